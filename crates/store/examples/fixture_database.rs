@@ -1,14 +1,14 @@
-//! Makes the database that `tests/upgrade` keeps of a release: a store with a row of every kind.
+//! Creates the database of a release for `tests/upgrade`: a store with rows in every table.
 //!
 //! ```sh
 //! CLEW_MASTER_KEY=0707… cargo run -p clew-store --example fixture_database -- FOLDER [postgres://…]
 //! ```
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow_inserts(clippy::unwrap_used, clippy::indexing_slicing)]
 
-#[path = "../tests/store/every_kind.rs"]
-#[allow(dead_code, reason = "the tests do more with it")]
-mod every_kind;
+#[path = "../tests/store/all_tables.rs"]
+#[allow_inserts(dead_code, reason = "the tests do more with it")]
+mod all_tables;
 
 use std::path::PathBuf;
 
@@ -28,8 +28,8 @@ async fn main() {
         access_key: "AKTEST00000000000000".parse().unwrap(),
         secret_key: "the-secret-key-of-the-first-access-key".into(),
     };
-    let (store, founded) = Store::initialise(&Origin::local("fixture"), location, tenant).await.unwrap();
-    every_kind::fill(&store, &founded).await;
-    every_kind::verify(&store).await;
+    let (store, initial_ids) = Store::initialise(&Origin::local("fixture"), location, tenant).await.unwrap();
+    all_tables::fill(&store, &initial_ids).await;
+    all_tables::verify(&store).await;
     store.close().await;
 }

@@ -1,4 +1,4 @@
-//! What the audit gives back: rows, and whether they are all there and as they were written.
+//! Audit records, filters and verification results.
 
 use std::fmt;
 
@@ -9,135 +9,134 @@ use serde::{Deserialize, Serialize};
 /// A row of the audit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditRecord {
-    /// Its position, counted from 1 without gaps.
+    /// Sequence number, from 1 without gaps.
     pub seq: i64,
-    /// When it was written, in milliseconds since 1970 (UTC).
+    /// Time of the write, in milliseconds since 1970 (UTC).
     pub at: i64,
-    /// What happened.
+    /// The recorded event.
     pub event: AuditEvent,
-    /// Its link of the chain, in hexadecimal. Kept elsewhere, it tells later whether the whole file was put back to an earlier state:
-    /// nothing inside the file can.
+    /// MAC of the row in hexadecimal, which links it to the rows before it.
+    /// A copy outside of the database detects a rollback of the whole database, which the audit itself cannot.
     pub link: String,
 }
 
-/// The newest row of the audit at one moment. Stored outside of Clew, it proves later that rows up to it were removed
-/// ([`crate::Store::verify_audit`]).
+/// The newest row of the audit at a point in time.
+/// A copy outside of Clew proves a later removal of rows up to it ([`crate::Store::verify_audit`]).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AuditCheckpoint {
-    /// Position of the row; 0 where there was none.
+    /// Sequence number of the row. 0 for an empty audit.
     pub seq: i64,
-    /// Its link of the chain, in hexadecimal.
+    /// MAC of the row, in hexadecimal.
     pub link: String,
-    /// When it was the newest row, in milliseconds since 1970 (UTC).
+    /// Time at which it was the newest row, in milliseconds since 1970 (UTC).
     pub at: i64,
 }
 
-/// Which rows of the audit are meant. What is `None` does not matter.
+/// Filter of audit rows. `None` matches all rows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AuditFilter {
-    /// About this domain, or done by one of its users.
+    /// Domain of the event or of its actor.
     pub domain: Option<DomainId>,
-    /// Not before this moment, in milliseconds since 1970 (UTC).
+    /// Earliest time, inclusive, in milliseconds since 1970 (UTC).
     pub from: Option<i64>,
-    /// Before this moment, in milliseconds since 1970 (UTC).
+    /// Latest time, exclusive, in milliseconds since 1970 (UTC).
     pub to: Option<i64>,
-    /// Name or id of who did it.
+    /// Name or id of the actor.
     pub actor: Option<String>,
     /// Name of the operation.
     pub operation: Option<String>,
-    /// About this project.
+    /// Project of the event.
     pub project: Option<ProjectId>,
-    /// About this instance.
+    /// Instance of the event.
     pub instance: Option<InstanceId>,
-    /// About this node.
+    /// Node of the event.
     pub node: Option<NodeId>,
-    /// Ended so.
+    /// Outcome of the operation.
     pub outcome: Option<Outcome>,
-    /// By this request.
+    /// Id of the request.
     pub request_id: Option<String>,
 }
 
-/// What a look at the whole audit found.
+/// Result of a verification of the audit.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AuditVerification {
-    /// How many rows there are.
+    /// Number of rows.
     pub rows: u64,
-    /// Position of the first, if there is one.
+    /// Sequence number of the first row, if any.
     pub first: Option<i64>,
-    /// Position of the last, if there is one.
+    /// Sequence number of the last row, if any.
     pub last: Option<i64>,
-    /// The chain's newest link: [`AuditRecord::link`] of the last row.
+    /// MAC of the newest row ([`AuditRecord::link`]).
     pub newest: String,
-    /// What is wrong, in the order of the rows, up to [`AuditVerification::MOST_PROBLEMS`].
+    /// Detected problems in the order of the rows, up to [`AuditVerification::MAX_PROBLEMS`].
     pub problems: Vec<AuditProblem>,
-    /// How many more problems there are.
+    /// Number of problems above the maximum.
     pub more_problems: u64,
 }
 
 impl AuditVerification {
-    /// So many problems are named one by one.
-    pub const MOST_PROBLEMS: usize = 1000;
+    /// Maximum number of reported problems.
+    pub const MAX_PROBLEMS: usize = 1000;
 
-    /// Whether every row is there and as it was written.
+    /// Whether all rows are present and unchanged.
     #[must_use]
     pub fn is_sound(&self) -> bool {
         self.problems.is_empty()
     }
 }
 
-/// Something that is wrong with the audit.
+/// An integrity problem of the audit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditProblem {
-    /// The row that it is at. Of rows that are missing, the first.
+    /// Sequence number of the affected row. For missing rows, the first one.
     pub position: i64,
-    /// What it is.
+    /// Type of the problem.
     pub what: AuditFault,
 }
 
-/// What can be wrong at a position of the audit.
+/// Types of integrity problems.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuditFault {
-    /// The row is not as it was written, or Clew did not write it.
+    /// The row was changed, or it was not written by Clew.
     Changed,
-    /// Rows are missing from the position up to this one.
+    /// Rows are missing from the position up to `through`.
     Missing {
-        /// The last that is missing.
+        /// Last missing row.
         through: i64,
     },
-    /// All rows before this one are missing from the position on; retention did not remove them.
+    /// All rows from the position to `first` are missing, and retention did not remove them.
     MissingBefore {
-        /// The first that is there.
+        /// First existing row.
         first: i64,
     },
-    /// All rows after this one are missing, up to the position.
+    /// All rows after `last` up to the position are missing.
     MissingAfter {
-        /// The last that is there; nothing if there is none.
+        /// Last existing row. `None` if the audit is empty.
         last: Option<i64>,
     },
-    /// The row is whole, but not the one that came after its neighbour: parts of two copies were put together.
+    /// The row is authentic but does not follow the row before it: parts of two copies were combined.
     OutOfOrder,
-    /// When the row was written, the record of the newest one had been changed: rows before it may be missing.
+    /// The head was changed before this row was written: earlier rows may be missing.
     AfterChangedHead,
-    /// The record of the newest row was changed: rows after the last may be missing.
+    /// The head was changed: later rows may be missing.
     HeadChanged,
-    /// The record of the oldest row was changed: rows before the first may be missing.
+    /// The checkpoint was changed: earlier rows may be missing.
     CheckpointChanged,
-    /// The row was the newest one at this moment, in milliseconds since 1970 (UTC), and is missing: rows up to it were removed.
-    SeenMissing {
-        /// The moment.
+    /// A row that was once the newest one is missing: rows up to it were removed.
+    RecordedRowMissing {
+        /// Time at which it was the newest row, in milliseconds since 1970 (UTC).
         at: i64,
     },
-    /// The row was the newest one at this moment, and another row is at its position: rows up to it were removed, and others were added.
-    SeenReplaced {
-        /// The moment.
+    /// A row that was once the newest one was replaced: rows up to it were removed and others were added.
+    RecordedRowReplaced {
+        /// Time at which it was the newest row, in milliseconds since 1970 (UTC).
         at: i64,
     },
 }
 
-fn moment(milliseconds: i64) -> String {
-    Timestamp::from_millisecond(milliseconds)
-        .map_or_else(|_| "an unknown moment".to_owned(), |moment| moment.to_string())
+fn format_time(milliseconds: i64) -> String {
+    Timestamp::from_millisecond(milliseconds).map_or_else(|_| "an unknown moment".to_owned(), |time| time.to_string())
 }
 
 impl fmt::Display for AuditProblem {
@@ -156,18 +155,18 @@ impl fmt::Display for AuditProblem {
             }
             AuditFault::HeadChanged => write!(f, "the head was changed: rows after {at} may be missing"),
             AuditFault::CheckpointChanged => write!(f, "the checkpoint was changed: rows before {at} may be missing"),
-            AuditFault::SeenMissing { at: seen } => {
+            AuditFault::RecordedRowMissing { at: seen } => {
                 write!(
                     f,
                     "row {at} is missing, which was the newest one at {}: the end of the audit was removed",
-                    moment(seen)
+                    format_time(seen)
                 )
             }
-            AuditFault::SeenReplaced { at: seen } => {
+            AuditFault::RecordedRowReplaced { at: seen } => {
                 write!(
                     f,
                     "row {at} is not the row that was the newest one at {}: the end of the audit was removed",
-                    moment(seen)
+                    format_time(seen)
                 )
             }
         }

@@ -1,15 +1,15 @@
-//! The clock that leases and ages are taken from.
+//! Clock for leases and ages.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Tells the time. Tests bring their own.
+/// Clock that tests can replace.
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> i64 + Send + Sync>);
 
 impl Clock {
-    /// A clock that `milliseconds` answers for, in milliseconds since 1970 (UTC).
+    /// Creates a clock from a function that returns milliseconds since 1970 (UTC).
     pub fn new(milliseconds: impl Fn() -> i64 + Send + Sync + 'static) -> Self {
         Self(Arc::new(milliseconds))
     }

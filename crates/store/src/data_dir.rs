@@ -1,4 +1,4 @@
-//! The files of a data directory.
+//! Files of a data directory.
 
 mod permissions;
 
@@ -7,9 +7,10 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::error::StoreError;
+use crate::fsync::sync_directory;
 use crate::master_key;
 
-/// A data directory, whether there is one yet or not.
+/// A data directory, which may not exist yet.
 #[derive(Debug, Clone)]
 pub(crate) struct DataDir {
     pub(crate) root: PathBuf,
@@ -20,13 +21,13 @@ impl DataDir {
         Self { root: root.to_owned() }
     }
 
-    /// The database. It is there once the directory was initialised to the end.
+    /// Path of the database. The file exists once the initialisation is complete.
     pub(crate) fn database(&self) -> PathBuf {
         self.root.join("clew.db")
     }
 
-    /// The database while it is being made.
-    pub(crate) fn new_database(&self) -> PathBuf {
+    /// Path of the database during the initialisation.
+    pub(crate) fn unfinished_database(&self) -> PathBuf {
         self.root.join("clew.db.new")
     }
 
@@ -47,21 +48,21 @@ impl DataDir {
         database.try_exists().map_err(StoreError::file("look for", database))
     }
 
-    /// Makes the directories that are missing, for their owner alone.
-    pub(crate) fn make(&self) -> Result<(), StoreError> {
+    /// Creates missing directories with access for the owner only.
+    pub(crate) fn create_folders(&self) -> Result<(), StoreError> {
         for folder in [self.root.clone(), self.results()] {
             if !folder.is_dir() {
-                let made = DirBuilder::new().recursive(true).mode(0o700).create(&folder);
-                made.map_err(StoreError::file("make the folder", folder))?;
+                let created = DirBuilder::new().recursive(true).mode(0o700).create(&folder);
+                created.map_err(StoreError::file("make the folder", folder))?;
             }
         }
         Ok(())
     }
 
-    /// Removes what an initialisation left that did not come to its end.
+    /// Removes the files of an incomplete initialisation.
     pub(crate) fn remove_unfinished(&self) -> Result<(), StoreError> {
         let database = ["", "-journal", "-wal", "-shm"].map(|suffix| format!("clew.db.new{suffix}"));
-        for name in database.iter().map(String::as_str).chain([master_key::UNFINISHED]) {
+        for name in database.iter().map(String::as_str).chain([master_key::TEMPORARY_NAME]) {
             let path = self.root.join(name);
             if path.exists() {
                 fs::remove_file(&path).map_err(StoreError::file("remove", path))?;
@@ -70,25 +71,20 @@ impl DataDir {
         Ok(())
     }
 
-    /// Makes the new database as an empty file for its owner alone; SQLite gives the files beside it the same mode.
-    pub(crate) fn make_database(&self) -> Result<(), StoreError> {
-        let path = self.new_database();
-        let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
-        made.map(drop).map_err(StoreError::file("make", path))
+    /// Creates an empty database file with access for the owner only. SQLite gives its other files the same mode.
+    pub(crate) fn create_database_file(&self) -> Result<(), StoreError> {
+        let path = self.unfinished_database();
+        let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+        created.map(drop).map_err(StoreError::file("make", path))
     }
 
-    /// From here on the directory is initialised, whatever happens.
-    pub(crate) fn finish(&self) -> Result<(), StoreError> {
-        let database = self.new_database();
+    /// Completes the initialisation: renames the database to its final name and syncs the directory.
+    pub(crate) fn publish_database(&self) -> Result<(), StoreError> {
+        let database = self.unfinished_database();
         let renamed = File::open(&database)
             .and_then(|file| file.sync_all())
             .and_then(|()| fs::rename(&database, self.database()))
-            .and_then(|()| sync_folder(&self.root));
+            .and_then(|()| sync_directory(&self.root));
         renamed.map_err(StoreError::file("put in its place", database))
     }
-}
-
-/// Makes the names of a folder durable.
-pub(crate) fn sync_folder(folder: &Path) -> std::io::Result<()> {
-    File::open(folder)?.sync_all()
 }

@@ -1,83 +1,85 @@
-//! The seam between the statements and the databases that run them.
+//! Database abstraction over SQLite and PostgreSQL.
 //!
-//! A statement is written once, in SQL that SQLite and PostgreSQL understand alike, with numbered parameters (`$1`). What differs is a
-//! method of [`Database`], or stands in a file of that database.
+//! Each statement is written once, in SQL that both databases accept, with numbered parameters (`$1`).
+//! Differences are methods of [`Database`] or stand in the `sqlite` and `postgres` modules.
 
-mod changes;
+mod change_detector;
+mod error;
 mod row;
 mod statement;
 
 use std::path::Path;
 
-use sqlx::{Sqlite, Transaction};
+use sqlx::Sqlite;
 
-pub(crate) use changes::Changes;
-pub(crate) use row::{Row, Stored};
-pub(crate) use statement::{Parameter, Statement, Target, query, query_pair, query_scalar};
+pub(crate) use change_detector::ChangeDetector;
+pub(crate) use error::{insert_error, migration_error};
+pub(crate) use row::{ColumnValue, Row};
+pub(crate) use statement::{Executor, Parameter, Statement, query, query_pair, query_scalar};
 
 use crate::clock::Clock;
 use crate::error::StoreError;
 use crate::postgres::{self, PostgresDatabase, PostgresTransaction, PostgresUrl};
 use crate::sqlite::{self, SqliteDatabase};
 
-/// An open database. Clones share it.
+/// An open database. Clones share its connection pool.
 #[derive(Clone)]
 pub(crate) enum Database {
-    /// A file.
+    /// SQLite, in a file.
     Sqlite(SqliteDatabase),
-    /// A server's.
+    /// PostgreSQL.
     Postgres(PostgresDatabase),
 }
 
-/// A transaction. Dropped before it is committed, it leaves nothing.
-pub(crate) enum Connection {
-    /// Of a file.
-    Sqlite(Transaction<'static, Sqlite>),
-    /// Of a server's.
+/// A transaction. It rolls back if it is dropped before the commit.
+pub(crate) enum Transaction {
+    Sqlite(sqlx::Transaction<'static, Sqlite>),
     Postgres(PostgresTransaction),
 }
 
 impl Database {
-    /// Makes a database of one empty file, without a log beside it, so that it can be renamed.
+    /// Creates a SQLite database from an empty file. It has no write-ahead log, so that the file can be renamed.
     pub(crate) async fn create(file: &Path) -> Result<Self, StoreError> {
         Ok(Self::Sqlite(sqlite::create(file).await?))
     }
 
-    /// Opens a database that is there.
+    /// Opens an existing SQLite database.
     pub(crate) async fn open(file: &Path) -> Result<Self, StoreError> {
         Ok(Self::Sqlite(sqlite::open(file).await?))
     }
 
-    /// Opens a server's database, whether it was used before or not.
-    pub(crate) async fn on(url: &PostgresUrl) -> Result<Self, StoreError> {
+    /// Connects to a PostgreSQL database and applies the migrations.
+    pub(crate) async fn connect(url: &PostgresUrl) -> Result<Self, StoreError> {
         Ok(Self::Postgres(Box::pin(postgres::open(url)).await?))
     }
 
-    /// Begins a transaction that may write. Until its end no other one comes between, of this process or another.
-    pub(crate) async fn begin_writing(&self) -> Result<Connection, sqlx::Error> {
+    /// Begins a write transaction. It has the write lock: no other process writes until it ends.
+    pub(crate) async fn begin_write(&self) -> Result<Transaction, sqlx::Error> {
         match self {
-            Self::Sqlite(database) => database.pool.begin_with("BEGIN IMMEDIATE").await.map(Connection::Sqlite),
-            Self::Postgres(database) => database.begin_writing().await.map(Connection::Postgres),
+            Self::Sqlite(database) => database.pool.begin_with("BEGIN IMMEDIATE").await.map(Transaction::Sqlite),
+            Self::Postgres(database) => database.begin_write().await.map(Transaction::Postgres),
         }
     }
 
-    /// Begins a transaction that reads everything as it is at one moment.
-    pub(crate) async fn begin_reading(&self) -> Result<Connection, sqlx::Error> {
+    /// Begins a read transaction with one snapshot.
+    pub(crate) async fn begin_read(&self) -> Result<Transaction, sqlx::Error> {
         match self {
-            Self::Sqlite(database) => database.pool.begin().await.map(Connection::Sqlite),
-            Self::Postgres(database) => database.begin_reading().await.map(Connection::Postgres),
+            Self::Sqlite(database) => database.pool.begin().await.map(Transaction::Sqlite),
+            Self::Postgres(database) => database.begin_read().await.map(Transaction::Postgres),
         }
     }
 
-    /// What tells what has changed.
-    pub(crate) fn changes(&self) -> Changes {
+    /// Creates the change detector.
+    pub(crate) fn change_detector(&self) -> ChangeDetector {
         match self {
-            Self::Sqlite(database) => Changes::Sqlite(sqlite::changes::Changes::of(database)),
-            Self::Postgres(database) => Changes::Postgres(postgres::changes::Changes::of(database)),
+            Self::Sqlite(database) => ChangeDetector::Sqlite(sqlite::change_detector::ChangeDetector::new(database)),
+            Self::Postgres(database) => {
+                ChangeDetector::Postgres(postgres::change_detector::ChangeDetector::new(database))
+            }
         }
     }
 
-    /// The clock that all who share the database go by.
+    /// Clock that all processes of the database share.
     pub(crate) fn clock(&self) -> Clock {
         match self {
             Self::Sqlite(_) => Clock::default(),
@@ -85,21 +87,21 @@ impl Database {
         }
     }
 
-    /// Whether other machines may be at work on it, of which the lock of a data directory says nothing.
+    /// Whether processes on other machines may use the database. The lock of a data directory does not cover them.
     pub(crate) fn is_shared(&self) -> bool {
         matches!(self, Self::Postgres(_))
     }
 
-    /// The elements of a list in JSON, in the parameter of this name, as a table whose only column is `value`.
-    pub(crate) fn elements(&self, parameter: &str) -> String {
+    /// SQL for the elements of a JSON array parameter, as a table with the column `value`.
+    pub(crate) fn json_array_rows(&self, parameter: &str) -> String {
         match self {
             Self::Sqlite(_) => format!("json_each({parameter})"),
             Self::Postgres(_) => format!("json_array_elements({parameter}::json)"),
         }
     }
 
-    /// The texts of a list in JSON, in the parameter of this name, as a list of a statement's own.
-    pub(crate) fn texts(&self, parameter: &str) -> String {
+    /// SQL for the strings of a JSON array parameter, as a subquery for `IN`.
+    pub(crate) fn json_array_text(&self, parameter: &str) -> String {
         match self {
             Self::Sqlite(_) => format!("SELECT value FROM json_each({parameter})"),
             Self::Postgres(_) => {
@@ -108,7 +110,7 @@ impl Database {
         }
     }
 
-    /// Closes all connections, and waits for that.
+    /// Closes all connections and waits until they are closed.
     pub(crate) async fn close(&self) {
         match self {
             Self::Sqlite(database) => database.pool.close().await,
@@ -117,8 +119,7 @@ impl Database {
     }
 }
 
-impl Connection {
-    /// Makes everything durable.
+impl Transaction {
     pub(crate) async fn commit(self) -> Result<(), sqlx::Error> {
         match self {
             Self::Sqlite(transaction) => transaction.commit().await,

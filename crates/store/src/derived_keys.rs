@@ -1,4 +1,4 @@
-//! Keys that are made from the master key, one for each purpose, so that none can be used for another.
+//! Keys derived from the master key, one per purpose.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -8,21 +8,21 @@ use crate::master_key::MasterKey;
 
 /// The derived keys.
 pub(crate) struct DerivedKeys {
-    /// Links the rows of the audit.
+    /// Authenticates the rows of the audit.
     pub(crate) audit: MasterKey,
-    /// Hides who failed to sign in: people type passwords where a name belongs.
+    /// Hashes the subjects of authentication failures: users type passwords into name fields.
     pub(crate) failures: MasterKey,
-    /// Signs links that work without credentials.
+    /// Signs links that need no credentials.
     pub(crate) links: MasterKey,
-    /// Identifies sessions of this installation on watched servers, which show it.
+    /// Source of the token that identifies Clew's sessions on watched servers. The servers expose that token.
     pub(crate) sessions: MasterKey,
-    /// Tells the master key from others, and nothing of it.
+    /// Identifies the master key without disclosing it.
     pub(crate) id: [u8; 32],
 }
 
 impl DerivedKeys {
     pub(crate) fn new(master_key: &MasterKey) -> Self {
-        let derive = |purpose: &[u8]| Zeroizing::new(authenticate(master_key, &[purpose]));
+        let derive = |purpose: &[u8]| Zeroizing::new(hmac_sha256(master_key, &[purpose]));
         Self {
             audit: derive(b"clew audit chain v1"),
             failures: derive(b"clew failure subjects v1"),
@@ -32,14 +32,14 @@ impl DerivedKeys {
         }
     }
 
-    /// Whether the master key is still the one that is named; nothing is named where it was never rotated.
-    pub(crate) fn is(&self, id: Option<&[u8]>) -> bool {
+    /// Whether the stored id belongs to this master key. `None` is stored before the first rotation.
+    pub(crate) fn matches_id(&self, id: Option<&[u8]>) -> bool {
         id.is_none_or(|id| id == self.id)
     }
 }
 
-/// HMAC-SHA256 of the parts, one after the other.
-pub(crate) fn authenticate(key: &MasterKey, parts: &[&[u8]]) -> [u8; 32] {
+/// HMAC-SHA256 over the concatenated parts.
+pub(crate) fn hmac_sha256(key: &MasterKey, parts: &[&[u8]]) -> [u8; 32] {
     let mut block = Zeroizing::new([0; 64]);
     for (to, from) in block.iter_mut().zip(key.iter()) {
         *to = *from;
@@ -56,11 +56,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn authentication_is_hmac_sha256_and_the_keys_differ() {
-        // RFC 4231 has no case with a key of 32 bytes; this is of `openssl dgst -sha256 -mac HMAC`.
+    fn keys_are_distinct_and_hmac_matches_openssl() {
+        // RFC 4231 has no test vector for keys of 32 bytes.
+        // This one was computed with `openssl dgst -sha256 -mac HMAC`.
         let key = Zeroizing::new([0x0b; 32]);
         let expected = "198a607eb44bfbc69903a0f1cf2bbdc5ba0aa3f3d9ae3c1c7a3b1696a0b68cf7";
-        assert_eq!(hex::encode(authenticate(&key, &[b"Hi ", b"There"])), expected);
+        assert_eq!(hex::encode(hmac_sha256(&key, &[b"Hi ", b"There"])), expected);
         let keys = DerivedKeys::new(&key);
         assert_ne!(*keys.audit, *keys.failures);
         assert_ne!(*keys.audit, *key);

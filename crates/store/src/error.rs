@@ -1,4 +1,4 @@
-//! What can go wrong with what is kept.
+//! Errors of the store.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,166 +7,166 @@ use clew_model::NodeId;
 
 use crate::policies::PolicyLimits;
 
-/// Why the store could not do what it was asked.
+/// An error of the store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// `initialise` on a directory or database that is in use already. Nothing was changed.
-    #[error("{place} is initialised already")]
+    /// `initialise` on a directory or database that is already initialised. Nothing was changed.
+    #[error("{location} is initialised already")]
     AlreadyInitialised {
-        /// The directory or database.
-        place: String,
+        /// Directory or database.
+        location: String,
     },
-    /// `open` on a directory or database that holds no store.
-    #[error("{place} is not initialised yet")]
+    /// `open` on a directory or database that is not initialised.
+    #[error("{location} is not initialised yet")]
     NotInitialised {
-        /// The directory or database.
-        place: String,
+        /// Directory or database.
+        location: String,
     },
-    /// `open` on a directory that a newer version of Clew brought to its own form.
+    /// `open` on a database that a newer version of Clew has migrated.
     #[error("the database was last used by a newer Clew (it has version {version}); use that one, or restore a backup")]
     NewerDatabase {
-        /// Version of the database's form.
+        /// Version of the database schema.
         version: i64,
     },
-    /// A database that was to be filled holds something. Nothing was changed.
-    #[error("{place} is not empty: its table {table} has rows; nothing was changed")]
+    /// The target of a copy is not empty. Nothing was changed.
+    #[error("{location} is not empty: its table {table} has rows; nothing was changed")]
     NotEmpty {
-        /// The database.
-        place: String,
+        /// Address of the database.
+        location: String,
         /// A table that has rows.
         table: String,
     },
-    /// What was written to another database is not what is read there. Nothing of it is left.
+    /// The copied rows differ from the source. The copy was rolled back.
     #[error("the copy of table {table} is not what was copied; nothing of the copy was kept")]
     CopyDiffers {
-        /// The table.
+        /// Name of the table.
         table: &'static str,
     },
-    /// The credentials that a temporary access key is issued for were revoked, disabled or removed in the meantime.
+    /// The credentials that a temporary access key is issued for were revoked, disabled or removed meanwhile.
     #[error("the credentials that the temporary access key is issued for have ended")]
     SourceRevoked,
     /// Another process serves or initialises the directory.
     #[error("another process is at work on {}", dir.display())]
     AlreadyServing {
-        /// The directory.
+        /// Path of the directory.
         dir: PathBuf,
     },
-    /// A file or folder of the data directory.
-    #[error("could not {doing} {}: {source}{}", path.display(), remedy(source))]
+    /// A failed operation on a file of the data directory.
+    #[error("could not {action} {}: {source}{}", path.display(), remedy(source))]
     File {
-        /// What was being done.
-        doing: &'static str,
-        /// To what.
+        /// The failed operation.
+        action: &'static str,
+        /// Path of the file.
         path: PathBuf,
-        /// Why not.
+        /// Cause of the error.
         source: io::Error,
     },
-    /// A part of the data directory that other accounts of the machine can reach, and that is not Clew's to restrict.
+    /// A file of the data directory is accessible to other accounts, and Clew cannot restrict it.
     #[error(
         "{} can be reached by other accounts (mode {mode:o}) and was not restricted: {reason}. fix: run chmod {wanted:o} on it as its owner, \
          or use a folder that only Clew's account has",
         path.display()
     )]
     OpenToOthers {
-        /// The folder or file.
+        /// Path of the directory or file.
         path: PathBuf,
-        /// Its permissions.
+        /// Its permission bits.
         mode: u32,
-        /// Why they stay.
+        /// Reason why the permissions were not changed.
         reason: String,
-        /// The permissions that are required.
+        /// Required permission bits.
         wanted: u32,
     },
-    /// The address of a metadata database that cannot be one.
+    /// The address of the metadata database is invalid.
     #[error("the address of the metadata database is not valid: {reason}")]
     MetadataUrl {
-        /// What is wrong with it.
+        /// Description of the problem.
         reason: String,
     },
-    /// The master key is missing, unreadable or unsafe.
+    /// The master key is missing, unreadable or accessible to others.
     #[error("master key: {reason}")]
     MasterKey {
-        /// What is wrong, and what to do.
+        /// Description of the problem, with the fix.
         reason: String,
     },
-    /// The master key is not the one that the secrets were sealed with.
+    /// The secrets were sealed with another master key.
     #[error(
         "the master key is not the one that this store was made with, or it was rotated since; restore master.key or CLEW_MASTER_KEY"
     )]
     WrongMasterKey,
-    /// The master key was rotated while this process ran with the old one.
+    /// The master key was rotated while this process was running with the previous one.
     #[error("the master key was rotated since this process began; start it again with the new one")]
     MasterKeyRotated,
-    /// The system has no random bytes, or a secret cannot be sealed.
+    /// The system returned no random bytes, or the encryption failed.
     #[error("could not seal {what}")]
     Seal {
-        /// Which secret.
+        /// Description of the secret.
         what: String,
     },
-    /// A sealed secret was changed or moved.
+    /// A sealed secret was changed or moved outside of Clew.
     #[error("the sealed {what} was changed outside of Clew; enter the secret again")]
     Unseal {
-        /// Which secret.
+        /// Description of the secret.
         what: String,
     },
-    /// The database said no.
-    #[error("could not {doing}: {source}{remedy}")]
+    /// A database operation failed.
+    #[error("could not {action}: {source}{remedy}")]
     Database {
-        /// What was being done.
-        doing: &'static str,
-        /// Why not.
+        /// The failed operation.
+        action: &'static str,
+        /// Cause of the error.
         source: Box<dyn std::error::Error + Send + Sync>,
-        /// What to do about it, after "; ", or nothing.
+        /// Remedy, starting with "; ", or empty.
         remedy: &'static str,
     },
-    /// The task that asks the database for all callers, or writes for them, ended before its time.
+    /// The task that executes shared queries or writes has stopped.
     #[error("could not ask the database: the server is being stopped; try again")]
     Stopped,
-    /// Something that was stored cannot be understood.
+    /// A stored value cannot be parsed.
     #[error("stored {what} cannot be understood: {reason}")]
     Damaged {
-        /// What.
+        /// Type of the value.
         what: &'static str,
-        /// Why not.
+        /// Cause of the error.
         reason: String,
     },
-    /// A name or id that is taken.
+    /// The name or id already exists.
     #[error("there is already {what} {name:?}")]
     AlreadyExists {
-        /// Of what.
+        /// Type of the entity.
         what: &'static str,
-        /// The name or id.
+        /// Name or id.
         name: String,
     },
-    /// Something is named that is not there, or that belongs to another domain.
+    /// The entity does not exist, or it belongs to another domain.
     #[error("there is no {what} {name:?}")]
     Unknown {
-        /// Of what.
+        /// Type of the entity.
         what: &'static str,
-        /// The name or id.
+        /// Name or id.
         name: String,
     },
-    /// A domain without an enabled administrator could not be mended by anybody.
+    /// The change would leave the domain without an enabled administrator.
     #[error("{name} is the last enabled administrator of the domain; make another one first")]
     LastAdministrator {
         /// Name of the user.
         name: String,
     },
-    /// A user has as many access keys as it can have.
+    /// The user has the maximum number of access keys.
     #[error("the user has {limit} access keys already; remove one first")]
     TooManyKeys {
-        /// How many it can have.
+        /// Maximum number.
         limit: u32,
     },
-    /// A policy that is attached to someone.
+    /// The policy is attached and cannot be removed.
     #[error("policy {name:?} is attached {times} times; detach it first")]
     InUse {
-        /// Its name.
+        /// Name of the policy.
         name: String,
-        /// How often.
+        /// Number of attachments.
         times: u64,
     },
-    /// A user or group would have more policies than may reach one. Nothing was changed.
+    /// The user or group would exceed the limits on policies. Nothing was changed.
     #[error(
         "{name:?} would have {policies} policies with {bytes} bytes; a user or group may have {} policies with {} bytes in all; fix: detach policies that are no longer needed, or merge them",
         limits.policies, limits.bytes
@@ -174,92 +174,92 @@ pub enum StoreError {
     TooManyPolicies {
         /// Name of the user or group.
         name: String,
-        /// Policies that would reach it.
+        /// Number of policies after the change.
         policies: u64,
-        /// Bytes of their documents.
+        /// Total size of their documents, in bytes.
         bytes: u64,
-        /// How many may.
+        /// Configured limits.
         limits: PolicyLimits,
     },
-    /// An instance has as many tags as it can have.
+    /// The instance would exceed the maximum number of tags.
     #[error("an instance takes {limit} tags at most")]
     TooManyTags {
-        /// How many it can have.
+        /// Maximum number.
         limit: usize,
     },
-    /// An instance lets no task kill. Nothing was changed.
+    /// The kill switch of the instance is off. Nothing was changed.
     #[error("the switch of the instance is off; turn it on first")]
     KillSwitchOff,
-    /// An instance has as many running kill tasks as it can have.
+    /// The instance has the maximum number of running kill tasks.
     #[error("{limit} kill tasks of the instance run already; stop one first")]
     TooManyKillTasks {
-        /// How many it can have.
+        /// Maximum number.
         limit: u32,
     },
-    /// An instance that cannot be.
+    /// The instance is invalid.
     #[error("the instance cannot be added: {reason}")]
     InvalidInstance {
-        /// Why not.
+        /// Cause of the error.
         reason: String,
     },
-    /// Too many tasks of a node wait.
+    /// The queue of the node is full.
     #[error("{limit} collections of node {node} wait already")]
     QueueFull {
-        /// The node.
+        /// Id of the node.
         node: NodeId,
-        /// How many may wait.
+        /// Maximum number of queued tasks.
         limit: u32,
     },
-    /// A result could not be written whole. Nothing of it is left.
+    /// A result could not be written. No partial result remains.
     #[error("could not write the result {}: {source}{}", path.display(), remedy(source))]
     ResultWrite {
-        /// Where.
+        /// Path of the file.
         path: PathBuf,
-        /// Why not.
+        /// Cause of the error.
         source: io::Error,
     },
-    /// S3, where results are kept, said no, or nothing.
-    #[error("could not {doing} {place}: {reason}{remedy}")]
+    /// An S3 request failed or timed out.
+    #[error("could not {action} {location}: {reason}{remedy}")]
     S3 {
-        /// What was being done.
-        doing: &'static str,
-        /// To what, as `s3://bucket/key`.
-        place: String,
-        /// Why not.
+        /// The failed operation.
+        action: &'static str,
+        /// Object of the operation, as `s3://bucket/key`.
+        location: String,
+        /// Cause of the error.
         reason: String,
-        /// What to do about it, after "; ", or nothing.
+        /// Remedy, starting with "; ", or empty.
         remedy: &'static str,
     },
-    /// A result's file is gone.
+    /// The file of a result is missing.
     #[error("the file of result {name} is missing; collect again")]
     ResultMissing {
         /// Name of the result.
         name: String,
     },
-    /// A result's file is not what was written.
+    /// The file of a result differs from the written data.
     #[error("the file of result {name} is damaged: {reason}; collect again")]
     ResultCorrupt {
         /// Name of the result.
         name: String,
-        /// What is wrong with it.
+        /// Description of the problem.
         reason: String,
     },
 }
 
 impl StoreError {
-    /// For `map_err` on errors of files.
-    pub(crate) fn file(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+    /// Converts I/O errors, for `map_err`.
+    pub(crate) fn file(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
-        move |source| Self::File { doing, path, source }
+        move |source| Self::File { action, path, source }
     }
 
-    /// For `map_err` on stored text that cannot be parsed.
+    /// Converts parse errors of stored values, for `map_err`.
     pub(crate) fn damaged<E: std::fmt::Display>(what: &'static str) -> impl Fn(E) -> Self {
         move |error| Self::Damaged { what, reason: error.to_string() }
     }
 }
 
-/// What to do about an error of a file, after "; ", where there is something.
+/// Remedy for an I/O error, starting with "; ", or empty.
 fn remedy(error: &io::Error) -> &'static str {
     use io::ErrorKind::{FileTooLarge, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
     match error.kind() {
@@ -275,14 +275,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn errors_of_files_say_what_to_do() {
-        for (number, does) in [(28, "free some space"), (122, "quota"), (30, "mount it writable"), (13, "run Clew as")]
+    fn io_errors_have_remedies() {
+        for (number, remedy) in
+            [(28, "free some space"), (122, "quota"), (30, "mount it writable"), (13, "run Clew as")]
         {
             let source = io::Error::from_raw_os_error(number);
             let error = StoreError::ResultWrite { path: "results/a.csv".into(), source };
-            assert!(error.to_string().contains(does), "{error}");
+            assert!(error.to_string().contains(remedy), "{error}");
             let error = StoreError::file("make", "clew.db")(io::Error::from_raw_os_error(number));
-            assert!(error.to_string().contains(does), "{error}");
+            assert!(error.to_string().contains(remedy), "{error}");
         }
         let other = StoreError::file("make", "clew.db")(io::Error::other("it rains"));
         assert_eq!(other.to_string(), "could not make clew.db: it rains");

@@ -1,17 +1,16 @@
-//! Intelligent kills: asked for, taken up once, ended.
+//! Intelligent kills: requests, states and filters.
 
 use std::fmt;
 use std::str::FromStr;
 
 use clew_model::{InstanceId, NodeId, Origin, ProjectId, TaskStatus};
 
-/// Names an intelligent kill: the moment when it was asked for, in milliseconds since 1970 (UTC), or the first one after that which is
-/// free.
+/// Id of an intelligent kill: the time of its request in milliseconds since 1970 (UTC), or the next free value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct IntelligentKillId(pub(crate) i64);
 
 impl IntelligentKillId {
-    /// That moment.
+    /// Time of the request, in milliseconds since 1970 (UTC).
     #[must_use]
     pub fn milliseconds(self) -> i64 {
         self.0
@@ -24,59 +23,58 @@ impl fmt::Display for IntelligentKillId {
     }
 }
 
-/// A text that names no intelligent kill.
+/// Error of parsing an [`IntelligentKillId`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("an intelligent kill is named by 13 digits")]
-pub struct NotAnIntelligentKillId;
+pub struct ParseIntelligentKillIdError;
 
 impl FromStr for IntelligentKillId {
-    type Err = NotAnIntelligentKillId;
+    type Err = ParseIntelligentKillIdError;
 
-    fn from_str(text: &str) -> Result<Self, NotAnIntelligentKillId> {
+    fn from_str(text: &str) -> Result<Self, ParseIntelligentKillIdError> {
         let digits = text.len() == 13 && text.bytes().all(|byte| byte.is_ascii_digit());
-        text.parse().ok().filter(|_| digits).map(Self).ok_or(NotAnIntelligentKillId)
+        text.parse().ok().filter(|_| digits).map(Self).ok_or(ParseIntelligentKillIdError)
     }
 }
 
-/// An intelligent kill that is asked for.
+/// Request for an intelligent kill.
 #[derive(Debug, Clone)]
 pub struct NewIntelligentKill {
-    /// Who asks, and from where.
+    /// Requester and its address.
     pub by: Origin,
-    /// The project of …
+    /// Project of the instance.
     pub project_id: ProjectId,
-    /// … the instance of …
+    /// Instance of the node.
     pub instance_id: InstanceId,
-    /// … the node whose sessions are killed.
+    /// Node whose sessions are killed.
     pub node_id: NodeId,
 }
 
-/// An intelligent kill as it stands.
+/// Stored intelligent kill.
 #[derive(Debug, Clone)]
 pub struct IntelligentKill {
-    /// Its name.
+    /// Unique id.
     pub id: IntelligentKillId,
-    /// What was asked for.
+    /// The request.
     pub asked: NewIntelligentKill,
-    /// Where it is.
+    /// Current state.
     pub status: TaskStatus,
-    /// Why it ended without having done its work, if it did. Some sessions may have been killed all the same.
+    /// Reason of a failure. Some sessions may have been killed before it.
     pub reason: Option<String>,
-    /// When it ended, in milliseconds since 1970 (UTC), if it did.
+    /// End time, in milliseconds since 1970 (UTC). `None` until the kill ends.
     pub ended_at: Option<i64>,
 }
 
-/// Which intelligent kills are meant: those of a node that have ended, and were asked for from one moment on and before another, in
-/// milliseconds since 1970 (UTC).
+/// Filter of completed intelligent kills of a node by request time. Times are milliseconds since 1970 (UTC).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IntelligentKillFilter {
-    /// The instance of …
+    /// Instance of the node.
     pub instance_id: InstanceId,
-    /// … the node.
+    /// Node whose sessions were killed.
     pub node_id: NodeId,
-    /// From this moment on.
+    /// Earliest request time, inclusive.
     pub from: i64,
-    /// Before this moment.
+    /// Latest request time, exclusive.
     pub to: i64,
 }
 

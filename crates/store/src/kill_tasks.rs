@@ -1,36 +1,36 @@
-//! Kill tasks: rules that kill sessions of an instance by themselves, for a while or until somebody stops them.
+//! Kill tasks: rules that kill matching sessions of an instance until they expire or are stopped.
 
 use std::time::Duration;
 
 use clew_model::{InstanceId, KillCriteria, ProjectId};
 use serde_json::Value;
 
-/// A task to be added.
+/// A kill task to add.
 #[derive(Debug, Clone)]
 pub struct NewKillTask {
-    /// Sessions that it kills.
+    /// Criteria of the sessions to kill.
     pub criteria: KillCriteria,
-    /// Whether the part of the statement is compared with templates: the caller may not see statements.
+    /// Whether the statement filter is compared with templates: the caller may not see statements.
     pub masked: bool,
-    /// Time until it ends by itself; without it, it runs until it is stopped.
+    /// Duration. `None` for a task without expiry.
     pub duration: Option<Duration>,
-    /// Particulars for the audit. Part of a statement is there as a template.
+    /// Details for the audit event. Statement filters are templates.
     pub audit_detail: Value,
 }
 
-/// Where a task is.
+/// State of a kill task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum KillTaskState {
-    /// It kills.
+    /// Running: matching sessions are killed.
     Running,
-    /// Its time is over.
+    /// Its duration has expired.
     Finished,
-    /// Somebody stopped it, or turned the switch of the instance off.
+    /// Stopped by a user, or by turning the kill switch off.
     Stopped,
 }
 
 impl KillTaskState {
-    /// As it is shown.
+    /// Name in responses.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -41,34 +41,34 @@ impl KillTaskState {
     }
 }
 
-/// A task as it stands. Times are milliseconds since 1970 (UTC).
+/// A stored kill task. Times are milliseconds since 1970 (UTC).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KillTask {
-    /// Its number: the moment at which it was added, or a little after.
+    /// Unique id: the time of its creation, or the next free value.
     pub id: i64,
-    /// The instance whose sessions it kills.
+    /// Instance whose sessions are killed.
     pub instance_id: InstanceId,
-    /// Sessions that it kills.
+    /// Criteria of the sessions to kill.
     pub criteria: KillCriteria,
-    /// Whether the part of the statement is looked for in templates.
+    /// Whether the statement filter is compared with templates.
     pub masked: bool,
-    /// When it was added.
+    /// Start time.
     pub started_at: i64,
-    /// When it ends by itself; nothing if only somebody can end it.
+    /// Expiry. `None` for a task without expiry.
     pub ends_at: Option<i64>,
-    /// When somebody ended it.
+    /// Time at which it was stopped.
     pub stopped_at: Option<i64>,
-    /// Where it was when it was read.
+    /// State at the time of the read.
     pub state: KillTaskState,
 }
 
-/// An instance with tasks to run, whoever runs them.
+/// Running kill tasks of an instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KillRounds {
-    /// The project of …
+    /// Project of the instance.
     pub project_id: ProjectId,
-    /// … the instance.
+    /// Instance whose sessions are killed.
     pub instance_id: InstanceId,
-    /// Its running tasks, the oldest first.
+    /// Running tasks, oldest first.
     pub tasks: Vec<KillTask>,
 }

@@ -1,11 +1,11 @@
-//! Kills: who was to be killed, on whose word, and what became of it.
+//! Killed sessions with source and outcome.
 
 use clew_model::{InstanceId, NodeId, ProjectId};
 
-/// What a kill came from.
+/// Source of a kill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum KillSource {
-    /// Somebody named the session.
+    /// A user selected the session.
     Manual,
     /// An intelligent kill.
     Intelligent,
@@ -14,10 +14,10 @@ pub enum KillSource {
 }
 
 impl KillSource {
-    /// All of them.
+    /// All variants.
     pub const ALL: [Self; 3] = [Self::Manual, Self::Intelligent, Self::Task];
 
-    /// As it is stored.
+    /// Stored name.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -27,38 +27,38 @@ impl KillSource {
         }
     }
 
-    /// The one of this name.
+    /// Parses a stored name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|source| source.name() == name)
     }
 }
 
-/// What became of a kill.
+/// Outcome of a kill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum KillEnd {
-    /// The session is gone, or its statement has ended.
+    /// The session or its statement has ended.
     Killed,
-    /// The server took the kill and rolls back.
+    /// The server accepted the kill and is rolling back.
     RollingBack,
-    /// The server took the kill; it had no effect yet.
+    /// The server accepted the kill, without an effect so far.
     Ending,
-    /// It had ended before.
+    /// The session had ended before.
     AlreadyGone,
-    /// Nothing was killed: the session must live.
+    /// Nothing was killed: the session is protected.
     Refused,
-    /// Nothing was killed: the server could not be asked, or denied it.
+    /// Nothing was killed: the server was unreachable or denied the kill.
     Failed,
-    /// Clew ended in between: nobody knows whether the kill was sent.
+    /// Clew terminated meanwhile: it is unknown whether the kill was sent.
     Unknown,
 }
 
 impl KillEnd {
-    /// All of them.
+    /// All variants.
     pub const ALL: [Self; 7] =
         [Self::Killed, Self::RollingBack, Self::Ending, Self::AlreadyGone, Self::Refused, Self::Failed, Self::Unknown];
 
-    /// As it is stored.
+    /// Stored name.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -72,118 +72,118 @@ impl KillEnd {
         }
     }
 
-    /// The one of this name.
+    /// Parses a stored name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|end| end.name() == name)
     }
 
-    /// Whether what was to be killed is gone, or is about to go.
+    /// Whether the session or statement has ended or is ending.
     #[must_use]
     pub fn is_success(self) -> bool {
         matches!(self, Self::Killed | Self::RollingBack | Self::Ending | Self::AlreadyGone)
     }
 }
 
-/// A session that is about to be killed. Text is as it is shown: what was not UTF-8 is escaped.
+/// A kill to record before it is sent. In texts, bytes that are not UTF-8 are escaped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewKill {
-    /// The project of …
+    /// Project of the instance.
     pub project_id: ProjectId,
-    /// … the instance of …
+    /// Instance of the node.
     pub instance_id: InstanceId,
-    /// … the node that has the session.
+    /// Node of the session.
     pub node_id: NodeId,
-    /// What the kill comes from.
+    /// Source of the kill.
     pub source: KillSource,
-    /// The intelligent kill, or the kill task.
+    /// Id of the intelligent kill or the kill task.
     pub task_id: Option<String>,
-    /// What is to end: `connection` or `query`.
+    /// Target of the kill: `connection` or `query`.
     pub kind: &'static str,
-    /// Why, in the words of who asked; may be empty.
+    /// Reason given by the user. May be empty.
     pub reason: String,
-    /// Thread id.
+    /// Id of the session on the server.
     pub session_id: u64,
-    /// Account.
+    /// Account of the session.
     pub user: String,
-    /// Client address.
+    /// Address of the client.
     pub host: String,
     /// Default database.
     pub database: Option<String>,
-    /// Kind of command.
+    /// Command type.
     pub command: String,
-    /// Seconds in the state that it was in.
+    /// Time in the current state, in seconds.
     pub seconds: u64,
-    /// What it was doing.
+    /// State of the session.
     pub state: Option<String>,
-    /// Template of its statement. Never the statement itself.
+    /// Template of the statement. The statement itself is never stored.
     pub template: Option<String>,
 }
 
-/// A kill as it stands. Times are milliseconds since 1970 (UTC).
+/// A stored kill. Times are milliseconds since 1970 (UTC).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KilledSession {
-    /// Its number, larger than that of every kill before.
+    /// Unique id. Ids increase.
     pub id: i64,
-    /// The project of …
+    /// Project of the instance.
     pub project_id: ProjectId,
-    /// … the instance of …
+    /// Instance of the node.
     pub instance_id: InstanceId,
-    /// … the node that had the session.
+    /// Node of the session.
     pub node_id: NodeId,
-    /// What the kill came from.
+    /// Source of the kill.
     pub source: KillSource,
-    /// The intelligent kill, or the kill task.
+    /// Id of the intelligent kill or the kill task.
     pub task_id: Option<String>,
-    /// What was to end: `connection` or `query`.
+    /// Target of the kill: `connection` or `query`.
     pub kind: String,
-    /// Why, in the words of who asked; may be empty.
+    /// Reason given by the user. May be empty.
     pub reason: String,
-    /// Thread id.
+    /// Id of the session on the server.
     pub session_id: u64,
-    /// Account.
+    /// Account of the session.
     pub user: String,
-    /// Client address.
+    /// Address of the client.
     pub host: String,
     /// Default database.
     pub database: Option<String>,
-    /// Kind of command.
+    /// Command type.
     pub command: String,
-    /// Seconds in the state that it was in.
+    /// Time in the current state, in seconds.
     pub seconds: u64,
-    /// What it was doing.
+    /// State of the session.
     pub state: Option<String>,
-    /// Template of its statement.
+    /// Template of the statement.
     pub template: Option<String>,
-    /// When it was decided. The kill was sent after that, if it was.
+    /// Time of the request. The kill was sent after it, if at all.
     pub asked_at: i64,
-    /// What became of it; nothing as long as it is not known whether the kill was sent.
+    /// Outcome. `None` until the outcome is recorded.
     pub outcome: Option<KillEnd>,
-    /// Particulars of the outcome.
+    /// Details of the outcome.
     pub detail: Option<String>,
-    /// When the outcome was written down.
+    /// Time at which the outcome was recorded.
     pub ended_at: Option<i64>,
 }
 
-/// Which kills are meant. What is `None` does not matter.
+/// Filter of kills. `None` matches all kills.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KillFilter {
-    /// Of this instance.
+    /// Instance of the kill.
     pub instance_id: InstanceId,
-    /// Of this node.
+    /// Node of the kill.
     pub node_id: Option<NodeId>,
-    /// From this source.
+    /// Source of the kill.
     pub source: Option<KillSource>,
-    /// Of this intelligent kill, or this kill task.
+    /// Id of the intelligent kill or the kill task.
     pub task_id: Option<String>,
-    /// Not before this moment, in milliseconds since 1970 (UTC).
+    /// Earliest request time, inclusive, in milliseconds since 1970 (UTC).
     pub from: Option<i64>,
-    /// Before this moment, in milliseconds since 1970 (UTC).
+    /// Latest request time, exclusive, in milliseconds since 1970 (UTC).
     pub to: Option<i64>,
 }
 
 impl KillFilter {
-    /// All kills of an instance.
+    /// Matches all kills of an instance.
     #[must_use]
     pub fn of_instance(instance_id: InstanceId) -> Self {
         Self { instance_id, node_id: None, source: None, task_id: None, from: None, to: None }

@@ -1,10 +1,11 @@
-//! What Clew keeps: identities, policies, the inventory, tasks, results, the audit; secrets only sealed.
+//! Storage of Clew: identities, policies, the inventory, tasks, results and the audit. Secrets are stored sealed.
 //!
-//! A data directory has `clew.db` (SQLite), `results/` (one file per result, unless they are on S3) and `master.key`. Several processes may open
-//! one at a time, but only one may serve it ([`Store::lock_for_serving`]). A PostgreSQL database can stand in the place of `clew.db`, for
-//! several directories ([`Location`]).
+//! A data directory contains `clew.db` (SQLite), `results/` (one file per result, unless S3 stores them) and
+//! `master.key`.
+//! Several processes may open a data directory, but only one may serve it ([`Store::lock_for_serving`]).
+//! A PostgreSQL database can replace `clew.db` and serve several directories ([`Location`]).
 //!
-//! Not for: who may do what (`clew-iam`), when a task runs (`clew-tasks`), or how a result was made (`clew-mysql`).
+//! Other crates decide on access (`clew-iam`), schedule tasks (`clew-tasks`) and produce results (`clew-mysql`).
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), clew_store::StoreError> {
@@ -20,60 +21,63 @@
 
 mod audit;
 mod clock;
-mod copying;
+mod credentials;
 mod data_dir;
+mod data_version;
 mod database;
 mod derived_keys;
 mod error;
-mod freshness;
+mod events;
+mod fsync;
 mod intelligent_kills;
-mod keys;
 mod kill_tasks;
 mod kills;
-mod links;
 mod location;
 mod login_backoff;
 mod master_key;
 mod metadata;
-mod notices;
+mod metadata_copy;
 mod policies;
 mod postgres;
-mod remembered;
+mod read_cache;
 mod results;
 mod rotation;
 mod sealing;
 mod serving_lock;
+mod signed_links;
 mod sqlite;
 mod store;
 mod tasks;
 mod tenants;
 mod users;
-mod view;
+mod versioned_cache;
 mod zones;
 
 pub use audit::{AuditCheckpoint, AuditFault, AuditFilter, AuditProblem, AuditRecord, AuditVerification};
 pub use clock::Clock;
-pub use copying::CopiedTable;
-pub use error::StoreError;
-pub use intelligent_kills::{
-    IntelligentKill, IntelligentKillFilter, IntelligentKillId, NewIntelligentKill, NotAnIntelligentKillId,
+pub use credentials::{
+    AccessKey, IssuedFor, KeyRecord, NewTemporaryKey, NewToken, StoredToken, Temporary, TokenOrigin,
 };
-pub use keys::{AccessKey, IssuedFor, KeyRecord, NewTemporaryKey, NewToken, StoredToken, Temporary, TokenOrigin};
+pub use error::StoreError;
+pub use events::{Notice, Notices};
+pub use intelligent_kills::{
+    IntelligentKill, IntelligentKillFilter, IntelligentKillId, NewIntelligentKill, ParseIntelligentKillIdError,
+};
 pub use kill_tasks::{KillRounds, KillTask, KillTaskState, NewKillTask};
 pub use kills::{KillEnd, KillFilter, KillSource, KilledSession, NewKill};
 pub use location::Location;
-pub use login_backoff::{LoginBackoff, LoginCause, LoginPermit, REQUESTED_RETRY};
+pub use login_backoff::{LoginBackoff, LoginCause, LoginPermit, REQUESTED_RETRY_DELAY};
 pub use metadata::lockouts::Reservation;
-pub use notices::{Notice, Notices};
+pub use metadata_copy::CopiedTable;
 pub use policies::{Attachment, Grantee, PolicyLimits, PolicyRecord, PolicyRef, StoredGrant, StoredPolicy};
 pub use postgres::PostgresUrl;
-pub use remembered::Remembered;
+pub use read_cache::View;
 pub use results::{PublishedResult, ResultStore, ResultWriter, S3Settings, StoredObject, StoredResult};
-pub use rotation::Rotated;
+pub use rotation::RotationSummary;
 pub use serving_lock::ServingLock;
 pub use store::{FirstTenant, Founded, Store};
 pub use tasks::{Claim, ClaimedTask, Claims, NewTask, ResultRecord, Task};
 pub use tenants::{Domain, EnterpriseProject, EnterpriseProjectChange, Project, ProjectChange};
 pub use users::{Group, NewUser, User, UserChange};
-pub use view::View;
+pub use versioned_cache::Remembered;
 pub use zones::ZoneState;

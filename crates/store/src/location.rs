@@ -1,20 +1,20 @@
-//! Where a store keeps what it keeps.
+//! Location of a store.
 
 use std::path::{Path, PathBuf};
 
 use crate::postgres::PostgresUrl;
 
-/// A data directory, and where the metadata is if not there.
+/// Data directory, and the metadata database if it is on a server.
 #[derive(Debug, Clone)]
 pub struct Location {
-    /// The directory. The master key and the results are always there.
+    /// Data directory. It contains the master key, and the results unless S3 stores them.
     pub data_dir: PathBuf,
-    /// The PostgreSQL database with the metadata; else it is in a file of the directory.
+    /// PostgreSQL database with the metadata. `None` for SQLite in the data directory.
     pub metadata: Option<PostgresUrl>,
 }
 
 impl<P: AsRef<Path>> From<P> for Location {
-    /// Everything in one directory.
+    /// Location with the metadata in the data directory.
     fn from(data_dir: P) -> Self {
         Self { data_dir: data_dir.as_ref().to_owned(), metadata: None }
     }

@@ -1,27 +1,27 @@
-//! Back-off of logins: a node that refuses the account is not asked each second, so that the server does not lock the account.
+//! Back-off of refused logins, so that the server does not lock the account.
 
 use std::time::Duration;
 
 /// Time before the first retry after a refused login. It doubles with each further refusal.
-pub(crate) const FIRST_RETRY: Duration = Duration::from_secs(30);
+pub(crate) const FIRST_RETRY_DELAY: Duration = Duration::from_secs(30);
 /// Maximum time before a retry.
-pub(crate) const MAX_RETRY: Duration = Duration::from_hours(1);
+pub(crate) const MAX_RETRY_DELAY: Duration = Duration::from_hours(1);
 /// Minimum time between a refused login and one that a user requests.
-pub const REQUESTED_RETRY: Duration = Duration::from_secs(10);
+pub const REQUESTED_RETRY_DELAY: Duration = Duration::from_secs(10);
 
 /// Origin of a login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LoginCause {
-    /// Clew itself: a kill task, a retry of a collection, a poll of the live feed. Waits for the back-off.
+    /// Clew itself: a kill task, a retry of a collection, or a poll of the live feed. It waits for the back-off.
     Automatic,
-    /// A user, who may have repaired the account. Waits for [`REQUESTED_RETRY`] only.
+    /// A user, who may have repaired the account. The login waits for [`REQUESTED_RETRY_DELAY`] only.
     Requested,
 }
 
 /// Refused logins of a node. Times are milliseconds since 1970 (UTC).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoginBackoff {
-    /// Refused logins in a row.
+    /// Number of consecutive refused logins.
     pub refusals: u32,
     /// Message of the last refusal.
     pub reason: String,
@@ -31,22 +31,22 @@ pub struct LoginBackoff {
     pub retry_at: i64,
 }
 
-/// Whether a login may be attempted now.
+/// Permission to attempt a login.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LoginPermit {
-    /// Granted, with the number of earlier refusals to report with the outcome.
+    /// The login may be attempted now.
     Granted {
-        /// Refused logins in a row before this one.
+        /// Number of consecutive refusals before this login, to report with its outcome.
         refusals: u32,
     },
-    /// Not before the end of the back-off.
+    /// The back-off has not ended.
     Deferred(LoginBackoff),
 }
 
-/// Time before the retry that follows so many refusals in a row.
-pub(crate) fn delay_after(refusals: u32) -> Duration {
+/// Returns the delay of the retry after this number of consecutive refusals.
+pub(crate) fn retry_delay(refusals: u32) -> Duration {
     let doublings = refusals.saturating_sub(1).min(16);
-    FIRST_RETRY.saturating_mul(1 << doublings).min(MAX_RETRY)
+    FIRST_RETRY_DELAY.saturating_mul(1 << doublings).min(MAX_RETRY_DELAY)
 }
 
 #[cfg(test)]
@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn delays_double_up_to_an_hour() {
-        let delays = [1, 2, 3, 7, 8, 100, u32::MAX].map(|refusals| delay_after(refusals).as_secs());
+        let delays = [1, 2, 3, 7, 8, 100, u32::MAX].map(|refusals| retry_delay(refusals).as_secs());
         assert_eq!(delays, [30, 60, 120, 1920, 3600, 3600, 3600]);
     }
 }

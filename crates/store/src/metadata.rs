@@ -1,16 +1,15 @@
-//! The metadata: one file a subject, every statement here and below.
+//! Metadata queries, one module per subject.
 
+mod access_keys;
 mod attachments;
 pub(crate) mod audit;
-pub(crate) mod batches;
-mod change;
+mod audited_tx;
+mod bootstrap;
 mod enterprise_projects;
-mod failure;
-mod founding;
+pub(crate) mod group_commit;
 mod groups;
 mod intelligent_kills;
 mod inventory;
-mod keys;
 mod kill_tasks;
 mod kills;
 pub(crate) mod lockouts;
@@ -20,7 +19,7 @@ mod policy_limits;
 mod projects;
 mod revocation;
 pub(crate) mod rotation;
-mod rows;
+mod row_mapping;
 mod slow_thresholds;
 mod tags;
 mod tasks;
@@ -29,27 +28,29 @@ mod tokens;
 mod users;
 mod zones;
 
-use crate::database::{Connection, Target, query, query_scalar};
+use crate::database::{Executor, Transaction, query, query_scalar};
 use crate::error::StoreError;
 
-pub(crate) use failure::migration_failed;
-pub(crate) use founding::is_founded;
+pub(crate) use bootstrap::is_initialised;
 
-/// A setting, if it is set.
-pub(crate) async fn setting<'e>(target: impl Into<Target<'e>>, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+/// Reads a setting. Returns `None` if it is not set.
+pub(crate) async fn read_setting<'e>(
+    executor: impl Into<Executor<'e>>,
+    name: &str,
+) -> Result<Option<Vec<u8>>, StoreError> {
     query_scalar("SELECT value FROM settings WHERE name = $1")
         .bind(name)
-        .fetch_optional(target)
+        .fetch_optional(executor)
         .await
         .map_err(StoreError::database("read a setting"))
 }
 
-/// Sets a setting.
-async fn set(connection: &mut Connection, name: &str, value: &[u8]) -> Result<(), StoreError> {
+/// Writes a setting.
+async fn write_setting(transaction: &mut Transaction, name: &str, value: &[u8]) -> Result<(), StoreError> {
     query("INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value")
         .bind(name)
         .bind(value)
-        .execute(connection)
+        .execute(transaction)
         .await
         .map_err(StoreError::database("keep a setting"))?;
     Ok(())

@@ -1,86 +1,86 @@
-//! Policies, and whom they are attached to. The documents are text here; `clew-iam` reads them.
+//! Policies and their attachments. Documents are unparsed text: `clew-iam` parses them.
 
 use clew_model::{DomainId, GroupId, PolicyId, ProjectId, UserId};
 
 /// A policy of a domain. Times are seconds since 1970 (UTC).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PolicyRecord {
-    /// Its id.
+    /// Unique id.
     pub id: PolicyId,
-    /// Its name, unique in its domain.
+    /// Name, unique in its domain.
     pub name: String,
-    /// The domain that it belongs to.
+    /// Domain that it belongs to.
     pub domain_id: DomainId,
-    /// `role` (versions 1.0 and 1.1) or `identity` (version 5.0).
+    /// Policy model: `role` (versions 1.0 and 1.1) or `identity` (version 5.0).
     pub model: String,
-    /// The document, as it was put.
+    /// Document, as it was stored.
     pub document: String,
-    /// What it is for.
+    /// Description.
     pub description: String,
-    /// When it was first put.
+    /// Creation time.
     pub created_at: i64,
-    /// When it was last put.
+    /// Time of the last change.
     pub updated_at: i64,
 }
 
-/// A policy that can be attached.
+/// Reference to a policy.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum PolicyRef {
-    /// One of a domain.
+    /// Custom policy of a domain.
     Own(PolicyId),
-    /// One that Clew brings along, by its name.
+    /// Built-in policy, by name.
     System(String),
 }
 
-/// Limits on the policies that reach one user, directly and through groups, or one group.
+/// Limits on the policies of one user, directly and through groups, or of one group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PolicyLimits {
-    /// Attachments.
+    /// Maximum number of attachments.
     pub policies: u32,
-    /// Bytes of all documents together.
+    /// Maximum total size of the documents, in bytes.
     pub bytes: u32,
 }
 
 impl Default for PolicyLimits {
-    /// Far above what people write (the cloud allows 20 policies of 6 KiB), and evaluated in about a millisecond.
+    /// Far above common use (the cloud allows 20 policies of 6 KiB). The evaluation takes about one millisecond.
     fn default() -> Self {
         Self { policies: 100, bytes: 256 << 10 }
     }
 }
 
-/// Whom a policy can be attached to.
+/// User or group that a policy is attached to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Grantee {
-    /// One user.
+    /// A user.
     User(UserId),
     /// All members of a group.
     Group(GroupId),
 }
 
-/// A policy and whom it is attached to.
+/// Attachment of a policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attachment {
     /// The policy.
     pub policy: PolicyRef,
-    /// Whom it is for.
+    /// User or group of the attachment.
     pub grantee: Grantee,
-    /// The only project that it is good for; nothing means all.
+    /// Project to which the attachment is restricted. `None` for all projects.
     pub project: Option<ProjectId>,
 }
 
-/// A policy that reaches a user.
+/// A policy that applies to a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredGrant {
     /// The policy.
     pub policy: StoredPolicy,
-    /// Name of the group that it comes through; nothing if it is attached to the user.
+    /// Group that provides the policy. `None` for a direct attachment.
     pub via_group: Option<String>,
-    /// The only project that it is good for; nothing means all.
+    /// Project to which the attachment is restricted. `None` for all projects.
     pub project: Option<ProjectId>,
 }
 
 impl StoredGrant {
-    /// Length of the document, in bytes; 0 for a policy that Clew brings along.
+    /// Length of the document in bytes. 0 for a built-in policy.
     #[must_use]
     pub fn document_bytes(&self) -> usize {
         match &self.policy {
@@ -93,16 +93,16 @@ impl StoredGrant {
 /// The policy of a grant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoredPolicy {
-    /// One of the domain.
+    /// Custom policy of the domain.
     Own {
-        /// Its name.
+        /// Name of the policy.
         name: String,
-        /// Its document.
+        /// Document of the policy.
         document: String,
     },
-    /// One that Clew brings along.
+    /// Built-in policy.
     System {
-        /// Its name.
+        /// Name of the policy.
         name: String,
     },
 }

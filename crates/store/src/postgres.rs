@@ -1,8 +1,8 @@
-//! The metadata in PostgreSQL: what of it is not in the statements.
+//! PostgreSQL: connections, migrations and write transactions.
 
-pub(crate) mod changes;
+pub(crate) mod change_detector;
 mod clock;
-pub(crate) mod notices;
+pub(crate) mod listener;
 mod transaction;
 
 use std::str::FromStr;
@@ -16,31 +16,33 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::clock::Clock;
+use crate::database::migration_error;
 use crate::error::StoreError;
-use crate::metadata::migration_failed;
 use clock::DatabaseClock;
 pub(crate) use transaction::PostgresTransaction;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
-/// Connections of one process at once.
-const CONNECTIONS: u32 = 10;
-/// How long one is waited for.
-const ACQUIRE: Duration = Duration::from_secs(10);
-/// How long a statement is waited for. A server that is cut off says nothing.
-const STATEMENT: Duration = Duration::from_secs(30);
-/// How long a statement waits for another transaction, and how long one may stay open without a statement: a process that is stopped, or
-/// cut off, in the midst of a write keeps the others waiting no longer.
-const SESSION: [(&str, &str); 3] =
+/// Maximum number of connections of a process.
+const MAX_CONNECTIONS: u32 = 10;
+/// Maximum wait for a connection.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Maximum duration of a statement. A network partition reports no error.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
+/// Session settings.
+/// The timeouts bound the wait for locks and the life of an idle transaction, so that a stopped or partitioned process
+/// does not block the others.
+const SESSION_SETTINGS: [(&str, &str); 3] =
     [("lock_timeout", "10s"), ("idle_in_transaction_session_timeout", "5s"), ("TimeZone", "UTC")];
 
-/// Takes the turn of the one who writes, until the end of the transaction, and tells the time. The number is Clew's own: "clew".
-const TURN: &str =
+/// Takes the write lock until the end of the transaction and returns the server time.
+/// The lock number is "clew" in ASCII.
+const WRITE_LOCK_QUERY: &str =
     "SELECT pg_advisory_xact_lock(1668048247)::text, (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
-/// Tells the time.
-const NOW: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+/// Returns the server time in milliseconds since 1970 (UTC).
+const CLOCK_QUERY: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 
-/// Where a database is, and how to sign in: `postgres://user:password@host:port/database?sslmode=verify-full&sslrootcert=…`.
+/// URL of a PostgreSQL database: `postgres://user:password@host:port/database?sslmode=verify-full&sslrootcert=…`.
 #[derive(Clone)]
 pub struct PostgresUrl(PgConnectOptions);
 
@@ -53,12 +55,12 @@ impl FromStr for PostgresUrl {
             return Err(invalid("it does not begin with postgres://".to_owned()));
         }
         let options: PgConnectOptions = url.parse().map_err(|error: sqlx::Error| invalid(error.to_string()))?;
-        Ok(Self(options.application_name("clew").options(SESSION)))
+        Ok(Self(options.application_name("clew").options(SESSION_SETTINGS)))
     }
 }
 
 impl std::fmt::Display for PostgresUrl {
-    /// Without what is secret.
+    /// Formats the URL without user and password.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let options = &self.0;
         write!(
@@ -77,44 +79,46 @@ impl std::fmt::Debug for PostgresUrl {
     }
 }
 
-/// An open database.
+/// An open database. Clones share its connection pool.
 #[derive(Clone)]
 pub(crate) struct PostgresDatabase {
     pub(crate) pool: PgPool,
     clock: DatabaseClock,
-    /// One of this process writes, or waits for the turn at the server. Whoever is cut off is given the turn there once for each session that
-    /// waits, and keeps it each time until the server ends the session: of many, all others would wait for longer than a lease.
+    /// One permit per process: a process waits for the write lock with one session only.
+    /// Otherwise, the server would grant the lock to each waiting session of a partitioned process in turn.
+    /// Each session would hold it until the server terminates the session.
+    /// The other processes would wait for longer than a lease.
     writer: Arc<Semaphore>,
 }
 
-/// Opens a database, and brings it to this version's form. Several processes may do so at once: the migrations take a lock.
+/// Connects to a database and applies the migrations. Concurrent processes are safe: the migrations take a lock.
 pub(crate) async fn open(url: &PostgresUrl) -> Result<PostgresDatabase, StoreError> {
     let failed = StoreError::database("open the database");
     let pool = PgPoolOptions::new()
-        .max_connections(CONNECTIONS)
-        .acquire_timeout(ACQUIRE)
+        .max_connections(MAX_CONNECTIONS)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
         .connect_with(url.0.clone())
         .await
         .map_err(&failed)?;
-    MIGRATIONS.run(&pool).await.map_err(migration_failed)?;
-    let now = sqlx::query_scalar(NOW).fetch_one(&pool).await.map_err(failed)?;
-    Ok(PostgresDatabase { pool, clock: DatabaseClock::at(now), writer: Arc::new(Semaphore::new(1)) })
+    MIGRATIONS.run(&pool).await.map_err(migration_error)?;
+    let now = sqlx::query_scalar(CLOCK_QUERY).fetch_one(&pool).await.map_err(failed)?;
+    Ok(PostgresDatabase { pool, clock: DatabaseClock::new(now), writer: Arc::new(Semaphore::new(1)) })
 }
 
-/// The first of these tables that has rows, without making any that is not there.
-pub(crate) async fn first_used(
+/// Returns the first of these tables that has rows. Creates no missing table.
+pub(crate) async fn first_nonempty_table(
     url: &PostgresUrl,
     tables: impl Iterator<Item = &'static str>,
 ) -> Result<Option<String>, StoreError> {
     let failed = StoreError::database("look at the database");
-    let mut connection = within(url.0.connect()).await.map_err(&failed)?;
+    let mut connection = with_timeout(url.0.connect()).await.map_err(&failed)?;
     for table in tables {
-        let there = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(table).fetch_one(&mut connection);
-        if !within(there).await.map_err(&failed)? {
+        let exists = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(table).fetch_one(&mut connection);
+        if !with_timeout(exists).await.map_err(&failed)? {
             continue;
         }
         let rows = AssertSqlSafe(format!("SELECT EXISTS (SELECT 1 FROM {table})"));
-        if within(sqlx::query_scalar(rows).fetch_one(&mut connection)).await.map_err(&failed)? {
+        if with_timeout(sqlx::query_scalar(rows).fetch_one(&mut connection)).await.map_err(&failed)? {
             return Ok(Some(table.to_owned()));
         }
     }
@@ -122,35 +126,36 @@ pub(crate) async fn first_used(
 }
 
 impl PostgresDatabase {
-    /// Begins a transaction that may write, when all others that may have ended.
-    pub(crate) async fn begin_writing(&self) -> Result<PostgresTransaction, sqlx::Error> {
-        let writer = self.writer.clone().acquire_owned();
-        let writer = within(async { writer.await.map_err(|_| sqlx::Error::PoolClosed) }).await?;
-        let mut transaction = within(self.pool.begin()).await?;
-        let (_, now): (String, i64) = within(sqlx::query_as(TURN).fetch_one(&mut *transaction)).await?;
-        self.clock.is(now);
-        Ok(PostgresTransaction::writing(transaction, writer))
+    /// Begins a transaction with the write lock.
+    pub(crate) async fn begin_write(&self) -> Result<PostgresTransaction, sqlx::Error> {
+        let permit = self.writer.clone().acquire_owned();
+        let permit = with_timeout(async { permit.await.map_err(|_| sqlx::Error::PoolClosed) }).await?;
+        let mut transaction = with_timeout(self.pool.begin()).await?;
+        let (_, now): (String, i64) =
+            with_timeout(sqlx::query_as(WRITE_LOCK_QUERY).fetch_one(&mut *transaction)).await?;
+        self.clock.set(now);
+        Ok(PostgresTransaction::read_write(transaction, permit))
     }
 
-    /// Begins a transaction that reads everything as it is at one moment.
-    pub(crate) async fn begin_reading(&self) -> Result<PostgresTransaction, sqlx::Error> {
-        let begun = within(self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")).await;
-        begun.map(PostgresTransaction::reading)
+    /// Begins a read-only transaction with one snapshot.
+    pub(crate) async fn begin_read(&self) -> Result<PostgresTransaction, sqlx::Error> {
+        let begun = with_timeout(self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")).await;
+        begun.map(PostgresTransaction::read_only)
     }
 
-    /// The database's own clock.
+    /// Returns the clock of the database server.
     pub(crate) fn clock(&self) -> Clock {
         let clock = self.clock.clone();
         Clock::new(move || clock.milliseconds())
     }
 }
 
-/// What the database says, if it says so in time. The question is kept apart, as whoever asks a file would carry its size too.
-pub(crate) fn within<T>(
-    asked: impl Future<Output = Result<T, sqlx::Error>>,
+/// Applies the statement timeout. The future is boxed to keep callers' futures small.
+pub(crate) fn with_timeout<T>(
+    operation: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> impl Future<Output = Result<T, sqlx::Error>> {
-    let asked = timeout(STATEMENT, Box::pin(asked));
-    async { asked.await.unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))) }
+    let operation = timeout(STATEMENT_TIMEOUT, Box::pin(operation));
+    async { operation.await.unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))) }
 }
 
 #[cfg(test)]
@@ -160,36 +165,36 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn who_takes_the_turn_and_does_nothing_loses_it() {
+    async fn idle_transaction_loses_the_write_lock() {
         let server = PostgreSql::start().await.unwrap();
         let url = server.url().parse().unwrap();
         let (one, other) = (open(&url).await.unwrap(), open(&url).await.unwrap());
-        let mut stopped = one.begin_writing().await.unwrap();
-        let next = timeout(Duration::from_mins(1), other.begin_writing()).await.unwrap();
+        let mut stopped = one.begin_write().await.unwrap();
+        let next = timeout(Duration::from_mins(1), other.begin_write()).await.unwrap();
         assert!(next.is_ok(), "{:?}", next.err());
-        assert!(sqlx::query("SELECT 1").execute(&mut *stopped).await.is_err(), "it would write without its turn");
+        assert!(sqlx::query("SELECT 1").execute(&mut *stopped).await.is_err(), "it would write without the lock");
     }
 
     #[tokio::test]
-    async fn a_process_waits_for_the_turn_with_one_session() {
-        const WAITING: &str = "SELECT COUNT(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
+    async fn process_waits_for_the_write_lock_with_one_session() {
+        const WAITING_QUERY: &str = "SELECT COUNT(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
         let server = PostgreSql::start().await.unwrap();
         let url = server.url().parse().unwrap();
         let (one, other) = (open(&url).await.unwrap(), open(&url).await.unwrap());
-        let held = one.begin_writing().await.unwrap();
+        let held = one.begin_write().await.unwrap();
         let waiting: Vec<_> = [&one, &other, &other, &other]
             .map(|database| {
                 let database = database.clone();
-                tokio::spawn(async move { database.begin_writing().await?.commit().await })
+                tokio::spawn(async move { database.begin_write().await?.commit().await })
             })
             .into();
-        let seen = async || sqlx::query_scalar::<_, i64>(WAITING).fetch_one(&one.pool).await.unwrap();
-        while seen().await == 0 {
+        let count_waiting = async || sqlx::query_scalar::<_, i64>(WAITING_QUERY).fetch_one(&one.pool).await.unwrap();
+        while count_waiting().await == 0 {
             tokio::task::yield_now().await;
         }
-        // Long enough for the others, would they come.
+        // Time for further sessions to start waiting.
         tokio::time::sleep(Duration::from_millis(300)).await;
-        assert_eq!(seen().await, 1);
+        assert_eq!(count_waiting().await, 1);
         held.commit().await.unwrap();
         for writer in waiting {
             writer.await.unwrap().unwrap();

@@ -1,10 +1,10 @@
-//! Results: there whole or not at all, in a folder or on S3.
+//! Result storage in files or on S3. A result is published atomically.
 
 mod file_writer;
 mod files;
+mod integrity;
+mod opened;
 mod s3;
-mod stored;
-mod verified;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -17,80 +17,85 @@ use crate::error::StoreError;
 use crate::tasks::ResultRecord;
 use file_writer::FileWriter;
 use files::Files;
+pub use opened::{StoredObject, StoredResult};
 pub use s3::S3Settings;
 use s3::{S3, S3Writer};
-pub use stored::{StoredObject, StoredResult};
 
-/// Where results are kept. Clones share everything.
+/// Storage of results. Clones share their state.
 #[derive(Debug, Clone)]
-pub struct ResultStore(Kind);
+pub struct ResultStore(Backend);
 
 #[derive(Debug, Clone)]
-enum Kind {
+enum Backend {
     Files(Files),
     S3(S3),
 }
 
 impl ResultStore {
     pub(crate) fn files(folder: PathBuf) -> Self {
-        Self(Kind::Files(Files::new(folder)))
+        Self(Backend::Files(Files::new(folder)))
     }
 
-    /// Results on S3, once something was written, read, listed and removed there. Fails, and says why, where one of them cannot be.
+    /// Connects to S3. Fails if an object cannot be written, read, listed or removed.
     pub async fn s3(settings: &S3Settings) -> Result<Self, StoreError> {
-        S3::connect(settings).await.map(|s3| Self(Kind::S3(s3)))
+        S3::connect(settings).await.map(|s3| Self(Backend::S3(s3)))
     }
 
-    /// Whether results can be written, as far as is known without writing one. S3 refuses a machine whose clock is wrong: whoever takes work
-    /// up all the same makes errors of it as fast as it can.
+    /// Whether results can be written, without writing one.
+    /// S3 rejects requests with a wrong clock: a worker with a wrong clock would only produce failures.
     pub async fn takes_results(&self) -> bool {
         match &self.0 {
-            Kind::Files(_) => true,
-            Kind::S3(s3) => s3.takes_results().await,
+            Backend::Files(_) => true,
+            Backend::S3(s3) => s3.is_writable().await,
         }
     }
 
-    /// Whether other machines have the same results.
+    /// Whether other machines share the results.
     pub(crate) fn is_shared(&self) -> bool {
-        matches!(self.0, Kind::S3(_))
+        matches!(self.0, Backend::S3(_))
     }
 
-    /// Starts a result. Blocks, as its writer does: call it on one of a runtime's threads that may.
+    /// Creates a writer for a result. It blocks, as its writer does: call it on a thread that may block.
     pub fn create(&self, request_id: &RequestId, fence: i64) -> Result<ResultWriter, StoreError> {
         match &self.0 {
-            Kind::Files(files) => files.create(request_id, fence).map(|writer| ResultWriter(Writing::File(writer))),
-            Kind::S3(s3) => s3.create(request_id, fence).map(|writer| ResultWriter(Writing::S3(Box::new(writer)))),
+            Backend::Files(files) => {
+                files.create(request_id, fence).map(|writer| ResultWriter(WriterBackend::File(writer)))
+            }
+            Backend::S3(s3) => {
+                s3.create(request_id, fence).map(|writer| ResultWriter(WriterBackend::S3(Box::new(writer))))
+            }
         }
     }
 
-    /// A result to be read. A file is handed out after its length and hash were found to be those that were written; an object after
-    /// its length was, and its hash is checked by whoever reads it ([`StoredObject`]).
+    /// Opens a result. The length and hash of a file are verified first.
+    /// The length of an object is verified first, and its hash while it is read ([`StoredObject`]).
     pub async fn open(&self, result: &ResultRecord) -> Result<StoredResult, StoreError> {
         match &self.0 {
-            Kind::Files(files) => {
+            Backend::Files(files) => {
                 let result = result.clone();
-                off_the_runtime(files, move |files| files.open(&result)).await.map(StoredResult::File)
+                run_blocking(files, move |files| files.open(&result)).await.map(StoredResult::File)
             }
-            Kind::S3(s3) => s3.open(result).await.map(|object| StoredResult::Object(Box::new(object))),
+            Backend::S3(s3) => s3.open(result).await.map(|object| StoredResult::Object(Box::new(object))),
         }
     }
 
-    /// Removes a result. One that is not there is no error.
+    /// Removes a result. A missing result is not an error.
     pub async fn remove(&self, name: &str) -> Result<(), StoreError> {
         match &self.0 {
-            Kind::Files(files) => {
+            Backend::Files(files) => {
                 let name = name.to_owned();
-                off_the_runtime(files, move |files| files.remove(&name)).await
+                run_blocking(files, move |files| files.remove(&name)).await
             }
-            Kind::S3(s3) => s3.remove(name).await,
+            Backend::S3(s3) => s3.remove(name).await,
         }
     }
 
-    /// Removes a result that nobody wants: a file at once, an object soon. Where that fails, the sweep does it.
+    /// Removes an unneeded result: a file immediately, an object in the background.
+    /// The garbage collection removes it after a failure.
     pub fn discard(&self, name: &str) -> Result<(), StoreError> {
         match &self.0 {
-            Kind::Files(files) => files.remove(name),
-            Kind::S3(s3) => {
+            Backend::Files(files) => files.remove(name),
+            Backend::S3(s3) => {
                 let runtime = Handle::try_current().map_err(|_| StoreError::Stopped)?;
                 let (s3, name) = (s3.clone(), name.to_owned());
                 runtime.spawn(async move { s3.remove(&name).await });
@@ -99,56 +104,57 @@ impl ResultStore {
         }
     }
 
-    /// Removes what no task names and what is older than `age`: what crashes left. Returns how many.
-    pub async fn sweep(&self, known: Vec<String>, age: Duration) -> Result<usize, StoreError> {
+    /// Garbage collection: removes results and incomplete uploads that are older than `age` and not in `referenced`.
+    /// Returns the number of removed ones.
+    pub async fn sweep(&self, referenced: Vec<String>, age: Duration) -> Result<usize, StoreError> {
         match &self.0 {
-            Kind::Files(files) => off_the_runtime(files, move |files| files.sweep(&known, age)).await,
-            Kind::S3(s3) => s3.sweep(&known, age).await,
+            Backend::Files(files) => run_blocking(files, move |files| files.sweep(&referenced, age)).await,
+            Backend::S3(s3) => s3.sweep(&referenced, age).await,
         }
     }
 }
 
-async fn off_the_runtime<T: Send + 'static>(
+async fn run_blocking<T: Send + 'static>(
     files: &Files,
     work: impl FnOnce(&Files) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
     let files = files.clone();
-    // It only fails with the runtime.
+    // A join error means that the runtime is shutting down.
     tokio::task::spawn_blocking(move || work(&files)).await.map_err(|_| StoreError::Stopped)?
 }
 
-/// Whether a name is one of a result, wherever it came from: it never leads out of the place where results are.
-fn is_plain(name: &str) -> bool {
+/// Whether a name is valid for a result. A valid name never refers outside of the result folder or prefix.
+fn is_valid_name(name: &str) -> bool {
     !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\0'])
 }
 
-/// A result that was published.
+/// A published result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublishedResult {
-    /// Its name in the result store.
+    /// Name in the result store.
     pub name: String,
-    /// Its bytes.
+    /// Size in bytes.
     pub bytes: u64,
-    /// SHA-256 of its bytes, in hexadecimal.
+    /// SHA-256 of the content, in hexadecimal.
     pub sha256: String,
 }
 
-/// A result being written. Dropped before it is published, it leaves nothing.
+/// A result that is being written. It leaves nothing if it is dropped before it is published.
 #[derive(Debug)]
-pub struct ResultWriter(Writing);
+pub struct ResultWriter(WriterBackend);
 
 #[derive(Debug)]
-enum Writing {
+enum WriterBackend {
     File(FileWriter),
     S3(Box<S3Writer>),
 }
 
 impl ResultWriter {
-    /// Gives the result its name. Once this returns, a crash no longer loses it.
+    /// Publishes the result under its name. The result is durable when this returns.
     pub fn publish(self) -> Result<PublishedResult, StoreError> {
         match self.0 {
-            Writing::File(writer) => writer.publish(),
-            Writing::S3(writer) => writer.publish(),
+            WriterBackend::File(writer) => writer.publish(),
+            WriterBackend::S3(writer) => writer.publish(),
         }
     }
 }
@@ -156,15 +162,15 @@ impl ResultWriter {
 impl Write for ResultWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &mut self.0 {
-            Writing::File(writer) => writer.write(bytes),
-            Writing::S3(writer) => writer.write(bytes),
+            WriterBackend::File(writer) => writer.write(bytes),
+            WriterBackend::S3(writer) => writer.write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match &mut self.0 {
-            Writing::File(writer) => writer.flush(),
-            Writing::S3(writer) => writer.flush(),
+            WriterBackend::File(writer) => writer.flush(),
+            WriterBackend::S3(writer) => writer.flush(),
         }
     }
 }

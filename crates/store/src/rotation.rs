@@ -1,8 +1,9 @@
-//! Rotation of the master key: what it sealed is sealed anew, what is derived from it is made anew.
+//! Rotation of the master key: reseals all secrets and replaces the derived keys.
 //!
-//! There are two places that cannot change at one moment: the key's and the database's. So the next key is kept beside the present one before
-//! anything is sealed with it; one transaction seals everything; then the next key takes its place. Whoever opens the store in between finds
-//! that only the next key fits, and puts it into its place ([`Store::open`]).
+//! The key file and the database cannot change atomically.
+//! The next key is stored beside the current one before it seals anything. One transaction reseals all secrets.
+//! Then the next key replaces the current one.
+//! After a crash in between, [`Store::open`] detects that only the next key fits and promotes it.
 
 use clew_model::Origin;
 
@@ -15,39 +16,40 @@ use crate::sealing::Sealer;
 use crate::serving_lock;
 use crate::store::Store;
 
-/// What a rotation has done.
+/// Result of a rotation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rotated {
-    /// Secrets that were sealed anew.
+pub struct RotationSummary {
+    /// Number of resealed secrets.
     pub sealed: u64,
-    /// Secrets that were changed outside of Clew before: nobody could open them, and nobody can.
+    /// Number of secrets that could not be unsealed: they were changed outside of Clew.
     pub damaged: u64,
 }
 
 impl Store {
-    /// Makes the next key, if there is none yet, and changes nothing else: it can be brought to other machines before it is needed.
-    /// Returns the name of its file.
+    /// Creates the next key if there is none, so that it can be distributed before the rotation.
+    /// Returns the path of its file.
     pub fn prepare_rotation(location: impl Into<Location>) -> Result<std::path::PathBuf, StoreError> {
         let dir = DataDir::new(&location.into().data_dir);
-        master_key::read(&dir.master_key())?;
-        master_key::make_next(&dir.master_key())?;
+        master_key::read_key(&dir.master_key())?;
+        master_key::load_or_create_next(&dir.master_key())?;
         Ok(master_key::next_file(&dir.master_key()))
     }
 
-    /// Seals everything with the next key and puts it into the place of the present one. A crash on the way loses nothing: the next call, or
-    /// whoever opens the store, goes on from there.
+    /// Reseals all secrets with the next key and promotes it.
+    /// After a crash, the next call or [`Store::open`] completes the rotation.
     ///
-    /// A folder that is served is refused. Processes that share a database cope: with the old key they can neither take up collections nor
-    /// write anything that has to do with it ([`StoreError::MasterKeyRotated`]).
-    pub async fn rotate_master_key(by: &Origin, location: impl Into<Location>) -> Result<Rotated, StoreError> {
+    /// Fails if the data directory is served.
+    /// Other processes that share the database continue, but with the previous key they can neither claim collections
+    /// nor write anything that depends on the key ([`StoreError::MasterKeyRotated`]).
+    pub async fn rotate_master_key(by: &Origin, location: impl Into<Location>) -> Result<RotationSummary, StoreError> {
         let location = location.into();
         let dir = DataDir::new(&location.data_dir);
         let store = Self::open(location).await?;
-        let _lock = serving_lock::take(&dir)?;
-        let next = master_key::make_next(&dir.master_key())?;
-        let rotated = store.seal_everything_with(by, &Sealer::new(&next), &DerivedKeys::new(&next)).await?;
-        master_key::take_next(&dir.master_key())?;
+        let _lock = serving_lock::acquire(&dir)?;
+        let next = master_key::load_or_create_next(&dir.master_key())?;
+        let summary = store.reseal_with(by, &Sealer::new(&next), &DerivedKeys::new(&next)).await?;
+        master_key::promote_next(&dir.master_key())?;
         store.close().await;
-        Ok(rotated)
+        Ok(summary)
     }
 }

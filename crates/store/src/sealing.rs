@@ -1,4 +1,4 @@
-//! Sealing secrets: XChaCha20-Poly1305, bound to the place that each is kept in.
+//! Authenticated encryption of secrets with XChaCha20-Poly1305, bound to their table, column and row.
 
 use std::sync::Arc;
 
@@ -9,18 +9,18 @@ use zeroize::Zeroizing;
 
 use crate::error::StoreError;
 
-/// Bytes of a nonce: so many that random ones never meet.
-const NONCE_LENGTH: usize = 24;
+/// Length of a nonce in bytes: random nonces of this length do not collide.
+const NONCE_LEN: usize = 24;
 
-/// Where a sealed secret is kept. One that is moved elsewhere cannot be opened.
+/// Associated data of a sealed secret. A secret that is moved to another row cannot be unsealed.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Place<'a> {
+pub(crate) struct AssociatedData<'a> {
     pub(crate) table: &'a str,
     pub(crate) column: &'a str,
     pub(crate) row: &'a str,
 }
 
-impl Place<'_> {
+impl AssociatedData<'_> {
     fn bytes(self) -> Vec<u8> {
         [self.table, self.column, self.row].join("\0").into_bytes()
     }
@@ -30,7 +30,7 @@ impl Place<'_> {
     }
 }
 
-/// Seals and opens with the master key. Clones share it.
+/// Seals and unseals secrets with the master key. Clones share the cipher.
 #[derive(Clone)]
 pub(crate) struct Sealer {
     cipher: Arc<XChaCha20Poly1305>,
@@ -41,23 +41,23 @@ impl Sealer {
         Self { cipher: Arc::new(XChaCha20Poly1305::new((&**master_key).into())) }
     }
 
-    /// Nonce and ciphertext.
-    pub(crate) fn seal(&self, place: Place<'_>, secret: &SecretString) -> Result<Vec<u8>, StoreError> {
-        let failed = || StoreError::Seal { what: place.describe() };
-        let mut nonce = [0; NONCE_LENGTH];
+    /// Returns the nonce followed by the ciphertext.
+    pub(crate) fn seal(&self, aad: AssociatedData<'_>, secret: &SecretString) -> Result<Vec<u8>, StoreError> {
+        let failed = || StoreError::Seal { what: aad.describe() };
+        let mut nonce = [0; NONCE_LEN];
         getrandom::fill(&mut nonce).map_err(|_| failed())?;
-        let payload = Payload { msg: secret.expose_secret().as_bytes(), aad: &place.bytes() };
+        let payload = Payload { msg: secret.expose_secret().as_bytes(), aad: &aad.bytes() };
         let sealed = self.cipher.encrypt(&XNonce::from(nonce), payload).map_err(|_| failed())?;
         Ok([nonce.as_slice(), &sealed].concat())
     }
 
-    /// What was sealed there.
-    pub(crate) fn open(&self, place: Place<'_>, sealed: &[u8]) -> Result<SecretString, StoreError> {
-        let failed = || StoreError::Unseal { what: place.describe() };
-        let (nonce, sealed) = sealed.split_first_chunk::<NONCE_LENGTH>().ok_or_else(failed)?;
-        let payload = Payload { msg: sealed, aad: &place.bytes() };
-        let opened = self.cipher.decrypt(&XNonce::from(*nonce), payload).map_err(|_| failed())?;
-        String::from_utf8(opened).map(SecretString::from).map_err(|_| failed())
+    /// Unseals a secret. Fails if it or its associated data was changed.
+    pub(crate) fn unseal(&self, aad: AssociatedData<'_>, sealed: &[u8]) -> Result<SecretString, StoreError> {
+        let failed = || StoreError::Unseal { what: aad.describe() };
+        let (nonce, sealed) = sealed.split_first_chunk::<NONCE_LEN>().ok_or_else(failed)?;
+        let payload = Payload { msg: sealed, aad: &aad.bytes() };
+        let secret = self.cipher.decrypt(&XNonce::from(*nonce), payload).map_err(|_| failed())?;
+        String::from_utf8(secret).map(SecretString::from).map_err(|_| failed())
     }
 }
 
@@ -66,19 +66,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_opens_only_where_it_was_sealed_and_unchanged() {
-        let with_seven = Sealer::new(&Zeroizing::new([7; 32]));
-        let place = Place { table: "nodes", column: "password", row: "a" };
-        let sealed = with_seven.seal(place, &SecretString::from("hunter2")).unwrap();
+    fn changed_or_moved_secret_is_not_unsealed() {
+        let sealer = Sealer::new(&Zeroizing::new([7; 32]));
+        let aad = AssociatedData { table: "nodes", column: "password", row: "a" };
+        let sealed = sealer.seal(aad, &SecretString::from("hunter2")).unwrap();
         assert!(!sealed.windows(7).any(|window| window == b"hunter2"));
-        assert_eq!(with_seven.open(place, &sealed).unwrap().expose_secret(), "hunter2");
-        assert!(with_seven.open(Place { row: "b", ..place }, &sealed).is_err());
-        assert!(Sealer::new(&Zeroizing::new([8; 32])).open(place, &sealed).is_err());
+        assert_eq!(sealer.unseal(aad, &sealed).unwrap().expose_secret(), "hunter2");
+        assert!(sealer.unseal(AssociatedData { row: "b", ..aad }, &sealed).is_err());
+        assert!(Sealer::new(&Zeroizing::new([8; 32])).unseal(aad, &sealed).is_err());
         for at in 0..sealed.len() {
             let mut changed = sealed.clone();
             changed[at] ^= 1;
-            assert!(with_seven.open(place, &changed).is_err(), "byte {at}");
+            assert!(sealer.unseal(aad, &changed).is_err(), "byte {at}");
         }
-        assert!(with_seven.open(place, &sealed[..10]).is_err());
+        assert!(sealer.unseal(aad, &sealed[..10]).is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! One server per data directory.
+//! Lock that allows one server per data directory.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
@@ -7,22 +7,22 @@ use std::path::Path;
 use crate::data_dir::DataDir;
 use crate::error::StoreError;
 
-/// Held as long as a process serves or initialises a data directory. The system takes it back when the process ends, however
-/// it ends.
+/// Lock of a process that serves or initialises a data directory.
+/// The operating system releases it when the process ends.
 #[derive(Debug)]
 pub struct ServingLock {
-    /// Nothing where there is nothing in the directory that only one process may change.
+    /// `None` if all mutable data is shared and no lock is required.
     _file: Option<File>,
 }
 
 impl ServingLock {
-    pub(crate) const UNNEEDED: Self = Self { _file: None };
+    pub(crate) const NOT_REQUIRED: Self = Self { _file: None };
 }
 
-/// Takes the lock, or says that another process has it. Changes nothing else.
-pub(crate) fn take(data_dir: &DataDir) -> Result<ServingLock, StoreError> {
+/// Acquires the lock. Fails if another process has it.
+pub(crate) fn acquire(data_dir: &DataDir) -> Result<ServingLock, StoreError> {
     let path = data_dir.lock();
-    let file = open(&path).map_err(StoreError::file("open", &path))?;
+    let file = open_lock_file(&path).map_err(StoreError::file("open", &path))?;
     match file.try_lock() {
         Ok(()) => Ok(ServingLock { _file: Some(file) }),
         Err(TryLockError::WouldBlock) => Err(StoreError::AlreadyServing { dir: data_dir.root.clone() }),
@@ -30,6 +30,6 @@ pub(crate) fn take(data_dir: &DataDir) -> Result<ServingLock, StoreError> {
     }
 }
 
-fn open(path: &Path) -> std::io::Result<File> {
+fn open_lock_file(path: &Path) -> std::io::Result<File> {
     OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)
 }

@@ -1,6 +1,6 @@
-//! The metadata in one file: what of SQLite's is not in the statements.
+//! SQLite: connection options and migrations.
 
-pub(crate) mod changes;
+pub(crate) mod change_detector;
 mod wal_index;
 
 use std::path::Path;
@@ -9,15 +9,15 @@ use std::time::Duration;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
+use crate::database::migration_error;
 use crate::error::StoreError;
-use crate::metadata::migration_failed;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
-/// Connections at once. SQLite lets one write at a time; the others read.
-const CONNECTIONS: u32 = 4;
-/// How long a writer waits for another one, of this process or another.
-const BUSY: Duration = Duration::from_secs(5);
+/// Maximum number of connections. SQLite allows one writer at a time.
+const MAX_CONNECTIONS: u32 = 4;
+/// Maximum wait for the write lock of another connection.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// An open database.
 #[derive(Clone)]
@@ -25,42 +25,43 @@ pub(crate) struct SqliteDatabase {
     pub(crate) pool: SqlitePool,
 }
 
-/// Makes a database of one empty file, without a log beside it, so that it can be renamed.
+/// Creates a database from an empty file. It has no write-ahead log, so that the file can be renamed.
 pub(crate) async fn create(file: &Path) -> Result<SqliteDatabase, StoreError> {
-    connect(options(file).journal_mode(SqliteJournalMode::Delete)).await
+    connect(connect_options(file).journal_mode(SqliteJournalMode::Delete)).await
 }
 
-/// Opens a database that is there.
+/// Opens an existing database.
 pub(crate) async fn open(file: &Path) -> Result<SqliteDatabase, StoreError> {
-    connect(options(file).journal_mode(SqliteJournalMode::Wal)).await
+    connect(connect_options(file).journal_mode(SqliteJournalMode::Wal)).await
 }
 
 async fn connect(options: SqliteConnectOptions) -> Result<SqliteDatabase, StoreError> {
     let pool = SqlitePoolOptions::new()
-        .max_connections(CONNECTIONS)
-        .acquire_timeout(BUSY * 2)
+        .max_connections(MAX_CONNECTIONS)
+        .acquire_timeout(BUSY_TIMEOUT * 2)
         .connect_with(options)
         .await
         .map_err(StoreError::database("open the database"))?;
-    // Another process may be at it. Each failure then means that it has done one more migration than was seen here; any other
-    // failure comes again.
-    let mut others = MIGRATIONS.iter().count();
+    // Another process may apply the same migrations.
+    // A failure then means that it has applied one that this process did not see.
+    // The loop is bounded: any other failure repeats.
+    let mut retries = MIGRATIONS.iter().count();
     while let Err(error) = MIGRATIONS.run(&pool).await {
-        if others == 0 {
-            return Err(migration_failed(error));
+        if retries == 0 {
+            return Err(migration_error(error));
         }
-        others -= 1;
-        let its_end = pool.begin_with("BEGIN IMMEDIATE").await.map_err(StoreError::database("open the database"))?;
-        drop(its_end);
+        retries -= 1;
+        let write_lock = pool.begin_with("BEGIN IMMEDIATE").await.map_err(StoreError::database("open the database"))?;
+        drop(write_lock);
     }
     Ok(SqliteDatabase { pool })
 }
 
-/// A commit is on disk when it returns.
-fn options(file: &Path) -> SqliteConnectOptions {
+/// Connection options with durable commits.
+fn connect_options(file: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(file)
         .synchronous(SqliteSynchronous::Full)
-        .busy_timeout(BUSY)
+        .busy_timeout(BUSY_TIMEOUT)
         .foreign_keys(true)
 }

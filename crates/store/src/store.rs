@@ -1,4 +1,4 @@
-//! The store: made once, opened by every process that needs it.
+//! The store: initialised once, opened by each process.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -9,22 +9,22 @@ use secrecy::SecretString;
 
 use crate::clock::Clock;
 use crate::data_dir::DataDir;
+use crate::data_version::VersionTracker;
 use crate::database::Database;
 use crate::derived_keys::DerivedKeys;
 use crate::error::StoreError;
-use crate::freshness::Freshness;
 use crate::location::Location;
 use crate::master_key::{self, MasterKey};
 use crate::metadata;
 use crate::metadata::audit::SeenLinks;
-use crate::metadata::batches::Batches;
+use crate::metadata::group_commit::GroupCommit;
 use crate::policies::PolicyLimits;
+use crate::read_cache::Caches;
 use crate::results::ResultStore;
 use crate::sealing::Sealer;
 use crate::serving_lock::{self, ServingLock};
-use crate::view::Memory;
 
-/// The first identities of a data directory. The project is named like the region.
+/// Initial domain, project and administrator. The project has the name of the region.
 #[derive(Debug, Clone)]
 pub struct FirstTenant {
     /// Name of the region.
@@ -35,34 +35,34 @@ pub struct FirstTenant {
     pub user_name: String,
     /// Hash of the administrator's password, as a PHC string.
     pub password_hash: String,
-    /// The administrator's access key, …
+    /// Id of the administrator's access key.
     pub access_key: AccessKeyId,
-    /// … and its secret half.
+    /// Secret of the administrator's access key.
     pub secret_key: SecretString,
 }
 
-/// Ids of what was made.
+/// Ids of the initial identities.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Founded {
-    /// The domain.
+    /// Id of the domain.
     pub domain_id: DomainId,
-    /// Its project.
+    /// Id of the project.
     pub project_id: ProjectId,
-    /// Its administrator.
+    /// Id of the administrator.
     pub user_id: UserId,
 }
 
-/// What Clew keeps. Clones share everything.
+/// Handle to the metadata, secrets and results. Clones share their state.
 #[derive(Clone)]
 pub struct Store {
     pub(crate) database: Database,
     pub(crate) sealer: Sealer,
     pub(crate) keys: Arc<DerivedKeys>,
-    pub(crate) batches: Batches,
+    pub(crate) group_commit: GroupCommit,
     pub(crate) clock: Clock,
-    pub(crate) freshness: Freshness,
-    pub(crate) memory: Arc<Memory>,
-    /// Newest rows of the audit that this process wrote or read.
+    pub(crate) version_tracker: VersionTracker,
+    pub(crate) caches: Arc<Caches>,
+    /// Newest audit rows that this process wrote or read.
     pub(crate) seen_links: SeenLinks,
     /// Zones of this process.
     pub(crate) zones: Arc<[Zone]>,
@@ -72,15 +72,15 @@ pub struct Store {
     region: Arc<str>,
 }
 
-/// Name of the setting that holds the region.
-pub(crate) const REGION: &str = "region";
+/// Name of the setting with the region.
+pub(crate) const REGION_SETTING: &str = "region";
 
 impl Store {
-    /// Makes a data directory, and the first identities in it or in the database, then opens it. The first user is an administrator, and the first row of the
-    /// audit says who made it.
+    /// Initialises a data directory or database with the initial identities, and opens it.
+    /// The user is an administrator. The first row of the audit records the origin of the initialisation.
     ///
-    /// Fails with [`StoreError::AlreadyInitialised`], and changes nothing, where there are some. A crash on the way leaves what
-    /// the next call starts over.
+    /// Fails with [`StoreError::AlreadyInitialised`] and changes nothing if it is initialised.
+    /// After a crash, the next call starts over.
     pub async fn initialise(
         by: &Origin,
         location: impl Into<Location>,
@@ -88,42 +88,42 @@ impl Store {
     ) -> Result<(Self, Founded), StoreError> {
         let location = location.into();
         let dir = DataDir::new(&location.data_dir);
-        let already = || StoreError::AlreadyInitialised { place: dir.root.display().to_string() };
+        let already_initialised = || StoreError::AlreadyInitialised { location: dir.root.display().to_string() };
         if dir.is_initialised()? {
-            return Err(already());
+            return Err(already_initialised());
         }
         dir.restrict_new()?;
-        dir.make()?;
-        let _lock = serving_lock::take(&dir)?;
+        dir.create_folders()?;
+        let _lock = serving_lock::acquire(&dir)?;
         if dir.is_initialised()? {
-            return Err(already());
+            return Err(already_initialised());
         }
         dir.remove_unfinished()?;
         let database = match &location.metadata {
             None => {
-                dir.make_database()?;
+                dir.create_database_file()?;
                 Database::create(&dir.new_database()).await?
             }
             Some(url) => {
-                let database = Database::on(url).await?;
-                // Before there is a new master key, which the database would have no use for.
-                if metadata::is_founded(&database).await? {
-                    return Err(StoreError::AlreadyInitialised { place: url.to_string() });
+                let database = Database::connect(url).await?;
+                // Before the creation of a master key that the database could not use.
+                if metadata::is_initialised(&database).await? {
+                    return Err(StoreError::AlreadyInitialised { location: url.to_string() });
                 }
                 database
             }
         };
-        let key = master_key::read_or_make(&dir.master_key())?;
-        let store = Self::assemble(database, &key, &dir, tenant.region.clone());
-        let founded = store.found(by, tenant).await?;
+        let key = master_key::load_or_create(&dir.master_key())?;
+        let store = Self::from_parts(database, &key, &dir, tenant.region.clone());
+        let ids = store.bootstrap(by, tenant).await?;
         store.database.close().await;
         if location.metadata.is_none() {
-            dir.finish()?;
+            dir.publish_database()?;
         }
-        Ok((Self::open(location).await?, founded))
+        Ok((Self::open(location).await?, ids))
     }
 
-    /// Opens what was initialised, and brings its database to this version's form.
+    /// Opens an initialised store and applies the migrations.
     pub async fn open(location: impl Into<Location>) -> Result<Self, StoreError> {
         let location = location.into();
         let dir = DataDir::new(&location.data_dir);
@@ -132,37 +132,37 @@ impl Store {
         }
         let database = match &location.metadata {
             None if dir.is_initialised()? => Database::open(&dir.database()).await?,
-            None => return Err(StoreError::NotInitialised { place: dir.root.display().to_string() }),
+            None => return Err(StoreError::NotInitialised { location: dir.root.display().to_string() }),
             Some(url) => {
-                let database = Database::on(url).await?;
-                if !metadata::is_founded(&database).await? {
-                    return Err(StoreError::NotInitialised { place: url.to_string() });
+                let database = Database::connect(url).await?;
+                if !metadata::is_initialised(&database).await? {
+                    return Err(StoreError::NotInitialised { location: url.to_string() });
                 }
                 database
             }
         };
-        dir.make()?;
-        let key = master_key::read(&dir.master_key())?;
-        let region = metadata::setting(&database, REGION).await?.unwrap_or_default();
+        dir.create_folders()?;
+        let key = master_key::read_key(&dir.master_key())?;
+        let region = metadata::read_setting(&database, REGION_SETTING).await?.unwrap_or_default();
         let region = String::from_utf8(region).map_err(StoreError::damaged("region"))?;
-        let store = Self::assemble(database.clone(), &key, &dir, region.clone());
-        match (store.check_canary().await, master_key::next(&dir.master_key())?) {
+        let store = Self::from_parts(database.clone(), &key, &dir, region.clone());
+        match (store.check_canary().await, master_key::read_next(&dir.master_key())?) {
             (Ok(()), _) => Ok(store),
-            // A rotation came as far as the database, and no further on this machine.
+            // A rotation has changed the database, but not the key of this machine.
             (Err(StoreError::WrongMasterKey), Some(next)) => {
-                let store = Self::assemble(database, &next, &dir, region);
+                let store = Self::from_parts(database, &next, &dir, region);
                 store.check_canary().await?;
-                master_key::take_next(&dir.master_key())?;
+                master_key::promote_next(&dir.master_key())?;
                 Ok(store)
             }
             (Err(error), _) => Err(error),
         }
     }
 
-    fn assemble(database: Database, key: &MasterKey, dir: &DataDir, region: String) -> Self {
+    fn from_parts(database: Database, key: &MasterKey, dir: &DataDir, region: String) -> Self {
         Self {
-            freshness: Freshness::of(database.changes()),
-            memory: Arc::default(),
+            version_tracker: VersionTracker::spawn(database.change_detector()),
+            caches: Arc::default(),
             seen_links: SeenLinks::default(),
             zones: Arc::default(),
             policy_limits: PolicyLimits::default(),
@@ -170,61 +170,62 @@ impl Store {
             database,
             sealer: Sealer::new(key),
             keys: Arc::new(DerivedKeys::new(key)),
-            batches: Batches::default(),
+            group_commit: GroupCommit::default(),
             data_dir: Arc::new(dir.clone()),
             results: ResultStore::files(dir.results()),
             region: region.into(),
         }
     }
 
-    /// The token by which the processes of this installation recognise each other's sessions on watched servers: 32 hexadecimal digits,
-    /// the same in every process that has the master key.
+    /// Returns the token that identifies this installation's sessions on watched servers.
+    /// It has 32 hexadecimal digits and is the same in all processes with the master key.
     #[must_use]
     pub fn session_token(&self) -> String {
         hex::encode(self.keys.sessions.get(..16).unwrap_or_default())
     }
 
-    /// The same store with another clock.
+    /// Replaces the clock.
     #[must_use]
     pub fn with_clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
     }
 
-    /// The same store with other limits on the policies that reach a user or group.
+    /// Replaces the limits on the policies of a user or group.
     #[must_use]
     pub fn with_policy_limits(mut self, limits: PolicyLimits) -> Self {
         self.policy_limits = limits;
         self
     }
 
-    /// The same store with its results elsewhere.
+    /// Replaces the result store.
     #[must_use]
     pub fn with_results(mut self, results: ResultStore) -> Self {
         self.results = results;
         self
     }
 
-    /// Closes the database, and waits until its files are closed. Clones that are still there can do nothing any more. A store that
-    /// is only dropped closes them in the background.
+    /// Closes the database and waits until its files are closed. Clones fail afterwards.
+    /// A dropped store closes them in the background.
     pub async fn close(self) {
         self.database.close().await;
     }
 
-    /// Makes this process the one that serves the data directory, as long as the lock is held. Any number of processes may share one
-    /// that has nothing but the master key: their metadata are in PostgreSQL, and their results on S3.
+    /// Acquires the exclusive right to serve the data directory.
+    /// No lock is taken if the metadata is in PostgreSQL and the results are on S3.
+    /// Any number of processes may serve such a store.
     pub fn lock_for_serving(&self) -> Result<ServingLock, StoreError> {
         if self.database.is_shared() && self.results.is_shared() {
-            return Ok(ServingLock::UNNEEDED);
+            return Ok(ServingLock::NOT_REQUIRED);
         }
-        let lock = serving_lock::take(&self.data_dir)?;
+        let lock = serving_lock::acquire(&self.data_dir)?;
         self.data_dir.restrict_results()?;
         Ok(lock)
     }
 
-    /// Whether the database answers, and the master key is still its own.
+    /// Checks that the database responds and that the master key was not rotated.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        self.check_key().await
+        self.check_key_id().await
     }
 
     /// Name of the region.
@@ -233,7 +234,7 @@ impl Store {
         &self.region
     }
 
-    /// The data directory.
+    /// Path of the data directory.
     #[must_use]
     pub fn data_dir(&self) -> &Path {
         &self.data_dir.root
@@ -247,7 +248,7 @@ impl Store {
         self.data_dir.database()
     }
 
-    /// The stored results.
+    /// Result store.
     #[must_use]
     pub fn results(&self) -> &ResultStore {
         &self.results

@@ -1,97 +1,97 @@
-//! Tasks: collections that wait, run or have ended.
+//! Collection tasks and their states.
 
 use std::time::Duration;
 
 use clew_model::{Failure, InstanceId, NodeId, ProjectId, RequestId, Selection, TaskStatus};
 
-/// A task to be queued.
+/// A task to queue.
 #[derive(Debug, Clone)]
 pub struct NewTask {
-    /// Its id, made by the caller.
+    /// Unique id, chosen by the caller.
     pub request_id: RequestId,
-    /// The project that asks.
+    /// Project of the requester.
     pub project_id: ProjectId,
-    /// The instance …
+    /// Instance of the node.
     pub instance_id: InstanceId,
-    /// … and its node to read.
+    /// Node to read.
     pub node_id: NodeId,
-    /// Which sessions, in what order.
+    /// Filter and order of the sessions.
     pub selection: Selection,
-    /// Whether statements are kept as templates.
+    /// Whether statements are stored as templates.
     pub masked: bool,
 }
 
-/// A task as it stands. Times are milliseconds since 1970 (UTC).
+/// A stored task. Times are milliseconds since 1970 (UTC).
 #[derive(Debug, Clone)]
 pub struct Task {
-    /// Its id.
+    /// Unique id.
     pub request_id: RequestId,
-    /// The project that asked.
+    /// Project of the requester.
     pub project_id: ProjectId,
-    /// The instance …
+    /// Instance of the node.
     pub instance_id: InstanceId,
-    /// … and its node to read.
+    /// Node to read.
     pub node_id: NodeId,
-    /// Which sessions, in what order.
+    /// Filter and order of the sessions.
     pub selection: Selection,
-    /// Whether statements are kept as templates.
+    /// Whether statements are stored as templates.
     pub masked: bool,
-    /// Where it is.
+    /// Current state.
     pub status: TaskStatus,
-    /// Why it failed, if it did.
+    /// Failure, if the task failed.
     pub failure: Option<Failure>,
-    /// Its result, if it finished.
+    /// Result, if the task finished.
     pub result: Option<ResultRecord>,
-    /// How often it was taken up.
+    /// Number of attempts.
     pub attempts: u32,
-    /// When it was queued.
+    /// Time of queueing.
     pub created_at: i64,
-    /// When it ended, if it did.
+    /// End time. `None` until the task ends.
     pub ended_at: Option<i64>,
 }
 
-/// What a worker asks for.
+/// Request of a worker for tasks.
 #[derive(Debug, Clone)]
 pub struct Claim {
-    /// Its name.
+    /// Name of the worker.
     pub worker: String,
-    /// For how long it holds what it gets, unless it asks for more.
+    /// Duration of the leases, unless renewed.
     pub lease: Duration,
-    /// Tasks of one node that run at once, over all workers.
+    /// Maximum number of concurrent tasks per node, over all workers.
     pub per_node: u32,
-    /// Nodes whose tasks it does not take now.
+    /// Nodes to exclude.
     pub set_aside: Vec<NodeId>,
-    /// So many tasks it takes at most.
+    /// Maximum number of tasks.
     pub most: usize,
 }
 
-/// What it got.
+/// Claimed tasks.
 #[derive(Debug, Default)]
 pub struct Claims {
-    /// Tasks that it holds from now on.
+    /// Tasks that the worker holds.
     pub tasks: Vec<ClaimedTask>,
-    /// Why some that came before them have ended instead: what is stored of them cannot be understood.
+    /// Failures of tasks that could not be claimed because their stored data cannot be parsed. These tasks have ended.
     pub damaged: Vec<Failure>,
 }
 
-/// A task that a worker holds.
+/// A claimed task.
 #[derive(Debug, Clone)]
 pub struct ClaimedTask {
     /// The task.
     pub task: Task,
-    /// The fencing token: only its newest holder can end the task.
+    /// Fencing token: only the latest holder can end the task.
     pub fence: i64,
 }
 
-/// What is known of a stored result.
+/// Metadata of a stored result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResultRecord {
-    /// Its name in the result store.
+    /// Name in the result store.
     pub name: String,
-    /// Its rows.
+    /// Number of rows.
     pub rows: u64,
-    /// Its bytes.
+    /// Size in bytes.
     pub bytes: u64,
-    /// SHA-256 of its bytes, in hexadecimal.
+    /// SHA-256 of the content, in hexadecimal.
     pub sha256: String,
 }

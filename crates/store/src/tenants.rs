@@ -5,60 +5,60 @@ use clew_model::{DomainId, ProjectId};
 /// A domain, also called account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Domain {
-    /// Its id.
+    /// Unique id.
     pub id: DomainId,
-    /// Its name, unique.
+    /// Name, unique.
     pub name: String,
 }
 
 /// A project: the scope that owns instances.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Project {
-    /// Its id.
+    /// Unique id.
     pub id: ProjectId,
-    /// Its name, unique in its domain.
+    /// Name, unique in its domain.
     pub name: String,
     /// The domain that owns it.
     pub domain_id: DomainId,
-    /// Name of that domain.
+    /// Name of the domain.
     pub domain_name: String,
-    /// What it is for.
+    /// Description.
     pub description: String,
-    /// Whether it may be used.
+    /// Whether the project is enabled.
     pub enabled: bool,
-    /// Whether statements are shown as templates to whoever may not see them whole.
+    /// Whether statements are masked as templates for users who may not see them.
     pub masking: bool,
 }
 
-/// What to change of a project. What is `None` stays.
+/// Changes of a project. `None` leaves a value as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProjectChange {
-    /// What it is for.
+    /// Description.
     pub description: Option<String>,
-    /// Whether it may be used.
+    /// Whether the project is enabled.
     pub enabled: Option<bool>,
     /// Whether statements are masked.
     pub masking: Option<bool>,
 }
 
-/// An enterprise project: a label for instances that policies can ask for.
+/// An enterprise project: a group of instances that policies can refer to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EnterpriseProject {
-    /// Its id: a UUID with dashes, or `0` for the default one.
+    /// Unique id: a UUID with dashes, or `0` for the default project.
     pub id: String,
-    /// Its name, unique in its domain.
+    /// Name, unique in its domain.
     pub name: String,
-    /// What it is for.
+    /// Description.
     pub description: String,
-    /// Whether instances may be added to it.
+    /// Whether instances can be added.
     pub enabled: bool,
 }
 
-/// What to change of an enterprise project. What is `None` stays.
+/// Changes of an enterprise project. `None` leaves a value as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EnterpriseProjectChange {
-    /// What it is for.
+    /// Description.
     pub description: Option<String>,
-    /// Whether instances may be added to it.
+    /// Whether instances can be added.
     pub enabled: Option<bool>,
 }

@@ -7,21 +7,21 @@ use clew_model::{DomainId, GroupId, UserId};
 /// A user of a domain.
 #[derive(Clone)]
 pub struct User {
-    /// Its id.
+    /// Unique id.
     pub id: UserId,
-    /// Its name, unique in its domain.
+    /// Name, unique in its domain.
     pub name: String,
-    /// The domain that it belongs to.
+    /// Domain that it belongs to.
     pub domain_id: DomainId,
-    /// Name of that domain.
+    /// Name of the domain.
     pub domain_name: String,
-    /// Hash of its password, as a PHC string.
+    /// Password hash, as a PHC string.
     pub password_hash: String,
-    /// Whether it may sign in.
+    /// Whether the user can sign in.
     pub enabled: bool,
-    /// Whether it may do everything in its domain, whatever the policies say.
+    /// Whether all actions in its domain are allowed, regardless of policies.
     pub administrator: bool,
-    /// Who it is.
+    /// Description.
     pub description: String,
 }
 
@@ -38,41 +38,41 @@ impl fmt::Debug for User {
     }
 }
 
-/// A user to be made. Not for logs: it has a hash of a password.
+/// A user to create. Contains a password hash and must not be logged.
 #[derive(Clone)]
 pub struct NewUser {
-    /// Its name, unique in its domain.
+    /// Name, unique in its domain.
     pub name: String,
-    /// Hash of its password, as a PHC string.
+    /// Password hash, as a PHC string.
     pub password_hash: String,
-    /// Whether it may do everything in its domain.
+    /// Whether all actions in its domain are allowed.
     pub administrator: bool,
-    /// Who it is.
+    /// Description.
     pub description: String,
 }
 
-/// What to change of a user. What is `None` stays. Not for logs: it may have a hash of a password.
+/// Changes of a user. `None` leaves a value as it is. May contain a password hash and must not be logged.
 #[derive(Clone, Default)]
 pub struct UserChange {
-    /// Hash of a new password, as a PHC string.
+    /// New password hash, as a PHC string.
     pub password_hash: Option<String>,
-    /// Whether it may sign in.
+    /// Whether the user can sign in.
     pub enabled: Option<bool>,
-    /// Whether it may do everything in its domain.
+    /// Whether all actions in its domain are allowed.
     pub administrator: Option<bool>,
-    /// Who it is.
+    /// Description.
     pub description: Option<String>,
 }
 
 /// A group of users of a domain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
-    /// Its id.
+    /// Unique id.
     pub id: GroupId,
-    /// Its name, unique in its domain.
+    /// Name, unique in its domain.
     pub name: String,
-    /// The domain that it belongs to.
+    /// Domain that it belongs to.
     pub domain_id: DomainId,
-    /// Who is in it.
+    /// Description.
     pub description: String,
 }

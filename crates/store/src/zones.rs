@@ -1,20 +1,20 @@
-//! Zones: what is known of each.
+//! Zones with their nodes and workers.
 
 use clew_model::Zone;
 
-/// A zone that nodes or workers are in.
+/// State of a zone that has nodes or workers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ZoneState {
-    /// Its name; nothing for nodes that any worker reads.
+    /// Name of the zone. `None` for nodes without a zone, which any worker reads.
     pub zone: Option<Zone>,
-    /// Nodes that are in it.
+    /// Number of nodes.
     pub nodes: u64,
-    /// Workers at work that read them.
+    /// Number of active workers.
     pub workers: u64,
 }
 
 impl ZoneState {
-    /// Whether it has nodes that nobody reads.
+    /// Whether the zone has nodes but no active worker.
     #[must_use]
     pub fn is_deserted(&self) -> bool {
         self.nodes > 0 && self.workers == 0

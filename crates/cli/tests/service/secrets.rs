@@ -118,8 +118,10 @@ async fn no_secret_is_stored_logged_or_returned_in_clear_text() {
         format!("SDK-HMAC-SHA256 Access={}, SignedHeaders=host;x-sdk-date, Signature=00", text(&key, "access_key"));
     record_response("a wrong signature", http().get(&tokens).header("Authorization", signature)).await;
     let sessions = format!("{endpoint}/v3/{project}/instances/{instance}/nodes/{node}/realtime-session");
-    let collect =
-        http().post(&sessions).header("X-Auth-Token", &token).json(&json!({ "sql_key": format!("'{FILTER_LITERAL}'") }));
+    let collect = http()
+        .post(&sessions)
+        .header("X-Auth-Token", &token)
+        .json(&json!({ "sql_key": format!("'{FILTER_LITERAL}'") }));
     record_response("collect", collect).await;
     let of_domain = home.domain_token(endpoint).await;
     record_response("users", http().get(format!("{endpoint}/clew/v1/users")).header("X-Auth-Token", &of_domain)).await;

@@ -1,4 +1,5 @@
-//! Permissions of a data directory: 0700 for folders and 0600 for files. Wider ones are tightened when the directory is opened.
+//! Permissions of a data directory: 0700 for directories and 0600 for files.
+//! Wider permissions are restricted when the directory is opened.
 
 use std::fs::{self, Metadata, Permissions};
 use std::io;
@@ -10,44 +11,47 @@ use tracing::warn;
 use super::DataDir;
 use crate::error::StoreError;
 
-/// Access of anybody but the owner.
-const OTHERS: u32 = 0o077;
-/// The sticky bit, as of `/tmp`.
-const SHARED: u32 = 0o1000;
-/// Names of the entries that Clew makes in a data directory begin so.
-const OWN_NAMES: [&str; 6] = ["clew.db", "master.key", "results", "spill", "serve.lock", "lost+found"];
-/// Names of the files that are tightened. The master key is not among them: one that others could read is refused (`master_key.rs`).
-const TIGHTENED_NAMES: [&str; 3] = ["clew.db", "serve.lock", "master.key.before-"];
+/// Permission bits of the group and of others.
+const GROUP_AND_OTHERS: u32 = 0o077;
+/// Sticky bit, as on `/tmp`.
+const STICKY_BIT: u32 = 0o1000;
+/// Prefixes of the entries that Clew creates in a data directory.
+const OWN_PREFIXES: [&str; 6] = ["clew.db", "master.key", "results", "spill", "serve.lock", "lost+found"];
+/// Prefixes of the files that are restricted.
+/// The master key is excluded: a key that others could read is rejected (`master_key.rs`).
+const RESTRICTED_PREFIXES: [&str; 3] = ["clew.db", "serve.lock", "master.key.before-"];
 
 impl DataDir {
-    /// Restricts a directory that is to be initialised. Fails where Clew is not the owner, and where it holds other things: these would
-    /// become unreachable for others.
+    /// Restricts a directory before its initialisation.
+    /// Fails if Clew is not the owner, or if the directory contains foreign files, which would become inaccessible to
+    /// other accounts.
     pub(crate) fn restrict_new(&self) -> Result<(), StoreError> {
         if !self.root.is_dir() {
             return Ok(());
         }
-        let foreign = self.names()?.into_iter().find(|name| !begins(name, &OWN_NAMES));
+        let foreign = self.names()?.into_iter().find(|name| !has_prefix(name, &OWN_PREFIXES));
         restrict(&self.root, 0o700, foreign.as_deref())
     }
 
-    /// Restricts the directory, its folders and its database files to their owner. Fails where Clew is not the owner.
+    /// Restricts the directory, its subdirectories and its database files to their owner.
+    /// Fails if Clew is not the owner.
     pub(crate) fn restrict(&self) -> Result<(), StoreError> {
         if !self.root.is_dir() {
             return Ok(());
         }
         let names = self.names()?;
-        if names.iter().any(|name| begins(name, &OWN_NAMES)) {
+        if names.iter().any(|name| has_prefix(name, &OWN_PREFIXES)) {
             restrict(&self.root, 0o700, None)?;
         }
         restrict(&self.results(), 0o700, None)?;
         restrict(&self.root.join("spill"), 0o700, None)?;
-        for name in names.iter().filter(|name| begins(name, &TIGHTENED_NAMES)) {
+        for name in names.iter().filter(|name| has_prefix(name, &RESTRICTED_PREFIXES)) {
             restrict(&self.root.join(name), 0o600, None)?;
         }
         Ok(())
     }
 
-    /// Names of the entries.
+    /// Returns the names of the entries.
     fn names(&self) -> Result<Vec<String>, StoreError> {
         let entries = fs::read_dir(&self.root).map_err(StoreError::file("read the folder", &self.root))?;
         let mut names = Vec::new();
@@ -58,7 +62,7 @@ impl DataDir {
         Ok(names)
     }
 
-    /// Restricts the stored results to their owner.
+    /// Restricts the result files to their owner.
     pub(crate) fn restrict_results(&self) -> Result<(), StoreError> {
         let folder = self.results();
         let entries = match fs::read_dir(&folder) {
@@ -74,13 +78,13 @@ impl DataDir {
     }
 }
 
-fn begins(name: &str, known: &[&str]) -> bool {
-    known.iter().any(|known| name.starts_with(known))
+fn has_prefix(name: &str, prefixes: &[&str]) -> bool {
+    prefixes.iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// `foreign` is an entry of a folder that Clew did not make.
+/// Restricts a file or directory to its owner. `foreign` is an entry that Clew did not create.
 fn restrict(path: &Path, mode: u32, foreign: Option<&str>) -> Result<(), StoreError> {
-    // A link is not followed: it would lead out of the directory.
+    // Symbolic links are not followed: they would lead out of the directory.
     let found = match fs::symlink_metadata(path) {
         Ok(found) => found,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -88,7 +92,7 @@ fn restrict(path: &Path, mode: u32, foreign: Option<&str>) -> Result<(), StoreEr
     };
     let found = if found.is_symlink() && mode == 0o700 { fs::metadata(path).unwrap_or(found) } else { found };
     let before = found.permissions().mode() & 0o7777;
-    if before & OTHERS == 0 || found.is_symlink() || (mode == 0o600 && !found.is_file()) {
+    if before & GROUP_AND_OTHERS == 0 || found.is_symlink() || (mode == 0o600 && !found.is_file()) {
         return Ok(());
     }
     let refused = |reason: &str| StoreError::OpenToOthers {
@@ -97,10 +101,10 @@ fn restrict(path: &Path, mode: u32, foreign: Option<&str>) -> Result<(), StoreEr
         reason: reason.to_owned(),
         wanted: mode,
     };
-    if !is_own(&found) {
+    if !is_owned(&found) {
         return Err(refused("it belongs to another account"));
     }
-    if before & SHARED != 0 {
+    if before & STICKY_BIT != 0 {
         return Err(refused("it is a folder that accounts share"));
     }
     if let Some(foreign) = foreign {
@@ -111,6 +115,6 @@ fn restrict(path: &Path, mode: u32, foreign: Option<&str>) -> Result<(), StoreEr
     Ok(())
 }
 
-fn is_own(found: &Metadata) -> bool {
+fn is_owned(found: &Metadata) -> bool {
     found.uid() == rustix::process::geteuid().as_raw()
 }

@@ -1,30 +1,31 @@
-//! What a statement finds.
+//! Rows of both databases.
 
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{ColumnIndex, Decode, Postgres, Row as _, Sqlite, Type};
 
-/// A row.
+/// A row of a query result.
 pub(crate) enum Row {
-    /// Of a file.
     Sqlite(SqliteRow),
-    /// Of a server's database.
     Postgres(PgRow),
 }
 
-/// What a column can be read as, from whichever database.
-pub(crate) trait Stored:
+/// A type that columns of both databases can be decoded to.
+pub(crate) trait ColumnValue:
     Type<Sqlite> + for<'r> Decode<'r, Sqlite> + Type<Postgres> + for<'r> Decode<'r, Postgres>
 {
 }
 
-impl<T> Stored for T where T: Type<Sqlite> + for<'r> Decode<'r, Sqlite> + Type<Postgres> + for<'r> Decode<'r, Postgres> {}
+impl<T> ColumnValue for T where
+    T: Type<Sqlite> + for<'r> Decode<'r, Sqlite> + Type<Postgres> + for<'r> Decode<'r, Postgres>
+{
+}
 
 impl Row {
-    /// A column, by its name or its place.
+    /// Decodes a column, by name or index.
     pub(crate) fn try_get<T, I>(&self, column: I) -> Result<T, sqlx::Error>
     where
-        T: Stored,
+        T: ColumnValue,
         I: ColumnIndex<SqliteRow> + ColumnIndex<PgRow>,
     {
         match self {

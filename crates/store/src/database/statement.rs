@@ -1,124 +1,130 @@
-//! A statement with its parameters, before it is known which database runs it.
+//! Statements with parameters, independent of the database.
 
 use std::borrow::Cow;
 
 use sqlx::query::Query;
 use sqlx::{Encode, IntoArguments, Postgres, SqlSafeStr, SqlStr, Sqlite, Type};
 
-use super::{Connection, Database, Row, Stored};
-use crate::postgres::within;
+use super::{ColumnValue, Database, Row, Transaction};
+use crate::postgres::with_timeout;
 
-/// A statement, and how its rows are read.
+/// A statement with the function that decodes its rows.
 #[must_use]
 pub(crate) struct Statement<'q, T> {
-    text: SqlStr,
+    sql: SqlStr,
     parameters: Vec<Parameter<'q>>,
-    read: fn(Row) -> Result<T, sqlx::Error>,
+    decode: fn(Row) -> Result<T, sqlx::Error>,
 }
 
-/// A parameter. One that is missing still has its type: PostgreSQL wants to know it.
+/// A parameter. `NULL` keeps its type, which PostgreSQL requires.
 pub(crate) enum Parameter<'q> {
-    Whole(Option<i64>),
-    Truth(Option<bool>),
+    Integer(Option<i64>),
+    Bool(Option<bool>),
     Text(Option<Cow<'q, str>>),
     Bytes(Option<Cow<'q, [u8]>>),
 }
 
-/// Where a statement runs: over any connection, by itself; or as a part of a transaction.
-pub(crate) enum Target<'e> {
-    Any(&'e Database),
-    In(&'e mut Connection),
+/// Executor of a statement.
+pub(crate) enum Executor<'e> {
+    /// A connection of the pool, with autocommit.
+    Pool(&'e Database),
+    /// An open transaction.
+    Tx(&'e mut Transaction),
 }
 
-/// A statement whose rows have several columns, or none.
-pub(crate) fn query<'q>(text: impl SqlSafeStr) -> Statement<'q, Row> {
-    Statement { text: text.into_sql_str(), parameters: Vec::new(), read: Ok }
+/// Creates a statement that returns rows or none.
+pub(crate) fn query<'q>(sql: impl SqlSafeStr) -> Statement<'q, Row> {
+    Statement { sql: sql.into_sql_str(), parameters: Vec::new(), decode: Ok }
 }
 
-/// A statement whose rows have one column.
-pub(crate) fn query_scalar<'q, T: Stored>(text: impl SqlSafeStr) -> Statement<'q, T> {
-    Statement { text: text.into_sql_str(), parameters: Vec::new(), read: |row| row.try_get(0) }
+/// Creates a statement that returns one column.
+pub(crate) fn query_scalar<'q, T: ColumnValue>(sql: impl SqlSafeStr) -> Statement<'q, T> {
+    Statement { sql: sql.into_sql_str(), parameters: Vec::new(), decode: |row| row.try_get(0) }
 }
 
-/// A statement whose rows have two columns.
-pub(crate) fn query_pair<'q, A: Stored, B: Stored>(text: impl SqlSafeStr) -> Statement<'q, (A, B)> {
-    Statement { text: text.into_sql_str(), parameters: Vec::new(), read: |row| Ok((row.try_get(0)?, row.try_get(1)?)) }
+/// Creates a statement that returns two columns.
+pub(crate) fn query_pair<'q, A: ColumnValue, B: ColumnValue>(sql: impl SqlSafeStr) -> Statement<'q, (A, B)> {
+    Statement { sql: sql.into_sql_str(), parameters: Vec::new(), decode: |row| Ok((row.try_get(0)?, row.try_get(1)?)) }
 }
 
 impl<'q, T> Statement<'q, T> {
-    /// The next parameter.
+    /// Binds the next parameter.
     pub(crate) fn bind(mut self, parameter: impl Into<Parameter<'q>>) -> Self {
         self.parameters.push(parameter.into());
         self
     }
 
-    /// Runs it. Returns how many rows it wrote. By itself it takes its turn among those who write, as a transaction does.
-    pub(crate) async fn execute<'e>(self, target: impl Into<Target<'e>>) -> Result<u64, sqlx::Error> {
-        match target.into() {
-            Target::Any(Database::Sqlite(database)) => {
-                self.bound::<Sqlite>().execute(&database.pool).await.map(|done| done.rows_affected())
+    /// Executes the statement and returns the number of affected rows.
+    /// Outside of a transaction, PostgreSQL statements take the write lock.
+    pub(crate) async fn execute<'e>(self, executor: impl Into<Executor<'e>>) -> Result<u64, sqlx::Error> {
+        match executor.into() {
+            Executor::Pool(Database::Sqlite(database)) => {
+                self.into_query::<Sqlite>().execute(&database.pool).await.map(|done| done.rows_affected())
             }
-            Target::Any(Database::Postgres(database)) => {
-                let mut transaction = database.begin_writing().await?;
-                let done = within(self.bound::<Postgres>().execute(&mut *transaction)).await?;
+            Executor::Pool(Database::Postgres(database)) => {
+                let mut transaction = database.begin_write().await?;
+                let done = with_timeout(self.into_query::<Postgres>().execute(&mut *transaction)).await?;
                 transaction.commit().await?;
                 Ok(done.rows_affected())
             }
-            Target::In(Connection::Sqlite(transaction)) => {
-                self.bound::<Sqlite>().execute(&mut **transaction).await.map(|done| done.rows_affected())
+            Executor::Tx(Transaction::Sqlite(transaction)) => {
+                self.into_query::<Sqlite>().execute(&mut **transaction).await.map(|done| done.rows_affected())
             }
-            Target::In(Connection::Postgres(transaction)) => {
-                within(self.bound::<Postgres>().execute(&mut **transaction)).await.map(|done| done.rows_affected())
+            Executor::Tx(Transaction::Postgres(transaction)) => {
+                with_timeout(self.into_query::<Postgres>().execute(&mut **transaction))
+                    .await
+                    .map(|done| done.rows_affected())
             }
         }
     }
 
-    /// All its rows.
-    pub(crate) async fn fetch_all<'e>(self, target: impl Into<Target<'e>>) -> Result<Vec<T>, sqlx::Error> {
-        let read = self.read;
-        let rows: Vec<Row> = match target.into() {
-            Target::Any(Database::Sqlite(database)) => {
-                rows(self.bound::<Sqlite>().fetch_all(&database.pool).await?, Row::Sqlite)
+    /// Returns all rows.
+    pub(crate) async fn fetch_all<'e>(self, executor: impl Into<Executor<'e>>) -> Result<Vec<T>, sqlx::Error> {
+        let decode = self.decode;
+        let rows: Vec<Row> = match executor.into() {
+            Executor::Pool(Database::Sqlite(database)) => {
+                wrap_rows(self.into_query::<Sqlite>().fetch_all(&database.pool).await?, Row::Sqlite)
             }
-            Target::Any(Database::Postgres(database)) => {
-                rows(within(self.bound::<Postgres>().fetch_all(&database.pool)).await?, Row::Postgres)
+            Executor::Pool(Database::Postgres(database)) => {
+                wrap_rows(with_timeout(self.into_query::<Postgres>().fetch_all(&database.pool)).await?, Row::Postgres)
             }
-            Target::In(Connection::Sqlite(transaction)) => {
-                rows(self.bound::<Sqlite>().fetch_all(&mut **transaction).await?, Row::Sqlite)
+            Executor::Tx(Transaction::Sqlite(transaction)) => {
+                wrap_rows(self.into_query::<Sqlite>().fetch_all(&mut **transaction).await?, Row::Sqlite)
             }
-            Target::In(Connection::Postgres(transaction)) => {
-                rows(within(self.bound::<Postgres>().fetch_all(&mut **transaction)).await?, Row::Postgres)
+            Executor::Tx(Transaction::Postgres(transaction)) => wrap_rows(
+                with_timeout(self.into_query::<Postgres>().fetch_all(&mut **transaction)).await?,
+                Row::Postgres,
+            ),
+        };
+        rows.into_iter().map(decode).collect()
+    }
+
+    /// Returns the first row, if any.
+    pub(crate) async fn fetch_optional<'e>(self, executor: impl Into<Executor<'e>>) -> Result<Option<T>, sqlx::Error> {
+        let decode = self.decode;
+        let row = match executor.into() {
+            Executor::Pool(Database::Sqlite(database)) => {
+                self.into_query::<Sqlite>().fetch_optional(&database.pool).await?.map(Row::Sqlite)
+            }
+            Executor::Pool(Database::Postgres(database)) => {
+                with_timeout(self.into_query::<Postgres>().fetch_optional(&database.pool)).await?.map(Row::Postgres)
+            }
+            Executor::Tx(Transaction::Sqlite(transaction)) => {
+                self.into_query::<Sqlite>().fetch_optional(&mut **transaction).await?.map(Row::Sqlite)
+            }
+            Executor::Tx(Transaction::Postgres(transaction)) => {
+                with_timeout(self.into_query::<Postgres>().fetch_optional(&mut **transaction)).await?.map(Row::Postgres)
             }
         };
-        rows.into_iter().map(read).collect()
+        row.map(decode).transpose()
     }
 
-    /// Its first row, if there is one.
-    pub(crate) async fn fetch_optional<'e>(self, target: impl Into<Target<'e>>) -> Result<Option<T>, sqlx::Error> {
-        let read = self.read;
-        let row = match target.into() {
-            Target::Any(Database::Sqlite(database)) => {
-                self.bound::<Sqlite>().fetch_optional(&database.pool).await?.map(Row::Sqlite)
-            }
-            Target::Any(Database::Postgres(database)) => {
-                within(self.bound::<Postgres>().fetch_optional(&database.pool)).await?.map(Row::Postgres)
-            }
-            Target::In(Connection::Sqlite(transaction)) => {
-                self.bound::<Sqlite>().fetch_optional(&mut **transaction).await?.map(Row::Sqlite)
-            }
-            Target::In(Connection::Postgres(transaction)) => {
-                within(self.bound::<Postgres>().fetch_optional(&mut **transaction)).await?.map(Row::Postgres)
-            }
-        };
-        row.map(read).transpose()
+    /// Returns the first row. Fails if there is none.
+    pub(crate) async fn fetch_one<'e>(self, executor: impl Into<Executor<'e>>) -> Result<T, sqlx::Error> {
+        self.fetch_optional(executor).await?.ok_or(sqlx::Error::RowNotFound)
     }
 
-    /// Its first row, which must be there.
-    pub(crate) async fn fetch_one<'e>(self, target: impl Into<Target<'e>>) -> Result<T, sqlx::Error> {
-        self.fetch_optional(target).await?.ok_or(sqlx::Error::RowNotFound)
-    }
-
-    fn bound<D: Dialect>(self) -> Query<'q, D, D::Arguments>
+    fn into_query<D: Dialect>(self) -> Query<'q, D, D::Arguments>
     where
         D::Arguments: IntoArguments<D>,
         Option<i64>: Encode<'q, D> + Type<D>,
@@ -126,18 +132,18 @@ impl<'q, T> Statement<'q, T> {
         Option<String>: Encode<'q, D> + Type<D>,
         Option<Vec<u8>>: Encode<'q, D> + Type<D>,
     {
-        self.parameters.into_iter().fold(sqlx::query(self.text), |query, parameter| match parameter {
-            Parameter::Whole(whole) => query.bind(whole),
-            Parameter::Truth(truth) => query.bind(truth),
+        self.parameters.into_iter().fold(sqlx::query(self.sql), |query, parameter| match parameter {
+            Parameter::Integer(integer) => query.bind(integer),
+            Parameter::Bool(value) => query.bind(value),
             Parameter::Text(text) => query.bind(text.map(|text| D::storable(text.into_owned()))),
             Parameter::Bytes(bytes) => query.bind(bytes.map(Cow::into_owned)),
         })
     }
 }
 
-/// What a database makes of a parameter.
+/// Conversion of parameters for a database.
 trait Dialect: sqlx::Database {
-    /// A text as it can be kept.
+    /// Returns the text in a form that the database can store.
     fn storable(text: String) -> String;
 }
 
@@ -148,29 +154,29 @@ impl Dialect for Sqlite {
 }
 
 impl Dialect for Postgres {
-    /// PostgreSQL keeps any character but U+0000; its picture stands for it.
+    /// PostgreSQL cannot store U+0000. It is replaced by its symbol, U+2400.
     fn storable(text: String) -> String {
         if text.contains('\0') { text.replace('\0', "\u{2400}") } else { text }
     }
 }
 
-fn rows<R>(found: Vec<R>, row: fn(R) -> Row) -> Vec<Row> {
-    found.into_iter().map(row).collect()
+fn wrap_rows<R>(found: Vec<R>, wrap: fn(R) -> Row) -> Vec<Row> {
+    found.into_iter().map(wrap).collect()
 }
 
-impl<'e> From<&'e Database> for Target<'e> {
+impl<'e> From<&'e Database> for Executor<'e> {
     fn from(database: &'e Database) -> Self {
-        Self::Any(database)
+        Self::Pool(database)
     }
 }
 
-impl<'e> From<&'e mut Connection> for Target<'e> {
-    fn from(connection: &'e mut Connection) -> Self {
-        Self::In(connection)
+impl<'e> From<&'e mut Transaction> for Executor<'e> {
+    fn from(transaction: &'e mut Transaction) -> Self {
+        Self::Tx(transaction)
     }
 }
 
-/// How a type becomes a parameter, with and without its being there.
+/// Conversions of a type and of its `Option` to a parameter.
 macro_rules! parameters {
     ($($type:ty => $kind:ident($value:ident) $become:expr;)*) => {$(
         impl<'q> From<$type> for Parameter<'q> {
@@ -188,10 +194,10 @@ macro_rules! parameters {
 }
 
 parameters! {
-    i64 => Whole(value) value;
-    &'q i64 => Whole(value) *value;
-    u32 => Whole(value) value.into();
-    bool => Truth(value) value;
+    i64 => Integer(value) value;
+    &'q i64 => Integer(value) *value;
+    u32 => Integer(value) value.into();
+    bool => Bool(value) value;
     String => Text(value) value.into();
     &'q String => Text(value) value.into();
     &'q str => Text(value) value.into();

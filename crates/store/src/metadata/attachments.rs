@@ -1,40 +1,41 @@
-//! Which policies reach whom.
+//! Attachments of policies to users and groups.
 
 use clew_model::{AuditEvent, DomainId, Origin, ProjectId, UserId};
 use serde_json::json;
 
-use super::groups::need_group;
-use super::policies::need_policy;
+use super::groups::require_group;
+use super::policies::require_policy;
 use super::policy_limits::check_policy_limits;
 use super::projects::domain_of_project;
-use super::revocation::{Reached, revoke_tokens};
-use super::rows::parsed_if_there;
-use super::users::need_user;
-use crate::database::{Connection, Row, query};
+use super::revocation::{AffectedUsers, revoke_tokens};
+use super::row_mapping::parse_nullable_column;
+use super::users::require_user;
+use crate::database::{Row, Transaction, query};
 use crate::error::StoreError;
 use crate::policies::{Attachment, Grantee, PolicyRef, StoredGrant, StoredPolicy};
 use crate::store::Store;
 
-const ATTACH: &str = "INSERT INTO attachments (policy_id, system_policy, user_id, group_id, project_id, created_at) \
+const INSERT_ATTACHMENT: &str = "INSERT INTO attachments (policy_id, system_policy, user_id, group_id, project_id, created_at) \
      VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING";
 
-const DETACH: &str = "DELETE FROM attachments WHERE policy_id IS NOT DISTINCT FROM $1 \
+const DELETE_ATTACHMENT: &str = "DELETE FROM attachments WHERE policy_id IS NOT DISTINCT FROM $1 \
      AND system_policy IS NOT DISTINCT FROM $2 AND user_id IS NOT DISTINCT FROM $3 AND group_id IS NOT DISTINCT FROM $4 AND project_id IS NOT DISTINCT FROM $5";
 
-const OF_POLICY: &str = "SELECT policy_id, system_policy, user_id, group_id, project_id FROM attachments \
+const SELECT_BY_POLICY: &str = "SELECT policy_id, system_policy, user_id, group_id, project_id FROM attachments \
      WHERE policy_id IS NOT DISTINCT FROM $1 AND system_policy IS NOT DISTINCT FROM $2 ORDER BY rowid";
 
-const TO_GRANTEE: &str = "SELECT policy_id, system_policy, user_id, group_id, project_id FROM attachments \
+const SELECT_BY_GRANTEE: &str = "SELECT policy_id, system_policy, user_id, group_id, project_id FROM attachments \
      WHERE user_id IS NOT DISTINCT FROM $1 AND group_id IS NOT DISTINCT FROM $2 ORDER BY rowid";
 
-const GRANTS: &str = "SELECT p.name AS own_name, p.document, a.system_policy, g.name AS via_group, a.project_id \
+const SELECT_GRANTS: &str = "SELECT p.name AS own_name, p.document, a.system_policy, g.name AS via_group, a.project_id \
      FROM attachments a LEFT JOIN policies p ON p.id = a.policy_id LEFT JOIN user_groups g ON g.id = a.group_id \
      WHERE a.user_id = $1 OR a.group_id IN (SELECT group_id FROM members WHERE user_id = $1) \
      ORDER BY g.name NULLS FIRST, COALESCE(p.name, a.system_policy), a.project_id NULLS FIRST";
 
 impl Store {
-    /// Attaches a policy to a user or group, in one project or in all. False if it is attached so already. All must be of one
-    /// domain; whether there is a policy of the system of this name is for the caller to know.
+    /// Attaches a policy to a user or group, in one project or in all projects.
+    /// Returns false if it is already attached. All entities must belong to one domain.
+    /// The caller checks that a built-in policy of this name exists.
     pub async fn attach(
         &self,
         by: &Origin,
@@ -45,7 +46,7 @@ impl Store {
         self.change_attachment(by, "AttachPolicy", policy, to, project).await
     }
 
-    /// Detaches a policy. False if it is not attached so.
+    /// Detaches a policy. Returns false if it is not attached.
     pub async fn detach(
         &self,
         by: &Origin,
@@ -64,95 +65,95 @@ impl Store {
         grantee: &Grantee,
         project: Option<&ProjectId>,
     ) -> Result<bool, StoreError> {
-        let mut change = self.change("change who a policy is attached to").await?;
-        let named = named(change.connection(), policy, grantee, project).await?;
-        let ((own, system), (user, group)) = (of_policy(policy), of_grantee(grantee));
-        let query = if operation == "AttachPolicy" { query(ATTACH) } else { query(DETACH) };
+        let mut tx = self.begin_audited("change who a policy is attached to").await?;
+        let names = resolve_names(tx.transaction(), policy, grantee, project).await?;
+        let ((own, system), (user, group)) = (policy_columns(policy), grantee_columns(grantee));
+        let query = if operation == "AttachPolicy" { query(INSERT_ATTACHMENT) } else { query(DELETE_ATTACHMENT) };
         let query = query.bind(own).bind(system).bind(user).bind(group).bind(project.map(ProjectId::as_str));
         let query = if operation == "AttachPolicy" { query.bind(self.clock.seconds()) } else { query };
-        let changed = query.execute(change.connection()).await.map_err(change.failed())?;
+        let changed = query.execute(tx.transaction()).await.map_err(tx.map_error())?;
         if changed == 0 {
             return Ok(false);
         }
-        let reached = match grantee {
-            Grantee::User(id) => Reached::User(id),
-            Grantee::Group(id) => Reached::Group(id),
+        let affected = match grantee {
+            Grantee::User(id) => AffectedUsers::User(id),
+            Grantee::Group(id) => AffectedUsers::Group(id),
         };
         if operation == "AttachPolicy" {
-            check_policy_limits(change.connection(), self.policy_limits, reached).await?;
+            check_policy_limits(tx.transaction(), self.policy_limits, affected).await?;
         }
-        let tokens = revoke_tokens(change.connection(), reached, self.clock.seconds()).await?;
+        let tokens = revoke_tokens(tx.transaction(), affected, self.clock.seconds()).await?;
         let event = AuditEvent {
-            domain_id: Some(named.domain),
+            domain_id: Some(names.domain),
             project_id: project.cloned(),
             detail: json!({
-                "user": user.map(|_| &named.grantee), "user_id": user,
-                "group": group.map(|_| &named.grantee), "group_id": group,
+                "user": user.map(|_| &names.grantee), "user_id": user,
+                "group": group.map(|_| &names.grantee), "group_id": group,
                 "policy_id": own, "tokens_revoked": tokens,
             }),
-            ..AuditEvent::done(by, operation, named.policy)
+            ..AuditEvent::done(by, operation, names.policy)
         };
-        change.done(&event).await?;
+        tx.commit_with_event(&event).await?;
         Ok(true)
     }
 
-    /// Whom a policy is attached to.
+    /// Returns the attachments of a policy.
     pub async fn attachments_of(&self, policy: &PolicyRef) -> Result<Vec<Attachment>, StoreError> {
-        let (own, system) = of_policy(policy);
-        let rows = query(OF_POLICY)
+        let (own, system) = policy_columns(policy);
+        let rows = query(SELECT_BY_POLICY)
             .bind(own)
             .bind(system)
             .fetch_all(&self.database)
             .await
             .map_err(StoreError::database("list attachments"))?;
-        rows.iter().map(attachment).collect()
+        rows.iter().map(attachment_from_row).collect()
     }
 
-    /// What is attached to a user or group itself.
+    /// Returns the direct attachments of a user or group.
     pub async fn attachments_to(&self, grantee: &Grantee) -> Result<Vec<Attachment>, StoreError> {
-        let (user, group) = of_grantee(grantee);
-        let rows = query(TO_GRANTEE)
+        let (user, group) = grantee_columns(grantee);
+        let rows = query(SELECT_BY_GRANTEE)
             .bind(user)
             .bind(group)
             .fetch_all(&self.database)
             .await
             .map_err(StoreError::database("list attachments"))?;
-        rows.iter().map(attachment).collect()
+        rows.iter().map(attachment_from_row).collect()
     }
 
-    /// Every policy that reaches a user, directly or through a group.
+    /// Returns all policies of a user, attached directly or through a group.
     pub async fn grants_of(&self, user: &UserId) -> Result<Vec<StoredGrant>, StoreError> {
-        let rows = query(GRANTS)
+        let rows = query(SELECT_GRANTS)
             .bind(user.as_str())
             .fetch_all(&self.database)
             .await
             .map_err(StoreError::database("look up policies"))?;
-        rows.iter().map(grant).collect()
+        rows.iter().map(grant_from_row).collect()
     }
 }
 
-/// What an attachment is about, in words.
-struct Named {
+/// Names of an attachment's entities, for the audit.
+struct AttachmentNames {
     domain: DomainId,
     policy: String,
     grantee: String,
 }
 
-/// Fails where one of the parts is not there, or of another domain.
-async fn named(
-    connection: &mut Connection,
+/// Resolves the names. Fails if an entity does not exist or belongs to another domain.
+async fn resolve_names(
+    transaction: &mut Transaction,
     policy: &PolicyRef,
     grantee: &Grantee,
     project: Option<&ProjectId>,
-) -> Result<Named, StoreError> {
+) -> Result<AttachmentNames, StoreError> {
     let (domain, grantee) = match grantee {
-        Grantee::User(id) => need_user(connection, id).await.map(|user| (user.domain_id, user.name))?,
-        Grantee::Group(id) => need_group(connection, id).await.map(|group| (group.domain_id, group.name))?,
+        Grantee::User(id) => require_user(transaction, id).await.map(|user| (user.domain_id, user.name))?,
+        Grantee::Group(id) => require_group(transaction, id).await.map(|group| (group.domain_id, group.name))?,
     };
     let policy = match policy {
         PolicyRef::System(name) => name.clone(),
         PolicyRef::Own(id) => {
-            let found = need_policy(connection, id).await?;
+            let found = require_policy(transaction, id).await?;
             if found.domain_id != domain {
                 return Err(StoreError::Unknown { what: "policy", name: id.to_string() });
             }
@@ -160,42 +161,42 @@ async fn named(
         }
     };
     if let Some(project) = project
-        && domain_of_project(connection, project).await? != domain
+        && domain_of_project(transaction, project).await? != domain
     {
         return Err(StoreError::Unknown { what: "project", name: project.to_string() });
     }
-    Ok(Named { domain, policy, grantee })
+    Ok(AttachmentNames { domain, policy, grantee })
 }
 
-fn of_policy(policy: &PolicyRef) -> (Option<&str>, Option<&str>) {
+fn policy_columns(policy: &PolicyRef) -> (Option<&str>, Option<&str>) {
     match policy {
         PolicyRef::Own(id) => (Some(id.as_str()), None),
         PolicyRef::System(name) => (None, Some(name)),
     }
 }
 
-fn of_grantee(grantee: &Grantee) -> (Option<&str>, Option<&str>) {
+fn grantee_columns(grantee: &Grantee) -> (Option<&str>, Option<&str>) {
     match grantee {
         Grantee::User(id) => (Some(id.as_str()), None),
         Grantee::Group(id) => (None, Some(id.as_str())),
     }
 }
 
-fn attachment(row: &Row) -> Result<Attachment, StoreError> {
+fn attachment_from_row(row: &Row) -> Result<Attachment, StoreError> {
     let system: Option<String> = row.try_get("system_policy").map_err(StoreError::database("read an attachment"))?;
-    let policy = match parsed_if_there(row, "policy_id")? {
+    let policy = match parse_nullable_column(row, "policy_id")? {
         Some(id) => PolicyRef::Own(id),
         None => PolicyRef::System(system.unwrap_or_default()),
     };
-    let grantee = match (parsed_if_there(row, "user_id")?, parsed_if_there(row, "group_id")?) {
+    let grantee = match (parse_nullable_column(row, "user_id")?, parse_nullable_column(row, "group_id")?) {
         (Some(user), _) => Grantee::User(user),
         (None, Some(group)) => Grantee::Group(group),
         (None, None) => return Err(StoreError::Damaged { what: "attachment", reason: "it is for nobody".to_owned() }),
     };
-    Ok(Attachment { policy, grantee, project: parsed_if_there(row, "project_id")? })
+    Ok(Attachment { policy, grantee, project: parse_nullable_column(row, "project_id")? })
 }
 
-fn grant(row: &Row) -> Result<StoredGrant, StoreError> {
+fn grant_from_row(row: &Row) -> Result<StoredGrant, StoreError> {
     let failed = StoreError::database("read a policy");
     let own: Option<String> = row.try_get("own_name").map_err(&failed)?;
     let system: Option<String> = row.try_get("system_policy").map_err(&failed)?;
@@ -207,6 +208,6 @@ fn grant(row: &Row) -> Result<StoredGrant, StoreError> {
     Ok(StoredGrant {
         policy,
         via_group: row.try_get("via_group").map_err(&failed)?,
-        project: parsed_if_there(row, "project_id")?,
+        project: parse_nullable_column(row, "project_id")?,
     })
 }

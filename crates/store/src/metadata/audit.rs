@@ -1,29 +1,29 @@
-//! The audit: rows that are only ever added, each linked to the one before with a key.
+//! The audit: an append-only chain of rows, each authenticated together with its predecessor.
 //!
-//! What changes the database writes its row in the same transaction (`change.rs`); what does not is recorded with
-//! [`Store::record`].
+//! A change of the database appends its row in the same transaction (`audited_tx.rs`).
+//! Other events are appended with [`Store::record`].
 
 mod chain;
 mod keys;
 mod retention;
 mod row;
+mod seen_links;
 mod verification;
-mod witness;
 
 use clew_model::{AuditEvent, Outcome};
 
 pub(crate) use chain::append;
-pub(crate) use chain::begin;
-pub(crate) use keys::{AuditKeys, hand_over};
-pub(crate) use witness::SeenLinks;
+pub(crate) use chain::start;
+pub(crate) use keys::{AuditKeys, rotate_chain_key};
+pub(crate) use seen_links::SeenLinks;
 
 use crate::audit::{AuditFilter, AuditRecord};
 use crate::database::query;
 use crate::error::StoreError;
 use crate::store::Store;
 
-/// Rows that match on one side of a position, in this order.
-macro_rules! matching {
+/// SQL for matching rows before or after a sequence number, in this order.
+macro_rules! select_matching {
     ($side:literal, $order:literal) => {
         concat!(
             "SELECT * FROM audit WHERE seq ",
@@ -38,36 +38,36 @@ macro_rules! matching {
     };
 }
 
-const MATCHING_AFTER: &str = matching!(">", "seq");
-const MATCHING_BEFORE: &str = matching!("<", "seq DESC");
+const SELECT_AFTER: &str = select_matching!(">", "seq");
+const SELECT_BEFORE: &str = select_matching!("<", "seq DESC");
 
 impl Store {
-    /// Writes an event to the audit. It is durable when this returns. Events of many callers share a transaction.
+    /// Appends an event to the audit. It is durable when this returns. Concurrent events share a transaction.
     pub async fn record(&self, event: &AuditEvent) -> Result<(), StoreError> {
         self.write_event(event.clone()).await
     }
 
-    /// The rows that match, after a position, in their order, at most `limit`.
+    /// Returns up to `limit` matching rows after a sequence number, oldest first.
     pub async fn audit(
         &self,
         filter: &AuditFilter,
         after_seq: i64,
         limit: u32,
     ) -> Result<Vec<AuditRecord>, StoreError> {
-        self.matching(MATCHING_AFTER, filter, after_seq, limit).await
+        self.select_matching(SELECT_AFTER, filter, after_seq, limit).await
     }
 
-    /// The rows that match, before a position, the newest first, at most `limit`.
+    /// Returns up to `limit` matching rows before a sequence number, newest first.
     pub async fn newest_audit(
         &self,
         filter: &AuditFilter,
         before_seq: i64,
         limit: u32,
     ) -> Result<Vec<AuditRecord>, StoreError> {
-        self.matching(MATCHING_BEFORE, filter, before_seq, limit).await
+        self.select_matching(SELECT_BEFORE, filter, before_seq, limit).await
     }
 
-    async fn matching(
+    async fn select_matching(
         &self,
         statement: &'static str,
         filter: &AuditFilter,
@@ -90,6 +90,6 @@ impl Store {
             .fetch_all(&self.database)
             .await
             .map_err(StoreError::database("read the audit"))?;
-        rows.iter().map(row::record).collect()
+        rows.iter().map(row::record_from_row).collect()
     }
 }

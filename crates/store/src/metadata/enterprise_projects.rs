@@ -1,20 +1,19 @@
-//! Enterprise projects. The default one is always there and cannot be changed.
+//! Enterprise projects. The default project always exists and is immutable.
 
 use clew_model::{AuditEvent, DomainId, Origin};
 use serde_json::json;
 
-use super::failure::insert_failed;
 use super::projects::check_domain;
-use crate::database::{Connection, Row, query, query_scalar};
+use crate::database::{Row, Transaction, insert_error, query, query_scalar};
 use crate::error::StoreError;
 use crate::store::Store;
 use crate::tenants::{EnterpriseProject, EnterpriseProjectChange};
 
-/// Id of the default one.
-const DEFAULT: &str = "0";
+/// Id of the default enterprise project.
+const DEFAULT_ID: &str = "0";
 
 impl Store {
-    /// Makes an enterprise project. Fails if the domain has one of this name. Returns its id, a UUID with dashes.
+    /// Creates an enterprise project and returns its id, a UUID with dashes. Fails if the domain has one of this name.
     pub async fn create_enterprise_project(
         &self,
         by: &Origin,
@@ -22,8 +21,8 @@ impl Store {
         name: &str,
         description: &str,
     ) -> Result<String, StoreError> {
-        let mut change = self.change("make an enterprise project").await?;
-        check_domain(change.connection(), domain).await?;
+        let mut tx = self.begin_audited("make an enterprise project").await?;
+        check_domain(tx.transaction(), domain).await?;
         let id = uuid::Uuid::new_v4().to_string();
         query(
             "INSERT INTO enterprise_projects (domain_id, id, name, description, created_at) VALUES ($1, $2, $3, $4, $5)",
@@ -33,19 +32,19 @@ impl Store {
         .bind(name)
         .bind(description)
         .bind(self.clock.seconds())
-        .execute(change.connection())
+        .execute(tx.transaction())
         .await
-        .map_err(insert_failed("make an enterprise project", "an enterprise project", name))?;
+        .map_err(insert_error("make an enterprise project", "an enterprise project", name))?;
         let event = AuditEvent {
             domain_id: Some(domain.clone()),
             detail: json!({ "id": id }),
             ..AuditEvent::done(by, "CreateEnterpriseProject", name)
         };
-        change.done(&event).await?;
+        tx.commit_with_event(&event).await?;
         Ok(id)
     }
 
-    /// The enterprise projects of a domain: the default one, then the others by name.
+    /// Returns the enterprise projects of a domain: the default one first, then the others by name.
     pub async fn enterprise_projects(&self, domain: &DomainId) -> Result<Vec<EnterpriseProject>, StoreError> {
         let rows =
             query("SELECT id, name, description, enabled FROM enterprise_projects WHERE domain_id = $1 ORDER BY name")
@@ -54,55 +53,59 @@ impl Store {
                 .await
                 .map_err(StoreError::database("list enterprise projects"))?;
         let default = EnterpriseProject {
-            id: DEFAULT.to_owned(),
+            id: DEFAULT_ID.to_owned(),
             name: "default".to_owned(),
             description: String::new(),
             enabled: true,
         };
-        std::iter::once(Ok(default)).chain(rows.iter().map(enterprise_project)).collect()
+        std::iter::once(Ok(default)).chain(rows.iter().map(enterprise_project_from_row)).collect()
     }
 
-    /// Changes an enterprise project. False if the domain has none of this id that can be changed.
+    /// Changes an enterprise project. Returns false if the domain has no such project, and for the default one.
     pub async fn update_enterprise_project(
         &self,
         by: &Origin,
         domain: &DomainId,
         id: &str,
-        what: &EnterpriseProjectChange,
+        update: &EnterpriseProjectChange,
     ) -> Result<bool, StoreError> {
-        let mut change = self.change("change an enterprise project").await?;
+        let mut tx = self.begin_audited("change an enterprise project").await?;
         let names: Vec<String> = query_scalar(
             "UPDATE enterprise_projects SET description = COALESCE($3, description), enabled = COALESCE($4, enabled) \
              WHERE domain_id = $1 AND id = $2 RETURNING name",
         )
         .bind(domain.as_str())
         .bind(id)
-        .bind(&what.description)
-        .bind(what.enabled)
-        .fetch_all(change.connection())
+        .bind(&update.description)
+        .bind(update.enabled)
+        .fetch_all(tx.transaction())
         .await
-        .map_err(change.failed())?;
+        .map_err(tx.map_error())?;
         let Some(name) = names.into_iter().next() else { return Ok(false) };
         let event = AuditEvent {
             domain_id: Some(domain.clone()),
-            detail: json!({ "id": id, "description": what.description, "enabled": what.enabled }),
+            detail: json!({ "id": id, "description": update.description, "enabled": update.enabled }),
             ..AuditEvent::done(by, "UpdateEnterpriseProject", name)
         };
-        change.done(&event).await?;
+        tx.commit_with_event(&event).await?;
         Ok(true)
     }
 }
 
-/// Fails where an instance of the domain may not be added to this one.
-pub(super) async fn check(connection: &mut Connection, domain: &DomainId, id: &str) -> Result<(), StoreError> {
-    if id == DEFAULT {
+/// Fails if an instance of the domain cannot be added to this enterprise project.
+pub(super) async fn check_assignable(
+    transaction: &mut Transaction,
+    domain: &DomainId,
+    id: &str,
+) -> Result<(), StoreError> {
+    if id == DEFAULT_ID {
         return Ok(());
     }
     let enabled: Option<bool> =
         query_scalar("SELECT enabled FROM enterprise_projects WHERE domain_id = $1 AND id = $2")
             .bind(domain.as_str())
             .bind(id)
-            .fetch_optional(connection)
+            .fetch_optional(transaction)
             .await
             .map_err(StoreError::database("look up an enterprise project"))?;
     match enabled {
@@ -112,7 +115,7 @@ pub(super) async fn check(connection: &mut Connection, domain: &DomainId, id: &s
     }
 }
 
-fn enterprise_project(row: &Row) -> Result<EnterpriseProject, StoreError> {
+fn enterprise_project_from_row(row: &Row) -> Result<EnterpriseProject, StoreError> {
     let failed = StoreError::database("read an enterprise project");
     Ok(EnterpriseProject {
         id: row.try_get("id").map_err(&failed)?,

@@ -4,26 +4,25 @@ use clew_model::{AuditEvent, DomainId, GroupId, Origin, UserId};
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
-use super::failure::insert_failed;
 use super::policy_limits::check_policy_limits;
 use super::projects::check_domain;
-use super::revocation::{Reached, revoke_tokens};
-use super::rows::parsed;
-use super::users::{need_user, user};
-use crate::database::{Connection, Row, Target, query};
+use super::revocation::{AffectedUsers, revoke_tokens};
+use super::row_mapping::parse_column;
+use super::users::{require_user, user_from_row};
+use crate::database::{Executor, Row, Transaction, insert_error, query};
 use crate::error::StoreError;
 use crate::store::Store;
 use crate::users::{Group, User};
 
-const GROUPS: &str = "SELECT id, name, domain_id, description FROM user_groups";
+const SELECT_GROUPS: &str = "SELECT id, name, domain_id, description FROM user_groups";
 
-const MEMBERS: &str = "SELECT u.id, u.name, u.password_hash, u.enabled, u.administrator, u.description, \
+const SELECT_MEMBERS: &str = "SELECT u.id, u.name, u.password_hash, u.enabled, u.administrator, u.description, \
          d.id AS domain_id, d.name AS domain_name \
      FROM members m JOIN users u ON u.id = m.user_id JOIN domains d ON d.id = u.domain_id \
      WHERE m.group_id = $1 ORDER BY u.name";
 
 impl Store {
-    /// Makes a group. Fails if the domain has one of this name.
+    /// Creates a group. Fails if the domain has one of this name.
     pub async fn create_group(
         &self,
         by: &Origin,
@@ -31,8 +30,8 @@ impl Store {
         name: &str,
         description: &str,
     ) -> Result<GroupId, StoreError> {
-        let mut change = self.change("make a group").await?;
-        check_domain(change.connection(), domain).await?;
+        let mut tx = self.begin_audited("make a group").await?;
+        check_domain(tx.transaction(), domain).await?;
         let id = GroupId::generate();
         query("INSERT INTO user_groups (id, domain_id, name, description, created_at) VALUES ($1, $2, $3, $4, $5)")
             .bind(id.as_str())
@@ -40,59 +39,59 @@ impl Store {
             .bind(name)
             .bind(description)
             .bind(self.clock.seconds())
-            .execute(change.connection())
+            .execute(tx.transaction())
             .await
-            .map_err(insert_failed("make a group", "a group", name))?;
+            .map_err(insert_error("make a group", "a group", name))?;
         let event = AuditEvent {
             domain_id: Some(domain.clone()),
             detail: json!({ "id": id }),
             ..AuditEvent::done(by, "CreateGroup", name)
         };
-        change.done(&event).await?;
+        tx.commit_with_event(&event).await?;
         Ok(id)
     }
 
-    /// The groups of a domain, by name.
+    /// Returns the groups of a domain, by name.
     pub async fn groups_of(&self, domain: &DomainId) -> Result<Vec<Group>, StoreError> {
-        let rows = query(AssertSqlSafe(format!("{GROUPS} WHERE domain_id = $1 ORDER BY name")))
+        let rows = query(AssertSqlSafe(format!("{SELECT_GROUPS} WHERE domain_id = $1 ORDER BY name")))
             .bind(domain.as_str())
             .fetch_all(&self.database)
             .await
             .map_err(StoreError::database("list groups"))?;
-        rows.iter().map(group).collect()
+        rows.iter().map(group_from_row).collect()
     }
 
-    /// A group by its id.
+    /// Returns a group by id.
     pub async fn group(&self, id: &GroupId) -> Result<Option<Group>, StoreError> {
         find_group(&self.database, id).await
     }
 
-    /// Removes a group; what was attached to it reaches its members no more. False if there is none of this id.
+    /// Removes a group together with its attachments. Returns false if it does not exist.
     pub async fn remove_group(&self, by: &Origin, id: &GroupId) -> Result<bool, StoreError> {
-        let mut change = self.change("remove a group").await?;
-        let Some(before) = find_group(change.connection(), id).await? else { return Ok(false) };
-        let tokens = revoke_tokens(change.connection(), Reached::Group(id), self.clock.seconds()).await?;
+        let mut tx = self.begin_audited("remove a group").await?;
+        let Some(before) = find_group(tx.transaction(), id).await? else { return Ok(false) };
+        let tokens = revoke_tokens(tx.transaction(), AffectedUsers::Group(id), self.clock.seconds()).await?;
         query("DELETE FROM user_groups WHERE id = $1")
             .bind(id.as_str())
-            .execute(change.connection())
+            .execute(tx.transaction())
             .await
-            .map_err(change.failed())?;
+            .map_err(tx.map_error())?;
         let event = AuditEvent {
             domain_id: Some(before.domain_id),
             detail: json!({ "id": id, "tokens_revoked": tokens }),
             ..AuditEvent::done(by, "DeleteGroup", before.name)
         };
-        change.done(&event).await?;
+        tx.commit_with_event(&event).await?;
         Ok(true)
     }
 
-    /// Makes a user a member. False if it is one already. Both must be of the same domain.
+    /// Adds a user to a group. Returns false if it is already a member. Both must belong to the same domain.
     pub async fn add_member(&self, by: &Origin, group: &GroupId, user: &UserId) -> Result<bool, StoreError> {
         let statement = "INSERT INTO members (group_id, user_id) VALUES ($1, $2) ON CONFLICT DO NOTHING";
         self.change_member(by, "AddUserToGroup", statement, group, user).await
     }
 
-    /// Makes a user a member no more. False if it is none.
+    /// Removes a user from a group. Returns false if it is not a member.
     pub async fn remove_member(&self, by: &Origin, group: &GroupId, user: &UserId) -> Result<bool, StoreError> {
         let statement = "DELETE FROM members WHERE group_id = $1 AND user_id = $2";
         self.change_member(by, "RemoveUserFromGroup", statement, group, user).await
@@ -106,66 +105,66 @@ impl Store {
         group: &GroupId,
         user: &UserId,
     ) -> Result<bool, StoreError> {
-        let mut change = self.change("change the members of a group").await?;
-        let group = need_group(change.connection(), group).await?;
-        let user = need_user(change.connection(), user).await?;
+        let mut tx = self.begin_audited("change the members of a group").await?;
+        let group = require_group(tx.transaction(), group).await?;
+        let user = require_user(tx.transaction(), user).await?;
         if user.domain_id != group.domain_id {
             return Err(StoreError::Unknown { what: "user", name: user.id.to_string() });
         }
         let changed = query(statement)
             .bind(group.id.as_str())
             .bind(user.id.as_str())
-            .execute(change.connection())
+            .execute(tx.transaction())
             .await
-            .map_err(change.failed())?;
+            .map_err(tx.map_error())?;
         if changed == 0 {
             return Ok(false);
         }
         if operation == "AddUserToGroup" {
-            check_policy_limits(change.connection(), self.policy_limits, Reached::User(&user.id)).await?;
+            check_policy_limits(tx.transaction(), self.policy_limits, AffectedUsers::User(&user.id)).await?;
         }
-        let tokens = revoke_tokens(change.connection(), Reached::User(&user.id), self.clock.seconds()).await?;
+        let tokens = revoke_tokens(tx.transaction(), AffectedUsers::User(&user.id), self.clock.seconds()).await?;
         let event = AuditEvent {
             domain_id: Some(group.domain_id),
             detail: json!({ "group_id": group.id, "user": user.name, "user_id": user.id, "tokens_revoked": tokens }),
             ..AuditEvent::done(by, operation, group.name)
         };
-        change.done(&event).await?;
+        tx.commit_with_event(&event).await?;
         Ok(true)
     }
 
-    /// The members of a group, by name.
+    /// Returns the members of a group, by name.
     pub async fn members_of(&self, group: &GroupId) -> Result<Vec<User>, StoreError> {
-        let rows = query(MEMBERS)
+        let rows = query(SELECT_MEMBERS)
             .bind(group.as_str())
             .fetch_all(&self.database)
             .await
             .map_err(StoreError::database("list the members of a group"))?;
-        rows.iter().map(user).collect()
+        rows.iter().map(user_from_row).collect()
     }
 }
 
-async fn find_group<'e>(target: impl Into<Target<'e>>, id: &GroupId) -> Result<Option<Group>, StoreError> {
-    let row = query(AssertSqlSafe(format!("{GROUPS} WHERE id = $1")))
+async fn find_group<'e>(executor: impl Into<Executor<'e>>, id: &GroupId) -> Result<Option<Group>, StoreError> {
+    let row = query(AssertSqlSafe(format!("{SELECT_GROUPS} WHERE id = $1")))
         .bind(id.as_str())
-        .fetch_optional(target)
+        .fetch_optional(executor)
         .await
         .map_err(StoreError::database("look up a group"))?;
-    row.as_ref().map(group).transpose()
+    row.as_ref().map(group_from_row).transpose()
 }
 
-/// A group that must be there.
-pub(super) async fn need_group(connection: &mut Connection, id: &GroupId) -> Result<Group, StoreError> {
-    let found = find_group(connection, id).await?;
+/// Returns a group. Fails if it does not exist.
+pub(super) async fn require_group(transaction: &mut Transaction, id: &GroupId) -> Result<Group, StoreError> {
+    let found = find_group(transaction, id).await?;
     found.ok_or_else(|| StoreError::Unknown { what: "group", name: id.to_string() })
 }
 
-fn group(row: &Row) -> Result<Group, StoreError> {
+fn group_from_row(row: &Row) -> Result<Group, StoreError> {
     let failed = StoreError::database("read a group");
     Ok(Group {
-        id: parsed(row, "id")?,
+        id: parse_column(row, "id")?,
         name: row.try_get("name").map_err(&failed)?,
-        domain_id: parsed(row, "domain_id")?,
+        domain_id: parse_column(row, "domain_id")?,
         description: row.try_get("description").map_err(&failed)?,
     })
 }

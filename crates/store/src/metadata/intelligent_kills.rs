@@ -1,5 +1,7 @@
-//! The queue of intelligent kills. Unlike a collection one is taken up once only: whom it meant is decided when it runs, so a second
-//! try would kill others. `docs/decisions/0011-intelligent-kill.md` says more.
+//! Queue of intelligent kills.
+//! Unlike a collection, an intelligent kill is claimed only once: it selects its victims when it runs, so a retry would
+//! kill other sessions.
+//! See `docs/decisions/0011-intelligent-kill.md`.
 
 use std::time::Duration;
 
@@ -7,32 +9,32 @@ use clew_model::{Actor, AuditEvent, Origin, Outcome, Page, TaskStatus};
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
-use super::rows::{milliseconds, parsed, parsed_if_there};
+use super::row_mapping::{parse_column, parse_nullable_column, to_milliseconds};
 use crate::database::{Row, query, query_scalar};
 use crate::error::StoreError;
 use crate::intelligent_kills::{IntelligentKill, IntelligentKillFilter, IntelligentKillId, NewIntelligentKill};
 use crate::store::Store;
 
-/// What the audit calls the end of one.
-const OPERATION: &str = "EndIntelligentKill";
+/// Audit operation for the end of an intelligent kill.
+const AUDIT_OPERATION: &str = "EndIntelligentKill";
 
-/// The oldest that waits, of a node where none runs.
-const CLAIM: &str = "UPDATE intelligent_kills SET status = 'running', lease_until = $1 + $2 \
+/// Claims the oldest queued kill of a node without a running one.
+const CLAIM_OLDEST: &str = "UPDATE intelligent_kills SET status = 'running', lease_until = $1 + $2 \
      WHERE id = (SELECT w.id FROM intelligent_kills w WHERE w.status = 'queued' AND w.id >= $3 \
            AND NOT EXISTS (SELECT 1 FROM intelligent_kills r WHERE r.node_id = w.node_id AND r.status = 'running') \
            AND NOT EXISTS (SELECT 1 FROM nodes n WHERE n.id = w.node_id AND n.zone NOT IN ({zones})) \
          ORDER BY w.id LIMIT 1) \
      RETURNING *";
 
-/// Those that nobody will end: they waited for too long, or whoever ran them is gone.
-const LOST: &str = "SELECT * FROM intelligent_kills \
+/// Selects kills that expired in the queue or whose worker is gone.
+const SELECT_LOST: &str = "SELECT * FROM intelligent_kills \
      WHERE (status = 'queued' AND id < $1) OR (status = 'running' AND lease_until <= $2) ORDER BY id";
 
-const MATCHING: &str = "SELECT * FROM intelligent_kills \
+const SELECT_MATCHING: &str = "SELECT * FROM intelligent_kills \
      WHERE instance_id = $1 AND node_id = $2 AND id >= $3 AND id < $4 AND ended_at IS NOT NULL";
 
 impl Store {
-    /// Queues an intelligent kill. Fails with [`StoreError::QueueFull`] where `limit` of its node wait already.
+    /// Queues an intelligent kill. Fails with [`StoreError::QueueFull`] if `limit` kills of the node are queued.
     pub async fn insert_intelligent_kill(
         &self,
         new: &NewIntelligentKill,
@@ -41,9 +43,9 @@ impl Store {
         let Actor::User { id: actor, name, domain_id } = &new.by.actor else {
             return Err(StoreError::Damaged { what: "who asks", reason: format!("{} is no user", new.by.actor) });
         };
-        // Two of one millisecond follow one another.
+        // Two requests of the same millisecond get consecutive ids.
         let failed = StoreError::database("queue an intelligent kill");
-        let mut transaction = self.database.begin_writing().await.map_err(&failed)?;
+        let mut transaction = self.database.begin_write().await.map_err(&failed)?;
         let mut ids: Vec<i64> = query_scalar(
             "INSERT INTO intelligent_kills (id, project_id, instance_id, node_id, actor_id, actor_name, actor_domain_id, peer, \
                  request_id, status) \
@@ -69,70 +71,70 @@ impl Store {
         ids.pop().map(IntelligentKillId).ok_or_else(full)
     }
 
-    /// Takes up the oldest intelligent kill that waits, and was asked for no longer ago than `fresh`. Within `lease` it must have ended.
+    /// Claims the oldest queued intelligent kill that was requested within `max_age`. It must end within `lease`.
     pub async fn claim_intelligent_kill(
         &self,
         lease: Duration,
-        fresh: Duration,
+        max_age: Duration,
     ) -> Result<Option<IntelligentKill>, StoreError> {
         let failed = StoreError::database("take up an intelligent kill");
-        let mut transaction = self.database.begin_writing().await.map_err(&failed)?;
+        let mut transaction = self.database.begin_write().await.map_err(&failed)?;
         let now = self.clock.milliseconds();
-        let claim = CLAIM.replace("{zones}", &self.database.texts("$4"));
+        let claim = CLAIM_OLDEST.replace("{zones}", &self.database.json_array_text("$4"));
         let row = query(AssertSqlSafe(claim))
             .bind(now)
-            .bind(milliseconds(lease))
-            .bind(now.saturating_sub(milliseconds(fresh)))
-            .bind(self.own_zones())
+            .bind(to_milliseconds(lease))
+            .bind(now.saturating_sub(to_milliseconds(max_age)))
+            .bind(self.zones_json())
             .fetch_optional(&mut transaction)
             .await
             .map_err(&failed)?;
         transaction.commit().await.map_err(failed)?;
-        row.as_ref().map(kill).transpose()
+        row.as_ref().map(kill_from_row).transpose()
     }
 
-    /// Ends one that runs, with the reason if it could not do its work, and writes that to the audit. False, and nothing changed, if it
-    /// does not run.
+    /// Ends a running kill, with a reason if it failed, and appends an audit event.
+    /// Returns false and changes nothing if it is not running.
     pub async fn end_intelligent_kill(
         &self,
         id: IntelligentKillId,
         reason: Option<&str>,
         victims: u64,
     ) -> Result<bool, StoreError> {
-        self.end_one(id, TaskStatus::Running, reason, Some(victims)).await
+        self.end_with_event(id, TaskStatus::Running, reason, Some(victims)).await
     }
 
-    /// Ends those that were asked for longer than `fresh` ago and never taken up, and those that were not ended in time. Returns them as
-    /// they were.
-    pub async fn end_lost_intelligent_kills(&self, fresh: Duration) -> Result<Vec<IntelligentKill>, StoreError> {
-        const STALE: &str = "it was not taken up in time, and was not begun: by now it would end other sessions than were meant. \
+    /// Ends kills that were requested longer than `max_age` ago and never claimed, and kills whose lease has expired.
+    /// Returns them in their previous state.
+    pub async fn end_lost_intelligent_kills(&self, max_age: Duration) -> Result<Vec<IntelligentKill>, StoreError> {
+        const EXPIRED_IN_QUEUE: &str = "it was not taken up in time, and was not begun: by now it would end other sessions than were meant. \
              Look at the preview, and ask again";
-        const LOST_IN_THE_MIDST: &str = "Clew ended in the midst of it. Whom it killed before that is in its file";
+        const INTERRUPTED: &str = "Clew ended in the midst of it. Whom it killed before that is in its file";
         let now = self.clock.milliseconds();
-        let rows = query(LOST)
-            .bind(now.saturating_sub(milliseconds(fresh)))
+        let rows = query(SELECT_LOST)
+            .bind(now.saturating_sub(to_milliseconds(max_age)))
             .bind(now)
             .fetch_all(&self.database)
             .await
             .map_err(StoreError::database("look for intelligent kills that were lost"))?;
         let mut ended = Vec::new();
-        for lost in rows.iter().map(kill).collect::<Result<Vec<_>, _>>()? {
-            let reason = if lost.status == TaskStatus::Queued { STALE } else { LOST_IN_THE_MIDST };
-            if self.end_one(lost.id, lost.status, Some(reason), None).await? {
+        for lost in rows.iter().map(kill_from_row).collect::<Result<Vec<_>, _>>()? {
+            let reason = if lost.status == TaskStatus::Queued { EXPIRED_IN_QUEUE } else { INTERRUPTED };
+            if self.end_with_event(lost.id, lost.status, Some(reason), None).await? {
                 ended.push(lost);
             }
         }
         Ok(ended)
     }
 
-    async fn end_one(
+    async fn end_with_event(
         &self,
         id: IntelligentKillId,
         from: TaskStatus,
         reason: Option<&str>,
         victims: Option<u64>,
     ) -> Result<bool, StoreError> {
-        let mut change = self.change("end an intelligent kill").await?;
+        let mut tx = self.begin_audited("end an intelligent kill").await?;
         let status = if reason.is_some() { TaskStatus::Error } else { TaskStatus::Finished };
         let rows = query(
             "UPDATE intelligent_kills SET status = $1, reason = $2, ended_at = $3, lease_until = NULL \
@@ -143,46 +145,46 @@ impl Store {
         .bind(self.clock.milliseconds())
         .bind(id.0)
         .bind(from.name())
-        .fetch_all(change.connection())
+        .fetch_all(tx.transaction())
         .await
-        .map_err(change.failed())?;
+        .map_err(tx.map_error())?;
         let Some(row) = rows.first() else { return Ok(false) };
-        let asked = kill(row)?.asked;
-        let domain_id = match &asked.by.actor {
+        let request = kill_from_row(row)?.asked;
+        let domain_id = match &request.by.actor {
             Actor::User { domain_id, .. } => Some(domain_id.clone()),
             _ => None,
         };
         let event = AuditEvent {
             domain_id,
-            project_id: Some(asked.project_id),
-            instance_id: Some(asked.instance_id),
-            node_id: Some(asked.node_id),
+            project_id: Some(request.project_id),
+            instance_id: Some(request.instance_id),
+            node_id: Some(request.node_id),
             outcome: if reason.is_some() { Outcome::Failed } else { Outcome::Done },
             detail: json!({ "victims": victims, "reason": reason }),
-            ..AuditEvent::done(&asked.by, OPERATION, id.to_string())
+            ..AuditEvent::done(&request.by, AUDIT_OPERATION, id.to_string())
         };
-        change.done(&event).await?;
+        tx.commit_with_event(&event).await?;
         Ok(true)
     }
 
-    /// An intelligent kill by its name.
+    /// Returns an intelligent kill by id.
     pub async fn intelligent_kill(&self, id: IntelligentKillId) -> Result<Option<IntelligentKill>, StoreError> {
         let row = query("SELECT * FROM intelligent_kills WHERE id = $1")
             .bind(id.0)
             .fetch_optional(&self.database)
             .await
             .map_err(StoreError::database("look up an intelligent kill"))?;
-        row.as_ref().map(kill).transpose()
+        row.as_ref().map(kill_from_row).transpose()
     }
 
-    /// Those that match, the newest first, and how many there are in all.
+    /// Returns a page of matching kills, newest first, and their total number.
     pub async fn intelligent_kills(
         &self,
         filter: &IntelligentKillFilter,
         page: Page,
     ) -> Result<(Vec<IntelligentKill>, u64), StoreError> {
         let failed = StoreError::database("list intelligent kills");
-        let statement = format!("SELECT COUNT(*) FROM ({MATCHING}) AS matching");
+        let statement = format!("SELECT COUNT(*) FROM ({SELECT_MATCHING}) AS matching");
         let total: i64 = query_scalar(AssertSqlSafe(statement))
             .bind(filter.instance_id.as_str())
             .bind(filter.node_id.as_str())
@@ -191,7 +193,7 @@ impl Store {
             .fetch_one(&self.database)
             .await
             .map_err(&failed)?;
-        let statement = format!("{MATCHING} ORDER BY id DESC LIMIT $5 OFFSET $6");
+        let statement = format!("{SELECT_MATCHING} ORDER BY id DESC LIMIT $5 OFFSET $6");
         let rows = query(AssertSqlSafe(statement))
             .bind(filter.instance_id.as_str())
             .bind(filter.node_id.as_str())
@@ -202,13 +204,13 @@ impl Store {
             .fetch_all(&self.database)
             .await
             .map_err(&failed)?;
-        Ok((rows.iter().map(kill).collect::<Result<_, _>>()?, total.unsigned_abs()))
+        Ok((rows.iter().map(kill_from_row).collect::<Result<_, _>>()?, total.unsigned_abs()))
     }
 
-    /// Removes those that ended before a moment, in milliseconds since 1970 (UTC). Returns how many.
-    pub async fn remove_intelligent_kills_before(&self, moment: i64) -> Result<u64, StoreError> {
+    /// Removes kills that ended before `cutoff`, in milliseconds since 1970 (UTC). Returns their number.
+    pub async fn remove_intelligent_kills_before(&self, cutoff: i64) -> Result<u64, StoreError> {
         let removed = query("DELETE FROM intelligent_kills WHERE ended_at < $1")
-            .bind(moment)
+            .bind(cutoff)
             .execute(&self.database)
             .await
             .map_err(StoreError::database("remove old intelligent kills"))?;
@@ -216,25 +218,25 @@ impl Store {
     }
 }
 
-fn kill(row: &Row) -> Result<IntelligentKill, StoreError> {
+fn kill_from_row(row: &Row) -> Result<IntelligentKill, StoreError> {
     let failed = StoreError::database("read an intelligent kill");
     let status: String = row.try_get("status").map_err(&failed)?;
     let by = Origin {
         actor: Actor::User {
-            id: parsed(row, "actor_id")?,
+            id: parse_column(row, "actor_id")?,
             name: row.try_get("actor_name").map_err(&failed)?,
-            domain_id: parsed(row, "actor_domain_id")?,
+            domain_id: parse_column(row, "actor_domain_id")?,
         },
-        peer: parsed_if_there(row, "peer")?,
+        peer: parse_nullable_column(row, "peer")?,
         request_id: row.try_get("request_id").map_err(&failed)?,
     };
     Ok(IntelligentKill {
         id: IntelligentKillId(row.try_get("id").map_err(&failed)?),
         asked: NewIntelligentKill {
             by,
-            project_id: parsed(row, "project_id")?,
-            instance_id: parsed(row, "instance_id")?,
-            node_id: parsed(row, "node_id")?,
+            project_id: parse_column(row, "project_id")?,
+            instance_id: parse_column(row, "instance_id")?,
+            node_id: parse_column(row, "node_id")?,
         },
         status: TaskStatus::from_name(&status)
             .ok_or_else(|| StoreError::Damaged { what: "status of an intelligent kill", reason: status })?,

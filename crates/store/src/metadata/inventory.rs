@@ -1,4 +1,4 @@
-//! Instances, their nodes and tags.
+//! Instances with their nodes and tags.
 
 use std::collections::HashSet;
 
@@ -9,18 +9,17 @@ use clew_model::{
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
-use super::failure::insert_failed;
 use super::projects::domain_of_project;
-use super::rows::parsed;
+use super::row_mapping::parse_column;
 use super::{enterprise_projects, tags, zones};
-use crate::database::{Connection, Row, query, query_pair, query_scalar};
+use crate::database::{Row, Transaction, insert_error, query, query_pair, query_scalar};
 use crate::error::StoreError;
-use crate::sealing::Place;
+use crate::sealing::AssociatedData;
 use crate::store::Store;
 
-/// Which instances are meant. Each text filter has two parameters: the exact one and the part that must be contained.
-/// The wanted tags, a list in JSON, go where the braces are.
-const MATCHING: &str = "FROM instances i WHERE i.project_id = $1 \
+/// SQL for matching instances. Each text filter has two parameters: the exact value and a substring.
+/// `{elements}` is replaced by the required tags, a JSON array.
+const FROM_MATCHING: &str = "FROM instances i WHERE i.project_id = $1 \
      AND ($2 IS NULL OR i.id = $2) AND ($3 IS NULL OR instr(i.id, $3) > 0) \
      AND ($4 IS NULL OR i.name = $4) AND ($5 IS NULL OR instr(i.name, $5) > 0) \
      AND ($6 IS NULL OR EXISTS (SELECT 1 FROM nodes n WHERE n.instance_id = i.id AND n.role = 'master' AND n.host = $6)) \
@@ -28,22 +27,22 @@ const MATCHING: &str = "FROM instances i WHERE i.project_id = $1 \
      AND NOT EXISTS (SELECT 1 FROM {elements} AS wanted WHERE NOT EXISTS (SELECT 1 FROM tags t \
          WHERE t.instance_id = i.id AND t.key = wanted.value ->> 'key' AND t.value = wanted.value ->> 'value'))";
 
-const COLUMNS: &str = "i.id, i.project_id, i.name, i.enterprise_project_id, i.created_at, i.updated_at";
+const INSTANCE_COLUMNS: &str = "i.id, i.project_id, i.name, i.enterprise_project_id, i.created_at, i.updated_at";
 
-/// Longest name of an instance, in characters.
-const LONGEST_NAME: usize = 128;
+/// Maximum length of an instance name, in characters.
+const MAX_NAME_LEN: usize = 128;
 
 impl Store {
-    /// Adds an instance with its nodes. Passwords are kept sealed.
+    /// Adds an instance with its nodes. Passwords are stored sealed.
     pub async fn add_instance(&self, by: &Origin, instance: NewInstance) -> Result<Instance, StoreError> {
-        check(&instance)?;
+        validate(&instance)?;
         let id = instance.id.clone().unwrap_or_else(InstanceId::generate);
-        let mut change = self.change("add an instance").await?;
-        let domain = domain_of_project(change.connection(), &instance.project_id).await?;
-        enterprise_projects::check(change.connection(), &domain, &instance.enterprise_project_id).await?;
-        self.insert_instance(change.connection(), &id, &instance).await?;
+        let mut tx = self.begin_audited("add an instance").await?;
+        let domain = domain_of_project(tx.transaction(), &instance.project_id).await?;
+        enterprise_projects::check_assignable(tx.transaction(), &domain, &instance.enterprise_project_id).await?;
+        self.insert_instance(tx.transaction(), &id, &instance).await?;
         for (at, node) in instance.nodes.iter().enumerate() {
-            self.insert_node(change.connection(), &id, &format!("{}_node{at}", instance.name), node).await?;
+            self.insert_node(tx.transaction(), &id, &format!("{}_node{at}", instance.name), node).await?;
         }
         let event = AuditEvent {
             domain_id: Some(domain),
@@ -55,20 +54,20 @@ impl Store {
             }),
             ..AuditEvent::done(by, "AddInstance", &instance.name)
         };
-        change.done(&event).await?;
+        tx.commit_with_event(&event).await?;
         let added = self.instance(&instance.project_id, &id).await?;
         added.ok_or_else(|| StoreError::Damaged { what: "instance", reason: "it is gone again".to_owned() })
     }
 
     async fn insert_instance(
         &self,
-        connection: &mut Connection,
+        transaction: &mut Transaction,
         id: &InstanceId,
         instance: &NewInstance,
     ) -> Result<(), StoreError> {
         let taken: Option<String> = query_scalar("SELECT id FROM instances WHERE id = $1")
             .bind(id.as_str())
-            .fetch_optional(&mut *connection)
+            .fetch_optional(&mut *transaction)
             .await
             .map_err(StoreError::database("add an instance"))?;
         if taken.is_some() {
@@ -85,15 +84,15 @@ impl Store {
         .bind(&instance.enterprise_project_id)
         .bind(now)
         .bind(now)
-        .execute(&mut *connection)
+        .execute(&mut *transaction)
         .await
-        .map_err(insert_failed("add an instance", "an instance", &instance.name))?;
+        .map_err(insert_error("add an instance", "an instance", &instance.name))?;
         for tag in &instance.tags {
             query("INSERT INTO tags (instance_id, key, value) VALUES ($1, $2, $3)")
                 .bind(id.as_str())
                 .bind(&tag.key)
                 .bind(&tag.value)
-                .execute(&mut *connection)
+                .execute(&mut *transaction)
                 .await
                 .map_err(StoreError::database("add a tag"))?;
         }
@@ -102,14 +101,14 @@ impl Store {
 
     async fn insert_node(
         &self,
-        connection: &mut Connection,
+        transaction: &mut Transaction,
         instance: &InstanceId,
         name: &str,
         node: &NewNode,
     ) -> Result<(), StoreError> {
         let id = node.id.clone().unwrap_or_else(NodeId::generate);
         let sealed =
-            node.url.password.as_ref().map(|password| self.sealer.seal(password_of(&id), password)).transpose()?;
+            node.url.password.as_ref().map(|password| self.sealer.seal(password_aad(&id), password)).transpose()?;
         query(
             "INSERT INTO nodes (id, instance_id, name, role, url, host, password, created_at, zone) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
@@ -123,13 +122,13 @@ impl Store {
         .bind(sealed)
         .bind(self.clock.seconds())
         .bind(node.zone.as_ref().map_or("", Zone::as_str))
-        .execute(connection)
+        .execute(transaction)
         .await
-        .map_err(insert_failed("add a node", "a node", id.as_str()))?;
+        .map_err(insert_error("add a node", "a node", id.as_str()))?;
         Ok(())
     }
 
-    /// A page of the project's instances that match, in the order in which they were added, and how many match in all.
+    /// Returns a page of matching instances in the order of their addition, and their total number.
     pub async fn instances(
         &self,
         project: &ProjectId,
@@ -137,10 +136,10 @@ impl Store {
         page: Page,
     ) -> Result<(Vec<Instance>, u64), StoreError> {
         let failed = StoreError::database("list instances");
-        let (id, part_of_id) = exact_or_part(filter.id.as_deref());
-        let (name, part_of_name) = exact_or_part(filter.name.as_deref());
+        let (id, part_of_id) = parse_text_filter(filter.id.as_deref());
+        let (name, part_of_name) = parse_text_filter(filter.name.as_deref());
         let tags = serde_json::to_string(&filter.tags).map_err(StoreError::damaged("tags"))?;
-        let matching = MATCHING.replace("{elements}", &self.database.elements("$8"));
+        let matching = FROM_MATCHING.replace("{elements}", &self.database.json_array_rows("$8"));
         let total: i64 = query_scalar(AssertSqlSafe(format!("SELECT COUNT(*) {matching}")))
             .bind(project.as_str())
             .bind(id)
@@ -153,7 +152,8 @@ impl Store {
             .fetch_one(&self.database)
             .await
             .map_err(&failed)?;
-        let statement = format!("SELECT {COLUMNS} {matching} ORDER BY i.created_at, i.rowid LIMIT $9 OFFSET $10");
+        let statement =
+            format!("SELECT {INSTANCE_COLUMNS} {matching} ORDER BY i.created_at, i.rowid LIMIT $9 OFFSET $10");
         let rows = query(AssertSqlSafe(statement))
             .bind(project.as_str())
             .bind(id)
@@ -168,52 +168,52 @@ impl Store {
             .fetch_all(&self.database)
             .await
             .map_err(&failed)?;
-        Ok((self.with_parts(rows).await?, total.unsigned_abs()))
+        Ok((self.load_instances(rows).await?, total.unsigned_abs()))
     }
 
-    /// An instance of a project. Its nodes' URLs have no password.
+    /// Returns an instance. The node URLs have no password.
     pub async fn instance(&self, project: &ProjectId, id: &InstanceId) -> Result<Option<Instance>, StoreError> {
-        let statement = format!("SELECT {COLUMNS} FROM instances i WHERE i.project_id = $1 AND i.id = $2");
+        let statement = format!("SELECT {INSTANCE_COLUMNS} FROM instances i WHERE i.project_id = $1 AND i.id = $2");
         let row = query(AssertSqlSafe(statement))
             .bind(project.as_str())
             .bind(id.as_str())
             .fetch_optional(&self.database)
             .await
             .map_err(StoreError::database("look up an instance"))?;
-        Ok(self.with_parts(row.into_iter().collect()).await?.pop())
+        Ok(self.load_instances(row.into_iter().collect()).await?.pop())
     }
 
-    /// The instances of all projects.
+    /// Returns the instances of all projects.
     pub async fn all_instances(&self) -> Result<Vec<Instance>, StoreError> {
-        let statement = format!("SELECT {COLUMNS} FROM instances i ORDER BY i.created_at, i.rowid");
+        let statement = format!("SELECT {INSTANCE_COLUMNS} FROM instances i ORDER BY i.created_at, i.rowid");
         let rows = query(AssertSqlSafe(statement))
             .fetch_all(&self.database)
             .await
             .map_err(StoreError::database("list instances"))?;
-        self.with_parts(rows).await
+        self.load_instances(rows).await
     }
 
-    /// Removes an instance with its nodes and tags. False if the project has none of this id.
+    /// Removes an instance with its nodes and tags. Returns false if the project has no such instance.
     pub async fn remove_instance(&self, by: &Origin, project: &ProjectId, id: &InstanceId) -> Result<bool, StoreError> {
-        let mut change = self.change("remove an instance").await?;
-        let Some(name) = tags::instance_name(change.connection(), project, id).await? else { return Ok(false) };
+        let mut tx = self.begin_audited("remove an instance").await?;
+        let Some(name) = tags::instance_name(tx.transaction(), project, id).await? else { return Ok(false) };
         query("DELETE FROM instances WHERE id = $1")
             .bind(id.as_str())
-            .execute(change.connection())
+            .execute(tx.transaction())
             .await
-            .map_err(change.failed())?;
+            .map_err(tx.map_error())?;
         let event = AuditEvent {
-            domain_id: Some(domain_of_project(change.connection(), project).await?),
+            domain_id: Some(domain_of_project(tx.transaction(), project).await?),
             project_id: Some(project.clone()),
             instance_id: Some(id.clone()),
             ..AuditEvent::done(by, "RemoveInstance", name)
         };
-        change.done(&event).await?;
+        tx.commit_with_event(&event).await?;
         Ok(true)
     }
 
-    /// Changes where, as whom and with which password a node is read. A back-off of logins ends. False if the project's instance has no
-    /// such node.
+    /// Changes the URL and password of a node and ends its login back-off.
+    /// Returns false if the project's instance has no such node.
     pub async fn set_node_url(
         &self,
         by: &Origin,
@@ -222,33 +222,34 @@ impl Store {
         node: &NodeId,
         url: &NodeUrl,
     ) -> Result<bool, StoreError> {
-        let sealed = url.password.as_ref().map(|password| self.sealer.seal(password_of(node), password)).transpose()?;
-        let mut change = self.change("change a node").await?;
-        let Some(name) = tags::instance_name(change.connection(), project, instance).await? else { return Ok(false) };
+        let sealed =
+            url.password.as_ref().map(|password| self.sealer.seal(password_aad(node), password)).transpose()?;
+        let mut tx = self.begin_audited("change a node").await?;
+        let Some(name) = tags::instance_name(tx.transaction(), project, instance).await? else { return Ok(false) };
         let changed = query("UPDATE nodes SET url = $1, host = $2, password = $3 WHERE id = $4 AND instance_id = $5")
             .bind(url.to_string())
             .bind(&url.host)
             .bind(sealed)
             .bind(node.as_str())
             .bind(instance.as_str())
-            .execute(change.connection())
+            .execute(tx.transaction())
             .await
-            .map_err(change.failed())?;
+            .map_err(tx.map_error())?;
         if changed == 0 {
             return Ok(false);
         }
         let event = AuditEvent {
-            domain_id: Some(domain_of_project(change.connection(), project).await?),
+            domain_id: Some(domain_of_project(tx.transaction(), project).await?),
             project_id: Some(project.clone()),
             instance_id: Some(instance.clone()),
             detail: json!({ "node": node, "url": url.to_string() }),
             ..AuditEvent::done(by, "ChangeNode", name)
         };
-        change.done(&event).await?;
+        tx.commit_with_event(&event).await?;
         Ok(true)
     }
 
-    /// A node with the password that it is read with.
+    /// Returns a node with its password.
     pub async fn node_to_read(&self, id: &NodeId) -> Result<Option<Node>, StoreError> {
         let failed = StoreError::database("look up a node");
         let row = query("SELECT id, name, role, url, password, created_at, zone FROM nodes WHERE id = $1")
@@ -257,17 +258,17 @@ impl Store {
             .await
             .map_err(&failed)?;
         let Some(row) = row else { return Ok(None) };
-        let mut found = node(&row)?;
+        let mut found = node_from_row(&row)?;
         let sealed: Option<Vec<u8>> = row.try_get("password").map_err(&failed)?;
         let password = match sealed {
-            Some(sealed) => Some(self.open_sealed(password_of(id), &sealed).await?),
+            Some(sealed) => Some(self.unseal(password_aad(id), &sealed).await?),
             None => None,
         };
         found.url = found.url.with_password(password);
         Ok(Some(found))
     }
 
-    /// The nodes of an instance, each with the password that it is read with.
+    /// Returns the nodes of an instance with their passwords.
     pub async fn nodes_to_read(&self, instance: &InstanceId) -> Result<Vec<Node>, StoreError> {
         let mut nodes = Vec::new();
         for node in self.nodes_of(instance).await? {
@@ -276,13 +277,13 @@ impl Store {
         Ok(nodes)
     }
 
-    async fn with_parts(&self, rows: Vec<Row>) -> Result<Vec<Instance>, StoreError> {
+    async fn load_instances(&self, rows: Vec<Row>) -> Result<Vec<Instance>, StoreError> {
         let failed = StoreError::database("read an instance");
         let mut instances = Vec::with_capacity(rows.len());
         for row in rows {
-            let id: InstanceId = parsed(&row, "id")?;
+            let id: InstanceId = parse_column(&row, "id")?;
             instances.push(Instance {
-                project_id: parsed(&row, "project_id")?,
+                project_id: parse_column(&row, "project_id")?,
                 name: row.try_get("name").map_err(&failed)?,
                 enterprise_project_id: row.try_get("enterprise_project_id").map_err(&failed)?,
                 tags: self.tags_of(&id).await?,
@@ -312,30 +313,30 @@ impl Store {
             .fetch_all(&self.database)
             .await
             .map_err(StoreError::database("read nodes"))?;
-        rows.iter().map(node).collect()
+        rows.iter().map(node_from_row).collect()
     }
 }
 
-fn password_of(id: &NodeId) -> Place<'_> {
-    Place { table: "nodes", column: "password", row: id.as_str() }
+fn password_aad(id: &NodeId) -> AssociatedData<'_> {
+    AssociatedData { table: "nodes", column: "password", row: id.as_str() }
 }
 
-fn node(row: &Row) -> Result<Node, StoreError> {
+fn node_from_row(row: &Row) -> Result<Node, StoreError> {
     let failed = StoreError::database("read a node");
     let role: String = row.try_get("role").map_err(&failed)?;
     let zone: String = row.try_get("zone").map_err(&failed)?;
     Ok(Node {
-        id: parsed(row, "id")?,
+        id: parse_column(row, "id")?,
         name: row.try_get("name").map_err(&failed)?,
         role: NodeRole::from_name(&role).ok_or_else(|| StoreError::Damaged { what: "role of a node", reason: role })?,
-        url: parsed(row, "url")?,
-        zone: zones::zone(&zone)?,
+        url: parse_column(row, "url")?,
+        zone: zones::parse_zone(&zone)?,
         created_at: row.try_get("created_at").map_err(&failed)?,
     })
 }
 
-/// `*part` means "contains part" (spec section 3.3).
-fn exact_or_part(filter: Option<&str>) -> (Option<&str>, Option<&str>) {
+/// Splits a filter into an exact value or a substring: `*part` means "contains part" (spec section 3.3).
+fn parse_text_filter(filter: Option<&str>) -> (Option<&str>, Option<&str>) {
     match filter.map(|text| (text, text.strip_prefix('*'))) {
         None => (None, None),
         Some((_, Some(part))) => (None, Some(part)),
@@ -343,11 +344,11 @@ fn exact_or_part(filter: Option<&str>) -> (Option<&str>, Option<&str>) {
     }
 }
 
-fn check(instance: &NewInstance) -> Result<(), StoreError> {
+fn validate(instance: &NewInstance) -> Result<(), StoreError> {
     let invalid = |reason: String| Err(StoreError::InvalidInstance { reason });
     let length = instance.name.chars().count();
-    if !(1..=LONGEST_NAME).contains(&length) {
-        return invalid(format!("its name has {length} characters; it takes 1 to {LONGEST_NAME}"));
+    if !(1..=MAX_NAME_LEN).contains(&length) {
+        return invalid(format!("its name has {length} characters; it takes 1 to {MAX_NAME_LEN}"));
     }
     let masters = instance.nodes.iter().filter(|node| node.role == NodeRole::Master).count();
     if masters != 1 {

@@ -1,30 +1,30 @@
-//! Kills: written down before they are sent, ended together with their rows in the audit.
+//! Records of kills: inserted before the kill is sent, completed together with their audit events.
 
 use clew_model::{AuditEvent, DomainId, InstanceId, NodeId, Origin, Outcome, Page, ProjectId};
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
-use super::change::Change;
-use super::rows::{parsed, parsed_if_there, signed};
+use super::audited_tx::AuditedTransaction;
+use super::row_mapping::{parse_column, parse_nullable_column, to_signed};
 use crate::database::{Row, query, query_scalar};
 use crate::error::StoreError;
 use crate::kills::{KillEnd, KillFilter, KillSource, KilledSession, NewKill};
 use crate::store::Store;
 
-/// What the audit calls a kill.
-const OPERATION: &str = "KillSession";
+/// Audit operation of a kill.
+const AUDIT_OPERATION: &str = "KillSession";
 
-const MATCHING: &str = "FROM killed_sessions WHERE instance_id = $1 AND ($2 IS NULL OR node_id = $2) \
+const FROM_MATCHING: &str = "FROM killed_sessions WHERE instance_id = $1 AND ($2 IS NULL OR node_id = $2) \
      AND ($3 IS NULL OR source = $3) AND ($4 IS NULL OR task_id = $4) \
      AND ($5 IS NULL OR asked_at >= $5) AND ($6 IS NULL OR asked_at < $6)";
 
 impl Store {
-    /// Writes down who is about to be killed. Only once this returns may the kills be sent: should Clew end in between, the rows stay,
-    /// without an outcome. Returns their numbers, in the same order, for [`Store::end_kills`].
+    /// Records kills before they are sent. Rows without an outcome remain if Clew terminates meanwhile.
+    /// Returns their ids in the same order, for [`Store::end_kills`].
     pub async fn begin_kills(&self, kills: &[NewKill]) -> Result<Vec<i64>, StoreError> {
         let failed = StoreError::database("write down a kill");
         let now = self.clock.milliseconds();
-        let mut transaction = self.database.begin_writing().await.map_err(&failed)?;
+        let mut transaction = self.database.begin_write().await.map_err(&failed)?;
         let mut ids = Vec::with_capacity(kills.len());
         for kill in kills {
             let id = query_scalar(
@@ -39,12 +39,12 @@ impl Store {
             .bind(&kill.task_id)
             .bind(kill.kind)
             .bind(&kill.reason)
-            .bind(signed(kill.session_id))
+            .bind(to_signed(kill.session_id))
             .bind(&kill.user)
             .bind(&kill.host)
             .bind(&kill.database)
             .bind(&kill.command)
-            .bind(signed(kill.seconds))
+            .bind(to_signed(kill.seconds))
             .bind(&kill.state)
             .bind(&kill.template)
             .bind(now)
@@ -57,18 +57,19 @@ impl Store {
         Ok(ids)
     }
 
-    /// Writes down what became of kills, each with its particulars, and a row of the audit for each. One that was unknown becomes known;
-    /// one that has ended stays as it is.
+    /// Records the outcomes of kills with their details, and an audit event for each.
+    /// Only missing and unknown outcomes are replaced.
     pub async fn end_kills(&self, by: &Origin, ends: &[(i64, KillEnd, String)]) -> Result<(), StoreError> {
-        let mut change = self.change("write down what became of a kill").await?;
-        self.end_in(&mut change, by, ends).await?;
-        change.commit().await
+        let mut tx = self.begin_audited("write down what became of a kill").await?;
+        self.record_outcomes(&mut tx, by, ends).await?;
+        tx.commit().await
     }
 
-    /// Ends the kills that were written down before a moment, in milliseconds since 1970 (UTC), and have no outcome: Clew ended in
-    /// between. Returns how many there were.
+    /// Ends kills without an outcome that were recorded before `before`, in milliseconds since 1970 (UTC):
+    /// Clew terminated before their outcome. Returns their number.
     pub async fn end_lost_kills(&self, before: i64) -> Result<u64, StoreError> {
-        const WHAT: &str = "Clew ended before the outcome was written down: whether the kill was sent is not known";
+        const LOST_KILL_DETAIL: &str =
+            "Clew ended before the outcome was written down: whether the kill was sent is not known";
         let lost: Vec<i64> =
             query_scalar("SELECT id FROM killed_sessions WHERE outcome IS NULL AND asked_at < $1 ORDER BY id")
                 .bind(before)
@@ -78,20 +79,20 @@ impl Store {
         if lost.is_empty() {
             return Ok(0);
         }
-        let mut change = self.change("end kills that were lost").await?;
-        let ends: Vec<_> = lost.into_iter().map(|id| (id, KillEnd::Unknown, WHAT.to_owned())).collect();
-        self.end_in(&mut change, &Origin::clew(), &ends).await?;
-        change.commit().await?;
+        let mut tx = self.begin_audited("end kills that were lost").await?;
+        let ends: Vec<_> = lost.into_iter().map(|id| (id, KillEnd::Unknown, LOST_KILL_DETAIL.to_owned())).collect();
+        self.record_outcomes(&mut tx, &Origin::clew(), &ends).await?;
+        tx.commit().await?;
         Ok(ends.len() as u64)
     }
 
-    async fn end_in(
+    async fn record_outcomes(
         &self,
-        change: &mut Change<'_>,
+        tx: &mut AuditedTransaction<'_>,
         by: &Origin,
         ends: &[(i64, KillEnd, String)],
     ) -> Result<(), StoreError> {
-        let failed = change.failed();
+        let failed = tx.map_error();
         let now = self.clock.milliseconds();
         let mut events = Vec::with_capacity(ends.len());
         for (id, outcome, detail) in ends {
@@ -104,26 +105,26 @@ impl Store {
             .bind(detail)
             .bind(now)
             .bind(id)
-            .fetch_all(change.connection())
+            .fetch_all(tx.transaction())
             .await
             .map_err(&failed)?;
             for row in &rows {
-                let domain = parsed_if_there(row, "domain_id")?;
-                events.push(event(by, domain, &killed(row)?));
+                let domain = parse_nullable_column(row, "domain_id")?;
+                events.push(kill_event(by, domain, &kill_from_row(row)?));
             }
         }
         let events: Vec<_> = events.iter().map(|event| (now, event)).collect();
-        change.append(&self.keys, &events).await
+        tx.append(&self.keys, &events).await
     }
 
-    /// Kills, the newest first, and how many there are in all.
+    /// Returns a page of matching kills, newest first, and their total number.
     pub async fn killed_sessions(
         &self,
         filter: &KillFilter,
         page: Page,
     ) -> Result<(Vec<KilledSession>, u64), StoreError> {
         let failed = StoreError::database("list kills");
-        let total: i64 = query_scalar(AssertSqlSafe(format!("SELECT COUNT(*) {MATCHING}")))
+        let total: i64 = query_scalar(AssertSqlSafe(format!("SELECT COUNT(*) {FROM_MATCHING}")))
             .bind(filter.instance_id.as_str())
             .bind(filter.node_id.as_ref().map(NodeId::as_str))
             .bind(filter.source.map(KillSource::name))
@@ -133,7 +134,7 @@ impl Store {
             .fetch_one(&self.database)
             .await
             .map_err(&failed)?;
-        let statement = format!("SELECT * {MATCHING} ORDER BY asked_at DESC, id DESC LIMIT $7 OFFSET $8");
+        let statement = format!("SELECT * {FROM_MATCHING} ORDER BY asked_at DESC, id DESC LIMIT $7 OFFSET $8");
         let rows = query(AssertSqlSafe(statement))
             .bind(filter.instance_id.as_str())
             .bind(filter.node_id.as_ref().map(NodeId::as_str))
@@ -146,14 +147,15 @@ impl Store {
             .fetch_all(&self.database)
             .await
             .map_err(&failed)?;
-        let kills: Result<_, _> = rows.iter().map(killed).collect();
+        let kills: Result<_, _> = rows.iter().map(kill_from_row).collect();
         Ok((kills?, total.unsigned_abs()))
     }
 
-    /// Removes kills that were written down before a moment, in milliseconds since 1970 (UTC). Returns how many.
-    pub async fn remove_kills_before(&self, moment: i64) -> Result<u64, StoreError> {
+    /// Removes completed kills that were recorded before `cutoff`, in milliseconds since 1970 (UTC).
+    /// Returns their number.
+    pub async fn remove_kills_before(&self, cutoff: i64) -> Result<u64, StoreError> {
         let removed = query("DELETE FROM killed_sessions WHERE asked_at < $1 AND outcome IS NOT NULL")
-            .bind(moment)
+            .bind(cutoff)
             .execute(&self.database)
             .await
             .map_err(StoreError::database("remove old kills"))?;
@@ -161,7 +163,7 @@ impl Store {
     }
 }
 
-fn event(by: &Origin, domain_id: Option<DomainId>, kill: &KilledSession) -> AuditEvent {
+fn kill_event(by: &Origin, domain_id: Option<DomainId>, kill: &KilledSession) -> AuditEvent {
     let outcome = kill.outcome.unwrap_or(KillEnd::Unknown);
     AuditEvent {
         domain_id,
@@ -175,38 +177,38 @@ fn event(by: &Origin, domain_id: Option<DomainId>, kill: &KilledSession) -> Audi
             "state": kill.state, "statement": kill.template, "asked_at": kill.asked_at,
             "outcome": outcome.name(), "detail": kill.detail,
         }),
-        ..AuditEvent::done(by, OPERATION, kill.session_id.to_string())
+        ..AuditEvent::done(by, AUDIT_OPERATION, kill.session_id.to_string())
     }
 }
 
-fn killed(row: &Row) -> Result<KilledSession, StoreError> {
+fn kill_from_row(row: &Row) -> Result<KilledSession, StoreError> {
     let failed = StoreError::database("read a kill");
     let text = |column| row.try_get::<String, _>(column).map_err(&failed);
-    let may_be_text = |column| row.try_get::<Option<String>, _>(column).map_err(&failed);
+    let optional_text = |column| row.try_get::<Option<String>, _>(column).map_err(&failed);
     let count = |column| row.try_get::<i64, _>(column).map(i64::unsigned_abs).map_err(&failed);
     let damaged = |what, reason| StoreError::Damaged { what, reason };
     let source = text("source")?;
     let end = |name: String| KillEnd::from_name(&name).ok_or_else(|| damaged("outcome of a kill", name));
     Ok(KilledSession {
         id: row.try_get("id").map_err(&failed)?,
-        project_id: parsed::<ProjectId>(row, "project_id")?,
-        instance_id: parsed::<InstanceId>(row, "instance_id")?,
-        node_id: parsed::<NodeId>(row, "node_id")?,
+        project_id: parse_column::<ProjectId>(row, "project_id")?,
+        instance_id: parse_column::<InstanceId>(row, "instance_id")?,
+        node_id: parse_column::<NodeId>(row, "node_id")?,
         source: KillSource::from_name(&source).ok_or_else(|| damaged("source of a kill", source))?,
-        task_id: may_be_text("task_id")?,
+        task_id: optional_text("task_id")?,
         kind: text("kind")?,
         reason: text("reason")?,
         session_id: count("session_id")?,
         user: text("user")?,
         host: text("host")?,
-        database: may_be_text("db")?,
+        database: optional_text("db")?,
         command: text("command")?,
         seconds: count("seconds")?,
-        state: may_be_text("state")?,
-        template: may_be_text("template")?,
+        state: optional_text("state")?,
+        template: optional_text("template")?,
         asked_at: row.try_get("asked_at").map_err(&failed)?,
-        outcome: may_be_text("outcome")?.map(end).transpose()?,
-        detail: may_be_text("detail")?,
+        outcome: optional_text("outcome")?.map(end).transpose()?,
+        detail: optional_text("detail")?,
         ended_at: row.try_get("ended_at").map_err(&failed)?,
     })
 }

@@ -1,65 +1,66 @@
-//! Failed attempts to authenticate in a row, and the lock that follows. Subjects are kept as keyed hashes: people type passwords where a
-//! name belongs.
+//! Consecutive authentication failures and the lockout that follows.
+//! Subjects are stored as keyed hashes, because users type passwords into name fields.
 //!
-//! Checking a password takes long, so an attempt is reserved before: it counts as a failure until it has succeeded. Of any number of
-//! attempts at the same time, on any number of servers, only as many are checked as there are failures left before the lock.
+//! Checking a password is slow, so an attempt is reserved first. It counts as a failure until it succeeds.
+//! Of concurrent attempts on all servers, at most as many are checked as failures remain before the lockout.
 
 use clew_model::UserId;
 
-use crate::database::{Connection, query, query_scalar};
-use crate::derived_keys::authenticate;
+use crate::database::{Transaction, query, query_scalar};
+use crate::derived_keys::hmac_sha256;
 use crate::error::StoreError;
 use crate::store::Store;
 
-/// So many failures in a row lock.
+/// Number of consecutive failures that lock a subject.
 const MAX_FAILURES: i64 = 5;
-/// Duration of a lock, in seconds. Failures that are further apart than this are not in a row.
+/// Duration of a lockout in seconds. Failures further apart are not consecutive.
 const LOCK_SECONDS: i64 = 5 * 60;
-/// A reserved attempt without an outcome counts as failed after so many seconds: the server that reserved it is gone.
-const PENDING_SECONDS: i64 = 30;
+/// Time after which a reserved attempt without an outcome counts as failed, in seconds: its server is gone.
+const RESERVATION_TTL_SECONDS: i64 = 30;
 
-/// Addresses of one user that are stored. A new one replaces the one that was used longest ago, unless all were used within
-/// [`ADDRESS_INTERVAL`].
+/// Maximum number of stored addresses of a user.
+/// A new address replaces the least recently used one, unless all were used within [`ADDRESS_WRITE_INTERVAL`].
 const MAX_ADDRESSES: i64 = 64;
-/// An address that was not used for so many seconds is forgotten.
-const ADDRESS_SECONDS: i64 = 90 * 24 * 3600;
-/// Seconds between two writes of the same address.
-const ADDRESS_INTERVAL: i64 = 24 * 3600;
+/// Time after which an unused address is deleted, in seconds.
+const ADDRESS_TTL_SECONDS: i64 = 90 * 24 * 3600;
+/// Minimum time between two writes of the same address, in seconds.
+const ADDRESS_WRITE_INTERVAL: i64 = 24 * 3600;
 
-/// Whether an attempt to authenticate may be made.
+/// Result of reserving an attempt to authenticate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reservation {
-    /// It may, and counts as failed until [`Store::clear_auth_failures`].
+    /// The attempt is reserved and counts as failed until [`Store::clear_auth_failures`].
     Granted,
-    /// As many attempts as are left are being made at the moment. Their outcome decides.
+    /// All remaining attempts are in progress. Their outcome decides.
     Busy,
-    /// Too many have failed.
+    /// The subject is locked out.
     Locked,
 }
 
-/// Failures of a subject, one or more.
+/// Failures of a subject that has at least one.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Failures {
+pub(crate) struct AuthFailures {
     locked_until: Option<i64>,
 }
 
-impl Failures {
-    /// The end of the lock, if there is one at a moment.
-    pub(crate) fn lock_at(self, now: i64) -> Option<i64> {
+impl AuthFailures {
+    /// Returns the end of the lockout, if it is active at `now`.
+    pub(crate) fn lock_end(self, now: i64) -> Option<i64> {
         self.locked_until.filter(|end| *end > now)
     }
 }
 
 impl Store {
-    /// Reserves an attempt of a subject, such as `key:<access key id>` or `user:<domain>/<name>`, whether it exists or not.
+    /// Reserves an attempt for a subject, such as `key:<access key id>` or `user:<domain>/<name>`.
+    /// The subject need not exist.
     pub async fn reserve_attempt(&self, subject: &str) -> Result<Reservation, StoreError> {
         let failed = StoreError::database("reserve an attempt to authenticate");
-        // A read needs no write lock.
+        // Reads do not take the write lock.
         if self.locked_until(subject).await?.is_some() {
             return Ok(Reservation::Locked);
         }
         let (subject, now) = (self.subject_hash(subject), self.clock.seconds());
-        let mut transaction = self.database.begin_writing().await.map_err(&failed)?;
+        let mut transaction = self.database.begin_write().await.map_err(&failed)?;
         let row = query("SELECT count, last_at, locked_until FROM failures WHERE subject = $1")
             .bind(subject.as_slice())
             .fetch_optional(&mut transaction)
@@ -74,7 +75,7 @@ impl Store {
                 None if is_recent => count = row.try_get("count").map_err(&failed)?,
                 Some(_) | None => {}
             }
-            if count >= MAX_FAILURES && now - last_at < PENDING_SECONDS {
+            if count >= MAX_FAILURES && now - last_at < RESERVATION_TTL_SECONDS {
                 return Ok(Reservation::Busy);
             }
         }
@@ -94,23 +95,24 @@ impl Store {
         Ok(if locks { Reservation::Locked } else { Reservation::Granted })
     }
 
-    /// Records that a reserved attempt has failed. The fifth locks the subject.
+    /// Records the failure of a reserved attempt. The fifth consecutive failure locks the subject.
     pub async fn confirm_auth_failure(&self, subject: &str) -> Result<(), StoreError> {
         self.count_failure(subject, 0).await.map(drop)
     }
 
-    /// Counts a failed attempt that was not reserved, where a check costs next to nothing. The fifth in a row locks the subject. Returns
-    /// until when it is locked, in seconds since 1970 (UTC), if it is locked now.
+    /// Records the failure of an attempt without a reservation, for checks that cost little.
+    /// The fifth consecutive failure locks the subject.
+    /// Returns the end of the lockout in seconds since 1970 (UTC), if the subject is locked.
     pub async fn record_auth_failure(&self, subject: &str) -> Result<Option<i64>, StoreError> {
         self.count_failure(subject, 1).await
     }
 
-    async fn count_failure(&self, subject: &str, more: i64) -> Result<Option<i64>, StoreError> {
+    async fn count_failure(&self, subject: &str, increment: i64) -> Result<Option<i64>, StoreError> {
         let failed = StoreError::database("count a failure");
         let now = self.clock.seconds();
-        let mut transaction = self.database.begin_writing().await.map_err(&failed)?;
-        forget_old_failures(&mut transaction, now).await.map_err(&failed)?;
-        // A row that a success has removed in the meantime comes back with this failure.
+        let mut transaction = self.database.begin_write().await.map_err(&failed)?;
+        delete_expired_failures(&mut transaction, now).await.map_err(&failed)?;
+        // The insert restores a row that a concurrent success has removed.
         let rows: Vec<Option<i64>> = query_scalar(
             "INSERT INTO failures (subject, count, last_at) VALUES ($1, 1, $2) ON CONFLICT (subject) DO UPDATE SET \
                  count = CASE WHEN failures.locked_until <= $2 THEN 1 ELSE failures.count + $5 END, last_at = $2, \
@@ -122,7 +124,7 @@ impl Store {
         .bind(now)
         .bind(MAX_FAILURES)
         .bind(LOCK_SECONDS)
-        .bind(more)
+        .bind(increment)
         .fetch_all(&mut transaction)
         .await
         .map_err(&failed)?;
@@ -130,16 +132,16 @@ impl Store {
         Ok(rows.into_iter().next().flatten())
     }
 
-    /// Until when a subject is locked, in seconds since 1970 (UTC); nothing if it is not.
+    /// Returns the end of the lockout of a subject in seconds since 1970 (UTC), if it is locked.
     pub async fn locked_until(&self, subject: &str) -> Result<Option<i64>, StoreError> {
-        let failures = self.failures(subject).await?;
-        Ok(failures.and_then(|failures| failures.lock_at(self.clock.seconds())))
+        let failures = self.auth_failures(subject).await?;
+        Ok(failures.and_then(|failures| failures.lock_end(self.clock.seconds())))
     }
 
-    /// Ends a row of failures: an attempt has succeeded.
+    /// Deletes the failures of a subject after a success.
     pub async fn clear_auth_failures(&self, subject: &str) -> Result<(), StoreError> {
-        // A read needs no write lock.
-        if self.failures(subject).await?.is_some() {
+        // Reads do not take the write lock.
+        if self.auth_failures(subject).await?.is_some() {
             query("DELETE FROM failures WHERE subject = $1")
                 .bind(self.subject_hash(subject).as_slice())
                 .execute(&self.database)
@@ -149,20 +151,20 @@ impl Store {
         Ok(())
     }
 
-    /// The failures of a subject that are counted.
-    pub(crate) async fn failures(&self, subject: &str) -> Result<Option<Failures>, StoreError> {
+    /// Returns the failures of a subject.
+    pub(crate) async fn auth_failures(&self, subject: &str) -> Result<Option<AuthFailures>, StoreError> {
         let row: Option<Option<i64>> = query_scalar("SELECT locked_until FROM failures WHERE subject = $1")
             .bind(self.subject_hash(subject).as_slice())
             .fetch_optional(&self.database)
             .await
             .map_err(StoreError::database("look up failures"))?;
-        Ok(row.map(|locked_until| Failures { locked_until }))
+        Ok(row.map(|locked_until| AuthFailures { locked_until }))
     }
 
-    /// Whether the user has authenticated from this address in the last ninety days.
+    /// Whether the user has authenticated from this address in the last 90 days.
     pub async fn is_known_address(&self, user: &UserId, address: &str) -> Result<bool, StoreError> {
-        // Of each signed request: without a query for those that this process has seen today.
-        if self.memory.was_recorded(user, address, self.clock.seconds() - ADDRESS_INTERVAL) {
+        // Every signed request calls this: addresses that this process has recorded today need no query.
+        if self.caches.address_recorded_since(user, address, self.clock.seconds() - ADDRESS_WRITE_INTERVAL) {
             return Ok(true);
         }
         let found: Option<i64> =
@@ -172,14 +174,15 @@ impl Store {
                 .fetch_optional(&self.database)
                 .await
                 .map_err(StoreError::database("look up the addresses of a user"))?;
-        Ok(found.is_some_and(|last_at| self.clock.seconds() - last_at < ADDRESS_SECONDS))
+        Ok(found.is_some_and(|last_at| self.clock.seconds() - last_at < ADDRESS_TTL_SECONDS))
     }
 
-    /// Records that the user has authenticated from this address. Writes once a day for each address, and not at all while the user has as
-    /// many other addresses of the last day as are stored: they would replace each other with every request.
+    /// Records an address of the user, at most once a day per address.
+    /// Does nothing while the maximum number of other addresses was used in the last day: they would replace each other
+    /// with every request.
     pub async fn record_known_address(&self, user: &UserId, address: &str) -> Result<(), StoreError> {
         let now = self.clock.seconds();
-        if self.memory.was_recorded(user, address, now - ADDRESS_INTERVAL) {
+        if self.caches.address_recorded_since(user, address, now - ADDRESS_WRITE_INTERVAL) {
             return Ok(());
         }
         let failed = StoreError::database("record the address of a user");
@@ -187,15 +190,15 @@ impl Store {
             query_scalar("SELECT count(*) FROM known_addresses WHERE user_id = $1 AND address <> $2 AND last_at > $3")
                 .bind(user.as_str())
                 .bind(address)
-                .bind(now - ADDRESS_INTERVAL)
+                .bind(now - ADDRESS_WRITE_INTERVAL)
                 .fetch_one(&self.database)
                 .await
                 .map_err(&failed)?;
         if others >= MAX_ADDRESSES {
             return Ok(());
         }
-        let mut transaction = self.database.begin_writing().await.map_err(&failed)?;
-        // The user may have been removed a moment ago.
+        let mut transaction = self.database.begin_write().await.map_err(&failed)?;
+        // The user may have been removed meanwhile.
         query(
             "INSERT INTO known_addresses (user_id, address, last_at) SELECT id, $2, $3 FROM users WHERE id = $1 \
              ON CONFLICT (user_id, address) DO UPDATE SET last_at = excluded.last_at",
@@ -206,30 +209,30 @@ impl Store {
         .execute(&mut transaction)
         .await
         .map_err(&failed)?;
-        let forgotten: Vec<String> = query_scalar(
+        let deleted: Vec<String> = query_scalar(
             "DELETE FROM known_addresses WHERE user_id = $1 AND (last_at <= $2 OR address NOT IN \
                  (SELECT address FROM known_addresses WHERE user_id = $1 ORDER BY last_at DESC, address LIMIT $3)) RETURNING address",
         )
         .bind(user.as_str())
-        .bind(now - ADDRESS_SECONDS)
+        .bind(now - ADDRESS_TTL_SECONDS)
         .bind(MAX_ADDRESSES)
         .fetch_all(&mut transaction)
         .await
         .map_err(&failed)?;
         transaction.commit().await.map_err(&failed)?;
-        self.memory.recorded(user, address, now);
-        for address in &forgotten {
-            self.memory.recorded(user, address, 0);
+        self.caches.record_address(user, address, now);
+        for address in &deleted {
+            self.caches.record_address(user, address, 0);
         }
         Ok(())
     }
 
     fn subject_hash(&self, subject: &str) -> [u8; 32] {
-        authenticate(&self.keys.failures, &[subject.as_bytes()])
+        hmac_sha256(&self.keys.failures, &[subject.as_bytes()])
     }
 }
 
-async fn forget_old_failures(transaction: &mut Connection, now: i64) -> Result<u64, sqlx::Error> {
+async fn delete_expired_failures(transaction: &mut Transaction, now: i64) -> Result<u64, sqlx::Error> {
     query("DELETE FROM failures WHERE last_at <= $1 AND (locked_until IS NULL OR locked_until <= $2)")
         .bind(now - LOCK_SECONDS)
         .bind(now)

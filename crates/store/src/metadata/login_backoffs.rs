@@ -3,27 +3,27 @@
 use clew_model::{Failure, InstanceId, Node, NodeId};
 use secrecy::ExposeSecret;
 
-use super::rows::{milliseconds, parsed};
+use super::row_mapping::{parse_column, to_milliseconds};
 use crate::database::{Row, query};
 use crate::error::StoreError;
-use crate::login_backoff::{LoginBackoff, LoginCause, LoginPermit, REQUESTED_RETRY, delay_after};
+use crate::login_backoff::{LoginBackoff, LoginCause, LoginPermit, REQUESTED_RETRY_DELAY, retry_delay};
 use crate::store::Store;
 
 /// Maximum length of a stored reason, in characters.
-const MAX_REASON: usize = 1000;
+const MAX_REASON_LEN: usize = 1000;
 
 impl Store {
-    /// The refused logins of a node; nothing where the last one succeeded.
+    /// Returns the refused logins of a node. Returns `None` if the last login succeeded.
     pub async fn login_backoff(&self, node: &NodeId) -> Result<Option<LoginBackoff>, StoreError> {
         let row = query("SELECT refusals, reason, refused_at, retry_at FROM login_backoffs WHERE node_id = $1")
             .bind(node.as_str())
             .fetch_optional(&self.database)
             .await
             .map_err(StoreError::database("look up refused logins"))?;
-        row.as_ref().map(login_backoff).transpose()
+        row.as_ref().map(login_backoff_from_row).transpose()
     }
 
-    /// The nodes of an instance whose last login was refused.
+    /// Returns the nodes of an instance whose last login was refused.
     pub async fn login_backoffs(&self, instance: &InstanceId) -> Result<Vec<(NodeId, LoginBackoff)>, StoreError> {
         let rows = query(
             "SELECT b.node_id, b.refusals, b.reason, b.refused_at, b.retry_at FROM login_backoffs b \
@@ -33,45 +33,45 @@ impl Store {
         .fetch_all(&self.database)
         .await
         .map_err(StoreError::database("list refused logins"))?;
-        rows.iter().map(|row| Ok((parsed(row, "node_id")?, login_backoff(row)?))).collect()
+        rows.iter().map(|row| Ok((parse_column(row, "node_id")?, login_backoff_from_row(row)?))).collect()
     }
 
-    /// Asks for a login. Of all processes that ask at the end of a back-off, one gets the permit.
+    /// Requests permission for a login. At the end of a back-off, one process is granted the login.
     pub async fn permit_login(&self, node: &NodeId, cause: LoginCause) -> Result<LoginPermit, StoreError> {
         let Some(backoff) = self.login_backoff(node).await? else { return Ok(LoginPermit::Granted { refusals: 0 }) };
         let now = self.clock.milliseconds();
         let earliest = match cause {
             LoginCause::Automatic => backoff.retry_at,
-            LoginCause::Requested => backoff.refused_at.saturating_add(milliseconds(REQUESTED_RETRY)),
+            LoginCause::Requested => backoff.refused_at.saturating_add(to_milliseconds(REQUESTED_RETRY_DELAY)),
         };
         // A clock that was set back by more than the back-off must not prolong it.
         if earliest > now && backoff.refused_at <= now {
             return Ok(LoginPermit::Deferred(backoff));
         }
-        let taken = query(
+        let updated = query(
             "UPDATE login_backoffs SET refused_at = $1, retry_at = $2 \
              WHERE node_id = $3 AND refused_at = $4 AND retry_at = $5",
         )
         .bind(now)
-        .bind(now.saturating_add(milliseconds(delay_after(backoff.refusals))))
+        .bind(now.saturating_add(to_milliseconds(retry_delay(backoff.refusals))))
         .bind(node.as_str())
         .bind(backoff.refused_at)
         .bind(backoff.retry_at)
         .execute(&self.database)
         .await
         .map_err(StoreError::database("take up a login"))?;
-        if taken > 0 {
+        if updated > 0 {
             return Ok(LoginPermit::Granted { refusals: backoff.refusals });
         }
-        // Another process took it up, or the credentials were changed.
+        // Another process was granted the login, or the credentials were changed.
         Ok(match self.login_backoff(node).await? {
             Some(backoff) => LoginPermit::Deferred(backoff),
             None => LoginPermit::Granted { refusals: 0 },
         })
     }
 
-    /// Records a refused login with the credentials of `node`, after so many refusals before it. Of several logins that were under way
-    /// at once, one counts. A refusal of credentials that were changed meanwhile is not counted.
+    /// Records a refused login with the credentials of `node`. `refusals` is the number of earlier refusals.
+    /// Of several concurrent logins, one counts. Refusals of changed credentials are ignored.
     pub async fn record_login_refusal(&self, node: &Node, refusals: u32, failure: &Failure) -> Result<(), StoreError> {
         let password = |node: &Node| node.url.password.as_ref().map(|password| password.expose_secret().to_owned());
         match self.node_to_read(&node.id).await? {
@@ -88,16 +88,16 @@ impl Store {
         )
         .bind(node.id.as_str())
         .bind(i64::from(after))
-        .bind(failure.detail.chars().take(MAX_REASON).collect::<String>())
+        .bind(failure.detail.chars().take(MAX_REASON_LEN).collect::<String>())
         .bind(now)
-        .bind(now.saturating_add(milliseconds(delay_after(after))))
+        .bind(now.saturating_add(to_milliseconds(retry_delay(after))))
         .execute(&self.database)
         .await
         .map_err(StoreError::database("record a refused login"))?;
         Ok(())
     }
 
-    /// Ends the back-off of a node: a login succeeded.
+    /// Ends the back-off of a node after a successful login.
     pub async fn clear_login_backoff(&self, node: &NodeId) -> Result<(), StoreError> {
         query("DELETE FROM login_backoffs WHERE node_id = $1")
             .bind(node.as_str())
@@ -108,7 +108,7 @@ impl Store {
     }
 }
 
-fn login_backoff(row: &Row) -> Result<LoginBackoff, StoreError> {
+fn login_backoff_from_row(row: &Row) -> Result<LoginBackoff, StoreError> {
     let failed = StoreError::database("read refused logins");
     let refusals: i64 = row.try_get("refusals").map_err(&failed)?;
     Ok(LoginBackoff {

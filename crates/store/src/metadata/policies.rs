@@ -1,4 +1,4 @@
-//! Policies of domains, as text.
+//! Custom policies of domains, as unparsed text.
 
 use clew_model::{AuditEvent, DomainId, Origin, PolicyId};
 use serde_json::json;
@@ -7,18 +7,19 @@ use sqlx::AssertSqlSafe;
 
 use super::policy_limits::check_policy_limits;
 use super::projects::check_domain;
-use super::revocation::{Reached, revoke_tokens};
-use super::rows::parsed;
-use crate::database::{Connection, Row, Target, query, query_scalar};
+use super::revocation::{AffectedUsers, revoke_tokens};
+use super::row_mapping::parse_column;
+use crate::database::{Executor, Row, Transaction, query, query_scalar};
 use crate::error::StoreError;
 use crate::policies::PolicyRecord;
 use crate::store::Store;
 
-const POLICIES: &str = "SELECT id, name, domain_id, model, document, description, created_at, updated_at FROM policies";
+const SELECT_POLICIES: &str =
+    "SELECT id, name, domain_id, model, document, description, created_at, updated_at FROM policies";
 
 impl Store {
-    /// Keeps a policy, in the place of the domain's one of this name if there is one. The caller has parsed the document and
-    /// knows its model: `role` or `identity`.
+    /// Creates or replaces the policy of this name. The caller has parsed the document and provides its model:
+    /// `role` or `identity`.
     pub async fn put_policy(
         &self,
         by: &Origin,
@@ -28,14 +29,14 @@ impl Store {
         document: &str,
         description: &str,
     ) -> Result<PolicyId, StoreError> {
-        let mut change = self.change("keep a policy").await?;
-        check_domain(change.connection(), domain).await?;
+        let mut tx = self.begin_audited("keep a policy").await?;
+        check_domain(tx.transaction(), domain).await?;
         let before: Option<String> = query_scalar("SELECT document FROM policies WHERE domain_id = $1 AND name = $2")
             .bind(domain.as_str())
             .bind(name)
-            .fetch_optional(change.connection())
+            .fetch_optional(tx.transaction())
             .await
-            .map_err(change.failed())?;
+            .map_err(tx.map_error())?;
         let rows = query(
             "INSERT INTO policies (id, domain_id, name, model, document, description, created_at, updated_at) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $7) ON CONFLICT (domain_id, name) DO UPDATE SET \
@@ -49,100 +50,100 @@ impl Store {
         .bind(document)
         .bind(description)
         .bind(self.clock.seconds())
-        .fetch_all(change.connection())
+        .fetch_all(tx.transaction())
         .await
-        .map_err(change.failed())?;
+        .map_err(tx.map_error())?;
         let row = rows.first().ok_or_else(|| StoreError::Unknown { what: "policy", name: name.to_owned() })?;
-        let id: PolicyId = parsed(row, "id")?;
-        // A shorter document is an improvement even where there is too much.
+        let id: PolicyId = parse_column(row, "id")?;
+        // A shorter document is accepted even above the limits.
         if before.is_some_and(|before| before.len() < document.len()) {
-            check_policy_limits(change.connection(), self.policy_limits, Reached::Policy(&id)).await?;
+            check_policy_limits(tx.transaction(), self.policy_limits, AffectedUsers::Policy(&id)).await?;
         }
-        let tokens = revoke_tokens(change.connection(), Reached::Policy(&id), self.clock.seconds()).await?;
+        let tokens = revoke_tokens(tx.transaction(), AffectedUsers::Policy(&id), self.clock.seconds()).await?;
         let sha256 = hex::encode(Sha256::digest(document.as_bytes()));
         let event = AuditEvent {
             domain_id: Some(domain.clone()),
             detail: json!({ "id": id, "model": model, "sha256": sha256, "tokens_revoked": tokens }),
             ..AuditEvent::done(by, "PutPolicy", name)
         };
-        change.done(&event).await?;
+        tx.commit_with_event(&event).await?;
         Ok(id)
     }
 
-    /// The policies of a domain, by name.
+    /// Returns the policies of a domain, by name.
     pub async fn policies_of(&self, domain: &DomainId) -> Result<Vec<PolicyRecord>, StoreError> {
-        let rows = query(AssertSqlSafe(format!("{POLICIES} WHERE domain_id = $1 ORDER BY name")))
+        let rows = query(AssertSqlSafe(format!("{SELECT_POLICIES} WHERE domain_id = $1 ORDER BY name")))
             .bind(domain.as_str())
             .fetch_all(&self.database)
             .await
             .map_err(StoreError::database("list policies"))?;
-        rows.iter().map(policy).collect()
+        rows.iter().map(policy_from_row).collect()
     }
 
-    /// A policy by its id.
+    /// Returns a policy by id.
     pub async fn policy(&self, id: &PolicyId) -> Result<Option<PolicyRecord>, StoreError> {
         find_policy(&self.database, id).await
     }
 
-    /// A policy of a domain by its name.
+    /// Returns a policy of a domain by name.
     pub async fn policy_by_name(&self, domain: &DomainId, name: &str) -> Result<Option<PolicyRecord>, StoreError> {
-        let row = query(AssertSqlSafe(format!("{POLICIES} WHERE domain_id = $1 AND name = $2")))
+        let row = query(AssertSqlSafe(format!("{SELECT_POLICIES} WHERE domain_id = $1 AND name = $2")))
             .bind(domain.as_str())
             .bind(name)
             .fetch_optional(&self.database)
             .await
             .map_err(StoreError::database("look up a policy"))?;
-        row.as_ref().map(policy).transpose()
+        row.as_ref().map(policy_from_row).transpose()
     }
 
-    /// Removes a policy. Fails with [`StoreError::InUse`] while it is attached. False if there is none of this id.
+    /// Removes a policy. Fails with [`StoreError::InUse`] while it is attached. Returns false if it does not exist.
     pub async fn remove_policy(&self, by: &Origin, id: &PolicyId) -> Result<bool, StoreError> {
-        let mut change = self.change("remove a policy").await?;
-        let Some(before) = find_policy(change.connection(), id).await? else { return Ok(false) };
+        let mut tx = self.begin_audited("remove a policy").await?;
+        let Some(before) = find_policy(tx.transaction(), id).await? else { return Ok(false) };
         let times: i64 = query_scalar("SELECT COUNT(*) FROM attachments WHERE policy_id = $1")
             .bind(id.as_str())
-            .fetch_one(change.connection())
+            .fetch_one(tx.transaction())
             .await
-            .map_err(change.failed())?;
+            .map_err(tx.map_error())?;
         if times > 0 {
             return Err(StoreError::InUse { name: before.name, times: times.unsigned_abs() });
         }
         query("DELETE FROM policies WHERE id = $1")
             .bind(id.as_str())
-            .execute(change.connection())
+            .execute(tx.transaction())
             .await
-            .map_err(change.failed())?;
+            .map_err(tx.map_error())?;
         let event = AuditEvent {
             domain_id: Some(before.domain_id),
             detail: json!({ "id": id }),
             ..AuditEvent::done(by, "DeletePolicy", before.name)
         };
-        change.done(&event).await?;
+        tx.commit_with_event(&event).await?;
         Ok(true)
     }
 }
 
-async fn find_policy<'e>(target: impl Into<Target<'e>>, id: &PolicyId) -> Result<Option<PolicyRecord>, StoreError> {
-    let row = query(AssertSqlSafe(format!("{POLICIES} WHERE id = $1")))
+async fn find_policy<'e>(executor: impl Into<Executor<'e>>, id: &PolicyId) -> Result<Option<PolicyRecord>, StoreError> {
+    let row = query(AssertSqlSafe(format!("{SELECT_POLICIES} WHERE id = $1")))
         .bind(id.as_str())
-        .fetch_optional(target)
+        .fetch_optional(executor)
         .await
         .map_err(StoreError::database("look up a policy"))?;
-    row.as_ref().map(policy).transpose()
+    row.as_ref().map(policy_from_row).transpose()
 }
 
-/// A policy that must be there.
-pub(super) async fn need_policy(connection: &mut Connection, id: &PolicyId) -> Result<PolicyRecord, StoreError> {
-    let found = find_policy(connection, id).await?;
+/// Returns a policy. Fails if it does not exist.
+pub(super) async fn require_policy(transaction: &mut Transaction, id: &PolicyId) -> Result<PolicyRecord, StoreError> {
+    let found = find_policy(transaction, id).await?;
     found.ok_or_else(|| StoreError::Unknown { what: "policy", name: id.to_string() })
 }
 
-fn policy(row: &Row) -> Result<PolicyRecord, StoreError> {
+fn policy_from_row(row: &Row) -> Result<PolicyRecord, StoreError> {
     let failed = StoreError::database("read a policy");
     Ok(PolicyRecord {
-        id: parsed(row, "id")?,
+        id: parse_column(row, "id")?,
         name: row.try_get("name").map_err(&failed)?,
-        domain_id: parsed(row, "domain_id")?,
+        domain_id: parse_column(row, "domain_id")?,
         model: row.try_get("model").map_err(&failed)?,
         document: row.try_get("document").map_err(&failed)?,
         description: row.try_get("description").map_err(&failed)?,

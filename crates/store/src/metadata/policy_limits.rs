@@ -1,24 +1,24 @@
-//! Limits on the policies that reach one user or group: every request evaluates them.
+//! Limits on the policies of a user or group, which every request evaluates.
 
 use clew_model::GroupId;
 use sqlx::AssertSqlSafe;
 
-use super::revocation::Reached;
-use crate::database::{Connection, query};
+use super::revocation::AffectedUsers;
+use crate::database::{Transaction, query};
 use crate::error::StoreError;
 use crate::policies::PolicyLimits;
 
-/// Fails if one of the users, or the group itself, has more policies than the limits allow. For use after a change, in its transaction.
+/// Fails if an affected user or group exceeds the limits. For use after a change, in its transaction.
 pub(super) async fn check_policy_limits(
-    connection: &mut Connection,
+    transaction: &mut Transaction,
     limits: PolicyLimits,
-    reached: Reached<'_>,
+    affected: AffectedUsers<'_>,
 ) -> Result<(), StoreError> {
-    if let Reached::Group(group) = reached {
-        check_group(connection, limits, group).await?;
+    if let AffectedUsers::Group(group) = affected {
+        check_group(transaction, limits, group).await?;
     }
-    let (users, id) = reached.users();
-    // The second parameter is the id of what is reached.
+    let (users, id) = affected.id_query();
+    // The second parameter is the id of the user, group or policy.
     let statement = format!(
         "WITH reached (user_id) AS ({users}), grants (user_id, policy_id) AS ( \
              SELECT r.user_id, a.policy_id FROM reached r JOIN attachments a ON a.user_id = r.user_id UNION ALL \
@@ -28,31 +28,31 @@ pub(super) async fn check_policy_limits(
          FROM grants g JOIN users u ON u.id = g.user_id LEFT JOIN policies p ON p.id = g.policy_id \
          GROUP BY u.id, u.name HAVING COUNT(*) > $1 OR COALESCE(SUM(octet_length(p.document)), 0) > $3 ORDER BY u.name LIMIT 1"
     );
-    check(connection, limits, statement, id).await
+    check_usage(transaction, limits, statement, id).await
 }
 
-async fn check_group(connection: &mut Connection, limits: PolicyLimits, group: &GroupId) -> Result<(), StoreError> {
+async fn check_group(transaction: &mut Transaction, limits: PolicyLimits, group: &GroupId) -> Result<(), StoreError> {
     let statement = "SELECT g.name, COUNT(*) AS policies, CAST(COALESCE(SUM(octet_length(p.document)), 0) AS BIGINT) AS bytes \
          FROM attachments a JOIN user_groups g ON g.id = a.group_id LEFT JOIN policies p ON p.id = a.policy_id WHERE g.id = $2 \
          GROUP BY g.id, g.name HAVING COUNT(*) > $1 OR COALESCE(SUM(octet_length(p.document)), 0) > $3";
-    check(connection, limits, statement.to_owned(), group.as_str()).await
+    check_usage(transaction, limits, statement.to_owned(), group.as_str()).await
 }
 
-async fn check(
-    connection: &mut Connection,
+async fn check_usage(
+    transaction: &mut Transaction,
     limits: PolicyLimits,
     statement: String,
     id: &str,
 ) -> Result<(), StoreError> {
     let failed = StoreError::database("count the policies of a user");
-    let over = query(AssertSqlSafe(statement))
+    let exceeded = query(AssertSqlSafe(statement))
         .bind(i64::from(limits.policies))
         .bind(id)
         .bind(i64::from(limits.bytes))
-        .fetch_optional(connection)
+        .fetch_optional(transaction)
         .await
         .map_err(&failed)?;
-    let Some(row) = over else { return Ok(()) };
+    let Some(row) = exceeded else { return Ok(()) };
     let (name, policies, bytes): (String, i64, i64) = (
         row.try_get("name").map_err(&failed)?,
         row.try_get("policies").map_err(&failed)?,

@@ -1,25 +1,25 @@
-//! Taking back what was handed out: tokens and temporary keys whose user may not do what it could when it got them.
+//! Revocation of tokens and temporary keys after a change of their user's rights.
 
 use clew_model::{GroupId, PolicyId, UserId};
 use sqlx::AssertSqlSafe;
 
-use crate::database::{Connection, query};
+use crate::database::{Transaction, query};
 use crate::error::StoreError;
 
-/// Whose tokens are meant.
+/// Users whose tokens are affected by a change.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Reached<'a> {
-    /// One user's.
+pub(super) enum AffectedUsers<'a> {
+    /// A single user.
     User(&'a UserId),
-    /// Those of all members of a group.
+    /// All members of a group.
     Group(&'a GroupId),
-    /// Those of all users whom a policy reaches, directly or through a group.
+    /// All users of a policy, attached directly or through a group.
     Policy(&'a PolicyId),
 }
 
-impl Reached<'_> {
-    /// A statement for the ids of the users, whose second parameter is the id of what is reached.
-    pub(super) fn users(&self) -> (&'static str, &str) {
+impl AffectedUsers<'_> {
+    /// Returns a query for the user ids, and the id that is its parameter `$2`.
+    pub(super) fn id_query(&self) -> (&'static str, &str) {
         match self {
             Self::User(id) => ("SELECT $2", id.as_str()),
             Self::Group(id) => ("SELECT user_id FROM members WHERE group_id = $2", id.as_str()),
@@ -32,27 +32,27 @@ impl Reached<'_> {
     }
 }
 
-/// Takes back the tokens that are still good. Returns how many.
+/// Revokes the valid tokens of the affected users. Returns their number.
 pub(super) async fn revoke_tokens(
-    connection: &mut Connection,
-    reached: Reached<'_>,
+    transaction: &mut Transaction,
+    affected: AffectedUsers<'_>,
     now: i64,
 ) -> Result<u64, StoreError> {
-    let (users, id) = reached.users();
+    let (users, id) = affected.id_query();
     let statement = format!(
         "UPDATE tokens SET revoked_at = $1 WHERE revoked_at IS NULL AND expires_at > $1 AND user_id IN ({users})"
     );
-    let revoked = query(AssertSqlSafe(statement)).bind(now).bind(id).execute(&mut *connection).await;
+    let revoked = query(AssertSqlSafe(statement)).bind(now).bind(id).execute(&mut *transaction).await;
     let revoked = revoked.map_err(StoreError::database("take back tokens"))?;
     if revoked > 0 {
-        revoke_keys_of_revoked_tokens(connection, users, id, now).await?;
+        revoke_keys_of_revoked_tokens(transaction, users, id, now).await?;
     }
     Ok(revoked)
 }
 
-/// Revokes the temporary keys that were issued for tokens of these users that are revoked: a key never outlives its token.
+/// Revokes the temporary keys issued for revoked tokens of these users: a key never outlives its token.
 pub(super) async fn revoke_keys_of_revoked_tokens(
-    connection: &mut Connection,
+    transaction: &mut Transaction,
     users: &'static str,
     id: &str,
     now: i64,
@@ -61,13 +61,13 @@ pub(super) async fn revoke_keys_of_revoked_tokens(
         "UPDATE temporary_keys SET revoked_at = $1 WHERE revoked_at IS NULL AND expires_at > $1 AND issued_for IN \
              (SELECT hash FROM tokens WHERE revoked_at IS NOT NULL AND user_id IN ({users}))"
     );
-    let revoked = query(AssertSqlSafe(statement)).bind(now).bind(id).execute(connection).await;
+    let revoked = query(AssertSqlSafe(statement)).bind(now).bind(id).execute(transaction).await;
     revoked.map_err(StoreError::database("take back temporary keys"))
 }
 
-/// Takes back a user's temporary keys that are still good. Returns how many.
+/// Revokes the valid temporary keys of a user. Returns their number.
 pub(super) async fn revoke_temporary_keys(
-    connection: &mut Connection,
+    transaction: &mut Transaction,
     user: &UserId,
     now: i64,
 ) -> Result<u64, StoreError> {
@@ -76,7 +76,7 @@ pub(super) async fn revoke_temporary_keys(
     )
     .bind(now)
     .bind(user.as_str())
-    .execute(connection)
+    .execute(transaction)
     .await;
     revoked.map_err(StoreError::database("take back temporary keys"))
 }

@@ -1,4 +1,4 @@
-//! One transaction from one master key to the next.
+//! Transaction that rotates the master key.
 
 use clew_model::{AuditEvent, Origin};
 use secrecy::{ExposeSecret, SecretString};
@@ -6,101 +6,102 @@ use serde_json::json;
 use sqlx::AssertSqlSafe;
 
 use super::audit::{self, AuditKeys};
-use super::founding::{AUDITED, CANARY, CANARY_PLACE};
-use super::{set, setting};
-use crate::database::{Connection, query};
+use super::bootstrap::{CANARY, CANARY_AAD, CANARY_WITH_AUDIT};
+use super::{read_setting, write_setting};
+use crate::database::{Transaction, query};
 use crate::derived_keys::DerivedKeys;
 use crate::error::StoreError;
-use crate::rotation::Rotated;
-use crate::sealing::{Place, Sealer};
+use crate::rotation::RotationSummary;
+use crate::sealing::{AssociatedData, Sealer};
 use crate::store::Store;
 
-/// Name of the setting that tells the master key by what is derived from it; nothing where it was never rotated.
+/// Name of the setting with the id of the master key. It is not set before the first rotation.
 pub(crate) const KEY_ID: &str = "master_key_id";
 
-/// Every column with sealed secrets, and what names its rows.
-const SEALED: [(&str, &str); 3] = [("access_keys", "secret"), ("temporary_keys", "secret"), ("nodes", "password")];
+/// Columns with sealed secrets.
+const SEALED_COLUMNS: [(&str, &str); 3] =
+    [("access_keys", "secret"), ("temporary_keys", "secret"), ("nodes", "password")];
 
 impl Store {
-    /// Fails where the master key was rotated while this process ran.
-    pub(crate) async fn check_key(&self) -> Result<(), StoreError> {
-        let id = setting(&self.database, KEY_ID).await?;
-        if self.keys.is(id.as_deref()) { Ok(()) } else { Err(StoreError::MasterKeyRotated) }
+    /// Fails if the master key was rotated while this process was running.
+    pub(crate) async fn check_key_id(&self) -> Result<(), StoreError> {
+        let id = read_setting(&self.database, KEY_ID).await?;
+        if self.keys.matches_id(id.as_deref()) { Ok(()) } else { Err(StoreError::MasterKeyRotated) }
     }
 
-    /// What was sealed there; says so if it cannot be opened because the master key was rotated.
-    pub(crate) async fn open_sealed(&self, place: Place<'_>, sealed: &[u8]) -> Result<SecretString, StoreError> {
-        match self.sealer.open(place, sealed) {
-            Ok(opened) => Ok(opened),
-            Err(changed) => {
-                self.check_key().await?;
-                Err(changed)
+    /// Unseals a secret. Fails with [`StoreError::MasterKeyRotated`] if the master key was rotated.
+    pub(crate) async fn unseal(&self, aad: AssociatedData<'_>, sealed: &[u8]) -> Result<SecretString, StoreError> {
+        match self.sealer.unseal(aad, sealed) {
+            Ok(secret) => Ok(secret),
+            Err(error) => {
+                self.check_key_id().await?;
+                Err(error)
             }
         }
     }
 
-    /// Seals every secret with another key, goes on with the audit under what is derived from it, and writes that there.
-    pub(crate) async fn seal_everything_with(
+    /// Reseals all secrets with another key, changes the key of the audit chain, and appends an audit event.
+    pub(crate) async fn reseal_with(
         &self,
         by: &Origin,
         sealer: &Sealer,
         keys: &DerivedKeys,
-    ) -> Result<Rotated, StoreError> {
-        let mut change = self.change("rotate the master key").await?;
-        let connection = change.connection();
-        if !self.keys.is(setting(&mut *connection, KEY_ID).await?.as_deref()) {
+    ) -> Result<RotationSummary, StoreError> {
+        let mut tx = self.begin_audited("rotate the master key").await?;
+        let transaction = tx.transaction();
+        if !self.keys.matches_id(read_setting(&mut *transaction, KEY_ID).await?.as_deref()) {
             return Err(StoreError::MasterKeyRotated);
         }
-        let mut rotated = Rotated { sealed: 0, damaged: 0 };
-        for (table, column) in SEALED {
-            self.seal_column(connection, sealer, (table, column), &mut rotated).await?;
+        let mut summary = RotationSummary { sealed: 0, damaged: 0 };
+        for (table, column) in SEALED_COLUMNS {
+            self.reseal_column(transaction, sealer, (table, column), &mut summary).await?;
         }
-        let mut audit_keys = AuditKeys::read(connection, &self.sealer, &self.keys).await?;
-        audit::hand_over(connection, &mut audit_keys, keys).await?;
-        audit_keys.keep(connection, sealer).await?;
-        set(connection, CANARY, &sealer.seal(CANARY_PLACE, &SecretString::from(AUDITED))?).await?;
-        set(connection, KEY_ID, &keys.id).await?;
-        // Their subjects were hashed with the old key, and cannot be found under the new one.
+        let mut audit_keys = AuditKeys::read(transaction, &self.sealer, &self.keys).await?;
+        audit::rotate_chain_key(transaction, &mut audit_keys, keys).await?;
+        audit_keys.save(transaction, sealer).await?;
+        write_setting(transaction, CANARY, &sealer.seal(CANARY_AAD, &SecretString::from(CANARY_WITH_AUDIT))?).await?;
+        write_setting(transaction, KEY_ID, &keys.id).await?;
+        // Subjects are hashed with the previous key and cannot be found with the new one.
         query("DELETE FROM failures")
-            .execute(&mut *connection)
+            .execute(&mut *transaction)
             .await
             .map_err(StoreError::database("rotate the master key"))?;
         let event = AuditEvent {
-            detail: json!({ "sealed": rotated.sealed, "damaged": rotated.damaged }),
+            detail: json!({ "sealed": summary.sealed, "damaged": summary.damaged }),
             ..AuditEvent::done(by, "RotateMasterKey", "master key")
         };
-        change.append(keys, &[(self.clock.milliseconds(), &event)]).await?;
-        change.commit().await?;
-        Ok(rotated)
+        tx.append(keys, &[(self.clock.milliseconds(), &event)]).await?;
+        tx.commit().await?;
+        Ok(summary)
     }
 
-    /// What cannot be opened was changed outside of Clew. It stays as it is: it could not be used before either.
-    async fn seal_column(
+    /// Reseals one column. A secret that cannot be unsealed was changed outside of Clew and stays as it is.
+    async fn reseal_column(
         &self,
-        connection: &mut Connection,
+        transaction: &mut Transaction,
         sealer: &Sealer,
         (table, column): (&str, &str),
-        rotated: &mut Rotated,
+        summary: &mut RotationSummary,
     ) -> Result<(), StoreError> {
         let failed = StoreError::database("rotate the master key");
         let all = format!("SELECT id, {column} AS sealed FROM {table} WHERE {column} IS NOT NULL");
-        let rows = query(AssertSqlSafe(all)).fetch_all(&mut *connection).await.map_err(&failed)?;
+        let rows = query(AssertSqlSafe(all)).fetch_all(&mut *transaction).await.map_err(&failed)?;
         for row in rows {
             let id: String = row.try_get("id").map_err(&failed)?;
-            let place = Place { table, column, row: &id };
+            let aad = AssociatedData { table, column, row: &id };
             let before: Vec<u8> = row.try_get("sealed").map_err(&failed)?;
-            let Ok(secret) = self.sealer.open(place, &before) else {
-                rotated.damaged += 1;
+            let Ok(secret) = self.sealer.unseal(aad, &before) else {
+                summary.damaged += 1;
                 continue;
             };
             let secret = SecretString::from(secret.expose_secret());
             query(AssertSqlSafe(format!("UPDATE {table} SET {column} = $1 WHERE id = $2")))
-                .bind(sealer.seal(place, &secret)?)
+                .bind(sealer.seal(aad, &secret)?)
                 .bind(&id)
-                .execute(&mut *connection)
+                .execute(&mut *transaction)
                 .await
                 .map_err(&failed)?;
-            rotated.sealed += 1;
+            summary.sealed += 1;
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! From which duration on a session of an instance is slow (spec section 2.9).
+//! Slow-session thresholds of instances (spec section 2.9).
 
 use clew_model::{AuditEvent, InstanceId, Origin, ProjectId, SlowThreshold};
 use serde_json::json;
@@ -10,7 +10,7 @@ use crate::error::StoreError;
 use crate::store::Store;
 
 impl Store {
-    /// The instance's own slow threshold, if it has one.
+    /// Returns the slow threshold of an instance, if it is set.
     pub async fn slow_threshold(&self, id: &InstanceId) -> Result<Option<SlowThreshold>, StoreError> {
         let seconds: Option<Option<i64>> = query_scalar("SELECT slow_threshold FROM instances WHERE id = $1")
             .bind(id.as_str())
@@ -20,9 +20,9 @@ impl Store {
         Ok(seconds.flatten().and_then(SlowThreshold::new))
     }
 
-    /// Gives all these instances of a project the same slow threshold. An instance that is named twice is meant once.
+    /// Sets the slow threshold of several instances. Duplicate ids are ignored.
     ///
-    /// Fails with [`StoreError::Unknown`], and changes nothing, where the project does not have one of them.
+    /// Fails with [`StoreError::Unknown`] and changes nothing if the project does not have one of the instances.
     pub async fn set_slow_threshold(
         &self,
         by: &Origin,
@@ -30,24 +30,24 @@ impl Store {
         instances: &[InstanceId],
         threshold: SlowThreshold,
     ) -> Result<(), StoreError> {
-        let mut change = self.change("set a threshold").await?;
-        let domain = domain_of_project(change.connection(), project).await?;
+        let mut tx = self.begin_audited("set a threshold").await?;
+        let domain = domain_of_project(tx.transaction(), project).await?;
         let now = self.clock.seconds();
         let mut events: Vec<AuditEvent> = Vec::with_capacity(instances.len());
         for (at, id) in instances.iter().enumerate() {
             if instances.iter().take(at).any(|before| before == id) {
                 continue;
             }
-            let Some(name) = tags::instance_name(change.connection(), project, id).await? else {
+            let Some(name) = tags::instance_name(tx.transaction(), project, id).await? else {
                 return Err(StoreError::Unknown { what: "instance", name: id.to_string() });
             };
             query("UPDATE instances SET slow_threshold = $1, updated_at = $2 WHERE id = $3")
                 .bind(i64::try_from(threshold.seconds()).unwrap_or(i64::MAX))
                 .bind(now)
                 .bind(id.as_str())
-                .execute(change.connection())
+                .execute(tx.transaction())
                 .await
-                .map_err(change.failed())?;
+                .map_err(tx.map_error())?;
             events.push(AuditEvent {
                 domain_id: Some(domain.clone()),
                 project_id: Some(project.clone()),
@@ -56,6 +56,6 @@ impl Store {
                 ..AuditEvent::done(by, "SetSlowThreshold", name)
             });
         }
-        change.done_each(&events).await
+        tx.commit_with_events(&events).await
     }
 }

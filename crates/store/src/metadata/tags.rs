@@ -5,18 +5,18 @@ use std::collections::BTreeMap;
 use clew_model::{AuditEvent, InstanceId, Origin, ProjectId, Tag};
 use serde_json::json;
 
-use super::change::Change;
+use super::audited_tx::AuditedTransaction;
 use super::projects::domain_of_project;
-use crate::database::{Connection, query, query_pair, query_scalar};
+use crate::database::{Transaction, query, query_pair, query_scalar};
 use crate::error::StoreError;
 use crate::store::Store;
 
-/// Tags that an instance can have.
-const MOST_TAGS: usize = 20;
+/// Maximum number of tags of an instance.
+const MAX_TAGS: usize = 20;
 
 impl Store {
-    /// Gives an instance of a project tags; a key that is there gets the new value. False if the project has no instance of this
-    /// id. Fails with [`StoreError::TooManyTags`], and changes nothing, where it would have more than it can.
+    /// Adds tags to an instance. An existing key gets the new value. Returns false if the project has no such instance.
+    /// Fails with [`StoreError::TooManyTags`] and changes nothing above the maximum.
     pub async fn add_tags(
         &self,
         by: &Origin,
@@ -24,8 +24,8 @@ impl Store {
         instance: &InstanceId,
         tags: &[Tag],
     ) -> Result<bool, StoreError> {
-        let mut change = self.change("add tags").await?;
-        let Some(name) = instance_name(change.connection(), project, instance).await? else { return Ok(false) };
+        let mut tx = self.begin_audited("add tags").await?;
+        let Some(name) = instance_name(tx.transaction(), project, instance).await? else { return Ok(false) };
         for tag in tags {
             query(
                 "INSERT INTO tags (instance_id, key, value) VALUES ($1, $2, $3) \
@@ -34,25 +34,24 @@ impl Store {
             .bind(instance.as_str())
             .bind(&tag.key)
             .bind(&tag.value)
-            .execute(change.connection())
+            .execute(tx.transaction())
             .await
-            .map_err(change.failed())?;
+            .map_err(tx.map_error())?;
         }
         let count: i64 = query_scalar("SELECT COUNT(*) FROM tags WHERE instance_id = $1")
             .bind(instance.as_str())
-            .fetch_one(change.connection())
+            .fetch_one(tx.transaction())
             .await
-            .map_err(change.failed())?;
-        if usize::try_from(count).is_ok_and(|count| count > MOST_TAGS) {
-            return Err(StoreError::TooManyTags { limit: MOST_TAGS });
+            .map_err(tx.map_error())?;
+        if usize::try_from(count).is_ok_and(|count| count > MAX_TAGS) {
+            return Err(StoreError::TooManyTags { limit: MAX_TAGS });
         }
         let detail = json!({ "tags": tags });
-        self.tags_changed(change, AuditEvent { detail, ..AuditEvent::done(by, "TagInstance", name) }, project, instance)
+        self.commit_tag_event(tx, AuditEvent { detail, ..AuditEvent::done(by, "TagInstance", name) }, project, instance)
             .await
     }
 
-    /// Takes tags from an instance of a project: those of a key, or only with this value. False if the project has no instance
-    /// of this id.
+    /// Removes tags from an instance, by key or by key and value. Returns false if the project has no such instance.
     pub async fn remove_tags(
         &self,
         by: &Origin,
@@ -60,25 +59,25 @@ impl Store {
         instance: &InstanceId,
         tags: &[(String, Option<String>)],
     ) -> Result<bool, StoreError> {
-        let mut change = self.change("remove tags").await?;
-        let Some(name) = instance_name(change.connection(), project, instance).await? else { return Ok(false) };
+        let mut tx = self.begin_audited("remove tags").await?;
+        let Some(name) = instance_name(tx.transaction(), project, instance).await? else { return Ok(false) };
         for (key, value) in tags {
             query("DELETE FROM tags WHERE instance_id = $1 AND key = $2 AND ($3 IS NULL OR value = $3)")
                 .bind(instance.as_str())
                 .bind(key)
                 .bind(value)
-                .execute(change.connection())
+                .execute(tx.transaction())
                 .await
-                .map_err(change.failed())?;
+                .map_err(tx.map_error())?;
         }
         let detail = json!({ "tags": tags.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect::<Vec<_>>() });
         let event = AuditEvent { detail, ..AuditEvent::done(by, "UntagInstance", name) };
-        self.tags_changed(change, event, project, instance).await
+        self.commit_tag_event(tx, event, project, instance).await
     }
 
-    async fn tags_changed(
+    async fn commit_tag_event(
         &self,
-        mut change: Change<'_>,
+        mut tx: AuditedTransaction<'_>,
         mut event: AuditEvent,
         project: &ProjectId,
         instance: &InstanceId,
@@ -86,17 +85,17 @@ impl Store {
         query("UPDATE instances SET updated_at = $1 WHERE id = $2")
             .bind(self.clock.seconds())
             .bind(instance.as_str())
-            .execute(change.connection())
+            .execute(tx.transaction())
             .await
-            .map_err(change.failed())?;
-        event.domain_id = Some(domain_of_project(change.connection(), project).await?);
+            .map_err(tx.map_error())?;
+        event.domain_id = Some(domain_of_project(tx.transaction(), project).await?);
         event.project_id = Some(project.clone());
         event.instance_id = Some(instance.clone());
-        change.done(&event).await?;
+        tx.commit_with_event(&event).await?;
         Ok(true)
     }
 
-    /// The tags of all instances of a project: each key with its values, all in their order.
+    /// Returns the tags of all instances of a project: sorted keys with their sorted values.
     pub async fn project_tags(&self, project: &ProjectId) -> Result<Vec<(String, Vec<String>)>, StoreError> {
         let rows: Vec<(String, String)> = query_pair(
             "SELECT DISTINCT t.key, t.value FROM tags t JOIN instances i ON i.id = t.instance_id \
@@ -114,16 +113,16 @@ impl Store {
     }
 }
 
-/// Name of an instance, if the project has it.
+/// Returns the name of an instance, if the project has it.
 pub(super) async fn instance_name(
-    connection: &mut Connection,
+    transaction: &mut Transaction,
     project: &ProjectId,
     instance: &InstanceId,
 ) -> Result<Option<String>, StoreError> {
     query_scalar("SELECT name FROM instances WHERE project_id = $1 AND id = $2")
         .bind(project.as_str())
         .bind(instance.as_str())
-        .fetch_optional(connection)
+        .fetch_optional(transaction)
         .await
         .map_err(StoreError::database("look up an instance"))
 }

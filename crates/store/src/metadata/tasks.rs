@@ -1,8 +1,8 @@
-//! The queue: lease and fencing token. `docs/decisions/0002-queue-by-lease-and-fence.md` says why.
+//! Queue of collection tasks with leases and fencing tokens. See `docs/decisions/0002-queue-by-lease-and-fence.md`.
 
 mod claim;
 #[cfg(test)]
-mod plans;
+mod query_plan_tests;
 mod writes;
 
 use std::time::Duration;
@@ -11,7 +11,7 @@ use clew_model::{
     AuditEvent, Failure, FailureKind, InstanceId, NodeId, Origin, ProjectId, RequestId, TaskOutcome, TaskStatus,
 };
 
-use super::rows::{milliseconds, parsed, parsed_if_there};
+use super::row_mapping::{parse_column, parse_nullable_column, to_milliseconds};
 use crate::database::{Row, query, query_pair, query_scalar};
 use crate::error::StoreError;
 use crate::serving_lock::ServingLock;
@@ -19,18 +19,17 @@ use crate::store::Store;
 use crate::tasks::{NewTask, ResultRecord, Task};
 use writes::{EndTask, QueueTask, ReleaseTask, RenewLease};
 
-/// A task by its id.
-/// The newest of a node.
-const LIST: &str = "SELECT * FROM tasks WHERE project_id = $1 AND instance_id = $2 AND node_id = $3 \
+/// Selects the newest tasks of a node.
+const SELECT_BY_NODE: &str = "SELECT * FROM tasks WHERE project_id = $1 AND instance_id = $2 AND node_id = $3 \
      ORDER BY created_at DESC, request_id LIMIT $4";
-const STATUS: &str = "SELECT * FROM tasks WHERE request_id = $1";
-/// How many there are of each status, as triggers count them.
-const COUNTS: &str = "SELECT status, count FROM task_counts";
-/// Removes what ended before a moment.
-const REMOVE: &str = "DELETE FROM tasks WHERE ended_at < $1 RETURNING result_name";
+const SELECT_BY_ID: &str = "SELECT * FROM tasks WHERE request_id = $1";
+/// Selects the number of tasks per status, which triggers maintain.
+const SELECT_COUNTS: &str = "SELECT status, count FROM task_counts";
+/// Deletes tasks that ended before a time.
+const DELETE_ENDED: &str = "DELETE FROM tasks WHERE ended_at < $1 RETURNING result_name";
 
 impl Store {
-    /// Queues a task. Fails with [`StoreError::QueueFull`] where `queue_limit` tasks of its node wait already.
+    /// Queues a task. Fails with [`StoreError::QueueFull`] if `queue_limit` tasks of the node are queued.
     pub async fn insert_task(&self, task: &NewTask, queue_limit: u32) -> Result<(), StoreError> {
         let selection = serde_json::to_string(&task.selection).map_err(StoreError::damaged("selection"))?;
         let now = self.clock.milliseconds();
@@ -40,27 +39,29 @@ impl Store {
         Err(StoreError::QueueFull { node: task.node_id.clone(), limit: queue_limit })
     }
 
-    /// Holds a task for another `lease`. False if someone else has it, it has ended, or the lease has lapsed: its place at
-    /// the node may have been given to another task since.
+    /// Extends the lease of a task. Returns false if another worker holds the task, or if it has ended.
+    /// Returns false for an expired lease, too: another task of the node may have started meanwhile.
     pub async fn renew_lease(&self, id: &RequestId, fence: i64, lease: Duration) -> Result<bool, StoreError> {
         let now = self.clock.milliseconds();
-        self.write(RenewLease { id: id.clone(), fence, now, until: now.saturating_add(milliseconds(lease)) }).await
+        self.write(RenewLease { id: id.clone(), fence, now, until: now.saturating_add(to_milliseconds(lease)) }).await
     }
 
-    /// Ends a task. False, and nothing changed, if someone else has it, or it has ended.
+    /// Ends a task. Returns false and changes nothing if another worker holds it or it has ended.
     pub async fn end_task(&self, id: &RequestId, fence: i64, outcome: &TaskOutcome) -> Result<bool, StoreError> {
         let now = self.clock.milliseconds();
         self.write(EndTask { id: id.clone(), fence, outcome: outcome.clone(), now }).await
     }
 
-    /// Puts a task back into the queue, as if it had not been taken up. False if someone else has it, or it has ended.
+    /// Returns a task to the queue without counting the attempt.
+    /// Returns false if another worker holds it or it has ended.
     pub async fn release_task(&self, id: &RequestId, fence: i64) -> Result<bool, StoreError> {
         self.write(ReleaseTask { id: id.clone(), fence }).await
     }
 
-    /// Ends every lease at once. Whoever holds the lock knows that the workers of this data directory are gone: their tasks need
-    /// not wait until their leases lapse by themselves. Of a database that others share it does not know that, and ends none. Returns how
-    /// many there were.
+    /// Ends all leases and returns their number.
+    /// The serving lock proves that no worker of this data directory is running, so that its tasks need not wait for
+    /// the expiry of their leases.
+    /// Does nothing for a shared database, which may have other workers.
     pub async fn end_all_leases(&self, _lock: &ServingLock) -> Result<u64, StoreError> {
         let mut count = 0;
         if self.database.is_shared() {
@@ -80,17 +81,17 @@ impl Store {
         Ok(count)
     }
 
-    /// A task by its id.
+    /// Returns a task by id.
     pub async fn task(&self, id: &RequestId) -> Result<Option<Task>, StoreError> {
-        let row = query(STATUS)
+        let row = query(SELECT_BY_ID)
             .bind(id.as_str())
             .fetch_optional(&self.database)
             .await
             .map_err(StoreError::database("look up a collection"))?;
-        row.as_ref().map(task).transpose()
+        row.as_ref().map(task_from_row).transpose()
     }
 
-    /// The newest tasks of a node, at most `limit`.
+    /// Returns up to `limit` tasks of a node, newest first.
     pub async fn tasks_of_node(
         &self,
         project: &ProjectId,
@@ -98,7 +99,7 @@ impl Store {
         node: &NodeId,
         limit: u32,
     ) -> Result<Vec<Task>, StoreError> {
-        let rows = query(LIST)
+        let rows = query(SELECT_BY_NODE)
             .bind(project.as_str())
             .bind(instance.as_str())
             .bind(node.as_str())
@@ -106,57 +107,59 @@ impl Store {
             .fetch_all(&self.database)
             .await
             .map_err(StoreError::database("list collections"))?;
-        rows.iter().map(task).collect()
+        rows.iter().map(task_from_row).collect()
     }
 
-    /// Removes a task that has ended, and its result. False, and nothing changed, if there is none, or it has not ended.
+    /// Removes an ended task and its result. Returns false and changes nothing if it does not exist or has not ended.
     pub async fn remove_task(&self, by: &Origin, id: &RequestId) -> Result<bool, StoreError> {
-        let mut change = self.change("remove a collection").await?;
+        let mut tx = self.begin_audited("remove a collection").await?;
         let rows = query(
             "DELETE FROM tasks WHERE request_id = $1 AND ended_at IS NOT NULL \
              RETURNING *, (SELECT p.domain_id FROM projects p WHERE p.id = project_id) AS domain_id",
         )
         .bind(id.as_str())
-        .fetch_all(change.connection())
+        .fetch_all(tx.transaction())
         .await
-        .map_err(change.failed())?;
+        .map_err(tx.map_error())?;
         let Some(row) = rows.first() else { return Ok(false) };
-        let removed = task(row)?;
+        let removed = task_from_row(row)?;
         let event = AuditEvent {
-            domain_id: parsed_if_there(row, "domain_id")?,
+            domain_id: parse_nullable_column(row, "domain_id")?,
             project_id: Some(removed.project_id),
             instance_id: Some(removed.instance_id),
             node_id: Some(removed.node_id),
             ..AuditEvent::done(by, "DeleteRealtimeSession", id.to_string())
         };
-        change.done(&event).await?;
+        tx.commit_with_event(&event).await?;
         if let Some(result) = removed.result {
-            // What cannot be removed now is named by nobody: the sweep removes it.
+            // The garbage collection removes a result that cannot be removed now.
             let _ = self.results().remove(&result.name).await;
         }
         Ok(true)
     }
 
-    /// How many tasks there are of each status; statuses without any are there with 0.
+    /// Returns the number of tasks per status, including zeros.
     pub async fn task_counts(&self) -> Result<Vec<(TaskStatus, u64)>, StoreError> {
-        let rows: Vec<(String, i64)> =
-            query_pair(COUNTS).fetch_all(&self.database).await.map_err(StoreError::database("count collections"))?;
+        let rows: Vec<(String, i64)> = query_pair(SELECT_COUNTS)
+            .fetch_all(&self.database)
+            .await
+            .map_err(StoreError::database("count collections"))?;
         let count =
             |status: TaskStatus| rows.iter().find(|(name, _)| name == status.name()).map_or(0, |(_, count)| *count);
         Ok(TaskStatus::ALL.map(|status| (status, count(status).unsigned_abs())).into())
     }
 
-    /// Removes tasks that ended before a moment, in milliseconds since 1970 (UTC). Returns the names of their results.
-    pub async fn remove_ended_before(&self, moment: i64) -> Result<Vec<String>, StoreError> {
+    /// Removes tasks that ended before `cutoff`, in milliseconds since 1970 (UTC). Returns the names of their results.
+    pub async fn remove_ended_before(&self, cutoff: i64) -> Result<Vec<String>, StoreError> {
         let failed = StoreError::database("remove old collections");
-        let mut transaction = self.database.begin_writing().await.map_err(&failed)?;
+        let mut transaction = self.database.begin_write().await.map_err(&failed)?;
         let names: Vec<Option<String>> =
-            query_scalar(REMOVE).bind(moment).fetch_all(&mut transaction).await.map_err(&failed)?;
+            query_scalar(DELETE_ENDED).bind(cutoff).fetch_all(&mut transaction).await.map_err(&failed)?;
         transaction.commit().await.map_err(failed)?;
         Ok(names.into_iter().flatten().collect())
     }
 
-    /// The names of all results that a task names.
+    /// Returns the names of all results that tasks refer to.
     pub async fn known_result_names(&self) -> Result<Vec<String>, StoreError> {
         query_scalar("SELECT result_name FROM tasks WHERE result_name IS NOT NULL")
             .fetch_all(&self.database)
@@ -165,37 +168,37 @@ impl Store {
     }
 }
 
-fn task(row: &Row) -> Result<Task, StoreError> {
+fn task_from_row(row: &Row) -> Result<Task, StoreError> {
     let failed = StoreError::database("read a collection");
     let status: String = row.try_get("status").map_err(&failed)?;
     let selection: String = row.try_get("selection").map_err(&failed)?;
     Ok(Task {
-        request_id: parsed(row, "request_id")?,
-        project_id: parsed(row, "project_id")?,
-        instance_id: parsed(row, "instance_id")?,
-        node_id: parsed(row, "node_id")?,
+        request_id: parse_column(row, "request_id")?,
+        project_id: parse_column(row, "project_id")?,
+        instance_id: parse_column(row, "instance_id")?,
+        node_id: parse_column(row, "node_id")?,
         selection: serde_json::from_str(&selection).map_err(StoreError::damaged("selection"))?,
         masked: row.try_get("masked").map_err(&failed)?,
         status: TaskStatus::from_name(&status)
             .ok_or_else(|| StoreError::Damaged { what: "status of a collection", reason: status })?,
-        failure: failure(row)?,
-        result: result(row)?,
+        failure: failure_from_row(row)?,
+        result: result_from_row(row)?,
         attempts: u32::try_from(row.try_get::<i64, _>("attempts").map_err(&failed)?).unwrap_or(u32::MAX),
         created_at: row.try_get("created_at").map_err(&failed)?,
         ended_at: row.try_get("ended_at").map_err(&failed)?,
     })
 }
 
-fn failure(row: &Row) -> Result<Option<Failure>, StoreError> {
+fn failure_from_row(row: &Row) -> Result<Option<Failure>, StoreError> {
     let failed = StoreError::database("read a failure");
     let Some(kind): Option<String> = row.try_get("failure_kind").map_err(&failed)? else { return Ok(None) };
     let detail: Option<String> = row.try_get("failure_detail").map_err(&failed)?;
-    let known = FailureKind::ALL.into_iter().find(|known| known.name() == kind);
-    let kind = known.ok_or_else(|| StoreError::Damaged { what: "kind of a failure", reason: kind })?;
+    let parsed = FailureKind::ALL.into_iter().find(|variant| variant.name() == kind);
+    let kind = parsed.ok_or_else(|| StoreError::Damaged { what: "kind of a failure", reason: kind })?;
     Ok(Some(Failure::new(kind, detail.unwrap_or_default())))
 }
 
-fn result(row: &Row) -> Result<Option<ResultRecord>, StoreError> {
+fn result_from_row(row: &Row) -> Result<Option<ResultRecord>, StoreError> {
     let failed = StoreError::database("read a result");
     let Some(name): Option<String> = row.try_get("result_name").map_err(&failed)? else { return Ok(None) };
     let count = |column| row.try_get::<i64, _>(column).map(i64::unsigned_abs).map_err(&failed);

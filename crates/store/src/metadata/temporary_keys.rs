@@ -1,28 +1,27 @@
-//! Access keys for a while, good only together with a security token.
+//! Temporary access keys, which require a security token.
 
 use std::sync::Arc;
 
 use clew_model::{AccessKeyId, AuditEvent, Origin, UserId};
 use serde_json::json;
 
-use super::failure::insert_failed;
-use super::rows::{hash, parsed};
-use super::users::need_user;
-use crate::database::{Connection, query, query_scalar};
+use super::row_mapping::{hash_column, parse_column};
+use super::users::require_user;
+use crate::credentials::{AccessKey, IssuedFor, NewTemporaryKey, Temporary};
+use crate::database::{Transaction, insert_error, query, query_scalar};
 use crate::error::StoreError;
-use crate::keys::{AccessKey, IssuedFor, NewTemporaryKey, Temporary};
-use crate::sealing::Place;
+use crate::sealing::AssociatedData;
 use crate::store::Store;
 
 impl Store {
-    /// Gives a user a temporary access key. Its secret is kept sealed, of its security token only the hash. Fails with
-    /// [`StoreError::SourceRevoked`] where the credentials that it is issued for ended in the meantime.
+    /// Creates a temporary access key. The secret is stored sealed, and the security token as a hash.
+    /// Fails with [`StoreError::SourceRevoked`] if the credentials that it is issued for have ended meanwhile.
     pub async fn create_temporary_key(&self, by: &Origin, new: &NewTemporaryKey) -> Result<(), StoreError> {
-        let sealed = self.sealer.seal(secret_of(&new.id), &new.secret)?;
-        let mut change = self.change("make a temporary access key").await?;
-        let user = need_user(change.connection(), &new.user_id).await?;
+        let sealed = self.sealer.seal(secret_aad(&new.id), &new.secret)?;
+        let mut tx = self.begin_audited("make a temporary access key").await?;
+        let user = require_user(tx.transaction(), &new.user_id).await?;
         let now = self.clock.seconds();
-        check_source(change.connection(), &new.issued_for, now).await?;
+        check_source(tx.transaction(), &new.issued_for, now).await?;
         let token = match &new.issued_for {
             IssuedFor::Token(hash) => Some(hash.as_slice()),
             IssuedFor::Key(_) | IssuedFor::Nothing => None,
@@ -38,18 +37,18 @@ impl Store {
         .bind(now)
         .bind(new.expires_at)
         .bind(token)
-        .execute(change.connection())
+        .execute(tx.transaction())
         .await
-        .map_err(insert_failed("make a temporary access key", "an access key", new.id.as_str()))?;
+        .map_err(insert_error("make a temporary access key", "an access key", new.id.as_str()))?;
         let event = AuditEvent {
             domain_id: Some(user.domain_id),
             detail: json!({ "user": user.name, "user_id": user.id, "expires_at": new.expires_at }),
             ..AuditEvent::done(by, "CreateTemporaryAccessKey", new.id.as_str())
         };
-        change.done(&event).await
+        tx.commit_with_event(&event).await
     }
 
-    /// A temporary key, expired or not, with its user and its secret.
+    /// Returns a temporary key with its user and secret, even if it has expired.
     pub(super) async fn temporary_key(&self, id: &AccessKeyId) -> Result<Option<AccessKey>, StoreError> {
         let failed = StoreError::database("look up a temporary access key");
         let row = query(
@@ -61,39 +60,40 @@ impl Store {
         .await
         .map_err(&failed)?;
         let Some(row) = row else { return Ok(None) };
-        let Some(user) = self.user(&parsed::<UserId>(&row, "user_id")?).await? else { return Ok(None) };
+        let Some(user) = self.user(&parse_column::<UserId>(&row, "user_id")?).await? else { return Ok(None) };
         let sealed: Vec<u8> = row.try_get("secret").map_err(&failed)?;
         let temporary = Temporary {
-            token_hash: hash(&row, "token_hash")?,
+            token_hash: hash_column(&row, "token_hash")?,
             expires_at: row.try_get("expires_at").map_err(&failed)?,
             revoked: row.try_get("revoked").map_err(&failed)?,
         };
-        let secret = self.open_sealed(secret_of(id), &sealed).await?;
+        let secret = self.unseal(secret_aad(id), &sealed).await?;
         Ok(Some(AccessKey {
             id: id.clone(),
             user,
             secret,
             enabled: true,
             temporary: Some(temporary),
-            last_noted: Arc::default(),
+            last_recorded_use: Arc::default(),
         }))
     }
 }
 
-/// Checks in the transaction of the new key that its source was not revoked, disabled or removed since the request was authenticated.
-async fn check_source(connection: &mut Connection, source: &IssuedFor, now: i64) -> Result<(), StoreError> {
+/// Checks that the source was not revoked, disabled or removed since the authentication of the request.
+/// Runs in the transaction of the new key.
+async fn check_source(transaction: &mut Transaction, source: &IssuedFor, now: i64) -> Result<(), StoreError> {
     let valid: i64 = match source {
         IssuedFor::Token(hash) => {
             query_scalar("SELECT COUNT(*) FROM tokens WHERE hash = $1 AND revoked_at IS NULL AND expires_at > $2")
                 .bind(hash.as_slice())
                 .bind(now)
-                .fetch_one(connection)
+                .fetch_one(transaction)
                 .await
         }
         IssuedFor::Key(id) => {
             query_scalar("SELECT COUNT(*) FROM access_keys WHERE id = $1 AND enabled")
                 .bind(id.as_str())
-                .fetch_one(connection)
+                .fetch_one(transaction)
                 .await
         }
         IssuedFor::Nothing => Ok(1),
@@ -102,6 +102,6 @@ async fn check_source(connection: &mut Connection, source: &IssuedFor, now: i64)
     if valid > 0 { Ok(()) } else { Err(StoreError::SourceRevoked) }
 }
 
-fn secret_of(id: &AccessKeyId) -> Place<'_> {
-    Place { table: "temporary_keys", column: "secret", row: id.as_str() }
+fn secret_aad(id: &AccessKeyId) -> AssociatedData<'_> {
+    AssociatedData { table: "temporary_keys", column: "secret", row: id.as_str() }
 }

@@ -1,17 +1,17 @@
-//! Tokens, by their hash. Expired ones are kept a day, so that "expired" can be told from "unknown".
+//! Tokens, stored as hashes. Expired tokens are stored for a day, to distinguish them from unknown ones.
 
 use clew_model::{AuditEvent, Origin, UserId};
 
 use super::revocation::revoke_keys_of_revoked_tokens;
-use super::rows::{parsed, parsed_if_there};
-use super::users::need_user;
+use super::row_mapping::{parse_column, parse_nullable_column};
+use super::users::require_user;
+use crate::credentials::{NewToken, StoredToken, TokenOrigin};
 use crate::database::{query, query_scalar};
 use crate::error::StoreError;
-use crate::keys::{NewToken, StoredToken, TokenOrigin};
 use crate::store::Store;
 
 impl Store {
-    /// Keeps a token.
+    /// Stores a token.
     pub async fn insert_token(&self, token: &NewToken) -> Result<(), StoreError> {
         query(
             "INSERT INTO tokens (hash, user_id, scope_project, methods, issued_at, expires_at, origin) VALUES ($1, $2, $3, $4, $5, $6, $7)",
@@ -29,7 +29,7 @@ impl Store {
         Ok(())
     }
 
-    /// The token of this hash, expired and revoked ones too.
+    /// Returns the token of a hash, even if it has expired or was revoked.
     pub async fn token(&self, hash: &[u8; 32]) -> Result<Option<StoredToken>, StoreError> {
         let failed = StoreError::database("look up a token");
         let row = query(
@@ -41,11 +41,11 @@ impl Store {
         .await
         .map_err(&failed)?;
         let Some(row) = row else { return Ok(None) };
-        let Some(user) = self.user(&parsed::<UserId>(&row, "user_id")?).await? else { return Ok(None) };
+        let Some(user) = self.user(&parse_column::<UserId>(&row, "user_id")?).await? else { return Ok(None) };
         let methods: String = row.try_get("methods").map_err(&failed)?;
         Ok(Some(StoredToken {
             user,
-            scope_project: parsed_if_there(&row, "scope_project")?,
+            scope_project: parse_nullable_column(&row, "scope_project")?,
             issued_by_methods: methods.split(',').map(str::to_owned).collect(),
             issued_at: row.try_get("issued_at").map_err(&failed)?,
             expires_at: row.try_get("expires_at").map_err(&failed)?,
@@ -54,37 +54,38 @@ impl Store {
         }))
     }
 
-    /// Takes back a token. False if there is none of this hash, or it was taken back before.
+    /// Revokes a token. Returns false if it does not exist or was revoked before.
     pub async fn revoke_token(&self, by: &Origin, hash: &[u8; 32]) -> Result<bool, StoreError> {
-        let mut change = self.change("take back a token").await?;
+        let mut tx = self.begin_audited("take back a token").await?;
         let users: Vec<String> =
             query_scalar("UPDATE tokens SET revoked_at = $1 WHERE hash = $2 AND revoked_at IS NULL RETURNING user_id")
                 .bind(self.clock.seconds())
                 .bind(hash.as_slice())
-                .fetch_all(change.connection())
+                .fetch_all(tx.transaction())
                 .await
-                .map_err(change.failed())?;
+                .map_err(tx.map_error())?;
         let Some(user) = users.first() else { return Ok(false) };
         let now = self.clock.seconds();
-        revoke_keys_of_revoked_tokens(change.connection(), "SELECT $2", user, now).await?;
-        let user = need_user(change.connection(), &user.parse().map_err(StoreError::damaged("user_id"))?).await?;
-        let event = AuditEvent { domain_id: Some(user.domain_id), ..AuditEvent::done(by, "RevokeToken", user.name) };
-        change.done(&event).await?;
+        revoke_keys_of_revoked_tokens(tx.transaction(), "SELECT $2", user, now).await?;
+        let user = require_user(tx.transaction(), &user.parse().map_err(StoreError::damaged("user_id"))?).await?;
+        let event = AuditEvent { domain_id: Some(user.domain_id), ..AuditEvent::deleted(by, "RevokeToken", user.name) };
+        tx.commit_with_event(&event).await?;
         Ok(true)
     }
 
-    /// Removes tokens and temporary keys that expired before a moment, in seconds since 1970 (UTC). Returns how many.
-    pub async fn remove_tokens_expired_before(&self, moment: i64) -> Result<u64, StoreError> {
+    /// Removes tokens and temporary keys that expired before `cutoff`, in seconds since 1970 (UTC).
+    /// Returns their number.
+    pub async fn remove_tokens_expired_before(&self, cutoff: i64) -> Result<u64, StoreError> {
         let mut removed = 0;
         for statement in
             ["DELETE FROM tokens WHERE expires_at < $1", "DELETE FROM temporary_keys WHERE expires_at < $1"]
         {
-            let done = query(statement)
-                .bind(moment)
+            let deleted = query(statement)
+                .bind(cutoff)
                 .execute(&self.database)
                 .await
                 .map_err(StoreError::database("remove old tokens"))?;
-            removed += done;
+            removed += deleted;
         }
         Ok(removed)
     }

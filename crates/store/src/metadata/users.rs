@@ -1,125 +1,125 @@
-//! Users. A domain always has an enabled administrator: without one nobody could mend anything.
+//! Users. A domain always has an enabled administrator, so that it stays manageable.
 
 use clew_model::{AuditEvent, DomainId, Origin, UserId};
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
-use super::failure::insert_failed;
 use super::projects::check_domain;
-use super::revocation::{Reached, revoke_temporary_keys, revoke_tokens};
-use super::rows::parsed;
-use crate::database::{Connection, Row, Target, query, query_scalar};
+use super::revocation::{AffectedUsers, revoke_temporary_keys, revoke_tokens};
+use super::row_mapping::parse_column;
+use crate::database::{Executor, Row, Transaction, insert_error, query, query_scalar};
 use crate::error::StoreError;
 use crate::store::Store;
 use crate::users::{NewUser, User, UserChange};
 
-const USERS: &str = "SELECT u.id, u.name, u.password_hash, u.enabled, u.administrator, u.description, \
+const SELECT_USERS: &str = "SELECT u.id, u.name, u.password_hash, u.enabled, u.administrator, u.description, \
          d.id AS domain_id, d.name AS domain_name \
      FROM users u JOIN domains d ON d.id = u.domain_id";
 
 impl Store {
-    /// Makes a user. Fails if the domain has one of this name.
+    /// Creates a user. Fails if the domain has one of this name.
     pub async fn create_user(&self, by: &Origin, domain: &DomainId, new: &NewUser) -> Result<UserId, StoreError> {
-        let mut change = self.change("make a user").await?;
-        check_domain(change.connection(), domain).await?;
-        let id = insert_user(change.connection(), domain, new, self.clock.seconds()).await?;
+        let mut tx = self.begin_audited("make a user").await?;
+        check_domain(tx.transaction(), domain).await?;
+        let id = insert_user(tx.transaction(), domain, new, self.clock.seconds()).await?;
         let event = AuditEvent {
             domain_id: Some(domain.clone()),
             detail: json!({ "id": id, "administrator": new.administrator }),
             ..AuditEvent::done(by, "CreateUser", &new.name)
         };
-        change.done(&event).await?;
+        tx.commit_with_event(&event).await?;
         Ok(id)
     }
 
-    /// Changes a user. False if there is none of this id. A new password, less or more rights and being disabled end what the
-    /// user holds: its tokens, and but for rights its temporary keys.
-    pub async fn update_user(&self, by: &Origin, id: &UserId, what: &UserChange) -> Result<bool, StoreError> {
-        let mut change = self.change("change a user").await?;
-        let Some(before) = find_user(change.connection(), id).await? else { return Ok(false) };
+    /// Changes a user. Returns false if it does not exist.
+    /// A new password or disabling revokes its tokens and temporary keys.
+    /// A change of administrator rights revokes its tokens.
+    pub async fn update_user(&self, by: &Origin, id: &UserId, update: &UserChange) -> Result<bool, StoreError> {
+        let mut tx = self.begin_audited("change a user").await?;
+        let Some(before) = find_user(tx.transaction(), id).await? else { return Ok(false) };
         query(
             "UPDATE users SET password_hash = COALESCE($2, password_hash), enabled = COALESCE($3, enabled), \
                  administrator = COALESCE($4, administrator), description = COALESCE($5, description) WHERE id = $1",
         )
         .bind(id.as_str())
-        .bind(&what.password_hash)
-        .bind(what.enabled)
-        .bind(what.administrator)
-        .bind(&what.description)
-        .execute(change.connection())
+        .bind(&update.password_hash)
+        .bind(update.enabled)
+        .bind(update.administrator)
+        .bind(&update.description)
+        .execute(tx.transaction())
         .await
-        .map_err(change.failed())?;
-        check_administrator_left(change.connection(), &before).await?;
+        .map_err(tx.map_error())?;
+        require_administrator(tx.transaction(), &before).await?;
         let now = self.clock.seconds();
         let (mut tokens, mut keys) = (0, 0);
-        let shut_out = what.password_hash.is_some() || what.enabled == Some(false);
-        if shut_out || what.administrator.is_some_and(|administrator| administrator != before.administrator) {
-            tokens = revoke_tokens(change.connection(), Reached::User(id), now).await?;
+        let locked_out = update.password_hash.is_some() || update.enabled == Some(false);
+        if locked_out || update.administrator.is_some_and(|administrator| administrator != before.administrator) {
+            tokens = revoke_tokens(tx.transaction(), AffectedUsers::User(id), now).await?;
         }
-        if shut_out {
-            keys = revoke_temporary_keys(change.connection(), id, now).await?;
+        if locked_out {
+            keys = revoke_temporary_keys(tx.transaction(), id, now).await?;
         }
         let event = AuditEvent {
             domain_id: Some(before.domain_id),
             detail: json!({
-                "id": id, "new_password": what.password_hash.is_some(), "enabled": what.enabled,
-                "administrator": what.administrator, "description": what.description,
+                "id": id, "new_password": update.password_hash.is_some(), "enabled": update.enabled,
+                "administrator": update.administrator, "description": update.description,
                 "tokens_revoked": tokens, "temporary_keys_revoked": keys,
             }),
             ..AuditEvent::done(by, "UpdateUser", before.name)
         };
-        change.done(&event).await?;
+        tx.commit_with_event(&event).await?;
         Ok(true)
     }
 
-    /// Removes a user with its keys, tokens, memberships and attachments. False if there is none of this id.
+    /// Removes a user with its keys, tokens, memberships and attachments. Returns false if it does not exist.
     pub async fn remove_user(&self, by: &Origin, id: &UserId) -> Result<bool, StoreError> {
-        let mut change = self.change("remove a user").await?;
-        let Some(before) = find_user(change.connection(), id).await? else { return Ok(false) };
+        let mut tx = self.begin_audited("remove a user").await?;
+        let Some(before) = find_user(tx.transaction(), id).await? else { return Ok(false) };
         query("DELETE FROM users WHERE id = $1")
             .bind(id.as_str())
-            .execute(change.connection())
+            .execute(tx.transaction())
             .await
-            .map_err(change.failed())?;
-        check_administrator_left(change.connection(), &before).await?;
+            .map_err(tx.map_error())?;
+        require_administrator(tx.transaction(), &before).await?;
         let event = AuditEvent {
             domain_id: Some(before.domain_id),
             detail: json!({ "id": id }),
             ..AuditEvent::done(by, "DeleteUser", before.name)
         };
-        change.done(&event).await?;
+        tx.commit_with_event(&event).await?;
         Ok(true)
     }
 
-    /// A user by its id.
+    /// Returns a user by id.
     pub async fn user(&self, id: &UserId) -> Result<Option<User>, StoreError> {
         find_user(&self.database, id).await
     }
 
-    /// A user by the names of its domain and its own.
+    /// Returns a user by the names of its domain and itself.
     pub async fn user_by_name(&self, domain: &str, name: &str) -> Result<Option<User>, StoreError> {
-        let row = query(AssertSqlSafe(format!("{USERS} WHERE d.name = $1 AND u.name = $2")))
+        let row = query(AssertSqlSafe(format!("{SELECT_USERS} WHERE d.name = $1 AND u.name = $2")))
             .bind(domain)
             .bind(name)
             .fetch_optional(&self.database)
             .await
             .map_err(StoreError::database("look up a user"))?;
-        row.as_ref().map(user).transpose()
+        row.as_ref().map(user_from_row).transpose()
     }
 
-    /// The users of a domain, by name.
+    /// Returns the users of a domain, by name.
     pub async fn users_of(&self, domain: &DomainId) -> Result<Vec<User>, StoreError> {
-        let rows = query(AssertSqlSafe(format!("{USERS} WHERE u.domain_id = $1 ORDER BY u.name")))
+        let rows = query(AssertSqlSafe(format!("{SELECT_USERS} WHERE u.domain_id = $1 ORDER BY u.name")))
             .bind(domain.as_str())
             .fetch_all(&self.database)
             .await
             .map_err(StoreError::database("list users"))?;
-        rows.iter().map(user).collect()
+        rows.iter().map(user_from_row).collect()
     }
 }
 
 pub(super) async fn insert_user(
-    connection: &mut Connection,
+    transaction: &mut Transaction,
     domain: &DomainId,
     new: &NewUser,
     now: i64,
@@ -136,46 +136,46 @@ pub(super) async fn insert_user(
     .bind(new.administrator)
     .bind(&new.description)
     .bind(now)
-    .execute(connection)
+    .execute(transaction)
     .await
-    .map_err(insert_failed("make a user", "a user", &new.name))?;
+    .map_err(insert_error("make a user", "a user", &new.name))?;
     Ok(id)
 }
 
-pub(super) async fn find_user<'e>(target: impl Into<Target<'e>>, id: &UserId) -> Result<Option<User>, StoreError> {
-    let row = query(AssertSqlSafe(format!("{USERS} WHERE u.id = $1")))
+pub(super) async fn find_user<'e>(executor: impl Into<Executor<'e>>, id: &UserId) -> Result<Option<User>, StoreError> {
+    let row = query(AssertSqlSafe(format!("{SELECT_USERS} WHERE u.id = $1")))
         .bind(id.as_str())
-        .fetch_optional(target)
+        .fetch_optional(executor)
         .await
         .map_err(StoreError::database("look up a user"))?;
-    row.as_ref().map(user).transpose()
+    row.as_ref().map(user_from_row).transpose()
 }
 
-/// A user that must be there.
-pub(super) async fn need_user(connection: &mut Connection, id: &UserId) -> Result<User, StoreError> {
-    let found = find_user(connection, id).await?;
-    found.ok_or_else(|| StoreError::Unknown { what: "user", name: id.to_string() })
+/// Returns a user. Fails if it does not exist.
+pub(super) async fn require_user(transaction: &mut Transaction, id: &UserId) -> Result<User, StoreError> {
+    let found = find_user(transaction, id).await?;
+    found.ok_or_else(|| StoreError::Unknown { update: "user", name: id.to_string() })
 }
 
-/// Fails where `before` was an enabled administrator and its domain has none any more.
-async fn check_administrator_left(connection: &mut Connection, before: &User) -> Result<(), StoreError> {
+/// Fails if `before` was an enabled administrator and its domain has no other one.
+async fn require_administrator(transaction: &mut Transaction, before: &User) -> Result<(), StoreError> {
     if !(before.enabled && before.administrator) {
         return Ok(());
     }
     let left: i64 = query_scalar("SELECT COUNT(*) FROM users WHERE domain_id = $1 AND enabled AND administrator")
         .bind(before.domain_id.as_str())
-        .fetch_one(connection)
+        .fetch_one(transaction)
         .await
         .map_err(StoreError::database("count administrators"))?;
     if left == 0 { Err(StoreError::LastAdministrator { name: before.name.clone() }) } else { Ok(()) }
 }
 
-pub(super) fn user(row: &Row) -> Result<User, StoreError> {
+pub(super) fn user_from_row(row: &Row) -> Result<User, StoreError> {
     let failed = StoreError::database("read a user");
     Ok(User {
-        id: parsed(row, "id")?,
+        id: parse_column(row, "id")?,
         name: row.try_get("name").map_err(&failed)?,
-        domain_id: parsed(row, "domain_id")?,
+        domain_id: parse_column(row, "domain_id")?,
         domain_name: row.try_get("domain_name").map_err(&failed)?,
         password_hash: row.try_get("password_hash").map_err(&failed)?,
         enabled: row.try_get("enabled").map_err(&failed)?,

@@ -1,26 +1,27 @@
-//! The time of the database, which all processes that share it have in common, however wrong their own clocks are.
+//! The clock of the database server, which all processes of a store share.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-/// What the database's clock said last, which every transaction that writes hears, and when. Between, a clock that nobody sets tells how
-/// much time went by. Clones share it.
+/// Last known server time with the monotonic time of its receipt. Every write transaction updates it.
+/// Between updates, the monotonic clock measures the elapsed time. Clones share the state.
 #[derive(Debug, Clone)]
 pub(super) struct DatabaseClock(Arc<Mutex<(Instant, i64)>>);
 
 impl DatabaseClock {
-    /// Milliseconds since 1970 (UTC), heard now.
-    pub(super) fn at(milliseconds: i64) -> Self {
+    /// Creates a clock from the current server time, in milliseconds since 1970 (UTC).
+    pub(super) fn new(milliseconds: i64) -> Self {
         Self(Arc::new(Mutex::new((Instant::now(), milliseconds))))
     }
 
-    pub(super) fn is(&self, milliseconds: i64) {
+    /// Sets the current server time, in milliseconds since 1970 (UTC).
+    pub(super) fn set(&self, milliseconds: i64) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (Instant::now(), milliseconds);
     }
 
-    /// Milliseconds since 1970 (UTC), now.
+    /// Current server time, in milliseconds since 1970 (UTC).
     pub(super) fn milliseconds(&self) -> i64 {
-        let (heard, milliseconds) = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        milliseconds.saturating_add(i64::try_from(heard.elapsed().as_millis()).unwrap_or(i64::MAX))
+        let (received, milliseconds) = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        milliseconds.saturating_add(i64::try_from(received.elapsed().as_millis()).unwrap_or(i64::MAX))
     }
 }

@@ -1,32 +1,30 @@
-//! A transaction on PostgreSQL, with what this process holds for it.
+//! PostgreSQL transactions with the write permit of this process.
 
 use std::ops::{Deref, DerefMut};
 
 use sqlx::{PgConnection, Postgres, Transaction};
 use tokio::sync::OwnedSemaphorePermit;
 
-/// A transaction. Dropped before it is committed, it leaves nothing.
+/// A transaction. It rolls back if it is dropped before the commit.
 pub(crate) struct PostgresTransaction {
     transaction: Transaction<'static, Postgres>,
-    /// That no other one of this process writes. Nothing for one that reads.
-    writer: Option<OwnedSemaphorePermit>,
+    /// Permit to write, one per process. `None` for a read-only transaction.
+    write_permit: Option<OwnedSemaphorePermit>,
 }
 
 impl PostgresTransaction {
-    /// One that may write.
-    pub(super) fn writing(transaction: Transaction<'static, Postgres>, writer: OwnedSemaphorePermit) -> Self {
-        Self { transaction, writer: Some(writer) }
+    pub(super) fn read_write(transaction: Transaction<'static, Postgres>, write_permit: OwnedSemaphorePermit) -> Self {
+        Self { transaction, write_permit: Some(write_permit) }
     }
 
-    /// One that reads.
-    pub(super) fn reading(transaction: Transaction<'static, Postgres>) -> Self {
-        Self { transaction, writer: None }
+    pub(super) fn read_only(transaction: Transaction<'static, Postgres>) -> Self {
+        Self { transaction, write_permit: None }
     }
 
-    /// Makes everything durable.
+    /// Commits and releases the write permit.
     pub(crate) async fn commit(self) -> Result<(), sqlx::Error> {
-        let committed = super::within(self.transaction.commit()).await;
-        drop(self.writer);
+        let committed = super::with_timeout(self.transaction.commit()).await;
+        drop(self.write_permit);
         committed
     }
 }

@@ -1,4 +1,4 @@
-//! Writing a result to a file: a temporary name, fsync, rename, fsync of the folder.
+//! Writes a result to a file: temporary name, fsync, rename, fsync of the directory.
 
 use std::fs;
 use std::io::{self, Write};
@@ -9,13 +9,13 @@ use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
 use super::PublishedResult;
-use crate::data_dir::sync_folder;
 use crate::error::StoreError;
+use crate::fsync::sync_directory;
 
-/// What temporary files end in.
-const TEMPORARY: &str = ".tmp";
+/// Suffix of temporary files.
+const TEMPORARY_SUFFIX: &str = ".tmp";
 
-/// A file being written. Dropped before it is published, it leaves nothing.
+/// A file that is being written. It leaves nothing if it is dropped before it is published.
 #[derive(Debug)]
 pub(super) struct FileWriter {
     folder: Arc<Path>,
@@ -27,22 +27,23 @@ pub(super) struct FileWriter {
 
 impl FileWriter {
     pub(super) fn create(folder: Arc<Path>, name: String) -> io::Result<Self> {
-        let temporary = tempfile::Builder::new().prefix(&format!(".{name}.")).suffix(TEMPORARY).tempfile_in(&folder)?;
+        let temporary =
+            tempfile::Builder::new().prefix(&format!(".{name}.")).suffix(TEMPORARY_SUFFIX).tempfile_in(&folder)?;
         Ok(Self { folder, name, temporary, hash: Sha256::new(), bytes: 0 })
     }
 
-    /// Gives the result its name. Once this returns, a crash no longer loses it.
+    /// Publishes the result under its name. The result is durable when this returns.
     pub(super) fn publish(self) -> Result<PublishedResult, StoreError> {
         let Self { folder, name, temporary, hash, bytes } = self;
         let path = folder.join(&name);
         let published = temporary.as_file().sync_all().and_then(|()| {
             temporary.persist(&path)?;
-            sync_folder(&folder)
+            sync_directory(&folder)
         });
         match published {
             Ok(()) => Ok(PublishedResult { name, bytes, sha256: hex::encode(hash.finalize()) }),
             Err(source) => {
-                // It may have its name already; without a durable one it must not be taken for a result.
+                // The rename may have succeeded. Without a durable name, the file must not be taken for a result.
                 let _ = fs::remove_file(&path);
                 Err(StoreError::ResultWrite { path, source })
             }

@@ -1,4 +1,4 @@
-//! Results as files of one folder.
+//! Results as files of one directory.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -10,16 +10,16 @@ use std::time::{Duration, SystemTime};
 use clew_model::RequestId;
 
 use super::file_writer::FileWriter;
-use super::is_plain;
-use super::verified::Verified;
+use super::integrity::VerifiedFiles;
+use super::is_valid_name;
 use crate::error::StoreError;
 use crate::tasks::ResultRecord;
 
-/// The results of a data directory. Its methods block.
+/// Results of a data directory. All methods block.
 #[derive(Debug, Clone)]
 pub(super) struct Files {
     folder: Arc<Path>,
-    verified: Arc<Verified>,
+    verified: Arc<VerifiedFiles>,
 }
 
 impl Files {
@@ -27,15 +27,14 @@ impl Files {
         Self { folder: folder.into(), verified: Arc::default() }
     }
 
-    /// Starts a result under a temporary name. Fails where the folder cannot be written to.
+    /// Creates a result under a temporary name. Fails if the directory is not writable.
     pub(super) fn create(&self, request_id: &RequestId, fence: i64) -> Result<FileWriter, StoreError> {
         let name = format!("{request_id}.{fence}.csv");
         let path = self.folder.join(&name);
         FileWriter::create(self.folder.clone(), name).map_err(|source| StoreError::ResultWrite { path, source })
     }
 
-    /// The file of a result, after its length and hash were found to be those that were written. The hash is taken once
-    /// for a file that does not change.
+    /// Opens the file of a result after the verification of length and hash. An unchanged file is hashed once.
     pub(super) fn open(&self, result: &ResultRecord) -> Result<File, StoreError> {
         let path = self.path(&result.name)?;
         let file = File::open(&path).map_err(|error| match error.kind() {
@@ -54,16 +53,17 @@ impl Files {
         }
     }
 
-    pub(super) fn sweep(&self, known: &[String], age: Duration) -> Result<usize, StoreError> {
-        let known: HashSet<&str> = known.iter().map(String::as_str).collect();
-        let old = SystemTime::now().checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH);
+    pub(super) fn sweep(&self, referenced: &[String], age: Duration) -> Result<usize, StoreError> {
+        let referenced: HashSet<&str> = referenced.iter().map(String::as_str).collect();
+        let cutoff = SystemTime::now().checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH);
         let failed = || StoreError::file("sweep", &*self.folder);
         let mut removed = 0;
         for entry in fs::read_dir(&self.folder).map_err(failed())? {
             let entry = entry.map_err(failed())?;
             let name = entry.file_name();
             let modified = entry.metadata().and_then(|metadata| metadata.modified());
-            if name.to_str().is_some_and(|name| known.contains(name)) || !modified.is_ok_and(|modified| modified <= old)
+            if name.to_str().is_some_and(|name| referenced.contains(name))
+                || !modified.is_ok_and(|modified| modified <= cutoff)
             {
                 continue;
             }
@@ -73,7 +73,7 @@ impl Files {
     }
 
     fn path(&self, name: &str) -> Result<PathBuf, StoreError> {
-        if is_plain(name) {
+        if is_valid_name(name) {
             Ok(self.folder.join(name))
         } else {
             Err(StoreError::ResultMissing { name: name.to_owned() })

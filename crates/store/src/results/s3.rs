@@ -1,14 +1,15 @@
 //! Results as objects on S3.
 //!
-//! A result is named by its request, the fence of who wrote it, and 64 random bits: no name is ever used twice, not even after a
-//! restored backup of the metadata. `docs/decisions/0023-results-on-s3.md` says why it is built this way.
+//! A name consists of the request id, the fence of the writer and 64 random bits.
+//! No name is used twice, even after the metadata is restored from a backup.
+//! `docs/decisions/0023-results-on-s3.md` gives the reasons.
 
 mod clock;
+mod error;
+mod gc;
+mod multipart;
 mod object;
 mod settings;
-mod sweep;
-mod trouble;
-mod uploads;
 mod writer;
 
 use std::collections::HashSet;
@@ -25,42 +26,42 @@ use object_store::{BackoffConfig, ObjectStore, ObjectStoreExt, PutMode, PutPaylo
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::is_plain;
+use super::is_valid_name;
 use crate::error::StoreError;
 use crate::tasks::ResultRecord;
 pub use object::StoredObject;
 pub use settings::S3Settings;
 pub(super) use writer::S3Writer;
 
-/// For one question with all its tries.
-const LIMIT: Duration = Duration::from_secs(45);
-/// For a connection.
-const CONNECT: Duration = Duration::from_secs(5);
-/// For an answer to begin, and for each piece of it.
-const READ: Duration = Duration::from_secs(15);
-/// No further try is begun after so long.
-const RETRY: Duration = Duration::from_secs(10);
-/// Objects that were found to be what was written. At most so many are remembered.
-const REMEMBERED: usize = 4096;
-/// What the names of objects begin with that are gone in a moment: checks, and looks at the clock.
-const PASSING: &str = ".clew-";
+/// Maximum duration of an operation with all retries.
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(45);
+/// Maximum time to connect.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Maximum time for the start of a response, and for each chunk.
+const READ_TIMEOUT: Duration = Duration::from_secs(15);
+/// Time after which no retry starts.
+const RETRY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Maximum number of cached verifications.
+const MAX_VERIFIED: usize = 4096;
+/// Prefix of short-lived objects for connection checks and clock reads.
+const TEMPORARY_PREFIX: &str = ".clew-";
 
-/// A bucket, and where in it results are. Clones share everything.
+/// Results in a bucket. Clones share their state.
 #[derive(Clone)]
 pub(super) struct S3 {
     objects: AmazonS3,
     http: HttpClient,
     settings: Arc<S3Settings>,
-    /// Names and tags of objects whose hash was found right.
+    /// Names and ETags of verified objects.
     verified: Arc<Mutex<HashSet<(String, String)>>>,
-    /// Whether its last answer was that the clock of this machine is wrong.
-    clock_is_refused: Arc<AtomicBool>,
+    /// Whether S3 rejected the last request because of clock skew.
+    clock_rejected: Arc<AtomicBool>,
 }
 
 impl S3 {
-    /// Fails where objects cannot be written, read, listed and removed.
+    /// Connects and checks access. Fails if an object cannot be written, read, listed or removed.
     pub(super) async fn connect(settings: &S3Settings) -> Result<Self, StoreError> {
-        let s3 = Self::new(settings).map_err(|reason| trouble::setup(settings, &reason))?;
+        let s3 = Self::new(settings).map_err(|reason| error::invalid_settings(settings, &reason))?;
         s3.check().await?;
         Ok(s3)
     }
@@ -81,34 +82,35 @@ impl S3 {
                     max_backoff: Duration::from_secs(3),
                     base: 2.0,
                 },
-                // The time decides: five tries of a server that refuses at once are over in a second, and none comes back in that.
+                // The timeout limits the retries: five immediate failures take a second, too short for a server to
+                // recover.
                 max_retries: 100,
-                retry_timeout: RETRY,
+                retry_timeout: RETRY_TIMEOUT,
             })
-            .with_http_connector(Connected(http.clone()))
+            .with_http_connector(SharedHttpClient(http.clone()))
             .build()?;
         Ok(Self {
             objects,
             http,
             settings: Arc::new(settings.clone()),
             verified: Arc::default(),
-            clock_is_refused: Arc::default(),
+            clock_rejected: Arc::default(),
         })
     }
 
     async fn check(&self) -> Result<(), StoreError> {
-        let name = passing();
+        let name = temporary_name();
         let path = self.settings.path(&name);
-        self.within(
+        self.with_timeout(
             "write",
             &name,
             self.objects.put_opts(&path, PutPayload::from_static(b"clew"), PutMode::Create.into()),
         )
         .await?;
-        let read = self.within("read", &name, async { self.objects.get(&path).await?.bytes().await }).await;
+        let read = self.with_timeout("read", &name, async { self.objects.get(&path).await?.bytes().await }).await;
         let listed = self.names().await;
         let uploads = self.uploads().await;
-        self.within("remove", &name, self.objects.delete(&path)).await?;
+        self.with_timeout("remove", &name, self.objects.delete(&path)).await?;
         uploads?;
         listed?;
         if read?.as_ref() == b"clew" {
@@ -125,14 +127,14 @@ impl S3 {
 
     pub(super) async fn open(&self, result: &ResultRecord) -> Result<StoredObject, StoreError> {
         let missing = || StoreError::ResultMissing { name: result.name.clone() };
-        if !is_plain(&result.name) {
+        if !is_valid_name(&result.name) {
             return Err(missing());
         }
         let path = self.settings.path(&result.name);
-        let found = timeout(LIMIT, self.objects.head(&path)).await;
+        let found = timeout(OPERATION_TIMEOUT, self.objects.head(&path)).await;
         let meta = match found {
             Ok(Err(object_store::Error::NotFound { .. })) => return Err(missing()),
-            found => self.told("read", &result.name, found)?,
+            found => self.check_response("read", &result.name, found)?,
         };
         if meta.size != result.bytes {
             let reason = format!("it has {} bytes, {} were written", meta.size, result.bytes);
@@ -142,70 +144,70 @@ impl S3 {
     }
 
     pub(super) async fn remove(&self, name: &str) -> Result<(), StoreError> {
-        if !is_plain(name) {
+        if !is_valid_name(name) {
             return Err(StoreError::ResultMissing { name: name.to_owned() });
         }
-        match timeout(LIMIT, self.objects.delete(&self.settings.path(name))).await {
+        match timeout(OPERATION_TIMEOUT, self.objects.delete(&self.settings.path(name))).await {
             Ok(Err(object_store::Error::NotFound { .. })) => Ok(()),
-            removed => self.told("remove", name, removed),
+            removed => self.check_response("remove", name, removed),
         }
     }
 
-    /// What comes of a question, within its limit.
-    async fn within<T>(
+    /// Awaits a request with the timeout and converts its error.
+    async fn with_timeout<T>(
         &self,
-        doing: &'static str,
+        action: &'static str,
         name: &str,
-        asked: impl Future<Output = object_store::Result<T>>,
+        request: impl Future<Output = object_store::Result<T>>,
     ) -> Result<T, StoreError> {
-        self.told(doing, name, timeout(LIMIT, asked).await)
+        self.check_response(action, name, timeout(OPERATION_TIMEOUT, request).await)
     }
 
-    fn told<T>(
+    fn check_response<T>(
         &self,
-        doing: &'static str,
+        action: &'static str,
         name: &str,
-        told: Result<object_store::Result<T>, tokio::time::error::Elapsed>,
+        response: Result<object_store::Result<T>, tokio::time::error::Elapsed>,
     ) -> Result<T, StoreError> {
-        match told {
-            Ok(Ok(told)) => {
-                self.clock_is_refused.store(false, Ordering::Relaxed);
-                Ok(told)
+        match response {
+            Ok(Ok(value)) => {
+                self.clock_rejected.store(false, Ordering::Relaxed);
+                Ok(value)
             }
             Ok(Err(error)) => {
-                self.clock_is_refused.store(trouble::is_of_the_clock(&error), Ordering::Relaxed);
-                Err(trouble::refused(doing, self.settings.place(name), &error))
+                self.clock_rejected.store(error::is_clock_skew(&error), Ordering::Relaxed);
+                Err(error::request_failed(action, self.settings.uri(name), &error))
             }
-            Err(_) => Err(trouble::late(doing, self.settings.place(name))),
+            Err(_) => Err(error::timed_out(action, self.settings.uri(name))),
         }
     }
 
-    /// Whether it takes what is written. Where it refused the clock of this machine last it is asked again.
-    pub(super) async fn takes_results(&self) -> bool {
-        !self.clock_is_refused.load(Ordering::Relaxed) || self.now().await.is_ok()
+    /// Whether S3 accepts writes. After a rejection because of clock skew, S3 is queried again.
+    pub(super) async fn is_writable(&self) -> bool {
+        !self.clock_rejected.load(Ordering::Relaxed) || self.now().await.is_ok()
     }
 
-    fn failed(&self, doing: &'static str, name: &str, reason: &str) -> StoreError {
-        StoreError::S3 { doing, place: self.settings.place(name), reason: reason.to_owned(), remedy: "" }
+    fn failed(&self, action: &'static str, name: &str, reason: &str) -> StoreError {
+        StoreError::S3 { action, location: self.settings.uri(name), reason: reason.to_owned(), remedy: "" }
     }
 
-    fn remembers(&self, name: &str, tag: &str) -> bool {
+    fn is_verified(&self, name: &str, tag: &str) -> bool {
         let verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
         verified.contains(&(name.to_owned(), tag.to_owned()))
     }
 
-    fn remember(&self, name: &str, tag: &str) {
+    fn mark_verified(&self, name: &str, tag: &str) {
         let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
-        if verified.len() >= REMEMBERED {
+        if verified.len() >= MAX_VERIFIED {
             verified.clear();
         }
         verified.insert((name.to_owned(), tag.to_owned()));
     }
 
-    /// The name of a result, or of what is gone in a moment, whose key this is; nothing if it is somebody else's.
+    /// Returns the name of a result or temporary object with this key. Returns `None` for foreign objects.
     fn name<'a>(&self, key: &'a Path) -> Option<&'a str> {
         let name = key.filename()?;
-        let is_ours = name.starts_with(PASSING)
+        let is_ours = name.starts_with(TEMPORARY_PREFIX)
             || name.split_once('.').is_some_and(|(id, rest)| {
                 id.parse::<RequestId>().is_ok() && rest.split('.').next_back() == Some("csv")
             });
@@ -215,20 +217,20 @@ impl S3 {
 
 impl fmt::Debug for S3 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("S3").field(&self.settings.place("")).finish()
+        f.debug_tuple("S3").field(&self.settings.uri("")).finish()
     }
 }
 
-/// A name for what is gone in a moment.
-fn passing() -> String {
-    format!("{PASSING}{}", Uuid::new_v4().simple())
+/// Generates the name of a temporary object.
+fn temporary_name() -> String {
+    format!("{TEMPORARY_PREFIX}{}", Uuid::new_v4().simple())
 }
 
-/// Hands a client out that is there already.
+/// Connector that returns an existing client.
 #[derive(Debug)]
-struct Connected(HttpClient);
+struct SharedHttpClient(HttpClient);
 
-impl HttpConnector for Connected {
+impl HttpConnector for SharedHttpClient {
     fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
         Ok(self.0.clone())
     }

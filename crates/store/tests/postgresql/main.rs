@@ -1,16 +1,16 @@
-//! The store with PostgreSQL: what it does with every database, and what it does with this one alone.
+//! Tests of the store with PostgreSQL: the contract of all databases, and features of PostgreSQL.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+#![allow_inserts(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-#[path = "../store/child.rs"]
-mod child;
+#[path = "../store/all_tables.rs"]
+mod all_tables;
+mod backend;
 #[path = "../store/contract.rs"]
 mod contract;
-mod copying;
-#[path = "../store/every_kind.rs"]
-mod every_kind;
+mod events;
 #[path = "../store/fixture.rs"]
 mod fixture;
-mod notices;
-mod place;
+mod metadata_copy;
 mod server;
+#[path = "../store/subprocess.rs"]
+mod subprocess;

@@ -1,4 +1,4 @@
-//! What is PostgreSQL's alone: one database for many directories, its clock, its absence.
+//! Features of PostgreSQL: shared databases, the server clock, TLS and outages.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -8,13 +8,13 @@ use clew_testkit::PostgreSql;
 use secrecy::ExposeSecret;
 use sqlx::Connection;
 
-use crate::fixture::{Fixture, SECRET_KEY, by, tenant};
-use crate::place;
+use crate::backend;
+use crate::fixture::{Fixture, SECRET_KEY, origin, tenant};
 
-/// A directory on another machine, with the same database and the same master key.
-fn elsewhere(fixture: &Fixture) -> (tempfile::TempDir, Location) {
+/// Creates a directory as on another machine, with the same database and master key.
+fn other_machine(fixture: &Fixture) -> (tempfile::TempDir, Location) {
     let folder = tempfile::tempdir().unwrap();
-    let location = Location { data_dir: folder.path().join("data"), ..place::location(fixture.folder()) };
+    let location = Location { data_dir: folder.path().join("data"), ..backend::location(fixture.folder()) };
     std::fs::create_dir(&location.data_dir).unwrap();
     let key = location.data_dir.join("master.key");
     std::fs::copy(fixture.dir().join("master.key"), key).unwrap();
@@ -24,37 +24,39 @@ fn elsewhere(fixture: &Fixture) -> (tempfile::TempDir, Location) {
 #[tokio::test]
 async fn several_directories_share_a_database() {
     let fixture = Fixture::new().await;
-    let (_folder, location) = elsewhere(&fixture);
+    let (_folder, location) = other_machine(&fixture);
     let other = Store::open(location).await.unwrap();
     let _both = (fixture.store.lock_for_serving().unwrap(), other.lock_for_serving().unwrap());
     let key = other.access_key(&tenant().access_key).await.unwrap().unwrap();
     assert_eq!(key.secret.expose_secret(), SECRET_KEY);
     let before = fixture.store.view().await.unwrap().access_version();
-    other.create_user(&by(), &fixture.founded.domain_id, &crate::contract::users::new_user("ada")).await.unwrap();
+    other
+        .create_user(&origin(), &fixture.initial_ids.domain_id, &crate::contract::users::new_user("ada"))
+        .await
+        .unwrap();
     fixture.user("grace").await;
-    assert_eq!(other.users_of(&fixture.founded.domain_id).await.unwrap().len(), 3);
-    assert_eq!(
-        fixture.store.view().await.unwrap().access_version(),
-        before,
-        "new users change nothing that is remembered"
-    );
+    assert_eq!(other.users_of(&fixture.initial_ids.domain_id).await.unwrap().len(), 3);
+    assert_eq!(fixture.store.view().await.unwrap().access_version(), before, "new users do not affect cached values");
     assert!(other.verify_audit(&[]).await.unwrap().is_sound());
 }
 
 #[tokio::test]
-async fn a_database_is_initialised_once_whatever_the_directory() {
+async fn database_is_initialised_once_for_all_directories() {
     let fixture = Fixture::new().await;
     let folder = tempfile::tempdir().unwrap();
-    let location = Location { data_dir: folder.path().join("data"), ..place::location(fixture.folder()) };
-    let again = Store::initialise(&by(), location.clone(), tenant()).await.unwrap_err();
-    assert!(matches!(&again, StoreError::AlreadyInitialised { place } if place.starts_with("postgres://")), "{again}");
-    assert!(!location.data_dir.join("master.key").exists(), "a key that nothing was sealed with");
+    let location = Location { data_dir: folder.path().join("data"), ..backend::location(fixture.folder()) };
+    let again = Store::initialise(&origin(), location.clone(), tenant()).await.unwrap_err();
+    assert!(
+        matches!(&again, StoreError::AlreadyInitialised { location } if location.starts_with("postgres://")),
+        "{again}"
+    );
+    assert!(!location.data_dir.join("master.key").exists(), "no unused key is created");
     let opened = Store::open(location).await.unwrap_err().to_string();
     assert!(opened.contains("master.key"), "{opened}");
 }
 
 #[tokio::test]
-async fn the_time_is_the_server_s() {
+async fn clock_is_that_of_the_database() {
     let fixture = Fixture::new().await;
     let hour = 3_600_000;
     fixture
@@ -67,7 +69,7 @@ async fn the_time_is_the_server_s() {
     let store = fixture.open().await.unwrap();
     let task = NewTask {
         request_id: RequestId::generate(),
-        project_id: fixture.founded.project_id.clone(),
+        project_id: fixture.initial_ids.project_id.clone(),
         instance_id: clew_model::InstanceId::generate(),
         node_id: NodeId::generate(),
         selection: Selection::default(),
@@ -82,7 +84,7 @@ async fn the_time_is_the_server_s() {
 }
 
 #[tokio::test]
-async fn addresses_that_cannot_be_are_refused_and_no_password_is_shown() {
+async fn invalid_urls_are_rejected_and_passwords_hidden() {
     for url in ["mysql://h/d", "postgres://h:port/d", "clew.db", "postgres://h/d?sslmode=perhaps"] {
         assert!(matches!(url.parse::<PostgresUrl>(), Err(StoreError::MetadataUrl { .. })), "{url}");
     }
@@ -94,14 +96,14 @@ async fn addresses_that_cannot_be_are_refused_and_no_password_is_shown() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_gone_is_said_to_be_gone() {
+async fn unreachable_database_is_reported() {
     let folder = tempfile::tempdir().unwrap();
-    // Bound, so that it is nobody else's, but nobody listens.
-    let nobody = tokio::net::TcpSocket::new_v4().unwrap();
-    nobody.bind(([127, 0, 0, 1], 0).into()).unwrap();
-    let url = format!("postgres://clew@{}/clew", nobody.local_addr().unwrap());
+    // A bound port without a listener.
+    let unused = tokio::net::TcpSocket::new_v4().unwrap();
+    unused.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let url = format!("postgres://clew@{}/clew", unused.local_addr().unwrap());
     let location = Location { data_dir: folder.path().join("data"), metadata: Some(url.parse().unwrap()) };
-    let error = Store::initialise(&by(), location, tenant()).await.unwrap_err().to_string();
+    let error = Store::initialise(&origin(), location, tenant()).await.unwrap_err().to_string();
     assert!(
         error.contains("open the database") && error.contains("see whether the database can be reached"),
         "{error}"
@@ -109,7 +111,7 @@ async fn a_server_that_is_gone_is_said_to_be_gone() {
 }
 
 #[tokio::test]
-async fn it_is_spoken_to_over_tls_as_the_address_says() {
+async fn connections_use_tls_as_configured() {
     let certified = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     let (certificate, key) = (certified.cert.pem(), certified.signing_key.serialize_pem());
     let server = PostgreSql::start_with_tls(&certificate, &key).await.unwrap();
@@ -119,28 +121,28 @@ async fn it_is_spoken_to_over_tls_as_the_address_says() {
     std::fs::write(&other, rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap().cert.pem()).unwrap();
     let at = |url: String| Location { data_dir: folder.path().join("data"), metadata: Some(url.parse().unwrap()) };
     let url = |root: &std::path::Path| format!("{}?sslmode=verify-full&sslrootcert={}", server.url(), root.display());
-    let refused = Store::initialise(&by(), at(url(&other)), tenant()).await.unwrap_err().to_string();
+    let refused = Store::initialise(&origin(), at(url(&other)), tenant()).await.unwrap_err().to_string();
     assert!(refused.contains("see sslmode and sslrootcert"), "{refused}");
-    let (store, _) = Store::initialise(&by(), at(url(&file)), tenant()).await.unwrap();
+    let (store, _) = Store::initialise(&origin(), at(url(&file)), tenant()).await.unwrap();
     store.ping().await.unwrap();
-    let mut watching = sqlx::PgConnection::connect(&server.url()).await.unwrap();
+    let mut observer = sqlx::PgConnection::connect(&server.url()).await.unwrap();
     let plain: i64 = sqlx::query_scalar(
         "SELECT COUNT(*) FROM pg_stat_activity a JOIN pg_stat_ssl s USING (pid) WHERE a.application_name = 'clew' AND NOT s.ssl",
     )
-    .fetch_one(&mut watching)
+    .fetch_one(&mut observer)
     .await
     .unwrap();
     assert_eq!(plain, 0);
 
-    let without = PostgreSql::start().await.unwrap();
-    let refused = Store::open(at(format!("{}?sslmode=require", without.url()))).await.unwrap_err().to_string();
+    let plain_server = PostgreSql::start().await.unwrap();
+    let refused = Store::open(at(format!("{}?sslmode=require", plain_server.url()))).await.unwrap_err().to_string();
     assert!(refused.contains("see sslmode and sslrootcert"), "{refused}");
 }
 
 #[tokio::test]
-async fn a_character_that_it_cannot_keep_is_kept_as_its_picture() {
+async fn nul_character_is_replaced_in_text() {
     let fixture = Fixture::new().await;
-    let domain = &fixture.founded.domain_id;
-    fixture.store.create_group(&by(), domain, "a\0b", "").await.unwrap();
+    let domain = &fixture.initial_ids.domain_id;
+    fixture.store.create_group(&origin(), domain, "a\0b", "").await.unwrap();
     assert_eq!(fixture.store.groups_of(domain).await.unwrap()[0].name, "a\u{2400}b");
 }

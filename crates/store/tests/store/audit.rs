@@ -1,4 +1,4 @@
-//! What stands in the audit: every change, everything that is recorded, and what filters find of it.
+//! Contents and filters of the audit.
 
 use clew_model::{Actor, AuditEvent, NodeId, Origin, Outcome, UserId};
 use clew_store::{AuditFilter, AuditRecord, Grantee, PolicyRef, StoreError};
@@ -6,28 +6,28 @@ use secrecy::SecretString;
 use serde_json::json;
 
 use super::users::new_user;
-use crate::fixture::{Fixture, by, new_instance, tenant};
-use crate::place;
+use crate::backend;
+use crate::fixture::{Fixture, new_instance, origin, tenant};
 
 impl Fixture {
-    pub(crate) async fn audited(&self) -> Vec<AuditRecord> {
+    pub(crate) async fn audit_rows(&self) -> Vec<AuditRecord> {
         self.store.audit(&AuditFilter::default(), 0, 1000).await.unwrap()
     }
 
-    /// Writes this many more rows.
-    pub(crate) async fn record_some(&self, count: usize) {
+    /// Appends this number of rows.
+    pub(crate) async fn record_events(&self, count: usize) {
         for number in 0..count {
-            self.store.record(&AuditEvent::done(&by(), "Test", format!("row {number}"))).await.unwrap();
+            self.store.record(&AuditEvent::done(&origin(), "Test", format!("row {number}"))).await.unwrap();
         }
     }
 }
 
 impl Fixture {
-    /// Writes this many more rows, many at a time.
-    pub(crate) async fn record_at_once(&self, count: usize) {
+    /// Appends this number of rows concurrently.
+    pub(crate) async fn record_concurrently(&self, count: usize) {
         let recording = (0..count).map(|_| {
             let store = self.store.clone();
-            tokio::spawn(async move { store.record(&AuditEvent::done(&by(), "Test", "row")).await.unwrap() })
+            tokio::spawn(async move { store.record(&AuditEvent::done(&origin(), "Test", "row")).await.unwrap() })
         });
         for one in recording.collect::<Vec<_>>() {
             one.await.unwrap();
@@ -37,28 +37,28 @@ impl Fixture {
 
 fn from_network(user: &UserId, fixture: &Fixture) -> Origin {
     Origin {
-        actor: Actor::User { id: user.clone(), name: "ada".into(), domain_id: fixture.founded.domain_id.clone() },
+        actor: Actor::User { id: user.clone(), name: "ada".into(), domain_id: fixture.initial_ids.domain_id.clone() },
         peer: Some("2001:db8::7".parse().unwrap()),
         request_id: "r-1".into(),
     }
 }
 
 #[tokio::test]
-async fn the_founding_is_the_first_row() {
+async fn initialisation_is_the_first_row() {
     let fixture = Fixture::new().await;
-    let rows = fixture.audited().await;
+    let rows = fixture.audit_rows().await;
     assert_eq!(rows.len(), 1);
     let AuditRecord { seq: 1, event, .. } = &rows[0] else { panic!("{rows:?}") };
-    assert_eq!((&*event.operation, &event.origin, &*event.target), ("Initialise", &by(), "acme"));
-    assert_eq!(event.domain_id.as_ref(), Some(&fixture.founded.domain_id));
+    assert_eq!((&*event.operation, &event.origin, &*event.target), ("Initialise", &origin(), "acme"));
+    assert_eq!(event.domain_id.as_ref(), Some(&fixture.initial_ids.domain_id));
     assert_eq!(event.detail["access_key"], tenant().access_key.as_str());
 }
 
 #[tokio::test]
-async fn what_is_recorded_comes_back_as_it_was() {
+async fn recorded_events_are_read_back_unchanged() {
     let fixture = Fixture::new().await;
     let event = AuditEvent {
-        project_id: Some(fixture.founded.project_id.clone()),
+        project_id: Some(fixture.initial_ids.project_id.clone()),
         node_id: Some(NodeId::generate()),
         outcome: Outcome::Denied,
         code: Some("DBS.280015".into()),
@@ -67,21 +67,21 @@ async fn what_is_recorded_comes_back_as_it_was() {
     };
     let nobody = Origin { actor: Actor::Nobody { claimed: "eve".into() }, peer: None, request_id: String::new() };
     let odd = AuditEvent { detail: serde_json::Value::Null, ..AuditEvent::done(&nobody, "CreateToken", "") };
-    fixture.pass(7);
+    fixture.advance_clock(7);
     for event in [&event, &odd, &AuditEvent::done(&Origin::clew(), "PruneResults", "results")] {
         fixture.store.record(event).await.unwrap();
     }
-    let rows = fixture.audited().await;
+    let rows = fixture.audit_rows().await;
     assert_eq!((&rows[1].event, rows[1].at, rows[1].seq), (&event, 1_000_007, 2));
     assert_eq!((&rows[2].event, &rows[3].event.origin.actor), (&odd, &Actor::Clew));
     assert!(fixture.store.verify_audit(&[]).await.unwrap().is_sound());
 }
 
 #[tokio::test]
-async fn every_change_writes_one_row_of_whoever_made_it() {
+async fn every_change_appends_one_row_with_its_actor() {
     let fixture = Fixture::new().await;
-    let (store, domain, project) = (&fixture.store, &fixture.founded.domain_id, &fixture.founded.project_id);
-    let by = from_network(&fixture.founded.user_id, &fixture);
+    let (store, domain, project) = (&fixture.store, &fixture.initial_ids.domain_id, &fixture.initial_ids.project_id);
+    let by = from_network(&fixture.initial_ids.user_id, &fixture);
     let user = store.create_user(&by, domain, &new_user("grace")).await.unwrap();
     let group = store.create_group(&by, domain, "dbas", "").await.unwrap();
     store.add_member(&by, &group, &user).await.unwrap();
@@ -104,7 +104,7 @@ async fn every_change_writes_one_row_of_whoever_made_it() {
     store.create_project(&by, domain, "south", "").await.unwrap();
     store.update_project(&by, project, &clew_store::ProjectChange::default()).await.unwrap();
     store.create_enterprise_project(&by, domain, "e", "").await.unwrap();
-    let rows = fixture.audited().await;
+    let rows = fixture.audit_rows().await;
     let operations: Vec<_> = rows.iter().skip(1).map(|row| row.event.operation.as_str()).collect();
     assert_eq!(
         operations,
@@ -139,47 +139,47 @@ async fn every_change_writes_one_row_of_whoever_made_it() {
     for secret in ["the document", "hash-of-grace", "hidden"] {
         assert!(!all.contains(secret), "{secret}");
     }
-    assert!(all.contains("mysql://u@h:3306/"), "the node is named");
+    assert!(all.contains("mysql://u@h:3306/"), "the event contains the node");
 }
 
 #[tokio::test]
-async fn what_changed_nothing_or_failed_writes_nothing() {
+async fn failed_and_empty_changes_append_no_row() {
     let fixture = Fixture::new().await;
-    let (store, domain) = (&fixture.store, &fixture.founded.domain_id);
-    assert!(!store.remove_user(&by(), &UserId::generate()).await.unwrap());
-    assert!(!store.revoke_token(&by(), &[1; 32]).await.unwrap());
-    store.create_user(&by(), domain, &new_user("admin")).await.unwrap_err();
-    store.create_project(&by(), domain, "here-1", "").await.unwrap_err();
-    assert_eq!(fixture.audited().await.len(), 1);
+    let (store, domain) = (&fixture.store, &fixture.initial_ids.domain_id);
+    assert!(!store.remove_user(&origin(), &UserId::generate()).await.unwrap());
+    assert!(!store.revoke_token(&origin(), &[1; 32]).await.unwrap());
+    store.create_user(&origin(), domain, &new_user("admin")).await.unwrap_err();
+    store.create_project(&origin(), domain, "here-1", "").await.unwrap_err();
+    assert_eq!(fixture.audit_rows().await.len(), 1);
 }
 
 #[tokio::test]
-async fn a_change_that_cannot_be_audited_is_not_made() {
+async fn change_without_audit_row_is_rolled_back() {
     let fixture = Fixture::new().await;
-    fixture.sql(place::refuse("audit", "true", "no room")).await;
-    let refused = fixture.store.create_domain(&by(), "other").await;
+    fixture.sql(backend::reject_inserts("audit", "true", "no room")).await;
+    let refused = fixture.store.create_domain(&origin(), "other").await;
     assert!(refused.unwrap_err().to_string().contains("no room"));
     assert_eq!(fixture.store.domains().await.unwrap().len(), 1);
-    let event = AuditEvent::done(&by(), "Test", "");
+    let event = AuditEvent::done(&origin(), "Test", "");
     let refused = tokio::join!(fixture.store.record(&event), fixture.store.record(&event));
     for refused in [refused.0, refused.1] {
         let error = refused.unwrap_err();
         assert!(matches!(error, StoreError::Database { .. }) && error.to_string().contains("no room"), "{error}");
     }
-    fixture.sql(place::allow("audit")).await;
-    fixture.record_some(1).await;
-    assert_eq!(fixture.audited().await.len(), 2);
+    fixture.sql(backend::allow_inserts("audit")).await;
+    fixture.record_events(1).await;
+    assert_eq!(fixture.audit_rows().await.len(), 2);
 }
 
 #[tokio::test]
-async fn each_filter_finds_its_rows_page_by_page() {
+async fn audit_filters_match_page_by_page() {
     let fixture = Fixture::new().await;
-    let (store, project) = (&fixture.store, &fixture.founded.project_id);
+    let (store, project) = (&fixture.store, &fixture.initial_ids.project_id);
     let ada = UserId::generate();
     let node = NodeId::generate();
     let instance = clew_model::InstanceId::generate();
     let other = fixture.other_domain().await;
-    fixture.pass(1000);
+    fixture.advance_clock(1000);
     let collected = AuditEvent {
         project_id: Some(project.clone()),
         instance_id: Some(instance.clone()),
@@ -188,8 +188,8 @@ async fn each_filter_finds_its_rows_page_by_page() {
         ..AuditEvent::done(&from_network(&ada, &fixture), "CollectRealtimeSession", "shop")
     };
     store.record(&collected).await.unwrap();
-    fixture.pass(1000);
-    fixture.record_some(3).await;
+    fixture.advance_clock(1000);
+    fixture.record_events(3).await;
     let find = |filter: AuditFilter| async move {
         store.audit(&filter, 0, 100).await.unwrap().into_iter().map(|row| row.seq).collect::<Vec<_>>()
     };
@@ -197,7 +197,7 @@ async fn each_filter_finds_its_rows_page_by_page() {
     for (filter, found) in [
         (all(), vec![1, 2, 3, 4, 5, 6]),
         (AuditFilter { domain: Some(other), ..all() }, vec![2]),
-        (AuditFilter { domain: Some(fixture.founded.domain_id.clone()), ..all() }, vec![1, 3]),
+        (AuditFilter { domain: Some(fixture.initial_ids.domain_id.clone()), ..all() }, vec![1, 3]),
         (AuditFilter { from: Some(1_001_000), to: Some(1_002_000), ..all() }, vec![3]),
         (AuditFilter { actor: Some(ada.to_string()), ..all() }, vec![3]),
         (AuditFilter { actor: Some("ada".into()), ..all() }, vec![3]),
@@ -218,7 +218,7 @@ async fn each_filter_finds_its_rows_page_by_page() {
 }
 
 #[tokio::test]
-async fn many_callers_share_a_transaction_and_none_is_forgotten() {
+async fn concurrent_events_share_a_transaction_without_loss() {
     const CALLERS: usize = 32;
     const EACH: usize = 50;
     let fixture = Fixture::new().await;
@@ -227,11 +227,14 @@ async fn many_callers_share_a_transaction_and_none_is_forgotten() {
             let store = fixture.store.clone();
             tokio::spawn(async move {
                 for number in 0..EACH {
-                    let event = AuditEvent::done(&by(), "Test", format!("{caller}/{number}"));
+                    let event = AuditEvent::done(&origin(), "Test", format!("{caller}/{number}"));
                     store.record(&event).await.unwrap();
                     let there = AuditFilter { operation: Some("Test".into()), ..AuditFilter::default() };
                     if number == 0 {
-                        assert!(!store.audit(&there, 0, 1).await.unwrap().is_empty(), "it is there when it returns");
+                        assert!(
+                            !store.audit(&there, 0, 1).await.unwrap().is_empty(),
+                            "the event is visible when the call returns"
+                        );
                     }
                 }
             })
@@ -249,26 +252,26 @@ async fn many_callers_share_a_transaction_and_none_is_forgotten() {
 }
 
 #[tokio::test]
-async fn an_event_whose_caller_gave_up_is_written_all_the_same() {
+async fn event_of_cancelled_caller_is_written() {
     let fixture = Fixture::new().await;
     let store = fixture.store.clone();
     let caller = tokio::spawn(async move {
-        let event = AuditEvent::done(&by(), "Test", "given up");
+        let event = AuditEvent::done(&origin(), "Test", "given up");
         let mut recording = Box::pin(store.record(&event));
         let polled =
             std::future::poll_fn(|context| std::task::Poll::Ready(recording.as_mut().poll(context).is_pending()));
-        assert!(polled.await, "it waits for the disk");
+        assert!(polled.await, "the call is pending");
     });
     caller.await.unwrap();
-    fixture.record_some(1).await;
-    assert_eq!(fixture.audited().await[1].event.target, "given up");
+    fixture.record_events(1).await;
+    assert_eq!(fixture.audit_rows().await[1].event.target, "given up");
 }
 
 #[tokio::test]
-async fn what_no_database_need_keep_is_written_as_its_picture() {
+async fn nul_character_is_replaced_in_the_audit() {
     let fixture = Fixture::new().await;
-    fixture.store.record(&AuditEvent::done(&by(), "Test", "a\0b")).await.unwrap();
-    let found = fixture.audited().await.pop().unwrap();
+    fixture.store.record(&AuditEvent::done(&origin(), "Test", "a\0b")).await.unwrap();
+    let found = fixture.audit_rows().await.pop().unwrap();
     assert_eq!(found.event.target, "a\u{2400}b");
     assert!(fixture.store.verify_audit(&[]).await.unwrap().is_sound());
 }

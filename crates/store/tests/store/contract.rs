@@ -1,8 +1,8 @@
-//! What every store does, whatever database is behind it.
+//! Contract of the store, independent of the database.
 
 mod audit;
-mod batches;
-mod freshness;
+mod fair_scheduling;
+mod group_commit;
 mod intelligent_kills;
 mod inventory;
 pub(crate) mod kill_tasks;
@@ -12,6 +12,7 @@ mod login_backoffs;
 mod policies;
 mod processes;
 mod queue;
+mod read_cache;
 mod releases;
 pub(crate) mod results;
 mod retention;
@@ -22,6 +23,5 @@ mod slow_thresholds;
 mod tampering;
 mod tenants;
 mod truncation;
-mod turns;
 pub(crate) mod users;
 mod zones;

@@ -1,21 +1,21 @@
-//! Making, opening and locking a data directory.
+//! Initialising, opening and locking a data directory.
 
 use std::os::unix::fs::PermissionsExt;
 
-use crate::fixture::{Fixture, all_bytes, by, new_instance, tenant};
+use crate::fixture::{Fixture, all_bytes, new_instance, origin, tenant};
 use clew_store::{Store, StoreError};
 
 #[tokio::test]
-async fn a_second_initialisation_is_refused_and_changes_nothing() {
+async fn second_initialisation_is_rejected_without_changes() {
     let fixture = Fixture::new().await;
     let before = all_bytes(&fixture.dir());
-    let again = Store::initialise(&by(), &fixture.dir(), tenant()).await;
+    let again = Store::initialise(&origin(), &fixture.dir(), tenant()).await;
     assert!(matches!(again, Err(StoreError::AlreadyInitialised { .. })), "{again:?}");
     assert_eq!(all_bytes(&fixture.dir()), before);
 }
 
 #[tokio::test]
-async fn what_a_crash_left_of_an_initialisation_is_started_over() {
+async fn interrupted_initialisation_starts_over() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("data");
     std::fs::create_dir(&dir).unwrap();
@@ -24,14 +24,18 @@ async fn what_a_crash_left_of_an_initialisation_is_started_over() {
     std::fs::write(dir.join("master.key.new"), "ab").unwrap();
     std::fs::write(dir.join("master.key"), "ab".repeat(32)).unwrap();
     std::fs::set_permissions(dir.join("master.key"), std::fs::Permissions::from_mode(0o600)).unwrap();
-    let (store, founded) = Store::initialise(&by(), &dir, tenant()).await.unwrap();
-    assert_eq!(store.projects_of(&founded.domain_id).await.unwrap().len(), 1);
+    let (store, initial_ids) = Store::initialise(&origin(), &dir, tenant()).await.unwrap();
+    assert_eq!(store.projects_of(&initial_ids.domain_id).await.unwrap().len(), 1);
     assert!(!dir.join("clew.db.new").exists() && !dir.join("master.key.new").exists());
-    assert_eq!(std::fs::read_to_string(dir.join("master.key")).unwrap(), "ab".repeat(32), "a key is never replaced");
+    assert_eq!(
+        std::fs::read_to_string(dir.join("master.key")).unwrap(),
+        "ab".repeat(32),
+        "an existing key is not replaced"
+    );
 }
 
 #[tokio::test]
-async fn folders_and_key_are_for_their_owner_alone() {
+async fn directories_and_key_are_accessible_to_the_owner_only() {
     let fixture = Fixture::new().await;
     fixture.store.ping().await.unwrap();
     let _lock = fixture.store.lock_for_serving().unwrap();
@@ -42,27 +46,29 @@ async fn folders_and_key_are_for_their_owner_alone() {
 }
 
 #[tokio::test]
-async fn an_empty_folder_is_no_data_directory() {
+async fn empty_directory_is_not_opened() {
     let folder = tempfile::tempdir().unwrap();
     assert!(matches!(Store::open(folder.path()).await, Err(StoreError::NotInitialised { .. })));
     assert_eq!(all_bytes(folder.path()), []);
 }
 
 #[tokio::test]
-async fn only_one_process_serves_but_others_may_open() {
+async fn one_process_serves_while_others_open() {
     let fixture = Fixture::new().await;
     let lock = fixture.store.lock_for_serving().unwrap();
     let other = Store::open(&fixture.dir()).await.unwrap();
     assert!(matches!(other.lock_for_serving(), Err(StoreError::AlreadyServing { .. })));
-    let added =
-        other.add_instance(&by(), new_instance(&fixture.founded.project_id, "a", &["mysql://u:p@h/"])).await.unwrap();
+    let added = other
+        .add_instance(&origin(), new_instance(&fixture.initial_ids.project_id, "a", &["mysql://u:p@h/"]))
+        .await
+        .unwrap();
     assert_eq!(fixture.store.all_instances().await.unwrap()[0].id, added.id);
     drop(lock);
     assert!(other.lock_for_serving().is_ok());
 }
 
 #[tokio::test]
-async fn wide_permissions_are_tightened_when_the_directory_is_opened() {
+async fn wide_permissions_are_restricted_on_open() {
     let fixture = Fixture::new().await;
     let dir = fixture.dir();
     let mode = |path: &str| std::fs::metadata(dir.join(path)).unwrap().permissions().mode() & 0o7777;
@@ -88,25 +94,25 @@ async fn wide_permissions_are_tightened_when_the_directory_is_opened() {
 }
 
 #[tokio::test]
-async fn a_folder_that_others_use_does_not_become_a_data_directory() {
+async fn directory_with_foreign_files_is_not_initialised() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("home");
     std::fs::create_dir(&dir).unwrap();
     std::fs::write(dir.join("photo.jpg"), "x").unwrap();
     for (mode, reason) in [(0o755, "photo.jpg"), (0o1777, "accounts share")] {
         std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(mode)).unwrap();
-        let refused = Store::initialise(&by(), &dir, tenant()).await.unwrap_err();
+        let refused = Store::initialise(&origin(), &dir, tenant()).await.unwrap_err();
         assert!(matches!(&refused, StoreError::OpenToOthers { mode: found, .. } if *found == mode), "{refused}");
         assert!(refused.to_string().contains(reason) && refused.to_string().contains("chmod 700"), "{refused}");
         assert_eq!(std::fs::metadata(&dir).unwrap().permissions().mode() & 0o7777, mode);
     }
     std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(0o700)).unwrap();
-    Store::initialise(&by(), &dir, tenant()).await.unwrap();
+    Store::initialise(&origin(), &dir, tenant()).await.unwrap();
 }
 
-/// As root the owner is changed; any other account finds a folder of root's.
+/// As root, the test changes the owner. Other accounts use a directory of root.
 #[tokio::test]
-async fn a_directory_of_another_account_is_refused() {
+async fn directory_of_another_account_is_rejected() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("data");
     std::fs::create_dir(&dir).unwrap();
@@ -115,7 +121,7 @@ async fn a_directory_of_another_account_is_refused() {
         Ok(()) => dir,
         Err(_) => "/".into(),
     };
-    let refused = Store::initialise(&by(), &dir, tenant()).await.unwrap_err();
+    let refused = Store::initialise(&origin(), &dir, tenant()).await.unwrap_err();
     assert!(refused.to_string().contains("belongs to another account"), "{refused}");
-    assert_eq!(std::fs::metadata(&dir).unwrap().permissions().mode() & 0o777, 0o755, "it stays as it was");
+    assert_eq!(std::fs::metadata(&dir).unwrap().permissions().mode() & 0o777, 0o755, "the permissions are unchanged");
 }

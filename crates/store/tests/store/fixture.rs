@@ -1,4 +1,4 @@
-//! A store in a place of its own, with a clock that tests move.
+//! A store with its own backend and a manual clock.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,20 +12,20 @@ use clew_store::{Claim, ClaimedTask, Clock, FirstTenant, Founded, NewTask, Store
 use secrecy::SecretString;
 use sqlx::Connection;
 
-use crate::place::{self, Place};
+use crate::backend::{self, Backend};
 
 pub(crate) const SECRET_KEY: &str = "the-secret-key-of-the-first-access-key";
 pub(crate) const NODE_PASSWORD: &str = "the-password-of-a-node";
 
-/// Who the tests are in the audit.
-pub(crate) fn by() -> Origin {
+/// Origin of the changes that tests make.
+pub(crate) fn origin() -> Origin {
     Origin::local("test")
 }
 
 pub(crate) struct Fixture {
     pub(crate) store: Store,
-    pub(crate) founded: Founded,
-    pub(crate) place: Place,
+    pub(crate) initial_ids: Founded,
+    pub(crate) backend: Backend,
     now: Arc<AtomicI64>,
 }
 
@@ -42,11 +42,12 @@ pub(crate) fn tenant() -> FirstTenant {
 
 impl Fixture {
     pub(crate) async fn new() -> Self {
-        let place = Place::new().await;
-        let (store, founded) = Store::initialise(&by(), place::location(place.folder.path()), tenant()).await.unwrap();
+        let backend = Backend::new().await;
+        let (store, initial_ids) =
+            Store::initialise(&origin(), backend::location(backend.folder.path()), tenant()).await.unwrap();
         let now = Arc::new(AtomicI64::new(1_000_000));
         let clock = now.clone();
-        Self { store: store.with_clock(Clock::new(move || clock.load(Ordering::SeqCst))), founded, place, now }
+        Self { store: store.with_clock(Clock::new(move || clock.load(Ordering::SeqCst))), initial_ids, backend, now }
     }
 
     pub(crate) fn dir(&self) -> std::path::PathBuf {
@@ -54,42 +55,42 @@ impl Fixture {
     }
 
     pub(crate) fn folder(&self) -> &Path {
-        self.place.folder.path()
+        self.backend.folder.path()
     }
 
-    /// The same store as another process opens it.
+    /// Opens the same store as another process does.
     pub(crate) async fn open(&self) -> Result<Store, StoreError> {
-        Store::open(place::location(self.folder())).await
+        Store::open(backend::location(self.folder())).await
     }
 
-    /// Changes the database behind the store's back.
+    /// Executes SQL on the database without the store.
     pub(crate) async fn sql(&self, statements: impl AsRef<str>) {
         self.try_sql(statements).await.unwrap();
     }
 
     pub(crate) async fn try_sql(&self, statements: impl AsRef<str>) -> Result<(), sqlx::Error> {
-        let mut connection = place::connect(self.folder()).await;
-        let statements = sqlx::AssertSqlSafe(place::spoken(statements.as_ref()));
+        let mut connection = backend::connect(self.folder()).await;
+        let statements = sqlx::AssertSqlSafe(backend::translate_sql(statements.as_ref()));
         let done = sqlx::raw_sql(statements).execute(&mut connection).await;
         connection.close().await.unwrap();
         done.map(drop)
     }
 
-    /// Rows of a table.
+    /// Counts the rows of a table.
     pub(crate) async fn count(&self, table: &'static str) -> i64 {
-        let mut connection = place::connect(self.folder()).await;
+        let mut connection = backend::connect(self.folder()).await;
         let statement = format!("SELECT COUNT(*) FROM {table}");
         sqlx::query_scalar(sqlx::AssertSqlSafe(statement)).fetch_one(&mut connection).await.unwrap()
     }
 
-    pub(crate) fn pass(&self, milliseconds: i64) {
+    pub(crate) fn advance_clock(&self, milliseconds: i64) {
         self.now.fetch_add(milliseconds, Ordering::SeqCst);
     }
 
     pub(crate) fn new_task(&self, node: &NodeId) -> NewTask {
         NewTask {
             request_id: RequestId::generate(),
-            project_id: self.founded.project_id.clone(),
+            project_id: self.initial_ids.project_id.clone(),
             instance_id: InstanceId::generate(),
             node_id: node.clone(),
             selection: Selection { user: Some("app".into()), ..Selection::default() },
@@ -114,7 +115,7 @@ pub(crate) fn new_instance(project: &ProjectId, name: &str, urls: &[&str]) -> Ne
     }
 }
 
-/// All bytes of all files below a folder.
+/// Reads all files below a directory.
 pub(crate) fn all_bytes(folder: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -130,7 +131,7 @@ pub(crate) fn all_bytes(folder: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
     files
 }
 
-/// One task for the worker "w", if there is any.
+/// Claims one task for the worker "w".
 pub(crate) async fn claim(store: &Store, lease: Duration, per_node: u32) -> Result<Option<ClaimedTask>, StoreError> {
     let claim = Claim { worker: "w".to_owned(), lease, per_node, set_aside: vec![], most: 1 };
     Ok(store.claim_tasks(claim).await?.tasks.pop())

@@ -1,6 +1,6 @@
 //! Instances: names, masters, filters, tenancy.
 
-use crate::fixture::{Fixture, by, new_instance};
+use crate::fixture::{Fixture, new_instance, origin};
 use clew_model::{InstanceFilter, InstanceId, Page, Tag};
 use clew_store::{NewToken, StoreError, TokenOrigin};
 
@@ -9,14 +9,14 @@ fn tag(key: &str, value: &str) -> Tag {
 }
 
 async fn names(fixture: &Fixture, filter: InstanceFilter, page: Page) -> (Vec<String>, u64) {
-    let (instances, total) = fixture.store.instances(&fixture.founded.project_id, &filter, page).await.unwrap();
+    let (instances, total) = fixture.store.instances(&fixture.initial_ids.project_id, &filter, page).await.unwrap();
     (instances.into_iter().map(|instance| instance.name).collect(), total)
 }
 
 #[tokio::test]
-async fn each_filter_and_page_means_what_the_api_says() {
+async fn instance_filters_and_pages_match_the_api() {
     let fixture = Fixture::new().await;
-    let project = &fixture.founded.project_id;
+    let project = &fixture.initial_ids.project_id;
     for (name, master, slave, tags) in [
         ("orders", "10.0.0.1", "10.0.0.11", vec![tag("env", "prod"), tag("team", "a")]),
         ("orders-test", "10.0.0.2", "10.0.0.12", vec![tag("env", "test"), tag("team", "a")]),
@@ -25,7 +25,7 @@ async fn each_filter_and_page_means_what_the_api_says() {
         let urls = [format!("mysql://u:p@{master}/"), format!("mysql://u:p@{slave}:3307/")];
         let mut instance = new_instance(project, name, &[&urls[0], &urls[1]]);
         instance.tags = tags;
-        fixture.store.add_instance(&by(), instance).await.unwrap();
+        fixture.store.add_instance(&origin(), instance).await.unwrap();
     }
     let filter = |set: fn(&mut InstanceFilter)| {
         let mut filter = InstanceFilter::default();
@@ -54,17 +54,17 @@ async fn each_filter_and_page_means_what_the_api_says() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_an_instance_is_refused_whole() {
+async fn invalid_instance_is_rejected_completely() {
     let fixture = Fixture::new().await;
-    let project = &fixture.founded.project_id;
+    let project = &fixture.initial_ids.project_id;
     let url = "mysql://u:p@h/";
-    let added = fixture.store.add_instance(&by(), new_instance(project, "a", &[url])).await.unwrap();
+    let added = fixture.store.add_instance(&origin(), new_instance(project, "a", &[url])).await.unwrap();
     let mut same_id = new_instance(project, "b", &[url]);
     same_id.id = Some(added.id.clone());
     let mut same_node = new_instance(project, "c", &[url]);
     same_node.nodes[0].id = Some(added.nodes[0].id.clone());
     for taken in [new_instance(project, "a", &[url]), same_id, same_node] {
-        let error = fixture.store.add_instance(&by(), taken).await.unwrap_err();
+        let error = fixture.store.add_instance(&origin(), taken).await.unwrap_err();
         assert!(matches!(error, StoreError::AlreadyExists { .. }), "{error}");
     }
     let mut two_masters = new_instance(project, "d", &[url, url]);
@@ -72,33 +72,33 @@ async fn what_cannot_be_an_instance_is_refused_whole() {
     let mut twice_tagged = new_instance(project, "e", &[url]);
     twice_tagged.tags = vec![tag("k", "1"), tag("k", "2")];
     for invalid in [two_masters, twice_tagged, new_instance(project, "f", &[]), new_instance(project, "", &[url])] {
-        let error = fixture.store.add_instance(&by(), invalid).await.unwrap_err();
+        let error = fixture.store.add_instance(&origin(), invalid).await.unwrap_err();
         assert!(matches!(error, StoreError::InvalidInstance { .. }), "{error}");
     }
     assert_eq!(fixture.store.all_instances().await.unwrap().len(), 1);
 }
 
 #[tokio::test]
-async fn a_project_sees_and_removes_only_its_own() {
+async fn project_reads_and_removes_only_its_own_instances() {
     let fixture = Fixture::new().await;
-    let domain = fixture.store.create_domain(&by(), "other").await.unwrap();
-    let other = fixture.store.create_project(&by(), &domain, "here-1", "").await.unwrap();
-    let mine = &fixture.founded.project_id;
-    let added = fixture.store.add_instance(&by(), new_instance(mine, "a", &["mysql://u:p@h/"])).await.unwrap();
+    let domain = fixture.store.create_domain(&origin(), "other").await.unwrap();
+    let other = fixture.store.create_project(&origin(), &domain, "here-1", "").await.unwrap();
+    let mine = &fixture.initial_ids.project_id;
+    let added = fixture.store.add_instance(&origin(), new_instance(mine, "a", &["mysql://u:p@h/"])).await.unwrap();
     assert!(fixture.store.instance(&other, &added.id).await.unwrap().is_none());
-    assert!(!fixture.store.remove_instance(&by(), &other, &added.id).await.unwrap());
-    assert!(!fixture.store.remove_instance(&by(), mine, &InstanceId::generate()).await.unwrap());
-    assert!(fixture.store.remove_instance(&by(), mine, &added.id).await.unwrap());
+    assert!(!fixture.store.remove_instance(&origin(), &other, &added.id).await.unwrap());
+    assert!(!fixture.store.remove_instance(&origin(), mine, &InstanceId::generate()).await.unwrap());
+    assert!(fixture.store.remove_instance(&origin(), mine, &added.id).await.unwrap());
     assert!(fixture.store.node_to_read(&added.nodes[0].id).await.unwrap().is_none());
 }
 
 #[tokio::test]
-async fn tokens_are_found_by_their_hash_until_they_are_removed() {
+async fn token_is_found_by_hash_until_removed() {
     let fixture = Fixture::new().await;
     let token = NewToken {
         hash: [7; 32],
-        user_id: fixture.founded.user_id.clone(),
-        scope_project: Some(fixture.founded.project_id.clone()),
+        user_id: fixture.initial_ids.user_id.clone(),
+        scope_project: Some(fixture.initial_ids.project_id.clone()),
         issued_by_methods: vec!["password".into()],
         issued_at: 100,
         expires_at: 200,

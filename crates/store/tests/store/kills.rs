@@ -1,15 +1,15 @@
-//! Kills: written down before they are sent, and ended once.
+//! Kills: recorded before they are sent, and completed once.
 
 use clew_model::{InstanceId, NodeId, Origin, Outcome, Page};
 use clew_store::{AuditFilter, KillEnd, KillFilter, KillSource, NewKill};
 
-use crate::fixture::{Fixture, by};
+use crate::fixture::{Fixture, origin};
 
-const EVERYTHING: Page = Page { offset: 0, limit: 1000 };
+const ALL_ROWS: Page = Page { offset: 0, limit: 1000 };
 
 pub(crate) fn new_kill(fixture: &Fixture, instance: &InstanceId, session_id: u64) -> NewKill {
     NewKill {
-        project_id: fixture.founded.project_id.clone(),
+        project_id: fixture.initial_ids.project_id.clone(),
         instance_id: instance.clone(),
         node_id: NodeId::generate(),
         source: KillSource::Manual,
@@ -33,22 +33,22 @@ async fn events(fixture: &Fixture) -> Vec<clew_store::AuditRecord> {
 }
 
 #[tokio::test]
-async fn a_kill_is_there_before_its_outcome_and_the_audit_has_it_with_the_outcome() {
+async fn kill_is_recorded_before_its_outcome_and_audited_with_it() {
     let fixture = Fixture::new().await;
     let instance = InstanceId::generate();
     let kills = [new_kill(&fixture, &instance, 7), new_kill(&fixture, &instance, u64::from(u32::MAX))];
     let ids = fixture.store.begin_kills(&kills).await.unwrap();
     let filter = KillFilter::of_instance(instance.clone());
-    let (open, total) = fixture.store.killed_sessions(&filter, EVERYTHING).await.unwrap();
+    let (open, total) = fixture.store.killed_sessions(&filter, ALL_ROWS).await.unwrap();
     assert_eq!((total, open.len()), (2, 2));
     assert!(open.iter().all(|kill| (kill.outcome, kill.ended_at) == (None, None) && kill.asked_at == 1_000_000));
     assert!(events(&fixture).await.is_empty());
 
-    fixture.pass(5);
+    fixture.advance_clock(5);
     let ends =
         [(ids[0], KillEnd::RollingBack, "3 rows".to_owned()), (ids[1], KillEnd::Refused, "protected".to_owned())];
-    fixture.store.end_kills(&by(), &ends).await.unwrap();
-    let (ended, _) = fixture.store.killed_sessions(&filter, EVERYTHING).await.unwrap();
+    fixture.store.end_kills(&origin(), &ends).await.unwrap();
+    let (ended, _) = fixture.store.killed_sessions(&filter, ALL_ROWS).await.unwrap();
     let last = &ended[0];
     assert_eq!((last.session_id, last.outcome), (u64::from(u32::MAX), Some(KillEnd::Refused)));
     let first = &ended[1];
@@ -61,28 +61,28 @@ async fn a_kill_is_there_before_its_outcome_and_the_audit_has_it_with_the_outcom
     let detail = &rows[0].event.detail;
     assert_eq!((&detail["source"], &detail["outcome"]), (&"manual".into(), &"rolling_back".into()));
     assert_eq!((&detail["statement"], &detail["reason"]), (&"SELECT ?".into(), &"it holds everybody up".into()));
-    assert_eq!(rows[0].event.domain_id.as_ref(), Some(&fixture.founded.domain_id));
+    assert_eq!(rows[0].event.domain_id.as_ref(), Some(&fixture.initial_ids.domain_id));
     assert_eq!(rows[0].event.instance_id, Some(instance));
 
-    // An outcome stays what it is.
-    fixture.store.end_kills(&by(), &[(ids[0], KillEnd::Failed, String::new())]).await.unwrap();
-    let (same, _) = fixture.store.killed_sessions(&filter, EVERYTHING).await.unwrap();
+    // An outcome is never replaced.
+    fixture.store.end_kills(&origin(), &[(ids[0], KillEnd::Failed, String::new())]).await.unwrap();
+    let (same, _) = fixture.store.killed_sessions(&filter, ALL_ROWS).await.unwrap();
     assert_eq!(same, ended);
     assert_eq!(events(&fixture).await.len(), 2);
 }
 
 #[tokio::test]
-async fn what_was_lost_in_between_becomes_unknown_and_can_become_known() {
+async fn lost_kill_becomes_unknown_until_its_outcome_is_recorded() {
     let fixture = Fixture::new().await;
     let instance = InstanceId::generate();
     let lost = fixture.store.begin_kills(&[new_kill(&fixture, &instance, 7)]).await.unwrap();
-    fixture.pass(60_000);
+    fixture.advance_clock(60_000);
     fixture.store.begin_kills(&[new_kill(&fixture, &instance, 8)]).await.unwrap();
     assert_eq!(fixture.store.end_lost_kills(1_060_000).await.unwrap(), 1);
     assert_eq!(fixture.store.end_lost_kills(1_060_000).await.unwrap(), 0);
     let filter = KillFilter::of_instance(instance);
     let outcomes = async || {
-        let (kills, _) = fixture.store.killed_sessions(&filter, EVERYTHING).await.unwrap();
+        let (kills, _) = fixture.store.killed_sessions(&filter, ALL_ROWS).await.unwrap();
         kills.into_iter().map(|kill| (kill.session_id, kill.outcome)).collect::<Vec<_>>()
     };
     assert_eq!(outcomes().await, [(8, None), (7, Some(KillEnd::Unknown))]);
@@ -90,16 +90,16 @@ async fn what_was_lost_in_between_becomes_unknown_and_can_become_known() {
     assert_eq!((rows.len(), &rows[0].event.origin, rows[0].event.outcome), (1, &Origin::clew(), Outcome::Failed));
     assert_eq!(rows[0].event.detail["outcome"], "unknown");
 
-    fixture.store.end_kills(&by(), &[(lost[0], KillEnd::Killed, String::new())]).await.unwrap();
+    fixture.store.end_kills(&origin(), &[(lost[0], KillEnd::Killed, String::new())]).await.unwrap();
     assert_eq!(outcomes().await, [(8, None), (7, Some(KillEnd::Killed))]);
     assert_eq!(events(&fixture).await.len(), 2);
-    // What has no outcome yet is not old.
+    // Kills without an outcome are not removed.
     assert_eq!(fixture.store.remove_kills_before(i64::MAX).await.unwrap(), 1);
     assert_eq!(outcomes().await, [(8, None)]);
 }
 
 #[tokio::test]
-async fn kills_are_found_by_where_they_were_what_they_came_from_and_when() {
+async fn kills_are_filtered_by_node_source_task_and_time() {
     let fixture = Fixture::new().await;
     let (instance, other) = (InstanceId::generate(), InstanceId::generate());
     let manual = new_kill(&fixture, &instance, 1);
@@ -110,7 +110,7 @@ async fn kills_are_found_by_where_they_were_what_they_came_from_and_when() {
         ..new_kill(&fixture, &instance, session_id)
     };
     fixture.store.begin_kills(&[manual.clone(), new_kill(&fixture, &other, 2)]).await.unwrap();
-    fixture.pass(10);
+    fixture.advance_clock(10);
     let tasks = [task(3, "t1", KillSource::Task), task(4, "t2", KillSource::Intelligent)];
     fixture.store.begin_kills(&tasks).await.unwrap();
     let all = KillFilter::of_instance(instance.clone());
@@ -124,7 +124,7 @@ async fn kills_are_found_by_where_they_were_what_they_came_from_and_when() {
         (KillFilter { from: Some(1_000_010), ..all.clone() }, vec![4, 3]),
         (KillFilter { to: Some(1_000_010), ..all.clone() }, vec![1]),
     ] {
-        let (kills, total) = fixture.store.killed_sessions(&filter, EVERYTHING).await.unwrap();
+        let (kills, total) = fixture.store.killed_sessions(&filter, ALL_ROWS).await.unwrap();
         let found: Vec<u64> = kills.iter().map(|kill| kill.session_id).collect();
         assert_eq!((found, total), (expected.clone(), expected.len() as u64), "{filter:?}");
     }

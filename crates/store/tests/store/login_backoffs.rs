@@ -1,15 +1,15 @@
-//! Refused logins: the back-off, and its end.
+//! Back-off of refused logins.
 
 use clew_model::{Failure, FailureKind, Instance, Node, NodeId};
 use clew_store::{LoginCause, LoginPermit, Store};
 
-use crate::fixture::{Fixture, by, new_instance};
+use crate::fixture::{Fixture, new_instance, origin};
 
 const MINUTE: i64 = 60_000;
 
 async fn instance(fixture: &Fixture) -> Instance {
     let urls = ["mysql://clew:old@10.0.0.5/", "mysql://clew:old@10.0.0.6/"];
-    fixture.store.add_instance(&by(), new_instance(&fixture.founded.project_id, "shop", &urls)).await.unwrap()
+    fixture.store.add_instance(&origin(), new_instance(&fixture.initial_ids.project_id, "shop", &urls)).await.unwrap()
 }
 
 async fn node(store: &Store, id: &NodeId) -> Node {
@@ -28,12 +28,12 @@ async fn permit(store: &Store, node: &NodeId, cause: LoginCause) -> Option<u32> 
 }
 
 #[tokio::test]
-async fn refused_logins_are_retried_ever_later_by_one_of_all_processes() {
+async fn refused_logins_back_off_across_processes() {
     let fixture = Fixture::new().await;
     let node = node(&fixture.store, &instance(&fixture).await.nodes[0].id).await;
     assert_eq!(permit(&fixture.store, &node.id, LoginCause::Automatic).await, Some(0));
     fixture.store.record_login_refusal(&node, 0, &refused("error 1045")).await.unwrap();
-    // Another login that was under way at the same time.
+    // A concurrent login.
     fixture.store.record_login_refusal(&node, 0, &refused("error 1045")).await.unwrap();
     for (refusals, delay) in [(1, MINUTE / 2), (2, MINUTE), (3, 2 * MINUTE), (4, 4 * MINUTE)] {
         let backoff = fixture.store.login_backoff(&node.id).await.unwrap().unwrap();
@@ -41,9 +41,9 @@ async fn refused_logins_are_retried_ever_later_by_one_of_all_processes() {
             (backoff.refusals, backoff.retry_at - backoff.refused_at, &*backoff.reason),
             (refusals, delay, "error 1045")
         );
-        fixture.pass(delay - 1);
+        fixture.advance_clock(delay - 1);
         assert_eq!(permit(&fixture.store, &node.id, LoginCause::Automatic).await, None);
-        fixture.pass(1);
+        fixture.advance_clock(1);
         assert_eq!(permit(&fixture.store, &node.id, LoginCause::Automatic).await, Some(refusals));
         assert_eq!(permit(&fixture.store, &node.id, LoginCause::Automatic).await, None, "one login, not two");
         fixture.store.record_login_refusal(&node, refusals, &refused("error 1045")).await.unwrap();
@@ -53,19 +53,19 @@ async fn refused_logins_are_retried_ever_later_by_one_of_all_processes() {
 }
 
 #[tokio::test]
-async fn a_user_retries_sooner_but_not_without_end() {
+async fn requested_login_retries_after_its_own_delay() {
     let fixture = Fixture::new().await;
     let node = node(&fixture.store, &instance(&fixture).await.nodes[0].id).await;
     fixture.store.record_login_refusal(&node, 0, &refused("error 1045")).await.unwrap();
     assert_eq!(permit(&fixture.store, &node.id, LoginCause::Requested).await, None);
-    fixture.pass(10_000);
+    fixture.advance_clock(10_000);
     assert_eq!(permit(&fixture.store, &node.id, LoginCause::Automatic).await, None);
     assert_eq!(permit(&fixture.store, &node.id, LoginCause::Requested).await, Some(1));
     assert_eq!(permit(&fixture.store, &node.id, LoginCause::Requested).await, None);
 }
 
 #[tokio::test]
-async fn new_credentials_are_tried_at_once_and_old_ones_are_not_held_against_them() {
+async fn new_credentials_end_the_back_off() {
     let fixture = Fixture::new().await;
     let (store, shop) = (&fixture.store, instance(&fixture).await);
     let old = [node(store, &shop.nodes[0].id).await, node(store, &shop.nodes[1].id).await];
@@ -74,24 +74,24 @@ async fn new_credentials_are_tried_at_once_and_old_ones_are_not_held_against_the
     }
     let new = "mysql://clew:new@10.0.0.5/".parse().unwrap();
     let (project, foreign) = (&shop.project_id, NodeId::generate());
-    assert!(!store.set_node_url(&by(), project, &shop.id, &foreign, &new).await.unwrap());
-    assert!(store.set_node_url(&by(), project, &shop.id, &old[0].id, &new).await.unwrap());
+    assert!(!store.set_node_url(&origin(), project, &shop.id, &foreign, &new).await.unwrap());
+    assert!(store.set_node_url(&origin(), project, &shop.id, &old[0].id, &new).await.unwrap());
     assert_eq!(permit(store, &old[0].id, LoginCause::Automatic).await, Some(0));
-    // A login with the old password ends only now.
+    // A login with the previous password completes late.
     store.record_login_refusal(&old[0], 0, &refused("error 1045")).await.unwrap();
     assert_eq!(permit(store, &old[0].id, LoginCause::Automatic).await, Some(0));
     let still: Vec<NodeId> = store.login_backoffs(&shop.id).await.unwrap().into_iter().map(|(id, _)| id).collect();
     assert_eq!(still, [old[1].id.clone()]);
-    let event = fixture.audited().await.into_iter().find(|row| row.event.operation == "ChangeNode").unwrap();
+    let event = fixture.audit_rows().await.into_iter().find(|row| row.event.operation == "ChangeNode").unwrap();
     let url = event.event.detail["url"].as_str().unwrap();
     assert!(url.starts_with("mysql://clew@10.0.0.5"), "{url}");
 }
 
 #[tokio::test]
-async fn a_clock_that_is_set_back_does_not_prolong_a_back_off() {
+async fn clock_set_back_does_not_extend_the_back_off() {
     let fixture = Fixture::new().await;
     let node = node(&fixture.store, &instance(&fixture).await.nodes[0].id).await;
     fixture.store.record_login_refusal(&node, 0, &refused("error 1045")).await.unwrap();
-    fixture.pass(-24 * 60 * MINUTE);
+    fixture.advance_clock(-24 * 60 * MINUTE);
     assert_eq!(permit(&fixture.store, &node.id, LoginCause::Automatic).await, Some(1));
 }

@@ -1,14 +1,14 @@
-//! The store in real folders with a real database: what it does with every database, here with SQLite, and what it does with SQLite alone.
+//! Tests of the store with SQLite: the contract of all databases, and features of SQLite.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+#![allow_inserts(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-mod child;
+mod all_tables;
+mod backend;
 #[path = "contract.rs"]
 mod contract;
 mod data_directory;
-mod every_kind;
+mod error_hints;
 mod fixture;
-mod place;
 mod results_on_s3;
-mod troubles;
+mod subprocess;
 mod upgrade;

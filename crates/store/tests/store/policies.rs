@@ -1,50 +1,50 @@
-//! Policies, attachments, and what reaches a user.
+//! Policies, attachments and grants.
 
 use clew_model::{PolicyId, ProjectId};
 use clew_store::{Attachment, Grantee, PolicyLimits, PolicyRef, StoreError, StoredGrant, StoredPolicy};
 
 use super::users::new_user;
-use crate::fixture::{Fixture, by};
+use crate::fixture::{Fixture, origin};
 
 fn system() -> PolicyRef {
     PolicyRef::System("TaurusDB ReadOnlyAccess".into())
 }
 
 #[tokio::test]
-async fn a_policy_is_put_again_under_its_name_and_removed_once_nobody_has_it() {
+async fn policy_is_replaced_by_name_and_removed_when_detached() {
     let fixture = Fixture::new().await;
-    let (store, domain) = (&fixture.store, &fixture.founded.domain_id);
-    let id = store.put_policy(&by(), domain, "look", "role", "{1}", "first").await.unwrap();
-    fixture.pass(5000);
-    assert_eq!(store.put_policy(&by(), domain, "look", "identity", "{2}", "second").await.unwrap(), id);
+    let (store, domain) = (&fixture.store, &fixture.initial_ids.domain_id);
+    let id = store.put_policy(&origin(), domain, "look", "role", "{1}", "first").await.unwrap();
+    fixture.advance_clock(5000);
+    assert_eq!(store.put_policy(&origin(), domain, "look", "identity", "{2}", "second").await.unwrap(), id);
     let found = store.policy_by_name(domain, "look").await.unwrap().unwrap();
     assert_eq!((&*found.model, &*found.document, &*found.description), ("identity", "{2}", "second"));
     assert_eq!((found.created_at, found.updated_at, &found.id), (1000, 1005, &id));
     let other = fixture.other_domain().await;
     assert!(store.policy_by_name(&other, "look").await.unwrap().is_none());
-    assert_ne!(store.put_policy(&by(), &other, "look", "role", "{}", "").await.unwrap(), id);
-    assert!(store.put_policy(&by(), domain, "odd", "neither", "{}", "").await.is_err());
+    assert_ne!(store.put_policy(&origin(), &other, "look", "role", "{}", "").await.unwrap(), id);
+    assert!(store.put_policy(&origin(), domain, "odd", "neither", "{}", "").await.is_err());
     assert_eq!(store.policies_of(domain).await.unwrap().len(), 1);
 
-    let (own, admin) = (PolicyRef::Own(id.clone()), Grantee::User(fixture.founded.user_id.clone()));
-    assert!(store.attach(&by(), &own, &admin, None).await.unwrap());
-    let refused = store.remove_policy(&by(), &id).await;
+    let (own, admin) = (PolicyRef::Own(id.clone()), Grantee::User(fixture.initial_ids.user_id.clone()));
+    assert!(store.attach(&origin(), &own, &admin, None).await.unwrap());
+    let refused = store.remove_policy(&origin(), &id).await;
     assert!(matches!(refused, Err(StoreError::InUse { times: 1, .. })), "{refused:?}");
-    assert!(store.detach(&by(), &own, &admin, None).await.unwrap());
-    assert!(store.remove_policy(&by(), &id).await.unwrap());
-    assert!(!store.remove_policy(&by(), &id).await.unwrap());
+    assert!(store.detach(&origin(), &own, &admin, None).await.unwrap());
+    assert!(store.remove_policy(&origin(), &id).await.unwrap());
+    assert!(!store.remove_policy(&origin(), &id).await.unwrap());
     assert!(store.policy(&id).await.unwrap().is_none());
 }
 
 #[tokio::test]
-async fn a_policy_reaches_a_user_directly_and_through_groups() {
+async fn policy_applies_directly_and_through_groups() {
     let fixture = Fixture::new().await;
-    let (store, domain, project) = (&fixture.store, &fixture.founded.domain_id, &fixture.founded.project_id);
+    let (store, domain, project) = (&fixture.store, &fixture.initial_ids.domain_id, &fixture.initial_ids.project_id);
     let (ada, grace) = (fixture.user("ada").await, fixture.user("grace").await);
-    let dbas = store.create_group(&by(), domain, "dbas", "").await.unwrap();
-    let idle = store.create_group(&by(), domain, "idle", "").await.unwrap();
-    store.add_member(&by(), &dbas, &ada).await.unwrap();
-    let look = store.put_policy(&by(), domain, "look", "role", "{look}", "").await.unwrap();
+    let dbas = store.create_group(&origin(), domain, "dbas", "").await.unwrap();
+    let idle = store.create_group(&origin(), domain, "idle", "").await.unwrap();
+    store.add_member(&origin(), &dbas, &ada).await.unwrap();
+    let look = store.put_policy(&origin(), domain, "look", "role", "{look}", "").await.unwrap();
     let own = PolicyRef::Own(look);
     for (policy, to, project) in [
         (&own, Grantee::User(ada.clone()), None),
@@ -53,8 +53,8 @@ async fn a_policy_reaches_a_user_directly_and_through_groups() {
         (&system(), Grantee::Group(idle.clone()), None),
         (&system(), Grantee::User(grace.clone()), None),
     ] {
-        assert!(store.attach(&by(), policy, &to, project).await.unwrap());
-        assert!(!store.attach(&by(), policy, &to, project).await.unwrap(), "once is enough");
+        assert!(store.attach(&origin(), policy, &to, project).await.unwrap());
+        assert!(!store.attach(&origin(), policy, &to, project).await.unwrap(), "it is already attached");
     }
     let own_policy = StoredPolicy::Own { name: "look".into(), document: "{look}".into() };
     let system_policy = StoredPolicy::System { name: "TaurusDB ReadOnlyAccess".into() };
@@ -72,92 +72,95 @@ async fn a_policy_reaches_a_user_directly_and_through_groups() {
         ]
     );
     assert_eq!(store.grants_of(&grace).await.unwrap(), [grant(&system_policy, None, None)]);
-    assert!(store.grants_of(&fixture.founded.user_id).await.unwrap().is_empty());
+    assert!(store.grants_of(&fixture.initial_ids.user_id).await.unwrap().is_empty());
 
     let attached = Attachment { policy: own.clone(), grantee: Grantee::User(ada.clone()), project: None };
     assert_eq!(store.attachments_to(&Grantee::User(ada.clone())).await.unwrap(), std::slice::from_ref(&attached));
     let of_own = store.attachments_of(&own).await.unwrap();
     assert_eq!((of_own.len(), &of_own[0]), (2, &attached));
     assert_eq!(store.attachments_of(&system()).await.unwrap().len(), 3);
-    assert!(!store.detach(&by(), &own, &Grantee::Group(dbas.clone()), None).await.unwrap(), "only in a project");
-    assert!(store.detach(&by(), &own, &Grantee::Group(dbas.clone()), Some(project)).await.unwrap());
-    store.remove_group(&by(), &dbas).await.unwrap();
+    assert!(
+        !store.detach(&origin(), &own, &Grantee::Group(dbas.clone()), None).await.unwrap(),
+        "it is attached in a project only"
+    );
+    assert!(store.detach(&origin(), &own, &Grantee::Group(dbas.clone()), Some(project)).await.unwrap());
+    store.remove_group(&origin(), &dbas).await.unwrap();
     assert_eq!(store.grants_of(&ada).await.unwrap(), [grant(&own_policy, None, None)]);
-    store.remove_user(&by(), &ada).await.unwrap();
-    assert!(store.attachments_of(&own).await.unwrap().is_empty(), "attachments go with whom they are for");
+    store.remove_user(&origin(), &ada).await.unwrap();
+    assert!(store.attachments_of(&own).await.unwrap().is_empty(), "attachments are removed with their grantee");
 }
 
 #[tokio::test]
-async fn nothing_is_attached_across_domains() {
+async fn attachment_across_domains_is_rejected() {
     let fixture = Fixture::new().await;
     let store = &fixture.store;
     let other = fixture.other_domain().await;
-    let theirs = store.put_policy(&by(), &other, "look", "role", "{}", "").await.unwrap();
-    let their_project = store.create_project(&by(), &other, "p", "").await.unwrap();
-    let them = Grantee::User(store.create_user(&by(), &other, &new_user("eve")).await.unwrap());
-    let us = Grantee::User(fixture.founded.user_id.clone());
+    let theirs = store.put_policy(&origin(), &other, "look", "role", "{}", "").await.unwrap();
+    let their_project = store.create_project(&origin(), &other, "p", "").await.unwrap();
+    let them = Grantee::User(store.create_user(&origin(), &other, &new_user("eve")).await.unwrap());
+    let us = Grantee::User(fixture.initial_ids.user_id.clone());
     for (policy, to, project) in [
         (PolicyRef::Own(theirs.clone()), &us, None),
         (PolicyRef::Own(PolicyId::generate()), &us, None),
         (system(), &us, Some(&their_project)),
-        (PolicyRef::Own(theirs.clone()), &them, Some(&fixture.founded.project_id)),
+        (PolicyRef::Own(theirs.clone()), &them, Some(&fixture.initial_ids.project_id)),
         (system(), &Grantee::Group(clew_model::GroupId::generate()), None),
     ] {
-        let refused = store.attach(&by(), &policy, to, project).await;
+        let refused = store.attach(&origin(), &policy, to, project).await;
         assert!(matches!(refused, Err(StoreError::Unknown { .. })), "{policy:?}: {refused:?}");
     }
-    assert!(store.attach(&by(), &PolicyRef::Own(theirs), &them, Some(&their_project)).await.unwrap());
+    assert!(store.attach(&origin(), &PolicyRef::Own(theirs), &them, Some(&their_project)).await.unwrap());
 }
 
 #[tokio::test]
-async fn no_more_policies_reach_a_user_or_group_than_the_limits_allow() {
+async fn policy_limits_of_users_and_groups_are_enforced() {
     let fixture = Fixture::new().await;
     let store = fixture.store.clone().with_policy_limits(PolicyLimits { policies: 3, bytes: 100 });
-    let domain = &fixture.founded.domain_id;
+    let domain = &fixture.initial_ids.domain_id;
     let ada = fixture.user("ada").await;
-    let (user, dbas) = (Grantee::User(ada.clone()), store.create_group(&by(), domain, "dbas", "").await.unwrap());
+    let (user, dbas) = (Grantee::User(ada.clone()), store.create_group(&origin(), domain, "dbas", "").await.unwrap());
     let group = Grantee::Group(dbas.clone());
     let put = async |name: &str, document: &str| {
-        PolicyRef::Own(store.put_policy(&by(), domain, name, "role", document, "").await.unwrap())
+        PolicyRef::Own(store.put_policy(&origin(), domain, name, "role", document, "").await.unwrap())
     };
     let (one, two, three) = (put("one", "{1}").await, put("two", "{2}").await, put("three", "{3}").await);
     for policy in [&one, &two] {
-        assert!(store.attach(&by(), policy, &user, None).await.unwrap());
+        assert!(store.attach(&origin(), policy, &user, None).await.unwrap());
     }
     for policy in [&one, &three] {
-        assert!(store.attach(&by(), policy, &group, None).await.unwrap());
+        assert!(store.attach(&origin(), policy, &group, None).await.unwrap());
     }
-    // Two of the user and two of the group are four: the group cannot be joined.
-    let refused = store.add_member(&by(), &dbas, &ada).await.unwrap_err();
+    // Two policies of the user and two of the group exceed the limit: the group cannot be joined.
+    let refused = store.add_member(&origin(), &dbas, &ada).await.unwrap_err();
     assert_eq!(
         refused.to_string(),
         "\"ada\" would have 4 policies with 12 bytes; a user or group may have 3 policies with 100 bytes in all; \
          fix: detach policies that are no longer needed, or merge them"
     );
     assert!(store.members_of(&dbas).await.unwrap().is_empty());
-    assert!(store.detach(&by(), &two, &user, None).await.unwrap());
-    assert!(store.add_member(&by(), &dbas, &ada).await.unwrap());
-    // One more for the group is one too many for its member; for a group without members it would be the third.
+    assert!(store.detach(&origin(), &two, &user, None).await.unwrap());
+    assert!(store.add_member(&origin(), &dbas, &ada).await.unwrap());
+    // One more policy of the group exceeds the limit of its member. A group without members may have a third one.
     for (policy, grantee) in [(&two, &user), (&two, &group), (&system(), &group)] {
-        let refused = store.attach(&by(), policy, grantee, None).await;
+        let refused = store.attach(&origin(), policy, grantee, None).await;
         assert!(matches!(refused, Err(StoreError::TooManyPolicies { policies: 4, .. })), "{refused:?}");
     }
     assert_eq!(store.grants_of(&ada).await.unwrap().len(), 3);
-    let idle = Grantee::Group(store.create_group(&by(), domain, "idle", "").await.unwrap());
+    let idle = Grantee::Group(store.create_group(&origin(), domain, "idle", "").await.unwrap());
     for policy in [&one, &two, &system()] {
-        assert!(store.attach(&by(), policy, &idle, None).await.unwrap());
+        assert!(store.attach(&origin(), policy, &idle, None).await.unwrap());
     }
-    let refused = store.attach(&by(), &three, &idle, None).await.unwrap_err();
+    let refused = store.attach(&origin(), &three, &idle, None).await.unwrap_err();
     assert!(refused.to_string().starts_with("\"idle\" would have 4 policies"), "{refused}");
 
-    // A policy cannot grow beyond the limit, for whomever it reaches: it counts twice for ada. It can always shrink.
+    // A policy cannot grow beyond the limit of any user: it counts twice for ada. It can always shrink.
     let long = |length: usize| format!("{{{}}}", "é".repeat(length / 2 - 1));
-    let refused = store.put_policy(&by(), domain, "one", "role", &long(50), "").await;
+    let refused = store.put_policy(&origin(), domain, "one", "role", &long(50), "").await;
     assert!(matches!(refused, Err(StoreError::TooManyPolicies { bytes: 103, .. })), "{refused:?}");
     assert_eq!(store.policy_by_name(domain, "one").await.unwrap().unwrap().document, "{1}");
-    store.put_policy(&by(), domain, "one", "role", &long(48), "").await.unwrap();
+    store.put_policy(&origin(), domain, "one", "role", &long(48), "").await.unwrap();
     let narrow = fixture.store.clone().with_policy_limits(PolicyLimits { policies: 1, bytes: 10 });
-    narrow.put_policy(&by(), domain, "one", "role", &long(46), "").await.unwrap();
-    narrow.put_policy(&by(), domain, "new", "role", &long(90), "").await.unwrap();
-    assert!(narrow.detach(&by(), &one, &user, None).await.unwrap());
+    narrow.put_policy(&origin(), domain, "one", "role", &long(46), "").await.unwrap();
+    narrow.put_policy(&origin(), domain, "new", "role", &long(90), "").await.unwrap();
+    assert!(narrow.detach(&origin(), &one, &user, None).await.unwrap());
 }

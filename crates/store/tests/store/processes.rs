@@ -1,24 +1,24 @@
-//! Several processes at one data directory, and processes that are killed.
+//! Several processes on one data directory, and killed processes.
 
 use std::process::Stdio;
 use std::time::Duration;
 
-use crate::fixture::{Fixture, by, claim, new_instance, tenant};
-use crate::{child, place};
+use crate::fixture::{Fixture, claim, new_instance, origin, tenant};
+use crate::{backend, subprocess};
 use clew_model::{AuditEvent, Failure, FailureKind, NodeId, TaskOutcome};
 use clew_store::{AuditFilter, AuditRecord, Store, StoreError};
 
-/// What the other process adds.
-const ADDED: usize = 40;
+/// Number of instances that the other process adds.
+const ADDED_INSTANCES: usize = 40;
 
 #[tokio::test]
-async fn another_process_changes_the_inventory_while_this_one_serves() {
-    let Some(folder) = child::folder() else {
+async fn other_process_changes_the_inventory_during_serving() {
+    let Some(folder) = subprocess::folder() else {
         let fixture = Fixture::new().await;
         let _lock = fixture.store.lock_for_serving().unwrap();
-        let test = "contract::processes::another_process_changes_the_inventory_while_this_one_serves";
-        let command = child::command(test, fixture.folder(), &[]);
-        let other = tokio::task::spawn_blocking(move || child::pass(command));
+        let test = "contract::processes::other_process_changes_the_inventory_during_serving";
+        let command = subprocess::command(test, fixture.folder(), &[]);
+        let other = tokio::task::spawn_blocking(move || subprocess::run_to_success(command));
         let node = NodeId::generate();
         let mut ended = 0;
         while !other.is_finished() {
@@ -30,55 +30,58 @@ async fn another_process_changes_the_inventory_while_this_one_serves() {
         }
         other.await.unwrap();
         assert!(ended > 0);
-        return assert_eq!(fixture.store.all_instances().await.unwrap().len(), ADDED);
+        return assert_eq!(fixture.store.all_instances().await.unwrap().len(), ADDED_INSTANCES);
     };
-    let store = Store::open(place::location(&folder)).await.unwrap();
+    let store = Store::open(backend::location(&folder)).await.unwrap();
     assert!(matches!(store.lock_for_serving(), Err(StoreError::AlreadyServing { .. })));
     let project = store.all_projects().await.unwrap()[0].id.clone();
-    for number in 0..ADDED {
-        store.add_instance(&by(), new_instance(&project, &format!("i{number}"), &["mysql://u:p@h/"])).await.unwrap();
+    for number in 0..ADDED_INSTANCES {
+        store
+            .add_instance(&origin(), new_instance(&project, &format!("i{number}"), &["mysql://u:p@h/"]))
+            .await
+            .unwrap();
     }
 }
 
 #[tokio::test]
-async fn an_initialisation_that_is_killed_can_be_done_again() {
-    const TEST: &str = "contract::processes::an_initialisation_that_is_killed_can_be_done_again";
-    if let Some(folder) = child::folder() {
-        Store::initialise(&by(), &folder.join("data"), tenant()).await.unwrap();
+async fn killed_initialisation_can_be_repeated() {
+    const TEST: &str = "contract::processes::killed_initialisation_can_be_repeated";
+    if let Some(folder) = subprocess::folder() {
+        Store::initialise(&origin(), &folder.join("data"), tenant()).await.unwrap();
         return;
     }
     let mut done = 0;
-    for moment in 0..16 {
+    for step in 0..16 {
         let folder = tempfile::tempdir().unwrap();
-        let mut command = child::command(TEST, folder.path(), &[]);
+        let mut command = subprocess::command(TEST, folder.path(), &[]);
         let mut killed = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        tokio::time::sleep(Duration::from_millis(moment * 6)).await;
+        tokio::time::sleep(Duration::from_millis(step * 6)).await;
         killed.kill().unwrap();
         killed.wait().unwrap();
-        match Store::initialise(&by(), &folder.path().join("data"), tenant()).await {
+        match Store::initialise(&origin(), &folder.path().join("data"), tenant()).await {
             Ok(_) => {}
             Err(StoreError::AlreadyInitialised { .. }) => done += 1,
-            Err(error) => panic!("after {} ms: {error}", moment * 6),
+            Err(error) => panic!("after {} ms: {error}", step * 6),
         }
         let store = Store::open(&folder.path().join("data")).await.unwrap();
         assert!(store.access_key(&tenant().access_key).await.unwrap().is_some());
         let names: Vec<_> = std::fs::read_dir(folder.path().join("data")).unwrap().collect();
         assert!(names.iter().all(|entry| !entry.as_ref().unwrap().file_name().to_string_lossy().contains(".new")));
     }
-    assert!(done < 16, "none was killed in time");
+    assert!(done < 16, "no initialisation was interrupted");
 }
 
 #[tokio::test]
-async fn a_lock_goes_with_its_process() {
-    const TEST: &str = "contract::processes::a_lock_goes_with_its_process";
-    if let Some(folder) = child::folder() {
-        let store = Store::open(place::location(&folder)).await.unwrap();
+async fn lock_is_released_when_its_process_ends() {
+    const TEST: &str = "contract::processes::lock_is_released_when_its_process_ends";
+    if let Some(folder) = subprocess::folder() {
+        let store = Store::open(backend::location(&folder)).await.unwrap();
         let _lock = store.lock_for_serving().unwrap();
         std::fs::write(folder.join("locked"), "").unwrap();
         return std::future::pending().await;
     }
     let fixture = Fixture::new().await;
-    let mut command = child::command(TEST, fixture.folder(), &[]);
+    let mut command = subprocess::command(TEST, fixture.folder(), &[]);
     let mut other = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     while !fixture.folder().join("locked").exists() {
         assert!(other.try_wait().unwrap().is_none(), "the other process ended early");
@@ -93,13 +96,14 @@ async fn a_lock_goes_with_its_process() {
 
 #[tokio::test]
 async fn two_processes_write_one_audit() {
-    const EACH: usize = 300;
+    const EVENTS_PER_PROCESS: usize = 300;
     async fn write(store: &Store) {
         let callers = (0..6).map(|caller| {
             let store = store.clone();
             tokio::spawn(async move {
-                for number in 0..EACH / 6 {
-                    let event = AuditEvent::done(&by(), "Test", format!("{}/{caller}/{number}", std::process::id()));
+                for number in 0..EVENTS_PER_PROCESS / 6 {
+                    let event =
+                        AuditEvent::done(&origin(), "Test", format!("{}/{caller}/{number}", std::process::id()));
                     store.record(&event).await.unwrap();
                 }
             })
@@ -108,23 +112,23 @@ async fn two_processes_write_one_audit() {
             caller.await.unwrap();
         }
     }
-    if let Some(folder) = child::folder() {
-        return write(&Store::open(place::location(&folder)).await.unwrap()).await;
+    if let Some(folder) = subprocess::folder() {
+        return write(&Store::open(backend::location(&folder)).await.unwrap()).await;
     }
     let fixture = Fixture::new().await;
-    let command = child::command("contract::processes::two_processes_write_one_audit", fixture.folder(), &[]);
-    let other = tokio::task::spawn_blocking(move || child::pass(command));
+    let command = subprocess::command("contract::processes::two_processes_write_one_audit", fixture.folder(), &[]);
+    let other = tokio::task::spawn_blocking(move || subprocess::run_to_success(command));
     let mut written = 0;
     while !other.is_finished() {
         write(&fixture.store).await;
-        written += EACH;
+        written += EVENTS_PER_PROCESS;
     }
     other.await.unwrap();
     let found = fixture.store.verify_audit(&[]).await.unwrap();
     assert!(found.is_sound(), "{found:?}");
-    assert_eq!(found.rows, (1 + written + EACH) as u64);
+    assert_eq!(found.rows, (1 + written + EVENTS_PER_PROCESS) as u64);
     let rows = fixture.store.audit(&AuditFilter::default(), 1, 100_000).await.unwrap();
     let mine = |row: &AuditRecord| row.event.target.starts_with(&format!("{}/", std::process::id()));
     let changes = rows.windows(2).filter(|pair| mine(&pair[0]) != mine(&pair[1])).count();
-    assert!(changes > 1, "they did not write at the same time");
+    assert!(changes > 1, "the processes did not write concurrently");
 }

@@ -1,10 +1,10 @@
-//! The queue: order, limits, leases, fences.
+//! Task queue: order, limits, leases and fences.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
+use crate::backend;
 use crate::fixture::{Fixture, claim};
-use crate::place;
 use clew_model::{Failure, FailureKind, NodeId, RequestId, TaskOutcome, TaskStatus};
 use clew_store::{ClaimedTask, Clock, StoreError};
 use proptest::prelude::*;
@@ -37,7 +37,7 @@ impl Fixture {
 }
 
 #[tokio::test]
-async fn tasks_are_taken_up_in_order_and_two_of_a_node_at_once() {
+async fn tasks_are_claimed_in_order_with_two_per_node() {
     let fixture = Fixture::new().await;
     let (busy, free) = (NodeId::generate(), NodeId::generate());
     let mut waiting = Vec::new();
@@ -49,14 +49,14 @@ async fn tasks_are_taken_up_in_order_and_two_of_a_node_at_once() {
     assert_eq!(first.task.request_id, waiting[0]);
     assert_eq!(first.task.selection.user.as_deref(), Some("app"));
     assert_eq!(fixture.claim().await.unwrap().task.request_id, waiting[1]);
-    assert_eq!(fixture.claim().await.unwrap().task.request_id, other, "a busy node does not hold up another one");
+    assert_eq!(fixture.claim().await.unwrap().task.request_id, other, "a busy node does not block other nodes");
     assert!(fixture.claim().await.is_none());
     assert!(fixture.store.end_task(&waiting[0], first.fence, &failed()).await.unwrap());
     assert_eq!(fixture.claim().await.unwrap().task.request_id, waiting[2]);
 }
 
 #[tokio::test]
-async fn a_full_queue_says_so_and_other_nodes_still_have_room() {
+async fn full_queue_of_a_node_rejects_tasks_of_that_node_only() {
     let fixture = Fixture::new().await;
     let node = NodeId::generate();
     for _ in 0..2 {
@@ -70,16 +70,16 @@ async fn a_full_queue_says_so_and_other_nodes_still_have_room() {
 }
 
 #[tokio::test]
-async fn a_lapsed_lease_is_taken_over_and_the_old_fence_no_longer_counts() {
+async fn expired_lease_is_claimed_and_its_fence_is_rejected() {
     let fixture = Fixture::new().await;
     let id = fixture.queue(&NodeId::generate()).await;
     let first = fixture.claim().await.unwrap();
-    fixture.pass(9_999);
+    fixture.advance_clock(9_999);
     assert!(fixture.claim().await.is_none());
     assert!(fixture.store.renew_lease(&id, first.fence, LEASE).await.unwrap());
-    fixture.pass(9_999);
+    fixture.advance_clock(9_999);
     assert!(fixture.claim().await.is_none(), "renewed");
-    fixture.pass(1);
+    fixture.advance_clock(1);
     let second = fixture.claim().await.unwrap();
     assert_eq!((second.task.request_id.clone(), second.task.attempts), (id.clone(), 2));
     assert!(second.fence > first.fence);
@@ -94,83 +94,83 @@ async fn a_lapsed_lease_is_taken_over_and_the_old_fence_no_longer_counts() {
     assert_eq!(fixture.status(&id).await, TaskStatus::Finished);
 }
 
-/// The worker whose clock is wrong by an hour does not know that the other's lease lasts. Both believe that the task is theirs.
+/// A worker with a wrong clock considers the other's lease expired. Both believe that they hold the task.
 #[tokio::test]
-async fn of_two_workers_that_hold_one_lease_the_older_one_is_refused() {
+async fn older_of_two_lease_holders_is_rejected() {
     let fixture = Fixture::new().await;
     let id = fixture.queue(&NodeId::generate()).await;
     let older = fixture.claim().await.unwrap();
-    let hasty = fixture.open().await.unwrap().with_clock(Clock::new(|| 1_000_000 + 3_600_000));
-    let newer = claim(&hasty, LEASE, 2).await.unwrap().unwrap();
+    let fast_clock = fixture.open().await.unwrap().with_clock(Clock::new(|| 1_000_000 + 3_600_000));
+    let newer = claim(&fast_clock, LEASE, 2).await.unwrap().unwrap();
     assert_eq!(newer.task.request_id, id);
     let outcomes = [finished("older"), finished("newer")];
     let (refused, renewed) = tokio::join!(
         fixture.store.end_task(&id, older.fence, &outcomes[0]),
-        hasty.renew_lease(&id, newer.fence, LEASE)
+        fast_clock.renew_lease(&id, newer.fence, LEASE)
     );
     assert!(!refused.unwrap() && renewed.unwrap());
     assert!(!fixture.store.renew_lease(&id, older.fence, LEASE).await.unwrap());
     assert!(!fixture.store.release_task(&id, older.fence).await.unwrap());
     let (refused, ended) = tokio::join!(
         fixture.store.end_task(&id, older.fence, &outcomes[0]),
-        hasty.end_task(&id, newer.fence, &outcomes[1])
+        fast_clock.end_task(&id, newer.fence, &outcomes[1])
     );
     assert!(!refused.unwrap() && ended.unwrap());
     assert_eq!(fixture.store.task(&id).await.unwrap().unwrap().result.unwrap().name, "newer");
 }
 
 #[tokio::test]
-async fn a_lease_that_lapsed_is_not_renewed_for_its_place_may_be_taken() {
+async fn expired_lease_is_not_renewed() {
     let fixture = Fixture::new().await;
     let node = NodeId::generate();
     for _ in 0..4 {
         fixture.queue(&node).await;
     }
     let lapsing = fixture.claim().await.unwrap();
-    fixture.pass(5_000);
+    fixture.advance_clock(5_000);
     fixture.claim().await.unwrap();
-    fixture.pass(5_000);
+    fixture.advance_clock(5_000);
     let id = &lapsing.task.request_id;
     assert!(!fixture.store.renew_lease(id, lapsing.fence, LEASE).await.unwrap());
-    assert_eq!(fixture.claim().await.unwrap().task.request_id, *id, "the oldest is taken up again first");
-    assert!(fixture.claim().await.is_none(), "two of the node live");
+    assert_eq!(fixture.claim().await.unwrap().task.request_id, *id, "the oldest task is claimed first");
+    assert!(fixture.claim().await.is_none(), "two tasks of the node have leases");
 }
 
-/// One that ends its workers shall not end them one right after the other.
+/// A task that crashes its workers must not crash them in quick succession.
 #[tokio::test]
-async fn what_is_lost_again_waits_longer_each_time_and_keeps_nobody_else_waiting() {
+async fn repeatedly_lost_task_backs_off_without_blocking_others() {
     let fixture = Fixture::new().await;
     let lost = fixture.queue(&NodeId::generate()).await;
     for (attempt, wait) in [(1, 0), (2, 0), (3, 10_000), (4, 20_000), (5, 30_000)] {
         if wait > 0 {
-            fixture.pass(wait - 1);
+            fixture.advance_clock(wait - 1);
             let other = fixture.queue(&NodeId::generate()).await;
             let claimed = fixture.claim().await.unwrap();
             assert_eq!(claimed.task.request_id, other, "attempt {attempt}");
             assert!(fixture.store.end_task(&other, claimed.fence, &failed()).await.unwrap());
             assert!(fixture.claim().await.is_none(), "attempt {attempt}");
-            fixture.pass(1);
+            fixture.advance_clock(1);
         }
         let claimed = fixture.claim().await.unwrap();
         assert_eq!((claimed.task.request_id, claimed.task.attempts), (lost.clone(), attempt));
-        fixture.pass(10_000);
+        fixture.advance_clock(10_000);
     }
 }
 
 #[tokio::test]
-async fn a_claim_whose_commit_fails_is_no_claim() {
+async fn claim_with_failed_commit_is_rolled_back() {
     let fixture = Fixture::new().await;
     let id = fixture.queue(&NodeId::generate()).await;
-    fixture.sql(place::fail_at_the_end("tasks", "UPDATE")).await;
+    fixture.sql(backend::fail_on_commit("tasks", "UPDATE")).await;
     let claimed = claim(&fixture.store, LEASE, 2).await;
     assert!(matches!(claimed, Err(StoreError::Database { .. })), "{claimed:?}");
     assert_eq!(fixture.status(&id).await, TaskStatus::Queued);
-    fixture.sql(place::allow("tasks")).await;
+    fixture.sql(backend::allow_inserts("tasks")).await;
     assert_eq!(fixture.claim().await.unwrap().fence, 1);
 }
 
 #[tokio::test]
-async fn what_is_handed_back_was_never_tried() {
+async fn released_task_does_not_count_the_attempt() {
     let fixture = Fixture::new().await;
     let id = fixture.queue(&NodeId::generate()).await;
     let claimed = fixture.claim().await.unwrap();
@@ -180,7 +180,7 @@ async fn what_is_handed_back_was_never_tried() {
 }
 
 #[tokio::test]
-async fn ended_tasks_are_removed_with_their_results_and_open_ones_stay() {
+async fn ended_tasks_are_removed_and_queued_ones_stay() {
     let fixture = Fixture::new().await;
     let node = NodeId::generate();
     let (old, open) = (fixture.queue(&node).await, fixture.queue(&node).await);
@@ -217,16 +217,16 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 #[test]
-fn whatever_happens_a_task_ends_once_by_its_newest_holder() {
+fn task_ends_once_by_its_latest_holder() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let _kept = runtime.block_on(place::keep());
+    let _server = runtime.block_on(backend::shared_server());
     let config = ProptestConfig { cases: 40, source_file: Some(file!()), ..ProptestConfig::default() };
-    let played =
+    let outcome =
         TestRunner::new(config).run(&proptest::collection::vec(step(), 1..60), |steps| runtime.block_on(run(steps)));
-    played.unwrap();
+    outcome.unwrap();
 }
 
-/// Plays the steps against a plain model of who holds what.
+/// Runs the steps against a simple model of the leases.
 async fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
     let fixture = Fixture::new().await;
     let nodes = [NodeId::generate(), NodeId::generate()];
@@ -236,39 +236,39 @@ async fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
     let mut newest: HashMap<RequestId, i64> = HashMap::new();
     let mut ended: HashMap<RequestId, i64> = HashMap::new();
     for step in steps {
-        let chosen = |at: usize| claims.get(at % claims.len().max(1)).cloned();
+        let nth_claim = |at: usize| claims.get(at % claims.len().max(1)).cloned();
         match step {
             Step::Queue(node) => {
                 fixture.queue(&nodes[node]).await;
             }
             Step::Pass(milliseconds) => {
                 now += milliseconds;
-                fixture.pass(milliseconds);
+                fixture.advance_clock(milliseconds);
             }
             Step::Claim => {
                 if let Some(claimed) = fixture.claim().await {
                     let id = claimed.task.request_id;
-                    prop_assert!(!ended.contains_key(&id), "an ended task was taken up");
+                    prop_assert!(!ended.contains_key(&id), "an ended task was claimed");
                     let before = newest.insert(id.clone(), claimed.fence);
                     prop_assert!(before.is_none_or(|before| before < claimed.fence));
-                    prop_assert!(live.get(&id).is_none_or(|(_, until)| *until <= now), "a live lease was taken");
+                    prop_assert!(live.get(&id).is_none_or(|(_, until)| *until <= now), "a valid lease was claimed");
                     live.insert(id.clone(), (claimed.task.node_id, now + 10_000));
                     claims.push((id, claimed.fence));
                 }
             }
             Step::Renew(at) => {
-                if let Some((id, fence)) = chosen(at) {
+                if let Some((id, fence)) = nth_claim(at) {
                     let renewed = fixture.store.renew_lease(&id, fence, LEASE).await.unwrap();
                     if renewed {
                         prop_assert!(newest[&id] == fence && !ended.contains_key(&id));
                         let lease = live.get_mut(&id).ok_or_else(|| TestCaseError::fail("renewed without a lease"))?;
-                        prop_assert!(lease.1 > now, "a lapsed lease was renewed");
+                        prop_assert!(lease.1 > now, "an expired lease was renewed");
                         lease.1 = now + 10_000;
                     }
                 }
             }
             Step::End(at) => {
-                if let Some((id, fence)) = chosen(at)
+                if let Some((id, fence)) = nth_claim(at)
                     && fixture.store.end_task(&id, fence, &finished("x")).await.unwrap()
                 {
                     prop_assert_eq!(newest[&id], fence);
@@ -277,7 +277,7 @@ async fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
                 }
             }
             Step::Release(at) => {
-                if let Some((id, fence)) = chosen(at)
+                if let Some((id, fence)) = nth_claim(at)
                     && fixture.store.release_task(&id, fence).await.unwrap()
                 {
                     prop_assert!(newest[&id] == fence && !ended.contains_key(&id));

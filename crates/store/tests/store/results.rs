@@ -1,4 +1,4 @@
-//! Results: whole or not at all. What every kind of store promises, and what only files do; `results_on_s3.rs` asks the same of S3.
+//! Results: the contract of all result stores, and features of files. `results_on_s3.rs` tests S3.
 
 use std::io::{Read, Write};
 use std::time::Duration;
@@ -12,7 +12,7 @@ pub(crate) fn record(published: &PublishedResult) -> ResultRecord {
     ResultRecord { name: published.name.clone(), rows: 1, bytes: published.bytes, sha256: published.sha256.clone() }
 }
 
-/// Writes a result as a worker does: on a thread that may block.
+/// Publishes a result on a thread that may block, as a worker does.
 pub(crate) async fn publish(results: &ResultStore, bytes: Vec<u8>) -> PublishedResult {
     try_publish(results, bytes).await.unwrap()
 }
@@ -21,16 +21,21 @@ pub(crate) async fn try_publish(results: &ResultStore, bytes: Vec<u8>) -> Result
     let results = results.clone();
     let writing = tokio::task::spawn_blocking(move || {
         let mut writer = results.create(&RequestId::generate(), 1).map_err(|error| error.to_string())?;
-        for piece in bytes.chunks(256 * 1024) {
-            writer.write_all(piece).map_err(|error| error.to_string())?;
+        for chunk in bytes.chunks(256 * 1024) {
+            writer.write_all(chunk).map_err(|error| error.to_string())?;
         }
         writer.publish().map_err(|error| error.to_string())
     });
     writing.await.unwrap()
 }
 
-/// The stored bytes, from one to before another.
-pub(crate) async fn part(results: &ResultStore, record: &ResultRecord, from: u64, to: u64) -> Result<Vec<u8>, String> {
+/// Reads a byte range of a result.
+pub(crate) async fn read_range(
+    results: &ResultStore,
+    record: &ResultRecord,
+    from: u64,
+    to: u64,
+) -> Result<Vec<u8>, String> {
     match results.open(record).await.map_err(|error| error.to_string())? {
         StoredResult::File(mut file) => {
             let mut bytes = Vec::new();
@@ -38,32 +43,32 @@ pub(crate) async fn part(results: &ResultStore, record: &ResultRecord, from: u64
             Ok(bytes[usize::try_from(from).unwrap()..usize::try_from(to).unwrap()].to_vec())
         }
         StoredResult::Object(object) => {
-            let pieces: Vec<_> = object.pieces(from..to).try_collect().await.map_err(|error| error.to_string())?;
-            Ok(pieces.concat())
+            let chunks: Vec<_> = object.pieces(from..to).try_collect().await.map_err(|error| error.to_string())?;
+            Ok(chunks.concat())
         }
     }
 }
 
-pub(crate) async fn whole(results: &ResultStore, record: &ResultRecord) -> Result<Vec<u8>, String> {
-    part(results, record, 0, record.bytes).await
+pub(crate) async fn read_all(results: &ResultStore, record: &ResultRecord) -> Result<Vec<u8>, String> {
+    read_range(results, record, 0, record.bytes).await
 }
 
-/// Bytes that do not repeat soon.
+/// Generates bytes without short repetitions.
 pub(crate) fn bytes(count: usize) -> Vec<u8> {
     (0_u64..).flat_map(|at| at.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes()).take(count).collect()
 }
 
-/// What every kind promises, of an empty store; more than two parts of an upload are among it.
-pub(crate) async fn keeps_the_contract(results: &ResultStore) {
+/// Checks the contract on an empty store, including a multipart upload of more than two parts.
+pub(crate) async fn check_contract(results: &ResultStore) {
     for count in [0, 7, 11 << 20] {
         let written = bytes(count);
         let published = publish(results, written.clone()).await;
         let record = record(&published);
         assert_eq!(record.bytes, count as u64);
-        assert!(whole(results, &record).await.unwrap() == written, "{count}");
+        assert!(read_all(results, &record).await.unwrap() == written, "{count}");
         let (from, to) = (count / 3, count / 2);
         results.open(&record).await.unwrap().verify().await.unwrap();
-        assert!(part(results, &record, from as u64, to as u64).await.unwrap() == written[from..to], "{count}");
+        assert!(read_range(results, &record, from as u64, to as u64).await.unwrap() == written[from..to], "{count}");
         let longer = ResultRecord { bytes: record.bytes + 1, ..record.clone() };
         let opened = results.open(&longer).await;
         assert!(matches!(opened, Err(StoreError::ResultCorrupt { .. })), "{opened:?}");
@@ -72,11 +77,11 @@ pub(crate) async fn keeps_the_contract(results: &ResultStore) {
         assert!(matches!(opened, Err(StoreError::ResultMissing { .. })), "{opened:?}");
         results.remove(&published.name).await.unwrap();
     }
-    names_never_lead_elsewhere(results).await;
-    the_sweep_takes_what_no_task_names(results).await;
+    check_invalid_names(results).await;
+    check_garbage_collection(results).await;
 }
 
-async fn names_never_lead_elsewhere(results: &ResultStore) {
+async fn check_invalid_names(results: &ResultStore) {
     for name in ["../master.key", "/etc/passwd", "", ".hidden", "a/b"] {
         let record = ResultRecord { name: name.into(), rows: 0, bytes: 0, sha256: String::new() };
         assert!(matches!(results.open(&record).await, Err(StoreError::ResultMissing { .. })), "{name:?}");
@@ -84,22 +89,22 @@ async fn names_never_lead_elsewhere(results: &ResultStore) {
     }
 }
 
-async fn the_sweep_takes_what_no_task_names(results: &ResultStore) {
+async fn check_garbage_collection(results: &ResultStore) {
     let (kept, orphan) = (publish(results, b"a".to_vec()).await, publish(results, b"b".to_vec()).await);
-    let known = vec![kept.name.clone()];
-    assert_eq!(results.sweep(known.clone(), Duration::from_mins(10)).await.unwrap(), 0);
-    assert_eq!(results.sweep(known, Duration::ZERO).await.unwrap(), 1);
+    let referenced = vec![kept.name.clone()];
+    assert_eq!(results.sweep(referenced.clone(), Duration::from_mins(10)).await.unwrap(), 0);
+    assert_eq!(results.sweep(referenced, Duration::ZERO).await.unwrap(), 1);
     assert!(results.open(&record(&kept)).await.is_ok());
     assert!(results.open(&record(&orphan)).await.is_err());
 }
 
 #[tokio::test]
-async fn files_keep_the_contract_of_results() {
-    keeps_the_contract(Fixture::new().await.store.results()).await;
+async fn files_fulfil_the_result_contract() {
+    check_contract(Fixture::new().await.store.results()).await;
 }
 
 #[tokio::test]
-async fn a_file_thrown_away_leaves_nothing() {
+async fn dropped_writer_leaves_no_file() {
     let fixture = Fixture::new().await;
     let files = || std::fs::read_dir(fixture.dir().join("results")).unwrap().count();
     publish(fixture.store.results(), b"1,app\r\n".to_vec()).await;
@@ -116,7 +121,7 @@ async fn a_file_thrown_away_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn a_changed_or_cut_file_is_never_handed_out() {
+async fn changed_or_truncated_file_is_not_opened() {
     let fixture = Fixture::new().await;
     let results = fixture.store.results();
     let published = publish(results, b"1,app\r\n".to_vec()).await;

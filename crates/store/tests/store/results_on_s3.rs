@@ -1,4 +1,4 @@
-//! Results on a real S3 server.
+//! Results on an S3 server.
 
 use std::io::Write;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 
-use crate::contract::results::{bytes, keeps_the_contract, part, publish, record, try_publish, whole};
+use crate::contract::results::{bytes, check_contract, publish, read_all, read_range, record, try_publish};
 
 fn settings(server: &S3Server, location: &str, (key, secret): (&str, &str)) -> S3Settings {
     let endpoint = Some(server.endpoint());
@@ -21,7 +21,7 @@ async fn results(server: &S3Server) -> ResultStore {
     ResultStore::s3(&settings(server, "s3://results/of/clew", S3Server::OWNER)).await.unwrap()
 }
 
-/// The bucket as others see it, once a client may be made.
+/// Opens the bucket without the store.
 fn bucket(server: &S3Server) -> AmazonS3 {
     let (key, secret) = S3Server::OWNER;
     let builder = AmazonS3Builder::new().with_endpoint(server.endpoint()).with_allow_http(true);
@@ -39,16 +39,16 @@ fn path(name: &str) -> Path {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn objects_keep_the_contract_of_results_on_a_server() {
+async fn objects_fulfil_the_result_contract_on_a_server() {
     let server = S3Server::start().await.unwrap();
     let results = results(&server).await;
-    keeps_the_contract(&results).await;
+    check_contract(&results).await;
     let left = bucket(&server).list_with_delimiter(Some(&Path::from("of/clew"))).await.unwrap();
     assert_eq!(left.objects.len(), 1, "{left:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_object_with_other_bytes_breaks_off_before_its_end_on_a_server() {
+async fn stream_of_a_changed_object_fails_before_its_end_on_a_server() {
     let server = S3Server::start().await.unwrap();
     let results = results(&server).await;
     let mut written = bytes(1 << 20);
@@ -57,39 +57,39 @@ async fn an_object_with_other_bytes_breaks_off_before_its_end_on_a_server() {
     let opened = results.open(&record).await.unwrap();
     written[500_000] ^= 1;
     bucket(&server).put(&path(&published.name), written.into()).await.unwrap();
-    // Opened before the change: it is another object now.
+    // It was opened before the change and now refers to a replaced object.
     assert!(opened.verify().await.is_err());
-    let error = whole(&results, &record).await.unwrap_err();
+    let error = read_all(&results, &record).await.unwrap_err();
     assert!(error.contains("not those that were written"), "{error}");
     let verified = results.open(&record).await.unwrap().verify().await;
     assert!(matches!(verified, Err(StoreError::ResultCorrupt { .. })), "{verified:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_result_waits_for_an_s3_that_is_restarted_on_a_server() {
+async fn result_is_published_after_a_restart_of_s3_on_a_server() {
     let server = S3Server::start().await.unwrap();
-    let way = DroppingProxy::to(server.address()).await.unwrap();
+    let proxy = DroppingProxy::to(server.address()).await.unwrap();
     let (key, secret) = S3Server::OWNER;
-    let endpoint = Some(format!("http://{}", way.address()));
+    let endpoint = Some(format!("http://{}", proxy.address()));
     let settings = S3Settings::new("s3://results/of/clew", endpoint, "us-east-1".into(), key.into(), secret.into());
     let results = ResultStore::s3(&settings.unwrap()).await.unwrap();
-    way.set(Traffic::Breaks);
+    proxy.set(Traffic::Breaks);
     let restarting = async {
         tokio::time::sleep(Duration::from_secs(4)).await;
-        way.set(Traffic::Flows);
+        proxy.set(Traffic::Flows);
     };
     let (published, ()) = tokio::join!(publish(&results, bytes(100)), restarting);
-    assert_eq!(whole(&results, &record(&published)).await.unwrap(), bytes(100));
+    assert_eq!(read_all(&results, &record(&published)).await.unwrap(), bytes(100));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_worker_left_behind_is_swept_on_a_server() {
+async fn leftovers_of_a_worker_are_collected_on_a_server() {
     let server = S3Server::start().await.unwrap();
     let results = results(&server).await;
     let bucket = bucket(&server);
     let foreign = Path::from("of/clew/somebody-elses.csv");
     bucket.put(&foreign, "x".into()).await.unwrap();
-    // A worker that was killed has neither completed its upload nor given it up.
+    // A killed worker has neither completed nor aborted its upload.
     let writing = results.clone();
     let killed = tokio::task::spawn_blocking(move || {
         let mut writer = writing.create(&RequestId::generate(), 1).unwrap();
@@ -104,15 +104,15 @@ async fn what_a_worker_left_behind_is_swept_on_a_server() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_wrong_with_s3_is_said_with_a_remedy_on_a_server() {
+async fn s3_errors_have_remedies_on_a_server() {
     let mut server = S3Server::start().await.unwrap();
-    for (location, keys, why, remedy) in [
+    for (location, keys, cause, remedy) in [
         ("s3://none/x", S3Server::OWNER, "no such bucket", "make the bucket"),
         ("s3://results/x", S3Server::READER, "access denied", "AWS_ACCESS_KEY_ID"),
         ("s3://results/x", (S3Server::OWNER.0, "wrong"), "access denied", "AWS_SECRET_ACCESS_KEY"),
     ] {
         let error = ResultStore::s3(&settings(&server, location, keys)).await.unwrap_err().to_string();
-        assert!(error.contains(location) && error.contains(why) && error.contains(remedy), "{error}");
+        assert!(error.contains(location) && error.contains(cause) && error.contains(remedy), "{error}");
         assert!(!error.contains(keys.1), "{error}");
     }
     let results = results(&server).await;
@@ -121,7 +121,7 @@ async fn what_is_wrong_with_s3_is_said_with_a_remedy_on_a_server() {
     let errors = [
         ResultStore::s3(&settings(&server, "s3://results/x", S3Server::OWNER)).await.unwrap_err().to_string(),
         try_publish(&results, bytes(100)).await.unwrap_err(),
-        part(&results, &record(&published), 0, 5).await.unwrap_err(),
+        read_range(&results, &record(&published), 0, 5).await.unwrap_err(),
     ];
     for error in errors {
         assert!(error.contains("cannot be reached") && error.contains("AWS_ENDPOINT_URL"), "{error}");

@@ -1,47 +1,47 @@
-//! The audit after its oldest rows were removed.
+//! Retention of the audit.
 
 use clew_model::{Origin, Outcome};
 use clew_store::{AuditFault, AuditProblem};
 
 use crate::fixture::Fixture;
 
-/// Later than the founding, which has the real time.
+/// Later than the initialisation, which uses the real clock.
 const LATER: i64 = 100_000_000_000_000;
 
-/// Five old rows and three young ones. With the moment between.
-async fn old_and_young() -> (Fixture, i64) {
+/// Creates five old rows and three recent ones. Returns the time between them.
+async fn old_and_recent_rows() -> (Fixture, i64) {
     let fixture = Fixture::new().await;
-    fixture.pass(LATER);
-    fixture.record_some(4).await;
-    fixture.pass(1000);
-    fixture.record_some(3).await;
+    fixture.advance_clock(LATER);
+    fixture.record_events(4).await;
+    fixture.advance_clock(1000);
+    fixture.record_events(3).await;
     (fixture, LATER + 1_001_000)
 }
 
 #[tokio::test]
-async fn what_is_old_goes_and_the_chain_stays_whole() {
-    let (fixture, moment) = old_and_young().await;
+async fn old_rows_are_removed_and_the_chain_stays_intact() {
+    let (fixture, cutoff) = old_and_recent_rows().await;
     let store = &fixture.store;
     assert_eq!(store.prune_audit(&Origin::clew(), 1000).await.unwrap(), 0);
-    assert_eq!(store.prune_audit(&Origin::clew(), moment).await.unwrap(), 5);
-    assert_eq!(store.prune_audit(&Origin::clew(), moment).await.unwrap(), 0, "and nothing is written down then");
+    assert_eq!(store.prune_audit(&Origin::clew(), cutoff).await.unwrap(), 5);
+    assert_eq!(store.prune_audit(&Origin::clew(), cutoff).await.unwrap(), 0, "no event is recorded");
     let found = store.verify_audit(&[]).await.unwrap();
     assert!(found.is_sound(), "{found:?}");
     assert_eq!((found.rows, found.first, found.last), (4, Some(6), Some(9)));
-    let last = fixture.audited().await.pop().unwrap();
+    let last = fixture.audit_rows().await.pop().unwrap();
     assert_eq!((&*last.event.operation, last.event.outcome), ("PruneAudit", Outcome::Done));
     assert_eq!((&last.event.detail["rows"], &last.event.detail["through"]), (&5.into(), &5.into()));
-    fixture.record_some(2).await;
+    fixture.record_events(2).await;
     assert!(store.verify_audit(&[]).await.unwrap().is_sound());
-    // The first that was kept is missed like any other.
+    // The first remaining row is protected like any other.
     fixture.sql("DROP TRIGGER audit_is_kept; DELETE FROM audit WHERE seq = 6").await;
     let found = store.verify_audit(&[]).await.unwrap().problems;
     assert_eq!(found, [AuditProblem { position: 6, what: AuditFault::MissingBefore { first: 7 } }]);
 }
 
 #[tokio::test]
-async fn the_newest_row_stays_even_if_all_are_old() {
-    let (fixture, _) = old_and_young().await;
+async fn newest_row_is_never_removed() {
+    let (fixture, _) = old_and_recent_rows().await;
     assert_eq!(fixture.store.prune_audit(&Origin::clew(), i64::MAX).await.unwrap(), 7);
     let found = fixture.store.verify_audit(&[]).await.unwrap();
     assert!(found.is_sound(), "{found:?}");
@@ -49,21 +49,21 @@ async fn the_newest_row_stays_even_if_all_are_old() {
 }
 
 #[tokio::test]
-async fn many_rows_go_in_several_transactions() {
-    let (fixture, _) = old_and_young().await;
-    fixture.record_at_once(1500).await;
-    fixture.pass(1000);
-    fixture.record_some(1).await;
+async fn many_rows_are_removed_in_several_transactions() {
+    let (fixture, _) = old_and_recent_rows().await;
+    fixture.record_concurrently(1500).await;
+    fixture.advance_clock(1000);
+    fixture.record_events(1).await;
     assert_eq!(fixture.store.prune_audit(&Origin::clew(), LATER + 1_002_000).await.unwrap(), 1508);
     let found = fixture.store.verify_audit(&[]).await.unwrap();
     assert!(found.is_sound(), "{found:?}");
-    let operations: Vec<_> = fixture.audited().await.into_iter().map(|row| row.event.operation).collect();
+    let operations: Vec<_> = fixture.audit_rows().await.into_iter().map(|row| row.event.operation).collect();
     assert_eq!(operations, ["Test", "PruneAudit", "PruneAudit"]);
 }
 
 #[tokio::test]
-async fn a_row_that_was_put_before_the_oldest_does_not_stop_it() {
-    let (fixture, moment) = old_and_young().await;
+async fn forged_row_before_the_oldest_does_not_block_retention() {
+    let (fixture, cutoff) = old_and_recent_rows().await;
     fixture
         .sql(
             "DROP TRIGGER audit_only_grows; INSERT INTO audit SELECT -7, at, actor_kind, actor_id, actor_name, \
@@ -71,21 +71,21 @@ async fn a_row_that_was_put_before_the_oldest_does_not_stop_it() {
              code, detail, previous, mac FROM audit WHERE seq = 8",
         )
         .await;
-    assert_eq!(fixture.store.prune_audit(&Origin::clew(), moment).await.unwrap(), 6);
+    assert_eq!(fixture.store.prune_audit(&Origin::clew(), cutoff).await.unwrap(), 6);
     assert!(fixture.store.verify_audit(&[]).await.unwrap().is_sound());
-    let last = fixture.audited().await.pop().unwrap().event;
+    let last = fixture.audit_rows().await.pop().unwrap().event;
     assert_eq!(last.detail["problems"], serde_json::json!(["row -7 was changed"]));
 }
 
 #[tokio::test]
-async fn what_was_wrong_with_removed_rows_is_written_down() {
-    let (fixture, moment) = old_and_young().await;
+async fn problems_of_removed_rows_are_recorded() {
+    let (fixture, cutoff) = old_and_recent_rows().await;
     fixture.sql("DROP TRIGGER audit_stays_as_it_is; DROP TRIGGER audit_is_kept; UPDATE audit SET target = 'x' WHERE seq = 2").await;
     fixture.sql("DELETE FROM audit WHERE seq = 4").await;
-    assert_eq!(fixture.store.prune_audit(&Origin::clew(), moment).await.unwrap(), 4);
+    assert_eq!(fixture.store.prune_audit(&Origin::clew(), cutoff).await.unwrap(), 4);
     let found = fixture.store.verify_audit(&[]).await.unwrap();
     assert!(found.is_sound(), "{found:?}");
-    let last = fixture.audited().await.pop().unwrap().event;
+    let last = fixture.audit_rows().await.pop().unwrap().event;
     assert_eq!(last.outcome, Outcome::Failed);
     assert_eq!(last.detail["problems"], serde_json::json!(["row 2 was changed", "row 4 is missing"]));
 }

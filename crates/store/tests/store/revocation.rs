@@ -1,4 +1,4 @@
-//! What ends tokens and temporary keys, and what does not.
+//! Revocation of tokens and temporary keys.
 
 use clew_model::{AccessKeyId, GroupId, PolicyId, UserId};
 use clew_store::{
@@ -6,13 +6,13 @@ use clew_store::{
 };
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::fixture::{Fixture, by};
+use crate::fixture::{Fixture, origin};
 
 const DOCUMENT: &str = "{}";
 /// The fixture's clock starts at 1000 seconds.
 const EXPIRY: i64 = 5000;
 
-/// Two users, each with a token and a temporary key, and what connects the first with policies.
+/// Two users, each with a token and a temporary key, and a group with a policy for the first one.
 struct Scene {
     fixture: Fixture,
     ada: UserId,
@@ -21,25 +21,28 @@ struct Scene {
     key: AccessKeyId,
 }
 
-/// Hash of a user's token: one byte.
-const ADAS: [u8; 32] = [1; 32];
-const GRACES: [u8; 32] = [2; 32];
+/// Hashes of the users' tokens.
+const ADA_TOKEN: [u8; 32] = [1; 32];
+const GRACE_TOKEN: [u8; 32] = [2; 32];
 
 impl Scene {
     /// With `attached`, the policy is attached to the group that ada is a member of.
     async fn new(attached: bool) -> Self {
         let fixture = Fixture::new().await;
-        let (store, domain) = (&fixture.store, &fixture.founded.domain_id);
+        let (store, domain) = (&fixture.store, &fixture.initial_ids.domain_id);
         let (ada, grace) = (fixture.user("ada").await, fixture.user("grace").await);
-        let group = store.create_group(&by(), domain, "dbas", "").await.unwrap();
-        let policy = store.put_policy(&by(), domain, "look", "role", DOCUMENT, "").await.unwrap();
+        let group = store.create_group(&origin(), domain, "dbas", "").await.unwrap();
+        let policy = store.put_policy(&origin(), domain, "look", "role", DOCUMENT, "").await.unwrap();
         let key = AccessKeyId::generate();
-        store.create_key(&by(), &ada, &key, &SecretString::from("secret")).await.unwrap();
+        store.create_key(&origin(), &ada, &key, &SecretString::from("secret")).await.unwrap();
         if attached {
-            store.add_member(&by(), &group, &ada).await.unwrap();
-            store.attach(&by(), &PolicyRef::Own(policy.clone()), &Grantee::Group(group.clone()), None).await.unwrap();
+            store.add_member(&origin(), &group, &ada).await.unwrap();
+            store
+                .attach(&origin(), &PolicyRef::Own(policy.clone()), &Grantee::Group(group.clone()), None)
+                .await
+                .unwrap();
         }
-        for (user, hash) in [(&ada, ADAS), (&grace, GRACES)] {
+        for (user, hash) in [(&ada, ADA_TOKEN), (&grace, GRACE_TOKEN)] {
             let token = NewToken {
                 hash,
                 user_id: user.clone(),
@@ -52,13 +55,13 @@ impl Scene {
             store.insert_token(&token).await.unwrap();
             let key = NewTemporaryKey {
                 user_id: user.clone(),
-                id: temporary(hash),
+                id: temporary_key_id(hash),
                 secret: SecretString::from("a temporary secret"),
                 token_hash: [9; 32],
                 expires_at: EXPIRY,
                 issued_for: IssuedFor::Nothing,
             };
-            store.create_temporary_key(&by(), &key).await.unwrap();
+            store.create_temporary_key(&origin(), &key).await.unwrap();
         }
         Self { fixture, ada, group, policy, key }
     }
@@ -72,16 +75,16 @@ impl Scene {
     }
 
     async fn key_revoked(&self, hash: [u8; 32]) -> bool {
-        self.fixture.store.access_key(&temporary(hash)).await.unwrap().unwrap().temporary.unwrap().revoked
+        self.fixture.store.access_key(&temporary_key_id(hash)).await.unwrap().unwrap().temporary.unwrap().revoked
     }
 }
 
-/// The id of a user's temporary key.
-fn temporary(hash: [u8; 32]) -> AccessKeyId {
+/// Returns the id of a user's temporary key.
+fn temporary_key_id(hash: [u8; 32]) -> AccessKeyId {
     format!("TEMPORARY{}", hash[0]).parse().unwrap()
 }
 
-/// Something that happens to ada.
+/// A change that affects ada.
 #[derive(Debug, Clone, Copy)]
 enum Cause {
     Disabled,
@@ -102,9 +105,9 @@ enum Cause {
     ProjectChanged,
 }
 
-async fn happen(scene: &Scene, cause: Cause) {
+async fn apply(scene: &Scene, cause: Cause) {
     let (store, ada) = (&scene.fixture.store, &scene.ada);
-    let user = |change: UserChange| async move { store.update_user(&by(), ada, &change).await.unwrap() };
+    let user = |change: UserChange| async move { store.update_user(&origin(), ada, &change).await.unwrap() };
     let own = PolicyRef::Own(scene.policy.clone());
     let group = Grantee::Group(scene.group.clone());
     let done = match cause {
@@ -113,36 +116,36 @@ async fn happen(scene: &Scene, cause: Cause) {
         Cause::NewPassword => user(UserChange { password_hash: Some("new".into()), ..UserChange::default() }).await,
         Cause::Promoted => user(UserChange { administrator: Some(true), ..UserChange::default() }).await,
         Cause::Described => user(UserChange { description: Some("x".into()), ..UserChange::default() }).await,
-        Cause::KeyDisabled => store.set_key_enabled(&by(), &scene.key, false).await.unwrap(),
-        Cause::KeyEnabled => store.set_key_enabled(&by(), &scene.key, true).await.unwrap(),
-        Cause::KeyRemoved => store.remove_key(&by(), &scene.key).await.unwrap(),
-        Cause::JoinsGroup => store.add_member(&by(), &scene.group, ada).await.unwrap(),
-        Cause::LeavesGroup => store.remove_member(&by(), &scene.group, ada).await.unwrap(),
-        Cause::GroupRemoved => store.remove_group(&by(), &scene.group).await.unwrap(),
+        Cause::KeyDisabled => store.set_key_enabled(&origin(), &scene.key, false).await.unwrap(),
+        Cause::KeyEnabled => store.set_key_enabled(&origin(), &scene.key, true).await.unwrap(),
+        Cause::KeyRemoved => store.remove_key(&origin(), &scene.key).await.unwrap(),
+        Cause::JoinsGroup => store.add_member(&origin(), &scene.group, ada).await.unwrap(),
+        Cause::LeavesGroup => store.remove_member(&origin(), &scene.group, ada).await.unwrap(),
+        Cause::GroupRemoved => store.remove_group(&origin(), &scene.group).await.unwrap(),
         Cause::PolicyPut => {
-            let domain = &scene.fixture.founded.domain_id;
-            store.put_policy(&by(), domain, "look", "role", "{ }", "").await.unwrap() == scene.policy
+            let domain = &scene.fixture.initial_ids.domain_id;
+            store.put_policy(&origin(), domain, "look", "role", "{ }", "").await.unwrap() == scene.policy
         }
         Cause::PolicyAttached => {
             let system = PolicyRef::System("TaurusDB FullAccess".into());
-            store.attach(&by(), &system, &Grantee::User(ada.clone()), None).await.unwrap()
+            store.attach(&origin(), &system, &Grantee::User(ada.clone()), None).await.unwrap()
         }
         Cause::PolicyAttachedToGroup => {
             let system = PolicyRef::System("TaurusDB FullAccess".into());
-            store.attach(&by(), &system, &group, Some(&scene.fixture.founded.project_id)).await.unwrap()
+            store.attach(&origin(), &system, &group, Some(&scene.fixture.initial_ids.project_id)).await.unwrap()
         }
-        Cause::PolicyDetached => store.detach(&by(), &own, &group, None).await.unwrap(),
+        Cause::PolicyDetached => store.detach(&origin(), &own, &group, None).await.unwrap(),
         Cause::ProjectChanged => {
             let change = ProjectChange { masking: Some(true), ..ProjectChange::default() };
-            store.update_project(&by(), &scene.fixture.founded.project_id, &change).await.unwrap()
+            store.update_project(&origin(), &scene.fixture.initial_ids.project_id, &change).await.unwrap()
         }
     };
     assert!(done, "{cause:?} changed nothing");
 }
 
 #[tokio::test]
-async fn each_cause_ends_what_it_must_and_nothing_of_others() {
-    let _kept = crate::place::keep().await;
+async fn each_cause_revokes_credentials_of_affected_users_only() {
+    let _server = crate::backend::shared_server().await;
     for (cause, attached, token, key) in [
         (Cause::Disabled, false, true, true),
         (Cause::NewPassword, false, true, true),
@@ -156,7 +159,7 @@ async fn each_cause_ends_what_it_must_and_nothing_of_others() {
         (Cause::PolicyAttached, false, true, false),
         (Cause::PolicyAttachedToGroup, true, true, false),
         (Cause::PolicyDetached, true, true, false),
-        // These change nothing of what ada may do.
+        // These changes do not affect ada's rights.
         (Cause::PolicyPut, false, false, false),
         (Cause::PolicyAttachedToGroup, false, false, false),
         (Cause::GroupRemoved, false, false, false),
@@ -167,19 +170,22 @@ async fn each_cause_ends_what_it_must_and_nothing_of_others() {
     ] {
         let scene = Scene::new(attached).await;
         let version = scene.version().await;
-        happen(&scene, cause).await;
-        assert_eq!(scene.token_revoked(ADAS).await, token, "{cause:?}: the token");
-        assert_eq!(scene.key_revoked(ADAS).await, key, "{cause:?}: the temporary key");
-        assert!(!scene.token_revoked(GRACES).await && !scene.key_revoked(GRACES).await, "{cause:?}: another user's");
-        let raised = scene.version().await > version;
-        assert!(raised, "{cause:?}: the version");
+        apply(&scene, cause).await;
+        assert_eq!(scene.token_revoked(ADA_TOKEN).await, token, "{cause:?}: the token");
+        assert_eq!(scene.key_revoked(ADA_TOKEN).await, key, "{cause:?}: the temporary key");
+        assert!(
+            !scene.token_revoked(GRACE_TOKEN).await && !scene.key_revoked(GRACE_TOKEN).await,
+            "{cause:?}: another user's"
+        );
+        let increased = scene.version().await > version;
+        assert!(increased, "{cause:?}: the version");
     }
 }
 
 #[tokio::test]
-async fn what_was_handed_out_afterwards_is_good() {
+async fn token_issued_after_a_revocation_is_valid() {
     let scene = Scene::new(true).await;
-    happen(&scene, Cause::NewPassword).await;
+    apply(&scene, Cause::NewPassword).await;
     let token = NewToken {
         hash: [3; 32],
         user_id: scene.ada.clone(),
@@ -191,45 +197,45 @@ async fn what_was_handed_out_afterwards_is_good() {
     };
     scene.fixture.store.insert_token(&token).await.unwrap();
     assert!(!scene.token_revoked([3; 32]).await);
-    assert!(scene.token_revoked(ADAS).await);
+    assert!(scene.token_revoked(ADA_TOKEN).await);
 }
 
 #[tokio::test]
-async fn a_token_is_taken_back_once_and_alone() {
+async fn token_is_revoked_once_without_affecting_others() {
     let scene = Scene::new(false).await;
-    assert!(scene.fixture.store.revoke_token(&by(), &ADAS).await.unwrap());
-    assert!(!scene.fixture.store.revoke_token(&by(), &ADAS).await.unwrap());
-    assert!(!scene.fixture.store.revoke_token(&by(), &[7; 32]).await.unwrap());
-    let found = scene.fixture.store.token(&ADAS).await.unwrap().unwrap();
+    assert!(scene.fixture.store.revoke_token(&origin(), &ADA_TOKEN).await.unwrap());
+    assert!(!scene.fixture.store.revoke_token(&origin(), &ADA_TOKEN).await.unwrap());
+    assert!(!scene.fixture.store.revoke_token(&origin(), &[7; 32]).await.unwrap());
+    let found = scene.fixture.store.token(&ADA_TOKEN).await.unwrap().unwrap();
     assert!(found.revoked && found.issued_by_methods == ["password", "totp"]);
-    assert!(!scene.token_revoked(GRACES).await);
-    assert!(!scene.key_revoked(ADAS).await);
+    assert!(!scene.token_revoked(GRACE_TOKEN).await);
+    assert!(!scene.key_revoked(ADA_TOKEN).await);
 }
 
 #[tokio::test]
-async fn tokens_and_keys_go_with_their_user() {
+async fn tokens_and_keys_are_removed_with_their_user() {
     let scene = Scene::new(true).await;
-    assert!(scene.fixture.store.remove_user(&by(), &scene.ada).await.unwrap());
-    assert!(scene.fixture.store.token(&ADAS).await.unwrap().is_none());
-    assert!(scene.fixture.store.access_key(&temporary(ADAS)).await.unwrap().is_none());
+    assert!(scene.fixture.store.remove_user(&origin(), &scene.ada).await.unwrap());
+    assert!(scene.fixture.store.token(&ADA_TOKEN).await.unwrap().is_none());
+    assert!(scene.fixture.store.access_key(&temporary_key_id(ADA_TOKEN)).await.unwrap().is_none());
     assert!(scene.fixture.store.access_key(&scene.key).await.unwrap().is_none());
-    assert!(!scene.token_revoked(GRACES).await);
+    assert!(!scene.token_revoked(GRACE_TOKEN).await);
 }
 
 #[tokio::test]
-async fn a_temporary_key_is_found_with_its_token_until_it_is_removed_with_old_tokens() {
+async fn expired_temporary_key_is_removed_with_old_tokens() {
     let scene = Scene::new(false).await;
     let store = &scene.fixture.store;
-    let found = store.access_key(&temporary(ADAS)).await.unwrap().unwrap();
+    let found = store.access_key(&temporary_key_id(ADA_TOKEN)).await.unwrap().unwrap();
     assert_eq!((found.secret.expose_secret(), &found.user.id), ("a temporary secret", &scene.ada));
     let temporary_key = found.temporary.unwrap();
     assert_eq!((temporary_key.token_hash, temporary_key.expires_at, temporary_key.revoked), ([9; 32], EXPIRY, false));
     assert!(store.access_key(&scene.key).await.unwrap().unwrap().temporary.is_none());
-    assert_eq!(store.keys_of(&scene.ada).await.unwrap().len(), 1, "temporary keys are none of the two");
+    assert_eq!(store.keys_of(&scene.ada).await.unwrap().len(), 1, "temporary keys are not counted");
     assert_eq!(store.remove_tokens_expired_before(EXPIRY).await.unwrap(), 0);
     assert_eq!(store.remove_tokens_expired_before(EXPIRY + 1).await.unwrap(), 4);
-    assert!(store.access_key(&temporary(ADAS)).await.unwrap().is_none());
-    let nobodys = NewTemporaryKey {
+    assert!(store.access_key(&temporary_key_id(ADA_TOKEN)).await.unwrap().is_none());
+    let orphan = NewTemporaryKey {
         user_id: UserId::generate(),
         id: AccessKeyId::generate(),
         secret: SecretString::from("x"),
@@ -237,11 +243,11 @@ async fn a_temporary_key_is_found_with_its_token_until_it_is_removed_with_old_to
         expires_at: EXPIRY,
         issued_for: IssuedFor::Nothing,
     };
-    assert!(store.create_temporary_key(&by(), &nobodys).await.is_err());
+    assert!(store.create_temporary_key(&origin(), &orphan).await.is_err());
 }
 
 #[tokio::test]
-async fn a_temporary_key_ends_with_the_token_that_it_was_issued_for() {
+async fn temporary_key_is_revoked_with_its_token() {
     let scene = Scene::new(true).await;
     let (store, ada) = (&scene.fixture.store, &scene.ada);
     let key = |id: &str, issued_for| NewTemporaryKey {
@@ -263,13 +269,13 @@ async fn a_temporary_key_ends_with_the_token_that_it_was_issued_for() {
     };
     store.insert_token(&second).await.unwrap();
     assert_eq!(store.token(&[3; 32]).await.unwrap().unwrap().origin, TokenOrigin::Console);
-    assert_eq!(store.token(&ADAS).await.unwrap().unwrap().origin, TokenOrigin::Api);
+    assert_eq!(store.token(&ADA_TOKEN).await.unwrap().unwrap().origin, TokenOrigin::Api);
     for (id, issued_for) in [
-        ("OFTHEFIRST", IssuedFor::Token(ADAS)),
+        ("OFTHEFIRST", IssuedFor::Token(ADA_TOKEN)),
         ("OFTHESECOND", IssuedFor::Token([3; 32])),
         ("OFNONEATALL", IssuedFor::Nothing),
     ] {
-        store.create_temporary_key(&by(), &key(id, issued_for)).await.unwrap();
+        store.create_temporary_key(&origin(), &key(id, issued_for)).await.unwrap();
     }
     let revoked = async || {
         let mut revoked = Vec::new();
@@ -279,15 +285,15 @@ async fn a_temporary_key_ends_with_the_token_that_it_was_issued_for() {
         }
         revoked
     };
-    assert!(store.revoke_token(&by(), &ADAS).await.unwrap());
+    assert!(store.revoke_token(&origin(), &ADA_TOKEN).await.unwrap());
     assert_eq!(revoked().await, [true, false, false]);
-    // What changes the user's rights ends the other token, and its key with it.
-    store.put_policy(&by(), &scene.fixture.founded.domain_id, "look", "role", "{2}", "").await.unwrap();
+    // A change of the user's rights revokes the other token and its key.
+    store.put_policy(&origin(), &scene.fixture.initial_ids.domain_id, "look", "role", "{2}", "").await.unwrap();
     assert_eq!(revoked().await, [true, true, false]);
 }
 
 #[tokio::test]
-async fn no_temporary_key_is_issued_for_credentials_that_ended_meanwhile() {
+async fn temporary_key_is_not_issued_for_revoked_credentials() {
     let scene = Scene::new(true).await;
     let store = &scene.fixture.store;
     let create = async |issued_for: IssuedFor| {
@@ -299,19 +305,19 @@ async fn no_temporary_key_is_issued_for_credentials_that_ended_meanwhile() {
             expires_at: EXPIRY,
             issued_for,
         };
-        match store.create_temporary_key(&by(), &key).await {
+        match store.create_temporary_key(&origin(), &key).await {
             Ok(()) => true,
             Err(StoreError::SourceRevoked) => false,
             Err(other) => panic!("{other}"),
         }
     };
     let key = || IssuedFor::Key(scene.key.clone());
-    assert!(create(IssuedFor::Token(ADAS)).await && create(key()).await);
+    assert!(create(IssuedFor::Token(ADA_TOKEN)).await && create(key()).await);
     assert!(!create(IssuedFor::Token([77; 32])).await, "a token that was removed");
-    assert!(store.revoke_token(&by(), &ADAS).await.unwrap());
-    assert!(!create(IssuedFor::Token(ADAS)).await);
-    assert!(store.set_key_enabled(&by(), &scene.key, false).await.unwrap());
+    assert!(store.revoke_token(&origin(), &ADA_TOKEN).await.unwrap());
+    assert!(!create(IssuedFor::Token(ADA_TOKEN)).await);
+    assert!(store.set_key_enabled(&origin(), &scene.key, false).await.unwrap());
     assert!(!create(key()).await);
-    assert!(store.remove_key(&by(), &scene.key).await.unwrap());
+    assert!(store.remove_key(&origin(), &scene.key).await.unwrap());
     assert!(!create(key()).await && create(IssuedFor::Nothing).await);
 }

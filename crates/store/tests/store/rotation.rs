@@ -1,4 +1,4 @@
-//! Rotation of the master key: nothing is lost, whatever happens on the way, and nothing is left that the old key opens.
+//! Rotation of the master key, including interrupted rotations.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -7,15 +7,16 @@ use std::time::Duration;
 use clew_store::{AuditFilter, FirstTenant, Store, StoreError};
 use secrecy::ExposeSecret;
 
-use crate::fixture::{Fixture, SECRET_KEY, by, claim, tenant};
-use crate::place::{self, Place, SHARED};
-use crate::{child, every_kind};
+use crate::backend::{self, Backend, SHARED};
+use crate::fixture::{Fixture, SECRET_KEY, claim, origin, tenant};
+use crate::{all_tables, subprocess};
 
-/// A store with a row of every kind.
-async fn filled(place: &Place) -> Store {
+/// Creates a store with rows in every table.
+async fn filled_store(backend: &Backend) -> Store {
     let admin = FirstTenant { password_hash: "$argon2id$admin".into(), ..tenant() };
-    let (store, founded) = Store::initialise(&by(), place::location(place.folder.path()), admin).await.unwrap();
-    every_kind::fill(&store, &founded).await;
+    let (store, initial_ids) =
+        Store::initialise(&origin(), backend::location(backend.folder.path()), admin).await.unwrap();
+    all_tables::fill(&store, &initial_ids).await;
     store
 }
 
@@ -24,50 +25,54 @@ fn key(folder: &Path, name: &str) -> Option<String> {
 }
 
 #[tokio::test]
-async fn everything_opens_with_the_new_key_and_nothing_with_the_old_one() {
-    let place = Place::new().await;
-    let folder = place.folder.path();
-    let store = filled(&place).await;
+async fn rotated_secrets_unseal_with_the_new_key_only() {
+    let backend = Backend::new().await;
+    let folder = backend.folder.path();
+    let store = filled_store(&backend).await;
     let before = store.verify_audit(&[]).await.unwrap();
     let old = key(folder, "master.key").unwrap();
-    let rotated = Store::rotate_master_key(&by(), place::location(folder)).await.unwrap();
+    let rotated = Store::rotate_master_key(&origin(), backend::location(folder)).await.unwrap();
     assert_eq!((rotated.sealed, rotated.damaged), (4, 0), "two keys and two passwords");
     assert_ne!(key(folder, "master.key").unwrap(), old);
     assert_eq!(key(folder, "master.key.next"), None);
 
-    let after = Store::open(place::location(folder)).await.unwrap();
-    every_kind::verify(&after).await;
+    let after = Store::open(backend::location(folder)).await.unwrap();
+    all_tables::verify(&after).await;
     let audit = after.verify_audit(&[]).await.unwrap();
     let links = after.audit(&AuditFilter::default(), 0, 1000).await.unwrap();
-    assert_eq!((audit.rows, &links[links.len() - 2].link), (before.rows + 1, &before.newest), "old links stay");
+    assert_eq!(
+        (audit.rows, &links[links.len() - 2].link),
+        (before.rows + 1, &before.newest),
+        "earlier links are unchanged"
+    );
     assert_eq!(links[links.len() - 1].event.operation, "RotateMasterKey");
-    every_kind::goes_on(&after).await;
+    all_tables::use_after_restore(&after).await;
 
-    // Again, and with rows under each of the keys removed.
-    Store::rotate_master_key(&by(), place::location(folder)).await.unwrap();
-    let third = Store::open(place::location(folder)).await.unwrap();
+    // A second rotation, followed by the removal of rows under each key.
+    Store::rotate_master_key(&origin(), backend::location(folder)).await.unwrap();
+    let third = Store::open(backend::location(folder)).await.unwrap();
     assert!(third.verify_audit(&[]).await.unwrap().is_sound());
-    assert!(third.prune_audit(&by(), i64::MAX).await.unwrap() > before.rows);
+    assert!(third.prune_audit(&origin(), i64::MAX).await.unwrap() > before.rows);
     assert!(third.verify_audit(&[]).await.unwrap().is_sound());
 
     std::fs::write(folder.join("data/master.key"), old).unwrap();
-    assert!(matches!(Store::open(place::location(folder)).await, Err(StoreError::WrongMasterKey)));
+    assert!(matches!(Store::open(backend::location(folder)).await, Err(StoreError::WrongMasterKey)));
 }
 
 #[tokio::test]
-async fn who_still_has_the_old_key_writes_nothing_with_it() {
+async fn process_with_the_previous_key_cannot_write() {
     let fixture = Fixture::new().await;
     let running = fixture.open().await.unwrap();
     running.insert_task(&fixture.new_task(&clew_model::NodeId::generate()), 9).await.unwrap();
-    Store::rotate_master_key(&by(), place::location(fixture.folder())).await.unwrap();
+    Store::rotate_master_key(&origin(), backend::location(fixture.folder())).await.unwrap();
     let rotated = |error: Option<StoreError>| matches!(error, Some(StoreError::MasterKeyRotated));
     assert!(rotated(running.ping().await.err()));
-    assert!(rotated(running.create_domain(&by(), "other").await.err()));
+    assert!(rotated(running.create_domain(&origin(), "other").await.err()));
     assert!(rotated(running.access_key(&tenant().access_key).await.err()));
     assert!(rotated(running.verify_audit(&[]).await.err()));
-    // Where several processes share a database, one with the old key could read no node.
+    // With a shared database, claims also check the key: a process with the previous key cannot unseal node passwords.
     assert_eq!(rotated(claim(&running, Duration::from_secs(9), 1).await.err()), SHARED);
-    let event = clew_model::AuditEvent::done(&by(), "Test", "test");
+    let event = clew_model::AuditEvent::done(&origin(), "Test", "test");
     let recorded = running.record(&event).await.unwrap_err().to_string();
     assert!(recorded.contains("the master key was rotated"), "{recorded}");
 
@@ -78,71 +83,72 @@ async fn who_still_has_the_old_key_writes_nothing_with_it() {
 }
 
 #[tokio::test]
-async fn a_row_under_an_earlier_key_that_was_changed_is_found() {
-    let place = Place::new().await;
-    drop(filled(&place).await);
-    Store::rotate_master_key(&by(), place::location(place.folder.path())).await.unwrap();
-    let mut connection = place::connect(place.folder.path()).await;
+async fn changed_row_under_an_earlier_key_is_detected() {
+    let backend = Backend::new().await;
+    drop(filled_store(&backend).await);
+    Store::rotate_master_key(&origin(), backend::location(backend.folder.path())).await.unwrap();
+    let mut connection = backend::connect(backend.folder.path()).await;
     let change = "DROP TRIGGER audit_stays_as_it_is; UPDATE audit SET target = 'other' WHERE seq = 3";
-    sqlx::raw_sql(sqlx::AssertSqlSafe(place::spoken(change))).execute(&mut connection).await.unwrap();
-    let after = Store::open(place::location(place.folder.path())).await.unwrap();
+    sqlx::raw_sql(sqlx::AssertSqlSafe(backend::translate_sql(change))).execute(&mut connection).await.unwrap();
+    let after = Store::open(backend::location(backend.folder.path())).await.unwrap();
     let found = after.verify_audit(&[]).await.unwrap();
     assert_eq!(found.problems.iter().map(|problem| problem.position).collect::<Vec<_>>(), [3]);
 }
 
-/// The database is on the new key, the folder is not: a crash in between, or another machine to which the next key was brought.
+/// The database has the new key, but the directory does not: after a crash, or on another machine with the next key.
 #[tokio::test]
-async fn whoever_finds_that_only_the_next_key_fits_takes_it() {
-    let place = Place::new().await;
-    let folder = place.folder.path();
-    drop(filled(&place).await);
+async fn next_key_is_promoted_when_only_it_fits() {
+    let backend = Backend::new().await;
+    let folder = backend.folder.path();
+    drop(filled_store(&backend).await);
     let data = folder.join("data");
-    let prepared = Store::prepare_rotation(place::location(folder)).unwrap();
+    let prepared = Store::prepare_rotation(backend::location(folder)).unwrap();
     assert_eq!(prepared, data.join("master.key.next"));
     let (old, next) = (key(folder, "master.key").unwrap(), key(folder, "master.key.next").unwrap());
-    assert_eq!(Store::prepare_rotation(place::location(folder)).unwrap(), prepared, "made once");
-    every_kind::verify(&Store::open(place::location(folder)).await.unwrap()).await;
-    assert_eq!(key(folder, "master.key.next").as_ref(), Some(&next), "it is not its time yet");
-    Store::rotate_master_key(&by(), place::location(folder)).await.unwrap();
+    assert_eq!(Store::prepare_rotation(backend::location(folder)).unwrap(), prepared, "the key is created once");
+    all_tables::verify(&Store::open(backend::location(folder)).await.unwrap()).await;
+    assert_eq!(key(folder, "master.key.next").as_ref(), Some(&next), "the next key is not promoted yet");
+    Store::rotate_master_key(&origin(), backend::location(folder)).await.unwrap();
     assert_eq!(key(folder, "master.key").as_ref(), Some(&next));
 
     std::fs::rename(data.join("master.key"), data.join("master.key.next")).unwrap();
-    let kept: Vec<_> = std::fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().path()).collect();
-    let kept = kept.iter().find(|path| path.to_string_lossy().contains("master.key.before-")).unwrap();
-    assert_eq!(std::fs::read_to_string(kept).unwrap(), old);
-    std::fs::copy(kept, data.join("master.key")).unwrap();
-    every_kind::verify(&Store::open(place::location(folder)).await.unwrap()).await;
+    let previous_keys: Vec<_> = std::fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let previous_keys =
+        previous_keys.iter().find(|path| path.to_string_lossy().contains("master.key.before-")).unwrap();
+    assert_eq!(std::fs::read_to_string(previous_keys).unwrap(), old);
+    std::fs::copy(previous_keys, data.join("master.key")).unwrap();
+    all_tables::verify(&Store::open(backend::location(folder)).await.unwrap()).await;
     assert_eq!((key(folder, "master.key"), key(folder, "master.key.next")), (Some(next), None));
 }
 
 #[tokio::test]
-async fn a_rotation_that_is_killed_at_any_moment_loses_nothing() {
-    const TEST: &str = "contract::rotation::a_rotation_that_is_killed_at_any_moment_loses_nothing";
-    if let Some(folder) = child::folder() {
+async fn killed_rotation_loses_nothing() {
+    const TEST: &str = "contract::rotation::killed_rotation_loses_nothing";
+    if let Some(folder) = subprocess::folder() {
         loop {
-            Store::rotate_master_key(&by(), place::location(&folder)).await.unwrap();
+            Store::rotate_master_key(&origin(), backend::location(&folder)).await.unwrap();
         }
     }
-    let place = Place::new().await;
-    drop(filled(&place).await);
-    for moment in 0..24 {
-        let mut command = child::command(TEST, place.folder.path(), &[]);
+    let backend = Backend::new().await;
+    drop(filled_store(&backend).await);
+    for step in 0..24 {
+        let mut command = subprocess::command(TEST, backend.folder.path(), &[]);
         let mut killed = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        tokio::time::sleep(Duration::from_millis(60 + moment * 9)).await;
+        tokio::time::sleep(Duration::from_millis(60 + step * 9)).await;
         killed.kill().unwrap();
         killed.wait().unwrap();
-        every_kind::verify(&Store::open(place::location(place.folder.path())).await.unwrap()).await;
+        all_tables::verify(&Store::open(backend::location(backend.folder.path())).await.unwrap()).await;
     }
-    let store = Store::open(place::location(place.folder.path())).await.unwrap();
+    let store = Store::open(backend::location(backend.folder.path())).await.unwrap();
     let filter = AuditFilter { operation: Some("RotateMasterKey".into()), ..AuditFilter::default() };
-    assert!(store.audit(&filter, 0, 1000).await.unwrap().len() > 3, "it was killed before it began");
+    assert!(store.audit(&filter, 0, 1000).await.unwrap().len() > 3, "no rotation completed");
 }
 
 #[tokio::test]
-async fn what_is_served_from_a_folder_is_not_rotated() {
+async fn served_directory_is_not_rotated() {
     let fixture = Fixture::new().await;
     let _lock = fixture.store.lock_for_serving().unwrap();
-    let refused = Store::rotate_master_key(&by(), place::location(fixture.folder())).await;
+    let refused = Store::rotate_master_key(&origin(), backend::location(fixture.folder())).await;
     assert!(matches!(refused, Err(StoreError::AlreadyServing { .. })), "{refused:?}");
     assert_eq!(key(fixture.folder(), "master.key.next"), None);
 }

@@ -1,33 +1,36 @@
-//! Secrets: sealed in every file, bound to their place, opened by the right key alone.
+//! Secrets: sealed in every file, bound to their row, unsealed with the right key only.
 
 use std::os::unix::fs::PermissionsExt;
 
-use crate::child;
-use crate::fixture::{Fixture, NODE_PASSWORD, SECRET_KEY, all_bytes, by, new_instance, tenant};
+use crate::fixture::{Fixture, NODE_PASSWORD, SECRET_KEY, all_bytes, new_instance, origin, tenant};
+use crate::subprocess;
 use clew_model::AccessKeyId;
 use clew_store::{IssuedFor, NewTemporaryKey, NewToken, Store, StoreError, TokenOrigin, UserChange};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
 #[tokio::test]
-async fn no_secret_stands_in_any_file() {
+async fn no_file_contains_a_secret_in_clear() {
     let fixture = Fixture::new().await;
     let url = format!("mysql://clew:{NODE_PASSWORD}@10.0.0.5/");
-    let added =
-        fixture.store.add_instance(&by(), new_instance(&fixture.founded.project_id, "a", &[&url])).await.unwrap();
+    let added = fixture
+        .store
+        .add_instance(&origin(), new_instance(&fixture.initial_ids.project_id, "a", &[&url]))
+        .await
+        .unwrap();
     let node = fixture.store.node_to_read(&added.nodes[0].id).await.unwrap().unwrap();
     assert_eq!(node.url.password.unwrap().expose_secret(), NODE_PASSWORD);
     assert!(added.nodes[0].url.password.is_none());
     let key = fixture.store.access_key(&tenant().access_key).await.unwrap().unwrap();
     assert_eq!((key.secret.expose_secret(), key.user.name.as_str()), (SECRET_KEY, "admin"));
-    hand_out(&fixture).await;
-    fixture.store.remove_instance(&by(), &fixture.founded.project_id, &added.id).await.unwrap();
-    let log = fixture.place.log();
+    use_all_secrets(&fixture).await;
+    fixture.store.remove_instance(&origin(), &fixture.initial_ids.project_id, &added.id).await.unwrap();
+    let log = fixture.backend.wal_path();
     let mut files = all_bytes(&fixture.dir());
     if log.is_dir() {
         files.extend(all_bytes(&log));
     }
-    assert!(files.iter().any(|(path, _)| path.starts_with(&log)), "the log must be searched too");
+    assert!(files.iter().any(|(path, _)| path.starts_with(&log)), "the log must be searched");
     let master_key = std::fs::read_to_string(fixture.dir().join("master.key")).unwrap();
     let master_key = hex::decode(master_key.trim()).unwrap();
     for (path, bytes) in files {
@@ -42,15 +45,15 @@ async fn no_secret_stands_in_any_file() {
 const SECOND_KEY: &str = "the-secret-key-that-is-made-and-removed";
 const TEMPORARY_KEY: &str = "the-secret-of-a-temporary-key";
 const TOKEN: &str = "the-token-itself";
-/// A password where the name of a user belongs.
+/// A password that was entered as a user name.
 const MISTYPED: &str = "hunter2-mistyped";
 
-/// Everything else that is secret goes through the store once.
-async fn hand_out(fixture: &Fixture) {
-    let (store, user) = (&fixture.store, &fixture.founded.user_id);
+/// Passes all other secrets through the store.
+async fn use_all_secrets(fixture: &Fixture) {
+    let (store, user) = (&fixture.store, &fixture.initial_ids.user_id);
     let hash: [u8; 32] = Sha256::digest(TOKEN).into();
     let second: AccessKeyId = "AKSECOND000000000000".parse().unwrap();
-    store.create_key(&by(), user, &second, &SecretString::from(SECOND_KEY)).await.unwrap();
+    store.create_key(&origin(), user, &second, &SecretString::from(SECOND_KEY)).await.unwrap();
     let temporary = NewTemporaryKey {
         user_id: user.clone(),
         id: "AKTEMPORARY000000000".parse().unwrap(),
@@ -59,7 +62,7 @@ async fn hand_out(fixture: &Fixture) {
         expires_at: 9000,
         issued_for: IssuedFor::Nothing,
     };
-    store.create_temporary_key(&by(), &temporary).await.unwrap();
+    store.create_temporary_key(&origin(), &temporary).await.unwrap();
     let token = NewToken {
         hash,
         user_id: user.clone(),
@@ -70,34 +73,39 @@ async fn hand_out(fixture: &Fixture) {
         origin: TokenOrigin::Api,
     };
     store.insert_token(&token).await.unwrap();
-    store.revoke_token(&by(), &hash).await.unwrap();
-    store.remove_key(&by(), &second).await.unwrap();
+    store.revoke_token(&origin(), &hash).await.unwrap();
+    store.remove_key(&origin(), &second).await.unwrap();
     store.record_auth_failure(&format!("user:acme/{MISTYPED}")).await.unwrap();
     let shown = format!("{token:?} {temporary:?} {:?}", store.access_key(&temporary.id).await.unwrap());
     assert!(!shown.contains(TEMPORARY_KEY), "{shown}");
 }
 
 #[tokio::test]
-async fn hashes_of_passwords_and_tokens_stay_out_of_the_audit() {
+async fn audit_contains_no_password_or_token_hash() {
     let fixture = Fixture::new().await;
-    hand_out(&fixture).await;
+    use_all_secrets(&fixture).await;
     let change = UserChange { password_hash: Some("$argon2id$of-the-new-password".into()), ..UserChange::default() };
-    fixture.store.update_user(&by(), &fixture.founded.user_id, &change).await.unwrap();
-    let audit = format!("{:?}", fixture.audited().await);
+    fixture.store.update_user(&origin(), &fixture.initial_ids.user_id, &change).await.unwrap();
+    let audit = format!("{:?}", fixture.audit_rows().await);
     let token_hash: [u8; 32] = Sha256::digest(TOKEN).into();
     for hash in ["argon2id", &hex::encode(token_hash), MISTYPED] {
         assert!(!audit.contains(hash), "{hash}");
     }
-    assert!(audit.contains("new_password"), "that it changed is told");
+    assert!(audit.contains("new_password"), "the change is audited");
 }
 
 #[tokio::test]
-async fn secrets_that_trade_places_or_change_are_noticed() {
+async fn moved_or_changed_secrets_are_detected() {
     let fixture = Fixture::new().await;
     let urls = ["mysql://u:first@h/", "mysql://u:second@h/"];
-    let added = fixture.store.add_instance(&by(), new_instance(&fixture.founded.project_id, "a", &urls)).await.unwrap();
+    let added =
+        fixture.store.add_instance(&origin(), new_instance(&fixture.initial_ids.project_id, "a", &urls)).await.unwrap();
     let other: AccessKeyId = "AKOTHER0000000000000".parse().unwrap();
-    fixture.store.create_key(&by(), &fixture.founded.user_id, &other, &SecretString::from("another")).await.unwrap();
+    fixture
+        .store
+        .create_key(&origin(), &fixture.initial_ids.user_id, &other, &SecretString::from("another"))
+        .await
+        .unwrap();
     fixture
         .sql(
             "CREATE TEMPORARY TABLE n AS SELECT * FROM nodes; CREATE TEMPORARY TABLE k AS SELECT * FROM access_keys; \
@@ -121,40 +129,40 @@ async fn secrets_that_trade_places_or_change_are_noticed() {
 }
 
 #[tokio::test]
-async fn a_lost_foreign_or_open_master_key_is_named() {
+async fn missing_foreign_or_readable_master_key_is_reported() {
     let fixture = Fixture::new().await;
     let key = fixture.dir().join("master.key");
-    let kept = std::fs::read(&key).unwrap();
+    let original = std::fs::read(&key).unwrap();
     let set_mode = |mode| std::fs::set_permissions(&key, std::fs::Permissions::from_mode(mode)).unwrap();
     std::fs::remove_file(&key).unwrap();
     let error = fixture.open().await.unwrap_err().to_string();
     assert!(error.contains("restore it from a backup"), "{error}");
-    assert!(!key.exists(), "a new key would only hide that the old one is lost");
+    assert!(!key.exists(), "no new key is created");
     std::fs::write(&key, format!("{}\n", "ab".repeat(32))).unwrap();
     set_mode(0o600);
     assert!(matches!(fixture.open().await, Err(StoreError::WrongMasterKey)));
-    std::fs::write(&key, &kept).unwrap();
+    std::fs::write(&key, &original).unwrap();
     assert!(fixture.open().await.is_ok());
     for mode in [0o604, 0o640, 0o644] {
         set_mode(mode);
         let error = fixture.open().await.unwrap_err().to_string();
         assert!(error.contains("run chmod 600"), "{error}");
     }
-    assert_eq!(std::fs::read(&key).unwrap(), kept);
+    assert_eq!(std::fs::read(&key).unwrap(), original);
 }
 
 #[tokio::test]
-async fn the_environment_may_hold_the_master_key() {
-    const TEST: &str = "contract::secrets::the_environment_may_hold_the_master_key";
-    let Some(folder) = child::folder() else {
+async fn master_key_is_read_from_the_environment() {
+    const TEST: &str = "contract::secrets::master_key_is_read_from_the_environment";
+    let Some(folder) = subprocess::folder() else {
         let folder = tempfile::tempdir().unwrap();
         let with = |key: &str| {
-            let mut command = child::command(TEST, folder.path(), &[]);
+            let mut command = subprocess::command(TEST, folder.path(), &[]);
             command.env("CLEW_MASTER_KEY", key);
-            child::pass(command);
+            subprocess::run_to_success(command);
         };
         with(&"ab".repeat(32));
-        assert!(!folder.path().join("data/master.key").exists(), "it must not be written down");
+        assert!(!folder.path().join("data/master.key").exists(), "the key must not be stored");
         with(&"cd".repeat(32));
         with("short");
         return;
@@ -169,7 +177,7 @@ async fn the_environment_may_hold_the_master_key() {
         }
         key if key.starts_with("cd") => assert!(matches!(Store::open(&dir).await, Err(StoreError::WrongMasterKey))),
         _ => {
-            Store::initialise(&by(), &dir, tenant()).await.unwrap();
+            Store::initialise(&origin(), &dir, tenant()).await.unwrap();
             let store = Store::open(&dir).await.unwrap();
             let found = store.access_key(&tenant().access_key).await.unwrap().unwrap();
             assert_eq!(found.secret.expose_secret(), SECRET_KEY);

@@ -3,27 +3,27 @@
 use clew_model::{InstanceId, SlowThreshold};
 use clew_store::{AuditFilter, StoreError};
 
-use crate::fixture::{Fixture, by, new_instance};
+use crate::fixture::{Fixture, new_instance, origin};
 
 fn seconds(seconds: i64) -> SlowThreshold {
     SlowThreshold::new(seconds).unwrap()
 }
 
 #[tokio::test]
-async fn many_instances_get_a_threshold_together_or_not_at_all() {
+async fn thresholds_of_several_instances_are_set_atomically() {
     let fixture = Fixture::new().await;
     let store = &fixture.store;
-    let project = &fixture.founded.project_id;
+    let project = &fixture.initial_ids.project_id;
     let add = async |project: &_, name| {
-        store.add_instance(&by(), new_instance(project, name, &["mysql://u:p@h/"])).await.unwrap().id
+        store.add_instance(&origin(), new_instance(project, name, &["mysql://u:p@h/"])).await.unwrap().id
     };
     let (first, second) = (add(project, "first").await, add(project, "second").await);
-    let elsewhere = store.create_project(&by(), &fixture.founded.domain_id, "south-1", "").await.unwrap();
+    let elsewhere = store.create_project(&origin(), &fixture.initial_ids.domain_id, "south-1", "").await.unwrap();
     let foreign = add(&elsewhere, "foreign").await;
     assert_eq!(store.slow_threshold(&first).await.unwrap(), None);
 
     let twice = [first.clone(), second.clone(), first.clone()];
-    store.set_slow_threshold(&by(), project, &twice, seconds(3)).await.unwrap();
+    store.set_slow_threshold(&origin(), project, &twice, seconds(3)).await.unwrap();
     for id in [&first, &second] {
         assert_eq!(store.slow_threshold(id).await.unwrap(), Some(seconds(3)));
     }
@@ -31,7 +31,7 @@ async fn many_instances_get_a_threshold_together_or_not_at_all() {
 
     for missing in [InstanceId::generate(), foreign.clone()] {
         let batch = [first.clone(), missing.clone()];
-        let error = store.set_slow_threshold(&by(), project, &batch, seconds(9)).await.unwrap_err();
+        let error = store.set_slow_threshold(&origin(), project, &batch, seconds(9)).await.unwrap_err();
         assert!(matches!(&error, StoreError::Unknown { name, .. } if *name == missing.to_string()), "{error}");
     }
     assert_eq!(store.slow_threshold(&first).await.unwrap(), Some(seconds(3)));
@@ -39,8 +39,8 @@ async fn many_instances_get_a_threshold_together_or_not_at_all() {
 
     let filter = AuditFilter { operation: Some("SetSlowThreshold".into()), ..AuditFilter::default() };
     let rows = store.audit(&filter, 0, 100).await.unwrap();
-    let told: Vec<_> =
+    let events: Vec<_> =
         rows.iter().map(|row| (row.event.instance_id.clone().unwrap(), row.event.target.as_str())).collect();
-    assert_eq!(told, [(first, "first"), (second, "second")]);
+    assert_eq!(events, [(first, "first"), (second, "second")]);
     assert_eq!(rows[0].event.detail, serde_json::json!({ "slow_process_threshold": 3 }));
 }

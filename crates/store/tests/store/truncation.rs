@@ -1,4 +1,4 @@
-//! An audit without its newest rows and with an earlier record of the newest one is sound in itself. What was seen before detects it.
+//! Detection of a truncated audit. Its chain is intact: only rows recorded earlier reveal the loss.
 
 use std::cell::Cell;
 
@@ -7,41 +7,42 @@ use clew_store::{AuditCheckpoint, AuditFault, AuditProblem, KillEnd};
 
 use super::kills::new_kill;
 use super::tampering::NO_TRIGGERS;
-use crate::fixture::{Fixture, by};
+use crate::fixture::{Fixture, origin};
 
-/// Rows that stay, and the newest row before the removal.
-const KEPT: i64 = 5;
+/// Number of remaining rows.
+const REMAINING: i64 = 5;
 const NEWEST: i64 = 8;
 
-/// An audit of eight rows, of which the last three are removed together with the record of the newest one, and the checkpoint of before.
+/// Creates an audit of eight rows, and removes the last three rows together with the head.
+/// Returns the checkpoint from before.
 async fn truncated() -> (Fixture, AuditCheckpoint) {
     let fixture = Fixture::new().await;
-    fixture.record_some(4).await;
+    fixture.record_events(4).await;
     fixture.sql(format!("{NO_TRIGGERS} CREATE TABLE earlier AS SELECT * FROM audit_ends")).await;
-    fixture.pass(500);
-    fixture.record_some(3).await;
+    fixture.advance_clock(500);
+    fixture.record_events(3).await;
     let checkpoint = fixture.store.audit_checkpoint().await.unwrap();
     assert_eq!((checkpoint.seq, checkpoint.at), (NEWEST, 1_000_500));
     assert!(fixture.store.verify_audit(std::slice::from_ref(&checkpoint)).await.unwrap().is_sound());
     let removal = format!(
-        "DELETE FROM audit WHERE seq > {KEPT}; DELETE FROM audit_ends; INSERT INTO audit_ends SELECT * FROM earlier"
+        "DELETE FROM audit WHERE seq > {REMAINING}; DELETE FROM audit_ends; INSERT INTO audit_ends SELECT * FROM earlier"
     );
     fixture.sql(removal).await;
     let alone = fixture.open().await.unwrap().verify_audit(&[]).await.unwrap();
-    assert!(alone.is_sound() && alone.last == Some(KEPT), "nothing inside of the database shows it: {alone:?}");
+    assert!(alone.is_sound() && alone.last == Some(REMAINING), "nothing inside of the database shows it: {alone:?}");
     (fixture, checkpoint)
 }
 
 fn missing() -> AuditProblem {
-    AuditProblem { position: NEWEST, what: AuditFault::SeenMissing { at: 1_000_500 } }
+    AuditProblem { position: NEWEST, what: AuditFault::RecordedRowMissing { at: 1_000_500 } }
 }
 
 fn replaced() -> AuditProblem {
-    AuditProblem { position: NEWEST, what: AuditFault::SeenReplaced { at: 1_000_500 } }
+    AuditProblem { position: NEWEST, what: AuditFault::RecordedRowReplaced { at: 1_000_500 } }
 }
 
 #[tokio::test]
-async fn a_running_process_detects_a_truncated_audit() {
+async fn running_process_detects_a_truncated_audit() {
     let (fixture, _) = truncated().await;
     let store = &fixture.store;
     assert_eq!(store.verify_audit(&[]).await.unwrap().problems, [missing()]);
@@ -50,33 +51,33 @@ async fn a_running_process_detects_a_truncated_audit() {
     }
     store.acknowledge_audit_loss(&missing());
     assert_eq!(store.check_audit_growth().await.unwrap(), None);
-    // It stays known, whatever is added later.
-    fixture.pass(1);
-    fixture.record_some(5).await;
+    // The loss stays recorded after later rows.
+    fixture.advance_clock(1);
+    fixture.record_events(5).await;
     assert_eq!(store.verify_audit(&[]).await.unwrap().problems, [replaced()]);
     assert_eq!(store.check_audit_growth().await.unwrap(), None);
 }
 
 #[tokio::test]
-async fn rows_that_are_appended_after_a_truncation_do_not_hide_it() {
+async fn rows_appended_after_a_truncation_do_not_hide_it() {
     let (fixture, _) = truncated().await;
-    fixture.pass(1);
-    fixture.record_some(5).await;
+    fixture.advance_clock(1);
+    fixture.record_events(5).await;
     let store = &fixture.store;
     assert_eq!(store.verify_audit(&[]).await.unwrap().problems, [replaced()]);
-    assert_eq!(store.check_audit_growth().await.unwrap(), Some(missing()), "the first write found it");
+    assert_eq!(store.check_audit_growth().await.unwrap(), Some(missing()), "the first write detected it");
     store.acknowledge_audit_loss(&missing());
     assert_eq!(store.check_audit_growth().await.unwrap(), None);
-    assert_eq!(store.verify_audit(&[]).await.unwrap().problems, [replaced()], "the evidence stays");
+    assert_eq!(store.verify_audit(&[]).await.unwrap().problems, [replaced()], "the evidence remains");
 }
 
 #[tokio::test]
-async fn rows_of_other_processes_are_no_loss() {
+async fn rows_of_other_processes_are_not_reported_as_loss() {
     let fixture = Fixture::new().await;
     let other = fixture.open().await.unwrap();
     for _ in 0..3 {
-        fixture.record_some(1).await;
-        other.record(&AuditEvent::done(&by(), "Test", "row")).await.unwrap();
+        fixture.record_events(1).await;
+        other.record(&AuditEvent::done(&origin(), "Test", "row")).await.unwrap();
     }
     for store in [&fixture.store, &other] {
         assert_eq!(store.check_audit_growth().await.unwrap(), None);
@@ -85,9 +86,9 @@ async fn rows_of_other_processes_are_no_loss() {
 }
 
 #[tokio::test]
-async fn rows_that_are_appended_during_a_verification_are_no_loss() {
+async fn rows_appended_during_a_verification_are_not_reported_as_loss() {
     let fixture = Fixture::new().await;
-    fixture.record_some(200).await;
+    fixture.record_events(200).await;
     let verified = Cell::new(false);
     let verify = async {
         for _ in 0..10 {
@@ -99,51 +100,51 @@ async fn rows_that_are_appended_during_a_verification_are_no_loss() {
     };
     let append = async {
         while !verified.get() {
-            fixture.record_some(1).await;
+            fixture.record_events(1).await;
         }
     };
     tokio::join!(verify, append);
 }
 
 #[tokio::test]
-async fn outcomes_of_kills_are_remembered_by_the_process_that_recorded_them() {
+async fn truncated_kill_outcomes_are_detected_by_their_process() {
     let fixture = Fixture::new().await;
     fixture.sql(format!("{NO_TRIGGERS} CREATE TABLE earlier AS SELECT * FROM audit_ends")).await;
     let ids = fixture.store.begin_kills(&[new_kill(&fixture, &InstanceId::generate(), 7)]).await.unwrap();
-    fixture.store.end_kills(&by(), &[(ids[0], KillEnd::Killed, String::new())]).await.unwrap();
+    fixture.store.end_kills(&origin(), &[(ids[0], KillEnd::Killed, String::new())]).await.unwrap();
     fixture
         .sql("DELETE FROM audit WHERE seq > 1; DELETE FROM audit_ends; INSERT INTO audit_ends SELECT * FROM earlier")
         .await;
-    let what = AuditFault::SeenMissing { at: 1_000_000 };
+    let what = AuditFault::RecordedRowMissing { at: 1_000_000 };
     let problem = AuditProblem { position: 2, what };
     assert_eq!(fixture.store.verify_audit(&[]).await.unwrap().problems, [problem]);
 }
 
 #[tokio::test]
-async fn a_process_that_only_reads_detects_a_truncated_audit() {
+async fn reading_process_detects_a_truncated_audit() {
     let fixture = Fixture::new().await;
-    fixture.record_some(4).await;
+    fixture.record_events(4).await;
     fixture.sql(format!("{NO_TRIGGERS} CREATE TABLE earlier AS SELECT * FROM audit_ends")).await;
-    fixture.record_some(3).await;
+    fixture.record_events(3).await;
     let reader = fixture.open().await.unwrap();
     assert_eq!(reader.check_audit_growth().await.unwrap(), None);
     fixture
         .sql("DELETE FROM audit WHERE seq > 5; DELETE FROM audit_ends; INSERT INTO audit_ends SELECT * FROM earlier")
         .await;
     let found = reader.check_audit_growth().await.unwrap().unwrap();
-    assert!(found.position == NEWEST && matches!(found.what, AuditFault::SeenMissing { .. }), "{found:?}");
+    assert!(found.position == NEWEST && matches!(found.what, AuditFault::RecordedRowMissing { .. }), "{found:?}");
     assert_eq!(reader.verify_audit(&[]).await.unwrap().problems, [found]);
 }
 
 #[tokio::test]
-async fn a_checkpoint_detects_a_truncated_audit_in_another_process() {
+async fn checkpoint_detects_a_truncated_audit_in_another_process() {
     let (fixture, checkpoint) = truncated().await;
     let later = fixture.open().await.unwrap();
     assert!(later.verify_audit(&[]).await.unwrap().is_sound());
     let checkpoint = std::slice::from_ref(&checkpoint);
     assert_eq!(later.verify_audit(checkpoint).await.unwrap().problems, [missing()]);
-    fixture.pass(1);
-    fixture.record_some(5).await;
+    fixture.advance_clock(1);
+    fixture.record_events(5).await;
     assert_eq!(later.verify_audit(checkpoint).await.unwrap().problems, [replaced()]);
     assert_eq!(
         missing().to_string(),
@@ -152,28 +153,28 @@ async fn a_checkpoint_detects_a_truncated_audit_in_another_process() {
 }
 
 #[tokio::test]
-async fn rows_that_retention_removed_are_not_missing() {
+async fn rows_removed_by_retention_are_not_reported() {
     let fixture = Fixture::new().await;
-    fixture.pass(100_000_000_000_000);
-    fixture.record_some(4).await;
+    fixture.advance_clock(100_000_000_000_000);
+    fixture.record_events(4).await;
     let old = fixture.store.audit_checkpoint().await.unwrap();
-    fixture.pass(1000);
-    fixture.record_some(1).await;
+    fixture.advance_clock(1000);
+    fixture.record_events(1).await;
     let newest = fixture.store.audit_checkpoint().await.unwrap();
     let reader = fixture.open().await.unwrap();
     assert_eq!(reader.check_audit_growth().await.unwrap(), None);
-    // Row 5, the newest one of the checkpoint, is the last that goes.
+    // Row 5, the newest row of the checkpoint, is the last removed one.
     assert_eq!(fixture.store.prune_audit(&Origin::clew(), 100_000_001_001_000).await.unwrap(), 5);
     let found = reader.verify_audit(&[old.clone(), newest.clone()]).await.unwrap();
     assert!(found.is_sound(), "{found:?}");
     let forged = AuditCheckpoint { link: newest.link, ..old.clone() };
-    let what = AuditFault::SeenReplaced { at: old.at };
+    let what = AuditFault::RecordedRowReplaced { at: old.at };
     let found = reader.verify_audit(std::slice::from_ref(&forged)).await.unwrap();
     assert_eq!(found.problems, [AuditProblem { position: 5, what }]);
-    fixture.record_some(2).await;
-    fixture.pass(1000);
-    fixture.record_some(1).await;
+    fixture.record_events(2).await;
+    fixture.advance_clock(1000);
+    fixture.record_events(1).await;
     fixture.store.prune_audit(&Origin::clew(), 100_000_001_002_000).await.unwrap();
-    assert!(reader.verify_audit(&[old]).await.unwrap().is_sound(), "older than all rows that are kept");
+    assert!(reader.verify_audit(&[old]).await.unwrap().is_sound(), "older than all remaining rows");
     assert_eq!(reader.check_audit_growth().await.unwrap(), None);
 }

@@ -1,4 +1,4 @@
-//! A database that was made before there were policies and an audit.
+//! Upgrade of a database from before policies and the audit.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -11,7 +11,7 @@ use secrecy::ExposeSecret;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
 use sqlx::{ConnectOptions, Connection};
 
-use crate::fixture::by;
+use crate::fixture::origin;
 
 const KEY: [u8; 32] = [0xab; 32];
 const DOMAIN: &str = "d0000000000000000000000000000001";
@@ -21,15 +21,15 @@ const ACCESS_KEY: &str = "AKOLD000000000000000";
 const INSTANCE: &str = "00000000000000000000000000000001in07";
 const NODE: &str = "00000000000000000000000000000001no07";
 
-/// As version 1 sealed it.
-fn sealed(place: &str, secret: &str) -> Vec<u8> {
-    let payload = Payload { msg: secret.as_bytes(), aad: place.as_bytes() };
+/// Seals a secret as version 1 did.
+fn sealed(associated_data: &str, secret: &str) -> Vec<u8> {
+    let payload = Payload { msg: secret.as_bytes(), aad: associated_data.as_bytes() };
     let sealed = XChaCha20Poly1305::new(&KEY.into()).encrypt(&XNonce::from([7; 24]), payload).unwrap();
     [[7; 24].as_slice(), &sealed].concat()
 }
 
-/// A data directory of version 1 with a row in every table.
-async fn make_old(dir: &Path) {
+/// Creates a data directory of version 1 with a row in every table.
+async fn create_old_directory(dir: &Path) {
     std::fs::create_dir_all(dir.join("results")).unwrap();
     std::fs::write(dir.join("master.key"), hex::encode(KEY)).unwrap();
     std::fs::set_permissions(dir.join("master.key"), std::fs::Permissions::from_mode(0o600)).unwrap();
@@ -68,15 +68,15 @@ async fn make_old(dir: &Path) {
 }
 
 #[tokio::test]
-async fn everything_of_an_old_database_is_kept_and_nobody_is_locked_out() {
+async fn upgrade_of_an_old_database_keeps_all_rows() {
     let folder = tempfile::tempdir().unwrap();
-    make_old(folder.path()).await;
+    create_old_directory(folder.path()).await;
     let store = Store::open(folder.path()).await.unwrap();
     assert_eq!(store.region(), "north");
     let domain = DOMAIN.parse().unwrap();
     let users = store.users_of(&domain).await.unwrap();
-    let known: Vec<_> = users.iter().map(|user| (&*user.name, user.enabled, user.administrator)).collect();
-    assert_eq!(known, [("ada", true, true), ("gone", false, true)]);
+    let names: Vec<_> = users.iter().map(|user| (&*user.name, user.enabled, user.administrator)).collect();
+    assert_eq!(names, [("ada", true, true), ("gone", false, true)]);
     let key = store.access_key(&ACCESS_KEY.parse().unwrap()).await.unwrap().unwrap();
     assert_eq!((key.secret.expose_secret(), key.enabled, key.temporary), ("old secret key", true, None));
     let token = store.token(&[5; 32]).await.unwrap().unwrap();
@@ -98,13 +98,13 @@ async fn everything_of_an_old_database_is_kept_and_nobody_is_locked_out() {
 }
 
 #[tokio::test]
-async fn the_audit_of_an_old_database_begins_once() {
+async fn audit_of_an_old_database_starts_once() {
     let folder = tempfile::tempdir().unwrap();
-    make_old(folder.path()).await;
+    create_old_directory(folder.path()).await;
     let opened = tokio::join!(Store::open(folder.path()), Store::open(folder.path()));
     let store = opened.0.unwrap();
     opened.1.unwrap();
-    store.create_domain(&by(), "other").await.unwrap();
+    store.create_domain(&origin(), "other").await.unwrap();
     Store::open(folder.path()).await.unwrap();
     let rows = store.audit(&AuditFilter::default(), 0, 10).await.unwrap();
     let operations: Vec<_> = rows.iter().map(|row| row.event.operation.as_str()).collect();

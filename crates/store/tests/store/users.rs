@@ -1,10 +1,10 @@
-//! Users, groups and keys: what cannot be, and what goes with what.
+//! Users, groups and access keys.
 
 use clew_model::{AccessKeyId, DomainId, UserId};
 use clew_store::{KeyRecord, NewUser, Store, StoreError, UserChange};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::fixture::{Fixture, by};
+use crate::fixture::{Fixture, origin};
 
 pub(crate) fn new_user(name: &str) -> NewUser {
     NewUser {
@@ -17,130 +17,130 @@ pub(crate) fn new_user(name: &str) -> NewUser {
 
 impl Fixture {
     pub(crate) async fn user(&self, name: &str) -> UserId {
-        self.store.create_user(&by(), &self.founded.domain_id, &new_user(name)).await.unwrap()
+        self.store.create_user(&origin(), &self.initial_ids.domain_id, &new_user(name)).await.unwrap()
     }
 
     pub(crate) async fn other_domain(&self) -> DomainId {
-        self.store.create_domain(&by(), "other").await.unwrap()
+        self.store.create_domain(&origin(), "other").await.unwrap()
     }
 }
 
 #[tokio::test]
-async fn names_are_taken_within_a_domain_only() {
+async fn names_are_unique_within_a_domain() {
     let fixture = Fixture::new().await;
-    let (store, domain) = (&fixture.store, &fixture.founded.domain_id);
+    let (store, domain) = (&fixture.store, &fixture.initial_ids.domain_id);
     let other = fixture.other_domain().await;
     fixture.user("grace").await;
-    store.create_group(&by(), domain, "dbas", "").await.unwrap();
+    store.create_group(&origin(), domain, "dbas", "").await.unwrap();
     let taken = [
-        store.create_user(&by(), domain, &new_user("grace")).await.map(drop),
-        store.create_group(&by(), domain, "dbas", "").await.map(drop),
-        store.create_project(&by(), domain, "here-1", "").await.map(drop),
-        store.create_domain(&by(), "other").await.map(drop),
+        store.create_user(&origin(), domain, &new_user("grace")).await.map(drop),
+        store.create_group(&origin(), domain, "dbas", "").await.map(drop),
+        store.create_project(&origin(), domain, "here-1", "").await.map(drop),
+        store.create_domain(&origin(), "other").await.map(drop),
     ];
     for refused in taken {
         assert!(matches!(refused, Err(StoreError::AlreadyExists { .. })), "{refused:?}");
     }
-    store.create_user(&by(), &other, &new_user("grace")).await.unwrap();
-    store.create_group(&by(), &other, "dbas", "").await.unwrap();
-    store.create_project(&by(), &other, "here-1", "").await.unwrap();
-    let nowhere = store.create_user(&by(), &DomainId::generate(), &new_user("x")).await;
-    assert!(matches!(nowhere, Err(StoreError::Unknown { what: "domain", .. })), "{nowhere:?}");
+    store.create_user(&origin(), &other, &new_user("grace")).await.unwrap();
+    store.create_group(&origin(), &other, "dbas", "").await.unwrap();
+    store.create_project(&origin(), &other, "here-1", "").await.unwrap();
+    let missing_domain = store.create_user(&origin(), &DomainId::generate(), &new_user("x")).await;
+    assert!(matches!(missing_domain, Err(StoreError::Unknown { update: "domain", .. })), "{nowhere:?}");
     let names: Vec<_> = store.users_of(domain).await.unwrap().into_iter().map(|user| user.name).collect();
     assert_eq!(names, ["admin", "grace"]);
     assert_eq!(store.domains().await.unwrap().len(), 2);
 }
 
 #[tokio::test]
-async fn a_change_of_a_user_touches_what_it_names_alone() {
+async fn user_update_changes_named_fields_only() {
     let fixture = Fixture::new().await;
     let id = fixture.user("grace").await;
-    let what = UserChange { description: Some("DBA".into()), ..UserChange::default() };
-    assert!(fixture.store.update_user(&by(), &id, &what).await.unwrap());
+    let update = UserChange { description: Some("DBA".into()), ..UserChange::default() };
+    assert!(fixture.store.update_user(&origin(), &id, &update).await.unwrap());
     let user = fixture.store.user(&id).await.unwrap().unwrap();
     assert_eq!((&*user.description, user.enabled, user.administrator), ("DBA", true, false));
     assert_eq!(user.password_hash, "$argon2id$hash-of-grace");
-    let what = UserChange { enabled: Some(false), password_hash: Some("new".into()), ..UserChange::default() };
-    fixture.store.update_user(&by(), &id, &what).await.unwrap();
+    let update = UserChange { enabled: Some(false), password_hash: Some("new".into()), ..UserChange::default() };
+    fixture.store.update_user(&origin(), &id, &update).await.unwrap();
     let user = fixture.store.user(&id).await.unwrap().unwrap();
     assert_eq!((&*user.description, user.enabled, &*user.password_hash), ("DBA", false, "new"));
-    assert!(!fixture.store.update_user(&by(), &UserId::generate(), &what).await.unwrap());
-    assert!(!fixture.store.remove_user(&by(), &UserId::generate()).await.unwrap());
+    assert!(!fixture.store.update_user(&origin(), &UserId::generate(), &update).await.unwrap());
+    assert!(!fixture.store.remove_user(&origin(), &UserId::generate()).await.unwrap());
 }
 
 #[tokio::test]
-async fn the_last_enabled_administrator_of_a_domain_stays_one() {
+async fn last_enabled_administrator_is_not_removed() {
     let fixture = Fixture::new().await;
-    let (store, admin) = (&fixture.store, &fixture.founded.user_id);
-    assert!(store.user(admin).await.unwrap().unwrap().administrator, "the first user is one");
+    let (store, admin) = (&fixture.store, &fixture.initial_ids.user_id);
+    assert!(store.user(admin).await.unwrap().unwrap().administrator, "the first user is an administrator");
     let disabled = UserChange { enabled: Some(false), ..UserChange::default() };
     let demoted = UserChange { administrator: Some(false), ..UserChange::default() };
-    // Administrators of other domains and disabled ones are no help.
+    // Administrators of other domains and disabled ones do not count.
     let elsewhere = fixture.other_domain().await;
-    store.create_user(&by(), &elsewhere, &NewUser { administrator: true, ..new_user("eve") }).await.unwrap();
+    store.create_user(&origin(), &elsewhere, &NewUser { administrator: true, ..new_user("eve") }).await.unwrap();
     let grace = fixture.user("grace").await;
     let promoted = UserChange { administrator: Some(true), enabled: Some(false), ..UserChange::default() };
-    store.update_user(&by(), &grace, &promoted).await.unwrap();
+    store.update_user(&origin(), &grace, &promoted).await.unwrap();
     let before = store.audit(&clew_store::AuditFilter::default(), 0, 100).await.unwrap().len();
     for refused in [
-        store.update_user(&by(), admin, &disabled).await,
-        store.update_user(&by(), admin, &demoted).await,
-        store.remove_user(&by(), admin).await,
+        store.update_user(&origin(), admin, &disabled).await,
+        store.update_user(&origin(), admin, &demoted).await,
+        store.remove_user(&origin(), admin).await,
     ] {
         assert!(matches!(&refused, Err(StoreError::LastAdministrator { name }) if name == "admin"), "{refused:?}");
     }
-    let kept = store.user(admin).await.unwrap().unwrap();
-    assert!(kept.enabled && kept.administrator);
+    let remaining = store.user(admin).await.unwrap().unwrap();
+    assert!(remaining.enabled && remaining.administrator);
     let after = store.audit(&clew_store::AuditFilter::default(), 0, 100).await.unwrap().len();
-    assert_eq!(before, after, "what was undone is not in the audit");
+    assert_eq!(before, after, "rejected changes are not audited");
     let enabled = UserChange { enabled: Some(true), ..UserChange::default() };
-    store.update_user(&by(), &grace, &enabled).await.unwrap();
-    assert!(store.remove_user(&by(), admin).await.unwrap());
+    store.update_user(&origin(), &grace, &enabled).await.unwrap();
+    assert!(store.remove_user(&origin(), admin).await.unwrap());
 }
 
 #[tokio::test]
-async fn two_keys_a_user_and_no_third() {
+async fn user_has_at_most_two_access_keys() {
     let fixture = Fixture::new().await;
     let (store, user) = (&fixture.store, fixture.user("grace").await);
     let ids = [(); 3].map(|()| AccessKeyId::generate());
     let secret = SecretString::from("s3cret-of-a-key");
-    store.create_key(&by(), &user, &ids[0], &secret).await.unwrap();
-    store.create_key(&by(), &user, &ids[1], &secret).await.unwrap();
-    let third = store.create_key(&by(), &user, &ids[2], &secret).await;
+    store.create_key(&origin(), &user, &ids[0], &secret).await.unwrap();
+    store.create_key(&origin(), &user, &ids[1], &secret).await.unwrap();
+    let third = store.create_key(&origin(), &user, &ids[2], &secret).await;
     assert!(matches!(third, Err(StoreError::TooManyKeys { limit: 2 })), "{third:?}");
-    assert!(store.set_key_enabled(&by(), &ids[0], false).await.unwrap());
-    let third = store.create_key(&by(), &user, &ids[2], &secret).await;
-    assert!(matches!(third, Err(StoreError::TooManyKeys { .. })), "a disabled one counts too");
-    let known: Vec<_> = keys(store, &user).await.into_iter().map(|key| (key.id, key.enabled)).collect();
-    assert_eq!(known, [(ids[0].clone(), false), (ids[1].clone(), true)]);
+    assert!(store.set_key_enabled(&origin(), &ids[0], false).await.unwrap());
+    let third = store.create_key(&origin(), &user, &ids[2], &secret).await;
+    assert!(matches!(third, Err(StoreError::TooManyKeys { .. })), "a disabled key counts");
+    let stored: Vec<_> = keys(store, &user).await.into_iter().map(|key| (key.id, key.enabled)).collect();
+    assert_eq!(stored, [(ids[0].clone(), false), (ids[1].clone(), true)]);
     assert!(!store.access_key(&ids[0]).await.unwrap().unwrap().enabled);
-    assert!(store.remove_key(&by(), &ids[0]).await.unwrap());
+    assert!(store.remove_key(&origin(), &ids[0]).await.unwrap());
     assert!(store.access_key(&ids[0]).await.unwrap().is_none());
-    assert!(!store.remove_key(&by(), &ids[0]).await.unwrap());
-    assert!(!store.set_key_enabled(&by(), &ids[0], true).await.unwrap());
-    store.create_key(&by(), &user, &ids[2], &secret).await.unwrap();
+    assert!(!store.remove_key(&origin(), &ids[0]).await.unwrap());
+    assert!(!store.set_key_enabled(&origin(), &ids[0], true).await.unwrap());
+    store.create_key(&origin(), &user, &ids[2], &secret).await.unwrap();
     let found = store.access_key(&ids[2]).await.unwrap().unwrap();
     assert_eq!((found.secret.expose_secret(), found.user.id), ("s3cret-of-a-key", user.clone()));
-    let taken = store.create_key(&by(), &fixture.founded.user_id, &ids[2], &secret).await;
+    let taken = store.create_key(&origin(), &fixture.initial_ids.user_id, &ids[2], &secret).await;
     assert!(matches!(taken, Err(StoreError::AlreadyExists { .. })), "{taken:?}");
-    store.remove_user(&by(), &user).await.unwrap();
-    assert!(store.access_key(&ids[1]).await.unwrap().is_none(), "keys go with their user");
+    store.remove_user(&origin(), &user).await.unwrap();
+    assert!(store.access_key(&ids[1]).await.unwrap().is_none(), "keys are removed with their user");
 }
 
 #[tokio::test]
-async fn the_use_of_a_key_is_noted_once_a_minute() {
+async fn use_of_a_key_is_recorded_once_a_minute() {
     let fixture = Fixture::new().await;
-    let (store, user) = (&fixture.store, &fixture.founded.user_id);
+    let (store, user) = (&fixture.store, &fixture.initial_ids.user_id);
     let id = keys(store, user).await[0].id.clone();
     let key = store.access_key(&id).await.unwrap().unwrap();
     assert_eq!(keys(store, user).await[0].last_used_at, None);
     store.key_used(&key).await.unwrap();
     assert_eq!(keys(store, user).await[0].last_used_at, Some(1000));
-    fixture.pass(59_000);
+    fixture.advance_clock(59_000);
     store.key_used(&key).await.unwrap();
     store.key_used(&store.access_key(&id).await.unwrap().unwrap()).await.unwrap();
     assert_eq!(keys(store, user).await[0].last_used_at, Some(1000));
-    fixture.pass(1_000);
+    fixture.advance_clock(1_000);
     store.key_used(&key).await.unwrap();
     assert_eq!(keys(store, user).await[0].last_used_at, Some(1060));
 }
@@ -150,28 +150,27 @@ async fn keys(store: &Store, user: &UserId) -> Vec<KeyRecord> {
 }
 
 #[tokio::test]
-async fn groups_hold_users_of_their_own_domain() {
+async fn group_accepts_users_of_its_own_domain_only() {
     let fixture = Fixture::new().await;
     let store = &fixture.store;
-    let group = store.create_group(&by(), &fixture.founded.domain_id, "dbas", "who may kill").await.unwrap();
+    let group = store.create_group(&origin(), &fixture.initial_ids.domain_id, "dbas", "who may kill").await.unwrap();
     let (ada, grace) = (fixture.user("ada").await, fixture.user("grace").await);
     for (user, new) in [(&grace, true), (&ada, true), (&ada, false)] {
-        assert_eq!(store.add_member(&by(), &group, user).await.unwrap(), new);
+        assert_eq!(store.add_member(&origin(), &group, user).await.unwrap(), new);
     }
     let names: Vec<_> = store.members_of(&group).await.unwrap().into_iter().map(|user| user.name).collect();
     assert_eq!(names, ["ada", "grace"]);
-    let stranger = store.create_user(&by(), &fixture.other_domain().await, &new_user("eve")).await.unwrap();
-    for (group, user) in [(&group, &stranger), (&group, &UserId::generate()), (&clew_model::GroupId::generate(), &ada)]
-    {
-        let refused = store.add_member(&by(), group, user).await;
+    let foreign = store.create_user(&origin(), &fixture.other_domain().await, &new_user("eve")).await.unwrap();
+    for (group, user) in [(&group, &foreign), (&group, &UserId::generate()), (&clew_model::GroupId::generate(), &ada)] {
+        let refused = store.add_member(&origin(), group, user).await;
         assert!(matches!(refused, Err(StoreError::Unknown { .. })), "{refused:?}");
     }
-    store.remove_user(&by(), &ada).await.unwrap();
-    assert!(store.remove_member(&by(), &group, &grace).await.unwrap());
-    assert!(!store.remove_member(&by(), &group, &grace).await.unwrap());
+    store.remove_user(&origin(), &ada).await.unwrap();
+    assert!(store.remove_member(&origin(), &group, &grace).await.unwrap());
+    assert!(!store.remove_member(&origin(), &group, &grace).await.unwrap());
     assert!(store.members_of(&group).await.unwrap().is_empty());
     assert_eq!(store.group(&group).await.unwrap().unwrap().description, "who may kill");
-    assert!(store.remove_group(&by(), &group).await.unwrap());
-    assert!(!store.remove_group(&by(), &group).await.unwrap());
-    assert!(store.groups_of(&fixture.founded.domain_id).await.unwrap().is_empty());
+    assert!(store.remove_group(&origin(), &group).await.unwrap());
+    assert!(!store.remove_group(&origin(), &group).await.unwrap());
+    assert!(store.groups_of(&fixture.initial_ids.domain_id).await.unwrap().is_empty());
 }

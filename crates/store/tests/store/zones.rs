@@ -1,11 +1,11 @@
-//! Zones: what a process takes up, and what is known of those who are at work.
+//! Zones: claims of a process, and active workers.
 
 use std::time::Duration;
 
 use clew_model::{FailureKind, InstanceId, NewInstance, NodeId, TaskStatus, Zone};
 use clew_store::{KillRounds, NewTask, Store, ZoneState};
 
-use crate::fixture::{Fixture, by, claim, new_instance};
+use crate::fixture::{Fixture, claim, new_instance, origin};
 
 const LEASE: Duration = Duration::from_secs(10);
 
@@ -14,26 +14,26 @@ fn zone(name: &str) -> Zone {
 }
 
 impl Fixture {
-    /// An instance with a node in each of these zones, "" for none.
-    async fn zoned(&self, name: &str, zones: &[&str]) -> (InstanceId, Vec<NodeId>) {
+    /// Adds an instance with a node in each of these zones, "" for none.
+    async fn add_instance_in_zones(&self, name: &str, zones: &[&str]) -> (InstanceId, Vec<NodeId>) {
         let urls: Vec<_> = zones.iter().map(|_| "mysql://u:p@h/").collect();
-        let mut new: NewInstance = new_instance(&self.founded.project_id, name, &urls);
+        let mut new: NewInstance = new_instance(&self.initial_ids.project_id, name, &urls);
         for (node, name) in new.nodes.iter_mut().zip(zones) {
             node.zone = (!name.is_empty()).then(|| zone(name));
         }
-        let added = self.store.add_instance(&by(), new).await.unwrap();
-        let kept: Vec<_> = added.nodes.iter().map(|node| node.zone.as_ref().map_or("", Zone::as_str)).collect();
-        assert_eq!(kept, zones);
+        let added = self.store.add_instance(&origin(), new).await.unwrap();
+        let stored: Vec<_> = added.nodes.iter().map(|node| node.zone.as_ref().map_or("", Zone::as_str)).collect();
+        assert_eq!(stored, zones);
         (added.id, added.nodes.into_iter().map(|node| node.id).collect())
     }
 
-    async fn queue_of(&self, node: &NodeId) -> NewTask {
+    async fn queue_task(&self, node: &NodeId) -> NewTask {
         let task = self.new_task(node);
         self.store.insert_task(&task, 9).await.unwrap();
         task
     }
 
-    fn within(&self, zones: &[&str]) -> Store {
+    fn store_in_zones(&self, zones: &[&str]) -> Store {
         self.store.clone().in_zones(zones.iter().map(|name| zone(name)).collect())
     }
 }
@@ -43,22 +43,23 @@ async fn next(store: &Store) -> Option<NodeId> {
 }
 
 #[tokio::test]
-async fn a_node_with_a_zone_is_read_only_by_workers_of_that_zone() {
+async fn node_is_read_by_workers_of_its_zone_only() {
     let fixture = Fixture::new().await;
-    let (_, nodes) = fixture.zoned("shop", &["", "dmz", "dmz-2"]).await;
+    let (_, nodes) = fixture.add_instance_in_zones("shop", &["", "dmz", "dmz-2"]).await;
     for node in [&nodes[1], &nodes[2], &nodes[0], &nodes[1]] {
-        fixture.queue_of(node).await;
+        fixture.queue_task(node).await;
     }
-    let (none, first, both) = (fixture.within(&[]), fixture.within(&["dmz"]), fixture.within(&["dmz-2", "dmz"]));
+    let (none, first, both) =
+        (fixture.store_in_zones(&[]), fixture.store_in_zones(&["dmz"]), fixture.store_in_zones(&["dmz-2", "dmz"]));
     assert!(none.reaches(None) && first.reaches(None) && first.reaches(Some(&zone("dmz"))));
     assert!(!none.reaches(Some(&zone("dmz"))) && !first.reaches(Some(&zone("dmz-2"))));
     assert_eq!(next(&none).await.as_ref(), Some(&nodes[0]));
-    assert_eq!(next(&none).await, None, "the others are of zones");
+    assert_eq!(next(&none).await, None, "the other nodes have zones");
     assert_eq!(next(&first).await.as_ref(), Some(&nodes[1]), "in turn");
-    assert_eq!(next(&both).await.as_ref(), Some(&nodes[2]), "of all its zones in turn");
+    assert_eq!(next(&both).await.as_ref(), Some(&nodes[2]), "tasks of all zones in order");
     assert_eq!(next(&both).await.as_ref(), Some(&nodes[1]));
-    // Whose lease has lapsed is taken up by those who reach it, and by nobody else.
-    fixture.pass(10_000);
+    // Expired leases are claimed by workers of the zone only.
+    fixture.advance_clock(10_000);
     assert_eq!(next(&none).await.as_ref(), Some(&nodes[0]));
     assert_eq!(next(&none).await, None);
     let lapsed = [next(&first).await, next(&first).await, next(&first).await];
@@ -67,48 +68,52 @@ async fn a_node_with_a_zone_is_read_only_by_workers_of_that_zone() {
 }
 
 #[tokio::test]
-async fn kills_keep_to_zones_too() {
+async fn kill_tasks_respect_zones() {
     let fixture = Fixture::new().await;
-    let (instance, nodes) = fixture.zoned("shop", &["dmz", ""]).await;
-    let project = &fixture.founded.project_id;
-    assert!(fixture.store.set_kill_switch(&by(), project, &instance, true).await.unwrap());
+    let (instance, nodes) = fixture.add_instance_in_zones("shop", &["dmz", ""]).await;
+    let project = &fixture.initial_ids.project_id;
+    assert!(fixture.store.set_kill_switch(&origin(), project, &instance, true).await.unwrap());
     let task = crate::contract::kill_tasks::task(None);
-    fixture.store.add_kill_task(&by(), project, &instance, &task).await.unwrap().unwrap();
+    fixture.store.add_kill_task(&origin(), project, &instance, &task).await.unwrap().unwrap();
     let rounds = async |store: Store| -> Vec<KillRounds> { store.kill_rounds().await.unwrap() };
-    assert!(rounds(fixture.within(&[])).await.is_empty(), "one of its nodes is out of reach");
-    assert_eq!(rounds(fixture.within(&["dmz"])).await[0].instance_id, instance);
+    assert!(rounds(fixture.store_in_zones(&[])).await.is_empty(), "one node is not reachable");
+    assert_eq!(rounds(fixture.store_in_zones(&["dmz"])).await[0].instance_id, instance);
     let kill = fixture.intelligent_kill(&instance, &nodes[0]);
     let id = fixture.store.insert_intelligent_kill(&kill, 9).await.unwrap();
     let (lease, fresh) = (Duration::from_mins(1), Duration::from_mins(1));
-    assert!(fixture.within(&["other"]).claim_intelligent_kill(lease, fresh).await.unwrap().is_none());
-    let claimed = fixture.within(&["dmz"]).claim_intelligent_kill(lease, fresh).await.unwrap();
+    assert!(fixture.store_in_zones(&["other"]).claim_intelligent_kill(lease, fresh).await.unwrap().is_none());
+    let claimed = fixture.store_in_zones(&["dmz"]).claim_intelligent_kill(lease, fresh).await.unwrap();
     assert_eq!(claimed.unwrap().id, id);
 }
 
 #[tokio::test]
-async fn zones_without_a_worker_are_known_and_what_waits_there_ends_with_the_reason() {
+async fn tasks_of_zones_without_workers_fail() {
     let fixture = Fixture::new().await;
-    let (_, nodes) = fixture.zoned("shop", &["", "dmz"]).await;
+    let (_, nodes) = fixture.add_instance_in_zones("shop", &["", "dmz"]).await;
     let state = |zone: Option<Zone>, nodes, workers| ZoneState { zone, nodes, workers };
     let dmz = || Some(zone("dmz"));
-    let waits = fixture.queue_of(&nodes[1]).await;
-    let anywhere = fixture.queue_of(&nodes[0]).await;
+    let queued = fixture.queue_task(&nodes[1]).await;
+    let anywhere = fixture.queue_task(&nodes[0]).await;
     assert_eq!(fixture.store.zones().await.unwrap(), [state(None, 1, 0), state(dmz(), 1, 0)]);
-    fixture.within(&["dmz"]).worker_is_at_work("one").await.unwrap();
-    fixture.within(&["dmz", "other"]).worker_is_at_work("two").await.unwrap();
+    fixture.store_in_zones(&["dmz"]).worker_is_at_work("one").await.unwrap();
+    fixture.store_in_zones(&["dmz", "other"]).worker_is_at_work("two").await.unwrap();
     let all = fixture.store.zones().await.unwrap();
     assert_eq!(all, [state(None, 1, 2), state(dmz(), 1, 2), state(Some(zone("other")), 0, 1)]);
     assert!(!all.iter().any(ZoneState::is_deserted));
     fixture.store.worker_has_stopped("one").await.unwrap();
-    fixture.pass(19_999);
+    fixture.advance_clock(19_999);
     assert_eq!(fixture.store.zones().await.unwrap()[1], state(dmz(), 1, 1));
     let minute = Duration::from_mins(1);
-    fixture.pass(60_000);
-    fixture.within(&["other"]).worker_is_at_work("three").await.unwrap();
-    assert!(fixture.store.zones().await.unwrap()[1].is_deserted(), "not heard of for too long");
-    assert_eq!(fixture.store.end_deserted(Duration::from_mins(2)).await.unwrap(), 0, "it has not waited for long");
+    fixture.advance_clock(60_000);
+    fixture.store_in_zones(&["other"]).worker_is_at_work("three").await.unwrap();
+    assert!(fixture.store.zones().await.unwrap()[1].is_deserted(), "its heartbeat has expired");
+    assert_eq!(
+        fixture.store.end_deserted(Duration::from_mins(2)).await.unwrap(),
+        0,
+        "it was queued for too short a time"
+    );
     assert_eq!(fixture.store.end_deserted(minute).await.unwrap(), 1);
-    let ended = fixture.store.task(&waits.request_id).await.unwrap().unwrap();
+    let ended = fixture.store.task(&queued.request_id).await.unwrap().unwrap();
     let failure = ended.failure.unwrap();
     assert_eq!((ended.status, failure.kind), (TaskStatus::Error, FailureKind::Unreachable));
     assert!(failure.detail.contains("zone dmz"), "{failure}");

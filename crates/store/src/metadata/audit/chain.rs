@@ -1,75 +1,80 @@
-//! The chain: every row carries the MAC of the one before; the newest and the oldest are kept apart, sealed too.
+//! The chain: each row contains the MAC of its predecessor. Authenticated records of both ends are stored separately.
 
 use clew_model::AuditEvent;
 
 use super::super::rotation::KEY_ID;
-use super::super::rows::hash;
+use super::super::row_mapping::hash_column;
 use super::{SeenLinks, row};
 use crate::audit::AuditCheckpoint;
-use crate::database::{Connection, Row, query, query_scalar};
-use crate::derived_keys::{DerivedKeys, authenticate};
+use crate::database::{Row, Transaction, query, query_scalar};
+use crate::derived_keys::{DerivedKeys, hmac_sha256};
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
 
-/// What stands before the first row.
-pub(super) const NOTHING: [u8; 32] = [0; 32];
-/// What stands before a row that was added when the head had been changed. Only who has the key can make such a row.
+/// Predecessor MAC of the first row.
+pub(super) const NO_PREVIOUS: [u8; 32] = [0; 32];
+/// Predecessor MAC of a row that was appended after a manipulation of the head.
+/// Only the key holder can create such a row.
 pub(super) const CHANGED_HEAD: [u8; 32] = [0xff; 32];
 
-/// Name of the record of the newest row …
+/// Name of the record of the newest row.
 pub(super) const HEAD: &str = "head";
-/// … and of the oldest that is kept: its position, and the MAC of the one before it.
+/// Name of the record of the oldest row: its sequence number, and the MAC of its predecessor.
 pub(super) const CHECKPOINT: &str = "checkpoint";
 
-/// One end of the chain.
+/// Record of one end of the chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct End {
+pub(super) struct ChainEnd {
     pub(super) seq: i64,
     pub(super) mac: [u8; 32],
 }
 
-impl End {
-    /// The end of this name; nothing if it is missing or was changed.
+impl ChainEnd {
+    /// Reads a record. Returns `None` if it is missing or was changed.
     pub(super) async fn read(
-        connection: &mut Connection,
+        transaction: &mut Transaction,
         key: &MasterKey,
         name: &str,
     ) -> Result<Option<Self>, StoreError> {
         let row = query("SELECT seq, mac, seal FROM audit_ends WHERE name = $1")
             .bind(name)
-            .fetch_optional(connection)
+            .fetch_optional(transaction)
             .await
             .map_err(StoreError::database("read an end of the audit"))?;
-        row.map_or(Ok(None), |row| Self::of(&row, key, name))
+        row.map_or(Ok(None), |row| Self::from_row(&row, key, name))
     }
 
-    /// The head, for who adds to it. Fails where the master key was rotated meanwhile: rows under the old one would be taken for forged, and
-    /// what was sealed with it could not be opened.
-    async fn read_head(connection: &mut Connection, keys: &DerivedKeys) -> Result<Option<Self>, StoreError> {
+    /// Reads the head before an append. Fails if the master key was rotated meanwhile.
+    /// Rows under the previous key would be reported as forged. Secrets sealed with it could not be unsealed.
+    async fn read_head(transaction: &mut Transaction, keys: &DerivedKeys) -> Result<Option<Self>, StoreError> {
         let failed = StoreError::database("read an end of the audit");
         let row = query(
             "SELECT seq, mac, seal, (SELECT value FROM settings WHERE name = $2) AS key_id FROM audit_ends WHERE name = $1",
         )
         .bind(HEAD)
         .bind(KEY_ID)
-        .fetch_optional(connection)
+        .fetch_optional(transaction)
         .await
         .map_err(&failed)?;
         let Some(row) = row else { return Ok(None) };
         let id: Option<Vec<u8>> = row.try_get("key_id").map_err(failed)?;
-        if keys.is(id.as_deref()) { Self::of(&row, &keys.audit, HEAD) } else { Err(StoreError::MasterKeyRotated) }
+        if keys.matches_id(id.as_deref()) {
+            Self::from_row(&row, &keys.audit, HEAD)
+        } else {
+            Err(StoreError::MasterKeyRotated)
+        }
     }
 
-    fn of(row: &Row, key: &MasterKey, name: &str) -> Result<Option<Self>, StoreError> {
+    fn from_row(row: &Row, key: &MasterKey, name: &str) -> Result<Option<Self>, StoreError> {
         let failed = StoreError::database("read an end of the audit");
-        let (Ok(mac), Ok(seal)) = (hash(row, "mac"), hash(row, "seal")) else { return Ok(None) };
+        let (Ok(mac), Ok(seal)) = (hash_column(row, "mac"), hash_column(row, "seal")) else { return Ok(None) };
         let end = Self { seq: row.try_get("seq").map_err(&failed)?, mac };
         Ok((end.seal(key, name) == seal).then_some(end))
     }
 
     pub(super) async fn write(
         self,
-        connection: &mut Connection,
+        transaction: &mut Transaction,
         key: &MasterKey,
         name: &str,
     ) -> Result<(), StoreError> {
@@ -81,57 +86,59 @@ impl End {
         .bind(self.seq)
         .bind(self.mac.as_slice())
         .bind(self.seal(key, name).as_slice())
-        .execute(connection)
+        .execute(transaction)
         .await;
         written.map(drop).map_err(StoreError::database("write an end of the audit"))
     }
 
     fn seal(self, key: &MasterKey, name: &str) -> [u8; 32] {
-        authenticate(key, &[b"end", name.as_bytes(), &self.seq.to_be_bytes(), &self.mac])
+        hmac_sha256(key, &[b"end", name.as_bytes(), &self.seq.to_be_bytes(), &self.mac])
     }
 }
 
-/// Writes the ends of an audit without rows. Done once: an audit without ends was tampered with.
-pub(crate) async fn begin(connection: &mut Connection, key: &MasterKey) -> Result<(), StoreError> {
-    End { seq: 0, mac: NOTHING }.write(connection, key, HEAD).await?;
-    End { seq: 1, mac: NOTHING }.write(connection, key, CHECKPOINT).await
+/// Writes the records of an empty audit, once at the initialisation: an audit without records was tampered with.
+pub(crate) async fn start(transaction: &mut Transaction, key: &MasterKey) -> Result<(), StoreError> {
+    ChainEnd { seq: 0, mac: NO_PREVIOUS }.write(transaction, key, HEAD).await?;
+    ChainEnd { seq: 1, mac: NO_PREVIOUS }.write(transaction, key, CHECKPOINT).await
 }
 
-/// Adds rows, each with its moment in milliseconds since 1970 (UTC). The connection must be in a transaction with the write lock: no other
-/// writer may append between reading and updating the head. Compares the head with the newest row that this process has seen: afterwards
-/// the new rows would hide a loss. Returns the newest row, for [`SeenLinks::record`] after the commit.
+/// Appends rows. Times are milliseconds since 1970 (UTC).
+/// The transaction must have the write lock, so that no other writer appends between the read and the update of the
+/// head.
+/// Compares the head with the newest row that this process has seen, because the new rows would hide a loss.
+/// Returns the newest row, for [`SeenLinks::record`] after the commit.
 pub(crate) async fn append(
-    connection: &mut Connection,
+    transaction: &mut Transaction,
     keys: &DerivedKeys,
     seen_links: &SeenLinks,
     events: &[(i64, &AuditEvent)],
 ) -> Result<AuditCheckpoint, StoreError> {
     let key = &keys.audit;
-    // All rows that are known were committed before this transaction got the write lock.
-    let known = seen_links.newest();
-    let head = End::read_head(connection, keys).await?;
-    seen_links.compare_with_head(connection, key, head, known).await?;
+    // The rows in `seen_links` were committed before this transaction got the write lock.
+    let last_seen = seen_links.newest();
+    let head = ChainEnd::read_head(transaction, keys).await?;
+    seen_links.compare_with_head(transaction, key, head, last_seen).await?;
     let mut newest = match head {
         Some(head) => head,
-        None => End { seq: last_seq(connection).await?, mac: CHANGED_HEAD },
+        None => ChainEnd { seq: last_seq(transaction).await?, mac: CHANGED_HEAD },
     };
     for (at, event) in events {
         let row = row::Row::new(newest.seq.saturating_add(1), *at, newest.mac, event);
         let mac = row.mac(key);
-        row.insert(connection, &mac).await?;
-        newest = End { seq: row.seq, mac };
+        row.insert(transaction, &mac).await?;
+        newest = ChainEnd { seq: row.seq, mac };
     }
-    newest.write(connection, key, HEAD).await?;
+    newest.write(transaction, key, HEAD).await?;
     let at = events.last().map_or(0, |(at, _)| *at);
     Ok(AuditCheckpoint { seq: newest.seq, link: hex::encode(newest.mac), at })
 }
 
-/// The highest position that was ever given out, as far as can be seen.
-pub(super) async fn last_seq(connection: &mut Connection) -> Result<i64, StoreError> {
+/// Returns the highest sequence number in use.
+pub(super) async fn last_seq(transaction: &mut Transaction) -> Result<i64, StoreError> {
     query_scalar(
         "SELECT COALESCE(MAX(seq), 0) FROM (SELECT MAX(seq) AS seq FROM audit UNION ALL SELECT MAX(seq) FROM audit_ends) AS seen",
     )
-    .fetch_one(connection)
+    .fetch_one(transaction)
     .await
     .map_err(StoreError::database("read the audit"))
 }

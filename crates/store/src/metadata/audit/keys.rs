@@ -1,96 +1,102 @@
-//! The keys of the chain: one until the master key is rotated, then another one from the next row on.
+//! Keys of the chain. A rotation of the master key replaces the key from the next row on.
 //!
-//! Rows that were written under an earlier key stay as they are: somebody may have kept a link elsewhere. The first row under the new key has
-//! the last old link in it, so that whoever has only the old key can change no old row without being seen.
+//! Rows under an earlier key keep their MACs, because a MAC may have been stored elsewhere.
+//! The first row under the new key contains the MAC of the last row under the previous one.
+//! A holder of the previous key therefore cannot change an old row undetected.
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::super::{set, setting};
-use super::chain::{CHECKPOINT, End, HEAD};
-use crate::database::Connection;
+use super::super::{read_setting, write_setting};
+use super::chain::{CHECKPOINT, ChainEnd, HEAD};
+use crate::database::Transaction;
 use crate::derived_keys::DerivedKeys;
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
-use crate::sealing::{Place, Sealer};
+use crate::sealing::{AssociatedData, Sealer};
 
-/// Name of the setting that holds the earlier ones, sealed.
-const EARLIER: &str = "audit_keys";
-const EARLIER_PLACE: Place<'static> = Place { table: "settings", column: "value", row: EARLIER };
+/// Name of the setting with the earlier keys, sealed.
+const EARLIER_KEYS: &str = "audit_keys";
+const EARLIER_KEYS_AAD: AssociatedData<'static> =
+    AssociatedData { table: "settings", column: "value", row: EARLIER_KEYS };
 
-/// An earlier key, in hexadecimal, and the last row under it.
+/// An earlier key in hexadecimal, with the last row under it.
 #[derive(Serialize, Deserialize)]
-struct Earlier {
+struct EarlierKey {
     through: i64,
     key: String,
 }
 
 /// All keys of the chain.
 pub(crate) struct AuditKeys {
-    /// Each with the last row under it, the oldest first.
+    /// Earlier keys with the last row under each, oldest first.
     earlier: Vec<(i64, MasterKey)>,
-    now: MasterKey,
+    current: MasterKey,
 }
 
 impl AuditKeys {
-    /// The keys as of now. Earlier ones that cannot be opened are none: their rows are not sound then.
+    /// Reads the keys. Earlier keys that cannot be unsealed are omitted: their rows then fail the verification.
     pub(crate) async fn read(
-        connection: &mut Connection,
+        transaction: &mut Transaction,
         sealer: &Sealer,
         keys: &DerivedKeys,
     ) -> Result<Self, StoreError> {
         let mut earlier = Vec::new();
-        let kept = setting(connection, EARLIER).await?.unwrap_or_default();
-        if let Ok(opened) = sealer.open(EARLIER_PLACE, &kept) {
-            let listed: Vec<Earlier> =
-                serde_json::from_str(opened.expose_secret()).map_err(StoreError::damaged("keys of the audit"))?;
-            for Earlier { through, key } in listed {
+        let sealed = read_setting(transaction, EARLIER_KEYS).await?.unwrap_or_default();
+        if let Ok(unsealed) = sealer.unseal(EARLIER_KEYS_AAD, &sealed) {
+            let entries: Vec<EarlierKey> =
+                serde_json::from_str(unsealed.expose_secret()).map_err(StoreError::damaged("keys of the audit"))?;
+            for EarlierKey { through, key } in entries {
                 let mut bytes: MasterKey = Zeroizing::new([0; 32]);
                 hex::decode_to_slice(Zeroizing::new(key).as_str(), &mut *bytes)
                     .map_err(StoreError::damaged("keys of the audit"))?;
                 earlier.push((through, bytes));
             }
         }
-        Ok(Self { earlier, now: keys.audit.clone() })
+        Ok(Self { earlier, current: keys.audit.clone() })
     }
 
-    /// The key of a row.
-    pub(super) fn of(&self, seq: i64) -> &MasterKey {
-        self.earlier.iter().find(|(through, _)| seq <= *through).map_or(&self.now, |(_, key)| key)
+    /// Returns the key of a row.
+    pub(super) fn for_row(&self, seq: i64) -> &MasterKey {
+        self.earlier.iter().find(|(through, _)| seq <= *through).map_or(&self.current, |(_, key)| key)
     }
 
-    /// The key of the ends.
-    pub(super) fn now(&self) -> &MasterKey {
-        &self.now
+    /// Returns the key of the end records.
+    pub(super) fn current(&self) -> &MasterKey {
+        &self.current
     }
 
-    /// Keeps the earlier ones.
-    pub(crate) async fn keep(&self, connection: &mut Connection, sealer: &Sealer) -> Result<(), StoreError> {
-        let listed: Vec<_> =
-            self.earlier.iter().map(|(through, key)| Earlier { through: *through, key: hex::encode(**key) }).collect();
-        let listed = serde_json::to_string(&listed).map_err(StoreError::damaged("keys of the audit"))?;
-        let kept = sealer.seal(EARLIER_PLACE, &SecretString::from(listed))?;
-        set(connection, EARLIER, &kept).await
+    /// Stores the earlier keys.
+    pub(crate) async fn save(&self, transaction: &mut Transaction, sealer: &Sealer) -> Result<(), StoreError> {
+        let entries: Vec<_> = self
+            .earlier
+            .iter()
+            .map(|(through, key)| EarlierKey { through: *through, key: hex::encode(**key) })
+            .collect();
+        let entries = serde_json::to_string(&entries).map_err(StoreError::damaged("keys of the audit"))?;
+        let sealed = sealer.seal(EARLIER_KEYS_AAD, &SecretString::from(entries))?;
+        write_setting(transaction, EARLIER_KEYS, &sealed).await
     }
 }
 
-/// Goes over to another key: the rows so far keep theirs, the ends get the new one. An end that was changed stays as it is, so that it is seen.
-pub(crate) async fn hand_over(
-    connection: &mut Connection,
+/// Changes to a new key. Existing rows keep their key, and the end records get the new one.
+/// A manipulated record stays as it is, so that it is detected.
+pub(crate) async fn rotate_chain_key(
+    transaction: &mut Transaction,
     audit: &mut AuditKeys,
     keys: &DerivedKeys,
 ) -> Result<(), StoreError> {
-    let mut through = super::chain::last_seq(connection).await?;
+    let mut through = super::chain::last_seq(transaction).await?;
     for name in [HEAD, CHECKPOINT] {
-        if let Some(end) = End::read(connection, &audit.now, name).await? {
-            end.write(connection, &keys.audit, name).await?;
+        if let Some(end) = ChainEnd::read(transaction, &audit.current, name).await? {
+            end.write(transaction, &keys.audit, name).await?;
             if name == HEAD {
                 through = end.seq;
             }
         }
     }
-    let before = std::mem::replace(&mut audit.now, keys.audit.clone());
-    audit.earlier.push((through, before));
+    let previous = std::mem::replace(&mut audit.current, keys.audit.clone());
+    audit.earlier.push((through, previous));
     Ok(())
 }

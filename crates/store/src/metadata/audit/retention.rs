@@ -1,34 +1,34 @@
-//! Removing what is old, without breaking the chain: the checkpoint moves first, and only what lies before it can be removed.
+//! Retention: moves the checkpoint first and removes only rows before it, so that the chain stays intact.
 
 use clew_model::{AuditEvent, Origin, Outcome};
 use serde_json::json;
 
-use super::super::rows::hash;
-use super::chain::{CHECKPOINT, End, NOTHING};
+use super::super::row_mapping::hash_column;
+use super::chain::{CHECKPOINT, ChainEnd, NO_PREVIOUS};
 use super::keys::AuditKeys;
-use super::verification::Walk;
-use crate::database::{Connection, query, query_scalar};
+use super::verification::ChainVerifier;
+use crate::database::{Transaction, query, query_scalar};
 use crate::error::StoreError;
 use crate::store::Store;
 
-/// Rows that are removed in one transaction at most: others write meanwhile.
-const MOST_AT_ONCE: i64 = 1000;
-/// Problems that the record of a removal names.
-const MOST_NAMED: usize = 20;
+/// Maximum number of rows per transaction, so that other writers can proceed.
+const MAX_BATCH_SIZE: i64 = 1000;
+/// Maximum number of problems in the audit event of a removal.
+const MAX_NAMED_PROBLEMS: usize = 20;
 
 impl Store {
-    /// Removes the rows of the audit that were written before a moment, in milliseconds since 1970 (UTC), and writes down how
-    /// many. Returns that. What was wrong with them is written down too: with them it would be forgotten.
+    /// Removes audit rows older than `before`, in milliseconds since 1970 (UTC), and returns their number.
+    /// Audit events record the number, and the integrity problems of the removed rows.
     pub async fn prune_audit(&self, by: &Origin, before: i64) -> Result<u64, StoreError> {
         let mut removed = 0;
-        // What is written down on the way stays, whatever the moment.
+        // Events of this removal stay, whatever their time.
         let newest: Option<i64> = query_scalar("SELECT MAX(seq) FROM audit")
             .fetch_one(&self.database)
             .await
             .map_err(StoreError::database("look for old rows of the audit"))?;
         let Some(newest) = newest else { return Ok(0) };
         loop {
-            let count = self.prune_some(by, before, newest).await?;
+            let count = self.prune_batch(by, before, newest).await?;
             removed += count;
             if count == 0 {
                 return Ok(removed);
@@ -36,36 +36,40 @@ impl Store {
         }
     }
 
-    async fn prune_some(&self, by: &Origin, before: i64, newest: i64) -> Result<u64, StoreError> {
-        let mut change = self.change("remove old rows of the audit").await?;
-        let Some(last) = last_to_go(change.connection(), before, newest).await? else { return Ok(0) };
-        let keys = AuditKeys::read(change.connection(), &self.sealer, &self.keys).await?;
-        let mut walk = Walk::begin(change.connection(), &keys).await?;
-        walk.through(change.connection(), &keys, last.seq).await?;
-        let kept_from = End { seq: last.seq.saturating_add(1), mac: last.mac };
-        kept_from.write(change.connection(), keys.now(), CHECKPOINT).await?;
+    async fn prune_batch(&self, by: &Origin, before: i64, newest: i64) -> Result<u64, StoreError> {
+        let mut tx = self.begin_audited("remove old rows of the audit").await?;
+        let Some(last) = last_removable(tx.transaction(), before, newest).await? else { return Ok(0) };
+        let keys = AuditKeys::read(tx.transaction(), &self.sealer, &self.keys).await?;
+        let mut verifier = ChainVerifier::start(tx.transaction(), &keys).await?;
+        verifier.verify_through(tx.transaction(), &keys, last.seq).await?;
+        let checkpoint = ChainEnd { seq: last.seq.saturating_add(1), mac: last.mac };
+        checkpoint.write(tx.transaction(), keys.current(), CHECKPOINT).await?;
         let removed = query("DELETE FROM audit WHERE seq <= $1")
             .bind(last.seq)
-            .execute(change.connection())
+            .execute(tx.transaction())
             .await
-            .map_err(change.failed())?;
-        let problems = walk.problems();
+            .map_err(tx.map_error())?;
+        let problems = verifier.problems();
         let event = AuditEvent {
             outcome: if problems.is_empty() { Outcome::Done } else { Outcome::Failed },
             detail: json!({
                 "rows": removed, "through": last.seq,
-                "problems": problems.iter().take(MOST_NAMED).collect::<Vec<_>>(),
+                "problems": problems.iter().take(MAX_NAMED_PROBLEMS).collect::<Vec<_>>(),
             }),
             ..AuditEvent::done(by, "PruneAudit", "audit")
         };
-        change.append(&self.keys, &[(self.clock.milliseconds(), &event)]).await?;
-        change.commit().await?;
+        tx.append(&self.keys, &[(self.clock.milliseconds(), &event)]).await?;
+        tx.commit().await?;
         Ok(removed)
     }
 }
 
-/// The last of the oldest rows that go at once. The newest always stays.
-async fn last_to_go(connection: &mut Connection, before: i64, newest: i64) -> Result<Option<End>, StoreError> {
+/// Returns the last row of the next batch. The newest row is never removed.
+async fn last_removable(
+    transaction: &mut Transaction,
+    before: i64,
+    newest: i64,
+) -> Result<Option<ChainEnd>, StoreError> {
     let failed = StoreError::database("look for old rows of the audit");
     let row = query(
         "WITH kept AS (SELECT seq, at, mac FROM audit \
@@ -76,10 +80,13 @@ async fn last_to_go(connection: &mut Connection, before: i64, newest: i64) -> Re
     )
     .bind(before)
     .bind(newest)
-    .bind(MOST_AT_ONCE)
-    .fetch_optional(connection)
+    .bind(MAX_BATCH_SIZE)
+    .fetch_optional(transaction)
     .await
     .map_err(&failed)?;
     let Some(row) = row else { return Ok(None) };
-    Ok(Some(End { seq: row.try_get("seq").map_err(&failed)?, mac: hash(&row, "mac").unwrap_or(NOTHING) }))
+    Ok(Some(ChainEnd {
+        seq: row.try_get("seq").map_err(&failed)?,
+        mac: hash_column(&row, "mac").unwrap_or(NO_PREVIOUS),
+    }))
 }

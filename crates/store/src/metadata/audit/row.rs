@@ -1,18 +1,18 @@
-//! One row of the audit: as an event, as columns, as the bytes that its MAC is made over.
+//! Conversion of audit rows between events, columns and the bytes of their MAC.
 
 use std::net::IpAddr;
 
 use clew_model::{Actor, AuditEvent, Origin, Outcome, UserId};
 
-use super::super::rows::{hash, parsed, parsed_if_there};
+use super::super::row_mapping::{hash_column, parse_column, parse_nullable_column};
 use crate::audit::AuditRecord;
-use crate::database::{self, Connection, query};
-use crate::derived_keys::authenticate;
+use crate::database::{self, Transaction, query};
+use crate::derived_keys::hmac_sha256;
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
 
-/// The columns of text, in the order in which they are bound and authenticated.
-const TEXTS: [&str; 15] = [
+/// Text columns, in the order in which they are bound and authenticated.
+const TEXT_COLUMNS: [&str; 15] = [
     "actor_kind",
     "actor_id",
     "actor_name",
@@ -30,16 +30,16 @@ const TEXTS: [&str; 15] = [
     "detail",
 ];
 
-const INSERT: &str = "INSERT INTO audit (seq, at, previous, mac, actor_kind, actor_id, actor_name, actor_domain_id, peer, \
+const INSERT_ROW: &str = "INSERT INTO audit (seq, at, previous, mac, actor_kind, actor_id, actor_name, actor_domain_id, peer, \
          request_id, operation, domain_id, project_id, instance_id, node_id, target, outcome, code, detail) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)";
 
-/// A row as it is stored, but for its MAC.
+/// A stored row without its MAC.
 pub(super) struct Row {
     pub(super) seq: i64,
     pub(super) at: i64,
     pub(super) previous: [u8; 32],
-    texts: [Option<String>; TEXTS.len()],
+    texts: [Option<String>; TEXT_COLUMNS.len()],
 }
 
 impl Row {
@@ -65,24 +65,24 @@ impl Row {
             event.code.clone(),
             Some(event.detail.to_string()),
         ];
-        // As every database can keep it.
+        // PostgreSQL cannot store U+0000.
         let texts =
             texts.map(|text| text.map(|text| if text.contains('\0') { text.replace('\0', "\u{2400}") } else { text }));
         Self { seq, at, previous, texts }
     }
 
-    /// The row with its MAC. Fails where a column holds what Clew never writes.
+    /// Reads a row with its MAC. Fails if a column contains a value that Clew never writes.
     pub(super) fn read(row: &database::Row) -> Result<(Self, [u8; 32]), StoreError> {
         let failed = StoreError::database("read the audit");
-        let mut texts = [const { None }; TEXTS.len()];
-        for (text, column) in texts.iter_mut().zip(TEXTS) {
+        let mut texts = [const { None }; TEXT_COLUMNS.len()];
+        for (text, column) in texts.iter_mut().zip(TEXT_COLUMNS) {
             *text = row.try_get(column).map_err(&failed)?;
         }
         let (seq, at) = (row.try_get("seq").map_err(&failed)?, row.try_get("at").map_err(&failed)?);
-        Ok((Self { seq, at, previous: hash(row, "previous")?, texts }, hash(row, "mac")?))
+        Ok((Self { seq, at, previous: hash_column(row, "previous")?, texts }, hash_column(row, "mac")?))
     }
 
-    /// The MAC of the row. Every part has its length before it, so that no two rows give the same bytes.
+    /// Computes the MAC. Each text is prefixed with its length, so that different rows have different encodings.
     pub(super) fn mac(&self, key: &MasterKey) -> [u8; 32] {
         let mut bytes = Vec::with_capacity(512);
         bytes.extend(self.seq.to_be_bytes());
@@ -97,21 +97,21 @@ impl Row {
                 }
             }
         }
-        authenticate(key, &[b"row", &self.previous, &bytes])
+        hmac_sha256(key, &[b"row", &self.previous, &bytes])
     }
 
-    pub(super) async fn insert(&self, connection: &mut Connection, mac: &[u8; 32]) -> Result<(), StoreError> {
-        let mut insert = query(INSERT).bind(self.seq).bind(self.at);
+    pub(super) async fn insert(&self, transaction: &mut Transaction, mac: &[u8; 32]) -> Result<(), StoreError> {
+        let mut insert = query(INSERT_ROW).bind(self.seq).bind(self.at);
         insert = insert.bind(self.previous.as_slice()).bind(mac.as_slice());
         for text in &self.texts {
             insert = insert.bind(text);
         }
-        insert.execute(connection).await.map(drop).map_err(StoreError::database("write to the audit"))
+        insert.execute(transaction).await.map(drop).map_err(StoreError::database("write to the audit"))
     }
 }
 
-/// The row as it is given out.
-pub(super) fn record(row: &database::Row) -> Result<AuditRecord, StoreError> {
+/// Converts a row to a record.
+pub(super) fn record_from_row(row: &database::Row) -> Result<AuditRecord, StoreError> {
     let failed = StoreError::database("read the audit");
     let seq: i64 = row.try_get("seq").map_err(&failed)?;
     let damaged = |reason: String| StoreError::Damaged {
@@ -121,17 +121,17 @@ pub(super) fn record(row: &database::Row) -> Result<AuditRecord, StoreError> {
     let outcome: String = row.try_get("outcome").map_err(&failed)?;
     let detail: String = row.try_get("detail").map_err(&failed)?;
     let origin = Origin {
-        actor: actor(row)?,
-        peer: parsed_if_there::<IpAddr>(row, "peer")?,
+        actor: actor_from_row(row)?,
+        peer: parse_nullable_column::<IpAddr>(row, "peer")?,
         request_id: row.try_get("request_id").map_err(&failed)?,
     };
     let event = AuditEvent {
         origin,
         operation: row.try_get("operation").map_err(&failed)?,
-        domain_id: parsed_if_there(row, "domain_id")?,
-        project_id: parsed_if_there(row, "project_id")?,
-        instance_id: parsed_if_there(row, "instance_id")?,
-        node_id: parsed_if_there(row, "node_id")?,
+        domain_id: parse_nullable_column(row, "domain_id")?,
+        project_id: parse_nullable_column(row, "project_id")?,
+        instance_id: parse_nullable_column(row, "instance_id")?,
+        node_id: parse_nullable_column(row, "node_id")?,
         target: row.try_get("target").map_err(&failed)?,
         outcome: Outcome::from_name(&outcome).ok_or_else(|| damaged(format!("outcome {outcome:?}")))?,
         code: row.try_get("code").map_err(&failed)?,
@@ -141,14 +141,16 @@ pub(super) fn record(row: &database::Row) -> Result<AuditRecord, StoreError> {
     Ok(AuditRecord { seq, at: row.try_get("at").map_err(&failed)?, event, link })
 }
 
-fn actor(row: &database::Row) -> Result<Actor, StoreError> {
+fn actor_from_row(row: &database::Row) -> Result<Actor, StoreError> {
     let failed = StoreError::database("read the audit");
     let kind: String = row.try_get("actor_kind").map_err(&failed)?;
     let name: String = row.try_get("actor_name").map_err(&failed)?;
     Ok(match &*kind {
-        "user" => {
-            Actor::User { id: parsed::<UserId>(row, "actor_id")?, name, domain_id: parsed(row, "actor_domain_id")? }
-        }
+        "user" => Actor::User {
+            id: parse_column::<UserId>(row, "actor_id")?,
+            name,
+            domain_id: parse_column(row, "actor_domain_id")?,
+        },
         "local" => Actor::Local { user: name },
         "clew" => Actor::Clew,
         "nobody" => Actor::Nobody { claimed: name },

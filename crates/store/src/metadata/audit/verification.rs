@@ -1,174 +1,179 @@
-//! Is every row there, and as it was written?
+//! Verification of the audit chain.
 
-use super::chain::{CHANGED_HEAD, CHECKPOINT, End, HEAD};
+use super::chain::{CHANGED_HEAD, CHECKPOINT, ChainEnd, HEAD};
 use super::keys::AuditKeys;
 use super::row::Row;
-use super::witness::compare_all;
+use super::seen_links::compare_all;
 use crate::audit::{AuditCheckpoint, AuditFault, AuditProblem, AuditVerification};
-use crate::database::{Connection, query};
+use crate::database::{Transaction, query};
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
 use crate::store::Store;
 
-/// Rows that are in memory at once.
-const PAGE: u32 = 500;
+/// Number of rows per read.
+const PAGE_SIZE: u32 = 500;
 
 impl Store {
-    /// Verifies the whole audit as it is at one moment, and compares it with checkpoints from before and with the newest rows that this
-    /// process wrote or read: without its newest rows, and with an earlier record of the newest one, the audit is sound in itself. Memory
-    /// stays flat.
+    /// Verifies the whole audit in one snapshot with constant memory, and compares it with checkpoints and the newest
+    /// rows that this process wrote or read.
+    /// The comparison detects a removal of the newest rows together with a rollback of the head, which leaves the chain
+    /// itself intact.
     pub async fn verify_audit(&self, checkpoints: &[AuditCheckpoint]) -> Result<AuditVerification, StoreError> {
-        self.check_key().await?;
+        self.check_key_id().await?;
         let seen_links = self.seen_links.all();
         let failed = StoreError::database("verify the audit");
-        let mut transaction = self.database.begin_reading().await.map_err(&failed)?;
+        let mut transaction = self.database.begin_read().await.map_err(&failed)?;
         let keys = AuditKeys::read(&mut transaction, &self.sealer, &self.keys).await?;
-        let mut walk = Walk::begin(&mut transaction, &keys).await?;
-        walk.through(&mut transaction, &keys, i64::MAX).await?;
-        let seen = compare_all(&mut transaction, &keys, seen_links.iter().chain(checkpoints)).await?;
-        Ok(walk.end(seen))
+        let mut verifier = ChainVerifier::start(&mut transaction, &keys).await?;
+        verifier.verify_through(&mut transaction, &keys, i64::MAX).await?;
+        let recorded = compare_all(&mut transaction, &keys, seen_links.iter().chain(checkpoints)).await?;
+        Ok(verifier.finish(recorded))
     }
 }
 
-/// A walk along the chain, from the oldest row to the newest.
-pub(super) struct Walk {
-    /// The newest row, as the head has it.
-    head: Option<End>,
-    /// The row before the next one; nothing if it cannot be known.
-    before: Option<End>,
-    /// Whether that one is as it was written, so that its MAC can be compared with what the next one says.
-    before_sound: bool,
-    /// The position that was looked at last.
-    at: i64,
-    found: AuditVerification,
+/// Verifier that reads the chain from the oldest row to the newest.
+pub(super) struct ChainVerifier {
+    /// Newest row according to the head.
+    head: Option<ChainEnd>,
+    /// Last row before the next one. `None` if it is unknown.
+    previous: Option<ChainEnd>,
+    /// Whether that row is authentic, so that its MAC can be compared with the next row.
+    previous_is_authentic: bool,
+    /// Sequence number of the last row.
+    position: i64,
+    result: AuditVerification,
 }
 
-impl Walk {
-    pub(super) async fn begin(connection: &mut Connection, keys: &AuditKeys) -> Result<Self, StoreError> {
-        let checkpoint = End::read(connection, keys.now(), CHECKPOINT).await?;
-        let mut walk = Self {
-            head: End::read(connection, keys.now(), HEAD).await?,
-            before: checkpoint.map(|end| End { seq: end.seq.saturating_sub(1), mac: end.mac }),
-            before_sound: true,
-            at: i64::MIN,
-            found: AuditVerification::default(),
+impl ChainVerifier {
+    pub(super) async fn start(transaction: &mut Transaction, keys: &AuditKeys) -> Result<Self, StoreError> {
+        let checkpoint = ChainEnd::read(transaction, keys.current(), CHECKPOINT).await?;
+        let mut verifier = Self {
+            head: ChainEnd::read(transaction, keys.current(), HEAD).await?,
+            previous: checkpoint.map(|end| ChainEnd { seq: end.seq.saturating_sub(1), mac: end.mac }),
+            previous_is_authentic: true,
+            position: i64::MIN,
+            result: AuditVerification::default(),
         };
         if checkpoint.is_none() {
-            walk.problem(0, AuditFault::CheckpointChanged);
+            verifier.report(0, AuditFault::CheckpointChanged);
         }
-        Ok(walk)
+        Ok(verifier)
     }
 
-    /// Walks through the rows up to and with a position.
-    pub(super) async fn through(
+    /// Verifies the rows up to and including a sequence number.
+    pub(super) async fn verify_through(
         &mut self,
-        connection: &mut Connection,
+        transaction: &mut Transaction,
         keys: &AuditKeys,
         last: i64,
     ) -> Result<(), StoreError> {
         let failed = StoreError::database("verify the audit");
         loop {
             let rows = query("SELECT * FROM audit WHERE seq > $1 AND seq <= $2 ORDER BY seq LIMIT $3")
-                .bind(self.at)
+                .bind(self.position)
                 .bind(last)
-                .bind(PAGE)
-                .fetch_all(&mut *connection)
+                .bind(PAGE_SIZE)
+                .fetch_all(&mut *transaction)
                 .await
                 .map_err(&failed)?;
             if rows.is_empty() {
                 return Ok(());
             }
             for row in &rows {
-                self.at = row.try_get("seq").map_err(&failed)?;
-                self.step(self.at, Row::read(row).ok(), keys.of(self.at));
+                self.position = row.try_get("seq").map_err(&failed)?;
+                self.verify_row(self.position, Row::read(row).ok(), keys.for_row(self.position));
             }
         }
     }
 
-    fn step(&mut self, seq: i64, row: Option<(Row, [u8; 32])>, key: &MasterKey) {
-        self.found.rows += 1;
-        let sound = row.as_ref().is_some_and(|(row, mac)| row.mac(key) == *mac);
-        if !self.is_within(seq, sound) {
-            return self.problem(seq, if sound { AuditFault::OutOfOrder } else { AuditFault::Changed });
+    fn verify_row(&mut self, seq: i64, row: Option<(Row, [u8; 32])>, key: &MasterKey) {
+        self.result.rows += 1;
+        let authentic = row.as_ref().is_some_and(|(row, mac)| row.mac(key) == *mac);
+        if !self.is_in_range(seq, authentic) {
+            return self.report(seq, if authentic { AuditFault::OutOfOrder } else { AuditFault::Changed });
         }
-        let gap = self.gap_before(seq);
-        self.found.first.get_or_insert(seq);
-        self.found.last = Some(seq);
-        let previous = row.as_ref().map(|(row, _)| row.previous);
-        if !sound {
-            self.problem(seq, AuditFault::Changed);
-        } else if previous == Some(CHANGED_HEAD) {
-            self.problem(seq, AuditFault::AfterChangedHead);
-        } else if !gap && self.before_sound && self.before.is_some_and(|before| previous != Some(before.mac)) {
-            self.problem(seq, AuditFault::OutOfOrder);
+        let gap = self.report_gap(seq);
+        self.result.first.get_or_insert(seq);
+        self.result.last = Some(seq);
+        let previous_mac = row.as_ref().map(|(row, _)| row.previous);
+        if !authentic {
+            self.report(seq, AuditFault::Changed);
+        } else if previous_mac == Some(CHANGED_HEAD) {
+            self.report(seq, AuditFault::AfterChangedHead);
+        } else if !gap
+            && self.previous_is_authentic
+            && self.previous.is_some_and(|previous| previous_mac != Some(previous.mac))
+        {
+            self.report(seq, AuditFault::OutOfOrder);
         }
-        self.before = Some(End { seq, mac: row.map_or(CHANGED_HEAD, |(_, mac)| mac) });
-        self.before_sound = sound;
+        self.previous = Some(ChainEnd { seq, mac: row.map_or(CHANGED_HEAD, |(_, mac)| mac) });
+        self.previous_is_authentic = authentic;
     }
 
-    /// Whether a row can be at this position at all: not before the checkpoint, and after the head only with a MAC that is
-    /// right.
-    fn is_within(&self, seq: i64, sound: bool) -> bool {
-        self.before.is_none_or(|before| seq > before.seq) && (sound || self.head.is_none_or(|head| seq <= head.seq))
+    /// Whether a row can have this sequence number. It must not precede the checkpoint.
+    /// A row after the head must be authentic.
+    fn is_in_range(&self, seq: i64, authentic: bool) -> bool {
+        self.previous.is_none_or(|previous| seq > previous.seq)
+            && (authentic || self.head.is_none_or(|head| seq <= head.seq))
     }
 
-    /// Whether rows are missing before this one.
-    fn gap_before(&mut self, seq: i64) -> bool {
-        let Some(before) = self.before else {
+    /// Reports missing rows before this one. Returns whether there are any.
+    fn report_gap(&mut self, seq: i64) -> bool {
+        let Some(previous) = self.previous else {
             self.reposition(seq);
             return true;
         };
-        let expected = before.seq.saturating_add(1);
+        let expected = previous.seq.saturating_add(1);
         if seq <= expected {
             return false;
         }
-        let what = match self.found.first {
+        let what = match self.result.first {
             None => AuditFault::MissingBefore { first: seq },
             Some(_) => AuditFault::Missing { through: seq - 1 },
         };
-        self.problem(expected, what);
+        self.report(expected, what);
         true
     }
 
-    /// Of a checkpoint that was changed only the first row tells where it may have been.
+    /// Moves the problem of a changed checkpoint to the first row, the only known position.
     fn reposition(&mut self, seq: i64) {
-        if let Some(problem) = self.found.problems.first_mut() {
+        if let Some(problem) = self.result.problems.first_mut() {
             problem.position = seq;
         }
     }
 
-    /// What is wrong so far, in words.
+    /// Returns the problems so far as text.
     pub(super) fn problems(&self) -> Vec<String> {
-        self.found.problems.iter().map(ToString::to_string).collect()
+        self.result.problems.iter().map(ToString::to_string).collect()
     }
 
-    /// `seen` is what is wrong with rows that were seen before.
-    fn end(mut self, seen: Vec<AuditProblem>) -> AuditVerification {
-        let last = self.before.map_or(0, |before| before.seq);
+    /// Completes the verification. `recorded` has the problems of rows that were recorded earlier.
+    fn finish(mut self, recorded: Vec<AuditProblem>) -> AuditVerification {
+        let last = self.previous.map_or(0, |previous| previous.seq);
         match self.head {
-            None => self.problem(last, AuditFault::HeadChanged),
+            None => self.report(last, AuditFault::HeadChanged),
             Some(head) => {
-                self.found.newest = hex::encode(head.mac);
+                self.result.newest = hex::encode(head.mac);
                 if head.seq > last {
-                    self.problem(head.seq, AuditFault::MissingAfter { last: self.found.last });
+                    self.report(head.seq, AuditFault::MissingAfter { last: self.result.last });
                 } else if head.seq < last
-                    || (self.before_sound && self.before.is_some_and(|before| before.mac != head.mac))
+                    || (self.previous_is_authentic && self.previous.is_some_and(|previous| previous.mac != head.mac))
                 {
-                    self.problem(last, AuditFault::HeadChanged);
+                    self.report(last, AuditFault::HeadChanged);
                 }
             }
         }
-        for AuditProblem { position, what } in seen {
-            self.problem(position, what);
+        for AuditProblem { position, what } in recorded {
+            self.report(position, what);
         }
-        self.found
+        self.result
     }
 
-    fn problem(&mut self, position: i64, what: AuditFault) {
-        if self.found.problems.len() < AuditVerification::MOST_PROBLEMS {
-            self.found.problems.push(AuditProblem { position, what });
+    fn report(&mut self, position: i64, what: AuditFault) {
+        if self.result.problems.len() < AuditVerification::MAX_PROBLEMS {
+            self.result.problems.push(AuditProblem { position, what });
         } else {
-            self.found.more_problems += 1;
+            self.result.more_problems += 1;
         }
     }
 }

@@ -1,16 +1,20 @@
-//! What becomes of one task: queued, held, ended, handed back.
+//! Writes of the task queue: insert, renew, end and release.
 
 use clew_model::{RequestId, TaskOutcome, TaskStatus};
 
-use crate::database::{Connection, query, query_scalar};
+use crate::database::{Transaction, query, query_scalar};
 use crate::error::StoreError;
-use crate::metadata::batches::Write;
-use crate::metadata::rows::signed;
+use crate::metadata::group_commit::GroupedWrite;
+use crate::metadata::row_mapping::to_signed;
 use crate::tasks::NewTask;
 
-/// The turn of a new task: now (of its zone, if nothing runs), or after the last of its instance that waits, and then as many turns on as instances of its project
-/// wait. So projects share equally, and in each of them its instances. From the 64th instance on it makes no difference.
-pub(super) const TURN: &str = "WITH RECURSIVE others (id, number) AS ( \
+/// Computes the `turn` of a new task for fair queueing.
+/// The base is the last queued turn of its instance or the current turn, whichever is higher.
+/// The current turn is the highest of all running tasks, or else the lowest queued one of the task's zone.
+/// The base is advanced by the number of other instances of the project with queued tasks, and by one.
+/// Projects thus share the workers equally, and so do the instances of each project.
+/// At most 64 instances are counted.
+pub(super) const FAIR_TURN_QUERY: &str = "WITH RECURSIVE others (id, number) AS ( \
          SELECT MIN(instance_id), 1 FROM tasks WHERE status = 'queued' AND project_id = $1 AND instance_id > '' \
          UNION ALL \
          SELECT (SELECT MIN(instance_id) FROM tasks WHERE status = 'queued' AND project_id = $1 AND instance_id > others.id), \
@@ -21,21 +25,21 @@ pub(super) const TURN: &str = "WITH RECURSIVE others (id, number) AS ( \
              (SELECT MIN(turn) FROM tasks WHERE status = 'queued' AND zone = COALESCE((SELECT zone FROM nodes WHERE id = $3), '')), \
              0)) AS turns)";
 
-/// In the queue of its node, if that is not full.
-pub(super) const QUEUE: &str = "INSERT INTO tasks \
+/// Inserts a task if the queue of its node is not full.
+pub(super) const INSERT_TASK: &str = "INSERT INTO tasks \
          (request_id, project_id, instance_id, node_id, selection, masked, status, created_at, turn, zone) \
      SELECT $1, $2, $3, $4, $5, $6, 'queued', $7, $8, COALESCE((SELECT zone FROM nodes WHERE id = $4), '') \
      WHERE (SELECT COUNT(*) FROM tasks WHERE node_id = $4 AND status = 'queued') < $9";
 
-/// Only its newest holder can hold it on, …
-pub(super) const RENEW: &str = "UPDATE tasks SET lease_until = $1 \
+/// Extends a lease, if the fence is the latest.
+pub(super) const RENEW_LEASE: &str = "UPDATE tasks SET lease_until = $1 \
      WHERE request_id = $2 AND fence = $3 AND status = 'running' AND lease_until > $4";
-/// … end it, …
-pub(super) const END: &str = "UPDATE tasks SET status = $1, failure_kind = $2, failure_detail = $3, result_name = $4, result_rows = $5, \
+/// Ends a task, if the fence is the latest.
+pub(super) const END_TASK: &str = "UPDATE tasks SET status = $1, failure_kind = $2, failure_detail = $3, result_name = $4, result_rows = $5, \
          result_bytes = $6, result_sha256 = $7, ended_at = $8, lease_until = NULL \
      WHERE request_id = $9 AND fence = $10 AND status = 'running'";
-/// … and hand it back.
-pub(super) const RELEASE: &str = "UPDATE tasks SET status = 'queued', worker = NULL, lease_until = NULL, attempts = attempts - 1 \
+/// Returns a task to the queue, if the fence is the latest.
+pub(super) const RELEASE_TASK: &str = "UPDATE tasks SET status = 'queued', worker = NULL, lease_until = NULL, attempts = attempts - 1 \
      WHERE request_id = $1 AND fence = $2 AND status = 'running'";
 
 pub(super) struct QueueTask {
@@ -45,21 +49,21 @@ pub(super) struct QueueTask {
     pub(super) queue_limit: u32,
 }
 
-impl Write for QueueTask {
-    /// Whether the queue of its node had room.
-    type Answer = bool;
-    const DOING: &'static str = "queue a collection";
+impl GroupedWrite for QueueTask {
+    /// Whether the queue of the node had space.
+    type Output = bool;
+    const ACTION: &'static str = "queue a collection";
 
-    async fn write(&self, connection: &mut Connection) -> Result<bool, StoreError> {
-        let failed = StoreError::database(Self::DOING);
-        let turn: i64 = query_scalar(TURN)
+    async fn write(&self, transaction: &mut Transaction) -> Result<bool, StoreError> {
+        let failed = StoreError::database(Self::ACTION);
+        let turn: i64 = query_scalar(FAIR_TURN_QUERY)
             .bind(self.task.project_id.as_str())
             .bind(self.task.instance_id.as_str())
             .bind(self.task.node_id.as_str())
-            .fetch_one(&mut *connection)
+            .fetch_one(&mut *transaction)
             .await
             .map_err(&failed)?;
-        let queued = query(QUEUE)
+        let queued = query(INSERT_TASK)
             .bind(self.task.request_id.as_str())
             .bind(self.task.project_id.as_str())
             .bind(self.task.instance_id.as_str())
@@ -69,7 +73,7 @@ impl Write for QueueTask {
             .bind(self.now)
             .bind(turn)
             .bind(self.queue_limit)
-            .execute(connection)
+            .execute(transaction)
             .await
             .map_err(failed)?;
         Ok(queued > 0)
@@ -83,19 +87,19 @@ pub(super) struct RenewLease {
     pub(super) until: i64,
 }
 
-impl Write for RenewLease {
-    type Answer = bool;
-    const DOING: &'static str = "renew a lease";
+impl GroupedWrite for RenewLease {
+    type Output = bool;
+    const ACTION: &'static str = "renew a lease";
 
-    async fn write(&self, connection: &mut Connection) -> Result<bool, StoreError> {
-        let renewed = query(RENEW)
+    async fn write(&self, transaction: &mut Transaction) -> Result<bool, StoreError> {
+        let renewed = query(RENEW_LEASE)
             .bind(self.until)
             .bind(self.id.as_str())
             .bind(self.fence)
             .bind(self.now)
-            .execute(connection)
+            .execute(transaction)
             .await
-            .map_err(StoreError::database(Self::DOING))?;
+            .map_err(StoreError::database(Self::ACTION))?;
         Ok(renewed > 0)
     }
 }
@@ -107,18 +111,18 @@ pub(super) struct EndTask {
     pub(super) now: i64,
 }
 
-impl Write for EndTask {
-    type Answer = bool;
-    const DOING: &'static str = "record the end of a collection";
+impl GroupedWrite for EndTask {
+    type Output = bool;
+    const ACTION: &'static str = "record the end of a collection";
 
-    async fn write(&self, connection: &mut Connection) -> Result<bool, StoreError> {
+    async fn write(&self, transaction: &mut Transaction) -> Result<bool, StoreError> {
         let (status, failure, result) = match &self.outcome {
             TaskOutcome::Finished { result_name, rows, bytes, sha256 } => {
-                (TaskStatus::Finished, None, Some((result_name, signed(*rows), signed(*bytes), sha256)))
+                (TaskStatus::Finished, None, Some((result_name, to_signed(*rows), to_signed(*bytes), sha256)))
             }
             TaskOutcome::Failed(failure) => (TaskStatus::Error, Some(failure), None),
         };
-        let ended = query(END)
+        let ended = query(END_TASK)
             .bind(status.name())
             .bind(failure.map(|failure| failure.kind.name()))
             .bind(failure.map(|failure| &failure.detail))
@@ -129,9 +133,9 @@ impl Write for EndTask {
             .bind(self.now)
             .bind(self.id.as_str())
             .bind(self.fence)
-            .execute(connection)
+            .execute(transaction)
             .await
-            .map_err(StoreError::database(Self::DOING))?;
+            .map_err(StoreError::database(Self::ACTION))?;
         Ok(ended > 0)
     }
 }
@@ -141,17 +145,17 @@ pub(super) struct ReleaseTask {
     pub(super) fence: i64,
 }
 
-impl Write for ReleaseTask {
-    type Answer = bool;
-    const DOING: &'static str = "hand back a collection";
+impl GroupedWrite for ReleaseTask {
+    type Output = bool;
+    const ACTION: &'static str = "hand back a collection";
 
-    async fn write(&self, connection: &mut Connection) -> Result<bool, StoreError> {
-        let released = query(RELEASE)
+    async fn write(&self, transaction: &mut Transaction) -> Result<bool, StoreError> {
+        let released = query(RELEASE_TASK)
             .bind(self.id.as_str())
             .bind(self.fence)
-            .execute(connection)
+            .execute(transaction)
             .await
-            .map_err(StoreError::database(Self::DOING))?;
+            .map_err(StoreError::database(Self::ACTION))?;
         Ok(released > 0)
     }
 }

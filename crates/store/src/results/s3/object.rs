@@ -1,4 +1,4 @@
-//! Reading an object, and finding out whether it is what was written.
+//! Reads objects and verifies their content.
 
 use std::io;
 
@@ -10,101 +10,102 @@ use object_store::{GetOptions, GetRange, ObjectStore};
 use sha2::{Digest, Sha256};
 use tokio::time::timeout;
 
-use super::{LIMIT, S3};
+use super::{OPERATION_TIMEOUT, S3};
 use crate::error::StoreError;
-use crate::results::stored::{ObjectPieces, Part};
+use crate::results::opened::{ByteRange, ObjectChunks};
 use crate::tasks::ResultRecord;
 
-/// A result on S3 whose length was found right.
+/// A result on S3 with a verified length.
 #[derive(Debug)]
 pub struct StoredObject {
     pub(super) s3: S3,
     pub(super) path: Path,
-    /// Names its bytes: another object under the same name has another one.
+    /// ETag of the content. Another object under the same name has another one.
     pub(super) tag: Option<String>,
     pub(super) record: ResultRecord,
 }
 
-/// An object being read. What came last is held back until the next came, or until the hash was found right.
-struct Reading {
+/// Reader of an object. The last chunk is held back until the next one arrives or the hash is verified.
+struct Reader {
     object: StoredObject,
-    pieces: BoxStream<'static, object_store::Result<Bytes>>,
+    chunks: BoxStream<'static, object_store::Result<Bytes>>,
     held: Option<Bytes>,
-    left: u64,
-    /// Where all of it is read.
+    remaining: u64,
+    /// Hash so far, if the whole object is read.
     hash: Option<Sha256>,
 }
 
 impl StoredObject {
-    /// A part of it, in pieces: from the first byte to before the last. All of it ends with an error in place of its last piece if
-    /// its hash is another than what was written has; of a part, ask [`crate::StoredResult::verify`] first. It is an error, too, when S3
-    /// breaks off, falls silent, or has another object by now.
+    /// Streams a byte range.
+    /// If the range is the whole object and the hash differs, the stream returns an error instead of the last chunk.
+    /// For other ranges, call [`crate::StoredResult::verify`] first.
+    /// The stream also fails if S3 disconnects, times out, or has another object by now.
     #[must_use]
-    pub fn pieces(self: Box<Self>, part: Part) -> ObjectPieces {
-        if part.is_empty() {
+    pub fn pieces(self: Box<Self>, range: ByteRange) -> ObjectChunks {
+        if range.is_empty() {
             return empty().boxed();
         }
-        let begun = async move {
-            let reading = Self::read(*self, part).await.map_err(io::Error::other)?;
-            io::Result::Ok(try_unfold(reading, Reading::next))
+        let stream = async move {
+            let reading = Self::read(*self, range).await.map_err(io::Error::other)?;
+            io::Result::Ok(try_unfold(reading, Reader::next))
         };
-        begun.try_flatten_stream().boxed()
+        stream.try_flatten_stream().boxed()
     }
 
-    /// Reads all of it, once, and remembers that it is what was written.
+    /// Reads and verifies the whole object once, and caches the result.
     pub(in crate::results) async fn verify(&self) -> Result<(), StoreError> {
-        if self.tag.as_ref().is_some_and(|tag| self.s3.remembers(&self.record.name, tag)) || self.record.bytes == 0 {
+        if self.tag.as_ref().is_some_and(|tag| self.s3.is_verified(&self.record.name, tag)) || self.record.bytes == 0 {
             return Ok(());
         }
-        let all =
+        let whole =
             Self { s3: self.s3.clone(), path: self.path.clone(), tag: self.tag.clone(), record: self.record.clone() };
-        let mut reading = Self::read(all, 0..self.record.bytes).await?;
-        while let Some((_, next)) = reading.next_piece().await? {
+        let mut reading = Self::read(whole, 0..self.record.bytes).await?;
+        while let Some((_, next)) = reading.next_chunk().await? {
             reading = next;
         }
         Ok(())
     }
 
-    async fn read(self, part: Part) -> Result<Reading, StoreError> {
-        let left = part.end - part.start;
-        let hash = (left == self.record.bytes).then(Sha256::new);
+    async fn read(self, range: ByteRange) -> Result<Reader, StoreError> {
+        let remaining = range.end - range.start;
+        let hash = (remaining == self.record.bytes).then(Sha256::new);
         let options = GetOptions {
             if_match: self.tag.clone(),
-            range: hash.is_none().then_some(GetRange::Bounded(part)),
+            range: hash.is_none().then_some(GetRange::Bounded(range)),
             ..GetOptions::default()
         };
-        let asked = self.s3.objects.get_opts(&self.path, options);
-        let pieces = self.s3.within("read", &self.record.name, asked).await?.into_stream();
-        Ok(Reading { object: self, pieces, held: None, left, hash })
+        let request = self.s3.objects.get_opts(&self.path, options);
+        let chunks = self.s3.with_timeout("read", &self.record.name, request).await?.into_stream();
+        Ok(Reader { object: self, chunks, held: None, remaining, hash })
     }
 }
 
-impl Reading {
+impl Reader {
     async fn next(self) -> io::Result<Option<(Bytes, Self)>> {
-        self.next_piece().await.map_err(io::Error::other)
+        self.next_chunk().await.map_err(io::Error::other)
     }
 
-    async fn next_piece(mut self) -> Result<Option<(Bytes, Self)>, StoreError> {
+    async fn next_chunk(mut self) -> Result<Option<(Bytes, Self)>, StoreError> {
         let StoredObject { s3, record, .. } = &self.object;
         loop {
-            match timeout(LIMIT, self.pieces.next()).await {
-                Ok(Some(Ok(piece))) if piece.is_empty() => {}
-                Ok(Some(Ok(piece))) => {
+            match timeout(OPERATION_TIMEOUT, self.chunks.next()).await {
+                Ok(Some(Ok(chunk))) if chunk.is_empty() => {}
+                Ok(Some(Ok(chunk))) => {
                     if let Some(hash) = &mut self.hash {
-                        hash.update(&piece);
+                        hash.update(&chunk);
                     }
-                    self.left = self.left.saturating_sub(piece.len() as u64);
-                    if let Some(ready) = self.held.replace(piece) {
-                        return Ok(Some((ready, self)));
+                    self.remaining = self.remaining.saturating_sub(chunk.len() as u64);
+                    if let Some(previous) = self.held.replace(chunk) {
+                        return Ok(Some((previous, self)));
                     }
                 }
-                Ok(Some(Err(error))) => s3.told("read", &record.name, Ok(Err(error)))?,
-                Err(late) => s3.told("read", &record.name, Err(late))?,
+                Ok(Some(Err(error))) => s3.check_response("read", &record.name, Ok(Err(error)))?,
+                Err(elapsed) => s3.check_response("read", &record.name, Err(elapsed))?,
                 Ok(None) => break,
             }
         }
         let Some(last) = self.held.take() else { return Ok(None) };
-        if self.left > 0 {
+        if self.remaining > 0 {
             return Err(s3.failed("read", &record.name, "it ended before its last byte"));
         }
         if let Some(hash) = self.hash.take() {
@@ -113,7 +114,7 @@ impl Reading {
                 return Err(StoreError::ResultCorrupt { name: record.name.clone(), reason });
             }
             if let Some(tag) = &self.object.tag {
-                s3.remember(&record.name, tag);
+                s3.mark_verified(&record.name, tag);
             }
         }
         Ok(Some((last, self)))

@@ -1,15 +1,15 @@
-//! Where on S3 results are, and who Clew is there.
+//! Location and credentials of results on S3.
 
 use object_store::path::Path;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{CONNECT, READ};
+use super::{CONNECT_TIMEOUT, READ_TIMEOUT};
 
-/// A bucket, where in it, at which server, and as whom.
+/// Bucket, prefix, endpoint, region and access key.
 #[derive(Debug, Clone)]
 pub struct S3Settings {
     bucket: String,
-    /// Without slashes at its ends; may be empty.
+    /// Prefix without leading and trailing slashes. May be empty.
     prefix: Path,
     endpoint: String,
     region: String,
@@ -18,7 +18,8 @@ pub struct S3Settings {
 }
 
 impl S3Settings {
-    /// `location` is `s3://bucket/prefix`. Without an endpoint it is Amazon's of the region. Fails with what is wrong.
+    /// Parses the settings. `location` is `s3://bucket/prefix`. The default endpoint is Amazon's for the region.
+    /// Fails with a description of the problem.
     pub fn new(
         location: &str,
         endpoint: Option<String>,
@@ -74,27 +75,27 @@ impl S3Settings {
         self.prefix.clone().join(name)
     }
 
-    /// What people call it.
-    pub(super) fn place(&self, name: &str) -> String {
+    /// URI of an object, or of the prefix for an empty name.
+    pub(super) fn uri(&self, name: &str) -> String {
         format!("s3://{}/{}", self.bucket, if name.is_empty() { self.prefix.clone() } else { self.path(name) })
     }
 
     pub(super) fn http_client(&self) -> reqwest::Result<reqwest::Client> {
-        // Another part of this process may have chosen the same one already.
+        // Another module may have installed the same provider.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut client = reqwest::Client::builder()
-            .connect_timeout(CONNECT)
-            .read_timeout(READ)
-            // A signature is of one host, and the tries are counted elsewhere.
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(READ_TIMEOUT)
+            // A signature is valid for one host, and `object_store` counts the retries.
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never());
-        if self.is_on_this_machine() {
+        if self.is_loopback() {
             client = client.no_proxy();
         }
         client.build()
     }
 
-    fn is_on_this_machine(&self) -> bool {
+    fn is_loopback(&self) -> bool {
         let url = reqwest::Url::parse(&self.endpoint).ok();
         url.as_ref().and_then(reqwest::Url::host_str).is_some_and(|host| {
             host == "localhost"
@@ -113,11 +114,11 @@ mod tests {
     }
 
     #[test]
-    fn a_location_is_a_bucket_and_where_in_it() {
-        for (location, place) in
+    fn location_has_bucket_and_prefix() {
+        for (location, uri) in
             [("s3://b", "s3://b/a.csv"), ("s3://b/", "s3://b/a.csv"), ("s3://b/x/y/", "s3://b/x/y/a.csv")]
         {
-            assert_eq!(settings(location, None).unwrap().place("a.csv"), place);
+            assert_eq!(settings(location, None).unwrap().uri("a.csv"), uri);
         }
         for wrong in ["b/x", "s3://", "s3:///x", "s3://b//x", "s3://b/x y", "s3://k:s@b/x", "http://b/x"] {
             assert!(settings(wrong, None).unwrap_err().contains("s3://bucket/prefix"), "{wrong}");
@@ -125,16 +126,16 @@ mod tests {
     }
 
     #[test]
-    fn an_endpoint_is_an_address_and_amazons_where_none_is_given() {
+    fn endpoint_defaults_to_amazon_and_must_be_a_url() {
         assert_eq!(settings("s3://b", None).unwrap().endpoint(), "https://s3.north-1.amazonaws.com");
         assert_eq!(settings("s3://b", Some("http://[::1]:1/")).unwrap().endpoint(), "http://[::1]:1");
-        assert!(settings("s3://b", Some("http://[::1]:1/")).unwrap().is_on_this_machine());
-        assert!(!settings("s3://b", None).unwrap().is_on_this_machine());
+        assert!(settings("s3://b", Some("http://[::1]:1/")).unwrap().is_loopback());
+        assert!(!settings("s3://b", None).unwrap().is_loopback());
         assert!(settings("s3://b", Some("s3.example.com")).unwrap_err().contains("no address"));
     }
 
     #[test]
-    fn the_secret_is_not_shown() {
+    fn debug_output_hides_the_secret() {
         assert!(!format!("{:?}", settings("s3://b", None).unwrap()).contains("\"secret\""));
     }
 }

@@ -1,4 +1,4 @@
-//! Writing an object: rows are gathered to a part, and each part is sent before the next is begun.
+//! Writes an object in parts. Each part is sent before the next one is filled.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -9,16 +9,17 @@ use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::{LIMIT, RETRY, S3, trouble};
+use super::{OPERATION_TIMEOUT, RETRY_TIMEOUT, S3, error};
 use crate::error::StoreError;
 use crate::results::PublishedResult;
 
-/// Bytes of a part; S3 takes no smaller one but the last, and 10,000 parts.
-const PART: usize = 5 << 20;
-/// Between two tries of what broke off.
-const AGAIN: Duration = Duration::from_millis(500);
-/// For a whole result. The sweep takes nothing that is younger than twice this: S3 dates an object by the beginning of its upload.
-const WHOLE: Duration = Duration::from_mins(5);
+/// Size of a part in bytes. S3 requires this minimum for all parts but the last, and allows 10,000 parts.
+const PART_SIZE: usize = 5 << 20;
+/// Delay before a retry after a lost connection.
+const RETRY_DELAY: Duration = Duration::from_millis(500);
+/// Maximum duration of an upload. The garbage collection ignores objects younger than twice this time:
+/// S3 dates an object by the start of its upload.
+const UPLOAD_TIMEOUT: Duration = Duration::from_mins(5);
 
 #[derive(Debug)]
 pub(in crate::results) struct S3Writer {
@@ -26,35 +27,36 @@ pub(in crate::results) struct S3Writer {
     name: String,
     path: Path,
     runtime: Handle,
-    until: Instant,
-    /// What is not sent yet.
+    deadline: Instant,
+    /// Buffered part.
     part: Vec<u8>,
-    /// An upload of several parts, once there is more than one. One that is dropped here is given up.
+    /// Multipart upload, once there is more than one part. It is aborted on drop.
     upload: Option<Box<dyn MultipartUpload>>,
     hash: Sha256,
     bytes: u64,
 }
 
 impl S3Writer {
-    /// Fails outside of a runtime.
+    /// Creates a writer. Fails outside of a runtime.
     pub(super) fn create(s3: S3, name: String) -> Result<Self, StoreError> {
         let runtime = Handle::try_current().map_err(|error| s3.failed("write", &name, &error.to_string()))?;
         let path = s3.settings.path(&name);
-        let until = Instant::now() + WHOLE;
-        Ok(Self { s3, name, path, runtime, until, part: Vec::new(), upload: None, hash: Sha256::new(), bytes: 0 })
+        let deadline = Instant::now() + UPLOAD_TIMEOUT;
+        Ok(Self { s3, name, path, runtime, deadline, part: Vec::new(), upload: None, hash: Sha256::new(), bytes: 0 })
     }
 
-    /// Small results are one object that must not be there yet; larger ones are put together from their parts.
+    /// Publishes the result. A small result is one new object. A larger one is completed from its parts.
     pub(in crate::results) fn publish(mut self: Box<Self>) -> Result<PublishedResult, StoreError> {
         if self.upload.is_none() {
             self.put()?;
         } else {
             if !self.part.is_empty() {
-                self.send()?;
+                self.send_part()?;
             }
             if let Some(upload) = &mut self.upload {
-                let completed = self.runtime.block_on(timeout_at(self.until, timeout(LIMIT, upload.complete())));
-                self.s3.told("write", &self.name, completed.unwrap_or_else(Err))?;
+                let completed =
+                    self.runtime.block_on(timeout_at(self.deadline, timeout(OPERATION_TIMEOUT, upload.complete())));
+                self.s3.check_response("write", &self.name, completed.unwrap_or_else(Err))?;
             }
             self.upload = None;
         }
@@ -62,55 +64,60 @@ impl S3Writer {
         Ok(PublishedResult { name: std::mem::take(&mut self.name), bytes: self.bytes, sha256 })
     }
 
-    /// What broke off is sent again, which the library does not do with what may have arrived: the name is this writer's own.
+    /// Uploads a small result with retries after a lost connection.
+    /// `object_store` does not repeat such requests, but this name belongs to this writer only.
     fn put(&mut self) -> Result<(), StoreError> {
         let payload = PutPayload::from(std::mem::take(&mut self.part));
         let began = Instant::now();
         loop {
             let put = self.s3.objects.put_opts(&self.path, payload.clone(), PutMode::Create.into());
-            match self.runtime.block_on(timeout(LIMIT, put)) {
-                Ok(Err(object_store::Error::AlreadyExists { .. })) => return self.must_be_there(&payload.into()),
-                Ok(Err(error)) if trouble::broke_off(&error) && began.elapsed() < RETRY => {
-                    self.runtime.block_on(sleep(AGAIN));
+            match self.runtime.block_on(timeout(OPERATION_TIMEOUT, put)) {
+                Ok(Err(object_store::Error::AlreadyExists { .. })) => {
+                    return self.check_existing_object(&payload.into());
                 }
-                put => return self.s3.told("write", &self.name, put).map(|_| ()),
+                Ok(Err(error)) if error::is_connection_lost(&error) && began.elapsed() < RETRY_TIMEOUT => {
+                    self.runtime.block_on(sleep(RETRY_DELAY));
+                }
+                put => return self.s3.check_response("write", &self.name, put).map(|_| ()),
             }
         }
     }
 
-    /// Nobody else has this name: an earlier try whose answer was lost has made it.
-    fn must_be_there(&self, written: &bytes::Bytes) -> Result<(), StoreError> {
-        let there = async { self.s3.objects.get(&self.path).await?.bytes().await };
-        let there = self.runtime.block_on(self.s3.within("write", &self.name, there))?;
-        if there == written { Ok(()) } else { Err(self.s3.failed("write", &self.name, "another object has its name")) }
+    /// Checks an existing object of this name: an earlier attempt with a lost response may have created it.
+    fn check_existing_object(&self, written: &bytes::Bytes) -> Result<(), StoreError> {
+        let stored = async { self.s3.objects.get(&self.path).await?.bytes().await };
+        let stored = self.runtime.block_on(self.s3.with_timeout("write", &self.name, stored))?;
+        if stored == written { Ok(()) } else { Err(self.s3.failed("write", &self.name, "another object has its name")) }
     }
 
-    /// Sends a part of several.
-    fn send(&mut self) -> Result<(), StoreError> {
+    /// Sends a part of a multipart upload.
+    fn send_part(&mut self) -> Result<(), StoreError> {
         let payload = PutPayload::from(std::mem::take(&mut self.part));
         let (s3, path, runtime) = (&self.s3, &self.path, &self.runtime);
         let upload = match &mut self.upload {
             Some(upload) => upload,
-            none => none.insert(runtime.block_on(s3.within("write", &self.name, s3.objects.put_multipart(path)))?),
+            none => {
+                none.insert(runtime.block_on(s3.with_timeout("write", &self.name, s3.objects.put_multipart(path)))?)
+            }
         };
-        let sent = runtime.block_on(timeout_at(self.until, timeout(LIMIT, upload.put_part(payload))));
+        let sent = runtime.block_on(timeout_at(self.deadline, timeout(OPERATION_TIMEOUT, upload.put_part(payload))));
         match sent {
-            Ok(sent) => s3.told("write", &self.name, sent),
-            Err(_) => Err(trouble::late("write", s3.settings.place(&self.name))),
+            Ok(sent) => s3.check_response("write", &self.name, sent),
+            Err(_) => Err(error::timed_out("write", s3.settings.uri(&self.name))),
         }
     }
 }
 
 impl Write for S3Writer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.part.len() >= PART {
-            self.send().map_err(io::Error::other)?;
+        if self.part.len() >= PART_SIZE {
+            self.send_part().map_err(io::Error::other)?;
         }
-        let taken = bytes.get(..bytes.len().min(PART - self.part.len())).unwrap_or_default();
-        self.part.extend_from_slice(taken);
-        self.hash.update(taken);
-        self.bytes += taken.len() as u64;
-        Ok(taken.len())
+        let accepted = bytes.get(..bytes.len().min(PART_SIZE - self.part.len())).unwrap_or_default();
+        self.part.extend_from_slice(accepted);
+        self.hash.update(accepted);
+        self.bytes += accepted.len() as u64;
+        Ok(accepted.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -119,11 +126,11 @@ impl Write for S3Writer {
 }
 
 impl Drop for S3Writer {
-    /// Gives an upload up that was not completed. Where that fails, the sweep does.
+    /// Aborts an incomplete upload. The garbage collection does it after a failure.
     fn drop(&mut self) {
         if let Some(mut upload) = self.upload.take() {
             self.runtime.spawn(async move {
-                let _ = timeout(LIMIT, upload.abort()).await;
+                let _ = timeout(OPERATION_TIMEOUT, upload.abort()).await;
             });
         }
     }

@@ -1,0 +1,30 @@
+//! Change detection for both databases.
+
+use crate::data_version::DataVersion;
+use crate::error::StoreError;
+use crate::sqlite::change_detector::FastPath;
+use crate::{postgres, sqlite};
+
+/// Queries the data version of a database.
+pub(crate) enum ChangeDetector {
+    Sqlite(sqlite::change_detector::ChangeDetector),
+    Postgres(postgres::change_detector::ChangeDetector),
+}
+
+impl ChangeDetector {
+    /// Returns the check that needs no query. PostgreSQL has none.
+    pub(crate) fn fast_path(&self) -> FastPath {
+        match self {
+            Self::Sqlite(detector) => detector.fast_path(),
+            Self::Postgres(_) => FastPath::default(),
+        }
+    }
+
+    /// Queries the current version.
+    pub(crate) async fn current_version(&mut self) -> Result<DataVersion, StoreError> {
+        match self {
+            Self::Sqlite(detector) => detector.current_version().await,
+            Self::Postgres(detector) => detector.current_version().await,
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Conversion of database errors, with remedies.
+
+use std::io::ErrorKind;
+
+use sqlx::migrate::MigrateError;
+use sqlx::sqlite::SqliteError;
+
+use crate::error::StoreError;
+
+impl StoreError {
+    /// Converts database errors, for `map_err`.
+    pub(crate) fn database(action: &'static str) -> impl Fn(sqlx::Error) -> Self {
+        move |source| Self::Database { action, remedy: remedy(&source), source: Box::new(source) }
+    }
+}
+
+/// Converts the error of a migration.
+pub(crate) fn migration_error(error: MigrateError) -> StoreError {
+    let action = "bring the database to this version's form";
+    match error {
+        MigrateError::VersionMissing(version) => StoreError::NewerDatabase { version },
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => StoreError::database(action)(error),
+        other => StoreError::Database { action, source: Box::new(other), remedy: "" },
+    }
+}
+
+/// Converts the error of an insert. A violated unique constraint is reported as [`StoreError::AlreadyExists`].
+pub(crate) fn insert_error(
+    action: &'static str,
+    what: &'static str,
+    name: &str,
+) -> impl FnOnce(sqlx::Error) -> StoreError {
+    let name = name.to_owned();
+    move |error| match &error {
+        sqlx::Error::Database(cause) if cause.is_unique_violation() => StoreError::AlreadyExists { what, name },
+        _ => StoreError::database(action)(error),
+    }
+}
+
+/// Returns the remedy to append to an error message, starting with "; ", or an empty string.
+fn remedy(error: &sqlx::Error) -> &'static str {
+    let Some(cause) = error.as_database_error() else { return connection_remedy(error) };
+    let code = cause.code().unwrap_or_default();
+    match cause.try_downcast_ref::<SqliteError>() {
+        Some(_) => sqlite_remedy(&code),
+        None => postgres_remedy(&code),
+    }
+}
+
+/// Remedy for a SQLite result code without its extended part (<https://www.sqlite.org/rescode.html>).
+fn sqlite_remedy(code: &str) -> &'static str {
+    match code.parse::<u32>().map(|code| code & 0xff) {
+        Ok(5 | 6) => "; another process held the database for too long: try again",
+        Ok(8) => "; make the data directory and clew.db writable for the user that runs Clew",
+        Ok(10) => "; see whether the disk is full or broken",
+        Ok(11 | 26) => "; stop Clew and restore clew.db from a backup",
+        Ok(13) => "; free some space in the data directory",
+        Ok(14) => "; see whether the user that runs Clew may read and write the data directory",
+        _ => "",
+    }
+}
+
+/// Remedy for a PostgreSQL error code (<https://www.postgresql.org/docs/15/errcodes-appendix.html>).
+fn postgres_remedy(code: &str) -> &'static str {
+    match code {
+        "25P03" | "40P01" | "55P03" => "; another process held the database for too long: try again",
+        "57P01" | "57P02" | "57P03" => "; PostgreSQL is being started or stopped: try again",
+        "53100" => "; free some space on the disk of PostgreSQL",
+        "53300" => "; let PostgreSQL have more connections (max_connections)",
+        "3D000" => "; make the database (createdb), or name another one",
+        "42501" => "; make the account of Clew the owner of the database",
+        _ if code.starts_with("28") => "; see whether the user and password in the address of the database are right",
+        _ => "",
+    }
+}
+
+fn connection_remedy(error: &sqlx::Error) -> &'static str {
+    const TLS_REMEDY: &str = "; see sslmode and sslrootcert in the address of the database";
+    match error {
+        // Error of a rejected certificate.
+        sqlx::Error::Io(error) if error.kind() == ErrorKind::InvalidData => TLS_REMEDY,
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut => "; see whether the database can be reached",
+        sqlx::Error::Tls(_) => TLS_REMEDY,
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::time::Duration;
+
+    use sqlx::sqlite::SqliteConnectOptions;
+    use sqlx::{AssertSqlSafe, ConnectOptions, Connection, SqliteConnection};
+
+    use super::*;
+
+    async fn connect(file: &Path, read_only: bool) -> SqliteConnection {
+        let options = SqliteConnectOptions::new().filename(file).create_if_missing(!read_only).read_only(read_only);
+        options.busy_timeout(Duration::ZERO).connect().await.unwrap()
+    }
+
+    async fn remedy_of(connection: &mut SqliteConnection, statement: &str) -> &'static str {
+        remedy(&sqlx::raw_sql(AssertSqlSafe(statement)).execute(connection).await.unwrap_err())
+    }
+
+    #[tokio::test]
+    async fn repairable_errors_have_remedies() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.db");
+        let mut first = connect(&file, false).await;
+        sqlx::raw_sql("CREATE TABLE t (x); BEGIN IMMEDIATE").execute(&mut first).await.unwrap();
+        assert!(remedy_of(&mut connect(&file, false).await, "INSERT INTO t VALUES (1)").await.contains("try again"));
+        sqlx::raw_sql("ROLLBACK; PRAGMA max_page_count = 3").execute(&mut first).await.unwrap();
+        let full = remedy_of(&mut first, "INSERT INTO t VALUES (randomblob(100000))").await;
+        assert!(full.contains("free some space"), "{full}");
+        let read_only = remedy_of(&mut connect(&file, true).await, "INSERT INTO t VALUES (1)").await;
+        assert!(read_only.contains("writable"), "{read_only}");
+        assert_eq!(remedy_of(&mut first, "INSERT INTO u VALUES (1)").await, "");
+        first.close().await.unwrap();
+        std::fs::write(&file, "this is not a database, however long one looks at it").unwrap();
+        let broken = SqliteConnectOptions::new().filename(&file).foreign_keys(true).connect().await;
+        let broken = match broken {
+            Ok(mut connection) => remedy_of(&mut connection, "SELECT * FROM sqlite_schema").await,
+            Err(error) => remedy(&error),
+        };
+        assert!(broken.contains("backup"), "{broken}");
+        let nowhere = folder.path().join("no").join("a.db");
+        let error = SqliteConnectOptions::new().filename(nowhere).connect().await.unwrap_err();
+        assert!(remedy(&error).contains("read and write"), "{error}");
+    }
+}

@@ -1,0 +1,70 @@
+//! Transactions that commit a change together with its audit event.
+
+use clew_model::AuditEvent;
+
+use super::audit;
+use crate::audit::AuditCheckpoint;
+use crate::database::Transaction;
+use crate::derived_keys::DerivedKeys;
+use crate::error::StoreError;
+use crate::store::Store;
+
+/// A write transaction with an audit event. It rolls back if it is dropped before the commit.
+pub(super) struct AuditedTransaction<'a> {
+    store: &'a Store,
+    transaction: Transaction,
+    action: &'static str,
+    /// Newest audit row that the transaction has appended.
+    newest: Option<AuditCheckpoint>,
+}
+
+impl Store {
+    /// Begins a transaction with the write lock. `action` is for error messages.
+    pub(super) async fn begin_audited(&self, action: &'static str) -> Result<AuditedTransaction<'_>, StoreError> {
+        let transaction = self.database.begin_write().await.map_err(StoreError::database(action))?;
+        Ok(AuditedTransaction { store: self, transaction, action, newest: None })
+    }
+}
+
+impl AuditedTransaction<'_> {
+    pub(super) fn transaction(&mut self) -> &mut Transaction {
+        &mut self.transaction
+    }
+
+    /// Converts database errors, for `map_err`.
+    pub(super) fn map_error(&self) -> impl Fn(sqlx::Error) -> StoreError + use<> {
+        StoreError::database(self.action)
+    }
+
+    /// Appends the event to the audit and commits.
+    pub(super) async fn commit_with_event(self, event: &AuditEvent) -> Result<(), StoreError> {
+        self.commit_with_events(std::slice::from_ref(event)).await
+    }
+
+    /// Appends the events to the audit in this order and commits.
+    pub(super) async fn commit_with_events(mut self, events: &[AuditEvent]) -> Result<(), StoreError> {
+        let at = self.store.clock.milliseconds();
+        let events: Vec<_> = events.iter().map(|event| (at, event)).collect();
+        self.append(&self.store.keys, &events).await?;
+        self.commit().await
+    }
+
+    /// Appends events to the audit with these keys. Times are milliseconds since 1970 (UTC).
+    pub(super) async fn append(&mut self, keys: &DerivedKeys, events: &[(i64, &AuditEvent)]) -> Result<(), StoreError> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        let seen_links = &self.store.seen_links;
+        self.newest = Some(audit::append(&mut self.transaction, keys, seen_links, events).await?);
+        Ok(())
+    }
+
+    /// Commits and records the newest appended audit row.
+    pub(super) async fn commit(self) -> Result<(), StoreError> {
+        self.transaction.commit().await.map_err(StoreError::database(self.action))?;
+        if let Some(newest) = self.newest {
+            self.store.seen_links.record(newest);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,95 @@
+//! Initial identities and the start of the audit.
+
+use clew_model::{AuditEvent, Origin};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+
+use super::audit;
+use super::projects::{insert_domain, insert_project};
+use super::users::insert_user;
+use super::{read_setting, write_setting};
+use crate::database::Database;
+use crate::error::StoreError;
+use crate::sealing::AssociatedData;
+use crate::store::{FirstTenant, Founded, REGION_SETTING, Store};
+use crate::users::NewUser;
+
+/// Name of the setting with a sealed constant. Unsealing it verifies the master key.
+pub(super) const CANARY: &str = "canary";
+pub(super) const CANARY_AAD: AssociatedData<'static> =
+    AssociatedData { table: "settings", column: "value", row: CANARY };
+
+/// Constant of a database with an audit.
+/// Only the key holder can seal it: a database with this constant but no audit was tampered with.
+/// Databases of earlier versions contain [`CANARY`] instead.
+pub(super) const CANARY_WITH_AUDIT: &str = "canary, audited";
+
+/// Whether a database has its initial identities.
+pub(crate) async fn is_initialised(database: &Database) -> Result<bool, StoreError> {
+    read_setting(database, CANARY).await.map(|canary| canary.is_some())
+}
+
+impl Store {
+    pub(crate) async fn bootstrap(&self, by: &Origin, tenant: FirstTenant) -> Result<Founded, StoreError> {
+        let now = self.clock.seconds();
+        let canary = self.sealer.seal(CANARY_AAD, &SecretString::from(CANARY_WITH_AUDIT))?;
+        let mut tx = self.begin_audited("make the first identities").await?;
+        // Two processes may initialise concurrently, each with its own key.
+        if read_setting(tx.transaction(), CANARY).await?.is_some() {
+            return Err(StoreError::AlreadyInitialised { location: "the database".to_owned() });
+        }
+        write_setting(tx.transaction(), CANARY, &canary).await?;
+        write_setting(tx.transaction(), REGION_SETTING, tenant.region.as_bytes()).await?;
+        audit::start(tx.transaction(), &self.keys.audit).await?;
+        let domain_id = insert_domain(tx.transaction(), &tenant.domain_name, now).await?;
+        let project_id = insert_project(tx.transaction(), &domain_id, &tenant.region, "", now).await?;
+        let administrator = NewUser {
+            name: tenant.user_name.clone(),
+            password_hash: tenant.password_hash,
+            administrator: true,
+            description: String::new(),
+        };
+        let user_id = insert_user(tx.transaction(), &domain_id, &administrator, now).await?;
+        self.insert_key(tx.transaction(), &user_id, &tenant.access_key, &tenant.secret_key).await?;
+        let event = AuditEvent {
+            domain_id: Some(domain_id.clone()),
+            project_id: Some(project_id.clone()),
+            detail: json!({
+                "region": tenant.region, "user": tenant.user_name, "user_id": user_id, "access_key": tenant.access_key,
+            }),
+            ..AuditEvent::done(by, "Initialise", tenant.domain_name)
+        };
+        tx.commit_with_event(&event).await?;
+        Ok(Founded { domain_id, project_id, user_id })
+    }
+
+    /// Verifies the master key. Starts the audit of a database from a version without one.
+    pub(crate) async fn check_canary(&self) -> Result<(), StoreError> {
+        let canary = read_setting(&self.database, CANARY).await?.ok_or_else(|| StoreError::Damaged {
+            what: "metadata",
+            reason: format!("{} is empty; restore it from a backup", self.database_file().display()),
+        })?;
+        if self.unseal_canary(&canary)?.expose_secret() == CANARY_WITH_AUDIT {
+            Ok(())
+        } else {
+            self.start_audit().await
+        }
+    }
+
+    async fn start_audit(&self) -> Result<(), StoreError> {
+        let sealed = self.sealer.seal(CANARY_AAD, &SecretString::from(CANARY_WITH_AUDIT))?;
+        let mut tx = self.begin_audited("begin the audit").await?;
+        let found = read_setting(tx.transaction(), CANARY).await?.unwrap_or_default();
+        // Another process may have started it meanwhile.
+        if self.unseal_canary(&found)?.expose_secret() == CANARY_WITH_AUDIT {
+            return Ok(());
+        }
+        audit::start(tx.transaction(), &self.keys.audit).await?;
+        write_setting(tx.transaction(), CANARY, &sealed).await?;
+        tx.commit_with_event(&AuditEvent::done(&Origin::clew(), "BeginAudit", "audit")).await
+    }
+
+    fn unseal_canary(&self, sealed: &[u8]) -> Result<SecretString, StoreError> {
+        self.sealer.unseal(CANARY_AAD, sealed).map_err(|_| StoreError::WrongMasterKey)
+    }
+}

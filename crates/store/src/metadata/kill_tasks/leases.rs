@@ -1,0 +1,107 @@
+//! Leases of workers on the kill tasks of instances. Times are from the store's clock.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use clew_model::InstanceId;
+use sqlx::AssertSqlSafe;
+
+use super::super::row_mapping::parse_column;
+use super::{IS_RUNNING, kill_task_from_row, to_milliseconds};
+use crate::database::{query, query_scalar};
+use crate::error::StoreError;
+use crate::kill_tasks::KillRounds;
+use crate::serving_lock::ServingLock;
+use crate::store::Store;
+
+impl Store {
+    /// Returns the instances with an active switch and running tasks, if this process can reach all their nodes.
+    pub async fn kill_rounds(&self) -> Result<Vec<KillRounds>, StoreError> {
+        let (now, zones) = (self.clock.milliseconds(), self.database.json_array_text("$3"));
+        let rows = query(AssertSqlSafe(format!(
+            "SELECT t.*, i.project_id FROM kill_tasks t JOIN kill_switches s ON s.instance_id = t.instance_id AND s.is_on = $1 \
+             JOIN instances i ON i.id = t.instance_id WHERE {IS_RUNNING} AND NOT EXISTS \
+                 (SELECT 1 FROM nodes n WHERE n.instance_id = t.instance_id AND n.zone NOT IN ({zones})) \
+             ORDER BY t.instance_id, t.id"
+        )))
+        .bind(true)
+        .bind(now)
+        .bind(self.zones_json())
+        .fetch_all(&self.database)
+        .await
+        .map_err(StoreError::database("look for kill tasks"))?;
+        let mut rounds: Vec<KillRounds> = Vec::new();
+        for row in &rows {
+            let task = kill_task_from_row(row, now)?;
+            match rounds.last_mut() {
+                Some(last) if last.instance_id == task.instance_id => last.tasks.push(task),
+                _ => rounds.push(KillRounds {
+                    project_id: parse_column(row, "project_id")?,
+                    instance_id: task.instance_id.clone(),
+                    tasks: vec![task],
+                }),
+            }
+        }
+        Ok(rounds)
+    }
+
+    /// Acquires or renews the lease of a worker on an instance.
+    /// Returns false if another worker has it or the switch is off.
+    pub async fn hold_kill_rounds(
+        &self,
+        instance: &InstanceId,
+        worker: &str,
+        lease: Duration,
+    ) -> Result<bool, StoreError> {
+        let held = query(
+            "UPDATE kill_switches SET worker = $1, lease_until = $2 + $3 \
+             WHERE instance_id = $4 AND is_on AND (worker = $1 OR lease_until IS NULL OR lease_until <= $2)",
+        )
+        .bind(worker)
+        .bind(self.clock.milliseconds())
+        .bind(to_milliseconds(lease))
+        .bind(instance.as_str())
+        .execute(&self.database)
+        .await
+        .map_err(StoreError::database("take up kill tasks"))?;
+        Ok(held > 0)
+    }
+
+    /// Returns the running tasks of an instance if this worker holds the lease.
+    pub async fn kill_tasks_to_run(&self, instance: &InstanceId, worker: &str) -> Result<BTreeSet<i64>, StoreError> {
+        let ids: Vec<i64> = query_scalar(AssertSqlSafe(format!(
+            "SELECT t.id FROM kill_tasks t JOIN kill_switches s ON s.instance_id = t.instance_id AND s.is_on \
+             WHERE t.instance_id = $1 AND {IS_RUNNING} AND s.worker = $3 AND s.lease_until > $2"
+        )))
+        .bind(instance.as_str())
+        .bind(self.clock.milliseconds())
+        .bind(worker)
+        .fetch_all(&self.database)
+        .await
+        .map_err(StoreError::database("look up kill tasks"))?;
+        Ok(ids.into_iter().collect())
+    }
+
+    /// Releases all leases of a worker, so that others can acquire them at once.
+    pub async fn release_kill_rounds(&self, worker: &str) -> Result<(), StoreError> {
+        query("UPDATE kill_switches SET worker = NULL, lease_until = NULL WHERE worker = $1")
+            .bind(worker)
+            .execute(&self.database)
+            .await
+            .map_err(StoreError::database("hand back kill tasks"))?;
+        Ok(())
+    }
+
+    /// Ends all leases. The serving lock proves that no worker of this data directory is running.
+    /// Does nothing for a shared database, which may have other workers.
+    pub async fn end_all_kill_leases(&self, _lock: &ServingLock) -> Result<u64, StoreError> {
+        if self.database.is_shared() {
+            return Ok(0);
+        }
+        let ended = query("UPDATE kill_switches SET worker = NULL, lease_until = NULL WHERE worker IS NOT NULL")
+            .execute(&self.database)
+            .await
+            .map_err(StoreError::database("take over kill tasks"))?;
+        Ok(ended)
+    }
+}

@@ -1,0 +1,42 @@
+//! Conversions between columns and Rust types.
+
+use std::time::Duration;
+
+use crate::database::Row;
+use crate::error::StoreError;
+
+/// Parses a text column, such as an id.
+pub(super) fn parse_column<T>(row: &Row, column: &'static str) -> Result<T, StoreError>
+where
+    T: std::str::FromStr,
+    T::Err: std::fmt::Display,
+{
+    let text: String = row.try_get(column).map_err(StoreError::database("read a row"))?;
+    text.parse().map_err(StoreError::damaged(column))
+}
+
+/// Parses a nullable text column.
+pub(super) fn parse_nullable_column<T>(row: &Row, column: &'static str) -> Result<Option<T>, StoreError>
+where
+    T: std::str::FromStr,
+    T::Err: std::fmt::Display,
+{
+    let text: Option<String> = row.try_get(column).map_err(StoreError::database("read a row"))?;
+    text.map(|text| text.parse().map_err(StoreError::damaged(column))).transpose()
+}
+
+/// Reads a column with a SHA-256 or MAC.
+pub(super) fn hash_column(row: &Row, column: &'static str) -> Result<[u8; 32], StoreError> {
+    let bytes: Vec<u8> = row.try_get(column).map_err(StoreError::database("read a row"))?;
+    <[u8; 32]>::try_from(bytes.as_slice()).map_err(StoreError::damaged(column))
+}
+
+/// Converts a count to the integer type of SQL.
+pub(super) fn to_signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// Converts a duration to milliseconds in the integer type of SQL.
+pub(super) fn to_milliseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,156 @@
+//! Copies the metadata of a data directory to a PostgreSQL database, completely or not at all.
+//!
+//! The source is read from one snapshot, and the target is written in one transaction.
+//! The transaction commits only if the written rows equal the source rows.
+//! Ids, sealed secrets, the audit chain and the master key stay the same.
+
+mod digest;
+mod tables;
+
+use clew_model::{AuditEvent, Origin};
+use serde_json::json;
+use sqlx::AssertSqlSafe;
+
+use crate::database::{Database, Transaction, query, query_scalar};
+use crate::error::StoreError;
+use crate::metadata::audit;
+use crate::postgres::{self, PostgresUrl};
+use crate::serving_lock;
+use crate::store::Store;
+use digest::Digest;
+use tables::{TABLES, Table, Value};
+
+/// Number of rows per read and per insert.
+const PAGE_SIZE: usize = 500;
+
+/// A copied table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopiedTable {
+    /// Name of the table.
+    pub name: &'static str,
+    /// Number of rows.
+    pub rows: u64,
+    /// Hash over all rows, independent of their order, in hexadecimal. Empty in a preview.
+    pub digest: String,
+}
+
+impl Store {
+    /// Returns the tables that a copy would include. Changes nothing.
+    /// Fails with [`StoreError::NotEmpty`] if the target has rows.
+    pub async fn preview_copy(&self, target: &PostgresUrl) -> Result<Vec<CopiedTable>, StoreError> {
+        let names = TABLES.iter().map(|table| table.name);
+        if let Some(table) = postgres::first_nonempty_table(target, names).await? {
+            return Err(StoreError::NotEmpty { location: target.to_string(), table });
+        }
+        let mut source = self.database.begin_read().await.map_err(StoreError::database("read the metadata"))?;
+        let mut tables = Vec::with_capacity(TABLES.len());
+        for table in TABLES {
+            tables.push(CopiedTable { name: table.name, rows: table.count(&mut source).await?, digest: String::new() });
+        }
+        Ok(tables)
+    }
+
+    /// Copies all tables. `progress` receives the table name, the copied rows and the total rows.
+    /// Meanwhile, no other process can serve or change the source.
+    /// Fails with [`StoreError::NotEmpty`] if the target has rows.
+    /// After a failure, the target contains empty tables only.
+    pub async fn copy_to(
+        &self,
+        by: &Origin,
+        target: &PostgresUrl,
+        mut progress: impl FnMut(&'static str, u64, u64),
+    ) -> Result<Vec<CopiedTable>, StoreError> {
+        let _lock = serving_lock::acquire(self.directory())?;
+        let failed = StoreError::database("copy the metadata");
+        let mut source = self.database.begin_write().await.map_err(&failed)?;
+        let database = Database::connect(target).await?;
+        let mut to = database.begin_write().await.map_err(&failed)?;
+        // A read of the source may exceed the target's idle timeout.
+        execute(&mut to, "SET LOCAL idle_in_transaction_session_timeout = 0".to_owned()).await?;
+        for table in TABLES {
+            if table.count(&mut to).await? > 0 {
+                return Err(StoreError::NotEmpty { location: target.to_string(), table: table.name.to_owned() });
+            }
+        }
+        let mut copied = Vec::with_capacity(TABLES.len());
+        for table in TABLES {
+            copied.push(copy_table(table, &mut source, &mut to, &mut progress).await?);
+        }
+        for (table, copy) in TABLES.iter().zip(&copied) {
+            let written = table.digest(&mut to).await?;
+            if (written.rows(), written.to_string()) != (copy.rows, copy.digest.clone()) {
+                return Err(StoreError::CopyDiffers { table: table.name });
+            }
+        }
+        self.record_copy(by, &database, &mut to, target, &copied).await?;
+        to.commit().await.map_err(failed)?;
+        database.close().await;
+        Ok(copied)
+    }
+
+    /// Appends an audit event with the origin of the copy to the target.
+    async fn record_copy(
+        &self,
+        by: &Origin,
+        database: &Database,
+        to: &mut Transaction,
+        target: &PostgresUrl,
+        copied: &[CopiedTable],
+    ) -> Result<(), StoreError> {
+        let counts: serde_json::Map<_, _> =
+            copied.iter().map(|table| (table.name.to_owned(), json!(table.rows))).collect();
+        let event = AuditEvent {
+            detail: json!({ "from": self.database_file().display().to_string(), "rows": counts }),
+            ..AuditEvent::done(by, "CopyMetadata", target.to_string())
+        };
+        let events = [(database.clock().milliseconds(), &event)];
+        audit::append(to, &self.keys, &audit::SeenLinks::default(), &events).await.map(drop)
+    }
+}
+
+async fn copy_table(
+    table: &Table,
+    source: &mut Transaction,
+    to: &mut Transaction,
+    progress: &mut impl FnMut(&'static str, u64, u64),
+) -> Result<CopiedTable, StoreError> {
+    let total = table.count(source).await?;
+    let mut digest = Digest::default();
+    // Triggers notify, count and validate changes. They must not process copied rows.
+    execute(to, format!("ALTER TABLE {} DISABLE TRIGGER USER", table.name)).await?;
+    let mut after = None;
+    loop {
+        let (rows, last) = table.read_page(source, after, PAGE_SIZE).await?;
+        if rows.is_empty() {
+            break;
+        }
+        for row in &rows {
+            digest.add(row);
+        }
+        let full = rows.len() == PAGE_SIZE;
+        table.insert_rows(to, rows).await?;
+        progress(table.name, digest.rows(), total);
+        after = last;
+        if !full || after.is_none() {
+            break;
+        }
+    }
+    if let Some(column) = table.identity_column {
+        let next = format!(
+            "SELECT setval(pg_get_serial_sequence('{table}', '{column}'), COALESCE(MAX({column}), 0) + 1, false) FROM {table}",
+            table = table.name
+        );
+        query_scalar::<i64>(AssertSqlSafe(next)).fetch_one(&mut *to).await.map_err(copy_error())?;
+    }
+    execute(to, format!("ALTER TABLE {} ENABLE TRIGGER USER", table.name)).await?;
+    Ok(CopiedTable { name: table.name, rows: digest.rows(), digest: digest.to_string() })
+}
+
+async fn execute(transaction: &mut Transaction, statement: String) -> Result<(), StoreError> {
+    query(AssertSqlSafe(statement)).execute(transaction).await.map(drop).map_err(copy_error())
+}
+
+/// Converts database errors, for `map_err`.
+fn copy_error() -> impl Fn(sqlx::Error) -> StoreError {
+    StoreError::database("copy the metadata")
+}

@@ -1,0 +1,111 @@
+//! `LISTEN` over a dedicated connection with keepalives.
+
+use std::fmt;
+use std::time::Duration;
+
+use sqlx::ConnectOptions;
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::{ACQUIRE_TIMEOUT, PostgresDatabase};
+use crate::events::Notice;
+
+/// Channel that the triggers of `0002_notices.sql` notify.
+const CHANNEL: &str = "clew";
+/// Idle time before a keepalive query.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
+/// Maximum time for the response to a keepalive query: a network partition reports no error.
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Delay between two attempts to connect.
+const RECONNECT_DELAY: Duration = Duration::from_secs(1);
+
+/// Receives notifications and reconnects after failures.
+pub(crate) struct Listener {
+    options: PgConnectOptions,
+    state: State,
+}
+
+enum State {
+    Disconnected {
+        /// Time of the next attempt to connect.
+        retry_at: Instant,
+    },
+    Connected {
+        connection: Box<PgListener>,
+        /// Time of the last notification or keepalive response.
+        last_activity: Instant,
+    },
+}
+
+impl Listener {
+    pub(crate) fn new(database: &PostgresDatabase) -> Self {
+        let options = (*database.pool.connect_options()).clone().disable_statement_logging();
+        Self { options, state: State::Disconnected { retry_at: Instant::now() } }
+    }
+
+    pub(crate) async fn next(&mut self) -> Notice {
+        loop {
+            match &mut self.state {
+                State::Disconnected { retry_at } => {
+                    sleep_until(*retry_at).await;
+                    let connected = timeout(ACQUIRE_TIMEOUT, connect(&self.options)).await;
+                    if let Ok(Ok(connection)) = connected {
+                        let connection = Box::new(connection);
+                        self.state = State::Connected { connection, last_activity: Instant::now() };
+                        return Notice::Listening;
+                    }
+                    self.state = State::Disconnected { retry_at: Instant::now() + RECONNECT_DELAY };
+                }
+                State::Connected { connection, last_activity } => {
+                    let received = tokio::select! {
+                        received = connection.try_recv() => {
+                            received.ok().flatten().map(|notification| parse_payload(notification.payload()))
+                        }
+                        () = sleep_until(*last_activity + KEEPALIVE_INTERVAL) => is_alive(connection).await.then_some(None),
+                    };
+                    *last_activity = Instant::now();
+                    match received {
+                        Some(Some(notice)) => return notice,
+                        // A keepalive response, or a payload of a newer version.
+                        Some(None) => {}
+                        None => {
+                            self.state = State::Disconnected { retry_at: Instant::now() };
+                            return Notice::Deaf;
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+async fn connect(options: &PgConnectOptions) -> Result<PgListener, sqlx::Error> {
+    let pool = PgPoolOptions::new().max_connections(1).max_lifetime(None).idle_timeout(None);
+    let pool = pool.acquire_timeout(ACQUIRE_TIMEOUT);
+    let mut listener = PgListener::connect_with(&pool.connect_lazy_with(options.clone())).await?;
+    // `next` reports the disconnection, and its caller polls until the connection is restored.
+    listener.eager_reconnect(false);
+    listener.listen(CHANNEL).await?;
+    Ok(listener)
+}
+
+/// Sends a keepalive query. Notifications that arrive meanwhile stay in the listener's buffer.
+async fn is_alive(connection: &mut PgListener) -> bool {
+    matches!(timeout(KEEPALIVE_TIMEOUT, sqlx::query("SELECT 1").execute(connection)).await, Ok(Ok(_)))
+}
+
+fn parse_payload(payload: &str) -> Option<Notice> {
+    match payload.split_once(' ') {
+        Some(("ended", id)) => id.parse().ok().map(Notice::Ended),
+        None if payload == "queued" => Some(Notice::Queued),
+        None if payload == "kill" => Some(Notice::KillQueued),
+        _ => None,
+    }
+}
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_disconnected = matches!(self.state, State::Disconnected { .. });
+        f.debug_struct("Listener").field("is_disconnected", &is_disconnected).finish_non_exhaustive()
+    }
+}

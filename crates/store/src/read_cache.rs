@@ -1,0 +1,162 @@
+//! Cached reads of credentials, projects, instances and tasks.
+//!
+//! A request obtains one [`View`] and reads through it. Cached values are returned while the data version
+//! ([`crate::data_version`]) shows that they are current.
+
+use std::hash::Hash;
+use std::sync::Arc;
+
+use clew_model::{AccessKeyId, Instance, InstanceId, ProjectId, RequestId, UserId};
+
+use crate::credentials::{AccessKey, StoredToken};
+use crate::data_version::DataVersion;
+use crate::error::StoreError;
+use crate::metadata::lockouts::AuthFailures;
+use crate::store::Store;
+use crate::tasks::Task;
+use crate::tenants::Project;
+use crate::versioned_cache::Remembered;
+
+/// Caches that all requests share.
+#[derive(Debug)]
+pub(crate) struct Caches {
+    keys: Remembered<AccessKeyId, Arc<AccessKey>>,
+    failures: Remembered<String, Option<AuthFailures>>,
+    tokens: Remembered<[u8; 32], Arc<StoredToken>>,
+    projects: Remembered<ProjectId, Arc<Project>>,
+    instances: Remembered<InstanceId, Arc<Instance>>,
+    tasks: Remembered<RequestId, Arc<Task>>,
+    /// Time of the last write of a user's address, in seconds since 1970 (UTC).
+    addresses: Remembered<(UserId, String), i64>,
+}
+
+impl Default for Caches {
+    /// Capacity per entity type: enough for the working set of a busy server, with bounded memory.
+    fn default() -> Self {
+        Self {
+            keys: Remembered::at_most(1024),
+            failures: Remembered::at_most(1024),
+            tokens: Remembered::at_most(1024),
+            projects: Remembered::at_most(1024),
+            instances: Remembered::at_most(2048),
+            tasks: Remembered::at_most(2048),
+            addresses: Remembered::at_most(4096),
+        }
+    }
+}
+
+/// Version of recorded addresses: they never become stale.
+const ADDRESS_VERSION: i64 = 0;
+
+impl Caches {
+    /// Whether this process has recorded the address of a user after `since`, in seconds since 1970 (UTC).
+    pub(crate) fn address_recorded_since(&self, user: &UserId, address: &str, since: i64) -> bool {
+        let recorded = self.addresses.get(ADDRESS_VERSION, &(user.clone(), address.to_owned()));
+        recorded.is_some_and(|at| at > since)
+    }
+
+    pub(crate) fn record_address(&self, user: &UserId, address: &str, at: i64) {
+        self.addresses.keep(ADDRESS_VERSION, (user.clone(), address.to_owned()), at);
+    }
+}
+
+/// Cached view of the store at one data version. Data that is not cached is read at the time of the call.
+#[derive(Debug, Clone)]
+pub struct View {
+    store: Store,
+    version: DataVersion,
+}
+
+impl Store {
+    /// Returns a view with everything that any process committed before the call.
+    pub async fn view(&self) -> Result<View, StoreError> {
+        let version = self.version_tracker.current().await?;
+        Ok(View { store: self.clone(), version })
+    }
+}
+
+impl View {
+    /// Returns the version of identities, policies and the inventory. Results derived from them are valid while it is
+    /// the same.
+    #[must_use]
+    pub fn access_version(&self) -> i64 {
+        self.version.access
+    }
+
+    /// See [`Store::access_key`].
+    pub async fn access_key(&self, id: &AccessKeyId) -> Result<Option<Arc<AccessKey>>, StoreError> {
+        let load = || self.store.access_key(id);
+        get_or_load(&self.store.caches.keys, self.version.access, id, load).await
+    }
+
+    /// See [`Store::token`].
+    pub async fn token(&self, hash: &[u8; 32]) -> Result<Option<Arc<StoredToken>>, StoreError> {
+        let load = || self.store.token(hash);
+        get_or_load(&self.store.caches.tokens, self.version.access, hash, load).await
+    }
+
+    /// See [`Store::project`].
+    pub async fn project(&self, id: &ProjectId) -> Result<Option<Arc<Project>>, StoreError> {
+        let load = || self.store.project(id);
+        get_or_load(&self.store.caches.projects, self.version.access, id, load).await
+    }
+
+    /// See [`Store::instance`].
+    pub async fn instance(&self, project: &ProjectId, id: &InstanceId) -> Result<Option<Arc<Instance>>, StoreError> {
+        let load = || self.store.instance(project, id);
+        let found = get_or_load(&self.store.caches.instances, self.version.access, id, load).await?;
+        Ok(found.filter(|instance| instance.project_id == *project))
+    }
+
+    /// See [`Store::task`].
+    pub async fn task(&self, id: &RequestId) -> Result<Option<Arc<Task>>, StoreError> {
+        let load = || self.store.task(id);
+        get_or_load(&self.store.caches.tasks, self.version.any_table, id, load).await
+    }
+
+    /// Whether a subject is locked. See [`Store::locked_until`].
+    pub async fn is_locked(&self, subject: &str) -> Result<bool, StoreError> {
+        let failures = self.auth_failures(subject).await?;
+        Ok(failures.is_some_and(|failures| failures.lock_end(self.store.clock.seconds()).is_some()))
+    }
+
+    /// Deletes the authentication failures of a subject. See [`Store::clear_auth_failures`].
+    pub async fn clear_auth_failures(&self, subject: &str) -> Result<(), StoreError> {
+        match self.auth_failures(subject).await? {
+            Some(_) => Box::pin(self.store.clear_auth_failures(subject)).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn auth_failures(&self, subject: &str) -> Result<Option<AuthFailures>, StoreError> {
+        let (cache, version) = (&self.store.caches.failures, self.version.failures);
+        if let Some(failures) = cache.get(version, subject) {
+            return Ok(failures);
+        }
+        let failures = Box::pin(self.store.auth_failures(subject)).await?;
+        cache.keep(version, subject.to_owned(), failures);
+        Ok(failures)
+    }
+}
+
+/// Returns the cached value or loads it. Missing values are not cached: clients may request arbitrary ids.
+async fn get_or_load<K, V, R>(
+    cache: &Remembered<K, Arc<V>>,
+    version: i64,
+    key: &K,
+    load: impl FnOnce() -> R,
+) -> Result<Option<Arc<V>>, StoreError>
+where
+    K: Eq + Hash + Clone,
+    R: Future<Output = Result<Option<V>, StoreError>>,
+{
+    if let Some(value) = cache.get(version, key) {
+        return Ok(Some(value));
+    }
+    // Boxed: most requests hit the cache, and their futures should not reserve space for a query.
+    let loaded = Box::pin(load()).await?.map(Arc::new);
+    if let Some(value) = &loaded {
+        cache.keep(version, key.clone(), value.clone());
+    }
+    Ok(loaded)
+}

@@ -1,0 +1,140 @@
+//! Integrity checks of result files.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Read, Seek};
+use std::os::unix::fs::MetadataExt;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use sha2::{Digest, Sha256};
+
+use crate::error::StoreError;
+use crate::tasks::ResultRecord;
+
+/// Maximum number of cached verifications.
+const MAX_VERIFIED: usize = 4096;
+
+/// Maximum resolution of file timestamps. A second change within the same step is not detectable.
+const TIMESTAMP_RESOLUTION: Duration = Duration::from_secs(2);
+
+/// Identity of a file version: inode, length, mtime and ctime in nanoseconds.
+type FileIdentity = (u64, u64, i64, i64);
+
+#[derive(Debug, Default)]
+pub(super) struct VerifiedFiles {
+    verified: Mutex<HashMap<String, FileIdentity>>,
+}
+
+impl VerifiedFiles {
+    /// Verifies length and hash, and rewinds the file. `now` must not be later than the check.
+    pub(super) fn check(&self, file: &File, result: &ResultRecord, now: SystemTime) -> Result<(), StoreError> {
+        let unreadable = |error: io::Error| StoreError::ResultCorrupt {
+            name: result.name.clone(),
+            reason: format!("it cannot be read: {error}"),
+        };
+        let metadata = file.metadata().map_err(unreadable)?;
+        if metadata.len() != result.bytes {
+            let reason = format!("it has {} bytes, {} were written", metadata.len(), result.bytes);
+            return Err(StoreError::ResultCorrupt { name: result.name.clone(), reason });
+        }
+        let nanoseconds_since_epoch =
+            |seconds: i64, nanoseconds: i64| seconds.wrapping_mul(1_000_000_000).wrapping_add(nanoseconds);
+        let identity = (
+            metadata.ino(),
+            metadata.len(),
+            nanoseconds_since_epoch(metadata.mtime(), metadata.mtime_nsec()),
+            nanoseconds_since_epoch(metadata.ctime(), metadata.ctime_nsec()),
+        );
+        if self.is_verified(&result.name, identity) {
+            return Ok(());
+        }
+        if sha256_hex(file).map_err(unreadable)? != result.sha256 {
+            let reason = "its bytes are not those that were written".to_owned();
+            return Err(StoreError::ResultCorrupt { name: result.name.clone(), reason });
+        }
+        if is_settled(identity.2.max(identity.3), now) {
+            self.mark_verified(&result.name, identity);
+        }
+        Ok(())
+    }
+
+    fn is_verified(&self, name: &str, identity: FileIdentity) -> bool {
+        self.verified.lock().unwrap_or_else(PoisonError::into_inner).get(name) == Some(&identity)
+    }
+
+    fn mark_verified(&self, name: &str, identity: FileIdentity) {
+        let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
+        if verified.len() >= MAX_VERIFIED {
+            verified.clear();
+        }
+        verified.insert(name.to_owned(), identity);
+    }
+}
+
+/// Whether a later change of a file would be detected. `changed` is its last change in nanoseconds since 1970.
+fn is_settled(changed: i64, now: SystemTime) -> bool {
+    let changed = UNIX_EPOCH.checked_add(Duration::from_nanos(changed.unsigned_abs()));
+    changed.is_some_and(|changed| now.duration_since(changed).is_ok_and(|since| since > TIMESTAMP_RESOLUTION))
+}
+
+fn sha256_hex(mut file: &File) -> io::Result<String> {
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let length = file.read(&mut buffer)?;
+        if length == 0 {
+            break;
+        }
+        hash.update(buffer.get(..length).unwrap_or_default());
+    }
+    file.rewind()?;
+    Ok(hex::encode(hash.finalize()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn recently_changed_file_is_not_settled() {
+        let now = UNIX_EPOCH + Duration::from_secs(1_000);
+        assert!(is_settled(997_000_000_000, now));
+        for changed in [998_500_000_000, 1_000_000_000_000, 1_001_000_000_000, i64::MAX] {
+            assert!(!is_settled(changed, now), "{changed}");
+        }
+    }
+
+    #[test]
+    fn settled_file_is_hashed_once_until_it_changes() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(b"abc").unwrap();
+        let sha256 = hex::encode(Sha256::digest(b"abc"));
+        let right = ResultRecord { name: "a".into(), rows: 1, bytes: 3, sha256 };
+        let wrong = ResultRecord { sha256: "00".repeat(32), ..right.clone() };
+        let verified = VerifiedFiles::default();
+        let open = || File::open(file.path()).unwrap();
+        let (now, later) = (SystemTime::now(), SystemTime::now() + 2 * TIMESTAMP_RESOLUTION);
+        verified.check(&open(), &right, now).unwrap();
+        assert!(verified.check(&open(), &wrong, later).is_err(), "cached too early");
+        let opened = open();
+        verified.check(&opened, &right, later).unwrap();
+        assert_eq!(io::read_to_string(opened).unwrap(), "abc", "the file is rewound");
+        verified.check(&open(), &wrong, later).unwrap();
+        std::fs::write(file.path(), "abd").unwrap();
+        file.as_file().set_modified(UNIX_EPOCH).unwrap();
+        assert!(matches!(verified.check(&open(), &right, later), Err(StoreError::ResultCorrupt { .. })));
+    }
+
+    #[test]
+    fn every_part_of_the_identity_is_compared() {
+        let verified = VerifiedFiles::default();
+        verified.mark_verified("a", (1, 2, 3, 4));
+        assert!(verified.is_verified("a", (1, 2, 3, 4)));
+        for (name, identity) in [("b", (1, 2, 3, 4)), ("a", (9, 2, 3, 4)), ("a", (1, 2, 9, 4)), ("a", (1, 2, 3, 9))] {
+            assert!(!verified.is_verified(name, identity), "{name} {identity:?}");
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Change detection for SQLite, with `PRAGMA data_version` and the WAL index.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, SqliteConnection};
+
+use super::SqliteDatabase;
+use super::wal_index::{WalHeader, WalIndex};
+use crate::data_version::DataVersion;
+use crate::error::StoreError;
+
+/// Changes when another connection commits. SQLite reads the header of the WAL index in shared memory for it, and no
+/// page of the database (<https://sqlite.org/pragma.html#pragma_data_version>).
+const DATA_VERSION_QUERY: &str = "PRAGMA data_version";
+/// Reads the versions that triggers increase (`0007_freshness.sql`).
+const ACCESS_VERSION_QUERY: &str = "SELECT version, failures FROM access_version";
+
+/// Queries the version over its own connection. The connection never writes, so that every commit changes its
+/// `data_version`.
+pub(crate) struct ChangeDetector {
+    options: SqliteConnectOptions,
+    connection: Option<SqliteConnection>,
+    /// Valid while the connection is open.
+    index: Option<WalIndex>,
+    fast_path: FastPath,
+    /// Last version with its `data_version`, which is only valid for the same connection.
+    last: Option<(i64, DataVersion)>,
+    /// Number of detected changes.
+    changes: i64,
+}
+
+impl ChangeDetector {
+    pub(crate) fn new(database: &SqliteDatabase) -> Self {
+        let options = (*database.pool.connect_options()).clone().disable_statement_logging();
+        Self { options, connection: None, index: None, fast_path: FastPath::default(), last: None, changes: 0 }
+    }
+
+    /// Returns the check that needs no query.
+    pub(crate) fn fast_path(&self) -> FastPath {
+        self.fast_path.clone()
+    }
+
+    /// Queries the current version. A failed connection is closed.
+    pub(crate) async fn current_version(&mut self) -> Result<DataVersion, StoreError> {
+        // The header is read before the query: a commit between the two changes the header for the fast path.
+        let before = self.index.and_then(|index| Some((index, index.header()?)));
+        let version = self.query_version().await.map_err(StoreError::database("ask what has changed"));
+        match (&version, before) {
+            (Ok(version), Some((index, header))) => self.fast_path.set(Some((index, header, *version))),
+            (Ok(_), None) => {}
+            (Err(_), _) => {
+                self.fast_path.set(None);
+                (self.connection, self.index, self.last) = (None, None, None);
+            }
+        }
+        version
+    }
+
+    async fn query_version(&mut self) -> Result<DataVersion, sqlx::Error> {
+        let connection = match &mut self.connection {
+            Some(connection) => connection,
+            none => none.insert(self.options.connect().await?),
+        };
+        // Before the versions: a commit between the two queries is detected twice instead of never.
+        let data_version = sqlx::query_scalar(DATA_VERSION_QUERY).fetch_one(&mut *connection).await?;
+        if self.index.is_none() {
+            self.index = WalIndex::open(self.options.get_filename());
+        }
+        if let Some((_, version)) = self.last.filter(|(last, _)| *last == data_version) {
+            return Ok(version);
+        }
+        let (access, failures) = sqlx::query_as(ACCESS_VERSION_QUERY).fetch_one(connection).await?;
+        self.changes += 1;
+        let version = DataVersion { any_table: self.changes, access, failures };
+        self.last = Some((data_version, version));
+        Ok(version)
+    }
+}
+
+impl Drop for ChangeDetector {
+    fn drop(&mut self) {
+        // Without the connection, the index may belong to another database.
+        self.fast_path.set(None);
+    }
+}
+
+/// The last version, with the WAL header from before its query. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct FastPath(Arc<Mutex<Option<(WalIndex, WalHeader, DataVersion)>>>);
+
+impl FastPath {
+    /// Returns the last version if nothing was committed since.
+    pub(crate) fn version(&self) -> Option<DataVersion> {
+        let (index, header, version) = (*self.lock())?;
+        (index.header()? == header).then_some(version)
+    }
+
+    fn set(&self, version: Option<(WalIndex, WalHeader, DataVersion)>) {
+        *self.lock() = version;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<(WalIndex, WalHeader, DataVersion)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

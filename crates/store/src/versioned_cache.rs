@@ -1,0 +1,82 @@
+//! Cache of values that are valid at one version of their source.
+
+use std::borrow::Borrow;
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Bounded cache of values of one version.
+/// A newer version clears it, and so does an insertion above the capacity.
+#[derive(Debug)]
+pub struct Remembered<K, V> {
+    capacity: usize,
+    entries: Mutex<Entries<K, V>>,
+}
+
+#[derive(Debug)]
+struct Entries<K, V> {
+    version: i64,
+    values: HashMap<K, V>,
+}
+
+impl<K: Eq + Hash, V: Clone> Remembered<K, V> {
+    /// Creates a cache with this capacity.
+    #[must_use]
+    pub fn at_most(capacity: usize) -> Self {
+        Self { capacity, entries: Mutex::new(Entries { version: i64::MIN, values: HashMap::new() }) }
+    }
+
+    /// Returns the value of a key, if it was inserted at this version.
+    pub fn get<Q>(&self, version: i64, key: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+        Q: Eq + Hash + ?Sized,
+    {
+        let entries = self.lock();
+        entries.values.get(key).filter(|_| entries.version == version).cloned()
+    }
+
+    /// Inserts a value. The caller must have obtained the version before it read the value.
+    pub fn keep(&self, version: i64, key: K, value: V) {
+        let mut entries = self.lock();
+        if entries.version < version || entries.values.len() >= self.capacity {
+            entries.values.clear();
+            entries.version = entries.version.max(version);
+        }
+        if entries.version == version {
+            entries.values.insert(key, value);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Entries<K, V>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn value_is_valid_at_its_version_only() {
+        let cache = Remembered::at_most(10);
+        cache.keep(1, "a", 10);
+        assert_eq!((cache.get(1, "a"), cache.get(1, "b")), (Some(10), None));
+        assert_eq!((cache.get(0, "a"), cache.get(2, "a")), (None, None));
+        cache.keep(2, "b", 20);
+        assert_eq!((cache.get(2, "a"), cache.get(1, "a"), cache.get(2, "b")), (None, None, Some(20)));
+        cache.keep(1, "a", 10);
+        assert_eq!((cache.get(1, "a"), cache.get(2, "a")), (None, None), "a value of an older version is not inserted");
+        assert_eq!(cache.get(2, "b"), Some(20));
+    }
+
+    #[test]
+    fn capacity_is_never_exceeded() {
+        let cache = Remembered::at_most(100);
+        for key in 0..1000 {
+            cache.keep(1, key, key);
+            assert_eq!(cache.get(1, &key), Some(key));
+            assert!(cache.lock().values.len() <= 100);
+        }
+    }
+}

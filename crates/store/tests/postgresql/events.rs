@@ -1,0 +1,100 @@
+//! Notifications between processes that share a database.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clew_model::{Actor, Failure, FailureKind, InstanceId, NodeId, Origin, RequestId, TaskOutcome};
+use clew_store::{Location, NewIntelligentKill, Notice, Notices, Store};
+use clew_testkit::{DroppingProxy, Traffic};
+use sqlx::ConnectOptions;
+
+use crate::backend;
+use crate::fixture::{Fixture, claim};
+
+const LEASE: Duration = Duration::from_secs(10);
+
+/// Returns the next notification.
+async fn next(notices: &mut Notices) -> Notice {
+    tokio::time::timeout(Duration::from_mins(1), notices.next()).await.unwrap()
+}
+
+impl Fixture {
+    async fn queue_task(&self) -> RequestId {
+        let task = self.new_task(&NodeId::generate());
+        self.store.insert_task(&task, 9).await.unwrap();
+        task.request_id
+    }
+}
+
+#[tokio::test]
+async fn changes_of_another_process_are_notified() {
+    let fixture = Fixture::new().await;
+    let other = fixture.open().await.unwrap();
+    let mut notices = other.notices().unwrap();
+    assert_eq!(next(&mut notices).await, Notice::Listening);
+
+    let id = fixture.queue_task().await;
+    assert_eq!(next(&mut notices).await, Notice::Queued);
+    let claimed = claim(&fixture.store, LEASE, 1).await.unwrap().unwrap();
+    fixture.store.renew_lease(&id, claimed.fence, LEASE).await.unwrap();
+    fixture.store.release_task(&id, claimed.fence).await.unwrap();
+    assert_eq!(next(&mut notices).await, Notice::Queued, "claims and renewals are not notified");
+    let claimed = claim(&fixture.store, LEASE, 1).await.unwrap().unwrap();
+    let failed = TaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no answer"));
+    fixture.store.end_task(&id, claimed.fence, &failed).await.unwrap();
+    assert_eq!(next(&mut notices).await, Notice::Ended(id.clone()));
+    assert!(other.task(&id).await.unwrap().unwrap().status.is_final(), "the end is visible when it is notified");
+
+    let actor = Actor::User {
+        id: fixture.initial_ids.user_id.clone(),
+        name: "admin".into(),
+        domain_id: fixture.initial_ids.domain_id.clone(),
+    };
+    let kill = NewIntelligentKill {
+        by: Origin { actor, peer: None, request_id: "a request".into() },
+        project_id: fixture.initial_ids.project_id.clone(),
+        instance_id: InstanceId::generate(),
+        node_id: NodeId::generate(),
+    };
+    fixture.store.insert_intelligent_kill(&kill, 9).await.unwrap();
+    assert_eq!(next(&mut notices).await, Notice::KillQueued);
+    // Removal by retention is not notified.
+    fixture.store.remove_ended_before(i64::MAX).await.unwrap();
+    let id = fixture.queue_task().await;
+    assert_eq!(next(&mut notices).await, Notice::Queued);
+    assert!(other.task(&id).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn terminated_connection_is_restored() {
+    let fixture = Fixture::new().await;
+    let mut notices = fixture.store.notices().unwrap();
+    assert_eq!(next(&mut notices).await, Notice::Listening);
+    let all = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = current_database()";
+    fixture.sql(all).await;
+    assert_eq!(next(&mut notices).await, Notice::Deaf);
+    assert_eq!(next(&mut notices).await, Notice::Listening);
+    fixture.queue_task().await;
+    assert_eq!(next(&mut notices).await, Notice::Queued);
+}
+
+/// A network partition reports no error: keepalive queries detect it.
+#[tokio::test]
+async fn network_partition_is_detected_and_the_connection_restored() {
+    let fixture = Fixture::new().await;
+    let metadata = backend::connect_options(fixture.folder());
+    let server = SocketAddr::from(([127, 0, 0, 1], metadata.get_port()));
+    let proxy = DroppingProxy::to(server).await.unwrap();
+    let url = metadata.clone().port(proxy.address().port()).to_url_lossy();
+    let location = Location { metadata: Some(url.as_str().parse().unwrap()), ..backend::location(fixture.folder()) };
+    let remote = Store::open(location).await.unwrap();
+    let mut notices = remote.notices().unwrap();
+    assert_eq!(next(&mut notices).await, Notice::Listening);
+    proxy.set(Traffic::Stands);
+    fixture.queue_task().await;
+    assert_eq!(next(&mut notices).await, Notice::Deaf);
+    proxy.set(Traffic::Flows);
+    assert_eq!(next(&mut notices).await, Notice::Listening);
+    fixture.queue_task().await;
+    assert_eq!(next(&mut notices).await, Notice::Queued);
+}

@@ -1,0 +1,147 @@
+//! Copies of the metadata to PostgreSQL.
+
+use clew_model::Selection;
+use clew_store::{AuditFilter, CopiedTable, FirstTenant, Location, NewTask, PostgresUrl, Store, StoreError};
+use clew_testkit::PostgreSql;
+use sqlx::{Connection, PgConnection};
+use tempfile::TempDir;
+
+use crate::all_tables;
+use crate::fixture::{origin, tenant};
+
+/// A data directory with rows in every table, and an empty server.
+struct CopyFixture {
+    folder: TempDir,
+    store: Store,
+    server: PostgreSql,
+    url: PostgresUrl,
+}
+
+impl CopyFixture {
+    async fn new() -> Self {
+        let (folder, server) = (tempfile::tempdir().unwrap(), PostgreSql::start().await.unwrap());
+        let admin = FirstTenant { password_hash: "$argon2id$admin".into(), ..tenant() };
+        let (store, initial_ids) = Store::initialise(&origin(), &folder.path().join("data"), admin).await.unwrap();
+        all_tables::fill(&store, &initial_ids).await;
+        let url = server.url().parse().unwrap();
+        Self { folder, store, server, url }
+    }
+
+    async fn copy(&self) -> Result<Vec<CopiedTable>, StoreError> {
+        self.store.copy_to(&origin(), &self.url, |_, _, _| {}).await
+    }
+
+    /// Opens the copy.
+    async fn open(&self) -> Result<Store, StoreError> {
+        Store::open(Location { data_dir: self.folder.path().join("data"), metadata: Some(self.url.clone()) }).await
+    }
+
+    async fn sql(&self, statement: &'static str) {
+        let mut connection = PgConnection::connect(&self.server.url()).await.unwrap();
+        sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
+    }
+
+    async fn column(&self, query: &'static str) -> Vec<String> {
+        let mut connection = PgConnection::connect(&self.server.url()).await.unwrap();
+        sqlx::query_scalar(query).fetch_all(&mut connection).await.unwrap()
+    }
+}
+
+#[tokio::test]
+async fn copy_contains_all_rows_and_is_usable() {
+    let metadata_copy = CopyFixture::new().await;
+    let before = metadata_copy.store.verify_audit(&[]).await.unwrap();
+    let preview = metadata_copy.store.preview_copy(&metadata_copy.url).await.unwrap();
+    assert!(metadata_copy.column("SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'").await.is_empty());
+    let mut progress = Vec::new();
+    let report = |table, rows, total| progress.push((table, rows, total));
+    let copied = metadata_copy.store.copy_to(&origin(), &metadata_copy.url, report).await.unwrap();
+    let counts = |tables: &[CopiedTable]| tables.iter().map(|table| (table.name, table.rows)).collect::<Vec<_>>();
+    assert_eq!(counts(&preview), counts(&copied));
+    assert!(copied.iter().all(|table| table.rows > 0 && table.digest.len() == 64), "a row of every kind: {copied:?}");
+    assert_eq!(progress.len(), copied.len());
+    assert!(progress.iter().all(|(_, rows, total)| rows == total));
+
+    let copy = metadata_copy.open().await.unwrap();
+    all_tables::verify(&copy).await;
+    // The audit event of the copy follows all other rows in the same chain.
+    let after = copy.verify_audit(&[]).await.unwrap();
+    assert!(after.is_sound() && after.rows == before.rows + 1, "{after:?}");
+    let links = copy.audit(&AuditFilter::default(), 0, 1000).await.unwrap();
+    assert_eq!(links[links.len() - 2].link, before.newest);
+    assert_eq!(links[links.len() - 1].event.operation, "CopyMetadata");
+    // Identity columns continue after the highest value, and triggers are enabled again.
+    all_tables::use_after_restore(&copy).await;
+    let disabled = "SELECT tgname::text FROM pg_trigger WHERE NOT tgisinternal AND tgenabled <> 'O'";
+    assert_eq!(metadata_copy.column(disabled).await, Vec::<String>::new());
+    all_tables::verify(&metadata_copy.store).await;
+}
+
+#[tokio::test]
+async fn copy_to_a_database_with_rows_is_rejected() {
+    let metadata_copy = CopyFixture::new().await;
+    metadata_copy.copy().await.unwrap();
+    let rows = "SELECT COUNT(*)::text FROM audit";
+    let before = metadata_copy.column(rows).await;
+    for refused in
+        [metadata_copy.copy().await.map(drop), metadata_copy.store.preview_copy(&metadata_copy.url).await.map(drop)]
+    {
+        assert!(matches!(&refused, Err(StoreError::NotEmpty { table, .. }) if table == "settings"), "{refused:?}");
+    }
+    assert_eq!(metadata_copy.column(rows).await, before);
+}
+
+#[tokio::test]
+async fn served_directory_is_not_copied() {
+    let metadata_copy = CopyFixture::new().await;
+    let lock = metadata_copy.store.lock_for_serving().unwrap();
+    assert!(matches!(metadata_copy.copy().await, Err(StoreError::AlreadyServing { .. })));
+    drop(lock);
+    metadata_copy.copy().await.unwrap();
+}
+
+#[tokio::test]
+async fn failed_copy_is_rolled_back_and_can_be_repeated() {
+    let metadata_copy = CopyFixture::new().await;
+    let other = metadata_copy.open().await.map(drop);
+    assert!(matches!(other, Err(StoreError::NotInitialised { .. })), "{other:?}");
+    // The last table rejects all rows.
+    metadata_copy.sql("ALTER TABLE audit_ends ADD CONSTRAINT none CHECK (false)").await;
+    assert!(matches!(metadata_copy.copy().await, Err(StoreError::Database { .. })));
+    assert_eq!(metadata_copy.column("SELECT COUNT(*)::text FROM users").await, ["0"]);
+    metadata_copy.sql("ALTER TABLE audit_ends DROP CONSTRAINT none").await;
+    // The stored rows differ from the sent ones.
+    metadata_copy.sql("CREATE RULE other AS ON INSERT TO members DO INSTEAD NOTHING").await;
+    let differs = metadata_copy.copy().await;
+    assert!(matches!(differs, Err(StoreError::CopyDiffers { table: "members" })), "{differs:?}");
+    assert_eq!(metadata_copy.column("SELECT COUNT(*)::text FROM users").await, ["0"]);
+    metadata_copy.sql("DROP RULE other ON members").await;
+    metadata_copy.copy().await.unwrap();
+    all_tables::verify(&metadata_copy.open().await.unwrap()).await;
+}
+
+#[tokio::test]
+async fn copy_preserves_order_and_replaces_nul_characters() {
+    let metadata_copy = CopyFixture::new().await;
+    let project = metadata_copy.store.all_projects().await.unwrap().remove(0);
+    let mut ids = Vec::new();
+    for number in 0..1203 {
+        let task = NewTask {
+            request_id: clew_model::RequestId::generate(),
+            project_id: project.id.clone(),
+            instance_id: clew_model::InstanceId::generate(),
+            node_id: clew_model::NodeId::generate(),
+            selection: Selection::default(),
+            masked: number % 2 == 0,
+        };
+        ids.push(task.request_id.to_string());
+        metadata_copy.store.insert_task(&task, 9).await.unwrap();
+    }
+    let domain = project.domain_id;
+    metadata_copy.store.create_group(&origin(), &domain, "a\0b", "").await.unwrap();
+    metadata_copy.copy().await.unwrap();
+    let order = metadata_copy.column("SELECT request_id FROM tasks ORDER BY rowid OFFSET 4").await;
+    assert_eq!(order, ids);
+    let names: Vec<_> = metadata_copy.open().await.unwrap().groups_of(&domain).await.unwrap();
+    assert!(names.iter().any(|group| group.name == "a\u{2400}b"), "{names:?}");
+}

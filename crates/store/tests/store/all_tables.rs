@@ -1,0 +1,291 @@
+//! Rows in every table, written through the store, and checks of their contents.
+
+use std::time::Duration;
+
+use clew_model::{
+    AccessKeyId, Actor, Failure, FailureKind, InstanceFilter, KillCriteria, NewInstance, NewNode, NodeRole, Origin,
+    Page, RequestId, Selection, SlowThreshold, Tag, TaskOutcome, TaskStatus, UserId,
+};
+use clew_store::{
+    Claim, Founded, Grantee, IntelligentKillFilter, IssuedFor, KillEnd, KillFilter, KillSource, NewIntelligentKill,
+    NewKill, NewKillTask, NewTask, NewTemporaryKey, NewToken, NewUser, PolicyRef, Store, TokenOrigin,
+};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+
+const INSTANCE: &str = "0123456789abcdef0123456789abcdefin07";
+const NODES: [&str; 2] = ["0123456789abcdef0123456789abcdefno07", "fedcba9876543210fedcba9876543210no07"];
+const TEMPORARY_KEY: &str = "TEMPORARY00000000000";
+const TOKENS: [[u8; 32]; 2] = [[5; 32], [6; 32]];
+const DOCUMENT: &str = r#"{"Version":"1.1","Statement":[]}"#;
+/// A queued, a running, a finished and a failed collection.
+const TASKS: [&str; 4] = [
+    "realtime_session-00000000-0000-4000-8000-000000000000-98e0",
+    "realtime_session-00000000-0000-4000-8000-000000000001-98e1",
+    "realtime_session-00000000-0000-4000-8000-000000000002-98e2",
+    "realtime_session-00000000-0000-4000-8000-000000000003-98e3",
+];
+const ALL_ROWS: Page = Page { offset: 0, limit: 1000 };
+/// A distant time, in seconds since 1970.
+const FAR_FUTURE: i64 = 9_000_000_000;
+
+fn origin() -> Origin {
+    Origin::local("fixture")
+}
+
+/// Writes the rows to a new store.
+pub(crate) async fn fill(store: &Store, initial_ids: &Founded) {
+    let (domain, project) = (&initial_ids.domain_id, &initial_ids.project_id);
+    let retail = store.create_enterprise_project(&origin(), domain, "retail", "shops").await.unwrap();
+    let ada = fill_identities(store, initial_ids).await;
+    let node = |at: usize, role, url: &str| NewNode {
+        zone: None,
+        id: Some(NODES[at].parse().unwrap()),
+        role,
+        url: url.parse().unwrap(),
+    };
+    let instance = NewInstance {
+        id: Some(INSTANCE.parse().unwrap()),
+        project_id: project.clone(),
+        name: "shop".into(),
+        enterprise_project_id: retail,
+        tags: vec![Tag { key: "env".into(), value: "prod".into() }],
+        nodes: vec![
+            node(0, NodeRole::Master, "mysql://clew:first%20password@10.0.0.5:3306/?tls=off"),
+            node(1, NodeRole::Slave, "mysql://clew:second@10.0.0.6:3307/"),
+        ],
+    };
+    let instance = store.add_instance(&origin(), instance).await.unwrap().id;
+    let seven = SlowThreshold::new(7).unwrap();
+    store.set_slow_threshold(&origin(), project, std::slice::from_ref(&instance), seven).await.unwrap();
+    fill_tasks(store, initial_ids).await;
+
+    assert!(store.set_kill_switch(&origin(), project, &instance, true).await.unwrap());
+    let criteria = KillCriteria { user: Some("app".into()), ..KillCriteria::after(7) };
+    let kill_task = NewKillTask { criteria, masked: true, duration: None, audit_detail: json!({ "time": 7 }) };
+    store.add_kill_task(&origin(), project, &instance, &kill_task).await.unwrap().unwrap();
+    fill_kills(store, initial_ids, &ada).await;
+    store.record_known_address(&ada, "192.0.2.7").await.unwrap();
+    for _ in 0..5 {
+        store.record_auth_failure("user:nobody").await.unwrap();
+    }
+}
+
+async fn fill_identities(store: &Store, initial_ids: &Founded) -> UserId {
+    let domain = &initial_ids.domain_id;
+    let ada = NewUser {
+        name: "ada".into(),
+        password_hash: "$argon2id$ada".into(),
+        administrator: false,
+        description: "Ünï".into(),
+    };
+    let ada = store.create_user(&origin(), domain, &ada).await.unwrap();
+    let dbas = store.create_group(&origin(), domain, "dbas", "on call").await.unwrap();
+    assert!(store.add_member(&origin(), &dbas, &ada).await.unwrap());
+    let policy = store.put_policy(&origin(), domain, "look", "role", DOCUMENT, "only look").await.unwrap();
+    assert!(store.attach(&origin(), &PolicyRef::Own(policy), &Grantee::Group(dbas), None).await.unwrap());
+    let system = PolicyRef::System("TaurusDBReadOnlyAccessPolicy".into());
+    let (project, user) = (Some(&initial_ids.project_id), Grantee::User(ada.clone()));
+    assert!(store.attach(&origin(), &system, &user, project).await.unwrap());
+    let temporary = NewTemporaryKey {
+        user_id: ada.clone(),
+        id: TEMPORARY_KEY.parse().unwrap(),
+        secret: SecretString::from("secret of the temporary key"),
+        token_hash: [7; 32],
+        expires_at: FAR_FUTURE,
+        issued_for: IssuedFor::Nothing,
+    };
+    store.create_temporary_key(&origin(), &temporary).await.unwrap();
+    for (hash, scope_project) in TOKENS.into_iter().zip([None, Some(initial_ids.project_id.clone())]) {
+        let issued_by_methods = vec!["password".to_owned()];
+        let (issued_at, expires_at) = (1000, FAR_FUTURE);
+        let token = NewToken {
+            hash,
+            user_id: ada.clone(),
+            scope_project,
+            issued_by_methods,
+            issued_at,
+            expires_at,
+            origin: TokenOrigin::Api,
+        };
+        store.insert_token(&token).await.unwrap();
+    }
+    assert!(store.revoke_token(&origin(), &TOKENS[1]).await.unwrap());
+    ada
+}
+
+fn claim() -> Claim {
+    Claim {
+        worker: "the worker of the fixture".into(),
+        lease: Duration::from_secs(10),
+        per_node: 9,
+        set_aside: vec![],
+        most: 1,
+    }
+}
+
+async fn fill_tasks(store: &Store, initial_ids: &Founded) {
+    let (finished, failed) = (
+        TaskOutcome::Finished { result_name: "a result.csv".into(), rows: 3, bytes: 42, sha256: "ab".repeat(32) },
+        TaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no answer")),
+    );
+    for (id, outcome) in [(3, Some(failed)), (2, Some(finished)), (1, None)] {
+        store.insert_task(&task(initial_ids, TASKS[id]), 9).await.unwrap();
+        let claimed = store.claim_tasks(claim()).await.unwrap().tasks.remove(0);
+        if let Some(outcome) = outcome {
+            assert!(store.end_task(&claimed.task.request_id, claimed.fence, &outcome).await.unwrap());
+        }
+    }
+    store.insert_task(&task(initial_ids, TASKS[0]), 9).await.unwrap();
+}
+
+fn task(initial_ids: &Founded, id: &str) -> NewTask {
+    NewTask {
+        request_id: id.parse().unwrap(),
+        project_id: initial_ids.project_id.clone(),
+        instance_id: INSTANCE.parse().unwrap(),
+        node_id: NODES[0].parse().unwrap(),
+        selection: Selection { user: Some("app".into()), ..Selection::default() },
+        masked: true,
+    }
+}
+
+fn kill(initial_ids: &Founded, session_id: u64) -> NewKill {
+    NewKill {
+        project_id: initial_ids.project_id.clone(),
+        instance_id: INSTANCE.parse().unwrap(),
+        node_id: NODES[0].parse().unwrap(),
+        source: KillSource::Manual,
+        task_id: None,
+        kind: "connection",
+        reason: "it holds everybody up".into(),
+        session_id,
+        user: "app".into(),
+        host: "10.0.0.7:51234".into(),
+        database: None,
+        command: "Query".into(),
+        seconds: 37,
+        state: Some("executing".into()),
+        template: Some("SELECT ?".into()),
+    }
+}
+
+async fn fill_kills(store: &Store, initial_ids: &Founded, ada: &UserId) {
+    let kill = |session_id| kill(initial_ids, session_id);
+    let ids = store.begin_kills(&[kill(7), kill(8)]).await.unwrap();
+    store.end_kills(&origin(), &[(ids[0], KillEnd::Killed, String::new())]).await.unwrap();
+    let actor = Actor::User { id: ada.clone(), name: "ada".into(), domain_id: initial_ids.domain_id.clone() };
+    let intelligent = NewIntelligentKill {
+        by: Origin { actor, peer: Some([192, 0, 2, 7].into()), request_id: "a request".into() },
+        project_id: initial_ids.project_id.clone(),
+        instance_id: INSTANCE.parse().unwrap(),
+        node_id: NODES[0].parse().unwrap(),
+    };
+    let id = store.insert_intelligent_kill(&intelligent, 9).await.unwrap();
+    let minute = Duration::from_mins(1);
+    assert_eq!(store.claim_intelligent_kill(minute, minute).await.unwrap().unwrap().id, id);
+    assert!(store.end_intelligent_kill(id, Some("no node"), 0).await.unwrap());
+    store.insert_intelligent_kill(&intelligent, 9).await.unwrap();
+}
+
+/// Verifies the rows without changing them.
+pub(crate) async fn verify(store: &Store) {
+    let domain = store.domains().await.unwrap().remove(0);
+    let project = store.all_projects().await.unwrap().remove(0);
+    assert_eq!((store.region(), &*domain.name, &*project.name), ("here-1", "acme", "here-1"));
+    let users = store.users_of(&domain.id).await.unwrap();
+    let known: Vec<_> = users.iter().map(|user| (&*user.name, user.administrator, &*user.description)).collect();
+    assert_eq!(known, [("ada", false, "Ünï"), ("admin", true, "")]);
+    let ada = &users[0];
+    assert_eq!(ada.password_hash, "$argon2id$ada");
+    let key = |id: &str| id.parse::<AccessKeyId>().unwrap();
+    let permanent = store.access_key(&key("AKTEST00000000000000")).await.unwrap().unwrap();
+    assert_eq!(permanent.secret.expose_secret(), "the-secret-key-of-the-first-access-key");
+    let temporary = store.access_key(&key(TEMPORARY_KEY)).await.unwrap().unwrap();
+    assert_eq!(temporary.secret.expose_secret(), "secret of the temporary key");
+    assert_eq!(temporary.temporary.unwrap().token_hash, [7; 32]);
+    let tokens = [store.token(&TOKENS[0]).await.unwrap().unwrap(), store.token(&TOKENS[1]).await.unwrap().unwrap()];
+    assert_eq!(tokens.each_ref().map(|token| token.revoked), [false, true]);
+    assert_eq!((&tokens[0].scope_project, &tokens[1].scope_project), (&None, &Some(project.id.clone())));
+    let group = store.groups_of(&domain.id).await.unwrap().remove(0);
+    assert_eq!((&*group.name, &*group.description), ("dbas", "on call"));
+    assert_eq!(store.members_of(&group.id).await.unwrap()[0].id, ada.id);
+    let policy = store.policy_by_name(&domain.id, "look").await.unwrap().unwrap();
+    assert_eq!((&*policy.document, &*policy.description), (DOCUMENT, "only look"));
+    assert_eq!(store.grants_of(&ada.id).await.unwrap().len(), 2);
+    let enterprise: Vec<_> = store.enterprise_projects(&domain.id).await.unwrap();
+    assert_eq!(enterprise.iter().map(|one| &*one.name).collect::<Vec<_>>(), ["default", "retail"]);
+
+    let (instances, count) = store.instances(&project.id, &InstanceFilter::default(), ALL_ROWS).await.unwrap();
+    let instance = &instances[0];
+    assert_eq!((count, instance.id.as_str(), &*instance.name), (1, INSTANCE, "shop"));
+    assert_eq!((instance.tags[0].key.as_str(), instance.tags[0].value.as_str()), ("env", "prod"));
+    assert_eq!(instance.enterprise_project_id, enterprise[1].id);
+    for (at, (role, address, password)) in
+        [(NodeRole::Master, "10.0.0.5:3306", "first password"), (NodeRole::Slave, "10.0.0.6:3307", "second")]
+            .into_iter()
+            .enumerate()
+    {
+        let node = store.node_to_read(&NODES[at].parse().unwrap()).await.unwrap().unwrap();
+        assert_eq!((node.role, &*node.url.address()), (role, address));
+        assert_eq!(node.url.password.unwrap().expose_secret(), password);
+    }
+    assert_eq!(store.slow_threshold(&instance.id).await.unwrap(), SlowThreshold::new(7));
+    verify_tasks_and_kills(store).await;
+    assert!(store.locked_until("user:nobody").await.is_ok());
+    let audit = store.verify_audit(&[]).await.unwrap();
+    assert!(audit.is_sound() && audit.rows > 10, "{audit:?}");
+}
+
+async fn verify_tasks_and_kills(store: &Store) {
+    let instance = INSTANCE.parse().unwrap();
+    let statuses = [TaskStatus::Queued, TaskStatus::Running, TaskStatus::Finished, TaskStatus::Error];
+    for (id, status) in TASKS.into_iter().zip(statuses) {
+        let task = store.task(&id.parse::<RequestId>().unwrap()).await.unwrap().unwrap();
+        assert_eq!((task.status, task.masked, task.selection.user.as_deref()), (status, true, Some("app")), "{id}");
+        match status {
+            TaskStatus::Finished => assert_eq!(task.result.unwrap().name, "a result.csv"),
+            TaskStatus::Error => assert_eq!(task.failure.unwrap().kind, FailureKind::TimedOut),
+            _ => assert_eq!((task.result, task.failure), (None, None)),
+        }
+    }
+    let counts = store.task_counts().await.unwrap();
+    assert_eq!(counts, statuses.map(|status| (status, 1)).to_vec());
+    assert!(store.kill_switch(&instance).await.unwrap());
+    let kill_task = store.kill_tasks(&instance).await.unwrap().remove(0);
+    assert_eq!((kill_task.masked, kill_task.criteria.user.as_deref()), (true, Some("app")));
+    let (killed, count) = store.killed_sessions(&KillFilter::of_instance(instance), ALL_ROWS).await.unwrap();
+    let outcomes: Vec<_> = killed.iter().map(|kill| (kill.session_id, kill.outcome)).collect();
+    assert_eq!((count, outcomes), (2, vec![(8, None), (7, Some(KillEnd::Killed))]));
+    let node_id = NODES[0].parse().unwrap();
+    let ended = IntelligentKillFilter { instance_id: INSTANCE.parse().unwrap(), node_id, from: 0, to: i64::MAX };
+    let (intelligent, count) = store.intelligent_kills(&ended, ALL_ROWS).await.unwrap();
+    assert_eq!((count, intelligent[0].reason.as_deref()), (1, Some("no node")));
+    assert_eq!(intelligent[0].asked.by.actor.name(), "ada");
+}
+
+/// Verifies that the store is usable: claims and ends a task, creates new rows, and appends to the audit.
+pub(crate) async fn use_after_restore(store: &Store) {
+    let domain = store.domains().await.unwrap().remove(0);
+    let project = store.all_projects().await.unwrap().remove(0);
+    let admin = store.user_by_name("acme", "admin").await.unwrap().unwrap();
+    let initial_ids = Founded { domain_id: domain.id.clone(), project_id: project.id, user_id: admin.id };
+    let claimed = store.claim_tasks(claim()).await.unwrap().tasks.remove(0);
+    let failed = TaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no answer"));
+    assert!(store.end_task(&claimed.task.request_id, claimed.fence, &failed).await.unwrap());
+    store
+        .insert_task(&task(&initial_ids, "realtime_session-00000000-0000-4000-8000-000000000004-98e4"), 9)
+        .await
+        .unwrap();
+    let ids = store.begin_kills(&[kill(&initial_ids, 9)]).await.unwrap();
+    store.end_kills(&origin(), &[(ids[0], KillEnd::Killed, String::new())]).await.unwrap();
+    let (killed, count) =
+        store.killed_sessions(&KillFilter::of_instance(INSTANCE.parse().unwrap()), ALL_ROWS).await.unwrap();
+    assert_eq!((count, killed[0].session_id), (3, 9));
+    let before = store.view().await.unwrap().access_version();
+    store.create_group(&origin(), &domain.id, "new", "").await.unwrap();
+    let group = store.groups_of(&domain.id).await.unwrap().into_iter().find(|group| group.name == "new").unwrap();
+    assert!(store.remove_group(&origin(), &group.id).await.unwrap());
+    assert!(store.view().await.unwrap().access_version() > before, "the removal must increase the version");
+    assert!(store.verify_audit(&[]).await.unwrap().is_sound());
+}

@@ -1,0 +1,88 @@
+//! Test backend: a directory with a SQLite database.
+
+use std::future::{Ready, ready};
+use std::path::{Path, PathBuf};
+
+use clew_store::Location;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, SqliteConnection};
+use tempfile::TempDir;
+
+/// Whether processes on other machines may use the database.
+pub(crate) const SHARED: bool = false;
+/// Text in the error of a violated foreign key.
+pub(crate) const FOREIGN_KEY_ERROR: &str = "FOREIGN KEY";
+/// SQL expression for invalid text, if the database can store it.
+pub(crate) const INVALID_TEXT: Option<&str> = Some("CAST(x'ff' AS TEXT)");
+
+/// Dump of a release's database, and statements of its processes.
+pub(crate) struct Release {
+    pub(crate) database: &'static str,
+    pub(crate) statements: &'static str,
+}
+
+/// Released versions.
+pub(crate) const RELEASES: [Release; 1] = [Release {
+    database: include_str!("../upgrade/0.1.0-sqlite.sql"),
+    statements: include_str!("../upgrade/0.1.0-sqlite-statements.sql"),
+}];
+
+/// Guard of the shared server. SQLite needs none.
+pub(crate) struct NoServer;
+
+/// Returns the guard of the shared server.
+pub(crate) fn shared_server() -> Ready<NoServer> {
+    ready(NoServer)
+}
+
+/// Directory of a store, removed on drop.
+pub(crate) struct Backend {
+    pub(crate) folder: TempDir,
+}
+
+impl Backend {
+    /// Creates the directory.
+    pub(crate) fn new() -> Ready<Self> {
+        ready(Self { folder: tempfile::tempdir().unwrap() })
+    }
+
+    /// Path of the write-ahead log.
+    pub(crate) fn wal_path(&self) -> PathBuf {
+        self.folder.path().join("data/clew.db-wal")
+    }
+}
+
+/// Returns the location of the store in a directory.
+pub(crate) fn location(folder: &Path) -> Location {
+    folder.join("data").into()
+}
+
+pub(crate) async fn connect(folder: &Path) -> SqliteConnection {
+    let file = SqliteConnectOptions::new().filename(folder.join("data/clew.db"));
+    file.create_if_missing(true).connect().await.unwrap()
+}
+
+/// Translates test statements to the dialect of the database.
+pub(crate) fn translate_sql(statements: &str) -> String {
+    statements.to_owned()
+}
+
+/// Returns SQL for a trigger that rejects inserts that match a condition.
+pub(crate) fn reject_inserts(table: &str, condition: &str, message: &str) -> String {
+    format!(
+        "CREATE TRIGGER refuse BEFORE INSERT ON {table} WHEN {condition} BEGIN SELECT RAISE(ABORT, '{message}'); END"
+    )
+}
+
+/// Returns SQL for a trigger that lets the commit fail after an operation on a table.
+pub(crate) fn fail_on_commit(table: &str, operation: &str) -> String {
+    format!(
+        "CREATE TABLE refused (name TEXT REFERENCES settings (name) DEFERRABLE INITIALLY DEFERRED); \
+         CREATE TRIGGER refuse AFTER {operation} ON {table} BEGIN INSERT INTO refused VALUES ('nothing of this name'); END"
+    )
+}
+
+/// Returns SQL that removes the trigger of [`reject_inserts`] or [`fail_on_commit`].
+pub(crate) fn allow_inserts(_table: &str) -> String {
+    "DROP TRIGGER refuse".to_owned()
+}

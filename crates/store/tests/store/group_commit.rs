@@ -1,0 +1,57 @@
+//! Group commit: failures of individual writes and of the shared transaction.
+
+use clew_model::{AuditEvent, NodeId};
+use clew_store::{NewTask, StoreError};
+
+use crate::backend;
+use crate::fixture::{Fixture, origin};
+
+async fn queue_together(fixture: &Fixture) -> [Result<(), StoreError>; 4] {
+    let node = NodeId::generate();
+    let [first, mut refused, last] = [(); 3].map(|()| fixture.new_task(&node));
+    refused.masked = true;
+    let store = &fixture.store;
+    let event = AuditEvent::done(&origin(), "Test", "one");
+    let queue = |task: NewTask| async move { store.insert_task(&task, 9).await };
+    let (first, refused, last, event) = tokio::join!(queue(first), queue(refused), queue(last), store.record(&event));
+    [first, refused, last, event]
+}
+
+#[tokio::test]
+async fn failed_write_does_not_affect_others_of_its_group() {
+    let fixture = Fixture::new().await;
+    fixture.sql(backend::reject_inserts("tasks", "NEW.masked", "not this one")).await;
+    let [first, refused, last, event] = queue_together(&fixture).await;
+    let error = refused.unwrap_err().to_string();
+    assert!(error.contains("could not queue a collection") && error.contains("not this one"), "{error}");
+    assert!(first.is_ok() && last.is_ok() && event.is_ok(), "{first:?} {last:?} {event:?}");
+    assert_eq!((fixture.count("tasks").await, fixture.count("audit").await), (2, 2));
+}
+
+#[tokio::test]
+async fn failed_audit_append_does_not_block_collections() {
+    let fixture = Fixture::new().await;
+    fixture.sql(backend::reject_inserts("audit", "true", "closed")).await;
+    let [first, masked, last, event] = queue_together(&fixture).await;
+    let error = event.unwrap_err().to_string();
+    assert!(error.contains("could not record what was done") && error.contains("closed"), "{error}");
+    assert!(first.is_ok() && masked.is_ok() && last.is_ok(), "{first:?} {masked:?} {last:?}");
+    assert_eq!(fixture.count("tasks").await, 3);
+}
+
+#[tokio::test]
+async fn failed_commit_is_reported_to_every_caller() {
+    let fixture = Fixture::new().await;
+    fixture.sql(backend::fail_on_commit("tasks", "INSERT")).await;
+    let [first, masked, last, event] = queue_together(&fixture).await;
+    for (outcome, action) in [
+        (first, "queue a collection"),
+        (masked, "queue a collection"),
+        (last, "queue a collection"),
+        (event, "record what was done"),
+    ] {
+        let error = outcome.unwrap_err().to_string();
+        assert!(error.contains(action) && error.contains(backend::FOREIGN_KEY_ERROR), "{error}");
+    }
+    assert_eq!((fixture.count("tasks").await, fixture.count("audit").await), (0, 1));
+}

@@ -1,0 +1,393 @@
+//! The read cache returns current values only, whichever process changes them.
+
+use std::fmt::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clew_model::{AccessKeyId, AuditEvent, Failure, FailureKind, Instance, ProjectId, RequestId, Tag, TaskOutcome};
+use clew_store::{
+    Clock, Grantee, IssuedFor, NewTask, NewTemporaryKey, NewToken, PolicyRef, ProjectChange, Store, TokenOrigin,
+    UserChange, View,
+};
+use secrecy::SecretString;
+
+use crate::backend;
+use crate::fixture::{Fixture, NODE_PASSWORD, claim, new_instance, origin};
+use crate::subprocess;
+
+const TOKEN: [u8; 32] = [7; 32];
+const SUBJECT: &str = "key:AKTEST";
+const TASK: &str = "realtime_session-0627a175-a4d4-44cd-b78a-51dc3ef8ba9a-98e9";
+const KEY: &str = "AKFRESHNESS";
+const TEMPORARY: &str = "TEMPORARYFRESHNESS";
+
+/// A change that invalidates cached values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Change {
+    KeyDisabled,
+    KeyRemoved,
+    UserDisabled,
+    UserRemoved,
+    TokenRevoked,
+    NewPassword,
+    PolicyAttached,
+    JoinsGroup,
+    ProjectDisabled,
+    ProjectMasked,
+    InstanceRemoved,
+    Tagged,
+    TaskTakenUp,
+    TaskEnded,
+    TaskRemoved,
+    Locked,
+    Forgiven,
+}
+
+use Change::{
+    Forgiven, InstanceRemoved, JoinsGroup, KeyDisabled, KeyRemoved, Locked, NewPassword, PolicyAttached,
+    ProjectDisabled, ProjectMasked, Tagged, TaskEnded, TaskRemoved, TaskTakenUp, TokenRevoked, UserDisabled,
+    UserRemoved,
+};
+
+const ALL: [Change; 17] = [
+    KeyDisabled,
+    KeyRemoved,
+    UserDisabled,
+    UserRemoved,
+    TokenRevoked,
+    NewPassword,
+    PolicyAttached,
+    JoinsGroup,
+    ProjectDisabled,
+    ProjectMasked,
+    InstanceRemoved,
+    Tagged,
+    TaskTakenUp,
+    TaskEnded,
+    TaskRemoved,
+    Locked,
+    Forgiven,
+];
+
+/// A user with everything that can be changed.
+struct Scene {
+    fixture: Fixture,
+    project: ProjectId,
+    instance: Instance,
+}
+
+impl Scene {
+    async fn before(change: Change) -> Self {
+        let fixture = Fixture::new().await;
+        let store = &fixture.store;
+        let user = fixture.user("grace").await;
+        store.create_key(&origin(), &user, &key(), &SecretString::from("secret")).await.unwrap();
+        store.create_group(&origin(), &fixture.initial_ids.domain_id, "dbas", "").await.unwrap();
+        let project = fixture.initial_ids.project_id.clone();
+        let url = format!("mysql://clew:{NODE_PASSWORD}@h/");
+        let instance = store.add_instance(&origin(), new_instance(&project, "shop", &[&url])).await.unwrap();
+        let token = NewToken {
+            hash: TOKEN,
+            user_id: user.clone(),
+            scope_project: None,
+            issued_by_methods: vec!["password".into()],
+            issued_at: 1000,
+            expires_at: 9000,
+            origin: TokenOrigin::Api,
+        };
+        store.insert_token(&token).await.unwrap();
+        let temporary = NewTemporaryKey {
+            user_id: user.clone(),
+            id: TEMPORARY.parse().unwrap(),
+            secret: SecretString::from("a temporary secret"),
+            token_hash: [9; 32],
+            expires_at: 9000,
+            issued_for: IssuedFor::Nothing,
+        };
+        store.create_temporary_key(&origin(), &temporary).await.unwrap();
+        let task = NewTask { request_id: task(), ..fixture.new_task(&instance.nodes[0].id) };
+        store.insert_task(&task, 9).await.unwrap();
+        let before: &[Change] = match change {
+            TaskEnded => &[TaskTakenUp],
+            TaskRemoved => &[TaskTakenUp, TaskEnded],
+            Forgiven => &[Locked],
+            _ => &[],
+        };
+        for _ in 0..4 {
+            store.record_auth_failure(SUBJECT).await.unwrap();
+        }
+        for change in before {
+            apply(store, *change).await;
+        }
+        Self { fixture, project, instance }
+    }
+
+    /// Returns a view of a newly opened store, which has no cached values.
+    async fn uncached_view(&self) -> View {
+        open(self.fixture.folder()).await.view().await.unwrap()
+    }
+
+    /// Formats everything that a view returns, except for the access version.
+    async fn describe(&self, view: &View) -> String {
+        let mut description = String::new();
+        for id in [key(), TEMPORARY.parse().unwrap()] {
+            let key = view.access_key(&id).await.unwrap();
+            writeln!(description, "{:?}", key.map(|key| (key.enabled, key.user.enabled, key.temporary.clone())))
+                .unwrap();
+        }
+        let token = view.token(&TOKEN).await.unwrap();
+        let project = view.project(&self.project).await.unwrap();
+        let instance = view.instance(&self.project, &self.instance.id).await.unwrap();
+        let task = view.task(&task()).await.unwrap();
+        let locked = view.is_locked(SUBJECT).await.unwrap();
+        writeln!(description, "{:?} {project:?}", token.map(|token| (token.revoked, token.user.enabled))).unwrap();
+        writeln!(description, "{:?} {locked}", instance.map(|instance| instance.tags.clone())).unwrap();
+        writeln!(description, "{:?}", task.map(|task| task.status)).unwrap();
+        description
+    }
+}
+
+fn key() -> AccessKeyId {
+    KEY.parse().unwrap()
+}
+
+fn task() -> RequestId {
+    TASK.parse().unwrap()
+}
+
+/// Opens the fixture's store with the fixture's time.
+async fn open(folder: &std::path::Path) -> Store {
+    Store::open(backend::location(folder)).await.unwrap().with_clock(Clock::new(|| 1_000_000))
+}
+
+/// Applies a change with information from the store only, as another process does.
+async fn apply(store: &Store, change: Change) {
+    let domain = store.domains().await.unwrap().remove(0).id;
+    let user = store.users_of(&domain).await.unwrap().into_iter().find(|user| user.name == "grace").unwrap().id;
+    let project = store.all_projects().await.unwrap().remove(0).id;
+    let instance = store.all_instances().await.unwrap().remove(0);
+    let done = match change {
+        KeyDisabled => store.set_key_enabled(&origin(), &key(), false).await.unwrap(),
+        KeyRemoved => store.remove_key(&origin(), &key()).await.unwrap(),
+        UserDisabled => {
+            let update = UserChange { enabled: Some(false), ..UserChange::default() };
+            store.update_user(&origin(), &user, &update).await.unwrap()
+        }
+        UserRemoved => store.remove_user(&origin(), &user).await.unwrap(),
+        TokenRevoked => store.revoke_token(&origin(), &TOKEN).await.unwrap(),
+        NewPassword => {
+            let update = UserChange { password_hash: Some("$".into()), ..UserChange::default() };
+            store.update_user(&origin(), &user, &update).await.unwrap()
+        }
+        PolicyAttached => {
+            let system = PolicyRef::System("TaurusDB FullAccess".into());
+            store.attach(&origin(), &system, &Grantee::User(user), None).await.unwrap()
+        }
+        JoinsGroup => {
+            let group = store.groups_of(&domain).await.unwrap().remove(0).id;
+            store.add_member(&origin(), &group, &user).await.unwrap()
+        }
+        ProjectDisabled => {
+            let update = ProjectChange { enabled: Some(false), ..ProjectChange::default() };
+            store.update_project(&origin(), &project, &update).await.unwrap()
+        }
+        ProjectMasked => {
+            let update = ProjectChange { masking: Some(true), ..ProjectChange::default() };
+            store.update_project(&origin(), &project, &update).await.unwrap()
+        }
+        InstanceRemoved => store.remove_instance(&origin(), &project, &instance.id).await.unwrap(),
+        Tagged => {
+            let tag = Tag { key: "env".into(), value: "prod".into() };
+            store.add_tags(&origin(), &project, &instance.id, &[tag]).await.unwrap()
+        }
+        TaskTakenUp => claim(store, Duration::from_hours(1), 1).await.unwrap().is_some(),
+        TaskEnded => {
+            let outcome = TaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no answer"));
+            store.end_task(&task(), 1, &outcome).await.unwrap()
+        }
+        TaskRemoved => store.remove_ended_before(i64::MAX).await.is_ok(),
+        Locked => store.record_auth_failure(SUBJECT).await.unwrap().is_some(),
+        Forgiven => store.clear_auth_failures(SUBJECT).await.is_ok(),
+    };
+    assert!(done, "{change:?} changed nothing");
+}
+
+/// Checks that a change invalidates the cached values.
+async fn check_invalidation(scene: &Scene, change: Change, make_change: impl AsyncFnOnce()) {
+    let store = &scene.fixture.store;
+    let before = store.view().await.unwrap();
+    let before_change = scene.describe(&before).await;
+    assert_eq!(before_change, scene.describe(&store.view().await.unwrap()).await, "{change:?}: nothing had changed");
+    make_change().await;
+    let (after, uncached) = (store.view().await.unwrap(), scene.uncached_view().await);
+    let after_change = scene.describe(&after).await;
+    assert_eq!(after_change, scene.describe(&uncached).await, "{change:?}: something is stale");
+    assert_eq!(after.access_version(), uncached.access_version(), "{change:?}");
+    // Other crates cache the policies.
+    if matches!(change, PolicyAttached | JoinsGroup) {
+        assert!(after.access_version() > before.access_version(), "{change:?}");
+    } else {
+        assert_ne!(before_change, after_change, "{change:?}: cannot be seen");
+    }
+}
+
+#[tokio::test]
+async fn own_change_is_visible_at_once() {
+    let _server = backend::shared_server().await;
+    for change in ALL {
+        let scene = Scene::before(change).await;
+        check_invalidation(&scene, change, async || apply(&scene.fixture.store, change).await).await;
+    }
+}
+
+#[tokio::test]
+async fn change_of_another_process_is_visible_at_once() {
+    const TEST: &str = "contract::read_cache::change_of_another_process_is_visible_at_once";
+    if let Some(folder) = subprocess::folder() {
+        let at: usize = std::fs::read_to_string(folder.join("change")).unwrap().parse().unwrap();
+        return apply(&open(&folder).await, ALL[at]).await;
+    }
+    let _server = backend::shared_server().await;
+    for (at, change) in ALL.into_iter().enumerate() {
+        let scene = Scene::before(change).await;
+        let folder = scene.fixture.folder();
+        std::fs::write(folder.join("change"), at.to_string()).unwrap();
+        let other = async || {
+            let command = subprocess::command(TEST, folder, &[]);
+            tokio::task::spawn_blocking(|| subprocess::run_to_success(command)).await.unwrap();
+        };
+        check_invalidation(&scene, change, other).await;
+    }
+}
+
+#[tokio::test]
+async fn cached_value_is_reused_until_its_version_changes() {
+    let scene = Scene::before(KeyRemoved).await;
+    let store = &scene.fixture.store;
+    let read = async || {
+        let view = store.view().await.unwrap();
+        let key = view.access_key(&key()).await.unwrap().unwrap();
+        let instance = view.instance(&scene.project, &scene.instance.id).await.unwrap().unwrap();
+        (key, instance, view.task(&task()).await.unwrap().unwrap())
+    };
+    let (key, instance, task) = read().await;
+    let again = read().await;
+    assert!(Arc::ptr_eq(&key, &again.0) && Arc::ptr_eq(&instance, &again.1) && Arc::ptr_eq(&task, &again.2));
+    // Any commit may change a task. Changes of keys have their own version.
+    store.record(&AuditEvent::done(&origin(), "Test", "target")).await.unwrap();
+    store.key_used(&key).await.unwrap();
+    let after = read().await;
+    assert!(Arc::ptr_eq(&key, &after.0) && Arc::ptr_eq(&instance, &after.1) && !Arc::ptr_eq(&task, &after.2));
+    apply(store, Tagged).await;
+    let after = read().await;
+    assert!(!Arc::ptr_eq(&key, &after.0) && !Arc::ptr_eq(&instance, &after.1));
+}
+
+#[tokio::test]
+async fn instance_is_visible_in_its_own_project_only() {
+    let scene = Scene::before(InstanceRemoved).await;
+    let store = &scene.fixture.store;
+    let other = store.create_project(&origin(), &scene.fixture.initial_ids.domain_id, "other", "").await.unwrap();
+    let view = store.view().await.unwrap();
+    for (project, visible) in [(&scene.project, true), (&other, false), (&scene.project, true)] {
+        assert_eq!(view.instance(project, &scene.instance.id).await.unwrap().is_some(), visible);
+    }
+}
+
+#[tokio::test]
+async fn success_clears_failures_of_another_process() {
+    let scene = Scene::before(KeyRemoved).await;
+    let store = &scene.fixture.store;
+    store.view().await.unwrap().clear_auth_failures(SUBJECT).await.unwrap();
+    assert!(!store.view().await.unwrap().is_locked(SUBJECT).await.unwrap());
+    assert_eq!(scene.fixture.count("failures").await, 0);
+    let other = open(scene.fixture.folder()).await;
+    other.record_auth_failure(SUBJECT).await.unwrap();
+    store.view().await.unwrap().clear_auth_failures(SUBJECT).await.unwrap();
+    assert_eq!(scene.fixture.count("failures").await, 0);
+}
+
+/// Concurrent requests share a query. A request after a commit contains it, even if a query is in progress.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn concurrent_views_contain_earlier_commits() {
+    let fixture = Fixture::new().await;
+    let (store, user) = (&fixture.store, fixture.user("grace").await);
+    let readers: Vec<_> = (0..8)
+        .map(|_| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                for _ in 0..200 {
+                    store.view().await.unwrap();
+                }
+            })
+        })
+        .collect();
+    let mut visible = store.view().await.unwrap().access_version();
+    for round in 0..50 {
+        let update = UserChange { description: Some(round.to_string()), ..UserChange::default() };
+        store.update_user(&origin(), &user, &update).await.unwrap();
+        let version = store.view().await.unwrap().access_version();
+        assert!(version > visible, "{round}");
+        visible = version;
+    }
+    for reader in readers {
+        reader.await.unwrap();
+    }
+}
+
+/// One statement per trigger, so that no other trigger hides a missing one.
+#[tokio::test]
+async fn every_change_of_a_cached_row_increases_the_version() {
+    let scene = Scene::before(KeyRemoved).await;
+    let store = &scene.fixture.store;
+    for (statement, increases) in [
+        ("UPDATE domains SET name = 'renamed'", true),
+        ("UPDATE projects SET masking = NOT masking", true),
+        ("UPDATE users SET enabled = enabled", true),
+        (
+            "INSERT INTO access_keys (id, user_id, secret, created_at) SELECT 'AKNEW', user_id, secret, 1 FROM access_keys LIMIT 1",
+            true,
+        ),
+        ("UPDATE access_keys SET enabled = NOT enabled WHERE id = 'AKNEW'", true),
+        ("UPDATE access_keys SET last_used_at = 5", false),
+        ("DELETE FROM access_keys WHERE id = 'AKNEW'", true),
+        ("UPDATE temporary_keys SET revoked_at = 5", true),
+        ("DELETE FROM temporary_keys", true),
+        (
+            "INSERT INTO tokens (hash, user_id, methods, issued_at, expires_at) SELECT x'01', user_id, methods, 1, 9 FROM tokens",
+            false,
+        ),
+        ("UPDATE tokens SET revoked_at = 5 WHERE hash = x'01'", true),
+        ("DELETE FROM tokens WHERE hash = x'01'", true),
+        ("INSERT INTO members SELECT g.id, u.id FROM user_groups g, users u WHERE u.name = 'grace'", true),
+        ("UPDATE members SET user_id = user_id", true),
+        ("DELETE FROM members", true),
+        (
+            "INSERT INTO attachments (system_policy, group_id, created_at) SELECT 'TaurusDB FullAccess', id, 1 FROM user_groups",
+            true,
+        ),
+        ("UPDATE attachments SET system_policy = 'TaurusDB ReadOnlyAccess'", true),
+        ("DELETE FROM attachments", true),
+        ("UPDATE user_groups SET name = 'renamed'", true),
+        ("DELETE FROM user_groups", true),
+        ("INSERT INTO policies SELECT 'p', id, 'p', 'role', '{}', '', 1, 1 FROM domains", false),
+        ("UPDATE policies SET document = '{ }'", true),
+        ("DELETE FROM policies", true),
+        ("UPDATE instances SET enterprise_project_id = '1'", true),
+        ("INSERT INTO tags SELECT id, 'key', 'value' FROM instances", true),
+        ("UPDATE tags SET value = 'other'", true),
+        ("DELETE FROM tags", true),
+        (
+            "INSERT INTO nodes (id, instance_id, name, role, url, host, created_at) SELECT 'n', instance_id, 'n', 'slave', url, host, 1 FROM nodes",
+            true,
+        ),
+        ("UPDATE nodes SET url = url WHERE id = 'n'", true),
+        ("DELETE FROM nodes WHERE id = 'n'", true),
+        ("UPDATE tasks SET created_at = 5", false),
+    ] {
+        let before = store.view().await.unwrap().access_version();
+        scene.fixture.sql(statement).await;
+        let increased = store.view().await.unwrap().access_version() > before;
+        assert_eq!(increased, increases, "{statement}");
+    }
+}

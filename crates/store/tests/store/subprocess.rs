@@ -1,0 +1,28 @@
+//! Runs a test in a child process: with less disk space, fewer rights or another environment, or to be killed.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Environment variable with the working directory of a child process.
+const FOLDER: &str = "CLEW_STORE_TEST_FOLDER";
+
+/// Returns the working directory, if this process is a child.
+pub(crate) fn folder() -> Option<PathBuf> {
+    std::env::var_os(FOLDER).map(PathBuf::from)
+}
+
+/// Returns a command that runs one test of this program, with an optional launcher.
+pub(crate) fn command(test: &str, folder: &Path, launcher: &[&str]) -> Command {
+    let program = std::env::current_exe().unwrap();
+    let mut words = launcher.iter().map(Into::into).chain([program.into_os_string()]);
+    let mut command = Command::new(words.next().unwrap());
+    command.args(words).args(["--exact", test, "--nocapture"]).env(FOLDER, folder);
+    command
+}
+
+/// Runs a command of [`command`]. Panics unless its test ran and passed.
+pub(crate) fn run_to_success(mut command: Command) {
+    let output = command.output().unwrap();
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && out.contains("1 passed"), "{command:?}: {}\n{out}\n{err}", output.status);
+}
