@@ -142,7 +142,7 @@ impl OddSessions {
             if start.elapsed() > SETTLE_TIMEOUT {
                 let list = process_list(server).await.map_err(io::Error::other)?;
                 return Err(io::Error::other(format!(
-                    "{runs} of {running} statements run and {waits} of {waiting} transactions wait after {LIMIT:?}:\n{list}"
+                    "{runs} of {running} statements run and {waits} of {waiting} transactions wait after {SETTLE_TIMEOUT:?}:\n{list}"
                 )));
             }
             sleep(Duration::from_millis(100)).await;

@@ -85,7 +85,7 @@ impl Load {
                 break;
             }
             if start.elapsed() > WAIT_TIMEOUT {
-                let message = format!("{waiting:?} of {} sessions wait after {LIMIT:?}", self.size.waiters);
+                let message = format!("{waiting:?} of {} sessions wait after {WAIT_TIMEOUT:?}", self.size.waiters);
                 return Err(io::Error::new(io::ErrorKind::TimedOut, message));
             }
             // InnoDB makes its table anew at most ten times a second.

@@ -170,7 +170,7 @@ fn spawn(folder: &TempDir, ports: &Ports) -> Result<Process, ServerError> {
         ("-s3.localSocket", "s3.socket"),
     ];
     command.args(["-logtostderr", "server", "-filer", "-s3"]);
-    command.args(ports.components().map(|(component, port)| format!("-{part}.port={port}")));
+    command.args(ports.components().map(|(component, port)| format!("-{component}.port={port}")));
     command.args(files.map(|(option, name)| format!("{option}={}", path(name))));
     let child = command
         .args(SERVER_OPTIONS)
@@ -225,7 +225,7 @@ async fn send_request(port: u16, request: &str, body: &[u8]) -> io::Result<Vec<u
         let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
         let length = body.len();
         let head = format!(
-            "{question} HTTP/1.0\r\nhost: 127.0.0.1\r\naccept: application/json\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"
+            "{request} HTTP/1.0\r\nhost: 127.0.0.1\r\naccept: application/json\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"
         );
         stream.write_all(head.as_bytes()).await?;
         stream.write_all(body).await?;

@@ -60,7 +60,7 @@ for line in open(sys.argv[1]):
 
 /// Why the directory of servers cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("could not use {}: {source}; set {SERVERS_DIR_VARIABLE} to a folder that can be written to", path.display())]
+#[error("could not use {}: {source}; set {SERVERS_DIR_ENV_VAR} to a folder that can be written to", path.display())]
 pub struct SetupError {
     path: PathBuf,
     source: io::Error,

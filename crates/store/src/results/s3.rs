@@ -52,7 +52,7 @@ pub(super) struct S3 {
     objects: AmazonS3,
     http: HttpClient,
     settings: Arc<S3Settings>,
-    /// Names and ETags of verified objects.
+    /// Names and `ETag`s of verified objects.
     verified: Arc<Mutex<HashSet<(String, String)>>>,
     /// Whether S3 rejected the last request because of clock skew.
     clock_rejected: Arc<AtomicBool>,

@@ -56,7 +56,7 @@ pub enum ScenarioError {
     #[error("no step of a scenario: {0}")]
     Script(String),
     /// A session of it.
-    #[error("session {who} could not {statement}: {source}")]
+    #[error("session {name} could not {statement}: {source}")]
     Session {
         /// Its name.
         name: String,
@@ -66,7 +66,7 @@ pub enum ScenarioError {
         source: io::Error,
     },
     /// A session is not where it should be.
-    #[error("{what} after {LIMIT:?}:\n{list}")]
+    #[error("{what} after {STEP_TIMEOUT:?}:\n{list}")]
     NotSettled {
         /// What is not so.
         what: String,
@@ -131,7 +131,7 @@ impl BuiltScenario {
                 let session = self.open_session(name, server).await?;
                 session.begin(statement.as_bytes()).await.map_err(|source| session_error(name, statement, source))?;
                 let id = session.id;
-                wait_until(control, &format!("{who} does not wait for another session"), move |state| {
+                wait_until(control, &format!("{name} does not wait for another session"), move |state| {
                     state.waiting.contains(&id)
                 })
                 .await
@@ -144,12 +144,12 @@ impl BuiltScenario {
                 let session = self.open_session(name, server).await?;
                 session.begin(statement.as_bytes()).await.map_err(|source| session_error(name, statement, source))?;
                 let id = session.id;
-                wait_until(control, &format!("{who} does not run"), move |state| state.sleeping.contains(&id)).await
+                wait_until(control, &format!("{name} does not run"), move |state| state.sleeping.contains(&id)).await
             }
             Step::Disconnect(name) => {
                 self.sessions.remove(name);
                 let id = self.ids.get(name).copied().unwrap_or_default();
-                wait_until(control, &format!("{who} is not gone"), move |state| !state.present.contains(&id)).await
+                wait_until(control, &format!("{name} is not gone"), move |state| !state.present.contains(&id)).await
             }
         }
     }

@@ -20,7 +20,7 @@ use crate::tasks::ResultRecord;
 pub struct StoredObject {
     pub(super) s3: S3,
     pub(super) path: Path,
-    /// ETag of the content. Another object under the same name has another one.
+    /// `ETag` of the content. Another object under the same name has another one.
     pub(super) tag: Option<String>,
     pub(super) record: ResultRecord,
 }
