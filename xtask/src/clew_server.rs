@@ -136,7 +136,7 @@ impl Deployment {
         configuration: &str,
     ) -> Result<ClewProcess, XtaskError> {
         let arguments = [&["serve", "--listen", "127.0.0.1:0"], arguments].concat();
-        let (process, endpoint) = self.start("serve", &arguments, configuration, "http://").await?;
+        let (process, endpoint) = self.start_process("serve", &arguments, configuration, "http://").await?;
         Ok(ClewProcess { process, endpoint })
     }
 

@@ -82,7 +82,7 @@ fn npm(arguments: &[&str]) -> Command {
 async fn require_node() -> Result<(), XtaskError> {
     let [major, minor] = MIN_NODE_VERSION;
     let output = Command::new("node").args(["--version"]).output_if_success().await;
-    if output.as_deref().and_then(version) >= Some(MIN_NODE_VERSION) {
+    if output.as_deref().and_then(parse_version) >= Some(MIN_NODE_VERSION) {
         return Ok(());
     }
     let found = output.map_or_else(

@@ -1,16 +1,17 @@
-//! An open transaction whose rollback can be watched.
+//! A large open transaction, whose rollback takes long enough to be observed.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
 use crate::raw_client::{Charset, RawSession};
 use crate::server::Server;
 
-/// Rows of the first statement; each further one doubles them.
+/// Inserts the first rows. Each doubling inserts as many rows as the table has.
 const FIRST: &str = "INSERT INTO big.t (a) VALUES (1), (2), (3), (4), (5), (6), (7), (8)";
 const DOUBLE: &str = "INSERT INTO big.t (a) SELECT (a * 7 + id) % 100003 FROM big.t";
 
-/// A session of `user`, an account without a password, whose open transaction has inserted 8 rows, doubled so many times, into the new
-/// table `big.t`. Undoing 16 doublings, half a million rows of two indexes, takes seconds.
+/// Opens a large transaction in a session of `user`, an account without a password.
+/// The transaction inserts 8 rows into the new table `big.t` and doubles them `doublings` times.
+/// The rollback of 16 doublings (half a million rows in two indexes) takes seconds.
 pub async fn big_transaction(server: &Server, user: &str, doublings: u32) -> mysql_async::Result<RawSession> {
     let grant = format!("GRANT ALL ON big.* TO {user}@'%'");
     let table = "CREATE TABLE big.t (id INT AUTO_INCREMENT PRIMARY KEY, a INT, KEY (a))";

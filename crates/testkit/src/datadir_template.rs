@@ -1,4 +1,4 @@
-//! Data directories, made once per kind of server and copied for each.
+//! Template data directories: created once per kind of server, and copied for each server.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -7,10 +7,10 @@ use crate::flavor::{Flavor, root_arguments};
 use crate::server_error::ServerError;
 use crate::setup;
 
-/// A data directory for one server, copied from the template.
+/// Copies the template to a new data directory.
 pub(crate) fn copy_template(flavor: Flavor, to: &Path) -> Result<(), ServerError> {
     copy_folder(&get_or_create(flavor.name(), |folder| initialize(flavor, folder))?, to)?;
-    // The server's identity: two with one do not replicate. It makes itself another.
+    // MySQL creates a new server UUID if this file is missing. Servers with the same UUID cannot replicate.
     match std::fs::remove_file(to.join("auto.cnf")) {
         Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
             Err(ServerError::Io { doing: "copy a data directory", source })
@@ -19,12 +19,12 @@ pub(crate) fn copy_template(flavor: Flavor, to: &Path) -> Result<(), ServerError
     }
 }
 
-/// A folder with all that is in it.
+/// Copies a directory recursively.
 pub(crate) fn copy_folder(from: &Path, to: &Path) -> Result<(), ServerError> {
     run_command(Command::new("cp").args(["-a", "--reflink=auto"]).arg(from).arg(to), "copy a data directory")
 }
 
-/// The template of this name, made now if it was not there. It gets its name when it is whole.
+/// Returns the template of this name, and creates it if it is missing. A rename publishes a complete template.
 pub(crate) fn get_or_create(
     name: &str,
     initialize: impl FnOnce(&Path) -> Result<(), ServerError>,

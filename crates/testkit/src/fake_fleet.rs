@@ -1,4 +1,4 @@
-//! Many fakes: a fleet of nodes, each on a port of its own.
+//! Fleet of fake servers, each on its own port.
 
 use std::io;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::fake_server::{ConnectionCounter, FakeOptions, FakeServer};
 use crate::idle::allow_open_files;
 
-/// Running fakes that count their connections together. They end when this is dropped.
+/// Running fake servers with a shared connection counter. Dropping this stops the servers.
 #[derive(Debug)]
 pub struct FakeFleet {
     nodes: Vec<FakeServer>,
@@ -14,7 +14,7 @@ pub struct FakeFleet {
 }
 
 impl FakeFleet {
-    /// Starts so many alike. Each takes an open file, and one more for each of its connections.
+    /// Starts `nodes` servers with equal options. Each server needs one open file, and one more per connection.
     pub async fn start(nodes: usize, options: FakeOptions) -> io::Result<Self> {
         allow_open_files(u64::try_from(nodes).unwrap_or(u64::MAX).saturating_mul(3).saturating_add(1000))?;
         let connections = Arc::<ConnectionCounter>::default();
@@ -25,25 +25,25 @@ impl FakeFleet {
         Ok(fleet)
     }
 
-    /// Its nodes.
+    /// Returns the servers.
     #[must_use]
     pub fn nodes(&self) -> &[FakeServer] {
         &self.nodes
     }
 
-    /// ConnectionCounter that are open now, of all nodes.
+    /// Returns the number of open connections of all servers.
     #[must_use]
     pub fn connections(&self) -> u64 {
         self.connections.open()
     }
 
-    /// The most connections that were ever open at once, of all nodes.
+    /// Returns the maximum number of simultaneous connections of all servers.
     #[must_use]
     pub fn most_connections(&self) -> u64 {
         self.connections.max_open()
     }
 
-    /// The connections that were ever taken, of all nodes.
+    /// Returns the number of accepted connections of all servers.
     #[must_use]
     pub fn connections_taken(&self) -> u64 {
         self.connections.accepted()

@@ -1,7 +1,7 @@
-//! A server that lies: sizes and faults that real ones cannot be made to have.
+//! Fake MySQL server, for sizes and faults that a real server cannot produce.
 //!
-//! It speaks as much of the protocol as a driver needs to sign in and ask, answers what Clew asks, and makes rows as they are
-//! sent: any number of them costs it nothing.
+//! It implements the part of the protocol that a driver and Clew use. It generates rows while it sends them,
+//! so the number of rows does not affect its memory use.
 
 mod connection_counter;
 pub(crate) mod packets;
@@ -22,41 +22,41 @@ use connection_counter::OpenConnection;
 
 use crate::protocol::{read_packet, write_packet};
 
-/// What goes wrong, and when.
+/// Fault of a [`FakeServer`], and its trigger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// Nothing.
+    /// No fault.
     None,
-    /// It takes connections and never says a word.
+    /// Accepts connections and sends nothing.
     Mute,
-    /// It takes connections and closes them.
+    /// Accepts connections and closes them.
     HangUp,
-    /// It says this instead of a greeting.
+    /// Sends these bytes instead of a greeting.
     Says(&'static [u8]),
-    /// It has no connection left (error 1040).
+    /// Rejects connections with error 1040, too many connections.
     TooManyConnections,
-    /// It stops after this many sessions, and keeps the connection open.
+    /// Stops sending after this number of sessions and keeps the connection open.
     StallsAfter(u64),
-    /// It closes the connection after this many sessions.
+    /// Closes the connection after this number of sessions.
     DropsAfter(u64),
-    /// It sends one session each so often.
+    /// Waits for this time before each session.
     Drips(Duration),
-    /// Each answer takes so long to come.
+    /// Waits for this time before each response.
     Lags(Duration),
-    /// After this many sessions it sends a packet that is none.
+    /// Sends an invalid packet after this number of sessions.
     LiesAfter(u64),
-    /// It answers every question with one empty text.
+    /// Responds to every query with one empty string.
     Evades,
 }
 
-/// What the server shows.
+/// Properties of a [`FakeServer`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FakeOptions {
-    /// Sessions in its process list.
+    /// Number of sessions in the process list.
     pub sessions: u64,
-    /// The first so many of them have an open transaction.
+    /// Number of sessions with an open transaction, starting with the first session.
     pub transactions: u64,
-    /// What goes wrong.
+    /// Fault of the server.
     pub fault: Fault,
 }
 
@@ -66,7 +66,7 @@ impl Default for FakeOptions {
     }
 }
 
-/// A running fake. It ends when this is dropped.
+/// A running fake server. Dropping this stops the server.
 #[derive(Debug)]
 pub struct FakeServer {
     address: SocketAddr,
@@ -76,17 +76,17 @@ pub struct FakeServer {
 }
 
 impl FakeServer {
-    /// Starts on a free port of 127.0.0.1.
+    /// Starts a server on a free port of 127.0.0.1.
     pub async fn start(options: FakeOptions) -> io::Result<Self> {
         Self::start_with_counter(options, 0, Arc::default()).await
     }
 
-    /// The same, where each session runs a statement of at least so many bytes; fewer than 64 KiB.
+    /// Starts a server whose sessions run statements of at least this size. The size must be less than 64 KiB.
     pub async fn start_with_statement_size(bytes: usize, options: FakeOptions) -> io::Result<Self> {
         Self::start_with_counter(options, bytes, Arc::default()).await
     }
 
-    /// The same as one of a fleet_counter, which counters the connections of all.
+    /// Starts a server that also counts its connections in the counter of a fleet.
     pub(crate) async fn start_with_counter(
         options: FakeOptions,
         statement_bytes: usize,
@@ -100,10 +100,10 @@ impl FakeServer {
         let counters = [connections.clone(), fleet_counter];
         let accepting = tokio::spawn(async move {
             let mut sessions = JoinSet::new();
-            // Far from the ids of the sessions that it shows.
+            // The ids do not overlap with those of the sessions in the process list.
             let mut id = 4_000_000_000;
             while let Ok((stream, _)) = listener.accept().await {
-                let open = OpenConnection::of(counters.clone());
+                let open = OpenConnection::new(counters.clone());
                 let stream = BufWriter::with_capacity(BUFFER_SIZE, stream);
                 let kills = kill_counter.clone();
                 let user = Vec::new();
@@ -115,37 +115,37 @@ impl FakeServer {
         Ok(Self { address, kills, connections, accepting })
     }
 
-    /// Where it listens.
+    /// Returns the address of the server.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Where anybody signs in.
+    /// Returns the server's URL. The server accepts every account.
     #[must_use]
     pub fn url(&self) -> String {
         format!("mysql://clew:secret@{}/?tls=off", self.address)
     }
 
-    /// How many `KILL` it was sent.
+    /// Returns the number of received `KILL` statements.
     #[must_use]
     pub fn kills(&self) -> u64 {
         self.kills.load(Ordering::SeqCst)
     }
 
-    /// ConnectionCounter that are open now.
+    /// Returns the number of open connections.
     #[must_use]
     pub fn connections(&self) -> u64 {
         self.connections.open()
     }
 
-    /// The most connections that were ever open at once.
+    /// Returns the maximum number of simultaneous connections.
     #[must_use]
     pub fn most_connections(&self) -> u64 {
         self.connections.max_open()
     }
 
-    /// The connections that were ever taken.
+    /// Returns the number of accepted connections.
     #[must_use]
     pub fn connections_taken(&self) -> u64 {
         self.connections.accepted()
@@ -158,15 +158,15 @@ impl Drop for FakeServer {
     }
 }
 
-/// Place of the account in the response to the greeting.
+/// Offset of the account name in the handshake response.
 const USER_OFFSET: usize = 32;
-/// Bytes that are gathered before they are sent.
+/// Size of the write buffer.
 const BUFFER_SIZE: usize = 64 * 1024;
 
 struct Session {
     stream: BufWriter<TcpStream>,
     id: u32,
-    /// Account, as the client signed in.
+    /// Account name of the client.
     user: Vec<u8>,
     options: FakeOptions,
     statement_bytes: usize,
@@ -175,7 +175,7 @@ struct Session {
 }
 
 impl Session {
-    /// Until the client goes, or the fault says so.
+    /// Serves the client until it disconnects, or until the fault ends the connection.
     async fn serve(mut self) -> io::Result<()> {
         match self.options.fault {
             Fault::Mute => return self.wait_for_disconnect().await,
@@ -216,7 +216,7 @@ impl Session {
         }
     }
 
-    /// The way of an answer, where that is long.
+    /// Delays a response if the fault requires it.
     async fn delay_response(&self) {
         if let Fault::Lags(pause) = self.options.fault {
             sleep(pause).await;
@@ -257,7 +257,7 @@ impl Session {
         } else if statement.contains("UNIX_TIMESTAMP()") {
             self.send_rows(3, [row(&SERVER_CLOCK)].into_iter()).await
         } else if statement.contains("performance_schema.processlist") {
-            // As with performance_schema off.
+            // Without rows, as with `performance_schema` off.
             self.send_rows(8, std::iter::empty()).await
         } else if statement.contains("PROCESSLIST") {
             self.send_process_list(statement_with_comment).await
@@ -266,7 +266,7 @@ impl Session {
         }
     }
 
-    /// Sessions whose statements are timed: the first ten thousand.
+    /// Returns the number of sessions with a statement timer: at most 10,000.
     fn timed_sessions(&self) -> u64 {
         self.options.sessions.min(10_000)
     }
@@ -291,7 +291,7 @@ impl Session {
         Ok(number + 1)
     }
 
-    /// The session that reads the list comes last.
+    /// Sends the process list. The client's own session is last.
     async fn send_process_list(&mut self, statement: &str) -> io::Result<()> {
         let mut number = self.send_columns(8).await?;
         for id in 1..=self.options.sessions {
@@ -302,7 +302,7 @@ impl Session {
                 }
                 Fault::DropsAfter(sessions) if id > sessions => {
                     self.stream.flush().await?;
-                    return Err(io::Error::other("dropped as told"));
+                    return Err(io::Error::other("dropped by the fault"));
                 }
                 Fault::LiesAfter(sessions) if id > sessions => {
                     self.send(number.wrapping_add(77), b"\x09nonsense").await?;
@@ -319,13 +319,13 @@ impl Session {
             number = number.wrapping_add(1);
         }
         let (id, host) = (self.id.to_string(), self.stream.get_ref().peer_addr()?.to_string());
-        let own = [id.as_bytes(), &self.user, host.as_bytes()].map(Some);
-        let doing = [None, Some(&b"Query"[..]), Some(b"0"), Some(b"init"), Some(statement.as_bytes())];
-        self.send(number, &packets::row(&[own.as_slice(), &doing].concat())).await?;
+        let identity = [id.as_bytes(), &self.user, host.as_bytes()].map(Some);
+        let activity = [None, Some(&b"Query"[..]), Some(b"0"), Some(b"init"), Some(statement.as_bytes())];
+        self.send(number, &packets::row(&[identity.as_slice(), &activity].concat())).await?;
         self.send(number.wrapping_add(1), &packets::EOF).await
     }
 
-    /// Until the client is gone.
+    /// Waits until the client disconnects.
     async fn wait_for_disconnect(&mut self) -> io::Result<()> {
         let mut ignored = [0; 1024];
         while self.stream.get_mut().read(&mut ignored).await? > 0 {}
@@ -341,7 +341,7 @@ impl Session {
     }
 }
 
-/// A session of the process list, with a statement of at least so many bytes.
+/// Returns a row of the process list with a statement of at least `statement_bytes`.
 fn session_row(id: u64, statement_bytes: usize) -> Vec<u8> {
     let mut statement = format!("SELECT * FROM orders WHERE customer = {id} AND status = 'open' FOR UPDATE");
     if statement.len() < statement_bytes {
@@ -360,24 +360,24 @@ fn session_row(id: u64, statement_bytes: usize) -> Vec<u8> {
     ])
 }
 
-/// The thread of a session: its number is the session's.
+/// Returns the thread row of a session. The thread id is equal to the session id.
 fn thread_row(session: u64) -> Vec<u8> {
     let id = session.to_string();
     packets::row(&[Some(id.as_bytes()), Some(id.as_bytes()), Some(b"1")])
 }
 
-/// The timer of a session's statement, in picoseconds: it has run as long as the process list says.
+/// Returns the timer row of a session's statement, in picoseconds. The run time is equal to the time in the process list.
 fn timer_row(session: u64) -> Vec<u8> {
-    let (id, lasted) = (session.to_string(), (session % 100 * 1_000_000_000_000).to_string());
-    packets::row(&[Some(id.as_bytes()), Some(b"1"), Some(b"1"), Some(b"1000000000000000"), Some(lasted.as_bytes())])
+    let (id, run_time) = (session.to_string(), (session % 100 * 1_000_000_000_000).to_string());
+    packets::row(&[Some(id.as_bytes()), Some(b"1"), Some(b"1"), Some(b"1000000000000000"), Some(run_time.as_bytes())])
 }
 
-/// The server's clock: local time, seconds since 1970, and that the last day had 86,400 seconds.
+/// Clock of the server: local time, seconds since 1970, and a flag for a last day of 86,400 seconds.
 const SERVER_CLOCK: [&str; 3] = ["2026-01-01 00:00:12.500000", "1767225612", "1"];
-/// Start of every transaction: 12 seconds ago.
+/// Start time of every transaction, 12 seconds before the clock.
 const TRANSACTION_START: &str = "2026-01-01 00:00:00";
 
-/// A transaction, in the order in which Clew asks for its columns.
+/// Returns a transaction row, in the column order of Clew's query.
 fn transaction_row(id: u64) -> Vec<u8> {
     let (id, number) = (id.to_string(), (421_000_000_000_000 + id).to_string());
     let values = [id.as_str(), &number, "RUNNING", TRANSACTION_START].map(|value| Some(value.as_bytes()));

@@ -1,4 +1,4 @@
-//! A way to a server that can be cut or made slow, as a network is: nobody is told, no connection is closed.
+//! TCP proxy that can stall, throttle or reset the connections to a server.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -10,21 +10,21 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::sleep;
 
-/// How a way is.
+/// Traffic through a [`DroppingProxy`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Traffic {
-    /// Everything passes.
+    /// Forwards everything.
     Flows,
-    /// Nothing passes, not even the end of a connection. What was sent during_fault arrives once it flows again, as TCP would
-    /// send it again; who gave up by then has their last words arrive late.
+    /// Forwards nothing, not even the end of a connection. The proxy delivers the stalled data later, like TCP retransmissions.
+    /// Data of a client that has timed out by then still arrives.
     Stands,
-    /// Every connection breaks, old and new: as where a server, or what stands before it, was just restarted.
+    /// Resets all connections, old and new, as after a restart of the server or of a load balancer.
     Breaks,
-    /// Each chunk of at most 16 KiB passes after so long.
+    /// Forwards each chunk of at most 16 KiB after this delay.
     Crawls(Duration),
 }
 
-/// A port of 127.0.0.1 that leads to another one. Dropping it closes every connection that goes through it.
+/// A proxy on a port of 127.0.0.1. Dropping this closes all of its connections.
 #[derive(Debug)]
 pub struct DroppingProxy {
     address: SocketAddr,
@@ -35,7 +35,7 @@ pub struct DroppingProxy {
 const CHUNK_SIZE: usize = 16 << 10;
 
 impl DroppingProxy {
-    /// A way to `target` that flows. The target may be gone for a while: who comes then is hung up on.
+    /// Starts a proxy to `target` that forwards everything. While the target is down, the proxy closes new connections.
     pub async fn to(target: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
@@ -44,13 +44,13 @@ impl DroppingProxy {
         Ok(Self { address, traffic, accepting })
     }
 
-    /// Where it begins.
+    /// Returns the address of the proxy.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Makes it so, for all connections through it, now and later.
+    /// Changes the traffic of all current and future connections.
     pub fn set(&self, traffic: Traffic) {
         self.traffic.send_replace(traffic);
     }
@@ -65,7 +65,7 @@ impl Drop for DroppingProxy {
 async fn accept(listener: TcpListener, target: SocketAddr, traffic: watch::Receiver<Traffic>) {
     let mut connections = JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
-        // However a connection ends, both of its ends see that.
+        // Both peers notice the end of a connection, so its result is ignored.
         let traffic = traffic.clone();
         connections.spawn(async move { forward_connection(client, target, traffic).await.is_ok() });
         while connections.try_join_next().is_some() {}
@@ -92,7 +92,7 @@ async fn forward_connection(
     both.map(|_| ())
 }
 
-/// Carries what comes from one end to the other until there is no more, then tells the other.
+/// Forwards data until the sender closes its side, then closes the receiver's side.
 async fn forward(
     from: &mut (impl AsyncRead + Unpin),
     to: &mut (impl AsyncWrite + Unpin),
@@ -101,7 +101,7 @@ async fn forward(
     let mut chunk = vec![0; CHUNK_SIZE];
     loop {
         let read = from.read(&mut chunk).await;
-        // Before the look at what was read: a connection that breaks does so silently while nothing passes.
+        // Waits before the result of the read is used, because an end of the connection must not pass while the traffic stalls.
         if let Traffic::Crawls(pause) = wait_for_traffic(traffic).await? {
             sleep(pause).await;
         }
@@ -112,9 +112,9 @@ async fn forward(
     }
 }
 
-/// Waits until something passes, and says how.
+/// Waits until the traffic is not stalled, and returns it. Fails if connections must be reset.
 async fn wait_for_traffic(traffic: &mut watch::Receiver<Traffic>) -> io::Result<Traffic> {
-    // Its proxy is gone: so is the way.
+    // Fails if the proxy has been dropped.
     let now = traffic.wait_for(|traffic| *traffic != Traffic::Stands).await.map_err(io::Error::other)?;
     if *now == Traffic::Breaks { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(*now) }
 }
@@ -123,8 +123,8 @@ async fn wait_for_traffic(traffic: &mut watch::Receiver<Traffic>) -> io::Result<
 mod tests {
     use super::*;
 
-    /// Sends response_traffic what it is sent.
-    async fn echo() -> (SocketAddr, JoinHandle<()>) {
+    /// Starts a server that sends back the received data.
+    async fn start_echo_server() -> (SocketAddr, JoinHandle<()>) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let serving = tokio::spawn(async move {
@@ -139,14 +139,14 @@ mod tests {
     }
 
     async fn expect_response(stream: &mut TcpStream, expected: &[u8]) {
-        let mut expect_response = vec![0; expected.len()];
-        tokio::time::timeout(Duration::from_mins(1), stream.read_exact(&mut expect_response)).await.unwrap().unwrap();
-        assert_eq!(expect_response, expected);
+        let mut response = vec![0; expected.len()];
+        tokio::time::timeout(Duration::from_mins(1), stream.read_exact(&mut response)).await.unwrap().unwrap();
+        assert_eq!(response, expected);
     }
 
     #[tokio::test]
-    async fn what_is_sent_while_it_stands_arrives_once_it_flows() {
-        let (target, serving) = echo().await;
+    async fn stalled_data_arrives_after_the_stall() {
+        let (target, serving) = start_echo_server().await;
         let proxy = DroppingProxy::to(target).await.unwrap();
         let mut before = TcpStream::connect(proxy.address()).await.unwrap();
         before.write_all(b"one").await.unwrap();
@@ -175,8 +175,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn connections_break_until_it_flows_again() {
-        let (target, serving) = echo().await;
+    async fn connections_are_reset_until_traffic_flows_again() {
+        let (target, serving) = start_echo_server().await;
         let proxy = DroppingProxy::to(target).await.unwrap();
         let mut before = TcpStream::connect(proxy.address()).await.unwrap();
         proxy.set(Traffic::Breaks);
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_end_of_a_connection_does_not_pass_while_it_stands() {
+    async fn end_of_a_connection_does_not_pass_during_a_stall() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let proxy = DroppingProxy::to(listener.local_addr().unwrap()).await.unwrap();
         let mut client = TcpStream::connect(proxy.address()).await.unwrap();

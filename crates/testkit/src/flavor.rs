@@ -1,4 +1,4 @@
-//! Kinds of database servers, and their programs.
+//! Database server flavors, and their programs.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use crate::process::killed_with_parent;
 use crate::server_error::ServerError;
 use crate::setup;
 
-/// Kinds of servers.
+/// Database server flavor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Flavor {
     /// MariaDB 10.11.
@@ -20,10 +20,10 @@ pub enum Flavor {
 }
 
 impl Flavor {
-    /// Both.
+    /// All flavors.
     pub const ALL: [Self; 2] = [Self::MariaDb, Self::MySql];
 
-    /// Its name in paths and messages.
+    /// Returns the name for paths and messages.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -32,7 +32,7 @@ impl Flavor {
         }
     }
 
-    /// The server's program with what it always needs. MySQL's runs from its folder with its own loader and libraries.
+    /// Returns the server command with its fixed arguments. MySQL runs from its directory with its own loader and libraries.
     pub(crate) fn command(self) -> Result<Command, ServerError> {
         match self {
             Self::MariaDb => {
@@ -87,7 +87,7 @@ impl fmt::Display for Flavor {
     }
 }
 
-/// Root must say that it means to run a server as root; nobody else may say so.
+/// Returns the option that lets root run a server. Servers reject the option for other users.
 pub(crate) fn root_arguments() -> &'static [&'static str] {
     if geteuid().is_root() { &["--user=root"] } else { &[] }
 }

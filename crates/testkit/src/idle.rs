@@ -1,4 +1,4 @@
-//! Many sessions that do nothing.
+//! Idle sessions in large numbers.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -9,16 +9,16 @@ use tokio::task::JoinSet;
 use crate::raw_client::{Charset, RawSession};
 use crate::server::Server;
 
-/// Sessions that stay open until this is dropped.
+/// Open sessions. Dropping this closes them.
 #[derive(Debug)]
 pub struct IdleSessions {
-    /// Each of them.
+    /// The open sessions.
     pub sessions: Vec<RawSession>,
 }
 
-/// What each calls itself.
+/// Program name in the connection attributes of the sessions.
 pub(crate) const PROGRAM_NAME: &str = "clew-testkit";
-/// How many sign in at a time.
+/// Maximum number of concurrent logins.
 const MAX_CONCURRENT_LOGINS: usize = 64;
 
 /// Opens `count` sessions of root.
@@ -46,7 +46,7 @@ pub async fn idle_sessions_of(server: &Server, user: &'static str, count: usize)
     Ok(IdleSessions { sessions })
 }
 
-/// Lets this process, and those it starts, have at least `count` open files.
+/// Raises the limit of open files of this process and its children to at least `count`.
 pub fn allow_open_files(count: u64) -> io::Result<()> {
     let limit = getrlimit(Resource::Nofile);
     if limit.current.is_none_or(|current| current >= count) {

@@ -1,4 +1,4 @@
-//! Sixty sessions whose contents are known: what a client sent, and how a CSV must show it.
+//! Sixty sessions with known contents: the statement that a client sends, and the expected row in a CSV.
 
 mod definitions;
 
@@ -13,69 +13,69 @@ use tokio::time::{Instant, sleep};
 use crate::flavor::Flavor;
 use crate::raw_client::RawSession;
 use crate::server::Server;
-use definitions::{Age, SessionDefinition, ShownText};
+use definitions::{Age, ExpectedText, SessionDefinition};
 
-/// A session that must be in the process list.
+/// Expected row of a session in the process list.
 #[derive(Debug, Clone)]
 pub struct ExpectedSession {
-    /// Its thread id.
+    /// Thread id.
     pub id: u64,
-    /// Its account.
+    /// Account name.
     pub user: String,
-    /// Its address, as the server prints it.
+    /// Client address as the server prints it.
     pub host: String,
-    /// Its default database.
+    /// Default database.
     pub database: Option<String>,
-    /// `Sleep` or `Query`.
+    /// Command: `Sleep` or `Query`.
     pub command: &'static str,
-    /// What the server says that it does: nothing, sleep, or wait for a row.
+    /// State: empty, a sleep, or a row lock wait.
     pub state: &'static str,
-    /// Its statement as the server hands it out: before a CSV escapes anything.
+    /// Statement as the server returns it, before CSV escaping.
     pub statement: Option<Vec<u8>>,
-    /// Its open transaction.
+    /// Open transaction.
     pub transaction: Option<ExpectedTransaction>,
-    /// Whether it is [`OddSessions::GAP`] older than the young ones, in its state and its transaction.
+    /// True if state and transaction are [`OddSessions::GAP`] older than those of the sessions that open later.
     pub old: bool,
 }
 
-/// An open transaction that must be there.
+/// Expected open transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExpectedTransaction {
-    /// `RUNNING` or `LOCK WAIT`.
+    /// State: `RUNNING` or `LOCK WAIT`.
     pub state: &'static str,
-    /// Rows that it has changed.
+    /// Number of modified rows.
     pub rows_modified: u64,
 }
 
-/// What only the server knows of a transaction, read plainly.
+/// Values of a transaction that only the server knows, read with plain SQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ObservedTransaction {
-    /// Its number.
+    /// Transaction id.
     pub id: u64,
-    /// Rows that the server thinks are locked.
+    /// Number of locked rows, as estimated by the server.
     pub rows_locked: u64,
-    /// Tables that are locked.
+    /// Number of locked tables.
     pub tables_locked: u64,
 }
 
-/// The sessions. Dropping this hangs up; a server that sleeps for a session notices some seconds later.
+/// Open sessions with known contents. Dropping this closes them; the server notices seconds later if it runs a sleep.
 #[derive(Debug)]
 pub struct OddSessions {
-    /// What must be seen.
+    /// Expected rows of all sessions.
     pub truth: Vec<ExpectedSession>,
     open: Vec<RawSession>,
 }
 
-/// For the sessions to get where they should be.
+/// Time limit until the sessions have reached their states.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl OddSessions {
-    /// How many there are.
+    /// Number of sessions.
     pub const COUNT: usize = 60;
-    /// Seconds between the old and the young ones.
+    /// Age difference between the old and the young sessions, in seconds.
     pub const GAP: u64 = 6;
 
-    /// Opens all sessions on a server that has none, and waits until each is where it should be.
+    /// Opens all sessions on a server without other sessions, and waits until all have reached their states.
     pub async fn open(server: &Server) -> io::Result<Self> {
         create_schema(server).await.map_err(io::Error::other)?;
         let mut sessions = Self { truth: Vec::new(), open: Vec::new() };
@@ -116,9 +116,9 @@ impl OddSessions {
             database: definition.database.map(ToOwned::to_owned),
             command: if definition.statement.is_some() { "Query" } else { "Sleep" },
             state: definition.state,
-            statement: definition.statement.as_ref().map(|statement| match &statement.shown {
-                ShownText::AsSent => statement.sent.clone(),
-                ShownText::As(bytes) => bytes.clone(),
+            statement: definition.statement.as_ref().map(|statement| match &statement.expected {
+                ExpectedText::AsSent => statement.sent.clone(),
+                ExpectedText::Bytes(bytes) => bytes.clone(),
             }),
             transaction: definition.transaction,
             old: definition.age == Age::Old,
@@ -127,7 +127,7 @@ impl OddSessions {
         Ok(())
     }
 
-    /// Every statement runs, every lock is waited for.
+    /// Waits until every statement runs and every lock wait has started.
     async fn wait_until_settled(&self, server: &Server) -> io::Result<()> {
         let running = self.truth.iter().filter(|session| session.statement.is_some()).count();
         let waiting =
@@ -149,7 +149,7 @@ impl OddSessions {
         }
     }
 
-    /// What only the server knows of the transactions, by session.
+    /// Reads the values of the transactions that only the server knows, by thread id.
     pub async fn observed_transactions(
         &self,
         server: &Server,
@@ -164,7 +164,7 @@ impl OddSessions {
     }
 }
 
-/// MySQL and MariaDB print IPv6 addresses alike, without brackets.
+/// Formats a client address. MySQL and MariaDB print IPv6 addresses without brackets.
 fn format_host(_flavor: Flavor, address: SocketAddr) -> String {
     format!("{}:{}", address.ip(), address.port())
 }
@@ -182,8 +182,8 @@ async fn create_schema(server: &Server) -> mysql_async::Result<()> {
     connection.disconnect().await
 }
 
-/// Statements that run and transactions that wait. MySQL's information_schema cannot show every statement that runs, so there
-/// performance_schema is asked.
+/// Counts running statements and waiting transactions.
+/// MySQL's `information_schema` does not show every running statement, so its query uses `performance_schema`.
 async fn count_running_and_waiting(server: &Server) -> mysql_async::Result<(usize, usize)> {
     let sleeping = match server.flavor() {
         Flavor::MariaDb => "SELECT COUNT(*) FROM information_schema.processlist WHERE state = 'User sleep'",
@@ -198,7 +198,7 @@ async fn count_running_and_waiting(server: &Server) -> mysql_async::Result<(usiz
     Ok((sleeps.unwrap_or(0) + waits, waits))
 }
 
-/// Every session with its state and the start of its statement, to be read by whoever looks for the fault.
+/// Returns the process list for an error message.
 async fn process_list(server: &Server) -> mysql_async::Result<String> {
     let mut connection = server.connect().await?;
     let rows: Vec<mysql_async::Row> = connection.query("SHOW PROCESSLIST").await?;

@@ -1,15 +1,16 @@
-//! Real servers for tests, and one that lies.
+//! Private servers for tests: real database servers, fake servers and malicious servers.
 //!
-//! [`Server`] is a private MariaDB or MySQL with a data directory and port of its own, gone when it is dropped, however the
-//! test ends; a [`Gate`] before it stops a statement for a while. [`Scenario`] builds a wait of each kind, whose truth is known. [`OddSessions`] are sixty sessions whose contents are known, [`idle_sessions`] are many that do nothing,
-//! a [`ServerClock`] gives a server a time that a test sets, [`Load`] is a busy server, and [`FakeServer`] has the sizes and faults that real servers cannot be made to have; a [`FakeFleet`] is
-//! many of them. [`S3Server`] is a private server of objects, [`PostgreSql`] one for what Clew itself keeps; a
-//! [`DroppingProxy`] is a network between that can be cut, and [`Nginx`] stands before several servers.
+//! - [`Server`] is a private MariaDB or MySQL with its own data directory and port. Dropping it removes both.
+//! - [`Gate`] holds a statement before it reaches a server. [`ServerClock`] sets the time of a server.
+//! - [`Scenario`] builds lock waits with known waiters and blockers. [`OddSessions`] opens sixty sessions with known contents.
+//! - [`Load`] is a busy server, [`idle_sessions`] opens many idle sessions.
+//! - [`FakeServer`] has sizes and faults that a real server cannot produce. [`FakeFleet`] is a fleet of fake servers.
+//! - [`S3Server`] and [`PostgreSql`] are private servers for results and metadata. [`Nginx`] is a load balancer.
+//! - [`DroppingProxy`] stalls, throttles or resets connections.
+//! - [`RewritingProxy`] changes the greeting of a server. [`VirtualAddress`] fails over or balances between servers.
+//! - [`RogueServer`] attacks its client.
 //!
-//! Networks and servers that deceive: a [`RewritingProxy`] changes the greeting, a [`VirtualAddress`] moves or balances, a
-//! [`RogueServer`] attacks its client.
-//!
-//! A test never passes because a server is missing: [`Server::start`] fails and says what to run.
+//! A missing server fails the test: [`Server::start`] returns an error with the command that installs the server.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {

@@ -1,4 +1,4 @@
-//! A busy server: sessions by the thousand, some with an open transaction, some that wait for result row.
+//! Busy database server: thousands of sessions, many of them with open transactions or lock waits.
 
 use std::io;
 use std::time::Duration;
@@ -11,31 +11,31 @@ use crate::idle::{IdleSessions, idle_sessions};
 use crate::raw_client::RawSession;
 use crate::server::Server;
 
-/// How many sessions of each kind.
+/// Number of sessions by kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LoadSize {
-    /// All of them.
+    /// Total number of sessions.
     pub sessions: usize,
-    /// Those that have an open transaction, the waiters among them.
+    /// Sessions with an open transaction, including the waiters.
     pub transactions: usize,
-    /// Those that wait for a row of the first transaction.
+    /// Sessions that wait for a row lock of the first transaction.
     pub waiters: usize,
 }
 
-/// The load of DESIGN.md section 7. Its server needs a few connections more than it has sessions.
+/// Standard load of the benchmark. The server needs more connections than sessions.
 pub const TEN_THOUSAND_SESSIONS: LoadSize = LoadSize { sessions: 10_000, transactions: 2_500, waiters: 100 };
 
-/// Sessions under load. Dropping this hangs all of them up.
+/// Sessions under load. Dropping this closes them.
 #[derive(Debug)]
 pub struct Load {
     sessions: IdleSessions,
     size: LoadSize,
 }
 
-/// For all waiters to wait.
+/// Time limit until all waiters wait.
 const WAIT_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// What makes room: a row for each transaction, and waits without an end.
+/// Creates a table with a row for each transaction, and disables the lock wait timeout.
 const SETUP_STATEMENTS: [&str; 4] = [
     "SET GLOBAL innodb_lock_wait_timeout = 100000",
     "DROP DATABASE IF EXISTS clew_load",
@@ -44,7 +44,7 @@ const SETUP_STATEMENTS: [&str; 4] = [
 ];
 
 impl Load {
-    /// Opens the sessions, and returns when every waiter waits.
+    /// Opens the sessions and returns when all waiters wait.
     pub async fn start(server: &Server, size: LoadSize) -> io::Result<Self> {
         server.run(&SETUP_STATEMENTS).await.map_err(io::Error::other)?;
         server.run(&[&insert_statement(size.transactions)]).await.map_err(io::Error::other)?;
@@ -63,24 +63,25 @@ impl Load {
         Ok(load)
     }
 
-    /// What it is made of.
+    /// Returns the number of sessions by kind.
     #[must_use]
     pub fn size(&self) -> LoadSize {
         self.size
     }
 
-    /// Thread id of the session for which all waiters wait.
+    /// Returns the thread id of the session that blocks all waiters.
     #[must_use]
     pub fn blocker(&self) -> Option<u64> {
         self.sessions.sessions.first().map(|session| session.id)
     }
 
     async fn wait_for_waiters(&self, server: &Server) -> io::Result<()> {
-        const WAITING: &str = "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'";
+        const WAITER_COUNT_QUERY: &str =
+            "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'";
         let mut control = server.connect().await.map_err(io::Error::other)?;
         let start = Instant::now();
         loop {
-            let waiting: Option<usize> = control.query_first(WAITING).await.map_err(io::Error::other)?;
+            let waiting: Option<usize> = control.query_first(WAITER_COUNT_QUERY).await.map_err(io::Error::other)?;
             if waiting == Some(self.size.waiters) {
                 break;
             }
@@ -88,14 +89,14 @@ impl Load {
                 let message = format!("{waiting:?} of {} sessions wait after {WAIT_TIMEOUT:?}", self.size.waiters);
                 return Err(io::Error::new(io::ErrorKind::TimedOut, message));
             }
-            // InnoDB makes its table anew at most ten times a second.
+            // InnoDB refreshes its transaction table at most ten times per second.
             sleep(Duration::from_millis(150)).await;
         }
         control.disconnect().await.map_err(io::Error::other)
     }
 }
 
-/// Each with an open transaction that holds a row; in the order that they came in.
+/// Begins a transaction that locks one row in each session. Returns the sessions in their original order.
 async fn begin_transactions(sessions: impl Iterator<Item = RawSession>) -> io::Result<Vec<RawSession>> {
     let mut opening = JoinSet::new();
     for (row, mut session) in sessions.enumerate() {

@@ -1,4 +1,4 @@
-//! A private nginx.
+//! Private nginx.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -16,10 +16,10 @@ use crate::server::{MAX_START_ATTEMPTS, free_port};
 use crate::server_error::ServerError;
 use crate::setup;
 
-/// For it to come up.
+/// Time limit of the start.
 const START_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A running nginx. Dropped, it ends in order, with its workers.
+/// A running nginx. Dropping this stops the server and its worker processes.
 #[derive(Debug)]
 pub struct Nginx {
     process: Process,
@@ -28,8 +28,8 @@ pub struct Nginx {
 }
 
 impl Nginx {
-    /// Starts one, and waits until it listens. `http` says what stands in the `http` block of its configuration, with a server on the
-    /// address that it is given. Call it on a thread that lives as long as the server should.
+    /// Starts nginx and waits until it listens. `http` returns the content of the `http` block, with a server on the given address.
+    /// The kernel terminates nginx when the calling thread exits.
     pub async fn start(http: impl Fn(SocketAddr) -> String) -> Result<Self, ServerError> {
         let mut last = None;
         for _ in 0..MAX_START_ATTEMPTS {
@@ -51,7 +51,8 @@ impl Nginx {
         let port = free_port().map_err(failed("find a free port"))?;
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         let configuration = folder.path().join("nginx.conf");
-        fs::write(&configuration, configuration(folder.path(), &http(address))).map_err(failed("write a file"))?;
+        fs::write(&configuration, render_configuration(folder.path(), &http(address)))
+            .map_err(failed("write a file"))?;
         let log = fs::File::create(folder.path().join("log")).map_err(failed("write a file"))?;
         let mut command = terminated_with_parent(&program);
         command.args(["-e", "stderr", "-p"]).arg(folder.path()).arg("-c").arg(&configuration);
@@ -75,19 +76,19 @@ impl Nginx {
         Ok(())
     }
 
-    /// Where it listens.
+    /// Returns the address of the server.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// What it has said.
+    /// Returns the error log.
     #[must_use]
     pub fn error_log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
-    /// Lets it end at once, and waits until it has.
+    /// Stops nginx (SIGTERM) and waits for its exit.
     pub fn stop(&mut self) -> io::Result<()> {
         self.process.terminate()
     }
@@ -95,18 +96,18 @@ impl Nginx {
 
 impl Drop for Nginx {
     fn drop(&mut self) {
-        // Killed, it would leave its workers behind.
+        // SIGKILL would leave the worker processes behind.
         let _ = self.stop();
     }
 }
 
-/// Everything of nginx in its folder, and nothing of the machine's.
-fn configuration(folder: &Path, http: &str) -> String {
-    let path_in_directory = |name: &str| format!("\"{}\"", folder.join(name).display());
+/// Returns a configuration that keeps all files in the directory.
+fn render_configuration(folder: &Path, http: &str) -> String {
+    let quoted_path = |name: &str| format!("\"{}\"", folder.join(name).display());
     let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-        .map(|kind| format!("  {kind}_temp_path {};\n", path_in_directory(kind)))
+        .map(|kind| format!("  {kind}_temp_path {};\n", quoted_path(kind)))
         .concat();
-    // Only root may say it; then its workers may read what is root's.
+    // Only root can set the user. Without this line, the workers of a root process could not read root's files.
     let user = if geteuid().is_root() { "user root;\n" } else { "" };
     format!(
         "daemon off;
@@ -118,6 +119,6 @@ http {{
 {temporary}{http}
 }}
 ",
-        pid = path_in_directory("pid"),
+        pid = quoted_path("pid"),
     )
 }

@@ -1,4 +1,4 @@
-//! Private PostgreSQL clusters.
+//! Private PostgreSQL servers.
 
 use std::fs::{self, File};
 use std::io;
@@ -17,7 +17,7 @@ use crate::server::{MAX_START_ATTEMPTS, START_TIMEOUT, free_port};
 use crate::server_error::ServerError;
 use crate::{datadir_template, setup};
 
-/// A running PostgreSQL with a data directory, port and socket of its own. Dropping it stops it and removes its data.
+/// A running PostgreSQL with its own data directory, port and socket. Dropping this stops the server and removes its data.
 #[derive(Debug)]
 pub struct PostgreSql {
     process: Process,
@@ -26,10 +26,10 @@ pub struct PostgreSql {
     folder: TempDir,
 }
 
-/// What the template is called.
+/// Name of the data directory template.
 const TEMPLATE_NAME: &str = "postgresql-15";
 
-/// A small and quick server; what a crash of the machine would lose is no loss.
+/// Settings for a small and fast server. Tests do not need durability.
 const SETTINGS: [&str; 8] = [
     "listen_addresses=127.0.0.1",
     "fsync=off",
@@ -42,12 +42,12 @@ const SETTINGS: [&str; 8] = [
 ];
 
 impl PostgreSql {
-    /// Starts a server, and waits until it is_ready. Call it on a thread that lives as long as the server should.
+    /// Starts a server and waits until it accepts connections. The kernel stops the server when the calling thread exits.
     pub async fn start() -> Result<Self, ServerError> {
         Self::start_with_retries(None).await
     }
 
-    /// The same with a certificate and its key (PEM): it talks over TLS to whoever wants that.
+    /// Starts a server that also accepts TLS connections, with this certificate and key (PEM).
     pub async fn start_with_tls(certificate: &str, key: &str) -> Result<Self, ServerError> {
         Self::start_with_retries(Some((certificate, key))).await
     }
@@ -90,7 +90,7 @@ impl PostgreSql {
 
     async fn wait_until_ready(&mut self) -> Result<(), ServerError> {
         let start = Instant::now();
-        // By its socket, which no other server can have.
+        // Probes the socket, which no other server can own.
         while !self.is_ready()? {
             let ended =
                 self.process.has_exited().map_err(|source| ServerError::Io { doing: "watch a server", source })?;
@@ -114,24 +114,24 @@ impl PostgreSql {
         status.map(|answer| answer.success()).map_err(|source| ServerError::Io { doing: "ask a server", source })
     }
 
-    /// Ends it at once as a crash would (SIGQUIT), and waits until it is ignore_missing_process. What it has promised to keep it keeps.
+    /// Simulates a crash (SIGQUIT) and waits for the exit. Committed data is recovered at the next start.
     pub fn crash(&mut self) -> io::Result<()> {
         self.process.quit()
     }
 
-    /// Lets it end in order, which ends its sessions too (SIGINT), and waits until it is ignore_missing_process.
+    /// Stops the server and its sessions (SIGINT) and waits for the exit.
     pub fn stop(&mut self) -> io::Result<()> {
         self.process.interrupt()
     }
 
-    /// Starts it again where it was, with what it has kept, and waits until it is_ready. Call it on a thread that lives as long as the
-    /// server should.
+    /// Starts the server again with the same port and data, and waits until it accepts connections.
+    /// The kernel stops the server when the calling thread exits.
     pub async fn restart(&mut self) -> Result<(), ServerError> {
         self.process = spawn(self.folder.path(), self.port, self.with_tls)?;
         self.wait_until_ready().await
     }
 
-    /// Stops it and all its sessions in their tracks (SIGSTOP): connections are taken by the kernel, and nobody is_ready.
+    /// Pauses the server and all its sessions (SIGSTOP). The kernel still accepts connections.
     pub fn pause(&self) -> io::Result<()> {
         self.process.pause()?;
         self.process
@@ -140,44 +140,44 @@ impl PostgreSql {
             .try_for_each(|child| kill_process(child, Signal::STOP).or_else(ignore_missing_process))
     }
 
-    /// Lets all of them go on (SIGCONT).
+    /// Resumes the server and all its sessions (SIGCONT).
     pub fn resume(&self) -> io::Result<()> {
         let sessions = self.process.children()?;
         sessions.into_iter().try_for_each(|child| kill_process(child, Signal::CONT).or_else(ignore_missing_process))?;
         self.process.resume()
     }
 
-    /// Its port on 127.0.0.1.
+    /// Returns the port on 127.0.0.1.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Its process.
+    /// Returns the process id.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.process.id()
     }
 
-    /// Where the superuser signs in, without a password, to a database that is empty at first.
+    /// Returns the URL of the superuser, who needs no password, and of an empty database.
     #[must_use]
     pub fn url(&self) -> String {
         self.url_of("postgres")
     }
 
-    /// The same of another database, once there is one.
+    /// Returns the URL of another database.
     #[must_use]
     pub fn url_of(&self, database: &str) -> String {
         format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
     }
 
-    /// Its data directory, another account's where this process is root's.
+    /// Returns the data directory. It belongs to another account if this process runs as root.
     #[must_use]
     pub fn data_dir(&self) -> PathBuf {
         self.folder.path().join("data")
     }
 
-    /// What it has said.
+    /// Returns the server log.
     #[must_use]
     pub fn error_log(&self) -> String {
         fs::read(self.folder.path().join("log"))
@@ -187,14 +187,14 @@ impl PostgreSql {
 
 impl Drop for PostgreSql {
     fn drop(&mut self) {
-        // One that is stopped hears of nothing else.
+        // A paused server does not handle other signals.
         let _ = self.resume();
-        // It gives its shared memory back, which one that is killed leaves to the machine.
+        // SIGQUIT releases the shared memory; SIGKILL would leave it behind.
         let _ = self.process.quit();
     }
 }
 
-/// Starts the server of a folder.
+/// Starts the server process of a directory.
 fn spawn(folder: &Path, port: u16, with_tls: bool) -> Result<Process, ServerError> {
     let io = |doing| move |source| ServerError::Io { doing, source };
     let log = File::options().create(true).append(true).open(folder.join("log")).map_err(io("write a file"))?;
@@ -209,13 +209,13 @@ fn spawn(folder: &Path, port: u16, with_tls: bool) -> Result<Process, ServerErro
     Ok(Process::new(started.map_err(io("start setpriv (Debian package util-linux)"))?))
 }
 
-/// A session that ended meanwhile cannot be stopped, and need not be.
+/// Ignores the error for a session that has ended in the meantime.
 fn ignore_missing_process(error: Errno) -> io::Result<()> {
     if error == Errno::SRCH { Ok(()) } else { Err(error.into()) }
 }
 
-/// PostgreSQL refuses to run as root, so it runs as the account that its package makes. The kernel ends it when the thread that
-/// started it is ignore_missing_process.
+/// Returns a command that runs as the package's account, because PostgreSQL refuses to run as root.
+/// The kernel stops the process when the starting thread exits.
 fn as_postgres_user() -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "QUIT"]);
@@ -226,7 +226,7 @@ fn as_postgres_user() -> Command {
     command
 }
 
-/// Makes a folder, and all that is in it, the account's.
+/// Changes the owner of a directory tree to the package's account, if this process runs as root.
 fn chown_to_postgres(folder: &Path) -> Result<(), ServerError> {
     if geteuid().is_root() {
         datadir_template::run_command(
@@ -237,7 +237,7 @@ fn chown_to_postgres(folder: &Path) -> Result<(), ServerError> {
     Ok(())
 }
 
-/// Makes a data directory where that account can, then puts it into its staging.
+/// Creates a data directory in a directory of the package's account, then copies it to its destination.
 fn initialize(folder: &Path) -> Result<(), ServerError> {
     let staging = tempfile::tempdir().map_err(|source| ServerError::Io { doing: "make a folder", source })?;
     chown_to_postgres(staging.path())?;

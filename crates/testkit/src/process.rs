@@ -1,4 +1,4 @@
-//! Servers as processes.
+//! Server processes.
 
 use std::io;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::process::{Child, Command};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// A running server. Dropping it kills it.
+/// A running server process. Dropping this kills it.
 #[derive(Debug)]
 pub(crate) struct Process(Child);
 
@@ -19,45 +19,45 @@ impl Process {
         self.0.id()
     }
 
-    /// Whether it has ended by itself.
+    /// Returns true if the process has exited.
     pub(crate) fn has_exited(&mut self) -> io::Result<bool> {
         self.0.try_wait().map(|ended| ended.is_some())
     }
 
-    /// Stops it in its tracks (SIGSTOP): it listens, and never answers.
+    /// Pauses the process (SIGSTOP). The kernel still accepts connections for it.
     pub(crate) fn pause(&self) -> io::Result<()> {
         self.signal(Signal::STOP)
     }
 
-    /// Lets it go on (SIGCONT).
+    /// Resumes the process (SIGCONT).
     pub(crate) fn resume(&self) -> io::Result<()> {
         self.signal(Signal::CONT)
     }
 
-    /// Ends it at once (SIGKILL), and waits until it is gone.
+    /// Kills the process (SIGKILL) and waits for its exit.
     pub(crate) fn kill(&mut self) -> io::Result<()> {
         self.0.kill()?;
         self.0.wait().map(|_| ())
     }
 
-    /// Lets it end at once in its own way (SIGQUIT), and waits until it is gone.
+    /// Sends SIGQUIT and waits for the exit.
     pub(crate) fn quit(&mut self) -> io::Result<()> {
         self.signal_and_wait(Signal::QUIT)
     }
 
-    /// Lets it end in its own way (SIGINT), and waits until it is gone.
+    /// Sends SIGINT and waits for the exit.
     pub(crate) fn interrupt(&mut self) -> io::Result<()> {
         self.signal_and_wait(Signal::INT)
     }
 
-    /// Processes that it has started itself.
+    /// Returns the child processes.
     pub(crate) fn children(&self) -> io::Result<Vec<Pid>> {
         let id = self.0.id();
         let listed = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children"))?;
         Ok(listed.split_whitespace().filter_map(|child| child.parse().ok().and_then(Pid::from_raw)).collect())
     }
 
-    /// Lets it end in order (SIGTERM), and waits until it is gone.
+    /// Sends SIGTERM and waits for the exit.
     pub(crate) fn terminate(&mut self) -> io::Result<()> {
         self.signal_and_wait(Signal::TERM)
     }
@@ -82,12 +82,12 @@ impl Drop for Process {
     }
 }
 
-/// A process that the kernel kills when the thread that started it is gone, however that came about.
+/// Returns a command that the kernel kills when the starting thread exits.
 pub(crate) fn killed_with_parent(program: &Path) -> Command {
     with_death_signal("KILL", program)
 }
 
-/// The same of one that has processes of its own, which it ends if it is asked to end.
+/// Returns a command that the kernel terminates (SIGTERM) when the starting thread exits, so that it can stop its own children.
 pub(crate) fn terminated_with_parent(program: &Path) -> Command {
     with_death_signal("TERM", program)
 }

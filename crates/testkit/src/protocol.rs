@@ -1,4 +1,4 @@
-//! MySQL packets on any stream: three bytes of length, a sequence number, then the payload.
+//! MySQL packets: three bytes of length, a sequence number, then the payload.
 
 use std::io;
 
@@ -9,7 +9,7 @@ pub(crate) const MAX_PAYLOAD: usize = 0x00ff_ffff;
 /// `CLIENT_SSL`: the server offers TLS, or the client requests it.
 pub(crate) const CLIENT_SSL: u32 = 0x0800;
 
-/// Reads a packet: its sequence number and its payload.
+/// Reads a packet. Returns its sequence number and payload.
 pub(crate) async fn read_packet(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<(u8, Vec<u8>)> {
     let mut head = [0; 4];
     stream.read_exact(&mut head).await?;
@@ -19,7 +19,7 @@ pub(crate) async fn read_packet(stream: &mut (impl AsyncRead + Unpin)) -> io::Re
     Ok((sequence, payload))
 }
 
-/// Writes the head of a packet whose payload of `length` bytes follows.
+/// Writes the header of a packet with a payload of `length` bytes.
 pub(crate) async fn write_head(stream: &mut (impl AsyncWrite + Unpin), sequence: u8, length: usize) -> io::Result<()> {
     let length = u32::try_from(length).ok().filter(|length| *length as usize <= MAX_PAYLOAD);
     let [a, b, c, _] = length.ok_or_else(|| io::Error::other("a packet of more than 16 MiB"))?.to_le_bytes();
@@ -36,7 +36,7 @@ pub(crate) async fn write_packet(
     stream.write_all(payload).await
 }
 
-/// Whether a client's first packet is an SSL request: capabilities with `CLIENT_SSL`, and no user name.
+/// Returns true if a client's first packet is an SSL request: capabilities with `CLIENT_SSL` and no user name.
 pub(crate) fn is_ssl_request(payload: &[u8]) -> bool {
     payload.len() == 32 && payload.get(1).is_some_and(|byte| u32::from(*byte) << 8 & CLIENT_SSL != 0)
 }

@@ -1,6 +1,6 @@
-//! A session of which everything is known: the bytes that it sends, its character set, its address.
+//! Minimal MySQL client with full control over the sent bytes, the character set and the client address.
 //!
-//! Enough of the protocol for accounts without a password; the driver would hide what is wanted here, and costs more.
+//! It implements only the protocol for accounts without a password. A driver would hide these details and use more memory.
 
 use std::io;
 use std::net::SocketAddr;
@@ -8,18 +8,18 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// Character set of a client: the number of its collation in the handshake.
+/// Character set of a client, by the collation id in the handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Charset {
     /// UTF-8.
     Utf8mb4 = 45,
     /// GBK.
     Gbk = 28,
-    /// latin1, which is Windows-1252 here.
+    /// latin1, which is Windows-1252 in MySQL.
     Latin1 = 8,
-    /// UTF-8 of at most three bytes a character.
+    /// UTF-8 with at most three bytes per character.
     Utf8mb3 = 33,
-    /// None: bytes are bytes.
+    /// Bytes without a character set.
     Binary = 63,
 }
 
@@ -30,23 +30,23 @@ const CONNECT_ATTRS: u32 = 0x0010_0000;
 const COM_QUERY: u8 = 3;
 const COM_INIT_DB: u8 = 2;
 
-/// An open session. Dropping it closes its socket.
+/// An open session. Dropping this closes its socket.
 #[derive(Debug)]
 pub struct RawSession {
     stream: TcpStream,
-    /// Its thread id on the server.
+    /// Thread id on the server.
     pub id: u64,
-    /// Its address as the server sees it.
+    /// Client address as the server sees it.
     pub address: SocketAddr,
 }
 
 impl RawSession {
-    /// Signs in at `server`, as an account without a password, and does not say by which program.
+    /// Opens a session of an account without a password, without a program name.
     pub async fn open(server: SocketAddr, user: &str, database: Option<&str>, charset: Charset) -> io::Result<Self> {
         Self::sign_in(None, server, user, database, charset).await
     }
 
-    /// The same, as a program of a name of less than 200 bytes.
+    /// Opens a session with a program name of less than 200 bytes.
     pub async fn open_as(
         program: &str,
         server: SocketAddr,
@@ -89,7 +89,7 @@ impl RawSession {
         }
         session.send(&answer, 1).await?;
         let mut answer = session.receive_numbered().await?;
-        // A request to sign in by another plugin; without a password each of them is content with nothing.
+        // The server requests another authentication plugin. Every plugin accepts an empty password.
         if answer.1.first() == Some(&0xfe) {
             session.send(&[], answer.0.wrapping_add(1)).await?;
             answer = session.receive_numbered().await?;
@@ -98,20 +98,20 @@ impl RawSession {
         Ok(session)
     }
 
-    /// Runs a statement that gives no rows, to its end.
+    /// Runs a statement without rows and waits for its end.
     pub async fn run(&mut self, statement: &str) -> io::Result<()> {
         self.begin(statement.as_bytes()).await?;
         let answer = self.receive().await?;
         expect_ok(&answer)
     }
 
-    /// Runs a statement that gives rows, to its end.
+    /// Runs a statement with rows and reads all of them.
     pub async fn read(&mut self, statement: &str) -> io::Result<()> {
         self.begin(statement.as_bytes()).await?;
         self.skip_rows().await
     }
 
-    /// Columns and rows: an end stands after each.
+    /// Skips column definitions and rows. Each ends with an EOF packet.
     async fn skip_rows(&mut self) -> io::Result<()> {
         let mut ends = 0;
         while ends < 2 {
@@ -125,7 +125,7 @@ impl RawSession {
         Ok(())
     }
 
-    /// The answer to a statement that was begun: rows, an end, or what the server server_error.
+    /// Waits for the response to a statement sent by [`RawSession::begin`].
     pub async fn answer(&mut self) -> io::Result<()> {
         let first = self.receive().await?;
         match first.first() {
@@ -135,7 +135,7 @@ impl RawSession {
         }
     }
 
-    /// Sends a statement, whatever its bytes, and does not wait for an answer.
+    /// Sends a statement of arbitrary bytes without waiting for the response.
     pub async fn begin(&mut self, statement: &[u8]) -> io::Result<()> {
         self.send(&[&[COM_QUERY], statement].concat(), 0).await
     }
@@ -170,7 +170,7 @@ impl RawSession {
     }
 }
 
-/// What drivers tell of themselves: the length of all, then names and values, each with its length.
+/// Encodes connection attributes: the total length, then names and values, each with its length.
 fn connection_attributes(program: &str) -> io::Result<Vec<u8>> {
     let process = std::process::id().to_string();
     let texts = ["_client_name", "clew", "_os", "Linux", "_pid", process.as_str(), "program_name", program];
@@ -182,12 +182,12 @@ fn connection_attributes(program: &str) -> io::Result<Vec<u8>> {
     Ok([&[length_byte(pairs.len())?], pairs.as_slice()].concat())
 }
 
-/// A length that stands for itself in the protocol.
+/// Encodes a length of less than 251 as one byte.
 fn length_byte(length: usize) -> io::Result<u8> {
     u8::try_from(length).ok().filter(|&length| length < 251).ok_or_else(|| io::Error::other("a name that is too long"))
 }
 
-/// The greeting is a protocol version, a version text that ends with 0, and the connection's id.
+/// Parses the connection id in a greeting: protocol version, NUL-terminated server version, connection id.
 fn connection_id(greeting: &[u8]) -> io::Result<u64> {
     if greeting.first() == Some(&0xff) {
         return Err(server_error(greeting));

@@ -1,4 +1,4 @@
-//! A TCP proxy before a server that changes the greeting, as protocol-aware proxies do, and holds or delays chosen packets.
+//! TCP proxy that changes the greeting of a server, and holds or delays selected packets.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -18,38 +18,38 @@ use crate::protocol::{CLIENT_SSL, is_ssl_request, read_packet, write_packet};
 /// Connection id in the greeting.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum GreetingId {
-    /// The server's own.
+    /// Connection id of the server.
     #[default]
     Unchanged,
-    /// This id for every connection.
+    /// A fixed id for every connection.
     Fixed(u32),
-    /// Ids that count from this one: a proxy that numbers its client connections itself.
+    /// Consecutive ids from this one, as of a proxy with its own connection numbers.
     From(u32),
 }
 
-/// Effect on a packet of the client.
+/// Effect on a client packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
-    /// The packet reaches the server only after [`RewritingProxy::release`].
+    /// Holds the packet until [`RewritingProxy::release`].
     HoldRequest,
-    /// The packet reaches the server; everything that the server sends after it is held until [`RewritingProxy::release`].
+    /// Forwards the packet, and holds everything that the server sends after it until [`RewritingProxy::release`].
     HoldResponse,
-    /// The packet reaches the server after this time.
+    /// Forwards the packet after this time.
     Delay(Duration),
 }
 
-/// Changes that a [`RewritingProxy`] makes.
+/// Changes made by a [`RewritingProxy`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Rewrite {
     /// Connection id in the greeting.
     pub greeting_id: GreetingId,
-    /// Removes `CLIENT_SSL` from the greeting, as an attacker does who strips TLS.
+    /// Removes `CLIENT_SSL` from the greeting, as in a TLS stripping attack.
     pub hide_tls: bool,
-    /// Effect on client packets that contain this text. Packets inside TLS cannot be read.
+    /// Effect on client packets that contain this text. The proxy cannot read packets inside TLS.
     pub effect: Option<(&'static str, Effect)>,
 }
 
-/// A proxy on a port of 127.0.0.1. Dropping it closes all of its connections.
+/// A proxy on a port of 127.0.0.1. Dropping this closes all of its connections.
 #[derive(Debug)]
 pub struct RewritingProxy {
     address: SocketAddr,
@@ -80,37 +80,37 @@ impl RewritingProxy {
         Ok(Self { address, state, accepting })
     }
 
-    /// Address of the proxy.
+    /// Returns the address of the proxy.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Address for an account without a password, without TLS, so that the proxy can read the packets.
+    /// Returns the URL for an account without a password. It disables TLS, so that the proxy can read the packets.
     #[must_use]
     pub fn url(&self, user: &str) -> String {
         format!("mysql://{user}@{}/?tls=off", self.address)
     }
 
-    /// Changes the rewrite, for new connections and for further packets of the open ones. What is held stays held.
+    /// Changes the rewrite of new connections and of further packets of open ones. Held packets stay held.
     pub fn set(&self, rewrite: Rewrite) {
         *self.state.rewrite() = rewrite;
         self.state.held.send_replace(false);
     }
 
-    /// Connections since the start.
+    /// Returns the number of accepted connections.
     #[must_use]
     pub fn connections(&self) -> u32 {
         self.state.connections.load(Ordering::SeqCst)
     }
 
-    /// Waits until a packet or a response is held, by the rewrite that was set last.
+    /// Waits until the current rewrite holds a packet or a response.
     pub async fn held(&self) {
-        // The sender is part of this proxy and cannot be gone.
+        // The wait cannot fail, because this proxy owns the sender.
         let _ = self.state.held.subscribe().wait_for(|held| *held).await;
     }
 
-    /// Releases all held packets; later ones are not held.
+    /// Releases all held packets. Later packets are not held.
     pub fn release(&self) {
         self.state.released.send_replace(true);
     }
@@ -131,7 +131,7 @@ impl State {
         self.released.subscribe().wait_for(|released| *released).await.map(drop).map_err(io::Error::other)
     }
 
-    /// The effect on this packet.
+    /// Returns the effect on a packet.
     fn effect_on(&self, packet: &[u8]) -> Option<Effect> {
         let (text, effect) = self.rewrite().effect?;
         packet.windows(text.len()).any(|part| part == text.as_bytes()).then_some(effect)
@@ -143,7 +143,7 @@ async fn accept(listener: TcpListener, target: SocketAddr, state: Arc<State>) {
     while let Ok((client, _)) = listener.accept().await {
         let number = state.connections.fetch_add(1, Ordering::SeqCst);
         let state = state.clone();
-        // The end of a connection is seen by its client.
+        // The client notices the end of a connection, so its result is ignored.
         forwarding.spawn(async move { forward(client, target, number, &state).await.is_ok() });
         while forwarding.try_join_next().is_some() {}
     }
@@ -164,7 +164,7 @@ async fn forward(client: TcpStream, target: SocketAddr, number: u32, state: &Sta
     }
 }
 
-/// Changes a greeting in place. An error packet instead of a greeting stays as it is.
+/// Changes a greeting in place. Leaves an error packet unchanged.
 fn rewrite_greeting(greeting: &mut [u8], number: u32, rewrite: Rewrite) {
     if greeting.first() != Some(&10) {
         return;
@@ -179,7 +179,7 @@ fn rewrite_greeting(greeting: &mut [u8], number: u32, rewrite: Rewrite) {
     if let (Some(new_id), Some(bytes)) = (new_id, greeting.get_mut(id..id + 4)) {
         bytes.copy_from_slice(&new_id.to_le_bytes());
     }
-    // After the id: 8 bytes of nonce, a filler, the lower half of the capabilities.
+    // Offsets after the id: 8 bytes of nonce, a filler, the lower half of the capabilities.
     if let (true, Some(high_byte)) = (rewrite.hide_tls, greeting.get_mut(id + 14)) {
         *high_byte &= !CLIENT_SSL.to_le_bytes()[1];
     }

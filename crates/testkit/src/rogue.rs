@@ -1,4 +1,4 @@
-//! A malicious server: it tries to steal the password or a file, or to exhaust the client's memory.
+//! Malicious MySQL server, which tries to steal the password or a file, or to exhaust the client's memory.
 
 mod attack;
 mod authentication;
@@ -28,53 +28,53 @@ use recording::Recording;
 /// Attack of a [`RogueServer`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RogueMode {
-    /// Requests full authentication by `caching_sha2_password`; over plain TCP it hands out an RSA key of its own.
+    /// Requests full authentication by `caching_sha2_password`. Without TLS, it sends its own RSA key.
     FullAuthentication,
     /// Switches to `mysql_clear_password`.
     ClearPassword,
     /// Switches to `mysql_old_password`.
     OldPassword,
-    /// Switches to `sha256_password`, and hands out an RSA key of its own.
+    /// Switches to `sha256_password` and sends its own RSA key.
     Sha256Password,
-    /// Answers [`ATTACKED_STATEMENTS`] statements with a request for this file of the client.
+    /// Responds to [`ATTACKED_STATEMENTS`] with a request for this file of the client.
     LocalInfile(String),
-    /// Answers the statement that lists sessions with one row whose last column has so many bytes.
+    /// Responds to the session list query with one row whose last column has this size.
     HugePacket {
-        /// Bytes of the last column.
+        /// Size of the last column in bytes.
         bytes: u64,
     },
-    /// Answers [`ATTACKED_STATEMENTS`] statements with rows without end.
+    /// Responds to [`ATTACKED_STATEMENTS`] with an endless stream of rows.
     EndlessRows,
-    /// Answers [`ATTACKED_STATEMENTS`] statements with column definitions without end.
+    /// Responds to [`ATTACKED_STATEMENTS`] with an endless stream of column definitions.
     EndlessColumns,
-    /// Answers [`ATTACKED_STATEMENTS`] statements with a column count of 2^40, and nothing after it.
+    /// Responds to [`ATTACKED_STATEMENTS`] with a column count of 2^40 and nothing after it.
     HugeColumnCount,
-    /// Answers [`ATTACKED_STATEMENTS`] statements with bytes that are no packets.
+    /// Responds to [`ATTACKED_STATEMENTS`] with bytes that are not valid packets.
     Garbage,
 }
 
-/// Statements that are attacked contain one of these, in upper or lower case. All others get plausible answers.
+/// Texts in attacked statements, compared case-insensitively. Other statements get plausible responses.
 pub const ATTACKED_STATEMENTS: [&str; 2] = ["processlist", "performance_schema.threads"];
 
 /// Properties of a [`RogueServer`].
 #[derive(Debug, Clone)]
 pub struct RogueOptions {
-    /// Attack.
+    /// Attack on the client.
     pub mode: RogueMode,
-    /// Version in the greeting and of `VERSION()`.
+    /// Server version in the greeting and of `VERSION()`.
     pub version: &'static str,
     /// Offers TLS with a self-signed certificate for `127.0.0.1`.
     pub tls: bool,
 }
 
 impl From<RogueMode> for RogueOptions {
-    /// Claims to be MySQL 9.7 without TLS.
+    /// Creates options for a server that claims to be MySQL 9.7 without TLS.
     fn from(mode: RogueMode) -> Self {
         Self { mode, version: "9.7.0", tls: false }
     }
 }
 
-/// A running malicious server. It ends when this is dropped.
+/// A running malicious server. Dropping this stops the server.
 #[derive(Debug)]
 pub struct RogueServer {
     address: SocketAddr,
@@ -83,7 +83,7 @@ pub struct RogueServer {
 }
 
 impl RogueServer {
-    /// Starts on a free port of 127.0.0.1.
+    /// Starts a server on a free port of 127.0.0.1.
     pub async fn start(options: impl Into<RogueOptions>) -> io::Result<Self> {
         let options = options.into();
         let tls = if options.tls { Some(tls()?) } else { None };
@@ -94,49 +94,49 @@ impl RogueServer {
         Ok(Self { address, recording, accepting })
     }
 
-    /// Address of the server.
+    /// Returns the address of the server.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Address for an account, with these parameters, such as `tls=off`.
+    /// Returns the URL for an account, with these parameters, such as `tls=off`.
     #[must_use]
     pub fn url_for(&self, user: &str, password: &str, parameters: &str) -> String {
         format!("mysql://{user}:{password}@{}/?{parameters}", self.address)
     }
 
-    /// Connections since the start.
+    /// Returns the number of accepted connections.
     #[must_use]
     pub fn connections(&self) -> usize {
         self.recording.connections()
     }
 
-    /// Statements that were attacked since the start.
+    /// Returns the number of attacked statements.
     #[must_use]
     pub fn attacks(&self) -> usize {
         self.recording.attacks()
     }
 
-    /// Bytes of the attacks that were written. A client that stops reading stops this number.
+    /// Returns the number of attack bytes written. The number stops growing when the client stops reading.
     #[must_use]
     pub fn bytes_sent(&self) -> u64 {
         self.recording.bytes_sent()
     }
 
-    /// Payloads of all packets of clients, in the order of their arrival; decrypted, where they came through TLS.
+    /// Returns the payloads of all client packets in order of arrival, decrypted if they came through TLS.
     #[must_use]
     pub fn packets(&self) -> Vec<Vec<u8>> {
         self.recording.packets()
     }
 
-    /// All bytes of [`RogueServer::packets`].
+    /// Returns all bytes of [`RogueServer::packets`].
     #[must_use]
     pub fn received(&self) -> Vec<u8> {
         self.packets().concat()
     }
 
-    /// The form in which a client sent this password so that the server can recover it; nothing where it did not.
+    /// Returns the recoverable form in which a client sent this password, or `None`.
     #[must_use]
     pub fn password_leak(&self, password: &str) -> Option<PasswordLeak> {
         password_leak::find(&self.packets(), password)
@@ -201,7 +201,7 @@ async fn serve(
     }
 }
 
-/// Signs the client in, whatever it sends, then answers its statements until it leaves.
+/// Accepts any credentials of the client, then responds to its statements until it disconnects.
 async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     sequence: u8,

@@ -1,4 +1,4 @@
-//! A private S3 server: SeaweedFS, all of it in one process.
+//! Private S3 server: SeaweedFS in one process.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ use crate::server::{MAX_START_ATTEMPTS, START_TIMEOUT};
 use crate::server_error::ServerError;
 use crate::setup;
 
-/// A running S3 server with one bucket, [`S3Server::BUCKET`]. Dropping it kills it and removes its objects.
+/// A running S3 server with the bucket [`S3Server::BUCKET`]. Dropping this kills the server and removes its objects.
 #[derive(Debug)]
 pub struct S3Server {
     process: Process,
@@ -24,26 +24,26 @@ pub struct S3Server {
     folder: TempDir,
 }
 
-/// A file that is there for nothing else.
+/// Request that writes a probe file.
 const READY_REQUEST: &str = "PUT /ready";
-/// For one request to a server that starts.
+/// Time limit of a request.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl S3Server {
-    /// The bucket that is there.
+    /// Name of the existing bucket.
     pub const BUCKET: &str = "results";
-    /// A key that may do everything, and its secret.
+    /// Access key with all permissions, and its secret.
     pub const OWNER: (&str, &str) = ("AKCLEWOWNER", "the-secret-of-the-owner");
-    /// A key that may read and list only, and its secret.
+    /// Access key with read and list permissions, and its secret.
     pub const READER: (&str, &str) = ("AKCLEWREADER", "the-secret-of-the-reader");
 
-    /// Starts a server, and waits until objects can be written. Call it on a thread that lives as long as the server should.
+    /// Starts a server and waits until it is writable. The kernel kills the server when the calling thread exits.
     pub async fn start() -> Result<Self, ServerError> {
         let mut last = None;
         for _ in 0..MAX_START_ATTEMPTS {
             match Self::try_start().await {
                 Err(error @ ServerError::Failed { .. }) => last = Some(error),
-                child => return child,
+                started => return started,
             }
         }
         Err(last.unwrap_or(ServerError::Failed { doing: "start an S3 server", log: String::new() }))
@@ -61,7 +61,7 @@ impl S3Server {
         Ok(server)
     }
 
-    /// It does once its filer, which knows no signatures, has stored a file: before that it has no place for one.
+    /// Waits until the filer has stored a file, because earlier uploads fail. The filer requires no signatures.
     async fn wait_until_writable(&mut self) -> Result<(), ServerError> {
         let bucket = format!("POST /buckets/{}/", Self::BUCKET);
         let requests =
@@ -69,7 +69,7 @@ impl S3Server {
         self.wait_for(&requests).await
     }
 
-    /// Asks one after the other, until each is answered well.
+    /// Sends the requests in sequence and repeats each until it succeeds.
     async fn wait_for(&mut self, requests: &[(u16, &str)]) -> Result<(), ServerError> {
         let start = Instant::now();
         for (port, request) in requests {
@@ -83,61 +83,61 @@ impl S3Server {
         Ok(())
     }
 
-    /// Where it is.
+    /// Returns the endpoint URL.
     #[must_use]
     pub fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.ports.s3)
     }
 
-    /// The same as an address.
+    /// Returns the socket address of the endpoint.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         SocketAddr::from(([127, 0, 0, 1], self.ports.s3))
     }
 
-    /// The folder with its objects.
+    /// Returns the directory with the objects.
     #[must_use]
     pub fn data_dir(&self) -> PathBuf {
         self.folder.path().join("data")
     }
 
-    /// What it has said.
+    /// Returns the server log.
     #[must_use]
     pub fn error_log(&self) -> String {
         fs::read(self.folder.path().join("log"))
             .map_or_else(|_| String::new(), |log| String::from_utf8_lossy(&log).into_owned())
     }
 
-    /// Stops it in its tracks (SIGSTOP): it listens, and never answers.
+    /// Pauses the server (SIGSTOP). The kernel still accepts connections.
     pub fn pause(&self) -> io::Result<()> {
         self.process.pause()
     }
 
-    /// Lets it go on (SIGCONT).
+    /// Resumes the server (SIGCONT).
     pub fn resume(&self) -> io::Result<()> {
         self.process.resume()
     }
 
-    /// Ends it at once (SIGKILL), and waits until it is gone.
+    /// Kills the server (SIGKILL) and waits for its exit.
     pub fn kill(&mut self) -> io::Result<()> {
         self.process.kill()
     }
 
-    /// Lets it end in order (SIGTERM), and waits until it is gone.
+    /// Stops the server (SIGTERM) and waits for its exit.
     pub fn stop(&mut self) -> io::Result<()> {
         self.process.terminate()
     }
 
-    /// Starts it again where it was, with the objects that it has, and waits until more can be written. Call it on a thread that lives
-    /// as long as the server should.
+    /// Starts the server again with the same ports and objects, and waits until it is writable.
+    /// The kernel kills the server when the calling thread exits.
     pub async fn restart(&mut self) -> Result<(), ServerError> {
         self.process = spawn(&self.folder, &self.ports)?;
-        // Its bucket is there.
+        // The bucket already exists.
         self.wait_for(&[(self.ports.filer, READY_REQUEST), (self.ports.s3, "GET /status")]).await
     }
 
-    /// The names of all objects in a folder of the bucket. Asked of the filer, which knows no signatures: it says what is there, whatever
-    /// may be wrong with who asks for it by S3.
+    /// Returns the names of all objects in a folder of the bucket.
+    /// The request goes to the filer, which requires no signatures, so the result does not depend on the S3 interface.
     pub async fn objects(&self, folder: &str) -> Result<Vec<String>, ServerError> {
         let request = format!("GET /buckets/{}/{folder}/?limit=1000000", Self::BUCKET);
         let response = send_request(self.ports.filer, &request, b"").await.map_err(failed("list objects"))?;
@@ -148,9 +148,9 @@ impl S3Server {
 impl Drop for S3Server {
     fn drop(&mut self) {
         let _ = self.process.kill();
-        // They are where it wants them, and it cannot remove them.
+        // SeaweedFS creates its sockets in /tmp and does not remove them when it is killed.
         for (component, port) in self.ports.components() {
-            let _ = fs::remove_file(format!("/tmp/seaweedfs-{part}-grpc-{}.sock", port + GRPC_PORT_OFFSET));
+            let _ = fs::remove_file(format!("/tmp/seaweedfs-{component}-grpc-{}.sock", port + GRPC_PORT_OFFSET));
         }
     }
 }
@@ -174,7 +174,7 @@ fn spawn(folder: &TempDir, ports: &Ports) -> Result<Process, ServerError> {
     command.args(files.map(|(option, name)| format!("{option}={}", path(name))));
     let child = command
         .args(SERVER_OPTIONS)
-        // It looks for settings there.
+        // SeaweedFS reads settings from the home directory.
         .env("HOME", folder.path().join("home"))
         .current_dir(folder.path())
         .stdin(Stdio::null())
@@ -184,7 +184,7 @@ fn spawn(folder: &TempDir, ports: &Ports) -> Result<Process, ServerError> {
     Ok(Process::new(child.map_err(failed("start setpriv (Debian package util-linux)"))?))
 }
 
-/// A small server, for this machine alone, that asks nobody outside.
+/// Options of a small server that uses only the loopback interface and sends no telemetry.
 const SERVER_OPTIONS: [&str; 10] = [
     "-ip=127.0.0.1",
     "-ip.bind=127.0.0.1",
@@ -195,7 +195,7 @@ const SERVER_OPTIONS: [&str; 10] = [
     "-s3.port.iceberg=0",
     "-s3.port.lance=0",
     "-s3.iam=false",
-    // A bucket that is missing is missing.
+    // Requests for a missing bucket must fail.
     "-s3.autoCreateBucket=false",
 ];
 
@@ -210,7 +210,7 @@ fn identity_config() -> String {
     format!(r#"{{"identities":[{owner},{reader}]}}"#)
 }
 
-/// Asks with no signature and a body of one letter; whether the response is a good one.
+/// Sends an unsigned request with a one-byte body. Returns true if the response is successful.
 async fn succeeds(port: u16, request: &str) -> bool {
     send_request(port, request, b"x").await.is_ok_and(|response| is_success(&response))
 }
@@ -219,7 +219,7 @@ fn is_success(response: &[u8]) -> bool {
     response.starts_with(b"HTTP/1.0 2")
 }
 
-/// What it answers, with its head; by HTTP/1.0, so that the body comes in one piece.
+/// Sends a request and returns the response with its head. HTTP/1.0 avoids a chunked body.
 async fn send_request(port: u16, request: &str, body: &[u8]) -> io::Result<Vec<u8>> {
     let exchange = async {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
@@ -236,14 +236,14 @@ async fn send_request(port: u16, request: &str, body: &[u8]) -> io::Result<Vec<u
     timeout(RESPONSE_TIMEOUT, exchange).await?
 }
 
-/// The names in a listing of the filer's, which is JSON: `"FullPath":"/buckets/results/folder/name"`. Names of results have nothing that
-/// JSON would write in another way.
+/// Parses the object names in a JSON listing of the filer, from entries such as `"FullPath":"/buckets/results/folder/name"`.
+/// Names of results contain no characters that JSON escapes.
 fn parse_names(listing: &str) -> Vec<String> {
     let paths = listing.split("\"FullPath\":").skip(1).filter_map(|rest| rest.split('"').nth(1));
     paths.filter_map(|path| path.rsplit('/').next()).map(str::to_owned).collect()
 }
 
-/// Each component of the server listens on a second port besides, so much further on.
+/// Offset of each component's gRPC port from its HTTP port.
 const GRPC_PORT_OFFSET: u16 = 10_000;
 
 #[derive(Debug)]
@@ -256,7 +256,7 @@ struct Ports {
 
 impl Ports {
     fn free() -> io::Result<Self> {
-        // All are reserved until the last is found.
+        // All ports stay reserved until the last pair is found.
         let mut reserved = Vec::new();
         let mut pair = || loop {
             let first = TcpListener::bind("127.0.0.1:0")?;

@@ -1,4 +1,4 @@
-//! Waits of every kind, built on a real server, with the truth about each: session waits for whom, and session is the root.
+//! Lock wait scenarios on a real server, with known waiters, blockers and root blockers.
 
 mod ddl;
 mod flushes;
@@ -12,56 +12,57 @@ use crate::flavor::Flavor;
 
 pub use runner::{BuiltScenario, ScenarioError};
 
-/// How to build one kind of wait, and what is then true.
+/// Script of a lock wait scenario, and its expected waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scenario {
-    /// What it is, in a few words.
+    /// Short description.
     pub name: String,
-    /// Servers that can have it.
+    /// Server flavors that support the scenario.
     pub flavors: &'static [Flavor],
-    /// What sessions do, one step a line: the session's name, a sign and a statement. `a: …` runs to its end, `a? …` begins and
-    /// waits for another session, `a+ …` too, in no order with others of that sign, `a~ …` begins and runs on, and `a!` alone
-    /// hangs up.
+    /// Steps of the sessions, one per line: session name, sign and statement. `a: …` runs a statement to its end.
+    /// `b? …` starts a statement and waits until another session blocks it.
+    /// `b+ …` starts a statement that blocks in a crowd, without a fixed order. `a~ …` starts a statement that keeps running.
+    /// `a!` disconnects the session.
     script: String,
-    /// Every wait, `waiter>blocker`, separated by blanks. `xa` is the prepared transaction of no session.
+    /// Expected waits as `waiter>blocker`, separated by spaces. `xa` is a prepared transaction without a session.
     waits: String,
-    /// Root blockers, the worst first, separated by blanks; members of a cycle are joined by `+`.
+    /// Expected root blockers, worst first, separated by spaces. Members of a cycle are joined by `+`.
     roots: String,
-    /// What each waiter waits for, as Clew's kinds of resources are printed; the same for all, or one for each by name.
-    on: Vec<(&'static str, &'static str)>,
-    /// Who is the root when the first one was ended, if that frees nobody.
+    /// Expected resource of each waiter, as Clew prints it. [`ANY_WAITER`] stands for all other waiters.
+    resources: Vec<(&'static str, &'static str)>,
+    /// Root blocker after the first root was killed, if the kill unblocks no session.
     pub left: Option<&'static str>,
-    /// Why one of its roots is not ended by a kill, if there is such a one, and how it is ended.
+    /// Reason why a root cannot be killed, and its remedy, if such a root exists.
     pub not_killed: Option<&'static str>,
 }
 
-/// Both servers.
+/// Both flavors.
 const BOTH: &[Flavor] = &Flavor::ALL;
 const MYSQL: &[Flavor] = &[Flavor::MySql];
 const MARIADB: &[Flavor] = &[Flavor::MariaDb];
-/// Stands for every waiter.
+/// Stands for every waiter without its own resource.
 const ANY_WAITER: &str = "*";
 
-/// What one session does.
+/// Step of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step<'a> {
     /// Runs a statement to its end.
     Run(&'a str, &'a str),
-    /// Begins a statement, and waits for another session.
+    /// Starts a statement and waits until another session blocks it.
     Block(&'a str, &'a str),
-    /// The same; whether it waits is looked at when all are there.
+    /// Starts a statement. The runner checks that it is blocked after all steps.
     BlockInCrowd(&'a str, &'a str),
-    /// Begins a statement, which runs on.
+    /// Starts a statement that keeps running.
     Start(&'a str, &'a str),
-    /// Hangs up.
+    /// Disconnects the session.
     Disconnect(&'a str),
 }
 
 impl Scenario {
-    /// What a server must be started with to have them all: MySQL would give rows their numbers without a lock.
+    /// Server arguments that all scenarios require. By default, MySQL assigns auto-increment values without a lock.
     pub const SERVER_ARGUMENTS: [&str; 1] = ["--innodb-autoinc-lock-mode=1"];
 
-    /// Every scenario that a server can have, the simple ones first.
+    /// Returns all scenarios of a server flavor, simple ones first.
     #[must_use]
     pub fn all(flavor: Flavor) -> Vec<Self> {
         let lists =
@@ -75,7 +76,7 @@ impl Scenario {
         script: impl Into<String>,
         waits: impl Into<String>,
         roots: &str,
-        on: &'static str,
+        resource: &'static str,
     ) -> Self {
         Self {
             name: name.to_owned(),
@@ -83,50 +84,51 @@ impl Scenario {
             script: script.into(),
             waits: waits.into(),
             roots: roots.to_owned(),
-            on: vec![(ANY_WAITER, on)],
+            resources: vec![(ANY_WAITER, resource)],
             left: None,
             not_killed: None,
         }
     }
 
-    /// One waiter waits for something else than the others.
-    fn with_resource(mut self, waiter: &'static str, on: &'static str) -> Self {
-        self.on.push((waiter, on));
+    /// Sets a different resource for one waiter.
+    fn with_resource(mut self, waiter: &'static str, resource: &'static str) -> Self {
+        self.resources.push((waiter, resource));
         self
     }
 
-    /// Ending the first root frees nobody: what it held is left to another.
+    /// Declares that killing the first root unblocks no session, because its locks pass to another root.
     fn with_next_root(mut self, root: &'static str) -> Self {
         self.left = Some(root);
         self
     }
 
-    /// A root of it cannot be killed.
-    fn not_killed(mut self, why: &'static str) -> Self {
-        self.not_killed = Some(why);
+    /// Declares that a root cannot be killed.
+    fn not_killed(mut self, reason: &'static str) -> Self {
+        self.not_killed = Some(reason);
         self
     }
 
-    /// Waiter and blocker of every wait.
+    /// Returns waiter and blocker of every wait.
     #[must_use]
     pub fn waits(&self) -> Vec<(&str, &str)> {
         self.waits.split_whitespace().filter_map(|wait| wait.split_once('>')).collect()
     }
 
-    /// The parties of every root, the worst root first.
+    /// Returns the members of every root, worst root first.
     #[must_use]
     pub fn roots(&self) -> Vec<Vec<&str>> {
         self.roots.split_whitespace().map(|root| root.split('+').collect()).collect()
     }
 
-    /// What a waiter waits for.
+    /// Returns the resource that a waiter waits for.
     #[must_use]
     pub fn on(&self, waiter: &str) -> &'static str {
-        let named = |name: &str| self.on.iter().find(|(waiter, _)| *waiter == name).map(|(_, on)| *on);
-        named(waiter).or_else(|| named(ANY_WAITER)).unwrap_or_default()
+        let resource_of =
+            |name: &str| self.resources.iter().find(|(waiter, _)| *waiter == name).map(|(_, resource)| *resource);
+        resource_of(waiter).or_else(|| resource_of(ANY_WAITER)).unwrap_or_default()
     }
 
-    /// Its steps; a line that is none is a fault in the scenario.
+    /// Parses the steps. Fails on an invalid line.
     fn steps(&self) -> Result<Vec<Step<'_>>, ScenarioError> {
         let lines = self.script.lines().map(str::trim).filter(|line| !line.is_empty());
         lines.map(|line| parse_step(line).ok_or_else(|| ScenarioError::Script(line.to_owned()))).collect()
@@ -153,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_scenario_names_only_who_is_in_it() {
+    fn expected_waits_name_only_sessions_of_the_script() {
         for flavor in Flavor::ALL {
             for scenario in Scenario::all(flavor) {
                 let steps = scenario.steps().unwrap();
@@ -180,11 +182,11 @@ mod tests {
     }
 
     #[test]
-    fn steps_are_told_apart_by_their_sign() {
-        assert_eq!(step("a: SELECT ':'"), Some(Step::Run("a", "SELECT ':'")));
-        assert_eq!(step("b2? DROP TABLE t"), Some(Step::Block("b2", "DROP TABLE t")));
-        assert_eq!(step("a!"), Some(Step::Disconnect("a")));
-        assert_eq!(step("a SELECT 1"), None);
-        assert_eq!(step(""), None);
+    fn steps_are_parsed_by_their_sign() {
+        assert_eq!(parse_step("a: SELECT ':'"), Some(Step::Run("a", "SELECT ':'")));
+        assert_eq!(parse_step("b2? DROP TABLE t"), Some(Step::Block("b2", "DROP TABLE t")));
+        assert_eq!(parse_step("a!"), Some(Step::Disconnect("a")));
+        assert_eq!(parse_step("a SELECT 1"), None);
+        assert_eq!(parse_step(""), None);
     }
 }

@@ -18,12 +18,12 @@ use crate::process::Process;
 use crate::server_clock::ServerClock;
 use crate::server_error::ServerError;
 
-/// What is special about a server.
+/// Options of a [`Server`].
 #[derive(Debug, Clone)]
 pub struct ServerOptions {
-    /// Sessions at once.
+    /// Maximum number of connections.
     pub max_connections: u32,
-    /// Further options, as on its command line.
+    /// Additional command-line arguments.
     pub arguments: Vec<String>,
 }
 
@@ -33,7 +33,7 @@ impl Default for ServerOptions {
     }
 }
 
-/// A running server. Dropping it kills it and removes its data.
+/// A running database server. Dropping this kills the server and removes its data.
 #[derive(Debug)]
 pub struct Server {
     flavor: Flavor,
@@ -44,21 +44,21 @@ pub struct Server {
     environment: Vec<(String, OsString)>,
 }
 
-/// For a start, on a busy machine.
+/// Time limit of a start on a busy machine.
 pub(crate) const START_TIMEOUT: Duration = Duration::from_secs(90);
-/// For a server to clear a closed connection away, so that no test sees it.
+/// Time for a server to remove a closed connection from its session list.
 const CLOSE_DELAY: Duration = Duration::from_millis(200);
-/// Tries, each on another port: between choosing one and using it, someone else may have reserved it.
+/// Maximum number of start attempts. Each uses another port, because another process may take a port that was free.
 pub(crate) const MAX_START_ATTEMPTS: usize = 3;
 
 impl Server {
-    /// Starts a server, and waits until it is_ready. Call it on a thread that lives as long as the server should: not on one of a
-    /// runtime's pool of blocking threads.
+    /// Starts a server and waits until it accepts connections. The kernel kills the server when the calling thread exits,
+    /// so the caller must not be a thread of a runtime's blocking pool.
     pub async fn start(flavor: Flavor, options: &ServerOptions) -> Result<Self, ServerError> {
         Self::start_with_environment(flavor, options, &[]).await
     }
 
-    /// The same with a clock of its own, which must live as long as the server.
+    /// Starts a server with its own clock, which must outlive the server.
     pub async fn start_with_clock(
         flavor: Flavor,
         options: &ServerOptions,
@@ -100,8 +100,8 @@ impl Server {
         Ok(server)
     }
 
-    /// Starts the server again after [`Server::kill`], on the same port and data directory, and waits until it is_ready. It counts its
-    /// connection ids from the beginning again. What was committed in the last second before the kill may be lost.
+    /// Restarts the server after [`Server::kill`] on the same port and data directory, and waits until it accepts connections.
+    /// Connection ids start again at the beginning. Transactions of the last second before the kill may be lost.
     pub async fn restart(&mut self) -> Result<(), ServerError> {
         self.process.kill().map_err(|source| ServerError::Io { doing: "stop a server", source })?;
         let environment: Vec<_> = self.environment.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
@@ -124,7 +124,7 @@ impl Server {
         }
     }
 
-    /// Whether what is_ready on the port is this server, and not another one that was quicker.
+    /// Returns true if the server on the port is this one, and not another server that took the port.
     async fn is_ready(&self) -> mysql_async::Result<bool> {
         let mut connection = self.connect().await?;
         let folder: Option<String> = connection.query_first("SELECT @@datadir").await?;
@@ -132,50 +132,50 @@ impl Server {
         Ok(folder.is_some_and(|folder| std::path::Path::new(&folder) == self.data_dir()))
     }
 
-    /// Its kind.
+    /// Returns the flavor.
     #[must_use]
     pub fn flavor(&self) -> Flavor {
         self.flavor
     }
 
-    /// Its port on 127.0.0.1 and `::1`.
+    /// Returns the port on 127.0.0.1 and `::1`.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Its process.
+    /// Returns the process id.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.process.id()
     }
 
-    /// Where root signs in, without a password.
+    /// Returns the URL of root, who needs no password.
     #[must_use]
     pub fn url(&self) -> String {
         format!("mysql://root@127.0.0.1:{}/", self.port)
     }
 
-    /// Where an account signs in.
+    /// Returns the URL of an account.
     #[must_use]
     pub fn url_for(&self, user: &str, password: &str) -> String {
         format!("mysql://{user}:{password}@127.0.0.1:{}/", self.port)
     }
 
-    /// Its data directory: MySQL keeps its certificates there.
+    /// Returns the data directory. MySQL stores its certificates there.
     #[must_use]
     pub fn data_dir(&self) -> PathBuf {
         self.folder.path().join("data")
     }
 
-    /// What it has said.
+    /// Returns the error log.
     #[must_use]
     pub fn error_log(&self) -> String {
         fs::read(self.folder.path().join("log"))
             .map_or_else(|_| String::new(), |log| String::from_utf8_lossy(&log).into_owned())
     }
 
-    /// A connection as root, for whatever a test wants to see or set.
+    /// Opens a connection as root.
     pub async fn connect(&self) -> mysql_async::Result<Conn> {
         let options = OptsBuilder::default().ip_or_hostname("127.0.0.1").tcp_port(self.port).user(Some("root"));
         Conn::new(options.prefer_socket(false)).await
@@ -192,7 +192,7 @@ impl Server {
         Ok(())
     }
 
-    /// Waits until nobody else is signed in as root: what was closed is shown for a moment longer.
+    /// Waits until no other session of root exists. Closed connections stay in the session list for a moment.
     pub async fn wait_until_alone(&self) -> mysql_async::Result<()> {
         let others = match self.flavor {
             Flavor::MariaDb => {
@@ -209,28 +209,28 @@ impl Server {
             sleep(Duration::from_millis(20)).await;
         }
         connection.disconnect().await?;
-        // And this one too: it cannot see its own end.
+        // The server also needs time to remove this connection.
         sleep(CLOSE_DELAY).await;
         Ok(())
     }
 
-    /// Stops it in its tracks (SIGSTOP): it listens, and never is_ready.
+    /// Pauses the server (SIGSTOP). The kernel still accepts connections.
     pub fn pause(&self) -> io::Result<()> {
         self.process.pause()
     }
 
-    /// Lets it go on (SIGCONT).
+    /// Resumes the server (SIGCONT).
     pub fn resume(&self) -> io::Result<()> {
         self.process.resume()
     }
 
-    /// Ends it at once (SIGKILL), and waits until it is gone.
+    /// Kills the server (SIGKILL) and waits for its exit.
     pub fn kill(&mut self) -> io::Result<()> {
         self.process.kill()
     }
 }
 
-/// Starts the server's process on the data directory in this folder.
+/// Starts the server process on the data directory in this directory.
 fn spawn(
     flavor: Flavor,
     folder: &Path,
@@ -268,10 +268,10 @@ fn spawn(
     Ok(Process::new(process))
 }
 
-/// Root from everywhere, without a password: the server listens on this machine alone, and not for long.
+/// Creates root for all hosts without a password. The server is temporary and listens only on the loopback interface.
 const INIT_SQL: &str = "CREATE USER IF NOT EXISTS root@'%';\nGRANT ALL ON *.* TO root@'%' WITH GRANT OPTION;\n";
 
-/// A small and quick server; what a crash of the machine would lose is no loss. Addresses stay addresses.
+/// Arguments of a small and fast server. Tests do not need durability. Addresses are not resolved to host names.
 const COMMON_ARGUMENTS: [&str; 7] = [
     "--bind-address=127.0.0.1,::1",
     "--skip-name-resolve",
@@ -282,7 +282,7 @@ const COMMON_ARGUMENTS: [&str; 7] = [
     "--back-log=4096",
 ];
 
-/// A port that is free on both loopback addresses.
+/// Finds a port that is free on both loopback addresses.
 pub(crate) fn free_port() -> io::Result<u16> {
     let mut reserved = Vec::new();
     loop {
@@ -290,7 +290,7 @@ pub(crate) fn free_port() -> io::Result<u16> {
         let port = first.local_addr()?.port();
         match TcpListener::bind(("::1", port)) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse && reserved.len() < MAX_START_ATTEMPTS => {
-                reserved.push(first)
+                reserved.push(first);
             }
             second => return second.map(|_| port),
         }

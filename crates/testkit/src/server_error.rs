@@ -1,38 +1,38 @@
-//! What goes wrong with private servers.
+//! Errors of private servers.
 
 use std::io;
 use std::path::PathBuf;
 
 use crate::setup;
 
-/// Why there is no server.
+/// Error of a private server.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
-    /// It is not installed.
+    /// The server is not installed.
     #[error("{server} is not installed ({} is missing); run cargo xtask test, which installs it", program.display())]
     Missing {
-        /// Which.
+        /// Name of the server.
         server: &'static str,
-        /// What is missing.
+        /// Path of the missing program.
         program: PathBuf,
     },
-    /// The folder of servers.
+    /// The directory of installed servers is not usable.
     #[error(transparent)]
     Setup(#[from] setup::SetupError),
-    /// A file or process.
+    /// A file or process operation failed.
     #[error("could not {doing}: {source}")]
     Io {
-        /// What was being done.
+        /// Failed operation.
         doing: &'static str,
-        /// Why not.
+        /// Cause.
         source: io::Error,
     },
-    /// A program said no.
+    /// A program failed.
     #[error("could not {doing}. Its log:\n{log}")]
     Failed {
-        /// What was being done.
+        /// Failed operation.
         doing: &'static str,
-        /// What it said.
+        /// Output of the program.
         log: String,
     },
 }

@@ -1,36 +1,36 @@
-//! What the tests need on a machine, and where it is kept. Installing it is `cargo xtask test`'s business.
+//! Servers and programs that the tests require, with their paths. `cargo xtask test` installs them.
 
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Environment variable with the directory of servers and tools that are fetched once.
+/// Environment variable with the directory of downloaded servers and tools.
 pub const SERVERS_DIR_ENV_VAR: &str = "CLEW_SERVERS_DIR";
-/// Environment variable with the Python that has the client programs.
+/// Environment variable with the Python interpreter that has the client packages.
 pub const PYTHON_ENV_VAR: &str = "CLEW_TEST_PYTHON";
 
-/// A Debian package, and a file that tells whether it is there.
+/// A Debian package, and a file that exists if it is installed.
 #[derive(Debug, Clone, Copy)]
 pub struct Package {
-    /// Its name.
+    /// Package name.
     pub name: &'static str,
     file: &'static str,
 }
 
 impl Package {
-    /// Whether it is there.
+    /// Returns true if the package is installed.
     #[must_use]
     pub fn is_installed(&self) -> bool {
         Path::new(self.file).exists()
     }
 }
 
-/// What it takes to run a private MariaDB. The package `mariadb-server` would start a server of the whole machine besides.
+/// Packages of a private MariaDB. The package `mariadb-server` would also start a system-wide server.
 pub const MARIADB_PACKAGES: [Package; 2] = [
     Package { name: "mariadb-server-core", file: MARIADBD },
     Package { name: "mariadb-client-core", file: "/usr/bin/my_print_defaults" },
 ];
-/// What the tests take besides. nginx is not among them: its package would start a server of the whole machine.
+/// Further packages of the tests. nginx is unpacked instead, because its package would start a system-wide server.
 pub const TEST_PACKAGES: [Package; 5] = [
     Package { name: "postgresql-15", file: "/usr/lib/postgresql/15/bin/postgres" },
     Package { name: "debootstrap", file: "/usr/sbin/debootstrap" },
@@ -39,7 +39,7 @@ pub const TEST_PACKAGES: [Package; 5] = [
     Package { name: "chromium", file: "/usr/bin/chromium" },
 ];
 
-/// What the benchmark takes besides.
+/// Further packages of the benchmark.
 pub const BENCH_PACKAGES: [Package; 3] = [
     Package { name: "sysbench", file: "/usr/bin/sysbench" },
     Package { name: "wrk", file: "/usr/bin/wrk" },
@@ -47,18 +47,18 @@ pub const BENCH_PACKAGES: [Package; 3] = [
 ];
 
 pub(crate) const MARIADBD: &str = "/usr/sbin/mariadbd";
-/// Folder of PostgreSQL's programs.
+/// Directory of PostgreSQL's programs.
 pub(crate) const POSTGRESQL: &str = "/usr/lib/postgresql/15/bin";
 
-/// Requirements file of the client programs: the official SDK, keystoneauth1, schemathesis; and of SeaweedFS.
+/// Requirements file of the Python packages: the official SDK, keystoneauth1, schemathesis and SeaweedFS.
 pub const CLIENT_REQUIREMENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/clients.txt");
-/// A program that fails where one of [`CLIENT_REQUIREMENTS`], its argument, is missing or another version.
+/// Python program that fails if a package of [`CLIENT_REQUIREMENTS`], its argument, is missing or has another version.
 pub const CLIENT_VERSION_CHECK: &str = "import sys, importlib.metadata as installed
 for line in open(sys.argv[1]):
     name, _, version = line.strip().partition('==')
     assert name.startswith('#') or installed.version(name) == version, line";
 
-/// Why the directory of servers cannot be used.
+/// The directory of installed servers cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("could not use {}: {source}; set {SERVERS_DIR_ENV_VAR} to a folder that can be written to", path.display())]
 pub struct SetupError {
@@ -66,7 +66,7 @@ pub struct SetupError {
     source: io::Error,
 }
 
-/// The directory of servers and tools that are fetched once: `CLEW_SERVERS_DIR`, else one in the user's cache.
+/// Returns the directory of downloaded servers and tools: `CLEW_SERVERS_DIR`, or a directory in the user's cache.
 #[must_use]
 pub fn servers_dir() -> PathBuf {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
@@ -76,7 +76,7 @@ pub fn servers_dir() -> PathBuf {
     })
 }
 
-/// The library that gives a program another clock when it is loaded before all others; nothing where it is not installed.
+/// Returns the libfaketime library for `LD_PRELOAD`, or `None` if it is not installed.
 #[must_use]
 pub fn faketime() -> Option<PathBuf> {
     let architectures = fs::read_dir("/usr/lib").ok()?.flatten();
@@ -84,62 +84,62 @@ pub fn faketime() -> Option<PathBuf> {
     libraries.into_iter().find(|library| library.exists())
 }
 
-/// The unpacked MySQL.
+/// Returns the directory of the unpacked MySQL.
 #[must_use]
 pub fn mysql_root() -> PathBuf {
     servers_dir().join("mysql-9")
 }
 
-/// Plugins of MariaDB that its core package does not bring, such as `metadata_lock_info`: the directory that the server loads them from.
+/// Returns the directory of MariaDB plugins that the core package lacks, such as `metadata_lock_info`.
 #[must_use]
 pub fn mariadb_plugins() -> PathBuf {
     mariadb_plugins_root().join("usr/lib/mysql/plugin")
 }
 
-/// Where the package with [`mariadb_plugins`] is unpacked to.
+/// Returns the directory of the unpacked plugin package.
 #[must_use]
 pub fn mariadb_plugins_root() -> PathBuf {
     servers_dir().join("mariadb-plugins")
 }
 
-/// The nginx of this machine, or the one that was unpacked.
+/// Returns the path of the installed nginx, or of the unpacked one.
 #[must_use]
 pub fn nginx() -> PathBuf {
     let installed = PathBuf::from("/usr/sbin/nginx");
     if installed.exists() { installed } else { nginx_root().join("usr/sbin/nginx") }
 }
 
-/// Where nginx is unpacked to.
+/// Returns the directory of the unpacked nginx.
 #[must_use]
 pub fn nginx_root() -> PathBuf {
     servers_dir().join("nginx")
 }
 
-/// The virtual environment with the client programs.
+/// Returns the directory of the Python virtual environment.
 #[must_use]
 pub fn clients_dir() -> PathBuf {
     servers_dir().join("clients")
 }
 
-/// The Python that has the client programs: `CLEW_TEST_PYTHON`, else that of [`clients_dir`].
+/// Returns the Python interpreter with the client packages: `CLEW_TEST_PYTHON`, or the one in [`clients_dir`].
 #[must_use]
 pub fn clients_python() -> PathBuf {
     std::env::var_os(PYTHON_ENV_VAR).map_or_else(|| clients_dir().join("bin").join("python"), PathBuf::from)
 }
 
-/// The program of SeaweedFS, an S3 server, which comes with [`CLIENT_REQUIREMENTS`].
+/// Returns the path of SeaweedFS, an S3 server, which [`CLIENT_REQUIREMENTS`] installs.
 #[must_use]
 pub fn seaweedfs() -> PathBuf {
     clients_python().with_file_name("weed")
 }
 
-/// Held while something is put into the directory of servers.
+/// Lock on the directory of servers.
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
 }
 
-/// Waits until nobody else puts something into the directory of servers.
+/// Locks the directory of servers. Waits while another process holds the lock.
 pub fn lock() -> Result<Lock, SetupError> {
     let directory = servers_dir();
     let path = directory.join("lock");

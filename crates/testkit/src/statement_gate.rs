@@ -1,5 +1,4 @@
-//! A gate before a server: one statement stops there until it is let through. So a test has time for what, on a real server,
-//! happens between two reads.
+//! Proxy that holds a statement before it reaches the server, so that a test can act between two reads of Clew.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -12,7 +11,7 @@ use tokio::task::JoinHandle;
 
 use crate::server::Server;
 
-/// A gate. Dropping it closes every connection that goes through it.
+/// A gate before a server. Dropping this closes all of its connections.
 #[derive(Debug)]
 pub struct Gate {
     port: u16,
@@ -20,7 +19,7 @@ pub struct Gate {
     accepting: JoinHandle<()>,
 }
 
-/// What is known at the gate.
+/// State of a gate.
 #[derive(Debug)]
 struct State {
     words: &'static str,
@@ -29,7 +28,7 @@ struct State {
 }
 
 impl Gate {
-    /// A gate that stops every statement with these words in it. What is sent before passes.
+    /// Starts a gate that holds every statement with these words. Earlier statements pass.
     pub async fn before(server: &Server, words: &'static str) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr()?.port();
@@ -38,19 +37,19 @@ impl Gate {
         Ok(Self { port, state, accepting })
     }
 
-    /// Where root signs in, through the gate. Without TLS: it must see what passes.
+    /// Returns the URL of root through the gate. It disables TLS, so that the gate can read the statements.
     #[must_use]
     pub fn url(&self) -> String {
         format!("mysql://root@127.0.0.1:{}/?tls=off", self.port)
     }
 
-    /// Waits until a statement state before it.
+    /// Waits until a statement is held.
     pub async fn reached(&self) {
-        // The sender is part of this gate: it cannot be gone.
+        // The wait cannot fail, because this gate owns the sender.
         let _ = self.state.reached.subscribe().wait_for(|reached| *reached).await;
     }
 
-    /// Lets it through, and everything after it.
+    /// Releases the held statement and all later ones.
     pub fn open(&self) {
         self.state.open.send_replace(true);
     }
@@ -65,7 +64,7 @@ impl Drop for Gate {
 async fn accept(listener: TcpListener, server: u16, state: Arc<State>) {
     let mut connections = tokio::task::JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
-        // However a connection ends, its client sees that.
+        // The client notices the end of a connection, so its result is ignored.
         let state = state.clone();
         connections.spawn(async move { forward(client, server, &state).await.is_ok() });
     }
@@ -91,7 +90,7 @@ async fn forward(client: TcpStream, server: u16, state: &State) -> io::Result<()
     }
 }
 
-/// A packet with its head: three bytes of length and a number before its contents.
+/// Reads a packet with its header: three bytes of length and a sequence number.
 async fn read_raw_packet(from: &mut (impl AsyncRead + Unpin)) -> io::Result<Vec<u8>> {
     let mut head = [0; 4];
     from.read_exact(&mut head).await?;

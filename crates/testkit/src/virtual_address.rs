@@ -1,4 +1,4 @@
-//! An address that leads to other servers in turn: a virtual IP that moves at fail-over, or a balancer.
+//! Address that forwards to changing servers: a virtual IP that fails over, or a load balancer.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -8,7 +8,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
-/// A forwarder on a fixed port of 127.0.0.1. Dropping it closes all of its connections.
+/// A forwarder on a fixed port of 127.0.0.1. Dropping this closes all of its connections.
 #[derive(Debug)]
 pub struct VirtualAddress {
     address: SocketAddr,
@@ -17,12 +17,12 @@ pub struct VirtualAddress {
 }
 
 impl VirtualAddress {
-    /// Starts with one backend: every connection leads there until [`VirtualAddress::fail_over_to`].
+    /// Starts with one backend for all connections until [`VirtualAddress::fail_over_to`].
     pub async fn start(backend: SocketAddr) -> io::Result<Self> {
         Self::start_balancing(vec![backend]).await
     }
 
-    /// Starts as a balancer: connections lead to the backends in turn, the first one to the first backend.
+    /// Starts as a load balancer that assigns connections to the backends in rotation, starting with the first.
     pub async fn start_balancing(backends: Vec<SocketAddr>) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
@@ -31,20 +31,20 @@ impl VirtualAddress {
         Ok(Self { address, backends, accepting })
     }
 
-    /// Address of the forwarder.
+    /// Returns the address of the forwarder.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Address for an account.
+    /// Returns the URL for an account.
     #[must_use]
     pub fn url_for(&self, user: &str, password: &str) -> String {
         let separator = if password.is_empty() { "" } else { ":" };
         format!("mysql://{user}{separator}{password}@{}/", self.address)
     }
 
-    /// Moves the address to another server: open connections are cut, new ones lead to `backend`.
+    /// Fails over to another server: closes open connections and forwards new ones to `backend`.
     pub fn fail_over_to(&self, backend: SocketAddr) {
         self.backends.send_replace(vec![backend]);
     }
@@ -67,7 +67,7 @@ async fn accept(listener: TcpListener, backends: watch::Receiver<Vec<SocketAddr>
         };
         accepted = accepted.wrapping_add(1);
         forwarding.spawn(async move {
-            // The end of a connection is seen by its client.
+            // The client notices the end of a connection, so its result is ignored.
             tokio::select! {
                 ended = forward(client, backend) => ended.is_ok(),
                 _ = moved.changed() => false,

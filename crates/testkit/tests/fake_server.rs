@@ -1,4 +1,4 @@
-//! The fake, as a driver sees it.
+//! Fake servers and a MySQL driver.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -15,13 +15,13 @@ async fn connect(fake: &FakeServer) -> Result<Conn, Error> {
         .user(Some("anybody"))
         .pass(Some("anything"))
         .prefer_socket(false)
-        // What a driver would ask for by itself.
+        // Prevents queries that the driver would send itself.
         .max_allowed_packet(Some(1 << 24))
         .wait_timeout(Some(60));
     Conn::new(options).await
 }
 
-/// Number of sessions in the list besides the reader's own, and how the list ended.
+/// Returns the number of sessions in the list without the reader's own, and the result of the list.
 async fn count_sessions(connection: &mut Conn) -> (u64, Result<(), Error>) {
     let mut count = 0;
     let own = u64::from(connection.id());
@@ -31,7 +31,7 @@ async fn count_sessions(connection: &mut Conn) -> (u64, Result<(), Error>) {
     };
     loop {
         match rows.next().await {
-            // The session that reads.
+            // The reader's own session.
             Ok(Some(row)) if row.get::<u64, _>(0) == Some(own) => {}
             Ok(Some(row)) => {
                 count += 1;
@@ -124,7 +124,7 @@ async fn a_fleet_counts_the_connections_of_all_its_nodes() {
     for connection in connections {
         connection.disconnect().await.unwrap();
     }
-    // A fake learns of an end only when it is told to look again.
+    // The fake server notices a closed connection only when its task runs again.
     while open() != (0, 0, 0, 0) {
         tokio::task::yield_now().await;
     }

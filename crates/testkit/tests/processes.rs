@@ -1,4 +1,4 @@
-//! Servers as processes: stopped, resumed, killed, and gone with whoever started them.
+//! Server processes: pause, resume, kill, and death with the parent process.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
@@ -10,18 +10,18 @@ use clew_testkit::setup::SERVERS_DIR_ENV_VAR;
 use clew_testkit::{Flavor, PostgreSql, Server, ServerOptions};
 use mysql_async::prelude::Queryable;
 
-/// Tells a test that it is the process to be killed, and what to start.
+/// Environment variable that makes a test the victim process, with the server to start.
 const VICTIM: &str = "CLEW_TESTKIT_VICTIM";
-/// Stands before the number of the process that the victim started.
+/// Output prefix before the process id of the started server.
 const STARTED: &str = "victim started ";
 
-/// The letter by which the kernel tells what a process does; nothing if there is none.
+/// Returns the state of a process as the kernel's letter, or `None` if the process does not exist.
 fn process_state(pid: u32) -> Option<char> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     stat.rsplit_once(") ")?.1.chars().next()
 }
 
-/// This test program again, with one of its tests.
+/// Returns a command that runs one test of this test program.
 fn rerun(test: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", test, "--nocapture"]).env("RUST_BACKTRACE", "0");
@@ -79,7 +79,7 @@ async fn a_server_ends_with_the_process_that_started_it() {
         assert!(process_state(pid).is_some(), "{name}");
         victim.kill().unwrap();
         victim.wait().unwrap();
-        // Whoever takes orphans in may be slow to bury them.
+        // The reaper of orphans may be slow.
         assert!(until(|| matches!(process_state(pid), None | Some('Z'))).await, "{name} lives on");
         std::fs::remove_dir_all(folder).unwrap();
     }
@@ -117,7 +117,7 @@ async fn a_postgresql_is_gone_with_its_data_and_its_shared_memory() {
     let segments = || std::fs::read_to_string("/proc/sysvipc/shm").unwrap();
     let server = PostgreSql::start().await.unwrap();
     let (pid, folder) = (server.pid(), server.data_dir());
-    // Of a segment the fifth word says who made it.
+    // The fifth field of a segment is the process id of its creator.
     let made_by = |line: &str| line.split_whitespace().nth(4).is_some_and(|maker| maker == pid.to_string());
     assert!(segments().lines().any(made_by));
     drop(server);

@@ -1,4 +1,4 @@
-//! Rogue servers against the driver as it is: each attack succeeds on a client that does not defend itself.
+//! Rogue servers and an unprotected driver: each attack succeeds.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -55,7 +55,7 @@ async fn weak_plugins_yield_the_password_only_to_a_driver_that_allows_them() {
         Conn::new(options(&rogue).enable_cleartext_plugin(true).secure_auth(false)).await.unwrap();
         assert_eq!(rogue.password_leak(PASSWORD), Some(leak));
     }
-    // The driver has no sha256_password.
+    // The driver does not support `sha256_password`.
     let rogue = RogueServer::start(RogueMode::Sha256Password).await.unwrap();
     Conn::new(options(&rogue)).await.unwrap_err();
     assert_eq!(rogue.password_leak(PASSWORD), None);
@@ -69,7 +69,7 @@ async fn a_huge_row_arrives_whole() {
     let mut row: mysql_async::Row = connection.query_first("SHOW FULL PROCESSLIST").await.unwrap().unwrap();
     assert_eq!(row.take::<String, _>(0).unwrap(), "1");
     assert_eq!(row.take::<Vec<u8>, _>(7).unwrap().len(), BYTES);
-    // The next statement finds the connection in order.
+    // The connection is still in sync for the next statement.
     assert_eq!(connection.query_first::<u8, _>("SELECT 1").await.unwrap(), Some(0));
 }
 

@@ -1,4 +1,4 @@
-//! The private S3 server.
+//! Private S3 servers.
 
 #![allow(clippy::unwrap_used)]
 
@@ -6,7 +6,7 @@ use clew_testkit::S3Server;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// The answer to a request without a signature.
+/// Returns the response to an unsigned request.
 async fn ask(server: &S3Server) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(server.endpoint().trim_start_matches("http://")).await?;
     let path = format!("GET /{}/none HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n", S3Server::BUCKET);

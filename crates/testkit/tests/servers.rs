@@ -1,4 +1,4 @@
-//! The kit itself, on both servers.
+//! Private database servers of both flavors.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -43,7 +43,7 @@ async fn odd_sessions_are_shown_as_they_are_expected(flavor: Flavor) {
     odd_transactions_are_there(&server, &odd).await;
 }
 
-/// By session: state and changed rows, asked of the server itself.
+/// Compares states and changed rows with values that the server reports, by session.
 async fn odd_transactions_are_there(server: &Server, odd: &OddSessions) {
     let mut connection = server.connect().await.unwrap();
     let transactions: Vec<(u64, String, u64)> = connection

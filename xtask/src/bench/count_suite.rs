@@ -171,8 +171,7 @@ async fn check_real_server(
         }
         counts.expect(&format!("connections of clew {name} to {flavor}"), log.connections as u64, 1);
     }
-    let opened = async || Ok(connection_count(&server).await?.saturating_sub(before));
-    let remaining = remaining_connections(opened).await?;
+    let remaining = remaining_connections(async || Ok(connection_count(&server).await?.saturating_sub(before))).await?;
     counts.expect(&format!("connections left open to {flavor}"), remaining, 0);
     drop(load);
     step.done();

@@ -139,7 +139,7 @@ mod tests {
         };
         let measurement = run_pairs(case, clew, baseline).await.unwrap();
         assert_eq!(order.into_inner(), "cbcbbccbbc");
-        assert_eq!(measurement.clew, [2.0, 3.0, 4.0, 5.0]);
-        assert_eq!(measurement.baseline, [102.0, 103.0, 104.0, 105.0]);
+        let expected = (vec![2.0, 3.0, 4.0, 5.0], vec![102.0, 103.0, 104.0, 105.0]);
+        assert_eq!((measurement.clew, measurement.baseline), expected);
     }
 }

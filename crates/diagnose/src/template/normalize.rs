@@ -57,7 +57,7 @@ impl Normalizer {
             Token::Comma => self.write_token(b",", false, LastToken::Comma),
             Token::Semicolon if matches!(self.last, LastToken::Start | LastToken::Semicolon) => {}
             Token::Operator(sign @ (b"-" | b"+")) if self.pending_sign.is_some() || self.expects_sign() => {
-                self.push_sign(sign)
+                self.push_sign(sign);
             }
             _ => self.push_other(token),
         }

@@ -47,7 +47,7 @@ pub(super) fn party_summary(facts: &PartyFacts, wait: Option<&Wait>) -> String {
         (Some(seconds), _) => text.extend([", waits ", &*format_duration(seconds)]),
         (None, Some(session)) if facts.is_idle() => text.extend([", idle for ", &*format_duration(session.seconds)]),
         (None, Some(session)) => {
-            text.extend([", ", &*one_line(&session.command), " ", &*format_duration(session.seconds)])
+            text.extend([", ", &*one_line(&session.command), " ", &*format_duration(session.seconds)]);
         }
         (None, None) => {}
     }

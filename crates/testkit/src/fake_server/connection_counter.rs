@@ -1,9 +1,9 @@
-//! How many connections there are, were at once, and were in all.
+//! Counter of open, simultaneous and accepted connections.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
-/// The connections of a fake, or of a fleet of them.
+/// Connection counts of a fake server or of a fleet.
 #[derive(Debug, Default)]
 pub(crate) struct ConnectionCounter {
     open: AtomicU64,
@@ -11,29 +11,29 @@ pub(crate) struct ConnectionCounter {
     accepted: AtomicU64,
 }
 
-/// One that is open, as each of these counters it. Dropping this closes it.
+/// An open connection in two counters. Dropping this closes it.
 #[derive(Debug)]
 pub(super) struct OpenConnection([Arc<ConnectionCounter>; 2]);
 
 impl ConnectionCounter {
-    /// Open now.
+    /// Number of open connections.
     pub(crate) fn open(&self) -> u64 {
         self.open.load(SeqCst)
     }
 
-    /// Open at once, at max_open until now.
+    /// Maximum number of simultaneous connections.
     pub(crate) fn max_open(&self) -> u64 {
         self.max_open.load(SeqCst)
     }
 
-    /// Taken until now.
+    /// Number of accepted connections.
     pub(crate) fn accepted(&self) -> u64 {
         self.accepted.load(SeqCst)
     }
 }
 
 impl OpenConnection {
-    pub(super) fn of(counters: [Arc<ConnectionCounter>; 2]) -> Self {
+    pub(super) fn new(counters: [Arc<ConnectionCounter>; 2]) -> Self {
         for counter in &counters {
             counter.accepted.fetch_add(1, SeqCst);
             let open = counter.open.fetch_add(1, SeqCst) + 1;

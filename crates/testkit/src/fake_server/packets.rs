@@ -1,21 +1,21 @@
-//! Payloads of the protocol's packets.
+//! Payloads of MySQL packets.
 
-/// An OK packet: no rows changed, no id made, autocommit.
+/// OK packet: no changed rows, no insert id, autocommit.
 pub(crate) const OK: [u8; 7] = [0, 0, 0, 2, 0, 0, 0];
-/// The end of columns or of rows.
+/// EOF packet, after the columns or the rows.
 pub(crate) const EOF: [u8; 5] = [0xfe, 0, 0, 2, 0];
 
 /// `CLIENT_LONG_PASSWORD | CONNECT_WITH_DB | PROTOCOL_41 | TRANSACTIONS | SECURE_CONNECTION | PLUGIN_AUTH | CONNECT_ATTRS`
 const CAPABILITIES: u32 = 0x1 | 0x8 | 0x200 | 0x2000 | 0x8000 | 0x0008_0000 | 0x0010_0000;
-/// Random bytes of a greeting; here they are always the same.
+/// Nonce of a greeting. It is constant in tests.
 pub(crate) const NONCE: [u8; 20] = *b"12345678123456789012";
 
-/// The first packet of the fake server.
+/// Greeting of the fake server.
 pub(super) fn greeting(connection: u32) -> Vec<u8> {
     greeting_of("9.7.4-fake", connection, 0, "mysql_native_password")
 }
 
-/// The first packet of a server with this version, further capabilities and default authentication plugin.
+/// Greeting with this server version, additional capabilities and default authentication plugin.
 pub(crate) fn greeting_of(version: &str, connection: u32, further_capabilities: u32, plugin: &str) -> Vec<u8> {
     let [low_a, low_b, high_a, high_b] = (CAPABILITIES | further_capabilities).to_le_bytes();
     let (first, second) = NONCE.split_at(8);
@@ -33,24 +33,24 @@ pub(crate) fn greeting_of(version: &str, connection: u32, further_capabilities: 
     packet
 }
 
-/// An error before or after the greeting.
+/// Error packet, before or after the greeting.
 pub(crate) fn error(code: u16, message: &str) -> Vec<u8> {
     let [low, high] = code.to_le_bytes();
     [&[0xff, low, high], message.as_bytes()].concat()
 }
 
-/// A text column.
+/// Definition of a text column.
 pub(crate) fn column(name: &str) -> Vec<u8> {
     let mut packet = Vec::new();
     for text in ["def", "", "", "", name, ""] {
         push_text(&mut packet, text.as_bytes());
     }
-    // Length of what follows, utf8mb4, width, type VAR_STRING, flags, decimals, filler.
+    // Length of the following fields, utf8mb4, width, type VAR_STRING, flags, decimals, filler.
     packet.extend_from_slice(&[12, 45, 0, 0, 1, 0, 0, 253, 0, 0, 0, 0, 0]);
     packet
 }
 
-/// A row of text; `None` is NULL.
+/// Text row; `None` is NULL.
 pub(crate) fn row(values: &[Option<&[u8]>]) -> Vec<u8> {
     let mut packet = Vec::new();
     for value in values {
@@ -62,7 +62,7 @@ pub(crate) fn row(values: &[Option<&[u8]>]) -> Vec<u8> {
     packet
 }
 
-/// Text behind its length: one byte of it, or two behind a mark. Texts of the fake are shorter than 64 KiB.
+/// Appends a length-encoded text: one length byte, or a mark and two bytes. Texts must be shorter than 64 KiB.
 fn push_text(packet: &mut Vec<u8>, text: &[u8]) {
     let length = u16::try_from(text.len()).unwrap_or(u16::MAX);
     match u8::try_from(length) {

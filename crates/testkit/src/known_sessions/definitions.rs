@@ -1,10 +1,10 @@
-//! Who the sixty are.
+//! Definitions of the sixty sessions.
 
 use crate::flavor::Flavor;
 use crate::known_sessions::ExpectedTransaction;
 use crate::raw_client::Charset;
 
-/// When a session is opened.
+/// Opening time of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Age {
     Old,
@@ -15,17 +15,17 @@ pub(super) enum Age {
 #[derive(Debug, Clone)]
 pub(super) struct Statement {
     pub(super) sent: Vec<u8>,
-    pub(super) shown: ShownText,
+    pub(super) expected: ExpectedText,
 }
 
-/// How the server shows a statement on a UTF-8 connection.
+/// Statement in the process list on a UTF-8 connection.
 #[derive(Debug, Clone)]
-pub(super) enum ShownText {
+pub(super) enum ExpectedText {
     AsSent,
-    As(Vec<u8>),
+    Bytes(Vec<u8>),
 }
 
-/// One of the sixty.
+/// Definition of a session.
 #[derive(Debug, Clone)]
 pub(super) struct SessionDefinition {
     pub(super) age: Age,
@@ -33,7 +33,7 @@ pub(super) struct SessionDefinition {
     pub(super) database: Option<&'static str>,
     pub(super) ipv6: bool,
     pub(super) charset: Charset,
-    /// Statements that are run to their end first.
+    /// Statements that run to their end first.
     pub(super) before: &'static [&'static str],
     pub(super) statement: Option<Statement>,
     pub(super) state: &'static str,
@@ -55,7 +55,7 @@ pub(super) const SETUP_STATEMENTS: [&str; 7] = [
       UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9) c",
 ];
 
-/// Accounts, odd ones among them.
+/// Account names, including names that need escaping.
 pub(super) const USERS: [&str; 10] =
     ["app", "reader", "=cmd", "+sum", "-dash", "@at", "o'brien", "comma,user", "quo\"te", "用户"];
 
@@ -74,7 +74,7 @@ impl SessionDefinition {
         }
     }
 
-    fn opened_late(self) -> Self {
+    fn opened_later(self) -> Self {
         Self { age: Age::Young, ..self }
     }
 
@@ -88,19 +88,19 @@ impl SessionDefinition {
     }
 
     fn with_statement(self, statement: &str) -> Self {
-        self.with_raw_statement(statement.as_bytes().to_vec(), ShownText::AsSent)
+        self.with_raw_statement(statement.as_bytes().to_vec(), ExpectedText::AsSent)
     }
 
-    fn with_raw_statement(self, sent: Vec<u8>, shown: ShownText) -> Self {
-        Self { statement: Some(Statement { sent, shown }), state: "User sleep", ..self }
+    fn with_raw_statement(self, sent: Vec<u8>, expected: ExpectedText) -> Self {
+        Self { statement: Some(Statement { sent, expected }), state: "User sleep", ..self }
     }
 
-    /// Sleeps with this text in a comment.
+    /// Runs a sleep with this text in a comment.
     fn sleeping_with_comment(self, comment: &str) -> Self {
         self.with_statement(&format!("SELECT SLEEP(100000) /* {comment} */"))
     }
 
-    /// Waits for a row that another transaction has locked, after two changes of its own.
+    /// Modifies two rows, then waits for a row lock of another transaction.
     fn waiting_for_row(self, statement: &str, state: &'static str) -> Self {
         let before = &[
             "SET SESSION innodb_lock_wait_timeout = 100000",
@@ -112,14 +112,14 @@ impl SessionDefinition {
     }
 }
 
-/// Text of another character set inside a comment: what is sent, and what must come out.
-fn in_charset(charset: Charset, sent: &[u8], shown: &[u8]) -> SessionDefinition {
+/// Defines a session with a comment in another character set: the sent bytes and the expected bytes.
+fn in_charset(charset: Charset, sent: &[u8], expected: &[u8]) -> SessionDefinition {
     let comment = |text| [b"SELECT SLEEP(100000) /* ".as_slice(), text, b" */"].concat();
     SessionDefinition { charset, ..SessionDefinition::idle("app", None) }
-        .with_raw_statement(comment(sent), ShownText::As(comment(shown)))
+        .with_raw_statement(comment(sent), ExpectedText::Bytes(comment(expected)))
 }
 
-/// All sixty.
+/// Returns the definitions of all sessions.
 pub(super) fn all(flavor: Flavor) -> Vec<SessionDefinition> {
     let shop = || SessionDefinition::idle("app", Some("shop"));
     let mut definitions: Vec<SessionDefinition> =
@@ -134,20 +134,20 @@ pub(super) fn all(flavor: Flavor) -> Vec<SessionDefinition> {
     definitions.extend(transactions(flavor, shop));
     definitions.extend(statements(flavor));
     definitions.extend([
-        SessionDefinition::idle("app", None).opened_late(),
-        SessionDefinition::idle("reader", None).opened_late(),
+        SessionDefinition::idle("app", None).opened_later(),
+        SessionDefinition::idle("reader", None).opened_later(),
         shop()
-            .opened_late()
+            .opened_later()
             .in_transaction(&["START TRANSACTION", "UPDATE t SET v = v + 1 WHERE id BETWEEN 401 AND 404"], 4),
-        SessionDefinition::idle("app", None).opened_late().sleeping_with_comment("young"),
-        SessionDefinition::idle("reader", Some("shop")).opened_late().sleeping_with_comment("young, too"),
-        SessionDefinition::idle("app", None).opened_late().over_ipv6().sleeping_with_comment("young, from ::1"),
+        SessionDefinition::idle("app", None).opened_later().sleeping_with_comment("young"),
+        SessionDefinition::idle("reader", Some("shop")).opened_later().sleeping_with_comment("young, too"),
+        SessionDefinition::idle("app", None).opened_later().over_ipv6().sleeping_with_comment("young, from ::1"),
     ]);
     definitions
 }
 
 fn transactions(flavor: Flavor, shop: impl Fn() -> SessionDefinition) -> Vec<SessionDefinition> {
-    let (writing, looking) = match flavor {
+    let (update_state, read_state) = match flavor {
         Flavor::MariaDb => ("Updating", "Statistics"),
         Flavor::MySql => ("updating", "statistics"),
     };
@@ -164,9 +164,9 @@ fn transactions(flavor: Flavor, shop: impl Fn() -> SessionDefinition) -> Vec<Ses
         shop()
             .in_transaction(&["START TRANSACTION", "DELETE FROM t WHERE id BETWEEN 31 AND 33"], 3)
             .sleeping_with_comment("at work"),
-        shop().waiting_for_row("UPDATE t SET v = 1 WHERE id = 1", writing),
-        shop().waiting_for_row("DELETE FROM t\r\nWHERE id = 2 -- \"waits\", too", writing),
-        shop().waiting_for_row("SELECT v FROM t WHERE id = 3 FOR UPDATE", looking),
+        shop().waiting_for_row("UPDATE t SET v = 1 WHERE id = 1", update_state),
+        shop().waiting_for_row("DELETE FROM t\r\nWHERE id = 2 -- \"waits\", too", update_state),
+        shop().waiting_for_row("SELECT v FROM t WHERE id = 3 FOR UPDATE", read_state),
     ]
 }
 
@@ -181,25 +181,27 @@ fn statements(flavor: Flavor) -> Vec<SessionDefinition> {
         app().sleeping_with_comment("tab\ttab\t\ttab"),
         app().sleeping_with_comment("🧵🔥 e\u{301}"),
         app().sleeping_with_comment("会话诊断，锁等待"),
-        // The last two end with the byte of a backslash.
+        // The second byte of the last two characters is a backslash.
         in_charset(Charset::Gbk, b"\xbb\xe1\xbb\xb0\xd5\xef\xb6\xcf \xd5\x5c\xdf\x5c", "会话诊断 誠運".as_bytes()),
         in_charset(Charset::Latin1, b"M\xfcnchen \xa9 \x80", "München © €".as_bytes()),
-        // Where a client says that it cannot send an emoji and does, the server makes a question mark of each byte.
+        // The character set cannot encode the emoji, so the server replaces each byte by a question mark.
         in_charset(Charset::Utf8mb3, "会话 🧵.".as_bytes(), "会话 ????.".as_bytes()),
         in_charset(Charset::Binary, b"\x89PNG \xe4\xbc\x9a \xe9", b"\x89PNG \xe4\xbc\x9a \xe9"),
-        app().with_raw_statement(b"SELECT SLEEP(100000) /* \xff\xfe caf\xe9 \xc3 */".to_vec(), ShownText::AsSent),
+        app().with_raw_statement(b"SELECT SLEEP(100000) /* \xff\xfe caf\xe9 \xc3 */".to_vec(), ExpectedText::AsSent),
         match flavor {
-            // It parses the whole statement, but shows it up to the NUL byte.
-            Flavor::MySql => app().with_raw_statement(nul, ShownText::As(b"SELECT SLEEP(100000) /* before".to_vec())),
-            Flavor::MariaDb => app().with_raw_statement(nul, ShownText::AsSent),
+            // MySQL parses the whole statement but shows it only up to the NUL byte.
+            Flavor::MySql => {
+                app().with_raw_statement(nul, ExpectedText::Bytes(b"SELECT SLEEP(100000) /* before".to_vec()))
+            }
+            Flavor::MariaDb => app().with_raw_statement(nul, ExpectedText::AsSent),
         },
         large(1 << 20),
         large(8 << 20),
         app().with_statement("-- a formula?\nSELECT SLEEP(100000)"),
-        // Blanks and semicolons around a statement are cut off by both servers.
+        // Both servers trim whitespace and semicolons around a statement.
         app().with_raw_statement(
             b"\r\n\t DO SLEEP(100000) ;;\r\n".to_vec(),
-            ShownText::As(b"DO SLEEP(100000)".to_vec()),
+            ExpectedText::Bytes(b"DO SLEEP(100000)".to_vec()),
         ),
         app().sleeping_with_comment("back\\slash \\x00 \\"),
         app().sleeping_with_comment("=1+1 @SUM(A1) -2 +3"),

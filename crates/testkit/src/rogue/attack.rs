@@ -1,4 +1,4 @@
-//! Attacks on clients that have signed in.
+//! Attacks on authenticated clients.
 
 use std::io;
 
@@ -9,10 +9,10 @@ use super::{RogueMode, responses};
 use crate::fake_server::packets;
 use crate::protocol::{MAX_PAYLOAD, read_packet, write_head, write_packet};
 
-/// Bytes that are written at once.
+/// Size of a write.
 const CHUNK_SIZE: usize = 64 << 10;
 
-/// Attacks by the response to a statement. Returns false where the mode has no attack on signed-in clients.
+/// Attacks the client in the response to a statement. Returns false if the mode attacks only during authentication.
 pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     statement: &str,
@@ -46,12 +46,12 @@ pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
     Ok(true)
 }
 
-/// 2^23 in the protocol's form of three bytes: more columns than a client can hold, and few enough for the driver to make room for them.
+/// 2^23 in the three-byte encoding: more columns than a client can hold, but few enough for the driver to allocate them.
 const MANY_COLUMNS: [u8; 4] = [0xfd, 0, 0, 0x80];
-/// 2^40 in the protocol's form of eight bytes: `mysql_async` allocates 32 TiB for it, and the process aborts.
+/// 2^40 in the eight-byte encoding: `mysql_async` allocates 32 TiB for it, and the process aborts.
 const HUGE_COUNT: [u8; 9] = [0xfe, 0, 0, 0, 0, 0, 1, 0, 0];
 
-/// Requests a file; records its pieces as packets.
+/// Requests a file and records its chunks as packets.
 async fn request_file<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     path: &str,
@@ -68,7 +68,7 @@ async fn request_file<S: AsyncRead + AsyncWrite + Unpin>(
     }
 }
 
-/// One row: `1` in every column but the last, which has so many bytes.
+/// Sends one row with `1` in every column except the last, which has this size.
 async fn huge_row<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     columns: usize,
@@ -95,7 +95,7 @@ async fn huge_row<S: AsyncRead + AsyncWrite + Unpin>(
             start.clear();
         }
         left -= payload;
-        // A full packet is followed by another one, even if that is empty.
+        // A full packet is followed by another packet, which may be empty.
         if payload < MAX_PAYLOAD {
             return write_packet(stream, sequence, &packets::EOF).await;
         }
@@ -130,7 +130,7 @@ async fn repeat<S: AsyncRead + AsyncWrite + Unpin>(
     }
 }
 
-/// Pseudo-random bytes (xorshift32), a MiB of them, then the end of the connection.
+/// Sends 1 MiB of pseudo-random bytes (xorshift32), then closes the connection.
 async fn garbage<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, recording: &Recording) -> io::Result<()> {
     let mut state = 0x9e37_79b9_u32;
     for _ in 0..16 {

@@ -1,4 +1,4 @@
-//! Authentication with a rogue server: every request by which a server can ask for a recoverable password.
+//! Authentication with a rogue server: the requests by which a server can obtain a recoverable password.
 
 use std::io;
 
@@ -10,14 +10,14 @@ use super::rsa_key::PUBLIC_KEY;
 use crate::fake_server::packets;
 use crate::protocol::{read_packet, write_packet};
 
-/// Further authentication data for the client.
+/// Packet type of additional authentication data.
 const MORE_DATA: u8 = 1;
-/// `caching_sha2_password`: the server requests the password itself.
+/// Request of `caching_sha2_password` for the password itself.
 const FULL_AUTHENTICATION: u8 = 4;
-/// Request for the server's RSA key, of `caching_sha2_password` and of `sha256_password`.
+/// Client requests for the server's RSA key, of `caching_sha2_password` and of `sha256_password`.
 const KEY_REQUESTS: [&[u8]; 2] = [&[2], &[1]];
 
-/// Authentication plugin of the greeting.
+/// Returns the authentication plugin in the greeting.
 pub(super) fn default_plugin(mode: &RogueMode) -> &'static str {
     match mode {
         RogueMode::FullAuthentication => "caching_sha2_password",
@@ -25,7 +25,7 @@ pub(super) fn default_plugin(mode: &RogueMode) -> &'static str {
     }
 }
 
-/// Continues after the client's handshake response, and signs the client in.
+/// Continues after the client's handshake response and authenticates the client.
 pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     mut sequence: u8,
@@ -46,7 +46,7 @@ pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
     stream.flush().await
 }
 
-/// Sends a request and receives what the client answers, the RSA key in between where the client requests it.
+/// Sends a request and receives the response. Sends the RSA key first if the client requests it.
 async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     sequence: u8,

@@ -1,18 +1,18 @@
-//! Recognises a password in what a client sent to a rogue server.
+//! Detection of a password in the packets that a client sent to a rogue server.
 
 use super::rsa_key;
 use crate::fake_server::packets::NONCE;
 
-/// Form of a password from which the server recovers it.
+/// Form of a sent password from which the server can recover it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PasswordLeak {
-    /// In clear.
+    /// Plain text.
     Clear,
     /// Encrypted with the server's own RSA key.
     Rsa,
-    /// XOR-ed with the nonce.
+    /// XOR with the nonce.
     Xor,
-    /// Scrambled by `mysql_old_password`, which eight bytes and a laptop break.
+    /// Scramble of `mysql_old_password`, whose 8 bytes can be broken on a laptop.
     OldPassword,
 }
 
@@ -33,7 +33,7 @@ pub(super) fn find(packets: &[Vec<u8>], password: &str) -> Option<PasswordLeak> 
     })
 }
 
-/// The scramble of MySQL 3.23 and 4.0 with the first 8 bytes of the nonce.
+/// Computes the scramble of MySQL 3.23 and 4.0 with the first 8 bytes of the nonce.
 fn old_password(password: &str) -> Vec<u8> {
     const MAXIMUM: u32 = 0x3fff_ffff;
     let (message, pass) = (old_hash(&NONCE[..8]), old_hash(password.as_bytes()));

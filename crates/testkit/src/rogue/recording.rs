@@ -1,4 +1,4 @@
-//! Everything that clients send to a rogue server.
+//! Recording of everything that clients send to a rogue server.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Mutex, PoisonError};

@@ -1,4 +1,4 @@
-//! Plausible answers to statements that a rogue server does not attack.
+//! Plausible responses to statements that a rogue server does not attack.
 
 use std::io;
 
@@ -7,10 +7,10 @@ use tokio::io::AsyncWrite;
 use crate::fake_server::packets;
 use crate::protocol::write_packet;
 
-/// Columns of `SHOW FULL PROCESSLIST` on MySQL; MariaDB has one more, which is optional for clients.
+/// Number of columns of `SHOW FULL PROCESSLIST` on MySQL. MariaDB has one more, which is optional for clients.
 const PROCESS_LIST_COLUMNS: usize = 8;
 
-/// Answers a statement in lower case: constants are answered with a row, tables are empty, all else succeeds.
+/// Responds to a lower-case statement: constants with one row, tables with no rows, other statements with OK.
 pub(super) async fn send(
     stream: &mut (impl AsyncWrite + Unpin),
     statement: &str,
@@ -39,7 +39,7 @@ pub(super) async fn send_columns(stream: &mut (impl AsyncWrite + Unpin), columns
     Ok(sequence.wrapping_add(1))
 }
 
-/// Columns of the answer; nothing for a statement without rows.
+/// Returns the number of result columns, or `None` for a statement without rows.
 pub(super) fn column_count(statement: &str) -> Option<usize> {
     if statement.contains("processlist") && statement.starts_with("show") {
         Some(PROCESS_LIST_COLUMNS)
@@ -61,7 +61,7 @@ fn row(statement: &str, version: &str, connection: u32) -> Option<Vec<String>> {
         return Some(vec![name.to_owned(), if name == "uptime" { "100000" } else { "" }.to_owned()]);
     }
     let list = select_list(statement)?;
-    // The start of the server is read from a table.
+    // The server's start time is in a table.
     if reads_table(statement) && !statement.contains("'uptime'") {
         return None;
     }
@@ -81,7 +81,7 @@ fn constant(expression: &str, version: &str, connection: u32) -> String {
     }
 }
 
-/// The expressions of a `SELECT`.
+/// Returns the expressions of a `SELECT`.
 fn select_list(statement: &str) -> Option<Vec<&str>> {
     let list = statement.trim_start().strip_prefix("select")?;
     let mut expressions = Vec::new();
@@ -105,7 +105,7 @@ fn select_list(statement: &str) -> Option<Vec<&str>> {
     Some(expressions)
 }
 
-/// Whether a `SELECT` reads a table outside of parentheses.
+/// Returns true if a `SELECT` reads a table outside of parentheses.
 fn reads_table(statement: &str) -> bool {
     let depth = |text: &str| text.matches('(').count() == text.matches(')').count();
     statement.match_indices('f').any(|(at, _)| is_from(statement, at) && statement.get(..at).is_some_and(depth))

@@ -1,4 +1,4 @@
-//! The RSA key of rogue servers. It protects nothing: it is public, so that a test can decrypt what was encrypted with it.
+//! RSA key of rogue servers. It is public, because tests use it to decrypt the packets of clients.
 
 use num_bigint::BigUint;
 use sha1::{Digest, Sha1};
@@ -30,18 +30,18 @@ const PRIVATE_EXPONENT: &str = concat!(
     "eb983f569cb946e552ec7a29be39bbce1dc4682801bb7db624fc513e217941415964d0e93225413f2a456806e542cdff",
 );
 
-/// Bytes of a block, and of a SHA-1 hash.
+/// Sizes in bytes of an RSA block and of a SHA-1 hash.
 const BLOCK: usize = 256;
 const HASH: usize = 20;
 
-/// Decrypts a block with OAEP padding (RFC 8017, section 7.1.2) and without a label; nothing where it was not encrypted with this key.
+/// Decrypts a block with OAEP padding (RFC 8017, section 7.1.2) without a label. Returns `None` if the key does not match.
 pub(super) fn decrypt(block: &[u8]) -> Option<Vec<u8>> {
     if block.len() != BLOCK {
         return None;
     }
     let number = |hex: &str| BigUint::parse_bytes(hex.as_bytes(), 16);
     let padded = BigUint::from_bytes_be(block).modpow(&number(PRIVATE_EXPONENT)?, &number(MODULUS)?).to_bytes_be();
-    // The first byte of the block is 0: it is missing here.
+    // The big integer omits the leading zero byte of the block.
     let (masked_seed, masked) = padded.split_at_checked(HASH)?;
     let seed = xor(masked_seed, &mask(masked, HASH));
     let data = xor(masked, &mask(&seed, masked.len()));

@@ -1,4 +1,4 @@
-//! Waits for the definition of a table.
+//! Waits for table metadata locks.
 
 use super::{BOTH, Scenario};
 use crate::flavor::Flavor;
@@ -44,7 +44,7 @@ pub(super) fn all() -> Vec<Scenario> {
     ]
 }
 
-/// All wait for the definition of a table, and `a` is the root.
+/// Scenario whose waiters wait for table metadata, with `a` as the root blocker.
 pub(super) fn table(name: &str, script: &str, waits: &str) -> Scenario {
     table_of(BOTH, name, script, waits)
 }

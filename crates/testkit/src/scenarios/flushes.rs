@@ -1,4 +1,4 @@
-//! Waits around `FLUSH TABLES` of one table.
+//! Waits of `FLUSH TABLES` for one table.
 
 use super::ddl::{table, table_of};
 use super::{MARIADB, MYSQL, Scenario};

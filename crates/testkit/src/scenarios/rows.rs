@@ -1,4 +1,4 @@
-//! Waits for locks of InnoDB.
+//! Waits for InnoDB locks.
 
 use super::{BOTH, Scenario};
 
@@ -9,7 +9,7 @@ pub(super) fn all() -> Vec<Scenario> {
             "a row that is only read",
             "a: BEGIN\na: SELECT * FROM t WHERE id = 1 LOCK IN SHARE MODE\nb? UPDATE t SET v = 2 WHERE id = 1",
         ),
-        // MariaDB gives neither reader a number.
+        // MariaDB assigns no transaction id to either reader.
         Scenario::new(
             BOTH,
             "a row that one of two readers reads",
@@ -40,7 +40,7 @@ pub(super) fn all() -> Vec<Scenario> {
             "a unique key that another inserts",
             "a: BEGIN\na: INSERT INTO t VALUES (7, 7, 7)\nb? INSERT INTO t VALUES (8, 8, 7)",
         ),
-        // It is kept until the statement ends that inserts it does not know how many rows.
+        // An insert with an unknown number of rows holds the auto-increment lock until its end.
         Scenario::new(
             BOTH,
             "numbers that a statement gives its rows",
@@ -60,7 +60,7 @@ pub(super) fn all() -> Vec<Scenario> {
     ]
 }
 
-/// `b` waits for `a`, for a row.
+/// Scenario in which `b` waits for a row lock of `a`.
 fn row(name: &str, script: &str) -> Scenario {
     Scenario::new(BOTH, name, script, "b>a", "a", "row")
 }

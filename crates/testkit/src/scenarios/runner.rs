@@ -1,4 +1,4 @@
-//! Builds a scenario on a server, and clears it away.
+//! Runner that builds a scenario on a server and clears it.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -15,14 +15,14 @@ use crate::flavor::Flavor;
 use crate::raw_client::{Charset, RawSession};
 use crate::server::Server;
 
-/// For a session to get where it should be, and for a scenario to be cleared away.
+/// Time limit of a step, and of clearing a scenario.
 const STEP_TIMEOUT: Duration = Duration::from_secs(30);
-/// Between two looks. InnoDB makes its table of transactions anew only for name did not read_state for a tenth of a second.
+/// Interval between two reads. InnoDB refreshes its transaction table only after a tenth of a second without a read.
 const POLL_INTERVAL: Duration = Duration::from_millis(120);
-/// Error of a `KILL` whose session is gone already.
+/// Error code of a `KILL` for a session that does not exist.
 const NO_SUCH_THREAD: u16 = 1094;
 
-/// Tables and routines that scenarios use. Ids leave gaps.
+/// Creates the tables and routines of the scenarios. The ids leave gaps.
 const SETUP_STATEMENTS: [&str; 18] = [
     "DROP DATABASE IF EXISTS shop",
     "CREATE DATABASE shop",
@@ -36,7 +36,7 @@ const SETUP_STATEMENTS: [&str; 18] = [
     "CREATE TABLE shop.numbered (id INT PRIMARY KEY AUTO_INCREMENT, v INT NOT NULL) ENGINE = InnoDB",
     "CREATE TABLE shop.old (id INT PRIMARY KEY, v INT NOT NULL) ENGINE = MyISAM",
     "INSERT INTO shop.old VALUES (1, 1), (2, 2)",
-    // A DROP DATABASE that was killed in the middle leaves routines behind.
+    // A killed DROP DATABASE leaves routines behind.
     "DROP PROCEDURE IF EXISTS shop.slow",
     "DROP FUNCTION IF EXISTS shop.slowly",
     "CREATE PROCEDURE shop.slow() DO SLEEP(600)",
@@ -45,40 +45,40 @@ const SETUP_STATEMENTS: [&str; 18] = [
     "CREATE EVENT shop.nightly ON SCHEDULE EVERY 1 YEAR STARTS '2037-01-01' DO SET @x = 1",
 ];
 
-/// Tablespaces of MySQL that somebody made.
-const TABLESPACES: &str =
+/// Lists the user-defined tablespaces of MySQL.
+const TABLESPACES_QUERY: &str =
     "SELECT name FROM information_schema.innodb_tablespaces WHERE space_type = 'General' AND name <> 'mysql'";
 
-/// Why a scenario is not there.
+/// Error of a scenario.
 #[derive(Debug, thiserror::Error)]
 pub enum ScenarioError {
-    /// Its script is wrong.
+    /// The script is invalid.
     #[error("no step of a scenario: {0}")]
     Script(String),
-    /// A session of it.
+    /// A session failed.
     #[error("session {name} could not {statement}: {source}")]
     Session {
-        /// Its name.
+        /// Name of the session.
         name: String,
-        /// What it should do.
+        /// Failed statement.
         statement: String,
-        /// Why not.
+        /// Cause.
         source: io::Error,
     },
-    /// A session is not where it should be.
+    /// A session did not reach its expected state.
     #[error("{what} after {STEP_TIMEOUT:?}:\n{list}")]
     NotSettled {
-        /// What is not so.
+        /// Unmet condition.
         what: String,
-        /// The process list.
+        /// Process list.
         list: String,
     },
-    /// The server, asked how far things are.
+    /// Reading the state of the sessions failed.
     #[error(transparent)]
     Server(#[from] mysql_async::Error),
 }
 
-/// A scenario that stands on a server.
+/// A scenario on a server.
 #[derive(Debug)]
 pub struct BuiltScenario {
     sessions: BTreeMap<String, RawSession>,
@@ -86,7 +86,7 @@ pub struct BuiltScenario {
 }
 
 impl Scenario {
-    /// Builds it on a server, in the schema `shop`, which is made anew.
+    /// Builds the scenario on a server, in a new schema `shop`.
     pub async fn build(&self, server: &Server) -> Result<BuiltScenario, ScenarioError> {
         let mut control = server.connect().await?;
         create_schema(server.flavor(), &mut control).await?;
@@ -106,13 +106,13 @@ impl Scenario {
 }
 
 impl BuiltScenario {
-    /// Thread ids by the sessions' names, also of those that hung up.
+    /// Returns thread ids by session name, including disconnected sessions.
     #[must_use]
     pub fn ids(&self) -> &BTreeMap<String, u64> {
         &self.ids
     }
 
-    /// The session of a name that is still open.
+    /// Returns an open session by name.
     pub fn session(&mut self, name: &str) -> Option<&mut RawSession> {
         self.sessions.get_mut(name)
     }
@@ -123,7 +123,7 @@ impl BuiltScenario {
                 let session = self.open_session(name, server).await?;
                 let done = match session.begin(statement.as_bytes()).await {
                     Ok(()) => timeout(STEP_TIMEOUT, session.answer()).await.unwrap_or_else(|_| Err(timeout_error())),
-                    session_error => session_error,
+                    failed => failed,
                 };
                 done.map_err(|source| session_error(name, statement, source))
             }
@@ -167,8 +167,8 @@ impl BuiltScenario {
         self.sessions.get_mut(name).ok_or_else(gone)
     }
 
-    /// Lets these sessions go on as an application would: each takes the answer for which it waits and hangs up, which lets go
-    /// of whatever it holds. Those that got no answer within the limit stay, and are named.
+    /// Lets the sessions finish like an application: each waits for its response and disconnects, which releases its locks.
+    /// Returns the names of the sessions without a response within the limit, which stay open.
     pub async fn finish(&mut self, waiters: &[&str], limit: Duration) -> Vec<String> {
         let mut finishing = JoinSet::new();
         for &name in waiters {
@@ -191,8 +191,8 @@ impl BuiltScenario {
         stuck
     }
 
-    /// Ends all of it: sessions, prepared transactions. Who waits is ended first: were its blocker gone before, it would go on, and be
-    /// killed in the middle of a change that leaves files behind.
+    /// Ends all sessions and prepared transactions. Waiters are killed first.
+    /// A waiter whose blocker ends first would continue, and a kill in the middle of its change would leave files behind.
     pub async fn clear(self, server: &Server) -> Result<(), ScenarioError> {
         let mut control = server.connect().await?;
         let ids: Vec<u64> = self.ids.values().copied().collect();
@@ -208,8 +208,9 @@ impl BuiltScenario {
     }
 }
 
-/// Waits until these sessions are gone. A session that waits for a prepared transaction may end only after that; one that has
-/// prepared it must end before, and leaves it behind when it is gone from the list already: at the end, no prepared one may be left.
+/// Waits until the sessions have ended and rolls back prepared transactions.
+/// A waiter for a prepared transaction may end only after its rollback.
+/// With `with_prepared`, no prepared transaction may remain, because a session can leave one behind when it ends.
 async fn wait_until_gone(control: &mut Conn, ids: &[u64], with_prepared: bool) -> Result<(), ScenarioError> {
     let start = Instant::now();
     loop {
@@ -235,27 +236,27 @@ async fn kill(control: &mut Conn, ids: &[u64]) -> mysql_async::Result<()> {
     Ok(())
 }
 
-/// Makes the schema anew. What stands outside it, of an earlier scenario, is cleared away.
+/// Creates the schema and removes objects of earlier scenarios outside of it.
 async fn create_schema(flavor: Flavor, control: &mut Conn) -> mysql_async::Result<()> {
     for statement in SETUP_STATEMENTS {
         control.query_drop(statement).await?;
     }
     if flavor == Flavor::MySql {
-        for name in control.query::<String, _>(TABLESPACES).await? {
+        for name in control.query::<String, _>(TABLESPACES_QUERY).await? {
             control.query_drop(format!("DROP TABLESPACE {name}")).await?;
         }
     }
     Ok(())
 }
 
-/// Rolls prepared transactions back, once none belongs to a session any more. MariaDB would run_step a rollback by name earlier, while the
-/// session that prepared it is just leaving it: the name would be gone, and the transaction stay with its locks. Returns how many
-/// names there were.
+/// Rolls back prepared transactions once none belongs to a session. Returns the number of prepared transactions.
+/// MariaDB accepts an earlier rollback while the session is ending,
+/// but then loses the name and keeps the transaction with its locks.
 async fn roll_back_prepared(control: &mut Conn) -> mysql_async::Result<usize> {
     let prepared: Vec<(i64, usize, usize, String)> = control.query("XA RECOVER").await?;
-    let left = "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_mysql_thread_id = 0";
+    let detached = "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_mysql_thread_id = 0";
     let count = prepared.len();
-    if control.query_first(left).await?.unwrap_or(0) < count {
+    if control.query_first(detached).await?.unwrap_or(0) < count {
         return Ok(count);
     }
     for (_, length, _, name) in prepared {
@@ -267,7 +268,7 @@ async fn roll_back_prepared(control: &mut Conn) -> mysql_async::Result<usize> {
     Ok(count)
 }
 
-/// Sessions as the server sees them, by thread id.
+/// State of the sessions on the server, by thread id.
 #[derive(Debug, Default)]
 struct ServerState {
     present: Vec<u64>,
@@ -283,12 +284,12 @@ async fn read_state(control: &mut Conn) -> mysql_async::Result<ServerState> {
     let rows: Vec<Row> = control.query("SHOW PROCESSLIST").await?;
     for row in &rows {
         let id: u64 = row.get(0).unwrap_or_default();
-        let state: String = row.get::<Option<String>, _>(6).flatten().unwrap_or_default();
+        let session_state: String = row.get::<Option<String>, _>(6).flatten().unwrap_or_default();
         state.present.push(id);
-        if state == "User lock" || state.starts_with("Waiting for ") {
+        if session_state == "User lock" || session_state.starts_with("Waiting for ") {
             state.waiting.push(id);
         }
-        if state == "User sleep" {
+        if session_state == "User sleep" {
             state.sleeping.push(id);
         }
         state.list = format!("{}{row:?}\n", state.list);

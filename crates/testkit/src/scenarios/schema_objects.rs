@@ -1,4 +1,4 @@
-//! Waits for definitions of what is no table: schemas, routines, triggers, events, tablespaces.
+//! Waits for metadata locks of schemas, routines, triggers, events and tablespaces.
 
 use super::ddl::{table, table_of};
 use super::{BOTH, MARIADB, MYSQL, Scenario};
@@ -8,12 +8,12 @@ pub(super) fn all() -> Vec<Scenario> {
         table("DROP DATABASE behind a reader", "a: BEGIN\na: SELECT * FROM t\nb? DROP DATABASE shop", "b>a"),
         table(
             "CREATE TABLE behind a DROP DATABASE that waits",
-            // Signing in to the schema would wait too.
+            // Opens the session first, because a login to the schema would also wait.
             "c: DO 1\na: BEGIN\na: SELECT * FROM t\nb? DROP DATABASE shop\nc? CREATE TABLE made (x INT)",
             "b>a c>b",
         )
         .with_resource("c", "schema"),
-        // MariaDB lets go of a procedure's definition once it has read it.
+        // MariaDB releases a procedure's metadata lock after it has loaded the procedure.
         Scenario::new(
             MYSQL,
             "DROP PROCEDURE while it runs",
@@ -30,7 +30,7 @@ pub(super) fn all() -> Vec<Scenario> {
             "a",
             "function",
         ),
-        // The trigger's name is locked first, then its table.
+        // DROP TRIGGER locks the trigger's name before its table.
         table(
             "CREATE TRIGGER behind a DROP TRIGGER of the same name that waits",
             "a: BEGIN\na: SELECT * FROM s\nb? DROP TRIGGER counted\n\
@@ -46,7 +46,7 @@ pub(super) fn all() -> Vec<Scenario> {
             "a",
             "event",
         ),
-        // MySQL keeps events where nobody can lock them.
+        // MySQL stores events in its data dictionary, which cannot be locked.
         table_of(
             MARIADB,
             "ALTER EVENT behind a DROP EVENT that waits",

@@ -1,4 +1,4 @@
-//! Waits for locks of the whole server: read locks, backup locks, names.
+//! Waits for server-wide locks: global read locks, backup locks and user locks.
 
 use super::{BOTH, MARIADB, MYSQL, Scenario};
 use crate::flavor::Flavor;
@@ -39,7 +39,7 @@ pub(super) fn all() -> Vec<Scenario> {
             "backup lock",
         ),
     ];
-    // MySQL has one lock against changes and one against commits, MariaDB one for both.
+    // MySQL has separate locks for changes and for commits, MariaDB one lock for both.
     for (flavors, global, commit) in
         [(MYSQL, "global read lock", "commit lock"), (MARIADB, "backup lock", "backup lock")]
     {

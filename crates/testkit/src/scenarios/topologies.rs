@@ -1,10 +1,10 @@
-//! Waits of more than two: chains, fans, circles, and transactions that nobody is left of.
+//! Waits of more than two sessions: chains, fans, cycles and prepared transactions without a session.
 
 use super::{BOTH, MARIADB, MYSQL, Scenario};
 
-/// Links of the chain.
+/// Number of sessions in the chain.
 const CHAIN: usize = 10;
-/// Waiters of the fan.
+/// Number of waiters in the fan.
 const FAN: usize = 500;
 
 pub(super) fn all() -> Vec<Scenario> {
@@ -67,7 +67,7 @@ pub(super) fn all() -> Vec<Scenario> {
     .collect()
 }
 
-/// Transactions that XA prepared. MySQL takes them from their session at once, MariaDB when it ends.
+/// Prepared XA transactions. MySQL detaches them from their session at once, MariaDB when the session ends.
 fn prepared() -> [Scenario; 7] {
     const PREPARE: &str = "a: XA START 'g1'\na: UPDATE t SET v = 1 WHERE id = 1\na: XA END 'g1'\na: XA PREPARE 'g1'\n";
     let row = |flavors, name, then: &str, waits: &str, root| {
@@ -88,7 +88,7 @@ fn prepared() -> [Scenario; 7] {
         row(MYSQL, "a row of a prepared transaction whose session is there", "", "b>xa", "xa"),
         row(MARIADB, "a row of a prepared transaction whose session is there", "", "b>a", "a").with_next_root("xa"),
         alter(MYSQL, "table metadata"),
-        // The session's end lets go of the definition, but not of InnoDB's own lock on the table.
+        // The end of the session releases the metadata lock, but not InnoDB's table lock.
         alter(MARIADB, "table lock of InnoDB"),
         alter_beside(MYSQL, "b>xa", "xa"),
         alter_beside(MARIADB, "b>a", "a").with_next_root("xa"),
@@ -96,7 +96,7 @@ fn prepared() -> [Scenario; 7] {
     .map(|scenario| scenario.not_killed("no session has a transaction that is prepared: it is rolled back by its name"))
 }
 
-/// Each waits for a row of the one before, and holds one of its own.
+/// Each session waits for a row lock of the previous one and holds a row lock itself.
 fn chain() -> Scenario {
     let enter = |link| format!("s{link}: BEGIN\ns{link}: INSERT INTO s VALUES ({}, 1)\n", 100 + link);
     let wait = |link| format!("s{link}? UPDATE s SET v = 2 WHERE id = {}\n", 99 + link);
@@ -106,7 +106,7 @@ fn chain() -> Scenario {
     Scenario::new(BOTH, "a chain of ten", script, waits.join(" "), "s0", "row")
 }
 
-/// Readers, of whom none is in the way of another.
+/// Many readers wait for one blocker, and do not block each other.
 fn fan() -> Scenario {
     let wait = |waiter| format!("w{waiter}+ SELECT * FROM t WHERE id = 1 LOCK IN SHARE MODE\n");
     let script = "a: BEGIN\na: UPDATE t SET v = 1 WHERE id = 1\n".to_owned();
