@@ -295,7 +295,7 @@ async fn read_process_list(
 fn sessions_omitted(omitted: u64, total: u64) -> Limitation {
     Limitation {
         kind: LimitationKind::SessionsCut,
-        what: format!("{left_out} sessions of {total} are not in the list; all are counted."),
+        what: format!("{omitted} sessions of {total} are not in the list; all are counted."),
         why: format!(
             "A list that is read again and again has {MAX_SESSIONS} sessions, and as many again that do something."
         ),

@@ -95,7 +95,7 @@ impl GroupedWrite for ClaimTasks {
             match claimed_from_row(&row) {
                 Ok(task) => claims.tasks.push(task),
                 Err(StoreError::Damaged { what, .. }) => {
-                    claims.damaged.push(self.fail_damaged(transaction, &row, what).await?)
+                    claims.damaged.push(self.fail_damaged(transaction, &row, what).await?);
                 }
                 Err(error) => return Err(error),
             }
