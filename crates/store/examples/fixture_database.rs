@@ -4,10 +4,10 @@
 //! CLEW_MASTER_KEY=0707… cargo run -p clew-store --example fixture_database -- FOLDER [postgres://…]
 //! ```
 
-#![allow_inserts(clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 #[path = "../tests/store/all_tables.rs"]
-#[allow_inserts(dead_code, reason = "the tests do more with it")]
+#[allow(dead_code, reason = "the tests do more with it")]
 mod all_tables;
 
 use std::path::PathBuf;

@@ -2,7 +2,7 @@
 //!
 //! Each line on stdout is one pair: the operation, and its duration in seconds with many and with few tasks.
 
-#![allow_inserts(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout)]
 
 use std::time::{Duration, Instant};
 

@@ -102,7 +102,7 @@ impl Store {
         let database = match &location.metadata {
             None => {
                 dir.create_database_file()?;
-                Database::create(&dir.new_database()).await?
+                Database::create(&dir.unfinished_database()).await?
             }
             Some(url) => {
                 let database = Database::connect(url).await?;

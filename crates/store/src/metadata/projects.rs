@@ -174,7 +174,7 @@ pub(super) async fn check_domain(transaction: &mut Transaction, domain: &DomainI
         .fetch_optional(transaction)
         .await
         .map_err(StoreError::database("look up a domain"))?;
-    found.map(drop).ok_or_else(|| StoreError::Unknown { update: "domain", name: domain.to_string() })
+    found.map(drop).ok_or_else(|| StoreError::Unknown { what: "domain", name: domain.to_string() })
 }
 
 /// Returns the domain of a project.
@@ -187,7 +187,7 @@ pub(super) async fn domain_of_project(
         .fetch_optional(transaction)
         .await
         .map_err(StoreError::database("look up a project"))?;
-    let id = found.ok_or_else(|| StoreError::Unknown { update: "project", name: project.to_string() })?;
+    let id = found.ok_or_else(|| StoreError::Unknown { what: "project", name: project.to_string() })?;
     id.parse().map_err(StoreError::damaged("domain_id"))
 }
 

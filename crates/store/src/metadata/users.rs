@@ -154,7 +154,7 @@ pub(super) async fn find_user<'e>(executor: impl Into<Executor<'e>>, id: &UserId
 /// Returns a user. Fails if it does not exist.
 pub(super) async fn require_user(transaction: &mut Transaction, id: &UserId) -> Result<User, StoreError> {
     let found = find_user(transaction, id).await?;
-    found.ok_or_else(|| StoreError::Unknown { update: "user", name: id.to_string() })
+    found.ok_or_else(|| StoreError::Unknown { what: "user", name: id.to_string() })
 }
 
 /// Fails if `before` was an enabled administrator and its domain has no other one.

@@ -1,6 +1,6 @@
 //! Tests of the store with PostgreSQL: the contract of all databases, and features of PostgreSQL.
 
-#![allow_inserts(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 #[path = "../store/all_tables.rs"]
 mod all_tables;

@@ -65,8 +65,8 @@ async fn busy_instance_leaves_others_their_share() {
     fixture.queue_for(&sibling, 1).await;
     let next = fixture.next_owners(12).await;
     let (other_positions, sibling_positions) = (positions(&other_project, &next), positions(&sibling, &next));
-    assert!(other_positions.len() == 3 && other_positions[0] <= 2 && other_positions[2] <= 8, "{strangers:?}");
-    assert!(sibling_positions.len() == 1 && sibling_positions[0] <= 5, "{siblings:?}");
+    assert!(other_positions.len() == 3 && other_positions[0] <= 2 && other_positions[2] <= 8, "{other_positions:?}");
+    assert!(sibling_positions.len() == 1 && sibling_positions[0] <= 5, "{sibling_positions:?}");
     // Later tasks do not wait for earlier backlogs.
     let late = Owner::with_new_project();
     fixture.queue_for(&late, 2).await;
@@ -83,8 +83,8 @@ async fn project_with_many_instances_leaves_others_their_share() {
     let single = Owner::with_new_project();
     fixture.queue_for(&single, 3).await;
     let next = fixture.next_owners(10).await;
-    let positions = positions(&single, &next);
-    assert!(positions.len() == 3 && positions[0] <= 2 && positions[2] <= 8, "{places:?}");
+    let indexes = positions(&single, &next);
+    assert!(indexes.len() == 3 && indexes[0] <= 2 && indexes[2] <= 8, "{indexes:?}");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Tests of the store with SQLite: the contract of all databases, and features of SQLite.
 
-#![allow_inserts(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod all_tables;
 mod backend;

@@ -45,7 +45,7 @@ async fn names_are_unique_within_a_domain() {
     store.create_group(&origin(), &other, "dbas", "").await.unwrap();
     store.create_project(&origin(), &other, "here-1", "").await.unwrap();
     let missing_domain = store.create_user(&origin(), &DomainId::generate(), &new_user("x")).await;
-    assert!(matches!(missing_domain, Err(StoreError::Unknown { update: "domain", .. })), "{nowhere:?}");
+    assert!(matches!(missing_domain, Err(StoreError::Unknown { what: "domain", .. })), "{missing_domain:?}");
     let names: Vec<_> = store.users_of(domain).await.unwrap().into_iter().map(|user| user.name).collect();
     assert_eq!(names, ["admin", "grace"]);
     assert_eq!(store.domains().await.unwrap().len(), 2);

@@ -43,8 +43,8 @@ impl AuditKeys {
         keys: &DerivedKeys,
     ) -> Result<Self, StoreError> {
         let mut earlier = Vec::new();
-        let sealed = read_setting(transaction, EARLIER_KEYS).await?.unwrap_or_default();
-        if let Ok(unsealed) = sealer.unseal(EARLIER_KEYS_AAD, &sealed) {
+        let stored = read_setting(transaction, EARLIER_KEYS).await?.unwrap_or_default();
+        if let Ok(unsealed) = sealer.unseal(EARLIER_KEYS_AAD, &stored) {
             let entries: Vec<EarlierKey> =
                 serde_json::from_str(unsealed.expose_secret()).map_err(StoreError::damaged("keys of the audit"))?;
             for EarlierKey { through, key } in entries {
@@ -75,8 +75,8 @@ impl AuditKeys {
             .map(|(through, key)| EarlierKey { through: *through, key: hex::encode(**key) })
             .collect();
         let entries = serde_json::to_string(&entries).map_err(StoreError::damaged("keys of the audit"))?;
-        let sealed = sealer.seal(EARLIER_KEYS_AAD, &SecretString::from(entries))?;
-        write_setting(transaction, EARLIER_KEYS, &sealed).await
+        let stored = sealer.seal(EARLIER_KEYS_AAD, &SecretString::from(entries))?;
+        write_setting(transaction, EARLIER_KEYS, &stored).await
     }
 }
 
