@@ -67,18 +67,18 @@ mod tests {
 
     #[test]
     fn changed_or_moved_secret_is_not_unsealed() {
-        let sealer = Sealer::new(&Zeroizing::new([7; 32]));
+        let first_sealer = Sealer::new(&Zeroizing::new([7; 32]));
         let aad = AssociatedData { table: "nodes", column: "password", row: "a" };
-        let ciphertext = sealer.seal(aad, &SecretString::from("hunter2")).unwrap();
-        assert!(!ciphertext.windows(7).any(|window| window == b"hunter2"));
-        assert_eq!(sealer.unseal(aad, &ciphertext).unwrap().expose_secret(), "hunter2");
-        assert!(sealer.unseal(AssociatedData { row: "b", ..aad }, &ciphertext).is_err());
-        assert!(Sealer::new(&Zeroizing::new([8; 32])).unseal(aad, &ciphertext).is_err());
-        for at in 0..ciphertext.len() {
-            let mut changed = ciphertext.clone();
+        let sealed = first_sealer.seal(aad, &SecretString::from("hunter2")).unwrap();
+        assert!(!sealed.windows(7).any(|window| window == b"hunter2"));
+        assert_eq!(first_sealer.unseal(aad, &sealed).unwrap().expose_secret(), "hunter2");
+        assert!(first_sealer.unseal(AssociatedData { row: "b", ..aad }, &sealed).is_err());
+        assert!(Sealer::new(&Zeroizing::new([8; 32])).unseal(aad, &sealed).is_err());
+        for at in 0..sealed.len() {
+            let mut changed = sealed.clone();
             changed[at] ^= 1;
-            assert!(sealer.unseal(aad, &changed).is_err(), "byte {at}");
+            assert!(first_sealer.unseal(aad, &changed).is_err(), "byte {at}");
         }
-        assert!(sealer.unseal(aad, &ciphertext[..10]).is_err());
+        assert!(first_sealer.unseal(aad, &sealed[..10]).is_err());
     }
 }

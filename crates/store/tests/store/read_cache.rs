@@ -387,7 +387,7 @@ async fn every_change_of_a_cached_row_increases_the_version() {
     ] {
         let before = store.view().await.unwrap().access_version();
         scene.fixture.sql(statement).await;
-        let increased = store.view().await.unwrap().access_version() > before;
-        assert_eq!(increased, increases, "{statement}");
+        let has_increased = store.view().await.unwrap().access_version() > before;
+        assert_eq!(has_increased, increases, "{statement}");
     }
 }

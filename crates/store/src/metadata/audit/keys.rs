@@ -75,8 +75,8 @@ impl AuditKeys {
             .map(|(through, key)| EarlierKey { through: *through, key: hex::encode(**key) })
             .collect();
         let entries = serde_json::to_string(&entries).map_err(StoreError::damaged("keys of the audit"))?;
-        let value = sealer.seal(EARLIER_KEYS_AAD, &SecretString::from(entries))?;
-        write_setting(transaction, EARLIER_KEYS, &value).await
+        let stored = sealer.seal(EARLIER_KEYS_AAD, &SecretString::from(entries))?;
+        write_setting(transaction, EARLIER_KEYS, &stored).await
     }
 }
 
