@@ -37,7 +37,7 @@ impl Admission {
     }
 }
 
-fn refuse<B>(request: &Request<B>, metrics: &Metrics, hsts: bool) -> Response {
+fn build_refusal<B>(request: &Request<B>, metrics: &Metrics, hsts: bool) -> Response {
     let language = request.headers().get("x-language").and_then(|tag| Language::from_tag(tag.to_str().ok()?));
     let request_id = Uuid::new_v4().simple().to_string();
     let refusal = Refusal::because(ErrorEntry::UNAVAILABLE, "no-free-connection", Vec::new());

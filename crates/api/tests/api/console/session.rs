@@ -56,7 +56,7 @@ impl Browser {
         Self { cookie: cookie.into(), csrf: session["csrf_token"].as_str().unwrap().into(), session }
     }
 
-    pub(super) async fn signed_in(server: &Server) -> Self {
+    pub(super) async fn sign_in(server: &Server) -> Self {
         Self::from_response(&sign_in_as(server, "grace", PASSWORD).send().await, 201)
     }
 
@@ -81,7 +81,7 @@ impl Browser {
 async fn sign_in_selects_the_first_project_and_cookie_authenticates() {
     let server = server().await;
     server.store.create_project(&by(), &server.tenant.domain_id, "south-1", "").await.unwrap();
-    let browser = Browser::signed_in(&server).await;
+    let browser = Browser::sign_in(&server).await;
     let session = &browser.session;
     assert_eq!((&session["user"]["name"], &session["user"]["administrator"]), (&json!("grace"), &json!(false)));
     assert_eq!((&session["domain"]["name"], &session["project"]["name"]), (&json!(DOMAIN), &json!(REGION)));
@@ -102,7 +102,7 @@ async fn sign_in_selects_the_first_project_and_cookie_authenticates() {
 #[tokio::test]
 async fn changes_require_the_csrf_token() {
     let server = server().await;
-    let browser = Browser::signed_in(&server).await;
+    let browser = Browser::sign_in(&server).await;
     let other = Browser::from_response(&sign_in_as(&server, "grace", PASSWORD).send().await, 201);
     let collect = || browser.call(&server, Method::POST, &server.sessions(""));
     let message = collect().send().await.refused(403, "APIGW.0301");
@@ -131,7 +131,7 @@ async fn changes_require_the_csrf_token() {
 #[tokio::test]
 async fn sign_out_revokes_the_token() {
     let server = server().await;
-    let browser = Browser::signed_in(&server).await;
+    let browser = Browser::sign_in(&server).await;
     browser.call(&server, Method::DELETE, SESSION).send().await.refused(403, "APIGW.0301");
     let out = browser.page(&server, Method::DELETE, SESSION).send().await;
     assert_eq!(out.status, 204);
@@ -146,7 +146,7 @@ async fn project_change_replaces_the_token_and_keeps_its_expiry() {
     let south = server.store.create_project(&by(), &server.tenant.domain_id, "south-1", "").await.unwrap();
     let rival = server.store.create_domain(&by(), "rival").await.unwrap();
     let theirs = server.store.create_project(&by(), &rival, "theirs", "").await.unwrap();
-    let first = Browser::signed_in(&server).await;
+    let first = Browser::sign_in(&server).await;
     let choose = |browser: &Browser, project: Value| {
         let call = browser.page(&server, Method::POST, "/clew/v1/console/session/project");
         call.body(json!({ "project_id": project }).to_string())
@@ -190,7 +190,7 @@ async fn failed_sign_ins_count_with_those_of_the_identity_api() {
 #[tokio::test]
 async fn sign_ins_are_audited_without_secrets_and_refused_for_other_sites() {
     let server = server().await;
-    let browser = Browser::signed_in(&server).await;
+    let browser = Browser::sign_in(&server).await;
     let row = server.audit_of("CreateConsoleSession").await.remove(0).event;
     assert!(matches!(&row.origin.actor, Actor::User { name, .. } if name == "grace"), "{row:?}");
     assert_eq!(

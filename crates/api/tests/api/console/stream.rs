@@ -375,7 +375,7 @@ async fn session_cookie_authorizes_the_stream() {
     let node = fake_node().await;
     let mut server = super::session::server().await;
     server.look_at(&node.url()).await;
-    let browser = super::session::Browser::signed_in(&server).await;
+    let browser = super::session::Browser::sign_in(&server).await;
     let mut events = Events::open(browser.call(&server, Method::GET, &path(&server, "stream"))).await;
     events.expect("snapshot", &[]).await;
     let elsewhere = browser.call(&server, Method::GET, &path(&server, "stream")).header("sec-fetch-site", "cross-site");
