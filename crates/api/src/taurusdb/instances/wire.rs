@@ -212,7 +212,7 @@ fn node_entry(node: &Node, names: StatusNames) -> NodeEntry {
 }
 
 fn datastore() -> Datastore {
-    Datastore { r#type: DATASTORE, version: "8.0", kernel_version: None }
+    Datastore { r#type: DATASTORE_TYPE, version: "8.0", kernel_version: None }
 }
 
 fn hosts_with_role(instance: &Instance, role: NodeRole) -> Vec<String> {
