@@ -13,7 +13,7 @@ use crate::caller::Caller;
 use crate::json::Json;
 use crate::query::Query;
 use crate::refusal::{ErrorBody, Refusal};
-use wire::{InstanceListResponse, InstanceResponse, StatusNames};
+use wire::{InstanceAnswer, InstanceListAnswer, StatusNames};
 
 /// Filters and page of an instance list (spec section 3.3).
 #[derive(IntoParams)]
@@ -55,7 +55,7 @@ struct ListParameters {
     tag = "instances",
     params(("project_id" = String, Path), ListParameters),
     responses(
-        (status = 200, description = "A page of instances", body = InstanceListResponse),
+        (status = 200, description = "A page of instances", body = InstanceListAnswer),
         (status = 400, description = "Invalid parameter value", body = ErrorBody)
     )
 )]
@@ -64,7 +64,7 @@ pub(crate) async fn list_v3(
     caller: Caller,
     Path(project): Path<String>,
     RawQuery(query): RawQuery,
-) -> Result<Json<InstanceListResponse>, Refusal> {
+) -> Result<Json<InstanceListAnswer>, Refusal> {
     list_instances(&service, &caller, &project, query, StatusNames::V3).await
 }
 
@@ -75,7 +75,7 @@ pub(crate) async fn list_v3(
     tag = "instances",
     params(("project_id" = String, Path), ListParameters),
     responses(
-        (status = 200, description = "A page of instances", body = InstanceListResponse),
+        (status = 200, description = "A page of instances", body = InstanceListAnswer),
         (status = 400, description = "Invalid parameter value", body = ErrorBody)
     )
 )]
@@ -84,7 +84,7 @@ pub(crate) async fn list_v3_1(
     caller: Caller,
     Path(project): Path<String>,
     RawQuery(query): RawQuery,
-) -> Result<Json<InstanceListResponse>, Refusal> {
+) -> Result<Json<InstanceListAnswer>, Refusal> {
     list_instances(&service, &caller, &project, query, StatusNames::V3_1).await
 }
 
@@ -94,13 +94,13 @@ pub(crate) async fn list_v3_1(
     path = "/v3/{project_id}/instances/{instance_id}",
     tag = "instances",
     params(("project_id" = String, Path), ("instance_id" = String, Path)),
-    responses((status = 200, description = "The instance", body = InstanceResponse), (status = 404, description = "Not found", body = ErrorBody))
+    responses((status = 200, description = "The instance", body = InstanceAnswer), (status = 404, description = "Not found", body = ErrorBody))
 )]
 pub(crate) async fn show_v3(
     State(service): State<Service>,
     caller: Caller,
     Path(path): Path<(String, String)>,
-) -> Result<Json<InstanceResponse>, Refusal> {
+) -> Result<Json<InstanceAnswer>, Refusal> {
     show_instance(&service, &caller, &path, StatusNames::V3).await
 }
 
@@ -110,13 +110,13 @@ pub(crate) async fn show_v3(
     path = "/v3.1/{project_id}/instances/{instance_id}",
     tag = "instances",
     params(("project_id" = String, Path), ("instance_id" = String, Path)),
-    responses((status = 200, description = "The instance", body = InstanceResponse), (status = 404, description = "Not found", body = ErrorBody))
+    responses((status = 200, description = "The instance", body = InstanceAnswer), (status = 404, description = "Not found", body = ErrorBody))
 )]
 pub(crate) async fn show_v3_1(
     State(service): State<Service>,
     caller: Caller,
     Path(path): Path<(String, String)>,
-) -> Result<Json<InstanceResponse>, Refusal> {
+) -> Result<Json<InstanceAnswer>, Refusal> {
     show_instance(&service, &caller, &path, StatusNames::V3_1).await
 }
 
@@ -126,7 +126,7 @@ async fn list_instances(
     project: &str,
     query: Option<String>,
     names: StatusNames,
-) -> Result<Json<InstanceListResponse>, Refusal> {
+) -> Result<Json<InstanceListAnswer>, Refusal> {
     let project = caller.project(Action::LIST_INSTANCES, project).await?;
     let query = Query::parse(query.as_deref())?;
     let page = Page {
@@ -174,7 +174,7 @@ async fn show_instance(
     caller: &Caller,
     (project, instance): &(String, String),
     names: StatusNames,
-) -> Result<Json<InstanceResponse>, Refusal> {
+) -> Result<Json<InstanceAnswer>, Refusal> {
     let (_, instance) = caller.instance(service, Action::GET_INSTANCE, (project, instance), &[]).await?;
     Ok(Json(wire::detail_response(&instance, names)))
 }

@@ -49,7 +49,6 @@ pub(crate) struct IntelligentKillStatistic {
     example_sql_text: String,
     /// Thread ids of the sessions
     ids: Vec<u64>,
-    /// Number of sessions
     count: u64,
     /// Total duration of the sessions, in seconds
     total_time: f64,

@@ -26,14 +26,14 @@ impl StatusNames {
 
 /// A page of instances.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct InstanceListResponse {
+pub(crate) struct InstanceListAnswer {
     instances: Vec<ListedInstance>,
     total_count: u64,
 }
 
 /// An instance.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct InstanceResponse {
+pub(crate) struct InstanceAnswer {
     instance: DetailedInstance,
 }
 
@@ -127,15 +127,15 @@ pub(super) fn list_response(
     total_count: u64,
     region: &str,
     names: StatusNames,
-) -> InstanceListResponse {
-    InstanceListResponse {
+) -> InstanceListAnswer {
+    InstanceListAnswer {
         instances: instances.iter().map(|instance| list_entry(instance, region, names)).collect(),
         total_count,
     }
 }
 
-pub(super) fn detail_response(instance: &Instance, names: StatusNames) -> InstanceResponse {
-    InstanceResponse {
+pub(super) fn detail_response(instance: &Instance, names: StatusNames) -> InstanceAnswer {
+    InstanceAnswer {
         instance: DetailedInstance {
             id: instance.id.to_string(),
             name: instance.name.clone(),
@@ -212,7 +212,7 @@ fn node_entry(node: &Node, names: StatusNames) -> NodeEntry {
 }
 
 fn datastore() -> Datastore {
-    Datastore { r#type: DATASTORE, version: "8.0", kernel_version: None }
+    Datastore { r#type: DATASTORE_TYPE, version: "8.0", kernel_version: None }
 }
 
 fn hosts_with_role(instance: &Instance, role: NodeRole) -> Vec<String> {
