@@ -140,7 +140,8 @@ impl Deployment {
         Ok(ClewProcess { process, endpoint })
     }
 
-    /// Starts `clew worker` with this TOML configuration. [`Deployment::log_of_process`] returns the log of process `name`.
+    /// Starts `clew worker` with this TOML configuration.
+    /// [`Deployment::log_of_process`] returns the log of process `name`.
     pub(crate) async fn start_worker(&self, name: &str, configuration: &str) -> Result<ClewProcess, XtaskError> {
         let (process, endpoint) = self.start_process(name, &["worker"], configuration, "working").await?;
         Ok(ClewProcess { process, endpoint })

@@ -1,4 +1,5 @@
-//! Execution of external programs: in the foreground on the terminal, or captured, with the last output line next to the step.
+//! Execution of external programs, in the foreground or captured.
+//! A captured program shows its last output line next to the step.
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};

@@ -95,7 +95,8 @@ fn apt(arguments: &[&str]) -> Command {
     Command::new("apt-get").args(OPTIONS).args(arguments.iter().copied()).env("DEBIAN_FRONTEND", "noninteractive")
 }
 
-/// MySQL's packages from Debian unstable with their dependencies. debootstrap downloads and verifies them, which requires root.
+/// MySQL's packages from Debian unstable with their dependencies.
+/// debootstrap downloads and verifies them, which requires root.
 struct MysqlPackages {
     directory: PathBuf,
 }

@@ -1,4 +1,5 @@
-//! Development tasks of the project, run as `cargo xtask …`. Each task installs its prerequisites and prints its progress.
+//! Development tasks of the project, run as `cargo xtask …`.
+//! Each task installs its prerequisites and prints its progress.
 
 mod audit;
 mod bench;
@@ -46,7 +47,8 @@ enum Task {
         #[arg(last = true, value_name = "NEXTEST ARGUMENTS")]
         nextest: Vec<OsString>,
     },
-    /// Benchmark Clew against comparison programs and save the results in bench/results. Takes an hour on an idle machine
+    /// Benchmark Clew against comparison programs and save the results in bench/results.
+    /// Takes an hour on an idle machine
     Bench(bench::Arguments),
     /// Inject faults into the dependencies of Clew under load, and check the guarantees
     Faults(faults::Arguments),

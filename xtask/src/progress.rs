@@ -1,4 +1,5 @@
-//! Progress output on stderr: one line per step with its duration. Terminals get an animated spinner, other outputs plain lines.
+//! Progress output on stderr: one line per step with its duration.
+//! Terminals get an animated spinner, other outputs plain lines.
 
 use std::io::{IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};

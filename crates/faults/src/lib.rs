@@ -1,8 +1,11 @@
 //! Fault injection: breaks the dependencies of Clew under load, and checks the guarantees.
 //!
-//! [`run()`] starts a cluster: PostgreSQL, an S3 server, three Clew servers, four Clew workers, a MariaDB and fleets of fake nodes.
-//! A client requests collections at a constant rate while the run injects one [`Fault`] after the other, at times that a seed determines.
-//! At the end, the run checks every invariant on all requested collections. It uses the client's records, the rows of the database,
+//! [`run()`] starts a cluster with three Clew servers, four Clew workers, PostgreSQL and an S3 server.
+//! The monitored nodes are a MariaDB and fleets of fake servers.
+//! A client requests collections at a constant rate while the run injects one [`Fault`] after the other.
+//! A seed determines the times of the faults.
+//! At the end, the run checks every invariant on all requested collections.
+//! It uses the client's records, the rows of the database,
 //! a trigger that records every completion, the objects on S3 and the logs of the processes.
 //!
 //! For tests only: `crates/cli/tests/faults` runs it for two minutes, `cargo xtask faults` for a configurable time.

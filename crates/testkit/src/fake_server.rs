@@ -366,7 +366,8 @@ fn thread_row(session: u64) -> Vec<u8> {
     packets::row(&[Some(id.as_bytes()), Some(id.as_bytes()), Some(b"1")])
 }
 
-/// Returns the timer row of a session's statement, in picoseconds. The run time is equal to the time in the process list.
+/// Returns the timer row of a session's statement, in picoseconds.
+/// The run time is equal to the time in the process list.
 fn timer_row(session: u64) -> Vec<u8> {
     let (id, run_time) = (session.to_string(), (session % 100 * 1_000_000_000_000).to_string());
     packets::row(&[Some(id.as_bytes()), Some(b"1"), Some(b"1"), Some(b"1000000000000000"), Some(run_time.as_bytes())])

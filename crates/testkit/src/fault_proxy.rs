@@ -15,7 +15,8 @@ use tokio::time::sleep;
 pub enum Traffic {
     /// Forwards everything.
     Flows,
-    /// Forwards nothing, not even the end of a connection. The proxy delivers the stalled data later, like TCP retransmissions.
+    /// Forwards nothing, not even the end of a connection.
+    /// The proxy delivers the stalled data later, like TCP retransmissions.
     /// Data of a client that has timed out by then still arrives.
     Stands,
     /// Resets all connections, old and new, as after a restart of the server or of a load balancer.
@@ -101,7 +102,7 @@ async fn forward(
     let mut chunk = vec![0; CHUNK_SIZE];
     loop {
         let read = from.read(&mut chunk).await;
-        // Waits before the result of the read is used, because an end of the connection must not pass while the traffic stalls.
+        // Waits before it uses the result of the read: the end of a connection must not pass while the traffic stalls.
         if let Traffic::Crawls(pause) = wait_for_traffic(traffic).await? {
             sleep(pause).await;
         }

@@ -32,7 +32,8 @@ impl Flavor {
         }
     }
 
-    /// Returns the server command with its fixed arguments. MySQL runs from its directory with its own loader and libraries.
+    /// Returns the server command with its fixed arguments.
+    /// MySQL runs from its directory with its own loader and libraries.
     pub(crate) fn command(self) -> Result<Command, ServerError> {
         match self {
             Self::MariaDb => {

@@ -2,7 +2,8 @@
 //!
 //! - [`Server`] is a private MariaDB or MySQL with its own data directory and port. Dropping it removes both.
 //! - [`Gate`] holds a statement before it reaches a server. [`ServerClock`] sets the time of a server.
-//! - [`Scenario`] builds lock waits with known waiters and blockers. [`OddSessions`] opens sixty sessions with known contents.
+//! - [`Scenario`] builds lock waits with known waiters and blockers.
+//! - [`OddSessions`] opens sixty sessions with known contents.
 //! - [`Load`] is a busy server, [`idle_sessions`] opens many idle sessions.
 //! - [`FakeServer`] has sizes and faults that a real server cannot produce. [`FakeFleet`] is a fleet of fake servers.
 //! - [`S3Server`] and [`PostgreSql`] are private servers for results and metadata. [`Nginx`] is a load balancer.

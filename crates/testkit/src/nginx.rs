@@ -28,7 +28,8 @@ pub struct Nginx {
 }
 
 impl Nginx {
-    /// Starts nginx and waits until it listens. `http` returns the content of the `http` block, with a server on the given address.
+    /// Starts nginx and waits until it listens.
+    /// `http` returns the content of the `http` block, with a server on the given address.
     /// The kernel terminates nginx when the calling thread exits.
     pub async fn start(http: impl Fn(SocketAddr) -> String) -> Result<Self, ServerError> {
         let mut last = None;

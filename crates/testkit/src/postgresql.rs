@@ -17,7 +17,8 @@ use crate::server::{MAX_START_ATTEMPTS, START_TIMEOUT, free_port};
 use crate::server_error::ServerError;
 use crate::{datadir_template, setup};
 
-/// A running PostgreSQL with its own data directory, port and socket. Dropping this stops the server and removes its data.
+/// A running PostgreSQL with its own data directory, port and socket.
+/// Dropping this stops the server and removes its data.
 #[derive(Debug)]
 pub struct PostgreSql {
     process: Process,
@@ -42,7 +43,8 @@ const SETTINGS: [&str; 8] = [
 ];
 
 impl PostgreSql {
-    /// Starts a server and waits until it accepts connections. The kernel stops the server when the calling thread exits.
+    /// Starts a server and waits until it accepts connections.
+    /// The kernel stops the server when the calling thread exits.
     pub async fn start() -> Result<Self, ServerError> {
         Self::start_with_retries(None).await
     }

@@ -87,7 +87,8 @@ pub(crate) fn killed_with_parent(program: &Path) -> Command {
     with_death_signal("KILL", program)
 }
 
-/// Returns a command that the kernel terminates (SIGTERM) when the starting thread exits, so that it can stop its own children.
+/// Returns a command that the kernel terminates (SIGTERM) when the starting thread exits.
+/// The program can stop its own child processes.
 pub(crate) fn terminated_with_parent(program: &Path) -> Command {
     with_death_signal("TERM", program)
 }

@@ -1,6 +1,7 @@
 //! Minimal MySQL client with full control over the sent bytes, the character set and the client address.
 //!
-//! It implements only the protocol for accounts without a password. A driver would hide these details and use more memory.
+//! It implements only the protocol for accounts without a password.
+//! A driver would hide these details and use more memory.
 
 use std::io;
 use std::net::SocketAddr;

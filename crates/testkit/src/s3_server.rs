@@ -236,7 +236,8 @@ async fn send_request(port: u16, request: &str, body: &[u8]) -> io::Result<Vec<u
     timeout(RESPONSE_TIMEOUT, exchange).await?
 }
 
-/// Parses the object names in a JSON listing of the filer, from entries such as `"FullPath":"/buckets/results/folder/name"`.
+/// Parses the object names in a JSON listing of the filer.
+/// Its entries have the form `"FullPath":"/buckets/results/folder/name"`.
 /// Names of results contain no characters that JSON escapes.
 fn parse_names(listing: &str) -> Vec<String> {
     let paths = listing.split("\"FullPath\":").skip(1).filter_map(|rest| rest.split('"').nth(1));

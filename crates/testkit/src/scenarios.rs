@@ -21,7 +21,8 @@ pub struct Scenario {
     pub flavors: &'static [Flavor],
     /// Steps of the sessions, one per line: session name, sign and statement. `a: …` runs a statement to its end.
     /// `b? …` starts a statement and waits until another session blocks it.
-    /// `b+ …` starts a statement that blocks in a crowd, without a fixed order. `a~ …` starts a statement that keeps running.
+    /// `b+ …` starts a statement that blocks in a crowd, without a fixed order.
+    /// `a~ …` starts a statement that keeps running.
     /// `a!` disconnects the session.
     script: String,
     /// Expected waits as `waiter>blocker`, separated by spaces. `xa` is a prepared transaction without a session.

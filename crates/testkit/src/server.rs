@@ -52,7 +52,8 @@ const CLOSE_DELAY: Duration = Duration::from_millis(200);
 pub(crate) const MAX_START_ATTEMPTS: usize = 3;
 
 impl Server {
-    /// Starts a server and waits until it accepts connections. The kernel kills the server when the calling thread exits,
+    /// Starts a server and waits until it accepts connections.
+    /// The kernel kills the server when the calling thread exits,
     /// so the caller must not be a thread of a runtime's blocking pool.
     pub async fn start(flavor: Flavor, options: &ServerOptions) -> Result<Self, ServerError> {
         Self::start_with_environment(flavor, options, &[]).await
@@ -100,7 +101,7 @@ impl Server {
         Ok(server)
     }
 
-    /// Restarts the server after [`Server::kill`] on the same port and data directory, and waits until it accepts connections.
+    /// Restarts the server after [`Server::kill`] with the same port and data, and waits until it accepts connections.
     /// Connection ids start again at the beginning. Transactions of the last second before the kill may be lost.
     pub async fn restart(&mut self) -> Result<(), ServerError> {
         self.process.kill().map_err(|source| ServerError::Io { doing: "stop a server", source })?;

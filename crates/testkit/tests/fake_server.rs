@@ -45,7 +45,7 @@ async fn count_sessions(connection: &mut Conn) -> (u64, Result<(), Error>) {
 }
 
 #[tokio::test]
-async fn a_driver_signs_in_asks_and_kills() {
+async fn driver_reads_sessions_and_kills_one() {
     let options = FakeOptions { sessions: 100_000, transactions: 700, fault: Fault::None };
     let fake = FakeServer::start(options).await.unwrap();
     let mut connection = connect(&fake).await.unwrap();
@@ -65,7 +65,7 @@ async fn a_driver_signs_in_asks_and_kills() {
 }
 
 #[tokio::test]
-async fn statements_are_as_long_as_wanted() {
+async fn statements_have_the_requested_size() {
     let options = FakeOptions { sessions: 40, transactions: 0, fault: Fault::None };
     for bytes in [249, 250, 251, 1024, 60_000] {
         let fake = FakeServer::start_with_statement_size(bytes, options).await.unwrap();
@@ -79,7 +79,7 @@ async fn statements_are_as_long_as_wanted() {
 }
 
 #[tokio::test]
-async fn faults_come_when_they_were_told_to() {
+async fn faults_occur_after_the_configured_session() {
     for (fault, comes) in [(Fault::DropsAfter(4), 4), (Fault::LiesAfter(2), 2), (Fault::DropsAfter(0), 0)] {
         let fake = FakeServer::start(FakeOptions { sessions: 9, transactions: 0, fault }).await.unwrap();
         let (count, ended) = count_sessions(&mut connect(&fake).await.unwrap()).await;
@@ -92,7 +92,7 @@ async fn faults_come_when_they_were_told_to() {
 }
 
 #[tokio::test]
-async fn a_stalled_list_ends_with_the_fake() {
+async fn dropping_the_server_ends_a_stalled_list() {
     let options = FakeOptions { sessions: 9, transactions: 0, fault: Fault::StallsAfter(3) };
     let fake = FakeServer::start(options).await.unwrap();
     let mut connection = connect(&fake).await.unwrap();
@@ -105,7 +105,7 @@ async fn a_stalled_list_ends_with_the_fake() {
 }
 
 #[tokio::test]
-async fn nobody_signs_in_where_that_is_the_fault() {
+async fn login_faults_reject_the_driver() {
     for fault in [Fault::HangUp, Fault::TooManyConnections, Fault::Says(b"SSH-2.0-OpenSSH_9.2p1\r\n")] {
         let fake = FakeServer::start(FakeOptions { fault, ..FakeOptions::default() }).await.unwrap();
         let error = connect(&fake).await.unwrap_err();
@@ -115,7 +115,7 @@ async fn nobody_signs_in_where_that_is_the_fault() {
 }
 
 #[tokio::test]
-async fn a_fleet_counts_the_connections_of_all_its_nodes() {
+async fn fleet_counts_connections_of_all_nodes() {
     let fleet = FakeFleet::start(3, FakeOptions::default()).await.unwrap();
     let [first, second, third] = fleet.nodes() else { panic!("three nodes") };
     let connections = [connect(first).await.unwrap(), connect(first).await.unwrap(), connect(second).await.unwrap()];

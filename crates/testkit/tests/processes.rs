@@ -28,7 +28,7 @@ fn rerun(test: &str) -> Command {
     command
 }
 
-async fn until(mut reached: impl FnMut() -> bool) -> bool {
+async fn wait_until(mut reached: impl FnMut() -> bool) -> bool {
     for _ in 0..200 {
         if reached() {
             return true;
@@ -39,15 +39,15 @@ async fn until(mut reached: impl FnMut() -> bool) -> bool {
 }
 
 #[tokio::test]
-async fn a_paused_server_goes_on_where_it_was() {
+async fn paused_server_resumes_its_query() {
     for flavor in Flavor::ALL {
         let mut server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
         let mut connection = server.connect().await.unwrap();
         server.pause().unwrap();
-        assert!(until(|| process_state(server.pid()) == Some('T')).await, "{flavor}");
-        let asked = tokio::spawn(async move { connection.query_first::<u64, _>("SELECT 42").await });
+        assert!(wait_until(|| process_state(server.pid()) == Some('T')).await, "{flavor}");
+        let query = tokio::spawn(async move { connection.query_first::<u64, _>("SELECT 42").await });
         server.resume().unwrap();
-        assert_eq!(asked.await.unwrap().unwrap(), Some(42), "{flavor}");
+        assert_eq!(query.await.unwrap().unwrap(), Some(42), "{flavor}");
         server.pause().unwrap();
         server.kill().unwrap();
         assert_eq!(process_state(server.pid()), None, "{flavor}");
@@ -56,7 +56,7 @@ async fn a_paused_server_goes_on_where_it_was() {
 }
 
 #[tokio::test]
-async fn a_server_ends_with_the_process_that_started_it() {
+async fn server_exits_with_its_parent_process() {
     const POSTGRESQL: &str = "postgresql";
     if std::env::var_os(VICTIM).is_some_and(|name| name == POSTGRESQL) {
         let server = PostgreSql::start().await.unwrap();
@@ -70,57 +70,55 @@ async fn a_server_ends_with_the_process_that_started_it() {
         return std::future::pending().await;
     }
     for name in Flavor::ALL.map(Flavor::name).into_iter().chain([POSTGRESQL]) {
-        let mut victim = rerun("a_server_ends_with_the_process_that_started_it")
-            .env(VICTIM, name)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut victim =
+            rerun("server_exits_with_its_parent_process").env(VICTIM, name).stdout(Stdio::piped()).spawn().unwrap();
         let (pid, folder) = started_by(&mut victim);
         assert!(process_state(pid).is_some(), "{name}");
         victim.kill().unwrap();
         victim.wait().unwrap();
         // The reaper of orphans may be slow.
-        assert!(until(|| matches!(process_state(pid), None | Some('Z'))).await, "{name} lives on");
+        assert!(wait_until(|| matches!(process_state(pid), None | Some('Z'))).await, "{name} lives on");
         std::fs::remove_dir_all(folder).unwrap();
     }
 }
 
 fn started_by(victim: &mut Child) -> (u32, String) {
-    let said = BufReader::new(victim.stdout.take().unwrap());
-    let line = said.lines().map(Result::unwrap).find(|line| line.starts_with(STARTED)).unwrap();
+    let stdout = BufReader::new(victim.stdout.take().unwrap());
+    let line = stdout.lines().map(Result::unwrap).find(|line| line.starts_with(STARTED)).unwrap();
     let (pid, folder) = line.strip_prefix(STARTED).unwrap().split_once(' ').unwrap();
     (pid.parse().unwrap(), folder.to_owned())
 }
 
 #[tokio::test]
-async fn a_missing_server_fails_its_test_and_says_what_to_run() {
+async fn missing_server_fails_the_test_with_install_command() {
     if std::env::var_os(VICTIM).is_some() {
         match Server::start(Flavor::MySql, &ServerOptions::default()).await {
-            Ok(_) => println!("{STARTED}all the same"),
+            Ok(_) => println!("{STARTED}unexpectedly"),
             Err(error) => panic!("{error}"),
         }
         return;
     }
-    let nothing = tempfile::tempdir().unwrap();
-    let output = rerun("a_missing_server_fails_its_test_and_says_what_to_run")
+    let empty = tempfile::tempdir().unwrap();
+    let output = rerun("missing_server_fails_the_test_with_install_command")
         .env(VICTIM, "mysql")
-        .env(SERVERS_DIR_ENV_VAR, nothing.path())
+        .env(SERVERS_DIR_ENV_VAR, empty.path())
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(!output.status.success(), "{said}");
-    assert!(said.contains("mysql is not installed") && said.contains("run cargo xtask test"), "{said}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success(), "{stderr}");
+    assert!(stderr.contains("mysql is not installed") && stderr.contains("run cargo xtask test"), "{stderr}");
 }
 
 #[tokio::test]
-async fn a_postgresql_is_gone_with_its_data_and_its_shared_memory() {
+async fn dropped_postgresql_leaves_no_data_or_shared_memory() {
     let segments = || std::fs::read_to_string("/proc/sysvipc/shm").unwrap();
     let server = PostgreSql::start().await.unwrap();
     let (pid, folder) = (server.pid(), server.data_dir());
     // The fifth field of a segment is the process id of its creator.
-    let made_by = |line: &str| line.split_whitespace().nth(4).is_some_and(|maker| maker == pid.to_string());
-    assert!(segments().lines().any(made_by));
+    let created_by_server =
+        |line: &str| line.split_whitespace().nth(4).is_some_and(|creator| creator == pid.to_string());
+    assert!(segments().lines().any(created_by_server));
     drop(server);
     assert_eq!(process_state(pid), None);
-    assert!(!folder.exists() && !segments().lines().any(made_by));
+    assert!(!folder.exists() && !segments().lines().any(created_by_server));
 }

@@ -33,7 +33,7 @@ async fn id_and_port(connection: &mut Conn) -> (u32, u16) {
 }
 
 #[tokio::test]
-async fn a_rewriting_proxy_changes_the_greeting() {
+async fn rewriting_proxy_changes_the_connection_id() {
     for flavor in Flavor::ALL {
         let server = server(flavor).await;
         let rewrite = Rewrite { greeting_id: GreetingId::From(7000), ..Rewrite::default() };
@@ -50,7 +50,7 @@ async fn a_rewriting_proxy_changes_the_greeting() {
 }
 
 #[tokio::test]
-async fn a_rewriting_proxy_strips_tls() {
+async fn rewriting_proxy_strips_tls() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let server = server(Flavor::MySql).await;
     let proxy = RewritingProxy::start(address(&server), Rewrite::default()).await.unwrap();
@@ -65,7 +65,7 @@ async fn a_rewriting_proxy_strips_tls() {
 }
 
 #[tokio::test]
-async fn a_rewriting_proxy_holds_requests_and_responses() {
+async fn rewriting_proxy_holds_requests_and_responses() {
     let server = server(Flavor::MariaDb).await;
     server.run(&["CREATE TABLE mysql.held (id INT)"]).await.unwrap();
     let mut control = server.connect().await.unwrap();
@@ -90,7 +90,7 @@ async fn a_rewriting_proxy_holds_requests_and_responses() {
 }
 
 #[tokio::test]
-async fn a_virtual_address_moves_and_balances() {
+async fn virtual_address_fails_over_and_balances() {
     let (first, second) = tokio::join!(server(Flavor::MariaDb), server(Flavor::MariaDb));
     let moving = VirtualAddress::start(address(&first)).await.unwrap();
     let mut before = Conn::new(options(moving.address())).await.unwrap();
@@ -110,7 +110,7 @@ async fn a_virtual_address_moves_and_balances() {
 }
 
 #[tokio::test]
-async fn a_restarted_server_counts_its_ids_again_and_keeps_its_accounts() {
+async fn restarted_server_resets_connection_ids_and_keeps_accounts() {
     for flavor in Flavor::ALL {
         let mut server = server(flavor).await;
         server.run(&["CREATE USER app", "CREATE DATABASE shop"]).await.unwrap();

@@ -23,7 +23,7 @@ fn options(rogue: &RogueServer) -> OptsBuilder {
 }
 
 #[tokio::test]
-async fn plain_full_authentication_yields_the_password_encrypted_with_the_servers_key() {
+async fn full_authentication_without_tls_yields_the_rsa_encrypted_password() {
     let rogue = RogueServer::start(RogueMode::FullAuthentication).await.unwrap();
     assert_eq!(rogue.password_leak(PASSWORD), None);
     let mut connection = Conn::new(options(&rogue)).await.unwrap();
@@ -35,7 +35,7 @@ async fn plain_full_authentication_yields_the_password_encrypted_with_the_server
 }
 
 #[tokio::test]
-async fn full_authentication_in_unverified_tls_yields_the_password_in_clear() {
+async fn full_authentication_over_unverified_tls_yields_the_plain_password() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mode = RogueMode::FullAuthentication;
     let rogue = RogueServer::start(RogueOptions { tls: true, ..mode.into() }).await.unwrap();
@@ -45,7 +45,7 @@ async fn full_authentication_in_unverified_tls_yields_the_password_in_clear() {
 }
 
 #[tokio::test]
-async fn weak_plugins_yield_the_password_only_to_a_driver_that_allows_them() {
+async fn weak_plugins_yield_the_password_only_if_the_driver_allows_them() {
     for (mode, leak) in
         [(RogueMode::ClearPassword, PasswordLeak::Clear), (RogueMode::OldPassword, PasswordLeak::OldPassword)]
     {
@@ -62,7 +62,7 @@ async fn weak_plugins_yield_the_password_only_to_a_driver_that_allows_them() {
 }
 
 #[tokio::test]
-async fn a_huge_row_arrives_whole() {
+async fn huge_row_arrives_complete() {
     const BYTES: usize = 40 << 20;
     let rogue = RogueServer::start(RogueMode::HugePacket { bytes: BYTES as u64 }).await.unwrap();
     let mut connection = Conn::new(options(&rogue)).await.unwrap();
@@ -74,7 +74,7 @@ async fn a_huge_row_arrives_whole() {
 }
 
 #[tokio::test]
-async fn rows_and_columns_do_not_end() {
+async fn rows_and_columns_are_endless() {
     let rogue = RogueServer::start(RogueMode::EndlessRows).await.unwrap();
     let mut connection = Conn::new(options(&rogue)).await.unwrap();
     let mut rows = connection.query_iter("SELECT id, info FROM performance_schema.threads").await.unwrap();
@@ -91,7 +91,7 @@ async fn rows_and_columns_do_not_end() {
 }
 
 #[tokio::test]
-async fn other_attacks_reach_their_client() {
+async fn other_attacks_reach_the_client() {
     let rogue = RogueServer::start(RogueMode::LocalInfile("/etc/hostname".into())).await.unwrap();
     let mut connection = Conn::new(options(&rogue)).await.unwrap();
     let error = connection.query_drop("SHOW FULL PROCESSLIST").await.unwrap_err();

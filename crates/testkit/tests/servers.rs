@@ -15,12 +15,12 @@ async fn process_list(server: &Server) -> Vec<Row> {
     rows
 }
 
-async fn odd_sessions_are_shown_as_they_are_expected(flavor: Flavor) {
+async fn assert_known_sessions_are_listed(flavor: Flavor) {
     let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
-    let odd = OddSessions::open(&server).await.unwrap();
-    assert_eq!(odd.truth.len(), OddSessions::COUNT);
+    let sessions = OddSessions::open(&server).await.unwrap();
+    assert_eq!(sessions.truth.len(), OddSessions::COUNT);
     let rows = process_list(&server).await;
-    for expected in &odd.truth {
+    for expected in &sessions.truth {
         let row = rows.iter().find(|row| row.get::<u64, _>(0) == Some(expected.id)).unwrap();
         let text = |column: usize| row.get::<Option<Vec<u8>>, _>(column).unwrap();
         assert_eq!(text(1).unwrap(), expected.user.as_bytes(), "{expected:?}");
@@ -28,23 +28,23 @@ async fn odd_sessions_are_shown_as_they_are_expected(flavor: Flavor) {
         assert_eq!(text(3).map(|name| String::from_utf8(name).unwrap()), expected.database);
         assert_eq!(text(4).unwrap(), expected.command.as_bytes());
         assert_eq!(String::from_utf8(text(6).unwrap_or_default()).unwrap(), expected.state, "{flavor}");
-        let (shown, wanted) = (text(7).unwrap_or_default(), expected.statement.clone().unwrap_or_default());
-        if shown != wanted {
+        let (listed, sent) = (text(7).unwrap_or_default(), expected.statement.clone().unwrap_or_default());
+        if listed != sent {
             let start = |bytes: &[u8]| String::from_utf8_lossy(bytes).chars().take(200).collect::<String>();
             panic!(
-                "{flavor} shows {} bytes {:?} for {} bytes {:?}",
-                shown.len(),
-                start(&shown),
-                wanted.len(),
-                start(&wanted)
+                "{flavor} lists {} bytes {:?} instead of {} bytes {:?}",
+                listed.len(),
+                start(&listed),
+                sent.len(),
+                start(&sent)
             );
         }
     }
-    odd_transactions_are_there(&server, &odd).await;
+    assert_transactions_match(&server, &sessions).await;
 }
 
 /// Compares states and changed rows with values that the server reports, by session.
-async fn odd_transactions_are_there(server: &Server, odd: &OddSessions) {
+async fn assert_transactions_match(server: &Server, sessions: &OddSessions) {
     let mut connection = server.connect().await.unwrap();
     let transactions: Vec<(u64, String, u64)> = connection
         .query("SELECT trx_mysql_thread_id, trx_state, trx_rows_modified FROM information_schema.innodb_trx")
@@ -52,29 +52,29 @@ async fn odd_transactions_are_there(server: &Server, odd: &OddSessions) {
         .unwrap();
     connection.disconnect().await.unwrap();
     let found: BTreeMap<_, _> = transactions.into_iter().map(|(id, state, rows)| (id, (state, rows))).collect();
-    let expected: BTreeMap<_, _> = odd
+    let expected: BTreeMap<_, _> = sessions
         .truth
         .iter()
         .filter_map(|session| Some((session.id, session.transaction?)))
         .map(|(id, transaction)| (id, (transaction.state.to_owned(), transaction.rows_modified)))
         .collect();
     assert_eq!(found, expected);
-    let observed: BTreeMap<_, _> = odd.observed_transactions(server).await.unwrap().into_iter().collect();
+    let observed: BTreeMap<_, _> = sessions.observed_transactions(server).await.unwrap().into_iter().collect();
     assert!(observed.keys().eq(expected.keys()), "{observed:?}");
 }
 
 #[tokio::test]
-async fn mariadb_shows_odd_sessions_as_they_are_expected() {
-    odd_sessions_are_shown_as_they_are_expected(Flavor::MariaDb).await;
+async fn mariadb_lists_known_sessions_as_expected() {
+    assert_known_sessions_are_listed(Flavor::MariaDb).await;
 }
 
 #[tokio::test]
-async fn mysql_shows_odd_sessions_as_they_are_expected() {
-    odd_sessions_are_shown_as_they_are_expected(Flavor::MySql).await;
+async fn mysql_lists_known_sessions_as_expected() {
+    assert_known_sessions_are_listed(Flavor::MySql).await;
 }
 
 #[tokio::test]
-async fn a_dropped_server_is_gone_with_its_data() {
+async fn dropped_server_leaves_no_process_or_data() {
     for flavor in Flavor::ALL {
         let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
         let (process, folder) = (format!("/proc/{}", server.pid()), server.data_dir());
@@ -87,7 +87,7 @@ async fn a_dropped_server_is_gone_with_its_data() {
 }
 
 #[tokio::test]
-async fn a_load_is_what_it_says() {
+async fn load_has_the_requested_size() {
     for flavor in Flavor::ALL {
         let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
         let size = LoadSize { sessions: 40, transactions: 20, waiters: 5 };

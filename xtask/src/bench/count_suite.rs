@@ -25,7 +25,8 @@ struct ExpectedStatements {
     statements: [u64; 2],
 }
 
-/// Expected statements on a server with transactions and lock waits. They include session settings and capability queries.
+/// Expected statements on a server with transactions and lock waits.
+/// They include session settings and capability queries.
 const EXPECTED_STATEMENTS: [ExpectedStatements; 4] = [
     ExpectedStatements { command: &["snapshot", "--format", "csv"], statements: [6, 5] },
     ExpectedStatements { command: &["snapshot", "--format", "csv", "--detail"], statements: [19, 10] },

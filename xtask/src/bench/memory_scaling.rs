@@ -1,4 +1,5 @@
-//! Cases of result size: constant memory, and time proportional to the number of rows. A fake server generates the rows.
+//! Cases of result size: constant memory, and time proportional to the number of rows.
+//! A fake server generates the rows.
 
 use std::collections::HashMap;
 

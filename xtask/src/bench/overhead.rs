@@ -145,7 +145,8 @@ fn no_response(program: &str) -> XtaskError {
     }
 }
 
-/// Measures the transactions per second of each interval. Intervals without and with Clew alternate, starting and ending without.
+/// Measures the transactions per second of each interval.
+/// Intervals without and with Clew alternate, starting and ending without.
 async fn measure_rates(
     step: &Step,
     pairs: usize,

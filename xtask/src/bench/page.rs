@@ -1,4 +1,5 @@
-//! Cases of the web page: a live list of 10,000 sessions in Debian's Chromium. Hundreds of sessions change between two samples.
+//! Cases of the web page: a live list of 10,000 sessions in Debian's Chromium.
+//! Hundreds of sessions change between two samples.
 
 use std::time::Duration;
 

@@ -46,7 +46,8 @@ pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
     Ok(true)
 }
 
-/// 2^23 in the three-byte encoding: more columns than a client can hold, but few enough for the driver to allocate them.
+/// Column count of 2^23 in the three-byte encoding.
+/// A client cannot hold so many columns, but the driver can allocate them.
 const MANY_COLUMNS: [u8; 4] = [0xfd, 0, 0, 0x80];
 /// 2^40 in the eight-byte encoding: `mysql_async` allocates 32 TiB for it, and the process aborts.
 const HUGE_COUNT: [u8; 9] = [0xfe, 0, 0, 0, 0, 0, 1, 0, 0];

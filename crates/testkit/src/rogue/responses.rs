@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn constants_of_a_greeting_are_plausible() {
+    fn constant_queries_get_plausible_values() {
         let values = row("select version(), connection_id()", "9.7.0", 7).unwrap();
         assert_eq!(values, ["9.7.0", "7"]);
         assert_eq!(row("select trx_id from information_schema.innodb_trx", "9.7.0", 7), None);

@@ -34,7 +34,8 @@ const PRIVATE_EXPONENT: &str = concat!(
 const BLOCK: usize = 256;
 const HASH: usize = 20;
 
-/// Decrypts a block with OAEP padding (RFC 8017, section 7.1.2) without a label. Returns `None` if the key does not match.
+/// Decrypts a block with OAEP padding (RFC 8017, section 7.1.2) without a label.
+/// Returns `None` if the key does not match.
 pub(super) fn decrypt(block: &[u8]) -> Option<Vec<u8>> {
     if block.len() != BLOCK {
         return None;

@@ -167,7 +167,8 @@ impl BuiltScenario {
         self.sessions.get_mut(name).ok_or_else(gone)
     }
 
-    /// Lets the sessions finish like an application: each waits for its response and disconnects, which releases its locks.
+    /// Lets the sessions finish like an application.
+    /// Each session waits for its response and disconnects, which releases its locks.
     /// Returns the names of the sessions without a response within the limit, which stay open.
     pub async fn finish(&mut self, waiters: &[&str], limit: Duration) -> Vec<String> {
         let mut finishing = JoinSet::new();
@@ -192,7 +193,7 @@ impl BuiltScenario {
     }
 
     /// Ends all sessions and prepared transactions. Waiters are killed first.
-    /// A waiter whose blocker ends first would continue, and a kill in the middle of its change would leave files behind.
+    /// A waiter whose blocker ends first would continue its change. A kill in the middle of the change leaves files behind.
     pub async fn clear(self, server: &Server) -> Result<(), ScenarioError> {
         let mut control = server.connect().await?;
         let ids: Vec<u64> = self.ids.values().copied().collect();

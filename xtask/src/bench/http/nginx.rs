@@ -12,7 +12,8 @@ pub(super) const RESULT: &str = "/result";
 /// URL path of the constant response.
 pub(super) const CONSTANT: &str = "/constant";
 
-/// Starts an nginx that serves `file`, and `constant` as JSON, with settings for speed: sendfile, keep-alive connections, no access log.
+/// Starts an nginx that serves `file`, and `constant` as JSON.
+/// Its settings optimize speed: sendfile, keep-alive connections, no access log.
 pub(super) async fn start(file: &Path, constant: &str) -> Result<Nginx, ServerError> {
     Nginx::start(|address: SocketAddr| {
         format!(
