@@ -276,8 +276,8 @@ mod tests {
 
     #[test]
     fn command_line_is_shell_quoted_without_variables() {
-        assert_eq!(shell("echo 'a b'; exit").shown(), r"sh -c 'echo '\''a b'\''; exit'");
-        assert_eq!(Command::new("cargo").args(["build", ""]).env("SECRET", "x").shown(), "cargo build ''");
+        assert_eq!(shell("echo 'a b'; exit").command_line(), r"sh -c 'echo '\''a b'\''; exit'");
+        assert_eq!(Command::new("cargo").args(["build", ""]).env("SECRET", "x").command_line(), "cargo build ''");
     }
 
     #[tokio::test]

@@ -6,7 +6,7 @@ use clew_testkit::setup;
 
 use crate::command::Command;
 use crate::error::XtaskError;
-use crate::{install, page, steps, tools, workspace};
+use crate::{install, page, progress, tools, workspace};
 
 /// Installs missing prerequisites, then runs all tests, or those selected by the `nextest` arguments.
 pub(crate) async fn run(nextest: &[OsString]) -> Result<(), XtaskError> {

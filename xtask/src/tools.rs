@@ -78,9 +78,9 @@ mod tests {
 
     #[test]
     fn versions_compare_as_numbers() {
-        assert_eq!(version("cargo-nextest 0.9.143 (60fa45f63 2026-08-04)\nrelease: 0.9.143"), Some([0, 9, 143]));
-        assert!(version("cargo-nextest 0.10.0") > version("cargo-nextest 0.9.143"));
-        assert_eq!(version("no version at all"), None);
-        assert!(version("cargo-deny") < Some([0, 0, 1]));
+        assert_eq!(parse_version("cargo-nextest 0.9.143 (60fa45f63 2026-08-04)\nrelease: 0.9.143"), Some([0, 9, 143]));
+        assert!(parse_version("cargo-nextest 0.10.0") > parse_version("cargo-nextest 0.9.143"));
+        assert_eq!(parse_version("no version at all"), None);
+        assert!(parse_version("cargo-deny") < Some([0, 0, 1]));
     }
 }

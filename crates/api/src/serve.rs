@@ -67,7 +67,7 @@ pub async fn serve(
         return Err(ServeError::NoConnections);
     }
     let limits = ConnectionLimits::new(&settings);
-    let (metrics, collections, watches) =
+    let (metrics, collections, watch_registry) =
         (service.metrics.clone(), service.collections.clone(), service.watch_registry().clone());
     let handler = Arc::new(ConnectionHandler::new(service.clone(), tls, shutdown.clone()));
     let requests_done = CancellationToken::new();
@@ -99,7 +99,7 @@ pub async fn serve(
     }
     drop(tcp);
     collections.end_waits();
-    watches.close();
+    watch_registry.close();
     info!(http.connections = connections.count(), "stopping: no more connections are taken");
     if timeout(settings.grace, connections.shutdown()).await.is_err() {
         warn!("answers were still under way at the end");

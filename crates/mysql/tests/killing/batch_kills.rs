@@ -94,7 +94,7 @@ async fn outcomes_are_in_the_order_of_the_victims() {
         let (gone, left) = super::idle_session(&server, "app").await;
         drop(gone);
         while find_session(&server, left.id).await.is_some() {}
-        let elsewhere = Victim { host: b"127.0.0.1:1".to_vec(), ..connection_of(&server, &newcomer).await };
+        let elsewhere = Victim { host: b"127.0.0.1:1".to_vec(), ..connection_victim(&server, &newcomer).await };
         let all = [
             connection_victim(&server, &left).await,
             connection_victim(&server, &protected).await,

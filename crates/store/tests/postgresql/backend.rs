@@ -56,7 +56,7 @@ pub(crate) struct Backend {
 impl Backend {
     /// Creates a directory and a database on the server of the test.
     pub(crate) async fn new() -> Self {
-        let (folder, server) = (tempfile::tempdir().unwrap(), keep().await);
+        let (folder, server) = (tempfile::tempdir().unwrap(), shared_server().await);
         let name = format!("clew_{}", uuid::Uuid::new_v4().simple());
         let mut connection = PgConnection::connect(&server.url()).await.unwrap();
         let create = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));

@@ -19,7 +19,7 @@ async fn next(notices: &mut Notices) -> Notice {
 }
 
 impl Fixture {
-    async fn queue_task(&self) -> RequestId {
+    async fn queue_any_task(&self) -> RequestId {
         let task = self.new_task(&NodeId::generate());
         self.store.insert_task(&task, 9).await.unwrap();
         task.request_id
@@ -33,7 +33,7 @@ async fn changes_of_another_process_are_notified() {
     let mut notices = other.notices().unwrap();
     assert_eq!(next(&mut notices).await, Notice::Listening);
 
-    let id = fixture.queue_task().await;
+    let id = fixture.queue_any_task().await;
     assert_eq!(next(&mut notices).await, Notice::Queued);
     let claimed = claim(&fixture.store, LEASE, 1).await.unwrap().unwrap();
     fixture.store.renew_lease(&id, claimed.fence, LEASE).await.unwrap();
@@ -60,7 +60,7 @@ async fn changes_of_another_process_are_notified() {
     assert_eq!(next(&mut notices).await, Notice::KillQueued);
     // Removal by retention is not notified.
     fixture.store.remove_ended_before(i64::MAX).await.unwrap();
-    let id = fixture.queue_task().await;
+    let id = fixture.queue_any_task().await;
     assert_eq!(next(&mut notices).await, Notice::Queued);
     assert!(other.task(&id).await.unwrap().is_some());
 }
@@ -74,7 +74,7 @@ async fn terminated_connection_is_restored() {
     fixture.sql(all).await;
     assert_eq!(next(&mut notices).await, Notice::Deaf);
     assert_eq!(next(&mut notices).await, Notice::Listening);
-    fixture.queue_task().await;
+    fixture.queue_any_task().await;
     assert_eq!(next(&mut notices).await, Notice::Queued);
 }
 
@@ -91,10 +91,10 @@ async fn network_partition_is_detected_and_the_connection_restored() {
     let mut notices = remote.notices().unwrap();
     assert_eq!(next(&mut notices).await, Notice::Listening);
     proxy.set(Traffic::Stands);
-    fixture.queue_task().await;
+    fixture.queue_any_task().await;
     assert_eq!(next(&mut notices).await, Notice::Deaf);
     proxy.set(Traffic::Flows);
     assert_eq!(next(&mut notices).await, Notice::Listening);
-    fixture.queue_task().await;
+    fixture.queue_any_task().await;
     assert_eq!(next(&mut notices).await, Notice::Queued);
 }
