@@ -147,7 +147,7 @@ mod tests {
             lock: lock_on,
             held_mode: None,
         }];
-        identify_read_only_blockers(&mut waits, &transactions, &held.iter().map(parse_lock_row).collect::<Vec<_>>());
+        identify_read_only_blockers(&mut waits, &transactions, &held.iter().map(lock).collect::<Vec<_>>());
         waits[0].blocking.session
     }
 
