@@ -48,9 +48,10 @@ type LockRow =
 /// Reads the locked objects by lock id, requested locks first.
 async fn read_locks(connection: &mut Connection, waits: &[WaitRow]) -> Result<HashMap<Vec<u8>, LockedObject>, Failure> {
     let mut unique = HashSet::new();
-    let requested_lock = waits.iter().map(|wait| wait.0.as_slice());
-    let held_lock = waits.iter().map(|wait| wait.3.as_slice());
-    let ids = requested_lock.chain(held_lock).filter_map(|id| std::str::from_utf8(id).ok().filter(|id| is_lock_id(id)));
+    let requested_locks = waits.iter().map(|wait| wait.0.as_slice());
+    let held_locks = waits.iter().map(|wait| wait.3.as_slice());
+    let ids =
+        requested_locks.chain(held_locks).filter_map(|id| std::str::from_utf8(id).ok().filter(|id| is_lock_id(id)));
     let ids: Vec<&str> = ids.filter(|&id| unique.insert(id)).take(MAX_IDS).collect();
     let mut locks = HashMap::new();
     for ids in ids.chunks(IDS_PER_QUERY) {
