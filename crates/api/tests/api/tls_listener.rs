@@ -333,9 +333,9 @@ fn invalid_certificate_files_are_reported() {
         (&pair.certificate, &other.key, Some("does not belong to the certificate")),
     ] {
         let files = Files::of(&CertifiedKey { certificate: certificate.to_owned(), key: key.to_owned() });
-        let error = files.load().err().map(|error| error.to_string());
-        assert_eq!(error.is_some(), error.is_some(), "{error:?}, not {error:?}");
-        assert!(error.as_deref().unwrap_or_default().contains(error.unwrap_or_default()), "{error:?}, not {error:?}");
+        let found = files.load().err().map(|error| error.to_string());
+        assert_eq!(found.is_some(), error.is_some(), "{found:?}, not {error:?}");
+        assert!(found.as_deref().unwrap_or_default().contains(error.unwrap_or_default()), "{found:?}, not {error:?}");
     }
     let files = Files::of(&pair);
     fs::remove_file(files.certificate()).unwrap();

@@ -67,6 +67,13 @@ fn assert_absent(contents: &[(String, Vec<u8>)], secrets: &[(&str, Vec<u8>)]) {
     }
 }
 
+/// Returns the body of a token request of the user `bob`.
+fn sign_in_body(home: &Home, password: &str) -> Value {
+    let domain = json!({ "name": home.credential("domain_name") });
+    let password = json!({ "user": { "name": "bob", "password": password, "domain": domain } });
+    json!({ "auth": { "identity": { "methods": ["password"], "password": password } } })
+}
+
 #[tokio::test]
 async fn no_secret_is_stored_logged_or_returned_in_clear_text() {
     let server = Server::start(Flavor::MariaDb, &ServerOptions::default()).await.unwrap();
@@ -103,13 +110,8 @@ async fn no_secret_is_stored_logged_or_returned_in_clear_text() {
             [seen.into_bytes(), response.bytes().await.unwrap().to_vec()].concat(),
         ));
     };
-    let sign_in = |password: &str| {
-        let domain = json!({ "name": home.credential("domain_name") });
-        let password = json!({ "user": { "name": "bob", "password": password, "domain": domain } });
-        json!({ "auth": { "identity": { "methods": ["password"], "password": password } } })
-    };
     let tokens = format!("{endpoint}/v3/auth/tokens");
-    record_response("a wrong password", http().post(&tokens).json(&sign_in(MISTYPED))).await;
+    record_response("a wrong password", http().post(&tokens).json(&sign_in_body(&home, MISTYPED))).await;
     record_response("a broken body", http().post(&tokens).body(format!("{{\"password\": \"{MISTYPED}\""))).await;
     record_response("validation", http().get(&tokens).header("X-Auth-Token", &token).header("X-Subject-Token", &token))
         .await;
