@@ -5,7 +5,7 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use clew_testkit::ServerError;
-use clew_testkit::setup::{CLIENT_REQUIREMENTS, PYTHON_ENV_VAR, SetupError};
+use clew_testkit::toolchain::{CLIENT_REQUIREMENTS, PYTHON_ENV_VAR, SetupError};
 
 /// Error of a task: the failed operation, its object and the cause.
 #[derive(Debug, thiserror::Error)]

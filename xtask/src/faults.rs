@@ -55,18 +55,18 @@ async fn inject_faults(arguments: Arguments) -> Result<(), XtaskError> {
         logs: logs.path().to_owned(),
         seed: arguments.seed.unwrap_or(since_epoch.as_secs()),
         faults,
-        for_each: Duration::from_secs_f64(arguments.minutes.clamp(0.01, 24.0 * 60.0) * 60.0),
-        per_second: arguments.rate.clamp(0.1, 1_000.0),
-        tell: print_line,
+        duration_per_fault: Duration::from_secs_f64(arguments.minutes.clamp(0.01, 24.0 * 60.0) * 60.0),
+        requests_per_second: arguments.rate.clamp(0.1, 1_000.0),
+        on_progress: print_line,
     };
     let report = clew_faults::run(options).await;
     // The logs of a failed run are kept for the analysis.
-    if report.as_ref().map_or(true, |report| !report.broken().is_empty()) {
+    if report.as_ref().map_or(true, |report| !report.violations().is_empty()) {
         print_line(&format!("Log files: {}", logs.keep().display()));
     }
     let report = report?;
     print_line(&report.to_string());
-    match report.broken().len() {
+    match report.violations().len() {
         0 => Ok(()),
         violations => Err(XtaskError::InvariantsViolated { violations }),
     }

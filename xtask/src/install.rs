@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clew_testkit::setup;
+use clew_testkit::toolchain;
 
 use crate::command::Command;
 use crate::error::XtaskError;
@@ -17,7 +17,7 @@ const STEP_TIMEOUT: Duration = Duration::from_mins(15);
 
 /// Installs MariaDB for the demo.
 pub(crate) async fn for_demo() -> Result<(), XtaskError> {
-    let missing = missing_packages(&setup::MARIADB_PACKAGES);
+    let missing = missing_packages(&toolchain::MARIADB_PACKAGES);
     if !missing.is_empty() && !is_root() {
         return Err(root_required(&missing, None));
     }
@@ -27,8 +27,8 @@ pub(crate) async fn for_demo() -> Result<(), XtaskError> {
 /// Installs all servers and programs that a test may use.
 pub(crate) async fn for_tests() -> Result<(), XtaskError> {
     // The lock serializes installations: a concurrent task finds everything installed.
-    let _lock = setup::lock()?;
-    let missing = missing_packages(&[&setup::MARIADB_PACKAGES[..], &setup::TEST_PACKAGES[..]].concat());
+    let _lock = toolchain::lock()?;
+    let missing = missing_packages(&[&toolchain::MARIADB_PACKAGES[..], &toolchain::TEST_PACKAGES[..]].concat());
     let mysql_to_fetch = MysqlPackages::if_missing();
     if (!missing.is_empty() || mysql_to_fetch.is_some()) && !is_root() {
         return Err(root_required(&missing, mysql_to_fetch.as_ref()));
@@ -46,8 +46,8 @@ pub(crate) async fn for_tests() -> Result<(), XtaskError> {
 /// Installs the programs of the tests and of the benchmark.
 pub(crate) async fn for_bench() -> Result<(), XtaskError> {
     for_tests().await?;
-    let _lock = setup::lock()?;
-    let missing = missing_packages(&setup::BENCH_PACKAGES);
+    let _lock = toolchain::lock()?;
+    let missing = missing_packages(&toolchain::BENCH_PACKAGES);
     if !missing.is_empty() && !is_root() {
         return Err(root_required(&missing, None));
     }
@@ -55,7 +55,7 @@ pub(crate) async fn for_bench() -> Result<(), XtaskError> {
 }
 
 /// Returns the names of the packages that are not installed.
-fn missing_packages(packages: &[setup::Package]) -> Vec<&'static str> {
+fn missing_packages(packages: &[toolchain::Package]) -> Vec<&'static str> {
     packages.iter().filter(|package| !package.is_installed()).map(|package| package.name).collect()
 }
 
@@ -103,13 +103,13 @@ struct MysqlPackages {
 
 impl MysqlPackages {
     fn new() -> Self {
-        Self { directory: setup::mysql_root().with_extension("packages") }
+        Self { directory: toolchain::mysql_root().with_extension("packages") }
     }
 
     /// Returns the packages to download, or `None` if MySQL is unpacked or the packages are complete.
     fn if_missing() -> Option<Self> {
         let packages = Self::new();
-        (!setup::mysql_root().exists() && !packages.completion_marker().exists()).then_some(packages)
+        (!toolchain::mysql_root().exists() && !packages.completion_marker().exists()).then_some(packages)
     }
 
     /// Path of a file that marks a complete download.
@@ -139,7 +139,7 @@ impl MysqlPackages {
 
 /// Unpacks MySQL into its own directory without installing it. No package script runs, and nothing is mounted.
 async fn unpack_mysql() -> Result<(), XtaskError> {
-    let root = setup::mysql_root();
+    let root = toolchain::mysql_root();
     if root.exists() {
         return Ok(());
     }
@@ -157,18 +157,18 @@ async fn unpack_mysql() -> Result<(), XtaskError> {
 
 /// Unpacks MariaDB's plugins into their own directory. Installing their package would start a system-wide server.
 async fn unpack_mariadb_plugins() -> Result<(), XtaskError> {
-    if setup::mariadb_plugins().exists() {
+    if toolchain::mariadb_plugins().exists() {
         return Ok(());
     }
-    unpack_package("mariadb-server", "MariaDB's plugins", &setup::mariadb_plugins_root()).await
+    unpack_package("mariadb-server", "MariaDB's plugins", &toolchain::mariadb_plugins_root()).await
 }
 
 /// Unpacks nginx into its own directory, unless nginx is installed.
 async fn unpack_nginx() -> Result<(), XtaskError> {
-    if setup::nginx().exists() {
+    if toolchain::nginx().exists() {
         return Ok(());
     }
-    unpack_package("nginx", "nginx", &setup::nginx_root()).await
+    unpack_package("nginx", "nginx", &toolchain::nginx_root()).await
 }
 
 /// Downloads a package and unpacks it without installing it, which does not require root.
@@ -208,16 +208,16 @@ fn packages_in(directory: &Path) -> Result<Vec<PathBuf>, XtaskError> {
 /// Installs the official SDK and other clients in a Python virtual environment.
 async fn install_clients() -> Result<(), XtaskError> {
     const OPTIONS: [&str; 6] = ["--disable-pip-version-check", "--no-input", "--retries", "3", "--timeout", "60"];
-    let python = setup::clients_python();
+    let python = toolchain::clients_python();
     if Command::new(&python)
-        .args(["-c", setup::CLIENT_VERSION_CHECK, setup::CLIENT_REQUIREMENTS])
+        .args(["-c", toolchain::CLIENT_VERSION_CHECK, toolchain::CLIENT_REQUIREMENTS])
         .output_if_success()
         .await
         .is_some()
     {
         return Ok(());
     }
-    let environment = setup::clients_dir();
+    let environment = toolchain::clients_dir();
     if !python.starts_with(&environment) {
         return Err(XtaskError::MissingClients { python });
     }
@@ -227,7 +227,7 @@ async fn install_clients() -> Result<(), XtaskError> {
     Command::new(&python)
         .args(["-m", "pip", "install"])
         .args(OPTIONS)
-        .args(["-r", setup::CLIENT_REQUIREMENTS])
+        .args(["-r", toolchain::CLIENT_REQUIREMENTS])
         .retry_in_step(&step, STEP_TIMEOUT)
         .await?;
     step.done();

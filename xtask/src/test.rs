@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use clew_testkit::setup;
+use clew_testkit::toolchain;
 
 use crate::command::Command;
 use crate::error::XtaskError;
@@ -33,5 +33,7 @@ pub(crate) async fn run(nextest: &[OsString]) -> Result<(), XtaskError> {
 
 /// Sets the variables by which tests locate servers and client programs.
 fn with_server_paths(command: Command) -> Command {
-    command.env(setup::SERVERS_DIR_ENV_VAR, setup::servers_dir()).env(setup::PYTHON_ENV_VAR, setup::clients_python())
+    command
+        .env(toolchain::SERVERS_DIR_ENV_VAR, toolchain::servers_dir())
+        .env(toolchain::PYTHON_ENV_VAR, toolchain::clients_python())
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clew_testkit::setup;
+use clew_testkit::toolchain;
 
 use crate::command::Command;
 use crate::error::XtaskError;
@@ -36,7 +36,7 @@ const FAST_BUILD_PROFILE: [(&str, &str); 3] = [
 impl Tool {
     /// Returns the path of the tool. Builds the tool if no sufficiently new version exists.
     pub(crate) async fn install(&self) -> Result<PathBuf, XtaskError> {
-        let tools_dir = setup::servers_dir().join("tools");
+        let tools_dir = toolchain::servers_dir().join("tools");
         let cached_program = tools_dir.join("bin").join(self.name);
         for program in [PathBuf::from(self.name), cached_program.clone()] {
             if self.is_new_enough(&program).await {

@@ -27,13 +27,13 @@ use jiff::Timestamp;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::Service;
+use crate::AppState;
 use crate::caller::Caller;
-use crate::query::shown;
-use crate::refusal::Refusal;
+use crate::error::ApiError;
+use crate::query::truncate;
 
 /// Routes of the administration API, merged by [`crate::routes`].
-pub(crate) fn routes() -> OpenApiRouter<Service> {
+pub(crate) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(projects::list, projects::create))
         .routes(routes!(projects::update))
@@ -59,37 +59,37 @@ pub(crate) fn routes() -> OpenApiRouter<Service> {
 }
 
 /// Returns the caller's domain. Fails unless the caller may list its identities.
-fn require_read<'a>(service: &Service, caller: &'a Caller) -> Result<&'a DomainId, Refusal> {
-    caller.domain_action(service, Action::LIST_IDENTITIES)?;
+fn require_read<'a>(service: &AppState, caller: &'a Caller) -> Result<&'a DomainId, ApiError> {
+    caller.require_domain_action(service, Action::LIST_IDENTITIES)?;
     Ok(&caller.principal.domain_id)
 }
 
 /// Returns the caller's domain and audit origin. Fails unless the caller may change identities with these credentials.
-fn require_write<'a>(service: &Service, caller: &'a Caller) -> Result<(&'a DomainId, Origin), Refusal> {
-    caller.domain_action(service, Action::MANAGE_IDENTITIES)?;
-    caller.check_may_outlive()?;
+fn require_write<'a>(service: &AppState, caller: &'a Caller) -> Result<(&'a DomainId, Origin), ApiError> {
+    caller.require_domain_action(service, Action::MANAGE_IDENTITIES)?;
+    caller.check_permanent_credentials()?;
     Ok((&caller.principal.domain_id, caller.origin()))
 }
 
 /// Returns true if `id` is the caller's user id and the credentials are not limited to a project.
-fn is_own_user(service: &Service, caller: &Caller, id: &str) -> bool {
+fn is_own_user(service: &AppState, caller: &Caller, id: &str) -> bool {
     let resource = Resource { project: None, region: service.store.region(), instance: None, request_tags: &[] };
     id == caller.principal.user_id.as_str()
         && check_scope(&caller.principal, Action::MANAGE_IDENTITIES, &resource).is_ok()
 }
 
 /// Fails unless the caller is an administrator. Prevents privilege escalation through changes of administrators.
-fn require_administrator(caller: &Caller) -> Result<(), Refusal> {
+fn require_administrator(caller: &Caller) -> Result<(), ApiError> {
     if caller.principal.administrator {
         return Ok(());
     }
-    Err(Refusal::because(ErrorEntry::IAM_FORBIDDEN_SCOPE, "administrators-only", Vec::new()))
+    Err(ApiError::because(ErrorEntry::IAM_FORBIDDEN_SCOPE, "administrators-only", Vec::new()))
 }
 
 /// Refusal for an object that does not exist or belongs to another domain.
-fn not_found(target: &'static str, id: &str) -> Refusal {
-    let arguments = vec![("target", target.to_owned()), ("id", shown(id))];
-    Refusal::because(ErrorEntry::IAM_UNKNOWN, "iam-target", arguments)
+fn not_found(target: &'static str, id: &str) -> ApiError {
+    let arguments = vec![("target", target.to_owned()), ("id", truncate(id))];
+    ApiError::because(ErrorEntry::IAM_UNKNOWN, "iam-target", arguments)
 }
 
 /// Formats a time for responses under `/clew/v1`: `2026-11-24T08:00:00Z`.

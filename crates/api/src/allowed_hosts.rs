@@ -5,8 +5,8 @@ use http::header::HOST;
 use http::uri::Authority;
 use http::{HeaderMap, Uri};
 
-use crate::query::shown;
-use crate::refusal::Refusal;
+use crate::error::ApiError;
+use crate::query::truncate;
 
 /// Allowed host names, each with one port or with any port. An empty list allows every host.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,7 +28,7 @@ impl AllowedHosts {
     }
 
     /// Rejects a request for any other host. A URI in absolute form takes precedence over the header (RFC 9112, section 3.2.2).
-    pub(crate) fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
+    pub(crate) fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), ApiError> {
         if self.0.is_empty() {
             return Ok(());
         }
@@ -43,8 +43,8 @@ impl AllowedHosts {
         if is_allowed {
             return Ok(());
         }
-        let given = shown(requested.unwrap_or_default());
-        Err(Refusal::because(ErrorEntry::HOST_NOT_ALLOWED, "host-unknown", vec![("given", given)]))
+        let given = truncate(requested.unwrap_or_default());
+        Err(ApiError::because(ErrorEntry::HOST_NOT_ALLOWED, "host-unknown", vec![("given", given)]))
     }
 }
 

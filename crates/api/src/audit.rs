@@ -11,12 +11,12 @@ use std::future::Future;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::Service;
+use crate::AppState;
 use crate::detach_on_drop::DetachOnDrop;
+use crate::error::ApiError;
+use crate::long_poll;
 use crate::operations::{AuditMode, Operation};
-use crate::prefer;
-use crate::query::shown;
-use crate::refusal::Refusal;
+use crate::query::truncate;
 use axum::RequestExt;
 use axum::extract::{RawPathParams, Request};
 use axum::response::{IntoResponse, Response};
@@ -30,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 /// Audit fields of a request, filled in while the request is processed. Clones share the fields. Handlers read it from the request's
 /// extensions.
 #[derive(Debug, Clone)]
-pub(crate) struct Trail(Arc<Mutex<AuditFields>>);
+pub(crate) struct AuditContext(Arc<Mutex<AuditFields>>);
 
 #[derive(Debug)]
 struct AuditFields {
@@ -42,10 +42,10 @@ struct AuditFields {
     detail: Map<String, Value>,
 }
 
-impl Trail {
+impl AuditContext {
     /// Creates the audit fields of a request whose caller is not authenticated yet.
     pub(crate) fn new(peer: Option<IpAddr>, request_id: &str) -> Self {
-        let actor = Actor::Nobody { claimed: String::new() };
+        let actor = Actor::Anonymous { claimed: String::new() };
         let origin = Origin { actor, peer, request_id: request_id.to_owned() };
         Self(Arc::new(Mutex::new(AuditFields {
             origin,
@@ -58,7 +58,7 @@ impl Trail {
 
     /// Sets the identity that the caller claims, before it is verified.
     pub(crate) fn claims(&self, claimed: &str) {
-        self.fields().origin.actor = Actor::Nobody { claimed: shown(claimed) };
+        self.fields().origin.actor = Actor::Anonymous { claimed: truncate(claimed) };
     }
 
     /// Sets the domain whose auditors see the event, even if the claimed identity is false.
@@ -101,12 +101,12 @@ impl Trail {
 /// Cancellation token that fires when the client has disconnected. Present in the extensions of every audited request with a `Prefer`
 /// header: such a request continues after its connection is closed.
 #[derive(Debug, Clone)]
-pub(crate) struct HungUp(pub(crate) CancellationToken);
+pub(crate) struct ClientGone(pub(crate) CancellationToken);
 
 /// Runs the handler of a request and records the audit event of the response.
 pub(crate) async fn audit_request<F>(
-    service: Service,
-    trail: Trail,
+    service: AppState,
+    trail: AuditContext,
     mut request: Request,
     answer: impl FnOnce(Request) -> F,
 ) -> Response
@@ -119,9 +119,9 @@ where
         Ok(ids) => ids.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         Err(_) => Vec::new(),
     };
-    let _cancel_on_drop = prefer::has_preference(request.headers()).then(|| {
+    let _cancel_on_drop = long_poll::has_preference(request.headers()).then(|| {
         let client_gone = CancellationToken::new();
-        request.extensions_mut().insert(HungUp(client_gone.clone()));
+        request.extensions_mut().insert(ClientGone(client_gone.clone()));
         client_gone.drop_guard()
     });
     // Boxed, so that the future is not copied into the enclosing futures.
@@ -131,14 +131,14 @@ where
         let Some(event) = build_event(operation, &trail, &ids, &response) else { return response };
         // A refused request changes nothing, so a client can repeat it without end: repeated refusals are counted.
         let recorded = if response.status().is_client_error() {
-            let reason = response.extensions().get::<Refusal>().map_or("", Refusal::reason);
+            let reason = response.extensions().get::<ApiError>().map_or("", ApiError::reason);
             service.repeated_refusals().record(&service.store, event, reason).await
         } else {
-            service.store.record(&event).await
+            service.store.append_audit_event(&event).await
         };
         match recorded {
             Ok(()) => response,
-            Err(error) => Refusal::internal(&error).into_response(),
+            Err(error) => ApiError::internal(&error).into_response(),
         }
     };
     // The event is recorded even if the client disconnects before the response.
@@ -148,7 +148,7 @@ where
 /// Builds the audit event of a response. Returns `None` for a response that is not audited.
 fn build_event(
     operation: &Operation,
-    trail: &Trail,
+    trail: &AuditContext,
     ids: &[(String, String)],
     response: &Response,
 ) -> Option<AuditEvent> {
@@ -162,21 +162,21 @@ fn build_event(
         _ => Outcome::Done,
     };
     let fields = trail.fields();
-    let is_anonymous = matches!(fields.origin.actor, Actor::Nobody { .. });
+    let is_anonymous = matches!(fields.origin.actor, Actor::Anonymous { .. });
     if is_anonymous && outcome == Outcome::Failed {
         return None;
     }
     let id = |name: &str| ids.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
-    let last = || ids.last().map_or_else(String::new, |(_, value)| shown(value));
+    let last = || ids.last().map_or_else(String::new, |(_, value)| truncate(value));
     Some(AuditEvent {
         domain_id: fields.domain_id.clone(),
         project_id: id("project_id").and_then(|id| id.parse().ok()),
         instance_id: id("instance_id").and_then(|id| id.parse().ok()),
         node_id: id("node_id").and_then(|id| id.parse().ok()),
         outcome,
-        code: response.extensions().get::<Refusal>().map(|refusal| refusal.entry.code.to_owned()),
+        code: response.extensions().get::<ApiError>().map(|refusal| refusal.entry.code.to_owned()),
         detail: if fields.detail.is_empty() { Value::Null } else { Value::Object(fields.detail.clone()) },
-        ..AuditEvent::done(
+        ..AuditEvent::succeeded(
             &fields.origin,
             fields.operation.unwrap_or(operation.name),
             fields.target.clone().unwrap_or_else(last),

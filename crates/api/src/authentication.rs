@@ -10,7 +10,7 @@ use clew_iam::decision::{Principal, Scope};
 use clew_iam::signature::{self, Authorization, RequestToSign, SignatureError};
 use clew_iam::token;
 use clew_model::ErrorEntry;
-use clew_store::{AccessKey, Temporary, User, View};
+use clew_store::{AccessKey, CachedView, TemporaryKeyValidity, User};
 use http::StatusCode;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
@@ -20,22 +20,22 @@ use subtle::ConstantTimeEq;
 use tokio::time::timeout;
 use tracing::warn;
 
-use crate::audit::Trail;
-use crate::caller::{Caller, Credentials, Proof, TokenInfo};
+use crate::audit::AuditContext;
+use crate::caller::{Caller, CredentialKind, CredentialRef, TokenInfo};
 use crate::console::{cookie, csrf};
+use crate::error::ApiError;
 use crate::iam::{auth_attempts, security_token};
-use crate::refusal::Refusal;
-use crate::{ApiSettings, Service, limits};
+use crate::{ApiSettings, AppState, limits};
 
 /// Header of the security token that a temporary key requires.
 const SECURITY_TOKEN: &str = "x-security-token";
 
 /// Authenticates a request and calls the handler with a [`Caller`] extension and a fully read body.
-pub(crate) async fn authenticate(service: &Service, request: Request, next: Next) -> Result<Response, Refusal> {
+pub(crate) async fn authenticate(service: &AppState, request: Request, next: Next) -> Result<Response, ApiError> {
     let (mut parts, body) = request.into_parts();
-    let peer = limits::peer(&parts.extensions);
+    let peer = limits::client_ip(&parts.extensions);
     peer.map_or(Ok(()), |peer| service.limits.check_authentication(peer))?;
-    let trail = parts.extensions.get::<Trail>().cloned().unwrap_or_else(|| Trail::new(peer, ""));
+    let trail = parts.extensions.get::<AuditContext>().cloned().unwrap_or_else(|| AuditContext::new(peer, ""));
     let outcome = identify(service, &trail, &parts, body).await;
     if let (Some(peer), Err(refusal)) = (peer, &outcome)
         && refusal.status() == StatusCode::UNAUTHORIZED
@@ -50,10 +50,10 @@ pub(crate) async fn authenticate(service: &Service, request: Request, next: Next
     service.limits.charge_request(&user, principal.policy_bytes())?;
     let caller = Caller {
         credentials: identity.credentials,
-        proof: identity.proof.clone(),
-        connection: parts.extensions.get().copied(),
+        credential: identity.proof.clone(),
+        client: parts.extensions.get().copied(),
         request_id: trail.request_id(),
-        trail,
+        audit: trail,
         expires_at: identity.expires_at,
         principal,
         view: identity.view,
@@ -66,16 +66,21 @@ pub(crate) async fn authenticate(service: &Service, request: Request, next: Next
 struct Identity {
     user: User,
     scope: Scope,
-    credentials: Credentials,
-    proof: Proof,
+    credentials: CredentialKind,
+    proof: CredentialRef,
     /// Expiry of the credentials, if any.
     expires_at: Option<i64>,
     /// Metadata as of a time after the whole request was received.
-    view: View,
+    view: CachedView,
 }
 
 /// Identifies the caller and reads the body. The body of an unauthenticated request is not read: many of them would fill the memory.
-async fn identify(service: &Service, trail: &Trail, parts: &Parts, body: Body) -> Result<(Identity, Bytes), Refusal> {
+async fn identify(
+    service: &AppState,
+    trail: &AuditContext,
+    parts: &Parts,
+    body: Body,
+) -> Result<(Identity, Bytes), ApiError> {
     let header = parts.headers.get("x-auth-token").map(|token| token.to_str().unwrap_or_default());
     let signed = parts.headers.contains_key(AUTHORIZATION);
     // Browsers send the cookie with every request, so explicit credentials take precedence.
@@ -102,28 +107,28 @@ async fn identify(service: &Service, trail: &Trail, parts: &Parts, body: Body) -
 }
 
 /// Reads a request body within the limits of size and time.
-pub(crate) async fn read_body(body: Body, settings: &ApiSettings) -> Result<Bytes, Refusal> {
-    let limit = settings.body_limit;
-    let too_large = || Refusal::because(ErrorEntry::BODY_TOO_LARGE, "body-limit", vec![("limit", limit.to_string())]);
+pub(crate) async fn read_body(body: Body, settings: &ApiSettings) -> Result<Bytes, ApiError> {
+    let limit = settings.max_body_bytes;
+    let too_large = || ApiError::because(ErrorEntry::BODY_TOO_LARGE, "body-limit", vec![("limit", limit.to_string())]);
     // Rejects a body by its declared length, before reading it.
     if body.size_hint().lower() > limit as u64 {
         return Err(too_large());
     }
-    let Ok(collected) = timeout(settings.body_read, Limited::new(body, limit).collect()).await else {
-        let seconds = vec![("seconds", settings.body_read.as_secs().to_string())];
-        return Err(Refusal::because(ErrorEntry::REQUEST_TIMEOUT, "body-timeout", seconds));
+    let Ok(collected) = timeout(settings.body_read_timeout, Limited::new(body, limit).collect()).await else {
+        let seconds = vec![("seconds", settings.body_read_timeout.as_secs().to_string())];
+        return Err(ApiError::because(ErrorEntry::REQUEST_TIMEOUT, "body-timeout", seconds));
     };
     match collected {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
         Err(error) => {
-            Err(Refusal::because(ErrorEntry::BAD_REQUEST, "parameter-body", vec![("reason", error.to_string())]))
+            Err(ApiError::because(ErrorEntry::BAD_REQUEST, "parameter-body", vec![("reason", error.to_string())]))
         }
     }
 }
 
-async fn identify_by_token(service: &Service, trail: &Trail, token: &str) -> Result<Identity, Refusal> {
-    let view = service.store.view().await?;
+async fn identify_by_token(service: &AppState, trail: &AuditContext, token: &str) -> Result<Identity, ApiError> {
+    let view = service.store.cached_view().await?;
     let hash = token::hash(token);
     let Some(stored) = view.token(&hash).await? else {
         return Err(not_authenticated("auth-token-unknown", Vec::new()));
@@ -131,16 +136,16 @@ async fn identify_by_token(service: &Service, trail: &Trail, token: &str) -> Res
     trail.is_about(&stored.user.domain_id);
     trail.claims(&stored.user.name);
     if stored.revoked {
-        return Err(Refusal::because(ErrorEntry::TOKEN_EXPIRED, "auth-token-revoked", Vec::new()));
+        return Err(ApiError::because(ErrorEntry::TOKEN_EXPIRED, "auth-token-revoked", Vec::new()));
     }
     if stored.expires_at <= Timestamp::now().as_second() {
         let moment = vec![("moment", format_utc(stored.expires_at))];
-        return Err(Refusal::because(ErrorEntry::TOKEN_EXPIRED, "auth-token-expired", moment));
+        return Err(ApiError::because(ErrorEntry::TOKEN_EXPIRED, "auth-token-expired", moment));
     }
     let scope = stored.scope_project.clone().map_or(Scope::Domain, Scope::Project);
     let (origin, expires_at) = (stored.origin, stored.expires_at);
-    let proof = Proof::Token(Arc::new(TokenInfo { origin, hash, expires_at, csrf: token::csrf(token) }));
-    let (user, credentials) = (require_enabled(&stored.user)?, Credentials::Token);
+    let proof = CredentialRef::Token(Arc::new(TokenInfo { origin, hash, expires_at, csrf: token::csrf_token(token) }));
+    let (user, credentials) = (require_enabled(&stored.user)?, CredentialKind::Token);
     Ok(Identity { user, scope, credentials, proof, expires_at: Some(expires_at), view })
 }
 
@@ -148,26 +153,27 @@ async fn identify_by_token(service: &Service, trail: &Trail, token: &str) -> Res
 struct SignedRequest {
     authorization: Authorization,
     key: Arc<AccessKey>,
-    view: View,
+    view: CachedView,
     /// Key under which failed attempts are counted.
     subject: String,
 }
 
 impl SignedRequest {
-    async fn load(service: &Service, trail: &Trail, parts: &Parts) -> Result<Self, Refusal> {
+    async fn load(service: &AppState, trail: &AuditContext, parts: &Parts) -> Result<Self, ApiError> {
         let Some(header) = parts.headers.get(AUTHORIZATION) else {
             return Err(not_authenticated("auth-token-missing", Vec::new()));
         };
         let authorization = Authorization::parse(header.to_str().unwrap_or_default())?;
         let id = &authorization.access_key;
         trail.claims(id.as_str());
-        let view = service.store.view().await?;
+        let view = service.store.cached_view().await?;
         let Some(key) = view.access_key(id).await? else {
             return Err(not_authenticated("auth-key-unknown", vec![("key", id.to_string())]));
         };
         trail.is_about(&key.user.domain_id);
-        let peer = limits::peer(&parts.extensions);
-        let subject = auth_attempts::subject(&service.store, format!("key:{id}"), Some(&key.user.id), peer).await?;
+        let peer = limits::client_ip(&parts.extensions);
+        let subject =
+            auth_attempts::failure_subject(&service.store, format!("key:{id}"), Some(&key.user.id), peer).await?;
         if view.is_locked(&subject).await? {
             return Err(not_authenticated("auth-key-locked", Vec::new()));
         }
@@ -175,7 +181,7 @@ impl SignedRequest {
     }
 
     /// Verifies the signature, then the state of the key: only the holder of the key gets an error about its state.
-    async fn verify(self, service: &Service, parts: &Parts, body: &[u8]) -> Result<Identity, Refusal> {
+    async fn verify(self, service: &AppState, parts: &Parts, body: &[u8]) -> Result<Identity, ApiError> {
         let mut headers = Vec::with_capacity(parts.headers.len());
         headers.extend(
             parts
@@ -204,30 +210,35 @@ impl SignedRequest {
         };
         self.view.clear_auth_failures(&self.subject).await?;
         let credentials = match &self.key.temporary {
-            Some(_) => Credentials::TemporaryKey,
-            None if self.key.enabled => Credentials::AccessKey,
+            Some(_) => CredentialKind::TemporaryKey,
+            None if self.key.enabled => CredentialKind::AccessKey,
             None => return Err(not_authenticated("auth-key-inactive", vec![("key", self.key.id.to_string())])),
         };
         let user = require_enabled(&self.key.user)?;
-        if let Err(error) = service.store.key_used(&self.key).await {
+        if let Err(error) = service.store.touch_access_key(&self.key).await {
             // The time of last use is informational: the request succeeds without it.
             warn!(%error, "could not note that an access key was used");
         }
-        auth_attempts::record_address(&service.store, &user.id, limits::peer(&parts.extensions)).await;
+        auth_attempts::record_address(&service.store, &user.id, limits::client_ip(&parts.extensions)).await;
         let (proof, expires_at) =
-            (Proof::Key(self.key.id.clone()), self.key.temporary.as_ref().map(|key| key.expires_at));
+            (CredentialRef::Key(self.key.id.clone()), self.key.temporary.as_ref().map(|key| key.expires_at));
         Ok(Identity { user, scope, credentials, proof, expires_at, view: self.view })
     }
 
     /// Verifies the security token of a temporary key and returns its scope. The header must be signed (spec section 8.1).
-    async fn check_temporary(&self, service: &Service, temporary: &Temporary, parts: &Parts) -> Result<Scope, Refusal> {
+    async fn check_temporary(
+        &self,
+        service: &AppState,
+        temporary: &TemporaryKeyValidity,
+        parts: &Parts,
+    ) -> Result<Scope, ApiError> {
         let Some(given) = parts.headers.get(SECURITY_TOKEN).and_then(|token| token.to_str().ok()) else {
             return Err(not_authenticated("auth-security-token-missing", Vec::new()));
         };
         if !self.authorization.signed_headers.iter().any(|name| name == SECURITY_TOKEN) {
             return Err(SignatureError::NotSigned(SECURITY_TOKEN.to_owned()).into());
         }
-        let scope = security_token::scope(given);
+        let scope = security_token::parse_scope(given);
         let is_match = bool::from(token::hash(given).ct_eq(&temporary.token_hash));
         let Some(scope) = scope.filter(|_| is_match) else {
             Box::pin(service.store.record_auth_failure(&self.subject)).await?;
@@ -243,17 +254,17 @@ impl SignedRequest {
     }
 }
 
-impl From<SignatureError> for Refusal {
+impl From<SignatureError> for ApiError {
     fn from(error: SignatureError) -> Self {
         not_authenticated("auth-signature", vec![("reason", error.to_string())])
     }
 }
 
-fn require_enabled(user: &User) -> Result<User, Refusal> {
+fn require_enabled(user: &User) -> Result<User, ApiError> {
     if user.enabled { Ok(user.clone()) } else { Err(not_authenticated("auth-user-disabled", Vec::new())) }
 }
 
-async fn build_principal(service: &Service, identity: &Identity) -> Result<Principal, Refusal> {
+async fn build_principal(service: &AppState, identity: &Identity) -> Result<Principal, ApiError> {
     let Identity { user, scope, view, .. } = identity;
     Ok(Principal {
         grants: service.policy_cache().get_or_load(&service.store, view, &user.id).await?,
@@ -271,6 +282,6 @@ fn format_utc(seconds: i64) -> String {
     Timestamp::from_second(seconds).map_or_else(|_| String::new(), |moment| moment.to_string())
 }
 
-fn not_authenticated(id: &'static str, arguments: Vec<(&'static str, String)>) -> Refusal {
-    Refusal::because(ErrorEntry::NOT_AUTHENTICATED, id, arguments)
+fn not_authenticated(id: &'static str, arguments: Vec<(&'static str, String)>) -> ApiError {
+    ApiError::because(ErrorEntry::NOT_AUTHENTICATED, id, arguments)
 }

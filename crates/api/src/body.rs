@@ -7,8 +7,8 @@ use secrecy::SecretString;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::query::{shown, unknown_field};
-use crate::refusal::Refusal;
+use crate::error::ApiError;
+use crate::query::{truncate, unknown_field};
 
 /// Fields of a JSON object. A field with the value `null` counts as absent.
 pub(crate) struct Body {
@@ -24,8 +24,8 @@ impl fmt::Debug for Body {
 
 impl Body {
     /// Parses a JSON object and rejects fields that are not in `known`.
-    pub(crate) fn parse(text: &[u8], known: &[&'static str]) -> Result<Self, Refusal> {
-        let unreadable = |reason: String| Refusal::parameter("parameter-body", vec![("reason", reason)]);
+    pub(crate) fn parse(text: &[u8], known: &[&'static str]) -> Result<Self, ApiError> {
+        let unreadable = |reason: String| ApiError::parameter("parameter-body", vec![("reason", reason)]);
         let body: Self = serde_json::from_slice(text).map_err(|error| unreadable(error.to_string()))?;
         let mut seen = HashSet::new();
         for (name, _) in &body.fields {
@@ -33,56 +33,56 @@ impl Body {
                 return Err(unknown_field(name, known));
             }
             if !seen.insert(name) {
-                return Err(Refusal::parameter("parameter-repeated", vec![("field", shown(name))]));
+                return Err(ApiError::parameter("parameter-repeated", vec![("field", truncate(name))]));
             }
         }
         Ok(body)
     }
 
     /// Returns the JSON text of a field.
-    pub(crate) fn raw(&self, name: &str) -> Option<&str> {
+    pub(crate) fn raw_json(&self, name: &str) -> Option<&str> {
         let value = self.fields.iter().find(|(field, _)| field == name).map(|(_, value)| value.get());
         value.filter(|value| *value != "null")
     }
 
     /// Returns the value of an optional field.
-    pub(crate) fn get<T: DeserializeOwned>(&self, name: &'static str) -> Result<Option<T>, Refusal> {
-        let Some(value) = self.raw(name) else { return Ok(None) };
-        serde_json::from_str(value).map(Some).map_err(|_| wrong(name, value))
+    pub(crate) fn get<T: DeserializeOwned>(&self, name: &'static str) -> Result<Option<T>, ApiError> {
+        let Some(value) = self.raw_json(name) else { return Ok(None) };
+        serde_json::from_str(value).map(Some).map_err(|_| invalid_field(name, value))
     }
 
     /// Returns a secret text field. Error messages do not contain its value.
-    pub(crate) fn secret(&self, name: &'static str) -> Result<Option<SecretString>, Refusal> {
-        let Some(value) = self.raw(name) else { return Ok(None) };
+    pub(crate) fn secret(&self, name: &'static str) -> Result<Option<SecretString>, ApiError> {
+        let Some(value) = self.raw_json(name) else { return Ok(None) };
         let text: Result<String, _> = serde_json::from_str(value);
         text.map(|text| Some(text.into()))
-            .map_err(|_| Refusal::parameter("parameter-no-text", vec![("field", name.into())]))
+            .map_err(|_| ApiError::parameter("parameter-no-text", vec![("field", name.into())]))
     }
 
     /// Returns the value of a required field.
-    pub(crate) fn need<T: DeserializeOwned>(&self, name: &'static str) -> Result<T, Refusal> {
-        self.get(name)?.ok_or_else(|| missing(name))
+    pub(crate) fn required<T: DeserializeOwned>(&self, name: &'static str) -> Result<T, ApiError> {
+        self.get(name)?.ok_or_else(|| missing_field(name))
     }
 }
 
 /// Error for a missing required field.
-pub(crate) fn missing(name: &'static str) -> Refusal {
-    Refusal::parameter("parameter-missing", vec![("field", name.into())])
+pub(crate) fn missing_field(name: &'static str) -> ApiError {
+    ApiError::parameter("parameter-missing", vec![("field", name.into())])
 }
 
 /// Rejects a list with fewer than `min` or more than `max` elements.
-pub(crate) fn check_count(name: &'static str, count: usize, min: usize, max: usize) -> Result<(), Refusal> {
+pub(crate) fn check_count(name: &'static str, count: usize, min: usize, max: usize) -> Result<(), ApiError> {
     if (min..=max).contains(&count) {
         return Ok(());
     }
     let (min, max) = (min.to_string(), max.to_string());
     let arguments = vec![("field", name.into()), ("count", count.to_string()), ("min", min), ("max", max)];
-    Err(Refusal::parameter("parameter-count", arguments))
+    Err(ApiError::parameter("parameter-count", arguments))
 }
 
 /// Error for an invalid field value.
-pub(crate) fn wrong(name: &'static str, given: &str) -> Refusal {
-    Refusal::parameter("parameter-form", vec![("field", name.into()), ("given", shown(given))])
+pub(crate) fn invalid_field(name: &'static str, given: &str) -> ApiError {
+    ApiError::parameter("parameter-form", vec![("field", name.into()), ("given", truncate(given))])
 }
 
 impl<'de> Deserialize<'de> for Body {
@@ -123,11 +123,11 @@ mod tests {
     #[test]
     fn fields_keep_their_values_and_null_is_absent() {
         let body = Body::parse(br#" {"name": "a\u0062", "enabled" : null} "#, &["name", "enabled"]).unwrap();
-        assert_eq!(body.need::<String>("name").unwrap(), "ab");
-        assert_eq!(body.raw("name"), Some(r#""a\u0062""#));
-        assert_eq!((body.get::<bool>("enabled").unwrap(), body.raw("enabled")), (None, None));
+        assert_eq!(body.required::<String>("name").unwrap(), "ab");
+        assert_eq!(body.raw_json("name"), Some(r#""a\u0062""#));
+        assert_eq!((body.get::<bool>("enabled").unwrap(), body.raw_json("enabled")), (None, None));
         assert!(body.get::<bool>("name").is_err());
-        assert!(body.need::<bool>("enabled").is_err());
+        assert!(body.required::<bool>("enabled").is_err());
     }
 
     #[test]
@@ -153,7 +153,7 @@ mod tests {
         assert!(secret.contains("name is not a text") && !secret.contains("1234"), "{secret}");
         assert_eq!(format!("{body:?}"), r#"["name"]"#);
         let lone = Body::parse(br#"{"name":"\ud800"}"#, &["name"]);
-        assert!(lone.and_then(|body| body.need::<String>("name")).is_err());
+        assert!(lone.and_then(|body| body.required::<String>("name")).is_err());
         let deep = format!("{{\"name\":{}}}", "[".repeat(100_000));
         assert!(Body::parse(deep.as_bytes(), &["name"]).is_err());
     }

@@ -8,28 +8,28 @@ use std::time::Duration;
 
 use axum::extract::FromRequestParts;
 use clew_iam::decision::{
-    self, Action, Decision, DenyReason, Environment, InstanceFacts, Principal, ProjectFacts, Resource, check_scope,
-    could_ever_allow, decide,
+    self, Action, Decision, DenyReason, Environment, Principal, RequestInstance, RequestProject, Resource, check_scope,
+    decide, may_allow,
 };
 use clew_model::{AccessKeyId, Actor, ErrorEntry, Instance, InstanceId, Node, NodeId, Origin, ProjectId, Tag};
-use clew_store::{Project, TokenOrigin, View};
+use clew_store::{CachedView, Project, TokenOrigin};
 use http::request::Parts;
 use jiff::Timestamp;
 use tracing::debug;
 
-use crate::Service;
-use crate::audit::Trail;
-use crate::connection::Connection;
-use crate::grants::evaluate;
-use crate::query::shown;
-use crate::refusal::Refusal;
+use crate::AppState;
+use crate::audit::AuditContext;
+use crate::connection::ClientAddr;
+use crate::error::ApiError;
+use crate::policy_cache::evaluate_policies;
+use crate::query::truncate;
 
 /// `Retry-After` of a request whose policy evaluation exceeded the principal's rate limit.
 const BUDGET_RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// Kind of credentials of a caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Credentials {
+pub(crate) enum CredentialKind {
     /// A token.
     Token,
     /// A signature with a permanent access key.
@@ -40,7 +40,7 @@ pub(crate) enum Credentials {
 
 /// Credentials of a caller, for later revalidation.
 #[derive(Debug, Clone)]
-pub(crate) enum Proof {
+pub(crate) enum CredentialRef {
     /// A token.
     Token(Arc<TokenInfo>),
     /// A signature with this access key.
@@ -66,27 +66,27 @@ pub(crate) struct Caller {
     /// User, domain and policies.
     pub(crate) principal: Principal,
     /// Kind of the credentials.
-    pub(crate) credentials: Credentials,
+    pub(crate) credentials: CredentialKind,
     /// The credentials themselves.
-    pub(crate) proof: Proof,
+    pub(crate) credential: CredentialRef,
     /// Expiry of the credentials, in seconds since 1970 (UTC); `None` for a permanent access key.
     pub(crate) expires_at: Option<i64>,
     /// Address and transport of the client. `None` if a test calls the router directly.
-    pub(crate) connection: Option<Connection>,
+    pub(crate) client: Option<ClientAddr>,
     /// Id of the request, as in `X-Request-Id`.
     pub(crate) request_id: String,
     /// Audit fields of the request.
-    pub(crate) trail: Trail,
+    pub(crate) audit: AuditContext,
     /// Metadata as of a time after the request was received.
-    pub(crate) view: View,
+    pub(crate) view: CachedView,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Caller {
-    type Rejection = Refusal;
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         let caller = parts.extensions.remove::<Self>();
-        caller.ok_or_else(|| Refusal::internal(&"a handler that needs to know its caller has a route for everyone"))
+        caller.ok_or_else(|| ApiError::internal(&"a handler that needs to know its caller has a route for everyone"))
     }
 }
 
@@ -99,7 +99,7 @@ impl Caller {
                 name: self.principal.user_name.clone(),
                 domain_id: self.principal.domain_id.clone(),
             },
-            peer: self.connection.map(|connection| connection.peer),
+            peer: self.client.map(|connection| connection.peer),
             request_id: self.request_id.clone(),
         }
     }
@@ -108,39 +108,41 @@ impl Caller {
     pub(crate) fn environment(&self) -> Environment {
         Environment {
             now: Timestamp::now(),
-            source_ip: self.connection.map(|connection| connection.peer),
-            secure_transport: self.connection.is_some_and(|connection| connection.tls),
+            source_ip: self.client.map(|connection| connection.peer),
+            secure_transport: self.client.is_some_and(|connection| connection.tls),
         }
     }
 
     /// Rejects expiring credentials for requests that create or change permanent objects: users, keys, policies. Sessions of the web page
     /// are exempt: they begin with a password, and scripts cannot read their token.
-    pub(crate) fn check_may_outlive(&self) -> Result<(), Refusal> {
-        let may_outlive = match &self.proof {
-            Proof::Token(token) => token.origin == TokenOrigin::Console,
-            Proof::Key(_) => self.credentials == Credentials::AccessKey,
+    pub(crate) fn check_permanent_credentials(&self) -> Result<(), ApiError> {
+        let may_outlive = match &self.credential {
+            CredentialRef::Token(token) => token.origin == TokenOrigin::Console,
+            CredentialRef::Key(_) => self.credentials == CredentialKind::AccessKey,
         };
         if may_outlive {
             Ok(())
         } else {
-            Err(Refusal::because(ErrorEntry::IAM_FORBIDDEN_SCOPE, "iam-outlives", Vec::new()))
+            Err(ApiError::because(ErrorEntry::IAM_FORBIDDEN_SCOPE, "iam-outlives", Vec::new()))
         }
     }
 
     /// Rejects a temporary access key for background work that runs longer than the key is valid. `seconds` is the duration of the work;
     /// `None` stands for work without an end.
-    pub(crate) fn check_may_work_for(&self, seconds: Option<u64>) -> Result<(), Refusal> {
-        let (Credentials::TemporaryKey, Some(expires_at)) = (self.credentials, self.expires_at) else { return Ok(()) };
+    pub(crate) fn check_valid_for(&self, seconds: Option<u64>) -> Result<(), ApiError> {
+        let (CredentialKind::TemporaryKey, Some(expires_at)) = (self.credentials, self.expires_at) else {
+            return Ok(());
+        };
         let left = u64::try_from(expires_at - Timestamp::now().as_second()).unwrap_or_default();
         if seconds.is_some_and(|seconds| seconds <= left) {
             return Ok(());
         }
         let arguments = vec![("seconds", left.to_string())];
-        Err(Refusal::because(ErrorEntry::FOREIGN_PROJECT, "kill-task-outlives", arguments))
+        Err(ApiError::because(ErrorEntry::FOREIGN_PROJECT, "kill-task-outlives", arguments))
     }
 
     /// Checks that the caller may do the action in their domain.
-    pub(crate) fn domain_action(&self, service: &Service, action: Action) -> Result<(), Refusal> {
+    pub(crate) fn require_domain_action(&self, service: &AppState, action: Action) -> Result<(), ApiError> {
         let resource = Resource { project: None, region: service.store.region(), instance: None, request_tags: &[] };
         match self.decide(action, &resource) {
             Decision::Allow => Ok(()),
@@ -149,9 +151,9 @@ impl Caller {
     }
 
     /// Returns the project of a path if a policy could allow the action on any of its instances. [`Caller::may`] decides for each instance.
-    pub(crate) async fn project(&self, action: Action, id: &str) -> Result<Arc<Project>, Refusal> {
+    pub(crate) async fn require_any_in_project(&self, action: Action, id: &str) -> Result<Arc<Project>, ApiError> {
         let project = self.project_in_scope(action, id).await?;
-        if evaluate(&self.principal, || could_ever_allow(&self.principal, action, &project.id)) {
+        if evaluate_policies(&self.principal, || may_allow(&self.principal, action, &project.id)) {
             return Ok(project);
         }
         let exhausted = self.principal.budget.is_exhausted();
@@ -160,14 +162,14 @@ impl Caller {
 
     /// Returns the project of a path if the caller may do the action on the whole project. Policies cannot limit such an action to
     /// some of its instances.
-    pub(crate) async fn whole_project(
+    pub(crate) async fn require_project(
         &self,
-        service: &Service,
+        service: &AppState,
         action: Action,
         id: &str,
-    ) -> Result<Arc<Project>, Refusal> {
+    ) -> Result<Arc<Project>, ApiError> {
         let project = self.project_in_scope(action, id).await?;
-        let facts = ProjectFacts { id: &project.id, name: &project.name, domain_id: Some(&project.domain_id) };
+        let facts = RequestProject { id: &project.id, name: &project.name, domain_id: Some(&project.domain_id) };
         let region = service.store.region();
         let resource = Resource { project: Some(facts), region, instance: None, request_tags: &[] };
         match self.decide(action, &resource) {
@@ -177,30 +179,30 @@ impl Caller {
     }
 
     /// Returns the instance of a path `/{project}/instances/{instance}/…` if the caller may do the action on its whole project.
-    pub(crate) async fn instance_of_whole_project(
+    pub(crate) async fn require_project_instance(
         &self,
-        service: &Service,
+        service: &AppState,
         action: Action,
         (project, instance): (&str, &str),
-    ) -> Result<(Arc<Project>, Arc<Instance>), Refusal> {
-        let project = self.whole_project(service, action, project).await?;
+    ) -> Result<(Arc<Project>, Arc<Instance>), ApiError> {
+        let project = self.require_project(service, action, project).await?;
         let id = instance_id(instance)?;
         let instance = self.view.instance(&project.id, &id).await?;
-        Ok((project, instance.ok_or_else(|| Refusal::new(ErrorEntry::UNKNOWN_INSTANCE))?))
+        Ok((project, instance.ok_or_else(|| ApiError::new(ErrorEntry::UNKNOWN_INSTANCE))?))
     }
 
     /// Returns the instance of a path if the caller may do the action on it. `tags` are the tags that the request adds or removes.
-    pub(crate) async fn instance(
+    pub(crate) async fn require_instance(
         &self,
-        service: &Service,
+        service: &AppState,
         action: Action,
         (project, instance): (&str, &str),
         tags: &[Tag],
-    ) -> Result<(Arc<Project>, Arc<Instance>), Refusal> {
+    ) -> Result<(Arc<Project>, Arc<Instance>), ApiError> {
         let project = self.project_in_scope(action, project).await?;
         let id = instance_id(instance)?;
         let instance = self.view.instance(&project.id, &id).await?;
-        let facts = InstanceFacts {
+        let facts = RequestInstance {
             id: &id,
             enterprise_project_id: instance.as_ref().map(|instance| instance.enterprise_project_id.as_str()),
             tags: instance.as_ref().map_or(&[], |instance| &instance.tags),
@@ -209,20 +211,20 @@ impl Caller {
         if let Decision::Deny { reason } = self.decide(action, &resource) {
             return Err(self.deny(action, &reason));
         }
-        let instance = instance.ok_or_else(|| Refusal::new(ErrorEntry::UNKNOWN_INSTANCE))?;
+        let instance = instance.ok_or_else(|| ApiError::new(ErrorEntry::UNKNOWN_INSTANCE))?;
         Ok((project, instance))
     }
 
     /// Returns whether the caller may do the action on an instance. Returns an error if the evaluation exceeds the work budget: a list
     /// without such an instance would look complete.
-    pub(crate) fn may(
+    pub(crate) fn is_allowed(
         &self,
-        service: &Service,
+        service: &AppState,
         action: Action,
         project: &Project,
         instance: &Instance,
-    ) -> Result<bool, Refusal> {
-        let facts = InstanceFacts {
+    ) -> Result<bool, ApiError> {
+        let facts = RequestInstance {
             id: &instance.id,
             enterprise_project_id: Some(&instance.enterprise_project_id),
             tags: &instance.tags,
@@ -235,23 +237,24 @@ impl Caller {
 
     /// Returns whether the caller gets SQL templates instead of statements of the instance. True without the permission to list sessions,
     /// and if the project masks statements for the caller.
-    pub(crate) fn sees_templates(&self, service: &Service, project: &Project, instance: &Instance) -> bool {
-        !self.may(service, Action::LIST_PROCESSES, project, instance).unwrap_or(false)
+    pub(crate) fn sees_templates(&self, service: &AppState, project: &Project, instance: &Instance) -> bool {
+        !self.is_allowed(service, Action::LIST_PROCESSES, project, instance).unwrap_or(false)
             || self.is_masked_by_project(service, project, instance)
     }
 
     /// Returns whether the project masks statements of the instance for the caller. Use only after checking an action that permits reading
     /// statements: listing or collecting sessions.
-    fn is_masked_by_project(&self, service: &Service, project: &Project, instance: &Instance) -> bool {
-        project.masking && !self.may(service, Action::GET_REALTIME_SESSION_TEXT, project, instance).unwrap_or(false)
+    fn is_masked_by_project(&self, service: &AppState, project: &Project, instance: &Instance) -> bool {
+        project.masking
+            && !self.is_allowed(service, Action::GET_REALTIME_SESSION_TEXT, project, instance).unwrap_or(false)
     }
 
     /// Returns the project of a path if it is within the scope of the caller's credentials. Policies are not evaluated.
-    async fn project_in_scope(&self, action: Action, id: &str) -> Result<Arc<Project>, Refusal> {
-        let foreign = || Refusal::new(ErrorEntry::FOREIGN_PROJECT);
+    async fn project_in_scope(&self, action: Action, id: &str) -> Result<Arc<Project>, ApiError> {
+        let foreign = || ApiError::new(ErrorEntry::FOREIGN_PROJECT);
         let id: ProjectId = id.parse().map_err(|_| foreign())?;
         let project = self.view.project(&id).await?;
-        let facts = ProjectFacts {
+        let facts = RequestProject {
             id: &id,
             name: project.as_ref().map_or("", |project| &project.name),
             domain_id: project.as_ref().map(|project| &project.domain_id),
@@ -259,18 +262,18 @@ impl Caller {
         let resource = Resource { project: Some(facts), region: "", instance: None, request_tags: &[] };
         check_scope(&self.principal, action, &resource).map_err(|reason| self.deny(action, &reason))?;
         let project = project.ok_or_else(foreign)?;
-        if project.enabled { Ok(project) } else { Err(Refusal::new(ErrorEntry::PROJECT_UNAVAILABLE)) }
+        if project.enabled { Ok(project) } else { Err(ApiError::new(ErrorEntry::PROJECT_UNAVAILABLE)) }
     }
 
     fn decide(&self, action: Action, resource: &Resource<'_>) -> Decision {
-        evaluate(&self.principal, || decide(&self.principal, action, resource, &self.environment()))
+        evaluate_policies(&self.principal, || decide(&self.principal, action, resource, &self.environment()))
     }
 
     /// Builds the error of a denied action. The error does not reveal which foreign projects exist.
-    fn deny(&self, action: Action, reason: &DenyReason) -> Refusal {
+    fn deny(&self, action: Action, reason: &DenyReason) -> ApiError {
         debug!(user.id = %self.principal.user_id, action = action.name, %reason, "denied");
         if *reason == DenyReason::WorkBudget && self.principal.budget.is_overdrawn() {
-            return Refusal::rate_limited(BUDGET_RETRY_DELAY);
+            return ApiError::rate_limited(BUDGET_RETRY_DELAY);
         }
         let id = match reason {
             DenyReason::UnknownProject | DenyReason::ForeignProject | DenyReason::OtherProject => "",
@@ -288,50 +291,54 @@ impl Caller {
             (decision::Target::Domain, _) => ErrorEntry::IAM_FORBIDDEN_SCOPE,
             _ => ErrorEntry::FOREIGN_PROJECT,
         };
-        Refusal::because(entry, id, vec![("action", action.name.to_owned())])
+        ApiError::because(entry, id, vec![("action", action.name.to_owned())])
     }
 }
 
-fn resource<'a>(service: &'a Service, project: &'a Project, instance: InstanceFacts<'a>) -> Resource<'a> {
-    let project = ProjectFacts { id: &project.id, name: &project.name, domain_id: Some(&project.domain_id) };
+fn resource<'a>(service: &'a AppState, project: &'a Project, instance: RequestInstance<'a>) -> Resource<'a> {
+    let project = RequestProject { id: &project.id, name: &project.name, domain_id: Some(&project.domain_id) };
     Resource { project: Some(project), region: service.store.region(), instance: Some(instance), request_tags: &[] }
 }
 
-pub(crate) fn instance_id(text: &str) -> Result<InstanceId, Refusal> {
+pub(crate) fn instance_id(text: &str) -> Result<InstanceId, ApiError> {
     text.parse().map_err(|error: clew_model::IdError| invalid_id(text, error.expected))
 }
 
-fn node_id(text: &str) -> Result<NodeId, Refusal> {
+fn node_id(text: &str) -> Result<NodeId, ApiError> {
     text.parse().map_err(|error: clew_model::IdError| invalid_id(text, error.expected))
 }
 
-fn invalid_id(given: &str, expected: &'static str) -> Refusal {
-    Refusal::because(ErrorEntry::INVALID_ID, "id-form", vec![("given", shown(given)), ("expected", expected.into())])
+fn invalid_id(given: &str, expected: &'static str) -> ApiError {
+    ApiError::because(
+        ErrorEntry::INVALID_ID,
+        "id-form",
+        vec![("given", truncate(given)), ("expected", expected.into())],
+    )
 }
 
 /// Returns a node of an instance with its decrypted password.
-pub(crate) async fn node_to_read(service: &Service, instance: &Instance, node: &str) -> Result<Node, Refusal> {
-    let node = service.store.node_to_read(&find_node_id(instance, node)?).await?;
-    let node = node.ok_or_else(|| Refusal::new(ErrorEntry::UNKNOWN_NODE))?;
-    must_reach(service, &node)?;
+pub(crate) async fn load_node(service: &AppState, instance: &Instance, node: &str) -> Result<Node, ApiError> {
+    let node = service.store.node_with_password(&find_node_id(instance, node)?).await?;
+    let node = node.ok_or_else(|| ApiError::new(ErrorEntry::UNKNOWN_NODE))?;
+    check_zone(service, &node)?;
     Ok(node)
 }
 
 /// Returns an error if the node is in a zone that this server does not serve.
-pub(crate) fn must_reach(service: &Service, node: &Node) -> Result<(), Refusal> {
-    crate::nodes::check_zone(service, node).map_err(crate::nodes::failed)
+pub(crate) fn check_zone(service: &AppState, node: &Node) -> Result<(), ApiError> {
+    crate::nodes::check_zone(service, node).map_err(crate::nodes::read_failure)
 }
 
 /// Parses a node id and checks that the instance has the node.
-fn find_node_id(instance: &Instance, node: &str) -> Result<NodeId, Refusal> {
+fn find_node_id(instance: &Instance, node: &str) -> Result<NodeId, ApiError> {
     let id = node_id(node)?;
     let exists = instance.nodes.iter().any(|node| node.id == id);
-    if exists { Ok(id) } else { Err(Refusal::new(ErrorEntry::UNKNOWN_NODE)) }
+    if exists { Ok(id) } else { Err(ApiError::new(ErrorEntry::UNKNOWN_NODE)) }
 }
 
 /// Target node of a request: its id, or the node with its decrypted password.
 #[derive(Debug)]
-pub(crate) struct Target<N = NodeId> {
+pub(crate) struct NodeTarget<N = NodeId> {
     pub(crate) project: Arc<Project>,
     pub(crate) instance: Arc<Instance>,
     pub(crate) node: N,
@@ -340,42 +347,42 @@ pub(crate) struct Target<N = NodeId> {
 /// Ids of project, instance and node in a path `/{project}/instances/{instance}/nodes/{node}/…`.
 type NodePath = (String, String, String);
 
-impl Target {
+impl NodeTarget {
     /// Returns the node of a path if the caller may do the action on its instance.
     pub(crate) async fn resolve(
-        service: &Service,
+        service: &AppState,
         caller: &Caller,
         action: Action,
         (project, instance, node): &NodePath,
-    ) -> Result<Self, Refusal> {
-        let (project, instance) = caller.instance(service, action, (project, instance), &[]).await?;
+    ) -> Result<Self, ApiError> {
+        let (project, instance) = caller.require_instance(service, action, (project, instance), &[]).await?;
         let node = find_node_id(&instance, node)?;
         Ok(Self { project, instance, node })
     }
 }
 
-impl Target<Node> {
+impl NodeTarget<Node> {
     /// Like `resolve`, with the decrypted password of the node.
     pub(crate) async fn to_read(
-        service: &Service,
+        service: &AppState,
         caller: &Caller,
         action: Action,
         path: &NodePath,
-    ) -> Result<Self, Refusal> {
-        let Target { project, instance, .. } = Target::resolve(service, caller, action, path).await?;
-        let node = node_to_read(service, &instance, &path.2).await?;
+    ) -> Result<Self, ApiError> {
+        let NodeTarget { project, instance, .. } = NodeTarget::resolve(service, caller, action, path).await?;
+        let node = load_node(service, &instance, &path.2).await?;
         Ok(Self { project, instance, node })
     }
 }
 
-impl<N> Target<N> {
+impl<N> NodeTarget<N> {
     /// Returns whether the caller gets SQL templates instead of statements of this node.
-    pub(crate) fn is_masked_for(&self, service: &Service, caller: &Caller) -> bool {
+    pub(crate) fn is_masked_for(&self, service: &AppState, caller: &Caller) -> bool {
         caller.sees_templates(service, &self.project, &self.instance)
     }
 
     /// Like [`Target::is_masked_for`], after checking an action that permits reading statements: listing or collecting sessions.
-    pub(crate) fn is_masked_by_project_for(&self, service: &Service, caller: &Caller) -> bool {
+    pub(crate) fn is_masked_by_project_for(&self, service: &AppState, caller: &Caller) -> bool {
         caller.is_masked_by_project(service, &self.project, &self.instance)
     }
 }

@@ -7,16 +7,16 @@ use ipnet::IpNet;
 
 /// Client address and transport of a request: an extension of every request that [`crate::serve()`] accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Connection {
+pub struct ClientAddr {
     /// Address of the client. IPv4-mapped IPv6 addresses are converted to IPv4.
     pub peer: IpAddr,
     /// True if the client uses TLS, to Clew or to a trusted proxy.
     pub tls: bool,
 }
 
-impl Connection {
+impl ClientAddr {
     /// Resolves the client of a request. Forwarding headers are used only if the peer of the socket is a trusted proxy.
-    pub(crate) fn resolve(socket: Connection, headers: &HeaderMap, trusted: &TrustedProxies) -> Self {
+    pub(crate) fn resolve(socket: ClientAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> Self {
         if !trusted.contains(socket.peer) {
             return socket;
         }
@@ -28,7 +28,7 @@ impl Connection {
 
 /// Returns the base URL of this server as seen by the client, for links in responses. The scheme honours trusted proxies. The host is
 /// the `Host` header of the request; only the same client gets the link.
-pub(crate) fn reached_by(connection: Option<&Connection>, headers: &HeaderMap) -> String {
+pub(crate) fn base_url(connection: Option<&ClientAddr>, headers: &HeaderMap) -> String {
     let scheme = if connection.is_some_and(|connection| connection.tls) { "https" } else { "http" };
     let host = headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
     format!("{scheme}://{host}")
@@ -90,16 +90,16 @@ impl TrustedProxies {
 /// Subnet of a client, for limits per client: an IPv4 address, or the /64 prefix of an IPv6 address, the smallest prefix that providers
 /// assign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Neighbourhood(IpAddr);
+pub(crate) struct ClientSubnet(IpAddr);
 
-impl std::fmt::Display for Neighbourhood {
+impl std::fmt::Display for ClientSubnet {
     /// Writes the IPv4 address, or the first address of the /64 prefix.
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.fmt(formatter)
     }
 }
 
-impl From<IpAddr> for Neighbourhood {
+impl From<IpAddr> for ClientSubnet {
     fn from(address: IpAddr) -> Self {
         Self(match address.to_canonical() {
             IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
@@ -159,8 +159,8 @@ mod tests {
             ("10.0.0.1", vec!["203.0.113.5:443"], "203.0.113.5"),
         ] {
             let socket: IpAddr = socket.parse().unwrap();
-            let socket = Connection { peer: socket.to_canonical(), tls: PLAIN };
-            let found = Connection::resolve(socket, &headers(&FORWARDED_FOR, &lines), &trusted());
+            let socket = ClientAddr { peer: socket.to_canonical(), tls: PLAIN };
+            let found = ClientAddr::resolve(socket, &headers(&FORWARDED_FOR, &lines), &trusted());
             assert_eq!(found.peer, client.parse::<IpAddr>().unwrap(), "{socket:?} {lines:?}");
         }
     }
@@ -176,9 +176,9 @@ mod tests {
             ("10.0.0.1", false, vec!["https", "http"], false),
             ("10.0.0.1", false, vec!["http, HTTPS"], true),
         ] {
-            let socket = Connection { peer: socket.parse().unwrap(), tls };
-            let found = Connection::resolve(socket, &headers(&FORWARDED_PROTO, &lines), &trusted());
-            assert_eq!(found, Connection { tls: said, ..socket }, "{lines:?}");
+            let socket = ClientAddr { peer: socket.parse().unwrap(), tls };
+            let found = ClientAddr::resolve(socket, &headers(&FORWARDED_PROTO, &lines), &trusted());
+            assert_eq!(found, ClientAddr { tls: said, ..socket }, "{lines:?}");
         }
     }
 
@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn ipv6_clients_are_grouped_by_64_prefix() {
-        let of = |text: &str| Neighbourhood::from(text.parse::<IpAddr>().unwrap());
+        let of = |text: &str| ClientSubnet::from(text.parse::<IpAddr>().unwrap());
         assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:0:0:2"));
         assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
         assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));

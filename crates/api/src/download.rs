@@ -23,7 +23,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use tokio::io::AsyncRead;
 use tokio_util::io::{ReaderStream, StreamReader};
 
-use crate::refusal::Refusal;
+use crate::error::ApiError;
 use body_stream::{BodyStream, CHUNK_SIZE};
 use encoding::Encoding;
 pub(crate) use encoding::accepts_encoding;
@@ -42,7 +42,7 @@ pub(crate) struct Download {
 
 impl Download {
     /// Builds the response to a request with this method and these headers. `Range` applies to GET only (RFC 9110, section 14.2).
-    pub(crate) fn answer(self, method: &Method, headers: &HeaderMap) -> Result<Response, Refusal> {
+    pub(crate) fn respond(self, method: &Method, headers: &HeaderMap) -> Result<Response, ApiError> {
         let length = self.header.len() as u64 + self.stored_bytes;
         let plain_tag = format!("\"{}\"", self.tag);
         let requested = match headers.get(RANGE) {
@@ -116,17 +116,17 @@ impl Download {
             StoredResult::File(file) => Either::Left(BodyStream::new(header, file, next, end)),
             StoredResult::Object(object) => {
                 let header = stream::iter((!header.is_empty()).then_some(Ok(header)));
-                Either::Right(header.chain(object.pieces(next..end)))
+                Either::Right(header.chain(object.chunks(next..end)))
             }
         }
     }
 }
 
 /// Builds the 416 response, with the total length in `Content-Range`.
-fn range_not_satisfiable(length: u64) -> Result<Response, Refusal> {
+fn range_not_satisfiable(length: u64) -> Result<Response, ApiError> {
     let arguments = vec![("length", length.to_string())];
-    let mut response = Refusal::because(ErrorEntry::RANGE_NOT_SATISFIABLE, "range-limit", arguments).into_response();
-    let value = HeaderValue::try_from(format!("bytes */{length}")).map_err(|error| Refusal::internal(&error))?;
+    let mut response = ApiError::because(ErrorEntry::RANGE_NOT_SATISFIABLE, "range-limit", arguments).into_response();
+    let value = HeaderValue::try_from(format!("bytes */{length}")).map_err(|error| ApiError::internal(&error))?;
     response.headers_mut().insert(CONTENT_RANGE, value);
     Ok(response)
 }
@@ -135,11 +135,11 @@ fn encoded_body(reader: impl AsyncRead + Send + 'static) -> Body {
     Body::from_stream(ReaderStream::with_capacity(reader, CHUNK_SIZE))
 }
 
-fn build_response(status: StatusCode, headers: Vec<(HeaderName, String)>, body: Body) -> Result<Response, Refusal> {
+fn build_response(status: StatusCode, headers: Vec<(HeaderName, String)>, body: Body) -> Result<Response, ApiError> {
     let mut response = Response::new(body);
     *response.status_mut() = status;
     for (name, value) in headers {
-        let value = HeaderValue::try_from(value).map_err(|error| Refusal::internal(&error))?;
+        let value = HeaderValue::try_from(value).map_err(|error| ApiError::internal(&error))?;
         response.headers_mut().insert(name, value);
     }
     Ok(response)

@@ -4,23 +4,23 @@ pub(crate) mod attempt_locks;
 pub(crate) mod auth_attempts;
 pub(crate) mod check_password;
 pub(crate) mod domains;
-pub(crate) mod issue;
 pub(crate) mod projects;
 pub(crate) mod security_token;
 pub(crate) mod sign_in;
 pub(crate) mod subject_tokens;
 pub(crate) mod temporary_keys;
+pub(crate) mod token_issue;
 mod token_response;
 pub(crate) mod tokens;
 
 use axum::response::Response;
 use clew_model::ErrorEntry;
 
-use crate::refusal::Refusal;
+use crate::error::ApiError;
 
 /// Maps general error codes to those of the identity API (spec section 5.4).
 pub(crate) async fn map_iam_errors(mut response: Response) -> Response {
-    if let Some(refusal) = response.extensions_mut().get_mut::<Refusal>() {
+    if let Some(refusal) = response.extensions_mut().get_mut::<ApiError>() {
         refusal.entry = match refusal.entry {
             ErrorEntry::INTERNAL => ErrorEntry::IAM_INTERNAL,
             ErrorEntry::INVALID_PARAMETER => ErrorEntry::IAM_INVALID_PARAMETER,

@@ -20,6 +20,6 @@ pub(crate) struct KillRiskView {
 
 impl KillRiskView {
     pub(crate) fn new(risk: &KillRisk, language: Language) -> Self {
-        Self { kind: risk.kind(), message: risk.text(language), is_unsafe: risk.is_unsafe() }
+        Self { kind: risk.kind(), message: risk.description(language), is_unsafe: risk.is_unsafe() }
     }
 }

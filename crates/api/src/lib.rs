@@ -37,11 +37,12 @@ mod connection;
 mod console;
 mod detach_on_drop;
 mod download;
-mod grants;
+mod error;
 mod iam;
 mod json;
 mod kill_risks;
 mod limits;
+mod long_poll;
 mod messages;
 mod nodes;
 mod openapi;
@@ -49,9 +50,8 @@ mod operations;
 mod ops;
 mod page;
 mod passwords;
-mod prefer;
+mod policy_cache;
 mod query;
-mod refusal;
 mod request_layer;
 mod routes;
 mod security_headers;
@@ -65,33 +65,33 @@ use std::time::Duration;
 
 use clew_model::UserId;
 use clew_store::Store;
-use clew_tasks::{Collections, IntelligentKills, Kills};
+use clew_tasks::{CollectionQueue, IntelligentKills, KillExecutor};
 
 use audit::RepeatedRefusals;
 use console::stream::WatchRegistry;
-use grants::PolicyCache;
+use error::ApiError;
 use iam::attempt_locks::AttemptLocks;
 use limits::keyed_slots::{KeyedSlots, Slot};
 use ops::metrics::Limit;
-use refusal::Refusal;
+use policy_cache::PolicyCache;
 use taurusdb::listed_servers::ListedServers;
 
 pub use allowed_hosts::AllowedHosts;
-pub use connection::{Connection, TrustedProxies};
+pub use connection::{ClientAddr, TrustedProxies};
 pub use limits::{RateLimits, Rates};
-pub use nodes::NodeReads;
+pub use nodes::NodeReadLimits;
 pub use ops::metrics::Metrics;
 pub use routes::openapi_json;
 pub use serve::{Listener, ServeError, Tls, serve};
 
 /// State of the API server. Every request clones it several times; clones are cheap because they share one [`Arc`].
 #[derive(Debug, Clone)]
-pub struct Service(Arc<SharedState>);
+pub struct AppState(Arc<SharedState>);
 
 /// State shared by all clones of a [`Service`].
 #[derive(Debug)]
 struct SharedState {
-    parts: Parts,
+    parts: AppComponents,
     watch_registry: WatchRegistry,
     stream_slots: Arc<KeyedSlots<UserId>>,
     long_poll_slots: Arc<KeyedSlots<UserId>>,
@@ -101,7 +101,7 @@ struct SharedState {
     listed_servers: ListedServers,
 }
 
-impl Service {
+impl AppState {
     /// Cache of the policies that apply to each user.
     pub(crate) fn policy_cache(&self) -> &PolicyCache {
         &self.0.policy_cache
@@ -118,12 +118,12 @@ impl Service {
     }
 
     /// Acquires a slot for an event stream of a principal. Returns an error at [`ApiSettings::streams_per_principal`].
-    pub(crate) fn acquire_stream_slot(&self, user: &UserId) -> Result<Slot<UserId>, Refusal> {
+    pub(crate) fn acquire_stream_slot(&self, user: &UserId) -> Result<Slot<UserId>, ApiError> {
         self.acquire_slot(&self.0.stream_slots, user, Limit::Streams, "too-many-streams")
     }
 
     /// Acquires a slot for a long poll of a principal. Returns an error at [`ApiSettings::long_polls_per_principal`].
-    pub(crate) fn long_poll_slot(&self, user: &UserId) -> Result<Slot<UserId>, Refusal> {
+    pub(crate) fn long_poll_slot(&self, user: &UserId) -> Result<Slot<UserId>, ApiError> {
         self.acquire_slot(&self.0.long_poll_slots, user, Limit::LongPolls, "too-many-long-polls")
     }
 
@@ -133,10 +133,10 @@ impl Service {
         user: &UserId,
         limit: Limit,
         message: &'static str,
-    ) -> Result<Slot<UserId>, Refusal> {
+    ) -> Result<Slot<UserId>, ApiError> {
         slots.acquire(user.clone()).ok_or_else(|| {
-            self.metrics.over_limit(limit);
-            Refusal::concurrency_limited(message, slots.limit())
+            self.metrics.record_rejection(limit);
+            ApiError::concurrency_limited(message, slots.limit())
         })
     }
 
@@ -151,11 +151,11 @@ impl Service {
     }
 }
 
-impl From<Parts> for Service {
-    fn from(parts: Parts) -> Self {
-        let stream_slots = KeyedSlots::new(parts.settings.streams_per_principal);
-        let long_poll_slots = KeyedSlots::new(parts.settings.long_polls_per_principal);
-        let repeated_refusals = RepeatedRefusals::new(parts.settings.refusal_window);
+impl From<AppComponents> for AppState {
+    fn from(parts: AppComponents) -> Self {
+        let stream_slots = KeyedSlots::new(parts.settings.max_streams_per_principal);
+        let long_poll_slots = KeyedSlots::new(parts.settings.max_long_polls_per_principal);
+        let repeated_refusals = RepeatedRefusals::new(parts.settings.refusal_count_window);
         Self(Arc::new(SharedState {
             parts,
             watch_registry: WatchRegistry::default(),
@@ -169,25 +169,25 @@ impl From<Parts> for Service {
     }
 }
 
-impl Deref for Service {
-    type Target = Parts;
+impl Deref for AppState {
+    type Target = AppComponents;
 
-    fn deref(&self) -> &Parts {
+    fn deref(&self) -> &AppComponents {
         &self.0.parts
     }
 }
 
 /// Components of a [`Service`].
 #[derive(Debug)]
-pub struct Parts {
+pub struct AppComponents {
     /// Metadata and results.
     pub store: Store,
     /// Queue of collections.
-    pub collections: Collections,
+    pub collections: CollectionQueue,
     /// Settings of node reads that a response waits for.
-    pub nodes: NodeReads,
+    pub nodes: NodeReadLimits,
     /// Executor of kills.
-    pub kills: Kills,
+    pub kills: KillExecutor,
     /// Preview and queue of intelligent kills.
     pub intelligent_kills: IntelligentKills,
     /// Limits of the HTTP server.
@@ -202,29 +202,29 @@ pub struct Parts {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiSettings {
     /// Maximum size of a request body, in bytes.
-    pub body_limit: usize,
+    pub max_body_bytes: usize,
     /// Timeout for the head of a request, also while a keep-alive connection is idle.
-    pub header_read: Duration,
+    pub header_read_timeout: Duration,
     /// Timeout for a complete request body, from the start of reading.
-    pub body_read: Duration,
+    pub body_read_timeout: Duration,
     /// Timeout for a client that reads nothing of its response; the connection is then closed.
-    pub write_stall: Duration,
+    pub write_timeout: Duration,
     /// Timeout for the start of a response.
-    pub request: Duration,
+    pub request_timeout: Duration,
     /// Timeout for a TLS handshake.
-    pub handshake: Duration,
+    pub tls_handshake_timeout: Duration,
     /// Maximum number of regular connections. Further connections are reserved ones.
-    pub connections: usize,
+    pub max_connections: usize,
     /// Number of additional connections for operations endpoints. Each serves one request to `/healthz`, `/readyz` or `/metrics` and refuses
     /// any other request. 0: excess connections wait in the accept queue.
-    pub reserved_connections: usize,
+    pub max_reserved_connections: usize,
     /// Maximum number of open event streams per principal. 0 disables the limit.
-    pub streams_per_principal: usize,
+    pub max_streams_per_principal: usize,
     /// Maximum number of concurrent long polls (`Prefer: wait`) per principal. 0 disables the limit.
-    pub long_polls_per_principal: usize,
+    pub max_long_polls_per_principal: usize,
     /// Maximum number of connections per peer (an IPv4 address, or a /64 of IPv6). Further connections are reserved ones or are closed
     /// immediately. 0 disables the limit. Trusted proxies are exempt.
-    pub connections_per_peer: usize,
+    pub max_connections_per_peer: usize,
     /// Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` headers are trusted.
     pub trusted_proxies: TrustedProxies,
     /// Accepted values of the `Host` header.
@@ -232,36 +232,36 @@ pub struct ApiSettings {
     /// Sends `Strict-Transport-Security` on responses over TLS.
     pub hsts: bool,
     /// Grace period for responses in progress when the server stops.
-    pub grace: Duration,
+    pub shutdown_grace_period: Duration,
     /// Lifetime of a token (spec section 3.2: 24 hours).
-    pub token_life: Duration,
+    pub token_lifetime: Duration,
     /// Serves only health and metrics; every other path returns the error "no such API".
     pub operations_only: bool,
     /// Time from the first refusal of a caller for a reason to the audit event that counts the following refusals.
-    pub refusal_window: Duration,
+    pub refusal_count_window: Duration,
 }
 
 impl Default for ApiSettings {
     fn default() -> Self {
         Self {
-            body_limit: 1 << 20,
-            header_read: Duration::from_secs(10),
-            body_read: Duration::from_secs(30),
-            write_stall: Duration::from_mins(1),
-            request: Duration::from_mins(1),
-            handshake: Duration::from_secs(10),
-            connections: 1024,
-            reserved_connections: 16,
-            streams_per_principal: 32,
-            long_polls_per_principal: 128,
-            connections_per_peer: 256,
+            max_body_bytes: 1 << 20,
+            header_read_timeout: Duration::from_secs(10),
+            body_read_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_mins(1),
+            request_timeout: Duration::from_mins(1),
+            tls_handshake_timeout: Duration::from_secs(10),
+            max_connections: 1024,
+            max_reserved_connections: 16,
+            max_streams_per_principal: 32,
+            max_long_polls_per_principal: 128,
+            max_connections_per_peer: 256,
             trusted_proxies: TrustedProxies::default(),
             allowed_hosts: AllowedHosts::default(),
             hsts: true,
-            grace: Duration::from_secs(30),
-            token_life: Duration::from_hours(24),
+            shutdown_grace_period: Duration::from_secs(30),
+            token_lifetime: Duration::from_hours(24),
             operations_only: false,
-            refusal_window: Duration::from_mins(1),
+            refusal_count_window: Duration::from_mins(1),
         }
     }
 }

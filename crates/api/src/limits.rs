@@ -19,10 +19,10 @@ use clew_model::UserId;
 use http::{Extensions, StatusCode};
 use tracing::debug;
 
-use crate::Service;
-use crate::connection::{Connection, Neighbourhood};
+use crate::AppState;
+use crate::connection::{ClientAddr, ClientSubnet};
+use crate::error::ApiError;
 use crate::ops::metrics::{Limit, Metrics};
-use crate::refusal::Refusal;
 use keyed_limiter::KeyedLimiter;
 
 /// Rates and bursts of the rate limits. A rate or burst of 0 disables the limit.
@@ -58,8 +58,8 @@ pub struct RateLimits(Arc<Limiters>);
 #[derive(Debug)]
 struct Limiters {
     principals: Option<KeyedLimiter<UserId>>,
-    sign_ins: Option<KeyedLimiter<Neighbourhood>>,
-    failures: Option<KeyedLimiter<Neighbourhood>>,
+    sign_ins: Option<KeyedLimiter<ClientSubnet>>,
+    failures: Option<KeyedLimiter<ClientSubnet>>,
     metrics: Metrics,
 }
 
@@ -77,7 +77,7 @@ impl RateLimits {
     }
 
     /// Checks whether the peer may authenticate, without consuming its quota.
-    pub(crate) fn check_authentication(&self, peer: IpAddr) -> Result<(), Refusal> {
+    pub(crate) fn check_authentication(&self, peer: IpAddr) -> Result<(), ApiError> {
         let failures = self.0.failures.as_ref();
         failures
             .map_or(Ok(()), |failures| failures.peek(&peer.into()))
@@ -85,7 +85,7 @@ impl RateLimits {
     }
 
     /// Checks whether the peer may sign in, and consumes one sign-in of its quota.
-    pub(crate) fn check_sign_in(&self, peer: IpAddr) -> Result<(), Refusal> {
+    pub(crate) fn check_sign_in(&self, peer: IpAddr) -> Result<(), ApiError> {
         self.check_authentication(peer)?;
         let sign_ins = self.0.sign_ins.as_ref();
         sign_ins
@@ -103,7 +103,7 @@ impl RateLimits {
     }
 
     /// Checks whether the principal may make a request, without consuming its quota.
-    pub(crate) fn check_principal(&self, user: &UserId) -> Result<(), Refusal> {
+    pub(crate) fn check_principal(&self, user: &UserId) -> Result<(), ApiError> {
         let principals = self.0.principals.as_ref();
         principals
             .map_or(Ok(()), |principals| principals.peek(user))
@@ -112,12 +112,12 @@ impl RateLimits {
 
     /// Consumes the quota of a request that evaluates policies of `bytes` bytes. Large policies count as several requests. A refused
     /// request consumes nothing, so that a client that retries eventually succeeds.
-    pub(crate) fn charge_request(&self, user: &UserId, bytes: usize) -> Result<(), Refusal> {
+    pub(crate) fn charge_request(&self, user: &UserId, bytes: usize) -> Result<(), ApiError> {
         self.charge(user, 1 + bytes / BYTES_PER_REQUEST)
     }
 
     /// Consumes the quota for parsing a policy document of `bytes` bytes: see [`DOCUMENT_BYTES_PER_REQUEST`].
-    pub(crate) fn document(&self, user: &UserId, bytes: usize) -> Result<(), Refusal> {
+    pub(crate) fn charge_document(&self, user: &UserId, bytes: usize) -> Result<(), ApiError> {
         match bytes / DOCUMENT_BYTES_PER_REQUEST {
             0 => Ok(()),
             count => self.charge(user, count),
@@ -132,10 +132,10 @@ impl RateLimits {
         }
         let (limits, user) = (self.clone(), user.clone());
         let charge = move |steps| limits.charge(&user, usize::try_from(steps).unwrap_or(usize::MAX)).is_ok();
-        Arc::new(WorkBudget::paid_by(UNITS_PER_REQUEST, charge))
+        Arc::new(WorkBudget::with_payment(UNITS_PER_REQUEST, charge))
     }
 
-    fn charge(&self, user: &UserId, count: usize) -> Result<(), Refusal> {
+    fn charge(&self, user: &UserId, count: usize) -> Result<(), ApiError> {
         let count = u32::try_from(count).unwrap_or(u32::MAX);
         let principals = self.0.principals.as_ref();
         principals
@@ -143,15 +143,15 @@ impl RateLimits {
             .map_err(|wait| self.reject(Limit::Principal, wait))
     }
 
-    fn reject(&self, limit: Limit, wait: std::time::Duration) -> Refusal {
-        self.0.metrics.over_limit(limit);
-        Refusal::rate_limited(wait)
+    fn reject(&self, limit: Limit, wait: std::time::Duration) -> ApiError {
+        self.0.metrics.record_rejection(limit);
+        ApiError::rate_limited(wait)
     }
 }
 
 /// Middleware of the sign-in routes: checks the sign-in limit and counts failures.
-pub(crate) async fn limit_sign_in(service: &Service, request: Request, next: Next) -> Response {
-    let peer = peer(request.extensions());
+pub(crate) async fn limit_sign_in(service: &AppState, request: Request, next: Next) -> Response {
+    let peer = client_ip(request.extensions());
     if let Some(peer) = peer
         && let Err(refusal) = service.limits.check_sign_in(peer)
     {
@@ -167,8 +167,8 @@ pub(crate) async fn limit_sign_in(service: &Service, request: Request, next: Nex
 }
 
 /// Returns the client address of a request. `None` if a test calls the router directly.
-pub(crate) fn peer(extensions: &Extensions) -> Option<IpAddr> {
-    extensions.get::<Connection>().map(|connection| connection.peer)
+pub(crate) fn client_ip(extensions: &Extensions) -> Option<IpAddr> {
+    extensions.get::<ClientAddr>().map(|connection| connection.peer)
 }
 
 #[cfg(test)]
@@ -231,8 +231,8 @@ mod tests {
             "at most the burst"
         );
         let third = UserId::generate();
-        assert!(limits.document(&third, 4095).is_ok() && limits.document(&third, 36 << 10).is_ok());
-        assert!(limits.document(&third, 8 << 10).is_err() && limits.document(&third, 4 << 10).is_ok());
+        assert!(limits.charge_document(&third, 4095).is_ok() && limits.charge_document(&third, 36 << 10).is_ok());
+        assert!(limits.charge_document(&third, 8 << 10).is_err() && limits.charge_document(&third, 4 << 10).is_ok());
     }
 
     /// Spends the units of `requests` requests, a quarter of a request at a time.

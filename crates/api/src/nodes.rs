@@ -7,16 +7,16 @@ use clew_mysql::Limits;
 use clew_store::LoginCause;
 use clew_tasks::Login;
 
-use crate::Service;
-use crate::refusal::{Detail, Refusal};
+use crate::AppState;
+use crate::error::{ApiError, ErrorDetail};
 
 /// Limits of node reads during a request.
 #[derive(Debug, Clone, Default)]
-pub struct NodeReads {
+pub struct NodeReadLimits {
     limits: Limits,
 }
 
-impl NodeReads {
+impl NodeReadLimits {
     /// Creates node reads with the limits of a single read.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
@@ -29,13 +29,13 @@ impl NodeReads {
     }
 }
 
-impl Service {
+impl AppState {
     /// Reads a node within the limits. A failure becomes an error response with its reason.
-    pub(crate) async fn read_node<T, F>(&self, node: &Node, read: impl FnOnce(Limits) -> F) -> Result<T, Refusal>
+    pub(crate) async fn read_node<T, F>(&self, node: &Node, read: impl FnOnce(Limits) -> F) -> Result<T, ApiError>
     where
         F: Future<Output = Result<T, Failure>>,
     {
-        self.try_read_node(node, read).await.map_err(failed)
+        self.try_read_node(node, read).await.map_err(read_failure)
     }
 
     /// Like `read_node`, for reads whose failure does not fail the request. All reads during requests use this method: after a refused
@@ -52,9 +52,9 @@ impl Service {
 }
 
 /// Returns an error if the node is in a zone that this server does not serve.
-pub(crate) fn check_zone(service: &Service, node: &Node) -> Result<(), Failure> {
+pub(crate) fn check_zone(service: &AppState, node: &Node) -> Result<(), Failure> {
     match &node.zone {
-        Some(zone) if !service.store.reaches(Some(zone)) => {
+        Some(zone) if !service.store.can_reach_zone(Some(zone)) => {
             let reason =
                 format!("node {} is in zone {zone}, and this server is not (clew serve --zone {zone})", node.id);
             Err(Failure::new(FailureKind::Unreachable, reason))
@@ -64,6 +64,6 @@ pub(crate) fn check_zone(service: &Service, node: &Node) -> Result<(), Failure> 
 }
 
 /// Builds the error response for a failed read of a node.
-pub(crate) fn failed(failure: Failure) -> Refusal {
-    Refusal { detail: Detail::Failure(failure), ..Refusal::new(ErrorEntry::INTERNAL) }
+pub(crate) fn read_failure(failure: Failure) -> ApiError {
+    ApiError { detail: ErrorDetail::Failure(failure), ..ApiError::new(ErrorEntry::INTERNAL) }
 }

@@ -6,8 +6,8 @@ use utoipa::openapi::path::Operation as DescribedOperation;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
 use utoipa::openapi::{Content, PathItem, Ref, ResponseBuilder};
 
+use crate::error::ErrorBody;
 use crate::operations::{self, Operation};
-use crate::refusal::ErrorBody;
 
 #[derive(OpenApi)]
 #[openapi(

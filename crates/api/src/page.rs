@@ -3,8 +3,8 @@
 use clew_model::Page;
 use utoipa::IntoParams;
 
+use crate::error::ApiError;
 use crate::query::Query;
-use crate::refusal::Refusal;
 
 /// Query parameters of a page.
 #[derive(IntoParams)]
@@ -20,7 +20,7 @@ pub(crate) struct PageParameters {
 }
 
 /// Parses the page of a query string.
-pub(crate) fn asked(query: Option<&str>) -> Result<Page, Refusal> {
+pub(crate) fn parse_page(query: Option<&str>) -> Result<Page, ApiError> {
     let query = Query::parse(query)?;
     Ok(Page {
         offset: query.number("offset", 0, i32::MAX.unsigned_abs(), 0)?,
@@ -29,7 +29,7 @@ pub(crate) fn asked(query: Option<&str>) -> Result<Page, Refusal> {
 }
 
 /// Returns a page of a list, and the total number of elements.
-pub(crate) fn cut<T, V>(list: Vec<T>, page: Page, view: impl FnMut(T) -> V) -> (Vec<V>, u64) {
+pub(crate) fn slice_page<T, V>(list: Vec<T>, page: Page, view: impl FnMut(T) -> V) -> (Vec<V>, u64) {
     let total = list.len() as u64;
     let (offset, limit) = (page.offset as usize, page.limit as usize);
     (list.into_iter().skip(offset).take(limit).map(view).collect(), total)

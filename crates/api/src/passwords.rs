@@ -7,29 +7,29 @@ use secrecy::SecretString;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
-use crate::refusal::Refusal;
+use crate::error::ApiError;
 
 /// Permits for password hashing. Each hash takes 19 MiB and a CPU core, and unauthenticated clients can start one.
 static HASHING_PERMITS: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(2));
 
 /// Hashes a password into a PHC string.
-pub(crate) async fn hash(password: SecretString) -> Result<String, Refusal> {
-    run_with_permit(move || password::hash(&password)).await?.map_err(|error| Refusal::internal(&error))
+pub(crate) async fn hash(password: SecretString) -> Result<String, ApiError> {
+    run_with_permit(move || password::hash(&password)).await?.map_err(|error| ApiError::internal(&error))
 }
 
 /// Verifies a password against a PHC string. Takes the same time without a hash to compare with.
-pub(crate) async fn verify(given: SecretString, hash: Option<String>) -> Result<bool, Refusal> {
+pub(crate) async fn verify(given: SecretString, hash: Option<String>) -> Result<bool, ApiError> {
     run_with_permit(move || {
         if let Some(hash) = hash {
             return password::verify(&given, &hash);
         }
-        password::verify_against_nothing(&given);
+        password::dummy_verify(&given);
         false
     })
     .await
 }
 
-async fn run_with_permit<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Refusal> {
-    let _permit = HASHING_PERMITS.acquire().await.map_err(|error| Refusal::internal(&error))?;
-    spawn_blocking(work).await.map_err(|error| Refusal::internal(&error))
+async fn run_with_permit<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
+    let _permit = HASHING_PERMITS.acquire().await.map_err(|error| ApiError::internal(&error))?;
+    spawn_blocking(work).await.map_err(|error| ApiError::internal(&error))
 }

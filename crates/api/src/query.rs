@@ -3,7 +3,7 @@
 use clew_model::ErrorEntry;
 use url::form_urlencoded;
 
-use crate::refusal::Refusal;
+use crate::error::ApiError;
 
 /// Parameters of a query string. Unknown parameters are ignored unless [`Query::check_names`] is called.
 #[derive(Debug, Default)]
@@ -13,11 +13,11 @@ pub(crate) struct Query {
 
 impl Query {
     /// Parses a query string, without the `?`.
-    pub(crate) fn parse(raw: Option<&str>) -> Result<Self, Refusal> {
+    pub(crate) fn parse(raw: Option<&str>) -> Result<Self, ApiError> {
         let mut parameters: Vec<(String, String)> = Vec::new();
         for (name, value) in form_urlencoded::parse(raw.unwrap_or_default().as_bytes()).into_owned() {
             if parameters.iter().any(|(other, _)| *other == name) {
-                return Err(Refusal::parameter("parameter-repeated", vec![("field", shown(&name))]));
+                return Err(ApiError::parameter("parameter-repeated", vec![("field", truncate(&name))]));
             }
             parameters.push((name, value));
         }
@@ -30,7 +30,7 @@ impl Query {
     }
 
     /// Rejects parameters that are not in `known`, so that a misspelt parameter is not silently ignored.
-    pub(crate) fn check_names(&self, known: &[&'static str]) -> Result<(), Refusal> {
+    pub(crate) fn reject_unknown(&self, known: &[&'static str]) -> Result<(), ApiError> {
         match self.parameters.iter().find(|(name, _)| !known.contains(&name.as_str())) {
             Some((name, _)) => Err(unknown_field(name, known)),
             None => Ok(()),
@@ -38,50 +38,50 @@ impl Query {
     }
 
     /// Returns the query string with one value replaced.
-    pub(crate) fn with(&self, name: &str, value: &str) -> String {
+    pub(crate) fn with_value(&self, name: &str, value: &str) -> String {
         let pairs = self.parameters.iter().map(|(key, old)| (key, if key == name { value } else { old.as_str() }));
         form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
     }
 
     /// Returns the value of a required parameter.
-    pub(crate) fn required(&self, name: &'static str) -> Result<&str, Refusal> {
-        self.get(name).ok_or_else(|| Refusal::parameter("parameter-missing", vec![("field", name.into())]))
+    pub(crate) fn required(&self, name: &'static str) -> Result<&str, ApiError> {
+        self.get(name).ok_or_else(|| ApiError::parameter("parameter-missing", vec![("field", name.into())]))
     }
 
     /// Returns an integer parameter within a range, or its default if absent.
-    pub(crate) fn number(&self, name: &'static str, min: u32, max: u32, default: u32) -> Result<u32, Refusal> {
+    pub(crate) fn number(&self, name: &'static str, min: u32, max: u32, default: u32) -> Result<u32, ApiError> {
         let Some(given) = self.get(name) else { return Ok(default) };
         given
             .parse()
             .ok()
             .filter(|number| (min..=max).contains(number))
-            .ok_or_else(|| Refusal::out_of_range(name, shown(given), &(min.into()..=max.into())))
+            .ok_or_else(|| ApiError::out_of_range(name, truncate(given), &(min.into()..=max.into())))
     }
 
     /// Error for an invalid parameter value.
-    pub(crate) fn wrong(name: &'static str, given: &str) -> Refusal {
-        Refusal::because(
+    pub(crate) fn invalid(name: &'static str, given: &str) -> ApiError {
+        ApiError::because(
             ErrorEntry::INVALID_PARAMETER,
             "parameter-form",
-            vec![("field", name.into()), ("given", shown(given))],
+            vec![("field", name.into()), ("given", truncate(given))],
         )
     }
 }
 
 /// Error for an unknown field name, with the most similar known name as a suggestion.
-pub(crate) fn unknown_field(name: &str, known: &[&'static str]) -> Refusal {
+pub(crate) fn unknown_field(name: &str, known: &[&'static str]) -> ApiError {
     let distance = |candidate: &&&str| strsim::damerau_levenshtein(candidate, name);
     let closest =
         known.iter().min_by_key(distance).filter(|closest| distance(closest) <= (name.chars().count() / 3).max(1));
-    let field = ("field", shown(name));
+    let field = ("field", truncate(name));
     match closest {
-        Some(closest) => Refusal::parameter("parameter-misspelt-field", vec![field, ("near", (*closest).to_owned())]),
-        None => Refusal::parameter("parameter-unknown-field", vec![field]),
+        Some(closest) => ApiError::parameter("parameter-misspelt-field", vec![field, ("near", (*closest).to_owned())]),
+        None => ApiError::parameter("parameter-unknown-field", vec![field]),
     }
 }
 
 /// Truncates client text to 80 characters for a message.
-pub(crate) fn shown(text: &str) -> String {
+pub(crate) fn truncate(text: &str) -> String {
     text.chars().take(80).collect()
 }
 

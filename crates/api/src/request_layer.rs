@@ -14,12 +14,12 @@ use tokio::time::timeout;
 use tracing::{Instrument, error, info, info_span};
 use uuid::Uuid;
 
-use crate::audit::{self, Trail};
-use crate::connection::Connection;
+use crate::audit::{self, AuditContext};
+use crate::connection::ClientAddr;
+use crate::error::{ApiError, MAX_URI_BYTES};
 use crate::json::Json;
-use crate::query::shown;
-use crate::refusal::{MAX_URI_BYTES, Refusal};
-use crate::{Service, authentication, limits, security_headers};
+use crate::query::truncate;
+use crate::{AppState, authentication, limits, security_headers};
 
 /// Response header with the request id.
 const REQUEST_ID: &str = "x-request-id";
@@ -40,7 +40,7 @@ pub(crate) enum RouteAuth {
 
 /// Middleware function of the layer.
 pub(crate) async fn handle_request(
-    State((service, auth)): State<(Service, RouteAuth)>,
+    State((service, auth)): State<(AppState, RouteAuth)>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -50,7 +50,7 @@ pub(crate) async fn handle_request(
     let route =
         request.extensions().get::<MatchedPath>().map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
     let start = Instant::now();
-    let tls = request.extensions().get::<Connection>().is_some_and(|connection| connection.tls);
+    let tls = request.extensions().get::<ClientAddr>().is_some_and(|connection| connection.tls);
     // Load balancers probe health endpoints by IP address.
     let host = if HEALTH_ROUTES.contains(&route.as_str()) {
         Ok(())
@@ -63,10 +63,10 @@ pub(crate) async fn handle_request(
     let response = async {
         match requested {
             Err(refusal) => refusal.into_response(),
-            Ok(_) if uri_length(&request) > MAX_URI_BYTES => Refusal::uri_too_long().into_response(),
+            Ok(_) if uri_length(&request) > MAX_URI_BYTES => ApiError::uri_too_long().into_response(),
             Ok(language) => {
                 request.extensions_mut().insert(language);
-                let trail = Trail::new(limits::peer(request.extensions()), &request_id);
+                let trail = AuditContext::new(limits::client_ip(request.extensions()), &request_id);
                 let handler = service.clone();
                 audit::audit_request(service.clone(), trail, request, |request| {
                     run_handler(handler, auth, request, next)
@@ -76,7 +76,7 @@ pub(crate) async fn handle_request(
         }
     };
     let mut response = response.instrument(span.clone()).await;
-    let refusal = response.extensions_mut().remove::<Refusal>().or_else(|| framework_refusal(response.status()));
+    let refusal = response.extensions_mut().remove::<ApiError>().or_else(|| framework_refusal(response.status()));
     if let Some(refusal) = refusal {
         let body = Json(refusal.body(language, &request_id));
         let mut headers = std::mem::take(response.headers_mut());
@@ -90,7 +90,7 @@ pub(crate) async fn handle_request(
         response.headers_mut().insert(REQUEST_ID, value);
     }
     let (status, seconds) = (response.status().as_u16(), start.elapsed().as_secs_f64());
-    service.metrics.answered(&method, &route, status, seconds);
+    service.metrics.record_response(&method, &route, status, seconds);
     let _entered = span.enter();
     info!(http.method = %method, http.route = route, http.status = status, http.seconds = seconds, "answered");
     response
@@ -101,8 +101,8 @@ fn uri_length(request: &Request) -> usize {
 }
 
 /// Runs the handler with the timeout of a request. A panic or a timeout fails only this request.
-async fn run_handler(service: Service, auth: RouteAuth, request: Request, next: Next) -> Response {
-    let limit = service.settings.request;
+async fn run_handler(service: AppState, auth: RouteAuth, request: Request, next: Next) -> Response {
+    let limit = service.settings.request_timeout;
     let response = async {
         match auth {
             RouteAuth::Public => next.run(request).await,
@@ -117,25 +117,25 @@ async fn run_handler(service: Service, auth: RouteAuth, request: Request, next: 
         Ok(Ok(response)) => response,
         Ok(Err(_)) => {
             error!("a handler panicked");
-            Refusal::new(ErrorEntry::INTERNAL).into_response()
+            ApiError::new(ErrorEntry::INTERNAL).into_response()
         }
         Err(_) => {
             let seconds = vec![("seconds", limit.as_secs().to_string())];
-            Refusal::because(ErrorEntry::UNAVAILABLE, "took-too-long", seconds).into_response()
+            ApiError::because(ErrorEntry::UNAVAILABLE, "took-too-long", seconds).into_response()
         }
     }
 }
 
 /// Returns the error for a response that axum rejected itself, such as a path that is not UTF-8, so that every error has the same body.
-fn framework_refusal(status: StatusCode) -> Option<Refusal> {
+fn framework_refusal(status: StatusCode) -> Option<ApiError> {
     let entry = if status.is_client_error() { ErrorEntry::BAD_REQUEST } else { ErrorEntry::INTERNAL };
-    (status.is_client_error() || status.is_server_error()).then(|| Refusal::new(entry))
+    (status.is_client_error() || status.is_server_error()).then(|| ApiError::new(entry))
 }
 
-fn requested_language(headers: &HeaderMap) -> Result<Language, Refusal> {
+fn requested_language(headers: &HeaderMap) -> Result<Language, ApiError> {
     let Some(value) = headers.get("x-language") else { return Ok(Language::default()) };
     let text = value.to_str().unwrap_or("?");
-    Language::from_tag(text).ok_or_else(|| Refusal::parameter("language-unknown", vec![("given", shown(text))]))
+    Language::from_tag(text).ok_or_else(|| ApiError::parameter("language-unknown", vec![("given", truncate(text))]))
 }
 
 #[cfg(test)]
@@ -147,14 +147,14 @@ mod tests {
     use axum::middleware::from_fn_with_state;
     use axum::routing::get;
     use clew_model::AccessKeyId;
-    use clew_store::{FirstTenant, Store};
-    use clew_tasks::{Collections, IntelligentKills, Kills, Settings};
+    use clew_store::{InitialTenant, Store};
+    use clew_tasks::{CollectionQueue, IntelligentKills, KillExecutor, Settings};
     use http_body_util::BodyExt;
     use hyper::service::Service as _;
     use hyper_util::service::TowerToHyperService;
 
     use super::*;
-    use crate::{ApiSettings, Metrics, NodeReads, Parts, RateLimits, Rates};
+    use crate::{ApiSettings, AppComponents, Metrics, NodeReadLimits, RateLimits, Rates};
 
     async fn panicking_handler() -> &'static str {
         panic!("on purpose")
@@ -163,7 +163,7 @@ mod tests {
     #[tokio::test]
     async fn handler_panic_fails_only_its_own_request() {
         let folder = tempfile::tempdir().unwrap();
-        let tenant = FirstTenant {
+        let tenant = InitialTenant {
             region: "north-1".into(),
             domain_name: "acme".into(),
             user_name: "ada".into(),
@@ -174,16 +174,16 @@ mod tests {
         let (store, _) =
             Store::initialise(&clew_model::Origin::local("test"), &folder.path().join("data"), tenant).await.unwrap();
         let metrics = Metrics::default();
-        let collections = Collections::new(store.clone(), Settings::default(), Arc::new(metrics.clone()));
+        let collections = CollectionQueue::new(store.clone(), Settings::default(), Arc::new(metrics.clone()));
         let limits = RateLimits::new(Rates::default(), metrics.clone());
-        let (settings, nodes) = (ApiSettings::default(), NodeReads::default());
-        let kills = Kills::new(store.clone(), clew_diagnose::ProtectedAccounts::default());
+        let (settings, nodes) = (ApiSettings::default(), NodeReadLimits::default());
+        let kills = KillExecutor::new(store.clone(), clew_diagnose::ProtectedAccounts::default());
         let intelligent_kills = IntelligentKills::new(store.clone(), kills.clone(), &Settings::default());
-        let parts = Parts { store, collections, nodes, kills, intelligent_kills, settings, limits, metrics };
+        let parts = AppComponents { store, collections, nodes, kills, intelligent_kills, settings, limits, metrics };
         let router = Router::new()
             .route("/breaks", get(panicking_handler))
             .route("/works", get(async || "fine"))
-            .layer(from_fn_with_state((Service::from(parts), RouteAuth::Public), handle_request));
+            .layer(from_fn_with_state((AppState::from(parts), RouteAuth::Public), handle_request));
         let router = TowerToHyperService::new(router);
         let call = async |path: &str| {
             let response = router.call(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();

@@ -9,13 +9,13 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::error::ApiError;
 use crate::openapi::{self, ApiDocument};
-use crate::refusal::Refusal;
 use crate::request_layer::{self, RouteAuth};
-use crate::{Service, administration, console, iam, ops, taurusdb};
+use crate::{AppState, administration, console, iam, ops, taurusdb};
 
 /// Routes that require authentication.
-fn authenticated_routes() -> OpenApiRouter<Service> {
+fn authenticated_routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(taurusdb::collect::collect))
         .routes(routes!(taurusdb::task_status::task_status))
@@ -36,15 +36,15 @@ fn authenticated_routes() -> OpenApiRouter<Service> {
         .routes(routes!(taurusdb::kill_tasks::history::list))
         .routes(routes!(taurusdb::slow_threshold::show))
         .routes(routes!(taurusdb::slow_threshold::set))
-        .routes(routes!(taurusdb::tags::list_of_instance))
-        .routes(routes!(taurusdb::tags::list_of_project))
-        .routes(routes!(taurusdb::tags::act))
+        .routes(routes!(taurusdb::tags::list_instance_tags))
+        .routes(routes!(taurusdb::tags::list_project_tags))
+        .routes(routes!(taurusdb::tags::batch_action))
         .merge(console_routes())
         .merge(identity_routes())
 }
 
 /// Routes that only the web page uses.
-fn console_routes() -> OpenApiRouter<Service> {
+fn console_routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(console::stream::watch))
         .routes(routes!(console::session_detail::show))
@@ -57,10 +57,10 @@ fn console_routes() -> OpenApiRouter<Service> {
         .routes(routes!(console::collections::remove))
 }
 
-fn identity_routes() -> OpenApiRouter<Service> {
+fn identity_routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(iam::projects::list))
-        .routes(routes!(iam::projects::list_of_caller))
+        .routes(routes!(iam::projects::list_caller_projects))
         .routes(routes!(iam::domains::list))
         .routes(routes!(iam::domains::caller_identity))
         .routes(routes!(iam::subject_tokens::show, iam::subject_tokens::revoke))
@@ -72,7 +72,7 @@ fn identity_routes() -> OpenApiRouter<Service> {
 }
 
 /// Routes that sign users in.
-fn sign_in_routes() -> OpenApiRouter<Service> {
+fn sign_in_routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(iam::tokens::create))
         .routes(routes!(console::session::create))
@@ -80,22 +80,22 @@ fn sign_in_routes() -> OpenApiRouter<Service> {
 }
 
 /// Health and metrics, for operators.
-fn operations_routes() -> OpenApiRouter<Service> {
+fn operations_routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
-        .routes(routes!(ops::health::alive))
-        .routes(routes!(ops::health::ready))
+        .routes(routes!(ops::health::check_alive))
+        .routes(routes!(ops::health::check_ready))
         .routes(routes!(ops::metrics::show))
 }
 
 /// Routes without authentication.
-fn public_routes() -> OpenApiRouter<Service> {
+fn public_routes() -> OpenApiRouter<AppState> {
     operations_routes()
         .routes(routes!(ops::openapi::show))
         .routes(routes!(taurusdb::intelligent_kill::report::download))
 }
 
 /// Builds the router: all routes, or only those for operators ([`crate::ApiSettings::operations_only`]).
-pub(crate) fn router(service: Service) -> Router {
+pub(crate) fn router(service: AppState) -> Router {
     // One layer per route: every request clones the state of every layer around its route.
     let layer = |auth| from_fn_with_state((service.clone(), auth), request_layer::handle_request);
     let router = OpenApiRouter::with_openapi(ApiDocument::openapi());
@@ -118,8 +118,8 @@ pub(crate) fn router(service: Service) -> Router {
     router.method_not_allowed_fallback(no_such_api.layer(layer(RouteAuth::Public))).with_state(service)
 }
 
-async fn no_such_api() -> Refusal {
-    Refusal::new(ErrorEntry::NO_SUCH_API)
+async fn no_such_api() -> ApiError {
+    ApiError::new(ErrorEntry::NO_SUCH_API)
 }
 
 /// Returns the OpenAPI document of the API as JSON.

@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::ops::metrics::Limit;
-use crate::{ApiSettings, Metrics, Service, TrustedProxies};
+use crate::{ApiSettings, AppState, Metrics, TrustedProxies};
 use connection::ConnectionHandler;
 pub use error::ServeError;
 use per_peer_limit::{PeerSlot, PerPeerLimit};
@@ -57,13 +57,13 @@ const ACCEPT_RETRY_DELAY: std::time::Duration = std::time::Duration::from_millis
 
 /// Serves requests until `shutdown`, then drains responses in progress for at most [`crate::ApiSettings::grace`].
 pub async fn serve(
-    service: Service,
+    service: AppState,
     listener: impl Into<Listener>,
     shutdown: CancellationToken,
 ) -> Result<(), ServeError> {
     let Listener { tcp, tls } = listener.into();
     let settings = service.settings.clone();
-    if settings.connections == 0 {
+    if settings.max_connections == 0 {
         return Err(ServeError::NoConnections);
     }
     let limits = ConnectionLimits::new(&settings);
@@ -101,7 +101,7 @@ pub async fn serve(
     collections.end_waits();
     watch_registry.close();
     info!(http.connections = connections.count(), "stopping: no more connections are taken");
-    if timeout(settings.grace, connections.shutdown()).await.is_err() {
+    if timeout(settings.shutdown_grace_period, connections.shutdown()).await.is_err() {
         warn!("answers were still under way at the end");
     }
     drop(requests_done);
@@ -135,11 +135,14 @@ struct Admitted {
 impl ConnectionLimits {
     fn new(settings: &ApiSettings) -> Self {
         Self {
-            regular: Arc::new(Semaphore::new(settings.connections)),
-            reserved: Arc::new(Semaphore::new(settings.reserved_connections)),
-            per_peer: PerPeerLimit::new(settings.connections_per_peer, settings.trusted_proxies.clone()),
+            regular: Arc::new(Semaphore::new(settings.max_connections)),
+            reserved: Arc::new(Semaphore::new(settings.max_reserved_connections)),
+            per_peer: PerPeerLimit::new(settings.max_connections_per_peer, settings.trusted_proxies.clone()),
             // One peer can use a quarter of the reserved connections; proxies are not exempt.
-            reserved_per_peer: PerPeerLimit::new(settings.reserved_connections.div_ceil(4), TrustedProxies::default()),
+            reserved_per_peer: PerPeerLimit::new(
+                settings.max_reserved_connections.div_ceil(4),
+                TrustedProxies::default(),
+            ),
         }
     }
 
@@ -170,11 +173,11 @@ impl ConnectionLimits {
                 if let Some(peer) = self.per_peer.acquire(peer) {
                     return Some(Admitted { admission: Admission::Regular, _permit: permit, _peer: peer });
                 }
-                metrics.over_limit(Limit::Connections);
+                metrics.record_rejection(Limit::Connections);
                 self.reserved.clone().try_acquire_owned().ok()
             }
             Permit::Reserved(permit) => {
-                metrics.over_limit(Limit::AllConnections);
+                metrics.record_rejection(Limit::AllConnections);
                 Some(permit)
             }
         };

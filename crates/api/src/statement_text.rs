@@ -1,11 +1,11 @@
 //! Statement text in responses and in the audit: full text, SQL template or placeholder.
 
-use clew_diagnose::{clean, template};
+use clew_diagnose::{template, to_valid_utf8};
 
 /// Placeholder for a statement fragment in a filter. A template cannot mask a fragment: the template of `4111x` is `4111x`.
-pub(crate) const HIDDEN: &str = "***";
+pub(crate) const MASKED_FRAGMENT: &str = "***";
 
 /// Returns a statement, or its SQL template if `masked`: the result of [`crate::caller::Caller::sees_templates`].
-pub(crate) fn statement_text(statement: &[u8], masked: bool) -> String {
-    if masked { clean(&template(statement)) } else { clean(statement) }
+pub(crate) fn visible_statement(statement: &[u8], masked: bool) -> String {
+    if masked { to_valid_utf8(&template(statement)) } else { to_valid_utf8(statement) }
 }

@@ -17,16 +17,20 @@ pub(crate) mod txn_progress;
 use std::sync::Arc;
 
 use clew_model::RequestId;
-use clew_store::Task;
+use clew_store::CollectionTask;
 
-use crate::caller::{Caller, Target};
+use crate::caller::{Caller, NodeTarget};
+use crate::error::ApiError;
 use crate::query::Query;
-use crate::refusal::Refusal;
 
 /// Returns the collection with the query's `request_id`, or `None` if the target node has no such collection.
-async fn find_task(caller: &Caller, target: &Target, query: &Query) -> Result<Option<Arc<Task>>, Refusal> {
+async fn find_task(
+    caller: &Caller,
+    target: &NodeTarget,
+    query: &Query,
+) -> Result<Option<Arc<CollectionTask>>, ApiError> {
     let id: RequestId =
-        query.required("request_id")?.parse().map_err(|_| Refusal::parameter("parameter-request-id", Vec::new()))?;
+        query.required("request_id")?.parse().map_err(|_| ApiError::parameter("parameter-request-id", Vec::new()))?;
     let task = caller.view.task(&id).await?.filter(|task| {
         task.project_id == target.project.id && task.instance_id == target.instance.id && task.node_id == target.node
     });

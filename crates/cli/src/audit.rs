@@ -62,7 +62,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
 async fn list(arguments: ListArgs) -> Result<(), CliError> {
     let store = arguments.store_args.open().await?;
     let filter = arguments.filters.resolve(&store).await?;
-    let mut newest = store.newest_audit(&filter, i64::MAX, arguments.limit).await?;
+    let mut newest = store.audit_rows_before(&filter, i64::MAX, arguments.limit).await?;
     // Chronological order: a terminal shows the last lines.
     newest.reverse();
     arguments
@@ -79,7 +79,7 @@ async fn for_each_row(
 ) -> Result<(), CliError> {
     let mut after = 0;
     loop {
-        let rows = store.audit(filter, after, BATCH_SIZE).await?;
+        let rows = store.audit_rows_after(filter, after, BATCH_SIZE).await?;
         let Some(last) = rows.last() else { return Ok(()) };
         after = last.seq;
         rows.into_iter().try_for_each(&mut handle)?;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use clew_client::{Client, ClientError, CollectionStatus, Credentials, FileTarget, RequestId, StreamTarget};
+use clew_client::{Client, ClientError, CollectionStatus, Credentials, FileSink, RequestId, StreamSink};
 use clew_model::{AccessKeyId, InstanceId, Language, NodeId, ProjectId, one_line};
 use secrecy::SecretString;
 
@@ -75,15 +75,16 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     let (instance, node) = (&arguments.instance, &arguments.node);
     let progress = Progress::start();
     let selection = arguments.filters.clone().into_draft().into();
-    let request_id = client.collect(instance, node, &selection).await.map_err(map_client_error)?;
+    let request_id = client.start_collection(instance, node, &selection).await.map_err(map_client_error)?;
     let limit = Duration::from_secs(arguments.timeout);
     progress.show_collecting();
-    let status = client.wait(instance, node, &request_id, limit, |_, _| {}).await.map_err(map_client_error)?;
+    let status =
+        client.wait_for_collection(instance, node, &request_id, limit, |_, _| {}).await.map_err(map_client_error)?;
     match status {
         CollectionStatus::Finished => {}
         CollectionStatus::Error => {
-            let reason = client.download_error_reason(instance, node, &request_id).await.map_err(map_client_error)?;
-            let reason = one_line(&reason.unwrap_or_default());
+            let reason = client.failure_reason(instance, node, &request_id).await.map_err(map_client_error)?;
+            let reason = to_single_line(&reason.unwrap_or_default());
             return Err(CliError::failure(format!("the collection failed: {reason}")));
         }
         CollectionStatus::Running | CollectionStatus::Unrecognized => {
@@ -95,7 +96,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
             download_to_terminal(&client, &arguments, &request_id, progress, Output::open(None)?).await
         }
         OutputTarget::Stdout => {
-            let mut target = StreamTarget::new(tokio::io::stdout());
+            let mut target = StreamSink::new(tokio::io::stdout());
             download(&client, &arguments, &request_id, &mut target, &progress).await
         }
         OutputTarget::Device(path) => {
@@ -104,14 +105,14 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
                 let terminal = Output::from_device(path, device, false);
                 return download_to_terminal(&client, &arguments, &request_id, progress, terminal).await;
             }
-            let mut target = StreamTarget::new(tokio::fs::File::from_std(device));
+            let mut target = StreamSink::new(tokio::fs::File::from_std(device));
             download(&client, &arguments, &request_id, &mut target, &progress).await
         }
         OutputTarget::File(path) => {
             let temporary = output::create_temporary_file(&path)?;
             let file =
                 temporary.reopen().map_err(|error| CliError::write_error(&path.display().to_string(), &error))?;
-            let mut target = FileTarget::from(tokio::fs::File::from_std(file));
+            let mut target = FileSink::from(tokio::fs::File::from_std(file));
             download(&client, &arguments, &request_id, &mut target, &progress).await?;
             output::persist_file(temporary, &path)
         }
@@ -128,7 +129,7 @@ async fn download_to_terminal(
 ) -> Result<(), CliError> {
     let file = tempfile::tempfile().map_err(|error| CliError::write_error("a temporary file", &error))?;
     let mut rows = file.try_clone().map_err(|error| CliError::write_error("a temporary file", &error))?;
-    let mut target = FileTarget::from(tokio::fs::File::from_std(file));
+    let mut target = FileSink::from(tokio::fs::File::from_std(file));
     download(client, arguments, request_id, &mut target, &progress).await?;
     drop(progress);
     rows.rewind()
@@ -137,7 +138,7 @@ async fn download_to_terminal(
     terminal.finish()
 }
 
-async fn download<T: clew_client::Target>(
+async fn download<T: clew_client::DownloadSink>(
     client: &Client,
     arguments: &Arguments,
     request_id: &RequestId,
@@ -191,6 +192,6 @@ fn map_client_error(error: ClientError) -> CliError {
     match error {
         ClientError::Write(error) => CliError::write_error("the output", &error),
         ClientError::Setup(_) => CliError::refusal(error.to_string()),
-        error => CliError::failure(one_line(&error.to_string())),
+        error => CliError::failure(to_single_line(&error.to_string())),
     }
 }

@@ -163,9 +163,9 @@ impl Default for CollectionSettings {
         let settings = clew_tasks::Settings::default();
         Self {
             concurrency: settings.concurrency,
-            waiting: settings.waiting,
-            per_node: settings.per_node,
-            queue_per_node: settings.queue_per_node,
+            waiting: settings.max_stalled,
+            per_node: settings.max_running_per_node,
+            queue_per_node: settings.max_queued_per_node,
         }
     }
 }
@@ -173,7 +173,11 @@ impl Default for CollectionSettings {
 impl Default for NodeSettings {
     fn default() -> Self {
         let limits = clew_mysql::Limits::default();
-        Self { timeout: to_signed(limits.node), connect_timeout: to_signed(limits.connect), max_bytes: limits.bytes }
+        Self {
+            timeout: to_signed(limits.read_timeout),
+            connect_timeout: to_signed(limits.connect_timeout),
+            max_bytes: limits.max_bytes,
+        }
     }
 }
 
@@ -198,14 +202,14 @@ impl Default for HttpSettings {
     fn default() -> Self {
         let settings = ApiSettings::default();
         Self {
-            connections: settings.connections,
-            reserved_connections: settings.reserved_connections,
-            connections_per_peer: settings.connections_per_peer,
+            connections: settings.max_connections,
+            reserved_connections: settings.max_reserved_connections,
+            connections_per_peer: settings.max_connections_per_peer,
             trusted_proxies: Vec::new(),
             allowed_hosts: Vec::new(),
             hsts: settings.hsts,
-            header_timeout: to_signed(settings.header_read),
-            body_timeout: to_signed(settings.body_read),
+            header_timeout: to_signed(settings.header_read_timeout),
+            body_timeout: to_signed(settings.body_read_timeout),
         }
     }
 }
@@ -213,7 +217,11 @@ impl Default for HttpSettings {
 impl Default for RateSettings {
     fn default() -> Self {
         let Rates { principal_per_second, principal_burst, peer_per_second, peer_burst } = Rates::default();
-        let ApiSettings { streams_per_principal, long_polls_per_principal, .. } = ApiSettings::default();
+        let ApiSettings {
+            max_streams_per_principal: streams_per_principal,
+            max_long_polls_per_principal: long_polls_per_principal,
+            ..
+        } = ApiSettings::default();
         Self {
             principal_per_second,
             principal_burst,
@@ -260,16 +268,16 @@ impl Configuration {
     pub(crate) fn task_settings(&self) -> Result<clew_tasks::Settings, CliError> {
         Ok(clew_tasks::Settings {
             concurrency: require_at_least_one("collections.concurrency", self.collections.concurrency)?,
-            waiting: self.collections.waiting,
-            per_node: require_at_least_one("collections.per_node", self.collections.per_node)?,
-            queue_per_node: require_at_least_one("collections.queue_per_node", self.collections.queue_per_node)?,
+            max_stalled: self.collections.waiting,
+            max_running_per_node: require_at_least_one("collections.per_node", self.collections.per_node)?,
+            max_queued_per_node: require_at_least_one("collections.queue_per_node", self.collections.queue_per_node)?,
             retention: require_positive("results.retention", self.results.retention)?,
             formula_guard: self.results.formula_guard,
             audit_retention: require_positive("audit.retention", self.audit.retention)?,
             limits: clew_mysql::Limits {
-                node: require_positive("nodes.timeout", self.nodes.timeout)?,
-                connect: require_positive("nodes.connect_timeout", self.nodes.connect_timeout)?,
-                bytes: require_at_least_one("nodes.max_bytes", self.nodes.max_bytes)?,
+                read_timeout: require_positive("nodes.timeout", self.nodes.timeout)?,
+                connect_timeout: require_positive("nodes.connect_timeout", self.nodes.connect_timeout)?,
+                max_bytes: require_at_least_one("nodes.max_bytes", self.nodes.max_bytes)?,
             },
             ..clew_tasks::Settings::default()
         })
@@ -283,7 +291,7 @@ impl Configuration {
                 "kills.protected_accounts holds {name:?}; it takes the names of accounts without their hosts, such as \"billing\""
             )));
         }
-        Ok(ProtectedAccounts::default().and(names.iter().map(String::as_bytes)))
+        Ok(ProtectedAccounts::default().with(names.iter().map(String::as_bytes)))
     }
 
     /// Settings of the HTTP server. Fails on durations out of range and invalid addresses.
@@ -301,14 +309,14 @@ impl Configuration {
         Ok(ApiSettings {
             allowed_hosts,
             hsts: self.http.hsts,
-            connections: require_at_least_one("http.connections", self.http.connections)?,
-            reserved_connections: self.http.reserved_connections,
-            connections_per_peer: self.http.connections_per_peer,
-            streams_per_principal: self.limits.streams_per_principal,
-            long_polls_per_principal: self.limits.long_polls_per_principal,
+            max_connections: require_at_least_one("http.connections", self.http.connections)?,
+            max_reserved_connections: self.http.reserved_connections,
+            max_connections_per_peer: self.http.connections_per_peer,
+            max_streams_per_principal: self.limits.streams_per_principal,
+            max_long_polls_per_principal: self.limits.long_polls_per_principal,
             trusted_proxies,
-            header_read: require_positive("http.header_timeout", self.http.header_timeout)?,
-            body_read: require_positive("http.body_timeout", self.http.body_timeout)?,
+            header_read_timeout: require_positive("http.header_timeout", self.http.header_timeout)?,
+            body_read_timeout: require_positive("http.body_timeout", self.http.body_timeout)?,
             ..ApiSettings::default()
         })
     }

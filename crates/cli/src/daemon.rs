@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use clew_api::{ApiSettings, Metrics, NodeReads, Parts, RateLimits, Service};
+use clew_api::{ApiSettings, AppComponents, AppState, Metrics, NodeReadLimits, RateLimits};
 use clew_model::{AuditEvent, Origin, Outcome, Zone};
 use clew_store::{ServingLock, Store, StoreError};
-use clew_tasks::{Collections, IntelligentKills, KillTasks, Kills, Settings};
+use clew_tasks::{CollectionQueue, IntelligentKills, KillExecutor, KillTaskWorker, Settings};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
@@ -103,9 +103,9 @@ pub(crate) struct Daemon {
     store: Store,
     settings: Settings,
     metrics: Metrics,
-    kills: Kills,
+    kills: KillExecutor,
     intelligent_kills: IntelligentKills,
-    collections: Collections,
+    collections: CollectionQueue,
     _lock: ServingLock,
 }
 
@@ -118,7 +118,7 @@ impl Daemon {
         raise_open_file_limit();
         disable_core_dumps();
 
-        let store = Store::open(configuration.location()?).await?.in_zones(configuration.zones.clone());
+        let store = Store::open(configuration.location()?).await?.with_zones(configuration.zones.clone());
         clew_mysql::share_session_token(&store.session_token());
         set_spill_directory(&configuration.data_dir)?;
         let store = result_store::attach_result_store(store, s3).await?;
@@ -129,10 +129,10 @@ impl Daemon {
             info!(tasks.taken_over = taken_over, "taking over collections of a server that is gone");
         }
         let metrics = Metrics::default();
-        let kills = Kills::new(store.clone(), protected);
+        let kills = KillExecutor::new(store.clone(), protected);
         Ok(Self {
             intelligent_kills: IntelligentKills::new(store.clone(), kills.clone(), &settings),
-            collections: Collections::new(store.clone(), settings.clone(), Arc::new(metrics.clone())),
+            collections: CollectionQueue::new(store.clone(), settings.clone(), Arc::new(metrics.clone())),
             store,
             settings,
             metrics,
@@ -177,7 +177,7 @@ impl Daemon {
     /// Spawns the worker tasks for collections, kill tasks and intelligent kills. They run until `shutdown`.
     pub(crate) fn start_worker(&self, shutdown: &CancellationToken) -> WorkerTasks {
         let (store, kills) = (self.store.clone(), self.kills.clone());
-        let kill_tasks = KillTasks::new(store, kills, &self.settings, Arc::new(self.metrics.clone()));
+        let kill_tasks = KillTaskWorker::new(store, kills, &self.settings, Arc::new(self.metrics.clone()));
         WorkerTasks(vec![
             tokio::spawn(self.collections.clone().run(shutdown.clone())),
             tokio::spawn(kill_tasks.run(shutdown.clone())),
@@ -186,12 +186,12 @@ impl Daemon {
     }
 
     /// Builds the HTTP service.
-    pub(crate) fn build_service(&self, configuration: &Configuration, settings: ApiSettings) -> Service {
-        Service::from(Parts {
+    pub(crate) fn build_service(&self, configuration: &Configuration, settings: ApiSettings) -> AppState {
+        AppState::from(AppComponents {
             store: self.store.clone(),
             limits: RateLimits::new(configuration.limits.rates(), self.metrics.clone()),
             collections: self.collections.clone(),
-            nodes: NodeReads::new(self.settings.limits),
+            nodes: NodeReadLimits::new(self.settings.limits),
             kills: self.kills.clone(),
             intelligent_kills: self.intelligent_kills.clone(),
             settings,
@@ -213,9 +213,9 @@ async fn record_audit_loss(store: &Store) -> Result<(), StoreError> {
     let missing = AuditEvent {
         outcome: Outcome::Failed,
         detail: serde_json::json!({ "problem": loss.to_string() }),
-        ..AuditEvent::done(&Origin::clew(), "AuditTruncated", "audit")
+        ..AuditEvent::succeeded(&Origin::clew(), "AuditTruncated", "audit")
     };
-    store.record(&missing).await?;
+    store.append_audit_event(&missing).await?;
     store.acknowledge_audit_loss(&loss);
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 use clap::{Args, ValueEnum};
 use clew_diagnose::terminal::one_line;
-use clew_mysql::{Diagnosis, examine};
+use clew_mysql::{Diagnosis, diagnose};
 
 use crate::error::CliError;
 use crate::node_url::NodeArgs;
@@ -31,7 +31,7 @@ enum Format {
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     let (node, limits) = arguments.node.resolve()?;
-    let diagnosis = examine(&node, &limits).await?;
+    let diagnosis = diagnose(&node, &limits).await?;
     match arguments.format {
         Format::Text => output::write_styled_stdout(&render_diagnosis(&diagnosis, output::stdout_has_colours())),
         Format::Json => output::write_stdout(&output::to_json_text(&diagnosis)?),

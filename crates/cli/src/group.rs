@@ -177,10 +177,10 @@ async fn show(arguments: ShowArgs) -> Result<(), CliError> {
 /// Loads the attachments of a group, with policy names.
 async fn load_policies(directory: &IdentityDirectory, group: &Group) -> Result<Vec<(String, Attachment)>, CliError> {
     let mut policies = Vec::new();
-    for attachment in directory.store.attachments_to(&Grantee::Group(group.id.clone())).await? {
+    for attachment in directory.store.attachments_of_grantee(&Grantee::Group(group.id.clone())).await? {
         let name = match &attachment.policy {
             PolicyRef::System(name) => name.clone(),
-            PolicyRef::Own(id) => {
+            PolicyRef::Custom(id) => {
                 directory.store.policy(id).await?.map_or_else(|| id.to_string(), |policy| policy.name)
             }
         };

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use clew_iam::{access_key, password};
 use clew_model::AccessKeyId;
-use clew_store::{FirstTenant, Founded, Location, Store, StoreError};
+use clew_store::{InitialIds, InitialTenant, Location, Store, StoreError};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 
@@ -77,7 +77,7 @@ struct Credentials {
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     let secrets = generate_secrets()?;
-    let tenant = FirstTenant {
+    let tenant = InitialTenant {
         region: arguments.region.clone(),
         domain_name: arguments.domain.clone(),
         user_name: arguments.user.clone(),
@@ -117,7 +117,7 @@ fn generate_secrets() -> Result<Secrets, CliError> {
 
 fn assemble_credentials(
     arguments: &Arguments,
-    ids: &Founded,
+    ids: &InitialIds,
     password: &SecretString,
     access_key: &AccessKeyId,
     secret_key: &SecretString,

@@ -11,7 +11,8 @@ use clap::Args;
 use clew_diagnose::{ProtectedAccounts, is_internal};
 use clew_model::{Failure, NodeUrl, Session};
 use clew_mysql::{
-    FoundSessions, KillEffect, KillKind, Limits, ListRead, Refusal, StateBeforeKill, Victim, find_sessions, kill_all,
+    FoundSessions, KillEffect, KillKind, Limits, ProcessListRead, Refusal, StateBeforeKill, Victim, find_sessions,
+    kill_all,
 };
 use clew_store::Location;
 
@@ -83,7 +84,7 @@ Exit codes: 0 all sessions are gone or will terminate; 1 at least one session co
 pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     let (node, limits) = arguments.node.resolve()?;
     let kind = if arguments.query { KillKind::Query } else { KillKind::Connection };
-    let protected = ProtectedAccounts::default().and(arguments.protect.iter().map(String::as_bytes));
+    let protected = ProtectedAccounts::default().with(arguments.protect.iter().map(String::as_bytes));
     let mut seen = HashSet::new();
     let ids: Vec<u64> = arguments.ids.iter().copied().filter(|id| seen.insert(*id)).collect();
 
@@ -132,7 +133,7 @@ async fn read_effect(
     outcomes: &[(u64, clew_mysql::KillOutcome)],
     limits: &Limits,
 ) -> Option<Result<KillEffect, Failure>> {
-    let before = before.filter(|_| outcomes.iter().any(|(_, outcome)| outcome.was_taken()))?;
+    let before = before.filter(|_| outcomes.iter().any(|(_, outcome)| outcome.was_accepted()))?;
     Some(match before {
         Ok(before) => before.effect(node, outcomes, limits).await,
         Err(failure) => Err(failure),
@@ -146,13 +147,13 @@ async fn kill_sessions(
     node: &NodeUrl,
     sessions: &[Session],
     kind: KillKind,
-    read: &ListRead,
+    read: &ProcessListRead,
     protected: &ProtectedAccounts,
     limits: &Limits,
 ) -> Result<Outcomes, CliError> {
     let victim = |session: &Session| match kind {
-        KillKind::Connection => Victim::connection_of(session, read),
-        KillKind::Query => Victim::statement_of(session, read),
+        KillKind::Connection => Victim::for_session(session, read),
+        KillKind::Query => Victim::for_statement(session, read),
     };
     let victims: Vec<Victim> = sessions.iter().map(victim).collect();
     Ok(kill_all(node, &victims, kind, protected, limits).await?)

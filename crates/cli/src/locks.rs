@@ -50,7 +50,7 @@ enum Format {
 pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     let (node, limits) = arguments.node.resolve()?;
     let observed = read_waits(&node, &limits).await?;
-    let graph = waits::graph(&observed);
+    let graph = waits::build_graph(&observed);
     let graph = if arguments.mask { graph.masked() } else { graph };
     match arguments.format {
         Format::Tree => {
@@ -59,14 +59,14 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
             output::write_styled_stdout(&(text + &remedy::suggest_remedy(&graph, &node, colours)))?;
         }
         Format::Json => output::write_stdout(&output::to_json_text(&graph)?)?,
-        Format::Dot => output::write_stdout(&waits::dot(&graph))?,
+        Format::Dot => output::write_stdout(&waits::render_dot(&graph))?,
     }
     output::write_stderr(&limitations::format_limitations(&graph.limitations));
     Ok(())
 }
 
 fn render_graph(graph: &WaitGraph, address: &str, width: usize, colours: bool) -> String {
-    let lines = waits::tree(graph, TreeLayout { width, ..TreeLayout::default() });
+    let lines = waits::render_tree(graph, TreeLayout { width, ..TreeLayout::default() });
     let mut text: String = lines.iter().map(|line| style_line(line, colours)).collect();
     if !text.is_empty() {
         text.push('\n');

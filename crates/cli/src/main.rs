@@ -123,6 +123,6 @@ async fn interruptible(work: impl Future<Output = Result<(), CliError>>) -> Resu
         outcome = work => outcome,
         _ = tokio::signal::ctrl_c() => Err(CliError::Interrupted),
     };
-    clew_mysql::settle_kills(std::time::Duration::from_secs(3)).await;
+    clew_mysql::wait_for_pending_kills(std::time::Duration::from_secs(3)).await;
     outcome
 }

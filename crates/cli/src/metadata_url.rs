@@ -33,5 +33,5 @@ impl MetadataArgs {
 pub(crate) fn store_location(data_dir: &Path, metadata: Option<&str>) -> Result<Location, CliError> {
     let metadata = metadata.map(str::parse).transpose();
     let metadata = metadata.map_err(|error: StoreError| CliError::refusal(error.to_string()))?;
-    Ok(Location { data_dir: data_dir.to_owned(), metadata })
+    Ok(Location { data_dir: data_dir.to_owned(), metadata_url: metadata })
 }

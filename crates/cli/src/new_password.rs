@@ -40,7 +40,7 @@ impl NewPasswordArgs {
         let input = tokio::task::spawn_blocking(move || read_line(&prompt)).await.map_err(|error| failed(&error))?;
         let input =
             input.map_err(|error| CliError::failure(format!("could not read a password from stdin: {error}")))?;
-        password::check(&input, user).map_err(|error| CliError::refusal(error.to_string()))?;
+        password::check_rules(&input, user).map_err(|error| CliError::refusal(error.to_string()))?;
         let hash = password::hash(&input).map_err(|error| failed(&error))?;
         Ok(NewPassword { hash, generated: None })
     }

@@ -31,7 +31,7 @@ impl NodeArgs {
     pub(crate) fn resolve(&self) -> Result<(NodeUrl, Limits), CliError> {
         let node = resolve_password(parse_node_url(&self.url)?)?;
         let timeout = Duration::from_secs(self.timeout);
-        Ok((node, Limits { node: timeout, connect: timeout / 2, ..Limits::default() }))
+        Ok((node, Limits { read_timeout: timeout, connect_timeout: timeout / 2, ..Limits::default() }))
     }
 }
 

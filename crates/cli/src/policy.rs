@@ -123,7 +123,7 @@ async fn load_attachments(
 ) -> Result<Vec<(AttachmentNames, Attachment)>, CliError> {
     let store = &directory.store;
     let mut attachments = Vec::new();
-    for attachment in store.attachments_of(&policy.reference).await? {
+    for attachment in store.attachments_of_policy(&policy.reference).await? {
         let domain_and_name = match &attachment.grantee {
             Grantee::User(id) => store.user(id).await?.map(|user| (user.domain_id, format!("user {}", user.name))),
             Grantee::Group(id) => {
@@ -191,7 +191,7 @@ async fn show(arguments: ShowArgs) -> Result<(), CliError> {
 async fn remove(arguments: RemoveArgs) -> Result<(), CliError> {
     let directory = arguments.domain_args.open().await?;
     let policy = directory.policy(&arguments.policy).await?;
-    let PolicyRef::Own(id) = &policy.reference else {
+    let PolicyRef::Custom(id) = &policy.reference else {
         return Err(CliError::refusal(format!("{} is a system policy and cannot be removed", policy.name)));
     };
     arguments.confirmation.prompt(format!("remove the policy {}", policy.name)).await?;
@@ -204,7 +204,7 @@ async fn remove(arguments: RemoveArgs) -> Result<(), CliError> {
 
 fn to_json(policy: &NamedPolicy) -> Value {
     let id = match &policy.reference {
-        PolicyRef::Own(id) => Some(id),
+        PolicyRef::Custom(id) => Some(id),
         PolicyRef::System(_) => None,
     };
     json!({

@@ -3,7 +3,7 @@
 mod layout;
 
 use clap::Args;
-use clew_mysql::{Form, Statements, Whose, take_snapshot_of};
+use clew_mysql::{OutputFormat, SessionScope, StatementText, take_snapshot_in_scope};
 
 use crate::error::CliError;
 use crate::filters::FilterArgs;
@@ -41,9 +41,10 @@ Examples:
 pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     let selection = arguments.filters.into_selection()?;
     let (node, limits) = arguments.node.resolve()?;
-    let scope = if arguments.all { Whose::Everybody } else { Whose::Users };
-    let statements = Statements::masked(arguments.mask);
-    let mut snapshot = take_snapshot_of(scope, &node, &selection, statements, Form::Json, &limits).await?;
+    let scope = if arguments.all { SessionScope::Everybody } else { SessionScope::Users };
+    let statements = StatementText::masked(arguments.mask);
+    let mut snapshot =
+        take_snapshot_in_scope(scope, &node, &selection, statements, OutputFormat::Json, &limits).await?;
     let limitations = limitations::format_limitations(&snapshot.summary.limitations);
     let writing = tokio::task::spawn_blocking(move || {
         let is_table = arguments.format == Format::Table;

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use clew_diagnose::csv;
 use clew_model::Language;
-use clew_mysql::{Form, Snapshot, Statements, take_detailed_snapshot, take_snapshot};
+use clew_mysql::{OutputFormat, Snapshot, StatementText, take_detailed_snapshot, take_snapshot};
 
 use crate::error::CliError;
 use crate::filters::FilterArgs;
@@ -68,11 +68,11 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     let selection = arguments.filters.clone().into_selection()?;
     let (node, limits) = arguments.node.resolve()?;
     let row_format = match format {
-        Format::Table => Form::Csv { formula_guard: false },
-        Format::Csv => Form::Csv { formula_guard: !arguments.no_formula_guard },
-        Format::Json => Form::Json,
+        Format::Table => OutputFormat::Csv { formula_guard: false },
+        Format::Csv => OutputFormat::Csv { formula_guard: !arguments.no_formula_guard },
+        Format::Json => OutputFormat::Json,
     };
-    let statements = Statements::masked(arguments.mask);
+    let statements = StatementText::masked(arguments.mask);
     let snapshot = if arguments.detail {
         take_detailed_snapshot(&node, &selection, statements, row_format, &limits).await?
     } else {

@@ -1,6 +1,6 @@
 //! Validation of names and descriptions.
 
-use clew_iam::name::{self, DESCRIPTION_LENGTH, NameRule};
+use clew_iam::name::{self, MAX_DESCRIPTION_LENGTH, NameRule};
 
 /// Validates the name of a domain, project, user or group.
 pub(crate) fn parse_name(name: &str) -> Result<String, String> {
@@ -18,10 +18,10 @@ fn check_rule(rule: NameRule, name: &str) -> Result<String, String> {
 
 /// Validates a description: one line of limited length.
 pub(crate) fn parse_description(text: &str) -> Result<String, String> {
-    if text.chars().count() <= DESCRIPTION_LENGTH && !text.chars().any(char::is_control) {
+    if text.chars().count() <= MAX_DESCRIPTION_LENGTH && !text.chars().any(char::is_control) {
         Ok(text.to_owned())
     } else {
-        Err(format!("one line of at most {DESCRIPTION_LENGTH} characters"))
+        Err(format!("one line of at most {MAX_DESCRIPTION_LENGTH} characters"))
     }
 }
 

@@ -132,7 +132,7 @@ impl ClientBuilder {
     fn http_client(&self, endpoint: &Endpoint, iam_endpoint: &Endpoint) -> Result<reqwest::Client, ClientError> {
         install_crypto_provider();
         let mut builder = reqwest::Client::builder()
-            .connect_timeout(self.settings.connect)
+            .connect_timeout(self.settings.connect_timeout)
             // The API never redirects, and a signature is valid for one host and path only (spec section 8.4).
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())

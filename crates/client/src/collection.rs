@@ -136,7 +136,7 @@ struct StatusResponse {
 
 impl Client {
     /// Starts a collection. Retries only if the server has certainly not started it.
-    pub async fn collect(
+    pub async fn start_collection(
         &self,
         instance: &InstanceId,
         node: &NodeId,
@@ -160,7 +160,7 @@ impl Client {
     }
 
     /// Returns the state of a collection.
-    pub async fn task_status(
+    pub async fn collection_status(
         &self,
         instance: &InstanceId,
         node: &NodeId,
@@ -199,7 +199,7 @@ impl Client {
     /// `on_progress` receives each state and the time since the start of the wait.
     ///
     /// Fails with [`ClientError::StillRunning`] after `limit`; the collection continues.
-    pub async fn wait(
+    pub async fn wait_for_collection(
         &self,
         instance: &InstanceId,
         node: &NodeId,
@@ -208,9 +208,9 @@ impl Client {
         mut on_progress: impl FnMut(CollectionStatus, Duration),
     ) -> Result<CollectionStatus, ClientError> {
         let start = Instant::now();
-        let max_pause = self.inner.settings.poll.saturating_mul(8);
-        let max_wait = MAX_LONG_POLL.min(self.inner.settings.answer / 2);
-        let mut pause = self.inner.settings.poll;
+        let max_pause = self.inner.settings.poll_interval.saturating_mul(8);
+        let max_wait = MAX_LONG_POLL.min(self.inner.settings.response_timeout / 2);
+        let mut pause = self.inner.settings.poll_interval;
         loop {
             let requested_at = Instant::now();
             let wait = max_wait.min(limit.saturating_sub(start.elapsed()));

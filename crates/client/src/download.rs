@@ -8,7 +8,7 @@ use crate::Client;
 use crate::collection::RequestId;
 use crate::error::ClientError;
 use crate::retry;
-use crate::sink::Target;
+use crate::sink::DownloadSink;
 use crate::transport::ApiRequest;
 
 const DOWNLOAD_OPERATION: &str = "downloading a result";
@@ -36,7 +36,7 @@ impl Client {
     ///
     /// After a lost connection, the download resumes. If the result has changed by then, the download restarts.
     /// The length is verified. `on_progress` receives the bytes so far and the total, if the server sent it.
-    pub async fn download<T: Target>(
+    pub async fn download<T: DownloadSink>(
         &self,
         instance: &InstanceId,
         node: &NodeId,
@@ -52,7 +52,7 @@ impl Client {
         Ok(downloaded)
     }
 
-    async fn download_with_resume<T: Target>(
+    async fn download_with_resume<T: DownloadSink>(
         &self,
         instance: &InstanceId,
         node: &NodeId,
@@ -74,7 +74,7 @@ impl Client {
                 _ => return Err(error),
             }
             interruptions += 1;
-            if interruptions > self.inner.settings.interruptions {
+            if interruptions > self.inner.settings.max_interruptions {
                 let last = Box::new(error);
                 return Err(ClientError::TooManyInterruptions { interruptions, received: progress.received, last });
             }
@@ -86,7 +86,7 @@ impl Client {
     }
 
     /// Returns the server's reason for a missing result, or `None` if there is a result.
-    pub async fn download_error_reason(
+    pub async fn failure_reason(
         &self,
         instance: &InstanceId,
         node: &NodeId,
@@ -100,7 +100,7 @@ impl Client {
     }
 
     /// Requests the result from the current progress. Resets target and progress if the download cannot be resumed.
-    async fn open_result<T: Target>(
+    async fn open_result<T: DownloadSink>(
         &self,
         instance: &InstanceId,
         node: &NodeId,
@@ -157,7 +157,7 @@ impl Client {
     }
 
     /// Writes the body of the response to the target.
-    async fn read_body<T: Target>(
+    async fn read_body<T: DownloadSink>(
         &self,
         mut response: Response,
         target: &mut T,

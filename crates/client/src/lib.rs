@@ -53,7 +53,7 @@ pub use download::DownloadSummary;
 pub use error::ClientError;
 pub use instances::{Datastore, InstanceDetail, InstanceList, InstanceNode, InstanceSummary};
 pub use settings::Settings;
-pub use sink::{FileTarget, StreamTarget, Target};
+pub use sink::{DownloadSink, FileSink, StreamSink};
 
 /// Client of one project. Clones are cheap and share connections, token and project.
 #[derive(Debug, Clone)]

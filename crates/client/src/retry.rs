@@ -38,7 +38,8 @@ pub(crate) fn backoff(settings: &Settings, attempt: u32, error: &ClientError, ji
     if let ClientError::Api { retry_after: Some(retry_after), .. } = error {
         return Some(*retry_after).filter(|retry_after| *retry_after <= settings.max_backoff);
     }
-    let doubled = settings.first_pause.saturating_mul(1_u32.checked_shl(attempt.saturating_sub(1)).unwrap_or(u32::MAX));
+    let doubled =
+        settings.initial_backoff.saturating_mul(1_u32.checked_shl(attempt.saturating_sub(1)).unwrap_or(u32::MAX));
     Some(doubled.min(settings.max_backoff).mul_f64(1.0 - jitter.clamp(0.0, 1.0) / 2.0))
 }
 
@@ -89,7 +90,7 @@ mod tests {
     #[test]
     fn backoff_doubles_up_to_the_maximum_and_jitter_halves_it_at_most() {
         let settings = Settings {
-            first_pause: Duration::from_secs(1),
+            initial_backoff: Duration::from_secs(1),
             max_backoff: Duration::from_secs(10),
             ..Settings::default()
         };

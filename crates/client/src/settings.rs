@@ -6,32 +6,32 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// Timeout of a connection attempt, including the TLS handshake.
-    pub connect: Duration,
+    pub connect_timeout: Duration,
     /// Timeout of a request, until its complete response. For a download it applies to each chunk.
-    pub answer: Duration,
+    pub response_timeout: Duration,
     /// Maximum number of attempts per request, including the first one.
-    pub attempts: u32,
+    pub max_attempts: u32,
     /// Back-off before the second attempt. It doubles with each attempt, and random jitter shortens it by up to half.
-    pub first_pause: Duration,
+    pub initial_backoff: Duration,
     /// Maximum back-off. If `Retry-After` is longer, the request is not retried.
     pub max_backoff: Duration,
     /// Maximum number of times that an interrupted download is resumed.
-    pub interruptions: u32,
+    pub max_interruptions: u32,
     /// Initial interval at which the state of a collection is polled, for servers without long polling.
     /// The interval grows to eight times this value.
-    pub poll: Duration,
+    pub poll_interval: Duration,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            connect: Duration::from_secs(10),
-            answer: Duration::from_mins(1),
-            attempts: 5,
-            first_pause: Duration::from_millis(500),
+            connect_timeout: Duration::from_secs(10),
+            response_timeout: Duration::from_mins(1),
+            max_attempts: 5,
+            initial_backoff: Duration::from_millis(500),
             max_backoff: Duration::from_secs(30),
-            interruptions: 10,
-            poll: Duration::from_millis(250),
+            max_interruptions: 10,
+            poll_interval: Duration::from_millis(250),
         }
     }
 }

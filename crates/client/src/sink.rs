@@ -8,7 +8,7 @@ use tokio::fs::File;
 use tokio::io::{AsyncSeekExt, AsyncWrite, AsyncWriteExt};
 
 /// Sink of a download. It can discard written bytes if the result changes during the download.
-pub trait Target: Send {
+pub trait DownloadSink: Send {
     /// Appends bytes.
     fn append(&mut self, bytes: &[u8]) -> impl Future<Output = io::Result<()>> + Send;
     /// Discards all bytes, because the download restarts.
@@ -19,24 +19,24 @@ pub trait Target: Send {
 
 /// Sink that writes to a file, from its start.
 #[derive(Debug)]
-pub struct FileTarget {
+pub struct FileSink {
     file: File,
 }
 
-impl FileTarget {
+impl FileSink {
     /// Creates the file, or truncates an existing one.
     pub async fn create(path: impl AsRef<Path>) -> io::Result<Self> {
         Ok(Self { file: File::create(path).await? })
     }
 }
 
-impl From<File> for FileTarget {
+impl From<File> for FileSink {
     fn from(file: File) -> Self {
         Self { file }
     }
 }
 
-impl Target for FileTarget {
+impl DownloadSink for FileSink {
     async fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all(bytes).await
     }
@@ -55,12 +55,12 @@ impl Target for FileTarget {
 
 /// Sink that writes to a stream, such as standard output. Written bytes cannot be discarded.
 #[derive(Debug)]
-pub struct StreamTarget<W> {
+pub struct StreamSink<W> {
     stream: W,
     written: bool,
 }
 
-impl<W> StreamTarget<W> {
+impl<W> StreamSink<W> {
     /// Creates a sink that writes to `stream`.
     pub fn new(stream: W) -> Self {
         Self { stream, written: false }
@@ -72,7 +72,7 @@ impl<W> StreamTarget<W> {
     }
 }
 
-impl<W: AsyncWrite + Unpin + Send> Target for StreamTarget<W> {
+impl<W: AsyncWrite + Unpin + Send> DownloadSink for StreamSink<W> {
     async fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.written |= !bytes.is_empty();
         self.stream.write_all(bytes).await

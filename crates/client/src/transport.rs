@@ -112,7 +112,7 @@ impl Client {
         error: ClientError,
     ) -> Result<(), ClientError> {
         let settings = &self.inner.settings;
-        if attempt >= settings.attempts || !retry::is_retryable(&error, idempotency) {
+        if attempt >= settings.max_attempts || !retry::is_retryable(&error, idempotency) {
             return Err(error);
         }
         let Some(pause) = retry::backoff(settings, attempt, &error, retry::jitter()) else { return Err(error) };
@@ -122,7 +122,7 @@ impl Client {
     }
 
     pub(crate) fn context<'a>(&self, operation: &'static str, endpoint: &'a str) -> RequestContext<'a> {
-        RequestContext { operation, endpoint, limit: self.inner.settings.answer }
+        RequestContext { operation, endpoint, limit: self.inner.settings.response_timeout }
     }
 
     /// Sends a request once. If the token has expired, sends it again with a new token.
@@ -189,7 +189,7 @@ impl Client {
         secret: &SecretString,
         security_token: Option<&SecretString>,
     ) -> Result<HeaderMap, ClientError> {
-        let date = signature::date(Timestamp::now());
+        let date = signature::format_date(Timestamp::now());
         let mut headers = self.base_headers(request);
         headers.push(("x-sdk-date".to_owned(), date.clone()));
         if let Some(project) = request.project {

@@ -51,7 +51,7 @@ fn write_snapshot(sessions: &[Session], transactions: &HashMap<u64, Transaction>
     let mut encoded = Vec::new();
     for session in sessions {
         let row = SessionRow { session, transaction: transactions.get(&session.id) };
-        if filter.keeps(&row) {
+        if filter.matches(&row) {
             encoded.clear();
             csv::encode_row(&mut encoded, &row, true);
             sorter.push(order.rank(&row), &encoded).expect("memory takes every row");

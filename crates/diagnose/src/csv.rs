@@ -28,7 +28,7 @@ pub fn detailed_header_row(language: Language) -> Vec<u8> {
 
 /// Header row with the given column names. The names are written without quotes.
 #[must_use]
-pub fn header_of(language: Language, names: impl Iterator<Item = &'static str>) -> Vec<u8> {
+pub fn header_from_names(language: Language, names: impl Iterator<Item = &'static str>) -> Vec<u8> {
     let mut row = if language == Language::ZhCn { BOM.to_vec() } else { Vec::new() };
     row.extend_from_slice(names.collect::<Vec<_>>().join(",").as_bytes());
     row.extend_from_slice(b"\r\n");
@@ -75,7 +75,7 @@ pub fn encode_cells<'a>(out: &mut Vec<u8>, cells: impl Iterator<Item = (Cell<'a>
 }
 
 /// Appends the detail columns and the line end.
-pub fn finish_row(out: &mut Vec<u8>, detail: &SessionDetail, formula_guard: bool) {
+pub fn push_details(out: &mut Vec<u8>, detail: &SessionDetail, formula_guard: bool) {
     for column in &DETAIL_COLUMNS {
         out.push(b',');
         push_cell(out, (column.cell)(detail), formula_guard && column.kind == ColumnKind::Text);
@@ -207,7 +207,7 @@ mod tests {
         };
         let mut row = Vec::new();
         begin_row(&mut row, &SessionRow { session: &session, transaction: None }, true);
-        finish_row(&mut row, &detail, true);
+        push_details(&mut row, &detail, true);
         let expected = "1,,,,,Query,,0,,,,,,,,,\"'=cmd, \"\"x\"\"\",\"row 1, 'a' of shop.t\",7,\r\n";
         assert_eq!(String::from_utf8(row).unwrap(), expected);
     }

@@ -68,7 +68,7 @@ impl<S: SpillStorage> RowSorter<S> {
 
     /// Size of all rows added so far, in bytes.
     #[must_use]
-    pub fn bytes(&self) -> u64 {
+    pub fn total_bytes(&self) -> u64 {
         self.end
     }
 
@@ -92,25 +92,31 @@ pub struct SortedRows<S> {
 impl<S: SpillStorage> SortedRows<S> {
     /// Number of rows.
     #[must_use]
-    pub fn rows(&self) -> u64 {
+    pub fn row_count(&self) -> u64 {
         self.locations.len() as u64
     }
 
     /// Size of all encoded rows, in bytes.
     #[must_use]
-    pub fn bytes(&self) -> u64 {
+    pub fn total_bytes(&self) -> u64 {
         self.bytes
     }
 
     /// Writes all rows in order with `separator` between them. Fails on an I/O error.
     pub fn write_to(&mut self, out: &mut dyn Write, separator: &[u8]) -> io::Result<()> {
-        self.write_part(0, self.locations.len(), out, separator)
+        self.write_range(0, self.locations.len(), out, separator)
     }
 
     /// Writes at most `limit` rows after the first `offset`, with `separator` between them.
-    pub fn write_part(&mut self, offset: usize, limit: usize, out: &mut dyn Write, separator: &[u8]) -> io::Result<()> {
+    pub fn write_range(
+        &mut self,
+        offset: usize,
+        limit: usize,
+        out: &mut dyn Write,
+        separator: &[u8],
+    ) -> io::Result<()> {
         if !separator.is_empty() {
-            return self.write_finished(offset, limit, out, separator, |_, _| {});
+            return self.write_range_with(offset, limit, out, separator, |_, _| {});
         }
         self.read_blocks(offset, limit, |_, rows| out.write_all(rows))
     }
@@ -118,7 +124,7 @@ impl<S: SpillStorage> SortedRows<S> {
     /// Writes at most `limit` rows after the first `offset`, each completed by `finish`.
     ///
     /// `finish` gets the session id and the encoded part of the row.
-    pub fn write_finished(
+    pub fn write_range_with(
         &mut self,
         offset: usize,
         limit: usize,
@@ -203,7 +209,7 @@ mod tests {
                 sorter.push(order.rank(&SessionRow { session: &session, transaction: None }), text.as_bytes()).unwrap();
             }
             let mut rows = sorter.finish().unwrap();
-            prop_assert_eq!(rows.rows(), ids.len() as u64);
+            prop_assert_eq!(rows.row_count(), ids.len() as u64);
             let mut out = Vec::new();
             rows.write_to(&mut out, b"\n").unwrap();
             let mut expected = ids;
@@ -212,7 +218,7 @@ mod tests {
                 expected.iter().map(|id| format!("{id}{}", "x".repeat(usize::try_from(id % 900).unwrap()))).collect();
             prop_assert_eq!(String::from_utf8(out).unwrap(), expected.join("\n"));
             let mut part = Vec::new();
-            rows.write_part(offset, limit, &mut part, b"\n").unwrap();
+            rows.write_range(offset, limit, &mut part, b"\n").unwrap();
             let expected: Vec<_> = expected.into_iter().skip(offset).take(limit).collect();
             prop_assert_eq!(String::from_utf8(part).unwrap(), expected.join("\n"));
         }

@@ -42,7 +42,7 @@ impl<'a> Filter<'a> {
 
     /// Whether the row matches the selection.
     #[must_use]
-    pub fn keeps(&self, row: &SessionRow<'_>) -> bool {
+    pub fn matches(&self, row: &SessionRow<'_>) -> bool {
         let session = row.session;
         (self.includes_internal || !is_internal(session))
             && self.matches_class(row)
@@ -70,7 +70,7 @@ impl<'a> Filter<'a> {
 impl Filter<'static> {
     /// Creates a filter that owns its selection.
     #[must_use]
-    pub fn owning(selection: Selection) -> Self {
+    pub fn from_owned(selection: Selection) -> Self {
         Self::from_selection(Cow::Owned(selection))
     }
 }
@@ -135,7 +135,7 @@ mod tests {
     }
 
     fn keeps(selection: &Selection, session: &Session, transaction: Option<&Transaction>) -> bool {
-        Filter::new(selection).keeps(&SessionRow { session, transaction })
+        Filter::new(selection).matches(&SessionRow { session, transaction })
     }
 
     #[test]
@@ -181,8 +181,8 @@ mod tests {
         let internal = Session { command: b"Binlog Dump GTID".to_vec(), ..session() };
         assert!(!keeps(&Selection::default(), &internal, None));
         let row = SessionRow { session: &internal, transaction: None };
-        assert!(Filter::new(&Selection::default()).with_internal().keeps(&row));
-        assert!(!Filter::new(&selection).with_internal().keeps(&row));
+        assert!(Filter::new(&Selection::default()).with_internal().matches(&row));
+        assert!(!Filter::new(&selection).with_internal().matches(&row));
     }
 
     #[test]

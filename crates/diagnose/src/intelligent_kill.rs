@@ -21,7 +21,7 @@ const STATEMENT_COMMANDS: [&[u8]; 2] = [b"Query", b"Execute"];
 
 /// Ranking criterion of session groups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Strategy {
+pub enum RankingStrategy {
     /// Longest session of the group.
     Time,
     /// Number of sessions.
@@ -30,7 +30,7 @@ pub enum Strategy {
     AverageTime,
 }
 
-impl Strategy {
+impl RankingStrategy {
     /// All strategies, in the order of the preview.
     pub const ALL: [Self; 3] = [Self::Time, Self::Count, Self::AverageTime];
 
@@ -69,7 +69,7 @@ impl SessionGroup {
 
     /// Duration of the longest session, in seconds.
     #[must_use]
-    pub fn longest_seconds(&self) -> u64 {
+    pub fn max_seconds(&self) -> u64 {
         self.sessions.iter().map(|session| session.seconds).max().unwrap_or_default()
     }
 
@@ -78,7 +78,7 @@ impl SessionGroup {
     /// The pattern matches the statement of the first session.
     /// `None` if the template has no word that is valid in a pattern.
     #[must_use]
-    pub fn keyword(&self) -> Option<String> {
+    pub fn throttling_pattern(&self) -> Option<String> {
         let first = self.sessions.first().and_then(|session| session.statement.as_deref());
         throttling_pattern::build_pattern(&self.template, first.unwrap_or_default())
     }
@@ -91,13 +91,13 @@ impl SessionGroup {
 
 /// Groups that an intelligent kill selects.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Chosen {
+pub struct KillPlan {
     groups: Vec<SessionGroup>,
     /// Indexes of the groups that each ranking selects, best first.
-    rankings: Vec<(Strategy, Vec<usize>)>,
+    rankings: Vec<(RankingStrategy, Vec<usize>)>,
 }
 
-impl Chosen {
+impl KillPlan {
     /// Selects the groups that an intelligent kill ends.
     ///
     /// A session qualifies if it has executed a statement for at least `threshold`.
@@ -118,12 +118,12 @@ impl Chosen {
             SessionGroup { template, sessions }
         };
         let groups: Vec<SessionGroup> = by_template.into_iter().map(group).collect();
-        let rankings = Strategy::ALL.map(|strategy| (strategy, best_groups(&groups, strategy))).into();
+        let rankings = RankingStrategy::ALL.map(|strategy| (strategy, best_groups(&groups, strategy))).into();
         Self { groups, rankings }
     }
 
     /// Best groups of each ranking, best first. A group that several rankings select occurs once for each of them.
-    pub fn entries(&self) -> impl Iterator<Item = (Strategy, &SessionGroup)> {
+    pub fn entries(&self) -> impl Iterator<Item = (RankingStrategy, &SessionGroup)> {
         let group_at = |at: &usize| self.groups.get(*at);
         self.rankings
             .iter()
@@ -150,11 +150,11 @@ fn qualifying_template(session: &Session, threshold: SlowThreshold, protected: &
     Some(template(session.statement.as_deref()?)).filter(|template| !template.is_empty())
 }
 
-fn best_groups(groups: &[SessionGroup], strategy: Strategy) -> Vec<usize> {
+fn best_groups(groups: &[SessionGroup], strategy: RankingStrategy) -> Vec<usize> {
     let weight = |group: &SessionGroup| match strategy {
-        Strategy::Time => u128::from(group.longest_seconds()),
-        Strategy::Count => u128::from(group.count()),
-        Strategy::AverageTime => group.mean_micros(),
+        RankingStrategy::Time => u128::from(group.max_seconds()),
+        RankingStrategy::Count => u128::from(group.count()),
+        RankingStrategy::AverageTime => group.mean_micros(),
     };
     // The groups are sorted by template; a stable sort keeps that order for groups of equal rank.
     let mut order: Vec<(usize, &SessionGroup)> = groups.iter().enumerate().collect();

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use clew_model::{COLUMNS, Cell, DETAIL_COLUMNS, SessionDetail, SessionRow, is_unsafe};
+use clew_model::{COLUMNS, Cell, DETAIL_COLUMNS, SessionDetail, SessionRow, is_unsafe_char};
 use serde::Serialize;
 
 use crate::text::{push_number, push_valid_utf8};
@@ -64,7 +64,7 @@ pub fn escape_bytes(json: Vec<u8>) -> Vec<u8> {
 
 /// Whitespace between tokens is the only raw control character in the output of a serializer.
 fn needs_escape(char: char) -> bool {
-    !matches!(char, '\n' | '\r' | '\t') && is_unsafe(char)
+    !matches!(char, '\n' | '\r' | '\t') && is_unsafe_char(char)
 }
 
 /// Fast check. Nearly all JSON is ASCII without DEL, which is cheaper to test than each character.
@@ -86,7 +86,7 @@ pub fn begin_row(out: &mut Vec<u8>, row: &SessionRow<'_>) {
 }
 
 /// Appends the fields of a detailed snapshot and the end of the object.
-pub fn finish_row(out: &mut Vec<u8>, detail: &SessionDetail) {
+pub fn push_details(out: &mut Vec<u8>, detail: &SessionDetail) {
     for column in &DETAIL_COLUMNS {
         push_cell(out, b',', column.key, (column.cell)(detail));
     }
@@ -128,12 +128,12 @@ mod tests {
         let value = serde_json::json!({ text: [text] });
         let pretty = to_string_pretty(&value).unwrap();
         for json in [to_string(&value).unwrap(), String::from_utf8(escape_bytes(value.to_string().into())).unwrap()] {
-            assert!(!json.chars().any(is_unsafe), "{json:?}");
+            assert!(!json.chars().any(is_unsafe_char), "{json:?}");
             assert!(json.contains("会话🧵") && json.contains("\\u009b") && json.contains("\\udb40\\udc41"), "{json}");
             assert_eq!(serde_json::from_str::<serde_json::Value>(&json).unwrap(), value);
         }
         assert!(
-            !pretty.chars().any(|char| char != '\n' && is_unsafe(char)) && pretty.lines().count() > 3,
+            !pretty.chars().any(|char| char != '\n' && is_unsafe_char(char)) && pretty.lines().count() > 3,
             "{pretty:?}"
         );
         assert_eq!(serde_json::from_str::<serde_json::Value>(&pretty).unwrap(), value);
@@ -142,7 +142,7 @@ mod tests {
         let mut out = Vec::new();
         encode_row(&mut out, &SessionRow { session: &session, transaction: None });
         let row = String::from_utf8(out).unwrap();
-        assert!(!row.chars().any(is_unsafe), "{row:?}");
+        assert!(!row.chars().any(is_unsafe_char), "{row:?}");
         assert_eq!(serde_json::from_str::<serde_json::Value>(&row).unwrap()["user"], text);
     }
 
@@ -165,7 +165,7 @@ mod tests {
 
         let mut out = Vec::new();
         begin_row(&mut out, &SessionRow { session: &session, transaction: None });
-        finish_row(&mut out, &SessionDetail { root_blocker_id: Some(3), ..SessionDetail::default() });
+        push_details(&mut out, &SessionDetail { root_blocker_id: Some(3), ..SessionDetail::default() });
         let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
         assert_eq!((&value["session_id"], &value["root_blocker_id"]), (&9.into(), &3.into()));
         assert_eq!(value.as_object().unwrap().len(), COLUMNS.len() + DETAIL_COLUMNS.len());

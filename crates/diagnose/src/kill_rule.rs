@@ -23,14 +23,14 @@ pub enum Verdict {
     /// The session does not match the rule.
     Unmatched,
     /// The session matches, but is excluded from kills.
-    Spared(Spared),
+    Spared(SpareReason),
     /// The session is to be killed.
     Killed,
 }
 
 /// Reason for which a matching session is not killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Spared {
+pub enum SpareReason {
     /// Internal session: replication, event scheduler or another server thread.
     Internal,
     /// The account is protected.
@@ -39,7 +39,7 @@ pub enum Spared {
     Dying,
 }
 
-impl Spared {
+impl SpareReason {
     /// Machine-readable name of the reason.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -56,7 +56,7 @@ impl KillRule {
     #[must_use]
     pub fn new(criteria: &KillCriteria) -> Self {
         // Internal sessions match like all others, so that the preview can report them as excluded.
-        let filter = Filter::owning(criteria.selection()).with_internal();
+        let filter = Filter::from_owned(criteria.selection()).with_internal();
         Self { filter, seconds: criteria.seconds.into(), matches_templates: false }
     }
 
@@ -76,12 +76,12 @@ impl KillRule {
             return false;
         }
         let visible = if self.matches_templates { Cow::Owned(mask_statement(session)) } else { Cow::Borrowed(session) };
-        self.filter.keeps(&SessionRow { session: &visible, transaction: None })
+        self.filter.matches(&SessionRow { session: &visible, transaction: None })
     }
 
     /// Evaluates the rule for a session. The caller removes Clew's own sessions first.
     #[must_use]
-    pub fn judge(&self, session: &Session, protected: &ProtectedAccounts) -> Verdict {
+    pub fn evaluate(&self, session: &Session, protected: &ProtectedAccounts) -> Verdict {
         if !self.matches(session) {
             return Verdict::Unmatched;
         }
@@ -96,15 +96,15 @@ pub fn victims(
     protected: &ProtectedAccounts,
 ) -> Vec<(usize, Session)> {
     let killing_rule =
-        |session: &Session| rules.iter().position(|rule| rule.judge(session, protected) == Verdict::Killed);
+        |session: &Session| rules.iter().position(|rule| rule.evaluate(session, protected) == Verdict::Killed);
     sessions.into_iter().filter_map(|session| Some((killing_rule(&session)?, session))).collect()
 }
 
-fn spare_reason(session: &Session, protected: &ProtectedAccounts) -> Option<Spared> {
+fn spare_reason(session: &Session, protected: &ProtectedAccounts) -> Option<SpareReason> {
     if !is_killable(session, protected) {
-        return Some(if is_internal(session) { Spared::Internal } else { Spared::Protected });
+        return Some(if is_internal(session) { SpareReason::Internal } else { SpareReason::Protected });
     }
-    session.command.eq_ignore_ascii_case(b"Killed").then_some(Spared::Dying)
+    session.command.eq_ignore_ascii_case(b"Killed").then_some(SpareReason::Dying)
 }
 
 fn mask_statement(session: &Session) -> Session {

@@ -23,7 +23,7 @@
 
 pub mod csv;
 pub mod json;
-pub mod live;
+pub mod session_feed;
 pub mod terminal;
 pub mod waits;
 
@@ -40,14 +40,14 @@ mod text;
 
 pub use external_sort::{RowSorter, SortedRows, SpillStorage};
 pub use filter::Filter;
-pub use intelligent_kill::{Chosen, SessionGroup, Strategy};
+pub use intelligent_kill::{KillPlan, RankingStrategy, SessionGroup};
 pub use internal_sessions::is_internal;
 pub use kill_risk::{
     ChangedTables, EngineKind, KillRisk, LONG_ROLLBACK_ROWS, StatementEffect, TableAtRisk, TableEngines, TableRef,
     changed_tables, kill_risks, table_risks,
 };
-pub use kill_rule::{KillRule, Spared, Verdict, victims};
+pub use kill_rule::{KillRule, SpareReason, Verdict, victims};
 pub use order::{Order, Rank};
 pub use protected_accounts::{ProtectedAccounts, is_killable};
 pub use template::template;
-pub use text::{clean, push_valid_utf8};
+pub use text::{push_valid_utf8, to_valid_utf8};

@@ -39,7 +39,7 @@ impl ProtectedAccounts {
 
     /// Adds accounts to the list.
     #[must_use]
-    pub fn and<N: Into<Vec<u8>>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+    pub fn with<N: Into<Vec<u8>>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         self.0.extend(names.into_iter().map(Into::into));
         self
     }
@@ -69,14 +69,14 @@ mod tests {
         for (user, is_protected) in [("rdsadmin", true), ("rdsRepl", true), ("rdsrepl", false), ("app", false)] {
             assert_eq!(protected.protects(user.as_bytes()), is_protected, "{user}");
         }
-        assert!(protected.clone().and(["app"]).protects(b"app"));
-        assert!(protected.and(["app"]).protects(b"mysql.sys"));
+        assert!(protected.clone().with(["app"]).protects(b"app"));
+        assert!(protected.with(["app"]).protects(b"mysql.sys"));
         assert!(!ProtectedAccounts::new(["app"]).protects(b"rdsadmin"));
     }
 
     #[test]
     fn only_user_sessions_of_unprotected_accounts_are_killable() {
-        let protected = ProtectedAccounts::default().and(["billing"]);
+        let protected = ProtectedAccounts::default().with(["billing"]);
         for (user, command, may) in [
             ("app", "Query", true),
             ("app", "Sleep", true),

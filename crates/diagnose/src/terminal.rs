@@ -6,14 +6,14 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use clew_model::is_unsafe;
+use clew_model::is_unsafe_char;
 
-use crate::text::clean;
+use crate::text::to_valid_utf8;
 
 /// Converts bytes to one line: unsafe characters become spaces, and runs of spaces are collapsed.
 #[must_use]
 pub fn one_line(bytes: &[u8]) -> String {
-    clew_model::one_line(&clean(bytes))
+    clew_model::to_single_line(&to_valid_utf8(bytes))
 }
 
 /// Escapes unsafe characters in multi-line text, for example as `\u{1b}`. Line ends and tabs are preserved.
@@ -30,7 +30,7 @@ pub fn sanitize_styled(text: &str) -> Cow<'_, str> {
 
 /// Escapes unsafe characters. `preserved` returns the length of a leading sequence that stays as it is.
 fn replace_unsafe(text: &str, preserved: impl Fn(&str) -> Option<usize>) -> Cow<'_, str> {
-    let is_replaced = |char: char| !matches!(char, '\n' | '\t') && is_unsafe(char);
+    let is_replaced = |char: char| !matches!(char, '\n' | '\t') && is_unsafe_char(char);
     if !text.chars().any(is_replaced) {
         return Cow::Borrowed(text);
     }
@@ -74,7 +74,7 @@ fn sgr_length(text: &str) -> Option<usize> {
 
 /// Display width of a text in terminal columns. East Asian characters and emoji take two columns.
 #[must_use]
-pub fn columns(text: &str) -> usize {
+pub fn display_width(text: &str) -> usize {
     text.chars().map(char_width).sum()
 }
 
@@ -96,8 +96,8 @@ fn char_width(char: char) -> usize {
 
 /// Truncates a text to at most `limit` columns and marks the cut with `…`.
 #[must_use]
-pub fn cut(text: &str, limit: usize) -> String {
-    if columns(text) <= limit {
+pub fn truncate(text: &str, limit: usize) -> String {
+    if display_width(text) <= limit {
         return text.to_owned();
     }
     let mut kept = String::new();
@@ -121,10 +121,10 @@ mod tests {
     fn lines_are_truncated_by_width_without_control_characters() {
         assert_eq!(one_line(b"a\n\t b\x1b[31m\xff\0"), r"a b [31m\xff\x00");
         assert_eq!(one_line("a\u{202e}b\u{9b}2Jc\u{200b}d".as_bytes()), "a b 2Jc d");
-        assert_eq!(cut("abcdef", 6), "abcdef");
-        assert_eq!(cut("abcdef", 5), "abcd…");
-        assert_eq!(cut("会话会话", 6), "会话…");
-        assert_eq!(columns(&cut("会话会话", 6)), 5);
+        assert_eq!(truncate("abcdef", 6), "abcdef");
+        assert_eq!(truncate("abcdef", 5), "abcd…");
+        assert_eq!(truncate("会话会话", 6), "会话…");
+        assert_eq!(display_width(&truncate("会话会话", 6)), 5);
     }
 
     /// One character of each unsafe kind.

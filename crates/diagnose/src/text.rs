@@ -37,7 +37,7 @@ pub(crate) fn push_number(out: &mut Vec<u8>, number: u64) {
 
 /// Converts `bytes` to text: an invalid byte becomes `\xNN`, a NUL becomes `\x00`.
 #[must_use]
-pub fn clean(bytes: &[u8]) -> String {
+pub fn to_valid_utf8(bytes: &[u8]) -> String {
     let mut out = Vec::with_capacity(bytes.len());
     push_valid_utf8(&mut out, bytes);
     String::from_utf8_lossy(&out).into_owned()
@@ -51,17 +51,17 @@ mod tests {
 
     #[test]
     fn invalid_bytes_are_escaped_and_valid_text_is_preserved() {
-        assert_eq!(clean("Grüße 会话 🧵".as_bytes()), "Grüße 会话 🧵");
-        assert_eq!(clean(b"caf\xe9"), r"caf\xe9");
-        assert_eq!(clean(b"a\0b\0"), r"a\x00b\x00");
-        assert_eq!(clean(b"\xf0\x9f\xa7"), r"\xf0\x9f\xa7", "a character cut in its middle");
-        assert_eq!(clean(b""), "");
+        assert_eq!(to_valid_utf8("Grüße 会话 🧵".as_bytes()), "Grüße 会话 🧵");
+        assert_eq!(to_valid_utf8(b"caf\xe9"), r"caf\xe9");
+        assert_eq!(to_valid_utf8(b"a\0b\0"), r"a\x00b\x00");
+        assert_eq!(to_valid_utf8(b"\xf0\x9f\xa7"), r"\xf0\x9f\xa7", "a character cut in its middle");
+        assert_eq!(to_valid_utf8(b""), "");
     }
 
     proptest! {
         #[test]
         fn output_is_always_utf8_without_nul(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let text = clean(&bytes);
+            let text = to_valid_utf8(&bytes);
             prop_assert!(!text.contains('\0'));
             if std::str::from_utf8(&bytes).is_ok() && !bytes.contains(&0) {
                 prop_assert_eq!(text.as_bytes(), bytes);

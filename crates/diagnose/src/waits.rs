@@ -59,14 +59,15 @@ mod tree;
 mod unexplained;
 mod wait_state;
 
-pub use build::graph;
-pub use dot::dot;
-pub use graph::{Party, PartyFacts, Resource, ResourceKind, Root, Unexplained, Wait, WaitGraph};
+pub use build::build_graph;
+pub use dot::render_dot;
+pub use graph::{Party, PartyDetail, Resource, ResourceKind, Root, UnexplainedWait, Wait, WaitGraph};
 pub use input::{
-    LockOwner, LockedObject, MetadataLock, Observed, RowWait, SessionFacts, SessionRole, TableName, TransactionFacts,
+    LockObservations, LockOwner, LockedObject, MetadataLock, ObservedSession, ObservedTransaction, RowWait,
+    SessionRole, TableName,
 };
 pub use metadata::{LockStatus, MetadataKind, MetadataMode, MetadataObject};
-pub use remedy::Cure;
+pub use remedy::Remedy;
 pub use surviving::SurvivingBlocker;
-pub use tree::{TreeLayout, TreeLine, TreeLineKind, tree};
+pub use tree::{TreeLayout, TreeLine, TreeLineKind, render_tree};
 pub use wait_state::is_wait_state;

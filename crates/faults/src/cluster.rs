@@ -8,7 +8,7 @@ use std::process::Stdio;
 
 use clew_client::{Client, Credentials, Settings};
 use clew_store::{Location, ResultStore, S3Settings, Store};
-use clew_testkit::{DroppingProxy, PostgreSql, S3Server, setup};
+use clew_testkit::{FaultProxy, PostgreSql, S3Server, toolchain};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tempfile::TempDir;
@@ -42,9 +42,9 @@ pub(crate) struct Cluster {
     pub(crate) servers: Vec<ClewProcess>,
     pub(crate) workers: Vec<ClewProcess>,
     /// One proxy per worker, between the worker and PostgreSQL.
-    pub(crate) metadata_proxies: Vec<DroppingProxy>,
+    pub(crate) metadata_proxies: Vec<FaultProxy>,
     /// Proxy between all processes and S3.
-    pub(crate) results_proxy: DroppingProxy,
+    pub(crate) results_proxy: FaultProxy,
     pub(crate) metadata: PostgreSql,
     pub(crate) results: S3Server,
     pub(crate) inventory: Inventory,
@@ -82,11 +82,11 @@ impl Cluster {
             async { Ok(S3Server::start().await?) },
             MonitoredNodes::start()
         )?;
-        let results_proxy = DroppingProxy::to(results.address()).await.map_err(io("start a proxy to S3"))?;
+        let results_proxy = FaultProxy::to(results.address()).await.map_err(io("start a proxy to S3"))?;
         let mut metadata_proxies = Vec::new();
         for _ in 0..WORKERS {
             let metadata = SocketAddr::from(([127, 0, 0, 1], metadata.port()));
-            metadata_proxies.push(DroppingProxy::to(metadata).await.map_err(io("start a proxy to PostgreSQL"))?);
+            metadata_proxies.push(FaultProxy::to(metadata).await.map_err(io("start a proxy to PostgreSQL"))?);
         }
         let configuration = directory.path().join("clew.toml");
         fs::write(&configuration, CONFIGURATION).map_err(io("write a configuration"))?;
@@ -192,9 +192,9 @@ impl Cluster {
 
     /// Opens the store directly, without the proxies.
     pub(crate) async fn store(&self) -> Result<Store, FaultsError> {
-        let (key, secret) = S3Server::OWNER;
+        let (key, secret) = S3Server::OWNER_KEY;
         let location =
-            Location { data_dir: self.directory.path().join("data"), metadata: Some(self.metadata.url().parse()?) };
+            Location { data_dir: self.directory.path().join("data"), metadata_url: Some(self.metadata.url().parse()?) };
         let invalid = |reason: String| io("configure the result store")(std::io::Error::other(reason));
         let settings = S3Settings::new(
             &format!("s3://{}/{RESULT_PREFIX}", S3Server::BUCKET),
@@ -217,7 +217,7 @@ struct CliContext<'a> {
 
 impl CliContext<'_> {
     fn environment(&self, metadata: &str, dir: &str) -> Vec<(&'static str, OsString)> {
-        let (key, secret) = S3Server::OWNER;
+        let (key, secret) = S3Server::OWNER_KEY;
         vec![
             ("CLEW_DATA_DIR", self.directory.join(dir).into()),
             ("CLEW_METADATA", metadata.into()),
@@ -297,7 +297,7 @@ fn with_private_tmpfs(disk: &Path, command: Vec<OsString>) -> Vec<OsString> {
 fn worker_with_own_clock(clew: &Path) -> Result<Vec<OsString>, FaultsError> {
     let missing = || io("find libfaketime (Debian package faketime)")(std::io::ErrorKind::NotFound.into());
     let mut preload = OsString::from("LD_PRELOAD=");
-    preload.push(setup::faketime().ok_or_else(missing)?);
+    preload.push(toolchain::faketime().ok_or_else(missing)?);
     let mut command = with_death_signal(Path::new("env"), &[]);
     command.extend([preload, clew.into(), "worker".into()]);
     Ok(with_private_tmpfs(Path::new("/dev/shm"), command))

@@ -116,14 +116,14 @@ impl Injector<'_> {
     async fn slow_down_s3(&mut self, duration: Duration) -> Result<(), FaultsError> {
         let (traffic, how) = if self.rng.bool() {
             let pause = Duration::from_millis(self.rng.u64(100..800));
-            (Traffic::Crawls(pause), format!("{} ms per 16 KiB", pause.as_millis()))
+            (Traffic::Throttle(pause), format!("{} ms per 16 KiB", pause.as_millis()))
         } else {
-            (Traffic::Stands, "no traffic".to_owned())
+            (Traffic::Stall, "no traffic".to_owned())
         };
         self.timeline.begin(Fault::S3Slow, &format!("{how}, for {:.1} s", duration.as_secs_f64()));
         self.cluster.results_proxy.set(traffic);
         sleep(duration).await;
-        self.cluster.results_proxy.set(Traffic::Flows);
+        self.cluster.results_proxy.set(Traffic::Forward);
         self.timeline.end(Fault::S3Slow);
         Ok(())
     }
@@ -136,9 +136,9 @@ impl Injector<'_> {
         let Some(proxy) = self.cluster.metadata_proxies.get(worker) else { return Ok(()) };
         let details = format!("worker-{} from PostgreSQL, for {:.1} s", worker + 1, duration.as_secs_f64());
         self.timeline.begin(Fault::NetworkPartition, &details);
-        proxy.set(Traffic::Stands);
+        proxy.set(Traffic::Stall);
         sleep(duration).await;
-        proxy.set(Traffic::Flows);
+        proxy.set(Traffic::Forward);
         self.timeline.end(Fault::NetworkPartition);
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clew_client::RequestId;
 use clew_model::{InstanceId, NodeId};
-use clew_testkit::{FakeFleet, FakeOptions, Fault, Flavor, IdleSessions, Server, ServerOptions, idle_sessions};
+use clew_testkit::{FakeFleet, FakeOptions, Fault, Flavor, IdleSessions, Server, ServerOptions, open_idle_sessions};
 use fastrand::Rng;
 use tokio::net::TcpSocket;
 
@@ -55,8 +55,8 @@ const FLEETS: [(usize, u64, Fault, usize); 5] = [
     // Results of more than one part on S3.
     (2, 40_000, Fault::None, 2),
     // Reads of five seconds, so that a lease holder is still reading when another worker returns.
-    (12, 20, Fault::Drips(Duration::from_millis(250)), 9),
-    (1, 0, Fault::HangUp, 4),
+    (12, 20, Fault::DelayPerRow(Duration::from_millis(250)), 9),
+    (1, 0, Fault::CloseOnConnect, 4),
 ];
 /// Sessions of the real server.
 const REAL_SESSIONS: usize = 10;
@@ -71,11 +71,12 @@ impl MonitoredNodes {
         for (nodes, sessions, fault, _) in FLEETS {
             let options = FakeOptions { sessions, transactions: sessions / 4, fault };
             let fleet = FakeFleet::start(nodes, options).await.map_err(io("start fake nodes"))?;
-            let kind = if fault == Fault::HangUp { NodeKind::ClosesConnections } else { NodeKind::Fake(sessions) };
+            let kind =
+                if fault == Fault::CloseOnConnect { NodeKind::ClosesConnections } else { NodeKind::Fake(sessions) };
             fleets.push((fleet, kind));
         }
         let real_server = Server::start(Flavor::MariaDb, &ServerOptions::default()).await?;
-        let sessions = idle_sessions(&real_server, REAL_SESSIONS).await.map_err(io("open sessions"))?;
+        let sessions = open_idle_sessions(&real_server, REAL_SESSIONS).await.map_err(io("open sessions"))?;
         let unreachable = TcpSocket::new_v4().map_err(io("find a free port"))?;
         unreachable.bind(([127, 0, 0, 1], 0).into()).map_err(io("find a free port"))?;
         Ok(Self { fleets, real_server, _sessions: sessions, unreachable })

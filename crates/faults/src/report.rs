@@ -46,7 +46,7 @@ const MAX_PRINTED_VIOLATIONS: usize = 20;
 impl Report {
     /// Returns a sentence for each violated invariant. Empty if the run succeeded.
     #[must_use]
-    pub fn broken(&self) -> &[String] {
+    pub fn violations(&self) -> &[String] {
         &self.violations
     }
 }

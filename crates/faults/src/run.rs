@@ -41,17 +41,25 @@ pub struct Options {
     /// Faults in the order of injection.
     pub faults: Vec<Fault>,
     /// Time for the repeated injection of each fault. Each fault is injected at least once.
-    pub for_each: Duration,
+    pub duration_per_fault: Duration,
     /// Requested collections per second.
-    pub per_second: f64,
+    pub requests_per_second: f64,
     /// Receives progress messages.
-    pub tell: fn(&str),
+    pub on_progress: fn(&str),
 }
 
 /// Injects the faults under load and checks all invariants.
 /// The kernel kills the cluster's processes when the calling thread exits.
 pub async fn run(options: Options) -> Result<Report, FaultsError> {
-    let Options { clew, logs, seed, faults, for_each, per_second, tell } = options;
+    let Options {
+        clew,
+        logs,
+        seed,
+        faults,
+        duration_per_fault: for_each,
+        requests_per_second: per_second,
+        on_progress: tell,
+    } = options;
     let timeline = Timeline::new(tell);
     let mut rng = Rng::with_seed(seed);
     timeline.log(&format!("seed {seed}; logs in {}", logs.display()));
@@ -93,8 +101,8 @@ pub async fn run(options: Options) -> Result<Report, FaultsError> {
     timeline.log("removing orphaned results");
     let before = find_orphans(&cluster, &rows).await?;
     let store = cluster.store().await?;
-    let known = store.known_result_names().await?;
-    store.results().sweep(known, Duration::ZERO).await?;
+    let known = store.referenced_result_names().await?;
+    store.results().collect_garbage(known, Duration::ZERO).await?;
     let after = find_orphans(&cluster, &rows).await?;
     violations.extend(after.iter().map(|orphan| format!("{orphan} remains on S3 and belongs to no collection")));
     let events = timeline.events();

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use clew_client::{Client, ClientError, CollectionStatus, RequestId, SelectionRequest, Settings, Target};
+use clew_client::{Client, ClientError, CollectionStatus, DownloadSink, RequestId, SelectionRequest, Settings};
 use fastrand::Rng;
 use sha2::{Digest, Sha256};
 use tokio::task::{JoinHandle, JoinSet};
@@ -24,11 +24,11 @@ const RETRY_DELAY: Duration = Duration::from_millis(300);
 /// Returns client settings without retries. The workload retries failed requests on another server.
 pub(crate) fn client_settings() -> Settings {
     Settings {
-        connect: Duration::from_secs(2),
-        answer: Duration::from_secs(20),
-        attempts: 1,
-        first_pause: Duration::from_millis(100),
-        interruptions: 0,
+        connect_timeout: Duration::from_secs(2),
+        response_timeout: Duration::from_secs(20),
+        max_attempts: 1,
+        initial_backoff: Duration::from_millis(100),
+        max_interruptions: 0,
         ..Settings::default()
     }
 }
@@ -118,7 +118,7 @@ impl ClientPool {
     async fn submit(self: Arc<Self>, mut rng: Rng) -> Option<RequestRecord> {
         let phase = self.phase.load(Ordering::Relaxed);
         let (node, client) = (self.inventory.choose_node(&mut rng)?, rng.choice(&self.clients)?);
-        let outcome = match client.collect(&node.instance, &node.id, &SelectionRequest::default()).await {
+        let outcome = match client.start_collection(&node.instance, &node.id, &SelectionRequest::default()).await {
             Ok(id) => {
                 let accepted = Accepted { id, node };
                 let mut record =
@@ -180,7 +180,7 @@ impl CollectionRecord {
     /// Waits for the end of the collection. Returns false if the request failed.
     async fn wait(&mut self, client: &Client) -> bool {
         let Accepted { id, node } = &self.accepted;
-        match client.wait(&node.instance, &node.id, id, LONG_POLL_TIMEOUT, |_, _| {}).await {
+        match client.wait_for_collection(&node.instance, &node.id, id, LONG_POLL_TIMEOUT, |_, _| {}).await {
             Ok(status) => {
                 if status == CollectionStatus::Unrecognized {
                     self.violations.push("it was accepted and is unknown later".to_owned());
@@ -196,7 +196,7 @@ impl CollectionRecord {
     /// Reads the failure reason. Returns false if the request failed.
     async fn read_failure_reason(&mut self, client: &Client) -> bool {
         let Accepted { id, node } = &self.accepted;
-        match client.download_error_reason(&node.instance, &node.id, id).await {
+        match client.failure_reason(&node.instance, &node.id, id).await {
             Ok(Some(reason)) => self.reason = Some(reason),
             Ok(None) => {
                 self.violations.push("it failed and has a result later".to_owned());
@@ -268,7 +268,7 @@ impl Workload {
 #[derive(Default)]
 struct MemoryTarget(Vec<u8>);
 
-impl Target for MemoryTarget {
+impl DownloadSink for MemoryTarget {
     async fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.0.extend_from_slice(bytes);
         Ok(())

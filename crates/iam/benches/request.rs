@@ -10,7 +10,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use clew_iam::decision::{
-    Action, Environment, Grant, InstanceFacts, Principal, ProjectFacts, Resource, Scope, Via, decide,
+    Action, Environment, Grant, GrantPath, Principal, RequestInstance, RequestProject, Resource, Scope, decide,
 };
 use clew_iam::policy::{Policy, system};
 use clew_iam::signature::{self, Authorization, RequestToSign};
@@ -25,7 +25,7 @@ fn bench_signatures(criterion: &mut Criterion) {
     let secret = SecretString::from("SKEXAMPLE000000000000000000000000000000");
     let key: AccessKeyId = "AKEXAMPLE0000000000".parse().unwrap();
     let now = Timestamp::now();
-    let date = signature::date(now);
+    let date = signature::format_date(now);
     let headers = [
         ("content-type", "application/json"),
         ("host", "clew.example:8407"),
@@ -68,9 +68,9 @@ fn bench_decisions(criterion: &mut Criterion) {
     let (project, instance, domain) = (ProjectId::generate(), InstanceId::generate(), DomainId::generate());
     let tags = [Tag { key: "team".into(), value: "shop".into() }];
     let resource = Resource {
-        project: Some(ProjectFacts { id: &project, name: "north-1", domain_id: Some(&domain) }),
+        project: Some(RequestProject { id: &project, name: "north-1", domain_id: Some(&domain) }),
         region: "north-1",
-        instance: Some(InstanceFacts { id: &instance, enterprise_project_id: Some("0"), tags: &tags }),
+        instance: Some(RequestInstance { id: &instance, enterprise_project_id: Some("0"), tags: &tags }),
         request_tags: &[],
     };
     let environment = Environment { now: Timestamp::now(), source_ip: None, secure_transport: true };
@@ -79,7 +79,7 @@ fn bench_decisions(criterion: &mut Criterion) {
         let grants = policies.into_iter().map(|policy| Grant {
             policy,
             policy_name: "a policy".into(),
-            via: Via::User,
+            via: GrantPath::User,
             project: None,
         });
         let principal = Principal {

@@ -10,10 +10,10 @@ use clew_model::ProjectId;
 use serde::{Serialize, Serializer};
 
 pub use crate::action::{AccessLevel, Action, Target};
-pub use crate::request::{Environment, InstanceFacts, ProjectFacts, Resource};
+pub use crate::request::{Environment, RequestInstance, RequestProject, Resource};
 pub use crate::work_budget::WorkBudget;
-pub use explanation::{Explanation, StatementRef, Why, explain};
-pub use principal::{Grant, Principal, Scope, Via};
+pub use explanation::{Explanation, StatementOutcome, StatementRef, explain};
+pub use principal::{Grant, GrantPath, Principal, Scope};
 
 use crate::policy::Effect;
 
@@ -141,7 +141,7 @@ pub fn decide(principal: &Principal, action: Action, resource: &Resource<'_>, en
 /// The caller checks [`check_scope`] separately.
 /// False if the principal's work budget is exhausted.
 #[must_use]
-pub fn could_ever_allow(principal: &Principal, action: Action, project: &ProjectId) -> bool {
+pub fn may_allow(principal: &Principal, action: Action, project: &ProjectId) -> bool {
     let grants = || principal.grants.iter().filter(|grant| grant.project.as_ref().is_none_or(|only| only == project));
     let any = |effect: Effect, always: bool| {
         grants().any(|grant| {

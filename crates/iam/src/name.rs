@@ -3,36 +3,39 @@
 use std::fmt;
 
 /// Maximum length of a description, in characters (spec section 4.3, for policies).
-pub const DESCRIPTION_LENGTH: usize = 1000;
+pub const MAX_DESCRIPTION_LENGTH: usize = 1000;
 
 /// Rule for a kind of name: length, ASCII letters, digits and additional characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NameRule {
     /// Maximum length, in characters.
-    pub longest: usize,
+    pub max_length: usize,
     /// Allowed characters besides letters and digits.
-    pub signs: &'static str,
+    pub extra_chars: &'static str,
     /// Reserved words, which have another meaning in the path of a URL.
     reserved: &'static [&'static str],
 }
 
 /// Rule for names of domains, projects, users and groups.
-pub const IDENTITY: NameRule = NameRule { longest: 64, signs: "-_.", reserved: &[".", ".."] };
+pub const IDENTITY: NameRule = NameRule { max_length: 64, extra_chars: "-_.", reserved: &[".", ".."] };
 /// Rule for names of policies (spec section 4.3).
-pub const POLICY: NameRule = NameRule { longest: 128, signs: "_+=.@-", reserved: &[".", "..", "validate", "simulate"] };
+pub const POLICY: NameRule =
+    NameRule { max_length: 128, extra_chars: "_+=.@-", reserved: &[".", "..", "validate", "simulate"] };
 
 impl NameRule {
     /// Whether the name is valid.
     #[must_use]
     pub fn allows(self, name: &str) -> bool {
-        let is_allowed_char = |letter: char| letter.is_ascii_alphanumeric() || self.signs.contains(letter);
-        (1..=self.longest).contains(&name.len()) && name.chars().all(is_allowed_char) && !self.reserved.contains(&name)
+        let is_allowed_char = |letter: char| letter.is_ascii_alphanumeric() || self.extra_chars.contains(letter);
+        (1..=self.max_length).contains(&name.len())
+            && name.chars().all(is_allowed_char)
+            && !self.reserved.contains(&name)
     }
 }
 
 impl fmt::Display for NameRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "1 to {} letters, digits and any of {}", self.longest, self.signs)
+        write!(f, "1 to {} letters, digits and any of {}", self.max_length, self.extra_chars)
     }
 }
 

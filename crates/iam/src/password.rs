@@ -20,15 +20,15 @@ pub const LANES: u32 = 1;
 pub const GENERATED_LENGTH: usize = 24;
 
 /// Minimum length of a user-chosen password, in characters.
-pub const LEAST_LENGTH: usize = 8;
+pub const MIN_LENGTH: usize = 8;
 /// Maximum length of a user-chosen password, in characters.
-pub const MOST_LENGTH: usize = 128;
+pub const MAX_LENGTH: usize = 128;
 
 /// Reason for rejecting a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum PasswordRule {
+pub enum PasswordError {
     /// The password is too short or too long.
-    #[error("a password has {LEAST_LENGTH} to {MOST_LENGTH} characters")]
+    #[error("a password has {MIN_LENGTH} to {MAX_LENGTH} characters")]
     Length,
     /// The password equals the user name, which an attacker would try first.
     #[error("a password cannot be the name of its user")]
@@ -36,12 +36,12 @@ pub enum PasswordRule {
 }
 
 /// Checks a user-chosen password: 8 to 128 characters, and different from the user name, ignoring case.
-pub fn check(password: &SecretString, user_name: &str) -> Result<(), PasswordRule> {
+pub fn check_rules(password: &SecretString, user_name: &str) -> Result<(), PasswordError> {
     let password = password.expose_secret();
-    if !(LEAST_LENGTH..=MOST_LENGTH).contains(&password.chars().count()) {
-        return Err(PasswordRule::Length);
+    if !(MIN_LENGTH..=MAX_LENGTH).contains(&password.chars().count()) {
+        return Err(PasswordError::Length);
     }
-    if lowercase_chars(password).eq(lowercase_chars(user_name)) { Err(PasswordRule::UserName) } else { Ok(()) }
+    if lowercase_chars(password).eq(lowercase_chars(user_name)) { Err(PasswordError::UserName) } else { Ok(()) }
 }
 
 fn lowercase_chars(text: &str) -> impl Iterator<Item = char> + '_ {
@@ -70,7 +70,7 @@ pub fn verify(password: &SecretString, hash: &str) -> bool {
 
 /// Takes as long as [`verify`], for logins of unknown users.
 /// Otherwise the response time would reveal which users exist.
-pub fn verify_against_nothing(password: &SecretString) {
+pub fn dummy_verify(password: &SecretString) {
     let mut output = [0_u8; Params::DEFAULT_OUTPUT_LEN];
     if let Ok(argon2id) = argon2id_hasher() {
         let hashed =
@@ -101,12 +101,12 @@ mod tests {
 
     #[test]
     fn password_must_have_a_valid_length_and_differ_from_the_name() {
-        let rule = |password: &str, name: &str| check(&SecretString::from(password), name);
-        assert_eq!(rule("1234567", "ada"), Err(PasswordRule::Length));
+        let rule = |password: &str, name: &str| check_rules(&SecretString::from(password), name);
+        assert_eq!(rule("1234567", "ada"), Err(PasswordError::Length));
         assert_eq!(rule("12345678", "ada"), Ok(()));
         assert_eq!(rule(&"ö".repeat(128), "ada"), Ok(()), "characters count, not bytes");
-        assert_eq!(rule(&"ö".repeat(129), "ada"), Err(PasswordRule::Length));
-        assert_eq!(rule("Alexandra", "aLEXANDRA"), Err(PasswordRule::UserName));
+        assert_eq!(rule(&"ö".repeat(129), "ada"), Err(PasswordError::Length));
+        assert_eq!(rule("Alexandra", "aLEXANDRA"), Err(PasswordError::UserName));
         assert_eq!(rule("Alexandra1", "alexandra"), Ok(()));
     }
 
@@ -126,6 +126,6 @@ mod tests {
 
     #[test]
     fn dummy_verification_computes_a_hash() {
-        verify_against_nothing(&SecretString::from("whatever"));
+        dummy_verify(&SecretString::from("whatever"));
     }
 }

@@ -37,8 +37,8 @@ mod urn;
 
 pub mod system;
 
-pub use diagnostic::{Finding, PolicyErrors};
-pub use policy_model::{Effect, Model};
+pub use diagnostic::{Diagnostic, PolicyErrors};
+pub use policy_model::{Effect, PolicyModel};
 pub use spanned_json::MAX_BYTES;
 pub use statement::Statement;
 
@@ -46,9 +46,9 @@ pub use statement::Statement;
 #[derive(Debug, Clone)]
 pub struct Policy {
     version: &'static str,
-    model: Model,
+    model: PolicyModel,
     statements: Vec<Statement>,
-    warnings: Vec<Finding>,
+    warnings: Vec<Diagnostic>,
     bytes: usize,
 }
 
@@ -61,7 +61,7 @@ impl Policy {
 
     /// Permission model of the version.
     #[must_use]
-    pub fn model(&self) -> Model {
+    pub fn model(&self) -> PolicyModel {
         self.model
     }
 
@@ -81,7 +81,7 @@ impl Policy {
     ///
     /// Examples are unknown actions, keys that never have a value, and statements that never match.
     #[must_use]
-    pub fn warnings(&self) -> &[Finding] {
+    pub fn warnings(&self) -> &[Diagnostic] {
         &self.warnings
     }
 }

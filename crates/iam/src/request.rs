@@ -10,7 +10,7 @@ use crate::work_budget::WorkBudget;
 
 /// Project of a request.
 #[derive(Debug, Clone, Copy)]
-pub struct ProjectFacts<'a> {
+pub struct RequestProject<'a> {
     /// Id from the request.
     pub id: &'a ProjectId,
     /// Name; empty if the project does not exist.
@@ -21,7 +21,7 @@ pub struct ProjectFacts<'a> {
 
 /// Instance of a request.
 #[derive(Debug, Clone, Copy)]
-pub struct InstanceFacts<'a> {
+pub struct RequestInstance<'a> {
     /// Id from the request.
     pub id: &'a InstanceId,
     /// Enterprise project; `None` if the instance does not exist.
@@ -34,11 +34,11 @@ pub struct InstanceFacts<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct Resource<'a> {
     /// Project; `None` for an action on the domain.
-    pub project: Option<ProjectFacts<'a>>,
+    pub project: Option<RequestProject<'a>>,
     /// Region of this server.
     pub region: &'a str,
     /// Instance; `None` if the request applies to no instance, or to all instances of a project.
-    pub instance: Option<InstanceFacts<'a>>,
+    pub instance: Option<RequestInstance<'a>>,
     /// Tags that the request adds or removes.
     pub request_tags: &'a [Tag],
 }

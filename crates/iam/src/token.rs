@@ -26,7 +26,7 @@ pub fn hash(token: &str) -> [u8; 32] {
 ///
 /// The page can derive it from its token; it reveals neither the token nor its [`hash`].
 #[must_use]
-pub fn csrf(token: &str) -> String {
+pub fn csrf_token(token: &str) -> String {
     hex::encode(Sha256::new().chain_update(b"clew csrf\0").chain_update(token.as_bytes()).finalize())
 }
 
@@ -49,9 +49,9 @@ mod tests {
     #[test]
     fn csrf_token_differs_from_the_token_and_its_hash() {
         let token = generate().unwrap();
-        let csrf = csrf(token.expose_secret());
+        let csrf = csrf_token(token.expose_secret());
         assert!(csrf.len() == 64 && csrf != *token.expose_secret() && csrf != hex::encode(hash(token.expose_secret())));
-        assert_eq!(csrf, super::csrf(token.expose_secret()));
-        assert_ne!(csrf, super::csrf(generate().unwrap().expose_secret()));
+        assert_eq!(csrf, super::csrf_token(token.expose_secret()));
+        assert_ne!(csrf, super::csrf_token(generate().unwrap().expose_secret()));
     }
 }

@@ -70,7 +70,7 @@ impl WorkBudget {
     ///
     /// `pay` is called with the number of steps. If it returns false, the budget is exhausted.
     #[must_use]
-    pub fn paid_by(step: u64, pay: impl Fn(u64) -> bool + Send + Sync + 'static) -> Self {
+    pub fn with_payment(step: u64, pay: impl Fn(u64) -> bool + Send + Sync + 'static) -> Self {
         let account =
             PaymentAccount { step, due: AtomicU64::new(step), pay: Box::new(pay), overdrawn: AtomicBool::new(false) };
         Self { account: Some(account), ..Self::default() }
@@ -131,7 +131,7 @@ mod tests {
         let remaining = Arc::new(AtomicU64::new(3));
         let account = remaining.clone();
         let pay = move |steps| account.try_update(Relaxed, Relaxed, |left| left.checked_sub(steps)).is_ok();
-        let budget = WorkBudget::paid_by(10, pay);
+        let budget = WorkBudget::with_payment(10, pay);
         assert!(budget.spend(9) && remaining.load(Relaxed) == 3);
         assert!(budget.spend(1) && remaining.load(Relaxed) == 2);
         assert!(budget.spend(25) && remaining.load(Relaxed) == 0, "two steps at once");

@@ -27,7 +27,7 @@ pub enum Actor {
     /// Clew itself: the worker, or retention.
     Clew,
     /// An unauthenticated caller.
-    Nobody {
+    Anonymous {
         /// Claimed identity: a user name or an access key id; empty if there is none.
         claimed: String,
     },
@@ -41,7 +41,7 @@ impl Actor {
             Self::User { .. } => "user",
             Self::Local { .. } => "local",
             Self::Clew => "clew",
-            Self::Nobody { .. } => "nobody",
+            Self::Anonymous { .. } => "nobody",
         }
     }
 
@@ -49,7 +49,7 @@ impl Actor {
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
-            Self::User { name, .. } | Self::Local { user: name } | Self::Nobody { claimed: name } => name,
+            Self::User { name, .. } | Self::Local { user: name } | Self::Anonymous { claimed: name } => name,
             Self::Clew => "",
         }
     }
@@ -61,8 +61,8 @@ impl fmt::Display for Actor {
             Self::User { name, .. } => write!(f, "user {name}"),
             Self::Local { user } => write!(f, "local account {user}"),
             Self::Clew => f.write_str("Clew"),
-            Self::Nobody { claimed } if claimed.is_empty() => f.write_str("nobody"),
-            Self::Nobody { claimed } => write!(f, "nobody, claiming to be {claimed}"),
+            Self::Anonymous { claimed } if claimed.is_empty() => f.write_str("nobody"),
+            Self::Anonymous { claimed } => write!(f, "nobody, claiming to be {claimed}"),
         }
     }
 }
@@ -153,7 +153,7 @@ pub struct AuditEvent {
 impl AuditEvent {
     /// Creates an event of a successful operation, without affected resources.
     #[must_use]
-    pub fn done(origin: &Origin, operation: impl Into<String>, target: impl Into<String>) -> Self {
+    pub fn succeeded(origin: &Origin, operation: impl Into<String>, target: impl Into<String>) -> Self {
         Self {
             origin: origin.clone(),
             operation: operation.into(),

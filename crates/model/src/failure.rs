@@ -102,7 +102,7 @@ impl Failure {
     /// Creates a failure.
     /// Puts the details on one line, so that a server's message cannot imitate a line of Clew, such as a fix.
     pub fn new(kind: FailureKind, detail: impl AsRef<str>) -> Self {
-        Self { kind, detail: one_line(detail.as_ref()) }
+        Self { kind, detail: to_single_line(detail.as_ref()) }
     }
 }
 

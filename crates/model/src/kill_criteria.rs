@@ -31,7 +31,7 @@ impl KillCriteria {
 
     /// Creates criteria that only require a minimum duration of the current state.
     #[must_use]
-    pub fn after(seconds: u32) -> Self {
+    pub fn with_min_seconds(seconds: u32) -> Self {
         Self { user: None, host: None, database: None, command: None, sql_key: None, seconds, include_unsafe: false }
     }
 

@@ -42,11 +42,11 @@ pub use kill_criteria::KillCriteria;
 pub use language::Language;
 pub use limitation::{Limitation, LimitationKind};
 pub use node_url::{NodeUrl, NodeUrlError, TlsMode};
-pub use one_line::{is_unsafe, one_line};
+pub use one_line::{is_unsafe_char, to_single_line};
 pub use selection::{
     DEFAULT_SLOW_SECONDS, HostPattern, Selection, SelectionDraft, SelectionError, SessionClass, SlowThreshold,
     SortDirection, SortKey,
 };
 pub use session::{Session, SessionRow, Transaction};
 pub use task::{TaskOutcome, TaskStatus};
-pub use zone::{NotAZone, Zone};
+pub use zone::{InvalidZoneName, Zone};

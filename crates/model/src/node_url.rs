@@ -122,7 +122,7 @@ impl NodeUrl {
 
     /// Returns the URL with its password, for another process. Never print or log it.
     #[must_use]
-    pub fn expose(&self) -> SecretString {
+    pub fn expose_with_password(&self) -> SecretString {
         let password = self
             .password
             .as_ref()
@@ -218,8 +218,8 @@ mod tests {
         assert_eq!((node.user.as_str(), node.host.as_str(), node.port), ("we@ird", "::1", 3307));
         assert_eq!(node.password.as_ref().unwrap().expose_secret(), "p:a/s s");
         assert_eq!(node.ca.as_ref().unwrap().to_str(), Some("/etc/ca file.pem"));
-        let again: NodeUrl = node.expose().expose_secret().parse().unwrap();
-        assert_eq!(again.expose().expose_secret(), node.expose().expose_secret());
+        let again: NodeUrl = node.expose_with_password().expose_secret().parse().unwrap();
+        assert_eq!(again.expose_with_password().expose_secret(), node.expose_with_password().expose_secret());
     }
 
     #[test]

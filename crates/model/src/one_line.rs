@@ -5,7 +5,7 @@
 /// These are C0, DEL, C1, bidirectional controls, line and paragraph separators, and invisible characters
 /// (`Default_Ignorable_Code_Point` of Unicode, empty Braille).
 #[must_use]
-pub fn is_unsafe(char: char) -> bool {
+pub fn is_unsafe_char(char: char) -> bool {
     char.is_control()
         || matches!(
             char,
@@ -32,7 +32,7 @@ pub fn is_unsafe(char: char) -> bool {
 
 /// Returns the text on one line. Unsafe characters become spaces, and runs of spaces become one space.
 #[must_use]
-pub fn one_line(text: &str) -> String {
-    let words = text.split(|char: char| is_unsafe(char) || char.is_whitespace()).filter(|word| !word.is_empty());
+pub fn to_single_line(text: &str) -> String {
+    let words = text.split(|char: char| is_unsafe_char(char) || char.is_whitespace()).filter(|word| !word.is_empty());
     words.collect::<Vec<_>>().join(" ")
 }

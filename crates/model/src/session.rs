@@ -31,7 +31,7 @@ impl Session {
     /// Converts the column `Time` of the server to seconds.
     /// Negative and out-of-range values become 0 (DESIGN.md section 6).
     #[must_use]
-    pub fn believable_seconds(printed: i128) -> u64 {
+    pub fn sanitize_seconds(printed: i128) -> u64 {
         if (0..=Self::MAX_SECONDS).contains(&printed) { u64::try_from(printed).unwrap_or(0) } else { 0 }
     }
 
@@ -92,7 +92,7 @@ impl Transaction {
 
     /// Returns true if the transaction waits for a lock.
     #[must_use]
-    pub fn waits_for_a_lock(&self) -> bool {
+    pub fn is_waiting_for_lock(&self) -> bool {
         self.state == Self::LOCK_WAIT
     }
 
@@ -104,7 +104,7 @@ impl Transaction {
 
     /// Converts the name of a state. Known names are not allocated, because many transactions share few names.
     #[must_use]
-    pub fn state_of(name: String) -> Cow<'static, str> {
+    pub fn intern_state(name: String) -> Cow<'static, str> {
         let known = Self::STATES.into_iter().find(|known| *known == name);
         known.map_or(Cow::Owned(name), Cow::Borrowed)
     }
@@ -140,10 +140,10 @@ mod tests {
 
     #[test]
     fn out_of_range_times_become_zero() {
-        assert_eq!(Session::believable_seconds(37), 37);
-        assert_eq!(Session::believable_seconds(-2), 0);
-        assert_eq!(Session::believable_seconds(4_294_967_295), 0);
-        assert_eq!(Session::believable_seconds(i128::from(u64::MAX)), 0);
-        assert_eq!(Session::believable_seconds(1_790_000_000), 0);
+        assert_eq!(Session::sanitize_seconds(37), 37);
+        assert_eq!(Session::sanitize_seconds(-2), 0);
+        assert_eq!(Session::sanitize_seconds(4_294_967_295), 0);
+        assert_eq!(Session::sanitize_seconds(i128::from(u64::MAX)), 0);
+        assert_eq!(Session::sanitize_seconds(1_790_000_000), 0);
     }
 }

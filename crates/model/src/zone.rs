@@ -13,7 +13,7 @@ pub struct Zone(String);
 /// Error for text that is not a valid zone name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{given:?} is not the name of a zone: 1 to 64 letters, digits, dots, dashes and underscores")]
-pub struct NotAZone {
+pub struct InvalidZoneName {
     given: String,
 }
 
@@ -26,22 +26,22 @@ impl Zone {
 }
 
 impl FromStr for Zone {
-    type Err = NotAZone;
+    type Err = InvalidZoneName;
 
-    fn from_str(text: &str) -> Result<Self, NotAZone> {
+    fn from_str(text: &str) -> Result<Self, InvalidZoneName> {
         let valid = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
         if (1..=64).contains(&text.len()) && text.bytes().all(valid) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(NotAZone { given: text.chars().take(80).collect() })
+            Err(InvalidZoneName { given: text.chars().take(80).collect() })
         }
     }
 }
 
 impl TryFrom<String> for Zone {
-    type Error = NotAZone;
+    type Error = InvalidZoneName;
 
-    fn try_from(text: String) -> Result<Self, NotAZone> {
+    fn try_from(text: String) -> Result<Self, InvalidZoneName> {
         text.parse()
     }
 }

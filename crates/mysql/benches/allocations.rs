@@ -16,7 +16,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 
 use clew_model::{NodeUrl, Selection};
-use clew_mysql::{Form, Limits, Statements, take_detailed_snapshot, take_snapshot};
+use clew_mysql::{Limits, OutputFormat, StatementText, take_detailed_snapshot, take_snapshot};
 use clew_testkit::{FakeOptions, FakeServer};
 
 #[global_allocator]
@@ -87,13 +87,13 @@ impl ServerProcess {
     fn measure(&self, detailed: bool) -> dhat::HeapStats {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
         let _counting = dhat::Profiler::builder().testing().build();
-        let (selection, form) = (Selection::default(), Form::Csv { formula_guard: true });
+        let (selection, form) = (Selection::default(), OutputFormat::Csv { formula_guard: true });
         runtime.block_on(async {
             let limits = Limits::default();
             let mut snapshot = if detailed {
-                take_detailed_snapshot(&self.node, &selection, Statements::Whole, form, &limits).await
+                take_detailed_snapshot(&self.node, &selection, StatementText::Whole, form, &limits).await
             } else {
-                take_snapshot(&self.node, &selection, Statements::Whole, form, &limits).await
+                take_snapshot(&self.node, &selection, StatementText::Whole, form, &limits).await
             }
             .expect("the fake server responds");
             snapshot.body.write_to(&mut std::io::sink()).expect("a sink accepts all bytes");

@@ -137,7 +137,7 @@ fn age_from_conversion(now: f64, conversion: &str) -> Option<LocalAge> {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum ClockDoubt {
     /// The clock was set forward by this many seconds since the previous read.
-    Set(f64),
+    Stepped(f64),
     /// The previous read reached another server.
     AnotherServer,
     /// The server returned no time.
@@ -147,7 +147,7 @@ pub enum ClockDoubt {
 impl fmt::Display for ClockDoubt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Set(seconds) => {
+            Self::Stepped(seconds) => {
                 write!(f, "the clock of the server was set by {seconds:+.0} s since the previous read")
             }
             Self::AnotherServer => f.write_str("the address leads to another server since the previous read"),
@@ -208,7 +208,7 @@ impl ClockHistory {
     /// Corrects an age in whole seconds. See [`Self::correct_age`].
     pub(crate) fn correct_seconds(&self, reported: u64) -> u64 {
         let reported = i64::try_from(reported).unwrap_or(i64::MAX);
-        Session::believable_seconds(self.correct_age(reported).into())
+        Session::sanitize_seconds(self.correct_age(reported).into())
     }
 
     /// Returns whether a step of this server's clock was detected.

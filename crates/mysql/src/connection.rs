@@ -11,7 +11,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::client::{Client, Error, Socket};
 use crate::clock::ClockReading;
-use crate::connection_limit::{ConnectionPermit, Errand};
+use crate::connection_limit::{ConnectionPermit, Purpose};
 use crate::flavor::Flavor;
 use crate::kill_on_drop::KillOnDrop;
 use crate::limits::Limits;
@@ -127,20 +127,21 @@ pub(crate) struct Connection {
 impl Connection {
     /// Acquires a read permit, connects, authenticates, detects the server family and sets session variables.
     pub(crate) async fn open(node: &NodeUrl, limits: &Limits) -> Result<Self, Failure> {
-        Self::open_for(Errand::Reading, node, limits).await
+        Self::open_for(Purpose::Reading, node, limits).await
     }
 
     /// Opens a connection with a permit for `purpose`. See [`Connection::open`].
-    pub(crate) async fn open_for(purpose: Errand, node: &NodeUrl, limits: &Limits) -> Result<Self, Failure> {
+    pub(crate) async fn open_for(purpose: Purpose, node: &NodeUrl, limits: &Limits) -> Result<Self, Failure> {
         let address = node.address();
-        let deadline = Instant::now() + limits.node;
+        let deadline = Instant::now() + limits.read_timeout;
         let permit = ConnectionPermit::acquire(&address, purpose, limits.permit_timeout()).await?;
         if let Some(failure) = refused_logins::shared_failure(node, permit.requested_at()) {
             return Err(failure);
         }
-        let connected = timeout(limits.connect, RawConnection::connect(node, &address, limits.bytes)).await;
-        let raw = connected.unwrap_or_else(|_| Err(failure::timeout(&address, "connecting", limits.connect)))?;
-        Self::set_up_session(raw, node, permit, deadline, limits.bytes).await
+        let connected = timeout(limits.connect_timeout, RawConnection::connect(node, &address, limits.max_bytes)).await;
+        let raw =
+            connected.unwrap_or_else(|_| Err(failure::timeout(&address, "connecting", limits.connect_timeout)))?;
+        Self::set_up_session(raw, node, permit, deadline, limits.max_bytes).await
     }
 
     async fn set_up_session(
@@ -205,12 +206,13 @@ pub(crate) async fn set_variables(client: &mut Client, mut set_up: SessionSetup)
 
 #[cfg(test)]
 mod tests {
-    use clew_testkit::{Flavor, Gate, Server, ServerOptions};
+    use clew_testkit::{Flavor, Server, ServerOptions, StatementGate};
     use futures_util::FutureExt;
 
     use super::*;
 
-    const LIMITS: Limits = Limits { node: Duration::from_secs(40), connect: Duration::from_secs(20), bytes: 1 << 30 };
+    const LIMITS: Limits =
+        Limits { read_timeout: Duration::from_secs(40), connect_timeout: Duration::from_secs(20), max_bytes: 1 << 30 };
 
     #[tokio::test]
     async fn session_variables_override_server_defaults() {
@@ -251,7 +253,7 @@ mod tests {
     async fn permit_of_an_abandoned_statement_is_released_once_the_server_has_ended_it() {
         for flavor in Flavor::ALL {
             let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
-            let gate = Gate::before(&server, "KILL ").await.unwrap();
+            let gate = StatementGate::before(&server, "KILL ").await.unwrap();
             let node: NodeUrl = gate.url().parse().unwrap();
             let mut connection = Connection::open(&node, &LIMITS).await.unwrap();
             let (address, id) = (connection.address.clone(), connection.id);
@@ -260,7 +262,7 @@ mod tests {
             drop(connection);
             gate.reached().await;
             assert!(
-                ConnectionPermit::acquire(&address, Errand::Reading, LIMITS.node).now_or_never().is_none(),
+                ConnectionPermit::acquire(&address, Purpose::Reading, LIMITS.read_timeout).now_or_never().is_none(),
                 "{flavor}"
             );
             gate.open();
@@ -281,7 +283,7 @@ mod tests {
             let address = connection.address.clone();
             drop(connection);
             assert!(
-                ConnectionPermit::acquire(&address, Errand::Reading, LIMITS.node).now_or_never().is_some(),
+                ConnectionPermit::acquire(&address, Purpose::Reading, LIMITS.read_timeout).now_or_never().is_some(),
                 "{flavor}"
             );
         }

@@ -16,7 +16,7 @@ static NODES: LazyLock<Mutex<HashMap<String, Arc<NodePermits>>>> = LazyLock::new
 
 /// Purpose of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Errand {
+pub enum Purpose {
     /// Read a node. One read runs at a time; further reads queue.
     Reading,
     /// Kill sessions, and read them just before. Queues behind other kills, never behind reads.
@@ -26,7 +26,7 @@ pub enum Errand {
 /// Permit for one connection to a node. The connection is closed before its permit is dropped.
 #[derive(Debug)]
 pub(crate) struct ConnectionPermit {
-    purpose: Errand,
+    purpose: Purpose,
     requested_at: Instant,
     acquired_at: Instant,
     // Released before the node's entry is removed: fields are dropped in declaration order.
@@ -36,7 +36,7 @@ pub(crate) struct ConnectionPermit {
 
 impl ConnectionPermit {
     /// Acquires a permit for the node at `address`. Fails after `max_wait`.
-    pub(crate) async fn acquire(address: &str, purpose: Errand, max_wait: Duration) -> Result<Self, Failure> {
+    pub(crate) async fn acquire(address: &str, purpose: Purpose, max_wait: Duration) -> Result<Self, Failure> {
         let (node, requested) = (NodeEntry::for_address(address), Instant::now());
         match timeout(max_wait, node.permits.acquire(purpose)).await {
             Ok(Ok(permit)) => {
@@ -57,7 +57,7 @@ impl ConnectionPermit {
     }
 
     /// Returns the purpose of the connection.
-    pub(crate) fn purpose(&self) -> Errand {
+    pub(crate) fn purpose(&self) -> Purpose {
         self.purpose
     }
 
@@ -67,10 +67,10 @@ impl ConnectionPermit {
     }
 }
 
-fn busy_failure(address: &str, purpose: Errand, max_wait: Duration) -> Failure {
+fn busy_failure(address: &str, purpose: Purpose, max_wait: Duration) -> Failure {
     let doing = match purpose {
-        Errand::Reading => "Clew already reads this node, or ends a read there that hung, and reads it once at a time",
-        Errand::Killing => "Clew already has two connections to this node, to kill there, and takes no third",
+        Purpose::Reading => "Clew already reads this node, or ends a read there that hung, and reads it once at a time",
+        Purpose::Killing => "Clew already has two connections to this node, to kill there, and takes no third",
     };
     Failure::new(FailureKind::Busy, format!("{address}: {doing}; it was not done within {} s", max_wait.as_secs_f32()))
 }
@@ -88,8 +88,8 @@ impl NodePermits {
 
     /// Acquires a permit. A kill tries the reserved permit first, then the permit for reads.
     /// Dropping a future that lost the race returns its permit.
-    async fn acquire(&self, purpose: Errand) -> Result<OwnedSemaphorePermit, AcquireError> {
-        if purpose == Errand::Reading {
+    async fn acquire(&self, purpose: Purpose) -> Result<OwnedSemaphorePermit, AcquireError> {
+        if purpose == Purpose::Reading {
             return self.reading.clone().acquire_owned().await;
         }
         tokio::select! {
@@ -136,45 +136,45 @@ mod tests {
 
     const LONG: Duration = Duration::from_mins(1);
 
-    fn is_taken(address: &str, purpose: Errand) -> bool {
+    fn is_taken(address: &str, purpose: Purpose) -> bool {
         ConnectionPermit::acquire(address, purpose, LONG).now_or_never().is_none()
     }
 
     #[tokio::test]
     async fn one_read_and_one_kill_run_at_a_time() {
         let address = "budget-one.test:1";
-        let reading = ConnectionPermit::acquire(address, Errand::Reading, LONG).await.unwrap();
-        assert!(is_taken(address, Errand::Reading));
-        let killing = ConnectionPermit::acquire(address, Errand::Killing, LONG).await.unwrap();
-        assert!(is_taken(address, Errand::Killing));
+        let reading = ConnectionPermit::acquire(address, Purpose::Reading, LONG).await.unwrap();
+        assert!(is_taken(address, Purpose::Reading));
+        let killing = ConnectionPermit::acquire(address, Purpose::Killing, LONG).await.unwrap();
+        assert!(is_taken(address, Purpose::Killing));
         // Permits of different nodes are independent.
-        assert!(!is_taken("budget-other.test:1", Errand::Reading));
+        assert!(!is_taken("budget-other.test:1", Purpose::Reading));
         drop(reading);
         // A kill may use the permit for reads; then no read can start.
-        let second = ConnectionPermit::acquire(address, Errand::Killing, LONG).await.unwrap();
-        assert!(is_taken(address, Errand::Reading));
+        let second = ConnectionPermit::acquire(address, Purpose::Killing, LONG).await.unwrap();
+        assert!(is_taken(address, Purpose::Reading));
         drop((killing, second));
-        assert!(!is_taken(address, Errand::Reading));
+        assert!(!is_taken(address, Purpose::Reading));
     }
 
     #[tokio::test]
     async fn kill_does_not_queue_behind_reads() {
         let address = "budget-queue.test:1";
-        let _reading = ConnectionPermit::acquire(address, Errand::Reading, LONG).await.unwrap();
+        let _reading = ConnectionPermit::acquire(address, Purpose::Reading, LONG).await.unwrap();
         let mut queue: Vec<_> =
-            (0..20).map(|_| Box::pin(ConnectionPermit::acquire(address, Errand::Reading, LONG))).collect();
+            (0..20).map(|_| Box::pin(ConnectionPermit::acquire(address, Purpose::Reading, LONG))).collect();
         for waiting in &mut queue {
             assert!(waiting.now_or_never().is_none());
         }
-        assert!(!is_taken(address, Errand::Killing));
+        assert!(!is_taken(address, Purpose::Killing));
     }
 
     #[tokio::test]
     async fn cancelled_wait_releases_its_permit() {
         let address = "budget-given-up.test:1";
-        let reading = ConnectionPermit::acquire(address, Errand::Reading, LONG).await.unwrap();
-        let mut first = Box::pin(ConnectionPermit::acquire(address, Errand::Reading, LONG));
-        let mut second = Box::pin(ConnectionPermit::acquire(address, Errand::Reading, LONG));
+        let reading = ConnectionPermit::acquire(address, Purpose::Reading, LONG).await.unwrap();
+        let mut first = Box::pin(ConnectionPermit::acquire(address, Purpose::Reading, LONG));
+        let mut second = Box::pin(ConnectionPermit::acquire(address, Purpose::Reading, LONG));
         assert!((&mut first).now_or_never().is_none() && (&mut second).now_or_never().is_none());
         // The permit goes to the first waiter, which is dropped before it is polled, and then to the second.
         drop(reading);
@@ -187,10 +187,10 @@ mod tests {
     #[tokio::test]
     async fn wait_for_a_permit_times_out_with_a_reason() {
         let address = "budget-end.test:1";
-        let _reading = ConnectionPermit::acquire(address, Errand::Reading, LONG).await.unwrap();
-        let _killing = ConnectionPermit::acquire(address, Errand::Killing, LONG).await.unwrap();
+        let _reading = ConnectionPermit::acquire(address, Purpose::Reading, LONG).await.unwrap();
+        let _killing = ConnectionPermit::acquire(address, Purpose::Killing, LONG).await.unwrap();
         for (purpose, reason) in
-            [(Errand::Reading, "Clew already reads this node"), (Errand::Killing, "two connections")]
+            [(Purpose::Reading, "Clew already reads this node"), (Purpose::Killing, "two connections")]
         {
             let failure = ConnectionPermit::acquire(address, purpose, Duration::from_millis(1)).await.unwrap_err();
             assert_eq!(failure.kind, FailureKind::Busy);

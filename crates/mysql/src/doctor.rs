@@ -13,7 +13,7 @@ use crate::{failure, lost_instrumentation, process_list, statement_ages, stateme
 
 /// Result of one check.
 #[derive(Debug, Clone, Serialize)]
-pub struct Check {
+pub struct PrivilegeCheck {
     /// Short name of the check.
     pub what: &'static str,
     /// True if the check succeeded.
@@ -36,16 +36,16 @@ pub struct Diagnosis {
     /// Server clock minus local clock, in seconds.
     pub clock_difference: f64,
     /// Checks, the most important first.
-    pub checks: Vec<Check>,
+    pub checks: Vec<PrivilegeCheck>,
 }
 
 /// Checks which data an account can read, and whether the address leads to one server without a proxy.
 ///
 /// Opens two connections, one after the other, and changes nothing. Fails if the server cannot be read at all.
-pub async fn examine(node: &NodeUrl, limits: &Limits) -> Result<Diagnosis, Failure> {
-    timeout(limits.node, failure::catch_panic(node, diagnose(node, limits)))
+pub async fn diagnose(node: &NodeUrl, limits: &Limits) -> Result<Diagnosis, Failure> {
+    timeout(limits.read_timeout, failure::catch_panic(node, diagnose(node, limits)))
         .await
-        .unwrap_or_else(|_| Err(failure::timeout(&node.address(), "examining", limits.node)))
+        .unwrap_or_else(|_| Err(failure::timeout(&node.address(), "examining", limits.read_timeout)))
 }
 
 async fn diagnose(node: &NodeUrl, limits: &Limits) -> Result<Diagnosis, Failure> {
@@ -104,7 +104,7 @@ where
     Ok(rows.into_iter().next().flatten())
 }
 
-async fn run_checks(connection: &mut Connection, account: &str) -> Result<Vec<Check>, Failure> {
+async fn run_checks(connection: &mut Connection, account: &str) -> Result<Vec<PrivilegeCheck>, Failure> {
     let process = probe(connection, statements::TRANSACTIONS_PROBE).await?;
     let [own_sessions, no_transactions] = missing_process_privilege(account);
     let mut checks = vec![
@@ -134,8 +134,8 @@ async fn run_checks(connection: &mut Connection, account: &str) -> Result<Vec<Ch
     Ok(checks)
 }
 
-fn new_check(what: &'static str, outcome: Result<(), Limitation>) -> Check {
-    Check { what, works: outcome.is_ok(), limitation: outcome.err() }
+fn new_check(what: &'static str, outcome: Result<(), Limitation>) -> PrivilegeCheck {
+    PrivilegeCheck { what, works: outcome.is_ok(), limitation: outcome.err() }
 }
 
 /// Runs a probe statement. Returns false if the server refuses it.

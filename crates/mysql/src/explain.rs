@@ -1,6 +1,6 @@
 //! Reads the execution plan of the statement that a session runs.
 
-use clew_diagnose::clean;
+use clew_diagnose::to_valid_utf8;
 use clew_model::{Failure, NodeUrl};
 use tokio::time::timeout;
 
@@ -18,7 +18,7 @@ const MAX_ROW_BYTES: usize = 64 << 10;
 
 /// Result of `EXPLAIN FOR CONNECTION`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Explained {
+pub enum ExplainOutcome {
     /// Plan as a text table: a header line, and one line for each row.
     Plan(String),
     /// No plan, with the message of the server.
@@ -31,13 +31,13 @@ pub enum Explained {
 /// Reads the plan of the statement that a session runs.
 ///
 /// Fails after the time limit. If the read fails or is dropped, its running statement is killed on the server.
-pub async fn explain_session(node: &NodeUrl, id: u64, limits: &Limits) -> Result<Explained, Failure> {
+pub async fn explain_session(node: &NodeUrl, id: u64, limits: &Limits) -> Result<ExplainOutcome, Failure> {
     let explaining = failure::catch_panic(node, Box::pin(explain(node, id, limits)));
-    let explained = timeout(limits.node, explaining).await;
-    explained.unwrap_or_else(|_| Err(failure::timeout(&node.address(), "explaining a statement", limits.node)))
+    let explained = timeout(limits.read_timeout, explaining).await;
+    explained.unwrap_or_else(|_| Err(failure::timeout(&node.address(), "explaining a statement", limits.read_timeout)))
 }
 
-async fn explain(node: &NodeUrl, id: u64, limits: &Limits) -> Result<Explained, Failure> {
+async fn explain(node: &NodeUrl, id: u64, limits: &Limits) -> Result<ExplainOutcome, Failure> {
     let mut connection = Connection::open(node, limits).await?;
     let result = match connection.flavor {
         Flavor::MySql => read_plan(&mut connection, &statements::explain_mysql(id)).await,
@@ -47,12 +47,12 @@ async fn explain(node: &NodeUrl, id: u64, limits: &Limits) -> Result<Explained, 
         },
     };
     let explained = match result {
-        Ok(lines) => Explained::Plan(align_columns(&lines)),
-        Err(Error::Server(error)) if error.code == NO_SUCH_THREAD_ERROR => Explained::Gone,
+        Ok(lines) => ExplainOutcome::Plan(align_columns(&lines)),
+        Err(Error::Server(error)) if error.code == NO_SUCH_THREAD_ERROR => ExplainOutcome::Gone,
         Err(Error::Server(error)) if failure::is_server_timeout(&error) && connection.flavor == Flavor::MariaDb => {
-            Explained::None("The session does not tell: it waits for something.".to_owned())
+            ExplainOutcome::None("The session does not tell: it waits for something.".to_owned())
         }
-        Err(Error::Server(error)) if !failure::is_server_timeout(&error) => Explained::None(error.message),
+        Err(Error::Server(error)) if !failure::is_server_timeout(&error) => ExplainOutcome::None(error.message),
         Err(error) => return Err(connection.to_failure(&error)),
     };
     connection.close().await;
@@ -62,7 +62,7 @@ async fn explain(node: &NodeUrl, id: u64, limits: &Limits) -> Result<Explained, 
 /// Reads the column names, then the rows.
 async fn read_plan(connection: &mut Connection, statement: &str) -> Result<Vec<Vec<String>>, Error> {
     let mut rows = connection.raw.client.query(statement, MAX_ROW_BYTES).await?;
-    let names: Vec<String> = rows.columns().iter().map(|column| clean(column.name_ref())).collect();
+    let names: Vec<String> = rows.columns().iter().map(|column| to_valid_utf8(column.name_ref())).collect();
     let width = names.len();
     let mut lines: Vec<Vec<String>> = vec![names];
     while let Some(row) = rows.next().await? {
@@ -74,7 +74,7 @@ async fn read_plan(connection: &mut Connection, statement: &str) -> Result<Vec<V
 }
 
 fn read_cells(mut row: Cells<'_>, width: usize) -> Result<Vec<String>, Error> {
-    (0..width).map(|_| Ok(row.next_cell()?.map_or_else(|| "NULL".to_owned(), clean))).collect()
+    (0..width).map(|_| Ok(row.next_cell()?.map_or_else(|| "NULL".to_owned(), to_valid_utf8))).collect()
 }
 
 /// Pads cells so that columns align.

@@ -44,8 +44,8 @@ fn parse_transaction(block: &[&str]) -> Option<Transaction> {
         } else {
             Transaction::RUNNING.into()
         },
-        seconds: Session::believable_seconds(number_before(state, " sec").unwrap_or(0).into()),
-        lock_wait_seconds: waits.then(|| Session::believable_seconds(waited.unwrap_or(0).into())),
+        seconds: Session::sanitize_seconds(number_before(state, " sec").unwrap_or(0).into()),
+        lock_wait_seconds: waits.then(|| Session::sanitize_seconds(waited.unwrap_or(0).into())),
         rows_locked: number_before(locks, " row lock(s)").unwrap_or(0),
         tables_locked: None,
         rows_modified: number_after(locks, "undo log entries ").unwrap_or(0),

@@ -24,7 +24,7 @@ use clew_model::{Failure, NodeUrl};
 use tokio::time::{Instant, timeout_at};
 
 use crate::connection::Connection;
-use crate::connection_limit::Errand;
+use crate::connection_limit::Purpose;
 use crate::failure;
 use crate::limits::Limits;
 use batch::Batch;
@@ -33,7 +33,7 @@ pub use outcome::{KillOutcome, Refusal};
 pub use process_view::{FoundSessions, find_sessions, read_user_sessions};
 pub use risk::{read_kill_risks, read_table_risks};
 pub use user_sessions::UserSessions;
-pub use victim::{ExpectedStatement, ListRead, Victim};
+pub use victim::{ExpectedStatement, ProcessListRead, Victim};
 
 /// Target of a kill: the session or its statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -86,7 +86,7 @@ pub async fn kill_all(
     protected: &ProtectedAccounts,
     limits: &Limits,
 ) -> Result<Vec<(u64, KillOutcome)>, Failure> {
-    kill_all_under(node, victims, kind, protected, UnsafeVictims::Kill, limits).await
+    kill_all_with_policy(node, victims, kind, protected, UnsafeVictims::Kill, limits).await
 }
 
 /// Treatment of a victim whose kill can damage a table without transactions, or leave it half changed.
@@ -100,7 +100,7 @@ pub enum UnsafeVictims {
 
 /// Kills several sessions with the given treatment of unsafe victims. See [`kill_all`].
 /// Storage engines are read just before the kills, over the same connection.
-pub async fn kill_all_under(
+pub async fn kill_all_with_policy(
     node: &NodeUrl,
     victims: &[Victim],
     kind: KillKind,
@@ -111,8 +111,8 @@ pub async fn kill_all_under(
     if victims.is_empty() {
         return Ok(Vec::new());
     }
-    let deadline = Instant::now() + limits.node;
-    let opening = Connection::open_for(Errand::Killing, node, limits);
+    let deadline = Instant::now() + limits.read_timeout;
+    let opening = Connection::open_for(Purpose::Killing, node, limits);
     let mut connection = with_deadline(node, limits, deadline, opening).await?;
     let mut batch = Batch::new(victims, kind, protected, unsafe_victims);
     match with_deadline(node, limits, deadline, batch.send(&mut connection)).await {
@@ -135,7 +135,7 @@ async fn with_deadline<T>(
 ) -> Result<T, Failure> {
     timeout_at(deadline, failure::catch_panic(node, work))
         .await
-        .unwrap_or_else(|_| Err(failure::timeout(&node.address(), "killing", limits.node)))
+        .unwrap_or_else(|_| Err(failure::timeout(&node.address(), "killing", limits.read_timeout)))
 }
 
 #[cfg(test)]
@@ -155,10 +155,10 @@ mod tests {
             let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), Limits::default());
             let mut own = Connection::open(&node, &limits).await.unwrap();
             let FoundSessions { read, sessions } = find_sessions(&node, &[own.id], &limits).await.unwrap();
-            let victim = Victim::connection_of(&sessions[0], &read);
+            let victim = Victim::for_session(&sessions[0], &read);
             for kind in [KillKind::Connection, KillKind::Query] {
                 let outcome = kill(&node, &victim, kind, &ProtectedAccounts::default(), &limits).await.unwrap();
-                assert_eq!(outcome, KillOutcome::Refused(Refusal::Own), "{flavor}");
+                assert_eq!(outcome, KillOutcome::Refused(Refusal::OwnSession), "{flavor}");
             }
             own.query_all::<u64>("SELECT 1").await.unwrap();
             own.close().await;

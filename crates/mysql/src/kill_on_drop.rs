@@ -15,7 +15,7 @@ use tracing::{debug, warn};
 
 use crate::client::{Error, InFlight};
 use crate::connection::RawConnection;
-use crate::connection_limit::{ConnectionPermit, Errand};
+use crate::connection_limit::{ConnectionPermit, Purpose};
 use crate::own_sessions::OwnSession;
 use crate::{failure, process_list, statements};
 use statements::NO_SUCH_THREAD_ERROR;
@@ -103,7 +103,7 @@ impl Drop for KillOnDrop {
 }
 
 /// Waits until all pending kills are done, at most for `limit`. Called before the process exits.
-pub async fn settle_kills(limit: Duration) {
+pub async fn wait_for_pending_kills(limit: Duration) {
     PENDING_KILLS.close();
     let _ = timeout(limit, PENDING_KILLS.wait()).await;
     PENDING_KILLS.reopen();
@@ -160,10 +160,10 @@ async fn open_control_connection(
     abandoned: &AbandonedStatement,
 ) -> Result<(Option<ConnectionPermit>, RawConnection), Failure> {
     let permit = match abandoned.permit.purpose() {
-        Errand::Reading => {
-            Some(ConnectionPermit::acquire(abandoned.permit.address(), Errand::Killing, STEP_TIMEOUT).await?)
+        Purpose::Reading => {
+            Some(ConnectionPermit::acquire(abandoned.permit.address(), Purpose::Killing, STEP_TIMEOUT).await?)
         }
-        Errand::Killing => None,
+        Purpose::Killing => None,
     };
     Ok((permit, RawConnection::open(&abandoned.node, abandoned.max_bytes).await?))
 }

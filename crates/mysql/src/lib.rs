@@ -57,24 +57,24 @@ mod statements;
 mod transactions;
 
 pub use clock::{ClockDoubt, ClockHistory, ClockReading};
-pub use connection_limit::Errand;
-pub use doctor::{Check, Diagnosis, examine};
-pub use explain::{Explained, explain_session};
+pub use connection_limit::Purpose;
+pub use doctor::{Diagnosis, PrivilegeCheck, diagnose};
+pub use explain::{ExplainOutcome, explain_session};
 pub use flavor::Flavor;
 pub use kill::{
-    ExpectedStatement, FoundSessions, KillEffect, KillKind, KillOutcome, ListRead, Refusal, StateBeforeKill,
-    UnsafeVictims, UserSessions, Victim, find_sessions, kill, kill_all, kill_all_under, read_kill_risks,
+    ExpectedStatement, FoundSessions, KillEffect, KillKind, KillOutcome, ProcessListRead, Refusal, StateBeforeKill,
+    UnsafeVictims, UserSessions, Victim, find_sessions, kill, kill_all, kill_all_with_policy, read_kill_risks,
     read_table_risks, read_user_sessions,
 };
-pub use kill_on_drop::settle_kills;
+pub use kill_on_drop::wait_for_pending_kills;
 pub use limits::Limits;
-pub use locks::{read_waits, read_waits_with_server};
+pub use locks::{read_waits, read_waits_with_instance};
 pub use own_sessions::share_session_token;
 pub use rollbacks::{Rollback, read_rollbacks};
-pub use sampling::{LiveLook, LiveMemory, look_live};
+pub use sampling::{SampleCache, SessionSample, sample_sessions};
 pub use server_instance::{InvalidServerInstance, ServerInstance};
-pub use session_detail::{WholeSession, read_session};
+pub use session_detail::{DetailedSession, read_session_detail};
 pub use snapshot::{
-    Body, Form, Snapshot, Statements, Summary, Whose, take_detailed_snapshot, take_snapshot, take_snapshot_of,
-    take_snapshot_with_server,
+    EncodedRows, OutputFormat, SessionScope, Snapshot, StatementText, Summary, take_detailed_snapshot, take_snapshot,
+    take_snapshot_in_scope, take_snapshot_with_instance,
 };

@@ -6,23 +6,23 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Timeout of the whole read, from the permit to the last row.
-    pub node: Duration,
+    pub read_timeout: Duration,
     /// Timeout of connecting: DNS lookup, TCP, TLS and login. Part of `node`.
-    pub connect: Duration,
+    pub connect_timeout: Duration,
     /// Maximum number of bytes received from the server during the read.
     /// Protects memory and disk from a malicious server.
-    pub bytes: u64,
+    pub max_bytes: u64,
 }
 
 impl Limits {
     /// Timeout for acquiring a connection permit: half of `node`, so that half of the time is left to read.
     pub(crate) fn permit_timeout(&self) -> Duration {
-        self.node / 2
+        self.read_timeout / 2
     }
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { node: Duration::from_secs(10), connect: Duration::from_secs(5), bytes: 1 << 30 }
+        Self { read_timeout: Duration::from_secs(10), connect_timeout: Duration::from_secs(5), max_bytes: 1 << 30 }
     }
 }

@@ -13,7 +13,9 @@ mod xa_prepared;
 
 use std::collections::{HashMap, HashSet};
 
-use clew_diagnose::waits::{MetadataLock, Observed, RowWait, SessionFacts, TransactionFacts, graph};
+use clew_diagnose::waits::{
+    LockObservations, MetadataLock, ObservedSession, ObservedTransaction, RowWait, build_graph,
+};
 use clew_model::{Failure, Limitation, NodeUrl, Session, Transaction};
 use tokio::time::timeout;
 
@@ -39,12 +41,15 @@ const MAX_STATEMENT_BYTES: usize = 64 << 10;
 ///
 /// Unreadable data is listed in the limitations.
 /// Fails after the time limit. If the read fails or is dropped, its running statement is killed on the server.
-pub async fn read_waits(node: &NodeUrl, limits: &Limits) -> Result<Observed, Failure> {
+pub async fn read_waits(node: &NodeUrl, limits: &Limits) -> Result<LockObservations, Failure> {
     with_timeout(node, limits, async { read_and_close(Connection::open(node, limits).await?).await }).await
 }
 
 /// Reads the lock waits with the identity of the server, for callers that kill sessions. See [`read_waits`].
-pub async fn read_waits_with_server(node: &NodeUrl, limits: &Limits) -> Result<(ServerInstance, Observed), Failure> {
+pub async fn read_waits_with_instance(
+    node: &NodeUrl,
+    limits: &Limits,
+) -> Result<(ServerInstance, LockObservations), Failure> {
     let reading = async {
         let mut connection = Connection::open(node, limits).await?;
         let server = connection.read_instance().await?;
@@ -58,12 +63,12 @@ async fn with_timeout<T>(
     limits: &Limits,
     reading: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
-    timeout(limits.node, failure::catch_panic(node, reading))
+    timeout(limits.read_timeout, failure::catch_panic(node, reading))
         .await
-        .unwrap_or_else(|_| Err(failure::timeout(&node.address(), "reading locks", limits.node)))
+        .unwrap_or_else(|_| Err(failure::timeout(&node.address(), "reading locks", limits.read_timeout)))
 }
 
-async fn read_and_close(mut connection: Connection) -> Result<Observed, Failure> {
+async fn read_and_close(mut connection: Connection) -> Result<LockObservations, Failure> {
     let observed = read_observations(&mut connection, None).await?;
     connection.close().await;
     Ok(observed)
@@ -74,7 +79,7 @@ async fn read_and_close(mut connection: Connection) -> Result<Observed, Failure>
 pub(crate) async fn read_observations(
     connection: &mut Connection,
     extra_session: Option<u64>,
-) -> Result<Observed, Failure> {
+) -> Result<LockObservations, Failure> {
     let limitations = doctor::process_list_limitations(connection).await?;
     let locks = LockTables::read(connection, limitations).await?;
     let lock_waits = transactions::lock_waits(&locks.transactions);
@@ -85,7 +90,7 @@ pub(crate) async fn read_observations(
     if capabilities.performance_schema {
         observed.limitations.extend(lost_instrumentation::read_losses(connection).await?);
     }
-    let first = graph(&observed);
+    let first = build_graph(&observed);
     if !first.unexplained.is_empty() {
         observed.limitations.extend(capabilities.stale_lock_modes());
     }
@@ -145,14 +150,14 @@ impl LockTables {
     /// Returns the ids of sessions that wait or may block others, from these tables.
     /// Waits of other sessions are detected by their state.
     pub(crate) fn party_ids(&self) -> HashSet<u64> {
-        let waiting = self.transactions.iter().filter(|transaction| transaction.waits_for_a_lock());
+        let waiting = self.transactions.iter().filter(|transaction| transaction.is_waiting_for_lock());
         let for_rows = self.row_waits.iter().flat_map(|wait| wait.sessions(&self.threads));
         let with_locks = self.metadata_locks.iter().filter_map(|lock| lock.session(&self.threads));
         waiting.map(|transaction| transaction.session_id).chain(for_rows).chain(with_locks).collect()
     }
 
     /// Joins the tables with the sessions to the input of the wait graph. Also returns the threads.
-    pub(crate) fn into_observed(self, sessions: Vec<SessionFacts>) -> (Observed, Threads) {
+    pub(crate) fn into_observed(self, sessions: Vec<ObservedSession>) -> (LockObservations, Threads) {
         let Self { transactions, threads, limitations, capabilities, prepared, row_waits, metadata_locks, .. } = self;
         let busy = transactions.iter().map(|transaction| transaction.session_id).collect();
         let mut row_waits: Vec<RowWait> = row_waits.into_iter().map(|wait| wait.resolve(&threads)).collect();
@@ -161,14 +166,14 @@ impl LockTables {
         if capabilities.flavor == Flavor::MariaDb {
             mariadb_row_waits::identify_read_only_blockers(&mut row_waits, &transactions, &metadata_locks);
         }
-        let observed = Observed {
+        let observed = LockObservations {
             row_waits,
             metadata_locks,
             pending_seen: capabilities.metadata_locks,
             transactions: transaction_facts(transactions, &prepared),
             sessions,
             limitations,
-            ..Observed::default()
+            ..LockObservations::default()
         };
         (observed, threads)
     }
@@ -196,7 +201,7 @@ async fn read_transactions(
 /// Keeps one transaction per session: DDL has two. A waiting one is preferred, then the one that holds more locks.
 fn one_per_session(transactions: Vec<Transaction>) -> Vec<Transaction> {
     let weight = |transaction: &Transaction| {
-        (transaction.waits_for_a_lock(), transaction.tables_locked, transaction.rows_locked, transaction.id)
+        (transaction.is_waiting_for_lock(), transaction.tables_locked, transaction.rows_locked, transaction.id)
     };
     let mut by_session: HashMap<u64, Transaction> = HashMap::new();
     let mut chosen = Vec::new();
@@ -219,15 +224,15 @@ fn one_per_session(transactions: Vec<Transaction>) -> Vec<Transaction> {
 /// Returns whether any transaction may wait for a lock.
 /// Without PROCESS, transactions are hidden. Then MariaDB hides lock waits too, and MySQL shows them.
 fn has_lock_waits(transactions: &[Transaction]) -> bool {
-    transactions.is_empty() || transactions.iter().any(Transaction::waits_for_a_lock)
+    transactions.is_empty() || transactions.iter().any(Transaction::is_waiting_for_lock)
 }
 
-fn transaction_facts(transactions: Vec<Transaction>, prepared: &[PreparedTransaction]) -> Vec<TransactionFacts> {
+fn transaction_facts(transactions: Vec<Transaction>, prepared: &[PreparedTransaction]) -> Vec<ObservedTransaction> {
     let detached: HashMap<u64, &PreparedTransaction> =
         prepared.iter().map(|prepared| (prepared.transaction, prepared)).collect();
     let facts = |transaction: Transaction| {
         let prepared = detached.get(&transaction.id).filter(|_| transaction.session_id == 0);
-        TransactionFacts {
+        ObservedTransaction {
             xid: prepared.and_then(|prepared| prepared.xid.clone()),
             tables: prepared.map(|prepared| prepared.tables.clone()).unwrap_or_default(),
             transaction,
@@ -240,7 +245,7 @@ async fn read_session_facts(
     connection: &mut Connection,
     threads: &Threads,
     lock_waits: &HashMap<u64, u64>,
-) -> Result<Vec<SessionFacts>, Failure> {
+) -> Result<Vec<ObservedSession>, Failure> {
     let address = connection.address.clone();
     let (flavor, own_id) = (connection.flavor, connection.id);
     let mut own = connection.own_session_filter();
@@ -265,7 +270,7 @@ async fn read_session_facts(
     statement_ages::check_sessions(connection, unverified, CheckScope::Busy).await?;
     let facts = |session: Session| {
         let role = session_role(&session, own.is_own(&session), threads.is_applier(session.id));
-        SessionFacts { role, session }
+        ObservedSession { role, session }
     };
     Ok(found.into_iter().map(facts).collect())
 }

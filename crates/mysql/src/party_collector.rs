@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use clew_diagnose::waits::{SessionFacts, is_wait_state};
+use clew_diagnose::waits::{ObservedSession, is_wait_state};
 use clew_model::Session;
 
 use crate::client::Error;
@@ -71,10 +71,10 @@ impl PartyCollector {
     }
 
     /// Returns the stored sessions with their roles.
-    pub(crate) fn into_facts(self, mut own: OwnSessionFilter, threads: &Threads) -> Vec<SessionFacts> {
+    pub(crate) fn into_facts(self, mut own: OwnSessionFilter, threads: &Threads) -> Vec<ObservedSession> {
         let facts = |session: Session| {
             let role = session_role(&session, own.is_own(&session), threads.is_applier(session.id));
-            SessionFacts { role, session }
+            ObservedSession { role, session }
         };
         self.sessions.into_iter().map(facts).collect()
     }

@@ -114,7 +114,7 @@ fn parse_session(mut cells: Cells<'_>) -> Result<(Session, bool), Error> {
     let (database, command) = (cell()?.map(<[u8]>::to_vec), cell()?.unwrap_or_default().to_vec());
     let printed = cell()?;
     let time: Option<i64> = parse_number(printed);
-    let seconds = time.map_or(0, |seconds| Session::believable_seconds(seconds.into()));
+    let seconds = time.map_or(0, |seconds| Session::sanitize_seconds(seconds.into()));
     let is_clamped = printed.is_some() && time != Some(seconds.cast_signed());
     let (state, statement) = (cell()?.map(<[u8]>::to_vec), cell()?.map(<[u8]>::to_vec));
     Ok((Session { id, user, host, database, command, seconds, state, statement }, is_clamped))

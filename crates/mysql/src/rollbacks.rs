@@ -51,9 +51,9 @@ pub struct Rollback {
 /// Takes 0.25 to 1 s if there are rollbacks.
 /// Fails without PROCESS; the failure then has the `GRANT` statement.
 pub async fn read_rollbacks(node: &NodeUrl, wanted: Option<&[u64]>, limits: &Limits) -> Result<Vec<Rollback>, Failure> {
-    timeout(limits.node, failure::catch_panic(node, sample_rollbacks(node, wanted, limits)))
+    timeout(limits.read_timeout, failure::catch_panic(node, sample_rollbacks(node, wanted, limits)))
         .await
-        .unwrap_or_else(|_| Err(failure::timeout(&node.address(), "watching rollbacks", limits.node)))
+        .unwrap_or_else(|_| Err(failure::timeout(&node.address(), "watching rollbacks", limits.read_timeout)))
 }
 
 async fn sample_rollbacks(node: &NodeUrl, wanted: Option<&[u64]>, limits: &Limits) -> Result<Vec<Rollback>, Failure> {
@@ -171,7 +171,7 @@ async fn add_ages(connection: &mut Connection, rows: Vec<RollbackRow>) -> Result
         None => HashMap::new(),
     };
     let age = |row: &RollbackRow| match started(row).and_then(|time| ages.get(&time)) {
-        Some(LocalAge::Exact(age) | LocalAge::Ambiguous(age, _)) => Session::believable_seconds((*age).into()),
+        Some(LocalAge::Exact(age) | LocalAge::Ambiguous(age, _)) => Session::sanitize_seconds((*age).into()),
         None => 0,
     };
     Ok(rows.into_iter().map(|row| RollbackProgress { age: age(&row), rollback: row.0 }).collect())

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use crate::client::Error;
 use clew_diagnose::is_internal;
-use clew_diagnose::live::{Counts, LiveSession, STATEMENT_KEPT};
-use clew_diagnose::waits::graph;
+use clew_diagnose::session_feed::{MAX_STATEMENT_BYTES, SampledSession, SessionCounts};
+use clew_diagnose::waits::build_graph;
 use clew_model::{Failure, Limitation, LimitationKind, NodeUrl, Session, SessionDetail};
 use tokio::time::timeout;
 
@@ -26,7 +26,7 @@ use crate::server_instance::ServerInstance;
 use crate::statement_ages::{self, CheckScope};
 use crate::transactions::{Transactions, TransactionsBySession};
 use crate::{clock, doctor, failure, lost_instrumentation, party_collector, process_list, transactions};
-pub use cache::LiveMemory;
+pub use cache::SampleCache;
 
 /// Maximum number of sessions in a sample. Busy sessions are stored up to twice this number. All are counted.
 const MAX_SESSIONS: usize = 20_000;
@@ -36,13 +36,13 @@ const MAX_OTHER_COLUMN_BYTES: usize = 4 << 10;
 
 /// Sample of a node.
 #[derive(Debug)]
-pub struct LiveLook {
+pub struct SessionSample {
     /// Server that listed the sessions.
     pub server: ServerInstance,
     /// Sessions of users.
-    pub sessions: Vec<LiveSession>,
+    pub sessions: Vec<SampledSession>,
     /// Number of sessions of each kind, omitted sessions included.
-    pub counts: Counts,
+    pub counts: SessionCounts,
     /// Limitations of the sample.
     pub limitations: Vec<Limitation>,
     /// Duration of the sample, from connecting to the last row.
@@ -53,18 +53,23 @@ pub struct LiveLook {
 /// `threshold` is the age in seconds from which a session is slow and a transaction is long.
 ///
 /// Fails after the time limit. If the read fails or is dropped, its running statement is killed on the server.
-pub async fn look_live(
+pub async fn sample_sessions(
     node: &NodeUrl,
-    memory: &mut LiveMemory,
+    memory: &mut SampleCache,
     threshold: u64,
     limits: &Limits,
-) -> Result<LiveLook, Failure> {
+) -> Result<SessionSample, Failure> {
     let sampling = failure::catch_panic(node, Box::pin(sample(node, memory, threshold, limits)));
-    let sampled = timeout(limits.node, sampling).await;
-    sampled.unwrap_or_else(|_| Err(failure::read_timeout(node, limits.node)))
+    let sampled = timeout(limits.read_timeout, sampling).await;
+    sampled.unwrap_or_else(|_| Err(failure::read_timeout(node, limits.read_timeout)))
 }
 
-async fn sample(node: &NodeUrl, memory: &mut LiveMemory, threshold: u64, limits: &Limits) -> Result<LiveLook, Failure> {
+async fn sample(
+    node: &NodeUrl,
+    memory: &mut SampleCache,
+    threshold: u64,
+    limits: &Limits,
+) -> Result<SessionSample, Failure> {
     let mut connection = Connection::open(node, limits).await?;
     let server = connection.read_instance().await?;
     memory.begin_for(&server);
@@ -95,7 +100,7 @@ async fn sample(node: &NodeUrl, memory: &mut LiveMemory, threshold: u64, limits:
 struct SampledSessions {
     open: TransactionsBySession,
     sessions: Vec<Session>,
-    counts: Counts,
+    counts: SessionCounts,
     omitted: u64,
 }
 
@@ -137,14 +142,14 @@ struct Sample {
 }
 
 impl Sample {
-    fn into_live_look(mut self, server: ServerInstance, memory: &LiveMemory, took: Duration) -> LiveLook {
+    fn into_live_look(mut self, server: ServerInstance, memory: &SampleCache, took: Duration) -> SessionSample {
         let SampledSessions { open, sessions, counts, omitted } = self.found;
         if omitted > 0 {
             self.limitations.push(sessions_omitted(omitted, counts.total));
         }
         let live = |session: Session| {
             let detail = self.waits.remove(&session.id).unwrap_or_default();
-            LiveSession {
+            SampledSession {
                 transaction: open.get(session.id).cloned(),
                 detail: SessionDetail { program_name: memory.program(session.id), ..detail },
                 waits_for_masked: self.waits_masked.remove(&session.id).and_then(|detail| detail.waits_for),
@@ -152,14 +157,14 @@ impl Sample {
             }
         };
         let sessions = sessions.into_iter().map(live).collect();
-        LiveLook { server, sessions, counts, limitations: self.limitations, took }
+        SessionSample { server, sessions, counts, limitations: self.limitations, took }
     }
 }
 
 /// Takes a full sample, which reads locks as a detailed snapshot does.
 async fn sample_with_locks(
     connection: &mut Connection,
-    memory: &mut LiveMemory,
+    memory: &mut SampleCache,
     threshold: u64,
 ) -> Result<Sample, Failure> {
     connection.clock = None;
@@ -181,20 +186,20 @@ async fn sample_with_locks(
     let facts = parties.into_facts(connection.own_session_filter(), &locks.threads);
     let (mut observed, _) = locks.into_observed(facts);
     observed.limitations.extend_from_slice(&memory.losses);
-    let graph = graph(&observed);
+    let graph = build_graph(&observed);
     let mut limitations = observed.limitations;
     limitations.extend_from_slice(memory.program_limitations());
     memory.limitations.clone_from(&limitations);
-    if !graph.unexplained.is_empty() {
+    if !build_graph.unexplained.is_empty() {
         limitations.extend(stale_modes);
     }
-    Ok(Sample { found, waits: graph.details(), waits_masked: graph.masked().details(), limitations })
+    Ok(Sample { found, waits: build_graph.details(), waits_masked: build_graph.masked().details(), limitations })
 }
 
 /// Reads the open transactions. Returns a limitation that the last full sample did not have.
 async fn open_transactions(
     connection: &mut Connection,
-    memory: &mut LiveMemory,
+    memory: &mut SampleCache,
 ) -> Result<(TransactionsBySession, Option<Limitation>), Failure> {
     let (mut open, gap) = match transactions::read_transactions(connection).await {
         Ok(Transactions::Readable(open)) => (open, None),
@@ -210,7 +215,7 @@ async fn open_transactions(
 /// Reads the sessions of users. `parties` observes all sessions, internal ones and Clew's own included.
 async fn sample_users(
     connection: &mut Connection,
-    memory: &mut LiveMemory,
+    memory: &mut SampleCache,
     open: TransactionsBySession,
     threshold: u64,
     mut parties: Option<&mut PartyCollector>,
@@ -261,7 +266,7 @@ async fn read_process_list(
 ) -> Result<bool, Failure> {
     let (address, mut own) = (connection.address.clone(), connection.own_session_filter());
     let read_failure = |error: Error| failure::from_client_error(&error, &address);
-    let statement = if parties.is_some() { party_collector::MAX_STATEMENT_BYTES } else { STATEMENT_KEPT };
+    let statement = if parties.is_some() { party_collector::MAX_STATEMENT_BYTES } else { MAX_STATEMENT_BYTES };
     let max_row = statement + MAX_OTHER_COLUMN_BYTES;
     let reading = if without_lock {
         process_list::query_without_lock(connection, max_row).await
@@ -282,7 +287,7 @@ async fn read_process_list(
         }
         if let Some(statement) = &mut session.statement {
             // One byte more than is shown, so that truncation is detected.
-            statement.truncate(STATEMENT_KEPT + 1);
+            statement.truncate(MAX_STATEMENT_BYTES + 1);
             statement.shrink_to_fit();
         }
         found.add(session, threshold);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::client::Error;
-use clew_diagnose::waits::{Party, WaitGraph, graph};
+use clew_diagnose::waits::{Party, WaitGraph, build_graph};
 use clew_model::{Failure, LimitationKind, NodeUrl, Session, Transaction};
 use tokio::time::timeout;
 
@@ -18,7 +18,7 @@ const MAX_STATEMENT_BYTES: usize = 8 << 20;
 
 /// Session with its transaction, statements, connection attributes and waits.
 #[derive(Debug)]
-pub struct WholeSession {
+pub struct DetailedSession {
     /// Row of the process list, with the first 8 MiB of the statement.
     pub session: Session,
     /// True if the statement was truncated.
@@ -37,13 +37,13 @@ pub struct WholeSession {
 /// Reads a session. Returns `None` if no session with this id is visible to the account.
 ///
 /// Fails after the time limit. If the read fails or is dropped, its running statement is killed on the server.
-pub async fn read_session(node: &NodeUrl, id: u64, limits: &Limits) -> Result<Option<WholeSession>, Failure> {
+pub async fn read_session_detail(node: &NodeUrl, id: u64, limits: &Limits) -> Result<Option<DetailedSession>, Failure> {
     let reading = failure::catch_panic(node, Box::pin(read_detail(node, id, limits)));
-    let read = timeout(limits.node, reading).await;
-    read.unwrap_or_else(|_| Err(failure::timeout(&node.address(), "reading a session", limits.node)))
+    let read = timeout(limits.read_timeout, reading).await;
+    read.unwrap_or_else(|_| Err(failure::timeout(&node.address(), "reading a session", limits.read_timeout)))
 }
 
-async fn read_detail(node: &NodeUrl, id: u64, limits: &Limits) -> Result<Option<WholeSession>, Failure> {
+async fn read_detail(node: &NodeUrl, id: u64, limits: &Limits) -> Result<Option<DetailedSession>, Failure> {
     let mut connection = Connection::open(node, limits).await?;
     let mut observed = read_observations(&mut connection, Some(id)).await?;
     let found = read_row(&mut connection, id).await?;
@@ -57,8 +57,15 @@ async fn read_detail(node: &NodeUrl, id: u64, limits: &Limits) -> Result<Option<
     let transaction = observed.transactions.iter().map(|facts| &facts.transaction).find(|open| open.session_id == id);
     let transaction = transaction.cloned();
     let last_statements = observed.last_statements.get(&id).cloned().unwrap_or_default();
-    let graph = graph(&observed);
-    Ok(Some(WholeSession { session, is_cut, transaction, last_statements, attributes, graph: graph_around(graph, id) }))
+    let graph = build_graph(&observed);
+    Ok(Some(DetailedSession {
+        session,
+        is_cut,
+        transaction,
+        last_statements,
+        attributes,
+        graph: graph_around(build_graph, id),
+    }))
 }
 
 /// Reads the row of the session, and whether its statement was truncated.
@@ -98,17 +105,18 @@ fn graph_around(mut graph: WaitGraph, id: u64) -> WaitGraph {
     let mut pending = vec![session];
     let mut reachable = BTreeSet::from([session]);
     while let Some(party) = pending.pop() {
-        pending
-            .extend(graph.waits_of(party).iter().map(|wait| wait.blocker).filter(|&blocker| reachable.insert(blocker)));
+        pending.extend(
+            build_graph.waits_of(party).iter().map(|wait| wait.blocker).filter(|&blocker| reachable.insert(blocker)),
+        );
     }
-    let freed = graph.freed_by(&[session]);
+    let freed = build_graph.freed_by(&[session]);
     reachable.extend(freed);
-    reachable.extend(graph.waits.iter().filter(|wait| wait.blocker == session).map(|wait| wait.waiter));
-    graph.waits.retain(|wait| reachable.contains(&wait.waiter) && reachable.contains(&wait.blocker));
-    graph.roots.retain(|root| root.parties.iter().any(|party| reachable.contains(party)));
-    graph.parties.retain(|facts| reachable.contains(&facts.party));
-    graph.cycles.retain(|cycle| cycle.iter().any(|party| reachable.contains(party)));
-    graph.unexplained.retain(|unexplained| unexplained.session == id);
-    graph.vanished.retain(|party| reachable.contains(party));
-    graph
+    reachable.extend(build_graph.waits.iter().filter(|wait| wait.blocker == session).map(|wait| wait.waiter));
+    build_graph.waits.retain(|wait| reachable.contains(&wait.waiter) && reachable.contains(&wait.blocker));
+    build_graph.roots.retain(|root| root.parties.iter().any(|party| reachable.contains(party)));
+    build_graph.parties.retain(|facts| reachable.contains(&facts.party));
+    build_graph.cycles.retain(|cycle| cycle.iter().any(|party| reachable.contains(party)));
+    build_graph.unexplained.retain(|unexplained| unexplained.session == id);
+    build_graph.vanished.retain(|party| reachable.contains(party));
+    build_graph
 }

@@ -24,7 +24,7 @@ use encoder::{RowOptions, read_sorted_rows};
 
 /// Output format of rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub enum OutputFormat {
     /// CSV without a header row.
     Csv {
         /// If true, cells that a spreadsheet would evaluate as a formula are escaped.
@@ -36,14 +36,14 @@ pub enum Form {
 
 /// Statement text in a snapshot: complete or as a template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Statements {
+pub enum StatementText {
     /// Complete statements.
     Whole,
     /// Templates without literals (see [`clew_diagnose::template`]). The filter `sql_key` then matches templates.
     Templates,
 }
 
-impl Statements {
+impl StatementText {
     /// Returns [`Self::Templates`] if statements are masked.
     #[must_use]
     pub fn masked(masked: bool) -> Self {
@@ -53,7 +53,7 @@ impl Statements {
 
 /// Scope of a snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Whose {
+pub enum SessionScope {
     /// Sessions of users.
     Users,
     /// All sessions, internal ones and Clew's own included.
@@ -81,19 +81,19 @@ pub struct Snapshot {
     /// Server that listed the sessions, if it was read.
     pub server: Option<ServerInstance>,
     /// Encoded rows.
-    pub body: Body,
+    pub body: EncodedRows,
 }
 
 /// Encoded rows of a snapshot, in order.
 #[derive(Debug)]
-pub struct Body {
+pub struct EncodedRows {
     rows: SortedRows<SpooledTempFile>,
-    form: Form,
+    format: OutputFormat,
     /// Details of each session; `None` in a plain snapshot.
     details: Option<Details>,
 }
 
-impl Body {
+impl EncodedRows {
     /// Writes all rows, without a CSV header or JSON brackets.
     /// Blocks: do not call it on a thread of the async runtime.
     /// Fails if writing to `out` or reading the temporary file fails.
@@ -103,14 +103,14 @@ impl Body {
 
     /// Writes at most `limit` rows after the first `offset` rows. See [`Self::write_to`].
     pub fn write_part(&mut self, offset: usize, limit: usize, out: &mut dyn Write) -> io::Result<()> {
-        let separator: &[u8] = if self.form == Form::Json { b",\n" } else { b"" };
-        let Some(details) = &self.details else { return self.rows.write_part(offset, limit, out, separator) };
-        let form = self.form;
-        self.rows.write_finished(offset, limit, out, separator, |session, row| {
+        let separator: &[u8] = if self.format == OutputFormat::Json { b",\n" } else { b"" };
+        let Some(details) = &self.details else { return self.rows.write_range(offset, limit, out, separator) };
+        let form = self.format;
+        self.rows.write_range_with(offset, limit, out, separator, |session, row| {
             let detail = details.get(session);
             match form {
-                Form::Csv { formula_guard } => csv::finish_row(row, &detail, formula_guard),
-                Form::Json => json::finish_row(row, &detail),
+                OutputFormat::Csv { formula_guard } => csv::push_details(row, &detail, formula_guard),
+                OutputFormat::Json => json::push_details(row, &detail),
             }
         })
     }
@@ -123,20 +123,20 @@ impl Body {
 pub async fn take_snapshot(
     node: &NodeUrl,
     selection: &Selection,
-    statements: Statements,
-    form: Form,
+    statements: StatementText,
+    form: OutputFormat,
     limits: &Limits,
 ) -> Result<Snapshot, Failure> {
-    take_snapshot_of(Whose::Users, node, selection, statements, form, limits).await
+    take_snapshot_in_scope(SessionScope::Users, node, selection, statements, form, limits).await
 }
 
 /// Takes a snapshot with the sessions of the given scope. See [`take_snapshot`].
-pub async fn take_snapshot_of(
-    whose: Whose,
+pub async fn take_snapshot_in_scope(
+    whose: SessionScope,
     node: &NodeUrl,
     selection: &Selection,
-    statements: Statements,
-    form: Form,
+    statements: StatementText,
+    form: OutputFormat,
     limits: &Limits,
 ) -> Result<Snapshot, Failure> {
     let rows = RowOptions { selection: selection.clone(), statements, form, detailed: false };
@@ -144,18 +144,18 @@ pub async fn take_snapshot_of(
 }
 
 /// Takes a snapshot with the identity of the server, for callers that kill sessions. See [`take_snapshot`].
-pub async fn take_snapshot_with_server(
+pub async fn take_snapshot_with_instance(
     node: &NodeUrl,
     selection: &Selection,
-    statements: Statements,
-    form: Form,
+    statements: StatementText,
+    form: OutputFormat,
     limits: &Limits,
 ) -> Result<Snapshot, Failure> {
     let rows = RowOptions { selection: selection.clone(), statements, form, detailed: false };
     let reading = async {
         let mut connection = Connection::open(node, limits).await?;
         let server = connection.read_instance().await?;
-        Ok(Snapshot { server: Some(server), ..read_snapshot(connection, Whose::Users, rows).await? })
+        Ok(Snapshot { server: Some(server), ..read_snapshot(connection, SessionScope::Users, rows).await? })
     };
     with_timeout(node, limits, Box::pin(reading)).await
 }
@@ -165,8 +165,8 @@ pub async fn take_snapshot_with_server(
 pub async fn take_detailed_snapshot(
     node: &NodeUrl,
     selection: &Selection,
-    statements: Statements,
-    form: Form,
+    statements: StatementText,
+    form: OutputFormat,
     limits: &Limits,
 ) -> Result<Snapshot, Failure> {
     let rows = RowOptions { selection: selection.clone(), statements, form, detailed: true };
@@ -178,17 +178,22 @@ async fn with_timeout(
     limits: &Limits,
     reading: impl Future<Output = Result<Snapshot, Failure>>,
 ) -> Result<Snapshot, Failure> {
-    timeout(limits.node, failure::catch_panic(node, reading))
+    timeout(limits.read_timeout, failure::catch_panic(node, reading))
         .await
-        .unwrap_or_else(|_| Err(failure::read_timeout(node, limits.node)))
+        .unwrap_or_else(|_| Err(failure::read_timeout(node, limits.read_timeout)))
 }
 
 /// Reads transactions before sessions: rows are joined while they stream in.
-async fn open_and_read(whose: Whose, node: &NodeUrl, rows: RowOptions, limits: &Limits) -> Result<Snapshot, Failure> {
+async fn open_and_read(
+    whose: SessionScope,
+    node: &NodeUrl,
+    rows: RowOptions,
+    limits: &Limits,
+) -> Result<Snapshot, Failure> {
     read_snapshot(Connection::open(node, limits).await?, whose, rows).await
 }
 
-async fn read_snapshot(mut connection: Connection, whose: Whose, rows: RowOptions) -> Result<Snapshot, Failure> {
+async fn read_snapshot(mut connection: Connection, whose: SessionScope, rows: RowOptions) -> Result<Snapshot, Failure> {
     let mut limitations = doctor::process_list_limitations(&mut connection).await?;
     let transactions = match transactions::read_transactions(&mut connection).await {
         Ok(Transactions::Readable(transactions)) => TransactionsBySession::new(transactions),
@@ -202,20 +207,20 @@ async fn read_snapshot(mut connection: Connection, whose: Whose, rows: RowOption
         }
         Err(error) => return Err(connection.to_failure(&error)),
     };
-    let own = (whose == Whose::Users).then(|| connection.own_session_filter());
+    let own = (whose == SessionScope::Users).then(|| connection.own_session_filter());
     let form = rows.form;
     let rows = read_sorted_rows(&mut connection, &rows, own, transactions, |_| Ok(())).await?;
-    let body = Body { rows, form, details: None };
+    let body = EncodedRows { rows, format: form, details: None };
     Ok(finish_snapshot(connection, body, limitations).await)
 }
 
 /// Closes the connection and completes the snapshot after all reads.
-async fn finish_snapshot(mut connection: Connection, body: Body, mut limitations: Vec<Limitation>) -> Snapshot {
+async fn finish_snapshot(mut connection: Connection, body: EncodedRows, mut limitations: Vec<Limitation>) -> Snapshot {
     limitations.append(&mut connection.limitations);
     let summary = Summary {
         server_flavor: connection.flavor,
         server_version: connection.version.clone(),
-        rows: body.rows.rows(),
+        rows: body.rows.row_count(),
         limitations,
     };
     connection.close().await;

@@ -114,7 +114,7 @@ pub(crate) async fn check_ages(
         }
         if let Some(seconds) = timers.seconds(session) {
             negative += u64::from(seconds < 0 && session.id != own);
-            session.seconds = Session::believable_seconds(seconds.into());
+            session.seconds = Session::sanitize_seconds(seconds.into());
             continue;
         }
         unchecked.insert(session.id);

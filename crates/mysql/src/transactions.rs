@@ -131,7 +131,7 @@ impl UncertainAges {
             }
         };
         self.negative += u64::from(age < -ROUNDING_TOLERANCE);
-        Session::believable_seconds(age.into())
+        Session::sanitize_seconds(age.into())
     }
 
     fn limitations(&self) -> Vec<Limitation> {
@@ -218,7 +218,7 @@ impl FromRow for TransactionRow {
         let transaction = Transaction {
             session_id,
             id,
-            state: Transaction::state_of(state),
+            state: Transaction::intern_state(state),
             seconds: 0,
             lock_wait_seconds: wait_started.as_ref().map(|_| 0),
             rows_locked,

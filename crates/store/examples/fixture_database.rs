@@ -13,14 +13,14 @@ mod all_tables;
 use std::path::PathBuf;
 
 use clew_model::Origin;
-use clew_store::{FirstTenant, Location, Store};
+use clew_store::{InitialTenant, Location, Store};
 
 #[tokio::main]
 async fn main() {
     let mut arguments = std::env::args().skip(1);
     let data_dir: PathBuf = arguments.next().unwrap().into();
-    let location = Location { data_dir, metadata: arguments.next().map(|url| url.parse().unwrap()) };
-    let tenant = FirstTenant {
+    let location = Location { data_dir, metadata_url: arguments.next().map(|url| url.parse().unwrap()) };
+    let tenant = InitialTenant {
         region: "here-1".into(),
         domain_name: "acme".into(),
         user_name: "admin".into(),

@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use clew_model::{Failure, FailureKind, InstanceId, NodeId, Origin, ProjectId, RequestId, Selection, TaskOutcome};
-use clew_store::{Claim, FirstTenant, Location, NewTask, Store};
+use clew_store::{ClaimRequest, InitialTenant, Location, NewCollectionTask, Store};
 use clew_testkit::PostgreSql;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
@@ -55,7 +55,7 @@ impl Queue {
         let folder = tempfile::tempdir().unwrap();
         let server = if use_postgres { Some(PostgreSql::start().await.unwrap()) } else { None };
         let metadata = server.as_ref().map(|server| server.url().parse().unwrap());
-        let location = Location { data_dir: folder.path().join("data"), metadata };
+        let location = Location { data_dir: folder.path().join("data"), metadata_url: metadata };
         let (store, _) = Store::initialise(&Origin::local("bench"), location, tenant()).await.unwrap();
         if let Some(server) = &server {
             let mut connection = PgConnection::connect(&server.url()).await.unwrap();
@@ -86,7 +86,7 @@ impl Queue {
     async fn claim(&mut self) -> Duration {
         let mut elapsed = Duration::ZERO;
         for _ in 0..CLAIMS_PER_RUN {
-            let claim = Claim {
+            let claim = ClaimRequest {
                 worker: "bench".into(),
                 lease: Duration::from_hours(1),
                 per_node: 1000,
@@ -105,7 +105,7 @@ impl Queue {
     async fn queue(&mut self) -> Duration {
         let start = Instant::now();
         for _ in 0..CLAIMS_PER_RUN {
-            let task = NewTask {
+            let task = NewCollectionTask {
                 request_id: RequestId::generate(),
                 project_id: ProjectId::generate(),
                 instance_id: InstanceId::generate(),
@@ -160,8 +160,8 @@ impl Queue {
     }
 }
 
-fn tenant() -> FirstTenant {
-    FirstTenant {
+fn tenant() -> InitialTenant {
+    InitialTenant {
         region: "here-1".into(),
         domain_name: "acme".into(),
         user_name: "admin".into(),

@@ -92,7 +92,7 @@ pub struct AuditProblem {
     /// Sequence number of the affected row. For missing rows, the first one.
     pub position: i64,
     /// Type of the problem.
-    pub what: AuditFault,
+    pub fault: AuditFault,
 }
 
 /// Types of integrity problems.
@@ -142,7 +142,7 @@ fn format_time(milliseconds: i64) -> String {
 impl fmt::Display for AuditProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let at = self.position;
-        match self.what {
+        match self.fault {
             AuditFault::Changed => write!(f, "row {at} was changed"),
             AuditFault::Missing { through } if through == at => write!(f, "row {at} is missing"),
             AuditFault::Missing { through } => write!(f, "rows {at} to {through} are missing"),

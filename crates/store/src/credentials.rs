@@ -20,14 +20,14 @@ pub struct AccessKey {
     /// Whether the key is enabled. Always true for a temporary key (see [`Temporary`]).
     pub enabled: bool,
     /// Validity of a temporary key. `None` for a permanent one.
-    pub temporary: Option<Temporary>,
+    pub temporary: Option<TemporaryKeyValidity>,
     /// Time of the last recorded use, in seconds since 1970 (UTC). Clones share it.
     pub(crate) last_recorded_use: Arc<AtomicI64>,
 }
 
 /// Validity of a temporary access key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Temporary {
+pub struct TemporaryKeyValidity {
     /// SHA-256 of the security token that requests must carry.
     pub token_hash: [u8; 32],
     /// Time in seconds since 1970 (UTC).
@@ -76,7 +76,7 @@ pub enum IssuedFor {
     /// A permanent access key.
     Key(AccessKeyId),
     /// None, for keys issued on the command line.
-    Nothing,
+    CommandLine,
 }
 
 /// Origin of a token. It determines which other tokens the token can be exchanged for.

@@ -8,7 +8,7 @@ use crate::store::Store;
 
 /// A notification. Its change is committed when it arrives.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Notice {
+pub enum StoreEvent {
     /// A collection was queued.
     Queued,
     /// A collection has ended.
@@ -23,22 +23,22 @@ pub enum Notice {
 
 /// Receiver of notifications. It receives nothing before the first [`Notice::Listening`].
 #[derive(Debug)]
-pub struct Notices(Listener);
+pub struct StoreEvents(Listener);
 
 impl Store {
     /// Opens a receiver over a dedicated connection. Returns `None` for SQLite.
     #[must_use]
-    pub fn notices(&self) -> Option<Notices> {
+    pub fn events(&self) -> Option<StoreEvents> {
         match &self.database {
             Database::Sqlite(_) => None,
-            Database::Postgres(database) => Some(Notices(Listener::new(database))),
+            Database::Postgres(database) => Some(StoreEvents(Listener::new(database))),
         }
     }
 }
 
-impl Notices {
+impl StoreEvents {
     /// Returns the next notification. The call is cancel safe.
-    pub async fn next(&mut self) -> Notice {
+    pub async fn next(&mut self) -> StoreEvent {
         self.0.next().await
     }
 }

@@ -56,7 +56,7 @@ pub struct IntelligentKill {
     /// Unique id.
     pub id: IntelligentKillId,
     /// The request.
-    pub asked: NewIntelligentKill,
+    pub request: NewIntelligentKill,
     /// Current state.
     pub status: TaskStatus,
     /// Reason of a failure. Some sessions may have been killed before it.

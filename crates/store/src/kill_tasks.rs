@@ -64,7 +64,7 @@ pub struct KillTask {
 
 /// Running kill tasks of an instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KillRounds {
+pub struct InstanceKillTasks {
     /// Project of the instance.
     pub project_id: ProjectId,
     /// Instance whose sessions are killed.

@@ -122,7 +122,7 @@ pub struct NewKill {
 
 /// A stored kill. Times are milliseconds since 1970 (UTC).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KilledSession {
+pub struct KillRecord {
     /// Unique id. Ids increase.
     pub id: i64,
     /// Project of the instance.
@@ -185,7 +185,7 @@ pub struct KillFilter {
 impl KillFilter {
     /// Matches all kills of an instance.
     #[must_use]
-    pub fn of_instance(instance_id: InstanceId) -> Self {
+    pub fn for_instance(instance_id: InstanceId) -> Self {
         Self { instance_id, node_id: None, source: None, task_id: None, from: None, to: None }
     }
 }

@@ -56,28 +56,28 @@ mod zones;
 pub use audit::{AuditCheckpoint, AuditFault, AuditFilter, AuditProblem, AuditRecord, AuditVerification};
 pub use clock::Clock;
 pub use credentials::{
-    AccessKey, IssuedFor, KeyRecord, NewTemporaryKey, NewToken, StoredToken, Temporary, TokenOrigin,
+    AccessKey, IssuedFor, KeyRecord, NewTemporaryKey, NewToken, StoredToken, TemporaryKeyValidity, TokenOrigin,
 };
 pub use error::StoreError;
-pub use events::{Notice, Notices};
+pub use events::{StoreEvent, StoreEvents};
 pub use intelligent_kills::{
     IntelligentKill, IntelligentKillFilter, IntelligentKillId, NewIntelligentKill, ParseIntelligentKillIdError,
 };
-pub use kill_tasks::{KillRounds, KillTask, KillTaskState, NewKillTask};
-pub use kills::{KillEnd, KillFilter, KillSource, KilledSession, NewKill};
+pub use kill_tasks::{InstanceKillTasks, KillTask, KillTaskState, NewKillTask};
+pub use kills::{KillEnd, KillFilter, KillRecord, KillSource, NewKill};
 pub use location::Location;
 pub use login_backoff::{LoginBackoff, LoginCause, LoginPermit, REQUESTED_RETRY_DELAY};
 pub use metadata::lockouts::Reservation;
 pub use metadata_copy::CopiedTable;
 pub use policies::{Attachment, Grantee, PolicyLimits, PolicyRecord, PolicyRef, StoredGrant, StoredPolicy};
 pub use postgres::PostgresUrl;
-pub use read_cache::View;
+pub use read_cache::CachedView;
 pub use results::{PublishedResult, ResultStore, ResultWriter, S3Settings, StoredObject, StoredResult};
 pub use rotation::RotationSummary;
 pub use serving_lock::ServingLock;
-pub use store::{FirstTenant, Founded, Store};
-pub use tasks::{Claim, ClaimedTask, Claims, NewTask, ResultRecord, Task};
+pub use store::{InitialIds, InitialTenant, Store};
+pub use tasks::{ClaimRequest, ClaimedTask, ClaimedTasks, CollectionTask, NewCollectionTask, ResultRecord};
 pub use tenants::{Domain, EnterpriseProject, EnterpriseProjectChange, Project, ProjectChange};
 pub use users::{Group, NewUser, User, UserChange};
-pub use versioned_cache::Remembered;
+pub use versioned_cache::VersionedCache;
 pub use zones::ZoneState;

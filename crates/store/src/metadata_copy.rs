@@ -37,7 +37,7 @@ pub struct CopiedTable {
 impl Store {
     /// Returns the tables that a copy would include. Changes nothing.
     /// Fails with [`StoreError::NotEmpty`] if the target has rows.
-    pub async fn preview_copy(&self, target: &PostgresUrl) -> Result<Vec<CopiedTable>, StoreError> {
+    pub async fn preview_metadata_copy(&self, target: &PostgresUrl) -> Result<Vec<CopiedTable>, StoreError> {
         let names = TABLES.iter().map(|table| table.name);
         if let Some(table) = postgres::first_nonempty_table(target, names).await? {
             return Err(StoreError::NotEmpty { location: target.to_string(), table });
@@ -54,7 +54,7 @@ impl Store {
     /// Meanwhile, no other process can serve or change the source.
     /// Fails with [`StoreError::NotEmpty`] if the target has rows.
     /// After a failure, the target contains empty tables only.
-    pub async fn copy_to(
+    pub async fn copy_metadata_to(
         &self,
         by: &Origin,
         target: &PostgresUrl,
@@ -101,7 +101,7 @@ impl Store {
             copied.iter().map(|table| (table.name.to_owned(), json!(table.rows))).collect();
         let event = AuditEvent {
             detail: json!({ "from": self.database_file().display().to_string(), "rows": counts }),
-            ..AuditEvent::done(by, "CopyMetadata", target.to_string())
+            ..AuditEvent::succeeded(by, "CopyMetadata", target.to_string())
         };
         let events = [(database.clock().milliseconds(), &event)];
         audit::append(to, &self.keys, &audit::SeenLinks::default(), &events).await.map(drop)

@@ -27,7 +27,7 @@ pub struct PolicyRecord {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum PolicyRef {
     /// Custom policy of a domain.
-    Own(PolicyId),
+    Custom(PolicyId),
     /// Built-in policy, by name.
     System(String),
 }
@@ -84,7 +84,7 @@ impl StoredGrant {
     #[must_use]
     pub fn document_bytes(&self) -> usize {
         match &self.policy {
-            StoredPolicy::Own { document, .. } => document.len(),
+            StoredPolicy::Custom { document, .. } => document.len(),
             StoredPolicy::System { .. } => 0,
         }
     }
@@ -94,7 +94,7 @@ impl StoredGrant {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoredPolicy {
     /// Custom policy of the domain.
-    Own {
+    Custom {
         /// Name of the policy.
         name: String,
         /// Document of the policy.

@@ -13,34 +13,34 @@ use crate::data_version::DataVersion;
 use crate::error::StoreError;
 use crate::metadata::lockouts::AuthFailures;
 use crate::store::Store;
-use crate::tasks::Task;
+use crate::tasks::CollectionTask;
 use crate::tenants::Project;
-use crate::versioned_cache::Remembered;
+use crate::versioned_cache::VersionedCache;
 
 /// Caches that all requests share.
 #[derive(Debug)]
 pub(crate) struct Caches {
-    keys: Remembered<AccessKeyId, Arc<AccessKey>>,
-    failures: Remembered<String, Option<AuthFailures>>,
-    tokens: Remembered<[u8; 32], Arc<StoredToken>>,
-    projects: Remembered<ProjectId, Arc<Project>>,
-    instances: Remembered<InstanceId, Arc<Instance>>,
-    tasks: Remembered<RequestId, Arc<Task>>,
+    keys: VersionedCache<AccessKeyId, Arc<AccessKey>>,
+    failures: VersionedCache<String, Option<AuthFailures>>,
+    tokens: VersionedCache<[u8; 32], Arc<StoredToken>>,
+    projects: VersionedCache<ProjectId, Arc<Project>>,
+    instances: VersionedCache<InstanceId, Arc<Instance>>,
+    tasks: VersionedCache<RequestId, Arc<CollectionTask>>,
     /// Time of the last write of a user's address, in seconds since 1970 (UTC).
-    addresses: Remembered<(UserId, String), i64>,
+    addresses: VersionedCache<(UserId, String), i64>,
 }
 
 impl Default for Caches {
     /// Capacity per entity type: enough for the working set of a busy server, with bounded memory.
     fn default() -> Self {
         Self {
-            keys: Remembered::at_most(1024),
-            failures: Remembered::at_most(1024),
-            tokens: Remembered::at_most(1024),
-            projects: Remembered::at_most(1024),
-            instances: Remembered::at_most(2048),
-            tasks: Remembered::at_most(2048),
-            addresses: Remembered::at_most(4096),
+            keys: VersionedCache::at_most(1024),
+            failures: VersionedCache::at_most(1024),
+            tokens: VersionedCache::at_most(1024),
+            projects: VersionedCache::at_most(1024),
+            instances: VersionedCache::at_most(2048),
+            tasks: VersionedCache::at_most(2048),
+            addresses: VersionedCache::at_most(4096),
         }
     }
 }
@@ -62,20 +62,20 @@ impl Caches {
 
 /// Cached view of the store at one data version. Data that is not cached is read at the time of the call.
 #[derive(Debug, Clone)]
-pub struct View {
+pub struct CachedView {
     store: Store,
     version: DataVersion,
 }
 
 impl Store {
     /// Returns a view with everything that any process committed before the call.
-    pub async fn view(&self) -> Result<View, StoreError> {
+    pub async fn cached_view(&self) -> Result<CachedView, StoreError> {
         let version = self.version_tracker.current().await?;
-        Ok(View { store: self.clone(), version })
+        Ok(CachedView { store: self.clone(), version })
     }
 }
 
-impl View {
+impl CachedView {
     /// Returns the version of identities, policies and the inventory. Results derived from them are valid while it is
     /// the same.
     #[must_use]
@@ -109,7 +109,7 @@ impl View {
     }
 
     /// See [`Store::task`].
-    pub async fn task(&self, id: &RequestId) -> Result<Option<Arc<Task>>, StoreError> {
+    pub async fn task(&self, id: &RequestId) -> Result<Option<Arc<CollectionTask>>, StoreError> {
         let load = || self.store.task(id);
         get_or_load(&self.store.caches.tasks, self.version.any_table, id, load).await
     }
@@ -141,7 +141,7 @@ impl View {
 
 /// Returns the cached value or loads it. Missing values are not cached: clients may request arbitrary ids.
 async fn get_or_load<K, V, R>(
-    cache: &Remembered<K, Arc<V>>,
+    cache: &VersionedCache<K, Arc<V>>,
     version: i64,
     key: &K,
     load: impl FnOnce() -> R,

@@ -43,7 +43,7 @@ impl ResultStore {
 
     /// Whether results can be written, without writing one.
     /// S3 rejects requests with a wrong clock: a worker with a wrong clock would only produce failures.
-    pub async fn takes_results(&self) -> bool {
+    pub async fn is_writable(&self) -> bool {
         match &self.0 {
             Backend::Files(_) => true,
             Backend::S3(s3) => s3.is_writable().await,
@@ -106,7 +106,7 @@ impl ResultStore {
 
     /// Garbage collection: removes results and incomplete uploads that are older than `age` and not in `referenced`.
     /// Returns the number of removed ones.
-    pub async fn sweep(&self, referenced: Vec<String>, age: Duration) -> Result<usize, StoreError> {
+    pub async fn collect_garbage(&self, referenced: Vec<String>, age: Duration) -> Result<usize, StoreError> {
         match &self.0 {
             Backend::Files(files) => run_blocking(files, move |files| files.sweep(&referenced, age)).await,
             Backend::S3(s3) => s3.sweep(&referenced, age).await,

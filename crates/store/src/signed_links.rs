@@ -12,7 +12,7 @@ impl Store {
 
     /// Whether a link with this expiry has expired.
     #[must_use]
-    pub fn link_has_expired(&self, expires: i64) -> bool {
+    pub fn is_link_expired(&self, expires: i64) -> bool {
         self.clock.seconds() >= expires
     }
 

@@ -26,7 +26,7 @@ use crate::serving_lock::{self, ServingLock};
 
 /// Initial domain, project and administrator. The project has the name of the region.
 #[derive(Debug, Clone)]
-pub struct FirstTenant {
+pub struct InitialTenant {
     /// Name of the region.
     pub region: String,
     /// Name of the domain.
@@ -43,7 +43,7 @@ pub struct FirstTenant {
 
 /// Ids of the initial identities.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Founded {
+pub struct InitialIds {
     /// Id of the domain.
     pub domain_id: DomainId,
     /// Id of the project.
@@ -84,8 +84,8 @@ impl Store {
     pub async fn initialise(
         by: &Origin,
         location: impl Into<Location>,
-        tenant: FirstTenant,
-    ) -> Result<(Self, Founded), StoreError> {
+        tenant: InitialTenant,
+    ) -> Result<(Self, InitialIds), StoreError> {
         let location = location.into();
         let dir = DataDir::new(&location.data_dir);
         let already_initialised = || StoreError::AlreadyInitialised { location: dir.root.display().to_string() };
@@ -99,7 +99,7 @@ impl Store {
             return Err(already_initialised());
         }
         dir.remove_unfinished()?;
-        let database = match &location.metadata {
+        let database = match &location.metadata_url {
             None => {
                 dir.create_database_file()?;
                 Database::create(&dir.unfinished_database()).await?
@@ -117,7 +117,7 @@ impl Store {
         let store = Self::from_parts(database, &key, &dir, tenant.region.clone());
         let ids = store.bootstrap(by, tenant).await?;
         store.database.close().await;
-        if location.metadata.is_none() {
+        if location.metadata_url.is_none() {
             dir.publish_database()?;
         }
         Ok((Self::open(location).await?, ids))
@@ -127,10 +127,10 @@ impl Store {
     pub async fn open(location: impl Into<Location>) -> Result<Self, StoreError> {
         let location = location.into();
         let dir = DataDir::new(&location.data_dir);
-        if location.metadata.is_some() || dir.is_initialised()? {
+        if location.metadata_url.is_some() || dir.is_initialised()? {
             dir.restrict()?;
         }
-        let database = match &location.metadata {
+        let database = match &location.metadata_url {
             None if dir.is_initialised()? => Database::open(&dir.database()).await?,
             None => return Err(StoreError::NotInitialised { location: dir.root.display().to_string() }),
             Some(url) => {

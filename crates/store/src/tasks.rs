@@ -6,7 +6,7 @@ use clew_model::{Failure, InstanceId, NodeId, ProjectId, RequestId, Selection, T
 
 /// A task to queue.
 #[derive(Debug, Clone)]
-pub struct NewTask {
+pub struct NewCollectionTask {
     /// Unique id, chosen by the caller.
     pub request_id: RequestId,
     /// Project of the requester.
@@ -23,7 +23,7 @@ pub struct NewTask {
 
 /// A stored task. Times are milliseconds since 1970 (UTC).
 #[derive(Debug, Clone)]
-pub struct Task {
+pub struct CollectionTask {
     /// Unique id.
     pub request_id: RequestId,
     /// Project of the requester.
@@ -52,7 +52,7 @@ pub struct Task {
 
 /// Request of a worker for tasks.
 #[derive(Debug, Clone)]
-pub struct Claim {
+pub struct ClaimRequest {
     /// Name of the worker.
     pub worker: String,
     /// Duration of the leases, unless renewed.
@@ -67,7 +67,7 @@ pub struct Claim {
 
 /// Claimed tasks.
 #[derive(Debug, Default)]
-pub struct Claims {
+pub struct ClaimedTasks {
     /// Tasks that the worker holds.
     pub tasks: Vec<ClaimedTask>,
     /// Failures of tasks that could not be claimed because their stored data cannot be parsed. These tasks have ended.
@@ -78,7 +78,7 @@ pub struct Claims {
 #[derive(Debug, Clone)]
 pub struct ClaimedTask {
     /// The task.
-    pub task: Task,
+    pub task: CollectionTask,
     /// Fencing token: only the latest holder can end the task.
     pub fence: i64,
 }

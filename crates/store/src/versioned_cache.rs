@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// Bounded cache of values of one version.
 /// A newer version clears it, and so does an insertion above the capacity.
 #[derive(Debug)]
-pub struct Remembered<K, V> {
+pub struct VersionedCache<K, V> {
     capacity: usize,
     entries: Mutex<Entries<K, V>>,
 }
@@ -19,7 +19,7 @@ struct Entries<K, V> {
     values: HashMap<K, V>,
 }
 
-impl<K: Eq + Hash, V: Clone> Remembered<K, V> {
+impl<K: Eq + Hash, V: Clone> VersionedCache<K, V> {
     /// Creates a cache with this capacity.
     #[must_use]
     pub fn at_most(capacity: usize) -> Self {
@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn value_is_valid_at_its_version_only() {
-        let cache = Remembered::at_most(10);
+        let cache = VersionedCache::at_most(10);
         cache.keep(1, "a", 10);
         assert_eq!((cache.get(1, "a"), cache.get(1, "b")), (Some(10), None));
         assert_eq!((cache.get(0, "a"), cache.get(2, "a")), (None, None));
@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn capacity_is_never_exceeded() {
-        let cache = Remembered::at_most(100);
+        let cache = VersionedCache::at_most(100);
         for key in 0..1000 {
             cache.keep(1, key, key);
             assert_eq!(cache.get(1, &key), Some(key));

@@ -16,7 +16,7 @@ pub struct ZoneState {
 impl ZoneState {
     /// Whether the zone has nodes but no active worker.
     #[must_use]
-    pub fn is_deserted(&self) -> bool {
+    pub fn is_unserved(&self) -> bool {
         self.nodes > 0 && self.workers == 0
     }
 }

@@ -13,14 +13,14 @@ const MIN_INTERVAL_RATIO: u32 = 10;
 
 /// Interval between the reads of a node, adapted to the duration of the last read.
 #[derive(Debug)]
-pub struct Pace {
+pub struct AdaptiveInterval {
     /// Interval for a fast node.
     target: Duration,
     /// Interval for a slow node; `None` while the node is fast.
     slow_interval: Option<Duration>,
 }
 
-impl Default for Pace {
+impl Default for AdaptiveInterval {
     /// A target of one second.
     fn default() -> Self {
         Self::with_target(DEFAULT_INTERVAL)
@@ -29,14 +29,14 @@ impl Default for Pace {
 
 /// Change of a node from fast to slow, or back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PaceChange {
+pub enum IntervalChange {
     /// The node became slow: its interval is now longer than the target.
     Slowed(Duration),
     /// The node became fast: its interval equals the target again.
     Quick,
 }
 
-impl Pace {
+impl AdaptiveInterval {
     /// Creates an interval with the given target.
     #[must_use]
     pub fn with_target(target: Duration) -> Self {
@@ -52,15 +52,15 @@ impl Pace {
     ///
     /// A slow node becomes fast once a read takes at most a twentieth of the target.
     /// This hysteresis prevents a node near the limit from changing with each read.
-    pub fn looked(&mut self, took: Duration) -> Option<PaceChange> {
+    pub fn looked(&mut self, took: Duration) -> Option<IntervalChange> {
         let was_slow = self.slow_interval.is_some();
         let max_duration = self.target / MIN_INTERVAL_RATIO;
         let is_slow = took > max_duration || (was_slow && took > max_duration / 2);
         self.slow_interval =
             is_slow.then(|| (took * MIN_INTERVAL_RATIO).clamp(self.target, MAX_INTERVAL.max(self.target)));
         match self.slow_interval {
-            Some(interval) if !was_slow => Some(PaceChange::Slowed(interval)),
-            None if was_slow => Some(PaceChange::Quick),
+            Some(interval) if !was_slow => Some(IntervalChange::Slowed(interval)),
+            None if was_slow => Some(IntervalChange::Quick),
             _ => None,
         }
     }
@@ -87,19 +87,19 @@ mod tests {
         for (took, slow_interval) in
             [(0, None), (100, None), (101, Some(1010)), (450, Some(4500)), (3000, Some(30_000)), (10_000, Some(30_000))]
         {
-            let mut pace = Pace::default();
+            let mut pace = AdaptiveInterval::default();
             let slow_interval = slow_interval.map(Duration::from_millis);
-            assert_eq!(pace.looked(Duration::from_millis(took)), slow_interval.map(PaceChange::Slowed), "{took}");
+            assert_eq!(pace.looked(Duration::from_millis(took)), slow_interval.map(IntervalChange::Slowed), "{took}");
             assert_eq!(pace.slow_interval(), slow_interval, "{took}");
         }
     }
 
     #[test]
     fn only_changes_are_returned_and_a_fast_read_ends_the_slow_interval() {
-        let mut pace = Pace::default();
+        let mut pace = AdaptiveInterval::default();
         let changes = [20, 500, 900, 90, 60, 50, 50, 101].map(|took| pace.looked(Duration::from_millis(took)));
-        let slowed = |milliseconds| Some(PaceChange::Slowed(Duration::from_millis(milliseconds)));
-        assert_eq!(changes, [None, slowed(5000), None, None, None, Some(PaceChange::Quick), None, slowed(1010)]);
+        let slowed = |milliseconds| Some(IntervalChange::Slowed(Duration::from_millis(milliseconds)));
+        assert_eq!(changes, [None, slowed(5000), None, None, None, Some(IntervalChange::Quick), None, slowed(1010)]);
         pace.looked(Duration::from_millis(90));
         assert_eq!(pace.slow_interval(), Some(DEFAULT_INTERVAL), "slow node with an interval of one second");
     }
@@ -107,11 +107,11 @@ mod tests {
     #[test]
     fn interval_follows_the_target_within_the_limit_for_slow_nodes() {
         let (second, ten) = (Duration::from_secs(1), Duration::from_secs(10));
-        let mut pace = Pace::with_target(ten);
+        let mut pace = AdaptiveInterval::with_target(ten);
         assert_eq!((pace.looked(second), pace.interval()), (None, ten));
         pace.want(second);
         assert_eq!(pace.interval(), second);
-        assert_eq!((pace.looked(second), pace.interval()), (Some(PaceChange::Slowed(ten)), ten));
+        assert_eq!((pace.looked(second), pace.interval()), (Some(IntervalChange::Slowed(ten)), ten));
         pace.want(Duration::from_mins(1));
         assert_eq!(pace.interval(), Duration::from_mins(1));
         pace.looked(ten);

@@ -51,8 +51,8 @@ impl SlotPool {
         let active = settings.concurrency.max(1);
         Self {
             active: Arc::new(Semaphore::new(active)),
-            total: Arc::new(Semaphore::new(active.saturating_add(settings.waiting))),
-            max_stalled: settings.waiting,
+            total: Arc::new(Semaphore::new(active.saturating_add(settings.max_stalled))),
+            max_stalled: settings.max_stalled,
             stall_timeout: settings.stall_timeout,
             stalled: Arc::default(),
         }

@@ -17,7 +17,7 @@ pub(crate) async fn send_heartbeats(store: &Store, worker: &str) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        if let Err(error) = store.worker_is_at_work(worker).await {
+        if let Err(error) = store.record_heartbeat(worker).await {
             debug!(%error, "could not say that this worker is at work");
         }
     }
@@ -25,7 +25,7 @@ pub(crate) async fn send_heartbeats(store: &Store, worker: &str) {
 
 /// Deregisters a worker that claims no more collections.
 pub(crate) async fn deregister(store: &Store, worker: &str) {
-    if !matches!(timeout(DEREGISTER_TIMEOUT, store.worker_has_stopped(worker)).await, Ok(Ok(()))) {
+    if !matches!(timeout(DEREGISTER_TIMEOUT, store.remove_worker(worker)).await, Ok(Ok(()))) {
         debug!("could not say that this worker has stopped");
     }
 }

@@ -7,10 +7,10 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use clew_diagnose::Chosen;
+use clew_diagnose::KillPlan;
 use clew_model::{Failure, FailureKind, InstanceId, Limitation, LimitationKind, Node, NodeUrl, SlowThreshold};
 use clew_mysql::{
-    ClockDoubt, ClockHistory, Errand, KillKind, KillOutcome, Limits, ListRead, UnsafeVictims, UserSessions,
+    ClockDoubt, ClockHistory, KillKind, KillOutcome, Limits, ProcessListRead, Purpose, UnsafeVictims, UserSessions,
     read_user_sessions,
 };
 use clew_store::{IntelligentKill, IntelligentKillId, KillSource, LoginCause, NewIntelligentKill, Store, StoreError};
@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
-use crate::kills::{KillError, KillOrder, Kills, Meant, proxy_failure};
+use crate::kills::{KillError, KillExecutor, KillRequest, VictimMatch, proxy_failure};
 use crate::listen_state::ListenState;
 use crate::logins::Login;
 use crate::settings::Settings;
@@ -36,7 +36,7 @@ const STORE_TIMEOUT: Duration = Duration::from_mins(1);
 #[derive(Clone)]
 pub struct IntelligentKills {
     store: Store,
-    kills: Kills,
+    kills: KillExecutor,
     limits: Limits,
     formula_guard: bool,
     /// Notified when an intelligent kill may have become claimable.
@@ -49,7 +49,7 @@ pub struct IntelligentKills {
 impl IntelligentKills {
     /// Creates a queue whose worker kills through `kills`.
     #[must_use]
-    pub fn new(store: Store, kills: Kills, settings: &Settings) -> Self {
+    pub fn new(store: Store, kills: KillExecutor, settings: &Settings) -> Self {
         Self {
             store,
             kills,
@@ -78,24 +78,24 @@ impl IntelligentKills {
     }
 
     /// Returns the sessions that an intelligent kill would kill now.
-    pub async fn preview(&self, instance: &InstanceId, node: &NodeUrl, limits: Limits) -> Result<Chosen, KillError> {
-        Ok(self.select_victims(instance, node, Errand::Reading, limits).await?.1)
+    pub async fn preview(&self, instance: &InstanceId, node: &NodeUrl, limits: Limits) -> Result<KillPlan, KillError> {
+        Ok(self.select_victims(instance, node, Purpose::Reading, limits).await?.1)
     }
 
     async fn select_victims(
         &self,
         instance: &InstanceId,
         node: &NodeUrl,
-        errand: Errand,
+        errand: Purpose,
         limits: Limits,
-    ) -> Result<(ListRead, Chosen), KillError> {
+    ) -> Result<(ProcessListRead, KillPlan), KillError> {
         let threshold = self.threshold(instance).await?;
         let mut listed = read_user_sessions(node, errand, &limits).await.map_err(KillError::Node)?;
         if let Some(failure) = proxy_failure(node, &listed) {
             return Err(KillError::Node(failure));
         }
         let doubt = self.clocks.lock().unwrap_or_else(PoisonError::into_inner).check(node, &mut listed);
-        if let Some(doubt) = doubt.filter(|_| errand == Errand::Killing) {
+        if let Some(doubt) = doubt.filter(|_| errand == Purpose::Killing) {
             return Err(KillError::Node(clock_failure(node, doubt)));
         }
         // If no session has a reliable age, fail with the reason instead of selecting nothing.
@@ -106,10 +106,10 @@ impl IntelligentKills {
             return Err(KillError::Node(unreliable_ages_failure(node, gap)));
         }
         let read = listed.read.clone();
-        let sessions = listed.into_choosable();
+        let sessions = listed.into_checked();
         let protected = self.kills.protected().clone();
         // CPU-bound: up to ten thousand statements are turned into templates.
-        let selection = tokio::task::spawn_blocking(move || Chosen::of(sessions, threshold, &protected));
+        let selection = tokio::task::spawn_blocking(move || KillPlan::of(sessions, threshold, &protected));
         match selection.await {
             Ok(chosen) => Ok((read, chosen)),
             Err(error) => match error.try_into_panic() {
@@ -161,10 +161,10 @@ impl IntelligentKills {
     /// Starts the next queued intelligent kill. Returns false if none is queued.
     async fn start_next(&self, running: &TaskTracker) -> Result<bool, StoreError> {
         for lost in self.store.end_lost_intelligent_kills(MAX_QUEUE_AGE).await? {
-            warn!(intelligent_kill.id = %lost.id, node.id = %lost.asked.node_id, "ended an intelligent kill that was lost");
+            warn!(intelligent_kill.id = %lost.id, node.id = %lost.request.node_id, "ended an intelligent kill that was lost");
         }
         // The lease is not renewed: once it expires, the worker counts as lost.
-        let lease = self.limits.node * 2 + STORE_TIMEOUT;
+        let lease = self.limits.read_timeout * 2 + STORE_TIMEOUT;
         let Some(kill) = self.store.claim_intelligent_kill(lease, MAX_QUEUE_AGE).await? else { return Ok(false) };
         let kills = self.clone();
         running.spawn(async move {
@@ -181,7 +181,7 @@ impl IntelligentKills {
             Ok(outcomes) => (outcomes.len() as u64, failure_summary(outcomes)),
             Err(error) => (0, Some(error.to_string())),
         };
-        let (id, node) = (kill.id, kill.asked.node_id);
+        let (id, node) = (kill.id, kill.request.node_id);
         match self.store.end_intelligent_kill(id, reason.as_deref(), victims).await {
             Ok(true) => {
                 info!(intelligent_kill.id = %id, node.id = %node, kills.victims = victims, reason, "an intelligent kill");
@@ -192,14 +192,14 @@ impl IntelligentKills {
     }
 
     async fn kill_victims(&self, kill: &IntelligentKill) -> Result<Vec<(u64, KillOutcome)>, KillError> {
-        let request = &kill.asked;
-        let Some(node) = self.store.node_to_read(&request.node_id).await? else {
+        let request = &kill.request;
+        let Some(node) = self.store.node_with_password(&request.node_id).await? else {
             return Err(KillError::Store(StoreError::Unknown { what: "node", name: request.node_id.to_string() }));
         };
-        let selection = self.select_victims(&request.instance_id, &node.url, Errand::Killing, self.limits);
+        let selection = self.select_victims(&request.instance_id, &node.url, Purpose::Killing, self.limits);
         let (read, chosen) = self.with_login(&node, Box::pin(selection)).await?;
         let victims = chosen.into_victims();
-        let order = KillOrder {
+        let order = KillRequest {
             by: request.by.clone(),
             project_id: request.project_id.clone(),
             instance_id: request.instance_id.clone(),
@@ -208,7 +208,7 @@ impl IntelligentKills {
             source: KillSource::Intelligent,
             task_id: Some(kill.id.to_string()),
             kind: KillKind::Connection,
-            meant: Meant::Statement,
+            meant: VictimMatch::Statement,
             // No request of the API opts in.
             unsafe_victims: UnsafeVictims::Spare,
             reason: "intelligent kill".to_owned(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clew_model::{Failure, FailureKind, Node, Selection, TaskOutcome};
-use clew_mysql::Statements;
+use clew_mysql::StatementText;
 use clew_store::{ClaimedTask, LoginCause, Store, StoreError};
 use futures_util::FutureExt;
 use tokio::time::{Instant, sleep};
@@ -71,7 +71,7 @@ impl Job {
         // A user requested the first attempt; further attempts follow a lost lease.
         let cause = if task.attempts > 1 { LoginCause::Automatic } else { LoginCause::Requested };
         let login = Login::request(&self.store, &node.id, cause).await?;
-        let read_future = self.reader.read(&node.url, &selection, Statements::masked(task.masked));
+        let read_future = self.reader.read(&node.url, &selection, StatementText::masked(task.masked));
         let read = slot.read(&node.id, read_future).await;
         login.record(&node, read.as_ref().err()).await;
         let rows = read?;
@@ -83,7 +83,7 @@ impl Job {
 
     async fn load_node(&self) -> Result<Node, Failure> {
         let id = &self.claimed.task.node_id;
-        match self.retry_query(|| self.store.node_to_read(id)).await {
+        match self.retry_query(|| self.store.node_with_password(id)).await {
             Ok(Some(node)) => Ok(node),
             Ok(None) => Err(Failure::new(FailureKind::NodeGone, format!("node {id} was removed"))),
             Err(error) => Err(Failure::new(FailureKind::StoreFailed, format!("could not look up node {id}: {error}"))),
@@ -165,11 +165,11 @@ impl Job {
                     task.request_id = %task.request_id, node.id = %task.node_id,
                     result.rows = rows, result.bytes = bytes, task.seconds = seconds, "collected"
                 );
-                self.observer.collected(*rows, seconds);
+                self.observer.collection_finished(*rows, seconds);
             }
             TaskOutcome::Failed(failure) => {
                 warn!(task.request_id = %task.request_id, node.id = %task.node_id, %failure, "could not collect");
-                self.observer.failed(failure.kind);
+                self.observer.collection_failed(failure.kind);
             }
         }
     }

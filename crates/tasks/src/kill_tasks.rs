@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use clew_model::{InstanceId, NodeId};
 use clew_mysql::Limits;
-use clew_store::{KillRounds, Store, StoreError};
+use clew_store::{InstanceKillTasks, Store, StoreError};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -22,16 +22,16 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::adaptive_interval::DEFAULT_INTERVAL;
-use crate::kills::Kills;
+use crate::kills::KillExecutor;
 use crate::observer::Observer;
 use crate::settings::Settings;
 use node_state::NodeStates;
 use tick::Tick;
 
 /// Worker of kill tasks.
-pub struct KillTasks {
+pub struct KillTaskWorker {
     store: Store,
-    kills: Kills,
+    kills: KillExecutor,
     observer: Arc<dyn Observer>,
     limits: Limits,
     lease: Duration,
@@ -43,10 +43,10 @@ pub struct KillTasks {
     nodes: NodeStates,
 }
 
-impl KillTasks {
+impl KillTaskWorker {
     /// Creates a worker that kills through `kills`.
     #[must_use]
-    pub fn new(store: Store, kills: Kills, settings: &Settings, observer: Arc<dyn Observer>) -> Self {
+    pub fn new(store: Store, kills: KillExecutor, settings: &Settings, observer: Arc<dyn Observer>) -> Self {
         Self {
             store,
             kills,
@@ -80,13 +80,13 @@ impl KillTasks {
         if timeout(self.grace, running.wait()).await.is_err() {
             warn!(rounds.running = running.len(), "stopping while kill tasks still kill");
         }
-        if let Err(error) = self.store.release_kill_rounds(&self.worker).await {
+        if let Err(error) = self.store.release_kill_task_leases(&self.worker).await {
             warn!(%error, "could not hand back kill tasks; their lease will lapse");
         }
     }
 
     async fn start_ticks(&mut self, running: &TaskTracker, shutdown: &CancellationToken) -> Result<(), StoreError> {
-        let all = self.store.kill_rounds().await?;
+        let all = self.store.instances_with_kill_tasks().await?;
         self.leases.retain(|leased, _| all.iter().any(|rounds| rounds.instance_id == *leased));
         let mut active_nodes = HashSet::new();
         for rounds in all {
@@ -95,7 +95,7 @@ impl KillTasks {
             }
         }
         for node in self.nodes.retain_active(&active_nodes) {
-            self.observer.looks_every(&node, None);
+            self.observer.poll_interval_changed(&node, None);
         }
         Ok(())
     }
@@ -107,7 +107,7 @@ impl KillTasks {
         if let Some(lease_end) = self.leases.get(instance).filter(|lease_end| **lease_end > now + self.lease * 2 / 3) {
             return Ok(Some(*lease_end));
         }
-        if self.store.hold_kill_rounds(instance, &self.worker, self.lease).await? {
+        if self.store.acquire_kill_task_lease(instance, &self.worker, self.lease).await? {
             self.leases.insert(instance.clone(), now + self.lease);
             return Ok(Some(now + self.lease));
         }
@@ -118,13 +118,13 @@ impl KillTasks {
     /// Starts a tick on each node of the instance that is due. Returns all nodes of the instance.
     async fn start_instance_ticks(
         &self,
-        rounds: &KillRounds,
+        rounds: &InstanceKillTasks,
         lease_end: Instant,
         running: &TaskTracker,
         shutdown: &CancellationToken,
     ) -> Result<Vec<NodeId>, StoreError> {
         let mut nodes = Vec::new();
-        for node in self.store.nodes_to_read(&rounds.instance_id).await? {
+        for node in self.store.nodes_with_passwords(&rounds.instance_id).await? {
             nodes.push(node.id.clone());
             let Some(guard) = self.nodes.try_start(&node.id, Instant::now()) else { continue };
             let tick = Tick {
@@ -143,7 +143,7 @@ impl KillTasks {
     }
 }
 
-impl fmt::Debug for KillTasks {
+impl fmt::Debug for KillTaskWorker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KillTasks").field("worker", &self.worker).finish_non_exhaustive()
     }

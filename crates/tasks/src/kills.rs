@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use clew_diagnose::{ProtectedAccounts, clean, template};
+use clew_diagnose::{ProtectedAccounts, template, to_valid_utf8};
 use clew_model::{Failure, FailureKind, InstanceId, LimitationKind, NodeId, NodeUrl, Origin, ProjectId, Session};
-use clew_mysql::{KillKind, KillOutcome, Limits, ListRead, UnsafeVictims, UserSessions, Victim, kill_all_under};
+use clew_mysql::{
+    KillKind, KillOutcome, Limits, ProcessListRead, UnsafeVictims, UserSessions, Victim, kill_all_with_policy,
+};
 use clew_store::{KillEnd, KillSource, NewKill, Store, StoreError};
 use tracing::{error, info};
 
@@ -13,14 +15,14 @@ const MAX_TEXT_LEN: usize = 4096;
 
 /// Executor of kills, with their records in the store. Clones share state.
 #[derive(Debug, Clone)]
-pub struct Kills {
+pub struct KillExecutor {
     store: Store,
     protected: Arc<ProtectedAccounts>,
 }
 
 /// Request to kill sessions of a node.
 #[derive(Debug, Clone)]
-pub struct KillOrder {
+pub struct KillRequest {
     /// Origin of the kill: the caller and its address.
     pub by: Origin,
     /// Project of the instance.
@@ -38,18 +40,18 @@ pub struct KillOrder {
     /// Kind of the kill: connection or statement.
     pub kind: KillKind,
     /// Criterion by which a victim must still match when it is killed.
-    pub meant: Meant,
+    pub meant: VictimMatch,
     /// Treatment of victims whose termination can damage or partly change a non-transactional table.
     pub unsafe_victims: UnsafeVictims,
     /// Reason given by the caller; may be empty.
     pub reason: String,
     /// Process list in which the victims were found.
-    pub read: ListRead,
+    pub read: ProcessListRead,
 }
 
 /// Criterion by which a victim must still match when it is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Meant {
+pub enum VictimMatch {
     /// The session must be the same, in any state: a caller selected it by its id.
     Session,
     /// The session must still run the same statement, or still be idle: a rule selected it because of that.
@@ -70,7 +72,7 @@ pub enum KillError {
     Store(#[from] StoreError),
 }
 
-impl Kills {
+impl KillExecutor {
     /// Creates an executor that records kills in `store` and spares the `protected` accounts.
     #[must_use]
     pub fn new(store: Store, protected: ProtectedAccounts) -> Self {
@@ -88,7 +90,7 @@ impl Kills {
     /// Dropping the future does not cancel the kills, because their outcomes must be recorded.
     pub async fn carry_out(
         &self,
-        order: KillOrder,
+        order: KillRequest,
         victims: Vec<Session>,
         limits: Limits,
     ) -> Result<Vec<(u64, KillOutcome)>, KillError> {
@@ -105,7 +107,7 @@ impl Kills {
 
     async fn execute(
         &self,
-        order: &KillOrder,
+        order: &KillRequest,
         sessions: &[Session],
         limits: &Limits,
     ) -> Result<Vec<(u64, KillOutcome)>, KillError> {
@@ -116,7 +118,7 @@ impl Kills {
         let new_kills: Vec<NewKill> = sessions.iter().map(|session| order.kill_record(session)).collect();
         let rows = self.store.begin_kills(&new_kills).await?;
         let killed =
-            kill_all_under(&order.url, &victims, order.kind, &self.protected, order.unsafe_victims, limits).await;
+            kill_all_with_policy(&order.url, &victims, order.kind, &self.protected, order.unsafe_victims, limits).await;
         let records = match &killed {
             Ok(outcomes) => rows.iter().zip(outcomes).map(|(row, (_, outcome))| kill_end(*row, outcome)).collect(),
             Err(failure) => rows.iter().map(|row| (*row, KillEnd::Failed, failure.to_string())).collect::<Vec<_>>(),
@@ -137,11 +139,11 @@ impl Kills {
     }
 }
 
-impl KillOrder {
+impl KillRequest {
     fn victim(&self, session: &Session) -> Victim {
         match self.meant {
-            Meant::Session => Victim::connection_of(session, &self.read),
-            Meant::Statement => Victim::statement_of(session, &self.read),
+            VictimMatch::Session => Victim::for_session(session, &self.read),
+            VictimMatch::Statement => Victim::for_statement(session, &self.read),
         }
     }
 
@@ -175,7 +177,7 @@ pub(crate) fn proxy_failure(node: &NodeUrl, read: &UserSessions) -> Option<Failu
 }
 
 fn recorded_text(text: &[u8]) -> String {
-    clean(text).chars().take(MAX_TEXT_LEN).collect()
+    to_valid_utf8(text).chars().take(MAX_TEXT_LEN).collect()
 }
 
 fn kill_end(row: i64, outcome: &KillOutcome) -> (i64, KillEnd, String) {

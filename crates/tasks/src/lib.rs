@@ -64,13 +64,13 @@ mod retention;
 mod settings;
 mod worker;
 
-pub use adaptive_interval::{Pace, PaceChange};
+pub use adaptive_interval::{AdaptiveInterval, IntervalChange};
 pub use intelligent_kills::IntelligentKills;
-pub use kill_tasks::KillTasks;
-pub use kills::{KillError, KillOrder, Kills, Meant};
+pub use kill_tasks::KillTaskWorker;
+pub use kills::{KillError, KillExecutor, KillRequest, VictimMatch};
 pub use logins::Login;
 pub use notifications::listen;
 pub use observer::Observer;
-pub use queue::Collections;
+pub use queue::CollectionQueue;
 pub use reader::{NodeReader, ReadFuture, Rows};
 pub use settings::Settings;

@@ -1,34 +1,34 @@
 //! Notifications from other processes that use the same store.
 
-use clew_store::{Notice, Store};
+use clew_store::{Store, StoreEvent};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::intelligent_kills::IntelligentKills;
-use crate::queue::Collections;
+use crate::queue::CollectionQueue;
 
 /// Receives the notifications of other processes until `shutdown`, and wakes the workers and waiters of this process.
 ///
 /// Without this task, or while the connection is down, workers and waiters poll the store.
-pub async fn listen(store: Store, collections: Collections, kills: IntelligentKills, shutdown: CancellationToken) {
-    let Some(mut notices) = store.notices() else { return };
+pub async fn listen(store: Store, collections: CollectionQueue, kills: IntelligentKills, shutdown: CancellationToken) {
+    let Some(mut notices) = store.events() else { return };
     let mut was_disconnected = false;
     while let Some(notice) = shutdown.run_until_cancelled(notices.next()).await {
         let listening = match notice {
-            Notice::Queued => {
+            StoreEvent::Queued => {
                 collections.wake();
                 continue;
             }
-            Notice::KillQueued => {
+            StoreEvent::KillQueued => {
                 kills.wake();
                 continue;
             }
-            Notice::Ended(request_id) => {
+            StoreEvent::Ended(request_id) => {
                 collections.notify_completed(&request_id);
                 continue;
             }
-            Notice::Listening => true,
-            Notice::Deaf => false,
+            StoreEvent::Listening => true,
+            StoreEvent::Deaf => false,
         };
         collections.listen_state().set_listening(listening);
         kills.listen_state().set_listening(listening);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clew_model::{InstanceId, NodeId, ProjectId, RequestId, Selection};
-use clew_store::{NewTask, Store, StoreError, Task};
+use clew_store::{CollectionTask, NewCollectionTask, Store, StoreError};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
@@ -17,7 +17,7 @@ use crate::settings::Settings;
 
 /// Queue and worker of the collections of a store. [`Collections::run`] runs the worker. Clones share state.
 #[derive(Clone)]
-pub struct Collections {
+pub struct CollectionQueue {
     pub(crate) store: Store,
     pub(crate) settings: Arc<Settings>,
     pub(crate) reader: Arc<dyn NodeReader>,
@@ -28,7 +28,7 @@ pub struct Collections {
     pub(crate) listen_state: ListenState,
 }
 
-impl Collections {
+impl CollectionQueue {
     /// Creates a queue whose worker reads MySQL-compatible servers.
     #[must_use]
     pub fn new(store: Store, settings: Settings, observer: Arc<dyn Observer>) -> Self {
@@ -70,8 +70,9 @@ impl Collections {
         masked: bool,
     ) -> Result<RequestId, StoreError> {
         let request_id = RequestId::generate();
-        let task = NewTask { request_id: request_id.clone(), project_id, instance_id, node_id, selection, masked };
-        self.store.insert_task(&task, self.settings.queue_per_node).await?;
+        let task =
+            NewCollectionTask { request_id: request_id.clone(), project_id, instance_id, node_id, selection, masked };
+        self.store.insert_task(&task, self.settings.max_queued_per_node).await?;
         self.claimable.notify_one();
         Ok(request_id)
     }
@@ -79,7 +80,11 @@ impl Collections {
     /// Waits until the collection completes, `limit` elapses, or [`Collections::end_waits`] is called.
     ///
     /// Returns the collection in its current state, or `None` if it does not exist.
-    pub async fn wait_for_end(&self, request_id: &RequestId, limit: Duration) -> Result<Option<Task>, StoreError> {
+    pub async fn wait_for_end(
+        &self,
+        request_id: &RequestId,
+        limit: Duration,
+    ) -> Result<Option<CollectionTask>, StoreError> {
         let waiter = self.completions.subscribe(request_id);
         let deadline = Instant::now() + limit;
         loop {
@@ -123,7 +128,7 @@ impl Collections {
     }
 }
 
-impl fmt::Debug for Collections {
+impl fmt::Debug for CollectionQueue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Collections").field("settings", &self.settings).finish_non_exhaustive()
     }

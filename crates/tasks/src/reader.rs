@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::pin::Pin;
 
 use clew_model::{Failure, FailureKind, NodeUrl, Selection};
-use clew_mysql::{Form, Limits, Statements, take_snapshot};
+use clew_mysql::{Limits, OutputFormat, StatementText, take_snapshot};
 
 /// Function that writes all rows in order. It may block.
 type WriteRows = Box<dyn FnOnce(&mut dyn Write) -> io::Result<()> + Send>;
@@ -45,7 +45,7 @@ pub type ReadFuture<'a> = Pin<Box<dyn Future<Output = Result<Rows, Failure>> + S
 /// Reader of nodes. It must enforce its own timeout: the worker waits for it while it holds the lease.
 pub trait NodeReader: Send + Sync {
     /// Reads the selected sessions of a node. `statements` selects full statements or templates.
-    fn read<'a>(&'a self, node: &'a NodeUrl, selection: &'a Selection, statements: Statements) -> ReadFuture<'a>;
+    fn read<'a>(&'a self, node: &'a NodeUrl, selection: &'a Selection, statements: StatementText) -> ReadFuture<'a>;
 }
 
 /// Maximum number of attempts to get a connection to a node while other reads of this process use it.
@@ -60,8 +60,8 @@ pub(crate) struct ServerReader {
 }
 
 impl NodeReader for ServerReader {
-    fn read<'a>(&'a self, node: &'a NodeUrl, selection: &'a Selection, statements: Statements) -> ReadFuture<'a> {
-        let form = Form::Csv { formula_guard: self.formula_guard };
+    fn read<'a>(&'a self, node: &'a NodeUrl, selection: &'a Selection, statements: StatementText) -> ReadFuture<'a> {
+        let form = OutputFormat::Csv { formula_guard: self.formula_guard };
         Box::pin(async move {
             let mut attempts_left = MAX_BUSY_ATTEMPTS;
             let snapshot = loop {

@@ -27,7 +27,7 @@ const MIN_LOST_KILL_AGE: Duration = Duration::from_mins(1);
 
 /// Runs all retention rounds periodically, and never returns.
 pub(crate) async fn run(store: Store, settings: &Settings) {
-    let lost_kill_age = MIN_LOST_KILL_AGE.max(settings.limits.node * 2);
+    let lost_kill_age = MIN_LOST_KILL_AGE.max(settings.limits.read_timeout * 2);
     tokio::join!(
         expire_collections(&store, settings.retention),
         remove_orphans(&store),
@@ -43,7 +43,7 @@ async fn expire_collections(store: &Store, retention: Duration) {
         if let Err(error) = remove_ended_collections(store, retention).await {
             warn!(%error, "could not remove old collections; will try again");
         }
-        match store.end_deserted(NO_WORKER_TIMEOUT).await {
+        match store.fail_unserved(NO_WORKER_TIMEOUT).await {
             Ok(0) => {}
             Ok(ended) => warn!(tasks.ended = ended, "ended collections of zones in which no worker is at work"),
             Err(error) => warn!(%error, "could not look for collections that no worker reaches; will try again"),
@@ -108,7 +108,7 @@ fn interval_without_bursts(period: Duration) -> Interval {
 
 /// Removes rows before results: a crash in between leaves an unreferenced result, never a row without its result.
 async fn remove_ended_collections(store: &Store, retention: Duration) -> Result<(), StoreError> {
-    let result_names = store.remove_ended_before(milliseconds_before_now(retention)).await?;
+    let result_names = store.remove_tasks_ended_before(milliseconds_before_now(retention)).await?;
     remove_results(store, result_names).await;
     Ok(())
 }
@@ -125,8 +125,8 @@ async fn remove_results(store: &Store, names: Vec<String>) {
 }
 
 async fn sweep_results(store: &Store) -> Result<(), StoreError> {
-    let referenced = store.known_result_names().await?;
-    match store.results().sweep(referenced, MIN_ORPHAN_AGE).await? {
+    let referenced = store.referenced_result_names().await?;
+    match store.results().collect_garbage(referenced, MIN_ORPHAN_AGE).await? {
         0 => {}
         swept => info!(results.swept = swept, "removed results that no collection names"),
     }

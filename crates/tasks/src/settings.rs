@@ -10,14 +10,14 @@ pub struct Settings {
     /// Maximum number of active collections in this process; 0 means 1.
     pub concurrency: usize,
     /// Maximum number of stalled collections, in addition to the active ones.
-    pub waiting: usize,
+    pub max_stalled: usize,
     /// A read is stalled once its node has sent nothing for this long.
     pub stall_timeout: Duration,
     /// Maximum number of running collections per node, over all workers of the store.
     /// One process runs at most one read per node, whatever the setting.
-    pub per_node: u32,
+    pub max_running_per_node: u32,
     /// Maximum number of queued collections per node.
-    pub queue_per_node: u32,
+    pub max_queued_per_node: u32,
     /// Duration of a lease. The worker renews a lease after a third of its duration.
     pub lease: Duration,
     /// Interval at which a worker polls the store for queued collections and expired leases.
@@ -44,10 +44,10 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             concurrency: 64,
-            waiting: 256,
+            max_stalled: 256,
             stall_timeout: Duration::from_secs(1),
-            per_node: 1,
-            queue_per_node: 32,
+            max_running_per_node: 1,
+            max_queued_per_node: 32,
             lease: Duration::from_secs(10),
             poll_interval: Duration::from_millis(500),
             completion_poll_interval: Duration::from_millis(250),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use clew_store::{Claim, ClaimedTask, Claims, StoreError};
+use clew_store::{ClaimRequest, ClaimedTask, ClaimedTasks, StoreError};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::concurrency::{Slot, SlotPool};
 use crate::heartbeat;
 use crate::job::Job;
-use crate::queue::Collections;
+use crate::queue::CollectionQueue;
 use crate::retention;
 use crate::settings::Settings;
 
@@ -23,7 +23,7 @@ const WRITABLE_CHECK_INTERVAL: Duration = Duration::from_secs(2);
 /// Maximum time that shutdown waits for the kills of released reads on their servers.
 const KILL_GRACE: Duration = Duration::from_secs(2);
 
-impl Collections {
+impl CollectionQueue {
     /// Runs collections until `shutdown`.
     /// Then waits up to [`Settings::grace`] for running collections, and releases the others.
     ///
@@ -46,7 +46,7 @@ impl Collections {
             release.cancel();
             running.wait().await;
         }
-        clew_mysql::settle_kills(KILL_GRACE).await;
+        clew_mysql::wait_for_pending_kills(KILL_GRACE).await;
     }
 
     /// Claims and starts collections while slots are free, until `shutdown`.
@@ -75,10 +75,10 @@ impl Collections {
                 _ => {}
             }
             store_fails = claims.is_err();
-            let Claims { tasks, damaged } = claims.unwrap_or_default();
+            let ClaimedTasks { tasks, damaged } = claims.unwrap_or_default();
             for failure in damaged {
                 warn!(%failure, "ended a collection that could not be taken up");
-                self.observer.failed(failure.kind);
+                self.observer.collection_failed(failure.kind);
             }
             let all_slots_used = tasks.len() == free.len();
             for (claimed, slot) in tasks.into_iter().zip(free) {
@@ -99,7 +99,7 @@ impl Collections {
     /// Waits while S3 rejects requests because of the clock of this machine.
     async fn wait_until_writable(&self) {
         let mut refused = false;
-        while !self.store.results().takes_results().await {
+        while !self.store.results().is_writable().await {
             if !refused {
                 warn!("S3 refuses the clock of this machine: no more collections are taken up until it is right");
             }
@@ -111,10 +111,10 @@ impl Collections {
         }
     }
 
-    async fn claim(&self, worker: &str, pool: &SlotPool, max_tasks: usize) -> Result<Claims, StoreError> {
-        let Settings { lease, per_node, .. } = *self.settings;
+    async fn claim(&self, worker: &str, pool: &SlotPool, max_tasks: usize) -> Result<ClaimedTasks, StoreError> {
+        let Settings { lease, max_running_per_node: per_node, .. } = *self.settings;
         let set_aside = pool.excluded_nodes();
-        let claim = Claim { worker: worker.to_owned(), lease, per_node, set_aside, most: max_tasks };
+        let claim = ClaimRequest { worker: worker.to_owned(), lease, per_node, set_aside, most: max_tasks };
         self.store.claim_tasks(claim).await
     }
 

@@ -12,16 +12,16 @@ const DOUBLE: &str = "INSERT INTO big.t (a) SELECT (a * 7 + id) % 100003 FROM bi
 /// Opens a large transaction in a session of `user`, an account without a password.
 /// The transaction inserts 8 rows into the new table `big.t` and doubles them `doublings` times.
 /// The rollback of 16 doublings (half a million rows in two indexes) takes seconds.
-pub async fn big_transaction(server: &Server, user: &str, doublings: u32) -> mysql_async::Result<RawSession> {
+pub async fn open_big_transaction(server: &Server, user: &str, doublings: u32) -> mysql_async::Result<RawSession> {
     let grant = format!("GRANT ALL ON big.* TO {user}@'%'");
     let table = "CREATE TABLE big.t (id INT AUTO_INCREMENT PRIMARY KEY, a INT, KEY (a))";
     server.run(&["CREATE DATABASE big", table, &grant]).await?;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
     let mut session = RawSession::open(address, user, None, Charset::Utf8mb4).await?;
-    session.run("START TRANSACTION").await?;
-    session.run(FIRST).await?;
+    session.execute("START TRANSACTION").await?;
+    session.execute(FIRST).await?;
     for _ in 0..doublings {
-        session.run(DOUBLE).await?;
+        session.execute(DOUBLE).await?;
     }
     Ok(session)
 }

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use crate::flavor::{Flavor, root_arguments};
 use crate::server_error::ServerError;
-use crate::setup;
+use crate::toolchain;
 
 /// Copies the template to a new data directory.
 pub(crate) fn copy_template(flavor: Flavor, to: &Path) -> Result<(), ServerError> {
@@ -29,11 +29,11 @@ pub(crate) fn get_or_create(
     name: &str,
     initialize: impl FnOnce(&Path) -> Result<(), ServerError>,
 ) -> Result<PathBuf, ServerError> {
-    let template = setup::servers_dir().join("templates").join(name);
+    let template = toolchain::servers_dir().join("templates").join(name);
     if template.exists() {
         return Ok(template);
     }
-    let _lock = setup::lock()?;
+    let _lock = toolchain::lock()?;
     if template.exists() {
         return Ok(template);
     }

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use crate::fake_server::{ConnectionCounter, FakeOptions, FakeServer};
-use crate::idle::allow_open_files;
+use crate::idle::raise_open_file_limit;
 
 /// Running fake servers with a shared connection counter. Dropping this stops the servers.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ pub struct FakeFleet {
 impl FakeFleet {
     /// Starts `nodes` servers with equal options. Each server needs one open file, and one more per connection.
     pub async fn start(nodes: usize, options: FakeOptions) -> io::Result<Self> {
-        allow_open_files(u64::try_from(nodes).unwrap_or(u64::MAX).saturating_mul(3).saturating_add(1000))?;
+        raise_open_file_limit(u64::try_from(nodes).unwrap_or(u64::MAX).saturating_mul(3).saturating_add(1000))?;
         let connections = Arc::<ConnectionCounter>::default();
         let mut fleet = Self { nodes: Vec::with_capacity(nodes), connections };
         for _ in 0..nodes {

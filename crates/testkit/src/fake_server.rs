@@ -28,25 +28,25 @@ pub enum Fault {
     /// No fault.
     None,
     /// Accepts connections and sends nothing.
-    Mute,
+    NoGreeting,
     /// Accepts connections and closes them.
-    HangUp,
+    CloseOnConnect,
     /// Sends these bytes instead of a greeting.
-    Says(&'static [u8]),
+    RawGreeting(&'static [u8]),
     /// Rejects connections with error 1040, too many connections.
     TooManyConnections,
     /// Stops sending after this number of sessions and keeps the connection open.
-    StallsAfter(u64),
+    StallAfter(u64),
     /// Closes the connection after this number of sessions.
-    DropsAfter(u64),
+    CloseAfter(u64),
     /// Waits for this time before each session.
-    Drips(Duration),
+    DelayPerRow(Duration),
     /// Waits for this time before each response.
-    Lags(Duration),
+    DelayPerResponse(Duration),
     /// Sends an invalid packet after this number of sessions.
-    LiesAfter(u64),
+    InvalidPacketAfter(u64),
     /// Responds to every query with one empty string.
-    Evades,
+    EmptyRows,
 }
 
 /// Properties of a [`FakeServer`].
@@ -178,9 +178,9 @@ impl Session {
     /// Serves the client until it disconnects, or until the fault ends the connection.
     async fn serve(mut self) -> io::Result<()> {
         match self.options.fault {
-            Fault::Mute => return self.wait_for_disconnect().await,
-            Fault::HangUp => return Ok(()),
-            Fault::Says(bytes) => {
+            Fault::NoGreeting => return self.wait_for_disconnect().await,
+            Fault::CloseOnConnect => return Ok(()),
+            Fault::RawGreeting(bytes) => {
                 self.stream.write_all(bytes).await?;
                 self.stream.flush().await?;
                 return self.wait_for_disconnect().await;
@@ -218,7 +218,7 @@ impl Session {
 
     /// Delays a response if the fault requires it.
     async fn delay_response(&self) {
-        if let Fault::Lags(pause) = self.options.fault {
+        if let Fault::DelayPerResponse(pause) = self.options.fault {
             sleep(pause).await;
         }
     }
@@ -229,7 +229,7 @@ impl Session {
             statement_with_comment.split_once("*/ ").map_or(statement_with_comment, |(_, statement)| statement);
         let row =
             |values: &[&str]| packets::row(&values.iter().map(|value| Some(value.as_bytes())).collect::<Vec<_>>());
-        if self.options.fault == Fault::Evades && !statement.starts_with("SET") {
+        if self.options.fault == Fault::EmptyRows && !statement.starts_with("SET") {
             self.send_rows(1, [row(&[""])].into_iter()).await
         } else if statement.starts_with("KILL") {
             self.kills.fetch_add(1, Ordering::SeqCst);
@@ -296,20 +296,20 @@ impl Session {
         let mut number = self.send_columns(8).await?;
         for id in 1..=self.options.sessions {
             match self.options.fault {
-                Fault::StallsAfter(sessions) if id > sessions => {
+                Fault::StallAfter(sessions) if id > sessions => {
                     self.stream.flush().await?;
                     return self.wait_for_disconnect().await;
                 }
-                Fault::DropsAfter(sessions) if id > sessions => {
+                Fault::CloseAfter(sessions) if id > sessions => {
                     self.stream.flush().await?;
                     return Err(io::Error::other("dropped by the fault"));
                 }
-                Fault::LiesAfter(sessions) if id > sessions => {
+                Fault::InvalidPacketAfter(sessions) if id > sessions => {
                     self.send(number.wrapping_add(77), b"\x09nonsense").await?;
                     self.stream.flush().await?;
                     return self.wait_for_disconnect().await;
                 }
-                Fault::Drips(pause) => {
+                Fault::DelayPerRow(pause) => {
                     self.stream.flush().await?;
                     sleep(pause).await;
                 }

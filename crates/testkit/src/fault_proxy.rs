@@ -14,20 +14,20 @@ use tokio::time::sleep;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Traffic {
     /// Forwards everything.
-    Flows,
+    Forward,
     /// Forwards nothing, not even the end of a connection.
     /// The proxy delivers the stalled data later, like TCP retransmissions.
     /// Data of a client that has timed out by then still arrives.
-    Stands,
+    Stall,
     /// Resets all connections, old and new, as after a restart of the server or of a load balancer.
-    Breaks,
+    Reset,
     /// Forwards each chunk of at most 16 KiB after this delay.
-    Crawls(Duration),
+    Throttle(Duration),
 }
 
 /// A proxy on a port of 127.0.0.1. Dropping this closes all of its connections.
 #[derive(Debug)]
-pub struct DroppingProxy {
+pub struct FaultProxy {
     address: SocketAddr,
     traffic: watch::Sender<Traffic>,
     accepting: JoinHandle<()>,
@@ -35,12 +35,12 @@ pub struct DroppingProxy {
 
 const CHUNK_SIZE: usize = 16 << 10;
 
-impl DroppingProxy {
+impl FaultProxy {
     /// Starts a proxy to `target` that forwards everything. While the target is down, the proxy closes new connections.
     pub async fn to(target: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let traffic = watch::Sender::new(Traffic::Flows);
+        let traffic = watch::Sender::new(Traffic::Forward);
         let accepting = tokio::spawn(accept(listener, target, traffic.subscribe()));
         Ok(Self { address, traffic, accepting })
     }
@@ -57,7 +57,7 @@ impl DroppingProxy {
     }
 }
 
-impl Drop for DroppingProxy {
+impl Drop for FaultProxy {
     fn drop(&mut self) {
         self.accepting.abort();
     }
@@ -103,7 +103,7 @@ async fn forward(
     loop {
         let read = from.read(&mut chunk).await;
         // Waits before it uses the result of the read: the end of a connection must not pass while the traffic stalls.
-        if let Traffic::Crawls(pause) = wait_for_traffic(traffic).await? {
+        if let Traffic::Throttle(pause) = wait_for_traffic(traffic).await? {
             sleep(pause).await;
         }
         match chunk.get(..read?) {
@@ -116,8 +116,8 @@ async fn forward(
 /// Waits until the traffic is not stalled, and returns it. Fails if connections must be reset.
 async fn wait_for_traffic(traffic: &mut watch::Receiver<Traffic>) -> io::Result<Traffic> {
     // Fails if the proxy has been dropped.
-    let now = traffic.wait_for(|traffic| *traffic != Traffic::Stands).await.map_err(io::Error::other)?;
-    if *now == Traffic::Breaks { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(*now) }
+    let now = traffic.wait_for(|traffic| *traffic != Traffic::Stall).await.map_err(io::Error::other)?;
+    if *now == Traffic::Reset { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(*now) }
 }
 
 #[cfg(test)]
@@ -148,12 +148,12 @@ mod tests {
     #[tokio::test]
     async fn stalled_data_arrives_after_the_stall() {
         let (target, serving) = start_echo_server().await;
-        let proxy = DroppingProxy::to(target).await.unwrap();
+        let proxy = FaultProxy::to(target).await.unwrap();
         let mut before = TcpStream::connect(proxy.address()).await.unwrap();
         before.write_all(b"one").await.unwrap();
         expect_response(&mut before, b"one").await;
 
-        proxy.set(Traffic::Stands);
+        proxy.set(Traffic::Stall);
         before.write_all(b"two").await.unwrap();
         let mut during_fault = TcpStream::connect(proxy.address()).await.unwrap();
         during_fault.write_all(b"new").await.unwrap();
@@ -163,7 +163,7 @@ mod tests {
             assert!(read.is_err(), "{read:?}");
         }
 
-        proxy.set(Traffic::Crawls(Duration::from_millis(1)));
+        proxy.set(Traffic::Throttle(Duration::from_millis(1)));
         expect_response(&mut before, b"two").await;
         expect_response(&mut during_fault, b"new").await;
         let long: Vec<u8> = (0..=u8::MAX).cycle().take(3 * CHUNK_SIZE + 1).collect();
@@ -178,9 +178,9 @@ mod tests {
     #[tokio::test]
     async fn connections_are_reset_until_traffic_flows_again() {
         let (target, serving) = start_echo_server().await;
-        let proxy = DroppingProxy::to(target).await.unwrap();
+        let proxy = FaultProxy::to(target).await.unwrap();
         let mut before = TcpStream::connect(proxy.address()).await.unwrap();
-        proxy.set(Traffic::Breaks);
+        proxy.set(Traffic::Reset);
         before.write_all(b"x").await.unwrap();
         let mut during_fault = TcpStream::connect(proxy.address()).await.unwrap();
         let mut byte = [0];
@@ -188,7 +188,7 @@ mod tests {
             let read = tokio::time::timeout(Duration::from_mins(1), stream.read(&mut byte)).await.unwrap();
             assert!(!read.is_ok_and(|read| read > 0));
         }
-        proxy.set(Traffic::Flows);
+        proxy.set(Traffic::Forward);
         let mut after = TcpStream::connect(proxy.address()).await.unwrap();
         after.write_all(b"new").await.unwrap();
         expect_response(&mut after, b"new").await;
@@ -198,17 +198,17 @@ mod tests {
     #[tokio::test]
     async fn end_of_a_connection_does_not_pass_during_a_stall() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let proxy = DroppingProxy::to(listener.local_addr().unwrap()).await.unwrap();
+        let proxy = FaultProxy::to(listener.local_addr().unwrap()).await.unwrap();
         let mut client = TcpStream::connect(proxy.address()).await.unwrap();
         client.write_all(b"x").await.unwrap();
         let (mut server, _) = listener.accept().await.unwrap();
         let mut byte = [0];
         server.read_exact(&mut byte).await.unwrap();
-        proxy.set(Traffic::Stands);
+        proxy.set(Traffic::Stall);
         drop(client);
         let read = tokio::time::timeout(Duration::from_millis(200), server.read(&mut byte)).await;
         assert!(read.is_err(), "{read:?}");
-        proxy.set(Traffic::Flows);
+        proxy.set(Traffic::Forward);
         let read = tokio::time::timeout(Duration::from_mins(1), server.read(&mut byte)).await;
         assert_eq!(read.unwrap().unwrap(), 0);
     }

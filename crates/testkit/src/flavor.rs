@@ -8,7 +8,7 @@ use rustix::process::geteuid;
 
 use crate::process::killed_with_parent;
 use crate::server_error::ServerError;
-use crate::setup;
+use crate::toolchain;
 
 /// Database server flavor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -37,18 +37,18 @@ impl Flavor {
     pub(crate) fn command(self) -> Result<Command, ServerError> {
         match self {
             Self::MariaDb => {
-                let program = PathBuf::from(setup::MARIADBD);
+                let program = PathBuf::from(toolchain::MARIADBD);
                 self.ensure_installed(&program)?;
                 let mut command = killed_with_parent(&program);
                 command.arg("--no-defaults").args(root_arguments());
-                let plugins = setup::mariadb_plugins();
+                let plugins = toolchain::mariadb_plugins();
                 if plugins.exists() {
                     command.arg(format!("--plugin-dir={}", plugins.display()));
                 }
                 Ok(command)
             }
             Self::MySql => {
-                let root = setup::mysql_root();
+                let root = toolchain::mysql_root();
                 let inside = |path: &str| root.join(path);
                 let loader = inside("usr/lib64/ld-linux-x86-64.so.2");
                 let loader = if loader.exists() { loader } else { inside("lib64/ld-linux-x86-64.so.2") };

@@ -22,13 +22,13 @@ pub(crate) const PROGRAM_NAME: &str = "clew-testkit";
 const MAX_CONCURRENT_LOGINS: usize = 64;
 
 /// Opens `count` sessions of root.
-pub async fn idle_sessions(server: &Server, count: usize) -> io::Result<IdleSessions> {
-    idle_sessions_of(server, "root", count).await
+pub async fn open_idle_sessions(server: &Server, count: usize) -> io::Result<IdleSessions> {
+    open_idle_sessions_of(server, "root", count).await
 }
 
 /// Opens `count` sessions of an account without a password.
-pub async fn idle_sessions_of(server: &Server, user: &'static str, count: usize) -> io::Result<IdleSessions> {
-    allow_open_files(u64::try_from(count).unwrap_or(u64::MAX).saturating_add(1000))?;
+pub async fn open_idle_sessions_of(server: &Server, user: &'static str, count: usize) -> io::Result<IdleSessions> {
+    raise_open_file_limit(u64::try_from(count).unwrap_or(u64::MAX).saturating_add(1000))?;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
     let mut opening = JoinSet::new();
     let mut sessions = Vec::with_capacity(count);
@@ -38,7 +38,7 @@ pub async fn idle_sessions_of(server: &Server, user: &'static str, count: usize)
         {
             sessions.push(opened.map_err(io::Error::other)??);
         }
-        opening.spawn(RawSession::open_as(PROGRAM_NAME, address, user, None, Charset::Utf8mb4));
+        opening.spawn(RawSession::open_with_program_name(PROGRAM_NAME, address, user, None, Charset::Utf8mb4));
     }
     while let Some(opened) = opening.join_next().await {
         sessions.push(opened.map_err(io::Error::other)??);
@@ -47,7 +47,7 @@ pub async fn idle_sessions_of(server: &Server, user: &'static str, count: usize)
 }
 
 /// Raises the limit of open files of this process and its children to at least `count`.
-pub fn allow_open_files(count: u64) -> io::Result<()> {
+pub fn raise_open_file_limit(count: u64) -> io::Result<()> {
     let limit = getrlimit(Resource::Nofile);
     if limit.current.is_none_or(|current| current >= count) {
         return Ok(());

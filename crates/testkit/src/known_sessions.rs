@@ -35,7 +35,7 @@ pub struct ExpectedSession {
     /// Open transaction.
     pub transaction: Option<ExpectedTransaction>,
     /// True if state and transaction are [`OddSessions::GAP`] older than those of the sessions that open later.
-    pub old: bool,
+    pub is_old: bool,
 }
 
 /// Expected open transaction.
@@ -60,7 +60,7 @@ pub struct ObservedTransaction {
 
 /// Open sessions with known contents. Dropping this closes them; the server notices seconds later if it runs a sleep.
 #[derive(Debug)]
-pub struct OddSessions {
+pub struct KnownSessions {
     /// Expected rows of all sessions.
     pub truth: Vec<ExpectedSession>,
     open: Vec<RawSession>,
@@ -69,7 +69,7 @@ pub struct OddSessions {
 /// Time limit until the sessions have reached their states.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(30);
 
-impl OddSessions {
+impl KnownSessions {
     /// Number of sessions.
     pub const COUNT: usize = 60;
     /// Age difference between the old and the young sessions, in seconds.
@@ -101,13 +101,13 @@ impl OddSessions {
         let mut session = RawSession::open(address, definition.user, definition.database, definition.charset).await?;
         for statement in definition.before {
             if statement.starts_with("SELECT") {
-                session.read(statement).await?;
+                session.query(statement).await?;
             } else {
-                session.run(statement).await?;
+                session.execute(statement).await?;
             }
         }
         if let Some(statement) = &definition.statement {
-            session.begin(&statement.sent).await?;
+            session.send_statement(&statement.sent).await?;
         }
         self.truth.push(ExpectedSession {
             id: session.id,
@@ -121,7 +121,7 @@ impl OddSessions {
                 ExpectedText::Bytes(bytes) => bytes.clone(),
             }),
             transaction: definition.transaction,
-            old: definition.age == Age::Old,
+            is_old: definition.age == Age::Old,
         });
         self.open.push(session);
         Ok(())

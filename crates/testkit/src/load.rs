@@ -7,7 +7,7 @@ use mysql_async::prelude::Queryable;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use crate::idle::{IdleSessions, idle_sessions};
+use crate::idle::{IdleSessions, open_idle_sessions};
 use crate::raw_client::RawSession;
 use crate::server::Server;
 
@@ -48,13 +48,13 @@ impl Load {
     pub async fn start(server: &Server, size: LoadSize) -> io::Result<Self> {
         server.run(&SETUP_STATEMENTS).await.map_err(io::Error::other)?;
         server.run(&[&insert_statement(size.transactions)]).await.map_err(io::Error::other)?;
-        let mut sessions = idle_sessions(server, size.sessions).await?;
+        let mut sessions = open_idle_sessions(server, size.sessions).await?;
         let holding = size.transactions.saturating_sub(size.waiters);
         let mut all = std::mem::take(&mut sessions.sessions).into_iter();
         sessions.sessions = begin_transactions(all.by_ref().take(holding)).await?;
         for mut session in all.by_ref().take(size.waiters) {
-            session.run("BEGIN").await?;
-            session.begin(b"UPDATE clew_load.orders SET state = 2 WHERE id = 0").await?;
+            session.execute("BEGIN").await?;
+            session.send_statement(b"UPDATE clew_load.orders SET state = 2 WHERE id = 0").await?;
             sessions.sessions.push(session);
         }
         sessions.sessions.extend(all);
@@ -101,8 +101,8 @@ async fn begin_transactions(sessions: impl Iterator<Item = RawSession>) -> io::R
     let mut opening = JoinSet::new();
     for (row, mut session) in sessions.enumerate() {
         opening.spawn(async move {
-            session.run("BEGIN").await?;
-            session.run(&format!("UPDATE clew_load.orders SET state = 1 WHERE id = {row}")).await?;
+            session.execute("BEGIN").await?;
+            session.execute(&format!("UPDATE clew_load.orders SET state = 1 WHERE id = {row}")).await?;
             io::Result::Ok((row, session))
         });
     }

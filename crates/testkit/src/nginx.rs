@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 use crate::process::{Process, terminated_with_parent};
 use crate::server::{MAX_START_ATTEMPTS, free_port};
 use crate::server_error::ServerError;
-use crate::setup;
+use crate::toolchain;
 
 /// Time limit of the start.
 const START_TIMEOUT: Duration = Duration::from_secs(10);
@@ -44,7 +44,7 @@ impl Nginx {
 
     async fn try_start(http: &impl Fn(SocketAddr) -> String) -> Result<Self, ServerError> {
         let failed = |doing| move |source| ServerError::Io { doing, source };
-        let program = setup::nginx();
+        let program = toolchain::nginx();
         if !program.exists() {
             return Err(ServerError::Missing { server: "nginx", program });
         }

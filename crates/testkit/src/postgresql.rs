@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep};
 use crate::process::Process;
 use crate::server::{MAX_START_ATTEMPTS, START_TIMEOUT, free_port};
 use crate::server_error::ServerError;
-use crate::{datadir_template, setup};
+use crate::{datadir_template, toolchain};
 
 /// A running PostgreSQL with its own data directory, port and socket.
 /// Dropping this stops the server and removes its data.
@@ -67,7 +67,7 @@ impl PostgreSql {
 
     async fn try_start(tls: Option<(&str, &str)>) -> Result<Self, ServerError> {
         let io = |doing| move |source| ServerError::Io { doing, source };
-        let program = Path::new(setup::POSTGRESQL).join("postgres");
+        let program = Path::new(toolchain::POSTGRESQL).join("postgres");
         if !program.exists() {
             return Err(ServerError::Missing { server: TEMPLATE_NAME, program });
         }
@@ -105,7 +105,7 @@ impl PostgreSql {
     }
 
     fn is_ready(&self) -> Result<bool, ServerError> {
-        let status = Command::new(Path::new(setup::POSTGRESQL).join("pg_isready"))
+        let status = Command::new(Path::new(toolchain::POSTGRESQL).join("pg_isready"))
             .arg("--quiet")
             .arg("--host")
             .arg(self.folder.path())
@@ -164,12 +164,12 @@ impl PostgreSql {
     /// Returns the URL of the superuser, who needs no password, and of an empty database.
     #[must_use]
     pub fn url(&self) -> String {
-        self.url_of("postgres")
+        self.database_url("postgres")
     }
 
     /// Returns the URL of another database.
     #[must_use]
-    pub fn url_of(&self, database: &str) -> String {
+    pub fn database_url(&self, database: &str) -> String {
         format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
     }
 
@@ -201,7 +201,7 @@ fn spawn(folder: &Path, port: u16, with_tls: bool) -> Result<Process, ServerErro
     let io = |doing| move |source| ServerError::Io { doing, source };
     let log = File::options().create(true).append(true).open(folder.join("log")).map_err(io("write a file"))?;
     let mut command = as_postgres_user();
-    command.arg(Path::new(setup::POSTGRESQL).join("postgres"));
+    command.arg(Path::new(toolchain::POSTGRESQL).join("postgres"));
     command.arg("-D").arg(folder.join("data")).arg("-c").arg(format!("port={port}"));
     command.arg("-c").arg(format!("unix_socket_directories={}", folder.display()));
     for setting in SETTINGS.into_iter().chain(with_tls.then_some("ssl=on")) {
@@ -245,7 +245,7 @@ fn initialize(folder: &Path) -> Result<(), ServerError> {
     chown_to_postgres(staging.path())?;
     let data = staging.path().join("data");
     let mut command = as_postgres_user();
-    command.arg(Path::new(setup::POSTGRESQL).join("initdb")).arg("-D").arg(&data);
+    command.arg(Path::new(toolchain::POSTGRESQL).join("initdb")).arg("-D").arg(&data);
     command.args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "--wal-segsize=1"]);
     datadir_template::run_command(&mut command, "make PostgreSQL's data directory")?;
     datadir_template::copy_folder(&data, folder)

@@ -48,7 +48,7 @@ impl RawSession {
     }
 
     /// Opens a session with a program name of less than 200 bytes.
-    pub async fn open_as(
+    pub async fn open_with_program_name(
         program: &str,
         server: SocketAddr,
         user: &str,
@@ -100,15 +100,15 @@ impl RawSession {
     }
 
     /// Runs a statement without rows and waits for its end.
-    pub async fn run(&mut self, statement: &str) -> io::Result<()> {
-        self.begin(statement.as_bytes()).await?;
+    pub async fn execute(&mut self, statement: &str) -> io::Result<()> {
+        self.send_statement(statement.as_bytes()).await?;
         let answer = self.receive().await?;
         expect_ok(&answer)
     }
 
     /// Runs a statement with rows and reads all of them.
-    pub async fn read(&mut self, statement: &str) -> io::Result<()> {
-        self.begin(statement.as_bytes()).await?;
+    pub async fn query(&mut self, statement: &str) -> io::Result<()> {
+        self.send_statement(statement.as_bytes()).await?;
         self.skip_rows().await
     }
 
@@ -127,7 +127,7 @@ impl RawSession {
     }
 
     /// Waits for the response to a statement sent by [`RawSession::begin`].
-    pub async fn answer(&mut self) -> io::Result<()> {
+    pub async fn wait_for_response(&mut self) -> io::Result<()> {
         let first = self.receive().await?;
         match first.first() {
             Some(0x00) => Ok(()),
@@ -137,7 +137,7 @@ impl RawSession {
     }
 
     /// Sends a statement of arbitrary bytes without waiting for the response.
-    pub async fn begin(&mut self, statement: &[u8]) -> io::Result<()> {
+    pub async fn send_statement(&mut self, statement: &[u8]) -> io::Result<()> {
         self.send(&[&[COM_QUERY], statement].concat(), 0).await
     }
 

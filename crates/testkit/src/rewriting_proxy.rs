@@ -105,7 +105,7 @@ impl RewritingProxy {
     }
 
     /// Waits until the current rewrite holds a packet or a response.
-    pub async fn held(&self) {
+    pub async fn wait_until_held(&self) {
         // The wait cannot fail, because this proxy owns the sender.
         let _ = self.state.held.subscribe().wait_for(|held| *held).await;
     }

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::process::{Process, killed_with_parent};
 use crate::server::{MAX_START_ATTEMPTS, START_TIMEOUT};
 use crate::server_error::ServerError;
-use crate::setup;
+use crate::toolchain;
 
 /// A running S3 server with the bucket [`S3Server::BUCKET`]. Dropping this kills the server and removes its objects.
 #[derive(Debug)]
@@ -33,9 +33,9 @@ impl S3Server {
     /// Name of the existing bucket.
     pub const BUCKET: &str = "results";
     /// Access key with all permissions, and its secret.
-    pub const OWNER: (&str, &str) = ("AKCLEWOWNER", "the-secret-of-the-owner");
+    pub const OWNER_KEY: (&str, &str) = ("AKCLEWOWNER", "the-secret-of-the-owner");
     /// Access key with read and list permissions, and its secret.
-    pub const READER: (&str, &str) = ("AKCLEWREADER", "the-secret-of-the-reader");
+    pub const READER_KEY: (&str, &str) = ("AKCLEWREADER", "the-secret-of-the-reader");
 
     /// Starts a server and waits until it is writable. The kernel kills the server when the calling thread exits.
     pub async fn start() -> Result<Self, ServerError> {
@@ -156,7 +156,7 @@ impl Drop for S3Server {
 }
 
 fn spawn(folder: &TempDir, ports: &Ports) -> Result<Process, ServerError> {
-    let program = setup::seaweedfs();
+    let program = toolchain::seaweedfs();
     if !program.exists() {
         return Err(ServerError::Missing { server: "SeaweedFS", program });
     }
@@ -205,8 +205,8 @@ fn identity_config() -> String {
             r#"{{"name":"{name}","credentials":[{{"accessKey":"{key}","secretKey":"{secret}"}}],"actions":[{actions}]}}"#
         )
     };
-    let owner = identity("owner", S3Server::OWNER, r#""Admin""#);
-    let reader = identity("reader", S3Server::READER, r#""Read","List""#);
+    let owner = identity("owner", S3Server::OWNER_KEY, r#""Admin""#);
+    let reader = identity("reader", S3Server::READER_KEY, r#""Read","List""#);
     format!(r#"{{"identities":[{owner},{reader}]}}"#)
 }
 

@@ -32,9 +32,9 @@ pub struct Scenario {
     /// Expected resource of each waiter, as Clew prints it. [`ANY_WAITER`] stands for all other waiters.
     resources: Vec<(&'static str, &'static str)>,
     /// Root blocker after the first root was killed, if the kill unblocks no session.
-    pub left: Option<&'static str>,
+    pub root_after_kill: Option<&'static str>,
     /// Reason why a root cannot be killed, and its remedy, if such a root exists.
-    pub not_killed: Option<&'static str>,
+    pub unkillable_reason: Option<&'static str>,
 }
 
 /// Both flavors.
@@ -86,8 +86,8 @@ impl Scenario {
             waits: waits.into(),
             roots: roots.to_owned(),
             resources: vec![(ANY_WAITER, resource)],
-            left: None,
-            not_killed: None,
+            root_after_kill: None,
+            unkillable_reason: None,
         }
     }
 
@@ -99,13 +99,13 @@ impl Scenario {
 
     /// Declares that killing the first root unblocks no session, because its locks pass to another root.
     fn with_next_root(mut self, root: &'static str) -> Self {
-        self.left = Some(root);
+        self.root_after_kill = Some(root);
         self
     }
 
     /// Declares that a root cannot be killed.
     fn not_killed(mut self, reason: &'static str) -> Self {
-        self.not_killed = Some(reason);
+        self.unkillable_reason = Some(reason);
         self
     }
 
@@ -123,7 +123,7 @@ impl Scenario {
 
     /// Returns the resource that a waiter waits for.
     #[must_use]
-    pub fn on(&self, waiter: &str) -> &'static str {
+    pub fn resource_of(&self, waiter: &str) -> &'static str {
         let resource_of =
             |name: &str| self.resources.iter().find(|(waiter, _)| *waiter == name).map(|(_, resource)| *resource);
         resource_of(waiter).or_else(|| resource_of(ANY_WAITER)).unwrap_or_default()

@@ -194,7 +194,7 @@ impl Server {
     }
 
     /// Waits until no other session of root exists. Closed connections stay in the session list for a moment.
-    pub async fn wait_until_alone(&self) -> mysql_async::Result<()> {
+    pub async fn wait_until_no_other_root_session(&self) -> mysql_async::Result<()> {
         let others = match self.flavor {
             Flavor::MariaDb => {
                 "SELECT COUNT(*) FROM information_schema.processlist WHERE user = 'root' AND id <> CONNECTION_ID()"

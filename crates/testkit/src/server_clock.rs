@@ -10,7 +10,7 @@ use std::{fs, io};
 use tempfile::TempDir;
 
 use crate::server_error::ServerError;
-use crate::setup;
+use crate::toolchain;
 
 /// A settable clock.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ impl ServerClock {
 
     /// Returns the environment variables of a server with this clock.
     pub(crate) fn environment(&self) -> Result<Vec<(&'static str, OsString)>, ServerError> {
-        let library = setup::faketime().ok_or_else(|| ServerError::Missing {
+        let library = toolchain::faketime().ok_or_else(|| ServerError::Missing {
             server: "libfaketime (Debian package faketime)",
             program: PathBuf::from("/usr/lib/…/faketime/libfaketimeMT.so.1"),
         })?;

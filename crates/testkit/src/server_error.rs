@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::setup;
+use crate::toolchain;
 
 /// Error of a private server.
 #[derive(Debug, thiserror::Error)]
@@ -18,7 +18,7 @@ pub enum ServerError {
     },
     /// The directory of installed servers is not usable.
     #[error(transparent)]
-    Setup(#[from] setup::SetupError),
+    Setup(#[from] toolchain::SetupError),
     /// A file or process operation failed.
     #[error("could not {doing}: {source}")]
     Io {

@@ -13,7 +13,7 @@ use crate::server::Server;
 
 /// A gate before a server. Dropping this closes all of its connections.
 #[derive(Debug)]
-pub struct Gate {
+pub struct StatementGate {
     port: u16,
     state: Arc<State>,
     accepting: JoinHandle<()>,
@@ -27,7 +27,7 @@ struct State {
     open: watch::Sender<bool>,
 }
 
-impl Gate {
+impl StatementGate {
     /// Starts a gate that holds every statement with these words. Earlier statements pass.
     pub async fn before(server: &Server, words: &'static str) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
@@ -55,7 +55,7 @@ impl Gate {
     }
 }
 
-impl Drop for Gate {
+impl Drop for StatementGate {
     fn drop(&mut self) {
         self.accepting.abort();
     }

@@ -80,20 +80,20 @@ async fn statements_have_the_requested_size() {
 
 #[tokio::test]
 async fn faults_occur_after_the_configured_session() {
-    for (fault, comes) in [(Fault::DropsAfter(4), 4), (Fault::LiesAfter(2), 2), (Fault::DropsAfter(0), 0)] {
+    for (fault, comes) in [(Fault::CloseAfter(4), 4), (Fault::InvalidPacketAfter(2), 2), (Fault::CloseAfter(0), 0)] {
         let fake = FakeServer::start(FakeOptions { sessions: 9, transactions: 0, fault }).await.unwrap();
         let (count, ended) = count_sessions(&mut connect(&fake).await.unwrap()).await;
         assert_eq!(count, comes, "{fault:?}");
         assert!(ended.is_err(), "{fault:?}");
     }
-    let slow = Fault::Drips(Duration::from_millis(1));
+    let slow = Fault::DelayPerRow(Duration::from_millis(1));
     let fake = FakeServer::start(FakeOptions { sessions: 9, transactions: 0, fault: slow }).await.unwrap();
     assert_eq!(count_sessions(&mut connect(&fake).await.unwrap()).await.0, 9);
 }
 
 #[tokio::test]
 async fn dropping_the_server_ends_a_stalled_list() {
-    let options = FakeOptions { sessions: 9, transactions: 0, fault: Fault::StallsAfter(3) };
+    let options = FakeOptions { sessions: 9, transactions: 0, fault: Fault::StallAfter(3) };
     let fake = FakeServer::start(options).await.unwrap();
     let mut connection = connect(&fake).await.unwrap();
     let counting = tokio::spawn(async move { count_sessions(&mut connection).await });
@@ -106,7 +106,7 @@ async fn dropping_the_server_ends_a_stalled_list() {
 
 #[tokio::test]
 async fn login_faults_reject_the_driver() {
-    for fault in [Fault::HangUp, Fault::TooManyConnections, Fault::Says(b"SSH-2.0-OpenSSH_9.2p1\r\n")] {
+    for fault in [Fault::CloseOnConnect, Fault::TooManyConnections, Fault::RawGreeting(b"SSH-2.0-OpenSSH_9.2p1\r\n")] {
         let fake = FakeServer::start(FakeOptions { fault, ..FakeOptions::default() }).await.unwrap();
         let error = connect(&fake).await.unwrap_err();
         let refused = matches!(&error, Error::Server(error) if error.code == 1040);

@@ -73,9 +73,9 @@ async fn rewriting_proxy_holds_requests_and_responses() {
         let rewrite = Rewrite { effect: Some(("INSERT", effect)), ..Rewrite::default() };
         let proxy = RewritingProxy::start(address(&server), rewrite).await.unwrap();
         let mut session = RawSession::open(proxy.address(), "root", None, Charset::Utf8mb4).await.unwrap();
-        session.begin(b"INSERT INTO mysql.held VALUES (1)").await.unwrap();
-        proxy.held().await;
-        let mut answer = Box::pin(session.answer());
+        session.send_statement(b"INSERT INTO mysql.held VALUES (1)").await.unwrap();
+        proxy.wait_until_held().await;
+        let mut answer = Box::pin(session.wait_for_response());
         assert!(timeout(Duration::from_millis(200), &mut answer).await.is_err(), "{effect:?}");
         let rows: Option<u8> = control.query_first("SELECT COUNT(*) FROM mysql.held").await.unwrap();
         assert_eq!(rows, Some(reaches_server), "{effect:?}");
@@ -86,7 +86,7 @@ async fn rewriting_proxy_holds_requests_and_responses() {
     let rewrite = Rewrite { effect: Some(("DO 1", Effect::Delay(Duration::from_millis(5)))), ..Rewrite::default() };
     let proxy = RewritingProxy::start(address(&server), rewrite).await.unwrap();
     let mut session = RawSession::open(proxy.address(), "root", None, Charset::Utf8mb4).await.unwrap();
-    session.run("DO 1").await.unwrap();
+    session.execute("DO 1").await.unwrap();
 }
 
 #[tokio::test]
@@ -121,7 +121,7 @@ async fn restarted_server_resets_connection_ids_and_keeps_accounts() {
         let last = RawSession::open(address(&server), "app", None, Charset::Utf8mb4).await.unwrap().id;
         let (port, pid) = (server.port(), server.pid());
         server.kill().unwrap();
-        old.run("DO 1").await.unwrap_err();
+        old.execute("DO 1").await.unwrap_err();
         server.restart().await.unwrap();
         assert_eq!(server.port(), port);
         assert_ne!(server.pid(), pid);

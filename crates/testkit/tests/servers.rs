@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use clew_testkit::{Flavor, Load, LoadSize, OddSessions, Server, ServerOptions, idle_sessions};
+use clew_testkit::{Flavor, KnownSessions, Load, LoadSize, Server, ServerOptions, open_idle_sessions};
 use mysql_async::Row;
 use mysql_async::prelude::Queryable;
 
@@ -17,8 +17,8 @@ async fn process_list(server: &Server) -> Vec<Row> {
 
 async fn assert_known_sessions_are_listed(flavor: Flavor) {
     let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
-    let sessions = OddSessions::open(&server).await.unwrap();
-    assert_eq!(sessions.truth.len(), OddSessions::COUNT);
+    let sessions = KnownSessions::open(&server).await.unwrap();
+    assert_eq!(sessions.truth.len(), KnownSessions::COUNT);
     let rows = process_list(&server).await;
     for expected in &sessions.truth {
         let row = rows.iter().find(|row| row.get::<u64, _>(0) == Some(expected.id)).unwrap();
@@ -44,7 +44,7 @@ async fn assert_known_sessions_are_listed(flavor: Flavor) {
 }
 
 /// Compares states and changed rows with values that the server reports, by session.
-async fn assert_transactions_match(server: &Server, sessions: &OddSessions) {
+async fn assert_transactions_match(server: &Server, sessions: &KnownSessions) {
     let mut connection = server.connect().await.unwrap();
     let transactions: Vec<(u64, String, u64)> = connection
         .query("SELECT trx_mysql_thread_id, trx_state, trx_rows_modified FROM information_schema.innodb_trx")
@@ -78,7 +78,7 @@ async fn dropped_server_leaves_no_process_or_data() {
     for flavor in Flavor::ALL {
         let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
         let (process, folder) = (format!("/proc/{}", server.pid()), server.data_dir());
-        let sessions = idle_sessions(&server, 20).await.unwrap();
+        let sessions = open_idle_sessions(&server, 20).await.unwrap();
         assert!(process_list(&server).await.len() > sessions.sessions.len());
         assert!(std::path::Path::new(&process).exists() && folder.exists());
         drop(server);

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use clew_testkit::setup;
+use clew_testkit::toolchain;
 
 use crate::command::Command;
 use crate::workspace;
@@ -73,5 +73,5 @@ async fn version_line(program: &str, arguments: &[&str]) -> String {
 }
 
 async fn nginx_version() -> String {
-    version_line(&setup::nginx().to_string_lossy(), &["-v"]).await.replace("nginx version: ", "")
+    version_line(&toolchain::nginx().to_string_lossy(), &["-v"]).await.replace("nginx version: ", "")
 }

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use clew_testkit::{Flavor, Server, ServerOptions, allow_open_files, idle_sessions};
+use clew_testkit::{Flavor, Server, ServerOptions, open_idle_sessions, raise_open_file_limit};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use tokio::process::Child;
@@ -60,12 +60,12 @@ pub(super) async fn measure(bench: &Bench) -> Result<Vec<Measurement>, XtaskErro
 async fn measure_on_server(bench: &Bench, case: BenchCase, flavor: Flavor) -> Result<Measurement, XtaskError> {
     let step = Step::start("Starting the database server and filling its tables");
     let failed = |cause| XtaskError::Load { cause };
-    allow_open_files(10_000).map_err(failed)?;
+    raise_open_file_limit(10_000).map_err(failed)?;
     let options = ServerOptions { max_connections: 1200, arguments: server_arguments(flavor) };
     let server = bench.start_server(flavor, &options).await?;
     server.run(&["CREATE DATABASE clew_bench"]).await.map_err(|cause| failed(std::io::Error::other(cause)))?;
     sysbench(&server).args(["prepare"]).run_in_step(&step, Duration::from_mins(5)).await?;
-    let _idle = idle_sessions(&server, IDLE_SESSIONS).await.map_err(failed)?;
+    let _idle = open_idle_sessions(&server, IDLE_SESSIONS).await.map_err(failed)?;
     step.done();
 
     let step = Step::start(case.name);

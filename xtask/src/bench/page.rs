@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use clew_testkit::{Flavor, Load, LoadSize, RawSession, Server, ServerOptions, TEN_THOUSAND_SESSIONS, idle_sessions};
+use clew_testkit::{
+    Flavor, Load, LoadSize, RawSession, Server, ServerOptions, TEN_THOUSAND_SESSIONS, open_idle_sessions,
+};
 use serde_json::json;
 use tokio::task::JoinSet;
 
@@ -64,7 +66,7 @@ pub(super) async fn measure(bench: &Bench) -> Result<Vec<Measurement>, XtaskErro
     let _load = Load::start(&large, load).await.map_err(failed)?;
     let _busy = start_busy_sessions(&large).await?;
     let small = bench.start_server(Flavor::MySql, &ServerOptions::default()).await?;
-    let _few = idle_sessions(&small, FEW_SESSIONS).await.map_err(failed)?;
+    let _few = open_idle_sessions(&small, FEW_SESSIONS).await.map_err(failed)?;
     let inventory = Inventory::register(&bench.clew, &[large.url(), small.url()], 2).await?;
     let server = inventory.start_server(None).await?;
     step.done();
@@ -100,7 +102,8 @@ pub(super) async fn measure(bench: &Bench) -> Result<Vec<Measurement>, XtaskErro
 
 /// Opens sessions that run statements until the returned set is dropped.
 async fn start_busy_sessions(server: &Server) -> Result<JoinSet<std::io::Result<()>>, XtaskError> {
-    let sessions = idle_sessions(server, BUSY_SESSIONS).await.map_err(|cause| XtaskError::Load { cause })?.sessions;
+    let sessions =
+        open_idle_sessions(server, BUSY_SESSIONS).await.map_err(|cause| XtaskError::Load { cause })?.sessions;
     let mut busy = JoinSet::new();
     for (at, session) in sessions.into_iter().enumerate() {
         busy.spawn(run_statements(session, at));
@@ -110,7 +113,7 @@ async fn start_busy_sessions(server: &Server) -> Result<JoinSet<std::io::Result<
 
 async fn run_statements(mut session: RawSession, first: usize) -> std::io::Result<()> {
     for statement in WORK_STATEMENTS.iter().cycle().skip(first % WORK_STATEMENTS.len()) {
-        session.run(statement).await?;
+        session.execute(statement).await?;
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
     Ok(())

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use clew_client::{
-    Client, ClientError, CollectionStatus, Credentials, FileTarget, RequestId, SelectionRequest, Settings,
+    Client, ClientError, CollectionStatus, Credentials, FileSink, RequestId, SelectionRequest, Settings,
 };
 use clew_iam::signature::{self, RequestToSign};
 use clew_model::{InstanceId, NodeId};
@@ -97,7 +97,7 @@ impl Inventory {
         let process = self.deployment.start_server_with(arguments, CONFIGURATION).await?;
         let credentials = &self.deployment.credentials;
         let mut settings = Settings::default();
-        settings.poll = poll_interval.unwrap_or(settings.poll);
+        settings.poll_interval = poll_interval.unwrap_or(settings.poll_interval);
         let key = Credentials::access_key(parse_id(&credentials.access_key)?, credentials.secret_key.clone().into());
         let client = Client::builder(process.endpoint())
             .credentials(key)
@@ -132,7 +132,7 @@ impl RunningServer<'_> {
 
     /// Runs a collection until it is finished.
     pub(super) async fn collect(&self, node: &NodeRef) -> Result<RequestId, XtaskError> {
-        let started = self.client.collect(&node.instance, &node.node, &SelectionRequest::default()).await;
+        let started = self.client.start_collection(&node.instance, &node.node, &SelectionRequest::default()).await;
         let id = started.map_err(|cause| self.failed(cause))?;
         self.wait(node, &id).await?;
         Ok(id)
@@ -140,7 +140,8 @@ impl RunningServer<'_> {
 
     /// Waits until a collection is finished.
     pub(super) async fn wait(&self, node: &NodeRef, id: &RequestId) -> Result<(), XtaskError> {
-        let waited = self.client.wait(&node.instance, &node.node, id, COLLECTION_TIMEOUT, |_, _| {}).await;
+        let waited =
+            self.client.wait_for_collection(&node.instance, &node.node, id, COLLECTION_TIMEOUT, |_, _| {}).await;
         match waited.map_err(|cause| self.failed(cause))? {
             CollectionStatus::Finished => Ok(()),
             status => Err(XtaskError::UnexpectedOutput {
@@ -170,7 +171,7 @@ impl RunningServer<'_> {
             }
             let client = self.client.clone();
             submissions.spawn(async move {
-                let started = client.collect(&node.instance, &node.node, &SelectionRequest::default()).await;
+                let started = client.start_collection(&node.instance, &node.node, &SelectionRequest::default()).await;
                 started.map(|id| (at, id))
             });
         }
@@ -192,7 +193,7 @@ impl RunningServer<'_> {
 
     /// Downloads a result to a file. Returns its size in bytes.
     pub(super) async fn download(&self, node: &NodeRef, id: &RequestId, to: &Path) -> Result<u64, XtaskError> {
-        let mut file = FileTarget::create(to).await.map_err(|cause| XtaskError::File {
+        let mut file = FileSink::create(to).await.map_err(|cause| XtaskError::File {
             operation: "create",
             path: to.to_owned(),
             cause,
@@ -242,7 +243,7 @@ impl RunningServer<'_> {
         let NodeRef { instance, node } = node;
         let path = format!("/v3/{project}/instances/{instance}/nodes/{node}/{resource}");
         let query = format!("request_id={}", signature::encode(id.as_str()));
-        let date = signature::date(Timestamp::now());
+        let date = signature::format_date(Timestamp::now());
         let mut headers = vec![
             ("host".to_owned(), self.address().to_owned()),
             ("content-type".to_owned(), "application/json".to_owned()),

@@ -58,7 +58,7 @@ pub(super) async fn measure(bench: &Bench) -> Result<Vec<Measurement>, XtaskErro
     let step = Step::start("Starting PostgreSQL, S3 and a fleet");
     let (metadata, results) = tokio::join!(PostgreSql::start(), S3Server::start());
     let (metadata, results) = (metadata?, results?);
-    let options = FakeOptions { sessions: 20, transactions: 5, fault: Fault::Lags(LATENCY) };
+    let options = FakeOptions { sessions: 20, transactions: 5, fault: Fault::DelayPerResponse(LATENCY) };
     let fleet = FakeFleet::start(NODES, options).await.map_err(|cause| XtaskError::Load { cause })?;
     let urls: Vec<String> = fleet.nodes().iter().map(FakeServer::url).collect();
     let deployment = Deployment::init_with(&bench.clew, backend_environment(&metadata, &results)).await?;
@@ -79,7 +79,7 @@ pub(super) async fn measure(bench: &Bench) -> Result<Vec<Measurement>, XtaskErro
 }
 
 fn backend_environment(metadata: &PostgreSql, results: &S3Server) -> Vec<(&'static str, String)> {
-    let (key, secret) = S3Server::OWNER;
+    let (key, secret) = S3Server::OWNER_KEY;
     vec![
         ("CLEW_METADATA", metadata.url()),
         ("CLEW_RESULTS", format!("s3://{}/clew", S3Server::BUCKET)),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
-use clew_iam::policy::Model;
+use clew_iam::policy::PolicyModel;
 use clew_model::{DomainId, ProjectId};
 use clew_store::{Attachment, Grantee, PolicyRef};
 use http::StatusCode;
@@ -13,13 +13,13 @@ use utoipa::ToSchema;
 
 use super::policies::{self, ResolvedPolicy};
 use super::{groups, not_found, projects, require_read, require_write, users};
-use crate::Service;
+use crate::AppState;
 use crate::body::Body;
 use crate::caller::Caller;
+use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::page::{self, PageParameters};
 use crate::query::Query;
-use crate::refusal::{ErrorBody, Refusal};
 
 /// A page of a policy's attachments.
 #[derive(Serialize, ToSchema)]
@@ -80,16 +80,16 @@ pub(crate) enum GranteeKind {
     params(("name" = String, Path), PageParameters),
     responses((status = 200, description = "A page of users and groups", body = AttachmentPage)))]
 pub(crate) async fn list(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     Path(name): Path<String>,
     RawQuery(query): RawQuery,
-) -> Result<Json<AttachmentPage>, Refusal> {
+) -> Result<Json<AttachmentPage>, ApiError> {
     let domain = require_read(&service, &caller)?;
-    let page = page::asked(query.as_deref())?;
+    let page = page::parse_page(query.as_deref())?;
     let policy = policies::find(&service, domain, &name).await?.reference();
     let attachments = attachment_views(&service, domain, &policy).await?;
-    let (attachments, total_count) = page::cut(attachments, page, |view| view);
+    let (attachments, total_count) = page::slice_page(attachments, page, |view| view);
     Ok(Json(AttachmentPage { attachments, total_count }))
 }
 
@@ -102,18 +102,18 @@ pub(crate) async fn list(
         (status = 409, description = "A user or group would exceed the policy limits", body = ErrorBody)
     ))]
 pub(crate) async fn attach(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     Path(name): Path<String>,
     body: Bytes,
-) -> Result<StatusCode, Refusal> {
+) -> Result<StatusCode, ApiError> {
     let (domain, origin) = require_write(&service, &caller)?;
     let body = Body::parse(&body, &["user_id", "group_id", "project_id"])?;
     let policy = policies::find(&service, domain, &name).await?;
     let grantee = match (body.get::<String>("user_id")?, body.get::<String>("group_id")?) {
         (Some(id), None) => Grantee::User(users::find(&service, &caller, &id).await?.id),
         (None, Some(id)) => Grantee::Group(groups::find(&service, &caller, &id).await?.id),
-        _ => return Err(Refusal::parameter("attachment-grantee", Vec::new())),
+        _ => return Err(ApiError::parameter("attachment-grantee", Vec::new())),
     };
     let project = find_project(&service, &caller, body.get::<String>("project_id")?.as_deref()).await?;
     check_model(&policy, &grantee, project.as_ref())?;
@@ -131,11 +131,11 @@ pub(crate) async fn attach(
     ),
     responses((status = 204, description = "Detached")))]
 pub(crate) async fn detach(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     Path((name, kind, id)): Path<(String, String, String)>,
     RawQuery(query): RawQuery,
-) -> Result<StatusCode, Refusal> {
+) -> Result<StatusCode, ApiError> {
     let (domain, origin) = require_write(&service, &caller)?;
     let query = Query::parse(query.as_deref())?;
     let policy = policies::find(&service, domain, &name).await?.reference();
@@ -151,7 +151,7 @@ pub(crate) async fn detach(
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn find_project(service: &Service, caller: &Caller, id: Option<&str>) -> Result<Option<ProjectId>, Refusal> {
+async fn find_project(service: &AppState, caller: &Caller, id: Option<&str>) -> Result<Option<ProjectId>, ApiError> {
     match id {
         Some(id) => Ok(Some(projects::find(service, caller, id).await?.id)),
         None => Ok(None),
@@ -162,20 +162,20 @@ async fn find_project(service: &Service, caller: &Caller, id: Option<&str>) -> R
 ///
 /// A role-based policy can be attached to groups, in all projects or in one.
 /// An identity policy can be attached to users and groups, in all projects only.
-fn check_model(policy: &ResolvedPolicy, grantee: &Grantee, project: Option<&ProjectId>) -> Result<(), Refusal> {
+fn check_model(policy: &ResolvedPolicy, grantee: &Grantee, project: Option<&ProjectId>) -> Result<(), ApiError> {
     match (policy.model(), grantee, project) {
-        (Model::RoleBased, Grantee::User(_), _) => Err(Refusal::parameter("attachment-role-user", Vec::new())),
-        (Model::IdentityBased, _, Some(_)) => Err(Refusal::parameter("attachment-identity-project", Vec::new())),
+        (PolicyModel::RoleBased, Grantee::User(_), _) => Err(ApiError::parameter("attachment-role-user", Vec::new())),
+        (PolicyModel::IdentityBased, _, Some(_)) => Err(ApiError::parameter("attachment-identity-project", Vec::new())),
         _ => Ok(()),
     }
 }
 
 /// Returns the attachments of a policy in the domain. A system policy can also have attachments in other domains.
 async fn attachment_views(
-    service: &Service,
+    service: &AppState,
     domain: &DomainId,
     policy: &PolicyRef,
-) -> Result<Vec<AttachmentView>, Refusal> {
+) -> Result<Vec<AttachmentView>, ApiError> {
     let users = service.store.users_of(domain).await?.into_iter().map(|user| (user.id, user.name));
     let groups = service.store.groups_of(domain).await?.into_iter().map(|group| (group.id, group.name));
     let (users, groups): (HashMap<_, _>, HashMap<_, _>) = (users.collect(), groups.collect());
@@ -192,5 +192,5 @@ async fn attachment_views(
             }
         })
     };
-    Ok(service.store.attachments_of(policy).await?.into_iter().filter_map(view).collect())
+    Ok(service.store.attachments_of_policy(policy).await?.into_iter().filter_map(view).collect())
 }

@@ -14,10 +14,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::require_administrator;
-use crate::Service;
+use crate::AppState;
 use crate::caller::Caller;
+use crate::error::ApiError;
 use crate::json::Json;
-use crate::refusal::Refusal;
 use query::{AuditParameters, RowsParameters, RowsQuery};
 use wire::AuditRow;
 
@@ -61,17 +61,17 @@ pub(crate) struct AuditProblemView {
 #[utoipa::path(get, path = "/clew/v1/audit", tag = "administration", params(AuditParameters, RowsParameters),
     responses((status = 200, description = "A page of rows", body = AuditPage)))]
 pub(crate) async fn list(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     RawQuery(query): RawQuery,
-) -> Result<Json<AuditPage>, Refusal> {
+) -> Result<Json<AuditPage>, ApiError> {
     let filter = domain_filter(&service, &caller)?;
     let RowsQuery { filter, newest_first, after, limit } = query::parse_rows_query(query.as_deref(), filter)?;
     // One extra row shows whether another page exists.
     let mut records = if newest_first {
-        service.store.newest_audit(&filter, after.unwrap_or(i64::MAX), limit + 1).await?
+        service.store.audit_rows_before(&filter, after.unwrap_or(i64::MAX), limit + 1).await?
     } else {
-        service.store.audit(&filter, after.unwrap_or(0), limit + 1).await?
+        service.store.audit_rows_after(&filter, after.unwrap_or(0), limit + 1).await?
     };
     let has_more = records.len() > limit as usize;
     records.truncate(limit as usize);
@@ -83,10 +83,10 @@ pub(crate) async fn list(
 #[utoipa::path(get, path = "/clew/v1/audit/export", tag = "administration", params(AuditParameters),
     responses((status = 200, description = "Rows, oldest first", body = AuditRow, content_type = "application/x-ndjson")))]
 pub(crate) async fn export(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     RawQuery(query): RawQuery,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ApiError> {
     let filter = query::parse_filter(query.as_deref(), domain_filter(&service, &caller)?)?;
     let lines = export::stream_lines(service.store.clone(), filter).await?;
     let headers =
@@ -98,10 +98,10 @@ pub(crate) async fn export(
 #[utoipa::path(get, path = "/clew/v1/audit/verify", tag = "administration",
     responses((status = 200, description = "The result", body = AuditVerificationAnswer)))]
 pub(crate) async fn verify(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
-) -> Result<Json<AuditVerificationAnswer>, Refusal> {
-    caller.domain_action(&service, Action::READ_AUDIT)?;
+) -> Result<Json<AuditVerificationAnswer>, ApiError> {
+    caller.require_domain_action(&service, Action::READ_AUDIT)?;
     require_administrator(&caller)?;
     let report = service.store.verify_audit(&[]).await?;
     let intact = report.is_sound();
@@ -120,7 +120,7 @@ pub(crate) async fn verify(
 }
 
 /// Returns the filter for the caller's domain. Fails unless the caller may read the audit.
-fn domain_filter(service: &Service, caller: &Caller) -> Result<AuditFilter, Refusal> {
-    caller.domain_action(service, Action::READ_AUDIT)?;
+fn domain_filter(service: &AppState, caller: &Caller) -> Result<AuditFilter, ApiError> {
+    caller.require_domain_action(service, Action::READ_AUDIT)?;
     Ok(AuditFilter { domain: Some(caller.principal.domain_id.clone()), ..AuditFilter::default() })
 }

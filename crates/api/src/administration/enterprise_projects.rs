@@ -8,12 +8,12 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{not_found, require_read, require_write, validation};
-use crate::Service;
+use crate::AppState;
 use crate::body::Body;
 use crate::caller::Caller;
+use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::page::{self, PageParameters};
-use crate::refusal::{ErrorBody, Refusal};
 
 /// A page of enterprise projects.
 #[derive(Serialize, ToSchema)]
@@ -59,14 +59,14 @@ pub(crate) struct EnterpriseProjectUpdate {
 #[utoipa::path(get, path = "/clew/v1/enterprise-projects", tag = "administration", params(PageParameters),
     responses((status = 200, description = "A page of enterprise projects: the default one first, then by name", body = EnterpriseProjectPage)))]
 pub(crate) async fn list(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     RawQuery(query): RawQuery,
-) -> Result<Json<EnterpriseProjectPage>, Refusal> {
+) -> Result<Json<EnterpriseProjectPage>, ApiError> {
     let domain = require_read(&service, &caller)?;
-    let page = page::asked(query.as_deref())?;
+    let page = page::parse_page(query.as_deref())?;
     let (enterprise_projects, total_count) =
-        page::cut(service.store.enterprise_projects(domain).await?, page, enterprise_project_view);
+        page::slice_page(service.store.enterprise_projects(domain).await?, page, enterprise_project_view);
     Ok(Json(EnterpriseProjectPage { enterprise_projects, total_count }))
 }
 
@@ -78,10 +78,10 @@ pub(crate) async fn list(
         (status = 409, description = "The name is in use", body = ErrorBody)
     ))]
 pub(crate) async fn create(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     body: Bytes,
-) -> Result<(StatusCode, Json<EnterpriseProjectView>), Refusal> {
+) -> Result<(StatusCode, Json<EnterpriseProjectView>), ApiError> {
     let (domain, origin) = require_write(&service, &caller)?;
     let body = Body::parse(&body, &["name", "description"])?;
     let (name, description) = (validation::read_name(&body)?, validation::read_description(&body)?.unwrap_or_default());
@@ -95,11 +95,11 @@ pub(crate) async fn create(
     request_body(content = EnterpriseProjectUpdate, content_type = "application/json"),
     responses((status = 200, description = "The enterprise project", body = EnterpriseProjectView)))]
 pub(crate) async fn update(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     Path(id): Path<String>,
     body: Bytes,
-) -> Result<Json<EnterpriseProjectView>, Refusal> {
+) -> Result<Json<EnterpriseProjectView>, ApiError> {
     let (domain, origin) = require_write(&service, &caller)?;
     let body = Body::parse(&body, &["description", "enabled"])?;
     let change =
@@ -110,7 +110,7 @@ pub(crate) async fn update(
     Ok(Json(enterprise_project_view(find(&service, &caller, &id).await?)))
 }
 
-async fn find(service: &Service, caller: &Caller, id: &str) -> Result<EnterpriseProject, Refusal> {
+async fn find(service: &AppState, caller: &Caller, id: &str) -> Result<EnterpriseProject, ApiError> {
     let all = service.store.enterprise_projects(&caller.principal.domain_id).await?;
     all.into_iter().find(|one| one.id == id).ok_or_else(|| not_found("enterprise project", id))
 }

@@ -8,12 +8,12 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{not_found, require_read, require_write, validation};
-use crate::Service;
+use crate::AppState;
 use crate::body::Body;
 use crate::caller::Caller;
+use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::page::{self, PageParameters};
-use crate::refusal::{ErrorBody, Refusal};
 
 /// A page of groups.
 #[derive(Serialize, ToSchema)]
@@ -61,13 +61,13 @@ pub(crate) struct GroupCreation {
 #[utoipa::path(get, path = "/clew/v1/groups", tag = "administration", params(PageParameters),
     responses((status = 200, description = "A page of groups, ordered by name", body = GroupPage)))]
 pub(crate) async fn list(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     RawQuery(query): RawQuery,
-) -> Result<Json<GroupPage>, Refusal> {
+) -> Result<Json<GroupPage>, ApiError> {
     let domain = require_read(&service, &caller)?;
-    let page = page::asked(query.as_deref())?;
-    let (groups, total_count) = page::cut(service.store.groups_of(domain).await?, page, group_view);
+    let page = page::parse_page(query.as_deref())?;
+    let (groups, total_count) = page::slice_page(service.store.groups_of(domain).await?, page, group_view);
     Ok(Json(GroupPage { groups, total_count }))
 }
 
@@ -79,10 +79,10 @@ pub(crate) async fn list(
         (status = 409, description = "The name is in use", body = ErrorBody)
     ))]
 pub(crate) async fn create(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     body: Bytes,
-) -> Result<(StatusCode, Json<GroupView>), Refusal> {
+) -> Result<(StatusCode, Json<GroupView>), ApiError> {
     let (domain, origin) = require_write(&service, &caller)?;
     let body = Body::parse(&body, &["name", "description"])?;
     let (name, description) = (validation::read_name(&body)?, validation::read_description(&body)?.unwrap_or_default());
@@ -94,10 +94,10 @@ pub(crate) async fn create(
 #[utoipa::path(get, path = "/clew/v1/groups/{group_id}", tag = "administration", params(("group_id" = String, Path)),
     responses((status = 200, description = "The group", body = GroupWithMembers)))]
 pub(crate) async fn show(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     Path(id): Path<String>,
-) -> Result<Json<GroupWithMembers>, Refusal> {
+) -> Result<Json<GroupWithMembers>, ApiError> {
     require_read(&service, &caller)?;
     let group = find(&service, &caller, &id).await?;
     let members = service.store.members_of(&group.id).await?;
@@ -108,10 +108,10 @@ pub(crate) async fn show(
 #[utoipa::path(delete, path = "/clew/v1/groups/{group_id}", tag = "administration", params(("group_id" = String, Path)),
     responses((status = 204, description = "Deleted")))]
 pub(crate) async fn remove(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     Path(id): Path<String>,
-) -> Result<StatusCode, Refusal> {
+) -> Result<StatusCode, ApiError> {
     let (_, origin) = require_write(&service, &caller)?;
     let group = find(&service, &caller, &id).await?;
     service.store.remove_group(&origin, &group.id).await?;
@@ -119,7 +119,7 @@ pub(crate) async fn remove(
 }
 
 /// Finds a group in the caller's domain.
-pub(super) async fn find(service: &Service, caller: &Caller, id: &str) -> Result<Group, Refusal> {
+pub(super) async fn find(service: &AppState, caller: &Caller, id: &str) -> Result<Group, ApiError> {
     let found = match id.parse() {
         Ok(id) => service.store.group(&id).await?,
         Err(_) => None,

@@ -12,11 +12,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{format_timestamp, is_own_user, not_found, require_administrator, users};
-use crate::Service;
+use crate::AppState;
 use crate::body::Body;
 use crate::caller::Caller;
+use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
-use crate::refusal::{ErrorBody, Refusal};
 
 /// Access keys of a user: at most two.
 #[derive(Serialize, ToSchema)]
@@ -57,10 +57,10 @@ pub(crate) struct KeyUpdate {
 #[utoipa::path(get, path = "/clew/v1/users/{user_id}/keys", tag = "administration", params(("user_id" = String, Path)),
     responses((status = 200, description = "The keys, oldest first", body = KeyList)))]
 pub(crate) async fn list(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     Path(user): Path<String>,
-) -> Result<Json<KeyList>, Refusal> {
+) -> Result<Json<KeyList>, ApiError> {
     let user = find_owner(&service, &caller, Action::LIST_IDENTITIES, &user).await?;
     let keys: Vec<_> = service.store.keys_of(&user.id).await?.iter().map(key_view).collect();
     Ok(Json(KeyList { total_count: keys.len() as u64, keys }))
@@ -73,13 +73,13 @@ pub(crate) async fn list(
         (status = 409, description = "The user has the maximum number of keys", body = ErrorBody)
     ))]
 pub(crate) async fn create(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     Path(user): Path<String>,
-) -> Result<(StatusCode, Json<CreatedKey>), Refusal> {
+) -> Result<(StatusCode, Json<CreatedKey>), ApiError> {
     let user = find_owner(&service, &caller, Action::MANAGE_IDENTITIES, &user).await?;
-    caller.check_may_outlive()?;
-    let secret = access_key::generate_secret().map_err(|error| Refusal::internal(&error))?;
+    caller.check_permanent_credentials()?;
+    let secret = access_key::generate_secret().map_err(|error| ApiError::internal(&error))?;
     let id = AccessKeyId::generate();
     service.store.create_key(&caller.origin(), &user.id, &id, &secret).await?;
     let created = CreatedKey { access_key: id.to_string(), secret_key: secret.expose_secret().to_owned() };
@@ -92,15 +92,15 @@ pub(crate) async fn create(
     request_body(content = KeyUpdate, content_type = "application/json"),
     responses((status = 200, description = "The key", body = KeyView)))]
 pub(crate) async fn update(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     Path((user, key)): Path<(String, String)>,
     body: Bytes,
-) -> Result<Json<KeyView>, Refusal> {
+) -> Result<Json<KeyView>, ApiError> {
     let user = find_owner(&service, &caller, Action::MANAGE_IDENTITIES, &user).await?;
-    let enabled = Body::parse(&body, &["enabled"])?.need("enabled")?;
+    let enabled = Body::parse(&body, &["enabled"])?.required("enabled")?;
     if enabled {
-        caller.check_may_outlive()?;
+        caller.check_permanent_credentials()?;
     }
     let id = find(&service, &user, &key).await?.id;
     service.store.set_key_enabled(&caller.origin(), &id, enabled).await?;
@@ -112,10 +112,10 @@ pub(crate) async fn update(
     params(("user_id" = String, Path), ("access_key" = String, Path)),
     responses((status = 204, description = "Deleted")))]
 pub(crate) async fn remove(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     Path((user, key)): Path<(String, String)>,
-) -> Result<StatusCode, Refusal> {
+) -> Result<StatusCode, ApiError> {
     let user = find_owner(&service, &caller, Action::MANAGE_IDENTITIES, &user).await?;
     let id = find(&service, &user, &key).await?.id;
     service.store.remove_key(&caller.origin(), &id).await?;
@@ -123,11 +123,11 @@ pub(crate) async fn remove(
 }
 
 /// Finds the owner of the keys in a path. Fails unless the caller may perform the action on the owner's keys.
-async fn find_owner(service: &Service, caller: &Caller, action: Action, id: &str) -> Result<User, Refusal> {
+async fn find_owner(service: &AppState, caller: &Caller, action: Action, id: &str) -> Result<User, ApiError> {
     if is_own_user(service, caller, id) {
         return users::find(service, caller, id).await;
     }
-    caller.domain_action(service, action)?;
+    caller.require_domain_action(service, action)?;
     let user = users::find(service, caller, id).await?;
     if user.administrator && action == Action::MANAGE_IDENTITIES {
         require_administrator(caller)?;
@@ -135,7 +135,7 @@ async fn find_owner(service: &Service, caller: &Caller, action: Action, id: &str
     Ok(user)
 }
 
-async fn find(service: &Service, user: &User, id: &str) -> Result<KeyRecord, Refusal> {
+async fn find(service: &AppState, user: &User, id: &str) -> Result<KeyRecord, ApiError> {
     let keys = service.store.keys_of(&user.id).await?;
     keys.into_iter().find(|key| key.id.as_str() == id).ok_or_else(|| not_found("access key", id))
 }

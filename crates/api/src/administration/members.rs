@@ -4,9 +4,9 @@ use axum::extract::{Path, State};
 use http::StatusCode;
 
 use super::{groups, not_found, require_write, users};
-use crate::Service;
+use crate::AppState;
 use crate::caller::Caller;
-use crate::refusal::{ErrorBody, Refusal};
+use crate::error::{ApiError, ErrorBody};
 
 /// Add a user to a group.
 #[utoipa::path(put, path = "/clew/v1/groups/{group_id}/members/{user_id}", tag = "administration",
@@ -16,10 +16,10 @@ use crate::refusal::{ErrorBody, Refusal};
         (status = 409, description = "The user would exceed the policy limits", body = ErrorBody)
     ))]
 pub(crate) async fn add(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     Path((group, user)): Path<(String, String)>,
-) -> Result<StatusCode, Refusal> {
+) -> Result<StatusCode, ApiError> {
     let (_, origin) = require_write(&service, &caller)?;
     let group = groups::find(&service, &caller, &group).await?;
     let user = users::find(&service, &caller, &user).await?;
@@ -32,10 +32,10 @@ pub(crate) async fn add(
     params(("group_id" = String, Path), ("user_id" = String, Path)),
     responses((status = 204, description = "The user is not a member")))]
 pub(crate) async fn remove(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     Path((group, user)): Path<(String, String)>,
-) -> Result<StatusCode, Refusal> {
+) -> Result<StatusCode, ApiError> {
     let (_, origin) = require_write(&service, &caller)?;
     let group = groups::find(&service, &caller, &group).await?;
     let user = users::find(&service, &caller, &user).await?;

@@ -12,9 +12,9 @@ use utoipa::ToSchema;
 use super::{is_own_user, users, validation};
 use crate::body::{self, Body};
 use crate::caller::Caller;
+use crate::error::ApiError;
 use crate::iam::auth_attempts::{self, PasswordCheck};
-use crate::refusal::Refusal;
-use crate::{Service, passwords};
+use crate::{AppState, passwords};
 
 /// New password of the caller.
 #[derive(ToSchema)]
@@ -32,28 +32,31 @@ pub(crate) struct PasswordChange {
 #[utoipa::path(post, path = "/clew/v1/password", tag = "administration",
     request_body(content = PasswordChange, content_type = "application/json"),
     responses((status = 204, description = "Changed")))]
-pub(crate) async fn change(State(service): State<Service>, caller: Caller, body: Bytes) -> Result<StatusCode, Refusal> {
+pub(crate) async fn change(
+    State(service): State<AppState>,
+    caller: Caller,
+    body: Bytes,
+) -> Result<StatusCode, ApiError> {
     let id = caller.principal.user_id.to_string();
     if !is_own_user(&service, &caller, &id) {
-        caller.domain_action(&service, Action::MANAGE_IDENTITIES)?;
+        caller.require_domain_action(&service, Action::MANAGE_IDENTITIES)?;
     }
     let user = users::find(&service, &caller, &id).await?;
     let body = Body::parse(&body, &["old", "new"])?;
-    let old = body.secret("old")?.ok_or_else(|| body::missing("old"))?;
-    let new = body.secret("new")?.ok_or_else(|| body::missing("new"))?;
+    let old = body.secret("old")?.ok_or_else(|| body::missing_field("old"))?;
+    let new = body.secret("new")?.ok_or_else(|| body::missing_field("new"))?;
     validation::check_password(&user.name, &new)?;
     if old.expose_secret() == new.expose_secret() {
-        return Err(Refusal::parameter("password-same", Vec::new()));
+        return Err(ApiError::parameter("password-same", Vec::new()));
     }
     // Failed attempts are limited, so that the holder of a stolen token cannot guess the password.
-    let (name, peer) =
-        (format!("{}/{}", user.domain_name, user.name), caller.connection.map(|connection| connection.peer));
+    let (name, peer) = (format!("{}/{}", user.domain_name, user.name), caller.client.map(|connection| connection.peer));
     match auth_attempts::check_password(&service, &name, Some(&user), peer, old).await? {
         PasswordCheck::Right => {}
         PasswordCheck::Wrong => {
-            return Err(Refusal::because(ErrorEntry::IAM_FORBIDDEN_SCOPE, "password-old", Vec::new()));
+            return Err(ApiError::because(ErrorEntry::IAM_FORBIDDEN_SCOPE, "password-old", Vec::new()));
         }
-        PasswordCheck::Locked => return Err(Refusal::new(ErrorEntry::IAM_LOCKED)),
+        PasswordCheck::Locked => return Err(ApiError::new(ErrorEntry::IAM_LOCKED)),
     }
     let change = UserChange { password_hash: Some(passwords::hash(new).await?), ..UserChange::default() };
     service.store.update_user(&caller.origin(), &user.id, &change).await?;

@@ -4,7 +4,7 @@ pub(super) mod validate;
 
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
-use clew_iam::policy::{Model, Policy, PolicyErrors, system};
+use clew_iam::policy::{Policy, PolicyErrors, PolicyModel, system};
 use clew_model::{DomainId, ErrorEntry};
 use clew_store::{PolicyRecord, PolicyRef};
 use http::StatusCode;
@@ -14,12 +14,12 @@ use tokio::task::spawn_blocking;
 use utoipa::ToSchema;
 
 use super::{format_timestamp, not_found, require_read, require_write, validation};
-use crate::Service;
+use crate::AppState;
 use crate::body::Body;
 use crate::caller::Caller;
+use crate::error::{ApiError, ErrorBody, FindingView};
 use crate::json::Json;
 use crate::page::{self, PageParameters};
-use crate::refusal::{ErrorBody, FindingView, Refusal};
 use validate::{document_text, finding_views};
 
 /// A page of policies.
@@ -46,7 +46,7 @@ pub(crate) struct PolicyView {
     system: bool,
     /// Policy model: role (versions 1.0 and 1.1) or identity (version 5.0)
     #[schema(value_type = ModelName)]
-    model: Model,
+    model: PolicyModel,
     description: String,
     /// Time of the last change; null for a system policy
     updated_at: Option<String>,
@@ -77,15 +77,15 @@ pub(crate) struct PolicyPut {
 #[utoipa::path(get, path = "/clew/v1/policies", tag = "administration", params(PageParameters),
     responses((status = 200, description = "A page of policies: the domain's by name, then the system policies", body = PolicyPage)))]
 pub(crate) async fn list(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     RawQuery(query): RawQuery,
-) -> Result<Json<PolicyPage>, Refusal> {
+) -> Result<Json<PolicyPage>, ApiError> {
     let domain = require_read(&service, &caller)?;
-    let page = page::asked(query.as_deref())?;
+    let page = page::parse_page(query.as_deref())?;
     let custom = service.store.policies_of(domain).await?.into_iter().map(ResolvedPolicy::Custom);
     let all: Vec<_> = custom.chain(system::ALL.iter().map(ResolvedPolicy::System)).collect();
-    let (policies, total_count) = page::cut(all, page, |policy| policy.view());
+    let (policies, total_count) = page::slice_page(all, page, |policy| policy.view());
     Ok(Json(PolicyPage { policies, total_count }))
 }
 
@@ -93,10 +93,10 @@ pub(crate) async fn list(
 #[utoipa::path(get, path = "/clew/v1/policies/{name}", tag = "administration", params(("name" = String, Path)),
     responses((status = 200, description = "The policy", body = PolicyWithDocument)))]
 pub(crate) async fn show(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     Path(name): Path<String>,
-) -> Result<Json<PolicyWithDocument>, Refusal> {
+) -> Result<Json<PolicyWithDocument>, ApiError> {
     let domain = require_read(&service, &caller)?;
     let resolved = find(&service, domain, &name).await?;
     let parsed = parse_document(&service, &caller, resolved.document().to_owned()).await?;
@@ -113,11 +113,11 @@ pub(crate) async fn show(
         (status = 409, description = "A system policy has this name, the model of an attached policy would change, or a user or group would exceed the policy limits", body = ErrorBody)
     ))]
 pub(crate) async fn put(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     Path(name): Path<String>,
     body: Bytes,
-) -> Result<Json<PolicyWithDocument>, Refusal> {
+) -> Result<Json<PolicyWithDocument>, ApiError> {
     let (domain, origin) = require_write(&service, &caller)?;
     if system::find(&name).is_some() {
         return Err(system_policy_error());
@@ -126,14 +126,15 @@ pub(crate) async fn put(
     let body = Body::parse(&body, &["document", "description"])?;
     let description = validation::read_description(&body)?.unwrap_or_default();
     let text = document_text(&body)?;
-    let policy =
-        parse_document(&service, &caller, text.clone()).await?.map_err(|errors| invalid_policy(errors.findings()))?;
+    let policy = parse_document(&service, &caller, text.clone())
+        .await?
+        .map_err(|errors| invalid_policy(errors.diagnostics()))?;
     let current = service.store.policy_by_name(domain, &name).await?;
     if let Some(current) = current.filter(|current| current.model != model_name(policy.model())) {
         // The existing attachments may be invalid for the other model.
-        let attachments = service.store.attachments_of(&PolicyRef::Own(current.id)).await?;
+        let attachments = service.store.attachments_of_policy(&PolicyRef::Custom(current.id)).await?;
         if !attachments.is_empty() {
-            return Err(Refusal::because(ErrorEntry::IAM_CONFLICT, "policy-model-attached", Vec::new()));
+            return Err(ApiError::because(ErrorEntry::IAM_CONFLICT, "policy-model-attached", Vec::new()));
         }
     }
     service.store.put_policy(&origin, domain, &name, model_name(policy.model()), &text, &description).await?;
@@ -147,10 +148,10 @@ pub(crate) async fn put(
         (status = 409, description = "The policy has attachments or is a system policy", body = ErrorBody)
     ))]
 pub(crate) async fn remove(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     Path(name): Path<String>,
-) -> Result<StatusCode, Refusal> {
+) -> Result<StatusCode, ApiError> {
     let (domain, origin) = require_write(&service, &caller)?;
     match find(&service, domain, &name).await? {
         ResolvedPolicy::System(_) => Err(system_policy_error()),
@@ -168,7 +169,7 @@ pub(super) enum ResolvedPolicy {
 }
 
 /// Finds a system policy or a custom policy of the domain by name.
-pub(super) async fn find(service: &Service, domain: &DomainId, name: &str) -> Result<ResolvedPolicy, Refusal> {
+pub(super) async fn find(service: &AppState, domain: &DomainId, name: &str) -> Result<ResolvedPolicy, ApiError> {
     if let Some(policy) = system::ALL.iter().find(|policy| policy.name == name) {
         return Ok(ResolvedPolicy::System(policy));
     }
@@ -179,17 +180,17 @@ pub(super) async fn find(service: &Service, domain: &DomainId, name: &str) -> Re
 impl ResolvedPolicy {
     pub(super) fn reference(&self) -> PolicyRef {
         match self {
-            Self::Custom(record) => PolicyRef::Own(record.id.clone()),
+            Self::Custom(record) => PolicyRef::Custom(record.id.clone()),
             Self::System(policy) => PolicyRef::System(policy.name.to_owned()),
         }
     }
 
-    pub(super) fn model(&self) -> Model {
+    pub(super) fn model(&self) -> PolicyModel {
         let is_role = match self {
-            Self::Custom(record) => record.model == model_name(Model::RoleBased),
-            Self::System(policy) => policy.policy().is_some_and(|policy| policy.model() == Model::RoleBased),
+            Self::Custom(record) => record.model == model_name(PolicyModel::RoleBased),
+            Self::System(policy) => policy.policy().is_some_and(|policy| policy.model() == PolicyModel::RoleBased),
         };
-        if is_role { Model::RoleBased } else { Model::IdentityBased }
+        if is_role { PolicyModel::RoleBased } else { PolicyModel::IdentityBased }
     }
 
     fn document(&self) -> &str {
@@ -215,34 +216,34 @@ impl ResolvedPolicy {
 /// The document counts against the caller's rate limit by its size.
 /// Parsing is expensive, because each unknown word is compared with all valid words.
 async fn parse_document(
-    service: &Service,
+    service: &AppState,
     caller: &Caller,
     text: String,
-) -> Result<Result<Policy, PolicyErrors>, Refusal> {
-    service.limits.document(&caller.principal.user_id, text.len())?;
-    spawn_blocking(move || Policy::parse(&text)).await.map_err(|error| Refusal::internal(&error))
+) -> Result<Result<Policy, PolicyErrors>, ApiError> {
+    service.limits.charge_document(&caller.principal.user_id, text.len())?;
+    spawn_blocking(move || Policy::parse(&text)).await.map_err(|error| ApiError::internal(&error))
 }
 
-fn policy_response(policy: &ResolvedPolicy, warnings: Vec<FindingView>) -> Result<Json<PolicyWithDocument>, Refusal> {
+fn policy_response(policy: &ResolvedPolicy, warnings: Vec<FindingView>) -> Result<Json<PolicyWithDocument>, ApiError> {
     let document = RawValue::from_string(policy.document().trim().to_owned());
-    let document = document.map_err(|error| Refusal::internal(&error))?;
+    let document = document.map_err(|error| ApiError::internal(&error))?;
     Ok(Json(PolicyWithDocument { policy: policy.view(), document, warnings }))
 }
 
 /// Name of a policy model in the store.
-fn model_name(model: Model) -> &'static str {
+fn model_name(model: PolicyModel) -> &'static str {
     match model {
-        Model::RoleBased => "role",
-        Model::IdentityBased => "identity",
+        PolicyModel::RoleBased => "role",
+        PolicyModel::IdentityBased => "identity",
     }
 }
 
-fn system_policy_error() -> Refusal {
-    Refusal::because(ErrorEntry::IAM_CONFLICT, "policy-of-system", Vec::new())
+fn system_policy_error() -> ApiError {
+    ApiError::because(ErrorEntry::IAM_CONFLICT, "policy-of-system", Vec::new())
 }
 
-fn invalid_policy(errors: &[clew_iam::policy::Finding]) -> Refusal {
+fn invalid_policy(errors: &[clew_iam::policy::Diagnostic]) -> ApiError {
     let count = vec![("count", errors.len().to_string())];
-    let refusal = Refusal::because(ErrorEntry::IAM_INVALID_BODY, "policy-errors", count);
-    Refusal { errors: finding_views(errors), ..refusal }
+    let refusal = ApiError::because(ErrorEntry::IAM_INVALID_BODY, "policy-errors", count);
+    ApiError { errors: finding_views(errors), ..refusal }
 }

@@ -8,12 +8,12 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{not_found, require_read, require_write, validation};
-use crate::Service;
+use crate::AppState;
 use crate::body::Body;
 use crate::caller::Caller;
+use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::page::{self, PageParameters};
-use crate::refusal::{ErrorBody, Refusal};
 
 /// A page of projects.
 #[derive(Serialize, ToSchema)]
@@ -62,13 +62,13 @@ pub(crate) struct ProjectUpdate {
 #[utoipa::path(get, path = "/clew/v1/projects", tag = "administration", params(PageParameters),
     responses((status = 200, description = "A page of projects, ordered by name", body = ProjectPage)))]
 pub(crate) async fn list(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     RawQuery(query): RawQuery,
-) -> Result<Json<ProjectPage>, Refusal> {
+) -> Result<Json<ProjectPage>, ApiError> {
     let domain = require_read(&service, &caller)?;
-    let page = page::asked(query.as_deref())?;
-    let (projects, total_count) = page::cut(service.store.projects_of(domain).await?, page, project_view);
+    let page = page::parse_page(query.as_deref())?;
+    let (projects, total_count) = page::slice_page(service.store.projects_of(domain).await?, page, project_view);
     Ok(Json(ProjectPage { projects, total_count }))
 }
 
@@ -80,10 +80,10 @@ pub(crate) async fn list(
         (status = 409, description = "The name is in use", body = ErrorBody)
     ))]
 pub(crate) async fn create(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     body: Bytes,
-) -> Result<(StatusCode, Json<ProjectView>), Refusal> {
+) -> Result<(StatusCode, Json<ProjectView>), ApiError> {
     let (domain, origin) = require_write(&service, &caller)?;
     let body = Body::parse(&body, &["name", "description"])?;
     let (name, description) = (validation::read_name(&body)?, validation::read_description(&body)?.unwrap_or_default());
@@ -97,11 +97,11 @@ pub(crate) async fn create(
     request_body(content = ProjectUpdate, content_type = "application/json"),
     responses((status = 200, description = "The project", body = ProjectView)))]
 pub(crate) async fn update(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     Path(id): Path<String>,
     body: Bytes,
-) -> Result<Json<ProjectView>, Refusal> {
+) -> Result<Json<ProjectView>, ApiError> {
     let (_, origin) = require_write(&service, &caller)?;
     let body = Body::parse(&body, &["description", "enabled", "masking"])?;
     let change = ProjectChange {
@@ -115,7 +115,7 @@ pub(crate) async fn update(
 }
 
 /// Finds a project in the caller's domain.
-pub(super) async fn find(service: &Service, caller: &Caller, id: &str) -> Result<Project, Refusal> {
+pub(super) async fn find(service: &AppState, caller: &Caller, id: &str) -> Result<Project, ApiError> {
     let found = match id.parse() {
         Ok(id) => service.store.project(&id).await?,
         Err(_) => None,

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use axum::extract::State;
 use clew_iam::decision::{
-    Action, Decision, Environment, InstanceFacts, Principal, ProjectFacts, Resource, Scope, StatementRef, Via, Why,
-    explain,
+    Action, Decision, Environment, GrantPath, Principal, RequestInstance, RequestProject, Resource, Scope,
+    StatementOutcome, StatementRef, explain,
 };
 use clew_iam::policy::Effect;
 use clew_model::{Instance, Tag};
@@ -17,13 +17,13 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{not_found, projects, require_read, users};
-use crate::Service;
-use crate::body::{Body, check_count, missing};
+use crate::AppState;
+use crate::body::{Body, check_count, missing_field};
 use crate::caller::Caller;
-use crate::grants::{self, evaluate};
+use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
-use crate::query::shown;
-use crate::refusal::{ErrorBody, Refusal};
+use crate::policy_cache::{self, evaluate_policies};
+use crate::query::truncate;
 
 /// A request to simulate.
 #[derive(ToSchema)]
@@ -123,10 +123,10 @@ pub(crate) enum StatementEffect {
         (status = 404, description = "An object in the body does not exist", body = ErrorBody)
     ))]
 pub(crate) async fn simulate(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     body: Bytes,
-) -> Result<Json<SimulationAnswer>, Refusal> {
+) -> Result<Json<SimulationAnswer>, ApiError> {
     require_read(&service, &caller)?;
     let fields =
         ["user_id", "action", "project_id", "instance_id", "source_ip", "time", "secure_transport", "request_tags"];
@@ -138,7 +138,7 @@ pub(crate) async fn simulate(
         secure_transport: body.get("secure_transport")?.unwrap_or(true),
     };
     let tags = parse_tags(&body)?;
-    let user = users::find(&service, &caller, &body.need::<String>("user_id")?).await?;
+    let user = users::find(&service, &caller, &body.required::<String>("user_id")?).await?;
     let (project, instance) = resolve_target(&service, &caller, &body).await?;
     let resource = Resource {
         project: project.as_ref().map(project_facts),
@@ -149,7 +149,7 @@ pub(crate) async fn simulate(
     let administrator = user.administrator;
     let budget = service.limits.work_budget(&caller.principal.user_id);
     let principal = Principal { budget, ..simulated_principal(&service, user).await? };
-    let explained = evaluate(&principal, || explain(&principal, action, &resource, &environment));
+    let explained = evaluate_policies(&principal, || explain(&principal, action, &resource, &environment));
     let (decision, reason) = match explained.decision {
         Decision::Allow => (SimulatedDecision::Allow, None),
         Decision::Deny { reason } => (SimulatedDecision::Deny, Some(reason.to_string())),
@@ -159,12 +159,12 @@ pub(crate) async fn simulate(
     Ok(Json(SimulationAnswer { decision, reason, administrator, deciding, statements }))
 }
 
-fn parse_action(body: &Body) -> Result<Action, Refusal> {
-    let name: String = body.need("action")?;
-    Action::find(&name).ok_or_else(|| Refusal::parameter("action-unknown", vec![("given", shown(&name))]))
+fn parse_action(body: &Body) -> Result<Action, ApiError> {
+    let name: String = body.required("action")?;
+    Action::find(&name).ok_or_else(|| ApiError::parameter("action-unknown", vec![("given", truncate(&name))]))
 }
 
-fn parse_tags(body: &Body) -> Result<Vec<Tag>, Refusal> {
+fn parse_tags(body: &Body) -> Result<Vec<Tag>, ApiError> {
     let tags: Vec<SimulatedTag> = body.get("request_tags")?.unwrap_or_default();
     check_count("request_tags", tags.len(), 0, 20)?;
     Ok(tags.into_iter().map(|tag| Tag { key: tag.key, value: tag.value }).collect())
@@ -172,13 +172,13 @@ fn parse_tags(body: &Body) -> Result<Vec<Tag>, Refusal> {
 
 /// Finds the project and instance of the simulated request.
 async fn resolve_target(
-    service: &Service,
+    service: &AppState,
     caller: &Caller,
     body: &Body,
-) -> Result<(Option<Project>, Option<Instance>), Refusal> {
+) -> Result<(Option<Project>, Option<Instance>), ApiError> {
     let instance_id: Option<String> = body.get("instance_id")?;
     let Some(project_id) = body.get::<String>("project_id")? else {
-        return if instance_id.is_some() { Err(missing("project_id")) } else { Ok((None, None)) };
+        return if instance_id.is_some() { Err(missing_field("project_id")) } else { Ok((None, None)) };
     };
     let project = projects::find(service, caller, &project_id).await?;
     let Some(instance_id) = instance_id else { return Ok((Some(project), None)) };
@@ -190,21 +190,21 @@ async fn resolve_target(
     Ok((Some(project), Some(instance)))
 }
 
-fn project_facts(project: &Project) -> ProjectFacts<'_> {
+fn project_facts(project: &Project) -> RequestProject<'_> {
     let owner = project.enabled.then_some(&project.domain_id);
-    ProjectFacts { id: &project.id, name: &project.name, domain_id: owner }
+    RequestProject { id: &project.id, name: &project.name, domain_id: owner }
 }
 
-fn instance_facts(instance: &Instance) -> InstanceFacts<'_> {
-    InstanceFacts {
+fn instance_facts(instance: &Instance) -> RequestInstance<'_> {
+    RequestInstance {
         id: &instance.id,
         enterprise_project_id: Some(&instance.enterprise_project_id),
         tags: &instance.tags,
     }
 }
 
-async fn simulated_principal(service: &Service, user: User) -> Result<Principal, Refusal> {
-    let grants = grants::read(&service.store, &user.id).await?;
+async fn simulated_principal(service: &AppState, user: User) -> Result<Principal, ApiError> {
+    let grants = policy_cache::load_policies(&service.store, &user.id).await?;
     Ok(Principal {
         user_id: user.id,
         user_name: user.name,
@@ -219,13 +219,13 @@ async fn simulated_principal(service: &Service, user: User) -> Result<Principal,
 
 fn statement_name(statement: StatementRef) -> StatementName {
     let group = match statement.via {
-        Via::User => None,
-        Via::Group(name) => Some(name),
+        GrantPath::User => None,
+        GrantPath::Group(name) => Some(name),
     };
     StatementName { policy: statement.policy, group, statement: statement.statement, sid: statement.sid }
 }
 
-fn statement_view((statement, why): (StatementRef, Why)) -> StatementView {
+fn statement_view((statement, why): (StatementRef, StatementOutcome)) -> StatementView {
     let effect = match why.effect {
         Effect::Allow => StatementEffect::Allow,
         Effect::Deny => StatementEffect::Deny,

@@ -12,10 +12,10 @@ use utoipa::ToSchema;
 use super::{not_found, require_administrator, require_read, require_write, validation};
 use crate::body::Body;
 use crate::caller::Caller;
+use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::page::{self, PageParameters};
-use crate::refusal::{ErrorBody, Refusal};
-use crate::{Service, passwords};
+use crate::{AppState, passwords};
 
 /// A page of users.
 #[derive(Serialize, ToSchema)]
@@ -83,13 +83,13 @@ pub(crate) struct UserUpdate {
 #[utoipa::path(get, path = "/clew/v1/users", tag = "administration", params(PageParameters),
     responses((status = 200, description = "A page of users, ordered by name", body = UserPage)))]
 pub(crate) async fn list(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     RawQuery(query): RawQuery,
-) -> Result<Json<UserPage>, Refusal> {
+) -> Result<Json<UserPage>, ApiError> {
     let domain = require_read(&service, &caller)?;
-    let page = page::asked(query.as_deref())?;
-    let (users, total_count) = page::cut(service.store.users_of(domain).await?, page, user_view);
+    let page = page::parse_page(query.as_deref())?;
+    let (users, total_count) = page::slice_page(service.store.users_of(domain).await?, page, user_view);
     Ok(Json(UserPage { users, total_count }))
 }
 
@@ -101,10 +101,10 @@ pub(crate) async fn list(
         (status = 409, description = "The name is in use", body = ErrorBody)
     ))]
 pub(crate) async fn create(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     body: Bytes,
-) -> Result<(StatusCode, Json<CreatedUser>), Refusal> {
+) -> Result<(StatusCode, Json<CreatedUser>), ApiError> {
     let (domain, origin) = require_write(&service, &caller)?;
     let body = Body::parse(&body, &["name", "password", "administrator", "description"])?;
     let (name, description) = (validation::read_name(&body)?, validation::read_description(&body)?.unwrap_or_default());
@@ -116,7 +116,7 @@ pub(crate) async fn create(
     let is_generated = requested.is_none();
     let password = match requested {
         Some(requested) => requested,
-        None => password::generate().map_err(|error| Refusal::internal(&error))?,
+        None => password::generate().map_err(|error| ApiError::internal(&error))?,
     };
     let password_hash = passwords::hash(password.clone()).await?;
     let new = NewUser { name, password_hash, administrator, description };
@@ -132,10 +132,10 @@ pub(crate) async fn create(
 #[utoipa::path(get, path = "/clew/v1/users/{user_id}", tag = "administration", params(("user_id" = String, Path)),
     responses((status = 200, description = "The user", body = UserView)))]
 pub(crate) async fn show(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     Path(id): Path<String>,
-) -> Result<Json<UserView>, Refusal> {
+) -> Result<Json<UserView>, ApiError> {
     require_read(&service, &caller)?;
     Ok(Json(user_view(find(&service, &caller, &id).await?)))
 }
@@ -148,11 +148,11 @@ pub(crate) async fn show(
         (status = 409, description = "The user is the last administrator", body = ErrorBody)
     ))]
 pub(crate) async fn update(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     Path(id): Path<String>,
     body: Bytes,
-) -> Result<Json<UserView>, Refusal> {
+) -> Result<Json<UserView>, ApiError> {
     let (_, origin) = require_write(&service, &caller)?;
     let body = Body::parse(&body, &["password", "enabled", "administrator", "description"])?;
     let mut change = UserChange {
@@ -179,10 +179,10 @@ pub(crate) async fn update(
         (status = 409, description = "The user is the last administrator", body = ErrorBody)
     ))]
 pub(crate) async fn remove(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     Path(id): Path<String>,
-) -> Result<StatusCode, Refusal> {
+) -> Result<StatusCode, ApiError> {
     let (_, origin) = require_write(&service, &caller)?;
     let user = find(&service, &caller, &id).await?;
     if user.administrator {
@@ -193,7 +193,7 @@ pub(crate) async fn remove(
 }
 
 /// Finds a user in the caller's domain.
-pub(super) async fn find(service: &Service, caller: &Caller, id: &str) -> Result<User, Refusal> {
+pub(super) async fn find(service: &AppState, caller: &Caller, id: &str) -> Result<User, ApiError> {
     let found = match id.parse() {
         Ok(id) => service.store.user(&id).await?,
         Err(_) => None,
@@ -202,7 +202,7 @@ pub(super) async fn find(service: &Service, caller: &Caller, id: &str) -> Result
 }
 
 /// Reads and validates the optional field `password`.
-fn read_password(body: &Body, user: &str) -> Result<Option<SecretString>, Refusal> {
+fn read_password(body: &Body, user: &str) -> Result<Option<SecretString>, ApiError> {
     let Some(password) = body.secret("password")? else { return Ok(None) };
     validation::check_password(user, &password)?;
     Ok(Some(password))

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use crate::connection::Neighbourhood;
+use crate::connection::ClientSubnet;
 
 /// Maximum number of refusal kinds per caller with a window of their own. Further kinds share one window.
 const MAX_KINDS: usize = 16;
@@ -34,7 +34,7 @@ enum CallerKey {
     User(UserId),
     /// The claimed name is part of the key only if it belongs to a domain: otherwise each request could create a key of its own.
     Unknown {
-        peer: Option<Neighbourhood>,
+        peer: Option<ClientSubnet>,
         claimed: Option<(DomainId, String)>,
     },
     /// Callers beyond [`MAX_CALLERS`], by domain.
@@ -91,7 +91,7 @@ impl RepeatedRefusals {
         reason: &'static str,
     ) -> Result<(), StoreError> {
         let Some((caller, kind)) = self.open_or_count(&event, reason) else { return Ok(()) };
-        let recorded = store.record(&event).await;
+        let recorded = store.append_audit_event(&event).await;
         if recorded.is_err() {
             // The next refusal opens a new window and is recorded.
             self.lock_state().close_window(&caller, &kind);
@@ -130,7 +130,7 @@ impl RepeatedRefusals {
         self.lock_state().close_windows(has_ended);
         loop {
             let Some(event) = self.lock_state().pending.pop_front() else { return };
-            if let Err(error) = store.record(&event).await {
+            if let Err(error) = store.append_audit_event(&event).await {
                 let mut state = self.lock_state();
                 state.pending.push_front(event);
                 warn!(%error, events = state.pending.len(), "could not record repeated refusals in the audit");
@@ -194,7 +194,7 @@ fn caller_of(event: &AuditEvent) -> CallerKey {
     match (&event.origin.actor, &event.domain_id) {
         (Actor::User { id, .. }, _) => CallerKey::User(id.clone()),
         (actor, domain) => CallerKey::Unknown {
-            peer: event.origin.peer.map(Neighbourhood::from),
+            peer: event.origin.peer.map(ClientSubnet::from),
             claimed: domain.clone().map(|domain| (domain, actor.name().to_owned())),
         },
     }
@@ -244,14 +244,14 @@ impl Window {
             common.target.clear();
         }
         if !is_same_actor(&common.origin.actor, &event.origin.actor) {
-            common.origin.actor = Actor::Nobody { claimed: String::new() };
+            common.origin.actor = Actor::Anonymous { claimed: String::new() };
         }
     }
 
     fn record_values(&mut self, event: &AuditEvent) {
         let (user, claimed) = match &event.origin.actor {
             Actor::User { id, .. } => (id.as_str(), ""),
-            Actor::Nobody { claimed } => ("", claimed.as_str()),
+            Actor::Anonymous { claimed } => ("", claimed.as_str()),
             _ => ("", ""),
         };
         let peer = event.origin.peer.map(|peer| peer.to_string()).unwrap_or_default();
@@ -302,14 +302,14 @@ fn is_same_actor(one: &Actor, other: &Actor) -> bool {
 #[cfg(test)]
 mod tests {
     use clew_model::{AccessKeyId, InstanceId, Origin, ProjectId};
-    use clew_store::{AuditFilter, FirstTenant, Location};
+    use clew_store::{AuditFilter, InitialTenant, Location};
 
     use super::*;
 
     fn refusal(actor: Actor, operation: &str, target: &str) -> AuditEvent {
         let origin = Origin { actor, peer: Some("192.0.2.7".parse().unwrap()), request_id: "r".into() };
         let code = Some("DBS.280015".to_owned());
-        AuditEvent { outcome: Outcome::Denied, code, ..AuditEvent::done(&origin, operation, target) }
+        AuditEvent { outcome: Outcome::Denied, code, ..AuditEvent::succeeded(&origin, operation, target) }
     }
 
     fn user() -> Actor {
@@ -368,7 +368,7 @@ mod tests {
         let (first, counted) = record_all(full().chain(refusals.clone()));
         assert_eq!((first, counted.len()), (MAX_CALLERS + 2, 2));
         let counted = counted.iter().find(|event| event.domain_id.as_ref() == Some(&one)).unwrap();
-        assert_eq!(counted.origin.actor, Actor::Nobody { claimed: String::new() });
+        assert_eq!(counted.origin.actor, Actor::Anonymous { claimed: String::new() });
         assert_eq!((&counted.origin.peer, &counted.project_id), (&None, &None));
         assert_eq!(counted.detail["peers"], json!(["192.0.2.1", "192.0.2.2"]));
         let mut users = [0, 2].map(|at: usize| caller_id(&refusals[at]));
@@ -387,7 +387,7 @@ mod tests {
     async fn unrecorded_refusals_are_retried_at_the_next_flush() {
         let folder = tempfile::tempdir().unwrap();
         let by = Origin::local("test");
-        let tenant = FirstTenant {
+        let tenant = InitialTenant {
             region: "here-1".into(),
             domain_name: "acme".into(),
             user_name: "admin".into(),
@@ -401,7 +401,7 @@ mod tests {
         let working = Store::open(location()).await.unwrap();
 
         let repeated = RepeatedRefusals::new(Duration::from_hours(1));
-        let event = || refusal(Actor::Nobody { claimed: String::new() }, "ListProjects", "");
+        let event = || refusal(Actor::Anonymous { claimed: String::new() }, "ListProjects", "");
         // An unrecorded first refusal opens no window.
         repeated.record(&failing, event(), "why").await.unwrap_err();
         repeated.record(&failing, event(), "why").await.unwrap_err();
@@ -411,7 +411,7 @@ mod tests {
         repeated.flush(&failing, |_| true).await;
         repeated.flush(&working, |_| true).await;
         let filter = AuditFilter { operation: Some("ListProjects".into()), ..AuditFilter::default() };
-        let rows = working.audit(&filter, 0, 10).await.unwrap();
+        let rows = working.audit_rows_after(&filter, 0, 10).await.unwrap();
         let counts: Vec<_> = rows.iter().map(|row| row.event.detail["repeated"].as_u64()).collect();
         assert_eq!(counts, [None, Some(1)]);
     }
@@ -442,7 +442,7 @@ mod tests {
 
     #[test]
     fn unknown_claimed_names_are_counted_as_one_caller() {
-        let unknown = |number: u32| refusal(Actor::Nobody { claimed: format!("key {number}") }, "ListProjects", "");
+        let unknown = |number: u32| refusal(Actor::Anonymous { claimed: format!("key {number}") }, "ListProjects", "");
         assert_eq!(record_all((0..100).map(unknown)).0, 1);
         let domain = DomainId::generate();
         let known = |number: u32| AuditEvent { domain_id: Some(domain.clone()), ..unknown(number) };

@@ -3,17 +3,17 @@
 use axum::extract::{Path, State};
 use clew_iam::decision::Action;
 use clew_model::{ErrorEntry, RequestId, Selection};
-use clew_store::Task;
+use clew_store::CollectionTask;
 use http::StatusCode;
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::Service;
-use crate::caller::{Caller, Target};
+use crate::AppState;
+use crate::caller::{Caller, NodeTarget};
+use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
-use crate::refusal::{ErrorBody, Refusal};
-use crate::statement_text::HIDDEN;
+use crate::statement_text::MASKED_FRAGMENT;
 
 /// Maximum number of listed collections.
 const MAX_COLLECTIONS: u32 = 200;
@@ -59,11 +59,11 @@ struct NodeCollection {
     responses((status = 200, description = "The newest collections", body = NodeCollections))
 )]
 pub(crate) async fn list(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     Path(path): Path<(String, String, String)>,
-) -> Result<Json<NodeCollections>, Refusal> {
-    let target = Target::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
+) -> Result<Json<NodeCollections>, ApiError> {
+    let target = NodeTarget::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
     let templates_only = target.is_masked_by_project_for(&service, &caller);
     let tasks =
         service.store.tasks_of_node(&target.project.id, &target.instance.id, &target.node, MAX_COLLECTIONS).await?;
@@ -86,31 +86,31 @@ pub(crate) async fn list(
     )
 )]
 pub(crate) async fn remove(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     Path((project, instance, node, id)): Path<(String, String, String, String)>,
-) -> Result<StatusCode, Refusal> {
+) -> Result<StatusCode, ApiError> {
     let path = (project, instance, node);
-    let target = Target::resolve(&service, &caller, Action::DELETE_REALTIME_SESSION, &path).await?;
-    let id: RequestId = id.parse().map_err(|_| Refusal::parameter("parameter-request-id", Vec::new()))?;
+    let target = NodeTarget::resolve(&service, &caller, Action::DELETE_REALTIME_SESSION, &path).await?;
+    let id: RequestId = id.parse().map_err(|_| ApiError::parameter("parameter-request-id", Vec::new()))?;
     let task = caller.view.task(&id).await?.filter(|task| {
         task.project_id == target.project.id && task.instance_id == target.instance.id && task.node_id == target.node
     });
     if task.is_none() {
-        return Err(Refusal::new(ErrorEntry::UNKNOWN_TASK));
+        return Err(ApiError::new(ErrorEntry::UNKNOWN_TASK));
     }
     if service.store.remove_task(&caller.origin(), &id).await? {
         Ok(StatusCode::NO_CONTENT)
     } else {
-        Err(Refusal::because(ErrorEntry::NOT_ALLOWED, "collection-under-way", Vec::new()))
+        Err(ApiError::because(ErrorEntry::NOT_ALLOWED, "collection-under-way", Vec::new()))
     }
 }
 
-fn collection_view(task: Task, templates_only: bool) -> NodeCollection {
+fn collection_view(task: CollectionTask, templates_only: bool) -> NodeCollection {
     let result = task.result.as_ref();
     let mut filter = task.selection;
     if templates_only && filter.sql_key.is_some() {
-        filter.sql_key = Some(HIDDEN.to_owned());
+        filter.sql_key = Some(MASKED_FRAGMENT.to_owned());
     }
     NodeCollection {
         request_id: task.request_id.to_string(),

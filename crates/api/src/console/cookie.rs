@@ -9,15 +9,15 @@ use http::header::{AUTHORIZATION, COOKIE, HOST};
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue};
 
-use crate::connection::Connection;
-use crate::refusal::Refusal;
+use crate::connection::ClientAddr;
+use crate::error::ApiError;
 
 const COOKIE_NAME: &str = "clew_session";
 /// Default port of HTTPS.
 const HTTPS_PORT: u16 = 443;
 
 /// Returns the cookie name for the host, port and transport of a request.
-fn cookie_name(headers: &HeaderMap, connection: Option<&Connection>) -> Cow<'static, str> {
+fn cookie_name(headers: &HeaderMap, connection: Option<&ClientAddr>) -> Cow<'static, str> {
     if !connection.is_some_and(|connection| connection.tls) {
         return Cow::Borrowed(COOKIE_NAME);
     }
@@ -27,14 +27,14 @@ fn cookie_name(headers: &HeaderMap, connection: Option<&Connection>) -> Cow<'sta
 }
 
 /// Returns whether a request is authenticated by the cookie. A token header or a signature takes precedence.
-pub(crate) fn signs_in(headers: &HeaderMap, connection: Option<&Connection>) -> bool {
+pub(crate) fn is_cookie_authenticated(headers: &HeaderMap, connection: Option<&ClientAddr>) -> bool {
     !headers.contains_key("x-auth-token")
         && !headers.contains_key(AUTHORIZATION)
         && token(headers, connection).is_some()
 }
 
 /// Returns the token in the cookie of a request.
-pub(crate) fn token<'a>(headers: &'a HeaderMap, connection: Option<&Connection>) -> Option<&'a str> {
+pub(crate) fn token<'a>(headers: &'a HeaderMap, connection: Option<&ClientAddr>) -> Option<&'a str> {
     let expected = cookie_name(headers, connection);
     let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
     let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
@@ -46,13 +46,13 @@ pub(super) fn set_cookie(
     token: &str,
     seconds: i64,
     headers: &HeaderMap,
-    connection: Option<&Connection>,
-) -> Result<HeaderValue, Refusal> {
+    connection: Option<&ClientAddr>,
+) -> Result<HeaderValue, ApiError> {
     let name = cookie_name(headers, connection);
     let secure = if connection.is_some_and(|connection| connection.tls) { "; Secure" } else { "" };
     let seconds = seconds.max(0);
     let cookie = format!("{name}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}{secure}");
-    let mut cookie = HeaderValue::try_from(cookie).map_err(|error| Refusal::internal(&error))?;
+    let mut cookie = HeaderValue::try_from(cookie).map_err(|error| ApiError::internal(&error))?;
     cookie.set_sensitive(true);
     Ok(cookie)
 }
@@ -61,8 +61,8 @@ pub(super) fn set_cookie(
 mod tests {
     use super::*;
 
-    fn connection(tls: bool) -> Connection {
-        Connection { peer: [192, 0, 2, 7].into(), tls }
+    fn connection(tls: bool) -> ClientAddr {
+        ClientAddr { peer: [192, 0, 2, 7].into(), tls }
     }
 
     fn headers(host: Option<&'static str>, cookies: &[&'static str]) -> HeaderMap {

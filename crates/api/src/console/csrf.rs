@@ -8,7 +8,7 @@ use http::request::Parts;
 use http::{HeaderMap, Method};
 use subtle::ConstantTimeEq;
 
-use crate::refusal::Refusal;
+use crate::error::ApiError;
 
 /// Header with the CSRF token of the session.
 const CSRF_HEADER: &str = "x-clew-csrf";
@@ -16,20 +16,20 @@ const CSRF_HEADER: &str = "x-clew-csrf";
 const FETCH_SITE: &str = "sec-fetch-site";
 
 /// Rejects requests that Clew's own page did not send.
-pub(crate) fn check(parts: &Parts, token: &str) -> Result<(), Refusal> {
+pub(crate) fn check(parts: &Parts, token: &str) -> Result<(), ApiError> {
     check_origin(&parts.method, &parts.headers)?;
     if is_safe_method(&parts.method) {
         return Ok(());
     }
     match parts.headers.get(CSRF_HEADER) {
         None => Err(forbidden("csrf-missing")),
-        Some(given) if given.as_bytes().ct_eq(token::csrf(token).as_bytes()).into() => Ok(()),
+        Some(given) if given.as_bytes().ct_eq(token::csrf_token(token).as_bytes()).into() => Ok(()),
         Some(_) => Err(forbidden("csrf-wrong")),
     }
 }
 
 /// Rejects requests of other sites, by the headers that the browser sets.
-pub(super) fn check_origin(method: &Method, headers: &HeaderMap) -> Result<(), Refusal> {
+pub(super) fn check_origin(method: &Method, headers: &HeaderMap) -> Result<(), ApiError> {
     if let Some(site) = headers.get(FETCH_SITE) {
         // `none`: the user entered the URL; such a request is a GET.
         let is_same_origin = site == "same-origin" || (site == "none" && is_safe_method(method));
@@ -45,8 +45,8 @@ fn is_safe_method(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
 }
 
-fn forbidden(reason: &'static str) -> Refusal {
-    Refusal::because(ErrorEntry::NOT_FROM_THE_PAGE, reason, Vec::new())
+fn forbidden(reason: &'static str) -> ApiError {
+    ApiError::because(ErrorEntry::NOT_FROM_THE_PAGE, reason, Vec::new())
 }
 
 #[cfg(test)]

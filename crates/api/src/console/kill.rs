@@ -11,25 +11,25 @@ use std::collections::HashMap;
 use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
-use clew_diagnose::clean;
+use clew_diagnose::to_valid_utf8;
 use clew_iam::decision::Action;
 use clew_model::{Language, Node, Session};
 use clew_mysql::{
-    FoundSessions, KillKind, KillOutcome, Limits, ListRead, Refusal as KillRefusal, ServerInstance, StateBeforeKill,
-    UnsafeVictims, find_sessions,
+    FoundSessions, KillKind, KillOutcome, Limits, ProcessListRead, Refusal as KillRefusal, ServerInstance,
+    StateBeforeKill, UnsafeVictims, find_sessions,
 };
 use clew_store::{KillSource, StoreError};
-use clew_tasks::{KillError, KillOrder, Meant};
+use clew_tasks::{KillError, KillRequest, VictimMatch};
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::Service;
-use crate::caller::{Caller, Target};
+use crate::AppState;
+use crate::caller::{Caller, NodeTarget};
+use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::kill_risks::KillRiskView;
-use crate::refusal::{ErrorBody, Refusal};
-use crate::statement_text::statement_text;
+use crate::statement_text::visible_statement;
 use effect::KillEffectView;
 use preview::KillCosts;
 use request::{KillBody, KillRequest, SelectedSession};
@@ -102,23 +102,23 @@ struct SeenSession {
     )
 )]
 pub(crate) async fn kill(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     Path(path): Path<(String, String, String)>,
     Extension(language): Extension<Language>,
     body: Bytes,
-) -> Result<Json<KillAnswer>, Refusal> {
+) -> Result<Json<KillAnswer>, ApiError> {
     let request = KillRequest::parse(&body);
     if request.as_ref().is_ok_and(|request| request.preview) {
-        caller.trail.operation("PreviewKillSessions");
+        caller.audit.operation("PreviewKillSessions");
     }
-    let target = Target::to_read(&service, &caller, Action::DELETE_PROCESSES, &path).await?;
+    let target = NodeTarget::to_read(&service, &caller, Action::DELETE_PROCESSES, &path).await?;
     let request = request?;
     let ids: Vec<u64> = request.sessions.iter().map(|selected| selected.id).collect();
-    caller.trail.detail("asked", ids.clone());
-    caller.trail.detail("what", request.kind.name());
+    caller.audit.detail("asked", ids.clone());
+    caller.audit.detail("what", request.kind.name());
     if !request.reason.is_empty() {
-        caller.trail.detail("reason", request.reason.as_str());
+        caller.audit.detail("reason", request.reason.as_str());
     }
     let masked = target.is_masked_for(&service, &caller);
     let found =
@@ -147,7 +147,7 @@ pub(crate) async fn kill(
                 Err(KillError::Store(error)) => Ok(Err(error)),
             };
         let outcomes =
-            service.read_node(&target.node, work).await?.map_err(|error: StoreError| Refusal::from(error))?;
+            service.read_node(&target.node, work).await?.map_err(|error: StoreError| ApiError::from(error))?;
         let effect = match before {
             Some(before) => KillEffectView::read(&service, &target.node, before, &outcomes).await,
             None => None,
@@ -175,7 +175,7 @@ pub(crate) async fn kill(
     for outcome in ["killed", "rolling_back", "ending", "gone", "refused", "failed"] {
         let ids = ids_with(outcome);
         if !request.preview && !ids.is_empty() {
-            caller.trail.detail(outcome, ids);
+            caller.audit.detail(outcome, ids);
         }
     }
     let victims = [ids_with("would_kill"), request.other_victims].concat();
@@ -185,15 +185,15 @@ pub(crate) async fn kill(
 
 /// Kills the matching sessions.
 async fn execute_kills(
-    service: &Service,
+    service: &AppState,
     caller: &Caller,
-    target: &Target<Node>,
+    target: &NodeTarget<Node>,
     request: &KillRequest,
     victims: Vec<Session>,
-    read: ListRead,
+    read: ProcessListRead,
     limits: Limits,
 ) -> Result<Vec<(u64, KillOutcome)>, KillError> {
-    let order = KillOrder {
+    let order = KillRequest {
         by: caller.origin(),
         project_id: target.project.id.clone(),
         instance_id: target.instance.id.clone(),
@@ -202,7 +202,7 @@ async fn execute_kills(
         source: KillSource::Manual,
         task_id: None,
         kind: request.kind,
-        meant: if request.kind == KillKind::Query { Meant::Statement } else { Meant::Session },
+        meant: if request.kind == KillKind::Query { VictimMatch::Statement } else { VictimMatch::Session },
         unsafe_victims: UnsafeVictims::Kill,
         reason: request.reason.clone(),
         read,
@@ -233,13 +233,13 @@ fn session_view(
     costs: Option<&KillCosts>,
     language: Language,
 ) -> SeenSession {
-    let text = |statement: &[u8]| statement_text(statement, masked);
+    let text = |statement: &[u8]| visible_statement(statement, masked);
     SeenSession {
-        user: clean(&current.user),
-        host: clean(&current.host),
-        db: current.database.as_deref().map(clean),
-        command: clean(&current.command),
-        state: current.state.as_deref().map(clean),
+        user: to_valid_utf8(&current.user),
+        host: to_valid_utf8(&current.host),
+        db: current.database.as_deref().map(to_valid_utf8),
+        command: to_valid_utf8(&current.command),
+        state: current.state.as_deref().map(to_valid_utf8),
         time: current.seconds,
         statement: current.statement.as_deref().map(text),
         transaction: costs.and_then(|costs| costs.transaction_cost(current.id)),
@@ -252,7 +252,7 @@ fn session_view(
 impl SelectedSession {
     /// Returns whether a session with the same thread id is the selected one.
     fn matches(&self, current: &Session) -> bool {
-        clean(&current.user) == self.user && clean(&current.host) == self.host
+        to_valid_utf8(&current.user) == self.user && to_valid_utf8(&current.host) == self.host
     }
 
     /// Compares the selected session with a list read at `listed_at` (seconds since 1970). Returns why it must not be killed: the session has
@@ -269,7 +269,8 @@ impl SelectedSession {
         }
         let Some(current) = current else { return Some(outcome_view(&KillOutcome::AlreadyGone)) };
         if !self.matches(current) {
-            let reason = KillRefusal::AnotherSession { user: clean(&current.user), host: clean(&current.host) };
+            let reason =
+                KillRefusal::AnotherSession { user: to_valid_utf8(&current.user), host: to_valid_utf8(&current.host) };
             return Some(("gone", KillOutcome::Refused(reason).to_string()));
         }
         let started_at = listed_at.saturating_sub_unsigned(current.seconds);

@@ -5,16 +5,16 @@ use std::collections::HashMap;
 use axum::extract::{Path, RawQuery, State};
 use clew_iam::decision::Action;
 use clew_model::{Actor, NodeId};
-use clew_store::{AuditFilter, KillEnd, KillFilter, KilledSession, StoreError};
+use clew_store::{AuditFilter, KillEnd, KillFilter, KillRecord, StoreError};
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::Service;
-use crate::caller::{Caller, Target};
+use crate::AppState;
+use crate::caller::{Caller, NodeTarget};
+use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::page::{self, PageParameters};
-use crate::refusal::{ErrorBody, Refusal};
 
 /// Maximum number of audit rows searched for the users who ordered the kills of a page.
 const MAX_AUDIT_ROWS: u32 = 1000;
@@ -82,18 +82,18 @@ struct NodeKill {
     )
 )]
 pub(crate) async fn list(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     Path(path): Path<(String, String, String)>,
     RawQuery(query): RawQuery,
-) -> Result<Json<NodeKills>, Refusal> {
-    let target = Target::resolve(&service, &caller, Action::GET_INSTANCE, &path).await?;
-    let page = page::asked(query.as_deref())?;
+) -> Result<Json<NodeKills>, ApiError> {
+    let target = NodeTarget::resolve(&service, &caller, Action::GET_INSTANCE, &path).await?;
+    let page = page::parse_page(query.as_deref())?;
     let filter =
-        KillFilter { node_id: Some(target.node.clone()), ..KillFilter::of_instance(target.instance.id.clone()) };
+        KillFilter { node_id: Some(target.node.clone()), ..KillFilter::for_instance(target.instance.id.clone()) };
     let (kills, total_count) = service.store.killed_sessions(&filter, page).await?;
     let actors = load_actors(&service, &target.node, &kills).await?;
-    let view = |kill: KilledSession| NodeKill {
+    let view = |kill: KillRecord| NodeKill {
         by: actors.get(&(kill.session_id, kill.asked_at)).cloned(),
         id: kill.id,
         source: kill.source.name(),
@@ -118,9 +118,9 @@ pub(crate) async fn list(
 
 /// Returns the names of the users who ordered these kills, by session id and request time, from the audit rows of the outcomes.
 async fn load_actors(
-    service: &Service,
+    service: &AppState,
     node: &NodeId,
-    kills: &[KilledSession],
+    kills: &[KillRecord],
 ) -> Result<HashMap<(u64, i64), String>, StoreError> {
     let end_times = || kills.iter().filter_map(|kill| kill.ended_at);
     let (Some(first), Some(last)) = (end_times().min(), end_times().max()) else { return Ok(HashMap::new()) };
@@ -131,7 +131,7 @@ async fn load_actors(
         to: Some(last.saturating_add(1)),
         ..AuditFilter::default()
     };
-    let rows = service.store.audit(&filter, 0, MAX_AUDIT_ROWS).await?;
+    let rows = service.store.audit_rows_after(&filter, 0, MAX_AUDIT_ROWS).await?;
     let named = rows.into_iter().filter_map(|row| {
         let name = match row.event.origin.actor {
             Actor::User { name, .. } => name,

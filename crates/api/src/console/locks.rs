@@ -3,13 +3,13 @@
 use axum::extract::{Path, State};
 use clew_diagnose::waits::{self, WaitGraph};
 use clew_iam::decision::Action;
-use clew_mysql::read_waits_with_server;
+use clew_mysql::read_waits_with_instance;
 use serde::Serialize;
 
-use crate::Service;
-use crate::caller::{Caller, Target};
+use crate::AppState;
+use crate::caller::{Caller, NodeTarget};
+use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
-use crate::refusal::{ErrorBody, Refusal};
 
 /// Wait graph of a node, and the server instance that reported it.
 #[derive(Serialize)]
@@ -32,14 +32,14 @@ pub(crate) struct Locks {
     )
 )]
 pub(crate) async fn show(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     Path(path): Path<(String, String, String)>,
-) -> Result<Json<Locks>, Refusal> {
-    let target = Target::to_read(&service, &caller, Action::LIST_PROCESSES, &path).await?;
-    let read = async |limits| read_waits_with_server(&target.node.url, &limits).await;
+) -> Result<Json<Locks>, ApiError> {
+    let target = NodeTarget::to_read(&service, &caller, Action::LIST_PROCESSES, &path).await?;
+    let read = async |limits| read_waits_with_instance(&target.node.url, &limits).await;
     let (server, observed) = service.read_node(&target.node, read).await?;
-    let graph = waits::graph(&observed);
+    let graph = waits::build_graph(&observed);
     let graph = if target.is_masked_for(&service, &caller) { graph.masked() } else { graph };
     Ok(Json(Locks { server: server.to_string(), graph }))
 }

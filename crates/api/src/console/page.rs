@@ -12,7 +12,7 @@ use clew_model::ErrorEntry;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
-use crate::refusal::Refusal;
+use crate::error::ApiError;
 use asset::Asset;
 
 /// Paths and compressed contents of the files, from the build script. Empty if the page was not built.
@@ -95,7 +95,7 @@ pub(crate) async fn index(headers: HeaderMap) -> Response {
 /// Fallback handler: serves a file or a view of the page, or the error "no such API".
 pub(crate) async fn serve_or_not_found(request: Request) -> Response {
     let found = PAGE.find(request.method(), request.uri().path(), request.headers());
-    found.map_or_else(|| Refusal::new(ErrorEntry::NO_SUCH_API).into_response(), with_page_headers)
+    found.map_or_else(|| ApiError::new(ErrorEntry::NO_SUCH_API).into_response(), with_page_headers)
 }
 
 fn with_page_headers(mut response: Response<Body>) -> Response {

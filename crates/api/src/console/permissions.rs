@@ -9,10 +9,10 @@ use clew_model::Language;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::Service;
+use crate::AppState;
 use crate::caller::Caller;
+use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
-use crate::refusal::{ErrorBody, Refusal};
 
 /// Permissions of the caller on an instance.
 #[derive(Serialize, ToSchema)]
@@ -44,19 +44,19 @@ struct Permission {
     )
 )]
 pub(crate) async fn show(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     Extension(language): Extension<Language>,
     Path((project, instance)): Path<(String, String)>,
-) -> Result<Json<Permissions>, Refusal> {
+) -> Result<Json<Permissions>, ApiError> {
     let path = (project.as_str(), instance.as_str());
     let mut permissions = BTreeMap::new();
     let (mut found_instance, mut first_refusal) = (None, None);
     for action in Action::ALL {
         let outcome = match action.target {
             ActionTarget::Domain => continue,
-            ActionTarget::Instance => Box::pin(caller.instance(&service, *action, path, &[])).await,
-            ActionTarget::Project => Box::pin(caller.instance_of_whole_project(&service, *action, path)).await,
+            ActionTarget::Instance => Box::pin(caller.require_instance(&service, *action, path, &[])).await,
+            ActionTarget::Project => Box::pin(caller.require_project_instance(&service, *action, path)).await,
         };
         let permission = match outcome {
             Ok(found) => {
@@ -79,6 +79,6 @@ pub(crate) async fn show(
             Ok(Json(Permissions { permissions, masked }))
         }
         (None, Some(refusal)) => Err(refusal),
-        (None, None) => Err(Refusal::internal(&"there is no action on an instance")),
+        (None, None) => Err(ApiError::internal(&"there is no action on an instance")),
     }
 }

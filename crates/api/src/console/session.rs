@@ -17,16 +17,16 @@ use secrecy::ExposeSecret;
 use tracing::info;
 
 use super::{cookie, csrf};
-use crate::audit::Trail;
+use crate::audit::AuditContext;
 use crate::authentication::read_body;
-use crate::caller::{Caller, Proof, TokenInfo};
-use crate::connection::Connection;
+use crate::caller::{Caller, CredentialRef, TokenInfo};
+use crate::connection::ClientAddr;
+use crate::error::{ApiError, ErrorBody};
 use crate::iam::check_password::check_password;
-use crate::iam::issue::{NewlyIssued, issue, scope_in_words};
-use crate::iam::projects::reached;
+use crate::iam::projects::usable_projects;
+use crate::iam::token_issue::{IssuedToken, describe_scope, issue_token};
 use crate::json::Json;
-use crate::refusal::{ErrorBody, Refusal};
-use crate::{Service, grants, limits};
+use crate::{AppState, limits, policy_cache};
 use body::{ProjectChoice, SignInBody};
 use wire::Session;
 
@@ -54,22 +54,22 @@ fn no_store() -> (HeaderName, HeaderValue) {
     )
 )]
 pub(crate) async fn create(
-    State(service): State<Service>,
-    Extension(trail): Extension<Trail>,
+    State(service): State<AppState>,
+    Extension(trail): Extension<AuditContext>,
     request: Request,
-) -> Result<(StatusCode, SessionHeaders, Json<Session>), Refusal> {
+) -> Result<(StatusCode, SessionHeaders, Json<Session>), ApiError> {
     let (parts, body) = request.into_parts();
     // Prevents login CSRF: another site could sign its victim in as another user.
     csrf::check_origin(&parts.method, &parts.headers)?;
     let sign_in = body::parse_sign_in(&read_body(body, &service.settings).await?)?;
     let user =
-        check_password(&service, &trail, limits::peer(&parts.extensions), &sign_in.who, sign_in.password).await?;
-    let grants = grants::read(&service.store, &user.id).await?;
-    let projects = sort_by_name(reached(&service, &user.domain_id, user.administrator, &grants).await?);
+        check_password(&service, &trail, limits::client_ip(&parts.extensions), &sign_in.who, sign_in.password).await?;
+    let grants = policy_cache::load_policies(&service.store, &user.id).await?;
+    let projects = sort_by_name(usable_projects(&service, &user.domain_id, user.administrator, &grants).await?);
     let project = projects.first();
-    let issued = issue(&service, &user, project, TokenOrigin::Console, "password", None).await?;
+    let issued = issue_token(&service, &user, project, TokenOrigin::Console, "password", None).await?;
     info!(user.id = %user.id, "signed in to the page");
-    trail.detail("scope", scope_in_words(project));
+    trail.detail("scope", describe_scope(project));
     let cookie = new_cookie(&issued, &parts.headers, parts.extensions.get())?;
     let (headers, session) = session_response(&issued, &user, project, &projects, cookie);
     Ok((StatusCode::CREATED, headers, session))
@@ -86,9 +86,9 @@ pub(crate) async fn create(
     )
 )]
 pub(crate) async fn show(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
-) -> Result<(NoStoreHeader, Json<Session>), Refusal> {
+) -> Result<(NoStoreHeader, Json<Session>), ApiError> {
     let token_info = require_token(&caller)?;
     let projects = caller_projects(&service, &caller).await?;
     let project = match &caller.principal.scope {
@@ -111,13 +111,13 @@ pub(crate) async fn show(
     )
 )]
 pub(crate) async fn delete(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     headers: HeaderMap,
-) -> Result<(StatusCode, SessionHeaders), Refusal> {
+) -> Result<(StatusCode, SessionHeaders), ApiError> {
     let token_info = require_token(&caller)?;
     service.store.revoke_token(&caller.origin(), &token_info.hash).await?;
-    let removed = cookie::set_cookie("", 0, &headers, caller.connection.as_ref())?;
+    let removed = cookie::set_cookie("", 0, &headers, caller.client.as_ref())?;
     Ok((StatusCode::NO_CONTENT, [no_store(), (SET_COOKIE, removed)]))
 }
 
@@ -135,15 +135,15 @@ pub(crate) async fn delete(
     )
 )]
 pub(crate) async fn choose_project(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     headers: HeaderMap,
     body: Bytes,
-) -> Result<(SessionHeaders, Json<Session>), Refusal> {
+) -> Result<(SessionHeaders, Json<Session>), ApiError> {
     let token_info = require_token(&caller)?;
     // An API token keeps the scope that it was issued for: otherwise a project token could become a domain token.
     if token_info.origin != TokenOrigin::Console {
-        return Err(Refusal::because(ErrorEntry::IAM_FORBIDDEN_SCOPE, "session-of-console", Vec::new()));
+        return Err(ApiError::because(ErrorEntry::IAM_FORBIDDEN_SCOPE, "session-of-console", Vec::new()));
     }
     let requested = body::parse_project(&body)?;
     let projects = caller_projects(&service, &caller).await?;
@@ -151,54 +151,57 @@ pub(crate) async fn choose_project(
         None => None,
         Some(id) => {
             let found = projects.iter().find(|project| project.id.as_str() == id);
-            let forbidden = || Refusal::because(ErrorEntry::IAM_FORBIDDEN_SCOPE, "iam-scope", Vec::new());
+            let forbidden = || ApiError::because(ErrorEntry::IAM_FORBIDDEN_SCOPE, "iam-scope", Vec::new());
             Some(found.ok_or_else(forbidden)?)
         }
     };
     let user = load_user(&service, &caller).await?;
     // Revokes the old token first: only one of two concurrent requests gets a new token, and a failure leaves no old token valid.
     if !service.store.revoke_token(&caller.origin(), &token_info.hash).await? {
-        return Err(Refusal::because(ErrorEntry::TOKEN_EXPIRED, "auth-token-revoked", Vec::new()));
+        return Err(ApiError::because(ErrorEntry::TOKEN_EXPIRED, "auth-token-revoked", Vec::new()));
     }
-    let issued = issue(&service, &user, project, TokenOrigin::Console, "token", Some(token_info.expires_at)).await?;
-    caller.trail.detail("scope", scope_in_words(project));
-    let cookie = new_cookie(&issued, &headers, caller.connection.as_ref())?;
+    let issued =
+        issue_token(&service, &user, project, TokenOrigin::Console, "token", Some(token_info.expires_at)).await?;
+    caller.audit.detail("scope", describe_scope(project));
+    let cookie = new_cookie(&issued, &headers, caller.client.as_ref())?;
     Ok(session_response(&issued, &user, project, &projects, cookie))
 }
 
 /// Builds the response to a browser that gets a new token.
 fn session_response(
-    issued: &NewlyIssued,
+    issued: &IssuedToken,
     user: &User,
     project: Option<&Project>,
     projects: &[Project],
     cookie: HeaderValue,
 ) -> (SessionHeaders, Json<Session>) {
-    let csrf = token::csrf(issued.secret.expose_secret());
+    let csrf = token::csrf_token(issued.secret.expose_secret());
     let session = Session::new(user, project, projects, issued.expires_at, &csrf);
     ([no_store(), (SET_COOKIE, cookie)], Json(session))
 }
 
 /// Builds the cookie of a new token. The cookie expires with the token.
 fn new_cookie(
-    issued: &NewlyIssued,
+    issued: &IssuedToken,
     headers: &HeaderMap,
-    connection: Option<&Connection>,
-) -> Result<HeaderValue, Refusal> {
+    connection: Option<&ClientAddr>,
+) -> Result<HeaderValue, ApiError> {
     let left = issued.expires_at - Timestamp::now().as_second();
     cookie::set_cookie(issued.secret.expose_secret(), left, headers, connection)
 }
 
-fn require_token(caller: &Caller) -> Result<&TokenInfo, Refusal> {
-    match &caller.proof {
-        Proof::Token(token_info) => Ok(token_info),
-        Proof::Key(_) => Err(Refusal::because(ErrorEntry::IAM_FORBIDDEN_SCOPE, "session-of-a-token", Vec::new())),
+fn require_token(caller: &Caller) -> Result<&TokenInfo, ApiError> {
+    match &caller.credential {
+        CredentialRef::Token(token_info) => Ok(token_info),
+        CredentialRef::Key(_) => {
+            Err(ApiError::because(ErrorEntry::IAM_FORBIDDEN_SCOPE, "session-of-a-token", Vec::new()))
+        }
     }
 }
 
-async fn caller_projects(service: &Service, caller: &Caller) -> Result<Vec<Project>, Refusal> {
+async fn caller_projects(service: &AppState, caller: &Caller) -> Result<Vec<Project>, ApiError> {
     let principal = &caller.principal;
-    Ok(sort_by_name(reached(service, &principal.domain_id, principal.administrator, &principal.grants).await?))
+    Ok(sort_by_name(usable_projects(service, &principal.domain_id, principal.administrator, &principal.grants).await?))
 }
 
 fn sort_by_name(mut projects: Vec<Project>) -> Vec<Project> {
@@ -206,8 +209,8 @@ fn sort_by_name(mut projects: Vec<Project>) -> Vec<Project> {
     projects
 }
 
-async fn load_user(service: &Service, caller: &Caller) -> Result<User, Refusal> {
+async fn load_user(service: &AppState, caller: &Caller) -> Result<User, ApiError> {
     let user = service.store.user(&caller.principal.user_id).await?;
     // The user was deleted after the request was authenticated.
-    user.ok_or_else(|| Refusal::because(ErrorEntry::TOKEN_EXPIRED, "auth-token-revoked", Vec::new()))
+    user.ok_or_else(|| ApiError::because(ErrorEntry::TOKEN_EXPIRED, "auth-token-revoked", Vec::new()))
 }

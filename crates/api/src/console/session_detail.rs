@@ -2,19 +2,19 @@
 
 use axum::extract::{Path, State};
 use clew_diagnose::waits::WaitGraph;
-use clew_diagnose::{clean, template};
+use clew_diagnose::{template, to_valid_utf8};
 use clew_iam::decision::Action;
 use clew_model::{ErrorEntry, Limitation};
-use clew_mysql::{Explained, WholeSession, explain_session, read_session};
+use clew_mysql::{DetailedSession, ExplainOutcome, explain_session, read_session_detail};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::Service;
-use crate::body::wrong;
-use crate::caller::{Caller, Target};
+use crate::AppState;
+use crate::body::invalid_field;
+use crate::caller::{Caller, NodeTarget};
+use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
-use crate::refusal::{ErrorBody, Refusal};
-use crate::statement_text::statement_text;
+use crate::statement_text::visible_statement;
 
 /// Ids of project, instance, node and session.
 type SessionPath = (String, String, String, String);
@@ -97,33 +97,34 @@ struct Attribute {
     )
 )]
 pub(crate) async fn show(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     Path((project, instance, node, session)): Path<SessionPath>,
-) -> Result<Json<SessionDetail>, Refusal> {
-    let target = Target::to_read(&service, &caller, Action::LIST_PROCESSES, &(project, instance, node)).await?;
+) -> Result<Json<SessionDetail>, ApiError> {
+    let target = NodeTarget::to_read(&service, &caller, Action::LIST_PROCESSES, &(project, instance, node)).await?;
     let id = parse_session_id(&session)?;
     let masked = target.is_masked_for(&service, &caller);
-    let read =
-        service.read_node(&target.node, async |limits| read_session(&target.node.url, id, &limits).await).await?;
+    let read = service
+        .read_node(&target.node, async |limits| read_session_detail(&target.node.url, id, &limits).await)
+        .await?;
     Ok(Json(session_view(read.ok_or_else(|| no_such_session(id))?, masked)))
 }
 
-fn session_view(read: WholeSession, masked: bool) -> SessionDetail {
-    let text = |statement: &Vec<u8>| statement_text(statement, masked);
-    let WholeSession { session, is_cut, transaction, last_statements, attributes, graph } = read;
+fn session_view(read: DetailedSession, masked: bool) -> SessionDetail {
+    let text = |statement: &Vec<u8>| visible_statement(statement, masked);
+    let DetailedSession { session, is_cut, transaction, last_statements, attributes, graph } = read;
     let mut waits = if masked { graph.masked() } else { graph };
     SessionDetail {
         id: session.id,
-        user: clean(&session.user),
-        host: clean(&session.host),
-        db: session.database.as_deref().map(clean),
-        command: clean(&session.command),
+        user: to_valid_utf8(&session.user),
+        host: to_valid_utf8(&session.host),
+        db: session.database.as_deref().map(to_valid_utf8),
+        command: to_valid_utf8(&session.command),
         time: session.seconds,
-        state: session.state.as_deref().map(clean),
+        state: session.state.as_deref().map(to_valid_utf8),
         statement: session.statement.as_ref().map(text),
         statement_cut: is_cut,
-        sql_template: session.statement.as_deref().map(|statement| clean(&template(statement))),
+        sql_template: session.statement.as_deref().map(|statement| to_valid_utf8(&template(statement))),
         masked,
         transaction: transaction.map(|transaction| OpenTransaction {
             id: transaction.id,
@@ -137,7 +138,7 @@ fn session_view(read: WholeSession, masked: bool) -> SessionDetail {
         last_statements: last_statements.iter().map(text).collect(),
         attributes: attributes
             .into_iter()
-            .map(|(name, value)| Attribute { name: clean(&name), value: value.as_deref().map(clean) })
+            .map(|(name, value)| Attribute { name: to_valid_utf8(&name), value: value.as_deref().map(to_valid_utf8) })
             .collect(),
         limitations: std::mem::take(&mut waits.limitations),
         waits,
@@ -173,29 +174,29 @@ pub(crate) struct ExplainAnswer {
     )
 )]
 pub(crate) async fn explain(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     Path((project, instance, node, session)): Path<SessionPath>,
-) -> Result<Json<ExplainAnswer>, Refusal> {
-    let target = Target::to_read(&service, &caller, Action::LIST_PROCESSES, &(project, instance, node)).await?;
+) -> Result<Json<ExplainAnswer>, ApiError> {
+    let target = NodeTarget::to_read(&service, &caller, Action::LIST_PROCESSES, &(project, instance, node)).await?;
     let id = parse_session_id(&session)?;
     if target.is_masked_for(&service, &caller) {
         // Plans contain literals, in a format that differs between servers.
-        return Err(Refusal::because(ErrorEntry::FOREIGN_PROJECT, "explain-masked", Vec::new()));
+        return Err(ApiError::because(ErrorEntry::FOREIGN_PROJECT, "explain-masked", Vec::new()));
     }
     let explained =
         service.read_node(&target.node, async |limits| explain_session(&target.node.url, id, &limits).await).await?;
     match explained {
-        Explained::Plan(plan) => Ok(Json(ExplainAnswer { format: "text", plan: Some(plan), refused: None })),
-        Explained::None(refused) => Ok(Json(ExplainAnswer { format: "text", plan: None, refused: Some(refused) })),
-        Explained::Gone => Err(no_such_session(id)),
+        ExplainOutcome::Plan(plan) => Ok(Json(ExplainAnswer { format: "text", plan: Some(plan), refused: None })),
+        ExplainOutcome::None(refused) => Ok(Json(ExplainAnswer { format: "text", plan: None, refused: Some(refused) })),
+        ExplainOutcome::Gone => Err(no_such_session(id)),
     }
 }
 
-fn parse_session_id(text: &str) -> Result<u64, Refusal> {
-    text.parse().ok().filter(|id| *id > 0).ok_or_else(|| wrong("session_id", text))
+fn parse_session_id(text: &str) -> Result<u64, ApiError> {
+    text.parse().ok().filter(|id| *id > 0).ok_or_else(|| invalid_field("session_id", text))
 }
 
-fn no_such_session(id: u64) -> Refusal {
-    Refusal::because(ErrorEntry::UNKNOWN_NODE, "no-such-session", vec![("id", id.to_string())])
+fn no_such_session(id: u64) -> ApiError {
+    ApiError::because(ErrorEntry::UNKNOWN_NODE, "no-such-session", vec![("id", id.to_string())])
 }

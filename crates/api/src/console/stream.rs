@@ -22,10 +22,10 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName};
 use utoipa::IntoParams;
 
-use crate::Service;
-use crate::caller::{Caller, Target};
+use crate::AppState;
+use crate::caller::{Caller, NodeTarget};
+use crate::error::{ApiError, ErrorBody};
 use crate::query::Query;
-use crate::refusal::{ErrorBody, Refusal};
 use authorization::StreamAuthorization;
 use event::Position;
 pub(crate) use registry::WatchRegistry;
@@ -65,13 +65,13 @@ pub(crate) struct StreamParameters {
     )
 )]
 pub(crate) async fn watch(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     Path(path): Path<(String, String, String)>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Result<Response, Refusal> {
-    let target = Target::resolve(&service, &caller, Action::LIST_PROCESSES, &path).await?;
+) -> Result<Response, ApiError> {
+    let target = NodeTarget::resolve(&service, &caller, Action::LIST_PROCESSES, &path).await?;
     let query = Query::parse(query.as_deref())?;
     let seconds =
         query.number("interval", *INTERVAL_SECONDS.start(), *INTERVAL_SECONDS.end(), *INTERVAL_SECONDS.start())?;

@@ -13,9 +13,9 @@ use secrecy::SecretString;
 use tokio::time::{Instant, sleep};
 use tracing::warn;
 
-use crate::connection::Neighbourhood;
-use crate::refusal::Refusal;
-use crate::{Service, passwords};
+use crate::connection::ClientSubnet;
+use crate::error::ApiError;
+use crate::{AppState, passwords};
 
 /// Maximum wait for concurrent attempts of other servers on the same subject.
 const MAX_WAIT: Duration = Duration::from_secs(10);
@@ -34,13 +34,13 @@ pub(crate) enum PasswordCheck {
 ///
 /// The check of a missing user takes as long as the check of a wrong password.
 pub(crate) async fn check_password(
-    service: &Service,
+    service: &AppState,
     name: &str,
     user: Option<&User>,
     peer: Option<IpAddr>,
     password: SecretString,
-) -> Result<PasswordCheck, Refusal> {
-    let subject = subject(&service.store, format!("user:{name}"), user.map(|user| &user.id), peer).await?;
+) -> Result<PasswordCheck, ApiError> {
+    let subject = failure_subject(&service.store, format!("user:{name}"), user.map(|user| &user.id), peer).await?;
     let _lock = service.attempt_locks().lock(&subject).await;
     if !reserve_attempt(&service.store, &subject).await? {
         return Ok(PasswordCheck::Locked);
@@ -70,15 +70,15 @@ async fn reserve_attempt(store: &Store, subject: &str) -> Result<bool, StoreErro
 /// Returns the subject whose failure counter applies to an address.
 ///
 /// The name is the last part, so that no name can imitate another subject.
-pub(crate) async fn subject(
+pub(crate) async fn failure_subject(
     store: &Store,
     name: String,
     user: Option<&UserId>,
     peer: Option<IpAddr>,
 ) -> Result<String, StoreError> {
     let (Some(user), Some(peer)) = (user, peer) else { return Ok(name) };
-    let address = Neighbourhood::from(peer).to_string();
-    let is_known = store.is_known_address(user, &address).await?;
+    let address = ClientSubnet::from(peer).to_string();
+    let is_known = store.is_recorded_address(user, &address).await?;
     Ok(if is_known { format!("address:{address} {name}") } else { name })
 }
 
@@ -87,7 +87,7 @@ pub(crate) async fn subject(
 /// If the store fails, the error is logged and the address stays unknown.
 pub(crate) async fn record_address(store: &Store, user: &UserId, peer: Option<IpAddr>) {
     let Some(peer) = peer else { return };
-    if let Err(error) = store.record_known_address(user, &Neighbourhood::from(peer).to_string()).await {
+    if let Err(error) = store.record_address(user, &ClientSubnet::from(peer).to_string()).await {
         warn!(%error, user.id = %user, "could not record the address of a user");
     }
 }

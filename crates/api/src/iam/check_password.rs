@@ -6,33 +6,33 @@ use clew_model::ErrorEntry;
 use clew_store::User;
 use secrecy::SecretString;
 
-use crate::Service;
-use crate::audit::Trail;
+use crate::AppState;
+use crate::audit::AuditContext;
+use crate::error::ApiError;
 use crate::iam::auth_attempts::{self, PasswordCheck};
-use crate::iam::sign_in::Who;
-use crate::refusal::Refusal;
+use crate::iam::sign_in::UserRef;
 
 /// Authenticates a user by password and records the user in the audit trail.
 ///
 /// Duration and error are the same for a missing user and a wrong password. Repeated failures lock missing names too.
 pub(crate) async fn check_password(
-    service: &Service,
-    trail: &Trail,
+    service: &AppState,
+    trail: &AuditContext,
     peer: Option<IpAddr>,
-    who: &Who,
+    who: &UserRef,
     password: SecretString,
-) -> Result<User, Refusal> {
+) -> Result<User, ApiError> {
     let user = match who {
-        Who::Id(id) => match id.parse() {
+        UserRef::Id(id) => match id.parse() {
             Ok(id) => service.store.user(&id).await?,
             Err(_) => None,
         },
-        Who::Name { domain, user } => service.store.user_by_name(domain, user).await?,
+        UserRef::Name { domain, user } => service.store.user_by_name(domain, user).await?,
     };
     let name = match (&user, who) {
         (Some(user), _) => format!("{}/{}", user.domain_name, user.name),
-        (None, Who::Name { domain, user }) => format!("{domain}/{user}"),
-        (None, Who::Id(id)) => id.clone(),
+        (None, UserRef::Name { domain, user }) => format!("{domain}/{user}"),
+        (None, UserRef::Id(id)) => id.clone(),
     };
     match (&user, who) {
         (Some(user), _) => {
@@ -41,14 +41,14 @@ pub(crate) async fn check_password(
             trail.target(&user.name);
         }
         // An unknown user name is not recorded: it may be a password typed into the wrong field.
-        (None, Who::Name { domain, .. }) => {
+        (None, UserRef::Name { domain, .. }) => {
             let domains = service.store.domains().await?;
             domains
                 .iter()
                 .filter(|existing| existing.name == *domain)
                 .for_each(|existing| trail.is_about(&existing.id));
         }
-        (None, Who::Id(_)) => {}
+        (None, UserRef::Id(_)) => {}
     }
     let check = auth_attempts::check_password(service, &name, user.as_ref(), peer, password).await?;
     match (check, user) {
@@ -56,7 +56,7 @@ pub(crate) async fn check_password(
             trail.is(&user);
             Ok(user)
         }
-        (PasswordCheck::Locked, _) => Err(Refusal::because(ErrorEntry::IAM_LOCKED, "iam-locked-for", Vec::new())),
-        (PasswordCheck::Right | PasswordCheck::Wrong, _) => Err(Refusal::new(ErrorEntry::IAM_WRONG_PASSWORD)),
+        (PasswordCheck::Locked, _) => Err(ApiError::because(ErrorEntry::IAM_LOCKED, "iam-locked-for", Vec::new())),
+        (PasswordCheck::Right | PasswordCheck::Wrong, _) => Err(ApiError::new(ErrorEntry::IAM_WRONG_PASSWORD)),
     }
 }

@@ -7,11 +7,11 @@ use clew_store::{Project, StoreError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::Service;
+use crate::AppState;
 use crate::caller::Caller;
+use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
-use crate::query::{Query, shown};
-use crate::refusal::{ErrorBody, Refusal};
+use crate::query::{Query, truncate};
 
 /// Projects, with links.
 #[derive(Serialize, ToSchema)]
@@ -67,10 +67,10 @@ pub(crate) struct ProjectEntry {
     )
 )]
 pub(crate) async fn list(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     Caller { principal, .. }: Caller,
     RawQuery(raw): RawQuery,
-) -> Result<Json<ProjectList>, Refusal> {
+) -> Result<Json<ProjectList>, ApiError> {
     let query = Query::parse(raw.as_deref())?;
     let (enabled, is_domain) = (parse_flag(&query, "enabled")?, parse_flag(&query, "is_domain")?);
     let matches = |name: &str, value: &str| query.get(name).is_none_or(|given| given == value);
@@ -85,7 +85,7 @@ pub(crate) async fn list(
     let own = format!("/v3/projects{}", raw.map_or(String::new(), |raw| format!("?{raw}")));
     let mut links = Links { own, previous: None, next: None };
     if let Some((page, per_page)) = parse_page(&query)? {
-        let link = |page: usize| format!("/v3/projects?{}", query.with("page", &page.to_string()));
+        let link = |page: usize| format!("/v3/projects?{}", query.with_value("page", &page.to_string()));
         let offset = (page - 1).saturating_mul(per_page);
         links.previous = (page > 1).then(|| link(page - 1));
         links.next = (projects.len() > offset.saturating_add(per_page)).then(|| link(page + 1));
@@ -96,18 +96,18 @@ pub(crate) async fn list(
 
 /// List the projects that the caller's policies apply to. Administrators get all projects of the domain.
 #[utoipa::path(get, path = "/v3/auth/projects", tag = "identity", responses((status = 200, description = "Projects", body = ProjectList)))]
-pub(crate) async fn list_of_caller(
-    State(service): State<Service>,
+pub(crate) async fn list_caller_projects(
+    State(service): State<AppState>,
     Caller { principal, .. }: Caller,
-) -> Result<Json<ProjectList>, Refusal> {
-    let projects = reached(&service, &principal.domain_id, principal.administrator, &principal.grants).await?;
+) -> Result<Json<ProjectList>, ApiError> {
+    let projects = usable_projects(&service, &principal.domain_id, principal.administrator, &principal.grants).await?;
     let links = Links { own: "/v3/auth/projects".to_owned(), previous: None, next: None };
     Ok(Json(ProjectList { links, projects: projects.into_iter().map(project_entry).collect() }))
 }
 
 /// Returns the enabled projects of the domain that the grants apply to. Administrators get all enabled projects.
-pub(crate) async fn reached(
-    service: &Service,
+pub(crate) async fn usable_projects(
+    service: &AppState,
     domain: &DomainId,
     administrator: bool,
     grants: &[Grant],
@@ -134,7 +134,7 @@ fn project_entry(project: Project) -> ProjectEntry {
 }
 
 /// Parses `page` (from 1) and `per_page`. Each requires the other.
-fn parse_page(query: &Query) -> Result<Option<(usize, usize)>, Refusal> {
+fn parse_page(query: &Query) -> Result<Option<(usize, usize)>, ApiError> {
     match (query.get("page"), query.get("per_page")) {
         (None, None) => Ok(None),
         (Some(page), Some(per_page)) => {
@@ -145,11 +145,11 @@ fn parse_page(query: &Query) -> Result<Option<(usize, usize)>, Refusal> {
     }
 }
 
-fn parse_positive(name: &'static str, given: &str, max: usize) -> Result<usize, Refusal> {
+fn parse_positive(name: &'static str, given: &str, max: usize) -> Result<usize, ApiError> {
     given.parse().ok().filter(|number| (1..=max).contains(number)).ok_or_else(|| invalid_parameter(name, given))
 }
 
-fn parse_flag(query: &Query, name: &'static str) -> Result<Option<bool>, Refusal> {
+fn parse_flag(query: &Query, name: &'static str) -> Result<Option<bool>, ApiError> {
     match query.get(name) {
         None => Ok(None),
         Some(given) if given.eq_ignore_ascii_case("true") => Ok(Some(true)),
@@ -158,7 +158,7 @@ fn parse_flag(query: &Query, name: &'static str) -> Result<Option<bool>, Refusal
     }
 }
 
-fn invalid_parameter(name: &'static str, given: &str) -> Refusal {
-    let arguments = vec![("field", name.into()), ("given", shown(given))];
-    Refusal::because(ErrorEntry::IAM_INVALID_PARAMETER, "parameter-form", arguments)
+fn invalid_parameter(name: &'static str, given: &str) -> ApiError {
+    let arguments = vec![("field", name.into()), ("given", truncate(given))];
+    ApiError::because(ErrorEntry::IAM_INVALID_PARAMETER, "parameter-form", arguments)
 }

@@ -24,7 +24,7 @@ pub(crate) fn generate(scope: &Scope) -> Result<SecretString, SecretError> {
 }
 
 /// Parses the scope from a security token. The scope is trustworthy only if the token's hash equals the stored hash.
-pub(crate) fn scope(security_token: &str) -> Option<Scope> {
+pub(crate) fn parse_scope(security_token: &str) -> Option<Scope> {
     match security_token.split_once('.') {
         None => Some(Scope::AccessKey),
         Some((_, DOMAIN_SUFFIX)) => Some(Scope::Domain),
@@ -42,10 +42,10 @@ mod tests {
     fn security_token_encodes_the_scope_of_its_key() {
         for scope in [Scope::AccessKey, Scope::Domain, Scope::Project(ProjectId::generate())] {
             let token = generate(&scope).unwrap();
-            assert_eq!(super::scope(token.expose_secret()), Some(scope));
+            assert_eq!(super::parse_scope(token.expose_secret()), Some(scope));
         }
         for invalid in [".", "x.", "x.domains", "domain.", "x.domain.domain", "x.."] {
-            assert_eq!(super::scope(invalid), None, "{invalid:?}");
+            assert_eq!(super::parse_scope(invalid), None, "{invalid:?}");
         }
     }
 }

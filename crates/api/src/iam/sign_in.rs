@@ -5,19 +5,19 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use crate::refusal::Refusal;
+use crate::error::ApiError;
 
 /// A parsed sign-in request.
 #[derive(Debug)]
 pub(super) struct SignIn {
-    pub(super) user: Who,
+    pub(super) user: UserRef,
     pub(super) password: SecretString,
     pub(super) scope: RequestedScope,
 }
 
 /// Reference to the user of a sign-in, by id or by name.
 #[derive(Debug)]
-pub(crate) enum Who {
+pub(crate) enum UserRef {
     Id(String),
     Name { domain: String, user: String },
 }
@@ -45,20 +45,20 @@ pub(super) struct DomainRef {
 }
 
 impl SignIn {
-    pub(super) fn parse(body: &[u8]) -> Result<Self, Refusal> {
-        let body: Value = serde_json::from_slice(body).map_err(|_| Refusal::new(ErrorEntry::IAM_INVALID_BODY))?;
+    pub(super) fn parse(body: &[u8]) -> Result<Self, ApiError> {
+        let body: Value = serde_json::from_slice(body).map_err(|_| ApiError::new(ErrorEntry::IAM_INVALID_BODY))?;
         let methods = body.pointer("/auth/identity/methods").ok_or_else(|| missing_field("auth.identity.methods"))?;
         if *methods != json!(["password"]) {
-            return Err(Refusal::because(ErrorEntry::IAM_INVALID_BODY, "iam-methods", Vec::new()));
+            return Err(ApiError::because(ErrorEntry::IAM_INVALID_BODY, "iam-methods", Vec::new()));
         }
         let text = |pointer: &str, name: &'static str| match body.pointer(pointer) {
             Some(Value::String(text)) => Ok(text.clone()),
             None => Err(missing_field(name)),
-            Some(_) => Err(Refusal::new(ErrorEntry::IAM_INVALID_BODY)),
+            Some(_) => Err(ApiError::new(ErrorEntry::IAM_INVALID_BODY)),
         };
         let user = match body.pointer("/auth/identity/password/user/id") {
-            Some(_) => Who::Id(text("/auth/identity/password/user/id", "auth.identity.password.user.id")?),
-            None => Who::Name {
+            Some(_) => UserRef::Id(text("/auth/identity/password/user/id", "auth.identity.password.user.id")?),
+            None => UserRef::Name {
                 user: text("/auth/identity/password/user/name", "auth.identity.password.user.name")?,
                 domain: text("/auth/identity/password/user/domain/name", "auth.identity.password.user.domain.name")?,
             },
@@ -70,12 +70,12 @@ impl SignIn {
 
 impl RequestedScope {
     /// Parses `auth.scope`. A project takes precedence over a domain.
-    fn parse(scope: Option<&Value>) -> Result<Self, Refusal> {
+    fn parse(scope: Option<&Value>) -> Result<Self, ApiError> {
         let Some(scope) = scope else { return Ok(Self::Unscoped) };
         let text = |pointer: &str| match scope.pointer(pointer) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.clone())),
-            Some(_) => Err(Refusal::new(ErrorEntry::IAM_INVALID_BODY)),
+            Some(_) => Err(ApiError::new(ErrorEntry::IAM_INVALID_BODY)),
         };
         if scope.get("project").is_some() {
             let domain = DomainRef { id: text("/project/domain/id")?, name: text("/project/domain/name")? };
@@ -95,8 +95,8 @@ impl RequestedScope {
     }
 }
 
-fn missing_field(field: &'static str) -> Refusal {
-    Refusal::because(ErrorEntry::IAM_MISSING_FIELD, "iam-field", vec![("field", field.into())])
+fn missing_field(field: &'static str) -> ApiError {
+    ApiError::because(ErrorEntry::IAM_MISSING_FIELD, "iam-field", vec![("field", field.into())])
 }
 
 /// A sign-in request.

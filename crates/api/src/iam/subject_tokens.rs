@@ -10,11 +10,11 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use jiff::Timestamp;
 
 use crate::caller::Caller;
+use crate::error::{ApiError, ErrorBody};
 use crate::iam::token_response::{ServerUrl, TokenDetails, TokenResponse};
 use crate::json::Json;
 use crate::query::Query;
-use crate::refusal::{ErrorBody, Refusal};
-use crate::{Service, grants};
+use crate::{AppState, policy_cache};
 
 const SUBJECT_TOKEN: &str = "x-subject-token";
 
@@ -34,11 +34,11 @@ const SUBJECT_TOKEN: &str = "x-subject-token";
     )
 )]
 pub(crate) async fn show(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ApiError> {
     let with_catalog = Query::parse(query.as_deref())?.get("nocatalog").is_none_or(str::is_empty);
     let (given, stored) = find_subject_token(&service, &caller, Action::LIST_IDENTITIES, &headers).await?;
     let StoredToken { user, scope_project, issued_by_methods, issued_at, expires_at, .. } = stored;
@@ -46,11 +46,11 @@ pub(crate) async fn show(
         Some(id) => service.store.project(id).await?,
         None => None,
     };
-    let grants = grants::read(&service.store, &user.id).await?;
+    let grants = policy_cache::load_policies(&service.store, &user.id).await?;
     let methods = issued_by_methods;
     let details =
         TokenDetails { user: &user, project: project.as_ref(), grants: &grants, methods, issued_at, expires_at };
-    let server_url = ServerUrl::of_request(caller.connection.as_ref(), &headers);
+    let server_url = ServerUrl::of_request(caller.client.as_ref(), &headers);
     let body = TokenResponse::new(&service, details, with_catalog.then_some(&server_url))?;
     let mut response = Json(body).into_response();
     response.headers_mut().insert(SUBJECT_TOKEN, given);
@@ -70,10 +70,10 @@ pub(crate) async fn show(
     )
 )]
 pub(crate) async fn revoke(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     headers: HeaderMap,
-) -> Result<StatusCode, Refusal> {
+) -> Result<StatusCode, ApiError> {
     let (given, _) = find_subject_token(&service, &caller, Action::MANAGE_IDENTITIES, &headers).await?;
     service.store.revoke_token(&caller.origin(), &token_hash(&given)).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -84,22 +84,22 @@ pub(crate) async fn revoke(
 /// The token must belong to the caller, or to a user of the caller's domain if the caller may perform the action.
 /// The error is the same for all other tokens, including unknown ones.
 async fn find_subject_token(
-    service: &Service,
+    service: &AppState,
     caller: &Caller,
     action: Action,
     headers: &HeaderMap,
-) -> Result<(HeaderValue, StoredToken), Refusal> {
+) -> Result<(HeaderValue, StoredToken), ApiError> {
     let mut given = headers.get_all(SUBJECT_TOKEN).iter();
     let (Some(given), None) = (given.next(), given.next()) else {
-        return Err(Refusal::new(ErrorEntry::IAM_SUBJECT_TOKEN));
+        return Err(ApiError::new(ErrorEntry::IAM_SUBJECT_TOKEN));
     };
     let stored = service.store.token(&token_hash(given)).await?.filter(|stored| {
         let is_valid = !stored.revoked && stored.user.enabled && stored.expires_at > Timestamp::now().as_second();
         let same_user = stored.user.id == caller.principal.user_id;
         let same_domain = stored.user.domain_id == caller.principal.domain_id;
-        is_valid && (same_user || same_domain && caller.domain_action(service, action).is_ok())
+        is_valid && (same_user || same_domain && caller.require_domain_action(service, action).is_ok())
     });
-    let stored = stored.ok_or_else(|| Refusal::because(ErrorEntry::IAM_UNKNOWN, "iam-no-token", Vec::new()))?;
+    let stored = stored.ok_or_else(|| ApiError::because(ErrorEntry::IAM_UNKNOWN, "iam-no-token", Vec::new()))?;
     Ok((given.clone(), stored))
 }
 

@@ -13,12 +13,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::Service;
-use crate::caller::{Caller, Credentials, Proof};
+use crate::AppState;
+use crate::caller::{Caller, CredentialKind, CredentialRef};
+use crate::error::{ApiError, ErrorBody};
 use crate::iam::security_token;
 use crate::iam::token_response::format_timestamp;
 use crate::json::Json;
-use crate::refusal::{ErrorBody, Refusal};
 
 /// Lifetime of a temporary key in seconds: 15 minutes to 24 hours.
 const LIFETIME_SECONDS: std::ops::RangeInclusive<i64> = 900..=86_400;
@@ -86,14 +86,14 @@ struct TemporaryKey {
     )
 )]
 pub(crate) async fn create(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     body: Bytes,
-) -> Result<(StatusCode, Json<TemporaryKeyResponse>), Refusal> {
+) -> Result<(StatusCode, Json<TemporaryKeyResponse>), ApiError> {
     let identity = parse_identity(&body)?;
-    if caller.credentials == Credentials::TemporaryKey {
+    if caller.credentials == CredentialKind::TemporaryKey {
         // Otherwise, a temporary key could be renewed forever.
-        return Err(Refusal::because(ErrorEntry::IAM_FORBIDDEN_SCOPE, "iam-temporary-by-temporary", Vec::new()));
+        return Err(ApiError::because(ErrorEntry::IAM_FORBIDDEN_SCOPE, "iam-temporary-by-temporary", Vec::new()));
     }
     let requested = identity.token.unwrap_or(TemporaryKeyToken { id: None, duration_seconds: None });
     let lifetime = requested.duration_seconds.unwrap_or(*LIFETIME_SECONDS.start());
@@ -104,14 +104,14 @@ pub(crate) async fn create(
             ("min", LIFETIME_SECONDS.start().to_string()),
             ("max", LIFETIME_SECONDS.end().to_string()),
         ];
-        return Err(Refusal::because(ErrorEntry::IAM_INVALID_FIELD, "parameter-range", arguments));
+        return Err(ApiError::because(ErrorEntry::IAM_INVALID_FIELD, "parameter-range", arguments));
     }
     let source = match &requested.id {
         Some(token) => source_of_token(&service, &caller, token).await?,
         None => KeySource::of_caller(&caller),
     };
     let expires_at = Timestamp::now().as_second().saturating_add(lifetime).min(source.expires_at.unwrap_or(i64::MAX));
-    let failed = |error| Refusal::internal(&error);
+    let failed = |error| ApiError::internal(&error);
     let secret = access_key::generate_secret().map_err(failed)?;
     let security_token = security_token::generate(&source.scope).map_err(failed)?;
     let new = NewTemporaryKey {
@@ -132,16 +132,16 @@ pub(crate) async fn create(
     Ok((StatusCode::CREATED, Json(TemporaryKeyResponse { credential })))
 }
 
-fn parse_identity(body: &[u8]) -> Result<TemporaryKeyIdentity, Refusal> {
+fn parse_identity(body: &[u8]) -> Result<TemporaryKeyIdentity, ApiError> {
     let body: TemporaryKeyRequest =
-        serde_json::from_slice(body).map_err(|_| Refusal::new(ErrorEntry::IAM_INVALID_BODY))?;
+        serde_json::from_slice(body).map_err(|_| ApiError::new(ErrorEntry::IAM_INVALID_BODY))?;
     let identity = body.auth.identity;
     if identity.methods != ["token"] {
-        return Err(Refusal::because(ErrorEntry::IAM_INVALID_BODY, "iam-token-method", Vec::new()));
+        return Err(ApiError::because(ErrorEntry::IAM_INVALID_BODY, "iam-token-method", Vec::new()));
     }
     // An ignored restriction would grant more than the client requested.
     if identity.policy.is_some() {
-        return Err(Refusal::because(ErrorEntry::IAM_INVALID_FIELD, "iam-temporary-policy", Vec::new()));
+        return Err(ApiError::because(ErrorEntry::IAM_INVALID_FIELD, "iam-temporary-policy", Vec::new()));
     }
     Ok(identity)
 }
@@ -155,22 +155,22 @@ struct KeySource {
 
 impl KeySource {
     fn of_caller(caller: &Caller) -> Self {
-        let issued_for = match &caller.proof {
-            Proof::Token(token) => IssuedFor::Token(token.hash),
-            Proof::Key(id) => IssuedFor::Key(id.clone()),
+        let issued_for = match &caller.credential {
+            CredentialRef::Token(token) => IssuedFor::Token(token.hash),
+            CredentialRef::Key(id) => IssuedFor::Key(id.clone()),
         };
         Self { scope: caller.principal.scope.clone(), issued_for, expires_at: caller.expires_at }
     }
 }
 
 /// Returns the source for a valid token of the caller.
-async fn source_of_token(service: &Service, caller: &Caller, token: &str) -> Result<KeySource, Refusal> {
+async fn source_of_token(service: &AppState, caller: &Caller, token: &str) -> Result<KeySource, ApiError> {
     let hash = token::hash(token);
     let stored = service.store.token(&hash).await?;
     let stored = stored.filter(|stored| !stored.revoked && stored.user.id == caller.principal.user_id);
-    let stored = stored.ok_or_else(|| Refusal::new(ErrorEntry::IAM_INVALID_TOKEN))?;
+    let stored = stored.ok_or_else(|| ApiError::new(ErrorEntry::IAM_INVALID_TOKEN))?;
     if stored.expires_at <= Timestamp::now().as_second() {
-        return Err(Refusal::new(ErrorEntry::IAM_TOKEN_EXPIRED));
+        return Err(ApiError::new(ErrorEntry::IAM_TOKEN_EXPIRED));
     }
     let scope = stored.scope_project.map_or(Scope::Domain, Scope::Project);
     Ok(KeySource { scope, issued_for: IssuedFor::Token(hash), expires_at: Some(stored.expires_at) })

@@ -1,16 +1,16 @@
 //! Response body of the token routes (spec section 3.2).
 
 use clew_iam::decision::Grant;
-use clew_iam::policy::Model;
+use clew_iam::policy::PolicyModel;
 use clew_store::{Project, User};
 use http::HeaderMap;
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::Service;
-use crate::connection::{Connection, reached_by};
-use crate::refusal::Refusal;
+use crate::AppState;
+use crate::connection::{ClientAddr, base_url};
+use crate::error::ApiError;
 
 /// A token without its secret.
 #[derive(Serialize, ToSchema)]
@@ -98,23 +98,23 @@ pub(super) struct TokenDetails<'a> {
 pub(super) struct ServerUrl(String);
 
 impl ServerUrl {
-    pub(super) fn of_request(connection: Option<&Connection>, headers: &HeaderMap) -> Self {
-        Self(reached_by(connection, headers))
+    pub(super) fn of_request(connection: Option<&ClientAddr>, headers: &HeaderMap) -> Self {
+        Self(base_url(connection, headers))
     }
 }
 
 impl TokenResponse {
     /// Creates the response. The catalog is included only with a server URL.
     pub(super) fn new(
-        service: &Service,
+        service: &AppState,
         details: TokenDetails<'_>,
         server_url: Option<&ServerUrl>,
-    ) -> Result<Self, Refusal> {
+    ) -> Result<Self, ApiError> {
         let TokenDetails { user, project, grants, methods, issued_at, expires_at } = details;
         let domain = || TokenDomain { id: user.domain_id.to_string(), name: user.domain_name.clone() };
         let mut roles: Vec<String> = grants
             .iter()
-            .filter(|grant| grant.policy.model() == Model::RoleBased)
+            .filter(|grant| grant.policy.model() == PolicyModel::RoleBased)
             .filter(|grant| grant.project.is_none() || grant.project.as_ref() == project.map(|project| &project.id))
             .map(|grant| grant.policy_name.clone())
             .collect();
@@ -145,12 +145,12 @@ impl TokenResponse {
 }
 
 /// Formats a time for the identity API: UTC with microseconds.
-pub(super) fn format_timestamp(seconds: i64) -> Result<String, Refusal> {
-    let timestamp = Timestamp::from_second(seconds).map_err(|error| Refusal::internal(&error))?;
+pub(super) fn format_timestamp(seconds: i64) -> Result<String, ApiError> {
+    let timestamp = Timestamp::from_second(seconds).map_err(|error| ApiError::internal(&error))?;
     Ok(timestamp.strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string())
 }
 
-fn build_catalog(service: &Service, server_url: &ServerUrl, project: Option<&Project>) -> Vec<CatalogEntry> {
+fn build_catalog(service: &AppState, server_url: &ServerUrl, project: Option<&Project>) -> Vec<CatalogEntry> {
     let region = service.store.region();
     let entry = |name: &str, path: String| {
         let endpoint = Endpoint {

@@ -9,17 +9,17 @@ use http::{HeaderValue, StatusCode};
 use secrecy::ExposeSecret;
 use tracing::info;
 
-use crate::audit::Trail;
+use crate::audit::AuditContext;
 use crate::authentication::read_body;
-use crate::connection::Connection;
+use crate::connection::ClientAddr;
+use crate::error::{ApiError, ErrorBody};
 use crate::iam::check_password::check_password;
-use crate::iam::issue::{NewlyIssued, issue, scope_in_words};
 use crate::iam::sign_in::{DomainRef, ProjectRef, RequestedScope, SignIn, TokenRequest};
+use crate::iam::token_issue::{IssuedToken, describe_scope, issue_token};
 use crate::iam::token_response::{ServerUrl, TokenDetails, TokenResponse};
 use crate::json::Json;
 use crate::query::Query;
-use crate::refusal::{ErrorBody, Refusal};
-use crate::{Service, grants, limits};
+use crate::{AppState, limits, policy_cache};
 
 /// Issue a token for a user name and password. The scope is a project, by id or name, or the domain.
 #[utoipa::path(
@@ -37,35 +37,35 @@ use crate::{Service, grants, limits};
     )
 )]
 pub(crate) async fn create(
-    State(service): State<Service>,
-    Extension(trail): Extension<Trail>,
+    State(service): State<AppState>,
+    Extension(trail): Extension<AuditContext>,
     RawQuery(query): RawQuery,
     request: Request,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ApiError> {
     let with_catalog = Query::parse(query.as_deref())?.get("nocatalog").is_none_or(str::is_empty);
     let (parts, body) = request.into_parts();
     let sign_in = SignIn::parse(&read_body(body, &service.settings).await?)?;
-    let peer = limits::peer(&parts.extensions);
+    let peer = limits::client_ip(&parts.extensions);
     let user = check_password(&service, &trail, peer, &sign_in.user, sign_in.password).await?;
     let project = resolve_scope(&service, &user, &sign_in.scope).await?;
-    let NewlyIssued { secret, methods, issued_at, expires_at } =
-        issue(&service, &user, project.as_ref(), TokenOrigin::Api, "password", None).await?;
+    let IssuedToken { secret, methods, issued_at, expires_at } =
+        issue_token(&service, &user, project.as_ref(), TokenOrigin::Api, "password", None).await?;
     info!(user.id = %user.id, "signed in");
-    trail.detail("scope", scope_in_words(project.as_ref()));
-    let grants = grants::read(&service.store, &user.id).await?;
+    trail.detail("scope", describe_scope(project.as_ref()));
+    let grants = policy_cache::load_policies(&service.store, &user.id).await?;
     let details =
         TokenDetails { user: &user, project: project.as_ref(), grants: &grants, methods, issued_at, expires_at };
-    let server_url = ServerUrl::of_request(parts.extensions.get::<Connection>(), &parts.headers);
+    let server_url = ServerUrl::of_request(parts.extensions.get::<ClientAddr>(), &parts.headers);
     let body = TokenResponse::new(&service, details, with_catalog.then_some(&server_url))?;
     let mut response = (StatusCode::CREATED, Json(body)).into_response();
-    let value = HeaderValue::from_str(secret.expose_secret()).map_err(|error| Refusal::internal(&error))?;
+    let value = HeaderValue::from_str(secret.expose_secret()).map_err(|error| ApiError::internal(&error))?;
     response.headers_mut().insert("x-subject-token", value);
     Ok(response)
 }
 
 /// Finds the project of the requested scope. Returns `None` for the domain.
-async fn resolve_scope(service: &Service, user: &User, scope: &RequestedScope) -> Result<Option<Project>, Refusal> {
-    let forbidden = || Refusal::because(ErrorEntry::IAM_FORBIDDEN_SCOPE, "iam-scope", Vec::new());
+async fn resolve_scope(service: &AppState, user: &User, scope: &RequestedScope) -> Result<Option<Project>, ApiError> {
+    let forbidden = || ApiError::because(ErrorEntry::IAM_FORBIDDEN_SCOPE, "iam-scope", Vec::new());
     let is_own = |domain: &DomainRef| {
         domain.id.as_ref().is_none_or(|id| id == user.domain_id.as_str())
             && domain.name.as_ref().is_none_or(|name| *name == user.domain_name)

@@ -5,29 +5,29 @@ use clew_model::ErrorEntry;
 use clew_store::StoreError;
 use tracing::warn;
 
-use crate::Service;
-use crate::refusal::Refusal;
+use crate::AppState;
+use crate::error::ApiError;
 
 /// Check that the process responds.
 #[utoipa::path(get, path = "/healthz", operation_id = "CheckAlive", tag = "operations", security(()), responses((status = 200, description = "Alive", body = str)))]
-pub(crate) async fn alive() -> &'static str {
+pub(crate) async fn check_alive() -> &'static str {
     "ok\n"
 }
 
 /// Check that the store responds.
 #[utoipa::path(get, path = "/readyz", operation_id = "CheckReady", tag = "operations", security(()), responses(
     (status = 200, description = "Ready", body = str),
-    (status = 503, description = "Not ready", body = crate::refusal::ErrorBody)
+    (status = 503, description = "Not ready", body = crate::error::ErrorBody)
 ))]
-pub(crate) async fn ready(State(service): State<Service>) -> Result<String, Refusal> {
+pub(crate) async fn check_ready(State(service): State<AppState>) -> Result<String, ApiError> {
     let not_ready = |error: StoreError| {
         warn!(%error, "not ready");
-        Refusal::new(ErrorEntry::UNAVAILABLE)
+        ApiError::new(ErrorEntry::UNAVAILABLE)
     };
     service.store.ping().await.map_err(not_ready)?;
     let zones = service.store.zones().await.map_err(not_ready)?;
     // A zone without a worker is reported, but does not make this process unready for load balancers.
-    let unserved = zones.iter().filter(|state| state.is_deserted()).filter_map(|state| {
+    let unserved = zones.iter().filter(|state| state.is_unserved()).filter_map(|state| {
         let zone = state.zone.as_ref()?;
         Some(format!("no worker is at work in zone {zone}; nodes that are not read: {}\n", state.nodes))
     });

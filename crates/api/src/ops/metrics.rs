@@ -18,8 +18,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::Service;
-use crate::refusal::Refusal;
+use crate::AppState;
+use crate::error::ApiError;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
@@ -169,14 +169,14 @@ impl Metrics {
     /// Counts a response and its duration.
     ///
     /// `route` is a route pattern: paths chosen by clients would create an unbounded number of series.
-    pub(crate) fn answered(&self, method: &Method, route: &str, status: u16, seconds: f64) {
+    pub(crate) fn record_response(&self, method: &Method, route: &str, status: u16, seconds: f64) {
         let method = if COUNTED_METHODS.contains(method) { method.as_str() } else { "other" };
         let labels = RequestLabels { method: method.to_owned(), route: route.to_owned(), status };
         self.requests.get_or_create(&labels).inc();
         self.request_seconds.get_or_create(&RouteLabel { route: route.to_owned() }).observe(seconds);
     }
 
-    pub(crate) fn over_limit(&self, limit: Limit) {
+    pub(crate) fn record_rejection(&self, limit: Limit) {
         self.over_limit.get_or_create(&LimitLabel { limit: limit.name() }).inc();
     }
 }
@@ -193,16 +193,16 @@ fn request_histogram() -> Histogram {
 }
 
 impl Observer for Metrics {
-    fn collected(&self, rows: u64, seconds: f64) {
+    fn collection_finished(&self, rows: u64, seconds: f64) {
         self.collected_rows.inc_by(rows);
         self.collection_seconds.observe(seconds);
     }
 
-    fn failed(&self, kind: FailureKind) {
+    fn collection_failed(&self, kind: FailureKind) {
         self.node_errors.get_or_create(&KindLabel { kind: kind.name() }).inc();
     }
 
-    fn looks_every(&self, node: &NodeId, interval: Option<Duration>) {
+    fn poll_interval_changed(&self, node: &NodeId, interval: Option<Duration>) {
         let label = NodeLabel { node: node.to_string() };
         match interval {
             Some(interval) => {
@@ -217,11 +217,11 @@ impl Observer for Metrics {
 
 /// Show the metrics of this process.
 #[utoipa::path(get, path = "/metrics", operation_id = "ShowMetrics", tag = "operations", security(()), responses((status = 200, description = "OpenMetrics text", body = str, content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8")))]
-pub(crate) async fn show(State(service): State<Service>) -> Result<Response, Refusal> {
+pub(crate) async fn show(State(service): State<AppState>) -> Result<Response, ApiError> {
     let metrics = &service.metrics;
     let read = async { tokio::try_join!(service.store.task_counts(), service.store.zones()) };
     let read = tokio::time::timeout(STORE_TIMEOUT, read).await;
-    let (counts, zones) = read.map_err(|error| Refusal::internal(&error))??;
+    let (counts, zones) = read.map_err(|error| ApiError::internal(&error))??;
     for (status, count) in counts {
         metrics.tasks.get_or_create(&StatusLabel { status: status.name() }).set(to_gauge_value(count));
     }
@@ -231,7 +231,7 @@ pub(crate) async fn show(State(service): State<Service>) -> Result<Response, Ref
         metrics.workers.get_or_create(&ZoneLabel { zone }).set(to_gauge_value(state.workers));
     }
     let mut text = String::new();
-    encode(&mut text, &metrics.registry).map_err(|error| Refusal::internal(&error))?;
+    encode(&mut text, &metrics.registry).map_err(|error| ApiError::internal(&error))?;
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(CONTENT_TYPE, content_type)], text).into_response())
 }
@@ -248,12 +248,12 @@ mod tests {
     #[test]
     fn metrics_in_dashboards_and_alerts_exist() {
         let metrics = Metrics::default();
-        metrics.answered(&Method::GET, "/", 200, 0.1);
-        metrics.over_limit(Limit::SignIns);
-        metrics.failed(FailureKind::Unreachable);
+        metrics.record_response(&Method::GET, "/", 200, 0.1);
+        metrics.record_rejection(Limit::SignIns);
+        metrics.collection_failed(FailureKind::Unreachable);
         metrics.tasks.get_or_create(&StatusLabel { status: "queued" }).set(1);
         metrics.workers.get_or_create(&ZoneLabel { zone: "dmz".into() }).set(1);
-        metrics.looks_every(&NodeId::generate(), Some(Duration::from_secs(1)));
+        metrics.poll_interval_changed(&NodeId::generate(), Some(Duration::from_secs(1)));
         let mut text = String::new();
         encode(&mut text, &metrics.registry).unwrap();
         let files = [
@@ -281,9 +281,9 @@ mod tests {
             encode(&mut text, &metrics.registry).unwrap();
             text.contains(&format!("clew_kill_task_look_interval_seconds{{node=\"{node}\"}} 4.5\n"))
         };
-        metrics.looks_every(&node, Some(Duration::from_millis(4500)));
+        metrics.poll_interval_changed(&node, Some(Duration::from_millis(4500)));
         assert!(is_exported());
-        metrics.looks_every(&node, None);
+        metrics.poll_interval_changed(&node, None);
         assert!(!is_exported());
     }
 }

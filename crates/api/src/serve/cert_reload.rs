@@ -16,7 +16,7 @@ use super::tls::Tls;
 impl Tls {
     /// Polls the files every `poll_interval` until `shutdown` and reloads a changed certificate. If the new certificate is invalid, logs a warning
     /// and keeps the old one.
-    pub async fn watch(self, poll_interval: Duration, shutdown: CancellationToken) {
+    pub async fn poll_files(self, poll_interval: Duration, shutdown: CancellationToken) {
         let mut last = self.files.initial.clone();
         let mut ticks = interval(poll_interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -35,24 +35,24 @@ impl Tls {
     fn reload_if_changed(&self, last: &[Option<FileFingerprint>; 2]) -> [Option<FileFingerprint>; 2] {
         let current = [FileFingerprint::read(&self.files.certificate), FileFingerprint::read(&self.files.key)];
         if current != *last {
-            self.reload_and_say_so();
+            self.reload_and_log();
         }
         current
     }
 
     /// Reloads the certificate and logs the outcome.
-    pub fn reload_and_say_so(&self) {
+    pub fn reload_and_log(&self) {
         let certificate = self.files.certificate.display();
         match self.reload() {
             Ok(()) => info!(tls.certificate = %certificate, "new connections get a new certificate"),
             Err(error) => warn!(%error, "a new certificate was not taken; connections go on with the old one"),
         }
-        self.warn_of_open_key();
+        self.warn_if_key_is_world_readable();
     }
 
     /// Logs a warning if the key file is readable by every user of the machine.
-    pub fn warn_of_open_key(&self) {
-        if self.key_is_open_to_others() {
+    pub fn warn_if_key_is_world_readable(&self) {
+        if self.is_key_world_readable() {
             let key = self.files.key.display();
             warn!(tls.key = %key, "everybody on this machine may read the TLS key; take that away (chmod o-r)");
         }

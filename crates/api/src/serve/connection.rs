@@ -23,9 +23,9 @@ use super::linger::Linger;
 use super::reserved::{self, Admission};
 use super::tls::Tls;
 use super::write_timeout::WriteTimeout;
-use crate::connection::Connection;
+use crate::connection::ClientAddr;
 use crate::routes::router;
-use crate::{ApiSettings, Metrics, Service};
+use crate::{ApiSettings, AppState, Metrics};
 
 /// Serves connections. Shared by all connections of a listener.
 pub(super) struct ConnectionHandler {
@@ -40,12 +40,14 @@ pub(super) struct ConnectionHandler {
 }
 
 impl ConnectionHandler {
-    pub(super) fn new(service: Service, tls: Option<Tls>, shutdown: CancellationToken) -> Self {
+    pub(super) fn new(service: AppState, tls: Option<Tls>, shutdown: CancellationToken) -> Self {
         let (settings, metrics) = (service.settings.clone(), service.metrics.clone());
         let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new()).header_read_timeout(settings.header_read).max_header_size(MAX_HEAD_BYTES);
+        http.timer(TokioTimer::new()).header_read_timeout(settings.header_read_timeout).max_header_size(MAX_HEAD_BYTES);
         let mut reserved_http = http.clone();
-        reserved_http.keep_alive(false).header_read_timeout(settings.header_read.min(reserved::RESERVED_TIMEOUT));
+        reserved_http
+            .keep_alive(false)
+            .header_read_timeout(settings.header_read_timeout.min(reserved::RESERVED_TIMEOUT));
         let router = TowerToHyperService::new(router(service));
         Self { router, http, reserved_http, tls, settings, metrics, shutdown }
     }
@@ -53,10 +55,10 @@ impl ConnectionHandler {
     /// Serves the requests of a connection. After `watcher` signals shutdown, the response in progress is the last one.
     pub(super) async fn serve(&self, stream: TcpStream, peer: IpAddr, admission: Admission, watcher: Watcher) {
         match &self.tls {
-            None => self.serve_http(stream, Connection { peer, tls: false }, admission, watcher).await,
+            None => self.serve_http(stream, ClientAddr { peer, tls: false }, admission, watcher).await,
             Some(tls) => {
                 if let Some(stream) = self.handshake(tls, stream, peer, admission).await {
-                    self.serve_http(stream, Connection { peer, tls: true }, admission, watcher).await;
+                    self.serve_http(stream, ClientAddr { peer, tls: true }, admission, watcher).await;
                 }
             }
         }
@@ -70,8 +72,8 @@ impl ConnectionHandler {
         admission: Admission,
     ) -> Option<TlsStream<TcpStream>> {
         let limit = match admission {
-            Admission::Regular => self.settings.handshake,
-            Admission::OperationsOnly => self.settings.handshake.min(reserved::RESERVED_TIMEOUT),
+            Admission::Regular => self.settings.tls_handshake_timeout,
+            Admission::OperationsOnly => self.settings.tls_handshake_timeout.min(reserved::RESERVED_TIMEOUT),
         };
         let outcome = tokio::select! {
             () = self.shutdown.cancelled() => return None,
@@ -85,16 +87,16 @@ impl ConnectionHandler {
         None
     }
 
-    async fn serve_http<S>(&self, stream: S, socket: Connection, admission: Admission, watcher: Watcher)
+    async fn serve_http<S>(&self, stream: S, socket: ClientAddr, admission: Admission, watcher: Watcher)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let tracker = ResponseTracker::default();
-        let stream = Linger::new(WriteTimeout::new(stream, self.settings.write_stall));
+        let stream = Linger::new(WriteTimeout::new(stream, self.settings.write_timeout));
         let stream = ErrorRewrite::new(stream, tracker.clone(), self.metrics.clone());
         let service = service_fn(|mut request: http::Request<Incoming>| {
             tracker.begin_request();
-            let connection = Connection::resolve(socket, request.headers(), &self.settings.trusted_proxies);
+            let connection = ClientAddr::resolve(socket, request.headers(), &self.settings.trusted_proxies);
             request.extensions_mut().insert(connection);
             let tracker = tracker.clone();
             let hsts = connection.tls && self.settings.hsts;

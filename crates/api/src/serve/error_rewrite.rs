@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::head::{MAX_HEAD_BYTES, MAX_HEADERS};
 use crate::Metrics;
-use crate::refusal::Refusal;
+use crate::error::ApiError;
 
 /// Progress of the latest request of a connection, shared by the service and the stream.
 #[derive(Debug, Clone, Default)]
@@ -117,19 +117,19 @@ impl<S> ErrorRewrite<S> {
     fn rewrite(&self, original: &str) -> Option<Vec<u8>> {
         let head = original.strip_suffix("\r\n\r\n")?;
         let refusal = match head.strip_prefix("HTTP/1.")?.split(' ').nth(1)? {
-            "400" => Refusal::new(ErrorEntry::BAD_REQUEST),
+            "400" => ApiError::new(ErrorEntry::BAD_REQUEST),
             // If the limit is reached within the request line, path and query are too long.
             "431" if self.first_line_complete => {
                 let limits = vec![("limit", MAX_HEAD_BYTES.to_string()), ("count", MAX_HEADERS.to_string())];
-                Refusal::because(ErrorEntry::HEADERS_TOO_LARGE, "headers-limit", limits)
+                ApiError::because(ErrorEntry::HEADERS_TOO_LARGE, "headers-limit", limits)
             }
-            "414" | "431" => Refusal::uri_too_long(),
+            "414" | "431" => ApiError::uri_too_long(),
             _ => return None,
         };
         let request_id = Uuid::new_v4().simple().to_string();
         let body = json::to_string(&refusal.body(Language::default(), &request_id)).ok()?;
         let status = refusal.status();
-        self.metrics.answered(&Method::from_bytes(b"UNKNOWN").unwrap_or_default(), "none", status.as_u16(), 0.0);
+        self.metrics.record_response(&Method::from_bytes(b"UNKNOWN").unwrap_or_default(), "none", status.as_u16(), 0.0);
         info!(
             http.request_id = request_id,
             http.route = "none",

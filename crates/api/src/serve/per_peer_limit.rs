@@ -3,19 +3,19 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::connection::{Neighbourhood, TrustedProxies};
+use crate::connection::{ClientSubnet, TrustedProxies};
 use crate::limits::keyed_slots::{KeyedSlots, Slot};
 
 /// Number of open connections per peer.
 #[derive(Debug)]
 pub(super) struct PerPeerLimit {
-    slots: Arc<KeyedSlots<Neighbourhood>>,
+    slots: Arc<KeyedSlots<ClientSubnet>>,
     /// Proxies exempt from the limit, because they forward the requests of many clients.
     exempt: TrustedProxies,
 }
 
 /// Slot of one connection, released on drop. `None` for an exempt peer, which is not counted.
-pub(super) type PeerSlot = Option<Slot<Neighbourhood>>;
+pub(super) type PeerSlot = Option<Slot<ClientSubnet>>;
 
 impl PerPeerLimit {
     /// Creates a limit per peer. 0 disables the limit.

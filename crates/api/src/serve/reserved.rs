@@ -10,8 +10,8 @@ use tracing::info;
 use uuid::Uuid;
 
 use crate::Metrics;
+use crate::error::{ApiError, RETRY_AFTER_SECONDS};
 use crate::json::Json;
-use crate::refusal::{RETRY_AFTER_SECONDS, Refusal};
 use crate::security_headers;
 
 /// Paths that a reserved connection serves.
@@ -40,9 +40,9 @@ impl Admission {
 fn build_refusal<B>(request: &Request<B>, metrics: &Metrics, hsts: bool) -> Response {
     let language = request.headers().get("x-language").and_then(|tag| Language::from_tag(tag.to_str().ok()?));
     let request_id = Uuid::new_v4().simple().to_string();
-    let refusal = Refusal::because(ErrorEntry::UNAVAILABLE, "no-free-connection", Vec::new());
+    let refusal = ApiError::because(ErrorEntry::UNAVAILABLE, "no-free-connection", Vec::new());
     let status = refusal.status();
-    metrics.answered(request.method(), "none", status.as_u16(), 0.0);
+    metrics.record_response(request.method(), "none", status.as_u16(), 0.0);
     info!(http.request_id = request_id, http.route = "none", http.status = status.as_u16(), "no free connection");
     let body = Json(refusal.body(language.unwrap_or_default(), &request_id));
     let mut response = (status, body).into_response();

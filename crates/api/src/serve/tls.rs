@@ -71,7 +71,7 @@ impl Tls {
 
     /// Returns whether the key file is readable by every user of the machine.
     #[must_use]
-    pub fn key_is_open_to_others(&self) -> bool {
+    pub fn is_key_world_readable(&self) -> bool {
         use std::os::unix::fs::PermissionsExt;
         const OTHERS_READ: u32 = 0o004;
         self.files.key.metadata().is_ok_and(|key| key.permissions().mode() & OTHERS_READ != 0)

@@ -14,12 +14,12 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 
-use crate::Service;
-use crate::caller::{Caller, Target};
+use crate::AppState;
+use crate::caller::{Caller, NodeTarget};
+use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
-use crate::query::shown;
-use crate::refusal::{ErrorBody, Refusal};
-use crate::statement_text::HIDDEN;
+use crate::query::truncate;
+use crate::statement_text::MASKED_FRAGMENT;
 
 /// Filters and order of the collected sessions. Every field is optional; filters are joined by AND.
 #[derive(ToSchema)]
@@ -99,20 +99,20 @@ pub(crate) struct Collecting {
     )
 )]
 pub(crate) async fn collect(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     Path(path): Path<(String, String, String)>,
     body: Bytes,
-) -> Result<(StatusCode, Json<Collecting>), Refusal> {
-    let target = Target::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
+) -> Result<(StatusCode, Json<Collecting>), ApiError> {
+    let target = NodeTarget::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
     let draft = parse_draft(&body)?;
-    caller.trail.detail("asked", audit_detail(&draft));
+    caller.audit.detail("asked", audit_detail(&draft));
     let selection = Selection::parse(draft)?;
     let masked = target.is_masked_by_project_for(&service, &caller);
     let (project, instance) = (target.project.id.clone(), target.instance.id.clone());
     let request_id = service.collections.submit(project, instance, target.node, selection, masked).await?;
-    caller.trail.detail("collection", request_id.as_str());
-    caller.trail.detail("masked", masked);
+    caller.audit.detail("collection", request_id.as_str());
+    caller.audit.detail("masked", masked);
     Ok((StatusCode::ACCEPTED, Json(Collecting { request_id: request_id.to_string() })))
 }
 
@@ -127,33 +127,35 @@ fn audit_detail(draft: &SelectionDraft) -> Value {
         ("sort_key", &draft.sort_key),
         ("sort_dir", &draft.sort_dir),
     ];
-    let mut detail: Map<String, Value> =
-        texts.into_iter().filter_map(|(name, text)| Some((name.to_owned(), shown(text.as_deref()?).into()))).collect();
+    let mut detail: Map<String, Value> = texts
+        .into_iter()
+        .filter_map(|(name, text)| Some((name.to_owned(), truncate(text.as_deref()?).into())))
+        .collect();
     if let Some(seconds) = draft.slow_process_threshold {
         detail.insert("slow_process_threshold".to_owned(), seconds.into());
     }
     if draft.sql_key.is_some() {
-        detail.insert("sql_key".to_owned(), HIDDEN.into());
+        detail.insert("sql_key".to_owned(), MASKED_FRAGMENT.into());
     }
     Value::Object(detail)
 }
 
 /// Parses the request body. An empty body selects all defaults; `null` selects the default of a field.
-fn parse_draft(body: &[u8]) -> Result<SelectionDraft, Refusal> {
+fn parse_draft(body: &[u8]) -> Result<SelectionDraft, ApiError> {
     let mut draft = SelectionDraft::default();
     if body.trim_ascii().is_empty() {
         return Ok(draft);
     }
-    let malformed = |reason: String| Refusal::parameter("parameter-body", vec![("reason", reason)]);
+    let malformed = |reason: String| ApiError::parameter("parameter-body", vec![("reason", reason)]);
     let fields: JsonFields = serde_json::from_slice(body).map_err(|error| malformed(error.to_string()))?;
     let mut seen = HashSet::new();
     for (name, value) in fields.0 {
         if !seen.insert(name.clone()) {
-            return Err(Refusal::parameter("parameter-repeated", vec![("field", shown(&name))]));
+            return Err(ApiError::parameter("parameter-repeated", vec![("field", truncate(&name))]));
         }
         let wrong = || {
-            let arguments = vec![("field", shown(&name)), ("given", shown(&value.to_string()))];
-            Refusal::parameter("parameter-form", arguments)
+            let arguments = vec![("field", truncate(&name)), ("given", truncate(&value.to_string()))];
+            ApiError::parameter("parameter-form", arguments)
         };
         let text = || match &value {
             Value::Null => Ok(None),
@@ -173,7 +175,7 @@ fn parse_draft(body: &[u8]) -> Result<SelectionDraft, Refusal> {
             "sql_key" => draft.sql_key = text()?,
             "sort_key" => draft.sort_key = text()?,
             "sort_dir" => draft.sort_dir = text()?,
-            _ => return Err(Refusal::parameter("parameter-unknown-field", vec![("field", shown(&name))])),
+            _ => return Err(ApiError::parameter("parameter-unknown-field", vec![("field", truncate(&name))])),
         }
     }
     Ok(draft)

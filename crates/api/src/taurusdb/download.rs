@@ -6,16 +6,16 @@ use axum::response::Response;
 use clew_diagnose::csv;
 use clew_iam::decision::Action;
 use clew_model::{ErrorEntry, Language, TaskStatus};
-use clew_store::{ResultRecord, Task};
+use clew_store::{CollectionTask, ResultRecord};
 use http::header::RANGE;
 use http::{HeaderMap, Method};
 use jiff::Timestamp;
 
-use crate::Service;
-use crate::caller::{Caller, Target};
+use crate::AppState;
+use crate::caller::{Caller, NodeTarget};
 use crate::download::Download;
+use crate::error::{ApiError, ErrorBody, ErrorDetail};
 use crate::query::Query;
-use crate::refusal::{Detail, ErrorBody, Refusal};
 
 /// Download the CSV of a finished collection.
 #[utoipa::path(
@@ -39,21 +39,21 @@ use crate::refusal::{Detail, ErrorBody, Refusal};
     )
 )]
 pub(crate) async fn download(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     Extension(language): Extension<Language>,
     Path(path): Path<(String, String, String)>,
     RawQuery(query): RawQuery,
     method: Method,
     headers: HeaderMap,
-) -> Result<Response, Refusal> {
-    let target = Target::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
+) -> Result<Response, ApiError> {
+    let target = NodeTarget::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
     let task = super::find_task(&caller, &target, &Query::parse(query.as_deref())?).await?;
-    let task = task.ok_or_else(|| Refusal::new(ErrorEntry::UNKNOWN_TASK))?;
-    caller.trail.detail("collection", task.request_id.as_str());
-    caller.trail.detail("masked", task.masked);
+    let task = task.ok_or_else(|| ApiError::new(ErrorEntry::UNKNOWN_TASK))?;
+    caller.audit.detail("collection", task.request_id.as_str());
+    caller.audit.detail("masked", task.masked);
     if !task.masked && target.is_masked_by_project_for(&service, &caller) {
-        return Err(Refusal::because(ErrorEntry::FOREIGN_PROJECT, "result-unmasked", Vec::new()));
+        return Err(ApiError::because(ErrorEntry::FOREIGN_PROJECT, "result-unmasked", Vec::new()));
     }
     let file_name = file_name(&task);
     let result = finished_result(&task)?;
@@ -68,21 +68,21 @@ pub(crate) async fn download(
         tag: format!("{}-{}", result.sha256, language.tag()),
         file_name,
     };
-    download.answer(&method, &headers)
+    download.respond(&method, &headers)
 }
 
-fn finished_result(task: &Task) -> Result<ResultRecord, Refusal> {
+fn finished_result(task: &CollectionTask) -> Result<ResultRecord, ApiError> {
     match (task.status, &task.result, &task.failure) {
         (TaskStatus::Finished, Some(result), _) => Ok(result.clone()),
         (TaskStatus::Error, _, Some(failure)) => {
-            Err(Refusal { detail: Detail::Failure(failure.clone()), ..Refusal::new(ErrorEntry::NO_RESULT) })
+            Err(ApiError { detail: ErrorDetail::Failure(failure.clone()), ..ApiError::new(ErrorEntry::NO_RESULT) })
         }
-        _ => Err(Refusal::because(ErrorEntry::NO_RESULT, "still-running", Vec::new())),
+        _ => Err(ApiError::because(ErrorEntry::NO_RESULT, "still-running", Vec::new())),
     }
 }
 
 /// Name of the downloaded file: `sessions_<node>_<completion time in UTC>.csv`.
-fn file_name(task: &Task) -> String {
+fn file_name(task: &CollectionTask) -> String {
     let completed = Timestamp::from_millisecond(task.ended_at.unwrap_or(task.created_at)).unwrap_or_default();
     format!("sessions_{}_{}.csv", task.node_id, completed.strftime("%Y%m%dT%H%M%SZ"))
 }

@@ -8,11 +8,11 @@ use clew_model::{Instance, InstanceFilter, Page, Tag};
 use clew_store::Project;
 use utoipa::IntoParams;
 
-use crate::Service;
+use crate::AppState;
 use crate::caller::Caller;
+use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::query::Query;
-use crate::refusal::{ErrorBody, Refusal};
 use wire::{InstanceAnswer, InstanceListAnswer, StatusNames};
 
 /// Filters and page of an instance list (spec section 3.3).
@@ -60,11 +60,11 @@ struct ListParameters {
     )
 )]
 pub(crate) async fn list_v3(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     Path(project): Path<String>,
     RawQuery(query): RawQuery,
-) -> Result<Json<InstanceListAnswer>, Refusal> {
+) -> Result<Json<InstanceListAnswer>, ApiError> {
     list_instances(&service, &caller, &project, query, StatusNames::V3).await
 }
 
@@ -80,11 +80,11 @@ pub(crate) async fn list_v3(
     )
 )]
 pub(crate) async fn list_v3_1(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     Path(project): Path<String>,
     RawQuery(query): RawQuery,
-) -> Result<Json<InstanceListAnswer>, Refusal> {
+) -> Result<Json<InstanceListAnswer>, ApiError> {
     list_instances(&service, &caller, &project, query, StatusNames::V3_1).await
 }
 
@@ -97,10 +97,10 @@ pub(crate) async fn list_v3_1(
     responses((status = 200, description = "The instance", body = InstanceAnswer), (status = 404, description = "Not found", body = ErrorBody))
 )]
 pub(crate) async fn show_v3(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     Path(path): Path<(String, String)>,
-) -> Result<Json<InstanceAnswer>, Refusal> {
+) -> Result<Json<InstanceAnswer>, ApiError> {
     show_instance(&service, &caller, &path, StatusNames::V3).await
 }
 
@@ -113,21 +113,21 @@ pub(crate) async fn show_v3(
     responses((status = 200, description = "The instance", body = InstanceAnswer), (status = 404, description = "Not found", body = ErrorBody))
 )]
 pub(crate) async fn show_v3_1(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     Path(path): Path<(String, String)>,
-) -> Result<Json<InstanceAnswer>, Refusal> {
+) -> Result<Json<InstanceAnswer>, ApiError> {
     show_instance(&service, &caller, &path, StatusNames::V3_1).await
 }
 
 async fn list_instances(
-    service: &Service,
+    service: &AppState,
     caller: &Caller,
     project: &str,
     query: Option<String>,
     names: StatusNames,
-) -> Result<Json<InstanceListAnswer>, Refusal> {
-    let project = caller.project(Action::LIST_INSTANCES, project).await?;
+) -> Result<Json<InstanceListAnswer>, ApiError> {
+    let project = caller.require_any_in_project(Action::LIST_INSTANCES, project).await?;
     let query = Query::parse(query.as_deref())?;
     let page = Page {
         offset: query.number("offset", 0, i32::MAX.unsigned_abs(), 0)?,
@@ -144,17 +144,17 @@ async fn list_instances(
 
 /// Returns a page and the total count of the instances that the caller may list. Other instances are not counted.
 async fn list_visible(
-    service: &Service,
+    service: &AppState,
     caller: &Caller,
     project: &Project,
     filter: &InstanceFilter,
     page: Page,
-) -> Result<(Vec<Instance>, u64), Refusal> {
+) -> Result<(Vec<Instance>, u64), ApiError> {
     let (mut instances, mut seen, mut next) = (Vec::new(), 0, Page::default());
     loop {
         let (read, total) = service.store.instances(&project.id, filter, next).await?;
         for instance in read {
-            if !caller.may(service, Action::LIST_INSTANCES, project, &instance)? {
+            if !caller.is_allowed(service, Action::LIST_INSTANCES, project, &instance)? {
                 continue;
             }
             if seen >= u64::from(page.offset) && instances.len() < page.limit as usize {
@@ -170,21 +170,21 @@ async fn list_visible(
 }
 
 async fn show_instance(
-    service: &Service,
+    service: &AppState,
     caller: &Caller,
     (project, instance): &(String, String),
     names: StatusNames,
-) -> Result<Json<InstanceAnswer>, Refusal> {
-    let (_, instance) = caller.instance(service, Action::GET_INSTANCE, (project, instance), &[]).await?;
+) -> Result<Json<InstanceAnswer>, ApiError> {
+    let (_, instance) = caller.require_instance(service, Action::GET_INSTANCE, (project, instance), &[]).await?;
     Ok(Json(wire::detail_response(&instance, names)))
 }
 
 /// Parses the filter. Returns `None` if no instance can match: Clew's instances have no VPC, subnet or proxy.
-fn parse_filter(query: &Query) -> Result<Option<InstanceFilter>, Refusal> {
+fn parse_filter(query: &Query) -> Result<Option<InstanceFilter>, ApiError> {
     check_value(query, "type", "Cluster")?;
     check_value(query, "datastore_type", wire::DATASTORE_TYPE)?;
     let pattern = |name: &'static str| match query.get(name) {
-        Some(given @ ("" | "*")) => Err(Query::wrong(name, given)),
+        Some(given @ ("" | "*")) => Err(Query::invalid(name, given)),
         given => Ok(given.map(ToOwned::to_owned)),
     };
     let filter = InstanceFilter {
@@ -199,20 +199,20 @@ fn parse_filter(query: &Query) -> Result<Option<InstanceFilter>, Refusal> {
 }
 
 /// Rejects a parameter with any value other than `value`.
-fn check_value(query: &Query, name: &'static str, value: &str) -> Result<(), Refusal> {
+fn check_value(query: &Query, name: &'static str, value: &str) -> Result<(), ApiError> {
     match query.get(name) {
-        Some(given) if given != value => Err(Refusal::not_one_of(name, crate::query::shown(given), &[value])),
+        Some(given) if given != value => Err(ApiError::not_one_of(name, crate::query::truncate(given), &[value])),
         _ => Ok(()),
     }
 }
 
 /// Parses a comma-separated list of `key=value`. Rejects duplicate keys.
-fn parse_tags(text: &str) -> Result<Vec<Tag>, Refusal> {
+fn parse_tags(text: &str) -> Result<Vec<Tag>, ApiError> {
     let mut tags: Vec<Tag> = Vec::new();
     for pair in text.split(',') {
-        let (key, value) = pair.split_once('=').ok_or_else(|| Query::wrong("tags", text))?;
+        let (key, value) = pair.split_once('=').ok_or_else(|| Query::invalid("tags", text))?;
         if key.is_empty() || tags.iter().any(|tag| tag.key == key) {
-            return Err(Query::wrong("tags", text));
+            return Err(Query::invalid("tags", text));
         }
         tags.push(Tag { key: key.to_owned(), value: value.to_owned() });
     }

@@ -10,7 +10,7 @@ mod warnings;
 use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
-use clew_diagnose::{SessionGroup, Strategy};
+use clew_diagnose::{RankingStrategy, SessionGroup};
 use clew_iam::decision::Action;
 use clew_model::{ErrorEntry, Language, Node};
 use clew_store::{NewIntelligentKill, StoreError};
@@ -18,13 +18,13 @@ use clew_tasks::KillError;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::Service;
+use crate::AppState;
 use crate::body::Body;
-use crate::caller::{Caller, Target};
+use crate::caller::{Caller, NodeTarget};
+use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::query::Query;
-use crate::refusal::{ErrorBody, Refusal};
-use crate::statement_text::statement_text;
+use crate::statement_text::visible_statement;
 use warnings::IntelligentKillWarning;
 
 /// Preview of an intelligent kill.
@@ -94,12 +94,12 @@ pub(crate) struct IntelligentKillTask {
     )
 )]
 pub(crate) async fn preview(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     Path(path): Path<(String, String)>,
     Extension(language): Extension<Language>,
     RawQuery(query): RawQuery,
-) -> Result<Json<IntelligentKillStatistics>, Refusal> {
+) -> Result<Json<IntelligentKillStatistics>, ApiError> {
     let query = Query::parse(query.as_deref());
     let target = resolve_target(&service, &caller, Action::SHOW_INTELLIGENT_KILL, path, || {
         query?.required("node_id").map(str::to_owned)
@@ -111,7 +111,7 @@ pub(crate) async fn preview(
         Err(KillError::Node(failure)) => Err(failure),
         Err(KillError::Store(error)) => Ok(Err(error)),
     };
-    let plan = service.read_node(&target.node, read_plan).await?.map_err(|error: StoreError| Refusal::from(error))?;
+    let plan = service.read_node(&target.node, read_plan).await?.map_err(|error: StoreError| ApiError::from(error))?;
     let masked = target.is_masked_for(&service, &caller);
     let statistics = plan.entries().map(|(strategy, group)| group_statistic(strategy, group, masked)).collect();
     let warnings = warnings::read_warnings(&service, &target.node, &plan.into_victims(), language).await;
@@ -119,17 +119,17 @@ pub(crate) async fn preview(
 }
 
 #[allow(clippy::cast_precision_loss, reason = "seconds and sessions are far below 2^53")]
-fn group_statistic(strategy: Strategy, group: &SessionGroup, masked: bool) -> IntelligentKillStatistic {
+fn group_statistic(strategy: RankingStrategy, group: &SessionGroup, masked: bool) -> IntelligentKillStatistic {
     let first = group.sessions.first().and_then(|session| session.statement.as_deref()).unwrap_or_default();
     let (total, count) = (group.total_seconds() as f64, group.count());
     IntelligentKillStatistic {
-        keyword: group.keyword().unwrap_or_default(),
-        example_sql_text: statement_text(first, masked),
+        keyword: group.throttling_pattern().unwrap_or_default(),
+        example_sql_text: visible_statement(first, masked),
         ids: group.sessions.iter().map(|session| session.id).collect(),
         count,
         total_time: total,
         avg_time: total / count.max(1) as f64,
-        max_time: group.longest_seconds() as f64,
+        max_time: group.max_seconds() as f64,
         strategy: strategy.name(),
     }
 }
@@ -148,14 +148,14 @@ fn group_statistic(strategy: Strategy, group: &SessionGroup, masked: bool) -> In
     )
 )]
 pub(crate) async fn execute(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     Path(path): Path<(String, String)>,
     body: Bytes,
-) -> Result<Json<IntelligentKillTask>, Refusal> {
-    let node = || Body::parse(&body, &["node_id"])?.need::<String>("node_id");
+) -> Result<Json<IntelligentKillTask>, ApiError> {
+    let node = || Body::parse(&body, &["node_id"])?.required::<String>("node_id");
     let target = resolve_target(&service, &caller, Action::EXECUTE_INTELLIGENT_KILL, path, node).await?;
-    caller.trail.detail("node", target.node.id.as_str());
+    caller.audit.detail("node", target.node.id.as_str());
     let new = NewIntelligentKill {
         by: caller.origin(),
         project_id: target.project.id.clone(),
@@ -164,12 +164,12 @@ pub(crate) async fn execute(
     };
     match service.intelligent_kills.submit(&new).await {
         Ok(id) => {
-            caller.trail.detail("task", id.to_string());
+            caller.audit.detail("task", id.to_string());
             Ok(Json(IntelligentKillTask { task_id: id.to_string() }))
         }
         Err(StoreError::QueueFull { limit, .. }) => {
             let limit = vec![("limit", limit.to_string())];
-            Err(Refusal::because(ErrorEntry::QUEUE_FULL, "intelligent-kills-wait", limit))
+            Err(ApiError::because(ErrorEntry::QUEUE_FULL, "intelligent-kills-wait", limit))
         }
         Err(error) => Err(error.into()),
     }
@@ -177,13 +177,13 @@ pub(crate) async fn execute(
 
 /// Authorizes the action on the instance, then resolves the node id of the query or body.
 async fn resolve_target(
-    service: &Service,
+    service: &AppState,
     caller: &Caller,
     action: Action,
     (project, instance): (String, String),
-    node: impl FnOnce() -> Result<String, Refusal>,
-) -> Result<Target<Node>, Refusal> {
-    let (project, instance) = caller.instance(service, action, (&project, &instance), &[]).await?;
-    let node = crate::caller::node_to_read(service, &instance, &node()?).await?;
-    Ok(Target { project, instance, node })
+    node: impl FnOnce() -> Result<String, ApiError>,
+) -> Result<NodeTarget<Node>, ApiError> {
+    let (project, instance) = caller.require_instance(service, action, (&project, &instance), &[]).await?;
+    let node = crate::caller::load_node(service, &instance, &node()?).await?;
+    Ok(NodeTarget { project, instance, node })
 }

@@ -18,13 +18,13 @@ use clew_store::NewKillTask;
 use http::HeaderMap;
 use serde_json::json;
 
-use crate::Service;
-use crate::body::{Body, missing};
+use crate::AppState;
+use crate::body::{Body, missing_field};
 use crate::caller::Caller;
 use crate::console::cookie;
+use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
-use crate::query::shown;
-use crate::refusal::{ErrorBody, Refusal};
+use crate::query::truncate;
 use criteria::{CRITERIA_FIELDS, RawCriteria};
 use wire::{AddKillTask, KillTaskAdded, KillTaskView, KillTasks, RefusedNode, StopKillTask, Success};
 
@@ -52,19 +52,19 @@ const MANUAL_TASK: &str = "manual";
     )
 )]
 pub(crate) async fn add(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     Path((project, instance)): Path<(String, String)>,
     headers: HeaderMap,
     body: Bytes,
-) -> Result<Json<KillTaskAdded>, Refusal> {
+) -> Result<Json<KillTaskAdded>, ApiError> {
     let path = (project.as_str(), instance.as_str());
-    let (project, instance) = caller.instance_of_whole_project(&service, Action::MODIFY_INSTANCE, path).await?;
+    let (project, instance) = caller.require_project_instance(&service, Action::MODIFY_INSTANCE, path).await?;
     let NewTask { criteria, duration, confirmed } = parse_new_task(&body)?;
-    caller.check_may_work_for(duration.map(|duration| duration.as_secs()))?;
-    let must_confirm = criteria.is_duration_only() && cookie::signs_in(&headers, caller.connection.as_ref());
+    caller.check_valid_for(duration.map(|duration| duration.as_secs()))?;
+    let must_confirm = criteria.is_duration_only() && cookie::is_cookie_authenticated(&headers, caller.client.as_ref());
     if confirmed.as_deref().map_or(must_confirm, |name| name != instance.name) {
-        return Err(Refusal::parameter("kill-task-confirmation", vec![("name", instance.name.clone())]));
+        return Err(ApiError::parameter("kill-task-confirmation", vec![("name", instance.name.clone())]));
     }
     let mut audit_detail = criteria::audit_detail(&criteria);
     if let Some(fields) = audit_detail.as_object_mut() {
@@ -73,7 +73,7 @@ pub(crate) async fn add(
     let masked = caller.sees_templates(&service, &project, &instance);
     let task = NewKillTask { criteria, masked, duration, audit_detail };
     let added = service.store.add_kill_task(&caller.origin(), &project.id, &instance.id, &task).await?;
-    let id = added.ok_or_else(|| Refusal::new(ErrorEntry::UNKNOWN_INSTANCE))?;
+    let id = added.ok_or_else(|| ApiError::new(ErrorEntry::UNKNOWN_INSTANCE))?;
     Ok(Json(KillTaskAdded { success: true, task_id: id.to_string() }))
 }
 
@@ -85,22 +85,22 @@ struct NewTask {
     confirmed: Option<String>,
 }
 
-fn parse_new_task(body: &[u8]) -> Result<NewTask, Refusal> {
+fn parse_new_task(body: &[u8]) -> Result<NewTask, ApiError> {
     let mut fields = CRITERIA_FIELDS.to_vec();
     fields.extend(["task_type", "task_duration", "confirmed_instance_name"]);
     let body = Body::parse(body, &fields)?;
     let criteria = RawCriteria::from_body(&body)?.parse()?;
-    let kind: String = body.need("task_type")?;
+    let kind: String = body.required("task_type")?;
     let duration = criteria::number_text(&body, "task_duration");
     let duration = match (kind.as_str(), duration) {
         (AUTO_TASK, Some(given)) => {
             let seconds = criteria::parse_integer("task_duration", &given, MIN_TASK_SECONDS, MAX_TASK_SECONDS)?;
             Some(Duration::from_secs(seconds.into()))
         }
-        (AUTO_TASK, None) => return Err(missing("task_duration")),
+        (AUTO_TASK, None) => return Err(missing_field("task_duration")),
         (MANUAL_TASK, None) => None,
-        (MANUAL_TASK, Some(_)) => return Err(Refusal::parameter("kill-task-duration", Vec::new())),
-        _ => return Err(Refusal::not_one_of("task_type", shown(&kind), &[AUTO_TASK, MANUAL_TASK])),
+        (MANUAL_TASK, Some(_)) => return Err(ApiError::parameter("kill-task-duration", Vec::new())),
+        _ => return Err(ApiError::not_one_of("task_type", truncate(&kind), &[AUTO_TASK, MANUAL_TASK])),
     };
     Ok(NewTask { criteria, duration, confirmed: body.get("confirmed_instance_name")? })
 }
@@ -119,15 +119,15 @@ fn parse_new_task(body: &[u8]) -> Result<NewTask, Refusal> {
     )
 )]
 pub(crate) async fn stop(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     Path((project, instance)): Path<(String, String)>,
     body: Bytes,
-) -> Result<Json<Success>, Refusal> {
+) -> Result<Json<Success>, ApiError> {
     let path = (project.as_str(), instance.as_str());
-    let (project, instance) = caller.instance_of_whole_project(&service, Action::MODIFY_INSTANCE, path).await?;
+    let (project, instance) = caller.require_project_instance(&service, Action::MODIFY_INSTANCE, path).await?;
     let body = Body::parse(&body, &["task_id"])?;
-    let given = criteria::number_text(&body, "task_id").ok_or_else(|| missing("task_id"))?;
+    let given = criteria::number_text(&body, "task_id").ok_or_else(|| missing_field("task_id"))?;
     let id: Option<i64> = given.parse().ok();
     let stopped = match id {
         Some(id) => service.store.stop_kill_task(&caller.origin(), &project.id, &instance.id, id).await?,
@@ -136,7 +136,7 @@ pub(crate) async fn stop(
     if stopped {
         return Ok(Json(Success { success: true }));
     }
-    Err(Refusal::because(ErrorEntry::UNKNOWN_NODE, "no-such-kill-task", vec![("id", shown(&given))]))
+    Err(ApiError::because(ErrorEntry::UNKNOWN_NODE, "no-such-kill-task", vec![("id", truncate(&given))]))
 }
 
 /// List the running and the most recent completed tasks of an instance.
@@ -148,11 +148,12 @@ pub(crate) async fn stop(
     responses((status = 200, description = "The tasks, newest first", body = KillTasks))
 )]
 pub(crate) async fn list(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     Path((project, instance)): Path<(String, String)>,
-) -> Result<Json<KillTasks>, Refusal> {
-    let (project, instance) = caller.instance(&service, Action::GET_INSTANCE, (&project, &instance), &[]).await?;
+) -> Result<Json<KillTasks>, ApiError> {
+    let (project, instance) =
+        caller.require_instance(&service, Action::GET_INSTANCE, (&project, &instance), &[]).await?;
     let masked = caller.sees_templates(&service, &project, &instance);
     let tasks = service.store.kill_tasks(&instance.id).await?;
     let refused = service.store.login_backoffs(&instance.id).await?.into_iter().map(RefusedNode::new);

@@ -3,20 +3,20 @@
 use std::borrow::Cow;
 
 use axum::extract::{Path, RawQuery, State};
-use clew_diagnose::clean;
-use clew_diagnose::waits::{self, Party, PartyFacts, Wait, WaitGraph};
+use clew_diagnose::to_valid_utf8;
+use clew_diagnose::waits::{self, Party, PartyDetail, Wait, WaitGraph};
 use clew_iam::decision::Action;
 use clew_model::ErrorEntry;
 use clew_mysql::read_waits;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::Service;
-use crate::caller::{Caller, Target};
+use crate::AppState;
+use crate::caller::{Caller, NodeTarget};
+use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::query::Query;
-use crate::refusal::{ErrorBody, Refusal};
-use crate::statement_text::statement_text;
+use crate::statement_text::visible_statement;
 
 /// Root cause of a session's lock wait; empty if the session does not wait.
 #[derive(Serialize, ToSchema)]
@@ -100,35 +100,35 @@ pub(crate) struct LockRootCause {
     )
 )]
 pub(crate) async fn show(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     Path(path): Path<(String, String, String)>,
     RawQuery(query): RawQuery,
-) -> Result<Json<LockWaitResponse>, Refusal> {
-    let target = Target::to_read(&service, &caller, Action::LIST_PROCESSES, &path).await?;
+) -> Result<Json<LockWaitResponse>, ApiError> {
+    let target = NodeTarget::to_read(&service, &caller, Action::LIST_PROCESSES, &path).await?;
     let pid = parse_pid(&Query::parse(query.as_deref())?)?;
     let node = &target.node;
     let observed = service.read_node(node, async |limits| read_waits(&node.url, &limits).await).await?;
     let Some(waiter) = observed.sessions.iter().find(|facts| facts.session.id == pid) else {
-        return Err(Refusal::because(ErrorEntry::UNKNOWN_NODE, "no-such-session", vec![("id", pid.to_string())]));
+        return Err(ApiError::because(ErrorEntry::UNKNOWN_NODE, "no-such-session", vec![("id", pid.to_string())]));
     };
     let masked = target.is_masked_for(&service, &caller);
-    let graph = waits::graph(&observed);
+    let graph = waits::build_graph(&observed);
     let graph = if masked { graph.masked() } else { graph };
     let cause = root_cause(&graph, pid).or_else(|| {
         // The session waits for an unidentified blocker: return the partial result.
         graph.unexplained.iter().find(|unexplained| unexplained.session == pid)?;
         let statement = waiter.session.statement.as_deref();
-        let shown = |statement: &[u8]| statement_text(statement, masked);
+        let shown = |statement: &[u8]| visible_statement(statement, masked);
         Some(LockRootCause { locked_pid: pid, locked_sql: statement.map(shown), ..LockRootCause::default() })
     });
     let cause = cause.map(|cause| AbnormalRootCause { abnormal_type: "LOCK_WAIT", lock_root_cause: cause });
     Ok(Json(LockWaitResponse { abnormal_root_cause: cause }))
 }
 
-fn parse_pid(query: &Query) -> Result<u64, Refusal> {
+fn parse_pid(query: &Query) -> Result<u64, ApiError> {
     let given = query.required("pid")?;
-    given.parse().ok().filter(|&pid| pid > 0).ok_or_else(|| Query::wrong("pid", given))
+    given.parse().ok().filter(|&pid| pid > 0).ok_or_else(|| Query::invalid("pid", given))
 }
 
 /// Returns the wait of a session with its first root blocker (DESIGN.md section 6).
@@ -143,7 +143,7 @@ fn root_cause(graph: &WaitGraph, pid: u64) -> Option<LockRootCause> {
     let blocker = if at_root(wait.blocker) { wait.blocker } else { *root.parties.first()? };
     let cause = LockRootCause {
         locked_pid: pid,
-        locked_sql: graph.facts(waiter).and_then(PartyFacts::statement).map(clean),
+        locked_sql: graph.facts(waiter).and_then(PartyDetail::statement).map(to_valid_utf8),
         wait_seconds: wait.seconds,
         lock_db: wait.on.schema.clone(),
         lock_table: wait.on.name.clone(),
@@ -160,10 +160,10 @@ fn root_cause(graph: &WaitGraph, pid: u64) -> Option<LockRootCause> {
     })
 }
 
-fn add_blocker(cause: LockRootCause, facts: &PartyFacts) -> LockRootCause {
+fn add_blocker(cause: LockRootCause, facts: &PartyDetail) -> LockRootCause {
     let transaction = facts.transaction.as_ref().map(|facts| &facts.transaction);
     let session = facts.session.as_ref();
-    let running = facts.statement().map(clean);
+    let running = facts.statement().map(to_valid_utf8);
     LockRootCause {
         blocker_state: transaction.map(|transaction| transaction.state.to_string()),
         blocker_age: transaction.map(|transaction| transaction.seconds),
@@ -171,10 +171,10 @@ fn add_blocker(cause: LockRootCause, facts: &PartyFacts) -> LockRootCause {
         blocker_rows_modified: transaction.map(|transaction| transaction.rows_modified),
         blocker_current_sql: match running {
             Some(statement) => vec![statement],
-            None => facts.last_statements.iter().map(|statement| clean(statement)).collect(),
+            None => facts.last_statements.iter().map(|statement| to_valid_utf8(statement)).collect(),
         },
-        blocker_host: session.map(|session| clean(&session.host)),
-        blocker_command: session.map(|session| clean(&session.command)),
+        blocker_host: session.map(|session| to_valid_utf8(&session.host)),
+        blocker_command: session.map(|session| to_valid_utf8(&session.command)),
         ..cause
     }
 }

@@ -11,16 +11,16 @@ use clew_iam::decision::Action;
 use clew_model::{Failure, FailureKind, Node, Session};
 use clew_mysql::{FoundSessions, KillKind, KillOutcome, Limits, Refusal as Reason, UnsafeVictims, find_sessions};
 use clew_store::{KillSource, StoreError};
-use clew_tasks::{KillError, KillOrder, Meant};
+use clew_tasks::{KillError, KillRequest, VictimMatch};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::Service;
-use crate::body::{Body, check_count, wrong};
-use crate::caller::{Caller, Target};
+use crate::AppState;
+use crate::body::{Body, check_count, invalid_field};
+use crate::caller::{Caller, NodeTarget};
+use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::nodes;
-use crate::refusal::{ErrorBody, Refusal};
 
 /// Maximum number of sessions in a request.
 const MAX_SESSIONS: usize = 20;
@@ -65,37 +65,37 @@ pub(crate) struct SessionKillResult {
     )
 )]
 pub(crate) async fn kill(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     Path(path): Path<(String, String, String)>,
     body: Bytes,
-) -> Result<Json<SessionKillResult>, Refusal> {
-    let target = Target::to_read(&service, &caller, Action::DELETE_PROCESSES, &path).await?;
+) -> Result<Json<SessionKillResult>, ApiError> {
+    let target = NodeTarget::to_read(&service, &caller, Action::DELETE_PROCESSES, &path).await?;
     let request = KillRequest::parse(&body)?;
-    caller.trail.detail("asked", request.ids.clone());
+    caller.audit.detail("asked", request.ids.clone());
     if !request.reason.is_empty() {
-        caller.trail.detail("reason", request.reason.as_str());
+        caller.audit.detail("reason", request.reason.as_str());
     }
     let kill = async |limits| match kill_existing(&service, &caller, &target, &request, limits).await {
         Ok(outcomes) => Ok(Ok(outcomes)),
         Err(KillError::Node(failure)) => Err(failure),
         Err(KillError::Store(error)) => Ok(Err(error)),
     };
-    let outcomes = service.read_node(&target.node, kill).await?.map_err(|error: StoreError| Refusal::from(error))?;
+    let outcomes = service.read_node(&target.node, kill).await?.map_err(|error: StoreError| ApiError::from(error))?;
     let killed = request.classify(&outcomes);
-    caller.trail.detail("killed", killed.processes_killed.clone());
-    caller.trail.detail("not_found", killed.processes_not_found.clone());
+    caller.audit.detail("killed", killed.processes_killed.clone());
+    caller.audit.detail("not_found", killed.processes_not_found.clone());
     match first_failure(&outcomes, &killed) {
         None => Ok(Json(killed)),
-        Some(failure) => Err(nodes::failed(failure)),
+        Some(failure) => Err(nodes::read_failure(failure)),
     }
 }
 
 /// Kills the requested sessions that exist on the node.
 async fn kill_existing(
-    service: &Service,
+    service: &AppState,
     caller: &Caller,
-    target: &Target<Node>,
+    target: &NodeTarget<Node>,
     request: &KillRequest,
     limits: Limits,
 ) -> Result<Vec<(u64, KillOutcome)>, KillError> {
@@ -106,7 +106,7 @@ async fn kill_existing(
         let refused = |session: &Session| (session.id, KillOutcome::Refused(Reason::AnotherServer));
         return Ok(sessions.iter().map(refused).collect());
     }
-    let order = KillOrder {
+    let order = KillRequest {
         by: caller.origin(),
         project_id: target.project.id.clone(),
         instance_id: target.instance.id.clone(),
@@ -115,13 +115,13 @@ async fn kill_existing(
         source: KillSource::Manual,
         task_id: None,
         kind: KillKind::Connection,
-        meant: Meant::Session,
+        meant: VictimMatch::Session,
         unsafe_victims: UnsafeVictims::Kill,
         reason: request.reason.clone(),
         read,
     };
-    let remaining = limits.node.saturating_sub(start.elapsed());
-    let limits = Limits { node: remaining, connect: limits.connect.min(remaining), ..limits };
+    let remaining = limits.read_timeout.saturating_sub(start.elapsed());
+    let limits = Limits { read_timeout: remaining, connect_timeout: limits.connect_timeout.min(remaining), ..limits };
     service.kills.carry_out(order, sessions, limits).await
 }
 
@@ -133,14 +133,14 @@ struct KillRequest {
 }
 
 impl KillRequest {
-    fn parse(body: &[u8]) -> Result<Self, Refusal> {
+    fn parse(body: &[u8]) -> Result<Self, ApiError> {
         let body = Body::parse(body, &["processes", "reason"])?;
-        let given: Vec<i64> = body.need("processes")?;
+        let given: Vec<i64> = body.required("processes")?;
         check_count("processes", given.len(), 1, MAX_SESSIONS)?;
         let mut seen = HashSet::new();
         let mut ids = Vec::with_capacity(given.len());
         for id in given {
-            let id = u64::try_from(id).map_err(|_| wrong("processes", &id.to_string()))?;
+            let id = u64::try_from(id).map_err(|_| invalid_field("processes", &id.to_string()))?;
             if seen.insert(id) {
                 ids.push(id);
             }
@@ -151,7 +151,7 @@ impl KillRequest {
             let (length, max) = (length.to_string(), MAX_REASON_LEN.to_string());
             let arguments =
                 vec![("field", "reason".to_owned()), ("length", length), ("min", "0".to_owned()), ("max", max)];
-            return Err(Refusal::parameter("parameter-length", arguments));
+            return Err(ApiError::parameter("parameter-length", arguments));
         }
         Ok(Self { ids, reason })
     }
@@ -161,7 +161,7 @@ impl KillRequest {
         let mut killed = SessionKillResult { processes_killed: Vec::new(), processes_not_found: Vec::new() };
         for &id in &self.ids {
             match outcomes.iter().find(|(session, _)| *session == id).map(|(_, outcome)| outcome) {
-                Some(outcome) if outcome.was_taken() => killed.processes_killed.push(id),
+                Some(outcome) if outcome.was_accepted() => killed.processes_killed.push(id),
                 Some(outcome) if failure_reason(outcome).is_some() => {}
                 _ => killed.processes_not_found.push(id),
             }
@@ -174,7 +174,7 @@ impl KillRequest {
 fn failure_reason(outcome: &KillOutcome) -> Option<Failure> {
     match outcome {
         KillOutcome::Failed(failure) => Some(failure.clone()),
-        KillOutcome::Refused(Reason::Indirect | Reason::AnotherServer) => {
+        KillOutcome::Refused(Reason::Proxied | Reason::AnotherServer) => {
             Some(Failure::new(FailureKind::ServerError, outcome.to_string()))
         }
         _ => None,

@@ -3,15 +3,15 @@
 use axum::extract::{Path, RawQuery, State};
 use clew_iam::decision::Action;
 use clew_model::{Page, Selection};
-use clew_mysql::{Form, Snapshot, Statements, take_snapshot_with_server};
+use clew_mysql::{OutputFormat, Snapshot, StatementText, take_snapshot_with_instance};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::Service;
-use crate::caller::{Caller, Target};
+use crate::AppState;
+use crate::caller::{Caller, NodeTarget};
+use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::page::{self, PageParameters};
-use crate::refusal::{ErrorBody, Refusal};
 
 /// A page of a node's sessions.
 #[derive(Serialize, ToSchema)]
@@ -64,23 +64,25 @@ pub(crate) struct Process {
     )
 )]
 pub(crate) async fn list(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     Path(path): Path<(String, String, String)>,
     RawQuery(query): RawQuery,
-) -> Result<Json<Processes>, Refusal> {
-    let target = Target::to_read(&service, &caller, Action::LIST_PROCESSES, &path).await?;
-    let page = page::asked(query.as_deref())?;
-    let statements = Statements::masked(target.is_masked_for(&service, &caller));
+) -> Result<Json<Processes>, ApiError> {
+    let target = NodeTarget::to_read(&service, &caller, Action::LIST_PROCESSES, &path).await?;
+    let page = page::parse_page(query.as_deref())?;
+    let statements = StatementText::masked(target.is_masked_for(&service, &caller));
     let (node, selection) = (&target.node, Selection::default());
-    let read = async |limits| take_snapshot_with_server(&node.url, &selection, statements, Form::Json, &limits).await;
+    let read = async |limits| {
+        take_snapshot_with_instance(&node.url, &selection, statements, OutputFormat::Json, &limits).await
+    };
     let mut snapshot = service.read_node(node, read).await?;
     if let Some(server) = snapshot.server.take() {
         service.listed_servers().record(&caller.principal.user_id, &node.id, server);
     }
     let slicing = tokio::task::spawn_blocking(move || slice_page(snapshot, page)).await;
-    let processes = slicing.map_err(|error| Refusal::internal(&error))?;
-    processes.map(Json).map_err(|error| Refusal::internal(&error))
+    let processes = slicing.map_err(|error| ApiError::internal(&error))?;
+    processes.map(Json).map_err(|error| ApiError::internal(&error))
 }
 
 /// Reads one page of a snapshot. The snapshot may be larger than memory.

@@ -9,11 +9,11 @@ use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::Service;
+use crate::AppState;
 use crate::body::{Body, check_count};
 use crate::caller::{self, Caller};
+use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
-use crate::refusal::{ErrorBody, Refusal};
 
 /// Maximum number of instances in a request.
 const MAX_INSTANCES: usize = 100;
@@ -48,11 +48,12 @@ pub(crate) struct BatchSlowProcessThreshold {
     responses((status = 200, description = "The threshold", body = SlowProcessThreshold))
 )]
 pub(crate) async fn show(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     Path((project, instance)): Path<(String, String)>,
-) -> Result<Json<SlowProcessThreshold>, Refusal> {
-    let (_, instance) = caller.instance(&service, Action::GET_SLOW_THRESHOLD, (&project, &instance), &[]).await?;
+) -> Result<Json<SlowProcessThreshold>, ApiError> {
+    let (_, instance) =
+        caller.require_instance(&service, Action::GET_SLOW_THRESHOLD, (&project, &instance), &[]).await?;
     let threshold = service.store.slow_threshold(&instance.id).await?.unwrap_or_default();
     Ok(Json(SlowProcessThreshold { slow_process_threshold: threshold.seconds() }))
 }
@@ -71,30 +72,30 @@ pub(crate) async fn show(
     )
 )]
 pub(crate) async fn set(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     Path(project): Path<String>,
     body: Bytes,
-) -> Result<StatusCode, Refusal> {
-    let project = caller.whole_project(&service, Action::MODIFY_SLOW_THRESHOLD, &project).await?;
+) -> Result<StatusCode, ApiError> {
+    let project = caller.require_project(&service, Action::MODIFY_SLOW_THRESHOLD, &project).await?;
     let (instances, threshold) = parse_body(&body)?;
     match service.store.set_slow_threshold(&caller.origin(), &project.id, &instances, threshold).await {
         Ok(()) => Ok(StatusCode::OK),
         Err(StoreError::Unknown { name, .. }) => {
-            Err(Refusal::because(ErrorEntry::UNKNOWN_INSTANCE, "not-of-project", vec![("id", name)]))
+            Err(ApiError::because(ErrorEntry::UNKNOWN_INSTANCE, "not-of-project", vec![("id", name)]))
         }
         Err(error) => Err(error.into()),
     }
 }
 
-fn parse_body(body: &[u8]) -> Result<(Vec<InstanceId>, SlowThreshold), Refusal> {
+fn parse_body(body: &[u8]) -> Result<(Vec<InstanceId>, SlowThreshold), ApiError> {
     let body = Body::parse(body, &["instance_ids", "slow_process_threshold"])?;
-    let ids: Vec<String> = body.need("instance_ids")?;
+    let ids: Vec<String> = body.required("instance_ids")?;
     check_count("instance_ids", ids.len(), 1, MAX_INSTANCES)?;
     let ids = ids.iter().map(|id| caller::instance_id(id)).collect::<Result<_, _>>()?;
-    let seconds: i64 = body.need("slow_process_threshold")?;
+    let seconds: i64 = body.required("slow_process_threshold")?;
     let threshold = SlowThreshold::new(seconds).ok_or_else(|| {
-        Refusal::out_of_range("slow_process_threshold", seconds.to_string(), &(1..=SlowThreshold::MAX.into()))
+        ApiError::out_of_range("slow_process_threshold", seconds.to_string(), &(1..=SlowThreshold::MAX.into()))
     })?;
     Ok((ids, threshold))
 }

@@ -11,13 +11,13 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::Service;
-use crate::body::{Body, check_count, missing};
+use crate::AppState;
+use crate::body::{Body, check_count, missing_field};
 use crate::caller::Caller;
+use crate::error::ApiError;
 use crate::json::Json;
 use crate::page::{self, PageParameters};
-use crate::query::shown;
-use crate::refusal::Refusal;
+use crate::query::truncate;
 
 /// Maximum number of tags in a request.
 const MAX_TAGS: usize = 20;
@@ -95,16 +95,16 @@ struct TagChange {
     params(("project_id" = String, Path), ("instance_id" = String, Path), PageParameters),
     responses((status = 200, description = "A page of tags, ordered by key", body = InstanceTags))
 )]
-pub(crate) async fn list_of_instance(
-    State(service): State<Service>,
+pub(crate) async fn list_instance_tags(
+    State(service): State<AppState>,
     caller: Caller,
     Path((project, instance)): Path<(String, String)>,
     RawQuery(query): RawQuery,
-) -> Result<Json<InstanceTags>, Refusal> {
-    let (_, instance) = caller.instance(&service, Action::LIST_TAGS, (&project, &instance), &[]).await?;
-    let page = page::asked(query.as_deref())?;
+) -> Result<Json<InstanceTags>, ApiError> {
+    let (_, instance) = caller.require_instance(&service, Action::LIST_TAGS, (&project, &instance), &[]).await?;
+    let page = page::parse_page(query.as_deref())?;
     let view = |tag: Tag| InstanceTag { key: tag.key, value: tag.value };
-    let (tags, total_count) = page::cut(instance.tags.clone(), page, view);
+    let (tags, total_count) = page::slice_page(instance.tags.clone(), page, view);
     Ok(Json(InstanceTags { total_count, tags }))
 }
 
@@ -116,16 +116,16 @@ pub(crate) async fn list_of_instance(
     params(("project_id" = String, Path), PageParameters),
     responses((status = 200, description = "A page of tag keys with their values", body = ProjectTags))
 )]
-pub(crate) async fn list_of_project(
-    State(service): State<Service>,
+pub(crate) async fn list_project_tags(
+    State(service): State<AppState>,
     caller: Caller,
     Path(project): Path<String>,
     RawQuery(query): RawQuery,
-) -> Result<Json<ProjectTags>, Refusal> {
-    let project = caller.project(Action::LIST_TAGS, &project).await?;
-    let page = page::asked(query.as_deref())?;
+) -> Result<Json<ProjectTags>, ApiError> {
+    let project = caller.require_any_in_project(Action::LIST_TAGS, &project).await?;
+    let page = page::parse_page(query.as_deref())?;
     let tags = visible_tags(&service, &caller, &project).await?;
-    let (tags, total_count) = page::cut(tags, page, |(key, values)| ProjectTag { key, values });
+    let (tags, total_count) = page::slice_page(tags, page, |(key, values)| ProjectTag { key, values });
     Ok(Json(ProjectTags { total_count, tags }))
 }
 
@@ -138,12 +138,12 @@ pub(crate) async fn list_of_project(
     request_body(content = TagAction, content_type = "application/json"),
     responses((status = 200, description = "Done"))
 )]
-pub(crate) async fn act(
-    State(service): State<Service>,
+pub(crate) async fn batch_action(
+    State(service): State<AppState>,
     caller: Caller,
     Path((project, instance)): Path<(String, String)>,
     body: Bytes,
-) -> Result<StatusCode, Refusal> {
+) -> Result<StatusCode, ApiError> {
     // Policies can depend on the requested tags, so the body is parsed before authorization.
     // Parse errors are returned only to authorized callers.
     let parsed = parse_action(&body);
@@ -151,7 +151,7 @@ pub(crate) async fn act(
     let value = |tag: &TagChange| tag.value.clone().unwrap_or_default();
     let requested: Vec<Tag> = tags.iter().map(|tag| Tag { key: tag.key.clone(), value: value(tag) }).collect();
     let (project, instance) =
-        caller.instance(&service, Action::TAG_INSTANCE, (&project, &instance), &requested).await?;
+        caller.require_instance(&service, Action::TAG_INSTANCE, (&project, &instance), &requested).await?;
     let (operation, tags) = parsed?;
     let (origin, store) = (caller.origin(), &service.store);
     let exists = match operation {
@@ -161,50 +161,50 @@ pub(crate) async fn act(
             store.remove_tags(&origin, &project.id, &instance.id, &tags).await?
         }
     };
-    if exists { Ok(StatusCode::OK) } else { Err(Refusal::new(ErrorEntry::UNKNOWN_INSTANCE)) }
+    if exists { Ok(StatusCode::OK) } else { Err(ApiError::new(ErrorEntry::UNKNOWN_INSTANCE)) }
 }
 
-fn parse_action(body: &[u8]) -> Result<(TagOperation, Vec<TagChange>), Refusal> {
+fn parse_action(body: &[u8]) -> Result<(TagOperation, Vec<TagChange>), ApiError> {
     let body = Body::parse(body, &["action", "tags"])?;
-    let operation: TagOperation = body.need("action")?;
-    let tags: Vec<TagChange> = body.need("tags")?;
+    let operation: TagOperation = body.required("action")?;
+    let tags: Vec<TagChange> = body.required("tags")?;
     check_count("tags", tags.len(), 1, MAX_TAGS)?;
     let mut keys = HashSet::new();
     for tag in &tags {
         check_tag(tag, operation)?;
         if !keys.insert(&tag.key) {
-            return Err(Refusal::because(ErrorEntry::TAG_KEY_REPEATED, "tag-key", vec![("key", tag.key.clone())]));
+            return Err(ApiError::because(ErrorEntry::TAG_KEY_REPEATED, "tag-key", vec![("key", tag.key.clone())]));
         }
     }
     Ok((operation, tags))
 }
 
-fn check_tag(tag: &TagChange, operation: TagOperation) -> Result<(), Refusal> {
+fn check_tag(tag: &TagChange, operation: TagOperation) -> Result<(), ApiError> {
     let is_letter = |letter: char| letter.is_ascii_alphanumeric() || ('\u{4e00}'..='\u{9fff}').contains(&letter);
     let is_valid_key = (1..=MAX_KEY_LEN).contains(&tag.key.chars().count())
         && tag.key.chars().all(|letter| is_letter(letter) || "_-".contains(letter));
     if !is_valid_key {
-        let arguments = vec![("given", shown(&tag.key)), ("max", MAX_KEY_LEN.to_string())];
-        return Err(Refusal::parameter("tag-key-form", arguments));
+        let arguments = vec![("given", truncate(&tag.key)), ("max", MAX_KEY_LEN.to_string())];
+        return Err(ApiError::parameter("tag-key-form", arguments));
     }
     let Some(value) = &tag.value else {
-        return if operation == TagOperation::Create { Err(missing("value")) } else { Ok(()) };
+        return if operation == TagOperation::Create { Err(missing_field("value")) } else { Ok(()) };
     };
     let is_valid_value = value.chars().count() <= MAX_VALUE_LEN
         && value.chars().all(|letter| is_letter(letter) || "_.-".contains(letter));
     if is_valid_value {
         return Ok(());
     }
-    let arguments = vec![("given", shown(value)), ("max", MAX_VALUE_LEN.to_string())];
-    Err(Refusal::parameter("tag-value-form", arguments))
+    let arguments = vec![("given", truncate(value)), ("max", MAX_VALUE_LEN.to_string())];
+    Err(ApiError::parameter("tag-value-form", arguments))
 }
 
 /// Returns the tag keys of a project with their values, both sorted, from the instances whose tags the caller may list.
 async fn visible_tags(
-    service: &Service,
+    service: &AppState,
     caller: &Caller,
     project: &Project,
-) -> Result<Vec<(String, Vec<String>)>, Refusal> {
+) -> Result<Vec<(String, Vec<String>)>, ApiError> {
     if caller.principal.administrator {
         return Ok(service.store.project_tags(&project.id).await?);
     }
@@ -212,7 +212,7 @@ async fn visible_tags(
     loop {
         let (instances, total) = service.store.instances(&project.id, &InstanceFilter::default(), next).await?;
         for instance in instances {
-            if !caller.may(service, Action::LIST_TAGS, project, &instance)? {
+            if !caller.is_allowed(service, Action::LIST_TAGS, project, &instance)? {
                 continue;
             }
             for tag in instance.tags {

@@ -4,18 +4,18 @@ use axum::Extension;
 use axum::extract::{Path, RawQuery, State};
 use clew_iam::decision::Action;
 use clew_model::TaskStatus;
-use clew_store::Task;
+use clew_store::CollectionTask;
 use http::{HeaderMap, HeaderName};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::Service;
-use crate::audit::HungUp;
-use crate::caller::{Caller, Target};
+use crate::AppState;
+use crate::audit::ClientGone;
+use crate::caller::{Caller, NodeTarget};
+use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
-use crate::prefer::Wait;
+use crate::long_poll::LongPoll;
 use crate::query::Query;
-use crate::refusal::{ErrorBody, Refusal};
 
 /// Status of a collection.
 #[derive(Serialize, ToSchema)]
@@ -48,36 +48,36 @@ pub(crate) struct TaskStatusAnswer {
     )
 )]
 pub(crate) async fn task_status(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
-    disconnect: Option<Extension<HungUp>>,
+    disconnect: Option<Extension<ClientGone>>,
     Path(path): Path<(String, String, String)>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Result<(Option<[(HeaderName, String); 1]>, Json<TaskStatusAnswer>), Refusal> {
-    let target = Target::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
+) -> Result<(Option<[(HeaderName, String); 1]>, Json<TaskStatusAnswer>), ApiError> {
+    let target = NodeTarget::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
     let task = super::find_task(&caller, &target, &Query::parse(query.as_deref())?).await?;
     let mut status = task.as_ref().map(|task| task.status);
-    let wait = Wait::preferred(&headers, service.settings.request);
+    let wait = LongPoll::preferred(&headers, service.settings.request_timeout);
     if let (Some(wait), Some(unfinished)) = (wait, task.filter(|task| !task.status.is_final())) {
         let _slot = service.long_poll_slot(&caller.principal.user_id)?;
         status = Box::pin(wait_for_completion(&service, &unfinished, wait, disconnect)).await?;
     }
     let status = status.map_or("unrecognized", TaskStatus::wire_name);
-    Ok((wait.map(Wait::applied), Json(TaskStatusAnswer { status })))
+    Ok((wait.map(LongPoll::applied), Json(TaskStatusAnswer { status })))
 }
 
 /// Returns the status once the collection completes, the wait expires or the client disconnects.
 async fn wait_for_completion(
-    service: &Service,
-    task: &Task,
-    wait: Wait,
-    disconnect: Option<Extension<HungUp>>,
-) -> Result<Option<TaskStatus>, Refusal> {
+    service: &AppState,
+    task: &CollectionTask,
+    wait: LongPoll,
+    disconnect: Option<Extension<ClientGone>>,
+) -> Result<Option<TaskStatus>, ApiError> {
     let completion = service.collections.wait_for_end(&task.request_id, wait.limit());
     let completed = match disconnect {
         None => completion.await,
-        Some(Extension(HungUp(disconnect))) => match disconnect.run_until_cancelled(completion).await {
+        Some(Extension(ClientGone(disconnect))) => match disconnect.run_until_cancelled(completion).await {
             Some(completed) => completed,
             None => return Ok(Some(task.status)),
         },

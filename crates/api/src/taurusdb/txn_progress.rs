@@ -10,13 +10,13 @@ use clew_mysql::{Rollback, read_rollbacks};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::Service;
-use crate::body::{Body, check_count, wrong};
-use crate::caller::{Caller, Target};
+use crate::AppState;
+use crate::body::{Body, check_count, invalid_field};
+use crate::caller::{Caller, NodeTarget};
+use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::page;
-use crate::refusal::{ErrorBody, Refusal};
-use crate::statement_text::statement_text;
+use crate::statement_text::visible_statement;
 
 /// The only supported value of `action`.
 const ROLLBACK_ACTION: &str = "rollback";
@@ -87,26 +87,27 @@ pub(crate) struct RollingBackTransaction {
     )
 )]
 pub(crate) async fn show(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     Path(path): Path<(String, String, String)>,
     body: Bytes,
-) -> Result<Json<TransactionProgress>, Refusal> {
-    let target = Target::to_read(&service, &caller, Action::LIST_PROCESSES, &path).await?;
+) -> Result<Json<TransactionProgress>, ApiError> {
+    let target = NodeTarget::to_read(&service, &caller, Action::LIST_PROCESSES, &path).await?;
     let request = ProgressRequest::parse(&body)?;
     let node = &target.node;
     if node.role != NodeRole::Master {
-        return Err(Refusal::because(ErrorEntry::NOT_ALLOWED, "not-the-master", Vec::new()));
+        return Err(ApiError::because(ErrorEntry::NOT_ALLOWED, "not-the-master", Vec::new()));
     }
     let ids = request.ids.as_deref();
     let rollbacks = service.read_node(node, async |limits| read_rollbacks(&node.url, ids, &limits).await).await?;
     let masked = target.is_masked_for(&service, &caller);
-    let (transactions, total_count) = page::cut(rollbacks, request.page, |rollback| rollback_entry(rollback, masked));
+    let (transactions, total_count) =
+        page::slice_page(rollbacks, request.page, |rollback| rollback_entry(rollback, masked));
     Ok(Json(TransactionProgress { transactions, total_count }))
 }
 
 fn rollback_entry(rollback: Rollback, masked: bool) -> RollingBackTransaction {
-    let shown = |statement: Vec<u8>| statement_text(&statement, masked);
+    let shown = |statement: Vec<u8>| visible_statement(&statement, masked);
     RollingBackTransaction {
         trx_id: rollback.transaction_id.to_string(),
         estimated_remaining_time: rollback.remaining_seconds,
@@ -125,11 +126,11 @@ struct ProgressRequest {
 }
 
 impl ProgressRequest {
-    fn parse(body: &[u8]) -> Result<Self, Refusal> {
+    fn parse(body: &[u8]) -> Result<Self, ApiError> {
         let body = Body::parse(body, &["action", "transaction_ids", "limit", "offset"])?;
-        let action: String = body.need("action")?;
+        let action: String = body.required("action")?;
         if action != ROLLBACK_ACTION {
-            return Err(wrong("action", &action));
+            return Err(invalid_field("action", &action));
         }
         let given: Vec<String> = body.get("transaction_ids")?.unwrap_or_default();
         check_count("transaction_ids", given.len(), 0, MAX_TRANSACTION_IDS)?;
@@ -146,13 +147,13 @@ impl ProgressRequest {
     }
 }
 
-fn parse_limit(body: &Body) -> Result<u32, Refusal> {
+fn parse_limit(body: &Body) -> Result<u32, ApiError> {
     Ok(parse_number(body, "limit", 1, 100)?.unwrap_or(100))
 }
 
-fn parse_number(body: &Body, name: &'static str, min: u32, max: u32) -> Result<Option<u32>, Refusal> {
+fn parse_number(body: &Body, name: &'static str, min: u32, max: u32) -> Result<Option<u32>, ApiError> {
     let Some(given) = body.get::<u32>(name)? else { return Ok(None) };
-    if (min..=max).contains(&given) { Ok(Some(given)) } else { Err(wrong(name, &given.to_string())) }
+    if (min..=max).contains(&given) { Ok(Some(given)) } else { Err(invalid_field(name, &given.to_string())) }
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::call::Call;
-use crate::server::{REGION, Server, by, new_instance};
+use crate::server::{REGION, Server, new_instance, test_origin};
 
 /// Expected responses: a status or an error code. The error catalogue defines the status of a code.
 ///
@@ -140,10 +140,11 @@ impl Callers {
             "Effect": "Deny", "Action": ["*"], "Condition": { "StringEquals": { "g:EnterpriseProjectId": ["0"] } }
         }]);
         let administrator = server.tenant.user_id.clone();
-        let rival = server.store.create_domain(&by(), "rival").await.unwrap();
-        let theirs = server.store.create_project(&by(), &rival, "theirs", "").await.unwrap();
+        let rival = server.store.create_domain(&test_origin(), "rival").await.unwrap();
+        let theirs = server.store.create_project(&test_origin(), &rival, "theirs", "").await.unwrap();
         let foreign_admin = server.user_of(&rival, "eve", true).await;
-        let sibling = server.store.create_project(&by(), &server.tenant.domain_id, "south-1", "").await.unwrap();
+        let sibling =
+            server.store.create_project(&test_origin(), &server.tenant.domain_id, "south-1", "").await.unwrap();
         let nothing = server.user("nothing").await;
         let reader = server.user_with_system("reader", "TaurusDBReadOnlyAccessPolicy").await;
         let tagged = server.user_with("tagged", tagged).await;
@@ -158,7 +159,7 @@ impl Callers {
         };
         let revoked = both(&administrator, own, 3600).await;
         for token in [&revoked.0, &revoked.1] {
-            assert!(server.store.revoke_token(&by(), &clew_iam::token::hash(token)).await.unwrap());
+            assert!(server.store.revoke_token(&test_origin(), &clew_iam::token::hash(token)).await.unwrap());
         }
         let south = server.token_of(&administrator, Some(&sibling), 3600).await;
         let tokens = BTreeMap::from([
@@ -181,7 +182,7 @@ impl Callers {
             ("denied", denied),
             ("admin", administrator.clone()),
         ]);
-        Self { tokens, users, administrator, other, collection: server.finished(b"a\r\n").await }
+        Self { tokens, users, administrator, other, collection: server.add_finished(b"a\r\n").await }
     }
 
     /// Sends a call with a new token, because the operation revokes it.
@@ -244,7 +245,7 @@ async fn request(server: &Server, callers: &Callers, operation: &str, method: Me
 async fn sign_in(server: &Server, user: &UserId) -> Value {
     let hash = clew_iam::password::hash(&"correct horse".into()).unwrap();
     let change = clew_store::UserChange { password_hash: Some(hash), ..Default::default() };
-    assert!(server.store.update_user(&by(), user, &change).await.unwrap());
+    assert!(server.store.update_user(&test_origin(), user, &change).await.unwrap());
     json!({ "auth": {
         "identity": { "methods": ["password"], "password": { "user": { "id": user, "password": "correct horse" } } },
         "scope": { "project": { "name": REGION } }
@@ -286,7 +287,7 @@ async fn responses_match_the_table() {
     let mut wrong = Vec::new();
     let mut server = Server::start().await;
     let node = FakeServer::start(FakeOptions { sessions: 1, transactions: 0, fault: Fault::None }).await.unwrap();
-    server.look_at(&node.url()).await;
+    server.set_node_url(&node.url()).await;
     let callers = Callers::of(&server).await;
     for (operation, method, path) in list_routes() {
         let Some(cells) = rows.get(operation.as_str()) else { continue };
@@ -345,7 +346,7 @@ const NOT_LASTING: &[&str] = &[
 async fn no_route_lets_tokens_create_permanent_objects() {
     let mut server = Server::start().await;
     let node = FakeServer::start(FakeOptions { sessions: 1, transactions: 0, fault: Fault::None }).await.unwrap();
-    server.look_at(&node.url()).await;
+    server.set_node_url(&node.url()).await;
     let callers = Callers::of(&server).await;
     let (administrator, project) = (&callers.administrator, &server.tenant.project_id);
     let mut refused = Vec::new();
@@ -372,11 +373,11 @@ async fn lists_contain_and_count_visible_objects_only() {
     for number in 0..120 {
         let mut new = new_instance(&server.tenant.project_id, &format!("n{number:03}"));
         new.tags[0].value = if number % 2 == 0 { "shop".into() } else { "other".into() };
-        server.store.add_instance(&by(), new).await.unwrap();
+        server.store.add_instance(&test_origin(), new).await.unwrap();
     }
     let list = async |column: &str, query: &str| {
         let call = server.call(Method::GET, &format!("/v3/{}/instances{query}", server.tenant.project_id));
-        let body = callers.with_token(column, call).send().await.ok(200);
+        let body = callers.with_token(column, call).send().await.expect_status(200);
         let names = body["instances"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap().to_owned());
         (names.collect::<Vec<_>>(), body["total_count"].as_u64().unwrap())
     };
@@ -406,25 +407,25 @@ async fn lists_contain_and_count_visible_objects_only() {
 #[tokio::test]
 async fn reader_of_one_project_has_no_access_to_others() {
     let server = Server::start().await;
-    let group = server.store.create_group(&by(), &server.tenant.domain_id, "readers", "").await.unwrap();
+    let group = server.store.create_group(&test_origin(), &server.tenant.domain_id, "readers", "").await.unwrap();
     let user = server.user("grace").await;
-    server.store.add_member(&by(), &group, &user).await.unwrap();
-    let sibling = server.store.create_project(&by(), &server.tenant.domain_id, "south-1", "").await.unwrap();
-    server.store.add_instance(&by(), new_instance(&sibling, "there")).await.unwrap();
+    server.store.add_member(&test_origin(), &group, &user).await.unwrap();
+    let sibling = server.store.create_project(&test_origin(), &server.tenant.domain_id, "south-1", "").await.unwrap();
+    server.store.add_instance(&test_origin(), new_instance(&sibling, "there")).await.unwrap();
     let policy = clew_store::PolicyRef::System("TaurusDB ReadOnlyAccess".into());
     let grantee = clew_store::Grantee::Group(group);
-    server.store.attach(&by(), &policy, &grantee, Some(&server.tenant.project_id)).await.unwrap();
+    server.store.attach(&test_origin(), &policy, &grantee, Some(&server.tenant.project_id)).await.unwrap();
     let signer = server.key_of(&user).await;
     let list = async |project: &ProjectId| {
         signer.sign(server.call(Method::GET, &format!("/v3/{project}/instances"))).send().await
     };
-    assert_eq!(list(&server.tenant.project_id).await.ok(200)["total_count"], 1);
-    let message = list(&sibling).await.refused(403, "DBS.280015");
+    assert_eq!(list(&server.tenant.project_id).await.expect_status(200)["total_count"], 1);
+    let message = list(&sibling).await.expect_error(403, "DBS.280015");
     assert!(message.ends_with("No policy allows gaussdbformysql:instance:list."), "{message}");
-    let projects = signer.sign(server.call(Method::GET, "/v3/auth/projects")).send().await.ok(200);
+    let projects = signer.sign(server.call(Method::GET, "/v3/auth/projects")).send().await.expect_status(200);
     let names: Vec<_> = projects["projects"].as_array().unwrap().iter().map(|one| one["name"].clone()).collect();
     assert_eq!(names, [REGION]);
     let token = server.project_token(&user).await;
     let status = server.status_of(&RequestId::generate());
-    server.call(Method::GET, &status).token(&token).send().await.ok(200);
+    server.call(Method::GET, &status).token(&token).send().await.expect_status(200);
 }

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use crate::answer::Answer;
 use crate::call::Call;
-use crate::server::{Server, by};
+use crate::server::{Server, test_origin};
 use crate::test_users::Signer;
 
 /// A request below `/clew/v1/`. The body is empty for `null`.
@@ -33,11 +33,11 @@ impl Server {
     }
 
     async fn get_json(&self, path: &str) -> Value {
-        self.send_as_admin(Method::GET, path, Value::Null).await.ok(200)
+        self.send_as_admin(Method::GET, path, Value::Null).await.expect_status(200)
     }
 
     async fn create(&self, path: &str, body: Value) -> Value {
-        self.send_as_admin(Method::POST, path, body).await.ok(201)
+        self.send_as_admin(Method::POST, path, body).await.expect_status(201)
     }
 
     /// Sends a request signed by `who`.
@@ -53,7 +53,7 @@ impl Server {
 
     /// Creates an administrator of another domain.
     async fn foreign_admin(&self) -> Signer {
-        let rival = self.store.create_domain(&by(), "rival").await.unwrap();
+        let rival = self.store.create_domain(&test_origin(), "rival").await.unwrap();
         self.key_of(&self.user_of(&rival, "eve", true).await).await
     }
 }

@@ -57,14 +57,14 @@ impl Answer {
 
     /// Returns the body of a response with this status.
     #[track_caller]
-    pub(crate) fn ok(&self, status: u16) -> Value {
+    pub(crate) fn expect_status(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}", self.text());
         self.json()
     }
 
     /// Returns the message of an error response with this status and code.
     #[track_caller]
-    pub(crate) fn refused(&self, status: u16, code: &str) -> String {
+    pub(crate) fn expect_error(&self, status: u16, code: &str) -> String {
         assert_eq!((self.status.as_u16(), self.code().as_str()), (status, code), "{}", self.text());
         self.message()
     }

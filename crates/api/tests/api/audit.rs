@@ -10,7 +10,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::time::sleep;
 
 use crate::answer::Answer;
-use crate::server::{DOMAIN, Server, by};
+use crate::server::{DOMAIN, Server, test_origin};
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -35,7 +35,7 @@ async fn collection_and_download_are_recorded() {
     let server = Server::start().await;
     let requested = json!({ "filter": "slow", "user": "web", "sql_key": "card = '4111-1111' and pin=1234" });
     let collected = server.call(Method::POST, &server.sessions("")).body(requested.to_string()).send().await;
-    let id = collected.ok(202)["request_id"].clone();
+    let id = collected.expect_status(202)["request_id"].clone();
     let row = single_row(&server, "CollectRealtimeSession", &collected).await.event;
     let tenant = &server.tenant;
     assert_eq!((row.outcome, row.code), (Outcome::Done, None));
@@ -51,7 +51,7 @@ async fn collection_and_download_are_recorded() {
     assert_eq!(row.detail, json!({ "asked": requested, "collection": id, "masked": false }));
 
     let server = Server::start().await;
-    let id = server.finished(b"a\r\n").await;
+    let id = server.add_finished(b"a\r\n").await;
     let downloaded = server.get(&server.result_of(&id)).await;
     assert_eq!(downloaded.status, 200);
     let row = single_row(&server, "DownloadRealtimeSession", &downloaded).await.event;
@@ -65,7 +65,7 @@ async fn percent_encoded_ids_are_recorded_decoded() {
     let node = server.node().to_string();
     let encoded = node.replace('0', "%30").replace('a', "%61").replace("no07", "%6eo%307");
     let answer = server.call(Method::POST, &server.sessions("").replace(&node, &encoded)).send().await;
-    answer.ok(202);
+    answer.expect_status(202);
     let row = single_row(&server, "CollectRealtimeSession", &answer).await.event;
     assert_eq!((row.node_id, row.target), (Some(server.node()), node));
 }
@@ -74,7 +74,7 @@ async fn percent_encoded_ids_are_recorded_decoded() {
 async fn authorized_but_invalid_request_is_recorded_as_failed() {
     let server = Server::start().await;
     let answer = server.call(Method::POST, &server.sessions("")).body(r#"{"filter":"fast"}"#).send().await;
-    answer.refused(400, "DBS.280001");
+    answer.expect_error(400, "DBS.280001");
     let row = single_row(&server, "CollectRealtimeSession", &answer).await.event;
     assert_eq!((row.outcome, row.code.as_deref()), (Outcome::Failed, Some("DBS.280001")));
 }
@@ -86,7 +86,7 @@ async fn denials_of_all_operations_are_recorded() {
     let token = server.project_token(&grace).await;
     let path = format!("/v3/{}/instances/{}", server.tenant.project_id, server.instance.id);
     let answer = server.call(Method::GET, &path).token(&token).send().await;
-    answer.refused(403, "DBS.280015");
+    answer.expect_error(403, "DBS.280015");
     let row = single_row(&server, "ShowGaussMySqlInstanceInfo", &answer).await.event;
     assert_eq!((row.outcome, row.code.as_deref()), (Outcome::Denied, Some("DBS.280015")));
     assert_eq!((row.origin.actor.name(), row.instance_id), ("grace", Some(server.instance.id.clone())));
@@ -96,7 +96,7 @@ async fn denials_of_all_operations_are_recorded() {
     let row = single_row(&server, "ListProjects", &answer).await.event;
     assert_eq!(
         (row.origin.actor, row.code.as_deref()),
-        (Actor::Nobody { claimed: "grace".into() }, Some("APIGW.0307"))
+        (Actor::Anonymous { claimed: "grace".into() }, Some("APIGW.0307"))
     );
     assert_eq!(row.domain_id.as_ref(), Some(&server.tenant.domain_id));
 
@@ -104,23 +104,23 @@ async fn denials_of_all_operations_are_recorded() {
     call.url.set_query(Some("a=b"));
     let answer = call.send().await;
     let row = single_row(&server, "ShowCallerIdentity", &answer).await.event;
-    let claimed = Actor::Nobody { claimed: server.access_key.to_string() };
+    let claimed = Actor::Anonymous { claimed: server.access_key.to_string() };
     assert_eq!((row.origin.actor, row.outcome), (claimed, Outcome::Denied));
 
     let answer = server.call(Method::GET, "/v3/auth/domains").anonymous().send().await;
     let row = single_row(&server, "ListAuthDomains", &answer).await.event;
-    assert_eq!((row.origin.actor, row.domain_id), (Actor::Nobody { claimed: String::new() }, None));
+    assert_eq!((row.origin.actor, row.domain_id), (Actor::Anonymous { claimed: String::new() }, None));
 }
 
 #[tokio::test]
 async fn successful_reads_are_not_recorded() {
     let server = Server::start().await;
-    let before = server.store.audit(&AuditFilter::default(), 0, 1000).await.unwrap().len();
-    server.get(&format!("/v3/{}/instances", server.tenant.project_id)).await.ok(200);
-    server.get("/v3/projects").await.ok(200);
-    server.get(&server.sessions("-task?request_id=x")).await.refused(400, "DBS.280001");
-    server.get("/no/such").await.refused(404, "APIGW.0101");
-    assert_eq!(server.store.audit(&AuditFilter::default(), 0, 1000).await.unwrap().len(), before);
+    let before = server.store.audit_rows_after(&AuditFilter::default(), 0, 1000).await.unwrap().len();
+    server.get(&format!("/v3/{}/instances", server.tenant.project_id)).await.expect_status(200);
+    server.get("/v3/projects").await.expect_status(200);
+    server.get(&server.sessions("-task?request_id=x")).await.expect_error(400, "DBS.280001");
+    server.get("/no/such").await.expect_error(404, "APIGW.0101");
+    assert_eq!(server.store.audit_rows_after(&AuditFilter::default(), 0, 1000).await.unwrap().len(), before);
 }
 
 #[tokio::test]
@@ -129,11 +129,11 @@ async fn successful_and_failed_sign_ins_are_recorded() {
     let user = server.user("grace").await;
     let hash = clew_iam::password::hash(&PASSWORD.into()).unwrap();
     let change = clew_store::UserChange { password_hash: Some(hash), ..Default::default() };
-    server.store.update_user(&by(), &user, &change).await.unwrap();
-    sign_in(&server, "grace", PASSWORD).await.ok(201);
-    sign_in(&server, "grace", "wrong guess").await.refused(401, "IAM.0001");
-    sign_in(&server, "typed-password", "grace").await.refused(401, "IAM.0001");
-    sign_in(&server, "", "").await.refused(401, "IAM.0001");
+    server.store.update_user(&test_origin(), &user, &change).await.unwrap();
+    sign_in(&server, "grace", PASSWORD).await.expect_status(201);
+    sign_in(&server, "grace", "wrong guess").await.expect_error(401, "IAM.0001");
+    sign_in(&server, "typed-password", "grace").await.expect_error(401, "IAM.0001");
+    sign_in(&server, "", "").await.expect_error(401, "IAM.0001");
     let rows: Vec<_> = server.audit_of("CreateToken").await.into_iter().map(|row| row.event).collect();
     let summary: Vec<_> = rows
         .iter()
@@ -153,7 +153,7 @@ async fn successful_and_failed_sign_ins_are_recorded() {
     let token = server.token().to_owned();
     server.shutdown.cancel();
     (&mut server.serving).await.unwrap().unwrap();
-    let rows = server.store.audit(&AuditFilter::default(), 0, 1000).await.unwrap();
+    let rows = server.store.audit_rows_after(&AuditFilter::default(), 0, 1000).await.unwrap();
     let last = &rows.last().unwrap().event;
     assert_eq!((last.operation.as_str(), &last.detail["repeated"]), ("CreateToken", &json!(1)), "{last:?}");
     let recorded_text = format!("{rows:?}");
@@ -172,10 +172,10 @@ async fn token_revocation_and_temporary_key_are_recorded_once() {
     assert_eq!(single_row(&server, "RevokeToken", &answer).await.event.outcome, Outcome::Done);
     let call = server.call(Method::POST, "/v3.0/OS-CREDENTIAL/securitytokens");
     let answer = call.body(r#"{"auth":{"identity":{"methods":["token"]}}}"#).send().await;
-    let credential = answer.ok(201)["credential"].clone();
+    let credential = answer.expect_status(201)["credential"].clone();
     let row = single_row(&server, "CreateTemporaryAccessKey", &answer).await.event;
     assert_eq!((row.outcome, &row.target), (Outcome::Done, &credential["access"].as_str().unwrap().to_owned()));
-    let recorded_text = format!("{:?}", server.store.audit(&AuditFilter::default(), 0, 1000).await.unwrap());
+    let recorded_text = format!("{:?}", server.store.audit_rows_after(&AuditFilter::default(), 0, 1000).await.unwrap());
     for secret in [&credential["secret"], &credential["securitytoken"], &Value::from(token)] {
         assert!(!recorded_text.contains(secret.as_str().unwrap()));
     }
@@ -184,7 +184,7 @@ async fn token_revocation_and_temporary_key_are_recorded_once() {
 /// A client cannot avoid the audit by closing the connection right after the request.
 #[tokio::test]
 async fn request_of_a_disconnected_client_is_recorded() {
-    let server = Server::start_with(|_, tasks| tasks.queue_per_node = 1000).await;
+    let server = Server::start_with(|_, tasks| tasks.max_queued_per_node = 1000).await;
     let first_line = format!("POST {}", server.sessions(""));
     let request = server.raw(&first_line, "content-length: 0\r\n\r\n");
     for attempt in 0..60 {
@@ -212,11 +212,11 @@ async fn request_of_a_disconnected_client_is_recorded() {
 
 #[tokio::test]
 async fn thousand_denied_requests_of_a_user_are_two_rows() {
-    let mut server = Server::start_with(|settings, _| settings.refusal_window = Duration::from_hours(1)).await;
+    let mut server = Server::start_with(|settings, _| settings.refusal_count_window = Duration::from_hours(1)).await;
     let token = server.project_token(&server.user("grace").await).await;
     let path = format!("/v3/{}/instances/{}", server.tenant.project_id, server.instance.id);
     for _ in 0..1000 {
-        server.call(Method::GET, &path).token(&token).send().await.refused(403, "DBS.280015");
+        server.call(Method::GET, &path).token(&token).send().await.expect_error(403, "DBS.280015");
     }
     let first = server.audit_of("ShowGaussMySqlInstanceInfo").await;
     assert_eq!(first.len(), 1, "the first one is recorded before its response");
@@ -226,20 +226,20 @@ async fn thousand_denied_requests_of_a_user_are_two_rows() {
 /// Failed requests without changes are as easy to repeat as denied ones.
 #[tokio::test]
 async fn thousand_failed_requests_of_a_user_are_two_rows() {
-    let mut server = Server::start_with(|settings, _| settings.refusal_window = Duration::from_hours(1)).await;
+    let mut server = Server::start_with(|settings, _| settings.refusal_count_window = Duration::from_hours(1)).await;
     let unknown = server.result_of(&clew_model::RequestId::generate());
     for _ in 0..1000 {
-        server.get(&unknown).await.refused(400, "DBS.200543");
+        server.get(&unknown).await.expect_error(400, "DBS.200543");
     }
     assert_eq!(server.stop_and_count("DownloadRealtimeSession").await, (2, 1000));
 }
 
 #[tokio::test]
 async fn repeated_refusals_are_recorded_when_their_window_ends() {
-    let server = Server::start_with(|settings, _| settings.refusal_window = Duration::from_secs(1)).await;
+    let server = Server::start_with(|settings, _| settings.refusal_count_window = Duration::from_secs(1)).await;
     let recorded = async {
         loop {
-            server.call(Method::GET, "/v3/projects").anonymous().send().await.refused(401, "APIGW.0301");
+            server.call(Method::GET, "/v3/projects").anonymous().send().await.expect_error(401, "APIGW.0301");
             let rows = server.audit_of("ListProjects").await;
             if rows.iter().any(|row| row.event.detail["repeated"].as_u64() >= Some(1)) {
                 break;
@@ -254,8 +254,8 @@ async fn repeated_refusals_are_recorded_when_their_window_ends() {
 async fn hash_chain_of_recorded_rows_is_valid() {
     let server = Server::start().await;
     for _ in 0..5 {
-        server.call(Method::POST, &server.sessions("")).send().await.ok(202);
-        server.call(Method::GET, "/v3/projects").anonymous().send().await.refused(401, "APIGW.0301");
+        server.call(Method::POST, &server.sessions("")).send().await.expect_status(202);
+        server.call(Method::GET, "/v3/projects").anonymous().send().await.expect_error(401, "APIGW.0301");
     }
     let report = server.store.verify_audit(&[]).await.unwrap();
     assert!(report.is_sound() && report.rows >= 8, "{report:?}");

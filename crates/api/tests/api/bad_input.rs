@@ -4,7 +4,7 @@ use clew_model::{InstanceId, NodeId, RequestId};
 use http::Method;
 
 use crate::call::LANGUAGE;
-use crate::server::{Server, by, new_instance};
+use crate::server::{Server, new_instance, test_origin};
 
 const REQUEST_ID: &str = "realtime_session-0627a175-a4d4-44cd-b78a-51dc3ef8ba9a-98e9";
 
@@ -27,18 +27,18 @@ async fn malformed_ids_are_rejected_with_the_expected_format() {
     for (method, rest) in OPERATIONS {
         for wrong in ["x", node.as_str(), &instance[1..], &upper, "..%2f..", "%00", "in07", "%E4%BD%A0"] {
             let path = path(project, wrong, node.as_str(), rest);
-            let message = server.call(method.clone(), &path).send().await.refused(400, "DBS.280404");
+            let message = server.call(method.clone(), &path).send().await.expect_error(400, "DBS.280404");
             assert!(message.contains("an instance id: 32 hexadecimal digits, then in07"), "{message}");
         }
         for wrong in ["x", instance, "%20", "no07"] {
             let path = path(project, instance, wrong, rest);
-            let message = server.call(method.clone(), &path).send().await.refused(400, "DBS.280404");
+            let message = server.call(method.clone(), &path).send().await.expect_error(400, "DBS.280404");
             assert!(message.contains("a node id: 32 hexadecimal digits, then no07"), "{message}");
         }
     }
     for version in ["v3", "v3.1"] {
         let path = format!("/{version}/{project}/instances/in07");
-        let message = server.get(&path).await.refused(400, "DBS.280404");
+        let message = server.get(&path).await.expect_error(400, "DBS.280404");
         assert!(message.contains("\"in07\""), "{message}");
     }
 }
@@ -46,28 +46,29 @@ async fn malformed_ids_are_rejected_with_the_expected_format() {
 #[tokio::test]
 async fn unknown_ids_return_404() {
     let server = Server::start().await;
-    let other = server.store.add_instance(&by(), new_instance(&server.tenant.project_id, "other")).await.unwrap();
+    let other =
+        server.store.add_instance(&test_origin(), new_instance(&server.tenant.project_id, "other")).await.unwrap();
     let project = server.tenant.project_id.as_str();
     for (method, rest) in OPERATIONS {
         let call = |instance: &InstanceId, node: &NodeId| {
             server.call(method.clone(), &path(project, instance.as_str(), node.as_str(), rest)).send()
         };
-        call(&InstanceId::generate(), &server.node()).await.refused(404, "DBS.200002");
-        call(&server.instance.id, &NodeId::generate()).await.refused(404, "DBS.290013");
-        call(&server.instance.id, &other.nodes[0].id).await.refused(404, "DBS.290013");
+        call(&InstanceId::generate(), &server.node()).await.expect_error(404, "DBS.200002");
+        call(&server.instance.id, &NodeId::generate()).await.expect_error(404, "DBS.290013");
+        call(&server.instance.id, &other.nodes[0].id).await.expect_error(404, "DBS.290013");
     }
     for version in ["v3", "v3.1"] {
         let path = format!("/{version}/{project}/instances/{}", InstanceId::generate());
-        server.get(&path).await.refused(404, "DBS.200002");
+        server.get(&path).await.expect_error(404, "DBS.200002");
     }
 }
 
 #[tokio::test]
 async fn foreign_and_missing_projects_get_the_same_error() {
     let server = Server::start().await;
-    let domain = server.store.create_domain(&by(), "rival").await.unwrap();
-    let foreign = server.store.create_project(&by(), &domain, "secret", "").await.unwrap();
-    let theirs = server.store.add_instance(&by(), new_instance(&foreign, "theirs")).await.unwrap();
+    let domain = server.store.create_domain(&test_origin(), "rival").await.unwrap();
+    let foreign = server.store.create_project(&test_origin(), &domain, "secret", "").await.unwrap();
+    let theirs = server.store.add_instance(&test_origin(), new_instance(&foreign, "theirs")).await.unwrap();
     let (instance, node) = (theirs.id.as_str(), theirs.nodes[0].id.as_str());
     let mut calls: Vec<_> =
         OPERATIONS.into_iter().map(|(method, rest)| (method, path("{project}", instance, node, rest))).collect();
@@ -82,7 +83,7 @@ async fn foreign_and_missing_projects_get_the_same_error() {
             let signed = server.sign(server.call(method.clone(), &path.replace("{project}", project)));
             for call in [call, signed] {
                 let answer = call.send().await;
-                answer.refused(403, "DBS.280015");
+                answer.expect_error(403, "DBS.280015");
                 answers.push(answer.body);
             }
         }
@@ -91,7 +92,7 @@ async fn foreign_and_missing_projects_get_the_same_error() {
         // The foreign instance is not reachable through the own project either.
         let own = path.replace("{project}", server.tenant.project_id.as_str());
         if own.contains(instance) {
-            server.call(method, &own).send().await.refused(404, "DBS.200002");
+            server.call(method, &own).send().await.expect_error(404, "DBS.200002");
         }
     }
 }
@@ -126,11 +127,11 @@ async fn invalid_body_is_rejected_with_the_reason() {
         (r#"{"sql_key":true}"#, "sql_key cannot be \"true\""),
     ] {
         let answer = server.call(Method::POST, &server.sessions("")).body(body).send().await;
-        let message = answer.refused(400, "DBS.280001");
+        let message = answer.expect_error(400, "DBS.280001");
         assert!(message.starts_with("Parameter error. ") && message.contains(reason), "{body}: {message}");
     }
     let answer = server.call(Method::POST, &server.sessions("")).body(b"{\"user\":\"\xff\"}".to_vec()).send().await;
-    answer.refused(400, "DBS.280001");
+    answer.expect_error(400, "DBS.280001");
     assert!(server.store.task_counts().await.unwrap().iter().all(|(_, count)| *count == 0), "nothing was queued");
 }
 
@@ -141,12 +142,12 @@ async fn body_over_the_size_limit_is_rejected() {
     assert_eq!(body(100).len(), 100);
     for path in [server.sessions(""), "/v3/auth/tokens".to_owned()] {
         let post = |length| server.call(Method::POST, &path).body(body(length)).send();
-        let message = post((1 << 20) + 1).await.refused(413, "APIGW.0201");
+        let message = post((1 << 20) + 1).await.expect_error(413, "APIGW.0201");
         assert!(message.contains("1048576 bytes"), "{message}");
         assert_eq!(post(1 << 20).await.status, 400);
     }
     let chinese = server.call(Method::POST, &server.sessions("")).chinese().body(body((1 << 20) + 1)).send().await;
-    assert!(chinese.refused(413, "APIGW.0201").contains("最多1048576字节"));
+    assert!(chinese.expect_error(413, "APIGW.0201").contains("最多1048576字节"));
 }
 
 #[tokio::test]
@@ -157,25 +158,26 @@ async fn error_messages_follow_x_language() {
     assert_eq!(server.get_in_chinese(&path).await.message(), "参数错误。缺少request_id。");
     for tag in ["en-us", "EN-US", "zh-CN"] {
         let answer = server.call(Method::GET, &path).header(LANGUAGE, tag).send().await;
-        assert_eq!(answer.refused(400, "DBS.280001").contains("is missing"), tag != "zh-CN", "{tag}");
+        assert_eq!(answer.expect_error(400, "DBS.280001").contains("is missing"), tag != "zh-CN", "{tag}");
     }
     for path in [path.as_str(), "/healthz", "/no/such"] {
         for tag in ["fr-fr", "", "en", "zh"] {
-            let message = server.call(Method::GET, path).header(LANGUAGE, tag).send().await.refused(400, "DBS.280001");
+            let message =
+                server.call(Method::GET, path).header(LANGUAGE, tag).send().await.expect_error(400, "DBS.280001");
             let expected = format!("Parameter error. X-Language cannot be \"{tag}\"; it is en-us or zh-cn.");
             assert_eq!(message, expected);
         }
     }
-    let chinese = server.call(Method::GET, "/no/such").chinese().send().await.refused(404, "APIGW.0101");
+    let chinese = server.call(Method::GET, "/no/such").chinese().send().await.expect_error(404, "APIGW.0101");
     assert_eq!(chinese, "API不存在。");
-    let chinese = server.call(Method::GET, &path).anonymous().chinese().send().await.refused(401, "APIGW.0301");
+    let chinese = server.call(Method::GET, &path).anonymous().chinese().send().await.expect_error(401, "APIGW.0301");
     assert!(chinese.starts_with("IAM认证信息错误："), "{chinese}");
 }
 
 #[tokio::test]
 async fn malformed_request_id_is_rejected_without_file_access() {
     let server = Server::start().await;
-    server.finished(b"a\r\n").await;
+    server.add_finished(b"a\r\n").await;
     let long = format!("realtime_session-{}", "a".repeat(8000));
     for operation in ["-task", "-result"] {
         for garbage in [
@@ -195,13 +197,13 @@ async fn malformed_request_id_is_rejected_without_file_access() {
             &long,
         ] {
             let path = server.sessions(&format!("{operation}?request_id={garbage}"));
-            let message = server.get(&path).await.refused(400, "DBS.280001");
+            let message = server.get(&path).await.expect_error(400, "DBS.280001");
             assert!(message.contains("request_id is realtime_session-, a UUID"), "{garbage}: {message}");
         }
-        let missing = server.get(&server.sessions(operation)).await.refused(400, "DBS.280001");
+        let missing = server.get(&server.sessions(operation)).await.expect_error(400, "DBS.280001");
         assert!(missing.contains("request_id is missing"), "{missing}");
         let twice = server.sessions(&format!("{operation}?request_id={REQUEST_ID}&request_id={REQUEST_ID}"));
-        let twice = server.get(&twice).await.refused(400, "DBS.280001");
+        let twice = server.get(&twice).await.expect_error(400, "DBS.280001");
         assert!(twice.contains("request_id is there more than once"), "{twice}");
     }
 }
@@ -209,13 +211,13 @@ async fn malformed_request_id_is_rejected_without_file_access() {
 #[tokio::test]
 async fn collection_of_another_node_is_unknown() {
     let server = Server::start().await;
-    let own = server.finished(b"a\r\n").await;
+    let own = server.add_finished(b"a\r\n").await;
     let replica = &server.instance.nodes[1].id;
     for (node, id) in [(replica, own), (&server.node(), RequestId::generate())] {
         let status = server.get(&server.sessions_of(node, &format!("-task?request_id={id}"))).await;
-        assert_eq!(status.ok(200), serde_json::json!({ "status": "unrecognized" }));
+        assert_eq!(status.expect_status(200), serde_json::json!({ "status": "unrecognized" }));
         let result = server.get(&server.sessions_of(node, &format!("-result?request_id={id}"))).await;
-        result.refused(400, "DBS.200543");
+        result.expect_error(400, "DBS.200543");
     }
 }
 
@@ -249,6 +251,6 @@ async fn unknown_paths_and_methods_return_404() {
 async fn non_utf_8_path_gets_a_standard_error_body() {
     let server = Server::start().await;
     for path in ["/v3/%ff/instances".to_owned(), format!("/v3/{}/instances/%c3%28", server.tenant.project_id)] {
-        server.get(&path).await.refused(400, "APIGW.0201");
+        server.get(&path).await.expect_error(400, "APIGW.0201");
     }
 }

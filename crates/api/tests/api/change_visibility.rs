@@ -6,7 +6,7 @@ use http::Method;
 use serde_json::json;
 
 use crate::answer::Answer;
-use crate::server::{Server, by};
+use crate::server::{Server, test_origin};
 use crate::test_users::Signer;
 
 const POLICY: &str = "TaurusDB ReadOnlyAccess";
@@ -59,15 +59,18 @@ impl Setup {
         let server = Server::start().await;
         let (store, domain) = (&server.store, &server.tenant.domain_id);
         let user = server.user("grace").await;
-        let group = store.create_group(&by(), domain, "dbas", "").await.unwrap();
+        let group = store.create_group(&test_origin(), domain, "dbas", "").await.unwrap();
         if change == GroupLeft {
-            store.add_member(&by(), &group, &user).await.unwrap();
-            store.attach(&by(), &PolicyRef::System(POLICY.into()), &Grantee::Group(group), None).await.unwrap();
+            store.add_member(&test_origin(), &group, &user).await.unwrap();
+            store
+                .attach(&test_origin(), &PolicyRef::System(POLICY.into()), &Grantee::Group(group), None)
+                .await
+                .unwrap();
         } else {
             server.attach_system(POLICY, &user).await;
         }
         let signer = server.key_of(&user).await;
-        let claimed = server.running().await;
+        let claimed = server.add_running().await;
         Self { path: server.status_of(&claimed.task.request_id), signer, server }
     }
 
@@ -81,32 +84,32 @@ async fn apply_change(setup: &Setup, store: &Store, change: Change) {
     let Setup { server, signer, path } = setup;
     let (domain, project) = (&server.tenant.domain_id, &server.tenant.project_id);
     let done = match change {
-        KeyDisabled => store.set_key_enabled(&by(), &signer.key, false).await,
-        KeyRemoved => store.remove_key(&by(), &signer.key).await,
+        KeyDisabled => store.set_key_enabled(&test_origin(), &signer.key, false).await,
+        KeyRemoved => store.remove_key(&test_origin(), &signer.key).await,
         UserDisabled => {
             let what = UserChange { enabled: Some(false), ..UserChange::default() };
-            store.update_user(&by(), &signer.user, &what).await
+            store.update_user(&test_origin(), &signer.user, &what).await
         }
-        UserRemoved => store.remove_user(&by(), &signer.user).await,
+        UserRemoved => store.remove_user(&test_origin(), &signer.user).await,
         PolicyDetached => {
             let from = Grantee::User(signer.user.clone());
-            store.detach(&by(), &PolicyRef::System(POLICY.into()), &from, None).await
+            store.detach(&test_origin(), &PolicyRef::System(POLICY.into()), &from, None).await
         }
         GroupLeft => {
             let group = store.groups_of(domain).await.unwrap().remove(0).id;
-            store.remove_member(&by(), &group, &signer.user).await
+            store.remove_member(&test_origin(), &group, &signer.user).await
         }
         PolicyDenies => {
             let statement = json!([{ "Effect": "Deny", "Action": ["*"] }]);
             let document = json!({ "Version": "5.0", "Statement": statement }).to_string();
-            let policy = store.put_policy(&by(), domain, "stop", "identity", &document, "").await.unwrap();
-            store.attach(&by(), &PolicyRef::Own(policy), &Grantee::User(signer.user.clone()), None).await
+            let policy = store.put_policy(&test_origin(), domain, "stop", "identity", &document, "").await.unwrap();
+            store.attach(&test_origin(), &PolicyRef::Custom(policy), &Grantee::User(signer.user.clone()), None).await
         }
         ProjectDisabled => {
             let what = ProjectChange { enabled: Some(false), ..ProjectChange::default() };
-            store.update_project(&by(), project, &what).await
+            store.update_project(&test_origin(), project, &what).await
         }
-        InstanceRemoved => store.remove_instance(&by(), project, &server.instance.id).await,
+        InstanceRemoved => store.remove_instance(&test_origin(), project, &server.instance.id).await,
         KeyLocked => {
             // The requests come from a known address of the user.
             let subject = format!("address:127.0.0.1 key:{}", signer.key);
@@ -128,7 +131,7 @@ async fn apply_change(setup: &Setup, store: &Store, change: Change) {
 async fn check_change(change: Change, status: u16, by_another_store: bool) {
     let setup = Setup::new(change).await;
     for _ in 0..3 {
-        assert_eq!(setup.send().await.ok(200)["status"], "running", "{change:?}");
+        assert_eq!(setup.send().await.expect_status(200)["status"], "running", "{change:?}");
     }
     let other_store;
     let store = if by_another_store {
@@ -181,9 +184,9 @@ async fn change_during_a_body_upload_applies_to_the_request() {
         server.get("/v3/auth/domains").await;
         tokio::task::yield_now().await;
         if removed == "key" {
-            assert!(server.store.remove_key(&by(), &signer.key).await.unwrap());
+            assert!(server.store.remove_key(&test_origin(), &signer.key).await.unwrap());
         } else {
-            assert!(server.store.revoke_token(&by(), &clew_iam::token::hash(&token)).await.unwrap());
+            assert!(server.store.revoke_token(&test_origin(), &clew_iam::token::hash(&token)).await.unwrap());
         }
         connection.write_all(b"}").await.unwrap();
         let mut answer = String::new();

@@ -21,7 +21,7 @@ async fn collection_is_queued_with_the_requested_selection() {
     for (body, expected) in [(requested, Selection::parse(draft).unwrap()), ("", Selection::default())] {
         for signed in [false, true] {
             let call = server.call(Method::POST, &server.sessions("")).body(body);
-            let answer = if signed { server.sign(call) } else { call }.send().await.ok(202);
+            let answer = if signed { server.sign(call) } else { call }.send().await.expect_status(202);
             assert_eq!(answer.as_object().unwrap().len(), 1);
             let id: RequestId = answer["request_id"].as_str().unwrap().parse().unwrap();
             let task = server.store.task(&id).await.unwrap().unwrap();
@@ -34,29 +34,29 @@ async fn collection_is_queued_with_the_requested_selection() {
 #[tokio::test]
 async fn status_follows_the_lifecycle_of_a_collection() {
     let server = Server::start().await;
-    let failed = server.failed(Failure::new(FailureKind::Unreachable, "refused")).await;
-    let finished = server.finished(b"").await;
-    let running = server.running().await.task.request_id;
+    let failed = server.add_failed(Failure::new(FailureKind::Unreachable, "refused")).await;
+    let finished = server.add_finished(b"").await;
+    let running = server.add_running().await.task.request_id;
     let queued = server.queued().await;
     for (id, status) in [(failed, "error"), (finished, "finished"), (running, "running"), (queued, "running")] {
-        assert_eq!(server.get(&server.status_of(&id)).await.ok(200), json!({ "status": status }));
+        assert_eq!(server.get(&server.status_of(&id)).await.expect_status(200), json!({ "status": status }));
         let signed = server.sign(server.call(Method::GET, &server.status_of(&id)));
-        assert_eq!(signed.send().await.ok(200), json!({ "status": status }));
+        assert_eq!(signed.send().await.expect_status(200), json!({ "status": status }));
     }
     let over = server.get(&server.status_of(&RequestId::generate())).await;
-    assert_eq!(over.ok(200), json!({ "status": "unrecognized" }));
+    assert_eq!(over.expect_status(200), json!({ "status": "unrecognized" }));
 }
 
 #[tokio::test]
 async fn full_queue_affects_one_node_only() {
-    let server = Server::start_with(|_, tasks| tasks.queue_per_node = 2).await;
+    let server = Server::start_with(|_, tasks| tasks.max_queued_per_node = 2).await;
     let post = |path: String| server.call(Method::POST, &path);
     for _ in 0..2 {
-        post(server.sessions("")).send().await.ok(202);
+        post(server.sessions("")).send().await.expect_status(202);
     }
-    let message = post(server.sessions("")).send().await.refused(409, "DBS.200011");
+    let message = post(server.sessions("")).send().await.expect_error(409, "DBS.200011");
     assert!(message.contains("2 collections of this node wait already"), "{message}");
-    let chinese = post(server.sessions("")).chinese().send().await.refused(409, "DBS.200011");
+    let chinese = post(server.sessions("")).chinese().send().await.expect_error(409, "DBS.200011");
     assert!(chinese.contains("该节点已有2个收集任务在排队"), "{chinese}");
-    post(server.sessions_of(&server.instance.nodes[1].id, "")).send().await.ok(202);
+    post(server.sessions_of(&server.instance.nodes[1].id, "")).send().await.expect_status(202);
 }

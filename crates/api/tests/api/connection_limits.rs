@@ -5,7 +5,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
-use crate::limits::{LONG, MOMENT, answer, until_closed};
+use crate::limits::{MAX_WAIT, MOMENT, read_response, read_until_closed};
 use crate::server::Server;
 
 const PEER: &str = "127.0.0.1";
@@ -30,15 +30,15 @@ async fn read_first_bytes(server: &Server, connection: &mut TcpStream, path: &st
         return String::new();
     }
     let mut piece = [0; 4096];
-    let length = timeout(LONG, connection.read(&mut piece)).await.unwrap().unwrap_or_default();
+    let length = timeout(MAX_WAIT, connection.read(&mut piece)).await.unwrap().unwrap_or_default();
     String::from_utf8(piece[..length].to_vec()).unwrap()
 }
 
 #[tokio::test]
 async fn connections_per_peer_are_limited() {
     let server = Server::start_with(|settings, _| {
-        settings.connections_per_peer = 2;
-        settings.reserved_connections = 1;
+        settings.max_connections_per_peer = 2;
+        settings.max_reserved_connections = 1;
     })
     .await;
     let mut held = Vec::new();
@@ -50,16 +50,16 @@ async fn connections_per_peer_are_limited() {
     // An excess connection is a reserved one: it serves the operations endpoints only.
     let mut third = connect_from(&server, PEER).await;
     third.write_all(server.raw("GET /v5/caller-identity", "\r\n").as_bytes()).await.unwrap();
-    let refused = answer(&mut third).await;
+    let refused = read_response(&mut third).await;
     assert!(refused.starts_with("HTTP/1.1 503 ") && refused.contains("retry-after: 5\r\n"), "{refused}");
-    assert_eq!(until_closed(&mut third).await, b"");
+    assert_eq!(read_until_closed(&mut third).await, b"");
     drop(third);
     // Open connections and other peers are still served.
     assert!(get_health(&server, &mut held[0]).await.ends_with("ok\n"));
     let mut other = connect_from(&server, ELSEWHERE).await;
     assert!(get_health(&server, &mut other).await.ends_with("ok\n"));
     other.write_all(server.raw("GET /metrics", "\r\n").as_bytes()).await.unwrap();
-    let metrics = answer(&mut other).await;
+    let metrics = read_response(&mut other).await;
     assert!(metrics.contains("clew_http_over_limit_total{limit=\"connections\"} 1\n"), "{metrics}");
     // A closed connection releases its slot once the server has detected the close.
     drop(held.pop());
@@ -78,7 +78,7 @@ async fn connections_per_peer_are_limited() {
 #[tokio::test]
 async fn connections_of_a_trusted_proxy_are_unlimited() {
     let server = Server::start_with(|settings, _| {
-        settings.connections_per_peer = 1;
+        settings.max_connections_per_peer = 1;
         settings.trusted_proxies = TrustedProxies::parse(&[PEER.into()]).unwrap();
     })
     .await;
@@ -93,8 +93,8 @@ async fn connections_of_a_trusted_proxy_are_unlimited() {
 #[tokio::test]
 async fn trusted_proxy_has_a_share_of_the_reserved_connections() {
     let server = Server::start_with(|settings, _| {
-        settings.connections = 1;
-        settings.reserved_connections = 8;
+        settings.max_connections = 1;
+        settings.max_reserved_connections = 8;
         settings.trusted_proxies = TrustedProxies::parse(&[PEER.into()]).unwrap();
     })
     .await;
@@ -107,7 +107,7 @@ async fn trusted_proxy_has_a_share_of_the_reserved_connections() {
 
 /// Checks a complete error response: format, request id and the close of the connection.
 async fn assert_error_response(connection: &mut TcpStream, status: &str, message: &str) {
-    let text = answer(connection).await;
+    let text = read_response(connection).await;
     let (head, body) = text.split_once("\r\n\r\n").unwrap();
     assert!(head.starts_with(&format!("HTTP/1.1 {status}")), "{text}");
     let header = |name: &str| {
@@ -124,7 +124,7 @@ async fn assert_error_response(connection: &mut TcpStream, status: &str, message
     );
     assert!(body["error_msg"].as_str().unwrap().starts_with(message), "{text}");
     header("date");
-    assert_eq!(until_closed(connection).await, b"", "what comes after it is not read");
+    assert_eq!(read_until_closed(connection).await, b"", "what comes after it is not read");
 }
 
 #[tokio::test]
@@ -177,7 +177,7 @@ async fn client_that_writes_before_reading_gets_its_response() {
         let mut connection = server.connect().await;
         connection.write_all(start.as_bytes()).await.unwrap();
         connection.write_all(&vec![b'a'; MUCH]).await.unwrap();
-        let answer = answer(&mut connection).await;
+        let answer = read_response(&mut connection).await;
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
     }
 }
@@ -189,7 +189,7 @@ async fn uri_over_32_kib_is_rejected() {
         let mut connection = server.connect().await;
         let request = server.raw(&format!("GET /a?{}", "a".repeat(length - 3)), "\r\n");
         connection.write_all(request.as_bytes()).await.unwrap();
-        let answer = answer(&mut connection).await;
+        let answer = read_response(&mut connection).await;
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{length}: {answer}");
     }
 }
@@ -198,14 +198,14 @@ async fn uri_over_32_kib_is_rejected() {
 async fn download_that_resembles_an_error_response_is_unchanged() {
     let server = Server::start().await;
     let rows = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n".repeat(1000);
-    let id = server.finished(&rows).await;
+    let id = server.add_finished(&rows).await;
     let path = server.result_of(&id);
     let mut connection = server.connect().await;
     for request in [server.raw(&format!("GET {path}"), "\r\n"), server.raw(&format!("HEAD {path}"), "\r\n")] {
         connection.write_all(request.as_bytes()).await.unwrap();
     }
     connection.write_all(b"nonsense\r\n\r\n").await.unwrap();
-    let all = String::from_utf8(until_closed(&mut connection).await).unwrap();
+    let all = String::from_utf8(read_until_closed(&mut connection).await).unwrap();
     assert!(all.contains(std::str::from_utf8(&rows).unwrap()), "the rows are changed");
     let (download, rest) = all.rsplit_once("HTTP/1.1 200 OK").unwrap();
     assert!(download.starts_with("HTTP/1.1 200 OK"));
@@ -214,7 +214,7 @@ async fn download_that_resembles_an_error_response_is_unchanged() {
 
 #[tokio::test]
 async fn slow_body_gets_408_and_the_connection_is_closed() {
-    let server = Server::start_with(|settings, _| settings.body_read = std::time::Duration::from_secs(1)).await;
+    let server = Server::start_with(|settings, _| settings.body_read_timeout = std::time::Duration::from_secs(1)).await;
     for path in [server.sessions(""), "/v3/auth/tokens".to_owned()] {
         let (mut reading, mut writing) = server.connect().await.into_split();
         let head = server.raw(&format!("POST {path}"), "content-length: 100000\r\n\r\n{");
@@ -224,11 +224,11 @@ async fn slow_body_gets_408_and_the_connection_is_closed() {
                 tokio::time::sleep(MOMENT / 10).await;
             }
         });
-        let answer = answer(&mut reading).await;
+        let answer = read_response(&mut reading).await;
         assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("x-request-id: "), "{answer}");
         assert!(answer.contains("Request timeout. The body did not come within 1 seconds."), "{answer}");
-        assert_eq!(until_closed(&mut reading).await, b"");
-        timeout(LONG, drip).await.unwrap().unwrap();
+        assert_eq!(read_until_closed(&mut reading).await, b"");
+        timeout(MAX_WAIT, drip).await.unwrap().unwrap();
     }
 }
 
@@ -243,7 +243,7 @@ async fn slow_bodies_do_not_delay_other_requests() {
         dripping.push(connection);
     }
     for _ in 0..50 {
-        server.get("/v3/projects").await.ok(200);
+        server.get("/v3/projects").await.expect_status(200);
     }
     for connection in &mut dripping {
         connection.write_all(b" ").await.unwrap();

@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use crate::call::Call;
-use crate::server::{Server, by};
+use crate::server::{Server, test_origin};
 
 const CHOOSE_PROJECT: &str = "/clew/v1/console/session/project";
 const TEMPORARY_KEYS: &str = "/v3.0/OS-CREDENTIAL/securitytokens";
@@ -49,34 +49,34 @@ fn temporary_key_request(token: &Value) -> String {
 
 async fn exchanged_credentials_never_widen_the_scope(server: Server) {
     let administrator = server.tenant.user_id.clone();
-    let south = server.store.create_project(&by(), &server.tenant.domain_id, "south-1", "").await.unwrap();
+    let south = server.store.create_project(&test_origin(), &server.tenant.domain_id, "south-1", "").await.unwrap();
     let of_project = server.project_token(&administrator).await;
     let of_domain = server.domain_token(&administrator).await;
     for token in [&of_project, &of_domain] {
         for project in [Value::Null, json!(south.as_str()), json!(server.tenant.project_id.as_str())] {
             let body = json!({ "project_id": project });
             let answer = call(&server, &Method::POST, CHOOSE_PROJECT, &body).token(token).send().await;
-            let message = answer.refused(403, "IAM.0002");
+            let message = answer.expect_error(403, "IAM.0002");
             assert!(message.contains("Only a session that began on the page can change its project."), "{message}");
             assert!(answer.headers.get("set-cookie").is_none());
         }
     }
     // The tokens are neither exchanged nor revoked.
     let instances = format!("/v3/{}/instances", server.tenant.project_id);
-    server.call(Method::GET, &instances).token(&of_project).send().await.ok(200);
-    server.call(Method::GET, "/clew/v1/users").token(&of_project).send().await.refused(403, "IAM.0002");
-    server.call(Method::GET, "/clew/v1/users").token(&of_domain).send().await.ok(200);
+    server.call(Method::GET, &instances).token(&of_project).send().await.expect_status(200);
+    server.call(Method::GET, "/clew/v1/users").token(&of_project).send().await.expect_error(403, "IAM.0002");
+    server.call(Method::GET, "/clew/v1/users").token(&of_domain).send().await.expect_status(200);
     // A temporary key of the token has the same scope and no session.
     let key = server.call(Method::POST, TEMPORARY_KEYS).token(&of_project).body(temporary_key_request(&json!({})));
-    let key = TemporaryKey::of(&key.send().await.ok(201));
+    let key = TemporaryKey::of(&key.send().await.expect_status(201));
     let domain = call(&server, &Method::POST, CHOOSE_PROJECT, &json!({ "project_id": null }));
-    key.sign(domain).send().await.refused(403, "IAM.0002");
-    key.sign(server.call(Method::GET, "/clew/v1/users")).send().await.refused(403, "IAM.0002");
+    key.sign(domain).send().await.expect_error(403, "IAM.0002");
+    key.sign(server.call(Method::GET, "/clew/v1/users")).send().await.expect_error(403, "IAM.0002");
     // A session of the web page may change its project and keeps its origin and expiry.
     let console = server.console_token(&administrator, Some(&server.tenant.project_id)).await;
     let body = json!({ "project_id": null });
     let answer = call(&server, &Method::POST, CHOOSE_PROJECT, &body).token(&console).send().await;
-    answer.ok(200);
+    answer.expect_status(200);
     let cookie = answer.header("set-cookie");
     let next = cookie.split_once('=').and_then(|(_, value)| value.split(';').next()).unwrap();
     let stored = server.store.token(&clew_iam::token::hash(next)).await.unwrap().unwrap();
@@ -100,8 +100,8 @@ async fn exchanged_credentials_never_widen_the_scope_on_postgresql() {
 async fn permanent_changes(server: &Server) -> Vec<(Method, String, Value)> {
     let user = server.user("grace").await;
     let key = server.key_of(&user).await.key;
-    assert!(server.store.set_key_enabled(&by(), &key, false).await.unwrap());
-    let group = server.store.create_group(&by(), &server.tenant.domain_id, "dbas", "").await.unwrap();
+    assert!(server.store.set_key_enabled(&test_origin(), &key, false).await.unwrap());
+    let group = server.store.create_group(&test_origin(), &server.tenant.domain_id, "dbas", "").await.unwrap();
     let (admin, project) = (&server.tenant.user_id, &server.tenant.project_id);
     let document = json!({ "Version": "5.0", "Statement": [{ "Effect": "Allow", "Action": ["*"] }] });
     let attachments = "policies/TaurusDBFullAccessPolicy/attachments";
@@ -129,12 +129,12 @@ async fn temporary_credentials_create_nothing_permanent(server: Server) {
     let changes = permanent_changes(&server).await;
     let token = server.domain_token(&administrator).await;
     let of_token = server.call(Method::POST, TEMPORARY_KEYS).token(&token).body(temporary_key_request(&json!({})));
-    let of_token = TemporaryKey::of(&of_token.send().await.ok(201));
+    let of_token = TemporaryKey::of(&of_token.send().await.expect_status(201));
     let of_key = server.call(Method::POST, TEMPORARY_KEYS).body(temporary_key_request(&json!({})));
-    let of_key = TemporaryKey::of(&server.sign(of_key).send().await.ok(201));
+    let of_key = TemporaryKey::of(&server.sign(of_key).send().await.expect_status(201));
     // Reads are permitted.
     for key in [&of_token, &of_key] {
-        key.sign(server.call(Method::GET, "/clew/v1/users")).send().await.ok(200);
+        key.sign(server.call(Method::GET, "/clew/v1/users")).send().await.expect_status(200);
     }
     let before = count_audit_changes(&server).await;
     for (method, path, body) in &changes {
@@ -142,25 +142,33 @@ async fn temporary_credentials_create_nothing_permanent(server: Server) {
         let with_token = call(&server, method, &path, body).token(&token);
         let with_keys = [&of_token, &of_key].map(|key| key.sign(call(&server, method, &path, body)));
         for call in [with_token].into_iter().chain(with_keys) {
-            let message = call.send().await.refused(403, "IAM.0002");
+            let message = call.send().await.expect_error(403, "IAM.0002");
             assert!(message.contains("cannot create or change what outlives them"), "{method} {path}: {message}");
         }
     }
     // Further temporary keys are rejected.
     let more = || server.call(Method::POST, TEMPORARY_KEYS).body(temporary_key_request(&json!({})));
     for key in [&of_token, &of_key] {
-        key.sign(more()).send().await.refused(403, "IAM.0002");
+        key.sign(more()).send().await.expect_error(403, "IAM.0002");
     }
     assert_eq!(count_audit_changes(&server).await, before, "something was changed");
     // Sessions of the web page and permanent keys are permitted.
     let console = server.console_token(&administrator, None).await;
-    call(&server, &Method::POST, "/clew/v1/users", &json!({ "name": "linus" })).token(&console).send().await.ok(201);
-    server.sign(call(&server, &Method::POST, "/clew/v1/users", &json!({ "name": "ken" }))).send().await.ok(201);
+    call(&server, &Method::POST, "/clew/v1/users", &json!({ "name": "linus" }))
+        .token(&console)
+        .send()
+        .await
+        .expect_status(201);
+    server
+        .sign(call(&server, &Method::POST, "/clew/v1/users", &json!({ "name": "ken" })))
+        .send()
+        .await
+        .expect_status(201);
 }
 
 /// Number of audit rows other than denials.
 async fn count_audit_changes(server: &Server) -> usize {
-    let rows = server.store.audit(&clew_store::AuditFilter::default(), 0, 1000).await.unwrap();
+    let rows = server.store.audit_rows_after(&clew_store::AuditFilter::default(), 0, 1000).await.unwrap();
     rows.iter().filter(|row| row.event.outcome == clew_model::Outcome::Done).count()
 }
 
@@ -187,33 +195,33 @@ async fn temporary_key_expires_with_its_token(server: Server) {
     // Keys issued for the request's token, and for a token in the body of a request signed with a permanent key.
     let short = server.token_of(&administrator, Some(&project), 1000).await;
     let by_request = server.call(Method::POST, TEMPORARY_KEYS).token(&short).body(temporary_key_request(&day));
-    let by_request = TemporaryKey::of(&by_request.send().await.ok(201));
+    let by_request = TemporaryKey::of(&by_request.send().await.expect_status(201));
     assert_eq!(by_request.expires_at, end_of(&short).await);
     let named_token = json!({ "id": short, "duration_seconds": 86_400 });
     let by_body = server.sign(server.call(Method::POST, TEMPORARY_KEYS).body(temporary_key_request(&named_token)));
-    let by_body = TemporaryKey::of(&by_body.send().await.ok(201));
+    let by_body = TemporaryKey::of(&by_body.send().await.expect_status(201));
     assert_eq!(by_body.expires_at, end_of(&short).await);
     // A key with a shorter lifetime expires earlier.
     let long = server.token_of(&administrator, Some(&project), 50_000).await;
     let brief = server.call(Method::POST, TEMPORARY_KEYS).token(&long).body(temporary_key_request(&json!({})));
-    let brief = TemporaryKey::of(&brief.send().await.ok(201));
+    let brief = TemporaryKey::of(&brief.send().await.expect_status(201));
     assert!(brief.expires_at <= Timestamp::now().as_second() + 900);
     let permanent = server.sign(server.call(Method::POST, TEMPORARY_KEYS).body(temporary_key_request(&day)));
-    let permanent = TemporaryKey::of(&permanent.send().await.ok(201));
+    let permanent = TemporaryKey::of(&permanent.send().await.expect_status(201));
     assert!(permanent.expires_at > Timestamp::now().as_second() + 80_000);
     // Revocation of a token revokes its keys and no others.
     let instances = || server.call(Method::GET, &format!("/v3/{project}/instances"));
     for key in [&by_request, &by_body, &brief, &permanent] {
-        key.sign(instances()).send().await.ok(200);
+        key.sign(instances()).send().await.expect_status(200);
     }
     let revoke = server.call(Method::DELETE, "/v3/auth/tokens").token(&long).header("x-subject-token", &short);
     assert_eq!(revoke.send().await.status, 204);
     for key in [&by_request, &by_body] {
-        let message = key.sign(instances()).send().await.refused(401, "APIGW.0301");
+        let message = key.sign(instances()).send().await.expect_error(401, "APIGW.0301");
         assert!(message.ends_with("the temporary access key was taken back"), "{message}");
     }
     for key in [&brief, &permanent] {
-        key.sign(instances()).send().await.ok(200);
+        key.sign(instances()).send().await.expect_status(200);
     }
 }
 
@@ -239,7 +247,7 @@ async fn download_link_expires_with_the_requesting_credentials() {
                 name: "ada".into(),
                 domain_id: server.tenant.domain_id.clone(),
             },
-            ..by()
+            ..test_origin()
         },
         project_id: server.tenant.project_id.clone(),
         instance_id: server.instance.id.clone(),
@@ -262,8 +270,8 @@ async fn download_link_expires_with_the_requesting_credentials() {
     };
     let token = server.token_of(&server.tenant.user_id, Some(&server.tenant.project_id), 600).await;
     let end = server.store.token(&clew_iam::token::hash(&token)).await.unwrap().unwrap().expires_at;
-    let by_token = expiry(server.call(Method::GET, &path).token(&token).send().await.ok(200));
+    let by_token = expiry(server.call(Method::GET, &path).token(&token).send().await.expect_status(200));
     assert_eq!(by_token, end);
-    let by_key = expiry(server.sign(server.call(Method::GET, &path)).send().await.ok(200));
+    let by_key = expiry(server.sign(server.call(Method::GET, &path)).send().await.expect_status(200));
     assert!(by_key > end, "a permanent key has no end: the link is good for an hour");
 }

@@ -4,7 +4,7 @@ use clew_model::{InstanceId, NodeId, RequestId};
 use http::Method;
 use serde_json::json;
 
-use crate::server::{Server, by, new_instance};
+use crate::server::{Server, new_instance, test_origin};
 
 /// Ids in a request.
 struct RequestIds {
@@ -32,12 +32,12 @@ const NODE: &str = "/v3/{project}/instances/{instance}/nodes/{node}/realtime-ses
 async fn foreign_objects_respond_like_missing_objects() {
     let server = Server::start().await;
     let own = server.tenant.project_id.as_str();
-    let rival = server.store.create_domain(&by(), "rival").await.unwrap();
-    let foreign = server.store.create_project(&by(), &rival, "secret", "").await.unwrap();
-    let sibling = server.store.create_project(&by(), &server.tenant.domain_id, "south-1", "").await.unwrap();
-    let theirs = server.store.add_instance(&by(), new_instance(&foreign, "theirs")).await.unwrap();
-    let mine = server.store.add_instance(&by(), new_instance(&sibling, "mine")).await.unwrap();
-    let collection = server.finished(b"a\r\n").await;
+    let rival = server.store.create_domain(&test_origin(), "rival").await.unwrap();
+    let foreign = server.store.create_project(&test_origin(), &rival, "secret", "").await.unwrap();
+    let sibling = server.store.create_project(&test_origin(), &server.tenant.domain_id, "south-1", "").await.unwrap();
+    let theirs = server.store.add_instance(&test_origin(), new_instance(&foreign, "theirs")).await.unwrap();
+    let mine = server.store.add_instance(&test_origin(), new_instance(&sibling, "mine")).await.unwrap();
+    let collection = server.add_finished(b"a\r\n").await;
 
     let administrator = server.tenant.user_id.clone();
     let reader = server.user_with_system("reader", "TaurusDBReadOnlyAccessPolicy").await;
@@ -124,7 +124,7 @@ async fn denied_instance_responds_like_a_missing_instance() {
     ] {
         let ask = async |id: &str| {
             let answer = server.call(method.clone(), &path.replace("{instance}", id)).token(&token).send().await;
-            answer.refused(403, "DBS.280015");
+            answer.expect_error(403, "DBS.280015");
             answer.body
         };
         assert_eq!(ask(&id).await, ask(&absent).await);

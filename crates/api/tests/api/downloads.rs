@@ -24,7 +24,7 @@ async fn get_encoded(server: &Server, id: &RequestId, encoding: &str) -> Answer 
 #[tokio::test]
 async fn download_has_header_row_and_rows() {
     let server = Server::start().await;
-    let id = server.finished(&sample_rows()).await;
+    let id = server.add_finished(&sample_rows()).await;
     for (language, start) in [(Language::EnUs, "session_id,user,"), (Language::ZhCn, "\u{feff}会话ID,")] {
         let call = server.call(Method::GET, &server.result_of(&id)).header("x-language", language.tag());
         let answer = call.send().await;
@@ -42,7 +42,7 @@ async fn download_has_header_row_and_rows() {
 #[tokio::test]
 async fn file_name_has_node_id_and_completion_time() {
     let server = Server::start().await;
-    let id = server.finished(b"").await;
+    let id = server.add_finished(b"").await;
     let ended = server.store.task(&id).await.unwrap().unwrap().ended_at.unwrap();
     let completed = jiff::Timestamp::from_millisecond(ended).unwrap().strftime("%Y%m%dT%H%M%SZ");
     let disposition = server.get(&server.result_of(&id)).await.header("content-disposition");
@@ -52,14 +52,14 @@ async fn file_name_has_node_id_and_completion_time() {
 #[tokio::test]
 async fn empty_result_is_a_header_row() {
     let server = Server::start().await;
-    let id = server.finished(b"").await;
+    let id = server.add_finished(b"").await;
     assert_eq!(server.get(&server.result_of(&id)).await.body, header_row(Language::EnUs));
 }
 
 #[tokio::test]
 async fn gzip_and_zstd_decode_to_the_plain_bytes() {
     let server = Server::start().await;
-    let id = server.finished(&sample_rows()).await;
+    let id = server.add_finished(&sample_rows()).await;
     let full = [header_row(Language::EnUs), sample_rows()].concat();
     for (accepted, name) in [("gzip, deflate, br", "gzip"), ("zstd", "zstd"), ("gzip, zstd", "zstd")] {
         let answer = get_encoded(&server, &id, accepted).await;
@@ -82,8 +82,8 @@ async fn gzip_and_zstd_decode_to_the_plain_bytes() {
 #[tokio::test]
 async fn etag_identifies_content_language_and_encoding() {
     let server = Server::start().await;
-    let id = server.finished(b"a\r\n").await;
-    let other = server.finished(b"b\r\n").await;
+    let id = server.add_finished(b"a\r\n").await;
+    let other = server.add_finished(b"b\r\n").await;
     let tag = async |id: &RequestId, language: Language, encoding: &str| {
         let call = server.call(Method::GET, &server.result_of(id)).header("x-language", language.tag());
         call.header(ACCEPT_ENCODING, encoding).send().await.header("etag")
@@ -109,7 +109,7 @@ async fn etag_identifies_content_language_and_encoding() {
 #[tokio::test]
 async fn matching_if_none_match_returns_304() {
     let server = Server::start().await;
-    let id = server.finished(&sample_rows()).await;
+    let id = server.add_finished(&sample_rows()).await;
     let path = server.result_of(&id);
     let tag = get_encoded(&server, &id, "gzip").await.header("etag");
     let get = |tag: &str, encoding: &str| {
@@ -131,7 +131,7 @@ async fn matching_if_none_match_returns_304() {
 #[tokio::test]
 async fn head_returns_headers_without_body() {
     let server = Server::start().await;
-    let id = server.finished(&sample_rows()).await;
+    let id = server.add_finished(&sample_rows()).await;
     let path = server.result_of(&id);
     let (get, head) = (server.get(&path).await, server.call(Method::HEAD, &path).send().await);
     assert_eq!((head.status.as_u16(), head.body.len()), (200, 0));
@@ -148,12 +148,12 @@ async fn head_returns_headers_without_body() {
 #[tokio::test]
 async fn unfinished_collection_has_no_result() {
     let server = Server::start().await;
-    let running = server.running().await.task.request_id;
+    let running = server.add_running().await.task.request_id;
     let queued = server.queued().await;
     for id in [running, queued] {
-        let message = server.get(&server.result_of(&id)).await.refused(400, "DBS.200086");
+        let message = server.get(&server.result_of(&id)).await.expect_error(400, "DBS.200086");
         assert!(message.contains("The collection is still running"), "{message}");
-        let chinese = server.get_in_chinese(&server.result_of(&id)).await.refused(400, "DBS.200086");
+        let chinese = server.get_in_chinese(&server.result_of(&id)).await.expect_error(400, "DBS.200086");
         assert!(chinese.contains("收集任务仍在执行"), "{chinese}");
     }
 }
@@ -162,9 +162,9 @@ async fn unfinished_collection_has_no_result() {
 async fn failure_reason_is_translated() {
     let server = Server::start().await;
     for kind in FailureKind::ALL {
-        let id = server.failed(Failure::new(kind, "what the server said, \"so\" {$detail}")).await;
-        let english = server.get(&server.result_of(&id)).await.refused(400, "DBS.200086");
-        let chinese = server.get_in_chinese(&server.result_of(&id)).await.refused(400, "DBS.200086");
+        let id = server.add_failed(Failure::new(kind, "what the server said, \"so\" {$detail}")).await;
+        let english = server.get(&server.result_of(&id)).await.expect_error(400, "DBS.200086");
+        let chinese = server.get_in_chinese(&server.result_of(&id)).await.expect_error(400, "DBS.200086");
         for (message, start) in [(&english, "There is no result. "), (&chinese, "没有可下载的结果。")] {
             assert!(message.contains("what the server said, \"so\" {$detail}"), "{message}");
             assert!(!message.contains("failure-"), "{message}");
@@ -172,7 +172,7 @@ async fn failure_reason_is_translated() {
         }
         assert_ne!(english, chinese);
     }
-    let id = server.failed(Failure::new(FailureKind::AccessDenied, "1045")).await;
+    let id = server.add_failed(Failure::new(FailureKind::AccessDenied, "1045")).await;
     let english = server.get(&server.result_of(&id)).await.message();
     assert_eq!(english, "There is no result. The node refused user or password: 1045.");
     let chinese = server.get_in_chinese(&server.result_of(&id)).await.message();
@@ -190,7 +190,7 @@ async fn damaged_result_is_not_sent() {
     ];
     for (name, damage) in damages {
         let server = Server::start().await;
-        let id = server.finished(&sample_rows()).await;
+        let id = server.add_finished(&sample_rows()).await;
         // A previous successful verification must not hide the damage.
         assert_eq!(server.get(&server.result_of(&id)).await.status, 200);
         let file = server.result_file();
@@ -211,7 +211,7 @@ pub(crate) fn large_rows() -> Vec<u8> {
 #[tokio::test]
 async fn truncation_during_a_download_aborts_the_connection() {
     let server = Server::start().await;
-    let id = server.finished(&large_rows()).await;
+    let id = server.add_finished(&large_rows()).await;
     let full = fs::read(server.result_file()).unwrap();
     for encoding in ["identity", "gzip", "zstd"] {
         fs::write(server.result_file(), &full).unwrap();
@@ -233,9 +233,9 @@ async fn truncation_during_a_download_aborts_the_connection() {
 async fn assert_damaged(server: &Server, id: &RequestId, how: &str) {
     for range in ["bytes=0-", "bytes=0-9", "lines=all"] {
         let call = server.call(Method::GET, &server.result_of(id)).header("range", range);
-        let message = call.send().await.refused(500, "DBS.05000000");
+        let message = call.send().await.expect_error(500, "DBS.05000000");
         assert_eq!(message, "Server error. The stored result was damaged; collect again.", "{how}");
     }
-    let chinese = server.get_in_chinese(&server.result_of(id)).await.refused(500, "DBS.05000000");
+    let chinese = server.get_in_chinese(&server.result_of(id)).await.expect_error(500, "DBS.05000000");
     assert_eq!(chinese, "系统内部错误。保存的结果已损坏，请重新收集。");
 }

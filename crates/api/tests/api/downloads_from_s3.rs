@@ -13,7 +13,7 @@ use crate::downloads::{large_rows, sample_rows};
 use crate::server::Server;
 
 async fn start(s3: &S3Server) -> Server {
-    let (key, secret) = S3Server::OWNER;
+    let (key, secret) = S3Server::OWNER_KEY;
     let location = format!("s3://{}/clew", S3Server::BUCKET);
     let settings =
         S3Settings::new(&location, Some(s3.endpoint()), "us-east-1".into(), key.into(), secret.into()).unwrap();
@@ -25,7 +25,7 @@ async fn s3_downloads_equal_file_downloads_on_a_server() {
     let s3 = S3Server::start().await.unwrap();
     let server = start(&s3).await;
     for rows in [sample_rows(), Vec::new(), large_rows()] {
-        let id = server.finished(&rows).await;
+        let id = server.add_finished(&rows).await;
         let path = server.result_of(&id);
         let full = [header_row(Language::EnUs), rows].concat();
         let get = |name, value: &str| server.call(Method::GET, &path).header(name, value).send();
@@ -57,18 +57,18 @@ async fn s3_downloads_equal_file_downloads_on_a_server() {
 async fn missing_and_unreachable_results_are_reported_on_a_server() {
     let mut s3 = S3Server::start().await.unwrap();
     let server = start(&s3).await;
-    let (id, other) = (server.finished(&sample_rows()).await, server.finished(&sample_rows()).await);
+    let (id, other) = (server.add_finished(&sample_rows()).await, server.add_finished(&sample_rows()).await);
     let record = server.store.task(&id).await.unwrap().unwrap().result.unwrap();
     server.store.results().remove(&record.name).await.unwrap();
     for range in ["bytes=0-9", "lines=all"] {
         let call = server.call(Method::GET, &server.result_of(&id)).header(RANGE, range);
-        let message = call.send().await.refused(500, "DBS.05000000");
+        let message = call.send().await.expect_error(500, "DBS.05000000");
         assert_eq!(message, "Server error. The stored result was damaged; collect again.");
     }
     s3.kill().unwrap();
-    let message = server.get(&server.result_of(&other)).await.refused(500, "DBS.05000000");
+    let message = server.get(&server.result_of(&other)).await.expect_error(500, "DBS.05000000");
     assert_eq!(message, "Server error. The stored result cannot be reached now; try again later.");
-    let chinese = server.get_in_chinese(&server.result_of(&other)).await.refused(500, "DBS.05000000");
+    let chinese = server.get_in_chinese(&server.result_of(&other)).await.expect_error(500, "DBS.05000000");
     assert_eq!(chinese, "系统内部错误。暂时无法读取保存的结果，请稍后重试。");
 }
 
@@ -77,7 +77,7 @@ async fn s3_failure_during_a_download_aborts_the_connection_on_a_server() {
     for encoding in ["identity", "gzip"] {
         let mut s3 = S3Server::start().await.unwrap();
         let server = start(&s3).await;
-        let id = server.finished(&large_rows()).await;
+        let id = server.add_finished(&large_rows()).await;
         let call = server.call(Method::GET, &server.result_of(&id)).header(ACCEPT_ENCODING, encoding);
         let mut response = call.into_request().send().await.unwrap();
         assert_eq!(response.status(), 200);

@@ -112,7 +112,7 @@ async fn arbitrary_bodies_create_no_tokens_or_keys() {
 #[tokio::test]
 async fn arbitrary_request_ids_and_ranges_cause_no_server_errors() {
     let server = Server::start().await;
-    let finished = server.finished(b"a,b\r\n1,2\r\n").await;
+    let finished = server.add_finished(b"a,b\r\n1,2\r\n").await;
     let id = prop_oneof![any::<String>(), "realtime_session-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}-[0-9a-f]{4}"];
     for id in samples(&id) {
         let query: String =

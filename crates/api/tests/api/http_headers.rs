@@ -4,7 +4,7 @@ use clew_api::AllowedHosts;
 use http::Method;
 use tokio::io::AsyncWriteExt;
 
-use crate::limits::answer;
+use crate::limits::read_response;
 use crate::server::Server;
 
 #[tokio::test]
@@ -21,21 +21,21 @@ async fn responses_have_cache_control_and_nosniff_headers() {
         assert_eq!(answer.header("x-content-type-options"), "nosniff");
         assert!(!answer.headers.contains_key("strict-transport-security"), "there is no TLS to stay with");
     }
-    let id = server.finished(b"a\r\n").await;
+    let id = server.add_finished(b"a\r\n").await;
     let downloaded = server.get(&server.result_of(&id)).await;
     assert_eq!(downloaded.header("cache-control"), "private, no-cache");
     assert_eq!(downloaded.header("x-content-type-options"), "nosniff");
     // A malformed request.
     let mut socket = server.connect().await;
     socket.write_all(b"nonsense\r\n\r\n").await.unwrap();
-    let refused = answer(&mut socket).await;
+    let refused = read_response(&mut socket).await;
     assert!(
         refused.starts_with("HTTP/1.1 400 ") && refused.contains("\r\nx-content-type-options: nosniff\r\n"),
         "{refused}"
     );
     assert!(refused.contains("\r\ncache-control: no-store\r\n"), "{refused}");
     // A reserved connection: all regular connections are in use.
-    let full = Server::start_with(|settings, _| settings.connections = 1).await;
+    let full = Server::start_with(|settings, _| settings.max_connections = 1).await;
     let _held = full.connect().await;
     let refused = full.get("/v3/projects").await;
     assert_eq!(refused.status, 503);
@@ -50,12 +50,12 @@ async fn requests_for_other_hosts_are_rejected() {
     })
     .await;
     let get = |path: &str, host: &str| server.call(Method::GET, path).header("host", host);
-    get("/v3/projects", "clew.example.com:8407").send().await.ok(200);
+    get("/v3/projects", "clew.example.com:8407").send().await.expect_status(200);
     for path in ["/v3/projects", "/", "/metrics", "/no/such", "/openapi.json"] {
-        let message = get(path, "evil.example").send().await.refused(421, "APIGW.0201");
+        let message = get(path, "evil.example").send().await.expect_error(421, "APIGW.0201");
         assert!(message.contains("\"evil.example\" is not in http.allowed_hosts. fix:"), "{message}");
     }
-    let chinese = get("/v3/projects", "evil.example").chinese().send().await.refused(421, "APIGW.0201");
+    let chinese = get("/v3/projects", "evil.example").chinese().send().await.expect_error(421, "APIGW.0201");
     assert!(chinese.contains("evil.example") && !chinese.contains("fix:"), "{chinese}");
     assert_eq!(get("/healthz", "10.0.0.7:8407").send().await.status, 200, "a load balancer asks by address");
     assert_eq!(get("/readyz", "10.0.0.7:8407").send().await.status, 200);

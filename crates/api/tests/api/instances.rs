@@ -3,7 +3,7 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::server::{NODE_PASSWORD, REGION, Server, by, new_instance};
+use crate::server::{NODE_PASSWORD, REGION, Server, new_instance, test_origin};
 
 /// A server with four instances: shop, shop-eu, bank, 银行.
 async fn start_server() -> Server {
@@ -15,11 +15,11 @@ async fn start_server() -> Server {
                 node.url.host = "bank-master.example".into();
             }
         }
-        server.store.add_instance(&by(), instance).await.unwrap();
+        server.store.add_instance(&test_origin(), instance).await.unwrap();
     }
-    let domain = server.store.create_domain(&by(), "rival").await.unwrap();
-    let foreign = server.store.create_project(&by(), &domain, REGION, "").await.unwrap();
-    server.store.add_instance(&by(), new_instance(&foreign, "shop")).await.unwrap();
+    let domain = server.store.create_domain(&test_origin(), "rival").await.unwrap();
+    let foreign = server.store.create_project(&test_origin(), &domain, REGION, "").await.unwrap();
+    server.store.add_instance(&test_origin(), new_instance(&foreign, "shop")).await.unwrap();
     server
 }
 
@@ -59,7 +59,7 @@ async fn instance_list_is_filtered() {
         ] {
             let path = format!("/{version}/{}/instances?{query}", server.tenant.project_id);
             for call in [server.call(Method::GET, &path), server.sign(server.call(Method::GET, &path))] {
-                let answer = call.send().await.ok(200);
+                let answer = call.send().await.expect_status(200);
                 assert_eq!(names(&answer), expected, "{query}");
                 assert_eq!(answer["total_count"], expected.len(), "{query}");
             }
@@ -79,11 +79,11 @@ async fn instance_pages_partition_the_list() {
         ("offset=2147483647&limit=100", &[]),
         ("offset=0&limit=100", &["shop", "shop-eu", "bank", "银行"]),
     ] {
-        let answer = list(query).send().await.ok(200);
+        let answer = list(query).send().await.expect_status(200);
         assert_eq!(names(&answer), expected, "{query}");
         assert_eq!(answer["total_count"], 4, "{query}");
     }
-    let filtered = list("name=*shop&offset=1").send().await.ok(200);
+    let filtered = list("name=*shop&offset=1").send().await.expect_status(200);
     assert_eq!((names(&filtered), &filtered["total_count"]), (vec!["shop-eu"], &json!(2)));
 }
 
@@ -116,7 +116,7 @@ async fn invalid_instance_list_parameters_are_rejected() {
     ] {
         for version in ["v3", "v3.1"] {
             let path = format!("/{version}/{}/instances?{query}", server.tenant.project_id);
-            let message = server.get(&path).await.refused(400, "DBS.280001");
+            let message = server.get(&path).await.expect_error(400, "DBS.280001");
             assert!(message.contains(reason), "{query}: {message}");
         }
     }
@@ -129,9 +129,9 @@ async fn status_names_follow_the_api_version() {
     for (version, working) in [("v3", "ACTIVE"), ("v3.1", "normal")] {
         let path = format!("/{version}/{}/instances", server.tenant.project_id);
         let list = server.get(&path).await;
-        let listed = list.ok(200)["instances"][0].clone();
+        let listed = list.expect_status(200)["instances"][0].clone();
         let detail = server.get(&format!("{path}/{}", instance.id)).await;
-        let detailed = detail.ok(200)["instance"].clone();
+        let detailed = detail.expect_status(200)["instance"].clone();
         for answer in [&list, &detail] {
             assert!(!answer.text().contains(NODE_PASSWORD), "{}", answer.text());
         }

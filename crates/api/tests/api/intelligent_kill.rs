@@ -32,7 +32,7 @@ async fn start_node(flavor: Flavor) -> clew_testkit::Server {
 async fn open_busy_session(node: &clew_testkit::Server, user: &str, statement: &str) -> RawSession {
     let address = SocketAddr::from(([127, 0, 0, 1], node.port()));
     let mut session = RawSession::open(address, user, None, Charset::Utf8mb4).await.unwrap();
-    session.begin(statement.as_bytes()).await.unwrap();
+    session.send_statement(statement.as_bytes()).await.unwrap();
     session
 }
 
@@ -50,7 +50,7 @@ fn path(server: &Server, rest: &str) -> String {
 
 async fn preview(server: &Server) -> Vec<Value> {
     let path = path(server, &format!("/statistic?node_id={}", server.node()));
-    server.get(&path).await.ok(200)["statistics"].as_array().unwrap().clone()
+    server.get(&path).await.expect_status(200)["statistics"].as_array().unwrap().clone()
 }
 
 async fn execute(server: &Server) -> Answer {
@@ -60,12 +60,12 @@ async fn execute(server: &Server) -> Answer {
 
 async fn history(server: &Server, more: &str) -> Value {
     let query = format!("/history?node_id={}&start_time=0&end_time=9999999999999{more}", server.node());
-    server.get(&path(server, &query)).await.ok(200)
+    server.get(&path(server, &query)).await.expect_status(200)
 }
 
 /// Executes an intelligent kill and waits for its completion.
 async fn execute_and_wait(server: &Server) -> Value {
-    let id = execute(server).await.ok(200)["task_id"].as_str().unwrap().to_owned();
+    let id = execute(server).await.expect_status(200)["task_id"].as_str().unwrap().to_owned();
     assert!(id.len() == 13 && id.parse::<IntelligentKillId>().is_ok(), "{id}");
     loop {
         let listed = history(server, "").await;
@@ -90,8 +90,8 @@ fn link_path(entry: &Value) -> String {
 async fn preview_matches_the_killed_sessions(flavor: Flavor) {
     let node = start_node(flavor).await;
     let mut server = Server::start().await;
-    server.look_at(&node.url_for("clew", "clewpass")).await;
-    let by = crate::server::by();
+    server.set_node_url(&node.url_for("clew", "clewpass")).await;
+    let by = crate::server::test_origin();
     let (project, instance) = (&server.tenant.project_id, &server.instance.id);
     let second = clew_model::SlowThreshold::new(1).unwrap();
     server.store.set_slow_threshold(&by, project, std::slice::from_ref(instance), second).await.unwrap();
@@ -125,7 +125,7 @@ async fn preview_matches_the_killed_sessions(flavor: Flavor) {
     server.mask(project, true).await;
     let reader = server.project_token(&server.user_with_system("reader", "TaurusDBReadOnlyAccessPolicy").await).await;
     let masked = path(&server, &format!("/statistic?node_id={}", server.node()));
-    let masked = server.call(Method::GET, &masked).token(&reader).send().await.ok(200).to_string();
+    let masked = server.call(Method::GET, &masked).token(&reader).send().await.expect_status(200).to_string();
     assert!(masked.contains("SELECT SLEEP(?), ?") && !masked.contains("secret"), "{masked}");
     assert_eq!(preview(&server).await[0]["example_sql_text"].as_str().unwrap().matches("SLEEP(100").count(), 1);
 
@@ -149,7 +149,7 @@ async fn preview_matches_the_killed_sessions(flavor: Flavor) {
     assert!(!text.contains("secret") && !text.contains("SLEEP(100"), "{text}");
 
     // The next kill matches no session. Two kills of the same millisecond have different ids.
-    let (one, other) = (execute(&server).await.ok(200), execute(&server).await.ok(200));
+    let (one, other) = (execute(&server).await.expect_status(200), execute(&server).await.expect_status(200));
     assert!(one["task_id"].as_str().unwrap() < other["task_id"].as_str().unwrap(), "{one} {other}");
     let empty = execute_and_wait(&server).await;
     let file = server.call(Method::GET, &link_path(&empty)).anonymous().send().await;
@@ -160,7 +160,7 @@ async fn preview_matches_the_killed_sessions(flavor: Flavor) {
         (&json!(4), &entry["task_id"])
     );
 
-    let audit = server.store.audit(&AuditFilter::default(), 0, 1000).await.unwrap();
+    let audit = server.store.audit_rows_after(&AuditFilter::default(), 0, 1000).await.unwrap();
     let operations: Vec<_> = audit.iter().map(|row| row.event.operation.as_str()).collect();
     for (operation, count) in [
         ("ExecuteIntelligentKillSession", 4),
@@ -209,11 +209,11 @@ async fn forged_and_expired_links_are_rejected() {
         format!("{}?{query}", other.split_once('?').unwrap().0),
         format!("/clew/v1/intelligent-kills/x?{query}"),
     ] {
-        let message = ask(&forged).await.refused(403, "DBS.280015");
+        let message = ask(&forged).await.expect_error(403, "DBS.280015");
         assert!(message.contains("copy it whole"), "{forged}: {message}");
     }
     server.clock_forward(Duration::from_secs(3601));
-    let message = ask(&link).await.refused(403, "DBS.280015");
+    let message = ask(&link).await.expect_error(403, "DBS.280015");
     assert!(message.contains("ask for the history again"), "{message}");
 }
 
@@ -221,11 +221,11 @@ async fn forged_and_expired_links_are_rejected() {
 async fn queue_is_limited_and_stale_kills_are_not_executed() {
     let node = FakeServer::start(FakeOptions { sessions: 3, transactions: 0, fault: Fault::None }).await.unwrap();
     let mut server = Server::start().await;
-    server.look_at(&node.url()).await;
+    server.set_node_url(&node.url()).await;
     for _ in 0..8 {
-        execute(&server).await.ok(200);
+        execute(&server).await.expect_status(200);
     }
-    let message = execute(&server).await.refused(409, "DBS.200011");
+    let message = execute(&server).await.expect_error(409, "DBS.200011");
     assert!(message.contains("8 intelligent kills of this node wait already"), "{message}");
     server.clock_forward(Duration::from_secs(61));
     let running = tokio::spawn(server.intelligent_kills.clone().run(server.shutdown.clone()));
@@ -253,16 +253,17 @@ async fn invalid_requests_are_rejected() {
         (format!("/history?node_id={node}&start_time=1&end_time=2&limit=101"), "limit cannot be 101"),
         (format!("/history?node_id={node}&start_time=1&end_time=2&offset=-1"), "offset cannot be -1"),
     ] {
-        let message = server.get(&path(&server, &rest)).await.refused(400, "DBS.280001");
+        let message = server.get(&path(&server, &rest)).await.expect_error(400, "DBS.280001");
         assert!(message.contains(reason), "{rest}: {message}");
     }
     for (body, reason) in [("", "cannot be read"), ("{}", "node_id is missing"), (r#"{"node":"x"}"#, "node")] {
-        let message = server.call(Method::POST, &path(&server, "")).body(body).send().await.refused(400, "DBS.280001");
+        let message =
+            server.call(Method::POST, &path(&server, "")).body(body).send().await.expect_error(400, "DBS.280001");
         assert!(message.contains(reason), "{body}: {message}");
     }
     let other = crate::server::new_instance(&server.tenant.project_id, "other");
-    let foreign = server.store.add_instance(&crate::server::by(), other).await.unwrap().nodes[0].id.clone();
-    server.get(&path(&server, &format!("/statistic?node_id={foreign}"))).await.refused(404, "DBS.290013");
+    let foreign = server.store.add_instance(&crate::server::test_origin(), other).await.unwrap().nodes[0].id.clone();
+    server.get(&path(&server, &format!("/statistic?node_id={foreign}"))).await.expect_error(404, "DBS.290013");
     let body = json!({ "node_id": foreign }).to_string();
-    server.call(Method::POST, &path(&server, "")).body(body).send().await.refused(404, "DBS.290013");
+    server.call(Method::POST, &path(&server, "")).body(body).send().await.expect_error(404, "DBS.290013");
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use clew_api::Metrics;
 use clew_diagnose::ProtectedAccounts;
 use clew_model::{Failure, FailureKind};
-use clew_tasks::{KillTasks, Kills, Settings};
+use clew_tasks::{KillExecutor, KillTaskWorker, Settings};
 use clew_testkit::{Charset, Flavor, RawSession};
 use http::Method;
 use serde_json::{Value, json};
@@ -26,7 +26,7 @@ impl Server {
         let body = json!({ "status": status }).to_string();
         let answer = self.call(Method::PUT, &self.kill_path("task/switch")).body(body).send().await;
         assert_eq!((answer.status.as_u16(), answer.text().as_str()), (200, ""));
-        assert_eq!(self.get(&self.kill_path("task/switch")).await.ok(200), json!({ "status": status }));
+        assert_eq!(self.get(&self.kill_path("task/switch")).await.expect_status(200), json!({ "status": status }));
     }
 
     async fn add_task(&self, body: &Value) -> Answer {
@@ -34,7 +34,7 @@ impl Server {
     }
 
     async fn create_task(&self, body: &Value) -> String {
-        let answer = self.add_task(body).await.ok(200);
+        let answer = self.add_task(body).await.expect_status(200);
         assert_eq!(answer["success"], true);
         answer["task_id"].as_str().unwrap().to_owned()
     }
@@ -45,19 +45,19 @@ impl Server {
     }
 
     async fn tasks(&self) -> Vec<Value> {
-        self.get(&self.kill_path("task")).await.ok(200)["processes"].as_array().unwrap().clone()
+        self.get(&self.kill_path("task")).await.expect_status(200)["processes"].as_array().unwrap().clone()
     }
 }
 
 #[tokio::test]
 async fn task_is_listed_until_it_ends() {
     let server = Server::start().await;
-    assert_eq!(server.get(&server.kill_path("task/switch")).await.ok(200), json!({ "status": "OFF" }));
+    assert_eq!(server.get(&server.kill_path("task/switch")).await.expect_status(200), json!({ "status": "OFF" }));
     let full_task = json!({
         "user": "app", "host": "10.0.0.7:51234", "db": "shop", "command": "Query", "info": "select 7", "time": 60,
         "task_type": "auto", "task_duration": 3600
     });
-    let message = server.add_task(&full_task).await.refused(409, "DBS.280406");
+    let message = server.add_task(&full_task).await.expect_error(409, "DBS.280406");
     assert!(message.contains("switch"), "{message}");
     server.set_switch("ON").await;
     let first = server.create_task(&full_task).await;
@@ -79,11 +79,11 @@ async fn task_is_listed_until_it_ends() {
     assert_eq!(states().await, ["running", "running"]);
     server.clock_forward(Duration::from_hours(1));
     assert_eq!(states().await, ["running", "finished"]);
-    assert_eq!(server.stop_task(&second).await.ok(200), json!({ "success": true }));
-    assert_eq!(server.stop_task(&second).await.ok(200), json!({ "success": true }));
+    assert_eq!(server.stop_task(&second).await.expect_status(200), json!({ "success": true }));
+    assert_eq!(server.stop_task(&second).await.expect_status(200), json!({ "success": true }));
     assert_eq!(states().await, ["stopped", "finished"]);
     for unknown in ["1", "x", "", "99999999999999999999"] {
-        server.stop_task(unknown).await.refused(404, "DBS.290013");
+        server.stop_task(unknown).await.expect_error(404, "DBS.290013");
     }
     let audit_rows = server.audit_of("AddKillTask").await;
     assert_eq!(audit_rows[0].event.detail["asked"]["info"], "***", "no literal in the audit");
@@ -94,10 +94,10 @@ async fn running_task_lists_nodes_that_refuse_the_login() {
     let server = Server::start().await;
     server.set_switch("ON").await;
     let ended = server.create_task(&json!({ "time": 1, "task_type": "manual" })).await;
-    server.stop_task(&ended).await.ok(200);
+    server.stop_task(&ended).await.expect_status(200);
     server.create_task(&json!({ "time": 1, "task_type": "manual" })).await;
     assert_eq!(server.tasks().await[0]["refused_nodes"], json!([]));
-    let node = server.store.node_to_read(&server.node()).await.unwrap().unwrap();
+    let node = server.store.node_with_password(&server.node()).await.unwrap().unwrap();
     let failure = Failure::new(FailureKind::AccessDenied, "error 1045 (28000): Access denied");
     server.store.record_login_refusal(&node, 0, &failure).await.unwrap();
     let backoff = server.store.login_backoff(&node.id).await.unwrap().unwrap();
@@ -118,13 +118,13 @@ async fn at_most_five_tasks_run_and_the_switch_stops_them() {
         ids.insert(server.create_task(&manual).await);
     }
     assert_eq!(ids.len(), 5);
-    let message = server.add_task(&manual).await.refused(409, "DBS.280406");
+    let message = server.add_task(&manual).await.expect_error(409, "DBS.280406");
     assert!(message.contains('5'), "{message}");
-    server.stop_task(ids.first().unwrap()).await.ok(200);
+    server.stop_task(ids.first().unwrap()).await.expect_status(200);
     server.create_task(&manual).await;
     server.set_switch("OFF").await;
     assert!(server.tasks().await.iter().all(|task| task["task_state"] == "stopped"));
-    server.add_task(&manual).await.refused(409, "DBS.280406");
+    server.add_task(&manual).await.expect_error(409, "DBS.280406");
     server.set_switch("ON").await;
     server.create_task(&manual).await;
 }
@@ -163,7 +163,7 @@ async fn invalid_requests_are_rejected() {
         (manual("info", json!("i".repeat(1025))), "info has 1025 characters"),
         (manual("users", json!("app")), "users is not a known field; did you mean user?"),
     ] {
-        let message = server.add_task(&body).await.refused(400, "DBS.280001");
+        let message = server.add_task(&body).await.expect_error(400, "DBS.280001");
         assert!(message.contains(reason), "{body}: {message}");
     }
     assert!(server.tasks().await.is_empty());
@@ -175,7 +175,7 @@ async fn invalid_requests_are_rejected() {
         ("task", json!({ "id": "1" }), "id is not a known field"),
     ] {
         let call = server.call(Method::PUT, &server.kill_path(path)).body(body.to_string());
-        let message = call.send().await.refused(400, "DBS.280001");
+        let message = call.send().await.expect_error(400, "DBS.280001");
         assert!(message.contains(reason), "{body}: {message}");
     }
     for (query, reason) in [
@@ -193,7 +193,7 @@ async fn invalid_requests_are_rejected() {
         ("kill/history?page_num=-1", "page_num cannot be -1"),
         ("kill/history?page=1", "page is not a known field"),
     ] {
-        let message = server.get(&server.kill_path(query)).await.refused(400, "DBS.280001");
+        let message = server.get(&server.kill_path(query)).await.expect_error(400, "DBS.280001");
         assert!(message.contains(reason), "{query}: {message}");
     }
 }
@@ -201,7 +201,7 @@ async fn invalid_requests_are_rejected() {
 async fn open_busy_session(node: &clew_testkit::Server, user: &str, statement: &str) -> RawSession {
     let address = SocketAddr::from(([127, 0, 0, 1], node.port()));
     let mut session = RawSession::open(address, user, None, Charset::Utf8mb4).await.unwrap();
-    session.begin(statement.as_bytes()).await.unwrap();
+    session.send_statement(statement.as_bytes()).await.unwrap();
     session
 }
 
@@ -211,7 +211,7 @@ async fn preview_matches_the_killed_sessions(flavor: Flavor) {
     let protected = format!("CREATE USER {PROTECTED}@'%'");
     node.run(&["CREATE USER app@'%'", "CREATE USER batch@'%'", &protected]).await.unwrap();
     let mut server = Server::start().await;
-    server.look_at(&node.url()).await;
+    server.set_node_url(&node.url()).await;
     let mut victims = BTreeSet::new();
     let mut sessions = Vec::new();
     for (user, statement, is_victim) in [
@@ -228,7 +228,7 @@ async fn preview_matches_the_killed_sessions(flavor: Flavor) {
         sessions.push(session);
     }
     let preview = async |query: &str| {
-        let shown = server.get(&server.kill_path(&format!("task/preview?{query}"))).await.ok(200);
+        let shown = server.get(&server.kill_path(&format!("task/preview?{query}"))).await.expect_status(200);
         assert_eq!(shown["total_count"], shown["processes"].as_array().unwrap().len());
         shown["processes"].as_array().unwrap().clone()
     };
@@ -251,7 +251,10 @@ async fn preview_matches_the_killed_sessions(flavor: Flavor) {
     server.mask(&server.tenant.project_id, true).await;
     let masked = async |info: &str| {
         let path = server.kill_path(&format!("task/preview?time=1&user=app&info={info}"));
-        server.call(Method::GET, &path).token(&reader).send().await.ok(200)["processes"].as_array().unwrap().clone()
+        server.call(Method::GET, &path).token(&reader).send().await.expect_status(200)["processes"]
+            .as_array()
+            .unwrap()
+            .clone()
     };
     assert!(masked("secret").await.is_empty(), "a preview must not tell which literals there are");
     let templates = masked("SLEEP").await;
@@ -264,10 +267,11 @@ async fn preview_matches_the_killed_sessions(flavor: Flavor) {
     let task = json!({ "user": "app", "host": "127.0.0.1", "command": "QUERY", "info": "sleep(600)", "time": 1, "task_type": "manual" });
     let id = server.create_task(&task).await;
     let shutdown = CancellationToken::new();
-    let kills = Kills::new(server.store.clone(), ProtectedAccounts::default().and([PROTECTED]));
-    let worker = KillTasks::new(server.store.clone(), kills, &Settings::default(), Arc::new(Metrics::default()));
+    let kills = KillExecutor::new(server.store.clone(), ProtectedAccounts::default().with([PROTECTED]));
+    let worker = KillTaskWorker::new(server.store.clone(), kills, &Settings::default(), Arc::new(Metrics::default()));
     let worker = tokio::spawn(worker.run(shutdown.clone()));
-    let history = async |query: &str| server.get(&server.kill_path(&format!("kill/history{query}"))).await.ok(200);
+    let history =
+        async |query: &str| server.get(&server.kill_path(&format!("kill/history{query}"))).await.expect_status(200);
     while !preview(query_text).await.is_empty() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }

@@ -12,16 +12,16 @@ use tokio::time::timeout;
 use crate::server::Server;
 
 /// Longer than any operation of these tests.
-pub(crate) const LONG: Duration = Duration::from_secs(50);
+pub(crate) const MAX_WAIT: Duration = Duration::from_secs(50);
 /// Short, but sufficient for a response over loopback.
 pub(crate) const MOMENT: Duration = Duration::from_millis(300);
 
 /// Reads one response with a content length.
-pub(crate) async fn answer(connection: &mut (impl AsyncRead + Unpin)) -> String {
+pub(crate) async fn read_response(connection: &mut (impl AsyncRead + Unpin)) -> String {
     let mut text = String::new();
     let mut piece = [0; 4096];
     loop {
-        let length = timeout(LONG, connection.read(&mut piece)).await.unwrap().unwrap();
+        let length = timeout(MAX_WAIT, connection.read(&mut piece)).await.unwrap().unwrap();
         assert!(length > 0, "closed after {text:?}");
         text.push_str(std::str::from_utf8(&piece[..length]).unwrap());
         let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
@@ -33,26 +33,26 @@ pub(crate) async fn answer(connection: &mut (impl AsyncRead + Unpin)) -> String 
 }
 
 /// Reads all bytes until the server closes or resets the connection.
-pub(crate) async fn until_closed(connection: &mut (impl AsyncRead + Unpin)) -> Vec<u8> {
+pub(crate) async fn read_until_closed(connection: &mut (impl AsyncRead + Unpin)) -> Vec<u8> {
     let mut all = Vec::new();
-    let _ = timeout(LONG, connection.read_to_end(&mut all)).await.unwrap();
+    let _ = timeout(MAX_WAIT, connection.read_to_end(&mut all)).await.unwrap();
     all
 }
 
 #[tokio::test]
 async fn incomplete_head_times_out() {
-    let server = Server::start_with(|settings, _| settings.header_read = MOMENT).await;
+    let server = Server::start_with(|settings, _| settings.header_read_timeout = MOMENT).await;
     for sent in ["", "GET /healthz HT", "GET /healthz HTTP/1.1\r\nhost: x\r\nx-a: "] {
         let mut connection = server.connect().await;
         connection.write_all(sent.as_bytes()).await.unwrap();
-        let answer = String::from_utf8(until_closed(&mut connection).await).unwrap();
+        let answer = String::from_utf8(read_until_closed(&mut connection).await).unwrap();
         assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408"), "{sent:?}: {answer}");
     }
 }
 
 #[tokio::test]
 async fn slow_head_times_out() {
-    let server = Server::start_with(|settings, _| settings.header_read = MOMENT).await;
+    let server = Server::start_with(|settings, _| settings.header_read_timeout = MOMENT).await;
     let (mut reading, mut writing) = server.connect().await.into_split();
     let drip = tokio::spawn(async move {
         let _ = writing.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\nx-a: ").await;
@@ -61,33 +61,33 @@ async fn slow_head_times_out() {
         }
     });
     let mut all = Vec::new();
-    let _ = timeout(LONG, reading.read_to_end(&mut all)).await.unwrap();
+    let _ = timeout(MAX_WAIT, reading.read_to_end(&mut all)).await.unwrap();
     assert!(!String::from_utf8(all).unwrap().starts_with("HTTP/1.1 200"));
-    timeout(LONG, drip).await.unwrap().unwrap();
+    timeout(MAX_WAIT, drip).await.unwrap().unwrap();
 }
 
 #[tokio::test]
 async fn idle_connection_is_closed() {
-    let server = Server::start_with(|settings, _| settings.header_read = MOMENT).await;
+    let server = Server::start_with(|settings, _| settings.header_read_timeout = MOMENT).await;
     let mut connection = server.connect().await;
     connection.write_all(server.raw("GET /healthz", "\r\n").as_bytes()).await.unwrap();
-    assert!(answer(&mut connection).await.ends_with("ok\n"));
-    assert_eq!(until_closed(&mut connection).await, b"");
+    assert!(read_response(&mut connection).await.ends_with("ok\n"));
+    assert_eq!(read_until_closed(&mut connection).await, b"");
 }
 
 #[tokio::test]
 async fn incomplete_body_gets_503() {
-    let server = Server::start_with(|settings, _| settings.request = Duration::from_secs(1)).await;
+    let server = Server::start_with(|settings, _| settings.request_timeout = Duration::from_secs(1)).await;
     for path in [server.sessions(""), "/v3/auth/tokens".to_owned()] {
         let mut connection = server.connect().await;
         let request = server.raw(&format!("POST {path}"), "content-length: 100\r\n\r\n{\"user\":");
         connection.write_all(request.as_bytes()).await.unwrap();
-        let answer = answer(&mut connection).await;
+        let answer = read_response(&mut connection).await;
         assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
         assert!(answer.contains("x-request-id: ") && answer.contains("\"error_code\":\"APIGW.0201\""), "{answer}");
         assert!(answer.contains("Backend unavailable. There was no answer within 1 second"), "{answer}");
         // The rest of the body must not be parsed as the next request.
-        assert_eq!(until_closed(&mut connection).await, b"");
+        assert_eq!(read_until_closed(&mut connection).await, b"");
     }
 }
 
@@ -97,7 +97,7 @@ async fn aborted_body_affects_its_own_connection_only() {
     let mut connection = server.connect().await;
     let request = server.raw(&format!("POST {}", server.sessions("")), "transfer-encoding: chunked\r\n\r\nZZ\r\n");
     connection.write_all(request.as_bytes()).await.unwrap();
-    let answer = String::from_utf8(until_closed(&mut connection).await).unwrap();
+    let answer = String::from_utf8(read_until_closed(&mut connection).await).unwrap();
     assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
     drop(connection);
     assert_eq!(server.get("/healthz").await.status, 200);
@@ -111,7 +111,7 @@ async fn announced_oversized_body_is_rejected_immediately() {
         let mut connection = server.connect().await;
         let head = server.raw(&format!("POST {path}"), "content-length: 1048577\r\n\r\n{");
         connection.write_all(head.as_bytes()).await.unwrap();
-        let answer = answer(&mut connection).await;
+        let answer = read_response(&mut connection).await;
         assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
     }
 }
@@ -126,15 +126,15 @@ async fn chunked_body_is_rejected_at_the_size_limit() {
     for _ in 0..17 {
         connection.write_all(chunk.as_bytes()).await.unwrap();
     }
-    let answer = answer(&mut connection).await;
+    let answer = read_response(&mut connection).await;
     assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
 }
 
 #[tokio::test]
 async fn excess_connection_waits_without_reserved_connections() {
     let server = Server::start_with(|settings, _| {
-        settings.connections = 2;
-        settings.reserved_connections = 0;
+        settings.max_connections = 2;
+        settings.max_reserved_connections = 0;
     })
     .await;
     let request = server.raw("GET /healthz", "\r\n");
@@ -142,7 +142,7 @@ async fn excess_connection_waits_without_reserved_connections() {
     for _ in 0..2 {
         let mut connection = server.connect().await;
         connection.write_all(request.as_bytes()).await.unwrap();
-        assert!(answer(&mut connection).await.ends_with("ok\n"));
+        assert!(read_response(&mut connection).await.ends_with("ok\n"));
         held.push(connection);
     }
     let mut third = server.connect().await;
@@ -150,28 +150,28 @@ async fn excess_connection_waits_without_reserved_connections() {
     assert!(timeout(MOMENT, third.peek(&mut [0])).await.is_err(), "served though there is no room");
     // Open connections are still served.
     held[0].write_all(request.as_bytes()).await.unwrap();
-    assert!(answer(&mut held[0]).await.ends_with("ok\n"));
+    assert!(read_response(&mut held[0]).await.ends_with("ok\n"));
     drop(held.pop());
-    assert!(answer(&mut third).await.ends_with("ok\n"));
+    assert!(read_response(&mut third).await.ends_with("ok\n"));
 }
 
 #[tokio::test]
 async fn client_that_stops_reading_is_disconnected() {
     let server = Server::start_with(|settings, _| {
-        settings.connections = 1;
-        settings.reserved_connections = 0;
-        settings.write_stall = MOMENT;
+        settings.max_connections = 1;
+        settings.max_reserved_connections = 0;
+        settings.write_timeout = MOMENT;
     })
     .await;
-    let id = server.finished(&large_rows()).await;
+    let id = server.add_finished(&large_rows()).await;
     let mut deaf = server.connect().await;
     let request = server.raw(&format!("GET {}", server.result_of(&id)), "\r\n");
     deaf.write_all(request.as_bytes()).await.unwrap();
     deaf.readable().await.unwrap();
     let mut next = server.connect().await;
     next.write_all(server.raw("GET /healthz", "\r\n").as_bytes()).await.unwrap();
-    assert!(answer(&mut next).await.ends_with("ok\n"));
-    let received = until_closed(&mut deaf).await.len();
+    assert!(read_response(&mut next).await.ends_with("ok\n"));
+    let received = read_until_closed(&mut deaf).await.len();
     assert!(received > 0 && received < large_rows().len(), "{received}");
 }
 
@@ -186,16 +186,16 @@ async fn body_of_an_unauthenticated_request_is_not_read() {
             server.address
         );
         connection.write_all(request.as_bytes()).await.unwrap();
-        let answer = answer(&mut connection).await;
+        let answer = read_response(&mut connection).await;
         assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
-        assert_eq!(until_closed(&mut connection).await, b"");
+        assert_eq!(read_until_closed(&mut connection).await, b"");
     }
 }
 
 #[tokio::test]
 async fn zero_connections_setting_is_rejected() {
-    let mut server = Server::start_with(|settings, _| settings.connections = 0).await;
-    let ended = timeout(LONG, &mut server.serving).await.unwrap().unwrap();
+    let mut server = Server::start_with(|settings, _| settings.max_connections = 0).await;
+    let ended = timeout(MAX_WAIT, &mut server.serving).await.unwrap().unwrap();
     assert_eq!(ended.unwrap_err().to_string(), "the settings allow no connection; set at least 1");
 }
 
@@ -207,32 +207,32 @@ fn large_rows() -> Vec<u8> {
 #[tokio::test]
 async fn shutdown_waits_for_a_running_download() {
     let mut server = Server::start().await;
-    let id = server.finished(&large_rows()).await;
+    let id = server.add_finished(&large_rows()).await;
     let mut idle = server.connect().await;
     idle.write_all(server.raw("GET /healthz", "\r\n").as_bytes()).await.unwrap();
-    answer(&mut idle).await;
+    read_response(&mut idle).await;
     let mut response = server.call(Method::GET, &server.result_of(&id)).into_request().send().await.unwrap();
     let length = response.content_length().unwrap();
     let mut received = response.chunk().await.unwrap().unwrap().len() as u64;
     server.shutdown.cancel();
-    assert_eq!(until_closed(&mut idle).await, b"", "an idle connection is closed");
+    assert_eq!(read_until_closed(&mut idle).await, b"", "an idle connection is closed");
     assert!(TcpStream::connect(server.address).await.is_err(), "new connections are taken");
     assert!(!server.serving.is_finished() && received < length);
     while let Some(chunk) = response.chunk().await.unwrap() {
         received += chunk.len() as u64;
     }
     assert_eq!(received, length);
-    timeout(LONG, &mut server.serving).await.unwrap().unwrap().unwrap();
+    timeout(MAX_WAIT, &mut server.serving).await.unwrap().unwrap().unwrap();
 }
 
 #[tokio::test]
 async fn stalled_download_does_not_delay_shutdown_of_the_server() {
-    let mut server = Server::start_with(|settings, _| settings.grace = MOMENT).await;
-    let id = server.finished(&large_rows()).await;
+    let mut server = Server::start_with(|settings, _| settings.shutdown_grace_period = MOMENT).await;
+    let id = server.add_finished(&large_rows()).await;
     let mut connection = server.connect().await;
     let request = server.raw(&format!("GET {}", server.result_of(&id)), "\r\n");
     connection.write_all(request.as_bytes()).await.unwrap();
     connection.readable().await.unwrap();
     server.shutdown.cancel();
-    timeout(LONG, &mut server.serving).await.unwrap().unwrap().unwrap();
+    timeout(MAX_WAIT, &mut server.serving).await.unwrap().unwrap().unwrap();
 }

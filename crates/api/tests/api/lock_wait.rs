@@ -10,13 +10,13 @@ use crate::server::Server;
 async fn wait_has_its_root_blocker(flavor: Flavor) {
     let node = clew_testkit::Server::start(flavor, &clew_testkit::ServerOptions::default()).await.unwrap();
     let mut server = Server::start().await;
-    server.look_at(&node.url()).await;
+    server.set_node_url(&node.url()).await;
     let scenario = Scenario::all(flavor).into_iter().find(|scenario| scenario.name == "a row").unwrap();
     let built = scenario.build(&node).await.unwrap();
     let (blocker, waiter) = (built.ids()["a"], built.ids()["b"]);
-    let path = |pid: u64| server.of_node(&format!("process/lock-wait?pid={pid}"));
+    let path = |pid: u64| server.node_path(&format!("process/lock-wait?pid={pid}"));
 
-    let answer = server.get(&path(waiter)).await.ok(200);
+    let answer = server.get(&path(waiter)).await.expect_status(200);
     assert_eq!(answer["abnormal_root_cause"]["abnormal_type"], "LOCK_WAIT", "{answer}");
     let cause = &answer["abnormal_root_cause"]["lock_root_cause"];
     for (field, value) in [
@@ -42,8 +42,8 @@ async fn wait_has_its_root_blocker(flavor: Flavor) {
     // MariaDB's performance_schema, the source of this data, is off by default.
     assert_eq!(ran.iter().any(|ran| ran == "UPDATE t SET v = 1 WHERE id = 1"), flavor == Flavor::MySql, "{answer}");
 
-    assert_eq!(server.get(&path(blocker)).await.ok(200), json!({}));
-    let message = server.get(&path(4_000_000_000)).await.refused(404, "DBS.290013");
+    assert_eq!(server.get(&path(blocker)).await.expect_status(200), json!({}));
+    let message = server.get(&path(4_000_000_000)).await.expect_error(404, "DBS.290013");
     assert!(message.ends_with("The node has no session 4000000000."), "{message}");
 
     server.mask(&server.tenant.project_id, true).await;
@@ -51,7 +51,7 @@ async fn wait_has_its_root_blocker(flavor: Flavor) {
     let reader = server.project_token(&reader).await;
     let masked = server.call(Method::GET, &path(waiter)).token(&reader).send().await;
     assert!(!masked.text().contains("id = 1"), "{}", masked.text());
-    let cause = &masked.ok(200)["abnormal_root_cause"]["lock_root_cause"];
+    let cause = &masked.expect_status(200)["abnormal_root_cause"]["lock_root_cause"];
     assert_eq!((&cause["blocker_pid"], &cause["lock_data"]), (&blocker.into(), &Value::Null));
     built.clear(&node).await.unwrap();
 }
@@ -71,7 +71,7 @@ async fn wait_has_its_root_blocker_on_a_mysql_server() {
 async fn chain_is_followed_to_its_root_blocker_on_a_mysql_server() {
     let node = clew_testkit::Server::start(Flavor::MySql, &clew_testkit::ServerOptions::default()).await.unwrap();
     let mut server = Server::start().await;
-    server.look_at(&node.url()).await;
+    server.set_node_url(&node.url()).await;
     for scenario in Scenario::all(Flavor::MySql) {
         if !["a chain of ten", "a circle of a row and a name"].contains(&scenario.name.as_str()) {
             continue;
@@ -79,8 +79,8 @@ async fn chain_is_followed_to_its_root_blocker_on_a_mysql_server() {
         let built = scenario.build(&node).await.unwrap();
         let root: Vec<u64> = scenario.roots()[0].iter().map(|who| built.ids()[*who]).collect();
         for (waiter, _) in scenario.waits() {
-            let path = server.of_node(&format!("process/lock-wait?pid={}", built.ids()[waiter]));
-            let answer = server.get(&path).await.ok(200);
+            let path = server.node_path(&format!("process/lock-wait?pid={}", built.ids()[waiter]));
+            let answer = server.get(&path).await.expect_status(200);
             let blocker = answer["abnormal_root_cause"]["lock_root_cause"]["blocker_pid"].as_u64().unwrap();
             assert!(root.contains(&blocker) && blocker != built.ids()[waiter], "{}: {waiter}: {answer}", scenario.name);
         }
@@ -92,9 +92,9 @@ async fn chain_is_followed_to_its_root_blocker_on_a_mysql_server() {
 async fn invalid_session_ids_are_rejected() {
     let node = FakeServer::start(FakeOptions { sessions: 1, transactions: 0, fault: Fault::None }).await.unwrap();
     let mut server = Server::start().await;
-    server.look_at(&node.url()).await;
+    server.set_node_url(&node.url()).await;
     for query in ["", "?pid=", "?pid=0", "?pid=-1", "?pid=1.5", "?pid=x", "?pid=1&pid=2", "?pid=18446744073709551616"] {
-        server.get(&server.of_node(&format!("process/lock-wait{query}"))).await.refused(400, "DBS.280001");
+        server.get(&server.node_path(&format!("process/lock-wait{query}"))).await.expect_error(400, "DBS.280001");
     }
-    assert_eq!(server.get(&server.of_node("process/lock-wait?pid=1")).await.ok(200), json!({}));
+    assert_eq!(server.get(&server.node_path("process/lock-wait?pid=1")).await.expect_status(200), json!({}));
 }

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::answer::Answer;
 use crate::call::Call;
-use crate::server::{DOMAIN, Server, by};
+use crate::server::{DOMAIN, Server, test_origin};
 use crate::test_users::Signer;
 
 const PASSWORD: &str = "correct horse";
@@ -26,7 +26,7 @@ async fn add_user_with_password(server: &Server) {
     let user = server.user("grace").await;
     let hash = clew_iam::password::hash(&PASSWORD.into()).unwrap();
     let change = clew_store::UserChange { password_hash: Some(hash), ..Default::default() };
-    assert!(server.store.update_user(&by(), &user, &change).await.unwrap());
+    assert!(server.store.update_user(&test_origin(), &user, &change).await.unwrap());
 }
 
 async fn sign_in(server: &Server, user: &str, password: &str) -> Answer {
@@ -43,18 +43,18 @@ fn sign_in_call(server: &Server, user: &str, password: &str) -> Call {
 async fn five_wrong_passwords_lock_the_user() {
     let server = start_server().await;
     for _ in 0..4 {
-        sign_in(&server, "grace", "wrong").await.refused(401, "IAM.0001");
+        sign_in(&server, "grace", "wrong").await.expect_error(401, "IAM.0001");
     }
-    sign_in(&server, "grace", PASSWORD).await.ok(201);
+    sign_in(&server, "grace", PASSWORD).await.expect_status(201);
     for _ in 0..5 {
-        sign_in(&server, "grace", "wrong").await.refused(401, "IAM.0001");
+        sign_in(&server, "grace", "wrong").await.expect_error(401, "IAM.0001");
     }
     for password in [PASSWORD, "wrong", PASSWORD] {
-        let message = sign_in(&server, "grace", password).await.refused(401, "IAM.0061");
+        let message = sign_in(&server, "grace", password).await.expect_error(401, "IAM.0061");
         assert_eq!(message, "The user is locked. Too many wrong passwords in a row; try again in 5 minutes.");
     }
     let token = server.domain_token(&server.store.user_by_name(DOMAIN, "grace").await.unwrap().unwrap().id).await;
-    server.call(Method::GET, "/v3/projects").token(&token).send().await.ok(200);
+    server.call(Method::GET, "/v3/projects").token(&token).send().await.expect_status(200);
 }
 
 #[tokio::test]
@@ -62,11 +62,11 @@ async fn unknown_user_name_is_locked_like_an_existing_one() {
     let server = start_server().await;
     for (name, expected) in [("grace", "IAM.0001"), ("nobody", "IAM.0001")] {
         for _ in 0..5 {
-            sign_in(&server, name, "wrong").await.refused(401, expected);
+            sign_in(&server, name, "wrong").await.expect_error(401, expected);
         }
     }
     let (existing, missing) = (sign_in(&server, "grace", "x").await, sign_in(&server, "nobody", "x").await);
-    existing.refused(401, "IAM.0061");
+    existing.expect_error(401, "IAM.0061");
     assert_eq!((existing.status, existing.body), (missing.status, missing.body));
 }
 
@@ -77,7 +77,7 @@ async fn concurrent_guesses_are_limited_like_sequential_ones() {
     let answers = futures_util::future::join_all(guesses).await;
     let tried = answers.iter().filter(|answer| answer.code() == "IAM.0001").count();
     assert_eq!(tried, 5);
-    sign_in(&server, "grace", PASSWORD).await.refused(401, "IAM.0061");
+    sign_in(&server, "grace", PASSWORD).await.expect_error(401, "IAM.0061");
 }
 
 #[tokio::test]
@@ -87,20 +87,20 @@ async fn five_wrong_signatures_lock_only_that_key() {
     let wrong = Signer { user: signer.user.clone(), key: signer.key.clone(), secret: "another secret".into() };
     let list = async |signer: &Signer| signer.sign(server.call(Method::GET, "/v3/projects")).send().await;
     for _ in 0..4 {
-        list(&wrong).await.refused(401, "APIGW.0301");
+        list(&wrong).await.expect_error(401, "APIGW.0301");
     }
-    list(&signer).await.ok(200);
+    list(&signer).await.expect_status(200);
     for _ in 0..5 {
-        let message = list(&wrong).await.refused(401, "APIGW.0301");
+        let message = list(&wrong).await.expect_error(401, "APIGW.0301");
         assert!(message.contains("the signature does not fit"), "{message}");
     }
     for signer in [&signer, &wrong] {
-        let message = list(signer).await.refused(401, "APIGW.0301");
+        let message = list(signer).await.expect_error(401, "APIGW.0301");
         assert!(message.ends_with(": AK access failed to reach the limit,forbidden"), "{message}");
     }
-    server.sign(server.call(Method::GET, "/v3/projects")).send().await.ok(200);
+    server.sign(server.call(Method::GET, "/v3/projects")).send().await.expect_status(200);
     let token = server.domain_token(&signer.user).await;
-    server.call(Method::GET, "/v3/projects").token(&token).send().await.ok(200);
+    server.call(Method::GET, "/v3/projects").token(&token).send().await.expect_status(200);
 }
 
 /// Signs in from an address that a trusted proxy reports.
@@ -116,25 +116,25 @@ async fn guesses_from_unknown_addresses_do_not_lock_known_addresses(server: Serv
     add_user_with_password(&server).await;
     let (office, v6, elsewhere) = ("192.0.2.1", "2001:db8::1", "198.51.100.9");
     for address in [office, v6] {
-        sign_in_from(&server, address, "grace", PASSWORD).await.ok(201);
+        sign_in_from(&server, address, "grace", PASSWORD).await.expect_status(201);
     }
     // All unknown addresses share five attempts.
     for guess in 0..8 {
         let answer = sign_in_from(&server, &format!("203.0.113.{guess}"), "grace", "wrong").await;
-        answer.refused(401, if guess < 5 { "IAM.0001" } else { "IAM.0061" });
+        answer.expect_error(401, if guess < 5 { "IAM.0001" } else { "IAM.0061" });
     }
-    sign_in_from(&server, elsewhere, "grace", PASSWORD).await.refused(401, "IAM.0061");
+    sign_in_from(&server, elsewhere, "grace", PASSWORD).await.expect_error(401, "IAM.0061");
     // Known addresses are not locked. All addresses of a /64 count as one.
     for address in [office, v6, "2001:db8::ffff"] {
-        sign_in_from(&server, address, "grace", PASSWORD).await.ok(201);
+        sign_in_from(&server, address, "grace", PASSWORD).await.expect_status(201);
     }
-    sign_in_from(&server, elsewhere, "grace", PASSWORD).await.refused(401, "IAM.0061");
+    sign_in_from(&server, elsewhere, "grace", PASSWORD).await.expect_error(401, "IAM.0061");
     // A known address has its own limit.
     for guess in 0..6 {
         let answer = sign_in_from(&server, office, "grace", "wrong").await;
-        answer.refused(401, if guess < 5 { "IAM.0001" } else { "IAM.0061" });
+        answer.expect_error(401, if guess < 5 { "IAM.0001" } else { "IAM.0061" });
     }
-    sign_in_from(&server, v6, "grace", PASSWORD).await.ok(201);
+    sign_in_from(&server, v6, "grace", PASSWORD).await.expect_status(201);
 }
 
 #[tokio::test]
@@ -158,13 +158,13 @@ async fn wrong_signatures_from_unknown_addresses_do_not_lock_the_key_at_known_ad
         let call = server.call(Method::GET, "/v3/projects").header("x-forwarded-for", address);
         signer.sign(call).send().await
     };
-    list(&signer, "192.0.2.1").await.ok(200);
+    list(&signer, "192.0.2.1").await.expect_status(200);
     for guess in 0..5 {
-        list(&wrong, &format!("203.0.113.{guess}")).await.refused(401, "APIGW.0301");
+        list(&wrong, &format!("203.0.113.{guess}")).await.expect_error(401, "APIGW.0301");
     }
-    let message = list(&signer, "198.51.100.9").await.refused(401, "APIGW.0301");
+    let message = list(&signer, "198.51.100.9").await.expect_error(401, "APIGW.0301");
     assert!(message.ends_with("AK access failed to reach the limit,forbidden"), "{message}");
-    list(&signer, "192.0.2.1").await.ok(200);
+    list(&signer, "192.0.2.1").await.expect_status(200);
 }
 
 #[tokio::test]
@@ -174,13 +174,13 @@ async fn signed_request_makes_a_new_address_known() {
     let grace = server.store.user_by_name(DOMAIN, "grace").await.unwrap().unwrap().id;
     let signer = server.key_of(&grace).await;
     for guess in 0..5 {
-        sign_in_from(&server, &format!("203.0.113.{guess}"), "grace", "wrong").await.refused(401, "IAM.0001");
+        sign_in_from(&server, &format!("203.0.113.{guess}"), "grace", "wrong").await.expect_error(401, "IAM.0001");
     }
     let elsewhere = "198.51.100.9";
-    sign_in_from(&server, elsewhere, "grace", PASSWORD).await.refused(401, "IAM.0061");
+    sign_in_from(&server, elsewhere, "grace", PASSWORD).await.expect_error(401, "IAM.0061");
     let call = server.call(Method::GET, "/v3/projects").header("x-forwarded-for", elsewhere);
-    signer.sign(call).send().await.ok(200);
-    sign_in_from(&server, elsewhere, "grace", PASSWORD).await.ok(201);
+    signer.sign(call).send().await.expect_status(200);
+    sign_in_from(&server, elsewhere, "grace", PASSWORD).await.expect_status(201);
 }
 
 #[tokio::test]
@@ -196,7 +196,7 @@ async fn at_most_five_of_forty_parallel_guesses_are_checked() {
     assert_eq!(checked, 5, "{codes:?}");
     assert!(codes.iter().all(|code| code == "IAM.0001" || code == "IAM.0061"), "{codes:?}");
     for server in &servers {
-        sign_in(server, "grace", PASSWORD).await.refused(401, "IAM.0061");
+        sign_in(server, "grace", PASSWORD).await.expect_error(401, "IAM.0061");
     }
 }
 
@@ -207,11 +207,11 @@ async fn concurrent_correct_passwords_consume_no_attempts() {
     add_user_with_password(&first).await;
     let servers = [first.start_beside(&database).await, first.start_beside(&database).await, first];
     for _ in 0..4 {
-        sign_in(&servers[0], "grace", "wrong").await.refused(401, "IAM.0001");
+        sign_in(&servers[0], "grace", "wrong").await.expect_error(401, "IAM.0001");
     }
     let right = (0..9).map(|attempt| sign_in(&servers[attempt % 3], "grace", PASSWORD));
     for answer in futures_util::future::join_all(right).await {
-        answer.ok(201);
+        answer.expect_status(201);
     }
 }
 
@@ -223,18 +223,18 @@ async fn clock_skew_does_not_count_as_a_failed_attempt() {
         call.signed(&server.access_key, &server.secret_key, SignedDuration::from_hours(1))
     };
     for _ in 0..6 {
-        late().send().await.refused(401, "APIGW.0301");
+        late().send().await.expect_error(401, "APIGW.0301");
     }
-    server.sign(server.call(Method::GET, "/v3/projects")).send().await.ok(200);
+    server.sign(server.call(Method::GET, "/v3/projects")).send().await.expect_status(200);
 }
 
 #[tokio::test]
 async fn lock_expires() {
     let server = start_server().await;
     for _ in 0..5 {
-        sign_in(&server, "grace", "wrong").await.refused(401, "IAM.0001");
+        sign_in(&server, "grace", "wrong").await.expect_error(401, "IAM.0001");
     }
-    sign_in(&server, "grace", PASSWORD).await.refused(401, "IAM.0061");
+    sign_in(&server, "grace", PASSWORD).await.expect_error(401, "IAM.0061");
     server.clock_forward(Duration::from_secs(301));
-    sign_in(&server, "grace", PASSWORD).await.ok(201);
+    sign_in(&server, "grace", PASSWORD).await.expect_status(201);
 }

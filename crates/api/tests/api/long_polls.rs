@@ -46,7 +46,7 @@ async fn fail_collection(server: &Server, claimed: &ClaimedTask) {
 #[tokio::test]
 async fn response_is_sent_when_the_collection_completes() {
     let server = Server::start().await;
-    let claimed = server.running().await;
+    let claimed = server.add_running().await;
     let id = &claimed.task.request_id;
     let first = send_and_await_waiters(&server, long_poll(&server, id, "wait=30"), 1).await;
     let second =
@@ -56,7 +56,7 @@ async fn response_is_sent_when_the_collection_completes() {
     for (answer, applied) in [(first, "wait=30"), (second, "wait=9")] {
         let answer = timeout(MAX_WAIT, answer).await.unwrap().unwrap();
         assert_eq!(
-            (answer.header(PREFERENCE_APPLIED).as_str(), answer.ok(200)),
+            (answer.header(PREFERENCE_APPLIED).as_str(), answer.expect_status(200)),
             (applied, json!({ "status": "error" }))
         );
     }
@@ -65,11 +65,11 @@ async fn response_is_sent_when_the_collection_completes() {
 
 #[tokio::test]
 async fn wait_is_limited_by_the_request_timeout() {
-    let server = Server::start_with(|api, _| api.request = Duration::from_secs(2)).await;
-    for id in [server.running().await.task.request_id, server.queued().await] {
+    let server = Server::start_with(|api, _| api.request_timeout = Duration::from_secs(2)).await;
+    for id in [server.add_running().await.task.request_id, server.queued().await] {
         let answer = long_poll(&server, &id, "wait=3600").send().await;
         assert_eq!(
-            (answer.header(PREFERENCE_APPLIED).as_str(), answer.ok(200)),
+            (answer.header(PREFERENCE_APPLIED).as_str(), answer.expect_status(200)),
             ("wait=1", json!({ "status": "running" }))
         );
     }
@@ -78,8 +78,8 @@ async fn wait_is_limited_by_the_request_timeout() {
 #[tokio::test]
 async fn final_unknown_and_unrequested_waits_return_immediately() {
     let server = Server::start().await;
-    let finished = server.finished(b"").await;
-    let running = server.running().await.task.request_id;
+    let finished = server.add_finished(b"").await;
+    let running = server.add_running().await.task.request_id;
     let unknown = RequestId::generate();
     for (id, preference, status, applied) in [
         (&finished, "wait=30", "finished", Some("wait=30")),
@@ -89,7 +89,7 @@ async fn final_unknown_and_unrequested_waits_return_immediately() {
         (&running, "respond-async", "running", None),
     ] {
         let answer = timeout(MAX_WAIT, long_poll(&server, id, preference).send()).await.unwrap();
-        assert_eq!(answer.ok(200), json!({ "status": status }), "{preference}");
+        assert_eq!(answer.expect_status(200), json!({ "status": status }), "{preference}");
         assert_eq!(
             answer.headers.get(PREFERENCE_APPLIED).map(|value| value.to_str().unwrap()),
             applied,
@@ -102,19 +102,19 @@ async fn final_unknown_and_unrequested_waits_return_immediately() {
 #[tokio::test]
 async fn collection_of_another_node_is_not_awaited() {
     let server = Server::start().await;
-    let id = server.running().await.task.request_id;
+    let id = server.add_running().await.task.request_id;
     let path = server.sessions_of(&server.instance.nodes[1].id, &format!("-task?request_id={id}"));
     let answer = timeout(MAX_WAIT, server.call(Method::GET, &path).header("prefer", "wait=30").send()).await.unwrap();
-    assert_eq!(answer.ok(200), json!({ "status": "unrecognized" }));
+    assert_eq!(answer.expect_status(200), json!({ "status": "unrecognized" }));
 }
 
 #[tokio::test]
 async fn shutdown_ends_waits_with_a_response() {
     let mut server = Server::start().await;
-    let id = server.running().await.task.request_id;
+    let id = server.add_running().await.task.request_id;
     let answer = send_and_await_waiters(&server, long_poll(&server, &id, "wait=30"), 1).await;
     server.shutdown.cancel();
-    assert_eq!(timeout(MAX_WAIT, answer).await.unwrap().unwrap().ok(200), json!({ "status": "running" }));
+    assert_eq!(timeout(MAX_WAIT, answer).await.unwrap().unwrap().expect_status(200), json!({ "status": "running" }));
     timeout(MAX_WAIT, &mut server.serving).await.unwrap().unwrap().unwrap();
     assert_eq!(server.collections.waiters(), 0);
 }
@@ -122,7 +122,7 @@ async fn shutdown_ends_waits_with_a_response() {
 #[tokio::test]
 async fn disconnect_ends_the_wait() {
     let server = Server::start().await;
-    let id = server.running().await.task.request_id;
+    let id = server.add_running().await.task.request_id;
     let mut connection = server.connect().await;
     let request = server.raw(&format!("GET {}", server.status_of(&id)), "prefer: wait=30\r\n\r\n");
     connection.write_all(request.as_bytes()).await.unwrap();
@@ -133,26 +133,26 @@ async fn disconnect_ends_the_wait() {
 
 #[tokio::test]
 async fn long_polls_per_principal_are_limited() {
-    let server = Server::start_with(|api, _| api.long_polls_per_principal = 2).await;
-    let claimed = server.running().await;
+    let server = Server::start_with(|api, _| api.max_long_polls_per_principal = 2).await;
+    let claimed = server.add_running().await;
     let id = &claimed.task.request_id;
     let first = send_and_await_waiters(&server, long_poll(&server, id, "wait=30"), 1).await;
     let second = send_and_await_waiters(&server, server.sign(long_poll(&server, id, "wait=30")), 2).await;
     let refused = long_poll(&server, id, "wait=30").send().await;
-    let message = refused.refused(429, "APIGW.0308");
+    let message = refused.expect_error(429, "APIGW.0308");
     assert!(message.contains("waits for 2 collections already (Prefer: wait), which is the maximum"), "{message}");
     assert_eq!(refused.header("retry-after"), "5");
     // Requests without a wait and long polls of other users are served.
-    assert_eq!(server.get(&server.status_of(id)).await.ok(200), json!({ "status": "running" }));
+    assert_eq!(server.get(&server.status_of(id)).await.expect_status(200), json!({ "status": "running" }));
     let reader = server.user_with_system("reader", "TaurusDBReadOnlyAccessPolicy").await;
     let reader = server.project_token(&reader).await;
     let third = send_and_await_waiters(&server, long_poll(&server, id, "wait=30").token(&reader), 3).await;
     fail_collection(&server, &claimed).await;
     for answer in [first, second, third] {
-        assert_eq!(timeout(MAX_WAIT, answer).await.unwrap().unwrap().ok(200), json!({ "status": "error" }));
+        assert_eq!(timeout(MAX_WAIT, answer).await.unwrap().unwrap().expect_status(200), json!({ "status": "error" }));
     }
-    let finished = server.running().await;
+    let finished = server.add_running().await;
     let again = send_and_await_waiters(&server, long_poll(&server, &finished.task.request_id, "wait=30"), 1).await;
     fail_collection(&server, &finished).await;
-    timeout(MAX_WAIT, again).await.unwrap().unwrap().ok(200);
+    timeout(MAX_WAIT, again).await.unwrap().unwrap().expect_status(200);
 }

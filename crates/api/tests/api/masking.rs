@@ -25,7 +25,7 @@ async fn create_users(server: &Server) -> Users {
 }
 
 async fn collect(server: &Server, token: &str) -> (RequestId, bool) {
-    let answer = server.call(Method::POST, &server.sessions("")).token(token).send().await.ok(202);
+    let answer = server.call(Method::POST, &server.sessions("")).token(token).send().await.expect_status(202);
     let id: RequestId = answer["request_id"].as_str().unwrap().parse().unwrap();
     let masked = server.store.task(&id).await.unwrap().unwrap().masked;
     (id, masked)
@@ -48,7 +48,7 @@ async fn masking_of_a_collection_depends_on_the_caller() {
 async fn unmasked_result_requires_permission_to_read_statements() {
     let server = Server::start().await;
     let users = create_users(&server).await;
-    let unmasked = server.finished(b"a\r\n").await;
+    let unmasked = server.add_finished(b"a\r\n").await;
     let get =
         async |id: &RequestId, token: &str| server.call(Method::GET, &server.result_of(id)).token(token).send().await;
     for token in [&users.admin, &users.reader, &users.text_reader] {
@@ -58,12 +58,13 @@ async fn unmasked_result_requires_permission_to_read_statements() {
     for token in [&users.admin, &users.text_reader] {
         assert_eq!(get(&unmasked, token).await.status, 200);
     }
-    let message = get(&unmasked, &users.reader).await.refused(403, "DBS.280015");
+    let message = get(&unmasked, &users.reader).await.expect_error(403, "DBS.280015");
     assert!(message.ends_with("collect again to get their templates."), "{message}");
     let ranged =
         server.call(Method::GET, &server.result_of(&unmasked)).token(&users.reader).header("range", "bytes=0-9");
-    ranged.send().await.refused(403, "DBS.280015");
-    let status = server.call(Method::GET, &server.status_of(&unmasked)).token(&users.reader).send().await.ok(200);
+    ranged.send().await.expect_error(403, "DBS.280015");
+    let status =
+        server.call(Method::GET, &server.status_of(&unmasked)).token(&users.reader).send().await.expect_status(200);
     assert_eq!(status, json!({ "status": "finished" }));
     server.mask(&server.tenant.project_id, false).await;
     assert_eq!(get(&unmasked, &users.reader).await.status, 200);

@@ -16,11 +16,11 @@ async fn health_and_readiness_require_no_credentials() {
 #[tokio::test]
 async fn metrics_count_responses_and_tasks() {
     let server = Server::start().await;
-    server.finished(b"").await;
+    server.add_finished(b"").await;
     server.queued().await;
-    server.get("/v3/projects").await.ok(200);
-    server.get("/v3/projects").await.ok(200);
-    server.get(&server.sessions("-task")).await.refused(400, "DBS.280001");
+    server.get("/v3/projects").await.expect_status(200);
+    server.get("/v3/projects").await.expect_status(200);
+    server.get(&server.sessions("-task")).await.expect_error(400, "DBS.280001");
     let answer = server.call(Method::GET, "/metrics").anonymous().send().await;
     assert_eq!(answer.status, 200);
     assert!(answer.header("content-type").starts_with("application/openmetrics-text; version=1.0.0"));
@@ -46,7 +46,7 @@ async fn unknown_paths_create_no_metric_series() {
     let server = Server::start().await;
     for (method, path) in [("BREW", "/healthz"), ("GET", "/wp-login.php"), ("PROPFIND", "/hidden")] {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
-        server.call(method, path).anonymous().send().await.refused(404, "APIGW.0101");
+        server.call(method, path).anonymous().send().await.expect_error(404, "APIGW.0101");
     }
     let text = server.get("/metrics").await.text();
     for word in ["BREW", "PROPFIND", "wp-login", "hidden"] {

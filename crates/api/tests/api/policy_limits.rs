@@ -8,7 +8,7 @@ use clew_testkit::PostgreSql;
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::server::{Server, by};
+use crate::server::{Server, test_origin};
 
 /// Size of each policy, in bytes.
 const POLICY_BYTES: usize = 62 << 10;
@@ -32,10 +32,10 @@ async fn send_signed(server: &Server, method: Method, path: &str, body: Value) -
 
 async fn excess_policy_is_rejected(server: Server) {
     let user = server.user("grace").await;
-    let group = server.store.create_group(&by(), &server.tenant.domain_id, "dbas", "").await.unwrap();
+    let group = server.store.create_group(&test_origin(), &server.tenant.domain_id, "dbas", "").await.unwrap();
     for number in 0..5 {
         let path = format!("policies/p{number}");
-        send_signed(&server, Method::PUT, &path, json!({ "document": expensive("*") })).await.ok(200);
+        send_signed(&server, Method::PUT, &path, json!({ "document": expensive("*") })).await.expect_status(200);
     }
     let attach = async |number: usize, grantee: Value| {
         send_signed(&server, Method::POST, &format!("policies/p{number}/attachments"), grantee).await
@@ -47,23 +47,24 @@ async fn excess_policy_is_rejected(server: Server) {
     // Four policies are within 256 KiB; the group's policies would make five.
     assert_eq!(attach(4, json!({ "user_id": user })).await.status, 204);
     let join = format!("groups/{group}/members/{user}");
-    let message = send_signed(&server, Method::PUT, &join, Value::Null).await.refused(409, "IAM.0005");
+    let message = send_signed(&server, Method::PUT, &join, Value::Null).await.expect_error(409, "IAM.0005");
     assert!(message.contains("grace would have 5 policies with 3"), "{message}");
     assert!(message.contains("may have 100 policies with 262144 bytes in all. Detach policies"), "{message}");
     let detach = format!("policies/p4/attachments/user/{user}");
     assert_eq!(send_signed(&server, Method::DELETE, &detach, Value::Null).await.status, 204);
     assert_eq!(send_signed(&server, Method::PUT, &join, Value::Null).await.status, 204);
     for grantee in [json!({ "user_id": user }), json!({ "group_id": group })] {
-        attach(4, grantee).await.refused(409, "IAM.0005");
+        attach(4, grantee).await.expect_error(409, "IAM.0005");
     }
     // The number of policies is limited regardless of size.
     let other = server.user("alan").await;
     let document = json!({ "Version": "5.0", "Statement": [{ "Effect": "Allow", "Action": ["clew:audit:list"] }] });
     for number in 0..=100 {
         let (domain, name) = (&server.tenant.domain_id, format!("small{number}"));
-        let policy = server.store.put_policy(&by(), domain, &name, "identity", &document.to_string(), "").await;
-        let (policy, to) = (PolicyRef::Own(policy.unwrap()), Grantee::User(other.clone()));
-        let attached = server.store.attach(&by(), &policy, &to, None).await;
+        let policy =
+            server.store.put_policy(&test_origin(), domain, &name, "identity", &document.to_string(), "").await;
+        let (policy, to) = (PolicyRef::Custom(policy.unwrap()), Grantee::User(other.clone()));
+        let attached = server.store.attach(&test_origin(), &policy, &to, None).await;
         assert_eq!(attached.is_ok(), number < 100, "{number}");
     }
 }
@@ -87,9 +88,10 @@ async fn server_with_eighty_policies(star: &str) -> (Server, UserId) {
     server.attach_system("TaurusDBReadOnlyAccessPolicy", &user).await;
     for number in 0..80 {
         let (domain, document) = (&server.tenant.domain_id, expensive(star).to_string());
-        let policy = server.store.put_policy(&by(), domain, &format!("p{number}"), "identity", &document, "").await;
-        let (policy, to) = (PolicyRef::Own(policy.unwrap()), Grantee::User(user.clone()));
-        assert!(server.store.attach(&by(), &policy, &to, None).await.unwrap());
+        let policy =
+            server.store.put_policy(&test_origin(), domain, &format!("p{number}"), "identity", &document, "").await;
+        let (policy, to) = (PolicyRef::Custom(policy.unwrap()), Grantee::User(user.clone()));
+        assert!(server.store.attach(&test_origin(), &policy, &to, None).await.unwrap());
     }
     (server, user)
 }
@@ -103,7 +105,7 @@ async fn assert_others_served_first(server: &Server, user: &UserId) -> crate::an
     let mut theirs = pin!(server.call(Method::GET, &path).token(&token).send());
     let others = async {
         for _ in 0..2 {
-            assert_eq!(server.get(&path).await.ok(200)["total_count"], 1);
+            assert_eq!(server.get(&path).await.expect_status(200)["total_count"], 1);
         }
     };
     tokio::select! {
@@ -117,12 +119,12 @@ async fn assert_others_served_first(server: &Server, user: &UserId) -> crate::an
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn expensive_policies_are_evaluated_without_delaying_other_requests() {
     let (server, user) = server_with_eighty_policies("*").await;
-    assert_eq!(assert_others_served_first(&server, &user).await.ok(200)["total_count"], 1);
+    assert_eq!(assert_others_served_first(&server, &user).await.expect_status(200)["total_count"], 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn policies_beyond_the_work_budget_deny_without_delaying_other_requests() {
     let (server, user) = server_with_eighty_policies("*?").await;
-    let message = assert_others_served_first(&server, &user).await.refused(403, "DBS.280015");
+    let message = assert_others_served_first(&server, &user).await.expect_error(403, "DBS.280015");
     assert!(message.contains("take too much work to evaluate"), "{message}");
 }

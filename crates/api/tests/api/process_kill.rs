@@ -43,7 +43,7 @@ async fn open_session(node: &clew_testkit::Server, user: &str) -> RawSession {
 /// Opens a session and waits until the node lists its statement.
 async fn open_busy_session(node: &clew_testkit::Server, user: &str) -> RawSession {
     let mut session = open_session(node, user).await;
-    session.begin(LONG.as_bytes()).await.unwrap();
+    session.send_statement(LONG.as_bytes()).await.unwrap();
     while !list_statements(node).await.iter().any(|(id, _, info)| *id == session.id && info.as_deref() == Some(LONG)) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
@@ -59,20 +59,20 @@ async fn list_statements(node: &clew_testkit::Server) -> Vec<(u64, String, Optio
 }
 
 async fn delete(server: &Server, body: Value) -> Answer {
-    server.call(Method::DELETE, &server.of_node("processes")).body(body.to_string()).send().await
+    server.call(Method::DELETE, &server.node_path("processes")).body(body.to_string()).send().await
 }
 
 async fn audit_rows(server: &Server, operation: &str) -> Vec<AuditRecord> {
     let filter = AuditFilter { operation: Some(operation.into()), ..AuditFilter::default() };
-    server.store.audit(&filter, 0, 100).await.unwrap()
+    server.store.audit_rows_after(&filter, 0, 100).await.unwrap()
 }
 
 async fn sessions_of_another_server_instance_are_not_killed(flavor: Flavor) {
     let mut node = start_node(flavor).await;
     let mut server = Server::start().await;
-    server.look_at(&node.url_for("root", "")).await;
+    server.set_node_url(&node.url_for("root", "")).await;
     let listed = open_busy_session(&node, "app").await.id;
-    server.get(&server.of_node("processes")).await.ok(200);
+    server.get(&server.node_path("processes")).await.expect_status(200);
     // The start time in seconds identifies a server instance.
     tokio::time::sleep(Duration::from_millis(1100)).await;
     node.kill().unwrap();
@@ -84,11 +84,11 @@ async fn sessions_of_another_server_instance_are_not_killed(flavor: Flavor) {
         newcomers.push(open_busy_session(&node, "app").await);
     }
     let newcomer = newcomers.last().unwrap().id;
-    let refused = delete(&server, json!({ "processes": [newcomer] })).await.refused(500, "DBS.05000000");
+    let refused = delete(&server, json!({ "processes": [newcomer] })).await.expect_error(500, "DBS.05000000");
     assert!(refused.contains("list the sessions again"), "{flavor}: {refused}");
     assert!(list_statements(&node).await.iter().any(|(id, ..)| *id == newcomer), "{flavor}");
-    server.get(&server.of_node("processes")).await.ok(200);
-    let killed = delete(&server, json!({ "processes": [newcomer] })).await.ok(200);
+    server.get(&server.node_path("processes")).await.expect_status(200);
+    let killed = delete(&server, json!({ "processes": [newcomer] })).await.expect_status(200);
     assert_eq!(killed["processes_killed"], json!([newcomer]), "{flavor}");
 }
 
@@ -107,7 +107,7 @@ async fn requests_do_not_repeat_a_refused_login() {
     for flavor in Flavor::ALL {
         let node = start_node(flavor).await;
         let mut server = Server::start().await;
-        server.look_at(&node.url_for("clew", "wrong")).await;
+        server.set_node_url(&node.url_for("clew", "wrong")).await;
         let refused = async || {
             let mut root = node.connect().await.unwrap();
             let row: Option<(String, u64)> =
@@ -116,13 +116,13 @@ async fn requests_do_not_repeat_a_refused_login() {
             row.unwrap().1
         };
         let before = refused().await;
-        let path = server.of_node("processes");
+        let path = server.node_path("processes");
         // Concurrent and sequential requests.
         for answer in futures_util::future::join_all((0..6).map(|_| server.get(&path))).await {
-            answer.refused(500, "DBS.05000000");
+            answer.expect_error(500, "DBS.05000000");
         }
         for path in ["processes", "processes?limit=1", "processes"] {
-            server.get(&server.of_node(path)).await.refused(500, "DBS.05000000");
+            server.get(&server.node_path(path)).await.expect_error(500, "DBS.05000000");
         }
         assert_eq!(refused().await - before, 1, "{flavor}");
     }
@@ -131,19 +131,19 @@ async fn requests_do_not_repeat_a_refused_login() {
 async fn sessions_are_killed(flavor: Flavor) {
     let node = start_node(flavor).await;
     let mut server = Server::start().await;
-    server.look_at(&node.url_for("clew", "clewpass")).await;
+    server.set_node_url(&node.url_for("clew", "clewpass")).await;
     let victim = open_busy_session(&node, "app").await;
     let mut idle = open_session(&node, "app").await;
-    idle.run("START TRANSACTION").await.unwrap();
-    idle.run("INSERT INTO shop.t VALUES (1)").await.unwrap();
+    idle.execute("START TRANSACTION").await.unwrap();
+    idle.execute("INSERT INTO shop.t VALUES (1)").await.unwrap();
     let protected = open_busy_session(&node, PROTECTED).await;
     let scheduler = list_statements(&node).await.into_iter().find(|(_, user, _)| user == "event_scheduler").unwrap().0;
     let missing_id = 4_000_000_000_u64;
 
-    let listed = server.get(&server.of_node("processes")).await.ok(200);
+    let listed = server.get(&server.node_path("processes")).await.expect_status(200);
     assert_eq!(listed["total_count"], 3, "read with its password: {listed}");
     let ids = [victim.id, missing_id, idle.id, protected.id, scheduler, victim.id];
-    let answer = delete(&server, json!({ "processes": ids, "reason": "stuck since noon" })).await.ok(200);
+    let answer = delete(&server, json!({ "processes": ids, "reason": "stuck since noon" })).await.expect_status(200);
     let expected = json!({
         "processes_killed": [victim.id, idle.id],
         "processes_not_found": [missing_id, protected.id, scheduler],
@@ -157,7 +157,7 @@ async fn sessions_are_killed(flavor: Flavor) {
     root.disconnect().await.unwrap();
 
     // A repeated kill reports the sessions as not found.
-    let again = delete(&server, json!({ "processes": [victim.id] })).await.ok(200);
+    let again = delete(&server, json!({ "processes": [victim.id] })).await.expect_status(200);
     assert_eq!(again, json!({ "processes_killed": [], "processes_not_found": [victim.id] }));
 
     let requests = audit_rows(&server, "DeleteTaurusDbNodeProcesses").await;
@@ -176,7 +176,7 @@ async fn sessions_are_killed(flavor: Flavor) {
     assert!(of(scheduler).detail["detail"].as_str().unwrap().contains("thread of the server"));
     assert!(!format!("{kills:?}").contains("secret"));
 
-    let filter = KillFilter::of_instance(server.instance.id.clone());
+    let filter = KillFilter::for_instance(server.instance.id.clone());
     let (rows, total) = server.store.killed_sessions(&filter, Page { offset: 0, limit: 100 }).await.unwrap();
     let ends: Vec<_> = rows.iter().map(|row| (row.session_id, row.outcome)).collect();
     assert_eq!(total, 4);
@@ -200,9 +200,10 @@ async fn missing_kill_privilege_is_reported_with_the_grant_on_a_server() {
     for flavor in Flavor::ALL {
         let node = start_node(flavor).await;
         let mut server = Server::start().await;
-        server.look_at(&node.url_for("watcher", "")).await;
+        server.set_node_url(&node.url_for("watcher", "")).await;
         let (mine, others) = (open_busy_session(&node, "watcher").await, open_busy_session(&node, "app").await);
-        let message = delete(&server, json!({ "processes": [mine.id, others.id] })).await.refused(500, "DBS.05000000");
+        let message =
+            delete(&server, json!({ "processes": [mine.id, others.id] })).await.expect_error(500, "DBS.05000000");
         assert!(message.contains("GRANT CONNECTION"), "{flavor}: {message}");
         assert!(message.contains(&format!("not killed: {}; killed: {}", others.id, mine.id)), "{flavor}: {message}");
         assert!(list_statements(&node).await.iter().any(|(id, ..)| *id == others.id));
@@ -218,7 +219,7 @@ async fn missing_kill_privilege_is_reported_with_the_grant_on_a_server() {
 async fn invalid_requests_kill_nothing() {
     let node = FakeServer::start(FakeOptions { sessions: 3, transactions: 0, fault: Fault::None }).await.unwrap();
     let mut server = Server::start().await;
-    server.look_at(&node.url()).await;
+    server.set_node_url(&node.url()).await;
     for (body, reason) in [
         (json!({}), "processes is missing"),
         (json!({ "processes": [] }), "processes has 0 entries; it takes 1 to 20"),
@@ -227,7 +228,7 @@ async fn invalid_requests_kill_nothing() {
         (json!({ "processes": [1], "process": [1] }), "did you mean processes?"),
         (json!({ "processes": [1], "reason": "x".repeat(256) }), "reason has 256 characters"),
     ] {
-        let message = delete(&server, body).await.refused(400, "DBS.280001");
+        let message = delete(&server, body).await.expect_error(400, "DBS.280001");
         assert!(message.contains(reason), "{message}");
     }
     assert!(audit_rows(&server, "KillSession").await.is_empty());

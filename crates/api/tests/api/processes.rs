@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clew_testkit::{FakeOptions, FakeServer, Fault, Flavor, Gate};
+use clew_testkit::{FakeOptions, FakeServer, Fault, Flavor, StatementGate};
 use http::Method;
 use serde_json::{Value, json};
 
@@ -21,13 +21,13 @@ async fn sessions_are_listed(flavor: Flavor) {
         clew_testkit::RawSession::open(address, "root", database, clew_testkit::Charset::Utf8mb4).await.unwrap()
     };
     let (idle, mut busy) = (open(None).await, open(Some("shop")).await);
-    busy.begin(b"SELECT SLEEP(1000), 'secret'").await.unwrap();
+    busy.send_statement(b"SELECT SLEEP(1000), 'secret'").await.unwrap();
     let mut server = Server::start().await;
-    server.look_at(&node.url()).await;
+    server.set_node_url(&node.url()).await;
 
     // The server may list a new session before its statement.
     let list = loop {
-        let list = server.get(&server.of_node("processes")).await.ok(200);
+        let list = server.get(&server.node_path("processes")).await.expect_status(200);
         if list["processes"][1]["info"].is_string() {
             break list;
         }
@@ -48,8 +48,8 @@ async fn sessions_are_listed(flavor: Flavor) {
     let reader = server.user_with_system("reader", "TaurusDBReadOnlyAccessPolicy").await;
     let reader = server.project_token(&reader).await;
     let info = async |token: &str| {
-        let call = server.call(Method::GET, &server.of_node("processes?offset=1")).token(token);
-        call.send().await.ok(200)["processes"][0]["info"].clone()
+        let call = server.call(Method::GET, &server.node_path("processes?offset=1")).token(token);
+        call.send().await.expect_status(200)["processes"][0]["info"].clone()
     };
     assert_eq!(info(&reader).await, "SELECT SLEEP(1000), 'secret'");
     server.mask(&server.tenant.project_id, true).await;
@@ -71,9 +71,9 @@ async fn sessions_are_listed_on_a_mysql_server() {
 async fn pages_are_ordered_by_id_and_count_all_sessions() {
     let node = start_fake_node(250, Fault::None).await;
     let mut server = Server::start().await;
-    server.look_at(&node.url()).await;
+    server.set_node_url(&node.url()).await;
     let page = async |query: &str| {
-        let list = server.get(&server.of_node(&format!("processes{query}"))).await.ok(200);
+        let list = server.get(&server.node_path(&format!("processes{query}"))).await.expect_status(200);
         let ids = list["processes"].as_array().unwrap().iter().map(|one| one["id"].as_u64().unwrap());
         (ids.collect::<Vec<_>>(), list["total_count"].as_u64().unwrap())
     };
@@ -82,7 +82,7 @@ async fn pages_are_ordered_by_id_and_count_all_sessions() {
     assert_eq!(page("?offset=249").await, (vec![250], 250));
     assert_eq!(page("?offset=2147483647").await, (vec![], 250));
     for query in ["?limit=0", "?limit=101", "?offset=-1", "?limit=x", "?offset=2147483648", "?limit=1&limit=2"] {
-        server.get(&server.of_node(&format!("processes{query}"))).await.refused(400, "DBS.280001");
+        server.get(&server.node_path(&format!("processes{query}"))).await.expect_error(400, "DBS.280001");
     }
 }
 
@@ -90,26 +90,26 @@ async fn pages_are_ordered_by_id_and_count_all_sessions() {
 async fn unreadable_node_is_reported_with_the_reason() {
     let full = start_fake_node(1, Fault::TooManyConnections).await;
     let mut server = Server::start().await;
-    server.look_at(&full.url()).await;
+    server.set_node_url(&full.url()).await;
     for path in ["processes", "process/lock-wait?pid=1"] {
-        let message = server.get(&server.of_node(path)).await.refused(500, "DBS.05000000");
+        let message = server.get(&server.node_path(path)).await.expect_error(500, "DBS.05000000");
         assert!(message.contains("no free connection") && message.contains("1040"), "{message}");
-        let chinese = server.get_in_chinese(&server.of_node(path)).await.refused(500, "DBS.05000000");
+        let chinese = server.get_in_chinese(&server.node_path(path)).await.expect_error(500, "DBS.05000000");
         assert!(chinese.contains("1040") && !chinese.contains("free connection"), "{chinese}");
     }
 }
 
 #[tokio::test]
 async fn concurrent_reads_of_a_hanging_node_are_rejected() {
-    let hung = start_fake_node(1, Fault::Mute).await;
+    let hung = start_fake_node(1, Fault::NoGreeting).await;
     let mut server = Server::start_with(|_, tasks| {
-        tasks.limits.node = Duration::from_secs(4);
-        tasks.limits.connect = Duration::from_secs(4);
+        tasks.limits.read_timeout = Duration::from_secs(4);
+        tasks.limits.connect_timeout = Duration::from_secs(4);
     })
     .await;
-    server.look_at(&hung.url()).await;
-    let path = server.of_node("processes");
-    let ask = async || server.get(&path).await.refused(500, "DBS.05000000");
+    server.set_node_url(&hung.url()).await;
+    let path = server.node_path("processes");
+    let ask = async || server.get(&path).await.expect_error(500, "DBS.05000000");
     let (a, b, c, d) = tokio::join!(ask(), ask(), ask(), ask());
     let messages = [a, b, c, d];
     // A waiting request spends half of its time limit on the wait, and the other half on the read.
@@ -123,22 +123,22 @@ async fn concurrent_reads_of_a_hanging_node_are_rejected() {
 
 async fn kills_succeed_while_reads_hang(flavor: Flavor) {
     let node = clew_testkit::Server::start(flavor, &clew_testkit::ServerOptions::default()).await.unwrap();
-    let victim = clew_testkit::idle_sessions(&node, 1).await.unwrap().sessions.remove(0);
+    let victim = clew_testkit::open_idle_sessions(&node, 1).await.unwrap().sessions.remove(0);
     // The lock reader queries CURRENT_USER; the kill does not.
-    let gate = Gate::before(&node, "CURRENT_USER").await.unwrap();
-    let mut server = Server::start_with(|_, tasks| tasks.limits.node = Duration::from_secs(40)).await;
-    server.look_at(&gate.url()).await;
+    let gate = StatementGate::before(&node, "CURRENT_USER").await.unwrap();
+    let mut server = Server::start_with(|_, tasks| tasks.limits.read_timeout = Duration::from_secs(40)).await;
+    server.set_node_url(&gate.url()).await;
     let (lock_wait, list) =
-        (server.of_node(&format!("process/lock-wait?pid={}", victim.id)), server.of_node("processes"));
-    let hanging = async || server.get(&lock_wait).await.refused(404, "DBS.290013");
+        (server.node_path(&format!("process/lock-wait?pid={}", victim.id)), server.node_path("processes"));
+    let hanging = async || server.get(&lock_wait).await.expect_error(404, "DBS.290013");
     let waiting = async {
         gate.reached().await;
-        server.get(&list).await.ok(200)
+        server.get(&list).await.expect_status(200)
     };
     let killing = async {
         gate.reached().await;
         let body = json!({ "processes": [victim.id] }).to_string();
-        let killed = server.call(Method::DELETE, &list).body(body).send().await.ok(200);
+        let killed = server.call(Method::DELETE, &list).body(body).send().await.expect_status(200);
         assert_eq!(killed["processes_killed"], json!([victim.id]), "{killed}");
         gate.open();
     };
@@ -160,7 +160,7 @@ async fn kills_succeed_while_reads_of_a_mysql_server_hang() {
 async fn node_without_sessions_has_an_empty_list() {
     let node = start_fake_node(0, Fault::None).await;
     let mut server = Server::start().await;
-    server.look_at(&node.url()).await;
-    let list = server.get(&server.of_node("processes")).await.ok(200);
+    server.set_node_url(&node.url()).await;
+    let list = server.get(&server.node_path("processes")).await.expect_status(200);
     assert_eq!(list, json!({ "processes": [], "total_count": 0 }));
 }

@@ -15,7 +15,7 @@ fn rows() -> Vec<u8> {
 #[tokio::test]
 async fn range_returns_the_requested_bytes() {
     let server = Server::start().await;
-    let id = server.finished(&rows()).await;
+    let id = server.add_finished(&rows()).await;
     for language in Language::ALL {
         let boundary = header_row(language).len();
         let get = |range: &str| {
@@ -53,22 +53,22 @@ async fn range_returns_the_requested_bytes() {
 #[tokio::test]
 async fn range_past_the_end_returns_416_with_the_length() {
     let server = Server::start().await;
-    let id = server.finished(&rows()).await;
+    let id = server.add_finished(&rows()).await;
     let length = header_row(Language::EnUs).len() + rows().len();
     for range in [format!("bytes={length}-"), "bytes=-0".to_owned(), "bytes=99999999999999999999999-".to_owned()] {
         let answer = server.call(Method::GET, &server.result_of(&id)).header(RANGE, &range).send().await;
-        let message = answer.refused(416, "APIGW.0201");
+        let message = answer.expect_error(416, "APIGW.0201");
         assert_eq!(message, format!("Range not satisfiable. The result has {length} bytes."));
         assert_eq!(answer.header("content-range"), format!("bytes */{length}"));
     }
     let call = server.call(Method::GET, &server.result_of(&id)).header(RANGE, "bytes=-0").chinese();
-    assert!(call.send().await.refused(416, "APIGW.0201").starts_with("请求的范围无效。结果共"));
+    assert!(call.send().await.expect_error(416, "APIGW.0201").starts_with("请求的范围无效。结果共"));
 }
 
 #[tokio::test]
 async fn if_range_returns_a_range_of_unchanged_content_only() {
     let server = Server::start().await;
-    let id = server.finished(&rows()).await;
+    let id = server.add_finished(&rows()).await;
     let path = server.result_of(&id);
     let tag = server.get(&path).await.header("etag");
     let zstd = server.call(Method::GET, &path).header(ACCEPT_ENCODING, "zstd").send().await.header("etag");
@@ -89,7 +89,7 @@ async fn if_range_returns_a_range_of_unchanged_content_only() {
 #[tokio::test]
 async fn interrupted_download_is_resumed() {
     let server = Server::start().await;
-    let id = server.finished(&rows()).await;
+    let id = server.add_finished(&rows()).await;
     let path = server.result_of(&id);
     let first = server.call(Method::GET, &path).header(RANGE, "bytes=0-50000").send().await;
     let tag = first.header("etag");

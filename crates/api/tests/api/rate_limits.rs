@@ -77,16 +77,16 @@ async fn principal_over_the_rate_limit_gets_429_with_retry_after() {
     let other = server.token_of(&other_user, Some(&server.tenant.project_id), 60).await;
     let (before, answer) = repeat_until_limited(|| valid_request(&server, PEER)).await;
     assert!(before >= 5, "{before}");
-    let message = answer.refused(429, "APIGW.0308");
+    let message = answer.expect_error(429, "APIGW.0308");
     assert_eq!(message, "The throttling threshold has been reached. Try again in 1 seconds.");
     assert_eq!(answer.header("retry-after"), "1");
     let (_, chinese) = repeat_until_limited(|| valid_request(&server, PEER).chinese()).await;
-    assert_eq!(chinese.refused(429, "APIGW.0308"), "已达到流量控制阈值。请在1秒后重试。");
+    assert_eq!(chinese.expect_error(429, "APIGW.0308"), "已达到流量控制阈值。请在1秒后重试。");
     // The limit applies to the principal, regardless of address and kind of credentials.
     repeat_until_limited(|| valid_request(&server, ELSEWHERE)).await;
     repeat_until_limited(|| server.sign(valid_request(&server, PEER))).await;
     assert_ne!(valid_request(&server, PEER).token(&other).send().await.status, 429);
-    repeat_until_granted(|| valid_request(&server, PEER)).await.ok(200);
+    repeat_until_granted(|| valid_request(&server, PEER)).await.expect_status(200);
     let metrics = server.get("/metrics").await.text();
     assert!(metrics.contains("clew_http_over_limit_total{limit=\"principal\"}"), "{metrics}");
 }
@@ -104,7 +104,7 @@ async fn failed_authentications_rate_limit_the_subnet() {
     for guess in guesses {
         let (before, answer) = repeat_until_limited(guess).await;
         assert!(before <= MAX_REQUESTS / 2, "{before}");
-        answer.refused(429, "APIGW.0308");
+        answer.expect_error(429, "APIGW.0308");
         // Single requests may succeed: the limit refills every second.
         for peer in [PEER, NEIGHBOUR] {
             let mut refused = false;
@@ -117,8 +117,8 @@ async fn failed_authentications_rate_limit_the_subnet() {
             }
             assert!(refused, "{peer} goes on though it fails again and again");
         }
-        valid_request(&server, ELSEWHERE).send().await.ok(200);
-        repeat_until_granted(|| valid_request(&server, PEER)).await.ok(200);
+        valid_request(&server, ELSEWHERE).send().await.expect_status(200);
+        repeat_until_granted(|| valid_request(&server, PEER)).await.expect_status(200);
     }
     let metrics = server.get("/metrics").await.text();
     assert!(metrics.contains("clew_http_over_limit_total{limit=\"failures\"}"), "{metrics}");
@@ -128,8 +128,8 @@ async fn failed_authentications_rate_limit_the_subnet() {
 async fn successful_requests_of_a_subnet_are_not_rate_limited() {
     let server = start_server(PEERS).await;
     for _ in 0..100 {
-        valid_request(&server, PEER).send().await.ok(200);
-        server.sign(valid_request(&server, NEIGHBOUR)).send().await.ok(200);
+        valid_request(&server, PEER).send().await.expect_status(200);
+        server.sign(valid_request(&server, NEIGHBOUR)).send().await.expect_status(200);
     }
 }
 
@@ -140,8 +140,8 @@ async fn sign_ins_have_their_own_rate_limit() {
     let unclear = || sign_in(&server, PEER).body("{");
     let (before, answer) = repeat_until_limited(unclear).await;
     assert!(before >= 5, "{before}");
-    answer.refused(429, "APIGW.0308");
-    valid_request(&server, PEER).send().await.ok(200);
+    answer.expect_error(429, "APIGW.0308");
+    valid_request(&server, PEER).send().await.expect_status(200);
     assert_eq!(sign_in(&server, ELSEWHERE).send().await.status, 401);
     let metrics = server.get("/metrics").await.text();
     assert!(metrics.contains("clew_http_over_limit_total{limit=\"sign_ins\"}"), "{metrics}");

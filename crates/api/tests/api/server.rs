@@ -8,17 +8,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use clew_api::{ApiSettings, Listener, Metrics, NodeReads, Parts, RateLimits, Rates, ServeError, Service};
+use clew_api::{
+    ApiSettings, AppComponents, AppState, Listener, Metrics, NodeReadLimits, RateLimits, Rates, ServeError,
+};
 use clew_diagnose::ProtectedAccounts;
 use clew_model::{
     AccessKeyId, Actor, Failure, Instance, InstanceId, NewInstance, NewNode, NodeId, NodeRole, Origin, ProjectId,
     RequestId, Selection, Tag, TaskOutcome, UserId,
 };
 use clew_store::{
-    Claim, ClaimedTask, Clock, FirstTenant, Founded, Location, NewIntelligentKill, NewTask, NewToken, ResultStore,
-    Store, TokenOrigin,
+    ClaimRequest, ClaimedTask, Clock, InitialIds, InitialTenant, Location, NewCollectionTask, NewIntelligentKill,
+    NewToken, ResultStore, Store, TokenOrigin,
 };
-use clew_tasks::{Collections, IntelligentKills, Kills, Settings};
+use clew_tasks::{CollectionQueue, IntelligentKills, KillExecutor, Settings};
 use clew_testkit::PostgreSql;
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
@@ -40,7 +42,7 @@ pub(crate) const PROTECTED: &str = "billing";
 pub(crate) const NODE_PASSWORD: &str = "nodepass";
 
 /// Audit origin of the tests.
-pub(crate) fn by() -> Origin {
+pub(crate) fn test_origin() -> Origin {
     Origin::local("test")
 }
 
@@ -51,13 +53,13 @@ pub(crate) const NO_RATES: Rates =
 pub(crate) struct Server {
     pub(crate) store: Store,
     pub(crate) address: SocketAddr,
-    pub(crate) tenant: Founded,
+    pub(crate) tenant: InitialIds,
     pub(crate) access_key: AccessKeyId,
     pub(crate) secret_key: SecretString,
     pub(crate) instance: Instance,
     /// Executor for tests that execute intelligent kills.
     pub(crate) intelligent_kills: IntelligentKills,
-    pub(crate) collections: Collections,
+    pub(crate) collections: CollectionQueue,
     pub(crate) shutdown: CancellationToken,
     pub(crate) serving: JoinHandle<Result<(), ServeError>>,
     token: String,
@@ -141,7 +143,7 @@ impl Server {
         change: impl FnOnce(&mut ApiSettings, &mut Settings),
     ) -> Self {
         let (access_key, secret_key) = (AccessKeyId::generate(), clew_iam::access_key::generate_secret().unwrap());
-        let tenant = FirstTenant {
+        let tenant = InitialTenant {
             region: REGION.into(),
             domain_name: DOMAIN.into(),
             user_name: USER.into(),
@@ -149,15 +151,15 @@ impl Server {
             access_key: access_key.clone(),
             secret_key: secret_key.clone(),
         };
-        let (store, tenant) = Store::initialise(&by(), location, tenant).await.unwrap();
+        let (store, tenant) = Store::initialise(&test_origin(), location, tenant).await.unwrap();
         let store = kept(store);
-        let instance = store.add_instance(&by(), new_instance(&tenant.project_id, "shop")).await.unwrap();
+        let instance = store.add_instance(&test_origin(), new_instance(&tenant.project_id, "shop")).await.unwrap();
         let founded = (store, tenant, access_key, secret_key);
         Self::serve(founded, instance, folder, listener, rates, change).await
     }
 
     async fn serve(
-        (store, tenant, access_key, secret_key): (Store, Founded, AccessKeyId, SecretString),
+        (store, tenant, access_key, secret_key): (Store, InitialIds, AccessKeyId, SecretString),
         instance: Instance,
         folder: TempDir,
         listener: impl FnOnce(TcpListener) -> Listener,
@@ -172,12 +174,12 @@ impl Server {
         let (mut settings, mut task_settings) = (ApiSettings::default(), Settings::default());
         change(&mut settings, &mut task_settings);
         let metrics = Metrics::default();
-        let nodes = NodeReads::new(task_settings.limits);
-        let kills = Kills::new(store.clone(), ProtectedAccounts::default().and([PROTECTED]));
+        let nodes = NodeReadLimits::new(task_settings.limits);
+        let kills = KillExecutor::new(store.clone(), ProtectedAccounts::default().with([PROTECTED]));
         let intelligent_kills = IntelligentKills::new(store.clone(), kills.clone(), &task_settings);
-        let collections = Collections::new(store.clone(), task_settings, Arc::new(metrics.clone()));
+        let collections = CollectionQueue::new(store.clone(), task_settings, Arc::new(metrics.clone()));
         let limits = RateLimits::new(rates, metrics.clone());
-        let parts = Parts {
+        let parts = AppComponents {
             store: store.clone(),
             collections: collections.clone(),
             nodes,
@@ -190,7 +192,7 @@ impl Server {
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();
         let shutdown = CancellationToken::new();
-        let serving = tokio::spawn(clew_api::serve(Service::from(parts), listener(socket), shutdown.clone()));
+        let serving = tokio::spawn(clew_api::serve(AppState::from(parts), listener(socket), shutdown.clone()));
 
         // Fails if another test of this process has already set the provider.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -297,17 +299,17 @@ impl Server {
     }
 
     /// Replaces the test instance by an instance whose nodes are all at `url`.
-    pub(crate) async fn look_at(&mut self, url: &str) {
+    pub(crate) async fn set_node_url(&mut self, url: &str) {
         let mut new = new_instance(&self.tenant.project_id, "shop");
         "watched".clone_into(&mut new.name);
         for node in &mut new.nodes {
             node.url = url.parse().unwrap();
         }
-        self.instance = self.store.add_instance(&by(), new).await.unwrap();
+        self.instance = self.store.add_instance(&test_origin(), new).await.unwrap();
     }
 
     /// A path of the first node.
-    pub(crate) fn of_node(&self, rest: &str) -> String {
+    pub(crate) fn node_path(&self, rest: &str) -> String {
         format!("/v3/{}/instances/{}/nodes/{}/{rest}", self.tenant.project_id, self.instance.id, self.node())
     }
 
@@ -335,7 +337,7 @@ impl Server {
 
     async fn queue(&self, masked: bool) -> RequestId {
         let request_id = RequestId::generate();
-        let task = NewTask {
+        let task = NewCollectionTask {
             request_id: request_id.clone(),
             project_id: self.tenant.project_id.clone(),
             instance_id: self.instance.id.clone(),
@@ -348,27 +350,27 @@ impl Server {
     }
 
     /// Creates a claimed collection. No other collection may be queued, because the oldest is claimed.
-    pub(crate) async fn running(&self) -> ClaimedTask {
+    pub(crate) async fn add_running(&self) -> ClaimedTask {
         self.run(false).await
     }
 
     async fn run(&self, masked: bool) -> ClaimedTask {
         let id = self.queue(masked).await;
         let (worker, lease) = ("a test".to_owned(), Duration::from_hours(1));
-        let claim = Claim { worker, lease, per_node: 100, set_aside: vec![], most: 1 };
+        let claim = ClaimRequest { worker, lease, per_node: 100, set_aside: vec![], most: 1 };
         let claimed = self.store.claim_tasks(claim).await.unwrap().tasks.remove(0);
         assert_eq!(claimed.task.request_id, id);
         claimed
     }
 
     /// Creates a failed collection.
-    pub(crate) async fn failed(&self, failure: Failure) -> RequestId {
-        self.end(self.running().await, TaskOutcome::Failed(failure)).await
+    pub(crate) async fn add_failed(&self, failure: Failure) -> RequestId {
+        self.end(self.add_running().await, TaskOutcome::Failed(failure)).await
     }
 
     /// Creates a finished collection with these rows.
-    pub(crate) async fn finished(&self, rows: &[u8]) -> RequestId {
-        self.finish(self.running().await, rows).await
+    pub(crate) async fn add_finished(&self, rows: &[u8]) -> RequestId {
+        self.finish(self.add_running().await, rows).await
     }
 
     /// Creates a finished, masked collection with these rows.
@@ -408,7 +410,7 @@ impl Server {
                     name: USER.into(),
                     domain_id: self.tenant.domain_id.clone(),
                 },
-                ..by()
+                ..test_origin()
             },
             project_id: self.tenant.project_id.clone(),
             instance_id: InstanceId::generate(),
@@ -438,7 +440,7 @@ impl Server {
 }
 
 fn postgresql(database: &PostgreSql, folder: &TempDir) -> Location {
-    Location { data_dir: folder.path().join("data"), metadata: Some(database.url().parse().unwrap()) }
+    Location { data_dir: folder.path().join("data"), metadata_url: Some(database.url().parse().unwrap()) }
 }
 
 impl Drop for Server {

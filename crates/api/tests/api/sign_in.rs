@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
-use crate::server::{DOMAIN, REGION, Server, by, new_instance};
+use crate::server::{DOMAIN, REGION, Server, new_instance, test_origin};
 
 const PASSWORD: &str = "correct horse 電池";
 
@@ -16,7 +16,7 @@ async fn start_server() -> Server {
     let server = Server::start().await;
     let hash = clew_iam::password::hash(&SecretString::from(PASSWORD)).unwrap();
     let grace = NewUser { name: "grace".into(), password_hash: hash, administrator: false, description: String::new() };
-    let grace = server.store.create_user(&by(), &server.tenant.domain_id, &grace).await.unwrap();
+    let grace = server.store.create_user(&test_origin(), &server.tenant.domain_id, &grace).await.unwrap();
     server.attach_system("TaurusDBReadOnlyAccessPolicy", &grace).await;
     server
 }
@@ -43,7 +43,7 @@ async fn sign_in(server: &Server, body: &Value) -> Answer {
 /// Statuses of the project API and the identity API with a token of this scope.
 async fn access_statuses(server: &Server, scope: &Value) -> (u16, u16) {
     let answer = sign_in(server, &valid_body(scope)).await;
-    answer.ok(201);
+    answer.expect_status(201);
     let token = answer.header("x-subject-token");
     let get = async |path: &str| server.call(Method::GET, path).token(&token).send().await.status.as_u16();
     (get(&format!("/v3/{}/instances", server.tenant.project_id)).await, get("/v3/projects").await)
@@ -60,7 +60,7 @@ async fn project_scope_is_selected_by_id_or_name() {
         json!({ "project": { "name": REGION, "domain": { "name": DOMAIN } } }),
         json!({ "project": { "id": id }, "domain": { "name": DOMAIN } }),
     ] {
-        let answer = sign_in(&server, &valid_body(&scope)).await.ok(201);
+        let answer = sign_in(&server, &valid_body(&scope)).await.expect_status(201);
         let token = &answer["token"];
         assert_eq!(token["project"]["id"], id, "{scope}");
         assert_eq!((&token["project"]["name"], &token["project"]["domain"]["name"]), (&json!(REGION), &json!(DOMAIN)));
@@ -79,7 +79,7 @@ async fn domain_token_is_limited_to_the_identity_api() {
         json!({ "domain": { "id": domain } }),
         json!({ "domain": { "id": domain, "name": DOMAIN } }),
     ] {
-        let answer = sign_in(&server, &valid_body(&scope)).await.ok(201);
+        let answer = sign_in(&server, &valid_body(&scope)).await.expect_status(201);
         assert_eq!(answer["token"]["domain"], json!({ "id": domain, "name": DOMAIN }), "{scope}");
         assert_eq!(answer["token"].get("project"), None);
         assert_eq!(access_statuses(&server, &scope).await, (403, 200), "{scope}");
@@ -89,19 +89,19 @@ async fn domain_token_is_limited_to_the_identity_api() {
 #[tokio::test]
 async fn project_token_has_no_access_to_other_projects() {
     let server = start_server().await;
-    let sibling = server.store.create_project(&by(), &server.tenant.domain_id, "south-1", "").await.unwrap();
-    let sibling_instance = server.store.add_instance(&by(), new_instance(&sibling, "there")).await.unwrap();
+    let sibling = server.store.create_project(&test_origin(), &server.tenant.domain_id, "south-1", "").await.unwrap();
+    let sibling_instance = server.store.add_instance(&test_origin(), new_instance(&sibling, "there")).await.unwrap();
     assert_eq!(access_statuses(&server, &json!({ "project": { "id": sibling.as_str() } })).await, (403, 200));
     let path = format!("/v3/{sibling}/instances/{}", sibling_instance.id);
-    server.get(&path).await.refused(403, "DBS.280015");
-    server.sign(server.call(Method::GET, &path)).send().await.ok(200);
+    server.get(&path).await.expect_error(403, "DBS.280015");
+    server.sign(server.call(Method::GET, &path)).send().await.expect_status(200);
 }
 
 #[tokio::test]
 async fn response_has_token_details_and_service_catalog() {
     let server = start_server().await;
     let answer = sign_in(&server, &valid_body(&json!({ "project": { "name": REGION } }))).await;
-    let body = answer.ok(201);
+    let body = answer.expect_status(201);
     let token = &body["token"];
     assert_eq!(token["methods"], json!(["password"]));
     assert_eq!(token["user"]["name"], "grace");
@@ -135,7 +135,7 @@ async fn nocatalog_omits_the_catalog() {
         [("", true), ("?nocatalog=", true), ("?nocatalog=true", false), ("?nocatalog=x", false)]
     {
         let call = server.call(Method::POST, &format!("/v3/auth/tokens{query}")).anonymous();
-        let answer = call.body(valid_body(&json!(null)).to_string()).send().await.ok(201);
+        let answer = call.body(valid_body(&json!(null)).to_string()).send().await.expect_status(201);
         assert_eq!(answer["token"].get("catalog").is_some(), sibling_instance, "{query}");
     }
 }
@@ -160,7 +160,7 @@ async fn wrong_password_and_unknown_user_get_the_same_error() {
                 body["auth"]["scope"] = scope;
             }
             let answer = sign_in(&server, &body).await;
-            answer.refused(401, "IAM.0001");
+            answer.expect_error(401, "IAM.0001");
             server.clear_auth_failures("user:acme/grace").await;
             assert!(answer.headers.get("x-subject-token").is_none());
             answers.push(answer.body);
@@ -173,8 +173,8 @@ async fn wrong_password_and_unknown_user_get_the_same_error() {
 #[tokio::test]
 async fn foreign_scope_is_rejected() {
     let server = start_server().await;
-    let domain = server.store.create_domain(&by(), "rival").await.unwrap();
-    let foreign = server.store.create_project(&by(), &domain, "theirs", "").await.unwrap();
+    let domain = server.store.create_domain(&test_origin(), "rival").await.unwrap();
+    let foreign = server.store.create_project(&test_origin(), &domain, "theirs", "").await.unwrap();
     for scope in [
         json!({ "project": { "id": foreign.as_str() } }),
         json!({ "project": { "name": "theirs" } }),
@@ -186,7 +186,7 @@ async fn foreign_scope_is_rejected() {
         json!({ "domain": { "id": domain.as_str(), "name": DOMAIN } }),
     ] {
         let answer = sign_in(&server, &valid_body(&scope)).await;
-        let message = answer.refused(403, "IAM.0002");
+        let message = answer.expect_error(403, "IAM.0002");
         assert!(message.ends_with("The user may not have this scope."), "{message}");
         assert!(answer.headers.get("x-subject-token").is_none());
     }
@@ -211,11 +211,11 @@ async fn missing_field_is_named_in_the_error() {
         let mut body = valid.clone();
         let (parent, name) = pointer.rsplit_once('/').unwrap();
         body.pointer_mut(parent).unwrap().as_object_mut().unwrap().remove(name).unwrap();
-        let message = sign_in(&server, &body).await.refused(400, "IAM.0072");
+        let message = sign_in(&server, &body).await.expect_error(400, "IAM.0072");
         assert_eq!(message, format!("'{field}' is a required property."), "{pointer}");
     }
     let call = server.call(Method::POST, "/v3/auth/tokens").chinese().body("{}");
-    assert_eq!(call.send().await.refused(400, "IAM.0072"), "缺少必填字段'auth.identity.methods'。");
+    assert_eq!(call.send().await.expect_error(400, "IAM.0072"), "缺少必填字段'auth.identity.methods'。");
 }
 
 #[tokio::test]
@@ -237,7 +237,7 @@ async fn malformed_sign_in_is_rejected() {
     ] {
         let mut body = valid.clone();
         *body.pointer_mut(pointer).unwrap() = value;
-        sign_in(&server, &body).await.refused(400, "IAM.0011");
+        sign_in(&server, &body).await.expect_error(400, "IAM.0011");
     }
 }
 
@@ -254,7 +254,7 @@ async fn empty_scope_is_rejected() {
         (json!([]), "auth.scope.project"),
         (json!("project"), "auth.scope.project"),
     ] {
-        let message = sign_in(&server, &valid_body(&scope)).await.refused(400, "IAM.0072");
+        let message = sign_in(&server, &valid_body(&scope)).await.expect_error(400, "IAM.0072");
         assert_eq!(message, format!("'{field}' is a required property."), "{scope}");
     }
     for scope in [
@@ -262,7 +262,7 @@ async fn empty_scope_is_rejected() {
         json!({ "project": { "name": REGION, "domain": { "name": ["acme"] } } }),
         json!({ "domain": { "id": 7, "name": DOMAIN } }),
     ] {
-        sign_in(&server, &valid_body(&scope)).await.refused(400, "IAM.0011");
+        sign_in(&server, &valid_body(&scope)).await.expect_error(400, "IAM.0011");
     }
 }
 
@@ -274,20 +274,20 @@ async fn user_is_selected_by_id() {
         let user = json!({ "id": id, "password": password });
         json!({ "auth": { "identity": { "methods": ["password"], "password": { "user": user } } } })
     };
-    let answer = sign_in(&server, &body(id.as_str(), PASSWORD)).await.ok(201);
+    let answer = sign_in(&server, &body(id.as_str(), PASSWORD)).await.expect_status(201);
     assert_eq!(answer["token"]["user"]["name"], "grace");
     for (id, password) in [(id.as_str(), "wrong"), ("0123456789abcdef0123456789abcdef", PASSWORD), ("x", PASSWORD)] {
-        sign_in(&server, &body(id, password)).await.refused(401, "IAM.0001");
+        sign_in(&server, &body(id, password)).await.expect_error(401, "IAM.0001");
     }
 }
 
 #[tokio::test]
 async fn project_domain_must_match_the_users_domain() {
     let server = start_server().await;
-    let rival = server.store.create_domain(&by(), "rival").await.unwrap();
+    let rival = server.store.create_domain(&test_origin(), "rival").await.unwrap();
     for domain in [json!({ "name": "rival" }), json!({ "id": rival.as_str() }), json!({ "name": "nowhere" })] {
         let scope = json!({ "project": { "name": REGION, "domain": domain } });
-        sign_in(&server, &valid_body(&scope)).await.refused(403, "IAM.0002");
+        sign_in(&server, &valid_body(&scope)).await.expect_error(403, "IAM.0002");
     }
 }
 
@@ -295,18 +295,18 @@ async fn project_domain_must_match_the_users_domain() {
 async fn roles_list_the_role_based_policies_of_the_scope() {
     let server = start_server().await;
     let (domain, project) = (&server.tenant.domain_id, &server.tenant.project_id);
-    let group = server.store.create_group(&by(), domain, "readers", "").await.unwrap();
+    let group = server.store.create_group(&test_origin(), domain, "readers", "").await.unwrap();
     let grace = server.store.user_by_name(DOMAIN, "grace").await.unwrap().unwrap().id;
-    server.store.add_member(&by(), &group, &grace).await.unwrap();
+    server.store.add_member(&test_origin(), &group, &grace).await.unwrap();
     for (policy, project) in [("TaurusDB ReadOnlyAccess", None), ("TaurusDB FullAccess", Some(project))] {
         let (policy, group) = (PolicyRef::System(policy.into()), Grantee::Group(group.clone()));
-        server.store.attach(&by(), &policy, &group, project).await.unwrap();
+        server.store.attach(&test_origin(), &policy, &group, project).await.unwrap();
     }
     for (scope, expected) in [
         (json!({ "project": { "name": REGION } }), vec!["TaurusDB FullAccess", "TaurusDB ReadOnlyAccess"]),
         (json!(null), vec!["TaurusDB ReadOnlyAccess"]),
     ] {
-        let answer = sign_in(&server, &valid_body(&scope)).await.ok(201);
+        let answer = sign_in(&server, &valid_body(&scope)).await.expect_status(201);
         let roles = answer["token"]["roles"].as_array().unwrap().clone();
         assert_eq!(roles.iter().map(|role| role["name"].as_str().unwrap()).collect::<Vec<_>>(), expected);
     }

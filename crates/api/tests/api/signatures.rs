@@ -31,7 +31,7 @@ async fn request_without_credentials_is_rejected() {
         (Method::GET, format!("/v3/{}/instances", server.tenant.project_id)),
         (Method::GET, format!("/v3.1/{}/instances/x", server.tenant.project_id)),
     ] {
-        let message = server.call(method, &path).anonymous().send().await.refused(401, "APIGW.0301");
+        let message = server.call(method, &path).anonymous().send().await.expect_error(401, "APIGW.0301");
         assert_eq!(message, "Incorrect IAM authentication information: x-auth-token not found", "{path}");
     }
 }
@@ -40,18 +40,18 @@ async fn request_without_credentials_is_rejected() {
 async fn unknown_and_expired_tokens_are_rejected() {
     let server = Server::start().await;
     for garbled in ["", "x", &"x".repeat(64), &"é".repeat(32), &"x".repeat(20_000)] {
-        let message = list(&server).token(garbled).send().await.refused(401, "APIGW.0301");
+        let message = list(&server).token(garbled).send().await.expect_error(401, "APIGW.0301");
         assert_eq!(message, "Incorrect IAM authentication information: decrypt token fail");
     }
     let (user, project) = (&server.tenant.user_id, Some(&server.tenant.project_id));
     let good = server.token_of(user, project, 60).await;
-    list(&server).token(&good).send().await.ok(200);
-    list(&server).token(&good.to_ascii_uppercase()).send().await.refused(401, "APIGW.0301");
+    list(&server).token(&good).send().await.expect_status(200);
+    list(&server).token(&good.to_ascii_uppercase()).send().await.expect_error(401, "APIGW.0301");
     for seconds in [0, -1, -3600] {
         let over = server.token_of(user, project, seconds).await;
-        let message = list(&server).token(&over).send().await.refused(401, "APIGW.0307");
+        let message = list(&server).token(&over).send().await.expect_error(401, "APIGW.0307");
         assert!(message.starts_with("The token must be updated. It expired at 20"), "{message}");
-        let chinese = list(&server).token(&over).chinese().send().await.refused(401, "APIGW.0307");
+        let chinese = list(&server).token(&over).chinese().send().await.expect_error(401, "APIGW.0307");
         assert!(chinese.starts_with("Token需要更新。已于20"), "{chinese}");
     }
 }
@@ -60,15 +60,15 @@ async fn unknown_and_expired_tokens_are_rejected() {
 async fn token_takes_precedence_over_a_signature() {
     let server = Server::start().await;
     let both = server.sign(list(&server)).header(TOKEN, "x");
-    both.send().await.refused(401, "APIGW.0301");
+    both.send().await.expect_error(401, "APIGW.0301");
 }
 
 #[tokio::test]
 async fn signed_request_has_the_identity_of_the_key_owner() {
     let server = Server::start().await;
-    server.sign(list(&server)).send().await.ok(200);
-    server.sign(collect(&server)).send().await.ok(202);
-    let identity = server.sign(server.call(Method::GET, "/v5/caller-identity")).send().await.ok(200);
+    server.sign(list(&server)).send().await.expect_status(200);
+    server.sign(collect(&server)).send().await.expect_status(202);
+    let identity = server.sign(server.call(Method::GET, "/v5/caller-identity")).send().await.expect_status(200);
     assert_eq!(identity["principal_id"], server.tenant.user_id.as_str());
     assert_eq!(identity["account_id"], server.tenant.domain_id.as_str());
     assert_eq!(identity["principal_urn"], format!("iam::{}:user:ada", server.tenant.domain_id));
@@ -94,7 +94,7 @@ async fn modified_signed_request_is_rejected() {
         ("date", server.sign(list(&server)).header("x-sdk-date", &past_date())),
         ("secret", list(&server).signed(&server.access_key, &other_secret, SignedDuration::ZERO)),
     ] {
-        let message = call.send().await.refused(401, "APIGW.0301");
+        let message = call.send().await.expect_error(401, "APIGW.0301");
         assert!(message.ends_with("verify aksk signature fail: the signature does not fit the request"), "{what}");
         server.clear_auth_failures(&format!("key:{}", server.access_key)).await;
     }
@@ -103,7 +103,7 @@ async fn modified_signed_request_is_rejected() {
 
 /// A date within the limit that differs from the signed date.
 fn past_date() -> String {
-    clew_iam::signature::date(jiff::Timestamp::now() - SignedDuration::from_mins(5))
+    clew_iam::signature::format_date(jiff::Timestamp::now() - SignedDuration::from_mins(5))
 }
 
 #[tokio::test]
@@ -111,11 +111,11 @@ async fn unknown_access_key_is_rejected() {
     let server = Server::start().await;
     let unknown = AccessKeyId::generate();
     let call = list(&server).signed(&unknown, &server.secret_key, SignedDuration::ZERO);
-    let message = call.send().await.refused(401, "APIGW.0301");
+    let message = call.send().await.expect_error(401, "APIGW.0301");
     assert_eq!(message, format!("Incorrect IAM authentication information: ak {unknown} not exist"));
     for garbage in ["", "Basic YTpi", "Bearer x", "SDK-HMAC-SHA256", "SDK-HMAC-SHA256 Access=a, Signature=b"] {
         let call = list(&server).anonymous().header(AUTHORIZATION, garbage);
-        let message = call.send().await.refused(401, "APIGW.0301");
+        let message = call.send().await.expect_error(401, "APIGW.0301");
         assert!(message.contains("verify aksk signature fail: the Authorization header"), "{garbage}: {message}");
     }
 }
@@ -127,12 +127,12 @@ async fn clock_skew_of_15_minutes_is_accepted() {
         let skew = SignedDuration::from_mins(minutes);
         let answer = list(&server).signed(&server.access_key, &server.secret_key, skew).send().await;
         if accepted {
-            answer.ok(200);
+            answer.expect_status(200);
         } else {
-            let message = answer.refused(401, "APIGW.0301");
+            let message = answer.expect_error(401, "APIGW.0301");
             assert!(message.contains("X-Sdk-Date is more than 15 minutes away"), "{message}");
         }
     }
     let garbled = server.sign(list(&server)).header("x-sdk-date", "yesterday");
-    assert!(garbled.send().await.refused(401, "APIGW.0301").contains("YYYYMMDDTHHMMSSZ"));
+    assert!(garbled.send().await.expect_error(401, "APIGW.0301").contains("YYYYMMDDTHHMMSSZ"));
 }

@@ -5,12 +5,12 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
-use crate::server::{Server, by, new_instance};
+use crate::server::{Server, new_instance, test_origin};
 
 impl Server {
     async fn threshold_of(&self, instance: &InstanceId) -> Value {
         let path = format!("/v3/{}/instances/{instance}/slow-process-threshold", self.tenant.project_id);
-        self.get(&path).await.ok(200)["slow_process_threshold"].clone()
+        self.get(&path).await.expect_status(200)["slow_process_threshold"].clone()
     }
 
     async fn set_threshold(&self, body: &Value) -> Answer {
@@ -22,7 +22,8 @@ impl Server {
 #[tokio::test]
 async fn default_threshold_is_ten_seconds() {
     let server = Server::start().await;
-    let other = server.store.add_instance(&by(), new_instance(&server.tenant.project_id, "other")).await.unwrap();
+    let other =
+        server.store.add_instance(&test_origin(), new_instance(&server.tenant.project_id, "other")).await.unwrap();
     assert_eq!(server.threshold_of(&server.instance.id).await, 10);
     for seconds in [1, 86_400, 3] {
         let body = json!({ "instance_ids": [server.instance.id, other.id], "slow_process_threshold": seconds });
@@ -37,12 +38,12 @@ async fn default_threshold_is_ten_seconds() {
 #[tokio::test]
 async fn unknown_instance_rejects_the_whole_batch() {
     let server = Server::start().await;
-    let domain = server.store.create_domain(&by(), "rival").await.unwrap();
-    let theirs = server.store.create_project(&by(), &domain, "theirs", "").await.unwrap();
-    let foreign = server.store.add_instance(&by(), new_instance(&theirs, "foreign")).await.unwrap();
+    let domain = server.store.create_domain(&test_origin(), "rival").await.unwrap();
+    let theirs = server.store.create_project(&test_origin(), &domain, "theirs", "").await.unwrap();
+    let foreign = server.store.add_instance(&test_origin(), new_instance(&theirs, "foreign")).await.unwrap();
     for missing in [InstanceId::generate(), foreign.id] {
         let body = json!({ "instance_ids": [server.instance.id, missing], "slow_process_threshold": 3 });
-        let message = server.set_threshold(&body).await.refused(404, "DBS.200002");
+        let message = server.set_threshold(&body).await.expect_error(404, "DBS.200002");
         assert!(message.contains(missing.as_str()), "{message}");
         assert_eq!(server.threshold_of(&server.instance.id).await, 10);
         assert_eq!(server.store.slow_threshold(&missing).await.unwrap(), None);
@@ -66,11 +67,11 @@ async fn invalid_requests_are_rejected_and_change_nothing() {
         (json!({ "instance_ids": [id], "slow_process_threshold": "3" }), "slow_process_threshold cannot be"),
         (json!({ "instance_ids": [id], "slow_process_threshold": 1.5 }), "slow_process_threshold cannot be"),
     ] {
-        let message = server.set_threshold(&body).await.refused(400, "DBS.280001");
+        let message = server.set_threshold(&body).await.expect_error(400, "DBS.280001");
         assert!(message.contains(reason), "{body}: {message}");
     }
     let body = json!({ "instance_ids": [id, "in07"], "slow_process_threshold": 3 });
-    assert!(server.set_threshold(&body).await.refused(400, "DBS.280404").contains("in07"));
+    assert!(server.set_threshold(&body).await.expect_error(400, "DBS.280404").contains("in07"));
     assert_eq!(server.threshold_of(&server.instance.id).await, 10);
 }
 

@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
-use crate::server::{Server, by, new_instance};
+use crate::server::{Server, new_instance, test_origin};
 
 impl Server {
     fn tags_path(&self) -> String {
@@ -16,7 +16,7 @@ impl Server {
     }
 
     async fn tags(&self) -> Value {
-        self.get(&self.tags_path()).await.ok(200)["tags"].clone()
+        self.get(&self.tags_path()).await.expect_status(200)["tags"].clone()
     }
 }
 
@@ -52,20 +52,20 @@ async fn tags_are_listed_in_pages() {
     for number in 0..3 {
         let mut instance = new_instance(&server.tenant.project_id, &format!("bank{number}"));
         instance.tags[0].value = format!("v{number}");
-        server.store.add_instance(&by(), instance).await.unwrap();
+        server.store.add_instance(&test_origin(), instance).await.unwrap();
     }
     server.tag("env", "test").await;
     let project = format!("/v3/{}/tags", server.tenant.project_id);
-    let all = server.get(&project).await.ok(200);
+    let all = server.get(&project).await.expect_status(200);
     let team = json!({ "key": "team", "values": ["shop", "v0", "v1", "v2"] });
     assert_eq!(all, json!({ "total_count": 2, "tags": [{ "key": "env", "values": ["test"] }, team] }));
-    let second = server.get(&format!("{project}?offset=1&limit=1")).await.ok(200);
+    let second = server.get(&format!("{project}?offset=1&limit=1")).await.expect_status(200);
     assert_eq!(second, json!({ "total_count": 2, "tags": [team] }));
-    let of_instance = server.get(&format!("{}?limit=1", server.tags_path())).await.ok(200);
+    let of_instance = server.get(&format!("{}?limit=1", server.tags_path())).await.expect_status(200);
     assert_eq!(of_instance, json!({ "total_count": 2, "tags": [{ "key": "env", "value": "test" }] }));
     for path in [project, server.tags_path()] {
         for query in ["limit=0", "limit=101", "offset=-1", "limit=1&limit=1"] {
-            server.get(&format!("{path}?{query}")).await.refused(400, "DBS.280001");
+            server.get(&format!("{path}?{query}")).await.expect_error(400, "DBS.280001");
         }
     }
 }
@@ -78,11 +78,11 @@ async fn tag_quota_and_repeated_keys_have_their_own_error_codes() {
     };
     done(&server.send_action(json!({ "action": "create", "tags": many(0..19) })).await);
     let over = server.send_action(json!({ "action": "create", "tags": many(19..20) })).await;
-    assert!(over.refused(400, "DBS.200087").contains("20"));
+    assert!(over.expect_error(400, "DBS.200087").contains("20"));
     done(&server.send_action(json!({ "action": "create", "tags": many(0..19) })).await);
     let twice =
         server.send_action(json!({ "action": "create", "tags": tags(&[("a", "1"), ("b", ""), ("a", "2")]) })).await;
-    assert!(twice.refused(400, "DBS.280272").contains("\"a\""));
+    assert!(twice.expect_error(400, "DBS.280272").contains("\"a\""));
     assert_eq!(server.tags().await.as_array().unwrap().len(), 20);
 }
 
@@ -109,7 +109,7 @@ async fn invalid_requests_are_rejected() {
         (one(json!({ "key": "a", "value": "v".repeat(44) })), "it has at most 43 characters"),
         (one(json!({ "key": "a", "value": "a b" })), "A value cannot be"),
     ] {
-        let message = server.send_action(body.clone()).await.refused(400, "DBS.280001");
+        let message = server.send_action(body.clone()).await.expect_error(400, "DBS.280001");
         assert!(message.contains(reason), "{body}: {message}");
     }
     done(&server.send_action(one(json!({ "key": "中".repeat(36), "value": "文".repeat(43) }))).await);
@@ -132,14 +132,14 @@ async fn policies_evaluate_instance_and_request_tags() {
     };
     let list = async |path: &str| grace.sign(server.call(Method::GET, path)).send().await;
     let project = format!("/v3/{}/tags", server.tenant.project_id);
-    list(&server.tags_path()).await.refused(403, "DBS.280015");
-    assert_eq!(list(&project).await.ok(200), json!({ "total_count": 0, "tags": [] }));
-    act("live").await.refused(403, "DBS.280015");
+    list(&server.tags_path()).await.expect_error(403, "DBS.280015");
+    assert_eq!(list(&project).await.expect_status(200), json!({ "total_count": 0, "tags": [] }));
+    act("live").await.expect_error(403, "DBS.280015");
     done(&act("test").await);
-    assert_eq!(list(&server.tags_path()).await.ok(200)["total_count"], 2);
-    assert_eq!(list(&project).await.ok(200)["total_count"], 2);
-    server.store.add_instance(&by(), new_instance(&server.tenant.project_id, "bank")).await.unwrap();
-    let visible = list(&project).await.ok(200);
+    assert_eq!(list(&server.tags_path()).await.expect_status(200)["total_count"], 2);
+    assert_eq!(list(&project).await.expect_status(200)["total_count"], 2);
+    server.store.add_instance(&test_origin(), new_instance(&server.tenant.project_id, "bank")).await.unwrap();
+    let visible = list(&project).await.expect_status(200);
     assert_eq!(visible["tags"][1], json!({ "key": "team", "values": ["shop"] }), "others' values are not shown");
 }
 
@@ -147,9 +147,9 @@ async fn policies_evaluate_instance_and_request_tags() {
 async fn unknown_instance_returns_404() {
     let server = Server::start().await;
     let unknown = format!("/v3/{}/instances/{}in07/tags", server.tenant.project_id, "0".repeat(32));
-    server.get(&unknown).await.refused(404, "DBS.200002");
+    server.get(&unknown).await.expect_error(404, "DBS.200002");
     let body = json!({ "action": "create", "tags": tags(&[("a", "1")]) }).to_string();
     let call = server.call(Method::POST, &format!("{unknown}/action")).body(body);
-    call.send().await.refused(404, "DBS.200002");
-    server.get(&format!("/v3/{}/instances/x/tags", server.tenant.project_id)).await.refused(400, "DBS.280404");
+    call.send().await.expect_error(404, "DBS.200002");
+    server.get(&format!("/v3/{}/instances/x/tags", server.tenant.project_id)).await.expect_error(400, "DBS.280404");
 }

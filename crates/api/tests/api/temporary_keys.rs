@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::answer::Answer;
 use crate::call::Call;
-use crate::server::{Server, by};
+use crate::server::{Server, test_origin};
 
 const PATH: &str = "/v3.0/OS-CREDENTIAL/securitytokens";
 const SECURITY_TOKEN: &str = "x-security-token";
@@ -41,7 +41,7 @@ async fn request_key(server: &Server, asking: &str, body: &str) -> Answer {
 
 async fn create_key(server: &Server, user: &UserId) -> TemporaryKey {
     let token = server.project_token(user).await;
-    TemporaryKey::of(&request_key(server, &token, &body(&json!({}))).await.ok(201))
+    TemporaryKey::of(&request_key(server, &token, &body(&json!({}))).await.expect_status(201))
 }
 
 fn list_instances(server: &Server) -> Call {
@@ -52,7 +52,7 @@ fn list_instances(server: &Server) -> Call {
 async fn temporary_key_has_the_scope_of_its_token() {
     let server = Server::start().await;
     let administrator = server.tenant.user_id.clone();
-    let sibling = server.store.create_project(&by(), &server.tenant.domain_id, "south-1", "").await.unwrap();
+    let sibling = server.store.create_project(&test_origin(), &server.tenant.domain_id, "south-1", "").await.unwrap();
     let sibling_path = format!("/v3/{sibling}/instances");
     let open = async |key: &TemporaryKey| {
         let (own, other) = (
@@ -64,16 +64,16 @@ async fn temporary_key_has_the_scope_of_its_token() {
     let of_project = create_key(&server, &administrator).await;
     assert_eq!(open(&of_project).await, (200, 403));
     let domain = server.domain_token(&administrator).await;
-    let of_domain = TemporaryKey::of(&request_key(&server, &domain, &body(&json!({}))).await.ok(201));
+    let of_domain = TemporaryKey::of(&request_key(&server, &domain, &body(&json!({}))).await.expect_status(201));
     assert_eq!(open(&of_domain).await, (403, 403));
     let signed = server.sign(server.call(Method::POST, PATH).body(body(&json!(null)))).send().await;
-    assert_eq!(open(&TemporaryKey::of(&signed.ok(201))).await, (200, 200));
+    assert_eq!(open(&TemporaryKey::of(&signed.expect_status(201))).await, (200, 200));
     // A token in the body takes precedence over the request's own credentials.
     let token = server.project_token(&administrator).await;
     let signed_with_token =
         server.sign(server.call(Method::POST, PATH).body(body(&json!({ "id": token })))).send().await;
-    assert_eq!(open(&TemporaryKey::of(&signed_with_token.ok(201))).await, (200, 403));
-    let identity = of_project.sign(server.call(Method::GET, "/v5/caller-identity")).send().await.ok(200);
+    assert_eq!(open(&TemporaryKey::of(&signed_with_token.expect_status(201))).await, (200, 403));
+    let identity = of_project.sign(server.call(Method::GET, "/v5/caller-identity")).send().await.expect_status(200);
     assert_eq!(identity["principal_id"], administrator.as_str());
 }
 
@@ -81,9 +81,9 @@ async fn temporary_key_has_the_scope_of_its_token() {
 async fn temporary_key_has_the_permissions_of_its_user() {
     let server = Server::start().await;
     let key = create_key(&server, &server.user("nothing").await).await;
-    key.sign(list_instances(&server)).send().await.refused(403, "DBS.280015");
+    key.sign(list_instances(&server)).send().await.expect_error(403, "DBS.280015");
     let key = create_key(&server, &server.user_with_system("reader", "TaurusDBReadOnlyAccessPolicy").await).await;
-    key.sign(list_instances(&server)).send().await.ok(200);
+    key.sign(list_instances(&server)).send().await.expect_status(200);
 }
 
 #[tokio::test]
@@ -91,23 +91,23 @@ async fn temporary_key_requires_its_signed_security_token() {
     let server = Server::start().await;
     let key = create_key(&server, &server.tenant.user_id).await;
     let other = create_key(&server, &server.tenant.user_id).await;
-    key.sign(list_instances(&server)).send().await.ok(200);
+    key.sign(list_instances(&server)).send().await.expect_status(200);
     let bare = list_instances(&server).signed(&key.key, &key.secret, SignedDuration::ZERO);
-    let message = bare.send().await.refused(401, "APIGW.0301");
+    let message = bare.send().await.expect_error(401, "APIGW.0301");
     assert!(message.ends_with("a temporary access key needs its X-Security-Token"), "{message}");
     let bare = list_instances(&server).signed(&key.key, &key.secret, SignedDuration::ZERO);
-    let message = bare.header(SECURITY_TOKEN, &key.token).send().await.refused(401, "APIGW.0301");
+    let message = bare.header(SECURITY_TOKEN, &key.token).send().await.expect_error(401, "APIGW.0301");
     assert!(message.contains("the header x-security-token is not among the signed ones"), "{message}");
     let widened = key.token.split('.').next().unwrap().to_owned();
     for wrong in ["x", &widened, &format!("{widened}.domain"), &other.token, &key.token.to_ascii_uppercase()] {
         let call =
             list_instances(&server).header(SECURITY_TOKEN, wrong).signed(&key.key, &key.secret, SignedDuration::ZERO);
-        let message = call.send().await.refused(401, "APIGW.0301");
+        let message = call.send().await.expect_error(401, "APIGW.0301");
         assert!(message.ends_with("X-Security-Token is not that of the access key"), "{wrong}: {message}");
         server.clear_auth_failures(&format!("key:{}", key.key)).await;
     }
     let permanent = server.sign(list_instances(&server).header(SECURITY_TOKEN, &key.token));
-    let message = permanent.send().await.refused(401, "APIGW.0301");
+    let message = permanent.send().await.expect_error(401, "APIGW.0301");
     assert!(message.ends_with("X-Security-Token is for temporary access keys only"), "{message}");
 }
 
@@ -118,9 +118,9 @@ async fn wrong_security_tokens_lock_the_key() {
     for _ in 0..5 {
         let call =
             list_instances(&server).header(SECURITY_TOKEN, "x").signed(&key.key, &key.secret, SignedDuration::ZERO);
-        call.send().await.refused(401, "APIGW.0301");
+        call.send().await.expect_error(401, "APIGW.0301");
     }
-    let message = key.sign(list_instances(&server)).send().await.refused(401, "APIGW.0301");
+    let message = key.sign(list_instances(&server)).send().await.expect_error(401, "APIGW.0301");
     assert!(message.ends_with("AK access failed to reach the limit,forbidden"), "{message}");
 }
 
@@ -134,19 +134,19 @@ async fn temporary_key_expires_and_is_revoked() {
         secret: secret.clone(),
         token_hash: clew_iam::token::hash("plain"),
         expires_at: Timestamp::now().as_second() - 1,
-        issued_for: IssuedFor::Nothing,
+        issued_for: IssuedFor::CommandLine,
     };
-    server.store.create_temporary_key(&by(), &over).await.unwrap();
+    server.store.create_temporary_key(&test_origin(), &over).await.unwrap();
     let key = TemporaryKey { key: over.id, secret, token: "plain".into() };
-    let message = key.sign(list_instances(&server)).send().await.refused(401, "APIGW.0301");
+    let message = key.sign(list_instances(&server)).send().await.expect_error(401, "APIGW.0301");
     assert!(message.contains("the temporary access key expired at 20"), "{message}");
 
     let user = server.user_of(&server.tenant.domain_id, "grace", true).await;
     let key = create_key(&server, &user).await;
-    key.sign(list_instances(&server)).send().await.ok(200);
+    key.sign(list_instances(&server)).send().await.expect_status(200);
     let change = UserChange { password_hash: Some("no password fits this".into()), ..Default::default() };
-    server.store.update_user(&by(), &user, &change).await.unwrap();
-    let message = key.sign(list_instances(&server)).send().await.refused(401, "APIGW.0301");
+    server.store.update_user(&test_origin(), &user, &change).await.unwrap();
+    let message = key.sign(list_instances(&server)).send().await.expect_error(401, "APIGW.0301");
     assert!(message.ends_with("the temporary access key was taken back"), "{message}");
 }
 
@@ -166,14 +166,14 @@ async fn temporary_key_cannot_add_a_kill_task_that_outlives_it() {
     // Valid for 15 minutes.
     let key = create_key(&server, &server.tenant.user_id).await;
     for (kind, seconds) in [("manual", None), ("auto", Some(1000))] {
-        let message = key.sign(add(kind, seconds)).send().await.refused(403, "DBS.280015");
+        let message = key.sign(add(kind, seconds)).send().await.expect_error(403, "DBS.280015");
         assert!(message.contains("must end before the key") && message.contains("fix: add an auto task"), "{message}");
     }
-    key.sign(add("auto", Some(600))).send().await.ok(200);
+    key.sign(add("auto", Some(600))).send().await.expect_status(200);
     // A token may add any task: tasks are settings of the instance.
     let token = server.project_token(&server.tenant.user_id).await;
-    add("manual", None).token(&token).send().await.ok(200);
-    server.sign(add("manual", None)).send().await.ok(200);
+    add("manual", None).token(&token).send().await.expect_status(200);
+    server.sign(add("manual", None)).send().await.expect_status(200);
 }
 
 #[tokio::test]
@@ -182,13 +182,13 @@ async fn temporary_key_cannot_create_keys_or_use_foreign_tokens() {
     let key = create_key(&server, &server.tenant.user_id).await;
     let token = server.project_token(&server.tenant.user_id).await;
     for body in [body(&json!({})), body(&json!({ "id": token }))] {
-        let message = key.sign(server.call(Method::POST, PATH).body(body)).send().await.refused(403, "IAM.0002");
+        let message = key.sign(server.call(Method::POST, PATH).body(body)).send().await.expect_error(403, "IAM.0002");
         assert!(message.ends_with("use the token or the permanent key."), "{message}");
     }
     let grace = server.project_token(&server.user("grace").await).await;
     let over = server.token_of(&server.tenant.user_id, None, -1).await;
     for (id, code) in [(grace.as_str(), "IAM.0067"), ("x", "IAM.0067"), (&over, "IAM.0066")] {
-        request_key(&server, &token, &body(&json!({ "id": id }))).await.refused(401, code);
+        request_key(&server, &token, &body(&json!({ "id": id }))).await.expect_error(401, code);
     }
 }
 
@@ -197,18 +197,19 @@ async fn invalid_requests_are_rejected() {
     let server = Server::start().await;
     let token = server.token_of(&server.tenant.user_id, Some(&server.tenant.project_id), 100_000).await;
     for seconds in [900, 86_400] {
-        let answer = request_key(&server, &token, &body(&json!({ "duration_seconds": seconds }))).await.ok(201);
+        let answer =
+            request_key(&server, &token, &body(&json!({ "duration_seconds": seconds }))).await.expect_status(201);
         let end: Timestamp = answer["credential"]["expires_at"].as_str().unwrap().parse().unwrap();
         let life = end.duration_since(Timestamp::now()).as_secs();
         assert!((seconds - 60..=seconds).contains(&life), "{life}");
     }
     for seconds in [0, -1, 899, 86_401, i64::MAX] {
         let answer = request_key(&server, &token, &body(&json!({ "duration_seconds": seconds }))).await;
-        let message = answer.refused(400, "IAM.0073");
+        let message = answer.expect_error(400, "IAM.0073");
         assert!(message.contains("it is 900 to 86400"), "{message}");
     }
     let policy = json!({ "auth": { "identity": { "methods": ["token"], "policy": { "Version": "1.1" } } } });
-    let message = request_key(&server, &token, &policy.to_string()).await.refused(400, "IAM.0073");
+    let message = request_key(&server, &token, &policy.to_string()).await.expect_error(400, "IAM.0073");
     assert!(message.contains("auth.identity.policy is not supported"), "{message}");
     let methods = |methods: Value| json!({ "auth": { "identity": { "methods": methods } } }).to_string();
     for text in [
@@ -224,7 +225,7 @@ async fn invalid_requests_are_rejected() {
         body(&json!({ "policy": {} })),
         r#"{"auth":{"identity":{"methods":["token"]},"policy":{}}}"#.into(),
     ] {
-        request_key(&server, &token, &text).await.refused(400, "IAM.0011");
+        request_key(&server, &token, &text).await.expect_error(400, "IAM.0011");
     }
-    request_key(&server, &token, &body(&json!({ "duration_seconds": null, "id": null }))).await.ok(201);
+    request_key(&server, &token, &body(&json!({ "duration_seconds": null, "id": null }))).await.expect_status(201);
 }

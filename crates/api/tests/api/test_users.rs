@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use crate::call::Call;
-use crate::server::{Server, by};
+use crate::server::{Server, test_origin};
 
 /// A user with a permanent access key.
 pub(crate) struct Signer {
@@ -30,7 +30,7 @@ impl Server {
             administrator,
             description: String::new(),
         };
-        self.store.create_user(&by(), domain, &new).await.unwrap()
+        self.store.create_user(&test_origin(), domain, &new).await.unwrap()
     }
 
     /// Creates a user without policies.
@@ -44,8 +44,12 @@ impl Server {
         let document = json!({ "Version": "5.0", "Statement": statements }).to_string();
         clew_iam::policy::Policy::parse(&document).unwrap();
         let name = format!("{name}-may");
-        let policy = self.store.put_policy(&by(), &self.tenant.domain_id, &name, "identity", &document, "").await;
-        self.store.attach(&by(), &PolicyRef::Own(policy.unwrap()), &Grantee::User(user.clone()), None).await.unwrap();
+        let policy =
+            self.store.put_policy(&test_origin(), &self.tenant.domain_id, &name, "identity", &document, "").await;
+        self.store
+            .attach(&test_origin(), &PolicyRef::Custom(policy.unwrap()), &Grantee::User(user.clone()), None)
+            .await
+            .unwrap();
         user
     }
 
@@ -58,12 +62,12 @@ impl Server {
 
     pub(crate) async fn attach_system(&self, policy: &str, user: &UserId) {
         let policy = PolicyRef::System(policy.into());
-        assert!(self.store.attach(&by(), &policy, &Grantee::User(user.clone()), None).await.unwrap());
+        assert!(self.store.attach(&test_origin(), &policy, &Grantee::User(user.clone()), None).await.unwrap());
     }
 
     pub(crate) async fn key_of(&self, user: &UserId) -> Signer {
         let (key, secret) = (AccessKeyId::generate(), clew_iam::access_key::generate_secret().unwrap());
-        self.store.create_key(&by(), user, &key, &secret).await.unwrap();
+        self.store.create_key(&test_origin(), user, &key, &secret).await.unwrap();
         Signer { user: user.clone(), key, secret }
     }
 
@@ -84,12 +88,12 @@ impl Server {
 
     pub(crate) async fn mask(&self, project: &ProjectId, masking: bool) {
         let change = ProjectChange { masking: Some(masking), ..ProjectChange::default() };
-        assert!(self.store.update_project(&by(), project, &change).await.unwrap());
+        assert!(self.store.update_project(&test_origin(), project, &change).await.unwrap());
     }
 
     pub(crate) async fn tag(&self, key: &str, value: &str) {
         let tag = Tag { key: key.into(), value: value.into() };
-        self.store.add_tags(&by(), &self.tenant.project_id, &self.instance.id, &[tag]).await.unwrap();
+        self.store.add_tags(&test_origin(), &self.tenant.project_id, &self.instance.id, &[tag]).await.unwrap();
     }
 
     /// Stops the server. Returns the number of an operation's audit rows, and of the requests that the rows count.
@@ -105,6 +109,6 @@ impl Server {
     /// Returns the audit rows of an operation.
     pub(crate) async fn audit_of(&self, operation: &str) -> Vec<AuditRecord> {
         let filter = AuditFilter { operation: Some(operation.into()), ..AuditFilter::default() };
-        self.store.audit(&filter, 0, 1000).await.unwrap()
+        self.store.audit_rows_after(&filter, 0, 1000).await.unwrap()
     }
 }

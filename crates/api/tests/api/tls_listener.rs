@@ -17,8 +17,8 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::limits::{LONG, MOMENT, answer, until_closed};
-use crate::server::{DOMAIN, NO_RATES, Server, by};
+use crate::limits::{MAX_WAIT, MOMENT, read_response, read_until_closed};
+use crate::server::{DOMAIN, NO_RATES, Server, test_origin};
 
 /// A self-signed certificate for 127.0.0.1 and its key.
 struct CertifiedKey {
@@ -70,7 +70,7 @@ impl Files {
 async fn start_server(tls: &Tls) -> Server {
     let tls = tls.clone();
     let listener = move |socket| Listener::with_tls(socket, tls);
-    Server::start_on(listener, NO_RATES, |settings, _| settings.handshake = MOMENT).await
+    Server::start_on(listener, NO_RATES, |settings, _| settings.tls_handshake_timeout = MOMENT).await
 }
 
 /// Connects as a client that trusts these certificates.
@@ -93,7 +93,7 @@ async fn connect_with(
     config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
     let name = ServerName::try_from("127.0.0.1").unwrap();
     let stream = server.connect().await;
-    timeout(LONG, TlsConnector::from(Arc::new(config)).connect(name, stream)).await.unwrap()
+    timeout(MAX_WAIT, TlsConnector::from(Arc::new(config)).connect(name, stream)).await.unwrap()
 }
 
 async fn connect(server: &Server, trusted: &[&CertifiedKey]) -> TlsStream<TcpStream> {
@@ -107,7 +107,7 @@ fn peer_certificate(stream: &TlsStream<TcpStream>) -> CertificateDer<'static> {
 
 async fn assert_served(server: &Server, stream: &mut TlsStream<TcpStream>) {
     stream.write_all(server.raw("GET /v3/projects", "\r\n").as_bytes()).await.unwrap();
-    assert!(answer(stream).await.starts_with("HTTP/1.1 200 "));
+    assert!(read_response(stream).await.starts_with("HTTP/1.1 200 "));
 }
 
 /// Reconnects until the server presents this certificate.
@@ -130,7 +130,7 @@ async fn tls_sets_a_host_cookie_and_hsts() {
         password_hash: Some(clew_iam::password::hash(&"correct horse battery".into()).unwrap()),
         ..Default::default()
     };
-    server.store.update_user(&by(), &user, &change).await.unwrap();
+    server.store.update_user(&test_origin(), &user, &change).await.unwrap();
     let mut stream = connect(&server, &[&pair]).await;
     let mut exchange = async |first_line: &str, more: &str, body: &str| {
         let request = format!(
@@ -139,7 +139,7 @@ async fn tls_sets_a_host_cookie_and_hsts() {
             body.len()
         );
         stream.write_all(request.as_bytes()).await.unwrap();
-        let answer = answer(&mut stream).await;
+        let answer = read_response(&mut stream).await;
         assert!(answer.contains("\r\nstrict-transport-security: max-age=31536000\r\n"), "{answer}");
         assert!(answer.contains("\r\nx-content-type-options: nosniff\r\n"), "{answer}");
         answer
@@ -186,7 +186,7 @@ async fn unsupported_alpn_and_plain_http_are_rejected() {
     // A plain HTTP request gets no plain response.
     let mut plain = server.connect().await;
     plain.write_all(server.raw("GET /healthz", "\r\n").as_bytes()).await.unwrap();
-    assert!(!until_closed(&mut plain).await.starts_with(b"HTTP"));
+    assert!(!read_until_closed(&mut plain).await.starts_with(b"HTTP"));
     assert_served(&server, &mut connect(&server, &[&pair]).await).await;
 }
 
@@ -195,7 +195,8 @@ async fn stalled_handshake_times_out_without_delaying_others() {
     let pair = CertifiedKey::new();
     let tls = Files::of(&pair).load().unwrap();
     let listener = move |socket| Listener::with_tls(socket, tls);
-    let patient = Server::start_on(listener, NO_RATES, |settings, _| settings.handshake = LONG * 10).await;
+    let patient =
+        Server::start_on(listener, NO_RATES, |settings, _| settings.tls_handshake_timeout = MAX_WAIT * 10).await;
     let mut stalled = Vec::new();
     for _ in 0..50 {
         stalled.push(patient.connect().await);
@@ -210,7 +211,7 @@ async fn stalled_handshake_times_out_without_delaying_others() {
         let mut connection = server.connect().await;
         connection.write_all(sent).await.unwrap();
         let mut received = Vec::new();
-        let _ = timeout(LONG, connection.read_to_end(&mut received)).await.unwrap();
+        let _ = timeout(MAX_WAIT, connection.read_to_end(&mut received)).await.unwrap();
         assert_eq!(received, b"");
     }
 }
@@ -228,9 +229,9 @@ async fn stalled_handshakes_release_reserved_connections() {
     let tls = Files::of(&pair).load().unwrap();
     let listener = move |socket| Listener::with_tls(socket, tls);
     let server = Server::start_on(listener, NO_RATES, |settings, _| {
-        settings.handshake = LONG * 10;
-        settings.connections = 1;
-        settings.reserved_connections = 4;
+        settings.tls_handshake_timeout = MAX_WAIT * 10;
+        settings.max_connections = 1;
+        settings.max_reserved_connections = 4;
     })
     .await;
     let _regular = server.connect().await;
@@ -241,7 +242,7 @@ async fn stalled_handshakes_release_reserved_connections() {
     }
     let mut health = connect(&server, &[&pair]).await;
     health.write_all(server.raw("GET /healthz", "\r\n").as_bytes()).await.unwrap();
-    assert!(answer(&mut health).await.ends_with("ok\n"));
+    assert!(read_response(&mut health).await.ends_with("ok\n"));
 }
 
 #[tokio::test]
@@ -250,15 +251,15 @@ async fn shutdown_does_not_wait_for_handshakes() {
     let tls = Files::of(&pair).load().unwrap();
     let listener = move |socket| Listener::with_tls(socket, tls);
     let mut server = Server::start_on(listener, NO_RATES, |settings, _| {
-        settings.handshake = LONG * 10;
-        settings.grace = LONG * 10;
+        settings.tls_handshake_timeout = MAX_WAIT * 10;
+        settings.shutdown_grace_period = MAX_WAIT * 10;
     })
     .await;
     let _stalled = server.connect().await;
     // A served later connection proves that the stalled one was accepted.
     assert_served(&server, &mut connect(&server, &[&pair]).await).await;
     server.shutdown.cancel();
-    timeout(LONG, &mut server.serving).await.unwrap().unwrap().unwrap();
+    timeout(MAX_WAIT, &mut server.serving).await.unwrap().unwrap().unwrap();
 }
 
 #[tokio::test]
@@ -267,7 +268,7 @@ async fn certificate_is_reloaded_while_old_connections_continue() {
     let files = Files::of(&old);
     let tls = files.load().unwrap();
     let server = start_server(&tls).await;
-    tokio::spawn(tls.watch(Duration::from_millis(20), server.shutdown.clone()));
+    tokio::spawn(tls.poll_files(Duration::from_millis(20), server.shutdown.clone()));
     let mut early = connect(&server, &[&old, &new]).await;
     assert_eq!(peer_certificate(&early), old.der());
     files.write(&new.certificate, &new.key);
@@ -307,7 +308,7 @@ async fn invalid_certificate_files_keep_the_old_certificate() {
     assert_eq!(peer_certificate(&connect(&server, &[&old]).await), old.der());
     // A watcher may observe one new file before the other.
     files.write(&new.certificate, &old.key);
-    tokio::spawn(tls.watch(Duration::from_millis(20), server.shutdown.clone()));
+    tokio::spawn(tls.poll_files(Duration::from_millis(20), server.shutdown.clone()));
     assert_eq!(peer_certificate(&connect(&server, &[&old]).await), old.der());
     files.write(&new.certificate, &new.key);
     wait_for_certificate(&server, &[&old, &new], &new).await;
@@ -350,6 +351,6 @@ fn world_readable_key_is_detected() {
     let tls = files.load().unwrap();
     for (mode, open) in [(0o600, false), (0o640, false), (0o644, true)] {
         fs::set_permissions(files.key(), fs::Permissions::from_mode(mode)).unwrap();
-        assert_eq!(tls.key_is_open_to_others(), open, "{mode:o}");
+        assert_eq!(tls.is_key_world_readable(), open, "{mode:o}");
     }
 }

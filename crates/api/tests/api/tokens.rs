@@ -6,7 +6,7 @@ use http::Method;
 use serde_json::json;
 
 use crate::answer::Answer;
-use crate::server::{DOMAIN, REGION, Server, by};
+use crate::server::{DOMAIN, REGION, Server, test_origin};
 
 async fn call_subject(server: &Server, method: Method, asking: &str, subject: &str) -> Answer {
     server.call(method, "/v3/auth/tokens").token(asking).header("x-subject-token", subject).send().await
@@ -17,7 +17,7 @@ async fn is_accepted(server: &Server, token: &str) -> bool {
     if answer.status == 200 {
         return true;
     }
-    let message = answer.refused(401, "APIGW.0307");
+    let message = answer.expect_error(401, "APIGW.0307");
     assert!(message.starts_with("The token must be updated. It was taken back"), "{message}");
     false
 }
@@ -28,14 +28,14 @@ async fn token_details_are_shown() {
     let grace = server.user("grace").await;
     let (of_project, of_domain) = (server.project_token(&grace).await, server.domain_token(&grace).await);
     let answer = call_subject(&server, Method::GET, &of_domain, &of_project).await;
-    let token = answer.ok(200)["token"].clone();
+    let token = answer.expect_status(200)["token"].clone();
     assert_eq!(answer.header("x-subject-token"), of_project);
     assert_eq!((&token["project"]["name"], &token["user"]["name"]), (&json!(REGION), &json!("grace")));
     assert_eq!((&token["methods"], &token["catalog"][0]["type"]), (&json!(["password"]), &json!("iam")));
-    let token = call_subject(&server, Method::GET, &of_project, &of_domain).await.ok(200)["token"].clone();
+    let token = call_subject(&server, Method::GET, &of_project, &of_domain).await.expect_status(200)["token"].clone();
     assert_eq!((&token["domain"]["name"], token.get("project")), (&json!(DOMAIN), None));
     let call = server.call(Method::GET, "/v3/auth/tokens?nocatalog=1").token(&of_domain);
-    let token = call.header("x-subject-token", &of_project).send().await.ok(200)["token"].clone();
+    let token = call.header("x-subject-token", &of_project).send().await.expect_status(200)["token"].clone();
     assert_eq!(token.get("catalog"), None);
     let head = call_subject(&server, Method::HEAD, &of_domain, &of_project).await;
     assert_eq!((head.status.as_u16(), head.body.len()), (200, 0));
@@ -44,14 +44,14 @@ async fn token_details_are_shown() {
 #[tokio::test]
 async fn invalid_and_foreign_tokens_are_not_found() {
     let server = Server::start().await;
-    let rival = server.store.create_domain(&by(), "rival").await.unwrap();
+    let rival = server.store.create_domain(&test_origin(), "rival").await.unwrap();
     let eve = server.user_of(&rival, "eve", true).await;
     let grace = server.user("grace").await;
     let reader = server.user_with_system("reader", "TaurusDBFullAccessPolicy").await;
     let theirs = server.domain_token(&eve).await;
     let over = server.token_of(&grace, None, -1).await;
     let revoked = server.domain_token(&grace).await;
-    server.store.revoke_token(&by(), &clew_iam::token::hash(&revoked)).await.unwrap();
+    server.store.revoke_token(&test_origin(), &clew_iam::token::hash(&revoked)).await.unwrap();
     let good = server.domain_token(&grace).await;
     let administrator = server.domain_token(&server.tenant.user_id).await;
     let mut answers = Vec::new();
@@ -65,12 +65,12 @@ async fn invalid_and_foreign_tokens_are_not_found() {
         }
     }
     for answer in &answers {
-        answer.refused(404, "IAM.0004");
+        answer.expect_error(404, "IAM.0004");
         assert_eq!(answer.body, answers[0].body);
     }
     assert!(is_accepted(&server, &good).await && is_accepted(&server, &theirs).await);
     let none = server.call(Method::GET, "/v3/auth/tokens").send().await;
-    none.refused(400, "IAM.0009");
+    none.expect_error(400, "IAM.0009");
 }
 
 #[tokio::test]
@@ -96,10 +96,10 @@ async fn list_permission_permits_validation_but_not_revocation() {
     let grace = server.user("grace").await;
     let token = server.domain_token(&grace).await;
     let asking = server.domain_token(&clerk).await;
-    call_subject(&server, Method::GET, &asking, &token).await.ok(200);
-    call_subject(&server, Method::DELETE, &asking, &token).await.refused(404, "IAM.0004");
+    call_subject(&server, Method::GET, &asking, &token).await.expect_status(200);
+    call_subject(&server, Method::DELETE, &asking, &token).await.expect_error(404, "IAM.0004");
     let of_project = server.project_token(&clerk).await;
-    call_subject(&server, Method::GET, &of_project, &token).await.refused(404, "IAM.0004");
+    call_subject(&server, Method::GET, &of_project, &token).await.expect_error(404, "IAM.0004");
 }
 
 /// Changes that revoke a token immediately.
@@ -108,14 +108,15 @@ async fn changes_of_a_user_or_their_policies_revoke_tokens() {
     let server = Server::start().await;
     let store = &server.store;
     let domain = &server.tenant.domain_id;
-    let group = store.create_group(&by(), domain, "team", "").await.unwrap();
+    let group = store.create_group(&test_origin(), domain, "team", "").await.unwrap();
     let grace = server.user("grace").await;
     let bystander = server.user("bystander").await;
     let bystanders = server.domain_token(&bystander).await;
     let system = PolicyRef::System("TaurusDBReadOnlyAccessPolicy".into());
     let to_user = Grantee::User(grace.clone());
-    let change =
-        async |user: &UserId, change: UserChange| assert!(store.update_user(&by(), user, &change).await.unwrap());
+    let change = async |user: &UserId, change: UserChange| {
+        assert!(store.update_user(&test_origin(), user, &change).await.unwrap())
+    };
     let before = async || {
         let token = server.domain_token(&grace).await;
         assert!(is_accepted(&server, &token).await);
@@ -124,17 +125,17 @@ async fn changes_of_a_user_or_their_policies_revoke_tokens() {
     let after = async |what: &str, token: String| assert!(!is_accepted(&server, &token).await, "{what}");
 
     let token = before().await;
-    store.attach(&by(), &system, &to_user, None).await.unwrap();
+    store.attach(&test_origin(), &system, &to_user, None).await.unwrap();
     after("attach", token).await;
     let token = before().await;
-    store.detach(&by(), &system, &to_user, None).await.unwrap();
+    store.detach(&test_origin(), &system, &to_user, None).await.unwrap();
     after("detach", token).await;
-    store.attach(&by(), &system, &Grantee::Group(group.clone()), None).await.unwrap();
+    store.attach(&test_origin(), &system, &Grantee::Group(group.clone()), None).await.unwrap();
     let token = before().await;
-    store.add_member(&by(), &group, &grace).await.unwrap();
+    store.add_member(&test_origin(), &group, &grace).await.unwrap();
     after("join", token).await;
     let token = before().await;
-    store.remove_member(&by(), &group, &grace).await.unwrap();
+    store.remove_member(&test_origin(), &group, &grace).await.unwrap();
     after("leave", token).await;
     let token = before().await;
     change(&grace, UserChange { password_hash: Some("no password fits this".into()), ..Default::default() }).await;
@@ -159,12 +160,12 @@ async fn policy_change_applies_to_the_next_request() {
     let system = PolicyRef::System("TaurusDBReadOnlyAccessPolicy".into());
     for _ in 0..3 {
         assert_eq!(list().await, 403);
-        server.store.attach(&by(), &system, &Grantee::User(grace.clone()), None).await.unwrap();
+        server.store.attach(&test_origin(), &system, &Grantee::User(grace.clone()), None).await.unwrap();
         assert_eq!(list().await, 200);
-        server.store.detach(&by(), &system, &Grantee::User(grace.clone()), None).await.unwrap();
+        server.store.detach(&test_origin(), &system, &Grantee::User(grace.clone()), None).await.unwrap();
     }
     let change = UserChange { administrator: Some(true), ..Default::default() };
-    server.store.update_user(&by(), &grace, &change).await.unwrap();
+    server.store.update_user(&test_origin(), &grace, &change).await.unwrap();
     assert_eq!(list().await, 200);
 }
 
@@ -179,8 +180,8 @@ async fn unreadable_policy_denies_everything() {
     };
     assert_eq!(list().await, 200);
     let domain = &server.tenant.domain_id;
-    let broken = server.store.put_policy(&by(), domain, "broken", "identity", "{", "").await.unwrap();
-    server.store.attach(&by(), &PolicyRef::Own(broken), &Grantee::User(grace), None).await.unwrap();
+    let broken = server.store.put_policy(&test_origin(), domain, "broken", "identity", "{", "").await.unwrap();
+    server.store.attach(&test_origin(), &PolicyRef::Custom(broken), &Grantee::User(grace), None).await.unwrap();
     assert_eq!(list().await, 403, "it may be the policy that denied");
 }
 
@@ -189,11 +190,11 @@ async fn disabled_project_is_unavailable_to_its_own_domain() {
     let server = Server::start().await;
     let disabled = clew_store::ProjectChange { enabled: Some(false), ..Default::default() };
     let call = || server.sign(server.call(Method::GET, &format!("/v3/{}/instances", server.tenant.project_id)));
-    call().send().await.ok(200);
-    server.store.update_project(&by(), &server.tenant.project_id, &disabled).await.unwrap();
-    call().send().await.refused(403, "APIGW.0310");
-    let rival = server.store.create_domain(&by(), "rival").await.unwrap();
+    call().send().await.expect_status(200);
+    server.store.update_project(&test_origin(), &server.tenant.project_id, &disabled).await.unwrap();
+    call().send().await.expect_error(403, "APIGW.0310");
+    let rival = server.store.create_domain(&test_origin(), "rival").await.unwrap();
     let eve = server.key_of(&server.user_of(&rival, "eve", true).await).await;
     let theirs = server.call(Method::GET, &format!("/v3/{}/instances", server.tenant.project_id));
-    eve.sign(theirs).send().await.refused(403, "DBS.280015");
+    eve.sign(theirs).send().await.expect_error(403, "DBS.280015");
 }

@@ -94,7 +94,7 @@ pub(super) fn to_csv(record: &AuditRecord) -> Vec<String> {
 fn actor_id(actor: &Actor) -> Option<&str> {
     match actor {
         Actor::User { id, .. } => Some(id.as_str()),
-        Actor::Local { .. } | Actor::Clew | Actor::Nobody { .. } => None,
+        Actor::Local { .. } | Actor::Clew | Actor::Anonymous { .. } => None,
     }
 }
 
@@ -109,14 +109,14 @@ mod tests {
         AuditRecord {
             seq: 7,
             at: 1_500,
-            event: AuditEvent::done(&origin, "CreateToken", "=HYPERLINK(1)"),
+            event: AuditEvent::succeeded(&origin, "CreateToken", "=HYPERLINK(1)"),
             link: "c0de".into(),
         }
     }
 
     #[test]
     fn csv_fields_match_json_and_formulas_are_escaped() {
-        let record = record(Actor::Nobody { claimed: "@SUM(A1)".into() });
+        let record = record(Actor::Anonymous { claimed: "@SUM(A1)".into() });
         let value = to_json(&record);
         let names: Vec<_> = value.as_object().unwrap().keys().map(String::as_str).collect();
         let mut header = CSV_HEADER;
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn control_sequences_in_a_claimed_name_are_neutralised() {
-        let text = render_table(&[record(Actor::Nobody { claimed: "\u{1b}]0;x\u{7}\nadmin".into() })]);
+        let text = render_table(&[record(Actor::Anonymous { claimed: "\u{1b}]0;x\u{7}\nadmin".into() })]);
         assert!(!text.contains('\u{1b}') && text.lines().count() == 2, "{text:?}");
     }
 }

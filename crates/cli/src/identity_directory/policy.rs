@@ -1,6 +1,6 @@
 //! Lookup of policies: the policies of a domain and the built-in system policies.
 
-use clew_iam::policy::{Model, system};
+use clew_iam::policy::{PolicyModel, system};
 use clew_store::{PolicyRecord, PolicyRef};
 
 use super::{IdentityDirectory, nearest_name};
@@ -32,16 +32,20 @@ impl IdentityDirectory {
         all.into_iter()
             .find(|policy| {
                 policy.name == name_or_id
-                    || matches!(&policy.reference, PolicyRef::Own(id) if id.as_str() == name_or_id)
+                    || matches!(&policy.reference, PolicyRef::Custom(id) if id.as_str() == name_or_id)
             })
             .ok_or_else(|| CliError::refusal(format!("there is no policy {name_or_id:?}")).with_hint(hint))
     }
 }
 
 fn from_record(record: PolicyRecord) -> NamedPolicy {
-    let model = if record.model == model_name(Model::RoleBased) { Model::RoleBased } else { Model::IdentityBased };
+    let model = if record.model == model_name(PolicyModel::RoleBased) {
+        PolicyModel::RoleBased
+    } else {
+        PolicyModel::IdentityBased
+    };
     NamedPolicy {
-        reference: PolicyRef::Own(record.id),
+        reference: PolicyRef::Custom(record.id),
         name: record.name,
         model: model_name(model),
         description: record.description,
@@ -60,9 +64,9 @@ fn from_system_policy(policy: &system::SystemPolicy) -> Option<NamedPolicy> {
 }
 
 /// Name of a policy model as stored in the metadata.
-pub(crate) fn model_name(model: Model) -> &'static str {
+pub(crate) fn model_name(model: PolicyModel) -> &'static str {
     match model {
-        Model::RoleBased => "role",
-        Model::IdentityBased => "identity",
+        PolicyModel::RoleBased => "role",
+        PolicyModel::IdentityBased => "identity",
     }
 }

@@ -114,7 +114,8 @@ fn parse_node(text: &str) -> Result<NodeSpec<'_>, CliError> {
             let unknown = || CliError::refusal(format!("role cannot be {role:?}; it is master or slave"));
             node.role = Some(parsed.ok_or_else(unknown)?);
         } else if let Some(zone) = last.strip_prefix("zone=") {
-            node.zone = Some(zone.parse().map_err(|error: clew_model::NotAZone| CliError::refusal(error.to_string()))?);
+            node.zone =
+                Some(zone.parse().map_err(|error: clew_model::InvalidZoneName| CliError::refusal(error.to_string()))?);
         } else {
             break;
         }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use clap::Args as ClapArgs;
 use clew_model::{Failure, FailureKind, Node, one_line};
-use clew_mysql::{Diagnosis, Limits, examine};
+use clew_mysql::{Diagnosis, Limits, diagnose};
 use clew_store::{LoginBackoff, Store};
 use jiff::Timestamp;
 use serde_json::json;
@@ -32,14 +32,14 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     let mut values = Vec::new();
     let zones = inventory.store.zones().await?;
     for listed in &instance.nodes {
-        let Some(node) = inventory.store.node_to_read(&listed.id).await? else { continue };
+        let Some(node) = inventory.store.node_with_password(&listed.id).await? else { continue };
         let backoff = inventory.store.login_backoff(&node.id).await?;
-        let outcome = examine(&node.url, &Limits::default()).await;
+        let outcome = diagnose(&node.url, &Limits::default()).await;
         let backoff = update_login_backoff(&inventory.store, &node, backoff, &outcome).await?;
         unreadable += usize::from(outcome.is_err());
         text.push_str(&format_node(listed, &outcome));
         let zone_without_worker =
-            zones.iter().any(|state| state.zone == listed.zone && listed.zone.is_some() && state.is_deserted());
+            zones.iter().any(|state| state.zone == listed.zone && listed.zone.is_some() && state.is_unserved());
         if let Some(zone) = listed.zone.as_ref().filter(|_| zone_without_worker) {
             let _ = writeln!(
                 text,
@@ -53,7 +53,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
                  change the credentials with clew instance set-node.\n",
                 format_time(backoff.retry_at),
                 backoff.refusals,
-                one_line(&backoff.reason)
+                to_single_line(&backoff.reason)
             );
         }
         let backoff = backoff.map(|backoff| {

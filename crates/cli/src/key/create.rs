@@ -101,7 +101,7 @@ async fn create_key(
         secret: secret.clone(),
         token_hash: token::hash(token.expose_secret()),
         expires_at,
-        issued_for: IssuedFor::Nothing,
+        issued_for: IssuedFor::CommandLine,
     };
     store.create_temporary_key(origin, &key).await?;
     Ok(CreatedKey { id, secret, temporary: Some((token, expires_at)) })

@@ -1,6 +1,6 @@
 //! Audit records of kills from the command line, written to the store of a data directory.
 
-use clew_diagnose::{clean, template};
+use clew_diagnose::{template, to_valid_utf8};
 use clew_model::{AuditEvent, DomainId, Outcome, Session};
 use clew_mysql::KillOutcome;
 use clew_store::{Location, Store};
@@ -34,9 +34,9 @@ impl KillAudit {
                 domain_id: self.domain.clone(),
                 outcome: if outcome.is_success() { Outcome::Done } else { Outcome::Failed },
                 detail: detail(report, session, outcome),
-                ..AuditEvent::done(&origin, "KillSession", id.to_string())
+                ..AuditEvent::succeeded(&origin, "KillSession", id.to_string())
             };
-            self.store.record(&event).await?;
+            self.store.append_audit_event(&event).await?;
         }
         Ok(())
     }
@@ -45,12 +45,12 @@ impl KillAudit {
 /// Details of the audit row: the same fields as for kills by the API server, with the server address in place of the node.
 /// The statement is recorded as a template without literals.
 fn detail(report: &KillReport, session: &Session, outcome: &KillOutcome) -> serde_json::Value {
-    let text = |text: &Option<Vec<u8>>| text.as_deref().map(clean);
+    let text = |text: &Option<Vec<u8>>| text.as_deref().map(to_valid_utf8);
     json!({
         "source": "manual", "server": report.address, "kind": report.kind.name(), "reason": report.reason,
-        "user": clean(&session.user), "host": clean(&session.host), "db": text(&session.database),
-        "command": clean(&session.command), "seconds": session.seconds, "state": text(&session.state),
-        "statement": session.statement.as_deref().map(|statement| clean(&template(statement))),
+        "user": to_valid_utf8(&session.user), "host": to_valid_utf8(&session.host), "db": text(&session.database),
+        "command": to_valid_utf8(&session.command), "seconds": session.seconds, "state": text(&session.state),
+        "statement": session.statement.as_deref().map(|statement| to_valid_utf8(&template(statement))),
         "outcome": outcome.name(), "detail": outcome.to_string(),
     })
 }

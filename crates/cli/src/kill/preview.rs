@@ -61,8 +61,9 @@ pub(super) async fn estimate_costs(node: &NodeUrl, sessions: &[Session], limits:
             };
         }
     };
-    let graph = waits::graph(&observed);
-    let blocked_count = |id: &u64| Some((*id, graph.held_up_by(Party::Session(*id)))).filter(|(_, count)| *count > 0);
+    let graph = waits::build_graph(&observed);
+    let blocked_count =
+        |id: &u64| Some((*id, graph.count_waiters(Party::Session(*id)))).filter(|(_, count)| *count > 0);
     let transaction_kinds = [LimitationKind::NoTransactions, LimitationKind::PartOfTransactions];
     let (transaction_limitations, wait_limitations): (Vec<&Limitation>, Vec<&Limitation>) =
         observed.limitations.iter().partition(|limitation| transaction_kinds.contains(&limitation.kind));
@@ -80,7 +81,7 @@ pub(super) async fn estimate_costs(node: &NodeUrl, sessions: &[Session], limits:
             HashMap::new()
         }
     };
-    let warnings = graph.surviving_blockers(&ids).iter().map(|blocker| blocker.text(Language::EnUs)).collect();
+    let warnings = graph.surviving_blockers(&ids).iter().map(|blocker| blocker.warning_text(Language::EnUs)).collect();
     KillCosts {
         transactions: (!hidden).then_some(transactions),
         risks,

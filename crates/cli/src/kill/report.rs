@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use clew_diagnose::KillRisk;
-use clew_diagnose::clean;
-use clew_diagnose::terminal::{columns, cut, one_line};
+use clew_diagnose::terminal::{display_width, one_line, truncate};
+use clew_diagnose::to_valid_utf8;
 use clew_model::{Failure, Session, Transaction};
 use clew_mysql::{KillEffect, KillKind, KillOutcome};
 use serde_json::{Value, json};
@@ -61,10 +61,10 @@ impl KillReport {
         let on = session.database.as_deref().map_or(String::new(), |name| format!(" on {}", one_line(name)));
         let (user, host) = (one_line(&session.user), one_line(&session.host));
         let head = format!("session {}, {user}@{host}{on}, {}", session.id, format_activity(session));
-        let _ = writeln!(text, "{}", cut(&head, width));
+        let _ = writeln!(text, "{}", truncate(&head, width));
         if let Some(statement) = &session.statement {
             let start = statement.get(..MAX_STATEMENT_BYTES).unwrap_or(statement);
-            let _ = writeln!(text, "{}", cut(&format!("  runs: {}", one_line(start)), width));
+            let _ = writeln!(text, "{}", truncate(&format!("  runs: {}", one_line(start)), width));
         }
         if let Some(costs) = &self.selected.costs {
             let _ = writeln!(text, "  {}", self.format_rollback(costs, session.id));
@@ -155,10 +155,10 @@ impl KillReport {
     }
 
     fn session_fields(&self, session: &Session) -> Value {
-        let text = |text: &Option<Vec<u8>>| text.as_deref().map(clean);
+        let text = |text: &Option<Vec<u8>>| text.as_deref().map(to_valid_utf8);
         let fields = json!({
-            "session_id": session.id, "user": clean(&session.user), "host": clean(&session.host),
-            "db": text(&session.database), "command": clean(&session.command), "seconds": session.seconds,
+            "session_id": session.id, "user": to_valid_utf8(&session.user), "host": to_valid_utf8(&session.host),
+            "db": text(&session.database), "command": to_valid_utf8(&session.command), "seconds": session.seconds,
             "state": text(&session.state), "statement": text(&session.statement),
         });
         let Some(costs) = &self.selected.costs else { return fields };
@@ -216,19 +216,19 @@ fn format_effect(effect: &KillEffect) -> String {
 /// Wraps words at `width` columns. Continuation lines are indented by the width of the label.
 fn wrap_words(label: &str, words: &str, width: usize) -> String {
     let mut text = label.to_owned();
-    let mut used = columns(label);
+    let mut used = display_width(label);
     let mut is_first = true;
     for word in words.split(' ') {
-        if !is_first && used + 1 + columns(word) > width {
+        if !is_first && used + 1 + display_width(word) > width {
             text.push('\n');
-            text.extend(std::iter::repeat_n(' ', columns(label)));
-            used = columns(label);
+            text.extend(std::iter::repeat_n(' ', display_width(label)));
+            used = display_width(label);
         } else if !is_first {
             text.push(' ');
             used += 1;
         }
         text.push_str(word);
-        used += columns(word);
+        used += display_width(word);
         is_first = false;
     }
     text.push('\n');

@@ -2,7 +2,7 @@
 
 use anstyle::{Effects, Style};
 use clew_diagnose::terminal::one_line;
-use clew_diagnose::waits::{Cure, Root, SessionRole, WaitGraph};
+use clew_diagnose::waits::{Remedy, Root, SessionRole, WaitGraph};
 use clew_model::NodeUrl;
 
 use crate::node_url;
@@ -14,23 +14,23 @@ pub(super) fn suggest_remedy(graph: &WaitGraph, node: &NodeUrl, colours: bool) -
         let style = if colours { Style::new().effects(Effects::BOLD) } else { Style::new() };
         format!("  {style}{command}{style:#}\n")
     };
-    match graph.cure(root) {
+    match graph.remedy(root) {
         None => String::new(),
-        Some(Cure::Kill(id)) => {
+        Some(Remedy::Kill(id)) => {
             let cycle_note = if root.parties.len() > 1 { ", one of the cycle," } else { "" };
             let kill = format!("clew kill {} {id}", node_url::format_for_shell(node));
             format_impact(&format!("session {id}{cycle_note}"), root) + ":\n" + &command(kill)
         }
-        Some(Cure::RollBack(Some(xid))) => {
+        Some(Remedy::RollBack(Some(xid))) => {
             let rollback = format!("XA ROLLBACK {};", one_line(xid.as_bytes()));
             format_impact("the prepared transaction", root) + ":\n" + &command(rollback)
         }
-        Some(Cure::RollBack(None)) => {
+        Some(Remedy::RollBack(None)) => {
             format_impact("the prepared transaction", root) + ": XA RECOVER names it, XA ROLLBACK ends it.\n"
         }
-        Some(Cure::Wait) => "The first root is being rolled back; nothing ends that sooner.\n".to_owned(),
-        Some(Cure::Leave(id, role)) => explain_unkillable(id, role),
-        Some(Cure::LookAgain) => "The first root was gone already: look again.\n".to_owned(),
+        Some(Remedy::Wait) => "The first root is being rolled back; nothing ends that sooner.\n".to_owned(),
+        Some(Remedy::Leave(id, role)) => explain_unkillable(id, role),
+        Some(Remedy::LookAgain) => "The first root was gone already: look again.\n".to_owned(),
     }
 }
 

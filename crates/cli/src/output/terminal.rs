@@ -22,7 +22,7 @@ impl<W: Write> Sanitizer<W> {
     }
 
     fn write_sanitized(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let text = clew_diagnose::clean(bytes);
+        let text = clew_diagnose::to_valid_utf8(bytes);
         let text = if self.styled { sanitize_styled(&text) } else { sanitize(&text) };
         self.inner.write_all(text.as_bytes())
     }

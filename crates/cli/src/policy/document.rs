@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use clew_iam::policy::{Finding, MAX_BYTES, Policy, PolicyErrors};
+use clew_iam::policy::{Diagnostic, MAX_BYTES, Policy, PolicyErrors};
 use serde_json::json;
 
 use crate::error::CliError;
@@ -48,9 +48,9 @@ impl Document {
     }
 
     /// Formats findings with the source line and a caret below the column.
-    pub(super) fn format_findings(&self, kind: &str, findings: &[Finding]) -> String {
+    pub(super) fn format_findings(&self, kind: &str, findings: &[Diagnostic]) -> String {
         findings.iter().fold(String::new(), |mut text, finding| {
-            let Finding { line, column, path, message } = finding;
+            let Diagnostic { line, column, path, message } = finding;
             let message = text_table::one_line(message);
             let _ = writeln!(text, "{}:{line}:{column}: {kind}: {message} ({})", self.name, text_table::one_line(path));
             if let Some((excerpt, caret)) = self.excerpt(*line, *column) {
@@ -77,7 +77,7 @@ pub(super) fn validate(path: &Path, format: Format) -> Result<(), CliError> {
     let document = Document::read(path)?;
     let (errors, policy) = match document.parse() {
         Ok(policy) => (Vec::new(), Some(policy)),
-        Err(errors) => (errors.findings().to_vec(), None),
+        Err(errors) => (errors.diagnostics().to_vec(), None),
     };
     let warnings = policy.as_ref().map_or(&[][..], |policy| policy.warnings());
     format.print(
@@ -107,8 +107,8 @@ pub(super) fn require_policy(document: &Document) -> Result<Policy, CliError> {
             Ok(policy)
         }
         Err(errors) => {
-            output::write_stderr(&document.format_findings("error", errors.findings()));
-            let errors = format_count(errors.findings().len(), "error");
+            output::write_stderr(&document.format_findings("error", errors.diagnostics()));
+            let errors = format_count(errors.diagnostics().len(), "error");
             Err(CliError::refusal(format!("{} is no policy: {errors}; nothing was changed", document.name)))
         }
     }

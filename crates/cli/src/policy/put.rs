@@ -60,7 +60,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
     let before = store.policy_by_name(domain, &name).await?;
     if let Some(before) = before.as_ref().filter(|before| before.model != model) {
         // The model restricts the grantee and the project of attachments, so an attached policy cannot change its model.
-        let times = store.attachments_of(&PolicyRef::Own(before.id.clone())).await?.len();
+        let times = store.attachments_of_policy(&PolicyRef::Custom(before.id.clone())).await?.len();
         if times > 0 {
             let times = format_count(times, "time");
             return Err(CliError::refusal(format!(

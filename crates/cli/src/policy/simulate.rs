@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use clew_iam::decision::{
-    Action, Environment, Grant, InstanceFacts, Principal, ProjectFacts, Resource, Scope, Target, Via, explain,
+    Action, Environment, Grant, GrantPath, Principal, RequestInstance, RequestProject, Resource, Scope, Target, explain,
 };
 use clew_iam::policy::{Policy, system};
 use clew_model::{Instance, Tag};
@@ -68,13 +68,13 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
     let (project, instance) = resolve_target(&directory, &arguments, action).await?;
     let principal = load_principal(&directory, &user).await?;
     let resource = Resource {
-        project: project.as_ref().map(|project| ProjectFacts {
+        project: project.as_ref().map(|project| RequestProject {
             id: &project.id,
             name: &project.name,
             domain_id: Some(&project.domain_id),
         }),
         region: directory.store.region(),
-        instance: instance.as_ref().map(|instance| InstanceFacts {
+        instance: instance.as_ref().map(|instance| RequestInstance {
             id: &instance.id,
             enterprise_project_id: Some(&instance.enterprise_project_id),
             tags: &instance.tags,
@@ -177,7 +177,7 @@ fn parse_grant(stored: StoredGrant) -> Option<Grant> {
             let policy = system::find(&name).cloned();
             (name, policy)
         }
-        StoredPolicy::Own { name, document } => (name, Policy::parse_stored(&document).ok().map(Arc::new)),
+        StoredPolicy::Custom { name, document } => (name, Policy::parse_stored(&document).ok().map(Arc::new)),
     };
     let Some(policy) = policy else {
         output::write_stderr(&format!(
@@ -185,7 +185,12 @@ fn parse_grant(stored: StoredGrant) -> Option<Grant> {
         ));
         return None;
     };
-    Some(Grant { policy, policy_name, via: stored.via_group.map_or(Via::User, Via::Group), project: stored.project })
+    Some(Grant {
+        policy,
+        policy_name,
+        via: stored.via_group.map_or(GrantPath::User, GrantPath::Group),
+        project: stored.project,
+    })
 }
 
 /// Lists the reasons that deny a request before the policies are evaluated.

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Effects, Style};
-use clew_diagnose::terminal::{columns, cut, one_line};
+use clew_diagnose::terminal::{display_width, one_line, truncate};
 use clew_diagnose::waits::is_wait_state;
 use clew_model::HostPattern;
 use clew_mysql::Snapshot;
@@ -116,7 +116,7 @@ fn fit_widths(lines: &[Line], width: usize) -> [usize; COLUMNS.len()] {
     let mut widths = COLUMNS.map(|(name, ..)| name.len());
     for line in lines {
         for ((width, cell), (_, max, _)) in widths.iter_mut().zip(&line.cells).zip(COLUMNS) {
-            *width = (*width).max(columns(cell)).min(max);
+            *width = (*width).max(display_width(cell)).min(max);
         }
     }
     while widths.iter().map(|width| width + COLUMN_GAP).sum::<usize>() + MIN_STATEMENT_WIDTH > width {
@@ -136,14 +136,14 @@ fn write_line(
 ) -> io::Result<()> {
     let mut text = String::new();
     for ((cell, &width), (name, ..)) in line.cells.iter().zip(widths).zip(COLUMNS) {
-        let cell = cut(cell, width);
-        let padding = " ".repeat(width.saturating_sub(columns(&cell)));
+        let cell = truncate(cell, width);
+        let padding = " ".repeat(width.saturating_sub(display_width(&cell)));
         let gap = " ".repeat(COLUMN_GAP);
         let is_numeric = NUMERIC_COLUMNS.contains(&name);
         text.extend(if is_numeric { [&*padding, &*cell, &*gap] } else { [&*cell, &*padding, &*gap] });
     }
     text.push_str(&line.statement);
-    writeln!(out, "{style}{}{style:#}", cut(text.trim_end(), width))
+    writeln!(out, "{style}{}{style:#}", truncate(text.trim_end(), width))
 }
 
 #[cfg(test)]

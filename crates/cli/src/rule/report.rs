@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use clew_diagnose::{ProtectedAccounts, Spared, Verdict, changed_tables, clean};
+use clew_diagnose::{ProtectedAccounts, SpareReason, Verdict, changed_tables, to_valid_utf8};
 use clew_model::Session;
 use serde_json::{Value, json};
 
@@ -19,7 +19,7 @@ pub(super) struct RuleReport<'a> {
     /// Sessions that would be killed, each with the index of the first rule that kills it.
     killed: Vec<(usize, &'a Session)>,
     /// Sessions that match a rule but are spared, each with the index of the first matching rule.
-    spared: Vec<(usize, &'a Session, Spared)>,
+    spared: Vec<(usize, &'a Session, SpareReason)>,
 }
 
 impl<'a> RuleReport<'a> {
@@ -27,7 +27,7 @@ impl<'a> RuleReport<'a> {
         let (mut killed, mut spared) = (Vec::new(), Vec::new());
         for session in sessions {
             // The reason for sparing a session does not depend on the rule, so the first matching rule decides.
-            let mut verdicts = rules.iter().map(|rule| rule.rule.judge(session, protected)).enumerate();
+            let mut verdicts = rules.iter().map(|rule| rule.rule.evaluate(session, protected)).enumerate();
             match verdicts.find(|(_, verdict)| *verdict != Verdict::Unmatched) {
                 Some((rule, Verdict::Killed)) => killed.push((rule, session)),
                 Some((rule, Verdict::Spared(reason))) => spared.push((rule, session, reason)),
@@ -50,7 +50,7 @@ impl<'a> RuleReport<'a> {
             text.push('\n');
         }
         if !self.spared.is_empty() {
-            let row = |(rule, session, reason): &(usize, &Session, Spared)| {
+            let row = |(rule, session, reason): &(usize, &Session, SpareReason)| {
                 self.row(*rule, session, explain_sparing(*reason).to_owned())
             };
             let rows = self.spared.iter().map(row);
@@ -90,7 +90,7 @@ impl<'a> RuleReport<'a> {
         };
         let killed = |(rule, session): &(usize, &Session)| self.session_json(*rule, session, None);
         let spared =
-            |(rule, session, reason): &(usize, &Session, Spared)| self.session_json(*rule, session, Some(*reason));
+            |(rule, session, reason): &(usize, &Session, SpareReason)| self.session_json(*rule, session, Some(*reason));
         json!({
             "rules": self.rules.iter().enumerate().map(rule).collect::<Vec<_>>(),
             "killed": self.killed.iter().map(killed).collect::<Vec<_>>(),
@@ -121,20 +121,20 @@ impl<'a> RuleReport<'a> {
         [
             self.rule_name(rule).to_owned(),
             session.id.to_string(),
-            clean(&session.user),
-            clean(&session.host),
-            session.database.as_deref().map(clean).unwrap_or_default(),
-            clean(&session.command),
+            to_valid_utf8(&session.user),
+            to_valid_utf8(&session.host),
+            session.database.as_deref().map(to_valid_utf8).unwrap_or_default(),
+            to_valid_utf8(&session.command),
             session.seconds.to_string(),
             last,
         ]
     }
 
-    fn session_json(&self, rule: usize, session: &Session, reason: Option<Spared>) -> Value {
+    fn session_json(&self, rule: usize, session: &Session, reason: Option<SpareReason>) -> Value {
         let mut json = json!({
-            "rule": self.rule_name(rule), "session_id": session.id, "user": clean(&session.user), "host": clean(&session.host),
-            "database_name": session.database.as_deref().map(clean), "command": clean(&session.command),
-            "state_duration": session.seconds, "sql_statement": session.statement.as_deref().map(clean),
+            "rule": self.rule_name(rule), "session_id": session.id, "user": to_valid_utf8(&session.user), "host": to_valid_utf8(&session.host),
+            "database_name": session.database.as_deref().map(to_valid_utf8), "command": to_valid_utf8(&session.command),
+            "state_duration": session.seconds, "sql_statement": session.statement.as_deref().map(to_valid_utf8),
         });
         if let Some(fields) = json.as_object_mut() {
             match reason {
@@ -148,7 +148,7 @@ impl<'a> RuleReport<'a> {
 
 /// Formats the statement in one line, cut to the maximum length.
 fn format_statement(session: &Session) -> String {
-    let text = session.statement.as_deref().map(clean).unwrap_or_default();
+    let text = session.statement.as_deref().map(to_valid_utf8).unwrap_or_default();
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.chars().count() <= MAX_STATEMENT_LENGTH {
         line
@@ -157,10 +157,10 @@ fn format_statement(session: &Session) -> String {
     }
 }
 
-fn explain_sparing(reason: Spared) -> &'static str {
+fn explain_sparing(reason: SpareReason) -> &'static str {
     match reason {
-        Spared::Internal => "internal: a thread of the server itself",
-        Spared::Protected => "protected: the account is never killed",
-        Spared::Dying => "dying: it was killed before",
+        SpareReason::Internal => "internal: a thread of the server itself",
+        SpareReason::Protected => "protected: the account is never killed",
+        SpareReason::Dying => "dying: it was killed before",
     }
 }

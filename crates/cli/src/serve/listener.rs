@@ -61,15 +61,15 @@ impl TlsSettings {
 
 /// Reloads the certificate when its files change, and on SIGHUP.
 pub(super) fn watch_certificate(tls: &Tls, shutdown: &CancellationToken) -> Result<(), CliError> {
-    tls.warn_of_open_key();
+    tls.warn_if_key_is_world_readable();
     let mut hangup = signal(SignalKind::hangup())
         .map_err(|error| CliError::failure(format!("could not listen for signals: {error}")))?;
-    tokio::spawn(tls.clone().watch(CERTIFICATE_POLL_INTERVAL, shutdown.clone()));
+    tokio::spawn(tls.clone().poll_files(CERTIFICATE_POLL_INTERVAL, shutdown.clone()));
     let tls = tls.clone();
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {
             let tls = tls.clone();
-            if let Err(error) = spawn_blocking(move || tls.reload_and_say_so()).await {
+            if let Err(error) = spawn_blocking(move || tls.reload_and_log()).await {
                 warn!(%error, "could not look for a new certificate");
             }
         }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use clew_diagnose::terminal::{self, cut};
+use clew_diagnose::terminal::{self, truncate};
 use clew_model::{COLUMNS, DETAIL_COLUMNS};
 use clew_mysql::Snapshot;
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, presets};
@@ -139,5 +139,5 @@ fn alignment(is_number: bool) -> CellAlignment {
 fn one_line(text: &str, width: usize) -> String {
     // The limit leaves room for white space, which is collapsed.
     let head: String = text.chars().take(8 * width).collect();
-    cut(&terminal::one_line(head.as_bytes()), width)
+    truncate(&terminal::one_line(head.as_bytes()), width)
 }

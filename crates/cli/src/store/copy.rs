@@ -49,13 +49,13 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
         arguments.to.parse().map_err(|error: clew_store::StoreError| CliError::refusal(error.to_string()))?;
     let store = Store::open(&arguments.data_dir).await?;
     if arguments.dry_run {
-        let tables = store.preview_copy(&to).await?;
+        let tables = store.preview_metadata_copy(&to).await?;
         let message = format!("These tables would be copied to {to}, which is empty; nothing was changed.\n");
         return arguments.format.print(|| render_tables(&tables, &message), || to_json(&tables, false));
     }
     let bar = create_progress_bar();
     let copied = store
-        .copy_to(&local_actor::local_origin(), &to, |table, rows, total| {
+        .copy_metadata_to(&local_actor::local_origin(), &to, |table, rows, total| {
             bar.set_message(format!("{table}: {} of {} rows", HumanCount(rows), HumanCount(total)));
         })
         .await;

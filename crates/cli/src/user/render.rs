@@ -106,6 +106,6 @@ pub(super) fn to_detailed_json(user: &User, access: &Access) -> Value {
 
 fn policy_name(grant: &StoredGrant) -> &str {
     match &grant.policy {
-        StoredPolicy::Own { name, .. } | StoredPolicy::System { name } => name,
+        StoredPolicy::Custom { name, .. } | StoredPolicy::System { name } => name,
     }
 }

@@ -29,7 +29,7 @@ async fn open(server: &Server, user: &str) -> RawSession {
 /// Opens a session that runs a statement, and waits until the server lists it.
 async fn busy(server: &Server, user: &str, statement: &str) -> RawSession {
     let mut session = open(server, user).await;
-    session.begin(statement.as_bytes()).await.unwrap();
+    session.send_statement(statement.as_bytes()).await.unwrap();
     runs(server, session.id, statement).await;
     session
 }
@@ -119,7 +119,7 @@ async fn preview_lists_risks_and_surviving_root_blockers(flavor: Flavor) {
     let (blocker, waiter) = (built.ids()["a"], built.ids()["b"]);
     server.run(&["CREATE TABLE shop.log (id INT) ENGINE = MyISAM"]).await.unwrap();
     let mut holder = open(&server, "root").await;
-    holder.run("LOCK TABLES shop.log READ").await.unwrap();
+    holder.execute("LOCK TABLES shop.log READ").await.unwrap();
     let repair = busy(&server, "root", "REPAIR TABLE shop.log").await;
     let (waiter, repair) = (waiter.to_string(), repair.id.to_string());
 
@@ -183,8 +183,8 @@ async fn kills_on_a_full_server_succeed(flavor: Flavor) {
     for round in 0..6 {
         tokio::time::timeout(Duration::from_mins(1), fill(&server, &mut sessions)).await.unwrap();
         let mut victim = sessions.remove(0);
-        victim.run("START TRANSACTION").await.unwrap();
-        victim.run("UPDATE shop.t SET v = v + 1").await.unwrap();
+        victim.execute("START TRANSACTION").await.unwrap();
+        victim.execute("UPDATE shop.t SET v = v + 1").await.unwrap();
         let killed = run(&["kill", &server.url(), &victim.id.to_string(), "--yes", "--format", "json"]).await;
         assert_eq!((killed.code, killed.stderr.as_str()), (Some(0), ""), "{flavor} {round}: {killed:?}");
         let killed: Value = serde_json::from_str(&killed.stdout).unwrap();
@@ -249,8 +249,8 @@ async fn confirmed_kill_applies_only_to_the_statement_shown_on_a_server() {
         let terminal = TerminalSession::start(&["kill", &server.url(), &id, "--query"]);
         let (_, terminal) = terminal.wait_for("Go on? [y/N] ").await;
         server.run(&[&format!("KILL QUERY {id}")]).await.unwrap();
-        let _ = victim.answer().await;
-        victim.begin(b"SELECT SLEEP(599)").await.unwrap();
+        let _ = victim.wait_for_response().await;
+        victim.send_statement(b"SELECT SLEEP(599)").await.unwrap();
         runs(&server, victim.id, "SELECT SLEEP(599)").await;
         let output = terminal.type_and_exit("y\n").await;
         assert_eq!(output.code, Some(1), "{output:?}");

@@ -52,7 +52,7 @@ async fn worker_exits_after_master_key_rotation() {
     let folder = tempfile::tempdir().unwrap();
     let dirs = ["one", "two"].map(|name| folder.path().join(name));
     let with = |arguments: &[&str], dir: &std::path::Path| {
-        let (key, secret) = S3Server::OWNER;
+        let (key, secret) = S3Server::OWNER_KEY;
         let mut command = clew(arguments);
         command.env("CLEW_DATA_DIR", dir).env("CLEW_METADATA", metadata.url()).env("CLEW_RESULTS", "s3://results/clew");
         command.env("AWS_ENDPOINT_URL", results.endpoint()).env("AWS_REGION", "us-east-1");

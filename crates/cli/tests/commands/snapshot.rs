@@ -63,7 +63,7 @@ async fn output_file_is_replaced_atomically() {
     assert_eq!(run(&["snapshot", &well.url(), "-o", file]).await.code, Some(0));
     let written = std::fs::read_to_string(&path).unwrap();
     assert_eq!(written.lines().count(), 4);
-    let dying = fake(3, Fault::DropsAfter(1)).await;
+    let dying = fake(3, Fault::CloseAfter(1)).await;
     let output = run(&["snapshot", &dying.url(), "-o", file]).await;
     output.assert_failed(&["connection lost"]);
     assert_eq!(std::fs::read_to_string(&path).unwrap(), written);
@@ -86,7 +86,7 @@ async fn closed_pipe_is_success() {
 
 #[tokio::test]
 async fn interrupt_aborts_the_read() {
-    let fake = fake(5, Fault::StallsAfter(1)).await;
+    let fake = fake(5, Fault::StallAfter(1)).await;
     let child = clew(&["snapshot", &fake.url()]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let pid = child.id().unwrap().to_string();
     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -121,12 +121,12 @@ async fn invalid_arguments_are_rejected_before_connecting() {
 async fn failures_are_reported_with_cause_and_fix_without_password() {
     for (fault, words) in [
         (Fault::TooManyConnections, vec!["too many connections", "1040", "fix: "]),
-        (Fault::Says(b"SSH-2.0-OpenSSH_9.2p1\r\n"), vec!["not MySQL", "SSH-2.0", "check the port"]),
-        (Fault::StallsAfter(1), vec!["timed out", "no answer within 2 s", "--timeout"]),
+        (Fault::RawGreeting(b"SSH-2.0-OpenSSH_9.2p1\r\n"), vec!["not MySQL", "SSH-2.0", "check the port"]),
+        (Fault::StallAfter(1), vec!["timed out", "no answer within 2 s", "--timeout"]),
     ] {
         let fake = fake(3, fault).await;
         for command in ["snapshot", "doctor"] {
-            if command == "doctor" && matches!(fault, Fault::StallsAfter(_)) {
+            if command == "doctor" && matches!(fault, Fault::StallAfter(_)) {
                 continue;
             }
             let output = run(&[command, &fake.url(), "--timeout", "2"]).await;

@@ -94,13 +94,13 @@ async fn hostile_text_is_neutralised(flavor: Flavor) {
     let table = ["CREATE DATABASE d", "CREATE TABLE d.t (id INT PRIMARY KEY, v INT)", "INSERT INTO d.t VALUES (1, 1)"];
     server.run(&[&[&*create, &*grant], &table[..]].concat()).await.unwrap();
     let mut hostile = session(&server, HOSTILE).await;
-    hostile.begin(format!("SELECT SLEEP(600) /* {HOSTILE} */").as_bytes()).await.unwrap();
+    hostile.send_statement(format!("SELECT SLEEP(600) /* {HOSTILE} */").as_bytes()).await.unwrap();
     let mut blocker = session(&server, "root").await;
-    blocker.run("BEGIN").await.unwrap();
-    blocker.run(&format!("UPDATE d.t SET v = 2 WHERE id = 1 /* {HOSTILE} */")).await.unwrap();
+    blocker.execute("BEGIN").await.unwrap();
+    blocker.execute(&format!("UPDATE d.t SET v = 2 WHERE id = 1 /* {HOSTILE} */")).await.unwrap();
     let mut waiter = session(&server, "root").await;
     let statement = format!("UPDATE d.t SET v = 3 WHERE id = 1 /* {HOSTILE} */");
-    waiter.begin(statement.as_bytes()).await.unwrap();
+    waiter.send_statement(statement.as_bytes()).await.unwrap();
     let (url, id) = (server.url(), waiter.id.to_string());
     // Polls until the lock wait is visible.
     let mut locks = run(&["locks", &url, "--format", "json"]).await;
@@ -192,7 +192,8 @@ async fn hostile_text_of_mysql_is_neutralised() {
 
 #[tokio::test]
 async fn server_error_text_is_sanitised_and_cannot_forge_a_fix() {
-    let fake = FakeServer::start(FakeOptions { sessions: 0, transactions: 0, fault: Fault::Says(HOSTILE_GREETING) });
+    let fake =
+        FakeServer::start(FakeOptions { sessions: 0, transactions: 0, fault: Fault::RawGreeting(HOSTILE_GREETING) });
     let fake = fake.await.unwrap();
     for arguments in [vec!["ps", &*fake.url()], vec!["doctor", &fake.url()], vec!["locks", &fake.url()]] {
         let seen = run(&arguments).await;

@@ -16,11 +16,11 @@ async fn all_guarantees_hold_during_each_fault() {
         logs: logs.path().to_owned(),
         seed,
         faults: Fault::ALL.into(),
-        for_each: Duration::from_secs(8),
-        per_second: 8.0,
-        tell: |what| eprintln!("{what}"),
+        duration_per_fault: Duration::from_secs(8),
+        requests_per_second: 8.0,
+        on_progress: |what| eprintln!("{what}"),
     };
     let report = run(options).await.unwrap();
     eprintln!("{report}");
-    assert!(report.broken().is_empty(), "{report}");
+    assert!(report.violations().is_empty(), "{report}");
 }

@@ -133,13 +133,13 @@ impl Stage {
 
     async fn open(&self, user: &str) -> RawSession {
         let address = SocketAddr::from(([127, 0, 0, 1], self.server.port()));
-        RawSession::open_as("story", address, user, Some("mysql"), Charset::Utf8mb4).await.unwrap()
+        RawSession::open_with_program_name("story", address, user, Some("mysql"), Charset::Utf8mb4).await.unwrap()
     }
 
     /// A session that runs a statement; its id.
     async fn session(&mut self, user: &str, sql: &str) -> u64 {
         let mut session = self.open(user).await;
-        session.begin(sql.as_bytes()).await.unwrap();
+        session.send_statement(sql.as_bytes()).await.unwrap();
         let id = session.id;
         self.sessions.insert(id, session);
         id
@@ -164,12 +164,12 @@ impl Stage {
         let update = |id: u8| format!("UPDATE shop.tree_of_three SET v = v + 1 WHERE id = {id}");
         let [mut root, mut middle, mut last] = [self.open("app").await, self.open("app").await, self.open("web").await];
         for (session, row) in [(&mut root, 1), (&mut middle, 2)] {
-            session.run("BEGIN").await.unwrap();
-            session.run(&update(row)).await.unwrap();
+            session.execute("BEGIN").await.unwrap();
+            session.execute(&update(row)).await.unwrap();
         }
-        middle.begin(update(1).as_bytes()).await.unwrap();
+        middle.send_statement(update(1).as_bytes()).await.unwrap();
         self.waits_until("the second waits", 1).await;
-        last.begin(update(2).as_bytes()).await.unwrap();
+        last.send_statement(update(2).as_bytes()).await.unwrap();
         self.waits_until("the third waits", 2).await;
         let ids = [root.id, middle.id, last.id];
         for session in [root, middle, last] {

@@ -41,7 +41,7 @@ impl Backend {
 
     /// Environment variables for `clew`.
     pub(crate) fn environment(&self) -> Vec<(&'static str, OsString)> {
-        let (key, secret) = S3Server::OWNER;
+        let (key, secret) = S3Server::OWNER_KEY;
         vec![
             ("CLEW_DATA_DIR", self.dir.clone().into()),
             ("CLEW_METADATA", self.metadata.url().into()),
@@ -54,7 +54,7 @@ impl Backend {
     }
 
     pub(crate) fn location(&self) -> Location {
-        Location { data_dir: self.dir.clone(), metadata: Some(self.metadata.url().parse().unwrap()) }
+        Location { data_dir: self.dir.clone(), metadata_url: Some(self.metadata.url().parse().unwrap()) }
     }
 
     pub(crate) async fn connect(&self) -> PgConnection {

@@ -3,8 +3,8 @@
 use std::process::Command;
 use std::time::Duration;
 
-use clew_client::{CollectionStatus, SelectionRequest, StreamTarget};
-use clew_testkit::{Flavor, OddSessions, Server, ServerOptions};
+use clew_client::{CollectionStatus, SelectionRequest, StreamSink};
+use clew_testkit::{Flavor, KnownSessions, Server, ServerOptions};
 
 use crate::harness::{CLEW, Home};
 
@@ -17,21 +17,21 @@ fn without_durations(csv: &[u8]) -> Vec<Vec<String>> {
 
 async fn api_result_equals_command_line_snapshot(flavor: Flavor) {
     let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
-    let odd = OddSessions::open(&server).await.unwrap();
-    server.wait_until_alone().await.unwrap();
+    let odd = KnownSessions::open(&server).await.unwrap();
+    server.wait_until_no_other_root_session().await.unwrap();
     let shown = Command::new(CLEW).args(["snapshot", &server.url()]).env("CLEW_DB_PASSWORD", "").output().unwrap();
     assert!(shown.status.success(), "{}", String::from_utf8_lossy(&shown.stderr));
-    server.wait_until_alone().await.unwrap();
+    server.wait_until_no_other_root_session().await.unwrap();
 
     let home = Home::new().await;
     let added = home.add_instance(&[&server.url()]);
     let serving = home.serve().await;
     let client = home.client(&serving);
     let (instance, node) = (&added.instance, &added.nodes[0]);
-    let id = client.collect(instance, node, &SelectionRequest::default()).await.unwrap();
-    let status = client.wait(instance, node, &id, Duration::from_mins(1), |_, _| {}).await.unwrap();
+    let id = client.start_collection(instance, node, &SelectionRequest::default()).await.unwrap();
+    let status = client.wait_for_collection(instance, node, &id, Duration::from_mins(1), |_, _| {}).await.unwrap();
     assert_eq!(status, CollectionStatus::Finished, "{}", home.log());
-    let mut target = StreamTarget::new(Vec::new());
+    let mut target = StreamSink::new(Vec::new());
     client.download(instance, node, &id, &mut target, |_, _| {}).await.unwrap();
 
     let (shown, collected) = (without_durations(&shown.stdout), without_durations(&target.into_inner()));

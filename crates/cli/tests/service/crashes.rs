@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use clew_client::{Client, ClientError, CollectionStatus, RequestId, SelectionRequest, StreamTarget};
+use clew_client::{Client, ClientError, CollectionStatus, RequestId, SelectionRequest, StreamSink};
 use clew_testkit::{FakeOptions, FakeServer, Fault};
 
 use crate::harness::{Added, Home};
@@ -18,7 +18,7 @@ fn crash_delays() -> impl Iterator<Item = Duration> {
 }
 
 async fn download(client: &Client, added: &Added, id: &RequestId) -> Result<(Vec<u8>, Option<String>), ClientError> {
-    let mut target = StreamTarget::new(Vec::new());
+    let mut target = StreamSink::new(Vec::new());
     let downloaded = client.download(&added.instance, &added.nodes[0], id, &mut target, |_, _| {}).await?;
     Ok((target.into_inner(), downloaded.etag))
 }
@@ -37,7 +37,9 @@ async fn collections_survive_twenty_crashes_without_partial_results() {
         let client = home.client(&serving);
         let mut ids = Vec::new();
         for _ in 0..4 {
-            ids.push(client.collect(&added.instance, &added.nodes[0], &SelectionRequest::default()).await.unwrap());
+            ids.push(
+                client.start_collection(&added.instance, &added.nodes[0], &SelectionRequest::default()).await.unwrap(),
+            );
         }
         tokio::time::sleep(delay).await;
         serving.kill();
@@ -48,7 +50,7 @@ async fn collections_survive_twenty_crashes_without_partial_results() {
         for id in &ids {
             let mut waited = false;
             loop {
-                match client.task_status(&added.instance, &added.nodes[0], id).await.unwrap() {
+                match client.collection_status(&added.instance, &added.nodes[0], id).await.unwrap() {
                     CollectionStatus::Running => waited = true,
                     CollectionStatus::Finished => break,
                     status => panic!("{id} is {status:?} after a kill at {delay:?}\n{}", home.log()),

@@ -17,15 +17,15 @@ fn with_small_files() -> Command {
 }
 
 async fn wait_for_status(client: &Client, added: &Added, id: &RequestId) -> CollectionStatus {
-    client.wait(&added.instance, &added.nodes[0], id, Duration::from_mins(1), |_, _| {}).await.unwrap()
+    client.wait_for_collection(&added.instance, &added.nodes[0], id, Duration::from_mins(1), |_, _| {}).await.unwrap()
 }
 
 /// Runs a collection of all sessions, which must fail. Returns its error reason.
 async fn reason_of_failure(client: &Client, added: &Added, home: &Home) -> String {
     let (instance, node) = (&added.instance, &added.nodes[0]);
-    let id = client.collect(instance, node, &SelectionRequest::default()).await.unwrap();
+    let id = client.start_collection(instance, node, &SelectionRequest::default()).await.unwrap();
     assert_eq!(wait_for_status(client, added, &id).await, CollectionStatus::Error, "{}", home.log());
-    client.download_error_reason(instance, node, &id).await.unwrap().unwrap()
+    client.failure_reason(instance, node, &id).await.unwrap().unwrap()
 }
 
 #[tokio::test]
@@ -40,7 +40,7 @@ async fn result_write_failure_is_reported_and_leaves_no_file() {
     assert_eq!(std::fs::read_dir(home.dir().join("results")).unwrap().count(), 0);
 
     let few = SelectionRequest { host: Some("10.0.1.7".into()), ..SelectionRequest::default() };
-    let id = client.collect(&added.instance, &added.nodes[0], &few).await.unwrap();
+    let id = client.start_collection(&added.instance, &added.nodes[0], &few).await.unwrap();
     assert_eq!(wait_for_status(&client, &added, &id).await, CollectionStatus::Finished, "{}", home.log());
     assert_eq!(std::fs::read_dir(home.dir().join("results")).unwrap().count(), 1);
 }

@@ -22,27 +22,27 @@ async fn hung_node_fails_with_reason_and_does_not_delay_others() {
     let start = Instant::now();
     let mut stuck = Vec::new();
     for _ in 0..4 {
-        stuck.push(client.collect(instance, &added.nodes[0], &selection).await.unwrap());
+        stuck.push(client.start_collection(instance, &added.nodes[0], &selection).await.unwrap());
     }
     let limit = Duration::from_mins(1);
     for _ in 0..3 {
-        let id = client.collect(instance, &added.nodes[1], &selection).await.unwrap();
-        let status = client.wait(instance, &added.nodes[1], &id, limit, |_, _| {}).await.unwrap();
+        let id = client.start_collection(instance, &added.nodes[1], &selection).await.unwrap();
+        let status = client.wait_for_collection(instance, &added.nodes[1], &id, limit, |_, _| {}).await.unwrap();
         assert_eq!(status, CollectionStatus::Finished);
         // The first collection of the hung node still runs, so no collection waited for it.
-        let status = client.task_status(instance, &added.nodes[0], &stuck[0]).await.unwrap();
+        let status = client.collection_status(instance, &added.nodes[0], &stuck[0]).await.unwrap();
         assert_eq!(status, CollectionStatus::Running, "after {:?}", start.elapsed());
     }
     for id in &stuck {
-        let status = client.wait(instance, &added.nodes[0], id, limit, |_, _| {}).await.unwrap();
+        let status = client.wait_for_collection(instance, &added.nodes[0], id, limit, |_, _| {}).await.unwrap();
         assert_eq!(status, CollectionStatus::Error, "{}", home.log());
-        let reason = client.download_error_reason(instance, &added.nodes[0], id).await.unwrap().unwrap();
+        let reason = client.failure_reason(instance, &added.nodes[0], id).await.unwrap().unwrap();
         assert!(reason.contains("did not answer in time"), "{reason}");
     }
 
     hung.resume().unwrap();
-    let id = client.collect(instance, &added.nodes[0], &selection).await.unwrap();
-    let status = client.wait(instance, &added.nodes[0], &id, limit, |_, _| {}).await.unwrap();
+    let id = client.start_collection(instance, &added.nodes[0], &selection).await.unwrap();
+    let status = client.wait_for_collection(instance, &added.nodes[0], &id, limit, |_, _| {}).await.unwrap();
     assert_eq!(status, CollectionStatus::Finished, "{}", home.log());
     let mut connection = hung.connect().await.unwrap();
     let others = "SELECT COUNT(*) FROM performance_schema.threads WHERE type = 'FOREGROUND' AND processlist_user = 'root' \

@@ -80,7 +80,7 @@ async fn queued_intelligent_kill_runs_after_restart_only_if_recent() {
     let server = Server::start(Flavor::MariaDb, &ServerOptions::default()).await.unwrap();
     let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
     let mut victim = RawSession::open(address, "root", None, Charset::Utf8mb4).await.unwrap();
-    victim.begin(b"SELECT SLEEP(1000)").await.unwrap();
+    victim.send_statement(b"SELECT SLEEP(1000)").await.unwrap();
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let home = Home::new().await;
     let added = home.add_instance(&[&format!("mysql://root@{}/?tls=off", silent.local_addr().unwrap()), &server.url()]);
@@ -114,7 +114,7 @@ async fn queued_intelligent_kill_runs_after_restart_only_if_recent() {
     assert_eq!(entry["status"], "finished", "{entry}");
     let file = http().get(entry["download_link"].as_str().unwrap()).send().await.unwrap().text().await.unwrap();
     assert!(file.contains(&format!("{},root,", victim.id)) && file.contains(",killed,"), "{file}");
-    assert!(victim.answer().await.is_err() || victim.run("DO 1").await.is_err());
+    assert!(victim.wait_for_response().await.is_err() || victim.execute("DO 1").await.is_err());
 }
 
 /// Seconds of a session in its current state; `None` if the session does not exist.

@@ -27,7 +27,7 @@ async fn send_request(home: &Home, serving: &Serving, added: &Added, method: Met
 async fn busy(server: &Server, user: &str) -> RawSession {
     let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
     let mut session = RawSession::open(address, user, None, Charset::Utf8mb4).await.unwrap();
-    session.begin(b"SELECT SLEEP(600)").await.unwrap();
+    session.send_statement(b"SELECT SLEEP(600)").await.unwrap();
     session
 }
 

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use clew_client::{Client, CollectionStatus, RequestId, SelectionRequest, StreamTarget};
+use clew_client::{Client, CollectionStatus, RequestId, SelectionRequest, StreamSink};
 use clew_model::{InstanceId, NewInstance, NewNode, NodeId, NodeRole, Origin};
 use clew_store::Store;
-use clew_testkit::{FakeFleet, FakeOptions, FakeServer, Fault, Flavor, Server, ServerOptions, idle_sessions};
+use clew_testkit::{FakeFleet, FakeOptions, FakeServer, Fault, Flavor, Server, ServerOptions, open_idle_sessions};
 use mysql_async::prelude::Queryable;
 use tokio::task::JoinSet;
 
@@ -63,7 +63,7 @@ async fn collect_each(client: &Client, nodes: &[Node]) -> Vec<(Node, RequestId)>
         callers.spawn(async move {
             let mut requested = Vec::new();
             for (instance, node) in share {
-                let id = client.collect(&instance, &node, &SelectionRequest::default()).await.unwrap();
+                let id = client.start_collection(&instance, &node, &SelectionRequest::default()).await.unwrap();
                 requested.push(((instance, node), id));
             }
             requested
@@ -88,7 +88,7 @@ async fn wait_for_completion(serving: &Serving, count: usize) {
 
 /// Number of sessions in a result.
 async fn count_rows(client: &Client, (instance, node): &Node, id: &RequestId) -> usize {
-    let mut target = StreamTarget::new(Vec::new());
+    let mut target = StreamSink::new(Vec::new());
     client.download(instance, node, id, &mut target, |_, _| {}).await.unwrap();
     csv::Reader::from_reader(target.into_inner().as_slice()).records().map(Result::unwrap).count()
 }
@@ -129,7 +129,8 @@ async fn a_thousand_nodes_are_collected_in_bounded_memory() {
 #[tokio::test]
 async fn a_hundred_hung_nodes_do_not_delay_others() {
     const HUNG: usize = 100;
-    let hung = FakeFleet::start(HUNG, FakeOptions { fault: Fault::Mute, ..FakeOptions::default() }).await.unwrap();
+    let hung =
+        FakeFleet::start(HUNG, FakeOptions { fault: Fault::NoGreeting, ..FakeOptions::default() }).await.unwrap();
     let healthy = FakeServer::start(FakeOptions::default()).await.unwrap();
     let home = Home::new().await;
     let urls: Vec<_> = hung.nodes().iter().chain([&healthy]).map(FakeServer::url).collect();
@@ -140,12 +141,13 @@ async fn a_hundred_hung_nodes_do_not_delay_others() {
     let client = home.client(&serving);
     let stuck = collect_each(&client, &nodes).await;
     for _ in 0..3 {
-        let id = client.collect(&healthy.0, &healthy.1, &SelectionRequest::default()).await.unwrap();
-        let status = client.wait(&healthy.0, &healthy.1, &id, Duration::from_mins(1), |_, _| {}).await.unwrap();
+        let id = client.start_collection(&healthy.0, &healthy.1, &SelectionRequest::default()).await.unwrap();
+        let status =
+            client.wait_for_collection(&healthy.0, &healthy.1, &id, Duration::from_mins(1), |_, _| {}).await.unwrap();
         assert_eq!(status, CollectionStatus::Finished, "{}", home.log());
     }
     for ((instance, node), id) in &stuck {
-        assert_eq!(client.task_status(instance, node, id).await.unwrap(), CollectionStatus::Running);
+        assert_eq!(client.collection_status(instance, node, id).await.unwrap(), CollectionStatus::Running);
     }
     while hung.connections() < HUNG as u64 {
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -160,7 +162,7 @@ async fn servers_registered_many_times_keep_no_connections() {
     let mut urls = Vec::new();
     for flavor in Flavor::ALL {
         let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
-        let sessions = idle_sessions(&server, SESSIONS).await.unwrap();
+        let sessions = open_idle_sessions(&server, SESSIONS).await.unwrap();
         urls.extend(std::iter::repeat_n(server.url(), TIMES));
         servers.push((server, sessions));
     }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use clew_client::{CollectionStatus, SelectionRequest, StreamTarget};
-use clew_testkit::{FakeOptions, FakeServer, Fault, Flavor, Server, ServerOptions, idle_sessions};
+use clew_client::{CollectionStatus, SelectionRequest, StreamSink};
+use clew_testkit::{FakeOptions, FakeServer, Fault, Flavor, Server, ServerOptions, open_idle_sessions};
 
 use crate::harness::Home;
 
@@ -14,10 +14,10 @@ async fn collect_and_download(url: &str) -> (usize, u64) {
     let serving = home.serve().await;
     let client = home.client(&serving);
     let (instance, node) = (&added.instance, &added.nodes[0]);
-    let id = client.collect(instance, node, &SelectionRequest::default()).await.unwrap();
-    let status = client.wait(instance, node, &id, Duration::from_mins(1), |_, _| {}).await.unwrap();
+    let id = client.start_collection(instance, node, &SelectionRequest::default()).await.unwrap();
+    let status = client.wait_for_collection(instance, node, &id, Duration::from_mins(1), |_, _| {}).await.unwrap();
     assert_eq!(status, CollectionStatus::Finished, "{}", home.log());
-    let mut target = StreamTarget::new(Vec::new());
+    let mut target = StreamSink::new(Vec::new());
     client.download(instance, node, &id, &mut target, |_, _| {}).await.unwrap();
     let bytes = target.into_inner();
     let mut reader = csv::Reader::from_reader(bytes.as_slice());
@@ -32,7 +32,7 @@ async fn memory_stays_bounded_for_100_000_sessions() {
     for flavor in Flavor::ALL {
         let options = ServerOptions { max_connections: 10_100, ..ServerOptions::default() };
         let server = Server::start(flavor, &options).await.unwrap();
-        let sessions = idle_sessions(&server, 10_000).await.unwrap();
+        let sessions = open_idle_sessions(&server, 10_000).await.unwrap();
         let (rows, peak) = collect_and_download(&server.url()).await;
         assert_eq!(rows, sessions.sessions.len(), "{flavor}");
         assert!(peak < LIMIT_KIB, "{flavor}: {peak} KiB");

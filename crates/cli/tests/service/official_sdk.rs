@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::process::Command;
 
-use clew_testkit::{Charset, Flavor, RawSession, Server, ServerOptions, big_transaction, setup};
+use clew_testkit::{Charset, Flavor, RawSession, Server, ServerOptions, big_transaction, toolchain};
 
 use crate::harness::{Added, Home};
 
@@ -19,7 +19,7 @@ async fn official_sdk_is_conformant(flavor: Flavor) {
 
 async fn assert_conformant(home: &Home, program: &str, added: &Added) {
     let serving = home.serve().await;
-    let python = setup::clients_python();
+    let python = toolchain::clients_python();
     assert!(python.exists(), "the official SDK is not installed ({}); run cargo xtask test", python.display());
     let output = Command::new(python)
         .arg(format!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sdk/{}"), program))
@@ -53,12 +53,12 @@ async fn open_sessions(server: &Server) -> [RawSession; 4] {
     let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
     let open = async || RawSession::open(address, "root", Some("shop"), Charset::Utf8mb4).await.unwrap();
     let (mut session, mut waiter, mut one, mut other) = (open().await, open().await, open().await, open().await);
-    session.run("START TRANSACTION").await.unwrap();
-    session.run("INSERT INTO t VALUES (1)").await.unwrap();
-    session.begin(b"SELECT SLEEP(1000)").await.unwrap();
-    waiter.begin(b"INSERT INTO t VALUES (1)").await.unwrap();
-    one.begin(b"DO SLEEP(3001)").await.unwrap();
-    other.begin(b"DO SLEEP(3002)").await.unwrap();
+    session.execute("START TRANSACTION").await.unwrap();
+    session.execute("INSERT INTO t VALUES (1)").await.unwrap();
+    session.send_statement(b"SELECT SLEEP(1000)").await.unwrap();
+    waiter.send_statement(b"INSERT INTO t VALUES (1)").await.unwrap();
+    one.send_statement(b"DO SLEEP(3001)").await.unwrap();
+    other.send_statement(b"DO SLEEP(3002)").await.unwrap();
     tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
     [session, waiter, one, other]
 }
@@ -83,7 +83,7 @@ async fn identity_api_clients_are_conformant() {
 async fn official_sdk_reads_rollback_progress(flavor: Flavor) {
     let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
     server.run(&["CREATE USER bulk@'%'"]).await.unwrap();
-    let _bulk = big_transaction(&server, "bulk", 16).await.unwrap();
+    let _bulk = open_big_transaction(&server, "bulk", 16).await.unwrap();
     let home = Home::new().await;
     let added = home.add_instance(&[&server.url(), "mysql://clew@127.0.0.1:1/"]);
     assert_conformant(&home, "rollback.py", &added).await;

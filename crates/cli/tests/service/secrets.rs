@@ -81,7 +81,7 @@ async fn no_secret_is_stored_logged_or_returned_in_clear_text() {
     server.run(&[&account, "GRANT PROCESS ON *.* TO clew@'%'"]).await.unwrap();
     let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
     let mut session = RawSession::open(address, "root", None, Charset::Utf8mb4).await.unwrap();
-    session.begin(format!("SELECT SLEEP(600), '{STATEMENT_LITERAL}'").as_bytes()).await.unwrap();
+    session.send_statement(format!("SELECT SLEEP(600), '{STATEMENT_LITERAL}'").as_bytes()).await.unwrap();
     let home = Home::new().await;
     let url = format!("mysql://clew@127.0.0.1:{}/", server.port());
     let added = clew(&home, &["instance", "add", "--name", "planted", "--node", &url]);
@@ -131,8 +131,8 @@ async fn no_secret_is_stored_logged_or_returned_in_clear_text() {
     // The worker logs in to the database with the password.
     let client = home.client(&serving);
     let (instance, node) = (instance.parse().unwrap(), node.parse().unwrap());
-    let id = client.collect(&instance, &node, &SelectionRequest::default()).await.unwrap();
-    let status = client.wait(&instance, &node, &id, Duration::from_mins(1), |_, _| {}).await.unwrap();
+    let id = client.start_collection(&instance, &node, &SelectionRequest::default()).await.unwrap();
+    let status = client.wait_for_collection(&instance, &node, &id, Duration::from_mins(1), |_, _| {}).await.unwrap();
     assert_eq!(status, CollectionStatus::Finished, "{}", home.log());
     drop(serving);
 

@@ -22,8 +22,8 @@ async fn second_server_on_a_data_directory_is_rejected() {
     let output_text = String::from_utf8_lossy(&second.stderr).into_owned();
     assert!(output_text.contains("another process is at work on") && output_text.contains("fix: "), "{output_text}");
     let client = home.client(&serving);
-    let id = client.collect(&added.instance, &added.nodes[0], &SelectionRequest::default()).await.unwrap();
+    let id = client.start_collection(&added.instance, &added.nodes[0], &SelectionRequest::default()).await.unwrap();
     let limit = Duration::from_mins(1);
-    let status = client.wait(&added.instance, &added.nodes[0], &id, limit, |_, _| {}).await.unwrap();
+    let status = client.wait_for_collection(&added.instance, &added.nodes[0], &id, limit, |_, _| {}).await.unwrap();
     assert_eq!(status, CollectionStatus::Finished);
 }

@@ -65,7 +65,7 @@ async fn lost_kill_outcome_is_recorded_as_unknown_after_restart() {
     let server = Server::start(Flavor::MariaDb, &ServerOptions::default()).await.unwrap();
     let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
     let mut victim = RawSession::open(address, "root", None, Charset::Utf8mb4).await.unwrap();
-    victim.begin(b"SELECT SLEEP(1000), 'secret'").await.unwrap();
+    victim.send_statement(b"SELECT SLEEP(1000), 'secret'").await.unwrap();
     let home = Home::new().await;
     let proxy = start_proxy_muted_by_kill(server.port()).await;
     let added = home.add_instance(&[&format!("mysql://root@127.0.0.1:{proxy}/?tls=off")]);
@@ -77,8 +77,8 @@ async fn lost_kill_outcome_is_recorded_as_unknown_after_restart() {
     let request = tokio::spawn(request.json(&json!({ "processes": [victim.id], "reason": "stuck" })).send());
 
     // The server executed the kill, and Clew received no response.
-    let killed = tokio::time::timeout(Duration::from_mins(1), victim.answer()).await.unwrap();
-    assert!(killed.is_err() || victim.run("DO 1").await.is_err(), "{killed:?}");
+    let killed = tokio::time::timeout(Duration::from_mins(1), victim.wait_for_response()).await.unwrap();
+    assert!(killed.is_err() || victim.execute("DO 1").await.is_err(), "{killed:?}");
     serving.kill();
     // The caller got no response, or a gateway error from the load balancer.
     let response = request.await.unwrap();

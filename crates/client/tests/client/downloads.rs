@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clew_client::{Client, ClientError, DownloadSummary, FileTarget, Settings, StreamTarget};
+use clew_client::{Client, ClientError, DownloadSummary, FileSink, Settings, StreamSink};
 
 use crate::loopback_server::{Reply, Request, Server, builder, client, fast_settings, instance, node, request_id};
 
@@ -33,7 +33,7 @@ fn full_or_partial(request: &Request, content: &[u8], etag: &str) -> Reply {
 async fn download(client: &Client) -> (Result<DownloadSummary, ClientError>, Vec<u8>) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("result.csv");
-    let mut file = FileTarget::create(&path).await.unwrap();
+    let mut file = FileSink::create(&path).await.unwrap();
     let downloaded = client.download(&instance(), &node(), &request_id(), &mut file, |_, _| {}).await;
     drop(file);
     let written = std::fs::read(path).unwrap();
@@ -51,7 +51,7 @@ async fn result_is_downloaded_completely_with_progress() {
         let body = expected.clone();
         let server = Server::start(move |request, _| full_or_partial(request, &body, OLD)).await;
         let mut progress = Vec::new();
-        let mut bytes = StreamTarget::new(Vec::new());
+        let mut bytes = StreamSink::new(Vec::new());
         let downloaded = client(&server)
             .download(&instance(), &node(), &request_id(), &mut bytes, |bytes, total| progress.push((bytes, total)))
             .await
@@ -105,7 +105,7 @@ async fn stalled_download_is_resumed() {
         if number == 0 { reply.stall_after(4_000) } else { reply }
     })
     .await;
-    let settings = Settings { answer: Duration::from_millis(200), ..fast_settings() };
+    let settings = Settings { response_timeout: Duration::from_millis(200), ..fast_settings() };
     let (downloaded, written) = download(&builder(&server).settings(settings).build().unwrap()).await;
     assert_eq!(downloaded.unwrap().bytes, 10_000);
     assert!(written == expected);
@@ -231,7 +231,7 @@ async fn stream_can_resume_but_not_restart() {
         if number == 0 { reply.cut_after(400) } else { reply }
     })
     .await;
-    let mut bytes = StreamTarget::new(Vec::new());
+    let mut bytes = StreamSink::new(Vec::new());
     client(&server).download(&instance(), &node(), &request_id(), &mut bytes, |_, _| {}).await.unwrap();
     assert!(bytes.into_inner() == expected);
 
@@ -241,7 +241,7 @@ async fn stream_can_resume_but_not_restart() {
         _ => full_or_partial(request, &new, NEW),
     })
     .await;
-    let mut bytes = StreamTarget::new(Vec::new());
+    let mut bytes = StreamSink::new(Vec::new());
     let error = client(&server).download(&instance(), &node(), &request_id(), &mut bytes, |_, _| {}).await.unwrap_err();
     assert!(error.to_string().ends_with("write to a file instead"), "{error}");
     assert!(bytes.into_inner() == expected[..400]);
@@ -258,11 +258,11 @@ async fn rejected_download_returns_the_reason_and_writes_nothing() {
     }
     assert_eq!((written.len(), server.requests().len()), (0, 1));
 
-    let reason = client(&server).download_error_reason(&instance(), &node(), &request_id()).await.unwrap();
+    let reason = client(&server).failure_reason(&instance(), &node(), &request_id()).await.unwrap();
     assert_eq!(reason.as_deref(), Some("The collection failed: the node did not answer."));
 
     let server = Server::with_replies(vec![Reply::new(200, "1,root\r\n")]).await;
-    let reason = client(&server).download_error_reason(&instance(), &node(), &request_id()).await.unwrap();
+    let reason = client(&server).failure_reason(&instance(), &node(), &request_id()).await.unwrap();
     assert_eq!(reason, None);
 }
 
@@ -270,7 +270,7 @@ async fn rejected_download_returns_the_reason_and_writes_nothing() {
 async fn full_disk_is_reported() {
     let server = Server::with_replies(vec![Reply::new(200, content(100_000))]).await;
     let full = tokio::fs::OpenOptions::new().write(true).open("/dev/full").await.unwrap();
-    let mut full = FileTarget::from(full);
+    let mut full = FileSink::from(full);
     let error = client(&server).download(&instance(), &node(), &request_id(), &mut full, |_, _| {}).await.unwrap_err();
     assert!(matches!(error, ClientError::Write(_)), "{error}");
     assert!(error.to_string().contains("cannot write it: No space left on device"), "{error}");

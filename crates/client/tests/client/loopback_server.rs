@@ -199,13 +199,13 @@ pub(crate) fn access_key() -> Credentials {
 /// Settings with short back-offs, and timeouts that suit a busy machine.
 pub(crate) fn fast_settings() -> Settings {
     Settings {
-        connect: Duration::from_secs(20),
-        answer: Duration::from_secs(20),
-        attempts: 3,
-        first_pause: Duration::from_millis(1),
+        connect_timeout: Duration::from_secs(20),
+        response_timeout: Duration::from_secs(20),
+        max_attempts: 3,
+        initial_backoff: Duration::from_millis(1),
         max_backoff: Duration::from_millis(5),
-        interruptions: 3,
-        poll: Duration::from_millis(1),
+        max_interruptions: 3,
+        poll_interval: Duration::from_millis(1),
     }
 }
 

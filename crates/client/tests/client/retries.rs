@@ -14,11 +14,11 @@ const STARTED: &str = r#"{"request_id":"realtime_session-x"}"#;
 const RUNNING: &str = r#"{"status":"running"}"#;
 
 async fn collect(client: &Client) -> Result<clew_client::RequestId, ClientError> {
-    client.collect(&instance(), &node(), &SelectionRequest::default()).await
+    client.start_collection(&instance(), &node(), &SelectionRequest::default()).await
 }
 
 async fn status(client: &Client) -> Result<CollectionStatus, ClientError> {
-    client.task_status(&instance(), &node(), &request_id()).await
+    client.collection_status(&instance(), &node(), &request_id()).await
 }
 
 fn error(status: u16) -> Reply {
@@ -75,7 +75,7 @@ async fn attempts_are_limited_and_the_last_error_is_returned() {
 async fn retry_after_replaces_the_backoff() {
     // The back-off would be an hour: the test completes only if `Retry-After` replaces it.
     let settings =
-        Settings { first_pause: Duration::from_hours(1), max_backoff: Duration::from_hours(2), ..fast_settings() };
+        Settings { initial_backoff: Duration::from_hours(1), max_backoff: Duration::from_hours(2), ..fast_settings() };
     let server = Server::with_replies(vec![error(429).header("retry-after", "0"), Reply::new(200, RUNNING)]).await;
     let client = builder(&server).settings(settings).build().unwrap();
     assert_eq!(status(&client).await.unwrap(), CollectionStatus::Running);
@@ -95,7 +95,7 @@ async fn too_long_retry_after_is_not_waited_for() {
 
 #[tokio::test]
 async fn missing_response_times_out_with_the_operation() {
-    let settings = Settings { answer: Duration::from_millis(50), attempts: 2, ..fast_settings() };
+    let settings = Settings { response_timeout: Duration::from_millis(50), max_attempts: 2, ..fast_settings() };
     for fault in [Reply::no_response(), Reply::new(200, RUNNING).stall_after(3)] {
         let server = Server::with_replies(vec![fault]).await;
         let client = builder(&server).settings(settings.clone()).build().unwrap();
@@ -166,7 +166,9 @@ async fn wait_reports_each_state_and_returns_the_last() {
         let server = Server::with_replies(vec![Reply::new(200, RUNNING), Reply::new(200, RUNNING), last]).await;
         let mut states = Vec::new();
         let end = client(&server)
-            .wait(&instance(), &node(), &request_id(), Duration::from_mins(1), |status, _| states.push(status))
+            .wait_for_collection(&instance(), &node(), &request_id(), Duration::from_mins(1), |status, _| {
+                states.push(status)
+            })
             .await;
         assert_eq!(end.unwrap(), expected);
         assert_eq!(states, [CollectionStatus::Running, CollectionStatus::Running, expected]);
@@ -177,7 +179,8 @@ async fn wait_reports_each_state_and_returns_the_last() {
 async fn wait_times_out() {
     let server = Server::with_replies(vec![Reply::new(200, RUNNING)]).await;
     let limit = Duration::from_millis(20);
-    let error = client(&server).wait(&instance(), &node(), &request_id(), limit, |_, _| {}).await.unwrap_err();
+    let error =
+        client(&server).wait_for_collection(&instance(), &node(), &request_id(), limit, |_, _| {}).await.unwrap_err();
     assert!(matches!(error, ClientError::StillRunning { .. }), "{error}");
     assert!(error.to_string().contains("realtime_session-0627a175"), "{error}");
 }
@@ -190,7 +193,7 @@ async fn wait_requests_long_polling_within_its_limit() {
         (Duration::from_millis(900), None),
     ] {
         let server = Server::with_replies(vec![Reply::new(200, r#"{"status":"finished"}"#)]).await;
-        client(&server).wait(&instance(), &node(), &request_id(), limit, |_, _| {}).await.unwrap();
+        client(&server).wait_for_collection(&instance(), &node(), &request_id(), limit, |_, _| {}).await.unwrap();
         let request = &server.requests()[0];
         assert_eq!(request.header("prefer"), preference, "{limit:?}");
         assert!(
@@ -199,6 +202,6 @@ async fn wait_requests_long_polling_within_its_limit() {
         );
     }
     let server = Server::with_replies(vec![Reply::new(200, RUNNING)]).await;
-    client(&server).task_status(&instance(), &node(), &request_id()).await.unwrap();
+    client(&server).collection_status(&instance(), &node(), &request_id()).await.unwrap();
     assert_eq!(server.requests()[0].header("prefer"), None, "long polling without a wait");
 }

@@ -165,13 +165,13 @@ async fn collection_requests_equal_those_of_the_sdk() {
     ];
     let server = server_with_body(r#"{"request_id":"realtime_session-x"}"#).await;
     for (number, (name, selection)) in cases.into_iter().enumerate() {
-        let started = client(&server).collect(&instance(), &node(), &selection).await.unwrap();
+        let started = client(&server).start_collection(&instance(), &node(), &selection).await.unwrap();
         assert_eq!(started.as_str(), "realtime_session-x");
         assert_same(&server.requests()[number], name);
     }
     let chinese = builder(&server).language(Language::ZhCn).build().unwrap();
     let slow = SelectionRequest { filter: Some("slow".into()), ..none() };
-    chinese.collect(&instance(), &node(), &slow).await.unwrap();
+    chinese.start_collection(&instance(), &node(), &slow).await.unwrap();
     assert_same(server.requests().last().unwrap(), "collect-in-chinese");
 }
 
@@ -191,13 +191,13 @@ async fn read_requests_equal_those_of_the_sdk() {
     .await;
     let english = builder(&server).language(Language::EnUs).build().unwrap();
 
-    client(&server).task_status(&instance(), &node(), &request_id()).await.unwrap();
+    client(&server).collection_status(&instance(), &node(), &request_id()).await.unwrap();
     assert_same(server.requests().last().unwrap(), "status");
 
     assert_eq!(english.show_instance(&instance()).await.unwrap().nodes[0].id, "z");
     assert_same(server.requests().last().unwrap(), "show");
 
-    let mut bytes = clew_client::StreamTarget::new(Vec::new());
+    let mut bytes = clew_client::StreamSink::new(Vec::new());
     english.download(&instance(), &node(), &request_id(), &mut bytes, |_, _| {}).await.unwrap();
     assert_same(server.requests().last().unwrap(), "download");
 
@@ -244,7 +244,7 @@ async fn project_lookup_equals_the_sdk_and_is_cached() {
         .build()
         .unwrap();
     for _ in 0..2 {
-        client.task_status(&instance(), &node(), &request_id()).await.unwrap();
+        client.collection_status(&instance(), &node(), &request_id()).await.unwrap();
     }
     let requests = server.requests();
     assert_eq!(requests.len(), 3, "{requests:?}");

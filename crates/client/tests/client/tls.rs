@@ -53,11 +53,11 @@ async fn request_status(endpoint: &str, authority: &str) -> Result<CollectionSta
     Client::builder(endpoint)
         .credentials(access_key())
         .project(project())
-        .settings(Settings { attempts: 1, ..fast_settings() })
+        .settings(Settings { max_attempts: 1, ..fast_settings() })
         .ca_certificates(authority)
         .build()
         .unwrap()
-        .task_status(&instance(), &node(), &request_id())
+        .collection_status(&instance(), &node(), &request_id())
         .await
 }
 

@@ -13,7 +13,7 @@ const MAX_NAMED_TABLES: usize = 5;
 impl KillRisk {
     /// Description of the risk in one or two sentences.
     #[must_use]
-    pub fn text(&self, language: Language) -> String {
+    pub fn description(&self, language: Language) -> String {
         match language {
             Language::EnUs => self.english_text(),
             Language::ZhCn => self.chinese_text(),
@@ -127,16 +127,16 @@ mod tests {
     fn texts_name_tables_engines_and_counts() {
         let risk = KillRisk::TableDamage { statement: "REPAIR TABLE", tables: tables(2) };
         assert!(risk.to_string().starts_with("REPAIR TABLE runs on shop.t0 (Aria), shop.t1 (Aria), whose"), "{risk}");
-        let chinese = risk.text(Language::ZhCn);
+        let chinese = risk.description(Language::ZhCn);
         assert!(chinese.starts_with("REPAIR TABLE 正在操作表 shop.t0 (Aria)、shop.t1 (Aria)，"), "{chinese}");
         let risk = KillRisk::PartialChange { statement: "UPDATE", tables: tables(7) };
         assert!(risk.to_string().contains("shop.t4 (Aria) and 2 more, whose"), "{risk}");
-        assert!(risk.text(Language::ZhCn).contains("shop.t4 (Aria) 等另外 2 张表，"));
+        assert!(risk.description(Language::ZhCn).contains("shop.t4 (Aria) 等另外 2 张表，"));
         let table = TableRef { schema: None, name: "a\u{1b}[2Jb".into() };
         let risk = KillRisk::UnknownEngine { statement: "DELETE", tables: vec![TableAtRisk { table, engine: None }] };
         assert!(!risk.to_string().contains('\u{1b}') && risk.to_string().contains("is unknown"), "{risk}");
         let risk = KillRisk::LongRollback { rows_modified: 300_000, seconds: 12 };
         assert!(risk.to_string().starts_with("300000 changed rows") && risk.to_string().contains("12 s"), "{risk}");
-        assert!(risk.text(Language::ZhCn).starts_with("需回滚 300000 行修改"));
+        assert!(risk.description(Language::ZhCn).starts_with("需回滚 300000 行修改"));
     }
 }

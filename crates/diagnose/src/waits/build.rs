@@ -1,13 +1,13 @@
 //! Construction of the graph.
 
-use super::graph::{Party, PartyFacts, WaitGraph};
+use super::graph::{Party, PartyDetail, WaitGraph};
 use super::index::ObservationIndex;
-use super::input::Observed;
+use super::input::LockObservations;
 use super::{edges, rank, unexplained};
 
 /// Builds the graph. Linear in the number of waits and of locks on requested resources.
 #[must_use]
-pub fn graph(observed: &Observed) -> WaitGraph {
+pub fn build_graph(observed: &LockObservations) -> WaitGraph {
     let index = ObservationIndex::new(observed);
     let mut edges = edges::detect_waits(&index);
     let unknown_reasons = std::mem::take(&mut edges.unknown_reasons);
@@ -17,18 +17,18 @@ pub fn graph(observed: &Observed) -> WaitGraph {
     names.dedup();
     let (roots, cycles) = rank::rank_roots(&waits, &names);
     let unexplained = unexplained::unexplained_sessions(&index, &waits, &unknown_reasons);
-    let parties: Vec<PartyFacts> = names.iter().map(|&party| party_facts(party, &index)).collect();
-    let vanished = parties.iter().filter(|facts| facts.is_gone()).map(|facts| facts.party).collect();
+    let parties: Vec<PartyDetail> = names.iter().map(|&party| party_facts(party, &index)).collect();
+    let vanished = parties.iter().filter(|facts| facts.is_missing()).map(|facts| facts.party).collect();
     WaitGraph { waits, roots, cycles, parties, vanished, unexplained, limitations: observed.limitations.clone() }
 }
 
-fn party_facts(party: Party, index: &ObservationIndex<'_>) -> PartyFacts {
+fn party_facts(party: Party, index: &ObservationIndex<'_>) -> PartyDetail {
     let (session, transaction) = match party {
         Party::Session(id) => (index.sessions.get(&id), index.transactions.get(&id)),
         Party::Transaction(id) => (None, index.detached.get(&id)),
     };
     let last = party.session().and_then(|id| index.observed.last_statements.get(&id));
-    PartyFacts {
+    PartyDetail {
         party,
         session: session.map(|facts| facts.session.clone()),
         role: session.map(|facts| facts.role).unwrap_or_default(),

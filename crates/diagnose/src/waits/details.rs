@@ -12,7 +12,7 @@ impl WaitGraph {
     /// The blocker is the one on the way to the first root.
     /// Sessions without a detected blocker are included without blocker ids.
     #[must_use]
-    pub fn details(&self) -> HashMap<u64, SessionDetail> {
+    pub fn session_details(&self) -> HashMap<u64, SessionDetail> {
         let first_roots = self.first_roots();
         let waiting = self.waits.chunk_by(|left, right| left.waiter == right.waiter);
         let explained = waiting.filter_map(|waits| {

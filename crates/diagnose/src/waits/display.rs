@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::graph::{Party, PartyFacts, Resource, ResourceKind, Wait};
+use super::graph::{Party, PartyDetail, Resource, ResourceKind, Wait};
 use super::input::SessionRole;
 use super::metadata::MetadataKind;
 use crate::terminal::one_line;
@@ -36,11 +36,11 @@ impl fmt::Display for Resource {
 }
 
 /// Description of a party, such as `session 12, app@10.0.0.7, idle for 15 min`, or with the duration of its wait.
-pub(super) fn party_summary(facts: &PartyFacts, wait: Option<&Wait>) -> String {
+pub(super) fn party_summary(facts: &PartyDetail, wait: Option<&Wait>) -> String {
     let mut text = facts.party.to_string();
     if let Some(session) = &facts.session {
         text.extend([", ", &*one_line(&session.user), "@", &*one_line(session.host_part())]);
-    } else if facts.is_gone() {
+    } else if facts.is_missing() {
         text += ", gone when sessions were read";
     }
     match (wait.and_then(|wait| wait.seconds), &facts.session) {
@@ -61,7 +61,7 @@ pub(super) fn party_summary(facts: &PartyFacts, wait: Option<&Wait>) -> String {
 }
 
 /// Summary of a party's open transaction.
-pub(super) fn transaction_summary(facts: &PartyFacts) -> Option<String> {
+pub(super) fn transaction_summary(facts: &PartyDetail) -> Option<String> {
     let open = facts.transaction.as_ref()?;
     let transaction = &open.transaction;
     let mut text = format!(

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::display;
 use super::graph::{Party, WaitGraph};
-use crate::terminal::{cut, one_line};
+use crate::terminal::{one_line, truncate};
 
 /// Maximum width of a statement in a node, in columns.
 const MAX_STATEMENT_WIDTH: usize = 60;
@@ -13,11 +13,11 @@ const MAX_STATEMENT_WIDTH: usize = 60;
 ///
 /// Arrows point from waiters to blockers. Roots are bold, waits in a queue dashed.
 #[must_use]
-pub fn dot(graph: &WaitGraph) -> String {
+pub fn render_dot(graph: &WaitGraph) -> String {
     let mut out = String::from("digraph waits {\n  rankdir=LR;\n  node [shape=box];\n");
     let is_root = |party: Party| graph.roots.iter().any(|root| root.parties.contains(&party));
     for facts in &graph.parties {
-        let statement = facts.statement().map(|statement| cut(&one_line(statement), MAX_STATEMENT_WIDTH));
+        let statement = facts.statement().map(|statement| truncate(&one_line(statement), MAX_STATEMENT_WIDTH));
         let label = [Some(display::party_summary(facts, None)), statement]
             .into_iter()
             .flatten()

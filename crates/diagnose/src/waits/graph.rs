@@ -8,7 +8,7 @@ use std::sync::Arc;
 use clew_model::{Limitation, Session};
 use serde::Serialize;
 
-use super::input::{SessionRole, TransactionFacts};
+use super::input::{ObservedTransaction, SessionRole};
 use super::metadata::MetadataKind;
 
 /// Waiter or blocker.
@@ -42,11 +42,11 @@ pub struct WaitGraph {
     /// Cycles of parties that wait for each other, including cycles that wait for a root outside.
     pub cycles: Vec<Vec<Party>>,
     /// All waiters and blockers, sorted.
-    pub parties: Vec<PartyFacts>,
+    pub parties: Vec<PartyDetail>,
     /// Parties that were missing when the sessions were read: ended, not yet connected, or invisible to the account.
     pub vanished: Vec<Party>,
     /// Sessions that wait according to the server, without a detected blocker.
-    pub unexplained: Vec<Unexplained>,
+    pub unexplained: Vec<UnexplainedWait>,
     /// Data that could not be read, with reasons.
     pub limitations: Vec<Limitation>,
 }
@@ -137,7 +137,7 @@ pub struct Root {
 
 /// Details of a party.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PartyFacts {
+pub struct PartyDetail {
     /// The party.
     pub party: Party,
     /// Session; `None` if the party has none or it was not visible.
@@ -145,14 +145,14 @@ pub struct PartyFacts {
     /// Role of the session.
     pub role: SessionRole,
     /// Open transaction.
-    pub transaction: Option<TransactionFacts>,
+    pub transaction: Option<ObservedTransaction>,
     /// Latest statements of an idle session's transaction, oldest first, if the server recorded them.
     pub last_statements: Vec<Vec<u8>>,
 }
 
 /// Waiting session without a detected blocker.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Unexplained {
+pub struct UnexplainedWait {
     /// Id of the session.
     pub session: u64,
     /// State as reported by the server.
@@ -161,10 +161,10 @@ pub struct Unexplained {
     pub why: String,
 }
 
-impl PartyFacts {
+impl PartyDetail {
     /// Whether the party is part of a wait but missing from the sessions or transactions that were read.
     #[must_use]
-    pub fn is_gone(&self) -> bool {
+    pub fn is_missing(&self) -> bool {
         match self.party {
             Party::Session(_) => self.session.is_none(),
             Party::Transaction(_) => self.transaction.is_none(),
@@ -193,7 +193,7 @@ impl PartyFacts {
 impl WaitGraph {
     /// Details of a party.
     #[must_use]
-    pub fn facts(&self, party: Party) -> Option<&PartyFacts> {
+    pub fn facts(&self, party: Party) -> Option<&PartyDetail> {
         let index = self.parties.binary_search_by_key(&party, |facts| facts.party).ok()?;
         self.parties.get(index)
     }
@@ -224,7 +224,7 @@ impl WaitGraph {
 
     /// Number of direct and indirect waiters of a party.
     #[must_use]
-    pub fn held_up_by(&self, blocker: Party) -> usize {
+    pub fn count_waiters(&self, blocker: Party) -> usize {
         self.waiters_behind(&[blocker]).len()
     }
 
@@ -251,7 +251,7 @@ impl WaitGraph {
     pub fn idle_roots(&self) -> Vec<u64> {
         let roots = self.roots.iter().flat_map(|root| &root.parties);
         roots
-            .filter(|&&party| self.facts(party).is_some_and(PartyFacts::is_idle))
+            .filter(|&&party| self.facts(party).is_some_and(PartyDetail::is_idle))
             .filter_map(|party| party.session())
             .collect()
     }

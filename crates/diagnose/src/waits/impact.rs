@@ -9,7 +9,7 @@ impl WaitGraph {
     ///
     /// Sorted, without the members of `gone`.
     #[must_use]
-    pub fn freed_by(&self, gone: &[Party]) -> Vec<Party> {
+    pub fn unblocked_by(&self, gone: &[Party]) -> Vec<Party> {
         let mut waiters: HashMap<Party, Vec<Party>> = HashMap::new();
         for wait in &self.waits {
             waiters.entry(wait.blocker).or_default().push(wait.waiter);

@@ -2,23 +2,23 @@
 
 use std::collections::HashMap;
 
-use super::input::{Observed, SessionFacts, TransactionFacts};
+use super::input::{LockObservations, ObservedSession, ObservedTransaction};
 use super::wait_state::{StateWait, parse_wait_state};
 
 /// Observed data, indexed by session and transaction.
 pub(super) struct ObservationIndex<'a> {
-    pub(super) observed: &'a Observed,
-    pub(super) sessions: HashMap<u64, &'a SessionFacts>,
+    pub(super) observed: &'a LockObservations,
+    pub(super) sessions: HashMap<u64, &'a ObservedSession>,
     /// Transactions by session.
-    pub(super) transactions: HashMap<u64, &'a TransactionFacts>,
+    pub(super) transactions: HashMap<u64, &'a ObservedTransaction>,
     /// Transactions without a session, by their numbers.
-    pub(super) detached: HashMap<u64, &'a TransactionFacts>,
+    pub(super) detached: HashMap<u64, &'a ObservedTransaction>,
     /// Waits by session, according to the session's state.
     pub(super) state_waits: HashMap<u64, StateWait>,
 }
 
 impl<'a> ObservationIndex<'a> {
-    pub(super) fn new(observed: &'a Observed) -> Self {
+    pub(super) fn new(observed: &'a LockObservations) -> Self {
         let mut index = Self {
             observed,
             sessions: observed.sessions.iter().map(|facts| (facts.session.id, facts)).collect(),

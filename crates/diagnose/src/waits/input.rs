@@ -8,11 +8,11 @@ use super::metadata::{LockStatus, MetadataMode, MetadataObject};
 
 /// Input of the graph. Data that could not be read is empty and has a limitation.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Observed {
+pub struct LockObservations {
     /// All sessions visible to the account, including internal ones, because an applier can block.
-    pub sessions: Vec<SessionFacts>,
+    pub sessions: Vec<ObservedSession>,
     /// All open transactions, including those without a session.
-    pub transactions: Vec<TransactionFacts>,
+    pub transactions: Vec<ObservedTransaction>,
     /// InnoDB lock waits: `data_lock_waits` of MySQL, `innodb_lock_waits` of MariaDB.
     pub row_waits: Vec<RowWait>,
     /// Granted and pending metadata locks. Locks on objects without a pending request may be omitted, except on tables.
@@ -31,7 +31,7 @@ pub struct Observed {
 
 /// A session with its role.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct SessionFacts {
+pub struct ObservedSession {
     /// Session as listed by the server. Its statement may be truncated, and may be a template.
     pub session: Session,
     /// Role of the session.
@@ -55,7 +55,7 @@ pub enum SessionRole {
 
 /// An open transaction.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct TransactionFacts {
+pub struct ObservedTransaction {
     /// The transaction. `session_id` is 0 if it has no session: prepared by XA, or its session has ended.
     pub transaction: Transaction,
     /// XA identifier as printed by `XA RECOVER`, if known.
@@ -108,7 +108,7 @@ pub struct LockedObject {
     /// Lock mode: `X`, `X,GAP`, `X,REC_NOT_GAP`, `X,INSERT_INTENTION`, `IX`, …
     pub mode: String,
     /// Whether it is a table lock, not a record lock.
-    pub whole_table: bool,
+    pub is_table_lock: bool,
     /// Locked row, as printed by the server.
     pub data: Option<String>,
 }

@@ -5,7 +5,7 @@ use super::input::SessionRole;
 
 /// Remedy for a root blocker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cure<'a> {
+pub enum Remedy<'a> {
     /// Kill this session; in a cycle, one of its members.
     Kill(u64),
     /// Roll back the transaction by its XA identifier, if known. It has no session to kill.
@@ -21,20 +21,20 @@ pub enum Cure<'a> {
 impl WaitGraph {
     /// Remedy for a root; `None` only if the root is not part of this graph.
     #[must_use]
-    pub fn cure(&self, root: &Root) -> Option<Cure<'_>> {
-        let remedies: Vec<Cure<'_>> = root.parties.iter().filter_map(|&party| self.remedy_for(party)).collect();
+    pub fn remedy(&self, root: &Root) -> Option<Remedy<'_>> {
+        let remedies: Vec<Remedy<'_>> = root.parties.iter().filter_map(|&party| self.remedy_for(party)).collect();
         // In a cycle, the kill of any member is sufficient.
-        remedies.iter().find(|remedy| matches!(remedy, Cure::Kill(_))).or_else(|| remedies.first()).copied()
+        remedies.iter().find(|remedy| matches!(remedy, Remedy::Kill(_))).or_else(|| remedies.first()).copied()
     }
 
-    fn remedy_for(&self, party: Party) -> Option<Cure<'_>> {
+    fn remedy_for(&self, party: Party) -> Option<Remedy<'_>> {
         let facts = self.facts(party)?;
         Some(match party {
-            _ if facts.is_gone() => Cure::LookAgain,
-            _ if facts.is_rolling_back() => Cure::Wait,
-            Party::Transaction(_) => Cure::RollBack(facts.transaction.as_ref()?.xid.as_deref()),
-            Party::Session(id) if facts.role == SessionRole::User => Cure::Kill(id),
-            Party::Session(id) => Cure::Leave(id, facts.role),
+            _ if facts.is_missing() => Remedy::LookAgain,
+            _ if facts.is_rolling_back() => Remedy::Wait,
+            Party::Transaction(_) => Remedy::RollBack(facts.transaction.as_ref()?.xid.as_deref()),
+            Party::Session(id) if facts.role == SessionRole::User => Remedy::Kill(id),
+            Party::Session(id) => Remedy::Leave(id, facts.role),
         })
     }
 }

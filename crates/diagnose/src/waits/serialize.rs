@@ -3,8 +3,8 @@
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
-use super::graph::{PartyFacts, ResourceKind};
-use crate::text::clean;
+use super::graph::{PartyDetail, ResourceKind};
+use crate::text::to_valid_utf8;
 
 impl Serialize for ResourceKind {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
@@ -13,12 +13,12 @@ impl Serialize for ResourceKind {
 }
 
 /// Fields of a vanished session, and of a transaction without a session, are `null`.
-impl Serialize for PartyFacts {
+impl Serialize for PartyDetail {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let session = self.session.as_ref();
         let transaction = self.transaction.as_ref();
-        let text = |bytes: Option<&Vec<u8>>| bytes.map(|bytes| clean(bytes));
-        let last: Vec<String> = self.last_statements.iter().map(|statement| clean(statement)).collect();
+        let text = |bytes: Option<&Vec<u8>>| bytes.map(|bytes| to_valid_utf8(bytes));
+        let last: Vec<String> = self.last_statements.iter().map(|statement| to_valid_utf8(statement)).collect();
         let mut out = to.serialize_struct("PartyFacts", 16)?;
         out.serialize_field("party", &self.party)?;
         out.serialize_field("role", &self.role)?;

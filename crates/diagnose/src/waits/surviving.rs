@@ -50,7 +50,7 @@ impl WaitGraph {
                     party,
                     account: session.map(|one| format!("{}@{}", one_line(&one.user), one_line(one.host_part()))),
                     idle_seconds: session
-                        .filter(|_| facts.is_some_and(super::graph::PartyFacts::is_idle))
+                        .filter(|_| facts.is_some_and(super::graph::PartyDetail::is_idle))
                         .map(|one| one.seconds),
                     waiting,
                     victims: victim_parties.len(),
@@ -65,7 +65,7 @@ impl WaitGraph {
 impl SurvivingBlocker {
     /// Sentence such as `8 of 8 wait for session 70, app@10.0.0.7, idle for 35 s, which is not among the victims`.
     #[must_use]
-    pub fn text(&self, language: Language) -> String {
+    pub fn warning_text(&self, language: Language) -> String {
         let Self { waiting, victims, .. } = self;
         match language {
             Language::EnUs => {

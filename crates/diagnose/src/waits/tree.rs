@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use super::display;
-use super::graph::{Party, PartyFacts, Root, Wait, WaitGraph};
-use crate::terminal::{columns, cut, one_line};
+use super::graph::{Party, PartyDetail, Root, Wait, WaitGraph};
+use crate::terminal::{display_width, one_line, truncate};
 
 /// Layout of the tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +56,7 @@ const MAX_INDENT: usize = 24;
 
 /// Renders the graph, worst root first. Every waiter occurs once, at its minimum depth. Empty without waits.
 #[must_use]
-pub fn tree(graph: &WaitGraph, layout: TreeLayout) -> Vec<TreeLine> {
+pub fn render_tree(graph: &WaitGraph, layout: TreeLayout) -> Vec<TreeLine> {
     let mut renderer = TreeRenderer { graph, layout, forest: Forest::new(graph), lines: Vec::new() };
     for (at, root) in graph.roots.iter().enumerate().take(layout.roots) {
         renderer.draw_root(at + 1, root);
@@ -153,7 +153,7 @@ impl Indent {
 
     fn child(&self, is_last: bool) -> Self {
         let depth = self.depth + 1;
-        if columns(&self.child_prefix) >= MAX_INDENT {
+        if display_width(&self.child_prefix) >= MAX_INDENT {
             let rest: String = self.child_prefix.chars().take(MAX_INDENT).collect();
             return Self { prefix: format!("{rest}└ {depth} deep: "), child_prefix: rest, depth };
         }
@@ -269,7 +269,7 @@ impl<'a> TreeRenderer<'a> {
     }
 
     fn push_statement(&mut self, party: Party, before: &str) {
-        let statement = self.graph.facts(party).and_then(PartyFacts::statement);
+        let statement = self.graph.facts(party).and_then(PartyDetail::statement);
         if let Some(statement) = statement {
             // A statement may have megabytes; no line shows more than this.
             let head = statement.get(..self.layout.width * 8).unwrap_or(statement);
@@ -279,7 +279,7 @@ impl<'a> TreeRenderer<'a> {
 
     /// Line with right-aligned text, or two lines if it does not fit.
     fn push_heading(&mut self, party: Party, left: &str, right: &str) {
-        let gap = self.layout.width.saturating_sub(columns(left) + columns(right));
+        let gap = self.layout.width.saturating_sub(display_width(left) + display_width(right));
         if gap >= 2 {
             self.push_line(TreeLineKind::Root, Some(party), &format!("{left}{}{right}", " ".repeat(gap)));
         } else {
@@ -292,7 +292,7 @@ impl<'a> TreeRenderer<'a> {
     fn push_wrapped(&mut self, kind: TreeLineKind, party: Party, text: &str) {
         let mut line = String::new();
         for word in text.split(' ') {
-            if columns(&line) + columns(word) + 1 > self.layout.width && !line.trim().is_empty() {
+            if display_width(&line) + display_width(word) + 1 > self.layout.width && !line.trim().is_empty() {
                 self.push_line(kind, Some(party), &line);
                 line = String::from("  ");
             }
@@ -305,6 +305,6 @@ impl<'a> TreeRenderer<'a> {
     }
 
     fn push_line(&mut self, kind: TreeLineKind, party: Option<Party>, text: &str) {
-        self.lines.push(TreeLine { kind, party, text: cut(text, self.layout.width) });
+        self.lines.push(TreeLine { kind, party, text: truncate(text, self.layout.width) });
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use clew_model::{LimitationKind, Transaction};
 
-use super::graph::{Unexplained, Wait};
+use super::graph::{UnexplainedWait, Wait};
 use super::index::ObservationIndex;
 use super::input::SessionRole;
 use super::metadata::{LockStatus, MetadataKind};
@@ -15,7 +15,7 @@ pub(super) fn unexplained_sessions(
     index: &ObservationIndex<'_>,
     waits: &[Wait],
     unknown_reasons: &HashMap<u64, String>,
-) -> Vec<Unexplained> {
+) -> Vec<UnexplainedWait> {
     let explained: HashSet<u64> = waits.iter().filter_map(|wait| wait.waiter.session()).collect();
     let with_pending_request: HashSet<u64> = index
         .observed
@@ -30,12 +30,13 @@ pub(super) fn unexplained_sessions(
         let is_candidate =
             matches!(facts.role, SessionRole::User | SessionRole::Applier) && !explained.contains(&session.id);
         let by_state = index.state_waits.get(&session.id);
-        let in_innodb = index.transactions.get(&session.id).is_some_and(|facts| facts.transaction.waits_for_a_lock());
+        let in_innodb =
+            index.transactions.get(&session.id).is_some_and(|facts| facts.transaction.is_waiting_for_lock());
         if !is_candidate || (by_state.is_none() && !in_innodb) {
             continue;
         }
         let state = match by_state {
-            Some(_) => crate::text::clean(session.state.as_deref().unwrap_or_default()),
+            Some(_) => crate::text::to_valid_utf8(session.state.as_deref().unwrap_or_default()),
             None => Transaction::LOCK_WAIT.to_owned(),
         };
         let why = unknown_reasons.get(&session.id).cloned().unwrap_or_else(|| match by_state {
@@ -44,7 +45,7 @@ pub(super) fn unexplained_sessions(
                 || "The server lists no lock that it waits for: it was got, or given up, between two reads.".to_owned(),
             ),
         });
-        sessions.push(Unexplained { session: session.id, state, why });
+        sessions.push(UnexplainedWait { session: session.id, state, why });
     }
     sessions.sort();
     sessions

@@ -1,14 +1,14 @@
 //! Throttling patterns: words of the statement in order, without literals.
 
-use clew_diagnose::{Chosen, ProtectedAccounts};
+use clew_diagnose::{KillPlan, ProtectedAccounts};
 use clew_model::{Session, SlowThreshold};
 use proptest::prelude::*;
 
 fn throttling_pattern(statement: &[u8]) -> Option<String> {
     let session =
         Session { command: b"Query".to_vec(), seconds: 99, statement: Some(statement.to_vec()), ..Session::default() };
-    let plan = Chosen::of(vec![session], SlowThreshold::default(), &ProtectedAccounts::default());
-    plan.entries().next().and_then(|(_, group)| group.keyword())
+    let plan = KillPlan::of(vec![session], SlowThreshold::default(), &ProtectedAccounts::default());
+    plan.entries().next().and_then(|(_, group)| group.throttling_pattern())
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Matching of each criterion.
 
-use clew_diagnose::{KillRule, ProtectedAccounts, Spared, Verdict, victims};
+use clew_diagnose::{KillRule, ProtectedAccounts, SpareReason, Verdict, victims};
 use clew_model::{HostPattern, KillCriteria, Session};
 
 fn session() -> Session {
@@ -17,12 +17,12 @@ fn session() -> Session {
 }
 
 fn judge(criteria: &KillCriteria, session: &Session) -> Verdict {
-    KillRule::new(criteria).judge(session, &ProtectedAccounts::default())
+    KillRule::new(criteria).evaluate(session, &ProtectedAccounts::default())
 }
 
 #[test]
 fn criteria_match_like_snapshot_filters() {
-    let any = KillCriteria::after(1);
+    let any = KillCriteria::with_min_seconds(1);
     for (field, value, matches) in [
         ("user", "app", true),
         ("user", "APP", false),
@@ -55,11 +55,11 @@ fn criteria_match_like_snapshot_filters() {
 #[test]
 fn sessions_match_from_the_minimum_duration_on() {
     for (seconds, verdict) in [(9, Verdict::Killed), (10, Verdict::Killed), (11, Verdict::Unmatched)] {
-        assert_eq!(judge(&KillCriteria::after(seconds), &session()), verdict, "{seconds}");
+        assert_eq!(judge(&KillCriteria::with_min_seconds(seconds), &session()), verdict, "{seconds}");
     }
     let idle = Session { command: b"Sleep".to_vec(), statement: None, ..session() };
-    assert_eq!(judge(&KillCriteria::after(10), &idle), Verdict::Killed);
-    let sql = KillCriteria { sql_key: Some("s".into()), ..KillCriteria::after(10) };
+    assert_eq!(judge(&KillCriteria::with_min_seconds(10), &idle), Verdict::Killed);
+    let sql = KillCriteria { sql_key: Some("s".into()), ..KillCriteria::with_min_seconds(10) };
     assert_eq!(judge(&sql, &idle), Verdict::Unmatched);
 }
 
@@ -67,23 +67,24 @@ fn sessions_match_from_the_minimum_duration_on() {
 fn spared_sessions_are_reported_with_the_reason() {
     let client = "10.0.0.7:51234";
     for (user, host, command, verdict) in [
-        ("system user", "", "Connect", Verdict::Spared(Spared::Internal)),
-        ("system user", "connecting host", "Connect", Verdict::Spared(Spared::Internal)),
-        ("repl", client, "Binlog Dump", Verdict::Spared(Spared::Internal)),
-        ("rdsadmin", client, "Query", Verdict::Spared(Spared::Protected)),
-        ("app", client, "Killed", Verdict::Spared(Spared::Dying)),
+        ("system user", "", "Connect", Verdict::Spared(SpareReason::Internal)),
+        ("system user", "connecting host", "Connect", Verdict::Spared(SpareReason::Internal)),
+        ("repl", client, "Binlog Dump", Verdict::Spared(SpareReason::Internal)),
+        ("rdsadmin", client, "Query", Verdict::Spared(SpareReason::Protected)),
+        ("app", client, "Killed", Verdict::Spared(SpareReason::Dying)),
         // A client session of an account with the name of server threads is not internal.
         ("system user", client, "Query", Verdict::Killed),
     ] {
         let session = Session { user: user.into(), host: host.into(), command: command.into(), ..session() };
-        assert_eq!(judge(&KillCriteria::after(1), &session), verdict, "{user} {host}");
-        assert_eq!(judge(&KillCriteria::after(11), &session), Verdict::Unmatched, "{user} {host}");
+        assert_eq!(judge(&KillCriteria::with_min_seconds(1), &session), verdict, "{user} {host}");
+        assert_eq!(judge(&KillCriteria::with_min_seconds(11), &session), Verdict::Unmatched, "{user} {host}");
     }
 }
 
 #[test]
 fn masked_rule_does_not_match_literals() {
-    let rule = |part: &str| KillRule::new(&KillCriteria { sql_key: Some(part.into()), ..KillCriteria::after(1) });
+    let rule =
+        |part: &str| KillRule::new(&KillCriteria { sql_key: Some(part.into()), ..KillCriteria::with_min_seconds(1) });
     assert!(rule("4711").matches(&session()));
     assert!(!rule("4711").masked(true).matches(&session()));
     assert!(rule("card = ?").masked(true).matches(&session()));
@@ -91,7 +92,7 @@ fn masked_rule_does_not_match_literals() {
 
 #[test]
 fn victim_is_attributed_to_the_first_matching_rule() {
-    let rules = [11, 5, 1].map(|seconds| KillRule::new(&KillCriteria::after(seconds)));
+    let rules = [11, 5, 1].map(|seconds| KillRule::new(&KillCriteria::with_min_seconds(seconds)));
     let sessions = [10, 3, 0].map(|seconds| Session { seconds, id: seconds, ..session() });
     let dead: Vec<_> = victims(&rules, sessions, &ProtectedAccounts::default())
         .into_iter()

@@ -68,5 +68,5 @@ pub(crate) fn criteria() -> impl Strategy<Value = KillCriteria> {
 
 /// Default protected accounts, and some more.
 pub(crate) fn protected() -> impl Strategy<Value = ProtectedAccounts> {
-    proptest::collection::vec(select(&USERS[..]), 0..3).prop_map(|more| ProtectedAccounts::default().and(more))
+    proptest::collection::vec(select(&USERS[..]), 0..3).prop_map(|more| ProtectedAccounts::default().with(more))
 }

@@ -10,7 +10,7 @@ use crate::generators::{criteria, protected, sessions};
 
 /// Sessions that the preview of a rule lists.
 fn preview(rule: &KillRule, sessions: &[Session], protected: &ProtectedAccounts) -> BTreeSet<u64> {
-    let killed = |session: &&Session| rule.judge(session, protected) == Verdict::Killed;
+    let killed = |session: &&Session| rule.evaluate(session, protected) == Verdict::Killed;
     sessions.iter().filter(killed).map(|session| session.id).collect()
 }
 
@@ -74,7 +74,7 @@ proptest! {
         rule in criteria(), account in "[a-z]{1,3}|app|App|batch", sessions in sessions(), protected in protected(),
     ) {
         let rule = KillRule::new(&rule);
-        let more = protected.clone().and([account]);
+        let more = protected.clone().with([account]);
         prop_assert!(preview(&rule, &sessions, &more).is_subset(&preview(&rule, &sessions, &protected)));
     }
 }

@@ -1,14 +1,14 @@
 //! Builder for observed data, and short forms of graphs for assertions.
 
 use clew_diagnose::waits::{
-    LockOwner, LockStatus, LockedObject, MetadataKind, MetadataLock, MetadataMode, MetadataObject, Observed, Party,
-    RowWait, SessionFacts, TransactionFacts, WaitGraph, graph,
+    LockObservations, LockOwner, LockStatus, LockedObject, MetadataKind, MetadataLock, MetadataMode, MetadataObject,
+    ObservedSession, ObservedTransaction, Party, RowWait, WaitGraph, build_graph,
 };
 use clew_model::{Session, Transaction};
 
 /// Empty data of a server that lists pending requests.
-pub(crate) fn observed() -> Observed {
-    Observed { pending_seen: true, ..Observed::default() }
+pub(crate) fn observed() -> LockObservations {
+    LockObservations { pending_seen: true, ..LockObservations::default() }
 }
 
 pub(crate) trait ObservedBuilder {
@@ -19,7 +19,7 @@ pub(crate) trait ObservedBuilder {
     fn pending_lock(self, session: u64, kind: &str, object: &str, mode: &str) -> Self;
 }
 
-impl ObservedBuilder for Observed {
+impl ObservedBuilder for LockObservations {
     fn session(mut self, id: u64, command: &str, state: &str, seconds: u64, statement: &str) -> Self {
         let session = Session {
             id,
@@ -31,7 +31,7 @@ impl ObservedBuilder for Observed {
             state: Some(state.into()),
             statement: (!statement.is_empty()).then(|| statement.into()),
         };
-        self.sessions.push(SessionFacts { session, ..SessionFacts::default() });
+        self.sessions.push(ObservedSession { session, ..ObservedSession::default() });
         self
     }
 
@@ -40,12 +40,12 @@ impl ObservedBuilder for Observed {
         let transaction = Transaction {
             id,
             session_id,
-            state: Transaction::state_of(state.to_owned()),
+            state: Transaction::intern_state(state.to_owned()),
             rows_locked: 1,
             lock_wait_seconds,
             ..Transaction::default()
         };
-        self.transactions.push(TransactionFacts { transaction, ..TransactionFacts::default() });
+        self.transactions.push(ObservedTransaction { transaction, ..ObservedTransaction::default() });
         self
     }
 
@@ -56,7 +56,7 @@ impl ObservedBuilder for Observed {
             table: Some("orders".into()),
             index: Some("PRIMARY".into()),
             mode: "X,REC_NOT_GAP".into(),
-            whole_table: false,
+            is_table_lock: false,
             data: Some("42".into()),
         };
         self.row_waits.push(RowWait {
@@ -91,7 +91,7 @@ fn lock(session: Option<u64>, kind: &str, object: &str, mode: &str, status: Lock
 
 /// Waiter and blocker of every wait, transactions as negative numbers.
 pub(crate) fn wait_pairs(graph: &WaitGraph) -> Vec<(i64, i64)> {
-    graph.waits.iter().map(|wait| (signed_id(wait.waiter), signed_id(wait.blocker))).collect()
+    build_graph.waits.iter().map(|wait| (signed_id(wait.waiter), signed_id(wait.blocker))).collect()
 }
 
 /// Every root, worst first: parties, number of waiters, number of waiters of this root only.
@@ -99,7 +99,7 @@ pub(crate) fn root_counts(graph: &WaitGraph) -> Vec<(Vec<i64>, usize, usize)> {
     let root = |root: &clew_diagnose::waits::Root| {
         (root.parties.iter().copied().map(signed_id).collect(), root.holds, root.frees)
     };
-    graph.roots.iter().map(root).collect()
+    build_graph.roots.iter().map(root).collect()
 }
 
 pub(crate) fn signed_id(party: Party) -> i64 {
@@ -111,8 +111,8 @@ pub(crate) fn signed_id(party: Party) -> i64 {
 
 /// Builds the graph and asserts its waits.
 #[track_caller]
-pub(crate) fn assert_waits(observed: &Observed, expected: &[(i64, i64)]) -> WaitGraph {
-    let graph = graph(observed);
+pub(crate) fn assert_waits(observed: &LockObservations, expected: &[(i64, i64)]) -> WaitGraph {
+    let graph = build_graph(observed);
     assert_eq!(wait_pairs(&graph), expected, "{graph:#?}");
-    graph
+    build_graph
 }

@@ -18,7 +18,7 @@ fn parties_that_vanish_between_reads_are_reported() {
         &[(2, -999), (3, 77)],
     );
     assert_eq!(graph.vanished, [Party::Session(77), Party::Transaction(999)]);
-    assert!(graph.facts(Party::Session(77)).unwrap().is_gone());
+    assert!(graph.facts(Party::Session(77)).unwrap().is_missing());
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn roots_are_ranked_by_waiters_then_longest_wait() {
             .granted_lock(blocker, "USER LEVEL LOCK", &format!(".{blocker}"), "EXCLUSIVE")
             .pending_lock(id, "USER LEVEL LOCK", &format!(".{blocker}"), "EXCLUSIVE");
     }
-    let graph = clew_diagnose::waits::graph(&locks);
+    let graph = clew_diagnose::waits::build_graph(&locks);
     assert_eq!(root_counts(&graph), [(vec![2], 2, 2), (vec![3], 1, 1), (vec![1], 1, 1)]);
 }
 
@@ -144,7 +144,7 @@ fn json_has_all_fields_and_escapes_invalid_bytes() {
         .row_wait(102, 101);
     locks.sessions[1].session.statement = Some(b"caf\xe9\0".to_vec());
     locks.last_statements.insert(1, vec![b"delete from orders".to_vec()]);
-    let json = serde_json::to_value(clew_diagnose::waits::graph(&locks)).unwrap();
+    let json = serde_json::to_value(clew_diagnose::waits::build_graph(&locks)).unwrap();
     assert_eq!(json["waits"][0]["waiter"]["session"], 2);
     assert_eq!(json["waits"][0]["on"]["kind"], "row");
     assert_eq!(json["roots"][0]["parties"][0]["session"], 1);

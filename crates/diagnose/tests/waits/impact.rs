@@ -1,7 +1,8 @@
 //! Parties that a kill unblocks.
 
 use clew_diagnose::waits::{
-    LockStatus, MetadataKind, MetadataLock, MetadataMode, MetadataObject, Observed, Party, WaitGraph, graph,
+    LockObservations, LockStatus, MetadataKind, MetadataLock, MetadataMode, MetadataObject, Party, WaitGraph,
+    build_graph,
 };
 
 /// Graph in which each waiter requests an exclusive lock that its blocker holds on a separate object.
@@ -15,12 +16,16 @@ pub(crate) fn exclusive_waits(pairs: &[(u64, u64)]) -> WaitGraph {
     let locks = pairs.iter().enumerate().flat_map(|(number, &(waiter, blocker))| {
         [lock(number, blocker, LockStatus::Granted), lock(number, waiter, LockStatus::Pending)]
     });
-    graph(&Observed { metadata_locks: locks.collect(), pending_seen: true, ..Observed::default() })
+    build_graph(&LockObservations {
+        metadata_locks: locks.collect(),
+        pending_seen: true,
+        ..LockObservations::default()
+    })
 }
 
 fn unblocked_sessions(graph: &WaitGraph, gone: &[u64]) -> Vec<u64> {
     let gone: Vec<Party> = gone.iter().copied().map(Party::Session).collect();
-    graph.freed_by(&gone).into_iter().filter_map(Party::session).collect()
+    build_graph.freed_by(&gone).into_iter().filter_map(Party::session).collect()
 }
 
 #[test]

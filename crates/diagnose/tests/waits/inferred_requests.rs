@@ -1,13 +1,13 @@
 //! MariaDB without pending requests: `metadata_lock_info` lists granted locks only, the rest is inferred.
 
-use clew_diagnose::waits::Observed;
+use clew_diagnose::waits::LockObservations;
 
 use crate::builder::{ObservedBuilder, assert_waits};
 
 const METADATA_WAIT: &str = "Waiting for table metadata lock";
 
-fn without_requests() -> Observed {
-    Observed::default()
+fn without_requests() -> LockObservations {
+    LockObservations::default()
 }
 
 #[test]

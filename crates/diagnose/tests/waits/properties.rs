@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use clew_diagnose::waits::{MetadataMode, Observed, WaitGraph, graph};
+use clew_diagnose::waits::{LockObservations, MetadataMode, WaitGraph, build_graph};
 use proptest::prelude::*;
 
 use crate::builder::{ObservedBuilder, observed, root_counts, signed_id, wait_pairs};
@@ -10,7 +10,7 @@ use crate::builder::{ObservedBuilder, observed, root_counts, signed_id, wait_pai
 const SESSIONS: u64 = 9;
 
 /// Row waits between a few transactions, some without a session and some missing.
-fn row_wait_graphs() -> impl Strategy<Value = Observed> {
+fn row_wait_graphs() -> impl Strategy<Value = LockObservations> {
     proptest::collection::vec((1..=SESSIONS, 1..=SESSIONS), 0..20).prop_map(|edges| {
         let mut locks = observed();
         for id in 1..=SESSIONS {
@@ -25,7 +25,7 @@ fn row_wait_graphs() -> impl Strategy<Value = Observed> {
 }
 
 /// Metadata locks of any mode on a few objects, combined with row waits.
-fn mixed_graphs() -> impl Strategy<Value = Observed> {
+fn mixed_graphs() -> impl Strategy<Value = LockObservations> {
     let modes = MetadataMode::ALL.len();
     let lock = (1..=SESSIONS, 0..3_usize, 0..modes, any::<bool>());
     (row_wait_graphs(), proptest::collection::vec(lock, 0..30), any::<bool>()).prop_map(
@@ -45,12 +45,12 @@ fn mixed_graphs() -> impl Strategy<Value = Observed> {
                 facts.session.state = Some(state.as_bytes().to_vec());
                 facts.session.statement = Some(b"alter table orders add x int".to_vec());
             }
-            Observed { pending_seen, ..locks }
+            LockObservations { pending_seen, ..locks }
         },
     )
 }
 
-fn shuffle_rows(observed: &Observed, seed: u64) -> Observed {
+fn shuffle_rows(observed: &LockObservations, seed: u64) -> LockObservations {
     let mut state = seed | 1;
     let mut random = move |below: usize| {
         state ^= state << 13;
@@ -77,7 +77,7 @@ fn shuffle_rows(observed: &Observed, seed: u64) -> Observed {
 
 /// Direct and indirect blockers of each party.
 fn reachable_blockers(graph: &WaitGraph) -> Vec<(i64, BTreeSet<i64>)> {
-    let waits = wait_pairs(graph);
+    let waits = wait_pairs(build_graph);
     let names: BTreeSet<i64> = waits.iter().flat_map(|&(waiter, blocker)| [waiter, blocker]).collect();
     let from = |start: i64| {
         let mut met = BTreeSet::new();
@@ -98,7 +98,7 @@ fn reachable_blockers(graph: &WaitGraph) -> Vec<(i64, BTreeSet<i64>)> {
 }
 
 fn assert_matches_reference(graph: &WaitGraph) -> Result<(), TestCaseError> {
-    let reach = reachable_blockers(graph);
+    let reach = reachable_blockers(build_graph);
     let of = |name: i64| &reach.iter().find(|(other, _)| *other == name).unwrap().1;
     // A party is part of a root if all its blockers also wait for it.
     let mut expected: BTreeSet<Vec<i64>> = BTreeSet::new();
@@ -113,9 +113,9 @@ fn assert_matches_reference(graph: &WaitGraph) -> Result<(), TestCaseError> {
         names.sort_unstable();
         names
     };
-    let found: BTreeSet<Vec<i64>> = root_counts(graph).into_iter().map(|(names, ..)| sorted(names)).collect();
+    let found: BTreeSet<Vec<i64>> = root_counts(build_graph).into_iter().map(|(names, ..)| sorted(names)).collect();
     prop_assert_eq!(&found, &expected);
-    for (members, holds, frees) in root_counts(graph) {
+    for (members, holds, frees) in root_counts(build_graph) {
         let waiters: Vec<&BTreeSet<i64>> = reach
             .iter()
             .filter(|(name, blockers)| {
@@ -129,18 +129,18 @@ fn assert_matches_reference(graph: &WaitGraph) -> Result<(), TestCaseError> {
         prop_assert_eq!(holds, waiters.len() + members.len() - 1);
         prop_assert_eq!(frees, alone + members.len() - 1);
     }
-    for facts in &graph.parties {
+    for facts in &build_graph.parties {
         let name = signed_id(facts.party);
         let behind = reach.iter().filter(|(other, blockers)| *other != name && blockers.contains(&name)).count();
-        prop_assert_eq!(graph.held_up_by(facts.party), behind);
+        prop_assert_eq!(graph.count_waiters(facts.party), behind);
     }
-    let in_cycles: BTreeSet<i64> = graph.cycles.iter().flatten().copied().map(signed_id).collect();
+    let in_cycles: BTreeSet<i64> = build_graph.cycles.iter().flatten().copied().map(signed_id).collect();
     let expected: BTreeSet<i64> =
         reach.iter().filter(|(name, blockers)| blockers.contains(name)).map(|(name, _)| *name).collect();
     prop_assert_eq!(in_cycles, expected);
-    for facts in &graph.parties {
+    for facts in &build_graph.parties {
         let named: BTreeSet<i64> =
-            graph.roots_of(facts.party).iter().flat_map(|root| &root.parties).copied().map(signed_id).collect();
+            build_graph.roots_of(facts.party).iter().flat_map(|root| &root.parties).copied().map(signed_id).collect();
         let blockers = of(signed_id(facts.party));
         let expected: BTreeSet<i64> = found.iter().flatten().copied().filter(|name| blockers.contains(name)).collect();
         prop_assert_eq!(named, expected);
@@ -151,22 +151,22 @@ fn assert_matches_reference(graph: &WaitGraph) -> Result<(), TestCaseError> {
 proptest! {
     #[test]
     fn row_wait_graphs_match_the_reference(observed in row_wait_graphs()) {
-        assert_matches_reference(&graph(&observed))?;
+        assert_matches_reference(&build_graph(&observed))?;
     }
 
     #[test]
     fn mixed_wait_graphs_match_the_reference(observed in mixed_graphs()) {
-        assert_matches_reference(&graph(&observed))?;
+        assert_matches_reference(&build_graph(&observed))?;
     }
 
     #[test]
     fn graph_is_independent_of_input_order(observed in mixed_graphs(), seed in any::<u64>()) {
-        prop_assert_eq!(graph(&observed), graph(&shuffle_rows(&observed, seed)));
+        prop_assert_eq!(build_graph(&observed), build_graph(&shuffle_rows(&observed, seed)));
     }
 
     #[test]
     fn waits_have_no_self_loops_and_no_duplicates(observed in mixed_graphs()) {
-        let waits = wait_pairs(&graph(&observed));
+        let waits = wait_pairs(&build_graph(&observed));
         prop_assert!(waits.iter().all(|(waiter, blocker)| waiter != blocker));
         let distinct: BTreeSet<&(i64, i64)> = waits.iter().collect();
         prop_assert_eq!(distinct.len(), waits.len());

@@ -1,11 +1,11 @@
 //! Remedies for root blockers.
 
-use clew_diagnose::waits::{Cure, Observed, SessionRole, graph};
+use clew_diagnose::waits::{LockObservations, Remedy, SessionRole, build_graph};
 
 use crate::builder::{ObservedBuilder, observed};
 
 /// Session 2 waits for the owner of transaction 101.
-fn blocked_by(session: u64, state: &str) -> Observed {
+fn blocked_by(session: u64, state: &str) -> LockObservations {
     observed()
         .session(2, "Query", "updating", 9, "update orders")
         .transaction(102, 2, "LOCK WAIT")
@@ -14,35 +14,35 @@ fn blocked_by(session: u64, state: &str) -> Observed {
 }
 
 #[track_caller]
-fn assert_remedy(observed: &Observed, cure: Cure<'_>) {
-    let graph = graph(observed);
-    assert_eq!(graph.cure(&graph.roots[0]), Some(cure), "{graph:#?}");
+fn assert_remedy(observed: &LockObservations, cure: Remedy<'_>) {
+    let graph = build_graph(observed);
+    assert_eq!(graph.remedy(&graph.roots[0]), Some(cure), "{graph:#?}");
 }
 
 #[test]
 fn only_user_sessions_are_proposed_for_a_kill() {
     let mut locks = blocked_by(1, "RUNNING").session(1, "Sleep", "", 9, "");
-    assert_remedy(&locks, Cure::Kill(1));
+    assert_remedy(&locks, Remedy::Kill(1));
     for role in [SessionRole::Applier, SessionRole::Internal, SessionRole::Clew] {
         locks.sessions[1].role = role;
-        assert_remedy(&locks, Cure::Leave(1, role));
+        assert_remedy(&locks, Remedy::Leave(1, role));
     }
-    assert_remedy(&blocked_by(1, "ROLLING BACK").session(1, "Killed", "", 9, ""), Cure::Wait);
-    assert_remedy(&blocked_by(1, "RUNNING"), Cure::LookAgain);
+    assert_remedy(&blocked_by(1, "ROLLING BACK").session(1, "Killed", "", 9, ""), Remedy::Wait);
+    assert_remedy(&blocked_by(1, "RUNNING"), Remedy::LookAgain);
 }
 
 #[test]
 fn transaction_without_session_is_rolled_back_by_xid() {
     let mut locks = blocked_by(0, "RUNNING");
-    assert_remedy(&locks, Cure::RollBack(None));
+    assert_remedy(&locks, Remedy::RollBack(None));
     locks.transactions[1].xid = Some("'g1'".to_owned());
-    assert_remedy(&locks, Cure::RollBack(Some("'g1'")));
+    assert_remedy(&locks, Remedy::RollBack(Some("'g1'")));
 }
 
 #[test]
 fn killable_member_of_a_cycle_is_proposed() {
     let mut locks = blocked_by(1, "LOCK WAIT").row_wait(101, 102).session(1, "Query", "updating", 9, "update orders");
-    assert_remedy(&locks, Cure::Kill(1));
+    assert_remedy(&locks, Remedy::Kill(1));
     locks.sessions[1].role = SessionRole::Applier;
-    assert_remedy(&locks, Cure::Kill(2));
+    assert_remedy(&locks, Remedy::Kill(2));
 }

@@ -1,6 +1,8 @@
 //! Text tree and Graphviz output.
 
-use clew_diagnose::waits::{Observed, Party, TreeLayout, TreeLine, TreeLineKind, dot, graph, tree};
+use clew_diagnose::waits::{
+    LockObservations, Party, TreeLayout, TreeLine, TreeLineKind, build_graph, render_dot, render_tree,
+};
 use proptest::prelude::*;
 
 use crate::builder::{ObservedBuilder, observed};
@@ -11,7 +13,7 @@ fn join_lines(lines: &[TreeLine]) -> String {
     lines.iter().map(|line| line.text.clone() + "\n").collect()
 }
 
-fn incident() -> Observed {
+fn incident() -> LockObservations {
     let mut locks = observed()
         .session(1, "Sleep", "", 910, "")
         .session(
@@ -47,7 +49,7 @@ fn incident() -> Observed {
 
 #[test]
 fn incident_is_rendered_in_80_columns() {
-    let lines = tree(&graph(&incident()), TreeLayout { siblings: 2, ..TreeLayout::default() });
+    let lines = render_tree(&build_graph(&incident()), TreeLayout { siblings: 2, ..TreeLayout::default() });
     assert_eq!(
         join_lines(&lines),
         "\
@@ -79,13 +81,13 @@ fn incident_is_rendered_in_80_columns() {
 
 #[test]
 fn graph_without_waits_renders_no_lines() {
-    assert!(tree(&graph(&observed()), TreeLayout::default()).is_empty());
+    assert!(render_tree(&build_graph(&observed()), TreeLayout::default()).is_empty());
 }
 
 #[test]
 fn cycle_is_rendered_as_a_heading_with_members() {
-    let lines = tree(
-        &graph(
+    let lines = render_tree(
+        &build_graph(
             &observed()
                 .transaction(101, 1, "LOCK WAIT")
                 .transaction(102, 2, "LOCK WAIT")
@@ -116,10 +118,10 @@ fn control_characters_are_removed_from_the_tree() {
     locks.sessions[0].session.statement = Some("select\n\x1b[2J\u{202e}'\x07' 会话".repeat(99).into_bytes());
     locks.sessions[0].session.user = b"a\x1b]0;x\x07".to_vec();
     locks.row_waits[0].lock.data = Some("1,\x1b[31m".into());
-    for line in tree(&graph(&locks), TreeLayout::default()) {
+    for line in render_tree(&build_graph(&locks), TreeLayout::default()) {
         assert!(line.text.chars().all(|char| !char.is_control() && char != '\u{202e}'), "{line:?}");
     }
-    assert!(!dot(&graph(&locks)).contains('\x1b'));
+    assert!(!render_dot(&build_graph(&locks)).contains('\x1b'));
 }
 
 #[test]
@@ -131,7 +133,7 @@ fn long_chain_is_rendered() {
             locks = locks.row_wait(200_000 + id, 200_000 + id - 1);
         }
     }
-    let lines = tree(&graph(&locks), TreeLayout::default());
+    let lines = render_tree(&build_graph(&locks), TreeLayout::default());
     assert_eq!(lines.iter().filter(|line| line.kind == TreeLineKind::Waiter).count(), 19_999);
     assert!(lines.iter().all(|line| line.text.chars().count() <= 80));
     assert!(lines.iter().any(|line| line.text.contains("500 deep: session 501")));
@@ -143,7 +145,7 @@ fn roots_beyond_the_limit_are_counted() {
     for id in 2..=31 {
         locks = locks.granted_lock(id, "TABLE", "shop.orders", "SHARED_READ");
     }
-    let lines = tree(&graph(&locks), TreeLayout::default());
+    let lines = render_tree(&build_graph(&locks), TreeLayout::default());
     assert_eq!(lines.iter().filter(|line| line.kind == TreeLineKind::Root).count(), 10);
     assert_eq!(lines.last().unwrap().text, "20 more root blockers, of which none holds more than 1");
     assert!(join_lines(&lines).contains("\n   holds 1 more, shown above\n"));
@@ -159,7 +161,7 @@ fn dot_labels_are_escaped() {
         .row_wait(102, 101);
     locks.row_waits[0].lock.data = Some("'a\"b'".into());
     assert_eq!(
-        dot(&graph(&locks)),
+        render_dot(&build_graph(&locks)),
         r#"digraph waits {
   rankdir=LR;
   node [shape=box];
@@ -180,7 +182,7 @@ fn masked_graph_has_no_literals() {
     locks.row_waits[0].lock.data = Some("'secret-row'".into());
     locks.last_statements.insert(1, vec![b"update orders set a = 'secret-last'".to_vec()]);
     locks.sessions[2].session.statement = Some(b"select 'secret-text' from orders".to_vec());
-    let whole = graph(&locks);
+    let whole = build_graph(&locks);
     let masked = whole.clone().masked();
     assert!(serde_json::to_string(&whole).unwrap().matches("secret-").count() >= 4);
     assert!(!serde_json::to_string(&masked).unwrap().contains("secret-"));
@@ -197,8 +199,8 @@ proptest! {
             locks = locks.transaction(100 + id, id, "RUNNING");
         }
         let locks = edges.into_iter().fold(locks, |locks, (waiting, blocking)| locks.row_wait(100 + waiting, 100 + blocking));
-        let graph = graph(&locks);
-        let lines = tree(&graph, TreeLayout { width, roots: 100, siblings: 100 });
+        let graph = build_graph(&locks);
+        let lines = render_tree(&graph, TreeLayout { width, roots: 100, siblings: 100 });
         let mut drawn: Vec<Party> =
             lines.iter().filter(|line| line.kind == TreeLineKind::Waiter).filter_map(|line| line.party).collect();
         drawn.sort_unstable();

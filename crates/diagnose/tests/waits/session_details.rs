@@ -1,6 +1,6 @@
 //! Wait details by session.
 
-use clew_diagnose::waits::graph;
+use clew_diagnose::waits::build_graph;
 use clew_model::SessionDetail;
 
 use crate::builder::{ObservedBuilder, observed};
@@ -18,7 +18,7 @@ fn wait_detail(
 fn blocker_and_root_are_on_the_same_path() {
     const ROW: &str = "row 42 of shop.orders (PRIMARY)";
     // 5 waits for 2, which only 1 blocks, and for 4 behind 3, which blocks more.
-    let graph = graph(
+    let graph = build_graph(
         &observed()
             .transaction(11, 1, "RUNNING")
             .transaction(12, 2, "LOCK WAIT")
@@ -32,18 +32,18 @@ fn blocker_and_root_are_on_the_same_path() {
             .row_wait(15, 14)
             .row_wait(16, 13),
     );
-    let details = graph.details();
+    let details = build_graph.details();
     assert_eq!(details.len(), 4, "{details:?}");
     assert_eq!(wait_detail(&details, 2), (ROW, Some(1), Some(1)));
     assert_eq!(wait_detail(&details, 5), (ROW, Some(4), Some(3)));
     assert_eq!(wait_detail(&details, 4), (ROW, Some(3), Some(3)));
-    let masked = graph.masked().details();
+    let masked = build_graph.masked().details();
     assert_eq!(wait_detail(&masked, 5), ("a row of shop.orders (PRIMARY)", Some(4), Some(3)));
 }
 
 #[test]
 fn members_of_a_cycle_have_their_blocker_as_root() {
-    let graph = graph(
+    let graph = build_graph(
         &observed()
             .transaction(11, 1, "LOCK WAIT")
             .transaction(12, 2, "LOCK WAIT")
@@ -52,7 +52,7 @@ fn members_of_a_cycle_have_their_blocker_as_root() {
             .row_wait(12, 11)
             .row_wait(13, 12),
     );
-    let details = graph.details();
+    let details = build_graph.details();
     for (session, blocker) in [(1, 2), (2, 1), (3, 2)] {
         let (_, blocked_by, root) = wait_detail(&details, session);
         assert_eq!((blocked_by, root), (Some(blocker), Some(blocker)), "{session}");
@@ -61,7 +61,7 @@ fn members_of_a_cycle_have_their_blocker_as_root() {
 
 #[test]
 fn blocker_without_session_and_invisible_blocker_are_described() {
-    let graph = graph(
+    let graph = build_graph(
         &observed()
             .transaction(11, 0, "RUNNING")
             .transaction(12, 2, "LOCK WAIT")
@@ -70,7 +70,7 @@ fn blocker_without_session_and_invisible_blocker_are_described() {
             .row_wait(12, 11)
             .row_wait(13, 12),
     );
-    let details = graph.details();
+    let details = build_graph.details();
     let (direct, blocker, root) = wait_detail(&details, 2);
     assert!(direct.ends_with("; its blocker is transaction 11 without a session"), "{direct}");
     assert_eq!((blocker, root), (None, None));

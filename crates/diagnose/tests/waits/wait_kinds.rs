@@ -263,13 +263,13 @@ fn chain_of_row_lock_waits_has_one_root() {
         }
     }
     locks.transactions[0].transaction.state = "RUNNING".into();
-    let graph = clew_diagnose::waits::graph(&locks);
+    let graph = clew_diagnose::waits::build_graph(&locks);
     assert_eq!(root_counts(&graph), [(vec![1], 9, 9)]);
     assert_eq!(graph.roots[0].longest_seconds, 110 % 60);
     for id in 1..=10 {
-        assert_eq!(graph.held_up_by(Party::Session(id)), 10 - usize::try_from(id).unwrap(), "{id}");
+        assert_eq!(graph.count_waiters(Party::Session(id)), 10 - usize::try_from(id).unwrap(), "{id}");
     }
-    assert_eq!(graph.held_up_by(Party::Session(11)), 0);
+    assert_eq!(graph.count_waiters(Party::Session(11)), 0);
 }
 
 #[test]

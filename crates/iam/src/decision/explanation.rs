@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::action::Action;
-use crate::decision::{Decision, Environment, Principal, Resource, Via, check_scope, decide};
+use crate::decision::{Decision, Environment, GrantPath, Principal, Resource, check_scope, decide};
 use crate::policy::Effect;
 
 /// Reference to a statement of a policy that applies to a user.
@@ -12,7 +12,7 @@ pub struct StatementRef {
     /// Name of the policy.
     pub policy: String,
     /// Attachment through which the policy applies to the user.
-    pub via: Via,
+    pub via: GrantPath,
     /// Number of the statement, from 1.
     pub statement: usize,
     /// Sid of the statement.
@@ -22,7 +22,7 @@ pub struct StatementRef {
 
 /// Result of evaluating a statement, with reasons.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Why {
+pub struct StatementOutcome {
     /// Effect of the statement if it matches.
     pub effect: Effect,
     /// Whether the statement matched.
@@ -40,7 +40,7 @@ pub struct Explanation {
     /// Deciding statement: the first matching Deny, or else the first matching Allow. `None` if no statement matched.
     pub deciding: Option<StatementRef>,
     /// All statements that apply to the principal.
-    pub statements: Vec<(StatementRef, Why)>,
+    pub statements: Vec<(StatementRef, StatementOutcome)>,
 }
 
 /// Decides like [`decide`], and explains for each statement why it did or did not match.
@@ -65,13 +65,13 @@ pub fn explain(
                 statement: index + 1,
                 sid: statement.sid().map(str::to_owned),
             };
-            statements.push((named, Why { effect: statement.effect(), matched, reasons }));
+            statements.push((named, StatementOutcome { effect: statement.effect(), matched, reasons }));
         }
     }
     let decision = decide(principal, action, resource, environment);
     let by_policies = !principal.administrator && check_scope(principal, action, resource).is_ok();
     let effect = if decision.is_allowed() { Effect::Allow } else { Effect::Deny };
-    let decided = |(_, why): &&(StatementRef, Why)| by_policies && why.matched && why.effect == effect;
+    let decided = |(_, why): &&(StatementRef, StatementOutcome)| by_policies && why.matched && why.effect == effect;
     let deciding = statements.iter().find(decided).map(|(named, _)| named.clone());
     Explanation { decision, deciding, statements }
 }

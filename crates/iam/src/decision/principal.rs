@@ -24,7 +24,7 @@ pub enum Scope {
 /// Attachment through which a policy applies to a user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Via {
+pub enum GrantPath {
     /// Attached to the user.
     User,
     /// Attached to the group with this name.
@@ -39,7 +39,7 @@ pub struct Grant {
     /// Name of the policy.
     pub policy_name: String,
     /// Attachment through which the policy applies to the user.
-    pub via: Via,
+    pub via: GrantPath,
     /// Project to which the grant is limited; `None` for all projects and the domain.
     pub project: Option<ProjectId>,
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 /// Error or warning in a document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Finding {
+pub struct Diagnostic {
     /// Line number, from 1.
     pub line: usize,
     /// Column number, from 1, in characters.
@@ -17,7 +17,7 @@ pub struct Finding {
     pub message: String,
 }
 
-impl Finding {
+impl Diagnostic {
     /// Creates a diagnostic for a byte offset in the text.
     pub(super) fn new(text: &str, at: usize, path: &JsonPath, message: impl Into<String>) -> Self {
         let before = text.get(..at).unwrap_or(text);
@@ -31,7 +31,7 @@ impl Finding {
     }
 }
 
-impl fmt::Display for Finding {
+impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}: {}: {}", self.line, self.column, self.path, self.message)
     }
@@ -39,13 +39,13 @@ impl fmt::Display for Finding {
 
 /// All errors of an invalid document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
-#[error("this is no policy: {}", .0.iter().map(Finding::to_string).collect::<Vec<_>>().join("; "))]
-pub struct PolicyErrors(pub(super) Vec<Finding>);
+#[error("this is no policy: {}", .0.iter().map(Diagnostic::to_string).collect::<Vec<_>>().join("; "))]
+pub struct PolicyErrors(pub(super) Vec<Diagnostic>);
 
 impl PolicyErrors {
     /// Errors in the order of the text. Never empty.
     #[must_use]
-    pub fn findings(&self) -> &[Finding] {
+    pub fn diagnostics(&self) -> &[Diagnostic] {
         &self.0
     }
 }

@@ -6,7 +6,7 @@ mod elements;
 use jsonc_parser::ast::Value;
 use jsonc_parser::common::Ranged;
 
-use super::diagnostic::{Finding, JsonPath, PolicyErrors};
+use super::diagnostic::{Diagnostic, JsonPath, PolicyErrors};
 use super::policy_model::Effect;
 use super::schema::{DocumentSchema, SCHEMAS};
 use super::statement::{PatternSet, Statement};
@@ -31,7 +31,7 @@ impl Policy {
         let mut parser = DocumentParser { text, errors: Vec::new(), warnings: Vec::new(), max_warnings };
         let policy = parser.parse_document(&root);
         let DocumentParser { mut errors, mut warnings, .. } = parser;
-        let in_order_of_text = |finding: &Finding| (finding.line, finding.column);
+        let in_order_of_text = |finding: &Diagnostic| (finding.line, finding.column);
         errors.sort_by_key(in_order_of_text);
         warnings.sort_by_key(in_order_of_text);
         match policy {
@@ -63,8 +63,8 @@ impl LocatedValue<'_> {
 /// Collects errors and warnings while parsing. An invalid part is returned as `None`.
 pub(super) struct DocumentParser<'t> {
     text: &'t str,
-    errors: Vec<Finding>,
-    warnings: Vec<Finding>,
+    errors: Vec<Diagnostic>,
+    warnings: Vec<Diagnostic>,
     max_warnings: usize,
 }
 
@@ -77,7 +77,7 @@ pub(super) fn collect_all<T>(parts: impl Iterator<Item = Option<T>>) -> Option<V
 impl DocumentParser<'_> {
     pub(super) fn report_error_at(&mut self, at: usize, path: &JsonPath, message: impl Into<String>) {
         if self.errors.len() < MAX_FINDINGS {
-            self.errors.push(Finding::new(self.text, at, path, message));
+            self.errors.push(Diagnostic::new(self.text, at, path, message));
         }
     }
 
@@ -90,7 +90,7 @@ impl DocumentParser<'_> {
         let left = self.max_warnings - self.warnings.len();
         if left > 0 {
             let found = messages().into_iter().take(left);
-            self.warnings.extend(found.map(|message| Finding::new(self.text, at.offset(), &at.path, message)));
+            self.warnings.extend(found.map(|message| Diagnostic::new(self.text, at.offset(), &at.path, message)));
         }
     }
 

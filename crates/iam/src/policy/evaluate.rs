@@ -5,7 +5,7 @@ use std::iter;
 use crate::action::Action;
 use crate::policy::condition::Condition;
 use crate::policy::pattern::{self, CaseSensitivity};
-use crate::policy::policy_model::{Effect, Model};
+use crate::policy::policy_model::{Effect, PolicyModel};
 use crate::policy::statement::{PatternSet, Statement};
 use crate::policy::urn::{ResourcePattern, Urn};
 use crate::request::Request;
@@ -26,18 +26,22 @@ pub(super) enum Mismatch<'s> {
 
 impl Statement {
     /// Whether the statement matches the request.
-    pub(crate) fn matches(&self, model: Model, request: &Request<'_>) -> bool {
+    pub(crate) fn matches(&self, model: PolicyModel, request: &Request<'_>) -> bool {
         self.mismatches(model, request).next().is_none()
     }
 
     /// Whether the statement names the action.
-    pub(crate) fn names_action(&self, model: Model, action: Action, budget: &WorkBudget) -> bool {
+    pub(crate) fn names_action(&self, model: PolicyModel, action: Action, budget: &WorkBudget) -> bool {
         let name = model.name_of(action);
         self.actions.matches(|pattern| pattern::matches(pattern, name, CaseSensitivity::Insensitive, budget))
     }
 
     /// All mismatches, that of the action first.
-    pub(super) fn mismatches<'s>(&'s self, model: Model, request: &Request<'s>) -> impl Iterator<Item = Mismatch<'s>> {
+    pub(super) fn mismatches<'s>(
+        &'s self,
+        model: PolicyModel,
+        request: &Request<'s>,
+    ) -> impl Iterator<Item = Mismatch<'s>> {
         let action = (!self.names_action(model, request.action, request.budget)).then_some(Mismatch::Action);
         let request = *request;
         let others = iter::once_with(move || (!self.names_resource(model, &request)).then_some(Mismatch::Resource))
@@ -53,7 +57,7 @@ impl Statement {
     /// An action without a resource type matches the resource `*` only (spec section 4.3).
     /// `NotResource` is ambiguous for such an action, so an Allow does not match and a Deny does.
     /// For example, a change of all instances is not covered by "all but mine".
-    fn names_resource(&self, model: Model, request: &Request<'_>) -> bool {
+    fn names_resource(&self, model: PolicyModel, request: &Request<'_>) -> bool {
         let Some(resources) = &self.resources else { return true };
         let urn = Urn::of(model, request);
         let is_ambiguous = urn == Urn::None && resources.negated;
@@ -68,7 +72,7 @@ impl Statement {
     fn condition_mismatch<'s>(
         &self,
         condition: &'s Condition,
-        model: Model,
+        model: PolicyModel,
         request: &Request<'s>,
     ) -> Option<Mismatch<'s>> {
         let unsupported = request.action.keys.is_empty() && condition.key.describes_resource();

@@ -5,14 +5,14 @@ use std::fmt::Display;
 use crate::policy::condition::{Condition, ExpectedValue};
 use crate::policy::evaluate::Mismatch;
 use crate::policy::pattern::{self, CaseSensitivity};
-use crate::policy::policy_model::Model;
+use crate::policy::policy_model::PolicyModel;
 use crate::policy::statement::Statement;
 use crate::policy::urn::Urn;
 use crate::request::Request;
 
 impl Statement {
     /// Whether the statement matches, with the reasons: all mismatches, or else the matching elements.
-    pub(crate) fn explain(&self, model: Model, request: &Request<'_>) -> (bool, Vec<String>) {
+    pub(crate) fn explain(&self, model: PolicyModel, request: &Request<'_>) -> (bool, Vec<String>) {
         let mismatches: Vec<_> = self.mismatches(model, request).collect();
         let against = |mismatch: &Mismatch<'_>| match mismatch {
             Mismatch::Action => self.explain_action(model, request),
@@ -35,7 +35,7 @@ impl Statement {
         }
     }
 
-    fn explain_action(&self, model: Model, request: &Request<'_>) -> String {
+    fn explain_action(&self, model: PolicyModel, request: &Request<'_>) -> String {
         let name = model.name_of(request.action);
         let fits = self
             .actions
@@ -51,7 +51,7 @@ impl Statement {
         format!("the action is {name}, {says}")
     }
 
-    fn explain_resource(&self, model: Model, request: &Request<'_>) -> String {
+    fn explain_resource(&self, model: PolicyModel, request: &Request<'_>) -> String {
         let urn = Urn::of(model, request);
         let is = match &urn {
             Urn::Instance(parts) => format!("the resource is {}", parts.join(":")),
@@ -68,7 +68,7 @@ impl Statement {
     }
 }
 
-fn explain_condition(condition: &Condition, model: Model, request: &Request<'_>) -> String {
+fn explain_condition(condition: &Condition, model: PolicyModel, request: &Request<'_>) -> String {
     let values = condition.key.values(model, request);
     let is = match values.as_slice() {
         [] => "not there".to_owned(),

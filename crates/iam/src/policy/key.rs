@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::policy::policy_model::Model;
+use crate::policy::policy_model::PolicyModel;
 use crate::request::Request;
 
 /// Source of a key's value.
@@ -105,7 +105,7 @@ impl ConditionKey {
     }
 
     /// Values of the key in a request. Empty if the key is missing.
-    pub(super) fn values<'a>(&'a self, model: Model, request: &Request<'a>) -> Vec<Cow<'a, str>> {
+    pub(super) fn values<'a>(&'a self, model: PolicyModel, request: &Request<'a>) -> Vec<Cow<'a, str>> {
         let Request { caller, action, resource, environment, .. } = *request;
         let one = |text: &'a str| vec![Cow::Borrowed(text)];
         let some = |text: Option<&'a str>| text.map(Cow::Borrowed).into_iter().collect();

@@ -5,7 +5,7 @@ use crate::policy::condition::{Condition, ExpectedValue};
 use crate::policy::key::{KEYS, ValueSource};
 use crate::policy::operator::Quantifier;
 use crate::policy::pattern::{self, CaseSensitivity};
-use crate::policy::policy_model::{Effect, Model};
+use crate::policy::policy_model::{Effect, PolicyModel};
 use crate::policy::statement::Statement;
 use crate::policy::suggestion::suggest_nearest;
 use crate::policy::urn::ResourcePattern;
@@ -16,18 +16,18 @@ pub(super) fn lint_depends() -> String {
 }
 
 /// Warning about an action pattern that matches no action of Clew.
-pub(super) fn lint_action(pattern: &str, model: Model) -> Option<String> {
+pub(super) fn lint_action(pattern: &str, model: PolicyModel) -> Option<String> {
     let budget = WorkBudget::default();
     let fits = |name: &str| pattern::matches(pattern, name, CaseSensitivity::Insensitive, &budget);
     if Action::ALL.iter().any(|action| fits(model.name_of(*action))) {
         return None;
     }
     let other = match model {
-        Model::RoleBased => Model::IdentityBased,
-        Model::IdentityBased => Model::RoleBased,
+        PolicyModel::RoleBased => PolicyModel::IdentityBased,
+        PolicyModel::IdentityBased => PolicyModel::RoleBased,
     };
     if let Some(action) = Action::ALL.iter().find(|action| fits(other.name_of(**action))) {
-        let (here, version) = (model.name_of(*action), if model == Model::RoleBased { "1.x" } else { "5.0" });
+        let (here, version) = (model.name_of(*action), if model == PolicyModel::RoleBased { "1.x" } else { "5.0" });
         return Some(format!("this is a name of the other model and matches nothing; version {version} says {here:?}"));
     }
     let service = pattern.split(':').next().unwrap_or_default();
@@ -39,7 +39,7 @@ pub(super) fn lint_action(pattern: &str, model: Model) -> Option<String> {
 }
 
 /// Warning about a resource pattern that matches no resource of Clew.
-pub(super) fn lint_resource(resource: &ResourcePattern, model: Model) -> Option<String> {
+pub(super) fn lint_resource(resource: &ResourcePattern, model: PolicyModel) -> Option<String> {
     let ours = match resource {
         ResourcePattern::Any => true,
         ResourcePattern::Urn([service, _, _, kind, _]) => {
@@ -82,7 +82,7 @@ pub(super) fn lint_condition(condition: &Condition) -> Vec<String> {
 }
 
 /// Warnings about a statement with a larger or smaller reach than expected.
-pub(super) fn lint_statement(statement: &Statement, model: Model) -> Vec<String> {
+pub(super) fn lint_statement(statement: &Statement, model: PolicyModel) -> Vec<String> {
     let mut warnings = Vec::new();
     let allow = statement.effect == Effect::Allow;
     if allow && statement.actions.negated {

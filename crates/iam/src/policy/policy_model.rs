@@ -6,7 +6,7 @@ use crate::action::Action;
 
 /// Permission model (spec section 4.1). Policies of one model never match actions of the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-pub enum Model {
+pub enum PolicyModel {
     /// Role policies, versions 1.0 and 1.1: actions by alias.
     #[serde(rename = "role")]
     RoleBased,
@@ -15,7 +15,7 @@ pub enum Model {
     IdentityBased,
 }
 
-impl Model {
+impl PolicyModel {
     /// Name of the action in this model.
     #[must_use]
     pub fn name_of(self, action: Action) -> &'static str {

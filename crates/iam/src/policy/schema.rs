@@ -1,6 +1,6 @@
 //! Allowed elements and limits of documents, by version (spec sections 4.3 and 4.5).
 
-use crate::policy::policy_model::Model;
+use crate::policy::policy_model::PolicyModel;
 use crate::policy::spanned_json::MAX_BYTES;
 
 /// Limits of a document.
@@ -25,7 +25,7 @@ pub(super) struct DocumentLimits {
 #[derive(Debug)]
 pub(super) struct DocumentSchema {
     pub(super) version: &'static str,
-    pub(super) model: Model,
+    pub(super) model: PolicyModel,
     /// Allowed elements of the document.
     pub(super) document: &'static [&'static str],
     /// Allowed elements of a statement.
@@ -67,21 +67,21 @@ const IDENTITY_LIMITS: DocumentLimits = DocumentLimits {
 pub(super) static SCHEMAS: [DocumentSchema; 3] = [
     DocumentSchema {
         version: "1.0",
-        model: Model::RoleBased,
+        model: PolicyModel::RoleBased,
         document: &["Version", "Statement", "Depends"],
         statement: &["Effect", "Action"],
         limits: ROLE_LIMITS,
     },
     DocumentSchema {
         version: "1.1",
-        model: Model::RoleBased,
+        model: PolicyModel::RoleBased,
         document: &["Version", "Statement"],
         statement: &["Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"],
         limits: ROLE_LIMITS,
     },
     DocumentSchema {
         version: "5.0",
-        model: Model::IdentityBased,
+        model: PolicyModel::IdentityBased,
         document: &["Version", "Statement"],
         statement: &["Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"],
         limits: IDENTITY_LIMITS,
@@ -91,7 +91,7 @@ pub(super) static SCHEMAS: [DocumentSchema; 3] = [
 impl DocumentSchema {
     /// Whether the case of `Allow` and `Deny` is ignored. It matters in version 5.0.
     pub(super) fn effect_ignores_case(&self) -> bool {
-        self.model == Model::RoleBased
+        self.model == PolicyModel::RoleBased
     }
 
     /// Error in the format of an action, `service:type:operation`.
@@ -101,7 +101,8 @@ impl DocumentSchema {
     pub(super) fn action_error(&self, action: &str) -> Option<String> {
         let parts: Vec<&str> = action.split(':').collect();
         let error = |what: &str| Some(format!("{action:?} is no action: {what}"));
-        let three = parts.len() == 3 || (parts.len() < 3 && self.model == Model::IdentityBased && action.contains('*'));
+        let three =
+            parts.len() == 3 || (parts.len() < 3 && self.model == PolicyModel::IdentityBased && action.contains('*'));
         if !three || parts.iter().any(|part| part.is_empty()) {
             return error("it has the form service:type:operation, such as \"gaussdb:instance:list\"");
         }
@@ -109,7 +110,7 @@ impl DocumentSchema {
         if !action.bytes().all(allowed) {
             return error("it is made of letters, digits, - _ and wildcards");
         }
-        if self.model == Model::RoleBased {
+        if self.model == PolicyModel::RoleBased {
             if action.contains('?') {
                 return error("the only wildcard of this version is *");
             }

@@ -3,7 +3,7 @@
 use jsonc_parser::ast::Value;
 use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 
-use super::diagnostic::{Finding, JsonPath};
+use super::diagnostic::{Diagnostic, JsonPath};
 
 /// Maximum length of a document, in bytes. This is Clew's own limit; versions 1.0 and 1.1 have a smaller one.
 pub const MAX_BYTES: usize = 65_536;
@@ -22,8 +22,8 @@ const STRICT_OPTIONS: ParseOptions = ParseOptions {
 };
 
 /// Parses a document.
-pub(super) fn parse(text: &str) -> Result<Value<'_>, Finding> {
-    let error_at = |at, message: String| Finding::new(text, at, &JsonPath::root(), message);
+pub(super) fn parse(text: &str) -> Result<Value<'_>, Diagnostic> {
+    let error_at = |at, message: String| Diagnostic::new(text, at, &JsonPath::root(), message);
     if text.len() > MAX_BYTES {
         return Err(error_at(0, format!("the document is {} bytes long; {MAX_BYTES} are read at most", text.len())));
     }

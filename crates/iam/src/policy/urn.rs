@@ -2,7 +2,7 @@
 
 use crate::action::Target;
 use crate::policy::pattern::{self, CaseSensitivity};
-use crate::policy::policy_model::Model;
+use crate::policy::policy_model::PolicyModel;
 use crate::request::Request;
 use crate::work_budget::WorkBudget;
 
@@ -16,7 +16,7 @@ pub(super) enum Urn<'a> {
 }
 
 impl<'a> Urn<'a> {
-    pub(super) fn of(model: Model, request: &Request<'a>) -> Self {
+    pub(super) fn of(model: PolicyModel, request: &Request<'a>) -> Self {
         if request.action.target != Target::Instance {
             return Self::None;
         }

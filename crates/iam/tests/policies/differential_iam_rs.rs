@@ -17,7 +17,7 @@
 use std::collections::BTreeMap;
 
 use clew_iam::decision::{Action, Decision, DenyReason, Target};
-use clew_iam::policy::{Model, Policy};
+use clew_iam::policy::{Policy, PolicyModel};
 use iam_rs::{Arn, Context, ContextValue, IAMPolicy, IAMRequest, PolicyEvaluator, Principal, PrincipalId};
 use serde_json::{Map, Value, json};
 
@@ -178,15 +178,15 @@ fn conditions(rng: &mut SplitMix64) -> (Value, Value) {
     (ours.into(), theirs.into())
 }
 
-fn action(rng: &mut SplitMix64, model: Model) -> String {
-    let service = if model == Model::RoleBased { "gaussdb" } else { "gaussdbformysql" };
+fn action(rng: &mut SplitMix64, model: PolicyModel) -> String {
+    let service = if model == PolicyModel::RoleBased { "gaussdb" } else { "gaussdbformysql" };
     let instance_actions: Vec<Action> =
         Action::ALL.iter().copied().filter(|action| action.target == Target::Instance).collect();
     let name = match rng.below(8) {
         0..=2 => model.name_of(instance_actions[rng.below(instance_actions.len())]).to_owned(),
         3 => "*:*:*".to_owned(),
         4 => "ecs:*:*".to_owned(),
-        5 if model == Model::IdentityBased => {
+        5 if model == PolicyModel::IdentityBased => {
             format!("{service}:instance:{}", rng.pick(&["ge?", "?ist", "list?*", "???"]))
         }
         _ => format!(
@@ -201,8 +201,8 @@ fn action(rng: &mut SplitMix64, model: Model) -> String {
     }
 }
 
-fn urn(rng: &mut SplitMix64, model: Model) -> String {
-    let service = if model == Model::RoleBased { "gaussdb" } else { "gaussdbformysql" };
+fn urn(rng: &mut SplitMix64, model: PolicyModel) -> String {
+    let service = if model == PolicyModel::RoleBased { "gaussdb" } else { "gaussdbformysql" };
     let service = if rng.one_in(10) { "ecs" } else { service };
     let region = rng.pick(&["eu-1", "*", "*", "eu-*", "us-1", "??-1"]);
     let domain = match rng.below(5) {
@@ -216,7 +216,7 @@ fn urn(rng: &mut SplitMix64, model: Model) -> String {
 }
 
 /// A statement in both languages.
-fn statement(rng: &mut SplitMix64, model: Model) -> (Value, Value) {
+fn statement(rng: &mut SplitMix64, model: PolicyModel) -> (Value, Value) {
     let effect = if rng.one_in(4) { "Deny" } else { "Allow" };
     let actions: Vec<String> = (0..=rng.below(3)).map(|_| action(rng, model)).collect();
     let actions_element = if rng.one_in(6) { "NotAction" } else { "Action" };
@@ -268,10 +268,10 @@ fn request(rng: &mut SplitMix64) -> Facts {
 }
 
 /// The request in AWS's language.
-fn aws_request(facts: &Facts, model: Model) -> IAMRequest {
+fn aws_request(facts: &Facts, model: PolicyModel) -> IAMRequest {
     let action = Action::find(&facts.action).unwrap();
     let name = model.name_of(action);
-    let service = if model == Model::RoleBased { "gaussdb" } else { "gaussdbformysql" };
+    let service = if model == PolicyModel::RoleBased { "gaussdb" } else { "gaussdbformysql" };
     let account = DOMAIN.replace(DOMAIN_PREFIX, "");
     let arn = format!("arn:aws:{service}:{}:{account}:instance:{INSTANCE}", facts.region);
     let mut context = Context::new()
@@ -314,9 +314,9 @@ fn decisions_match_iam_rs_second_half() {
 fn compare_decisions(mut rng: SplitMix64) {
     let mut outcomes = BTreeMap::new();
     for pair in 0..PAIRS {
-        let model = if rng.one_in(3) { Model::RoleBased } else { Model::IdentityBased };
+        let model = if rng.one_in(3) { PolicyModel::RoleBased } else { PolicyModel::IdentityBased };
         let (ours, theirs): (Vec<_>, Vec<_>) = (0..=rng.below(4)).map(|_| statement(&mut rng, model)).unzip();
-        let version = if model == Model::RoleBased { "1.1" } else { "5.0" };
+        let version = if model == PolicyModel::RoleBased { "1.1" } else { "5.0" };
         let ours = json!({"Version": version, "Statement": ours});
         let theirs = json!({"Version": "2012-10-17", "Statement": theirs});
         let facts = request(&mut rng);

@@ -3,14 +3,14 @@
 mod limits;
 mod operators;
 
-use clew_iam::policy::{Model, Policy};
+use clew_iam::policy::{Policy, PolicyModel};
 use serde_json::{Value, json};
 
 /// Errors of a document, as `line:column path: message`.
 fn errors(text: &str) -> Vec<String> {
     match Policy::parse(text) {
         Ok(_) => Vec::new(),
-        Err(errors) => errors.findings().iter().map(ToString::to_string).collect(),
+        Err(errors) => errors.diagnostics().iter().map(ToString::to_string).collect(),
     }
 }
 
@@ -215,7 +215,7 @@ fn wrong_types_are_reported() {
 fn unknown_versions_are_rejected() {
     for version in ["1.0", "1.1", "5.0"] {
         let policy = Policy::parse(&document_with(version, &json!({"Effect": "Allow", "Action": ["*:*:*"]}))).unwrap();
-        let model = if version == "5.0" { Model::IdentityBased } else { Model::RoleBased };
+        let model = if version == "5.0" { PolicyModel::IdentityBased } else { PolicyModel::RoleBased };
         assert_eq!((policy.version(), policy.model()), (version, model));
     }
     for version in ["", "1", "1.2", "5", "5.1", "2012-10-17"] {

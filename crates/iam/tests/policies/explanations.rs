@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use clew_iam::decision::{Action, Explanation, Grant, Scope, Via, explain};
+use clew_iam::decision::{Action, Explanation, Grant, GrantPath, Scope, explain};
 use clew_iam::policy::Policy;
 use serde_json::{Value, json};
 
@@ -113,7 +113,7 @@ fn grant_for_another_project_is_explained() {
     let mut principal = facts.principal(&[]);
     let policy = Arc::new(policy(&json!([{"Effect": "Allow", "Action": ["*"]}])));
     let elsewhere = Some("ffffffffffffffffffffffffffffffff".parse().unwrap());
-    let via = Via::Group("night shift".to_owned());
+    let via = GrantPath::Group("night shift".to_owned());
     principal.grants = [Grant { policy, policy_name: "p".to_owned(), via: via.clone(), project: elsewhere }].into();
     let explanation = facts.with(|action, resource, environment| explain(&principal, action, resource, environment));
     assert_eq!(reasons(&explanation), [(false, "the policy is attached for another project only".to_owned())]);

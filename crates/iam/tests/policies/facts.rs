@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use clew_iam::decision::{
-    Action, Decision, Environment, Grant, InstanceFacts, Principal, ProjectFacts, Resource, Scope, Via, decide,
+    Action, Decision, Environment, Grant, GrantPath, Principal, RequestInstance, RequestProject, Resource, Scope,
+    decide,
 };
 use clew_iam::policy::Policy;
 use clew_model::{DomainId, InstanceId, ProjectId, Tag};
@@ -60,9 +61,9 @@ impl Facts {
         let (project, domain): (ProjectId, DomainId) = (PROJECT.parse().unwrap(), DOMAIN.parse().unwrap());
         let instance: Option<InstanceId> = self.instance.as_ref().map(|id| id.parse().unwrap());
         let resource = Resource {
-            project: Some(ProjectFacts { id: &project, name: &self.project, domain_id: Some(&domain) }),
+            project: Some(RequestProject { id: &project, name: &self.project, domain_id: Some(&domain) }),
             region: &self.region,
-            instance: instance.as_ref().map(|id| InstanceFacts {
+            instance: instance.as_ref().map(|id| RequestInstance {
                 id,
                 enterprise_project_id: self.enterprise_project.as_deref(),
                 tags: &tags,
@@ -83,7 +84,7 @@ impl Facts {
         let grant = |(index, policy): (usize, &Policy)| Grant {
             policy: Arc::new(policy.clone()),
             policy_name: format!("policy-{}", index + 1),
-            via: Via::User,
+            via: GrantPath::User,
             project: None,
         };
         Principal {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use clew_iam::decision::{
-    AccessLevel, Action, Decision, DenyReason, Environment, Grant, Principal, ProjectFacts, Resource, Scope, Target,
-    Via, could_ever_allow, decide,
+    AccessLevel, Action, Decision, DenyReason, Environment, Grant, GrantPath, Principal, RequestProject, Resource,
+    Scope, Target, decide, may_allow,
 };
 use clew_iam::policy::Policy;
 use clew_model::{DomainId, ProjectId, UserId};
@@ -13,7 +13,7 @@ const ALLOW_ALL: &str = r#"{"Version":"5.0","Statement":[{"Effect":"Allow","Acti
 
 fn grant(document: &str, project: Option<ProjectId>) -> Grant {
     let policy = Arc::new(Policy::parse(document).unwrap());
-    Grant { policy, policy_name: "p".to_owned(), via: Via::User, project }
+    Grant { policy, policy_name: "p".to_owned(), via: GrantPath::User, project }
 }
 
 fn principal(domain_id: &DomainId, scope: Scope, administrator: bool, grants: &[Grant]) -> Principal {
@@ -30,7 +30,7 @@ fn principal(domain_id: &DomainId, scope: Scope, administrator: bool, grants: &[
 }
 
 fn decide_for(principal: &Principal, action: Action, project: Option<(&ProjectId, Option<&DomainId>)>) -> Decision {
-    let project = project.map(|(id, domain_id)| ProjectFacts { id, name: "eu-1", domain_id });
+    let project = project.map(|(id, domain_id)| RequestProject { id, name: "eu-1", domain_id });
     let resource = Resource { project, region: "eu-1", instance: None, request_tags: &[] };
     let now = "2026-06-12T12:00:00Z".parse().unwrap();
     decide(principal, action, &resource, &Environment { now, source_ip: None, secure_transport: true })
@@ -84,11 +84,11 @@ fn only_administrators_are_allowed_without_policies() {
     for &action in Action::ALL {
         let user = principal(&domain, Scope::AccessKey, false, &[]);
         assert_eq!(decide_for(&user, action, Some((&project, Some(&domain)))), denied(DenyReason::NoPolicy));
-        assert!(!could_ever_allow(&user, action, &project));
+        assert!(!may_allow(&user, action, &project));
         let denial = r#"{"Version":"5.0","Statement":[{"Effect":"Deny","Action":["*"]}]}"#;
         let administrator = principal(&domain, Scope::AccessKey, true, &[grant(denial, None)]);
         assert_eq!(decide_for(&administrator, action, Some((&project, Some(&domain)))), Decision::Allow);
-        assert!(could_ever_allow(&administrator, action, &project));
+        assert!(may_allow(&administrator, action, &project));
     }
 }
 
@@ -100,7 +100,7 @@ fn grant_for_one_project_applies_only_there() {
         let here = decide_for(&user, action, Some((&project, Some(&domain))));
         assert_eq!(here.is_allowed(), action.target != Target::Domain, "{action:?}");
         assert!(!decide_for(&user, action, Some((&sibling, Some(&domain)))).is_allowed(), "{action:?}");
-        assert!(could_ever_allow(&user, action, &project) && !could_ever_allow(&user, action, &sibling));
+        assert!(may_allow(&user, action, &project) && !may_allow(&user, action, &sibling));
     }
 }
 
@@ -121,7 +121,7 @@ fn possible_permissions_are_detected() {
     let could = |statements: &str| {
         let document = format!(r#"{{"Version":"5.0","Statement":[{statements}]}}"#);
         let user = principal(&domain, Scope::AccessKey, false, &[grant(&document, None)]);
-        could_ever_allow(&user, Action::LIST_INSTANCES, &project)
+        may_allow(&user, Action::LIST_INSTANCES, &project)
     };
     let by_tag = r#"{"Effect":"Allow","Action":["*"],"Condition":{"StringEquals":{"g:ResourceTag/env":"x"}}}"#;
     let by_resource = r#"{"Effect":"Allow","Action":["*:*:list"],"Resource":["gaussdbformysql:*:*:instance:x"]}"#;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use clew_iam::decision::{AccessLevel, Action, Target};
-use clew_iam::policy::{Model, system};
+use clew_iam::policy::{PolicyModel, system};
 
 use crate::facts::Facts;
 
@@ -14,7 +14,7 @@ fn system_policies_parse_without_warnings() {
         let parsed = policy.policy().unwrap_or_else(|| panic!("{} is no policy", policy.name));
         assert_eq!(parsed.warnings(), [], "{}", policy.name);
         assert!(Arc::ptr_eq(parsed, system::find(policy.name).unwrap()));
-        let model = if policy.name.contains(' ') { Model::RoleBased } else { Model::IdentityBased };
+        let model = if policy.name.contains(' ') { PolicyModel::RoleBased } else { PolicyModel::IdentityBased };
         assert_eq!(parsed.model(), model, "{}", policy.name);
     }
     assert!(system::find("TaurusDB").is_none());

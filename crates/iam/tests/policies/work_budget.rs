@@ -1,6 +1,6 @@
 //! Work budget: expensive policies are counted and bounded.
 
-use clew_iam::decision::{Action, Decision, DenyReason, WorkBudget, could_ever_allow, decide, explain};
+use clew_iam::decision::{Action, Decision, DenyReason, WorkBudget, decide, explain, may_allow};
 use clew_iam::policy::{MAX_BYTES, Policy};
 use clew_model::ProjectId;
 use serde_json::json;
@@ -55,7 +55,7 @@ fn exhausted_budget_denies_with_a_reason() {
     let again = facts().with(|action, resource, environment| decide(&principal, action, resource, environment));
     assert_eq!(again, Decision::Deny { reason: DenyReason::WorkBudget });
     let project: ProjectId = PROJECT.parse().unwrap();
-    assert!(!could_ever_allow(&principal, Action::LIST_INSTANCES, &project));
+    assert!(!may_allow(&principal, Action::LIST_INSTANCES, &project));
     principal.budget = WorkBudget::new(8 << 20).into();
     let explained = facts().with(|action, resource, environment| explain(&principal, action, resource, environment));
     assert_eq!(explained.decision, Decision::Deny { reason: DenyReason::WorkBudget });
@@ -112,5 +112,5 @@ fn reports_are_limited_to_100() {
     let unknown = document_with("clew:a:b");
     assert_eq!(Policy::parse(&unknown).unwrap().warnings().len(), 100);
     assert_eq!(Policy::parse_stored(&unknown).unwrap().warnings().len(), 0);
-    assert_eq!(Policy::parse(&document_with("a b")).unwrap_err().findings().len(), 100);
+    assert_eq!(Policy::parse(&document_with("a b")).unwrap_err().diagnostics().len(), 100);
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clew_diagnose::{ProtectedAccounts, clean, is_internal};
+use clew_diagnose::{ProtectedAccounts, is_internal, to_valid_utf8};
 use clew_model::{Failure, Session};
 
 use super::confirm::{PendingKill, confirm};
@@ -77,7 +77,7 @@ impl<'a> Batch<'a> {
                 let wrong_server = if view.is_direct {
                     (victim.read.server != server).then_some(Refusal::AnotherServer)
                 } else {
-                    Some(Refusal::Indirect)
+                    Some(Refusal::Proxied)
                 };
                 if let Some(refusal) = wrong_server {
                     *stage = Stage::Finished(KillOutcome::Refused(refusal));
@@ -163,16 +163,16 @@ impl KillPolicy<'_> {
     /// Refuses a listed session that is not the victim, or that is internal, Clew's own or protected.
     fn refusal_by_identity(&self, victim: &Victim, now: &Session, is_own: bool) -> Option<Refusal> {
         if !victim.matches(now) {
-            return Some(Refusal::AnotherSession { user: clean(&now.user), host: clean(&now.host) });
+            return Some(Refusal::AnotherSession { user: to_valid_utf8(&now.user), host: to_valid_utf8(&now.host) });
         }
         if is_internal(now) {
             return Some(Refusal::Internal);
         }
         if is_own {
-            return Some(Refusal::Own);
+            return Some(Refusal::OwnSession);
         }
         if self.protected.protects(&now.user) {
-            return Some(Refusal::Protected { user: clean(&now.user) });
+            return Some(Refusal::Protected { user: to_valid_utf8(&now.user) });
         }
         None
     }

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
-use clew_diagnose::clean;
+use clew_diagnose::to_valid_utf8;
 use clew_model::{Failure, Session};
 use tokio::time::{sleep, timeout};
 
@@ -60,7 +60,9 @@ impl PendingKill {
         };
         self.last_state = now.map_or_else(
             || "its transaction is still open".to_owned(),
-            |now| format!("{} {}", clean(&now.command), clean(now.state.as_deref().unwrap_or_default())),
+            |now| {
+                format!("{} {}", to_valid_utf8(&now.command), to_valid_utf8(now.state.as_deref().unwrap_or_default()))
+            },
         );
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
-use clew_diagnose::waits::{Observed, Party, WaitGraph, graph};
+use clew_diagnose::waits::{LockObservations, Party, WaitGraph, build_graph};
 use clew_model::{Failure, LimitationKind, NodeUrl};
 use tokio::time::sleep;
 
@@ -42,13 +42,13 @@ impl StateBeforeKill {
     /// Reads transactions and lock waits. Kills do not depend on this read: a failure does not prevent them.
     pub async fn read(node: &NodeUrl, limits: &Limits) -> Result<Self, Failure> {
         let observed = read_waits(node, &capped_limits(limits)).await?;
-        Ok(Self { rows: rows_by_session(&observed), graph: graph(&observed) })
+        Ok(Self { rows: rows_by_session(&observed), graph: build_graph(&observed) })
     }
 
     /// Returns the number of sessions that wait for this session, directly or transitively.
     #[must_use]
     pub fn waiters_behind(&self, session: u64) -> usize {
-        self.graph.held_up_by(Party::Session(session))
+        self.graph.count_waiters(Party::Session(session))
     }
 
     /// Reads the state again after the kills and returns the difference.
@@ -59,10 +59,10 @@ impl StateBeforeKill {
         limits: &Limits,
     ) -> Result<KillEffect, Failure> {
         let killed: Vec<u64> =
-            outcomes.iter().filter(|(_, outcome)| outcome.was_taken()).map(|(session, _)| *session).collect();
+            outcomes.iter().filter(|(_, outcome)| outcome.was_accepted()).map(|(session, _)| *session).collect();
         let gone: Vec<Party> = killed.iter().copied().map(Party::Session).collect();
         let waiters: BTreeSet<u64> = self.graph.waiters_behind(&gone).into_iter().filter_map(Party::session).collect();
-        let max_unblocked = self.graph.freed_by(&gone).len();
+        let max_unblocked = self.graph.unblocked_by(&gone).len();
         let rows_before = self.rows.as_ref().map(|rows| sum_rows(rows, &killed));
         if waiters.is_empty() && rows_before.is_none_or(|rows| rows == 0) {
             return Ok(KillEffect { rows_rolled_back: rows_before, ..KillEffect::default() });
@@ -70,7 +70,7 @@ impl StateBeforeKill {
         let mut pause = FIRST_PAUSE;
         for read in 1.. {
             let observed = read_waits(node, &capped_limits(limits)).await?;
-            let waiting = waiting_sessions(&graph(&observed));
+            let waiting = waiting_sessions(&build_graph(&observed));
             let (still_waiting, unblocked): (Vec<u64>, Vec<u64>) =
                 waiters.iter().copied().partition(|session| waiting.contains(session));
             if unblocked.len() >= max_unblocked || read == MAX_READS {
@@ -86,10 +86,14 @@ impl StateBeforeKill {
 }
 
 fn capped_limits(limits: &Limits) -> Limits {
-    Limits { node: limits.node.min(MAX_READ_TIME), connect: limits.connect.min(MAX_READ_TIME), ..*limits }
+    Limits {
+        read_timeout: limits.read_timeout.min(MAX_READ_TIME),
+        connect_timeout: limits.connect_timeout.min(MAX_READ_TIME),
+        ..*limits
+    }
 }
 
-fn rows_by_session(observed: &Observed) -> Option<HashMap<u64, u64>> {
+fn rows_by_session(observed: &LockObservations) -> Option<HashMap<u64, u64>> {
     if observed.limitations.iter().any(|limitation| limitation.kind == LimitationKind::NoTransactions) {
         return None;
     }
@@ -106,6 +110,6 @@ fn sum_rows(rows: &HashMap<u64, u64>, sessions: &[u64]) -> u64 {
 }
 
 fn waiting_sessions(graph: &WaitGraph) -> HashSet<u64> {
-    let unexplained = graph.unexplained.iter().map(|wait| wait.session);
-    graph.waits.iter().filter_map(|wait| wait.waiter.session()).chain(unexplained).collect()
+    let unexplained = build_graph.unexplained.iter().map(|wait| wait.session);
+    build_graph.waits.iter().filter_map(|wait| wait.waiter.session()).chain(unexplained).collect()
 }

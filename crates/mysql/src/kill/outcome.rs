@@ -42,14 +42,14 @@ impl KillOutcome {
 
     /// Returns whether the server accepted this or an earlier kill.
     #[must_use]
-    pub fn was_taken(&self) -> bool {
+    pub fn was_accepted(&self) -> bool {
         matches!(self, Self::Killed | Self::RollingBack { .. } | Self::Ending(_))
     }
 
     /// Returns whether the session or statement has ended or is about to end.
     #[must_use]
     pub fn is_success(&self) -> bool {
-        self.was_taken() || *self == Self::AlreadyGone
+        self.was_accepted() || *self == Self::AlreadyGone
     }
 }
 
@@ -64,7 +64,7 @@ pub enum Refusal {
         user: String,
     },
     /// Session of Clew itself.
-    Own,
+    OwnSession,
     /// The connection id now belongs to another session.
     AnotherSession {
         /// Account name.
@@ -76,7 +76,7 @@ pub enum Refusal {
     /// Connection ids then belong to other clients.
     AnotherServer,
     /// A proxy stands between Clew and the server: listed sessions cannot be identified.
-    Indirect,
+    Proxied,
     /// The session no longer runs the expected statement.
     AnotherStatement,
     /// A rule chose the session by its age, which the server does not record and which may be wrong.
@@ -92,7 +92,7 @@ impl fmt::Display for Refusal {
         match self {
             Self::Internal => f.write_str("it is a thread of the server itself, which is never killed"),
             Self::Protected { user } => write!(f, "the account {user} is protected, its sessions are never killed"),
-            Self::Own => f.write_str("it is a session of Clew itself, which ends on its own"),
+            Self::OwnSession => f.write_str("it is a session of Clew itself, which ends on its own"),
             Self::AnotherSession { user, host } => {
                 write!(f, "the session that was meant is gone; its id now belongs to {user} from {host}")
             }
@@ -100,7 +100,7 @@ impl fmt::Display for Refusal {
                 "the server restarted since the session was listed, or the address leads to another server now; list the sessions again, \
                  and behind a balancer kill on the server itself",
             ),
-            Self::Indirect => f.write_str(
+            Self::Proxied => f.write_str(
                 "a proxy or balancer stands between Clew and the server, so that sessions cannot be identified; kill on the server itself",
             ),
             Self::AnotherStatement => {

@@ -12,9 +12,9 @@ use tokio::time::timeout;
 use super::KillKind;
 use super::rollback_state::{RollbackState, read_rollback_states};
 use super::user_sessions::UserSessions;
-use super::victim::{ListRead, MAX_COMPARED_BYTES, MAX_ROW_BYTES};
+use super::victim::{MAX_COMPARED_BYTES, MAX_ROW_BYTES, ProcessListRead};
 use crate::connection::Connection;
-use crate::connection_limit::Errand;
+use crate::connection_limit::Purpose;
 use crate::flavor::Flavor;
 use crate::limits::Limits;
 use crate::process_list::SessionMemory;
@@ -26,7 +26,7 @@ use crate::{clock, doctor, failure, own_sessions, process_list, replication_appl
 #[derive(Debug, Clone)]
 pub struct FoundSessions {
     /// Process list that has the sessions.
-    pub read: ListRead,
+    pub read: ProcessListRead,
     /// Listed sessions, with the first 64 KiB of their statements.
     pub sessions: Vec<Session>,
 }
@@ -38,7 +38,7 @@ pub struct FoundSessions {
 /// The read uses the permit for kills and does not queue behind other reads.
 pub async fn find_sessions(node: &NodeUrl, ids: &[u64], limits: &Limits) -> Result<FoundSessions, Failure> {
     with_timeout(node, limits, async {
-        let mut connection = Connection::open_for(Errand::Killing, node, limits).await?;
+        let mut connection = Connection::open_for(Purpose::Killing, node, limits).await?;
         let server = connection.read_instance().await?;
         let (SessionList { sessions, .. }, _) =
             list_sessions_with_ages(&mut connection, CheckScope::All, |session| ids.contains(&session.id)).await?;
@@ -54,7 +54,7 @@ pub async fn find_sessions(node: &NodeUrl, ids: &[u64], limits: &Limits) -> Resu
 
 /// Reads the sessions from which rules choose victims.
 /// Fails if the account lacks PROCESS and sees its own sessions only; the failure then has the `GRANT` statement.
-pub async fn read_user_sessions(node: &NodeUrl, purpose: Errand, limits: &Limits) -> Result<UserSessions, Failure> {
+pub async fn read_user_sessions(node: &NodeUrl, purpose: Purpose, limits: &Limits) -> Result<UserSessions, Failure> {
     with_timeout(node, limits, async {
         let mut connection = Connection::open_for(purpose, node, limits).await?;
         let server = connection.read_instance().await?;
@@ -86,7 +86,7 @@ pub async fn read_user_sessions(node: &NodeUrl, purpose: Errand, limits: &Limits
         let is_monotonic = connection.flavor == Flavor::MariaDb;
         let since = connection.since;
         connection.close().await;
-        Ok(UserSessions { read, sessions, unchecked, is_monotonic, clock, limitations, took: since.elapsed() })
+        Ok(UserSessions { read, sessions, unchecked, is_monotonic, clock, limitations, duration: since.elapsed() })
     })
     .await
 }
@@ -96,9 +96,9 @@ async fn with_timeout<T>(
     limits: &Limits,
     read: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
-    timeout(limits.node, failure::catch_panic(node, read))
+    timeout(limits.read_timeout, failure::catch_panic(node, read))
         .await
-        .unwrap_or_else(|_| Err(failure::read_timeout(node, limits.node)))
+        .unwrap_or_else(|_| Err(failure::read_timeout(node, limits.read_timeout)))
 }
 
 /// Selected sessions of the process list, for a kill.
@@ -151,8 +151,8 @@ impl ProcessView {
 }
 
 /// Creates a [`ListRead`] for ages that were read just now.
-fn new_list_read(server: ServerInstance) -> ListRead {
-    ListRead { server, at: Instant::now(), reported: Arc::default() }
+fn new_list_read(server: ServerInstance) -> ProcessListRead {
+    ProcessListRead { server, at: Instant::now(), reported: Arc::default() }
 }
 
 /// Sessions of one process list.

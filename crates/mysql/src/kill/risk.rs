@@ -35,9 +35,9 @@ pub async fn read_kill_risks(
     if sessions.is_empty() {
         return Ok(HashMap::new());
     }
-    timeout(limits.node, failure::catch_panic(node, read_risks(node, sessions, transactions, limits)))
+    timeout(limits.read_timeout, failure::catch_panic(node, read_risks(node, sessions, transactions, limits)))
         .await
-        .unwrap_or_else(|_| Err(failure::timeout(&node.address(), "reading risks of a kill", limits.node)))
+        .unwrap_or_else(|_| Err(failure::timeout(&node.address(), "reading risks of a kill", limits.read_timeout)))
 }
 
 async fn read_risks(

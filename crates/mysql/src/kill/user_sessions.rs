@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use clew_model::{Limitation, Session};
 
-use super::victim::ListRead;
+use super::victim::ProcessListRead;
 use crate::clock::{ClockDoubt, ClockHistory, ClockReading};
 
 /// Sessions of users, from which rules choose victims.
 #[derive(Debug, Clone)]
 pub struct UserSessions {
     /// Process list that has the sessions.
-    pub read: ListRead,
+    pub read: ProcessListRead,
     /// Sessions of users, without Clew's own, with the first 64 KiB of their statements.
     pub sessions: Vec<Session>,
     /// Sessions whose age could not be checked. Rules must not choose them; `limitations` has the reasons.
@@ -25,7 +25,7 @@ pub struct UserSessions {
     /// Limitations of the read.
     pub limitations: Vec<Limitation>,
     /// Duration of the read, from connecting to the last row.
-    pub took: Duration,
+    pub duration: Duration,
 }
 
 impl UserSessions {
@@ -43,12 +43,12 @@ impl UserSessions {
             }
             self.read.reported = Arc::new(reported);
         }
-        step.map(ClockDoubt::Set).or(is_another.then_some(ClockDoubt::AnotherServer))
+        step.map(ClockDoubt::Stepped).or(is_another.then_some(ClockDoubt::AnotherServer))
     }
 
     /// Returns the sessions whose ages were checked.
     #[must_use]
-    pub fn into_choosable(self) -> Vec<Session> {
+    pub fn into_checked(self) -> Vec<Session> {
         let unchecked = self.unchecked;
         self.sessions.into_iter().filter(|session| !unchecked.contains(&session.id)).collect()
     }

@@ -18,7 +18,7 @@ const ROUNDING_TOLERANCE: u64 = 2;
 
 /// Server and time of a process list read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ListRead {
+pub struct ProcessListRead {
     /// Server that listed the sessions.
     pub server: ServerInstance,
     /// Time at which the ages of the sessions were read.
@@ -41,7 +41,7 @@ pub struct Victim {
     /// Statement that the session must still run. `None` accepts any statement.
     pub expected: Option<ExpectedStatement>,
     /// Process list that the victim was chosen from.
-    pub read: ListRead,
+    pub read: ProcessListRead,
 }
 
 /// Statement that a victim must still run.
@@ -56,7 +56,7 @@ pub struct ExpectedStatement {
 impl Victim {
     /// Creates a victim that is killed whatever it runs.
     #[must_use]
-    pub fn connection_of(session: &Session, read: &ListRead) -> Self {
+    pub fn for_session(session: &Session, read: &ProcessListRead) -> Self {
         Self {
             id: session.id,
             user: session.user.clone(),
@@ -68,11 +68,11 @@ impl Victim {
 
     /// Creates a victim that is killed only while it runs the same execution of its statement.
     #[must_use]
-    pub fn statement_of(session: &Session, read: &ListRead) -> Self {
+    pub fn for_statement(session: &Session, read: &ProcessListRead) -> Self {
         let statement = statement_prefix(session.statement.as_deref().unwrap_or_default()).to_vec();
         let seconds = read.reported.get(&session.id).copied().unwrap_or(session.seconds);
         let expected = Some(ExpectedStatement { statement, seconds });
-        Self { expected, ..Self::connection_of(session, read) }
+        Self { expected, ..Self::for_session(session, read) }
     }
 
     /// Returns whether a rule chose the whole session by its age.

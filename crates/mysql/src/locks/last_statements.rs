@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use clew_diagnose::waits::Observed;
+use clew_diagnose::waits::LockObservations;
 use clew_model::{Failure, Limitation, LimitationKind};
 
 use super::threads::Threads;
@@ -20,7 +20,7 @@ pub(super) async fn read_last_statements(
     connection: &mut Connection,
     sessions: &[u64],
     threads: &Threads,
-    observed: &mut Observed,
+    observed: &mut LockObservations,
 ) -> Result<(), Failure> {
     let sessions = sessions.get(..MAX_SESSIONS).unwrap_or(sessions);
     let threads = threads.for_sessions(sessions);

@@ -101,7 +101,7 @@ async fn read_unnumbered_waiters(
     transactions: &[Transaction],
 ) -> Result<HashMap<Vec<u8>, Vec<u64>>, Failure> {
     let mut waiters: HashMap<Vec<u8>, Vec<u64>> = HashMap::new();
-    if !transactions.iter().any(|transaction| transaction.id == 0 && transaction.waits_for_a_lock()) {
+    if !transactions.iter().any(|transaction| transaction.id == 0 && transaction.is_waiting_for_lock()) {
         return Ok(waiters);
     }
     let rows: Vec<(u64, Vec<u8>)> =
@@ -119,7 +119,7 @@ fn parse_lock_row((id, mode, kind, printed, index, data): LockRow) -> (Vec<u8>, 
         table,
         index: index.map(decode_text),
         mode: decode_text(mode),
-        whole_table: kind == b"TABLE",
+        is_table_lock: kind == b"TABLE",
         data: data.map(decode_text),
     };
     (id, object)

@@ -73,7 +73,7 @@ fn parse_lock_row((id, schema, table, index, mode, kind, data): LockRow) -> (Vec
         table: table.map(decode_text),
         index: index.map(decode_text),
         mode: mode.map(decode_text).unwrap_or_default(),
-        whole_table: kind.as_deref() == Some(b"TABLE"),
+        is_table_lock: kind.as_deref() == Some(b"TABLE"),
         data: data.map(decode_text),
     };
     (id, object)

@@ -21,7 +21,7 @@ const MARIADB_PROGRAM_INTERVAL: Duration = Duration::from_secs(5);
 
 /// State that samples of one node share.
 #[derive(Debug, Default)]
-pub struct LiveMemory {
+pub struct SampleCache {
     /// Server instance of the other fields.
     server: Option<ServerInstance>,
     /// True if the last sample had waiters.
@@ -43,7 +43,7 @@ pub struct LiveMemory {
     program_limitations: Vec<Limitation>,
 }
 
-impl LiveMemory {
+impl SampleCache {
     /// Drops the samples of another server instance: each instance has session ids and settings of its own.
     pub(super) fn begin_for(&mut self, server: &ServerInstance) {
         if self.server.as_ref() != Some(server) {

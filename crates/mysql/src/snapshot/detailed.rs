@@ -4,11 +4,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use clew_diagnose::waits::graph;
+use clew_diagnose::waits::build_graph;
 use clew_model::{Failure, LimitationKind, NodeUrl, Session, SessionDetail};
 
 use super::encoder::{RowOptions, read_sorted_rows};
-use super::{Body, Snapshot, Statements, finish_snapshot};
+use super::{EncodedRows, Snapshot, StatementText, finish_snapshot};
 use crate::connection::Connection;
 use crate::limits::Limits;
 use crate::locks::LockTables;
@@ -20,7 +20,7 @@ pub(super) async fn read_detailed(node: &NodeUrl, rows: RowOptions, limits: &Lim
     let mut connection = Connection::open(node, limits).await?;
     let limitations = doctor::process_list_limitations(&mut connection).await?;
     let mut locks = LockTables::read(&mut connection, limitations).await?;
-    let (form, masked) = (rows.form, rows.statements == Statements::Templates);
+    let (form, masked) = (rows.form, rows.statements == StatementText::Templates);
     let mut collector = PartyCollector::new(locks.party_ids());
     let transactions = TransactionsBySession::new(locks.transactions.clone());
     let observe = |session: &Session| collector.observe(session);
@@ -39,19 +39,19 @@ pub(super) async fn read_detailed(node: &NodeUrl, rows: RowOptions, limits: &Lim
     let stale_modes = locks.stale_mode_limitation();
     let facts = collector.into_facts(connection.own_session_filter(), &locks.threads);
     let (observed, threads) = locks.into_observed(facts);
-    let wait_graph = graph(&observed);
+    let wait_graph = build_graph(&observed);
     let mut limitations = observed.limitations;
     if !wait_graph.unexplained.is_empty() {
         limitations.extend(stale_modes);
     }
     let wait_graph = if masked { wait_graph.masked() } else { wait_graph };
-    let mut busy: HashMap<u64, SessionDetail> = wait_graph.details();
+    let mut busy: HashMap<u64, SessionDetail> = wait_graph.session_details();
     for (thread, digest) in digests {
         if let Some(session) = threads.session(thread) {
             busy.entry(session).or_default().statement_digest = Some(digest);
         }
     }
-    let body = Body { rows, form, details: Some(Details { busy, programs }) };
+    let body = EncodedRows { rows, format: form, details: Some(Details { busy, programs }) };
     Ok(finish_snapshot(connection, body, limitations).await)
 }
 

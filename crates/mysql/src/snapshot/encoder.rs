@@ -8,7 +8,7 @@ use tempfile::SpooledTempFile;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::deferred_sessions::DeferredSessions;
-use super::{Form, Statements};
+use super::{OutputFormat, StatementText};
 use crate::connection::Connection;
 use crate::own_sessions::OwnSessionFilter;
 use crate::statement_ages::{self, CheckScope};
@@ -30,8 +30,8 @@ const MAX_CHECKED_SESSIONS: usize = 2_000;
 /// Selection and format of the rows of a snapshot.
 pub(super) struct RowOptions {
     pub(super) selection: Selection,
-    pub(super) statements: Statements,
-    pub(super) form: Form,
+    pub(super) statements: StatementText,
+    pub(super) form: OutputFormat,
     /// True if detail columns are appended after all rows were read.
     pub(super) detailed: bool,
 }
@@ -168,8 +168,8 @@ impl EncodePipeline {
 
 /// Encodes sessions in any order.
 struct Encoder {
-    statements: Statements,
-    form: Form,
+    statements: StatementText,
+    form: OutputFormat,
     detailed: bool,
     own: Option<OwnSessionFilter>,
     transactions: TransactionsBySession,
@@ -182,7 +182,7 @@ struct Encoder {
 
 impl Encoder {
     fn new(rows: &RowOptions, own: Option<OwnSessionFilter>, transactions: TransactionsBySession) -> Self {
-        let filter = Filter::owning(rows.selection.clone());
+        let filter = Filter::from_owned(rows.selection.clone());
         let order = Order::new(&rows.selection);
         Self {
             statements: rows.statements,
@@ -200,9 +200,9 @@ impl Encoder {
     /// Returns whether encoding this many statement bytes is cheap enough for a thread of the async runtime.
     /// Light rows are only copied, and to memory.
     fn is_light(&self, bytes: usize) -> bool {
-        self.statements == Statements::Whole
+        self.statements == StatementText::Whole
             && bytes < MAX_LIGHT_BYTES
-            && self.sorter.bytes() < MAX_IN_MEMORY_BYTES.saturating_sub(MAX_LIGHT_BYTES) as u64
+            && self.sorter.total_bytes() < MAX_IN_MEMORY_BYTES.saturating_sub(MAX_LIGHT_BYTES) as u64
     }
 
     fn encode_batch(&mut self, batch: Batch) -> io::Result<()> {
@@ -214,20 +214,20 @@ impl Encoder {
             return Ok(());
         }
         // Templates are made before filtering: matching `sql_key` against the statement would disclose its literals.
-        if self.statements == Statements::Templates {
+        if self.statements == StatementText::Templates {
             session.statement = session.statement.map(|statement| template(&statement));
         }
         let row = SessionRow { session: &session, transaction: self.transactions.get(session.id) };
-        if !self.filter.keeps(&row) {
+        if !self.filter.matches(&row) {
             return Ok(());
         }
         let encoded = &mut self.encoded;
         encoded.clear();
         match (self.form, self.detailed) {
-            (Form::Csv { formula_guard }, false) => csv::encode_row(encoded, &row, formula_guard),
-            (Form::Csv { formula_guard }, true) => csv::begin_row(encoded, &row, formula_guard),
-            (Form::Json, false) => json::encode_row(encoded, &row),
-            (Form::Json, true) => json::begin_row(encoded, &row),
+            (OutputFormat::Csv { formula_guard }, false) => csv::encode_row(encoded, &row, formula_guard),
+            (OutputFormat::Csv { formula_guard }, true) => csv::begin_row(encoded, &row, formula_guard),
+            (OutputFormat::Json, false) => json::encode_row(encoded, &row),
+            (OutputFormat::Json, true) => json::begin_row(encoded, &row),
         }
         self.sorter.push(self.order.rank(&row), encoded)
     }

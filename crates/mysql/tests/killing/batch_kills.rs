@@ -3,7 +3,7 @@
 use clew_diagnose::ProtectedAccounts;
 use clew_model::{Failure, FailureKind, NodeUrl, Session};
 use clew_mysql::{
-    Errand, KillKind, KillOutcome, Limits, Refusal, Victim, find_sessions, kill_all, read_user_sessions,
+    KillKind, KillOutcome, Limits, Purpose, Refusal, Victim, find_sessions, kill_all, read_user_sessions,
     share_session_token,
 };
 use clew_testkit::{Flavor, RawSession, Server};
@@ -34,11 +34,11 @@ const WAIT_FOR_LOCK: &str = "DO GET_LOCK('clew', 600)";
 /// Opens sessions that wait for a lock held by the first one.
 async fn waiting_sessions(server: &Server, count: usize) -> (Vec<RawSession>, Vec<Session>) {
     let mut holder = open_session(server, "app").await;
-    holder.run(WAIT_FOR_LOCK).await.unwrap();
+    holder.execute(WAIT_FOR_LOCK).await.unwrap();
     let mut raw = vec![holder];
     for _ in 0..count {
         let mut session = open_session(server, "app").await;
-        session.begin(WAIT_FOR_LOCK.as_bytes()).await.unwrap();
+        session.send_statement(WAIT_FOR_LOCK.as_bytes()).await.unwrap();
         raw.push(session);
     }
     let ids: Vec<u64> = raw.iter().skip(1).map(|session| session.id).collect();
@@ -58,7 +58,7 @@ async fn all_are_killed_and_confirmed_over_one_connection() {
             let server = server(flavor).await;
             let (raw, sessions) = waiting_sessions(&server, COUNT).await;
             let read = list_read(&server).await;
-            let victims: Vec<Victim> = sessions.iter().map(|session| Victim::statement_of(session, &read)).collect();
+            let victims: Vec<Victim> = sessions.iter().map(|session| Victim::for_statement(session, &read)).collect();
             let before =
                 (status_counter(&server, "Connections").await, status_counter(&server, "Com_show_processlist").await);
             let outcomes = kill_sessions(&server.url(), &victims, kind).await;
@@ -134,7 +134,7 @@ async fn sessions_with_reused_ids_survive() {
             sessions.push(busy_session(&old, "app", LONG).await.1);
         }
         let read = list_read(&new).await;
-        let stale_victims: Vec<Victim> = sessions.iter().map(|session| Victim::connection_of(session, &read)).collect();
+        let stale_victims: Vec<Victim> = sessions.iter().map(|session| Victim::for_session(session, &read)).collect();
         let reused: Vec<u64> = newcomers
             .iter()
             .map(|one| one.id)
@@ -185,7 +185,7 @@ async fn rules_choose_from_user_sessions_only() {
         let other = mysql_async::Conn::new(with_token(&server, TOKEN)).await.unwrap();
         let read_sessions = async |url: String| {
             let sessions =
-                read_user_sessions(&url.parse().unwrap(), Errand::Reading, &Limits::default()).await?.sessions;
+                read_user_sessions(&url.parse().unwrap(), Purpose::Reading, &Limits::default()).await?.sessions;
             Ok::<_, Failure>(sessions)
         };
         let mut found = read_sessions(server.url()).await.unwrap();

@@ -1,7 +1,7 @@
 //! Sessions that reuse the id or the statement of a victim are not killed.
 
 use clew_model::NodeUrl;
-use clew_mysql::{Errand, KillKind, KillOutcome, Limits, Refusal, Victim, read_user_sessions};
+use clew_mysql::{KillKind, KillOutcome, Limits, Purpose, Refusal, Victim, read_user_sessions};
 use clew_testkit::{Flavor, RawSession, Server};
 
 use super::{
@@ -67,8 +67,8 @@ async fn session_that_runs_another_statement_survives() {
         let (mut raw, session) = busy_session(&server, "app", LONG).await;
         let chosen = statement_victim(&server, &session).await;
         assert_eq!(kill_as_root(&server, &chosen, KillKind::Query).await, KillOutcome::Killed);
-        let _ = raw.answer().await;
-        raw.begin(NEXT.as_bytes()).await.unwrap();
+        let _ = raw.wait_for_response().await;
+        raw.send_statement(NEXT.as_bytes()).await.unwrap();
         wait_until_running(&server, raw.id, NEXT).await;
         for kind in KINDS {
             assert_eq!(
@@ -85,19 +85,19 @@ async fn session_that_runs_another_statement_survives() {
 async fn idle_session_whose_age_cannot_be_checked_is_not_killed_by_a_rule_on_mysql() {
     let server = server(Flavor::MySql).await;
     let mut raw = open_session(&server, "app").await;
-    raw.run("SET timestamp = UNIX_TIMESTAMP() - 7200").await.unwrap();
+    raw.execute("SET timestamp = UNIX_TIMESTAMP() - 7200").await.unwrap();
     let off = format!("UPDATE performance_schema.threads SET instrumented = 'NO' WHERE processlist_id = {}", raw.id);
     server.run(&[&off]).await.unwrap();
     let node: NodeUrl = server.url().parse().unwrap();
-    let users = read_user_sessions(&node, Errand::Reading, &Limits::default()).await.unwrap();
+    let users = read_user_sessions(&node, Purpose::Reading, &Limits::default()).await.unwrap();
     let session = users.sessions.iter().find(|session| session.id == raw.id).unwrap();
     assert!(session.seconds >= 7200, "the process list follows the session's own clock: {session:?}");
-    let victim = Victim::statement_of(session, &users.read);
+    let victim = Victim::for_statement(session, &users.read);
     assert_eq!(
         kill_as_root(&server, &victim, KillKind::Connection).await,
         KillOutcome::Refused(Refusal::UnreliableAge)
     );
-    let chosen_by_user = Victim::connection_of(session, &users.read);
+    let chosen_by_user = Victim::for_session(session, &users.read);
     assert_eq!(kill_as_root(&server, &chosen_by_user, KillKind::Connection).await, KillOutcome::Killed);
 }
 

@@ -9,8 +9,8 @@ use super::{connection_victim, find_session, kill_as_root, open_session, server,
 /// Opens a session that changes the only row of `shop.t` in an open transaction.
 async fn blocking_session(server: &Server) -> RawSession {
     let mut session = open_session(server, "app").await;
-    session.run("START TRANSACTION").await.unwrap();
-    session.run("UPDATE shop.t SET v = v + 1").await.unwrap();
+    session.execute("START TRANSACTION").await.unwrap();
+    session.execute("UPDATE shop.t SET v = v + 1").await.unwrap();
     session
 }
 
@@ -18,9 +18,9 @@ async fn blocking_session(server: &Server) -> RawSession {
 async fn waiting_session(server: &Server) -> RawSession {
     const UPDATE: &str = "UPDATE shop.t SET v = v + 2";
     let mut session = open_session(server, "app").await;
-    session.run("SET SESSION innodb_lock_wait_timeout = 600").await.unwrap();
-    session.run("START TRANSACTION").await.unwrap();
-    session.begin(UPDATE.as_bytes()).await.unwrap();
+    session.execute("SET SESSION innodb_lock_wait_timeout = 600").await.unwrap();
+    session.execute("START TRANSACTION").await.unwrap();
+    session.send_statement(UPDATE.as_bytes()).await.unwrap();
     wait_until_running(server, session.id, UPDATE).await;
     session
 }
@@ -36,7 +36,7 @@ async fn effect_of_killing(server: &Server, session: u64) -> KillEffect {
         }
     };
     let outcome = kill_as_root(server, &victim, KillKind::Connection).await;
-    assert!(outcome.was_taken(), "{outcome}");
+    assert!(outcome.was_accepted(), "{outcome}");
     before.effect(&node, &[(session, outcome)], &limits).await.unwrap()
 }
 

@@ -52,7 +52,7 @@ async fn each_victim_has_an_outcome_after_a_lost_connection() {
         let (_second, b) = busy_session(&server, "app", LONG).await;
         let (_third, c) = busy_session(&server, "app", LONG).await;
         let read = list_read(&server).await;
-        let victims = [&a, &b, &c].map(|session| Victim::connection_of(session, &read));
+        let victims = [&a, &b, &c].map(|session| Victim::for_session(session, &read));
         let protected = ProtectedAccounts::default();
         let outcomes = kill_all(&node, &victims, KillKind::Connection, &protected, &Limits::default()).await.unwrap();
         let lost = |failure: &Failure| failure.kind == FailureKind::ConnectionLost;
@@ -63,8 +63,8 @@ async fn each_victim_has_an_outcome_after_a_lost_connection() {
         };
         assert!(lost(second) && second.detail.contains("may still do it"), "{flavor}: {second}");
         assert!(lost(third) && !third.detail.contains("may still do it"), "{flavor}: {third}");
-        let _ = first.answer().await;
-        first.run("DO 1").await.unwrap_err();
+        let _ = first.wait_for_response().await;
+        first.execute("DO 1").await.unwrap_err();
         for one in [&b, &c] {
             assert_eq!(find_session(&server, one.id).await.unwrap().statement, one.statement, "{flavor}");
         }

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use clew_diagnose::ProtectedAccounts;
 use clew_model::{Failure, Session};
-use clew_mysql::{KillKind, KillOutcome, Limits, ListRead, Victim, find_sessions, kill};
+use clew_mysql::{KillKind, KillOutcome, Limits, ProcessListRead, Victim, find_sessions, kill};
 use clew_testkit::{Charset, Flavor, RawSession, Server, ServerOptions};
 use mysql_async::OptsBuilder;
 use tokio::time::sleep;
@@ -49,7 +49,7 @@ async fn open_session(server: &Server, user: &str) -> RawSession {
 /// Opens a session that runs a statement. Also returns the listed session.
 async fn busy_session(server: &Server, user: &str, statement: &str) -> (RawSession, Session) {
     let mut raw = open_session(server, user).await;
-    raw.begin(statement.as_bytes()).await.unwrap();
+    raw.send_statement(statement.as_bytes()).await.unwrap();
     let session = wait_until_running(server, raw.id, statement).await;
     (raw, session)
 }
@@ -99,12 +99,12 @@ async fn kill_as_root(server: &Server, victim: &Victim, kind: KillKind) -> KillO
 }
 
 /// Returns a list read as if the server had listed its sessions now.
-async fn list_read(server: &Server) -> ListRead {
+async fn list_read(server: &Server) -> ProcessListRead {
     find_sessions(&server.url().parse().unwrap(), &[], &Limits::default()).await.unwrap().read
 }
 
 async fn connection_victim(server: &Server, session: &Session) -> Victim {
-    Victim::connection_of(session, &list_read(server).await)
+    Victim::for_session(session, &list_read(server).await)
 }
 
 /// Creates a victim as a user would choose it.
@@ -116,5 +116,5 @@ async fn victim_of_kind(server: &Server, session: &Session, kind: KillKind) -> V
 }
 
 async fn statement_victim(server: &Server, session: &Session) -> Victim {
-    Victim::statement_of(session, &list_read(server).await)
+    Victim::for_statement(session, &list_read(server).await)
 }

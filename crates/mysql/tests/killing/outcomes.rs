@@ -19,8 +19,8 @@ async fn killed_connection_is_gone() {
             "{flavor}"
         );
         assert!(find_session(&server, raw.id).await.is_none(), "{flavor}");
-        let _ = raw.answer().await;
-        raw.run("DO 1").await.unwrap_err();
+        let _ = raw.wait_for_response().await;
+        raw.execute("DO 1").await.unwrap_err();
 
         let (mut raw, session) = idle_session(&server, "app").await;
         assert_eq!(
@@ -28,7 +28,7 @@ async fn killed_connection_is_gone() {
             KillOutcome::Killed,
             "{flavor}"
         );
-        raw.run("DO 1").await.unwrap_err();
+        raw.execute("DO 1").await.unwrap_err();
     }
 }
 
@@ -42,8 +42,8 @@ async fn killed_statement_ends_and_its_session_continues() {
             KillOutcome::Killed,
             "{flavor}"
         );
-        let _ = raw.answer().await;
-        raw.run("DO 1").await.unwrap();
+        let _ = raw.wait_for_response().await;
+        raw.execute("DO 1").await.unwrap();
         assert_eq!(find_session(&server, raw.id).await.unwrap().host, session.host, "{flavor}");
     }
 }
@@ -59,7 +59,7 @@ async fn statement_kill_of_an_idle_session_is_refused_with_advice() {
             assert!(outcome.to_string().contains("kill the connection"), "{outcome}");
         }
         // A kill sent nevertheless would hit the next statement.
-        raw.run("DO 1").await.unwrap();
+        raw.execute("DO 1").await.unwrap();
     }
 }
 
@@ -91,10 +91,10 @@ async fn kill_of_a_large_transaction_reports_its_rollback() {
         ];
         server.run(&filled).await.unwrap();
         let mut raw = open_session(&server, "app").await;
-        raw.run("START TRANSACTION").await.unwrap();
-        raw.run("INSERT INTO shop.t (a) VALUES (1), (2), (3), (4), (5), (6), (7), (8)").await.unwrap();
+        raw.execute("START TRANSACTION").await.unwrap();
+        raw.execute("INSERT INTO shop.t (a) VALUES (1), (2), (3), (4), (5), (6), (7), (8)").await.unwrap();
         for _ in 0..14 {
-            raw.run("INSERT INTO shop.t (a) SELECT (a * 7 + id) % 100003 FROM shop.t").await.unwrap();
+            raw.execute("INSERT INTO shop.t (a) SELECT (a * 7 + id) % 100003 FROM shop.t").await.unwrap();
         }
         let session = find_session(&server, raw.id).await.unwrap();
         let outcome = kill_as_root(&server, &connection_victim(&server, &session).await, KillKind::Connection).await;

@@ -35,7 +35,7 @@ async fn sessions_of_protected_accounts_survive() {
         assert_eq!(outcome, KillOutcome::Killed, "{flavor}: protected accounts are configurable");
 
         let (raw, session) = busy_session(&server, "app", LONG).await;
-        let protected = ProtectedAccounts::default().and(["app"]);
+        let protected = ProtectedAccounts::default().with(["app"]);
         let outcome =
             kill(&node, &connection_victim(&server, &session).await, KillKind::Query, &protected, &Limits::default())
                 .await;
@@ -90,7 +90,7 @@ async fn session_of_another_process_of_this_installation_is_not_killed() {
         let mut other = Conn::new(with_token(&server, TOKEN)).await.unwrap();
         let session = find_session(&server, other.id().into()).await.unwrap();
         let outcome = kill_as_root(&server, &connection_victim(&server, &session).await, KillKind::Connection).await;
-        assert_eq!(outcome, KillOutcome::Refused(Refusal::Own), "{flavor}");
+        assert_eq!(outcome, KillOutcome::Refused(Refusal::OwnSession), "{flavor}");
         other.query_drop("DO 1").await.unwrap();
         other.disconnect().await.unwrap();
 

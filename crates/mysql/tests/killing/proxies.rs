@@ -6,11 +6,11 @@ use std::time::Duration;
 use clew_diagnose::ProtectedAccounts;
 use clew_model::{Failure, FailureKind, LimitationKind, NodeUrl, Selection};
 use clew_mysql::{
-    Errand, Form, KillKind, KillOutcome, Limits, Refusal, Snapshot, Statements, Victim, examine, find_sessions, kill,
-    read_user_sessions, settle_kills, take_snapshot,
+    KillKind, KillOutcome, Limits, OutputFormat, Purpose, Refusal, Snapshot, StatementText, Victim, diagnose,
+    find_sessions, kill, read_user_sessions, take_snapshot, wait_for_pending_kills,
 };
 use clew_testkit::{
-    Effect, Flavor, GreetingId, RawSession, Rewrite, RewritingProxy, Server, VirtualAddress, idle_sessions,
+    Effect, Flavor, GreetingId, RawSession, Rewrite, RewritingProxy, Server, VirtualAddress, open_idle_sessions,
 };
 use mysql_async::prelude::Queryable;
 use tokio::task::JoinHandle;
@@ -23,8 +23,8 @@ fn address(server: &Server) -> SocketAddr {
 }
 
 async fn take(node: &NodeUrl) -> Result<Snapshot, Failure> {
-    let form = Form::Csv { formula_guard: true };
-    take_snapshot(node, &Selection::default(), Statements::Whole, form, &Limits::default()).await
+    let form = OutputFormat::Csv { formula_guard: true };
+    take_snapshot(node, &Selection::default(), StatementText::Whole, form, &Limits::default()).await
 }
 
 async fn rows(node: &NodeUrl) -> u64 {
@@ -33,9 +33,13 @@ async fn rows(node: &NodeUrl) -> u64 {
 
 /// Starts a read that times out after half a second.
 async fn abandoned_read(node: &NodeUrl) {
-    let limits = Limits { node: Duration::from_millis(500), connect: Duration::from_millis(500), ..Limits::default() };
-    let form = Form::Csv { formula_guard: true };
-    let failure = take_snapshot(node, &Selection::default(), Statements::Whole, form, &limits).await.unwrap_err();
+    let limits = Limits {
+        read_timeout: Duration::from_millis(500),
+        connect_timeout: Duration::from_millis(500),
+        ..Limits::default()
+    };
+    let form = OutputFormat::Csv { formula_guard: true };
+    let failure = take_snapshot(node, &Selection::default(), StatementText::Whole, form, &limits).await.unwrap_err();
     assert!(matches!(failure.kind, FailureKind::TimedOut | FailureKind::ConnectionLost), "{failure}");
 }
 
@@ -49,15 +53,15 @@ async fn proxy_with_connection_ids_of_its_own_is_read_and_kills_are_refused() {
         let node: NodeUrl = proxy.url("root").parse().unwrap();
         assert_eq!(rows(&node).await, 1, "{flavor}: Clew's own session is not listed");
         let limits = Limits::default();
-        let users = read_user_sessions(&node, Errand::Reading, &limits).await.unwrap();
+        let users = read_user_sessions(&node, Purpose::Reading, &limits).await.unwrap();
         assert!(users.limitations.iter().any(|gap| gap.kind == LimitationKind::Indirect), "{flavor}: {users:?}");
-        let victim = Victim::connection_of(&session, &list_read(&server).await);
+        let victim = Victim::for_session(&session, &list_read(&server).await);
         for kind in [KillKind::Connection, KillKind::Query] {
             let outcome = kill(&node, &victim, kind, &ProtectedAccounts::default(), &limits).await.unwrap();
-            assert_eq!(outcome, KillOutcome::Refused(Refusal::Indirect), "{flavor}");
+            assert_eq!(outcome, KillOutcome::Refused(Refusal::Proxied), "{flavor}");
         }
-        assert!(KillOutcome::Refused(Refusal::Indirect).to_string().contains("kill on the server itself"));
-        let diagnosis = examine(&node, &limits).await.unwrap();
+        assert!(KillOutcome::Refused(Refusal::Proxied).to_string().contains("kill on the server itself"));
+        let diagnosis = diagnose(&node, &limits).await.unwrap();
         let check = diagnosis.checks.iter().find(|check| check.what == "direct connection").unwrap();
         let limitation = check.limitation.as_ref().unwrap();
         assert_eq!((check.works, limitation.kind), (false, LimitationKind::Indirect), "{flavor}: {limitation:?}");
@@ -83,9 +87,9 @@ async fn session_with_the_id_of_the_greeting_is_not_killed_after_a_timeout() {
         abandoned_read(&proxy.url("root").parse().unwrap()).await;
         proxy.set(Rewrite { effect: None, ..rewrite });
         proxy.release();
-        settle_kills(Duration::from_secs(30)).await;
+        wait_for_pending_kills(Duration::from_secs(30)).await;
         assert_eq!(find_session(&server, raw.id).await.map(|now| now.statement), Some(session.statement), "{flavor}");
-        let _ = raw.begin(b"SELECT 1").await;
+        let _ = raw.send_statement(b"SELECT 1").await;
     }
 }
 
@@ -108,7 +112,7 @@ impl HeldRead {
         let proxy = RewritingProxy::start(address.address(), rewrite).await.unwrap();
         let node: NodeUrl = proxy.url("root").parse().unwrap();
         let reading = tokio::spawn(async move { take(&node).await.is_ok() });
-        proxy.held().await;
+        proxy.wait_until_held().await;
         let mut control = server.connect().await.unwrap();
         let rows: Vec<mysql_async::Row> = control.query("SHOW PROCESSLIST").await.unwrap();
         let own = u64::from(control.id());
@@ -126,7 +130,7 @@ impl HeldRead {
         let mut sessions: Vec<RawSession> = Vec::new();
         while sessions.last().is_none_or(|last| last.id < self.id + 5) {
             let mut session = open_session(server, "app").await;
-            session.begin(LONG.as_bytes()).await.unwrap();
+            session.send_statement(LONG.as_bytes()).await.unwrap();
             sessions.push(session);
         }
         assert!(sessions.iter().any(|session| session.id == self.id), "an id below those of new sessions: {}", self.id);
@@ -140,7 +144,7 @@ impl HeldRead {
         self.reading.abort();
         // The read may have ended with its server.
         assert!(!self.reading.await.unwrap_or(false), "the read must not succeed");
-        settle_kills(Duration::from_secs(30)).await;
+        wait_for_pending_kills(Duration::from_secs(30)).await;
         for session in sessions {
             assert!(find_session(server, session.id).await.is_some(), "session {} was killed", session.id);
         }
@@ -151,8 +155,8 @@ impl HeldRead {
 async fn session_with_the_id_of_an_abandoned_read_is_not_killed_after_a_restart() {
     for flavor in Flavor::ALL {
         let mut server = server(flavor).await;
-        drop(idle_sessions(&server, 30).await.unwrap());
-        server.wait_until_alone().await.unwrap();
+        drop(open_idle_sessions(&server, 30).await.unwrap());
+        server.wait_until_no_other_root_session().await.unwrap();
         let read = HeldRead::start(&server).await;
         server.kill().unwrap();
         server.restart().await.unwrap();
@@ -165,8 +169,8 @@ async fn session_with_the_id_of_an_abandoned_read_is_not_killed_after_a_restart(
 async fn session_with_the_id_of_an_abandoned_read_is_not_killed_after_a_fail_over() {
     for flavor in Flavor::ALL {
         let (first, second) = (server(flavor).await, server(flavor).await);
-        drop(idle_sessions(&first, 30).await.unwrap());
-        first.wait_until_alone().await.unwrap();
+        drop(open_idle_sessions(&first, 30).await.unwrap());
+        first.wait_until_no_other_root_session().await.unwrap();
         let read = HeldRead::start(&first).await;
         let sessions = read.open_sessions_with_same_ids(&second).await;
         read.fail_over_to(&second, &sessions).await;
@@ -190,11 +194,11 @@ async fn one_login_is_refused_after_an_abandoned_read_whose_account_has_changed(
         };
         let before = refused().await;
         let reading = tokio::spawn(async move { take(&node).await.is_ok() });
-        proxy.held().await;
+        proxy.wait_until_held().await;
         server.run(&["ALTER USER reader@'%' IDENTIFIED BY 'new'"]).await.unwrap();
         reading.abort();
         assert!(reading.await.unwrap_err().is_cancelled());
-        settle_kills(Duration::from_secs(30)).await;
+        wait_for_pending_kills(Duration::from_secs(30)).await;
         assert_eq!(refused().await - before, 1, "{flavor}");
     }
 }
@@ -212,10 +216,10 @@ async fn victim_of_another_server_behind_a_virtual_address_is_not_killed() {
             }
         }
         let limits = Limits::default();
-        let before = read_user_sessions(&node, Errand::Reading, &limits).await.unwrap();
+        let before = read_user_sessions(&node, Purpose::Reading, &limits).await.unwrap();
         virtual_address.fail_over_to(address(&second));
         for session in &before.sessions {
-            let mut victim = Victim::connection_of(session, &before.read);
+            let mut victim = Victim::for_session(session, &before.read);
             // The client address is made equal too.
             if let Some(other) = find_session(&second, session.id).await {
                 victim.host = other.host;
@@ -238,15 +242,15 @@ async fn all_sessions_are_listed_over_a_balancer_and_after_a_restart() {
         let balancer = VirtualAddress::start_balancing(vec![address(&first), address(&second)]).await.unwrap();
         let node: NodeUrl = balancer.url_for("root", "").parse().unwrap();
         // Sessions of the second server get the ids of Clew's connections to the first.
-        let _of_first = idle_sessions(&first, 40).await.unwrap();
+        let _of_first = open_idle_sessions(&first, 40).await.unwrap();
         for _ in 0..20 {
             rows(&node).await;
         }
-        let _of_second = idle_sessions(&second, 40).await.unwrap();
+        let _of_second = open_idle_sessions(&second, 40).await.unwrap();
         for _ in 0..6 {
             assert_eq!(rows(&node).await, 40, "{flavor}");
         }
-        let diagnosis = examine(&node, &Limits::default()).await.unwrap();
+        let diagnosis = diagnose(&node, &Limits::default()).await.unwrap();
         let check = diagnosis.checks.iter().find(|check| check.what == "direct connection").unwrap();
         assert!(!check.works, "{flavor}: {check:?}");
         assert!(check.limitation.as_ref().unwrap().what.contains("several servers"), "{flavor}: {check:?}");
@@ -257,7 +261,7 @@ async fn all_sessions_are_listed_over_a_balancer_and_after_a_restart() {
         }
         first.kill().unwrap();
         first.restart().await.unwrap();
-        let _again = idle_sessions(&first, 60).await.unwrap();
+        let _again = open_idle_sessions(&first, 60).await.unwrap();
         for _ in 0..3 {
             assert_eq!(rows(&direct).await, 60, "{flavor}: ids restart, and no session is hidden");
         }
@@ -274,7 +278,7 @@ async fn own_sessions_are_recognised_under_another_name_of_the_node() {
             for _ in 0..30 {
                 let (selection, limits) = (Selection::default(), Limits::default());
                 let mut snapshot =
-                    take_snapshot(&node, &selection, Statements::Whole, Form::Json, &limits).await.unwrap();
+                    take_snapshot(&node, &selection, StatementText::Whole, OutputFormat::Json, &limits).await.unwrap();
                 let mut body = Vec::new();
                 snapshot.body.write_to(&mut body).unwrap();
                 let body = String::from_utf8(body).unwrap();
@@ -298,9 +302,9 @@ async fn accounts_named_like_threads_of_the_server_are_listed_and_killed() {
         let node: NodeUrl = server.url().parse().unwrap();
         for user in users {
             let (_raw, session) = busy_session(&server, user, LONG).await;
-            let users = read_user_sessions(&node, Errand::Reading, &Limits::default()).await.unwrap();
+            let users = read_user_sessions(&node, Purpose::Reading, &Limits::default()).await.unwrap();
             assert!(users.sessions.iter().any(|one| one.id == session.id), "{flavor} {user}");
-            let victim = Victim::connection_of(&session, &users.read);
+            let victim = Victim::for_session(&session, &users.read);
             let no_protected_accounts = ProtectedAccounts::new::<&str>([]);
             let outcome =
                 kill(&node, &victim, KillKind::Connection, &no_protected_accounts, &Limits::default()).await.unwrap();

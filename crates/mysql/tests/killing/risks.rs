@@ -6,8 +6,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use clew_diagnose::{KillRisk, ProtectedAccounts};
 use clew_model::{Session, Transaction};
 use clew_mysql::{
-    KillKind, KillOutcome, Limits, Refusal, UnsafeVictims, Victim, kill_all_under, read_kill_risks, read_table_risks,
-    read_waits,
+    KillKind, KillOutcome, Limits, Refusal, UnsafeVictims, Victim, kill_all_with_policy, read_kill_risks,
+    read_table_risks, read_waits,
 };
 use clew_testkit::{Charset, Flavor, RawSession, Server, big_transaction};
 
@@ -33,8 +33,8 @@ async fn server_with_tables(flavor: Flavor) -> Server {
 /// Opens a session of `app` that runs a statement in the schema `shop`. Also returns the listed session.
 async fn changing_session(server: &Server, statement: &str) -> (RawSession, Session) {
     let mut raw = open_session(server, "app").await;
-    raw.run("USE shop").await.unwrap();
-    raw.begin(statement.as_bytes()).await.unwrap();
+    raw.execute("USE shop").await.unwrap();
+    raw.send_statement(statement.as_bytes()).await.unwrap();
     let session = wait_until_running(server, raw.id, statement).await;
     (raw, session)
 }
@@ -42,7 +42,7 @@ async fn changing_session(server: &Server, statement: &str) -> (RawSession, Sess
 /// Opens a session that prevents others from changing the tables.
 async fn table_lock_holder(server: &Server) -> RawSession {
     let mut holder = open_session(server, "app").await;
-    holder.run("LOCK TABLES shop.log READ, shop.orders READ").await.unwrap();
+    holder.execute("LOCK TABLES shop.log READ, shop.orders READ").await.unwrap();
     holder
 }
 
@@ -50,7 +50,8 @@ async fn kill_with_policy(url: &str, victim: &Victim, unsafe_victims: UnsafeVict
     let (node, limits) = (url.parse().unwrap(), Limits::default());
     let victims = std::slice::from_ref(victim);
     let protected = ProtectedAccounts::default();
-    let outcomes = kill_all_under(&node, victims, KillKind::Connection, &protected, unsafe_victims, &limits).await;
+    let outcomes =
+        kill_all_with_policy(&node, victims, KillKind::Connection, &protected, unsafe_victims, &limits).await;
     outcomes.unwrap().pop().unwrap().1
 }
 
@@ -83,7 +84,7 @@ async fn unsafe_victims_are_spared(flavor: Flavor) {
     let mut aria_holder = open_session(&server, "app").await;
     if flavor == Flavor::MariaDb {
         server.run(&["CREATE TABLE shop.aria (id INT PRIMARY KEY) ENGINE = Aria"]).await.unwrap();
-        aria_holder.run("LOCK TABLES shop.aria READ").await.unwrap();
+        aria_holder.execute("LOCK TABLES shop.aria READ").await.unwrap();
         cases.push(("REPAIR TABLE aria", "table_damage", "shop.aria (Aria)"));
     }
     for (statement, kind, table) in cases {
@@ -97,7 +98,7 @@ async fn unsafe_victims_are_spared(flavor: Flavor) {
         // The preview has the same risk, and a kill by a user is executed.
         assert_eq!(risks_of(&server.url(), &session).await, std::slice::from_ref(risk), "{flavor} {statement}");
         assert!(
-            kill_with_policy(&server.url(), &victim, UnsafeVictims::Kill).await.was_taken(),
+            kill_with_policy(&server.url(), &victim, UnsafeVictims::Kill).await.was_accepted(),
             "{flavor} {statement}"
         );
     }
@@ -132,7 +133,7 @@ async fn kill_leaves_a_change_of_a_non_transactional_table_half_done_on_a_server
         assert!(
             kill_with_policy(&server.url(), &connection_victim(&server, &session).await, UnsafeVictims::Kill)
                 .await
-                .was_taken(),
+                .was_accepted(),
             "{flavor}"
         );
         let mut root = server.connect().await.unwrap();
@@ -172,11 +173,12 @@ async fn backup_session_is_recognised_by_its_program_or_statement_on_a_server() 
     for flavor in Flavor::ALL {
         let server = server_with_tables(flavor).await;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
-        let backup = RawSession::open_as("mariabackup", address, "app", None, Charset::Utf8mb4).await.unwrap();
+        let backup =
+            RawSession::open_with_program_name("mariabackup", address, "app", None, Charset::Utf8mb4).await.unwrap();
         let plain = open_session(&server, "app").await;
         let mut dump = open_session(&server, "root").await;
         let statement = "SELECT /*!40001 SQL_NO_CACHE */ *, SLEEP(600) FROM shop.orders";
-        dump.begin(statement.as_bytes()).await.unwrap();
+        dump.send_statement(statement.as_bytes()).await.unwrap();
         let dump_session = wait_until_running(&server, dump.id, statement).await;
         let evidence = async |session: &Session| {
             let risks = risks_of(&server.url(), session).await;
@@ -194,7 +196,7 @@ async fn backup_session_is_recognised_by_its_program_or_statement_on_a_server() 
 async fn rollback_of_many_rows_is_reported_as_long_on_a_server() {
     for flavor in Flavor::ALL {
         let server = server(flavor).await;
-        let raw = big_transaction(&server, "app", 14).await.unwrap();
+        let raw = open_big_transaction(&server, "app", 14).await.unwrap();
         let session = find_session(&server, raw.id).await.unwrap();
         let (node, limits) = (server.url().parse().unwrap(), Limits::default());
         let observed = read_waits(&node, &limits).await.unwrap();
@@ -214,8 +216,8 @@ async fn change_by_a_procedure_or_a_prepared_statement_is_detected_on_a_server()
         server.run(&[&format!("CREATE PROCEDURE shop.change() {change}")]).await.unwrap();
         for statement in ["CALL shop.change()", "EXECUTE changing"] {
             let mut raw = open_session(&server, "root").await;
-            raw.run(&format!("PREPARE changing FROM '{change}'")).await.unwrap();
-            raw.begin(statement.as_bytes()).await.unwrap();
+            raw.execute(&format!("PREPARE changing FROM '{change}'")).await.unwrap();
+            raw.send_statement(statement.as_bytes()).await.unwrap();
             let session = loop {
                 let session = find_session(&server, raw.id).await.unwrap();
                 if session.state.as_deref() == Some(b"User sleep") {
@@ -231,7 +233,7 @@ async fn change_by_a_procedure_or_a_prepared_statement_is_detected_on_a_server()
             assert!(
                 kill_with_policy(&server.url(), &connection_victim(&server, &session).await, UnsafeVictims::Kill)
                     .await
-                    .was_taken(),
+                    .was_accepted(),
                 "{flavor}"
             );
         }

@@ -14,7 +14,7 @@ async fn read_progress(server: &Server, wanted: Option<&[u64]>) -> Vec<Rollback>
 async fn rollback_progress_is_read_until_it_ends() {
     for flavor in Flavor::ALL {
         let server = server(flavor).await;
-        let raw = big_transaction(&server, "app", 16).await.unwrap();
+        let raw = open_big_transaction(&server, "app", 16).await.unwrap();
         // An open transaction is no rollback.
         assert_eq!(read_progress(&server, None).await, [], "{flavor}");
         let session = find_session(&server, raw.id).await.unwrap();

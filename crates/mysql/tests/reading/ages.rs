@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use clew_model::{LimitationKind, NodeUrl, Selection, SessionClass, SlowThreshold};
 use clew_mysql::{
-    ClockHistory, Errand, Form, Limits, LiveMemory, Statements, UserSessions, examine, find_sessions, look_live,
-    read_session, read_user_sessions, read_waits, take_detailed_snapshot,
+    ClockHistory, Limits, OutputFormat, Purpose, SampleCache, StatementText, UserSessions, diagnose, find_sessions,
+    read_session_detail, read_user_sessions, read_waits, sample_sessions, take_detailed_snapshot,
 };
 use clew_testkit::{Charset, Effect, Flavor, RawSession, Rewrite, RewritingProxy, Server, ServerClock, ServerOptions};
 use mysql_async::prelude::Queryable;
@@ -25,10 +25,10 @@ async fn open(server: &Server, user: &str) -> RawSession {
 /// Opens a session that holds a user lock, and one with a clock of its own that waits for it.
 async fn waiter_with_clock(server: &Server, shift: &str) -> (RawSession, RawSession) {
     let mut holder = open(server, "root").await;
-    holder.run(&format!("DO GET_LOCK('held {shift}', 0)")).await.unwrap();
+    holder.execute(&format!("DO GET_LOCK('held {shift}', 0)")).await.unwrap();
     let mut waiter = open(server, "root").await;
-    waiter.run(&format!("SET timestamp = UNIX_TIMESTAMP() {shift}")).await.unwrap();
-    waiter.begin(format!("DO GET_LOCK('held {shift}', 100000)").as_bytes()).await.unwrap();
+    waiter.execute(&format!("SET timestamp = UNIX_TIMESTAMP() {shift}")).await.unwrap();
+    waiter.send_statement(format!("DO GET_LOCK('held {shift}', 100000)").as_bytes()).await.unwrap();
     wait_until(async || listed_age(server, waiter.id).await.iter().any(|(_, state)| state == "User lock")).await;
     (holder, waiter)
 }
@@ -50,18 +50,18 @@ async fn listed_age(server: &Server, id: u64) -> Option<(u64, String)> {
 async fn seconds_in_every_read(server: &Server, id: u64) -> Vec<(&'static str, u64)> {
     let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), Limits::default());
     let (plain, _) = listed_age(server, id).await.unwrap();
-    let form = Form::Csv { formula_guard: false };
+    let form = OutputFormat::Csv { formula_guard: false };
     let mut detailed =
-        take_detailed_snapshot(&node, &Selection::default(), Statements::Whole, form, &limits).await.unwrap();
+        take_detailed_snapshot(&node, &Selection::default(), StatementText::Whole, form, &limits).await.unwrap();
     let mut body = Vec::new();
     detailed.body.write_to(&mut body).unwrap();
     let mut rows = csv::ReaderBuilder::new().has_headers(false).from_reader(body.as_slice());
     let detailed = rows.records().map(Result::unwrap).find(|row| row[0] == id.to_string()).unwrap();
     let waits = read_waits(&node, &limits).await.unwrap();
     let of_waits = waits.sessions.iter().find(|facts| facts.session.id == id).unwrap();
-    let live = look_live(&node, &mut LiveMemory::default(), 60, &limits).await.unwrap();
+    let live = sample_sessions(&node, &mut SampleCache::default(), 60, &limits).await.unwrap();
     let of_live = live.sessions.iter().find(|live| live.session.id == id).unwrap();
-    let users = read_user_sessions(&node, Errand::Reading, &limits).await.unwrap();
+    let users = read_user_sessions(&node, Purpose::Reading, &limits).await.unwrap();
     assert!(users.unchecked.is_empty(), "{users:?}");
     let slow = u64::from(plain >= 60);
     assert_eq!(live.counts.slow, slow, "{:?}", live.counts);
@@ -69,7 +69,7 @@ async fn seconds_in_every_read(server: &Server, id: u64) -> Vec<(&'static str, u
         ("snapshot", plain),
         ("detailed snapshot", detailed[7].parse().unwrap()),
         ("waits", of_waits.session.seconds),
-        ("session", read_session(&node, id, &limits).await.unwrap().unwrap().session.seconds),
+        ("session", read_session_detail(&node, id, &limits).await.unwrap().unwrap().session.seconds),
         ("live list", of_live.session.seconds),
         ("sessions by id", find_sessions(&node, &[id], &limits).await.unwrap().sessions[0].seconds),
         ("sessions for rules", users.sessions.iter().find(|session| session.id == id).unwrap().seconds),
@@ -108,17 +108,17 @@ async fn forged_age_of_a_statement_that_ends_during_the_read_is_not_shown_on_mys
     // So many sessions that the timers of all running statements are read at once.
     for _ in 0..410 {
         let mut session = open(&server, "root").await;
-        session.begin(b"DO SLEEP(600)").await.unwrap();
+        session.send_statement(b"DO SLEEP(600)").await.unwrap();
         busy.push(session);
     }
     let (mut idle_old, mut idle_young) = (open(&server, "root").await, open(&server, "root").await);
-    idle_old.run("SET timestamp = UNIX_TIMESTAMP() - 7200").await.unwrap();
-    idle_young.run("SET timestamp = UNIX_TIMESTAMP() + 7200").await.unwrap();
+    idle_old.execute("SET timestamp = UNIX_TIMESTAMP() - 7200").await.unwrap();
+    idle_young.execute("SET timestamp = UNIX_TIMESTAMP() + 7200").await.unwrap();
     let (mut holder, mut waiter) = waiter_with_clock(&server, "- 7200").await;
     sleep(Duration::from_secs(2)).await;
     // Rules get the true ages of idle sessions too.
     let node: NodeUrl = server.url().parse().unwrap();
-    let users = read_user_sessions(&node, Errand::Reading, &Limits::default()).await.unwrap();
+    let users = read_user_sessions(&node, Purpose::Reading, &Limits::default()).await.unwrap();
     for idle in [&idle_old, &idle_young] {
         let session = users.sessions.iter().find(|session| session.id == idle.id).unwrap();
         assert!((1..PLAUSIBLE).contains(&session.seconds) && !users.unchecked.contains(&idle.id), "{session:?}");
@@ -127,9 +127,9 @@ async fn forged_age_of_a_statement_that_ends_during_the_read_is_not_shown_on_mys
     let proxy = RewritingProxy::start((Ipv4Addr::LOCALHOST, server.port()).into(), rewrite).await.unwrap();
     let url = proxy.url("root");
     let reading = tokio::spawn(async move { csv_of(&url, &Selection::default(), false).await });
-    proxy.held().await;
-    holder.run("DO RELEASE_ALL_LOCKS()").await.unwrap();
-    waiter.answer().await.unwrap();
+    proxy.wait_until_held().await;
+    holder.execute("DO RELEASE_ALL_LOCKS()").await.unwrap();
+    waiter.wait_for_response().await.unwrap();
     proxy.release();
     let rows = reading.await.unwrap();
     let row = rows.iter().find(|row| row[0] == waiter.id.to_string()).unwrap();
@@ -143,10 +143,10 @@ async fn unreliable_ages(url: &str) -> (String, UserSessions) {
     let ages: Vec<_> =
         summary.limitations.into_iter().filter(|gap| gap.kind == LimitationKind::UnreliableAges).collect();
     let [gap] = ages.as_slice() else { panic!("{ages:?}") };
-    let diagnosis = examine(&node, &Limits::default()).await.unwrap();
+    let diagnosis = diagnose(&node, &Limits::default()).await.unwrap();
     let check = diagnosis.checks.iter().find(|check| check.what.starts_with("durations")).unwrap();
     assert_eq!(check.limitation.as_ref().map(|gap| gap.kind), Some(LimitationKind::UnreliableAges));
-    let users = read_user_sessions(&node, Errand::Reading, &Limits::default()).await.unwrap();
+    let users = read_user_sessions(&node, Purpose::Reading, &Limits::default()).await.unwrap();
     assert!(users.limitations.iter().any(|gap| gap.kind == LimitationKind::UnreliableAges), "{users:?}");
     (gap.remedy.clone().unwrap_or_default(), users)
 }
@@ -159,14 +159,14 @@ async fn ages_without_timers_are_reported_and_never_used_by_rules_on_mysql() {
     let (remedy, users) = unreliable_ages(&server.url()).await;
     assert!(remedy.starts_with("performance_schema = ON"), "{remedy}");
     assert!([holder.id, waiter.id].iter().all(|id| users.unchecked.contains(id)), "{users:?}");
-    assert!(users.into_choosable().is_empty());
+    assert!(users.into_checked().is_empty());
 
     let server = Server::start(Flavor::MySql, &ServerOptions::default()).await.unwrap();
     server.run(&["CREATE USER clew@'%'", "GRANT PROCESS ON *.* TO clew@'%'"]).await.unwrap();
     let (_holder, _waiter) = waiter_with_clock(&server, "- 7200").await;
     let url = server.url_for("clew", "");
     let (remedy, users) = unreliable_ages(&url).await;
-    assert!(users.into_choosable().is_empty());
+    assert!(users.into_checked().is_empty());
     server.run(&[&remedy]).await.unwrap();
     assert_eq!(take(&url, &Selection::default(), false).await.unwrap().summary.limitations, []);
 
@@ -175,7 +175,7 @@ async fn ages_without_timers_are_reported_and_never_used_by_rules_on_mysql() {
         .await
         .unwrap();
     let (remedy, users) = unreliable_ages(&server.url()).await;
-    assert!(users.into_choosable().is_empty());
+    assert!(users.into_checked().is_empty());
     let mending: Vec<&str> = remedy.split_terminator(';').collect();
     server.run(&mending).await.unwrap();
     let (_holder, waiter) = waiter_with_clock(&server, "- 7100").await;
@@ -191,10 +191,10 @@ async fn unrecorded_sessions_are_excluded_individually_on_mysql() {
     let off = format!("UPDATE performance_schema.threads SET instrumented = 'NO' WHERE processlist_id = {}", waiter.id);
     server.run(&[&off]).await.unwrap();
     let node: NodeUrl = server.url().parse().unwrap();
-    let users = read_user_sessions(&node, Errand::Reading, &Limits::default()).await.unwrap();
+    let users = read_user_sessions(&node, Purpose::Reading, &Limits::default()).await.unwrap();
     assert!(users.unchecked.iter().eq([&waiter.id]), "{users:?}");
     assert!(users.limitations[0].what.contains("of 1 sessions"), "{users:?}");
-    assert!(users.into_choosable().iter().any(|session| session.id == recorded.id));
+    assert!(users.into_checked().iter().any(|session| session.id == recorded.id));
 }
 
 #[tokio::test]
@@ -222,8 +222,8 @@ async fn sessions_that_become_idle_during_the_read_have_no_forged_age_on_mysql()
     let mut sessions = Vec::new();
     for _ in 0..40 {
         let mut session = open(&server, "root").await;
-        session.run("SET timestamp = UNIX_TIMESTAMP() - 7200").await.unwrap();
-        session.begin(b"DO SLEEP(0.2), SLEEP(0.2), SLEEP(0.2)").await.unwrap();
+        session.execute("SET timestamp = UNIX_TIMESTAMP() - 7200").await.unwrap();
+        session.send_statement(b"DO SLEEP(0.2), SLEEP(0.2), SLEEP(0.2)").await.unwrap();
         sessions.push(session);
     }
     // Enough reads for sessions to end between the process list and the timers.
@@ -247,8 +247,8 @@ async fn transaction_ages(url: &str, ids: &[u64]) -> Vec<u64> {
 
 async fn in_transaction(server: &Server, row: u64) -> RawSession {
     let mut session = open(server, "root").await;
-    session.run("BEGIN").await.unwrap();
-    session.run(&format!("UPDATE shop.t SET a = a WHERE a = {row}")).await.unwrap();
+    session.execute("BEGIN").await.unwrap();
+    session.execute(&format!("UPDATE shop.t SET a = a WHERE a = {row}")).await.unwrap();
     session
 }
 
@@ -275,7 +275,7 @@ async fn reader_clock_is_reset(flavor: Flavor) {
     wait_until(async || transaction_ages(&url, &[session.id]).await[0] > 1).await;
     let ages = transaction_ages(&url, &[session.id]).await;
     assert!(ages[0] < PLAUSIBLE, "{flavor}: {ages:?}");
-    let diagnosis = examine(&url.parse().unwrap(), &Limits::default()).await.unwrap();
+    let diagnosis = diagnose(&url.parse().unwrap(), &Limits::default()).await.unwrap();
     assert!(diagnosis.clock_difference.abs() < 60.0, "{flavor}: {}", diagnosis.clock_difference);
 }
 
@@ -311,8 +311,8 @@ async fn lock_wait(url: &str, id: u64) -> u64 {
 
 async fn waiter_for_row_1(server: &Server) -> RawSession {
     let mut waiter = open(server, "root").await;
-    waiter.run("SET SESSION innodb_lock_wait_timeout = 1000000").await.unwrap();
-    waiter.begin(b"UPDATE shop.t SET a = a WHERE a = 1").await.unwrap();
+    waiter.execute("SET SESSION innodb_lock_wait_timeout = 1000000").await.unwrap();
+    waiter.send_statement(b"UPDATE shop.t SET a = a WHERE a = 1").await.unwrap();
     let waits = async || {
         let rows = csv_of(&server.url(), &Selection::default(), false).await;
         rows.iter().any(|row| row[0] == waiter.id.to_string() && row[11] == "LOCK WAIT")
@@ -389,19 +389,19 @@ async fn steps_are_corrected(flavor: Flavor) {
     let session = in_transaction(&server, 1).await;
     let (_holder, waiter) = waiter_with_clock(&server, "- 7200").await;
     let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), Limits::default());
-    let (mut memory, mut history) = (LiveMemory::default(), ClockHistory::default());
-    let mut users = read_user_sessions(&node, Errand::Reading, &limits).await.unwrap();
+    let (mut memory, mut history) = (SampleCache::default(), ClockHistory::default());
+    let mut users = read_user_sessions(&node, Purpose::Reading, &limits).await.unwrap();
     assert_eq!(users.check_clock(&mut history), None);
-    look_live(&node, &mut memory, 60, &limits).await.unwrap();
+    sample_sessions(&node, &mut memory, 60, &limits).await.unwrap();
     for (shift, is_step) in [(3600.0, true), (3600.0, false), (0.0, true), (-3600.0, true)] {
         clock.shift(shift).unwrap();
-        let live = look_live(&node, &mut memory, 60, &limits).await.unwrap();
+        let live = sample_sessions(&node, &mut memory, 60, &limits).await.unwrap();
         let of = |id: u64| live.sessions.iter().find(|live| live.session.id == id).unwrap();
         let open = of(session.id).transaction.as_ref().unwrap().seconds;
         assert!(open < PLAUSIBLE, "{flavor} {shift}: {open}");
         assert!(of(waiter.id).session.seconds < PLAUSIBLE, "{flavor} {shift}: {:?}", of(waiter.id));
         assert_eq!((live.counts.slow, live.counts.long), (0, 0), "{flavor} {shift}");
-        let mut users = read_user_sessions(&node, Errand::Reading, &limits).await.unwrap();
+        let mut users = read_user_sessions(&node, Purpose::Reading, &limits).await.unwrap();
         let step = users.check_clock(&mut history);
         assert_eq!(step.is_some(), is_step, "{flavor} {shift}: {step:?}");
         assert!(users.sessions.iter().all(|session| session.seconds < PLAUSIBLE), "{flavor} {shift}: {users:?}");

@@ -3,14 +3,17 @@
 use clew_diagnose::ProtectedAccounts;
 use clew_model::{NodeUrl, Selection};
 use clew_mysql::{
-    Errand, Form, KillKind, KillOutcome, Limits, Statements, Victim, examine, find_sessions, kill, read_rollbacks,
-    read_user_sessions, read_waits, take_detailed_snapshot, take_snapshot,
+    KillKind, KillOutcome, Limits, OutputFormat, Purpose, StatementText, Victim, diagnose, find_sessions, kill,
+    read_rollbacks, read_user_sessions, read_waits, take_detailed_snapshot, take_snapshot,
 };
-use clew_testkit::{Flavor, Gate, Server, ServerOptions, idle_sessions};
+use clew_testkit::{Flavor, Server, ServerOptions, StatementGate, open_idle_sessions};
 use futures_util::future::{FutureExt, try_join_all};
 
-const LIMITS: Limits =
-    Limits { node: std::time::Duration::from_secs(40), connect: std::time::Duration::from_secs(20), bytes: 1 << 30 };
+const LIMITS: Limits = Limits {
+    read_timeout: std::time::Duration::from_secs(40),
+    connect_timeout: std::time::Duration::from_secs(20),
+    max_bytes: 1 << 30,
+};
 
 /// The server enforces the limit: it refuses a third connection of the account.
 #[tokio::test]
@@ -20,13 +23,13 @@ async fn twenty_concurrent_reads_use_at_most_two_connections() {
         let accounts = ["CREATE USER clew@'%' WITH MAX_USER_CONNECTIONS 2", "GRANT PROCESS, SELECT ON *.* TO clew@'%'"];
         server.run(&accounts).await.unwrap();
         let node: NodeUrl = server.url_for("clew", "").parse().unwrap();
-        let (selection, form) = (Selection::default(), Form::Csv { formula_guard: true });
+        let (selection, form) = (Selection::default(), OutputFormat::Csv { formula_guard: true });
         let read = async |at: usize| match at % 5 {
-            0 => take_snapshot(&node, &selection, Statements::Whole, form, &LIMITS).await.map(|_| ()),
-            1 => take_detailed_snapshot(&node, &selection, Statements::Whole, form, &LIMITS).await.map(|_| ()),
+            0 => take_snapshot(&node, &selection, StatementText::Whole, form, &LIMITS).await.map(|_| ()),
+            1 => take_detailed_snapshot(&node, &selection, StatementText::Whole, form, &LIMITS).await.map(|_| ()),
             2 => read_waits(&node, &LIMITS).await.map(|_| ()),
             3 => read_rollbacks(&node, None, &LIMITS).await.map(|_| ()),
-            _ => examine(&node, &LIMITS).await.map(|_| ()),
+            _ => diagnose(&node, &LIMITS).await.map(|_| ()),
         };
         let read = &read;
         try_join_all((0..20).map(read)).await.unwrap_or_else(|failure| panic!("{flavor}: {failure}"));
@@ -37,22 +40,22 @@ async fn twenty_concurrent_reads_use_at_most_two_connections() {
 async fn kill_succeeds_while_a_read_hangs() {
     for flavor in Flavor::ALL {
         let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
-        let victims = idle_sessions(&server, 1).await.unwrap();
+        let victims = open_idle_sessions(&server, 1).await.unwrap();
         // Only reads of locks query the current account.
-        let gate = Gate::before(&server, "CURRENT_USER").await.unwrap();
+        let gate = StatementGate::before(&server, "CURRENT_USER").await.unwrap();
         let node: NodeUrl = gate.url().parse().unwrap();
         let hanging = tokio::spawn({
             let node = node.clone();
             async move { read_waits(&node, &LIMITS).await }
         });
         gate.reached().await;
-        let mut waiting = Box::pin(read_user_sessions(&node, Errand::Reading, &LIMITS));
+        let mut waiting = Box::pin(read_user_sessions(&node, Purpose::Reading, &LIMITS));
         assert!((&mut waiting).now_or_never().is_none());
 
-        let seen = read_user_sessions(&node, Errand::Killing, &LIMITS).await.unwrap();
+        let seen = read_user_sessions(&node, Purpose::Killing, &LIMITS).await.unwrap();
         let [session] = &seen.sessions[..] else { panic!("{flavor}: {seen:?}") };
         assert_eq!(find_sessions(&node, &[session.id], &LIMITS).await.unwrap().sessions.len(), 1, "{flavor}");
-        let victim = Victim::connection_of(session, &seen.read);
+        let victim = Victim::for_session(session, &seen.read);
         let outcome = kill(&node, &victim, KillKind::Connection, &ProtectedAccounts::default(), &LIMITS).await.unwrap();
         assert_eq!(outcome, KillOutcome::Killed, "{flavor}");
 

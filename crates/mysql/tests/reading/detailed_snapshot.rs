@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use clew_model::{COLUMNS, DETAIL_COLUMNS, LimitationKind, NodeUrl, Selection};
-use clew_mysql::{Form, Limits, Snapshot, Statements, take_detailed_snapshot};
+use clew_mysql::{Limits, OutputFormat, Snapshot, StatementText, take_detailed_snapshot};
 use clew_testkit::{BuiltScenario, Charset, Flavor, RawSession, Scenario, Server, ServerOptions};
 use mysql_async::prelude::Queryable;
 
@@ -20,14 +20,14 @@ async fn build(server: &Server, name: &str) -> BuiltScenario {
     scenario.build(server).await.unwrap()
 }
 
-async fn take(url: &str, statements: Statements, selection: &Selection) -> Snapshot {
+async fn take(url: &str, statements: StatementText, selection: &Selection) -> Snapshot {
     let node: NodeUrl = url.parse().unwrap();
-    let form = Form::Csv { formula_guard: true };
+    let form = OutputFormat::Csv { formula_guard: true };
     take_detailed_snapshot(&node, selection, statements, form, &Limits::default()).await.unwrap()
 }
 
 /// Takes a detailed snapshot. Returns the rows, and the kind and remedy of each limitation.
-async fn read_rows(url: &str, statements: Statements) -> (Vec<Vec<String>>, Vec<(LimitationKind, String)>) {
+async fn read_rows(url: &str, statements: StatementText) -> (Vec<Vec<String>>, Vec<(LimitationKind, String)>) {
     let mut snapshot = take(url, statements, &Selection::default()).await;
     let limitations = snapshot.summary.limitations.drain(..);
     let limitations = limitations.map(|gap| (gap.kind, gap.remedy.unwrap_or_default())).collect();
@@ -60,7 +60,7 @@ async fn blockers_are_reported(flavor: Flavor) {
     ] {
         let built = build(&server, name).await;
         let id = |name: &str| built.ids()[name];
-        let (rows, _) = read_rows(&server.url(), Statements::Whole).await;
+        let (rows, _) = read_rows(&server.url(), StatementText::Whole).await;
         let [_, _, waits_for, blocked_by, rooted_in] = detail(&rows, id(waiter));
         assert_eq!(
             [waits_for, blocked_by, rooted_in],
@@ -70,7 +70,7 @@ async fn blockers_are_reported(flavor: Flavor) {
         if name == "a row" {
             assert_eq!(detail(&rows, id("a"))[2..], ["", "", ""]);
         }
-        let (masked, _) = read_rows(&server.url(), Statements::Templates).await;
+        let (masked, _) = read_rows(&server.url(), StatementText::Templates).await;
         let [_, _, waits_for, blocked_by, _] = detail(&masked, id(waiter));
         let masked_prefix = if what.starts_with("row") { "a row of shop." } else { "user lock" };
         assert!(waits_for.starts_with(masked_prefix) && !waits_for.contains("nightly"), "{waits_for}");
@@ -78,7 +78,7 @@ async fn blockers_are_reported(flavor: Flavor) {
         built.clear(&server).await.unwrap();
     }
     let built = build(&server, "a row of a prepared transaction whose session is gone").await;
-    let (rows, _) = read_rows(&server.url(), Statements::Whole).await;
+    let (rows, _) = read_rows(&server.url(), StatementText::Whole).await;
     let [_, _, waits_for, blocked_by, rooted_in] = detail(&rows, built.ids()["b"]);
     assert!(waits_for.starts_with("row 1 of shop.t (PRIMARY); its blocker is transaction "), "{waits_for}");
     assert_eq!([blocked_by, rooted_in], ["", ""]);
@@ -98,10 +98,11 @@ async fn blockers_are_reported_on_mariadb() {
 /// Opens a session with a program name that sleeps in a statement.
 async fn sleeper(server: &Server, statement: &str) -> RawSession {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
-    let mut session = RawSession::open_as("check,out", address, "root", None, Charset::Utf8mb4).await.unwrap();
-    session.begin(statement.as_bytes()).await.unwrap();
+    let mut session =
+        RawSession::open_with_program_name("check,out", address, "root", None, Charset::Utf8mb4).await.unwrap();
+    session.send_statement(statement.as_bytes()).await.unwrap();
     for _ in 0..600 {
-        let (rows, _) = read_rows(&server.url(), Statements::Whole).await;
+        let (rows, _) = read_rows(&server.url(), StatementText::Whole).await;
         if rows.iter().any(|row| row[0] == session.id.to_string() && row[4] == "User sleep") {
             return session;
         }
@@ -118,19 +119,19 @@ async fn program_names_and_digests_are_shown_on_mysql() {
     let plain = sleeper(&server, SLEEP).await;
     let mut control = server.connect().await.unwrap();
     let digest: String = control.query_first(format!("SELECT STATEMENT_DIGEST(\"{SLEEP}\")")).await.unwrap().unwrap();
-    let (rows, limitations) = read_rows(&server.url(), Statements::Whole).await;
+    let (rows, limitations) = read_rows(&server.url(), StatementText::Whole).await;
     assert_eq!(limitations, []);
     assert_eq!(detail(&rows, plain.id), [digest.as_str(), "check,out", "", "", ""]);
     assert_eq!(detail(&rows, control.id().into())[0], "", "a session that runs nothing has no digest");
 
     let selection = Selection { sql_key: Some("from dual".into()), ..Selection::default() };
-    let mut filtered = take(&server.url(), Statements::Whole, &selection).await;
+    let mut filtered = take(&server.url(), StatementText::Whole, &selection).await;
     let found = self::rows(&mut filtered);
     assert!(found.len() == 1 && found[0][15] == digest, "{found:?}");
 
     let off = "UPDATE performance_schema.setup_consumers SET enabled = 'NO' WHERE name = 'events_statements_current'";
     control.query_drop(off).await.unwrap();
-    let (rows, limitations) = read_rows(&server.url(), Statements::Whole).await;
+    let (rows, limitations) = read_rows(&server.url(), StatementText::Whole).await;
     let [(LimitationKind::NoStatementDigests, remedy), (LimitationKind::UnreliableAges, _)] = limitations.as_slice()
     else {
         panic!("{limitations:?}")
@@ -138,10 +139,10 @@ async fn program_names_and_digests_are_shown_on_mysql() {
     assert!(remedy.ends_with("WHERE name IN ('events_statements_current');"), "{remedy}");
     assert_eq!(detail(&rows, plain.id)[1], "check,out");
     control.query_drop(remedy.as_str()).await.unwrap();
-    assert_eq!(read_rows(&server.url(), Statements::Whole).await.1, []);
+    assert_eq!(read_rows(&server.url(), StatementText::Whole).await.1, []);
 
     let inner = sleeper(&server, "CALL shop.doze()").await;
-    let (rows, limitations) = read_rows(&server.url(), Statements::Whole).await;
+    let (rows, limitations) = read_rows(&server.url(), StatementText::Whole).await;
     assert_eq!((detail(&rows, inner.id)[0], detail(&rows, plain.id)[0]), ("", digest.as_str()), "{rows:?}");
     assert_eq!(limitations, [(LimitationKind::NoStatementDigests, String::new())]);
 }
@@ -150,7 +151,7 @@ async fn program_names_and_digests_are_shown_on_mysql() {
 async fn unrecorded_data_of_mariadb_is_reported_with_its_setting() {
     use LimitationKind::{NoPerformanceSchema, NoProgramNames, NoStatementDigests};
     let plain = start(Flavor::MariaDb, &[]).await;
-    let (_, limitations) = read_rows(&plain.url(), Statements::Whole).await;
+    let (_, limitations) = read_rows(&plain.url(), StatementText::Whole).await;
     let kinds: Vec<_> = limitations.iter().map(|(kind, _)| *kind).collect();
     assert_eq!(kinds, [NoPerformanceSchema, NoStatementDigests, NoProgramNames]);
     assert!(limitations[0].1.contains("performance_schema = ON"), "{limitations:?}");
@@ -162,7 +163,7 @@ async fn unrecorded_data_of_mariadb_is_reported_with_its_setting() {
 
     let server = start(Flavor::MariaDb, &RECORDING).await;
     let sleeping = sleeper(&server, "SELECT SLEEP(600), 1").await;
-    let (rows, limitations) = read_rows(&server.url(), Statements::Whole).await;
+    let (rows, limitations) = read_rows(&server.url(), StatementText::Whole).await;
     assert_eq!(limitations, [(NoStatementDigests, String::new())]);
     assert_eq!(detail(&rows, sleeping.id), ["", "check,out", "", "", ""]);
 }
@@ -170,7 +171,7 @@ async fn unrecorded_data_of_mariadb_is_reported_with_its_setting() {
 #[tokio::test]
 async fn missing_program_names_are_reported() {
     let server = start(Flavor::MySql, &["--performance-schema-session-connect-attrs-size=0"]).await;
-    let (_, limitations) = read_rows(&server.url(), Statements::Whole).await;
+    let (_, limitations) = read_rows(&server.url(), StatementText::Whole).await;
     let [(LimitationKind::NoProgramNames, remedy)] = limitations.as_slice() else { panic!("{limitations:?}") };
     assert!(remedy.starts_with("performance_schema_session_connect_attrs_size = 512"), "{remedy}");
 }
@@ -180,9 +181,9 @@ async fn missing_privileges_for_details_are_reported() {
     use LimitationKind::{NoMetadataLocks, NoProgramNames, NoRowLocks, NoStatementDigests};
     let server = start(Flavor::MySql, &[]).await;
     server.run(&["CREATE USER low@'%' IDENTIFIED BY 'x'", "GRANT PROCESS ON *.* TO low@'%'"]).await.unwrap();
-    let (_, limitations) = read_rows(&server.url_for("low", "x"), Statements::Whole).await;
+    let (_, limitations) = read_rows(&server.url_for("low", "x"), StatementText::Whole).await;
     let kinds: Vec<_> = limitations.iter().map(|(kind, _)| *kind).collect();
     assert_eq!(kinds, [NoRowLocks, NoMetadataLocks, NoStatementDigests, NoProgramNames]);
     server.run(&[&limitations[2].1]).await.unwrap();
-    assert_eq!(read_rows(&server.url_for("low", "x"), Statements::Whole).await.1, []);
+    assert_eq!(read_rows(&server.url_for("low", "x"), StatementText::Whole).await.1, []);
 }

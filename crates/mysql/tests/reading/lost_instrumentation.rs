@@ -3,13 +3,13 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use clew_diagnose::waits::{WaitGraph, graph};
+use clew_diagnose::waits::{WaitGraph, build_graph};
 use clew_model::{Limitation, LimitationKind, NodeUrl, Selection};
 use clew_mysql::{
-    Errand, Form, Limits, LiveMemory, Statements, examine, find_sessions, look_live, read_user_sessions, read_waits,
-    take_detailed_snapshot, take_snapshot,
+    Limits, OutputFormat, Purpose, SampleCache, StatementText, diagnose, find_sessions, read_user_sessions, read_waits,
+    sample_sessions, take_detailed_snapshot, take_snapshot,
 };
-use clew_testkit::{Charset, Flavor, RawSession, Server, ServerOptions, idle_sessions};
+use clew_testkit::{Charset, Flavor, RawSession, Server, ServerOptions, open_idle_sessions};
 use tokio::time::sleep;
 
 /// Starts a server with these settings of performance_schema.
@@ -26,16 +26,16 @@ async fn open(server: &Server) -> RawSession {
 
 async fn waits(server: &Server) -> WaitGraph {
     let node: NodeUrl = server.url().parse().unwrap();
-    graph(&read_waits(&node, &Limits::default()).await.unwrap())
+    build_graph(&read_waits(&node, &Limits::default()).await.unwrap())
 }
 
 /// Returns the limitations of `doctor` and of a detailed snapshot.
 async fn limitations(server: &Server) -> [Vec<Limitation>; 2] {
     let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), Limits::default());
-    let diagnosis = examine(&node, &limits).await.unwrap();
-    let form = Form::Csv { formula_guard: false };
+    let diagnosis = diagnose(&node, &limits).await.unwrap();
+    let form = OutputFormat::Csv { formula_guard: false };
     let snapshot =
-        take_detailed_snapshot(&node, &Selection::default(), Statements::Whole, form, &limits).await.unwrap();
+        take_detailed_snapshot(&node, &Selection::default(), StatementText::Whole, form, &limits).await.unwrap();
     [diagnosis.checks.into_iter().filter_map(|check| check.limitation).collect(), snapshot.summary.limitations]
 }
 
@@ -50,18 +50,18 @@ async fn lost_locks_explain_a_missing_blocker(flavor: Flavor) {
     server.run(&tables).await.unwrap();
     // More locks than the table can hold, then those of a wait.
     let mut filler = open(&server).await;
-    filler.run("BEGIN").await.unwrap();
+    filler.execute("BEGIN").await.unwrap();
     for table in 0..30 {
-        filler.run(&format!("INSERT INTO shop.filler{table} VALUES (1)")).await.unwrap();
+        filler.execute(&format!("INSERT INTO shop.filler{table} VALUES (1)")).await.unwrap();
     }
     let mut holder = open(&server).await;
-    holder.run("BEGIN").await.unwrap();
-    holder.run("INSERT INTO shop.t VALUES (1)").await.unwrap();
+    holder.execute("BEGIN").await.unwrap();
+    holder.execute("INSERT INTO shop.t VALUES (1)").await.unwrap();
     let mut waiter = open(&server).await;
-    waiter.begin(b"ALTER TABLE shop.t ADD COLUMN b INT").await.unwrap();
+    waiter.send_statement(b"ALTER TABLE shop.t ADD COLUMN b INT").await.unwrap();
     let unexplained = loop {
         let graph = waits(&server).await;
-        if let Some(unexplained) = graph.unexplained.iter().find(|unexplained| unexplained.session == waiter.id) {
+        if let Some(unexplained) = build_graph.unexplained.iter().find(|unexplained| unexplained.session == waiter.id) {
             assert!(graph.limitations.iter().any(|gap| gap.kind == LimitationKind::LostMetadataLocks), "{graph:#?}");
             break unexplained.clone();
         }
@@ -104,8 +104,9 @@ async fn each_loss_is_reported(flavor: Flavor) {
     for (setting, kind, why) in of_both.into_iter().chain(connect_attributes) {
         let server = start(flavor, &[setting]).await;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
-        let _session = RawSession::open_as("checkout", address, "root", None, Charset::Utf8mb4).await.unwrap();
-        let _threads = idle_sessions(&server, 60).await.unwrap();
+        let _session =
+            RawSession::open_with_program_name("checkout", address, "root", None, Charset::Utf8mb4).await.unwrap();
+        let _threads = open_idle_sessions(&server, 60).await.unwrap();
         let enable = "UPDATE performance_schema.setup_consumers SET enabled = 'YES'";
         let nested = ["CREATE DATABASE shop", "CREATE PROCEDURE shop.nested() DO 1", "CALL shop.nested()"];
         server.run(&[[enable].as_slice(), &nested].concat()).await.unwrap();
@@ -134,13 +135,13 @@ async fn sessions_without_a_thread_have_no_reliable_age_on_mysql() {
         sessions.push(open(&server).await);
     }
     let mut waiter = open(&server).await;
-    waiter.begin(b"DO SLEEP(600)").await.unwrap();
+    waiter.send_statement(b"DO SLEEP(600)").await.unwrap();
     let node: NodeUrl = server.url().parse().unwrap();
     loop {
-        let users = read_user_sessions(&node, Errand::Reading, &Limits::default()).await.unwrap();
+        let users = read_user_sessions(&node, Purpose::Reading, &Limits::default()).await.unwrap();
         if users.sessions.iter().any(|session| session.id == waiter.id && session.command == b"Query") {
             assert!(users.unchecked.contains(&waiter.id), "{users:?}");
-            assert!(users.into_choosable().iter().all(|session| session.id != waiter.id));
+            assert!(users.into_checked().iter().all(|session| session.id != waiter.id));
             break;
         }
         sleep(Duration::from_millis(50)).await;
@@ -152,16 +153,16 @@ async fn incomplete_process_list_has_a_limitation_on_mysql() {
     let settings = ["--performance-schema-max-thread-instances=60", "--performance-schema-show-processlist=ON"];
     let server = start(Flavor::MySql, &settings).await;
     let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), Limits::default());
-    let idle = idle_sessions(&server, 60).await.unwrap();
+    let idle = open_idle_sessions(&server, 60).await.unwrap();
     let is_lost = |limitations: &[Limitation]| {
         limitations
             .iter()
             .any(|gap| gap.kind == LimitationKind::LostThreads && gap.what.contains("missing in the list"))
     };
-    let form = Form::Csv { formula_guard: false };
-    let plain = take_snapshot(&node, &Selection::default(), Statements::Whole, form, &limits).await.unwrap();
+    let form = OutputFormat::Csv { formula_guard: false };
+    let plain = take_snapshot(&node, &Selection::default(), StatementText::Whole, form, &limits).await.unwrap();
     assert!(plain.summary.rows < 60 && is_lost(&plain.summary.limitations), "{:?}", plain.summary);
-    let users = read_user_sessions(&node, Errand::Reading, &limits).await.unwrap();
+    let users = read_user_sessions(&node, Purpose::Reading, &limits).await.unwrap();
     assert!(users.sessions.len() < 60 && is_lost(&users.limitations), "{:?}", users.limitations);
     let ids: Vec<u64> = idle.sessions.iter().map(|session| session.id).collect();
     let failure = find_sessions(&node, &ids, &limits).await.unwrap_err();
@@ -169,6 +170,6 @@ async fn incomplete_process_list_has_a_limitation_on_mysql() {
 
     // Samples use `SHOW FULL PROCESSLIST` if the table is incomplete.
     server.run(&["SET GLOBAL performance_schema_show_processlist = OFF"]).await.unwrap();
-    let live = look_live(&node, &mut LiveMemory::default(), 60, &limits).await.unwrap();
+    let live = sample_sessions(&node, &mut SampleCache::default(), 60, &limits).await.unwrap();
     assert_eq!(live.counts.total, 60, "{:?}", live.counts);
 }

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use clew_model::{NodeUrl, Selection};
-use clew_mysql::{Form, Limits, Statements, take_snapshot};
+use clew_mysql::{Limits, OutputFormat, StatementText, take_snapshot};
 use clew_testkit::{Charset, Flavor, RawSession, Server, ServerOptions};
 
 /// Text in strings and comments. No part of it occurs elsewhere.
@@ -50,8 +50,8 @@ impl Planted {
         let mut sessions = Vec::new();
         for (mode, statement) in &statements {
             let mut session = RawSession::open(address, "root", Some("shop"), Charset::Utf8mb4).await.unwrap();
-            session.run(&format!("SET sql_mode = '{mode}'")).await.unwrap();
-            session.begin(statement.replace("{}", "SLEEP(600)").as_bytes()).await.unwrap();
+            session.execute(&format!("SET sql_mode = '{mode}'")).await.unwrap();
+            session.send_statement(statement.replace("{}", "SLEEP(600)").as_bytes()).await.unwrap();
             sessions.push(session);
         }
         let planted = Self { server, _sessions: sessions, count: statements.len() };
@@ -59,7 +59,7 @@ impl Planted {
         planted
     }
 
-    async fn body(&self, statements: Statements, form: Form, sql_key: Option<&str>) -> String {
+    async fn body(&self, statements: StatementText, form: OutputFormat, sql_key: Option<&str>) -> String {
         let node: NodeUrl = self.server.url().parse().unwrap();
         let selection = Selection {
             command: Some("query".into()),
@@ -74,19 +74,19 @@ impl Planted {
 
     async fn wait_until_all_sleep(&self) {
         for _ in 0..200 {
-            let body = self.body(Statements::Whole, Form::Json, Some("sleep(600)")).await;
+            let body = self.body(StatementText::Whole, OutputFormat::Json, Some("sleep(600)")).await;
             if body.matches("\"User sleep\"").count() == self.count {
                 return;
             }
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
-        panic!("the sessions do not sleep: {:.3000}", self.body(Statements::Whole, Form::Json, None).await);
+        panic!("the sessions do not sleep: {:.3000}", self.body(StatementText::Whole, OutputFormat::Json, None).await);
     }
 }
 
 /// Finds any four characters of a literal in the body. Ports and transaction ids may have the digits of
 /// the number, which is searched in the statements only.
-fn planted_in(body: &str, form: Form) -> Option<String> {
+fn planted_in(body: &str, form: OutputFormat) -> Option<String> {
     let pieces = |text: &str, length: usize| -> Vec<String> {
         let chars: Vec<_> = text.chars().collect();
         chars.windows(length).map(|piece| piece.iter().collect()).collect()
@@ -98,8 +98,8 @@ fn planted_in(body: &str, form: Form) -> Option<String> {
 }
 
 /// Returns the statements of a body.
-fn statements(body: &str, form: Form) -> String {
-    if matches!(form, Form::Json) {
+fn statements(body: &str, form: OutputFormat) -> String {
+    if matches!(form, OutputFormat::Json) {
         let behind = body.split("\"sql_statement\":").skip(1);
         return behind.map(|rest| rest.split("\"state_duration\":").next().unwrap()).collect();
     }
@@ -109,11 +109,11 @@ fn statements(body: &str, form: Form) -> String {
 
 async fn masked_snapshot_discloses_no_literal(flavor: Flavor) {
     let planted = Planted::of(flavor).await;
-    let csv = Form::Csv { formula_guard: true };
-    for form in [csv, Form::Json] {
-        let whole = planted.body(Statements::Whole, form, None).await;
+    let csv = OutputFormat::Csv { formula_guard: true };
+    for form in [csv, OutputFormat::Json] {
+        let whole = planted.body(StatementText::Whole, form, None).await;
         assert!(whole.contains(SECRET) && whole.contains(NUMBER) && whole.contains(EMOJI), "nothing was planted");
-        let masked = planted.body(Statements::Templates, form, None).await;
+        let masked = planted.body(StatementText::Templates, form, None).await;
         assert!(masked.len() < 10_000 && masked.matches("SELECT ").count() == planted.count, "{masked:.3000}");
         assert_eq!(planted_in(&masked, form), None, "{masked}");
         assert_eq!(statements(&masked, form).matches("SELECT ").count(), planted.count, "{masked}");
@@ -121,13 +121,13 @@ async fn masked_snapshot_discloses_no_literal(flavor: Flavor) {
         assert!(masked.contains("SELECT SLEEP(?), ") || masked.contains("SELECT sleep(?), "), "{masked}");
     }
     for key in [SECRET, "qjxz", NUMBER, "5308", EMOJI, "会话", "600", "C:\\"] {
-        assert_ne!(planted.body(Statements::Whole, csv, Some(key)).await, "", "{key} was not planted");
-        assert_eq!(planted.body(Statements::Templates, csv, Some(key)).await, "", "{key} is found");
+        assert_ne!(planted.body(StatementText::Whole, csv, Some(key)).await, "", "{key} was not planted");
+        assert_eq!(planted.body(StatementText::Templates, csv, Some(key)).await, "", "{key} is found");
     }
     // The filter matches the template. A statement that cannot be parsed safely in every mode has none.
     let rows = |body: String| body.matches("SELECT ").count();
-    assert_eq!(rows(planted.body(Statements::Templates, csv, Some("from ORDERS")).await), 8);
-    assert_eq!(rows(planted.body(Statements::Templates, csv, Some("sleep(?)")).await), planted.count);
+    assert_eq!(rows(planted.body(StatementText::Templates, csv, Some("from ORDERS")).await), 8);
+    assert_eq!(rows(planted.body(StatementText::Templates, csv, Some("sleep(?)")).await), planted.count);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 
 use clew_model::{HostPattern, Selection, SessionClass, SlowThreshold, SortDirection, SortKey};
-use clew_testkit::{ExpectedSession, Flavor, ObservedTransaction, OddSessions, Server, ServerOptions};
+use clew_testkit::{ExpectedSession, Flavor, KnownSessions, ObservedTransaction, Server, ServerOptions};
 
 use super::csv_of;
 
@@ -50,16 +50,16 @@ fn cells_of_record(record: &[String]) -> Vec<String> {
 
 struct Oracle {
     server: Server,
-    odd: OddSessions,
+    odd: KnownSessions,
     observed: HashMap<u64, ObservedTransaction>,
 }
 
 impl Oracle {
     async fn of(flavor: Flavor) -> Self {
         let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
-        let odd = OddSessions::open(&server).await.unwrap();
+        let odd = KnownSessions::open(&server).await.unwrap();
         let observed = odd.observed_transactions(&server).await.unwrap();
-        server.wait_until_alone().await.unwrap();
+        server.wait_until_no_other_root_session().await.unwrap();
         Self { server, odd, observed }
     }
 
@@ -86,7 +86,7 @@ impl Oracle {
 /// Checks that ages match the sessions, and are empty where expected.
 fn check_times(session: &ExpectedSession, record: &[String]) {
     let seconds = |column: usize| record[column].parse::<u64>().ok();
-    let range = if session.old { OddSessions::GAP..OddSessions::GAP + 120 } else { 0..120 };
+    let range = if session.is_old { KnownSessions::GAP..KnownSessions::GAP + 120 } else { 0..120 };
     assert!(range.contains(&seconds(7).unwrap()), "state_duration of {record:.300?}");
     assert_eq!(seconds(8).is_some(), session.transaction.is_some(), "transaction_duration of {record:.300?}");
     assert!(seconds(8).is_none_or(|seconds| range.contains(&seconds)), "transaction_duration of {record:.300?}");
@@ -118,11 +118,13 @@ fn check_order(selection: &Selection, records: &[Vec<String>]) {
 
 async fn every_filter_and_sort_matches_the_oracle(flavor: Flavor) {
     let oracle = Oracle::of(flavor).await;
-    let gap = SlowThreshold::new(i64::try_from(OddSessions::GAP).unwrap());
+    let gap = SlowThreshold::new(i64::try_from(KnownSessions::GAP).unwrap());
     let class = |class| Selection { class, threshold: gap, ..Selection::default() };
     // Session classes come first: young sessions age during the test.
-    oracle.assert_rows(&class(SessionClass::Slow), true, |session| session.old && session.command != "Sleep").await;
-    oracle.assert_rows(&class(SessionClass::Long), true, |session| session.old && session.transaction.is_some()).await;
+    oracle.assert_rows(&class(SessionClass::Slow), true, |session| session.is_old && session.command != "Sleep").await;
+    oracle
+        .assert_rows(&class(SessionClass::Long), true, |session| session.is_old && session.transaction.is_some())
+        .await;
     oracle.assert_rows(&class(SessionClass::Active), true, |session| session.command != "Sleep").await;
     oracle.assert_rows(&class(SessionClass::Total), true, |_| true).await;
     oracle.assert_rows(&class(SessionClass::Total), false, |_| true).await;

@@ -1,14 +1,14 @@
 //! Data visible to an account without privileges and with PROCESS, and the `GRANT` statements that Clew suggests.
 
 use clew_model::{LimitationKind, NodeUrl, Selection};
-use clew_mysql::{Diagnosis, Limits, examine};
-use clew_testkit::{Flavor, Server, ServerOptions, idle_sessions};
+use clew_mysql::{Diagnosis, Limits, diagnose};
+use clew_testkit::{Flavor, Server, ServerOptions, open_idle_sessions};
 
 use super::{csv_of, take};
 
 async fn diagnosis(url: &str) -> Diagnosis {
     let node: NodeUrl = url.parse().unwrap();
-    examine(&node, &Limits::default()).await.unwrap()
+    diagnose(&node, &Limits::default()).await.unwrap()
 }
 
 fn kinds(diagnosis: &Diagnosis) -> Vec<LimitationKind> {
@@ -24,7 +24,7 @@ async fn suggested_grants_remove_limitations(flavor: Flavor) {
     };
     let server = Server::start(flavor, &options).await.unwrap();
     server.run(&["CREATE USER `o'dd`@'127.0.0.1' IDENTIFIED BY 'x'"]).await.unwrap();
-    let _others = idle_sessions(&server, 3).await.unwrap();
+    let _others = open_idle_sessions(&server, 3).await.unwrap();
     let url = server.url_for("o%27dd", "x");
 
     let snapshot = take(&url, &Selection::default(), true).await.unwrap();
@@ -84,9 +84,9 @@ async fn process_privilege_shows_all_sessions_and_transactions() {
             "GRANT PROCESS ON *.* TO clew@'%'",
         ];
         server.run(&setup).await.unwrap();
-        let mut others = idle_sessions(&server, 2).await.unwrap();
-        others.sessions[0].run("START TRANSACTION").await.unwrap();
-        others.sessions[0].run("INSERT INTO shop.t VALUES (1), (2)").await.unwrap();
+        let mut others = open_idle_sessions(&server, 2).await.unwrap();
+        others.sessions[0].execute("START TRANSACTION").await.unwrap();
+        others.sessions[0].execute("INSERT INTO shop.t VALUES (1), (2)").await.unwrap();
         let records = csv_of(&server.url_for("clew", "x"), &Selection::default(), true).await;
         let id = others.sessions[0].id.to_string();
         let record = records.iter().find(|record| record[0] == id).unwrap();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clew_model::{Failure, FailureKind, LimitationKind, NodeUrl, Selection};
-use clew_mysql::{Form, Limits, Snapshot, Statements, take_snapshot};
+use clew_mysql::{Limits, OutputFormat, Snapshot, StatementText, take_snapshot};
 use clew_testkit::{
     Effect, Flavor, PasswordLeak, Rewrite, RewritingProxy, RogueMode, RogueServer, Server, ServerOptions,
 };
@@ -14,9 +14,9 @@ const PASSWORD: &str = "correct-horse-battery";
 
 async fn read(url: &str, bytes: u64) -> Result<Snapshot, Failure> {
     let node: NodeUrl = url.parse().unwrap();
-    let form = Form::Csv { formula_guard: true };
-    let limits = Limits { node: Duration::from_secs(30), bytes, ..Limits::default() };
-    take_snapshot(&node, &Selection::default(), Statements::Whole, form, &limits).await
+    let form = OutputFormat::Csv { formula_guard: true };
+    let limits = Limits { read_timeout: Duration::from_secs(30), max_bytes: bytes, ..Limits::default() };
+    take_snapshot(&node, &Selection::default(), StatementText::Whole, form, &limits).await
 }
 
 #[tokio::test]

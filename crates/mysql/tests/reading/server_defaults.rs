@@ -2,9 +2,9 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use clew_diagnose::waits::graph;
+use clew_diagnose::waits::build_graph;
 use clew_model::{NodeUrl, Selection};
-use clew_mysql::{Limits, examine, read_waits};
+use clew_mysql::{Limits, diagnose, read_waits};
 use clew_testkit::{Charset, Flavor, RawSession, Server, ServerOptions};
 use tokio::time::sleep;
 
@@ -28,14 +28,14 @@ async fn eleven_transactions(server: &Server) -> Vec<RawSession> {
     let mut sessions = Vec::new();
     for row in 1..=5 {
         let mut session = open(server).await;
-        session.run("BEGIN").await.unwrap();
-        session.run(&format!("UPDATE shop.t SET a = a WHERE a = {row}")).await.unwrap();
+        session.execute("BEGIN").await.unwrap();
+        session.execute(&format!("UPDATE shop.t SET a = a WHERE a = {row}")).await.unwrap();
         sessions.push(session);
     }
     for _ in 0..6 {
         let mut session = open(server).await;
-        session.run("SET SESSION innodb_lock_wait_timeout = 100000").await.unwrap();
-        session.begin(b"UPDATE shop.t SET a = a WHERE a = 1").await.unwrap();
+        session.execute("SET SESSION innodb_lock_wait_timeout = 100000").await.unwrap();
+        session.send_statement(b"UPDATE shop.t SET a = a WHERE a = 1").await.unwrap();
         sessions.push(session);
     }
     sessions
@@ -47,8 +47,8 @@ async fn read(url: &str) -> (usize, usize, usize) {
     let open = rows.iter().filter(|row| !row[8].is_empty()).count();
     let waiting = rows.iter().filter(|row| row[11] == "LOCK WAIT").count();
     let node: NodeUrl = url.parse().unwrap();
-    let graph = graph(&read_waits(&node, &Limits::default()).await.unwrap());
-    let waiters: std::collections::BTreeSet<_> = graph.waits.iter().map(|wait| wait.waiter).collect();
+    let graph = build_graph(&read_waits(&node, &Limits::default()).await.unwrap());
+    let waiters: std::collections::BTreeSet<_> = build_graph.waits.iter().map(|wait| wait.waiter).collect();
     (open, waiting, waiters.len())
 }
 
@@ -84,7 +84,7 @@ async fn server_defaults_do_not_affect_reads(flavor: Flavor) {
         sleep(TRANSACTION_LIST_AGE).await;
     }
     assert_eq!(read(&url).await, (11, 6, 6), "{flavor}");
-    let expected = examine(&url.parse().unwrap(), &Limits::default()).await.unwrap();
+    let expected = diagnose(&url.parse().unwrap(), &Limits::default()).await.unwrap();
     let mut control = server.connect().await.unwrap();
     for default in defaults(flavor) {
         use mysql_async::prelude::Queryable;
@@ -101,7 +101,7 @@ async fn server_defaults_do_not_affect_reads(flavor: Flavor) {
         assert_eq!(outcome, (11, 6, 6), "{flavor}: {default}");
         let summary = take(&url, &Selection::default(), false).await.unwrap().summary;
         assert_eq!(summary.limitations, [], "{flavor}: {default}");
-        let diagnosis = examine(&url.parse().unwrap(), &Limits::default()).await.unwrap();
+        let diagnosis = diagnose(&url.parse().unwrap(), &Limits::default()).await.unwrap();
         let works =
             |diagnosis: &clew_mysql::Diagnosis| diagnosis.checks.iter().map(|check| check.works).collect::<Vec<_>>();
         assert_eq!(works(&diagnosis), works(&expected), "{flavor}: {default}: {diagnosis:#?}");

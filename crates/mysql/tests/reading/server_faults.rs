@@ -4,35 +4,40 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clew_model::{Failure, FailureKind, NodeUrl, Selection};
-use clew_mysql::{Form, Limits, Statements, settle_kills, take_snapshot};
+use clew_mysql::{Limits, OutputFormat, StatementText, take_snapshot, wait_for_pending_kills};
 use clew_testkit::{
-    Charset, FakeOptions, FakeServer, Fault, Flavor, RawSession, Server, ServerOptions, idle_sessions, idle_sessions_of,
+    Charset, FakeOptions, FakeServer, Fault, Flavor, RawSession, Server, ServerOptions, open_idle_sessions,
+    open_idle_sessions_of,
 };
 use mysql_async::prelude::Queryable;
 
 use super::take;
 
-const QUICK: Limits = Limits { node: Duration::from_millis(2500), connect: Duration::from_millis(700), bytes: 1 << 30 };
+const QUICK: Limits = Limits {
+    read_timeout: Duration::from_millis(2500),
+    connect_timeout: Duration::from_millis(700),
+    max_bytes: 1 << 30,
+};
 
 async fn failure_of(url: &str, limits: &Limits) -> Failure {
     let node: NodeUrl = url.parse().unwrap();
-    let form = Form::Csv { formula_guard: true };
-    take_snapshot(&node, &Selection::default(), Statements::Whole, form, limits).await.unwrap_err()
+    let form = OutputFormat::Csv { formula_guard: true };
+    take_snapshot(&node, &Selection::default(), StatementText::Whole, form, limits).await.unwrap_err()
 }
 
 #[tokio::test]
 async fn each_server_fault_has_its_own_failure_kind() {
     for (fault, kind, expected) in [
-        (Fault::Mute, FailureKind::TimedOut, "while connecting"),
-        (Fault::HangUp, FailureKind::ConnectionLost, "closed"),
-        (Fault::Says(b"SSH-2.0-OpenSSH_9.2p1\r\n"), FailureKind::NotMysql, "SSH-2.0"),
-        (Fault::Says(b"HTTP/1.1 400 Bad Request\r\n\r\n"), FailureKind::NotMysql, "HTTP/1.1"),
+        (Fault::NoGreeting, FailureKind::TimedOut, "while connecting"),
+        (Fault::CloseOnConnect, FailureKind::ConnectionLost, "closed"),
+        (Fault::RawGreeting(b"SSH-2.0-OpenSSH_9.2p1\r\n"), FailureKind::NotMysql, "SSH-2.0"),
+        (Fault::RawGreeting(b"HTTP/1.1 400 Bad Request\r\n\r\n"), FailureKind::NotMysql, "HTTP/1.1"),
         (Fault::TooManyConnections, FailureKind::TooManyConnections, "1040"),
-        (Fault::StallsAfter(2), FailureKind::TimedOut, "2.5 s"),
-        (Fault::Drips(Duration::from_millis(700)), FailureKind::TimedOut, "2.5 s"),
-        (Fault::DropsAfter(2), FailureKind::ConnectionLost, "clos"),
-        (Fault::Evades, FailureKind::NotMysql, "unexpected row"),
-        (Fault::LiesAfter(2), FailureKind::NotMysql, "out of order"),
+        (Fault::StallAfter(2), FailureKind::TimedOut, "2.5 s"),
+        (Fault::DelayPerRow(Duration::from_millis(700)), FailureKind::TimedOut, "2.5 s"),
+        (Fault::CloseAfter(2), FailureKind::ConnectionLost, "clos"),
+        (Fault::EmptyRows, FailureKind::NotMysql, "unexpected row"),
+        (Fault::InvalidPacketAfter(2), FailureKind::NotMysql, "out of order"),
     ] {
         let fake = FakeServer::start(FakeOptions { sessions: 5, transactions: 0, fault }).await.unwrap();
         let failure = failure_of(&fake.url(), &QUICK).await;
@@ -44,10 +49,10 @@ async fn each_server_fault_has_its_own_failure_kind() {
 
 #[tokio::test]
 async fn abandoned_statement_is_not_killed_without_proof() {
-    let options = FakeOptions { sessions: 5, transactions: 0, fault: Fault::StallsAfter(2) };
+    let options = FakeOptions { sessions: 5, transactions: 0, fault: Fault::StallAfter(2) };
     let fake = FakeServer::start(options).await.unwrap();
     failure_of(&fake.url(), &QUICK).await;
-    settle_kills(Duration::from_secs(10)).await;
+    wait_for_pending_kills(Duration::from_secs(10)).await;
     // The fake process list does not show which session runs the statement.
     assert_eq!(fake.kills(), 0);
 }
@@ -56,7 +61,7 @@ async fn abandoned_statement_is_not_killed_without_proof() {
 async fn successful_read_kills_nothing() {
     let fake = FakeServer::start(FakeOptions::default()).await.unwrap();
     let snapshot = take(&fake.url(), &Selection::default(), true).await.unwrap();
-    settle_kills(Duration::from_secs(10)).await;
+    wait_for_pending_kills(Duration::from_secs(10)).await;
     assert_eq!((snapshot.summary.rows, fake.kills()), (3, 0));
 }
 
@@ -77,7 +82,7 @@ async fn read_of_a_hung_server_times_out_and_leaves_no_session() {
         let failure = failure_of(&server.url(), &QUICK).await;
         assert_eq!(failure.kind, FailureKind::TimedOut, "{failure}");
         server.resume().unwrap();
-        settle_kills(Duration::from_secs(10)).await;
+        wait_for_pending_kills(Duration::from_secs(10)).await;
         let mut connection = server.connect().await.unwrap();
         let own: u64 = connection.query_first("SELECT CONNECTION_ID()").await.unwrap().unwrap();
         let mut left = Vec::new();
@@ -110,7 +115,7 @@ async fn wrong_passwords_full_and_dead_servers_are_reported() {
         let failure = failure_of(&server.url_for("nobody", "x"), &QUICK).await;
         assert_eq!(failure.kind, FailureKind::AccessDenied, "{failure}");
 
-        let full = idle_sessions(&server, 10).await.unwrap();
+        let full = open_idle_sessions(&server, 10).await.unwrap();
         let failure = failure_of(&server.url_for("clew", "right"), &QUICK).await;
         assert_eq!(failure.kind, FailureKind::TooManyConnections, "{failure}");
         assert!(failure.detail.contains("extra_port of MariaDB, admin_port of MySQL"), "{failure}");
@@ -128,7 +133,7 @@ async fn privileged_reads_succeed_on_a_full_server() {
         let options = ServerOptions { max_connections: 10, ..ServerOptions::default() };
         let server = Server::start(flavor, &options).await.unwrap();
         server.run(&["CREATE USER app@'%'"]).await.unwrap();
-        let _full = idle_sessions_of(&server, "app", 10).await.unwrap();
+        let _full = open_idle_sessions_of(&server, "app", 10).await.unwrap();
         // One connection beyond max_connections is reserved for administrators: a read must not open a second one.
         for _ in 0..30 {
             let snapshot = take(&server.url(), &Selection::default(), true).await.unwrap();
@@ -158,7 +163,7 @@ async fn read_retries_until_a_connection_is_free() {
         let options = ServerOptions { max_connections: 10, ..ServerOptions::default() };
         let server = Server::start(flavor, &options).await.unwrap();
         server.run(&["CREATE USER clew@'%'", "GRANT PROCESS ON *.* TO clew@'%'"]).await.unwrap();
-        let mut full = idle_sessions(&server, 10).await.unwrap();
+        let mut full = open_idle_sessions(&server, 10).await.unwrap();
         let (url, selection) = (server.url_for("clew", ""), Selection::default());
         let ends_soon = async {
             tokio::time::sleep(Duration::from_millis(60)).await;
@@ -193,9 +198,9 @@ async fn innodb_status_replaces_unreadable_transactions_with_a_limitation() {
     server.run(&["CREATE DATABASE shop", "CREATE TABLE shop.t (id INT PRIMARY KEY)"]).await.unwrap();
     let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
     let mut session = RawSession::open(address, "root", Some("shop"), Charset::Utf8mb4).await.unwrap();
-    session.run("START TRANSACTION").await.unwrap();
-    session.run("INSERT INTO t VALUES (1), (2)").await.unwrap();
-    session.begin("SELECT SLEEP(1000) /* \u{1f9f5} */".as_bytes()).await.unwrap();
+    session.execute("START TRANSACTION").await.unwrap();
+    session.execute("INSERT INTO t VALUES (1), (2)").await.unwrap();
+    session.send_statement("SELECT SLEEP(1000) /* \u{1f9f5} */".as_bytes()).await.unwrap();
     let selection = Selection { sql_key: Some("SLEEP(1000) /* \u{1f9f5} */".into()), ..Selection::default() };
     let mut snapshot = take(&server.url(), &selection, true).await.unwrap();
     for _ in 0..50 {
@@ -212,6 +217,6 @@ async fn innodb_status_replaces_unreadable_transactions_with_a_limitation() {
     let body = String::from_utf8(body).unwrap();
     assert!(body.starts_with(&format!("{},root,", session.id)), "{body}");
     assert!(body.ends_with(",,RUNNING,0,,2\r\n"), "{body}");
-    let diagnosis = clew_mysql::examine(&server.url().parse().unwrap(), &Limits::default()).await.unwrap();
+    let diagnosis = clew_mysql::diagnose(&server.url().parse().unwrap(), &Limits::default()).await.unwrap();
     assert!(diagnosis.checks.iter().all(|check| check.works), "{diagnosis:#?}");
 }

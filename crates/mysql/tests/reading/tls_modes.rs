@@ -1,12 +1,12 @@
 //! All TLS modes, on a server with TLS (MySQL generates its own certificates) and on one without.
 
 use clew_model::{FailureKind, NodeUrl};
-use clew_mysql::{Limits, examine};
+use clew_mysql::{Limits, diagnose};
 use clew_testkit::{Flavor, Server, ServerOptions};
 
 async fn cipher(url: &str) -> Result<Option<String>, FailureKind> {
     let node: NodeUrl = url.parse().unwrap();
-    examine(&node, &Limits::default()).await.map(|diagnosis| diagnosis.cipher).map_err(|failure| failure.kind)
+    diagnose(&node, &Limits::default()).await.map(|diagnosis| diagnosis.cipher).map_err(|failure| failure.kind)
 }
 
 #[tokio::test]

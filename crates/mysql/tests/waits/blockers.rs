@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use clew_diagnose::waits::{PartyFacts, WaitGraph, graph};
+use clew_diagnose::waits::{PartyDetail, WaitGraph, build_graph};
 use clew_model::LimitationKind;
 use clew_testkit::{Charset, Flavor, RawSession, Server, ServerOptions};
 use tokio::time::{Instant, sleep, timeout};
@@ -31,17 +31,17 @@ pub(crate) async fn open_shop_session(server: &Server) -> RawSession {
 pub(crate) async fn graph_where(server: &Server, what: &str, is_so: impl Fn(&WaitGraph) -> bool) -> WaitGraph {
     let start = Instant::now();
     loop {
-        let graph = graph(&observe(server).await);
-        if is_so(&graph) {
-            return graph;
+        let graph = build_graph(&observe(server).await);
+        if is_so(&build_graph) {
+            return build_graph;
         }
         assert!(start.elapsed() < LIMIT, "{what} was not detected: {graph:#?}");
         sleep(Duration::from_millis(120)).await;
     }
 }
 
-pub(crate) fn root(graph: &WaitGraph) -> &PartyFacts {
-    graph.facts(graph.roots[0].parties[0]).unwrap()
+pub(crate) fn root(graph: &WaitGraph) -> &PartyDetail {
+    build_graph.facts(build_graph.roots[0].parties[0]).unwrap()
 }
 
 async fn idle_root_blocker_has_statements_of_its_transaction(flavor: Flavor) {
@@ -49,11 +49,11 @@ async fn idle_root_blocker_has_statements_of_its_transaction(flavor: Flavor) {
     server.run(&SHOP).await.unwrap();
     let (mut holder, mut waiter) = (open_shop_session(&server).await, open_shop_session(&server).await);
     for statement in ["DO 'of an earlier transaction'", "BEGIN", "UPDATE t SET v = 2 WHERE id = 1", "DO 'later'"] {
-        holder.run(statement).await.unwrap();
+        holder.execute(statement).await.unwrap();
     }
-    waiter.begin(b"UPDATE t SET v = 3 WHERE id = 1").await.unwrap();
-    let graph = graph_where(&server, "the wait", |graph| !graph.waits.is_empty()).await;
-    let root = root(&graph);
+    waiter.send_statement(b"UPDATE t SET v = 3 WHERE id = 1").await.unwrap();
+    let graph = graph_where(&server, "the wait", |graph| !build_graph.waits.is_empty()).await;
+    let root = root(&build_graph);
     assert!(root.is_idle());
     let last: Vec<_> = root.last_statements.iter().map(|text| String::from_utf8_lossy(text).into_owned()).collect();
     let transaction = root.transaction.as_ref().map(|facts| &facts.transaction).unwrap();
@@ -80,15 +80,15 @@ async fn missing_statement_history_is_reported_with_a_remedy() {
     let server = Server::start(Flavor::MariaDb, &options).await.unwrap();
     server.run(&SHOP).await.unwrap();
     let (mut holder, mut waiter) = (open_shop_session(&server).await, open_shop_session(&server).await);
-    holder.run("BEGIN").await.unwrap();
-    holder.run("UPDATE t SET v = 2 WHERE id = 1").await.unwrap();
-    waiter.begin(b"UPDATE t SET v = 3 WHERE id = 1").await.unwrap();
-    let graph = graph_where(&server, "the wait", |graph| !graph.waits.is_empty()).await;
-    let gap = graph.limitations.iter().find(|gap| gap.kind == LimitationKind::NoLastStatements).unwrap();
+    holder.execute("BEGIN").await.unwrap();
+    holder.execute("UPDATE t SET v = 2 WHERE id = 1").await.unwrap();
+    waiter.send_statement(b"UPDATE t SET v = 3 WHERE id = 1").await.unwrap();
+    let graph = graph_where(&server, "the wait", |graph| !build_graph.waits.is_empty()).await;
+    let gap = build_graph.limitations.iter().find(|gap| gap.kind == LimitationKind::NoLastStatements).unwrap();
     assert!(root(&graph).last_statements.is_empty());
     server.run(&[gap.remedy.as_deref().unwrap()]).await.unwrap();
-    holder.run("DO 'seen'").await.unwrap();
-    let graph = graph_where(&server, "the wait", |graph| !graph.waits.is_empty()).await;
+    holder.execute("DO 'seen'").await.unwrap();
+    let graph = graph_where(&server, "the wait", |graph| !build_graph.waits.is_empty()).await;
     assert_eq!(root(&graph).last_statements, [b"DO 'seen'"]);
     assert!(graph.limitations.iter().all(|gap| gap.kind != LimitationKind::NoLastStatements));
 }
@@ -102,11 +102,11 @@ async fn statement_history_of_size_zero_is_reported() {
         let enable = "UPDATE performance_schema.setup_consumers SET enabled = 'YES'";
         server.run(&[SHOP.as_slice(), &[enable]].concat()).await.unwrap();
         let (mut holder, mut waiter) = (open_shop_session(&server).await, open_shop_session(&server).await);
-        holder.run("BEGIN").await.unwrap();
-        holder.run("UPDATE t SET v = 2 WHERE id = 1").await.unwrap();
-        waiter.begin(b"UPDATE t SET v = 3 WHERE id = 1").await.unwrap();
-        let graph = graph_where(&server, "the wait", |graph| !graph.waits.is_empty()).await;
-        let gap = graph.limitations.iter().find(|gap| gap.kind == LimitationKind::NoLastStatements);
+        holder.execute("BEGIN").await.unwrap();
+        holder.execute("UPDATE t SET v = 2 WHERE id = 1").await.unwrap();
+        waiter.send_statement(b"UPDATE t SET v = 3 WHERE id = 1").await.unwrap();
+        let graph = graph_where(&server, "the wait", |graph| !build_graph.waits.is_empty()).await;
+        let gap = build_graph.limitations.iter().find(|gap| gap.kind == LimitationKind::NoLastStatements);
         assert!(gap.is_some_and(|gap| gap.why.contains("history_size is 0")), "{flavor}: {:?}", graph.limitations);
     }
 }
@@ -115,8 +115,8 @@ async fn root_blocker_in_rollback_is_detected(flavor: Flavor) {
     let server = full_visibility_server(flavor).await;
     server.run(&SHOP).await.unwrap();
     let (mut holder, mut waiter) = (open_shop_session(&server).await, open_shop_session(&server).await);
-    holder.run("BEGIN").await.unwrap();
-    holder.run("UPDATE t SET v = 2 WHERE id = 1").await.unwrap();
+    holder.execute("BEGIN").await.unwrap();
+    holder.execute("UPDATE t SET v = 2 WHERE id = 1").await.unwrap();
     // The rollback of 300,000 rows takes long enough to be detected.
     let digits = "(SELECT 0 n UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL \
                   SELECT 5 UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9)";
@@ -124,14 +124,14 @@ async fn root_blocker_in_rollback_is_detected(flavor: Flavor) {
         "INSERT INTO s SELECT 100000 * f.n + 10000 * e.n + 1000 * d.n + 100 * c.n + 10 * b.n + a.n, 0 FROM \
          {digits} a, {digits} b, {digits} c, {digits} d, {digits} e, (SELECT 0 n UNION ALL SELECT 1 UNION ALL SELECT 2) f"
     );
-    holder.run(&many).await.unwrap();
-    waiter.begin(b"UPDATE t SET v = 3 WHERE id = 1").await.unwrap();
-    graph_where(&server, "the wait", |graph| !graph.waits.is_empty()).await;
+    holder.execute(&many).await.unwrap();
+    waiter.send_statement(b"UPDATE t SET v = 3 WHERE id = 1").await.unwrap();
+    graph_where(&server, "the wait", |graph| !build_graph.waits.is_empty()).await;
     server.run(&[&format!("KILL {}", holder.id)]).await.unwrap();
-    let is_undone = |graph: &WaitGraph| !graph.roots.is_empty() && root(graph).is_rolling_back();
+    let is_undone = |graph: &WaitGraph| !build_graph.roots.is_empty() && root(build_graph).is_rolling_back();
     let graph = graph_where(&server, "the roll-back", is_undone).await;
     assert_eq!(root(&graph).party.session(), Some(holder.id));
-    timeout(LIMIT, waiter.answer()).await.unwrap().unwrap();
+    timeout(LIMIT, waiter.wait_for_response()).await.unwrap().unwrap();
 }
 
 #[tokio::test]

@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use clew_diagnose::waits::{Observed, Party, WaitGraph};
+use clew_diagnose::waits::{LockObservations, Party, WaitGraph};
 use clew_model::NodeUrl;
 use clew_mysql::{Limits, read_waits};
 use clew_testkit::{BuiltScenario, Scenario, Server};
 
-pub(crate) async fn observe(server: &Server) -> Observed {
+pub(crate) async fn observe(server: &Server) -> LockObservations {
     observe_as(&server.url()).await
 }
 
-pub(crate) async fn observe_as(url: &str) -> Observed {
+pub(crate) async fn observe_as(url: &str) -> LockObservations {
     let node: NodeUrl = url.parse().unwrap();
     read_waits(&node, &Limits::default()).await.unwrap()
 }
@@ -54,7 +54,7 @@ impl Names {
 
 /// Returns the waits of a scenario in the format of [`Names::waits`].
 pub(crate) fn expected_waits(scenario: &Scenario) -> Vec<String> {
-    let wait = |(waiter, blocker): (&str, &str)| format!("{waiter}>{blocker} ({})", scenario.on(waiter));
+    let wait = |(waiter, blocker): (&str, &str)| format!("{waiter}>{blocker} ({})", scenario.resource_of(waiter));
     let mut waits: Vec<String> = scenario.waits().into_iter().map(wait).collect();
     waits.sort();
     waits

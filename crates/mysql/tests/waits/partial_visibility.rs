@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use clew_diagnose::waits::{Party, WaitGraph, graph};
+use clew_diagnose::waits::{Party, WaitGraph, build_graph};
 use clew_model::LimitationKind;
 use clew_testkit::{Flavor, Scenario, Server, ServerOptions};
 
@@ -20,14 +20,14 @@ async fn partly_explained(flavor: Flavor, arguments: &[&str], gap: LimitationKin
     let (mut faults, mut partly) = (String::new(), Vec::new());
     for scenario in Scenario::all(flavor) {
         let built = scenario.build(&server).await.unwrap();
-        let graph = graph(&observe(&server).await);
-        let fault = fault(&scenario, &graph, &Names::of(&built), remedy);
+        let graph = build_graph(&observe(&server).await);
+        let fault = fault(&scenario, &build_graph, &Names::of(&built), remedy);
         if let Some(fault) = fault {
             writeln!(faults, "--- {} on {flavor}: {fault}\n{graph:#?}", scenario.name).unwrap();
         }
-        if !graph.unexplained.is_empty() {
+        if !build_graph.unexplained.is_empty() {
             partly.push(scenario.name.clone());
-            if !graph.limitations.iter().any(|limitation| limitation.kind == gap) {
+            if !build_graph.limitations.iter().any(|limitation| limitation.kind == gap) {
                 writeln!(faults, "--- {} on {flavor}: no {gap:?}\n{graph:#?}", scenario.name).unwrap();
             }
         }
@@ -41,13 +41,14 @@ fn fault(scenario: &Scenario, graph: &WaitGraph, names: &Names, remedy: &str) ->
     let of = |waiter: &str, waits: &[String]| -> Vec<String> {
         waits.iter().filter(|wait| wait.starts_with(&format!("{waiter}>"))).cloned().collect()
     };
-    let (found, expected) = (names.waits(graph), expected_waits(scenario));
+    let (found, expected) = (names.waits(build_graph), expected_waits(scenario));
     if let Some(wrong) = found.iter().find(|wait| !expected.contains(wait)) {
         return Some(format!("{wrong} is no wait of the scenario"));
     }
     let waiters: BTreeSet<&str> = scenario.waits().into_iter().map(|(waiter, _)| waiter).collect();
     for waiter in waiters {
-        let unexplained = graph.unexplained.iter().find(|facts| names.name(Party::Session(facts.session)) == waiter);
+        let unexplained =
+            build_graph.unexplained.iter().find(|facts| names.name(Party::Session(facts.session)) == waiter);
         match unexplained {
             Some(facts) if ![remedy, "only reads"].iter().any(|known| facts.why.contains(known)) => {
                 return Some(format!("{facts:?} names no {remedy}"));
@@ -64,7 +65,8 @@ fn fault(scenario: &Scenario, graph: &WaitGraph, names: &Names, remedy: &str) ->
 
 /// Returns the scenarios with waits for locks other than InnoDB's.
 fn scenarios_beyond_innodb(flavor: Flavor) -> Vec<String> {
-    let of_innodb = |waiter: &str, scenario: &Scenario| ["row", "table lock of InnoDB"].contains(&scenario.on(waiter));
+    let of_innodb =
+        |waiter: &str, scenario: &Scenario| ["row", "table lock of InnoDB"].contains(&scenario.resource_of(waiter));
     let beyond = |scenario: &Scenario| scenario.waits().iter().any(|(waiter, _)| !of_innodb(waiter, scenario));
     Scenario::all(flavor).into_iter().filter(beyond).map(|scenario| scenario.name).collect()
 }

@@ -4,7 +4,7 @@ use clew_diagnose::ProtectedAccounts;
 use clew_diagnose::waits::SessionRole;
 use clew_model::NodeUrl;
 use clew_mysql::{
-    Errand, FoundSessions, KillKind, KillOutcome, Limits, Refusal, Victim, find_sessions, kill, read_user_sessions,
+    FoundSessions, KillKind, KillOutcome, Limits, Purpose, Refusal, Victim, find_sessions, kill, read_user_sessions,
 };
 use clew_testkit::{Flavor, Server, ServerOptions};
 use mysql_async::Row;
@@ -74,7 +74,7 @@ async fn with_an_applier_in_a_trigger(flavor: Flavor, options: &[&str]) -> (Serv
 async fn applier_is_detected(flavor: Flavor) {
     let (_source, replica, applier) = with_an_applier_in_a_trigger(flavor, &[]).await;
     let mut waiter = open_shop_session(&replica).await;
-    waiter.begin(b"UPDATE t SET v = 3 WHERE id = 1").await.unwrap();
+    waiter.send_statement(b"UPDATE t SET v = 3 WHERE id = 1").await.unwrap();
     let graph = graph_where(&replica, "the wait", |graph| !graph.waits.is_empty()).await;
     assert_eq!(graph.waits[0].waiter.session(), Some(waiter.id));
     assert_eq!(root(&graph).party.session(), Some(applier), "{graph:#?}");
@@ -90,8 +90,8 @@ async fn applier_is_not_killed(flavor: Flavor, options: &[&str]) {
     assert_eq!(session.user, b"root", "{session:?}");
     let no_protected_accounts = ProtectedAccounts::new::<&str>([]);
     for (victim, kind) in [
-        (Victim::connection_of(&session, &read), KillKind::Connection),
-        (Victim::statement_of(&session, &read), KillKind::Query),
+        (Victim::for_session(&session, &read), KillKind::Connection),
+        (Victim::for_statement(&session, &read), KillKind::Query),
     ] {
         let outcome = kill(&node, &victim, kind, &no_protected_accounts, &limits).await.unwrap();
         assert_eq!(outcome, KillOutcome::Refused(Refusal::Internal), "{flavor} {options:?}");
@@ -100,7 +100,7 @@ async fn applier_is_not_killed(flavor: Flavor, options: &[&str]) {
 
     // A client of the same account is a user session.
     let client = open_shop_session(&replica).await;
-    let users = read_user_sessions(&node, Errand::Reading, &limits).await.unwrap().sessions;
+    let users = read_user_sessions(&node, Purpose::Reading, &limits).await.unwrap().sessions;
     assert!(users.iter().any(|session| session.id == client.id), "{users:?}");
     assert!(users.iter().all(|session| session.id != applier), "{users:?}");
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use clew_diagnose::waits::{Party, TreeLayout, WaitGraph, graph, tree};
-use clew_testkit::{Flavor, Gate, Scenario, Server};
+use clew_diagnose::waits::{Party, TreeLayout, WaitGraph, build_graph, render_tree};
+use clew_testkit::{Flavor, Scenario, Server, StatementGate};
 use mysql_async::prelude::Queryable;
 use tokio::time::{sleep, timeout};
 
@@ -22,7 +22,7 @@ async fn graph_without(
     let scenario = Scenario::all(server.flavor()).into_iter().find(|scenario| scenario.name == name).unwrap();
     let built = scenario.build(server).await.unwrap();
     let id = built.ids()[session_name];
-    let gate = Gate::before(server, words).await.unwrap();
+    let gate = StatementGate::before(server, words).await.unwrap();
     let url = gate.url();
     let end_session = async {
         timeout(LIMIT, gate.reached()).await.unwrap();
@@ -32,7 +32,7 @@ async fn graph_without(
     let (observed, ()) = tokio::join!(observe_as(&url), end_session);
     let names = Names::of(&built);
     built.clear(server).await.unwrap();
-    (graph(&observed), scenario, names, id)
+    (build_graph(&observed), scenario, names, id)
 }
 
 /// Kills a session and waits until its entry and its transaction are gone.
@@ -67,7 +67,7 @@ async fn vanished_sessions_stay_in_the_graph(flavor: Flavor) {
             assert_eq!(names.waits(&graph), expected_waits(&scenario), "{session_name}: {graph:#?}");
             assert_eq!(names.roots(&graph), expected_roots(&scenario), "{session_name}: {graph:#?}");
             assert_eq!(graph.vanished, [gone], "{session_name}: {graph:#?}");
-            let lines = tree(&graph, TreeLayout::default());
+            let lines = render_tree(&build_graph, TreeLayout::default());
             let is_marked_gone = |text: &str| text.contains(&format!("{gone}, gone when sessions were read"));
             assert!(lines.iter().any(|line| is_marked_gone(&line.text)), "{lines:#?}");
         }
@@ -79,7 +79,7 @@ async fn wait_for_a_vanished_blocker_is_unexplained(flavor: Flavor, waits: &'sta
     let server = full_visibility_server(flavor).await;
     let (graph, _, names, _) = graph_without("a", ROW, waits, &server).await;
     assert_eq!((names.waits(&graph), graph.unexplained.len()), (Vec::new(), 1), "{graph:#?}");
-    let unexplained = &graph.unexplained[0];
+    let unexplained = &build_graph.unexplained[0];
     assert_eq!(names.name(Party::Session(unexplained.session)), "b", "{graph:#?}");
     assert!(unexplained.why.contains("between two reads"), "{graph:#?}");
 }
@@ -113,7 +113,7 @@ async fn vanished_thread_is_no_blocker_on_mysql() {
     let server = full_visibility_server(Flavor::MySql).await;
     let (graph, _, names, _) = graph_without("a", ALTER, "FROM performance_schema.threads", &server).await;
     assert!(graph.waits.is_empty(), "{graph:#?}");
-    for unexplained in &graph.unexplained {
+    for unexplained in &build_graph.unexplained {
         assert_eq!(names.name(Party::Session(unexplained.session)), "b", "{graph:#?}");
         assert!(unexplained.why.contains("just let go"), "{graph:#?}");
     }

@@ -44,7 +44,7 @@ impl Store {
         let event = AuditEvent {
             domain_id: Some(user.domain_id),
             detail: json!({ "user": user.name, "user_id": user.id }),
-            ..AuditEvent::done(by, "CreateAccessKey", id.as_str())
+            ..AuditEvent::succeeded(by, "CreateAccessKey", id.as_str())
         };
         tx.commit_with_event(&event).await
     }
@@ -144,12 +144,12 @@ impl Store {
                 "user": user.name, "user_id": user.id, "enabled": usable,
                 "tokens_revoked": tokens, "temporary_keys_revoked": keys,
             }),
-            ..AuditEvent::done(by, operation, id.as_str())
+            ..AuditEvent::succeeded(by, operation, id.as_str())
         })
     }
 
     /// Records the use of a permanent access key, at most once a minute.
-    pub async fn key_used(&self, key: &AccessKey) -> Result<(), StoreError> {
+    pub async fn touch_access_key(&self, key: &AccessKey) -> Result<(), StoreError> {
         let (last, now) = (key.last_recorded_use.load(Ordering::Relaxed), self.clock.seconds());
         let due = key.temporary.is_none() && now.saturating_sub(last) >= USE_WRITE_INTERVAL;
         // One of several concurrent requests is enough.

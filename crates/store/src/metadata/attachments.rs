@@ -91,14 +91,14 @@ impl Store {
                 "group": group.map(|_| &names.grantee), "group_id": group,
                 "policy_id": own, "tokens_revoked": tokens,
             }),
-            ..AuditEvent::done(by, operation, names.policy)
+            ..AuditEvent::succeeded(by, operation, names.policy)
         };
         tx.commit_with_event(&event).await?;
         Ok(true)
     }
 
     /// Returns the attachments of a policy.
-    pub async fn attachments_of(&self, policy: &PolicyRef) -> Result<Vec<Attachment>, StoreError> {
+    pub async fn attachments_of_policy(&self, policy: &PolicyRef) -> Result<Vec<Attachment>, StoreError> {
         let (own, system) = policy_columns(policy);
         let rows = query(SELECT_BY_POLICY)
             .bind(own)
@@ -110,7 +110,7 @@ impl Store {
     }
 
     /// Returns the direct attachments of a user or group.
-    pub async fn attachments_to(&self, grantee: &Grantee) -> Result<Vec<Attachment>, StoreError> {
+    pub async fn attachments_of_grantee(&self, grantee: &Grantee) -> Result<Vec<Attachment>, StoreError> {
         let (user, group) = grantee_columns(grantee);
         let rows = query(SELECT_BY_GRANTEE)
             .bind(user)
@@ -152,7 +152,7 @@ async fn resolve_names(
     };
     let policy = match policy {
         PolicyRef::System(name) => name.clone(),
-        PolicyRef::Own(id) => {
+        PolicyRef::Custom(id) => {
             let found = require_policy(transaction, id).await?;
             if found.domain_id != domain {
                 return Err(StoreError::Unknown { what: "policy", name: id.to_string() });
@@ -170,7 +170,7 @@ async fn resolve_names(
 
 fn policy_columns(policy: &PolicyRef) -> (Option<&str>, Option<&str>) {
     match policy {
-        PolicyRef::Own(id) => (Some(id.as_str()), None),
+        PolicyRef::Custom(id) => (Some(id.as_str()), None),
         PolicyRef::System(name) => (None, Some(name)),
     }
 }
@@ -185,7 +185,7 @@ fn grantee_columns(grantee: &Grantee) -> (Option<&str>, Option<&str>) {
 fn attachment_from_row(row: &Row) -> Result<Attachment, StoreError> {
     let system: Option<String> = row.try_get("system_policy").map_err(StoreError::database("read an attachment"))?;
     let policy = match parse_nullable_column(row, "policy_id")? {
-        Some(id) => PolicyRef::Own(id),
+        Some(id) => PolicyRef::Custom(id),
         None => PolicyRef::System(system.unwrap_or_default()),
     };
     let grantee = match (parse_nullable_column(row, "user_id")?, parse_nullable_column(row, "group_id")?) {
@@ -201,7 +201,7 @@ fn grant_from_row(row: &Row) -> Result<StoredGrant, StoreError> {
     let own: Option<String> = row.try_get("own_name").map_err(&failed)?;
     let system: Option<String> = row.try_get("system_policy").map_err(&failed)?;
     let policy = match (own, system) {
-        (Some(name), _) => StoredPolicy::Own { name, document: row.try_get("document").map_err(&failed)? },
+        (Some(name), _) => StoredPolicy::Custom { name, document: row.try_get("document").map_err(&failed)? },
         (None, Some(name)) => StoredPolicy::System { name },
         (None, None) => return Err(StoreError::Damaged { what: "attachment", reason: "it has no policy".to_owned() }),
     };

@@ -43,12 +43,12 @@ const SELECT_BEFORE: &str = select_matching!("<", "seq DESC");
 
 impl Store {
     /// Appends an event to the audit. It is durable when this returns. Concurrent events share a transaction.
-    pub async fn record(&self, event: &AuditEvent) -> Result<(), StoreError> {
+    pub async fn append_audit_event(&self, event: &AuditEvent) -> Result<(), StoreError> {
         self.write_event(event.clone()).await
     }
 
     /// Returns up to `limit` matching rows after a sequence number, oldest first.
-    pub async fn audit(
+    pub async fn audit_rows_after(
         &self,
         filter: &AuditFilter,
         after_seq: i64,
@@ -58,7 +58,7 @@ impl Store {
     }
 
     /// Returns up to `limit` matching rows before a sequence number, newest first.
-    pub async fn newest_audit(
+    pub async fn audit_rows_before(
         &self,
         filter: &AuditFilter,
         before_seq: i64,

@@ -11,7 +11,7 @@ use super::{read_setting, write_setting};
 use crate::database::Database;
 use crate::error::StoreError;
 use crate::sealing::AssociatedData;
-use crate::store::{FirstTenant, Founded, REGION_SETTING, Store};
+use crate::store::{InitialIds, InitialTenant, REGION_SETTING, Store};
 use crate::users::NewUser;
 
 /// Name of the setting with a sealed constant. Unsealing it verifies the master key.
@@ -30,7 +30,7 @@ pub(crate) async fn is_initialised(database: &Database) -> Result<bool, StoreErr
 }
 
 impl Store {
-    pub(crate) async fn bootstrap(&self, by: &Origin, tenant: FirstTenant) -> Result<Founded, StoreError> {
+    pub(crate) async fn bootstrap(&self, by: &Origin, tenant: InitialTenant) -> Result<InitialIds, StoreError> {
         let now = self.clock.seconds();
         let canary = self.sealer.seal(CANARY_AAD, &SecretString::from(CANARY_WITH_AUDIT))?;
         let mut tx = self.begin_audited("make the first identities").await?;
@@ -57,10 +57,10 @@ impl Store {
             detail: json!({
                 "region": tenant.region, "user": tenant.user_name, "user_id": user_id, "access_key": tenant.access_key,
             }),
-            ..AuditEvent::done(by, "Initialise", tenant.domain_name)
+            ..AuditEvent::succeeded(by, "Initialise", tenant.domain_name)
         };
         tx.commit_with_event(&event).await?;
-        Ok(Founded { domain_id, project_id, user_id })
+        Ok(InitialIds { domain_id, project_id, user_id })
     }
 
     /// Verifies the master key. Starts the audit of a database from a version without one.
@@ -86,7 +86,7 @@ impl Store {
         }
         audit::start(tx.transaction(), &self.keys.audit).await?;
         write_setting(tx.transaction(), CANARY, &sealed).await?;
-        tx.commit_with_event(&AuditEvent::done(&Origin::clew(), "BeginAudit", "audit")).await
+        tx.commit_with_event(&AuditEvent::succeeded(&Origin::clew(), "BeginAudit", "audit")).await
     }
 
     fn unseal_canary(&self, sealed: &[u8]) -> Result<SecretString, StoreError> {

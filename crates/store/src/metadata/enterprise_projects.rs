@@ -38,7 +38,7 @@ impl Store {
         let event = AuditEvent {
             domain_id: Some(domain.clone()),
             detail: json!({ "id": id }),
-            ..AuditEvent::done(by, "CreateEnterpriseProject", name)
+            ..AuditEvent::succeeded(by, "CreateEnterpriseProject", name)
         };
         tx.commit_with_event(&event).await?;
         Ok(id)
@@ -85,7 +85,7 @@ impl Store {
         let event = AuditEvent {
             domain_id: Some(domain.clone()),
             detail: json!({ "id": id, "description": update.description, "enabled": update.enabled }),
-            ..AuditEvent::done(by, "UpdateEnterpriseProject", name)
+            ..AuditEvent::succeeded(by, "UpdateEnterpriseProject", name)
         };
         tx.commit_with_event(&event).await?;
         Ok(true)

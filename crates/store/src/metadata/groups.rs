@@ -45,7 +45,7 @@ impl Store {
         let event = AuditEvent {
             domain_id: Some(domain.clone()),
             detail: json!({ "id": id }),
-            ..AuditEvent::done(by, "CreateGroup", name)
+            ..AuditEvent::succeeded(by, "CreateGroup", name)
         };
         tx.commit_with_event(&event).await?;
         Ok(id)
@@ -79,7 +79,7 @@ impl Store {
         let event = AuditEvent {
             domain_id: Some(before.domain_id),
             detail: json!({ "id": id, "tokens_revoked": tokens }),
-            ..AuditEvent::done(by, "DeleteGroup", before.name)
+            ..AuditEvent::succeeded(by, "DeleteGroup", before.name)
         };
         tx.commit_with_event(&event).await?;
         Ok(true)
@@ -127,7 +127,7 @@ impl Store {
         let event = AuditEvent {
             domain_id: Some(group.domain_id),
             detail: json!({ "group_id": group.id, "user": user.name, "user_id": user.id, "tokens_revoked": tokens }),
-            ..AuditEvent::done(by, operation, group.name)
+            ..AuditEvent::succeeded(by, operation, group.name)
         };
         tx.commit_with_event(&event).await?;
         Ok(true)

@@ -149,7 +149,7 @@ impl Store {
         .await
         .map_err(tx.map_error())?;
         let Some(row) = rows.first() else { return Ok(false) };
-        let request = kill_from_row(row)?.asked;
+        let request = kill_from_row(row)?.request;
         let domain_id = match &request.by.actor {
             Actor::User { domain_id, .. } => Some(domain_id.clone()),
             _ => None,
@@ -161,7 +161,7 @@ impl Store {
             node_id: Some(request.node_id),
             outcome: if reason.is_some() { Outcome::Failed } else { Outcome::Done },
             detail: json!({ "victims": victims, "reason": reason }),
-            ..AuditEvent::done(&request.by, AUDIT_OPERATION, id.to_string())
+            ..AuditEvent::succeeded(&request.by, AUDIT_OPERATION, id.to_string())
         };
         tx.commit_with_event(&event).await?;
         Ok(true)
@@ -232,7 +232,7 @@ fn kill_from_row(row: &Row) -> Result<IntelligentKill, StoreError> {
     };
     Ok(IntelligentKill {
         id: IntelligentKillId(row.try_get("id").map_err(&failed)?),
-        asked: NewIntelligentKill {
+        request: NewIntelligentKill {
             by,
             project_id: parse_column(row, "project_id")?,
             instance_id: parse_column(row, "instance_id")?,

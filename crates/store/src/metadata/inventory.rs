@@ -52,7 +52,7 @@ impl Store {
                 "enterprise_project_id": instance.enterprise_project_id, "tags": instance.tags,
                 "nodes": instance.nodes.iter().map(|node| node.url.to_string()).collect::<Vec<_>>(),
             }),
-            ..AuditEvent::done(by, "AddInstance", &instance.name)
+            ..AuditEvent::succeeded(by, "AddInstance", &instance.name)
         };
         tx.commit_with_event(&event).await?;
         let added = self.instance(&instance.project_id, &id).await?;
@@ -206,7 +206,7 @@ impl Store {
             domain_id: Some(domain_of_project(tx.transaction(), project).await?),
             project_id: Some(project.clone()),
             instance_id: Some(id.clone()),
-            ..AuditEvent::done(by, "RemoveInstance", name)
+            ..AuditEvent::succeeded(by, "RemoveInstance", name)
         };
         tx.commit_with_event(&event).await?;
         Ok(true)
@@ -243,14 +243,14 @@ impl Store {
             project_id: Some(project.clone()),
             instance_id: Some(instance.clone()),
             detail: json!({ "node": node, "url": url.to_string() }),
-            ..AuditEvent::done(by, "ChangeNode", name)
+            ..AuditEvent::succeeded(by, "ChangeNode", name)
         };
         tx.commit_with_event(&event).await?;
         Ok(true)
     }
 
     /// Returns a node with its password.
-    pub async fn node_to_read(&self, id: &NodeId) -> Result<Option<Node>, StoreError> {
+    pub async fn node_with_password(&self, id: &NodeId) -> Result<Option<Node>, StoreError> {
         let failed = StoreError::database("look up a node");
         let row = query("SELECT id, name, role, url, password, created_at, zone FROM nodes WHERE id = $1")
             .bind(id.as_str())
@@ -269,10 +269,10 @@ impl Store {
     }
 
     /// Returns the nodes of an instance with their passwords.
-    pub async fn nodes_to_read(&self, instance: &InstanceId) -> Result<Vec<Node>, StoreError> {
+    pub async fn nodes_with_passwords(&self, instance: &InstanceId) -> Result<Vec<Node>, StoreError> {
         let mut nodes = Vec::new();
         for node in self.nodes_of(instance).await? {
-            nodes.extend(self.node_to_read(&node.id).await?);
+            nodes.extend(self.node_with_password(&node.id).await?);
         }
         Ok(nodes)
     }

@@ -58,7 +58,7 @@ impl Store {
             self.stop_running_tasks(&mut tx, instance).await?;
         }
         let detail = json!({ "status": if on { "ON" } else { "OFF" } });
-        let event = AuditEvent { detail, ..AuditEvent::done(by, "SwitchKillTasks", name) };
+        let event = AuditEvent { detail, ..AuditEvent::succeeded(by, "SwitchKillTasks", name) };
         self.commit_with_instance_event(tx, event, project, instance).await?;
         Ok(true)
     }
@@ -122,7 +122,7 @@ impl Store {
         .await
         .map_err(&failed)?;
         let detail = json!({ "task": id.to_string(), "asked": task.audit_detail });
-        let event = AuditEvent { detail, ..AuditEvent::done(by, "AddKillTask", name) };
+        let event = AuditEvent { detail, ..AuditEvent::succeeded(by, "AddKillTask", name) };
         self.commit_with_instance_event(tx, event, project, instance).await?;
         Ok(Some(id))
     }
@@ -155,7 +155,7 @@ impl Store {
             .await
             .map_err(&failed)?;
         let detail = json!({ "task": id.to_string() });
-        let event = AuditEvent { detail, ..AuditEvent::done(by, "StopKillTask", name) };
+        let event = AuditEvent { detail, ..AuditEvent::succeeded(by, "StopKillTask", name) };
         self.commit_with_instance_event(tx, event, project, instance).await?;
         Ok(true)
     }

@@ -8,7 +8,7 @@ use super::audited_tx::AuditedTransaction;
 use super::row_mapping::{parse_column, parse_nullable_column, to_signed};
 use crate::database::{Row, query, query_scalar};
 use crate::error::StoreError;
-use crate::kills::{KillEnd, KillFilter, KillSource, KilledSession, NewKill};
+use crate::kills::{KillEnd, KillFilter, KillRecord, KillSource, NewKill};
 use crate::store::Store;
 
 /// Audit operation of a kill.
@@ -118,11 +118,7 @@ impl Store {
     }
 
     /// Returns a page of matching kills, newest first, and their total number.
-    pub async fn killed_sessions(
-        &self,
-        filter: &KillFilter,
-        page: Page,
-    ) -> Result<(Vec<KilledSession>, u64), StoreError> {
+    pub async fn killed_sessions(&self, filter: &KillFilter, page: Page) -> Result<(Vec<KillRecord>, u64), StoreError> {
         let failed = StoreError::database("list kills");
         let total: i64 = query_scalar(AssertSqlSafe(format!("SELECT COUNT(*) {FROM_MATCHING}")))
             .bind(filter.instance_id.as_str())
@@ -163,7 +159,7 @@ impl Store {
     }
 }
 
-fn kill_event(by: &Origin, domain_id: Option<DomainId>, kill: &KilledSession) -> AuditEvent {
+fn kill_event(by: &Origin, domain_id: Option<DomainId>, kill: &KillRecord) -> AuditEvent {
     let outcome = kill.outcome.unwrap_or(KillEnd::Unknown);
     AuditEvent {
         domain_id,
@@ -177,11 +173,11 @@ fn kill_event(by: &Origin, domain_id: Option<DomainId>, kill: &KilledSession) ->
             "state": kill.state, "statement": kill.template, "asked_at": kill.asked_at,
             "outcome": outcome.name(), "detail": kill.detail,
         }),
-        ..AuditEvent::done(by, AUDIT_OPERATION, kill.session_id.to_string())
+        ..AuditEvent::succeeded(by, AUDIT_OPERATION, kill.session_id.to_string())
     }
 }
 
-fn kill_from_row(row: &Row) -> Result<KilledSession, StoreError> {
+fn kill_from_row(row: &Row) -> Result<KillRecord, StoreError> {
     let failed = StoreError::database("read a kill");
     let text = |column| row.try_get::<String, _>(column).map_err(&failed);
     let optional_text = |column| row.try_get::<Option<String>, _>(column).map_err(&failed);
@@ -189,7 +185,7 @@ fn kill_from_row(row: &Row) -> Result<KilledSession, StoreError> {
     let damaged = |what, reason| StoreError::Damaged { what, reason };
     let source = text("source")?;
     let end = |name: String| KillEnd::from_name(&name).ok_or_else(|| damaged("outcome of a kill", name));
-    Ok(KilledSession {
+    Ok(KillRecord {
         id: row.try_get("id").map_err(&failed)?,
         project_id: parse_column::<ProjectId>(row, "project_id")?,
         instance_id: parse_column::<InstanceId>(row, "instance_id")?,

@@ -162,7 +162,7 @@ impl Store {
     }
 
     /// Whether the user has authenticated from this address in the last 90 days.
-    pub async fn is_known_address(&self, user: &UserId, address: &str) -> Result<bool, StoreError> {
+    pub async fn is_recorded_address(&self, user: &UserId, address: &str) -> Result<bool, StoreError> {
         // Every signed request calls this: addresses that this process has recorded today need no query.
         if self.caches.address_recorded_since(user, address, self.clock.seconds() - ADDRESS_WRITE_INTERVAL) {
             return Ok(true);
@@ -180,7 +180,7 @@ impl Store {
     /// Records an address of the user, at most once a day per address.
     /// Does nothing while the maximum number of other addresses was used in the last day: they would replace each other
     /// with every request.
-    pub async fn record_known_address(&self, user: &UserId, address: &str) -> Result<(), StoreError> {
+    pub async fn record_address(&self, user: &UserId, address: &str) -> Result<(), StoreError> {
         let now = self.clock.seconds();
         if self.caches.address_recorded_since(user, address, now - ADDRESS_WRITE_INTERVAL) {
             return Ok(());

@@ -74,7 +74,7 @@ impl Store {
     /// Of several concurrent logins, one counts. Refusals of changed credentials are ignored.
     pub async fn record_login_refusal(&self, node: &Node, refusals: u32, failure: &Failure) -> Result<(), StoreError> {
         let password = |node: &Node| node.url.password.as_ref().map(|password| password.expose_secret().to_owned());
-        match self.node_to_read(&node.id).await? {
+        match self.node_with_password(&node.id).await? {
             Some(now) if now.url.to_string() == node.url.to_string() && password(&now) == password(node) => {}
             _ => return Ok(()),
         }

@@ -64,7 +64,7 @@ impl Store {
         let event = AuditEvent {
             domain_id: Some(domain.clone()),
             detail: json!({ "id": id, "model": model, "sha256": sha256, "tokens_revoked": tokens }),
-            ..AuditEvent::done(by, "PutPolicy", name)
+            ..AuditEvent::succeeded(by, "PutPolicy", name)
         };
         tx.commit_with_event(&event).await?;
         Ok(id)
@@ -116,7 +116,7 @@ impl Store {
         let event = AuditEvent {
             domain_id: Some(before.domain_id),
             detail: json!({ "id": id }),
-            ..AuditEvent::done(by, "DeletePolicy", before.name)
+            ..AuditEvent::succeeded(by, "DeletePolicy", before.name)
         };
         tx.commit_with_event(&event).await?;
         Ok(true)

@@ -19,7 +19,7 @@ impl Store {
     pub async fn create_domain(&self, by: &Origin, name: &str) -> Result<DomainId, StoreError> {
         let mut tx = self.begin_audited("make a domain").await?;
         let id = insert_domain(tx.transaction(), name, self.clock.seconds()).await?;
-        let event = AuditEvent { domain_id: Some(id.clone()), ..AuditEvent::done(by, "CreateDomain", name) };
+        let event = AuditEvent { domain_id: Some(id.clone()), ..AuditEvent::succeeded(by, "CreateDomain", name) };
         tx.commit_with_event(&event).await?;
         Ok(id)
     }
@@ -57,7 +57,7 @@ impl Store {
         let event = AuditEvent {
             domain_id: Some(domain.clone()),
             project_id: Some(id.clone()),
-            ..AuditEvent::done(by, "CreateProject", name)
+            ..AuditEvent::succeeded(by, "CreateProject", name)
         };
         tx.commit_with_event(&event).await?;
         Ok(id)
@@ -88,7 +88,7 @@ impl Store {
             domain_id: Some(parse_column(row, "domain_id")?),
             project_id: Some(id.clone()),
             detail: json!({ "description": update.description, "enabled": update.enabled, "masking": update.masking }),
-            ..AuditEvent::done(by, "UpdateProject", name)
+            ..AuditEvent::succeeded(by, "UpdateProject", name)
         };
         tx.commit_with_event(&event).await?;
         Ok(true)

@@ -68,7 +68,7 @@ impl Store {
             .map_err(StoreError::database("rotate the master key"))?;
         let event = AuditEvent {
             detail: json!({ "sealed": summary.sealed, "damaged": summary.damaged }),
-            ..AuditEvent::done(by, "RotateMasterKey", "master key")
+            ..AuditEvent::succeeded(by, "RotateMasterKey", "master key")
         };
         tx.append(keys, &[(self.clock.milliseconds(), &event)]).await?;
         tx.commit().await?;

@@ -53,7 +53,7 @@ impl Store {
                 project_id: Some(project.clone()),
                 instance_id: Some(id.clone()),
                 detail: json!({ "slow_process_threshold": threshold.seconds() }),
-                ..AuditEvent::done(by, "SetSlowThreshold", name)
+                ..AuditEvent::succeeded(by, "SetSlowThreshold", name)
             });
         }
         tx.commit_with_events(&events).await

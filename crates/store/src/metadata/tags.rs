@@ -47,8 +47,13 @@ impl Store {
             return Err(StoreError::TooManyTags { limit: MAX_TAGS });
         }
         let detail = json!({ "tags": tags });
-        self.commit_tag_event(tx, AuditEvent { detail, ..AuditEvent::done(by, "TagInstance", name) }, project, instance)
-            .await
+        self.commit_tag_event(
+            tx,
+            AuditEvent { detail, ..AuditEvent::succeeded(by, "TagInstance", name) },
+            project,
+            instance,
+        )
+        .await
     }
 
     /// Removes tags from an instance, by key or by key and value. Returns false if the project has no such instance.
@@ -71,7 +76,7 @@ impl Store {
                 .map_err(tx.map_error())?;
         }
         let detail = json!({ "tags": tags.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect::<Vec<_>>() });
-        let event = AuditEvent { detail, ..AuditEvent::done(by, "UntagInstance", name) };
+        let event = AuditEvent { detail, ..AuditEvent::succeeded(by, "UntagInstance", name) };
         self.commit_tag_event(tx, event, project, instance).await
     }
 

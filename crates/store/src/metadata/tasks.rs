@@ -16,7 +16,7 @@ use crate::database::{Row, query, query_pair, query_scalar};
 use crate::error::StoreError;
 use crate::serving_lock::ServingLock;
 use crate::store::Store;
-use crate::tasks::{NewTask, ResultRecord, Task};
+use crate::tasks::{CollectionTask, NewCollectionTask, ResultRecord};
 use writes::{EndTask, QueueTask, ReleaseTask, RenewLease};
 
 /// Selects the newest tasks of a node.
@@ -30,7 +30,7 @@ const DELETE_ENDED: &str = "DELETE FROM tasks WHERE ended_at < $1 RETURNING resu
 
 impl Store {
     /// Queues a task. Fails with [`StoreError::QueueFull`] if `queue_limit` tasks of the node are queued.
-    pub async fn insert_task(&self, task: &NewTask, queue_limit: u32) -> Result<(), StoreError> {
+    pub async fn insert_task(&self, task: &NewCollectionTask, queue_limit: u32) -> Result<(), StoreError> {
         let selection = serde_json::to_string(&task.selection).map_err(StoreError::damaged("selection"))?;
         let now = self.clock.milliseconds();
         if self.write(QueueTask { task: task.clone(), selection, now, queue_limit }).await? {
@@ -82,7 +82,7 @@ impl Store {
     }
 
     /// Returns a task by id.
-    pub async fn task(&self, id: &RequestId) -> Result<Option<Task>, StoreError> {
+    pub async fn task(&self, id: &RequestId) -> Result<Option<CollectionTask>, StoreError> {
         let row = query(SELECT_BY_ID)
             .bind(id.as_str())
             .fetch_optional(&self.database)
@@ -98,7 +98,7 @@ impl Store {
         instance: &InstanceId,
         node: &NodeId,
         limit: u32,
-    ) -> Result<Vec<Task>, StoreError> {
+    ) -> Result<Vec<CollectionTask>, StoreError> {
         let rows = query(SELECT_BY_NODE)
             .bind(project.as_str())
             .bind(instance.as_str())
@@ -128,7 +128,7 @@ impl Store {
             project_id: Some(removed.project_id),
             instance_id: Some(removed.instance_id),
             node_id: Some(removed.node_id),
-            ..AuditEvent::done(by, "DeleteRealtimeSession", id.to_string())
+            ..AuditEvent::succeeded(by, "DeleteRealtimeSession", id.to_string())
         };
         tx.commit_with_event(&event).await?;
         if let Some(result) = removed.result {
@@ -150,7 +150,7 @@ impl Store {
     }
 
     /// Removes tasks that ended before `cutoff`, in milliseconds since 1970 (UTC). Returns the names of their results.
-    pub async fn remove_ended_before(&self, cutoff: i64) -> Result<Vec<String>, StoreError> {
+    pub async fn remove_tasks_ended_before(&self, cutoff: i64) -> Result<Vec<String>, StoreError> {
         let failed = StoreError::database("remove old collections");
         let mut transaction = self.database.begin_write().await.map_err(&failed)?;
         let names: Vec<Option<String>> =
@@ -160,7 +160,7 @@ impl Store {
     }
 
     /// Returns the names of all results that tasks refer to.
-    pub async fn known_result_names(&self) -> Result<Vec<String>, StoreError> {
+    pub async fn referenced_result_names(&self) -> Result<Vec<String>, StoreError> {
         query_scalar("SELECT result_name FROM tasks WHERE result_name IS NOT NULL")
             .fetch_all(&self.database)
             .await
@@ -168,11 +168,11 @@ impl Store {
     }
 }
 
-fn task_from_row(row: &Row) -> Result<Task, StoreError> {
+fn task_from_row(row: &Row) -> Result<CollectionTask, StoreError> {
     let failed = StoreError::database("read a collection");
     let status: String = row.try_get("status").map_err(&failed)?;
     let selection: String = row.try_get("selection").map_err(&failed)?;
-    Ok(Task {
+    Ok(CollectionTask {
         request_id: parse_column(row, "request_id")?,
         project_id: parse_column(row, "project_id")?,
         instance_id: parse_column(row, "instance_id")?,

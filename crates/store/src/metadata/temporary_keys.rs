@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::row_mapping::{hash_column, parse_column};
 use super::users::require_user;
-use crate::credentials::{AccessKey, IssuedFor, NewTemporaryKey, Temporary};
+use crate::credentials::{AccessKey, IssuedFor, NewTemporaryKey, TemporaryKeyValidity};
 use crate::database::{Transaction, insert_error, query, query_scalar};
 use crate::error::StoreError;
 use crate::sealing::AssociatedData;
@@ -24,7 +24,7 @@ impl Store {
         check_source(tx.transaction(), &new.issued_for, now).await?;
         let token = match &new.issued_for {
             IssuedFor::Token(hash) => Some(hash.as_slice()),
-            IssuedFor::Key(_) | IssuedFor::Nothing => None,
+            IssuedFor::Key(_) | IssuedFor::CommandLine => None,
         };
         query(
             "INSERT INTO temporary_keys (id, user_id, secret, token_hash, created_at, expires_at, issued_for) \
@@ -43,7 +43,7 @@ impl Store {
         let event = AuditEvent {
             domain_id: Some(user.domain_id),
             detail: json!({ "user": user.name, "user_id": user.id, "expires_at": new.expires_at }),
-            ..AuditEvent::done(by, "CreateTemporaryAccessKey", new.id.as_str())
+            ..AuditEvent::succeeded(by, "CreateTemporaryAccessKey", new.id.as_str())
         };
         tx.commit_with_event(&event).await
     }
@@ -62,7 +62,7 @@ impl Store {
         let Some(row) = row else { return Ok(None) };
         let Some(user) = self.user(&parse_column::<UserId>(&row, "user_id")?).await? else { return Ok(None) };
         let sealed: Vec<u8> = row.try_get("secret").map_err(&failed)?;
-        let temporary = Temporary {
+        let temporary = TemporaryKeyValidity {
             token_hash: hash_column(&row, "token_hash")?,
             expires_at: row.try_get("expires_at").map_err(&failed)?,
             revoked: row.try_get("revoked").map_err(&failed)?,
@@ -96,7 +96,7 @@ async fn check_source(transaction: &mut Transaction, source: &IssuedFor, now: i6
                 .fetch_one(transaction)
                 .await
         }
-        IssuedFor::Nothing => Ok(1),
+        IssuedFor::CommandLine => Ok(1),
     }
     .map_err(StoreError::database("look up the source of a temporary access key"))?;
     if valid > 0 { Ok(()) } else { Err(StoreError::SourceRevoked) }

@@ -68,7 +68,8 @@ impl Store {
         let now = self.clock.seconds();
         revoke_keys_of_revoked_tokens(tx.transaction(), "SELECT $2", user, now).await?;
         let user = require_user(tx.transaction(), &user.parse().map_err(StoreError::damaged("user_id"))?).await?;
-        let event = AuditEvent { domain_id: Some(user.domain_id), ..AuditEvent::done(by, "RevokeToken", user.name) };
+        let event =
+            AuditEvent { domain_id: Some(user.domain_id), ..AuditEvent::succeeded(by, "RevokeToken", user.name) };
         tx.commit_with_event(&event).await?;
         Ok(true)
     }

@@ -25,7 +25,7 @@ impl Store {
         let event = AuditEvent {
             domain_id: Some(domain.clone()),
             detail: json!({ "id": id, "administrator": new.administrator }),
-            ..AuditEvent::done(by, "CreateUser", &new.name)
+            ..AuditEvent::succeeded(by, "CreateUser", &new.name)
         };
         tx.commit_with_event(&event).await?;
         Ok(id)
@@ -66,7 +66,7 @@ impl Store {
                 "administrator": update.administrator, "description": update.description,
                 "tokens_revoked": tokens, "temporary_keys_revoked": keys,
             }),
-            ..AuditEvent::done(by, "UpdateUser", before.name)
+            ..AuditEvent::succeeded(by, "UpdateUser", before.name)
         };
         tx.commit_with_event(&event).await?;
         Ok(true)
@@ -85,7 +85,7 @@ impl Store {
         let event = AuditEvent {
             domain_id: Some(before.domain_id),
             detail: json!({ "id": id }),
-            ..AuditEvent::done(by, "DeleteUser", before.name)
+            ..AuditEvent::succeeded(by, "DeleteUser", before.name)
         };
         tx.commit_with_event(&event).await?;
         Ok(true)

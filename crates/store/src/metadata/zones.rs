@@ -19,14 +19,14 @@ const WORKER_ROW_TTL: Duration = Duration::from_hours(1);
 impl Store {
     /// Sets the zones of this process. It claims tasks of nodes in these zones and of nodes without a zone.
     #[must_use]
-    pub fn in_zones(mut self, zones: Vec<Zone>) -> Self {
+    pub fn with_zones(mut self, zones: Vec<Zone>) -> Self {
         self.zones = zones.into();
         self
     }
 
     /// Whether this process may read a node of this zone. Nodes without a zone are readable by all processes.
     #[must_use]
-    pub fn reaches(&self, zone: Option<&Zone>) -> bool {
+    pub fn can_reach_zone(&self, zone: Option<&Zone>) -> bool {
         zone.is_none_or(|zone| self.zones.contains(zone))
     }
 
@@ -37,22 +37,22 @@ impl Store {
     }
 
     /// Records a heartbeat of a worker in the zones of this process. The next one is due within 20 seconds.
-    pub async fn worker_is_at_work(&self, name: &str) -> Result<(), StoreError> {
+    pub async fn record_heartbeat(&self, name: &str) -> Result<(), StoreError> {
         let now = self.clock.milliseconds();
         self.write(Heartbeat { name: name.to_owned(), zones: self.zones_json(), now }).await
     }
 
     /// Removes a stopped worker.
-    pub async fn worker_has_stopped(&self, name: &str) -> Result<(), StoreError> {
+    pub async fn remove_worker(&self, name: &str) -> Result<(), StoreError> {
         let removed = query("DELETE FROM workers WHERE name = $1").bind(name).execute(&self.database).await;
         removed.map(drop).map_err(StoreError::database("say that a worker has stopped"))
     }
 
     /// Fails collections that have been queued for longer than `after` in a zone without active workers.
     /// Returns their number.
-    pub async fn end_deserted(&self, after: Duration) -> Result<u64, StoreError> {
+    pub async fn fail_unserved(&self, after: Duration) -> Result<u64, StoreError> {
         let now = self.clock.milliseconds();
-        let unserved: Vec<_> = self.zones().await?.into_iter().filter(ZoneState::is_deserted).collect();
+        let unserved: Vec<_> = self.zones().await?.into_iter().filter(ZoneState::is_unserved).collect();
         let mut ended = 0;
         for zone in unserved.iter().filter_map(|state| state.zone.as_ref()) {
             ended += query(

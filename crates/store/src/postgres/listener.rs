@@ -8,7 +8,7 @@ use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{ACQUIRE_TIMEOUT, PostgresDatabase};
-use crate::events::Notice;
+use crate::events::StoreEvent;
 
 /// Channel that the triggers of `0002_notices.sql` notify.
 const CHANNEL: &str = "clew";
@@ -43,7 +43,7 @@ impl Listener {
         Self { options, state: State::Disconnected { retry_at: Instant::now() } }
     }
 
-    pub(crate) async fn next(&mut self) -> Notice {
+    pub(crate) async fn next(&mut self) -> StoreEvent {
         loop {
             match &mut self.state {
                 State::Disconnected { retry_at } => {
@@ -52,7 +52,7 @@ impl Listener {
                     if let Ok(Ok(connection)) = connected {
                         let connection = Box::new(connection);
                         self.state = State::Connected { connection, last_activity: Instant::now() };
-                        return Notice::Listening;
+                        return StoreEvent::Listening;
                     }
                     self.state = State::Disconnected { retry_at: Instant::now() + RECONNECT_DELAY };
                 }
@@ -70,7 +70,7 @@ impl Listener {
                         Some(None) => {}
                         None => {
                             self.state = State::Disconnected { retry_at: Instant::now() };
-                            return Notice::Deaf;
+                            return StoreEvent::Deaf;
                         }
                     }
                 }
@@ -94,11 +94,11 @@ async fn is_alive(connection: &mut PgListener) -> bool {
     matches!(timeout(KEEPALIVE_TIMEOUT, sqlx::query("SELECT 1").execute(connection)).await, Ok(Ok(_)))
 }
 
-fn parse_payload(payload: &str) -> Option<Notice> {
+fn parse_payload(payload: &str) -> Option<StoreEvent> {
     match payload.split_once(' ') {
-        Some(("ended", id)) => id.parse().ok().map(Notice::Ended),
-        None if payload == "queued" => Some(Notice::Queued),
-        None if payload == "kill" => Some(Notice::KillQueued),
+        Some(("ended", id)) => id.parse().ok().map(StoreEvent::Ended),
+        None if payload == "queued" => Some(StoreEvent::Queued),
+        None if payload == "kill" => Some(StoreEvent::KillQueued),
         _ => None,
     }
 }

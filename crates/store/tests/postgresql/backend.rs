@@ -62,7 +62,7 @@ impl Backend {
         let create = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
         sqlx::raw_sql(create).execute(&mut connection).await.unwrap();
         connection.close().await.unwrap();
-        std::fs::write(folder.path().join(URL_FILE), server.url_of(&name)).unwrap();
+        std::fs::write(folder.path().join(URL_FILE), server.database_url(&name)).unwrap();
         Self { folder, server }
     }
 
@@ -78,7 +78,7 @@ fn url(folder: &Path) -> String {
 
 /// Returns the location of the store in a directory.
 pub(crate) fn location(folder: &Path) -> Location {
-    Location { data_dir: folder.join("data"), metadata: Some(url(folder).parse().unwrap()) }
+    Location { data_dir: folder.join("data"), metadata_url: Some(url(folder).parse().unwrap()) }
 }
 
 /// Returns the connection options of the database.

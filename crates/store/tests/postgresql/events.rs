@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clew_model::{Actor, Failure, FailureKind, InstanceId, NodeId, Origin, RequestId, TaskOutcome};
-use clew_store::{Location, NewIntelligentKill, Notice, Notices, Store};
-use clew_testkit::{DroppingProxy, Traffic};
+use clew_store::{Location, NewIntelligentKill, Store, StoreEvent, StoreEvents};
+use clew_testkit::{FaultProxy, Traffic};
 use sqlx::ConnectOptions;
 
 use crate::backend;
@@ -14,7 +14,7 @@ use crate::fixture::{Fixture, claim};
 const LEASE: Duration = Duration::from_secs(10);
 
 /// Returns the next notification.
-async fn next(notices: &mut Notices) -> Notice {
+async fn next(notices: &mut StoreEvents) -> StoreEvent {
     tokio::time::timeout(Duration::from_mins(1), notices.next()).await.unwrap()
 }
 
@@ -30,19 +30,19 @@ impl Fixture {
 async fn changes_of_another_process_are_notified() {
     let fixture = Fixture::new().await;
     let other = fixture.open().await.unwrap();
-    let mut notices = other.notices().unwrap();
-    assert_eq!(next(&mut notices).await, Notice::Listening);
+    let mut notices = other.events().unwrap();
+    assert_eq!(next(&mut notices).await, StoreEvent::Listening);
 
     let id = fixture.queue_any_task().await;
-    assert_eq!(next(&mut notices).await, Notice::Queued);
+    assert_eq!(next(&mut notices).await, StoreEvent::Queued);
     let claimed = claim(&fixture.store, LEASE, 1).await.unwrap().unwrap();
     fixture.store.renew_lease(&id, claimed.fence, LEASE).await.unwrap();
     fixture.store.release_task(&id, claimed.fence).await.unwrap();
-    assert_eq!(next(&mut notices).await, Notice::Queued, "claims and renewals are not notified");
+    assert_eq!(next(&mut notices).await, StoreEvent::Queued, "claims and renewals are not notified");
     let claimed = claim(&fixture.store, LEASE, 1).await.unwrap().unwrap();
     let failed = TaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no answer"));
     fixture.store.end_task(&id, claimed.fence, &failed).await.unwrap();
-    assert_eq!(next(&mut notices).await, Notice::Ended(id.clone()));
+    assert_eq!(next(&mut notices).await, StoreEvent::Ended(id.clone()));
     assert!(other.task(&id).await.unwrap().unwrap().status.is_final(), "the end is visible when it is notified");
 
     let actor = Actor::User {
@@ -57,25 +57,25 @@ async fn changes_of_another_process_are_notified() {
         node_id: NodeId::generate(),
     };
     fixture.store.insert_intelligent_kill(&kill, 9).await.unwrap();
-    assert_eq!(next(&mut notices).await, Notice::KillQueued);
+    assert_eq!(next(&mut notices).await, StoreEvent::KillQueued);
     // Removal by retention is not notified.
-    fixture.store.remove_ended_before(i64::MAX).await.unwrap();
+    fixture.store.remove_tasks_ended_before(i64::MAX).await.unwrap();
     let id = fixture.queue_any_task().await;
-    assert_eq!(next(&mut notices).await, Notice::Queued);
+    assert_eq!(next(&mut notices).await, StoreEvent::Queued);
     assert!(other.task(&id).await.unwrap().is_some());
 }
 
 #[tokio::test]
 async fn terminated_connection_is_restored() {
     let fixture = Fixture::new().await;
-    let mut notices = fixture.store.notices().unwrap();
-    assert_eq!(next(&mut notices).await, Notice::Listening);
+    let mut notices = fixture.store.events().unwrap();
+    assert_eq!(next(&mut notices).await, StoreEvent::Listening);
     let all = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = current_database()";
     fixture.sql(all).await;
-    assert_eq!(next(&mut notices).await, Notice::Deaf);
-    assert_eq!(next(&mut notices).await, Notice::Listening);
+    assert_eq!(next(&mut notices).await, StoreEvent::Deaf);
+    assert_eq!(next(&mut notices).await, StoreEvent::Listening);
     fixture.queue_any_task().await;
-    assert_eq!(next(&mut notices).await, Notice::Queued);
+    assert_eq!(next(&mut notices).await, StoreEvent::Queued);
 }
 
 /// A network partition reports no error: keepalive queries detect it.
@@ -84,17 +84,18 @@ async fn network_partition_is_detected_and_the_connection_restored() {
     let fixture = Fixture::new().await;
     let metadata = backend::connect_options(fixture.folder());
     let server = SocketAddr::from(([127, 0, 0, 1], metadata.get_port()));
-    let proxy = DroppingProxy::to(server).await.unwrap();
+    let proxy = FaultProxy::to(server).await.unwrap();
     let url = metadata.clone().port(proxy.address().port()).to_url_lossy();
-    let location = Location { metadata: Some(url.as_str().parse().unwrap()), ..backend::location(fixture.folder()) };
+    let location =
+        Location { metadata_url: Some(url.as_str().parse().unwrap()), ..backend::location(fixture.folder()) };
     let remote = Store::open(location).await.unwrap();
-    let mut notices = remote.notices().unwrap();
-    assert_eq!(next(&mut notices).await, Notice::Listening);
-    proxy.set(Traffic::Stands);
+    let mut notices = remote.events().unwrap();
+    assert_eq!(next(&mut notices).await, StoreEvent::Listening);
+    proxy.set(Traffic::Stall);
     fixture.queue_any_task().await;
-    assert_eq!(next(&mut notices).await, Notice::Deaf);
-    proxy.set(Traffic::Flows);
-    assert_eq!(next(&mut notices).await, Notice::Listening);
+    assert_eq!(next(&mut notices).await, StoreEvent::Deaf);
+    proxy.set(Traffic::Forward);
+    assert_eq!(next(&mut notices).await, StoreEvent::Listening);
     fixture.queue_any_task().await;
-    assert_eq!(next(&mut notices).await, Notice::Queued);
+    assert_eq!(next(&mut notices).await, StoreEvent::Queued);
 }

@@ -1,7 +1,9 @@
 //! Copies of the metadata to PostgreSQL.
 
 use clew_model::Selection;
-use clew_store::{AuditFilter, CopiedTable, FirstTenant, Location, NewTask, PostgresUrl, Store, StoreError};
+use clew_store::{
+    AuditFilter, CopiedTable, InitialTenant, Location, NewCollectionTask, PostgresUrl, Store, StoreError,
+};
 use clew_testkit::PostgreSql;
 use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
@@ -20,7 +22,7 @@ struct CopyFixture {
 impl CopyFixture {
     async fn new() -> Self {
         let (folder, server) = (tempfile::tempdir().unwrap(), PostgreSql::start().await.unwrap());
-        let admin = FirstTenant { password_hash: "$argon2id$admin".into(), ..tenant() };
+        let admin = InitialTenant { password_hash: "$argon2id$admin".into(), ..tenant() };
         let (store, initial_ids) = Store::initialise(&origin(), &folder.path().join("data"), admin).await.unwrap();
         all_tables::fill(&store, &initial_ids).await;
         let url = server.url().parse().unwrap();
@@ -28,12 +30,12 @@ impl CopyFixture {
     }
 
     async fn copy(&self) -> Result<Vec<CopiedTable>, StoreError> {
-        self.store.copy_to(&origin(), &self.url, |_, _, _| {}).await
+        self.store.copy_metadata_to(&origin(), &self.url, |_, _, _| {}).await
     }
 
     /// Opens the copy.
     async fn open(&self) -> Result<Store, StoreError> {
-        Store::open(Location { data_dir: self.folder.path().join("data"), metadata: Some(self.url.clone()) }).await
+        Store::open(Location { data_dir: self.folder.path().join("data"), metadata_url: Some(self.url.clone()) }).await
     }
 
     async fn sql(&self, statement: &'static str) {
@@ -51,11 +53,11 @@ impl CopyFixture {
 async fn copy_contains_all_rows_and_is_usable() {
     let metadata_copy = CopyFixture::new().await;
     let before = metadata_copy.store.verify_audit(&[]).await.unwrap();
-    let preview = metadata_copy.store.preview_copy(&metadata_copy.url).await.unwrap();
+    let preview = metadata_copy.store.preview_metadata_copy(&metadata_copy.url).await.unwrap();
     assert!(metadata_copy.column("SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'").await.is_empty());
     let mut progress = Vec::new();
     let report = |table, rows, total| progress.push((table, rows, total));
-    let copied = metadata_copy.store.copy_to(&origin(), &metadata_copy.url, report).await.unwrap();
+    let copied = metadata_copy.store.copy_metadata_to(&origin(), &metadata_copy.url, report).await.unwrap();
     let counts = |tables: &[CopiedTable]| tables.iter().map(|table| (table.name, table.rows)).collect::<Vec<_>>();
     assert_eq!(counts(&preview), counts(&copied));
     assert!(copied.iter().all(|table| table.rows > 0 && table.digest.len() == 64), "a row of every kind: {copied:?}");
@@ -67,7 +69,7 @@ async fn copy_contains_all_rows_and_is_usable() {
     // The audit event of the copy follows all other rows in the same chain.
     let after = copy.verify_audit(&[]).await.unwrap();
     assert!(after.is_sound() && after.rows == before.rows + 1, "{after:?}");
-    let links = copy.audit(&AuditFilter::default(), 0, 1000).await.unwrap();
+    let links = copy.audit_rows_after(&AuditFilter::default(), 0, 1000).await.unwrap();
     assert_eq!(links[links.len() - 2].link, before.newest);
     assert_eq!(links[links.len() - 1].event.operation, "CopyMetadata");
     // Identity columns continue after the highest value, and triggers are enabled again.
@@ -83,9 +85,10 @@ async fn copy_to_a_database_with_rows_is_rejected() {
     metadata_copy.copy().await.unwrap();
     let rows = "SELECT COUNT(*)::text FROM audit";
     let before = metadata_copy.column(rows).await;
-    for refused in
-        [metadata_copy.copy().await.map(drop), metadata_copy.store.preview_copy(&metadata_copy.url).await.map(drop)]
-    {
+    for refused in [
+        metadata_copy.copy().await.map(drop),
+        metadata_copy.store.preview_metadata_copy(&metadata_copy.url).await.map(drop),
+    ] {
         assert!(matches!(&refused, Err(StoreError::NotEmpty { table, .. }) if table == "settings"), "{refused:?}");
     }
     assert_eq!(metadata_copy.column(rows).await, before);
@@ -126,7 +129,7 @@ async fn copy_preserves_order_and_replaces_nul_characters() {
     let project = metadata_copy.store.all_projects().await.unwrap().remove(0);
     let mut ids = Vec::new();
     for number in 0..1203 {
-        let task = NewTask {
+        let task = NewCollectionTask {
             request_id: clew_model::RequestId::generate(),
             project_id: project.id.clone(),
             instance_id: clew_model::InstanceId::generate(),

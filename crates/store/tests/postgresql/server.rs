@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clew_model::{NodeId, RequestId, Selection, TaskStatus};
-use clew_store::{Claim, Location, NewTask, PostgresUrl, Store, StoreError};
+use clew_store::{ClaimRequest, Location, NewCollectionTask, PostgresUrl, Store, StoreError};
 use clew_testkit::PostgreSql;
 use secrecy::ExposeSecret;
 use sqlx::Connection;
@@ -29,14 +29,18 @@ async fn several_directories_share_a_database() {
     let _both = (fixture.store.lock_for_serving().unwrap(), other.lock_for_serving().unwrap());
     let key = other.access_key(&tenant().access_key).await.unwrap().unwrap();
     assert_eq!(key.secret.expose_secret(), SECRET_KEY);
-    let before = fixture.store.view().await.unwrap().access_version();
+    let before = fixture.store.cached_view().await.unwrap().access_version();
     other
         .create_user(&origin(), &fixture.initial_ids.domain_id, &crate::contract::users::new_user("ada"))
         .await
         .unwrap();
     fixture.user("grace").await;
     assert_eq!(other.users_of(&fixture.initial_ids.domain_id).await.unwrap().len(), 3);
-    assert_eq!(fixture.store.view().await.unwrap().access_version(), before, "new users do not affect cached values");
+    assert_eq!(
+        fixture.store.cached_view().await.unwrap().access_version(),
+        before,
+        "new users do not affect cached values"
+    );
     assert!(other.verify_audit(&[]).await.unwrap().is_sound());
 }
 
@@ -67,7 +71,7 @@ async fn clock_is_that_of_the_database() {
         )
         .await;
     let store = fixture.open().await.unwrap();
-    let task = NewTask {
+    let task = NewCollectionTask {
         request_id: RequestId::generate(),
         project_id: fixture.initial_ids.project_id.clone(),
         instance_id: clew_model::InstanceId::generate(),
@@ -79,7 +83,8 @@ async fn clock_is_that_of_the_database() {
     let ours = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap();
     let created_at = store.task(&task.request_id).await.unwrap().unwrap().created_at;
     assert!((created_at - ours - hour).abs() < hour / 2, "{created_at} {ours}");
-    let claim = Claim { worker: "w".into(), lease: Duration::from_secs(9), per_node: 1, set_aside: vec![], most: 1 };
+    let claim =
+        ClaimRequest { worker: "w".into(), lease: Duration::from_secs(9), per_node: 1, set_aside: vec![], most: 1 };
     assert_eq!(store.claim_tasks(claim).await.unwrap().tasks[0].task.status, TaskStatus::Running);
 }
 
@@ -102,7 +107,7 @@ async fn unreachable_database_is_reported() {
     let unused = tokio::net::TcpSocket::new_v4().unwrap();
     unused.bind(([127, 0, 0, 1], 0).into()).unwrap();
     let url = format!("postgres://clew@{}/clew", unused.local_addr().unwrap());
-    let location = Location { data_dir: folder.path().join("data"), metadata: Some(url.parse().unwrap()) };
+    let location = Location { data_dir: folder.path().join("data"), metadata_url: Some(url.parse().unwrap()) };
     let error = Store::initialise(&origin(), location, tenant()).await.unwrap_err().to_string();
     assert!(
         error.contains("open the database") && error.contains("see whether the database can be reached"),
@@ -119,7 +124,7 @@ async fn connections_use_tls_as_configured() {
     let (file, other) = (folder.path().join("known.pem"), folder.path().join("other.pem"));
     std::fs::write(&file, certificate).unwrap();
     std::fs::write(&other, rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap().cert.pem()).unwrap();
-    let at = |url: String| Location { data_dir: folder.path().join("data"), metadata: Some(url.parse().unwrap()) };
+    let at = |url: String| Location { data_dir: folder.path().join("data"), metadata_url: Some(url.parse().unwrap()) };
     let url = |root: &std::path::Path| format!("{}?sslmode=verify-full&sslrootcert={}", server.url(), root.display());
     let refused = Store::initialise(&origin(), at(url(&other)), tenant()).await.unwrap_err().to_string();
     assert!(refused.contains("see sslmode and sslrootcert"), "{refused}");

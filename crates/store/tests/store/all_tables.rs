@@ -7,8 +7,9 @@ use clew_model::{
     Page, RequestId, Selection, SlowThreshold, Tag, TaskOutcome, TaskStatus, UserId,
 };
 use clew_store::{
-    Claim, Founded, Grantee, IntelligentKillFilter, IssuedFor, KillEnd, KillFilter, KillSource, NewIntelligentKill,
-    NewKill, NewKillTask, NewTask, NewTemporaryKey, NewToken, NewUser, PolicyRef, Store, TokenOrigin,
+    ClaimRequest, Grantee, InitialIds, IntelligentKillFilter, IssuedFor, KillEnd, KillFilter, KillSource,
+    NewCollectionTask, NewIntelligentKill, NewKill, NewKillTask, NewTemporaryKey, NewToken, NewUser, PolicyRef, Store,
+    TokenOrigin,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -34,7 +35,7 @@ fn origin() -> Origin {
 }
 
 /// Writes the rows to a new store.
-pub(crate) async fn fill(store: &Store, initial_ids: &Founded) {
+pub(crate) async fn fill(store: &Store, initial_ids: &InitialIds) {
     let (domain, project) = (&initial_ids.domain_id, &initial_ids.project_id);
     let retail = store.create_enterprise_project(&origin(), domain, "retail", "shops").await.unwrap();
     let ada = fill_identities(store, initial_ids).await;
@@ -61,17 +62,17 @@ pub(crate) async fn fill(store: &Store, initial_ids: &Founded) {
     fill_tasks(store, initial_ids).await;
 
     assert!(store.set_kill_switch(&origin(), project, &instance, true).await.unwrap());
-    let criteria = KillCriteria { user: Some("app".into()), ..KillCriteria::after(7) };
+    let criteria = KillCriteria { user: Some("app".into()), ..KillCriteria::with_min_seconds(7) };
     let kill_task = NewKillTask { criteria, masked: true, duration: None, audit_detail: json!({ "time": 7 }) };
     store.add_kill_task(&origin(), project, &instance, &kill_task).await.unwrap().unwrap();
     fill_kills(store, initial_ids, &ada).await;
-    store.record_known_address(&ada, "192.0.2.7").await.unwrap();
+    store.record_address(&ada, "192.0.2.7").await.unwrap();
     for _ in 0..5 {
         store.record_auth_failure("user:nobody").await.unwrap();
     }
 }
 
-async fn fill_identities(store: &Store, initial_ids: &Founded) -> UserId {
+async fn fill_identities(store: &Store, initial_ids: &InitialIds) -> UserId {
     let domain = &initial_ids.domain_id;
     let ada = NewUser {
         name: "ada".into(),
@@ -83,7 +84,7 @@ async fn fill_identities(store: &Store, initial_ids: &Founded) -> UserId {
     let dbas = store.create_group(&origin(), domain, "dbas", "on call").await.unwrap();
     assert!(store.add_member(&origin(), &dbas, &ada).await.unwrap());
     let policy = store.put_policy(&origin(), domain, "look", "role", DOCUMENT, "only look").await.unwrap();
-    assert!(store.attach(&origin(), &PolicyRef::Own(policy), &Grantee::Group(dbas), None).await.unwrap());
+    assert!(store.attach(&origin(), &PolicyRef::Custom(policy), &Grantee::Group(dbas), None).await.unwrap());
     let system = PolicyRef::System("TaurusDBReadOnlyAccessPolicy".into());
     let (project, user) = (Some(&initial_ids.project_id), Grantee::User(ada.clone()));
     assert!(store.attach(&origin(), &system, &user, project).await.unwrap());
@@ -93,7 +94,7 @@ async fn fill_identities(store: &Store, initial_ids: &Founded) -> UserId {
         secret: SecretString::from("secret of the temporary key"),
         token_hash: [7; 32],
         expires_at: FAR_FUTURE,
-        issued_for: IssuedFor::Nothing,
+        issued_for: IssuedFor::CommandLine,
     };
     store.create_temporary_key(&origin(), &temporary).await.unwrap();
     for (hash, scope_project) in TOKENS.into_iter().zip([None, Some(initial_ids.project_id.clone())]) {
@@ -114,8 +115,8 @@ async fn fill_identities(store: &Store, initial_ids: &Founded) -> UserId {
     ada
 }
 
-fn claim() -> Claim {
-    Claim {
+fn claim() -> ClaimRequest {
+    ClaimRequest {
         worker: "the worker of the fixture".into(),
         lease: Duration::from_secs(10),
         per_node: 9,
@@ -124,7 +125,7 @@ fn claim() -> Claim {
     }
 }
 
-async fn fill_tasks(store: &Store, initial_ids: &Founded) {
+async fn fill_tasks(store: &Store, initial_ids: &InitialIds) {
     let (finished, failed) = (
         TaskOutcome::Finished { result_name: "a result.csv".into(), rows: 3, bytes: 42, sha256: "ab".repeat(32) },
         TaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no answer")),
@@ -139,8 +140,8 @@ async fn fill_tasks(store: &Store, initial_ids: &Founded) {
     store.insert_task(&task(initial_ids, TASKS[0]), 9).await.unwrap();
 }
 
-fn task(initial_ids: &Founded, id: &str) -> NewTask {
-    NewTask {
+fn task(initial_ids: &InitialIds, id: &str) -> NewCollectionTask {
+    NewCollectionTask {
         request_id: id.parse().unwrap(),
         project_id: initial_ids.project_id.clone(),
         instance_id: INSTANCE.parse().unwrap(),
@@ -150,7 +151,7 @@ fn task(initial_ids: &Founded, id: &str) -> NewTask {
     }
 }
 
-fn kill(initial_ids: &Founded, session_id: u64) -> NewKill {
+fn kill(initial_ids: &InitialIds, session_id: u64) -> NewKill {
     NewKill {
         project_id: initial_ids.project_id.clone(),
         instance_id: INSTANCE.parse().unwrap(),
@@ -170,7 +171,7 @@ fn kill(initial_ids: &Founded, session_id: u64) -> NewKill {
     }
 }
 
-async fn fill_kills(store: &Store, initial_ids: &Founded, ada: &UserId) {
+async fn fill_kills(store: &Store, initial_ids: &InitialIds, ada: &UserId) {
     let kill = |session_id| kill(initial_ids, session_id);
     let ids = store.begin_kills(&[kill(7), kill(8)]).await.unwrap();
     store.end_kills(&origin(), &[(ids[0], KillEnd::Killed, String::new())]).await.unwrap();
@@ -226,7 +227,7 @@ pub(crate) async fn verify(store: &Store) {
             .into_iter()
             .enumerate()
     {
-        let node = store.node_to_read(&NODES[at].parse().unwrap()).await.unwrap().unwrap();
+        let node = store.node_with_password(&NODES[at].parse().unwrap()).await.unwrap().unwrap();
         assert_eq!((node.role, &*node.url.address()), (role, address));
         assert_eq!(node.url.password.unwrap().expose_secret(), password);
     }
@@ -254,14 +255,14 @@ async fn verify_tasks_and_kills(store: &Store) {
     assert!(store.kill_switch(&instance).await.unwrap());
     let kill_task = store.kill_tasks(&instance).await.unwrap().remove(0);
     assert_eq!((kill_task.masked, kill_task.criteria.user.as_deref()), (true, Some("app")));
-    let (killed, count) = store.killed_sessions(&KillFilter::of_instance(instance), ALL_ROWS).await.unwrap();
+    let (killed, count) = store.killed_sessions(&KillFilter::for_instance(instance), ALL_ROWS).await.unwrap();
     let outcomes: Vec<_> = killed.iter().map(|kill| (kill.session_id, kill.outcome)).collect();
     assert_eq!((count, outcomes), (2, vec![(8, None), (7, Some(KillEnd::Killed))]));
     let node_id = NODES[0].parse().unwrap();
     let ended = IntelligentKillFilter { instance_id: INSTANCE.parse().unwrap(), node_id, from: 0, to: i64::MAX };
     let (intelligent, count) = store.intelligent_kills(&ended, ALL_ROWS).await.unwrap();
     assert_eq!((count, intelligent[0].reason.as_deref()), (1, Some("no node")));
-    assert_eq!(intelligent[0].asked.by.actor.name(), "ada");
+    assert_eq!(intelligent[0].request.by.actor.name(), "ada");
 }
 
 /// Verifies that the store is usable: claims and ends a task, creates new rows, and appends to the audit.
@@ -269,7 +270,7 @@ pub(crate) async fn use_after_restore(store: &Store) {
     let domain = store.domains().await.unwrap().remove(0);
     let project = store.all_projects().await.unwrap().remove(0);
     let admin = store.user_by_name("acme", "admin").await.unwrap().unwrap();
-    let initial_ids = Founded { domain_id: domain.id.clone(), project_id: project.id, user_id: admin.id };
+    let initial_ids = InitialIds { domain_id: domain.id.clone(), project_id: project.id, user_id: admin.id };
     let claimed = store.claim_tasks(claim()).await.unwrap().tasks.remove(0);
     let failed = TaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no answer"));
     assert!(store.end_task(&claimed.task.request_id, claimed.fence, &failed).await.unwrap());
@@ -280,12 +281,12 @@ pub(crate) async fn use_after_restore(store: &Store) {
     let ids = store.begin_kills(&[kill(&initial_ids, 9)]).await.unwrap();
     store.end_kills(&origin(), &[(ids[0], KillEnd::Killed, String::new())]).await.unwrap();
     let (killed, count) =
-        store.killed_sessions(&KillFilter::of_instance(INSTANCE.parse().unwrap()), ALL_ROWS).await.unwrap();
+        store.killed_sessions(&KillFilter::for_instance(INSTANCE.parse().unwrap()), ALL_ROWS).await.unwrap();
     assert_eq!((count, killed[0].session_id), (3, 9));
-    let before = store.view().await.unwrap().access_version();
+    let before = store.cached_view().await.unwrap().access_version();
     store.create_group(&origin(), &domain.id, "new", "").await.unwrap();
     let group = store.groups_of(&domain.id).await.unwrap().into_iter().find(|group| group.name == "new").unwrap();
     assert!(store.remove_group(&origin(), &group.id).await.unwrap());
-    assert!(store.view().await.unwrap().access_version() > before, "the removal must increase the version");
+    assert!(store.cached_view().await.unwrap().access_version() > before, "the removal must increase the version");
     assert!(store.verify_audit(&[]).await.unwrap().is_sound());
 }

@@ -11,13 +11,16 @@ use crate::fixture::{Fixture, new_instance, origin, tenant};
 
 impl Fixture {
     pub(crate) async fn audit_rows(&self) -> Vec<AuditRecord> {
-        self.store.audit(&AuditFilter::default(), 0, 1000).await.unwrap()
+        self.store.audit_rows_after(&AuditFilter::default(), 0, 1000).await.unwrap()
     }
 
     /// Appends this number of rows.
     pub(crate) async fn record_events(&self, count: usize) {
         for number in 0..count {
-            self.store.record(&AuditEvent::done(&origin(), "Test", format!("row {number}"))).await.unwrap();
+            self.store
+                .append_audit_event(&AuditEvent::succeeded(&origin(), "Test", format!("row {number}")))
+                .await
+                .unwrap();
         }
     }
 }
@@ -27,7 +30,9 @@ impl Fixture {
     pub(crate) async fn record_concurrently(&self, count: usize) {
         let recording = (0..count).map(|_| {
             let store = self.store.clone();
-            tokio::spawn(async move { store.record(&AuditEvent::done(&origin(), "Test", "row")).await.unwrap() })
+            tokio::spawn(async move {
+                store.append_audit_event(&AuditEvent::succeeded(&origin(), "Test", "row")).await.unwrap()
+            })
         });
         for one in recording.collect::<Vec<_>>() {
             one.await.unwrap();
@@ -63,13 +68,13 @@ async fn recorded_events_are_read_back_unchanged() {
         outcome: Outcome::Denied,
         code: Some("DBS.280015".into()),
         detail: json!({ "template": "SELECT ? FROM t", "rows": 7, "電": [null, "\u{0}'"] }),
-        ..AuditEvent::done(&from_network(&UserId::generate(), &fixture), "CollectRealtimeSession", "shop")
+        ..AuditEvent::succeeded(&from_network(&UserId::generate(), &fixture), "CollectRealtimeSession", "shop")
     };
-    let nobody = Origin { actor: Actor::Nobody { claimed: "eve".into() }, peer: None, request_id: String::new() };
-    let odd = AuditEvent { detail: serde_json::Value::Null, ..AuditEvent::done(&nobody, "CreateToken", "") };
+    let nobody = Origin { actor: Actor::Anonymous { claimed: "eve".into() }, peer: None, request_id: String::new() };
+    let odd = AuditEvent { detail: serde_json::Value::Null, ..AuditEvent::succeeded(&nobody, "CreateToken", "") };
     fixture.advance_clock(7);
-    for event in [&event, &odd, &AuditEvent::done(&Origin::clew(), "PruneResults", "results")] {
-        fixture.store.record(event).await.unwrap();
+    for event in [&event, &odd, &AuditEvent::succeeded(&Origin::clew(), "PruneResults", "results")] {
+        fixture.store.append_audit_event(event).await.unwrap();
     }
     let rows = fixture.audit_rows().await;
     assert_eq!((&rows[1].event, rows[1].at, rows[1].seq), (&event, 1_000_007, 2));
@@ -86,7 +91,7 @@ async fn every_change_appends_one_row_with_its_actor() {
     let group = store.create_group(&by, domain, "dbas", "").await.unwrap();
     store.add_member(&by, &group, &user).await.unwrap();
     let policy = store.put_policy(&by, domain, "look", "role", "{the document}", "").await.unwrap();
-    let (own, to) = (PolicyRef::Own(policy.clone()), Grantee::Group(group.clone()));
+    let (own, to) = (PolicyRef::Custom(policy.clone()), Grantee::Group(group.clone()));
     store.attach(&by, &own, &to, Some(project)).await.unwrap();
     store.detach(&by, &own, &to, Some(project)).await.unwrap();
     store.remove_policy(&by, &policy).await.unwrap();
@@ -160,8 +165,8 @@ async fn change_without_audit_row_is_rolled_back() {
     let refused = fixture.store.create_domain(&origin(), "other").await;
     assert!(refused.unwrap_err().to_string().contains("no room"));
     assert_eq!(fixture.store.domains().await.unwrap().len(), 1);
-    let event = AuditEvent::done(&origin(), "Test", "");
-    let refused = tokio::join!(fixture.store.record(&event), fixture.store.record(&event));
+    let event = AuditEvent::succeeded(&origin(), "Test", "");
+    let refused = tokio::join!(fixture.store.append_audit_event(&event), fixture.store.append_audit_event(&event));
     for refused in [refused.0, refused.1] {
         let error = refused.unwrap_err();
         assert!(matches!(error, StoreError::Database { .. }) && error.to_string().contains("no room"), "{error}");
@@ -185,13 +190,13 @@ async fn audit_filters_match_page_by_page() {
         instance_id: Some(instance.clone()),
         node_id: Some(node.clone()),
         outcome: Outcome::Failed,
-        ..AuditEvent::done(&from_network(&ada, &fixture), "CollectRealtimeSession", "shop")
+        ..AuditEvent::succeeded(&from_network(&ada, &fixture), "CollectRealtimeSession", "shop")
     };
-    store.record(&collected).await.unwrap();
+    store.append_audit_event(&collected).await.unwrap();
     fixture.advance_clock(1000);
     fixture.record_events(3).await;
     let find = |filter: AuditFilter| async move {
-        store.audit(&filter, 0, 100).await.unwrap().into_iter().map(|row| row.seq).collect::<Vec<_>>()
+        store.audit_rows_after(&filter, 0, 100).await.unwrap().into_iter().map(|row| row.seq).collect::<Vec<_>>()
     };
     let all = AuditFilter::default;
     for (filter, found) in [
@@ -211,9 +216,10 @@ async fn audit_filters_match_page_by_page() {
     ] {
         assert_eq!(find(filter.clone()).await, found, "{filter:?}");
     }
-    let page = store.audit(&all(), 2, 3).await.unwrap();
+    let page = store.audit_rows_after(&all(), 2, 3).await.unwrap();
     assert_eq!(page.iter().map(|row| row.seq).collect::<Vec<_>>(), [3, 4, 5]);
-    let newest = store.newest_audit(&AuditFilter { operation: Some("Test".into()), ..all() }, 6, 10).await.unwrap();
+    let newest =
+        store.audit_rows_before(&AuditFilter { operation: Some("Test".into()), ..all() }, 6, 10).await.unwrap();
     assert_eq!(newest.iter().map(|row| row.seq).collect::<Vec<_>>(), [5, 4]);
 }
 
@@ -227,12 +233,12 @@ async fn concurrent_events_share_a_transaction_without_loss() {
             let store = fixture.store.clone();
             tokio::spawn(async move {
                 for number in 0..EACH {
-                    let event = AuditEvent::done(&origin(), "Test", format!("{caller}/{number}"));
-                    store.record(&event).await.unwrap();
+                    let event = AuditEvent::succeeded(&origin(), "Test", format!("{caller}/{number}"));
+                    store.append_audit_event(&event).await.unwrap();
                     let there = AuditFilter { operation: Some("Test".into()), ..AuditFilter::default() };
                     if number == 0 {
                         assert!(
-                            !store.audit(&there, 0, 1).await.unwrap().is_empty(),
+                            !store.audit_rows_after(&there, 0, 1).await.unwrap().is_empty(),
                             "the event is visible when the call returns"
                         );
                     }
@@ -243,7 +249,7 @@ async fn concurrent_events_share_a_transaction_without_loss() {
     for caller in callers {
         caller.await.unwrap();
     }
-    let rows = fixture.store.audit(&AuditFilter::default(), 0, 10_000).await.unwrap();
+    let rows = fixture.store.audit_rows_after(&AuditFilter::default(), 0, 10_000).await.unwrap();
     let mut targets: Vec<_> = rows.into_iter().map(|row| row.event.target).collect();
     targets.sort();
     targets.dedup();
@@ -256,8 +262,8 @@ async fn event_of_cancelled_caller_is_written() {
     let fixture = Fixture::new().await;
     let store = fixture.store.clone();
     let caller = tokio::spawn(async move {
-        let event = AuditEvent::done(&origin(), "Test", "given up");
-        let mut recording = Box::pin(store.record(&event));
+        let event = AuditEvent::succeeded(&origin(), "Test", "given up");
+        let mut recording = Box::pin(store.append_audit_event(&event));
         let polled =
             std::future::poll_fn(|context| std::task::Poll::Ready(recording.as_mut().poll(context).is_pending()));
         assert!(polled.await, "the call is pending");
@@ -270,7 +276,7 @@ async fn event_of_cancelled_caller_is_written() {
 #[tokio::test]
 async fn nul_character_is_replaced_in_the_audit() {
     let fixture = Fixture::new().await;
-    fixture.store.record(&AuditEvent::done(&origin(), "Test", "a\0b")).await.unwrap();
+    fixture.store.append_audit_event(&AuditEvent::succeeded(&origin(), "Test", "a\0b")).await.unwrap();
     let found = fixture.audit_rows().await.pop().unwrap();
     assert_eq!(found.event.target, "a\u{2400}b");
     assert!(fixture.store.verify_audit(&[]).await.unwrap().is_sound());

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clew_model::{Failure, FailureKind, InstanceId, NodeId, ProjectId, RequestId, TaskOutcome, TaskStatus};
-use clew_store::{Claim, NewTask};
+use clew_store::{ClaimRequest, NewCollectionTask};
 
 use crate::fixture::{Fixture, claim};
 
@@ -27,7 +27,7 @@ impl Fixture {
     async fn queue_for(&self, owner: &Owner, count: usize) -> Vec<RequestId> {
         let queued = (0..count).map(|_| {
             let (project_id, instance_id) = (owner.0.clone(), owner.1.clone());
-            let task = NewTask { project_id, instance_id, ..self.new_task(&NodeId::generate()) };
+            let task = NewCollectionTask { project_id, instance_id, ..self.new_task(&NodeId::generate()) };
             let store = self.store.clone();
             tokio::spawn(async move { store.insert_task(&task, 1).await.map(|()| task.request_id) })
         });
@@ -94,7 +94,7 @@ async fn batch_claim_respects_limits_per_node() {
     for node in [&node, &node, &node, &excluded, &NodeId::generate()] {
         fixture.store.insert_task(&fixture.new_task(node), 9).await.unwrap();
     }
-    let claim = |most| Claim {
+    let claim = |most| ClaimRequest {
         worker: "w".to_owned(),
         lease: Duration::from_secs(10),
         per_node: 2,
@@ -105,7 +105,7 @@ async fn batch_claim_respects_limits_per_node() {
     let third = fixture.store.claim_tasks(claim(9)).await.unwrap().tasks;
     assert_eq!(third.len(), 1, "two tasks of the first node are running, and the second node is excluded");
     assert!(![&node, &excluded].contains(&&third[0].task.node_id));
-    let any = Claim { set_aside: vec![], ..claim(9) };
+    let any = ClaimRequest { set_aside: vec![], ..claim(9) };
     assert_eq!(fixture.store.claim_tasks(any).await.unwrap().tasks[0].task.node_id, excluded);
 }
 
@@ -115,8 +115,13 @@ async fn damaged_task_fails_and_is_not_reclaimed() {
     let damaged = fixture.queue_for(&Owner::with_new_project(), 1).await.remove(0);
     fixture.sql("UPDATE tasks SET selection = '{\"class\":\"no such class\"}'").await;
     let intact = fixture.queue_for(&Owner::with_new_project(), 1).await.remove(0);
-    let claim =
-        Claim { worker: "w".to_owned(), lease: Duration::from_secs(10), per_node: 2, set_aside: vec![], most: 1 };
+    let claim = ClaimRequest {
+        worker: "w".to_owned(),
+        lease: Duration::from_secs(10),
+        per_node: 2,
+        set_aside: vec![],
+        most: 1,
+    };
     let claims = fixture.store.claim_tasks(claim).await.unwrap();
     assert_eq!(claims.tasks[0].task.request_id, intact);
     assert_eq!(claims.damaged[0].kind, FailureKind::StoreFailed);

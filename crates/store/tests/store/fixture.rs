@@ -8,7 +8,7 @@ use std::time::Duration;
 use clew_model::{
     AccessKeyId, InstanceId, NewInstance, NewNode, NodeId, NodeRole, Origin, ProjectId, RequestId, Selection,
 };
-use clew_store::{Claim, ClaimedTask, Clock, FirstTenant, Founded, NewTask, Store, StoreError};
+use clew_store::{ClaimRequest, ClaimedTask, Clock, InitialIds, InitialTenant, NewCollectionTask, Store, StoreError};
 use secrecy::SecretString;
 use sqlx::Connection;
 
@@ -24,13 +24,13 @@ pub(crate) fn origin() -> Origin {
 
 pub(crate) struct Fixture {
     pub(crate) store: Store,
-    pub(crate) initial_ids: Founded,
+    pub(crate) initial_ids: InitialIds,
     pub(crate) backend: Backend,
     now: Arc<AtomicI64>,
 }
 
-pub(crate) fn tenant() -> FirstTenant {
-    FirstTenant {
+pub(crate) fn tenant() -> InitialTenant {
+    InitialTenant {
         region: "here-1".into(),
         domain_name: "acme".into(),
         user_name: "admin".into(),
@@ -87,8 +87,8 @@ impl Fixture {
         self.now.fetch_add(milliseconds, Ordering::SeqCst);
     }
 
-    pub(crate) fn new_task(&self, node: &NodeId) -> NewTask {
-        NewTask {
+    pub(crate) fn new_task(&self, node: &NodeId) -> NewCollectionTask {
+        NewCollectionTask {
             request_id: RequestId::generate(),
             project_id: self.initial_ids.project_id.clone(),
             instance_id: InstanceId::generate(),
@@ -133,6 +133,6 @@ pub(crate) fn all_bytes(folder: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
 
 /// Claims one task for the worker "w".
 pub(crate) async fn claim(store: &Store, lease: Duration, per_node: u32) -> Result<Option<ClaimedTask>, StoreError> {
-    let claim = Claim { worker: "w".to_owned(), lease, per_node, set_aside: vec![], most: 1 };
+    let claim = ClaimRequest { worker: "w".to_owned(), lease, per_node, set_aside: vec![], most: 1 };
     Ok(store.claim_tasks(claim).await?.tasks.pop())
 }

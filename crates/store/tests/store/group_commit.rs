@@ -1,7 +1,7 @@
 //! Group commit: failures of individual writes and of the shared transaction.
 
 use clew_model::{AuditEvent, NodeId};
-use clew_store::{NewTask, StoreError};
+use clew_store::{NewCollectionTask, StoreError};
 
 use crate::backend;
 use crate::fixture::{Fixture, origin};
@@ -11,9 +11,10 @@ async fn queue_together(fixture: &Fixture) -> [Result<(), StoreError>; 4] {
     let [first, mut refused, last] = [(); 3].map(|()| fixture.new_task(&node));
     refused.masked = true;
     let store = &fixture.store;
-    let event = AuditEvent::done(&origin(), "Test", "one");
-    let queue = |task: NewTask| async move { store.insert_task(&task, 9).await };
-    let (first, refused, last, event) = tokio::join!(queue(first), queue(refused), queue(last), store.record(&event));
+    let event = AuditEvent::succeeded(&origin(), "Test", "one");
+    let queue = |task: NewCollectionTask| async move { store.insert_task(&task, 9).await };
+    let (first, refused, last, event) =
+        tokio::join!(queue(first), queue(refused), queue(last), store.append_audit_event(&event));
     [first, refused, last, event]
 }
 

@@ -42,7 +42,7 @@ async fn intelligent_kill_is_claimed_and_ended_once() {
     assert_eq!(times, [1_000_000, 1_000_001, 1_000_002], "three requests in the same millisecond");
     let claimed = fixture.claim_kill().await.unwrap();
     assert_eq!((claimed.id, claimed.status), (ids[0], TaskStatus::Running));
-    assert_eq!((claimed.asked.by, claimed.asked.node_id), (new.by.clone(), node.clone()));
+    assert_eq!((claimed.request.by, claimed.request.node_id), (new.by.clone(), node.clone()));
     assert_eq!(fixture.claim_kill().await.unwrap().id, ids[2], "one running kill per node");
     assert!(fixture.claim_kill().await.is_none());
 
@@ -63,7 +63,7 @@ async fn intelligent_kill_is_claimed_and_ended_once() {
     assert!(unlisted.is_empty() && total == 0, "running kills are not listed");
 
     let audit = AuditFilter { operation: Some("EndIntelligentKill".into()), ..AuditFilter::default() };
-    let audit = fixture.store.audit(&audit, 0, 10).await.unwrap();
+    let audit = fixture.store.audit_rows_after(&audit, 0, 10).await.unwrap();
     assert_eq!((audit.len(), &audit[0].event.origin, &audit[0].event.detail["victims"]), (1, &new.by, &3.into()));
 }
 

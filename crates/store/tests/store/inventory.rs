@@ -89,7 +89,7 @@ async fn project_reads_and_removes_only_its_own_instances() {
     assert!(!fixture.store.remove_instance(&origin(), &other, &added.id).await.unwrap());
     assert!(!fixture.store.remove_instance(&origin(), mine, &InstanceId::generate()).await.unwrap());
     assert!(fixture.store.remove_instance(&origin(), mine, &added.id).await.unwrap());
-    assert!(fixture.store.node_to_read(&added.nodes[0].id).await.unwrap().is_none());
+    assert!(fixture.store.node_with_password(&added.nodes[0].id).await.unwrap().is_none());
 }
 
 #[tokio::test]

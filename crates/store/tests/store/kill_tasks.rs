@@ -14,7 +14,7 @@ const LEASE: Duration = Duration::from_secs(10);
 
 pub(crate) fn task(seconds: Option<u64>) -> NewKillTask {
     NewKillTask {
-        criteria: KillCriteria { user: Some("app".into()), ..KillCriteria::after(7) },
+        criteria: KillCriteria { user: Some("app".into()), ..KillCriteria::with_min_seconds(7) },
         masked: true,
         duration: seconds.map(Duration::from_secs),
         audit_detail: json!({ "time": 7 }),
@@ -40,7 +40,7 @@ impl Fixture {
     }
 
     async fn runnable_tasks(&self) -> Vec<(InstanceId, Vec<i64>)> {
-        let rounds = self.store.kill_rounds().await.unwrap().into_iter();
+        let rounds = self.store.instances_with_kill_tasks().await.unwrap().into_iter();
         rounds.map(|one| (one.instance_id, one.tasks.into_iter().map(|task| task.id).collect())).collect()
     }
 }
@@ -117,31 +117,31 @@ async fn one_worker_holds_the_lease_of_an_instance_until_it_expires() {
     let fixture = Fixture::new().await;
     let store = &fixture.store;
     let instance = fixture.add_instance("shop").await;
-    assert!(!store.hold_kill_rounds(&instance, "one", LEASE).await.unwrap(), "the switch is off");
+    assert!(!store.acquire_kill_task_lease(&instance, "one", LEASE).await.unwrap(), "the switch is off");
     fixture.set_switch(&instance, true).await;
     let id = fixture.add(&instance, Some(3600)).await.unwrap().unwrap();
     assert_eq!(fixture.runnable_tasks().await, [(instance.clone(), vec![id])]);
-    assert!(store.hold_kill_rounds(&instance, "one", LEASE).await.unwrap());
-    assert!(!store.hold_kill_rounds(&instance, "two", LEASE).await.unwrap());
-    assert_eq!(store.kill_tasks_to_run(&instance, "one").await.unwrap(), [id].into());
-    assert_eq!(store.kill_tasks_to_run(&instance, "two").await.unwrap(), [].into());
+    assert!(store.acquire_kill_task_lease(&instance, "one", LEASE).await.unwrap());
+    assert!(!store.acquire_kill_task_lease(&instance, "two", LEASE).await.unwrap());
+    assert_eq!(store.leased_kill_tasks(&instance, "one").await.unwrap(), [id].into());
+    assert_eq!(store.leased_kill_tasks(&instance, "two").await.unwrap(), [].into());
     fixture.advance_clock(9_999);
-    assert!(!store.hold_kill_rounds(&instance, "two", LEASE).await.unwrap());
-    assert!(store.hold_kill_rounds(&instance, "one", LEASE).await.unwrap(), "the lease is renewed");
+    assert!(!store.acquire_kill_task_lease(&instance, "two", LEASE).await.unwrap());
+    assert!(store.acquire_kill_task_lease(&instance, "one", LEASE).await.unwrap(), "the lease is renewed");
     fixture.advance_clock(10_000);
-    assert_eq!(store.kill_tasks_to_run(&instance, "one").await.unwrap(), [].into(), "the lease has expired");
-    assert!(store.hold_kill_rounds(&instance, "two", LEASE).await.unwrap());
-    assert!(!store.hold_kill_rounds(&instance, "one", LEASE).await.unwrap());
-    store.release_kill_rounds("one").await.unwrap();
-    assert!(!store.hold_kill_rounds(&instance, "one", LEASE).await.unwrap());
-    store.release_kill_rounds("two").await.unwrap();
-    assert!(store.hold_kill_rounds(&instance, "one", LEASE).await.unwrap());
+    assert_eq!(store.leased_kill_tasks(&instance, "one").await.unwrap(), [].into(), "the lease has expired");
+    assert!(store.acquire_kill_task_lease(&instance, "two", LEASE).await.unwrap());
+    assert!(!store.acquire_kill_task_lease(&instance, "one", LEASE).await.unwrap());
+    store.release_kill_task_leases("one").await.unwrap();
+    assert!(!store.acquire_kill_task_lease(&instance, "one", LEASE).await.unwrap());
+    store.release_kill_task_leases("two").await.unwrap();
+    assert!(store.acquire_kill_task_lease(&instance, "one", LEASE).await.unwrap());
     let lock = store.lock_for_serving().unwrap();
     assert_eq!(store.end_all_kill_leases(&lock).await.unwrap(), u64::from(!SHARED));
     if SHARED {
-        store.release_kill_rounds("one").await.unwrap();
+        store.release_kill_task_leases("one").await.unwrap();
     }
-    assert!(store.hold_kill_rounds(&instance, "two", LEASE).await.unwrap());
+    assert!(store.acquire_kill_task_lease(&instance, "two", LEASE).await.unwrap());
     fixture.advance_clock(3600 * 1000);
     assert_eq!(fixture.runnable_tasks().await, []);
 }
@@ -154,7 +154,7 @@ async fn kill_task_changes_are_audited_and_removed_with_the_instance() {
     let id = fixture.add(&instance, None).await.unwrap().unwrap();
     fixture.store.stop_kill_task(&origin(), &fixture.initial_ids.project_id, &instance, id).await.unwrap();
     let filter = clew_store::AuditFilter { instance: Some(instance.clone()), ..Default::default() };
-    let rows = fixture.store.audit(&filter, 0, 100).await.unwrap();
+    let rows = fixture.store.audit_rows_after(&filter, 0, 100).await.unwrap();
     let events: Vec<_> = rows.iter().map(|row| (row.event.operation.as_str(), row.event.detail.clone())).collect();
     assert_eq!(
         events[1..],

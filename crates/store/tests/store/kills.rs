@@ -29,7 +29,7 @@ pub(crate) fn new_kill(fixture: &Fixture, instance: &InstanceId, session_id: u64
 
 async fn events(fixture: &Fixture) -> Vec<clew_store::AuditRecord> {
     let filter = AuditFilter { operation: Some("KillSession".into()), ..AuditFilter::default() };
-    fixture.store.audit(&filter, 0, 1000).await.unwrap()
+    fixture.store.audit_rows_after(&filter, 0, 1000).await.unwrap()
 }
 
 #[tokio::test]
@@ -38,7 +38,7 @@ async fn kill_is_recorded_before_its_outcome_and_audited_with_it() {
     let instance = InstanceId::generate();
     let kills = [new_kill(&fixture, &instance, 7), new_kill(&fixture, &instance, u64::from(u32::MAX))];
     let ids = fixture.store.begin_kills(&kills).await.unwrap();
-    let filter = KillFilter::of_instance(instance.clone());
+    let filter = KillFilter::for_instance(instance.clone());
     let (open, total) = fixture.store.killed_sessions(&filter, ALL_ROWS).await.unwrap();
     assert_eq!((total, open.len()), (2, 2));
     assert!(open.iter().all(|kill| (kill.outcome, kill.ended_at) == (None, None) && kill.asked_at == 1_000_000));
@@ -80,7 +80,7 @@ async fn lost_kill_becomes_unknown_until_its_outcome_is_recorded() {
     fixture.store.begin_kills(&[new_kill(&fixture, &instance, 8)]).await.unwrap();
     assert_eq!(fixture.store.end_lost_kills(1_060_000).await.unwrap(), 1);
     assert_eq!(fixture.store.end_lost_kills(1_060_000).await.unwrap(), 0);
-    let filter = KillFilter::of_instance(instance);
+    let filter = KillFilter::for_instance(instance);
     let outcomes = async || {
         let (kills, _) = fixture.store.killed_sessions(&filter, ALL_ROWS).await.unwrap();
         kills.into_iter().map(|kill| (kill.session_id, kill.outcome)).collect::<Vec<_>>()
@@ -113,10 +113,10 @@ async fn kills_are_filtered_by_node_source_task_and_time() {
     fixture.advance_clock(10);
     let tasks = [task(3, "t1", KillSource::Task), task(4, "t2", KillSource::Intelligent)];
     fixture.store.begin_kills(&tasks).await.unwrap();
-    let all = KillFilter::of_instance(instance.clone());
+    let all = KillFilter::for_instance(instance.clone());
     for (filter, expected) in [
         (all.clone(), vec![4, 3, 1]),
-        (KillFilter::of_instance(other), vec![2]),
+        (KillFilter::for_instance(other), vec![2]),
         (KillFilter { node_id: Some(manual.node_id.clone()), ..all.clone() }, vec![4, 3, 1]),
         (KillFilter { node_id: Some(NodeId::generate()), ..all.clone() }, vec![]),
         (KillFilter { source: Some(KillSource::Task), ..all.clone() }, vec![3]),

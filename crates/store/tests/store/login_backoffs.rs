@@ -13,7 +13,7 @@ async fn instance(fixture: &Fixture) -> Instance {
 }
 
 async fn node(store: &Store, id: &NodeId) -> Node {
-    store.node_to_read(id).await.unwrap().unwrap()
+    store.node_with_password(id).await.unwrap().unwrap()
 }
 
 fn refused(detail: &str) -> Failure {

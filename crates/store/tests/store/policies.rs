@@ -26,7 +26,7 @@ async fn policy_is_replaced_by_name_and_removed_when_detached() {
     assert!(store.put_policy(&origin(), domain, "odd", "neither", "{}", "").await.is_err());
     assert_eq!(store.policies_of(domain).await.unwrap().len(), 1);
 
-    let (own, admin) = (PolicyRef::Own(id.clone()), Grantee::User(fixture.initial_ids.user_id.clone()));
+    let (own, admin) = (PolicyRef::Custom(id.clone()), Grantee::User(fixture.initial_ids.user_id.clone()));
     assert!(store.attach(&origin(), &own, &admin, None).await.unwrap());
     let refused = store.remove_policy(&origin(), &id).await;
     assert!(matches!(refused, Err(StoreError::InUse { times: 1, .. })), "{refused:?}");
@@ -45,7 +45,7 @@ async fn policy_applies_directly_and_through_groups() {
     let idle = store.create_group(&origin(), domain, "idle", "").await.unwrap();
     store.add_member(&origin(), &dbas, &ada).await.unwrap();
     let look = store.put_policy(&origin(), domain, "look", "role", "{look}", "").await.unwrap();
-    let own = PolicyRef::Own(look);
+    let own = PolicyRef::Custom(look);
     for (policy, to, project) in [
         (&own, Grantee::User(ada.clone()), None),
         (&own, Grantee::Group(dbas.clone()), Some(project)),
@@ -56,7 +56,7 @@ async fn policy_applies_directly_and_through_groups() {
         assert!(store.attach(&origin(), policy, &to, project).await.unwrap());
         assert!(!store.attach(&origin(), policy, &to, project).await.unwrap(), "it is already attached");
     }
-    let own_policy = StoredPolicy::Own { name: "look".into(), document: "{look}".into() };
+    let own_policy = StoredPolicy::Custom { name: "look".into(), document: "{look}".into() };
     let system_policy = StoredPolicy::System { name: "TaurusDB ReadOnlyAccess".into() };
     let grant = |policy: &StoredPolicy, via_group: Option<&str>, project: Option<&ProjectId>| StoredGrant {
         policy: policy.clone(),
@@ -75,10 +75,13 @@ async fn policy_applies_directly_and_through_groups() {
     assert!(store.grants_of(&fixture.initial_ids.user_id).await.unwrap().is_empty());
 
     let attached = Attachment { policy: own.clone(), grantee: Grantee::User(ada.clone()), project: None };
-    assert_eq!(store.attachments_to(&Grantee::User(ada.clone())).await.unwrap(), std::slice::from_ref(&attached));
-    let of_own = store.attachments_of(&own).await.unwrap();
+    assert_eq!(
+        store.attachments_of_grantee(&Grantee::User(ada.clone())).await.unwrap(),
+        std::slice::from_ref(&attached)
+    );
+    let of_own = store.attachments_of_policy(&own).await.unwrap();
     assert_eq!((of_own.len(), &of_own[0]), (2, &attached));
-    assert_eq!(store.attachments_of(&system()).await.unwrap().len(), 3);
+    assert_eq!(store.attachments_of_policy(&system()).await.unwrap().len(), 3);
     assert!(
         !store.detach(&origin(), &own, &Grantee::Group(dbas.clone()), None).await.unwrap(),
         "it is attached in a project only"
@@ -87,7 +90,7 @@ async fn policy_applies_directly_and_through_groups() {
     store.remove_group(&origin(), &dbas).await.unwrap();
     assert_eq!(store.grants_of(&ada).await.unwrap(), [grant(&own_policy, None, None)]);
     store.remove_user(&origin(), &ada).await.unwrap();
-    assert!(store.attachments_of(&own).await.unwrap().is_empty(), "attachments are removed with their grantee");
+    assert!(store.attachments_of_policy(&own).await.unwrap().is_empty(), "attachments are removed with their grantee");
 }
 
 #[tokio::test]
@@ -100,16 +103,16 @@ async fn attachment_across_domains_is_rejected() {
     let them = Grantee::User(store.create_user(&origin(), &other, &new_user("eve")).await.unwrap());
     let us = Grantee::User(fixture.initial_ids.user_id.clone());
     for (policy, to, project) in [
-        (PolicyRef::Own(theirs.clone()), &us, None),
-        (PolicyRef::Own(PolicyId::generate()), &us, None),
+        (PolicyRef::Custom(theirs.clone()), &us, None),
+        (PolicyRef::Custom(PolicyId::generate()), &us, None),
         (system(), &us, Some(&their_project)),
-        (PolicyRef::Own(theirs.clone()), &them, Some(&fixture.initial_ids.project_id)),
+        (PolicyRef::Custom(theirs.clone()), &them, Some(&fixture.initial_ids.project_id)),
         (system(), &Grantee::Group(clew_model::GroupId::generate()), None),
     ] {
         let refused = store.attach(&origin(), &policy, to, project).await;
         assert!(matches!(refused, Err(StoreError::Unknown { .. })), "{policy:?}: {refused:?}");
     }
-    assert!(store.attach(&origin(), &PolicyRef::Own(theirs), &them, Some(&their_project)).await.unwrap());
+    assert!(store.attach(&origin(), &PolicyRef::Custom(theirs), &them, Some(&their_project)).await.unwrap());
 }
 
 #[tokio::test]
@@ -121,7 +124,7 @@ async fn policy_limits_of_users_and_groups_are_enforced() {
     let (user, dbas) = (Grantee::User(ada.clone()), store.create_group(&origin(), domain, "dbas", "").await.unwrap());
     let group = Grantee::Group(dbas.clone());
     let put = async |name: &str, document: &str| {
-        PolicyRef::Own(store.put_policy(&origin(), domain, name, "role", document, "").await.unwrap())
+        PolicyRef::Custom(store.put_policy(&origin(), domain, name, "role", document, "").await.unwrap())
     };
     let (one, two, three) = (put("one", "{1}").await, put("two", "{2}").await, put("three", "{3}").await);
     for policy in [&one, &two] {

@@ -186,9 +186,9 @@ async fn ended_tasks_are_removed_and_queued_ones_stay() {
     let (old, open) = (fixture.queue(&node).await, fixture.queue(&node).await);
     let claimed = fixture.claim().await.unwrap();
     fixture.store.end_task(&old, claimed.fence, &finished("a.csv")).await.unwrap();
-    assert_eq!(fixture.store.known_result_names().await.unwrap(), ["a.csv"]);
-    assert!(fixture.store.remove_ended_before(1_000_000).await.unwrap().is_empty());
-    assert_eq!(fixture.store.remove_ended_before(1_000_001).await.unwrap(), ["a.csv"]);
+    assert_eq!(fixture.store.referenced_result_names().await.unwrap(), ["a.csv"]);
+    assert!(fixture.store.remove_tasks_ended_before(1_000_000).await.unwrap().is_empty());
+    assert_eq!(fixture.store.remove_tasks_ended_before(1_000_001).await.unwrap(), ["a.csv"]);
     assert!(fixture.store.task(&old).await.unwrap().is_none());
     assert_eq!(fixture.status(&open).await, TaskStatus::Queued);
     let counts: HashMap<_, _> = fixture.store.task_counts().await.unwrap().into_iter().collect();

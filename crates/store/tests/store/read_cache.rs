@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use clew_model::{AccessKeyId, AuditEvent, Failure, FailureKind, Instance, ProjectId, RequestId, Tag, TaskOutcome};
 use clew_store::{
-    Clock, Grantee, IssuedFor, NewTask, NewTemporaryKey, NewToken, PolicyRef, ProjectChange, Store, TokenOrigin,
-    UserChange, View,
+    CachedView, Clock, Grantee, IssuedFor, NewCollectionTask, NewTemporaryKey, NewToken, PolicyRef, ProjectChange,
+    Store, TokenOrigin, UserChange,
 };
 use secrecy::SecretString;
 
@@ -102,10 +102,10 @@ impl Scene {
             secret: SecretString::from("a temporary secret"),
             token_hash: [9; 32],
             expires_at: 9000,
-            issued_for: IssuedFor::Nothing,
+            issued_for: IssuedFor::CommandLine,
         };
         store.create_temporary_key(&origin(), &temporary).await.unwrap();
-        let task = NewTask { request_id: task(), ..fixture.new_task(&instance.nodes[0].id) };
+        let task = NewCollectionTask { request_id: task(), ..fixture.new_task(&instance.nodes[0].id) };
         store.insert_task(&task, 9).await.unwrap();
         let before: &[Change] = match change {
             TaskEnded => &[TaskTakenUp],
@@ -123,12 +123,12 @@ impl Scene {
     }
 
     /// Returns a view of a newly opened store, which has no cached values.
-    async fn uncached_view(&self) -> View {
-        open(self.fixture.folder()).await.view().await.unwrap()
+    async fn uncached_view(&self) -> CachedView {
+        open(self.fixture.folder()).await.cached_view().await.unwrap()
     }
 
     /// Formats everything that a view returns, except for the access version.
-    async fn describe(&self, view: &View) -> String {
+    async fn describe(&self, view: &CachedView) -> String {
         let mut description = String::new();
         for id in [key(), TEMPORARY.parse().unwrap()] {
             let key = view.access_key(&id).await.unwrap();
@@ -205,7 +205,7 @@ async fn apply(store: &Store, change: Change) {
             let outcome = TaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no answer"));
             store.end_task(&task(), 1, &outcome).await.unwrap()
         }
-        TaskRemoved => store.remove_ended_before(i64::MAX).await.is_ok(),
+        TaskRemoved => store.remove_tasks_ended_before(i64::MAX).await.is_ok(),
         Locked => store.record_auth_failure(SUBJECT).await.unwrap().is_some(),
         Forgiven => store.clear_auth_failures(SUBJECT).await.is_ok(),
     };
@@ -215,11 +215,15 @@ async fn apply(store: &Store, change: Change) {
 /// Checks that a change invalidates the cached values.
 async fn check_invalidation(scene: &Scene, change: Change, make_change: impl AsyncFnOnce()) {
     let store = &scene.fixture.store;
-    let before = store.view().await.unwrap();
+    let before = store.cached_view().await.unwrap();
     let before_change = scene.describe(&before).await;
-    assert_eq!(before_change, scene.describe(&store.view().await.unwrap()).await, "{change:?}: nothing had changed");
+    assert_eq!(
+        before_change,
+        scene.describe(&store.cached_view().await.unwrap()).await,
+        "{change:?}: nothing had changed"
+    );
     make_change().await;
-    let (after, uncached) = (store.view().await.unwrap(), scene.uncached_view().await);
+    let (after, uncached) = (store.cached_view().await.unwrap(), scene.uncached_view().await);
     let after_change = scene.describe(&after).await;
     assert_eq!(after_change, scene.describe(&uncached).await, "{change:?}: something is stale");
     assert_eq!(after.access_version(), uncached.access_version(), "{change:?}");
@@ -265,7 +269,7 @@ async fn cached_value_is_reused_until_its_version_changes() {
     let scene = Scene::before(KeyRemoved).await;
     let store = &scene.fixture.store;
     let read = async || {
-        let view = store.view().await.unwrap();
+        let view = store.cached_view().await.unwrap();
         let key = view.access_key(&key()).await.unwrap().unwrap();
         let instance = view.instance(&scene.project, &scene.instance.id).await.unwrap().unwrap();
         (key, instance, view.task(&task()).await.unwrap().unwrap())
@@ -274,8 +278,8 @@ async fn cached_value_is_reused_until_its_version_changes() {
     let again = read().await;
     assert!(Arc::ptr_eq(&key, &again.0) && Arc::ptr_eq(&instance, &again.1) && Arc::ptr_eq(&task, &again.2));
     // Any commit may change a task. Changes of keys have their own version.
-    store.record(&AuditEvent::done(&origin(), "Test", "target")).await.unwrap();
-    store.key_used(&key).await.unwrap();
+    store.append_audit_event(&AuditEvent::succeeded(&origin(), "Test", "target")).await.unwrap();
+    store.touch_access_key(&key).await.unwrap();
     let after = read().await;
     assert!(Arc::ptr_eq(&key, &after.0) && Arc::ptr_eq(&instance, &after.1) && !Arc::ptr_eq(&task, &after.2));
     apply(store, Tagged).await;
@@ -288,7 +292,7 @@ async fn instance_is_visible_in_its_own_project_only() {
     let scene = Scene::before(InstanceRemoved).await;
     let store = &scene.fixture.store;
     let other = store.create_project(&origin(), &scene.fixture.initial_ids.domain_id, "other", "").await.unwrap();
-    let view = store.view().await.unwrap();
+    let view = store.cached_view().await.unwrap();
     for (project, visible) in [(&scene.project, true), (&other, false), (&scene.project, true)] {
         assert_eq!(view.instance(project, &scene.instance.id).await.unwrap().is_some(), visible);
     }
@@ -298,12 +302,12 @@ async fn instance_is_visible_in_its_own_project_only() {
 async fn success_clears_failures_of_another_process() {
     let scene = Scene::before(KeyRemoved).await;
     let store = &scene.fixture.store;
-    store.view().await.unwrap().clear_auth_failures(SUBJECT).await.unwrap();
-    assert!(!store.view().await.unwrap().is_locked(SUBJECT).await.unwrap());
+    store.cached_view().await.unwrap().clear_auth_failures(SUBJECT).await.unwrap();
+    assert!(!store.cached_view().await.unwrap().is_locked(SUBJECT).await.unwrap());
     assert_eq!(scene.fixture.count("failures").await, 0);
     let other = open(scene.fixture.folder()).await;
     other.record_auth_failure(SUBJECT).await.unwrap();
-    store.view().await.unwrap().clear_auth_failures(SUBJECT).await.unwrap();
+    store.cached_view().await.unwrap().clear_auth_failures(SUBJECT).await.unwrap();
     assert_eq!(scene.fixture.count("failures").await, 0);
 }
 
@@ -317,16 +321,16 @@ async fn concurrent_views_contain_earlier_commits() {
             let store = store.clone();
             tokio::spawn(async move {
                 for _ in 0..200 {
-                    store.view().await.unwrap();
+                    store.cached_view().await.unwrap();
                 }
             })
         })
         .collect();
-    let mut visible = store.view().await.unwrap().access_version();
+    let mut visible = store.cached_view().await.unwrap().access_version();
     for round in 0..50 {
         let update = UserChange { description: Some(round.to_string()), ..UserChange::default() };
         store.update_user(&origin(), &user, &update).await.unwrap();
-        let version = store.view().await.unwrap().access_version();
+        let version = store.cached_view().await.unwrap().access_version();
         assert!(version > visible, "{round}");
         visible = version;
     }
@@ -385,9 +389,9 @@ async fn every_change_of_a_cached_row_increases_the_version() {
         ("DELETE FROM nodes WHERE id = 'n'", true),
         ("UPDATE tasks SET created_at = 5", false),
     ] {
-        let before = store.view().await.unwrap().access_version();
+        let before = store.cached_view().await.unwrap().access_version();
         scene.fixture.sql(statement).await;
-        let has_increased = store.view().await.unwrap().access_version() > before;
+        let has_increased = store.cached_view().await.unwrap().access_version() > before;
         assert_eq!(has_increased, increases, "{statement}");
     }
 }

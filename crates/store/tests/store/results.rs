@@ -43,7 +43,7 @@ pub(crate) async fn read_range(
             Ok(bytes[usize::try_from(from).unwrap()..usize::try_from(to).unwrap()].to_vec())
         }
         StoredResult::Object(object) => {
-            let chunks: Vec<_> = object.pieces(from..to).try_collect().await.map_err(|error| error.to_string())?;
+            let chunks: Vec<_> = object.chunks(from..to).try_collect().await.map_err(|error| error.to_string())?;
             Ok(chunks.concat())
         }
     }
@@ -92,8 +92,8 @@ async fn check_invalid_names(results: &ResultStore) {
 async fn check_garbage_collection(results: &ResultStore) {
     let (kept, orphan) = (publish(results, b"a".to_vec()).await, publish(results, b"b".to_vec()).await);
     let referenced = vec![kept.name.clone()];
-    assert_eq!(results.sweep(referenced.clone(), Duration::from_mins(10)).await.unwrap(), 0);
-    assert_eq!(results.sweep(referenced, Duration::ZERO).await.unwrap(), 1);
+    assert_eq!(results.collect_garbage(referenced.clone(), Duration::from_mins(10)).await.unwrap(), 0);
+    assert_eq!(results.collect_garbage(referenced, Duration::ZERO).await.unwrap(), 1);
     assert!(results.open(&record(&kept)).await.is_ok());
     assert!(results.open(&record(&orphan)).await.is_err());
 }
@@ -115,7 +115,7 @@ async fn dropped_writer_leaves_no_file() {
     assert_eq!(files(), 1);
     let killed = fixture.dir().join("results/.realtime_session-of-a-worker-that-was-killed.tmp");
     std::fs::write(&killed, "half").unwrap();
-    assert_eq!(fixture.store.results().sweep(vec![], Duration::ZERO).await.unwrap(), 2);
+    assert_eq!(fixture.store.results().collect_garbage(vec![], Duration::ZERO).await.unwrap(), 2);
     assert_eq!(files(), 0);
     assert!(fixture.dir().join("master.key").exists());
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clew_model::RequestId;
 use clew_store::{ResultStore, S3Settings, StoreError};
-use clew_testkit::{DroppingProxy, S3Server, Traffic};
+use clew_testkit::{FaultProxy, S3Server, Traffic};
 use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
@@ -18,12 +18,12 @@ fn settings(server: &S3Server, location: &str, (key, secret): (&str, &str)) -> S
 }
 
 async fn results(server: &S3Server) -> ResultStore {
-    ResultStore::s3(&settings(server, "s3://results/of/clew", S3Server::OWNER)).await.unwrap()
+    ResultStore::s3(&settings(server, "s3://results/of/clew", S3Server::OWNER_KEY)).await.unwrap()
 }
 
 /// Opens the bucket without the store.
 fn bucket(server: &S3Server) -> AmazonS3 {
-    let (key, secret) = S3Server::OWNER;
+    let (key, secret) = S3Server::OWNER_KEY;
     let builder = AmazonS3Builder::new().with_endpoint(server.endpoint()).with_allow_http(true);
     builder
         .with_bucket_name(S3Server::BUCKET)
@@ -68,15 +68,15 @@ async fn stream_of_a_changed_object_fails_before_its_end_on_a_server() {
 #[tokio::test(flavor = "multi_thread")]
 async fn result_is_published_after_a_restart_of_s3_on_a_server() {
     let server = S3Server::start().await.unwrap();
-    let proxy = DroppingProxy::to(server.address()).await.unwrap();
-    let (key, secret) = S3Server::OWNER;
+    let proxy = FaultProxy::to(server.address()).await.unwrap();
+    let (key, secret) = S3Server::OWNER_KEY;
     let endpoint = Some(format!("http://{}", proxy.address()));
     let settings = S3Settings::new("s3://results/of/clew", endpoint, "us-east-1".into(), key.into(), secret.into());
     let results = ResultStore::s3(&settings.unwrap()).await.unwrap();
-    proxy.set(Traffic::Breaks);
+    proxy.set(Traffic::Reset);
     let restarting = async {
         tokio::time::sleep(Duration::from_secs(4)).await;
-        proxy.set(Traffic::Flows);
+        proxy.set(Traffic::Forward);
     };
     let (published, ()) = tokio::join!(publish(&results, bytes(100)), restarting);
     assert_eq!(read_all(&results, &record(&published)).await.unwrap(), bytes(100));
@@ -97,9 +97,9 @@ async fn leftovers_of_a_worker_are_collected_on_a_server() {
         std::mem::forget(writer);
     });
     killed.await.unwrap();
-    assert_eq!(results.sweep(vec![], Duration::from_mins(10)).await.unwrap(), 0);
-    assert_eq!(results.sweep(vec![], Duration::ZERO).await.unwrap(), 1);
-    assert_eq!(results.sweep(vec![], Duration::ZERO).await.unwrap(), 0);
+    assert_eq!(results.collect_garbage(vec![], Duration::from_mins(10)).await.unwrap(), 0);
+    assert_eq!(results.collect_garbage(vec![], Duration::ZERO).await.unwrap(), 1);
+    assert_eq!(results.collect_garbage(vec![], Duration::ZERO).await.unwrap(), 0);
     bucket.head(&foreign).await.unwrap();
 }
 
@@ -107,9 +107,9 @@ async fn leftovers_of_a_worker_are_collected_on_a_server() {
 async fn s3_errors_have_remedies_on_a_server() {
     let mut server = S3Server::start().await.unwrap();
     for (location, keys, cause, remedy) in [
-        ("s3://none/x", S3Server::OWNER, "no such bucket", "make the bucket"),
-        ("s3://results/x", S3Server::READER, "access denied", "AWS_ACCESS_KEY_ID"),
-        ("s3://results/x", (S3Server::OWNER.0, "wrong"), "access denied", "AWS_SECRET_ACCESS_KEY"),
+        ("s3://none/x", S3Server::OWNER_KEY, "no such bucket", "make the bucket"),
+        ("s3://results/x", S3Server::READER_KEY, "access denied", "AWS_ACCESS_KEY_ID"),
+        ("s3://results/x", (S3Server::OWNER_KEY.0, "wrong"), "access denied", "AWS_SECRET_ACCESS_KEY"),
     ] {
         let error = ResultStore::s3(&settings(&server, location, keys)).await.unwrap_err().to_string();
         assert!(error.contains(location) && error.contains(cause) && error.contains(remedy), "{error}");
@@ -119,7 +119,7 @@ async fn s3_errors_have_remedies_on_a_server() {
     let published = publish(&results, bytes(100)).await;
     server.kill().unwrap();
     let errors = [
-        ResultStore::s3(&settings(&server, "s3://results/x", S3Server::OWNER)).await.unwrap_err().to_string(),
+        ResultStore::s3(&settings(&server, "s3://results/x", S3Server::OWNER_KEY)).await.unwrap_err().to_string(),
         try_publish(&results, bytes(100)).await.unwrap_err(),
         read_range(&results, &record(&published), 0, 5).await.unwrap_err(),
     ];

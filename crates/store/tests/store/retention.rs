@@ -36,7 +36,7 @@ async fn old_rows_are_removed_and_the_chain_stays_intact() {
     // The first remaining row is protected like any other.
     fixture.sql("DROP TRIGGER audit_is_kept; DELETE FROM audit WHERE seq = 6").await;
     let found = store.verify_audit(&[]).await.unwrap().problems;
-    assert_eq!(found, [AuditProblem { position: 6, what: AuditFault::MissingBefore { first: 7 } }]);
+    assert_eq!(found, [AuditProblem { position: 6, fault: AuditFault::MissingBefore { first: 7 } }]);
 }
 
 #[tokio::test]

@@ -38,7 +38,7 @@ impl Scene {
         if attached {
             store.add_member(&origin(), &group, &ada).await.unwrap();
             store
-                .attach(&origin(), &PolicyRef::Own(policy.clone()), &Grantee::Group(group.clone()), None)
+                .attach(&origin(), &PolicyRef::Custom(policy.clone()), &Grantee::Group(group.clone()), None)
                 .await
                 .unwrap();
         }
@@ -59,7 +59,7 @@ impl Scene {
                 secret: SecretString::from("a temporary secret"),
                 token_hash: [9; 32],
                 expires_at: EXPIRY,
-                issued_for: IssuedFor::Nothing,
+                issued_for: IssuedFor::CommandLine,
             };
             store.create_temporary_key(&origin(), &key).await.unwrap();
         }
@@ -67,7 +67,7 @@ impl Scene {
     }
 
     async fn version(&self) -> i64 {
-        self.fixture.store.view().await.unwrap().access_version()
+        self.fixture.store.cached_view().await.unwrap().access_version()
     }
 
     async fn token_revoked(&self, hash: [u8; 32]) -> bool {
@@ -108,7 +108,7 @@ enum Cause {
 async fn apply(scene: &Scene, cause: Cause) {
     let (store, ada) = (&scene.fixture.store, &scene.ada);
     let user = |change: UserChange| async move { store.update_user(&origin(), ada, &change).await.unwrap() };
-    let own = PolicyRef::Own(scene.policy.clone());
+    let own = PolicyRef::Custom(scene.policy.clone());
     let group = Grantee::Group(scene.group.clone());
     let done = match cause {
         Cause::Disabled => user(UserChange { enabled: Some(false), ..UserChange::default() }).await,
@@ -241,7 +241,7 @@ async fn expired_temporary_key_is_removed_with_old_tokens() {
         secret: SecretString::from("x"),
         token_hash: [0; 32],
         expires_at: EXPIRY,
-        issued_for: IssuedFor::Nothing,
+        issued_for: IssuedFor::CommandLine,
     };
     assert!(store.create_temporary_key(&origin(), &orphan).await.is_err());
 }
@@ -273,7 +273,7 @@ async fn temporary_key_is_revoked_with_its_token() {
     for (id, issued_for) in [
         ("OFTHEFIRST", IssuedFor::Token(ADA_TOKEN)),
         ("OFTHESECOND", IssuedFor::Token([3; 32])),
-        ("OFNONEATALL", IssuedFor::Nothing),
+        ("OFNONEATALL", IssuedFor::CommandLine),
     ] {
         store.create_temporary_key(&origin(), &key(id, issued_for)).await.unwrap();
     }
@@ -319,5 +319,5 @@ async fn temporary_key_is_not_issued_for_revoked_credentials() {
     assert!(store.set_key_enabled(&origin(), &scene.key, false).await.unwrap());
     assert!(!create(key()).await);
     assert!(store.remove_key(&origin(), &scene.key).await.unwrap());
-    assert!(!create(key()).await && create(IssuedFor::Nothing).await);
+    assert!(!create(key()).await && create(IssuedFor::CommandLine).await);
 }

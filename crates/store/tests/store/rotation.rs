@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use clew_store::{AuditFilter, FirstTenant, Store, StoreError};
+use clew_store::{AuditFilter, InitialTenant, Store, StoreError};
 use secrecy::ExposeSecret;
 
 use crate::backend::{self, Backend, SHARED};
@@ -13,7 +13,7 @@ use crate::{all_tables, subprocess};
 
 /// Creates a store with rows in every table.
 async fn filled_store(backend: &Backend) -> Store {
-    let admin = FirstTenant { password_hash: "$argon2id$admin".into(), ..tenant() };
+    let admin = InitialTenant { password_hash: "$argon2id$admin".into(), ..tenant() };
     let (store, initial_ids) =
         Store::initialise(&origin(), backend::location(backend.folder.path()), admin).await.unwrap();
     all_tables::fill(&store, &initial_ids).await;
@@ -39,7 +39,7 @@ async fn rotated_secrets_unseal_with_the_new_key_only() {
     let after = Store::open(backend::location(folder)).await.unwrap();
     all_tables::verify(&after).await;
     let audit = after.verify_audit(&[]).await.unwrap();
-    let links = after.audit(&AuditFilter::default(), 0, 1000).await.unwrap();
+    let links = after.audit_rows_after(&AuditFilter::default(), 0, 1000).await.unwrap();
     assert_eq!(
         (audit.rows, &links[links.len() - 2].link),
         (before.rows + 1, &before.newest),
@@ -72,8 +72,8 @@ async fn process_with_the_previous_key_cannot_write() {
     assert!(rotated(running.verify_audit(&[]).await.err()));
     // With a shared database, claims also check the key: a process with the previous key cannot unseal node passwords.
     assert_eq!(rotated(claim(&running, Duration::from_secs(9), 1).await.err()), SHARED);
-    let event = clew_model::AuditEvent::done(&origin(), "Test", "test");
-    let recorded = running.record(&event).await.unwrap_err().to_string();
+    let event = clew_model::AuditEvent::succeeded(&origin(), "Test", "test");
+    let recorded = running.append_audit_event(&event).await.unwrap_err().to_string();
     assert!(recorded.contains("the master key was rotated"), "{recorded}");
 
     let after = fixture.open().await.unwrap();
@@ -141,7 +141,7 @@ async fn killed_rotation_loses_nothing() {
     }
     let store = Store::open(backend::location(backend.folder.path())).await.unwrap();
     let filter = AuditFilter { operation: Some("RotateMasterKey".into()), ..AuditFilter::default() };
-    assert!(store.audit(&filter, 0, 1000).await.unwrap().len() > 3, "no rotation completed");
+    assert!(store.audit_rows_after(&filter, 0, 1000).await.unwrap().len() > 3, "no rotation completed");
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ async fn no_file_contains_a_secret_in_clear() {
         .add_instance(&origin(), new_instance(&fixture.initial_ids.project_id, "a", &[&url]))
         .await
         .unwrap();
-    let node = fixture.store.node_to_read(&added.nodes[0].id).await.unwrap().unwrap();
+    let node = fixture.store.node_with_password(&added.nodes[0].id).await.unwrap().unwrap();
     assert_eq!(node.url.password.unwrap().expose_secret(), NODE_PASSWORD);
     assert!(added.nodes[0].url.password.is_none());
     let key = fixture.store.access_key(&tenant().access_key).await.unwrap().unwrap();
@@ -60,7 +60,7 @@ async fn use_all_secrets(fixture: &Fixture) {
         secret: SecretString::from(TEMPORARY_KEY),
         token_hash: hash,
         expires_at: 9000,
-        issued_for: IssuedFor::Nothing,
+        issued_for: IssuedFor::CommandLine,
     };
     store.create_temporary_key(&origin(), &temporary).await.unwrap();
     let token = NewToken {
@@ -114,7 +114,7 @@ async fn moved_or_changed_secrets_are_detected() {
         )
         .await;
     for node in &added.nodes {
-        let error = fixture.store.node_to_read(&node.id).await.unwrap_err();
+        let error = fixture.store.node_with_password(&node.id).await.unwrap_err();
         assert!(
             matches!(error, StoreError::Unseal { .. }) && error.to_string().contains("password of nodes"),
             "{error}"
@@ -125,7 +125,7 @@ async fn moved_or_changed_secrets_are_detected() {
         assert!(matches!(error, StoreError::Unseal { .. }), "{error}");
     }
     fixture.sql("UPDATE nodes SET password = x'00'").await;
-    assert!(matches!(fixture.store.node_to_read(&added.nodes[0].id).await, Err(StoreError::Unseal { .. })));
+    assert!(matches!(fixture.store.node_with_password(&added.nodes[0].id).await, Err(StoreError::Unseal { .. })));
 }
 
 #[tokio::test]

@@ -18,10 +18,10 @@ async fn audit_with_eight_rows() -> Fixture {
     let event = AuditEvent {
         code: Some("DBS.1".into()),
         domain_id: Some(fixture.initial_ids.domain_id.clone()),
-        ..AuditEvent::done(&origin(), "Test", "ro\u{1}w")
+        ..AuditEvent::succeeded(&origin(), "Test", "ro\u{1}w")
     };
     for _ in 1..ROWS {
-        fixture.store.record(&event).await.unwrap();
+        fixture.store.append_audit_event(&event).await.unwrap();
     }
     let found = fixture.store.verify_audit(&[]).await.unwrap();
     assert!(found.is_sound(), "{found:?}");
@@ -46,7 +46,7 @@ async fn verify(fixture: &Fixture) -> AuditVerification {
 }
 
 fn problem_at(position: i64, what: AuditFault) -> AuditProblem {
-    AuditProblem { position, what }
+    AuditProblem { position, fault: what }
 }
 
 #[tokio::test]
@@ -210,7 +210,7 @@ async fn changed_head_is_reported_after_later_rows() {
     let fixture = audit_with_eight_rows().await;
     tamper(&fixture, "DELETE FROM audit; DELETE FROM audit_ends").await;
     let again = fixture.open().await.unwrap();
-    again.record(&AuditEvent::done(&origin(), "Test", "row")).await.unwrap();
+    again.append_audit_event(&AuditEvent::succeeded(&origin(), "Test", "row")).await.unwrap();
     let found = again.verify_audit(&[]).await.unwrap();
     assert_eq!(
         found.problems,

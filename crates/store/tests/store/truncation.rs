@@ -34,11 +34,11 @@ async fn truncated() -> (Fixture, AuditCheckpoint) {
 }
 
 fn missing() -> AuditProblem {
-    AuditProblem { position: NEWEST, what: AuditFault::RecordedRowMissing { at: 1_000_500 } }
+    AuditProblem { position: NEWEST, fault: AuditFault::RecordedRowMissing { at: 1_000_500 } }
 }
 
 fn replaced() -> AuditProblem {
-    AuditProblem { position: NEWEST, what: AuditFault::RecordedRowReplaced { at: 1_000_500 } }
+    AuditProblem { position: NEWEST, fault: AuditFault::RecordedRowReplaced { at: 1_000_500 } }
 }
 
 #[tokio::test]
@@ -77,7 +77,7 @@ async fn rows_of_other_processes_are_not_reported_as_loss() {
     let other = fixture.open().await.unwrap();
     for _ in 0..3 {
         fixture.record_events(1).await;
-        other.record(&AuditEvent::done(&origin(), "Test", "row")).await.unwrap();
+        other.append_audit_event(&AuditEvent::succeeded(&origin(), "Test", "row")).await.unwrap();
     }
     for store in [&fixture.store, &other] {
         assert_eq!(store.check_audit_growth().await.unwrap(), None);
@@ -116,7 +116,7 @@ async fn truncated_kill_outcomes_are_detected_by_their_process() {
         .sql("DELETE FROM audit WHERE seq > 1; DELETE FROM audit_ends; INSERT INTO audit_ends SELECT * FROM earlier")
         .await;
     let what = AuditFault::RecordedRowMissing { at: 1_000_000 };
-    let problem = AuditProblem { position: 2, what };
+    let problem = AuditProblem { position: 2, fault };
     assert_eq!(fixture.store.verify_audit(&[]).await.unwrap().problems, [problem]);
 }
 
@@ -132,7 +132,7 @@ async fn reading_process_detects_a_truncated_audit() {
         .sql("DELETE FROM audit WHERE seq > 5; DELETE FROM audit_ends; INSERT INTO audit_ends SELECT * FROM earlier")
         .await;
     let found = reader.check_audit_growth().await.unwrap().unwrap();
-    assert!(found.position == NEWEST && matches!(found.what, AuditFault::RecordedRowMissing { .. }), "{found:?}");
+    assert!(found.position == NEWEST && matches!(found.fault, AuditFault::RecordedRowMissing { .. }), "{found:?}");
     assert_eq!(reader.verify_audit(&[]).await.unwrap().problems, [found]);
 }
 
@@ -170,7 +170,7 @@ async fn rows_removed_by_retention_are_not_reported() {
     let forged = AuditCheckpoint { link: newest.link, ..old.clone() };
     let what = AuditFault::RecordedRowReplaced { at: old.at };
     let found = reader.verify_audit(std::slice::from_ref(&forged)).await.unwrap();
-    assert_eq!(found.problems, [AuditProblem { position: 5, what }]);
+    assert_eq!(found.problems, [AuditProblem { position: 5, fault }]);
     fixture.record_events(2).await;
     fixture.advance_clock(1000);
     fixture.record_events(1).await;

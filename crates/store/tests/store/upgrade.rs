@@ -88,13 +88,13 @@ async fn upgrade_of_an_old_database_keeps_all_rows() {
         (instances.len(), &*instances[0].enterprise_project_id, &*instances[0].tags[0].value),
         (3, "retail", "prod")
     );
-    let node = store.node_to_read(&NODE.parse().unwrap()).await.unwrap().unwrap();
+    let node = store.node_with_password(&NODE.parse().unwrap()).await.unwrap().unwrap();
     assert_eq!(node.url.password.unwrap().expose_secret(), "old password");
     let task = store.task(&"realtime_session-0627a175-a4d4-44cd-b78a-51dc3ef8ba9a-98e9".parse().unwrap()).await;
     assert!(!task.unwrap().unwrap().masked);
     let enterprise_projects = store.enterprise_projects(&domain).await.unwrap();
     assert_eq!(enterprise_projects.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["0", "retail"]);
-    assert_eq!(store.view().await.unwrap().access_version(), 1);
+    assert_eq!(store.cached_view().await.unwrap().access_version(), 1);
 }
 
 #[tokio::test]
@@ -106,7 +106,7 @@ async fn audit_of_an_old_database_starts_once() {
     opened.1.unwrap();
     store.create_domain(&origin(), "other").await.unwrap();
     Store::open(folder.path()).await.unwrap();
-    let rows = store.audit(&AuditFilter::default(), 0, 10).await.unwrap();
+    let rows = store.audit_rows_after(&AuditFilter::default(), 0, 10).await.unwrap();
     let operations: Vec<_> = rows.iter().map(|row| row.event.operation.as_str()).collect();
     assert_eq!(operations, ["BeginAudit", "CreateDomain"]);
     assert_eq!(rows[0].event.origin.actor, Actor::Clew);

@@ -81,7 +81,7 @@ async fn last_enabled_administrator_is_not_removed() {
     let grace = fixture.user("grace").await;
     let promoted = UserChange { administrator: Some(true), enabled: Some(false), ..UserChange::default() };
     store.update_user(&origin(), &grace, &promoted).await.unwrap();
-    let before = store.audit(&clew_store::AuditFilter::default(), 0, 100).await.unwrap().len();
+    let before = store.audit_rows_after(&clew_store::AuditFilter::default(), 0, 100).await.unwrap().len();
     for refused in [
         store.update_user(&origin(), admin, &disabled).await,
         store.update_user(&origin(), admin, &demoted).await,
@@ -91,7 +91,7 @@ async fn last_enabled_administrator_is_not_removed() {
     }
     let remaining = store.user(admin).await.unwrap().unwrap();
     assert!(remaining.enabled && remaining.administrator);
-    let after = store.audit(&clew_store::AuditFilter::default(), 0, 100).await.unwrap().len();
+    let after = store.audit_rows_after(&clew_store::AuditFilter::default(), 0, 100).await.unwrap().len();
     assert_eq!(before, after, "rejected changes are not audited");
     let enabled = UserChange { enabled: Some(true), ..UserChange::default() };
     store.update_user(&origin(), &grace, &enabled).await.unwrap();
@@ -134,14 +134,14 @@ async fn use_of_a_key_is_recorded_once_a_minute() {
     let id = keys(store, user).await[0].id.clone();
     let key = store.access_key(&id).await.unwrap().unwrap();
     assert_eq!(keys(store, user).await[0].last_used_at, None);
-    store.key_used(&key).await.unwrap();
+    store.touch_access_key(&key).await.unwrap();
     assert_eq!(keys(store, user).await[0].last_used_at, Some(1000));
     fixture.advance_clock(59_000);
-    store.key_used(&key).await.unwrap();
-    store.key_used(&store.access_key(&id).await.unwrap().unwrap()).await.unwrap();
+    store.touch_access_key(&key).await.unwrap();
+    store.touch_access_key(&store.access_key(&id).await.unwrap().unwrap()).await.unwrap();
     assert_eq!(keys(store, user).await[0].last_used_at, Some(1000));
     fixture.advance_clock(1_000);
-    store.key_used(&key).await.unwrap();
+    store.touch_access_key(&key).await.unwrap();
     assert_eq!(keys(store, user).await[0].last_used_at, Some(1060));
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clew_model::{FailureKind, InstanceId, NewInstance, NodeId, TaskStatus, Zone};
-use clew_store::{KillRounds, NewTask, Store, ZoneState};
+use clew_store::{InstanceKillTasks, NewCollectionTask, Store, ZoneState};
 
 use crate::fixture::{Fixture, claim, new_instance, origin};
 
@@ -27,14 +27,14 @@ impl Fixture {
         (added.id, added.nodes.into_iter().map(|node| node.id).collect())
     }
 
-    async fn queue_task(&self, node: &NodeId) -> NewTask {
+    async fn queue_task(&self, node: &NodeId) -> NewCollectionTask {
         let task = self.new_task(node);
         self.store.insert_task(&task, 9).await.unwrap();
         task
     }
 
     fn store_in_zones(&self, zones: &[&str]) -> Store {
-        self.store.clone().in_zones(zones.iter().map(|name| zone(name)).collect())
+        self.store.clone().with_zones(zones.iter().map(|name| zone(name)).collect())
     }
 }
 
@@ -51,8 +51,8 @@ async fn node_is_read_by_workers_of_its_zone_only() {
     }
     let (none, first, both) =
         (fixture.store_in_zones(&[]), fixture.store_in_zones(&["dmz"]), fixture.store_in_zones(&["dmz-2", "dmz"]));
-    assert!(none.reaches(None) && first.reaches(None) && first.reaches(Some(&zone("dmz"))));
-    assert!(!none.reaches(Some(&zone("dmz"))) && !first.reaches(Some(&zone("dmz-2"))));
+    assert!(none.can_reach_zone(None) && first.can_reach_zone(None) && first.can_reach_zone(Some(&zone("dmz"))));
+    assert!(!none.can_reach_zone(Some(&zone("dmz"))) && !first.can_reach_zone(Some(&zone("dmz-2"))));
     assert_eq!(next(&none).await.as_ref(), Some(&nodes[0]));
     assert_eq!(next(&none).await, None, "the other nodes have zones");
     assert_eq!(next(&first).await.as_ref(), Some(&nodes[1]), "in turn");
@@ -75,7 +75,7 @@ async fn kill_tasks_respect_zones() {
     assert!(fixture.store.set_kill_switch(&origin(), project, &instance, true).await.unwrap());
     let task = crate::contract::kill_tasks::task(None);
     fixture.store.add_kill_task(&origin(), project, &instance, &task).await.unwrap().unwrap();
-    let rounds = async |store: Store| -> Vec<KillRounds> { store.kill_rounds().await.unwrap() };
+    let rounds = async |store: Store| -> Vec<InstanceKillTasks> { store.instances_with_kill_tasks().await.unwrap() };
     assert!(rounds(fixture.store_in_zones(&[])).await.is_empty(), "one node is not reachable");
     assert_eq!(rounds(fixture.store_in_zones(&["dmz"])).await[0].instance_id, instance);
     let kill = fixture.intelligent_kill(&instance, &nodes[0]);
@@ -95,24 +95,24 @@ async fn tasks_of_zones_without_workers_fail() {
     let queued = fixture.queue_task(&nodes[1]).await;
     let anywhere = fixture.queue_task(&nodes[0]).await;
     assert_eq!(fixture.store.zones().await.unwrap(), [state(None, 1, 0), state(dmz(), 1, 0)]);
-    fixture.store_in_zones(&["dmz"]).worker_is_at_work("one").await.unwrap();
-    fixture.store_in_zones(&["dmz", "other"]).worker_is_at_work("two").await.unwrap();
+    fixture.store_in_zones(&["dmz"]).record_heartbeat("one").await.unwrap();
+    fixture.store_in_zones(&["dmz", "other"]).record_heartbeat("two").await.unwrap();
     let all = fixture.store.zones().await.unwrap();
     assert_eq!(all, [state(None, 1, 2), state(dmz(), 1, 2), state(Some(zone("other")), 0, 1)]);
-    assert!(!all.iter().any(ZoneState::is_deserted));
-    fixture.store.worker_has_stopped("one").await.unwrap();
+    assert!(!all.iter().any(ZoneState::is_unserved));
+    fixture.store.remove_worker("one").await.unwrap();
     fixture.advance_clock(19_999);
     assert_eq!(fixture.store.zones().await.unwrap()[1], state(dmz(), 1, 1));
     let minute = Duration::from_mins(1);
     fixture.advance_clock(60_000);
-    fixture.store_in_zones(&["other"]).worker_is_at_work("three").await.unwrap();
-    assert!(fixture.store.zones().await.unwrap()[1].is_deserted(), "its heartbeat has expired");
+    fixture.store_in_zones(&["other"]).record_heartbeat("three").await.unwrap();
+    assert!(fixture.store.zones().await.unwrap()[1].is_unserved(), "its heartbeat has expired");
     assert_eq!(
-        fixture.store.end_deserted(Duration::from_mins(2)).await.unwrap(),
+        fixture.store.fail_unserved(Duration::from_mins(2)).await.unwrap(),
         0,
         "it was queued for too short a time"
     );
-    assert_eq!(fixture.store.end_deserted(minute).await.unwrap(), 1);
+    assert_eq!(fixture.store.fail_unserved(minute).await.unwrap(), 1);
     let ended = fixture.store.task(&queued.request_id).await.unwrap().unwrap();
     let failure = ended.failure.unwrap();
     assert_eq!((ended.status, failure.kind), (TaskStatus::Error, FailureKind::Unreachable));

@@ -8,7 +8,7 @@ use clew_model::{NodeId, Session};
 use clew_mysql::{ClockDoubt, ClockHistory, UserSessions};
 use tokio::time::Instant;
 
-use crate::adaptive_interval::{Pace, PaceChange};
+use crate::adaptive_interval::{AdaptiveInterval, IntervalChange};
 
 /// Delay before another kill of a session that survived a kill. The delay limits the number of recorded attempts.
 const KILL_RETRY_DELAY: Duration = Duration::from_mins(1);
@@ -23,7 +23,7 @@ struct NodeState {
     failing: bool,
     /// Start of the last tick.
     last_start: Option<Instant>,
-    interval: Pace,
+    interval: AdaptiveInterval,
     /// Readings of the server's clock.
     clock: ClockHistory,
     /// True if the last tick found sessions with unreliable ages.
@@ -103,7 +103,7 @@ impl TickGuard {
 
     /// Records the duration of a read, and adapts the interval.
     /// Returns the change, and the interval if the node is slow.
-    pub(super) fn record_read(&self, took: Duration) -> (Option<PaceChange>, Option<Duration>) {
+    pub(super) fn record_read(&self, took: Duration) -> (Option<IntervalChange>, Option<Duration>) {
         let mut states = self.states.lock();
         let Some(state) = states.get_mut(&self.node) else { return (None, None) };
         (state.interval.looked(took), state.interval.slow_interval())
@@ -169,7 +169,7 @@ mod tests {
         );
         assert!(nodes.try_start(&node, after(2999)).is_none());
         let guard = nodes.try_start(&node, after(3000)).unwrap();
-        assert_eq!(guard.record_read(Duration::from_millis(10)), (Some(PaceChange::Quick), None));
+        assert_eq!(guard.record_read(Duration::from_millis(10)), (Some(IntervalChange::Quick), None));
         drop(guard);
         assert!(nodes.try_start(&node, after(4000)).is_some());
     }

@@ -6,28 +6,28 @@ use std::time::Duration;
 use clew_diagnose::{KillRule, victims};
 use clew_model::{Failure, LimitationKind, Node, Origin, Session};
 use clew_mysql::{
-    ClockDoubt, Errand, KillKind, KillOutcome, Limits, ListRead, Refusal, UnsafeVictims, UserSessions,
+    ClockDoubt, KillKind, KillOutcome, Limits, ProcessListRead, Purpose, Refusal, UnsafeVictims, UserSessions,
     read_user_sessions,
 };
-use clew_store::{KillRounds, KillSource, KillTask, LoginCause, Store};
+use clew_store::{InstanceKillTasks, KillSource, KillTask, LoginCause, Store};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::node_state::TickGuard;
-use crate::adaptive_interval::PaceChange;
-use crate::kills::{KillError, KillOrder, Kills, Meant, proxy_failure};
+use crate::adaptive_interval::IntervalChange;
+use crate::kills::{KillError, KillExecutor, KillRequest, VictimMatch, proxy_failure};
 use crate::logins::Login;
 use crate::observer::Observer;
 
 /// Tick on one node, with its dependencies.
 pub(super) struct Tick {
     pub(super) store: Store,
-    pub(super) kills: Kills,
+    pub(super) kills: KillExecutor,
     pub(super) observer: Arc<dyn Observer>,
     pub(super) limits: Limits,
     pub(super) worker: String,
-    pub(super) rounds: KillRounds,
+    pub(super) rounds: InstanceKillTasks,
     /// End of the lease. No kill is sent later, because another worker may hold the lease then.
     pub(super) lease_end: Instant,
     pub(super) node: Node,
@@ -45,11 +45,11 @@ impl Tick {
             Ok(login) => login,
             Err(failure) => return self.report(Err(KillError::Node(failure)), &guard),
         };
-        let read = read_user_sessions(&self.node.url, Errand::Reading, &limits);
+        let read = read_user_sessions(&self.node.url, Purpose::Reading, &limits);
         let Some(read) = Box::pin(shutdown.run_until_cancelled(read)).await else { return };
         login.record(&self.node, read.as_ref().err()).await;
         // A failed read reports no duration.
-        self.record_read_time(read.as_ref().map_or_else(|_| start.elapsed(), |read| read.took), &guard);
+        self.record_read_time(read.as_ref().map_or_else(|_| start.elapsed(), |read| read.duration), &guard);
         let result = match read {
             Ok(listed) => match proxy_failure(&self.node.url, &listed) {
                 Some(failure) => Err(KillError::Node(failure)),
@@ -82,7 +82,7 @@ impl Tick {
         &self,
         mut read: UserSessions,
         guard: &TickGuard,
-    ) -> Option<(ListRead, Vec<Session>)> {
+    ) -> Option<(ProcessListRead, Vec<Session>)> {
         let doubt = guard.check_clock(&mut read);
         let reason = read.limitations.iter().find(|gap| gap.kind == LimitationKind::UnreliableAges);
         let unchecked = read.unchecked.len();
@@ -101,22 +101,22 @@ impl Tick {
             }
             return None;
         }
-        Some((read.read.clone(), read.into_choosable()))
+        Some((read.read.clone(), read.into_checked()))
     }
 
     /// Adapts the interval of the node to the duration of the read.
     fn record_read_time(&self, took: Duration, guard: &TickGuard) {
         let (change, slow_interval) = guard.record_read(took);
         if slow_interval.is_some() || change.is_some() {
-            self.observer.looks_every(&self.node.id, slow_interval);
+            self.observer.poll_interval_changed(&self.node.id, slow_interval);
         }
         let node = &self.node.id;
         match change {
-            Some(PaceChange::Slowed(interval)) => info!(
+            Some(IntervalChange::Slowed(interval)) => info!(
                 node.id = %node, look.seconds = took.as_secs_f64(), look.interval_seconds = interval.as_secs_f64(),
                 "a look at a node takes long; kill tasks look at it less often"
             ),
-            Some(PaceChange::Quick) => info!(node.id = %node, "kill tasks look at a node each second again"),
+            Some(IntervalChange::Quick) => info!(node.id = %node, "kill tasks look at a node each second again"),
             None => {}
         }
     }
@@ -139,16 +139,16 @@ impl Tick {
     async fn kill_victims(
         &self,
         chosen: Vec<TaskVictims>,
-        read: &ListRead,
+        read: &ProcessListRead,
         guard: &TickGuard,
     ) -> Result<(), KillError> {
         if chosen.is_empty() {
             return Ok(());
         }
-        let to_run = self.store.kill_tasks_to_run(&self.rounds.instance_id, &self.worker).await?;
+        let to_run = self.store.leased_kill_tasks(&self.rounds.instance_id, &self.worker).await?;
         for (task, victims) in chosen {
             let limits = self.remaining_limits();
-            if !to_run.contains(&task.id) || limits.node.is_zero() {
+            if !to_run.contains(&task.id) || limits.read_timeout.is_zero() {
                 continue;
             }
             let login =
@@ -177,8 +177,8 @@ impl Tick {
         Ok(())
     }
 
-    fn kill_order(&self, task: &KillTask, read: &ListRead) -> KillOrder {
-        KillOrder {
+    fn kill_order(&self, task: &KillTask, read: &ProcessListRead) -> KillRequest {
+        KillRequest {
             by: Origin::clew(),
             project_id: self.rounds.project_id.clone(),
             instance_id: self.rounds.instance_id.clone(),
@@ -188,7 +188,7 @@ impl Tick {
             task_id: Some(task.id.to_string()),
             kind: KillKind::Connection,
             // The rule selected the session by the age of its statement: a session with another statement is spared.
-            meant: Meant::Statement,
+            meant: VictimMatch::Statement,
             unsafe_victims: if task.criteria.include_unsafe { UnsafeVictims::Kill } else { UnsafeVictims::Spare },
             reason: format!("kill task {}", task.id),
             read: read.clone(),
@@ -200,8 +200,8 @@ impl Tick {
         let remaining = self.lease_end.saturating_duration_since(Instant::now());
         // Whole milliseconds, because messages show the limit.
         let remaining = Duration::from_millis(u64::try_from(remaining.as_millis()).unwrap_or(u64::MAX));
-        let node = self.limits.node.min(remaining);
-        Limits { node, connect: self.limits.connect.min(node), ..self.limits }
+        let node = self.limits.read_timeout.min(remaining);
+        Limits { read_timeout: node, connect_timeout: self.limits.connect_timeout.min(node), ..self.limits }
     }
 }
 
@@ -214,7 +214,7 @@ fn remains_eligible(victim: &Session, outcome: &KillOutcome) -> bool {
         | KillOutcome::Ending(_)
         | KillOutcome::RollingBack { .. }
         | KillOutcome::Refused(
-            Refusal::Unsafe(_) | Refusal::UnreliableAge | Refusal::Indirect | Refusal::AnotherServer,
+            Refusal::Unsafe(_) | Refusal::UnreliableAge | Refusal::Proxied | Refusal::AnotherServer,
         ) => true,
         KillOutcome::Refused(Refusal::AnotherStatement) => victim.command.eq_ignore_ascii_case(b"Sleep"),
         _ => false,

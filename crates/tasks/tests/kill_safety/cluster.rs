@@ -131,7 +131,7 @@ impl Backend {
         let mut raw = self.sign_in(role).await;
         if runs_statement {
             // Longer than the sum of all clock steps.
-            raw.begin(b"SELECT /* clew:0123456789abcdef.1.1 */ SLEEP(10000000)").await.unwrap();
+            raw.send_statement(b"SELECT /* clew:0123456789abcdef.1.1 */ SLEEP(10000000)").await.unwrap();
         }
         self.sessions.push(AppSession { raw, role, runs_statement });
     }

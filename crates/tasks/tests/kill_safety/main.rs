@@ -18,11 +18,11 @@ use clew_model::{
     AccessKeyId, FailureKind, KillCriteria, NewInstance, NewNode, NodeId, NodeRole, NodeUrl, Origin, Session,
 };
 use clew_mysql::{
-    Errand, FoundSessions, KillKind, KillOutcome, Limits, ListRead, Victim, find_sessions, kill_all,
-    read_user_sessions, settle_kills,
+    FoundSessions, KillKind, KillOutcome, Limits, ProcessListRead, Purpose, Victim, find_sessions, kill_all,
+    read_user_sessions, wait_for_pending_kills,
 };
-use clew_store::{FirstTenant, NewKillTask, Store};
-use clew_tasks::{KillTasks, Kills, Observer, Settings};
+use clew_store::{InitialTenant, NewKillTask, Store};
+use clew_tasks::{KillExecutor, KillTaskWorker, Observer, Settings};
 use clew_testkit::{Effect, Flavor, Rewrite};
 use fastrand::Rng;
 use serde_json::Value;
@@ -78,7 +78,7 @@ impl Disturbance {
 
 /// Sessions that may be terminated, with the server and the run of their list.
 struct VictimList {
-    read: ListRead,
+    read: ProcessListRead,
     sessions: Vec<Session>,
     server: usize,
     run: u32,
@@ -160,8 +160,8 @@ impl Test {
         let victims: Vec<Victim> = chosen
             .iter()
             .map(|session| match kind {
-                KillKind::Connection => Victim::connection_of(session, &self.lists[at].read),
-                KillKind::Query => Victim::statement_of(session, &self.lists[at].read),
+                KillKind::Connection => Victim::for_session(session, &self.lists[at].read),
+                KillKind::Query => Victim::for_statement(session, &self.lists[at].read),
             })
             .collect();
         self.allowed.extend(victims.iter().map(|victim| Key { server, run, id: victim.id }));
@@ -194,7 +194,7 @@ impl Test {
         let reaches_server = listed == (active, self.cluster.run(active));
         for (victim, (id, outcome)) in victims.iter().zip(outcomes) {
             assert_eq!(victim.id, id);
-            let killed = outcome.was_taken();
+            let killed = outcome.was_accepted();
             assert!(!killed || reaches_server, "{victim:?} was killed on another server or run: {outcome:?}");
             let session =
                 self.cluster.backends[self.cluster.active].sessions.iter().find(|session| session.raw.id == id);
@@ -216,15 +216,15 @@ impl Test {
         if self.rng.bool() {
             let node = self.cluster.node();
             let limit = Duration::from_micros(self.rng.u64(..20_000));
-            let _ = timeout(limit, read_user_sessions(&node, Errand::Reading, &limits())).await;
+            let _ = timeout(limit, read_user_sessions(&node, Purpose::Reading, &limits())).await;
             self.disturb(disturbance).await;
         } else {
             let node = self.cluster.node_through_proxy();
             let hold_response = Rewrite { effect: Some(("PROCESSLIST", Effect::HoldResponse)), ..Rewrite::default() };
             self.cluster.proxy.set(hold_response);
             let reading =
-                tokio::spawn(async move { read_user_sessions(&node, Errand::Reading, &limits()).await.is_ok() });
-            self.cluster.proxy.held().await;
+                tokio::spawn(async move { read_user_sessions(&node, Purpose::Reading, &limits()).await.is_ok() });
+            self.cluster.proxy.wait_until_held().await;
             self.cluster.proxy.set(Rewrite::default());
             let before = (self.cluster.active, self.cluster.run(self.cluster.active));
             let ids = self.cluster.backends[before.0].clew_ids().await;
@@ -260,7 +260,7 @@ impl Test {
 
     /// Checks that all terminated sessions were allowed to be terminated.
     async fn check_sessions(&mut self, context: &str) {
-        settle_kills(SETTLE_TIMEOUT).await;
+        wait_for_pending_kills(SETTLE_TIMEOUT).await;
         for server in 0..self.cluster.backends.len() {
             for session in self.cluster.backends[server].take_terminated().await {
                 let key = self.cluster.key(server, session.raw.id);
@@ -298,15 +298,15 @@ impl Test {
 }
 
 fn limits() -> Limits {
-    Limits { node: NODE_TIMEOUT, connect: NODE_TIMEOUT, ..Limits::default() }
+    Limits { read_timeout: NODE_TIMEOUT, connect_timeout: NODE_TIMEOUT, ..Limits::default() }
 }
 
 struct NoMetrics;
 
 impl Observer for NoMetrics {
-    fn collected(&self, _rows: u64, _seconds: f64) {}
-    fn failed(&self, _kind: FailureKind) {}
-    fn looks_every(&self, _node: &NodeId, _interval: Option<Duration>) {}
+    fn collection_finished(&self, _rows: u64, _seconds: f64) {}
+    fn collection_failed(&self, _kind: FailureKind) {}
+    fn poll_interval_changed(&self, _node: &NodeId, _interval: Option<Duration>) {}
 }
 
 /// Worker with two kill tasks: for sessions of `batch` older than a second, and for old sessions of the spared account.
@@ -320,7 +320,7 @@ impl TaskWorker {
     async fn start(node: NodeUrl) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let by = Origin::local("test");
-        let tenant = FirstTenant {
+        let tenant = InitialTenant {
             region: "eu-test-1".into(),
             domain_name: "acme".into(),
             user_name: "admin".into(),
@@ -340,12 +340,12 @@ impl TaskWorker {
         let instance = store.add_instance(&by, instance).await.unwrap();
         assert!(store.set_kill_switch(&by, &ids.project_id, &instance.id, true).await.unwrap());
         for (role, seconds) in [(Role::Batch, 1), (Role::Spared, OLD_AGE)] {
-            let criteria = KillCriteria { user: Some(role.user().into()), ..KillCriteria::after(seconds) };
+            let criteria = KillCriteria { user: Some(role.user().into()), ..KillCriteria::with_min_seconds(seconds) };
             let task = NewKillTask { criteria, masked: false, duration: None, audit_detail: Value::Null };
             store.add_kill_task(&by, &ids.project_id, &instance.id, &task).await.unwrap().unwrap();
         }
-        let kills = Kills::new(store.clone(), ProtectedAccounts::default());
-        let tasks = KillTasks::new(store, kills, &Settings::default(), Arc::new(NoMetrics));
+        let kills = KillExecutor::new(store.clone(), ProtectedAccounts::default());
+        let tasks = KillTaskWorker::new(store, kills, &Settings::default(), Arc::new(NoMetrics));
         let shutdown = CancellationToken::new();
         Self { _folder: folder, running: tokio::spawn(tasks.run(shutdown.clone())), shutdown }
     }

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use clew_model::{Failure, FailureKind, NodeId, RequestId, TaskStatus};
-use clew_tasks::{Collections, Observer, Settings};
+use clew_tasks::{CollectionQueue, Observer, Settings};
 
 use crate::harness::{Event, Harness, test_origin, wait_for};
 use crate::scripted_reader::{Script, ScriptedReader};
@@ -115,16 +115,17 @@ async fn collection_fails_without_a_read_after_too_many_attempts() {
 struct NoMetrics;
 
 impl Observer for NoMetrics {
-    fn collected(&self, _rows: u64, _seconds: f64) {}
-    fn failed(&self, _kind: FailureKind) {}
-    fn looks_every(&self, _node: &NodeId, _interval: Option<Duration>) {}
+    fn collection_finished(&self, _rows: u64, _seconds: f64) {}
+    fn collection_failed(&self, _kind: FailureKind) {}
+    fn poll_interval_changed(&self, _node: &NodeId, _interval: Option<Duration>) {}
 }
 
 #[tokio::test]
 async fn default_reader_connects_to_servers() {
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mut harness = Harness::new(&[&closed.to_string()], Settings::default(), ScriptedReader::new([])).await;
-    harness.collections = Collections::new(harness.store.clone(), Settings::default(), std::sync::Arc::new(NoMetrics));
+    harness.collections =
+        CollectionQueue::new(harness.store.clone(), Settings::default(), std::sync::Arc::new(NoMetrics));
     let worker = harness.start_worker();
     let failure = wait_for_failure(&harness, &harness.submit("127.0.0.1").await).await;
     worker.stop().await;

@@ -8,8 +8,10 @@ use clew_model::{
     AccessKeyId, FailureKind, Instance, NewInstance, NewNode, NodeId, NodeRole, Origin, RequestId, Selection,
     TaskStatus,
 };
-use clew_store::{Claim, ClaimedTask, FirstTenant, Location, PostgresUrl, Store, StoreError, StoredResult, Task};
-use clew_tasks::{Collections, NodeReader, Observer, Settings};
+use clew_store::{
+    ClaimRequest, ClaimedTask, CollectionTask, InitialTenant, Location, PostgresUrl, Store, StoreError, StoredResult,
+};
+use clew_tasks::{CollectionQueue, NodeReader, Observer, Settings};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, SqliteConnection};
 use tempfile::TempDir;
@@ -31,16 +33,16 @@ pub(crate) enum Event {
 pub(crate) struct RecordingObserver(Mutex<Vec<Event>>);
 
 impl Observer for RecordingObserver {
-    fn collected(&self, rows: u64, seconds: f64) {
+    fn collection_finished(&self, rows: u64, seconds: f64) {
         assert!(seconds >= 0.0);
         self.0.lock().unwrap().push(Event::Collected(rows));
     }
 
-    fn failed(&self, kind: FailureKind) {
+    fn collection_failed(&self, kind: FailureKind) {
         self.0.lock().unwrap().push(Event::Failed(kind));
     }
 
-    fn looks_every(&self, _node: &NodeId, _interval: Option<Duration>) {}
+    fn poll_interval_changed(&self, _node: &NodeId, _interval: Option<Duration>) {}
 }
 
 /// Origin of the tests in the audit.
@@ -50,7 +52,7 @@ pub(crate) fn test_origin() -> Origin {
 
 pub(crate) struct Harness {
     pub(crate) store: Store,
-    pub(crate) collections: Collections,
+    pub(crate) collections: CollectionQueue,
     pub(crate) instance: Instance,
     observer: Arc<RecordingObserver>,
     folder: TempDir,
@@ -75,7 +77,7 @@ impl Harness {
         metadata: Option<PostgresUrl>,
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let location = Location { data_dir: folder.path().join("clew-data"), metadata };
+        let location = Location { data_dir: folder.path().join("clew-data"), metadata_url: metadata };
         let (store, ids) = Store::initialise(&test_origin(), location, tenant()).await.unwrap();
         let nodes = hosts.iter().enumerate().map(|(at, host)| NewNode {
             zone: None,
@@ -93,13 +95,13 @@ impl Harness {
         };
         let instance = store.add_instance(&test_origin(), instance).await.unwrap();
         let observer = Arc::<RecordingObserver>::default();
-        let collections = Collections::with_reader(store.clone(), settings, observer.clone(), reader);
+        let collections = CollectionQueue::with_reader(store.clone(), settings, observer.clone(), reader);
         Self { store, collections, instance, observer, folder }
     }
 
     /// Replaces settings and reader; the store stays.
     pub(crate) fn replace(&mut self, settings: Settings, reader: Arc<dyn NodeReader>) {
-        self.collections = Collections::with_reader(self.store.clone(), settings, self.observer.clone(), reader);
+        self.collections = CollectionQueue::with_reader(self.store.clone(), settings, self.observer.clone(), reader);
     }
 
     pub(crate) fn node(&self, host: &str) -> NodeId {
@@ -117,7 +119,7 @@ impl Harness {
 
     /// Claims a task like another worker, without renewing its lease.
     pub(crate) async fn claim(&self, lease: Duration) -> Option<ClaimedTask> {
-        let claim = Claim { worker: "another".to_owned(), lease, per_node: 2, set_aside: vec![], most: 1 };
+        let claim = ClaimRequest { worker: "another".to_owned(), lease, per_node: 2, set_aside: vec![], most: 1 };
         self.store.claim_tasks(claim).await.unwrap().tasks.pop()
     }
 
@@ -130,16 +132,16 @@ impl Harness {
         self.folder.path().join("clew-data").into()
     }
 
-    pub(crate) async fn task(&self, id: &RequestId) -> Task {
+    pub(crate) async fn task(&self, id: &RequestId) -> CollectionTask {
         self.store.task(id).await.unwrap().unwrap()
     }
 
     /// Waits until the task has ended.
-    pub(crate) async fn wait_until_ended(&self, id: &RequestId) -> Task {
+    pub(crate) async fn wait_until_ended(&self, id: &RequestId) -> CollectionTask {
         wait_for("the end of a task", async || Some(self.task(id).await).filter(|task| task.status.is_final())).await
     }
 
-    pub(crate) async fn wait_until_finished(&self, id: &RequestId) -> Task {
+    pub(crate) async fn wait_until_finished(&self, id: &RequestId) -> CollectionTask {
         let task = self.wait_until_ended(id).await;
         assert_eq!((task.status, &task.failure), (TaskStatus::Finished, &None));
         task
@@ -186,7 +188,7 @@ impl Harness {
 }
 
 /// Starts a worker.
-pub(crate) fn start_worker(collections: Collections) -> Worker {
+pub(crate) fn start_worker(collections: CollectionQueue) -> Worker {
     let shutdown = CancellationToken::new();
     Worker { running: tokio::spawn(collections.run(shutdown.clone())), shutdown }
 }
@@ -221,8 +223,8 @@ pub(crate) async fn wait_until(what: &str, is_true: impl Fn() -> bool) {
     wait_for(what, async || is_true().then_some(())).await;
 }
 
-fn tenant() -> FirstTenant {
-    FirstTenant {
+fn tenant() -> InitialTenant {
+    InitialTenant {
         region: "eu-test-1".into(),
         domain_name: "acme".into(),
         user_name: "admin".into(),

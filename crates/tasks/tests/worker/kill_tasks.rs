@@ -7,8 +7,8 @@ use std::time::Duration;
 use clew_diagnose::ProtectedAccounts;
 use clew_model::{Instance, KillCriteria, NewInstance, NewNode, NodeRole, Page};
 use clew_mysql::{Limits, find_sessions};
-use clew_store::{KillEnd, KillFilter, KillSource, KilledSession, NewKillTask};
-use clew_tasks::{KillTasks, Kills, Settings};
+use clew_store::{KillEnd, KillFilter, KillRecord, KillSource, NewKillTask};
+use clew_tasks::{KillExecutor, KillTaskWorker, Settings};
 use clew_testkit::{Charset, FakeOptions, FakeServer, Fault, Flavor, RawSession, Server, ServerOptions};
 use serde_json::Value;
 use tokio::task::JoinHandle;
@@ -54,8 +54,8 @@ impl KillHarness {
 
     fn start_worker_with(&mut self, settings: &Settings) {
         let store = self.harness.store.clone();
-        let kills = Kills::new(store.clone(), ProtectedAccounts::default());
-        let tasks = KillTasks::new(store, kills, settings, Arc::new(RecordingObserver::default()));
+        let kills = KillExecutor::new(store.clone(), ProtectedAccounts::default());
+        let tasks = KillTaskWorker::new(store, kills, settings, Arc::new(RecordingObserver::default()));
         self.workers.push(tokio::spawn(tasks.run(self.shutdown.clone())));
     }
 
@@ -72,13 +72,13 @@ impl KillHarness {
     }
 
     /// Recorded kills, newest first.
-    pub(crate) async fn kills(&self) -> Vec<KilledSession> {
-        let filter = KillFilter::of_instance(self.instance.id.clone());
+    pub(crate) async fn kills(&self) -> Vec<KillRecord> {
+        let filter = KillFilter::for_instance(self.instance.id.clone());
         self.harness.store.killed_sessions(&filter, Page { offset: 0, limit: 100 }).await.unwrap().0
     }
 
     /// Waits for the outcome of the kill of a session.
-    pub(crate) async fn wait_for_kill(&self, session: &RawSession) -> KilledSession {
+    pub(crate) async fn wait_for_kill(&self, session: &RawSession) -> KillRecord {
         wait_for("the kill of a session", async || {
             let kills = self.kills().await;
             kills.into_iter().find(|kill| kill.session_id == session.id && kill.outcome.is_some())
@@ -95,7 +95,7 @@ impl KillHarness {
 }
 
 pub(crate) fn criteria_for(user: &str) -> KillCriteria {
-    KillCriteria { user: Some(user.into()), ..KillCriteria::after(1) }
+    KillCriteria { user: Some(user.into()), ..KillCriteria::with_min_seconds(1) }
 }
 
 pub(crate) async fn start_server(flavor: Flavor) -> Server {
@@ -107,7 +107,7 @@ pub(crate) async fn start_server(flavor: Flavor) -> Server {
 pub(crate) async fn start_long_statement(server: &Server, user: &str) -> RawSession {
     let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
     let mut session = RawSession::open(address, user, None, Charset::Utf8mb4).await.unwrap();
-    session.begin(LONG_STATEMENT).await.unwrap();
+    session.send_statement(LONG_STATEMENT).await.unwrap();
     session
 }
 
@@ -151,7 +151,7 @@ async fn tasks_kill_matching_sessions_once(flavor: Flavor) {
     assert!(is_listed(&server, &spared).await);
 
     // Protected accounts are spared even without other criteria.
-    kill_tasks.add_task(KillCriteria::after(1)).await;
+    kill_tasks.add_task(KillCriteria::with_min_seconds(1)).await;
     kill_tasks.wait_for_kill(&spared).await;
     assert!(is_listed(&server, &protected).await);
     let mut ids: Vec<u64> = kill_tasks.kills().await.iter().map(|kill| kill.session_id).collect();
@@ -175,12 +175,12 @@ async fn tasks_kill_matching_sessions_once_on_a_mysql_server() {
 #[tokio::test]
 async fn hung_node_does_not_delay_another_server() {
     let server = start_server(Flavor::MariaDb).await;
-    let options = FakeOptions { sessions: 1, transactions: 0, fault: Fault::Mute };
+    let options = FakeOptions { sessions: 1, transactions: 0, fault: Fault::NoGreeting };
     let hung = FakeServer::start(options).await.unwrap();
     let mut kill_tasks = KillHarness::new(&[hung.url(), server.url()]).await;
     kill_tasks.add_task(criteria_for("app")).await;
     // The tick of the hung node takes an hour; three consecutive victims require three ticks of the other node.
-    let limits = Limits { node: HOUR, connect: HOUR, ..Limits::default() };
+    let limits = Limits { read_timeout: HOUR, connect_timeout: HOUR, ..Limits::default() };
     kill_tasks.start_worker_with(&Settings { lease: HOUR, limits, ..Settings::default() });
     for _ in 0..3 {
         let victim = start_long_statement(&server, "app").await;
@@ -215,7 +215,7 @@ async fn failed_kill_is_recorded_once_and_backed_off_on_a_server() {
 async fn start_in_shop(server: &Server, statement: &str) -> RawSession {
     let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
     let mut session = RawSession::open(address, "app", Some("shop"), Charset::Utf8mb4).await.unwrap();
-    session.begin(statement.as_bytes()).await.unwrap();
+    session.send_statement(statement.as_bytes()).await.unwrap();
     session
 }
 
@@ -232,7 +232,7 @@ async fn unsafe_victims_are_spared_unless_the_task_opts_in(flavor: Flavor) {
         .unwrap();
     let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
     let mut holder = RawSession::open(address, "batch", Some("shop"), Charset::Utf8mb4).await.unwrap();
-    holder.run("LOCK TABLES log READ, orders READ").await.unwrap();
+    holder.execute("LOCK TABLES log READ, orders READ").await.unwrap();
     let mut kill_tasks = KillHarness::new(&[server.url()]).await;
     let repair = start_in_shop(&server, "REPAIR TABLE log").await;
     let update = start_in_shop(&server, "UPDATE log SET v = 1").await;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clew_diagnose::ProtectedAccounts;
 use clew_model::{Actor, DomainId, FailureKind, NodeId, Origin, Selection, TaskStatus, UserId};
 use clew_store::{Clock, LoginCause, NewIntelligentKill};
-use clew_tasks::{Collections, IntelligentKills, Kills, Login, Settings};
+use clew_tasks::{CollectionQueue, IntelligentKills, KillExecutor, Login, Settings};
 use clew_testkit::{FakeOptions, FakeServer, Fault, Flavor, Server};
 use mysql_async::prelude::Queryable;
 use tokio_util::sync::CancellationToken;
@@ -163,7 +163,7 @@ async fn collections_back_off(flavor: Flavor) {
     let mut kill_tasks = KillHarness::new(&[url(&server, "old")]).await;
     let now = with_manual_clock(&mut kill_tasks);
     let store = kill_tasks.harness.store.clone();
-    let collections = Collections::new(store.clone(), Settings::default(), Arc::new(RecordingObserver::default()));
+    let collections = CollectionQueue::new(store.clone(), Settings::default(), Arc::new(RecordingObserver::default()));
     let worker = start_worker(collections.clone());
     let (project, instance) = (kill_tasks.instance.project_id.clone(), kill_tasks.instance.id.clone());
     let node: NodeId = kill_tasks.instance.nodes[0].id.clone();
@@ -206,7 +206,7 @@ async fn intelligent_kills_back_off(flavor: Flavor) {
     let mut kill_tasks = KillHarness::new(&[url(&server, "old")]).await;
     let _now = with_manual_clock(&mut kill_tasks);
     let store = kill_tasks.harness.store.clone();
-    let kills = Kills::new(store.clone(), ProtectedAccounts::default());
+    let kills = KillExecutor::new(store.clone(), ProtectedAccounts::default());
     let intelligent = IntelligentKills::new(store.clone(), kills, &Settings::default());
     let shutdown = CancellationToken::new();
     let running = tokio::spawn(intelligent.clone().run(shutdown.clone()));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clew_diagnose::ProtectedAccounts;
 use clew_model::TaskStatus;
 use clew_store::{Location, Store};
-use clew_tasks::{Collections, IntelligentKills, Kills, Settings, listen};
+use clew_tasks::{CollectionQueue, IntelligentKills, KillExecutor, Settings, listen};
 use clew_testkit::PostgreSql;
 use sqlx::{Connection, PgConnection};
 use tokio_util::sync::CancellationToken;
@@ -33,13 +33,13 @@ impl Processes {
         let metadata = || Some(database.url().parse().unwrap());
         let reader = ScriptedReader::new([("one", Script::Rows(vec!["x\r\n"]))]);
         let serving = Harness::with_metadata(&["one"], settings.clone(), reader.clone(), metadata()).await;
-        let store = Store::open(Location { metadata: metadata(), ..serving.location() }).await.unwrap();
+        let store = Store::open(Location { metadata_url: metadata(), ..serving.location() }).await.unwrap();
         let working =
-            Collections::with_reader(store.clone(), settings.clone(), Arc::<RecordingObserver>::default(), reader);
+            CollectionQueue::with_reader(store.clone(), settings.clone(), Arc::<RecordingObserver>::default(), reader);
         let shutdown = CancellationToken::new();
         if should_listen {
             for (store, collections) in [(&serving.store, &serving.collections), (&store, &working)] {
-                let kills = Kills::new(store.clone(), ProtectedAccounts::default());
+                let kills = KillExecutor::new(store.clone(), ProtectedAccounts::default());
                 let kills = IntelligentKills::new(store.clone(), kills, settings);
                 tokio::spawn(listen(store.clone(), collections.clone(), kills, shutdown.clone()));
             }

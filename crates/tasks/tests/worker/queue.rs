@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use clew_model::{Selection, SelectionDraft, TaskStatus};
-use clew_mysql::Statements;
+use clew_mysql::StatementText;
 use clew_store::StoreError;
 use clew_tasks::Settings;
 use tokio::sync::Semaphore;
@@ -38,7 +38,7 @@ async fn only_masked_collections_are_read_as_templates() {
         harness.wait_until_finished(&submitted.await.unwrap()).await;
     }
     worker.stop().await;
-    assert_eq!(reader.stats("one").statements, [Statements::Templates, Statements::Whole]);
+    assert_eq!(reader.stats("one").statements, [StatementText::Templates, StatementText::Whole]);
 }
 
 #[tokio::test]
@@ -56,7 +56,7 @@ async fn collection_queued_before_the_worker_started_is_claimed() {
 async fn concurrent_collections_per_node_are_limited() {
     let gate = Arc::new(Semaphore::new(0));
     let reader = ScriptedReader::new([("one", Script::Gate(gate.clone())), ("other", Script::Rows(vec!["x\r\n"]))]);
-    let settings = Settings { per_node: 2, ..Settings::default() };
+    let settings = Settings { max_running_per_node: 2, ..Settings::default() };
     let harness = Harness::new(&["one", "other"], settings, reader.clone()).await;
     let worker = harness.start_worker();
     let ids = [harness.submit("one").await, harness.submit("one").await, harness.submit("one").await];
@@ -79,7 +79,8 @@ async fn concurrent_collections_per_node_are_limited() {
 #[tokio::test]
 async fn hung_node_does_not_delay_other_nodes() {
     let reader = ScriptedReader::new([("hung", Script::Hang), ("healthy", Script::Rows(vec!["x\r\n"]))]);
-    let settings = Settings { concurrency: 3, per_node: 2, grace: std::time::Duration::ZERO, ..Settings::default() };
+    let settings =
+        Settings { concurrency: 3, max_running_per_node: 2, grace: std::time::Duration::ZERO, ..Settings::default() };
     let harness = Harness::new(&["hung", "healthy"], settings, reader.clone()).await;
     let worker = harness.start_worker();
     for _ in 0..10 {
@@ -117,7 +118,7 @@ async fn concurrent_collections_per_process_are_limited() {
 
 #[tokio::test]
 async fn full_queue_rejects_a_collection_with_its_limit() {
-    let settings = Settings { queue_per_node: 2, ..Settings::default() };
+    let settings = Settings { max_queued_per_node: 2, ..Settings::default() };
     let harness = Harness::new(&["one", "other"], settings, ScriptedReader::new([])).await;
     harness.submit("one").await;
     harness.submit("one").await;

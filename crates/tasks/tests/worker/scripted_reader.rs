@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use clew_model::{Failure, NodeUrl, Selection};
-use clew_mysql::Statements;
+use clew_mysql::StatementText;
 use clew_tasks::{NodeReader, ReadFuture, Rows};
 use tokio::sync::Semaphore;
 
@@ -92,7 +92,7 @@ pub(crate) struct ReadStats {
     pub(crate) running: usize,
     pub(crate) max_concurrent: usize,
     pub(crate) selections: Vec<Selection>,
-    pub(crate) statements: Vec<Statements>,
+    pub(crate) statements: Vec<StatementText>,
 }
 
 #[derive(Default)]
@@ -146,7 +146,7 @@ impl Drop for Running {
 }
 
 impl NodeReader for ScriptedReader {
-    fn read<'a>(&'a self, node: &'a NodeUrl, selection: &'a Selection, statements: Statements) -> ReadFuture<'a> {
+    fn read<'a>(&'a self, node: &'a NodeUrl, selection: &'a Selection, statements: StatementText) -> ReadFuture<'a> {
         Box::pin(async move {
             let _running = [ALL, &node.host].map(|host| Running::start(&self.stats, host));
             {

@@ -7,7 +7,7 @@ use clew_diagnose::ProtectedAccounts;
 use clew_model::KillCriteria;
 use clew_mysql::Limits;
 use clew_store::KillEnd;
-use clew_tasks::{IntelligentKills, KillError, Kills, Settings};
+use clew_tasks::{IntelligentKills, KillError, KillExecutor, Settings};
 use clew_testkit::{
     Charset, Flavor, GreetingId, RawSession, Rewrite, RewritingProxy, Server, ServerClock, ServerOptions,
 };
@@ -26,15 +26,15 @@ async fn open(server: &Server, user: &str) -> RawSession {
 /// Opens a session that waits for a user lock, and the session that holds the lock. Runs `setting` in the waiting session first.
 async fn open_waiting(server: &Server, user: &str, setting: &str) -> (RawSession, RawSession) {
     let mut holder = open(server, "root").await;
-    holder.run(&format!("DO GET_LOCK('of {user}', 0)")).await.unwrap();
+    holder.execute(&format!("DO GET_LOCK('of {user}', 0)")).await.unwrap();
     let mut session = open(server, user).await;
-    session.run(setting).await.unwrap();
-    session.begin(format!("SELECT GET_LOCK('of {user}', 1000000)").as_bytes()).await.unwrap();
+    session.execute(setting).await.unwrap();
+    session.send_statement(format!("SELECT GET_LOCK('of {user}', 1000000)").as_bytes()).await.unwrap();
     (holder, session)
 }
 
 fn criteria_for(user: &str, seconds: u32) -> KillCriteria {
-    KillCriteria { user: Some(user.into()), ..KillCriteria::after(seconds) }
+    KillCriteria { user: Some(user.into()), ..KillCriteria::with_min_seconds(seconds) }
 }
 
 const ACCOUNTS: [&str; 3] = ["CREATE USER app@'%'", "CREATE USER batch@'%'", "CREATE USER idle@'%'"];
@@ -45,11 +45,11 @@ async fn set_timestamp_does_not_affect_kill_tasks(flavor: Flavor) {
     server.run(&ACCOUNTS).await.unwrap();
     let (_holder, young) = open_waiting(&server, "app", TWO_HOURS_AGO).await;
     let mut idle = open(&server, "idle").await;
-    idle.run(TWO_HOURS_AGO).await.unwrap();
+    idle.execute(TWO_HOURS_AGO).await.unwrap();
     // A session that sets its time to the future is killed nevertheless.
     let (_other_holder, hiding) = open_waiting(&server, "batch", "SET timestamp = UNIX_TIMESTAMP() + 7200").await;
     let mut idle_hiding = open(&server, "batch").await;
-    idle_hiding.run("SET timestamp = UNIX_TIMESTAMP() + 7200").await.unwrap();
+    idle_hiding.execute("SET timestamp = UNIX_TIMESTAMP() + 7200").await.unwrap();
     let mut kill_tasks = KillHarness::new(&[server.url()]).await;
     kill_tasks.add_task(criteria_for("app", 60)).await;
     kill_tasks.add_task(criteria_for("idle", 60)).await;
@@ -179,7 +179,7 @@ async fn without_reliable_ages_nothing_is_killed_on_a_mysql_server() {
     assert!(is_listed(&server, &session).await, "{:?}", kill_tasks.kills().await);
     assert_eq!(kill_tasks.kills().await.len(), 1);
 
-    let kills = Kills::new(kill_tasks.harness.store.clone(), ProtectedAccounts::default());
+    let kills = KillExecutor::new(kill_tasks.harness.store.clone(), ProtectedAccounts::default());
     let intelligent = IntelligentKills::new(kill_tasks.harness.store.clone(), kills, &Settings::default());
     let node = server.url().parse().unwrap();
     let refused = intelligent.preview(&kill_tasks.instance.id, &node, Limits::default()).await.unwrap_err();

@@ -11,7 +11,7 @@ use crate::harness::{Event, Harness, wait_until};
 use crate::scripted_reader::{HeldWrite, Script, ScriptedReader};
 
 fn settings(grace: Duration) -> Settings {
-    Settings { grace, per_node: 2, ..Settings::default() }
+    Settings { grace, max_running_per_node: 2, ..Settings::default() }
 }
 
 #[tokio::test]

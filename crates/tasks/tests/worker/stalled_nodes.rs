@@ -14,8 +14,8 @@ use crate::scripted_reader::{Script, ScriptedReader};
 fn settings(waiting: usize) -> Settings {
     Settings {
         concurrency: 1,
-        waiting,
-        per_node: 2,
+        max_stalled: waiting,
+        max_running_per_node: 2,
         stall_timeout: Duration::from_millis(20),
         grace: Duration::ZERO,
         ..Settings::default()

@@ -121,15 +121,20 @@ impl BuiltScenario {
         match step {
             Step::Run(name, statement) => {
                 let session = self.open_session(name, server).await?;
-                let done = match session.begin(statement.as_bytes()).await {
-                    Ok(()) => timeout(STEP_TIMEOUT, session.answer()).await.unwrap_or_else(|_| Err(timeout_error())),
+                let done = match session.send_statement(statement.as_bytes()).await {
+                    Ok(()) => timeout(STEP_TIMEOUT, session.wait_for_response())
+                        .await
+                        .unwrap_or_else(|_| Err(timeout_error())),
                     failed => failed,
                 };
                 done.map_err(|source| session_error(name, statement, source))
             }
             Step::Block(name, statement) => {
                 let session = self.open_session(name, server).await?;
-                session.begin(statement.as_bytes()).await.map_err(|source| session_error(name, statement, source))?;
+                session
+                    .send_statement(statement.as_bytes())
+                    .await
+                    .map_err(|source| session_error(name, statement, source))?;
                 let id = session.id;
                 wait_until(control, &format!("{name} does not wait for another session"), move |state| {
                     state.waiting.contains(&id)
@@ -138,11 +143,17 @@ impl BuiltScenario {
             }
             Step::BlockInCrowd(name, statement) => {
                 let session = self.open_session(name, server).await?;
-                session.begin(statement.as_bytes()).await.map_err(|source| session_error(name, statement, source))
+                session
+                    .send_statement(statement.as_bytes())
+                    .await
+                    .map_err(|source| session_error(name, statement, source))
             }
             Step::Start(name, statement) => {
                 let session = self.open_session(name, server).await?;
-                session.begin(statement.as_bytes()).await.map_err(|source| session_error(name, statement, source))?;
+                session
+                    .send_statement(statement.as_bytes())
+                    .await
+                    .map_err(|source| session_error(name, statement, source))?;
                 let id = session.id;
                 wait_until(control, &format!("{name} does not run"), move |state| state.sleeping.contains(&id)).await
             }
@@ -170,13 +181,13 @@ impl BuiltScenario {
     /// Lets the sessions finish like an application.
     /// Each session waits for its response and disconnects, which releases its locks.
     /// Returns the names of the sessions without a response within the limit, which stay open.
-    pub async fn finish(&mut self, waiters: &[&str], limit: Duration) -> Vec<String> {
+    pub async fn finish_waiters(&mut self, waiters: &[&str], limit: Duration) -> Vec<String> {
         let mut finishing = JoinSet::new();
         for &name in waiters {
             if let Some(mut session) = self.sessions.remove(name) {
                 let name = name.to_owned();
                 finishing.spawn(async move {
-                    let answer = timeout(limit, session.answer()).await;
+                    let answer = timeout(limit, session.wait_for_response()).await;
                     (name, session, answer.is_ok())
                 });
             }

@@ -9,7 +9,7 @@ use futures_util::stream::{self, Stream};
 use tracing::error;
 
 use super::wire::AuditRow;
-use crate::refusal::Refusal;
+use crate::error::ApiError;
 
 /// Number of rows per store read.
 const READ_BATCH_SIZE: u32 = 1000;
@@ -25,11 +25,12 @@ struct ExportState {
 pub(super) async fn stream_lines(
     store: Store,
     filter: AuditFilter,
-) -> Result<impl Stream<Item = io::Result<Bytes>> + Send, Refusal> {
-    let rows = store.audit(&filter, 0, READ_BATCH_SIZE).await?;
+) -> Result<impl Stream<Item = io::Result<Bytes>> + Send, ApiError> {
+    let rows = store.audit_rows_after(&filter, 0, READ_BATCH_SIZE).await?;
     Ok(stream::try_unfold(ExportState { store, filter, rows }, |mut state| async move {
         let Some(last) = state.rows.last().map(|row| row.seq) else { return Ok(None) };
-        let next = state.store.audit(&state.filter, last, READ_BATCH_SIZE).await.map_err(log_export_error)?;
+        let next =
+            state.store.audit_rows_after(&state.filter, last, READ_BATCH_SIZE).await.map_err(log_export_error)?;
         let lines = encode_lines(std::mem::replace(&mut state.rows, next))?;
         Ok(Some((lines, state)))
     }))

@@ -7,8 +7,8 @@ use clew_store::AuditFilter;
 use jiff::Timestamp;
 use utoipa::{IntoParams, ToSchema};
 
+use crate::error::ApiError;
 use crate::query::Query;
-use crate::refusal::Refusal;
 
 /// Maximum number of rows in a response.
 const MAX_ROWS: u32 = 1000;
@@ -93,33 +93,33 @@ pub(super) struct RowsQuery {
 }
 
 /// Parses the filter parameters and adds them to `base`.
-pub(super) fn parse_filter(query: Option<&str>, base: AuditFilter) -> Result<AuditFilter, Refusal> {
+pub(super) fn parse_filter(query: Option<&str>, base: AuditFilter) -> Result<AuditFilter, ApiError> {
     let query = Query::parse(query)?;
-    query.check_names(&FILTER_PARAMETERS)?;
+    query.reject_unknown(&FILTER_PARAMETERS)?;
     read_filter(&query, base)
 }
 
 /// Parses the filter, order and page parameters. Adds the filters to `base`.
-pub(super) fn parse_rows_query(query: Option<&str>, base: AuditFilter) -> Result<RowsQuery, Refusal> {
+pub(super) fn parse_rows_query(query: Option<&str>, base: AuditFilter) -> Result<RowsQuery, ApiError> {
     let query = Query::parse(query)?;
     let names: Vec<_> = FILTER_PARAMETERS.into_iter().chain(["order", "after", "limit"]).collect();
-    query.check_names(&names)?;
+    query.reject_unknown(&names)?;
     let newest_first = match query.get("order") {
         None | Some("oldest") => false,
         Some("newest") => true,
-        Some(other) => return Err(Query::wrong("order", other)),
+        Some(other) => return Err(Query::invalid("order", other)),
     };
     let after = parse_parameter::<i64>(&query, "after")?;
     if let Some(negative) = after.filter(|after| *after < 0) {
-        return Err(Query::wrong("after", &negative.to_string()));
+        return Err(Query::invalid("after", &negative.to_string()));
     }
     let limit = query.number("limit", 1, MAX_ROWS, 100)?;
     Ok(RowsQuery { filter: read_filter(&query, base)?, newest_first, after, limit })
 }
 
-fn read_filter(query: &Query, base: AuditFilter) -> Result<AuditFilter, Refusal> {
+fn read_filter(query: &Query, base: AuditFilter) -> Result<AuditFilter, ApiError> {
     let text = |name: &str| query.get(name).map(ToOwned::to_owned);
-    let outcome = |given| Outcome::from_name(given).ok_or_else(|| Query::wrong("outcome", given));
+    let outcome = |given| Outcome::from_name(given).ok_or_else(|| Query::invalid("outcome", given));
     Ok(AuditFilter {
         from: parse_parameter::<Timestamp>(query, "from")?.map(Timestamp::as_millisecond),
         to: parse_parameter::<Timestamp>(query, "to")?.map(Timestamp::as_millisecond),
@@ -134,7 +134,7 @@ fn read_filter(query: &Query, base: AuditFilter) -> Result<AuditFilter, Refusal>
     })
 }
 
-fn parse_parameter<T: FromStr>(query: &Query, name: &'static str) -> Result<Option<T>, Refusal> {
+fn parse_parameter<T: FromStr>(query: &Query, name: &'static str) -> Result<Option<T>, ApiError> {
     let Some(given) = query.get(name) else { return Ok(None) };
-    given.parse().map(Some).map_err(|_| Query::wrong(name, given))
+    given.parse().map(Some).map_err(|_| Query::invalid(name, given))
 }

@@ -2,18 +2,18 @@
 
 use axum::body::Bytes;
 use axum::extract::State;
-use clew_iam::policy::{Finding, Model};
+use clew_iam::policy::{Diagnostic, PolicyModel};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::{ModelName, parse_document};
-use crate::Service;
+use crate::AppState;
 use crate::administration::require_read;
-use crate::body::{Body, missing, wrong};
+use crate::body::{Body, invalid_field, missing_field};
 use crate::caller::Caller;
+use crate::error::{ApiError, FindingView};
 use crate::json::Json;
-use crate::refusal::{FindingView, Refusal};
 
 /// A policy document: an object, or a string of its text. Error positions refer to that text.
 #[derive(ToSchema)]
@@ -62,7 +62,7 @@ pub(crate) struct Validation {
     valid: bool,
     /// Policy model: role (versions 1.0 and 1.1) or identity (version 5.0); null for an invalid document
     #[schema(value_type = Option<ModelName>)]
-    model: Option<Model>,
+    model: Option<PolicyModel>,
     /// All errors of the document
     errors: Vec<FindingView>,
     /// Warnings about a valid document
@@ -74,10 +74,10 @@ pub(crate) struct Validation {
     request_body(content = PolicyValidation, content_type = "application/json"),
     responses((status = 200, description = "The result", body = Validation)))]
 pub(crate) async fn validate(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     body: Bytes,
-) -> Result<Json<Validation>, Refusal> {
+) -> Result<Json<Validation>, ApiError> {
     require_read(&service, &caller)?;
     let text = document_text(&Body::parse(&body, &["document"])?)?;
     Ok(Json(match parse_document(&service, &caller, text).await? {
@@ -88,21 +88,21 @@ pub(crate) async fn validate(
             warnings: finding_views(policy.warnings()),
         },
         Err(errors) => {
-            Validation { valid: false, model: None, errors: finding_views(errors.findings()), warnings: Vec::new() }
+            Validation { valid: false, model: None, errors: finding_views(errors.diagnostics()), warnings: Vec::new() }
         }
     }))
 }
 
 /// Returns the text of the field `document`.
-pub(super) fn document_text(body: &Body) -> Result<String, Refusal> {
-    let raw = body.raw("document").ok_or_else(|| missing("document"))?;
+pub(super) fn document_text(body: &Body) -> Result<String, ApiError> {
+    let raw = body.raw_json("document").ok_or_else(|| missing_field("document"))?;
     match raw.as_bytes().first() {
         Some(b'{') => Ok(raw.to_owned()),
-        Some(b'"') => serde_json::from_str(raw).map_err(|_| wrong("document", raw)),
-        _ => Err(wrong("document", raw)),
+        Some(b'"') => serde_json::from_str(raw).map_err(|_| invalid_field("document", raw)),
+        _ => Err(invalid_field("document", raw)),
     }
 }
 
-pub(super) fn finding_views(findings: &[Finding]) -> Vec<FindingView> {
+pub(super) fn finding_views(findings: &[Diagnostic]) -> Vec<FindingView> {
     findings.iter().map(FindingView::from).collect()
 }

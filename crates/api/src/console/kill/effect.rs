@@ -5,7 +5,7 @@ use clew_mysql::{KillEffect, KillOutcome, StateBeforeKill};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::Service;
+use crate::AppState;
 
 /// Effect of kills, from transactions and lock waits read before and after them.
 #[derive(Serialize, ToSchema)]
@@ -25,12 +25,12 @@ pub(crate) struct KillEffectView {
 impl KillEffectView {
     /// Reads the effect of kills with these outcomes. `None` if the server accepted no kill.
     pub(super) async fn read(
-        service: &Service,
+        service: &AppState,
         node: &Node,
         before: Result<StateBeforeKill, Failure>,
         outcomes: &[(u64, KillOutcome)],
     ) -> Option<Self> {
-        if !outcomes.iter().any(|(_, outcome)| outcome.was_taken()) {
+        if !outcomes.iter().any(|(_, outcome)| outcome.was_accepted()) {
             return None;
         }
         let effect = match before {

@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 
 use clew_diagnose::waits::{self, Party, WaitGraph};
-use clew_diagnose::{KillRisk, ProtectedAccounts, clean, is_internal};
+use clew_diagnose::{KillRisk, ProtectedAccounts, is_internal, to_valid_utf8};
 use clew_model::{Language, LimitationKind, Node, Session, Transaction};
 use clew_mysql::{KillKind, Refusal as KillRefusal, read_kill_risks, read_waits};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::refused_outcome;
-use crate::Service;
+use crate::AppState;
 use crate::kill_risks::KillRiskView;
 
 /// Open transaction of a session.
@@ -34,13 +34,13 @@ pub(super) struct KillCosts {
 }
 
 /// Reads the costs of killing these sessions. A failed read is not an error: the kill itself may still succeed.
-pub(super) async fn read_costs(service: &Service, node: &Node, found: &HashMap<u64, Session>) -> KillCosts {
+pub(super) async fn read_costs(service: &AppState, node: &Node, found: &HashMap<u64, Session>) -> KillCosts {
     let read = async |limits| read_waits(&node.url, &limits).await;
     let observed = match service.try_read_node(node, read).await {
         Ok(observed) => observed,
         Err(failure) => return KillCosts { unknown: Some(failure.to_string()), ..KillCosts::default() },
     };
-    let graph = waits::graph(&observed);
+    let graph = waits::build_graph(&observed);
     let transactions = observed.transactions.into_iter().map(|facts| facts.transaction);
     let transactions = transactions.filter(|transaction| found.contains_key(&transaction.session_id));
     let transactions: HashMap<u64, Transaction> =
@@ -70,7 +70,7 @@ impl KillCosts {
     }
 
     pub(super) fn unblocked(&self, id: u64) -> Vec<u64> {
-        self.graph.freed_by(&[Party::Session(id)]).into_iter().filter_map(Party::session).collect()
+        self.graph.unblocked_by(&[Party::Session(id)]).into_iter().filter_map(Party::session).collect()
     }
 
     pub(super) fn risks(&self, id: u64, kind: KillKind, language: Language) -> Vec<KillRiskView> {
@@ -81,11 +81,11 @@ impl KillCosts {
 
     /// Returns warnings about root blockers of the victims that are not victims themselves.
     pub(super) fn warnings(&self, victims: &[u64], language: Language) -> Vec<String> {
-        self.graph.surviving_blockers(victims).iter().map(|blocker| blocker.text(language)).collect()
+        self.graph.surviving_blockers(victims).iter().map(|blocker| blocker.warning_text(language)).collect()
     }
 
     pub(super) fn waiter_count(&self, id: u64) -> usize {
-        self.graph.held_up_by(Party::Session(id))
+        self.graph.count_waiters(Party::Session(id))
     }
 }
 
@@ -100,7 +100,7 @@ pub(super) fn preview_outcome(
         return refused_outcome(KillRefusal::Internal);
     }
     if protected.protects(&current.user) {
-        return refused_outcome(KillRefusal::Protected { user: clean(&current.user) });
+        return refused_outcome(KillRefusal::Protected { user: to_valid_utf8(&current.user) });
     }
     if kind == KillKind::Query && current.command.eq_ignore_ascii_case(b"Sleep") {
         return refused_outcome(KillRefusal::Idle);

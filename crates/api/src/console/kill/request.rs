@@ -8,9 +8,9 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::Mismatch;
-use crate::body::{Body, check_count, missing, wrong};
-use crate::query::shown;
-use crate::refusal::Refusal;
+use crate::body::{Body, check_count, invalid_field, missing_field};
+use crate::error::ApiError;
+use crate::query::truncate;
 
 /// Maximum number of sessions per request.
 const MAX_SESSIONS: usize = 1000;
@@ -66,22 +66,22 @@ pub(super) struct KillRequest {
 }
 
 impl KillRequest {
-    pub(super) fn parse(body: &[u8]) -> Result<Self, Refusal> {
+    pub(super) fn parse(body: &[u8]) -> Result<Self, ApiError> {
         let body = Body::parse(body, &["sessions", "what", "reason", "preview", "other_victims"])?;
-        let mut sessions: Vec<SelectedSession> = body.need("sessions")?;
+        let mut sessions: Vec<SelectedSession> = body.required("sessions")?;
         check_count("sessions", sessions.len(), 1, MAX_SESSIONS)?;
         let mut ids = HashSet::new();
         sessions.retain(|selected| ids.insert(selected.id));
         // No default: it would have to be the more destructive of both.
-        let what: String = body.get("what")?.ok_or_else(|| missing("what"))?;
+        let what: String = body.get("what")?.ok_or_else(|| missing_field("what"))?;
         let kind = match what.as_str() {
             "connection" => KillKind::Connection,
             "query" => KillKind::Query,
-            other => return Err(Refusal::not_one_of("what", shown(other), &["connection", "query"])),
+            other => return Err(ApiError::not_one_of("what", truncate(other), &["connection", "query"])),
         };
         let reason: String = body.get("reason")?.unwrap_or_default();
         if reason.chars().count() > MAX_REASON_CHARS {
-            return Err(wrong("reason", &reason));
+            return Err(invalid_field("reason", &reason));
         }
         let other_victims: Vec<u64> = body.get("other_victims")?.unwrap_or_default();
         check_count("other_victims", other_victims.len(), 0, MAX_OTHER_VICTIMS)?;

@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use sha2::{Digest, Sha256};
 
 use crate::download::accepts_encoding;
-use crate::refusal::Refusal;
+use crate::error::ApiError;
 
 /// Content types by file extension.
 const CONTENT_TYPES: [(&str, &str); 10] = [
@@ -67,7 +67,7 @@ impl Asset {
         let mut uncompressed = Vec::new();
         match GzDecoder::new(self.body.as_ref()).read_to_end(&mut uncompressed) {
             Ok(_) => (cache_headers, content_type, uncompressed).into_response(),
-            Err(error) => Refusal::internal(&error).into_response(),
+            Err(error) => ApiError::internal(&error).into_response(),
         }
     }
 }

@@ -5,8 +5,8 @@ use secrecy::SecretString;
 use utoipa::ToSchema;
 
 use crate::body::Body;
-use crate::iam::sign_in::Who;
-use crate::refusal::Refusal;
+use crate::error::ApiError;
+use crate::iam::sign_in::UserRef;
 
 /// Credentials of a sign-in.
 #[derive(ToSchema)]
@@ -31,17 +31,20 @@ pub(crate) struct ProjectChoice {
 }
 
 pub(super) struct SignInRequest {
-    pub(super) who: Who,
+    pub(super) who: UserRef,
     pub(super) password: SecretString,
 }
 
-pub(super) fn parse_sign_in(body: &[u8]) -> Result<SignInRequest, Refusal> {
+pub(super) fn parse_sign_in(body: &[u8]) -> Result<SignInRequest, ApiError> {
     let body = Body::parse(body, &["domain", "user", "password"])?;
-    let missing = || Refusal::because(ErrorEntry::IAM_MISSING_FIELD, "iam-field", vec![("field", "password".into())]);
+    let missing = || ApiError::because(ErrorEntry::IAM_MISSING_FIELD, "iam-field", vec![("field", "password".into())]);
     let password = body.secret("password")?.ok_or_else(missing)?;
-    Ok(SignInRequest { who: Who::Name { domain: body.need("domain")?, user: body.need("user")? }, password })
+    Ok(SignInRequest {
+        who: UserRef::Name { domain: body.required("domain")?, user: body.required("user")? },
+        password,
+    })
 }
 
-pub(super) fn parse_project(body: &[u8]) -> Result<Option<String>, Refusal> {
+pub(super) fn parse_project(body: &[u8]) -> Result<Option<String>, ApiError> {
     Body::parse(body, &["project_id"])?.get("project_id")
 }

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use clew_iam::decision::Action;
-use clew_store::View;
+use clew_store::CachedView;
 use http::StatusCode;
 use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::warn;
 
-use crate::Service;
-use crate::caller::{Caller, Proof, Target};
-use crate::refusal::Refusal;
+use crate::AppState;
+use crate::caller::{Caller, CredentialRef, NodeTarget};
+use crate::error::ApiError;
 
 /// Interval of policy decisions without a change: policy conditions can depend on the time of day.
 const DECISION_INTERVAL: Duration = Duration::from_secs(5);
@@ -44,7 +44,7 @@ impl EndReason {
 /// Credentials and permissions of the subscriber of an event stream.
 #[derive(Debug)]
 pub(super) struct StreamAuthorization {
-    service: Service,
+    service: AppState,
     caller: Caller,
     path: (String, String, String),
     masked: bool,
@@ -53,7 +53,7 @@ pub(super) struct StreamAuthorization {
 
 impl StreamAuthorization {
     /// Creates the authorization of a caller that may list the sessions of the target.
-    pub(super) fn new(service: Service, caller: Caller, path: (String, String, String), target: &Target) -> Self {
+    pub(super) fn new(service: AppState, caller: Caller, path: (String, String, String), target: &NodeTarget) -> Self {
         let masked = target.is_masked_by_project_for(&service, &caller);
         Self { service, caller, path, masked, decided_at: Instant::now() }
     }
@@ -80,8 +80,8 @@ impl StreamAuthorization {
         }
     }
 
-    async fn revalidate(&mut self) -> Result<Result<(), EndReason>, Refusal> {
-        let view = self.service.store.view().await?;
+    async fn revalidate(&mut self) -> Result<Result<(), EndReason>, ApiError> {
+        let view = self.service.store.cached_view().await?;
         if view.access_version() != self.caller.view.access_version() {
             if !self.credentials_are_valid(&view).await? {
                 return Ok(Err(EndReason::Token));
@@ -94,20 +94,20 @@ impl StreamAuthorization {
         }
         self.caller.view = view;
         self.caller.principal.budget = self.service.limits.work_budget(&self.caller.principal.user_id);
-        let target = Target::resolve(&self.service, &self.caller, Action::LIST_PROCESSES, &self.path).await?;
+        let target = NodeTarget::resolve(&self.service, &self.caller, Action::LIST_PROCESSES, &self.path).await?;
         self.masked = target.is_masked_by_project_for(&self.service, &self.caller);
         self.decided_at = Instant::now();
         Ok(Ok(()))
     }
 
     /// Returns whether the credentials are still valid and the user is enabled. Updates the administrator flag.
-    async fn credentials_are_valid(&mut self, view: &View) -> Result<bool, Refusal> {
-        let user = match &self.caller.proof {
-            Proof::Token(token) => {
+    async fn credentials_are_valid(&mut self, view: &CachedView) -> Result<bool, ApiError> {
+        let user = match &self.caller.credential {
+            CredentialRef::Token(token) => {
                 let stored = view.token(&token.hash).await?;
                 stored.filter(|stored| !stored.revoked).map(|stored| stored.user.clone())
             }
-            Proof::Key(id) => {
+            CredentialRef::Key(id) => {
                 let key = view.access_key(id).await?;
                 let valid_key = key.filter(|key| match &key.temporary {
                     Some(temporary) => !temporary.revoked && temporary.expires_at > Timestamp::now().as_second(),

@@ -1,9 +1,9 @@
 //! Feed of a node: the session list and its metadata, rendered as events. Rendered events are cached for subscribers at the same version.
 
 use bytes::Bytes;
-use clew_diagnose::live::{Counts, LiveList, RUNNING, columns};
+use clew_diagnose::session_feed::{ELAPSED_COLUMNS, SessionCounts, SessionFeed, column_keys};
 use clew_model::Limitation;
-use clew_mysql::LiveLook;
+use clew_mysql::SessionSample;
 use serde_json::json;
 
 use super::event::{self, Position};
@@ -16,8 +16,8 @@ pub(super) struct Feed {
     watch_id: u32,
     /// Server instance that listed the sessions; empty before the first sample.
     server: String,
-    list: LiveList,
-    counts: Counts,
+    list: SessionFeed,
+    counts: SessionCounts,
     limitations: Vec<Limitation>,
     /// Version in which the limitations last changed.
     limitations_changed: u32,
@@ -31,8 +31,8 @@ impl Feed {
         Self {
             watch_id,
             server: String::new(),
-            list: LiveList::default(),
-            counts: Counts::default(),
+            list: SessionFeed::default(),
+            counts: SessionCounts::default(),
             limitations: Vec::new(),
             limitations_changed: 0,
             interval_ms: 0,
@@ -49,7 +49,7 @@ impl Feed {
     }
 
     /// Applies a sample of the session list.
-    pub(super) fn apply(&mut self, at: i64, sample: LiveLook, interval_ms: u64) {
+    pub(super) fn apply(&mut self, at: i64, sample: SessionSample, interval_ms: u64) {
         self.server = sample.server.to_string();
         self.list.update(at, sample.sessions);
         self.counts = sample.counts;
@@ -76,7 +76,7 @@ impl Feed {
     }
 
     fn render_since(&self, from: u32, masked: bool, now: Position) -> String {
-        let Counts { total, active, slow, long, waiting } = self.counts;
+        let SessionCounts { total, active, slow, long, waiting } = self.counts;
         let counts = json!({ "total": total, "active": active, "slow": slow, "long": long, "waiting": waiting });
         let (at, interval, server) = (self.list.at(), self.interval_ms, json!(self.server));
         let common = format!("\"at\":{at},\"interval_ms\":{interval},\"server\":{server},\"counts\":{counts}");
@@ -84,8 +84,8 @@ impl Feed {
         let Some(changes) = self.list.since(from, masked) else {
             let rest = format!(
                 "\"masked\":{masked},\"columns\":{},\"running\":{},\"limitations\":{},\"sessions\":{}",
-                json!(columns()),
-                json!(RUNNING),
+                json!(column_keys()),
+                json!(ELAPSED_COLUMNS),
                 json!(self.limitations),
                 self.list.whole(masked)
             );

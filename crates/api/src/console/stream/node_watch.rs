@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use clew_model::{Failure, FailureKind, InstanceId, NodeId};
-use clew_mysql::{LiveLook, LiveMemory, look_live};
+use clew_mysql::{SampleCache, SessionSample, sample_sessions};
 use clew_store::LoginCause;
-use clew_tasks::{Login, Pace, PaceChange};
+use clew_tasks::{AdaptiveInterval, IntervalChange, Login};
 use jiff::Timestamp;
 use serde_json::json;
 use tokio::sync::{Notify, watch};
@@ -20,7 +20,7 @@ use uuid::Uuid;
 use super::event::{self, Position};
 use super::feed::Feed;
 use super::registry::WatchRegistry;
-use crate::Service;
+use crate::AppState;
 
 /// Lifetime of a watch without subscribers, so that a client that reconnects can resume.
 const IDLE_TTL: Duration = Duration::from_secs(30);
@@ -116,15 +116,15 @@ impl NodeWatch {
     }
 
     /// Samples the node until it has no subscribers for [`IDLE_TTL`], or the server stops.
-    pub(super) async fn run(self: Arc<Self>, service: Service, registry: WatchRegistry) {
+    pub(super) async fn run(self: Arc<Self>, service: AppState, registry: WatchRegistry) {
         debug!(node.id = %self.node, "a node is watched");
         let shutdown = registry.shutdown();
         let _ = shutdown.run_until_cancelled(self.sample_until_unused(&service, &registry)).await;
         debug!(node.id = %self.node, "a node is watched no more");
     }
 
-    async fn sample_until_unused(self: &Arc<Self>, service: &Service, registry: &WatchRegistry) {
-        let (mut pace, mut cache) = (Pace::default(), LiveMemory::default());
+    async fn sample_until_unused(self: &Arc<Self>, service: &AppState, registry: &WatchRegistry) {
+        let (mut pace, mut cache) = (AdaptiveInterval::default(), SampleCache::default());
         // The first sample is requested by a user who opens the page.
         let mut cause = LoginCause::Requested;
         loop {
@@ -146,7 +146,7 @@ impl NodeWatch {
             match outcome {
                 Ok(sample) => self.publish_sample(sample, pace.interval()).await,
                 Err(failure) => {
-                    cache = LiveMemory::default();
+                    cache = SampleCache::default();
                     self.publish_failure(&failure);
                 }
             }
@@ -155,7 +155,7 @@ impl NodeWatch {
     }
 
     /// Waits until the next sample is due or the last subscription is dropped.
-    async fn wait(&self, pace: &mut Pace, started_at: Instant) {
+    async fn wait(&self, pace: &mut AdaptiveInterval, started_at: Instant) {
         while let Some(interval) = self.min_interval() {
             pace.want(interval);
             tokio::select! {
@@ -166,31 +166,36 @@ impl NodeWatch {
         }
     }
 
-    async fn sample(&self, service: &Service, cache: &mut LiveMemory, cause: LoginCause) -> Result<LiveLook, Failure> {
+    async fn sample(
+        &self,
+        service: &AppState,
+        cache: &mut SampleCache,
+        cause: LoginCause,
+    ) -> Result<SessionSample, Failure> {
         let store_failure = |error: clew_store::StoreError| Failure::new(FailureKind::StoreFailed, error.to_string());
         // Read for every sample: the node may have been moved or removed.
-        let node = service.store.node_to_read(&self.node).await.map_err(store_failure)?;
+        let node = service.store.node_with_password(&self.node).await.map_err(store_failure)?;
         let node = node.ok_or_else(|| Failure::new(FailureKind::NodeGone, self.node.to_string()))?;
         crate::nodes::check_zone(service, &node)?;
         let threshold = service.store.slow_threshold(&self.instance).await.map_err(store_failure)?.unwrap_or_default();
         let login = Login::request(&service.store, &node.id, cause).await?;
-        let outcome = look_live(&node.url, cache, threshold.seconds(), &service.nodes.limits()).await;
+        let outcome = sample_sessions(&node.url, cache, threshold.seconds(), &service.nodes.limits()).await;
         login.record(&node, outcome.as_ref().err()).await;
         outcome
     }
 
-    fn record_duration(&self, pace: &mut Pace, took: Duration) {
+    fn record_duration(&self, pace: &mut AdaptiveInterval, took: Duration) {
         match pace.looked(took) {
-            Some(PaceChange::Slowed(interval)) => info!(
+            Some(IntervalChange::Slowed(interval)) => info!(
                 node.id = %self.node, look.seconds = took.as_secs_f64(), look.interval_seconds = interval.as_secs_f64(),
                 "a look at a node takes long; those who watch it see it less often"
             ),
-            Some(PaceChange::Quick) => info!(node.id = %self.node, "a node is watched as often as is wanted again"),
+            Some(IntervalChange::Quick) => info!(node.id = %self.node, "a node is watched as often as is wanted again"),
             None => {}
         }
     }
 
-    async fn publish_sample(self: &Arc<Self>, sample: LiveLook, interval: Duration) {
+    async fn publish_sample(self: &Arc<Self>, sample: SessionSample, interval: Duration) {
         let at = Timestamp::now().as_millisecond();
         let interval_ms = u64::try_from(interval.as_millis()).unwrap_or(u64::MAX);
         let watch = self.clone();

@@ -8,7 +8,7 @@ use clew_model::{InstanceId, NodeId};
 use tokio_util::sync::CancellationToken;
 
 use super::node_watch::{NodeWatch, Subscription};
-use crate::Service;
+use crate::AppState;
 
 /// All node watches of this process. Clones share the registry.
 #[derive(Debug, Clone, Default)]
@@ -24,7 +24,7 @@ impl WatchRegistry {
     /// Subscribes to a node. Starts a watch if the node has none.
     pub(super) fn subscribe(
         &self,
-        service: &Service,
+        service: &AppState,
         instance: &InstanceId,
         node: &NodeId,
         interval: Duration,

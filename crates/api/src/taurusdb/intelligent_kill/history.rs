@@ -9,11 +9,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::report_link;
-use crate::Service;
+use crate::AppState;
 use crate::caller::Caller;
+use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::query::Query;
-use crate::refusal::{ErrorBody, Refusal};
 
 /// A page of completed intelligent kills of a node.
 #[derive(Serialize, ToSchema)]
@@ -63,12 +63,12 @@ pub(crate) struct IntelligentKillHistory {
     )
 )]
 pub(crate) async fn list(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     Path(path): Path<(String, String)>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Result<Json<IntelligentKillHistories>, Refusal> {
+) -> Result<Json<IntelligentKillHistories>, ApiError> {
     let query = Query::parse(query.as_deref());
     let parsed = query.as_ref().map_err(Clone::clone);
     let node = || parsed.clone()?.required("node_id").map(str::to_owned);
@@ -76,7 +76,7 @@ pub(crate) async fn list(
     let query = query?;
     let (from, to) = (parse_millis(&query, "start_time")?, parse_millis(&query, "end_time")?);
     if from >= to {
-        return Err(Query::wrong("end_time", &to.to_string()));
+        return Err(Query::invalid("end_time", &to.to_string()));
     }
     let page = Page {
         offset: query.number("offset", 0, i32::MAX.unsigned_abs(), 0)?,
@@ -84,7 +84,7 @@ pub(crate) async fn list(
     };
     let filter = IntelligentKillFilter { instance_id: target.instance.id.clone(), node_id: target.node.id, from, to };
     let (kills, total_count) = service.store.intelligent_kills(&filter, page).await?;
-    let server_url = crate::connection::reached_by(caller.connection.as_ref(), &headers);
+    let server_url = crate::connection::base_url(caller.client.as_ref(), &headers);
     let entry = |kill: IntelligentKill| IntelligentKillHistory {
         task_id: kill.id.to_string(),
         start_time: kill.id.milliseconds().div_euclid(1000),
@@ -97,7 +97,7 @@ pub(crate) async fn list(
     Ok(Json(IntelligentKillHistories { intelligent_kill_session_histories, total_count }))
 }
 
-fn parse_millis(query: &Query, name: &'static str) -> Result<i64, Refusal> {
+fn parse_millis(query: &Query, name: &'static str) -> Result<i64, ApiError> {
     let given = query.required(name)?;
-    given.parse().ok().filter(|&millis| millis >= 0).ok_or_else(|| Query::wrong(name, given))
+    given.parse().ok().filter(|&millis| millis >= 0).ok_or_else(|| Query::invalid(name, given))
 }

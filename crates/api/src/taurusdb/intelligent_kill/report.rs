@@ -8,17 +8,17 @@ use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use clew_diagnose::csv;
 use clew_model::{Cell, ErrorEntry, Language, Page};
-use clew_store::{IntelligentKill, KillEnd, KillFilter, KillSource, KilledSession, StoredResult};
+use clew_store::{IntelligentKill, KillEnd, KillFilter, KillRecord, KillSource, StoredResult};
 use http::{HeaderMap, Method};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::report_link;
-use crate::Service;
-use crate::audit::Trail;
+use crate::AppState;
+use crate::audit::AuditContext;
 use crate::download::Download;
+use crate::error::{ApiError, ErrorBody};
 use crate::query::Query;
-use crate::refusal::{ErrorBody, Refusal};
 
 /// Number of rows per store read, which bounds memory.
 const READ_BATCH_SIZE: u32 = 500;
@@ -61,18 +61,18 @@ const COLUMN_NAMES: [(&str, &str); 11] = [
     )
 )]
 pub(crate) async fn download(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     Extension(language): Extension<Language>,
-    Extension(trail): Extension<Trail>,
+    Extension(trail): Extension<AuditContext>,
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
     method: Method,
     headers: HeaderMap,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ApiError> {
     let id = report_link::verify(&service.store, &id, &Query::parse(query.as_deref())?)?;
     let kill = service.store.intelligent_kill(id).await?.filter(|kill| kill.ended_at.is_some());
-    let kill = kill.ok_or_else(|| Refusal::new(ErrorEntry::UNKNOWN_TASK))?;
-    if let clew_model::Actor::User { domain_id, .. } = &kill.asked.by.actor {
+    let kill = kill.ok_or_else(|| ApiError::new(ErrorEntry::UNKNOWN_TASK))?;
+    if let clew_model::Actor::User { domain_id, .. } = &kill.request.by.actor {
         trail.is_about(domain_id);
     }
     let (file, file_bytes, hash) = write_report(&service, &kill).await?;
@@ -83,7 +83,7 @@ pub(crate) async fn download(
         tag: format!("{hash}-{}", language.tag()),
         file_name: format!("intelligent_kill_{id}.csv"),
     };
-    download.answer(&method, &headers)
+    download.respond(&method, &headers)
 }
 
 fn header_row(language: Language) -> Vec<u8> {
@@ -91,16 +91,16 @@ fn header_row(language: Language) -> Vec<u8> {
         Language::EnUs => *english,
         Language::ZhCn => *chinese,
     });
-    csv::header_of(language, names)
+    csv::header_from_names(language, names)
 }
 
 /// Writes the rows to an unlinked temporary file. Returns the file, its size in bytes and its SHA-256.
-async fn write_report(service: &Service, kill: &IntelligentKill) -> Result<(File, u64, String), Refusal> {
-    let failed = |error: std::io::Error| Refusal::internal(&error);
+async fn write_report(service: &AppState, kill: &IntelligentKill) -> Result<(File, u64, String), ApiError> {
+    let failed = |error: std::io::Error| ApiError::internal(&error);
     let filter = KillFilter {
         source: Some(KillSource::Intelligent),
         task_id: Some(kill.id.to_string()),
-        ..KillFilter::of_instance(kill.asked.instance_id.clone())
+        ..KillFilter::for_instance(kill.request.instance_id.clone())
     };
     let guard = service.intelligent_kills.formula_guard();
     let (mut file, mut hasher, mut bytes) = (tempfile::tempfile().map_err(failed)?, Sha256::new(), 0);
@@ -114,7 +114,7 @@ async fn write_report(service: &Service, kill: &IntelligentKill) -> Result<(File
         hasher.update(&rows);
         bytes += rows.len() as u64;
         let writing = tokio::task::spawn_blocking(move || file.write_all(&rows).map(|()| file)).await;
-        file = writing.map_err(|error| Refusal::internal(&error))?.map_err(failed)?;
+        file = writing.map_err(|error| ApiError::internal(&error))?.map_err(failed)?;
         page.offset = page.offset.saturating_add(READ_BATCH_SIZE);
         if u64::from(page.offset) >= total || killed.is_empty() {
             return Ok((file, bytes, hex::encode(hasher.finalize())));
@@ -126,7 +126,7 @@ fn text_cell(text: Option<&str>) -> Cell<'_> {
     text.map_or(Cell::Empty, |text| Cell::Text(text.as_bytes()))
 }
 
-fn encode_row(out: &mut Vec<u8>, session: &KilledSession, formula_guard: bool) {
+fn encode_row(out: &mut Vec<u8>, session: &KillRecord, formula_guard: bool) {
     let kill_time = Timestamp::from_millisecond(session.asked_at).map(|time| time.to_string()).unwrap_or_default();
     let cells = [
         Cell::Number(session.session_id),

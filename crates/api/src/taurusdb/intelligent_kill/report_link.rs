@@ -6,8 +6,8 @@ use clew_model::ErrorEntry;
 use clew_store::{IntelligentKillId, Store};
 use subtle::ConstantTimeEq;
 
+use crate::error::ApiError;
 use crate::query::Query;
-use crate::refusal::Refusal;
 
 /// Maximum lifetime of a link.
 const MAX_LIFETIME: Duration = Duration::from_hours(1);
@@ -27,8 +27,8 @@ pub(super) fn create(
 }
 
 /// Verifies signature and expiry of a link. Returns the id of the intelligent kill.
-pub(super) fn verify(store: &Store, id: &str, query: &Query) -> Result<IntelligentKillId, Refusal> {
-    let invalid = || Refusal::because(ErrorEntry::FOREIGN_PROJECT, "link-wrong", Vec::new());
+pub(super) fn verify(store: &Store, id: &str, query: &Query) -> Result<IntelligentKillId, ApiError> {
+    let invalid = || ApiError::because(ErrorEntry::FOREIGN_PROJECT, "link-wrong", Vec::new());
     let id: IntelligentKillId = id.parse().map_err(|_| invalid())?;
     let (Some(expires), Some(signature)) = (query.get("expires"), query.get("signature")) else {
         return Err(invalid());
@@ -39,8 +39,8 @@ pub(super) fn verify(store: &Store, id: &str, query: &Query) -> Result<Intellige
     if expires_at.to_string() != expires || !bool::from(expected.as_bytes().ct_eq(signature.as_bytes())) {
         return Err(invalid());
     }
-    if store.link_has_expired(expires_at) {
-        return Err(Refusal::because(ErrorEntry::FOREIGN_PROJECT, "link-expired", Vec::new()));
+    if store.is_link_expired(expires_at) {
+        return Err(ApiError::because(ErrorEntry::FOREIGN_PROJECT, "link-expired", Vec::new()));
     }
     Ok(id)
 }

@@ -6,7 +6,7 @@ use clew_mysql::{read_table_risks, read_waits};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::Service;
+use crate::AppState;
 
 /// A warning about an intelligent kill. Clew extension.
 #[derive(Serialize, ToSchema)]
@@ -24,7 +24,7 @@ pub(crate) struct IntelligentKillWarning {
 
 /// Returns the warnings about killing the victims. A failed read becomes a warning, so that the preview succeeds.
 pub(super) async fn read_warnings(
-    service: &Service,
+    service: &AppState,
     node: &Node,
     victims: &[Session],
     language: Language,
@@ -41,10 +41,10 @@ pub(super) async fn read_warnings(
     match service.try_read_node(node, async |limits| read_waits(&node.url, &limits).await).await {
         Ok(observed) => {
             let ids: Vec<u64> = victims.iter().map(|victim| victim.id).collect();
-            let surviving = waits::graph(&observed).surviving_blockers(&ids);
+            let surviving = waits::build_graph(&observed).surviving_blockers(&ids);
             warnings.extend(surviving.into_iter().map(|blocker| IntelligentKillWarning {
                 kind: "surviving_root_blocker",
-                message: blocker.text(language),
+                message: blocker.warning_text(language),
                 session_id: blocker.party.session(),
             }));
         }
@@ -56,7 +56,7 @@ pub(super) async fn read_warnings(
             risks.sort_unstable_by_key(|(session, _)| *session);
             warnings.extend(risks.into_iter().map(|(session, risk)| IntelligentKillWarning {
                 kind: risk.kind(),
-                message: spared_message(session, &risk.text(language), language),
+                message: spared_message(session, &risk.description(language), language),
                 session_id: Some(session),
             }));
         }

@@ -3,10 +3,10 @@
 use clew_model::{HostPattern, KillCriteria};
 use serde_json::{Value, json};
 
-use crate::body::{Body, missing};
-use crate::query::{Query, shown};
-use crate::refusal::Refusal;
-use crate::statement_text::HIDDEN;
+use crate::body::{Body, missing_field};
+use crate::error::ApiError;
+use crate::query::{Query, truncate};
+use crate::statement_text::MASKED_FRAGMENT;
 
 /// Names of the criteria fields. `include_unsafe` is a Clew extension.
 pub(super) const CRITERIA_FIELDS: [&str; 7] = ["user", "host", "db", "command", "info", "time", INCLUDE_UNSAFE];
@@ -34,7 +34,7 @@ pub(super) struct RawCriteria {
 }
 
 impl RawCriteria {
-    pub(super) fn from_body(body: &Body) -> Result<Self, Refusal> {
+    pub(super) fn from_body(body: &Body) -> Result<Self, ApiError> {
         Ok(Self {
             user: body.get("user")?,
             host: body.get("host")?,
@@ -42,7 +42,7 @@ impl RawCriteria {
             command: body.get("command")?,
             info: body.get("info")?,
             time: number_text(body, "time"),
-            include_unsafe: body.raw(INCLUDE_UNSAFE).map(str::to_owned),
+            include_unsafe: body.raw_json(INCLUDE_UNSAFE).map(str::to_owned),
         })
     }
 
@@ -60,8 +60,8 @@ impl RawCriteria {
     }
 
     /// Validates and parses the fields.
-    pub(super) fn parse(self) -> Result<KillCriteria, Refusal> {
-        let time = self.time.ok_or_else(|| missing("time"))?;
+    pub(super) fn parse(self) -> Result<KillCriteria, ApiError> {
+        let time = self.time.ok_or_else(|| missing_field("time"))?;
         let seconds = parse_integer("time", &time, 1, KillCriteria::MAX_SECONDS)?;
         Ok(KillCriteria {
             user: check_name("user", self.user, MAX_USER_LEN)?,
@@ -75,40 +75,40 @@ impl RawCriteria {
     }
 }
 
-fn parse_include_unsafe(given: Option<&str>) -> Result<bool, Refusal> {
+fn parse_include_unsafe(given: Option<&str>) -> Result<bool, ApiError> {
     match given {
         None | Some("false") => Ok(false),
         Some("true") => Ok(true),
-        Some(other) => Err(Refusal::not_one_of(INCLUDE_UNSAFE, shown(other), &["true", "false"])),
+        Some(other) => Err(ApiError::not_one_of(INCLUDE_UNSAFE, truncate(other), &["true", "false"])),
     }
 }
 
 /// Returns the text of a number field. The cloud's interfaces send numbers with and without quotes.
 pub(super) fn number_text(body: &Body, name: &str) -> Option<String> {
-    body.raw(name).map(|raw| raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"')).unwrap_or(raw).to_owned())
+    body.raw_json(name).map(|raw| raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"')).unwrap_or(raw).to_owned())
 }
 
 /// Parses an integer of digits only, within a range.
-pub(super) fn parse_integer(name: &'static str, given: &str, min: u32, max: u32) -> Result<u32, Refusal> {
+pub(super) fn parse_integer(name: &'static str, given: &str, min: u32, max: u32) -> Result<u32, ApiError> {
     let number = if given.bytes().all(|byte| byte.is_ascii_digit()) { given.parse().ok() } else { None };
     number
         .filter(|number| (min..=max).contains(number))
-        .ok_or_else(|| Refusal::out_of_range(name, shown(given), &(min.into()..=max.into())))
+        .ok_or_else(|| ApiError::out_of_range(name, truncate(given), &(min.into()..=max.into())))
 }
 
 /// Rejects a name that is empty, too long or has characters other than letters, digits, `-` and `_`.
-fn check_name(field: &'static str, given: Option<String>, max_len: usize) -> Result<Option<String>, Refusal> {
+fn check_name(field: &'static str, given: Option<String>, max_len: usize) -> Result<Option<String>, ApiError> {
     let Some(given) = given else { return Ok(None) };
     let is_allowed = |letter: char| letter.is_ascii_alphanumeric() || "-_".contains(letter);
     if (1..=max_len).contains(&given.len()) && given.chars().all(is_allowed) {
         return Ok(Some(given));
     }
-    let arguments = vec![("field", field.into()), ("given", shown(&given)), ("max", max_len.to_string())];
-    Err(Refusal::parameter("kill-task-name", arguments))
+    let arguments = vec![("field", field.into()), ("given", truncate(&given)), ("max", max_len.to_string())];
+    Err(ApiError::parameter("kill-task-name", arguments))
 }
 
 /// Rejects a text that is empty or too long.
-fn check_length(field: &'static str, given: Option<String>, max_len: usize) -> Result<Option<String>, Refusal> {
+fn check_length(field: &'static str, given: Option<String>, max_len: usize) -> Result<Option<String>, ApiError> {
     let Some(given) = given else { return Ok(None) };
     let length = given.chars().count();
     if (1..=max_len).contains(&length) {
@@ -116,14 +116,14 @@ fn check_length(field: &'static str, given: Option<String>, max_len: usize) -> R
     }
     let (length, max) = (length.to_string(), max_len.to_string());
     let arguments = vec![("field", field.into()), ("length", length), ("min", "1".into()), ("max", max)];
-    Err(Refusal::parameter("parameter-length", arguments))
+    Err(ApiError::parameter("parameter-length", arguments))
 }
 
 /// Returns the criteria for the audit. The statement substring is replaced by a placeholder.
 pub(super) fn audit_detail(criteria: &KillCriteria) -> Value {
     json!({
         "user": criteria.user, "host": criteria.host.as_ref().map(ToString::to_string), "db": criteria.database,
-        "command": criteria.command, "info": criteria.sql_key.as_ref().map(|_| HIDDEN), "time": criteria.seconds,
+        "command": criteria.command, "info": criteria.sql_key.as_ref().map(|_| MASKED_FRAGMENT), "time": criteria.seconds,
         "include_unsafe": criteria.include_unsafe,
     })
 }

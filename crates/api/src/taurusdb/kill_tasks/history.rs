@@ -3,15 +3,15 @@
 use axum::extract::{Path, RawQuery, State};
 use clew_iam::decision::Action;
 use clew_model::Page;
-use clew_store::{KillFilter, KilledSession};
+use clew_store::{KillFilter, KillRecord};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::Service;
+use crate::AppState;
 use crate::caller::Caller;
+use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
-use crate::query::{Query, shown};
-use crate::refusal::{ErrorBody, Refusal};
+use crate::query::{Query, truncate};
 
 /// Maximum number of kills in a time range, newest first (spec section 2.8).
 const MAX_KILLS: u32 = 500;
@@ -87,25 +87,25 @@ pub(crate) struct KilledSessionView {
     )
 )]
 pub(crate) async fn list(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     Path((project, instance)): Path<(String, String)>,
     RawQuery(query): RawQuery,
-) -> Result<Json<KillHistory>, Refusal> {
-    let (_, instance) = caller.instance(&service, Action::GET_INSTANCE, (&project, &instance), &[]).await?;
+) -> Result<Json<KillHistory>, ApiError> {
+    let (_, instance) = caller.require_instance(&service, Action::GET_INSTANCE, (&project, &instance), &[]).await?;
     let query = Query::parse(query.as_deref())?;
-    query.check_names(&["start_time", "end_time", "page_num", "page_size"])?;
+    query.reject_unknown(&["start_time", "end_time", "page_num", "page_size"])?;
     let (from, to) = (parse_millis(&query, "start_time")?, parse_millis(&query, "end_time")?);
     if let (Some(from), Some(to)) = (from, to)
         && from >= to
     {
-        return Err(Refusal::parameter("kill-history-range", Vec::new()));
+        return Err(ApiError::parameter("kill-history-range", Vec::new()));
     }
     let page_size = query.number("page_size", 1, 100, 10)?;
     let page = query.number("page_num", 0, i32::MAX.unsigned_abs(), 1)?.max(1);
     let offset = page_size.saturating_mul(page - 1);
     let limit = page_size.min(MAX_KILLS.saturating_sub(offset));
-    let filter = KillFilter { from, to, ..KillFilter::of_instance(instance.id.clone()) };
+    let filter = KillFilter { from, to, ..KillFilter::for_instance(instance.id.clone()) };
     let (kills, total) = service.store.killed_sessions(&filter, Page { offset, limit }).await?;
     Ok(Json(KillHistory {
         killed_sessions: kills.into_iter().map(killed_session_view).collect(),
@@ -113,14 +113,14 @@ pub(crate) async fn list(
     }))
 }
 
-fn parse_millis(query: &Query, name: &'static str) -> Result<Option<i64>, Refusal> {
+fn parse_millis(query: &Query, name: &'static str) -> Result<Option<i64>, ApiError> {
     let Some(given) = query.get(name) else { return Ok(None) };
     let is_digits = given.bytes().all(|byte| byte.is_ascii_digit());
     let millis = given.parse().ok().filter(|_| is_digits);
-    millis.map(Some).ok_or_else(|| Query::wrong(name, &shown(given)))
+    millis.map(Some).ok_or_else(|| Query::invalid(name, &truncate(given)))
 }
 
-fn killed_session_view(kill: KilledSession) -> KilledSessionView {
+fn killed_session_view(kill: KillRecord) -> KilledSessionView {
     KilledSessionView {
         instance_id: kill.instance_id.to_string(),
         node_id: kill.node_id.to_string(),

@@ -4,23 +4,23 @@ use std::collections::HashMap;
 
 use axum::Extension;
 use axum::extract::{Path, RawQuery, State};
-use clew_diagnose::{KillRisk, KillRule, clean, victims};
+use clew_diagnose::{KillRisk, KillRule, to_valid_utf8, victims};
 use clew_iam::decision::Action;
 use clew_model::{Language, Limitation, NodeId, Session};
-use clew_mysql::{Errand, read_table_risks, read_user_sessions};
+use clew_mysql::{Purpose, read_table_risks, read_user_sessions};
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::criteria::{CRITERIA_FIELDS, RawCriteria};
-use crate::Service;
-use crate::caller::{Caller, must_reach};
+use crate::AppState;
+use crate::caller::{Caller, check_zone};
+use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::kill_risks::KillRiskView;
 use crate::query::Query;
-use crate::refusal::{ErrorBody, Refusal};
-use crate::statement_text::statement_text;
+use crate::statement_text::visible_statement;
 
 /// Maximum number of sessions in a response. Further sessions are only counted.
 const MAX_LISTED_SESSIONS: usize = 500;
@@ -137,27 +137,28 @@ pub(crate) struct PreviewedProcess {
     )
 )]
 pub(crate) async fn show(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     Path((project, instance)): Path<(String, String)>,
     Extension(language): Extension<Language>,
     RawQuery(query): RawQuery,
-) -> Result<Json<Preview>, Refusal> {
-    let (project, instance) = caller.instance(&service, Action::GET_INSTANCE, (&project, &instance), &[]).await?;
+) -> Result<Json<Preview>, ApiError> {
+    let (project, instance) =
+        caller.require_instance(&service, Action::GET_INSTANCE, (&project, &instance), &[]).await?;
     let query = Query::parse(query.as_deref())?;
-    query.check_names(&CRITERIA_FIELDS)?;
+    query.reject_unknown(&CRITERIA_FIELDS)?;
     let criteria = RawCriteria::from_query(&query).parse()?;
     let masked = caller.sees_templates(&service, &project, &instance);
     let rules = [KillRule::new(&criteria).masked(masked)];
     let data_sync_time = Timestamp::now().as_millisecond();
-    let nodes = service.store.nodes_to_read(&instance.id).await?;
-    nodes.iter().try_for_each(|node| must_reach(&service, node))?;
+    let nodes = service.store.nodes_with_passwords(&instance.id).await?;
+    nodes.iter().try_for_each(|node| check_zone(&service, node))?;
     let reads = nodes.iter().map(async |node| {
-        let read = async |limits| read_user_sessions(&node.url, Errand::Reading, &limits).await;
+        let read = async |limits| read_user_sessions(&node.url, Purpose::Reading, &limits).await;
         let mut listed = service.read_node(node, read).await?;
         let limitations: Vec<NodeLimitation> =
             listed.limitations.drain(..).map(|limitation| NodeLimitation::new(&node.id, limitation)).collect();
-        let matched: Vec<Session> = victims(&rules, listed.into_choosable(), service.kills.protected())
+        let matched: Vec<Session> = victims(&rules, listed.into_checked(), service.kills.protected())
             .into_iter()
             .map(|(_, session)| session)
             .collect();
@@ -166,7 +167,7 @@ pub(crate) async fn show(
         } else {
             service.read_node(node, async |limits| read_table_risks(&node.url, &matched, &limits).await).await?
         };
-        Ok::<_, Refusal>((&node.id, matched, risks, limitations))
+        Ok::<_, ApiError>((&node.id, matched, risks, limitations))
     });
     let mut killed: Vec<(&NodeId, Session)> = Vec::new();
     let mut spared: Vec<(&NodeId, Session, KillRisk)> = Vec::new();
@@ -209,17 +210,17 @@ fn is_zero(count: &usize) -> bool {
 }
 
 fn process_view(node: &NodeId, session: &Session, masked: bool) -> PreviewedProcess {
-    let statement = |statement: &[u8]| statement_text(statement, masked).chars().take(MAX_STATEMENT_LEN).collect();
+    let statement = |statement: &[u8]| visible_statement(statement, masked).chars().take(MAX_STATEMENT_LEN).collect();
     PreviewedProcess {
         node_id: node.to_string(),
         id: session.id,
-        user: clean(&session.user),
-        host: clean(&session.host),
-        db: session.database.as_deref().map(clean),
-        command: clean(&session.command),
+        user: to_valid_utf8(&session.user),
+        host: to_valid_utf8(&session.host),
+        db: session.database.as_deref().map(to_valid_utf8),
+        command: to_valid_utf8(&session.command),
         sql_info: session.statement.as_deref().map(statement),
         state_duration: session.seconds,
-        state: session.state.as_deref().map(clean),
+        state: session.state.as_deref().map(to_valid_utf8),
     }
 }
 

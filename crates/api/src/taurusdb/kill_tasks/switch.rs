@@ -8,12 +8,12 @@ use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::Service;
+use crate::AppState;
 use crate::body::Body;
 use crate::caller::Caller;
+use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
-use crate::query::shown;
-use crate::refusal::{ErrorBody, Refusal};
+use crate::query::truncate;
 
 const ON: &str = "ON";
 const OFF: &str = "OFF";
@@ -36,11 +36,11 @@ pub(crate) struct KillSwitch {
     responses((status = 200, description = "The switch", body = KillSwitch))
 )]
 pub(crate) async fn show(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     Path((project, instance)): Path<(String, String)>,
-) -> Result<Json<KillSwitch>, Refusal> {
-    let (_, instance) = caller.instance(&service, Action::GET_INSTANCE, (&project, &instance), &[]).await?;
+) -> Result<Json<KillSwitch>, ApiError> {
+    let (_, instance) = caller.require_instance(&service, Action::GET_INSTANCE, (&project, &instance), &[]).await?;
     let is_on = service.store.kill_switch(&instance.id).await?;
     Ok(Json(KillSwitch { status: if is_on { ON } else { OFF } }))
 }
@@ -58,21 +58,21 @@ pub(crate) async fn show(
     )
 )]
 pub(crate) async fn set(
-    State(service): State<Service>,
+    State(service): State<AppState>,
     caller: Caller,
     Path((project, instance)): Path<(String, String)>,
     body: Bytes,
-) -> Result<StatusCode, Refusal> {
+) -> Result<StatusCode, ApiError> {
     let path = (project.as_str(), instance.as_str());
-    let (project, instance) = caller.instance_of_whole_project(&service, Action::MODIFY_INSTANCE, path).await?;
-    let status: String = Body::parse(&body, &["status"])?.need("status")?;
+    let (project, instance) = caller.require_project_instance(&service, Action::MODIFY_INSTANCE, path).await?;
+    let status: String = Body::parse(&body, &["status"])?.required("status")?;
     let on = match status.as_str() {
         ON => true,
         OFF => false,
-        _ => return Err(Refusal::not_one_of("status", shown(&status), &[ON, OFF])),
+        _ => return Err(ApiError::not_one_of("status", truncate(&status), &[ON, OFF])),
     };
     if service.store.set_kill_switch(&caller.origin(), &project.id, &instance.id, on).await? {
         return Ok(StatusCode::OK);
     }
-    Err(Refusal::new(ErrorEntry::UNKNOWN_INSTANCE))
+    Err(ApiError::new(ErrorEntry::UNKNOWN_INSTANCE))
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{AUTO_TASK, MANUAL_TASK};
-use crate::statement_text::HIDDEN;
+use crate::statement_text::MASKED_FRAGMENT;
 
 /// Criteria and duration of a new kill task. Criteria are joined by AND.
 #[derive(ToSchema)]
@@ -149,7 +149,7 @@ impl KillTaskView {
     /// With `masked`, a placeholder replaces the statement substring.
     pub(super) fn new(task: KillTask, masked: bool, refused: &[RefusedNode]) -> Self {
         let criteria = task.criteria;
-        let info = |part: String| if masked { HIDDEN.to_owned() } else { part };
+        let info = |part: String| if masked { MASKED_FRAGMENT.to_owned() } else { part };
         Self {
             id: task.id.to_string(),
             instance_id: task.instance_id.to_string(),

@@ -4,7 +4,7 @@ use clew_model::UserId;
 use clew_store::{Grantee, PolicyRef};
 use serde_json::{Value, json};
 
-use crate::server::{Server, by};
+use crate::server::{Server, test_origin};
 
 /// A valid policy document.
 fn document() -> Value {
@@ -26,22 +26,22 @@ pub(super) async fn create_fixtures(server: &Server, operation: &str, path: &str
         path = path.replace("{access_key}", server.key_of(&user).await.key.as_str());
     }
     if path.contains("{group_id}") {
-        let group = server.store.create_group(&by(), domain, &name, "").await.unwrap();
+        let group = server.store.create_group(&test_origin(), domain, &name, "").await.unwrap();
         if operation == "RemoveUserFromGroup" {
-            server.store.add_member(&by(), &group, &user).await.unwrap();
+            server.store.add_member(&test_origin(), &group, &user).await.unwrap();
         }
         path = path.replace("{group_id}", group.as_str());
     }
     if path.contains("{enterprise_project_id}") {
-        let id = server.store.create_enterprise_project(&by(), domain, &name, "").await.unwrap();
+        let id = server.store.create_enterprise_project(&test_origin(), domain, &name, "").await.unwrap();
         path = path.replace("{enterprise_project_id}", &id);
     }
     if path.contains("{name}") {
         let text = document().to_string();
-        let policy = server.store.put_policy(&by(), domain, &name, "identity", &text, "").await.unwrap();
+        let policy = server.store.put_policy(&test_origin(), domain, &name, "identity", &text, "").await.unwrap();
         if operation == "DetachPolicy" {
-            let (policy, grantee) = (PolicyRef::Own(policy), Grantee::User(user.clone()));
-            assert!(server.store.attach(&by(), &policy, &grantee, None).await.unwrap());
+            let (policy, grantee) = (PolicyRef::Custom(policy), Grantee::User(user.clone()));
+            assert!(server.store.attach(&test_origin(), &policy, &grantee, None).await.unwrap());
         }
         path = path.replace("{name}", &name).replace("{kind}", "user");
     }
@@ -59,14 +59,14 @@ pub(super) async fn create_fixtures(server: &Server, operation: &str, path: &str
 async fn kill_task(server: &Server, operation: &str) -> String {
     let (project, instance) = (&server.tenant.project_id, &server.instance.id);
     for on in [false, true] {
-        assert!(server.store.set_kill_switch(&by(), project, instance, on).await.unwrap());
+        assert!(server.store.set_kill_switch(&test_origin(), project, instance, on).await.unwrap());
     }
     if operation == "AddKillProcessTask" {
         return String::new();
     }
-    let criteria = clew_model::KillCriteria::after(1);
+    let criteria = clew_model::KillCriteria::with_min_seconds(1);
     let task = clew_store::NewKillTask { criteria, masked: false, duration: None, audit_detail: Value::Null };
-    server.store.add_kill_task(&by(), project, instance, &task).await.unwrap().unwrap().to_string()
+    server.store.add_kill_task(&test_origin(), project, instance, &task).await.unwrap().unwrap().to_string()
 }
 
 fn body(operation: &str, name: &str, user: &UserId, instance: &str, node: &str) -> Option<Value> {

@@ -25,12 +25,15 @@ async fn policy_is_attached_listed_and_detached() {
     assert_eq!(server.get_json(path).await, expected);
     // Attachments of a system policy in other domains are hidden.
     let foreign_admin = server.foreign_admin().await;
-    assert_eq!(server.send_as(&foreign_admin, Method::GET, path, Value::Null).await.ok(200)["total_count"], 0);
+    assert_eq!(
+        server.send_as(&foreign_admin, Method::GET, path, Value::Null).await.expect_status(200)["total_count"],
+        0
+    );
 
     let one = format!("{path}/user/{}", grace.user);
     done(&server.send_as_admin(Method::DELETE, &one, Value::Null).await);
     assert_eq!(may_list().await, 403);
-    server.send_as_admin(Method::DELETE, &one, Value::Null).await.refused(404, "IAM.0004");
+    server.send_as_admin(Method::DELETE, &one, Value::Null).await.expect_error(404, "IAM.0004");
 }
 
 #[tokio::test]
@@ -71,7 +74,7 @@ async fn attachments_that_the_model_forbids_are_rejected() {
         (identity, json!({ "user_id": user, "group_id": group }), "Either user_id or group_id"),
     ] {
         let path = format!("policies/{policy}/attachments");
-        let message = server.send_as_admin(Method::POST, &path, body.clone()).await.refused(400, "IAM.0007");
+        let message = server.send_as_admin(Method::POST, &path, body.clone()).await.expect_error(400, "IAM.0007");
         assert!(message.contains(reason), "{policy} {body}: {message}");
     }
     done(
@@ -87,12 +90,12 @@ async fn attached_policy_cannot_be_deleted_or_change_its_model() {
     let user = server.user("grace").await;
     let of = |version: &str, action: &str| json!({ "document": { "Version": version, "Statement": [{ "Effect": "Allow", "Action": [action] }] } });
     let (identity, role) = (of("5.0", "gaussdbformysql:*:*"), of("1.1", "gaussdb:*:*"));
-    server.send_as_admin(Method::PUT, "policies/all", identity.clone()).await.ok(200);
+    server.send_as_admin(Method::PUT, "policies/all", identity.clone()).await.expect_status(200);
     done(&server.send_as_admin(Method::POST, "policies/all/attachments", json!({ "user_id": user })).await);
-    let message = server.send_as_admin(Method::PUT, "policies/all", role).await.refused(409, "IAM.0005");
+    let message = server.send_as_admin(Method::PUT, "policies/all", role).await.expect_error(409, "IAM.0005");
     assert!(message.contains("another model"), "{message}");
-    server.send_as_admin(Method::PUT, "policies/all", identity.clone()).await.ok(200);
-    let message = server.send_as_admin(Method::DELETE, "policies/all", Value::Null).await.refused(409, "IAM.0005");
+    server.send_as_admin(Method::PUT, "policies/all", identity.clone()).await.expect_status(200);
+    let message = server.send_as_admin(Method::DELETE, "policies/all", Value::Null).await.expect_error(409, "IAM.0005");
     assert!(message.contains("attached 1 times"), "{message}");
 }
 
@@ -102,18 +105,20 @@ async fn attaching_a_policy_revokes_tokens_of_the_grantee() {
     let user = server.user("grace").await;
     let token = server.project_token(&user).await;
     let path = format!("/v3/{}/instances", server.tenant.project_id);
-    server.call(Method::GET, &path).token(&token).send().await.refused(403, "DBS.280015");
+    server.call(Method::GET, &path).token(&token).send().await.expect_error(403, "DBS.280015");
     let body = json!({ "user_id": user });
     done(&server.send_as_admin(Method::POST, "policies/TaurusDBFullAccessPolicy/attachments", body).await);
-    server.call(Method::GET, &path).token(&token).send().await.refused(401, "APIGW.0307");
+    server.call(Method::GET, &path).token(&token).send().await.expect_error(401, "APIGW.0307");
 }
 
 #[tokio::test]
 async fn attachments_to_other_domains_are_rejected() {
     let server = Server::start().await;
     let foreign_admin = server.foreign_admin().await;
-    let group = server.send_as(&foreign_admin, Method::POST, "groups", json!({ "name": "theirs" })).await.ok(201);
-    let project = server.send_as(&foreign_admin, Method::POST, "projects", json!({ "name": "theirs" })).await.ok(201);
+    let group =
+        server.send_as(&foreign_admin, Method::POST, "groups", json!({ "name": "theirs" })).await.expect_status(201);
+    let project =
+        server.send_as(&foreign_admin, Method::POST, "projects", json!({ "name": "theirs" })).await.expect_status(201);
     let own = text(&server.create("groups", json!({ "name": "own" })).await["id"]);
     for body in [
         json!({ "group_id": group["id"] }),
@@ -121,10 +126,10 @@ async fn attachments_to_other_domains_are_rejected() {
         json!({ "group_id": own, "project_id": project["id"] }),
     ] {
         let path = "policies/TaurusDB%20FullAccess/attachments";
-        server.send_as_admin(Method::POST, path, body).await.refused(404, "IAM.0004");
+        server.send_as_admin(Method::POST, path, body).await.expect_error(404, "IAM.0004");
     }
     let path = format!("policies/TaurusDBFullAccessPolicy/attachments/robot/{own}");
-    server.send_as_admin(Method::DELETE, &path, Value::Null).await.refused(404, "IAM.0004");
+    server.send_as_admin(Method::DELETE, &path, Value::Null).await.expect_error(404, "IAM.0004");
     let open = call(&server, Method::GET, "policies/TaurusDBFullAccessPolicy/attachments", &Value::Null).anonymous();
-    open.send().await.refused(401, "APIGW.0301");
+    open.send().await.expect_error(401, "APIGW.0301");
 }

@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::text;
-use crate::server::{Server, USER, by};
+use crate::server::{Server, USER, test_origin};
 
 fn operations(rows: &Value) -> Vec<String> {
     rows.as_array().unwrap().iter().map(|row| text(&row["operation"])).collect()
@@ -17,7 +17,7 @@ async fn filters_select_rows() {
     let request_id = created.header("x-request-id");
     server.create("users", json!({ "name": "grace" })).await;
     let unprivileged = server.key_of(&server.user("nobody").await).await;
-    server.send_as(&unprivileged, Method::GET, "users", Value::Null).await.refused(403, "IAM.0003");
+    server.send_as(&unprivileged, Method::GET, "users", Value::Null).await.expect_error(403, "IAM.0003");
 
     let row = server.get_json(&format!("audit?request_id={request_id}")).await["rows"][0].clone();
     assert_eq!((&row["operation"], &row["target"]), (&json!("CreateGroup"), &json!("developers")));
@@ -54,7 +54,7 @@ async fn pages_and_export_have_the_same_rows() {
     let server = Server::start().await;
     for number in 0..1_005 {
         let (name, domain) = (format!("g{number}"), &server.tenant.domain_id);
-        server.store.create_group(&by(), domain, &name, "").await.unwrap();
+        server.store.create_group(&test_origin(), domain, &name, "").await.unwrap();
     }
     let pages = pages(&server, "oldest").await;
     assert_eq!(pages.len(), 1_005);
@@ -64,7 +64,7 @@ async fn pages_and_export_have_the_same_rows() {
     assert!(lines == pages, "{} lines, {} rows", lines.len(), pages.len());
     let newest_first = self::pages(&server, "newest").await;
     assert!(newest_first.iter().eq(pages.iter().rev()), "{} rows", newest_first.len());
-    server.send_as_admin(Method::GET, "audit?order=random", Value::Null).await.refused(400, "IAM.0007");
+    server.send_as_admin(Method::GET, "audit?order=random", Value::Null).await.expect_error(400, "IAM.0007");
     assert_eq!(server.audit_of("ExportAudit").await.len(), 1, "who took the audit away is in it");
     let empty = server.send_as_admin(Method::GET, "audit/export?operation=Nothing", Value::Null).await;
     assert_eq!((empty.status.as_u16(), empty.text().as_str()), (200, ""));
@@ -74,11 +74,14 @@ async fn pages_and_export_have_the_same_rows() {
 async fn rows_of_other_domains_are_hidden() {
     let server = Server::start().await;
     let foreign_admin = server.foreign_admin().await;
-    server.send_as(&foreign_admin, Method::POST, "groups", json!({ "name": "theirs" })).await.ok(201);
+    server.send_as(&foreign_admin, Method::POST, "groups", json!({ "name": "theirs" })).await.expect_status(201);
     server.create("groups", json!({ "name": "ours" })).await;
     let ours = server.send_as_admin(Method::GET, "audit/export", Value::Null).await.text();
     assert!(ours.contains("\"ours\"") && !ours.contains("\"theirs\"") && !ours.contains("\"eve\""), "{ours}");
-    let theirs = server.send_as(&foreign_admin, Method::GET, "audit?operation=CreateGroup", Value::Null).await.ok(200);
+    let theirs = server
+        .send_as(&foreign_admin, Method::GET, "audit?operation=CreateGroup", Value::Null)
+        .await
+        .expect_status(200);
     assert_eq!((theirs["rows"].as_array().unwrap().len(), &theirs["rows"][0]["target"]), (1, &json!("theirs")));
 }
 
@@ -89,6 +92,6 @@ async fn only_administrators_verify_the_audit() {
     assert_eq!((&report["intact"], &report["problems"], &report["first"]), (&json!(true), &json!([]), &json!(1)));
     assert_eq!(report["rows"], report["last"]);
     let auditor = server.user_with_actions("auditor", &["clew:audit:list"]).await;
-    server.send_as(&auditor, Method::GET, "audit", Value::Null).await.ok(200);
-    server.send_as(&auditor, Method::GET, "audit/verify", Value::Null).await.refused(403, "IAM.0002");
+    server.send_as(&auditor, Method::GET, "audit", Value::Null).await.expect_status(200);
+    server.send_as(&auditor, Method::GET, "audit/verify", Value::Null).await.expect_error(403, "IAM.0002");
 }

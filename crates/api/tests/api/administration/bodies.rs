@@ -39,13 +39,13 @@ async fn invalid_field_is_named_in_the_error() {
         ("policies/validate", json!({}), "document is missing"),
         ("policies/simulate", json!({ "action": "x" }), "There is no action \"x\""),
     ] {
-        let message = server.send_as_admin(Method::POST, path, body.clone()).await.refused(400, "IAM.0007");
+        let message = server.send_as_admin(Method::POST, path, body.clone()).await.expect_error(400, "IAM.0007");
         assert!(message.contains(reason), "{path} {body}: {message}");
     }
     let twice = call(&server, Method::POST, "projects", &json!({})).body(r#"{"name":"a","name":"b"}"#);
-    assert!(server.sign(twice).send().await.refused(400, "IAM.0007").contains("name is there more than once"));
+    assert!(server.sign(twice).send().await.expect_error(400, "IAM.0007").contains("name is there more than once"));
     let chinese = server.sign(call(&server, Method::POST, "projects", &json!({ "nam": "a" })).chinese()).send().await;
-    assert!(chinese.refused(400, "IAM.0007").contains("是否为name"));
+    assert!(chinese.expect_error(400, "IAM.0007").contains("是否为name"));
 }
 
 #[tokio::test]
@@ -65,7 +65,7 @@ async fn invalid_query_parameters_are_rejected() {
         ("audit?actr=ada", "actr is not a known field; did you mean actor?"),
         ("audit/export?limit=1", "limit is not a known field."),
     ] {
-        let message = server.send_as_admin(Method::GET, path, json!(null)).await.refused(400, "IAM.0007");
+        let message = server.send_as_admin(Method::GET, path, json!(null)).await.expect_error(400, "IAM.0007");
         assert!(message.contains(reason), "{path}: {message}");
     }
 }

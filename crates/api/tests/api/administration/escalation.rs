@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::{call, done, text};
-use crate::server::{Server, by};
+use crate::server::{Server, test_origin};
 
 #[tokio::test]
 async fn identity_manager_cannot_change_administrators() {
@@ -24,7 +24,7 @@ async fn identity_manager_cannot_change_administrators() {
         (Method::PATCH, format!("users/{admin}/keys/{spare}"), json!({ "enabled": false })),
         (Method::DELETE, format!("users/{admin}/keys/{spare}"), Value::Null),
     ] {
-        let message = server.send_as(&clerk, method, &path, body.clone()).await.refused(403, "IAM.0002");
+        let message = server.send_as(&clerk, method, &path, body.clone()).await.expect_error(403, "IAM.0002");
         assert!(message.contains("Only an administrator"), "{path} {body}: {message}");
     }
     let users = server.store.users_of(&server.tenant.domain_id).await.unwrap();
@@ -32,11 +32,11 @@ async fn identity_manager_cannot_change_administrators() {
     assert_eq!(server.store.keys_of(admin).await.unwrap().len(), 2);
 
     // Users without the administrator role can be changed.
-    let created = server.send_as(&clerk, Method::POST, "users", json!({ "name": "grace" })).await.ok(201);
+    let created = server.send_as(&clerk, Method::POST, "users", json!({ "name": "grace" })).await.expect_status(201);
     let path = format!("users/{}", text(&created["id"]));
-    server.send_as(&clerk, Method::PATCH, &path, json!({ "password": "correct horse" })).await.ok(200);
-    server.send_as(&clerk, Method::POST, &format!("{path}/keys"), Value::Null).await.ok(201);
-    server.send_as(&clerk, Method::GET, &format!("users/{admin}/keys"), Value::Null).await.ok(200);
+    server.send_as(&clerk, Method::PATCH, &path, json!({ "password": "correct horse" })).await.expect_status(200);
+    server.send_as(&clerk, Method::POST, &format!("{path}/keys"), Value::Null).await.expect_status(201);
+    server.send_as(&clerk, Method::GET, &format!("users/{admin}/keys"), Value::Null).await.expect_status(200);
     done(&server.send_as(&clerk, Method::DELETE, &path, Value::Null).await);
 }
 
@@ -62,18 +62,18 @@ async fn read_permission_permits_no_changes_and_no_permission_no_reads() {
         (Method::PATCH, format!("projects/{project}"), json!({ "masking": false })),
         (Method::POST, "enterprise-projects".to_owned(), json!({ "name": "x" })),
     ] {
-        let message = server.send_as(&reader, method.clone(), &path, body.clone()).await.refused(403, "IAM.0003");
+        let message = server.send_as(&reader, method.clone(), &path, body.clone()).await.expect_error(403, "IAM.0003");
         assert!(message.contains("clew:identity:manage"), "{path}: {message}");
-        server.send_as(&unprivileged, method, &path, body).await.refused(403, "IAM.0003");
+        server.send_as(&unprivileged, method, &path, body).await.expect_error(403, "IAM.0003");
     }
     for path in ["users", "groups", "projects", "policies", "enterprise-projects", "policies/nobody-may"] {
-        server.send_as(&unprivileged, Method::GET, path, Value::Null).await.refused(403, "IAM.0003");
+        server.send_as(&unprivileged, Method::GET, path, Value::Null).await.expect_error(403, "IAM.0003");
     }
     for path in ["users", "groups", "projects", "policies", "enterprise-projects", "policies/looker-may"] {
-        server.send_as(&reader, Method::GET, path, Value::Null).await.ok(200);
+        server.send_as(&reader, Method::GET, path, Value::Null).await.expect_status(200);
     }
     for path in ["audit", "audit/export", "audit/verify"] {
-        server.send_as(&reader, Method::GET, path, Value::Null).await.refused(403, "IAM.0003");
+        server.send_as(&reader, Method::GET, path, Value::Null).await.expect_error(403, "IAM.0003");
     }
 }
 
@@ -82,15 +82,15 @@ async fn role_for_one_project_gives_no_access_to_identities() {
     let server = Server::start().await;
     let user = server.user("grace").await;
     let grace = server.key_of(&user).await;
-    let group = server.store.create_group(&by(), &server.tenant.domain_id, "clerks", "").await.unwrap();
-    server.store.add_member(&by(), &group, &user).await.unwrap();
+    let group = server.store.create_group(&test_origin(), &server.tenant.domain_id, "clerks", "").await.unwrap();
+    server.store.add_member(&test_origin(), &group, &user).await.unwrap();
     let document = json!({ "Version": "1.1", "Statement": [{ "Effect": "Allow", "Action": ["clew:identity:*"] }] });
-    server.send_as_admin(Method::PUT, "policies/clerk", json!({ "document": document })).await.ok(200);
+    server.send_as_admin(Method::PUT, "policies/clerk", json!({ "document": document })).await.expect_status(200);
     let limited = json!({ "group_id": group, "project_id": server.tenant.project_id });
     done(&server.send_as_admin(Method::POST, "policies/clerk/attachments", limited).await);
-    server.send_as(&grace, Method::GET, "users", Value::Null).await.refused(403, "IAM.0003");
+    server.send_as(&grace, Method::GET, "users", Value::Null).await.expect_error(403, "IAM.0003");
     done(&server.send_as_admin(Method::POST, "policies/clerk/attachments", json!({ "group_id": group })).await);
-    server.send_as(&grace, Method::GET, "users", Value::Null).await.ok(200);
+    server.send_as(&grace, Method::GET, "users", Value::Null).await.expect_status(200);
     let token = server.project_token(&user).await;
-    call(&server, Method::GET, "users", &Value::Null).token(&token).send().await.refused(403, "IAM.0002");
+    call(&server, Method::GET, "users", &Value::Null).token(&token).send().await.expect_error(403, "IAM.0002");
 }

@@ -25,11 +25,11 @@ async fn group_is_created_and_deleted_and_members_are_added_and_removed() {
 
     let member = format!("groups/{id}/members/{grace}");
     done(&server.send_as_admin(Method::DELETE, &member, Value::Null).await);
-    server.send_as_admin(Method::DELETE, &member, Value::Null).await.refused(404, "IAM.0004");
+    server.send_as_admin(Method::DELETE, &member, Value::Null).await.expect_error(404, "IAM.0004");
     assert_eq!(names(&server.get_json(&format!("groups/{id}")).await["members"]), ["alan"]);
     done(&server.send_as_admin(Method::DELETE, &format!("groups/{id}"), Value::Null).await);
-    server.send_as_admin(Method::GET, &format!("groups/{id}"), Value::Null).await.refused(404, "IAM.0004");
-    server.send_as_admin(Method::POST, "groups", json!({ "name": "auditors" })).await.refused(409, "IAM.0005");
+    server.send_as_admin(Method::GET, &format!("groups/{id}"), Value::Null).await.expect_error(404, "IAM.0004");
+    server.send_as_admin(Method::POST, "groups", json!({ "name": "auditors" })).await.expect_error(409, "IAM.0005");
 }
 
 #[tokio::test]
@@ -37,7 +37,10 @@ async fn groups_and_users_of_other_domains_are_not_found() {
     let server = Server::start().await;
     let foreign_admin = server.foreign_admin().await;
     let own = text(&server.create("groups", json!({ "name": "developers" })).await["id"]);
-    let theirs = server.send_as(&foreign_admin, Method::POST, "groups", json!({ "name": "developers" })).await.ok(201);
+    let theirs = server
+        .send_as(&foreign_admin, Method::POST, "groups", json!({ "name": "developers" }))
+        .await
+        .expect_status(201);
     let theirs = text(&theirs["id"]);
     let unknown = "0".repeat(32);
     for (method, path) in [
@@ -52,7 +55,7 @@ async fn groups_and_users_of_other_domains_are_not_found() {
         (Method::PUT, format!("groups/{theirs}/members/{}", server.tenant.user_id)),
     ] {
         let foreign = server.send_as_admin(method.clone(), &path, Value::Null).await;
-        foreign.refused(404, "IAM.0004");
+        foreign.expect_error(404, "IAM.0004");
         let absent = path.replace(theirs.as_str(), &unknown).replace(foreign_admin.user.as_str(), &unknown);
         let absent = server.send_as_admin(method, &absent, Value::Null).await;
         let same = foreign.text().replace(theirs.as_str(), &unknown).replace(foreign_admin.user.as_str(), &unknown);

@@ -16,19 +16,20 @@ async fn policy_is_created_shown_replaced_and_deleted() {
     let put = server
         .send_as_admin(Method::PUT, "policies/look", json!({ "document": look(), "description": "Looks" }))
         .await
-        .ok(200);
+        .expect_status(200);
     assert_eq!((&put["name"], &put["model"], &put["system"]), (&json!("look"), &json!("identity"), &json!(false)));
     assert_eq!((&put["description"], &put["document"], &put["warnings"]), (&json!("Looks"), &look(), &json!([])));
     assert_eq!(server.get_json("policies/look").await, put);
 
     let role = r#"{"Version":"1.1","Statement":[{"Effect":"Allow","Action":["gaussdb:instance:list"]}]}"#;
-    let replaced = server.send_as_admin(Method::PUT, "policies/look", json!({ "document": role })).await.ok(200);
+    let replaced =
+        server.send_as_admin(Method::PUT, "policies/look", json!({ "document": role })).await.expect_status(200);
     assert_eq!((&replaced["model"], &replaced["description"]), (&json!("role"), &json!("")));
     let list = server.get_json("policies?limit=2").await;
     assert_eq!((names(&list["policies"]), &list["total_count"]), (vec!["look", "TaurusDB FullAccess"], &json!(7)));
 
     done(&server.send_as_admin(Method::DELETE, "policies/look", Value::Null).await);
-    server.send_as_admin(Method::DELETE, "policies/look", Value::Null).await.refused(404, "IAM.0004");
+    server.send_as_admin(Method::DELETE, "policies/look", Value::Null).await.expect_error(404, "IAM.0004");
     assert_eq!(server.audit_of("PutPolicy").await.len(), 2);
 }
 
@@ -37,7 +38,7 @@ async fn document_text_is_stored_verbatim() {
     let server = Server::start().await;
     let written = "{\n  \"Statement\" : [ { \"Effect\":\"Allow\", \"Action\":[\"gaussdbformysql:instance:list\"] } ],\n  \"Version\": \"5.0\"\n}";
     let body = format!("{{\"document\": {written}}}");
-    server.sign(call(&server, Method::PUT, "policies/look", &Value::Null).body(body)).send().await.ok(200);
+    server.sign(call(&server, Method::PUT, "policies/look", &Value::Null).body(body)).send().await.expect_status(200);
     let stored = server.store.policy_by_name(&server.tenant.domain_id, "look").await.unwrap().unwrap();
     assert_eq!(stored.document, written);
 }
@@ -51,7 +52,7 @@ async fn every_document_error_has_a_position() {
     for body in [as_object, as_text] {
         let answer =
             server.sign(call(&server, Method::PUT, "policies/look", &Value::Null).body(body.clone())).send().await;
-        let message = answer.refused(400, "IAM.0011");
+        let message = answer.expect_error(400, "IAM.0011");
         let errors = answer.json()["errors"].as_array().unwrap().clone();
         let positions: Vec<_> = errors.iter().map(|one| (one["line"].clone(), text(&one["path"]))).collect();
         for expected in [(4, "$.Statement[0].Effect"), (4, "$.Statement[0].Action[0]")] {
@@ -61,7 +62,7 @@ async fn every_document_error_has_a_position() {
         assert!(message.contains(&errors.len().to_string()), "{message}");
         let validation =
             server.sign(call(&server, Method::POST, "policies/validate", &Value::Null).body(body)).send().await;
-        let validation = validation.ok(200);
+        let validation = validation.expect_status(200);
         assert_eq!((&validation["valid"], &validation["model"]), (&json!(false), &Value::Null));
         assert_eq!(validation["errors"], Value::Array(errors));
     }
@@ -73,14 +74,17 @@ async fn valid_but_suspicious_document_is_stored_with_a_warning() {
     let server = Server::start().await;
     let suspicious =
         json!({ "Version": "5.0", "Statement": [{ "Effect": "Allow", "Action": ["gaussdbformysql:instance:lst"] }] });
-    let validation =
-        server.send_as_admin(Method::POST, "policies/validate", json!({ "document": suspicious })).await.ok(200);
+    let validation = server
+        .send_as_admin(Method::POST, "policies/validate", json!({ "document": suspicious }))
+        .await
+        .expect_status(200);
     assert_eq!(
         (&validation["valid"], &validation["model"], &validation["errors"]),
         (&json!(true), &json!("identity"), &json!([]))
     );
     assert_eq!(validation["warnings"].as_array().unwrap().len(), 1, "{validation}");
-    let put = server.send_as_admin(Method::PUT, "policies/odd", json!({ "document": suspicious })).await.ok(200);
+    let put =
+        server.send_as_admin(Method::PUT, "policies/odd", json!({ "document": suspicious })).await.expect_status(200);
     assert_eq!(put["warnings"], validation["warnings"]);
 }
 
@@ -91,35 +95,41 @@ async fn system_policies_are_immutable() {
     let shown = server.get_json(path).await;
     assert_eq!((&shown["system"], &shown["model"], &shown["updated_at"]), (&json!(true), &json!("role"), &Value::Null));
     assert_eq!(shown["document"]["Version"], "1.1");
-    server.send_as_admin(Method::PUT, path, json!({ "document": look() })).await.refused(409, "IAM.0005");
-    server.send_as_admin(Method::DELETE, path, Value::Null).await.refused(409, "IAM.0005");
+    server.send_as_admin(Method::PUT, path, json!({ "document": look() })).await.expect_error(409, "IAM.0005");
+    server.send_as_admin(Method::DELETE, path, Value::Null).await.expect_error(409, "IAM.0005");
 }
 
 #[tokio::test]
 async fn invalid_policy_names_are_rejected() {
     let server = Server::start().await;
     for name in ["a_+=.@-Z9", &*"x".repeat(128)] {
-        server.send_as_admin(Method::PUT, &format!("policies/{name}"), json!({ "document": look() })).await.ok(200);
+        server
+            .send_as_admin(Method::PUT, &format!("policies/{name}"), json!({ "document": look() }))
+            .await
+            .expect_status(200);
     }
     for name in ["a%20b", "%C3%A9", "a%00", "a%2Fb", &*"x".repeat(129)] {
         let answer =
             server.send_as_admin(Method::PUT, &format!("policies/{name}"), json!({ "document": look() })).await;
-        answer.refused(400, "IAM.0007");
+        answer.expect_error(400, "IAM.0007");
     }
     server
         .send_as_admin(Method::PUT, "policies/validate", json!({ "document": look() }))
         .await
-        .refused(404, "APIGW.0101");
+        .expect_error(404, "APIGW.0101");
 }
 
 #[tokio::test]
 async fn policies_of_other_domains_are_not_found() {
     let server = Server::start().await;
     let foreign_admin = server.foreign_admin().await;
-    server.send_as_admin(Method::PUT, "policies/look", json!({ "document": look() })).await.ok(200);
+    server.send_as_admin(Method::PUT, "policies/look", json!({ "document": look() })).await.expect_status(200);
     for method in [Method::GET, Method::DELETE] {
-        server.send_as(&foreign_admin, method, "policies/look", Value::Null).await.refused(404, "IAM.0004");
+        server.send_as(&foreign_admin, method, "policies/look", Value::Null).await.expect_error(404, "IAM.0004");
     }
-    server.send_as(&foreign_admin, Method::PUT, "policies/look", json!({ "document": look() })).await.ok(200);
+    server
+        .send_as(&foreign_admin, Method::PUT, "policies/look", json!({ "document": look() }))
+        .await
+        .expect_status(200);
     assert_eq!(server.get_json("policies?limit=1").await["total_count"], 7);
 }

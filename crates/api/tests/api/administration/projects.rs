@@ -20,17 +20,20 @@ async fn projects_are_created_listed_and_changed() {
     assert_eq!((names(&page["projects"]), &page["total_count"]), (vec!["south-1"], &json!(2)));
 
     let path = format!("projects/{id}");
-    let masked = server.send_as_admin(Method::PATCH, &path, json!({ "masking": true })).await.ok(200);
+    let masked = server.send_as_admin(Method::PATCH, &path, json!({ "masking": true })).await.expect_status(200);
     assert_eq!(
         (&masked["masking"], &masked["enabled"], &masked["description"]),
         (&json!(true), &json!(true), &json!("南方"))
     );
-    let off = server.send_as_admin(Method::PATCH, &path, json!({ "enabled": false, "description": "" })).await.ok(200);
+    let off = server
+        .send_as_admin(Method::PATCH, &path, json!({ "enabled": false, "description": "" }))
+        .await
+        .expect_status(200);
     assert_eq!((&off["masking"], &off["enabled"], &off["description"]), (&json!(true), &json!(false), &json!("")));
-    server.get(&format!("/v3/{id}/instances")).await.refused(403, "DBS.280015");
+    server.get(&format!("/v3/{id}/instances")).await.expect_error(403, "DBS.280015");
 
     let again = server.send_as_admin(Method::POST, "projects", json!({ "name": "south-1" })).await;
-    assert!(again.refused(409, "IAM.0005").contains("south-1"));
+    assert!(again.expect_error(409, "IAM.0005").contains("south-1"));
 }
 
 #[tokio::test]
@@ -44,19 +47,22 @@ async fn enterprise_project_is_created_and_disabled() {
 
     let mut instance = new_instance(&server.tenant.project_id, "till");
     instance.enterprise_project_id = id.clone();
-    let by = crate::server::by();
+    let by = crate::server::test_origin();
     server.store.add_instance(&by, instance).await.unwrap();
     let change = json!({ "enabled": false });
-    let off = server.send_as_admin(Method::PATCH, &format!("enterprise-projects/{id}"), change.clone()).await.ok(200);
+    let off = server
+        .send_as_admin(Method::PATCH, &format!("enterprise-projects/{id}"), change.clone())
+        .await
+        .expect_status(200);
     assert_eq!((&off["enabled"], &off["name"]), (&json!(false), &json!("retail")));
     for unknown in ["0", "00000000-0000-4000-8000-000000000000", "x"] {
         let path = format!("enterprise-projects/{unknown}");
-        server.send_as_admin(Method::PATCH, &path, change.clone()).await.refused(404, "IAM.0004");
+        server.send_as_admin(Method::PATCH, &path, change.clone()).await.expect_error(404, "IAM.0004");
     }
     server
         .send_as_admin(Method::POST, "enterprise-projects", json!({ "name": "retail" }))
         .await
-        .refused(409, "IAM.0005");
+        .expect_error(409, "IAM.0005");
 }
 
 #[tokio::test]
@@ -66,9 +72,9 @@ async fn projects_of_other_domains_are_not_found() {
     let retail = text(&server.create("enterprise-projects", json!({ "name": "retail" })).await["id"]);
     for path in [format!("projects/{}", server.tenant.project_id), format!("enterprise-projects/{retail}")] {
         let answer = server.send_as(&foreign_admin, Method::PATCH, &path, json!({ "enabled": false })).await;
-        answer.refused(404, "IAM.0004");
+        answer.expect_error(404, "IAM.0004");
     }
-    let list = server.send_as(&foreign_admin, Method::GET, "projects", Value::Null).await.ok(200);
+    let list = server.send_as(&foreign_admin, Method::GET, "projects", Value::Null).await.expect_status(200);
     assert_eq!(list, json!({ "projects": [], "total_count": 0 }));
     assert_eq!(server.get_json("projects").await["projects"][0]["enabled"], true);
 }

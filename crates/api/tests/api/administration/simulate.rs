@@ -10,7 +10,7 @@ use crate::test_users::Signer;
 const LIST: &str = "gaussdbformysql:instance:get";
 
 async fn simulate(server: &Server, body: Value) -> Value {
-    server.send_as_admin(Method::POST, "policies/simulate", body).await.ok(200)
+    server.send_as_admin(Method::POST, "policies/simulate", body).await.expect_status(200)
 }
 
 /// Returns true if the real request succeeds.
@@ -87,14 +87,15 @@ async fn simulation_of_missing_objects_is_rejected() {
     let server = Server::start().await;
     let foreign_admin = server.foreign_admin().await;
     let (user, project) = (&server.tenant.user_id, &server.tenant.project_id);
-    let foreign = server.send_as(&foreign_admin, Method::POST, "projects", json!({ "name": "theirs" })).await.ok(201);
+    let foreign =
+        server.send_as(&foreign_admin, Method::POST, "projects", json!({ "name": "theirs" })).await.expect_status(201);
     for body in [
         json!({ "user_id": foreign_admin.user, "action": LIST }),
         json!({ "user_id": user, "action": LIST, "project_id": foreign["id"] }),
         json!({ "user_id": user, "action": LIST, "project_id": project, "instance_id": "x" }),
         json!({ "user_id": user, "action": LIST, "project_id": foreign["id"], "instance_id": server.instance.id }),
     ] {
-        server.send_as_admin(Method::POST, "policies/simulate", body).await.refused(404, "IAM.0004");
+        server.send_as_admin(Method::POST, "policies/simulate", body).await.expect_error(404, "IAM.0004");
     }
     for body in [
         json!({ "user_id": user, "action": LIST, "instance_id": server.instance.id }),
@@ -103,6 +104,6 @@ async fn simulation_of_missing_objects_is_rejected() {
         json!({ "user_id": user, "action": LIST, "request_tags": [{ "kee": "a" }] }),
         json!({ "user_id": user, "action": LIST, "request_tags": vec![json!({ "key": "a" }); 21] }),
     ] {
-        server.send_as_admin(Method::POST, "policies/simulate", body).await.refused(400, "IAM.0007");
+        server.send_as_admin(Method::POST, "policies/simulate", body).await.expect_error(400, "IAM.0007");
     }
 }

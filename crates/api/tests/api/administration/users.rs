@@ -29,16 +29,22 @@ async fn user_is_created_shown_changed_and_deleted() {
     let list = server.get_json("users").await;
     assert_eq!((names(&list["users"]), &list["total_count"]), (vec![USER, "grace"], &json!(2)));
 
-    let off = server.send_as_admin(Method::PATCH, &path, json!({ "enabled": false, "description": "" })).await.ok(200);
+    let off = server
+        .send_as_admin(Method::PATCH, &path, json!({ "enabled": false, "description": "" }))
+        .await
+        .expect_status(200);
     assert_eq!((&off["enabled"], &off["description"]), (&json!(false), &json!("")));
     assert_ne!(sign_in(&server, "grace", &password).await, 201);
-    server.send_as_admin(Method::PATCH, &path, json!({ "enabled": true, "password": "COBOL was first" })).await.ok(200);
+    server
+        .send_as_admin(Method::PATCH, &path, json!({ "enabled": true, "password": "COBOL was first" }))
+        .await
+        .expect_status(200);
     assert_eq!(sign_in(&server, "grace", "COBOL was first").await, 201);
     assert_ne!(sign_in(&server, "grace", &password).await, 201);
 
     done(&server.send_as_admin(Method::DELETE, &path, Value::Null).await);
     for method in [Method::GET, Method::DELETE] {
-        server.send_as_admin(method, &path, Value::Null).await.refused(404, "IAM.0004");
+        server.send_as_admin(method, &path, Value::Null).await.expect_error(404, "IAM.0004");
     }
     assert_ne!(sign_in(&server, "grace", "COBOL was first").await, 201);
 }
@@ -50,7 +56,8 @@ async fn chosen_password_is_not_returned() {
         server.create("users", json!({ "name": "grace", "password": "correct horse", "administrator": true })).await;
     assert_eq!((created.get("password"), &created["administrator"]), (None, &json!(true)));
     assert_eq!(sign_in(&server, "grace", "correct horse").await, 201);
-    let taken = server.send_as_admin(Method::POST, "users", json!({ "name": "grace" })).await.refused(409, "IAM.0005");
+    let taken =
+        server.send_as_admin(Method::POST, "users", json!({ "name": "grace" })).await.expect_error(409, "IAM.0005");
     assert!(taken.contains("grace"), "{taken}");
 }
 
@@ -59,14 +66,14 @@ async fn last_administrator_cannot_be_removed() {
     let server = Server::start().await;
     let path = format!("users/{}", server.tenant.user_id);
     for change in [json!({ "enabled": false }), json!({ "administrator": false })] {
-        server.send_as_admin(Method::PATCH, &path, change).await.refused(409, "IAM.0005");
+        server.send_as_admin(Method::PATCH, &path, change).await.expect_error(409, "IAM.0005");
     }
-    let message = server.send_as_admin(Method::DELETE, &path, Value::Null).await.refused(409, "IAM.0005");
+    let message = server.send_as_admin(Method::DELETE, &path, Value::Null).await.expect_error(409, "IAM.0005");
     assert!(message.contains(USER), "{message}");
     server.create("users", json!({ "name": "grace", "administrator": true })).await;
-    let left = server.send_as_admin(Method::PATCH, &path, json!({ "administrator": false })).await.ok(200);
+    let left = server.send_as_admin(Method::PATCH, &path, json!({ "administrator": false })).await.expect_status(200);
     assert_eq!(left["administrator"], false);
-    server.send_as_admin(Method::GET, "users", Value::Null).await.refused(403, "IAM.0003");
+    server.send_as_admin(Method::GET, "users", Value::Null).await.expect_error(403, "IAM.0003");
 }
 
 #[tokio::test]
@@ -74,7 +81,7 @@ async fn audit_of_a_new_user_omits_the_password() {
     let server = Server::start().await;
     let body = json!({ "name": "grace", "password": "correct horse" });
     let answer = server.send_as_admin(Method::POST, "users", body).await;
-    answer.ok(201);
+    answer.expect_status(201);
     let rows = server.audit_of("CreateUser").await;
     assert_eq!(rows.len(), 1);
     assert_eq!((rows[0].event.target.as_str(), rows[0].event.origin.actor.name()), ("grace", USER));

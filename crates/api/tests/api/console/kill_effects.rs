@@ -12,7 +12,7 @@ use super::stream::{node, path, session, watching};
 use crate::server::Server;
 
 async fn kill(server: &Server, body: &Value) -> Value {
-    server.call(Method::POST, &path(server, "kill")).body(body.to_string()).send().await.ok(200)
+    server.call(Method::POST, &path(server, "kill")).body(body.to_string()).send().await.expect_status(200)
 }
 
 /// Path of a route of the TaurusDB API below the instance.
@@ -37,12 +37,12 @@ async fn start_blocked(flavor: Flavor, waiters: usize) -> (clew_testkit::Server,
     ];
     node.run(&tables).await.unwrap();
     let mut root = session(&node).await;
-    root.run("START TRANSACTION").await.unwrap();
-    root.run("UPDATE shop.t SET v = 1").await.unwrap();
+    root.execute("START TRANSACTION").await.unwrap();
+    root.execute("UPDATE shop.t SET v = 1").await.unwrap();
     let mut waiting = Vec::new();
     for _ in 0..waiters {
         let mut waiter = session(&node).await;
-        waiter.begin(b"UPDATE shop.t SET v = 2").await.unwrap();
+        waiter.send_statement(b"UPDATE shop.t SET v = 2").await.unwrap();
         waiting.push(waiter);
     }
     (node, root, waiting)
@@ -64,14 +64,14 @@ async fn poll_until<T>(mut read: impl AsyncFnMut() -> Option<T>) -> T {
 async fn surviving_root_blocker_and_effect_of_its_kill_are_reported(flavor: Flavor) {
     let (node, root, waiters) = start_blocked(flavor, 8).await;
     let server = watching(&node.url()).await;
-    let by = crate::server::by();
+    let by = crate::server::test_origin();
     let (project, instance) = (&server.tenant.project_id, &server.instance.id);
     let second = clew_model::SlowThreshold::new(1).unwrap();
     server.store.set_slow_threshold(&by, project, std::slice::from_ref(instance), second).await.unwrap();
     let expected = format!("8 of 8 wait for session {}, root@127.0.0.1, idle for ", root.id);
     let statistic = instance_path(&server, &format!("intelligent-kill-session/statistic?node_id={}", server.node()));
     let preview = poll_until(async || {
-        let preview = server.get(&statistic).await.ok(200);
+        let preview = server.get(&statistic).await.expect_status(200);
         (preview["statistics"][0]["count"] == 8 && preview["warnings"].is_array()).then_some(preview)
     })
     .await;
@@ -80,7 +80,7 @@ async fn surviving_root_blocker_and_effect_of_its_kill_are_reported(flavor: Flav
     let message = warning["message"].as_str().unwrap();
     assert!(message.starts_with(&expected), "{flavor}: {message}");
     assert!(message.ends_with(", which is not among the victims"), "{flavor}: {message}");
-    let chinese = server.get_in_chinese(&statistic).await.ok(200)["warnings"][0]["message"].clone();
+    let chinese = server.get_in_chinese(&statistic).await.expect_status(200)["warnings"][0]["message"].clone();
     assert!(chinese.as_str().unwrap().contains("有 8 个在等待会话"), "{chinese}");
 
     // The same warning for selected sessions.
@@ -122,10 +122,10 @@ async fn surviving_root_blocker_and_effect_of_its_kill_are_reported_on_mysql() {
 async fn unsafe_sessions_are_reported_in_previews(flavor: Flavor) {
     let (node, mut holder, _) = start_blocked(flavor, 0).await;
     let server = watching(&node.url()).await;
-    holder.run("COMMIT").await.unwrap();
-    holder.run("LOCK TABLES shop.log READ").await.unwrap();
+    holder.execute("COMMIT").await.unwrap();
+    holder.execute("LOCK TABLES shop.log READ").await.unwrap();
     let mut repair = session(&node).await;
-    repair.begin(b"REPAIR TABLE shop.log").await.unwrap();
+    repair.send_statement(b"REPAIR TABLE shop.log").await.unwrap();
     let expected = "REPAIR TABLE runs on shop.log (MyISAM), whose engine has no transactions.";
 
     let body = json!({ "sessions": [selected_session(&repair)], "what": "connection", "preview": true });
@@ -141,7 +141,7 @@ async fn unsafe_sessions_are_reported_in_previews(flavor: Flavor) {
 
     let preview = async |rest: &str| {
         let query = instance_path(&server, &format!("process/task/preview?time=1&info=repair{rest}"));
-        server.get(&query).await.ok(200)
+        server.get(&query).await.expect_status(200)
     };
     // Both nodes of the instance are this one server.
     let spared = poll_until(async || {
@@ -159,13 +159,13 @@ async fn unsafe_sessions_are_reported_in_previews(flavor: Flavor) {
     assert_eq!((&opted_in["total_count"], opted_in.get("spared")), (&json!(2), None), "{flavor}: {opted_in}");
     assert_eq!(opted_in.get("spared_count"), None, "{flavor}: {opted_in}");
 
-    let by = crate::server::by();
+    let by = crate::server::test_origin();
     let (project, instance) = (&server.tenant.project_id, &server.instance.id);
     let second = clew_model::SlowThreshold::new(1).unwrap();
     server.store.set_slow_threshold(&by, project, std::slice::from_ref(instance), second).await.unwrap();
     let statistic = instance_path(&server, &format!("intelligent-kill-session/statistic?node_id={}", server.node()));
     let warning = poll_until(async || {
-        let warnings = server.get(&statistic).await.ok(200)["warnings"].clone();
+        let warnings = server.get(&statistic).await.expect_status(200)["warnings"].clone();
         warnings.as_array()?.iter().find(|warning| warning["kind"] == "table_damage").cloned()
     })
     .await;
@@ -173,9 +173,14 @@ async fn unsafe_sessions_are_reported_in_previews(flavor: Flavor) {
     assert!(warning["message"].as_str().unwrap().starts_with(&message), "{flavor}: {warning}");
     let running = tokio::spawn(server.intelligent_kills.clone().run(server.shutdown.clone()));
     let body = json!({ "node_id": server.node() }).to_string();
-    server.call(Method::POST, &instance_path(&server, "intelligent-kill-session")).body(body).send().await.ok(200);
+    server
+        .call(Method::POST, &instance_path(&server, "intelligent-kill-session"))
+        .body(body)
+        .send()
+        .await
+        .expect_status(200);
     let refused = poll_until(async || {
-        let kills = server.get(&path(&server, "kills")).await.ok(200)["kills"].clone();
+        let kills = server.get(&path(&server, "kills")).await.expect_status(200)["kills"].clone();
         kills.as_array()?.iter().find(|kill| kill["outcome"] == "refused").cloned()
     })
     .await;
@@ -205,9 +210,9 @@ async fn killed_statement_of_a_slow_server_is_reported_as_killed(flavor: Flavor)
     let proxy = RewritingProxy::start(address(&node), Rewrite { effect, ..Rewrite::default() }).await.unwrap();
     let server = watching(&proxy.url("root")).await;
     let since = jiff::Timestamp::now().as_millisecond();
-    busy.begin(b"SELECT SLEEP(1000)").await.unwrap();
+    busy.send_statement(b"SELECT SLEEP(1000)").await.unwrap();
     let detail = path(&server, &format!("sessions/{}", busy.id));
-    poll_until(async || server.get(&detail).await.ok(200)["statement"].is_string().then_some(())).await;
+    poll_until(async || server.get(&detail).await.expect_status(200)["statement"].is_string().then_some(())).await;
     let mut session = selected_session(&busy);
     session["since"] = json!(since);
     let body = |preview: bool| json!({ "sessions": [session], "what": "query", "preview": preview });
@@ -243,13 +248,13 @@ async fn refused_login_of_a_preview_is_recorded(flavor: Flavor) {
     let preview = server.call(Method::POST, &path(&server, "kill")).body(body.to_string()).send();
     // The password changes while the sessions are listed: the costs are read over another connection, whose login fails.
     let change = async {
-        proxy.held().await;
+        proxy.wait_until_held().await;
         node.run(&["ALTER USER clew@'%' IDENTIFIED BY 'new'"]).await.unwrap();
         proxy.set(Rewrite::default());
         proxy.release();
     };
     let (preview, ()) = tokio::join!(preview, change);
-    let preview = preview.ok(200);
+    let preview = preview.expect_status(200);
     assert_eq!(preview["sessions"][0]["outcome"], "would_kill", "{flavor}: {preview}");
     assert!(preview["costs_unknown"].as_str().unwrap().contains("1045"), "{flavor}: {preview}");
     let backoff = server.store.login_backoff(&server.node()).await.unwrap().unwrap();
@@ -278,21 +283,21 @@ async fn page_requires_the_instance_name_for_a_task_for_all_sessions() {
     let everyone = json!({ "time": 60, "task_type": "manual" });
     let confirmed = |by: &str| json!({ "time": 60, "task_type": "manual", "confirmed_instance_name": by });
     for body in [&everyone, &confirmed("another"), &confirmed("")] {
-        let message = page(body).await.refused(400, "DBS.280001");
+        let message = page(body).await.expect_error(400, "DBS.280001");
         assert!(message.contains("kill every user session") && message.contains(name), "{body}: {message}");
     }
-    page(&confirmed(name)).await.ok(200);
-    page(&json!({ "time": 60, "task_type": "manual", "user": "app" })).await.ok(200);
+    page(&confirmed(name)).await.expect_status(200);
+    page(&json!({ "time": 60, "task_type": "manual", "user": "app" })).await.expect_status(200);
     // The API does not require the name, as in the cloud, but a wrong name is an error.
     let api = async |body: &Value| server.call(Method::POST, &tasks).body(body.to_string()).send().await;
-    api(&everyone).await.ok(200);
-    api(&confirmed("another")).await.refused(400, "DBS.280001");
+    api(&everyone).await.expect_status(200);
+    api(&confirmed("another")).await.expect_error(400, "DBS.280001");
 
     let opted_in = json!({ "time": 60, "task_type": "manual", "user": "app", "include_unsafe": true });
-    api(&opted_in).await.ok(200);
+    api(&opted_in).await.expect_status(200);
     let wrong = json!({ "time": 60, "task_type": "manual", "include_unsafe": "yes" });
-    api(&wrong).await.refused(400, "DBS.280001");
-    let listed = server.get(&tasks).await.ok(200)["processes"].as_array().unwrap().clone();
+    api(&wrong).await.expect_error(400, "DBS.280001");
+    let listed = server.get(&tasks).await.expect_status(200)["processes"].as_array().unwrap().clone();
     let opted: Vec<_> = listed.iter().map(|task| task.get("include_unsafe")).collect();
     assert_eq!(opted, [Some(&json!(true)), None, None, None], "unset field must be absent");
     let audited = server.audit_of("AddKillTask").await;

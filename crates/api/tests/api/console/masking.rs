@@ -29,7 +29,7 @@ async fn masked_users_see_no_literals(flavor: Flavor) {
     let built = scenario.build(&node).await.unwrap();
     let (blocker, waiter) = (built.ids()["a"], built.ids()["b"]);
     let mut busy = session(&node).await;
-    busy.begin(STATEMENT.as_bytes()).await.unwrap();
+    busy.send_statement(STATEMENT.as_bytes()).await.unwrap();
 
     // Reads the stream until it shows the statement or its template.
     let stream = async |token: &str, shown: &str| {
@@ -82,9 +82,9 @@ async fn masked_users_see_no_literals(flavor: Flavor) {
     );
 
     let explain = path(&server, &format!("sessions/{waiter}/explain"));
-    let message = server.call(Method::POST, &explain).token(&masked).send().await.refused(403, "DBS.280015");
+    let message = server.call(Method::POST, &explain).token(&masked).send().await.expect_error(403, "DBS.280015");
     assert!(message.contains("Plans hold literals"), "{message}");
-    let plan = server.call(Method::POST, &explain).token(&unmasked).send().await.ok(200);
+    let plan = server.call(Method::POST, &explain).token(&unmasked).send().await.expect_status(200);
     assert!(plan["plan"].is_string() || plan["refused"].is_string(), "{plan}");
     built.clear(&node).await.unwrap();
 }

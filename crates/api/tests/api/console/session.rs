@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::answer::Answer;
 use crate::call::Call;
-use crate::server::{DOMAIN, REGION, Server, by};
+use crate::server::{DOMAIN, REGION, Server, test_origin};
 
 const PASSWORD: &str = "correct horse";
 const SESSION: &str = "/clew/v1/console/session";
@@ -27,7 +27,7 @@ async fn with_policy(server: &Server, name: &str, policy: &str) {
     let user = server.user_with_system(name, policy).await;
     let hash = clew_iam::password::hash(&PASSWORD.into()).unwrap();
     let change = clew_store::UserChange { password_hash: Some(hash), ..Default::default() };
-    assert!(server.store.update_user(&by(), &user, &change).await.unwrap());
+    assert!(server.store.update_user(&test_origin(), &user, &change).await.unwrap());
 }
 
 fn sign_in_as(server: &Server, user: &str, password: &str) -> Call {
@@ -44,7 +44,7 @@ pub(super) struct Browser {
 
 impl Browser {
     pub(super) fn from_response(answer: &Answer, status: u16) -> Self {
-        let session = answer.ok(status);
+        let session = answer.expect_status(status);
         let set = answer.header("set-cookie");
         let (cookie, attributes) = set.split_once(';').unwrap();
         assert!(attributes.starts_with(" Path=/; HttpOnly; SameSite=Strict; Max-Age="), "{set}");
@@ -80,7 +80,7 @@ impl Browser {
 #[tokio::test]
 async fn sign_in_selects_the_first_project_and_cookie_authenticates() {
     let server = server().await;
-    server.store.create_project(&by(), &server.tenant.domain_id, "south-1", "").await.unwrap();
+    server.store.create_project(&test_origin(), &server.tenant.domain_id, "south-1", "").await.unwrap();
     let browser = Browser::sign_in(&server).await;
     let session = &browser.session;
     assert_eq!((&session["user"]["name"], &session["user"]["administrator"]), (&json!("grace"), &json!(false)));
@@ -89,14 +89,14 @@ async fn sign_in_selects_the_first_project_and_cookie_authenticates() {
     assert_eq!(names.collect::<Vec<_>>(), [REGION, "south-1"]);
     assert_eq!(session["version"], env!("CARGO_PKG_VERSION"));
     let list = format!("/v3/{}/instances", server.tenant.project_id);
-    assert_eq!(browser.call(&server, Method::GET, &list).send().await.ok(200)["total_count"], 1);
-    let shown = browser.call(&server, Method::GET, SESSION).send().await.ok(200);
+    assert_eq!(browser.call(&server, Method::GET, &list).send().await.expect_status(200)["total_count"], 1);
+    let shown = browser.call(&server, Method::GET, SESSION).send().await.expect_status(200);
     assert_eq!(shown, browser.session);
     // Also with other cookies; a token header takes precedence.
     let with_other_cookie =
         browser.call(&server, Method::GET, &list).header("cookie", &format!("theme=dark; {}", browser.cookie));
-    with_other_cookie.send().await.ok(200);
-    browser.call(&server, Method::GET, &list).token("guessed").send().await.refused(401, "APIGW.0301");
+    with_other_cookie.send().await.expect_status(200);
+    browser.call(&server, Method::GET, &list).token("guessed").send().await.expect_error(401, "APIGW.0301");
 }
 
 #[tokio::test]
@@ -105,60 +105,65 @@ async fn changes_require_the_csrf_token() {
     let browser = Browser::sign_in(&server).await;
     let other = Browser::from_response(&sign_in_as(&server, "grace", PASSWORD).send().await, 201);
     let collect = || browser.call(&server, Method::POST, &server.sessions(""));
-    let message = collect().send().await.refused(403, "APIGW.0301");
+    let message = collect().send().await.expect_error(403, "APIGW.0301");
     assert!(message.contains("needs X-Clew-Csrf"), "{message}");
     for wrong in ["", "x", &other.csrf, &browser.csrf[1..]] {
-        collect().header("x-clew-csrf", wrong).send().await.refused(403, "APIGW.0301");
+        collect().header("x-clew-csrf", wrong).send().await.expect_error(403, "APIGW.0301");
     }
     let with_csrf = || collect().header("x-clew-csrf", &browser.csrf);
     for (name, value) in
         [("sec-fetch-site", "same-site"), ("sec-fetch-site", "cross-site"), ("origin", "http://evil.example")]
     {
-        let message = with_csrf().header(name, value).send().await.refused(403, "APIGW.0301");
+        let message = with_csrf().header(name, value).send().await.expect_error(403, "APIGW.0301");
         assert!(message.contains("Another site"), "{message}");
     }
     assert_eq!(server.store.task_counts().await.unwrap().iter().map(|(_, count)| count).sum::<u64>(), 0);
-    with_csrf().send().await.ok(202);
-    with_csrf().header("origin", &format!("http://{}", server.address)).send().await.ok(202);
+    with_csrf().send().await.expect_status(202);
+    with_csrf().header("origin", &format!("http://{}", server.address)).send().await.expect_status(202);
     // Reads need no CSRF token, but other sites are refused.
     let list = format!("/v3/{}/instances", server.tenant.project_id);
     let elsewhere = browser.call(&server, Method::GET, &list).header("sec-fetch-site", "same-site");
-    elsewhere.send().await.refused(403, "APIGW.0301");
+    elsewhere.send().await.expect_error(403, "APIGW.0301");
     // Requests with a token header need no CSRF token.
-    server.call(Method::POST, &server.sessions("")).header("sec-fetch-site", "cross-site").send().await.ok(202);
+    server
+        .call(Method::POST, &server.sessions(""))
+        .header("sec-fetch-site", "cross-site")
+        .send()
+        .await
+        .expect_status(202);
 }
 
 #[tokio::test]
 async fn sign_out_revokes_the_token() {
     let server = server().await;
     let browser = Browser::sign_in(&server).await;
-    browser.call(&server, Method::DELETE, SESSION).send().await.refused(403, "APIGW.0301");
+    browser.call(&server, Method::DELETE, SESSION).send().await.expect_error(403, "APIGW.0301");
     let out = browser.page(&server, Method::DELETE, SESSION).send().await;
     assert_eq!(out.status, 204);
     assert_eq!(out.header("set-cookie"), "clew_session=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0");
-    browser.call(&server, Method::GET, SESSION).send().await.refused(401, "APIGW.0307");
+    browser.call(&server, Method::GET, SESSION).send().await.expect_error(401, "APIGW.0307");
     assert_eq!(server.audit_of("RevokeToken").await.len(), 1);
 }
 
 #[tokio::test]
 async fn project_change_replaces_the_token_and_keeps_its_expiry() {
     let server = server().await;
-    let south = server.store.create_project(&by(), &server.tenant.domain_id, "south-1", "").await.unwrap();
-    let rival = server.store.create_domain(&by(), "rival").await.unwrap();
-    let theirs = server.store.create_project(&by(), &rival, "theirs", "").await.unwrap();
+    let south = server.store.create_project(&test_origin(), &server.tenant.domain_id, "south-1", "").await.unwrap();
+    let rival = server.store.create_domain(&test_origin(), "rival").await.unwrap();
+    let theirs = server.store.create_project(&test_origin(), &rival, "theirs", "").await.unwrap();
     let first = Browser::sign_in(&server).await;
     let choose = |browser: &Browser, project: Value| {
         let call = browser.page(&server, Method::POST, "/clew/v1/console/session/project");
         call.body(json!({ "project_id": project }).to_string())
     };
     for project in [theirs.as_str(), "nonsense", ""] {
-        choose(&first, json!(project)).send().await.refused(403, "IAM.0002");
+        choose(&first, json!(project)).send().await.expect_error(403, "IAM.0002");
     }
     let second = Browser::from_response(&choose(&first, json!(south.as_str())).send().await, 200);
     assert_eq!(second.session["project"]["id"], south.as_str());
     assert_eq!(second.session["expires_at"], first.session["expires_at"]);
     assert_ne!((&second.cookie, &second.csrf), (&first.cookie, &first.csrf));
-    first.call(&server, Method::GET, SESSION).send().await.refused(401, "APIGW.0307");
+    first.call(&server, Method::GET, SESSION).send().await.expect_error(401, "APIGW.0307");
     let get =
         async |browser: &Browser, path: String| browser.call(&server, Method::GET, &path).send().await.status.as_u16();
     assert_eq!(get(&second, format!("/v3/{south}/instances")).await, 200);
@@ -179,9 +184,9 @@ async fn failed_sign_ins_count_with_those_of_the_identity_api() {
             let body = json!({ "auth": { "identity": { "methods": ["password"], "password": { "user": user } } } });
             server.call(Method::POST, "/v3/auth/tokens").anonymous().body(body.to_string()).send().await
         };
-        refused.refused(401, "IAM.0001");
+        refused.expect_error(401, "IAM.0001");
     }
-    sign_in_as(&server, "grace", PASSWORD).send().await.refused(401, "IAM.0061");
+    sign_in_as(&server, "grace", PASSWORD).send().await.expect_error(401, "IAM.0061");
     assert_eq!(server.stop_and_count("CreateConsoleSession").await, (3, 4));
     let rows = server.audit_of("CreateConsoleSession").await;
     assert!(rows.iter().all(|row| row.event.outcome == Outcome::Denied));
@@ -200,7 +205,7 @@ async fn sign_ins_are_audited_without_secrets_and_refused_for_other_sites() {
     let everything = format!("{:?}", server.audit_of("CreateConsoleSession").await);
     assert!(!everything.contains(&browser.cookie[13..]) && !everything.contains(PASSWORD));
     let elsewhere = sign_in_as(&server, "grace", PASSWORD).header("origin", "http://evil.example");
-    elsewhere.send().await.refused(403, "APIGW.0301");
+    elsewhere.send().await.expect_error(403, "APIGW.0301");
     for body in [
         "",
         "{}",
@@ -228,9 +233,9 @@ async fn revoked_permissions_end_the_session_and_tls_cookies_require_tls() {
     let browser = Browser::from_response(&answer, 201);
     let grace = server.store.user_by_name(DOMAIN, "grace").await.unwrap().unwrap().id;
     let policy = PolicyRef::System("TaurusDBReadOnlyAccessPolicy".into());
-    assert!(server.store.detach(&by(), &policy, &Grantee::User(grace), None).await.unwrap());
+    assert!(server.store.detach(&test_origin(), &policy, &Grantee::User(grace), None).await.unwrap());
     let show = || browser.call(&server, Method::GET, SESSION);
-    show().header("x-forwarded-proto", "https").send().await.refused(401, "APIGW.0307");
+    show().header("x-forwarded-proto", "https").send().await.expect_error(401, "APIGW.0307");
     // Without TLS, the server expects a cookie with another name.
-    show().send().await.refused(401, "APIGW.0301");
+    show().send().await.expect_error(401, "APIGW.0301");
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::stream::{node, path, session, watching};
 use crate::answer::Answer;
-use crate::server::{Server, by};
+use crate::server::{Server, test_origin};
 
 const SECRET: &str = "4111-1111-1111";
 const STATEMENT: &str = "SELECT SLEEP(1000), '4111-1111-1111'";
@@ -31,11 +31,11 @@ async fn callers_without_list_permission_see_templates(flavor: Flavor) {
     let server = watching(&node.url()).await;
     let one_second = SlowThreshold::new(1).unwrap();
     let (project, instance) = (&server.tenant.project_id, &server.instance.id);
-    server.store.set_slow_threshold(&by(), project, std::slice::from_ref(instance), one_second).await.unwrap();
+    server.store.set_slow_threshold(&test_origin(), project, std::slice::from_ref(instance), one_second).await.unwrap();
     let mut busy = session(&node).await;
-    busy.begin(STATEMENT.as_bytes()).await.unwrap();
+    busy.send_statement(STATEMENT.as_bytes()).await.unwrap();
     let host = loop {
-        let shown = server.get(&path(&server, &format!("sessions/{}", busy.id))).await.ok(200);
+        let shown = server.get(&path(&server, &format!("sessions/{}", busy.id))).await.expect_status(200);
         if shown["statement"] == STATEMENT && shown["time"].as_u64().unwrap() >= 2 {
             break shown["host"].clone();
         }
@@ -66,7 +66,7 @@ async fn callers_without_list_permission_see_templates(flavor: Flavor) {
     }
     // A filter must not reveal the literals of a statement.
     let guess = async |token: &str, literal: &str| -> Value {
-        get(token, &format!("{task_preview}&info={literal}")).await.ok(200)["total_count"].clone()
+        get(token, &format!("{task_preview}&info={literal}")).await.expect_status(200)["total_count"].clone()
     };
     assert_ne!(guess(&unmasked, SECRET).await, 0);
     assert_eq!(guess(&masked, SECRET).await, 0);
@@ -90,11 +90,12 @@ async fn callers_without_list_permission_see_templates(flavor: Flavor) {
         assert_eq!(refused.status, 403, "{flavor} {route}: {}", refused.text());
     }
     let permissions = format!("/clew/v1/{}/instances/{}/permissions", server.tenant.project_id, server.instance.id);
-    assert_eq!(get(&masked, &permissions).await.ok(200)["masked"], true);
-    assert_eq!(get(&unmasked, &permissions).await.ok(200)["masked"], false);
+    assert_eq!(get(&masked, &permissions).await.expect_status(200)["masked"], true);
+    assert_eq!(get(&unmasked, &permissions).await.expect_status(200)["masked"], false);
     // Histories contain only templates.
     let killed = json!({ "sessions": kill["sessions"], "what": "connection" });
-    let killed = server.call(Method::POST, &path(&server, "kill")).body(killed.to_string()).send().await.ok(200);
+    let killed =
+        server.call(Method::POST, &path(&server, "kill")).body(killed.to_string()).send().await.expect_status(200);
     assert_eq!(killed["sessions"][0]["outcome"], "killed", "{flavor}: {killed}");
     for history in [path(&server, "kills"), instance_path(&server, "process/kill/history")] {
         let kills = get(&masked, &history).await;
@@ -121,14 +122,15 @@ async fn statement_fragments_in_filters_are_hidden_from_masked_callers_and_the_a
     assert_eq!(switch.body(r#"{"status":"ON"}"#).send().await.status, 200);
     let task = json!({ "info": "4111x", "time": 60, "task_type": "manual" });
     let tasks = instance_path(&server, "process/task");
-    server.call(Method::POST, &tasks).body(task.to_string()).send().await.ok(200);
+    server.call(Method::POST, &tasks).body(task.to_string()).send().await.expect_status(200);
     let collection = json!({ "sql_key": "4111x" });
-    server.call(Method::POST, &server.sessions("")).body(collection.to_string()).send().await.ok(202);
+    server.call(Method::POST, &server.sessions("")).body(collection.to_string()).send().await.expect_status(202);
 
     let collections = path(&server, "collections");
     let actions = ["get", "listProcesses", "getRealtimeSession"];
     let lists = token(&server, "lists", &actions).await;
-    let get = async |token: &str, path: &str| server.call(Method::GET, path).token(token).send().await.ok(200);
+    let get =
+        async |token: &str, path: &str| server.call(Method::GET, path).token(token).send().await.expect_status(200);
     let read_fragments = async |token: &str| {
         let (task, collection) = (get(token, &tasks).await, get(token, &collections).await);
         (task["processes"][0]["info"].clone(), collection["collections"][0]["filter"]["sql_key"].clone())

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use super::events::{Event, Events};
-use crate::server::{Server, by};
+use crate::server::{Server, test_origin};
 
 pub(super) async fn node(flavor: Flavor) -> clew_testkit::Server {
     clew_testkit::Server::start(flavor, &ServerOptions::default()).await.unwrap()
@@ -23,8 +23,8 @@ pub(super) async fn node(flavor: Flavor) -> clew_testkit::Server {
 /// Starts an API server whose first node is at this URL.
 pub(super) async fn watching(url: &str) -> Server {
     // All streams of a test have the same user.
-    let mut server = Server::start_with(|settings, _| settings.streams_per_principal = 64).await;
-    server.look_at(url).await;
+    let mut server = Server::start_with(|settings, _| settings.max_streams_per_principal = 64).await;
+    server.set_node_url(url).await;
     server
 }
 
@@ -80,7 +80,7 @@ async fn changes_of_sessions_are_streamed(flavor: Flavor) {
     assert_eq!((data["counts"]["total"].as_u64(), data["counts"]["active"].as_u64()), (Some(1), Some(0)), "{data}");
 
     let mut busy = session(&node).await;
-    busy.begin(b"SELECT SLEEP(1000), 'secret'").await.unwrap();
+    busy.send_statement(b"SELECT SLEEP(1000), 'secret'").await.unwrap();
     let id = busy.id.to_string();
     let runs = |event: &Event| {
         let row = &event.data["changed"][&id];
@@ -238,7 +238,7 @@ async fn stream_ends_with_its_credentials() {
     // A revoked token.
     let token = server.project_token(&reader).await;
     let mut revoked = open_with_token(&token).await;
-    server.store.revoke_token(&by(), &clew_iam::token::hash(&token)).await.unwrap();
+    server.store.revoke_token(&test_origin(), &clew_iam::token::hash(&token)).await.unwrap();
     // A token that expires.
     let mut short = open_with_token(&server.token_of(&reader, Some(&server.tenant.project_id), 3).await).await;
     // A temporary key that expires.
@@ -249,9 +249,9 @@ async fn stream_ends_with_its_credentials() {
         secret: secret.clone(),
         token_hash: clew_iam::token::hash("plain"),
         expires_at: Timestamp::now().as_second() + 5,
-        issued_for: IssuedFor::Nothing,
+        issued_for: IssuedFor::CommandLine,
     };
-    server.store.create_temporary_key(&by(), &key).await.unwrap();
+    server.store.create_temporary_key(&test_origin(), &key).await.unwrap();
     let call = server.call(Method::GET, &path(&server, "stream")).header("x-security-token", "plain");
     let mut temporary = Events::open(call.signed(&key.id, &secret, SignedDuration::ZERO)).await;
     temporary.expect("snapshot", &[]).await;
@@ -264,7 +264,7 @@ async fn stream_ends_with_its_credentials() {
     }
     other.expect("changes", &[]).await;
     let change = clew_store::UserChange { enabled: Some(false), ..Default::default() };
-    assert!(server.store.update_user(&by(), &reader, &change).await.unwrap());
+    assert!(server.store.update_user(&test_origin(), &reader, &change).await.unwrap());
     assert_eq!(other.expect("end", &["changes", "limitations"]).await.data["reason"], "token");
 }
 
@@ -277,13 +277,13 @@ async fn stream_ends_with_the_permission_and_with_the_instance() {
     let mut events = Events::open(signer.sign(server.call(Method::GET, &path(&server, "stream")))).await;
     events.expect("snapshot", &[]).await;
     let policy = PolicyRef::System("TaurusDBReadOnlyAccessPolicy".into());
-    assert!(server.store.detach(&by(), &policy, &Grantee::User(reader), None).await.unwrap());
+    assert!(server.store.detach(&test_origin(), &policy, &Grantee::User(reader), None).await.unwrap());
     assert_eq!(events.expect("end", &["changes", "limitations"]).await.data["reason"], "forbidden");
 
     let mut events = Events::open(server.sign(server.call(Method::GET, &path(&server, "stream")))).await;
     events.expect("snapshot", &[]).await;
     let (project, instance) = (&server.tenant.project_id, &server.instance.id);
-    assert!(server.store.remove_instance(&by(), project, instance).await.unwrap());
+    assert!(server.store.remove_instance(&test_origin(), project, instance).await.unwrap());
     assert_eq!(events.expect("end", &["changes", "limitations", "trouble"]).await.data["reason"], "gone");
 }
 
@@ -332,7 +332,7 @@ async fn feed_backs_off_after_refused_logins(flavor: Flavor) {
     let first = events.expect("trouble", &[]).await;
     assert_eq!(first.data["kind"], "access-denied", "{first:?}");
     // Simulates several refusals, so that the back-off does not end during the test.
-    let refused = server.store.node_to_read(&server.node()).await.unwrap().unwrap();
+    let refused = server.store.node_with_password(&server.node()).await.unwrap().unwrap();
     let failure = Failure::new(FailureKind::AccessDenied, "error 1045");
     server.store.record_login_refusal(&refused, 9, &failure).await.unwrap();
     for _ in 0..3 {
@@ -357,7 +357,7 @@ async fn feed_backs_off_after_refused_logins_on_mysql() {
 async fn interval_is_applied_and_validated() {
     let server = Server::start().await;
     for interval in ["0", "61", "x", "-1"] {
-        server.get(&path(&server, &format!("stream?interval={interval}"))).await.refused(400, "DBS.280001");
+        server.get(&path(&server, &format!("stream?interval={interval}"))).await.expect_error(400, "DBS.280001");
     }
     let node = fake_node().await;
     let server = watching(&node.url()).await;
@@ -374,12 +374,12 @@ async fn interval_is_applied_and_validated() {
 async fn session_cookie_authorizes_the_stream() {
     let node = fake_node().await;
     let mut server = super::session::server().await;
-    server.look_at(&node.url()).await;
+    server.set_node_url(&node.url()).await;
     let browser = super::session::Browser::sign_in(&server).await;
     let mut events = Events::open(browser.call(&server, Method::GET, &path(&server, "stream"))).await;
     events.expect("snapshot", &[]).await;
     let elsewhere = browser.call(&server, Method::GET, &path(&server, "stream")).header("sec-fetch-site", "cross-site");
-    elsewhere.send().await.refused(403, "APIGW.0301");
+    elsewhere.send().await.expect_error(403, "APIGW.0301");
     browser.page(&server, Method::DELETE, "/clew/v1/console/session").send().await;
     assert_eq!(events.expect("end", &["changes", "limitations"]).await.data["reason"], "token");
 }
@@ -387,7 +387,7 @@ async fn session_cookie_authorizes_the_stream() {
 #[tokio::test]
 async fn slow_nodes_are_sampled_less_often() {
     // Sends three sessions, one every tenth of a second.
-    let fault = Fault::Drips(Duration::from_millis(100));
+    let fault = Fault::DelayPerRow(Duration::from_millis(100));
     let node = FakeServer::start(FakeOptions { sessions: 3, transactions: 0, fault }).await.unwrap();
     let server = watching(&node.url()).await;
     let first = watch(&server).await.expect("snapshot", &[]).await;

@@ -13,8 +13,8 @@ use tokio::time::{sleep, timeout};
 
 use super::events::Events;
 use super::stream::path;
-use crate::limits::{LONG, answer, until_closed};
-use crate::server::{NO_RATES, Server, by};
+use crate::limits::{MAX_WAIT, read_response, read_until_closed};
+use crate::server::{NO_RATES, Server, test_origin};
 
 /// Opens an event stream over a new connection and reads the response head.
 async fn open_stream(server: &Server) -> TcpStream {
@@ -24,7 +24,7 @@ async fn open_stream(server: &Server) -> TcpStream {
     let mut head = String::new();
     while !head.contains("\r\n\r\n") {
         let mut piece = [0; 1024];
-        let length = timeout(LONG, connection.read(&mut piece)).await.unwrap().unwrap();
+        let length = timeout(MAX_WAIT, connection.read(&mut piece)).await.unwrap().unwrap();
         assert!(length > 0, "closed after {head:?}");
         head.push_str(&String::from_utf8_lossy(&piece[..length]));
     }
@@ -38,25 +38,25 @@ async fn metrics(server: &Server) -> String {
 
 #[tokio::test]
 async fn event_streams_per_principal_are_limited() {
-    let server = Server::start_with(|settings, _| settings.streams_per_principal = 3).await;
+    let server = Server::start_with(|settings, _| settings.max_streams_per_principal = 3).await;
     let mut open = Vec::new();
     for _ in 0..3 {
         open.push(open_stream(&server).await);
     }
     let stream = path(&server, "stream");
     let refused = server.get(&stream).await;
-    let message = refused.refused(429, "APIGW.0308");
+    let message = refused.expect_error(429, "APIGW.0308");
     assert!(message.contains("has 3 event streams open already, which is the maximum"), "{message}");
     assert_eq!(refused.header("retry-after"), "5");
-    let chinese = server.get_in_chinese(&stream).await.refused(429, "APIGW.0308");
+    let chinese = server.get_in_chinese(&stream).await.expect_error(429, "APIGW.0308");
     assert!(chinese.contains("该用户已打开3个事件流，已达上限"), "{chinese}");
     // Signed requests of the same user count with the tokens; other users have a limit of their own.
-    server.sign(server.call(Method::GET, &stream)).send().await.refused(429, "APIGW.0308");
+    server.sign(server.call(Method::GET, &stream)).send().await.expect_error(429, "APIGW.0308");
     let reader = server.user_with_system("reader", "TaurusDBReadOnlyAccessPolicy").await;
     let reader = server.project_token(&reader).await;
     assert_eq!(server.call(Method::GET, &stream).token(&reader).send().await.status, 200);
     // Other requests are not affected.
-    server.get(&format!("/v3/{}/instances", server.tenant.project_id)).await.ok(200);
+    server.get(&format!("/v3/{}/instances", server.tenant.project_id)).await.expect_status(200);
     let counted = metrics(&server).await;
     assert!(counted.contains("clew_http_over_limit_total{limit=\"streams\"} 3\n"), "{counted}");
     drop(open.pop());
@@ -85,9 +85,10 @@ async fn user_with_expensive_policies(server: &Server) -> UserId {
     });
     for number in 0..7 {
         let (domain, name) = (&server.tenant.domain_id, format!("p{number}"));
-        let policy = server.store.put_policy(&by(), domain, &name, "identity", &document.to_string(), "").await;
-        let (policy, to) = (PolicyRef::Own(policy.unwrap()), Grantee::User(user.clone()));
-        assert!(server.store.attach(&by(), &policy, &to, None).await.unwrap());
+        let policy =
+            server.store.put_policy(&test_origin(), domain, &name, "identity", &document.to_string(), "").await;
+        let (policy, to) = (PolicyRef::Custom(policy.unwrap()), Grantee::User(user.clone()));
+        assert!(server.store.attach(&test_origin(), &policy, &to, None).await.unwrap());
     }
     user
 }
@@ -108,8 +109,8 @@ async fn expensive_policies_of_an_event_stream_count_as_requests() {
 #[tokio::test]
 async fn operations_endpoints_work_while_all_connections_are_in_use() {
     let server = Server::start_with(|settings, _| {
-        settings.connections = 4;
-        settings.streams_per_principal = 0;
+        settings.max_connections = 4;
+        settings.max_streams_per_principal = 0;
     })
     .await;
     let mut open = Vec::new();
@@ -120,14 +121,14 @@ async fn operations_endpoints_work_while_all_connections_are_in_use() {
         for path in ["/healthz", "/readyz", "/metrics"] {
             let mut connection = server.connect().await;
             connection.write_all(server.raw(&format!("GET {path}"), "\r\n").as_bytes()).await.unwrap();
-            let text = answer(&mut connection).await;
+            let text = read_response(&mut connection).await;
             assert!(text.starts_with("HTTP/1.1 200 ") && text.contains("connection: close\r\n"), "{text}");
-            assert_eq!(until_closed(&mut connection).await, b"", "connection must be released");
+            assert_eq!(read_until_closed(&mut connection).await, b"", "connection must be released");
         }
     }
     let instances = format!("/v3/{}/instances", server.tenant.project_id);
     let refused = server.get(&instances).await;
-    let message = refused.refused(503, "APIGW.0201");
+    let message = refused.expect_error(503, "APIGW.0201");
     assert!(message.contains("only /healthz, /readyz and /metrics are answered"), "{message}");
     assert_eq!(refused.header("retry-after"), "5");
     let counted = metrics(&server).await;
@@ -147,14 +148,14 @@ async fn operations_endpoints_work_while_all_connections_are_in_use() {
 #[tokio::test]
 async fn idle_connections_release_reserved_connections() {
     let server = Server::start_with(|settings, _| {
-        settings.connections = 1;
-        settings.reserved_connections = 1;
-        settings.header_read = LONG * 10;
+        settings.max_connections = 1;
+        settings.max_reserved_connections = 1;
+        settings.header_read_timeout = MAX_WAIT * 10;
     })
     .await;
     let _regular = server.connect().await;
     let _idle = server.connect().await;
     let mut health = server.connect().await;
     health.write_all(server.raw("GET /healthz", "\r\n").as_bytes()).await.unwrap();
-    assert!(answer(&mut health).await.ends_with("ok\n"));
+    assert!(read_response(&mut health).await.ends_with("ok\n"));
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use clew_iam::decision::{Action, Decision, Explanation, StatementRef, Via, Why};
+use clew_iam::decision::{Action, Decision, Explanation, GrantPath, StatementOutcome, StatementRef};
 use clew_model::Instance;
 use clew_store::{Project, User};
 use serde_json::{Value, json};
@@ -88,8 +88,8 @@ impl Simulation<'_> {
 fn format_statement(statement: &StatementRef) -> String {
     let sid = statement.sid.as_ref().map_or(String::new(), |sid| format!(" {sid:?}"));
     let via = match &statement.via {
-        Via::User => "attached to the user".to_owned(),
-        Via::Group(group) => format!("attached to the group {group}"),
+        GrantPath::User => "attached to the user".to_owned(),
+        GrantPath::Group(group) => format!("attached to the group {group}"),
     };
     format!("statement {}{sid} of the policy {}, {via}", statement.statement, statement.policy)
 }
@@ -97,14 +97,14 @@ fn format_statement(statement: &StatementRef) -> String {
 /// Converts a statement reference to JSON, with the field names of the API.
 fn statement_ref_json(statement: &StatementRef) -> Value {
     let group = match &statement.via {
-        Via::User => None,
-        Via::Group(name) => Some(name),
+        GrantPath::User => None,
+        GrantPath::Group(name) => Some(name),
     };
     json!({ "policy": statement.policy, "group": group, "statement": statement.statement, "sid": statement.sid })
 }
 
 /// Converts a statement reference and the result of its evaluation to one JSON object.
-fn statement_json((statement, why): &(StatementRef, Why)) -> Value {
+fn statement_json((statement, why): &(StatementRef, StatementOutcome)) -> Value {
     merge_objects(
         statement_ref_json(statement),
         json!({ "effect": why.effect, "matched": why.matched, "reasons": why.reasons }),

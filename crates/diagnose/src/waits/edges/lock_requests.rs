@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::waits::index::ObservationIndex;
-use crate::waits::input::{Observed, SessionFacts};
+use crate::waits::input::{LockObservations, ObservedSession};
 use crate::waits::metadata::{LockStatus, MetadataKind, MetadataMode, MetadataObject};
 use crate::waits::statement::WaitingStatement;
 use crate::waits::wait_state::StateWait;
@@ -33,7 +33,7 @@ pub(super) fn pending_requests(index: &ObservationIndex<'_>) -> Vec<LockRequest>
     requests
 }
 
-fn listed_requests(observed: &Observed) -> Vec<LockRequest> {
+fn listed_requests(observed: &LockObservations) -> Vec<LockRequest> {
     let pending = observed.metadata_locks.iter().filter(|lock| lock.status == LockStatus::Pending);
     pending
         .filter_map(|lock| {
@@ -43,7 +43,7 @@ fn listed_requests(observed: &Observed) -> Vec<LockRequest> {
         .collect()
 }
 
-fn granted_objects(observed: &Observed) -> HashSet<&MetadataObject> {
+fn granted_objects(observed: &LockObservations) -> HashSet<&MetadataObject> {
     let held = observed.metadata_locks.iter().filter(|lock| lock.status == LockStatus::Granted);
     held.map(|lock| &lock.object).collect()
 }
@@ -51,7 +51,7 @@ fn granted_objects(observed: &Observed) -> HashSet<&MetadataObject> {
 /// Infers the requests of a session.
 ///
 /// Candidates are the locked objects of the kind that its state names; its statement selects among them.
-fn infer_requests(facts: &SessionFacts, kind: &MetadataKind, held: &HashSet<&MetadataObject>) -> Vec<LockRequest> {
+fn infer_requests(facts: &ObservedSession, kind: &MetadataKind, held: &HashSet<&MetadataObject>) -> Vec<LockRequest> {
     let session = &facts.session;
     let Some(text) = session.statement.as_deref() else { return Vec::new() };
     let statement = WaitingStatement::new(text, session.database.as_deref());

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::edge_set::{EdgeSet, WaitReason};
 use crate::waits::graph::{Party, Resource, ResourceKind};
 use crate::waits::index::ObservationIndex;
-use crate::waits::input::{LockOwner, LockedObject, TransactionFacts};
+use crate::waits::input::{LockOwner, LockedObject, ObservedTransaction};
 
 pub(super) fn add_edges(edges: &mut EdgeSet, index: &ObservationIndex<'_>) {
     let owners = OwnerResolver::new(index);
@@ -42,7 +42,7 @@ pub(super) fn add_edges(edges: &mut EdgeSet, index: &ObservationIndex<'_>) {
 
 fn row_resource(lock: &LockedObject) -> Resource {
     Resource {
-        kind: if lock.whole_table { ResourceKind::InnoDbTable } else { ResourceKind::Row },
+        kind: if lock.is_table_lock { ResourceKind::InnoDbTable } else { ResourceKind::Row },
         schema: lock.schema.clone(),
         name: lock.table.clone(),
         index: lock.index.clone(),
@@ -72,7 +72,7 @@ impl<'a> OwnerResolver<'a> {
             let transaction = &facts.transaction;
             if transaction.id != 0 {
                 owners.by_transaction.insert(transaction.id, session);
-            } else if transaction.waits_for_a_lock() {
+            } else if transaction.is_waiting_for_lock() {
                 owners.read_only_waiters.push(session);
             }
             if transaction.id == 0 && holds_locks(facts) {
@@ -100,7 +100,7 @@ impl<'a> OwnerResolver<'a> {
     }
 }
 
-fn holds_locks(facts: &TransactionFacts) -> bool {
+fn holds_locks(facts: &ObservedTransaction) -> bool {
     facts.transaction.rows_locked > 0 || facts.transaction.tables_locked.is_some_and(|tables| tables > 0)
 }
 

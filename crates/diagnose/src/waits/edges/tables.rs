@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::edge_set::{EdgeSet, WaitReason};
 use crate::waits::graph::{Party, Resource, ResourceKind};
 use crate::waits::index::ObservationIndex;
-use crate::waits::input::{SessionFacts, SessionRole};
+use crate::waits::input::{ObservedSession, SessionRole};
 use crate::waits::metadata::{LockStatus, MetadataKind, MetadataMode, MetadataObject};
 use crate::waits::statement::{FlushedTables, WaitingStatement};
 use crate::waits::wait_state::StateWait;
@@ -63,7 +63,7 @@ fn add_flush_waits(
     edges: &mut EdgeSet,
     index: &ObservationIndex<'_>,
     holders: &Holders<'_>,
-    waiter: &SessionFacts,
+    waiter: &ObservedSession,
     own: &[&MetadataObject],
 ) {
     let statement =
@@ -105,7 +105,7 @@ fn add_table_level_waits(
     edges: &mut EdgeSet,
     index: &ObservationIndex<'_>,
     holders: &Holders<'_>,
-    waiter: &SessionFacts,
+    waiter: &ObservedSession,
     own: &[&MetadataObject],
 ) {
     let id = waiter.session.id;

@@ -56,7 +56,7 @@ impl Store {
                 "rows": removed, "through": last.seq,
                 "problems": problems.iter().take(MAX_NAMED_PROBLEMS).collect::<Vec<_>>(),
             }),
-            ..AuditEvent::done(by, "PruneAudit", "audit")
+            ..AuditEvent::succeeded(by, "PruneAudit", "audit")
         };
         tx.append(&self.keys, &[(self.clock.milliseconds(), &event)]).await?;
         tx.commit().await?;

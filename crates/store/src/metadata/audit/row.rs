@@ -153,7 +153,7 @@ fn actor_from_row(row: &database::Row) -> Result<Actor, StoreError> {
         },
         "local" => Actor::Local { user: name },
         "clew" => Actor::Clew,
-        "nobody" => Actor::Nobody { claimed: name },
+        "nobody" => Actor::Anonymous { claimed: name },
         _ => return Err(StoreError::Damaged { what: "kind of actor", reason: kind }),
     })
 }

@@ -160,11 +160,11 @@ async fn compare_row(
             Some(oldest) if oldest.seq > checkpoint.seq => return Ok(None),
             _ => {
                 let what = AuditFault::RecordedRowMissing { at: checkpoint.at };
-                return Ok(Some(AuditProblem { position: checkpoint.seq, what }));
+                return Ok(Some(AuditProblem { position: checkpoint.seq, fault: what }));
             }
         },
     };
     let same = found.is_some_and(|mac| hex::encode(mac) == checkpoint.link);
     let what = AuditFault::RecordedRowReplaced { at: checkpoint.at };
-    Ok((!same).then_some(AuditProblem { position: checkpoint.seq, what }))
+    Ok((!same).then_some(AuditProblem { position: checkpoint.seq, fault: what }))
 }

@@ -163,7 +163,7 @@ impl ChainVerifier {
                 }
             }
         }
-        for AuditProblem { position, what } in recorded {
+        for AuditProblem { position, fault: what } in recorded {
             self.report(position, what);
         }
         self.result
@@ -171,7 +171,7 @@ impl ChainVerifier {
 
     fn report(&mut self, position: i64, what: AuditFault) {
         if self.result.problems.len() < AuditVerification::MAX_PROBLEMS {
-            self.result.problems.push(AuditProblem { position, what });
+            self.result.problems.push(AuditProblem { position, fault: what });
         } else {
             self.result.more_problems += 1;
         }

@@ -10,13 +10,13 @@ use super::super::row_mapping::parse_column;
 use super::{IS_RUNNING, kill_task_from_row, to_milliseconds};
 use crate::database::{query, query_scalar};
 use crate::error::StoreError;
-use crate::kill_tasks::KillRounds;
+use crate::kill_tasks::InstanceKillTasks;
 use crate::serving_lock::ServingLock;
 use crate::store::Store;
 
 impl Store {
     /// Returns the instances with an active switch and running tasks, if this process can reach all their nodes.
-    pub async fn kill_rounds(&self) -> Result<Vec<KillRounds>, StoreError> {
+    pub async fn instances_with_kill_tasks(&self) -> Result<Vec<InstanceKillTasks>, StoreError> {
         let (now, zones) = (self.clock.milliseconds(), self.database.json_array_text("$3"));
         let rows = query(AssertSqlSafe(format!(
             "SELECT t.*, i.project_id FROM kill_tasks t JOIN kill_switches s ON s.instance_id = t.instance_id AND s.is_on = $1 \
@@ -30,12 +30,12 @@ impl Store {
         .fetch_all(&self.database)
         .await
         .map_err(StoreError::database("look for kill tasks"))?;
-        let mut rounds: Vec<KillRounds> = Vec::new();
+        let mut rounds: Vec<InstanceKillTasks> = Vec::new();
         for row in &rows {
             let task = kill_task_from_row(row, now)?;
             match rounds.last_mut() {
                 Some(last) if last.instance_id == task.instance_id => last.tasks.push(task),
-                _ => rounds.push(KillRounds {
+                _ => rounds.push(InstanceKillTasks {
                     project_id: parse_column(row, "project_id")?,
                     instance_id: task.instance_id.clone(),
                     tasks: vec![task],
@@ -47,7 +47,7 @@ impl Store {
 
     /// Acquires or renews the lease of a worker on an instance.
     /// Returns false if another worker has it or the switch is off.
-    pub async fn hold_kill_rounds(
+    pub async fn acquire_kill_task_lease(
         &self,
         instance: &InstanceId,
         worker: &str,
@@ -68,7 +68,7 @@ impl Store {
     }
 
     /// Returns the running tasks of an instance if this worker holds the lease.
-    pub async fn kill_tasks_to_run(&self, instance: &InstanceId, worker: &str) -> Result<BTreeSet<i64>, StoreError> {
+    pub async fn leased_kill_tasks(&self, instance: &InstanceId, worker: &str) -> Result<BTreeSet<i64>, StoreError> {
         let ids: Vec<i64> = query_scalar(AssertSqlSafe(format!(
             "SELECT t.id FROM kill_tasks t JOIN kill_switches s ON s.instance_id = t.instance_id AND s.is_on \
              WHERE t.instance_id = $1 AND {IS_RUNNING} AND s.worker = $3 AND s.lease_until > $2"
@@ -83,7 +83,7 @@ impl Store {
     }
 
     /// Releases all leases of a worker, so that others can acquire them at once.
-    pub async fn release_kill_rounds(&self, worker: &str) -> Result<(), StoreError> {
+    pub async fn release_kill_task_leases(&self, worker: &str) -> Result<(), StoreError> {
         query("UPDATE kill_switches SET worker = NULL, lease_until = NULL WHERE worker = $1")
             .bind(worker)
             .execute(&self.database)

@@ -8,7 +8,7 @@ use crate::error::StoreError;
 use crate::metadata::group_commit::GroupedWrite;
 use crate::metadata::row_mapping::to_milliseconds;
 use crate::store::Store;
-use crate::tasks::{Claim, ClaimedTask, Claims};
+use crate::tasks::{ClaimRequest, ClaimedTask, ClaimedTasks};
 
 /// Claims one task of a node that is neither at its limit nor excluded.
 /// Tasks with an expired lease come first: after the first attempt, each further attempt waits for one more lease.
@@ -60,12 +60,12 @@ const FAIL_DAMAGED: &str = "UPDATE tasks SET status = 'error', failure_kind = $2
 impl Store {
     /// Claims tasks up to the requested number and the limits per node.
     /// Tasks with an expired lease come first, then queued tasks in fair order (`docs/decisions/0019`).
-    pub async fn claim_tasks(&self, claim: Claim) -> Result<Claims, StoreError> {
+    pub async fn claim_tasks(&self, claim: ClaimRequest) -> Result<ClaimedTasks, StoreError> {
         let excluded_nodes = serde_json::to_string(&claim.set_aside).map_err(StoreError::damaged("ids of nodes"))?;
         let now = self.clock.milliseconds();
         // Most polls find nothing. A read avoids the write lock, which would delay the writers.
         if self.database.is_shared() && !self.has_claimable(now).await? {
-            return Ok(Claims::default());
+            return Ok(ClaimedTasks::default());
         }
         self.write(ClaimTasks { claim, excluded_nodes, zones: self.zones_json(), now }).await
     }
@@ -78,18 +78,18 @@ impl Store {
 }
 
 struct ClaimTasks {
-    claim: Claim,
+    claim: ClaimRequest,
     excluded_nodes: String,
     zones: String,
     now: i64,
 }
 
 impl GroupedWrite for ClaimTasks {
-    type Output = Claims;
+    type Output = ClaimedTasks;
     const ACTION: &'static str = "take up collections";
 
-    async fn write(&self, transaction: &mut Transaction) -> Result<Claims, StoreError> {
-        let mut claims = Claims::default();
+    async fn write(&self, transaction: &mut Transaction) -> Result<ClaimedTasks, StoreError> {
+        let mut claims = ClaimedTasks::default();
         while claims.tasks.len() < self.claim.most {
             let Some(row) = self.claim_one(transaction).await? else { break };
             match claimed_from_row(&row) {

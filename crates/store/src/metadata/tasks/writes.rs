@@ -6,7 +6,7 @@ use crate::database::{Transaction, query, query_scalar};
 use crate::error::StoreError;
 use crate::metadata::group_commit::GroupedWrite;
 use crate::metadata::row_mapping::to_signed;
-use crate::tasks::NewTask;
+use crate::tasks::NewCollectionTask;
 
 /// Computes the `turn` of a new task for fair queueing.
 /// The base is the last queued turn of its instance or the current turn, whichever is higher.
@@ -43,7 +43,7 @@ pub(super) const RELEASE_TASK: &str = "UPDATE tasks SET status = 'queued', worke
      WHERE request_id = $1 AND fence = $2 AND status = 'running'";
 
 pub(super) struct QueueTask {
-    pub(super) task: NewTask,
+    pub(super) task: NewCollectionTask,
     pub(super) selection: String,
     pub(super) now: i64,
     pub(super) queue_limit: u32,

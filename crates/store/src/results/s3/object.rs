@@ -41,7 +41,7 @@ impl StoredObject {
     /// For other ranges, call [`crate::StoredResult::verify`] first.
     /// The stream also fails if S3 disconnects, times out, or has another object by now.
     #[must_use]
-    pub fn pieces(self: Box<Self>, range: ByteRange) -> ObjectChunks {
+    pub fn chunks(self: Box<Self>, range: ByteRange) -> ObjectChunks {
         if range.is_empty() {
             return empty().boxed();
         }

@@ -35,23 +35,23 @@ use crate::waits::is_wait_state;
 use entry::SessionEntry;
 
 /// Maximum number of bytes of a statement in the feed. The session's detail request returns the full statement.
-pub const STATEMENT_KEPT: usize = 1024;
+pub const MAX_STATEMENT_BYTES: usize = 1024;
 /// Minimum number of ended sessions that are stored. A subscriber with an older version needs the full list.
 const MIN_ENDED_CAPACITY: usize = 10_000;
 
 /// Column keys in order: columns of a snapshot, detail columns, and the statement's template.
 #[must_use]
-pub fn columns() -> Vec<&'static str> {
+pub fn column_keys() -> Vec<&'static str> {
     let details = DETAIL_COLUMNS.iter().map(|column| column.key).filter(|key| *key != "statement_digest");
     COLUMNS.iter().map(|column| column.key).chain(details).chain(["sql_template"]).collect()
 }
 
 /// Indexes of the columns whose numbers grow with the clock.
-pub const RUNNING: [usize; 3] = [7, 8, 10];
+pub const ELAPSED_COLUMNS: [usize; 3] = [7, 8, 10];
 
 /// A session of one sample.
 #[derive(Debug, Clone, Default)]
-pub struct LiveSession {
+pub struct SampledSession {
     /// Session as listed by the server.
     pub session: Session,
     /// Open transaction of the session.
@@ -64,7 +64,7 @@ pub struct LiveSession {
 
 /// Versioned list of a node's sessions.
 #[derive(Debug, Default)]
-pub struct LiveList {
+pub struct SessionFeed {
     version: u32,
     /// Time of the latest sample, in milliseconds since 1970.
     at: i64,
@@ -75,7 +75,7 @@ pub struct LiveList {
     min_delta_version: u32,
 }
 
-impl LiveList {
+impl SessionFeed {
     /// Current version: the number of samples.
     #[must_use]
     pub fn version(&self) -> u32 {
@@ -101,7 +101,7 @@ impl LiveList {
     }
 
     /// Applies a sample taken at `at`, in milliseconds since 1970.
-    pub fn update(&mut self, at: i64, sessions: Vec<LiveSession>) {
+    pub fn update(&mut self, at: i64, sessions: Vec<SampledSession>) {
         self.version += 1;
         self.at = at;
         let version = self.version;
@@ -179,7 +179,7 @@ impl LiveList {
 
 /// Number of sessions by class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Counts {
+pub struct SessionCounts {
     /// All sessions.
     pub total: u64,
     /// Sessions that are not idle.
@@ -192,11 +192,11 @@ pub struct Counts {
     pub waiting: u64,
 }
 
-impl Counts {
+impl SessionCounts {
     /// Counts a session. `threshold` is in seconds.
     pub fn count(&mut self, session: &Session, transaction: Option<&Transaction>, threshold: u64) {
         let active = !session.command.eq_ignore_ascii_case(b"Sleep");
-        let waits = transaction.is_some_and(|open| open.lock_wait_seconds.is_some() || open.waits_for_a_lock())
+        let waits = transaction.is_some_and(|open| open.lock_wait_seconds.is_some() || open.is_waiting_for_lock())
             || session.state.as_deref().is_some_and(is_wait_state);
         self.total += 1;
         self.active += u64::from(active);

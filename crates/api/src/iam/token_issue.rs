@@ -5,11 +5,11 @@ use clew_store::{NewToken, Project, TokenOrigin, User};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::Service;
-use crate::refusal::Refusal;
+use crate::AppState;
+use crate::error::ApiError;
 
 /// An issued token. Times are seconds since 1970 (UTC).
-pub(crate) struct NewlyIssued {
+pub(crate) struct IssuedToken {
     pub(crate) secret: SecretString,
     pub(crate) methods: Vec<String>,
     pub(crate) issued_at: i64,
@@ -19,18 +19,18 @@ pub(crate) struct NewlyIssued {
 /// Issues a token of the user for the project, or for the domain if `project` is `None`.
 ///
 /// The token expires after the configured token lifetime, or at `latest` if that is earlier.
-pub(crate) async fn issue(
-    service: &Service,
+pub(crate) async fn issue_token(
+    service: &AppState,
     user: &User,
     project: Option<&Project>,
     origin: TokenOrigin,
     method: &str,
     latest: Option<i64>,
-) -> Result<NewlyIssued, Refusal> {
+) -> Result<IssuedToken, ApiError> {
     let issued_at = Timestamp::now().as_second();
-    let life = i64::try_from(service.settings.token_life.as_secs()).map_err(|error| Refusal::internal(&error))?;
+    let life = i64::try_from(service.settings.token_lifetime.as_secs()).map_err(|error| ApiError::internal(&error))?;
     let expires_at = issued_at.saturating_add(life).min(latest.unwrap_or(i64::MAX));
-    let secret = token::generate().map_err(|error| Refusal::internal(&error))?;
+    let secret = token::generate().map_err(|error| ApiError::internal(&error))?;
     let methods = vec![method.to_owned()];
     service
         .store
@@ -45,16 +45,16 @@ pub(crate) async fn issue(
         })
         .await?;
     remove_old_tokens(service, issued_at).await;
-    Ok(NewlyIssued { secret, methods, issued_at, expires_at })
+    Ok(IssuedToken { secret, methods, issued_at, expires_at })
 }
 
 /// Describes the scope of a token for the audit.
-pub(crate) fn scope_in_words(project: Option<&Project>) -> String {
+pub(crate) fn describe_scope(project: Option<&Project>) -> String {
     project.map_or_else(|| "domain".to_owned(), |project| format!("project {}", project.id))
 }
 
 /// Removes tokens one day after their expiry. Until then, errors distinguish expired from unknown tokens.
-async fn remove_old_tokens(service: &Service, now: i64) {
+async fn remove_old_tokens(service: &AppState, now: i64) {
     if let Err(error) = service.store.remove_tokens_expired_before(now - 24 * 3600).await {
         tracing::warn!(%error, "could not remove old tokens");
     }

@@ -5,9 +5,9 @@ use serde_json::Value;
 
 use super::*;
 
-fn session(id: u64, statement: Option<&str>) -> LiveSession {
+fn session(id: u64, statement: Option<&str>) -> SampledSession {
     let command = if statement.is_some() { "Query" } else { "Sleep" };
-    LiveSession {
+    SampledSession {
         session: Session {
             id,
             user: b"app".to_vec(),
@@ -16,7 +16,7 @@ fn session(id: u64, statement: Option<&str>) -> LiveSession {
             statement: statement.map(Into::into),
             ..Session::default()
         },
-        ..LiveSession::default()
+        ..SampledSession::default()
     }
 }
 
@@ -24,16 +24,16 @@ fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
-fn since(list: &LiveList, version: u32, masked: bool) -> Value {
+fn since(list: &SessionFeed, version: u32, masked: bool) -> Value {
     json(&format!("{{{}}}", list.since(version, masked).unwrap()))
 }
 
 #[test]
 fn column_indexes_match_the_column_list() {
-    let columns = columns();
+    let columns = column_keys();
     assert_eq!(columns.len(), entry::COLUMN_COUNT);
-    let at = |column: usize| columns[column];
-    assert_eq!(RUNNING.map(at), ["state_duration", "transaction_duration", "transaction_lock_wait_time"]);
+    let at = |column: usize| column_keys[column];
+    assert_eq!(ELAPSED_COLUMNS.map(at), ["state_duration", "transaction_duration", "transaction_lock_wait_time"]);
     assert_eq!(
         [1, 2, 4, 5, entry::STATEMENT_COLUMN, entry::WAITS_FOR_COLUMN, entry::TEMPLATE_COLUMN].map(at),
         ["user", "host", "execution_status", "command", "sql_statement", "waits_for", "sql_template"]
@@ -42,7 +42,7 @@ fn column_indexes_match_the_column_list() {
 
 #[test]
 fn growing_duration_is_not_a_change_but_a_restarted_one_is() {
-    let mut list = LiveList::default();
+    let mut list = SessionFeed::default();
     let mut apply_sample = |at: i64, seconds: u64, transaction: Option<u64>| {
         let mut live = session(7, None);
         live.session.seconds = seconds;
@@ -64,7 +64,7 @@ fn growing_duration_is_not_a_change_but_a_restarted_one_is() {
 
 #[test]
 fn new_statement_sends_its_duration() {
-    let mut list = LiveList::default();
+    let mut list = SessionFeed::default();
     list.update(0, vec![session(7, Some("SELECT 1"))]);
     list.update(500, vec![session(7, Some("SELECT 2"))]);
     assert_eq!(since(&list, 1, false)["changed"]["7"], serde_json::json!({ "6": "SELECT 2", "7": 0 }));
@@ -72,7 +72,7 @@ fn new_statement_sends_its_duration() {
 
 #[test]
 fn reused_id_is_sent_as_gone_and_changed() {
-    let mut list = LiveList::default();
+    let mut list = SessionFeed::default();
     list.update(0, vec![session(7, None)]);
     let mut other = session(7, None);
     other.session.host = b"h:2".to_vec();
@@ -87,7 +87,7 @@ fn masked_output_has_no_literals() {
     let mut live = session(7, Some(secret));
     live.detail.waits_for = Some("row of shop.t, '4111-1111'".into());
     live.waits_for_masked = Some("row of shop.t".into());
-    let mut list = LiveList::default();
+    let mut list = SessionFeed::default();
     list.update(0, vec![session(7, None)]);
     list.update(1_000, vec![live]);
     for text in [list.whole(true), list.since(1, true).unwrap()] {
@@ -103,15 +103,15 @@ fn masked_output_has_no_literals() {
 
 #[test]
 fn long_statement_is_truncated_at_a_character_boundary() {
-    let mut list = LiveList::default();
+    let mut list = SessionFeed::default();
     list.update(0, vec![session(7, Some(&format!("x{}", "電".repeat(1000))))]);
     let statement = json(&list.whole(false))["7"][6].as_str().unwrap().to_owned();
     assert_eq!(statement, format!("x{}", "電".repeat(341)));
     list.update(
         0,
-        vec![LiveSession {
+        vec![SampledSession {
             session: Session { id: 7, statement: Some(b"a\xff\"".to_vec()), ..Session::default() },
-            ..LiveSession::default()
+            ..SampledSession::default()
         }],
     );
     assert_eq!(json(&list.whole(false))["7"][6], "a\\xff\"");
@@ -119,7 +119,7 @@ fn long_statement_is_truncated_at_a_character_boundary() {
 
 #[test]
 fn delta_for_an_expired_version_is_refused() {
-    let mut list = LiveList::default();
+    let mut list = SessionFeed::default();
     assert_eq!(list.since(0, false), None, "an empty list has no delta");
     list.update(0, (0..30_000).map(|id| session(id, None)).collect());
     list.update(1, vec![session(1, None)]);
@@ -138,13 +138,13 @@ struct Subscriber {
 }
 
 impl Subscriber {
-    fn apply_delta(&mut self, list: &LiveList) {
+    fn apply_delta(&mut self, list: &SessionFeed) {
         match list.since(self.version, false) {
             None => {
                 self.rows = serde_json::from_str(&list.whole(false)).unwrap();
                 self.sent_at.clear();
                 for id in self.rows.keys() {
-                    self.sent_at.extend(RUNNING.map(|column| ((id.clone(), column), list.at())));
+                    self.sent_at.extend(ELAPSED_COLUMNS.map(|column| ((id.clone(), column), list.at())));
                 }
             }
             Some(fields) => {
@@ -156,7 +156,7 @@ impl Subscriber {
                     match change {
                         Value::Array(all) => {
                             self.rows.insert(id.clone(), all.clone());
-                            self.sent_at.extend(RUNNING.map(|column| ((id.clone(), column), list.at())));
+                            self.sent_at.extend(ELAPSED_COLUMNS.map(|column| ((id.clone(), column), list.at())));
                         }
                         some => {
                             for (column, value) in some.as_object().unwrap() {
@@ -176,7 +176,7 @@ impl Subscriber {
     fn displayed_rows(&self) -> BTreeMap<String, Vec<Value>> {
         let mut rows = self.rows.clone();
         for (id, row) in &mut rows {
-            for column in RUNNING {
+            for column in ELAPSED_COLUMNS {
                 if let Some(number) = row[column].as_i64() {
                     row[column] = (number + (self.at - self.sent_at[&(id.clone(), column)]) / 1000).into();
                 }
@@ -194,10 +194,10 @@ fn sample() -> impl Strategy<Value = Vec<(u64, u8, u64)>> {
 proptest! {
     #[test]
     fn applying_deltas_reproduces_the_sessions(samples in proptest::collection::vec((sample(), any::<bool>()), 1..30)) {
-        let (mut list, mut subscriber) = (LiveList::default(), Subscriber::default());
+        let (mut list, mut subscriber) = (SessionFeed::default(), Subscriber::default());
         for (number, (sessions, is_sent)) in samples.into_iter().enumerate() {
             let at = i64::try_from(number).unwrap() * 1000;
-            let sessions: BTreeMap<u64, LiveSession> = sessions.into_iter().map(|(id, activity, seconds)| {
+            let sessions: BTreeMap<u64, SampledSession> = sessions.into_iter().map(|(id, activity, seconds)| {
                 let mut live = session(id, [None, Some("SELECT 1"), Some("SELECT 'b'"), Some("UPDATE t")][activity as usize]);
                 live.session.seconds = seconds;
                 live.session.host = format!("h:{}", activity / 2).into();

@@ -13,9 +13,9 @@ const MAX_WAIT_SECONDS: u64 = 30;
 
 /// Duration of a long poll, in whole seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Wait(u64);
+pub(crate) struct LongPoll(u64);
 
-impl Wait {
+impl LongPoll {
     /// Returns the wait that a request prefers, at most [`MAX_WAIT_SECONDS`] and half the request timeout. An invalid preference is ignored,
     /// as the RFC requires.
     pub(crate) fn preferred(headers: &HeaderMap, request_timeout: Duration) -> Option<Self> {
@@ -69,18 +69,18 @@ mod tests {
             ("", None),
         ] {
             let headers = HeaderMap::from_iter([(PREFER.parse().unwrap(), header.parse().unwrap())]);
-            let wait = Wait::preferred(&headers, Duration::from_mins(1));
-            assert_eq!(wait, expected.map(Wait), "{header}");
+            let wait = LongPoll::preferred(&headers, Duration::from_mins(1));
+            assert_eq!(wait, expected.map(LongPoll), "{header}");
         }
-        assert_eq!(Wait::preferred(&HeaderMap::new(), Duration::from_mins(1)), None);
+        assert_eq!(LongPoll::preferred(&HeaderMap::new(), Duration::from_mins(1)), None);
     }
 
     #[test]
     fn wait_is_at_most_half_the_request_timeout() {
         let headers = HeaderMap::from_iter([(PREFER.parse().unwrap(), "wait=20".parse().unwrap())]);
         for (request_timeout, expected) in [(60, Some(20)), (10, Some(5)), (1, None)] {
-            let wait = Wait::preferred(&headers, Duration::from_secs(request_timeout));
-            assert_eq!(wait, expected.map(Wait), "{request_timeout}");
+            let wait = LongPoll::preferred(&headers, Duration::from_secs(request_timeout));
+            assert_eq!(wait, expected.map(LongPoll), "{request_timeout}");
         }
     }
 }

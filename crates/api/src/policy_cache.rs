@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use clew_iam::decision::{Grant, Principal, Via};
+use clew_iam::decision::{Grant, GrantPath, Principal};
 use clew_iam::policy::{Policy, system};
 use clew_model::UserId;
-use clew_store::{Remembered, Store, StoreError, StoredGrant, StoredPolicy, View};
+use clew_store::{CachedView, Store, StoreError, StoredGrant, StoredPolicy, VersionedCache};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::{block_in_place, spawn_blocking};
 use tracing::error;
@@ -15,11 +15,11 @@ const MAX_CACHED_USERS: usize = 1024;
 
 /// Cache of the policies of users, valid until identities or policies change. Clones share the cache.
 #[derive(Debug, Clone)]
-pub(crate) struct PolicyCache(Arc<Remembered<UserId, Arc<[Grant]>>>);
+pub(crate) struct PolicyCache(Arc<VersionedCache<UserId, Arc<[Grant]>>>);
 
 impl Default for PolicyCache {
     fn default() -> Self {
-        Self(Arc::new(Remembered::at_most(MAX_CACHED_USERS)))
+        Self(Arc::new(VersionedCache::at_most(MAX_CACHED_USERS)))
     }
 }
 
@@ -28,14 +28,14 @@ impl PolicyCache {
     pub(crate) async fn get_or_load(
         &self,
         store: &Store,
-        view: &View,
+        view: &CachedView,
         user: &UserId,
     ) -> Result<Arc<[Grant]>, StoreError> {
         let version = view.access_version();
         if let Some(grants) = self.0.get(version, user) {
             return Ok(grants);
         }
-        let grants = read(store, user).await?;
+        let grants = load_policies(store, user).await?;
         self.0.keep(version, user.clone(), grants.clone());
         Ok(grants)
     }
@@ -47,7 +47,7 @@ const LARGE_POLICY_BYTES: usize = 8 << 10;
 const LARGE_WORK_UNITS: u64 = 64 << 10;
 
 /// Runs an evaluation of a principal's policies. A large evaluation runs in [`block_in_place`], so that it does not delay other requests.
-pub(crate) fn evaluate<T>(principal: &Principal, evaluation: impl FnOnce() -> T) -> T {
+pub(crate) fn evaluate_policies<T>(principal: &Principal, evaluation: impl FnOnce() -> T) -> T {
     // A current-thread runtime, as in tests, does not support `block_in_place`.
     let is_multi_threaded =
         || Handle::try_current().is_ok_and(|handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread);
@@ -56,7 +56,7 @@ pub(crate) fn evaluate<T>(principal: &Principal, evaluation: impl FnOnce() -> T)
 }
 
 /// Reads and parses the policies that apply to a user. If one policy cannot be parsed, none applies: it could contain a deny.
-pub(crate) async fn read(store: &Store, user: &UserId) -> Result<Arc<[Grant]>, StoreError> {
+pub(crate) async fn load_policies(store: &Store, user: &UserId) -> Result<Arc<[Grant]>, StoreError> {
     let (stored, user) = (store.grants_of(user).await?, user.clone());
     let bytes: usize = stored.iter().map(StoredGrant::document_bytes).sum();
     let parse =
@@ -74,7 +74,7 @@ fn parse_grant(user: &UserId, stored: StoredGrant) -> Option<Grant> {
             let policy = system::find(&name).cloned();
             (name, policy)
         }
-        StoredPolicy::Own { name, document } => {
+        StoredPolicy::Custom { name, document } => {
             let policy = Policy::parse_stored(&document).ok().map(Arc::new);
             (name, policy)
         }
@@ -83,5 +83,10 @@ fn parse_grant(user: &UserId, stored: StoredGrant) -> Option<Grant> {
         error!(user.id = %user, policy = policy_name, "a policy cannot be read: its users may do nothing until it is put again");
         return None;
     };
-    Some(Grant { policy, policy_name, via: stored.via_group.map_or(Via::User, Via::Group), project: stored.project })
+    Some(Grant {
+        policy,
+        policy_name,
+        via: stored.via_group.map_or(GrantPath::User, GrantPath::Group),
+        project: stored.project,
+    })
 }

@@ -4,9 +4,9 @@ use std::fmt::Write;
 
 use clew_model::{COLUMNS, Cell, DETAIL_COLUMNS, Session, SessionRow};
 
-use super::{LiveSession, RUNNING, STATEMENT_KEPT};
+use super::{ELAPSED_COLUMNS, MAX_STATEMENT_BYTES, SampledSession};
 use crate::template::template;
-use crate::text::clean;
+use crate::text::to_valid_utf8;
 
 /// Indexes of columns with special handling.
 const USER_COLUMN: usize = 1;
@@ -40,12 +40,12 @@ pub(super) struct SessionEntry {
     cells: [CellValue; COLUMN_COUNT],
     cell_versions: [u32; COLUMN_COUNT],
     /// Sample time at which each number of [`RUNNING`] was stored, in milliseconds since 1970.
-    stored_at: [i64; RUNNING.len()],
+    stored_at: [i64; ELAPSED_COLUMNS.len()],
     waits_for_masked: Option<Box<str>>,
 }
 
 impl SessionEntry {
-    pub(super) fn new(version: u32, at: i64, live: &LiveSession) -> Self {
+    pub(super) fn new(version: u32, at: i64, live: &SampledSession) -> Self {
         let mut cells = read_cells(live);
         set_cell(&mut cells, TEMPLATE_COLUMN, template_cell(live));
         Self {
@@ -53,20 +53,20 @@ impl SessionEntry {
             changed_version: version,
             cells,
             cell_versions: [version; COLUMN_COUNT],
-            stored_at: [at; RUNNING.len()],
+            stored_at: [at; ELAPSED_COLUMNS.len()],
             waits_for_masked: live.waits_for_masked.as_deref().map(Box::from),
         }
     }
 
     /// Whether this entry is for the same session. The server may reuse an id.
     pub(super) fn is_same_session(&self, session: &Session) -> bool {
-        let same = |at: usize, text: &[u8]| matches!(self.cells.get(at), Some(CellValue::Text(stored)) if **stored == *clean(text));
+        let same = |at: usize, text: &[u8]| matches!(self.cells.get(at), Some(CellValue::Text(stored)) if **stored == *to_valid_utf8(text));
         // Before authentication a session has no account and, on some servers, no port.
         same(HOST_COLUMN, &session.host)
             && (same(USER_COLUMN, &session.user) || same(USER_COLUMN, b"unauthenticated user"))
     }
 
-    pub(super) fn update(&mut self, version: u32, at: i64, live: &LiveSession) {
+    pub(super) fn update(&mut self, version: u32, at: i64, live: &SampledSession) {
         let mut new_cells = read_cells(live);
         let statement = |cells: &[CellValue; COLUMN_COUNT]| cells.get(STATEMENT_COLUMN).cloned();
         let same_statement = statement(&self.cells) == statement(&new_cells);
@@ -79,7 +79,7 @@ impl SessionEntry {
         let restarted = [STATE_COLUMN, COMMAND_COLUMN, STATEMENT_COLUMN].into_iter().any(differs);
         let columns = self.cells.iter_mut().zip(&mut self.cell_versions).zip(new_cells).enumerate();
         for (column, ((old, changed), new)) in columns {
-            let stored_at = match RUNNING.iter().position(|running| *running == column) {
+            let stored_at = match ELAPSED_COLUMNS.iter().position(|running| *running == column) {
                 Some(index) => self.stored_at.get_mut(index),
                 None => None,
             };
@@ -136,7 +136,7 @@ impl SessionEntry {
             None | Some(CellValue::Empty) => out.push_str("null"),
             Some(CellValue::Text(text)) => write_text(out, Some(&**text)),
             Some(CellValue::Number(number)) => {
-                let running = RUNNING.iter().position(|running| *running == column);
+                let running = ELAPSED_COLUMNS.iter().position(|running| *running == column);
                 let passed =
                     running.and_then(|index| self.stored_at.get(index)).map_or(0, |stored_at| (at - stored_at) / 1000);
                 let _ = write!(out, "{}", number.saturating_add_signed(passed));
@@ -151,7 +151,7 @@ fn is_expected_duration(old: u64, passed: i64, new: u64) -> bool {
     milliseconds(new).saturating_sub(milliseconds(old)).saturating_sub(passed).abs() <= DURATION_TOLERANCE_MILLIS
 }
 
-fn read_cells(live: &LiveSession) -> [CellValue; COLUMN_COUNT] {
+fn read_cells(live: &SampledSession) -> [CellValue; COLUMN_COUNT] {
     let row = SessionRow { session: &live.session, transaction: live.transaction.as_ref() };
     let mut cells = [const { CellValue::Empty }; COLUMN_COUNT];
     let of_session = COLUMNS.iter().map(|column| (column.cell)(&row));
@@ -161,23 +161,24 @@ fn read_cells(live: &LiveSession) -> [CellValue; COLUMN_COUNT] {
         *cell = match value {
             Cell::Empty => CellValue::Empty,
             Cell::Number(number) => CellValue::Number(number),
-            Cell::Text(text) => {
-                CellValue::Text(clean(if column == STATEMENT_COLUMN { truncate_statement(text) } else { text }).into())
-            }
+            Cell::Text(text) => CellValue::Text(
+                to_valid_utf8(if column == STATEMENT_COLUMN { truncate_statement(text) } else { text }).into(),
+            ),
         };
     }
     cells
 }
 
-fn template_cell(live: &LiveSession) -> CellValue {
+fn template_cell(live: &SampledSession) -> CellValue {
     let statement = live.session.statement.as_deref();
-    statement
-        .map_or(CellValue::Empty, |statement| CellValue::Text(clean(&template(truncate_statement(statement))).into()))
+    statement.map_or(CellValue::Empty, |statement| {
+        CellValue::Text(to_valid_utf8(&template(truncate_statement(statement))).into())
+    })
 }
 
 /// Truncates a statement to [`STATEMENT_KEPT`] bytes without splitting a character.
 fn truncate_statement(statement: &[u8]) -> &[u8] {
-    let cut = statement.get(..STATEMENT_KEPT).unwrap_or(statement);
+    let cut = statement.get(..MAX_STATEMENT_BYTES).unwrap_or(statement);
     match std::str::from_utf8(cut) {
         Err(error) if error.error_len().is_none() => cut.get(..error.valid_up_to()).unwrap_or(cut),
         _ => cut,

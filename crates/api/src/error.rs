@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
-use clew_iam::policy::Finding;
+use clew_iam::policy::Diagnostic;
 use clew_model::{ErrorEntry, Failure, Language, SelectionError};
 use clew_store::StoreError;
 use http::StatusCode;
@@ -23,9 +23,9 @@ pub(crate) const RETRY_AFTER_SECONDS: u64 = 5;
 
 /// Error of a request. [`crate::request_layer`] builds the body, because it knows the language and the id of the request.
 #[derive(Debug, Clone)]
-pub(crate) struct Refusal {
+pub(crate) struct ApiError {
     pub(crate) entry: ErrorEntry,
-    pub(crate) detail: Detail,
+    pub(crate) detail: ErrorDetail,
     /// Value of `Retry-After`, in seconds.
     pub(crate) retry_after: Option<u64>,
     /// Diagnostics of an invalid policy.
@@ -34,7 +34,7 @@ pub(crate) struct Refusal {
 
 /// Details of an error.
 #[derive(Debug, Clone)]
-pub(crate) enum Detail {
+pub(crate) enum ErrorDetail {
     /// Id of a message in the catalogues, with its variables.
     Message(&'static str, Vec<(&'static str, String)>),
     /// Failure of a read of a node.
@@ -72,8 +72,8 @@ pub(crate) struct FindingView {
     message: String,
 }
 
-impl From<&Finding> for FindingView {
-    fn from(finding: &Finding) -> Self {
+impl From<&Diagnostic> for FindingView {
+    fn from(finding: &Diagnostic) -> Self {
         Self {
             line: finding.line,
             column: finding.column,
@@ -83,7 +83,7 @@ impl From<&Finding> for FindingView {
     }
 }
 
-impl Refusal {
+impl ApiError {
     /// Creates an error without details.
     pub(crate) fn new(entry: ErrorEntry) -> Self {
         Self::because(entry, "", Vec::new())
@@ -91,7 +91,7 @@ impl Refusal {
 
     /// Creates an error with a detail message from the catalogues.
     pub(crate) fn because(entry: ErrorEntry, id: &'static str, arguments: Vec<(&'static str, String)>) -> Self {
-        Self { entry, detail: Detail::Message(id, arguments), retry_after: None, errors: Vec::new() }
+        Self { entry, detail: ErrorDetail::Message(id, arguments), retry_after: None, errors: Vec::new() }
     }
 
     /// Error for an invalid parameter.
@@ -141,8 +141,8 @@ impl Refusal {
     /// Returns the id of the detail message, which is more specific than the error code.
     pub(crate) fn reason(&self) -> &'static str {
         match &self.detail {
-            Detail::Message(id, _) => id,
-            Detail::Failure(_) => "failure",
+            ErrorDetail::Message(id, _) => id,
+            ErrorDetail::Failure(_) => "failure",
         }
     }
 
@@ -152,9 +152,9 @@ impl Refusal {
 
     pub(crate) fn body(&self, language: Language, request_id: &str) -> ErrorBody {
         let detail = match &self.detail {
-            Detail::Message("", _) => String::new(),
-            Detail::Message(id, arguments) => message(language, id, arguments),
-            Detail::Failure(failure) => {
+            ErrorDetail::Message("", _) => String::new(),
+            ErrorDetail::Message(id, arguments) => message(language, id, arguments),
+            ErrorDetail::Failure(failure) => {
                 message(language, &format!("failure-{}", failure.kind.name()), &[("detail", failure.detail.clone())])
             }
         };
@@ -165,7 +165,7 @@ impl Refusal {
     }
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = self.status().into_response();
         if let Some(seconds) = self.retry_after {
@@ -176,7 +176,7 @@ impl IntoResponse for Refusal {
     }
 }
 
-impl From<SelectionError> for Refusal {
+impl From<SelectionError> for ApiError {
     fn from(error: SelectionError) -> Self {
         match error {
             SelectionError::NotOneOf { field, given, allowed } => Self::not_one_of(field, given, allowed),
@@ -196,7 +196,7 @@ impl From<SelectionError> for Refusal {
     }
 }
 
-impl From<StoreError> for Refusal {
+impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::QueueFull { limit, .. } => {
@@ -256,7 +256,7 @@ mod tests {
     #[test]
     fn retry_after_is_rounded_up_to_whole_seconds() {
         for (wait, seconds) in [(0, 1), (1, 1), (999, 1), (1000, 1), (1001, 2), (2500, 3)] {
-            let response = Refusal::rate_limited(Duration::from_millis(wait)).into_response();
+            let response = ApiError::rate_limited(Duration::from_millis(wait)).into_response();
             assert_eq!(response.headers()[RETRY_AFTER], seconds.to_string(), "{wait} ms");
         }
     }
