@@ -83,13 +83,13 @@ fn require_administrator(caller: &Caller) -> Result<(), ApiError> {
     if caller.principal.administrator {
         return Ok(());
     }
-    Err(ApiError::because(ErrorEntry::IAM_FORBIDDEN_SCOPE, "administrators-only", Vec::new()))
+    Err(ApiError::with_detail(ErrorEntry::IAM_FORBIDDEN_SCOPE, "administrators-only", Vec::new()))
 }
 
 /// Refusal for an object that does not exist or belongs to another domain.
 fn not_found(target: &'static str, id: &str) -> ApiError {
     let arguments = vec![("target", target.to_owned()), ("id", truncate(id))];
-    ApiError::because(ErrorEntry::IAM_UNKNOWN, "iam-target", arguments)
+    ApiError::with_detail(ErrorEntry::IAM_UNKNOWN, "iam-target", arguments)
 }
 
 /// Formats a time for responses under `/clew/v1`: `2026-11-24T08:00:00Z`.

@@ -44,7 +44,7 @@ impl AllowedHosts {
             return Ok(());
         }
         let given = truncate(requested.unwrap_or_default());
-        Err(ApiError::because(ErrorEntry::HOST_NOT_ALLOWED, "host-unknown", vec![("given", given)]))
+        Err(ApiError::with_detail(ErrorEntry::HOST_NOT_ALLOWED, "host-unknown", vec![("given", given)]))
     }
 }
 

@@ -57,34 +57,34 @@ impl AuditContext {
     }
 
     /// Sets the identity that the caller claims, before it is verified.
-    pub(crate) fn claims(&self, claimed: &str) {
+    pub(crate) fn set_claimed(&self, claimed: &str) {
         self.fields().origin.actor = Actor::Anonymous { claimed: truncate(claimed) };
     }
 
     /// Sets the domain whose auditors see the event, even if the claimed identity is false.
-    pub(crate) fn is_about(&self, domain: &DomainId) {
+    pub(crate) fn set_domain(&self, domain: &DomainId) {
         self.fields().domain_id = Some(domain.clone());
     }
 
     /// Sets the authenticated user as the actor.
-    pub(crate) fn is(&self, user: &User) {
-        self.is_about(&user.domain_id);
+    pub(crate) fn set_actor(&self, user: &User) {
+        self.set_domain(&user.domain_id);
         self.fields().origin.actor =
             Actor::User { id: user.id.clone(), name: user.name.clone(), domain_id: user.domain_id.clone() };
     }
 
     /// Overrides the operation name of the route, such as for a preview.
-    pub(crate) fn operation(&self, operation: &'static str) {
+    pub(crate) fn set_operation(&self, operation: &'static str) {
         self.fields().operation = Some(operation);
     }
 
     /// Sets the target of the operation. Default: the last id of the path.
-    pub(crate) fn target(&self, target: impl Into<String>) {
+    pub(crate) fn set_target(&self, target: impl Into<String>) {
         self.fields().target = Some(target.into());
     }
 
     /// Adds a field to the event's detail. Never a secret; for a statement, its SQL template only.
-    pub(crate) fn detail(&self, name: &str, value: impl Into<Value>) {
+    pub(crate) fn add_detail(&self, name: &str, value: impl Into<Value>) {
         self.fields().detail.insert(name.to_owned(), value.into());
     }
 

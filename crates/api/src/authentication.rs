@@ -43,7 +43,7 @@ pub(crate) async fn authenticate(service: &AppState, request: Request, next: Nex
         service.limits.record_auth_failure(peer);
     }
     let (identity, body) = outcome?;
-    trail.is(&identity.user);
+    trail.set_actor(&identity.user);
     let user = identity.user.id.clone();
     service.limits.check_principal(&user)?;
     let principal = build_principal(service, &identity).await?;
@@ -109,20 +109,21 @@ async fn identify(
 /// Reads a request body within the limits of size and time.
 pub(crate) async fn read_body(body: Body, settings: &ApiSettings) -> Result<Bytes, ApiError> {
     let limit = settings.max_body_bytes;
-    let too_large = || ApiError::because(ErrorEntry::BODY_TOO_LARGE, "body-limit", vec![("limit", limit.to_string())]);
+    let too_large =
+        || ApiError::with_detail(ErrorEntry::BODY_TOO_LARGE, "body-limit", vec![("limit", limit.to_string())]);
     // Rejects a body by its declared length, before reading it.
     if body.size_hint().lower() > limit as u64 {
         return Err(too_large());
     }
     let Ok(collected) = timeout(settings.body_read_timeout, Limited::new(body, limit).collect()).await else {
         let seconds = vec![("seconds", settings.body_read_timeout.as_secs().to_string())];
-        return Err(ApiError::because(ErrorEntry::REQUEST_TIMEOUT, "body-timeout", seconds));
+        return Err(ApiError::with_detail(ErrorEntry::REQUEST_TIMEOUT, "body-timeout", seconds));
     };
     match collected {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
         Err(error) => {
-            Err(ApiError::because(ErrorEntry::BAD_REQUEST, "parameter-body", vec![("reason", error.to_string())]))
+            Err(ApiError::with_detail(ErrorEntry::BAD_REQUEST, "parameter-body", vec![("reason", error.to_string())]))
         }
     }
 }
@@ -133,14 +134,14 @@ async fn identify_by_token(service: &AppState, trail: &AuditContext, token: &str
     let Some(stored) = view.token(&hash).await? else {
         return Err(not_authenticated("auth-token-unknown", Vec::new()));
     };
-    trail.is_about(&stored.user.domain_id);
-    trail.claims(&stored.user.name);
+    trail.set_domain(&stored.user.domain_id);
+    trail.set_claimed(&stored.user.name);
     if stored.revoked {
-        return Err(ApiError::because(ErrorEntry::TOKEN_EXPIRED, "auth-token-revoked", Vec::new()));
+        return Err(ApiError::with_detail(ErrorEntry::TOKEN_EXPIRED, "auth-token-revoked", Vec::new()));
     }
     if stored.expires_at <= Timestamp::now().as_second() {
         let moment = vec![("moment", format_utc(stored.expires_at))];
-        return Err(ApiError::because(ErrorEntry::TOKEN_EXPIRED, "auth-token-expired", moment));
+        return Err(ApiError::with_detail(ErrorEntry::TOKEN_EXPIRED, "auth-token-expired", moment));
     }
     let scope = stored.scope_project.clone().map_or(Scope::Domain, Scope::Project);
     let (origin, expires_at) = (stored.origin, stored.expires_at);
@@ -165,12 +166,12 @@ impl SignedRequest {
         };
         let authorization = Authorization::parse(header.to_str().unwrap_or_default())?;
         let id = &authorization.access_key;
-        trail.claims(id.as_str());
+        trail.set_claimed(id.as_str());
         let view = service.store.cached_view().await?;
         let Some(key) = view.access_key(id).await? else {
             return Err(not_authenticated("auth-key-unknown", vec![("key", id.to_string())]));
         };
-        trail.is_about(&key.user.domain_id);
+        trail.set_domain(&key.user.domain_id);
         let peer = limits::client_ip(&parts.extensions);
         let subject =
             auth_attempts::failure_subject(&service.store, format!("key:{id}"), Some(&key.user.id), peer).await?;
@@ -283,5 +284,5 @@ fn format_utc(seconds: i64) -> String {
 }
 
 fn not_authenticated(id: &'static str, arguments: Vec<(&'static str, String)>) -> ApiError {
-    ApiError::because(ErrorEntry::NOT_AUTHENTICATED, id, arguments)
+    ApiError::with_detail(ErrorEntry::NOT_AUTHENTICATED, id, arguments)
 }

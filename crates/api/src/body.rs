@@ -25,7 +25,7 @@ impl fmt::Debug for Body {
 impl Body {
     /// Parses a JSON object and rejects fields that are not in `known`.
     pub(crate) fn parse(text: &[u8], known: &[&'static str]) -> Result<Self, ApiError> {
-        let unreadable = |reason: String| ApiError::parameter("parameter-body", vec![("reason", reason)]);
+        let unreadable = |reason: String| ApiError::invalid_parameter("parameter-body", vec![("reason", reason)]);
         let body: Self = serde_json::from_slice(text).map_err(|error| unreadable(error.to_string()))?;
         let mut seen = HashSet::new();
         for (name, _) in &body.fields {
@@ -33,7 +33,7 @@ impl Body {
                 return Err(unknown_field(name, known));
             }
             if !seen.insert(name) {
-                return Err(ApiError::parameter("parameter-repeated", vec![("field", truncate(name))]));
+                return Err(ApiError::invalid_parameter("parameter-repeated", vec![("field", truncate(name))]));
             }
         }
         Ok(body)
@@ -56,7 +56,7 @@ impl Body {
         let Some(value) = self.raw_json(name) else { return Ok(None) };
         let text: Result<String, _> = serde_json::from_str(value);
         text.map(|text| Some(text.into()))
-            .map_err(|_| ApiError::parameter("parameter-no-text", vec![("field", name.into())]))
+            .map_err(|_| ApiError::invalid_parameter("parameter-no-text", vec![("field", name.into())]))
     }
 
     /// Returns the value of a required field.
@@ -67,7 +67,7 @@ impl Body {
 
 /// Error for a missing required field.
 pub(crate) fn missing_field(name: &'static str) -> ApiError {
-    ApiError::parameter("parameter-missing", vec![("field", name.into())])
+    ApiError::invalid_parameter("parameter-missing", vec![("field", name.into())])
 }
 
 /// Rejects a list with fewer than `min` or more than `max` elements.
@@ -77,12 +77,12 @@ pub(crate) fn check_count(name: &'static str, count: usize, min: usize, max: usi
     }
     let (min, max) = (min.to_string(), max.to_string());
     let arguments = vec![("field", name.into()), ("count", count.to_string()), ("min", min), ("max", max)];
-    Err(ApiError::parameter("parameter-count", arguments))
+    Err(ApiError::invalid_parameter("parameter-count", arguments))
 }
 
 /// Error for an invalid field value.
 pub(crate) fn invalid_field(name: &'static str, given: &str) -> ApiError {
-    ApiError::parameter("parameter-form", vec![("field", name.into()), ("given", truncate(given))])
+    ApiError::invalid_parameter("parameter-form", vec![("field", name.into()), ("given", truncate(given))])
 }
 
 impl<'de> Deserialize<'de> for Body {

@@ -19,7 +19,7 @@ use tracing::debug;
 
 use crate::AppState;
 use crate::audit::AuditContext;
-use crate::connection::ClientAddr;
+use crate::client_addr::ClientAddr;
 use crate::error::ApiError;
 use crate::policy_cache::evaluate_policies;
 use crate::query::truncate;
@@ -99,7 +99,7 @@ impl Caller {
                 name: self.principal.user_name.clone(),
                 domain_id: self.principal.domain_id.clone(),
             },
-            peer: self.client.map(|connection| connection.peer),
+            peer: self.client.map(|connection| connection.ip),
             request_id: self.request_id.clone(),
         }
     }
@@ -108,7 +108,7 @@ impl Caller {
     pub(crate) fn environment(&self) -> Environment {
         Environment {
             now: Timestamp::now(),
-            source_ip: self.client.map(|connection| connection.peer),
+            source_ip: self.client.map(|connection| connection.ip),
             secure_transport: self.client.is_some_and(|connection| connection.tls),
         }
     }
@@ -123,7 +123,7 @@ impl Caller {
         if may_outlive {
             Ok(())
         } else {
-            Err(ApiError::because(ErrorEntry::IAM_FORBIDDEN_SCOPE, "iam-outlives", Vec::new()))
+            Err(ApiError::with_detail(ErrorEntry::IAM_FORBIDDEN_SCOPE, "iam-outlives", Vec::new()))
         }
     }
 
@@ -138,7 +138,7 @@ impl Caller {
             return Ok(());
         }
         let arguments = vec![("seconds", left.to_string())];
-        Err(ApiError::because(ErrorEntry::FOREIGN_PROJECT, "kill-task-outlives", arguments))
+        Err(ApiError::with_detail(ErrorEntry::FOREIGN_PROJECT, "kill-task-outlives", arguments))
     }
 
     /// Checks that the caller may do the action in their domain.
@@ -291,7 +291,7 @@ impl Caller {
             (decision::Target::Domain, _) => ErrorEntry::IAM_FORBIDDEN_SCOPE,
             _ => ErrorEntry::FOREIGN_PROJECT,
         };
-        ApiError::because(entry, id, vec![("action", action.name.to_owned())])
+        ApiError::with_detail(entry, id, vec![("action", action.name.to_owned())])
     }
 }
 
@@ -309,7 +309,7 @@ fn node_id(text: &str) -> Result<NodeId, ApiError> {
 }
 
 fn invalid_id(given: &str, expected: &'static str) -> ApiError {
-    ApiError::because(
+    ApiError::with_detail(
         ErrorEntry::INVALID_ID,
         "id-form",
         vec![("given", truncate(given)), ("expected", expected.into())],
@@ -363,7 +363,7 @@ impl NodeTarget {
 
 impl NodeTarget<Node> {
     /// Like `resolve`, with the decrypted password of the node.
-    pub(crate) async fn to_read(
+    pub(crate) async fn resolve_with_password(
         service: &AppState,
         caller: &Caller,
         action: Action,

@@ -125,7 +125,8 @@ impl Download {
 /// Builds the 416 response, with the total length in `Content-Range`.
 fn range_not_satisfiable(length: u64) -> Result<Response, ApiError> {
     let arguments = vec![("length", length.to_string())];
-    let mut response = ApiError::because(ErrorEntry::RANGE_NOT_SATISFIABLE, "range-limit", arguments).into_response();
+    let mut response =
+        ApiError::with_detail(ErrorEntry::RANGE_NOT_SATISFIABLE, "range-limit", arguments).into_response();
     let value = HeaderValue::try_from(format!("bytes */{length}")).map_err(|error| ApiError::internal(&error))?;
     response.headers_mut().insert(CONTENT_RANGE, value);
     Ok(response)

@@ -86,35 +86,35 @@ impl From<&Diagnostic> for FindingView {
 impl ApiError {
     /// Creates an error without details.
     pub(crate) fn new(entry: ErrorEntry) -> Self {
-        Self::because(entry, "", Vec::new())
+        Self::with_detail(entry, "", Vec::new())
     }
 
     /// Creates an error with a detail message from the catalogues.
-    pub(crate) fn because(entry: ErrorEntry, id: &'static str, arguments: Vec<(&'static str, String)>) -> Self {
+    pub(crate) fn with_detail(entry: ErrorEntry, id: &'static str, arguments: Vec<(&'static str, String)>) -> Self {
         Self { entry, detail: ErrorDetail::Message(id, arguments), retry_after: None, errors: Vec::new() }
     }
 
     /// Error for an invalid parameter.
-    pub(crate) fn parameter(id: &'static str, arguments: Vec<(&'static str, String)>) -> Self {
-        Self::because(ErrorEntry::INVALID_PARAMETER, id, arguments)
+    pub(crate) fn invalid_parameter(id: &'static str, arguments: Vec<(&'static str, String)>) -> Self {
+        Self::with_detail(ErrorEntry::INVALID_PARAMETER, id, arguments)
     }
 
     /// Error for a parameter or field whose value is not one of the allowed values.
     pub(crate) fn not_one_of(field: &'static str, given: String, allowed: &[&str]) -> Self {
         let arguments = vec![("field", field.into()), ("given", given), ("allowed", allowed.join(", "))];
-        Self::parameter("parameter-not-one-of", arguments)
+        Self::invalid_parameter("parameter-not-one-of", arguments)
     }
 
     /// Error for a parameter or field whose number is out of range.
     pub(crate) fn out_of_range(field: &'static str, given: String, range: &RangeInclusive<i64>) -> Self {
         let (min, max) = (range.start().to_string(), range.end().to_string());
         let arguments = vec![("field", field.into()), ("given", given), ("min", min), ("max", max)];
-        Self::parameter("parameter-range", arguments)
+        Self::invalid_parameter("parameter-range", arguments)
     }
 
     /// Error for a path and query longer than [`MAX_URI_BYTES`].
     pub(crate) fn uri_too_long() -> Self {
-        Self::because(ErrorEntry::URI_TOO_LONG, "uri-limit", vec![("limit", MAX_URI_BYTES.to_string())])
+        Self::with_detail(ErrorEntry::URI_TOO_LONG, "uri-limit", vec![("limit", MAX_URI_BYTES.to_string())])
     }
 
     /// Error for an exceeded rate limit. `wait` is the time until the next permit.
@@ -122,13 +122,13 @@ impl ApiError {
         // Rounded up: a retry that comes too early is refused again.
         let seconds = (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1);
         let detail =
-            Self::because(ErrorEntry::TOO_MANY_REQUESTS, "retry-after", vec![("seconds", seconds.to_string())]);
+            Self::with_detail(ErrorEntry::TOO_MANY_REQUESTS, "retry-after", vec![("seconds", seconds.to_string())]);
         Self { retry_after: Some(seconds), ..detail }
     }
 
     /// Error for an exceeded concurrency limit of a principal.
     pub(crate) fn concurrency_limited(id: &'static str, limit: usize) -> Self {
-        let detail = Self::because(ErrorEntry::TOO_MANY_REQUESTS, id, vec![("limit", limit.to_string())]);
+        let detail = Self::with_detail(ErrorEntry::TOO_MANY_REQUESTS, id, vec![("limit", limit.to_string())]);
         Self { retry_after: Some(RETRY_AFTER_SECONDS), ..detail }
     }
 
@@ -180,7 +180,7 @@ impl From<SelectionError> for ApiError {
     fn from(error: SelectionError) -> Self {
         match error {
             SelectionError::NotOneOf { field, given, allowed } => Self::not_one_of(field, given, allowed),
-            SelectionError::Length { field, length, min, max } => Self::parameter(
+            SelectionError::Length { field, length, min, max } => Self::invalid_parameter(
                 "parameter-length",
                 vec![
                     ("field", field.into()),
@@ -200,29 +200,29 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::QueueFull { limit, .. } => {
-                Self::because(ErrorEntry::QUEUE_FULL, "queue-full-detail", vec![("limit", limit.to_string())])
+                Self::with_detail(ErrorEntry::QUEUE_FULL, "queue-full-detail", vec![("limit", limit.to_string())])
             }
             StoreError::ResultMissing { .. } | StoreError::ResultCorrupt { .. } => {
                 error!(%error, "a result is damaged");
-                Self::because(ErrorEntry::INTERNAL, "result-damaged", Vec::new())
+                Self::with_detail(ErrorEntry::INTERNAL, "result-damaged", Vec::new())
             }
             StoreError::S3 { .. } => {
                 error!(%error, "a result cannot be read");
-                Self::because(ErrorEntry::INTERNAL, "result-unreachable", Vec::new())
+                Self::with_detail(ErrorEntry::INTERNAL, "result-unreachable", Vec::new())
             }
             StoreError::AlreadyExists { name, .. } => {
-                Self::because(ErrorEntry::IAM_CONFLICT, "name-taken", vec![("name", name)])
+                Self::with_detail(ErrorEntry::IAM_CONFLICT, "name-taken", vec![("name", name)])
             }
             StoreError::SourceRevoked => Self::new(ErrorEntry::IAM_INVALID_TOKEN),
             // The object was deleted after the handler found it.
             StoreError::Unknown { what, name } => {
-                Self::because(ErrorEntry::IAM_UNKNOWN, "iam-target", vec![("target", what.into()), ("id", name)])
+                Self::with_detail(ErrorEntry::IAM_UNKNOWN, "iam-target", vec![("target", what.into()), ("id", name)])
             }
             StoreError::LastAdministrator { name } => {
-                Self::because(ErrorEntry::IAM_CONFLICT, "last-administrator", vec![("name", name)])
+                Self::with_detail(ErrorEntry::IAM_CONFLICT, "last-administrator", vec![("name", name)])
             }
             StoreError::TooManyKeys { limit } => {
-                Self::because(ErrorEntry::IAM_CONFLICT, "too-many-keys", vec![("limit", limit.to_string())])
+                Self::with_detail(ErrorEntry::IAM_CONFLICT, "too-many-keys", vec![("limit", limit.to_string())])
             }
             StoreError::TooManyPolicies { name, policies, bytes, limits } => {
                 let arguments = vec![
@@ -232,17 +232,17 @@ impl From<StoreError> for ApiError {
                     ("max", limits.policies.to_string()),
                     ("max-bytes", limits.bytes.to_string()),
                 ];
-                Self::because(ErrorEntry::IAM_CONFLICT, "too-many-policies", arguments)
+                Self::with_detail(ErrorEntry::IAM_CONFLICT, "too-many-policies", arguments)
             }
             StoreError::InUse { times, .. } => {
-                Self::because(ErrorEntry::IAM_CONFLICT, "policy-in-use", vec![("times", times.to_string())])
+                Self::with_detail(ErrorEntry::IAM_CONFLICT, "policy-in-use", vec![("times", times.to_string())])
             }
-            StoreError::KillSwitchOff => Self::because(ErrorEntry::NOT_ALLOWED, "kill-switch-off", Vec::new()),
+            StoreError::KillSwitchOff => Self::with_detail(ErrorEntry::NOT_ALLOWED, "kill-switch-off", Vec::new()),
             StoreError::TooManyKillTasks { limit } => {
-                Self::because(ErrorEntry::NOT_ALLOWED, "kill-tasks-limit", vec![("limit", limit.to_string())])
+                Self::with_detail(ErrorEntry::NOT_ALLOWED, "kill-tasks-limit", vec![("limit", limit.to_string())])
             }
             StoreError::TooManyTags { limit } => {
-                Self::because(ErrorEntry::TAG_QUOTA, "tag-quota-detail", vec![("limit", limit.to_string())])
+                Self::with_detail(ErrorEntry::TAG_QUOTA, "tag-quota-detail", vec![("limit", limit.to_string())])
             }
             error => Self::internal(&error),
         }

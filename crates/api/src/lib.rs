@@ -9,8 +9,8 @@
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! use std::{path::Path, sync::Arc};
-//! use clew_api::{ApiSettings, Metrics, NodeReads, Parts, RateLimits, Rates, Service};
-//! use clew_tasks::{Collections, IntelligentKills, Kills, Settings};
+//! use clew_api::{ApiSettings, Metrics, NodeReadLimits, AppComponents, RateLimits, Rates, AppState};
+//! use clew_tasks::{CollectionQueue, IntelligentKills, KillExecutor, Settings};
 //! use tokio_util::sync::CancellationToken;
 //!
 //! let store = clew_store::Store::open(Path::new("clew-data")).await?;
@@ -33,7 +33,7 @@ mod audit;
 mod authentication;
 mod body;
 mod caller;
-mod connection;
+mod client_addr;
 mod console;
 mod detach_on_drop;
 mod download;
@@ -48,7 +48,7 @@ mod nodes;
 mod openapi;
 mod operations;
 mod ops;
-mod page;
+mod pagination;
 mod passwords;
 mod policy_cache;
 mod query;
@@ -77,7 +77,7 @@ use policy_cache::PolicyCache;
 use taurusdb::listed_servers::ListedServers;
 
 pub use allowed_hosts::AllowedHosts;
-pub use connection::{ClientAddr, TrustedProxies};
+pub use client_addr::{ClientAddr, TrustedProxies};
 pub use limits::{RateLimits, Rates};
 pub use nodes::NodeReadLimits;
 pub use ops::metrics::Metrics;
@@ -123,7 +123,7 @@ impl AppState {
     }
 
     /// Acquires a slot for a long poll of a principal. Returns an error at [`ApiSettings::long_polls_per_principal`].
-    pub(crate) fn long_poll_slot(&self, user: &UserId) -> Result<Slot<UserId>, ApiError> {
+    pub(crate) fn acquire_long_poll_slot(&self, user: &UserId) -> Result<Slot<UserId>, ApiError> {
         self.acquire_slot(&self.0.long_poll_slots, user, Limit::LongPolls, "too-many-long-polls")
     }
 
@@ -185,7 +185,7 @@ pub struct AppComponents {
     /// Queue of collections.
     pub collections: CollectionQueue,
     /// Settings of node reads that a response waits for.
-    pub nodes: NodeReadLimits,
+    pub node_reads: NodeReadLimits,
     /// Executor of kills.
     pub kills: KillExecutor,
     /// Preview and queue of intelligent kills.

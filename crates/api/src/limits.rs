@@ -20,7 +20,7 @@ use http::{Extensions, StatusCode};
 use tracing::debug;
 
 use crate::AppState;
-use crate::connection::{ClientAddr, ClientSubnet};
+use crate::client_addr::{ClientAddr, ClientSubnet};
 use crate::error::ApiError;
 use crate::ops::metrics::{Limit, Metrics};
 use keyed_limiter::KeyedLimiter;
@@ -168,7 +168,7 @@ pub(crate) async fn limit_sign_in(service: &AppState, request: Request, next: Ne
 
 /// Returns the client address of a request. `None` if a test calls the router directly.
 pub(crate) fn client_ip(extensions: &Extensions) -> Option<IpAddr> {
-    extensions.get::<ClientAddr>().map(|connection| connection.peer)
+    extensions.get::<ClientAddr>().map(|connection| connection.ip)
 }
 
 #[cfg(test)]

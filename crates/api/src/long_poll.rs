@@ -18,19 +18,19 @@ pub(crate) struct LongPoll(u64);
 impl LongPoll {
     /// Returns the wait that a request prefers, at most [`MAX_WAIT_SECONDS`] and half the request timeout. An invalid preference is ignored,
     /// as the RFC requires.
-    pub(crate) fn preferred(headers: &HeaderMap, request_timeout: Duration) -> Option<Self> {
+    pub(crate) fn from_headers(headers: &HeaderMap, request_timeout: Duration) -> Option<Self> {
         let values = headers.get_all(PREFER).iter().filter_map(|value| value.to_str().ok());
         let seconds = values.flat_map(|value| value.split(',')).find_map(wait_value)?;
         let seconds = seconds.parse().unwrap_or(0).min(MAX_WAIT_SECONDS).min(request_timeout.as_secs() / 2);
         (seconds > 0).then_some(Self(seconds))
     }
 
-    pub(crate) fn limit(self) -> Duration {
+    pub(crate) fn timeout(self) -> Duration {
         Duration::from_secs(self.0)
     }
 
     /// Returns the `Preference-Applied` header.
-    pub(crate) fn applied(self) -> [(HeaderName, String); 1] {
+    pub(crate) fn header(self) -> [(HeaderName, String); 1] {
         [(PREFERENCE_APPLIED, format!("wait={}", self.0))]
     }
 }
@@ -69,17 +69,17 @@ mod tests {
             ("", None),
         ] {
             let headers = HeaderMap::from_iter([(PREFER.parse().unwrap(), header.parse().unwrap())]);
-            let wait = LongPoll::preferred(&headers, Duration::from_mins(1));
+            let wait = LongPoll::from_headers(&headers, Duration::from_mins(1));
             assert_eq!(wait, expected.map(LongPoll), "{header}");
         }
-        assert_eq!(LongPoll::preferred(&HeaderMap::new(), Duration::from_mins(1)), None);
+        assert_eq!(LongPoll::from_headers(&HeaderMap::new(), Duration::from_mins(1)), None);
     }
 
     #[test]
     fn wait_is_at_most_half_the_request_timeout() {
         let headers = HeaderMap::from_iter([(PREFER.parse().unwrap(), "wait=20".parse().unwrap())]);
         for (request_timeout, expected) in [(60, Some(20)), (10, Some(5)), (1, None)] {
-            let wait = LongPoll::preferred(&headers, Duration::from_secs(request_timeout));
+            let wait = LongPoll::from_headers(&headers, Duration::from_secs(request_timeout));
             assert_eq!(wait, expected.map(LongPoll), "{request_timeout}");
         }
     }

@@ -45,7 +45,7 @@ impl AppState {
         F: Future<Output = Result<T, Failure>>,
     {
         let login = Login::request(&self.store, &node.id, LoginCause::Requested).await?;
-        let result = read(self.nodes.limits).await;
+        let result = read(self.node_reads.limits).await;
         login.record(node, result.as_ref().err()).await;
         result
     }

@@ -19,7 +19,7 @@ pub(crate) struct PolicyCache(Arc<VersionedCache<UserId, Arc<[Grant]>>>);
 
 impl Default for PolicyCache {
     fn default() -> Self {
-        Self(Arc::new(VersionedCache::at_most(MAX_CACHED_USERS)))
+        Self(Arc::new(VersionedCache::with_capacity(MAX_CACHED_USERS)))
     }
 }
 
@@ -36,7 +36,7 @@ impl PolicyCache {
             return Ok(grants);
         }
         let grants = load_policies(store, user).await?;
-        self.0.keep(version, user.clone(), grants.clone());
+        self.0.insert(version, user.clone(), grants.clone());
         Ok(grants)
     }
 }

@@ -17,7 +17,7 @@ impl Query {
         let mut parameters: Vec<(String, String)> = Vec::new();
         for (name, value) in form_urlencoded::parse(raw.unwrap_or_default().as_bytes()).into_owned() {
             if parameters.iter().any(|(other, _)| *other == name) {
-                return Err(ApiError::parameter("parameter-repeated", vec![("field", truncate(&name))]));
+                return Err(ApiError::invalid_parameter("parameter-repeated", vec![("field", truncate(&name))]));
             }
             parameters.push((name, value));
         }
@@ -45,7 +45,7 @@ impl Query {
 
     /// Returns the value of a required parameter.
     pub(crate) fn required(&self, name: &'static str) -> Result<&str, ApiError> {
-        self.get(name).ok_or_else(|| ApiError::parameter("parameter-missing", vec![("field", name.into())]))
+        self.get(name).ok_or_else(|| ApiError::invalid_parameter("parameter-missing", vec![("field", name.into())]))
     }
 
     /// Returns an integer parameter within a range, or its default if absent.
@@ -60,7 +60,7 @@ impl Query {
 
     /// Error for an invalid parameter value.
     pub(crate) fn invalid(name: &'static str, given: &str) -> ApiError {
-        ApiError::because(
+        ApiError::with_detail(
             ErrorEntry::INVALID_PARAMETER,
             "parameter-form",
             vec![("field", name.into()), ("given", truncate(given))],
@@ -75,8 +75,10 @@ pub(crate) fn unknown_field(name: &str, known: &[&'static str]) -> ApiError {
         known.iter().min_by_key(distance).filter(|closest| distance(closest) <= (name.chars().count() / 3).max(1));
     let field = ("field", truncate(name));
     match closest {
-        Some(closest) => ApiError::parameter("parameter-misspelt-field", vec![field, ("near", (*closest).to_owned())]),
-        None => ApiError::parameter("parameter-unknown-field", vec![field]),
+        Some(closest) => {
+            ApiError::invalid_parameter("parameter-misspelt-field", vec![field, ("near", (*closest).to_owned())])
+        }
+        None => ApiError::invalid_parameter("parameter-unknown-field", vec![field]),
     }
 }
 

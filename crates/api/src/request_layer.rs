@@ -15,7 +15,7 @@ use tracing::{Instrument, error, info, info_span};
 use uuid::Uuid;
 
 use crate::audit::{self, AuditContext};
-use crate::connection::ClientAddr;
+use crate::client_addr::ClientAddr;
 use crate::error::{ApiError, MAX_URI_BYTES};
 use crate::json::Json;
 use crate::query::truncate;
@@ -121,7 +121,7 @@ async fn run_handler(service: AppState, auth: RouteAuth, request: Request, next:
         }
         Err(_) => {
             let seconds = vec![("seconds", limit.as_secs().to_string())];
-            ApiError::because(ErrorEntry::UNAVAILABLE, "took-too-long", seconds).into_response()
+            ApiError::with_detail(ErrorEntry::UNAVAILABLE, "took-too-long", seconds).into_response()
         }
     }
 }
@@ -135,7 +135,8 @@ fn framework_refusal(status: StatusCode) -> Option<ApiError> {
 fn requested_language(headers: &HeaderMap) -> Result<Language, ApiError> {
     let Some(value) = headers.get("x-language") else { return Ok(Language::default()) };
     let text = value.to_str().unwrap_or("?");
-    Language::from_tag(text).ok_or_else(|| ApiError::parameter("language-unknown", vec![("given", truncate(text))]))
+    Language::from_tag(text)
+        .ok_or_else(|| ApiError::invalid_parameter("language-unknown", vec![("given", truncate(text))]))
 }
 
 #[cfg(test)]
@@ -176,10 +177,11 @@ mod tests {
         let metrics = Metrics::default();
         let collections = CollectionQueue::new(store.clone(), Settings::default(), Arc::new(metrics.clone()));
         let limits = RateLimits::new(Rates::default(), metrics.clone());
-        let (settings, nodes) = (ApiSettings::default(), NodeReadLimits::default());
+        let (settings, node_reads) = (ApiSettings::default(), NodeReadLimits::default());
         let kills = KillExecutor::new(store.clone(), clew_diagnose::ProtectedAccounts::default());
         let intelligent_kills = IntelligentKills::new(store.clone(), kills.clone(), &Settings::default());
-        let parts = AppComponents { store, collections, nodes, kills, intelligent_kills, settings, limits, metrics };
+        let parts =
+            AppComponents { store, collections, node_reads, kills, intelligent_kills, settings, limits, metrics };
         let router = Router::new()
             .route("/breaks", get(panicking_handler))
             .route("/works", get(async || "fine"))

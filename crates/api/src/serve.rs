@@ -98,7 +98,7 @@ pub async fn serve(
         });
     }
     drop(tcp);
-    collections.end_waits();
+    collections.close_waiters();
     watch_registry.close();
     info!(http.connections = connections.count(), "stopping: no more connections are taken");
     if timeout(settings.shutdown_grace_period, connections.shutdown()).await.is_err() {

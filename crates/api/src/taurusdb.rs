@@ -29,8 +29,10 @@ async fn find_task(
     target: &NodeTarget,
     query: &Query,
 ) -> Result<Option<Arc<CollectionTask>>, ApiError> {
-    let id: RequestId =
-        query.required("request_id")?.parse().map_err(|_| ApiError::parameter("parameter-request-id", Vec::new()))?;
+    let id: RequestId = query
+        .required("request_id")?
+        .parse()
+        .map_err(|_| ApiError::invalid_parameter("parameter-request-id", Vec::new()))?;
     let task = caller.view.task(&id).await?.filter(|task| {
         task.project_id == target.project.id && task.instance_id == target.instance.id && task.node_id == target.node
     });

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::Args;
 use clew_client::{Client, ClientError, CollectionStatus, Credentials, FileSink, RequestId, StreamSink};
-use clew_model::{AccessKeyId, InstanceId, Language, NodeId, ProjectId, one_line};
+use clew_model::{AccessKeyId, InstanceId, Language, NodeId, ProjectId, to_single_line};
 use secrecy::SecretString;
 
 use crate::configuration::DEFAULT_LISTEN;

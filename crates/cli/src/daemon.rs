@@ -191,7 +191,7 @@ impl Daemon {
             store: self.store.clone(),
             limits: RateLimits::new(configuration.limits.rates(), self.metrics.clone()),
             collections: self.collections.clone(),
-            nodes: NodeReadLimits::new(self.settings.limits),
+            node_reads: NodeReadLimits::new(self.settings.limits),
             kills: self.kills.clone(),
             intelligent_kills: self.intelligent_kills.clone(),
             settings,

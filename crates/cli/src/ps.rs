@@ -41,8 +41,8 @@ Examples:
 pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     let selection = arguments.filters.into_selection()?;
     let (node, limits) = arguments.node.resolve()?;
-    let scope = if arguments.all { SessionScope::Everybody } else { SessionScope::Users };
-    let statements = StatementText::masked(arguments.mask);
+    let scope = if arguments.all { SessionScope::All } else { SessionScope::Users };
+    let statements = StatementText::from_masking(arguments.mask);
     let mut snapshot =
         take_snapshot_in_scope(scope, &node, &selection, statements, OutputFormat::Json, &limits).await?;
     let limitations = limitations::format_limitations(&snapshot.summary.limitations);

@@ -72,7 +72,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         Format::Csv => OutputFormat::Csv { formula_guard: !arguments.no_formula_guard },
         Format::Json => OutputFormat::Json,
     };
-    let statements = StatementText::masked(arguments.mask);
+    let statements = StatementText::from_masking(arguments.mask);
     let snapshot = if arguments.detail {
         take_detailed_snapshot(&node, &selection, statements, row_format, &limits).await?
     } else {

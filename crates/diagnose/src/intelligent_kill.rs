@@ -106,7 +106,7 @@ impl KillPlan {
     ///
     /// Groups with equal rank are ordered by total time (descending), then by template.
     #[must_use]
-    pub fn of(sessions: Vec<Session>, threshold: SlowThreshold, protected: &ProtectedAccounts) -> Self {
+    pub fn select(sessions: Vec<Session>, threshold: SlowThreshold, protected: &ProtectedAccounts) -> Self {
         let mut by_template: BTreeMap<Vec<u8>, Vec<Session>> = BTreeMap::new();
         for session in sessions {
             if let Some(template) = qualifying_template(&session, threshold, protected) {

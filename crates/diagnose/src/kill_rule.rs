@@ -36,7 +36,7 @@ pub enum SpareReason {
     /// The account is protected.
     Protected,
     /// The session was killed before and is terminating.
-    Dying,
+    Terminating,
 }
 
 impl SpareReason {
@@ -46,7 +46,7 @@ impl SpareReason {
         match self {
             Self::Internal => "internal",
             Self::Protected => "protected",
-            Self::Dying => "dying",
+            Self::Terminating => "dying",
         }
     }
 }
@@ -104,7 +104,7 @@ fn spare_reason(session: &Session, protected: &ProtectedAccounts) -> Option<Spar
     if !is_killable(session, protected) {
         return Some(if is_internal(session) { SpareReason::Internal } else { SpareReason::Protected });
     }
-    session.command.eq_ignore_ascii_case(b"Killed").then_some(SpareReason::Dying)
+    session.command.eq_ignore_ascii_case(b"Killed").then_some(SpareReason::Terminating)
 }
 
 fn mask_statement(session: &Session) -> Session {

@@ -8,7 +8,7 @@
 //! The subscriber adds the time that has passed since the sample in which the cell was sent.
 //!
 //! ```
-//! use clew_diagnose::live::{LiveList, LiveSession};
+//! use clew_diagnose::live::{SessionFeed, SampledSession};
 //! use clew_model::Session;
 //!
 //! let session = |seconds, command: &str| LiveSession {
@@ -59,7 +59,7 @@ pub struct SampledSession {
     /// Details of the session.
     pub detail: SessionDetail,
     /// Masked `waits_for`, for users who may not see literals.
-    pub waits_for_masked: Option<String>,
+    pub masked_waits_for: Option<String>,
 }
 
 /// Versioned list of a node's sessions.
@@ -84,7 +84,7 @@ impl SessionFeed {
 
     /// Time of the latest sample, in milliseconds since 1970.
     #[must_use]
-    pub fn at(&self) -> i64 {
+    pub fn sampled_at(&self) -> i64 {
         self.at
     }
 
@@ -140,7 +140,7 @@ impl SessionFeed {
     ///
     /// With `masked`, literals are removed.
     #[must_use]
-    pub fn whole(&self, masked: bool) -> String {
+    pub fn full(&self, masked: bool) -> String {
         let mut out = String::from("{");
         for (number, (id, entry)) in self.entries.iter().enumerate() {
             let _ = write!(out, "{}\"{id}\":", if number == 0 { "" } else { "," });
@@ -156,7 +156,7 @@ impl SessionFeed {
     /// `gone` lists the ids of ended sessions; an id in both fields was reused by another session.
     /// `None` if the version is too old.
     #[must_use]
-    pub fn since(&self, version: u32, masked: bool) -> Option<String> {
+    pub fn delta(&self, version: u32, masked: bool) -> Option<String> {
         if version < self.min_delta_version || version > self.version || version == 0 {
             return None;
         }
@@ -194,7 +194,7 @@ pub struct SessionCounts {
 
 impl SessionCounts {
     /// Counts a session. `threshold` is in seconds.
-    pub fn count(&mut self, session: &Session, transaction: Option<&Transaction>, threshold: u64) {
+    pub fn add(&mut self, session: &Session, transaction: Option<&Transaction>, threshold: u64) {
         let active = !session.command.eq_ignore_ascii_case(b"Sleep");
         let waits = transaction.is_some_and(|open| open.lock_wait_seconds.is_some() || open.is_waiting_for_lock())
             || session.state.as_deref().is_some_and(is_wait_state);

@@ -82,11 +82,11 @@ impl Cluster {
             async { Ok(S3Server::start().await?) },
             MonitoredNodes::start()
         )?;
-        let results_proxy = FaultProxy::to(results.address()).await.map_err(io("start a proxy to S3"))?;
+        let results_proxy = FaultProxy::start(results.address()).await.map_err(io("start a proxy to S3"))?;
         let mut metadata_proxies = Vec::new();
         for _ in 0..WORKERS {
             let metadata = SocketAddr::from(([127, 0, 0, 1], metadata.port()));
-            metadata_proxies.push(FaultProxy::to(metadata).await.map_err(io("start a proxy to PostgreSQL"))?);
+            metadata_proxies.push(FaultProxy::start(metadata).await.map_err(io("start a proxy to PostgreSQL"))?);
         }
         let configuration = directory.path().join("clew.toml");
         fs::write(&configuration, CONFIGURATION).map_err(io("write a configuration"))?;

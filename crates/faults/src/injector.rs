@@ -121,9 +121,9 @@ impl Injector<'_> {
             (Traffic::Stall, "no traffic".to_owned())
         };
         self.timeline.begin(Fault::S3Slow, &format!("{how}, for {:.1} s", duration.as_secs_f64()));
-        self.cluster.results_proxy.set(traffic);
+        self.cluster.results_proxy.set_traffic(traffic);
         sleep(duration).await;
-        self.cluster.results_proxy.set(Traffic::Forward);
+        self.cluster.results_proxy.set_traffic(Traffic::Forward);
         self.timeline.end(Fault::S3Slow);
         Ok(())
     }
@@ -136,9 +136,9 @@ impl Injector<'_> {
         let Some(proxy) = self.cluster.metadata_proxies.get(worker) else { return Ok(()) };
         let details = format!("worker-{} from PostgreSQL, for {:.1} s", worker + 1, duration.as_secs_f64());
         self.timeline.begin(Fault::NetworkPartition, &details);
-        proxy.set(Traffic::Stall);
+        proxy.set_traffic(Traffic::Stall);
         sleep(duration).await;
-        proxy.set(Traffic::Forward);
+        proxy.set_traffic(Traffic::Forward);
         self.timeline.end(Fault::NetworkPartition);
         Ok(())
     }

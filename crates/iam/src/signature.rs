@@ -152,7 +152,7 @@ pub fn sign<T: AsRef<str>>(
         .collect();
     signed.sort();
     signed.dedup();
-    let signature = encode_hex(&compute_signature(request, &signed, format_date, secret));
+    let signature = encode_hex(&compute_signature(request, &signed, date, secret));
     format!("{ALGORITHM} Access={access_key}, SignedHeaders={}, Signature={signature}", signed.join(";"))
 }
 
@@ -177,9 +177,9 @@ pub fn verify<T: AsRef<str>>(
         }
     }
     let date = request.header_value(DATE_HEADER).ok_or(SignatureError::Date)?;
-    check_drift(format_date, now)?;
+    check_drift(date, now)?;
     check_body(signed, request)?;
-    let expected = compute_signature(request, signed, format_date, secret);
+    let expected = compute_signature(request, signed, date, secret);
     if expected.ct_eq(authorization.signature()).into() { Ok(()) } else { Err(SignatureError::Mismatch) }
 }
 
@@ -188,8 +188,8 @@ fn require_signed(signed: &[String], name: &str) -> Result<(), SignatureError> {
 }
 
 fn check_drift(date: &str, now: Timestamp) -> Result<(), SignatureError> {
-    let is_well_formed = format_date.len() == 16
-        && format_date.bytes().enumerate().all(|(at, byte)| match at {
+    let is_well_formed = date.len() == 16
+        && date.bytes().enumerate().all(|(at, byte)| match at {
             8 => byte == b'T',
             15 => byte == b'Z',
             _ => byte.is_ascii_digit(),
@@ -197,7 +197,7 @@ fn check_drift(date: &str, now: Timestamp) -> Result<(), SignatureError> {
     if !is_well_formed {
         return Err(SignatureError::Date);
     }
-    let signed_at = DateTime::strptime(DATE_FORMAT, format_date)
+    let signed_at = DateTime::strptime(DATE_FORMAT, date)
         .and_then(|civil| TimeZone::UTC.to_timestamp(civil))
         .map_err(|_| SignatureError::Date)?;
     if now.duration_since(signed_at).abs() <= MAX_DRIFT { Ok(()) } else { Err(SignatureError::Drift { now }) }

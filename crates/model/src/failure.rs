@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::one_line;
+use crate::to_single_line;
 
 /// Kind of failure. Each kind has a message in both languages (`failure-<name>` in the message files).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -91,9 +91,9 @@ impl ServerProcess {
         runtime.block_on(async {
             let limits = Limits::default();
             let mut snapshot = if detailed {
-                take_detailed_snapshot(&self.node, &selection, StatementText::Whole, form, &limits).await
+                take_detailed_snapshot(&self.node, &selection, StatementText::Full, form, &limits).await
             } else {
-                take_snapshot(&self.node, &selection, StatementText::Whole, form, &limits).await
+                take_snapshot(&self.node, &selection, StatementText::Full, form, &limits).await
             }
             .expect("the fake server responds");
             snapshot.body.write_to(&mut std::io::sink()).expect("a sink accepts all bytes");

@@ -253,19 +253,19 @@ mod tests {
     async fn permit_of_an_abandoned_statement_is_released_once_the_server_has_ended_it() {
         for flavor in Flavor::ALL {
             let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
-            let gate = StatementGate::before(&server, "KILL ").await.unwrap();
+            let gate = StatementGate::start(&server, "KILL ").await.unwrap();
             let node: NodeUrl = gate.url().parse().unwrap();
             let mut connection = Connection::open(&node, &LIMITS).await.unwrap();
             let (address, id) = (connection.address.clone(), connection.id);
             let running = timeout(Duration::from_millis(300), connection.query_all::<u64>("SELECT SLEEP(600)")).await;
             assert!(running.is_err(), "{flavor}: {running:?}");
             drop(connection);
-            gate.reached().await;
+            gate.wait_until_held().await;
             assert!(
                 ConnectionPermit::acquire(&address, Purpose::Reading, LIMITS.read_timeout).now_or_never().is_none(),
                 "{flavor}"
             );
-            gate.open();
+            gate.release();
             let mut next = Connection::open(&node, &LIMITS).await.unwrap();
             let listed =
                 format!("SELECT id FROM information_schema.processlist WHERE id = {id} AND command <> 'Killed'");

@@ -43,12 +43,12 @@ pub struct Diagnosis {
 ///
 /// Opens two connections, one after the other, and changes nothing. Fails if the server cannot be read at all.
 pub async fn diagnose(node: &NodeUrl, limits: &Limits) -> Result<Diagnosis, Failure> {
-    timeout(limits.read_timeout, failure::catch_panic(node, diagnose(node, limits)))
+    timeout(limits.read_timeout, failure::catch_panic(node, run_diagnosis(node, limits)))
         .await
         .unwrap_or_else(|_| Err(failure::timeout(&node.address(), "examining", limits.read_timeout)))
 }
 
-async fn diagnose(node: &NodeUrl, limits: &Limits) -> Result<Diagnosis, Failure> {
+async fn run_diagnosis(node: &NodeUrl, limits: &Limits) -> Result<Diagnosis, Failure> {
     let mut connection = Connection::open(node, limits).await?;
     let account = read_account(&mut connection).await?;
     let cipher = read_cipher(&mut connection).await?;

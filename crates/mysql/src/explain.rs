@@ -23,9 +23,9 @@ pub enum ExplainOutcome {
     Plan(String),
     /// No plan, with the message of the server.
     /// The session runs no statement, or one without a plan, or the account cannot see the plan.
-    None(String),
+    NoPlan(String),
     /// The session does not exist.
-    Gone,
+    NoSession,
 }
 
 /// Reads the plan of the statement that a session runs.
@@ -48,11 +48,11 @@ async fn explain(node: &NodeUrl, id: u64, limits: &Limits) -> Result<ExplainOutc
     };
     let explained = match result {
         Ok(lines) => ExplainOutcome::Plan(align_columns(&lines)),
-        Err(Error::Server(error)) if error.code == NO_SUCH_THREAD_ERROR => ExplainOutcome::Gone,
+        Err(Error::Server(error)) if error.code == NO_SUCH_THREAD_ERROR => ExplainOutcome::NoSession,
         Err(Error::Server(error)) if failure::is_server_timeout(&error) && connection.flavor == Flavor::MariaDb => {
-            ExplainOutcome::None("The session does not tell: it waits for something.".to_owned())
+            ExplainOutcome::NoPlan("The session does not tell: it waits for something.".to_owned())
         }
-        Err(Error::Server(error)) if !failure::is_server_timeout(&error) => ExplainOutcome::None(error.message),
+        Err(Error::Server(error)) if !failure::is_server_timeout(&error) => ExplainOutcome::NoPlan(error.message),
         Err(error) => return Err(connection.to_failure(&error)),
     };
     connection.close().await;

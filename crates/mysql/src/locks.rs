@@ -169,7 +169,7 @@ impl LockTables {
         let observed = LockObservations {
             row_waits,
             metadata_locks,
-            pending_seen: capabilities.metadata_locks,
+            reports_pending: capabilities.metadata_locks,
             transactions: transaction_facts(transactions, &prepared),
             sessions,
             limitations,

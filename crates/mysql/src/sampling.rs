@@ -46,7 +46,7 @@ pub struct SessionSample {
     /// Limitations of the sample.
     pub limitations: Vec<Limitation>,
     /// Duration of the sample, from connecting to the last row.
-    pub took: Duration,
+    pub duration: Duration,
 }
 
 /// Samples a node. `memory` has the state that samples of this node share.
@@ -113,7 +113,7 @@ impl SampledSessions {
         if self.sessions.len() < room {
             self.sessions.push(session);
         } else {
-            self.counts.count(&session, open, threshold);
+            self.counts.add(&session, open, threshold);
             self.omitted += 1;
         }
     }
@@ -126,7 +126,7 @@ impl SampledSessions {
             of_wall_clock.for_each(|session| session.seconds = clock.correct_seconds(session.seconds));
         }
         for session in &self.sessions {
-            self.counts.count(session, self.open.get(session.id), threshold);
+            self.counts.add(session, self.open.get(session.id), threshold);
         }
     }
 }
@@ -152,12 +152,12 @@ impl Sample {
             SampledSession {
                 transaction: open.get(session.id).cloned(),
                 detail: SessionDetail { program_name: memory.program(session.id), ..detail },
-                waits_for_masked: self.waits_masked.remove(&session.id).and_then(|detail| detail.waits_for),
+                masked_waits_for: self.waits_masked.remove(&session.id).and_then(|detail| detail.waits_for),
                 session,
             }
         };
         let sessions = sessions.into_iter().map(live).collect();
-        SessionSample { server, sessions, counts, limitations: self.limitations, took }
+        SessionSample { server, sessions, counts, limitations: self.limitations, duration: took }
     }
 }
 
@@ -190,10 +190,10 @@ async fn sample_with_locks(
     let mut limitations = observed.limitations;
     limitations.extend_from_slice(memory.program_limitations());
     memory.limitations.clone_from(&limitations);
-    if !build_graph.unexplained.is_empty() {
+    if !graph.unexplained.is_empty() {
         limitations.extend(stale_modes);
     }
-    Ok(Sample { found, waits: build_graph.details(), waits_masked: build_graph.masked().details(), limitations })
+    Ok(Sample { found, waits: graph.session_details(), waits_masked: graph.masked().session_details(), limitations })
 }
 
 /// Reads the open transactions. Returns a limitation that the last full sample did not have.

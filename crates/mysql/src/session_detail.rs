@@ -22,7 +22,7 @@ pub struct DetailedSession {
     /// Row of the process list, with the first 8 MiB of the statement.
     pub session: Session,
     /// True if the statement was truncated.
-    pub is_cut: bool,
+    pub is_truncated: bool,
     /// Open transaction.
     pub transaction: Option<Transaction>,
     /// Latest statements of the transaction, oldest first.
@@ -60,11 +60,11 @@ async fn read_detail(node: &NodeUrl, id: u64, limits: &Limits) -> Result<Option<
     let graph = build_graph(&observed);
     Ok(Some(DetailedSession {
         session,
-        is_cut,
+        is_truncated: is_cut,
         transaction,
         last_statements,
         attributes,
-        graph: graph_around(build_graph, id),
+        graph: graph_around(graph, id),
     }))
 }
 
@@ -105,18 +105,17 @@ fn graph_around(mut graph: WaitGraph, id: u64) -> WaitGraph {
     let mut pending = vec![session];
     let mut reachable = BTreeSet::from([session]);
     while let Some(party) = pending.pop() {
-        pending.extend(
-            build_graph.waits_of(party).iter().map(|wait| wait.blocker).filter(|&blocker| reachable.insert(blocker)),
-        );
+        pending
+            .extend(graph.waits_of(party).iter().map(|wait| wait.blocker).filter(|&blocker| reachable.insert(blocker)));
     }
-    let freed = build_graph.freed_by(&[session]);
+    let freed = graph.unblocked_by(&[session]);
     reachable.extend(freed);
-    reachable.extend(build_graph.waits.iter().filter(|wait| wait.blocker == session).map(|wait| wait.waiter));
-    build_graph.waits.retain(|wait| reachable.contains(&wait.waiter) && reachable.contains(&wait.blocker));
-    build_graph.roots.retain(|root| root.parties.iter().any(|party| reachable.contains(party)));
-    build_graph.parties.retain(|facts| reachable.contains(&facts.party));
-    build_graph.cycles.retain(|cycle| cycle.iter().any(|party| reachable.contains(party)));
-    build_graph.unexplained.retain(|unexplained| unexplained.session == id);
-    build_graph.vanished.retain(|party| reachable.contains(party));
-    build_graph
+    reachable.extend(graph.waits.iter().filter(|wait| wait.blocker == session).map(|wait| wait.waiter));
+    graph.waits.retain(|wait| reachable.contains(&wait.waiter) && reachable.contains(&wait.blocker));
+    graph.roots.retain(|root| root.parties.iter().any(|party| reachable.contains(party)));
+    graph.parties.retain(|facts| reachable.contains(&facts.party));
+    graph.cycles.retain(|cycle| cycle.iter().any(|party| reachable.contains(party)));
+    graph.unexplained.retain(|unexplained| unexplained.session == id);
+    graph.vanished.retain(|party| reachable.contains(party));
+    graph
 }

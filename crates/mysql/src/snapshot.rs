@@ -38,7 +38,7 @@ pub enum OutputFormat {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StatementText {
     /// Complete statements.
-    Whole,
+    Full,
     /// Templates without literals (see [`clew_diagnose::template`]). The filter `sql_key` then matches templates.
     Templates,
 }
@@ -46,8 +46,8 @@ pub enum StatementText {
 impl StatementText {
     /// Returns [`Self::Templates`] if statements are masked.
     #[must_use]
-    pub fn masked(masked: bool) -> Self {
-        if masked { Self::Templates } else { Self::Whole }
+    pub fn from_masking(masked: bool) -> Self {
+        if masked { Self::Templates } else { Self::Full }
     }
 }
 
@@ -57,7 +57,7 @@ pub enum SessionScope {
     /// Sessions of users.
     Users,
     /// All sessions, internal ones and Clew's own included.
-    Everybody,
+    All,
 }
 
 /// Server, row count and limitations of a snapshot.

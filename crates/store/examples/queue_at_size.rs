@@ -89,9 +89,9 @@ impl Queue {
             let claim = ClaimRequest {
                 worker: "bench".into(),
                 lease: Duration::from_hours(1),
-                per_node: 1000,
-                set_aside: vec![],
-                most: 1,
+                max_per_node: 1000,
+                excluded_nodes: vec![],
+                max_tasks: 1,
             };
             let start = Instant::now();
             let claimed = self.store.claim_tasks(claim).await.unwrap().tasks.remove(0);

@@ -10,15 +10,15 @@ use crate::store::Store;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreEvent {
     /// A collection was queued.
-    Queued,
+    TaskQueued,
     /// A collection has ended.
-    Ended(RequestId),
+    TaskEnded(RequestId),
     /// An intelligent kill was queued.
-    KillQueued,
+    IntelligentKillQueued,
     /// The `LISTEN` connection is established. Earlier notifications may be lost: poll once.
-    Listening,
+    Connected,
     /// The `LISTEN` connection is lost. Notifications may be missing until it is restored.
-    Deaf,
+    Disconnected,
 }
 
 /// Receiver of notifications. It receives nothing before the first [`Notice::Listening`].

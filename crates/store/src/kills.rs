@@ -156,7 +156,7 @@ pub struct KillRecord {
     /// Template of the statement.
     pub template: Option<String>,
     /// Time of the request. The kill was sent after it, if at all.
-    pub asked_at: i64,
+    pub requested_at: i64,
     /// Outcome. `None` until the outcome is recorded.
     pub outcome: Option<KillEnd>,
     /// Details of the outcome.

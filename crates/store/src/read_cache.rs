@@ -34,13 +34,13 @@ impl Default for Caches {
     /// Capacity per entity type: enough for the working set of a busy server, with bounded memory.
     fn default() -> Self {
         Self {
-            keys: VersionedCache::at_most(1024),
-            failures: VersionedCache::at_most(1024),
-            tokens: VersionedCache::at_most(1024),
-            projects: VersionedCache::at_most(1024),
-            instances: VersionedCache::at_most(2048),
-            tasks: VersionedCache::at_most(2048),
-            addresses: VersionedCache::at_most(4096),
+            keys: VersionedCache::with_capacity(1024),
+            failures: VersionedCache::with_capacity(1024),
+            tokens: VersionedCache::with_capacity(1024),
+            projects: VersionedCache::with_capacity(1024),
+            instances: VersionedCache::with_capacity(2048),
+            tasks: VersionedCache::with_capacity(2048),
+            addresses: VersionedCache::with_capacity(4096),
         }
     }
 }
@@ -56,7 +56,7 @@ impl Caches {
     }
 
     pub(crate) fn record_address(&self, user: &UserId, address: &str, at: i64) {
-        self.addresses.keep(ADDRESS_VERSION, (user.clone(), address.to_owned()), at);
+        self.addresses.insert(ADDRESS_VERSION, (user.clone(), address.to_owned()), at);
     }
 }
 
@@ -134,7 +134,7 @@ impl CachedView {
             return Ok(failures);
         }
         let failures = Box::pin(self.store.auth_failures(subject)).await?;
-        cache.keep(version, subject.to_owned(), failures);
+        cache.insert(version, subject.to_owned(), failures);
         Ok(failures)
     }
 }
@@ -156,7 +156,7 @@ where
     // Boxed: most requests hit the cache, and their futures should not reserve space for a query.
     let loaded = Box::pin(load()).await?.map(Arc::new);
     if let Some(value) = &loaded {
-        cache.keep(version, key.clone(), value.clone());
+        cache.insert(version, key.clone(), value.clone());
     }
     Ok(loaded)
 }

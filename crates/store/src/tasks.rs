@@ -58,11 +58,11 @@ pub struct ClaimRequest {
     /// Duration of the leases, unless renewed.
     pub lease: Duration,
     /// Maximum number of concurrent tasks per node, over all workers.
-    pub per_node: u32,
+    pub max_per_node: u32,
     /// Nodes to exclude.
-    pub set_aside: Vec<NodeId>,
+    pub excluded_nodes: Vec<NodeId>,
     /// Maximum number of tasks.
-    pub most: usize,
+    pub max_tasks: usize,
 }
 
 /// Claimed tasks.

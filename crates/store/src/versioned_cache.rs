@@ -22,7 +22,7 @@ struct Entries<K, V> {
 impl<K: Eq + Hash, V: Clone> VersionedCache<K, V> {
     /// Creates a cache with this capacity.
     #[must_use]
-    pub fn at_most(capacity: usize) -> Self {
+    pub fn with_capacity(capacity: usize) -> Self {
         Self { capacity, entries: Mutex::new(Entries { version: i64::MIN, values: HashMap::new() }) }
     }
 
@@ -37,7 +37,7 @@ impl<K: Eq + Hash, V: Clone> VersionedCache<K, V> {
     }
 
     /// Inserts a value. The caller must have obtained the version before it read the value.
-    pub fn keep(&self, version: i64, key: K, value: V) {
+    pub fn insert(&self, version: i64, key: K, value: V) {
         let mut entries = self.lock();
         if entries.version < version || entries.values.len() >= self.capacity {
             entries.values.clear();
@@ -59,22 +59,22 @@ mod tests {
 
     #[test]
     fn value_is_valid_at_its_version_only() {
-        let cache = VersionedCache::at_most(10);
-        cache.keep(1, "a", 10);
+        let cache = VersionedCache::with_capacity(10);
+        cache.insert(1, "a", 10);
         assert_eq!((cache.get(1, "a"), cache.get(1, "b")), (Some(10), None));
         assert_eq!((cache.get(0, "a"), cache.get(2, "a")), (None, None));
-        cache.keep(2, "b", 20);
+        cache.insert(2, "b", 20);
         assert_eq!((cache.get(2, "a"), cache.get(1, "a"), cache.get(2, "b")), (None, None, Some(20)));
-        cache.keep(1, "a", 10);
+        cache.insert(1, "a", 10);
         assert_eq!((cache.get(1, "a"), cache.get(2, "a")), (None, None), "a value of an older version is not inserted");
         assert_eq!(cache.get(2, "b"), Some(20));
     }
 
     #[test]
     fn capacity_is_never_exceeded() {
-        let cache = VersionedCache::at_most(100);
+        let cache = VersionedCache::with_capacity(100);
         for key in 0..1000 {
-            cache.keep(1, key, key);
+            cache.insert(1, key, key);
             assert_eq!(cache.get(1, &key), Some(key));
             assert!(cache.lock().values.len() <= 100);
         }

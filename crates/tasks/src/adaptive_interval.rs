@@ -31,9 +31,9 @@ impl Default for AdaptiveInterval {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IntervalChange {
     /// The node became slow: its interval is now longer than the target.
-    Slowed(Duration),
+    Lengthened(Duration),
     /// The node became fast: its interval equals the target again.
-    Quick,
+    Restored,
 }
 
 impl AdaptiveInterval {
@@ -44,7 +44,7 @@ impl AdaptiveInterval {
     }
 
     /// Sets the target. The next recorded read decides whether the node is too slow for it.
-    pub fn want(&mut self, every: Duration) {
+    pub fn set_target(&mut self, every: Duration) {
         self.target = every;
     }
 
@@ -52,15 +52,15 @@ impl AdaptiveInterval {
     ///
     /// A slow node becomes fast once a read takes at most a twentieth of the target.
     /// This hysteresis prevents a node near the limit from changing with each read.
-    pub fn looked(&mut self, took: Duration) -> Option<IntervalChange> {
+    pub fn record(&mut self, took: Duration) -> Option<IntervalChange> {
         let was_slow = self.slow_interval.is_some();
         let max_duration = self.target / MIN_INTERVAL_RATIO;
         let is_slow = took > max_duration || (was_slow && took > max_duration / 2);
         self.slow_interval =
             is_slow.then(|| (took * MIN_INTERVAL_RATIO).clamp(self.target, MAX_INTERVAL.max(self.target)));
         match self.slow_interval {
-            Some(interval) if !was_slow => Some(IntervalChange::Slowed(interval)),
-            None if was_slow => Some(IntervalChange::Quick),
+            Some(interval) if !was_slow => Some(IntervalChange::Lengthened(interval)),
+            None if was_slow => Some(IntervalChange::Restored),
             _ => None,
         }
     }
@@ -89,7 +89,11 @@ mod tests {
         {
             let mut pace = AdaptiveInterval::default();
             let slow_interval = slow_interval.map(Duration::from_millis);
-            assert_eq!(pace.looked(Duration::from_millis(took)), slow_interval.map(IntervalChange::Slowed), "{took}");
+            assert_eq!(
+                pace.record(Duration::from_millis(took)),
+                slow_interval.map(IntervalChange::Lengthened),
+                "{took}"
+            );
             assert_eq!(pace.slow_interval(), slow_interval, "{took}");
         }
     }
@@ -97,10 +101,10 @@ mod tests {
     #[test]
     fn only_changes_are_returned_and_a_fast_read_ends_the_slow_interval() {
         let mut pace = AdaptiveInterval::default();
-        let changes = [20, 500, 900, 90, 60, 50, 50, 101].map(|took| pace.looked(Duration::from_millis(took)));
-        let slowed = |milliseconds| Some(IntervalChange::Slowed(Duration::from_millis(milliseconds)));
-        assert_eq!(changes, [None, slowed(5000), None, None, None, Some(IntervalChange::Quick), None, slowed(1010)]);
-        pace.looked(Duration::from_millis(90));
+        let changes = [20, 500, 900, 90, 60, 50, 50, 101].map(|took| pace.record(Duration::from_millis(took)));
+        let slowed = |milliseconds| Some(IntervalChange::Lengthened(Duration::from_millis(milliseconds)));
+        assert_eq!(changes, [None, slowed(5000), None, None, None, Some(IntervalChange::Restored), None, slowed(1010)]);
+        pace.record(Duration::from_millis(90));
         assert_eq!(pace.slow_interval(), Some(DEFAULT_INTERVAL), "slow node with an interval of one second");
     }
 
@@ -108,13 +112,13 @@ mod tests {
     fn interval_follows_the_target_within_the_limit_for_slow_nodes() {
         let (second, ten) = (Duration::from_secs(1), Duration::from_secs(10));
         let mut pace = AdaptiveInterval::with_target(ten);
-        assert_eq!((pace.looked(second), pace.interval()), (None, ten));
-        pace.want(second);
+        assert_eq!((pace.record(second), pace.interval()), (None, ten));
+        pace.set_target(second);
         assert_eq!(pace.interval(), second);
-        assert_eq!((pace.looked(second), pace.interval()), (Some(IntervalChange::Slowed(ten)), ten));
-        pace.want(Duration::from_mins(1));
+        assert_eq!((pace.record(second), pace.interval()), (Some(IntervalChange::Lengthened(ten)), ten));
+        pace.set_target(Duration::from_mins(1));
         assert_eq!(pace.interval(), Duration::from_mins(1));
-        pace.looked(ten);
+        pace.record(ten);
         assert_eq!(
             pace.interval(),
             Duration::from_secs(100).min(Duration::from_mins(1)),

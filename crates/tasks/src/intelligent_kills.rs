@@ -109,7 +109,7 @@ impl IntelligentKills {
         let sessions = listed.into_checked();
         let protected = self.kills.protected().clone();
         // CPU-bound: up to ten thousand statements are turned into templates.
-        let selection = tokio::task::spawn_blocking(move || KillPlan::of(sessions, threshold, &protected));
+        let selection = tokio::task::spawn_blocking(move || KillPlan::select(sessions, threshold, &protected));
         match selection.await {
             Ok(chosen) => Ok((read, chosen)),
             Err(error) => match error.try_into_panic() {
@@ -200,7 +200,7 @@ impl IntelligentKills {
         let (read, chosen) = self.with_login(&node, Box::pin(selection)).await?;
         let victims = chosen.into_victims();
         let order = KillRequest {
-            by: request.by.clone(),
+            origin: request.by.clone(),
             project_id: request.project_id.clone(),
             instance_id: request.instance_id.clone(),
             node_id: request.node_id.clone(),
@@ -208,13 +208,13 @@ impl IntelligentKills {
             source: KillSource::Intelligent,
             task_id: Some(kill.id.to_string()),
             kind: KillKind::Connection,
-            meant: VictimMatch::Statement,
+            victim_match: VictimMatch::Statement,
             // No request of the API opts in.
             unsafe_victims: UnsafeVictims::Spare,
             reason: "intelligent kill".to_owned(),
-            read,
+            list_read: read,
         };
-        self.with_login(&node, Box::pin(self.kills.carry_out(order, victims, self.limits))).await
+        self.with_login(&node, Box::pin(self.kills.execute(order, victims, self.limits))).await
     }
 
     /// Runs `work`, which logs in to the node. Applies the login back-off of user requests.

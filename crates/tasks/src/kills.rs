@@ -24,7 +24,7 @@ pub struct KillExecutor {
 #[derive(Debug, Clone)]
 pub struct KillRequest {
     /// Origin of the kill: the caller and its address.
-    pub by: Origin,
+    pub origin: Origin,
     /// Project of the instance.
     pub project_id: ProjectId,
     /// Instance of the node.
@@ -40,13 +40,13 @@ pub struct KillRequest {
     /// Kind of the kill: connection or statement.
     pub kind: KillKind,
     /// Criterion by which a victim must still match when it is killed.
-    pub meant: VictimMatch,
+    pub victim_match: VictimMatch,
     /// Treatment of victims whose termination can damage or partly change a non-transactional table.
     pub unsafe_victims: UnsafeVictims,
     /// Reason given by the caller; may be empty.
     pub reason: String,
     /// Process list in which the victims were found.
-    pub read: ProcessListRead,
+    pub list_read: ProcessListRead,
 }
 
 /// Criterion by which a victim must still match when it is killed.
@@ -88,14 +88,14 @@ impl KillExecutor {
     /// Kills the victims within the limits of one read. Returns session ids and outcomes, in the order of the victims.
     ///
     /// Dropping the future does not cancel the kills, because their outcomes must be recorded.
-    pub async fn carry_out(
+    pub async fn execute(
         &self,
         order: KillRequest,
         victims: Vec<Session>,
         limits: Limits,
     ) -> Result<Vec<(u64, KillOutcome)>, KillError> {
         let kills = self.clone();
-        let work = tokio::spawn(async move { kills.execute(&order, &victims, &limits).await });
+        let work = tokio::spawn(async move { kills.kill_and_record(&order, &victims, &limits).await });
         match work.await {
             Ok(outcomes) => outcomes,
             Err(ended) => match ended.try_into_panic() {
@@ -105,7 +105,7 @@ impl KillExecutor {
         }
     }
 
-    async fn execute(
+    async fn kill_and_record(
         &self,
         order: &KillRequest,
         sessions: &[Session],
@@ -123,7 +123,7 @@ impl KillExecutor {
             Ok(outcomes) => rows.iter().zip(outcomes).map(|(row, (_, outcome))| kill_end(*row, outcome)).collect(),
             Err(failure) => rows.iter().map(|row| (*row, KillEnd::Failed, failure.to_string())).collect::<Vec<_>>(),
         };
-        let ended = self.store.end_kills(&order.by, &records).await;
+        let ended = self.store.end_kills(&order.origin, &records).await;
         for (session, (row, outcome, detail)) in sessions.iter().zip(&records) {
             info!(
                 node.id = %order.node_id, session.id = session.id, kill.id = row, kill.source = order.source.name(),
@@ -141,9 +141,9 @@ impl KillExecutor {
 
 impl KillRequest {
     fn victim(&self, session: &Session) -> Victim {
-        match self.meant {
-            VictimMatch::Session => Victim::for_session(session, &self.read),
-            VictimMatch::Statement => Victim::for_statement(session, &self.read),
+        match self.victim_match {
+            VictimMatch::Session => Victim::for_session(session, &self.list_read),
+            VictimMatch::Statement => Victim::for_statement(session, &self.list_read),
         }
     }
 

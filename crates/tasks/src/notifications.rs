@@ -15,20 +15,20 @@ pub async fn listen(store: Store, collections: CollectionQueue, kills: Intellige
     let mut was_disconnected = false;
     while let Some(notice) = shutdown.run_until_cancelled(notices.next()).await {
         let listening = match notice {
-            StoreEvent::Queued => {
+            StoreEvent::TaskQueued => {
                 collections.wake();
                 continue;
             }
-            StoreEvent::KillQueued => {
+            StoreEvent::IntelligentKillQueued => {
                 kills.wake();
                 continue;
             }
-            StoreEvent::Ended(request_id) => {
+            StoreEvent::TaskEnded(request_id) => {
                 collections.notify_completed(&request_id);
                 continue;
             }
-            StoreEvent::Listening => true,
-            StoreEvent::Deaf => false,
+            StoreEvent::Connected => true,
+            StoreEvent::Disconnected => false,
         };
         collections.listen_state().set_listening(listening);
         kills.listen_state().set_listening(listening);

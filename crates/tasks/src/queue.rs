@@ -80,7 +80,7 @@ impl CollectionQueue {
     /// Waits until the collection completes, `limit` elapses, or [`Collections::end_waits`] is called.
     ///
     /// Returns the collection in its current state, or `None` if it does not exist.
-    pub async fn wait_for_end(
+    pub async fn wait_for_completion(
         &self,
         request_id: &RequestId,
         limit: Duration,
@@ -103,13 +103,13 @@ impl CollectionQueue {
     }
 
     /// Ends all current and future calls of [`Collections::wait_for_end`]: the process is stopping.
-    pub fn end_waits(&self) {
+    pub fn close_waiters(&self) {
         self.completions.close();
     }
 
     /// Number of callers that wait for the completion of a collection.
     #[must_use]
-    pub fn waiters(&self) -> usize {
+    pub fn waiter_count(&self) -> usize {
         self.completions.waiters()
     }
 

@@ -114,7 +114,13 @@ impl CollectionQueue {
     async fn claim(&self, worker: &str, pool: &SlotPool, max_tasks: usize) -> Result<ClaimedTasks, StoreError> {
         let Settings { lease, max_running_per_node: per_node, .. } = *self.settings;
         let set_aside = pool.excluded_nodes();
-        let claim = ClaimRequest { worker: worker.to_owned(), lease, per_node, set_aside, most: max_tasks };
+        let claim = ClaimRequest {
+            worker: worker.to_owned(),
+            lease,
+            max_per_node: per_node,
+            excluded_nodes: set_aside,
+            max_tasks,
+        };
         self.store.claim_tasks(claim).await
     }
 

@@ -37,7 +37,7 @@ const CHUNK_SIZE: usize = 16 << 10;
 
 impl FaultProxy {
     /// Starts a proxy to `target` that forwards everything. While the target is down, the proxy closes new connections.
-    pub async fn to(target: SocketAddr) -> io::Result<Self> {
+    pub async fn start(target: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let traffic = watch::Sender::new(Traffic::Forward);
@@ -52,7 +52,7 @@ impl FaultProxy {
     }
 
     /// Changes the traffic of all current and future connections.
-    pub fn set(&self, traffic: Traffic) {
+    pub fn set_traffic(&self, traffic: Traffic) {
         self.traffic.send_replace(traffic);
     }
 }
@@ -148,12 +148,12 @@ mod tests {
     #[tokio::test]
     async fn stalled_data_arrives_after_the_stall() {
         let (target, serving) = start_echo_server().await;
-        let proxy = FaultProxy::to(target).await.unwrap();
+        let proxy = FaultProxy::start(target).await.unwrap();
         let mut before = TcpStream::connect(proxy.address()).await.unwrap();
         before.write_all(b"one").await.unwrap();
         expect_response(&mut before, b"one").await;
 
-        proxy.set(Traffic::Stall);
+        proxy.set_traffic(Traffic::Stall);
         before.write_all(b"two").await.unwrap();
         let mut during_fault = TcpStream::connect(proxy.address()).await.unwrap();
         during_fault.write_all(b"new").await.unwrap();
@@ -163,7 +163,7 @@ mod tests {
             assert!(read.is_err(), "{read:?}");
         }
 
-        proxy.set(Traffic::Throttle(Duration::from_millis(1)));
+        proxy.set_traffic(Traffic::Throttle(Duration::from_millis(1)));
         expect_response(&mut before, b"two").await;
         expect_response(&mut during_fault, b"new").await;
         let long: Vec<u8> = (0..=u8::MAX).cycle().take(3 * CHUNK_SIZE + 1).collect();
@@ -178,9 +178,9 @@ mod tests {
     #[tokio::test]
     async fn connections_are_reset_until_traffic_flows_again() {
         let (target, serving) = start_echo_server().await;
-        let proxy = FaultProxy::to(target).await.unwrap();
+        let proxy = FaultProxy::start(target).await.unwrap();
         let mut before = TcpStream::connect(proxy.address()).await.unwrap();
-        proxy.set(Traffic::Reset);
+        proxy.set_traffic(Traffic::Reset);
         before.write_all(b"x").await.unwrap();
         let mut during_fault = TcpStream::connect(proxy.address()).await.unwrap();
         let mut byte = [0];
@@ -188,7 +188,7 @@ mod tests {
             let read = tokio::time::timeout(Duration::from_mins(1), stream.read(&mut byte)).await.unwrap();
             assert!(!read.is_ok_and(|read| read > 0));
         }
-        proxy.set(Traffic::Forward);
+        proxy.set_traffic(Traffic::Forward);
         let mut after = TcpStream::connect(proxy.address()).await.unwrap();
         after.write_all(b"new").await.unwrap();
         expect_response(&mut after, b"new").await;
@@ -198,17 +198,17 @@ mod tests {
     #[tokio::test]
     async fn end_of_a_connection_does_not_pass_during_a_stall() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let proxy = FaultProxy::to(listener.local_addr().unwrap()).await.unwrap();
+        let proxy = FaultProxy::start(listener.local_addr().unwrap()).await.unwrap();
         let mut client = TcpStream::connect(proxy.address()).await.unwrap();
         client.write_all(b"x").await.unwrap();
         let (mut server, _) = listener.accept().await.unwrap();
         let mut byte = [0];
         server.read_exact(&mut byte).await.unwrap();
-        proxy.set(Traffic::Stall);
+        proxy.set_traffic(Traffic::Stall);
         drop(client);
         let read = tokio::time::timeout(Duration::from_millis(200), server.read(&mut byte)).await;
         assert!(read.is_err(), "{read:?}");
-        proxy.set(Traffic::Forward);
+        proxy.set_traffic(Traffic::Forward);
         let read = tokio::time::timeout(Duration::from_mins(1), server.read(&mut byte)).await;
         assert_eq!(read.unwrap().unwrap(), 0);
     }

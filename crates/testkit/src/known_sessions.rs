@@ -62,7 +62,7 @@ pub struct ObservedTransaction {
 #[derive(Debug)]
 pub struct KnownSessions {
     /// Expected rows of all sessions.
-    pub truth: Vec<ExpectedSession>,
+    pub expected: Vec<ExpectedSession>,
     open: Vec<RawSession>,
 }
 
@@ -73,18 +73,18 @@ impl KnownSessions {
     /// Number of sessions.
     pub const COUNT: usize = 60;
     /// Age difference between the old and the young sessions, in seconds.
-    pub const GAP: u64 = 6;
+    pub const AGE_GAP_SECONDS: u64 = 6;
 
     /// Opens all sessions on a server without other sessions, and waits until all have reached their states.
     pub async fn open(server: &Server) -> io::Result<Self> {
         create_schema(server).await.map_err(io::Error::other)?;
-        let mut sessions = Self { truth: Vec::new(), open: Vec::new() };
+        let mut sessions = Self { expected: Vec::new(), open: Vec::new() };
         let definitions = definitions::all(server.flavor());
         for definition in definitions.iter().filter(|definition| definition.age == Age::Old) {
             sessions.open_session(server, definition).await?;
         }
         sessions.wait_until_settled(server).await?;
-        sleep(Duration::from_secs(Self::GAP)).await;
+        sleep(Duration::from_secs(Self::AGE_GAP_SECONDS)).await;
         for definition in definitions.iter().filter(|definition| definition.age == Age::Young) {
             sessions.open_session(server, definition).await?;
         }
@@ -109,7 +109,7 @@ impl KnownSessions {
         if let Some(statement) = &definition.statement {
             session.send_statement(&statement.sent).await?;
         }
-        self.truth.push(ExpectedSession {
+        self.expected.push(ExpectedSession {
             id: session.id,
             user: definition.user.to_owned(),
             host: format_host(server.flavor(), session.address),
@@ -129,9 +129,9 @@ impl KnownSessions {
 
     /// Waits until every statement runs and every lock wait has started.
     async fn wait_until_settled(&self, server: &Server) -> io::Result<()> {
-        let running = self.truth.iter().filter(|session| session.statement.is_some()).count();
+        let running = self.expected.iter().filter(|session| session.statement.is_some()).count();
         let waiting =
-            self.truth.iter().filter_map(|session| session.transaction).filter(|trx| trx.state == "LOCK WAIT");
+            self.expected.iter().filter_map(|session| session.transaction).filter(|trx| trx.state == "LOCK WAIT");
         let waiting = waiting.count();
         let start = Instant::now();
         loop {

@@ -29,7 +29,7 @@ struct State {
 
 impl StatementGate {
     /// Starts a gate that holds every statement with these words. Earlier statements pass.
-    pub async fn before(server: &Server, words: &'static str) -> io::Result<Self> {
+    pub async fn start(server: &Server, words: &'static str) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr()?.port();
         let state = Arc::new(State { words, reached: watch::Sender::new(false), open: watch::Sender::new(false) });
@@ -44,13 +44,13 @@ impl StatementGate {
     }
 
     /// Waits until a statement is held.
-    pub async fn reached(&self) {
+    pub async fn wait_until_held(&self) {
         // The wait cannot fail, because this gate owns the sender.
         let _ = self.state.reached.subscribe().wait_for(|reached| *reached).await;
     }
 
     /// Releases the held statement and all later ones.
-    pub fn open(&self) {
+    pub fn release(&self) {
         self.state.open.send_replace(true);
     }
 }

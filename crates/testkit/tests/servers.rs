@@ -18,9 +18,9 @@ async fn process_list(server: &Server) -> Vec<Row> {
 async fn assert_known_sessions_are_listed(flavor: Flavor) {
     let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
     let sessions = KnownSessions::open(&server).await.unwrap();
-    assert_eq!(sessions.truth.len(), KnownSessions::COUNT);
+    assert_eq!(sessions.expected.len(), KnownSessions::COUNT);
     let rows = process_list(&server).await;
-    for expected in &sessions.truth {
+    for expected in &sessions.expected {
         let row = rows.iter().find(|row| row.get::<u64, _>(0) == Some(expected.id)).unwrap();
         let text = |column: usize| row.get::<Option<Vec<u8>>, _>(column).unwrap();
         assert_eq!(text(1).unwrap(), expected.user.as_bytes(), "{expected:?}");
@@ -53,7 +53,7 @@ async fn assert_transactions_match(server: &Server, sessions: &KnownSessions) {
     connection.disconnect().await.unwrap();
     let found: BTreeMap<_, _> = transactions.into_iter().map(|(id, state, rows)| (id, (state, rows))).collect();
     let expected: BTreeMap<_, _> = sessions
-        .truth
+        .expected
         .iter()
         .filter_map(|session| Some((session.id, session.transaction?)))
         .map(|(id, transaction)| (id, (transaction.state.to_owned(), transaction.rows_modified)))

@@ -18,7 +18,7 @@ use crate::body::Body;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
-use crate::page::{self, PageParameters};
+use crate::pagination::{self, PageParameters};
 use crate::query::Query;
 
 /// A page of a policy's attachments.
@@ -86,10 +86,10 @@ pub(crate) async fn list(
     RawQuery(query): RawQuery,
 ) -> Result<Json<AttachmentPage>, ApiError> {
     let domain = require_read(&service, &caller)?;
-    let page = page::parse_page(query.as_deref())?;
+    let page = pagination::parse_page(query.as_deref())?;
     let policy = policies::find(&service, domain, &name).await?.reference();
     let attachments = attachment_views(&service, domain, &policy).await?;
-    let (attachments, total_count) = page::slice_page(attachments, page, |view| view);
+    let (attachments, total_count) = pagination::slice_page(attachments, page, |view| view);
     Ok(Json(AttachmentPage { attachments, total_count }))
 }
 
@@ -113,7 +113,7 @@ pub(crate) async fn attach(
     let grantee = match (body.get::<String>("user_id")?, body.get::<String>("group_id")?) {
         (Some(id), None) => Grantee::User(users::find(&service, &caller, &id).await?.id),
         (None, Some(id)) => Grantee::Group(groups::find(&service, &caller, &id).await?.id),
-        _ => return Err(ApiError::parameter("attachment-grantee", Vec::new())),
+        _ => return Err(ApiError::invalid_parameter("attachment-grantee", Vec::new())),
     };
     let project = find_project(&service, &caller, body.get::<String>("project_id")?.as_deref()).await?;
     check_model(&policy, &grantee, project.as_ref())?;
@@ -164,8 +164,12 @@ async fn find_project(service: &AppState, caller: &Caller, id: Option<&str>) -> 
 /// An identity policy can be attached to users and groups, in all projects only.
 fn check_model(policy: &ResolvedPolicy, grantee: &Grantee, project: Option<&ProjectId>) -> Result<(), ApiError> {
     match (policy.model(), grantee, project) {
-        (PolicyModel::RoleBased, Grantee::User(_), _) => Err(ApiError::parameter("attachment-role-user", Vec::new())),
-        (PolicyModel::IdentityBased, _, Some(_)) => Err(ApiError::parameter("attachment-identity-project", Vec::new())),
+        (PolicyModel::RoleBased, Grantee::User(_), _) => {
+            Err(ApiError::invalid_parameter("attachment-role-user", Vec::new()))
+        }
+        (PolicyModel::IdentityBased, _, Some(_)) => {
+            Err(ApiError::invalid_parameter("attachment-identity-project", Vec::new()))
+        }
         _ => Ok(()),
     }
 }

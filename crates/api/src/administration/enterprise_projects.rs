@@ -13,7 +13,7 @@ use crate::body::Body;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
-use crate::page::{self, PageParameters};
+use crate::pagination::{self, PageParameters};
 
 /// A page of enterprise projects.
 #[derive(Serialize, ToSchema)]
@@ -64,9 +64,9 @@ pub(crate) async fn list(
     RawQuery(query): RawQuery,
 ) -> Result<Json<EnterpriseProjectPage>, ApiError> {
     let domain = require_read(&service, &caller)?;
-    let page = page::parse_page(query.as_deref())?;
+    let page = pagination::parse_page(query.as_deref())?;
     let (enterprise_projects, total_count) =
-        page::slice_page(service.store.enterprise_projects(domain).await?, page, enterprise_project_view);
+        pagination::slice_page(service.store.enterprise_projects(domain).await?, page, enterprise_project_view);
     Ok(Json(EnterpriseProjectPage { enterprise_projects, total_count }))
 }
 

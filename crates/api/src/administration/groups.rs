@@ -13,7 +13,7 @@ use crate::body::Body;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
-use crate::page::{self, PageParameters};
+use crate::pagination::{self, PageParameters};
 
 /// A page of groups.
 #[derive(Serialize, ToSchema)]
@@ -66,8 +66,8 @@ pub(crate) async fn list(
     RawQuery(query): RawQuery,
 ) -> Result<Json<GroupPage>, ApiError> {
     let domain = require_read(&service, &caller)?;
-    let page = page::parse_page(query.as_deref())?;
-    let (groups, total_count) = page::slice_page(service.store.groups_of(domain).await?, page, group_view);
+    let page = pagination::parse_page(query.as_deref())?;
+    let (groups, total_count) = pagination::slice_page(service.store.groups_of(domain).await?, page, group_view);
     Ok(Json(GroupPage { groups, total_count }))
 }
 

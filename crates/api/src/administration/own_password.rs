@@ -47,14 +47,14 @@ pub(crate) async fn change(
     let new = body.secret("new")?.ok_or_else(|| body::missing_field("new"))?;
     validation::check_password(&user.name, &new)?;
     if old.expose_secret() == new.expose_secret() {
-        return Err(ApiError::parameter("password-same", Vec::new()));
+        return Err(ApiError::invalid_parameter("password-same", Vec::new()));
     }
     // Failed attempts are limited, so that the holder of a stolen token cannot guess the password.
-    let (name, peer) = (format!("{}/{}", user.domain_name, user.name), caller.client.map(|connection| connection.peer));
+    let (name, peer) = (format!("{}/{}", user.domain_name, user.name), caller.client.map(|connection| connection.ip));
     match auth_attempts::check_password(&service, &name, Some(&user), peer, old).await? {
         PasswordCheck::Right => {}
         PasswordCheck::Wrong => {
-            return Err(ApiError::because(ErrorEntry::IAM_FORBIDDEN_SCOPE, "password-old", Vec::new()));
+            return Err(ApiError::with_detail(ErrorEntry::IAM_FORBIDDEN_SCOPE, "password-old", Vec::new()));
         }
         PasswordCheck::Locked => return Err(ApiError::new(ErrorEntry::IAM_LOCKED)),
     }

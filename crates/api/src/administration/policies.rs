@@ -19,7 +19,7 @@ use crate::body::Body;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody, FindingView};
 use crate::json::Json;
-use crate::page::{self, PageParameters};
+use crate::pagination::{self, PageParameters};
 use validate::{document_text, finding_views};
 
 /// A page of policies.
@@ -82,10 +82,10 @@ pub(crate) async fn list(
     RawQuery(query): RawQuery,
 ) -> Result<Json<PolicyPage>, ApiError> {
     let domain = require_read(&service, &caller)?;
-    let page = page::parse_page(query.as_deref())?;
+    let page = pagination::parse_page(query.as_deref())?;
     let custom = service.store.policies_of(domain).await?.into_iter().map(ResolvedPolicy::Custom);
     let all: Vec<_> = custom.chain(system::ALL.iter().map(ResolvedPolicy::System)).collect();
-    let (policies, total_count) = page::slice_page(all, page, |policy| policy.view());
+    let (policies, total_count) = pagination::slice_page(all, page, |policy| policy.view());
     Ok(Json(PolicyPage { policies, total_count }))
 }
 
@@ -134,7 +134,7 @@ pub(crate) async fn put(
         // The existing attachments may be invalid for the other model.
         let attachments = service.store.attachments_of_policy(&PolicyRef::Custom(current.id)).await?;
         if !attachments.is_empty() {
-            return Err(ApiError::because(ErrorEntry::IAM_CONFLICT, "policy-model-attached", Vec::new()));
+            return Err(ApiError::with_detail(ErrorEntry::IAM_CONFLICT, "policy-model-attached", Vec::new()));
         }
     }
     service.store.put_policy(&origin, domain, &name, model_name(policy.model()), &text, &description).await?;
@@ -239,11 +239,11 @@ fn model_name(model: PolicyModel) -> &'static str {
 }
 
 fn system_policy_error() -> ApiError {
-    ApiError::because(ErrorEntry::IAM_CONFLICT, "policy-of-system", Vec::new())
+    ApiError::with_detail(ErrorEntry::IAM_CONFLICT, "policy-of-system", Vec::new())
 }
 
 fn invalid_policy(errors: &[clew_iam::policy::Diagnostic]) -> ApiError {
     let count = vec![("count", errors.len().to_string())];
-    let refusal = ApiError::because(ErrorEntry::IAM_INVALID_BODY, "policy-errors", count);
+    let refusal = ApiError::with_detail(ErrorEntry::IAM_INVALID_BODY, "policy-errors", count);
     ApiError { errors: finding_views(errors), ..refusal }
 }

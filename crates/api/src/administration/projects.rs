@@ -13,7 +13,7 @@ use crate::body::Body;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
-use crate::page::{self, PageParameters};
+use crate::pagination::{self, PageParameters};
 
 /// A page of projects.
 #[derive(Serialize, ToSchema)]
@@ -67,8 +67,8 @@ pub(crate) async fn list(
     RawQuery(query): RawQuery,
 ) -> Result<Json<ProjectPage>, ApiError> {
     let domain = require_read(&service, &caller)?;
-    let page = page::parse_page(query.as_deref())?;
-    let (projects, total_count) = page::slice_page(service.store.projects_of(domain).await?, page, project_view);
+    let page = pagination::parse_page(query.as_deref())?;
+    let (projects, total_count) = pagination::slice_page(service.store.projects_of(domain).await?, page, project_view);
     Ok(Json(ProjectPage { projects, total_count }))
 }
 

@@ -161,7 +161,7 @@ pub(crate) async fn simulate(
 
 fn parse_action(body: &Body) -> Result<Action, ApiError> {
     let name: String = body.required("action")?;
-    Action::find(&name).ok_or_else(|| ApiError::parameter("action-unknown", vec![("given", truncate(&name))]))
+    Action::find(&name).ok_or_else(|| ApiError::invalid_parameter("action-unknown", vec![("given", truncate(&name))]))
 }
 
 fn parse_tags(body: &Body) -> Result<Vec<Tag>, ApiError> {

@@ -14,7 +14,7 @@ use crate::body::Body;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
-use crate::page::{self, PageParameters};
+use crate::pagination::{self, PageParameters};
 use crate::{AppState, passwords};
 
 /// A page of users.
@@ -88,8 +88,8 @@ pub(crate) async fn list(
     RawQuery(query): RawQuery,
 ) -> Result<Json<UserPage>, ApiError> {
     let domain = require_read(&service, &caller)?;
-    let page = page::parse_page(query.as_deref())?;
-    let (users, total_count) = page::slice_page(service.store.users_of(domain).await?, page, user_view);
+    let page = pagination::parse_page(query.as_deref())?;
+    let (users, total_count) = pagination::slice_page(service.store.users_of(domain).await?, page, user_view);
     Ok(Json(UserPage { users, total_count }))
 }
 

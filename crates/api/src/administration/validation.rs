@@ -26,7 +26,7 @@ fn check_name(rule: NameRule, name: &str) -> Result<(), ApiError> {
     }
     let arguments =
         vec![("given", truncate(name)), ("max", rule.max_length.to_string()), ("signs", rule.extra_chars.to_owned())];
-    Err(ApiError::parameter("name-form", arguments))
+    Err(ApiError::invalid_parameter("name-form", arguments))
 }
 
 /// Reads and validates the optional field `description`.
@@ -40,10 +40,10 @@ pub(super) fn read_description(body: &Body) -> Result<Option<String>, ApiError> 
             ("min", "0".into()),
             ("max", MAX_DESCRIPTION_LENGTH.to_string()),
         ];
-        return Err(ApiError::parameter("parameter-length", arguments));
+        return Err(ApiError::invalid_parameter("parameter-length", arguments));
     }
     if description.chars().any(char::is_control) {
-        return Err(ApiError::parameter("control-characters", vec![("field", "description".into())]));
+        return Err(ApiError::invalid_parameter("control-characters", vec![("field", "description".into())]));
     }
     Ok(Some(description))
 }
@@ -56,6 +56,6 @@ pub(super) fn check_password(user: &str, chosen: &SecretString) -> Result<(), Ap
             PasswordError::UserName => "password-user-name",
         };
         let limits = vec![("min", MIN_LENGTH.to_string()), ("max", MAX_LENGTH.to_string())];
-        ApiError::parameter(id, limits)
+        ApiError::invalid_parameter(id, limits)
     })
 }

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use crate::connection::ClientSubnet;
+use crate::client_addr::ClientSubnet;
 
 /// Maximum number of refusal kinds per caller with a window of their own. Further kinds share one window.
 const MAX_KINDS: usize = 16;

@@ -92,7 +92,7 @@ pub(crate) async fn remove(
 ) -> Result<StatusCode, ApiError> {
     let path = (project, instance, node);
     let target = NodeTarget::resolve(&service, &caller, Action::DELETE_REALTIME_SESSION, &path).await?;
-    let id: RequestId = id.parse().map_err(|_| ApiError::parameter("parameter-request-id", Vec::new()))?;
+    let id: RequestId = id.parse().map_err(|_| ApiError::invalid_parameter("parameter-request-id", Vec::new()))?;
     let task = caller.view.task(&id).await?.filter(|task| {
         task.project_id == target.project.id && task.instance_id == target.instance.id && task.node_id == target.node
     });
@@ -102,7 +102,7 @@ pub(crate) async fn remove(
     if service.store.remove_task(&caller.origin(), &id).await? {
         Ok(StatusCode::NO_CONTENT)
     } else {
-        Err(ApiError::because(ErrorEntry::NOT_ALLOWED, "collection-under-way", Vec::new()))
+        Err(ApiError::with_detail(ErrorEntry::NOT_ALLOWED, "collection-under-way", Vec::new()))
     }
 }
 

@@ -9,7 +9,7 @@ use http::header::{AUTHORIZATION, COOKIE, HOST};
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue};
 
-use crate::connection::ClientAddr;
+use crate::client_addr::ClientAddr;
 use crate::error::ApiError;
 
 const COOKIE_NAME: &str = "clew_session";
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     fn connection(tls: bool) -> ClientAddr {
-        ClientAddr { peer: [192, 0, 2, 7].into(), tls }
+        ClientAddr { ip: [192, 0, 2, 7].into(), tls }
     }
 
     fn headers(host: Option<&'static str>, cookies: &[&'static str]) -> HeaderMap {

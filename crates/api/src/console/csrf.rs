@@ -46,7 +46,7 @@ fn is_safe_method(method: &Method) -> bool {
 }
 
 fn forbidden(reason: &'static str) -> ApiError {
-    ApiError::because(ErrorEntry::NOT_FROM_THE_PAGE, reason, Vec::new())
+    ApiError::with_detail(ErrorEntry::NOT_FROM_THE_PAGE, reason, Vec::new())
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ use crate::kill_risks::KillRiskView;
 use crate::statement_text::visible_statement;
 use effect::KillEffectView;
 use preview::KillCosts;
-use request::{KillBody, KillRequest, SelectedSession};
+use request::{KillBody, SelectedSession, SessionKillRequest};
 
 /// Results of a kill, or of its preview.
 #[derive(Serialize, ToSchema)]
@@ -108,17 +108,17 @@ pub(crate) async fn kill(
     Extension(language): Extension<Language>,
     body: Bytes,
 ) -> Result<Json<KillAnswer>, ApiError> {
-    let request = KillRequest::parse(&body);
+    let request = SessionKillRequest::parse(&body);
     if request.as_ref().is_ok_and(|request| request.preview) {
-        caller.audit.operation("PreviewKillSessions");
+        caller.audit.set_operation("PreviewKillSessions");
     }
-    let target = NodeTarget::to_read(&service, &caller, Action::DELETE_PROCESSES, &path).await?;
+    let target = NodeTarget::resolve_with_password(&service, &caller, Action::DELETE_PROCESSES, &path).await?;
     let request = request?;
     let ids: Vec<u64> = request.sessions.iter().map(|selected| selected.id).collect();
-    caller.audit.detail("asked", ids.clone());
-    caller.audit.detail("what", request.kind.name());
+    caller.audit.add_detail("asked", ids.clone());
+    caller.audit.add_detail("what", request.kind.name());
     if !request.reason.is_empty() {
-        caller.audit.detail("reason", request.reason.as_str());
+        caller.audit.add_detail("reason", request.reason.as_str());
     }
     let masked = target.is_masked_for(&service, &caller);
     let found =
@@ -175,7 +175,7 @@ pub(crate) async fn kill(
     for outcome in ["killed", "rolling_back", "ending", "gone", "refused", "failed"] {
         let ids = ids_with(outcome);
         if !request.preview && !ids.is_empty() {
-            caller.audit.detail(outcome, ids);
+            caller.audit.add_detail(outcome, ids);
         }
     }
     let victims = [ids_with("would_kill"), request.other_victims].concat();
@@ -188,13 +188,13 @@ async fn execute_kills(
     service: &AppState,
     caller: &Caller,
     target: &NodeTarget<Node>,
-    request: &KillRequest,
+    request: &SessionKillRequest,
     victims: Vec<Session>,
     read: ProcessListRead,
     limits: Limits,
 ) -> Result<Vec<(u64, KillOutcome)>, KillError> {
     let order = KillRequest {
-        by: caller.origin(),
+        origin: caller.origin(),
         project_id: target.project.id.clone(),
         instance_id: target.instance.id.clone(),
         node_id: target.node.id.clone(),
@@ -202,12 +202,12 @@ async fn execute_kills(
         source: KillSource::Manual,
         task_id: None,
         kind: request.kind,
-        meant: if request.kind == KillKind::Query { VictimMatch::Statement } else { VictimMatch::Session },
+        victim_match: if request.kind == KillKind::Query { VictimMatch::Statement } else { VictimMatch::Session },
         unsafe_victims: UnsafeVictims::Kill,
         reason: request.reason.clone(),
-        read,
+        list_read: read,
     };
-    service.kills.carry_out(order, victims, limits).await
+    service.kills.execute(order, victims, limits).await
 }
 
 /// Outcome and message of a session that does not match the selected one.
@@ -229,7 +229,7 @@ fn refused_outcome(reason: KillRefusal) -> (&'static str, String) {
 fn session_view(
     current: &Session,
     masked: bool,
-    request: &KillRequest,
+    request: &SessionKillRequest,
     costs: Option<&KillCosts>,
     language: Language,
 ) -> SeenSession {

@@ -14,7 +14,7 @@ use crate::AppState;
 use crate::caller::{Caller, NodeTarget};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
-use crate::page::{self, PageParameters};
+use crate::pagination::{self, PageParameters};
 
 /// Maximum number of audit rows searched for the users who ordered the kills of a page.
 const MAX_AUDIT_ROWS: u32 = 1000;
@@ -88,13 +88,13 @@ pub(crate) async fn list(
     RawQuery(query): RawQuery,
 ) -> Result<Json<NodeKills>, ApiError> {
     let target = NodeTarget::resolve(&service, &caller, Action::GET_INSTANCE, &path).await?;
-    let page = page::parse_page(query.as_deref())?;
+    let page = pagination::parse_page(query.as_deref())?;
     let filter =
         KillFilter { node_id: Some(target.node.clone()), ..KillFilter::for_instance(target.instance.id.clone()) };
     let (kills, total_count) = service.store.killed_sessions(&filter, page).await?;
     let actors = load_actors(&service, &target.node, &kills).await?;
     let view = |kill: KillRecord| NodeKill {
-        by: actors.get(&(kill.session_id, kill.asked_at)).cloned(),
+        by: actors.get(&(kill.session_id, kill.requested_at)).cloned(),
         id: kill.id,
         source: kill.source.name(),
         task_id: kill.task_id,
@@ -108,7 +108,7 @@ pub(crate) async fn list(
         time: kill.seconds,
         state: kill.state,
         sql_template: kill.template,
-        asked_at: format_utc(kill.asked_at),
+        asked_at: format_utc(kill.requested_at),
         ended_at: kill.ended_at.map(format_utc),
         outcome: kill.outcome.map(KillEnd::name),
         message: kill.detail,

@@ -36,7 +36,7 @@ pub(crate) async fn show(
     caller: Caller,
     Path(path): Path<(String, String, String)>,
 ) -> Result<Json<Locks>, ApiError> {
-    let target = NodeTarget::to_read(&service, &caller, Action::LIST_PROCESSES, &path).await?;
+    let target = NodeTarget::resolve_with_password(&service, &caller, Action::LIST_PROCESSES, &path).await?;
     let read = async |limits| read_waits_with_instance(&target.node.url, &limits).await;
     let (server, observed) = service.read_node(&target.node, read).await?;
     let graph = waits::build_graph(&observed);

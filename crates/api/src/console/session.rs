@@ -20,7 +20,7 @@ use super::{cookie, csrf};
 use crate::audit::AuditContext;
 use crate::authentication::read_body;
 use crate::caller::{Caller, CredentialRef, TokenInfo};
-use crate::connection::ClientAddr;
+use crate::client_addr::ClientAddr;
 use crate::error::{ApiError, ErrorBody};
 use crate::iam::check_password::check_password;
 use crate::iam::projects::usable_projects;
@@ -69,7 +69,7 @@ pub(crate) async fn create(
     let project = projects.first();
     let issued = issue_token(&service, &user, project, TokenOrigin::Console, "password", None).await?;
     info!(user.id = %user.id, "signed in to the page");
-    trail.detail("scope", describe_scope(project));
+    trail.add_detail("scope", describe_scope(project));
     let cookie = new_cookie(&issued, &parts.headers, parts.extensions.get())?;
     let (headers, session) = session_response(&issued, &user, project, &projects, cookie);
     Ok((StatusCode::CREATED, headers, session))
@@ -143,7 +143,7 @@ pub(crate) async fn choose_project(
     let token_info = require_token(&caller)?;
     // An API token keeps the scope that it was issued for: otherwise a project token could become a domain token.
     if token_info.origin != TokenOrigin::Console {
-        return Err(ApiError::because(ErrorEntry::IAM_FORBIDDEN_SCOPE, "session-of-console", Vec::new()));
+        return Err(ApiError::with_detail(ErrorEntry::IAM_FORBIDDEN_SCOPE, "session-of-console", Vec::new()));
     }
     let requested = body::parse_project(&body)?;
     let projects = caller_projects(&service, &caller).await?;
@@ -151,18 +151,18 @@ pub(crate) async fn choose_project(
         None => None,
         Some(id) => {
             let found = projects.iter().find(|project| project.id.as_str() == id);
-            let forbidden = || ApiError::because(ErrorEntry::IAM_FORBIDDEN_SCOPE, "iam-scope", Vec::new());
+            let forbidden = || ApiError::with_detail(ErrorEntry::IAM_FORBIDDEN_SCOPE, "iam-scope", Vec::new());
             Some(found.ok_or_else(forbidden)?)
         }
     };
     let user = load_user(&service, &caller).await?;
     // Revokes the old token first: only one of two concurrent requests gets a new token, and a failure leaves no old token valid.
     if !service.store.revoke_token(&caller.origin(), &token_info.hash).await? {
-        return Err(ApiError::because(ErrorEntry::TOKEN_EXPIRED, "auth-token-revoked", Vec::new()));
+        return Err(ApiError::with_detail(ErrorEntry::TOKEN_EXPIRED, "auth-token-revoked", Vec::new()));
     }
     let issued =
         issue_token(&service, &user, project, TokenOrigin::Console, "token", Some(token_info.expires_at)).await?;
-    caller.audit.detail("scope", describe_scope(project));
+    caller.audit.add_detail("scope", describe_scope(project));
     let cookie = new_cookie(&issued, &headers, caller.client.as_ref())?;
     Ok(session_response(&issued, &user, project, &projects, cookie))
 }
@@ -194,7 +194,7 @@ fn require_token(caller: &Caller) -> Result<&TokenInfo, ApiError> {
     match &caller.credential {
         CredentialRef::Token(token_info) => Ok(token_info),
         CredentialRef::Key(_) => {
-            Err(ApiError::because(ErrorEntry::IAM_FORBIDDEN_SCOPE, "session-of-a-token", Vec::new()))
+            Err(ApiError::with_detail(ErrorEntry::IAM_FORBIDDEN_SCOPE, "session-of-a-token", Vec::new()))
         }
     }
 }
@@ -212,5 +212,5 @@ fn sort_by_name(mut projects: Vec<Project>) -> Vec<Project> {
 async fn load_user(service: &AppState, caller: &Caller) -> Result<User, ApiError> {
     let user = service.store.user(&caller.principal.user_id).await?;
     // The user was deleted after the request was authenticated.
-    user.ok_or_else(|| ApiError::because(ErrorEntry::TOKEN_EXPIRED, "auth-token-revoked", Vec::new()))
+    user.ok_or_else(|| ApiError::with_detail(ErrorEntry::TOKEN_EXPIRED, "auth-token-revoked", Vec::new()))
 }

@@ -101,7 +101,9 @@ pub(crate) async fn show(
     caller: Caller,
     Path((project, instance, node, session)): Path<SessionPath>,
 ) -> Result<Json<SessionDetail>, ApiError> {
-    let target = NodeTarget::to_read(&service, &caller, Action::LIST_PROCESSES, &(project, instance, node)).await?;
+    let target =
+        NodeTarget::resolve_with_password(&service, &caller, Action::LIST_PROCESSES, &(project, instance, node))
+            .await?;
     let id = parse_session_id(&session)?;
     let masked = target.is_masked_for(&service, &caller);
     let read = service
@@ -112,7 +114,7 @@ pub(crate) async fn show(
 
 fn session_view(read: DetailedSession, masked: bool) -> SessionDetail {
     let text = |statement: &Vec<u8>| visible_statement(statement, masked);
-    let DetailedSession { session, is_cut, transaction, last_statements, attributes, graph } = read;
+    let DetailedSession { session, is_truncated: is_cut, transaction, last_statements, attributes, graph } = read;
     let mut waits = if masked { graph.masked() } else { graph };
     SessionDetail {
         id: session.id,
@@ -178,18 +180,22 @@ pub(crate) async fn explain(
     caller: Caller,
     Path((project, instance, node, session)): Path<SessionPath>,
 ) -> Result<Json<ExplainAnswer>, ApiError> {
-    let target = NodeTarget::to_read(&service, &caller, Action::LIST_PROCESSES, &(project, instance, node)).await?;
+    let target =
+        NodeTarget::resolve_with_password(&service, &caller, Action::LIST_PROCESSES, &(project, instance, node))
+            .await?;
     let id = parse_session_id(&session)?;
     if target.is_masked_for(&service, &caller) {
         // Plans contain literals, in a format that differs between servers.
-        return Err(ApiError::because(ErrorEntry::FOREIGN_PROJECT, "explain-masked", Vec::new()));
+        return Err(ApiError::with_detail(ErrorEntry::FOREIGN_PROJECT, "explain-masked", Vec::new()));
     }
     let explained =
         service.read_node(&target.node, async |limits| explain_session(&target.node.url, id, &limits).await).await?;
     match explained {
         ExplainOutcome::Plan(plan) => Ok(Json(ExplainAnswer { format: "text", plan: Some(plan), refused: None })),
-        ExplainOutcome::None(refused) => Ok(Json(ExplainAnswer { format: "text", plan: None, refused: Some(refused) })),
-        ExplainOutcome::Gone => Err(no_such_session(id)),
+        ExplainOutcome::NoPlan(refused) => {
+            Ok(Json(ExplainAnswer { format: "text", plan: None, refused: Some(refused) }))
+        }
+        ExplainOutcome::NoSession => Err(no_such_session(id)),
     }
 }
 
@@ -198,5 +204,5 @@ fn parse_session_id(text: &str) -> Result<u64, ApiError> {
 }
 
 fn no_such_session(id: u64) -> ApiError {
-    ApiError::because(ErrorEntry::UNKNOWN_NODE, "no-such-session", vec![("id", id.to_string())])
+    ApiError::with_detail(ErrorEntry::UNKNOWN_NODE, "no-such-session", vec![("id", id.to_string())])
 }

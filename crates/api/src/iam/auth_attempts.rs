@@ -13,7 +13,7 @@ use secrecy::SecretString;
 use tokio::time::{Instant, sleep};
 use tracing::warn;
 
-use crate::connection::ClientSubnet;
+use crate::client_addr::ClientSubnet;
 use crate::error::ApiError;
 use crate::{AppState, passwords};
 

@@ -36,9 +36,9 @@ pub(crate) async fn check_password(
     };
     match (&user, who) {
         (Some(user), _) => {
-            trail.is_about(&user.domain_id);
-            trail.claims(&user.name);
-            trail.target(&user.name);
+            trail.set_domain(&user.domain_id);
+            trail.set_claimed(&user.name);
+            trail.set_target(&user.name);
         }
         // An unknown user name is not recorded: it may be a password typed into the wrong field.
         (None, UserRef::Name { domain, .. }) => {
@@ -46,17 +46,17 @@ pub(crate) async fn check_password(
             domains
                 .iter()
                 .filter(|existing| existing.name == *domain)
-                .for_each(|existing| trail.is_about(&existing.id));
+                .for_each(|existing| trail.set_domain(&existing.id));
         }
         (None, UserRef::Id(_)) => {}
     }
     let check = auth_attempts::check_password(service, &name, user.as_ref(), peer, password).await?;
     match (check, user) {
         (PasswordCheck::Right, Some(user)) => {
-            trail.is(&user);
+            trail.set_actor(&user);
             Ok(user)
         }
-        (PasswordCheck::Locked, _) => Err(ApiError::because(ErrorEntry::IAM_LOCKED, "iam-locked-for", Vec::new())),
+        (PasswordCheck::Locked, _) => Err(ApiError::with_detail(ErrorEntry::IAM_LOCKED, "iam-locked-for", Vec::new())),
         (PasswordCheck::Right | PasswordCheck::Wrong, _) => Err(ApiError::new(ErrorEntry::IAM_WRONG_PASSWORD)),
     }
 }

@@ -160,5 +160,5 @@ fn parse_flag(query: &Query, name: &'static str) -> Result<Option<bool>, ApiErro
 
 fn invalid_parameter(name: &'static str, given: &str) -> ApiError {
     let arguments = vec![("field", name.into()), ("given", truncate(given))];
-    ApiError::because(ErrorEntry::IAM_INVALID_PARAMETER, "parameter-form", arguments)
+    ApiError::with_detail(ErrorEntry::IAM_INVALID_PARAMETER, "parameter-form", arguments)
 }

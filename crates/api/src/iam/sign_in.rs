@@ -49,7 +49,7 @@ impl SignIn {
         let body: Value = serde_json::from_slice(body).map_err(|_| ApiError::new(ErrorEntry::IAM_INVALID_BODY))?;
         let methods = body.pointer("/auth/identity/methods").ok_or_else(|| missing_field("auth.identity.methods"))?;
         if *methods != json!(["password"]) {
-            return Err(ApiError::because(ErrorEntry::IAM_INVALID_BODY, "iam-methods", Vec::new()));
+            return Err(ApiError::with_detail(ErrorEntry::IAM_INVALID_BODY, "iam-methods", Vec::new()));
         }
         let text = |pointer: &str, name: &'static str| match body.pointer(pointer) {
             Some(Value::String(text)) => Ok(text.clone()),
@@ -96,7 +96,7 @@ impl RequestedScope {
 }
 
 fn missing_field(field: &'static str) -> ApiError {
-    ApiError::because(ErrorEntry::IAM_MISSING_FIELD, "iam-field", vec![("field", field.into())])
+    ApiError::with_detail(ErrorEntry::IAM_MISSING_FIELD, "iam-field", vec![("field", field.into())])
 }
 
 /// A sign-in request.

@@ -99,7 +99,7 @@ async fn find_subject_token(
         let same_domain = stored.user.domain_id == caller.principal.domain_id;
         is_valid && (same_user || same_domain && caller.require_domain_action(service, action).is_ok())
     });
-    let stored = stored.ok_or_else(|| ApiError::because(ErrorEntry::IAM_UNKNOWN, "iam-no-token", Vec::new()))?;
+    let stored = stored.ok_or_else(|| ApiError::with_detail(ErrorEntry::IAM_UNKNOWN, "iam-no-token", Vec::new()))?;
     Ok((given.clone(), stored))
 }
 

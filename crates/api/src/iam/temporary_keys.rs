@@ -93,7 +93,7 @@ pub(crate) async fn create(
     let identity = parse_identity(&body)?;
     if caller.credentials == CredentialKind::TemporaryKey {
         // Otherwise, a temporary key could be renewed forever.
-        return Err(ApiError::because(ErrorEntry::IAM_FORBIDDEN_SCOPE, "iam-temporary-by-temporary", Vec::new()));
+        return Err(ApiError::with_detail(ErrorEntry::IAM_FORBIDDEN_SCOPE, "iam-temporary-by-temporary", Vec::new()));
     }
     let requested = identity.token.unwrap_or(TemporaryKeyToken { id: None, duration_seconds: None });
     let lifetime = requested.duration_seconds.unwrap_or(*LIFETIME_SECONDS.start());
@@ -104,7 +104,7 @@ pub(crate) async fn create(
             ("min", LIFETIME_SECONDS.start().to_string()),
             ("max", LIFETIME_SECONDS.end().to_string()),
         ];
-        return Err(ApiError::because(ErrorEntry::IAM_INVALID_FIELD, "parameter-range", arguments));
+        return Err(ApiError::with_detail(ErrorEntry::IAM_INVALID_FIELD, "parameter-range", arguments));
     }
     let source = match &requested.id {
         Some(token) => source_of_token(&service, &caller, token).await?,
@@ -137,11 +137,11 @@ fn parse_identity(body: &[u8]) -> Result<TemporaryKeyIdentity, ApiError> {
         serde_json::from_slice(body).map_err(|_| ApiError::new(ErrorEntry::IAM_INVALID_BODY))?;
     let identity = body.auth.identity;
     if identity.methods != ["token"] {
-        return Err(ApiError::because(ErrorEntry::IAM_INVALID_BODY, "iam-token-method", Vec::new()));
+        return Err(ApiError::with_detail(ErrorEntry::IAM_INVALID_BODY, "iam-token-method", Vec::new()));
     }
     // An ignored restriction would grant more than the client requested.
     if identity.policy.is_some() {
-        return Err(ApiError::because(ErrorEntry::IAM_INVALID_FIELD, "iam-temporary-policy", Vec::new()));
+        return Err(ApiError::with_detail(ErrorEntry::IAM_INVALID_FIELD, "iam-temporary-policy", Vec::new()));
     }
     Ok(identity)
 }

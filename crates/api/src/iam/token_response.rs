@@ -9,7 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::AppState;
-use crate::connection::{ClientAddr, base_url};
+use crate::client_addr::{ClientAddr, base_url};
 use crate::error::ApiError;
 
 /// A token without its secret.

@@ -11,7 +11,7 @@ use tracing::info;
 
 use crate::audit::AuditContext;
 use crate::authentication::read_body;
-use crate::connection::ClientAddr;
+use crate::client_addr::ClientAddr;
 use crate::error::{ApiError, ErrorBody};
 use crate::iam::check_password::check_password;
 use crate::iam::sign_in::{DomainRef, ProjectRef, RequestedScope, SignIn, TokenRequest};
@@ -51,7 +51,7 @@ pub(crate) async fn create(
     let IssuedToken { secret, methods, issued_at, expires_at } =
         issue_token(&service, &user, project.as_ref(), TokenOrigin::Api, "password", None).await?;
     info!(user.id = %user.id, "signed in");
-    trail.detail("scope", describe_scope(project.as_ref()));
+    trail.add_detail("scope", describe_scope(project.as_ref()));
     let grants = policy_cache::load_policies(&service.store, &user.id).await?;
     let details =
         TokenDetails { user: &user, project: project.as_ref(), grants: &grants, methods, issued_at, expires_at };
@@ -65,7 +65,7 @@ pub(crate) async fn create(
 
 /// Finds the project of the requested scope. Returns `None` for the domain.
 async fn resolve_scope(service: &AppState, user: &User, scope: &RequestedScope) -> Result<Option<Project>, ApiError> {
-    let forbidden = || ApiError::because(ErrorEntry::IAM_FORBIDDEN_SCOPE, "iam-scope", Vec::new());
+    let forbidden = || ApiError::with_detail(ErrorEntry::IAM_FORBIDDEN_SCOPE, "iam-scope", Vec::new());
     let is_own = |domain: &DomainRef| {
         domain.id.as_ref().is_none_or(|id| id == user.domain_id.as_str())
             && domain.name.as_ref().is_none_or(|name| *name == user.domain_name)

@@ -23,7 +23,7 @@ use super::linger::Linger;
 use super::reserved::{self, Admission};
 use super::tls::Tls;
 use super::write_timeout::WriteTimeout;
-use crate::connection::ClientAddr;
+use crate::client_addr::ClientAddr;
 use crate::routes::router;
 use crate::{ApiSettings, AppState, Metrics};
 
@@ -55,10 +55,10 @@ impl ConnectionHandler {
     /// Serves the requests of a connection. After `watcher` signals shutdown, the response in progress is the last one.
     pub(super) async fn serve(&self, stream: TcpStream, peer: IpAddr, admission: Admission, watcher: Watcher) {
         match &self.tls {
-            None => self.serve_http(stream, ClientAddr { peer, tls: false }, admission, watcher).await,
+            None => self.serve_http(stream, ClientAddr { ip: peer, tls: false }, admission, watcher).await,
             Some(tls) => {
                 if let Some(stream) = self.handshake(tls, stream, peer, admission).await {
-                    self.serve_http(stream, ClientAddr { peer, tls: true }, admission, watcher).await;
+                    self.serve_http(stream, ClientAddr { ip: peer, tls: true }, admission, watcher).await;
                 }
             }
         }
@@ -118,7 +118,7 @@ impl ConnectionHandler {
         let http = if admission == Admission::Regular { &self.http } else { &self.reserved_http };
         let connection = watcher.watch(http.serve_connection(TokioIo::new(stream), service));
         if let Err(error) = connection.await {
-            debug!(net.peer = %socket.peer, %error, "a connection ended early");
+            debug!(net.peer = %socket.ip, %error, "a connection ended early");
         }
     }
 }

@@ -121,7 +121,7 @@ impl<S> ErrorRewrite<S> {
             // If the limit is reached within the request line, path and query are too long.
             "431" if self.first_line_complete => {
                 let limits = vec![("limit", MAX_HEAD_BYTES.to_string()), ("count", MAX_HEADERS.to_string())];
-                ApiError::because(ErrorEntry::HEADERS_TOO_LARGE, "headers-limit", limits)
+                ApiError::with_detail(ErrorEntry::HEADERS_TOO_LARGE, "headers-limit", limits)
             }
             "414" | "431" => ApiError::uri_too_long(),
             _ => return None,

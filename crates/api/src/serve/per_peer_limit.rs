@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::connection::{ClientSubnet, TrustedProxies};
+use crate::client_addr::{ClientSubnet, TrustedProxies};
 use crate::limits::keyed_slots::{KeyedSlots, Slot};
 
 /// Number of open connections per peer.

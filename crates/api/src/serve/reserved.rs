@@ -40,7 +40,7 @@ impl Admission {
 fn build_refusal<B>(request: &Request<B>, metrics: &Metrics, hsts: bool) -> Response {
     let language = request.headers().get("x-language").and_then(|tag| Language::from_tag(tag.to_str().ok()?));
     let request_id = Uuid::new_v4().simple().to_string();
-    let refusal = ApiError::because(ErrorEntry::UNAVAILABLE, "no-free-connection", Vec::new());
+    let refusal = ApiError::with_detail(ErrorEntry::UNAVAILABLE, "no-free-connection", Vec::new());
     let status = refusal.status();
     metrics.record_response(request.method(), "none", status.as_u16(), 0.0);
     info!(http.request_id = request_id, http.route = "none", http.status = status.as_u16(), "no free connection");

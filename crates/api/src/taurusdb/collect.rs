@@ -106,13 +106,13 @@ pub(crate) async fn collect(
 ) -> Result<(StatusCode, Json<Collecting>), ApiError> {
     let target = NodeTarget::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
     let draft = parse_draft(&body)?;
-    caller.audit.detail("asked", audit_detail(&draft));
+    caller.audit.add_detail("asked", audit_detail(&draft));
     let selection = Selection::parse(draft)?;
     let masked = target.is_masked_by_project_for(&service, &caller);
     let (project, instance) = (target.project.id.clone(), target.instance.id.clone());
     let request_id = service.collections.submit(project, instance, target.node, selection, masked).await?;
-    caller.audit.detail("collection", request_id.as_str());
-    caller.audit.detail("masked", masked);
+    caller.audit.add_detail("collection", request_id.as_str());
+    caller.audit.add_detail("masked", masked);
     Ok((StatusCode::ACCEPTED, Json(Collecting { request_id: request_id.to_string() })))
 }
 
@@ -146,16 +146,16 @@ fn parse_draft(body: &[u8]) -> Result<SelectionDraft, ApiError> {
     if body.trim_ascii().is_empty() {
         return Ok(draft);
     }
-    let malformed = |reason: String| ApiError::parameter("parameter-body", vec![("reason", reason)]);
+    let malformed = |reason: String| ApiError::invalid_parameter("parameter-body", vec![("reason", reason)]);
     let fields: JsonFields = serde_json::from_slice(body).map_err(|error| malformed(error.to_string()))?;
     let mut seen = HashSet::new();
     for (name, value) in fields.0 {
         if !seen.insert(name.clone()) {
-            return Err(ApiError::parameter("parameter-repeated", vec![("field", truncate(&name))]));
+            return Err(ApiError::invalid_parameter("parameter-repeated", vec![("field", truncate(&name))]));
         }
         let wrong = || {
             let arguments = vec![("field", truncate(&name)), ("given", truncate(&value.to_string()))];
-            ApiError::parameter("parameter-form", arguments)
+            ApiError::invalid_parameter("parameter-form", arguments)
         };
         let text = || match &value {
             Value::Null => Ok(None),
@@ -175,7 +175,7 @@ fn parse_draft(body: &[u8]) -> Result<SelectionDraft, ApiError> {
             "sql_key" => draft.sql_key = text()?,
             "sort_key" => draft.sort_key = text()?,
             "sort_dir" => draft.sort_dir = text()?,
-            _ => return Err(ApiError::parameter("parameter-unknown-field", vec![("field", truncate(&name))])),
+            _ => return Err(ApiError::invalid_parameter("parameter-unknown-field", vec![("field", truncate(&name))])),
         }
     }
     Ok(draft)

@@ -50,10 +50,10 @@ pub(crate) async fn download(
     let target = NodeTarget::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
     let task = super::find_task(&caller, &target, &Query::parse(query.as_deref())?).await?;
     let task = task.ok_or_else(|| ApiError::new(ErrorEntry::UNKNOWN_TASK))?;
-    caller.audit.detail("collection", task.request_id.as_str());
-    caller.audit.detail("masked", task.masked);
+    caller.audit.add_detail("collection", task.request_id.as_str());
+    caller.audit.add_detail("masked", task.masked);
     if !task.masked && target.is_masked_by_project_for(&service, &caller) {
-        return Err(ApiError::because(ErrorEntry::FOREIGN_PROJECT, "result-unmasked", Vec::new()));
+        return Err(ApiError::with_detail(ErrorEntry::FOREIGN_PROJECT, "result-unmasked", Vec::new()));
     }
     let file_name = file_name(&task);
     let result = finished_result(&task)?;
@@ -77,7 +77,7 @@ fn finished_result(task: &CollectionTask) -> Result<ResultRecord, ApiError> {
         (TaskStatus::Error, _, Some(failure)) => {
             Err(ApiError { detail: ErrorDetail::Failure(failure.clone()), ..ApiError::new(ErrorEntry::NO_RESULT) })
         }
-        _ => Err(ApiError::because(ErrorEntry::NO_RESULT, "still-running", Vec::new())),
+        _ => Err(ApiError::with_detail(ErrorEntry::NO_RESULT, "still-running", Vec::new())),
     }
 }
 

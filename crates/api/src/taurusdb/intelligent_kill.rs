@@ -155,7 +155,7 @@ pub(crate) async fn execute(
 ) -> Result<Json<IntelligentKillTask>, ApiError> {
     let node = || Body::parse(&body, &["node_id"])?.required::<String>("node_id");
     let target = resolve_target(&service, &caller, Action::EXECUTE_INTELLIGENT_KILL, path, node).await?;
-    caller.audit.detail("node", target.node.id.as_str());
+    caller.audit.add_detail("node", target.node.id.as_str());
     let new = NewIntelligentKill {
         by: caller.origin(),
         project_id: target.project.id.clone(),
@@ -164,12 +164,12 @@ pub(crate) async fn execute(
     };
     match service.intelligent_kills.submit(&new).await {
         Ok(id) => {
-            caller.audit.detail("task", id.to_string());
+            caller.audit.add_detail("task", id.to_string());
             Ok(Json(IntelligentKillTask { task_id: id.to_string() }))
         }
         Err(StoreError::QueueFull { limit, .. }) => {
             let limit = vec![("limit", limit.to_string())];
-            Err(ApiError::because(ErrorEntry::QUEUE_FULL, "intelligent-kills-wait", limit))
+            Err(ApiError::with_detail(ErrorEntry::QUEUE_FULL, "intelligent-kills-wait", limit))
         }
         Err(error) => Err(error.into()),
     }

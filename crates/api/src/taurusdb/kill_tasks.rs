@@ -64,7 +64,7 @@ pub(crate) async fn add(
     caller.check_valid_for(duration.map(|duration| duration.as_secs()))?;
     let must_confirm = criteria.is_duration_only() && cookie::is_cookie_authenticated(&headers, caller.client.as_ref());
     if confirmed.as_deref().map_or(must_confirm, |name| name != instance.name) {
-        return Err(ApiError::parameter("kill-task-confirmation", vec![("name", instance.name.clone())]));
+        return Err(ApiError::invalid_parameter("kill-task-confirmation", vec![("name", instance.name.clone())]));
     }
     let mut audit_detail = criteria::audit_detail(&criteria);
     if let Some(fields) = audit_detail.as_object_mut() {
@@ -99,7 +99,7 @@ fn parse_new_task(body: &[u8]) -> Result<NewTask, ApiError> {
         }
         (AUTO_TASK, None) => return Err(missing_field("task_duration")),
         (MANUAL_TASK, None) => None,
-        (MANUAL_TASK, Some(_)) => return Err(ApiError::parameter("kill-task-duration", Vec::new())),
+        (MANUAL_TASK, Some(_)) => return Err(ApiError::invalid_parameter("kill-task-duration", Vec::new())),
         _ => return Err(ApiError::not_one_of("task_type", truncate(&kind), &[AUTO_TASK, MANUAL_TASK])),
     };
     Ok(NewTask { criteria, duration, confirmed: body.get("confirmed_instance_name")? })
@@ -136,7 +136,7 @@ pub(crate) async fn stop(
     if stopped {
         return Ok(Json(Success { success: true }));
     }
-    Err(ApiError::because(ErrorEntry::UNKNOWN_NODE, "no-such-kill-task", vec![("id", truncate(&given))]))
+    Err(ApiError::with_detail(ErrorEntry::UNKNOWN_NODE, "no-such-kill-task", vec![("id", truncate(&given))]))
 }
 
 /// List the running and the most recent completed tasks of an instance.

@@ -105,12 +105,12 @@ pub(crate) async fn show(
     Path(path): Path<(String, String, String)>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<LockWaitResponse>, ApiError> {
-    let target = NodeTarget::to_read(&service, &caller, Action::LIST_PROCESSES, &path).await?;
+    let target = NodeTarget::resolve_with_password(&service, &caller, Action::LIST_PROCESSES, &path).await?;
     let pid = parse_pid(&Query::parse(query.as_deref())?)?;
     let node = &target.node;
     let observed = service.read_node(node, async |limits| read_waits(&node.url, &limits).await).await?;
     let Some(waiter) = observed.sessions.iter().find(|facts| facts.session.id == pid) else {
-        return Err(ApiError::because(ErrorEntry::UNKNOWN_NODE, "no-such-session", vec![("id", pid.to_string())]));
+        return Err(ApiError::with_detail(ErrorEntry::UNKNOWN_NODE, "no-such-session", vec![("id", pid.to_string())]));
     };
     let masked = target.is_masked_for(&service, &caller);
     let graph = waits::build_graph(&observed);

@@ -70,11 +70,11 @@ pub(crate) async fn kill(
     Path(path): Path<(String, String, String)>,
     body: Bytes,
 ) -> Result<Json<SessionKillResult>, ApiError> {
-    let target = NodeTarget::to_read(&service, &caller, Action::DELETE_PROCESSES, &path).await?;
-    let request = KillRequest::parse(&body)?;
-    caller.audit.detail("asked", request.ids.clone());
+    let target = NodeTarget::resolve_with_password(&service, &caller, Action::DELETE_PROCESSES, &path).await?;
+    let request = ProcessKillRequest::parse(&body)?;
+    caller.audit.add_detail("asked", request.ids.clone());
     if !request.reason.is_empty() {
-        caller.audit.detail("reason", request.reason.as_str());
+        caller.audit.add_detail("reason", request.reason.as_str());
     }
     let kill = async |limits| match kill_existing(&service, &caller, &target, &request, limits).await {
         Ok(outcomes) => Ok(Ok(outcomes)),
@@ -83,8 +83,8 @@ pub(crate) async fn kill(
     };
     let outcomes = service.read_node(&target.node, kill).await?.map_err(|error: StoreError| ApiError::from(error))?;
     let killed = request.classify(&outcomes);
-    caller.audit.detail("killed", killed.processes_killed.clone());
-    caller.audit.detail("not_found", killed.processes_not_found.clone());
+    caller.audit.add_detail("killed", killed.processes_killed.clone());
+    caller.audit.add_detail("not_found", killed.processes_not_found.clone());
     match first_failure(&outcomes, &killed) {
         None => Ok(Json(killed)),
         Some(failure) => Err(nodes::read_failure(failure)),
@@ -96,7 +96,7 @@ async fn kill_existing(
     service: &AppState,
     caller: &Caller,
     target: &NodeTarget<Node>,
-    request: &KillRequest,
+    request: &ProcessKillRequest,
     limits: Limits,
 ) -> Result<Vec<(u64, KillOutcome)>, KillError> {
     let start = Instant::now();
@@ -107,7 +107,7 @@ async fn kill_existing(
         return Ok(sessions.iter().map(refused).collect());
     }
     let order = KillRequest {
-        by: caller.origin(),
+        origin: caller.origin(),
         project_id: target.project.id.clone(),
         instance_id: target.instance.id.clone(),
         node_id: target.node.id.clone(),
@@ -115,24 +115,24 @@ async fn kill_existing(
         source: KillSource::Manual,
         task_id: None,
         kind: KillKind::Connection,
-        meant: VictimMatch::Session,
+        victim_match: VictimMatch::Session,
         unsafe_victims: UnsafeVictims::Kill,
         reason: request.reason.clone(),
-        read,
+        list_read: read,
     };
     let remaining = limits.read_timeout.saturating_sub(start.elapsed());
     let limits = Limits { read_timeout: remaining, connect_timeout: limits.connect_timeout.min(remaining), ..limits };
-    service.kills.carry_out(order, sessions, limits).await
+    service.kills.execute(order, sessions, limits).await
 }
 
 /// Parsed body of a request.
-struct KillRequest {
+struct ProcessKillRequest {
     /// Thread ids in request order, without duplicates.
     ids: Vec<u64>,
     reason: String,
 }
 
-impl KillRequest {
+impl ProcessKillRequest {
     fn parse(body: &[u8]) -> Result<Self, ApiError> {
         let body = Body::parse(body, &["processes", "reason"])?;
         let given: Vec<i64> = body.required("processes")?;
@@ -151,7 +151,7 @@ impl KillRequest {
             let (length, max) = (length.to_string(), MAX_REASON_LEN.to_string());
             let arguments =
                 vec![("field", "reason".to_owned()), ("length", length), ("min", "0".to_owned()), ("max", max)];
-            return Err(ApiError::parameter("parameter-length", arguments));
+            return Err(ApiError::invalid_parameter("parameter-length", arguments));
         }
         Ok(Self { ids, reason })
     }
@@ -200,7 +200,7 @@ mod tests {
     use super::*;
 
     fn ids(body: &str) -> Option<Vec<u64>> {
-        KillRequest::parse(body.as_bytes()).ok().map(|request| request.ids)
+        ProcessKillRequest::parse(body.as_bytes()).ok().map(|request| request.ids)
     }
 
     #[test]
@@ -232,7 +232,7 @@ mod tests {
 
     #[test]
     fn each_session_is_in_one_list_and_failures_are_in_none() {
-        let request = KillRequest { ids: (1..=7).collect(), reason: String::new() };
+        let request = ProcessKillRequest { ids: (1..=7).collect(), reason: String::new() };
         let failure = Failure::new(FailureKind::MissingPrivilege, "GRANT it");
         let outcomes = [
             (1, KillOutcome::Killed),

@@ -11,7 +11,7 @@ use crate::AppState;
 use crate::caller::{Caller, NodeTarget};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
-use crate::page::{self, PageParameters};
+use crate::pagination::{self, PageParameters};
 
 /// A page of a node's sessions.
 #[derive(Serialize, ToSchema)]
@@ -69,9 +69,9 @@ pub(crate) async fn list(
     Path(path): Path<(String, String, String)>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Processes>, ApiError> {
-    let target = NodeTarget::to_read(&service, &caller, Action::LIST_PROCESSES, &path).await?;
-    let page = page::parse_page(query.as_deref())?;
-    let statements = StatementText::masked(target.is_masked_for(&service, &caller));
+    let target = NodeTarget::resolve_with_password(&service, &caller, Action::LIST_PROCESSES, &path).await?;
+    let page = pagination::parse_page(query.as_deref())?;
+    let statements = StatementText::from_masking(target.is_masked_for(&service, &caller));
     let (node, selection) = (&target.node, Selection::default());
     let read = async |limits| {
         take_snapshot_with_instance(&node.url, &selection, statements, OutputFormat::Json, &limits).await

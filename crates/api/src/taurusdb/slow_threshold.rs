@@ -82,7 +82,7 @@ pub(crate) async fn set(
     match service.store.set_slow_threshold(&caller.origin(), &project.id, &instances, threshold).await {
         Ok(()) => Ok(StatusCode::OK),
         Err(StoreError::Unknown { name, .. }) => {
-            Err(ApiError::because(ErrorEntry::UNKNOWN_INSTANCE, "not-of-project", vec![("id", name)]))
+            Err(ApiError::with_detail(ErrorEntry::UNKNOWN_INSTANCE, "not-of-project", vec![("id", name)]))
         }
         Err(error) => Err(error.into()),
     }

@@ -16,7 +16,7 @@ use crate::body::{Body, check_count, missing_field};
 use crate::caller::Caller;
 use crate::error::ApiError;
 use crate::json::Json;
-use crate::page::{self, PageParameters};
+use crate::pagination::{self, PageParameters};
 use crate::query::truncate;
 
 /// Maximum number of tags in a request.
@@ -102,9 +102,9 @@ pub(crate) async fn list_instance_tags(
     RawQuery(query): RawQuery,
 ) -> Result<Json<InstanceTags>, ApiError> {
     let (_, instance) = caller.require_instance(&service, Action::LIST_TAGS, (&project, &instance), &[]).await?;
-    let page = page::parse_page(query.as_deref())?;
+    let page = pagination::parse_page(query.as_deref())?;
     let view = |tag: Tag| InstanceTag { key: tag.key, value: tag.value };
-    let (tags, total_count) = page::slice_page(instance.tags.clone(), page, view);
+    let (tags, total_count) = pagination::slice_page(instance.tags.clone(), page, view);
     Ok(Json(InstanceTags { total_count, tags }))
 }
 
@@ -123,9 +123,9 @@ pub(crate) async fn list_project_tags(
     RawQuery(query): RawQuery,
 ) -> Result<Json<ProjectTags>, ApiError> {
     let project = caller.require_any_in_project(Action::LIST_TAGS, &project).await?;
-    let page = page::parse_page(query.as_deref())?;
+    let page = pagination::parse_page(query.as_deref())?;
     let tags = visible_tags(&service, &caller, &project).await?;
-    let (tags, total_count) = page::slice_page(tags, page, |(key, values)| ProjectTag { key, values });
+    let (tags, total_count) = pagination::slice_page(tags, page, |(key, values)| ProjectTag { key, values });
     Ok(Json(ProjectTags { total_count, tags }))
 }
 
@@ -173,7 +173,7 @@ fn parse_action(body: &[u8]) -> Result<(TagOperation, Vec<TagChange>), ApiError>
     for tag in &tags {
         check_tag(tag, operation)?;
         if !keys.insert(&tag.key) {
-            return Err(ApiError::because(ErrorEntry::TAG_KEY_REPEATED, "tag-key", vec![("key", tag.key.clone())]));
+            return Err(ApiError::with_detail(ErrorEntry::TAG_KEY_REPEATED, "tag-key", vec![("key", tag.key.clone())]));
         }
     }
     Ok((operation, tags))
@@ -185,7 +185,7 @@ fn check_tag(tag: &TagChange, operation: TagOperation) -> Result<(), ApiError> {
         && tag.key.chars().all(|letter| is_letter(letter) || "_-".contains(letter));
     if !is_valid_key {
         let arguments = vec![("given", truncate(&tag.key)), ("max", MAX_KEY_LEN.to_string())];
-        return Err(ApiError::parameter("tag-key-form", arguments));
+        return Err(ApiError::invalid_parameter("tag-key-form", arguments));
     }
     let Some(value) = &tag.value else {
         return if operation == TagOperation::Create { Err(missing_field("value")) } else { Ok(()) };
@@ -196,7 +196,7 @@ fn check_tag(tag: &TagChange, operation: TagOperation) -> Result<(), ApiError> {
         return Ok(());
     }
     let arguments = vec![("given", truncate(value)), ("max", MAX_VALUE_LEN.to_string())];
-    Err(ApiError::parameter("tag-value-form", arguments))
+    Err(ApiError::invalid_parameter("tag-value-form", arguments))
 }
 
 /// Returns the tag keys of a project with their values, both sorted, from the instances whose tags the caller may list.

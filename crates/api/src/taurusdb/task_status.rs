@@ -58,13 +58,13 @@ pub(crate) async fn task_status(
     let target = NodeTarget::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
     let task = super::find_task(&caller, &target, &Query::parse(query.as_deref())?).await?;
     let mut status = task.as_ref().map(|task| task.status);
-    let wait = LongPoll::preferred(&headers, service.settings.request_timeout);
+    let wait = LongPoll::from_headers(&headers, service.settings.request_timeout);
     if let (Some(wait), Some(unfinished)) = (wait, task.filter(|task| !task.status.is_final())) {
-        let _slot = service.long_poll_slot(&caller.principal.user_id)?;
+        let _slot = service.acquire_long_poll_slot(&caller.principal.user_id)?;
         status = Box::pin(wait_for_completion(&service, &unfinished, wait, disconnect)).await?;
     }
     let status = status.map_or("unrecognized", TaskStatus::wire_name);
-    Ok((wait.map(LongPoll::applied), Json(TaskStatusAnswer { status })))
+    Ok((wait.map(LongPoll::header), Json(TaskStatusAnswer { status })))
 }
 
 /// Returns the status once the collection completes, the wait expires or the client disconnects.
@@ -74,7 +74,7 @@ async fn wait_for_completion(
     wait: LongPoll,
     disconnect: Option<Extension<ClientGone>>,
 ) -> Result<Option<TaskStatus>, ApiError> {
-    let completion = service.collections.wait_for_end(&task.request_id, wait.limit());
+    let completion = service.collections.wait_for_completion(&task.request_id, wait.timeout());
     let completed = match disconnect {
         None => completion.await,
         Some(Extension(ClientGone(disconnect))) => match disconnect.run_until_cancelled(completion).await {

@@ -15,7 +15,7 @@ use crate::body::{Body, check_count, invalid_field};
 use crate::caller::{Caller, NodeTarget};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
-use crate::page;
+use crate::pagination;
 use crate::statement_text::visible_statement;
 
 /// The only supported value of `action`.
@@ -92,17 +92,17 @@ pub(crate) async fn show(
     Path(path): Path<(String, String, String)>,
     body: Bytes,
 ) -> Result<Json<TransactionProgress>, ApiError> {
-    let target = NodeTarget::to_read(&service, &caller, Action::LIST_PROCESSES, &path).await?;
+    let target = NodeTarget::resolve_with_password(&service, &caller, Action::LIST_PROCESSES, &path).await?;
     let request = ProgressRequest::parse(&body)?;
     let node = &target.node;
     if node.role != NodeRole::Master {
-        return Err(ApiError::because(ErrorEntry::NOT_ALLOWED, "not-the-master", Vec::new()));
+        return Err(ApiError::with_detail(ErrorEntry::NOT_ALLOWED, "not-the-master", Vec::new()));
     }
     let ids = request.ids.as_deref();
     let rollbacks = service.read_node(node, async |limits| read_rollbacks(&node.url, ids, &limits).await).await?;
     let masked = target.is_masked_for(&service, &caller);
     let (transactions, total_count) =
-        page::slice_page(rollbacks, request.page, |rollback| rollback_entry(rollback, masked));
+        pagination::slice_page(rollbacks, request.page, |rollback| rollback_entry(rollback, masked));
     Ok(Json(TransactionProgress { transactions, total_count }))
 }
 

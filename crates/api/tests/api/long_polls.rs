@@ -30,12 +30,12 @@ async fn send_and_await_waiters(server: &Server, call: Call, waiters: usize) -> 
 
 async fn wait_for_waiters(server: &Server, waiters: usize) {
     let same = async {
-        while server.collections.waiters() != waiters {
+        while server.collections.waiter_count() != waiters {
             sleep(Duration::from_millis(5)).await;
         }
     };
     let waited = timeout(MAX_WAIT, same).await;
-    assert!(waited.is_ok(), "{} wait, not {waiters}", server.collections.waiters());
+    assert!(waited.is_ok(), "{} wait, not {waiters}", server.collections.waiter_count());
 }
 
 async fn fail_collection(server: &Server, claimed: &ClaimedTask) {
@@ -60,7 +60,7 @@ async fn response_is_sent_when_the_collection_completes() {
             (applied, json!({ "status": "error" }))
         );
     }
-    assert_eq!(server.collections.waiters(), 0);
+    assert_eq!(server.collections.waiter_count(), 0);
 }
 
 #[tokio::test]
@@ -116,7 +116,7 @@ async fn shutdown_ends_waits_with_a_response() {
     server.shutdown.cancel();
     assert_eq!(timeout(MAX_WAIT, answer).await.unwrap().unwrap().expect_status(200), json!({ "status": "running" }));
     timeout(MAX_WAIT, &mut server.serving).await.unwrap().unwrap().unwrap();
-    assert_eq!(server.collections.waiters(), 0);
+    assert_eq!(server.collections.waiter_count(), 0);
 }
 
 #[tokio::test]

@@ -182,7 +182,7 @@ impl Server {
         let parts = AppComponents {
             store: store.clone(),
             collections: collections.clone(),
-            nodes,
+            node_reads: nodes,
             kills,
             intelligent_kills: intelligent_kills.clone(),
             settings,
@@ -357,7 +357,7 @@ impl Server {
     async fn run(&self, masked: bool) -> ClaimedTask {
         let id = self.queue(masked).await;
         let (worker, lease) = ("a test".to_owned(), Duration::from_hours(1));
-        let claim = ClaimRequest { worker, lease, per_node: 100, set_aside: vec![], most: 1 };
+        let claim = ClaimRequest { worker, lease, max_per_node: 100, excluded_nodes: vec![], max_tasks: 1 };
         let claimed = self.store.claim_tasks(claim).await.unwrap().tasks.remove(0);
         assert_eq!(claimed.task.request_id, id);
         claimed

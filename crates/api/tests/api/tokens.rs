@@ -115,7 +115,7 @@ async fn changes_of_a_user_or_their_policies_revoke_tokens() {
     let system = PolicyRef::System("TaurusDBReadOnlyAccessPolicy".into());
     let to_user = Grantee::User(grace.clone());
     let change = async |user: &UserId, change: UserChange| {
-        assert!(store.update_user(&test_origin(), user, &change).await.unwrap())
+        assert!(store.update_user(&test_origin(), user, &change).await.unwrap());
     };
     let before = async || {
         let token = server.domain_token(&grace).await;

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use clap::Args as ClapArgs;
-use clew_model::{Failure, FailureKind, Node, one_line};
+use clew_model::{Failure, FailureKind, Node, to_single_line};
 use clew_mysql::{Diagnosis, Limits, diagnose};
 use clew_store::{LoginBackoff, Store};
 use jiff::Timestamp;

@@ -29,8 +29,8 @@ pub(super) fn suggest_remedy(graph: &WaitGraph, node: &NodeUrl, colours: bool) -
             format_impact("the prepared transaction", root) + ": XA RECOVER names it, XA ROLLBACK ends it.\n"
         }
         Some(Remedy::Wait) => "The first root is being rolled back; nothing ends that sooner.\n".to_owned(),
-        Some(Remedy::Leave(id, role)) => explain_unkillable(id, role),
-        Some(Remedy::LookAgain) => "The first root was gone already: look again.\n".to_owned(),
+        Some(Remedy::DoNotKill(id, role)) => explain_unkillable(id, role),
+        Some(Remedy::Refresh) => "The first root was gone already: look again.\n".to_owned(),
     }
 }
 

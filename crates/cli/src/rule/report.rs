@@ -161,6 +161,6 @@ fn explain_sparing(reason: SpareReason) -> &'static str {
     match reason {
         SpareReason::Internal => "internal: a thread of the server itself",
         SpareReason::Protected => "protected: the account is never killed",
-        SpareReason::Dying => "dying: it was killed before",
+        SpareReason::Terminating => "dying: it was killed before",
     }
 }

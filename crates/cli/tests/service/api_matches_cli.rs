@@ -35,7 +35,7 @@ async fn api_result_equals_command_line_snapshot(flavor: Flavor) {
     client.download(instance, node, &id, &mut target, |_, _| {}).await.unwrap();
 
     let (shown, collected) = (without_durations(&shown.stdout), without_durations(&target.into_inner()));
-    assert_eq!(shown.len(), odd.truth.len() + 1, "{flavor}");
+    assert_eq!(shown.len(), odd.expected.len() + 1, "{flavor}");
     for (shown, collected) in shown.iter().zip(&collected) {
         assert!(shown == collected, "{shown:.500?}\nis not\n{collected:.500?}");
     }

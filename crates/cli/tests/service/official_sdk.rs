@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::process::Command;
 
-use clew_testkit::{Charset, Flavor, RawSession, Server, ServerOptions, big_transaction, toolchain};
+use clew_testkit::{Charset, Flavor, RawSession, Server, ServerOptions, open_big_transaction, toolchain};
 
 use crate::harness::{Added, Home};
 

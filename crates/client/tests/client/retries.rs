@@ -167,7 +167,7 @@ async fn wait_reports_each_state_and_returns_the_last() {
         let mut states = Vec::new();
         let end = client(&server)
             .wait_for_collection(&instance(), &node(), &request_id(), Duration::from_mins(1), |status, _| {
-                states.push(status)
+                states.push(status);
             })
             .await;
         assert_eq!(end.unwrap(), expected);

@@ -54,7 +54,7 @@ impl SessionEntry {
             cells,
             cell_versions: [version; COLUMN_COUNT],
             stored_at: [at; ELAPSED_COLUMNS.len()],
-            waits_for_masked: live.waits_for_masked.as_deref().map(Box::from),
+            waits_for_masked: live.masked_waits_for.as_deref().map(Box::from),
         }
     }
 
@@ -100,7 +100,7 @@ impl SessionEntry {
                 *stored_at = at;
             }
         }
-        self.waits_for_masked = live.waits_for_masked.as_deref().map(Box::from);
+        self.waits_for_masked = live.masked_waits_for.as_deref().map(Box::from);
     }
 
     /// Writes all cells with their values at time `at`.

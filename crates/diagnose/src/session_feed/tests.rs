@@ -25,14 +25,14 @@ fn json(text: &str) -> Value {
 }
 
 fn since(list: &SessionFeed, version: u32, masked: bool) -> Value {
-    json(&format!("{{{}}}", list.since(version, masked).unwrap()))
+    json(&format!("{{{}}}", list.delta(version, masked).unwrap()))
 }
 
 #[test]
 fn column_indexes_match_the_column_list() {
     let columns = column_keys();
     assert_eq!(columns.len(), entry::COLUMN_COUNT);
-    let at = |column: usize| column_keys[column];
+    let at = |column: usize| columns[column];
     assert_eq!(ELAPSED_COLUMNS.map(at), ["state_duration", "transaction_duration", "transaction_lock_wait_time"]);
     assert_eq!(
         [1, 2, 4, 5, entry::STATEMENT_COLUMN, entry::WAITS_FOR_COLUMN, entry::TEMPLATE_COLUMN].map(at),
@@ -48,7 +48,7 @@ fn growing_duration_is_not_a_change_but_a_restarted_one_is() {
         live.session.seconds = seconds;
         live.transaction = transaction.map(|seconds| Transaction { seconds, ..Transaction::default() });
         list.update(at, vec![live]);
-        let (changed, all) = (list.since(list.version() - 1, false), json(&list.whole(false)));
+        let (changed, all) = (list.delta(list.version() - 1, false), json(&list.full(false)));
         (changed.map(|fields| json(&format!("{{{fields}}}"))["changed"].clone()), all["7"][7].clone())
     };
     let nothing = || Some(serde_json::json!({}));
@@ -86,17 +86,17 @@ fn masked_output_has_no_literals() {
     let secret = "SELECT * FROM t WHERE card = '4111-1111' AND pin = 1234";
     let mut live = session(7, Some(secret));
     live.detail.waits_for = Some("row of shop.t, '4111-1111'".into());
-    live.waits_for_masked = Some("row of shop.t".into());
+    live.masked_waits_for = Some("row of shop.t".into());
     let mut list = SessionFeed::default();
     list.update(0, vec![session(7, None)]);
     list.update(1_000, vec![live]);
-    for text in [list.whole(true), list.since(1, true).unwrap()] {
+    for text in [list.full(true), list.delta(1, true).unwrap()] {
         assert!(
             !text.contains("4111") && !text.contains("1234") && text.contains("card = ?") && text.contains("row of"),
             "{text}"
         );
     }
-    for text in [list.whole(false), list.since(1, false).unwrap()] {
+    for text in [list.full(false), list.delta(1, false).unwrap()] {
         assert!(text.contains("4111") && text.contains("1234") && text.contains("card = ?"), "{text}");
     }
 }
@@ -105,7 +105,7 @@ fn masked_output_has_no_literals() {
 fn long_statement_is_truncated_at_a_character_boundary() {
     let mut list = SessionFeed::default();
     list.update(0, vec![session(7, Some(&format!("x{}", "電".repeat(1000))))]);
-    let statement = json(&list.whole(false))["7"][6].as_str().unwrap().to_owned();
+    let statement = json(&list.full(false))["7"][6].as_str().unwrap().to_owned();
     assert_eq!(statement, format!("x{}", "電".repeat(341)));
     list.update(
         0,
@@ -114,17 +114,17 @@ fn long_statement_is_truncated_at_a_character_boundary() {
             ..SampledSession::default()
         }],
     );
-    assert_eq!(json(&list.whole(false))["7"][6], "a\\xff\"");
+    assert_eq!(json(&list.full(false))["7"][6], "a\\xff\"");
 }
 
 #[test]
 fn delta_for_an_expired_version_is_refused() {
     let mut list = SessionFeed::default();
-    assert_eq!(list.since(0, false), None, "an empty list has no delta");
+    assert_eq!(list.delta(0, false), None, "an empty list has no delta");
     list.update(0, (0..30_000).map(|id| session(id, None)).collect());
     list.update(1, vec![session(1, None)]);
-    assert!(list.since(2, false).is_some() && list.since(3, false).is_none());
-    assert_eq!(list.since(1, false), None, "some ended sessions are no longer stored");
+    assert!(list.delta(2, false).is_some() && list.delta(3, false).is_none());
+    assert_eq!(list.delta(1, false), None, "some ended sessions are no longer stored");
     assert!(list.ended.len() <= MIN_ENDED_CAPACITY);
 }
 
@@ -139,12 +139,12 @@ struct Subscriber {
 
 impl Subscriber {
     fn apply_delta(&mut self, list: &SessionFeed) {
-        match list.since(self.version, false) {
+        match list.delta(self.version, false) {
             None => {
-                self.rows = serde_json::from_str(&list.whole(false)).unwrap();
+                self.rows = serde_json::from_str(&list.full(false)).unwrap();
                 self.sent_at.clear();
                 for id in self.rows.keys() {
-                    self.sent_at.extend(ELAPSED_COLUMNS.map(|column| ((id.clone(), column), list.at())));
+                    self.sent_at.extend(ELAPSED_COLUMNS.map(|column| ((id.clone(), column), list.sampled_at())));
                 }
             }
             Some(fields) => {
@@ -156,20 +156,21 @@ impl Subscriber {
                     match change {
                         Value::Array(all) => {
                             self.rows.insert(id.clone(), all.clone());
-                            self.sent_at.extend(ELAPSED_COLUMNS.map(|column| ((id.clone(), column), list.at())));
+                            self.sent_at
+                                .extend(ELAPSED_COLUMNS.map(|column| ((id.clone(), column), list.sampled_at())));
                         }
                         some => {
                             for (column, value) in some.as_object().unwrap() {
                                 let column: usize = column.parse().unwrap();
                                 self.rows.get_mut(id).unwrap()[column] = value.clone();
-                                self.sent_at.insert((id.clone(), column), list.at());
+                                self.sent_at.insert((id.clone(), column), list.sampled_at());
                             }
                         }
                     }
                 }
             }
         }
-        (self.version, self.at) = (list.version(), list.at());
+        (self.version, self.at) = (list.version(), list.sampled_at());
     }
 
     /// Rows as displayed: durations grow from the time at which they were sent.

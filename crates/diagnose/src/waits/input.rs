@@ -21,7 +21,7 @@ pub struct LockObservations {
     ///
     /// MariaDB's `metadata_lock_info` lists granted locks only.
     /// There the flag is false, and requests are inferred from the session's state and statement.
-    pub pending_seen: bool,
+    pub reports_pending: bool,
     /// Latest statements of idle sessions' transactions, oldest first, by session.
     /// Read after a first graph has identified the roots.
     pub last_statements: BTreeMap<u64, Vec<Vec<u8>>>,

@@ -13,9 +13,9 @@ pub enum Remedy<'a> {
     /// Wait until the rollback finishes; nothing shortens it.
     Wait,
     /// Do not kill: the session belongs to the server or to Clew.
-    Leave(u64, SessionRole),
+    DoNotKill(u64, SessionRole),
     /// Refresh: the party was missing when the sessions were read.
-    LookAgain,
+    Refresh,
 }
 
 impl WaitGraph {
@@ -30,11 +30,11 @@ impl WaitGraph {
     fn remedy_for(&self, party: Party) -> Option<Remedy<'_>> {
         let facts = self.facts(party)?;
         Some(match party {
-            _ if facts.is_missing() => Remedy::LookAgain,
+            _ if facts.is_missing() => Remedy::Refresh,
             _ if facts.is_rolling_back() => Remedy::Wait,
             Party::Transaction(_) => Remedy::RollBack(facts.transaction.as_ref()?.xid.as_deref()),
             Party::Session(id) if facts.role == SessionRole::User => Remedy::Kill(id),
-            Party::Session(id) => Remedy::Leave(id, facts.role),
+            Party::Session(id) => Remedy::DoNotKill(id, facts.role),
         })
     }
 }

@@ -67,10 +67,10 @@ fn unknown_blocker_reason(wait: &StateWait, index: &ObservationIndex<'_>, has_pe
         StateWait::Metadata(kind) if has_pending_request => format!(
             "Nobody is listed as holding this {kind}: it was taken before the server began to record such locks, or is just let go."
         ),
-        StateWait::Metadata(MetadataKind::UserLock) if !index.observed.pending_seen => {
+        StateWait::Metadata(MetadataKind::UserLock) if !index.observed.reports_pending => {
             "The server does not list requests, and no held user lock is named in its statement.".to_owned()
         }
-        StateWait::Metadata(_) if !index.observed.pending_seen => {
+        StateWait::Metadata(_) if !index.observed.reports_pending => {
             "The server does not list requests, and no held lock fits its statement.".to_owned()
         }
         StateWait::Metadata(_) => {

@@ -56,7 +56,7 @@ fn only_user_sessions_above_the_threshold_qualify() {
         (with_change(|session| session.statement = Some(Vec::new())), false),
     ] {
         let protected = ProtectedAccounts::default().with(["billing"]);
-        let plan = KillPlan::of(vec![session.clone()], threshold(10), &protected);
+        let plan = KillPlan::select(vec![session.clone()], threshold(10), &protected);
         assert_eq!(plan.entries().count(), if qualifies { 3 } else { 0 }, "{session:?}");
         assert_eq!(plan.into_victims().len(), usize::from(qualifies), "{session:?}");
     }
@@ -77,7 +77,7 @@ fn each_ranking_selects_its_three_best_groups() {
         all.extend((first..first + count).map(|id| session(id, "Query", 11, &format!("SELECT {id} FROM {table}"))));
     }
     all.reverse();
-    let plan = KillPlan::of(all, threshold(10), &ProtectedAccounts::default());
+    let plan = KillPlan::select(all, threshold(10), &ProtectedAccounts::default());
     let expected = [
         ("top3_time", "a", vec![1]),
         ("top3_time", "b", vec![2]),
@@ -107,7 +107,7 @@ fn equal_groups_are_ordered_by_total_time_then_template() {
         session(4, "Query", 20, "SELECT 1 FROM a"),
         session(5, "Query", 15, "SELECT 2 FROM d"),
     ];
-    let plan = KillPlan::of(all, threshold(10), &ProtectedAccounts::default());
+    let plan = KillPlan::select(all, threshold(10), &ProtectedAccounts::default());
     let tables: Vec<_> =
         entries(&plan).into_iter().map(|(ranking, template, _)| (ranking, template[14..].to_owned())).collect();
     let of =
@@ -140,7 +140,7 @@ proptest! {
     #[test]
     fn victims_match_the_preview_and_exclude_protected_sessions(all in sessions(), seconds in 1_i64..30) {
         let protected = ProtectedAccounts::default().with(["billing"]);
-        let plan = KillPlan::of(all.clone(), threshold(seconds), &protected);
+        let plan = KillPlan::select(all.clone(), threshold(seconds), &protected);
         let shown: BTreeSet<u64> =
             plan.entries().flat_map(|(_, group)| group.sessions.iter().map(|session| session.id)).collect();
         for ranking in Ranking::ALL {
@@ -156,6 +156,6 @@ proptest! {
         }
         // The order of the server's list has no influence.
         let reversed = all.into_iter().rev().collect();
-        prop_assert_eq!(KillPlan::of(reversed, threshold(seconds), &protected), plan);
+        prop_assert_eq!(KillPlan::select(reversed, threshold(seconds), &protected), plan);
     }
 }

@@ -71,7 +71,7 @@ fn spared_sessions_are_reported_with_the_reason() {
         ("system user", "connecting host", "Connect", Verdict::Spared(SpareReason::Internal)),
         ("repl", client, "Binlog Dump", Verdict::Spared(SpareReason::Internal)),
         ("rdsadmin", client, "Query", Verdict::Spared(SpareReason::Protected)),
-        ("app", client, "Killed", Verdict::Spared(SpareReason::Dying)),
+        ("app", client, "Killed", Verdict::Spared(SpareReason::Terminating)),
         // A client session of an account with the name of server threads is not internal.
         ("system user", client, "Query", Verdict::Killed),
     ] {

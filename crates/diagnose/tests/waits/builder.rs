@@ -8,7 +8,7 @@ use clew_model::{Session, Transaction};
 
 /// Empty data of a server that lists pending requests.
 pub(crate) fn observed() -> LockObservations {
-    LockObservations { pending_seen: true, ..LockObservations::default() }
+    LockObservations { reports_pending: true, ..LockObservations::default() }
 }
 
 pub(crate) trait ObservedBuilder {
@@ -91,7 +91,7 @@ fn lock(session: Option<u64>, kind: &str, object: &str, mode: &str, status: Lock
 
 /// Waiter and blocker of every wait, transactions as negative numbers.
 pub(crate) fn wait_pairs(graph: &WaitGraph) -> Vec<(i64, i64)> {
-    build_graph.waits.iter().map(|wait| (signed_id(wait.waiter), signed_id(wait.blocker))).collect()
+    graph.waits.iter().map(|wait| (signed_id(wait.waiter), signed_id(wait.blocker))).collect()
 }
 
 /// Every root, worst first: parties, number of waiters, number of waiters of this root only.
@@ -99,7 +99,7 @@ pub(crate) fn root_counts(graph: &WaitGraph) -> Vec<(Vec<i64>, usize, usize)> {
     let root = |root: &clew_diagnose::waits::Root| {
         (root.parties.iter().copied().map(signed_id).collect(), root.holds, root.frees)
     };
-    build_graph.roots.iter().map(root).collect()
+    graph.roots.iter().map(root).collect()
 }
 
 pub(crate) fn signed_id(party: Party) -> i64 {
@@ -114,5 +114,5 @@ pub(crate) fn signed_id(party: Party) -> i64 {
 pub(crate) fn assert_waits(observed: &LockObservations, expected: &[(i64, i64)]) -> WaitGraph {
     let graph = build_graph(observed);
     assert_eq!(wait_pairs(&graph), expected, "{graph:#?}");
-    build_graph
+    graph
 }

@@ -65,7 +65,7 @@ fn single_read_only_transaction_of_mariadb_is_identified() {
 fn unexplained_wait_names_the_missing_setting() {
     let mut locks =
         observed().session(2, "Query", "Waiting for table metadata lock", 9, "alter table orders add b int");
-    locks.pending_seen = false;
+    locks.reports_pending = false;
     locks.limitations.push(Limitation {
         kind: LimitationKind::NoPerformanceSchema,
         what: String::new(),

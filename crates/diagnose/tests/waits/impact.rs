@@ -18,14 +18,14 @@ pub(crate) fn exclusive_waits(pairs: &[(u64, u64)]) -> WaitGraph {
     });
     build_graph(&LockObservations {
         metadata_locks: locks.collect(),
-        pending_seen: true,
+        reports_pending: true,
         ..LockObservations::default()
     })
 }
 
 fn unblocked_sessions(graph: &WaitGraph, gone: &[u64]) -> Vec<u64> {
     let gone: Vec<Party> = gone.iter().copied().map(Party::Session).collect();
-    build_graph.freed_by(&gone).into_iter().filter_map(Party::session).collect()
+    graph.unblocked_by(&gone).into_iter().filter_map(Party::session).collect()
 }
 
 #[test]

@@ -74,6 +74,6 @@ fn requests_are_not_inferred_if_the_server_lists_them() {
         .session(2, "Query", METADATA_WAIT, 60, "alter table orders add x int")
         .granted_lock(1, "TABLE", "shop.orders", "SHARED_READ");
     assert_waits(&locks, &[(2, 1)]);
-    locks.pending_seen = true;
+    locks.reports_pending = true;
     assert_waits(&locks, &[]);
 }

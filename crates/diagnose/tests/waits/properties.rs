@@ -45,7 +45,7 @@ fn mixed_graphs() -> impl Strategy<Value = LockObservations> {
                 facts.session.state = Some(state.as_bytes().to_vec());
                 facts.session.statement = Some(b"alter table orders add x int".to_vec());
             }
-            LockObservations { pending_seen, ..locks }
+            LockObservations { reports_pending: pending_seen, ..locks }
         },
     )
 }
@@ -77,7 +77,7 @@ fn shuffle_rows(observed: &LockObservations, seed: u64) -> LockObservations {
 
 /// Direct and indirect blockers of each party.
 fn reachable_blockers(graph: &WaitGraph) -> Vec<(i64, BTreeSet<i64>)> {
-    let waits = wait_pairs(build_graph);
+    let waits = wait_pairs(graph);
     let names: BTreeSet<i64> = waits.iter().flat_map(|&(waiter, blocker)| [waiter, blocker]).collect();
     let from = |start: i64| {
         let mut met = BTreeSet::new();
@@ -98,7 +98,7 @@ fn reachable_blockers(graph: &WaitGraph) -> Vec<(i64, BTreeSet<i64>)> {
 }
 
 fn assert_matches_reference(graph: &WaitGraph) -> Result<(), TestCaseError> {
-    let reach = reachable_blockers(build_graph);
+    let reach = reachable_blockers(graph);
     let of = |name: i64| &reach.iter().find(|(other, _)| *other == name).unwrap().1;
     // A party is part of a root if all its blockers also wait for it.
     let mut expected: BTreeSet<Vec<i64>> = BTreeSet::new();
@@ -113,9 +113,9 @@ fn assert_matches_reference(graph: &WaitGraph) -> Result<(), TestCaseError> {
         names.sort_unstable();
         names
     };
-    let found: BTreeSet<Vec<i64>> = root_counts(build_graph).into_iter().map(|(names, ..)| sorted(names)).collect();
+    let found: BTreeSet<Vec<i64>> = root_counts(graph).into_iter().map(|(names, ..)| sorted(names)).collect();
     prop_assert_eq!(&found, &expected);
-    for (members, holds, frees) in root_counts(build_graph) {
+    for (members, holds, frees) in root_counts(graph) {
         let waiters: Vec<&BTreeSet<i64>> = reach
             .iter()
             .filter(|(name, blockers)| {
@@ -129,18 +129,18 @@ fn assert_matches_reference(graph: &WaitGraph) -> Result<(), TestCaseError> {
         prop_assert_eq!(holds, waiters.len() + members.len() - 1);
         prop_assert_eq!(frees, alone + members.len() - 1);
     }
-    for facts in &build_graph.parties {
+    for facts in &graph.parties {
         let name = signed_id(facts.party);
         let behind = reach.iter().filter(|(other, blockers)| *other != name && blockers.contains(&name)).count();
         prop_assert_eq!(graph.count_waiters(facts.party), behind);
     }
-    let in_cycles: BTreeSet<i64> = build_graph.cycles.iter().flatten().copied().map(signed_id).collect();
+    let in_cycles: BTreeSet<i64> = graph.cycles.iter().flatten().copied().map(signed_id).collect();
     let expected: BTreeSet<i64> =
         reach.iter().filter(|(name, blockers)| blockers.contains(name)).map(|(name, _)| *name).collect();
     prop_assert_eq!(in_cycles, expected);
-    for facts in &build_graph.parties {
+    for facts in &graph.parties {
         let named: BTreeSet<i64> =
-            build_graph.roots_of(facts.party).iter().flat_map(|root| &root.parties).copied().map(signed_id).collect();
+            graph.roots_of(facts.party).iter().flat_map(|root| &root.parties).copied().map(signed_id).collect();
         let blockers = of(signed_id(facts.party));
         let expected: BTreeSet<i64> = found.iter().flatten().copied().filter(|name| blockers.contains(name)).collect();
         prop_assert_eq!(named, expected);

@@ -25,10 +25,10 @@ fn only_user_sessions_are_proposed_for_a_kill() {
     assert_remedy(&locks, Remedy::Kill(1));
     for role in [SessionRole::Applier, SessionRole::Internal, SessionRole::Clew] {
         locks.sessions[1].role = role;
-        assert_remedy(&locks, Remedy::Leave(1, role));
+        assert_remedy(&locks, Remedy::DoNotKill(1, role));
     }
     assert_remedy(&blocked_by(1, "ROLLING BACK").session(1, "Killed", "", 9, ""), Remedy::Wait);
-    assert_remedy(&blocked_by(1, "RUNNING"), Remedy::LookAgain);
+    assert_remedy(&blocked_by(1, "RUNNING"), Remedy::Refresh);
 }
 
 #[test]

@@ -32,12 +32,12 @@ fn blocker_and_root_are_on_the_same_path() {
             .row_wait(15, 14)
             .row_wait(16, 13),
     );
-    let details = build_graph.details();
+    let details = graph.session_details();
     assert_eq!(details.len(), 4, "{details:?}");
     assert_eq!(wait_detail(&details, 2), (ROW, Some(1), Some(1)));
     assert_eq!(wait_detail(&details, 5), (ROW, Some(4), Some(3)));
     assert_eq!(wait_detail(&details, 4), (ROW, Some(3), Some(3)));
-    let masked = build_graph.masked().details();
+    let masked = graph.masked().session_details();
     assert_eq!(wait_detail(&masked, 5), ("a row of shop.orders (PRIMARY)", Some(4), Some(3)));
 }
 
@@ -52,7 +52,7 @@ fn members_of_a_cycle_have_their_blocker_as_root() {
             .row_wait(12, 11)
             .row_wait(13, 12),
     );
-    let details = build_graph.details();
+    let details = graph.session_details();
     for (session, blocker) in [(1, 2), (2, 1), (3, 2)] {
         let (_, blocked_by, root) = wait_detail(&details, session);
         assert_eq!((blocked_by, root), (Some(blocker), Some(blocker)), "{session}");
@@ -70,7 +70,7 @@ fn blocker_without_session_and_invisible_blocker_are_described() {
             .row_wait(12, 11)
             .row_wait(13, 12),
     );
-    let details = build_graph.details();
+    let details = graph.session_details();
     let (direct, blocker, root) = wait_detail(&details, 2);
     assert!(direct.ends_with("; its blocker is transaction 11 without a session"), "{direct}");
     assert_eq!((blocker, root), (None, None));

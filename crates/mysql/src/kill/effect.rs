@@ -110,6 +110,6 @@ fn sum_rows(rows: &HashMap<u64, u64>, sessions: &[u64]) -> u64 {
 }
 
 fn waiting_sessions(graph: &WaitGraph) -> HashSet<u64> {
-    let unexplained = build_graph.unexplained.iter().map(|wait| wait.session);
-    build_graph.waits.iter().filter_map(|wait| wait.waiter.session()).chain(unexplained).collect()
+    let unexplained = graph.unexplained.iter().map(|wait| wait.session);
+    graph.waits.iter().filter_map(|wait| wait.waiter.session()).chain(unexplained).collect()
 }

@@ -200,7 +200,7 @@ impl Encoder {
     /// Returns whether encoding this many statement bytes is cheap enough for a thread of the async runtime.
     /// Light rows are only copied, and to memory.
     fn is_light(&self, bytes: usize) -> bool {
-        self.statements == StatementText::Whole
+        self.statements == StatementText::Full
             && bytes < MAX_LIGHT_BYTES
             && self.sorter.total_bytes() < MAX_IN_MEMORY_BYTES.saturating_sub(MAX_LIGHT_BYTES) as u64
     }

@@ -24,7 +24,7 @@ fn address(server: &Server) -> SocketAddr {
 
 async fn take(node: &NodeUrl) -> Result<Snapshot, Failure> {
     let form = OutputFormat::Csv { formula_guard: true };
-    take_snapshot(node, &Selection::default(), StatementText::Whole, form, &Limits::default()).await
+    take_snapshot(node, &Selection::default(), StatementText::Full, form, &Limits::default()).await
 }
 
 async fn rows(node: &NodeUrl) -> u64 {
@@ -39,7 +39,7 @@ async fn abandoned_read(node: &NodeUrl) {
         ..Limits::default()
     };
     let form = OutputFormat::Csv { formula_guard: true };
-    let failure = take_snapshot(node, &Selection::default(), StatementText::Whole, form, &limits).await.unwrap_err();
+    let failure = take_snapshot(node, &Selection::default(), StatementText::Full, form, &limits).await.unwrap_err();
     assert!(matches!(failure.kind, FailureKind::TimedOut | FailureKind::ConnectionLost), "{failure}");
 }
 
@@ -278,7 +278,7 @@ async fn own_sessions_are_recognised_under_another_name_of_the_node() {
             for _ in 0..30 {
                 let (selection, limits) = (Selection::default(), Limits::default());
                 let mut snapshot =
-                    take_snapshot(&node, &selection, StatementText::Whole, OutputFormat::Json, &limits).await.unwrap();
+                    take_snapshot(&node, &selection, StatementText::Full, OutputFormat::Json, &limits).await.unwrap();
                 let mut body = Vec::new();
                 snapshot.body.write_to(&mut body).unwrap();
                 let body = String::from_utf8(body).unwrap();

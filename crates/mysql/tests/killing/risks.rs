@@ -9,7 +9,7 @@ use clew_mysql::{
     KillKind, KillOutcome, Limits, Refusal, UnsafeVictims, Victim, kill_all_with_policy, read_kill_risks,
     read_table_risks, read_waits,
 };
-use clew_testkit::{Charset, Flavor, RawSession, Server, big_transaction};
+use clew_testkit::{Charset, Flavor, RawSession, Server, open_big_transaction};
 
 use super::{connection_victim, find_session, open_session, server, wait_until_running};
 

@@ -2,7 +2,7 @@
 
 use clew_model::{Failure, FailureKind};
 use clew_mysql::{KillKind, Limits, Rollback, read_rollbacks};
-use clew_testkit::{Flavor, Server, big_transaction};
+use clew_testkit::{Flavor, Server, open_big_transaction};
 
 use super::{connection_victim, find_session, kill_as_root, server};
 

@@ -52,7 +52,7 @@ async fn seconds_in_every_read(server: &Server, id: u64) -> Vec<(&'static str, u
     let (plain, _) = listed_age(server, id).await.unwrap();
     let form = OutputFormat::Csv { formula_guard: false };
     let mut detailed =
-        take_detailed_snapshot(&node, &Selection::default(), StatementText::Whole, form, &limits).await.unwrap();
+        take_detailed_snapshot(&node, &Selection::default(), StatementText::Full, form, &limits).await.unwrap();
     let mut body = Vec::new();
     detailed.body.write_to(&mut body).unwrap();
     let mut rows = csv::ReaderBuilder::new().has_headers(false).from_reader(body.as_slice());

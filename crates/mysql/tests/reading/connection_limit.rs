@@ -25,8 +25,8 @@ async fn twenty_concurrent_reads_use_at_most_two_connections() {
         let node: NodeUrl = server.url_for("clew", "").parse().unwrap();
         let (selection, form) = (Selection::default(), OutputFormat::Csv { formula_guard: true });
         let read = async |at: usize| match at % 5 {
-            0 => take_snapshot(&node, &selection, StatementText::Whole, form, &LIMITS).await.map(|_| ()),
-            1 => take_detailed_snapshot(&node, &selection, StatementText::Whole, form, &LIMITS).await.map(|_| ()),
+            0 => take_snapshot(&node, &selection, StatementText::Full, form, &LIMITS).await.map(|_| ()),
+            1 => take_detailed_snapshot(&node, &selection, StatementText::Full, form, &LIMITS).await.map(|_| ()),
             2 => read_waits(&node, &LIMITS).await.map(|_| ()),
             3 => read_rollbacks(&node, None, &LIMITS).await.map(|_| ()),
             _ => diagnose(&node, &LIMITS).await.map(|_| ()),
@@ -42,13 +42,13 @@ async fn kill_succeeds_while_a_read_hangs() {
         let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
         let victims = open_idle_sessions(&server, 1).await.unwrap();
         // Only reads of locks query the current account.
-        let gate = StatementGate::before(&server, "CURRENT_USER").await.unwrap();
+        let gate = StatementGate::start(&server, "CURRENT_USER").await.unwrap();
         let node: NodeUrl = gate.url().parse().unwrap();
         let hanging = tokio::spawn({
             let node = node.clone();
             async move { read_waits(&node, &LIMITS).await }
         });
-        gate.reached().await;
+        gate.wait_until_held().await;
         let mut waiting = Box::pin(read_user_sessions(&node, Purpose::Reading, &LIMITS));
         assert!((&mut waiting).now_or_never().is_none());
 
@@ -60,7 +60,7 @@ async fn kill_succeeds_while_a_read_hangs() {
         assert_eq!(outcome, KillOutcome::Killed, "{flavor}");
 
         assert!(!hanging.is_finished() && (&mut waiting).now_or_never().is_none(), "{flavor}");
-        gate.open();
+        gate.release();
         hanging.await.unwrap().unwrap();
         assert!(waiting.await.unwrap().sessions.is_empty(), "{flavor}");
         drop(victims);

@@ -35,7 +35,7 @@ async fn limitations(server: &Server) -> [Vec<Limitation>; 2] {
     let diagnosis = diagnose(&node, &limits).await.unwrap();
     let form = OutputFormat::Csv { formula_guard: false };
     let snapshot =
-        take_detailed_snapshot(&node, &Selection::default(), StatementText::Whole, form, &limits).await.unwrap();
+        take_detailed_snapshot(&node, &Selection::default(), StatementText::Full, form, &limits).await.unwrap();
     [diagnosis.checks.into_iter().filter_map(|check| check.limitation).collect(), snapshot.summary.limitations]
 }
 
@@ -61,7 +61,7 @@ async fn lost_locks_explain_a_missing_blocker(flavor: Flavor) {
     waiter.send_statement(b"ALTER TABLE shop.t ADD COLUMN b INT").await.unwrap();
     let unexplained = loop {
         let graph = waits(&server).await;
-        if let Some(unexplained) = build_graph.unexplained.iter().find(|unexplained| unexplained.session == waiter.id) {
+        if let Some(unexplained) = graph.unexplained.iter().find(|unexplained| unexplained.session == waiter.id) {
             assert!(graph.limitations.iter().any(|gap| gap.kind == LimitationKind::LostMetadataLocks), "{graph:#?}");
             break unexplained.clone();
         }
@@ -160,7 +160,7 @@ async fn incomplete_process_list_has_a_limitation_on_mysql() {
             .any(|gap| gap.kind == LimitationKind::LostThreads && gap.what.contains("missing in the list"))
     };
     let form = OutputFormat::Csv { formula_guard: false };
-    let plain = take_snapshot(&node, &Selection::default(), StatementText::Whole, form, &limits).await.unwrap();
+    let plain = take_snapshot(&node, &Selection::default(), StatementText::Full, form, &limits).await.unwrap();
     assert!(plain.summary.rows < 60 && is_lost(&plain.summary.limitations), "{:?}", plain.summary);
     let users = read_user_sessions(&node, Purpose::Reading, &limits).await.unwrap();
     assert!(users.sessions.len() < 60 && is_lost(&users.limitations), "{:?}", users.limitations);

@@ -36,5 +36,5 @@ async fn csv_of(url: &str, selection: &Selection, formula_guard: bool) -> Vec<Ve
 
 async fn take(url: &str, selection: &Selection, formula_guard: bool) -> Result<Snapshot, Failure> {
     let node: NodeUrl = url.parse().unwrap();
-    take_snapshot(&node, selection, StatementText::Whole, OutputFormat::Csv { formula_guard }, &Limits::default()).await
+    take_snapshot(&node, selection, StatementText::Full, OutputFormat::Csv { formula_guard }, &Limits::default()).await
 }

@@ -74,13 +74,13 @@ impl Planted {
 
     async fn wait_until_all_sleep(&self) {
         for _ in 0..200 {
-            let body = self.body(StatementText::Whole, OutputFormat::Json, Some("sleep(600)")).await;
+            let body = self.body(StatementText::Full, OutputFormat::Json, Some("sleep(600)")).await;
             if body.matches("\"User sleep\"").count() == self.count {
                 return;
             }
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
-        panic!("the sessions do not sleep: {:.3000}", self.body(StatementText::Whole, OutputFormat::Json, None).await);
+        panic!("the sessions do not sleep: {:.3000}", self.body(StatementText::Full, OutputFormat::Json, None).await);
     }
 }
 
@@ -111,7 +111,7 @@ async fn masked_snapshot_discloses_no_literal(flavor: Flavor) {
     let planted = Planted::of(flavor).await;
     let csv = OutputFormat::Csv { formula_guard: true };
     for form in [csv, OutputFormat::Json] {
-        let whole = planted.body(StatementText::Whole, form, None).await;
+        let whole = planted.body(StatementText::Full, form, None).await;
         assert!(whole.contains(SECRET) && whole.contains(NUMBER) && whole.contains(EMOJI), "nothing was planted");
         let masked = planted.body(StatementText::Templates, form, None).await;
         assert!(masked.len() < 10_000 && masked.matches("SELECT ").count() == planted.count, "{masked:.3000}");
@@ -121,7 +121,7 @@ async fn masked_snapshot_discloses_no_literal(flavor: Flavor) {
         assert!(masked.contains("SELECT SLEEP(?), ") || masked.contains("SELECT sleep(?), "), "{masked}");
     }
     for key in [SECRET, "qjxz", NUMBER, "5308", EMOJI, "会话", "600", "C:\\"] {
-        assert_ne!(planted.body(StatementText::Whole, csv, Some(key)).await, "", "{key} was not planted");
+        assert_ne!(planted.body(StatementText::Full, csv, Some(key)).await, "", "{key} was not planted");
         assert_eq!(planted.body(StatementText::Templates, csv, Some(key)).await, "", "{key} is found");
     }
     // The filter matches the template. A statement that cannot be parsed safely in every mode has none.

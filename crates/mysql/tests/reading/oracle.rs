@@ -67,7 +67,7 @@ impl Oracle {
     async fn assert_rows(&self, selection: &Selection, guard: bool, belongs: impl Fn(&ExpectedSession) -> bool) {
         let records = csv_of(&self.server.url(), selection, guard).await;
         let found: HashMap<String, &Vec<String>> = records.iter().map(|record| (record[0].clone(), record)).collect();
-        let expected: Vec<_> = self.odd.truth.iter().filter(|session| belongs(session)).collect();
+        let expected: Vec<_> = self.odd.expected.iter().filter(|session| belongs(session)).collect();
         let ids: HashSet<_> = expected.iter().map(|session| session.id.to_string()).collect();
         let missing: Vec<_> = ids.iter().filter(|id| !found.contains_key(*id)).collect();
         let surplus: Vec<_> = found.iter().filter(|(id, _)| !ids.contains(*id)).collect();
@@ -86,7 +86,8 @@ impl Oracle {
 /// Checks that ages match the sessions, and are empty where expected.
 fn check_times(session: &ExpectedSession, record: &[String]) {
     let seconds = |column: usize| record[column].parse::<u64>().ok();
-    let range = if session.is_old { KnownSessions::GAP..KnownSessions::GAP + 120 } else { 0..120 };
+    let range =
+        if session.is_old { KnownSessions::AGE_GAP_SECONDS..KnownSessions::AGE_GAP_SECONDS + 120 } else { 0..120 };
     assert!(range.contains(&seconds(7).unwrap()), "state_duration of {record:.300?}");
     assert_eq!(seconds(8).is_some(), session.transaction.is_some(), "transaction_duration of {record:.300?}");
     assert!(seconds(8).is_none_or(|seconds| range.contains(&seconds)), "transaction_duration of {record:.300?}");
@@ -118,7 +119,7 @@ fn check_order(selection: &Selection, records: &[Vec<String>]) {
 
 async fn every_filter_and_sort_matches_the_oracle(flavor: Flavor) {
     let oracle = Oracle::of(flavor).await;
-    let gap = SlowThreshold::new(i64::try_from(KnownSessions::GAP).unwrap());
+    let gap = SlowThreshold::new(i64::try_from(KnownSessions::AGE_GAP_SECONDS).unwrap());
     let class = |class| Selection { class, threshold: gap, ..Selection::default() };
     // Session classes come first: young sessions age during the test.
     oracle.assert_rows(&class(SessionClass::Slow), true, |session| session.is_old && session.command != "Sleep").await;
@@ -141,8 +142,8 @@ async fn every_filter_and_sort_matches_the_oracle(flavor: Flavor) {
         let selection = Selection { command: Some(command.into()), ..Selection::default() };
         oracle.assert_rows(&selection, true, |session| session.command.eq_ignore_ascii_case(command)).await;
     }
-    let one = oracle.odd.truth[0].host.clone();
-    let six = oracle.odd.truth.iter().find(|session| session.host.starts_with("::1")).unwrap().host.clone();
+    let one = oracle.odd.expected[0].host.clone();
+    let six = oracle.odd.expected.iter().find(|session| session.host.starts_with("::1")).unwrap().host.clone();
     let six = six.rsplit_once(':').unwrap().1.to_owned();
     for (pattern, start, end) in [
         ("127.0.0.1", "127.0.0.1:", ""),

@@ -16,7 +16,7 @@ async fn read(url: &str, bytes: u64) -> Result<Snapshot, Failure> {
     let node: NodeUrl = url.parse().unwrap();
     let form = OutputFormat::Csv { formula_guard: true };
     let limits = Limits { read_timeout: Duration::from_secs(30), max_bytes: bytes, ..Limits::default() };
-    take_snapshot(&node, &Selection::default(), StatementText::Whole, form, &limits).await
+    take_snapshot(&node, &Selection::default(), StatementText::Full, form, &limits).await
 }
 
 #[tokio::test]

@@ -48,7 +48,7 @@ async fn read(url: &str) -> (usize, usize, usize) {
     let waiting = rows.iter().filter(|row| row[11] == "LOCK WAIT").count();
     let node: NodeUrl = url.parse().unwrap();
     let graph = build_graph(&read_waits(&node, &Limits::default()).await.unwrap());
-    let waiters: std::collections::BTreeSet<_> = build_graph.waits.iter().map(|wait| wait.waiter).collect();
+    let waiters: std::collections::BTreeSet<_> = graph.waits.iter().map(|wait| wait.waiter).collect();
     (open, waiting, waiters.len())
 }
 

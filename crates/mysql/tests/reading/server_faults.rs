@@ -22,7 +22,7 @@ const QUICK: Limits = Limits {
 async fn failure_of(url: &str, limits: &Limits) -> Failure {
     let node: NodeUrl = url.parse().unwrap();
     let form = OutputFormat::Csv { formula_guard: true };
-    take_snapshot(&node, &Selection::default(), StatementText::Whole, form, limits).await.unwrap_err()
+    take_snapshot(&node, &Selection::default(), StatementText::Full, form, limits).await.unwrap_err()
 }
 
 #[tokio::test]

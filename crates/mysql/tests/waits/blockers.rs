@@ -32,8 +32,8 @@ pub(crate) async fn graph_where(server: &Server, what: &str, is_so: impl Fn(&Wai
     let start = Instant::now();
     loop {
         let graph = build_graph(&observe(server).await);
-        if is_so(&build_graph) {
-            return build_graph;
+        if is_so(&graph) {
+            return graph;
         }
         assert!(start.elapsed() < LIMIT, "{what} was not detected: {graph:#?}");
         sleep(Duration::from_millis(120)).await;
@@ -41,7 +41,7 @@ pub(crate) async fn graph_where(server: &Server, what: &str, is_so: impl Fn(&Wai
 }
 
 pub(crate) fn root(graph: &WaitGraph) -> &PartyDetail {
-    build_graph.facts(build_graph.roots[0].parties[0]).unwrap()
+    graph.facts(graph.roots[0].parties[0]).unwrap()
 }
 
 async fn idle_root_blocker_has_statements_of_its_transaction(flavor: Flavor) {
@@ -52,8 +52,8 @@ async fn idle_root_blocker_has_statements_of_its_transaction(flavor: Flavor) {
         holder.execute(statement).await.unwrap();
     }
     waiter.send_statement(b"UPDATE t SET v = 3 WHERE id = 1").await.unwrap();
-    let graph = graph_where(&server, "the wait", |graph| !build_graph.waits.is_empty()).await;
-    let root = root(&build_graph);
+    let graph = graph_where(&server, "the wait", |graph| !graph.waits.is_empty()).await;
+    let root = root(&graph);
     assert!(root.is_idle());
     let last: Vec<_> = root.last_statements.iter().map(|text| String::from_utf8_lossy(text).into_owned()).collect();
     let transaction = root.transaction.as_ref().map(|facts| &facts.transaction).unwrap();
@@ -83,12 +83,12 @@ async fn missing_statement_history_is_reported_with_a_remedy() {
     holder.execute("BEGIN").await.unwrap();
     holder.execute("UPDATE t SET v = 2 WHERE id = 1").await.unwrap();
     waiter.send_statement(b"UPDATE t SET v = 3 WHERE id = 1").await.unwrap();
-    let graph = graph_where(&server, "the wait", |graph| !build_graph.waits.is_empty()).await;
-    let gap = build_graph.limitations.iter().find(|gap| gap.kind == LimitationKind::NoLastStatements).unwrap();
+    let graph = graph_where(&server, "the wait", |graph| !graph.waits.is_empty()).await;
+    let gap = graph.limitations.iter().find(|gap| gap.kind == LimitationKind::NoLastStatements).unwrap();
     assert!(root(&graph).last_statements.is_empty());
     server.run(&[gap.remedy.as_deref().unwrap()]).await.unwrap();
     holder.execute("DO 'seen'").await.unwrap();
-    let graph = graph_where(&server, "the wait", |graph| !build_graph.waits.is_empty()).await;
+    let graph = graph_where(&server, "the wait", |graph| !graph.waits.is_empty()).await;
     assert_eq!(root(&graph).last_statements, [b"DO 'seen'"]);
     assert!(graph.limitations.iter().all(|gap| gap.kind != LimitationKind::NoLastStatements));
 }
@@ -105,8 +105,8 @@ async fn statement_history_of_size_zero_is_reported() {
         holder.execute("BEGIN").await.unwrap();
         holder.execute("UPDATE t SET v = 2 WHERE id = 1").await.unwrap();
         waiter.send_statement(b"UPDATE t SET v = 3 WHERE id = 1").await.unwrap();
-        let graph = graph_where(&server, "the wait", |graph| !build_graph.waits.is_empty()).await;
-        let gap = build_graph.limitations.iter().find(|gap| gap.kind == LimitationKind::NoLastStatements);
+        let graph = graph_where(&server, "the wait", |graph| !graph.waits.is_empty()).await;
+        let gap = graph.limitations.iter().find(|gap| gap.kind == LimitationKind::NoLastStatements);
         assert!(gap.is_some_and(|gap| gap.why.contains("history_size is 0")), "{flavor}: {:?}", graph.limitations);
     }
 }
@@ -126,9 +126,9 @@ async fn root_blocker_in_rollback_is_detected(flavor: Flavor) {
     );
     holder.execute(&many).await.unwrap();
     waiter.send_statement(b"UPDATE t SET v = 3 WHERE id = 1").await.unwrap();
-    graph_where(&server, "the wait", |graph| !build_graph.waits.is_empty()).await;
+    graph_where(&server, "the wait", |graph| !graph.waits.is_empty()).await;
     server.run(&[&format!("KILL {}", holder.id)]).await.unwrap();
-    let is_undone = |graph: &WaitGraph| !build_graph.roots.is_empty() && root(build_graph).is_rolling_back();
+    let is_undone = |graph: &WaitGraph| !graph.roots.is_empty() && root(graph).is_rolling_back();
     let graph = graph_where(&server, "the roll-back", is_undone).await;
     assert_eq!(root(&graph).party.session(), Some(holder.id));
     timeout(LIMIT, waiter.wait_for_response()).await.unwrap().unwrap();

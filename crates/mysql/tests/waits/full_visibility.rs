@@ -47,10 +47,9 @@ async fn check_scenario(scenario: &Scenario, server: &Server) -> Result<(), Stri
     let mut built = scenario.build(server).await.map_err(|error| error.to_string())?;
     let observed = observe(server).await;
     let graph = build_graph(&observed);
-    let outcome =
-        compare(scenario, &build_graph, &Names::of(&built)).map_err(|fault| format!("{fault}\n{observed:#?}"));
+    let outcome = compare(scenario, &graph, &Names::of(&built)).map_err(|fault| format!("{fault}\n{observed:#?}"));
     let outcome = match outcome {
-        Ok(()) => kill_roots(scenario, &build_graph, &mut built, server).await,
+        Ok(()) => kill_roots(scenario, &graph, &mut built, server).await,
         fault => fault,
     };
     built.clear(server).await.map_err(|error| error.to_string())?;
@@ -58,10 +57,9 @@ async fn check_scenario(scenario: &Scenario, server: &Server) -> Result<(), Stri
 }
 
 fn compare(scenario: &Scenario, graph: &WaitGraph, names: &Names) -> Result<(), String> {
-    let found = (names.waits(build_graph), names.roots(build_graph));
+    let found = (names.waits(graph), names.roots(graph));
     let expected = (expected_waits(scenario), expected_roots(scenario));
-    let nothing_else =
-        build_graph.unexplained.is_empty() && build_graph.limitations.is_empty() && build_graph.vanished.is_empty();
+    let nothing_else = graph.unexplained.is_empty() && graph.limitations.is_empty() && graph.vanished.is_empty();
     if found == expected && nothing_else {
         return Ok(());
     }
@@ -78,15 +76,15 @@ async fn kill_roots(
 ) -> Result<(), String> {
     let mut killed = true;
     if let Some(left) = scenario.root_after_kill {
-        killed &= kill_party(build_graph, build_graph.roots[0].parties[0], server).await?;
+        killed &= kill_party(graph, graph.roots[0].parties[0], server).await?;
         let graph = clew_diagnose::waits::build_graph(&observe(server).await);
-        let roots = Names::of(built).roots(&build_graph);
+        let roots = Names::of(built).roots(&graph);
         if roots != [[left]] {
             return Err(format!("{roots:?} are the roots after the first was killed, not {left}"));
         }
-        killed &= kill_first_root(&build_graph, built, server).await?;
+        killed &= kill_first_root(&graph, built, server).await?;
     } else {
-        killed &= kill_first_root(build_graph, built, server).await?;
+        killed &= kill_first_root(graph, built, server).await?;
     }
     match (killed, scenario.unkillable_reason) {
         (true, None) | (false, Some(_)) => Ok(()),
@@ -99,19 +97,19 @@ async fn kill_roots(
 /// Returns whether it was killed.
 async fn kill_first_root(graph: &WaitGraph, built: &mut BuiltScenario, server: &Server) -> Result<bool, String> {
     let names = Names::of(built);
-    let root = &build_graph.roots[0];
+    let root = &graph.roots[0];
     let victim = root.parties[0];
-    let waits_for_it_alone = |party: Party| build_graph.roots_of(party) == [root] && party != victim;
-    let (freed, others): (Vec<Party>, Vec<Party>) = build_graph
+    let waits_for_it_alone = |party: Party| graph.roots_of(party) == [root] && party != victim;
+    let (freed, others): (Vec<Party>, Vec<Party>) = graph
         .parties
         .iter()
         .map(|facts| facts.party)
-        .filter(|&party| !build_graph.waits_of(party).is_empty() && party != victim)
+        .filter(|&party| !graph.waits_of(party).is_empty() && party != victim)
         .partition(|&party| waits_for_it_alone(party));
     if freed.len() != root.frees {
         return Err(format!("{freed:?} are not as many as the root frees: {root:?}"));
     }
-    let killed = kill_party(build_graph, victim, server).await?;
+    let killed = kill_party(graph, victim, server).await?;
     let freed: Vec<String> = freed.into_iter().map(|party| names.name(party)).collect();
     let stuck = built.finish_waiters(&freed.iter().map(String::as_str).collect::<Vec<_>>(), LIMIT).await;
     if !stuck.is_empty() {
@@ -127,7 +125,7 @@ async fn kill_first_root(graph: &WaitGraph, built: &mut BuiltScenario, server: &
 /// Kills a session with Clew, or rolls back a transaction without a session by its XID.
 /// Returns whether a session was killed.
 async fn kill_party(graph: &WaitGraph, victim: Party, server: &Server) -> Result<bool, String> {
-    let facts = build_graph.facts(victim).ok_or("the graph has no facts of the root")?;
+    let facts = graph.facts(victim).ok_or("the graph has no facts of the root")?;
     if let Party::Transaction(_) = victim {
         let xid = facts.transaction.as_ref().and_then(|facts| facts.xid.as_deref());
         let statement = format!("XA ROLLBACK {}", xid.unwrap_or("no name"));

@@ -21,13 +21,13 @@ async fn partly_explained(flavor: Flavor, arguments: &[&str], gap: LimitationKin
     for scenario in Scenario::all(flavor) {
         let built = scenario.build(&server).await.unwrap();
         let graph = build_graph(&observe(&server).await);
-        let fault = fault(&scenario, &build_graph, &Names::of(&built), remedy);
+        let fault = fault(&scenario, &graph, &Names::of(&built), remedy);
         if let Some(fault) = fault {
             writeln!(faults, "--- {} on {flavor}: {fault}\n{graph:#?}", scenario.name).unwrap();
         }
-        if !build_graph.unexplained.is_empty() {
+        if !graph.unexplained.is_empty() {
             partly.push(scenario.name.clone());
-            if !build_graph.limitations.iter().any(|limitation| limitation.kind == gap) {
+            if !graph.limitations.iter().any(|limitation| limitation.kind == gap) {
                 writeln!(faults, "--- {} on {flavor}: no {gap:?}\n{graph:#?}", scenario.name).unwrap();
             }
         }
@@ -41,14 +41,13 @@ fn fault(scenario: &Scenario, graph: &WaitGraph, names: &Names, remedy: &str) ->
     let of = |waiter: &str, waits: &[String]| -> Vec<String> {
         waits.iter().filter(|wait| wait.starts_with(&format!("{waiter}>"))).cloned().collect()
     };
-    let (found, expected) = (names.waits(build_graph), expected_waits(scenario));
+    let (found, expected) = (names.waits(graph), expected_waits(scenario));
     if let Some(wrong) = found.iter().find(|wait| !expected.contains(wait)) {
         return Some(format!("{wrong} is no wait of the scenario"));
     }
     let waiters: BTreeSet<&str> = scenario.waits().into_iter().map(|(waiter, _)| waiter).collect();
     for waiter in waiters {
-        let unexplained =
-            build_graph.unexplained.iter().find(|facts| names.name(Party::Session(facts.session)) == waiter);
+        let unexplained = graph.unexplained.iter().find(|facts| names.name(Party::Session(facts.session)) == waiter);
         match unexplained {
             Some(facts) if ![remedy, "only reads"].iter().any(|known| facts.why.contains(known)) => {
                 return Some(format!("{facts:?} names no {remedy}"));

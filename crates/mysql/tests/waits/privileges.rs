@@ -8,7 +8,7 @@ use super::full_visibility::full_visibility_server;
 use super::oracle::{Names, expected_waits, observe_as};
 
 fn kinds(graph: &WaitGraph) -> Vec<LimitationKind> {
-    build_graph.limitations.iter().map(|limitation| limitation.kind).collect()
+    graph.limitations.iter().map(|limitation| limitation.kind).collect()
 }
 
 async fn suggested_grants_complete_the_graph(flavor: Flavor, name: &str, steps: &[&[LimitationKind]]) {
@@ -20,14 +20,14 @@ async fn suggested_grants_complete_the_graph(flavor: Flavor, name: &str, steps: 
     for &step in steps {
         let graph = build_graph(&observe_as(&server.url_for("clew", "x")).await);
         assert_eq!(kinds(&graph), step, "{graph:#?}");
-        let found = names.waits(&build_graph);
+        let found = names.waits(&graph);
         assert!(found.iter().all(|wait| expected_waits(&scenario).contains(wait)), "{found:?}");
         let only_names = step.iter().all(|&gap| gap == LimitationKind::NoPreparedNames);
         assert_eq!(only_names, found == expected_waits(&scenario) && graph.vanished.is_empty(), "{graph:#?}");
-        let mut detached = build_graph.parties.iter().filter(|facts| facts.party.session().is_none());
+        let mut detached = graph.parties.iter().filter(|facts| facts.party.session().is_none());
         let known = detached.all(|facts| facts.transaction.as_ref().is_some_and(|facts| facts.xid.is_some()));
         assert!(known || !step.is_empty(), "{graph:#?}");
-        let remedies: Vec<&str> = build_graph.limitations.iter().filter_map(|gap| gap.remedy.as_deref()).collect();
+        let remedies: Vec<&str> = graph.limitations.iter().filter_map(|gap| gap.remedy.as_deref()).collect();
         server.run(&remedies).await.unwrap();
     }
     built.clear(&server).await.unwrap();

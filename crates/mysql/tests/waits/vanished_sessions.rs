@@ -22,12 +22,12 @@ async fn graph_without(
     let scenario = Scenario::all(server.flavor()).into_iter().find(|scenario| scenario.name == name).unwrap();
     let built = scenario.build(server).await.unwrap();
     let id = built.ids()[session_name];
-    let gate = StatementGate::before(server, words).await.unwrap();
+    let gate = StatementGate::start(server, words).await.unwrap();
     let url = gate.url();
     let end_session = async {
-        timeout(LIMIT, gate.reached()).await.unwrap();
+        timeout(LIMIT, gate.wait_until_held()).await.unwrap();
         kill_session(server, id).await;
-        gate.open();
+        gate.release();
     };
     let (observed, ()) = tokio::join!(observe_as(&url), end_session);
     let names = Names::of(&built);
@@ -67,7 +67,7 @@ async fn vanished_sessions_stay_in_the_graph(flavor: Flavor) {
             assert_eq!(names.waits(&graph), expected_waits(&scenario), "{session_name}: {graph:#?}");
             assert_eq!(names.roots(&graph), expected_roots(&scenario), "{session_name}: {graph:#?}");
             assert_eq!(graph.vanished, [gone], "{session_name}: {graph:#?}");
-            let lines = render_tree(&build_graph, TreeLayout::default());
+            let lines = render_tree(&graph, TreeLayout::default());
             let is_marked_gone = |text: &str| text.contains(&format!("{gone}, gone when sessions were read"));
             assert!(lines.iter().any(|line| is_marked_gone(&line.text)), "{lines:#?}");
         }
@@ -79,7 +79,7 @@ async fn wait_for_a_vanished_blocker_is_unexplained(flavor: Flavor, waits: &'sta
     let server = full_visibility_server(flavor).await;
     let (graph, _, names, _) = graph_without("a", ROW, waits, &server).await;
     assert_eq!((names.waits(&graph), graph.unexplained.len()), (Vec::new(), 1), "{graph:#?}");
-    let unexplained = &build_graph.unexplained[0];
+    let unexplained = &graph.unexplained[0];
     assert_eq!(names.name(Party::Session(unexplained.session)), "b", "{graph:#?}");
     assert!(unexplained.why.contains("between two reads"), "{graph:#?}");
 }
@@ -113,7 +113,7 @@ async fn vanished_thread_is_no_blocker_on_mysql() {
     let server = full_visibility_server(Flavor::MySql).await;
     let (graph, _, names, _) = graph_without("a", ALTER, "FROM performance_schema.threads", &server).await;
     assert!(graph.waits.is_empty(), "{graph:#?}");
-    for unexplained in &build_graph.unexplained {
+    for unexplained in &graph.unexplained {
         assert_eq!(names.name(Party::Session(unexplained.session)), "b", "{graph:#?}");
         assert!(unexplained.why.contains("just let go"), "{graph:#?}");
     }

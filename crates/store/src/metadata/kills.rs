@@ -170,7 +170,7 @@ fn kill_event(by: &Origin, domain_id: Option<DomainId>, kill: &KillRecord) -> Au
         detail: json!({
             "source": kill.source.name(), "task": kill.task_id, "kind": kill.kind, "reason": kill.reason,
             "user": kill.user, "host": kill.host, "db": kill.database, "command": kill.command, "seconds": kill.seconds,
-            "state": kill.state, "statement": kill.template, "asked_at": kill.asked_at,
+            "state": kill.state, "statement": kill.template, "asked_at": kill.requested_at,
             "outcome": outcome.name(), "detail": kill.detail,
         }),
         ..AuditEvent::succeeded(by, AUDIT_OPERATION, kill.session_id.to_string())
@@ -202,7 +202,7 @@ fn kill_from_row(row: &Row) -> Result<KillRecord, StoreError> {
         seconds: count("seconds")?,
         state: optional_text("state")?,
         template: optional_text("template")?,
-        asked_at: row.try_get("asked_at").map_err(&failed)?,
+        requested_at: row.try_get("asked_at").map_err(&failed)?,
         outcome: optional_text("outcome")?.map(end).transpose()?,
         detail: optional_text("detail")?,
         ended_at: row.try_get("ended_at").map_err(&failed)?,

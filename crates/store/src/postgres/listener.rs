@@ -52,7 +52,7 @@ impl Listener {
                     if let Ok(Ok(connection)) = connected {
                         let connection = Box::new(connection);
                         self.state = State::Connected { connection, last_activity: Instant::now() };
-                        return StoreEvent::Listening;
+                        return StoreEvent::Connected;
                     }
                     self.state = State::Disconnected { retry_at: Instant::now() + RECONNECT_DELAY };
                 }
@@ -70,7 +70,7 @@ impl Listener {
                         Some(None) => {}
                         None => {
                             self.state = State::Disconnected { retry_at: Instant::now() };
-                            return StoreEvent::Deaf;
+                            return StoreEvent::Disconnected;
                         }
                     }
                 }
@@ -96,9 +96,9 @@ async fn is_alive(connection: &mut PgListener) -> bool {
 
 fn parse_payload(payload: &str) -> Option<StoreEvent> {
     match payload.split_once(' ') {
-        Some(("ended", id)) => id.parse().ok().map(StoreEvent::Ended),
-        None if payload == "queued" => Some(StoreEvent::Queued),
-        None if payload == "kill" => Some(StoreEvent::KillQueued),
+        Some(("ended", id)) => id.parse().ok().map(StoreEvent::TaskEnded),
+        None if payload == "queued" => Some(StoreEvent::TaskQueued),
+        None if payload == "kill" => Some(StoreEvent::IntelligentKillQueued),
         _ => None,
     }
 }

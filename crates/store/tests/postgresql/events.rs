@@ -31,18 +31,18 @@ async fn changes_of_another_process_are_notified() {
     let fixture = Fixture::new().await;
     let other = fixture.open().await.unwrap();
     let mut notices = other.events().unwrap();
-    assert_eq!(next(&mut notices).await, StoreEvent::Listening);
+    assert_eq!(next(&mut notices).await, StoreEvent::Connected);
 
     let id = fixture.queue_any_task().await;
-    assert_eq!(next(&mut notices).await, StoreEvent::Queued);
+    assert_eq!(next(&mut notices).await, StoreEvent::TaskQueued);
     let claimed = claim(&fixture.store, LEASE, 1).await.unwrap().unwrap();
     fixture.store.renew_lease(&id, claimed.fence, LEASE).await.unwrap();
     fixture.store.release_task(&id, claimed.fence).await.unwrap();
-    assert_eq!(next(&mut notices).await, StoreEvent::Queued, "claims and renewals are not notified");
+    assert_eq!(next(&mut notices).await, StoreEvent::TaskQueued, "claims and renewals are not notified");
     let claimed = claim(&fixture.store, LEASE, 1).await.unwrap().unwrap();
     let failed = TaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no answer"));
     fixture.store.end_task(&id, claimed.fence, &failed).await.unwrap();
-    assert_eq!(next(&mut notices).await, StoreEvent::Ended(id.clone()));
+    assert_eq!(next(&mut notices).await, StoreEvent::TaskEnded(id.clone()));
     assert!(other.task(&id).await.unwrap().unwrap().status.is_final(), "the end is visible when it is notified");
 
     let actor = Actor::User {
@@ -57,11 +57,11 @@ async fn changes_of_another_process_are_notified() {
         node_id: NodeId::generate(),
     };
     fixture.store.insert_intelligent_kill(&kill, 9).await.unwrap();
-    assert_eq!(next(&mut notices).await, StoreEvent::KillQueued);
+    assert_eq!(next(&mut notices).await, StoreEvent::IntelligentKillQueued);
     // Removal by retention is not notified.
     fixture.store.remove_tasks_ended_before(i64::MAX).await.unwrap();
     let id = fixture.queue_any_task().await;
-    assert_eq!(next(&mut notices).await, StoreEvent::Queued);
+    assert_eq!(next(&mut notices).await, StoreEvent::TaskQueued);
     assert!(other.task(&id).await.unwrap().is_some());
 }
 
@@ -69,13 +69,13 @@ async fn changes_of_another_process_are_notified() {
 async fn terminated_connection_is_restored() {
     let fixture = Fixture::new().await;
     let mut notices = fixture.store.events().unwrap();
-    assert_eq!(next(&mut notices).await, StoreEvent::Listening);
+    assert_eq!(next(&mut notices).await, StoreEvent::Connected);
     let all = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = current_database()";
     fixture.sql(all).await;
-    assert_eq!(next(&mut notices).await, StoreEvent::Deaf);
-    assert_eq!(next(&mut notices).await, StoreEvent::Listening);
+    assert_eq!(next(&mut notices).await, StoreEvent::Disconnected);
+    assert_eq!(next(&mut notices).await, StoreEvent::Connected);
     fixture.queue_any_task().await;
-    assert_eq!(next(&mut notices).await, StoreEvent::Queued);
+    assert_eq!(next(&mut notices).await, StoreEvent::TaskQueued);
 }
 
 /// A network partition reports no error: keepalive queries detect it.
@@ -84,18 +84,18 @@ async fn network_partition_is_detected_and_the_connection_restored() {
     let fixture = Fixture::new().await;
     let metadata = backend::connect_options(fixture.folder());
     let server = SocketAddr::from(([127, 0, 0, 1], metadata.get_port()));
-    let proxy = FaultProxy::to(server).await.unwrap();
+    let proxy = FaultProxy::start(server).await.unwrap();
     let url = metadata.clone().port(proxy.address().port()).to_url_lossy();
     let location =
         Location { metadata_url: Some(url.as_str().parse().unwrap()), ..backend::location(fixture.folder()) };
     let remote = Store::open(location).await.unwrap();
     let mut notices = remote.events().unwrap();
-    assert_eq!(next(&mut notices).await, StoreEvent::Listening);
-    proxy.set(Traffic::Stall);
+    assert_eq!(next(&mut notices).await, StoreEvent::Connected);
+    proxy.set_traffic(Traffic::Stall);
     fixture.queue_any_task().await;
-    assert_eq!(next(&mut notices).await, StoreEvent::Deaf);
-    proxy.set(Traffic::Forward);
-    assert_eq!(next(&mut notices).await, StoreEvent::Listening);
+    assert_eq!(next(&mut notices).await, StoreEvent::Disconnected);
+    proxy.set_traffic(Traffic::Forward);
+    assert_eq!(next(&mut notices).await, StoreEvent::Connected);
     fixture.queue_any_task().await;
-    assert_eq!(next(&mut notices).await, StoreEvent::Queued);
+    assert_eq!(next(&mut notices).await, StoreEvent::TaskQueued);
 }

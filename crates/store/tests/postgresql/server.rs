@@ -83,8 +83,13 @@ async fn clock_is_that_of_the_database() {
     let ours = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap();
     let created_at = store.task(&task.request_id).await.unwrap().unwrap().created_at;
     assert!((created_at - ours - hour).abs() < hour / 2, "{created_at} {ours}");
-    let claim =
-        ClaimRequest { worker: "w".into(), lease: Duration::from_secs(9), per_node: 1, set_aside: vec![], most: 1 };
+    let claim = ClaimRequest {
+        worker: "w".into(),
+        lease: Duration::from_secs(9),
+        max_per_node: 1,
+        excluded_nodes: vec![],
+        max_tasks: 1,
+    };
     assert_eq!(store.claim_tasks(claim).await.unwrap().tasks[0].task.status, TaskStatus::Running);
 }
 

@@ -119,9 +119,9 @@ fn claim() -> ClaimRequest {
     ClaimRequest {
         worker: "the worker of the fixture".into(),
         lease: Duration::from_secs(10),
-        per_node: 9,
-        set_aside: vec![],
-        most: 1,
+        max_per_node: 9,
+        excluded_nodes: vec![],
+        max_tasks: 1,
     }
 }
 

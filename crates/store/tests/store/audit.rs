@@ -31,7 +31,7 @@ impl Fixture {
         let recording = (0..count).map(|_| {
             let store = self.store.clone();
             tokio::spawn(async move {
-                store.append_audit_event(&AuditEvent::succeeded(&origin(), "Test", "row")).await.unwrap()
+                store.append_audit_event(&AuditEvent::succeeded(&origin(), "Test", "row")).await.unwrap();
             })
         });
         for one in recording.collect::<Vec<_>>() {

@@ -94,18 +94,18 @@ async fn batch_claim_respects_limits_per_node() {
     for node in [&node, &node, &node, &excluded, &NodeId::generate()] {
         fixture.store.insert_task(&fixture.new_task(node), 9).await.unwrap();
     }
-    let claim = |most| ClaimRequest {
+    let claim = |max_tasks| ClaimRequest {
         worker: "w".to_owned(),
         lease: Duration::from_secs(10),
-        per_node: 2,
-        set_aside: vec![excluded.clone()],
-        most,
+        max_per_node: 2,
+        excluded_nodes: vec![excluded.clone()],
+        max_tasks,
     };
     assert_eq!(fixture.store.claim_tasks(claim(2)).await.unwrap().tasks.len(), 2);
     let third = fixture.store.claim_tasks(claim(9)).await.unwrap().tasks;
     assert_eq!(third.len(), 1, "two tasks of the first node are running, and the second node is excluded");
     assert!(![&node, &excluded].contains(&&third[0].task.node_id));
-    let any = ClaimRequest { set_aside: vec![], ..claim(9) };
+    let any = ClaimRequest { excluded_nodes: vec![], ..claim(9) };
     assert_eq!(fixture.store.claim_tasks(any).await.unwrap().tasks[0].task.node_id, excluded);
 }
 
@@ -118,9 +118,9 @@ async fn damaged_task_fails_and_is_not_reclaimed() {
     let claim = ClaimRequest {
         worker: "w".to_owned(),
         lease: Duration::from_secs(10),
-        per_node: 2,
-        set_aside: vec![],
-        most: 1,
+        max_per_node: 2,
+        excluded_nodes: vec![],
+        max_tasks: 1,
     };
     let claims = fixture.store.claim_tasks(claim).await.unwrap();
     assert_eq!(claims.tasks[0].task.request_id, intact);

@@ -133,6 +133,7 @@ pub(crate) fn all_bytes(folder: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
 
 /// Claims one task for the worker "w".
 pub(crate) async fn claim(store: &Store, lease: Duration, per_node: u32) -> Result<Option<ClaimedTask>, StoreError> {
-    let claim = ClaimRequest { worker: "w".to_owned(), lease, per_node, set_aside: vec![], most: 1 };
+    let claim =
+        ClaimRequest { worker: "w".to_owned(), lease, max_per_node: per_node, excluded_nodes: vec![], max_tasks: 1 };
     Ok(store.claim_tasks(claim).await?.tasks.pop())
 }

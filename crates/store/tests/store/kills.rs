@@ -41,7 +41,7 @@ async fn kill_is_recorded_before_its_outcome_and_audited_with_it() {
     let filter = KillFilter::for_instance(instance.clone());
     let (open, total) = fixture.store.killed_sessions(&filter, ALL_ROWS).await.unwrap();
     assert_eq!((total, open.len()), (2, 2));
-    assert!(open.iter().all(|kill| (kill.outcome, kill.ended_at) == (None, None) && kill.asked_at == 1_000_000));
+    assert!(open.iter().all(|kill| (kill.outcome, kill.ended_at) == (None, None) && kill.requested_at == 1_000_000));
     assert!(events(&fixture).await.is_empty());
 
     fixture.advance_clock(5);

@@ -68,15 +68,15 @@ async fn stream_of_a_changed_object_fails_before_its_end_on_a_server() {
 #[tokio::test(flavor = "multi_thread")]
 async fn result_is_published_after_a_restart_of_s3_on_a_server() {
     let server = S3Server::start().await.unwrap();
-    let proxy = FaultProxy::to(server.address()).await.unwrap();
+    let proxy = FaultProxy::start(server.address()).await.unwrap();
     let (key, secret) = S3Server::OWNER_KEY;
     let endpoint = Some(format!("http://{}", proxy.address()));
     let settings = S3Settings::new("s3://results/of/clew", endpoint, "us-east-1".into(), key.into(), secret.into());
     let results = ResultStore::s3(&settings.unwrap()).await.unwrap();
-    proxy.set(Traffic::Reset);
+    proxy.set_traffic(Traffic::Reset);
     let restarting = async {
         tokio::time::sleep(Duration::from_secs(4)).await;
-        proxy.set(Traffic::Forward);
+        proxy.set_traffic(Traffic::Forward);
     };
     let (published, ()) = tokio::join!(publish(&results, bytes(100)), restarting);
     assert_eq!(read_all(&results, &record(&published)).await.unwrap(), bytes(100));

@@ -115,7 +115,7 @@ async fn truncated_kill_outcomes_are_detected_by_their_process() {
     fixture
         .sql("DELETE FROM audit WHERE seq > 1; DELETE FROM audit_ends; INSERT INTO audit_ends SELECT * FROM earlier")
         .await;
-    let what = AuditFault::RecordedRowMissing { at: 1_000_000 };
+    let fault = AuditFault::RecordedRowMissing { at: 1_000_000 };
     let problem = AuditProblem { position: 2, fault };
     assert_eq!(fixture.store.verify_audit(&[]).await.unwrap().problems, [problem]);
 }
@@ -168,7 +168,7 @@ async fn rows_removed_by_retention_are_not_reported() {
     let found = reader.verify_audit(&[old.clone(), newest.clone()]).await.unwrap();
     assert!(found.is_sound(), "{found:?}");
     let forged = AuditCheckpoint { link: newest.link, ..old.clone() };
-    let what = AuditFault::RecordedRowReplaced { at: old.at };
+    let fault = AuditFault::RecordedRowReplaced { at: old.at };
     let found = reader.verify_audit(std::slice::from_ref(&forged)).await.unwrap();
     assert_eq!(found.problems, [AuditProblem { position: 5, fault }]);
     fixture.record_events(2).await;

@@ -106,7 +106,7 @@ impl TickGuard {
     pub(super) fn record_read(&self, took: Duration) -> (Option<IntervalChange>, Option<Duration>) {
         let mut states = self.states.lock();
         let Some(state) = states.get_mut(&self.node) else { return (None, None) };
-        (state.interval.looked(took), state.interval.slow_interval())
+        (state.interval.record(took), state.interval.slow_interval())
     }
 
     /// Returns true if the session survived a kill within the last [`KILL_RETRY_DELAY`].
@@ -169,7 +169,7 @@ mod tests {
         );
         assert!(nodes.try_start(&node, after(2999)).is_none());
         let guard = nodes.try_start(&node, after(3000)).unwrap();
-        assert_eq!(guard.record_read(Duration::from_millis(10)), (Some(IntervalChange::Quick), None));
+        assert_eq!(guard.record_read(Duration::from_millis(10)), (Some(IntervalChange::Restored), None));
         drop(guard);
         assert!(nodes.try_start(&node, after(4000)).is_some());
     }

@@ -112,11 +112,11 @@ impl Tick {
         }
         let node = &self.node.id;
         match change {
-            Some(IntervalChange::Slowed(interval)) => info!(
+            Some(IntervalChange::Lengthened(interval)) => info!(
                 node.id = %node, look.seconds = took.as_secs_f64(), look.interval_seconds = interval.as_secs_f64(),
                 "a look at a node takes long; kill tasks look at it less often"
             ),
-            Some(IntervalChange::Quick) => info!(node.id = %node, "kill tasks look at a node each second again"),
+            Some(IntervalChange::Restored) => info!(node.id = %node, "kill tasks look at a node each second again"),
             None => {}
         }
     }
@@ -153,7 +153,7 @@ impl Tick {
             }
             let login =
                 Login::request(&self.store, &self.node.id, LoginCause::Automatic).await.map_err(KillError::Node)?;
-            let outcomes = match self.kills.carry_out(self.kill_order(&task, read), victims.clone(), limits).await {
+            let outcomes = match self.kills.execute(self.kill_order(&task, read), victims.clone(), limits).await {
                 Ok(outcomes) => outcomes,
                 Err(error) => {
                     if let KillError::Node(failure) = &error {
@@ -179,7 +179,7 @@ impl Tick {
 
     fn kill_order(&self, task: &KillTask, read: &ProcessListRead) -> KillRequest {
         KillRequest {
-            by: Origin::clew(),
+            origin: Origin::clew(),
             project_id: self.rounds.project_id.clone(),
             instance_id: self.rounds.instance_id.clone(),
             node_id: self.node.id.clone(),
@@ -188,10 +188,10 @@ impl Tick {
             task_id: Some(task.id.to_string()),
             kind: KillKind::Connection,
             // The rule selected the session by the age of its statement: a session with another statement is spared.
-            meant: VictimMatch::Statement,
+            victim_match: VictimMatch::Statement,
             unsafe_victims: if task.criteria.include_unsafe { UnsafeVictims::Kill } else { UnsafeVictims::Spare },
             reason: format!("kill task {}", task.id),
-            read: read.clone(),
+            list_read: read.clone(),
         }
     }
 

@@ -26,17 +26,17 @@ async fn worker_notifies_waiters_of_completion() {
     let harness = Harness::new(&["works", "fails"], without_polling(), reader).await;
     let id = harness.submit("works").await;
     let (collections, awaited) = (harness.collections.clone(), id.clone());
-    let waiting = tokio::spawn(async move { collections.wait_for_end(&awaited, Duration::from_hours(1)).await });
-    wait_until("a waiter", || harness.collections.waiters() == 1).await;
+    let waiting = tokio::spawn(async move { collections.wait_for_completion(&awaited, Duration::from_hours(1)).await });
+    wait_until("a waiter", || harness.collections.waiter_count() == 1).await;
     let worker = harness.start_worker();
     gate.add_permits(1);
     let ended = timeout(TIMEOUT, waiting).await.unwrap().unwrap().unwrap().unwrap();
     assert_eq!((ended.request_id, ended.status), (id, TaskStatus::Finished));
     let id = harness.submit("fails").await;
     let ended =
-        timeout(TIMEOUT, harness.collections.wait_for_end(&id, Duration::from_hours(1))).await.unwrap().unwrap();
+        timeout(TIMEOUT, harness.collections.wait_for_completion(&id, Duration::from_hours(1))).await.unwrap().unwrap();
     assert_eq!(ended.unwrap().status, TaskStatus::Error);
-    assert_eq!(harness.collections.waiters(), 0);
+    assert_eq!(harness.collections.waiter_count(), 0);
     worker.stop().await;
 }
 
@@ -47,8 +47,8 @@ async fn polling_detects_completion_by_another_process() {
     let id = harness.submit("a").await;
     let claimed = harness.claim(TIMEOUT).await.unwrap();
     let (collections, awaited) = (harness.collections.clone(), id.clone());
-    let waiting = tokio::spawn(async move { collections.wait_for_end(&awaited, Duration::from_hours(1)).await });
-    wait_until("a waiter", || harness.collections.waiters() == 1).await;
+    let waiting = tokio::spawn(async move { collections.wait_for_completion(&awaited, Duration::from_hours(1)).await });
+    wait_until("a waiter", || harness.collections.waiter_count() == 1).await;
     let outcome = TaskOutcome::Finished { result_name: "r".into(), rows: 0, bytes: 0, sha256: String::new() };
     assert!(harness.store.end_task(&id, claimed.fence, &outcome).await.unwrap());
     let ended = timeout(TIMEOUT, waiting).await.unwrap().unwrap().unwrap().unwrap();
@@ -60,10 +60,14 @@ async fn wait_ends_at_its_limit_on_shutdown_and_for_an_unknown_collection() {
     let harness = Harness::new(&["a"], without_polling(), ScriptedReader::new([])).await;
     let id = harness.submit("a").await;
     let wait = async |id: &RequestId, limit| {
-        timeout(TIMEOUT, harness.collections.wait_for_end(id, limit)).await.unwrap().unwrap().map(|task| task.status)
+        timeout(TIMEOUT, harness.collections.wait_for_completion(id, limit))
+            .await
+            .unwrap()
+            .unwrap()
+            .map(|task| task.status)
     };
     assert_eq!(wait(&id, Duration::from_millis(1)).await, Some(TaskStatus::Queued));
     assert_eq!(wait(&RequestId::generate(), Duration::from_hours(1)).await, None);
-    harness.collections.end_waits();
+    harness.collections.close_waiters();
     assert_eq!(wait(&id, Duration::from_hours(1)).await, Some(TaskStatus::Queued));
 }

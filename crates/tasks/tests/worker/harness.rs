@@ -119,7 +119,8 @@ impl Harness {
 
     /// Claims a task like another worker, without renewing its lease.
     pub(crate) async fn claim(&self, lease: Duration) -> Option<ClaimedTask> {
-        let claim = ClaimRequest { worker: "another".to_owned(), lease, per_node: 2, set_aside: vec![], most: 1 };
+        let claim =
+            ClaimRequest { worker: "another".to_owned(), lease, max_per_node: 2, excluded_nodes: vec![], max_tasks: 1 };
         self.store.claim_tasks(claim).await.unwrap().tasks.pop()
     }
 

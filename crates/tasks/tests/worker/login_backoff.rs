@@ -171,7 +171,7 @@ async fn collections_back_off(flavor: Flavor) {
     let collect = async || {
         let (project, instance, node) = (project.clone(), instance.clone(), node.clone());
         let id = collections.submit(project, instance, node, Selection::default(), false).await.unwrap();
-        collections.wait_for_end(&id, Duration::from_secs(20)).await.unwrap().unwrap()
+        collections.wait_for_completion(&id, Duration::from_secs(20)).await.unwrap().unwrap()
     };
     for _ in 0..TICKS {
         let task = collect().await;

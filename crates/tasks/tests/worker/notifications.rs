@@ -69,7 +69,7 @@ impl Processes {
     /// Submits a collection to the serving process, and waits there for its completion by the worker.
     async fn collect(&self) {
         let id = self.serving.submit("one").await;
-        let ended = tokio::time::timeout(TIMEOUT, self.serving.collections.wait_for_end(&id, NEVER)).await;
+        let ended = tokio::time::timeout(TIMEOUT, self.serving.collections.wait_for_completion(&id, NEVER)).await;
         assert_eq!(ended.unwrap().unwrap().unwrap().status, TaskStatus::Finished);
     }
 

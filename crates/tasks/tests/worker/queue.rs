@@ -38,7 +38,7 @@ async fn only_masked_collections_are_read_as_templates() {
         harness.wait_until_finished(&submitted.await.unwrap()).await;
     }
     worker.stop().await;
-    assert_eq!(reader.stats("one").statements, [StatementText::Templates, StatementText::Whole]);
+    assert_eq!(reader.stats("one").statements, [StatementText::Templates, StatementText::Full]);
 }
 
 #[tokio::test]

@@ -56,7 +56,7 @@ pub(crate) struct SelectedSession {
     pub(super) server: Option<String>,
 }
 
-pub(super) struct KillRequest {
+pub(super) struct SessionKillRequest {
     /// Without duplicates.
     pub(super) sessions: Vec<SelectedSession>,
     pub(super) kind: KillKind,
@@ -65,7 +65,7 @@ pub(super) struct KillRequest {
     pub(super) other_victims: Vec<u64>,
 }
 
-impl KillRequest {
+impl SessionKillRequest {
     pub(super) fn parse(body: &[u8]) -> Result<Self, ApiError> {
         let body = Body::parse(body, &["sessions", "what", "reason", "preview", "other_victims"])?;
         let mut sessions: Vec<SelectedSession> = body.required("sessions")?;
@@ -127,7 +127,7 @@ mod tests {
     fn count_matches(body: &str) -> usize {
         let found = HashMap::from([(7, session())]);
         let server = "uuid@1790000000".parse().unwrap();
-        let request = KillRequest::parse(body.as_bytes()).unwrap_or_else(|_| panic!("{body}"));
+        let request = SessionKillRequest::parse(body.as_bytes()).unwrap_or_else(|_| panic!("{body}"));
         let mismatches = request.mismatches(&found, &server, LISTED_AT);
         request.matching(&found, &mismatches).len()
     }
@@ -173,7 +173,7 @@ mod tests {
             r#"{"sessions":[{"id":-7,"user":"a","host":"b"}],"what":"query"}"#.into(),
             format!(r#"{{"sessions":[{}],"what":"query"}}"#, vec![right; MAX_SESSIONS + 1].join(",")),
         ] {
-            assert!(KillRequest::parse(body.as_bytes()).is_err(), "{}", &body[..body.len().min(200)]);
+            assert!(SessionKillRequest::parse(body.as_bytes()).is_err(), "{}", &body[..body.len().min(200)]);
         }
     }
 }

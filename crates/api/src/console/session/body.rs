@@ -37,7 +37,8 @@ pub(super) struct SignInRequest {
 
 pub(super) fn parse_sign_in(body: &[u8]) -> Result<SignInRequest, ApiError> {
     let body = Body::parse(body, &["domain", "user", "password"])?;
-    let missing = || ApiError::because(ErrorEntry::IAM_MISSING_FIELD, "iam-field", vec![("field", "password".into())]);
+    let missing =
+        || ApiError::with_detail(ErrorEntry::IAM_MISSING_FIELD, "iam-field", vec![("field", "password".into())]);
     let password = body.secret("password")?.ok_or_else(missing)?;
     Ok(SignInRequest {
         who: UserRef::Name { domain: body.required("domain")?, user: body.required("user")? },

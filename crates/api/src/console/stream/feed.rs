@@ -78,16 +78,16 @@ impl Feed {
     fn render_since(&self, from: u32, masked: bool, now: Position) -> String {
         let SessionCounts { total, active, slow, long, waiting } = self.counts;
         let counts = json!({ "total": total, "active": active, "slow": slow, "long": long, "waiting": waiting });
-        let (at, interval, server) = (self.list.at(), self.interval_ms, json!(self.server));
+        let (at, interval, server) = (self.list.sampled_at(), self.interval_ms, json!(self.server));
         let common = format!("\"at\":{at},\"interval_ms\":{interval},\"server\":{server},\"counts\":{counts}");
         let mut out = String::new();
-        let Some(changes) = self.list.since(from, masked) else {
+        let Some(changes) = self.list.delta(from, masked) else {
             let rest = format!(
                 "\"masked\":{masked},\"columns\":{},\"running\":{},\"limitations\":{},\"sessions\":{}",
                 json!(column_keys()),
                 json!(ELAPSED_COLUMNS),
                 json!(self.limitations),
-                self.list.whole(masked)
+                self.list.full(masked)
             );
             event::write_event(&mut out, Some(now), "snapshot", &format!("{{{common},{rest}}}"));
             return out;

@@ -136,12 +136,12 @@ impl NodeWatch {
                 }
                 continue;
             };
-            pace.want(interval);
+            pace.set_target(interval);
             let started_at = Instant::now();
             let outcome = self.sample(service, &mut cache, cause).await;
             cause = LoginCause::Automatic;
             // A failed sample has no duration measured on the node.
-            let took = outcome.as_ref().map_or_else(|_| started_at.elapsed(), |sample| sample.took);
+            let took = outcome.as_ref().map_or_else(|_| started_at.elapsed(), |sample| sample.duration);
             self.record_duration(&mut pace, took);
             match outcome {
                 Ok(sample) => self.publish_sample(sample, pace.interval()).await,
@@ -157,7 +157,7 @@ impl NodeWatch {
     /// Waits until the next sample is due or the last subscription is dropped.
     async fn wait(&self, pace: &mut AdaptiveInterval, started_at: Instant) {
         while let Some(interval) = self.min_interval() {
-            pace.want(interval);
+            pace.set_target(interval);
             tokio::select! {
                 () = sleep_until(started_at + pace.interval()) => return,
                 // A new subscriber may have requested a shorter interval.
@@ -179,18 +179,20 @@ impl NodeWatch {
         crate::nodes::check_zone(service, &node)?;
         let threshold = service.store.slow_threshold(&self.instance).await.map_err(store_failure)?.unwrap_or_default();
         let login = Login::request(&service.store, &node.id, cause).await?;
-        let outcome = sample_sessions(&node.url, cache, threshold.seconds(), &service.nodes.limits()).await;
+        let outcome = sample_sessions(&node.url, cache, threshold.seconds(), &service.node_reads.limits()).await;
         login.record(&node, outcome.as_ref().err()).await;
         outcome
     }
 
     fn record_duration(&self, pace: &mut AdaptiveInterval, took: Duration) {
-        match pace.looked(took) {
-            Some(IntervalChange::Slowed(interval)) => info!(
+        match pace.record(took) {
+            Some(IntervalChange::Lengthened(interval)) => info!(
                 node.id = %self.node, look.seconds = took.as_secs_f64(), look.interval_seconds = interval.as_secs_f64(),
                 "a look at a node takes long; those who watch it see it less often"
             ),
-            Some(IntervalChange::Quick) => info!(node.id = %self.node, "a node is watched as often as is wanted again"),
+            Some(IntervalChange::Restored) => {
+                info!(node.id = %self.node, "a node is watched as often as is wanted again");
+            }
             None => {}
         }
     }

@@ -84,7 +84,7 @@ pub(crate) async fn list(
     };
     let filter = IntelligentKillFilter { instance_id: target.instance.id.clone(), node_id: target.node.id, from, to };
     let (kills, total_count) = service.store.intelligent_kills(&filter, page).await?;
-    let server_url = crate::connection::base_url(caller.client.as_ref(), &headers);
+    let server_url = crate::client_addr::base_url(caller.client.as_ref(), &headers);
     let entry = |kill: IntelligentKill| IntelligentKillHistory {
         task_id: kill.id.to_string(),
         start_time: kill.id.milliseconds().div_euclid(1000),

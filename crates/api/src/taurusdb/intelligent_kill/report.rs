@@ -73,7 +73,7 @@ pub(crate) async fn download(
     let kill = service.store.intelligent_kill(id).await?.filter(|kill| kill.ended_at.is_some());
     let kill = kill.ok_or_else(|| ApiError::new(ErrorEntry::UNKNOWN_TASK))?;
     if let clew_model::Actor::User { domain_id, .. } = &kill.request.by.actor {
-        trail.is_about(domain_id);
+        trail.set_domain(domain_id);
     }
     let (file, file_bytes, hash) = write_report(&service, &kill).await?;
     let download = Download {
@@ -127,7 +127,7 @@ fn text_cell(text: Option<&str>) -> Cell<'_> {
 }
 
 fn encode_row(out: &mut Vec<u8>, session: &KillRecord, formula_guard: bool) {
-    let kill_time = Timestamp::from_millisecond(session.asked_at).map(|time| time.to_string()).unwrap_or_default();
+    let kill_time = Timestamp::from_millisecond(session.requested_at).map(|time| time.to_string()).unwrap_or_default();
     let cells = [
         Cell::Number(session.session_id),
         Cell::Text(session.user.as_bytes()),

@@ -28,7 +28,7 @@ pub(super) fn create(
 
 /// Verifies signature and expiry of a link. Returns the id of the intelligent kill.
 pub(super) fn verify(store: &Store, id: &str, query: &Query) -> Result<IntelligentKillId, ApiError> {
-    let invalid = || ApiError::because(ErrorEntry::FOREIGN_PROJECT, "link-wrong", Vec::new());
+    let invalid = || ApiError::with_detail(ErrorEntry::FOREIGN_PROJECT, "link-wrong", Vec::new());
     let id: IntelligentKillId = id.parse().map_err(|_| invalid())?;
     let (Some(expires), Some(signature)) = (query.get("expires"), query.get("signature")) else {
         return Err(invalid());
@@ -40,7 +40,7 @@ pub(super) fn verify(store: &Store, id: &str, query: &Query) -> Result<Intellige
         return Err(invalid());
     }
     if store.is_link_expired(expires_at) {
-        return Err(ApiError::because(ErrorEntry::FOREIGN_PROJECT, "link-expired", Vec::new()));
+        return Err(ApiError::with_detail(ErrorEntry::FOREIGN_PROJECT, "link-expired", Vec::new()));
     }
     Ok(id)
 }

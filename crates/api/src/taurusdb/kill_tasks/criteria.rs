@@ -104,7 +104,7 @@ fn check_name(field: &'static str, given: Option<String>, max_len: usize) -> Res
         return Ok(Some(given));
     }
     let arguments = vec![("field", field.into()), ("given", truncate(&given)), ("max", max_len.to_string())];
-    Err(ApiError::parameter("kill-task-name", arguments))
+    Err(ApiError::invalid_parameter("kill-task-name", arguments))
 }
 
 /// Rejects a text that is empty or too long.
@@ -116,7 +116,7 @@ fn check_length(field: &'static str, given: Option<String>, max_len: usize) -> R
     }
     let (length, max) = (length.to_string(), max_len.to_string());
     let arguments = vec![("field", field.into()), ("length", length), ("min", "1".into()), ("max", max)];
-    Err(ApiError::parameter("parameter-length", arguments))
+    Err(ApiError::invalid_parameter("parameter-length", arguments))
 }
 
 /// Returns the criteria for the audit. The statement substring is replaced by a placeholder.

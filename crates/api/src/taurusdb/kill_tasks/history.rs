@@ -99,7 +99,7 @@ pub(crate) async fn list(
     if let (Some(from), Some(to)) = (from, to)
         && from >= to
     {
-        return Err(ApiError::parameter("kill-history-range", Vec::new()));
+        return Err(ApiError::invalid_parameter("kill-history-range", Vec::new()));
     }
     let page_size = query.number("page_size", 1, 100, 10)?;
     let page = query.number("page_num", 0, i32::MAX.unsigned_abs(), 1)?.max(1);
@@ -133,7 +133,7 @@ fn killed_session_view(kill: KillRecord) -> KilledSessionView {
         time: kill.seconds,
         state: kill.state,
         info: kill.template,
-        kill_time: kill.asked_at,
+        kill_time: kill.requested_at,
         killed_source: kill.source.name(),
         outcome: kill.outcome.map(clew_store::KillEnd::name),
     }

@@ -20,7 +20,7 @@ pub(super) struct LockRequest {
 /// All pending requests.
 pub(super) fn pending_requests(index: &ObservationIndex<'_>) -> Vec<LockRequest> {
     let mut requests = listed_requests(index.observed);
-    if !index.observed.pending_seen {
+    if !index.observed.reports_pending {
         let known: HashSet<u64> = requests.iter().map(|request| request.session).collect();
         let held = granted_objects(index.observed);
         let waiting = index.state_waits.iter().filter(|(session, _)| !known.contains(session));

@@ -61,7 +61,8 @@ impl Store {
     /// Claims tasks up to the requested number and the limits per node.
     /// Tasks with an expired lease come first, then queued tasks in fair order (`docs/decisions/0019`).
     pub async fn claim_tasks(&self, claim: ClaimRequest) -> Result<ClaimedTasks, StoreError> {
-        let excluded_nodes = serde_json::to_string(&claim.set_aside).map_err(StoreError::damaged("ids of nodes"))?;
+        let excluded_nodes =
+            serde_json::to_string(&claim.excluded_nodes).map_err(StoreError::damaged("ids of nodes"))?;
         let now = self.clock.milliseconds();
         // Most polls find nothing. A read avoids the write lock, which would delay the writers.
         if self.database.is_shared() && !self.has_claimable(now).await? {
@@ -90,7 +91,7 @@ impl GroupedWrite for ClaimTasks {
 
     async fn write(&self, transaction: &mut Transaction) -> Result<ClaimedTasks, StoreError> {
         let mut claims = ClaimedTasks::default();
-        while claims.tasks.len() < self.claim.most {
+        while claims.tasks.len() < self.claim.max_tasks {
             let Some(row) = self.claim_one(transaction).await? else { break };
             match claimed_from_row(&row) {
                 Ok(task) => claims.tasks.push(task),
@@ -114,7 +115,7 @@ impl ClaimTasks {
             .bind(&self.claim.worker)
             .bind(self.now)
             .bind(to_milliseconds(self.claim.lease))
-            .bind(self.claim.per_node)
+            .bind(self.claim.max_per_node)
             .bind(&self.excluded_nodes)
             .bind(&self.zones)
             .fetch_optional(transaction)

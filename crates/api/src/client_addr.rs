@@ -9,7 +9,7 @@ use ipnet::IpNet;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientAddr {
     /// Address of the client. IPv4-mapped IPv6 addresses are converted to IPv4.
-    pub peer: IpAddr,
+    pub ip: IpAddr,
     /// True if the client uses TLS, to Clew or to a trusted proxy.
     pub tls: bool,
 }
@@ -17,12 +17,12 @@ pub struct ClientAddr {
 impl ClientAddr {
     /// Resolves the client of a request. Forwarding headers are used only if the peer of the socket is a trusted proxy.
     pub(crate) fn resolve(socket: ClientAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> Self {
-        if !trusted.contains(socket.peer) {
+        if !trusted.contains(socket.ip) {
             return socket;
         }
         let tls =
             last_element(headers, &FORWARDED_PROTO).map_or(socket.tls, |scheme| scheme.eq_ignore_ascii_case("https"));
-        Self { peer: client_address(socket.peer, headers, trusted), tls }
+        Self { ip: client_address(socket.ip, headers, trusted), tls }
     }
 }
 
@@ -159,9 +159,9 @@ mod tests {
             ("10.0.0.1", vec!["203.0.113.5:443"], "203.0.113.5"),
         ] {
             let socket: IpAddr = socket.parse().unwrap();
-            let socket = ClientAddr { peer: socket.to_canonical(), tls: PLAIN };
+            let socket = ClientAddr { ip: socket.to_canonical(), tls: PLAIN };
             let found = ClientAddr::resolve(socket, &headers(&FORWARDED_FOR, &lines), &trusted());
-            assert_eq!(found.peer, client.parse::<IpAddr>().unwrap(), "{socket:?} {lines:?}");
+            assert_eq!(found.ip, client.parse::<IpAddr>().unwrap(), "{socket:?} {lines:?}");
         }
     }
 
@@ -176,7 +176,7 @@ mod tests {
             ("10.0.0.1", false, vec!["https", "http"], false),
             ("10.0.0.1", false, vec!["http, HTTPS"], true),
         ] {
-            let socket = ClientAddr { peer: socket.parse().unwrap(), tls };
+            let socket = ClientAddr { ip: socket.parse().unwrap(), tls };
             let found = ClientAddr::resolve(socket, &headers(&FORWARDED_PROTO, &lines), &trusted());
             assert_eq!(found, ClientAddr { tls: said, ..socket }, "{lines:?}");
         }
