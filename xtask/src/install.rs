@@ -1,5 +1,5 @@
 //! Installation of the servers and client programs of the tests, the benchmark and the demo.
-//! [`clew_testkit::setup`] lists them with their paths.
+//! [`clew_testkit::toolchain`] lists them with their paths.
 
 use std::fs;
 use std::path::{Path, PathBuf};

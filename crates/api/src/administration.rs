@@ -6,7 +6,7 @@
 //! `MANAGE_IDENTITIES` is as powerful as the administrator role: the user can attach any policy to themselves.
 //! Nevertheless, only administrators can change administrators.
 //!
-//! Tokens and temporary keys cannot create objects that outlive them: [`Caller::check_may_outlive`].
+//! Tokens and temporary keys cannot create objects that outlive them: [`Caller::check_permanent_credentials`].
 
 mod attachments;
 mod audit;

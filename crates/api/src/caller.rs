@@ -150,7 +150,7 @@ impl Caller {
         }
     }
 
-    /// Returns the project of a path if a policy could allow the action on any of its instances. [`Caller::may`] decides for each instance.
+    /// Returns the project of a path if a policy could allow the action on any of its instances. [`Caller::is_allowed`] decides for each instance.
     pub(crate) async fn require_any_in_project(&self, action: Action, id: &str) -> Result<Arc<Project>, ApiError> {
         let project = self.project_in_scope(action, id).await?;
         if evaluate_policies(&self.principal, || may_allow(&self.principal, action, &project.id)) {
@@ -381,7 +381,7 @@ impl<N> NodeTarget<N> {
         caller.sees_templates(service, &self.project, &self.instance)
     }
 
-    /// Like [`Target::is_masked_for`], after checking an action that permits reading statements: listing or collecting sessions.
+    /// Like [`NodeTarget::is_masked_for`], after checking an action that permits reading statements: listing or collecting sessions.
     pub(crate) fn is_masked_by_project_for(&self, service: &AppState, caller: &Caller) -> bool {
         caller.is_masked_by_project(service, &self.project, &self.instance)
     }

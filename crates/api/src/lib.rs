@@ -9,20 +9,20 @@
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! use std::{path::Path, sync::Arc};
-//! use clew_api::{ApiSettings, Metrics, NodeReadLimits, AppComponents, RateLimits, Rates, AppState};
+//! use clew_api::{ApiSettings, AppComponents, AppState, Metrics, NodeReadLimits, RateLimits, Rates};
 //! use clew_tasks::{CollectionQueue, IntelligentKills, KillExecutor, Settings};
 //! use tokio_util::sync::CancellationToken;
 //!
 //! let store = clew_store::Store::open(Path::new("clew-data")).await?;
 //! let metrics = Metrics::default();
-//! let collections = Collections::new(store.clone(), Settings::default(), Arc::new(metrics.clone()));
+//! let collections = CollectionQueue::new(store.clone(), Settings::default(), Arc::new(metrics.clone()));
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:8407").await?;
 //! let limits = RateLimits::new(Rates::default(), metrics.clone());
-//! let (settings, nodes) = (ApiSettings::default(), NodeReads::default());
-//! let kills = Kills::new(store.clone(), Default::default());
+//! let (settings, node_reads) = (ApiSettings::default(), NodeReadLimits::default());
+//! let kills = KillExecutor::new(store.clone(), Default::default());
 //! let intelligent_kills = IntelligentKills::new(store.clone(), kills.clone(), &Settings::default());
-//! let parts = Parts { store, collections, nodes, kills, intelligent_kills, settings, limits, metrics };
-//! clew_api::serve(Service::from(parts), listener, CancellationToken::new()).await?;
+//! let parts = AppComponents { store, collections, node_reads, kills, intelligent_kills, settings, limits, metrics };
+//! clew_api::serve(AppState::from(parts), listener, CancellationToken::new()).await?;
 //! # Ok(())
 //! # }
 //! ```
@@ -88,7 +88,7 @@ pub use serve::{Listener, ServeError, Tls, serve};
 #[derive(Debug, Clone)]
 pub struct AppState(Arc<SharedState>);
 
-/// State shared by all clones of a [`Service`].
+/// State shared by all clones of an [`AppState`].
 #[derive(Debug)]
 struct SharedState {
     parts: AppComponents,
@@ -117,12 +117,12 @@ impl AppState {
         &self.0.attempt_locks
     }
 
-    /// Acquires a slot for an event stream of a principal. Returns an error at [`ApiSettings::streams_per_principal`].
+    /// Acquires a slot for an event stream of a principal. Returns an error at [`ApiSettings::max_streams_per_principal`].
     pub(crate) fn acquire_stream_slot(&self, user: &UserId) -> Result<Slot<UserId>, ApiError> {
         self.acquire_slot(&self.0.stream_slots, user, Limit::Streams, "too-many-streams")
     }
 
-    /// Acquires a slot for a long poll of a principal. Returns an error at [`ApiSettings::long_polls_per_principal`].
+    /// Acquires a slot for a long poll of a principal. Returns an error at [`ApiSettings::max_long_polls_per_principal`].
     pub(crate) fn acquire_long_poll_slot(&self, user: &UserId) -> Result<Slot<UserId>, ApiError> {
         self.acquire_slot(&self.0.long_poll_slots, user, Limit::LongPolls, "too-many-long-polls")
     }
@@ -177,7 +177,7 @@ impl Deref for AppState {
     }
 }
 
-/// Components of a [`Service`].
+/// Components of an [`AppState`].
 #[derive(Debug)]
 pub struct AppComponents {
     /// Metadata and results.

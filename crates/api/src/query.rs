@@ -5,7 +5,7 @@ use url::form_urlencoded;
 
 use crate::error::ApiError;
 
-/// Parameters of a query string. Unknown parameters are ignored unless [`Query::check_names`] is called.
+/// Parameters of a query string. Unknown parameters are ignored unless [`Query::reject_unknown`] is called.
 #[derive(Debug, Default)]
 pub(crate) struct Query {
     parameters: Vec<(String, String)>,

@@ -55,7 +55,7 @@ impl From<TcpListener> for Listener {
 /// Delay after a failed accept: usually the process has no free file descriptor.
 const ACCEPT_RETRY_DELAY: std::time::Duration = std::time::Duration::from_millis(100);
 
-/// Serves requests until `shutdown`, then drains responses in progress for at most [`crate::ApiSettings::grace`].
+/// Serves requests until `shutdown`, then drains responses in progress for at most [`crate::ApiSettings::shutdown_grace_period`].
 pub async fn serve(
     service: AppState,
     listener: impl Into<Listener>,

@@ -106,7 +106,7 @@ pub enum CollectionStatus {
     Running,
     /// The result is ready for download.
     Finished,
-    /// The collection failed; [`Client::download_error_reason`] returns the reason.
+    /// The collection failed; [`Client::failure_reason`] returns the reason.
     Error,
     /// The collection does not exist, or no longer.
     Unrecognized,

@@ -7,7 +7,7 @@
 //!
 //! ```no_run
 //! use std::time::Duration;
-//! use clew_client::{Client, CollectionStatus, Credentials, FileTarget, SelectionRequest};
+//! use clew_client::{Client, CollectionStatus, Credentials, FileSink, SelectionRequest};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let client = Client::builder("http://127.0.0.1:8407")
@@ -16,10 +16,10 @@
 //!     .build()?;
 //! let (instance, node) = ("…".parse()?, "…".parse()?);
 //! let slow = SelectionRequest { filter: Some("slow".into()), ..SelectionRequest::default() };
-//! let request_id = client.collect(&instance, &node, &slow).await?;
+//! let request_id = client.start_collection(&instance, &node, &slow).await?;
 //! let limit = Duration::from_secs(60);
-//! if client.wait(&instance, &node, &request_id, limit, |_, _| {}).await? == CollectionStatus::Finished {
-//!     let mut file = FileTarget::create("slow.csv").await?;
+//! if client.wait_for_collection(&instance, &node, &request_id, limit, |_, _| {}).await? == CollectionStatus::Finished {
+//!     let mut file = FileSink::create("slow.csv").await?;
 //!     client.download(&instance, &node, &request_id, &mut file, |_, _| {}).await?;
 //! }
 //! # Ok(())

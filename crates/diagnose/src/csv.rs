@@ -52,7 +52,7 @@ pub fn encode_row(out: &mut Vec<u8>, row: &SessionRow<'_>, formula_guard: bool) 
     out.extend_from_slice(b"\r\n");
 }
 
-/// Appends the columns of a plain snapshot without line end; [`finish_row`] appends the rest.
+/// Appends the columns of a plain snapshot without line end; [`push_details`] appends the rest.
 pub fn begin_row(out: &mut Vec<u8>, row: &SessionRow<'_>, formula_guard: bool) {
     for (at, column) in COLUMNS.iter().enumerate() {
         if at > 0 {

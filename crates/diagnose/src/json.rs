@@ -21,7 +21,7 @@ pub fn to_string_pretty<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<
     serde_json::to_string_pretty(value).map(escape_string)
 }
 
-/// Escapes the characters in JSON that can control a terminal or hide text ([`is_unsafe`]).
+/// Escapes the characters in JSON that can control a terminal or hide text ([`is_unsafe_char`]).
 ///
 /// Serializers escape only characters below U+0020.
 /// JSON has unsafe characters only inside strings, so the value does not change.
@@ -78,7 +78,7 @@ pub fn encode_row(out: &mut Vec<u8>, row: &SessionRow<'_>) {
     out.push(b'}');
 }
 
-/// Appends the start of a row's object; [`finish_row`] appends the rest.
+/// Appends the start of a row's object; [`push_details`] appends the rest.
 pub fn begin_row(out: &mut Vec<u8>, row: &SessionRow<'_>) {
     for (at, column) in COLUMNS.iter().enumerate() {
         push_cell(out, if at == 0 { b'{' } else { b',' }, column.key, (column.cell)(row));

@@ -1,6 +1,6 @@
 //! Risks of a kill: damage beyond the rollback of the session's transaction.
 //!
-//! [`kill_risks`] is the only function that detects risks, and [`KillRisk::text`] is their only text.
+//! [`kill_risks`] is the only function that detects risks, and [`KillRisk::description`] is their only text.
 //! The web page, the command line and the API show the same.
 //! Kill tasks and intelligent kills skip a session with a risk for which [`KillRisk::is_unsafe`] is true.
 //! `docs/decisions/0046-risks-of-a-kill.md` documents the reasons.

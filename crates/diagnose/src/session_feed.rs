@@ -8,20 +8,20 @@
 //! The subscriber adds the time that has passed since the sample in which the cell was sent.
 //!
 //! ```
-//! use clew_diagnose::live::{SessionFeed, SampledSession};
+//! use clew_diagnose::session_feed::{SampledSession, SessionFeed};
 //! use clew_model::Session;
 //!
-//! let session = |seconds, command: &str| LiveSession {
+//! let session = |seconds, command: &str| SampledSession {
 //!     session: Session { id: 7, user: b"app".to_vec(), command: command.into(), seconds, ..Session::default() },
-//!     ..LiveSession::default()
+//!     ..SampledSession::default()
 //! };
-//! let mut list = LiveList::default();
+//! let mut list = SessionFeed::default();
 //! list.update(1_000, vec![session(0, "Sleep")]);
 //! let known = list.version();
 //! list.update(2_000, vec![session(1, "Sleep")]);
-//! assert_eq!(list.since(known, false).unwrap(), r#""changed":{},"gone":[]"#);
+//! assert_eq!(list.delta(known, false).unwrap(), r#""changed":{},"gone":[]"#);
 //! list.update(3_000, vec![session(0, "Query")]);
-//! assert_eq!(list.since(known, false).unwrap(), r#""changed":{"7":{"5":"Query","7":0}},"gone":[]"#);
+//! assert_eq!(list.delta(known, false).unwrap(), r#""changed":{"7":{"5":"Query","7":0}},"gone":[]"#);
 //! ```
 
 mod entry;
@@ -136,7 +136,7 @@ impl SessionFeed {
         }
     }
 
-    /// All sessions as a JSON object: session id to cells in the order of [`columns`].
+    /// All sessions as a JSON object: session id to cells in the order of [`column_keys`].
     ///
     /// With `masked`, literals are removed.
     #[must_use]

@@ -39,7 +39,7 @@ use normalize::Normalizer;
 /// | text from the first unreadable position on | `...` |
 ///
 /// Two statements have the same template if MySQL computes the same digest for them.
-/// `docs/decisions/0014-templates-group-as-mysql-does.md` lists the few differences.
+/// `docs/decisions/0014-sql-templates-match-mysql-digests.md` lists the few differences.
 ///
 /// Never fails. Time and memory are linear in the length of the statement.
 /// The template of a template is the template itself.

@@ -1,6 +1,6 @@
 //! Text for terminals: sanitized, and truncated to the terminal's width.
 //!
-//! [`clew_model::is_unsafe`] defines the characters that are never written raw.
+//! [`clew_model::is_unsafe_char`] defines the characters that are never written raw.
 //! [`one_line`] and [`sanitize`] apply it to text, [`crate::json::escape`] to JSON.
 
 use std::borrow::Cow;

@@ -1,6 +1,6 @@
 //! Wait graph: waiters, blockers and root blockers.
 //!
-//! A source reads each table of the server once and passes the rows as [`Observed`].
+//! A source reads each table of the server once and passes the rows as [`LockObservations`].
 //! The graph is built here, not in SQL.
 //! InnoDB lock waits are matched by transaction, metadata locks by the servers' compatibility matrix.
 //! Waits that no table lists are inferred from the session's state and statement.
@@ -10,11 +10,11 @@
 //! - `lock_requests` lists or infers pending metadata locks; `compatibility` has the compatibility matrix.
 //! - `cycle` and `rank` find the root blockers; `unexplained` lists waiters without a detected blocker.
 //! - `remedy` proposes how to end a root blocker.
-//! - `tree` and `dot` render the graph; `details` summarizes it by session.
+//! - `render_tree` and `render_dot` render the graph; `details` summarizes it by session.
 //!
 //! ```
 //! use clew_diagnose::waits::{
-//!     LockStatus, MetadataKind, MetadataLock, MetadataMode, MetadataObject, Observed, Party, graph,
+//!     LockStatus, MetadataKind, MetadataLock, MetadataMode, MetadataObject, LockObservations, Party, build_graph,
 //! };
 //!
 //! let lock = |session, mode, status| MetadataLock {
@@ -23,16 +23,16 @@
 //!     status,
 //!     session: Some(session),
 //! };
-//! let observed = Observed {
+//! let observed = LockObservations {
 //!     metadata_locks: vec![
 //!         lock(7, MetadataMode::SharedRead, LockStatus::Granted),
 //!         lock(8, MetadataMode::Exclusive, LockStatus::Pending),
 //!         lock(9, MetadataMode::SharedRead, LockStatus::Pending),
 //!     ],
-//!     pending_seen: true,
-//!     ..Observed::default()
+//!     reports_pending: true,
+//!     ..LockObservations::default()
 //! };
-//! let graph = graph(&observed);
+//! let graph = build_graph(&observed);
 //! assert_eq!(graph.roots[0].parties, [Party::Session(7)]);
 //! assert_eq!(graph.roots[0].frees, 2);
 //! ```

@@ -2,7 +2,7 @@
 //!
 //! Packets, values and authentication responses come from `mysql_common`.
 //! This module adds features that existing drivers lack
-//! ([decision 0051](../../../docs/decisions/0051-a-client-of-our-own.md)):
+//! ([decision 0051](../../../docs/decisions/0051-mysql-client.md)):
 //!
 //! - access to the local socket address
 //! - TLS negotiated on the same connection

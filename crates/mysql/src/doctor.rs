@@ -22,7 +22,7 @@ pub struct PrivilegeCheck {
     pub limitation: Option<Limitation>,
 }
 
-/// Result of [`examine`].
+/// Result of [`diagnose`].
 #[derive(Debug, Clone, Serialize)]
 pub struct Diagnosis {
     /// Server family.

@@ -2,7 +2,7 @@
 //!
 //! - [`take_snapshot`] reads all sessions of a node with their open transactions.
 //! - [`read_waits`] reads the lock waits from which the wait graph is built.
-//! - [`examine`] checks which data an account can read.
+//! - [`diagnose`] checks which data an account can read.
 //! - [`kill()`] kills a session after its identity was verified.
 //!
 //! Each read uses one connection and reads each table once.
@@ -15,11 +15,11 @@
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! use clew_model::{NodeUrl, Selection};
-//! use clew_mysql::{Form, Limits, Statements, take_snapshot};
+//! use clew_mysql::{Limits, OutputFormat, StatementText, take_snapshot};
 //!
 //! let node: NodeUrl = "mysql://clew:secret@db.example.com/".parse()?;
-//! let form = Form::Csv { formula_guard: true };
-//! let mut snapshot = take_snapshot(&node, &Selection::default(), Statements::Whole, form, &Limits::default()).await?;
+//! let format = OutputFormat::Csv { formula_guard: true };
+//! let mut snapshot = take_snapshot(&node, &Selection::default(), StatementText::Full, format, &Limits::default()).await?;
 //! snapshot.body.write_to(&mut std::io::stdout())?;
 //! # Ok(())
 //! # }

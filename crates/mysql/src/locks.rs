@@ -37,7 +37,7 @@ use xa_prepared::PreparedTransaction;
 /// Maximum bytes stored of a statement: enough to find the tables that it names.
 const MAX_STATEMENT_BYTES: usize = 64 << 10;
 
-/// Reads the lock waits of a node: each table once, over one connection. [`graph`] builds the wait graph from them.
+/// Reads the lock waits of a node: each table once, over one connection. [`clew_diagnose::waits::build_graph`] builds the wait graph from them.
 ///
 /// Unreadable data is listed in the limitations.
 /// Fails after the time limit. If the read fails or is dropped, its running statement is killed on the server.

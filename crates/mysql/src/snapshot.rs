@@ -119,7 +119,7 @@ impl EncodedRows {
 /// Takes a snapshot of a node with the sessions of users.
 ///
 /// Fails after the time limit. If the read fails or is dropped, its running statement is killed in the background.
-/// [`crate::settle_kills`] waits for these kills.
+/// [`crate::wait_for_pending_kills`] waits for these kills.
 pub async fn take_snapshot(
     node: &NodeUrl,
     selection: &Selection,

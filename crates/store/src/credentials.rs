@@ -17,7 +17,7 @@ pub struct AccessKey {
     pub user: User,
     /// Secret of the key.
     pub secret: SecretString,
-    /// Whether the key is enabled. Always true for a temporary key (see [`Temporary`]).
+    /// Whether the key is enabled. Always true for a temporary key (see [`TemporaryKeyValidity`]).
     pub enabled: bool,
     /// Validity of a temporary key. `None` for a permanent one.
     pub temporary: Option<TemporaryKeyValidity>,

@@ -21,7 +21,7 @@ pub enum StoreEvent {
     Disconnected,
 }
 
-/// Receiver of notifications. It receives nothing before the first [`Notice::Listening`].
+/// Receiver of notifications. It receives nothing before the first [`StoreEvent::Connected`].
 #[derive(Debug)]
 pub struct StoreEvents(Listener);
 

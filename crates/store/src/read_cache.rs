@@ -1,6 +1,6 @@
 //! Cached reads of credentials, projects, instances and tasks.
 //!
-//! A request obtains one [`View`] and reads through it. Cached values are returned while the data version
+//! A request obtains one [`CachedView`] and reads through it. Cached values are returned while the data version
 //! ([`crate::data_version`]) shows that they are current.
 
 use std::hash::Hash;

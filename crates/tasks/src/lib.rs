@@ -4,7 +4,7 @@
 //! A worker claims a collection for some seconds (the lease), under a number that only increases (the fence).
 //! The worker reads the node and writes the result; only the holder of the newest fence can record the end.
 //! A crash therefore leaves either a finished result or a collection that the next worker claims.
-//! `docs/decisions/0002-queue-by-lease-and-fence.md` explains this design.
+//! `docs/decisions/0002-queue-with-leases-and-fencing-tokens.md` explains this design.
 //!
 //! Out of scope: reads of servers (`clew-mysql`), storage of rows (`clew-store`) and authorization (`clew-api`).
 //!
@@ -16,26 +16,26 @@
 //!
 //! use clew_model::{FailureKind, NodeId, Selection};
 //! use clew_store::Store;
-//! use clew_tasks::{Collections, Observer, Settings};
+//! use clew_tasks::{CollectionQueue, Observer, Settings};
 //! use tokio_util::sync::CancellationToken;
 //!
 //! struct NoMetrics;
 //!
 //! impl Observer for NoMetrics {
-//!     fn collected(&self, _rows: u64, _seconds: f64) {}
-//!     fn failed(&self, _kind: FailureKind) {}
-//!     fn looks_every(&self, _node: &NodeId, _interval: Option<Duration>) {}
+//!     fn collection_finished(&self, _rows: u64, _seconds: f64) {}
+//!     fn collection_failed(&self, _kind: FailureKind) {}
+//!     fn poll_interval_changed(&self, _node: &NodeId, _interval: Option<Duration>) {}
 //! }
 //!
 //! let store = Store::open(Path::new("clew-data")).await?;
-//! let collections = Collections::new(store.clone(), Settings::default(), Arc::new(NoMetrics));
+//! let collections = CollectionQueue::new(store.clone(), Settings::default(), Arc::new(NoMetrics));
 //! let shutdown = CancellationToken::new();
 //! let worker = tokio::spawn(collections.clone().run(shutdown.clone()));
 //!
 //! let instance = store.all_instances().await?.remove(0);
 //! let node = instance.nodes[0].id.clone();
 //! let id = collections.submit(instance.project_id, instance.id, node, Selection::default(), false).await?;
-//! let ended = collections.wait_for_end(&id, std::time::Duration::from_secs(30)).await?;
+//! let ended = collections.wait_for_completion(&id, std::time::Duration::from_secs(30)).await?;
 //! println!("{id}: {:?}", ended.map(|task| task.status));
 //!
 //! shutdown.cancel();

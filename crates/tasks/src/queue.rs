@@ -15,7 +15,7 @@ use crate::observer::Observer;
 use crate::reader::{NodeReader, ServerReader};
 use crate::settings::Settings;
 
-/// Queue and worker of the collections of a store. [`Collections::run`] runs the worker. Clones share state.
+/// Queue and worker of the collections of a store. [`CollectionQueue::run`] runs the worker. Clones share state.
 #[derive(Clone)]
 pub struct CollectionQueue {
     pub(crate) store: Store,
@@ -77,7 +77,7 @@ impl CollectionQueue {
         Ok(request_id)
     }
 
-    /// Waits until the collection completes, `limit` elapses, or [`Collections::end_waits`] is called.
+    /// Waits until the collection completes, `limit` elapses, or [`CollectionQueue::close_waiters`] is called.
     ///
     /// Returns the collection in its current state, or `None` if it does not exist.
     pub async fn wait_for_completion(
@@ -102,7 +102,7 @@ impl CollectionQueue {
         }
     }
 
-    /// Ends all current and future calls of [`Collections::wait_for_end`]: the process is stopping.
+    /// Ends all current and future calls of [`CollectionQueue::wait_for_completion`]: the process is stopping.
     pub fn close_waiters(&self) {
         self.completions.close();
     }

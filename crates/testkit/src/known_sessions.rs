@@ -34,7 +34,7 @@ pub struct ExpectedSession {
     pub statement: Option<Vec<u8>>,
     /// Open transaction.
     pub transaction: Option<ExpectedTransaction>,
-    /// True if state and transaction are [`OddSessions::GAP`] older than those of the sessions that open later.
+    /// True if state and transaction are [`KnownSessions::AGE_GAP_SECONDS`] older than those of the sessions that open later.
     pub is_old: bool,
 }
 

@@ -1,13 +1,13 @@
 //! Private servers for tests: real database servers, fake servers and malicious servers.
 //!
 //! - [`Server`] is a private MariaDB or MySQL with its own data directory and port. Dropping it removes both.
-//! - [`Gate`] holds a statement before it reaches a server. [`ServerClock`] sets the time of a server.
+//! - [`StatementGate`] holds a statement before it reaches a server. [`ServerClock`] sets the time of a server.
 //! - [`Scenario`] builds lock waits with known waiters and blockers.
-//! - [`OddSessions`] opens sixty sessions with known contents.
-//! - [`Load`] is a busy server, [`idle_sessions`] opens many idle sessions.
+//! - [`KnownSessions`] opens sixty sessions with known contents.
+//! - [`Load`] is a busy server, [`open_idle_sessions`] opens many idle sessions.
 //! - [`FakeServer`] has sizes and faults that a real server cannot produce. [`FakeFleet`] is a fleet of fake servers.
 //! - [`S3Server`] and [`PostgreSql`] are private servers for results and metadata. [`Nginx`] is a load balancer.
-//! - [`DroppingProxy`] stalls, throttles or resets connections.
+//! - [`FaultProxy`] stalls, throttles or resets connections.
 //! - [`RewritingProxy`] changes the greeting of a server. [`VirtualAddress`] fails over or balances between servers.
 //! - [`RogueServer`] attacks its client.
 //!

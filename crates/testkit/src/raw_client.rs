@@ -126,7 +126,7 @@ impl RawSession {
         Ok(())
     }
 
-    /// Waits for the response to a statement sent by [`RawSession::begin`].
+    /// Waits for the response to a statement sent by [`RawSession::send_statement`].
     pub async fn wait_for_response(&mut self) -> io::Result<()> {
         let first = self.receive().await?;
         match first.first() {

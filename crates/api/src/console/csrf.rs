@@ -1,4 +1,4 @@
-//! CSRF protection of requests with the session cookie. `docs/decisions/0024-browsers-sign-in-with-a-cookie.md` lists the attacks and
+//! CSRF protection of requests with the session cookie. `docs/decisions/0024-browser-sessions.md` lists the attacks and
 //! the defences.
 
 use clew_iam::token;

@@ -1,4 +1,4 @@
-//! Live session list of a node, as server-sent events. `docs/decisions/0025-one-look-for-all-viewers.md` describes how subscribers share it.
+//! Live session list of a node, as server-sent events. `docs/decisions/0025-shared-sampling-for-event-streams.md` describes how subscribers share it.
 //!
 //! The registry (`registry`) starts one watch per node (`node_watch`), which samples the node for all its subscribers. The feed (`feed`)
 //! renders snapshots and changes. Each subscriber (`subscriber`) gets the changes since its last event, as fast as it reads. The permissions

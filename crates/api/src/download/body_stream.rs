@@ -1,7 +1,7 @@
 //! Body stream of a download: a byte range of a header row and of the result file after it.
 //!
 //! Bytes in the page cache are read on the sending thread: such a read takes as long as a copy. Bytes on disk are read on a blocking
-//! thread. `docs/decisions/0018-results-are-sent-from-memory.md` has the measurements.
+//! thread. `docs/decisions/0018-downloads-and-long-polling.md` has the measurements.
 
 use std::collections::VecDeque;
 use std::fs::File;

@@ -1,6 +1,6 @@
 //! Handler of `DeleteTaurusDbNodeProcesses` (spec section 2.2).
 //!
-//! `docs/decisions/0010-what-a-kill-answers-and-leaves.md` defines the two lists of the response.
+//! `docs/decisions/0010-kill-responses-and-records.md` defines the two lists of the response.
 
 use std::collections::HashSet;
 use std::time::Instant;

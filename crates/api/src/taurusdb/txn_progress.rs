@@ -1,6 +1,6 @@
 //! Handler of `ShowTaurusDbTxnProgress` (spec section 2.12).
 //!
-//! `docs/decisions/0015-how-far-a-rollback-is.md` describes the listed transactions and the time estimate.
+//! `docs/decisions/0015-rollback-progress.md` describes the listed transactions and the time estimate.
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};

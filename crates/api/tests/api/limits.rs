@@ -1,6 +1,6 @@
 //! Slow clients, excess connections and shutdown.
 //!
-//! Negative assertions wait for [`MOMENT`]; positive assertions wait for up to [`LONG`].
+//! Negative assertions wait for [`MOMENT`]; positive assertions wait for up to [`MAX_WAIT`].
 
 use std::time::Duration;
 

@@ -39,7 +39,7 @@ pub(super) struct SessionEntry {
     pub(super) changed_version: u32,
     cells: [CellValue; COLUMN_COUNT],
     cell_versions: [u32; COLUMN_COUNT],
-    /// Sample time at which each number of [`RUNNING`] was stored, in milliseconds since 1970.
+    /// Sample time at which each number of [`ELAPSED_COLUMNS`] was stored, in milliseconds since 1970.
     stored_at: [i64; ELAPSED_COLUMNS.len()],
     waits_for_masked: Option<Box<str>>,
 }
@@ -176,7 +176,7 @@ fn template_cell(live: &SampledSession) -> CellValue {
     })
 }
 
-/// Truncates a statement to [`STATEMENT_KEPT`] bytes without splitting a character.
+/// Truncates a statement to [`MAX_STATEMENT_BYTES`] bytes without splitting a character.
 fn truncate_statement(statement: &[u8]) -> &[u8] {
     let cut = statement.get(..MAX_STATEMENT_BYTES).unwrap_or(statement);
     match std::str::from_utf8(cut) {

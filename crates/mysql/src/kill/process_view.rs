@@ -150,7 +150,7 @@ impl ProcessView {
     }
 }
 
-/// Creates a [`ListRead`] for ages that were read just now.
+/// Creates a [`ProcessListRead`] for ages that were read just now.
 fn new_list_read(server: ServerInstance) -> ProcessListRead {
     ProcessListRead { server, at: Instant::now(), reported: Arc::default() }
 }

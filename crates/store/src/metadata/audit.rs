@@ -1,7 +1,7 @@
 //! The audit: an append-only chain of rows, each authenticated together with its predecessor.
 //!
 //! A change of the database appends its row in the same transaction (`audited_tx.rs`).
-//! Other events are appended with [`Store::record`].
+//! Other events are appended with [`Store::append_audit_event`].
 
 mod chain;
 mod keys;

@@ -1,4 +1,4 @@
-//! Queue of collection tasks with leases and fencing tokens. See `docs/decisions/0002-queue-by-lease-and-fence.md`.
+//! Queue of collection tasks with leases and fencing tokens. See `docs/decisions/0002-queue-with-leases-and-fencing-tokens.md`.
 
 mod claim;
 #[cfg(test)]
