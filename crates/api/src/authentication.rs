@@ -24,7 +24,8 @@ use crate::audit::AuditContext;
 use crate::caller::{Caller, CredentialKind, CredentialRef, TokenInfo};
 use crate::console::{cookie, csrf};
 use crate::error::ApiError;
-use crate::iam::{auth_attempts, security_token};
+use crate::iam::auth_attempts::{self, FailureSubject};
+use crate::iam::security_token;
 use crate::{ApiSettings, AppState, limits};
 
 /// Header of the security token that a temporary key requires.
@@ -156,7 +157,7 @@ struct SignedRequest {
     key: Arc<AccessKey>,
     view: CachedView,
     /// Key under which failed attempts are counted.
-    subject: String,
+    subject: FailureSubject,
 }
 
 impl SignedRequest {
@@ -175,7 +176,7 @@ impl SignedRequest {
         let peer = limits::client_ip(&parts.extensions);
         let subject =
             auth_attempts::failure_subject(&service.store, format!("key:{id}"), Some(&key.user.id), peer).await?;
-        if view.is_locked(&subject).await? {
+        if view.is_locked(&subject.name).await? {
             return Err(not_authenticated("auth-key-locked", Vec::new()));
         }
         Ok(Self { authorization, key, view, subject })
@@ -199,7 +200,7 @@ impl SignedRequest {
         };
         let verified = signature::verify(&self.authorization, &request, &self.key.secret, Timestamp::now());
         if verified == Err(SignatureError::Mismatch) {
-            Box::pin(service.store.record_auth_failure(&self.subject)).await?;
+            Box::pin(service.store.record_auth_failure(&self.subject.name)).await?;
         }
         verified?;
         let scope = match &self.key.temporary {
@@ -209,7 +210,7 @@ impl SignedRequest {
             None => Scope::AccessKey,
             Some(temporary) => Box::pin(self.check_temporary(service, temporary, parts)).await?,
         };
-        self.view.clear_auth_failures(&self.subject).await?;
+        self.view.clear_auth_failures(&self.subject.name).await?;
         let credentials = match &self.key.temporary {
             Some(_) => CredentialKind::TemporaryKey,
             None if self.key.enabled => CredentialKind::AccessKey,
@@ -220,7 +221,10 @@ impl SignedRequest {
             // The time of last use is informational: the request succeeds without it.
             warn!(%error, "could not note that an access key was used");
         }
-        auth_attempts::record_address(&service.store, &user.id, limits::client_ip(&parts.extensions)).await;
+        if !self.subject.is_address_up_to_date {
+            let peer = limits::client_ip(&parts.extensions);
+            Box::pin(auth_attempts::record_address(&service.store, &user.id, peer)).await;
+        }
         let (proof, expires_at) =
             (CredentialRef::Key(self.key.id.clone()), self.key.temporary.as_ref().map(|key| key.expires_at));
         Ok(Identity { user, scope, credentials, proof, expires_at, view: self.view })
@@ -242,7 +246,7 @@ impl SignedRequest {
         let scope = security_token::parse_scope(given);
         let is_match = bool::from(token::hash(given).ct_eq(&temporary.token_hash));
         let Some(scope) = scope.filter(|_| is_match) else {
-            Box::pin(service.store.record_auth_failure(&self.subject)).await?;
+            Box::pin(service.store.record_auth_failure(&self.subject.name)).await?;
             return Err(not_authenticated("auth-security-token-wrong", Vec::new()));
         };
         if temporary.revoked {

@@ -40,7 +40,7 @@ pub(crate) async fn check_password(
     peer: Option<IpAddr>,
     password: SecretString,
 ) -> Result<PasswordCheck, ApiError> {
-    let subject = failure_subject(&service.store, format!("user:{name}"), user.map(|user| &user.id), peer).await?;
+    let subject = failure_subject(&service.store, format!("user:{name}"), user.map(|user| &user.id), peer).await?.name;
     let _lock = service.attempt_locks().lock(&subject).await;
     if !reserve_attempt(&service.store, &subject).await? {
         return Ok(PasswordCheck::Locked);
@@ -67,6 +67,13 @@ async fn reserve_attempt(store: &Store, subject: &str) -> Result<bool, StoreErro
     }
 }
 
+/// Subject of a failure counter.
+pub(crate) struct FailureSubject {
+    pub(crate) name: String,
+    /// True if the address of the attempt needs no new record after a success.
+    pub(crate) is_address_up_to_date: bool,
+}
+
 /// Returns the subject whose failure counter applies to an address.
 ///
 /// The name is the last part, so that no name can imitate another subject.
@@ -75,11 +82,15 @@ pub(crate) async fn failure_subject(
     name: String,
     user: Option<&UserId>,
     peer: Option<IpAddr>,
-) -> Result<String, StoreError> {
-    let (Some(user), Some(peer)) = (user, peer) else { return Ok(name) };
+) -> Result<FailureSubject, StoreError> {
+    let (Some(user), Some(peer)) = (user, peer) else {
+        return Ok(FailureSubject { name, is_address_up_to_date: false });
+    };
     let address = ClientSubnet::from(peer).to_string();
-    let is_known = store.is_recorded_address(user, &address).await?;
-    Ok(if is_known { format!("address:{address} {name}") } else { name })
+    let is_address_up_to_date = store.is_address_up_to_date(user, &address);
+    let is_known = is_address_up_to_date || store.is_recorded_address(user, &address).await?;
+    let name = if is_known { format!("address:{address} {name}") } else { name };
+    Ok(FailureSubject { name, is_address_up_to_date })
 }
 
 /// Records the address of a successful authentication, which then has its own failure counter for the user.

@@ -161,12 +161,15 @@ impl Store {
         Ok(row.map(|locked_until| AuthFailures { locked_until }))
     }
 
+    /// Whether this process has recorded the address in the last day, so that the address is known and needs no new record.
+    /// Needs no query.
+    #[must_use]
+    pub fn is_address_up_to_date(&self, user: &UserId, address: &str) -> bool {
+        self.caches.address_recorded_since(user, address, self.clock.seconds() - ADDRESS_WRITE_INTERVAL)
+    }
+
     /// Whether the user has authenticated from this address in the last 90 days.
     pub async fn is_recorded_address(&self, user: &UserId, address: &str) -> Result<bool, StoreError> {
-        // Every signed request calls this: addresses that this process has recorded today need no query.
-        if self.caches.address_recorded_since(user, address, self.clock.seconds() - ADDRESS_WRITE_INTERVAL) {
-            return Ok(true);
-        }
         let found: Option<i64> =
             query_scalar("SELECT last_at FROM known_addresses WHERE user_id = $1 AND address = $2")
                 .bind(user.as_str())
@@ -181,10 +184,10 @@ impl Store {
     /// Does nothing while the maximum number of other addresses was used in the last day: they would replace each other
     /// with every request.
     pub async fn record_address(&self, user: &UserId, address: &str) -> Result<(), StoreError> {
-        let now = self.clock.seconds();
-        if self.caches.address_recorded_since(user, address, now - ADDRESS_WRITE_INTERVAL) {
+        if self.is_address_up_to_date(user, address) {
             return Ok(());
         }
+        let now = self.clock.seconds();
         let failed = StoreError::database("record the address of a user");
         let others: i64 =
             query_scalar("SELECT count(*) FROM known_addresses WHERE user_id = $1 AND address <> $2 AND last_at > $3")
