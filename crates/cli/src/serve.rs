@@ -76,7 +76,7 @@ Configuration file with all keys at their defaults:
   connections = 1024
   reserved_connections = 16    # additional, only for /healthz, /readyz and /metrics
   connections_per_peer = 256   # 0: unlimited
-  trusted_proxies = []         # proxies whose X-Forwarded-… headers are trusted, such as \"10.0.0.0/8\"
+  trusted_proxies = []         # proxies with trusted headers, such as \"10.0.0.0/8\"
   allowed_hosts = []           # accepted Host values, such as \"clew.example.com\"; []: any
   hsts = true                  # send Strict-Transport-Security over TLS
   header_timeout = \"10s\"

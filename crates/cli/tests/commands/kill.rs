@@ -214,7 +214,7 @@ async fn protected_and_idle_sessions_are_not_killed_on_a_server() {
         let (id, guarded_id, idle_id) = (victim.id.to_string(), guarded.id.to_string(), idle.id.to_string());
         let url = server.url();
         let refused = run(&["kill", &url, &id, &guarded_id, "--protect", "billing", "--yes"]).await;
-        refused.assert_refused(&["the account billing is protected", "nothing was output"]);
+        refused.assert_refused(&["the account billing is protected", "nothing was ended"]);
         let refused = run(&["kill", &url, &id, &idle_id, "--query", "--yes"]).await;
         refused.assert_refused(&["runs no statement", "kill the connection instead", "leave --query out"]);
         assert_eq!(running(&server, victim.id).await, Some(Some(LONG_STATEMENT.to_owned())), "{flavor}");
@@ -225,7 +225,7 @@ async fn protected_and_idle_sessions_are_not_killed_on_a_server() {
 
         let denied = run(&["kill", &server.url_for("watcher", ""), &guarded_id, "--yes"]).await;
         assert_eq!(denied.code, Some(1), "{denied:?}");
-        assert!(denied.stdout.contains("GRANT CONNECTION") && denied.stderr.contains("1 of 1 could not be output"));
+        assert!(denied.stdout.contains("GRANT CONNECTION") && denied.stderr.contains("1 of 1 could not be ended"));
         assert_eq!(running(&server, guarded.id).await, Some(Some(LONG_STATEMENT.to_owned())), "{flavor}");
     }
 }

@@ -167,7 +167,8 @@ async fn last_64_addresses_are_stored_for_90_days() {
     assert_eq!(fixture.count("known_addresses").await, 64, "no row for a removed user");
     // An address that this process has recorded today needs no query.
     fixture.sql("DELETE FROM known_addresses").await;
-    assert!(is_recorded("198.51.100.79").await && !is_recorded("198.51.100.15").await);
+    let is_up_to_date = |address: &str| store.is_address_up_to_date(user, address);
+    assert!(is_up_to_date("198.51.100.79") && !is_up_to_date("198.51.100.15"));
 }
 
 #[tokio::test]

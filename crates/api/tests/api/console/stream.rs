@@ -114,7 +114,7 @@ async fn changes_of_sessions_are_streamed_on_mysql() {
 }
 
 #[tokio::test]
-async fn disabled_performance_schema_is_reported_as_a_limitation() {
+async fn disabled_performance_schema_is_reported_as_a_limitation_on_mysql() {
     let options = ServerOptions { arguments: vec!["--performance-schema=OFF".into()], ..ServerOptions::default() };
     let node = clew_testkit::Server::start(Flavor::MySql, &options).await.unwrap();
     let server = watching(&node.url()).await;
