@@ -1,7 +1,7 @@
 // Runs the tests of one story: `node browser/run.mjs sessions`. Started by crates/cli/tests/page, which is the stage.
 const story = process.argv[2];
-if (!/^[a-z-]+$/.test(story ?? "")) throw new Error("name a story: a file of browser/stories");
-const { tests } = await import(`./stories/${story}.mjs`);
+if (!/^[a-z-]+$/.test(story ?? "")) throw new Error("name a story: a file of browser/e2e");
+const { tests } = await import(`./e2e/${story}.mjs`);
 const { ask } = await import("./stage.mjs");
 let failed = 0;
 for (const [name, test] of Object.entries(tests)) {

@@ -1,53 +1,53 @@
-/** The page as a whole: the door, then the place that the URL names. */
+/** Root component: authentication, scope and routing. */
 
 import { useEffect, useState } from "react";
-import { Failure, Loading } from "./parts/states.tsx";
-import { ToldList } from "./parts/told.tsx";
-import { Door, useSignedIn } from "./signed-in.tsx";
-import { go, useRoute } from "./url/navigate.tsx";
+import { AuthProvider, useAuth } from "./auth.tsx";
+import { Failure, Loading } from "./components/status.tsx";
+import { ToastList } from "./components/toasts.tsx";
+import { useLanguage } from "./i18n/translate.ts";
+import { navigate, useRoute } from "./routing/navigate.tsx";
 import { Access } from "./views/access/access.tsx";
 import { Instances } from "./views/instances.tsx";
 import { NodeViews } from "./views/node.tsx";
 import { Shell } from "./views/shell.tsx";
 import { SignIn } from "./views/sign-in.tsx";
-import { useLanguage } from "./words/words.ts";
 
 export function App() {
-  const spoken = useLanguage();
+  const locale = useLanguage();
   useEffect(() => {
-    document.documentElement.lang = spoken === "zh-cn" ? "zh-Hans" : "en";
-  }, [spoken]);
+    document.documentElement.lang = locale === "zh-cn" ? "zh-Hans" : "en";
+  }, [locale]);
   return (
     <>
-      <Door signIn={(expired, failed, entered) => <SignIn expired={expired} failed={failed} entered={entered} />}>
-        <Scoped />
-      </Door>
-      <ToldList />
+      <AuthProvider signIn={(expired, error, onSignedIn) => <SignIn expired={expired} sessionError={error} onSignedIn={onSignedIn} />}>
+        <ScopedView />
+      </AuthProvider>
+      <ToastList />
     </>
   );
 }
 
-/** Puts the session into the scope that the place needs before the place is shown. */
-function Scoped() {
+/** Changes the session to the scope of the route, then renders the view. */
+function ScopedView() {
   const route = useRoute();
-  const { session, scope } = useSignedIn();
-  const [failed, setFailed] = useState<Error | null>(null);
-  const [turn, setTurn] = useState(0);
-  const wanted = wantedScope(route.view === "access", "project" in route ? route.project : null, session);
-  const there = session.project?.id ?? null;
+  const { session, setScope } = useAuth();
+  const [error, setError] = useState<Error | null>(null);
+  const [attempt, setAttempt] = useState(0);
+  const requiredScope = scopeOf(route.view === "access", "project" in route ? route.project : null, session);
+  const currentScope = session.project?.id ?? null;
   useEffect(() => {
-    setFailed(null);
-    if (wanted !== there) scope(wanted).catch((error: unknown) => setFailed(error as Error));
-  }, [wanted, there, scope, turn]);
-  // A link without a project is of the one the viewer is in.
+    setError(null);
+    if (requiredScope !== currentScope) setScope(requiredScope).catch((failure: unknown) => setError(failure as Error));
+  }, [requiredScope, currentScope, setScope, attempt]);
+  // A link without a project refers to the current project.
   useEffect(() => {
-    if ("project" in route && route.project === null && there !== null) go({ ...route, project: there }, "replace");
-  }, [route, there]);
-  const ready = wanted === there && !("project" in route && route.project === null && there !== null);
+    if ("project" in route && route.project === null && currentScope !== null) navigate({ ...route, project: currentScope }, "replace");
+  }, [route, currentScope]);
+  const ready = requiredScope === currentScope && !("project" in route && route.project === null && currentScope !== null);
   return (
     <Shell>
-      {failed ? (
-        <Failure error={failed} again={() => setTurn((old) => old + 1)} />
+      {error ? (
+        <Failure error={error} retry={() => setAttempt((old) => old + 1)} />
       ) : !ready ? (
         <Loading />
       ) : route.view === "instances" ? (
@@ -61,15 +61,16 @@ function Scoped() {
   );
 }
 
-const LAST_PROJECT = "clew.project";
+const LAST_PROJECT_KEY = "clew.project";
 
-function wantedScope(domain: boolean, asked: string | null, session: { project: { id: string } | null; projects: { id: string }[] }): string | null {
+/** Returns the project of a route, or `null` for the domain. */
+function scopeOf(domain: boolean, project: string | null, session: { project: { id: string } | null; projects: { id: string }[] }): string | null {
   if (domain) return null;
-  if (asked !== null && session.projects.some(({ id }) => id === asked)) {
-    localStorage.setItem(LAST_PROJECT, asked);
-    return asked;
+  if (project !== null && session.projects.some(({ id }) => id === project)) {
+    localStorage.setItem(LAST_PROJECT_KEY, project);
+    return project;
   }
   if (session.project) return session.project.id;
-  const kept = localStorage.getItem(LAST_PROJECT);
-  return session.projects.find(({ id }) => id === kept)?.id ?? session.projects[0]?.id ?? null;
+  const lastProject = localStorage.getItem(LAST_PROJECT_KEY);
+  return session.projects.find(({ id }) => id === lastProject)?.id ?? session.projects[0]?.id ?? null;
 }

@@ -1,14 +1,14 @@
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import "uplot/dist/uPlot.min.css";
-import "./look/tokens.css";
-import "./look/base.css";
-import "./look/controls.css";
-import "./look/shell.css";
-import "./look/sessions.css";
-import "./look/cure.css";
+import "./styles/tokens.css";
+import "./styles/base.css";
+import "./styles/controls.css";
+import "./styles/shell.css";
+import "./styles/sessions.css";
+import "./styles/kill.css";
 import { App } from "./app.tsx";
-import { startTheme } from "./parts/theme.ts";
+import { startTheme } from "./components/theme.ts";
 
 startTheme();
 const page = document.getElementById("page");

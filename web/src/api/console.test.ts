@@ -1,7 +1,7 @@
 import { afterEach, expect, test, vi } from "vitest";
 import { kill, type Victim } from "./console.ts";
 
-const place = { project: "p", instance: "i", node: "n" };
+const nodeRef = { project: "p", instance: "i", node: "n" };
 
 interface Sent {
   sessions: Victim[];
@@ -30,7 +30,7 @@ afterEach(() => vi.unstubAllGlobals());
 
 test("a preview in several requests warns of a blocker only if no request ends it", async () => {
   const requests = serve();
-  const all = await kill(place, victims(1, 2001), "connection", "", true);
+  const all = await kill(nodeRef, victims(1, 2001), "connection", "", true);
   expect([all.sessions.length, all.warnings]).toEqual([2001, []]);
   expect(requests.map((one) => one.sessions.length)).toEqual([1000, 1000, 1]);
   expect(requests.map((one) => one.other_victims?.length)).toEqual([undefined, 999, 1999]);
@@ -38,6 +38,6 @@ test("a preview in several requests warns of a blocker only if no request ends i
 
 test("a preview in several requests counts all victims in one warning", async () => {
   serve();
-  const all = await kill(place, victims(2, 1502), "connection", "", true);
+  const all = await kill(nodeRef, victims(2, 1502), "connection", "", true);
   expect(all.warnings).toEqual(["1500 wait for session 1"]);
 });

@@ -1,78 +1,78 @@
-/** What the page asks of Clew's own routes for it, and of those of the TaurusDB API. */
+/** Requests to Clew's console API and to the TaurusDB API. */
 
 import type { Limitation } from "../live/events.ts";
-import type { WaitGraph } from "../live/forest.ts";
-import { asked, request } from "./request.ts";
+import type { WaitGraph } from "../live/lock-tree.ts";
+import { queryString, request } from "./request.ts";
 import type * as Api from "./schema.ts";
 
-/** Whose page it is, and where. Without a project the scope is the domain's. */
+/** Signed-in user and scope. Without a project, the scope is the domain. */
 export type Session = Api.Session;
 
-export interface Place {
+export interface NodeRef {
   project: string;
   instance: string;
   node: string;
 }
 
-/** By the names of actions. */
+/** Permissions by action name. */
 export type Permissions = Api.Permissions["permissions"];
 
-/** One session with all that is known of it. */
+/** All details of a session. */
 export type SessionDetail = Omit<Api.SessionDetail, "waits" | "limitations"> & { waits: WaitGraph; limitations: Limitation[] };
 
 export type KillWhat = "connection" | "query";
 export type KillOutcome = "would_kill" | "killed" | "gone" | "rolling_back" | "ending" | "refused" | "failed";
 export type KillResult = Omit<Api.KillOfSession, "outcome"> & { outcome: KillOutcome };
-/** A session as it was seen: whoever has its number by now is left alone. */
+/** Identity of a session to kill. The server rejects a session that has the same id but a different identity. */
 export type Victim = Api.Chosen;
 export type KillEffect = Api.KillEffectView;
 export type Collection = Api.NodeCollection;
 export type Kill = Api.NodeKill;
 
 const CONSOLE = "/clew/v1/console/session";
-const ofInstance = ({ project, instance }: Omit<Place, "node">) => `/clew/v1/${project}/instances/${instance}`;
-const ofNode = (place: Place) => `${ofInstance(place)}/nodes/${place.node}`;
-const taurus = ({ project, instance }: Omit<Place, "node">) => `/v3/${project}/instances/${instance}`;
-const taurusNode = (place: Place) => `${taurus(place)}/nodes/${place.node}`;
+const instancePath = ({ project, instance }: Omit<NodeRef, "node">) => `/clew/v1/${project}/instances/${instance}`;
+const nodePath = (nodeRef: NodeRef) => `${instancePath(nodeRef)}/nodes/${nodeRef.node}`;
+const taurusInstancePath = ({ project, instance }: Omit<NodeRef, "node">) => `/v3/${project}/instances/${instance}`;
+const taurusNodePath = (nodeRef: NodeRef) => `${taurusInstancePath(nodeRef)}/nodes/${nodeRef.node}`;
 
 export const signIn = (domain: string, user: string, password: string) => request<Session>("POST", CONSOLE, { domain, user, password });
 export const session = () => request<Session>("GET", CONSOLE);
 export const signOut = () => request<void>("DELETE", CONSOLE);
-export const toProject = (project: string | null) => request<Session>("POST", `${CONSOLE}/project`, { project_id: project });
+export const setProject = (project: string | null) => request<Session>("POST", `${CONSOLE}/project`, { project_id: project });
 
 export const instances = (project: string, offset: number, signal?: AbortSignal) =>
-  request<Api.InstanceListAnswer>("GET", `/v3.1/${project}/instances${asked({ offset, limit: 100 })}`, undefined, signal);
+  request<Api.InstanceListAnswer>("GET", `/v3.1/${project}/instances${queryString({ offset, limit: 100 })}`, undefined, signal);
 export const instance = (project: string, id: string, signal?: AbortSignal) => request<Api.InstanceAnswer>("GET", `/v3.1/${project}/instances/${id}`, undefined, signal);
-export const permissions = (project: string, id: string) => request<Api.Permissions>("GET", `${ofInstance({ project, instance: id })}/permissions`);
-export const threshold = (project: string, id: string) => request<Api.SlowProcessThreshold>("GET", `${taurus({ project, instance: id })}/slow-process-threshold`);
+export const permissions = (project: string, id: string) => request<Api.Permissions>("GET", `${instancePath({ project, instance: id })}/permissions`);
+export const threshold = (project: string, id: string) => request<Api.SlowProcessThreshold>("GET", `${taurusInstancePath({ project, instance: id })}/slow-process-threshold`);
 
-export const streamOf = (place: Place, seconds: number) => `${ofNode(place)}/stream${asked({ interval: seconds })}`;
-export const sessionOf = (place: Place, id: number, signal?: AbortSignal) => request<SessionDetail>("GET", `${ofNode(place)}/sessions/${id}`, undefined, signal);
-export const explain = (place: Place, id: number) => request<Api.ExplainAnswer>("POST", `${ofNode(place)}/sessions/${id}/explain`);
-export const locks = (place: Place, signal?: AbortSignal) => request<WaitGraph & { server: string }>("GET", `${ofNode(place)}/locks`, undefined, signal);
+export const streamUrl = (nodeRef: NodeRef, seconds: number) => `${nodePath(nodeRef)}/stream${queryString({ interval: seconds })}`;
+export const sessionOf = (nodeRef: NodeRef, id: number, signal?: AbortSignal) => request<SessionDetail>("GET", `${nodePath(nodeRef)}/sessions/${id}`, undefined, signal);
+export const explain = (nodeRef: NodeRef, id: number) => request<Api.ExplainAnswer>("POST", `${nodePath(nodeRef)}/sessions/${id}/explain`);
+export const locks = (nodeRef: NodeRef, signal?: AbortSignal) => request<WaitGraph & { server: string }>("GET", `${nodePath(nodeRef)}/locks`, undefined, signal);
 
-type KillAnswer = Omit<Api.KillAnswer, "sessions"> & { sessions: KillResult[] };
+type KillResponse = Omit<Api.KillAnswer, "sessions"> & { sessions: KillResult[] };
 
-/** As many as one request takes. */
-const KILLED_AT_ONCE = 1000;
+/** Maximum number of sessions in a kill request. */
+const MAX_KILL_BATCH = 1000;
 
-export async function kill(place: Place, sessions: Victim[], what: KillWhat, reason: string, preview: boolean): Promise<KillAnswer> {
-  const all: KillAnswer = { sessions: [], costs_unknown: null, warnings: [], effect: null };
-  for (let from = 0; from < sessions.length; from += KILLED_AT_ONCE) {
-    const some = sessions.slice(from, from + KILLED_AT_ONCE);
-    const body: Api.KillBody = { sessions: some, what, reason, preview };
-    if (preview && from > 0) body.other_victims = all.sessions.filter(({ outcome }) => outcome === "would_kill").map(({ id }) => id);
-    const answer = await request<KillAnswer>("POST", `${ofNode(place)}/kill`, body);
-    all.sessions.push(...answer.sessions);
-    all.costs_unknown ??= answer.costs_unknown;
+export async function kill(nodeRef: NodeRef, sessions: Victim[], what: KillWhat, reason: string, preview: boolean): Promise<KillResponse> {
+  const total: KillResponse = { sessions: [], costs_unknown: null, warnings: [], effect: null };
+  for (let from = 0; from < sessions.length; from += MAX_KILL_BATCH) {
+    const batch = sessions.slice(from, from + MAX_KILL_BATCH);
+    const body: Api.KillBody = { sessions: batch, what, reason, preview };
+    if (preview && from > 0) body.other_victims = total.sessions.filter(({ outcome }) => outcome === "would_kill").map(({ id }) => id);
+    const response = await request<KillResponse>("POST", `${nodePath(nodeRef)}/kill`, body);
+    total.sessions.push(...response.sessions);
+    total.costs_unknown ??= response.costs_unknown;
     // Only the last request counts all victims.
-    all.warnings = answer.warnings;
-    all.effect = sum(all.effect, answer.effect);
+    total.warnings = response.warnings;
+    total.effect = sum(total.effect, response.effect);
   }
-  return all;
+  return total;
 }
 
-/** The effect of the kills of two requests. */
+/** Combined effect of two kill requests. */
 function sum(one: KillEffect | null, other: KillEffect | null): KillEffect | null {
   if (!one || !other) return one ?? other;
   const rows = one.rows_rolled_back === null || other.rows_rolled_back === null ? null : one.rows_rolled_back + other.rows_rolled_back;
@@ -81,33 +81,32 @@ function sum(one: KillEffect | null, other: KillEffect | null): KillEffect | nul
   return { rows_rolled_back: rows, unblocked, still_waiting: waiting, unknown: one.unknown ?? other.unknown };
 }
 
-export const kills = (place: Place, limit: number, offset: number, signal?: AbortSignal) =>
-  request<Api.NodeKills>("GET", `${ofNode(place)}/kills${asked({ limit, offset })}`, undefined, signal);
+export const kills = (nodeRef: NodeRef, limit: number, offset: number, signal?: AbortSignal) =>
+  request<Api.NodeKills>("GET", `${nodePath(nodeRef)}/kills${queryString({ limit, offset })}`, undefined, signal);
 
-export const intelligentKills = (place: Place, signal?: AbortSignal) =>
-  request<Api.IntelligentKillStatistics>("GET", `${taurus(place)}/intelligent-kill-session/statistic${asked({ node_id: place.node })}`, undefined, signal);
-export const executeIntelligentKill = (place: Place) => request<Api.IntelligentKillTask>("POST", `${taurus(place)}/intelligent-kill-session`, { node_id: place.node });
-export const intelligentHistory = (place: Place, signal?: AbortSignal) => {
+export const intelligentKills = (nodeRef: NodeRef, signal?: AbortSignal) =>
+  request<Api.IntelligentKillStatistics>("GET", `${taurusInstancePath(nodeRef)}/intelligent-kill-session/statistic${queryString({ node_id: nodeRef.node })}`, undefined, signal);
+export const executeIntelligentKill = (nodeRef: NodeRef) => request<Api.IntelligentKillTask>("POST", `${taurusInstancePath(nodeRef)}/intelligent-kill-session`, { node_id: nodeRef.node });
+export const intelligentHistory = (nodeRef: NodeRef, signal?: AbortSignal) => {
   const now = Date.now();
-  const query = asked({ node_id: place.node, start_time: now - 7 * 86_400_000, end_time: now + 60_000, limit: 50, offset: 0 });
-  return request<Api.IntelligentKillHistories>("GET", `${taurus(place)}/intelligent-kill-session/history${query}`, undefined, signal);
+  const query = queryString({ node_id: nodeRef.node, start_time: now - 7 * 86_400_000, end_time: now + 60_000, limit: 50, offset: 0 });
+  return request<Api.IntelligentKillHistories>("GET", `${taurusInstancePath(nodeRef)}/intelligent-kill-session/history${query}`, undefined, signal);
 };
 
-export const killTasks = (place: Place, signal?: AbortSignal) => request<Api.KillTasks>("GET", `${taurus(place)}/process/task`, undefined, signal);
-export const killSwitch = (place: Place, signal?: AbortSignal) => request<Api.KillSwitch>("GET", `${taurus(place)}/process/task/switch`, undefined, signal);
-export const setKillSwitch = (place: Place, status: string) => request<void>("PUT", `${taurus(place)}/process/task/switch`, { status });
-export const addKillTask = (place: Place, task: Api.AddKillTask) => request<Api.KillTaskAdded>("POST", `${taurus(place)}/process/task`, task);
-export const stopKillTask = (place: Place, id: string) => request<Api.Success>("PUT", `${taurus(place)}/process/task`, { task_id: id });
-export const previewKillTask = (place: Place, task: Record<string, string | number | boolean | null>) =>
-  request<Api.Preview>("GET", `${taurus(place)}/process/task/preview${asked(task)}`);
+export const killTasks = (nodeRef: NodeRef, signal?: AbortSignal) => request<Api.KillTasks>("GET", `${taurusInstancePath(nodeRef)}/process/task`, undefined, signal);
+export const killSwitch = (nodeRef: NodeRef, signal?: AbortSignal) => request<Api.KillSwitch>("GET", `${taurusInstancePath(nodeRef)}/process/task/switch`, undefined, signal);
+export const setKillSwitch = (nodeRef: NodeRef, status: string) => request<void>("PUT", `${taurusInstancePath(nodeRef)}/process/task/switch`, { status });
+export const addKillTask = (nodeRef: NodeRef, task: Api.AddKillTask) => request<Api.KillTaskAdded>("POST", `${taurusInstancePath(nodeRef)}/process/task`, task);
+export const stopKillTask = (nodeRef: NodeRef, id: string) => request<Api.Success>("PUT", `${taurusInstancePath(nodeRef)}/process/task`, { task_id: id });
+export const previewKillTask = (nodeRef: NodeRef, task: Record<string, string | number | boolean | null>) =>
+  request<Api.Preview>("GET", `${taurusInstancePath(nodeRef)}/process/task/preview${queryString(task)}`);
 
-export const collect = (place: Place, filters: Record<string, unknown>) => request<Api.Collecting>("POST", `${taurusNode(place)}/realtime-session`, filters);
-export const statusOf = (place: Place, id: string) => request<Api.TaskStatusAnswer>("GET", `${taurusNode(place)}/realtime-session-task${asked({ request_id: id })}`);
-export const resultOf = (place: Place, id: string) => `${taurusNode(place)}/realtime-session-result${asked({ request_id: id })}`;
-export const collections = (place: Place, signal?: AbortSignal) => request<Api.NodeCollections>("GET", `${ofNode(place)}/collections`, undefined, signal);
-export const deleteCollection = (place: Place, id: string) => request<void>("DELETE", `${ofNode(place)}/collections/${id}`);
+export const collect = (nodeRef: NodeRef, filters: Record<string, unknown>) => request<Api.Collecting>("POST", `${taurusNodePath(nodeRef)}/realtime-session`, filters);
+export const resultUrl = (nodeRef: NodeRef, id: string) => `${taurusNodePath(nodeRef)}/realtime-session-result${queryString({ request_id: id })}`;
+export const collections = (nodeRef: NodeRef, signal?: AbortSignal) => request<Api.NodeCollections>("GET", `${nodePath(nodeRef)}/collections`, undefined, signal);
+export const deleteCollection = (nodeRef: NodeRef, id: string) => request<void>("DELETE", `${nodePath(nodeRef)}/collections/${id}`);
 
-/** What a policy has to allow. */
+/** Policy actions. */
 export const ACTIONS = {
   list: "gaussdbformysql:instance:listProcesses",
   kill: "gaussdbformysql:instance:deleteProcesses",

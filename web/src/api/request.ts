@@ -1,8 +1,8 @@
-/** One way to ask the server: the cookie goes along by itself, what changes anything bears the CSRF token. */
+/** HTTP client of the page. Authenticates with the session cookie; changes carry the CSRF token. */
 
-import { language } from "../words/language.ts";
+import { language } from "../i18n/language.ts";
 
-/** An answer that says no. */
+/** Error response of the API. */
 export class ApiError extends Error {
   constructor(
     readonly status: number,
@@ -15,61 +15,61 @@ export class ApiError extends Error {
 
 type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
-let csrf = "";
-let signedOut: () => void = () => undefined;
-/** Asks again who is signed in, and gives the CSRF token of now: another tab may have changed the scope. */
-let renewed: () => Promise<string | null> = () => Promise.resolve(null);
+let csrfToken = "";
+let handleSignedOut: () => void = () => undefined;
+/** Reloads the session and returns the current CSRF token: another tab may have changed the scope. */
+let reloadSession: () => Promise<string | null> = () => Promise.resolve(null);
 
 export function setToken(token: string): void {
-  csrf = token;
+  csrfToken = token;
 }
 
-export function onSignedOut(told: () => void): void {
-  signedOut = told;
+export function onSignedOut(handler: () => void): void {
+  handleSignedOut = handler;
 }
 
-export function onRenewal(ask: () => Promise<string | null>): void {
-  renewed = ask;
+export function onReload(handler: () => Promise<string | null>): void {
+  reloadSession = handler;
 }
 
-/** The answer's JSON; nothing where it has no body. */
+/** Returns the JSON of the response; `undefined` if the body is empty. */
 export async function request<T>(method: Method, path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
-  let response = await sent(method, path, body, signal);
+  let response = await send(method, path, body, signal);
   if (response.status === 403 && method !== "GET") {
-    const before = csrf;
-    const now = await renewed();
-    if (now !== null && now !== before) response = await sent(method, path, body, signal);
+    const before = csrfToken;
+    const current = await reloadSession();
+    if (current !== null && current !== before) response = await send(method, path, body, signal);
   }
-  if (response.status === 401 && !path.startsWith("/clew/v1/console/session")) signedOut();
-  if (!response.ok) throw await refusal(response);
+  if (response.status === 401 && !path.startsWith("/clew/v1/console/session")) handleSignedOut();
+  if (!response.ok) throw await readError(response);
   if (response.status === 204 || response.headers.get("content-length") === "0") return undefined as T;
   const text = await response.text();
   return (text === "" ? undefined : JSON.parse(text)) as T;
 }
 
-/** Whether a path answers; the answer itself may have no end, and is not read. */
-export async function answers(path: string): Promise<void> {
+/** Throws if a GET of the path fails. Does not read the body, which may be an endless stream. */
+export async function checkAvailable(path: string): Promise<void> {
   const stop = new AbortController();
   try {
-    const response = await sent("GET", path, undefined, stop.signal);
-    if (response.status === 401) signedOut();
-    if (!response.ok) throw await refusal(response);
+    const response = await send("GET", path, undefined, stop.signal);
+    if (response.status === 401) handleSignedOut();
+    if (!response.ok) throw await readError(response);
   } finally {
     stop.abort();
   }
 }
 
-function sent(method: Method, path: string, body: unknown, signal: AbortSignal | undefined): Promise<Response> {
+function send(method: Method, path: string, body: unknown, signal: AbortSignal | undefined): Promise<Response> {
   const headers: Record<string, string> = { accept: "application/json", "x-language": language() };
   if (body !== undefined) headers["content-type"] = "application/json";
-  if (method !== "GET" && csrf !== "") headers["x-clew-csrf"] = csrf;
-  const asked: RequestInit = { method, headers, credentials: "same-origin", cache: "no-store" };
-  if (body !== undefined) asked.body = JSON.stringify(body);
-  if (signal) asked.signal = signal;
-  return fetch(path, asked);
+  if (method !== "GET" && csrfToken !== "") headers["x-clew-csrf"] = csrfToken;
+  const options: RequestInit = { method, headers, credentials: "same-origin", cache: "no-store" };
+  if (body !== undefined) options.body = JSON.stringify(body);
+  if (signal) options.signal = signal;
+  return fetch(path, options);
 }
 
-async function refusal(response: Response): Promise<ApiError> {
+async function readError(response: Response): Promise<ApiError> {
   const text = await response.text().catch(() => "");
   try {
     const { error_code, error_msg } = JSON.parse(text) as { error_code?: string; error_msg?: string };
@@ -79,8 +79,8 @@ async function refusal(response: Response): Promise<ApiError> {
   }
 }
 
-/** A query string of what is there. */
-export function asked(values: Record<string, string | number | boolean | null | undefined>): string {
+/** Returns the query string of all values that are neither null nor empty, with its question mark. */
+export function queryString(values: Record<string, string | number | boolean | null | undefined>): string {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(values)) {
     if (value !== null && value !== undefined && value !== "") query.set(name, String(value));

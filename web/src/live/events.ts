@@ -1,9 +1,9 @@
-/** What the live stream says, as it goes over the wire. */
+/** Wire format of the event stream. */
 
-/** A cell: text, a whole number, or nothing. */
+/** Value of a column: text, integer or null. */
 export type Cell = string | number | null;
 
-/** How many sessions there are of each kind. */
+/** Number of sessions by type. */
 export interface Counts {
   total: number;
   active: number;
@@ -12,25 +12,25 @@ export interface Counts {
   waiting: number;
 }
 
-/** What could not be read, why, and what would mend it. */
+/** Data that could not be read, with the reason and a remedy. */
 export interface Limitation {
   what: string;
   why: string;
-  /** A statement or setting that would mend it; the lock graph calls it remedy. */
+  /** Statement or setting that removes the limitation. The lock graph names the field `remedy`. */
   setting?: string | null;
   remedy?: string | null;
 }
 
 export interface Snapshot {
-  /** When the node was looked at, in milliseconds since 1970. */
+  /** Time of the sample, in milliseconds since 1970. */
   at: number;
   interval_ms: number;
-  /** The server instance that listed the sessions. */
+  /** Server instance that listed the sessions. */
   server: string;
   columns: string[];
-  /** Places of the columns whose numbers go on with the clock by themselves: that they did is not told. */
+  /** Indexes of the columns whose values increase with the clock. The stream omits such increases. */
   running: number[];
-  /** Whether statements are templates, for these eyes. */
+  /** Whether the caller receives templates instead of statements. */
   masked: boolean;
   sessions: Record<string, Cell[]>;
   counts: Counts;
@@ -41,9 +41,9 @@ export interface Changes {
   at: number;
   interval_ms: number;
   server: string;
-  /** All cells of a session, or those that changed by their places, as they were at that moment. */
+  /** All cells of a session, or only the changed cells by column index. */
   changed: Record<string, Cell[] | Record<string, Cell>>;
-  /** Those that ended. Who is in both is another session than before. */
+  /** Ids of ended sessions. An id that is also in `changed` belongs to a new session. */
   gone: number[];
   counts: Counts;
 }
@@ -65,5 +65,5 @@ export type StreamEvent =
   | { type: "trouble"; data: Trouble }
   | { type: "end"; data: End };
 
-/** The names that the stream gives its events. */
+/** Event names. */
 export const EVENT_TYPES = ["snapshot", "changes", "limitations", "trouble", "end"] as const;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Snapshot } from "./events.ts";
-import { isMarked, NOTHING_YET, reduce, runningCell } from "./reduce.ts";
+import { isMarked, EMPTY_STATE, reduce, runningCell } from "./reduce.ts";
 
 const counts = { total: 2, active: 1, slow: 0, long: 0, waiting: 0 };
 const first: Snapshot = {
@@ -14,93 +14,93 @@ const first: Snapshot = {
   counts,
   limitations: [],
 };
-const started = reduce(NOTHING_YET, { type: "snapshot", data: first });
+const initial = reduce(EMPTY_STATE, { type: "snapshot", data: first });
 const change = (changed: Record<string, never> | object, gone: number[] = []) =>
   ({ type: "changes", data: { at: 11_000, interval_ms: 1000, server: "uuid@1790000000", changed, gone, counts } }) as Parameters<typeof reduce>[1];
 
-describe("the state after each event", () => {
-  test("a snapshot is taken in, unmarked", () => {
-    expect(started.sessions.get(9)?.cells).toEqual([9, "report", 40, null]);
-    expect(isMarked(started, started.sessions.get(7)!, 1)).toBe(false);
+describe("reduce", () => {
+  test("snapshot is applied without marks", () => {
+    expect(initial.sessions.get(9)?.cells).toEqual([9, "report", 40, null]);
+    expect(isMarked(initial, initial.sessions.get(7)!, 1)).toBe(false);
   });
 
-  test("changes of single cells keep the others", () => {
-    const next = reduce(started, change({ "7": { "3": "select 2" } }));
+  test("partial changes keep the other cells", () => {
+    const next = reduce(initial, change({ "7": { "3": "select 2" } }));
     const session = next.sessions.get(7)!;
     expect(session.cells).toEqual([7, "app", 4, "select 2"]);
     expect(isMarked(next, session, 3)).toBe(true);
     expect(isMarked(next, session, 1)).toBe(false);
-    expect(next.sessions.get(9)).toBe(started.sessions.get(9));
-    expect(started.sessions.get(7)!.cells[3]).toBe("select 1");
+    expect(next.sessions.get(9)).toBe(initial.sessions.get(9));
+    expect(initial.sessions.get(7)!.cells[3]).toBe("select 1");
   });
 
-  test("an age that only went on is not told, and goes on", () => {
-    const next = reduce(started, change({}));
-    expect(next.sessions.get(7)).toBe(started.sessions.get(7));
+  test("omitted running value advances with the clock", () => {
+    const next = reduce(initial, change({}));
+    expect(next.sessions.get(7)).toBe(initial.sessions.get(7));
     expect(runningCell(next.sessions.get(7)!, 2, next.at)).toBe(4);
   });
 
-  test("an age goes on when another cell is told", () => {
-    const next = reduce(started, change({ "7": { "1": "other" } }));
+  test("running value advances when another cell changes", () => {
+    const next = reduce(initial, change({ "7": { "1": "other" } }));
     expect(next.sessions.get(7)!.cells).toEqual([7, "other", 4, "select 1"]);
     expect(isMarked(next, next.sessions.get(7)!, 2)).toBe(false);
   });
 
-  test("an age that began anew is marked, one that is told as it went on is not", () => {
-    const anew = reduce(started, change({ "9": { "2": 0 } }));
-    expect(isMarked(anew, anew.sessions.get(9)!, 2)).toBe(true);
-    const on = reduce(started, change({ "9": [9, "report", 41, null] }));
-    expect(isMarked(on, on.sessions.get(9)!, 2)).toBe(false);
+  test("restarted running value is marked, advanced running value is not", () => {
+    const restarted = reduce(initial, change({ "9": { "2": 0 } }));
+    expect(isMarked(restarted, restarted.sessions.get(9)!, 2)).toBe(true);
+    const advanced = reduce(initial, change({ "9": [9, "report", 41, null] }));
+    expect(isMarked(advanced, advanced.sessions.get(9)!, 2)).toBe(false);
   });
 
-  test("who is gone and there is another session than before", () => {
-    const next = reduce(started, change({ "7": [7, "app", 0, null] }, [7]));
+  test("id that is both gone and changed is a new session", () => {
+    const next = reduce(initial, change({ "7": [7, "app", 0, null] }, [7]));
     expect(isMarked(next, next.sessions.get(7)!, 1)).toBe(true);
   });
 
-  test("limitations that change are taken over", () => {
-    const next = reduce(started, { type: "limitations", data: [{ what: "a", why: "b" }] });
+  test("limitations are replaced", () => {
+    const next = reduce(initial, { type: "limitations", data: [{ what: "a", why: "b" }] });
     expect(next.limitations).toHaveLength(1);
   });
 
-  test("the mark is of the newest event only", () => {
-    const next = reduce(reduce(started, change({ "7": { "3": "select 2" } })), change({}));
+  test("marks last for one event", () => {
+    const next = reduce(reduce(initial, change({ "7": { "3": "select 2" } })), change({}));
     expect(isMarked(next, next.sessions.get(7)!, 3)).toBe(false);
   });
 
-  test("those that came are marked whole, those that are gone are gone", () => {
-    const next = reduce(started, change({ "11": [11, "new", 0, "select 3"] }, [9]));
+  test("new sessions are marked entirely, gone sessions are removed", () => {
+    const next = reduce(initial, change({ "11": [11, "new", 0, "select 3"] }, [9]));
     expect([...next.sessions.keys()]).toEqual([7, 11]);
     expect(isMarked(next, next.sessions.get(11)!, 1)).toBe(true);
   });
 
-  test("a cell out of range, and changes of who is not known, change nothing", () => {
-    const next = reduce(started, change({ "7": { "12": "x" }, "99": { "1": "x" } }));
+  test("cells out of range and changes of unknown sessions are ignored", () => {
+    const next = reduce(initial, change({ "7": { "12": "x" }, "99": { "1": "x" } }));
     expect(next.sessions.get(7)!.cells).toEqual([7, "app", 4, "select 1"]);
     expect(next.sessions.has(99)).toBe(false);
   });
 
-  test("changes before any snapshot say nothing", () => {
-    expect(reduce(NOTHING_YET, change({ "7": [7, "app", 3, "x"] }))).toBe(NOTHING_YET);
+  test("changes before the first snapshot are ignored", () => {
+    expect(reduce(EMPTY_STATE, change({ "7": [7, "app", 3, "x"] }))).toBe(EMPTY_STATE);
   });
 
-  test("trouble keeps the sessions, and ends with the next changes", () => {
-    const sick = reduce(started, { type: "trouble", data: { at: 12_000, kind: "hung", reason: "no answer in 10 s" } });
-    expect(sick.sessions.size).toBe(2);
-    expect(sick.trouble?.kind).toBe("hung");
-    expect(reduce(sick, change({})).trouble).toBeNull();
+  test("trouble keeps the sessions and is cleared by the next changes", () => {
+    const stale = reduce(initial, { type: "trouble", data: { at: 12_000, kind: "hung", reason: "no answer in 10 s" } });
+    expect(stale.sessions.size).toBe(2);
+    expect(stale.trouble?.kind).toBe("hung");
+    expect(reduce(stale, change({})).trouble).toBeNull();
   });
 
-  test("a snapshot after a broken connection marks what is different", () => {
-    const again = { ...first, sessions: { "7": [7, "app", 9, "select 2"], "12": [12, "late", 0, null] } };
-    const next = reduce(started, { type: "snapshot", data: again });
+  test("snapshot after a reconnection marks the differences", () => {
+    const second = { ...first, sessions: { "7": [7, "app", 9, "select 2"], "12": [12, "late", 0, null] } };
+    const next = reduce(initial, { type: "snapshot", data: second });
     expect(isMarked(next, next.sessions.get(7)!, 3)).toBe(true);
     expect(isMarked(next, next.sessions.get(12)!, 1)).toBe(true);
     expect(next.sessions.has(9)).toBe(false);
   });
 
-  test("an end is for good, but that of a server that shuts down is not", () => {
-    expect(reduce(started, { type: "end", data: { reason: "shutdown" } }).ended).toBeNull();
-    expect(reduce(started, { type: "end", data: { reason: "token" } }).ended).toBe("token");
+  test("every end reason except shutdown is final", () => {
+    expect(reduce(initial, { type: "end", data: { reason: "shutdown" } }).ended).toBeNull();
+    expect(reduce(initial, { type: "end", data: { reason: "token" } }).ended).toBe("token");
   });
 });

@@ -1,42 +1,42 @@
-/** What is known of a node's sessions after each event of the stream. Pure. */
+/** Reduces the events of a stream to the state of a node's sessions. */
 
 import type { Cell, Changes, Counts, Limitation, Snapshot, StreamEvent, Trouble } from "./events.ts";
 
-/** One session as it was last told. A session that did not change is the same object as before. */
+/** Last received state of a session. An unchanged session keeps its object. */
 export interface Session {
   id: number;
   cells: readonly Cell[];
-  /** The moment of which its running numbers are, in milliseconds since 1970. */
-  told: number;
-  /** Bit n is set where column n changed with the event number `changedAt`. */
+  /** Time of the running values, in milliseconds since 1970. */
+  receivedAt: number;
+  /** Bit n is set if column n changed with event number `changedAt`. */
   changed: number;
   changedAt: number;
 }
 
 export interface LiveState {
-  /** How many events were taken in: names a moment. */
+  /** Number of events processed. */
   event: number;
-  /** Nothing has come yet. */
+  /** No snapshot was received yet. */
   empty: boolean;
-  /** When the node was last looked at, in milliseconds since 1970; 0 before that. */
+  /** Time of the last sample, in milliseconds since 1970; 0 before the first sample. */
   at: number;
   intervalMs: number;
-  /** The server instance that listed the sessions; empty before the first event. */
+  /** Server instance that listed the sessions; empty before the first event. */
   server: string;
   columns: readonly string[];
-  /** Places of the columns that go on with the clock. */
+  /** Indexes of the columns whose values increase with the clock. */
   running: readonly number[];
   masked: boolean;
   sessions: ReadonlyMap<number, Session>;
   counts: Counts;
   limitations: readonly Limitation[];
-  /** Why the sessions shown are stale; nothing if they are not. */
+  /** Reason for stale sessions; `null` if they are current. */
   trouble: Trouble | null;
-  /** Why the stream ended for good. */
+  /** Reason for the end of the stream, if the client must not reconnect. */
   ended: "token" | "forbidden" | "gone" | null;
 }
 
-export const NOTHING_YET: LiveState = {
+export const EMPTY_STATE: LiveState = {
   event: 0,
   empty: true,
   at: 0,
@@ -52,13 +52,13 @@ export const NOTHING_YET: LiveState = {
   ended: null,
 };
 
-/** The state after one more event. */
+/** Returns the state after an event. */
 export function reduce(state: LiveState, event: StreamEvent): LiveState {
   switch (event.type) {
     case "snapshot":
       return snapshot(state, event.data);
     case "changes":
-      // Changes of what is not known say nothing: a snapshot comes first.
+      // Changes without a preceding snapshot are ignored.
       return state.empty ? state : changes(state, event.data);
     case "limitations":
       return { ...state, limitations: event.data };
@@ -69,7 +69,7 @@ export function reduce(state: LiveState, event: StreamEvent): LiveState {
   }
 }
 
-/** A whole snapshot again, as after a broken connection, marks what is different in it. */
+/** Applies a snapshot. After a reconnection, marks the differences from the previous state. */
 function snapshot(state: LiveState, data: Snapshot): LiveState {
   const { at, columns, running, masked } = data;
   const event = state.event + 1;
@@ -78,8 +78,8 @@ function snapshot(state: LiveState, data: Snapshot): LiveState {
   for (const key in data.sessions) {
     const id = Number(key);
     const cells = data.sessions[key] ?? [];
-    const known = comparable ? state.sessions.get(id) : undefined;
-    sessions.set(id, known ? replaced(known, cells, running, at, event) : { id, cells, told: at, changed: comparable ? -1 : 0, changedAt: event });
+    const previous = comparable ? state.sessions.get(id) : undefined;
+    sessions.set(id, previous ? updateSession(previous, cells, running, at, event) : { id, cells, receivedAt: at, changed: comparable ? -1 : 0, changedAt: event });
   }
   return {
     event,
@@ -107,50 +107,50 @@ function changes(state: LiveState, data: Changes): LiveState {
     const change = data.changed[key];
     if (change === undefined) continue;
     const id = Number(key);
-    const known = sessions.get(id);
-    if (known) sessions.set(id, replaced(known, Array.isArray(change) ? change : patched(known, change, state.running, at), state.running, at, event));
-    else if (Array.isArray(change)) sessions.set(id, { id, cells: change, told: at, changed: -1, changedAt: event });
+    const previous = sessions.get(id);
+    if (previous) sessions.set(id, updateSession(previous, Array.isArray(change) ? change : applyPatch(previous, change, state.running, at), state.running, at, event));
+    else if (Array.isArray(change)) sessions.set(id, { id, cells: change, receivedAt: at, changed: -1, changedAt: event });
   }
   return { ...state, event, at, intervalMs: data.interval_ms, server: data.server, sessions, counts: data.counts, trouble: null };
 }
 
-/** The session as it is told now. Running numbers that only went on are no news, so they are not marked; those that began anew are. */
-function replaced(known: Session, cells: readonly Cell[], running: readonly number[], at: number, event: number): Session {
+/** Returns the session with new cells. A running value that only advanced with the clock is not marked as changed; a restarted value is. */
+function updateSession(previous: Session, cells: readonly Cell[], running: readonly number[], at: number, event: number): Session {
   let changed = 0;
-  for (let place = 0; place < cells.length; place += 1) {
-    if (cells[place] === known.cells[place]) continue;
-    if (running.includes(place) && wentOn(known, place, cells[place] ?? null, at)) continue;
-    changed |= 1 << place;
+  for (let index = 0; index < cells.length; index += 1) {
+    if (cells[index] === previous.cells[index]) continue;
+    if (running.includes(index) && advancedWithClock(previous, index, cells[index] ?? null, at)) continue;
+    changed |= 1 << index;
   }
-  if (changed === 0) return { ...known, cells, told: at };
-  return { id: known.id, cells, told: at, changed, changedAt: event };
+  if (changed === 0) return { ...previous, cells, receivedAt: at };
+  return { id: previous.id, cells, receivedAt: at, changed, changedAt: event };
 }
 
-/** Servers print whole seconds: two may be off by one. */
-const ROUNDED = 1;
+/** Tolerance in seconds: servers report whole seconds. */
+const ROUNDING_TOLERANCE = 1;
 
-function wentOn(known: Session, place: number, now: Cell, at: number): boolean {
-  const was = runningCell(known, place, at);
-  return typeof was === "number" && typeof now === "number" && Math.abs(now - was) <= ROUNDED;
+function advancedWithClock(previous: Session, index: number, now: Cell, at: number): boolean {
+  const expected = runningCell(previous, index, at);
+  return typeof expected === "number" && typeof now === "number" && Math.abs(now - expected) <= ROUNDING_TOLERANCE;
 }
 
-/** A running number as it is at a moment. */
-export function runningCell(session: Session, place: number, at: number): Cell {
-  const cell = session.cells[place] ?? null;
-  return typeof cell === "number" ? cell + Math.max(0, Math.floor((at - session.told) / 1000)) : cell;
+/** Returns a running value, advanced to the given time. */
+export function runningCell(session: Session, index: number, at: number): Cell {
+  const cell = session.cells[index] ?? null;
+  return typeof cell === "number" ? cell + Math.max(0, Math.floor((at - session.receivedAt) / 1000)) : cell;
 }
 
-/** All cells as they are now, of which only some were told. */
-function patched(known: Session, patch: Record<string, Cell>, running: readonly number[], at: number): Cell[] {
-  const cells = known.cells.slice();
-  for (const place of running) cells[place] = runningCell(known, place, at);
+/** Returns all cells with a partial update applied. */
+function applyPatch(previous: Session, patch: Record<string, Cell>, running: readonly number[], at: number): Cell[] {
+  const cells = previous.cells.slice();
+  for (const index of running) cells[index] = runningCell(previous, index, at);
   for (const key in patch) {
     if (Number(key) < cells.length) cells[Number(key)] = patch[key] ?? null;
   }
   return cells;
 }
 
-/** Whether a cell is to be marked as changed by the newest event. */
-export function isMarked(state: LiveState, session: Session, place: number): boolean {
-  return session.changedAt === state.event && (session.changed & (1 << place)) !== 0;
+/** Returns whether the newest event changed a cell. */
+export function isMarked(state: LiveState, session: Session, index: number): boolean {
+  return session.changedAt === state.event && (session.changed & (1 << index)) !== 0;
 }

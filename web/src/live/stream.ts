@@ -1,124 +1,124 @@
-/** The live stream of a node, while somebody looks at it. */
+/** Client of a node's event stream. Disconnects in hidden tabs and reconnects with back-off. */
 
 import { EVENT_TYPES, type StreamEvent } from "./events.ts";
-import { type Moments, NO_MOMENTS, withMoment } from "./moments.ts";
-import { type LiveState, NOTHING_YET, reduce } from "./reduce.ts";
+import { appendCounts, type CountHistory, EMPTY_HISTORY } from "./history.ts";
+import { EMPTY_STATE, type LiveState, reduce } from "./reduce.ts";
 
 export interface Live {
   state: LiveState;
-  moments: Moments;
-  /** Whether events come, have not come yet, or come no more for now. */
+  history: CountHistory;
+  /** `connecting` before the first event, `lost` while the stream reconnects. */
   connection: "connecting" | "live" | "lost";
-  /** Why the server does not open it, where trying again would change nothing. */
+  /** Error of the last refused connection. */
   refused: Error | null;
 }
 
-/** Why a stream does not open: nobody is signed in any more, it is refused, or something that passes. */
-export type Loss = { kind: "signed-out" } | { kind: "refused"; error: Error } | { kind: "passing"; error?: Error };
+/** Cause of a failed connection. A temporary failure is retried. */
+export type StreamFailure = { kind: "signed-out" } | { kind: "refused"; error: Error } | { kind: "temporary"; error?: Error };
 
-const NOTHING: Live = { state: NOTHING_YET, moments: NO_MOMENTS, connection: "connecting", refused: null };
-/** A tab that nobody sees stops reading after this long. */
-const UNSEEN_MS = 30_000;
-const RETRY_MS = [500, 1000, 2000, 4000, 8000];
+const INITIAL: Live = { state: EMPTY_STATE, history: EMPTY_HISTORY, connection: "connecting", refused: null };
+/** Delay before a hidden tab disconnects. */
+const HIDDEN_TIMEOUT_MS = 30_000;
+const RETRY_DELAYS_MS = [500, 1000, 2000, 4000, 8000];
 
 export class LiveStream {
-  private live = NOTHING;
+  private live = INITIAL;
   private readonly listeners = new Set<() => void>();
   private source: EventSource | null = null;
-  private retry: ReturnType<typeof setTimeout> | undefined;
-  private unseen: ReturnType<typeof setTimeout> | undefined;
-  private tries = 0;
-  /** The id of the last event: a new connection goes on after it. */
-  private last = "";
+  private retryTimer: ReturnType<typeof setTimeout> | undefined;
+  private hiddenTimer: ReturnType<typeof setTimeout> | undefined;
+  private attempts = 0;
+  /** Id of the last event; a new connection resumes after it. */
+  private lastEventId = "";
   private stopped = false;
 
-  /** `lost` is asked when the stream cannot be opened: a browser does not tell why. */
+  /** `diagnose` determines the cause of a failed connection, because `EventSource` does not expose it. */
   constructor(
     private readonly url: string,
-    private readonly lost: (url: string) => Promise<Loss>,
+    private readonly diagnose: (url: string) => Promise<StreamFailure>,
   ) {}
 
-  readonly subscribe = (told: () => void): (() => void) => {
-    this.listeners.add(told);
-    return () => this.listeners.delete(told);
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
   };
 
-  readonly now = (): Live => this.live;
+  readonly current = (): Live => this.live;
 
   start(): void {
     this.stopped = false;
-    document.addEventListener("visibilitychange", this.seen);
+    document.addEventListener("visibilitychange", this.onVisibilityChange);
     this.open();
   }
 
   stop(): void {
     this.stopped = true;
-    document.removeEventListener("visibilitychange", this.seen);
-    clearTimeout(this.retry);
-    clearTimeout(this.unseen);
+    document.removeEventListener("visibilitychange", this.onVisibilityChange);
+    clearTimeout(this.retryTimer);
+    clearTimeout(this.hiddenTimer);
     this.close();
   }
 
-  private readonly seen = (): void => {
-    clearTimeout(this.unseen);
-    if (document.hidden) this.unseen = setTimeout(() => this.close(), UNSEEN_MS);
+  private readonly onVisibilityChange = (): void => {
+    clearTimeout(this.hiddenTimer);
+    if (document.hidden) this.hiddenTimer = setTimeout(() => this.close(), HIDDEN_TIMEOUT_MS);
     else if (this.source === null && !this.stopped) this.open();
   };
 
   private open(): void {
     this.close();
     if (this.live.state.ended !== null) return;
-    const source = new EventSource(this.last === "" ? this.url : `${this.url}&last_event_id=${encodeURIComponent(this.last)}`);
+    const source = new EventSource(this.lastEventId === "" ? this.url : `${this.url}&last_event_id=${encodeURIComponent(this.lastEventId)}`);
     this.source = source;
     for (const type of EVENT_TYPES) {
       source.addEventListener(type, (message: MessageEvent<string>) => {
         const event = { type, data: JSON.parse(message.data) as unknown } as StreamEvent;
-        this.last = message.lastEventId;
-        this.take(event);
+        this.lastEventId = message.lastEventId;
+        this.handle(event);
       });
     }
     source.onopen = () => {
-      this.tries = 0;
+      this.attempts = 0;
     };
     source.onerror = () => {
-      this.become({ ...this.live, connection: this.live.state.empty ? "connecting" : "lost" });
-      // The browser tries again by itself where the connection broke, but not where the answer was no.
-      if (source.readyState === EventSource.CLOSED) void this.later();
+      this.update({ ...this.live, connection: this.live.state.empty ? "connecting" : "lost" });
+      // The browser reconnects after a broken connection, but not after an error response.
+      if (source.readyState === EventSource.CLOSED) void this.scheduleRetry();
     };
   }
 
-  private take(event: StreamEvent): void {
+  private handle(event: StreamEvent): void {
     const state = reduce(this.live.state, event);
-    const counted = event.type === "snapshot" || event.type === "changes";
-    const moments = counted && state !== this.live.state ? withMoment(this.live.moments, event.data.at, event.data.counts, event.data.interval_ms) : this.live.moments;
-    this.become({ state, moments, connection: event.type === "end" ? "lost" : "live", refused: null });
+    const hasCounts = event.type === "snapshot" || event.type === "changes";
+    const history = hasCounts && state !== this.live.state ? appendCounts(this.live.history, event.data.at, event.data.counts, event.data.interval_ms) : this.live.history;
+    this.update({ state, history, connection: event.type === "end" ? "lost" : "live", refused: null });
     if (event.type !== "end") return;
     this.close();
-    void this.later();
+    void this.scheduleRetry();
   }
 
-  /** Tries once more what was refused. */
-  readonly again = (): void => {
-    this.become({ ...this.live, connection: "connecting", refused: null });
+  /** Reconnects at once after a refused connection. */
+  readonly reconnect = (): void => {
+    this.update({ ...this.live, connection: "connecting", refused: null });
     this.open();
   };
 
-  private async later(): Promise<void> {
+  private async scheduleRetry(): Promise<void> {
     this.close();
-    const loss = await this.lost(this.url);
-    if (this.stopped || loss.kind === "signed-out") return;
-    if (loss.kind === "refused") {
-      this.become({ ...this.live, connection: "lost", refused: loss.error });
+    const failure = await this.diagnose(this.url);
+    if (this.stopped || failure.kind === "signed-out") return;
+    if (failure.kind === "refused") {
+      this.update({ ...this.live, connection: "lost", refused: failure.error });
       return;
     }
-    // Too many streams, or too many requests: the reason is shown until another attempt succeeds.
-    if (loss.error) this.become({ ...this.live, connection: "lost", refused: loss.error });
-    // A token that ended while somebody is signed in was replaced by another one: in another tab, for another scope.
-    if (this.live.state.ended === "token") this.become({ ...this.live, state: { ...this.live.state, ended: null } });
-    const wait = RETRY_MS[Math.min(this.tries, RETRY_MS.length - 1)];
-    this.tries += 1;
-    clearTimeout(this.retry);
-    this.retry = setTimeout(() => this.open(), wait);
+    // After "too many streams" or "too many requests", the error stays visible until a connection succeeds.
+    if (failure.error) this.update({ ...this.live, connection: "lost", refused: failure.error });
+    // The token of the stream expired, but the user is signed in: another tab changed the scope and replaced the token.
+    if (this.live.state.ended === "token") this.update({ ...this.live, state: { ...this.live.state, ended: null } });
+    const delay = RETRY_DELAYS_MS[Math.min(this.attempts, RETRY_DELAYS_MS.length - 1)];
+    this.attempts += 1;
+    clearTimeout(this.retryTimer);
+    this.retryTimer = setTimeout(() => this.open(), delay);
   }
 
   private close(): void {
@@ -126,8 +126,8 @@ export class LiveStream {
     this.source = null;
   }
 
-  private become(live: Live): void {
+  private update(live: Live): void {
     this.live = live;
-    this.listeners.forEach((told) => told());
+    this.listeners.forEach((notify) => notify());
   }
 }

@@ -1,36 +1,36 @@
-/** Which sessions are shown, in what order, and of whom they are: as the API decides it (DESIGN, section 6). Pure. */
+/** Filters, sorts and groups sessions with the semantics of the API. */
 
 import type { Cell } from "../live/events.ts";
 import { type LiveState, runningCell, type Session } from "../live/reduce.ts";
 import type { Filters } from "./parse.ts";
 
-/** Where each column stands in a session's cells, which of them run with the clock, and of what moment they are shown. */
-export interface Places {
-  readonly of: Readonly<Record<string, number>>;
+/** Index of each column in the cells of a session, the running columns, and the time of display. */
+export interface CellLayout {
+  readonly indexes: Readonly<Record<string, number>>;
   readonly running: ReadonlySet<string>;
   readonly at: number;
 }
 
-export function placesOf({ columns, running, at }: Pick<LiveState, "columns" | "running" | "at">): Places {
-  return { of: Object.fromEntries(columns.map((column, place) => [column, place])), running: new Set(running.map((place) => columns[place] ?? "")), at };
+export function cellLayout({ columns, running, at }: Pick<LiveState, "columns" | "running" | "at">): CellLayout {
+  return { indexes: Object.fromEntries(columns.map((column, index) => [column, index])), running: new Set(running.map((index) => columns[index] ?? "")), at };
 }
 
-/** A cell as it is at the moment that is shown. */
-export function cellOf(session: Session, places: Places, column: string): Cell {
-  const place = places.of[column];
-  if (place === undefined) return null;
-  return places.running.has(column) ? runningCell(session, place, places.at) : (session.cells[place] ?? null);
+/** Returns a cell at the time of display. */
+export function cellOf(session: Session, layout: CellLayout, column: string): Cell {
+  const index = layout.indexes[column];
+  if (index === undefined) return null;
+  return layout.running.has(column) ? runningCell(session, index, layout.at) : (session.cells[index] ?? null);
 }
 
-/** What the server takes for slow if nobody says otherwise, in seconds. */
+/** Default slow-session threshold of the server in seconds. */
 export const DEFAULT_THRESHOLD = 10;
 
 export type Sort = { column: string; descending: boolean };
 
-/** The page's own order, the worst first: who waits, who runs, whose transaction lies open, the rest; in each the longest first. */
-export const URGENCY = "urgency";
+/** Default order of the page, most severe first: waiting sessions, active sessions, idle sessions with an open transaction, the rest; in each group by descending duration. */
+export const SEVERITY_ORDER = "severity";
 
-/** Columns that sort keys of the API mean. */
+/** Column of each sort key of the API. */
 export const COLUMN_OF_SORT: Readonly<Record<string, string>> = {
   id: "session_id",
   state_duration: "state_duration",
@@ -42,25 +42,25 @@ export const COLUMN_OF_SORT: Readonly<Record<string, string>> = {
   trx_update_rows: "rows_updated_by_transactions",
 };
 
-/** The template of what a session runs; empty if it runs nothing. */
-export function templateOf(session: Session, places: Places): string {
-  return String(cellOf(session, places, "sql_template") ?? "");
+/** Returns the SQL template of the running statement; empty if the session is idle. */
+export function templateOf(session: Session, layout: CellLayout): string {
+  return String(cellOf(session, layout, "sql_template") ?? "");
 }
 
-export function isActive(session: Session, places: Places): boolean {
-  return String(cellOf(session, places, "command") ?? "").toLowerCase() !== "sleep";
+export function isActive(session: Session, layout: CellLayout): boolean {
+  return String(cellOf(session, layout, "command") ?? "").toLowerCase() !== "sleep";
 }
 
-export function isWaiting(session: Session, places: Places): boolean {
+export function isWaiting(session: Session, layout: CellLayout): boolean {
   return (
-    cellOf(session, places, "blocker_id") !== null ||
-    cellOf(session, places, "waits_for") !== null ||
-    cellOf(session, places, "transaction_status") === "LOCK WAIT" ||
-    cellOf(session, places, "transaction_lock_wait_time") !== null
+    cellOf(session, layout, "blocker_id") !== null ||
+    cellOf(session, layout, "waits_for") !== null ||
+    cellOf(session, layout, "transaction_status") === "LOCK WAIT" ||
+    cellOf(session, layout, "transaction_lock_wait_time") !== null
   );
 }
 
-/** The host without its port; an IPv6 address without its brackets. */
+/** Returns the host without its port and without the brackets of an IPv6 address. */
 export function hostOf(host: string): string {
   const bracketed = /^\[(.*)\](?::\d+)?$/.exec(host);
   if (bracketed) return bracketed[1] ?? "";
@@ -68,15 +68,15 @@ export function hostOf(host: string): string {
   return colon >= 0 && colon === host.lastIndexOf(":") && /^\d+$/.test(host.slice(colon + 1)) ? host.slice(0, colon) : host;
 }
 
-/** Whether a session passes. One closure for all of them: it runs for each of 10,000 sessions each second. */
-export function passing(filters: Filters, places: Places, defaultThreshold = DEFAULT_THRESHOLD): (session: Session) => boolean {
+/** Compiles filters to one predicate, which runs for up to 10,000 sessions per second. */
+export function compileFilters(filters: Filters, layout: CellLayout, defaultThreshold = DEFAULT_THRESHOLD): (session: Session) => boolean {
   const tests: ((session: Session) => boolean)[] = [];
-  const text = (column: string) => (session: Session) => String(cellOf(session, places, column) ?? "");
+  const text = (column: string) => (session: Session) => String(cellOf(session, layout, column) ?? "");
   const threshold = filters.threshold === undefined ? defaultThreshold : Number(filters.threshold);
   const { filter, user, host, db, command, sql, program, id } = filters;
-  if (filter === "active" || filter === "slow") tests.push((session) => isActive(session, places));
-  if (filter === "slow") tests.push((session) => Number(cellOf(session, places, "state_duration") ?? 0) >= threshold);
-  if (filter === "long") tests.push((session) => Number(cellOf(session, places, "transaction_duration") ?? -1) >= threshold);
+  if (filter === "active" || filter === "slow") tests.push((session) => isActive(session, layout));
+  if (filter === "slow") tests.push((session) => Number(cellOf(session, layout, "state_duration") ?? 0) >= threshold);
+  if (filter === "long") tests.push((session) => Number(cellOf(session, layout, "transaction_duration") ?? -1) >= threshold);
   if (user !== undefined) tests.push((session) => text("user")(session) === user);
   if (host !== undefined) {
     const whole = text("host");
@@ -86,92 +86,92 @@ export function passing(filters: Filters, places: Places, defaultThreshold = DEF
   }
   if (db !== undefined) tests.push((session) => text("database_name")(session) === db);
   if (command !== undefined) {
-    const wanted = command.toLowerCase();
-    tests.push((session) => text("command")(session).toLowerCase() === wanted);
+    const expected = command.toLowerCase();
+    tests.push((session) => text("command")(session).toLowerCase() === expected);
   }
   if (sql !== undefined) {
-    const wanted = sql.toLowerCase();
-    tests.push((session) => text("sql_statement")(session).toLowerCase().includes(wanted));
+    const expected = sql.toLowerCase();
+    tests.push((session) => text("sql_statement")(session).toLowerCase().includes(expected));
   }
-  if (filters.template !== undefined) tests.push((session) => templateOf(session, places) === filters.template);
-  if (filters.waits !== undefined) tests.push((session) => isWaiting(session, places));
+  if (filters.template !== undefined) tests.push((session) => templateOf(session, layout) === filters.template);
+  if (filters.waits !== undefined) tests.push((session) => isWaiting(session, layout));
   if (program !== undefined) tests.push((session) => text("program_name")(session) === program);
   if (id !== undefined) tests.push((session) => session.id === Number(id));
   return (session) => tests.every((test) => test(session));
 }
 
-/** Those that pass, in order: by the column, then by id; empty cells last in both directions, numbers as numbers. */
-export function selected(sessions: Iterable<Session>, passes: (session: Session) => boolean, places: Places, sort: Sort): Session[] {
+/** Returns the matching sessions, sorted by the column, then by id. Empty cells are last in both directions; numbers are compared as numbers. */
+export function filterAndSort(sessions: Iterable<Session>, matches: (session: Session) => boolean, layout: CellLayout, sort: Sort): Session[] {
   const found: Session[] = [];
-  for (const session of sessions) if (passes(session)) found.push(session);
-  // What is compared is read once for each session, not once for each comparison: this runs over 10,000 of them each second.
-  const keys = keysOf(found, places, sort);
+  for (const session of sessions) if (matches(session)) found.push(session);
+  // Sort keys are computed once per session instead of once per comparison, because this runs over up to 10,000 sessions per second.
+  const keys = sortKeys(found, layout, sort);
   const order = Uint32Array.from(found, (_, at) => at);
   const byId = (one: number, other: number) => (found[one]?.id ?? 0) - (found[other]?.id ?? 0);
   if (keys instanceof Float64Array) order.sort((one, other) => (keys[one] ?? 0) - (keys[other] ?? 0) || byId(one, other));
   else {
     const sign = sort.descending ? -1 : 1;
-    order.sort((one, other) => compared(keys[one] ?? "", keys[other] ?? "", sign) || byId(one, other));
+    order.sort((one, other) => compareText(keys[one] ?? "", keys[other] ?? "", sign) || byId(one, other));
   }
   return Array.from(order, (at) => found[at] as Session);
 }
 
-/** Numbers that grow from the first to the last, or texts where the column has any. */
-function keysOf(found: readonly Session[], places: Places, sort: Sort): Float64Array | string[] {
-  if (sort.column === URGENCY) return Float64Array.from(found, (session) => -urgency(session, places));
+/** Returns ascending numbers, or strings if the column contains text. */
+function sortKeys(found: readonly Session[], layout: CellLayout, sort: Sort): Float64Array | string[] {
+  if (sort.column === SEVERITY_ORDER) return Float64Array.from(found, (session) => -severity(session, layout));
   const sign = sort.descending ? -1 : 1;
   const keys = new Float64Array(found.length);
   for (const [at, session] of found.entries()) {
-    const cell = cellOf(session, places, sort.column);
-    if (typeof cell === "string" && cell !== "") return found.map((one) => String(cellOf(one, places, sort.column) ?? ""));
+    const cell = cellOf(session, layout, sort.column);
+    if (typeof cell === "string" && cell !== "") return found.map((one) => String(cellOf(one, layout, sort.column) ?? ""));
     keys[at] = typeof cell === "number" ? sign * cell : Number.MAX_VALUE;
   }
   return keys;
 }
 
-function compared(one: string, other: string, sign: number): number {
+function compareText(one: string, other: string, sign: number): number {
   if (one === other) return 0;
   if (one === "" || other === "") return one === "" ? 1 : -1;
   return one < other ? -sign : sign;
 }
 
-/** Larger than any number of seconds. */
-const CLASS = 1e12;
+/** Offset between severity groups, larger than any duration in seconds. */
+const GROUP_OFFSET = 1e12;
 
-function urgency(session: Session, places: Places): number {
-  const seconds = (column: string) => Number(cellOf(session, places, column) ?? 0);
-  if (isWaiting(session, places)) return 3 * CLASS + Math.max(seconds("transaction_lock_wait_time"), seconds("state_duration"));
-  if (isActive(session, places)) return 2 * CLASS + seconds("state_duration");
-  return cellOf(session, places, "transaction_duration") === null ? seconds("state_duration") : CLASS + seconds("transaction_duration");
+function severity(session: Session, layout: CellLayout): number {
+  const seconds = (column: string) => Number(cellOf(session, layout, column) ?? 0);
+  if (isWaiting(session, layout)) return 3 * GROUP_OFFSET + Math.max(seconds("transaction_lock_wait_time"), seconds("state_duration"));
+  if (isActive(session, layout)) return 2 * GROUP_OFFSET + seconds("state_duration");
+  return cellOf(session, layout, "transaction_duration") === null ? seconds("state_duration") : GROUP_OFFSET + seconds("transaction_duration");
 }
 
 export type Dimension = "user" | "host" | "db" | "command" | "template";
 export const DIMENSIONS: readonly Dimension[] = ["user", "host", "db", "command", "template"];
 
-export interface Share {
+export interface BreakdownRow {
   value: string;
   count: number;
   active: number;
   waiting: number;
 }
 
-/** How many sessions each user, host, … has: the most first. */
-export function breakdown(sessions: Iterable<Session>, places: Places, by: Dimension): Share[] {
-  const shares = new Map<string, Share>();
+/** Counts sessions per value of a dimension, in descending order. */
+export function breakdown(sessions: Iterable<Session>, layout: CellLayout, by: Dimension): BreakdownRow[] {
+  const rows = new Map<string, BreakdownRow>();
   for (const session of sessions) {
-    const value = valueOf(session, places, by);
+    const value = valueOf(session, layout, by);
     if (value === "" && by === "template") continue;
-    let share = shares.get(value);
-    if (!share) shares.set(value, (share = { value, count: 0, active: 0, waiting: 0 }));
-    share.count += 1;
-    if (isActive(session, places)) share.active += 1;
-    if (isWaiting(session, places)) share.waiting += 1;
+    let row = rows.get(value);
+    if (!row) rows.set(value, (row = { value, count: 0, active: 0, waiting: 0 }));
+    row.count += 1;
+    if (isActive(session, layout)) row.active += 1;
+    if (isWaiting(session, layout)) row.waiting += 1;
   }
-  return [...shares.values()].sort((one, other) => other.count - one.count || (one.value < other.value ? -1 : 1));
+  return [...rows.values()].sort((one, other) => other.count - one.count || (one.value < other.value ? -1 : 1));
 }
 
-function valueOf(session: Session, places: Places, by: Dimension): string {
-  if (by === "template") return templateOf(session, places);
-  if (by === "host") return hostOf(String(cellOf(session, places, "host") ?? ""));
-  return String(cellOf(session, places, by === "db" ? "database_name" : by) ?? "");
+function valueOf(session: Session, layout: CellLayout, by: Dimension): string {
+  if (by === "template") return templateOf(session, layout);
+  if (by === "host") return hostOf(String(cellOf(session, layout, "host") ?? ""));
+  return String(cellOf(session, layout, by === "db" ? "database_name" : by) ?? "");
 }

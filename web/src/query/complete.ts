@@ -1,25 +1,25 @@
-/** What the query bar offers while one types. Pure. */
+/** Completion of the query bar. */
 
-import { quoted, TERMS, termOf, tokens } from "./parse.ts";
+import { quoteValue, TERMS, termOf, tokenize } from "./parse.ts";
 
-export interface Offer {
-  /** What is typed by it, from `start` of the bar to `end`. */
+export interface Completion {
+  /** Replacement of the text between `start` and `end`. */
   text: string;
   start: number;
   end: number;
-  /** What it means: a key of the catalogue for a name, a count for a value. */
+  /** Filter name of a name completion; `null` for a value. */
   key: string | null;
   count: number | null;
 }
 
-/** Values that are on screen now, the most frequent first. */
-export type Seen = (key: string) => readonly { value: string; count: number }[];
+/** Returns the displayed values of a filter in descending order of frequency. */
+export type DisplayedValues = (key: string) => readonly { value: string; count: number }[];
 
-const MOST = 8;
+const MAX_VALUES = 8;
 
-/** What could stand where the caret is. */
-export function offers(bar: string, caret: number, seen: Seen): Offer[] {
-  const token = tokens(bar).find(({ start, end }) => start <= caret && caret <= end) ?? null;
+/** Returns the completions at the caret. */
+export function completions(bar: string, caret: number, displayedValues: DisplayedValues): Completion[] {
+  const token = tokenize(bar).find(({ start, end }) => start <= caret && caret <= end) ?? null;
   const start = token?.start ?? caret;
   const end = token?.end ?? caret;
   if (token?.key != null) {
@@ -28,19 +28,19 @@ export function offers(bar: string, caret: number, seen: Seen): Offer[] {
     const typed = token.value.toLowerCase();
     const values = term.values
       ? term.values.map((value) => ({ value, count: null }))
-      : seen(term.key).map(({ value, count }) => ({ value, count }));
+      : displayedValues(term.key).map(({ value, count }) => ({ value, count }));
     const fitting = values.filter(({ value }) => value.toLowerCase().includes(typed) && value !== token.value);
-    return fitting.slice(0, MOST).map(({ value, count }) => ({ text: `${term.key}:${quoted(value)} `, start, end, key: null, count }));
+    return fitting.slice(0, MAX_VALUES).map(({ value, count }) => ({ text: `${term.key}:${quoteValue(value)} `, start, end, key: null, count }));
   }
   const typed = (token?.text ?? "").toLowerCase();
-  const used = new Set(tokens(bar).map(({ key }) => (key === null ? null : termOf(key)?.key)));
+  const used = new Set(tokenize(bar).map(({ key }) => (key === null ? null : termOf(key)?.key)));
   return TERMS.filter(({ key, aliases }) => !used.has(key) && [key, ...aliases].some((name) => name.startsWith(typed)))
     .map(({ key }) => ({ text: `${key}:`, start, end, key, count: null }));
 }
 
-/** The bar with an offer taken, and where the caret is then. */
-export function taken(bar: string, offer: Offer): { bar: string; caret: number } {
-  const rest = bar.slice(offer.end);
-  const text = offer.text.endsWith(" ") && rest.startsWith(" ") ? offer.text.trimEnd() : offer.text;
-  return { bar: bar.slice(0, offer.start) + text + rest, caret: offer.start + text.length + (text === offer.text ? 0 : 1) };
+/** Applies a completion and returns the new text and caret. */
+export function applyCompletion(bar: string, completion: Completion): { bar: string; caret: number } {
+  const rest = bar.slice(completion.end);
+  const text = completion.text.endsWith(" ") && rest.startsWith(" ") ? completion.text.trimEnd() : completion.text;
+  return { bar: bar.slice(0, completion.start) + text + rest, caret: completion.start + text.length + (text === completion.text ? 0 : 1) };
 }

@@ -1,12 +1,12 @@
-/** The query bar: every filter of the API in one line, and a few of the page's own. Pure. */
+/** Parser of the query bar, which supports all filters of the API and additional filters of the page. */
 
-/** The words that the bar knows. The first name of each is the API's, or the page's own. */
+/** Filter of the query bar. */
 export interface Term {
   key: "filter" | "threshold" | "user" | "host" | "db" | "command" | "sql" | "sort" | "dir" | "template" | "waits" | "id" | "program";
   aliases: readonly string[];
-  /** The name in a request; nothing where the API has no such filter. */
+  /** Parameter name in the API; `null` if the API has no such filter. */
   api: string | null;
-  /** What it can be, where that is known. */
+  /** Allowed values, if they are limited. */
   values?: readonly string[];
 }
 
@@ -30,19 +30,19 @@ export const TERMS: readonly Term[] = [
 
 export type Filters = Partial<Record<Term["key"], string>>;
 
-export interface Mistake {
-  /** Which words of the language's catalogue say what is wrong. */
-  kind: "unknown" | "value" | "twice" | "number";
+export interface QueryError {
+  /** Suffix of the message key. */
+  kind: "unknown" | "value" | "duplicate" | "number";
   word: string;
   known: string;
 }
 
 export interface Query {
   filters: Filters;
-  mistakes: Mistake[];
+  errors: QueryError[];
 }
 
-/** A word of the bar, and where it stands. */
+/** Token of the query bar with its position. */
 export interface Token {
   text: string;
   key: string | null;
@@ -51,8 +51,8 @@ export interface Token {
   end: number;
 }
 
-/** The words of the bar. A value with spaces stands in double quotes; a quote in it is written twice. */
-export function tokens(bar: string): Token[] {
+/** Splits the text of the query bar into tokens. A value with spaces is enclosed in double quotes; a quote within it is doubled. */
+export function tokenize(bar: string): Token[] {
   const found: Token[] = [];
   for (const match of bar.matchAll(/(?:([A-Za-z_]+):)?("(?:[^"]|"")*"?|[^\s"]\S*|(?<=:))/g)) {
     const text = match[0];
@@ -60,7 +60,7 @@ export function tokens(bar: string): Token[] {
     found.push({
       text,
       key: match[1]?.toLowerCase() ?? null,
-      value: unquoted(match[2] ?? ""),
+      value: unquoteValue(match[2] ?? ""),
       start: match.index,
       end: match.index + text.length,
     });
@@ -68,14 +68,14 @@ export function tokens(bar: string): Token[] {
   return found;
 }
 
-function unquoted(value: string): string {
+function unquoteValue(value: string): string {
   if (!value.startsWith('"')) return value;
   const inner = value.length > 1 && value.endsWith('"') ? value.slice(1, -1) : value.slice(1);
   return inner.replaceAll('""', '"');
 }
 
-/** A value as it has to be typed. */
-export function quoted(value: string): string {
+/** Returns a value with the required quotes. */
+export function quoteValue(value: string): string {
   return value === "" || /[\s"]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value;
 }
 
@@ -83,35 +83,35 @@ export function termOf(key: string): Term | undefined {
   return TERMS.find((term) => term.key === key || term.aliases.includes(key));
 }
 
-/** What the bar asks for. Words without a name are looked for in the statement. */
+/** Parses the query bar. Words without a filter name are searched in the statement. */
 export function parse(bar: string): Query {
   const filters: Filters = {};
-  const mistakes: Mistake[] = [];
+  const errors: QueryError[] = [];
   const free: string[] = [];
-  for (const token of tokens(bar)) {
+  for (const token of tokenize(bar)) {
     const term = token.key === null ? undefined : termOf(token.key);
     if (token.key === null) {
       free.push(token.value);
     } else if (!term) {
-      mistakes.push({ kind: "unknown", word: token.key, known: TERMS.map((known) => known.key).join(" ") });
+      errors.push({ kind: "unknown", word: token.key, known: TERMS.map((known) => known.key).join(" ") });
     } else if (token.value === "") {
-      // Not typed to the end yet.
+      // Incomplete input.
     } else if (filters[term.key] !== undefined) {
-      mistakes.push({ kind: "twice", word: term.key, known: "" });
+      errors.push({ kind: "duplicate", word: term.key, known: "" });
     } else {
-      const wrong = mistakeIn(term, token.value);
-      if (wrong) mistakes.push(wrong);
+      const error = validateTerm(term, token.value);
+      if (error) errors.push(error);
       else filters[term.key] = token.value;
     }
   }
   if (free.length > 0) {
-    if (filters.sql !== undefined) mistakes.push({ kind: "twice", word: "sql", known: "" });
+    if (filters.sql !== undefined) errors.push({ kind: "duplicate", word: "sql", known: "" });
     else filters.sql = free.join(" ");
   }
-  return { filters, mistakes };
+  return { filters, errors };
 }
 
-function mistakeIn(term: Term, value: string): Mistake | null {
+function validateTerm(term: Term, value: string): QueryError | null {
   if (term.values && !term.values.includes(value)) return { kind: "value", word: value, known: term.values.join(" ") };
   const number = term.key === "threshold" ? [1, 86_400] : term.key === "id" ? [1, Number.MAX_SAFE_INTEGER] : null;
   if (!number) return null;
@@ -120,29 +120,29 @@ function mistakeIn(term: Term, value: string): Mistake | null {
   return fits ? null : { kind: "number", word: value, known: term.key === "threshold" ? "1–86400" : "1…" };
 }
 
-/** The bar that asks for these filters. */
-export function written(filters: Filters): string {
-  return TERMS.flatMap(({ key }) => (filters[key] === undefined ? [] : [`${key}:${quoted(filters[key])}`])).join(" ");
+/** Returns the query bar text of filters. */
+export function formatFilters(filters: Filters): string {
+  return TERMS.flatMap(({ key }) => (filters[key] === undefined ? [] : [`${key}:${quoteValue(filters[key])}`])).join(" ");
 }
 
-/** The bar with one filter set, or taken out where it is that already: what a click in the breakdown does. */
-export function toggled(bar: string, key: Term["key"], value: string): string {
+/** Sets a filter, or removes it if it already has this value. */
+export function toggleFilter(bar: string, key: Term["key"], value: string): string {
   const { filters } = parse(bar);
   const next: Filters = { ...filters };
   if (filters[key] === value) delete next[key];
   else next[key] = value;
-  return written(next);
+  return formatFilters(next);
 }
 
-/** The body of a collection that holds what is on screen, and the filters that no collection has. */
-export function collectionOf(filters: Filters): { body: Record<string, string | number>; left: Term["key"][] } {
+/** Returns the body of a collection request, and the filters that collections do not support. */
+export function collectionRequest(filters: Filters): { body: Record<string, string | number>; unsupported: Term["key"][] } {
   const body: Record<string, string | number> = {};
-  const left: Term["key"][] = [];
+  const unsupported: Term["key"][] = [];
   for (const { key, api } of TERMS) {
     const value = filters[key];
     if (value === undefined) continue;
-    if (api === null) left.push(key);
+    if (api === null) unsupported.push(key);
     else body[api] = key === "threshold" ? Number(value) : value;
   }
-  return { body, left };
+  return { body, unsupported };
 }

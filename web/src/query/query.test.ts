@@ -1,91 +1,91 @@
 import { describe, expect, test } from "vitest";
 import type { Session } from "../live/reduce.ts";
-import { breakdown, cellOf, hostOf, passing, placesOf, selected, URGENCY } from "./apply.ts";
-import { offers, taken } from "./complete.ts";
-import { collectionOf, parse, quoted, toggled, written } from "./parse.ts";
+import { breakdown, cellOf, hostOf, compileFilters, cellLayout, filterAndSort, SEVERITY_ORDER } from "./apply.ts";
+import { completions, applyCompletion } from "./complete.ts";
+import { collectionRequest, parse, quoteValue, toggleFilter, formatFilters } from "./parse.ts";
 
 describe("the query bar", () => {
-  test("reads every filter of the API", () => {
+  test("parses every filter of the API", () => {
     const bar = 'filter:slow threshold:5 user:app host:10.0.0.1:4410 db:shop command:Query sql:"for update" sort:trx_id dir:asc';
-    const { filters, mistakes } = parse(bar);
-    expect(mistakes).toEqual([]);
-    expect(collectionOf(filters)).toEqual({
+    const { filters, errors } = parse(bar);
+    expect(errors).toEqual([]);
+    expect(collectionRequest(filters)).toEqual({
       body: { filter: "slow", slow_process_threshold: 5, user: "app", host: "10.0.0.1:4410", db: "shop", command: "Query", sql_key: "for update", sort_key: "trx_id", sort_dir: "asc" },
-      left: [],
+      unsupported: [],
     });
-    expect(parse(written(filters)).filters).toEqual(filters);
+    expect(parse(formatFilters(filters)).filters).toEqual(filters);
   });
 
-  test("takes the API's own names too", () => {
+  test("accepts the parameter names of the API", () => {
     expect(parse("slow_process_threshold:7 sql_key:update").filters).toEqual({ threshold: "7", sql: "update" });
   });
 
-  test("looks for words without a name in the statement", () => {
+  test("searches words without a filter name in the statement", () => {
     expect(parse("update  orders").filters).toEqual({ sql: "update orders" });
   });
 
-  test("says what is wrong, and uses the rest", () => {
-    const { filters, mistakes } = parse("usr:app filter:fast threshold:0 threshold:x db:shop db:other");
+  test("reports errors and keeps the valid filters", () => {
+    const { filters, errors } = parse("usr:app filter:fast threshold:0 threshold:x db:shop db:other");
     expect(filters).toEqual({ db: "shop" });
-    expect(mistakes.map(({ kind, word }) => `${kind} ${word}`)).toEqual(["unknown usr", "value fast", "number 0", "number x", "twice db"]);
+    expect(errors.map(({ kind, word }) => `${kind} ${word}`)).toEqual(["unknown usr", "value fast", "number 0", "number x", "duplicate db"]);
   });
 
-  test("a value that is not there yet is no mistake", () => {
-    expect(parse("user:")).toEqual({ filters: {}, mistakes: [] });
+  test("an empty value is not an error", () => {
+    expect(parse("user:")).toEqual({ filters: {}, errors: [] });
   });
 
-  test("quotes come back as they were", () => {
+  test("quoted values survive a round trip", () => {
     for (const value of ['say "hi"', "two words", "", "plain", "a:b"]) {
       const filters = { sql: value };
-      if (value !== "") expect(parse(written(filters)).filters).toEqual(filters);
-      expect(quoted(value)).not.toBe(" ");
+      if (value !== "") expect(parse(formatFilters(filters)).filters).toEqual(filters);
+      expect(quoteValue(value)).not.toBe(" ");
     }
   });
 
-  test("what no collection can be asked for is told", () => {
-    expect(collectionOf(parse("template:x waits:yes user:a").filters)).toEqual({ body: { user: "a" }, left: ["template", "waits"] });
+  test("unsupported filters of collections are returned", () => {
+    expect(collectionRequest(parse("template:x waits:yes user:a").filters)).toEqual({ body: { user: "a" }, unsupported: ["template", "waits"] });
   });
 
-  test("a click sets a filter, a second takes it out", () => {
-    const once = toggled("user:app", "host", "10.0.0.1");
+  test("a filter is toggled", () => {
+    const once = toggleFilter("user:app", "host", "10.0.0.1");
     expect(once).toBe("user:app host:10.0.0.1");
-    expect(toggled(once, "host", "10.0.0.1")).toBe("user:app");
+    expect(toggleFilter(once, "host", "10.0.0.1")).toBe("user:app");
   });
 });
 
 describe("completion", () => {
-  const seen = (key: string) => (key === "user" ? [{ value: "app", count: 3 }, { value: "two words", count: 1 }] : []);
+  const displayedValues = (key: string) => (key === "user" ? [{ value: "app", count: 3 }, { value: "two words", count: 1 }] : []);
 
-  test("offers names, then values that are on screen", () => {
-    expect(offers("us", 2, seen).map(({ text }) => text)).toEqual(["user:"]);
-    expect(offers("user:", 5, seen).map(({ text, count }) => [text, count])).toEqual([["user:app ", 3], ['user:"two words" ', 1]]);
-    expect(offers("filter:", 7, seen).map(({ text }) => text)).toEqual(["filter:total ", "filter:active ", "filter:slow ", "filter:long "]);
+  test("completes names, then displayed values", () => {
+    expect(completions("us", 2, displayedValues).map(({ text }) => text)).toEqual(["user:"]);
+    expect(completions("user:", 5, displayedValues).map(({ text, count }) => [text, count])).toEqual([["user:app ", 3], ['user:"two words" ', 1]]);
+    expect(completions("filter:", 7, displayedValues).map(({ text }) => text)).toEqual(["filter:total ", "filter:active ", "filter:slow ", "filter:long "]);
   });
 
-  test("offers no name twice", () => {
-    expect(offers("user:app ", 9, seen).some(({ text }) => text === "user:")).toBe(false);
-    expect(offers("user:app ", 9, seen).some(({ text }) => text === "host:")).toBe(true);
+  test("does not repeat used names", () => {
+    expect(completions("user:app ", 9, displayedValues).some(({ text }) => text === "user:")).toBe(false);
+    expect(completions("user:app ", 9, displayedValues).some(({ text }) => text === "host:")).toBe(true);
   });
 
-  test("puts in what was taken where it belongs", () => {
+  test("applies a completion at its position", () => {
     const bar = "us db:shop";
-    const offer = offers(bar, 2, seen)[0]!;
-    expect(taken(bar, offer)).toEqual({ bar: "user: db:shop", caret: 5 });
+    const completion = completions(bar, 2, displayedValues)[0]!;
+    expect(applyCompletion(bar, completion)).toEqual({ bar: "user: db:shop", caret: 5 });
   });
 });
 
 const columns = ["session_id", "user", "host", "database_name", "command", "sql_statement", "state_duration", "transaction_duration", "blocker_id", "sql_template"];
-const places = placesOf({ columns, running: [6, 7], at: 5000 });
-const session = (id: number, cells: (string | number | null)[]): Session => ({ id, cells: [id, ...cells], told: 5000, changed: 0, changedAt: 0 });
+const layout = cellLayout({ columns, running: [6, 7], at: 5000 });
+const session = (id: number, cells: (string | number | null)[]): Session => ({ id, cells: [id, ...cells], receivedAt: 5000, changed: 0, changedAt: 0 });
 const all = [
   session(1, ["app", "10.0.0.1:4410", "shop", "Query", "SELECT * FROM orders WHERE id = 1", 12, 30, null, "SELECT * FROM orders WHERE id = ?"]),
   session(2, ["app", "10.0.0.2:4411", "shop", "Sleep", null, 900, null, null, null]),
   session(3, ["report", "[fe80::1]:80", null, "Execute", "select * from orders where id = 2", 9, 8, 1, "select * from orders where id = ?"]),
   session(10, ["app", "localhost", "crm", "Query", "update orders set a = 'x'", 12, null, null, "update orders set a = ?"]),
 ];
-const shown = (bar: string) => all.filter(passing(parse(bar).filters, places)).map(({ id }) => id);
+const shown = (bar: string) => all.filter(compileFilters(parse(bar).filters, layout)).map(({ id }) => id);
 
-describe("filters mean what the API means", () => {
+describe("filters have the semantics of the API", () => {
   test.each([
     ["", [1, 2, 3, 10]],
     ["filter:active", [1, 3, 10]],
@@ -106,34 +106,34 @@ describe("filters mean what the API means", () => {
     ['template:"update orders set a = ?"', [10]],
   ])("%s", (bar, ids) => expect(shown(bar)).toEqual(ids));
 
-  test("order: numbers as numbers, empty last in both directions, then by id", () => {
-    const ordered = (column: string, descending: boolean) => selected(all, () => true, places, { column, descending }).map(({ id }) => id);
+  test("numbers sort numerically, empty cells last in both directions, ties by id", () => {
+    const ordered = (column: string, descending: boolean) => filterAndSort(all, () => true, layout, { column, descending }).map(({ id }) => id);
     expect(ordered("state_duration", true)).toEqual([2, 1, 10, 3]);
     expect(ordered("transaction_duration", true)).toEqual([1, 3, 2, 10]);
     expect(ordered("transaction_duration", false)).toEqual([3, 1, 2, 10]);
     expect(ordered("session_id", false)).toEqual([1, 2, 3, 10]);
   });
 
-  test("the worst first: who waits, who runs, whose transaction lies open, the rest", () => {
+  test("severity order: waiting, active, open transaction, rest", () => {
     const idle = session(20, ["app", "h:1", "shop", "Sleep", null, 5000, 40, null, null]);
-    const ordered = selected([...all, idle], () => true, places, { column: URGENCY, descending: true });
+    const ordered = filterAndSort([...all, idle], () => true, layout, { column: SEVERITY_ORDER, descending: true });
     expect(ordered.map(({ id }) => id)).toEqual([3, 1, 10, 20, 2]);
   });
 
-  test("an age goes on until the moment that is shown", () => {
-    const later = placesOf({ columns, running: [6, 7], at: 8900 });
-    expect(all.filter(passing(parse("filter:slow threshold:15").filters, places)).map(({ id }) => id)).toEqual([]);
-    expect(all.filter(passing(parse("filter:slow threshold:15").filters, later)).map(({ id }) => id)).toEqual([1, 10]);
+  test("running values advance to the time of display", () => {
+    const later = cellLayout({ columns, running: [6, 7], at: 8900 });
+    expect(all.filter(compileFilters(parse("filter:slow threshold:15").filters, layout)).map(({ id }) => id)).toEqual([]);
+    expect(all.filter(compileFilters(parse("filter:slow threshold:15").filters, later)).map(({ id }) => id)).toEqual([1, 10]);
     expect(cellOf(all[1]!, later, "transaction_duration")).toBeNull();
   });
 
-  test("breakdown counts, the most first; a statement's literals do not matter", () => {
-    expect(breakdown(all, places, "user").map(({ value, count, active }) => [value, count, active])).toEqual([["app", 3, 2], ["report", 1, 1]]);
-    expect(breakdown(all, places, "template").map(({ value }) => value)).toContain("update orders set a = ?");
-    expect(breakdown(all, places, "host").map(({ value }) => value)).toContain("fe80::1");
+  test("breakdown is sorted by count and groups statements by template", () => {
+    expect(breakdown(all, layout, "user").map(({ value, count, active }) => [value, count, active])).toEqual([["app", 3, 2], ["report", 1, 1]]);
+    expect(breakdown(all, layout, "template").map(({ value }) => value)).toContain("update orders set a = ?");
+    expect(breakdown(all, layout, "host").map(({ value }) => value)).toContain("fe80::1");
   });
 
-  test("hosts lose their port only", () => {
+  test("hostOf removes only the port", () => {
     expect(["10.0.0.1:80", "[::1]:80", "::1", "localhost", "db:x"].map(hostOf)).toEqual(["10.0.0.1", "::1", "::1", "localhost", "db:x"]);
   });
 });

@@ -1,17 +1,17 @@
-/** Which instance, which node: with search, and how they are. */
+/** Instance list with search and node status. */
 
 import { useState } from "react";
 import * as api from "../api/console.ts";
 import type { DetailedInstance, ListedInstance } from "../api/schema.ts";
-import { useFetched } from "../parts/fetched.ts";
-import { Empty, Failure, Loading } from "../parts/states.tsx";
-import { useSignedIn } from "../signed-in.tsx";
-import { go, Link } from "../url/navigate.tsx";
-import { NO_SESSIONS_STATE } from "../url/route.ts";
-import { useWords } from "../words/words.ts";
+import { useQuery } from "../components/use-query.ts";
+import { Empty, Failure, Loading } from "../components/status.tsx";
+import { useAuth } from "../auth.tsx";
+import { navigate, Link } from "../routing/navigate.tsx";
+import { DEFAULT_SESSIONS_STATE } from "../routing/route.ts";
+import { useTranslation } from "../i18n/translate.ts";
 
-/** All of them, a hundred at a time. */
-async function everyInstance(project: string, signal: AbortSignal): Promise<ListedInstance[]> {
+/** Loads all pages of the instance list. */
+async function loadAllInstances(project: string, signal: AbortSignal): Promise<ListedInstance[]> {
   const found: ListedInstance[] = [];
   for (;;) {
     const { instances, total_count } = await api.instances(project, found.length, signal);
@@ -21,17 +21,17 @@ async function everyInstance(project: string, signal: AbortSignal): Promise<List
 }
 
 export function Instances({ search }: { search: string }) {
-  const t = useWords();
-  const { session } = useSignedIn();
+  const t = useTranslation();
+  const { session } = useAuth();
   const project = session.project;
-  const { value, error, loading, again } = useFetched(project?.id ?? null, (signal) => everyInstance(project?.id ?? "", signal), 15_000);
-  const wanted = search.trim().toLowerCase();
-  const shown = value?.filter((one) => fits(one, wanted)) ?? [];
+  const { value, error, loading, refetch } = useQuery(project?.id ?? null, (signal) => loadAllInstances(project?.id ?? "", signal), 15_000);
+  const searchTerm = search.trim().toLowerCase();
+  const shown = value?.filter((one) => matchesSearch(one, searchTerm)) ?? [];
   return (
     <>
       <header className="top">
         <h1>{t("view.instances")}</h1>
-        <ProjectChoice />
+        <ProjectPicker />
         <input
           className="input push"
           type="search"
@@ -39,7 +39,7 @@ export function Instances({ search }: { search: string }) {
           aria-label={t("instances.search")}
           placeholder={t("instances.search")}
           value={search}
-          onChange={(event) => go({ view: "instances", search: event.target.value }, "replace")}
+          onChange={(event) => navigate({ view: "instances", search: event.target.value }, "replace")}
         />
       </header>
       <div className="page">
@@ -51,7 +51,7 @@ export function Instances({ search }: { search: string }) {
           ) : loading ? (
             <Loading />
           ) : error && !value ? (
-            <Failure error={error} again={again} />
+            <Failure error={error} retry={refetch} />
           ) : value?.length === 0 ? (
             <Empty title={t("instances.none")}>
               <p>{t("instances.none.what")}</p>
@@ -72,20 +72,20 @@ export function Instances({ search }: { search: string }) {
   );
 }
 
-function fits(one: ListedInstance, wanted: string): boolean {
-  const words = [one.name, one.id, ...one.private_ips, ...one.readonly_private_ips, ...one.tags.map(({ key, value }) => `${key}=${value}`)];
-  return words.some((word) => word.toLowerCase().includes(wanted));
+function matchesSearch(one: ListedInstance, searchTerm: string): boolean {
+  const fields = [one.name, one.id, ...one.private_ips, ...one.readonly_private_ips, ...one.tags.map(({ key, value }) => `${key}=${value}`)];
+  return fields.some((field) => field.toLowerCase().includes(searchTerm));
 }
 
-function ProjectChoice() {
-  const t = useWords();
-  const { session, scope } = useSignedIn();
+function ProjectPicker() {
+  const t = useTranslation();
+  const { session, setScope } = useAuth();
   const [failed, setFailed] = useState<string | null>(null);
   if (session.projects.length < 2) return <span className="tag">{session.project?.name ?? ""}</span>;
   return (
     <label className="row">
-      <span className="unseen">{t("project")}</span>
-      <select className="input" value={session.project?.id ?? ""} title={failed ?? t("project")} onChange={(event) => void scope(event.target.value).catch((error: Error) => setFailed(error.message))}>
+      <span className="visually-hidden">{t("project")}</span>
+      <select className="input" value={session.project?.id ?? ""} title={failed ?? t("project")} onChange={(event) => void setScope(event.target.value).catch((error: Error) => setFailed(error.message))}>
         {session.projects.map(({ id, name }) => (
           <option key={id} value={id}>
             {name}
@@ -97,8 +97,8 @@ function ProjectChoice() {
 }
 
 function Instance({ listed, project }: { listed: ListedInstance; project: string }) {
-  const t = useWords();
-  const { value, error } = useFetched(`${project} ${listed.id}`, (signal) => api.instance(project, listed.id, signal), 30_000);
+  const t = useTranslation();
+  const { value, error } = useQuery(`${project} ${listed.id}`, (signal) => api.instance(project, listed.id, signal), 30_000);
   return (
     <li className="sheet instance">
       <header>
@@ -113,19 +113,19 @@ function Instance({ listed, project }: { listed: ListedInstance; project: string
         ))}
         {listed.status !== "normal" && <span className="tag warn">{listed.status}</span>}
       </header>
-      {error && !value ? <p className="body quiet">{error.message}</p> : <Nodes instance={value?.instance ?? null} project={project} id={listed.id} nothing={t("loading")} />}
+      {error && !value ? <p className="body quiet">{error.message}</p> : <Nodes instance={value?.instance ?? null} project={project} id={listed.id} placeholder={t("loading")} />}
     </li>
   );
 }
 
-function Nodes({ instance, project, id, nothing }: { instance: DetailedInstance | null; project: string; id: string; nothing: string }) {
-  const t = useWords();
-  if (!instance) return <p className="body faint">{nothing}</p>;
+function Nodes({ instance, project, id, placeholder }: { instance: DetailedInstance | null; project: string; id: string; placeholder: string }) {
+  const t = useTranslation();
+  if (!instance) return <p className="body faint">{placeholder}</p>;
   return (
     <ul>
       {instance.nodes.map((node) => (
         <li key={node.id}>
-          <Link to={{ view: "sessions", instance: id, node: node.id, project, sessions: NO_SESSIONS_STATE, cure: "kills" }}>
+          <Link to={{ view: "sessions", instance: id, node: node.id, project, sessions: DEFAULT_SESSIONS_STATE, tab: "kills" }}>
             <span className={node.status === "normal" || node.status === "ACTIVE" ? "dot good" : node.status === "abnormal" ? "dot bad" : "dot"} />
             <span className="cut">
               {node.name}

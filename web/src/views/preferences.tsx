@@ -1,9 +1,9 @@
-/** Language and theme. */
+/** Buttons for language and theme. */
 
-import { Button } from "../parts/button.tsx";
-import { setTheme, type Theme, THEMES, useTheme } from "../parts/theme.ts";
-import { setLanguage } from "../words/language.ts";
-import { useLanguage, useWords } from "../words/words.ts";
+import { Button } from "../components/button.tsx";
+import { setTheme, type Theme, THEMES, useTheme } from "../components/theme.ts";
+import { setLanguage } from "../i18n/language.ts";
+import { useLanguage, useTranslation } from "../i18n/translate.ts";
 
 const ICONS = { auto: "auto", light: "sun", dark: "moon" } as const;
 
@@ -12,12 +12,12 @@ export function nextTheme(theme: Theme): Theme {
 }
 
 export function ThemeButton() {
-  const t = useWords();
+  const t = useTranslation();
   const theme = useTheme();
   return <Button kind="bare" icon={ICONS[theme]} label={t("theme.is", { theme: t(`theme.${theme}`) })} onClick={() => setTheme(nextTheme(theme))} />;
 }
 
-/** Names the other language in that language. */
+/** Switches the language. The label is the name of the other language. */
 export function LanguageButton() {
   const other = useLanguage() === "zh-cn" ? "en-us" : "zh-cn";
   return (

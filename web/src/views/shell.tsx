@@ -1,52 +1,52 @@
-/** What stands around every place: where one is, where one can go, who one is. */
+/** Frame of every view: navigation, current node, user. */
 
 import { type ReactNode, useState } from "react";
-import { Button } from "../parts/button.tsx";
-import { Icon, type IconName, Mark } from "../parts/icons.tsx";
-import { useKeys } from "../parts/keys.ts";
-import { setTheme, useTheme } from "../parts/theme.ts";
-import { useSignedIn } from "../signed-in.tsx";
-import { go, Link, useRoute } from "../url/navigate.tsx";
-import { type NodeView, NO_SESSIONS_STATE, type Route } from "../url/route.ts";
-import { type Word, useWords } from "../words/words.ts";
-import { KeyList } from "./key-list.tsx";
-import { useNames } from "./names.ts";
+import { Button } from "../components/button.tsx";
+import { Icon, type IconName, Logo } from "../components/icons.tsx";
+import { useShortcuts } from "../components/shortcuts.ts";
+import { setTheme, useTheme } from "../components/theme.ts";
+import { useAuth } from "../auth.tsx";
+import { navigate, Link, useRoute } from "../routing/navigate.tsx";
+import { type NodeView, DEFAULT_SESSIONS_STATE, type Route } from "../routing/route.ts";
+import { type MessageKey, useTranslation } from "../i18n/translate.ts";
+import { ShortcutsDialog } from "./shortcuts.tsx";
+import { useNodeNames } from "./use-node-names.ts";
 import { LanguageButton, nextTheme, ThemeButton } from "./preferences.tsx";
 
-const NODE_VIEWS: readonly { view: NodeView; icon: IconName; word: Word }[] = [
-  { view: "sessions", icon: "sessions", word: "view.sessions" },
-  { view: "locks", icon: "locks", word: "view.locks" },
-  { view: "cure", icon: "cure", word: "view.cure" },
-  { view: "collections", icon: "collections", word: "view.collections" },
+const VIEW_LINKS: readonly { view: NodeView; icon: IconName; label: MessageKey }[] = [
+  { view: "sessions", icon: "sessions", label: "view.sessions" },
+  { view: "locks", icon: "locks", label: "view.locks" },
+  { view: "kill", icon: "kill", label: "view.kill" },
+  { view: "collections", icon: "collections", label: "view.collections" },
 ];
 
 type NodeRoute = Extract<Route, { node: string }>;
 let lastNode: NodeRoute | null = null;
 
 export function Shell({ children }: { children: ReactNode }) {
-  const t = useWords();
+  const t = useTranslation();
   const route = useRoute();
-  const { session } = useSignedIn();
+  const { session } = useAuth();
   const theme = useTheme();
-  const [keys, setKeys] = useState(false);
-  const [open, setOpen] = useState(false);
+  const [shortcutsOpen, setShortcutsOpen] = useState(false);
+  const [menuOpen, setMenuOpen] = useState(false);
   if ("node" in route) lastNode = route;
   const node = "node" in route ? route : null;
-  const to = (view: NodeView, from: NodeRoute): Route => ({ ...from, view, sessions: from.view === view ? from.sessions : NO_SESSIONS_STATE });
-  const toView = (view: NodeView) => () => {
+  const routeTo = (view: NodeView, from: NodeRoute): Route => ({ ...from, view, sessions: from.view === view ? from.sessions : DEFAULT_SESSIONS_STATE });
+  const openView = (view: NodeView) => () => {
     const from = node ?? lastNode;
-    if (from) go(to(view, from));
+    if (from) navigate(routeTo(view, from));
   };
-  useKeys({
-    "?": () => setKeys(true),
-    "g i": () => go({ view: "instances", search: "" }),
-    "g s": toView("sessions"),
-    "g l": toView("locks"),
-    "g c": toView("cure"),
-    "g e": toView("collections"),
-    "g a": session.user.administrator ? () => go({ view: "access", part: "users", search: "" }) : undefined,
+  useShortcuts({
+    "?": () => setShortcutsOpen(true),
+    "g i": () => navigate({ view: "instances", search: "" }),
+    "g s": openView("sessions"),
+    "g l": openView("locks"),
+    "g k": openView("kill"),
+    "g e": openView("collections"),
+    "g a": session.user.administrator ? () => navigate({ view: "access", part: "users", search: "" }) : undefined,
     t: () => setTheme(nextTheme(theme)),
-    Escape: open ? () => setOpen(false) : undefined,
+    Escape: menuOpen ? () => setMenuOpen(false) : undefined,
   });
   const current = (view: string) => (route.view === view ? "page" : undefined);
   return (
@@ -54,16 +54,16 @@ export function Shell({ children }: { children: ReactNode }) {
       <a className="skip button main" href="#main">
         {t("skip")}
       </a>
-      {open && <button type="button" className="veil only-narrow" aria-label={t("close")} onClick={() => setOpen(false)} />}
-      <nav className={open ? "side open" : "side"} aria-label={t("navigation")} onClick={() => setOpen(false)}>
+      {menuOpen && <button type="button" className="veil only-narrow" aria-label={t("close")} onClick={() => setMenuOpen(false)} />}
+      <nav className={menuOpen ? "side open" : "side"} aria-label={t("navigation")} onClick={() => setMenuOpen(false)}>
         <Link className="brand" to={{ view: "instances", search: "" }}>
-          <Mark /> Clew
+          <Logo /> Clew
         </Link>
-        <Here node={node} />
+        <CurrentNode node={node} />
         {node &&
-          NODE_VIEWS.map(({ view, icon, word }) => (
-            <Link key={view} className="go" to={to(view, node)} aria-current={current(view)}>
-              <Icon name={icon} /> {t(word)}
+          VIEW_LINKS.map(({ view, icon, label }) => (
+            <Link key={view} className="go" to={routeTo(view, node)} aria-current={current(view)}>
+              <Icon name={icon} /> {t(label)}
             </Link>
           ))}
         {!node && (
@@ -82,52 +82,52 @@ export function Shell({ children }: { children: ReactNode }) {
             </Link>
           </>
         )}
-        <Foot onKeys={() => setKeys(true)} />
+        <UserFooter onShortcuts={() => setShortcutsOpen(true)} />
       </nav>
-      <main className="place" id="main" tabIndex={-1}>
+      <main className="content" id="main" tabIndex={-1}>
         {children}
       </main>
       <nav className="bar only-narrow" aria-label={t("navigation.short")}>
         {node &&
-          NODE_VIEWS.map(({ view, icon, word }) => (
-            <Link key={view} to={to(view, node)} aria-current={current(view)}>
-              <Icon name={icon} /> {t(word)}
+          VIEW_LINKS.map(({ view, icon, label }) => (
+            <Link key={view} to={routeTo(view, node)} aria-current={current(view)}>
+              <Icon name={icon} /> {t(label)}
             </Link>
           ))}
-        <button type="button" onClick={() => setOpen(true)} aria-expanded={open}>
+        <button type="button" onClick={() => setMenuOpen(true)} aria-expanded={menuOpen}>
           <Icon name="menu" /> {t("menu")}
         </button>
       </nav>
-      {keys && <KeyList onClose={() => setKeys(false)} />}
+      {shortcutsOpen && <ShortcutsDialog onClose={() => setShortcutsOpen(false)} />}
     </div>
   );
 }
 
-function Here({ node }: { node: NodeRoute | null }) {
-  const t = useWords();
-  const names = useNames(node);
+function CurrentNode({ node }: { node: NodeRoute | null }) {
+  const t = useTranslation();
+  const names = useNodeNames(node);
   if (!node) return null;
   return (
-    <Link className="here" to={{ view: "instances", search: "" }} title={t("here.change")}>
+    <Link className="current-node" to={{ view: "instances", search: "" }} title={t("node.change")}>
       <strong className="cut">{names.instance}</strong>
       <span className="quiet cut">{names.node}</span>
-      <span className="unseen">{t("here.change")}</span>
+      <span className="visually-hidden">{t("node.change")}</span>
     </Link>
   );
 }
 
-function Foot({ onKeys }: { onKeys: () => void }) {
-  const t = useWords();
-  const { session, signOut } = useSignedIn();
+function UserFooter({ onShortcuts }: { onShortcuts: () => void }) {
+  const t = useTranslation();
+  const { session, signOut } = useAuth();
   return (
-    <div className="foot">
+    <div className="user-footer">
       <div className="quiet cut" title={`${session.user.name} · ${session.domain.name}`}>
         {session.user.name} <span className="faint">· {session.domain.name}</span>
       </div>
       <div className="row">
         <ThemeButton />
         <LanguageButton />
-        <Button kind="bare" icon="help" label={t("keys")} onClick={onKeys} className="push" />
+        <Button kind="bare" icon="help" label={t("keys")} onClick={onShortcuts} className="push" />
         <Button kind="bare" icon="out" label={t("sign-out")} onClick={() => void signOut()} />
       </div>
       <div className="faint">{t("version", { version: session.version })}</div>

@@ -1,61 +1,61 @@
-/** The door: domain, user, password. */
+/** Sign-in form. */
 
 import { type FormEvent, useState } from "react";
 import * as api from "../api/console.ts";
-import { Button } from "../parts/button.tsx";
-import { Mark } from "../parts/icons.tsx";
-import { Note } from "../parts/states.tsx";
-import { useWords } from "../words/words.ts";
+import { Button } from "../components/button.tsx";
+import { Logo } from "../components/icons.tsx";
+import { Note } from "../components/status.tsx";
+import { useTranslation } from "../i18n/translate.ts";
 import { LanguageButton, ThemeButton } from "./preferences.tsx";
 
-const KEPT = "clew.sign-in";
+const STORAGE_KEY = "clew.sign-in";
 
-function kept(): { domain: string; user: string } {
+function loadLastSignIn(): { domain: string; user: string } {
   try {
-    const { domain, user } = JSON.parse(localStorage.getItem(KEPT) ?? "{}") as { domain?: string; user?: string };
+    const { domain, user } = JSON.parse(localStorage.getItem(STORAGE_KEY) ?? "{}") as { domain?: string; user?: string };
     return { domain: domain ?? "", user: user ?? "" };
   } catch {
     return { domain: "", user: "" };
   }
 }
 
-export function SignIn({ expired, failed, entered }: { expired: boolean; failed: Error | null; entered: (session: api.Session) => void }) {
-  const t = useWords();
-  const [first] = useState(kept);
-  const [domain, setDomain] = useState(first.domain);
-  const [user, setUser] = useState(first.user);
+export function SignIn({ expired, sessionError, onSignedIn }: { expired: boolean; sessionError: Error | null; onSignedIn: (session: api.Session) => void }) {
+  const t = useTranslation();
+  const [lastSignIn] = useState(loadLastSignIn);
+  const [domain, setDomain] = useState(lastSignIn.domain);
+  const [user, setUser] = useState(lastSignIn.user);
   const [password, setPassword] = useState("");
   const [busy, setBusy] = useState(false);
-  const [refusal, setRefusal] = useState<string | null>(null);
+  const [error, setError] = useState<string | null>(null);
 
   const submit = async (event: FormEvent) => {
     event.preventDefault();
     if (busy) return;
     setBusy(true);
-    setRefusal(null);
+    setError(null);
     try {
       const session = await api.signIn(domain.trim(), user.trim(), password);
-      localStorage.setItem(KEPT, JSON.stringify({ domain: domain.trim(), user: user.trim() }));
-      entered(session);
-    } catch (error) {
-      setRefusal(error instanceof TypeError ? t("failed.away.what") : (error as Error).message);
+      localStorage.setItem(STORAGE_KEY, JSON.stringify({ domain: domain.trim(), user: user.trim() }));
+      onSignedIn(session);
+    } catch (failure) {
+      setError(failure instanceof TypeError ? t("failed.unreachable.what") : (failure as Error).message);
       setPassword("");
       setBusy(false);
     }
   };
 
   return (
-    <div className="door">
+    <div className="sign-in">
       <main>
         <h1 className="brand">
-          <Mark /> Clew
+          <Logo /> Clew
         </h1>
         {expired && <Note>{t("expired")}</Note>}
-        {failed && !refusal && <Note bad>{t("failed.away.what")}</Note>}
+        {sessionError && !error && <Note bad>{t("failed.unreachable.what")}</Note>}
         <form onSubmit={(event) => void submit(event)} aria-label={t("sign-in")}>
           <label className="field">
             <span>{t("domain")}</span>
-            <input className="input" name="domain" value={domain} onChange={(event) => setDomain(event.target.value)} autoComplete="organization" required autoFocus={first.domain === ""} />
+            <input className="input" name="domain" value={domain} onChange={(event) => setDomain(event.target.value)} autoComplete="organization" required autoFocus={lastSignIn.domain === ""} />
           </label>
           <label className="field">
             <span>{t("user")}</span>
@@ -63,9 +63,9 @@ export function SignIn({ expired, failed, entered }: { expired: boolean; failed:
           </label>
           <label className="field">
             <span>{t("password")}</span>
-            <input className="input" name="password" type="password" value={password} onChange={(event) => setPassword(event.target.value)} autoComplete="current-password" required autoFocus={first.domain !== ""} />
+            <input className="input" name="password" type="password" value={password} onChange={(event) => setPassword(event.target.value)} autoComplete="current-password" required autoFocus={lastSignIn.domain !== ""} />
           </label>
-          {refusal && <Note bad>{refusal}</Note>}
+          {error && <Note bad>{error}</Note>}
           <Button kind="main" type="submit" aria-busy={busy}>
             {t(busy ? "sign-in.busy" : "sign-in")}
           </Button>

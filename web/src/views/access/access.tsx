@@ -1,8 +1,8 @@
-/** Access and audit, for administrators. Their routes take the domain's scope, into which the page puts the session. */
+/** Access and audit views for administrators. Their API routes require the scope of the domain. */
 
-import { Link } from "../../url/navigate.tsx";
-import { ACCESS_VIEWS, type AccessView } from "../../url/route.ts";
-import { useWords } from "../../words/words.ts";
+import { Link } from "../../routing/navigate.tsx";
+import { ACCESS_VIEWS, type AccessView } from "../../routing/route.ts";
+import { useTranslation } from "../../i18n/translate.ts";
 import { Audit } from "./audit.tsx";
 import { Groups } from "./groups.tsx";
 import { Policies } from "./policies.tsx";
@@ -10,7 +10,7 @@ import { Simulate } from "./simulate.tsx";
 import { Users } from "./users.tsx";
 
 export function Access({ part, search }: { part: AccessView; search: string }) {
-  const t = useWords();
+  const t = useTranslation();
   return (
     <>
       <header className="top">

@@ -1,30 +1,30 @@
-/** To whom a policy is attached. */
+/** Users and groups to which a policy is attached. */
 
 import * as api from "../../api/administration.ts";
 import type { AttachmentView } from "../../api/schema.ts";
-import { Button } from "../../parts/button.tsx";
-import { useFetched } from "../../parts/fetched.ts";
-import { tell } from "../../parts/told.tsx";
-import { useSignedIn } from "../../signed-in.tsx";
-import { useWords } from "../../words/words.ts";
+import { Button } from "../../components/button.tsx";
+import { useQuery } from "../../components/use-query.ts";
+import { showToast } from "../../components/toasts.tsx";
+import { useAuth } from "../../auth.tsx";
+import { useTranslation } from "../../i18n/translate.ts";
 
 export function Attachments({ name }: { name: string }) {
-  const t = useWords();
-  const { session } = useSignedIn();
-  const { value, again } = useFetched(`attachments ${name}`, (signal) => api.attachments(name, signal));
-  const users = useFetched("users", api.users);
-  const groups = useFetched("groups", api.groups);
-  const act = async (done: Promise<unknown>) => {
-    await done.catch((failed: Error) => tell(failed.message));
-    again();
+  const t = useTranslation();
+  const { session } = useAuth();
+  const { value, refetch } = useQuery(`attachments ${name}`, (signal) => api.attachments(name, signal));
+  const users = useQuery("users", api.users);
+  const groups = useQuery("groups", api.groups);
+  const runAndRefetch = async (operation: Promise<unknown>) => {
+    await operation.catch((failed: Error) => showToast(failed.message));
+    refetch();
   };
   const add = (chosen: string) => {
     const [kind, id = ""] = chosen.split(" ");
-    void act(api.attach(name, kind === "user" ? { user_id: id } : { group_id: id }));
+    void runAndRefetch(api.attach(name, kind === "user" ? { user_id: id } : { group_id: id }));
   };
   const remove = (one: AttachmentView) => {
     const kind = one.user_id ? "user" : "group";
-    void act(api.detach(name, kind, one.user_id ?? one.group_id ?? "", one.project_id ?? null));
+    void runAndRefetch(api.detach(name, kind, one.user_id ?? one.group_id ?? "", one.project_id ?? null));
   };
   return (
     <section className="sheet">

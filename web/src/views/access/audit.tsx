@@ -1,25 +1,25 @@
-/** The audit: who did what, and whether nobody changed the record since. */
+/** Audit log with search and integrity verification. */
 
 import { useDeferredValue, useMemo, useState } from "react";
 import * as api from "../../api/administration.ts";
 import type { AuditRow, AuditVerificationAnswer } from "../../api/schema.ts";
-import { Button } from "../../parts/button.tsx";
-import { useFetched } from "../../parts/fetched.ts";
-import { Empty, Failure, Loading, Note } from "../../parts/states.tsx";
-import { tell } from "../../parts/told.tsx";
-import { tokens } from "../../query/parse.ts";
-import { go } from "../../url/navigate.tsx";
-import { moment } from "../../words/amounts.ts";
-import { useWords } from "../../words/words.ts";
+import { Button } from "../../components/button.tsx";
+import { useQuery } from "../../components/use-query.ts";
+import { Empty, Failure, Loading, Note } from "../../components/status.tsx";
+import { showToast } from "../../components/toasts.tsx";
+import { tokenize } from "../../query/parse.ts";
+import { navigate } from "../../routing/navigate.tsx";
+import { timestamp } from "../../i18n/format.ts";
+import { useTranslation } from "../../i18n/translate.ts";
 
-/** The filters of the audit, as they stand in its query bar. */
-const TERMS = ["actor", "operation", "outcome", "project_id", "instance_id", "node_id", "request_id", "from", "to"];
+/** Filter names of the audit query. */
+const FILTERS = ["actor", "operation", "outcome", "project_id", "instance_id", "node_id", "request_id", "from", "to"];
 
 export function auditQuery(search: string): { query: api.AuditQuery; unknown: string[] } {
   const query: api.AuditQuery = {};
   const unknown: string[] = [];
-  for (const { key, value, text } of tokens(search)) {
-    if (key !== null && TERMS.includes(key)) {
+  for (const { key, value, text } of tokenize(search)) {
+    if (key !== null && FILTERS.includes(key)) {
       if (value !== "") query[key] = value;
     } else unknown.push(text);
   }
@@ -27,15 +27,15 @@ export function auditQuery(search: string): { query: api.AuditQuery; unknown: st
 }
 
 export function Audit({ search }: { search: string }) {
-  const t = useWords();
-  const asked = useDeferredValue(search);
-  const { query, unknown } = useMemo(() => auditQuery(asked), [asked]);
+  const t = useTranslation();
+  const deferredSearch = useDeferredValue(search);
+  const { query, unknown } = useMemo(() => auditQuery(deferredSearch), [deferredSearch]);
   const key = JSON.stringify(query);
   const [after, setAfter] = useState<number[]>([]);
   const from = after.at(-1) ?? null;
-  const { value, error, loading, again } = useFetched(`audit ${key} ${from ?? ""}`, (signal) => api.audit(query, from, signal));
+  const { value, error, loading, refetch } = useQuery(`audit ${key} ${from ?? ""}`, (signal) => api.audit(query, from, signal));
   const [verified, setVerified] = useState<AuditVerificationAnswer | null>(null);
-  const verify = () => api.verifyAudit().then(setVerified, (failed: Error) => tell(failed.message));
+  const verify = () => api.verifyAudit().then(setVerified, (error: Error) => showToast(error.message));
   return (
     <>
       <div className="row wrap">
@@ -48,7 +48,7 @@ export function Audit({ search }: { search: string }) {
           value={search}
           onChange={(event) => {
             setAfter([]);
-            go({ view: "access", part: "audit", search: event.target.value }, "replace");
+            navigate({ view: "access", part: "audit", search: event.target.value }, "replace");
           }}
         />
         <Button onClick={() => void verify()}>{t("audit.verify")}</Button>
@@ -56,7 +56,7 @@ export function Audit({ search }: { search: string }) {
           {t("download")}
         </a>
       </div>
-      {unknown.length > 0 && <p className="missing">{t("mistake.unknown", { word: unknown.join(" "), known: TERMS.join(" ") })}</p>}
+      {unknown.length > 0 && <p className="missing">{t("query.error.unknown", { word: unknown.join(" "), known: FILTERS.join(" ") })}</p>}
       {verified && (
         <Note bad={!verified.intact}>
           {verified.intact ? t("audit.intact", { n: verified.rows }) : `${t("audit.broken")} ${verified.problems.map(({ position, what }) => `#${position}: ${what}`).join(" ")}`}
@@ -65,7 +65,7 @@ export function Audit({ search }: { search: string }) {
       {loading ? (
         <Loading />
       ) : !value ? (
-        error && <Failure error={error} again={again} />
+        error && <Failure error={error} retry={refetch} />
       ) : value.rows.length === 0 ? (
         <Empty title={t("audit.none")} />
       ) : (
@@ -74,10 +74,10 @@ export function Audit({ search }: { search: string }) {
           {(after.length > 0 || value.next_after != null) && (
             <div className="row body">
               <Button refused={after.length === 0 ? t("page.first") : null} onClick={() => setAfter(after.slice(0, -1))}>
-                {t("page.back")}
+                {t("page.previous")}
               </Button>
               <Button refused={value.next_after == null ? t("page.last") : null} onClick={() => value.next_after != null && setAfter([...after, value.next_after])}>
-                {t("page.on")}
+                {t("page.next")}
               </Button>
             </div>
           )}
@@ -87,21 +87,21 @@ export function Audit({ search }: { search: string }) {
   );
 }
 
-const LOOKS: Record<string, string> = { done: "tag", denied: "tag warn", failed: "tag warn" };
+const OUTCOME_CLASSES: Record<string, string> = { done: "tag", denied: "tag warn", failed: "tag warn" };
 
-/** How many requests a row counts, where it stands for several refused ones; else 0. */
-function repeated(detail: unknown): number {
+/** Returns the number of refused requests that a row summarizes; 0 for an ordinary row. */
+function repeatCount(detail: unknown): number {
   if (typeof detail !== "object" || detail === null || !("repeated" in detail)) return 0;
   return typeof detail.repeated === "number" ? detail.repeated : 0;
 }
 
 function Rows({ rows }: { rows: readonly AuditRow[] }) {
-  const t = useWords();
+  const t = useTranslation();
   return (
     <table className="list folds">
       <thead>
         <tr>
-          <th>{t("when")}</th>
+          <th>{t("time")}</th>
           <th>{t("audit.actor")}</th>
           <th>{t("audit.operation")}</th>
           <th className="folds">{t("audit.target")}</th>
@@ -112,11 +112,11 @@ function Rows({ rows }: { rows: readonly AuditRow[] }) {
       <tbody>
         {rows.map((row) => (
           <tr key={row.seq}>
-            <td className="mono">{moment(row.at)}</td>
+            <td className="mono">{timestamp(row.at)}</td>
             <td>{row.actor}</td>
             <td>
               {row.operation}
-              {repeated(row.detail) > 0 && <span className="faint"> ×{repeated(row.detail)}</span>}
+              {repeatCount(row.detail) > 0 && <span className="faint"> ×{repeatCount(row.detail)}</span>}
               <div className="faint mono folds id">{row.request_id}</div>
             </td>
             <td className="folds long">
@@ -124,7 +124,7 @@ function Rows({ rows }: { rows: readonly AuditRow[] }) {
             </td>
             <td className="folds">{row.peer}</td>
             <td>
-              <span className={LOOKS[row.outcome] ?? "tag"}>{row.outcome}</span>
+              <span className={OUTCOME_CLASSES[row.outcome] ?? "tag"}>{row.outcome}</span>
               {row.code && <div className="faint">{row.code}</div>}
             </td>
           </tr>

@@ -1,27 +1,27 @@
-/** Groups, and who is in them. */
+/** Groups and their members. */
 
 import { type FormEvent, useState } from "react";
 import * as api from "../../api/administration.ts";
 import type { GroupView, UserView } from "../../api/schema.ts";
-import { Button } from "../../parts/button.tsx";
-import { useFetched } from "../../parts/fetched.ts";
-import { Empty, Failure, Loading } from "../../parts/states.tsx";
-import { tell } from "../../parts/told.tsx";
-import { useWords } from "../../words/words.ts";
+import { Button } from "../../components/button.tsx";
+import { useQuery } from "../../components/use-query.ts";
+import { Empty, Failure, Loading } from "../../components/status.tsx";
+import { showToast } from "../../components/toasts.tsx";
+import { useTranslation } from "../../i18n/translate.ts";
 
 export function Groups() {
-  const t = useWords();
-  const { value, error, loading, again } = useFetched("groups", api.groups);
-  const users = useFetched("users", api.users);
+  const t = useTranslation();
+  const { value, error, loading, refetch } = useQuery("groups", api.groups);
+  const users = useQuery("users", api.users);
   const [name, setName] = useState("");
   const create = async (event: FormEvent) => {
     event.preventDefault();
     try {
       await api.createGroup(name, "");
       setName("");
-      again();
+      refetch();
     } catch (failed) {
-      tell((failed as Error).message);
+      showToast((failed as Error).message);
     }
   };
   return (
@@ -35,7 +35,7 @@ export function Groups() {
       {loading ? (
         <Loading />
       ) : !value ? (
-        error && <Failure error={error} again={again} />
+        error && <Failure error={error} retry={refetch} />
       ) : value.groups.length === 0 ? (
         <div className="sheet">
           <Empty title={t("groups.none")}>
@@ -54,13 +54,13 @@ export function Groups() {
 }
 
 function Group({ group, users }: { group: GroupView; users: readonly UserView[] }) {
-  const t = useWords();
-  const { value, again } = useFetched(`group ${group.id}`, (signal) => api.group(group.id, signal));
+  const t = useTranslation();
+  const { value, refetch } = useQuery(`group ${group.id}`, (signal) => api.group(group.id, signal));
   const members = value?.members ?? [];
   const others = users.filter(({ id }) => !members.some((member) => member.id === id));
-  const act = async (done: Promise<unknown>) => {
-    await done.catch((failed: Error) => tell(failed.message));
-    again();
+  const runAndRefetch = async (operation: Promise<unknown>) => {
+    await operation.catch((failed: Error) => showToast(failed.message));
+    refetch();
   };
   return (
     <li className="sheet">
@@ -73,11 +73,11 @@ function Group({ group, users }: { group: GroupView; users: readonly UserView[] 
         {members.map(({ id, name }) => (
           <span key={id} className="tag">
             {name}
-            <Button kind="bare" icon="close" label={t("groups.remove", { name })} onClick={() => void act(api.removeMember(group.id, id))} />
+            <Button kind="bare" icon="close" label={t("groups.remove", { name })} onClick={() => void runAndRefetch(api.removeMember(group.id, id))} />
           </span>
         ))}
         {others.length > 0 && (
-          <select className="input" style={{ width: "auto" }} value="" aria-label={t("groups.add", { name: group.name })} onChange={(event) => void act(api.addMember(group.id, event.target.value))}>
+          <select className="input" style={{ width: "auto" }} value="" aria-label={t("groups.add", { name: group.name })} onChange={(event) => void runAndRefetch(api.addMember(group.id, event.target.value))}>
             <option value="" disabled>
               {t("groups.add", { name: group.name })}
             </option>

@@ -1,16 +1,16 @@
-/** Policies: what they say, checked while one writes, and to whom they are attached. */
+/** Policies: editor with validation, attachments. */
 
 import { useEffect, useState } from "react";
 import * as api from "../../api/administration.ts";
 import type { Validation } from "../../api/schema.ts";
-import { Button } from "../../parts/button.tsx";
-import { useFetched } from "../../parts/fetched.ts";
-import { Failure, Loading, Note } from "../../parts/states.tsx";
-import { tell } from "../../parts/told.tsx";
-import { useWords } from "../../words/words.ts";
+import { Button } from "../../components/button.tsx";
+import { useQuery } from "../../components/use-query.ts";
+import { Failure, Loading, Note } from "../../components/status.tsx";
+import { showToast } from "../../components/toasts.tsx";
+import { useTranslation } from "../../i18n/translate.ts";
 import { Attachments } from "./attachments.tsx";
 
-const FIRST = `{
+const NEW_POLICY_DOCUMENT = `{
   "Version": "5.0",
   "Statement": [
     { "Effect": "Allow", "Action": ["gaussdbformysql:instance:list*"], "Resource": ["*"] }
@@ -18,13 +18,13 @@ const FIRST = `{
 }`;
 
 export function Policies() {
-  const t = useWords();
-  const { value, error, loading, again } = useFetched("policies", api.policies);
-  const [chosen, setChosen] = useState<string | null>(null);
+  const t = useTranslation();
+  const { value, error, loading, refetch } = useQuery("policies", api.policies);
+  const [selected, setSelected] = useState<string | null>(null);
   const [creating, setCreating] = useState(false);
   if (loading) return <Loading />;
-  if (!value) return error && <Failure error={error} again={again} />;
-  const name = chosen ?? value.policies[0]?.name ?? null;
+  if (!value) return error && <Failure error={error} retry={refetch} />;
+  const name = selected ?? value.policies[0]?.name ?? null;
   return (
     <div className="split">
       <div className="sheet">
@@ -37,7 +37,7 @@ export function Policies() {
         <ul className="body stack">
           {value.policies.map((policy) => (
             <li key={policy.name}>
-              <button type="button" className="share" aria-pressed={!creating && policy.name === name} onClick={() => (setCreating(false), setChosen(policy.name))}>
+              <button type="button" className="breakdown-row" aria-pressed={!creating && policy.name === name} onClick={() => (setCreating(false), setSelected(policy.name))}>
                 <span className="cut">{policy.name}</span>
                 {policy.system && <span className="tag">{t("policies.system")}</span>}
               </button>
@@ -50,38 +50,38 @@ export function Policies() {
           key="new"
           name={null}
           description=""
-          document={FIRST}
+          document={NEW_POLICY_DOCUMENT}
           system={false}
-          saved={(saved) => {
+          onSaved={(saved) => {
             setCreating(false);
-            setChosen(saved);
-            again();
+            setSelected(saved);
+            refetch();
           }}
         />
       ) : (
-        name !== null && <Policy key={name} name={name} again={again} gone={() => setChosen(null)} />
+        name !== null && <Policy key={name} name={name} refetch={refetch} onDeleted={() => setSelected(null)} />
       )}
     </div>
   );
 }
 
-function Policy({ name, again, gone }: { name: string; again: () => void; gone: () => void }) {
-  const t = useWords();
-  const { value, error, loading, again: read } = useFetched(`policy ${name}`, (signal) => api.policy(name, signal));
+function Policy({ name, refetch, onDeleted }: { name: string; refetch: () => void; onDeleted: () => void }) {
+  const t = useTranslation();
+  const { value, error, loading, refetch: read } = useQuery(`policy ${name}`, (signal) => api.policy(name, signal));
   if (loading) return <Loading />;
-  if (!value) return error && <Failure error={error} again={read} />;
+  if (!value) return error && <Failure error={error} retry={read} />;
   const remove = async () => {
     try {
       await api.deletePolicy(name);
-      gone();
+      onDeleted();
     } catch (failed) {
-      tell((failed as Error).message);
+      showToast((failed as Error).message);
     }
-    again();
+    refetch();
   };
   return (
     <div className="stack wide">
-      <Editor name={name} description={value.description} document={JSON.stringify(value.document, null, 2)} system={value.system} saved={read} />
+      <Editor name={name} description={value.description} document={JSON.stringify(value.document, null, 2)} system={value.system} onSaved={read} />
       <Attachments name={name} />
       {!value.system && (
         <div className="row">
@@ -95,41 +95,41 @@ function Policy({ name, again, gone }: { name: string; again: () => void; gone: 
 }
 
 interface EditorProps {
-  /** Nothing for one that is not there yet. */
+  /** `null` for a new policy. */
   name: string | null;
   description: string;
   document: string;
   system: boolean;
-  saved: (name: string) => void;
+  onSaved: (name: string) => void;
 }
 
-const PAUSE_MS = 400;
+const VALIDATION_DELAY_MS = 400;
 
-function Editor({ name, description, document: before, system, saved }: EditorProps) {
-  const t = useWords();
-  const [text, setText] = useState(before);
+function Editor({ name, description, document: initialDocument, system, onSaved }: EditorProps) {
+  const t = useTranslation();
+  const [text, setText] = useState(initialDocument);
   const [newName, setNewName] = useState("");
-  const [about, setAbout] = useState(description);
-  const [found, setFound] = useState<Validation | null>(null);
+  const [newDescription, setNewDescription] = useState(description);
+  const [validation, setValidation] = useState<Validation | null>(null);
   const [failed, setFailed] = useState<string | null>(null);
   useEffect(() => {
     if (system) return undefined;
     const timer = setTimeout(() => {
-      api.validate(text).then(setFound, (error: Error) => setFailed(error.message));
-    }, PAUSE_MS);
+      api.validate(text).then(setValidation, (error: Error) => setFailed(error.message));
+    }, VALIDATION_DELAY_MS);
     return () => clearTimeout(timer);
   }, [text, system]);
   const save = async () => {
     setFailed(null);
     try {
-      const put = await api.putPolicy(name ?? newName, about, text);
-      tell(t("policies.saved"));
-      saved(put.name);
+      const put = await api.putPolicy(name ?? newName, newDescription, text);
+      showToast(t("policies.saved"));
+      onSaved(put.name);
     } catch (error) {
       setFailed((error as Error).message);
     }
   };
-  const wrong = found !== null && !found.valid;
+  const invalid = validation !== null && !validation.valid;
   return (
     <section className="sheet">
       <header>
@@ -138,21 +138,21 @@ function Editor({ name, description, document: before, system, saved }: EditorPr
         ) : (
           <h2>{name}</h2>
         )}
-        {system ? <span className="quiet">{description}</span> : <input className="input" style={{ maxWidth: 320 }} aria-label={t("description")} placeholder={t("description")} value={about} onChange={(event) => setAbout(event.target.value)} />}
+        {system ? <span className="quiet">{description}</span> : <input className="input" style={{ maxWidth: 320 }} aria-label={t("description")} placeholder={t("description")} value={newDescription} onChange={(event) => setNewDescription(event.target.value)} />}
         {!system && (
-          <Button kind="main" className="push" refused={wrong ? t("policies.wrong") : name === null && newName === "" ? t("name") : null} onClick={() => void save()}>
+          <Button kind="main" className="push" refused={invalid ? t("policies.invalid") : name === null && newName === "" ? t("name") : null} onClick={() => void save()}>
             {t("save")}
           </Button>
         )}
       </header>
       <div className="body stack">
-        <textarea className="input" rows={14} readOnly={system} spellCheck={false} aria-label={t("policies.document")} aria-invalid={wrong} value={text} onChange={(event) => setText(event.target.value)} />
-        {found && [...found.errors, ...found.warnings].map((one, at) => (
-          <Note key={at} bad={at < found.errors.length}>
+        <textarea className="input" rows={14} readOnly={system} spellCheck={false} aria-label={t("policies.document")} aria-invalid={invalid} value={text} onChange={(event) => setText(event.target.value)} />
+        {validation && [...validation.errors, ...validation.warnings].map((one, at) => (
+          <Note key={at} bad={at < validation.errors.length}>
             {t("policies.at", { line: one.line, column: one.column })} {one.message}
           </Note>
         ))}
-        {found?.valid && found.warnings.length === 0 && <p className="quiet">{t("policies.valid")}</p>}
+        {validation?.valid && validation.warnings.length === 0 && <p className="quiet">{t("policies.valid")}</p>}
         {failed && <Note bad>{failed}</Note>}
       </div>
     </section>

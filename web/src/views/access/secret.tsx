@@ -1,17 +1,17 @@
-/** A secret that is shown once. */
+/** Secret that is displayed only once. */
 
-import { CopyButton } from "../../parts/button.tsx";
-import { useWords } from "../../words/words.ts";
+import { CopyButton } from "../../components/button.tsx";
+import { useTranslation } from "../../i18n/translate.ts";
 
-export function Secret({ what, secret }: { what: string; secret: string }) {
-  const t = useWords();
+export function Secret({ label, secret }: { label: string; secret: string }) {
+  const t = useTranslation();
   return (
     <div className="stack" role="status">
-      <p>{what}</p>
+      <p>{label}</p>
       <p className="row">
         <code className="secret">{secret}</code> <CopyButton text={secret} label={t("copy")} />
       </p>
-      <p className="quiet">{t("secret.once")}</p>
+      <p className="quiet">{t("secret.shown-once")}</p>
     </div>
   );
 }

@@ -1,35 +1,35 @@
-/** May this user do that? And by which statement of which policy. */
+/** Policy simulation: decision for a user and an action, with the deciding statement. */
 
 import { type FormEvent, useState } from "react";
 import * as api from "../../api/administration.ts";
 import { ACTIONS } from "../../api/console.ts";
 import type { Simulation, SimulationAnswer } from "../../api/schema.ts";
-import { Button } from "../../parts/button.tsx";
-import { useFetched } from "../../parts/fetched.ts";
-import { Note } from "../../parts/states.tsx";
-import { useSignedIn } from "../../signed-in.tsx";
-import { useWords } from "../../words/words.ts";
+import { Button } from "../../components/button.tsx";
+import { useQuery } from "../../components/use-query.ts";
+import { Note } from "../../components/status.tsx";
+import { useAuth } from "../../auth.tsx";
+import { useTranslation } from "../../i18n/translate.ts";
 
 export function Simulate() {
-  const t = useWords();
-  const { session } = useSignedIn();
-  const users = useFetched("users", api.users);
+  const t = useTranslation();
+  const { session } = useAuth();
+  const users = useQuery("users", api.users);
   const [user, setUser] = useState("");
   const [action, setAction] = useState<string>(ACTIONS.kill);
   const [project, setProject] = useState("");
   const [instance, setInstance] = useState("");
-  const [answer, setAnswer] = useState<SimulationAnswer | null>(null);
+  const [result, setResult] = useState<SimulationAnswer | null>(null);
   const [failed, setFailed] = useState<string | null>(null);
-  const chosen = user || users.value?.users[0]?.id || "";
+  const selectedUser = user || users.value?.users[0]?.id || "";
   const scope = project || session.projects[0]?.id || "";
   const submit = async (event: FormEvent) => {
     event.preventDefault();
     setFailed(null);
-    const simulation: Simulation = { user_id: chosen, action, ...(scope ? { project_id: scope } : {}), ...(instance ? { instance_id: instance } : {}) };
+    const simulation: Simulation = { user_id: selectedUser, action, ...(scope ? { project_id: scope } : {}), ...(instance ? { instance_id: instance } : {}) };
     try {
-      setAnswer(await api.simulate(simulation));
+      setResult(await api.simulate(simulation));
     } catch (error) {
-      setAnswer(null);
+      setResult(null);
       setFailed((error as Error).message);
     }
   };
@@ -39,7 +39,7 @@ export function Simulate() {
         <div className="body form">
           <label className="field">
             <span>{t("user")}</span>
-            <select className="input" value={chosen} onChange={(event) => setUser(event.target.value)}>
+            <select className="input" value={selectedUser} onChange={(event) => setUser(event.target.value)}>
               {users.value?.users.map(({ id, name }) => (
                 <option key={id} value={id}>
                   {name}
@@ -71,29 +71,29 @@ export function Simulate() {
             <input className="input" value={instance} onChange={(event) => setInstance(event.target.value.trim())} placeholder={t("simulate.instance.any")} />
           </label>
           <Button kind="main" type="submit">
-            {t("simulate.ask")}
+            {t("simulate.run")}
           </Button>
         </div>
       </form>
       {failed && <Note bad>{failed}</Note>}
-      {answer && <Answer answer={answer} />}
+      {result && <Decision result={result} />}
     </>
   );
 }
 
-function Answer({ answer }: { answer: SimulationAnswer }) {
-  const t = useWords();
-  const { deciding } = answer;
+function Decision({ result }: { result: SimulationAnswer }) {
+  const t = useTranslation();
+  const { deciding } = result;
   return (
     <section className="sheet" role="status">
       <header>
-        <span className={answer.decision === "allow" ? "tag on" : "tag warn"}>{t(answer.decision === "allow" ? "simulate.allow" : "simulate.deny")}</span>
-        {answer.administrator && <span className="quiet">{t("simulate.administrator")}</span>}
+        <span className={result.decision === "allow" ? "tag on" : "tag warn"}>{t(result.decision === "allow" ? "simulate.allow" : "simulate.deny")}</span>
+        {result.administrator && <span className="quiet">{t("simulate.administrator")}</span>}
         {deciding && <span>{t("simulate.by", { policy: deciding.policy, statement: deciding.statement })}</span>}
-        {answer.reason && <span className="quiet">{answer.reason}</span>}
+        {result.reason && <span className="quiet">{result.reason}</span>}
       </header>
       <ul>
-        {answer.statements.map((one, at) => (
+        {result.statements.map((one, at) => (
           <li key={at} className="rank">
             <div className="row wrap">
               <span className={one.effect === "Allow" ? "tag on" : "tag warn"}>{one.effect}</span>

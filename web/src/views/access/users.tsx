@@ -1,22 +1,22 @@
-/** Users: who may sign in. */
+/** Users of the domain. */
 
 import { type FormEvent, useState } from "react";
 import * as api from "../../api/administration.ts";
 import type { UserView } from "../../api/schema.ts";
-import { Button } from "../../parts/button.tsx";
-import { Dialog } from "../../parts/dialog.tsx";
-import { useFetched } from "../../parts/fetched.ts";
-import { Empty, Failure, Loading, Note } from "../../parts/states.tsx";
-import { tell } from "../../parts/told.tsx";
-import { useSignedIn } from "../../signed-in.tsx";
-import { go } from "../../url/navigate.tsx";
-import { useWords } from "../../words/words.ts";
+import { Button } from "../../components/button.tsx";
+import { Dialog } from "../../components/dialog.tsx";
+import { useQuery } from "../../components/use-query.ts";
+import { Empty, Failure, Loading, Note } from "../../components/status.tsx";
+import { showToast } from "../../components/toasts.tsx";
+import { useAuth } from "../../auth.tsx";
+import { navigate } from "../../routing/navigate.tsx";
+import { useTranslation } from "../../i18n/translate.ts";
 import { Keys } from "./keys.tsx";
 import { Secret } from "./secret.tsx";
 
 export function Users({ search }: { search: string }) {
-  const t = useWords();
-  const { value, error, loading, again } = useFetched("users", api.users);
+  const t = useTranslation();
+  const { value, error, loading, refetch } = useQuery("users", api.users);
   const [creating, setCreating] = useState(false);
   const shown = value?.users.filter(({ name, description }) => `${name} ${description}`.toLowerCase().includes(search.toLowerCase())) ?? [];
   return (
@@ -29,7 +29,7 @@ export function Users({ search }: { search: string }) {
           placeholder={t("users.search")}
           value={search}
           style={{ maxWidth: 280 }}
-          onChange={(event) => go({ view: "access", part: "users", search: event.target.value }, "replace")}
+          onChange={(event) => navigate({ view: "access", part: "users", search: event.target.value }, "replace")}
         />
         <Button kind="main" className="push" onClick={() => setCreating(true)}>
           {t("users.create")}
@@ -38,22 +38,22 @@ export function Users({ search }: { search: string }) {
       {loading ? (
         <Loading />
       ) : !value ? (
-        error && <Failure error={error} again={again} />
+        error && <Failure error={error} retry={refetch} />
       ) : shown.length === 0 ? (
         <Empty title={t("instances.no.match", { search })} />
       ) : (
         <ul className="stack">
           {shown.map((user) => (
-            <User key={user.id} user={user} again={again} />
+            <User key={user.id} user={user} refetch={refetch} />
           ))}
         </ul>
       )}
-      {value && value.total_count > value.users.length && <Note>{t("only.first", { n: value.users.length, total: value.total_count })}</Note>}
+      {value && value.total_count > value.users.length && <Note>{t("users.truncated", { n: value.users.length, total: value.total_count })}</Note>}
       {creating && (
         <CreateUser
           onClose={() => {
             setCreating(false);
-            again();
+            refetch();
           }}
         />
       )}
@@ -61,17 +61,17 @@ export function Users({ search }: { search: string }) {
   );
 }
 
-function User({ user, again }: { user: UserView; again: () => void }) {
-  const t = useWords();
-  const { session } = useSignedIn();
+function User({ user, refetch }: { user: UserView; refetch: () => void }) {
+  const t = useTranslation();
+  const { session } = useAuth();
   const [open, setOpen] = useState(false);
   const self = session.user.id === user.id;
   const update = async (change: { enabled?: boolean; administrator?: boolean }) => {
     try {
       await api.updateUser(user.id, change);
-      again();
+      refetch();
     } catch (error) {
-      tell((error as Error).message);
+      showToast((error as Error).message);
     }
   };
   return (
@@ -86,10 +86,10 @@ function User({ user, again }: { user: UserView; again: () => void }) {
         <Button kind="bare" aria-expanded={open} onClick={() => setOpen(!open)}>
           {t("keys.access")}
         </Button>
-        <Button refused={self ? t("users.not.you") : null} onClick={() => void update({ administrator: !user.administrator })}>
+        <Button refused={self ? t("users.self") : null} onClick={() => void update({ administrator: !user.administrator })}>
           {t(user.administrator ? "users.demote" : "users.promote")}
         </Button>
-        <Button refused={self ? t("users.not.you") : null} onClick={() => void update({ enabled: !user.enabled })}>
+        <Button refused={self ? t("users.self") : null} onClick={() => void update({ enabled: !user.enabled })}>
           {t(user.enabled ? "disable" : "enable")}
         </Button>
       </header>
@@ -99,7 +99,7 @@ function User({ user, again }: { user: UserView; again: () => void }) {
 }
 
 function CreateUser({ onClose }: { onClose: () => void }) {
-  const t = useWords();
+  const t = useTranslation();
   const [name, setName] = useState("");
   const [description, setDescription] = useState("");
   const [administrator, setAdministrator] = useState(false);
@@ -118,7 +118,7 @@ function CreateUser({ onClose }: { onClose: () => void }) {
   return (
     <Dialog title={t("users.create")} narrow onClose={onClose}>
       {password !== null ? (
-        <Secret what={t("users.password", { name })} secret={password} />
+        <Secret label={t("users.password", { name })} secret={password} />
       ) : (
         <form className="stack" onSubmit={(event) => void submit(event)}>
           <label className="field">

@@ -1,39 +1,39 @@
-/** Collections: exports, their progress, past results. */
+/** Collections of a node: start, progress, results. */
 
 import { useState } from "react";
 import * as api from "../../api/console.ts";
-import { Button } from "../../parts/button.tsx";
-import { Dialog } from "../../parts/dialog.tsx";
-import { useFetched } from "../../parts/fetched.ts";
-import { Empty, Failure, Loading } from "../../parts/states.tsx";
-import { tell } from "../../parts/told.tsx";
-import { bytes, moment } from "../../words/amounts.ts";
-import { useWords } from "../../words/words.ts";
-import { useNode } from "../node.tsx";
+import { Button } from "../../components/button.tsx";
+import { Dialog } from "../../components/dialog.tsx";
+import { useQuery } from "../../components/use-query.ts";
+import { Empty, Failure, Loading } from "../../components/status.tsx";
+import { showToast } from "../../components/toasts.tsx";
+import { bytes, timestamp } from "../../i18n/format.ts";
+import { useTranslation } from "../../i18n/translate.ts";
+import { useNode } from "../node-context.tsx";
 
 const isRunning = (status: string): boolean => status === "queued" || status === "running";
 
 export function Collections() {
-  const t = useWords();
-  const { place, refusal } = useNode();
+  const t = useTranslation();
+  const { nodeRef, refusal } = useNode();
   const [busy, setBusy] = useState(true);
-  const { value, error, loading, again } = useFetched(
-    `collections ${place.node}`,
+  const { value, error, loading, refetch } = useQuery(
+    `collections ${nodeRef.node}`,
     async (signal) => {
-      const answer = await api.collections(place, signal);
-      setBusy(answer.collections.some(({ status }) => isRunning(status)));
-      return answer;
+      const response = await api.collections(nodeRef, signal);
+      setBusy(response.collections.some(({ status }) => isRunning(status)));
+      return response;
     },
     busy ? 700 : 8000,
   );
-  const notToCollect = refusal(api.ACTIONS.collect);
+  const collectRefusal = refusal(api.ACTIONS.collect);
   const start = async () => {
     try {
-      await api.collect(place, {});
-      tell(t("export.started"));
-      again();
+      await api.collect(nodeRef, {});
+      showToast(t("export.started"));
+      refetch();
     } catch (failed) {
-      tell((failed as Error).message);
+      showToast((failed as Error).message);
     }
   };
   return (
@@ -41,17 +41,17 @@ export function Collections() {
       <header className="top">
         <h1>{t("view.collections")}</h1>
         <span className="push" />
-        <Button kind="main" icon="collections" refused={notToCollect} onClick={() => void start()}>
+        <Button kind="main" icon="collections" refused={collectRefusal} onClick={() => void start()}>
           {t("export.all")}
         </Button>
       </header>
       <div className="page">
         <div className="readable">
-          {notToCollect && <p className="missing">{notToCollect}</p>}
+          {collectRefusal && <p className="missing">{collectRefusal}</p>}
           {loading ? (
             <Loading />
           ) : !value ? (
-            error && <Failure error={error} again={again} />
+            error && <Failure error={error} retry={refetch} />
           ) : value.collections.length === 0 ? (
             <div className="sheet">
               <Empty title={t("collections.none")}>
@@ -61,7 +61,7 @@ export function Collections() {
           ) : (
             <ul className="stack">
               {value.collections.map((one) => (
-                <CollectionLine key={one.request_id} one={one} again={again} notToDelete={refusal(api.ACTIONS.deleteCollection)} />
+                <CollectionRow key={one.request_id} one={one} refetch={refetch} deleteRefusal={refusal(api.ACTIONS.deleteCollection)} />
               ))}
             </ul>
           )}
@@ -71,48 +71,48 @@ export function Collections() {
   );
 }
 
-/** What a collection is asked for if nobody says otherwise. */
-const USUAL: Record<string, string> = { class: "total", sort_key: "id", sort_direction: "asc" };
-/** The words of the query bar for what the record names otherwise. */
-const NAMES: Record<string, string> = { class: "filter", sort_key: "sort", sort_direction: "dir", sql_key: "sql", database: "db" };
+/** Default filter values of a collection, which are not displayed. */
+const DEFAULT_FILTERS: Record<string, string> = { class: "total", sort_key: "id", sort_direction: "asc" };
+/** Filter names of the query bar for differently named fields of a collection. */
+const FILTER_NAMES: Record<string, string> = { class: "filter", sort_key: "sort", sort_direction: "dir", sql_key: "sql", database: "db" };
 
-function CollectionLine({ one, again, notToDelete }: { one: api.Collection; again: () => void; notToDelete: string | null }) {
-  const t = useWords();
-  const { place } = useNode();
+function CollectionRow({ one, refetch, deleteRefusal }: { one: api.Collection; refetch: () => void; deleteRefusal: string | null }) {
+  const t = useTranslation();
+  const { nodeRef } = useNode();
   const [deleting, setDeleting] = useState(false);
   const running = isRunning(one.status);
   const done = one.status === "finished";
   const remove = async () => {
     try {
-      await api.deleteCollection(place, one.request_id);
+      await api.deleteCollection(nodeRef, one.request_id);
       setDeleting(false);
-      again();
+      refetch();
     } catch (error) {
-      tell((error as Error).message);
+      showToast((error as Error).message);
     }
   };
-  const filters = Object.entries(one.filter).filter(([key, value]) => value !== null && value !== "" && USUAL[key] !== value);
+  const filters = Object.entries(one.filter).filter(([key, value]) => value !== null && value !== "" && DEFAULT_FILTERS[key] !== value);
   return (
     <li className="sheet">
       <div className="body stack">
         <div className="row wrap">
           <span className={done ? "tag on" : running ? "tag" : one.status === "error" ? "tag warn" : "tag"}>{one.status}</span>
-          <strong className="mono">{moment(one.created_at)}</strong>
+          <strong className="mono">{timestamp(one.created_at)}</strong>
           <span className="quiet">
             {one.rows !== null && t("sessions.n", { n: one.rows })}
             {one.bytes !== null && ` · ${bytes(one.bytes)}`}
           </span>
           <span className="push" />
-          {done && !one.readable && <span className="quiet">{t("collections.whole")}</span>}
+          {done && !one.readable && <span className="quiet">{t("collections.no-access")}</span>}
           {done && one.readable && (
-            <a className="button" href={api.resultOf(place, one.request_id)} download>
+            <a className="button" href={api.resultUrl(nodeRef, one.request_id)} download>
               {t("download.csv")}
             </a>
           )}
-          <Button kind="bare" icon="trash" label={t("delete.of", { what: moment(one.created_at) })} refused={notToDelete ?? (running ? t("collections.running") : null)} onClick={() => setDeleting(true)} />
+          <Button kind="bare" icon="trash" label={t("delete.of", { what: timestamp(one.created_at) })} refused={deleteRefusal ?? (running ? t("collections.running") : null)} onClick={() => setDeleting(true)} />
         </div>
         <div className="row wrap">
-          {filters.length === 0 ? <span className="faint">{t("collections.everything")}</span> : filters.map(([key, value]) => <code key={key} className="tag">{`${NAMES[key] ?? key}:${String(value)}`}</code>)}
+          {filters.length === 0 ? <span className="faint">{t("collections.no-filter")}</span> : filters.map(([key, value]) => <code key={key} className="tag">{`${FILTER_NAMES[key] ?? key}:${String(value)}`}</code>)}
         </div>
         {one.reason && <p className={done ? "quiet" : "amber"}>{one.reason}</p>}
         {running && (
@@ -129,13 +129,13 @@ function CollectionLine({ one, again, notToDelete }: { one: api.Collection; agai
           footer={
             <>
               <Button onClick={() => setDeleting(false)}>{t("cancel")}</Button>
-              <Button kind="sure" onClick={() => void remove()}>
+              <Button kind="confirm" onClick={() => void remove()}>
                 {t("delete")}
               </Button>
             </>
           }
         >
-          <p>{t("delete.what", { what: moment(one.created_at) })}</p>
+          <p>{t("delete.result", { what: timestamp(one.created_at) })}</p>
         </Dialog>
       )}
     </li>

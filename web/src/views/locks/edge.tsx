@@ -1,23 +1,23 @@
-/** What one session waits for, and who holds it. */
+/** Description of a lock wait. */
 
-import type { Party, Resource, Wait } from "../../live/forest.ts";
-import { duration } from "../../words/amounts.ts";
-import { type Say, useWords } from "../../words/words.ts";
+import type { Party, Resource, Wait } from "../../live/lock-tree.ts";
+import { duration } from "../../i18n/format.ts";
+import { type Translate, useTranslation } from "../../i18n/translate.ts";
 
-export function partyName(t: Say, party: Party): string {
+export function partyName(t: Translate, party: Party): string {
   return "session" in party ? t("party.session", { id: String(party.session) }) : t("party.transaction", { id: String(party.transaction) });
 }
 
 /** `shop.orders, index PRIMARY, record 42`. */
-export function resourceName(t: Say, on: Resource): string {
+export function resourceName(t: Translate, on: Resource): string {
   const name = [on.schema, on.name].filter((part) => part !== null && part !== "").join(".");
   const parts = [name, on.index ? t("edge.index", { index: on.index }) : "", on.data ? t("edge.record", { data: on.data }) : ""];
   return parts.filter((part) => part !== "").join(", ");
 }
 
-/** The edge, told from the waiter's side or from the blocker's. */
+/** Describes a wait from the side of the waiter or of the blocker. */
 export function Edge({ wait, from }: { wait: Wait; from?: "waiter" | "blocker" }) {
-  const t = useWords();
+  const t = useTranslation();
   const name = resourceName(t, wait.on);
   return (
     <span className="edge">

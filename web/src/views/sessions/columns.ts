@@ -1,28 +1,31 @@
-/** The columns of the grid: how wide each is, which are shown, in what words. */
+/** Columns of the session grid: label, width, type, selection. */
 
-import type { Word } from "../../words/words.ts";
+import type { MessageKey } from "../../i18n/translate.ts";
 
 export interface GridColumn {
   key: string;
-  word: Word | null;
+  label: MessageKey | null;
   width: number;
   number: boolean;
-  /** A statement: shown in the letters of code. */
+  /** Displayed in a monospace font. */
   code: boolean;
-  /** A number of seconds. */
+  /** Duration in seconds. */
   seconds: boolean;
 }
 
-const column = (key: string, word: Word | null, width: number, kind: "text" | "number" | "seconds" | "code" = "text"): GridColumn => ({
+/** Width of the checkbox column in pixels. */
+export const CHECKBOX_WIDTH = 32;
+
+const column = (key: string, label: MessageKey | null, width: number, kind: "text" | "number" | "seconds" | "code" = "text"): GridColumn => ({
   key,
-  word,
+  label,
   width,
   number: kind === "number" || kind === "seconds",
   code: kind === "code",
   seconds: kind === "seconds",
 });
 
-const KNOWN: readonly GridColumn[] = [
+const KNOWN_COLUMNS: readonly GridColumn[] = [
   column("session_id", "column.session_id", 88, "number"),
   column("user", "column.user", 104),
   column("host", "column.host", 144),
@@ -46,7 +49,7 @@ const KNOWN: readonly GridColumn[] = [
   column("sql_template", "column.template", 420, "code"),
 ];
 
-const BY_KEY = new Map(KNOWN.map((one) => [one.key, one]));
+const BY_KEY = new Map(KNOWN_COLUMNS.map((one) => [one.key, one]));
 
 export const DEFAULT_COLUMNS: readonly string[] = [
   "session_id",
@@ -63,23 +66,23 @@ export const DEFAULT_COLUMNS: readonly string[] = [
 ];
 
 export function columnOf(key: string): GridColumn {
-  // One that a newer server sends is shown under its own name.
+  // An unknown column of a newer server is displayed under its API name.
   return BY_KEY.get(key) ?? column(key, null, 140);
 }
 
-const KEPT = "clew.columns";
+const STORAGE_KEY = "clew.columns";
 
-export function keptColumns(): readonly string[] {
-  const kept = globalThis.localStorage.getItem(KEPT)?.split(",").filter((key) => key !== "");
-  return kept && kept.length > 0 ? kept : DEFAULT_COLUMNS;
+export function loadColumns(): readonly string[] {
+  const stored = globalThis.localStorage.getItem(STORAGE_KEY)?.split(",").filter((key) => key !== "");
+  return stored && stored.length > 0 ? stored : DEFAULT_COLUMNS;
 }
 
-export function keepColumns(columns: readonly string[]): void {
-  globalThis.localStorage.setItem(KEPT, columns.join(","));
+export function saveColumns(columns: readonly string[]): void {
+  globalThis.localStorage.setItem(STORAGE_KEY, columns.join(","));
 }
 
-/** Those of the wanted that the server sends. Where statements are masked, the template stands for the statement. */
-export function shownColumns(wanted: readonly string[], sent: readonly string[]): readonly string[] {
-  const found = wanted.filter((key) => sent.includes(key));
-  return found.length > 0 ? found : sent.filter((key) => DEFAULT_COLUMNS.includes(key));
+/** Returns the selected columns that the server sends, or the default columns if it sends none of them. */
+export function visibleColumns(selected: readonly string[], available: readonly string[]): readonly string[] {
+  const visible = selected.filter((key) => available.includes(key));
+  return visible.length > 0 ? visible : available.filter((key) => DEFAULT_COLUMNS.includes(key));
 }

@@ -1,38 +1,38 @@
-/** What the server tells of one session, shown. */
+/** Sections of the session drawer. */
 
 import { Fragment } from "react";
 import type { SessionDetail } from "../../api/console.ts";
-import type { Party, WaitGraph } from "../../live/forest.ts";
-import { CopyButton } from "../../parts/button.tsx";
-import { SqlText } from "../../parts/sql.tsx";
-import { duration } from "../../words/amounts.ts";
-import { type Say, type Word, useWords } from "../../words/words.ts";
+import type { Party, WaitGraph } from "../../live/lock-tree.ts";
+import { CopyButton } from "../../components/button.tsx";
+import { SqlText } from "../../components/sql-text.tsx";
+import { duration } from "../../i18n/format.ts";
+import { type Translate, type MessageKey, useTranslation } from "../../i18n/translate.ts";
 import { Edge } from "../locks/edge.tsx";
 
-export interface Fact {
+export interface Property {
   name: string;
   value: string;
 }
 
-/** The open transaction as facts; what is not known of it is left out. */
-export function transactionFacts({ transaction }: SessionDetail): Fact[] {
-  return Object.entries(transaction ?? {}).flatMap(([name, value]) => (value === null ? [] : [{ name, value: shown(name, value) }]));
+/** Returns the known values of the open transaction. */
+export function transactionProperties({ transaction }: SessionDetail): Property[] {
+  return Object.entries(transaction ?? {}).flatMap(([name, value]) => (value === null ? [] : [{ name, value: formatValue(name, value) }]));
 }
 
-function shown(name: string, value: unknown): string {
+function formatValue(name: string, value: unknown): string {
   const seconds = /(seconds|_duration|wait_time)$/.test(name) && typeof value === "number";
   return seconds ? duration(value) : String(value);
 }
 
-/** The cells of the grid as facts; those that are empty are left out. */
-export function factsOf(cells: Record<string, string | number | null>, columns: readonly string[], word: (key: string) => Word | null): (Fact & { word: Word | null })[] {
+/** Returns the nonempty cells of the grid. */
+export function cellProperties(cells: Record<string, string | number | null>, columns: readonly string[], label: (key: string) => MessageKey | null): (Property & { label: MessageKey | null })[] {
   return columns.flatMap((key) => {
     const cell = cells[key];
-    return cell === null || cell === undefined || cell === "" ? [] : [{ name: key, value: shown(key, cell), word: word(key) }];
+    return cell === null || cell === undefined || cell === "" ? [] : [{ name: key, value: formatValue(key, cell), label: label(key) }];
   });
 }
 
-const NAMES: Record<string, Word> = {
+const TRANSACTION_LABELS: Record<string, MessageKey> = {
   id: "column.transaction_id",
   state: "column.transaction_status",
   seconds: "column.transaction_duration",
@@ -42,55 +42,55 @@ const NAMES: Record<string, Word> = {
   lock_wait_seconds: "column.transaction_lock_wait_time",
 };
 
-function nameOf(t: Say, fact: Fact & { word?: Word | null }): string {
-  const word = fact.word ?? NAMES[fact.name];
-  return word ? t(word) : fact.name;
+function labelOf(t: Translate, property: Property & { label?: MessageKey | null }): string {
+  const label = property.label ?? TRANSACTION_LABELS[property.name];
+  return label ? t(label) : property.name;
 }
 
-export function Facts({ facts }: { facts: readonly (Fact & { word?: Word | null })[] }) {
-  const t = useWords();
+export function PropertyList({ properties }: { properties: readonly (Property & { label?: MessageKey | null })[] }) {
+  const t = useTranslation();
   return (
-    <dl className="facts">
-      {facts.map((fact) => (
-        <Fragment key={fact.name}>
-          <dt>{nameOf(t, fact)}</dt>
-          <dd>{fact.value}</dd>
+    <dl className="properties">
+      {properties.map((property) => (
+        <Fragment key={property.name}>
+          <dt>{labelOf(t, property)}</dt>
+          <dd>{property.value}</dd>
         </Fragment>
       ))}
     </dl>
   );
 }
 
-/** What it waits for, and whom it holds up. */
-export function Waits({ id, graph }: { id: number; graph: WaitGraph }) {
-  const t = useWords();
-  const is = (party: Party) => "session" in party && party.session === id;
-  const waits = graph.waits.filter(({ waiter, blocker }) => is(waiter) || is(blocker));
+/** Lock waits in which the session is the waiter or the blocker. */
+export function LockWaits({ id, graph }: { id: number; graph: WaitGraph }) {
+  const t = useTranslation();
+  const isSession = (party: Party) => "session" in party && party.session === id;
+  const waits = graph.waits.filter(({ waiter, blocker }) => isSession(waiter) || isSession(blocker));
   if (waits.length === 0) return null;
   return (
     <section>
-      <h3>{t("waits")}</h3>
+      <h3>{t("session.waits")}</h3>
       <ul className="stack">
-        {waits.slice(0, SHOWN).map((wait, at) => (
+        {waits.slice(0, MAX_WAITS).map((wait, at) => (
           <li key={at}>
-            <Edge wait={wait} from={is(wait.waiter) ? "waiter" : "blocker"} />
+            <Edge wait={wait} from={isSession(wait.waiter) ? "waiter" : "blocker"} />
           </li>
         ))}
-        {waits.length > SHOWN && <li className="faint">{t("share.more", { n: waits.length - SHOWN })}</li>}
+        {waits.length > MAX_WAITS && <li className="faint">{t("breakdown.more", { n: waits.length - MAX_WAITS })}</li>}
       </ul>
     </section>
   );
 }
 
-/** The tree of locks has them all. */
-const SHOWN = 20;
+/** Maximum number of waits; the Lock waits view lists all of them. */
+const MAX_WAITS = 20;
 
-/** What an idle session ran before, in its open transaction. */
+/** Previous statements of the open transaction of an idle session. */
 export function StatementList({ statements }: { statements: readonly string[] }) {
-  const t = useWords();
+  const t = useTranslation();
   return (
     <section>
-      <h3>{t("last.statements")}</h3>
+      <h3>{t("transaction.statements")}</h3>
       <ol className="stack">
         {statements.map((statement, at) => (
           <li key={at} className="stack">

@@ -1,43 +1,43 @@
-/** One session, whole: what it runs, its transaction, what it waits for, who it says it is. */
+/** Session drawer: statement, transaction, lock waits, connection attributes. */
 
 import { useEffect, useRef, useState } from "react";
 import * as api from "../../api/console.ts";
 import type { Session } from "../../live/reduce.ts";
-import { Button, CopyButton } from "../../parts/button.tsx";
-import { useFetched } from "../../parts/fetched.ts";
-import { Failure, Limitations, Loading, Note } from "../../parts/states.tsx";
-import { SqlText } from "../../parts/sql.tsx";
-import { cellOf, type Places } from "../../query/apply.ts";
-import { useWords } from "../../words/words.ts";
-import { useNode } from "../node.tsx";
+import { Button, CopyButton } from "../../components/button.tsx";
+import { useQuery } from "../../components/use-query.ts";
+import { Failure, Limitations, Loading, Note } from "../../components/status.tsx";
+import { SqlText } from "../../components/sql-text.tsx";
+import { cellOf, type CellLayout } from "../../query/apply.ts";
+import { useTranslation } from "../../i18n/translate.ts";
+import { useNode } from "../node-context.tsx";
 import { columnOf } from "./columns.ts";
-import { Facts, factsOf, StatementList, transactionFacts, Waits } from "./detail.tsx";
+import { PropertyList, cellProperties, StatementList, transactionProperties, LockWaits } from "./detail.tsx";
 
 interface DrawerProps {
   id: number;
-  /** As the stream shows it; nothing when it is gone. */
+  /** Row of the session in the stream; `null` after the session ended. */
   row: Session | null;
   columns: readonly string[];
-  places: Places;
-  close: () => void;
-  kill: (id: number) => void;
-  notToKill: string | null;
+  layout: CellLayout;
+  onClose: () => void;
+  onKill: (id: number) => void;
+  killRefusal: string | null;
   onTemplate: (template: string) => void;
 }
 
-export function Drawer({ id, row, columns, places, close, kill, notToKill, onTemplate }: DrawerProps) {
-  const t = useWords();
-  const { place } = useNode();
+export function Drawer({ id, row, columns, layout, onClose, onKill, killRefusal, onTemplate }: DrawerProps) {
+  const t = useTranslation();
+  const { nodeRef } = useNode();
   const heading = useRef<HTMLHeadingElement>(null);
-  const { value, error, loading, again } = useFetched(`session ${place.node} ${id}`, (signal) => api.sessionOf(place, id, signal));
-  const [asSent, setAsSent] = useState(false);
+  const { value, error, loading, refetch } = useQuery(`session ${nodeRef.node} ${id}`, (signal) => api.sessionOf(nodeRef, id, signal));
+  const [unformatted, setUnformatted] = useState(false);
   useEffect(() => heading.current?.focus(), []);
 
-  const cells = Object.fromEntries(columns.map((column) => [column, row ? cellOf(row, places, column) : null]));
+  const cells = Object.fromEntries(columns.map((column) => [column, row ? cellOf(row, layout, column) : null]));
   const detail = value;
   const statement = detail ? detail.statement : (cells["sql_statement"] ?? null);
   const text = statement === null ? null : String(statement);
-  const alike = detail?.sql_template ?? (cells["sql_template"] ?? null);
+  const template = detail?.sql_template ?? (cells["sql_template"] ?? null);
   return (
     <aside
       className="drawer"
@@ -45,16 +45,16 @@ export function Drawer({ id, row, columns, places, close, kill, notToKill, onTem
       onKeyDown={(event) => {
         if (event.key !== "Escape") return;
         event.stopPropagation();
-        close();
+        onClose();
       }}
     >
       <header>
         <h2 ref={heading} tabIndex={-1}>
           {t("session", { id: String(id) })}
         </h2>
-        {!row && <span className="tag">{t("session.gone")}</span>}
+        {!row && <span className="tag">{t("session.ended")}</span>}
         <span className="push" />
-        <Button kind="bare" icon="close" label={t("close")} onClick={close} />
+        <Button kind="bare" icon="close" label={t("close")} onClick={onClose} />
       </header>
       <div className="body">
         <section>
@@ -63,66 +63,66 @@ export function Drawer({ id, row, columns, places, close, kill, notToKill, onTem
             {text !== null && (
               <>
                 <span className="push" />
-                <Button kind="bare" aria-pressed={asSent} onClick={() => setAsSent(!asSent)}>
-                  {t("statement.as.sent")}
+                <Button kind="bare" aria-pressed={unformatted} onClick={() => setUnformatted(!unformatted)}>
+                  {t("statement.unformatted")}
                 </Button>
                 <CopyButton text={text} label={t("statement.copy")} />
               </>
             )}
           </header>
-          {text !== null ? <SqlText sql={text} asSent={asSent} /> : <p className="quiet">{t("statement.none")}</p>}
-          {detail?.statement_cut && <p className="quiet">{t("statement.cut")}</p>}
+          {text !== null ? <SqlText sql={text} unformatted={unformatted} /> : <p className="quiet">{t("statement.none")}</p>}
+          {detail?.statement_cut && <p className="quiet">{t("statement.truncated")}</p>}
           {detail?.masked && <p className="quiet">{t("statement.masked")}</p>}
           {text !== null && (
             <div className="row wrap">
-              {alike !== null && <Button onClick={() => onTemplate(String(alike))}>{t("statement.alike")}</Button>}
+              {template !== null && <Button onClick={() => onTemplate(String(template))}>{t("statement.similar")}</Button>}
               <Explain id={id} />
             </div>
           )}
         </section>
-        {loading ? <Loading /> : error && !value ? row ? <Note bad>{error.message}</Note> : <Failure error={error} again={again} /> : null}
-        {detail && <Limitations all={detail.limitations} />}
-        {detail && <Waits id={id} graph={detail.waits} />}
+        {loading ? <Loading /> : error && !value ? row ? <Note bad>{error.message}</Note> : <Failure error={error} retry={refetch} /> : null}
+        {detail && <Limitations limitations={detail.limitations} />}
+        {detail && <LockWaits id={id} graph={detail.waits} />}
         <section>
-          <h3>{t("session.about")}</h3>
-          <Facts facts={factsOf(cells, columns.filter((column) => !["session_id", "sql_statement", "sql_template"].includes(column)), (key) => columnOf(key).word)} />
+          <h3>{t("session.attributes")}</h3>
+          <PropertyList properties={cellProperties(cells, columns.filter((column) => !["session_id", "sql_statement", "sql_template"].includes(column)), (key) => columnOf(key).label)} />
         </section>
         {detail?.transaction && (
           <section>
             <h3>{t("transaction")}</h3>
-            <Facts facts={transactionFacts(detail)} />
+            <PropertyList properties={transactionProperties(detail)} />
           </section>
         )}
         {detail && detail.last_statements.length > 0 && <StatementList statements={detail.last_statements} />}
         {detail && detail.attributes.length > 0 && (
           <section>
-            <h3>{t("attributes")}</h3>
-            <Facts facts={detail.attributes.map(({ name, value }) => ({ name, value: value ?? "" }))} />
+            <h3>{t("connection.attributes")}</h3>
+            <PropertyList properties={detail.attributes.map(({ name, value }) => ({ name, value: value ?? "" }))} />
           </section>
         )}
       </div>
       <footer>
-        <Button kind="kill" refused={notToKill ?? (row ? null : t("session.gone"))} onClick={() => kill(id)}>
+        <Button kind="kill" refused={killRefusal ?? (row ? null : t("session.ended"))} onClick={() => onKill(id)}>
           {t("kill")}
         </Button>
-        {notToKill && <span className="missing">{notToKill}</span>}
-        <Button kind="bare" className="push" onClick={again}>
-          {t("read.again")}
+        {killRefusal && <span className="missing">{killRefusal}</span>}
+        <Button kind="bare" className="push" onClick={refetch}>
+          {t("refresh")}
         </Button>
       </footer>
     </aside>
   );
 }
 
-/** The plan of the statement that runs now, when somebody asks: it costs the server a moment. */
+/** Requests the execution plan of the running statement on demand, because EXPLAIN costs server time. */
 function Explain({ id }: { id: number }) {
-  const t = useWords();
-  const { place } = useNode();
+  const t = useTranslation();
+  const { nodeRef } = useNode();
   const [state, setState] = useState<{ busy: boolean; plan: string | null; error: string | null }>({ busy: false, plan: null, error: null });
-  const ask = async () => {
+  const explain = async () => {
     setState({ busy: true, plan: null, error: null });
     try {
-      const { plan, refused } = await api.explain(place, id);
+      const { plan, refused } = await api.explain(nodeRef, id);
       setState({ busy: false, plan, error: refused });
     } catch (error) {
       setState({ busy: false, plan: null, error: (error as Error).message });
@@ -130,7 +130,7 @@ function Explain({ id }: { id: number }) {
   };
   return (
     <>
-      <Button aria-busy={state.busy} onClick={() => void ask()}>
+      <Button aria-busy={state.busy} onClick={() => void explain()}>
         EXPLAIN FOR CONNECTION
       </Button>
       {state.error && <Note bad>{state.error}</Note>}

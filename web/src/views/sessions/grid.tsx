@@ -1,19 +1,19 @@
-/** The grid: however many sessions there are, only the lines in sight are drawn. */
+/** Virtualized session grid: only the visible rows are rendered. */
 
 import { columnSizingFeature, columnVisibilityFeature, tableFeatures, useTable } from "@tanstack/react-table";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { type Dispatch, type KeyboardEvent, type ReactNode, type Ref, type SetStateAction, useCallback, useEffect, useImperativeHandle, useMemo, useRef, useState } from "react";
 import type { LiveState, Session } from "../../live/reduce.ts";
-import { Icon } from "../../parts/icons.tsx";
-import { Empty } from "../../parts/states.tsx";
-import type { Places, Sort } from "../../query/apply.ts";
-import { useWords } from "../../words/words.ts";
-import { columnOf } from "./columns.ts";
-import { Line } from "./line.tsx";
+import { Icon } from "../../components/icons.tsx";
+import { Empty } from "../../components/status.tsx";
+import type { CellLayout, Sort } from "../../query/apply.ts";
+import { useTranslation } from "../../i18n/translate.ts";
+import { CHECKBOX_WIDTH, columnOf } from "./columns.ts";
+import { SessionRow } from "./row.tsx";
 
 export interface GridHandle {
   focus: () => void;
-  /** The session on which the keyboard stands. */
+  /** Session of the keyboard cursor. */
   active: () => number | null;
   move: (by: number) => void;
 }
@@ -21,41 +21,40 @@ export interface GridHandle {
 interface GridProps {
   handle: Ref<GridHandle>;
   state: LiveState;
-  places: Places;
+  layout: CellLayout;
   sessions: readonly Session[];
   columns: readonly string[];
   sort: Sort;
-  order: (sort: Sort) => void;
+  onSort: (sort: Sort) => void;
   open: number | null;
   onOpen: (session: number) => void;
-  chosen: ReadonlySet<number>;
-  choose: Dispatch<SetStateAction<ReadonlySet<number>>>;
+  selected: ReadonlySet<number>;
+  setSelected: Dispatch<SetStateAction<ReadonlySet<number>>>;
   threshold: number;
-  below: ReactNode;
+  footer: ReactNode;
 }
 
-const ROW = 28;
-const HEAD = 30;
-export const TICK_WIDTH = 32;
-const PAGE = 20;
+const ROW_HEIGHT = 28;
+const HEADER_HEIGHT = 30;
+const ROWS_PER_PAGE = 20;
 const features = tableFeatures({ columnSizingFeature, columnVisibilityFeature });
 
 export function Grid(props: GridProps) {
-  const { handle, state, places, sessions, columns, sort, order, open, onOpen, chosen, choose, threshold, below } = props;
-  const t = useWords();
+  const { handle, state, layout, sessions, columns, sort, onSort, open, onOpen, selected, setSelected, threshold, footer } = props;
+  const t = useTranslation();
   const scroller = useRef<HTMLDivElement>(null);
   const [active, setActive] = useState<number | null>(null);
   const rows = useVirtualizer({
     count: sessions.length,
     getScrollElement: () => scroller.current,
-    estimateSize: () => ROW,
+    estimateSize: () => ROW_HEIGHT,
     overscan: 12,
     scrollMargin: 0,
-    scrollPaddingStart: HEAD,
+    scrollPaddingStart: HEADER_HEIGHT,
   });
   const table = useTable({
     features,
-    // The table knows the columns; of the sessions it is given only those in sight.
+    // The table manages only the columns. The virtualizer manages the rows.
     data: NO_SESSIONS,
     columns: useMemo(() => columns.map((key) => ({ id: key, size: columnOf(key).width, header: key })), [columns.join()]),
   });
@@ -78,30 +77,30 @@ export function Grid(props: GridProps) {
       moveTo(at < 0 ? 0 : at + by);
     },
   }));
-  // Another order, another top.
+  // A new order starts at the top.
   useEffect(() => {
     if (scroller.current) scroller.current.scrollTop = 0;
   }, [sort.column, sort.descending]);
 
   const toggle = useCallback(
     (id: number) =>
-      choose((old) => {
+      setSelected((old) => {
         const next = new Set(old);
         if (!next.delete(id)) next.add(id);
         return next;
       }),
-    [choose],
+    [setSelected],
   );
-  // Lines are drawn again only if what they show changes: what they call has to stay the same.
-  const opening = useRef(onOpen);
-  opening.current = onOpen;
-  const openLine = useCallback((id: number) => {
+  // Stable callbacks keep memoized rows from rendering again.
+  const latestOnOpen = useRef(onOpen);
+  latestOnOpen.current = onOpen;
+  const openRow = useCallback((id: number) => {
     setActive(id);
-    opening.current(id);
+    latestOnOpen.current(id);
   }, []);
-  const pressed = (event: KeyboardEvent<HTMLDivElement>) => {
+  const onKeyDown = (event: KeyboardEvent<HTMLDivElement>) => {
     if (event.target !== event.currentTarget || event.ctrlKey || event.metaKey || event.altKey) return;
-    const moves: Record<string, number> = { ArrowDown: at + 1, ArrowUp: at < 0 ? 0 : at - 1, Home: 0, End: sessions.length - 1, PageDown: at + PAGE, PageUp: at - PAGE };
+    const moves: Record<string, number> = { ArrowDown: at + 1, ArrowUp: at < 0 ? 0 : at - 1, Home: 0, End: sessions.length - 1, PageDown: at + ROWS_PER_PAGE, PageUp: at - ROWS_PER_PAGE };
     const to = moves[event.key];
     if (to !== undefined) moveTo(to);
     else if (event.key === "Enter" && active !== null) onOpen(active);
@@ -110,8 +109,8 @@ export function Grid(props: GridProps) {
     event.preventDefault();
     event.stopPropagation();
   };
-  const allChosen = sessions.length > 0 && sessions.every(({ id }) => chosen.has(id));
-  const found = rows.getVirtualItems();
+  const allSelected = sessions.length > 0 && sessions.every(({ id }) => selected.has(id));
+  const visibleRows = rows.getVirtualItems();
   return (
     <div className="grid">
       <div
@@ -124,30 +123,30 @@ export function Grid(props: GridProps) {
         aria-colcount={headers.length + 1}
         aria-multiselectable="true"
         aria-activedescendant={at >= 0 ? `session-${active}` : undefined}
-        onKeyDown={pressed}
+        onKeyDown={onKeyDown}
       >
         <div className="head" role="row" aria-rowindex={1}>
-          <div role="columnheader" style={{ width: TICK_WIDTH }} className="tick">
+          <div role="columnheader" style={{ width: CHECKBOX_WIDTH }} className="checkbox-cell">
             <input
               type="checkbox"
-              aria-label={t("choose.all")}
-              checked={allChosen}
-              onChange={() => choose(new Set(allChosen ? [] : sessions.map(({ id }) => id)))}
+              aria-label={t("select.all")}
+              checked={allSelected}
+              onChange={() => setSelected(new Set(allSelected ? [] : sessions.map(({ id }) => id)))}
             />
           </div>
-          {headers.map((header, place) => {
-            const { key, word, number } = columnOf(header.id);
+          {headers.map((header, index) => {
+            const { key, label, number } = columnOf(header.id);
             const sorted = sort.column === key;
             return (
               <div
                 key={key}
                 role="columnheader"
                 style={{ width: header.getSize() }}
-                className={`${number ? "number " : ""}${sorted ? "sorted " : ""}${place === last ? "grows" : ""}`}
+                className={`${number ? "number " : ""}${sorted ? "sorted " : ""}${index === last ? "grows" : ""}`}
                 aria-sort={sorted ? (sort.descending ? "descending" : "ascending") : "none"}
               >
-                <button type="button" onClick={() => order({ column: key, descending: sorted ? !sort.descending : number })} title={word ? t(word) : key}>
-                  <span className="cut">{word ? t(word) : key}</span>
+                <button type="button" onClick={() => onSort({ column: key, descending: sorted ? !sort.descending : number })} title={label ? t(label) : key}>
+                  <span className="cut">{label ? t(label) : key}</span>
                   {sorted && <Icon name={sort.descending ? "down" : "up"} />}
                 </button>
               </div>
@@ -155,22 +154,22 @@ export function Grid(props: GridProps) {
           })}
         </div>
         <div className="rows" style={{ height: rows.getTotalSize() }} role="rowgroup">
-          {found.map(({ index, start }) => {
+          {visibleRows.map(({ index, start }) => {
             const session = sessions[index];
             return session ? (
-              <Line
+              <SessionRow
                 key={session.id}
                 session={session}
                 state={session.changedAt === state.event ? state : null}
-                places={places}
+                layout={layout}
                 columns={columns}
                 index={index}
                 top={start}
                 active={session.id === active && at >= 0}
                 open={session.id === open}
-                chosen={chosen.has(session.id)}
+                selected={selected.has(session.id)}
                 threshold={threshold}
-                onOpen={openLine}
+                onOpen={openRow}
                 toggle={toggle}
               />
             ) : null;
@@ -182,7 +181,7 @@ export function Grid(props: GridProps) {
           </Empty>
         )}
       </div>
-      <div className="below">{below}</div>
+      <div className="grid-footer">{footer}</div>
     </div>
   );
 }

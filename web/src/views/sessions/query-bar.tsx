@@ -1,52 +1,52 @@
-/** The query bar: a combobox that completes names and the values on screen. */
+/** Query bar: a combobox that completes filter names and displayed values. */
 
 import { type KeyboardEvent, type RefObject, useId, useMemo, useState } from "react";
 import type { LiveState } from "../../live/reduce.ts";
-import { Button } from "../../parts/button.tsx";
-import { Icon } from "../../parts/icons.tsx";
-import { breakdown, cellOf, type Dimension, DIMENSIONS, type Places } from "../../query/apply.ts";
-import { type Offer, offers, taken } from "../../query/complete.ts";
-import type { Mistake } from "../../query/parse.ts";
-import { type Word, useWords } from "../../words/words.ts";
+import { Button } from "../../components/button.tsx";
+import { Icon } from "../../components/icons.tsx";
+import { breakdown, cellOf, type Dimension, DIMENSIONS, type CellLayout } from "../../query/apply.ts";
+import { type Completion, completions, applyCompletion } from "../../query/complete.ts";
+import type { QueryError } from "../../query/parse.ts";
+import { type MessageKey, useTranslation } from "../../i18n/translate.ts";
 
 interface QueryBarProps {
   input: RefObject<HTMLInputElement | null>;
   value: string;
   state: LiveState;
-  places: Places;
-  change: (bar: string) => void;
-  /** Gives the focus on. */
-  leave: () => void;
-  mistakes: readonly Mistake[];
+  layout: CellLayout;
+  onChange: (bar: string) => void;
+  /** Moves the focus to the grid. */
+  onLeave: () => void;
+  errors: readonly QueryError[];
 }
 
-export function QueryBar({ input, value, state, places, change, leave, mistakes }: QueryBarProps) {
-  const t = useWords();
+export function QueryBar({ input, value, state, layout, onChange, onLeave, errors }: QueryBarProps) {
+  const t = useTranslation();
   const list = useId();
-  const wrong = useId();
+  const errorId = useId();
   const [caret, setCaret] = useState<number | null>(null);
-  const [at, setAt] = useState(-1);
-  const [shut, setShut] = useState(false);
-  const open = caret !== null && !shut;
-  const found = useMemo(() => (open ? offers(value, caret, (key) => seen(state, places, key)) : []), [open, value, caret, state.sessions, places]);
+  const [selected, setSelected] = useState(-1);
+  const [dismissed, setDismissed] = useState(false);
+  const open = caret !== null && !dismissed;
+  const matches = useMemo(() => (open ? completions(value, caret, (key) => displayedValues(state, layout, key)) : []), [open, value, caret, state.sessions, layout]);
 
-  const take = (offer: Offer) => {
-    const next = taken(value, offer);
-    change(next.bar);
-    setAt(-1);
+  const accept = (completion: Completion) => {
+    const next = applyCompletion(value, completion);
+    onChange(next.bar);
+    setSelected(-1);
     setCaret(next.caret);
     requestAnimationFrame(() => input.current?.setSelectionRange(next.caret, next.caret));
   };
-  const pressed = (event: KeyboardEvent<HTMLInputElement>) => {
-    const offer = found[at];
-    if (event.key === "ArrowDown" && found.length > 0) setAt((at + 1) % found.length);
-    else if (event.key === "ArrowUp" && found.length > 0) setAt(at <= 0 ? found.length - 1 : at - 1);
-    else if ((event.key === "Enter" || event.key === "Tab") && open && offer) take(offer);
-    else if (event.key === "Enter") leave();
-    else if (event.key === "Escape" && open && found.length > 0) setShut(true);
-    else if (event.key === "Escape") leave();
+  const onKeyDown = (event: KeyboardEvent<HTMLInputElement>) => {
+    const completion = matches[selected];
+    if (event.key === "ArrowDown" && matches.length > 0) setSelected((selected + 1) % matches.length);
+    else if (event.key === "ArrowUp" && matches.length > 0) setSelected(selected <= 0 ? matches.length - 1 : selected - 1);
+    else if ((event.key === "Enter" || event.key === "Tab") && open && completion) accept(completion);
+    else if (event.key === "Enter") onLeave();
+    else if (event.key === "Escape" && open && matches.length > 0) setDismissed(true);
+    else if (event.key === "Escape") onLeave();
     else {
-      setShut(false);
+      setDismissed(false);
       return;
     }
     event.preventDefault();
@@ -61,12 +61,12 @@ export function QueryBar({ input, value, state, places, change, leave, mistakes 
           className="input"
           role="combobox"
           aria-label={t("query")}
-          aria-expanded={open && found.length > 0}
+          aria-expanded={open && matches.length > 0}
           aria-controls={list}
           aria-autocomplete="list"
-          aria-activedescendant={at >= 0 ? `${list}-${at}` : undefined}
-          aria-invalid={mistakes.length > 0}
-          aria-describedby={mistakes.length > 0 ? wrong : undefined}
+          aria-activedescendant={selected >= 0 ? `${list}-${selected}` : undefined}
+          aria-invalid={errors.length > 0}
+          aria-describedby={errors.length > 0 ? errorId : undefined}
           placeholder={t("query.example")}
           value={value}
           autoComplete="off"
@@ -74,54 +74,54 @@ export function QueryBar({ input, value, state, places, change, leave, mistakes 
           spellCheck={false}
           onChange={(event) => {
             setCaret(event.target.selectionStart);
-            setAt(-1);
-            setShut(false);
-            change(event.target.value);
+            setSelected(-1);
+            setDismissed(false);
+            onChange(event.target.value);
           }}
           onSelect={(event) => setCaret(event.currentTarget.selectionStart)}
           onFocus={(event) => {
-            setShut(false);
+            setDismissed(false);
             setCaret(event.currentTarget.selectionStart);
           }}
           onBlur={() => setCaret(null)}
-          onKeyDown={pressed}
+          onKeyDown={onKeyDown}
         />
-        {value !== "" && <Button kind="bare" icon="close" className="clear" label={t("query.clear")} onClick={() => change("")} />}
-        <ul className="offers" id={list} role="listbox" aria-label={t("query.offers")} hidden={!open || found.length === 0}>
-          {found.map((offer, place) => (
+        {value !== "" && <Button kind="bare" icon="close" className="clear" label={t("query.clear")} onClick={() => onChange("")} />}
+        <ul className="completions" id={list} role="listbox" aria-label={t("query.completions")} hidden={!open || matches.length === 0}>
+          {matches.map((completion, index) => (
             <li
-              key={offer.text}
-              id={`${list}-${place}`}
+              key={completion.text}
+              id={`${list}-${index}`}
               role="option"
-              aria-selected={place === at}
+              aria-selected={index === selected}
               onMouseDown={(event) => {
                 event.preventDefault();
-                take(offer);
+                accept(completion);
               }}
             >
-              <code>{offer.text}</code>
-              <span>{offer.key === null ? (offer.count ?? "") : t(`term.${offer.key}` as Word)}</span>
+              <code>{completion.text}</code>
+              <span>{completion.key === null ? (completion.count ?? "") : t(`term.${completion.key}` as MessageKey)}</span>
             </li>
           ))}
         </ul>
       </div>
-      {mistakes.length > 0 && (
-        <div className="mistakes" id={wrong} role="status">
-          {mistakes.map(({ kind, word, known }) => t(`mistake.${kind}`, { word, known })).join(" ")}
+      {errors.length > 0 && (
+        <div className="query-errors" id={errorId} role="status">
+          {errors.map(({ kind, word, known }) => t(`query.error.${kind}`, { word, known })).join(" ")}
         </div>
       )}
     </>
   );
 }
 
-/** The values of a term on screen, the most frequent first. */
-function seen(state: LiveState, places: Places, key: string): { value: string; count: number }[] {
+/** Displayed values of a term in descending order of frequency. */
+function displayedValues(state: LiveState, layout: CellLayout, key: string): { value: string; count: number }[] {
   const by = DIMENSIONS.find((one): one is Dimension => one === key);
-  if (by) return breakdown(state.sessions.values(), places, by).filter(({ value }) => value !== "");
+  if (by) return breakdown(state.sessions.values(), layout, by).filter(({ value }) => value !== "");
   if (key !== "program" && key !== "id") return [];
   const counts = new Map<string, number>();
   for (const session of state.sessions.values()) {
-    const value = String(cellOf(session, places, key === "id" ? "session_id" : "program_name") ?? "");
+    const value = String(cellOf(session, layout, key === "id" ? "session_id" : "program_name") ?? "");
     if (value !== "") counts.set(value, (counts.get(value) ?? 0) + 1);
   }
   return [...counts].map(([value, count]) => ({ value, count })).sort((one, other) => other.count - one.count);

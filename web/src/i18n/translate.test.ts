@@ -1,0 +1,41 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { bytes, duration } from "./format.ts";
+import { en } from "./en.ts";
+import { translate, type MessageKey } from "./translate.ts";
+import { zh } from "./zh.ts";
+
+const keys = Object.keys(en) as MessageKey[];
+const placeholdersOf = (text: string) => [...text.matchAll(/\{(\w+)\}/g)].map((match) => match[1]).sort();
+
+describe("both languages", () => {
+  test("have the same keys", () => expect(Object.keys(zh).sort()).toEqual([...keys].sort()));
+
+  test.each(keys)("%s has the same placeholders", (key) => {
+    expect(zh[key].trim()).not.toBe("");
+    for (const form of [...en[key].split("|"), ...zh[key].split("|")]) expect(new Set(placeholdersOf(form))).toSatisfy((placeholders: Set<string>) => [...placeholders].every((name) => placeholdersOf(en[key]).includes(name)));
+    expect([...new Set(placeholdersOf(en[key]))].filter((name) => !placeholdersOf(zh[key]).includes(name))).toEqual([]);
+  });
+
+  test("have no unused keys", () => {
+    const root = new URL("..", import.meta.url).pathname;
+    const sources = readdirSync(root, { recursive: true, encoding: "utf8" })
+      .filter((file) => /\.tsx?$/.test(file) && !/i18n\/(en|zh)|\.test\./.test(file))
+      .map((file) => readFileSync(`${root}/${file}`, "utf8"))
+      .join("\n");
+    const prefixes = [...sources.matchAll(/`([a-z.-]+\.)\$\{/g)].map((match) => match[1] ?? "");
+    const unused = keys.filter((key) => !sources.includes(`"${key}"`) && !prefixes.some((prefix) => key.startsWith(prefix)));
+    expect(unused).toEqual([]);
+  });
+});
+
+test("n selects singular or plural", () => {
+  expect(translate("en-us", "sessions.n", { n: 1 })).toBe("1 session");
+  expect(translate("en-us", "sessions.n", { n: 12_000 })).toBe("12,000 sessions");
+  expect(translate("zh-cn", "sessions.n", { n: 1 })).toBe("1 个会话");
+});
+
+test("durations and sizes are abbreviated", () => {
+  expect([0, 59.9, 61, 3600, 90_000].map(duration)).toEqual(["0 s", "59 s", "1 m 01 s", "1 h 00 m", "1 d 01 h"]);
+  expect([999, 1500, 25_000_000].map(bytes)).toEqual(["999 B", "1.5 kB", "25 MB"]);
+});

@@ -1,0 +1,141 @@
+/** Kill dialog: preview, confirmation, results. */
+
+import { useEffect, useState } from "react";
+import * as api from "../../api/console.ts";
+import { Button } from "../../components/button.tsx";
+import { Dialog } from "../../components/dialog.tsx";
+import { Failure, Loading, Note } from "../../components/status.tsx";
+import { useTranslation } from "../../i18n/translate.ts";
+import { useNode } from "../node-context.tsx";
+import { requiresTyping } from "./confirm.ts";
+import { KillSums, VictimList } from "./victims.tsx";
+
+type DialogState = { step: "preview" } | { step: "killing" } | { step: "done"; results: api.KillResult[]; effect: api.KillEffect | null };
+
+export function KillDialog({ victims, onClose }: { victims: readonly api.Victim[]; onClose: () => void }) {
+  const t = useTranslation();
+  const { nodeRef } = useNode();
+  const [what, setWhat] = useState<api.KillWhat>("connection");
+  const [reason, setReason] = useState("");
+  const [typed, setTyped] = useState("");
+  const [state, setState] = useState<DialogState>({ step: "preview" });
+  const [preview, setPreview] = useState<api.KillResult[] | null>(null);
+  const [costUnknown, setCostUnknown] = useState<string | null>(null);
+  const [warnings, setWarnings] = useState<readonly string[]>([]);
+  const [error, setError] = useState<Error | null>(null);
+  const [attempt, setAttempt] = useState(0);
+  // The selection at the time the dialog opened: later sessions are not added.
+  const [requested] = useState(() => [...victims]);
+
+  useEffect(() => {
+    let stopped = false;
+    setPreview(null);
+    setError(null);
+    api.kill(nodeRef, requested, what, "", true).then(
+      ({ sessions, costs_unknown, warnings }) => {
+        if (stopped) return;
+        setPreview(sessions);
+        setCostUnknown(costs_unknown);
+        setWarnings(warnings);
+      },
+      (failure: unknown) => !stopped && setError(failure as Error),
+    );
+    return () => {
+      stopped = true;
+    };
+  }, [nodeRef, requested, what, attempt]);
+
+  const killable = preview?.filter(({ outcome }) => outcome === "would_kill") ?? [];
+  const victimIds = new Set(killable.map(({ id }) => id));
+  const typing = requiresTyping(killable.length);
+  const confirmed = !typing || typed.trim() === String(killable.length);
+  const kill = async () => {
+    setState({ step: "killing" });
+    setError(null);
+    try {
+      const { sessions, effect } = await api.kill(nodeRef, requested.filter(({ id }) => victimIds.has(id)), what, reason.trim(), false);
+      setState({ step: "done", results: sessions, effect });
+    } catch (failure) {
+      setError(failure as Error);
+      setState({ step: "preview" });
+    }
+  };
+
+  if (state.step === "done") {
+    return (
+      <Dialog
+        title={t("kill.results")}
+        onClose={onClose}
+        footer={
+          <Button kind="main" onClick={onClose} data-autofocus="">
+            {t("close")}
+          </Button>
+        }
+      >
+        <KillSums results={state.results} rollsBack={what === "connection"} effect={state.effect} />
+        {state.effect && state.effect.unknown !== null && (
+          <Note>
+            {t("kill.effect-unknown")} {state.effect.unknown}
+          </Note>
+        )}
+        <VictimList results={state.results} />
+      </Dialog>
+    );
+  }
+  const busy = state.step === "killing";
+  const footer = (
+    <>
+      {typing && (
+        <label className="row push">
+          <span className="quiet">{t("kill.type", { n: String(killable.length) })}</span>
+          <input className="input" size={6} inputMode="numeric" value={typed} onChange={(event) => setTyped(event.target.value)} aria-label={t("kill.type", { n: String(killable.length) })} />
+        </label>
+      )}
+      <Button onClick={onClose}>{t("cancel")}</Button>
+      <Button
+        kind="confirm"
+        aria-busy={busy}
+        refused={preview === null || busy ? t("loading") : killable.length === 0 ? t("kill.no-sessions") : confirmed ? null : t("kill.type", { n: String(killable.length) })}
+        onClick={() => void kill()}
+      >
+        {what === "query" ? t("kill.queries", { n: killable.length }) : t("kill.connections", { n: killable.length })}
+      </Button>
+    </>
+  );
+  return (
+    <Dialog title={t("kill.preview", { n: requested.length })} onClose={onClose} footer={footer}>
+      <fieldset className="choice">
+        <legend className="visually-hidden">{t("kill.scope")}</legend>
+        {(["connection", "query"] as const).map((one) => (
+          <label key={one}>
+            <input type="radio" name="what" value={one} checked={what === one} data-autofocus={one === "connection" ? "" : undefined} onChange={() => setWhat(one)} />
+            <span>
+              <strong>{t(`kill.${one}`)}</strong>
+              <span>{t(`kill.${one}.what`)}</span>
+            </span>
+          </label>
+        ))}
+      </fieldset>
+      {error && (preview ? <Note bad>{error.message}</Note> : <Failure error={error} retry={() => setAttempt((old) => old + 1)} />)}
+      {!preview && !error && <Loading />}
+      {preview && (
+        <>
+          <KillSums results={preview} rollsBack={what === "connection"} />
+          {costUnknown !== null && (
+            <Note>
+              {t("kill.cost-unknown")} {costUnknown}
+            </Note>
+          )}
+          {warnings.map((warning) => (
+            <Note key={warning}>{warning}</Note>
+          ))}
+          <VictimList results={preview} />
+          <label className="field">
+            <span>{t("kill.reason")}</span>
+            <input className="input" value={reason} maxLength={256} onChange={(event) => setReason(event.target.value)} placeholder={t("kill.reason.example")} />
+          </label>
+        </>
+      )}
+    </Dialog>
+  );
+}

@@ -1,0 +1,86 @@
+/** Kill history of a node. */
+
+import { useState } from "react";
+import * as api from "../../api/console.ts";
+import { Button } from "../../components/button.tsx";
+import { useQuery } from "../../components/use-query.ts";
+import { Empty, Failure, Loading } from "../../components/status.tsx";
+import { timestamp } from "../../i18n/format.ts";
+import { useTranslation, type MessageKey } from "../../i18n/translate.ts";
+import { useNode } from "../node-context.tsx";
+
+const PAGE = 50;
+const OUTCOME_LABELS: Record<string, MessageKey> = {
+  killed: "outcome.killed",
+  already_gone: "outcome.gone",
+  ending: "outcome.ending",
+  rolling_back: "outcome.rolling_back",
+  refused: "outcome.refused",
+  failed: "outcome.failed",
+};
+
+export function Kills() {
+  const t = useTranslation();
+  const { nodeRef } = useNode();
+  const [offset, setOffset] = useState(0);
+  const { value, error, loading, refetch } = useQuery(`kills ${nodeRef.node} ${offset}`, (signal) => api.kills(nodeRef, PAGE, offset, signal), 10_000);
+  if (loading) return <Loading />;
+  if (!value) return error && <Failure error={error} retry={refetch} />;
+  if (value.kills.length === 0 && offset === 0) {
+    return (
+      <Empty title={t("kills.none")}>
+        <p>{t("kills.none.what")}</p>
+      </Empty>
+    );
+  }
+  return (
+    <div className="sheet scroll" tabIndex={0} role="region" aria-label={t("kill.view.kills")}>
+      <table className="list folds">
+        <thead>
+          <tr>
+            <th>{t("time")}</th>
+            <th className="number">{t("column.session_id")}</th>
+            <th>{t("kill.actor")}</th>
+            <th className="folds">{t("reason")}</th>
+            <th className="folds">{t("victim")}</th>
+            <th>{t("outcome")}</th>
+          </tr>
+        </thead>
+        <tbody>
+          {value.kills.map((kill) => {
+            const outcome = kill.outcome ?? "";
+            return (
+              <tr key={kill.id}>
+                <td className="mono">{timestamp(kill.asked_at)}</td>
+                <td className="number">{kill.session_id}</td>
+                <td>
+                  {kill.by}
+                  <div className="faint">{kill.source} · {kill.what}</div>
+                </td>
+                <td className="folds">{kill.reason}</td>
+                <td className="folds">
+                  {`${kill.user}@${kill.host}`}
+                  <div className="mono faint">{kill.sql_template?.slice(0, 200)}</div>
+                </td>
+                <td>
+                  <span className={outcome === "killed" ? "tag on" : outcome === "failed" ? "tag bad" : "tag"}>{OUTCOME_LABELS[outcome] ? t(OUTCOME_LABELS[outcome]) : t("outcome.unknown")}</span>
+                  {kill.message && outcome !== "killed" && <div className="faint">{kill.message}</div>}
+                </td>
+              </tr>
+            );
+          })}
+        </tbody>
+      </table>
+      {value.total_count > PAGE && (
+        <div className="row body">
+          <Button refused={offset === 0 ? t("page.first") : null} onClick={() => setOffset(Math.max(0, offset - PAGE))}>
+            {t("page.newer")}
+          </Button>
+          <Button refused={offset + PAGE >= value.total_count ? t("page.last") : null} onClick={() => setOffset(offset + PAGE)}>
+            {t("page.older")}
+          </Button>
+        </div>
+      )}
+    </div>
+  );
+}
