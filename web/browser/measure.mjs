@@ -1,12 +1,12 @@
-// Measures the page in a browser: `node browser/measure.mjs script 10`. Started by `cargo xtask bench`, which has the servers; says one
-// number on stdout.
+// Measures the page in a browser: `node browser/measure.mjs script 10` prints one number. `cargo xtask bench` starts the servers and this
+// program.
 import { nodePath, open, withPage } from "./browser.mjs";
-import { place } from "./stage.mjs";
+import { stage } from "./stage.mjs";
 
 const MIB = 1024 * 1024;
 const sleep = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000));
 
-/** Opens the sessions of the node, signed in, and gives them time to settle. */
+/** Opens the sessions of the node and waits until the page is idle. */
 const withSessions = (run) =>
   withPage({}, async (page) => {
     await open(page, nodePath("sessions"));
@@ -19,25 +19,25 @@ const withSessions = (run) =>
   });
 
 const measures = {
-  /** Milliseconds from the start of a navigation, by somebody who is signed in, until the first sessions can be seen and used. */
+  /** Milliseconds from the start of a navigation of a signed-in user until the first sessions are displayed and usable. */
   first: () =>
     withPage({}, async (page, context) => {
       await open(page, "/");
       const next = await context.newPage();
       await next.addInitScript(() => {
-        const look = () => {
-          if (document.querySelector("[id^=session-]") === null) return requestAnimationFrame(look);
-          // In the next frame that one was drawn, and whatever kept the page busy is over.
+        const check = () => {
+          if (document.querySelector("[id^=session-]") === null) return requestAnimationFrame(check);
+          // In the next frame, the rows are painted and the main thread is idle.
           requestAnimationFrame(() => setTimeout(() => (globalThis.first = performance.now()), 0));
         };
-        requestAnimationFrame(look);
+        requestAnimationFrame(check);
       });
-      await next.goto(place.endpoint + nodePath("sessions"), { waitUntil: "commit" });
+      await next.goto(stage.endpoint + nodePath("sessions"), { waitUntil: "commit" });
       const first = await next.waitForFunction(() => globalThis.first);
       console.log(await first.jsonValue());
     }),
 
-  /** Percent of one core that scripts take at one update a second. A server that is slow is looked at less often than that. */
+  /** Percent of one core used by scripts at one update per second. The measured rate may be lower on a slow server. */
   script: (seconds) =>
     withSessions(async (_page, browser, metric) => {
       let updates = 0;
@@ -50,7 +50,7 @@ const measures = {
       console.log((took / updates) * 100);
     }),
 
-  /** Milliseconds of the longest frame while the grid is scrolled by the wheel. */
+  /** Milliseconds of the longest frame while scrolling the grid with the mouse wheel. */
   scroll: (seconds) =>
     withSessions(async (page) => {
       const box = await page.getByRole("grid").boundingBox();
@@ -72,14 +72,14 @@ const measures = {
       console.log(Math.max(...frames));
     }),
 
-  /** MiB that the heap has grown by after so long, each time after what is garbage was thrown away. */
+  /** Growth of the heap in MiB over the given time, measured after garbage collection. */
   heap: (seconds) =>
     withSessions(async (_page, browser, metric) => {
       const heap = async () => {
         await browser.send("HeapProfiler.collectGarbage");
         return (await metric("JSHeapUsedSize")) / MIB;
       };
-      // The chart of the last minutes fills first.
+      // Let the history of the chart fill first.
       await sleep(Math.min(60, seconds / 2));
       const before = await heap();
       await sleep(seconds);

@@ -1,8 +1,8 @@
-// Runs the tests of one story: `node browser/run.mjs sessions`. Started by crates/cli/tests/page, which is the stage.
-const story = process.argv[2];
-if (!/^[a-z-]+$/.test(story ?? "")) throw new Error("name a story: a file of browser/e2e");
-const { tests } = await import(`./e2e/${story}.mjs`);
-const { ask } = await import("./stage.mjs");
+// Runs one file of end-to-end tests: `node browser/run.mjs sessions`. Started by crates/cli/tests/page, the stage.
+const suite = process.argv[2];
+if (!/^[a-z-]+$/.test(suite ?? "")) throw new Error("usage: run.mjs NAME, a file of browser/e2e");
+const { tests } = await import(`./e2e/${suite}.mjs`);
+const { callStage } = await import("./stage.mjs");
 let failed = 0;
 for (const [name, test] of Object.entries(tests)) {
   const start = Date.now();
@@ -12,8 +12,8 @@ for (const [name, test] of Object.entries(tests)) {
   } catch (error) {
     failed += 1;
     console.log(`FAILED ${name}: ${error.stack}`);
-    // What it left behind is not the next one's.
-    await ask("calm");
+    // Remove the sessions of the failed test.
+    await callStage("end_all_sessions");
   }
 }
 console.log(`${Object.keys(tests).length - failed} passed, ${failed} failed`);

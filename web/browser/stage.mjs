@@ -1,67 +1,67 @@
-// The stage is the Rust test that started this: it has the database server and `clew serve`. It is asked by a line of JSON on
-// stdout that begins with "? ", and answers by a line on stdin.
+// Client of the stage: the Rust test that started this process and owns the database server and `clew serve`. A command is a line of
+// JSON on stdout that begins with "? "; the response is a line on stdin.
 import { createInterface } from "node:readline";
 
-/** Where everything is: endpoint, domain, user, password, project, instance, node. */
-export const place = JSON.parse(process.env.CLEW_STAGE ?? "{}");
+/** Settings: endpoint, domain, user, password, project, instance, node. */
+export const stage = JSON.parse(process.env.CLEW_STAGE ?? "{}");
 
-const answers = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
-let turn = Promise.resolve();
+const responses = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+let queue = Promise.resolve();
 
-/** Asks the stage for something; one question at a time. */
-export function ask(what, more = {}) {
-  const answer = turn.then(async () => {
-    process.stdout.write(`? ${JSON.stringify({ what, ...more })}\n`);
-    const { value, done } = await answers.next();
-    if (done) throw new Error("the stage is gone");
-    const read = JSON.parse(value);
-    if (read.error) throw new Error(`${what}: ${read.error}`);
-    return read;
+/** Sends a command to the stage and returns its response. Commands run one at a time. */
+export function callStage(command, parameters = {}) {
+  const response = queue.then(async () => {
+    process.stdout.write(`? ${JSON.stringify({ command, ...parameters })}\n`);
+    const { value, done } = await responses.next();
+    if (done) throw new Error("the stage has terminated");
+    const result = JSON.parse(value);
+    if (result.error) throw new Error(`${command}: ${result.error}`);
+    return result;
   });
-  turn = answer.catch(() => undefined);
-  return answer;
+  queue = response.catch(() => undefined);
+  return response;
 }
 
 const tokens = new Map();
 
-/** A token of the API for the project. */
-export async function tokenOf(user = place.user, password = place.password, project = place.project) {
+/** Returns an API token for a project. */
+export async function tokenOf(user = stage.user, password = stage.password, project = stage.project) {
   const key = `${user} ${project}`;
   if (tokens.has(key)) return tokens.get(key);
   const scope = { project: { id: project } };
-  const identity = { methods: ["password"], password: { user: { name: user, password, domain: { name: place.domain } } } };
-  const response = await fetch(`${place.endpoint}/v3/auth/tokens`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ auth: { identity, scope } }) });
-  if (!response.ok) throw new Error(`signing ${user} in: ${response.status} ${await response.text()}`);
+  const identity = { methods: ["password"], password: { user: { name: user, password, domain: { name: stage.domain } } } };
+  const response = await fetch(`${stage.endpoint}/v3/auth/tokens`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ auth: { identity, scope } }) });
+  if (!response.ok) throw new Error(`sign-in of ${user}: ${response.status} ${await response.text()}`);
   tokens.set(key, response.headers.get("x-subject-token"));
   return tokens.get(key);
 }
 
-/** A token of the administrator for the domain, from the sign-in of the page: only such a token changes identities. */
+/** Returns a domain token of the administrator from the sign-in of the page. Changes of identities require such a token. */
 async function consoleToken() {
   if (tokens.has("console")) return tokens.get("console");
   const post = async (path, headers, body) => {
-    const response = await fetch(place.endpoint + path, { method: "POST", headers: { "content-type": "application/json", ...headers }, body: JSON.stringify(body) });
+    const response = await fetch(stage.endpoint + path, { method: "POST", headers: { "content-type": "application/json", ...headers }, body: JSON.stringify(body) });
     if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
     return /=([^;]*)/.exec(response.headers.get("set-cookie"))[1];
   };
   const session = "/clew/v1/console/session";
-  const token = await post(session, {}, { domain: place.domain, user: place.user, password: place.password });
+  const token = await post(session, {}, { domain: stage.domain, user: stage.user, password: stage.password });
   tokens.set("console", await post(`${session}/project`, { "x-auth-token": token }, { project_id: null }));
   return tokens.get("console");
 }
 
-/** Calls the API as the administrator; by a token for the domain where the path is of the administration. */
+/** Calls the API as the administrator, with a domain token for paths of the administration. */
 export async function call(method, path, body) {
-  const domain = path.startsWith("/clew/v1/") && !path.startsWith(`/clew/v1/${place.project}`);
+  const domain = path.startsWith("/clew/v1/") && !path.startsWith(`/clew/v1/${stage.project}`);
   const token = domain ? await consoleToken() : await tokenOf();
   const headers = { "x-auth-token": token, "content-type": "application/json" };
-  const response = await fetch(place.endpoint + path, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
+  const response = await fetch(stage.endpoint + path, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
   const text = await response.text();
   if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
   return text === "" ? undefined : /json/.test(response.headers.get("content-type") ?? "") ? JSON.parse(text) : text;
 }
 
-/** A user with a policy that allows these actions in the project. */
+/** Creates a user with a policy that allows the actions in the project. */
 export async function user(name, actions) {
   const password = `Word-${name}-Of-9-Letters`;
   const { id } = await call("POST", "/clew/v1/users", { name, password });

@@ -1,18 +1,18 @@
-// Who waits for whom, and the cure.
+// Lock waits and kills.
 import assert from "node:assert/strict";
-import { nodePath, open, until, withPage } from "../browser.mjs";
-import { ask, call, place } from "../stage.mjs";
+import { nodePath, open, waitUntil, withPage } from "../browser.mjs";
+import { call, callStage, stage } from "../stage.mjs";
 
 export const tests = {
-  "nobody waits": () =>
+  "no lock waits": () =>
     withPage({}, async (page) => {
       await open(page, nodePath("locks"));
       await page.getByText("No lock waits").waitFor();
     }),
 
-  "a chain of three stands as a tree, and the kill of its root frees it": () =>
+  "lock chain is displayed as a tree, and a kill of its root blocker unblocks it": () =>
     withPage({}, async (page) => {
-      const [root, middle, last] = (await ask("chain")).ids;
+      const [root, middle, last] = (await callStage("create_lock_chain")).ids;
       await open(page, nodePath("locks"));
       const tree = page.getByRole("region", { name: "Root blocker 1" });
       await tree.getByRole("heading", { name: `Killing session ${root} unblocks up to 2 sessions` }).waitFor();
@@ -27,35 +27,35 @@ export const tests = {
       const dialog = page.getByRole("dialog");
       const victim = dialog.getByRole("row", { name: new RegExp(`^${root}`) });
       await victim.locator(".tag", { hasText: "will be killed" }).waitFor();
-      assert.ok((await ask("lives", { id: root })).lives, "a preview kills nobody");
+      assert.ok((await callStage("session_state", { id: root })).alive, "a preview kills no session");
       await dialog.getByLabel("Reason for the audit log").fill("it blocks the shop");
       await dialog.getByRole("button", { name: "Kill 1 connection" }).click();
       await dialog.getByRole("heading", { name: "Kill results" }).waitFor();
       await victim.locator(".tag", { hasText: /killed|rolling back|terminating/ }).waitFor();
       const sums = await dialog.getByRole("status").innerText();
       assert.match(sums, /\b1\s+rows rolled back\s+1\s+sessions unblocked\s+1\s+sessions still waiting\b/, sums);
-      await until("the root is gone", async () => !(await ask("lives", { id: root })).lives);
+      await waitUntil("the root is gone", async () => !(await callStage("session_state", { id: root })).alive);
       await dialog.getByRole("button", { name: "Close" }).last().click();
-      await until("the first root is another", async () => !(await page.getByRole("link", { name: `Session ${root}`, exact: true }).isVisible()));
+      await waitUntil("the first root blocker is another session", async () => !(await page.getByRole("link", { name: `Session ${root}`, exact: true }).isVisible()));
 
-      const { rows } = await call("GET", `/clew/v1/audit?node_id=${place.node}&limit=100`);
+      const { rows } = await call("GET", `/clew/v1/audit?node_id=${stage.node}&limit=100`);
       const kill = rows.find((row) => JSON.stringify(row).includes("it blocks the shop"));
       assert.ok(kill, JSON.stringify(rows));
-      assert.equal(kill.actor, place.user);
+      assert.equal(kill.actor, stage.user);
       assert.equal(kill.outcome, "done");
 
-      await page.goto(place.endpoint + nodePath("kill"));
+      await page.goto(stage.endpoint + nodePath("kill"));
       const row = page.getByRole("row").filter({ hasText: String(root) });
       await row.waitFor();
       assert.match(await row.innerText(), /it blocks the shop/);
-      await ask("calm");
+      await callStage("end_all_sessions");
     }),
 
-  "a task without criteria is added only after the instance's name was typed": () =>
+  "kill task without criteria requires the instance name": () =>
     withPage({}, async (page) => {
-      const tasks = `/v3/${place.project}/instances/${place.instance}/process/task`;
+      const tasks = `/v3/${stage.project}/instances/${stage.instance}/process/task`;
       await call("PUT", `${tasks}/switch`, { status: "ON" });
-      const { instance } = await call("GET", `/v3.1/${place.project}/instances/${place.instance}`);
+      const { instance } = await call("GET", `/v3.1/${stage.project}/instances/${stage.instance}`);
       await open(page, nodePath("kill", "?show=tasks"));
       await page.getByRole("button", { name: "Add task" }).click();
       const form = page.getByRole("form", { name: "Add task" });
@@ -74,11 +74,11 @@ export const tests = {
       await call("PUT", `${tasks}/switch`, { status: "OFF" });
     }),
 
-  "many are killed only after their number was typed": () =>
+  "kill of many sessions requires typing their number": () =>
     withPage({}, async (page) => {
       const ids = [];
-      for (let at = 0; at < 12; at += 1) ids.push((await ask("session", { user: "app", sql: `SELECT ${at}, SLEEP(600)` })).id);
-      const spared = (await ask("session", { user: "web", sql: "SELECT SLEEP(600)" })).id;
+      for (let at = 0; at < 12; at += 1) ids.push((await callStage("start_session", { user: "app", sql: `SELECT ${at}, SLEEP(600)` })).id);
+      const spared = (await callStage("start_session", { user: "web", sql: "SELECT SLEEP(600)" })).id;
       await open(page, nodePath("sessions", "?q=user%3Aapp"));
       await page.getByText("12 of").waitFor();
       await page.getByRole("button", { name: "Kill all 12 listed sessions" }).click();
@@ -87,18 +87,18 @@ export const tests = {
       const sure = dialog.getByRole("button", { name: "Kill 12 connections" });
       assert.equal(await sure.getAttribute("aria-disabled"), "true");
       await sure.click({ force: true });
-      assert.ok((await ask("lives", { id: ids[0] })).lives);
+      assert.ok((await callStage("session_state", { id: ids[0] })).alive);
       await dialog.getByLabel("Type 12 to confirm").fill("12");
       await sure.click();
       await dialog.getByRole("heading", { name: "Kill results" }).waitFor();
-      for (const id of ids) await until(`${id} is gone`, async () => !(await ask("lives", { id })).lives);
-      assert.ok((await ask("lives", { id: spared })).lives);
-      await ask("calm");
+      for (const id of ids) await waitUntil(`${id} is gone`, async () => !(await callStage("session_state", { id })).alive);
+      assert.ok((await callStage("session_state", { id: spared })).alive);
+      await callStage("end_all_sessions");
     }),
 
-  "killing the query leaves the connection": () =>
+  "kill of a query keeps the connection": () =>
     withPage({}, async (page) => {
-      const { id } = await ask("session", { user: "app", sql: "SELECT SLEEP(600)" });
+      const { id } = await callStage("start_session", { user: "app", sql: "SELECT SLEEP(600)" });
       await open(page, nodePath("sessions", `?session=${id}`));
       await page.getByRole("complementary", { name: `Session ${id}` }).getByRole("button", { name: /^Kill/ }).click();
       const dialog = page.getByRole("dialog");
@@ -106,7 +106,7 @@ export const tests = {
       await dialog.getByText("will be killed").waitFor();
       await dialog.getByRole("button", { name: "Kill 1 query" }).click();
       await dialog.getByRole("heading", { name: "Kill results" }).waitFor();
-      await until("it sleeps", async () => (await ask("lives", { id })).command === "Sleep");
-      await ask("calm");
+      await waitUntil("it sleeps", async () => (await callStage("session_state", { id })).command === "Sleep");
+      await callStage("end_all_sessions");
     }),
 };

@@ -1,53 +1,53 @@
-// The server is started again, the node hangs: the page says so, and comes back.
+// Outages: the server restarts, or the node stops responding.
 import assert from "node:assert/strict";
-import { line, nodePath, open, withPage } from "../browser.mjs";
-import { ask, place } from "../stage.mjs";
+import { sessionRow, nodePath, open, withPage } from "../browser.mjs";
+import { callStage, stage } from "../stage.mjs";
 
 export const tests = {
-  "a server that is started again is found again": () =>
+  "page reconnects after a restart of the server": () =>
     withPage({}, async (page) => {
-      const before = await ask("session", { user: "app", sql: "SELECT SLEEP(600)" });
+      const before = await callStage("start_session", { user: "app", sql: "SELECT SLEEP(600)" });
       await open(page, nodePath("sessions"));
-      await line(page, before.id).waitFor();
-      await ask("stop");
+      await sessionRow(page, before.id).waitFor();
+      await callStage("stop_clew");
       await page.getByText("Reconnecting").waitFor();
-      assert.ok(await line(page, before.id).isVisible(), "what was seen stays");
-      await ask("start");
-      const after = await ask("session", { user: "app", sql: "SELECT 'after', SLEEP(600)" });
-      await line(page, after.id).waitFor();
+      assert.ok(await sessionRow(page, before.id).isVisible(), "displayed sessions remain");
+      await callStage("start_clew");
+      const after = await callStage("start_session", { user: "app", sql: "SELECT 'after', SLEEP(600)" });
+      await sessionRow(page, after.id).waitFor();
       await page.getByText("Reconnecting").waitFor({ state: "detached" });
-      await ask("calm");
+      await callStage("end_all_sessions");
     }),
 
-  "a tab goes on when one comes back to it, though another one entered Access meanwhile": () =>
+  "tab reconnects on focus after another tab changed the scope": () =>
     withPage({}, async (page, context) => {
-      const before = await ask("session", { user: "app", sql: "SELECT SLEEP(600)" });
+      const before = await callStage("start_session", { user: "app", sql: "SELECT SLEEP(600)" });
       await open(page, nodePath("sessions"));
-      await line(page, before.id).waitFor();
+      await sessionRow(page, before.id).waitFor();
       const second = await context.newPage();
-      await second.goto(`${place.endpoint}/access/users`);
-      await second.getByRole("heading", { name: place.user }).waitFor();
-      const after = await ask("session", { user: "app", sql: "SELECT 'after', SLEEP(600)" });
+      await second.goto(`${stage.endpoint}/access/users`);
+      await second.getByRole("heading", { name: stage.user }).waitFor();
+      const after = await callStage("start_session", { user: "app", sql: "SELECT 'after', SLEEP(600)" });
       await page.getByText("Reconnecting").waitFor();
       await page.bringToFront();
       await page.evaluate(() => window.dispatchEvent(new Event("focus")));
-      await line(page, after.id).waitFor();
+      await sessionRow(page, after.id).waitFor();
       await second.bringToFront();
       await second.evaluate(() => window.dispatchEvent(new Event("focus")));
-      await second.getByRole("heading", { name: place.user }).waitFor();
-      await ask("calm");
+      await second.getByRole("heading", { name: stage.user }).waitFor();
+      await callStage("end_all_sessions");
     }),
 
-  "a node that hangs is told, and what was seen stays": () =>
+  "unresponsive node is reported and displayed sessions remain": () =>
     withPage({}, async (page) => {
-      const { id } = await ask("session", { user: "app", sql: "SELECT SLEEP(600)" });
+      const { id } = await callStage("start_session", { user: "app", sql: "SELECT SLEEP(600)" });
       await open(page, nodePath("sessions"));
-      await line(page, id).waitFor();
-      await ask("hang");
+      await sessionRow(page, id).waitFor();
+      await callStage("pause_database");
       await page.getByText("The node does not respond").waitFor({ timeout: 60_000 });
-      assert.ok(await line(page, id).isVisible());
-      await ask("wake");
+      assert.ok(await sessionRow(page, id).isVisible());
+      await callStage("resume_database");
       await page.getByText("The node does not respond").waitFor({ state: "detached", timeout: 60_000 });
-      await ask("calm");
+      await callStage("end_all_sessions");
     }),
 };

@@ -1,41 +1,41 @@
-// Who may only look sees everything, and what is missing. Administrators see access and audit.
+// Permissions: read-only users see which permission is missing; administrators see access and audit.
 import assert from "node:assert/strict";
-import { line, nodePath, open, withPage } from "../browser.mjs";
-import { ask, place, user } from "../stage.mjs";
+import { sessionRow, nodePath, open, withPage } from "../browser.mjs";
+import { callStage, stage, user } from "../stage.mjs";
 
 const KILL = "gaussdbformysql:instance:deleteProcesses";
 
 export const tests = {
-  "who may not kill sees the button, and which permission is missing": () =>
+  "user without the kill permission sees the button and the missing permission": () =>
     withPage({}, async (page) => {
-      const looker = await user("looker", ["gaussdbformysql:instance:list*", "gaussdbformysql:instance:get*", "gaussdbformysql:instance:show*"]);
-      const { id } = await ask("session", { user: "app", sql: "SELECT SLEEP(600)" });
-      await open(page, nodePath("sessions", `?session=${id}`), looker.name, looker.password);
+      const reader = await user("reader", ["gaussdbformysql:instance:list*", "gaussdbformysql:instance:get*", "gaussdbformysql:instance:show*"]);
+      const { id } = await callStage("start_session", { user: "app", sql: "SELECT SLEEP(600)" });
+      await open(page, nodePath("sessions", `?session=${id}`), reader.name, reader.password);
       const drawer = page.getByRole("complementary", { name: `Session ${id}` });
       const kill = drawer.getByRole("button", { name: /^Kill/ });
       await drawer.locator(".missing", { hasText: KILL }).waitFor();
       assert.equal(await kill.getAttribute("aria-disabled"), "true");
       await kill.click({ force: true });
       assert.equal(await page.getByRole("dialog").count(), 0);
-      assert.ok((await ask("lives", { id })).lives);
+      assert.ok((await callStage("session_state", { id })).alive);
       assert.equal(await page.getByRole("link", { name: "Audit" }).count(), 0);
-      await page.goto(place.endpoint + nodePath("kill", "?show=tasks"));
+      await page.goto(stage.endpoint + nodePath("kill", "?show=tasks"));
       await page.locator(".missing", { hasText: "gaussdbformysql:instance:modify" }).waitFor();
-      await page.goto(place.endpoint + nodePath("kill", "?show=intelligent"));
+      await page.goto(stage.endpoint + nodePath("kill", "?show=intelligent"));
       await page.locator(".missing", { hasText: "gaussdbformysql:instance:executeIntelligentKillSession" }).waitFor();
-      await ask("end", { id });
+      await callStage("end_session", { id });
     }),
 
-  "who may nothing is told so, and not shown a blank": () =>
+  "user without permissions sees \"Access denied\"": () =>
     withPage({}, async (page) => {
-      const nobody = await user("nobody", ["gaussdbformysql:instance:getSlowProcessThreshold"]);
-      await open(page, nodePath("locks"), nobody.name, nobody.password);
+      const guest = await user("guest", ["gaussdbformysql:instance:getSlowProcessThreshold"]);
+      await open(page, nodePath("locks"), guest.name, guest.password);
       await page.getByText("Access denied", { exact: true }).waitFor();
       await page.getByRole("link", { name: "Sessions", exact: true }).click();
       await page.getByText("Access denied", { exact: true }).waitFor();
     }),
 
-  "an administrator makes a user, simulates, and finds it in the audit": () =>
+  "administrator creates a user, simulates a policy, and finds the events in the audit": () =>
     withPage({}, async (page) => {
       await open(page, "/access/users");
       await page.getByRole("button", { name: "Create user" }).click();
@@ -50,7 +50,7 @@ export const tests = {
       await page.getByRole("button", { name: "Run simulation" }).click();
       await page.getByText("Denied").waitFor();
       await page.getByRole("navigation", { name: "Access" }).getByRole("link", { name: "Audit" }).click();
-      // The newest stands first: it was only just made.
+      // The newest event is first.
       await page.getByRole("row").nth(1).getByText("CreateUser").waitFor();
       await page.getByRole("searchbox").fill("operation:CreateUser");
       await page.getByRole("cell", { name: /CreateUser/ }).first().waitFor();
@@ -58,7 +58,7 @@ export const tests = {
       await page.getByText(/Verified: /).waitFor();
     }),
 
-  "a policy that is wrong is told while one writes": () =>
+  "policy editor validates while typing": () =>
     withPage({}, async (page) => {
       await open(page, "/access/policies");
       await page.getByRole("button", { name: "Create policy" }).click();
@@ -70,18 +70,18 @@ export const tests = {
       await page.getByRole("alert").first().waitFor({ state: "detached" });
       await page.getByRole("button", { name: "Save" }).click();
       await page.getByRole("heading", { name: "from-the-page" }).waitFor();
-      await page.getByLabel("Attach to …").selectOption({ label: "user looker" });
-      await page.getByRole("button", { name: "Detach from looker" }).waitFor();
+      await page.getByLabel("Attach to …").selectOption({ label: "user reader" });
+      await page.getByRole("button", { name: "Detach from reader" }).waitFor();
     }),
 
-  "back from the administration the sessions are there": () =>
+  "sessions are displayed after leaving the administration": () =>
     withPage({}, async (page) => {
       await open(page, "/access/users");
-      await page.getByRole("heading", { name: place.user }).waitFor();
-      const { id } = await ask("session", { user: "app", sql: "SELECT SLEEP(600)" });
+      await page.getByRole("heading", { name: stage.user }).waitFor();
+      const { id } = await callStage("start_session", { user: "app", sql: "SELECT SLEEP(600)" });
       await page.getByRole("link", { name: "Clew" }).click();
       await page.getByRole("link", { name: /master/ }).click();
-      await line(page, id).waitFor();
-      await ask("end", { id });
+      await sessionRow(page, id).waitFor();
+      await callStage("end_session", { id });
     }),
 };

@@ -1,14 +1,14 @@
-// Signing in, what a session's end does, languages and themes.
+// Sign-in, expiry, languages and themes.
 import assert from "node:assert/strict";
-import { nodePath, open, signIn, until, withPage } from "../browser.mjs";
-import { place } from "../stage.mjs";
+import { nodePath, open, signIn, waitUntil, withPage } from "../browser.mjs";
+import { stage } from "../stage.mjs";
 
 export const tests = {
-  "a wrong password is refused, the right one leads where the URL says": () =>
+  "wrong password is refused, correct password opens the view of the URL": () =>
     withPage({}, async (page) => {
-      await page.goto(place.endpoint + nodePath("locks"));
-      await page.getByLabel("Domain").fill(place.domain);
-      await page.getByLabel("User", { exact: true }).fill(place.user);
+      await page.goto(stage.endpoint + nodePath("locks"));
+      await page.getByLabel("Domain").fill(stage.domain);
+      await page.getByLabel("User", { exact: true }).fill(stage.user);
       await page.getByLabel("Password").fill("not this one");
       await page.getByRole("button", { name: "Sign in" }).click();
       await page.getByRole("alert").waitFor();
@@ -17,7 +17,7 @@ export const tests = {
       await page.getByRole("heading", { name: "Lock waits" }).waitFor();
     }),
 
-  "no script sees the token": () =>
+  "token is not accessible to scripts": () =>
     withPage({}, async (page, context) => {
       await open(page, "/instances");
       const cookie = (await context.cookies()).find(({ name }) => name === "clew_session");
@@ -27,19 +27,19 @@ export const tests = {
       assert.ok(!seen.includes(cookie.value));
     }),
 
-  "what changes something is refused without the CSRF token": () =>
+  "changes without the CSRF token are refused": () =>
     withPage({}, async (page) => {
       await open(page, "/instances");
       const status = await page.evaluate(async () => (await fetch("/clew/v1/console/session", { method: "DELETE" })).status);
       assert.equal(status, 403);
     }),
 
-  "a token that is revoked ends the view, and a new sign-in brings it back": () =>
+  "revoked token requires a sign-in, which returns to the view": () =>
     withPage({}, async (page, context) => {
       await open(page, nodePath("sessions", "?q=user%3Aroot"));
       await page.getByRole("grid").waitFor();
       const { value } = (await context.cookies()).find(({ name }) => name === "clew_session");
-      const revoked = await fetch(`${place.endpoint}/v3/auth/tokens`, { method: "DELETE", headers: { "x-auth-token": value, "x-subject-token": value } });
+      const revoked = await fetch(`${stage.endpoint}/v3/auth/tokens`, { method: "DELETE", headers: { "x-auth-token": value, "x-subject-token": value } });
       assert.equal(revoked.status, 204);
       await page.getByText("Sign-in expired").waitFor();
       await signIn(page);
@@ -47,7 +47,7 @@ export const tests = {
       assert.match(page.url(), /q=user/);
     }),
 
-  "signing out takes the cookie away": () =>
+  "sign-out deletes the cookie": () =>
     withPage({}, async (page, context) => {
       await open(page, "/instances");
       await page.getByRole("button", { name: "Sign out" }).click();
@@ -55,7 +55,7 @@ export const tests = {
       assert.equal((await context.cookies()).filter(({ name, value }) => name === "clew_session" && value !== "").length, 0);
     }),
 
-  "both languages, kept": () =>
+  "language is switched and stored": () =>
     withPage({}, async (page) => {
       await open(page, "/instances");
       await page.getByRole("button", { name: "中文" }).click();
@@ -65,7 +65,7 @@ export const tests = {
       await page.getByRole("heading", { name: "实例" }).waitFor();
     }),
 
-  "light and dark, kept, and as the system": () =>
+  "theme follows the system, is switched and stored": () =>
     withPage({ colorScheme: "dark" }, async (page) => {
       await open(page, "/instances");
       const theme = () => page.locator("html").getAttribute("data-theme");
@@ -79,26 +79,26 @@ export const tests = {
       assert.equal(await theme(), "light");
     }),
 
-  "at 390 pixels nothing stands out at the side": () =>
+  "no view overflows at a width of 390 pixels": () =>
     withPage({ viewport: { width: 390, height: 844 } }, async (page) => {
-      await page.goto(`${place.endpoint}/`);
+      await page.goto(`${stage.endpoint}/`);
       await signInNarrow(page);
       for (const view of ["sessions", "locks", "kill", "collections"]) {
-        await page.goto(place.endpoint + nodePath(view));
+        await page.goto(stage.endpoint + nodePath(view));
         await page.getByRole("heading", { level: 1 }).waitFor();
         const wide = await page.evaluate(() => document.documentElement.scrollWidth);
         assert.ok(wide <= 390, `${view} is ${wide} wide`);
       }
       await page.getByRole("button", { name: "Menu" }).click();
       await page.getByRole("button", { name: "Sign out" }).click();
-      await until("one is out", () => page.getByRole("form", { name: "Sign in" }).isVisible());
+      await waitUntil("the user is signed out", () => page.getByRole("form", { name: "Sign in" }).isVisible());
     }),
 };
 
 async function signInNarrow(page) {
-  await page.getByLabel("Domain").fill(place.domain);
-  await page.getByLabel("User", { exact: true }).fill(place.user);
-  await page.getByLabel("Password").fill(place.password);
+  await page.getByLabel("Domain").fill(stage.domain);
+  await page.getByLabel("User", { exact: true }).fill(stage.user);
+  await page.getByLabel("Password").fill(stage.password);
   await page.getByRole("button", { name: "Sign in" }).click();
   await page.getByRole("heading", { name: "Instances" }).waitFor();
 }

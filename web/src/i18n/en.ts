@@ -87,7 +87,7 @@ export const en = {
   "count.total": "Total",
   "count.active": "Active",
   "count.slow": "Slow",
-  "count.long": "Long transactions",
+  "count.long": "Long trx",
   "count.waiting": "Waiting",
   "count.total.what": "All sessions except internal ones",
   "count.active.what": "Sessions that run a statement",

@@ -1,4 +1,4 @@
-//! The stage of a story: a server, a service, and what the story asks of them.
+//! Stage of a browser test: a database server, a service, and the commands of the test.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -13,35 +13,35 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
 use crate::harness::{Added, CLEW, Home, Started};
 
-/// Lines of the service's log that a story that failed shows.
-const LAST_LINES: usize = 20;
-/// For a wait to be seen by the server; only a server that hangs reaches it.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// Number of log lines of the service in the message of a failed test.
+const LOG_TAIL_LINES: usize = 20;
+/// Timeout until the server reports a lock wait.
+const LOCK_WAIT_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Tells a story of `web/browser/stories` on a stage of its own, and fails if any of its tests does.
-pub(crate) async fn tell(story: &str, flavor: Flavor) {
+/// Runs a file of `web/browser/e2e` with its own stage. Panics if a test fails.
+pub(crate) async fn run(suite: &str, flavor: Flavor) {
     let mut stage = Stage::new(flavor).await;
     let web = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../web");
-    assert!(web.join("node_modules").exists(), "the page's packages are not there: run `cargo xtask test`");
+    assert!(web.join("node_modules").exists(), "the npm packages of the page are missing; fix: cargo xtask test");
     let mut node = tokio::process::Command::new("node");
-    let node = node.current_dir(&web).args(["browser/run.mjs", story]).env("CLEW_STAGE", stage.described().to_string());
+    let node = node.current_dir(&web).args(["browser/run.mjs", suite]).env("CLEW_STAGE", stage.settings().to_string());
     let mut node = node.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
-    let mut answers = node.stdin.take().unwrap();
+    let mut responses = node.stdin.take().unwrap();
     let mut lines = BufReader::new(node.stdout.take().unwrap()).lines();
     while let Some(line) = lines.next_line().await.unwrap() {
-        let Some(question) = line.strip_prefix("? ") else {
+        let Some(command) = line.strip_prefix("? ") else {
             println!("{line}");
             continue;
         };
-        let answer = stage.answer(&serde_json::from_str(question).unwrap()).await;
-        answers.write_all(format!("{answer}\n").as_bytes()).await.unwrap();
+        let response = stage.execute(&serde_json::from_str(command).unwrap()).await;
+        responses.write_all(format!("{response}\n").as_bytes()).await.unwrap();
     }
     let status = node.wait().await.unwrap();
     if !status.success() {
         let log = stage.home.log();
         let lines: Vec<&str> = log.lines().collect();
-        let last = lines.get(lines.len().saturating_sub(LAST_LINES)..).unwrap_or_default().join("\n");
-        panic!("the story “{story}” failed, see above; the last words of the service:\n{last}");
+        let last = lines.get(lines.len().saturating_sub(LOG_TAIL_LINES)..).unwrap_or_default().join("\n");
+        panic!("browser tests “{suite}” failed, see above; end of the service log:\n{last}");
     }
 }
 
@@ -49,7 +49,7 @@ struct Stage {
     server: Server,
     home: Home,
     added: Added,
-    /// Where the service listens: the same address after each start.
+    /// Address of the service, unchanged by restarts.
     address: SocketAddr,
     processes: Option<Started>,
     sessions: BTreeMap<u64, RawSession>,
@@ -59,8 +59,8 @@ impl Stage {
     async fn new(flavor: Flavor) -> Self {
         let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
         let accounts = ["app", "web"].map(|name| format!("CREATE USER {name}@'%'"));
-        let rights = ["app", "web"].map(|name| format!("GRANT ALL ON *.* TO {name}@'%'"));
-        server.run(&accounts.iter().chain(&rights).map(String::as_str).collect::<Vec<_>>()).await.unwrap();
+        let grants = ["app", "web"].map(|name| format!("GRANT ALL ON *.* TO {name}@'%'"));
+        server.run(&accounts.iter().chain(&grants).map(String::as_str).collect::<Vec<_>>()).await.unwrap();
         let home = Home::new().await;
         let added = home.add_instance(&[&server.url()]);
         let unknown = SocketAddr::from(([127, 0, 0, 1], 0));
@@ -78,8 +78,8 @@ impl Stage {
         self.processes = Some(processes);
     }
 
-    /// Where everything is.
-    fn described(&self) -> Value {
+    /// Settings for the browser test: addresses, credentials and ids.
+    fn settings(&self) -> Value {
         json!({
             "endpoint": format!("http://{}", self.address),
             "domain": self.home.credential("domain_name"),
@@ -91,53 +91,55 @@ impl Stage {
         })
     }
 
-    async fn answer(&mut self, question: &Value) -> Value {
-        let text = |name: &str| question[name].as_str().unwrap_or_default();
-        match text("what") {
-            "session" => json!({ "id": self.session(text("user"), text("sql")).await }),
-            "chain" => json!({ "ids": self.chain().await }),
-            "lives" => self.lives(question["id"].as_u64().unwrap()).await,
-            "end" => {
-                let id = question["id"].as_u64().unwrap();
+    async fn execute(&mut self, command: &Value) -> Value {
+        let text = |name: &str| command[name].as_str().unwrap_or_default();
+        match text("command") {
+            "start_session" => json!({ "id": self.start_session(text("user"), text("sql")).await }),
+            "create_lock_chain" => json!({ "ids": self.create_lock_chain().await }),
+            "session_state" => self.session_state(command["id"].as_u64().unwrap()).await,
+            "end_session" => {
+                let id = command["id"].as_u64().unwrap();
                 self.sessions.remove(&id);
                 let _ = self.root(&format!("KILL {id}")).await;
                 json!({})
             }
-            "calm" => {
+            "end_all_sessions" => {
                 let ids: Vec<u64> = std::mem::take(&mut self.sessions).into_keys().collect();
                 for id in ids {
-                    // Some are gone already.
+                    // Some have already ended.
                     let _ = self.root(&format!("KILL {id}")).await;
                 }
                 json!({})
             }
-            "stop" => {
+            "stop_clew" => {
                 self.processes = None;
                 json!({})
             }
-            "start" => {
+            "start_clew" => {
                 self.start();
                 json!({})
             }
-            "hang" => {
+            "pause_database" => {
                 self.server.pause().unwrap();
                 json!({})
             }
-            "wake" => {
+            "resume_database" => {
                 self.server.resume().unwrap();
                 json!({})
             }
-            other => json!({ "error": format!("the stage cannot do “{other}”") }),
+            other => json!({ "error": format!("unknown command “{other}”") }),
         }
     }
 
     async fn open(&self, user: &str) -> RawSession {
         let address = SocketAddr::from(([127, 0, 0, 1], self.server.port()));
-        RawSession::open_with_program_name("story", address, user, Some("mysql"), Charset::Utf8mb4).await.unwrap()
+        RawSession::open_with_program_name("browser-test", address, user, Some("mysql"), Charset::Utf8mb4)
+            .await
+            .unwrap()
     }
 
-    /// A session that runs a statement; its id.
-    async fn session(&mut self, user: &str, sql: &str) -> u64 {
+    /// Starts a session that runs a statement. Returns its id.
+    async fn start_session(&mut self, user: &str, sql: &str) -> u64 {
         let mut session = self.open(user).await;
         session.send_statement(sql.as_bytes()).await.unwrap();
         let id = session.id;
@@ -145,10 +147,10 @@ impl Stage {
         id
     }
 
-    /// Three sessions, of which the second waits for the first, and the third for the second: their ids, the root first.
-    async fn chain(&mut self) -> [u64; 3] {
+    /// Starts three sessions: the second waits for the first, the third for the second. Returns their ids, the root blocker first.
+    async fn create_lock_chain(&mut self) -> [u64; 3] {
         let table = [
-            // The story may take its time.
+            // Longer than the test.
             "SET GLOBAL innodb_lock_wait_timeout = 3600",
             "CREATE DATABASE IF NOT EXISTS shop",
             "CREATE OR REPLACE TABLE shop.tree_of_three (id INT PRIMARY KEY, v INT)",
@@ -168,9 +170,9 @@ impl Stage {
             session.execute(&update(row)).await.unwrap();
         }
         middle.send_statement(update(1).as_bytes()).await.unwrap();
-        self.waits_until("the second waits", 1).await;
+        self.await_lock_waits(1).await;
         last.send_statement(update(2).as_bytes()).await.unwrap();
-        self.waits_until("the third waits", 2).await;
+        self.await_lock_waits(2).await;
         let ids = [root.id, middle.id, last.id];
         for session in [root, middle, last] {
             self.sessions.insert(session.id, session);
@@ -178,25 +180,27 @@ impl Stage {
         ids
     }
 
-    async fn waits_until(&self, what: &str, waiting: u64) {
+    async fn await_lock_waits(&self, waiting: u64) {
         let count = "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'";
-        let seen = async {
-            // MariaDB shows what it read up to a tenth of a second ago.
+        let reached = async {
+            // MariaDB caches `innodb_trx` for 100 ms.
             while self.root(count).await != Some(json!(waiting)) {
                 tokio::time::sleep(Duration::from_millis(120)).await;
             }
         };
-        tokio::time::timeout(PATIENCE, seen).await.unwrap_or_else(|_| panic!("it never was so that {what}"));
+        tokio::time::timeout(LOCK_WAIT_TIMEOUT, reached)
+            .await
+            .unwrap_or_else(|_| panic!("timeout waiting for {waiting} lock waits"));
     }
 
-    async fn lives(&self, id: u64) -> Value {
+    async fn session_state(&self, id: u64) -> Value {
         let command =
             format!("SELECT command FROM information_schema.processlist WHERE id = {id} AND command <> 'Killed'");
         let command = self.root(&command).await;
-        json!({ "lives": command.is_some(), "command": command })
+        json!({ "alive": command.is_some(), "command": command })
     }
 
-    /// Runs a statement as root: its first value.
+    /// Runs a statement as root. Returns the first value.
     async fn root(&self, sql: &str) -> Option<Value> {
         let mut root = self.server.connect().await.unwrap();
         let value = root.query_first::<mysql_async::Value, _>(sql).await;
