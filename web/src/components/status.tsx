@@ -2,8 +2,8 @@
 
 import type { ReactNode } from "react";
 import { ApiError } from "../api/request.ts";
-import type { Limitation } from "../live/events.ts";
 import { useTranslation } from "../i18n/translate.ts";
+import type { Limitation } from "../live/events.ts";
 import { Button, CopyButton } from "./button.tsx";
 import { Icon } from "./icons.tsx";
 

@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { bytes, duration } from "./format.ts";
 import { en } from "./en.ts";
-import { translate, type MessageKey } from "./translate.ts";
+import { bytes, duration } from "./format.ts";
+import { type MessageKey, translate } from "./translate.ts";
 import { zh } from "./zh.ts";
 
 const keys = Object.keys(en) as MessageKey[];

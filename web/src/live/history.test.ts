@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { MAX_POINTS, EMPTY_HISTORY, appendCounts } from "./history.ts";
+import { appendCounts, EMPTY_HISTORY, MAX_POINTS } from "./history.ts";
 
 const counts = (active: number) => ({ total: 9, active, slow: 0, long: 0, waiting: 1 });
 const at = (second: number) => 1_800_000_000_000 + second * 1000;

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { canBeKilled, buildLockTree, type PartyDetails, type Wait, type WaitGraph } from "./lock-tree.ts";
+import { buildLockTree, canBeKilled, type PartyDetails, type Wait, type WaitGraph } from "./lock-tree.ts";
 
 const details = (session: number, more: Partial<PartyDetails> = {}): PartyDetails => ({
   party: { session }, role: "user", user: "app", host: "h", database: "shop", command: "Query", state: null, seconds: 1, statement: null,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Snapshot } from "./events.ts";
-import { isMarked, EMPTY_STATE, reduce, runningCell } from "./reduce.ts";
+import { EMPTY_STATE, isMarked, reduce, runningCell } from "./reduce.ts";
 
 const counts = { total: 2, active: 1, slow: 0, long: 0, waiting: 0 };
 const first: Snapshot = {

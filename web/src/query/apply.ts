@@ -102,28 +102,28 @@ export function compileFilters(filters: Filters, layout: CellLayout, defaultThre
 
 /** Returns the matching sessions, sorted by the column, then by id. Empty cells are last in both directions; numbers are compared as numbers. */
 export function filterAndSort(sessions: Iterable<Session>, matches: (session: Session) => boolean, layout: CellLayout, sort: Sort): Session[] {
-  const found: Session[] = [];
-  for (const session of sessions) if (matches(session)) found.push(session);
+  const matching: Session[] = [];
+  for (const session of sessions) if (matches(session)) matching.push(session);
   // Sort keys are computed once per session instead of once per comparison, because this runs over up to 10,000 sessions per second.
-  const keys = sortKeys(found, layout, sort);
-  const order = Uint32Array.from(found, (_, at) => at);
-  const byId = (one: number, other: number) => (found[one]?.id ?? 0) - (found[other]?.id ?? 0);
+  const keys = sortKeys(matching, layout, sort);
+  const order = Uint32Array.from(matching, (_, at) => at);
+  const byId = (one: number, other: number) => (matching[one]?.id ?? 0) - (matching[other]?.id ?? 0);
   if (keys instanceof Float64Array) order.sort((one, other) => (keys[one] ?? 0) - (keys[other] ?? 0) || byId(one, other));
   else {
     const sign = sort.descending ? -1 : 1;
     order.sort((one, other) => compareText(keys[one] ?? "", keys[other] ?? "", sign) || byId(one, other));
   }
-  return Array.from(order, (at) => found[at] as Session);
+  return Array.from(order, (at) => matching[at] as Session);
 }
 
 /** Returns ascending numbers, or strings if the column contains text. */
-function sortKeys(found: readonly Session[], layout: CellLayout, sort: Sort): Float64Array | string[] {
-  if (sort.column === SEVERITY_ORDER) return Float64Array.from(found, (session) => -severity(session, layout));
+function sortKeys(matching: readonly Session[], layout: CellLayout, sort: Sort): Float64Array | string[] {
+  if (sort.column === SEVERITY_ORDER) return Float64Array.from(matching, (session) => -severity(session, layout));
   const sign = sort.descending ? -1 : 1;
-  const keys = new Float64Array(found.length);
-  for (const [at, session] of found.entries()) {
+  const keys = new Float64Array(matching.length);
+  for (const [at, session] of matching.entries()) {
     const cell = cellOf(session, layout, sort.column);
-    if (typeof cell === "string" && cell !== "") return found.map((one) => String(cellOf(one, layout, sort.column) ?? ""));
+    if (typeof cell === "string" && cell !== "") return matching.map((one) => String(cellOf(one, layout, sort.column) ?? ""));
     keys[at] = typeof cell === "number" ? sign * cell : Number.MAX_VALUE;
   }
   return keys;

@@ -1,6 +1,6 @@
 /** Completion of the query bar. */
 
-import { quoteValue, TERMS, termOf, tokenize } from "./parse.ts";
+import { quoteValue, termOf, TERMS, tokenize } from "./parse.ts";
 
 export interface Completion {
   /** Replacement of the text between `start` and `end`. */

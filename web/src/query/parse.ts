@@ -53,11 +53,11 @@ export interface Token {
 
 /** Splits the text of the query bar into tokens. A value with spaces is enclosed in double quotes; a quote within it is doubled. */
 export function tokenize(bar: string): Token[] {
-  const found: Token[] = [];
+  const tokens: Token[] = [];
   for (const match of bar.matchAll(/(?:([A-Za-z_]+):)?("(?:[^"]|"")*"?|[^\s"]\S*|(?<=:))/g)) {
     const text = match[0];
     if (text === "") continue;
-    found.push({
+    tokens.push({
       text,
       key: match[1]?.toLowerCase() ?? null,
       value: unquoteValue(match[2] ?? ""),
@@ -65,7 +65,7 @@ export function tokenize(bar: string): Token[] {
       end: match.index + text.length,
     });
   }
-  return found;
+  return tokens;
 }
 
 function unquoteValue(value: string): string {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import type { Session } from "../live/reduce.ts";
-import { breakdown, cellOf, hostOf, compileFilters, cellLayout, filterAndSort, SEVERITY_ORDER } from "./apply.ts";
-import { completions, applyCompletion } from "./complete.ts";
-import { collectionRequest, parse, quoteValue, toggleFilter, formatFilters } from "./parse.ts";
+import { breakdown, cellLayout, cellOf, compileFilters, filterAndSort, hostOf, SEVERITY_ORDER } from "./apply.ts";
+import { applyCompletion, completions } from "./complete.ts";
+import { collectionRequest, formatFilters, parse, quoteValue, toggleFilter } from "./parse.ts";
 
 describe("the query bar", () => {
   test("parses every filter of the API", () => {

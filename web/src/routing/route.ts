@@ -1,13 +1,13 @@
 /** Routes of the page. The URL contains the complete state of a view. */
 
-import { DIMENSIONS, type Dimension, type Sort, SEVERITY_ORDER } from "../query/apply.ts";
+import { type Dimension, DIMENSIONS, SEVERITY_ORDER, type Sort } from "../query/apply.ts";
 
 export const NODE_VIEWS = ["sessions", "locks", "kill", "collections"] as const;
 export type NodeView = (typeof NODE_VIEWS)[number];
 export const ACCESS_VIEWS = ["users", "groups", "policies", "simulate", "audit"] as const;
 export type AccessView = (typeof ACCESS_VIEWS)[number];
-export const KILL_VIEWS = ["kills", "intelligent", "tasks"] as const;
-export type KillTab = (typeof KILL_VIEWS)[number];
+export const KILL_TABS = ["kills", "intelligent", "tasks"] as const;
+export type KillTab = (typeof KILL_TABS)[number];
 
 export interface SessionsState {
   /** Text of the query bar. */
@@ -47,7 +47,7 @@ export function parseRoute(path: string, query: string): Route {
       node: fourth,
       project: params.get("project"),
       sessions: sessionsState(params),
-      tab: KILL_VIEWS.find((one) => one === params.get("show")) ?? "kills",
+      tab: KILL_TABS.find((one) => one === params.get("show")) ?? "kills",
     };
   }
   return { view: "instances", search: params.get("q") ?? "" };

@@ -1,6 +1,6 @@
 /** SQL formatter: adds line breaks and indentation. Only white space changes. */
 
-import { tokenizeSql, type SqlToken } from "./tokenizer.ts";
+import { type SqlToken, tokenizeSql } from "./tokenizer.ts";
 
 const NEW_LINE = new Set(["select", "from", "where", "having", "limit", "union", "values", "set", "returning", "window"]);
 const BEFORE_BY = new Set(["group", "order", "partition"]);

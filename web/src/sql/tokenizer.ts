@@ -25,9 +25,9 @@ export function tokenizeSql(sql: string): SqlToken[] {
   const tokens: SqlToken[] = [];
   for (const match of sql.matchAll(PATTERN)) {
     const groups = match.groups ?? {};
-    const found = Object.keys(groups).find((name) => groups[name] !== undefined) as SqlTokenKind | undefined;
+    const group = Object.keys(groups).find((name) => groups[name] !== undefined) as SqlTokenKind | undefined;
     const text = match[0];
-    const kind = found === "word" && KEYWORDS.has(text.toLowerCase()) ? "keyword" : (found ?? "sign");
+    const kind = group === "word" && KEYWORDS.has(text.toLowerCase()) ? "keyword" : (group ?? "sign");
     tokens.push({ kind, text });
   }
   return tokens;

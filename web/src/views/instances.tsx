@@ -3,20 +3,20 @@
 import { useState } from "react";
 import * as api from "../api/console.ts";
 import type { DetailedInstance, ListedInstance } from "../api/schema.ts";
-import { useQuery } from "../components/use-query.ts";
-import { Empty, Failure, Loading } from "../components/status.tsx";
 import { useAuth } from "../auth.tsx";
-import { navigate, Link } from "../routing/navigate.tsx";
-import { DEFAULT_SESSIONS_STATE } from "../routing/route.ts";
+import { Empty, Failure, Loading } from "../components/status.tsx";
+import { useQuery } from "../components/use-query.ts";
 import { useTranslation } from "../i18n/translate.ts";
+import { Link, navigate } from "../routing/navigate.tsx";
+import { DEFAULT_SESSIONS_STATE } from "../routing/route.ts";
 
 /** Loads all pages of the instance list. */
 async function loadAllInstances(project: string, signal: AbortSignal): Promise<ListedInstance[]> {
-  const found: ListedInstance[] = [];
+  const all: ListedInstance[] = [];
   for (;;) {
-    const { instances, total_count } = await api.instances(project, found.length, signal);
-    found.push(...instances);
-    if (instances.length === 0 || found.length >= total_count) return found;
+    const { instances, total_count } = await api.instances(project, all.length, signal);
+    all.push(...instances);
+    if (instances.length === 0 || all.length >= total_count) return all;
   }
 }
 

@@ -1,17 +1,17 @@
 /** Frame of every view: navigation, current node, user. */
 
 import { type ReactNode, useState } from "react";
+import { useAuth } from "../auth.tsx";
 import { Button } from "../components/button.tsx";
 import { Icon, type IconName, Logo } from "../components/icons.tsx";
 import { useShortcuts } from "../components/shortcuts.ts";
 import { setTheme, useTheme } from "../components/theme.ts";
-import { useAuth } from "../auth.tsx";
-import { navigate, Link, useRoute } from "../routing/navigate.tsx";
-import { type NodeView, DEFAULT_SESSIONS_STATE, type Route } from "../routing/route.ts";
 import { type MessageKey, useTranslation } from "../i18n/translate.ts";
+import { Link, navigate, useRoute } from "../routing/navigate.tsx";
+import { DEFAULT_SESSIONS_STATE, type NodeView, type Route } from "../routing/route.ts";
+import { LanguageButton, nextTheme, ThemeButton } from "./preferences.tsx";
 import { ShortcutsDialog } from "./shortcuts.tsx";
 import { useNodeNames } from "./use-node-names.ts";
-import { LanguageButton, nextTheme, ThemeButton } from "./preferences.tsx";
 
 const VIEW_LINKS: readonly { view: NodeView; icon: IconName; label: MessageKey }[] = [
   { view: "sessions", icon: "sessions", label: "view.sessions" },

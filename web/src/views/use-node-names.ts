@@ -1,8 +1,8 @@
 /** Names of the current instance and node. */
 
 import * as api from "../api/console.ts";
-import { useQuery } from "../components/use-query.ts";
 import { useAuth } from "../auth.tsx";
+import { useQuery } from "../components/use-query.ts";
 
 /** Returns the names, or shortened ids until the names are loaded. */
 export function useNodeNames(nodeRef: { project: string | null; instance: string; node: string } | null): { instance: string; node: string; role: string | null } {

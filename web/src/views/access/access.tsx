@@ -1,8 +1,8 @@
 /** Access and audit views for administrators. Their API routes require the scope of the domain. */
 
+import { useTranslation } from "../../i18n/translate.ts";
 import { Link } from "../../routing/navigate.tsx";
 import { ACCESS_VIEWS, type AccessView } from "../../routing/route.ts";
-import { useTranslation } from "../../i18n/translate.ts";
 import { Audit } from "./audit.tsx";
 import { Groups } from "./groups.tsx";
 import { Policies } from "./policies.tsx";

@@ -2,10 +2,10 @@
 
 import * as api from "../../api/administration.ts";
 import type { AttachmentView } from "../../api/schema.ts";
-import { Button } from "../../components/button.tsx";
-import { useQuery } from "../../components/use-query.ts";
-import { showToast } from "../../components/toasts.tsx";
 import { useAuth } from "../../auth.tsx";
+import { Button } from "../../components/button.tsx";
+import { showToast } from "../../components/toasts.tsx";
+import { useQuery } from "../../components/use-query.ts";
 import { useTranslation } from "../../i18n/translate.ts";
 
 export function Attachments({ name }: { name: string }) {
@@ -18,8 +18,8 @@ export function Attachments({ name }: { name: string }) {
     await operation.catch((failed: Error) => showToast(failed.message));
     refetch();
   };
-  const add = (chosen: string) => {
-    const [kind, id = ""] = chosen.split(" ");
+  const add = (value: string) => {
+    const [kind, id = ""] = value.split(" ");
     void runAndRefetch(api.attach(name, kind === "user" ? { user_id: id } : { group_id: id }));
   };
   const remove = (one: AttachmentView) => {

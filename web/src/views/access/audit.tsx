@@ -4,13 +4,13 @@ import { useDeferredValue, useMemo, useState } from "react";
 import * as api from "../../api/administration.ts";
 import type { AuditRow, AuditVerificationAnswer } from "../../api/schema.ts";
 import { Button } from "../../components/button.tsx";
-import { useQuery } from "../../components/use-query.ts";
 import { Empty, Failure, Loading, Note } from "../../components/status.tsx";
 import { showToast } from "../../components/toasts.tsx";
-import { tokenize } from "../../query/parse.ts";
-import { navigate } from "../../routing/navigate.tsx";
+import { useQuery } from "../../components/use-query.ts";
 import { timestamp } from "../../i18n/format.ts";
 import { useTranslation } from "../../i18n/translate.ts";
+import { tokenize } from "../../query/parse.ts";
+import { navigate } from "../../routing/navigate.tsx";
 
 /** Filter names of the audit query. */
 const FILTERS = ["actor", "operation", "outcome", "project_id", "instance_id", "node_id", "request_id", "from", "to"];

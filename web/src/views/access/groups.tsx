@@ -4,9 +4,9 @@ import { type FormEvent, useState } from "react";
 import * as api from "../../api/administration.ts";
 import type { GroupView, UserView } from "../../api/schema.ts";
 import { Button } from "../../components/button.tsx";
-import { useQuery } from "../../components/use-query.ts";
 import { Empty, Failure, Loading } from "../../components/status.tsx";
 import { showToast } from "../../components/toasts.tsx";
+import { useQuery } from "../../components/use-query.ts";
 import { useTranslation } from "../../i18n/translate.ts";
 
 export function Groups() {

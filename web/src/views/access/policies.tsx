@@ -4,9 +4,9 @@ import { useEffect, useState } from "react";
 import * as api from "../../api/administration.ts";
 import type { Validation } from "../../api/schema.ts";
 import { Button } from "../../components/button.tsx";
-import { useQuery } from "../../components/use-query.ts";
 import { Failure, Loading, Note } from "../../components/status.tsx";
 import { showToast } from "../../components/toasts.tsx";
+import { useQuery } from "../../components/use-query.ts";
 import { useTranslation } from "../../i18n/translate.ts";
 import { Attachments } from "./attachments.tsx";
 

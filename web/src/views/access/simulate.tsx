@@ -4,10 +4,10 @@ import { type FormEvent, useState } from "react";
 import * as api from "../../api/administration.ts";
 import { ACTIONS } from "../../api/console.ts";
 import type { Simulation, SimulationAnswer } from "../../api/schema.ts";
-import { Button } from "../../components/button.tsx";
-import { useQuery } from "../../components/use-query.ts";
-import { Note } from "../../components/status.tsx";
 import { useAuth } from "../../auth.tsx";
+import { Button } from "../../components/button.tsx";
+import { Note } from "../../components/status.tsx";
+import { useQuery } from "../../components/use-query.ts";
 import { useTranslation } from "../../i18n/translate.ts";
 
 export function Simulate() {

@@ -3,14 +3,14 @@
 import { type FormEvent, useState } from "react";
 import * as api from "../../api/administration.ts";
 import type { UserView } from "../../api/schema.ts";
+import { useAuth } from "../../auth.tsx";
 import { Button } from "../../components/button.tsx";
 import { Dialog } from "../../components/dialog.tsx";
-import { useQuery } from "../../components/use-query.ts";
 import { Empty, Failure, Loading, Note } from "../../components/status.tsx";
 import { showToast } from "../../components/toasts.tsx";
-import { useAuth } from "../../auth.tsx";
-import { navigate } from "../../routing/navigate.tsx";
+import { useQuery } from "../../components/use-query.ts";
 import { useTranslation } from "../../i18n/translate.ts";
+import { navigate } from "../../routing/navigate.tsx";
 import { Keys } from "./keys.tsx";
 import { Secret } from "./secret.tsx";
 

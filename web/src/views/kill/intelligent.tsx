@@ -5,11 +5,11 @@ import * as api from "../../api/console.ts";
 import type { IntelligentKillStatistic, IntelligentKillWarning } from "../../api/schema.ts";
 import { Button } from "../../components/button.tsx";
 import { Dialog } from "../../components/dialog.tsx";
-import { useQuery } from "../../components/use-query.ts";
 import { Empty, Failure, Loading, Note } from "../../components/status.tsx";
 import { showToast } from "../../components/toasts.tsx";
+import { useQuery } from "../../components/use-query.ts";
 import { duration, timestamp } from "../../i18n/format.ts";
-import { useTranslation, type MessageKey } from "../../i18n/translate.ts";
+import { type MessageKey, useTranslation } from "../../i18n/translate.ts";
 import { useNode } from "../node-context.tsx";
 import { requiresTyping } from "./confirm.ts";
 

@@ -1,8 +1,8 @@
 /** Kill view: history, intelligent kill, automatic kill tasks. */
 
-import { Link } from "../../routing/navigate.tsx";
-import { KILL_VIEWS } from "../../routing/route.ts";
 import { useTranslation } from "../../i18n/translate.ts";
+import { Link } from "../../routing/navigate.tsx";
+import { KILL_TABS } from "../../routing/route.ts";
 import type { NodeRoute } from "../node-context.tsx";
 import { Intelligent } from "./intelligent.tsx";
 import { Kills } from "./kills.tsx";
@@ -15,7 +15,7 @@ export function KillView({ route }: { route: NodeRoute }) {
       <header className="top">
         <h1>{t("view.kill")}</h1>
         <nav className="tabs" aria-label={t("view.kill")}>
-          {KILL_VIEWS.map((one) => (
+          {KILL_TABS.map((one) => (
             <Link key={one} to={{ ...route, tab: one }} aria-current={one === route.tab ? "page" : undefined}>
               {t(`kill.view.${one}`)}
             </Link>

@@ -3,10 +3,10 @@
 import { useState } from "react";
 import * as api from "../../api/console.ts";
 import { Button } from "../../components/button.tsx";
-import { useQuery } from "../../components/use-query.ts";
 import { Empty, Failure, Loading } from "../../components/status.tsx";
+import { useQuery } from "../../components/use-query.ts";
 import { timestamp } from "../../i18n/format.ts";
-import { useTranslation, type MessageKey } from "../../i18n/translate.ts";
+import { type MessageKey, useTranslation } from "../../i18n/translate.ts";
 import { useNode } from "../node-context.tsx";
 
 const PAGE = 50;

@@ -4,13 +4,13 @@ import { type FormEvent, useState } from "react";
 import * as api from "../../api/console.ts";
 import type { AddKillTask, Preview } from "../../api/schema.ts";
 import { Button } from "../../components/button.tsx";
-import { useQuery } from "../../components/use-query.ts";
 import { Empty, Failure, Loading, Note } from "../../components/status.tsx";
 import { showToast } from "../../components/toasts.tsx";
+import { useQuery } from "../../components/use-query.ts";
 import { duration, timestamp } from "../../i18n/format.ts";
 import { useTranslation } from "../../i18n/translate.ts";
-import { useNodeNames } from "../use-node-names.ts";
 import { useNode } from "../node-context.tsx";
+import { useNodeNames } from "../use-node-names.ts";
 
 const CRITERIA = ["user", "host", "db", "command", "info"] as const;
 

@@ -1,8 +1,8 @@
 /** Description of a lock wait. */
 
-import type { Party, Resource, Wait } from "../../live/lock-tree.ts";
 import { duration } from "../../i18n/format.ts";
 import { type Translate, useTranslation } from "../../i18n/translate.ts";
+import type { Party, Resource, Wait } from "../../live/lock-tree.ts";
 
 export function partyName(t: Translate, party: Party): string {
   return "session" in party ? t("party.session", { id: String(party.session) }) : t("party.transaction", { id: String(party.transaction) });

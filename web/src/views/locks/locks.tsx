@@ -2,14 +2,14 @@
 
 import { useMemo, useState } from "react";
 import * as api from "../../api/console.ts";
-import { type LockTreeRow, canBeKilled, buildLockTree, type PartyDetails, type WaitGraph } from "../../live/lock-tree.ts";
 import { Button } from "../../components/button.tsx";
-import { useQuery } from "../../components/use-query.ts";
 import { Empty, Failure, Limitations, Loading, Note } from "../../components/status.tsx";
-import { Link } from "../../routing/navigate.tsx";
-import { DEFAULT_SESSIONS_STATE } from "../../routing/route.ts";
+import { useQuery } from "../../components/use-query.ts";
 import { duration } from "../../i18n/format.ts";
 import { useTranslation } from "../../i18n/translate.ts";
+import { buildLockTree, canBeKilled, type LockTreeRow, type PartyDetails, type WaitGraph } from "../../live/lock-tree.ts";
+import { Link } from "../../routing/navigate.tsx";
+import { DEFAULT_SESSIONS_STATE } from "../../routing/route.ts";
 import { KillDialog } from "../kill/kill-dialog.tsx";
 import { type NodeRoute, useNode } from "../node-context.tsx";
 import { Edge, partyName } from "./edge.tsx";

@@ -1,11 +1,11 @@
 /** Breakdown of sessions by user, host, database, command or SQL template. A click on a row toggles the filter. */
 
 import { type KeyboardEvent, useDeferredValue, useMemo, useState } from "react";
-import type { LiveState, Session } from "../../live/reduce.ts";
 import { Button } from "../../components/button.tsx";
-import { breakdown, type Dimension, DIMENSIONS, type CellLayout } from "../../query/apply.ts";
-import type { Filters } from "../../query/parse.ts";
 import { useTranslation } from "../../i18n/translate.ts";
+import type { LiveState, Session } from "../../live/reduce.ts";
+import { breakdown, type CellLayout, type Dimension, DIMENSIONS } from "../../query/apply.ts";
+import type { Filters } from "../../query/parse.ts";
 
 interface BreakdownProps {
   state: LiveState;

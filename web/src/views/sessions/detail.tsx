@@ -2,11 +2,11 @@
 
 import { Fragment } from "react";
 import type { SessionDetail } from "../../api/console.ts";
-import type { Party, WaitGraph } from "../../live/lock-tree.ts";
 import { CopyButton } from "../../components/button.tsx";
 import { SqlText } from "../../components/sql-text.tsx";
 import { duration } from "../../i18n/format.ts";
-import { type Translate, type MessageKey, useTranslation } from "../../i18n/translate.ts";
+import { type MessageKey, type Translate, useTranslation } from "../../i18n/translate.ts";
+import type { Party, WaitGraph } from "../../live/lock-tree.ts";
 import { Edge } from "../locks/edge.tsx";
 
 export interface Property {

@@ -2,16 +2,16 @@
 
 import { useEffect, useRef, useState } from "react";
 import * as api from "../../api/console.ts";
-import type { Session } from "../../live/reduce.ts";
 import { Button, CopyButton } from "../../components/button.tsx";
-import { useQuery } from "../../components/use-query.ts";
-import { Failure, Limitations, Loading, Note } from "../../components/status.tsx";
 import { SqlText } from "../../components/sql-text.tsx";
-import { cellOf, type CellLayout } from "../../query/apply.ts";
+import { Failure, Limitations, Loading, Note } from "../../components/status.tsx";
+import { useQuery } from "../../components/use-query.ts";
 import { useTranslation } from "../../i18n/translate.ts";
+import type { Session } from "../../live/reduce.ts";
+import { type CellLayout, cellOf } from "../../query/apply.ts";
 import { useNode } from "../node-context.tsx";
 import { columnOf } from "./columns.ts";
-import { PropertyList, cellProperties, StatementList, transactionProperties, LockWaits } from "./detail.tsx";
+import { cellProperties, LockWaits, PropertyList, StatementList, transactionProperties } from "./detail.tsx";
 
 interface DrawerProps {
   id: number;

@@ -3,11 +3,11 @@
 import { columnSizingFeature, columnVisibilityFeature, tableFeatures, useTable } from "@tanstack/react-table";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { type Dispatch, type KeyboardEvent, type ReactNode, type Ref, type SetStateAction, useCallback, useEffect, useImperativeHandle, useMemo, useRef, useState } from "react";
-import type { LiveState, Session } from "../../live/reduce.ts";
 import { Icon } from "../../components/icons.tsx";
 import { Empty } from "../../components/status.tsx";
-import type { CellLayout, Sort } from "../../query/apply.ts";
 import { useTranslation } from "../../i18n/translate.ts";
+import type { LiveState, Session } from "../../live/reduce.ts";
+import type { CellLayout, Sort } from "../../query/apply.ts";
 import { CHECKBOX_WIDTH, columnOf } from "./columns.ts";
 import { SessionRow } from "./row.tsx";
 
@@ -63,10 +63,10 @@ export function Grid(props: GridProps) {
 
   const at = active === null ? -1 : sessions.findIndex(({ id }) => id === active);
   const moveTo = (to: number) => {
-    const found = sessions[Math.max(0, Math.min(sessions.length - 1, to))];
-    if (!found) return;
-    setActive(found.id);
-    rows.scrollToIndex(sessions.indexOf(found), { align: "auto" });
+    const target = sessions[Math.max(0, Math.min(sessions.length - 1, to))];
+    if (!target) return;
+    setActive(target.id);
+    rows.scrollToIndex(sessions.indexOf(target), { align: "auto" });
   };
   const focus = () => scroller.current?.focus({ preventScroll: true });
   useImperativeHandle(handle, () => ({

@@ -1,13 +1,13 @@
 /** Query bar: a combobox that completes filter names and displayed values. */
 
 import { type KeyboardEvent, type RefObject, useId, useMemo, useState } from "react";
-import type { LiveState } from "../../live/reduce.ts";
 import { Button } from "../../components/button.tsx";
 import { Icon } from "../../components/icons.tsx";
-import { breakdown, cellOf, type Dimension, DIMENSIONS, type CellLayout } from "../../query/apply.ts";
-import { type Completion, completions, applyCompletion } from "../../query/complete.ts";
-import type { QueryError } from "../../query/parse.ts";
 import { type MessageKey, useTranslation } from "../../i18n/translate.ts";
+import type { LiveState } from "../../live/reduce.ts";
+import { breakdown, type CellLayout, cellOf, type Dimension, DIMENSIONS } from "../../query/apply.ts";
+import { applyCompletion, type Completion, completions } from "../../query/complete.ts";
+import type { QueryError } from "../../query/parse.ts";
 
 interface QueryBarProps {
   input: RefObject<HTMLInputElement | null>;

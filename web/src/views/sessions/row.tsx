@@ -1,10 +1,10 @@
 /** Row of the session grid. */
 
 import { memo } from "react";
-import { isMarked, type LiveState, type Session } from "../../live/reduce.ts";
-import { cellOf, isActive, isWaiting, type CellLayout } from "../../query/apply.ts";
 import { duration } from "../../i18n/format.ts";
 import { useTranslation } from "../../i18n/translate.ts";
+import { isMarked, type LiveState, type Session } from "../../live/reduce.ts";
+import { type CellLayout, cellOf, isActive, isWaiting } from "../../query/apply.ts";
 import { CHECKBOX_WIDTH, columnOf } from "./columns.ts";
 
 interface SessionRowProps {

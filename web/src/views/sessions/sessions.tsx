@@ -2,25 +2,25 @@
 
 import { useDeferredValue, useEffect, useMemo, useRef, useState } from "react";
 import { ACTIONS, collect, type Victim } from "../../api/console.ts";
-import type { LiveState } from "../../live/reduce.ts";
 import { Button } from "../../components/button.tsx";
 import { useShortcuts } from "../../components/shortcuts.ts";
 import { Failure, Limitations, Loading, Note } from "../../components/status.tsx";
 import { showToast } from "../../components/toasts.tsx";
-import { cellOf, COLUMN_OF_SORT, DEFAULT_THRESHOLD, compileFilters, cellLayout, filterAndSort, SEVERITY_ORDER } from "../../query/apply.ts";
-import { collectionRequest, parse, toggleFilter, type Term, formatFilters } from "../../query/parse.ts";
-import { navigate } from "../../routing/navigate.tsx";
-import { DEFAULT_SORT, type SessionsState } from "../../routing/route.ts";
 import { clock } from "../../i18n/format.ts";
 import { useLanguage, useTranslation } from "../../i18n/translate.ts";
+import type { LiveState } from "../../live/reduce.ts";
+import { cellLayout, cellOf, COLUMN_OF_SORT, compileFilters, DEFAULT_THRESHOLD, filterAndSort, SEVERITY_ORDER } from "../../query/apply.ts";
+import { collectionRequest, formatFilters, parse, type Term, toggleFilter } from "../../query/parse.ts";
+import { navigate } from "../../routing/navigate.tsx";
+import { DEFAULT_SORT, type SessionsState } from "../../routing/route.ts";
 import { KillDialog } from "../kill/kill-dialog.tsx";
 import { type NodeRoute, useLive, useNode } from "../node-context.tsx";
+import { Breakdown } from "./breakdown.tsx";
 import { ColumnPicker } from "./column-picker.tsx";
-import { saveColumns, loadColumns, visibleColumns } from "./columns.ts";
+import { loadColumns, saveColumns, visibleColumns } from "./columns.ts";
 import { Drawer } from "./drawer.tsx";
 import { Grid, type GridHandle } from "./grid.tsx";
 import { QueryBar } from "./query-bar.tsx";
-import { Breakdown } from "./breakdown.tsx";
 import { Summary } from "./summary.tsx";
 
 export function Sessions({ route }: { route: NodeRoute }) {

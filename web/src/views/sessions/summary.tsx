@@ -2,11 +2,11 @@
 
 import { useEffect, useRef } from "react";
 import UPlot from "uplot";
-import type { Counts } from "../../live/events.ts";
-import type { CountHistory } from "../../live/history.ts";
 import { useEffectiveTheme } from "../../components/theme.ts";
 import { number } from "../../i18n/format.ts";
 import { useLanguage, useTranslation } from "../../i18n/translate.ts";
+import type { Counts } from "../../live/events.ts";
+import type { CountHistory } from "../../live/history.ts";
 
 interface SummaryProps {
   counts: Counts;
