@@ -164,7 +164,7 @@ async fn show(arguments: ShowArgs) -> Result<(), CliError> {
                 ("policy", policy.name.clone()),
                 ("model", policy.model.to_owned()),
                 ("description", policy.description.clone()),
-                ("attached to", if attached.is_empty() { "nobody".to_owned() } else { attached }),
+                ("attached to", if attached.is_empty() { "none".to_owned() } else { attached }),
             ]);
             let document: Vec<_> = policy.document.trim_end().lines().map(sanitize).collect();
             format!("{fields}\n{}\n", document.join("\n"))

@@ -39,7 +39,7 @@ pub async fn listen(store: Store, collections: CollectionQueue, kills: Intellige
             (false, _) => {
                 warn!("what other processes do is not heard any more; will look for it, and try to listen again");
             }
-            (true, true) => info!("hears again what other processes do"),
+            (true, true) => info!("LISTEN connection restored"),
             (true, false) => {}
         }
         was_disconnected = !listening;

@@ -60,12 +60,12 @@ async fn five_wrong_passwords_lock_the_user() {
 #[tokio::test]
 async fn unknown_user_name_is_locked_like_an_existing_one() {
     let server = start_server().await;
-    for (name, expected) in [("grace", "IAM.0001"), ("nobody", "IAM.0001")] {
+    for (name, expected) in [("grace", "IAM.0001"), ("missing", "IAM.0001")] {
         for _ in 0..5 {
             sign_in(&server, name, "wrong").await.expect_error(401, expected);
         }
     }
-    let (existing, missing) = (sign_in(&server, "grace", "x").await, sign_in(&server, "nobody", "x").await);
+    let (existing, missing) = (sign_in(&server, "grace", "x").await, sign_in(&server, "missing", "x").await);
     existing.expect_error(401, "IAM.0061");
     assert_eq!((existing.status, existing.body), (missing.status, missing.body));
 }

@@ -144,7 +144,7 @@ async fn changes_of_a_user_or_their_policies_revoke_tokens() {
     change(&grace, UserChange { enabled: Some(false), ..Default::default() }).await;
     change(&grace, UserChange { enabled: Some(true), ..Default::default() }).await;
     after("disabled for a while", token).await;
-    assert!(is_accepted(&server, &bystanders).await, "nobody else's token ends");
+    assert!(is_accepted(&server, &bystanders).await, "tokens of other users stay valid");
 }
 
 /// Signed requests have no token to revoke: the next request is decided by the current policies.

@@ -42,12 +42,12 @@ async fn invalid_or_existing_domain_is_not_created() {
         .await
         .assert_refused(&["there is already a domain \"clew\""]);
     tenant.run(&["domain", "create", "a b", "--admin", "eve"]).await.assert_refused(&["letters, digits"]);
-    let told =
+    let output =
         tenant.run_with_stdin(&["domain", "create", "acme", "--admin", "alice", "--password-stdin"], "alice\n").await;
-    told.assert_refused(&["8 to 128 characters"]);
+    output.assert_refused(&["8 to 128 characters"]);
     assert!(!tenant.run_ok(&["domain", "list"]).await.contains("acme"), "nothing was begun");
-    let told = tenant
+    let output = tenant
         .run_with_stdin(&["domain", "create", "acme", "--admin", "alice", "--password-stdin"], "long enough\n")
         .await;
-    assert!(told.code == Some(0) && !told.stdout.contains("password"), "{told:?}");
+    assert!(output.code == Some(0) && !output.stdout.contains("password"), "{output:?}");
 }

@@ -87,7 +87,7 @@ async fn policy_is_created_from_a_file_and_replaced_from_stdin() {
     let shown = tenant.json(&["policy", "show", "look"]).await;
     assert_eq!((&shown["id"], &shown["description"]), (&made["id"], &json!("the test instances")), "it stays");
     assert_eq!(shown["document"]["Statement"][0]["Condition"]["StringEquals"]["g:ResourceTag/env"], "prod");
-    assert!(tenant.run_ok(&["policy", "show", "look"]).await.contains("attached to  nobody"));
+    assert!(tenant.run_ok(&["policy", "show", "look"]).await.contains("attached to  none"));
 
     let warned = tenant
         .run_with_stdin(&["policy", "put", "odd", "-"], &READ_POLICY.replace("instance:list", "instance:lost"))

@@ -10,7 +10,7 @@ use crate::run::run;
 
 const RULES: &str = "[[rule]]\nname = \"stuck reports\"\nuser = \"report\"\nseconds = 600\n\
                      [[rule]]\nname = \"anything old\"\nseconds = 3000\n\
-                     [[rule]]\nname = \"nobody\"\nuser = \"ghost\"\nseconds = 1\n";
+                     [[rule]]\nname = \"no match\"\nuser = \"ghost\"\nseconds = 1\n";
 const SNAPSHOT: &str = "session_id,user,host,database_name,execution_status,command,sql_statement,state_duration,transaction_duration,\
     transaction_id,transaction_lock_wait_time,transaction_status,rows_locked_by_transactions,tables_locked_by_transactions,\
     rows_updated_by_transactions\r\n\
@@ -57,7 +57,7 @@ async fn rule_test_lists_killed_and_spared_sessions() {
     assert_eq!(pairs("spared", "why"), owned(&[(3, "protected"), (4, "internal"), (5, "dying")]));
     assert_eq!(report["killed"][0]["sql_statement"], "SELECT *\nFROM orders");
     assert_eq!(report["totals"], json!({ "sessions": 6, "killed": 2, "spared": 3 }));
-    assert_eq!(report["rules"][2], json!({ "name": "nobody", "killed": 0, "spared": 0 }));
+    assert_eq!(report["rules"][2], json!({ "name": "no match", "killed": 0, "spared": 0 }));
 
     let table = run(&["rule", "test", path_str(&rules), path_str(&now), "--protect", "billing"]).await;
     for line in [
@@ -68,7 +68,7 @@ async fn rule_test_lists_killed_and_spared_sessions() {
         "dying: it was killed before",
         "stuck reports: kills 1, spares 0",
         "anything old: kills 0, spares 4",
-        "nobody: kills 0, spares 0",
+        "no match: kills 0, spares 0",
         "Of 6 sessions 1 would be killed, and 4 spared",
         "anything old: matches every user session: the only criterion is seconds",
     ] {

@@ -111,8 +111,8 @@ async fn invalid_simulations_are_rejected_not_denied() {
     ] {
         simulate(&tenant, &arguments).await.assert_refused(&[words]);
     }
-    let output = tenant.run(&["policy", "simulate", "--user", "nobody", "--action", COLLECT]).await;
-    output.assert_refused(&["there is no user \"nobody\""]);
+    let output = tenant.run(&["policy", "simulate", "--user", "guest", "--action", COLLECT]).await;
+    output.assert_refused(&["there is no user \"guest\""]);
     tenant.run_ok(&["project", "create", "second"]).await;
     simulate(&tenant, &["--action", COLLECT]).await.assert_refused(&["select a project with --project: local, second"]);
 }

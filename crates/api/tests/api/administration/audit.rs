@@ -16,7 +16,7 @@ async fn filters_select_rows() {
     let created = server.send_as_admin(Method::POST, "groups", json!({ "name": "developers" })).await;
     let request_id = created.header("x-request-id");
     server.create("users", json!({ "name": "grace" })).await;
-    let unprivileged = server.key_of(&server.user("nobody").await).await;
+    let unprivileged = server.key_of(&server.user("guest").await).await;
     server.send_as(&unprivileged, Method::GET, "users", Value::Null).await.expect_error(403, "IAM.0003");
 
     let row = server.get_json(&format!("audit?request_id={request_id}")).await["rows"][0].clone();

@@ -43,8 +43,8 @@ async fn identity_manager_cannot_change_administrators() {
 #[tokio::test]
 async fn read_permission_permits_no_changes_and_no_permission_no_reads() {
     let server = Server::start().await;
-    let reader = server.user_with_actions("looker", &["clew:identity:list"]).await;
-    let unprivileged = server.key_of(&server.user_with_system("nobody", "TaurusDBFullAccessPolicy").await).await;
+    let reader = server.user_with_actions("reader", &["clew:identity:list"]).await;
+    let unprivileged = server.key_of(&server.user_with_system("guest", "TaurusDBFullAccessPolicy").await).await;
     let group = text(&server.create("groups", json!({ "name": "developers" })).await["id"]);
     let role = json!({ "user_id": reader.user });
     let (user, project) = (server.user("grace").await, &server.tenant.project_id);
@@ -56,7 +56,7 @@ async fn read_permission_permits_no_changes_and_no_permission_no_reads() {
         (Method::POST, "groups".to_owned(), json!({ "name": "x" })),
         (Method::PUT, format!("groups/{group}/members/{}", reader.user), Value::Null),
         (Method::PUT, "policies/x".to_owned(), json!({ "document": {} })),
-        (Method::DELETE, "policies/looker-may".to_owned(), Value::Null),
+        (Method::DELETE, "policies/reader-may".to_owned(), Value::Null),
         (Method::POST, "policies/TaurusDBFullAccessPolicy/attachments".to_owned(), role),
         (Method::POST, "projects".to_owned(), json!({ "name": "x" })),
         (Method::PATCH, format!("projects/{project}"), json!({ "masking": false })),
@@ -66,10 +66,10 @@ async fn read_permission_permits_no_changes_and_no_permission_no_reads() {
         assert!(message.contains("clew:identity:manage"), "{path}: {message}");
         server.send_as(&unprivileged, method, &path, body).await.expect_error(403, "IAM.0003");
     }
-    for path in ["users", "groups", "projects", "policies", "enterprise-projects", "policies/nobody-may"] {
+    for path in ["users", "groups", "projects", "policies", "enterprise-projects", "policies/guest-may"] {
         server.send_as(&unprivileged, Method::GET, path, Value::Null).await.expect_error(403, "IAM.0003");
     }
-    for path in ["users", "groups", "projects", "policies", "enterprise-projects", "policies/looker-may"] {
+    for path in ["users", "groups", "projects", "policies", "enterprise-projects", "policies/reader-may"] {
         server.send_as(&reader, Method::GET, path, Value::Null).await.expect_status(200);
     }
     for path in ["audit", "audit/export", "audit/verify"] {
