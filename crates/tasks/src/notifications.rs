@@ -37,7 +37,7 @@ pub async fn listen(store: Store, collections: CollectionQueue, kills: Intellige
         kills.wake();
         match (listening, was_disconnected) {
             (false, _) => {
-                warn!("what other processes do is not heard any more; will look for it, and try to listen again");
+                warn!("LISTEN connection lost; polling until it is restored");
             }
             (true, true) => info!("LISTEN connection restored"),
             (true, false) => {}

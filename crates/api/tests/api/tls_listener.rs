@@ -182,7 +182,10 @@ async fn unsupported_alpn_and_plain_http_are_rejected() {
     let server = start_server(&Files::of(&pair).load().unwrap()).await;
     let error = connect_with(&server, &[&pair], &TLS13, &["h2"]).await.unwrap_err();
     assert!(error.to_string().contains("NoApplicationProtocol"), "{error}");
-    assert!(connect_with(&server, &[&CertifiedKey::new()], &TLS13, &[]).await.is_err(), "certificate of another server");
+    assert!(
+        connect_with(&server, &[&CertifiedKey::new()], &TLS13, &[]).await.is_err(),
+        "certificate of another server"
+    );
     // A plain HTTP request gets no plain response.
     let mut plain = server.connect().await;
     plain.write_all(server.raw("GET /healthz", "\r\n").as_bytes()).await.unwrap();

@@ -72,7 +72,7 @@ impl StreamAuthorization {
         match Box::pin(self.revalidate()).await {
             Ok(outcome) => outcome,
             Err(refusal) if refusal.status().is_server_error() => {
-                warn!(user.id = %self.caller.principal.user_id, "could not find out whether somebody may still watch a node");
+                warn!(user.id = %self.caller.principal.user_id, "could not check the permission of a subscriber");
                 Ok(())
             }
             Err(refusal) if refusal.status() == StatusCode::NOT_FOUND => Err(EndReason::Gone),
