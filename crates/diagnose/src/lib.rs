@@ -13,7 +13,7 @@
 //!
 //! let session = Session { id: 7, user: b"app".to_vec(), command: b"Query".to_vec(), ..Session::default() };
 //! let row = SessionRow { session: &session, transaction: None };
-//! assert!(Filter::new(&Selection::default()).keeps(&row));
+//! assert!(Filter::new(&Selection::default()).matches(&row));
 //!
 //! let mut line = Vec::new();
 //! csv::encode_row(&mut line, &row, true);
