@@ -1,0 +1,416 @@
+//! Import cycles between the files of a crate or of the web page.
+//!
+//! A file depends on the file that defines a name, also if the name is re-exported by another file.
+//! A module may use the names of the modules that contain it: `kill/batch.rs` may import from `kill.rs`.
+//! Test code and code in macro calls are not read.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Component, Path, PathBuf};
+
+use syn::visit::{self, Visit};
+use syn::{Attribute, Item, ItemMod, ItemUse, UseTree};
+
+use crate::CheckError;
+
+/// Imported files of each file, with the names that tie them. Paths are relative to the workspace root.
+#[derive(Debug, Default)]
+pub(super) struct ImportGraph {
+    files: BTreeMap<PathBuf, BTreeMap<PathBuf, BTreeSet<String>>>,
+}
+
+impl ImportGraph {
+    /// Reads the modules of a crate, starting at its root file (`src/lib.rs` or `src/main.rs`).
+    pub(super) fn read_crate(&mut self, root: &Path) -> Result<(), CheckError> {
+        let mut modules = Modules::default();
+        modules.read_file(root, &root.parent().unwrap_or(Path::new("")).to_owned(), Vec::new())?;
+        for (path, module) in &modules.by_path {
+            for (from, reference) in &module.references {
+                let Some((target, name)) = modules.find_definition(from, reference, 0) else { continue };
+                let contains = path.starts_with(target);
+                let target = &modules.by_path[target].file;
+                if !contains && *target != module.file {
+                    self.add(&module.file, target, name);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the relative imports of TypeScript files.
+    pub(super) fn read_typescript(&mut self, files: &[PathBuf]) -> Result<(), CheckError> {
+        for file in files {
+            let text = crate::read_text(file)?;
+            for specifier in import_specifiers(&text) {
+                let target = normalize(&file.parent().unwrap_or(Path::new("")).join(specifier));
+                let candidates = ["", ".ts", ".tsx", "/index.ts", "/index.tsx"];
+                let target = candidates.iter().map(|end| PathBuf::from(format!("{}{end}", target.display())));
+                if let Some(target) = target.into_iter().find(|path| files.contains(path)) {
+                    self.add(file, &target, specifier);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, from: &Path, to: &Path, name: &str) {
+        self.files.entry(from.into()).or_default().entry(to.into()).or_default().insert(name.to_owned());
+    }
+
+    /// Returns one shortest cycle for each group of files that import each other.
+    pub(super) fn cycles(&self) -> Vec<String> {
+        let mut reported = BTreeSet::new();
+        let mut cycles = Vec::new();
+        for start in self.files.keys() {
+            let Some(cycle) = self.shortest_cycle(start) else { continue };
+            if cycle.iter().any(|file| reported.contains(file)) {
+                continue;
+            }
+            let arrows = cycle.iter().zip(cycle.iter().cycle().skip(1)).map(|(from, to)| {
+                let names: Vec<&str> = self.files[from][to].iter().map(String::as_str).collect();
+                format!("{} imports {} ({})", from.display(), to.display(), names.join(", "))
+            });
+            cycles.push(format!("import cycle:\n    {}", arrows.collect::<Vec<_>>().join("\n    ")));
+            reported.extend(cycle);
+        }
+        cycles
+    }
+
+    fn shortest_cycle(&self, start: &Path) -> Option<Vec<&PathBuf>> {
+        let mut previous: BTreeMap<&PathBuf, &PathBuf> = BTreeMap::new();
+        let (start, _) = self.files.get_key_value(start)?;
+        let mut queue = std::collections::VecDeque::from([start]);
+        while let Some(file) = queue.pop_front() {
+            for next in self.files.get(file).into_iter().flat_map(BTreeMap::keys) {
+                if next == start {
+                    let mut cycle = vec![file];
+                    while let Some(before) = cycle.last().and_then(|last| previous.get(last)) {
+                        cycle.push(before);
+                    }
+                    cycle.reverse();
+                    return Some(cycle);
+                }
+                if !previous.contains_key(next) {
+                    previous.insert(next, file);
+                    queue.push_back(next);
+                }
+            }
+        }
+        None
+    }
+}
+
+/// Module path below the crate root, such as `["kill", "batch"]`.
+type ModulePath = Vec<String>;
+
+/// A non-test module of a crate.
+#[derive(Debug, Default)]
+struct Module {
+    file: PathBuf,
+    /// Names of functions, types, constants and macros that the module defines.
+    definitions: BTreeSet<String>,
+    /// Names that the module imports, with their paths.
+    imports: BTreeMap<String, Vec<String>>,
+    /// Paths of glob imports.
+    globs: Vec<Vec<String>>,
+    /// Paths that the module uses, each with the module that contains it.
+    references: Vec<(ModulePath, Vec<String>)>,
+}
+
+#[derive(Debug, Default)]
+struct Modules {
+    by_path: BTreeMap<ModulePath, Module>,
+}
+
+impl Modules {
+    /// Reads a file and the files of its modules. `directory` contains the files of child modules.
+    fn read_file(&mut self, file: &Path, directory: &Path, path: ModulePath) -> Result<(), CheckError> {
+        let parsed = syn::parse_file(&crate::read_text(file)?)
+            .map_err(|error| CheckError::Parse { file: file.into(), reason: error.to_string() })?;
+        self.read_items(file, directory, &path, &parsed.items)
+    }
+
+    fn read_items(
+        &mut self,
+        file: &Path,
+        directory: &Path,
+        path: &ModulePath,
+        items: &[Item],
+    ) -> Result<(), CheckError> {
+        let mut module = Module { file: file.into(), ..Module::default() };
+        let mut children = Vec::new();
+        for item in items {
+            match item {
+                Item::Mod(child) if !is_test(&child.attrs) => children.push(child),
+                Item::Use(item) => collect_imports(&item.tree, &mut Vec::new(), &mut module),
+                _ => module.definitions.extend(defined_name(item)),
+            }
+        }
+        let mut visitor = PathCollector { module: path, references: &mut module.references };
+        items.iter().for_each(|item| visitor.visit_item(item));
+        self.by_path.insert(path.clone(), module);
+        for child in children {
+            let name = child.ident.to_string();
+            let path: ModulePath = path.iter().cloned().chain([name.clone()]).collect();
+            let directory = directory.join(&name);
+            if let Some((_, items)) = &child.content {
+                self.read_items(file, &directory, &path, items)?;
+                continue;
+            }
+            let sibling = directory.with_extension("rs");
+            let file = if sibling.exists() { sibling } else { directory.join("mod.rs") };
+            self.read_file(&file, &directory, path)?;
+        }
+        Ok(())
+    }
+
+    /// Returns the module that defines the name at the end of a path, and the name. `None` for names of other crates.
+    fn find_definition<'a>(
+        &'a self,
+        module: &[String],
+        reference: &'a [String],
+        depth: usize,
+    ) -> Option<(&'a ModulePath, &'a str)> {
+        /// Maximum number of re-exports that are followed.
+        const MAX_DEPTH: usize = 8;
+        let mut current: ModulePath = module.to_vec();
+        let mut segments = reference.iter().map(String::as_str).peekable();
+        match *segments.peek()? {
+            "crate" => {
+                current.clear();
+                segments.next();
+            }
+            "self" => {
+                segments.next();
+            }
+            "super" => {
+                while segments.next_if_eq(&"super").is_some() {
+                    current.pop();
+                }
+            }
+            first => {
+                let here = self.by_path.get(&current)?;
+                let child = self.by_path.contains_key(&child_path(&current, first));
+                if !child && !here.imports.contains_key(first) {
+                    return None;
+                }
+            }
+        }
+        while let Some(name) = segments.next() {
+            let child = child_path(&current, name);
+            if self.by_path.contains_key(&child) {
+                current = child;
+                continue;
+            }
+            let (path, here) = self.by_path.get_key_value(&current)?;
+            if here.definitions.contains(name) {
+                return Some((path, name));
+            }
+            if depth >= MAX_DEPTH {
+                return None;
+            }
+            if let Some(target) = here.imports.get(name) {
+                return self.find_definition(&current, target, depth + 1);
+            }
+            return here.globs.iter().find_map(|glob| {
+                let (target, _) = self.find_definition(&current, glob, depth + 1)?;
+                self.by_path[target].definitions.contains(name).then_some((target, name))
+            });
+        }
+        let (path, _) = self.by_path.get_key_value(&current)?;
+        Some((path, path.last().map_or("crate", String::as_str)))
+    }
+}
+
+fn child_path(module: &[String], child: &str) -> ModulePath {
+    module.iter().cloned().chain([child.to_owned()]).collect()
+}
+
+/// Collects the paths in the code of one module, without its child modules.
+struct PathCollector<'a> {
+    module: &'a ModulePath,
+    references: &'a mut Vec<(ModulePath, Vec<String>)>,
+}
+
+impl<'ast> Visit<'ast> for PathCollector<'_> {
+    fn visit_item_mod(&mut self, _: &'ast ItemMod) {}
+
+    fn visit_item_use(&mut self, item: &'ast ItemUse) {
+        let mut imports = Module::default();
+        collect_imports(&item.tree, &mut Vec::new(), &mut imports);
+        // A re-export alone does not make a file depend on another: only `use` without `pub` does.
+        if matches!(item.vis, syn::Visibility::Inherited) {
+            let paths = imports.imports.into_values().chain(imports.globs);
+            self.references.extend(paths.map(|path| (self.module.clone(), path)));
+        }
+    }
+
+    fn visit_item_fn(&mut self, function: &'ast syn::ItemFn) {
+        if !is_test(&function.attrs) {
+            visit::visit_item_fn(self, function);
+        }
+    }
+
+    fn visit_item_impl(&mut self, item: &'ast syn::ItemImpl) {
+        if !is_test(&item.attrs) {
+            visit::visit_item_impl(self, item);
+        }
+    }
+
+    fn visit_path(&mut self, path: &'ast syn::Path) {
+        let segments = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+        self.references.push((self.module.clone(), segments));
+        visit::visit_path(self, path);
+    }
+}
+
+fn collect_imports(tree: &UseTree, prefix: &mut Vec<String>, module: &mut Module) {
+    match tree {
+        UseTree::Path(path) => {
+            prefix.push(path.ident.to_string());
+            collect_imports(&path.tree, prefix, module);
+            prefix.pop();
+        }
+        UseTree::Group(group) => group.items.iter().for_each(|item| collect_imports(item, prefix, module)),
+        UseTree::Glob(_) => module.globs.push(prefix.clone()),
+        UseTree::Name(name) if name.ident == "self" => {
+            if let Some(last) = prefix.last() {
+                module.imports.insert(last.clone(), prefix.clone());
+            }
+        }
+        UseTree::Name(name) => {
+            let name = name.ident.to_string();
+            module.imports.insert(name.clone(), child_path(prefix, &name));
+        }
+        UseTree::Rename(rename) => {
+            module.imports.insert(rename.rename.to_string(), child_path(prefix, &rename.ident.to_string()));
+        }
+    }
+}
+
+fn defined_name(item: &Item) -> Option<String> {
+    let ident = match item {
+        Item::Const(item) => &item.ident,
+        Item::Enum(item) => &item.ident,
+        Item::Fn(item) => &item.sig.ident,
+        Item::Macro(item) => item.ident.as_ref()?,
+        Item::Static(item) => &item.ident,
+        Item::Struct(item) => &item.ident,
+        Item::Trait(item) => &item.ident,
+        Item::TraitAlias(item) => &item.ident,
+        Item::Type(item) => &item.ident,
+        Item::Union(item) => &item.ident,
+        _ => return None,
+    };
+    Some(ident.to_string())
+}
+
+/// Returns whether the attributes restrict an item to test builds.
+fn is_test(attributes: &[Attribute]) -> bool {
+    attributes.iter().any(|attribute| {
+        let is_cfg = attribute.path().is_ident("cfg");
+        let argument = || attribute.parse_args::<syn::Path>();
+        is_cfg && argument().is_ok_and(|path| path.is_ident("test"))
+    })
+}
+
+/// Returns the relative module specifiers of `import` and `export … from` statements.
+fn import_specifiers(text: &str) -> impl Iterator<Item = &str> {
+    text.split('\n').filter_map(|line| {
+        let (_, rest) = line.rsplit_once("from \"").or_else(|| line.split_once("import \""))?;
+        let (specifier, _) = rest.split_once('"')?;
+        specifier.starts_with('.').then_some(specifier)
+    })
+}
+
+/// Removes `.` and `..` from a relative path.
+fn normalize(path: &Path) -> PathBuf {
+    let mut normal = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::ParentDir => {
+                normal.pop();
+            }
+            Component::CurDir => {}
+            part => normal.push(part),
+        }
+    }
+    normal
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Writes files to a temporary directory and returns the cycles of the crate or of the TypeScript files.
+    fn cycles_of(files: &[(&str, &str)]) -> Vec<String> {
+        let directory = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            let path = directory.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        let mut graph = ImportGraph::default();
+        if files[0].0.ends_with(".rs") {
+            graph.read_crate(&directory.path().join(files[0].0)).unwrap();
+        } else {
+            let files: Vec<PathBuf> = files.iter().map(|(name, _)| directory.path().join(name)).collect();
+            graph.read_typescript(&files).unwrap();
+        }
+        graph.cycles()
+    }
+
+    const ROOT: (&str, &str) = ("src/lib.rs", "mod a; mod b; pub use a::A;");
+
+    #[test]
+    fn files_that_import_each_other_are_a_cycle() {
+        let found = cycles_of(&[
+            ROOT,
+            ("src/a.rs", "use crate::b::B; pub struct A(B);"),
+            ("src/b.rs", "pub struct B; fn f() { crate::a::f(); }"),
+        ]);
+        assert_eq!(found.len(), 0, "`f` is not defined in a.rs: {found:?}");
+        let found = cycles_of(&[
+            ROOT,
+            ("src/a.rs", "use crate::b::B; pub struct A(B);"),
+            ("src/b.rs", "pub struct B(crate::a::A);"),
+        ]);
+        assert_eq!(found.len(), 1);
+        assert!(found[0].contains("a.rs imports") && found[0].contains("b.rs imports"), "{}", found[0]);
+    }
+
+    #[test]
+    fn cycle_through_a_reexport_is_found() {
+        let found = cycles_of(&[
+            ROOT,
+            ("src/a.rs", "use crate::b::B; pub struct A(B);"),
+            ("src/b.rs", "use crate::A; pub struct B(A);"),
+        ]);
+        assert_eq!(found.len(), 1);
+    }
+
+    #[test]
+    fn child_modules_may_import_from_their_parents() {
+        let parent = ("src/a.rs", "mod child; pub struct A; fn f() { child::g() }");
+        let child = ("src/a/child.rs", "use super::A; pub fn g() { let _ = A; }");
+        assert_eq!(cycles_of(&[ROOT, parent, child, ("src/b.rs", "")]).len(), 0);
+        let child = ("src/a/child.rs", "use crate::b::B; pub fn g() { let _ = B; }");
+        let found = cycles_of(&[ROOT, parent, child, ("src/b.rs", "use crate::a::A; pub struct B; type X = A;")]);
+        assert_eq!(found.len(), 1, "a cycle through the child");
+    }
+
+    #[test]
+    fn test_code_is_ignored() {
+        let a = ("src/a.rs", "use crate::b::B; pub struct A(B);");
+        let b = ("src/b.rs", "pub struct B; #[cfg(test)] mod tests { use crate::a::A; }");
+        assert_eq!(cycles_of(&[ROOT, a, b]).len(), 0);
+    }
+
+    #[test]
+    fn typescript_cycle_is_found() {
+        let a = ("web/a.ts", "import { b } from \"./parts/b\";\nexport const a = b;\n");
+        let b = ("web/parts/b.tsx", "import type { a } from \"../a\";\nimport { createElement } from \"react\";\n");
+        assert_eq!(cycles_of(&[a, b]).len(), 1);
+        let b = ("web/parts/b.tsx", "import { createElement } from \"react\";\n");
+        assert_eq!(cycles_of(&[a, b]).len(), 0);
+    }
+}

@@ -1,0 +1,89 @@
+//! Layers of the crates: a crate depends only on crates of lower layers.
+
+use serde::Deserialize;
+
+/// Crates by layer, the lowest layer first.
+const LAYERS: [&[&str]; 7] = [
+    &["clew-codelint", "clew-model", "clew-testkit"],
+    &["clew-diagnose", "clew-iam"],
+    &["clew-client", "clew-mysql", "clew-store"],
+    &["clew-tasks"],
+    &["clew-api"],
+    &["clew", "clew-faults"],
+    &["xtask"],
+];
+
+/// Crates without I/O, and crates that they must not depend on.
+const PURE_CRATES: [&str; 3] = ["clew-model", "clew-diagnose", "clew-iam"];
+const IO_CRATES: [&str; 5] = ["axum", "hyper", "reqwest", "sqlx", "tokio"];
+
+/// Output of `cargo metadata`.
+#[derive(Debug, Deserialize)]
+pub(super) struct Metadata {
+    packages: Vec<Package>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Package {
+    name: String,
+    dependencies: Vec<Dependency>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Dependency {
+    name: String,
+    /// `None` for a normal dependency; `dev` or `build` otherwise.
+    kind: Option<String>,
+}
+
+/// Returns the dependencies that break the layers. Dev-dependencies are free.
+pub(super) fn find_violations(metadata: &Metadata) -> Vec<String> {
+    let mut violations = Vec::new();
+    for package in &metadata.packages {
+        let Some(layer) = layer_of(&package.name) else {
+            violations
+                .push(format!("{} has no layer; fix: add it to LAYERS in crates/codelint/src/layers.rs", package.name));
+            continue;
+        };
+        for dependency in package.dependencies.iter().filter(|dependency| dependency.kind.is_none()) {
+            if layer_of(&dependency.name).is_some_and(|lower| lower >= layer) {
+                violations
+                    .push(format!("{} depends on {}, which is not in a lower layer", package.name, dependency.name));
+            }
+            if PURE_CRATES.contains(&package.name.as_str()) && IO_CRATES.contains(&dependency.name.as_str()) {
+                violations
+                    .push(format!("{} depends on {}, but it must work without I/O", package.name, dependency.name));
+            }
+        }
+    }
+    violations
+}
+
+fn layer_of(package: &str) -> Option<usize> {
+    LAYERS.iter().position(|layer| layer.contains(&package))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn violations(package: &str, dependency: &str, kind: Option<&str>) -> Vec<String> {
+        let dependency = Dependency { name: dependency.into(), kind: kind.map(str::to_owned) };
+        find_violations(&Metadata { packages: vec![Package { name: package.into(), dependencies: vec![dependency] }] })
+    }
+
+    #[test]
+    fn dependencies_on_higher_or_equal_layers_are_violations() {
+        assert_eq!(violations("clew-store", "clew-model", None).len(), 0);
+        assert_eq!(violations("clew-store", "clew-api", None).len(), 1);
+        assert_eq!(violations("clew-store", "clew-mysql", None).len(), 1);
+        assert_eq!(violations("clew-store", "clew-api", Some("dev")).len(), 0);
+        assert_eq!(violations("clew-new", "serde", None).len(), 1, "a crate without a layer");
+    }
+
+    #[test]
+    fn pure_crates_do_no_io() {
+        assert_eq!(violations("clew-iam", "tokio", None).len(), 1);
+        assert_eq!(violations("clew-store", "tokio", None).len(), 0);
+    }
+}

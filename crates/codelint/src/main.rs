@@ -1,0 +1,81 @@
+//! Checks of the project's own code, which `cargo xtask lint` runs: import cycles, layers of the crates, words.
+//!
+//! Prints each finding and fails if there is one. Runs in the workspace root.
+
+mod imports;
+mod layers;
+mod words;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use imports::ImportGraph;
+
+/// Error that prevents a check.
+#[derive(Debug, thiserror::Error)]
+enum CheckError {
+    #[error("cannot read {}: {cause}", .file.display())]
+    Read { file: PathBuf, cause: std::io::Error },
+    #[error("cannot parse {}: {reason}", .file.display())]
+    Parse { file: PathBuf, reason: String },
+    #[error("cannot run `{command}`: {reason}")]
+    Command { command: String, reason: String },
+}
+
+fn main() -> ExitCode {
+    let findings = match run_checks() {
+        Ok(findings) => findings,
+        Err(error) => vec![error.to_string()],
+    };
+    for finding in &findings {
+        eprintln!("{finding}");
+    }
+    if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Runs all checks and returns their findings.
+fn run_checks() -> Result<Vec<String>, CheckError> {
+    let files: Vec<PathBuf> = output("git", &["ls-files"])?.lines().map(PathBuf::from).collect();
+    let mut graph = ImportGraph::default();
+    for root in files.iter().filter(|file| is_crate_root(file)) {
+        graph.read_crate(root)?;
+    }
+    let typescript: Vec<PathBuf> = files.iter().filter(|file| is_typescript(file)).cloned().collect();
+    graph.read_typescript(&typescript)?;
+    let mut findings = graph.cycles();
+
+    let metadata = output("cargo", &["metadata", "--no-deps", "--format-version", "1", "--locked"])?;
+    let metadata = serde_json::from_str(&metadata)
+        .map_err(|error| CheckError::Command { command: "cargo metadata".into(), reason: error.to_string() })?;
+    findings.extend(layers::find_violations(&metadata));
+
+    for file in &files {
+        if let Some(kind) = words::FileKind::of(file) {
+            findings.extend(words::find_banned(file, &read_text(file)?, kind));
+        }
+    }
+    Ok(findings)
+}
+
+/// Returns whether a file is `src/lib.rs` or `src/main.rs` of a crate.
+fn is_crate_root(file: &Path) -> bool {
+    file.ends_with("src/lib.rs") || file.ends_with("src/main.rs")
+}
+
+fn is_typescript(file: &Path) -> bool {
+    file.starts_with("web/src") && file.extension().is_some_and(|extension| extension == "ts" || extension == "tsx")
+}
+
+fn read_text(file: &Path) -> Result<String, CheckError> {
+    std::fs::read_to_string(file).map_err(|cause| CheckError::Read { file: file.into(), cause })
+}
+
+/// Runs a program and returns its standard output.
+fn output(program: &str, arguments: &[&str]) -> Result<String, CheckError> {
+    let failed = |reason: String| CheckError::Command { command: format!("{program} {}", arguments.join(" ")), reason };
+    let output = Command::new(program).args(arguments).output().map_err(|error| failed(error.to_string()))?;
+    if !output.status.success() {
+        return Err(failed(String::from_utf8_lossy(&output.stderr).into_owned()));
+    }
+    String::from_utf8(output.stdout).map_err(|error| failed(error.to_string()))
+}

@@ -1,0 +1,313 @@
+//! Banned words in identifiers and in prose, each with its replacement.
+//!
+//! Prose is the comments of the code, Markdown outside of code, and the texts of messages and of the web page.
+
+use std::path::Path;
+
+use syn::visit::{self, Visit};
+use syn::{Ident, ImplItemConst, ItemConst, ItemEnum, ItemMod, ItemStatic, ItemStruct, ItemTrait, ItemType};
+
+/// A banned word.
+struct BannedWord {
+    word: &'static str,
+    replacement: &'static str,
+    scope: Scope,
+}
+
+/// Texts in which a word is banned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    /// Names that the code defines.
+    Identifiers,
+    Prose,
+    Everywhere,
+}
+
+use Scope::{Everywhere, Identifiers, Prose};
+
+/// All banned words. The replacement names the terms of the field.
+const BANNED_WORDS: &[BannedWord] = &[
+    banned("asked", "requested, queried, polled", Everywhere),
+    banned("asks", "requests, queries, polls", Prose),
+    banned("board", "feed, registry", Identifiers),
+    banned("cure", "remedy, kill", Everywhere),
+    banned("errand", "purpose", Everywhere),
+    banned("founded", "initial ids", Everywhere),
+    banned("hear", "listen, receive", Everywhere),
+    banned("heard", "received", Everywhere),
+    banned("hears", "listens, receives", Everywhere),
+    banned("kept", "stored, retained", Identifiers),
+    banned("look", "sample, poll, read", Identifiers),
+    banned("looked", "sampled, polled, read", Identifiers),
+    banned("meant", "expected, matching", Everywhere),
+    banned("news", "update, event", Everywhere),
+    banned("nobody", "anonymous, no user", Everywhere),
+    banned("place", "slot, location, target", Identifiers),
+    banned("said", "reported, logged", Everywhere),
+    banned("say", "report, log", Identifiers),
+    banned("says", "reports, logs", Everywhere),
+    banned("seat", "subscription", Everywhere),
+    banned("somebody", "a user, a client", Everywhere),
+    banned("tell", "notify, report", Everywhere),
+    banned("tells", "notifies, reports", Everywhere),
+    banned("told", "notified, reported", Everywhere),
+    banned("trouble", "error, outage", Everywhere),
+    banned("who", "user, caller, actor", Identifiers),
+    banned("whoever", "the component or user", Everywhere),
+    banned("whom", "the component or user", Everywhere),
+    banned("whose", "scope, owner", Identifiers),
+];
+
+/// Phrases in which a banned word is the standard term.
+const ALLOWED_PHRASES: &[&str] = &["in place", "look up", "looks up"];
+
+const fn banned(word: &'static str, replacement: &'static str, scope: Scope) -> BannedWord {
+    BannedWord { word, replacement, scope }
+}
+
+/// Kind of a checked file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FileKind {
+    Rust,
+    Markdown,
+    /// Messages in Fluent format, and texts of the web page.
+    Texts,
+}
+
+impl FileKind {
+    /// Returns the kind of a file; `None` for a file that is not checked.
+    pub(crate) fn of(file: &Path) -> Option<Self> {
+        // This file lists the words.
+        if file.ends_with("codelint/src/words.rs") {
+            return None;
+        }
+        match file.extension()?.to_str()? {
+            "rs" => Some(Self::Rust),
+            "md" => Some(Self::Markdown),
+            "ftl" => Some(Self::Texts),
+            "ts" if file.ends_with("i18n/en.ts") => Some(Self::Texts),
+            _ => None,
+        }
+    }
+}
+
+/// Returns a finding for each banned word of a file.
+pub(crate) fn find_banned(file: &Path, text: &str, kind: FileKind) -> Vec<String> {
+    let mut findings = Vec::new();
+    let mut report = |line: usize, scope: Scope, checked: &str| {
+        let words = split_words(checked);
+        for banned in BANNED_WORDS.iter().filter(|banned| banned.scope == Everywhere || banned.scope == scope) {
+            if has_banned_word(&words, banned.word) {
+                let BannedWord { word, replacement, .. } = banned;
+                findings.push(format!(
+                    "{}:{line}: `{word}` in `{}`; use a term of the field, such as: {replacement}",
+                    file.display(),
+                    checked.trim()
+                ));
+            }
+        }
+    };
+    match kind {
+        FileKind::Rust => {
+            for (number, line) in text.lines().enumerate() {
+                if let Some(comment) = comment_of(line) {
+                    report(number + 1, Prose, &without_code(comment));
+                }
+            }
+            if let Ok(parsed) = syn::parse_file(text) {
+                let mut names = DefinedNames::default();
+                names.visit_file(&parsed);
+                for name in names.0 {
+                    report(name.span().start().line, Identifiers, &name.to_string());
+                }
+            }
+        }
+        FileKind::Markdown => {
+            let mut in_code_block = false;
+            for (number, line) in text.lines().enumerate() {
+                if line.trim_start().starts_with("```") {
+                    in_code_block = !in_code_block;
+                } else if !in_code_block {
+                    report(number + 1, Prose, &without_code(line));
+                }
+            }
+        }
+        FileKind::Texts => {
+            for (number, line) in text.lines().enumerate() {
+                // Keys and placeholders are names of the code.
+                let value = line.split_once(['=', ':']).map_or(line, |(_, value)| value);
+                report(number + 1, Prose, &without_placeholders(value));
+            }
+        }
+    }
+    findings
+}
+
+/// Returns the comment of a line of code. A `//` in a string or in a URL begins no comment.
+fn comment_of(line: &str) -> Option<&str> {
+    let (code, comment) = line.split_once("//")?;
+    let in_string = code.matches('"').count() % 2 == 1;
+    (!in_string && !code.ends_with(':')).then_some(comment)
+}
+
+/// Removes code spans in backticks.
+fn without_code(text: &str) -> String {
+    text.split('`').step_by(2).collect::<Vec<_>>().join(" ")
+}
+
+/// Removes placeholders in braces.
+fn without_placeholders(text: &str) -> String {
+    let mut depth = 0_usize;
+    let outside = text.chars().filter(|&char| {
+        match char {
+            '{' => depth += 1,
+            '}' => depth = depth.saturating_sub(1),
+            _ => return depth == 0,
+        }
+        false
+    });
+    outside.collect()
+}
+
+/// Splits prose, `snake_case` and `CamelCase` into lower-case words.
+fn split_words(text: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    let mut previous = ' ';
+    for char in text.chars() {
+        let continues = previous.is_alphanumeric() && !(previous.is_lowercase() && char.is_uppercase());
+        if char.is_alphanumeric() {
+            match words.last_mut().filter(|_| continues) {
+                Some(word) => word.extend(char.to_lowercase()),
+                None => words.push(char.to_lowercase().collect()),
+            }
+        }
+        previous = char;
+    }
+    words
+}
+
+fn has_banned_word(words: &[String], banned: &str) -> bool {
+    words.iter().enumerate().any(|(at, word)| {
+        let is_allowed = || {
+            ALLOWED_PHRASES.iter().any(|phrase| {
+                let phrase: Vec<&str> = phrase.split(' ').collect();
+                (0..phrase.len()).any(|offset| {
+                    let start = at.checked_sub(offset);
+                    start.and_then(|start| words.get(start..start + phrase.len())).is_some_and(|found| found == phrase)
+                })
+            })
+        };
+        word == banned && !is_allowed()
+    })
+}
+
+/// Names that a file defines: items, fields, variants, parameters and variables.
+#[derive(Default)]
+struct DefinedNames(Vec<Ident>);
+
+impl<'ast> Visit<'ast> for DefinedNames {
+    fn visit_signature(&mut self, signature: &'ast syn::Signature) {
+        self.0.push(signature.ident.clone());
+        visit::visit_signature(self, signature);
+    }
+
+    fn visit_pat_ident(&mut self, pattern: &'ast syn::PatIdent) {
+        self.0.push(pattern.ident.clone());
+        visit::visit_pat_ident(self, pattern);
+    }
+
+    fn visit_field(&mut self, field: &'ast syn::Field) {
+        self.0.extend(field.ident.clone());
+        visit::visit_field(self, field);
+    }
+
+    fn visit_variant(&mut self, variant: &'ast syn::Variant) {
+        self.0.push(variant.ident.clone());
+        visit::visit_variant(self, variant);
+    }
+
+    fn visit_item_struct(&mut self, item: &'ast ItemStruct) {
+        self.0.push(item.ident.clone());
+        visit::visit_item_struct(self, item);
+    }
+
+    fn visit_item_enum(&mut self, item: &'ast ItemEnum) {
+        self.0.push(item.ident.clone());
+        visit::visit_item_enum(self, item);
+    }
+
+    fn visit_item_trait(&mut self, item: &'ast ItemTrait) {
+        self.0.push(item.ident.clone());
+        visit::visit_item_trait(self, item);
+    }
+
+    fn visit_item_const(&mut self, item: &'ast ItemConst) {
+        self.0.push(item.ident.clone());
+        visit::visit_item_const(self, item);
+    }
+
+    fn visit_item_static(&mut self, item: &'ast ItemStatic) {
+        self.0.push(item.ident.clone());
+        visit::visit_item_static(self, item);
+    }
+
+    fn visit_item_type(&mut self, item: &'ast ItemType) {
+        self.0.push(item.ident.clone());
+        visit::visit_item_type(self, item);
+    }
+
+    fn visit_item_mod(&mut self, item: &'ast ItemMod) {
+        self.0.push(item.ident.clone());
+        visit::visit_item_mod(self, item);
+    }
+
+    fn visit_impl_item_const(&mut self, item: &'ast ImplItemConst) {
+        self.0.push(item.ident.clone());
+        visit::visit_impl_item_const(self, item);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn find(name: &str, text: &str) -> Vec<String> {
+        let file = Path::new(name);
+        find_banned(file, text, FileKind::of(file).unwrap())
+    }
+
+    #[test]
+    fn banned_names_are_found_where_they_are_defined() {
+        for code in [
+            "struct Place;",
+            "fn tell_workers() {}",
+            "const WHO_ARE_YOU: u8 = 0;",
+            "fn f(asked: u8) {}",
+            "fn f() { let was_told = 0; }",
+            "struct S { whose: u8 }",
+            "enum E { Seat }",
+            "mod news {}",
+        ] {
+            assert_eq!(find("src/a.rs", code).len(), 1, "{code}");
+        }
+        for code in ["fn upgrade_in_place() {}", "fn look_up() {}", "fn f() { other.place(); }", "struct Placeholder;"]
+        {
+            assert_eq!(find("src/a.rs", code), [""; 0], "{code}");
+        }
+    }
+
+    #[test]
+    fn banned_words_are_found_in_comments_but_not_in_code_spans() {
+        let found = find("src/a.rs", "fn f() {}\n/// Nobody is told.\nstruct A;");
+        assert_eq!(found.len(), 2);
+        assert!(found[0].starts_with("src/a.rs:2: `nobody`"), "{}", found[0]);
+        assert_eq!(find("src/a.rs", "/// The column `nobody`.\nstruct A; // see https://told.example").len(), 1);
+        assert_eq!(find("src/a.rs", "const A: &str = \"http://nobody\";"), [""; 0]);
+    }
+
+    #[test]
+    fn banned_words_are_found_in_markdown_and_messages() {
+        assert_eq!(find("README.md", "The server says no.\n```\nnobody\n```\n`told`").len(), 1);
+        assert_eq!(find("messages/en-us.ftl", "told = { $told } failed\nkey = Whoever calls\n").len(), 1);
+    }
+}
