@@ -10,7 +10,7 @@ use clew_iam::decision::{Principal, Scope};
 use clew_iam::signature::{self, Authorization, RequestToSign, SignatureError};
 use clew_iam::token;
 use clew_model::ErrorEntry;
-use clew_store::{AccessKey, CachedView, TemporaryKeyValidity, User};
+use clew_store::{AccessKey, CachedView, LockState, TemporaryKeyValidity, User};
 use http::StatusCode;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
@@ -65,7 +65,7 @@ pub(crate) async fn authenticate(service: &AppState, request: Request, next: Nex
 
 /// An authenticated user and the credentials of the request.
 struct Identity {
-    user: User,
+    user: Arc<User>,
     scope: Scope,
     credentials: CredentialKind,
     proof: CredentialRef,
@@ -158,6 +158,8 @@ struct SignedRequest {
     view: CachedView,
     /// Key under which failed attempts are counted.
     subject: FailureSubject,
+    /// True if failed attempts are recorded, which a success deletes.
+    has_failures: bool,
 }
 
 impl SignedRequest {
@@ -175,11 +177,13 @@ impl SignedRequest {
         trail.set_domain(&key.user.domain_id);
         let peer = limits::client_ip(&parts.extensions);
         let subject =
-            auth_attempts::failure_subject(&service.store, format!("key:{id}"), Some(&key.user.id), peer).await?;
-        if view.is_locked(&subject.name).await? {
-            return Err(not_authenticated("auth-key-locked", Vec::new()));
-        }
-        Ok(Self { authorization, key, view, subject })
+            auth_attempts::failure_subject(&service.store, ["key:", id.as_str()].concat(), Some(&key.user.id), peer)
+                .await?;
+        let has_failures = match view.lock_state(&subject.name).await? {
+            LockState::Locked => return Err(not_authenticated("auth-key-locked", Vec::new())),
+            state => state == LockState::HasFailures,
+        };
+        Ok(Self { authorization, key, view, subject, has_failures })
     }
 
     /// Verifies the signature, then the state of the key: only the holder of the key gets an error about its state.
@@ -210,7 +214,9 @@ impl SignedRequest {
             None => Scope::AccessKey,
             Some(temporary) => Box::pin(self.check_temporary(service, temporary, parts)).await?,
         };
-        self.view.clear_auth_failures(&self.subject.name).await?;
+        if self.has_failures {
+            Box::pin(service.store.clear_auth_failures(&self.subject.name)).await?;
+        }
         let credentials = match &self.key.temporary {
             Some(_) => CredentialKind::TemporaryKey,
             None if self.key.enabled => CredentialKind::AccessKey,
@@ -265,7 +271,7 @@ impl From<SignatureError> for ApiError {
     }
 }
 
-fn require_enabled(user: &User) -> Result<User, ApiError> {
+fn require_enabled(user: &Arc<User>) -> Result<Arc<User>, ApiError> {
     if user.enabled { Ok(user.clone()) } else { Err(not_authenticated("auth-user-disabled", Vec::new())) }
 }
 

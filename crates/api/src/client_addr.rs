@@ -92,10 +92,10 @@ impl TrustedProxies {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct ClientSubnet(IpAddr);
 
-impl std::fmt::Display for ClientSubnet {
-    /// Writes the IPv4 address, or the first address of the /64 prefix.
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(formatter)
+impl ClientSubnet {
+    /// Returns the IPv4 address, or the first address of the /64 prefix.
+    pub(crate) fn address(self) -> IpAddr {
+        self.0
     }
 }
 

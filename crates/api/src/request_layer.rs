@@ -1,6 +1,7 @@
 //! Layer around every route: request id, host check, audit, timeout, error body in the requested language, security headers, log and metrics.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request, State};
@@ -47,12 +48,11 @@ pub(crate) async fn handle_request(
     let request_id = Uuid::new_v4().simple().to_string();
     let span = info_span!("request", http.request_id = %request_id);
     let method = request.method().clone();
-    let route =
-        request.extensions().get::<MatchedPath>().map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
+    let route: Arc<str> = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).into();
     let start = Instant::now();
     let tls = request.extensions().get::<ClientAddr>().is_some_and(|connection| connection.tls);
     // Load balancers probe health endpoints by IP address.
-    let host = if HEALTH_ROUTES.contains(&route.as_str()) {
+    let host = if HEALTH_ROUTES.contains(&route.as_ref()) {
         Ok(())
     } else {
         service.settings.allowed_hosts.check(request.uri(), request.headers())
@@ -90,9 +90,11 @@ pub(crate) async fn handle_request(
         response.headers_mut().insert(REQUEST_ID, value);
     }
     let (status, seconds) = (response.status().as_u16(), start.elapsed().as_secs_f64());
-    service.metrics.record_response(&method, &route, status, seconds);
-    let _entered = span.enter();
-    info!(http.method = %method, http.route = route, http.status = status, http.seconds = seconds, "answered");
+    {
+        let _entered = span.enter();
+        info!(http.method = %method, http.route = &*route, http.status = status, http.seconds = seconds, "answered");
+    }
+    service.metrics.record_response(&method, route, status, seconds);
     response
 }
 
@@ -141,8 +143,6 @@ fn requested_language(headers: &HeaderMap) -> Result<Language, ApiError> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use axum::Router;
     use axum::body::Body;
     use axum::middleware::from_fn_with_state;

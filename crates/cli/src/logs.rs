@@ -20,7 +20,7 @@ pub(crate) fn init(filter: &str) -> Result<(), CliError> {
         let writer = || Sanitizer::new(std::io::stderr(), false);
         logs.with_target(false).with_ansi(false).with_writer(writer).init();
     } else {
-        logs.json().event_format(JsonFormat).init();
+        logs.fmt_fields(JsonFormat).event_format(JsonFormat).init();
     }
     Ok(())
 }

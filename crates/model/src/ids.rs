@@ -2,9 +2,12 @@
 //!
 //! Formats (spec sections 0 and 1.2): 32 hexadecimal digits and `in07` for an instance, 32 and `no07` for a node,
 //! `realtime_session-<UUIDv4>-<4 hex>` for a collection.
+//!
+//! Clones of an id share its text: a request copies the ids of its caller many times.
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -39,14 +42,14 @@ macro_rules! id {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// Generates a new unique id.
             #[must_use]
             pub fn generate() -> Self {
                 let generate: fn() -> String = $generate;
-                Self(generate())
+                Self(generate().into())
             }
 
             /// Returns the id as text.
@@ -61,7 +64,7 @@ macro_rules! id {
 
             fn from_str(text: &str) -> Result<Self, IdError> {
                 let valid: fn(&str) -> bool = $valid;
-                if valid(text) { Ok(Self(text.to_owned())) } else { Err(IdError::new(text, $expected)) }
+                if valid(text) { Ok(Self(text.into())) } else { Err(IdError::new(text, $expected)) }
             }
         }
 
@@ -75,7 +78,7 @@ macro_rules! id {
 
         impl From<$name> for String {
             fn from(id: $name) -> Self {
-                id.0
+                id.as_str().to_owned()
             }
         }
 

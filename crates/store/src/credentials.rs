@@ -14,7 +14,7 @@ pub struct AccessKey {
     /// Public id of the key.
     pub id: AccessKeyId,
     /// User that owns it.
-    pub user: User,
+    pub user: Arc<User>,
     /// Secret of the key.
     pub secret: SecretString,
     /// Whether the key is enabled. Always true for a temporary key (see [`TemporaryKeyValidity`]).
@@ -125,7 +125,7 @@ pub struct NewToken {
 #[derive(Debug, Clone)]
 pub struct StoredToken {
     /// User that owns it.
-    pub user: User,
+    pub user: Arc<User>,
     /// Project scope. `None` for the scope of the whole domain.
     pub scope_project: Option<ProjectId>,
     /// Authentication methods of its issue.

@@ -71,7 +71,7 @@ pub use metadata::lockouts::Reservation;
 pub use metadata_copy::CopiedTable;
 pub use policies::{Attachment, Grantee, PolicyLimits, PolicyRecord, PolicyRef, StoredGrant, StoredPolicy};
 pub use postgres::PostgresUrl;
-pub use read_cache::CachedView;
+pub use read_cache::{CachedView, LockState};
 pub use results::{PublishedResult, ResultStore, ResultWriter, S3Settings, StoredObject, StoredResult};
 pub use rotation::RotationSummary;
 pub use serving_lock::ServingLock;

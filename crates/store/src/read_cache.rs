@@ -4,6 +4,7 @@
 //! ([`crate::data_version`]) shows that they are current.
 
 use std::hash::Hash;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use clew_model::{AccessKeyId, Instance, InstanceId, ProjectId, RequestId, UserId};
@@ -26,8 +27,8 @@ pub(crate) struct Caches {
     projects: VersionedCache<ProjectId, Arc<Project>>,
     instances: VersionedCache<InstanceId, Arc<Instance>>,
     tasks: VersionedCache<RequestId, Arc<CollectionTask>>,
-    /// Time of the last write of a user's address, in seconds since 1970 (UTC).
-    addresses: VersionedCache<(UserId, String), i64>,
+    /// Recorded addresses of users.
+    addresses: VersionedCache<(UserId, IpAddr), RecordedAddress>,
 }
 
 impl Default for Caches {
@@ -45,19 +46,44 @@ impl Default for Caches {
     }
 }
 
+/// Address of a user that this process has recorded.
+#[derive(Debug, Clone)]
+struct RecordedAddress {
+    /// Address as text, which each signed request of the user needs.
+    text: Arc<str>,
+    /// Unix timestamp of the last write, in seconds.
+    recorded_at: i64,
+}
+
 /// Version of recorded addresses: they never become stale.
 const ADDRESS_VERSION: i64 = 0;
 
 impl Caches {
-    /// Whether this process has recorded the address of a user after `since`, in seconds since 1970 (UTC).
-    pub(crate) fn address_recorded_since(&self, user: &UserId, address: &str, since: i64) -> bool {
-        let recorded = self.addresses.get(ADDRESS_VERSION, &(user.clone(), address.to_owned()));
-        recorded.is_some_and(|at| at > since)
+    /// Returns the text of a user's address if this process has recorded it after `since`, a Unix timestamp in seconds.
+    pub(crate) fn address_recorded_since(&self, user: &UserId, address: IpAddr, since: i64) -> Option<Arc<str>> {
+        let recorded = self.addresses.get(ADDRESS_VERSION, &(user.clone(), address));
+        recorded.filter(|address| address.recorded_at > since).map(|address| address.text)
     }
 
-    pub(crate) fn record_address(&self, user: &UserId, address: &str, at: i64) {
-        self.addresses.insert(ADDRESS_VERSION, (user.clone(), address.to_owned()), at);
+    pub(crate) fn record_address(&self, user: &UserId, address: IpAddr, recorded_at: i64) {
+        let recorded = RecordedAddress { text: address.to_string().into(), recorded_at };
+        self.addresses.insert(ADDRESS_VERSION, (user.clone(), address), recorded);
     }
+
+    pub(crate) fn remove_address(&self, user: &UserId, address: IpAddr) {
+        self.addresses.remove(&(user.clone(), address));
+    }
+}
+
+/// Lock state of a subject that authenticates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LockState {
+    /// No failed attempts are recorded.
+    NoFailures,
+    /// Failed attempts are recorded, and further attempts are allowed.
+    HasFailures,
+    /// Attempts are rejected after too many failures.
+    Locked,
 }
 
 /// Cached view of the store at one data version. Data that is not cached is read at the time of the call.
@@ -114,18 +140,13 @@ impl CachedView {
         get_or_load(&self.store.caches.tasks, self.version.any_table, id, load).await
     }
 
-    /// Whether a subject is locked. See [`Store::locked_until`].
-    pub async fn is_locked(&self, subject: &str) -> Result<bool, StoreError> {
-        let failures = self.auth_failures(subject).await?;
-        Ok(failures.is_some_and(|failures| failures.lock_end(self.store.clock.seconds()).is_some()))
-    }
-
-    /// Deletes the authentication failures of a subject. See [`Store::clear_auth_failures`].
-    pub async fn clear_auth_failures(&self, subject: &str) -> Result<(), StoreError> {
-        match self.auth_failures(subject).await? {
-            Some(_) => Box::pin(self.store.clear_auth_failures(subject)).await,
-            None => Ok(()),
-        }
+    /// Returns the lock state of a subject. See [`Store::locked_until`].
+    pub async fn lock_state(&self, subject: &str) -> Result<LockState, StoreError> {
+        Ok(match self.auth_failures(subject).await? {
+            None => LockState::NoFailures,
+            Some(failures) if failures.lock_end(self.store.clock.seconds()).is_some() => LockState::Locked,
+            Some(_) => LockState::HasFailures,
+        })
     }
 
     async fn auth_failures(&self, subject: &str) -> Result<Option<AuthFailures>, StoreError> {

@@ -48,6 +48,15 @@ impl<K: Eq + Hash, V: Clone> VersionedCache<K, V> {
         }
     }
 
+    /// Removes a value.
+    pub fn remove<Q>(&self, key: &Q)
+    where
+        K: Borrow<Q>,
+        Q: Eq + Hash + ?Sized,
+    {
+        self.lock().values.remove(key);
+    }
+
     fn lock(&self) -> MutexGuard<'_, Entries<K, V>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }

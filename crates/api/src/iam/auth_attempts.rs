@@ -86,11 +86,17 @@ pub(crate) async fn failure_subject(
     let (Some(user), Some(peer)) = (user, peer) else {
         return Ok(FailureSubject { name, is_address_up_to_date: false });
     };
-    let address = ClientSubnet::from(peer).to_string();
-    let is_address_up_to_date = store.is_address_up_to_date(user, &address);
-    let is_known = is_address_up_to_date || store.is_recorded_address(user, &address).await?;
-    let name = if is_known { format!("address:{address} {name}") } else { name };
-    Ok(FailureSubject { name, is_address_up_to_date })
+    let address = ClientSubnet::from(peer).address();
+    if let Some(text) = store.up_to_date_address(user, address) {
+        return Ok(FailureSubject { name: address_subject(&text, &name), is_address_up_to_date: true });
+    }
+    let is_known = store.is_recorded_address(user, address).await?;
+    let name = if is_known { address_subject(&address.to_string(), &name) } else { name };
+    Ok(FailureSubject { name, is_address_up_to_date: false })
+}
+
+fn address_subject(address: &str, name: &str) -> String {
+    ["address:", address, " ", name].concat()
 }
 
 /// Records the address of a successful authentication, which then has its own failure counter for the user.
@@ -98,7 +104,7 @@ pub(crate) async fn failure_subject(
 /// If the store fails, the error is logged and the address stays unknown.
 pub(crate) async fn record_address(store: &Store, user: &UserId, peer: Option<IpAddr>) {
     let Some(peer) = peer else { return };
-    if let Err(error) = store.record_address(user, &ClientSubnet::from(peer).to_string()).await {
+    if let Err(error) = store.record_address(user, ClientSubnet::from(peer).address()).await {
         warn!(%error, user.id = %user, "could not record the address of a user");
     }
 }

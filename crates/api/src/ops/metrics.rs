@@ -23,14 +23,14 @@ use crate::error::ApiError;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
-    method: String,
-    route: String,
+    method: &'static str,
+    route: Arc<str>,
     status: u16,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RouteLabel {
-    route: String,
+    route: Arc<str>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -169,11 +169,11 @@ impl Metrics {
     /// Counts a response and its duration.
     ///
     /// `route` is a route pattern: paths chosen by clients would create an unbounded number of series.
-    pub(crate) fn record_response(&self, method: &Method, route: &str, status: u16, seconds: f64) {
-        let method = if COUNTED_METHODS.contains(method) { method.as_str() } else { "other" };
-        let labels = RequestLabels { method: method.to_owned(), route: route.to_owned(), status };
-        self.requests.get_or_create(&labels).inc();
-        self.request_seconds.get_or_create(&RouteLabel { route: route.to_owned() }).observe(seconds);
+    pub(crate) fn record_response(&self, method: &Method, route: impl Into<Arc<str>>, status: u16, seconds: f64) {
+        let route = route.into();
+        let method = COUNTED_METHODS.iter().find(|counted| *counted == method).map_or("other", Method::as_str);
+        self.requests.get_or_create(&RequestLabels { method, route: route.clone(), status }).inc();
+        self.request_seconds.get_or_create(&RouteLabel { route }).observe(seconds);
     }
 
     pub(crate) fn record_rejection(&self, limit: Limit) {
@@ -182,7 +182,7 @@ impl Metrics {
 }
 
 /// Methods with their own series. Other methods are counted as `other`.
-const COUNTED_METHODS: [Method; 7] =
+static COUNTED_METHODS: [Method; 7] =
     [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE, Method::PATCH, Method::OPTIONS];
 
 /// Maximum duration of the store reads for a scrape.

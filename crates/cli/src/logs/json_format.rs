@@ -1,48 +1,64 @@
 //! JSON format of log lines. The JSON object is written directly, because each request writes a log line.
-//! The formatter of `tracing-subscriber` parses the span fields again and writes each token separately.
+//! The formatter of `tracing-subscriber` builds a tree of the span's fields, parses it again and writes each token separately.
 
 use std::fmt;
 
+use jiff::Timestamp;
+use jiff::fmt::temporal::DateTimePrinter;
 use serde::Serialize;
 use tracing::field::{Field, Visit};
+use tracing::span::Record;
 use tracing::{Event, Subscriber};
-use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, JsonFields, Writer};
-use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
+use tracing_subscriber::field::RecordFields;
+use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
 
 /// Initial buffer capacity in bytes; sufficient for the line of a request.
 const INITIAL_CAPACITY: usize = 512;
+/// Format of timestamps: UTC with microseconds.
+const TIMESTAMP_PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
 
 /// One JSON object per line: timestamp, level, event fields, target, and the current span.
 pub(super) struct JsonFormat;
 
-impl<S> FormatEvent<S, JsonFields> for JsonFormat
+impl<'w> FormatFields<'w> for JsonFormat {
+    fn format_fields<R: RecordFields>(&self, mut writer: Writer<'w>, fields: R) -> fmt::Result {
+        let mut object = JsonObject::begin();
+        fields.record(&mut object);
+        writer.write_str(&object.finish())
+    }
+
+    fn add_fields(&self, current: &'w mut FormattedFields<Self>, fields: &Record<'_>) -> fmt::Result {
+        let mut object = JsonObject::resume(&current.fields);
+        fields.record(&mut object);
+        current.fields = object.finish();
+        Ok(())
+    }
+}
+
+impl<S> FormatEvent<S, JsonFormat> for JsonFormat
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     fn format_event(
         &self,
-        context: &FmtContext<'_, S, JsonFields>,
+        context: &FmtContext<'_, S, JsonFormat>,
         mut writer: Writer<'_>,
         event: &Event<'_>,
-    ) -> fmt::Result
-    where
-        JsonFields: for<'a> FormatFields<'a>,
-    {
-        let mut now = String::new();
-        SystemTime.format_time(&mut Writer::new(&mut now))?;
+    ) -> fmt::Result {
         let mut line = JsonObject::begin();
-        line.put("timestamp", &now);
+        line.put("timestamp", &TIMESTAMP_PRINTER.timestamp_to_string(&Timestamp::now()));
         line.put("level", event.metadata().level().as_str());
         event.record(&mut line);
         line.put("target", event.metadata().target());
         if let Some(span) = context.parent_span() {
             let extensions = span.extensions();
-            let fields = extensions.get::<FormattedFields<JsonFields>>().map_or("{}", |fields| fields.as_str());
+            let fields = extensions.get::<FormattedFields<JsonFormat>>().map_or("{}", |fields| fields.as_str());
             line.put_object("span", fields, "name", span.name());
         }
-        writeln!(writer, "{}", clew_diagnose::json::escape(&line.finish()))
+        writer.write_str(&clew_diagnose::json::escape(&line.finish()))?;
+        writer.write_char('\n')
     }
 }
 
@@ -54,6 +70,11 @@ impl JsonObject {
         let mut text = Vec::with_capacity(INITIAL_CAPACITY);
         text.push(b'{');
         Self(text)
+    }
+
+    /// Continues a finished object.
+    fn resume(object: &str) -> Self {
+        Self(object.strip_suffix('}').unwrap_or("{").as_bytes().to_vec())
     }
 
     fn put<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) {
@@ -141,12 +162,17 @@ mod tests {
     fn line_contains_the_event_and_its_span() {
         let buffer = SharedBuffer::default();
         let writer = buffer.clone();
-        let logs = tracing_subscriber::fmt().json().event_format(JsonFormat).with_writer(move || writer.clone());
+        let logs = tracing_subscriber::fmt()
+            .fmt_fields(JsonFormat)
+            .event_format(JsonFormat)
+            .with_writer(move || writer.clone());
         tracing::subscriber::with_default(logs.finish(), || {
             tracing::warn!(text = "a \"b\"\n", count = 3_u64, less = -1, right = true, seconds = 0.5, "said {}", 1);
-            let outer = tracing::info_span!("outer", id = "x").entered();
+            let outer = tracing::info_span!("outer", id = "x", late = tracing::field::Empty).entered();
             tracing::info!(error = %"no", list = ?["a"], "within");
             tracing::info_span!("bare").in_scope(|| tracing::info!("deep"));
+            outer.record("late", 2);
+            tracing::info!("recorded");
             drop(outer);
         });
         let text = String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap();
@@ -160,6 +186,7 @@ mod tests {
             { "level": "WARN", "message": "said 1", "text": "a \"b\"\n", "count": 3, "less": -1, "right": true, "seconds": 0.5, "target": target },
             { "level": "INFO", "message": "within", "error": "no", "list": "[\"a\"]", "target": target, "span": { "id": "x", "name": "outer" } },
             { "level": "INFO", "message": "deep", "target": target, "span": { "name": "bare" } },
+            { "level": "INFO", "message": "recorded", "target": target, "span": { "id": "x", "late": 2, "name": "outer" } },
         ]);
         assert_eq!(json!(lines), expected);
     }

@@ -38,6 +38,14 @@ pub(super) fn build_request<T: AsRef<str>>(request: &RequestToSign<'_, T>, signe
 
 /// Appends the canonical path: decoded, encoded again by segment, and terminated with `/`.
 fn push_path(text: &mut String, raw: &str) {
+    if raw.bytes().all(|byte| byte == b'/' || !is_encoded(byte)) {
+        // The usual path is canonical already, except for its end.
+        text.push_str(raw);
+        if !raw.ends_with('/') {
+            text.push('/');
+        }
+        return;
+    }
     let decoded = decode(raw);
     for (at, segment) in decoded.split(|&byte| byte == b'/').enumerate() {
         if at > 0 {
@@ -67,6 +75,10 @@ fn push_query(text: &mut String, raw: &str) {
         text.push('=');
         text.extend(percent_encode(value, ENCODED_CHARS));
     }
+}
+
+const fn is_encoded(byte: u8) -> bool {
+    !matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~')
 }
 
 fn decode_query_part(text: &str) -> Decoded<'_> {

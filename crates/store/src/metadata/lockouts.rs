@@ -4,6 +4,9 @@
 //! Checking a password is slow, so an attempt is reserved first. It counts as a failure until it succeeds.
 //! Of concurrent attempts on all servers, at most as many are checked as failures remain before the lockout.
 
+use std::net::IpAddr;
+use std::sync::Arc;
+
 use clew_model::UserId;
 
 use crate::database::{Transaction, query, query_scalar};
@@ -161,19 +164,19 @@ impl Store {
         Ok(row.map(|locked_until| AuthFailures { locked_until }))
     }
 
-    /// Whether this process has recorded the address in the last day, so that the address is known and needs no new record.
-    /// Needs no query.
+    /// Returns the text of the address if this process has recorded it in the last day.
+    /// Such an address is known and needs no new record. Needs no query.
     #[must_use]
-    pub fn is_address_up_to_date(&self, user: &UserId, address: &str) -> bool {
+    pub fn up_to_date_address(&self, user: &UserId, address: IpAddr) -> Option<Arc<str>> {
         self.caches.address_recorded_since(user, address, self.clock.seconds() - ADDRESS_WRITE_INTERVAL)
     }
 
     /// Whether the user has authenticated from this address in the last 90 days.
-    pub async fn is_recorded_address(&self, user: &UserId, address: &str) -> Result<bool, StoreError> {
+    pub async fn is_recorded_address(&self, user: &UserId, address: IpAddr) -> Result<bool, StoreError> {
         let found: Option<i64> =
             query_scalar("SELECT last_at FROM known_addresses WHERE user_id = $1 AND address = $2")
                 .bind(user.as_str())
-                .bind(address)
+                .bind(address.to_string())
                 .fetch_optional(&self.database)
                 .await
                 .map_err(StoreError::database("look up the addresses of a user"))?;
@@ -183,16 +186,17 @@ impl Store {
     /// Records an address of the user, at most once a day per address.
     /// Does nothing while the maximum number of other addresses was used in the last day: they would replace each other
     /// with every request.
-    pub async fn record_address(&self, user: &UserId, address: &str) -> Result<(), StoreError> {
-        if self.is_address_up_to_date(user, address) {
+    pub async fn record_address(&self, user: &UserId, address: IpAddr) -> Result<(), StoreError> {
+        if self.up_to_date_address(user, address).is_some() {
             return Ok(());
         }
+        let text = address.to_string();
         let now = self.clock.seconds();
         let failed = StoreError::database("record the address of a user");
         let others: i64 =
             query_scalar("SELECT count(*) FROM known_addresses WHERE user_id = $1 AND address <> $2 AND last_at > $3")
                 .bind(user.as_str())
-                .bind(address)
+                .bind(&text)
                 .bind(now - ADDRESS_WRITE_INTERVAL)
                 .fetch_one(&self.database)
                 .await
@@ -207,7 +211,7 @@ impl Store {
              ON CONFLICT (user_id, address) DO UPDATE SET last_at = excluded.last_at",
         )
         .bind(user.as_str())
-        .bind(address)
+        .bind(&text)
         .bind(now)
         .execute(&mut transaction)
         .await
@@ -224,8 +228,8 @@ impl Store {
         .map_err(&failed)?;
         transaction.commit().await.map_err(&failed)?;
         self.caches.record_address(user, address, now);
-        for address in &deleted {
-            self.caches.record_address(user, address, 0);
+        for address in deleted.iter().filter_map(|text| text.parse().ok()) {
+            self.caches.remove_address(user, address);
         }
         Ok(())
     }

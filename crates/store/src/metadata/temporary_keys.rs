@@ -70,7 +70,7 @@ impl Store {
         let secret = self.unseal(secret_aad(id), &sealed).await?;
         Ok(Some(AccessKey {
             id: id.clone(),
-            user,
+            user: Arc::new(user),
             secret,
             enabled: true,
             temporary: Some(temporary),

@@ -1,5 +1,7 @@
 //! Tokens, stored as hashes. Expired tokens are stored for a day, to distinguish them from unknown ones.
 
+use std::sync::Arc;
+
 use clew_model::{AuditEvent, Origin, UserId};
 
 use super::revocation::revoke_keys_of_revoked_tokens;
@@ -44,7 +46,7 @@ impl Store {
         let Some(user) = self.user(&parse_column::<UserId>(&row, "user_id")?).await? else { return Ok(None) };
         let methods: String = row.try_get("methods").map_err(&failed)?;
         Ok(Some(StoredToken {
-            user,
+            user: Arc::new(user),
             scope_project: parse_nullable_column(&row, "scope_project")?,
             issued_by_methods: methods.split(',').map(str::to_owned).collect(),
             issued_at: row.try_get("issued_at").map_err(&failed)?,
