@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { chromium } from "playwright-core";
 import { stage } from "./stage.mjs";
 
-const FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+const CHROMIUM_FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 /** Timeout of every wait. */
 export const TIMEOUT_MS = 20_000;
 
@@ -15,7 +15,7 @@ export async function withPage(options, run) {
   const profile = await mkdtemp(join(tmpdir(), "clew-page-"));
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: process.env.CLEW_CHROMIUM ?? "/usr/bin/chromium",
-    args: FLAGS,
+    args: CHROMIUM_FLAGS,
     viewport: { width: 1280, height: 800 },
     locale: "en-US",
     colorScheme: "light",

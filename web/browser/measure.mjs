@@ -45,9 +45,9 @@ const measures = {
       await browser.send("Network.enable");
       const before = await metric("ScriptDuration");
       await sleep(seconds);
-      const took = (await metric("ScriptDuration")) - before;
+      const scriptSeconds = (await metric("ScriptDuration")) - before;
       if (updates < seconds / 5) throw new Error(`only ${updates} updates in ${seconds} s`);
-      console.log((took / updates) * 100);
+      console.log((scriptSeconds / updates) * 100);
     }),
 
   /** Milliseconds of the longest frame while scrolling the grid with the mouse wheel. */
@@ -87,6 +87,6 @@ const measures = {
     }),
 };
 
-const [what, seconds] = process.argv.slice(2);
-await measures[what](Number(seconds));
+const [measureName, seconds] = process.argv.slice(2);
+await measures[measureName](Number(seconds));
 process.exit(0);

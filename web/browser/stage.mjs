@@ -25,7 +25,7 @@ export function callStage(command, parameters = {}) {
 const tokens = new Map();
 
 /** Returns an API token for a project. */
-export async function tokenOf(user = stage.user, password = stage.password, project = stage.project) {
+export async function projectToken(user = stage.user, password = stage.password, project = stage.project) {
   const key = `${user} ${project}`;
   if (tokens.has(key)) return tokens.get(key);
   const scope = { project: { id: project } };
@@ -51,9 +51,9 @@ async function consoleToken() {
 }
 
 /** Calls the API as the administrator, with a domain token for paths of the administration. */
-export async function call(method, path, body) {
+export async function callApi(method, path, body) {
   const domain = path.startsWith("/clew/v1/") && !path.startsWith(`/clew/v1/${stage.project}`);
-  const token = domain ? await consoleToken() : await tokenOf();
+  const token = domain ? await consoleToken() : await projectToken();
   const headers = { "x-auth-token": token, "content-type": "application/json" };
   const response = await fetch(stage.endpoint + path, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
   const text = await response.text();
@@ -62,11 +62,11 @@ export async function call(method, path, body) {
 }
 
 /** Creates a user with a policy that allows the actions in the project. */
-export async function user(name, actions) {
+export async function createUser(name, actions) {
   const password = `Word-${name}-Of-9-Letters`;
-  const { id } = await call("POST", "/clew/v1/users", { name, password });
+  const { id } = await callApi("POST", "/clew/v1/users", { name, password });
   const document = { Version: "5.0", Statement: [{ Effect: "Allow", Action: actions, Resource: ["*"] }] };
-  await call("PUT", `/clew/v1/policies/${name}`, { document });
-  await call("POST", `/clew/v1/policies/${name}/attachments`, { user_id: id });
+  await callApi("PUT", `/clew/v1/policies/${name}`, { document });
+  await callApi("POST", `/clew/v1/policies/${name}/attachments`, { user_id: id });
   return { name, password };
 }

@@ -1,7 +1,7 @@
 // Lock waits and kills.
 import assert from "node:assert/strict";
 import { nodePath, open, waitUntil, withPage } from "../browser.mjs";
-import { call, callStage, stage } from "../stage.mjs";
+import { callApi, callStage, stage } from "../stage.mjs";
 
 export const tests = {
   "no lock waits": () =>
@@ -21,7 +21,7 @@ export const tests = {
       assert.deepEqual(names, [root, middle, last].map((id) => `Session ${id}`));
       assert.match(await lines.nth(1).innerText(), /waits on row/);
       assert.match(await lines.nth(1).innerText(), /tree_of_three/);
-      assert.match(await lines.nth(0).innerText(), /Idle; last statements|Sleep/);
+      assert.match(await lines.nth(0).innerText(), /Idle session; last statements|Sleep/);
 
       await lines.nth(0).getByRole("button", { name: /^Kill/ }).click();
       const dialog = page.getByRole("dialog");
@@ -38,7 +38,7 @@ export const tests = {
       await dialog.getByRole("button", { name: "Close" }).last().click();
       await waitUntil("the first root blocker is another session", async () => !(await page.getByRole("link", { name: `Session ${root}`, exact: true }).isVisible()));
 
-      const { rows } = await call("GET", `/clew/v1/audit?node_id=${stage.node}&limit=100`);
+      const { rows } = await callApi("GET", `/clew/v1/audit?node_id=${stage.node}&limit=100`);
       const kill = rows.find((row) => JSON.stringify(row).includes("it blocks the shop"));
       assert.ok(kill, JSON.stringify(rows));
       assert.equal(kill.actor, stage.user);
@@ -54,24 +54,24 @@ export const tests = {
   "kill task without criteria requires the instance name": () =>
     withPage({}, async (page) => {
       const tasks = `/v3/${stage.project}/instances/${stage.instance}/process/task`;
-      await call("PUT", `${tasks}/switch`, { status: "ON" });
-      const { instance } = await call("GET", `/v3.1/${stage.project}/instances/${stage.instance}`);
+      await callApi("PUT", `${tasks}/switch`, { status: "ON" });
+      const { instance } = await callApi("GET", `/v3.1/${stage.project}/instances/${stage.instance}`);
       await open(page, nodePath("kill", "?show=tasks"));
       await page.getByRole("button", { name: "Add task" }).click();
       const form = page.getByRole("form", { name: "Add task" });
-      await form.getByLabel("Minimum seconds in state").fill("1000000");
+      await form.getByLabel("Minimum time in state (seconds)").fill("1000000");
       await form.getByRole("button", { name: "Preview matches" }).click();
       const start = form.getByRole("button", { name: "Start task" });
       const name = form.getByLabel(/^The only criterion is time/);
       await name.waitFor();
       assert.equal(await start.getAttribute("aria-disabled"), "true");
       await start.click({ force: true });
-      assert.deepEqual((await call("GET", tasks)).processes, []);
+      assert.deepEqual((await callApi("GET", tasks)).processes, []);
       await name.fill(instance.name);
       await start.click();
       await page.getByText("Task started").waitFor();
-      assert.equal((await call("GET", tasks)).processes.length, 1);
-      await call("PUT", `${tasks}/switch`, { status: "OFF" });
+      assert.equal((await callApi("GET", tasks)).processes.length, 1);
+      await callApi("PUT", `${tasks}/switch`, { status: "OFF" });
     }),
 
   "kill of many sessions requires typing their number": () =>
@@ -84,12 +84,12 @@ export const tests = {
       await page.getByRole("button", { name: "Kill all 12 listed sessions" }).click();
       const dialog = page.getByRole("dialog");
       await dialog.getByText("will be killed").nth(11).waitFor();
-      const sure = dialog.getByRole("button", { name: "Kill 12 connections" });
-      assert.equal(await sure.getAttribute("aria-disabled"), "true");
-      await sure.click({ force: true });
+      const killButton = dialog.getByRole("button", { name: "Kill 12 connections" });
+      assert.equal(await killButton.getAttribute("aria-disabled"), "true");
+      await killButton.click({ force: true });
       assert.ok((await callStage("session_state", { id: ids[0] })).alive);
       await dialog.getByLabel("Type 12 to confirm").fill("12");
-      await sure.click();
+      await killButton.click();
       await dialog.getByRole("heading", { name: "Kill results" }).waitFor();
       for (const id of ids) await waitUntil(`${id} is gone`, async () => !(await callStage("session_state", { id })).alive);
       assert.ok((await callStage("session_state", { id: spared })).alive);

@@ -1,19 +1,19 @@
 // Permissions: read-only users see which permission is missing; administrators see access and audit.
 import assert from "node:assert/strict";
 import { sessionRow, nodePath, open, withPage } from "../browser.mjs";
-import { callStage, stage, user } from "../stage.mjs";
+import { callStage, createUser, stage } from "../stage.mjs";
 
-const KILL = "gaussdbformysql:instance:deleteProcesses";
+const KILL_ACTION = "gaussdbformysql:instance:deleteProcesses";
 
 export const tests = {
   "user without the kill permission sees the button and the missing permission": () =>
     withPage({}, async (page) => {
-      const reader = await user("reader", ["gaussdbformysql:instance:list*", "gaussdbformysql:instance:get*", "gaussdbformysql:instance:show*"]);
+      const reader = await createUser("reader", ["gaussdbformysql:instance:list*", "gaussdbformysql:instance:get*", "gaussdbformysql:instance:show*"]);
       const { id } = await callStage("start_session", { user: "app", sql: "SELECT SLEEP(600)" });
       await open(page, nodePath("sessions", `?session=${id}`), reader.name, reader.password);
       const drawer = page.getByRole("complementary", { name: `Session ${id}` });
       const kill = drawer.getByRole("button", { name: /^Kill/ });
-      await drawer.locator(".missing", { hasText: KILL }).waitFor();
+      await drawer.locator(".missing", { hasText: KILL_ACTION }).waitFor();
       assert.equal(await kill.getAttribute("aria-disabled"), "true");
       await kill.click({ force: true });
       assert.equal(await page.getByRole("dialog").count(), 0);
@@ -28,7 +28,7 @@ export const tests = {
 
   "user without permissions sees \"Access denied\"": () =>
     withPage({}, async (page) => {
-      const guest = await user("guest", ["gaussdbformysql:instance:getSlowProcessThreshold"]);
+      const guest = await createUser("guest", ["gaussdbformysql:instance:getSlowProcessThreshold"]);
       await open(page, nodePath("locks"), guest.name, guest.password);
       await page.getByText("Access denied", { exact: true }).waitFor();
       await page.getByRole("link", { name: "Sessions", exact: true }).click();

@@ -2,7 +2,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { sessionRow, nodePath, signIn, waitUntil, withPage } from "../browser.mjs";
-import { call, callStage, stage, user } from "../stage.mjs";
+import { callApi, callStage, createUser, stage } from "../stage.mjs";
 
 const STATEMENTS = [
   "SELECT o.id, o.total, c.name, SLEEP(600) FROM (SELECT 1 AS id, 9.5 AS total, 1 AS customer_id) o JOIN (SELECT 1 AS id, 'Amy' AS name) c ON c.id = o.customer_id WHERE o.id IN (1, 2, 3) ORDER BY o.id DESC LIMIT 50",
@@ -27,7 +27,7 @@ const VIEWS = [
   ["audit", () => "/access/audit"],
 ];
 
-async function shot(page, name) {
+async function takeScreenshot(page, name) {
   const folder = process.env.CLEW_SCREENSHOTS;
   const debug = await page.context().newCDPSession(page);
   const { data } = await debug.send("Page.captureScreenshot", { format: "webp", quality: 32 });
@@ -37,16 +37,16 @@ async function shot(page, name) {
 async function prepareData() {
   const { ids } = await callStage("create_lock_chain");
   for (let at = 0; at < 21; at += 1) await callStage("start_session", { user: at % 3 === 0 ? "web" : "app", sql: STATEMENTS[at % 3] });
-  await user("ben.dev", ["gaussdbformysql:instance:list*", "gaussdbformysql:instance:get*"]);
-  await call("POST", "/clew/v1/groups", { name: "developers", description: "Read-only access" });
+  await createUser("ben.dev", ["gaussdbformysql:instance:list*", "gaussdbformysql:instance:get*"]);
+  await callApi("POST", "/clew/v1/groups", { name: "developers", description: "Read-only access" });
   const api = `/v3/${stage.project}/instances/${stage.instance}`;
-  await call("PUT", `${api}/process/task/switch`, { status: "ON" });
-  await call("POST", `${api}/process/task`, { user: "nightly", time: 3600, task_type: "auto", task_duration: 86400 });
-  for (const filter of ["total", "active"]) await call("POST", `${api}/nodes/${stage.node}/realtime-session`, { filter });
+  await callApi("PUT", `${api}/process/task/switch`, { status: "ON" });
+  await callApi("POST", `${api}/process/task`, { user: "nightly", time: 3600, task_type: "auto", task_duration: 86400 });
+  for (const filter of ["total", "active"]) await callApi("POST", `${api}/nodes/${stage.node}/realtime-session`, { filter });
   const victim = await callStage("start_session", { user: "app", sql: STATEMENTS[1] });
   const node = `/clew/v1/${stage.project}/instances/${stage.instance}/nodes/${stage.node}`;
-  const { id, user: account, host } = await call("GET", `${node}/sessions/${victim.id}`);
-  await call("POST", `${node}/kill`, { sessions: [{ id, user: account, host }], what: "connection", reason: "INC-2231, requested by the shop team", preview: false });
+  const { id, user: account, host } = await callApi("GET", `${node}/sessions/${victim.id}`);
+  await callApi("POST", `${node}/kill`, { sessions: [{ id, user: account, host }], what: "connection", reason: "INC-2231, requested by the shop team", preview: false });
   // A session is slow after ten seconds.
   await new Promise((done) => setTimeout(done, 11_000));
   return ids;
@@ -63,7 +63,7 @@ async function takeScreenshots(ids, language, theme) {
     await page.getByLabel("Password").waitFor();
     await page.reload();
     await page.locator("input[type=password]").waitFor();
-    await shot(page, fileName("sign-in"));
+    await takeScreenshot(page, fileName("sign-in"));
     await page.evaluate(() => localStorage.removeItem("clew.language"));
     await page.reload();
     await signIn(page);
@@ -78,7 +78,7 @@ async function takeScreenshots(ids, language, theme) {
         await page.locator("dialog .victims").waitFor();
       }
       await page.waitForTimeout(600);
-      await shot(page, fileName(name));
+      await takeScreenshot(page, fileName(name));
     }
   });
 }
@@ -97,7 +97,7 @@ export const tests = {
       for (const name of ["sessions", "locks"]) {
         await page.goto(stage.endpoint + nodePath(name));
         await page.waitForTimeout(3000);
-        await shot(page, `${name}-narrow`);
+        await takeScreenshot(page, `${name}-narrow`);
       }
     });
     await callStage("end_all_sessions");

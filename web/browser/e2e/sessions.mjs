@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { sessionRow, nodePath, open, waitUntil, withPage } from "../browser.mjs";
-import { call, callStage, stage } from "../stage.mjs";
+import { callApi, callStage, stage } from "../stage.mjs";
 
 const api = (rest) => `/v3/${stage.project}/instances/${stage.instance}/nodes/${stage.node}/${rest}`;
 
@@ -138,10 +138,10 @@ export const tests = {
       await link.waitFor();
       const [download] = await Promise.all([page.waitForEvent("download"), link.click()]);
       const exported = await readFile(await download.path(), "utf8");
-      const { request_id } = await call("POST", api("realtime-session"), { user: "app", sort_key: "id", sort_dir: "asc" });
-      await waitUntil("the collection of the API is finished", async () => (await call("GET", api(`realtime-session-task?request_id=${request_id}`))).status === "finished");
-      const other = await call("GET", api(`realtime-session-result?request_id=${request_id}`));
-      assert.equal(withoutClocks(exported), withoutClocks(other));
+      const { request_id } = await callApi("POST", api("realtime-session"), { user: "app", sort_key: "id", sort_dir: "asc" });
+      await waitUntil("the collection of the API is finished", async () => (await callApi("GET", api(`realtime-session-task?request_id=${request_id}`))).status === "finished");
+      const other = await callApi("GET", api(`realtime-session-result?request_id=${request_id}`));
+      assert.equal(removeDurations(exported), removeDurations(other));
       assert.match(exported, /comma, and/);
 
       await page.getByRole("button", { name: /^Delete/ }).first().click();
@@ -153,6 +153,6 @@ export const tests = {
 };
 
 /** Removes the durations, which differ between two collections. The statements contain no line breaks, so each line is a row. */
-function withoutClocks(csv) {
+function removeDurations(csv) {
   return csv.replace(/^(\d+(?:,(?:"(?:[^"]|"")*"|[^,"\r\n]*)){6}),\d+,/gm, "$1,T,");
 }

@@ -23,8 +23,8 @@ export const tests = {
       const cookie = (await context.cookies()).find(({ name }) => name === "clew_session");
       assert.ok(cookie?.httpOnly);
       assert.equal(cookie.sameSite, "Strict");
-      const seen = await page.evaluate(() => document.cookie + JSON.stringify({ ...localStorage }) + JSON.stringify({ ...sessionStorage }));
-      assert.ok(!seen.includes(cookie.value));
+      const readable = await page.evaluate(() => document.cookie + JSON.stringify({ ...localStorage }) + JSON.stringify({ ...sessionStorage }));
+      assert.ok(!readable.includes(cookie.value));
     }),
 
   "changes without the CSRF token are refused": () =>
@@ -41,7 +41,7 @@ export const tests = {
       const { value } = (await context.cookies()).find(({ name }) => name === "clew_session");
       const revoked = await fetch(`${stage.endpoint}/v3/auth/tokens`, { method: "DELETE", headers: { "x-auth-token": value, "x-subject-token": value } });
       assert.equal(revoked.status, 204);
-      await page.getByText("Sign-in expired").waitFor();
+      await page.getByText("Your sign-in has expired").waitFor();
       await signIn(page);
       await page.getByRole("grid").waitFor();
       assert.match(page.url(), /q=user/);
@@ -72,8 +72,8 @@ export const tests = {
       assert.equal(await theme(), "dark");
       await page.getByRole("button", { name: /^Theme/ }).click();
       assert.equal(await theme(), "light");
-      const ground = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
-      assert.equal(ground, "rgb(247, 248, 248)");
+      const background = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+      assert.equal(background, "rgb(247, 248, 248)");
       await page.reload();
       await page.getByRole("heading", { name: "Instances" }).waitFor();
       assert.equal(await theme(), "light");
@@ -86,8 +86,8 @@ export const tests = {
       for (const view of ["sessions", "locks", "kill", "collections"]) {
         await page.goto(stage.endpoint + nodePath(view));
         await page.getByRole("heading", { level: 1 }).waitFor();
-        const wide = await page.evaluate(() => document.documentElement.scrollWidth);
-        assert.ok(wide <= 390, `${view} is ${wide} wide`);
+        const width = await page.evaluate(() => document.documentElement.scrollWidth);
+        assert.ok(width <= 390, `${view} is ${width} pixels wide`);
       }
       await page.getByRole("button", { name: "Menu" }).click();
       await page.getByRole("button", { name: "Sign out" }).click();

@@ -3,20 +3,20 @@ import { kill, type Victim } from "./console.ts";
 
 const nodeRef = { project: "p", instance: "i", node: "n" };
 
-interface Sent {
+interface KillRequest {
   sessions: Victim[];
   other_victims?: number[];
 }
 
 /** A server where sessions wait for session 1, and session 2 is protected. */
-function serve(): Sent[] {
-  const requests: Sent[] = [];
+function stubServer(): KillRequest[] {
+  const requests: KillRequest[] = [];
   vi.stubGlobal("fetch", (_: string, { body }: { body: string }) => {
-    const sent = JSON.parse(body) as Sent;
-    requests.push(sent);
+    const request = JSON.parse(body) as KillRequest;
+    requests.push(request);
     const outcome = (id: number) => (id === 2 ? "refused" : "would_kill");
-    const sessions = sent.sessions.map(({ id }) => ({ id, outcome: outcome(id), message: "", session: null }));
-    const victims = [...sessions.filter((one) => one.outcome === "would_kill").map(({ id }) => id), ...(sent.other_victims ?? [])];
+    const sessions = request.sessions.map(({ id }) => ({ id, outcome: outcome(id), message: "", session: null }));
+    const victims = [...sessions.filter((one) => one.outcome === "would_kill").map(({ id }) => id), ...(request.other_victims ?? [])];
     const warnings = victims.includes(1) ? [] : [`${victims.length} wait for session 1`];
     return Promise.resolve(new Response(JSON.stringify({ sessions, costs_unknown: null, warnings, effect: null })));
   });
@@ -28,8 +28,8 @@ const victims = (from: number, to: number): Victim[] =>
 
 afterEach(() => vi.unstubAllGlobals());
 
-test("a preview in several requests warns of a blocker only if no request ends it", async () => {
-  const requests = serve();
+test("a preview in several requests warns of a blocker only if no request kills it", async () => {
+  const requests = stubServer();
   const all = await kill(nodeRef, victims(1, 2001), "connection", "", true);
   expect([all.sessions.length, all.warnings]).toEqual([2001, []]);
   expect(requests.map((one) => one.sessions.length)).toEqual([1000, 1000, 1]);
@@ -37,7 +37,7 @@ test("a preview in several requests warns of a blocker only if no request ends i
 });
 
 test("a preview in several requests counts all victims in one warning", async () => {
-  serve();
+  stubServer();
   const all = await kill(nodeRef, victims(2, 1502), "connection", "", true);
   expect(all.warnings).toEqual(["1500 wait for session 1"]);
 });

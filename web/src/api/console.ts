@@ -20,7 +20,7 @@ export type Permissions = Api.Permissions["permissions"];
 /** All details of a session. */
 export type SessionDetail = Omit<Api.SessionDetail, "waits" | "limitations"> & { waits: WaitGraph; limitations: Limitation[] };
 
-export type KillWhat = "connection" | "query";
+export type KillScope = "connection" | "query";
 export type KillOutcome = "would_kill" | "killed" | "gone" | "rolling_back" | "ending" | "refused" | "failed";
 export type KillResult = Omit<Api.KillOfSession, "outcome"> & { outcome: KillOutcome };
 /** Identity of a session to kill. The server rejects a session that has the same id but a different identity. */
@@ -29,16 +29,16 @@ export type KillEffect = Api.KillEffectView;
 export type Collection = Api.NodeCollection;
 export type Kill = Api.NodeKill;
 
-const CONSOLE = "/clew/v1/console/session";
+const SESSION_PATH = "/clew/v1/console/session";
 const instancePath = ({ project, instance }: Omit<NodeRef, "node">) => `/clew/v1/${project}/instances/${instance}`;
 const nodePath = (nodeRef: NodeRef) => `${instancePath(nodeRef)}/nodes/${nodeRef.node}`;
 const taurusInstancePath = ({ project, instance }: Omit<NodeRef, "node">) => `/v3/${project}/instances/${instance}`;
 const taurusNodePath = (nodeRef: NodeRef) => `${taurusInstancePath(nodeRef)}/nodes/${nodeRef.node}`;
 
-export const signIn = (domain: string, user: string, password: string) => request<Session>("POST", CONSOLE, { domain, user, password });
-export const session = () => request<Session>("GET", CONSOLE);
-export const signOut = () => request<void>("DELETE", CONSOLE);
-export const setProject = (project: string | null) => request<Session>("POST", `${CONSOLE}/project`, { project_id: project });
+export const signIn = (domain: string, user: string, password: string) => request<Session>("POST", SESSION_PATH, { domain, user, password });
+export const session = () => request<Session>("GET", SESSION_PATH);
+export const signOut = () => request<void>("DELETE", SESSION_PATH);
+export const setProject = (project: string | null) => request<Session>("POST", `${SESSION_PATH}/project`, { project_id: project });
 
 export const instances = (project: string, offset: number, signal?: AbortSignal) =>
   request<Api.InstanceListAnswer>("GET", `/v3.1/${project}/instances${queryString({ offset, limit: 100 })}`, undefined, signal);
@@ -56,7 +56,7 @@ type KillResponse = Omit<Api.KillAnswer, "sessions"> & { sessions: KillResult[] 
 /** Maximum number of sessions in a kill request. */
 const MAX_KILL_BATCH = 1000;
 
-export async function kill(nodeRef: NodeRef, sessions: Victim[], what: KillWhat, reason: string, preview: boolean): Promise<KillResponse> {
+export async function kill(nodeRef: NodeRef, sessions: Victim[], what: KillScope, reason: string, preview: boolean): Promise<KillResponse> {
   const total: KillResponse = { sessions: [], costs_unknown: null, warnings: [], effect: null };
   for (let from = 0; from < sessions.length; from += MAX_KILL_BATCH) {
     const batch = sessions.slice(from, from + MAX_KILL_BATCH);

@@ -14,11 +14,11 @@ export interface ButtonProps extends Omit<ButtonHTMLAttributes<HTMLButtonElement
   refused?: string | null;
 }
 
-const CLASSES = { main: "main", kill: "kill", confirm: "kill confirm", bare: "bare" };
+const KIND_CLASSES = { main: "main", kill: "kill", confirm: "kill confirm", bare: "bare" };
 
 export function Button({ kind, icon, label, refused, className, children, onClick, ...rest }: ButtonProps) {
   const id = useId();
-  const classes = ["button", kind ? CLASSES[kind] : "", children === undefined ? "icon" : "", className ?? ""].filter((one) => one !== "").join(" ");
+  const classes = ["button", kind ? KIND_CLASSES[kind] : "", children === undefined ? "icon" : "", className ?? ""].filter((one) => one !== "").join(" ");
   return (
     <>
       <button

@@ -1,6 +1,6 @@
 /** Line icons of 16 by 16 units in the color of the adjacent text. */
 
-const PATHS = {
+const ICON_PATHS = {
   sessions: "M2 3.5h12M2 8h12M2 12.5h8",
   locks: "M4.5 7V5a3.5 3.5 0 0 1 7 0v2M3.5 7h9v6.5h-9z",
   kill: "M8 14A6 6 0 1 0 8 2a6 6 0 0 0 0 12ZM3.8 3.8l8.4 8.4",
@@ -26,12 +26,12 @@ const PATHS = {
   check: "m3 8.5 3.5 3.5L13 4.5",
 } as const;
 
-export type IconName = keyof typeof PATHS;
+export type IconName = keyof typeof ICON_PATHS;
 
 export function Icon({ name }: { name: IconName }) {
   return (
     <svg viewBox="0 0 16 16" width="16" height="16" fill="none" stroke="currentColor" strokeWidth="1.5" strokeLinecap="round" strokeLinejoin="round" aria-hidden="true" focusable="false">
-      <path d={PATHS[name]} />
+      <path d={ICON_PATHS[name]} />
     </svg>
   );
 }

@@ -6,12 +6,12 @@ export const number = (value: number, locale: Language): string => value.toLocal
 
 /** Formats seconds with at most two units: 12 s, 3 m 05 s, 2 h 07 m, 4 d 03 h. */
 export function duration(seconds: number): string {
-  const whole = Math.max(0, Math.floor(seconds));
+  const total = Math.max(0, Math.floor(seconds));
   const pad = (value: number) => String(value).padStart(2, "0");
-  if (whole < 60) return `${whole} s`;
-  if (whole < 3600) return `${Math.floor(whole / 60)} m ${pad(whole % 60)} s`;
-  if (whole < 86_400) return `${Math.floor(whole / 3600)} h ${pad(Math.floor((whole % 3600) / 60))} m`;
-  return `${Math.floor(whole / 86_400)} d ${pad(Math.floor((whole % 86_400) / 3600))} h`;
+  if (total < 60) return `${total} s`;
+  if (total < 3600) return `${Math.floor(total / 60)} m ${pad(total % 60)} s`;
+  if (total < 86_400) return `${Math.floor(total / 3600)} h ${pad(Math.floor((total % 3600) / 60))} m`;
+  return `${Math.floor(total / 86_400)} d ${pad(Math.floor((total % 86_400) / 3600))} h`;
 }
 
 export function bytes(value: number): string {

@@ -12,7 +12,7 @@ export interface Counts {
   waiting: number;
 }
 
-/** Data that could not be read, with the reason and a remedy. */
+/** Data that could not be read, with the reason and a fix. */
 export interface Limitation {
   what: string;
   why: string;
@@ -22,15 +22,15 @@ export interface Limitation {
 }
 
 export interface Snapshot {
-  /** Time of the sample, in milliseconds since 1970. */
+  /** Unix timestamp of the sample in milliseconds. */
   at: number;
   interval_ms: number;
   /** Server instance that listed the sessions. */
   server: string;
   columns: string[];
-  /** Indexes of the columns whose values increase with the clock. The stream omits such increases. */
+  /** Indexes of the columns with values that increase with the clock. The stream omits these increases. */
   running: number[];
-  /** Whether the caller receives templates instead of statements. */
+  /** True if the caller receives SQL templates instead of statements. */
   masked: boolean;
   sessions: Record<string, Cell[]>;
   counts: Counts;
@@ -48,13 +48,15 @@ export interface Changes {
   counts: Counts;
 }
 
-export interface Trouble {
+/** A failed sample of the node. */
+export interface SampleError {
   at: number;
   kind: string;
   reason: string;
 }
 
-export interface End {
+/** End of the stream. */
+export interface StreamEnd {
   reason: "shutdown" | "token" | "forbidden" | "gone";
 }
 
@@ -62,8 +64,8 @@ export type StreamEvent =
   | { type: "snapshot"; data: Snapshot }
   | { type: "changes"; data: Changes }
   | { type: "limitations"; data: Limitation[] }
-  | { type: "trouble"; data: Trouble }
-  | { type: "end"; data: End };
+  | { type: "trouble"; data: SampleError }
+  | { type: "end"; data: StreamEnd };
 
 /** Event names. */
 export const EVENT_TYPES = ["snapshot", "changes", "limitations", "trouble", "end"] as const;

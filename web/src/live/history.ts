@@ -2,12 +2,12 @@
 
 import type { Counts } from "./events.ts";
 
-/** Five minutes at one point a second. */
+/** Number of points: five minutes at one point per second. */
 export const MAX_POINTS = 300;
 
 /** One array per series. `null` marks a gap in the events. */
 export interface CountHistory {
-  /** Seconds since 1970. */
+  /** Unix timestamps in seconds. */
   seconds: number[];
   active: (number | null)[];
   waiting: (number | null)[];

@@ -131,7 +131,7 @@ export function buildLockTree(graph: WaitGraph): LockTreeRow[] {
   }
 }
 
-/** Returns whether the page completions a kill: only for running user sessions that are not rolling back. */
+/** Returns true if the page offers to kill the session: only for running user sessions that are not rolling back. */
 export function canBeKilled(details: PartyDetails | null): boolean {
   return details !== null && "session" in details.party && details.role === "user" && !details.gone && details.transaction_state !== "ROLLING BACK";
 }

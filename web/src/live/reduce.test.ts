@@ -84,11 +84,11 @@ describe("reduce", () => {
     expect(reduce(EMPTY_STATE, change({ "7": [7, "app", 3, "x"] }))).toBe(EMPTY_STATE);
   });
 
-  test("trouble keeps the sessions and is cleared by the next changes", () => {
+  test("failed sample keeps the sessions and is cleared by the next changes", () => {
     const stale = reduce(initial, { type: "trouble", data: { at: 12_000, kind: "hung", reason: "no answer in 10 s" } });
     expect(stale.sessions.size).toBe(2);
-    expect(stale.trouble?.kind).toBe("hung");
-    expect(reduce(stale, change({})).trouble).toBeNull();
+    expect(stale.sampleError?.kind).toBe("hung");
+    expect(reduce(stale, change({})).sampleError).toBeNull();
   });
 
   test("snapshot after a reconnection marks the differences", () => {

@@ -1,12 +1,12 @@
 /** Reduces the events of a stream to the state of a node's sessions. */
 
-import type { Cell, Changes, Counts, Limitation, Snapshot, StreamEvent, Trouble } from "./events.ts";
+import type { Cell, Changes, Counts, Limitation, SampleError, Snapshot, StreamEvent } from "./events.ts";
 
 /** Last received state of a session. An unchanged session keeps its object. */
 export interface Session {
   id: number;
   cells: readonly Cell[];
-  /** Time of the running values, in milliseconds since 1970. */
+  /** Unix timestamp of the running values in milliseconds. */
   receivedAt: number;
   /** Bit n is set if column n changed with event number `changedAt`. */
   changed: number;
@@ -16,22 +16,22 @@ export interface Session {
 export interface LiveState {
   /** Number of events processed. */
   event: number;
-  /** No snapshot was received yet. */
+  /** True until the first snapshot is received. */
   empty: boolean;
-  /** Time of the last sample, in milliseconds since 1970; 0 before the first sample. */
+  /** Unix timestamp of the last sample in milliseconds; 0 before the first sample. */
   at: number;
   intervalMs: number;
   /** Server instance that listed the sessions; empty before the first event. */
   server: string;
   columns: readonly string[];
-  /** Indexes of the columns whose values increase with the clock. */
+  /** Indexes of the columns with values that increase with the clock. */
   running: readonly number[];
   masked: boolean;
   sessions: ReadonlyMap<number, Session>;
   counts: Counts;
   limitations: readonly Limitation[];
   /** Reason for stale sessions; `null` if they are current. */
-  trouble: Trouble | null;
+  sampleError: SampleError | null;
   /** Reason for the end of the stream, if the client must not reconnect. */
   ended: "token" | "forbidden" | "gone" | null;
 }
@@ -48,7 +48,7 @@ export const EMPTY_STATE: LiveState = {
   sessions: new Map(),
   counts: { total: 0, active: 0, slow: 0, long: 0, waiting: 0 },
   limitations: [],
-  trouble: null,
+  sampleError: null,
   ended: null,
 };
 
@@ -63,7 +63,7 @@ export function reduce(state: LiveState, event: StreamEvent): LiveState {
     case "limitations":
       return { ...state, limitations: event.data };
     case "trouble":
-      return { ...state, trouble: event.data };
+      return { ...state, sampleError: event.data };
     case "end":
       return event.data.reason === "shutdown" ? state : { ...state, ended: event.data.reason };
   }
@@ -93,7 +93,7 @@ function snapshot(state: LiveState, data: Snapshot): LiveState {
     sessions,
     counts: data.counts,
     limitations: data.limitations,
-    trouble: null,
+    sampleError: null,
     ended: null,
   };
 }
@@ -111,7 +111,7 @@ function changes(state: LiveState, data: Changes): LiveState {
     if (previous) sessions.set(id, updateSession(previous, Array.isArray(change) ? change : applyPatch(previous, change, state.running, at), state.running, at, event));
     else if (Array.isArray(change)) sessions.set(id, { id, cells: change, receivedAt: at, changed: -1, changedAt: event });
   }
-  return { ...state, event, at, intervalMs: data.interval_ms, server: data.server, sessions, counts: data.counts, trouble: null };
+  return { ...state, event, at, intervalMs: data.interval_ms, server: data.server, sessions, counts: data.counts, sampleError: null };
 }
 
 /** Returns the session with new cells. A running value that only advanced with the clock is not marked as changed; a restarted value is. */
@@ -126,7 +126,7 @@ function updateSession(previous: Session, cells: readonly Cell[], running: reado
   return { id: previous.id, cells, receivedAt: at, changed, changedAt: event };
 }
 
-/** Tolerance in seconds: servers report whole seconds. */
+/** Rounding tolerance in seconds, because servers report whole seconds. */
 const ROUNDING_TOLERANCE = 1;
 
 function advancedWithClock(previous: Session, index: number, now: Cell, at: number): boolean {
@@ -150,7 +150,7 @@ function applyPatch(previous: Session, patch: Record<string, Cell>, running: rea
   return cells;
 }
 
-/** Returns whether the newest event changed a cell. */
+/** Returns true if the newest event changed the cell. */
 export function isMarked(state: LiveState, session: Session, index: number): boolean {
   return session.changedAt === state.event && (session.changed & (1 << index)) !== 0;
 }

@@ -16,13 +16,13 @@ export interface Live {
 /** Cause of a failed connection. A temporary failure is retried. */
 export type StreamFailure = { kind: "signed-out" } | { kind: "refused"; error: Error } | { kind: "temporary"; error?: Error };
 
-const INITIAL: Live = { state: EMPTY_STATE, history: EMPTY_HISTORY, connection: "connecting", refused: null };
+const INITIAL_LIVE: Live = { state: EMPTY_STATE, history: EMPTY_HISTORY, connection: "connecting", refused: null };
 /** Delay before a hidden tab disconnects. */
 const HIDDEN_TIMEOUT_MS = 30_000;
 const RETRY_DELAYS_MS = [500, 1000, 2000, 4000, 8000];
 
 export class LiveStream {
-  private live = INITIAL;
+  private live = INITIAL_LIVE;
   private readonly listeners = new Set<() => void>();
   private source: EventSource | null = null;
   private retryTimer: ReturnType<typeof setTimeout> | undefined;

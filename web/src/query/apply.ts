@@ -27,11 +27,11 @@ export const DEFAULT_THRESHOLD = 10;
 
 export type Sort = { column: string; descending: boolean };
 
-/** Default order of the page, most severe first: waiting sessions, active sessions, idle sessions with an open transaction, the rest; in each group by descending duration. */
+/** Default sort order of the page: waiting sessions, active sessions, idle sessions with an open transaction, other sessions; by descending duration in each group. */
 export const SEVERITY_ORDER = "severity";
 
 /** Column of each sort key of the API. */
-export const COLUMN_OF_SORT: Readonly<Record<string, string>> = {
+export const SORT_KEY_COLUMNS: Readonly<Record<string, string>> = {
   id: "session_id",
   state_duration: "state_duration",
   trx_executed_time: "transaction_duration",
@@ -79,10 +79,10 @@ export function compileFilters(filters: Filters, layout: CellLayout, defaultThre
   if (filter === "long") tests.push((session) => Number(cellOf(session, layout, "transaction_duration") ?? -1) >= threshold);
   if (user !== undefined) tests.push((session) => text("user")(session) === user);
   if (host !== undefined) {
-    const whole = text("host");
-    const bare = hostOf(host);
-    const ported = bare !== host && !(host.startsWith("[") && host.endsWith("]"));
-    tests.push((session) => (ported ? whole(session) === host : hostOf(whole(session)) === bare));
+    const hostCell = text("host");
+    const hostName = hostOf(host);
+    const hasPort = hostName !== host && !(host.startsWith("[") && host.endsWith("]"));
+    tests.push((session) => (hasPort ? hostCell(session) === host : hostOf(hostCell(session)) === hostName));
   }
   if (db !== undefined) tests.push((session) => text("database_name")(session) === db);
   if (command !== undefined) {
@@ -159,7 +159,7 @@ export interface BreakdownRow {
 export function breakdown(sessions: Iterable<Session>, layout: CellLayout, by: Dimension): BreakdownRow[] {
   const rows = new Map<string, BreakdownRow>();
   for (const session of sessions) {
-    const value = valueOf(session, layout, by);
+    const value = dimensionValue(session, layout, by);
     if (value === "" && by === "template") continue;
     let row = rows.get(value);
     if (!row) rows.set(value, (row = { value, count: 0, active: 0, waiting: 0 }));
@@ -170,7 +170,7 @@ export function breakdown(sessions: Iterable<Session>, layout: CellLayout, by: D
   return [...rows.values()].sort((one, other) => other.count - one.count || (one.value < other.value ? -1 : 1));
 }
 
-function valueOf(session: Session, layout: CellLayout, by: Dimension): string {
+function dimensionValue(session: Session, layout: CellLayout, by: Dimension): string {
   if (by === "template") return templateOf(session, layout);
   if (by === "host") return hostOf(String(cellOf(session, layout, "host") ?? ""));
   return String(cellOf(session, layout, by === "db" ? "database_name" : by) ?? "");

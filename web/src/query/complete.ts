@@ -1,6 +1,6 @@
 /** Completion of the query bar. */
 
-import { quoteValue, termOf, TERMS, tokenize } from "./parse.ts";
+import { quoteValue, findTerm, TERMS, tokenize } from "./parse.ts";
 
 export interface Completion {
   /** Replacement of the text between `start` and `end`. */
@@ -23,17 +23,17 @@ export function completions(bar: string, caret: number, displayedValues: Display
   const start = token?.start ?? caret;
   const end = token?.end ?? caret;
   if (token?.key != null) {
-    const term = termOf(token.key);
+    const term = findTerm(token.key);
     if (!term) return [];
     const typed = token.value.toLowerCase();
     const values = term.values
       ? term.values.map((value) => ({ value, count: null }))
       : displayedValues(term.key).map(({ value, count }) => ({ value, count }));
-    const fitting = values.filter(({ value }) => value.toLowerCase().includes(typed) && value !== token.value);
-    return fitting.slice(0, MAX_VALUES).map(({ value, count }) => ({ text: `${term.key}:${quoteValue(value)} `, start, end, key: null, count }));
+    const matching = values.filter(({ value }) => value.toLowerCase().includes(typed) && value !== token.value);
+    return matching.slice(0, MAX_VALUES).map(({ value, count }) => ({ text: `${term.key}:${quoteValue(value)} `, start, end, key: null, count }));
   }
   const typed = (token?.text ?? "").toLowerCase();
-  const used = new Set(tokenize(bar).map(({ key }) => (key === null ? null : termOf(key)?.key)));
+  const used = new Set(tokenize(bar).map(({ key }) => (key === null ? null : findTerm(key)?.key)));
   return TERMS.filter(({ key, aliases }) => !used.has(key) && [key, ...aliases].some((name) => name.startsWith(typed)))
     .map(({ key }) => ({ text: `${key}:`, start, end, key, count: null }));
 }

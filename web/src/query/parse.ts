@@ -6,7 +6,7 @@ export interface Term {
   aliases: readonly string[];
   /** Parameter name in the API; `null` if the API has no such filter. */
   api: string | null;
-  /** Allowed values, if they are limited. */
+  /** Allowed values; any value if undefined. */
   values?: readonly string[];
 }
 
@@ -34,7 +34,8 @@ export interface QueryError {
   /** Suffix of the message key. */
   kind: "unknown" | "value" | "duplicate" | "number";
   word: string;
-  known: string;
+  /** Valid filter names or values, for the message. */
+  valid: string;
 }
 
 export interface Query {
@@ -79,7 +80,7 @@ export function quoteValue(value: string): string {
   return value === "" || /[\s"]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value;
 }
 
-export function termOf(key: string): Term | undefined {
+export function findTerm(key: string): Term | undefined {
   return TERMS.find((term) => term.key === key || term.aliases.includes(key));
 }
 
@@ -89,15 +90,15 @@ export function parse(bar: string): Query {
   const errors: QueryError[] = [];
   const free: string[] = [];
   for (const token of tokenize(bar)) {
-    const term = token.key === null ? undefined : termOf(token.key);
+    const term = token.key === null ? undefined : findTerm(token.key);
     if (token.key === null) {
       free.push(token.value);
     } else if (!term) {
-      errors.push({ kind: "unknown", word: token.key, known: TERMS.map((known) => known.key).join(" ") });
+      errors.push({ kind: "unknown", word: token.key, valid: TERMS.map(({ key }) => key).join(" ") });
     } else if (token.value === "") {
       // Incomplete input.
     } else if (filters[term.key] !== undefined) {
-      errors.push({ kind: "duplicate", word: term.key, known: "" });
+      errors.push({ kind: "duplicate", word: term.key, valid: "" });
     } else {
       const error = validateTerm(term, token.value);
       if (error) errors.push(error);
@@ -105,19 +106,19 @@ export function parse(bar: string): Query {
     }
   }
   if (free.length > 0) {
-    if (filters.sql !== undefined) errors.push({ kind: "duplicate", word: "sql", known: "" });
+    if (filters.sql !== undefined) errors.push({ kind: "duplicate", word: "sql", valid: "" });
     else filters.sql = free.join(" ");
   }
   return { filters, errors };
 }
 
 function validateTerm(term: Term, value: string): QueryError | null {
-  if (term.values && !term.values.includes(value)) return { kind: "value", word: value, known: term.values.join(" ") };
+  if (term.values && !term.values.includes(value)) return { kind: "value", word: value, valid: term.values.join(" ") };
   const number = term.key === "threshold" ? [1, 86_400] : term.key === "id" ? [1, Number.MAX_SAFE_INTEGER] : null;
   if (!number) return null;
-  const read = /^\d+$/.test(value) ? Number(value) : Number.NaN;
-  const fits = read >= (number[0] ?? 0) && read <= (number[1] ?? 0);
-  return fits ? null : { kind: "number", word: value, known: term.key === "threshold" ? "1–86400" : "1…" };
+  const parsed = /^\d+$/.test(value) ? Number(value) : Number.NaN;
+  const inRange = parsed >= (number[0] ?? 0) && parsed <= (number[1] ?? 0);
+  return inRange ? null : { kind: "number", word: value, valid: term.key === "threshold" ? "1–86400" : "1…" };
 }
 
 /** Returns the query bar text of filters. */

@@ -28,8 +28,8 @@ export type Route =
 export const DEFAULT_SORT: Sort = { column: SEVERITY_ORDER, descending: true };
 export const DEFAULT_SESSIONS_STATE: SessionsState = { query: "", sort: DEFAULT_SORT, by: "user", session: null, columns: null };
 
-const INSTANCE = /^[0-9a-f]{32}in07$/;
-const NODE = /^[0-9a-f]{32}no07$/;
+const INSTANCE_ID_PATTERN = /^[0-9a-f]{32}in07$/;
+const NODE_ID_PATTERN = /^[0-9a-f]{32}no07$/;
 
 /** Parses a path and its query string. An unknown path yields the instance list. */
 export function parseRoute(path: string, query: string): Route {
@@ -40,7 +40,7 @@ export function parseRoute(path: string, query: string): Route {
     const part = ACCESS_VIEWS.find((one) => one === second) ?? "users";
     return { view: "access", part, search: params.get("q") ?? "" };
   }
-  if (first === "instances" && second && INSTANCE.test(second) && third === "nodes" && fourth && NODE.test(fourth)) {
+  if (first === "instances" && second && INSTANCE_ID_PATTERN.test(second) && third === "nodes" && fourth && NODE_ID_PATTERN.test(fourth)) {
     return {
       view: NODE_VIEWS.find((one) => one === fifth) ?? "sessions",
       instance: second,

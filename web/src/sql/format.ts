@@ -2,10 +2,10 @@
 
 import { type SqlToken, tokenizeSql } from "./tokenizer.ts";
 
-const NEW_LINE = new Set(["select", "from", "where", "having", "limit", "union", "values", "set", "returning", "window"]);
-const BEFORE_BY = new Set(["group", "order", "partition"]);
-const JOINS = new Set(["join", "straight_join", "left", "right", "inner", "cross", "natural"]);
-const INDENTED = new Set(["and", "or", "on"]);
+const LINE_STARTERS = new Set(["select", "from", "where", "having", "limit", "union", "values", "set", "returning", "window"]);
+const BY_PREFIXES = new Set(["group", "order", "partition"]);
+const JOIN_WORDS = new Set(["join", "straight_join", "left", "right", "inner", "cross", "natural"]);
+const INDENTED_LINE_STARTERS = new Set(["and", "or", "on"]);
 
 /** Maximum length of a formatted statement. The rest of a longer statement is not tokenized. */
 const MAX_FORMATTED_LEN = 50_000;
@@ -18,30 +18,30 @@ export function formatSql(sql: string): SqlToken[] {
   const parens: number[] = [];
   let depth = 0;
   let between = false;
-  let fresh = true;
+  let atLineStart = true;
   let lastWord = "";
   const breakLine = (more: number) => {
     while (out.at(-1)?.kind === "space") out.pop();
     if (out.length > 0) out.push({ kind: "space", text: `\n${"  ".repeat(depth + more)}` });
-    fresh = true;
+    atLineStart = true;
   };
   tokens.forEach((token, at) => {
     const word = token.text.toLowerCase();
     if (token.kind === "space") {
-      if (!fresh) out.push({ kind: "space", text: " " });
+      if (!atLineStart) out.push({ kind: "space", text: " " });
       return;
     }
     if (token.kind === "keyword") {
       const following = nextWord(tokens, at);
       if (word === "between") between = true;
       const call = following === "(" && (word === "left" || word === "right" || word === "values");
-      const update = word === "set" && lastWord === "";
-      if (call || update) {
-        // A function's name, or the first word.
-      } else if (NEW_LINE.has(word) || (BEFORE_BY.has(word) && following === "by" && parens.at(-1) !== 0)) breakLine(0);
-      else if (JOINS.has(word) && !JOINS.has(lastWord) && lastWord !== "outer") breakLine(0);
+      const setStatement = word === "set" && lastWord === "";
+      if (call || setStatement) {
+        // No line break: a function name, or SET as the first word.
+      } else if (LINE_STARTERS.has(word) || (BY_PREFIXES.has(word) && following === "by" && parens.at(-1) !== 0)) breakLine(0);
+      else if (JOIN_WORDS.has(word) && !JOIN_WORDS.has(lastWord) && lastWord !== "outer") breakLine(0);
       else if (word === "and" && between) between = false;
-      else if (INDENTED.has(word) && lastWord !== "duplicate") breakLine(1);
+      else if (INDENTED_LINE_STARTERS.has(word) && lastWord !== "duplicate") breakLine(1);
     }
     if (token.text === ")") {
       const opened = parens.pop();
@@ -51,7 +51,7 @@ export function formatSql(sql: string): SqlToken[] {
       }
     }
     out.push(token);
-    fresh = false;
+    atLineStart = false;
     if (token.text === "(") {
       const sub = nextWord(tokens, at) === "select";
       parens.push(sub ? 1 : 0);

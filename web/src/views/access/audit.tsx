@@ -56,7 +56,7 @@ export function Audit({ search }: { search: string }) {
           {t("download")}
         </a>
       </div>
-      {unknown.length > 0 && <p className="missing">{t("query.error.unknown", { word: unknown.join(" "), known: FILTERS.join(" ") })}</p>}
+      {unknown.length > 0 && <p className="missing">{t("query.error.unknown", { word: unknown.join(" "), valid: FILTERS.join(" ") })}</p>}
       {verified && (
         <Note bad={!verified.intact}>
           {verified.intact ? t("audit.intact", { n: verified.rows }) : `${t("audit.broken")} ${verified.problems.map(({ position, what }) => `#${position}: ${what}`).join(" ")}`}

@@ -39,7 +39,7 @@ export function Keys({ user }: { user: string }) {
           <Button kind="bare" onClick={() => void runAndRefetch(api.updateKey(user, key.access_key, !key.enabled))}>
             {t(key.enabled ? "disable" : "enable")}
           </Button>
-          <Button kind="bare" icon="trash" label={t("delete.of", { what: key.access_key })} onClick={() => setDeleting(key.access_key)} />
+          <Button kind="bare" icon="trash" label={t("delete.of", { name: key.access_key })} onClick={() => setDeleting(key.access_key)} />
         </div>
       ))}
       <div className="row">

@@ -109,7 +109,7 @@ function CollectionRow({ one, refetch, deleteRefusal }: { one: api.Collection; r
               {t("download.csv")}
             </a>
           )}
-          <Button kind="bare" icon="trash" label={t("delete.of", { what: timestamp(one.created_at) })} refused={deleteRefusal ?? (running ? t("collections.running") : null)} onClick={() => setDeleting(true)} />
+          <Button kind="bare" icon="trash" label={t("delete.of", { name: timestamp(one.created_at) })} refused={deleteRefusal ?? (running ? t("collections.running") : null)} onClick={() => setDeleting(true)} />
         </div>
         <div className="row wrap">
           {filters.length === 0 ? <span className="faint">{t("collections.no-filter")}</span> : filters.map(([key, value]) => <code key={key} className="tag">{`${FILTER_NAMES[key] ?? key}:${String(value)}`}</code>)}
@@ -135,7 +135,7 @@ function CollectionRow({ one, refetch, deleteRefusal }: { one: api.Collection; r
             </>
           }
         >
-          <p>{t("delete.result", { what: timestamp(one.created_at) })}</p>
+          <p>{t("delete.result", { name: timestamp(one.created_at) })}</p>
         </Dialog>
       )}
     </li>

@@ -9,7 +9,7 @@ import { timestamp } from "../../i18n/format.ts";
 import { type MessageKey, useTranslation } from "../../i18n/translate.ts";
 import { useNode } from "../node-context.tsx";
 
-const PAGE = 50;
+const PAGE_SIZE = 50;
 const OUTCOME_LABELS: Record<string, MessageKey> = {
   killed: "outcome.killed",
   already_gone: "outcome.gone",
@@ -23,7 +23,7 @@ export function Kills() {
   const t = useTranslation();
   const { nodeRef } = useNode();
   const [offset, setOffset] = useState(0);
-  const { value, error, loading, refetch } = useQuery(`kills ${nodeRef.node} ${offset}`, (signal) => api.kills(nodeRef, PAGE, offset, signal), 10_000);
+  const { value, error, loading, refetch } = useQuery(`kills ${nodeRef.node} ${offset}`, (signal) => api.kills(nodeRef, PAGE_SIZE, offset, signal), 10_000);
   if (loading) return <Loading />;
   if (!value) return error && <Failure error={error} retry={refetch} />;
   if (value.kills.length === 0 && offset === 0) {
@@ -71,12 +71,12 @@ export function Kills() {
           })}
         </tbody>
       </table>
-      {value.total_count > PAGE && (
+      {value.total_count > PAGE_SIZE && (
         <div className="row body">
-          <Button refused={offset === 0 ? t("page.first") : null} onClick={() => setOffset(Math.max(0, offset - PAGE))}>
+          <Button refused={offset === 0 ? t("page.first") : null} onClick={() => setOffset(Math.max(0, offset - PAGE_SIZE))}>
             {t("page.newer")}
           </Button>
-          <Button refused={offset + PAGE >= value.total_count ? t("page.last") : null} onClick={() => setOffset(offset + PAGE)}>
+          <Button refused={offset + PAGE_SIZE >= value.total_count ? t("page.last") : null} onClick={() => setOffset(offset + PAGE_SIZE)}>
             {t("page.older")}
           </Button>
         </div>

@@ -36,7 +36,7 @@ export function Locks({ route }: { route: NodeRoute }) {
       </header>
       <div className="page">
         <div className="readable">
-          {error && value && <Note bad>{t("locks.stale", { why: error.message })}</Note>}
+          {error && value && <Note bad>{t("locks.stale", { reason: error.message })}</Note>}
           {value && <Limitations limitations={value.limitations} />}
           {loading ? (
             <Loading />
@@ -111,7 +111,7 @@ function Tree({ tree, number, route, kill }: TreeProps) {
   return (
     <section className="sheet root" aria-label={t("lock-tree.root", { number })}>
       <header>
-        <h2 className="frees">{cycle ? t("lock-tree.unblocks.any", { n: root.frees }) : t("lock-tree.unblocks", { who: partyName(t, root.parties[0] ?? { session: 0 }), n: root.frees })}</h2>
+        <h2 className="frees">{cycle ? t("lock-tree.unblocks.any", { n: root.frees }) : t("lock-tree.unblocks", { party: partyName(t, root.parties[0] ?? { session: 0 }), n: root.frees })}</h2>
         {root.holds !== root.frees && <span className="quiet">{t("lock-tree.blocked", { n: root.holds })}</span>}
         {cycle && <span className="tag warn">{t("lock-tree.deadlock", { n: root.parties.length })}</span>}
         {root.longest_seconds > 0 && <span className="quiet push">{t("lock-tree.longest", { time: duration(root.longest_seconds) })}</span>}

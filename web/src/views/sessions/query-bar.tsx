@@ -107,7 +107,7 @@ export function QueryBar({ input, value, state, layout, onChange, onLeave, error
       </div>
       {errors.length > 0 && (
         <div className="query-errors" id={errorId} role="status">
-          {errors.map(({ kind, word, known }) => t(`query.error.${kind}`, { word, known })).join(" ")}
+          {errors.map(({ kind, word, valid }) => t(`query.error.${kind}`, { word, valid })).join(" ")}
         </div>
       )}
     </>

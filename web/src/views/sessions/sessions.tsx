@@ -9,7 +9,7 @@ import { showToast } from "../../components/toasts.tsx";
 import { clock } from "../../i18n/format.ts";
 import { useLanguage, useTranslation } from "../../i18n/translate.ts";
 import type { LiveState } from "../../live/reduce.ts";
-import { cellLayout, cellOf, COLUMN_OF_SORT, compileFilters, DEFAULT_THRESHOLD, filterAndSort, SEVERITY_ORDER } from "../../query/apply.ts";
+import { cellLayout, cellOf, SORT_KEY_COLUMNS, compileFilters, DEFAULT_THRESHOLD, filterAndSort, SEVERITY_ORDER } from "../../query/apply.ts";
 import { collectionRequest, formatFilters, parse, type Term, toggleFilter } from "../../query/parse.ts";
 import { navigate } from "../../routing/navigate.tsx";
 import { DEFAULT_SORT, type SessionsState } from "../../routing/route.ts";
@@ -52,7 +52,7 @@ export function Sessions({ route }: { route: NodeRoute }) {
     const { sort, dir, ...rest } = parsed.filters;
     if (query !== view.query || (sort === undefined && dir === undefined) || parsed.errors.length > 0) return;
     if (!/\s$/.test(query) && document.activeElement === bar.current) return;
-    change({ query: formatFilters(rest), sort: { column: sort === undefined ? column : (COLUMN_OF_SORT[sort] ?? column), descending: (dir ?? "desc") === "desc" } }, "replace");
+    change({ query: formatFilters(rest), sort: { column: sort === undefined ? column : (SORT_KEY_COLUMNS[sort] ?? column), descending: (dir ?? "desc") === "desc" } }, "replace");
   });
 
   // Removes ended sessions from the selection.
@@ -82,7 +82,7 @@ export function Sessions({ route }: { route: NodeRoute }) {
     if (collectRefusal !== null) return showToast(collectRefusal);
     const { body, unsupported } = collectionRequest(parsed.filters);
     if (unsupported.length > 0) return showToast(t("export.unsupported", { filters: unsupported.join(", ") }));
-    const key = Object.entries(COLUMN_OF_SORT).find(([, one]) => one === column)?.[0];
+    const key = Object.entries(SORT_KEY_COLUMNS).find(([, one]) => one === column)?.[0];
     try {
       await collect(nodeRef, key === undefined ? body : { ...body, sort_key: key, sort_dir: descending ? "desc" : "asc" });
       showToast(t("export.started"));
@@ -108,7 +108,7 @@ export function Sessions({ route }: { route: NodeRoute }) {
     },
   });
 
-  const stale = live.connection === "lost" || live.state.trouble !== null;
+  const stale = live.connection === "lost" || live.state.sampleError !== null;
   const loaded = state.empty ? null : state;
   return (
     <>
@@ -123,9 +123,9 @@ export function Sessions({ route }: { route: NodeRoute }) {
           {t("export")}
         </Button>
       </header>
-      {live.state.trouble && (
+      {live.state.sampleError && (
         <Note bad>
-          {t("node.unavailable", { at: clock(live.state.at, locale) })} {live.state.trouble.reason}
+          {t("node.unavailable", { at: clock(live.state.at, locale) })} {live.state.sampleError.reason}
         </Note>
       )}
       {live.state.ended !== null && live.state.ended !== "token" && <Note bad>{t(live.state.ended === "forbidden" ? "ended.forbidden" : "ended.gone")}</Note>}
@@ -197,7 +197,7 @@ export function Sessions({ route }: { route: NodeRoute }) {
           </>
         ) : (
           <div className="grid">
-            {live.refused ? <Failure error={live.refused} retry={live.reconnect} /> : live.state.trouble === null && live.state.ended === null && <Loading />}
+            {live.refused ? <Failure error={live.refused} retry={live.reconnect} /> : live.state.sampleError === null && live.state.ended === null && <Loading />}
           </div>
         )}
         {view.session !== null && (
