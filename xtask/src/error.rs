@@ -1,4 +1,4 @@
-//! Errors of the tasks.
+//! Error type of the `xtask` commands.
 
 use std::path::PathBuf;
 use std::process::ExitStatus;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use clew_testkit::ServerError;
 use clew_testkit::toolchain::{CLIENT_REQUIREMENTS, PYTHON_ENV_VAR, SetupError};
 
-/// Error of a task: the failed operation, its object and the cause.
+/// Error of an `xtask` command.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum XtaskError {
     #[error("cannot start the runtime or a thread: {0}")]

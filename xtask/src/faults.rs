@@ -1,4 +1,4 @@
-//! `cargo xtask faults`: injects one fault after the other under load, for a configurable time.
+//! `cargo xtask faults`: injects faults one after another under load, each for a configurable time.
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -30,17 +30,17 @@ pub(crate) struct Arguments {
     clew: Option<PathBuf>,
 }
 
-/// Runs the fault injection. Fails if an invariant was violated. Ctrl-C stops all processes.
+/// Runs the fault injection. Returns an error if an invariant was violated. Ctrl-C stops all started processes.
 pub(crate) async fn run(arguments: Arguments) -> Result<(), XtaskError> {
     tokio::select! {
         result = inject_faults(arguments) => result,
-        () = interrupt::received() => Err(XtaskError::Interrupted),
+        () = interrupt::wait_for_shutdown_signal() => Err(XtaskError::Interrupted),
     }
 }
 
 async fn inject_faults(arguments: Arguments) -> Result<(), XtaskError> {
-    progress::heading("Prerequisites of the fault injection");
-    install::for_tests().await?;
+    progress::print_heading("Prerequisites of the fault injection");
+    install::install_test_prerequisites().await?;
     let clew = match arguments.clew {
         Some(clew) => clew,
         None => workspace::build_clew(&[]).await?,
@@ -49,7 +49,7 @@ async fn inject_faults(arguments: Arguments) -> Result<(), XtaskError> {
     let logs = tempfile::Builder::new().prefix("clew-faults-").tempdir().map_err(failed)?;
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let faults = if arguments.only.is_empty() { Fault::ALL.into() } else { arguments.only };
-    progress::heading("Fault injection");
+    progress::print_heading("Fault injection");
     let options = Options {
         clew,
         logs: logs.path().to_owned(),

@@ -1,5 +1,5 @@
-//! Development tasks of the project, run as `cargo xtask …`.
-//! Each task installs its prerequisites and prints its progress.
+//! Development tasks of the project, invoked as `cargo xtask …`.
+//! Each task installs missing prerequisites and prints progress.
 
 mod audit;
 mod bench;
