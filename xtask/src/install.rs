@@ -27,7 +27,7 @@ pub(crate) async fn install_demo_prerequisites() -> Result<(), XtaskError> {
 /// Installs all servers and client programs that the tests require.
 pub(crate) async fn install_test_prerequisites() -> Result<(), XtaskError> {
     // The lock serializes installations: a concurrent task finds everything installed.
-    let _lock = toolchain::lock()?;
+    let _lock = toolchain::lock_servers_dir()?;
     let missing = find_missing_packages(&[&toolchain::MARIADB_PACKAGES[..], &toolchain::TEST_PACKAGES[..]].concat());
     let mysql_to_fetch = MysqlPackages::new_if_missing();
     if (!missing.is_empty() || mysql_to_fetch.is_some()) && !is_root() {
@@ -46,7 +46,7 @@ pub(crate) async fn install_test_prerequisites() -> Result<(), XtaskError> {
 /// Installs all servers and client programs that the tests and the benchmark require.
 pub(crate) async fn install_bench_prerequisites() -> Result<(), XtaskError> {
     install_test_prerequisites().await?;
-    let _lock = toolchain::lock()?;
+    let _lock = toolchain::lock_servers_dir()?;
     let missing = find_missing_packages(&toolchain::BENCH_PACKAGES);
     if !missing.is_empty() && !is_root() {
         return Err(root_required_error(&missing, None));
@@ -104,13 +104,13 @@ struct MysqlPackages {
 
 impl MysqlPackages {
     fn new() -> Self {
-        Self { directory: toolchain::mysql_root().with_extension("packages") }
+        Self { directory: toolchain::mysql_dir().with_extension("packages") }
     }
 
     /// Returns the MySQL packages, or `None` if MySQL is already unpacked or downloaded.
     fn new_if_missing() -> Option<Self> {
         let packages = Self::new();
-        (!toolchain::mysql_root().exists() && !packages.completion_marker().exists()).then_some(packages)
+        (!toolchain::mysql_dir().exists() && !packages.completion_marker().exists()).then_some(packages)
     }
 
     /// Returns the path of the file that marks a complete download.
@@ -140,7 +140,7 @@ impl MysqlPackages {
 
 /// Extracts the MySQL packages into a separate directory, without running package scripts.
 async fn unpack_mysql() -> Result<(), XtaskError> {
-    let root = toolchain::mysql_root();
+    let root = toolchain::mysql_dir();
     if root.exists() {
         return Ok(());
     }
@@ -159,18 +159,18 @@ async fn unpack_mysql() -> Result<(), XtaskError> {
 /// Extracts the MariaDB plugins into a separate directory.
 /// Installing the package `mariadb-server` would start a system-wide server.
 async fn unpack_mariadb_plugins() -> Result<(), XtaskError> {
-    if toolchain::mariadb_plugins().exists() {
+    if toolchain::mariadb_plugin_dir().exists() {
         return Ok(());
     }
-    unpack_package("mariadb-server", "MariaDB's plugins", &toolchain::mariadb_plugins_root()).await
+    unpack_package("mariadb-server", "MariaDB's plugins", &toolchain::mariadb_plugin_package_dir()).await
 }
 
 /// Extracts nginx into a separate directory, unless nginx is installed.
 async fn unpack_nginx() -> Result<(), XtaskError> {
-    if toolchain::nginx().exists() {
+    if toolchain::nginx_path().exists() {
         return Ok(());
     }
-    unpack_package("nginx", "nginx", &toolchain::nginx_root()).await
+    unpack_package("nginx", "nginx", &toolchain::nginx_dir()).await
 }
 
 /// Downloads and extracts a Debian package without installing the package, so root is not required.
@@ -219,7 +219,7 @@ async fn install_python_clients() -> Result<(), XtaskError> {
     {
         return Ok(());
     }
-    let environment = toolchain::clients_dir();
+    let environment = toolchain::python_environment_dir();
     if !python.starts_with(&environment) {
         return Err(XtaskError::MissingClients { python });
     }

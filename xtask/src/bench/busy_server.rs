@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use clew_testkit::{Flavor, Load, LoadSize, Server, ServerOptions, TEN_THOUSAND_SESSIONS};
+use clew_testkit::{Flavor, Load, LoadSize, Server, ServerOptions, TEN_THOUSAND_SESSION_LOAD};
 
 use super::BenchContext;
 use super::cases::{BenchCase, Comparison, MedianTarget};
@@ -182,7 +182,7 @@ pub(super) async fn measure_busy_server(bench: &BenchContext) -> Result<Vec<Meas
         if selected.is_empty() {
             continue;
         }
-        progress::print_heading(&format!("{flavor} with {} sessions", TEN_THOUSAND_SESSIONS.sessions));
+        progress::print_heading(&format!("{flavor} with {} sessions", TEN_THOUSAND_SESSION_LOAD.sessions));
         measurements.extend(measure_on_server(bench, flavor, &selected).await?);
     }
     Ok(measurements)
@@ -194,10 +194,10 @@ async fn measure_on_server(
     cases: &[&ServerCase],
 ) -> Result<Vec<Measurement>, XtaskError> {
     let step = Step::start("Starting the database server and opening the sessions");
-    let max_connections = u32::try_from(TEN_THOUSAND_SESSIONS.sessions + 100).unwrap_or(u32::MAX);
+    let max_connections = u32::try_from(TEN_THOUSAND_SESSION_LOAD.sessions + 100).unwrap_or(u32::MAX);
     let server =
         bench.start_server(flavor, &ServerOptions { max_connections, arguments: server_arguments(flavor) }).await?;
-    let load = Load::start(&server, TEN_THOUSAND_SESSIONS).await.map_err(|cause| XtaskError::Load { cause })?;
+    let load = Load::start(&server, TEN_THOUSAND_SESSION_LOAD).await.map_err(|cause| XtaskError::Load { cause })?;
     let inventory = Inventory::register_nodes(&bench.clew, &[server_url(&server, "off")], 1).await?;
     let clew_server = inventory.start_server(None).await?;
     let snapshot = clew_command(bench, SNAPSHOT_ARGUMENTS, &server, "off");
@@ -212,7 +212,7 @@ async fn measure_on_server(
     Ok(measurements)
 }
 
-/// Servers and commands that all cases on a database server share.
+/// Servers and commands that all cases on a database server share. Connections use TLS only in TLS cases.
 struct ServerFixture<'a> {
     bench: &'a BenchContext,
     server: &'a Server,

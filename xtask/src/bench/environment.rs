@@ -73,5 +73,5 @@ async fn read_version_line(program: &str, arguments: &[&str]) -> String {
 }
 
 async fn read_nginx_version() -> String {
-    read_version_line(&toolchain::nginx().to_string_lossy(), &["-v"]).await.replace("nginx version: ", "")
+    read_version_line(&toolchain::nginx_path().to_string_lossy(), &["-v"]).await.replace("nginx version: ", "")
 }

@@ -98,7 +98,7 @@ fn sysbench_command(server: &Server) -> Command {
     ])
 }
 
-/// Returns server options with a buffer pool and a redo log that are too large to limit the throughput.
+/// Returns server options for a large buffer pool and a large redo log, which do not limit the throughput.
 fn server_arguments(flavor: Flavor) -> Vec<String> {
     let log = match flavor {
         Flavor::MySql => "--innodb-redo-log-capacity=2G",

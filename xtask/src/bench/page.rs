@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use clew_testkit::{
-    Flavor, Load, LoadSize, RawSession, Server, ServerOptions, TEN_THOUSAND_SESSIONS, open_idle_sessions,
+    Flavor, Load, LoadSize, RawSession, Server, ServerOptions, TEN_THOUSAND_SESSION_LOAD, open_idle_sessions,
 };
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -60,10 +60,12 @@ pub(super) async fn measure_page(bench: &BenchContext) -> Result<Vec<Measurement
     page::build_page().await?;
     let failed = |cause| XtaskError::Load { cause };
     let step = Step::start("Starting the servers and opening the sessions");
-    let max_connections = u32::try_from(TEN_THOUSAND_SESSIONS.sessions + BUSY_SESSION_COUNT + 100).unwrap_or(u32::MAX);
+    let max_connections =
+        u32::try_from(TEN_THOUSAND_SESSION_LOAD.sessions + BUSY_SESSION_COUNT + 100).unwrap_or(u32::MAX);
     let large =
         bench.start_server(Flavor::MySql, &ServerOptions { max_connections, ..ServerOptions::default() }).await?;
-    let load = LoadSize { sessions: TEN_THOUSAND_SESSIONS.sessions - BUSY_SESSION_COUNT, ..TEN_THOUSAND_SESSIONS };
+    let load =
+        LoadSize { sessions: TEN_THOUSAND_SESSION_LOAD.sessions - BUSY_SESSION_COUNT, ..TEN_THOUSAND_SESSION_LOAD };
     let _load = Load::start(&large, load).await.map_err(failed)?;
     let _busy = start_busy_sessions(&large).await?;
     let small = bench.start_server(Flavor::MySql, &ServerOptions::default()).await?;
