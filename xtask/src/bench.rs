@@ -37,7 +37,7 @@ use crate::{install, interrupt, workspace};
 
 /// Command-line arguments of `cargo xtask bench`.
 #[derive(Debug, Args)]
-pub(crate) struct Arguments {
+pub(crate) struct BenchArguments {
     /// Run only cases whose names start with NAME, such as snapshot or download-32, without saving the results
     #[arg(long, value_name = "NAME", num_args = 1..)]
     only: Vec<String>,
@@ -83,14 +83,14 @@ impl BenchContext {
 }
 
 /// Runs the benchmark, then prints and saves the report. Ctrl-C stops all started processes.
-pub(crate) async fn run(arguments: Arguments) -> Result<(), XtaskError> {
+pub(crate) async fn run(arguments: BenchArguments) -> Result<(), XtaskError> {
     tokio::select! {
         result = measure_selected_cases(arguments) => result,
         () = interrupt::wait_for_shutdown_signal() => Err(XtaskError::Interrupted),
     }
 }
 
-async fn measure_selected_cases(arguments: Arguments) -> Result<(), XtaskError> {
+async fn measure_selected_cases(arguments: BenchArguments) -> Result<(), XtaskError> {
     let cases = busy_server::busy_server_cases()
         .chain(http::http_cases())
         .chain(memory_scaling::memory_scaling_cases())

@@ -247,10 +247,10 @@ impl OutputTail {
 async fn read_until_exit(child: &mut Child, step: &Step, tail: &mut OutputTail) -> std::io::Result<ExitStatus> {
     let (lines, mut received) = mpsc::channel(64);
     if let Some(stdout) = child.stdout.take() {
-        tokio::spawn(send_lines(stdout, lines.clone()));
+        tokio::spawn(send_output_lines(stdout, lines.clone()));
     }
     if let Some(stderr) = child.stderr.take() {
-        tokio::spawn(send_lines(stderr, lines));
+        tokio::spawn(send_output_lines(stderr, lines));
     }
     while let Some(line) = received.recv().await {
         step.set_detail(&line);
@@ -259,7 +259,7 @@ async fn read_until_exit(child: &mut Child, step: &Step, tail: &mut OutputTail) 
     child.wait().await
 }
 
-async fn send_lines(output: impl AsyncRead + Unpin, lines: mpsc::Sender<String>) {
+async fn send_output_lines(output: impl AsyncRead + Unpin, lines: mpsc::Sender<String>) {
     let mut output = BufReader::new(output);
     let mut line = Vec::new();
     while output.read_until(b'\n', &mut line).await.is_ok_and(|read| read > 0) {

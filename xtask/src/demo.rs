@@ -84,7 +84,7 @@ async fn open_blocked_sessions(server: &Server) -> Result<BlockedSessions, Xtask
     let blocked = BlockedSessions::open(server).await?;
     step.set_detail("waiting for the sessions to age");
     tokio::time::sleep(SESSION_AGE_DELAY).await;
-    step.complete_with_result(&format!("{} sessions", blocked.count()));
+    step.complete_with_result(&format!("{} sessions", blocked.session_count()));
     Ok(blocked)
 }
 

@@ -12,7 +12,7 @@ use crate::{install, interrupt, workspace};
 
 /// Command-line arguments of `cargo xtask faults`.
 #[derive(Debug, Args)]
-pub(crate) struct Arguments {
+pub(crate) struct FaultsArguments {
     /// Duration of each fault type, in minutes
     #[arg(long, default_value_t = 10.0)]
     minutes: f64,
@@ -31,14 +31,14 @@ pub(crate) struct Arguments {
 }
 
 /// Runs the fault injection. Returns an error if an invariant was violated. Ctrl-C stops all started processes.
-pub(crate) async fn run(arguments: Arguments) -> Result<(), XtaskError> {
+pub(crate) async fn run(arguments: FaultsArguments) -> Result<(), XtaskError> {
     tokio::select! {
         result = inject_faults(arguments) => result,
         () = interrupt::wait_for_shutdown_signal() => Err(XtaskError::Interrupted),
     }
 }
 
-async fn inject_faults(arguments: Arguments) -> Result<(), XtaskError> {
+async fn inject_faults(arguments: FaultsArguments) -> Result<(), XtaskError> {
     progress::print_heading("Prerequisites of the fault injection");
     install::install_test_prerequisites().await?;
     let clew = match arguments.clew {

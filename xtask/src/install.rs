@@ -21,7 +21,7 @@ pub(crate) async fn install_demo_prerequisites() -> Result<(), XtaskError> {
     if !missing.is_empty() && !is_root() {
         return Err(root_required_error(&missing, None));
     }
-    install_packages(&missing).await
+    install_debian_packages(&missing).await
 }
 
 /// Installs all servers and client programs that the tests require.
@@ -33,9 +33,9 @@ pub(crate) async fn install_test_prerequisites() -> Result<(), XtaskError> {
     if (!missing.is_empty() || mysql_to_fetch.is_some()) && !is_root() {
         return Err(root_required_error(&missing, mysql_to_fetch.as_ref()));
     }
-    install_packages(&missing).await?;
+    install_debian_packages(&missing).await?;
     if let Some(packages) = mysql_to_fetch {
-        packages.download().await?;
+        packages.download_packages().await?;
     }
     unpack_mysql().await?;
     unpack_mariadb_plugins().await?;
@@ -51,11 +51,11 @@ pub(crate) async fn install_bench_prerequisites() -> Result<(), XtaskError> {
     if !missing.is_empty() && !is_root() {
         return Err(root_required_error(&missing, None));
     }
-    install_packages(&missing).await
+    install_debian_packages(&missing).await
 }
 
 /// Returns the names of the packages that are not installed.
-fn find_missing_packages(packages: &[toolchain::Package]) -> Vec<&'static str> {
+fn find_missing_packages(packages: &[toolchain::DebianPackage]) -> Vec<&'static str> {
     packages.iter().filter(|package| !package.is_installed()).map(|package| package.name).collect()
 }
 
@@ -75,7 +75,7 @@ fn root_required_error(packages: &[&str], mysql: Option<&MysqlPackages>) -> Xtas
     XtaskError::RootRequired { missing, command: commands.join(" && ") }
 }
 
-async fn install_packages(missing: &[&'static str]) -> Result<(), XtaskError> {
+async fn install_debian_packages(missing: &[&'static str]) -> Result<(), XtaskError> {
     if missing.is_empty() {
         return Ok(());
     }
@@ -110,11 +110,11 @@ impl MysqlPackages {
     /// Returns the MySQL packages, or `None` if MySQL is already unpacked or downloaded.
     fn new_if_missing() -> Option<Self> {
         let packages = Self::new();
-        (!toolchain::mysql_dir().exists() && !packages.completion_marker().exists()).then_some(packages)
+        (!toolchain::mysql_dir().exists() && !packages.completion_marker_path().exists()).then_some(packages)
     }
 
     /// Returns the path of the file that marks a complete download.
-    fn completion_marker(&self) -> PathBuf {
+    fn completion_marker_path(&self) -> PathBuf {
         self.directory.join("complete")
     }
 
@@ -125,10 +125,10 @@ impl MysqlPackages {
     }
 
     fn mark_complete_command(&self) -> Command {
-        Command::new("touch").args([self.completion_marker()])
+        Command::new("touch").args([self.completion_marker_path()])
     }
 
-    async fn download(&self) -> Result<(), XtaskError> {
+    async fn download_packages(&self) -> Result<(), XtaskError> {
         let step = Step::start("Downloading MySQL 9 (Debian unstable, once)");
         remove_dir(&self.directory)?;
         self.debootstrap_command().retry_in_step(&step, STEP_TIMEOUT).await?;
@@ -162,7 +162,7 @@ async fn unpack_mariadb_plugins() -> Result<(), XtaskError> {
     if toolchain::mariadb_plugin_dir().exists() {
         return Ok(());
     }
-    unpack_package("mariadb-server", "MariaDB's plugins", &toolchain::mariadb_plugin_package_dir()).await
+    download_and_unpack_package("mariadb-server", "MariaDB's plugins", &toolchain::mariadb_plugin_package_dir()).await
 }
 
 /// Extracts nginx into a separate directory, unless nginx is installed.
@@ -170,11 +170,11 @@ async fn unpack_nginx() -> Result<(), XtaskError> {
     if toolchain::nginx_path().exists() {
         return Ok(());
     }
-    unpack_package("nginx", "nginx", &toolchain::nginx_dir()).await
+    download_and_unpack_package("nginx", "nginx", &toolchain::nginx_dir()).await
 }
 
 /// Downloads and extracts a Debian package without installing the package, so root is not required.
-async fn unpack_package(package: &str, content: &str, root: &Path) -> Result<(), XtaskError> {
+async fn download_and_unpack_package(package: &str, content: &str, root: &Path) -> Result<(), XtaskError> {
     let step = Step::start(format!("Downloading and unpacking {content} (Debian package, once)"));
     let download_dir = root.with_extension("packages");
     recreate_dir(&download_dir)?;
@@ -212,7 +212,7 @@ async fn install_python_clients() -> Result<(), XtaskError> {
     const PIP_OPTIONS: [&str; 6] = ["--disable-pip-version-check", "--no-input", "--retries", "3", "--timeout", "60"];
     let python = toolchain::clients_python();
     if Command::new(&python)
-        .args(["-c", toolchain::CLIENT_VERSION_CHECK, toolchain::CLIENT_REQUIREMENTS])
+        .args(["-c", toolchain::CLIENT_VERSION_CHECK_SCRIPT, toolchain::CLIENT_REQUIREMENTS_PATH])
         .output_if_success()
         .await
         .is_some()
@@ -229,7 +229,7 @@ async fn install_python_clients() -> Result<(), XtaskError> {
     Command::new(&python)
         .args(["-m", "pip", "install"])
         .args(PIP_OPTIONS)
-        .args(["-r", toolchain::CLIENT_REQUIREMENTS])
+        .args(["-r", toolchain::CLIENT_REQUIREMENTS_PATH])
         .retry_in_step(&step, STEP_TIMEOUT)
         .await?;
     step.complete();

@@ -57,7 +57,7 @@ impl Step {
             return;
         }
         self.bar.finish_and_clear();
-        let style = if use_color() { Style::new().fg_color(Some(color.into())).bold() } else { Style::new() };
+        let style = if is_color_enabled() { Style::new().fg_color(Some(color.into())).bold() } else { Style::new() };
         let duration = format_seconds(self.started.elapsed());
         print_line(&format!("{style}{mark}{style:#}  {}{suffix} ({duration})", self.name));
     }
@@ -92,13 +92,14 @@ pub(crate) fn print_line(text: &str) {
 
 /// Prints a bold heading to stderr.
 pub(crate) fn print_heading(text: &str) {
-    let style = if use_color() { Style::new().bold() } else { Style::new() };
+    let style = if is_color_enabled() { Style::new().bold() } else { Style::new() };
     print_line(&format!("\n{style}{text}{style:#}"));
 }
 
 /// Prints an error message to stderr.
 pub(crate) fn print_error(error: &XtaskError) {
-    let style = if use_color() { Style::new().fg_color(Some(AnsiColor::Red.into())).bold() } else { Style::new() };
+    let style =
+        if is_color_enabled() { Style::new().fg_color(Some(AnsiColor::Red.into())).bold() } else { Style::new() };
     print_line(&format!("{style}error{style:#}: {error}"));
 }
 
@@ -106,7 +107,7 @@ fn is_terminal_output() -> bool {
     std::io::stderr().is_terminal()
 }
 
-fn use_color() -> bool {
+fn is_color_enabled() -> bool {
     is_terminal_output() && std::env::var_os("NO_COLOR").is_none()
 }
 

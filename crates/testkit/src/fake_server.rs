@@ -107,7 +107,9 @@ impl FakeServer {
                 let stream = BufWriter::with_capacity(WRITE_BUFFER_BYTES, stream);
                 let kills = kill_counter.clone();
                 let user = Vec::new();
-                sessions.spawn(FakeSession { stream, id, user, options, statement_bytes, kills, _open: open }.serve());
+                sessions.spawn(
+                    FakeSession { stream, id, user, options, statement_bytes, kills, _open: open }.serve_client(),
+                );
                 id += 1;
                 while sessions.try_join_next().is_some() {}
             }
@@ -176,7 +178,7 @@ struct FakeSession {
 
 impl FakeSession {
     /// Serves a client until the client disconnects or a fault closes the connection.
-    async fn serve(mut self) -> io::Result<()> {
+    async fn serve_client(mut self) -> io::Result<()> {
         match self.options.fault {
             Fault::NoGreeting => return self.wait_for_disconnect().await,
             Fault::CloseOnConnect => return Ok(()),
@@ -380,7 +382,7 @@ fn encode_timer_row(session: u64) -> Vec<u8> {
     ])
 }
 
-/// Row of the server clock query: local time, Unix timestamp in seconds, and a flag for a last day of 86,400 seconds.
+/// Response row to the clock query: local time, Unix timestamp in seconds, and 1 if the last day had 86,400 seconds.
 const SERVER_CLOCK_ROW: [&str; 3] = ["2026-01-01 00:00:12.500000", "1767225612", "1"];
 /// Start time of every transaction, 12 seconds before the server clock.
 const TRANSACTION_START_TIME: &str = "2026-01-01 00:00:00";

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::sleep;
 
-/// Handling of the traffic through a [`FaultProxy`].
+/// Mode in which a [`FaultProxy`] forwards traffic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Traffic {
     /// Forwards all data.
@@ -53,7 +53,7 @@ impl FaultProxy {
         self.address
     }
 
-    /// Changes the traffic handling of existing and new connections.
+    /// Changes the traffic mode of existing and new connections.
     pub fn set_traffic(&self, traffic: Traffic) {
         self.traffic.send_replace(traffic);
     }
@@ -115,7 +115,7 @@ async fn forward_data(
     }
 }
 
-/// Waits for the end of a stall and returns the current traffic handling.
+/// Waits for the end of a stall and returns the current traffic mode.
 /// Returns an error if connections must be reset.
 async fn wait_for_traffic(traffic: &mut watch::Receiver<Traffic>) -> io::Result<Traffic> {
     // Fails if the proxy has been dropped.

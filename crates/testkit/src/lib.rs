@@ -7,7 +7,7 @@
 //! - [`KnownSessions`] opens sixty sessions with known contents.
 //! - [`Load`] opens thousands of sessions with transactions and lock waits.
 //! - [`open_idle_sessions`] opens many idle sessions.
-//! - [`FakeServer`] has sizes and faults that a real server cannot produce.
+//! - [`FakeServer`] simulates result sizes and faults that a real server cannot produce.
 //! - [`FakeFleet`] is a fleet of fake servers.
 //! - [`S3Server`] and [`PostgreSql`] are private servers for results and metadata.
 //! - [`Nginx`] is a private load balancer.

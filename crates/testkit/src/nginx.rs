@@ -29,7 +29,7 @@ pub struct Nginx {
 
 impl Nginx {
     /// Starts nginx and waits until nginx accepts connections.
-    /// `http` returns the content of the `http` block, with a server on the address argument.
+    /// The callback `http` receives the server address and returns the content of the `http` block.
     /// The kernel terminates nginx when the calling thread exits.
     pub async fn start(http: impl Fn(SocketAddr) -> String) -> Result<Self, ServerError> {
         let mut last = None;
@@ -93,7 +93,7 @@ impl Nginx {
 
     /// Stops nginx with SIGTERM and waits for the exit.
     pub fn stop(&mut self) -> io::Result<()> {
-        self.process.terminate()
+        self.process.terminate_and_wait()
     }
 }
 

@@ -123,12 +123,12 @@ impl PostgreSql {
 
     /// Simulates a crash with SIGQUIT and waits for the exit. The next start recovers committed data.
     pub fn crash(&mut self) -> io::Result<()> {
-        self.process.quit()
+        self.process.quit_and_wait()
     }
 
     /// Stops the server and all sessions with SIGINT, and waits for the exit.
     pub fn stop(&mut self) -> io::Result<()> {
-        self.process.interrupt()
+        self.process.interrupt_and_wait()
     }
 
     /// Restarts the stopped server with the same port and data, and waits until the server accepts connections.
@@ -197,7 +197,7 @@ impl Drop for PostgreSql {
         // A paused server does not handle other signals.
         let _ = self.resume();
         // SIGQUIT releases the shared memory. SIGKILL would leak it.
-        let _ = self.process.quit();
+        let _ = self.process.quit_and_wait();
     }
 }
 

@@ -41,12 +41,12 @@ impl Process {
     }
 
     /// Sends SIGQUIT and waits for the exit.
-    pub(crate) fn quit(&mut self) -> io::Result<()> {
+    pub(crate) fn quit_and_wait(&mut self) -> io::Result<()> {
         self.signal_and_wait(Signal::QUIT)
     }
 
     /// Sends SIGINT and waits for the exit.
-    pub(crate) fn interrupt(&mut self) -> io::Result<()> {
+    pub(crate) fn interrupt_and_wait(&mut self) -> io::Result<()> {
         self.signal_and_wait(Signal::INT)
     }
 
@@ -58,7 +58,7 @@ impl Process {
     }
 
     /// Sends SIGTERM and waits for the exit.
-    pub(crate) fn terminate(&mut self) -> io::Result<()> {
+    pub(crate) fn terminate_and_wait(&mut self) -> io::Result<()> {
         self.signal_and_wait(Signal::TERM)
     }
 

@@ -24,8 +24,8 @@ pub enum Charset {
     Binary = 63,
 }
 
-/// Capability flags of the client, in the order of the bits:
-/// `LONG_PASSWORD | PROTOCOL_41 | TRANSACTIONS | SECURE_CONNECTION | PLUGIN_AUTH`
+/// Capability flags in the handshake response of the client.
+// LONG_PASSWORD | PROTOCOL_41 | TRANSACTIONS | SECURE_CONNECTION | PLUGIN_AUTH
 const CLIENT_CAPABILITIES: u32 = 0x0000_0001 | 0x0000_0200 | 0x0000_2000 | 0x0000_8000 | 0x0008_0000;
 const CLIENT_CONNECT_WITH_DB: u32 = 0x0000_0008;
 const CLIENT_CONNECT_ATTRS: u32 = 0x0010_0000;

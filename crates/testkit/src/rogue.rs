@@ -127,7 +127,7 @@ impl RogueServer {
     /// Returns the payloads of all client packets in order of arrival, after TLS decryption.
     #[must_use]
     pub fn packets(&self) -> Vec<Vec<u8>> {
-        self.recording.packets()
+        self.recording.recorded_packets()
     }
 
     /// Returns the concatenated payloads of [`RogueServer::packets`].
@@ -184,7 +184,7 @@ async fn serve_connection(
     recording: &ClientRecording,
 ) -> io::Result<()> {
     let tls_capability = if tls.is_some() { CLIENT_SSL } else { 0 };
-    let plugin = authentication::default_plugin(&options.mode);
+    let plugin = authentication::default_auth_plugin(&options.mode);
     write_packet(&mut stream, 0, &packets::encode_greeting(options.version, connection, tls_capability, plugin))
         .await?;
     let (sequence, response) = read_packet(&mut stream).await?;

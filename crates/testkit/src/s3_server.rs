@@ -57,7 +57,7 @@ impl S3Server {
             fs::create_dir(folder.path().join(name)).map_err(io_error("create a directory"))?;
         }
         fs::write(folder.path().join("keys.json"), render_identity_config()).map_err(io_error("write a file"))?;
-        let ports = ServerPorts::find_free().map_err(io_error("find free ports"))?;
+        let ports = ServerPorts::find_free_ports().map_err(io_error("find free ports"))?;
         let mut server = Self { process: spawn_server(&folder, &ports)?, ports, folder };
         server.wait_until_writable().await?;
         Ok(server)
@@ -129,7 +129,7 @@ impl S3Server {
 
     /// Stops the server with SIGTERM and waits for the exit.
     pub fn stop(&mut self) -> io::Result<()> {
-        self.process.terminate()
+        self.process.terminate_and_wait()
     }
 
     /// Restarts the stopped server with the same ports and objects, and waits until the server accepts uploads.
@@ -260,7 +260,7 @@ struct ServerPorts {
 }
 
 impl ServerPorts {
-    fn find_free() -> io::Result<Self> {
+    fn find_free_ports() -> io::Result<Self> {
         // All ports remain reserved until the last pair is found.
         let mut reserved = Vec::new();
         let mut pair = || loop {

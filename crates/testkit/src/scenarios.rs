@@ -22,7 +22,7 @@ pub struct Scenario {
     /// Steps of the sessions, one per line: session name, operator and statement.
     /// `a: …` runs a statement to completion.
     /// `b? …` starts a statement and waits until another session blocks the statement.
-    /// `b+ …` starts a statement that is checked to be blocked after all steps.
+    /// `b+ …` starts a statement. After all steps, the runner checks that the statement is blocked.
     /// `a~ …` starts a statement that keeps running.
     /// `a!` disconnects the session.
     script: String,
@@ -36,7 +36,7 @@ pub struct Scenario {
     resources: Vec<(&'static str, &'static str)>,
     /// Root blocker after a kill of the first root blocker, if the kill unblocks no session.
     pub root_after_kill: Option<&'static str>,
-    /// Reason for which a root blocker cannot be killed, if such a root blocker exists.
+    /// Reason why a root blocker cannot be killed, or `None` if all root blockers can be killed.
     pub unkillable_reason: Option<&'static str>,
 }
 
@@ -44,7 +44,7 @@ pub struct Scenario {
 const BOTH_FLAVORS: &[Flavor] = &Flavor::ALL;
 const MYSQL_ONLY: &[Flavor] = &[Flavor::MySql];
 const MARIADB_ONLY: &[Flavor] = &[Flavor::MariaDb];
-/// Name that stands for every waiter without a separate entry.
+/// Name that stands for every waiter without a separate entry in `resources`.
 const ANY_WAITER_NAME: &str = "*";
 
 /// Step of a scenario script.

@@ -47,7 +47,7 @@ pub struct Server {
 /// Time limit for starting a server on a busy machine.
 pub(crate) const START_TIMEOUT: Duration = Duration::from_secs(90);
 /// Delay until a server removes a closed connection from the process list.
-const CLOSE_DELAY: Duration = Duration::from_millis(200);
+const CONNECTION_CLOSE_DELAY: Duration = Duration::from_millis(200);
 /// Maximum number of start attempts. Each attempt uses a different port, because another process can take a free port.
 pub(crate) const MAX_START_ATTEMPTS: usize = 3;
 
@@ -191,7 +191,7 @@ impl Server {
             connection.query_drop(*statement).await?;
         }
         connection.disconnect().await?;
-        sleep(CLOSE_DELAY).await;
+        sleep(CONNECTION_CLOSE_DELAY).await;
         Ok(())
     }
 
@@ -213,7 +213,7 @@ impl Server {
         }
         connection.disconnect().await?;
         // The server also needs time to remove this connection.
-        sleep(CLOSE_DELAY).await;
+        sleep(CONNECTION_CLOSE_DELAY).await;
         Ok(())
     }
 
@@ -255,7 +255,7 @@ fn spawn_server(
             format!("--max-connections={}", options.max_connections),
             format!("--open-files-limit={}", options.max_connections * 2 + 2000),
         ])
-        .args(COMMON_ARGUMENTS)
+        .args(COMMON_SERVER_ARGUMENTS)
         .args(match flavor {
             Flavor::MariaDb => &["--innodb-log-file-size=16M"][..],
             Flavor::MySql => &["--mysqlx=OFF", "--disable-log-bin", "--innodb-redo-log-capacity=16M"][..],
@@ -275,7 +275,7 @@ fn spawn_server(
 const INIT_SQL: &str = "CREATE USER IF NOT EXISTS root@'%';\nGRANT ALL ON *.* TO root@'%' WITH GRANT OPTION;\n";
 
 /// Arguments for a small and fast server without durability and without host name resolution.
-const COMMON_ARGUMENTS: [&str; 7] = [
+const COMMON_SERVER_ARGUMENTS: [&str; 7] = [
     "--bind-address=127.0.0.1,::1",
     "--skip-name-resolve",
     "--max-allowed-packet=64M",

@@ -18,7 +18,7 @@ pub enum ServerError {
     },
     /// The directory of installed servers is not usable.
     #[error(transparent)]
-    Setup(#[from] toolchain::SetupError),
+    Setup(#[from] toolchain::ServersDirError),
     /// A file or process operation failed.
     #[error("cannot {operation}: {source}")]
     Io {

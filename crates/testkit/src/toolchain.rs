@@ -11,13 +11,13 @@ pub const PYTHON_ENV_VAR: &str = "CLEW_TEST_PYTHON";
 
 /// A Debian package, and the path of a file that exists if the package is installed.
 #[derive(Debug, Clone, Copy)]
-pub struct Package {
+pub struct DebianPackage {
     /// Name of the Debian package.
     pub name: &'static str,
     file: &'static str,
 }
 
-impl Package {
+impl DebianPackage {
     /// Returns true if the package is installed.
     #[must_use]
     pub fn is_installed(&self) -> bool {
@@ -26,24 +26,24 @@ impl Package {
 }
 
 /// Packages of a private MariaDB server. The package `mariadb-server` would also start a system-wide server.
-pub const MARIADB_PACKAGES: [Package; 2] = [
-    Package { name: "mariadb-server-core", file: MARIADBD_PATH },
-    Package { name: "mariadb-client-core", file: "/usr/bin/my_print_defaults" },
+pub const MARIADB_PACKAGES: [DebianPackage; 2] = [
+    DebianPackage { name: "mariadb-server-core", file: MARIADBD_PATH },
+    DebianPackage { name: "mariadb-client-core", file: "/usr/bin/my_print_defaults" },
 ];
 /// Additional packages for the tests. Installing the nginx package would start a system-wide server.
-pub const TEST_PACKAGES: [Package; 5] = [
-    Package { name: "postgresql-15", file: "/usr/lib/postgresql/15/bin/postgres" },
-    Package { name: "debootstrap", file: "/usr/sbin/debootstrap" },
-    Package { name: "faketime", file: "/usr/bin/faketime" },
-    Package { name: "python3-venv", file: "/usr/lib/python3.11/ensurepip/__init__.py" },
-    Package { name: "chromium", file: "/usr/bin/chromium" },
+pub const TEST_PACKAGES: [DebianPackage; 5] = [
+    DebianPackage { name: "postgresql-15", file: "/usr/lib/postgresql/15/bin/postgres" },
+    DebianPackage { name: "debootstrap", file: "/usr/sbin/debootstrap" },
+    DebianPackage { name: "faketime", file: "/usr/bin/faketime" },
+    DebianPackage { name: "python3-venv", file: "/usr/lib/python3.11/ensurepip/__init__.py" },
+    DebianPackage { name: "chromium", file: "/usr/bin/chromium" },
 ];
 
 /// Additional packages for the benchmark.
-pub const BENCH_PACKAGES: [Package; 3] = [
-    Package { name: "sysbench", file: "/usr/bin/sysbench" },
-    Package { name: "wrk", file: "/usr/bin/wrk" },
-    Package { name: "hey", file: "/usr/bin/hey" },
+pub const BENCH_PACKAGES: [DebianPackage; 3] = [
+    DebianPackage { name: "sysbench", file: "/usr/bin/sysbench" },
+    DebianPackage { name: "wrk", file: "/usr/bin/wrk" },
+    DebianPackage { name: "hey", file: "/usr/bin/hey" },
 ];
 
 pub(crate) const MARIADBD_PATH: &str = "/usr/sbin/mariadbd";
@@ -51,9 +51,9 @@ pub(crate) const MARIADBD_PATH: &str = "/usr/sbin/mariadbd";
 pub(crate) const POSTGRESQL_BIN_DIR: &str = "/usr/lib/postgresql/15/bin";
 
 /// Path of the pip requirements file: the official SDK, keystoneauth1, schemathesis and SeaweedFS.
-pub const CLIENT_REQUIREMENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/clients.txt");
-/// Python program that checks the installed package versions. The argument is [`CLIENT_REQUIREMENTS`].
-pub const CLIENT_VERSION_CHECK: &str = "import sys, importlib.metadata as installed
+pub const CLIENT_REQUIREMENTS_PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/clients.txt");
+/// Python program that checks the installed package versions. The argument is [`CLIENT_REQUIREMENTS_PATH`].
+pub const CLIENT_VERSION_CHECK_SCRIPT: &str = "import sys, importlib.metadata as installed
 for line in open(sys.argv[1]):
     name, _, version = line.strip().partition('==')
     assert name.startswith('#') or installed.version(name) == version, line";
@@ -61,7 +61,7 @@ for line in open(sys.argv[1]):
 /// Error if the directory of downloaded servers cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot use {}: {source}. Fix: set {SERVERS_DIR_ENV_VAR} to a writable directory", path.display())]
-pub struct SetupError {
+pub struct ServersDirError {
     path: PathBuf,
     source: io::Error,
 }
@@ -129,7 +129,7 @@ pub fn clients_python() -> PathBuf {
     std::env::var_os(PYTHON_ENV_VAR).map_or_else(|| python_environment_dir().join("bin").join("python"), PathBuf::from)
 }
 
-/// Returns the path of the S3 server SeaweedFS, which is one of the [`CLIENT_REQUIREMENTS`].
+/// Returns the path of SeaweedFS, an S3 server that pip installs together with the client packages.
 #[must_use]
 pub fn seaweedfs_path() -> PathBuf {
     clients_python().with_file_name("weed")
@@ -142,11 +142,11 @@ pub struct ServersDirLock {
 }
 
 /// Locks the directory of downloaded servers. Waits while another process holds the lock.
-pub fn lock_servers_dir() -> Result<ServersDirLock, SetupError> {
+pub fn lock_servers_dir() -> Result<ServersDirLock, ServersDirError> {
     let directory = servers_dir();
     let path = directory.join("lock");
     let locked = fs::create_dir_all(&directory)
         .and_then(|()| File::options().create(true).truncate(false).write(true).open(&path))
         .and_then(|file| file.lock().map(|()| ServersDirLock { _file: file }));
-    locked.map_err(|source| SetupError { path, source })
+    locked.map_err(|source| ServersDirError { path, source })
 }

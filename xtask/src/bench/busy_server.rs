@@ -183,12 +183,12 @@ pub(super) async fn measure_busy_server(bench: &BenchContext) -> Result<Vec<Meas
             continue;
         }
         progress::print_heading(&format!("{flavor} with {} sessions", TEN_THOUSAND_SESSION_LOAD.sessions));
-        measurements.extend(measure_on_server(bench, flavor, &selected).await?);
+        measurements.extend(measure_server_cases(bench, flavor, &selected).await?);
     }
     Ok(measurements)
 }
 
-async fn measure_on_server(
+async fn measure_server_cases(
     bench: &BenchContext,
     flavor: Flavor,
     cases: &[&ServerCase],

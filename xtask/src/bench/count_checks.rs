@@ -52,10 +52,10 @@ impl CountChecks {
     /// Prints all counts. Returns an error with the list of wrong counts.
     pub(super) fn print_and_verify(&self) -> Result<(), XtaskError> {
         for check in &self.0 {
-            let suffix = if check.passes() { String::new() } else { format!(", {}", check.format_requirement()) };
+            let suffix = if check.is_met() { String::new() } else { format!(", {}", check.format_requirement()) };
             print_line(&format!("{:>10}  {}{suffix}", check.found, check.subject));
         }
-        let failed = self.0.iter().filter(|check| !check.passes());
+        let failed = self.0.iter().filter(|check| !check.is_met());
         let failed: Vec<String> =
             failed.map(|check| format!("{}: {}, {}", check.subject, check.found, check.format_requirement())).collect();
         if failed.is_empty() { Ok(()) } else { Err(XtaskError::Checks(failed.join("; "))) }
@@ -63,7 +63,7 @@ impl CountChecks {
 }
 
 impl CountCheck {
-    fn passes(&self) -> bool {
+    fn is_met(&self) -> bool {
         (self.minimum..=self.maximum).contains(&self.found)
     }
 

@@ -34,7 +34,7 @@ const EXPECTED_STATEMENTS: [ExpectedStatements; 4] = [
     ExpectedStatements { command: &["ps"], statements: [6, 5] },
 ];
 
-const FLAVORS: [Flavor; 2] = [Flavor::MySql, Flavor::MariaDb];
+const SERVER_FLAVORS: [Flavor; 2] = [Flavor::MySql, Flavor::MariaDb];
 const LOAD_SIZE: LoadSize = LoadSize { sessions: 200, transactions: 50, waiters: 10 };
 /// Number of sessions on the fake server.
 const SNAPSHOT_ROWS: u64 = 1000;
@@ -63,7 +63,7 @@ pub(super) async fn run(clew: Option<PathBuf>) -> Result<(), XtaskError> {
     check_allocations(&workspace::find_program(&programs, "bench", "allocations")?, &mut counts).await?;
     check_fake_server(&bench, &mut counts).await?;
     check_fleet(&bench, &mut counts).await?;
-    for (at, flavor) in FLAVORS.into_iter().enumerate() {
+    for (at, flavor) in SERVER_FLAVORS.into_iter().enumerate() {
         check_real_server(&bench, flavor, at, &mut counts).await?;
     }
     counts.print_and_verify()

@@ -123,7 +123,7 @@ pub(super) async fn measure_http_server(bench: &BenchContext) -> Result<Vec<Meas
         let signed = server.sign_get_request(&reader, node, "realtime-session-result", &id);
         let download = |address, get| DownloadRun { address, get, clients: *clients, repetitions: *repetitions, bytes };
         let from_clew = download(parse_server_address(&server)?, signed);
-        let from_nginx = download(nginx.address(), GetRequest::unsigned(nginx::RESULT_PATH, "127.0.0.1"));
+        let from_nginx = download(nginx.address(), GetRequest::new_unsigned(nginx::RESULT_PATH, "127.0.0.1"));
         measurements.push(
             run_pairs(*case, async || from_clew.measure_rate().await, async || from_nginx.measure_rate().await).await?,
         );
@@ -131,7 +131,7 @@ pub(super) async fn measure_http_server(bench: &BenchContext) -> Result<Vec<Meas
     for (case, generator) in STATUS_CASES.iter().filter(|(case, _)| bench.filter.includes(case.name)) {
         // Signed again, because a signature expires after 15 minutes.
         let status = server.sign_get_request(&reader, node, "realtime-session-task", &id);
-        let constant = GetRequest::unsigned(nginx::CONSTANT_RESPONSE_PATH, "127.0.0.1");
+        let constant = GetRequest::new_unsigned(nginx::CONSTANT_RESPONSE_PATH, "127.0.0.1");
         let clew = async || generator.measure_request_rate(&format!("http://{}", server.address()), &status).await;
         let baseline = async || generator.measure_request_rate(&format!("http://{}", nginx.address()), &constant).await;
         measurements.push(run_pairs(*case, clew, baseline).await?);

@@ -77,8 +77,8 @@ enum MeasuredRows {
 
 /// Statement size in bytes that produces rows of about 1 KiB.
 const STATEMENT_BYTES: usize = 960;
-const FEW_ROWS: u64 = 1000;
-const MANY_ROWS: u64 = 100_000;
+const SMALL_ROW_COUNT: u64 = 1000;
+const LARGE_ROW_COUNT: u64 = 100_000;
 /// Text that occurs exactly once in each process list row.
 const ROW_MARKER: &str = "FOR UPDATE";
 
@@ -92,18 +92,18 @@ pub(super) async fn measure_memory_scaling(bench: &BenchContext) -> Result<Vec<M
         return Ok(Vec::new());
     }
     progress::print_heading("Memory use and growth of the run time");
-    let few = start_fake_server(FEW_ROWS, STATEMENT_BYTES).await?;
-    let many = start_fake_server(MANY_ROWS, STATEMENT_BYTES).await?;
+    let few = start_fake_server(SMALL_ROW_COUNT, STATEMENT_BYTES).await?;
+    let many = start_fake_server(LARGE_ROW_COUNT, STATEMENT_BYTES).await?;
     let mut measurements = Vec::new();
     if bench.filter.includes(SNAPSHOT_MEMORY_CASE.name) {
-        let clew = async || measure_snapshot_peak_mib(bench, &many, MANY_ROWS).await;
-        let baseline = async || measure_snapshot_peak_mib(bench, &few, FEW_ROWS).await;
+        let clew = async || measure_snapshot_peak_mib(bench, &many, LARGE_ROW_COUNT).await;
+        let baseline = async || measure_snapshot_peak_mib(bench, &few, SMALL_ROW_COUNT).await;
         measurements.push(run_pairs(SNAPSHOT_MEMORY_CASE, clew, baseline).await?);
     }
     if bench.filter.includes(SERVE_MEMORY_CASE.name) {
         let inventory = Inventory::register_nodes(&bench.clew, &[many.url(), few.url()], 1).await?;
-        let clew = async || measure_serve_peak_mib(bench, &inventory, 0, MANY_ROWS).await;
-        let baseline = async || measure_serve_peak_mib(bench, &inventory, 1, FEW_ROWS).await;
+        let clew = async || measure_serve_peak_mib(bench, &inventory, 0, LARGE_ROW_COUNT).await;
+        let baseline = async || measure_serve_peak_mib(bench, &inventory, 1, SMALL_ROW_COUNT).await;
         measurements.push(run_pairs(SERVE_MEMORY_CASE, clew, baseline).await?);
     }
     let mut servers = HashMap::new();

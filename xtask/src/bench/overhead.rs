@@ -38,7 +38,7 @@ pub(super) const OVERHEAD_CASES: [BenchCase; 2] = [
     },
 ];
 
-const FLAVORS: [Flavor; 2] = [Flavor::MySql, Flavor::MariaDb];
+const SERVER_FLAVORS: [Flavor; 2] = [Flavor::MySql, Flavor::MariaDb];
 const IDLE_SESSION_COUNT: usize = 1000;
 /// Length of a measurement interval. Intervals with and without a snapshot alternate.
 /// The length is a compromise: long enough for a snapshot, short enough to cancel speed changes of a shared machine.
@@ -50,14 +50,19 @@ const QUERY_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(super) async fn measure_overhead(bench: &BenchContext) -> Result<Vec<Measurement>, XtaskError> {
     let mut measurements = Vec::new();
-    for (case, flavor) in OVERHEAD_CASES.iter().zip(FLAVORS).filter(|(case, _)| bench.filter.includes(case.name)) {
+    for (case, flavor) in OVERHEAD_CASES.iter().zip(SERVER_FLAVORS).filter(|(case, _)| bench.filter.includes(case.name))
+    {
         progress::print_heading(&format!("{flavor} under sysbench load, with {IDLE_SESSION_COUNT} idle sessions"));
-        measurements.push(measure_on_server(bench, *case, flavor).await?);
+        measurements.push(measure_overhead_on_server(bench, *case, flavor).await?);
     }
     Ok(measurements)
 }
 
-async fn measure_on_server(bench: &BenchContext, case: BenchCase, flavor: Flavor) -> Result<Measurement, XtaskError> {
+async fn measure_overhead_on_server(
+    bench: &BenchContext,
+    case: BenchCase,
+    flavor: Flavor,
+) -> Result<Measurement, XtaskError> {
     let step = Step::start("Starting the database server and filling its tables");
     let failed = |cause| XtaskError::Load { cause };
     raise_open_file_limit(10_000).map_err(failed)?;

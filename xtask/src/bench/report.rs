@@ -24,7 +24,7 @@ pub(super) fn render_report(
          |---|---|---|---|---|---|---|---|---|\n"
     );
     for measurement in measurements {
-        page.push_str(&render_row(measurement));
+        page.push_str(&render_measurement_row(measurement));
     }
     let notes =
         measurements.iter().flat_map(|measurement| measurement.notes.iter().map(|note| (measurement.case.name, note)));
@@ -43,7 +43,7 @@ pub(super) fn render_report(
     page
 }
 
-fn render_row(measurement: &Measurement) -> String {
+fn render_measurement_row(measurement: &Measurement) -> String {
     let case = &measurement.case;
     let unit = match case.comparison {
         Comparison::Ratio | Comparison::Speedup => " x".to_owned(),

@@ -313,7 +313,7 @@ pub(super) struct GetRequest {
 
 impl GetRequest {
     /// Creates a GET request without a signature.
-    pub(super) fn unsigned(target: &str, host: &str) -> Self {
+    pub(super) fn new_unsigned(target: &str, host: &str) -> Self {
         Self { target: target.to_owned(), headers: vec![("host".to_owned(), host.to_owned())] }
     }
 

@@ -90,7 +90,7 @@ impl BlockedSessions {
         Ok(())
     }
 
-    pub(super) fn count(&self) -> usize {
+    pub(super) fn session_count(&self) -> usize {
         self.idle.len() + self.busy.len()
     }
 

@@ -5,8 +5,8 @@ pub(crate) const OK_PACKET: [u8; 7] = [0, 0, 0, 2, 0, 0, 0];
 /// EOF packet, which follows the column definitions and the rows.
 pub(crate) const EOF_PACKET: [u8; 5] = [0xfe, 0, 0, 2, 0];
 
-/// Capability flags of the fake server, in the order of the bits:
-/// `LONG_PASSWORD | CONNECT_WITH_DB | PROTOCOL_41 | TRANSACTIONS | SECURE_CONNECTION | PLUGIN_AUTH | CONNECT_ATTRS`
+/// Capability flags in the greeting of the fake server.
+// LONG_PASSWORD | CONNECT_WITH_DB | PROTOCOL_41 | TRANSACTIONS | SECURE_CONNECTION | PLUGIN_AUTH | CONNECT_ATTRS
 const SERVER_CAPABILITIES: u32 = 0x1 | 0x8 | 0x200 | 0x2000 | 0x8000 | 0x0008_0000 | 0x0010_0000;
 /// Authentication nonce in a greeting. The value is constant, because tests do not need security.
 pub(crate) const GREETING_NONCE: [u8; 20] = *b"12345678123456789012";

@@ -18,7 +18,7 @@ const PERFORM_FULL_AUTHENTICATION: u8 = 4;
 const RSA_KEY_REQUESTS: [&[u8]; 2] = [&[2], &[1]];
 
 /// Returns the name of the authentication plugin for the greeting.
-pub(super) fn default_plugin(mode: &RogueMode) -> &'static str {
+pub(super) fn default_auth_plugin(mode: &RogueMode) -> &'static str {
     match mode {
         RogueMode::FullAuthentication => "caching_sha2_password",
         _ => "mysql_native_password",

@@ -12,7 +12,7 @@ pub enum PasswordLeak {
     Rsa,
     /// XOR with the nonce of the greeting.
     Xor,
-    /// Scramble of `mysql_old_password`, 8 bytes that a laptop can break.
+    /// Weak 8-byte scramble of `mysql_old_password`, which a laptop can break.
     OldPassword,
 }
 

@@ -40,7 +40,7 @@ impl ClientRecording {
         self.packets.lock().unwrap_or_else(PoisonError::into_inner).push(packet);
     }
 
-    pub(super) fn packets(&self) -> Vec<Vec<u8>> {
+    pub(super) fn recorded_packets(&self) -> Vec<Vec<u8>> {
         self.packets.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

@@ -22,7 +22,7 @@ pub(super) async fn send_plausible_response(
         return write_packet(stream, 1, &packets::OK_PACKET).await;
     };
     let mut sequence = send_columns(stream, columns).await?;
-    if let Some(values) = build_row(statement, version, connection) {
+    if let Some(values) = build_response_row(statement, version, connection) {
         let values: Vec<Option<&[u8]>> = values.iter().map(|value| Some(value.as_bytes())).collect();
         write_packet(stream, sequence, &packets::encode_row(&values)).await?;
         sequence = sequence.wrapping_add(1);
@@ -55,7 +55,7 @@ pub(super) fn count_result_columns(statement: &str) -> Option<usize> {
     }
 }
 
-fn build_row(statement: &str, version: &str, connection: u32) -> Option<Vec<String>> {
+fn build_response_row(statement: &str, version: &str, connection: u32) -> Option<Vec<String>> {
     if statement.starts_with("show grants") {
         return Some(vec!["GRANT ALL PRIVILEGES ON *.* TO `root`@`%`".to_owned()]);
     }
@@ -136,8 +136,8 @@ mod tests {
 
     #[test]
     fn constant_queries_get_plausible_values() {
-        let values = build_row("select version(), connection_id()", "9.7.0", 7).unwrap();
+        let values = build_response_row("select version(), connection_id()", "9.7.0", 7).unwrap();
         assert_eq!(values, ["9.7.0", "7"]);
-        assert_eq!(build_row("select trx_id from information_schema.innodb_trx", "9.7.0", 7), None);
+        assert_eq!(build_response_row("select trx_id from information_schema.innodb_trx", "9.7.0", 7), None);
     }
 }

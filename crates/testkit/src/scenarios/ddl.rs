@@ -70,9 +70,14 @@ pub(super) fn metadata_lock_scenarios() -> Vec<Scenario> {
 
 /// Returns a scenario with waits for table metadata locks. Session `a` is the root blocker.
 pub(super) fn metadata_lock_scenario(name: &str, script: &str, waits: &str) -> Scenario {
-    metadata_lock_scenario_of(BOTH_FLAVORS, name, script, waits)
+    metadata_lock_scenario_for_flavors(BOTH_FLAVORS, name, script, waits)
 }
 
-pub(super) fn metadata_lock_scenario_of(flavors: &'static [Flavor], name: &str, script: &str, waits: &str) -> Scenario {
+pub(super) fn metadata_lock_scenario_for_flavors(
+    flavors: &'static [Flavor],
+    name: &str,
+    script: &str,
+    waits: &str,
+) -> Scenario {
     Scenario::new(flavors, name, script, waits, "a", "table metadata")
 }

@@ -1,6 +1,6 @@
 //! Scenarios with waits that `FLUSH TABLES` causes for one table.
 
-use super::ddl::{metadata_lock_scenario, metadata_lock_scenario_of};
+use super::ddl::{metadata_lock_scenario, metadata_lock_scenario_for_flavors};
 use super::{MARIADB_ONLY, MYSQL_ONLY, Scenario};
 
 pub(super) fn flush_scenarios() -> Vec<Scenario> {
@@ -40,13 +40,13 @@ pub(super) fn flush_scenarios() -> Vec<Scenario> {
             "a",
             "table flush",
         ),
-        metadata_lock_scenario_of(
+        metadata_lock_scenario_for_flavors(
             MARIADB_ONLY,
             "FLUSH TABLES behind a statement that runs",
             "a~ SELECT SLEEP(600) FROM t\nb? FLUSH TABLES t",
             "b>a",
         ),
-        metadata_lock_scenario_of(
+        metadata_lock_scenario_for_flavors(
             MARIADB_ONLY,
             "a reader behind a FLUSH TABLES that waits",
             "a~ SELECT SLEEP(600) FROM t\nb? FLUSH TABLES t\nc? SELECT * FROM t",

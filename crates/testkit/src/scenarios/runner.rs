@@ -189,7 +189,7 @@ impl BuiltScenario {
         self.sessions.get_mut(name).ok_or_else(gone)
     }
 
-    /// Waits for the responses of the waiters and closes each waiter that received a response, as an application does.
+    /// Waits for the responses to the waiters' statements, and closes each session that received a response.
     /// A closed session releases all locks.
     /// Returns the names of the waiters without a response within the time limit. These sessions remain open.
     pub async fn finish_waiters(&mut self, waiters: &[&str], limit: Duration) -> Vec<String> {
@@ -275,8 +275,7 @@ async fn create_schema(flavor: Flavor, control: &mut Conn) -> mysql_async::Resul
 }
 
 /// Rolls back all prepared transactions, if none belongs to a session. Returns the number of prepared transactions.
-/// MariaDB also accepts a rollback while the session is ending,
-/// but then loses the transaction name and keeps the transaction with all locks.
+/// While a session is ending, MariaDB accepts the rollback, but keeps the transaction with all locks and without a name.
 async fn roll_back_prepared_transactions(control: &mut Conn) -> mysql_async::Result<usize> {
     let prepared: Vec<(i64, usize, usize, String)> = control.query("XA RECOVER").await?;
     let detached = "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_mysql_thread_id = 0";

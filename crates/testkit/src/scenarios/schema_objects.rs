@@ -1,6 +1,6 @@
 //! Scenarios with waits for metadata locks of schemas, routines, triggers, events and tablespaces.
 
-use super::ddl::{metadata_lock_scenario, metadata_lock_scenario_of};
+use super::ddl::{metadata_lock_scenario, metadata_lock_scenario_for_flavors};
 use super::{BOTH_FLAVORS, MARIADB_ONLY, MYSQL_ONLY, Scenario};
 
 pub(super) fn schema_object_scenarios() -> Vec<Scenario> {
@@ -47,14 +47,14 @@ pub(super) fn schema_object_scenarios() -> Vec<Scenario> {
             "event",
         ),
         // MySQL stores events in its data dictionary, which cannot be locked.
-        metadata_lock_scenario_of(
+        metadata_lock_scenario_for_flavors(
             MARIADB_ONLY,
             "ALTER EVENT behind a DROP EVENT that waits",
             "a: LOCK TABLES mysql.event WRITE\nb? DROP EVENT nightly\nc? ALTER EVENT nightly DISABLE",
             "b>a c>b",
         )
         .with_resource("c", "event"),
-        metadata_lock_scenario_of(
+        metadata_lock_scenario_for_flavors(
             MYSQL_ONLY,
             "DROP TABLESPACE behind an ALTER TABLE that waits",
             "m: CREATE TABLESPACE space ADD DATAFILE 'space.ibd'\n\

@@ -43,12 +43,12 @@ pub(super) fn server_wide_scenarios() -> Vec<Scenario> {
     for (flavors, global, commit) in
         [(MYSQL_ONLY, "global read lock", "commit lock"), (MARIADB_ONLY, "backup lock", "backup lock")]
     {
-        all.extend(read_lock_scenarios(flavors, global, commit));
+        all.extend(global_read_lock_scenarios(flavors, global, commit));
     }
     all
 }
 
-fn read_lock_scenarios(flavors: &'static [Flavor], global: &'static str, commit: &'static str) -> [Scenario; 4] {
+fn global_read_lock_scenarios(flavors: &'static [Flavor], global: &'static str, commit: &'static str) -> [Scenario; 4] {
     [
         Scenario::new(
             flavors,

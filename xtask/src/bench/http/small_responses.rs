@@ -23,12 +23,12 @@ impl LoadGenerator {
         let url = format!("{base}{}", get.target);
         let command = match self {
             Self::Hey => {
-                Command::new("hey").args(["-c", CONNECTION_COUNT, "-z", "2s"]).args(header_options(get, "host"))
+                Command::new("hey").args(["-c", CONNECTION_COUNT, "-z", "2s"]).args(format_header_options(get, "host"))
             }
             // wrk adds a second host header unless the given name is spelled `Host`.
             Self::Wrk => Command::new("wrk")
                 .args(["--threads", "2", "--connections", CONNECTION_COUNT, "--duration", "2s"])
-                .args(header_options(get, "").map(|text| text.replacen("host: ", "Host: ", 1))),
+                .args(format_header_options(get, "").map(|text| text.replacen("host: ", "Host: ", 1))),
         };
         let description = format!("{self:?} {url}");
         let output = command.args([url]).output().await?;
@@ -46,7 +46,7 @@ impl LoadGenerator {
 }
 
 /// Returns command-line options for all headers except `omitted`, which the load generator sends by default.
-fn header_options(get: &GetRequest, omitted: &'static str) -> impl Iterator<Item = String> {
+fn format_header_options(get: &GetRequest, omitted: &'static str) -> impl Iterator<Item = String> {
     let headers = get.headers.iter().filter(move |(header, _)| header != omitted);
     headers.flat_map(|(header, value)| ["-H".to_owned(), format!("{header}: {value}")])
 }
