@@ -13,8 +13,8 @@ use crate::progress::Step;
 const BUILD_TIMEOUT: Duration = Duration::from_mins(45);
 
 /// Returns the workspace root directory.
-/// The environment variable set by cargo at run time takes precedence over the value at compile time,
-/// because the binary may have been compiled in another clone.
+/// The run-time value of `CARGO_MANIFEST_DIR` takes precedence over the compile-time value.
+/// The binary may have been compiled in another clone of the repository.
 pub(crate) fn root_dir() -> PathBuf {
     let package =
         std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);

@@ -275,7 +275,7 @@ async fn create_schema(flavor: Flavor, control: &mut Conn) -> mysql_async::Resul
 }
 
 /// Rolls back all prepared transactions, if none belongs to a session. Returns the number of prepared transactions.
-/// While a session is ending, MariaDB accepts the rollback, but keeps the transaction with all locks and without a name.
+/// While a session is ending, MariaDB accepts the rollback, but keeps the transaction with all locks and no name.
 async fn roll_back_prepared_transactions(control: &mut Conn) -> mysql_async::Result<usize> {
     let prepared: Vec<(i64, usize, usize, String)> = control.query("XA RECOVER").await?;
     let detached = "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_mysql_thread_id = 0";
