@@ -87,7 +87,7 @@ impl Command {
             }
             Ok(Err(cause)) => Err(self.start_error(cause)),
             Err(_) => {
-                // A failed kill has no remedy.
+                // A kill error is ignored, because the process may have exited.
                 let _ = child.kill().await;
                 Err(XtaskError::Timeout { command: self.command_line(), limit, output: tail.indented_text() })
             }
@@ -264,7 +264,7 @@ async fn send_output_lines(output: impl AsyncRead + Unpin, lines: mpsc::Sender<S
     let mut line = Vec::new();
     while output.read_until(b'\n', &mut line).await.is_ok_and(|read| read > 0) {
         let text = String::from_utf8_lossy(&line);
-        // A progress display redraws its line after CR. The last redraw counts.
+        // A progress display redraws a line after CR. Only the text after the last CR is visible.
         let visible = text.trim_end().rsplit('\r').next().unwrap_or_default().to_owned();
         line.clear();
         if !visible.is_empty() && lines.send(visible).await.is_err() {

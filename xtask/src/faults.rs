@@ -60,7 +60,7 @@ async fn inject_faults(arguments: FaultsArguments) -> Result<(), XtaskError> {
         on_progress: print_line,
     };
     let report = clew_faults::run(options).await;
-    // The logs of a failed run are kept for the analysis.
+    // The log files of a failed run are kept for analysis.
     if report.as_ref().map_or(true, |report| !report.violations().is_empty()) {
         print_line(&format!("Log files: {}", logs.keep().display()));
     }

@@ -26,7 +26,7 @@ pub(crate) async fn install_demo_prerequisites() -> Result<(), XtaskError> {
 
 /// Installs all servers and client programs that the tests require.
 pub(crate) async fn install_test_prerequisites() -> Result<(), XtaskError> {
-    // The lock serializes installations: a concurrent task finds everything installed.
+    // The lock serializes installations, so a concurrent task finds all packages installed.
     let _lock = toolchain::lock_servers_dir()?;
     let missing = find_missing_packages(&[&toolchain::MARIADB_PACKAGES[..], &toolchain::TEST_PACKAGES[..]].concat());
     let mysql_to_fetch = MysqlPackages::new_if_missing();

@@ -7,7 +7,7 @@ use tokio::process::Child;
 pub(crate) fn send_sigterm(process: &Child) {
     let pid = process.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
     if let Some(pid) = pid {
-        // The process may have exited since its id was read.
+        // The process may have exited after its id was read.
         let _ = kill_process(pid, Signal::TERM);
     }
 }

@@ -71,7 +71,7 @@ impl Drop for Step {
 
 fn create_spinner(name: &str) -> ProgressBar {
     let bar = ProgressBar::new_spinner().with_prefix(name.to_owned());
-    // A unit test parses the template. With an invalid template the bar keeps its default style.
+    // A unit test parses the template. With an invalid template, the spinner keeps the default style.
     if let Ok(style) = ProgressStyle::with_template(SPINNER_TEMPLATE) {
         bar.set_style(style);
     }

@@ -68,7 +68,7 @@ pub(crate) async fn build_programs(step_name: &str, arguments: &[&str]) -> Resul
     let build = cargo_command().args(arguments.iter().copied()).args(["--locked"]);
     build.run_in_step(&step, BUILD_TIMEOUT).await?;
     step.complete();
-    // Everything is built, so this run only prints the paths.
+    // All targets are built, so this run only prints the paths of the executables.
     let output = build.args(["--quiet", "--message-format", "json"]).output().await?;
     Ok(output.lines().filter_map(|line| parse_cargo_artifact(&serde_json::from_str(line).ok()?)).collect())
 }

@@ -260,7 +260,7 @@ impl FakeSession {
         } else if statement.contains("UNIX_TIMESTAMP()") {
             self.send_rows(3, [row(&SERVER_CLOCK_ROW)].into_iter()).await
         } else if statement.contains("performance_schema.processlist") {
-            // Without rows, as with `performance_schema` off.
+            // No rows, as on a server with `performance_schema` off.
             self.send_rows(8, std::iter::empty()).await
         } else if statement.contains("PROCESSLIST") {
             self.send_process_list(statement_with_comment).await

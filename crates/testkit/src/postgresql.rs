@@ -118,7 +118,7 @@ impl PostgreSql {
             .arg(self.port.to_string())
             .stdin(Stdio::null())
             .status();
-        status.map(|answer| answer.success()).map_err(|source| ServerError::Io { operation: "run pg_isready", source })
+        status.map(|status| status.success()).map_err(|source| ServerError::Io { operation: "run pg_isready", source })
     }
 
     /// Simulates a crash with SIGQUIT and waits for the exit. The next start recovers committed data.

@@ -89,8 +89,8 @@ async fn check_allocations(program: &Path, counts: &mut CountChecks) -> Result<(
 /// Parses a decimal number as hundredths: `snapshot allocations_per_row=10.01 …` returns 1001.
 fn parse_hundredths(output: &str, name: &str) -> Option<u64> {
     let line = output.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(" allocations_per_row="))?;
-    let (whole, part) = line.split(' ').next()?.split_once('.')?;
-    Some(whole.parse::<u64>().ok()? * 100 + part.parse::<u64>().ok()?)
+    let (integer, fraction) = line.split(' ').next()?.split_once('.')?;
+    Some(integer.parse::<u64>().ok()? * 100 + fraction.parse::<u64>().ok()?)
 }
 
 /// Checks the number of rows, bytes and connections of a snapshot, and of a collection through the API.

@@ -82,7 +82,7 @@ async fn measure_overhead_on_server(
     let commits = CommitCounter::new(&server).await?;
     sleep(WARM_UP_DURATION).await;
     let rates = measure_transaction_rates(&step, case.pairs, &mut process, commits, &snapshots).await?;
-    // Dropping the process kills it.
+    // Dropping `process` kills sysbench.
     drop(process);
     let measurement = snapshots.check_session_counts(IDLE_SESSION_COUNT)?.compare_rates(case, &rates);
     step.complete_with_result(&measurement.format_summary());

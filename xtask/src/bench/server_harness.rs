@@ -274,7 +274,7 @@ impl RunningServer<'_> {
             body_sha256: signature::body_sha256(b""),
         };
         let names: Vec<&str> = headers.iter().map(|(name, _)| name.as_str()).collect();
-        // `clew key create` printed the key, so it parses.
+        // `clew key create` printed the key, so parsing does not fail.
         let authorization = key
             .access_key
             .parse()

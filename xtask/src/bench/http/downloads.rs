@@ -56,7 +56,7 @@ impl DownloadRun {
 
     fn run_client(&self, ready: &Barrier) -> io::Result<()> {
         let connected = HttpConnection::open(self.address);
-        // A client without a connection must also reach the barrier, because the others wait for it.
+        // A client without a connection must also reach the barrier, because all other clients wait at the barrier.
         ready.wait();
         let mut connection = connected?;
         for _ in 0..self.repetitions {

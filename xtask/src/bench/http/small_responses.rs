@@ -25,7 +25,7 @@ impl LoadGenerator {
             Self::Hey => {
                 Command::new("hey").args(["-c", CONNECTION_COUNT, "-z", "2s"]).args(format_header_options(get, "host"))
             }
-            // wrk adds a second host header unless the given name is spelled `Host`.
+            // wrk adds a second host header unless the header name is spelled `Host`.
             Self::Wrk => Command::new("wrk")
                 .args(["--threads", "2", "--connections", CONNECTION_COUNT, "--duration", "2s"])
                 .args(format_header_options(get, "").map(|text| text.replacen("host: ", "Host: ", 1))),
