@@ -21,7 +21,7 @@ const START_STOP_TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) struct Deployment {
     clew: PathBuf,
     directory: TempDir,
-    /// Environment variables that store metadata and results outside the data directory.
+    /// Environment variables that set the location of metadata and results.
     variables: Vec<(&'static str, String)>,
     pub(crate) credentials: Credentials,
 }

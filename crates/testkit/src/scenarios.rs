@@ -40,7 +40,7 @@ pub struct Scenario {
     pub unkillable_reason: Option<&'static str>,
 }
 
-/// Flavors of a scenario for MariaDB and MySQL.
+/// Flavor list of a scenario for both MariaDB and MySQL.
 const BOTH_FLAVORS: &[Flavor] = &Flavor::ALL;
 const MYSQL_ONLY: &[Flavor] = &[Flavor::MySql];
 const MARIADB_ONLY: &[Flavor] = &[Flavor::MariaDb];

@@ -27,7 +27,7 @@ struct ServerCase {
     min_baseline_lines: fn(LoadSize) -> usize,
 }
 
-/// Way in which a case invokes Clew.
+/// Clew command or API client that a case measures.
 #[derive(Clone, Copy)]
 enum ClewInvocation {
     /// A `clew` command with the URL of the database server.
@@ -38,7 +38,7 @@ enum ClewInvocation {
     Client,
 }
 
-/// Way in which a case invokes the baseline.
+/// Program that a case runs as the baseline.
 #[derive(Clone, Copy)]
 enum BaselineInvocation {
     /// The `mariadb` client program with the statements of Clew.

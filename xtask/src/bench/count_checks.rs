@@ -26,7 +26,7 @@ pub(super) fn ensure_count(subject: &str, found: u64, expected: u64) -> Result<(
     }
 }
 
-/// Collected counts with their expected values.
+/// Measured counts with expected values.
 #[derive(Debug, Default)]
 pub(super) struct CountChecks(Vec<CountCheck>);
 

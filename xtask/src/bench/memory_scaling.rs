@@ -66,7 +66,7 @@ const GROWTH_CASES: [(BenchCase, MeasuredRows, MeasuredRows); 3] = [
     ),
 ];
 
-/// Rows that count for the run time per row.
+/// Number of rows by which the run time is divided.
 #[derive(Debug, Clone, Copy)]
 enum MeasuredRows {
     /// All rows of one run. The run time includes the program start.

@@ -218,7 +218,7 @@ impl SnapshotRuns {
         Ok(self)
     }
 
-    /// Compares the rate of each interval with Clew with the mean rate of the two adjacent intervals.
+    /// Compares the rate of each Clew interval with the mean rate of the two adjacent intervals.
     /// Each second with a snapshot consists of one interval with Clew and one interval without Clew.
     fn compare_rates(&self, case: BenchCase, rates: &[f64]) -> Measurement {
         let mut measurement = Measurement::new(case);
