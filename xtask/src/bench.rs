@@ -1,5 +1,5 @@
-//! `cargo xtask bench`: measures Clew and comparison programs in alternating runs, on private servers under load.
-//! Slow times do not fail the benchmark; wrong counts do.
+//! `cargo xtask bench`: measures Clew and baseline programs in alternating runs, on private servers under load.
+//! The benchmark fails on wrong counts, but not on slow run times.
 
 mod busy_server;
 mod cases;
@@ -37,7 +37,7 @@ use crate::{install, interrupt, workspace};
 
 /// Command-line arguments of `cargo xtask bench`.
 #[derive(Debug, Args)]
-pub(crate) struct Arguments {
+pub(crate) struct BenchArguments {
     /// Run only cases whose names start with NAME, such as snapshot or download-32, without saving the results
     #[arg(long, value_name = "NAME", num_args = 1..)]
     only: Vec<String>,
@@ -49,8 +49,8 @@ pub(crate) struct Arguments {
     clew: Option<PathBuf>,
 }
 
-/// Context of all cases.
-pub(crate) struct Bench {
+/// State shared by all benchmark cases.
+pub(crate) struct BenchContext {
     clew: PathBuf,
     filter: CaseFilter,
     directory: TempDir,
@@ -58,14 +58,14 @@ pub(crate) struct Bench {
     versions: RefCell<BTreeSet<String>>,
 }
 
-impl Bench {
+impl BenchContext {
     fn new(clew: PathBuf, filter: CaseFilter) -> Result<Self, XtaskError> {
         let failed = |cause| XtaskError::File { operation: "create a directory in", path: std::env::temp_dir(), cause };
         let directory = tempfile::tempdir().map_err(failed)?;
         Ok(Self { clew, filter, directory, versions: RefCell::default() })
     }
 
-    /// Starts a database server and records its version for the report.
+    /// Starts a database server and records the server version for the report.
     async fn start_server(&self, flavor: Flavor, options: &ServerOptions) -> Result<Server, XtaskError> {
         let failed = |cause| XtaskError::Database { operation: "read the version of a server", cause };
         let server = Server::start(flavor, options).await?;
@@ -76,36 +76,36 @@ impl Bench {
         Ok(server)
     }
 
-    /// Returns the path of a temporary file of this run.
-    fn temp_file(&self, name: &str) -> PathBuf {
+    /// Returns the path of a file in the temporary directory of this benchmark run.
+    fn temp_file_path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 }
 
-/// Runs the benchmark, then prints and saves the report. Ctrl-C stops all processes.
-pub(crate) async fn run(arguments: Arguments) -> Result<(), XtaskError> {
+/// Runs the benchmark, then prints and saves the report. Ctrl-C stops all started processes.
+pub(crate) async fn run(arguments: BenchArguments) -> Result<(), XtaskError> {
     tokio::select! {
-        result = measure(arguments) => result,
-        () = interrupt::received() => Err(XtaskError::Interrupted),
+        result = measure_selected_cases(arguments) => result,
+        () = interrupt::wait_for_shutdown_signal() => Err(XtaskError::Interrupted),
     }
 }
 
-async fn measure(arguments: Arguments) -> Result<(), XtaskError> {
-    let cases = busy_server::cases()
-        .chain(http::cases())
-        .chain(memory_scaling::cases())
-        .chain(fleet::CASES)
-        .chain(workers::cases())
-        .chain(overhead::CASES)
-        .chain(queue::cases())
-        .chain(page::CASES);
-    let names: Vec<&str> = cases.map(|case| case.name).chain([micro::NAME]).collect();
+async fn measure_selected_cases(arguments: BenchArguments) -> Result<(), XtaskError> {
+    let cases = busy_server::busy_server_cases()
+        .chain(http::http_cases())
+        .chain(memory_scaling::memory_scaling_cases())
+        .chain(fleet::FLEET_CASES)
+        .chain(workers::worker_cases())
+        .chain(overhead::OVERHEAD_CASES)
+        .chain(queue::queue_cases())
+        .chain(page::PAGE_CASES);
+    let names: Vec<&str> = cases.map(|case| case.name).chain([micro::MICRO_CASE_NAME]).collect();
     let filter = CaseFilter::new(arguments.only, &names)?;
-    progress::heading("Prerequisites of the benchmark");
+    progress::print_heading("Prerequisites of the benchmark");
     if arguments.quick {
-        install::for_tests().await?;
+        install::install_test_prerequisites().await?;
     } else {
-        install::for_bench().await?;
+        install::install_bench_prerequisites().await?;
     }
     if arguments.quick {
         return count_suite::run(arguments.clew).await;
@@ -114,26 +114,27 @@ async fn measure(arguments: Arguments) -> Result<(), XtaskError> {
         (clew, "program given by --clew")
     } else {
         // The program embeds the page.
-        crate::page::build_if_possible().await?;
+        crate::page::build_page_if_possible().await?;
         (workspace::build_clew(&["--release"]).await?, "release profile")
     };
-    let bench = Bench::new(clew, filter)?;
-    let environment = environment::describe(build).await;
-    let (measurements, mut failure) = measure_families(&bench).await;
-    let micro = if bench.filter.includes(micro::NAME) { micro::measure().await } else { Ok(Vec::new()) };
+    let bench = BenchContext::new(clew, filter)?;
+    let environment = environment::describe_environment(build).await;
+    let (measurements, mut failure) = measure_case_families(&bench).await;
+    let micro =
+        if bench.filter.includes(micro::MICRO_CASE_NAME) { micro::run_microbenchmarks().await } else { Ok(Vec::new()) };
     let micro = micro.unwrap_or_else(|error| record_failure(&mut failure, error));
     let missing: Vec<&str> = names
         .into_iter()
         .filter(|name| {
             bench.filter.includes(name) && measurements.iter().all(|measurement| measurement.case.name != *name)
         })
-        .filter(|name| *name != micro::NAME || micro.is_empty())
+        .filter(|name| *name != micro::MICRO_CASE_NAME || micro.is_empty())
         .collect();
     let versions: Vec<String> = bench.versions.borrow().iter().map(|version| format!("- {version}\n")).collect();
-    let page = report::render(&[environment, versions.concat()].concat(), &measurements, &micro, &missing);
+    let page = report::render_report(&[environment, versions.concat()].concat(), &measurements, &micro, &missing);
     print_line(&page);
     if bench.filter.includes_all() {
-        let path = report::save(&page).await?;
+        let path = report::save_report(&page).await?;
         print_line(&format!("Results saved in {}", path.display()));
     }
     failure.map_or(Ok(()), Err)
@@ -141,18 +142,18 @@ async fn measure(arguments: Arguments) -> Result<(), XtaskError> {
 
 type FamilyFuture<'a> = Pin<Box<dyn Future<Output = Result<Vec<Measurement>, XtaskError>> + 'a>>;
 
-/// Measures all families of cases in sequence. A full run takes an hour, so it continues after a failed family.
-/// Returns the first failure with the measurements of the other families.
-async fn measure_families(bench: &Bench) -> (Vec<Measurement>, Option<XtaskError>) {
+/// Measures all case families in sequence, and continues after a failed family, because a full run takes an hour.
+/// Returns the measurements of the successful case families and the first error.
+async fn measure_case_families(bench: &BenchContext) -> (Vec<Measurement>, Option<XtaskError>) {
     let families: [FamilyFuture<'_>; 8] = [
-        Box::pin(busy_server::measure(bench)),
-        Box::pin(http::measure(bench)),
-        Box::pin(memory_scaling::measure(bench)),
-        Box::pin(fleet::measure(bench)),
-        Box::pin(workers::measure(bench)),
-        Box::pin(overhead::measure(bench)),
-        Box::pin(queue::measure(bench)),
-        Box::pin(page::measure(bench)),
+        Box::pin(busy_server::measure_busy_server(bench)),
+        Box::pin(http::measure_http_server(bench)),
+        Box::pin(memory_scaling::measure_memory_scaling(bench)),
+        Box::pin(fleet::measure_fleet(bench)),
+        Box::pin(workers::measure_workers(bench)),
+        Box::pin(overhead::measure_overhead(bench)),
+        Box::pin(queue::measure_queue(bench)),
+        Box::pin(page::measure_page(bench)),
     ];
     let (mut measurements, mut failure) = (Vec::new(), None);
     for family in families {
@@ -161,7 +162,7 @@ async fn measure_families(bench: &Bench) -> (Vec<Measurement>, Option<XtaskError
     (measurements, failure)
 }
 
-/// Prints an error and stores it if it is the first one. Returns an empty list of results.
+/// Prints an error and stores the first error of the run. Returns an empty result list.
 fn record_failure<T>(first: &mut Option<XtaskError>, error: XtaskError) -> Vec<T> {
     progress::print_error(&error);
     first.get_or_insert(error);

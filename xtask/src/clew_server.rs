@@ -1,4 +1,4 @@
-//! Private `clew serve` and `clew worker` processes of a task, with a temporary data directory and credentials.
+//! Private `clew serve` and `clew worker` processes with a temporary data directory and credentials.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -13,20 +13,20 @@ use crate::command::Command;
 use crate::error::XtaskError;
 use crate::processes;
 
-/// Time limit of a process's start and of its stop.
+/// Time limit for starting a process, and for stopping a process.
 const START_STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A temporary data directory with an initial tenant. Dropping it removes the directory.
+/// A temporary data directory with an initial tenant. `Drop` removes the directory.
 #[derive(Debug)]
 pub(crate) struct Deployment {
     clew: PathBuf,
     directory: TempDir,
-    /// Environment variables that locate metadata and results outside the directory.
+    /// Environment variables that set the location of metadata and results.
     variables: Vec<(&'static str, String)>,
     pub(crate) credentials: Credentials,
 }
 
-/// Output of `clew init --format json`: the fields that tasks use.
+/// Subset of the output fields of `clew init --format json`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Credentials {
     pub(crate) region: String,
@@ -38,28 +38,28 @@ pub(crate) struct Credentials {
     pub(crate) password: String,
 }
 
-/// Output of `clew key create --format json`: the fields that tasks use.
+/// Subset of the output fields of `clew key create --format json`.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Key {
+pub(crate) struct AccessKey {
     pub(crate) access_key: String,
     pub(crate) secret_key: String,
 }
 
 /// Output of `clew instance add --format json`.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Instance {
+pub(crate) struct RegisteredInstance {
     #[serde(rename = "instance_id")]
     pub(crate) id: String,
-    pub(crate) nodes: Vec<Node>,
+    pub(crate) nodes: Vec<RegisteredNode>,
 }
 
-/// A node of an instance.
+/// A database node in the output of `clew instance add --format json`.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Node {
+pub(crate) struct RegisteredNode {
     pub(crate) id: String,
 }
 
-/// A running `clew serve` or `clew worker`. Dropping it kills the process.
+/// A running `clew serve` or `clew worker`. `Drop` kills the process.
 #[derive(Debug)]
 pub(crate) struct ClewProcess {
     process: Child,
@@ -69,11 +69,14 @@ pub(crate) struct ClewProcess {
 impl Deployment {
     /// Runs `clew init` in a new temporary directory.
     pub(crate) async fn init(clew: &Path) -> Result<Self, XtaskError> {
-        Self::init_with(clew, Vec::new()).await
+        Self::init_with_environment(clew, Vec::new()).await
     }
 
-    /// Runs `clew init` with environment variables that locate metadata and results.
-    pub(crate) async fn init_with(clew: &Path, variables: Vec<(&'static str, String)>) -> Result<Self, XtaskError> {
+    /// Runs `clew init` with environment variables that set the location of metadata and results.
+    pub(crate) async fn init_with_environment(
+        clew: &Path,
+        variables: Vec<(&'static str, String)>,
+    ) -> Result<Self, XtaskError> {
         let directory = tempfile::Builder::new().prefix("clew-xtask-").tempdir().map_err(|cause| XtaskError::File {
             operation: "create a directory in",
             path: std::env::temp_dir(),
@@ -86,13 +89,13 @@ impl Deployment {
         Ok(Self { clew: clew.to_owned(), directory, variables, credentials })
     }
 
-    /// Adds an instance with these nodes. The first node becomes the master.
+    /// Adds an instance with one node per URL. The first node becomes the master.
     pub(crate) async fn add_instance(
         &self,
         name: &str,
         urls: &[String],
         password: &str,
-    ) -> Result<Instance, XtaskError> {
+    ) -> Result<RegisteredInstance, XtaskError> {
         let nodes = urls.iter().flat_map(|url| ["--node", url.as_str()]);
         let add = clew_command(&self.clew, &self.variables)
             .args(["instance", "add", "--name", name, "--format", "json", "--data-dir"])
@@ -100,7 +103,7 @@ impl Deployment {
             .args(nodes)
             .env("CLEW_DB_PASSWORD", password);
         let output = add.output().await?;
-        let added: Instance = add.parse_json(&output)?;
+        let added: RegisteredInstance = add.parse_json(&output)?;
         if added.nodes.len() == urls.len() {
             Ok(added)
         } else {
@@ -112,25 +115,25 @@ impl Deployment {
         }
     }
 
-    /// Creates a user with one attached policy, and returns an access key of the user.
-    pub(crate) async fn create_user_key(&self, policy: &str) -> Result<Key, XtaskError> {
-        const USER: &str = "reader";
+    /// Creates a user, attaches the policy, and returns an access key of the user.
+    pub(crate) async fn create_user_key(&self, policy: &str) -> Result<AccessKey, XtaskError> {
+        const USER_NAME: &str = "reader";
         let clew = |arguments: &[&str]| {
             Command::new(&self.clew).args(arguments.iter().copied()).args(["--data-dir"]).args([self.data_dir()])
         };
-        clew(&["user", "create", USER]).output().await?;
-        clew(&["policy", "attach", policy, "--user", USER]).output().await?;
-        let create = clew(&["key", "create", USER, "--format", "json"]);
+        clew(&["user", "create", USER_NAME]).output().await?;
+        clew(&["policy", "attach", policy, "--user", USER_NAME]).output().await?;
+        let create = clew(&["key", "create", USER_NAME, "--format", "json"]);
         create.parse_json(&create.output().await?)
     }
 
-    /// Starts `clew serve` on a free port with this TOML configuration.
+    /// Starts `clew serve` on a free port with a TOML configuration.
     pub(crate) async fn start_server(&self, configuration: &str) -> Result<ClewProcess, XtaskError> {
-        self.start_server_with(&[], configuration).await
+        self.start_server_with_arguments(&[], configuration).await
     }
 
-    /// Starts `clew serve` with additional arguments.
-    pub(crate) async fn start_server_with(
+    /// Starts `clew serve` with additional command-line arguments.
+    pub(crate) async fn start_server_with_arguments(
         &self,
         arguments: &[&str],
         configuration: &str,
@@ -140,14 +143,15 @@ impl Deployment {
         Ok(ClewProcess { process, endpoint })
     }
 
-    /// Starts `clew worker` with this TOML configuration.
-    /// [`Deployment::log_of_process`] returns the log of process `name`.
+    /// Starts `clew worker` with a TOML configuration.
+    /// [`Deployment::read_process_log`] returns the log of the process with this `name`.
     pub(crate) async fn start_worker(&self, name: &str, configuration: &str) -> Result<ClewProcess, XtaskError> {
         let (process, endpoint) = self.start_process(name, &["worker"], configuration, "working").await?;
         Ok(ClewProcess { process, endpoint })
     }
 
-    /// Starts a process and returns it with its first output line, which must start with `expected_prefix`.
+    /// Starts a process and returns the process and its first output line.
+    /// Fails if the first output line does not start with `expected_prefix`.
     async fn start_process(
         &self,
         name: &str,
@@ -167,23 +171,23 @@ impl Deployment {
             .args(["--config"])
             .args([config]);
         let mut process = start.start(file)?;
-        match first_line(&mut process).await {
+        match read_first_line(&mut process).await {
             Some(line) if line.starts_with(expected_prefix) => Ok((process, line)),
             first_line => Err(XtaskError::UnexpectedOutput {
                 command: start.command_line(),
                 cause: format!("its first line is {first_line:?}"),
-                output: self.log_of_process(name),
+                output: self.read_process_log(name),
             }),
         }
     }
 
-    /// Returns the server's log since its last start.
-    pub(crate) fn log(&self) -> String {
-        self.log_of_process("serve")
+    /// Returns the log of `clew serve` since the last process start.
+    pub(crate) fn read_server_log(&self) -> String {
+        self.read_process_log("serve")
     }
 
-    /// Returns the log of a process since its last start.
-    pub(crate) fn log_of_process(&self, name: &str) -> String {
+    /// Returns the log of a process since the last process start.
+    pub(crate) fn read_process_log(&self, name: &str) -> String {
         std::fs::read_to_string(self.directory.path().join(format!("{name}.log"))).unwrap_or_default()
     }
 
@@ -195,8 +199,8 @@ impl Deployment {
         self.directory.path().join("data")
     }
 
-    /// Returns the environment variables of a client of this server.
-    pub(crate) fn settings(&self, process: &ClewProcess) -> [(&'static str, String); 6] {
+    /// Returns the environment variables that connect a `clew` client command to the server process.
+    pub(crate) fn client_environment(&self, process: &ClewProcess) -> [(&'static str, String); 6] {
         [
             ("CLEW_ENDPOINT", process.endpoint.clone()),
             ("CLEW_IAM_ENDPOINT", process.endpoint.clone()),
@@ -207,14 +211,14 @@ impl Deployment {
         ]
     }
 
-    /// Returns a `clew` client command with the settings of the server.
-    pub(crate) fn client(&self, process: &ClewProcess, arguments: &[&str]) -> Command {
+    /// Returns a `clew` client command that connects to the server process.
+    pub(crate) fn client_command(&self, process: &ClewProcess, arguments: &[&str]) -> Command {
         let client = Command::new(&self.clew).args(arguments.iter().copied());
-        self.settings(process).into_iter().fold(client, |client, (name, value)| client.env(name, value))
+        self.client_environment(process).into_iter().fold(client, |client, (name, value)| client.env(name, value))
     }
 }
 
-/// Returns a `clew` command with these environment variables.
+/// Returns a `clew` command with additional environment variables.
 fn clew_command(clew: &Path, variables: &[(&'static str, String)]) -> Command {
     variables.iter().fold(Command::new(clew), |command, (name, value)| command.env(*name, value))
 }
@@ -229,16 +233,16 @@ impl ClewProcess {
         self.process.id()
     }
 
-    /// Requests a graceful shutdown and waits for it.
+    /// Sends SIGTERM for a graceful shutdown and waits for the process exit.
     pub(crate) async fn stop(mut self) -> Result<(), XtaskError> {
-        const NAME: &str = "clew";
+        const PROGRAM_NAME: &str = "clew";
         processes::send_sigterm(&self.process);
         match tokio::time::timeout(START_STOP_TIMEOUT, self.process.wait()).await {
             Ok(Ok(status)) if status.success() => Ok(()),
-            Ok(Ok(status)) => Err(XtaskError::Failed { command: NAME.to_owned(), status }),
-            Ok(Err(cause)) => Err(XtaskError::Start { command: NAME.to_owned(), cause }),
+            Ok(Ok(status)) => Err(XtaskError::Failed { command: PROGRAM_NAME.to_owned(), status }),
+            Ok(Err(cause)) => Err(XtaskError::Start { command: PROGRAM_NAME.to_owned(), cause }),
             Err(_) => Err(XtaskError::Timeout {
-                command: NAME.to_owned(),
+                command: PROGRAM_NAME.to_owned(),
                 limit: START_STOP_TIMEOUT,
                 output: "stopping".to_owned(),
             }),
@@ -246,7 +250,7 @@ impl ClewProcess {
     }
 }
 
-async fn first_line(process: &mut Child) -> Option<String> {
+async fn read_first_line(process: &mut Child) -> Option<String> {
     let mut lines = BufReader::new(process.stdout.take()?).lines();
     tokio::time::timeout(START_STOP_TIMEOUT, lines.next_line()).await.ok()?.ok()?
 }

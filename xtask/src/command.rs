@@ -1,5 +1,5 @@
-//! Execution of external programs, in the foreground or captured.
-//! A captured program shows its last output line next to the step.
+//! Execution of external programs, in the foreground or with captured output.
+//! The progress display shows the last captured output line next to the running step.
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
@@ -17,7 +17,7 @@ use crate::error::XtaskError;
 use crate::processes;
 use crate::progress::Step;
 
-/// A program with its arguments, environment variables and working directory.
+/// An external program with arguments, environment variables and working directory.
 #[derive(Debug, Clone)]
 pub(crate) struct Command {
     program: OsString,
@@ -26,9 +26,9 @@ pub(crate) struct Command {
     directory: Option<PathBuf>,
 }
 
-/// Maximum number of output lines in the error of a failed program.
+/// Maximum number of output lines in the error message of a failed program.
 const MAX_TAIL_LINES: usize = 40;
-/// Delay before a failed download is retried.
+/// Delay before a failed program is retried.
 const RETRY_DELAY: Duration = if cfg!(test) { Duration::from_millis(1) } else { Duration::from_secs(3) };
 
 impl Command {
@@ -60,58 +60,59 @@ impl Command {
         self
     }
 
-    /// Returns the command line, quoted for a shell. Omits the environment variables, which may contain secrets.
+    /// Returns the command line, quoted for a shell, without environment variables, which may contain secrets.
     pub(crate) fn command_line(&self) -> String {
         let mut words = vec![shell_quote(&self.program)];
         words.extend(self.arguments.iter().map(|argument| shell_quote(argument)));
         words.join(" ")
     }
 
-    /// Runs the program in the foreground. Fails if the program fails.
+    /// Runs the program in the foreground. Returns an error if the exit status is not 0.
     pub(crate) async fn run(&self) -> Result<(), XtaskError> {
-        let status = self.to_process().status().await.map_err(|cause| self.start_error(cause))?;
+        let status = self.to_tokio_command().status().await.map_err(|cause| self.start_error(cause))?;
         if status.success() { Ok(()) } else { Err(XtaskError::Failed { command: self.command_line(), status }) }
     }
 
-    /// Runs the program for at most `limit` and shows its last output line next to `step`.
-    /// The error of a failed program contains its last output lines.
+    /// Runs the program for at most `limit` and shows the last output line next to `step`.
+    /// The error of a failed program contains the last output lines.
     pub(crate) async fn run_in_step(&self, step: &Step, limit: Duration) -> Result<(), XtaskError> {
         let mut child = self.spawn_piped()?;
         let mut tail = OutputTail::default();
         let result = tokio::time::timeout(limit, read_until_exit(&mut child, step, &mut tail)).await;
-        step.detail("");
+        step.set_detail("");
         match result {
             Ok(Ok(status)) if status.success() => Ok(()),
             Ok(Ok(status)) => {
-                Err(XtaskError::FailedWithOutput { command: self.command_line(), status, output: tail.text() })
+                Err(XtaskError::FailedWithOutput { command: self.command_line(), status, output: tail.indented_text() })
             }
             Ok(Err(cause)) => Err(self.start_error(cause)),
             Err(_) => {
-                // A failed kill has no remedy.
+                // A kill error is ignored, because the process may have exited.
                 let _ = child.kill().await;
-                Err(XtaskError::Timeout { command: self.command_line(), limit, output: tail.text() })
+                Err(XtaskError::Timeout { command: self.command_line(), limit, output: tail.indented_text() })
             }
         }
     }
 
-    /// Runs the program up to three times, because downloads fail with transient errors.
+    /// Runs the program at most three times, because downloads fail with transient errors.
     pub(crate) async fn retry_in_step(&self, step: &Step, limit: Duration) -> Result<(), XtaskError> {
         const MAX_ATTEMPTS: u32 = 3;
         for attempt in 1..MAX_ATTEMPTS {
             match self.run_in_step(step, limit).await {
                 Ok(()) => return Ok(()),
                 Err(error @ XtaskError::Start { .. }) => return Err(error),
-                Err(error) => step.note(&format!("attempt {attempt} of {MAX_ATTEMPTS} failed: {error}")),
+                Err(error) => step.print_note(&format!("attempt {attempt} of {MAX_ATTEMPTS} failed: {error}")),
             }
             tokio::time::sleep(RETRY_DELAY).await;
         }
         self.run_in_step(step, limit).await
     }
 
-    /// Runs the program and returns its stdout. The terminal shows its stderr. Fails if the program fails.
+    /// Runs the program and returns the captured stdout. The program inherits stderr.
+    /// Returns an error if the exit status is not 0.
     pub(crate) async fn output(&self) -> Result<String, XtaskError> {
         // tokio's `Command::output` captures stderr, even if stderr is inherited.
-        let child = self.to_process().stdout(Stdio::piped()).spawn().map_err(|cause| self.start_error(cause))?;
+        let child = self.to_tokio_command().stdout(Stdio::piped()).spawn().map_err(|cause| self.start_error(cause))?;
         let output = child.wait_with_output().await.map_err(|cause| self.start_error(cause))?;
         if output.status.success() {
             Ok(String::from_utf8_lossy(&output.stdout).into_owned())
@@ -120,14 +121,15 @@ impl Command {
         }
     }
 
-    /// Runs the program with stdout redirected to a file, and returns its run time. Fails if the program fails.
-    pub(crate) async fn time_to_file(&self, output: &Path) -> Result<Duration, XtaskError> {
+    /// Runs the program with stdout redirected to a file, and returns the run time.
+    /// Returns an error if the exit status is not 0.
+    pub(crate) async fn run_timed_to_file(&self, output: &Path) -> Result<Duration, XtaskError> {
         let file = File::create(output).map_err(|cause| XtaskError::File {
             operation: "create",
             path: output.to_owned(),
             cause,
         })?;
-        let mut command = self.to_process();
+        let mut command = self.to_tokio_command();
         command.stdout(file);
         let start = Instant::now();
         let status = command.status().await.map_err(|cause| self.start_error(cause))?;
@@ -135,16 +137,17 @@ impl Command {
         if status.success() { Ok(duration) } else { Err(XtaskError::Failed { command: self.command_line(), status }) }
     }
 
-    /// Runs the program and returns its stdout and its peak memory in KiB. Fails if the program fails.
-    /// Reads the peak after each chunk of output, so memory allocated after the last chunk is not counted.
-    pub(crate) async fn output_and_peak_kib(&self) -> Result<(Vec<u8>, u64), XtaskError> {
+    /// Runs the program and returns the captured stdout and the peak memory in KiB.
+    /// Reads the peak memory after each output chunk, so memory allocated after the last chunk is not counted.
+    /// Returns an error if the exit status is not 0.
+    pub(crate) async fn output_and_peak_memory_kib(&self) -> Result<(Vec<u8>, u64), XtaskError> {
         let failed = |cause| self.start_error(cause);
-        let mut child = self.to_process().stdout(Stdio::piped()).spawn().map_err(failed)?;
+        let mut child = self.to_tokio_command().stdout(Stdio::piped()).spawn().map_err(failed)?;
         let (pid, stdout) = (child.id(), child.stdout.take());
         let (mut output, mut peak) = (Vec::new(), 0);
         if let Some(mut stdout) = stdout {
             while stdout.read_buf(&mut output).await.map_err(failed)? > 0 {
-                peak = pid.and_then(processes::peak_memory_kib).unwrap_or(0).max(peak);
+                peak = pid.and_then(processes::read_peak_memory_kib).unwrap_or(0).max(peak);
             }
         }
         let status = child.wait().await.map_err(failed)?;
@@ -155,7 +158,7 @@ impl Command {
         }
     }
 
-    /// Parses output of this command as JSON.
+    /// Parses the command output as JSON.
     pub(crate) fn parse_json<T: DeserializeOwned>(&self, output: &str) -> Result<T, XtaskError> {
         serde_json::from_str(output).map_err(|cause| XtaskError::UnexpectedOutput {
             command: self.command_line(),
@@ -165,30 +168,34 @@ impl Command {
         })
     }
 
-    /// Runs the program silently and returns its stdout, or `None` if the program fails.
+    /// Runs the program without stderr and returns the captured stdout, or `None` if the program fails.
     pub(crate) async fn output_if_success(&self) -> Option<String> {
-        let output = self.to_process().stderr(Stdio::null()).output().await.ok()?;
+        let output = self.to_tokio_command().stderr(Stdio::null()).output().await.ok()?;
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    /// Starts the program with stdout piped to the caller and stderr written to `log`.
-    /// The program is killed when the child is dropped, and receives SIGTERM when this process exits.
-    /// Its own process group shields it from Ctrl-C on the terminal, so the caller can stop it gracefully.
+    /// Starts the program with stdout piped to the caller and stderr redirected to `log`.
+    /// Dropping the `Child` kills the program. The kernel sends SIGTERM to the program when this process exits.
+    /// The program runs in a separate process group, so Ctrl-C on the terminal does not interrupt a graceful stop.
     pub(crate) fn start(&self, log: File) -> Result<Child, XtaskError> {
         let with_death_signal = Self { program: "setpriv".into(), arguments: Vec::new(), ..self.clone() }
             .args(["--pdeathsig", "TERM", "--"])
             .args([&self.program])
             .args(&self.arguments);
-        let mut command = with_death_signal.to_process();
+        let mut command = with_death_signal.to_tokio_command();
         command.process_group(0).stdout(Stdio::piped()).stderr(log);
         command.spawn().map_err(|cause| self.start_error(cause))
     }
 
     fn spawn_piped(&self) -> Result<Child, XtaskError> {
-        self.to_process().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(|cause| self.start_error(cause))
+        self.to_tokio_command()
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|cause| self.start_error(cause))
     }
 
-    fn to_process(&self) -> tokio::process::Command {
+    fn to_tokio_command(&self) -> tokio::process::Command {
         let mut command = tokio::process::Command::new(&self.program);
         command.args(&self.arguments).stdin(Stdio::null()).kill_on_drop(true);
         for (name, value) in &self.variables {
@@ -208,7 +215,7 @@ impl Command {
     }
 }
 
-/// Quotes a word for a shell.
+/// Quotes a word for a POSIX shell.
 fn shell_quote(word: &OsStr) -> String {
     let word = word.to_string_lossy();
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./=:,+@%".contains(&byte);
@@ -219,7 +226,7 @@ fn shell_quote(word: &OsStr) -> String {
     }
 }
 
-/// Last lines of a program's output.
+/// Last output lines of a program.
 #[derive(Debug, Default)]
 struct OutputTail(VecDeque<String>);
 
@@ -231,33 +238,33 @@ impl OutputTail {
         self.0.push_back(line);
     }
 
-    fn text(&self) -> String {
+    fn indented_text(&self) -> String {
         self.0.iter().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
     }
 }
 
-/// Reads stdout and stderr until both close, then returns the exit status.
+/// Reads stdout and stderr of a child process until both are closed, then returns the exit status.
 async fn read_until_exit(child: &mut Child, step: &Step, tail: &mut OutputTail) -> std::io::Result<ExitStatus> {
     let (lines, mut received) = mpsc::channel(64);
     if let Some(stdout) = child.stdout.take() {
-        tokio::spawn(send_lines(stdout, lines.clone()));
+        tokio::spawn(send_output_lines(stdout, lines.clone()));
     }
     if let Some(stderr) = child.stderr.take() {
-        tokio::spawn(send_lines(stderr, lines));
+        tokio::spawn(send_output_lines(stderr, lines));
     }
     while let Some(line) = received.recv().await {
-        step.detail(&line);
+        step.set_detail(&line);
         tail.push(line);
     }
     child.wait().await
 }
 
-async fn send_lines(output: impl AsyncRead + Unpin, lines: mpsc::Sender<String>) {
+async fn send_output_lines(output: impl AsyncRead + Unpin, lines: mpsc::Sender<String>) {
     let mut output = BufReader::new(output);
     let mut line = Vec::new();
     while output.read_until(b'\n', &mut line).await.is_ok_and(|read| read > 0) {
         let text = String::from_utf8_lossy(&line);
-        // A progress display redraws its line after CR. The last redraw counts.
+        // A progress display redraws a line after CR. Only the text after the last CR is visible.
         let visible = text.trim_end().rsplit('\r').next().unwrap_or_default().to_owned();
         line.clear();
         if !visible.is_empty() && lines.send(visible).await.is_err() {

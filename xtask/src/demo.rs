@@ -1,4 +1,4 @@
-//! `cargo xtask demo`: demonstrates Clew on a database with blocked sessions, from the installation to a CSV file.
+//! `cargo xtask demo`: demonstrates Clew on a database with blocked sessions, from installation to CSV export.
 
 mod blocked_sessions;
 mod service;
@@ -9,65 +9,65 @@ use std::time::Duration;
 use clew_testkit::{Flavor, Server, ServerOptions};
 
 use self::blocked_sessions::{BlockedSessions, READER_PASSWORD};
-use self::service::Service;
+use self::service::DemoService;
 use crate::command::Command;
 use crate::error::XtaskError;
 use crate::progress::{self, Step, print_line};
 use crate::{install, interrupt, page, workspace};
 
-/// Wait before the first snapshot, so that the sessions have visible ages.
-const WAIT_AGE: Duration = Duration::from_secs(3);
-/// Number of printed CSV rows.
-const PRINTED_ROWS: usize = 5;
+/// Delay before the first snapshot, so that session ages are greater than zero.
+const SESSION_AGE_DELAY: Duration = Duration::from_secs(3);
+/// Maximum number of printed CSV rows.
+const MAX_PRINTED_ROWS: usize = 5;
 
-/// Running servers and results of the demo.
+/// Running servers and output file of the demo.
 struct DemoState {
     clew: PathBuf,
     server: Server,
     blocked: BlockedSessions,
-    service: Service,
+    service: DemoService,
     instance: String,
     node: String,
     csv: PathBuf,
 }
 
-/// Runs the demo. Ctrl-C stops all of its processes.
+/// Runs the demo. Ctrl-C stops all started processes.
 pub(crate) async fn run(keep: bool) -> Result<(), XtaskError> {
     let state = tokio::select! {
         started = start_demo() => started?,
-        () = interrupt::received() => return Err(XtaskError::Interrupted),
+        () = interrupt::wait_for_shutdown_signal() => return Err(XtaskError::Interrupted),
     };
     if keep {
         print_usage(&state)?;
-        interrupt::received().await;
+        interrupt::wait_for_shutdown_signal().await;
     } else {
         print_next_steps(&state.csv);
     }
-    stop(state).await
+    stop_servers(state).await
 }
 
 async fn start_demo() -> Result<DemoState, XtaskError> {
-    progress::heading("Prerequisites of the demo");
-    install::for_demo().await?;
-    page::build_if_possible().await?;
+    progress::print_heading("Prerequisites of the demo");
+    install::install_demo_prerequisites().await?;
+    page::build_page_if_possible().await?;
     let clew = workspace::build_clew(&[]).await?;
 
-    progress::heading("Database with blocked sessions");
+    progress::print_heading("Database with blocked sessions");
     let server = start_server().await?;
     let blocked = open_blocked_sessions(&server).await?;
     let url = blocked.url();
 
-    progress::heading("Snapshot without a Clew server");
+    progress::print_heading("Snapshot without a Clew server");
     let snapshot = Command::new(&clew).args(["snapshot", url.as_str(), "--format", "table"]);
-    print_and_run(&snapshot.env("CLEW_DB_PASSWORD", READER_PASSWORD)).await?;
+    print_and_run_command(&snapshot.env("CLEW_DB_PASSWORD", READER_PASSWORD)).await?;
 
-    progress::heading("Collection through the TaurusDB API");
-    let service = Service::start(&clew).await?;
+    progress::print_heading("Collection through the TaurusDB API");
+    let service = DemoService::start(&clew).await?;
     let (instance, node) = service.add_instance(&url).await?;
-    let csv = workspace::root().join("demo").join("sessions.csv");
-    collect(&service, &instance, &node, &csv).await?;
+    let csv = workspace::root_dir().join("demo").join("sessions.csv");
+    collect_sessions(&service, &instance, &node, &csv).await?;
 
-    progress::heading("Result");
+    progress::print_heading("Result");
     print_first_rows(&csv)?;
     Ok(DemoState { clew, server, blocked, service, instance, node, csv })
 }
@@ -75,26 +75,26 @@ async fn start_demo() -> Result<DemoState, XtaskError> {
 async fn start_server() -> Result<Server, XtaskError> {
     let step = Step::start("Starting a private MariaDB");
     let server = Server::start(Flavor::MariaDb, &ServerOptions::default()).await?;
-    step.done_with(&format!("port {}", server.port()));
+    step.complete_with_result(&format!("port {}", server.port()));
     Ok(server)
 }
 
 async fn open_blocked_sessions(server: &Server) -> Result<BlockedSessions, XtaskError> {
     let step = Step::start("Opening transactions, lock waits and a long query");
     let blocked = BlockedSessions::open(server).await?;
-    step.detail("waiting for the sessions to age");
-    tokio::time::sleep(WAIT_AGE).await;
-    step.done_with(&format!("{} sessions", blocked.count()));
+    step.set_detail("waiting for the sessions to age");
+    tokio::time::sleep(SESSION_AGE_DELAY).await;
+    step.complete_with_result(&format!("{} sessions", blocked.session_count()));
     Ok(blocked)
 }
 
 /// Prints the command line, then runs the command in the foreground.
-async fn print_and_run(command: &Command) -> Result<(), XtaskError> {
+async fn print_and_run_command(command: &Command) -> Result<(), XtaskError> {
     print_line(&format!("$ {}\n", command.command_line()));
     command.run().await
 }
 
-async fn collect(service: &Service, instance: &str, node: &str, csv: &Path) -> Result<(), XtaskError> {
+async fn collect_sessions(service: &DemoService, instance: &str, node: &str, csv: &Path) -> Result<(), XtaskError> {
     let directory = csv.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(directory).map_err(|cause| XtaskError::File {
         operation: "create",
@@ -103,7 +103,8 @@ async fn collect(service: &Service, instance: &str, node: &str, csv: &Path) -> R
     })?;
     let file = csv.to_string_lossy();
     print_line("");
-    print_and_run(&service.client(&["collect", "--instance", instance, "--node", node, "-o", &file])).await
+    print_and_run_command(&service.client_command(&["collect", "--instance", instance, "--node", node, "-o", &file]))
+        .await
 }
 
 fn print_first_rows(csv: &Path) -> Result<(), XtaskError> {
@@ -112,16 +113,16 @@ fn print_first_rows(csv: &Path) -> Result<(), XtaskError> {
         path: csv.to_owned(),
         cause,
     })?;
-    let records = csv_records(&text);
-    for record in records.iter().take(PRINTED_ROWS + 1) {
+    let records = split_csv_records(&text);
+    for record in records.iter().take(MAX_PRINTED_ROWS + 1) {
         print_line(record);
     }
     print_line(&format!("…\n{} sessions in {}", records.len().saturating_sub(1), csv.display()));
     Ok(())
 }
 
-/// Splits a CSV into records. A quoted line break does not end a record.
-fn csv_records(text: &str) -> Vec<&str> {
+/// Splits a CSV document into records. A quoted line break does not end a record.
+fn split_csv_records(text: &str) -> Vec<&str> {
     let mut quoted = false;
     let ends_record = |c: char| {
         quoted ^= c == '"';
@@ -143,7 +144,7 @@ fn print_next_steps(csv: &Path) {
 fn print_usage(state: &DemoState) -> Result<(), XtaskError> {
     let DemoState { blocked, service, instance, node, .. } = state;
     let (clew, url) = (state.clew.display(), blocked.url());
-    let settings = service.write_settings()?;
+    let settings = service.write_environment_file()?;
     let credentials = service.credentials();
     print_line(&format!(
         "\nThe servers run until Ctrl-C. Commands for another terminal:\n\n  \
@@ -163,13 +164,13 @@ fn print_usage(state: &DemoState) -> Result<(), XtaskError> {
     Ok(())
 }
 
-async fn stop(state: DemoState) -> Result<(), XtaskError> {
+async fn stop_servers(state: DemoState) -> Result<(), XtaskError> {
     print_line("");
     let step = Step::start("Stopping the servers");
     state.service.stop().await?;
     drop(state.blocked);
     drop(state.server);
-    step.done();
+    step.complete();
     Ok(())
 }
 
@@ -180,6 +181,6 @@ mod tests {
     #[test]
     fn quoted_line_break_does_not_end_a_csv_record() {
         let text = "id,statement\r\n1,\"SELECT\n\"\"a\"\"\r\n\"\r\n2,\r\n";
-        assert_eq!(csv_records(text), ["id,statement", "1,\"SELECT\n\"\"a\"\"\r\n\"", "2,"]);
+        assert_eq!(split_csv_records(text), ["id,statement", "1,\"SELECT\n\"\"a\"\"\r\n\"", "2,"]);
     }
 }

@@ -1,13 +1,13 @@
-//! Errors of the tasks.
+//! Error type of the `xtask` commands.
 
 use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::Duration;
 
 use clew_testkit::ServerError;
-use clew_testkit::toolchain::{CLIENT_REQUIREMENTS, PYTHON_ENV_VAR, SetupError};
+use clew_testkit::toolchain::{CLIENT_REQUIREMENTS_PATH, PYTHON_ENV_VAR, ServersDirError};
 
-/// Error of a task: the failed operation, its object and the cause.
+/// Error of an `xtask` command.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum XtaskError {
     #[error("cannot start the runtime or a thread: {0}")]
@@ -31,13 +31,13 @@ pub(crate) enum XtaskError {
     #[error(transparent)]
     Server(#[from] ServerError),
     #[error(transparent)]
-    Setup(#[from] SetupError),
+    Setup(#[from] ServersDirError),
     #[error("failed checks: {0}")]
     Checks(String),
     #[error("{missing} must be installed, which requires root. Run this command, then try again:\n  {command}")]
     RootRequired { missing: String, command: String },
     #[error(
-        "{} lacks Python packages that the tests require. Fix: run `{0} -m pip install -r {CLIENT_REQUIREMENTS}`, or unset {PYTHON_ENV_VAR}",
+        "{} lacks Python packages that the tests require. Fix: run `{0} -m pip install -r {CLIENT_REQUIREMENTS_PATH}`, or unset {PYTHON_ENV_VAR}",
         .python.display()
     )]
     MissingClients { python: PathBuf },

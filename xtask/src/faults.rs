@@ -1,4 +1,4 @@
-//! `cargo xtask faults`: injects one fault after the other under load, for a configurable time.
+//! `cargo xtask faults`: injects faults one after another under load, each for a configurable time.
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -12,7 +12,7 @@ use crate::{install, interrupt, workspace};
 
 /// Command-line arguments of `cargo xtask faults`.
 #[derive(Debug, Args)]
-pub(crate) struct Arguments {
+pub(crate) struct FaultsArguments {
     /// Duration of each fault type, in minutes
     #[arg(long, default_value_t = 10.0)]
     minutes: f64,
@@ -30,17 +30,17 @@ pub(crate) struct Arguments {
     clew: Option<PathBuf>,
 }
 
-/// Runs the fault injection. Fails if an invariant was violated. Ctrl-C stops all processes.
-pub(crate) async fn run(arguments: Arguments) -> Result<(), XtaskError> {
+/// Runs the fault injection. Returns an error if an invariant was violated. Ctrl-C stops all started processes.
+pub(crate) async fn run(arguments: FaultsArguments) -> Result<(), XtaskError> {
     tokio::select! {
         result = inject_faults(arguments) => result,
-        () = interrupt::received() => Err(XtaskError::Interrupted),
+        () = interrupt::wait_for_shutdown_signal() => Err(XtaskError::Interrupted),
     }
 }
 
-async fn inject_faults(arguments: Arguments) -> Result<(), XtaskError> {
-    progress::heading("Prerequisites of the fault injection");
-    install::for_tests().await?;
+async fn inject_faults(arguments: FaultsArguments) -> Result<(), XtaskError> {
+    progress::print_heading("Prerequisites of the fault injection");
+    install::install_test_prerequisites().await?;
     let clew = match arguments.clew {
         Some(clew) => clew,
         None => workspace::build_clew(&[]).await?,
@@ -49,7 +49,7 @@ async fn inject_faults(arguments: Arguments) -> Result<(), XtaskError> {
     let logs = tempfile::Builder::new().prefix("clew-faults-").tempdir().map_err(failed)?;
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let faults = if arguments.only.is_empty() { Fault::ALL.into() } else { arguments.only };
-    progress::heading("Fault injection");
+    progress::print_heading("Fault injection");
     let options = Options {
         clew,
         logs: logs.path().to_owned(),
@@ -60,7 +60,7 @@ async fn inject_faults(arguments: Arguments) -> Result<(), XtaskError> {
         on_progress: print_line,
     };
     let report = clew_faults::run(options).await;
-    // The logs of a failed run are kept for the analysis.
+    // The log files of a failed run are kept for analysis.
     if report.as_ref().map_or(true, |report| !report.violations().is_empty()) {
         print_line(&format!("Log files: {}", logs.keep().display()));
     }

@@ -1,5 +1,5 @@
-//! Installation of the servers and client programs of the tests, the benchmark and the demo.
-//! [`clew_testkit::toolchain`] lists them with their paths.
+//! Installation of the servers and client programs that the tests, the benchmark and the demo require.
+//! [`clew_testkit::toolchain`] defines the packages and the installation paths.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,179 +12,181 @@ use crate::error::XtaskError;
 use crate::processes::is_root;
 use crate::progress::Step;
 
-/// Time limit of one download attempt, or of unpacking one package.
+/// Time limit of one download attempt, or of extracting one package.
 const STEP_TIMEOUT: Duration = Duration::from_mins(15);
 
 /// Installs MariaDB for the demo.
-pub(crate) async fn for_demo() -> Result<(), XtaskError> {
-    let missing = missing_packages(&toolchain::MARIADB_PACKAGES);
+pub(crate) async fn install_demo_prerequisites() -> Result<(), XtaskError> {
+    let missing = find_missing_packages(&toolchain::MARIADB_PACKAGES);
     if !missing.is_empty() && !is_root() {
-        return Err(root_required(&missing, None));
+        return Err(root_required_error(&missing, None));
     }
-    install_packages(&missing).await
+    install_debian_packages(&missing).await
 }
 
-/// Installs all servers and programs that a test may use.
-pub(crate) async fn for_tests() -> Result<(), XtaskError> {
-    // The lock serializes installations: a concurrent task finds everything installed.
-    let _lock = toolchain::lock()?;
-    let missing = missing_packages(&[&toolchain::MARIADB_PACKAGES[..], &toolchain::TEST_PACKAGES[..]].concat());
-    let mysql_to_fetch = MysqlPackages::if_missing();
+/// Installs all servers and client programs that the tests require.
+pub(crate) async fn install_test_prerequisites() -> Result<(), XtaskError> {
+    // The lock serializes installations, so a concurrent task finds all packages installed.
+    let _lock = toolchain::lock_servers_dir()?;
+    let missing = find_missing_packages(&[&toolchain::MARIADB_PACKAGES[..], &toolchain::TEST_PACKAGES[..]].concat());
+    let mysql_to_fetch = MysqlPackages::new_if_missing();
     if (!missing.is_empty() || mysql_to_fetch.is_some()) && !is_root() {
-        return Err(root_required(&missing, mysql_to_fetch.as_ref()));
+        return Err(root_required_error(&missing, mysql_to_fetch.as_ref()));
     }
-    install_packages(&missing).await?;
+    install_debian_packages(&missing).await?;
     if let Some(packages) = mysql_to_fetch {
-        packages.fetch().await?;
+        packages.download_packages().await?;
     }
     unpack_mysql().await?;
     unpack_mariadb_plugins().await?;
     unpack_nginx().await?;
-    install_clients().await
+    install_python_clients().await
 }
 
-/// Installs the programs of the tests and of the benchmark.
-pub(crate) async fn for_bench() -> Result<(), XtaskError> {
-    for_tests().await?;
-    let _lock = toolchain::lock()?;
-    let missing = missing_packages(&toolchain::BENCH_PACKAGES);
+/// Installs all servers and client programs that the tests and the benchmark require.
+pub(crate) async fn install_bench_prerequisites() -> Result<(), XtaskError> {
+    install_test_prerequisites().await?;
+    let _lock = toolchain::lock_servers_dir()?;
+    let missing = find_missing_packages(&toolchain::BENCH_PACKAGES);
     if !missing.is_empty() && !is_root() {
-        return Err(root_required(&missing, None));
+        return Err(root_required_error(&missing, None));
     }
-    install_packages(&missing).await
+    install_debian_packages(&missing).await
 }
 
 /// Returns the names of the packages that are not installed.
-fn missing_packages(packages: &[toolchain::Package]) -> Vec<&'static str> {
+fn find_missing_packages(packages: &[toolchain::DebianPackage]) -> Vec<&'static str> {
     packages.iter().filter(|package| !package.is_installed()).map(|package| package.name).collect()
 }
 
-/// Returns an error with one command that performs all installations that require root.
-fn root_required(packages: &[&str], mysql: Option<&MysqlPackages>) -> XtaskError {
+/// Returns an error that contains one shell command for all installations that require root.
+fn root_required_error(packages: &[&str], mysql: Option<&MysqlPackages>) -> XtaskError {
     let mut commands = Vec::new();
     if !packages.is_empty() {
         let names = packages.join(" ");
         commands.push(format!("sudo apt-get update && sudo apt-get install -y --no-install-recommends {names}"));
     }
     if let Some(mysql) = mysql {
-        let (download, mark) = (mysql.debootstrap().command_line(), mysql.mark_complete().command_line());
+        let (download, mark) =
+            (mysql.debootstrap_command().command_line(), mysql.mark_complete_command().command_line());
         commands.push(format!("sudo {download} && sudo {mark}"));
     }
     let missing = packages.iter().copied().chain(mysql.map(|_| "MySQL")).collect::<Vec<_>>().join(", ");
     XtaskError::RootRequired { missing, command: commands.join(" && ") }
 }
 
-async fn install_packages(missing: &[&'static str]) -> Result<(), XtaskError> {
+async fn install_debian_packages(missing: &[&'static str]) -> Result<(), XtaskError> {
     if missing.is_empty() {
         return Ok(());
     }
     let step = Step::start(format!("Installing {} (Debian packages, once)", missing.join(", ")));
-    apt(&["update"]).retry_in_step(&step, STEP_TIMEOUT).await?;
-    apt(&["install", "-y", "--no-install-recommends"])
+    apt_command(&["update"]).retry_in_step(&step, STEP_TIMEOUT).await?;
+    apt_command(&["install", "-y", "--no-install-recommends"])
         .args(missing.iter().copied())
         .retry_in_step(&step, STEP_TIMEOUT)
         .await?;
-    step.done();
+    step.complete();
     Ok(())
 }
 
 /// Returns a non-interactive `apt-get` command with network and lock timeouts.
-fn apt(arguments: &[&str]) -> Command {
-    const OPTIONS: [&str; 7] =
+fn apt_command(arguments: &[&str]) -> Command {
+    const APT_OPTIONS: [&str; 7] =
         ["-q", "-o", "Acquire::http::Timeout=30", "-o", "Acquire::https::Timeout=30", "-o", "DPkg::Lock::Timeout=300"];
-    Command::new("apt-get").args(OPTIONS).args(arguments.iter().copied()).env("DEBIAN_FRONTEND", "noninteractive")
+    Command::new("apt-get").args(APT_OPTIONS).args(arguments.iter().copied()).env("DEBIAN_FRONTEND", "noninteractive")
 }
 
-/// MySQL's packages from Debian unstable with their dependencies.
-/// debootstrap downloads and verifies them, which requires root.
+/// MySQL packages of Debian unstable, including dependencies.
+/// The download with debootstrap requires root.
 struct MysqlPackages {
     directory: PathBuf,
 }
 
 impl MysqlPackages {
     fn new() -> Self {
-        Self { directory: toolchain::mysql_root().with_extension("packages") }
+        Self { directory: toolchain::mysql_dir().with_extension("packages") }
     }
 
-    /// Returns the packages to download, or `None` if MySQL is unpacked or the packages are complete.
-    fn if_missing() -> Option<Self> {
+    /// Returns the MySQL packages, or `None` if MySQL is already unpacked or downloaded.
+    fn new_if_missing() -> Option<Self> {
         let packages = Self::new();
-        (!toolchain::mysql_root().exists() && !packages.completion_marker().exists()).then_some(packages)
+        (!toolchain::mysql_dir().exists() && !packages.completion_marker_path().exists()).then_some(packages)
     }
 
-    /// Path of a file that marks a complete download.
-    fn completion_marker(&self) -> PathBuf {
+    /// Returns the path of the file that marks a complete download.
+    fn completion_marker_path(&self) -> PathBuf {
         self.directory.join("complete")
     }
 
-    fn debootstrap(&self) -> Command {
+    fn debootstrap_command(&self) -> Command {
         Command::new("debootstrap")
             .args(["--download-only", "--variant=minbase", "--include=mysql-server-core", "sid"])
             .args([&self.directory])
     }
 
-    fn mark_complete(&self) -> Command {
-        Command::new("touch").args([self.completion_marker()])
+    fn mark_complete_command(&self) -> Command {
+        Command::new("touch").args([self.completion_marker_path()])
     }
 
-    async fn fetch(&self) -> Result<(), XtaskError> {
+    async fn download_packages(&self) -> Result<(), XtaskError> {
         let step = Step::start("Downloading MySQL 9 (Debian unstable, once)");
         remove_dir(&self.directory)?;
-        self.debootstrap().retry_in_step(&step, STEP_TIMEOUT).await?;
-        self.mark_complete().run().await?;
-        step.done();
+        self.debootstrap_command().retry_in_step(&step, STEP_TIMEOUT).await?;
+        self.mark_complete_command().run().await?;
+        step.complete();
         Ok(())
     }
 }
 
-/// Unpacks MySQL into its own directory without installing it. No package script runs, and nothing is mounted.
+/// Extracts the MySQL packages into a separate directory, without running package scripts.
 async fn unpack_mysql() -> Result<(), XtaskError> {
-    let root = toolchain::mysql_root();
+    let root = toolchain::mysql_dir();
     if root.exists() {
         return Ok(());
     }
     let step = Step::start("Unpacking MySQL 9 (once)");
     let download_dir = MysqlPackages::new().directory;
-    unpack(&packages_in(&download_dir.join("var/cache/apt/archives"))?, &root, &step).await?;
+    unpack_packages(&list_packages(&download_dir.join("var/cache/apt/archives"))?, &root, &step).await?;
     if is_root() {
         remove_dir(&download_dir)?;
     } else {
-        step.note(&format!("{} belongs to root and is no longer needed", download_dir.display()));
+        step.print_note(&format!("{} belongs to root and is no longer needed", download_dir.display()));
     }
-    step.done();
+    step.complete();
     Ok(())
 }
 
-/// Unpacks MariaDB's plugins into their own directory. Installing their package would start a system-wide server.
+/// Extracts the MariaDB plugins into a separate directory.
+/// Installing the package `mariadb-server` would start a system-wide server.
 async fn unpack_mariadb_plugins() -> Result<(), XtaskError> {
-    if toolchain::mariadb_plugins().exists() {
+    if toolchain::mariadb_plugin_dir().exists() {
         return Ok(());
     }
-    unpack_package("mariadb-server", "MariaDB's plugins", &toolchain::mariadb_plugins_root()).await
+    download_and_unpack_package("mariadb-server", "MariaDB's plugins", &toolchain::mariadb_plugin_package_dir()).await
 }
 
-/// Unpacks nginx into its own directory, unless nginx is installed.
+/// Extracts nginx into a separate directory, unless nginx is installed.
 async fn unpack_nginx() -> Result<(), XtaskError> {
-    if toolchain::nginx().exists() {
+    if toolchain::nginx_path().exists() {
         return Ok(());
     }
-    unpack_package("nginx", "nginx", &toolchain::nginx_root()).await
+    download_and_unpack_package("nginx", "nginx", &toolchain::nginx_dir()).await
 }
 
-/// Downloads a package and unpacks it without installing it, which does not require root.
-async fn unpack_package(package: &str, content: &str, root: &Path) -> Result<(), XtaskError> {
+/// Downloads and extracts a Debian package without installing the package, so root is not required.
+async fn download_and_unpack_package(package: &str, content: &str, root: &Path) -> Result<(), XtaskError> {
     let step = Step::start(format!("Downloading and unpacking {content} (Debian package, once)"));
     let download_dir = root.with_extension("packages");
     recreate_dir(&download_dir)?;
-    apt(&["download", package]).current_dir(&download_dir).retry_in_step(&step, STEP_TIMEOUT).await?;
-    unpack(&packages_in(&download_dir)?, root, &step).await?;
+    apt_command(&["download", package]).current_dir(&download_dir).retry_in_step(&step, STEP_TIMEOUT).await?;
+    unpack_packages(&list_packages(&download_dir)?, root, &step).await?;
     remove_dir(&download_dir)?;
-    step.done();
+    step.complete();
     Ok(())
 }
 
-/// Unpacks packages into a temporary directory and renames it to `root` when it is complete.
-async fn unpack(packages: &[PathBuf], root: &Path, step: &Step) -> Result<(), XtaskError> {
+/// Extracts Debian packages into a temporary directory, then renames the directory to `root`.
+async fn unpack_packages(packages: &[PathBuf], root: &Path, step: &Step) -> Result<(), XtaskError> {
     let unpacked = root.with_extension("unpacked");
     recreate_dir(&unpacked)?;
     for package in packages {
@@ -193,7 +195,7 @@ async fn unpack(packages: &[PathBuf], root: &Path, step: &Step) -> Result<(), Xt
     fs::rename(&unpacked, root).map_err(|cause| XtaskError::File { operation: "rename", path: unpacked, cause })
 }
 
-fn packages_in(directory: &Path) -> Result<Vec<PathBuf>, XtaskError> {
+fn list_packages(directory: &Path) -> Result<Vec<PathBuf>, XtaskError> {
     let failed = |cause| XtaskError::File { operation: "read", path: directory.to_owned(), cause };
     let mut packages = Vec::new();
     for entry in fs::read_dir(directory).map_err(failed)? {
@@ -205,19 +207,19 @@ fn packages_in(directory: &Path) -> Result<Vec<PathBuf>, XtaskError> {
     Ok(packages)
 }
 
-/// Installs the official SDK and other clients in a Python virtual environment.
-async fn install_clients() -> Result<(), XtaskError> {
-    const OPTIONS: [&str; 6] = ["--disable-pip-version-check", "--no-input", "--retries", "3", "--timeout", "60"];
+/// Installs the official SDK and other API clients in a Python virtual environment.
+async fn install_python_clients() -> Result<(), XtaskError> {
+    const PIP_OPTIONS: [&str; 6] = ["--disable-pip-version-check", "--no-input", "--retries", "3", "--timeout", "60"];
     let python = toolchain::clients_python();
     if Command::new(&python)
-        .args(["-c", toolchain::CLIENT_VERSION_CHECK, toolchain::CLIENT_REQUIREMENTS])
+        .args(["-c", toolchain::CLIENT_VERSION_CHECK_SCRIPT, toolchain::CLIENT_REQUIREMENTS_PATH])
         .output_if_success()
         .await
         .is_some()
     {
         return Ok(());
     }
-    let environment = toolchain::clients_dir();
+    let environment = toolchain::python_environment_dir();
     if !python.starts_with(&environment) {
         return Err(XtaskError::MissingClients { python });
     }
@@ -226,11 +228,11 @@ async fn install_clients() -> Result<(), XtaskError> {
     Command::new("/usr/bin/python3").args(["-m", "venv"]).args([&environment]).run_in_step(&step, STEP_TIMEOUT).await?;
     Command::new(&python)
         .args(["-m", "pip", "install"])
-        .args(OPTIONS)
-        .args(["-r", toolchain::CLIENT_REQUIREMENTS])
+        .args(PIP_OPTIONS)
+        .args(["-r", toolchain::CLIENT_REQUIREMENTS_PATH])
         .retry_in_step(&step, STEP_TIMEOUT)
         .await?;
-    step.done();
+    step.complete();
     Ok(())
 }
 

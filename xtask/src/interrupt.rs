@@ -1,9 +1,9 @@
-//! Termination signals.
+//! Wait for a termination signal.
 
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Returns when the process receives SIGINT (Ctrl-C) or SIGTERM.
-pub(crate) async fn received() {
+/// Waits until the process receives SIGINT (Ctrl-C) or SIGTERM.
+pub(crate) async fn wait_for_shutdown_signal() {
     let terminated = async {
         match signal(SignalKind::terminate()) {
             Ok(mut terminate) => drop(terminate.recv().await),

@@ -1,4 +1,4 @@
-//! `cargo xtask lint`: static checks of the code.
+//! `cargo xtask lint`: static checks of the source code.
 
 use std::time::Duration;
 
@@ -7,24 +7,32 @@ use crate::error::XtaskError;
 use crate::progress::{self, Step};
 use crate::{page, tools, workspace};
 
-/// Time limit of one check. Allows a first build on a slow machine.
+/// Time limit of one check, including a first build on a slow machine.
 const CHECK_TIMEOUT: Duration = Duration::from_mins(45);
 
-/// Runs all checks, also after a failed check, and reports every failure.
+/// Runs all checks, continues after a failed check, and reports every failed check.
 pub(crate) async fn run() -> Result<(), XtaskError> {
     // The build checks the page's TypeScript types, and the next compilation embeds the page.
-    page::build().await?;
+    page::build_page().await?;
     let cargo_deny = tools::CARGO_DENY.install().await?;
     let checks = [
-        ("Formatting (cargo fmt)", workspace::cargo().args(["fmt", "--all", "--check"])),
+        ("Formatting (cargo fmt)", workspace::cargo_command().args(["fmt", "--all", "--check"])),
         (
             "Lints (clippy)",
-            workspace::cargo().args(["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]),
+            workspace::cargo_command().args([
+                "clippy",
+                "--workspace",
+                "--all-targets",
+                "--locked",
+                "--",
+                "-D",
+                "warnings",
+            ]),
         ),
-        ("Licenses and dependencies (cargo-deny)", cargo_deny_check(&cargo_deny)),
+        ("Licenses and dependencies (cargo-deny)", cargo_deny_command(&cargo_deny)),
         (
             "Documentation (rustdoc)",
-            workspace::cargo()
+            workspace::cargo_command()
                 .args(["doc", "--workspace", "--no-deps", "--document-private-items", "--locked"])
                 .env("RUSTDOCFLAGS", "-D warnings"),
         ),
@@ -33,7 +41,7 @@ pub(crate) async fn run() -> Result<(), XtaskError> {
     for (name, check) in checks {
         let step = Step::start(name);
         match check.run_in_step(&step, CHECK_TIMEOUT).await {
-            Ok(()) => step.done(),
+            Ok(()) => step.complete(),
             Err(error) => {
                 drop(step);
                 progress::print_error(&error);
@@ -44,8 +52,8 @@ pub(crate) async fn run() -> Result<(), XtaskError> {
     if failures.is_empty() { Ok(()) } else { Err(XtaskError::Checks(failures.join(", "))) }
 }
 
-fn cargo_deny_check(cargo_deny: &std::path::Path) -> Command {
+fn cargo_deny_command(cargo_deny: &std::path::Path) -> Command {
     Command::new(cargo_deny)
-        .current_dir(workspace::root())
+        .current_dir(workspace::root_dir())
         .args(["--locked", "--color", "never", "check", "bans", "licenses", "sources"])
 }

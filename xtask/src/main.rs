@@ -1,5 +1,5 @@
-//! Development tasks of the project, run as `cargo xtask …`.
-//! Each task installs its prerequisites and prints its progress.
+//! Development tasks of the project, invoked as `cargo xtask …`.
+//! Each task installs missing prerequisites and prints progress.
 
 mod audit;
 mod bench;
@@ -28,7 +28,7 @@ use crate::error::XtaskError;
 /// Development tasks of the Clew project.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 110)]
-struct Arguments {
+struct CliArguments {
     #[command(subcommand)]
     task: Task,
 }
@@ -49,9 +49,9 @@ enum Task {
     },
     /// Benchmark Clew against comparison programs and save the results in bench/results.
     /// Takes an hour on an idle machine
-    Bench(bench::Arguments),
+    Bench(bench::BenchArguments),
     /// Inject faults into the dependencies of Clew under load, and check the guarantees
-    Faults(faults::Arguments),
+    Faults(faults::FaultsArguments),
     /// Check formatting, lints, licenses, dependencies and documentation links
     Lint,
     /// Check dependencies against published security advisories. Downloads the advisory database; not part of `lint`
@@ -59,7 +59,7 @@ enum Task {
 }
 
 fn main() -> ExitCode {
-    match run(Arguments::parse().task) {
+    match run(CliArguments::parse().task) {
         Ok(()) => ExitCode::SUCCESS,
         Err(XtaskError::Interrupted) => ExitCode::from(130),
         Err(error) => {

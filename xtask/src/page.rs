@@ -1,4 +1,4 @@
-//! Build and unit tests of the web page. Node.js builds the page before the Rust build embeds it.
+//! Build and unit tests of the web page. Node.js builds the page before the Rust build embeds the page.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,11 +11,11 @@ use crate::workspace;
 
 /// Time limit of one download attempt or one build.
 const STEP_TIMEOUT: Duration = Duration::from_mins(10);
-/// Minimum Node.js version of Vite.
-const MIN_NODE_VERSION: [u32; 2] = [20, 19];
+/// Minimum Node.js version that Vite requires.
+const MIN_NODE_JS_VERSION: [u32; 2] = [20, 19];
 
 /// Input files and directories of the page build.
-const SOURCES: [&str; 7] = [
+const BUILD_INPUTS: [&str; 7] = [
     "src",
     "scripts",
     "index.html",
@@ -25,24 +25,26 @@ const SOURCES: [&str; 7] = [
     "../crates/api/tests/api/snapshots/api__openapi__openapi.snap",
 ];
 
-/// Builds `web/dist`, unless it is newer than its input files.
-pub(crate) async fn build() -> Result<(), XtaskError> {
-    require_node().await?;
-    install().await?;
+/// Builds `web/dist`, unless `web/dist` is newer than the input files.
+pub(crate) async fn build_page() -> Result<(), XtaskError> {
+    check_node_version().await?;
+    install_npm_packages().await?;
     let web = web_dir();
-    let built = modified_at(&web.join("dist/index.html"));
-    if built.is_some_and(|built| SOURCES.iter().all(|source| newest_modification(&web.join(source)) < Some(built))) {
+    let built = read_modification_time(&web.join("dist/index.html"));
+    if built.is_some_and(|built| {
+        BUILD_INPUTS.iter().all(|source| find_newest_modification_time(&web.join(source)) < Some(built))
+    }) {
         return Ok(());
     }
     let step = Step::start("Building the web page");
-    npm(&["run", "build"]).run_in_step(&step, STEP_TIMEOUT).await?;
-    step.done();
+    npm_command(&["run", "build"]).run_in_step(&step, STEP_TIMEOUT).await?;
+    step.complete();
     Ok(())
 }
 
-/// Builds the page if Node.js is installed, otherwise prints that the program will have no page.
-pub(crate) async fn build_if_possible() -> Result<(), XtaskError> {
-    match build().await {
+/// Builds the web page if Node.js is installed, otherwise prints that the server will have no web page.
+pub(crate) async fn build_page_if_possible() -> Result<(), XtaskError> {
+    match build_page().await {
         Err(missing @ XtaskError::MissingNode { .. }) => {
             progress::print_line(&format!("The server will have no web page: {missing}"));
             Ok(())
@@ -51,38 +53,38 @@ pub(crate) async fn build_if_possible() -> Result<(), XtaskError> {
     }
 }
 
-/// Runs the page's tests that need no browser.
-pub(crate) async fn test() -> Result<(), XtaskError> {
-    progress::heading("Unit tests of the web page");
-    npm(&["test"]).run().await
+/// Runs the web page tests that need no browser.
+pub(crate) async fn test_page() -> Result<(), XtaskError> {
+    progress::print_heading("Unit tests of the web page");
+    npm_command(&["test"]).run().await
 }
 
-/// Installs exactly the packages of `package-lock.json`.
-async fn install() -> Result<(), XtaskError> {
+/// Installs the npm package versions listed in `package-lock.json`.
+async fn install_npm_packages() -> Result<(), XtaskError> {
     let web = web_dir();
     // npm writes this file at the end of an installation.
-    let installed = modified_at(&web.join("node_modules/.package-lock.json"));
-    if installed.is_some() && installed >= modified_at(&web.join("package-lock.json")) {
+    let installed = read_modification_time(&web.join("node_modules/.package-lock.json"));
+    if installed.is_some() && installed >= read_modification_time(&web.join("package-lock.json")) {
         return Ok(());
     }
     let step = Step::start("Installing the npm packages of the web page (once)");
-    npm(&["ci", "--no-audit", "--no-fund"]).retry_in_step(&step, STEP_TIMEOUT).await?;
-    step.done();
+    npm_command(&["ci", "--no-audit", "--no-fund"]).retry_in_step(&step, STEP_TIMEOUT).await?;
+    step.complete();
     Ok(())
 }
 
 fn web_dir() -> PathBuf {
-    workspace::root().join("web")
+    workspace::root_dir().join("web")
 }
 
-fn npm(arguments: &[&str]) -> Command {
+fn npm_command(arguments: &[&str]) -> Command {
     Command::new("npm").current_dir(web_dir()).args(arguments.iter().copied())
 }
 
-async fn require_node() -> Result<(), XtaskError> {
-    let [major, minor] = MIN_NODE_VERSION;
+async fn check_node_version() -> Result<(), XtaskError> {
+    let [major, minor] = MIN_NODE_JS_VERSION;
     let output = Command::new("node").args(["--version"]).output_if_success().await;
-    if output.as_deref().and_then(parse_version) >= Some(MIN_NODE_VERSION) {
+    if output.as_deref().and_then(parse_version) >= Some(MIN_NODE_JS_VERSION) {
         return Ok(());
     }
     let found = output.map_or_else(
@@ -99,21 +101,23 @@ fn parse_version(output: &str) -> Option<[u32; 2]> {
     Some([next()?, next()?])
 }
 
-fn modified_at(path: &Path) -> Option<SystemTime> {
+fn read_modification_time(path: &Path) -> Option<SystemTime> {
     fs::metadata(path).and_then(|found| found.modified()).ok()
 }
 
-/// Returns the latest modification time in a directory tree, or that of a file; `None` if the path does not exist.
-fn newest_modification(path: &Path) -> Option<SystemTime> {
+/// Returns the latest modification time of a file or directory tree, or `None` if the path does not exist.
+fn find_newest_modification_time(path: &Path) -> Option<SystemTime> {
     // Every build regenerates this file.
     if path.ends_with("api/schema.ts") {
         return None;
     }
     match fs::read_dir(path) {
-        Ok(entries) => {
-            entries.flatten().filter_map(|entry| newest_modification(&entry.path())).max().max(modified_at(path))
-        }
-        Err(_) => modified_at(path),
+        Ok(entries) => entries
+            .flatten()
+            .filter_map(|entry| find_newest_modification_time(&entry.path()))
+            .max()
+            .max(read_modification_time(path)),
+        Err(_) => read_modification_time(path),
     }
 }
 
@@ -124,8 +128,8 @@ mod tests {
     #[test]
     fn node_versions_compare_as_numbers() {
         assert_eq!(parse_version("v20.19.5\n"), Some([20, 19]));
-        assert!(parse_version("v9.9.9") < Some(MIN_NODE_VERSION));
-        assert!(parse_version("v22.1.0") > Some(MIN_NODE_VERSION));
+        assert!(parse_version("v9.9.9") < Some(MIN_NODE_JS_VERSION));
+        assert!(parse_version("v22.1.0") > Some(MIN_NODE_JS_VERSION));
         assert_eq!(parse_version("nonsense"), None);
     }
 
@@ -134,11 +138,11 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let inner = directory.path().join("inner");
         fs::create_dir(&inner).unwrap();
-        let before = newest_modification(directory.path());
+        let before = find_newest_modification_time(directory.path());
         fs::write(inner.join("one"), "").unwrap();
         let file = fs::File::options().write(true).open(inner.join("one")).unwrap();
         file.set_modified(SystemTime::now() + Duration::from_hours(1)).unwrap();
-        assert!(newest_modification(directory.path()) > before);
-        assert_eq!(newest_modification(&directory.path().join("none")), None);
+        assert!(find_newest_modification_time(directory.path()) > before);
+        assert_eq!(find_newest_modification_time(&directory.path().join("none")), None);
     }
 }

@@ -1,19 +1,19 @@
-//! Signals to child processes, and process information from the kernel.
+//! Signals to child processes, and process information from `/proc`.
 
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::Child;
 
-/// Sends SIGTERM to a process. Does nothing if the process has exited.
+/// Sends SIGTERM to a child process. Does nothing if the process has exited.
 pub(crate) fn send_sigterm(process: &Child) {
     let pid = process.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
     if let Some(pid) = pid {
-        // The process may have exited since its id was read.
+        // The process may have exited after its id was read.
         let _ = kill_process(pid, Signal::TERM);
     }
 }
 
 /// Returns the peak resident memory of a process (VmHWM) in KiB, or `None` if the process has exited.
-pub(crate) fn peak_memory_kib(pid: u32) -> Option<u64> {
+pub(crate) fn read_peak_memory_kib(pid: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     status.lines().find(|line| line.starts_with("VmHWM:"))?.split_whitespace().nth(1)?.parse().ok()
 }
@@ -34,7 +34,7 @@ mod tests {
 
     #[test]
     fn peak_memory_is_none_for_a_missing_process() {
-        assert!(peak_memory_kib(std::process::id()).unwrap() > 100);
-        assert_eq!(peak_memory_kib(u32::MAX), None);
+        assert!(read_peak_memory_kib(std::process::id()).unwrap() > 100);
+        assert_eq!(read_peak_memory_kib(u32::MAX), None);
     }
 }

@@ -1,5 +1,5 @@
-//! Progress output on stderr: one line per step with its duration.
-//! Terminals get an animated spinner, other outputs plain lines.
+//! Progress output on stderr: one line per step, with the duration of the step.
+//! A terminal shows an animated spinner. Redirected output contains plain lines.
 
 use std::io::{IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::error::XtaskError;
 
-/// A running step. A step that is dropped before [`Step::done`] is reported as failed.
+/// A running step. `Drop` reports the step as failed unless [`Step::complete`] was called.
 #[derive(Debug)]
 pub(crate) struct Step {
     name: String,
@@ -23,7 +23,7 @@ impl Step {
     pub(crate) fn start(name: impl Into<String>) -> Self {
         let name = name.into();
         let bar = if is_terminal_output() {
-            spinner(&name)
+            create_spinner(&name)
         } else {
             ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden())
         };
@@ -34,30 +34,30 @@ impl Step {
     }
 
     /// Sets the text next to the spinner, for example the last output line of a program.
-    pub(crate) fn detail(&self, text: &str) {
+    pub(crate) fn set_detail(&self, text: &str) {
         self.bar.set_message(text.to_owned());
     }
 
-    /// Prints a line that stays visible.
-    pub(crate) fn note(&self, text: &str) {
+    /// Prints a line above the spinner.
+    pub(crate) fn print_note(&self, text: &str) {
         self.bar.suspend(|| print_line(&format!("  {text}")));
     }
 
-    pub(crate) fn done(self) {
-        self.finish("ok", AnsiColor::Green, "");
+    pub(crate) fn complete(self) {
+        self.print_outcome("ok", AnsiColor::Green, "");
     }
 
-    /// Finishes the step and prints its result.
-    pub(crate) fn done_with(self, result: &str) {
-        self.finish("ok", AnsiColor::Green, &format!(": {result}"));
+    /// Finishes the step and prints the result of the step.
+    pub(crate) fn complete_with_result(self, result: &str) {
+        self.print_outcome("ok", AnsiColor::Green, &format!(": {result}"));
     }
 
-    fn finish(&self, mark: &str, color: AnsiColor, suffix: &str) {
+    fn print_outcome(&self, mark: &str, color: AnsiColor, suffix: &str) {
         if self.is_finished.swap(true, Ordering::Relaxed) {
             return;
         }
         self.bar.finish_and_clear();
-        let style = if use_color() { Style::new().fg_color(Some(color.into())).bold() } else { Style::new() };
+        let style = if is_color_enabled() { Style::new().fg_color(Some(color.into())).bold() } else { Style::new() };
         let duration = format_seconds(self.started.elapsed());
         print_line(&format!("{style}{mark}{style:#}  {}{suffix} ({duration})", self.name));
     }
@@ -65,13 +65,13 @@ impl Step {
 
 impl Drop for Step {
     fn drop(&mut self) {
-        self.finish("--", AnsiColor::Red, ": failed");
+        self.print_outcome("--", AnsiColor::Red, ": failed");
     }
 }
 
-fn spinner(name: &str) -> ProgressBar {
+fn create_spinner(name: &str) -> ProgressBar {
     let bar = ProgressBar::new_spinner().with_prefix(name.to_owned());
-    // A unit test parses the template. With an invalid template the bar keeps its default style.
+    // A unit test parses the template. With an invalid template, the spinner keeps the default style.
     if let Ok(style) = ProgressStyle::with_template(SPINNER_TEMPLATE) {
         bar.set_style(style);
     }
@@ -85,20 +85,21 @@ fn format_seconds(elapsed: Duration) -> String {
     format!("{:.1} s", elapsed.as_secs_f64())
 }
 
-/// Prints a line to stderr. Ignores write errors, so that a task continues after its terminal is closed.
+/// Prints a line to stderr. Ignores write errors, so that a task continues after the terminal is closed.
 pub(crate) fn print_line(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
-/// Prints a heading between the parts of a task.
-pub(crate) fn heading(text: &str) {
-    let style = if use_color() { Style::new().bold() } else { Style::new() };
+/// Prints a bold heading to stderr.
+pub(crate) fn print_heading(text: &str) {
+    let style = if is_color_enabled() { Style::new().bold() } else { Style::new() };
     print_line(&format!("\n{style}{text}{style:#}"));
 }
 
-/// Prints an error.
+/// Prints an error message to stderr.
 pub(crate) fn print_error(error: &XtaskError) {
-    let style = if use_color() { Style::new().fg_color(Some(AnsiColor::Red.into())).bold() } else { Style::new() };
+    let style =
+        if is_color_enabled() { Style::new().fg_color(Some(AnsiColor::Red.into())).bold() } else { Style::new() };
     print_line(&format!("{style}error{style:#}: {error}"));
 }
 
@@ -106,7 +107,7 @@ fn is_terminal_output() -> bool {
     std::io::stderr().is_terminal()
 }
 
-fn use_color() -> bool {
+fn is_color_enabled() -> bool {
     is_terminal_output() && std::env::var_os("NO_COLOR").is_none()
 }
 

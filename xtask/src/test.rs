@@ -8,31 +8,32 @@ use crate::command::Command;
 use crate::error::XtaskError;
 use crate::{install, page, progress, tools, workspace};
 
-/// Installs missing prerequisites, then runs all tests, or those selected by the `nextest` arguments.
+/// Installs missing prerequisites, then runs all tests, or the tests selected by the `nextest` arguments.
 pub(crate) async fn run(nextest: &[OsString]) -> Result<(), XtaskError> {
-    progress::heading("Prerequisites of the tests");
-    install::for_tests().await?;
-    page::build().await?;
+    progress::print_heading("Prerequisites of the tests");
+    install::install_test_prerequisites().await?;
+    page::build_page().await?;
     let runner = tools::CARGO_NEXTEST.install().await?;
 
     if nextest.is_empty() {
-        page::test().await?;
+        page::test_page().await?;
     }
 
-    progress::heading("Tests");
-    let tests =
-        with_server_paths(Command::new(runner).current_dir(workspace::root()).args(["nextest", "run", "--locked"]));
+    progress::print_heading("Tests");
+    let tests = add_server_path_variables(
+        Command::new(runner).current_dir(workspace::root_dir()).args(["nextest", "run", "--locked"]),
+    );
     if !nextest.is_empty() {
         return tests.args(nextest.iter().cloned()).run().await;
     }
     tests.args(["--workspace", "--all-targets"]).run().await?;
 
-    progress::heading("Documentation examples");
-    with_server_paths(workspace::cargo().args(["test", "--doc", "--workspace", "--locked"])).run().await
+    progress::print_heading("Documentation examples");
+    add_server_path_variables(workspace::cargo_command().args(["test", "--doc", "--workspace", "--locked"])).run().await
 }
 
-/// Sets the variables by which tests locate servers and client programs.
-fn with_server_paths(command: Command) -> Command {
+/// Sets the environment variables that contain the paths of servers and client programs for tests.
+fn add_server_path_variables(command: Command) -> Command {
     command
         .env(toolchain::SERVERS_DIR_ENV_VAR, toolchain::servers_dir())
         .env(toolchain::PYTHON_ENV_VAR, toolchain::clients_python())

@@ -1,4 +1,5 @@
-//! Cargo tools of the tasks. A sufficiently new tool on the PATH is used, otherwise it is built once into the cache.
+//! Cargo tools that the tasks require, such as cargo-nextest.
+//! If the tool on the PATH is missing or too old, cargo builds the tool once into the user's cache directory.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,31 +11,32 @@ use crate::error::XtaskError;
 use crate::progress::Step;
 use crate::workspace;
 
-/// A tool that `cargo install` can build.
+/// A cargo tool that `cargo install` can build.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Tool {
+pub(crate) struct CargoTool {
     name: &'static str,
-    /// Version to install, and minimum version of a tool on the PATH.
+    /// Version to install, and minimum version of the tool on the PATH.
     version: Version,
 }
 
 type Version = [u32; 3];
 
-pub(crate) const CARGO_DENY: Tool = Tool { name: "cargo-deny", version: [0, 20, 2] };
-pub(crate) const CARGO_NEXTEST: Tool = Tool { name: "cargo-nextest", version: [0, 9, 143] };
+pub(crate) const CARGO_DENY: CargoTool = CargoTool { name: "cargo-deny", version: [0, 20, 2] };
+pub(crate) const CARGO_NEXTEST: CargoTool = CargoTool { name: "cargo-nextest", version: [0, 9, 143] };
 
-/// Time limit of a tool's build, which takes minutes on a slow machine.
+/// Time limit of a tool build, which takes minutes on a slow machine.
 const BUILD_TIMEOUT: Duration = Duration::from_mins(30);
 
-/// Profile without optimization, which halves the build time. The tools mostly wait for other programs.
+/// Build profile without optimization. It halves the build time of the tools.
+/// The tools mostly wait for other programs, so optimization has little effect on their run time.
 const FAST_BUILD_PROFILE: [(&str, &str); 3] = [
     ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0"),
     ("CARGO_PROFILE_RELEASE_LTO", "off"),
     ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "64"),
 ];
 
-impl Tool {
-    /// Returns the path of the tool. Builds the tool if no sufficiently new version exists.
+impl CargoTool {
+    /// Returns the path of the tool. Builds the tool if no version exists that is new enough.
     pub(crate) async fn install(&self) -> Result<PathBuf, XtaskError> {
         let tools_dir = toolchain::servers_dir().join("tools");
         let cached_program = tools_dir.join("bin").join(self.name);
@@ -47,7 +49,7 @@ impl Tool {
         let version = format!("{major}.{minor}.{patch}");
         let step = Step::start(format!("Building {} {version} (once)", self.name));
         // Without CARGO_TARGET_DIR, cargo builds in a temporary directory and removes it.
-        workspace::cargo()
+        workspace::cargo_command()
             .without_env("CARGO_TARGET_DIR")
             .envs(FAST_BUILD_PROFILE)
             .args(["install", "--locked", "--force", "--version", &version, "--root"])
@@ -55,7 +57,7 @@ impl Tool {
             .args([self.name])
             .retry_in_step(&step, BUILD_TIMEOUT)
             .await?;
-        step.done();
+        step.complete();
         Ok(cached_program)
     }
 
@@ -65,7 +67,7 @@ impl Tool {
     }
 }
 
-/// Parses the version in output such as `cargo-deny 0.20.2`.
+/// Parses the version number in output such as `cargo-deny 0.20.2`.
 fn parse_version(output: &str) -> Option<Version> {
     let mut numbers = output.split_whitespace().nth(1)?.split('.').map(str::parse);
     let mut next = || numbers.next()?.ok();

@@ -1,4 +1,4 @@
-//! Workspace root, and cargo and git commands in it.
+//! Workspace root, and cargo and git commands that run in the workspace root.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,32 +9,33 @@ use crate::command::Command;
 use crate::error::XtaskError;
 use crate::progress::Step;
 
-/// Time limit of a build. Allows a first build on a slow machine.
+/// Time limit of a build, including a first build on a slow machine.
 const BUILD_TIMEOUT: Duration = Duration::from_mins(45);
 
-/// Returns the workspace root.
-/// Cargo's runtime variable takes precedence, because the binary may have been compiled in another clone.
-pub(crate) fn root() -> PathBuf {
+/// Returns the workspace root directory.
+/// The run-time value of `CARGO_MANIFEST_DIR` takes precedence over the compile-time value.
+/// The binary may have been compiled in another clone of the repository.
+pub(crate) fn root_dir() -> PathBuf {
     let package =
         std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
     package.parent().map_or_else(|| PathBuf::from("."), PathBuf::from)
 }
 
-/// Returns a command for the running cargo, in the workspace root.
-pub(crate) fn cargo() -> Command {
+/// Returns a cargo command that runs in the workspace root.
+pub(crate) fn cargo_command() -> Command {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    Command::new(cargo).current_dir(root())
+    Command::new(cargo).current_dir(root_dir())
 }
 
-/// Runs git in the workspace root and returns its output, or `None` if git fails.
-pub(crate) async fn git(arguments: &[&str]) -> Option<String> {
-    let git = Command::new("git").current_dir(root()).args(arguments.iter().copied());
+/// Runs git in the workspace root and returns the output, or `None` if git fails.
+pub(crate) async fn run_git(arguments: &[&str]) -> Option<String> {
+    let git = Command::new("git").current_dir(root_dir()).args(arguments.iter().copied());
     git.output_if_success().await.map(|output| output.trim().to_owned())
 }
 
 /// An executable built by cargo.
 #[derive(Debug, Clone)]
-pub(crate) struct Program {
+pub(crate) struct BuiltProgram {
     /// Name of the cargo target.
     pub(crate) name: String,
     /// Kind of the cargo target: `bin`, `test`, `bench`, …
@@ -42,44 +43,49 @@ pub(crate) struct Program {
     pub(crate) path: PathBuf,
 }
 
-/// Builds `clew` with cargo's `profile` arguments, and returns the path of the executable.
+/// Builds `clew` with the `profile` arguments for cargo, and returns the path of the executable.
 pub(crate) async fn build_clew(profile: &[&str]) -> Result<PathBuf, XtaskError> {
     let arguments = [&["build", "--package", "clew", "--bin", "clew"], profile].concat();
-    find_clew(&build("Building clew", &arguments).await?)
+    find_clew_program(&build_programs("Building clew", &arguments).await?)
 }
 
 /// Returns the path of the `clew` executable.
-pub(crate) fn find_clew(programs: &[Program]) -> Result<PathBuf, XtaskError> {
+pub(crate) fn find_clew_program(programs: &[BuiltProgram]) -> Result<PathBuf, XtaskError> {
     find_program(programs, "bin", "clew")
 }
 
-/// Returns the path of a built program.
-pub(crate) fn find_program(programs: &[Program], kind: &str, name: &str) -> Result<PathBuf, XtaskError> {
+/// Returns the path of a built program, or an error if cargo did not build the program.
+pub(crate) fn find_program(programs: &[BuiltProgram], kind: &str, name: &str) -> Result<PathBuf, XtaskError> {
     let found = programs.iter().find(|program| program.kind == kind && program.name == name);
     found
         .map(|program| program.path.clone())
         .ok_or_else(|| XtaskError::NotBuilt { kind: kind.to_owned(), name: name.to_owned() })
 }
 
-/// Runs a cargo build command and returns the built programs.
-pub(crate) async fn build(step_name: &str, arguments: &[&str]) -> Result<Vec<Program>, XtaskError> {
+/// Runs a cargo build command and returns the list of built programs.
+pub(crate) async fn build_programs(step_name: &str, arguments: &[&str]) -> Result<Vec<BuiltProgram>, XtaskError> {
     let step = Step::start(step_name);
-    let build = cargo().args(arguments.iter().copied()).args(["--locked"]);
+    let build = cargo_command().args(arguments.iter().copied()).args(["--locked"]);
     build.run_in_step(&step, BUILD_TIMEOUT).await?;
-    step.done();
-    // Everything is built, so this run only prints the paths.
+    step.complete();
+    // All targets are built, so this run only prints the paths of the executables.
     let output = build.args(["--quiet", "--message-format", "json"]).output().await?;
-    Ok(output.lines().filter_map(|line| parse_artifact(&serde_json::from_str(line).ok()?)).collect())
+    Ok(output.lines().filter_map(|line| parse_cargo_artifact(&serde_json::from_str(line).ok()?)).collect())
 }
 
-/// Parses a JSON message of cargo. Returns `None` for unit tests of a binary and for messages without an executable.
-fn parse_artifact(message: &Value) -> Option<Program> {
+/// Parses a JSON message of cargo into a built program.
+/// Returns `None` for unit tests of a binary, and for messages without an executable.
+fn parse_cargo_artifact(message: &Value) -> Option<BuiltProgram> {
     let text = |pointer| message.pointer(pointer).and_then(Value::as_str);
     let kind = text("/target/kind/0")?;
     if kind == "bin" && message.pointer("/profile/test")?.as_bool()? {
         return None;
     }
-    Some(Program { name: text("/target/name")?.to_owned(), kind: kind.to_owned(), path: text("/executable")?.into() })
+    Some(BuiltProgram {
+        name: text("/target/name")?.to_owned(),
+        kind: kind.to_owned(),
+        path: text("/executable")?.into(),
+    })
 }
 
 #[cfg(test)]
@@ -93,9 +99,9 @@ mod tests {
                 "target": { "kind": [kind], "name": "clew" }, "profile": { "test": test }, "executable": "/x/clew"
             })
         };
-        assert!(parse_artifact(&message("bin", false)).is_some_and(|program| program.path.ends_with("x/clew")));
-        assert!(parse_artifact(&message("bin", true)).is_none());
-        assert!(parse_artifact(&message("bench", true)).is_some_and(|program| program.kind == "bench"));
-        assert!(parse_artifact(&serde_json::json!({ "reason": "build-finished", "success": true })).is_none());
+        assert!(parse_cargo_artifact(&message("bin", false)).is_some_and(|program| program.path.ends_with("x/clew")));
+        assert!(parse_cargo_artifact(&message("bin", true)).is_none());
+        assert!(parse_cargo_artifact(&message("bench", true)).is_some_and(|program| program.kind == "bench"));
+        assert!(parse_cargo_artifact(&serde_json::json!({ "reason": "build-finished", "success": true })).is_none());
     }
 }

@@ -1,17 +1,18 @@
-//! A large open transaction, whose rollback takes long enough to be observed.
+//! A large open transaction with a rollback that takes long enough to be observed.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
 use crate::raw_client::{Charset, RawSession};
 use crate::server::Server;
 
-/// Inserts the first rows. Each doubling inserts as many rows as the table has.
-const FIRST: &str = "INSERT INTO big.t (a) VALUES (1), (2), (3), (4), (5), (6), (7), (8)";
-const DOUBLE: &str = "INSERT INTO big.t (a) SELECT (a * 7 + id) % 100003 FROM big.t";
+/// Inserts the first 8 rows.
+const INSERT_FIRST_ROWS_STATEMENT: &str = "INSERT INTO big.t (a) VALUES (1), (2), (3), (4), (5), (6), (7), (8)";
+/// Doubles the number of rows in the table.
+const DOUBLE_ROWS_STATEMENT: &str = "INSERT INTO big.t (a) SELECT (a * 7 + id) % 100003 FROM big.t";
 
 /// Opens a large transaction in a session of `user`, an account without a password.
-/// The transaction inserts 8 rows into the new table `big.t` and doubles them `doublings` times.
-/// The rollback of 16 doublings (half a million rows in two indexes) takes seconds.
+/// The transaction inserts 8 rows into the new table `big.t` and doubles the number of rows `doublings` times.
+/// With 16 doublings (half a million rows in two indexes), the rollback takes seconds.
 pub async fn open_big_transaction(server: &Server, user: &str, doublings: u32) -> mysql_async::Result<RawSession> {
     let grant = format!("GRANT ALL ON big.* TO {user}@'%'");
     let table = "CREATE TABLE big.t (id INT AUTO_INCREMENT PRIMARY KEY, a INT, KEY (a))";
@@ -19,9 +20,9 @@ pub async fn open_big_transaction(server: &Server, user: &str, doublings: u32) -
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
     let mut session = RawSession::open(address, user, None, Charset::Utf8mb4).await?;
     session.execute("START TRANSACTION").await?;
-    session.execute(FIRST).await?;
+    session.execute(INSERT_FIRST_ROWS_STATEMENT).await?;
     for _ in 0..doublings {
-        session.execute(DOUBLE).await?;
+        session.execute(DOUBLE_ROWS_STATEMENT).await?;
     }
     Ok(session)
 }

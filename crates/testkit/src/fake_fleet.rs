@@ -1,4 +1,4 @@
-//! Fleet of fake servers, each on its own port.
+//! Fleet of fake servers, each on a separate port.
 
 use std::io;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::fake_server::{ConnectionCounter, FakeOptions, FakeServer};
 use crate::idle::raise_open_file_limit;
 
-/// Running fake servers with a shared connection counter. Dropping this stops the servers.
+/// Running fake servers with a shared connection counter. `Drop` stops all servers.
 #[derive(Debug)]
 pub struct FakeFleet {
     nodes: Vec<FakeServer>,
@@ -14,7 +14,8 @@ pub struct FakeFleet {
 }
 
 impl FakeFleet {
-    /// Starts `nodes` servers with equal options. Each server needs one open file, and one more per connection.
+    /// Starts `nodes` fake servers with the same options.
+    /// Each server requires one file descriptor for the listener, plus one per connection.
     pub async fn start(nodes: usize, options: FakeOptions) -> io::Result<Self> {
         raise_open_file_limit(u64::try_from(nodes).unwrap_or(u64::MAX).saturating_mul(3).saturating_add(1000))?;
         let connections = Arc::<ConnectionCounter>::default();
@@ -25,27 +26,27 @@ impl FakeFleet {
         Ok(fleet)
     }
 
-    /// Returns the servers.
+    /// Returns the fake servers of the fleet.
     #[must_use]
     pub fn nodes(&self) -> &[FakeServer] {
         &self.nodes
     }
 
-    /// Returns the number of open connections of all servers.
+    /// Returns the total number of open connections across all servers.
     #[must_use]
     pub fn connections(&self) -> u64 {
-        self.connections.open()
+        self.connections.open_connections()
     }
 
-    /// Returns the maximum number of simultaneous connections of all servers.
+    /// Returns the maximum number of simultaneous connections across all servers.
     #[must_use]
     pub fn most_connections(&self) -> u64 {
-        self.connections.max_open()
+        self.connections.max_open_connections()
     }
 
-    /// Returns the number of accepted connections of all servers.
+    /// Returns the total number of accepted connections across all servers.
     #[must_use]
     pub fn connections_taken(&self) -> u64 {
-        self.connections.accepted()
+        self.connections.accepted_connections()
     }
 }

@@ -1,7 +1,7 @@
-//! Fake MySQL server, for sizes and faults that a real server cannot produce.
+//! Fake MySQL server for sizes and faults that a real server cannot produce.
 //!
-//! It implements the part of the protocol that a driver and Clew use. It generates rows while it sends them,
-//! so the number of rows does not affect its memory use.
+//! The server implements the part of the MySQL protocol that a driver and Clew use.
+//! Rows are generated while they are sent, so memory use does not depend on the number of rows.
 
 mod connection_counter;
 pub(crate) mod packets;
@@ -22,41 +22,41 @@ use connection_counter::OpenConnection;
 
 use crate::protocol::{read_packet, write_packet};
 
-/// Fault of a [`FakeServer`], and its trigger.
+/// Fault that a [`FakeServer`] injects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// No fault.
     None,
-    /// Accepts connections and sends nothing.
+    /// Accepts connections but sends no greeting.
     NoGreeting,
-    /// Accepts connections and closes them.
+    /// Accepts and immediately closes each connection.
     CloseOnConnect,
-    /// Sends these bytes instead of a greeting.
+    /// Sends raw bytes instead of a greeting.
     RawGreeting(&'static [u8]),
-    /// Rejects connections with error 1040, too many connections.
+    /// Rejects connections with error 1040 (too many connections).
     TooManyConnections,
-    /// Stops sending after this number of sessions and keeps the connection open.
+    /// Stops sending after the given number of process list rows, but keeps the connection open.
     StallAfter(u64),
-    /// Closes the connection after this number of sessions.
+    /// Closes the connection after the given number of process list rows.
     CloseAfter(u64),
-    /// Waits for this time before each session.
+    /// Delays each process list row.
     DelayPerRow(Duration),
-    /// Waits for this time before each response.
+    /// Delays each response.
     DelayPerResponse(Duration),
-    /// Sends an invalid packet after this number of sessions.
+    /// Sends an invalid packet after the given number of process list rows.
     InvalidPacketAfter(u64),
-    /// Responds to every query with one empty string.
+    /// Responds to every query with one row that contains an empty string.
     EmptyRows,
 }
 
-/// Properties of a [`FakeServer`].
+/// Configuration of a [`FakeServer`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FakeOptions {
     /// Number of sessions in the process list.
     pub sessions: u64,
     /// Number of sessions with an open transaction, starting with the first session.
     pub transactions: u64,
-    /// Fault of the server.
+    /// Injected fault.
     pub fault: Fault,
 }
 
@@ -66,7 +66,7 @@ impl Default for FakeOptions {
     }
 }
 
-/// A running fake server. Dropping this stops the server.
+/// A running fake server. `Drop` stops the server.
 #[derive(Debug)]
 pub struct FakeServer {
     address: SocketAddr,
@@ -76,17 +76,17 @@ pub struct FakeServer {
 }
 
 impl FakeServer {
-    /// Starts a server on a free port of 127.0.0.1.
+    /// Starts a fake server on a free port of 127.0.0.1.
     pub async fn start(options: FakeOptions) -> io::Result<Self> {
         Self::start_with_counter(options, 0, Arc::default()).await
     }
 
-    /// Starts a server whose sessions run statements of at least this size. The size must be less than 64 KiB.
+    /// Starts a fake server with statements of at least `bytes` bytes. `bytes` must be less than 64 KiB.
     pub async fn start_with_statement_size(bytes: usize, options: FakeOptions) -> io::Result<Self> {
         Self::start_with_counter(options, bytes, Arc::default()).await
     }
 
-    /// Starts a server that also counts its connections in the counter of a fleet.
+    /// Starts a fake server that also updates the connection counter of a fleet.
     pub(crate) async fn start_with_counter(
         options: FakeOptions,
         statement_bytes: usize,
@@ -100,14 +100,16 @@ impl FakeServer {
         let counters = [connections.clone(), fleet_counter];
         let accepting = tokio::spawn(async move {
             let mut sessions = JoinSet::new();
-            // The ids do not overlap with those of the sessions in the process list.
+            // Connection ids do not overlap with the session ids in the process list.
             let mut id = 4_000_000_000;
             while let Ok((stream, _)) = listener.accept().await {
                 let open = OpenConnection::new(counters.clone());
-                let stream = BufWriter::with_capacity(BUFFER_SIZE, stream);
+                let stream = BufWriter::with_capacity(WRITE_BUFFER_BYTES, stream);
                 let kills = kill_counter.clone();
                 let user = Vec::new();
-                sessions.spawn(Session { stream, id, user, options, statement_bytes, kills, _open: open }.serve());
+                sessions.spawn(
+                    FakeSession { stream, id, user, options, statement_bytes, kills, _open: open }.serve_client(),
+                );
                 id += 1;
                 while sessions.try_join_next().is_some() {}
             }
@@ -121,7 +123,7 @@ impl FakeServer {
         self.address
     }
 
-    /// Returns the server's URL. The server accepts every account.
+    /// Returns a URL for Clew. The server accepts every account and password.
     #[must_use]
     pub fn url(&self) -> String {
         format!("mysql://clew:secret@{}/?tls=off", self.address)
@@ -133,22 +135,22 @@ impl FakeServer {
         self.kills.load(Ordering::SeqCst)
     }
 
-    /// Returns the number of open connections.
+    /// Returns the number of currently open connections.
     #[must_use]
     pub fn connections(&self) -> u64 {
-        self.connections.open()
+        self.connections.open_connections()
     }
 
     /// Returns the maximum number of simultaneous connections.
     #[must_use]
     pub fn most_connections(&self) -> u64 {
-        self.connections.max_open()
+        self.connections.max_open_connections()
     }
 
     /// Returns the number of accepted connections.
     #[must_use]
     pub fn connections_taken(&self) -> u64 {
-        self.connections.accepted()
+        self.connections.accepted_connections()
     }
 }
 
@@ -160,10 +162,10 @@ impl Drop for FakeServer {
 
 /// Offset of the account name in the handshake response.
 const USER_OFFSET: usize = 32;
-/// Size of the write buffer.
-const BUFFER_SIZE: usize = 64 * 1024;
+/// Size of the write buffer in bytes.
+const WRITE_BUFFER_BYTES: usize = 64 * 1024;
 
-struct Session {
+struct FakeSession {
     stream: BufWriter<TcpStream>,
     id: u32,
     /// Account name of the client.
@@ -174,9 +176,9 @@ struct Session {
     _open: OpenConnection,
 }
 
-impl Session {
-    /// Serves the client until it disconnects, or until the fault ends the connection.
-    async fn serve(mut self) -> io::Result<()> {
+impl FakeSession {
+    /// Serves a client until the client disconnects or a fault closes the connection.
+    async fn serve_client(mut self) -> io::Result<()> {
         match self.options.fault {
             Fault::NoGreeting => return self.wait_for_disconnect().await,
             Fault::CloseOnConnect => return Ok(()),
@@ -186,15 +188,15 @@ impl Session {
                 return self.wait_for_disconnect().await;
             }
             Fault::TooManyConnections => {
-                self.send(0, &packets::error(1040, "Too many connections")).await?;
+                self.send_packet(0, &packets::encode_error(1040, "Too many connections")).await?;
                 return self.stream.flush().await;
             }
             _ => {}
         }
         self.delay_response().await;
-        self.send(0, &packets::greeting(self.id)).await?;
+        self.send_packet(0, &packets::encode_fake_greeting(self.id)).await?;
         self.stream.flush().await?;
-        let response = self.receive().await?;
+        let response = self.receive_packet().await?;
         self.user = response
             .get(USER_OFFSET..)
             .unwrap_or_default()
@@ -203,15 +205,15 @@ impl Session {
             .unwrap_or_default()
             .to_vec();
         self.delay_response().await;
-        self.send(2, &packets::OK).await?;
+        self.send_packet(2, &packets::OK_PACKET).await?;
         loop {
             self.stream.flush().await?;
-            let command = self.receive().await?;
+            let command = self.receive_packet().await?;
             self.delay_response().await;
             match command.split_first() {
                 Some((1, _)) | None => return Ok(()),
-                Some((3, statement)) => self.answer(&String::from_utf8_lossy(statement)).await?,
-                Some(_) => self.send(1, &packets::OK).await?,
+                Some((3, statement)) => self.respond_to_statement(&String::from_utf8_lossy(statement)).await?,
+                Some(_) => self.send_packet(1, &packets::OK_PACKET).await?,
             }
         }
     }
@@ -223,19 +225,20 @@ impl Session {
         }
     }
 
-    async fn answer(&mut self, statement_with_comment: &str) -> io::Result<()> {
+    async fn respond_to_statement(&mut self, statement_with_comment: &str) -> io::Result<()> {
         // Clew starts each statement with a comment.
         let statement =
             statement_with_comment.split_once("*/ ").map_or(statement_with_comment, |(_, statement)| statement);
-        let row =
-            |values: &[&str]| packets::row(&values.iter().map(|value| Some(value.as_bytes())).collect::<Vec<_>>());
+        let row = |values: &[&str]| {
+            packets::encode_row(&values.iter().map(|value| Some(value.as_bytes())).collect::<Vec<_>>())
+        };
         if self.options.fault == Fault::EmptyRows && !statement.starts_with("SET") {
             self.send_rows(1, [row(&[""])].into_iter()).await
         } else if statement.starts_with("KILL") {
             self.kills.fetch_add(1, Ordering::SeqCst);
-            self.send(1, &packets::OK).await
+            self.send_packet(1, &packets::OK_PACKET).await
         } else if statement.starts_with("SET") {
-            self.send(1, &packets::OK).await
+            self.send_packet(1, &packets::OK_PACKET).await
         } else if statement.contains("VERSION()") {
             let id = self.id.to_string();
             self.send_rows(2, [row(&["9.7.4-fake", &id])].into_iter()).await
@@ -247,17 +250,17 @@ impl Session {
             self.send_rows(6, std::iter::empty()).await
         } else if statement.contains("innodb_trx") {
             let transactions = self.options.transactions;
-            self.send_rows(8, (1..=transactions).map(transaction_row)).await
+            self.send_rows(8, (1..=transactions).map(encode_transaction_row)).await
         } else if statement.contains("performance_schema.threads") {
-            let ids = (1..=self.timed_sessions()).chain([self.id.into()]);
-            self.send_rows(3, ids.map(thread_row)).await
+            let ids = (1..=self.timed_session_count()).chain([self.id.into()]);
+            self.send_rows(3, ids.map(encode_thread_row)).await
         } else if statement.contains("events_statements_current") {
-            let ids = (1..=self.timed_sessions()).chain([self.id.into()]);
-            self.send_rows(5, ids.map(timer_row)).await
+            let ids = (1..=self.timed_session_count()).chain([self.id.into()]);
+            self.send_rows(5, ids.map(encode_timer_row)).await
         } else if statement.contains("UNIX_TIMESTAMP()") {
-            self.send_rows(3, [row(&SERVER_CLOCK)].into_iter()).await
+            self.send_rows(3, [row(&SERVER_CLOCK_ROW)].into_iter()).await
         } else if statement.contains("performance_schema.processlist") {
-            // Without rows, as with `performance_schema` off.
+            // No rows, as on a server with `performance_schema` off.
             self.send_rows(8, std::iter::empty()).await
         } else if statement.contains("PROCESSLIST") {
             self.send_process_list(statement_with_comment).await
@@ -266,32 +269,32 @@ impl Session {
         }
     }
 
-    /// Returns the number of sessions with a statement timer: at most 10,000.
-    fn timed_sessions(&self) -> u64 {
+    /// Returns the number of sessions with a statement timer, at most 10,000.
+    fn timed_session_count(&self) -> u64 {
         self.options.sessions.min(10_000)
     }
 
     async fn send_rows(&mut self, columns: u8, rows: impl Iterator<Item = Vec<u8>>) -> io::Result<()> {
         let mut number = self.send_columns(columns).await?;
         for row in rows {
-            self.send(number, &row).await?;
+            self.send_packet(number, &row).await?;
             number = number.wrapping_add(1);
         }
-        self.send(number, &packets::EOF).await
+        self.send_packet(number, &packets::EOF_PACKET).await
     }
 
     async fn send_columns(&mut self, columns: u8) -> io::Result<u8> {
-        self.send(1, &[columns]).await?;
+        self.send_packet(1, &[columns]).await?;
         let mut number = 2;
         for column in 0..columns {
-            self.send(number, &packets::column(&format!("c{column}"))).await?;
+            self.send_packet(number, &packets::encode_column(&format!("c{column}"))).await?;
             number += 1;
         }
-        self.send(number, &packets::EOF).await?;
+        self.send_packet(number, &packets::EOF_PACKET).await?;
         Ok(number + 1)
     }
 
-    /// Sends the process list. The client's own session is last.
+    /// Sends the process list. The last row is the session of the client.
     async fn send_process_list(&mut self, statement: &str) -> io::Result<()> {
         let mut number = self.send_columns(8).await?;
         for id in 1..=self.options.sessions {
@@ -305,7 +308,7 @@ impl Session {
                     return Err(io::Error::other("dropped by the fault"));
                 }
                 Fault::InvalidPacketAfter(sessions) if id > sessions => {
-                    self.send(number.wrapping_add(77), b"\x09nonsense").await?;
+                    self.send_packet(number.wrapping_add(77), b"\x09nonsense").await?;
                     self.stream.flush().await?;
                     return self.wait_for_disconnect().await;
                 }
@@ -315,14 +318,14 @@ impl Session {
                 }
                 _ => {}
             }
-            self.send(number, &session_row(id, self.statement_bytes)).await?;
+            self.send_packet(number, &encode_session_row(id, self.statement_bytes)).await?;
             number = number.wrapping_add(1);
         }
         let (id, host) = (self.id.to_string(), self.stream.get_ref().peer_addr()?.to_string());
         let identity = [id.as_bytes(), &self.user, host.as_bytes()].map(Some);
         let activity = [None, Some(&b"Query"[..]), Some(b"0"), Some(b"init"), Some(statement.as_bytes())];
-        self.send(number, &packets::row(&[identity.as_slice(), &activity].concat())).await?;
-        self.send(number.wrapping_add(1), &packets::EOF).await
+        self.send_packet(number, &packets::encode_row(&[identity.as_slice(), &activity].concat())).await?;
+        self.send_packet(number.wrapping_add(1), &packets::EOF_PACKET).await
     }
 
     /// Waits until the client disconnects.
@@ -332,23 +335,23 @@ impl Session {
         Ok(())
     }
 
-    async fn send(&mut self, number: u8, payload: &[u8]) -> io::Result<()> {
+    async fn send_packet(&mut self, number: u8, payload: &[u8]) -> io::Result<()> {
         write_packet(&mut self.stream, number, payload).await
     }
 
-    async fn receive(&mut self) -> io::Result<Vec<u8>> {
+    async fn receive_packet(&mut self) -> io::Result<Vec<u8>> {
         Ok(read_packet(self.stream.get_mut()).await?.1)
     }
 }
 
-/// Returns a row of the process list with a statement of at least `statement_bytes`.
-fn session_row(id: u64, statement_bytes: usize) -> Vec<u8> {
+/// Encodes a process list row with a statement of at least `statement_bytes` bytes.
+fn encode_session_row(id: u64, statement_bytes: usize) -> Vec<u8> {
     let mut statement = format!("SELECT * FROM orders WHERE customer = {id} AND status = 'open' FOR UPDATE");
     if statement.len() < statement_bytes {
         statement.push_str(" -- ");
         statement.extend(std::iter::repeat_n('x', statement_bytes.saturating_sub(statement.len())));
     }
-    packets::row(&[
+    packets::encode_row(&[
         Some(id.to_string().as_bytes()),
         Some(b"app"),
         Some(format!("10.0.{}.{}:{}", id / 250 % 250, id % 250, 10_000 + id % 50_000).as_bytes()),
@@ -360,27 +363,33 @@ fn session_row(id: u64, statement_bytes: usize) -> Vec<u8> {
     ])
 }
 
-/// Returns the thread row of a session. The thread id is equal to the session id.
-fn thread_row(session: u64) -> Vec<u8> {
+/// Encodes a row of `performance_schema.threads`. The thread id is equal to the session id.
+fn encode_thread_row(session: u64) -> Vec<u8> {
     let id = session.to_string();
-    packets::row(&[Some(id.as_bytes()), Some(id.as_bytes()), Some(b"1")])
+    packets::encode_row(&[Some(id.as_bytes()), Some(id.as_bytes()), Some(b"1")])
 }
 
-/// Returns the timer row of a session's statement, in picoseconds.
-/// The run time is equal to the time in the process list.
-fn timer_row(session: u64) -> Vec<u8> {
+/// Encodes a row of `events_statements_current` with statement times in picoseconds.
+/// The statement run time is equal to the time in the process list.
+fn encode_timer_row(session: u64) -> Vec<u8> {
     let (id, run_time) = (session.to_string(), (session % 100 * 1_000_000_000_000).to_string());
-    packets::row(&[Some(id.as_bytes()), Some(b"1"), Some(b"1"), Some(b"1000000000000000"), Some(run_time.as_bytes())])
+    packets::encode_row(&[
+        Some(id.as_bytes()),
+        Some(b"1"),
+        Some(b"1"),
+        Some(b"1000000000000000"),
+        Some(run_time.as_bytes()),
+    ])
 }
 
-/// Clock of the server: local time, seconds since 1970, and a flag for a last day of 86,400 seconds.
-const SERVER_CLOCK: [&str; 3] = ["2026-01-01 00:00:12.500000", "1767225612", "1"];
-/// Start time of every transaction, 12 seconds before the clock.
-const TRANSACTION_START: &str = "2026-01-01 00:00:00";
+/// Response row to the clock query: local time, Unix timestamp in seconds, and 1 if the last day had 86,400 seconds.
+const SERVER_CLOCK_ROW: [&str; 3] = ["2026-01-01 00:00:12.500000", "1767225612", "1"];
+/// Start time of every transaction, 12 seconds before the server clock.
+const TRANSACTION_START_TIME: &str = "2026-01-01 00:00:00";
 
-/// Returns a transaction row, in the column order of Clew's query.
-fn transaction_row(id: u64) -> Vec<u8> {
+/// Encodes a transaction row in the column order of the transaction query of Clew.
+fn encode_transaction_row(id: u64) -> Vec<u8> {
     let (id, number) = (id.to_string(), (421_000_000_000_000 + id).to_string());
-    let values = [id.as_str(), &number, "RUNNING", TRANSACTION_START].map(|value| Some(value.as_bytes()));
-    packets::row(&[values.as_slice(), &[None, Some(b"3"), Some(b"1"), Some(b"2")]].concat())
+    let values = [id.as_str(), &number, "RUNNING", TRANSACTION_START_TIME].map(|value| Some(value.as_bytes()));
+    packets::encode_row(&[values.as_slice(), &[None, Some(b"3"), Some(b"1"), Some(b"2")]].concat())
 }

@@ -1,4 +1,4 @@
-//! TCP proxy that can stall, throttle or reset the connections to a server.
+//! TCP proxy that can stall, throttle or reset connections to a server.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -10,22 +10,22 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::sleep;
 
-/// Traffic through a [`FaultProxy`].
+/// Mode in which a [`FaultProxy`] forwards traffic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Traffic {
-    /// Forwards everything.
+    /// Forwards all data.
     Forward,
-    /// Forwards nothing, not even the end of a connection.
-    /// The proxy delivers the stalled data later, like TCP retransmissions.
-    /// Data of a client that has timed out by then still arrives.
+    /// Forwards no data and does not forward a connection close.
+    /// After the stall, the proxy delivers all stalled data, as TCP retransmissions do.
+    /// The server also receives stalled data of clients that have timed out in the meantime.
     Stall,
-    /// Resets all connections, old and new, as after a restart of the server or of a load balancer.
+    /// Resets existing and new connections, as a restarted server or load balancer does.
     Reset,
-    /// Forwards each chunk of at most 16 KiB after this delay.
+    /// Forwards each chunk of at most 16 KiB after a delay.
     Throttle(Duration),
 }
 
-/// A proxy on a port of 127.0.0.1. Dropping this closes all of its connections.
+/// A running proxy on a port of 127.0.0.1. `Drop` closes all connections.
 #[derive(Debug)]
 pub struct FaultProxy {
     address: SocketAddr,
@@ -33,15 +33,17 @@ pub struct FaultProxy {
     accepting: JoinHandle<()>,
 }
 
-const CHUNK_SIZE: usize = 16 << 10;
+/// Maximum size of a forwarded chunk in bytes.
+const MAX_CHUNK_BYTES: usize = 16 << 10;
 
 impl FaultProxy {
-    /// Starts a proxy to `target` that forwards everything. While the target is down, the proxy closes new connections.
+    /// Starts a proxy that forwards all data to `target`.
+    /// The proxy closes new connections while `target` is down.
     pub async fn start(target: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let traffic = watch::Sender::new(Traffic::Forward);
-        let accepting = tokio::spawn(accept(listener, target, traffic.subscribe()));
+        let accepting = tokio::spawn(accept_connections(listener, target, traffic.subscribe()));
         Ok(Self { address, traffic, accepting })
     }
 
@@ -51,7 +53,7 @@ impl FaultProxy {
         self.address
     }
 
-    /// Changes the traffic of all current and future connections.
+    /// Changes the traffic mode of existing and new connections.
     pub fn set_traffic(&self, traffic: Traffic) {
         self.traffic.send_replace(traffic);
     }
@@ -63,10 +65,10 @@ impl Drop for FaultProxy {
     }
 }
 
-async fn accept(listener: TcpListener, target: SocketAddr, traffic: watch::Receiver<Traffic>) {
+async fn accept_connections(listener: TcpListener, target: SocketAddr, traffic: watch::Receiver<Traffic>) {
     let mut connections = JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
-        // Both peers notice the end of a connection, so its result is ignored.
+        // Both peers detect the end of a connection, so the result is ignored.
         let traffic = traffic.clone();
         connections.spawn(async move { forward_connection(client, target, traffic).await.is_ok() });
         while connections.try_join_next().is_some() {}
@@ -87,22 +89,22 @@ async fn forward_connection(
     let (mut from_server, mut to_server) = server.into_split();
     let mut response_traffic = traffic.clone();
     let both = tokio::try_join!(
-        forward(&mut from_client, &mut to_server, &mut traffic),
-        forward(&mut from_server, &mut to_client, &mut response_traffic)
+        forward_data(&mut from_client, &mut to_server, &mut traffic),
+        forward_data(&mut from_server, &mut to_client, &mut response_traffic)
     );
     both.map(|_| ())
 }
 
-/// Forwards data until the sender closes its side, then closes the receiver's side.
-async fn forward(
+/// Forwards data until the sender closes its write side, then closes the connection to the receiver.
+async fn forward_data(
     from: &mut (impl AsyncRead + Unpin),
     to: &mut (impl AsyncWrite + Unpin),
     traffic: &mut watch::Receiver<Traffic>,
 ) -> io::Result<()> {
-    let mut chunk = vec![0; CHUNK_SIZE];
+    let mut chunk = vec![0; MAX_CHUNK_BYTES];
     loop {
         let read = from.read(&mut chunk).await;
-        // Waits before it uses the result of the read: the end of a connection must not pass while the traffic stalls.
+        // The wait precedes the check of the read result, because a stall must also hold back a connection close.
         if let Traffic::Throttle(pause) = wait_for_traffic(traffic).await? {
             sleep(pause).await;
         }
@@ -113,7 +115,8 @@ async fn forward(
     }
 }
 
-/// Waits until the traffic is not stalled, and returns it. Fails if connections must be reset.
+/// Waits for the end of a stall and returns the current traffic mode.
+/// Returns an error if connections must be reset.
 async fn wait_for_traffic(traffic: &mut watch::Receiver<Traffic>) -> io::Result<Traffic> {
     // Fails if the proxy has been dropped.
     let now = traffic.wait_for(|traffic| *traffic != Traffic::Stall).await.map_err(io::Error::other)?;
@@ -124,7 +127,7 @@ async fn wait_for_traffic(traffic: &mut watch::Receiver<Traffic>) -> io::Result<
 mod tests {
     use super::*;
 
-    /// Starts a server that sends back the received data.
+    /// Starts a server that sends all received data back.
     async fn start_echo_server() -> (SocketAddr, JoinHandle<()>) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -166,7 +169,7 @@ mod tests {
         proxy.set_traffic(Traffic::Throttle(Duration::from_millis(1)));
         expect_response(&mut before, b"two").await;
         expect_response(&mut during_fault, b"new").await;
-        let long: Vec<u8> = (0..=u8::MAX).cycle().take(3 * CHUNK_SIZE + 1).collect();
+        let long: Vec<u8> = (0..=u8::MAX).cycle().take(3 * MAX_CHUNK_BYTES + 1).collect();
         before.write_all(&long).await.unwrap();
         expect_response(&mut before, &long).await;
 

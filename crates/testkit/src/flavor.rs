@@ -1,4 +1,4 @@
-//! Database server flavors, and their programs.
+//! Database server flavors and server programs.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::process::Command;
 
 use rustix::process::geteuid;
 
-use crate::process::killed_with_parent;
+use crate::process::command_killed_with_parent;
 use crate::server_error::ServerError;
 use crate::toolchain;
 
@@ -23,7 +23,7 @@ impl Flavor {
     /// All flavors.
     pub const ALL: [Self; 2] = [Self::MariaDb, Self::MySql];
 
-    /// Returns the name for paths and messages.
+    /// Returns the flavor name for paths and messages.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -32,23 +32,23 @@ impl Flavor {
         }
     }
 
-    /// Returns the server command with its fixed arguments.
-    /// MySQL runs from its directory with its own loader and libraries.
-    pub(crate) fn command(self) -> Result<Command, ServerError> {
+    /// Returns the server command with fixed arguments.
+    /// MySQL runs from the extracted packages, with the dynamic loader and libraries of the packages.
+    pub(crate) fn server_command(self) -> Result<Command, ServerError> {
         match self {
             Self::MariaDb => {
-                let program = PathBuf::from(toolchain::MARIADBD);
+                let program = PathBuf::from(toolchain::MARIADBD_PATH);
                 self.ensure_installed(&program)?;
-                let mut command = killed_with_parent(&program);
+                let mut command = command_killed_with_parent(&program);
                 command.arg("--no-defaults").args(root_arguments());
-                let plugins = toolchain::mariadb_plugins();
+                let plugins = toolchain::mariadb_plugin_dir();
                 if plugins.exists() {
                     command.arg(format!("--plugin-dir={}", plugins.display()));
                 }
                 Ok(command)
             }
             Self::MySql => {
-                let root = toolchain::mysql_root();
+                let root = toolchain::mysql_dir();
                 let inside = |path: &str| root.join(path);
                 let loader = inside("usr/lib64/ld-linux-x86-64.so.2");
                 let loader = if loader.exists() { loader } else { inside("lib64/ld-linux-x86-64.so.2") };
@@ -57,7 +57,7 @@ impl Flavor {
                 let libraries = ["usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu", "usr/lib/mysql/private"]
                     .map(|folder| inside(folder).display().to_string())
                     .join(":");
-                let mut command = killed_with_parent(&loader);
+                let mut command = command_killed_with_parent(&loader);
                 command.arg("--library-path").arg(libraries).arg(&program).arg("--no-defaults").args(root_arguments());
                 for (option, path) in [
                     ("basedir", "usr"),
@@ -88,7 +88,7 @@ impl fmt::Display for Flavor {
     }
 }
 
-/// Returns the option that lets root run a server. Servers reject the option for other users.
+/// Returns the arguments that allow root to run a server. Servers reject the arguments for other users.
 pub(crate) fn root_arguments() -> &'static [&'static str] {
     if geteuid().is_root() { &["--user=root"] } else { &[] }
 }

@@ -1,4 +1,4 @@
-//! Idle sessions in large numbers.
+//! Large numbers of idle sessions.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -9,24 +9,24 @@ use tokio::task::JoinSet;
 use crate::raw_client::{Charset, RawSession};
 use crate::server::Server;
 
-/// Open sessions. Dropping this closes them.
+/// Open idle sessions. `Drop` closes all sessions.
 #[derive(Debug)]
 pub struct IdleSessions {
-    /// The open sessions.
+    /// Open sessions.
     pub sessions: Vec<RawSession>,
 }
 
-/// Program name in the connection attributes of the sessions.
-pub(crate) const PROGRAM_NAME: &str = "clew-testkit";
+/// Program name in the connection attributes of idle sessions.
+pub(crate) const IDLE_SESSION_PROGRAM_NAME: &str = "clew-testkit";
 /// Maximum number of concurrent logins.
 const MAX_CONCURRENT_LOGINS: usize = 64;
 
-/// Opens `count` sessions of root.
+/// Opens `count` idle sessions of root.
 pub async fn open_idle_sessions(server: &Server, count: usize) -> io::Result<IdleSessions> {
     open_idle_sessions_of(server, "root", count).await
 }
 
-/// Opens `count` sessions of an account without a password.
+/// Opens `count` idle sessions of an account without a password.
 pub async fn open_idle_sessions_of(server: &Server, user: &'static str, count: usize) -> io::Result<IdleSessions> {
     raise_open_file_limit(u64::try_from(count).unwrap_or(u64::MAX).saturating_add(1000))?;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
@@ -38,7 +38,13 @@ pub async fn open_idle_sessions_of(server: &Server, user: &'static str, count: u
         {
             sessions.push(opened.map_err(io::Error::other)??);
         }
-        opening.spawn(RawSession::open_with_program_name(PROGRAM_NAME, address, user, None, Charset::Utf8mb4));
+        opening.spawn(RawSession::open_with_program_name(
+            IDLE_SESSION_PROGRAM_NAME,
+            address,
+            user,
+            None,
+            Charset::Utf8mb4,
+        ));
     }
     while let Some(opened) = opening.join_next().await {
         sessions.push(opened.map_err(io::Error::other)??);
@@ -46,7 +52,7 @@ pub async fn open_idle_sessions_of(server: &Server, user: &'static str, count: u
     Ok(IdleSessions { sessions })
 }
 
-/// Raises the limit of open files of this process and its children to at least `count`.
+/// Raises the limit of open files to at least `count`, for this process and child processes.
 pub fn raise_open_file_limit(count: u64) -> io::Result<()> {
     let limit = getrlimit(Resource::Nofile);
     if limit.current.is_none_or(|current| current >= count) {

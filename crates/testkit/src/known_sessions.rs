@@ -1,4 +1,4 @@
-//! Sixty sessions with known contents: the statement that a client sends, and the expected row in a CSV.
+//! Sixty sessions with known contents: the sent statement and the expected row of each session.
 
 mod definitions;
 
@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 use crate::flavor::Flavor;
 use crate::raw_client::RawSession;
 use crate::server::Server;
-use definitions::{Age, ExpectedText, SessionDefinition};
+use definitions::{ExpectedStatementText, SessionAge, SessionDefinition};
 
 /// Expected row of a session in the process list.
 #[derive(Debug, Clone)]
@@ -22,43 +22,44 @@ pub struct ExpectedSession {
     pub id: u64,
     /// Account name.
     pub user: String,
-    /// Client address as the server prints it.
+    /// Client address in the format of the server.
     pub host: String,
     /// Default database.
     pub database: Option<String>,
     /// Command: `Sleep` or `Query`.
     pub command: &'static str,
-    /// State: empty, a sleep, or a row lock wait.
+    /// State in the process list: empty, a sleep, or a row lock wait.
     pub state: &'static str,
-    /// Statement as the server returns it, before CSV escaping.
+    /// Statement as returned by the server, before CSV escaping.
     pub statement: Option<Vec<u8>>,
     /// Open transaction.
     pub transaction: Option<ExpectedTransaction>,
-    /// True if state and transaction are [`KnownSessions::AGE_GAP_SECONDS`] older than those of the sessions that open later.
+    /// True for a session that opens [`KnownSessions::AGE_GAP_SECONDS`] before the young sessions.
     pub is_old: bool,
 }
 
-/// Expected open transaction.
+/// Expected open transaction of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExpectedTransaction {
-    /// State: `RUNNING` or `LOCK WAIT`.
+    /// Transaction state: `RUNNING` or `LOCK WAIT`.
     pub state: &'static str,
     /// Number of modified rows.
     pub rows_modified: u64,
 }
 
-/// Values of a transaction that only the server knows, read with plain SQL.
+/// Values of a transaction that only the server can provide, read with plain SQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ObservedTransaction {
     /// Transaction id.
     pub id: u64,
-    /// Number of locked rows, as estimated by the server.
+    /// Number of locked rows, estimated by the server.
     pub rows_locked: u64,
     /// Number of locked tables.
     pub tables_locked: u64,
 }
 
-/// Open sessions with known contents. Dropping this closes them; the server notices seconds later if it runs a sleep.
+/// Open sessions with known contents. `Drop` closes all sessions.
+/// A server that runs a sleep detects the closed connection seconds later.
 #[derive(Debug)]
 pub struct KnownSessions {
     /// Expected rows of all sessions.
@@ -66,26 +67,27 @@ pub struct KnownSessions {
     open: Vec<RawSession>,
 }
 
-/// Time limit until the sessions have reached their states.
+/// Time limit until all sessions have reached the expected state.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl KnownSessions {
     /// Number of sessions.
     pub const COUNT: usize = 60;
-    /// Age difference between the old and the young sessions, in seconds.
+    /// Age difference between old and young sessions in seconds.
     pub const AGE_GAP_SECONDS: u64 = 6;
 
-    /// Opens all sessions on a server without other sessions, and waits until all have reached their states.
+    /// Opens all sessions and waits until each session has reached the expected state.
+    /// The server must not have other sessions.
     pub async fn open(server: &Server) -> io::Result<Self> {
         create_schema(server).await.map_err(io::Error::other)?;
         let mut sessions = Self { expected: Vec::new(), open: Vec::new() };
-        let definitions = definitions::all(server.flavor());
-        for definition in definitions.iter().filter(|definition| definition.age == Age::Old) {
+        let definitions = definitions::define_sessions(server.flavor());
+        for definition in definitions.iter().filter(|definition| definition.age == SessionAge::Old) {
             sessions.open_session(server, definition).await?;
         }
         sessions.wait_until_settled(server).await?;
         sleep(Duration::from_secs(Self::AGE_GAP_SECONDS)).await;
-        for definition in definitions.iter().filter(|definition| definition.age == Age::Young) {
+        for definition in definitions.iter().filter(|definition| definition.age == SessionAge::Young) {
             sessions.open_session(server, definition).await?;
         }
         sessions.wait_until_settled(server).await?;
@@ -117,17 +119,17 @@ impl KnownSessions {
             command: if definition.statement.is_some() { "Query" } else { "Sleep" },
             state: definition.state,
             statement: definition.statement.as_ref().map(|statement| match &statement.expected {
-                ExpectedText::AsSent => statement.sent.clone(),
-                ExpectedText::Bytes(bytes) => bytes.clone(),
+                ExpectedStatementText::AsSent => statement.sent.clone(),
+                ExpectedStatementText::Bytes(bytes) => bytes.clone(),
             }),
             transaction: definition.transaction,
-            is_old: definition.age == Age::Old,
+            is_old: definition.age == SessionAge::Old,
         });
         self.open.push(session);
         Ok(())
     }
 
-    /// Waits until every statement runs and every lock wait has started.
+    /// Waits until all statements are running and all lock waits have started.
     async fn wait_until_settled(&self, server: &Server) -> io::Result<()> {
         let running = self.expected.iter().filter(|session| session.statement.is_some()).count();
         let waiting =
@@ -135,12 +137,12 @@ impl KnownSessions {
         let waiting = waiting.count();
         let start = Instant::now();
         loop {
-            let (runs, waits) = count_running_and_waiting(server).await.map_err(io::Error::other)?;
+            let (runs, waits) = count_running_and_waiting_sessions(server).await.map_err(io::Error::other)?;
             if (runs, waits) == (running, waiting) {
                 return Ok(());
             }
             if start.elapsed() > SETTLE_TIMEOUT {
-                let list = process_list(server).await.map_err(io::Error::other)?;
+                let list = format_process_list(server).await.map_err(io::Error::other)?;
                 return Err(io::Error::other(format!(
                     "{runs} of {running} statements run and {waits} of {waiting} transactions wait after {SETTLE_TIMEOUT:?}:\n{list}"
                 )));
@@ -149,7 +151,7 @@ impl KnownSessions {
         }
     }
 
-    /// Reads the values of the transactions that only the server knows, by thread id.
+    /// Reads the transaction values that only the server can provide, by thread id.
     pub async fn observed_transactions(
         &self,
         server: &Server,
@@ -164,7 +166,7 @@ impl KnownSessions {
     }
 }
 
-/// Formats a client address. MySQL and MariaDB print IPv6 addresses without brackets.
+/// Formats a client address like MySQL and MariaDB, which print IPv6 addresses without brackets.
 fn format_host(_flavor: Flavor, address: SocketAddr) -> String {
     format!("{}:{}", address.ip(), address.port())
 }
@@ -174,7 +176,7 @@ async fn create_schema(server: &Server) -> mysql_async::Result<()> {
     for statement in definitions::SETUP_STATEMENTS {
         connection.query_drop(statement).await?;
     }
-    for user in definitions::USERS {
+    for user in definitions::USER_NAMES {
         let account = format!("'{}'@'%'", user.replace('\'', "''"));
         connection.query_drop(format!("CREATE USER {account}")).await?;
         connection.query_drop(format!("GRANT ALL ON *.* TO {account}")).await?;
@@ -183,8 +185,8 @@ async fn create_schema(server: &Server) -> mysql_async::Result<()> {
 }
 
 /// Counts running statements and waiting transactions.
-/// MySQL's `information_schema` does not show every running statement, so its query uses `performance_schema`.
-async fn count_running_and_waiting(server: &Server) -> mysql_async::Result<(usize, usize)> {
+/// On MySQL, `information_schema` does not show every running statement, so the query uses `performance_schema`.
+async fn count_running_and_waiting_sessions(server: &Server) -> mysql_async::Result<(usize, usize)> {
     let sleeping = match server.flavor() {
         Flavor::MariaDb => "SELECT COUNT(*) FROM information_schema.processlist WHERE state = 'User sleep'",
         Flavor::MySql => "SELECT COUNT(*) FROM performance_schema.threads WHERE processlist_state = 'User sleep'",
@@ -198,8 +200,8 @@ async fn count_running_and_waiting(server: &Server) -> mysql_async::Result<(usiz
     Ok((sleeps.unwrap_or(0) + waits, waits))
 }
 
-/// Returns the process list for an error message.
-async fn process_list(server: &Server) -> mysql_async::Result<String> {
+/// Formats the process list for an error message.
+async fn format_process_list(server: &Server) -> mysql_async::Result<String> {
     let mut connection = server.connect().await?;
     let rows: Vec<mysql_async::Row> = connection.query("SHOW PROCESSLIST").await?;
     connection.disconnect().await?;

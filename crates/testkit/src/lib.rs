@@ -1,17 +1,22 @@
 //! Private servers for tests: real database servers, fake servers and malicious servers.
 //!
-//! - [`Server`] is a private MariaDB or MySQL with its own data directory and port. Dropping it removes both.
-//! - [`StatementGate`] holds a statement before it reaches a server. [`ServerClock`] sets the time of a server.
+//! - [`Server`] is a private MariaDB or MySQL server with a temporary data directory.
+//! - [`StatementGate`] holds a statement before the statement reaches a server.
+//! - [`ServerClock`] sets the wall clock of a server.
 //! - [`Scenario`] builds lock waits with known waiters and blockers.
 //! - [`KnownSessions`] opens sixty sessions with known contents.
-//! - [`Load`] is a busy server, [`open_idle_sessions`] opens many idle sessions.
-//! - [`FakeServer`] has sizes and faults that a real server cannot produce. [`FakeFleet`] is a fleet of fake servers.
-//! - [`S3Server`] and [`PostgreSql`] are private servers for results and metadata. [`Nginx`] is a load balancer.
+//! - [`Load`] opens thousands of sessions with transactions and lock waits.
+//! - [`open_idle_sessions`] opens many idle sessions.
+//! - [`FakeServer`] simulates result sizes and faults that a real server cannot produce.
+//! - [`FakeFleet`] is a fleet of fake servers.
+//! - [`S3Server`] and [`PostgreSql`] are private servers for results and metadata.
+//! - [`Nginx`] is a private load balancer.
 //! - [`FaultProxy`] stalls, throttles or resets connections.
-//! - [`RewritingProxy`] changes the greeting of a server. [`VirtualAddress`] fails over or balances between servers.
-//! - [`RogueServer`] attacks its client.
+//! - [`RewritingProxy`] changes the greeting of a server.
+//! - [`VirtualAddress`] fails over or balances between servers.
+//! - [`RogueServer`] attacks the connected client.
 //!
-//! A missing server fails the test: [`Server::start`] returns an error with the command that installs the server.
+//! If a server is not installed, the test fails with an error that contains the install command.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -55,7 +60,7 @@ pub use fault_proxy::{FaultProxy, Traffic};
 pub use flavor::Flavor;
 pub use idle::{IdleSessions, open_idle_sessions, open_idle_sessions_of, raise_open_file_limit};
 pub use known_sessions::{ExpectedSession, ExpectedTransaction, KnownSessions, ObservedTransaction};
-pub use load::{Load, LoadSize, TEN_THOUSAND_SESSIONS};
+pub use load::{Load, LoadSize, TEN_THOUSAND_SESSION_LOAD};
 pub use nginx::Nginx;
 pub use postgresql::PostgreSql;
 pub use raw_client::{Charset, RawSession};

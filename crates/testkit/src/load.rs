@@ -1,4 +1,4 @@
-//! Busy database server: thousands of sessions, many of them with open transactions or lock waits.
+//! Load on a database server: thousands of sessions, many with open transactions or lock waits.
 
 use std::io;
 use std::time::Duration;
@@ -11,31 +11,31 @@ use crate::idle::{IdleSessions, open_idle_sessions};
 use crate::raw_client::RawSession;
 use crate::server::Server;
 
-/// Number of sessions by kind.
+/// Number of sessions of each kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LoadSize {
     /// Total number of sessions.
     pub sessions: usize,
-    /// Sessions with an open transaction, including the waiters.
+    /// Number of sessions with an open transaction, including the waiters.
     pub transactions: usize,
-    /// Sessions that wait for a row lock of the first transaction.
+    /// Number of sessions that wait for a row lock of the first transaction.
     pub waiters: usize,
 }
 
-/// Standard load of the benchmark. The server needs more connections than sessions.
-pub const TEN_THOUSAND_SESSIONS: LoadSize = LoadSize { sessions: 10_000, transactions: 2_500, waiters: 100 };
+/// Standard load of the benchmark. The connection limit of the server must exceed the number of sessions.
+pub const TEN_THOUSAND_SESSION_LOAD: LoadSize = LoadSize { sessions: 10_000, transactions: 2_500, waiters: 100 };
 
-/// Sessions under load. Dropping this closes them.
+/// Open sessions of the load. `Drop` closes all sessions.
 #[derive(Debug)]
 pub struct Load {
     sessions: IdleSessions,
     size: LoadSize,
 }
 
-/// Time limit until all waiters wait.
-const WAIT_TIMEOUT: Duration = Duration::from_mins(1);
+/// Time limit until all waiters are blocked.
+const WAITER_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Creates a table with a row for each transaction, and disables the lock wait timeout.
+/// Creates an empty table and raises the lock wait timeout to more than a day.
 const SETUP_STATEMENTS: [&str; 4] = [
     "SET GLOBAL innodb_lock_wait_timeout = 100000",
     "DROP DATABASE IF EXISTS clew_load",
@@ -44,10 +44,10 @@ const SETUP_STATEMENTS: [&str; 4] = [
 ];
 
 impl Load {
-    /// Opens the sessions and returns when all waiters wait.
+    /// Opens the sessions and returns when all waiters are blocked.
     pub async fn start(server: &Server, size: LoadSize) -> io::Result<Self> {
         server.run(&SETUP_STATEMENTS).await.map_err(io::Error::other)?;
-        server.run(&[&insert_statement(size.transactions)]).await.map_err(io::Error::other)?;
+        server.run(&[&format_insert_statement(size.transactions)]).await.map_err(io::Error::other)?;
         let mut sessions = open_idle_sessions(server, size.sessions).await?;
         let holding = size.transactions.saturating_sub(size.waiters);
         let mut all = std::mem::take(&mut sessions.sessions).into_iter();
@@ -63,7 +63,7 @@ impl Load {
         Ok(load)
     }
 
-    /// Returns the number of sessions by kind.
+    /// Returns the number of sessions of each kind.
     #[must_use]
     pub fn size(&self) -> LoadSize {
         self.size
@@ -71,7 +71,7 @@ impl Load {
 
     /// Returns the thread id of the session that blocks all waiters.
     #[must_use]
-    pub fn blocker(&self) -> Option<u64> {
+    pub fn blocker_id(&self) -> Option<u64> {
         self.sessions.sessions.first().map(|session| session.id)
     }
 
@@ -85,8 +85,8 @@ impl Load {
             if waiting == Some(self.size.waiters) {
                 break;
             }
-            if start.elapsed() > WAIT_TIMEOUT {
-                let message = format!("{waiting:?} of {} sessions wait after {WAIT_TIMEOUT:?}", self.size.waiters);
+            if start.elapsed() > WAITER_TIMEOUT {
+                let message = format!("{waiting:?} of {} sessions wait after {WAITER_TIMEOUT:?}", self.size.waiters);
                 return Err(io::Error::new(io::ErrorKind::TimedOut, message));
             }
             // InnoDB refreshes its transaction table at most ten times per second.
@@ -96,7 +96,7 @@ impl Load {
     }
 }
 
-/// Begins a transaction that locks one row in each session. Returns the sessions in their original order.
+/// Begins a transaction in each session and locks one row. Returns the sessions in the original order.
 async fn begin_transactions(sessions: impl Iterator<Item = RawSession>) -> io::Result<Vec<RawSession>> {
     let mut opening = JoinSet::new();
     for (row, mut session) in sessions.enumerate() {
@@ -114,7 +114,7 @@ async fn begin_transactions(sessions: impl Iterator<Item = RawSession>) -> io::R
     Ok(opened.into_iter().map(|(_, session)| session).collect())
 }
 
-fn insert_statement(count: usize) -> String {
+fn format_insert_statement(count: usize) -> String {
     let rows: Vec<String> = (0..count).map(|row| format!("({row}, 0)")).collect();
     format!("INSERT INTO clew_load.orders VALUES {}", rows.join(","))
 }

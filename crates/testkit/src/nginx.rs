@@ -1,4 +1,4 @@
-//! Private nginx.
+//! Private nginx servers.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -11,15 +11,15 @@ use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
 
-use crate::process::{Process, terminated_with_parent};
-use crate::server::{MAX_START_ATTEMPTS, free_port};
+use crate::process::{Process, command_terminated_with_parent};
+use crate::server::{MAX_START_ATTEMPTS, find_free_port};
 use crate::server_error::ServerError;
 use crate::toolchain;
 
-/// Time limit of the start.
+/// Time limit for starting nginx.
 const START_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A running nginx. Dropping this stops the server and its worker processes.
+/// A running nginx. `Drop` stops the master process and the worker processes.
 #[derive(Debug)]
 pub struct Nginx {
     process: Process,
@@ -28,8 +28,8 @@ pub struct Nginx {
 }
 
 impl Nginx {
-    /// Starts nginx and waits until it listens.
-    /// `http` returns the content of the `http` block, with a server on the given address.
+    /// Starts nginx and waits until nginx accepts connections.
+    /// The callback `http` receives the server address and returns the content of the `http` block.
     /// The kernel terminates nginx when the calling thread exits.
     pub async fn start(http: impl Fn(SocketAddr) -> String) -> Result<Self, ServerError> {
         let mut last = None;
@@ -39,23 +39,23 @@ impl Nginx {
                 started => return started,
             }
         }
-        Err(last.unwrap_or(ServerError::Failed { doing: "start nginx", log: String::new() }))
+        Err(last.unwrap_or(ServerError::Failed { operation: "start nginx", log: String::new() }))
     }
 
     async fn try_start(http: &impl Fn(SocketAddr) -> String) -> Result<Self, ServerError> {
-        let failed = |doing| move |source| ServerError::Io { doing, source };
-        let program = toolchain::nginx();
+        let failed = |operation| move |source| ServerError::Io { operation, source };
+        let program = toolchain::nginx_path();
         if !program.exists() {
             return Err(ServerError::Missing { server: "nginx", program });
         }
-        let folder = tempfile::tempdir().map_err(failed("make a folder"))?;
-        let port = free_port().map_err(failed("find a free port"))?;
+        let folder = tempfile::tempdir().map_err(failed("create a directory"))?;
+        let port = find_free_port().map_err(failed("find a free port"))?;
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         let configuration = folder.path().join("nginx.conf");
         fs::write(&configuration, render_configuration(folder.path(), &http(address)))
             .map_err(failed("write a file"))?;
         let log = fs::File::create(folder.path().join("log")).map_err(failed("write a file"))?;
-        let mut command = terminated_with_parent(&program);
+        let mut command = command_terminated_with_parent(&program);
         command.args(["-e", "stderr", "-p"]).arg(folder.path()).arg("-c").arg(&configuration);
         let started = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
         let process = Process::new(started.map_err(failed("start setpriv (Debian package util-linux)"))?);
@@ -67,10 +67,12 @@ impl Nginx {
     async fn wait_until_listening(&mut self) -> Result<(), ServerError> {
         let start = Instant::now();
         while TcpStream::connect(self.address).await.is_err() {
-            let ended =
-                self.process.has_exited().map_err(|source| ServerError::Io { doing: "watch a server", source })?;
+            let ended = self
+                .process
+                .has_exited()
+                .map_err(|source| ServerError::Io { operation: "check the state of a server process", source })?;
             if ended || start.elapsed() > START_TIMEOUT {
-                return Err(ServerError::Failed { doing: "start nginx", log: self.error_log() });
+                return Err(ServerError::Failed { operation: "start nginx", log: self.error_log() });
             }
             sleep(Duration::from_millis(20)).await;
         }
@@ -83,26 +85,26 @@ impl Nginx {
         self.address
     }
 
-    /// Returns the error log.
+    /// Returns the content of the error log.
     #[must_use]
     pub fn error_log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
-    /// Stops nginx (SIGTERM) and waits for its exit.
+    /// Stops nginx with SIGTERM and waits for the exit.
     pub fn stop(&mut self) -> io::Result<()> {
-        self.process.terminate()
+        self.process.terminate_and_wait()
     }
 }
 
 impl Drop for Nginx {
     fn drop(&mut self) {
-        // SIGKILL would leave the worker processes behind.
+        // SIGKILL would leave the worker processes running.
         let _ = self.stop();
     }
 }
 
-/// Returns a configuration that keeps all files in the directory.
+/// Renders a configuration that stores all files in `folder`.
 fn render_configuration(folder: &Path, http: &str) -> String {
     let quoted_path = |name: &str| format!("\"{}\"", folder.join(name).display());
     let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]

@@ -13,12 +13,12 @@ use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
 use crate::process::Process;
-use crate::server::{MAX_START_ATTEMPTS, START_TIMEOUT, free_port};
+use crate::server::{MAX_START_ATTEMPTS, START_TIMEOUT, find_free_port};
 use crate::server_error::ServerError;
 use crate::{datadir_template, toolchain};
 
-/// A running PostgreSQL with its own data directory, port and socket.
-/// Dropping this stops the server and removes its data.
+/// A running PostgreSQL server with a temporary data directory, port and socket.
+/// `Drop` stops the server and removes the data directory.
 #[derive(Debug)]
 pub struct PostgreSql {
     process: Process,
@@ -27,11 +27,11 @@ pub struct PostgreSql {
     folder: TempDir,
 }
 
-/// Name of the data directory template.
+/// Name of the template data directory.
 const TEMPLATE_NAME: &str = "postgresql-15";
 
-/// Settings for a small and fast server. Tests do not need durability.
-const SETTINGS: [&str; 8] = [
+/// Settings for a small and fast server without durability.
+const SERVER_SETTINGS: [&str; 8] = [
     "listen_addresses=127.0.0.1",
     "fsync=off",
     "shared_buffers=16MB",
@@ -43,13 +43,13 @@ const SETTINGS: [&str; 8] = [
 ];
 
 impl PostgreSql {
-    /// Starts a server and waits until it accepts connections.
+    /// Starts a server and waits until the server accepts connections.
     /// The kernel stops the server when the calling thread exits.
     pub async fn start() -> Result<Self, ServerError> {
         Self::start_with_retries(None).await
     }
 
-    /// Starts a server that also accepts TLS connections, with this certificate and key (PEM).
+    /// Starts a server that also accepts TLS connections, with a certificate and a private key in PEM format.
     pub async fn start_with_tls(certificate: &str, key: &str) -> Result<Self, ServerError> {
         Self::start_with_retries(Some((certificate, key))).await
     }
@@ -62,18 +62,21 @@ impl PostgreSql {
                 started => return started,
             }
         }
-        Err(last.unwrap_or(ServerError::Failed { doing: "start a server", log: String::new() }))
+        Err(last.unwrap_or(ServerError::Failed { operation: "start a server", log: String::new() }))
     }
 
     async fn try_start(tls: Option<(&str, &str)>) -> Result<Self, ServerError> {
-        let io = |doing| move |source| ServerError::Io { doing, source };
-        let program = Path::new(toolchain::POSTGRESQL).join("postgres");
+        let io = |operation| move |source| ServerError::Io { operation, source };
+        let program = Path::new(toolchain::POSTGRESQL_BIN_DIR).join("postgres");
         if !program.exists() {
             return Err(ServerError::Missing { server: TEMPLATE_NAME, program });
         }
-        let folder = tempfile::tempdir().map_err(io("make a folder"))?;
+        let folder = tempfile::tempdir().map_err(io("create a directory"))?;
         let data = folder.path().join("data");
-        datadir_template::copy_folder(&datadir_template::get_or_create(TEMPLATE_NAME, initialize)?, &data)?;
+        datadir_template::copy_directory(
+            &datadir_template::get_or_create_template(TEMPLATE_NAME, initialize_data_dir)?,
+            &data,
+        )?;
         if let Some((certificate, key)) = tls {
             for (name, text) in [("server.crt", certificate), ("server.key", key)] {
                 let file = data.join(name);
@@ -83,21 +86,23 @@ impl PostgreSql {
             }
         }
         chown_to_postgres(folder.path())?;
-        let port = free_port().map_err(io("find a free port"))?;
+        let port = find_free_port().map_err(io("find a free port"))?;
         let with_tls = tls.is_some();
-        let mut server = Self { process: spawn(folder.path(), port, with_tls)?, port, with_tls, folder };
+        let mut server = Self { process: spawn_server(folder.path(), port, with_tls)?, port, with_tls, folder };
         server.wait_until_ready().await?;
         Ok(server)
     }
 
     async fn wait_until_ready(&mut self) -> Result<(), ServerError> {
         let start = Instant::now();
-        // Probes the socket, which no other server can own.
+        // The probe uses the socket, because another server could listen on the port.
         while !self.is_ready()? {
-            let ended =
-                self.process.has_exited().map_err(|source| ServerError::Io { doing: "watch a server", source })?;
+            let ended = self
+                .process
+                .has_exited()
+                .map_err(|source| ServerError::Io { operation: "check the state of a server process", source })?;
             if ended || start.elapsed() > START_TIMEOUT {
-                return Err(ServerError::Failed { doing: "start PostgreSQL", log: self.error_log() });
+                return Err(ServerError::Failed { operation: "start PostgreSQL", log: self.error_log() });
             }
             sleep(Duration::from_millis(20)).await;
         }
@@ -105,7 +110,7 @@ impl PostgreSql {
     }
 
     fn is_ready(&self) -> Result<bool, ServerError> {
-        let status = Command::new(Path::new(toolchain::POSTGRESQL).join("pg_isready"))
+        let status = Command::new(Path::new(toolchain::POSTGRESQL_BIN_DIR).join("pg_isready"))
             .arg("--quiet")
             .arg("--host")
             .arg(self.folder.path())
@@ -113,73 +118,73 @@ impl PostgreSql {
             .arg(self.port.to_string())
             .stdin(Stdio::null())
             .status();
-        status.map(|answer| answer.success()).map_err(|source| ServerError::Io { doing: "ask a server", source })
+        status.map(|status| status.success()).map_err(|source| ServerError::Io { operation: "run pg_isready", source })
     }
 
-    /// Simulates a crash (SIGQUIT) and waits for the exit. Committed data is recovered at the next start.
+    /// Simulates a crash with SIGQUIT and waits for the exit. The next start recovers committed data.
     pub fn crash(&mut self) -> io::Result<()> {
-        self.process.quit()
+        self.process.quit_and_wait()
     }
 
-    /// Stops the server and its sessions (SIGINT) and waits for the exit.
+    /// Stops the server and all sessions with SIGINT, and waits for the exit.
     pub fn stop(&mut self) -> io::Result<()> {
-        self.process.interrupt()
+        self.process.interrupt_and_wait()
     }
 
-    /// Starts the server again with the same port and data, and waits until it accepts connections.
+    /// Restarts the stopped server with the same port and data, and waits until the server accepts connections.
     /// The kernel stops the server when the calling thread exits.
     pub async fn restart(&mut self) -> Result<(), ServerError> {
-        self.process = spawn(self.folder.path(), self.port, self.with_tls)?;
+        self.process = spawn_server(self.folder.path(), self.port, self.with_tls)?;
         self.wait_until_ready().await
     }
 
-    /// Pauses the server and all its sessions (SIGSTOP). The kernel still accepts connections.
+    /// Pauses the server and all sessions with SIGSTOP. The kernel still accepts connections.
     pub fn pause(&self) -> io::Result<()> {
         self.process.pause()?;
         self.process
-            .children()?
+            .child_pids()?
             .into_iter()
             .try_for_each(|child| kill_process(child, Signal::STOP).or_else(ignore_missing_process))
     }
 
-    /// Resumes the server and all its sessions (SIGCONT).
+    /// Resumes the server and all sessions with SIGCONT.
     pub fn resume(&self) -> io::Result<()> {
-        let sessions = self.process.children()?;
+        let sessions = self.process.child_pids()?;
         sessions.into_iter().try_for_each(|child| kill_process(child, Signal::CONT).or_else(ignore_missing_process))?;
         self.process.resume()
     }
 
-    /// Returns the port on 127.0.0.1.
+    /// Returns the TCP port on 127.0.0.1.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Returns the process id.
+    /// Returns the process id of the server.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.process.id()
     }
 
-    /// Returns the URL of the superuser, who needs no password, and of an empty database.
+    /// Returns the URL of an empty database for the superuser, which requires no password.
     #[must_use]
     pub fn url(&self) -> String {
         self.database_url("postgres")
     }
 
-    /// Returns the URL of another database.
+    /// Returns the URL of a database for the superuser.
     #[must_use]
     pub fn database_url(&self, database: &str) -> String {
         format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
     }
 
-    /// Returns the data directory. It belongs to another account if this process runs as root.
+    /// Returns the data directory. If this process runs as root, the account `postgres` owns the directory.
     #[must_use]
     pub fn data_dir(&self) -> PathBuf {
         self.folder.path().join("data")
     }
 
-    /// Returns the server log.
+    /// Returns the content of the server log.
     #[must_use]
     pub fn error_log(&self) -> String {
         fs::read(self.folder.path().join("log"))
@@ -191,34 +196,34 @@ impl Drop for PostgreSql {
     fn drop(&mut self) {
         // A paused server does not handle other signals.
         let _ = self.resume();
-        // SIGQUIT releases the shared memory; SIGKILL would leave it behind.
-        let _ = self.process.quit();
+        // SIGQUIT releases the shared memory. SIGKILL would leak it.
+        let _ = self.process.quit_and_wait();
     }
 }
 
-/// Starts the server process of a directory.
-fn spawn(folder: &Path, port: u16, with_tls: bool) -> Result<Process, ServerError> {
-    let io = |doing| move |source| ServerError::Io { doing, source };
+/// Starts the server process with the data directory in `folder`.
+fn spawn_server(folder: &Path, port: u16, with_tls: bool) -> Result<Process, ServerError> {
+    let io = |operation| move |source| ServerError::Io { operation, source };
     let log = File::options().create(true).append(true).open(folder.join("log")).map_err(io("write a file"))?;
-    let mut command = as_postgres_user();
-    command.arg(Path::new(toolchain::POSTGRESQL).join("postgres"));
+    let mut command = postgres_user_command();
+    command.arg(Path::new(toolchain::POSTGRESQL_BIN_DIR).join("postgres"));
     command.arg("-D").arg(folder.join("data")).arg("-c").arg(format!("port={port}"));
     command.arg("-c").arg(format!("unix_socket_directories={}", folder.display()));
-    for setting in SETTINGS.into_iter().chain(with_tls.then_some("ssl=on")) {
+    for setting in SERVER_SETTINGS.into_iter().chain(with_tls.then_some("ssl=on")) {
         command.args(["-c", setting]);
     }
     let started = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
     Ok(Process::new(started.map_err(io("start setpriv (Debian package util-linux)"))?))
 }
 
-/// Ignores the error for a session that has ended in the meantime.
+/// Ignores the error for a session process that has exited in the meantime.
 fn ignore_missing_process(error: Errno) -> io::Result<()> {
     if error == Errno::SRCH { Ok(()) } else { Err(error.into()) }
 }
 
-/// Returns a command that runs as the package's account, because PostgreSQL refuses to run as root.
+/// Returns a command that runs as the account `postgres`, because PostgreSQL refuses to run as root.
 /// The kernel stops the process when the starting thread exits.
-fn as_postgres_user() -> Command {
+fn postgres_user_command() -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "QUIT"]);
     if geteuid().is_root() {
@@ -228,25 +233,25 @@ fn as_postgres_user() -> Command {
     command
 }
 
-/// Changes the owner of a directory tree to the package's account, if this process runs as root.
+/// Changes the owner of a directory tree to the account `postgres`, if this process runs as root.
 fn chown_to_postgres(folder: &Path) -> Result<(), ServerError> {
     if geteuid().is_root() {
         datadir_template::run_command(
             Command::new("chown").args(["-R", "postgres:postgres"]).arg(folder),
-            "give a folder away",
+            "change the owner of a directory",
         )?;
     }
     Ok(())
 }
 
-/// Creates a data directory in a directory of the package's account, then copies it to its destination.
-fn initialize(folder: &Path) -> Result<(), ServerError> {
-    let staging = tempfile::tempdir().map_err(|source| ServerError::Io { doing: "make a folder", source })?;
+/// Creates a data directory in a staging directory of the account `postgres`, then copies it to `folder`.
+fn initialize_data_dir(folder: &Path) -> Result<(), ServerError> {
+    let staging = tempfile::tempdir().map_err(|source| ServerError::Io { operation: "create a directory", source })?;
     chown_to_postgres(staging.path())?;
     let data = staging.path().join("data");
-    let mut command = as_postgres_user();
-    command.arg(Path::new(toolchain::POSTGRESQL).join("initdb")).arg("-D").arg(&data);
+    let mut command = postgres_user_command();
+    command.arg(Path::new(toolchain::POSTGRESQL_BIN_DIR).join("initdb")).arg("-D").arg(&data);
     command.args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "--wal-segsize=1"]);
-    datadir_template::run_command(&mut command, "make PostgreSQL's data directory")?;
-    datadir_template::copy_folder(&data, folder)
+    datadir_template::run_command(&mut command, "create the PostgreSQL data directory")?;
+    datadir_template::copy_directory(&data, folder)
 }

@@ -1,4 +1,4 @@
-//! Server processes.
+//! Server processes: signals, and termination together with the parent thread.
 
 use std::io;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::process::{Child, Command};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// A running server process. Dropping this kills it.
+/// A running server process. `Drop` kills the process.
 #[derive(Debug)]
 pub(crate) struct Process(Child);
 
@@ -24,52 +24,52 @@ impl Process {
         self.0.try_wait().map(|ended| ended.is_some())
     }
 
-    /// Pauses the process (SIGSTOP). The kernel still accepts connections for it.
+    /// Pauses the process with SIGSTOP. The kernel still accepts connections.
     pub(crate) fn pause(&self) -> io::Result<()> {
-        self.signal(Signal::STOP)
+        self.send_signal(Signal::STOP)
     }
 
-    /// Resumes the process (SIGCONT).
+    /// Resumes the process with SIGCONT.
     pub(crate) fn resume(&self) -> io::Result<()> {
-        self.signal(Signal::CONT)
+        self.send_signal(Signal::CONT)
     }
 
-    /// Kills the process (SIGKILL) and waits for its exit.
+    /// Kills the process with SIGKILL and waits for the exit.
     pub(crate) fn kill(&mut self) -> io::Result<()> {
         self.0.kill()?;
         self.0.wait().map(|_| ())
     }
 
     /// Sends SIGQUIT and waits for the exit.
-    pub(crate) fn quit(&mut self) -> io::Result<()> {
+    pub(crate) fn quit_and_wait(&mut self) -> io::Result<()> {
         self.signal_and_wait(Signal::QUIT)
     }
 
     /// Sends SIGINT and waits for the exit.
-    pub(crate) fn interrupt(&mut self) -> io::Result<()> {
+    pub(crate) fn interrupt_and_wait(&mut self) -> io::Result<()> {
         self.signal_and_wait(Signal::INT)
     }
 
-    /// Returns the child processes.
-    pub(crate) fn children(&self) -> io::Result<Vec<Pid>> {
+    /// Returns the process ids of the child processes.
+    pub(crate) fn child_pids(&self) -> io::Result<Vec<Pid>> {
         let id = self.0.id();
         let listed = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children"))?;
         Ok(listed.split_whitespace().filter_map(|child| child.parse().ok().and_then(Pid::from_raw)).collect())
     }
 
     /// Sends SIGTERM and waits for the exit.
-    pub(crate) fn terminate(&mut self) -> io::Result<()> {
+    pub(crate) fn terminate_and_wait(&mut self) -> io::Result<()> {
         self.signal_and_wait(Signal::TERM)
     }
 
     fn signal_and_wait(&mut self, signal: Signal) -> io::Result<()> {
         if !self.has_exited()? {
-            self.signal(signal)?;
+            self.send_signal(signal)?;
         }
         self.0.wait().map(|_| ())
     }
 
-    fn signal(&self, signal: Signal) -> io::Result<()> {
+    fn send_signal(&self, signal: Signal) -> io::Result<()> {
         let pid = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw);
         kill_process(pid.ok_or_else(|| io::Error::other("the server has no process id"))?, signal)?;
         Ok(())
@@ -83,17 +83,17 @@ impl Drop for Process {
 }
 
 /// Returns a command that the kernel kills when the starting thread exits.
-pub(crate) fn killed_with_parent(program: &Path) -> Command {
-    with_death_signal("KILL", program)
+pub(crate) fn command_killed_with_parent(program: &Path) -> Command {
+    command_with_death_signal("KILL", program)
 }
 
-/// Returns a command that the kernel terminates (SIGTERM) when the starting thread exits.
-/// The program can stop its own child processes.
-pub(crate) fn terminated_with_parent(program: &Path) -> Command {
-    with_death_signal("TERM", program)
+/// Returns a command that the kernel terminates with SIGTERM when the starting thread exits.
+/// On SIGTERM, the program can stop child processes.
+pub(crate) fn command_terminated_with_parent(program: &Path) -> Command {
+    command_with_death_signal("TERM", program)
 }
 
-fn with_death_signal(signal: &str, program: &Path) -> Command {
+fn command_with_death_signal(signal: &str, program: &Path) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", signal, "--"]).arg(program);
     command

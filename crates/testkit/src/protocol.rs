@@ -1,15 +1,15 @@
-//! MySQL packets: three bytes of length, a sequence number, then the payload.
+//! Reading and writing of MySQL packets: a length of three bytes, a sequence number, and the payload.
 
 use std::io;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-/// Maximum payload of a packet. A payload of this length continues in the next packet.
-pub(crate) const MAX_PAYLOAD: usize = 0x00ff_ffff;
+/// Maximum payload size of a packet in bytes. A payload of the maximum size continues in the next packet.
+pub(crate) const MAX_PAYLOAD_BYTES: usize = 0x00ff_ffff;
 /// `CLIENT_SSL`: the server offers TLS, or the client requests it.
 pub(crate) const CLIENT_SSL: u32 = 0x0800;
 
-/// Reads a packet. Returns its sequence number and payload.
+/// Reads a packet. Returns the sequence number and the payload.
 pub(crate) async fn read_packet(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<(u8, Vec<u8>)> {
     let mut head = [0; 4];
     stream.read_exact(&mut head).await?;
@@ -19,24 +19,28 @@ pub(crate) async fn read_packet(stream: &mut (impl AsyncRead + Unpin)) -> io::Re
     Ok((sequence, payload))
 }
 
-/// Writes the header of a packet with a payload of `length` bytes.
-pub(crate) async fn write_head(stream: &mut (impl AsyncWrite + Unpin), sequence: u8, length: usize) -> io::Result<()> {
-    let length = u32::try_from(length).ok().filter(|length| *length as usize <= MAX_PAYLOAD);
+/// Writes the packet header for a payload of `length` bytes.
+pub(crate) async fn write_packet_header(
+    stream: &mut (impl AsyncWrite + Unpin),
+    sequence: u8,
+    length: usize,
+) -> io::Result<()> {
+    let length = u32::try_from(length).ok().filter(|length| *length as usize <= MAX_PAYLOAD_BYTES);
     let [a, b, c, _] = length.ok_or_else(|| io::Error::other("a packet of more than 16 MiB"))?.to_le_bytes();
     stream.write_all(&[a, b, c, sequence]).await
 }
 
-/// Writes a packet. Does not flush.
+/// Writes a packet without flushing the stream.
 pub(crate) async fn write_packet(
     stream: &mut (impl AsyncWrite + Unpin),
     sequence: u8,
     payload: &[u8],
 ) -> io::Result<()> {
-    write_head(stream, sequence, payload.len()).await?;
+    write_packet_header(stream, sequence, payload.len()).await?;
     stream.write_all(payload).await
 }
 
-/// Returns true if a client's first packet is an SSL request: capabilities with `CLIENT_SSL` and no user name.
+/// Returns true if the first client packet is an SSL request: capabilities with `CLIENT_SSL` and no user name.
 pub(crate) fn is_ssl_request(payload: &[u8]) -> bool {
     payload.len() == 32 && payload.get(1).is_some_and(|byte| u32::from(*byte) << 8 & CLIENT_SSL != 0)
 }

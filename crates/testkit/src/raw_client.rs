@@ -1,7 +1,7 @@
 //! Minimal MySQL client with full control over the sent bytes, the character set and the client address.
 //!
-//! It implements only the protocol for accounts without a password.
-//! A driver would hide these details and use more memory.
+//! The client supports only accounts without a password.
+//! A MySQL driver would hide protocol details and use more memory.
 
 use std::io;
 use std::net::SocketAddr;
@@ -9,42 +9,43 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// Character set of a client, by the collation id in the handshake.
+/// Character set of a client, with the collation id in the handshake as the value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Charset {
     /// UTF-8.
     Utf8mb4 = 45,
     /// GBK.
     Gbk = 28,
-    /// latin1, which is Windows-1252 in MySQL.
+    /// Windows-1252, called latin1 in MySQL.
     Latin1 = 8,
     /// UTF-8 with at most three bytes per character.
     Utf8mb3 = 33,
-    /// Bytes without a character set.
+    /// Binary strings without a character set.
     Binary = 63,
 }
 
-/// `CLIENT_LONG_PASSWORD | CLIENT_PROTOCOL_41 | CLIENT_TRANSACTIONS | CLIENT_SECURE_CONNECTION | CLIENT_PLUGIN_AUTH`
-const CAPABILITIES: u32 = 0x0000_0001 | 0x0000_0200 | 0x0000_2000 | 0x0000_8000 | 0x0008_0000;
-const CONNECT_WITH_DB: u32 = 0x0000_0008;
-const CONNECT_ATTRS: u32 = 0x0010_0000;
+/// Capability flags in the handshake response of the client.
+// LONG_PASSWORD | PROTOCOL_41 | TRANSACTIONS | SECURE_CONNECTION | PLUGIN_AUTH
+const CLIENT_CAPABILITIES: u32 = 0x0000_0001 | 0x0000_0200 | 0x0000_2000 | 0x0000_8000 | 0x0008_0000;
+const CLIENT_CONNECT_WITH_DB: u32 = 0x0000_0008;
+const CLIENT_CONNECT_ATTRS: u32 = 0x0010_0000;
 const COM_QUERY: u8 = 3;
 const COM_INIT_DB: u8 = 2;
 
-/// An open session. Dropping this closes its socket.
+/// An open session. `Drop` closes the socket.
 #[derive(Debug)]
 pub struct RawSession {
     stream: TcpStream,
     /// Thread id on the server.
     pub id: u64,
-    /// Client address as the server sees it.
+    /// Address of the client socket.
     pub address: SocketAddr,
 }
 
 impl RawSession {
-    /// Opens a session of an account without a password, without a program name.
+    /// Opens a session of an account without a password. The session has no program name.
     pub async fn open(server: SocketAddr, user: &str, database: Option<&str>, charset: Charset) -> io::Result<Self> {
-        Self::sign_in(None, server, user, database, charset).await
+        Self::log_in(None, server, user, database, charset).await
     }
 
     /// Opens a session with a program name of less than 200 bytes.
@@ -55,10 +56,10 @@ impl RawSession {
         database: Option<&str>,
         charset: Charset,
     ) -> io::Result<Self> {
-        Self::sign_in(Some(program), server, user, database, charset).await
+        Self::log_in(Some(program), server, user, database, charset).await
     }
 
-    async fn sign_in(
+    async fn log_in(
         program: Option<&str>,
         server: SocketAddr,
         user: &str,
@@ -68,57 +69,57 @@ impl RawSession {
         let stream = TcpStream::connect(server).await?;
         let address = stream.local_addr()?;
         let mut session = Self { stream, id: 0, address };
-        let greeting = session.receive().await?;
-        session.id = connection_id(&greeting)?;
-        let mut answer = Vec::new();
-        let capabilities = CAPABILITIES
-            | if database.is_some() { CONNECT_WITH_DB } else { 0 }
-            | if program.is_some() { CONNECT_ATTRS } else { 0 };
-        answer.extend_from_slice(&capabilities.to_le_bytes());
-        answer.extend_from_slice(&(1_u32 << 26).to_le_bytes());
-        answer.push(charset as u8);
-        answer.extend_from_slice(&[0; 23]);
-        answer.extend_from_slice(user.as_bytes());
-        answer.extend_from_slice(&[0, 0]);
+        let greeting = session.receive_payload().await?;
+        session.id = parse_connection_id(&greeting)?;
+        let mut response = Vec::new();
+        let capabilities = CLIENT_CAPABILITIES
+            | if database.is_some() { CLIENT_CONNECT_WITH_DB } else { 0 }
+            | if program.is_some() { CLIENT_CONNECT_ATTRS } else { 0 };
+        response.extend_from_slice(&capabilities.to_le_bytes());
+        response.extend_from_slice(&(1_u32 << 26).to_le_bytes());
+        response.push(charset as u8);
+        response.extend_from_slice(&[0; 23]);
+        response.extend_from_slice(user.as_bytes());
+        response.extend_from_slice(&[0, 0]);
         if let Some(database) = database {
-            answer.extend_from_slice(database.as_bytes());
-            answer.push(0);
+            response.extend_from_slice(database.as_bytes());
+            response.push(0);
         }
-        answer.extend_from_slice(b"mysql_native_password\0");
+        response.extend_from_slice(b"mysql_native_password\0");
         if let Some(program) = program {
-            answer.extend(connection_attributes(program)?);
+            response.extend(encode_connection_attributes(program)?);
         }
-        session.send(&answer, 1).await?;
-        let mut answer = session.receive_numbered().await?;
-        // The server requests another authentication plugin. Every plugin accepts an empty password.
-        if answer.1.first() == Some(&0xfe) {
-            session.send(&[], answer.0.wrapping_add(1)).await?;
-            answer = session.receive_numbered().await?;
+        session.send_packet(&response, 1).await?;
+        let mut response = session.receive_packet().await?;
+        // The server requests a different authentication plugin. Every plugin accepts an empty password.
+        if response.1.first() == Some(&0xfe) {
+            session.send_packet(&[], response.0.wrapping_add(1)).await?;
+            response = session.receive_packet().await?;
         }
-        expect_ok(&answer.1)?;
+        expect_ok_packet(&response.1)?;
         Ok(session)
     }
 
-    /// Runs a statement without rows and waits for its end.
+    /// Runs a statement that returns no rows, and waits for the response.
     pub async fn execute(&mut self, statement: &str) -> io::Result<()> {
         self.send_statement(statement.as_bytes()).await?;
-        let answer = self.receive().await?;
-        expect_ok(&answer)
+        let response = self.receive_payload().await?;
+        expect_ok_packet(&response)
     }
 
-    /// Runs a statement with rows and reads all of them.
+    /// Runs a statement that returns rows, and discards all rows.
     pub async fn query(&mut self, statement: &str) -> io::Result<()> {
         self.send_statement(statement.as_bytes()).await?;
         self.skip_rows().await
     }
 
-    /// Skips column definitions and rows. Each ends with an EOF packet.
+    /// Skips column definitions and rows. Column definitions and rows each end with an EOF packet.
     async fn skip_rows(&mut self) -> io::Result<()> {
         let mut ends = 0;
         while ends < 2 {
-            let packet = self.receive().await?;
+            let packet = self.receive_payload().await?;
             match packet.first() {
-                Some(0xff) => return Err(server_error(&packet)),
+                Some(0xff) => return Err(rejection_error(&packet)),
                 Some(0xfe) if packet.len() < 9 => ends += 1,
                 _ => {}
             }
@@ -126,29 +127,29 @@ impl RawSession {
         Ok(())
     }
 
-    /// Waits for the response to a statement sent by [`RawSession::send_statement`].
+    /// Waits for the response to a statement that [`RawSession::send_statement`] sent.
     pub async fn wait_for_response(&mut self) -> io::Result<()> {
-        let first = self.receive().await?;
+        let first = self.receive_payload().await?;
         match first.first() {
             Some(0x00) => Ok(()),
-            Some(0xff) => Err(server_error(&first)),
+            Some(0xff) => Err(rejection_error(&first)),
             _ => self.skip_rows().await,
         }
     }
 
     /// Sends a statement of arbitrary bytes without waiting for the response.
     pub async fn send_statement(&mut self, statement: &[u8]) -> io::Result<()> {
-        self.send(&[&[COM_QUERY], statement].concat(), 0).await
+        self.send_packet(&[&[COM_QUERY], statement].concat(), 0).await
     }
 
     /// Changes the default database.
     pub async fn use_database(&mut self, name: &str) -> io::Result<()> {
-        self.send(&[&[COM_INIT_DB], name.as_bytes()].concat(), 0).await?;
-        let answer = self.receive().await?;
-        expect_ok(&answer)
+        self.send_packet(&[&[COM_INIT_DB], name.as_bytes()].concat(), 0).await?;
+        let response = self.receive_payload().await?;
+        expect_ok_packet(&response)
     }
 
-    async fn send(&mut self, payload: &[u8], number: u8) -> io::Result<()> {
+    async fn send_packet(&mut self, payload: &[u8], number: u8) -> io::Result<()> {
         let length = u32::try_from(payload.len()).ok().filter(|length| *length < 0x00ff_ffff);
         let length = length.ok_or_else(|| io::Error::other("a packet of 16 MiB or more"))?;
         let [a, b, c, _] = length.to_le_bytes();
@@ -157,11 +158,11 @@ impl RawSession {
         self.stream.flush().await
     }
 
-    async fn receive(&mut self) -> io::Result<Vec<u8>> {
-        Ok(self.receive_numbered().await?.1)
+    async fn receive_payload(&mut self) -> io::Result<Vec<u8>> {
+        Ok(self.receive_packet().await?.1)
     }
 
-    async fn receive_numbered(&mut self) -> io::Result<(u8, Vec<u8>)> {
+    async fn receive_packet(&mut self) -> io::Result<(u8, Vec<u8>)> {
         let mut head = [0; 4];
         self.stream.read_exact(&mut head).await?;
         let [a, b, c, number] = head;
@@ -171,37 +172,37 @@ impl RawSession {
     }
 }
 
-/// Encodes connection attributes: the total length, then names and values, each with its length.
-fn connection_attributes(program: &str) -> io::Result<Vec<u8>> {
+/// Encodes connection attributes: the total length, then length-encoded names and values.
+fn encode_connection_attributes(program: &str) -> io::Result<Vec<u8>> {
     let process = std::process::id().to_string();
     let texts = ["_client_name", "clew", "_os", "Linux", "_pid", process.as_str(), "program_name", program];
     let mut pairs = Vec::new();
     for text in texts {
-        pairs.push(length_byte(text.len())?);
+        pairs.push(encode_length(text.len())?);
         pairs.extend_from_slice(text.as_bytes());
     }
-    Ok([&[length_byte(pairs.len())?], pairs.as_slice()].concat())
+    Ok([&[encode_length(pairs.len())?], pairs.as_slice()].concat())
 }
 
 /// Encodes a length of less than 251 as one byte.
-fn length_byte(length: usize) -> io::Result<u8> {
+fn encode_length(length: usize) -> io::Result<u8> {
     u8::try_from(length).ok().filter(|&length| length < 251).ok_or_else(|| io::Error::other("a name that is too long"))
 }
 
 /// Parses the connection id in a greeting: protocol version, NUL-terminated server version, connection id.
-fn connection_id(greeting: &[u8]) -> io::Result<u64> {
+fn parse_connection_id(greeting: &[u8]) -> io::Result<u64> {
     if greeting.first() == Some(&0xff) {
-        return Err(server_error(greeting));
+        return Err(rejection_error(greeting));
     }
     let end = greeting.iter().skip(1).position(|&byte| byte == 0).map(|at| at + 2);
     let id = end.and_then(|start| greeting.get(start..start + 4)).and_then(|id| id.try_into().ok());
     id.map(|id| u32::from_le_bytes(id).into()).ok_or_else(|| io::Error::other("a greeting without an id"))
 }
 
-fn expect_ok(packet: &[u8]) -> io::Result<()> {
-    if packet.first() == Some(&0) { Ok(()) } else { Err(server_error(packet)) }
+fn expect_ok_packet(packet: &[u8]) -> io::Result<()> {
+    if packet.first() == Some(&0) { Ok(()) } else { Err(rejection_error(packet)) }
 }
 
-fn server_error(packet: &[u8]) -> io::Error {
+fn rejection_error(packet: &[u8]) -> io::Error {
     io::Error::other(format!("the server refused: {}", String::from_utf8_lossy(packet)))
 }

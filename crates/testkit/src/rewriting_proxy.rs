@@ -1,4 +1,4 @@
-//! TCP proxy that changes the greeting of a server, and holds or delays selected packets.
+//! TCP proxy that changes the greeting of a MySQL server, and holds or delays selected packets.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -15,50 +15,50 @@ use tokio::time::sleep;
 
 use crate::protocol::{CLIENT_SSL, is_ssl_request, read_packet, write_packet};
 
-/// Connection id in the greeting.
+/// Rewrite of the connection id in the greeting.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum GreetingId {
-    /// Connection id of the server.
+    /// Forwards the connection id of the server.
     #[default]
     Unchanged,
-    /// A fixed id for every connection.
+    /// Sends the same id on every connection.
     Fixed(u32),
-    /// Consecutive ids from this one, as of a proxy with its own connection numbers.
+    /// Sends consecutive ids that start with the given id, as a proxy with separate connection ids does.
     From(u32),
 }
 
-/// Effect on a client packet.
+/// Effect of the proxy on a client packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
     /// Holds the packet until [`RewritingProxy::release`].
     HoldRequest,
-    /// Forwards the packet, and holds everything that the server sends after it until [`RewritingProxy::release`].
+    /// Forwards the packet, and holds all subsequent server data until [`RewritingProxy::release`].
     HoldResponse,
-    /// Forwards the packet after this time.
+    /// Forwards the packet after a delay.
     Delay(Duration),
 }
 
-/// Changes made by a [`RewritingProxy`].
+/// Changes that a [`RewritingProxy`] applies.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Rewrite {
-    /// Connection id in the greeting.
+    /// Rewrite of the connection id in the greeting.
     pub greeting_id: GreetingId,
     /// Removes `CLIENT_SSL` from the greeting, as in a TLS stripping attack.
     pub hide_tls: bool,
-    /// Effect on client packets that contain this text. The proxy cannot read packets inside TLS.
+    /// Text to match in client packets, and the effect on matching packets. Packets inside TLS never match.
     pub effect: Option<(&'static str, Effect)>,
 }
 
-/// A proxy on a port of 127.0.0.1. Dropping this closes all of its connections.
+/// A running proxy on a port of 127.0.0.1. `Drop` closes all connections.
 #[derive(Debug)]
 pub struct RewritingProxy {
     address: SocketAddr,
-    state: Arc<State>,
+    state: Arc<ProxyState>,
     accepting: JoinHandle<()>,
 }
 
 #[derive(Debug)]
-struct State {
+struct ProxyState {
     rewrite: Mutex<Rewrite>,
     connections: AtomicU32,
     held: watch::Sender<bool>,
@@ -70,13 +70,13 @@ impl RewritingProxy {
     pub async fn start(target: SocketAddr, rewrite: Rewrite) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let state = Arc::new(State {
+        let state = Arc::new(ProxyState {
             rewrite: Mutex::new(rewrite),
             connections: AtomicU32::new(0),
             held: watch::Sender::new(false),
             released: watch::Sender::new(false),
         });
-        let accepting = tokio::spawn(accept(listener, target, state.clone()));
+        let accepting = tokio::spawn(accept_connections(listener, target, state.clone()));
         Ok(Self { address, state, accepting })
     }
 
@@ -86,15 +86,16 @@ impl RewritingProxy {
         self.address
     }
 
-    /// Returns the URL for an account without a password. It disables TLS, so that the proxy can read the packets.
+    /// Returns the URL for an account without a password. TLS is off, so that the proxy can read packets.
     #[must_use]
     pub fn url(&self, user: &str) -> String {
         format!("mysql://{user}@{}/?tls=off", self.address)
     }
 
-    /// Changes the rewrite of new connections and of further packets of open ones. Held packets stay held.
+    /// Changes the rewrite for new connections, and for new packets on open connections.
+    /// Held packets remain held.
     pub fn set(&self, rewrite: Rewrite) {
-        *self.state.rewrite() = rewrite;
+        *self.state.lock_rewrite() = rewrite;
         self.state.held.send_replace(false);
     }
 
@@ -104,13 +105,13 @@ impl RewritingProxy {
         self.state.connections.load(Ordering::SeqCst)
     }
 
-    /// Waits until the current rewrite holds a packet or a response.
+    /// Waits until the proxy holds a packet or a response.
     pub async fn wait_until_held(&self) {
-        // The wait cannot fail, because this proxy owns the sender.
+        // The wait cannot fail, because the proxy owns the sender.
         let _ = self.state.held.subscribe().wait_for(|held| *held).await;
     }
 
-    /// Releases all held packets. Later packets are not held.
+    /// Releases all held packets. Subsequent packets are not held.
     pub fn release(&self) {
         self.state.released.send_replace(true);
     }
@@ -122,8 +123,8 @@ impl Drop for RewritingProxy {
     }
 }
 
-impl State {
-    fn rewrite(&self) -> MutexGuard<'_, Rewrite> {
+impl ProxyState {
+    fn lock_rewrite(&self) -> MutexGuard<'_, Rewrite> {
         self.rewrite.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -131,30 +132,30 @@ impl State {
         self.released.subscribe().wait_for(|released| *released).await.map(drop).map_err(io::Error::other)
     }
 
-    /// Returns the effect on a packet.
-    fn effect_on(&self, packet: &[u8]) -> Option<Effect> {
-        let (text, effect) = self.rewrite().effect?;
+    /// Returns the effect on a client packet, or `None` if the packet does not match.
+    fn find_effect(&self, packet: &[u8]) -> Option<Effect> {
+        let (text, effect) = self.lock_rewrite().effect?;
         packet.windows(text.len()).any(|part| part == text.as_bytes()).then_some(effect)
     }
 }
 
-async fn accept(listener: TcpListener, target: SocketAddr, state: Arc<State>) {
+async fn accept_connections(listener: TcpListener, target: SocketAddr, state: Arc<ProxyState>) {
     let mut forwarding = JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
         let number = state.connections.fetch_add(1, Ordering::SeqCst);
         let state = state.clone();
-        // The client notices the end of a connection, so its result is ignored.
-        forwarding.spawn(async move { forward(client, target, number, &state).await.is_ok() });
+        // The client detects the end of a connection, so the result is ignored.
+        forwarding.spawn(async move { forward_connection(client, target, number, &state).await.is_ok() });
         while forwarding.try_join_next().is_some() {}
     }
 }
 
-async fn forward(client: TcpStream, target: SocketAddr, number: u32, state: &State) -> io::Result<()> {
+async fn forward_connection(client: TcpStream, target: SocketAddr, number: u32, state: &ProxyState) -> io::Result<()> {
     let server = TcpStream::connect(target).await?;
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
     let (sequence, mut greeting) = read_packet(&mut from_server).await?;
-    let rewrite = *state.rewrite();
+    let rewrite = *state.lock_rewrite();
     rewrite_greeting(&mut greeting, number, rewrite);
     write_packet(&mut to_client, sequence, &greeting).await?;
     let (hold, is_held) = watch::channel(false);
@@ -164,7 +165,7 @@ async fn forward(client: TcpStream, target: SocketAddr, number: u32, state: &Sta
     }
 }
 
-/// Changes a greeting in place. Leaves an error packet unchanged.
+/// Rewrites a greeting packet in place. Does not change an error packet.
 fn rewrite_greeting(greeting: &mut [u8], number: u32, rewrite: Rewrite) {
     if greeting.first() != Some(&10) {
         return;
@@ -188,12 +189,12 @@ fn rewrite_greeting(greeting: &mut [u8], number: u32, rewrite: Rewrite) {
 async fn forward_requests(
     from: &mut OwnedReadHalf,
     to: &mut OwnedWriteHalf,
-    state: &State,
+    state: &ProxyState,
     hold: &watch::Sender<bool>,
 ) -> io::Result<()> {
     loop {
         let (sequence, packet) = read_packet(from).await?;
-        match state.effect_on(&packet) {
+        match state.find_effect(&packet) {
             Some(Effect::HoldRequest) => {
                 state.held.send_replace(true);
                 state.wait_for_release().await?;
@@ -215,7 +216,7 @@ async fn forward_requests(
 async fn forward_responses(
     from: &mut OwnedReadHalf,
     to: &mut OwnedWriteHalf,
-    state: &State,
+    state: &ProxyState,
     hold: &watch::Receiver<bool>,
 ) -> io::Result<()> {
     let mut buffer = vec![0; 64 << 10];

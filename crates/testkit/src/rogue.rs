@@ -1,4 +1,4 @@
-//! Malicious MySQL server, which tries to steal the password or a file, or to exhaust the client's memory.
+//! Malicious MySQL server that tries to steal a password or a file, or to exhaust the memory of the client.
 
 mod attack;
 mod authentication;
@@ -23,22 +23,22 @@ use tokio_rustls::TlsAcceptor;
 use crate::fake_server::packets;
 use crate::protocol::{CLIENT_SSL, is_ssl_request, read_packet, write_packet};
 pub use password_leak::PasswordLeak;
-use recording::Recording;
+use recording::ClientRecording;
 
 /// Attack of a [`RogueServer`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RogueMode {
-    /// Requests full authentication by `caching_sha2_password`. Without TLS, it sends its own RSA key.
+    /// Requests full authentication by `caching_sha2_password`. Without TLS, the server sends a known RSA key.
     FullAuthentication,
-    /// Switches to `mysql_clear_password`.
+    /// Switches authentication to `mysql_clear_password`.
     ClearPassword,
-    /// Switches to `mysql_old_password`.
+    /// Switches authentication to `mysql_old_password`.
     OldPassword,
-    /// Switches to `sha256_password` and sends its own RSA key.
+    /// Switches authentication to `sha256_password` and sends a known RSA key.
     Sha256Password,
-    /// Responds to [`ATTACKED_STATEMENTS`] with a request for this file of the client.
+    /// Responds to [`ATTACKED_STATEMENTS`] with a request for a local file of the client.
     LocalInfile(String),
-    /// Responds to the session list query with one row whose last column has this size.
+    /// Responds to `SHOW FULL PROCESSLIST` with one row that has a huge last column.
     HugePacket {
         /// Size of the last column in bytes.
         bytes: u64,
@@ -47,23 +47,23 @@ pub enum RogueMode {
     EndlessRows,
     /// Responds to [`ATTACKED_STATEMENTS`] with an endless stream of column definitions.
     EndlessColumns,
-    /// Responds to [`ATTACKED_STATEMENTS`] with a column count of 2^40 and nothing after it.
+    /// Responds to [`ATTACKED_STATEMENTS`] with a column count of 2^40 and no column definitions.
     HugeColumnCount,
-    /// Responds to [`ATTACKED_STATEMENTS`] with bytes that are not valid packets.
+    /// Responds to [`ATTACKED_STATEMENTS`] with random bytes.
     Garbage,
 }
 
-/// Texts in attacked statements, compared case-insensitively. Other statements get plausible responses.
+/// Substrings of attacked statements, compared case-insensitively.
 pub const ATTACKED_STATEMENTS: [&str; 2] = ["processlist", "performance_schema.threads"];
 
-/// Properties of a [`RogueServer`].
+/// Configuration of a [`RogueServer`].
 #[derive(Debug, Clone)]
 pub struct RogueOptions {
     /// Attack on the client.
     pub mode: RogueMode,
-    /// Server version in the greeting and of `VERSION()`.
+    /// Server version in the greeting and in the result of `VERSION()`.
     pub version: &'static str,
-    /// Offers TLS with a self-signed certificate for `127.0.0.1`.
+    /// Enables TLS with a self-signed certificate for `127.0.0.1`.
     pub tls: bool,
 }
 
@@ -74,23 +74,23 @@ impl From<RogueMode> for RogueOptions {
     }
 }
 
-/// A running malicious server. Dropping this stops the server.
+/// A running malicious server. `Drop` stops the server.
 #[derive(Debug)]
 pub struct RogueServer {
     address: SocketAddr,
-    recording: Arc<Recording>,
+    recording: Arc<ClientRecording>,
     accepting: JoinHandle<()>,
 }
 
 impl RogueServer {
-    /// Starts a server on a free port of 127.0.0.1.
+    /// Starts a malicious server on a free port of 127.0.0.1.
     pub async fn start(options: impl Into<RogueOptions>) -> io::Result<Self> {
         let options = options.into();
-        let tls = if options.tls { Some(tls()?) } else { None };
+        let tls = if options.tls { Some(create_tls_acceptor()?) } else { None };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let recording = Arc::<Recording>::default();
-        let accepting = tokio::spawn(accept(listener, Arc::new(options), tls, recording.clone()));
+        let recording = Arc::<ClientRecording>::default();
+        let accepting = tokio::spawn(accept_connections(listener, Arc::new(options), tls, recording.clone()));
         Ok(Self { address, recording, accepting })
     }
 
@@ -100,7 +100,7 @@ impl RogueServer {
         self.address
     }
 
-    /// Returns the URL for an account, with these parameters, such as `tls=off`.
+    /// Returns the URL for an account, with URL parameters such as `tls=off`.
     #[must_use]
     pub fn url_for(&self, user: &str, password: &str, parameters: &str) -> String {
         format!("mysql://{user}:{password}@{}/?{parameters}", self.address)
@@ -109,37 +109,37 @@ impl RogueServer {
     /// Returns the number of accepted connections.
     #[must_use]
     pub fn connections(&self) -> usize {
-        self.recording.connections()
+        self.recording.connection_count()
     }
 
     /// Returns the number of attacked statements.
     #[must_use]
     pub fn attacks(&self) -> usize {
-        self.recording.attacks()
+        self.recording.attack_count()
     }
 
-    /// Returns the number of attack bytes written. The number stops growing when the client stops reading.
+    /// Returns the number of sent attack bytes, which stops growing when the client stops reading.
     #[must_use]
     pub fn bytes_sent(&self) -> u64 {
         self.recording.bytes_sent()
     }
 
-    /// Returns the payloads of all client packets in order of arrival, decrypted if they came through TLS.
+    /// Returns the payloads of all client packets in order of arrival, after TLS decryption.
     #[must_use]
     pub fn packets(&self) -> Vec<Vec<u8>> {
-        self.recording.packets()
+        self.recording.recorded_packets()
     }
 
-    /// Returns all bytes of [`RogueServer::packets`].
+    /// Returns the concatenated payloads of [`RogueServer::packets`].
     #[must_use]
     pub fn received(&self) -> Vec<u8> {
         self.packets().concat()
     }
 
-    /// Returns the recoverable form in which a client sent this password, or `None`.
+    /// Returns the recoverable encoding in which a client sent the password, or `None` if no client leaked it.
     #[must_use]
     pub fn password_leak(&self, password: &str) -> Option<PasswordLeak> {
-        password_leak::find(&self.packets(), password)
+        password_leak::find_password_leak(&self.packets(), password)
     }
 }
 
@@ -149,7 +149,7 @@ impl Drop for RogueServer {
     }
 }
 
-fn tls() -> io::Result<TlsAcceptor> {
+fn create_tls_acceptor() -> io::Result<TlsAcceptor> {
     let CertifiedKey { cert, signing_key } =
         generate_simple_self_signed(["127.0.0.1".to_owned()]).map_err(io::Error::other)?;
     let key = PrivateKeyDer::try_from(signing_key.serialize_der()).map_err(io::Error::other)?;
@@ -159,61 +159,62 @@ fn tls() -> io::Result<TlsAcceptor> {
     Ok(TlsAcceptor::from(Arc::new(config.map_err(io::Error::other)?)))
 }
 
-async fn accept(
+async fn accept_connections(
     listener: TcpListener,
     options: Arc<RogueOptions>,
     tls: Option<TlsAcceptor>,
-    recording: Arc<Recording>,
+    recording: Arc<ClientRecording>,
 ) {
     let mut serving = JoinSet::new();
     let mut connection = 0;
     while let Ok((stream, _)) = listener.accept().await {
         connection += 1;
-        recording.connected();
+        recording.record_connection();
         let (options, tls, recording) = (options.clone(), tls.clone(), recording.clone());
-        serving.spawn(async move { serve(stream, connection, &options, tls, &recording).await.is_ok() });
+        serving.spawn(async move { serve_connection(stream, connection, &options, tls, &recording).await.is_ok() });
         while serving.try_join_next().is_some() {}
     }
 }
 
-async fn serve(
+async fn serve_connection(
     mut stream: TcpStream,
     connection: u32,
     options: &RogueOptions,
     tls: Option<TlsAcceptor>,
-    recording: &Recording,
+    recording: &ClientRecording,
 ) -> io::Result<()> {
     let tls_capability = if tls.is_some() { CLIENT_SSL } else { 0 };
-    let plugin = authentication::default_plugin(&options.mode);
-    write_packet(&mut stream, 0, &packets::greeting_of(options.version, connection, tls_capability, plugin)).await?;
+    let plugin = authentication::default_auth_plugin(&options.mode);
+    write_packet(&mut stream, 0, &packets::encode_greeting(options.version, connection, tls_capability, plugin))
+        .await?;
     let (sequence, response) = read_packet(&mut stream).await?;
     match tls {
         Some(tls) if is_ssl_request(&response) => {
             let mut stream = tls.accept(stream).await?;
             let (sequence, response) = read_packet(&mut stream).await?;
-            recording.received(response);
-            converse(&mut stream, sequence, connection, options, recording).await
+            recording.record_packet(response);
+            serve_statements(&mut stream, sequence, connection, options, recording).await
         }
         _ => {
-            recording.received(response);
-            converse(&mut stream, sequence, connection, options, recording).await
+            recording.record_packet(response);
+            serve_statements(&mut stream, sequence, connection, options, recording).await
         }
     }
 }
 
-/// Accepts any credentials of the client, then responds to its statements until it disconnects.
-async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
+/// Accepts any client credentials, then responds to statements until the client disconnects.
+async fn serve_statements<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     sequence: u8,
     connection: u32,
     options: &RogueOptions,
-    recording: &Recording,
+    recording: &ClientRecording,
 ) -> io::Result<()> {
     authentication::run(stream, sequence, &options.mode, recording).await?;
     loop {
         stream.flush().await?;
         let (_, command) = read_packet(stream).await?;
-        recording.received(command.clone());
+        recording.record_packet(command.clone());
         match command.split_first() {
             Some((1, _)) | None => return Ok(()),
             Some((3, statement)) => {
@@ -225,10 +226,10 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
                     _ => ATTACKED_STATEMENTS.iter().any(|words| statement.contains(words)),
                 };
                 if !is_attacked || !attack::run(stream, statement, &options.mode, recording).await? {
-                    responses::send(stream, statement, options.version, connection).await?;
+                    responses::send_plausible_response(stream, statement, options.version, connection).await?;
                 }
             }
-            Some(_) => write_packet(stream, 1, &packets::OK).await?,
+            Some(_) => write_packet(stream, 1, &packets::OK_PACKET).await?,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Private S3 server: SeaweedFS in one process.
+//! Private S3 server: all SeaweedFS components in one process.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -11,33 +11,35 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::process::{Process, killed_with_parent};
+use crate::process::{Process, command_killed_with_parent};
 use crate::server::{MAX_START_ATTEMPTS, START_TIMEOUT};
 use crate::server_error::ServerError;
 use crate::toolchain;
 
-/// A running S3 server with the bucket [`S3Server::BUCKET`]. Dropping this kills the server and removes its objects.
+/// A running S3 server with the bucket [`S3Server::BUCKET`].
+/// `Drop` kills the server and removes all objects.
 #[derive(Debug)]
 pub struct S3Server {
     process: Process,
-    ports: Ports,
+    ports: ServerPorts,
     folder: TempDir,
 }
 
-/// Request that writes a probe file.
+/// HTTP request that writes a probe file.
 const READY_REQUEST: &str = "PUT /ready";
-/// Time limit of a request.
+/// Time limit of an HTTP request.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl S3Server {
-    /// Name of the existing bucket.
+    /// Name of the bucket.
     pub const BUCKET: &str = "results";
-    /// Access key with all permissions, and its secret.
+    /// Access key id and secret of an identity with all permissions.
     pub const OWNER_KEY: (&str, &str) = ("AKCLEWOWNER", "the-secret-of-the-owner");
-    /// Access key with read and list permissions, and its secret.
+    /// Access key id and secret of an identity with read and list permissions.
     pub const READER_KEY: (&str, &str) = ("AKCLEWREADER", "the-secret-of-the-reader");
 
-    /// Starts a server and waits until it is writable. The kernel kills the server when the calling thread exits.
+    /// Starts a server and waits until the server accepts uploads.
+    /// The kernel kills the server when the calling thread exits.
     pub async fn start() -> Result<Self, ServerError> {
         let mut last = None;
         for _ in 0..MAX_START_ATTEMPTS {
@@ -46,36 +48,38 @@ impl S3Server {
                 started => return started,
             }
         }
-        Err(last.unwrap_or(ServerError::Failed { doing: "start an S3 server", log: String::new() }))
+        Err(last.unwrap_or(ServerError::Failed { operation: "start an S3 server", log: String::new() }))
     }
 
     async fn try_start() -> Result<Self, ServerError> {
-        let folder = tempfile::tempdir().map_err(failed("make a folder"))?;
+        let folder = tempfile::tempdir().map_err(io_error("create a directory"))?;
         for name in ["data", "home"] {
-            fs::create_dir(folder.path().join(name)).map_err(failed("make a folder"))?;
+            fs::create_dir(folder.path().join(name)).map_err(io_error("create a directory"))?;
         }
-        fs::write(folder.path().join("keys.json"), identity_config()).map_err(failed("write a file"))?;
-        let ports = Ports::free().map_err(failed("find free ports"))?;
-        let mut server = Self { process: spawn(&folder, &ports)?, ports, folder };
+        fs::write(folder.path().join("keys.json"), render_identity_config()).map_err(io_error("write a file"))?;
+        let ports = ServerPorts::find_free_ports().map_err(io_error("find free ports"))?;
+        let mut server = Self { process: spawn_server(&folder, &ports)?, ports, folder };
         server.wait_until_writable().await?;
         Ok(server)
     }
 
-    /// Waits until the filer has stored a file, because earlier uploads fail. The filer requires no signatures.
+    /// Waits until the filer can store a file and creates the bucket. Uploads fail until the filer is ready.
     async fn wait_until_writable(&mut self) -> Result<(), ServerError> {
         let bucket = format!("POST /buckets/{}/", Self::BUCKET);
         let requests =
             [(self.ports.filer, READY_REQUEST), (self.ports.filer, bucket.as_str()), (self.ports.s3, "GET /status")];
-        self.wait_for(&requests).await
+        self.wait_for_success(&requests).await
     }
 
-    /// Sends the requests in sequence and repeats each until it succeeds.
-    async fn wait_for(&mut self, requests: &[(u16, &str)]) -> Result<(), ServerError> {
+    /// Sends the requests in sequence and repeats each request until the response is successful.
+    async fn wait_for_success(&mut self, requests: &[(u16, &str)]) -> Result<(), ServerError> {
         let start = Instant::now();
         for (port, request) in requests {
-            while !succeeds(*port, request).await {
-                if self.process.has_exited().map_err(failed("watch a server"))? || start.elapsed() > START_TIMEOUT {
-                    return Err(ServerError::Failed { doing: "start an S3 server", log: self.error_log() });
+            while !request_succeeds(*port, request).await {
+                if self.process.has_exited().map_err(io_error("check the state of a server process"))?
+                    || start.elapsed() > START_TIMEOUT
+                {
+                    return Err(ServerError::Failed { operation: "start an S3 server", log: self.error_log() });
                 }
                 sleep(Duration::from_millis(50)).await;
             }
@@ -83,86 +87,86 @@ impl S3Server {
         Ok(())
     }
 
-    /// Returns the endpoint URL.
+    /// Returns the endpoint URL of the S3 API.
     #[must_use]
     pub fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.ports.s3)
     }
 
-    /// Returns the socket address of the endpoint.
+    /// Returns the socket address of the S3 API.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         SocketAddr::from(([127, 0, 0, 1], self.ports.s3))
     }
 
-    /// Returns the directory with the objects.
+    /// Returns the directory that contains the objects.
     #[must_use]
     pub fn data_dir(&self) -> PathBuf {
         self.folder.path().join("data")
     }
 
-    /// Returns the server log.
+    /// Returns the content of the server log.
     #[must_use]
     pub fn error_log(&self) -> String {
         fs::read(self.folder.path().join("log"))
             .map_or_else(|_| String::new(), |log| String::from_utf8_lossy(&log).into_owned())
     }
 
-    /// Pauses the server (SIGSTOP). The kernel still accepts connections.
+    /// Pauses the server with SIGSTOP. The kernel still accepts connections.
     pub fn pause(&self) -> io::Result<()> {
         self.process.pause()
     }
 
-    /// Resumes the server (SIGCONT).
+    /// Resumes the server with SIGCONT.
     pub fn resume(&self) -> io::Result<()> {
         self.process.resume()
     }
 
-    /// Kills the server (SIGKILL) and waits for its exit.
+    /// Kills the server with SIGKILL and waits for the exit.
     pub fn kill(&mut self) -> io::Result<()> {
         self.process.kill()
     }
 
-    /// Stops the server (SIGTERM) and waits for its exit.
+    /// Stops the server with SIGTERM and waits for the exit.
     pub fn stop(&mut self) -> io::Result<()> {
-        self.process.terminate()
+        self.process.terminate_and_wait()
     }
 
-    /// Starts the server again with the same ports and objects, and waits until it is writable.
+    /// Restarts the stopped server with the same ports and objects, and waits until the server accepts uploads.
     /// The kernel kills the server when the calling thread exits.
     pub async fn restart(&mut self) -> Result<(), ServerError> {
-        self.process = spawn(&self.folder, &self.ports)?;
+        self.process = spawn_server(&self.folder, &self.ports)?;
         // The bucket already exists.
-        self.wait_for(&[(self.ports.filer, READY_REQUEST), (self.ports.s3, "GET /status")]).await
+        self.wait_for_success(&[(self.ports.filer, READY_REQUEST), (self.ports.s3, "GET /status")]).await
     }
 
     /// Returns the names of all objects in a folder of the bucket.
-    /// The request goes to the filer, which requires no signatures, so the result does not depend on the S3 interface.
+    /// The request uses the filer API, which requires no signature, so the result does not depend on the S3 API.
     pub async fn objects(&self, folder: &str) -> Result<Vec<String>, ServerError> {
         let request = format!("GET /buckets/{}/{folder}/?limit=1000000", Self::BUCKET);
-        let response = send_request(self.ports.filer, &request, b"").await.map_err(failed("list objects"))?;
-        Ok(parse_names(&String::from_utf8_lossy(&response)))
+        let response = send_request(self.ports.filer, &request, b"").await.map_err(io_error("list objects"))?;
+        Ok(parse_object_names(&String::from_utf8_lossy(&response)))
     }
 }
 
 impl Drop for S3Server {
     fn drop(&mut self) {
         let _ = self.process.kill();
-        // SeaweedFS creates its sockets in /tmp and does not remove them when it is killed.
-        for (component, port) in self.ports.components() {
+        // SeaweedFS creates sockets in /tmp, and a killed SeaweedFS does not remove the sockets.
+        for (component, port) in self.ports.component_ports() {
             let _ = fs::remove_file(format!("/tmp/seaweedfs-{component}-grpc-{}.sock", port + GRPC_PORT_OFFSET));
         }
     }
 }
 
-fn spawn(folder: &TempDir, ports: &Ports) -> Result<Process, ServerError> {
-    let program = toolchain::seaweedfs();
+fn spawn_server(folder: &TempDir, ports: &ServerPorts) -> Result<Process, ServerError> {
+    let program = toolchain::seaweedfs_path();
     if !program.exists() {
         return Err(ServerError::Missing { server: "SeaweedFS", program });
     }
     let path = |name: &str| folder.path().join(name).display().to_string();
-    let log = fs::File::options().create(true).append(true).open(path("log")).map_err(failed("write a file"))?;
-    let mut command = killed_with_parent(&program);
+    let log = fs::File::options().create(true).append(true).open(path("log")).map_err(io_error("write a file"))?;
+    let mut command = command_killed_with_parent(&program);
     let files = [
         ("-dir", "data"),
         ("-s3.config", "keys.json"),
@@ -170,7 +174,7 @@ fn spawn(folder: &TempDir, ports: &Ports) -> Result<Process, ServerError> {
         ("-s3.localSocket", "s3.socket"),
     ];
     command.args(["-logtostderr", "server", "-filer", "-s3"]);
-    command.args(ports.components().map(|(component, port)| format!("-{component}.port={port}")));
+    command.args(ports.component_ports().map(|(component, port)| format!("-{component}.port={port}")));
     command.args(files.map(|(option, name)| format!("{option}={}", path(name))));
     let child = command
         .args(SERVER_OPTIONS)
@@ -181,10 +185,10 @@ fn spawn(folder: &TempDir, ports: &Ports) -> Result<Process, ServerError> {
         .stdout(Stdio::null())
         .stderr(log)
         .spawn();
-    Ok(Process::new(child.map_err(failed("start setpriv (Debian package util-linux)"))?))
+    Ok(Process::new(child.map_err(io_error("start setpriv (Debian package util-linux)"))?))
 }
 
-/// Options of a small server that uses only the loopback interface and sends no telemetry.
+/// Options for a small server that uses only the loopback interface and sends no telemetry.
 const SERVER_OPTIONS: [&str; 10] = [
     "-ip=127.0.0.1",
     "-ip.bind=127.0.0.1",
@@ -199,7 +203,7 @@ const SERVER_OPTIONS: [&str; 10] = [
     "-s3.autoCreateBucket=false",
 ];
 
-fn identity_config() -> String {
+fn render_identity_config() -> String {
     let identity = |name: &str, (key, secret): (&str, &str), actions: &str| {
         format!(
             r#"{{"name":"{name}","credentials":[{{"accessKey":"{key}","secretKey":"{secret}"}}],"actions":[{actions}]}}"#
@@ -210,16 +214,16 @@ fn identity_config() -> String {
     format!(r#"{{"identities":[{owner},{reader}]}}"#)
 }
 
-/// Sends an unsigned request with a one-byte body. Returns true if the response is successful.
-async fn succeeds(port: u16, request: &str) -> bool {
-    send_request(port, request, b"x").await.is_ok_and(|response| is_success(&response))
+/// Sends an unsigned request with a one-byte body. Returns true if the response has a 2xx status.
+async fn request_succeeds(port: u16, request: &str) -> bool {
+    send_request(port, request, b"x").await.is_ok_and(|response| is_success_response(&response))
 }
 
-fn is_success(response: &[u8]) -> bool {
+fn is_success_response(response: &[u8]) -> bool {
     response.starts_with(b"HTTP/1.0 2")
 }
 
-/// Sends a request and returns the response with its head. HTTP/1.0 avoids a chunked body.
+/// Sends an HTTP/1.0 request, which prevents a chunked response, and returns the response head and body.
 async fn send_request(port: u16, request: &str, body: &[u8]) -> io::Result<Vec<u8>> {
     let exchange = async {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
@@ -237,27 +241,27 @@ async fn send_request(port: u16, request: &str, body: &[u8]) -> io::Result<Vec<u
 }
 
 /// Parses the object names in a JSON listing of the filer.
-/// Its entries have the form `"FullPath":"/buckets/results/folder/name"`.
-/// Names of results contain no characters that JSON escapes.
-fn parse_names(listing: &str) -> Vec<String> {
+/// The format of an entry is `"FullPath":"/buckets/results/folder/name"`.
+/// The parser does not unescape names, because result names contain no characters that JSON escapes.
+fn parse_object_names(listing: &str) -> Vec<String> {
     let paths = listing.split("\"FullPath\":").skip(1).filter_map(|rest| rest.split('"').nth(1));
     paths.filter_map(|path| path.rsplit('/').next()).map(str::to_owned).collect()
 }
 
-/// Offset of each component's gRPC port from its HTTP port.
+/// Offset of the gRPC port from the HTTP port of a SeaweedFS component.
 const GRPC_PORT_OFFSET: u16 = 10_000;
 
 #[derive(Debug)]
-struct Ports {
+struct ServerPorts {
     master: u16,
     volume: u16,
     filer: u16,
     s3: u16,
 }
 
-impl Ports {
-    fn free() -> io::Result<Self> {
-        // All ports stay reserved until the last pair is found.
+impl ServerPorts {
+    fn find_free_ports() -> io::Result<Self> {
+        // All ports remain reserved until the last pair is found.
         let mut reserved = Vec::new();
         let mut pair = || loop {
             let first = TcpListener::bind("127.0.0.1:0")?;
@@ -275,11 +279,11 @@ impl Ports {
         Ok(Self { master: pair()?, volume: pair()?, filer: pair()?, s3: pair()? })
     }
 
-    fn components(&self) -> [(&'static str, u16); 4] {
+    fn component_ports(&self) -> [(&'static str, u16); 4] {
         [("master", self.master), ("volume", self.volume), ("filer", self.filer), ("s3", self.s3)]
     }
 }
 
-fn failed(doing: &'static str) -> impl FnOnce(io::Error) -> ServerError {
-    move |source| ServerError::Io { doing, source }
+fn io_error(operation: &'static str) -> impl FnOnce(io::Error) -> ServerError {
+    move |source| ServerError::Io { operation, source }
 }

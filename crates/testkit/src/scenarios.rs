@@ -12,46 +12,49 @@ use crate::flavor::Flavor;
 
 pub use runner::{BuiltScenario, ScenarioError};
 
-/// Script of a lock wait scenario, and its expected waits.
+/// Script of a lock wait scenario, with the expected waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scenario {
     /// Short description.
     pub name: String,
     /// Server flavors that support the scenario.
     pub flavors: &'static [Flavor],
-    /// Steps of the sessions, one per line: session name, sign and statement. `a: …` runs a statement to its end.
-    /// `b? …` starts a statement and waits until another session blocks it.
-    /// `b+ …` starts a statement that blocks in a crowd, without a fixed order.
+    /// Steps of the sessions, one per line: session name, operator and statement.
+    /// `a: …` runs a statement to completion.
+    /// `b? …` starts a statement and waits until another session blocks the statement.
+    /// `b+ …` starts a statement. After all steps, the runner checks that the statement is blocked.
     /// `a~ …` starts a statement that keeps running.
     /// `a!` disconnects the session.
     script: String,
-    /// Expected waits as `waiter>blocker`, separated by spaces. `xa` is a prepared transaction without a session.
+    /// Expected waits as `waiter>blocker`, separated by spaces.
+    /// `xa` stands for a prepared transaction without a session.
     waits: String,
-    /// Expected root blockers, worst first, separated by spaces. Members of a cycle are joined by `+`.
+    /// Expected root blockers, separated by spaces, worst first. `+` joins the members of a cycle.
     roots: String,
-    /// Expected resource of each waiter, as Clew prints it. [`ANY_WAITER`] stands for all other waiters.
+    /// Expected lock resource of each waiter, in the output format of Clew.
+    /// [`ANY_WAITER_NAME`] stands for all other waiters.
     resources: Vec<(&'static str, &'static str)>,
-    /// Root blocker after the first root was killed, if the kill unblocks no session.
+    /// Root blocker after a kill of the first root blocker, if the kill unblocks no session.
     pub root_after_kill: Option<&'static str>,
-    /// Reason why a root cannot be killed, and its remedy, if such a root exists.
+    /// Reason why a root blocker cannot be killed, or `None` if all root blockers can be killed.
     pub unkillable_reason: Option<&'static str>,
 }
 
-/// Both flavors.
-const BOTH: &[Flavor] = &Flavor::ALL;
-const MYSQL: &[Flavor] = &[Flavor::MySql];
-const MARIADB: &[Flavor] = &[Flavor::MariaDb];
-/// Stands for every waiter without its own resource.
-const ANY_WAITER: &str = "*";
+/// Flavor list of a scenario for both MariaDB and MySQL.
+const BOTH_FLAVORS: &[Flavor] = &Flavor::ALL;
+const MYSQL_ONLY: &[Flavor] = &[Flavor::MySql];
+const MARIADB_ONLY: &[Flavor] = &[Flavor::MariaDb];
+/// Name that stands for every waiter without a separate entry in `resources`.
+const ANY_WAITER_NAME: &str = "*";
 
-/// Step of a session.
+/// Step of a scenario script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Step<'a> {
-    /// Runs a statement to its end.
+enum ScenarioStep<'a> {
+    /// Runs a statement to completion.
     Run(&'a str, &'a str),
-    /// Starts a statement and waits until another session blocks it.
+    /// Starts a statement and waits until another session blocks the statement.
     Block(&'a str, &'a str),
-    /// Starts a statement. The runner checks that it is blocked after all steps.
+    /// Starts a statement. After all steps, the runner checks that the statement is blocked.
     BlockInCrowd(&'a str, &'a str),
     /// Starts a statement that keeps running.
     Start(&'a str, &'a str),
@@ -60,14 +63,21 @@ enum Step<'a> {
 }
 
 impl Scenario {
-    /// Server arguments that all scenarios require. By default, MySQL assigns auto-increment values without a lock.
+    /// Server arguments that all scenarios require.
+    /// By default, MySQL assigns auto-increment values without a lock.
     pub const SERVER_ARGUMENTS: [&str; 1] = ["--innodb-autoinc-lock-mode=1"];
 
-    /// Returns all scenarios of a server flavor, simple ones first.
+    /// Returns all scenarios that a server flavor supports, simple scenarios first.
     #[must_use]
     pub fn all(flavor: Flavor) -> Vec<Self> {
-        let lists =
-            [rows::all(), ddl::all(), schema_objects::all(), flushes::all(), server_wide::all(), topologies::all()];
+        let lists = [
+            rows::row_lock_scenarios(),
+            ddl::metadata_lock_scenarios(),
+            schema_objects::schema_object_scenarios(),
+            flushes::flush_scenarios(),
+            server_wide::server_wide_scenarios(),
+            topologies::topology_scenarios(),
+        ];
         lists.into_iter().flatten().filter(|scenario| scenario.flavors.contains(&flavor)).collect()
     }
 
@@ -85,68 +95,68 @@ impl Scenario {
             script: script.into(),
             waits: waits.into(),
             roots: roots.to_owned(),
-            resources: vec![(ANY_WAITER, resource)],
+            resources: vec![(ANY_WAITER_NAME, resource)],
             root_after_kill: None,
             unkillable_reason: None,
         }
     }
 
-    /// Sets a different resource for one waiter.
+    /// Sets a different expected resource for one waiter.
     fn with_resource(mut self, waiter: &'static str, resource: &'static str) -> Self {
         self.resources.push((waiter, resource));
         self
     }
 
-    /// Declares that killing the first root unblocks no session, because its locks pass to another root.
-    fn with_next_root(mut self, root: &'static str) -> Self {
+    /// Declares that the locks of a killed first root blocker pass to `root`, so the kill unblocks no session.
+    fn with_root_after_kill(mut self, root: &'static str) -> Self {
         self.root_after_kill = Some(root);
         self
     }
 
-    /// Declares that a root cannot be killed.
-    fn not_killed(mut self, reason: &'static str) -> Self {
+    /// Declares that a root blocker cannot be killed, with the reason.
+    fn with_unkillable_reason(mut self, reason: &'static str) -> Self {
         self.unkillable_reason = Some(reason);
         self
     }
 
-    /// Returns waiter and blocker of every wait.
+    /// Returns the waiter and the blocker of each expected wait.
     #[must_use]
     pub fn waits(&self) -> Vec<(&str, &str)> {
         self.waits.split_whitespace().filter_map(|wait| wait.split_once('>')).collect()
     }
 
-    /// Returns the members of every root, worst root first.
+    /// Returns the members of each expected root blocker, worst root blocker first.
     #[must_use]
     pub fn roots(&self) -> Vec<Vec<&str>> {
         self.roots.split_whitespace().map(|root| root.split('+').collect()).collect()
     }
 
-    /// Returns the resource that a waiter waits for.
+    /// Returns the expected resource of a waiter.
     #[must_use]
     pub fn resource_of(&self, waiter: &str) -> &'static str {
         let resource_of =
             |name: &str| self.resources.iter().find(|(waiter, _)| *waiter == name).map(|(_, resource)| *resource);
-        resource_of(waiter).or_else(|| resource_of(ANY_WAITER)).unwrap_or_default()
+        resource_of(waiter).or_else(|| resource_of(ANY_WAITER_NAME)).unwrap_or_default()
     }
 
-    /// Parses the steps. Fails on an invalid line.
-    fn steps(&self) -> Result<Vec<Step<'_>>, ScenarioError> {
+    /// Parses the steps of the script. Returns an error for an invalid line.
+    fn parse_steps(&self) -> Result<Vec<ScenarioStep<'_>>, ScenarioError> {
         let lines = self.script.lines().map(str::trim).filter(|line| !line.is_empty());
         lines.map(|line| parse_step(line).ok_or_else(|| ScenarioError::Script(line.to_owned()))).collect()
     }
 }
 
-fn parse_step(line: &str) -> Option<Step<'_>> {
+fn parse_step(line: &str) -> Option<ScenarioStep<'_>> {
     let end = line.find(|char: char| !char.is_ascii_alphanumeric())?;
     let (session, rest) = line.split_at(end);
     let sign = rest.chars().next()?;
     let statement = rest.get(1..)?.trim();
     match sign {
-        ':' => Some(Step::Run(session, statement)),
-        '?' => Some(Step::Block(session, statement)),
-        '+' => Some(Step::BlockInCrowd(session, statement)),
-        '~' => Some(Step::Start(session, statement)),
-        '!' => Some(Step::Disconnect(session)),
+        ':' => Some(ScenarioStep::Run(session, statement)),
+        '?' => Some(ScenarioStep::Block(session, statement)),
+        '+' => Some(ScenarioStep::BlockInCrowd(session, statement)),
+        '~' => Some(ScenarioStep::Start(session, statement)),
+        '!' => Some(ScenarioStep::Disconnect(session)),
         _ => None,
     }
 }
@@ -159,15 +169,15 @@ mod tests {
     fn expected_waits_name_only_sessions_of_the_script() {
         for flavor in Flavor::ALL {
             for scenario in Scenario::all(flavor) {
-                let steps = scenario.steps().unwrap();
+                let steps = scenario.parse_steps().unwrap();
                 let mut present: Vec<&str> = steps
                     .iter()
                     .map(|step| match step {
-                        Step::Run(session, _)
-                        | Step::Block(session, _)
-                        | Step::BlockInCrowd(session, _)
-                        | Step::Start(session, _)
-                        | Step::Disconnect(session) => *session,
+                        ScenarioStep::Run(session, _)
+                        | ScenarioStep::Block(session, _)
+                        | ScenarioStep::BlockInCrowd(session, _)
+                        | ScenarioStep::Start(session, _)
+                        | ScenarioStep::Disconnect(session) => *session,
                     })
                     .collect();
                 present.push("xa");
@@ -184,9 +194,9 @@ mod tests {
 
     #[test]
     fn steps_are_parsed_by_their_sign() {
-        assert_eq!(parse_step("a: SELECT ':'"), Some(Step::Run("a", "SELECT ':'")));
-        assert_eq!(parse_step("b2? DROP TABLE t"), Some(Step::Block("b2", "DROP TABLE t")));
-        assert_eq!(parse_step("a!"), Some(Step::Disconnect("a")));
+        assert_eq!(parse_step("a: SELECT ':'"), Some(ScenarioStep::Run("a", "SELECT ':'")));
+        assert_eq!(parse_step("b2? DROP TABLE t"), Some(ScenarioStep::Block("b2", "DROP TABLE t")));
+        assert_eq!(parse_step("a!"), Some(ScenarioStep::Disconnect("a")));
         assert_eq!(parse_step("a SELECT 1"), None);
         assert_eq!(parse_step(""), None);
     }

@@ -1,4 +1,4 @@
-//! Private database servers.
+//! Private MariaDB and MySQL servers.
 
 use std::ffi::OsString;
 use std::net::TcpListener;
@@ -33,7 +33,7 @@ impl Default for ServerOptions {
     }
 }
 
-/// A running database server. Dropping this kills the server and removes its data.
+/// A running database server. `Drop` kills the server and removes the data directory.
 #[derive(Debug)]
 pub struct Server {
     flavor: Flavor,
@@ -44,28 +44,28 @@ pub struct Server {
     environment: Vec<(String, OsString)>,
 }
 
-/// Time limit of a start on a busy machine.
+/// Time limit for starting a server on a busy machine.
 pub(crate) const START_TIMEOUT: Duration = Duration::from_secs(90);
-/// Time for a server to remove a closed connection from its session list.
-const CLOSE_DELAY: Duration = Duration::from_millis(200);
-/// Maximum number of start attempts. Each uses another port, because another process may take a port that was free.
+/// Delay until a server removes a closed connection from the process list.
+const CONNECTION_CLOSE_DELAY: Duration = Duration::from_millis(200);
+/// Maximum number of start attempts. Each attempt uses a different port, because another process can take a free port.
 pub(crate) const MAX_START_ATTEMPTS: usize = 3;
 
 impl Server {
-    /// Starts a server and waits until it accepts connections.
-    /// The kernel kills the server when the calling thread exits,
-    /// so the caller must not be a thread of a runtime's blocking pool.
+    /// Starts a server and waits until the server accepts connections.
+    /// The kernel kills the server when the calling thread exits.
+    /// The calling thread must not belong to the blocking pool of a runtime, because pool threads exit when idle.
     pub async fn start(flavor: Flavor, options: &ServerOptions) -> Result<Self, ServerError> {
         Self::start_with_environment(flavor, options, &[]).await
     }
 
-    /// Starts a server with its own clock, which must outlive the server.
+    /// Starts a server with a settable clock. The clock must outlive the server.
     pub async fn start_with_clock(
         flavor: Flavor,
         options: &ServerOptions,
         clock: &ServerClock,
     ) -> Result<Self, ServerError> {
-        Self::start_with_environment(flavor, options, &clock.environment()?).await
+        Self::start_with_environment(flavor, options, &clock.environment_variables()?).await
     }
 
     async fn start_with_environment(
@@ -80,7 +80,7 @@ impl Server {
                 started => return started,
             }
         }
-        Err(last.unwrap_or(ServerError::Failed { doing: "start a server", log: String::new() }))
+        Err(last.unwrap_or(ServerError::Failed { operation: "start a server", log: String::new() }))
     }
 
     async fn try_start(
@@ -88,13 +88,13 @@ impl Server {
         options: &ServerOptions,
         environment: &[(&str, OsString)],
     ) -> Result<Self, ServerError> {
-        let io = |doing| move |source| ServerError::Io { doing, source };
-        let folder = tempfile::tempdir().map_err(io("make a folder"))?;
-        datadir_template::copy_template(flavor, &folder.path().join("data"))?;
+        let io = |operation| move |source| ServerError::Io { operation, source };
+        let folder = tempfile::tempdir().map_err(io("create a directory"))?;
+        datadir_template::copy_data_dir_template(flavor, &folder.path().join("data"))?;
         let init = folder.path().join("init.sql");
         fs::write(&init, INIT_SQL).map_err(io("write a file"))?;
-        let port = free_port().map_err(io("find a free port"))?;
-        let process = spawn(flavor, folder.path(), port, options, environment)?;
+        let port = find_free_port().map_err(io("find a free port"))?;
+        let process = spawn_server(flavor, folder.path(), port, options, environment)?;
         let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         let mut server = Self { flavor, process, port, folder, options: options.clone(), environment };
         server.wait_until_ready().await?;
@@ -102,11 +102,11 @@ impl Server {
     }
 
     /// Restarts the server after [`Server::kill`] with the same port and data, and waits until it accepts connections.
-    /// Connection ids start again at the beginning. Transactions of the last second before the kill may be lost.
+    /// Connection ids restart from the first id. Transactions of the last second before the kill may be lost.
     pub async fn restart(&mut self) -> Result<(), ServerError> {
-        self.process.kill().map_err(|source| ServerError::Io { doing: "stop a server", source })?;
+        self.process.kill().map_err(|source| ServerError::Io { operation: "stop a server", source })?;
         let environment: Vec<_> = self.environment.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
-        self.process = spawn(self.flavor, self.folder.path(), self.port, &self.options, &environment)?;
+        self.process = spawn_server(self.flavor, self.folder.path(), self.port, &self.options, &environment)?;
         self.wait_until_ready().await
     }
 
@@ -116,16 +116,18 @@ impl Server {
             if self.is_ready().await.is_ok_and(|is_ready| is_ready) {
                 return Ok(());
             }
-            let ended =
-                self.process.has_exited().map_err(|source| ServerError::Io { doing: "watch a server", source })?;
+            let ended = self
+                .process
+                .has_exited()
+                .map_err(|source| ServerError::Io { operation: "check the state of a server process", source })?;
             if ended || start.elapsed() > START_TIMEOUT {
-                return Err(ServerError::Failed { doing: "start a server", log: self.error_log() });
+                return Err(ServerError::Failed { operation: "start a server", log: self.error_log() });
             }
             sleep(Duration::from_millis(50)).await;
         }
     }
 
-    /// Returns true if the server on the port is this one, and not another server that took the port.
+    /// Returns true if the server on the port uses the data directory of this server.
     async fn is_ready(&self) -> mysql_async::Result<bool> {
         let mut connection = self.connect().await?;
         let folder: Option<String> = connection.query_first("SELECT @@datadir").await?;
@@ -133,43 +135,43 @@ impl Server {
         Ok(folder.is_some_and(|folder| std::path::Path::new(&folder) == self.data_dir()))
     }
 
-    /// Returns the flavor.
+    /// Returns the server flavor.
     #[must_use]
     pub fn flavor(&self) -> Flavor {
         self.flavor
     }
 
-    /// Returns the port on 127.0.0.1 and `::1`.
+    /// Returns the TCP port on 127.0.0.1 and `::1`.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Returns the process id.
+    /// Returns the process id of the server.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.process.id()
     }
 
-    /// Returns the URL of root, who needs no password.
+    /// Returns the URL for root, which requires no password.
     #[must_use]
     pub fn url(&self) -> String {
         format!("mysql://root@127.0.0.1:{}/", self.port)
     }
 
-    /// Returns the URL of an account.
+    /// Returns the URL for an account with a password.
     #[must_use]
     pub fn url_for(&self, user: &str, password: &str) -> String {
         format!("mysql://{user}:{password}@127.0.0.1:{}/", self.port)
     }
 
-    /// Returns the data directory. MySQL stores its certificates there.
+    /// Returns the data directory, in which MySQL also stores TLS certificates.
     #[must_use]
     pub fn data_dir(&self) -> PathBuf {
         self.folder.path().join("data")
     }
 
-    /// Returns the error log.
+    /// Returns the content of the error log.
     #[must_use]
     pub fn error_log(&self) -> String {
         fs::read(self.folder.path().join("log"))
@@ -189,11 +191,11 @@ impl Server {
             connection.query_drop(*statement).await?;
         }
         connection.disconnect().await?;
-        sleep(CLOSE_DELAY).await;
+        sleep(CONNECTION_CLOSE_DELAY).await;
         Ok(())
     }
 
-    /// Waits until no other session of root exists. Closed connections stay in the session list for a moment.
+    /// Waits until no other session of root exists. A closed connection briefly remains in the process list.
     pub async fn wait_until_no_other_root_session(&self) -> mysql_async::Result<()> {
         let others = match self.flavor {
             Flavor::MariaDb => {
@@ -211,37 +213,37 @@ impl Server {
         }
         connection.disconnect().await?;
         // The server also needs time to remove this connection.
-        sleep(CLOSE_DELAY).await;
+        sleep(CONNECTION_CLOSE_DELAY).await;
         Ok(())
     }
 
-    /// Pauses the server (SIGSTOP). The kernel still accepts connections.
+    /// Pauses the server with SIGSTOP. The kernel still accepts connections.
     pub fn pause(&self) -> io::Result<()> {
         self.process.pause()
     }
 
-    /// Resumes the server (SIGCONT).
+    /// Resumes the server with SIGCONT.
     pub fn resume(&self) -> io::Result<()> {
         self.process.resume()
     }
 
-    /// Kills the server (SIGKILL) and waits for its exit.
+    /// Kills the server with SIGKILL and waits for the exit.
     pub fn kill(&mut self) -> io::Result<()> {
         self.process.kill()
     }
 }
 
-/// Starts the server process on the data directory in this directory.
-fn spawn(
+/// Starts the server process with the data directory in `folder`.
+fn spawn_server(
     flavor: Flavor,
     folder: &Path,
     port: u16,
     options: &ServerOptions,
     environment: &[(&str, OsString)],
 ) -> Result<Process, ServerError> {
-    let io = |doing| move |source| ServerError::Io { doing, source };
+    let io = |operation| move |source| ServerError::Io { operation, source };
     let log = fs::File::options().create(true).append(true).open(folder.join("log")).map_err(io("write a file"))?;
-    let mut command = flavor.command()?;
+    let mut command = flavor.server_command()?;
     let path = |name: &str| folder.join(name).display().to_string();
     command
         .args([
@@ -253,7 +255,7 @@ fn spawn(
             format!("--max-connections={}", options.max_connections),
             format!("--open-files-limit={}", options.max_connections * 2 + 2000),
         ])
-        .args(COMMON_ARGUMENTS)
+        .args(COMMON_SERVER_ARGUMENTS)
         .args(match flavor {
             Flavor::MariaDb => &["--innodb-log-file-size=16M"][..],
             Flavor::MySql => &["--mysqlx=OFF", "--disable-log-bin", "--innodb-redo-log-capacity=16M"][..],
@@ -269,11 +271,11 @@ fn spawn(
     Ok(Process::new(process))
 }
 
-/// Creates root for all hosts without a password. The server is temporary and listens only on the loopback interface.
+/// Creates the account root for all hosts without a password. The server listens only on the loopback interface.
 const INIT_SQL: &str = "CREATE USER IF NOT EXISTS root@'%';\nGRANT ALL ON *.* TO root@'%' WITH GRANT OPTION;\n";
 
-/// Arguments of a small and fast server. Tests do not need durability. Addresses are not resolved to host names.
-const COMMON_ARGUMENTS: [&str; 7] = [
+/// Arguments for a small and fast server without durability and without host name resolution.
+const COMMON_SERVER_ARGUMENTS: [&str; 7] = [
     "--bind-address=127.0.0.1,::1",
     "--skip-name-resolve",
     "--max-allowed-packet=64M",
@@ -283,8 +285,8 @@ const COMMON_ARGUMENTS: [&str; 7] = [
     "--back-log=4096",
 ];
 
-/// Finds a port that is free on both loopback addresses.
-pub(crate) fn free_port() -> io::Result<u16> {
+/// Finds a TCP port that is free on 127.0.0.1 and `::1`.
+pub(crate) fn find_free_port() -> io::Result<u16> {
     let mut reserved = Vec::new();
     loop {
         let first = TcpListener::bind("127.0.0.1:0")?;

@@ -1,6 +1,6 @@
-//! Clock of a private server, which can be set while the server runs, in a time zone with daylight-saving time.
+//! Settable wall clock of a private server, with a time zone.
 //!
-//! libfaketime changes the server's wall clock but not its monotonic clock, like a real clock change.
+//! libfaketime changes the wall clock but not the monotonic clock of the server, like a real clock change.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::server_error::ServerError;
 use crate::toolchain;
 
-/// A settable clock.
+/// A wall clock that tests can set while the server runs.
 #[derive(Debug)]
 pub struct ServerClock {
     folder: TempDir,
@@ -20,40 +20,41 @@ pub struct ServerClock {
 }
 
 impl ServerClock {
-    /// Central European time with daylight-saving time, as a POSIX rule that needs no time zone database.
+    /// Central European time with daylight saving time, as a POSIX rule that requires no time zone database.
     pub const CENTRAL_EUROPE: &str = "CET-1CEST,M3.5.0,M10.5.0/3";
 
-    /// Creates a clock with the correct time in a time zone, in the format of the `TZ` variable.
+    /// Creates a clock with the correct time. `time_zone` has the format of the environment variable `TZ`.
     pub fn new(time_zone: &str) -> Result<Self, ServerError> {
-        let folder = tempfile::tempdir().map_err(|source| ServerError::Io { doing: "make a folder", source })?;
+        let folder =
+            tempfile::tempdir().map_err(|source| ServerError::Io { operation: "create a directory", source })?;
         let clock = Self { folder, time_zone: time_zone.to_owned() };
-        clock.shift(0.0).map_err(|source| ServerError::Io { doing: "write a file", source })?;
+        clock.shift(0.0).map_err(|source| ServerError::Io { operation: "write a file", source })?;
         Ok(clock)
     }
 
-    /// Shifts the clock by this number of seconds from the correct time.
+    /// Sets the offset of the clock from the correct time, in seconds.
     pub fn shift(&self, seconds: f64) -> io::Result<()> {
         // The rename is atomic, because the server can read the file at any time.
         let written = self.folder.path().join("new");
         fs::write(&written, format!("{seconds:+.3}\n"))?;
-        fs::rename(written, self.file())
+        fs::rename(written, self.offset_file())
     }
 
-    /// Sets the clock to this time, from which it continues.
-    pub fn set(&self, since_1970: Duration) -> io::Result<()> {
+    /// Sets the clock to a Unix timestamp. The clock continues from the set time.
+    pub fn set(&self, unix_timestamp: Duration) -> io::Result<()> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(io::Error::other)?;
-        self.shift(since_1970.as_secs_f64() - now.as_secs_f64())
+        self.shift(unix_timestamp.as_secs_f64() - now.as_secs_f64())
     }
 
-    /// Returns the environment variables of a server with this clock.
-    pub(crate) fn environment(&self) -> Result<Vec<(&'static str, OsString)>, ServerError> {
+    /// Returns the environment variables for a server that uses this clock.
+    pub(crate) fn environment_variables(&self) -> Result<Vec<(&'static str, OsString)>, ServerError> {
         let library = toolchain::faketime().ok_or_else(|| ServerError::Missing {
             server: "libfaketime (Debian package faketime)",
             program: PathBuf::from("/usr/lib/…/faketime/libfaketimeMT.so.1"),
         })?;
         Ok(vec![
             ("LD_PRELOAD", library.into()),
-            ("FAKETIME_TIMESTAMP_FILE", self.file().into()),
+            ("FAKETIME_TIMESTAMP_FILE", self.offset_file().into()),
             ("FAKETIME_NO_CACHE", "1".into()),
             ("DONT_FAKE_MONOTONIC", "1".into()),
             // Without this variable, timed waits of MySQL spin.
@@ -62,7 +63,7 @@ impl ServerClock {
         ])
     }
 
-    fn file(&self) -> PathBuf {
+    fn offset_file(&self) -> PathBuf {
         self.folder.path().join("offset")
     }
 }

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 
 use crate::toolchain;
 
-/// Error of a private server.
+/// Error while starting or controlling a private server.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
     /// The server is not installed.
-    #[error("{server} is not installed ({} is missing); run cargo xtask test, which installs it", program.display())]
+    #[error("{server} is not installed ({} is missing). Fix: run cargo xtask test", program.display())]
     Missing {
         /// Name of the server.
         server: &'static str,
@@ -18,20 +18,20 @@ pub enum ServerError {
     },
     /// The directory of installed servers is not usable.
     #[error(transparent)]
-    Setup(#[from] toolchain::SetupError),
+    Setup(#[from] toolchain::ServersDirError),
     /// A file or process operation failed.
-    #[error("could not {doing}: {source}")]
+    #[error("cannot {operation}: {source}")]
     Io {
         /// Failed operation.
-        doing: &'static str,
+        operation: &'static str,
         /// Cause.
         source: io::Error,
     },
     /// A program failed.
-    #[error("could not {doing}. Its log:\n{log}")]
+    #[error("cannot {operation}. Its log:\n{log}")]
     Failed {
         /// Failed operation.
-        doing: &'static str,
+        operation: &'static str,
         /// Output of the program.
         log: String,
     },

@@ -1,4 +1,5 @@
-//! Proxy that holds a statement before it reaches the server, so that a test can act between two reads of Clew.
+//! Proxy that holds a statement before the statement reaches the server.
+//! A test can run statements while the proxy holds a statement of Clew.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -11,45 +12,45 @@ use tokio::task::JoinHandle;
 
 use crate::server::Server;
 
-/// A gate before a server. Dropping this closes all of its connections.
+/// A running gate in front of a server. `Drop` closes all connections.
 #[derive(Debug)]
 pub struct StatementGate {
     port: u16,
-    state: Arc<State>,
+    state: Arc<GateState>,
     accepting: JoinHandle<()>,
 }
 
-/// State of a gate.
+/// State that the gate shares with all connections.
 #[derive(Debug)]
-struct State {
+struct GateState {
     words: &'static str,
     reached: watch::Sender<bool>,
     open: watch::Sender<bool>,
 }
 
 impl StatementGate {
-    /// Starts a gate that holds every statement with these words. Earlier statements pass.
+    /// Starts a gate that holds statements that contain `words`. Other statements pass.
     pub async fn start(server: &Server, words: &'static str) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr()?.port();
-        let state = Arc::new(State { words, reached: watch::Sender::new(false), open: watch::Sender::new(false) });
-        let accepting = tokio::spawn(accept(listener, server.port(), state.clone()));
+        let state = Arc::new(GateState { words, reached: watch::Sender::new(false), open: watch::Sender::new(false) });
+        let accepting = tokio::spawn(accept_connections(listener, server.port(), state.clone()));
         Ok(Self { port, state, accepting })
     }
 
-    /// Returns the URL of root through the gate. It disables TLS, so that the gate can read the statements.
+    /// Returns the URL for root through the gate. TLS is off, so that the gate can read statements.
     #[must_use]
     pub fn url(&self) -> String {
         format!("mysql://root@127.0.0.1:{}/?tls=off", self.port)
     }
 
-    /// Waits until a statement is held.
+    /// Waits until the gate holds a statement.
     pub async fn wait_until_held(&self) {
-        // The wait cannot fail, because this gate owns the sender.
+        // The wait cannot fail, because the gate owns the sender.
         let _ = self.state.reached.subscribe().wait_for(|reached| *reached).await;
     }
 
-    /// Releases the held statement and all later ones.
+    /// Releases the held statement and all subsequent statements.
     pub fn release(&self) {
         self.state.open.send_replace(true);
     }
@@ -61,16 +62,16 @@ impl Drop for StatementGate {
     }
 }
 
-async fn accept(listener: TcpListener, server: u16, state: Arc<State>) {
+async fn accept_connections(listener: TcpListener, server: u16, state: Arc<GateState>) {
     let mut connections = tokio::task::JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
-        // The client notices the end of a connection, so its result is ignored.
+        // The client detects the end of a connection, so the result is ignored.
         let state = state.clone();
-        connections.spawn(async move { forward(client, server, &state).await.is_ok() });
+        connections.spawn(async move { forward_connection(client, server, &state).await.is_ok() });
     }
 }
 
-async fn forward(client: TcpStream, server: u16, state: &State) -> io::Result<()> {
+async fn forward_connection(client: TcpStream, server: u16, state: &GateState) -> io::Result<()> {
     let server = TcpStream::connect((Ipv4Addr::LOCALHOST, server)).await?;
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
@@ -90,7 +91,7 @@ async fn forward(client: TcpStream, server: u16, state: &State) -> io::Result<()
     }
 }
 
-/// Reads a packet with its header: three bytes of length and a sequence number.
+/// Reads a packet including the header: a length of three bytes and a sequence number.
 async fn read_raw_packet(from: &mut (impl AsyncRead + Unpin)) -> io::Result<Vec<u8>> {
     let mut head = [0; 4];
     from.read_exact(&mut head).await?;

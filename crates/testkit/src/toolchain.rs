@@ -1,23 +1,23 @@
-//! Servers and programs that the tests require, with their paths. `cargo xtask test` installs them.
+//! Packages and paths of the servers and programs that the tests require. `cargo xtask test` installs the packages.
 
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Environment variable with the directory of downloaded servers and tools.
+/// Environment variable that contains the directory of downloaded servers and tools.
 pub const SERVERS_DIR_ENV_VAR: &str = "CLEW_SERVERS_DIR";
-/// Environment variable with the Python interpreter that has the client packages.
+/// Environment variable that contains the path of a Python interpreter with the client packages.
 pub const PYTHON_ENV_VAR: &str = "CLEW_TEST_PYTHON";
 
-/// A Debian package, and a file that exists if it is installed.
+/// A Debian package, and the path of a file that exists if the package is installed.
 #[derive(Debug, Clone, Copy)]
-pub struct Package {
-    /// Package name.
+pub struct DebianPackage {
+    /// Name of the Debian package.
     pub name: &'static str,
     file: &'static str,
 }
 
-impl Package {
+impl DebianPackage {
     /// Returns true if the package is installed.
     #[must_use]
     pub fn is_installed(&self) -> bool {
@@ -25,48 +25,49 @@ impl Package {
     }
 }
 
-/// Packages of a private MariaDB. The package `mariadb-server` would also start a system-wide server.
-pub const MARIADB_PACKAGES: [Package; 2] = [
-    Package { name: "mariadb-server-core", file: MARIADBD },
-    Package { name: "mariadb-client-core", file: "/usr/bin/my_print_defaults" },
+/// Packages of a private MariaDB server. The package `mariadb-server` would also start a system-wide server.
+pub const MARIADB_PACKAGES: [DebianPackage; 2] = [
+    DebianPackage { name: "mariadb-server-core", file: MARIADBD_PATH },
+    DebianPackage { name: "mariadb-client-core", file: "/usr/bin/my_print_defaults" },
 ];
-/// Further packages of the tests. nginx is unpacked instead, because its package would start a system-wide server.
-pub const TEST_PACKAGES: [Package; 5] = [
-    Package { name: "postgresql-15", file: "/usr/lib/postgresql/15/bin/postgres" },
-    Package { name: "debootstrap", file: "/usr/sbin/debootstrap" },
-    Package { name: "faketime", file: "/usr/bin/faketime" },
-    Package { name: "python3-venv", file: "/usr/lib/python3.11/ensurepip/__init__.py" },
-    Package { name: "chromium", file: "/usr/bin/chromium" },
-];
-
-/// Further packages of the benchmark.
-pub const BENCH_PACKAGES: [Package; 3] = [
-    Package { name: "sysbench", file: "/usr/bin/sysbench" },
-    Package { name: "wrk", file: "/usr/bin/wrk" },
-    Package { name: "hey", file: "/usr/bin/hey" },
+/// Additional packages for the tests. Installing the nginx package would start a system-wide server.
+pub const TEST_PACKAGES: [DebianPackage; 5] = [
+    DebianPackage { name: "postgresql-15", file: "/usr/lib/postgresql/15/bin/postgres" },
+    DebianPackage { name: "debootstrap", file: "/usr/sbin/debootstrap" },
+    DebianPackage { name: "faketime", file: "/usr/bin/faketime" },
+    DebianPackage { name: "python3-venv", file: "/usr/lib/python3.11/ensurepip/__init__.py" },
+    DebianPackage { name: "chromium", file: "/usr/bin/chromium" },
 ];
 
-pub(crate) const MARIADBD: &str = "/usr/sbin/mariadbd";
-/// Directory of PostgreSQL's programs.
-pub(crate) const POSTGRESQL: &str = "/usr/lib/postgresql/15/bin";
+/// Additional packages for the benchmark.
+pub const BENCH_PACKAGES: [DebianPackage; 3] = [
+    DebianPackage { name: "sysbench", file: "/usr/bin/sysbench" },
+    DebianPackage { name: "wrk", file: "/usr/bin/wrk" },
+    DebianPackage { name: "hey", file: "/usr/bin/hey" },
+];
 
-/// Requirements file of the Python packages: the official SDK, keystoneauth1, schemathesis and SeaweedFS.
-pub const CLIENT_REQUIREMENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/clients.txt");
-/// Python program that fails if a package of [`CLIENT_REQUIREMENTS`], its argument, is missing or has another version.
-pub const CLIENT_VERSION_CHECK: &str = "import sys, importlib.metadata as installed
+pub(crate) const MARIADBD_PATH: &str = "/usr/sbin/mariadbd";
+/// Directory of the PostgreSQL programs.
+pub(crate) const POSTGRESQL_BIN_DIR: &str = "/usr/lib/postgresql/15/bin";
+
+/// Path of the pip requirements file: the official SDK, keystoneauth1, schemathesis and SeaweedFS.
+pub const CLIENT_REQUIREMENTS_PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/clients.txt");
+/// Python program that checks the installed package versions. The argument is [`CLIENT_REQUIREMENTS_PATH`].
+pub const CLIENT_VERSION_CHECK_SCRIPT: &str = "import sys, importlib.metadata as installed
 for line in open(sys.argv[1]):
     name, _, version = line.strip().partition('==')
     assert name.startswith('#') or installed.version(name) == version, line";
 
-/// The directory of installed servers cannot be used.
+/// Error if the directory of downloaded servers cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("could not use {}: {source}; set {SERVERS_DIR_ENV_VAR} to a folder that can be written to", path.display())]
-pub struct SetupError {
+#[error("cannot use {}: {source}. Fix: set {SERVERS_DIR_ENV_VAR} to a writable directory", path.display())]
+pub struct ServersDirError {
     path: PathBuf,
     source: io::Error,
 }
 
-/// Returns the directory of downloaded servers and tools: `CLEW_SERVERS_DIR`, or a directory in the user's cache.
+/// Returns the directory of downloaded servers and tools.
+/// The default without `CLEW_SERVERS_DIR` is a directory in the cache of the user.
 #[must_use]
 pub fn servers_dir() -> PathBuf {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
@@ -76,7 +77,7 @@ pub fn servers_dir() -> PathBuf {
     })
 }
 
-/// Returns the libfaketime library for `LD_PRELOAD`, or `None` if it is not installed.
+/// Returns the path of libfaketime for `LD_PRELOAD`, or `None` if libfaketime is not installed.
 #[must_use]
 pub fn faketime() -> Option<PathBuf> {
     let architectures = fs::read_dir("/usr/lib").ok()?.flatten();
@@ -84,67 +85,68 @@ pub fn faketime() -> Option<PathBuf> {
     libraries.into_iter().find(|library| library.exists())
 }
 
-/// Returns the directory of the unpacked MySQL.
+/// Returns the directory of the extracted MySQL packages.
 #[must_use]
-pub fn mysql_root() -> PathBuf {
+pub fn mysql_dir() -> PathBuf {
     servers_dir().join("mysql-9")
 }
 
-/// Returns the directory of MariaDB plugins that the core package lacks, such as `metadata_lock_info`.
+/// Returns the directory of additional MariaDB plugins such as `metadata_lock_info`.
 #[must_use]
-pub fn mariadb_plugins() -> PathBuf {
-    mariadb_plugins_root().join("usr/lib/mysql/plugin")
+pub fn mariadb_plugin_dir() -> PathBuf {
+    mariadb_plugin_package_dir().join("usr/lib/mysql/plugin")
 }
 
-/// Returns the directory of the unpacked plugin package.
+/// Returns the directory of the extracted MariaDB package with plugins.
 #[must_use]
-pub fn mariadb_plugins_root() -> PathBuf {
+pub fn mariadb_plugin_package_dir() -> PathBuf {
     servers_dir().join("mariadb-plugins")
 }
 
-/// Returns the path of the installed nginx, or of the unpacked one.
+/// Returns the path of the installed or extracted nginx program.
 #[must_use]
-pub fn nginx() -> PathBuf {
+pub fn nginx_path() -> PathBuf {
     let installed = PathBuf::from("/usr/sbin/nginx");
-    if installed.exists() { installed } else { nginx_root().join("usr/sbin/nginx") }
+    if installed.exists() { installed } else { nginx_dir().join("usr/sbin/nginx") }
 }
 
-/// Returns the directory of the unpacked nginx.
+/// Returns the directory of the extracted nginx package.
 #[must_use]
-pub fn nginx_root() -> PathBuf {
+pub fn nginx_dir() -> PathBuf {
     servers_dir().join("nginx")
 }
 
-/// Returns the directory of the Python virtual environment.
+/// Returns the directory of the Python virtual environment with the client packages.
 #[must_use]
-pub fn clients_dir() -> PathBuf {
+pub fn python_environment_dir() -> PathBuf {
     servers_dir().join("clients")
 }
 
-/// Returns the Python interpreter with the client packages: `CLEW_TEST_PYTHON`, or the one in [`clients_dir`].
+/// Returns the path of a Python interpreter with the client packages.
+/// The default without `CLEW_TEST_PYTHON` is the interpreter in [`python_environment_dir`].
 #[must_use]
 pub fn clients_python() -> PathBuf {
-    std::env::var_os(PYTHON_ENV_VAR).map_or_else(|| clients_dir().join("bin").join("python"), PathBuf::from)
+    std::env::var_os(PYTHON_ENV_VAR).map_or_else(|| python_environment_dir().join("bin").join("python"), PathBuf::from)
 }
 
-/// Returns the path of SeaweedFS, an S3 server, which [`CLIENT_REQUIREMENTS`] installs.
+/// Returns the path of SeaweedFS, an S3 server that pip installs together with the client packages.
 #[must_use]
-pub fn seaweedfs() -> PathBuf {
+pub fn seaweedfs_path() -> PathBuf {
     clients_python().with_file_name("weed")
 }
 
-/// Lock on the directory of servers.
+/// Exclusive lock on the directory of downloaded servers. `Drop` releases the lock.
 #[derive(Debug)]
-pub struct Lock {
+pub struct ServersDirLock {
     _file: File,
 }
 
-/// Locks the directory of servers. Waits while another process holds the lock.
-pub fn lock() -> Result<Lock, SetupError> {
+/// Locks the directory of downloaded servers. Waits while another process holds the lock.
+pub fn lock_servers_dir() -> Result<ServersDirLock, ServersDirError> {
     let directory = servers_dir();
     let path = directory.join("lock");
     let locked = fs::create_dir_all(&directory)
         .and_then(|()| File::options().create(true).truncate(false).write(true).open(&path))
-        .and_then(|file| file.lock().map(|()| Lock { _file: file }));
-    locked.map_err(|source| SetupError { path, source })
+        .and_then(|file| file.lock().map(|()| ServersDirLock { _file: file }));
+    locked.map_err(|source| ServersDirError { path, source })
 }

@@ -1,4 +1,4 @@
-//! Address that forwards to changing servers: a virtual IP that fails over, or a load balancer.
+//! TCP forwarder with changing backends: a virtual IP address that fails over, or a load balancer.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -8,7 +8,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
-/// A forwarder on a fixed port of 127.0.0.1. Dropping this closes all of its connections.
+/// A running forwarder on a port of 127.0.0.1. `Drop` closes all connections.
 #[derive(Debug)]
 pub struct VirtualAddress {
     address: SocketAddr,
@@ -17,17 +17,17 @@ pub struct VirtualAddress {
 }
 
 impl VirtualAddress {
-    /// Starts with one backend for all connections until [`VirtualAddress::fail_over_to`].
+    /// Starts a forwarder with one backend. [`VirtualAddress::fail_over_to`] changes the backend.
     pub async fn start(backend: SocketAddr) -> io::Result<Self> {
         Self::start_balancing(vec![backend]).await
     }
 
-    /// Starts as a load balancer that assigns connections to the backends in rotation, starting with the first.
+    /// Starts a load balancer that distributes connections round-robin, starting with the first backend.
     pub async fn start_balancing(backends: Vec<SocketAddr>) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let backends = watch::Sender::new(backends);
-        let accepting = tokio::spawn(accept(listener, backends.subscribe()));
+        let accepting = tokio::spawn(accept_connections(listener, backends.subscribe()));
         Ok(Self { address, backends, accepting })
     }
 
@@ -44,7 +44,7 @@ impl VirtualAddress {
         format!("mysql://{user}{separator}{password}@{}/", self.address)
     }
 
-    /// Fails over to another server: closes open connections and forwards new ones to `backend`.
+    /// Closes all open connections and forwards new connections to `backend`.
     pub fn fail_over_to(&self, backend: SocketAddr) {
         self.backends.send_replace(vec![backend]);
     }
@@ -56,7 +56,7 @@ impl Drop for VirtualAddress {
     }
 }
 
-async fn accept(listener: TcpListener, backends: watch::Receiver<Vec<SocketAddr>>) {
+async fn accept_connections(listener: TcpListener, backends: watch::Receiver<Vec<SocketAddr>>) {
     let mut forwarding = JoinSet::new();
     let mut accepted = 0_usize;
     while let Ok((client, _)) = listener.accept().await {
@@ -67,9 +67,9 @@ async fn accept(listener: TcpListener, backends: watch::Receiver<Vec<SocketAddr>
         };
         accepted = accepted.wrapping_add(1);
         forwarding.spawn(async move {
-            // The client notices the end of a connection, so its result is ignored.
+            // The client detects the end of a connection, so the result is ignored.
             tokio::select! {
-                ended = forward(client, backend) => ended.is_ok(),
+                ended = forward_connection(client, backend) => ended.is_ok(),
                 _ = moved.changed() => false,
             }
         });
@@ -77,7 +77,7 @@ async fn accept(listener: TcpListener, backends: watch::Receiver<Vec<SocketAddr>
     }
 }
 
-async fn forward(mut client: TcpStream, backend: Option<SocketAddr>) -> io::Result<()> {
+async fn forward_connection(mut client: TcpStream, backend: Option<SocketAddr>) -> io::Result<()> {
     let backend = backend.ok_or_else(|| io::Error::other("an address without a backend"))?;
     let mut server = TcpStream::connect(backend).await?;
     copy_bidirectional(&mut client, &mut server).await.map(drop)

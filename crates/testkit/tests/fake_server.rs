@@ -80,10 +80,10 @@ async fn statements_have_the_requested_size() {
 
 #[tokio::test]
 async fn faults_occur_after_the_configured_session() {
-    for (fault, comes) in [(Fault::CloseAfter(4), 4), (Fault::InvalidPacketAfter(2), 2), (Fault::CloseAfter(0), 0)] {
+    for (fault, expected) in [(Fault::CloseAfter(4), 4), (Fault::InvalidPacketAfter(2), 2), (Fault::CloseAfter(0), 0)] {
         let fake = FakeServer::start(FakeOptions { sessions: 9, transactions: 0, fault }).await.unwrap();
         let (count, ended) = count_sessions(&mut connect(&fake).await.unwrap()).await;
-        assert_eq!(count, comes, "{fault:?}");
+        assert_eq!(count, expected, "{fault:?}");
         assert!(ended.is_err(), "{fault:?}");
     }
     let slow = Fault::DelayPerRow(Duration::from_millis(1));
@@ -124,11 +124,11 @@ async fn fleet_counts_connections_of_all_nodes() {
     for connection in connections {
         connection.disconnect().await.unwrap();
     }
-    // The fake server notices a closed connection only when its task runs again.
+    // The fake server detects a closed connection only when its task runs again.
     while open() != (0, 0, 0, 0) {
         tokio::task::yield_now().await;
     }
     connect(third).await.unwrap().disconnect().await.unwrap();
-    let most = (first.most_connections(), third.most_connections(), fleet.most_connections());
-    assert_eq!((most, first.connections_taken(), fleet.connections_taken()), ((2, 1, 3), 2, 4));
+    let max_open = (first.most_connections(), third.most_connections(), fleet.most_connections());
+    assert_eq!((max_open, first.connections_taken(), fleet.connections_taken()), ((2, 1, 3), 2, 4));
 }

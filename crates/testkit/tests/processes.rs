@@ -72,17 +72,17 @@ async fn server_exits_with_its_parent_process() {
     for name in Flavor::ALL.map(Flavor::name).into_iter().chain([POSTGRESQL]) {
         let mut victim =
             rerun("server_exits_with_its_parent_process").env(VICTIM, name).stdout(Stdio::piped()).spawn().unwrap();
-        let (pid, folder) = started_by(&mut victim);
+        let (pid, folder) = read_started_server(&mut victim);
         assert!(process_state(pid).is_some(), "{name}");
         victim.kill().unwrap();
         victim.wait().unwrap();
-        // The reaper of orphans may be slow.
+        // The init process may reap the orphaned server with a delay.
         assert!(wait_until(|| matches!(process_state(pid), None | Some('Z'))).await, "{name} lives on");
         std::fs::remove_dir_all(folder).unwrap();
     }
 }
 
-fn started_by(victim: &mut Child) -> (u32, String) {
+fn read_started_server(victim: &mut Child) -> (u32, String) {
     let stdout = BufReader::new(victim.stdout.take().unwrap());
     let line = stdout.lines().map(Result::unwrap).find(|line| line.starts_with(STARTED)).unwrap();
     let (pid, folder) = line.strip_prefix(STARTED).unwrap().split_once(' ').unwrap();

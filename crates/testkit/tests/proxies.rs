@@ -75,12 +75,12 @@ async fn rewriting_proxy_holds_requests_and_responses() {
         let mut session = RawSession::open(proxy.address(), "root", None, Charset::Utf8mb4).await.unwrap();
         session.send_statement(b"INSERT INTO mysql.held VALUES (1)").await.unwrap();
         proxy.wait_until_held().await;
-        let mut answer = Box::pin(session.wait_for_response());
-        assert!(timeout(Duration::from_millis(200), &mut answer).await.is_err(), "{effect:?}");
+        let mut response = Box::pin(session.wait_for_response());
+        assert!(timeout(Duration::from_millis(200), &mut response).await.is_err(), "{effect:?}");
         let rows: Option<u8> = control.query_first("SELECT COUNT(*) FROM mysql.held").await.unwrap();
         assert_eq!(rows, Some(reaches_server), "{effect:?}");
         proxy.release();
-        answer.await.unwrap();
+        response.await.unwrap();
         control.query_drop("DELETE FROM mysql.held").await.unwrap();
     }
     let rewrite = Rewrite { effect: Some(("DO 1", Effect::Delay(Duration::from_millis(5)))), ..Rewrite::default() };

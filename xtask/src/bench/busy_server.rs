@@ -1,13 +1,13 @@
-//! Cases of a database server with 10,000 sessions: snapshots, details, lock waits, and collections through the API.
+//! Benchmark cases on a database server with 10,000 sessions: snapshots, details, lock waits, and API collections.
 
 use std::cell::RefCell;
 use std::time::Duration;
 
-use clew_testkit::{Flavor, Load, LoadSize, Server, ServerOptions, TEN_THOUSAND_SESSIONS};
+use clew_testkit::{Flavor, Load, LoadSize, Server, ServerOptions, TEN_THOUSAND_SESSION_LOAD};
 
-use super::Bench;
-use super::cases::{BenchCase, Comparison, Target};
-use super::count_checks::{count_in_file, ensure_count};
+use super::BenchContext;
+use super::cases::{BenchCase, Comparison, MedianTarget};
+use super::count_checks::{count_occurrences_in_file, ensure_count};
 use super::paired_runs::{Measurement, run_pairs};
 use super::query_log;
 use super::server_harness::{Inventory, RunningServer};
@@ -15,118 +15,118 @@ use crate::command::Command;
 use crate::error::XtaskError;
 use crate::progress::{self, Step};
 
-/// A case on a busy database server.
+/// A benchmark case on a busy database server.
 struct ServerCase {
     definition: BenchCase,
     flavor: Flavor,
-    clew: ClewRun,
-    baseline: BaselineRun,
-    /// Text that Clew's output contains once per counted item, and the expected number of items.
+    clew: ClewInvocation,
+    baseline: BaselineInvocation,
+    /// Text that the output of Clew contains once per counted item, and the expected number of items.
     item_marker: (&'static str, fn(LoadSize) -> usize),
-    /// Minimum number of lines in the baseline's output.
+    /// Minimum number of lines in the baseline output.
     min_baseline_lines: fn(LoadSize) -> usize,
 }
 
-/// Invocation of Clew.
+/// Clew command or API client that a case measures.
 #[derive(Clone, Copy)]
-enum ClewRun {
-    /// A `clew` command with the server's URL.
+enum ClewInvocation {
+    /// A `clew` command with the URL of the database server.
     Command(&'static [&'static str]),
-    /// `clew collect`.
+    /// The command `clew collect`.
     Collect,
-    /// An API client in this process.
+    /// An API client in the benchmark process.
     Client,
 }
 
-/// Invocation of the baseline.
+/// Program that a case runs as the baseline.
 #[derive(Clone, Copy)]
-enum BaselineRun {
-    /// The client program, with the statements of Clew.
+enum BaselineInvocation {
+    /// The `mariadb` client program with the statements of Clew.
     SameReads,
-    /// The client program with the statements of Clew. Both sides use TLS.
+    /// The `mariadb` client program with the statements of Clew. Clew and the baseline use TLS.
     SameReadsOverTls,
-    /// The client program, with these statements.
+    /// The `mariadb` client program with different statements.
     Statements(&'static str),
-    /// `clew snapshot`.
+    /// The command `clew snapshot`.
     Snapshot,
 }
 
 const SNAPSHOT_ARGUMENTS: &[&str] = &["snapshot", "--format", "csv"];
 const SESSION_MARKER: (&str, fn(LoadSize) -> usize) = ("root,127.0.0.1:", |size| size.sessions);
 
-/// Query that joins sessions and transactions on the server. Clew joins them in memory.
+/// Query that joins sessions and transactions on the server. Clew performs the same join in memory.
 const JOIN_QUERY: &str = "SELECT p.id, p.user, p.host, p.db, p.command, p.time, p.state, p.info, t.trx_id, t.trx_state, \
      TIMESTAMPDIFF(SECOND, t.trx_started, NOW(6)), TIMESTAMPDIFF(SECOND, t.trx_wait_started, NOW(6)), t.trx_rows_locked, \
      t.trx_tables_locked, t.trx_rows_modified FROM information_schema.processlist p \
      LEFT JOIN information_schema.innodb_trx t ON t.trx_mysql_thread_id = p.id";
 
-const fn snapshot(name: &'static str, flavor: Flavor) -> ServerCase {
+const fn snapshot_case(name: &'static str, flavor: Flavor) -> ServerCase {
     ServerCase {
         definition: BenchCase {
             name,
             metric: "`clew snapshot` to CSV, 10,000 sessions",
             baseline: "`mariadb` client with the same two statements, output to a file",
             comparison: Comparison::Ratio,
-            target: Target::AtMost(1.03),
+            target: MedianTarget::AtMost(1.03),
             unit: "s",
             pairs: 41,
         },
         flavor,
-        clew: ClewRun::Command(SNAPSHOT_ARGUMENTS),
-        baseline: BaselineRun::SameReads,
+        clew: ClewInvocation::Command(SNAPSHOT_ARGUMENTS),
+        baseline: BaselineInvocation::SameReads,
         item_marker: SESSION_MARKER,
         min_baseline_lines: |size| size.sessions + size.transactions,
     }
 }
 
-const fn collect(name: &'static str, flavor: Flavor) -> ServerCase {
+const fn collect_case(name: &'static str, flavor: Flavor) -> ServerCase {
     ServerCase {
         definition: BenchCase {
             name,
             metric: "`clew collect`: a collection through the API, including the start of the program",
             baseline: "`clew snapshot`",
             comparison: Comparison::Ratio,
-            target: Target::AtMost(1.3),
+            target: MedianTarget::AtMost(1.3),
             unit: "s",
             pairs: 21,
         },
         flavor,
-        clew: ClewRun::Collect,
-        baseline: BaselineRun::Snapshot,
+        clew: ClewInvocation::Collect,
+        baseline: BaselineInvocation::Snapshot,
         item_marker: SESSION_MARKER,
         min_baseline_lines: |size| size.sessions,
     }
 }
 
-const fn api(name: &'static str, flavor: Flavor) -> ServerCase {
-    let collect = collect(name, flavor);
+const fn api_case(name: &'static str, flavor: Flavor) -> ServerCase {
+    let collect = collect_case(name, flavor);
     let metric = "collection through the API by a running program, from the POST to the last byte";
-    ServerCase { definition: BenchCase { metric, ..collect.definition }, clew: ClewRun::Client, ..collect }
+    ServerCase { definition: BenchCase { metric, ..collect.definition }, clew: ClewInvocation::Client, ..collect }
 }
 
-static CASES: [ServerCase; 10] = [
-    snapshot("snapshot-mysql", Flavor::MySql),
+static SERVER_CASES: [ServerCase; 10] = [
+    snapshot_case("snapshot-mysql", Flavor::MySql),
     ServerCase {
         definition: BenchCase {
             name: "snapshot-mysql-tls",
             baseline: "`mariadb` client with the same two statements, both over TLS",
             ..snapshot("", Flavor::MySql).definition
         },
-        baseline: BaselineRun::SameReadsOverTls,
+        baseline: BaselineInvocation::SameReadsOverTls,
         ..snapshot("", Flavor::MySql)
     },
-    snapshot("snapshot-mariadb", Flavor::MariaDb),
+    snapshot_case("snapshot-mariadb", Flavor::MariaDb),
     ServerCase {
         definition: BenchCase {
             name: "join-mariadb",
             metric: "`clew snapshot` to CSV, 10,000 sessions",
             baseline: "`mariadb` client with the join in SQL",
             comparison: Comparison::Speedup,
-            target: Target::AtLeast(40.0),
+            target: MedianTarget::AtLeast(40.0),
             unit: "s",
             pairs: 21,
         },
-        baseline: BaselineRun::Statements(JOIN_QUERY),
+        baseline: BaselineInvocation::Statements(JOIN_QUERY),
         min_baseline_lines: |size| size.sessions,
         ..snapshot("", Flavor::MariaDb)
     },
@@ -136,13 +136,13 @@ static CASES: [ServerCase; 10] = [
             metric: "`clew snapshot --detail`, 10,000 sessions",
             baseline: "`mariadb` client with `sys.session`, then `sys.innodb_lock_waits`",
             comparison: Comparison::Speedup,
-            target: Target::AtLeast(70.0),
+            target: MedianTarget::AtLeast(70.0),
             unit: "s",
             pairs: 9,
         },
         flavor: Flavor::MySql,
-        clew: ClewRun::Command(&["snapshot", "--detail", "--format", "csv"]),
-        baseline: BaselineRun::Statements("SELECT * FROM sys.session; SELECT * FROM sys.innodb_lock_waits"),
+        clew: ClewInvocation::Command(&["snapshot", "--detail", "--format", "csv"]),
+        baseline: BaselineInvocation::Statements("SELECT * FROM sys.session; SELECT * FROM sys.innodb_lock_waits"),
         item_marker: (",clew-testkit,", |size| size.sessions),
         min_baseline_lines: |size| size.sessions + size.waiters,
     },
@@ -152,69 +152,69 @@ static CASES: [ServerCase; 10] = [
             metric: "`clew locks`, 10,000 sessions, 100 waiters",
             baseline: "`mariadb` client with `sys.innodb_lock_waits`",
             comparison: Comparison::Speedup,
-            target: Target::AtLeast(20.0),
+            target: MedianTarget::AtLeast(20.0),
             unit: "s",
             pairs: 9,
         },
         flavor: Flavor::MySql,
-        clew: ClewRun::Command(&["locks"]),
-        baseline: BaselineRun::Statements("SELECT * FROM sys.innodb_lock_waits"),
+        clew: ClewInvocation::Command(&["locks"]),
+        baseline: BaselineInvocation::Statements("SELECT * FROM sys.innodb_lock_waits"),
         item_marker: ("\n100 wait on 127.0.0.1", |size| size.waiters / 100),
         min_baseline_lines: |size| size.waiters,
     },
-    collect("collect-mysql", Flavor::MySql),
-    collect("collect-mariadb", Flavor::MariaDb),
-    api("api-mysql", Flavor::MySql),
-    api("api-mariadb", Flavor::MariaDb),
+    collect_case("collect-mysql", Flavor::MySql),
+    collect_case("collect-mariadb", Flavor::MariaDb),
+    api_case("api-mysql", Flavor::MySql),
+    api_case("api-mariadb", Flavor::MariaDb),
 ];
 
-/// Returns the cases of this module.
-pub(super) fn cases() -> impl Iterator<Item = BenchCase> {
-    CASES.iter().map(|case| case.definition)
+/// Returns the benchmark cases on busy database servers.
+pub(super) fn busy_server_cases() -> impl Iterator<Item = BenchCase> {
+    SERVER_CASES.iter().map(|case| case.definition)
 }
 
-/// Measures one server at a time, because each server has 10,000 threads.
-pub(super) async fn measure(bench: &Bench) -> Result<Vec<Measurement>, XtaskError> {
+/// Measures the database servers one at a time, because each server has 10,000 threads.
+pub(super) async fn measure_busy_server(bench: &BenchContext) -> Result<Vec<Measurement>, XtaskError> {
     let mut measurements = Vec::new();
     for flavor in [Flavor::MySql, Flavor::MariaDb] {
-        let of_flavor = CASES.iter().filter(|case| case.flavor == flavor);
+        let of_flavor = SERVER_CASES.iter().filter(|case| case.flavor == flavor);
         let selected: Vec<&ServerCase> = of_flavor.filter(|case| bench.filter.includes(case.definition.name)).collect();
         if selected.is_empty() {
             continue;
         }
-        progress::heading(&format!("{flavor} with {} sessions", TEN_THOUSAND_SESSIONS.sessions));
-        measurements.extend(measure_on_server(bench, flavor, &selected).await?);
+        progress::print_heading(&format!("{flavor} with {} sessions", TEN_THOUSAND_SESSION_LOAD.sessions));
+        measurements.extend(measure_server_cases(bench, flavor, &selected).await?);
     }
     Ok(measurements)
 }
 
-async fn measure_on_server(
-    bench: &Bench,
+async fn measure_server_cases(
+    bench: &BenchContext,
     flavor: Flavor,
     cases: &[&ServerCase],
 ) -> Result<Vec<Measurement>, XtaskError> {
     let step = Step::start("Starting the database server and opening the sessions");
-    let max_connections = u32::try_from(TEN_THOUSAND_SESSIONS.sessions + 100).unwrap_or(u32::MAX);
+    let max_connections = u32::try_from(TEN_THOUSAND_SESSION_LOAD.sessions + 100).unwrap_or(u32::MAX);
     let server =
         bench.start_server(flavor, &ServerOptions { max_connections, arguments: server_arguments(flavor) }).await?;
-    let load = Load::start(&server, TEN_THOUSAND_SESSIONS).await.map_err(|cause| XtaskError::Load { cause })?;
-    let inventory = Inventory::register(&bench.clew, &[url(&server, "off")], 1).await?;
+    let load = Load::start(&server, TEN_THOUSAND_SESSION_LOAD).await.map_err(|cause| XtaskError::Load { cause })?;
+    let inventory = Inventory::register_nodes(&bench.clew, &[server_url(&server, "off")], 1).await?;
     let clew_server = inventory.start_server(None).await?;
     let snapshot = clew_command(bench, SNAPSHOT_ARGUMENTS, &server, "off");
-    let reads = query_log::capture(&snapshot, &server).await?.snapshot_reads()?;
-    step.done();
-    let fixture = Fixture { bench, server: &server, size: load.size(), clew_server, snapshot, reads };
+    let reads = query_log::capture_query_log(&snapshot, &server).await?.snapshot_statements()?;
+    step.complete();
+    let fixture = ServerFixture { bench, server: &server, size: load.size(), clew_server, snapshot, reads };
     let mut measurements = Vec::new();
     for case in cases {
-        measurements.push(fixture.compare(case, &inventory).await?);
+        measurements.push(fixture.measure_case(case, &inventory).await?);
     }
     fixture.clew_server.stop().await?;
     Ok(measurements)
 }
 
-/// Servers and commands of the cases. Connections use TLS only in TLS cases, as the client program does by default.
-struct Fixture<'a> {
-    bench: &'a Bench,
+/// Servers and commands that all cases on a database server share. Connections use TLS only in TLS cases.
+struct ServerFixture<'a> {
+    bench: &'a BenchContext,
     server: &'a Server,
     size: LoadSize,
     clew_server: RunningServer<'a>,
@@ -222,39 +222,40 @@ struct Fixture<'a> {
     reads: String,
 }
 
-impl Fixture<'_> {
-    async fn compare(&self, case: &ServerCase, inventory: &Inventory) -> Result<Measurement, XtaskError> {
+impl ServerFixture<'_> {
+    async fn measure_case(&self, case: &ServerCase, inventory: &Inventory) -> Result<Measurement, XtaskError> {
         let Some(node) = inventory.nodes.first() else { return Ok(Measurement::new(case.definition)) };
-        let (clew_file, baseline_file) = (self.bench.temp_file("clew"), self.bench.temp_file("baseline"));
+        let (clew_file, baseline_file) = (self.bench.temp_file_path("clew"), self.bench.temp_file_path("baseline"));
         let (marker, expected) = case.item_marker;
         let baseline = match case.baseline {
-            BaselineRun::SameReads => client(self.server, &["--skip-ssl"], &self.reads),
-            BaselineRun::SameReadsOverTls => client(self.server, &["--ssl"], &self.reads),
-            BaselineRun::Statements(statements) => client(self.server, &["--skip-ssl"], statements),
-            BaselineRun::Snapshot => self.snapshot.clone(),
+            BaselineInvocation::SameReads => client_command(self.server, &["--skip-ssl"], &self.reads),
+            BaselineInvocation::SameReadsOverTls => client_command(self.server, &["--ssl"], &self.reads),
+            BaselineInvocation::Statements(statements) => client_command(self.server, &["--skip-ssl"], statements),
+            BaselineInvocation::Snapshot => self.snapshot.clone(),
         };
-        let use_tls = matches!(case.baseline, BaselineRun::SameReadsOverTls);
+        let use_tls = matches!(case.baseline, BaselineInvocation::SameReadsOverTls);
         let delays = RefCell::new(Vec::new());
         let clew = async || {
             let elapsed = match case.clew {
-                ClewRun::Command(arguments) => {
+                ClewInvocation::Command(arguments) => {
                     let tls = if use_tls { "required" } else { "off" };
-                    clew_command(self.bench, arguments, self.server, tls).time_to_file(&clew_file).await?
+                    clew_command(self.bench, arguments, self.server, tls).run_timed_to_file(&clew_file).await?
                 }
-                ClewRun::Collect => self.clew_server.collect_command(node).time_to_file(&clew_file).await?,
-                ClewRun::Client => {
-                    let (elapsed, delay) = self.clew_server.time_to_file(node, &clew_file).await?;
+                ClewInvocation::Collect => self.clew_server.collect_command(node).run_timed_to_file(&clew_file).await?,
+                ClewInvocation::Client => {
+                    let (elapsed, delay) = self.clew_server.time_collection_to_file(node, &clew_file).await?;
                     delays.borrow_mut().extend(delay);
                     elapsed
                 }
             };
-            let found = count_in_file(&clew_file, marker)?;
+            let found = count_occurrences_in_file(&clew_file, marker)?;
             ensure_count(case.definition.name, found, expected(self.size) as u64)?;
             Ok(elapsed.as_secs_f64())
         };
         let baseline = async || {
-            let elapsed = baseline.time_to_file(&baseline_file).await?;
-            let (found, minimum) = (count_in_file(&baseline_file, "\n")?, (case.min_baseline_lines)(self.size) as u64);
+            let elapsed = baseline.run_timed_to_file(&baseline_file).await?;
+            let (found, minimum) =
+                (count_occurrences_in_file(&baseline_file, "\n")?, (case.min_baseline_lines)(self.size) as u64);
             if found < minimum {
                 return Err(XtaskError::WrongCount { subject: baseline.command_line(), found, expected: minimum });
             }
@@ -262,31 +263,31 @@ impl Fixture<'_> {
         };
         let measurement = run_pairs(case.definition, clew, baseline).await?;
         Ok(match delays.into_inner().into_iter().max() {
-            Some(maximum) => measurement.with_note(format_delay(maximum)),
+            Some(maximum) => measurement.with_note(format_notification_delay(maximum)),
             None => measurement,
         })
     }
 }
 
-fn format_delay(maximum: Duration) -> String {
+fn format_notification_delay(maximum: Duration) -> String {
     format!(
         "delay from the end of a collection in the server's log to its notification at the client: at most {:.0} ms.",
         maximum.as_secs_f64() * 1000.0
     )
 }
 
-/// Returns a `clew` command with a timeout for a busy machine.
-fn clew_command(bench: &Bench, arguments: &[&str], server: &Server, tls: &str) -> Command {
-    let url = url(server, tls);
+/// Returns a `clew` command with a timeout of 300 s for a busy machine.
+fn clew_command(bench: &BenchContext, arguments: &[&str], server: &Server, tls: &str) -> Command {
+    let url = server_url(server, tls);
     Command::new(&bench.clew).args(arguments.iter().copied()).args([url.as_str(), "--timeout", "300"])
 }
 
-fn url(server: &Server, tls: &str) -> String {
+fn server_url(server: &Server, tls: &str) -> String {
     format!("{}?tls={tls}", server.url())
 }
 
-/// Returns a client program command that runs these statements.
-fn client(server: &Server, tls: &[&str], statements: &str) -> Command {
+/// Returns a `mariadb` client command that runs the statements.
+fn client_command(server: &Server, tls: &[&str], statements: &str) -> Command {
     let port = server.port().to_string();
     Command::new("mariadb")
         .args(["--no-defaults", "--protocol=tcp", "--host=127.0.0.1", "--port", port.as_str(), "--user=root"])
@@ -294,7 +295,7 @@ fn client(server: &Server, tls: &[&str], statements: &str) -> Command {
         .args(["--batch", "--execute", statements])
 }
 
-/// Returns the server's options: defaults with a larger buffer pool, and the performance schema.
+/// Returns the server options: a larger buffer pool than the default, and the performance schema enabled.
 fn server_arguments(flavor: Flavor) -> Vec<String> {
     match flavor {
         Flavor::MySql => vec!["--innodb-buffer-pool-size=256M".to_owned()],

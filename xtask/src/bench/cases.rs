@@ -1,61 +1,61 @@
-//! Benchmark cases, their targets and the `--only` filter. The module that measures a case defines it.
+//! Types of benchmark cases and targets, and the `--only` filter. The measuring modules define the cases.
 
 use crate::error::XtaskError;
 
-/// Definition of a benchmark case. Each pair of runs measures Clew and its baseline.
+/// Definition of a benchmark case. Each pair of runs measures Clew and the baseline.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct BenchCase {
-    /// Name for `--only`.
+    /// Case name, as used by the `--only` option.
     pub(super) name: &'static str,
-    /// Measured operation of Clew.
+    /// Description of the measured Clew operation.
     pub(super) metric: &'static str,
-    /// Operation that Clew is compared with.
+    /// Description of the baseline operation.
     pub(super) baseline: &'static str,
-    /// Comparison of the two values of a pair.
+    /// Formula that compares the two values of a pair.
     pub(super) comparison: Comparison,
-    /// Target of the median.
-    pub(super) target: Target,
-    /// Unit of both values.
+    /// Target for the median of the compared values.
+    pub(super) target: MedianTarget,
+    /// Unit of the Clew value and the baseline value.
     pub(super) unit: &'static str,
-    /// Number of pairs.
+    /// Number of measured pairs.
     pub(super) pairs: usize,
 }
 
-/// Formula that reduces a pair of values to one number.
+/// Formula that reduces the Clew value and the baseline value of a pair to one number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Comparison {
-    /// Clew's value divided by the baseline's.
+    /// Clew value divided by baseline value.
     Ratio,
-    /// The baseline's value divided by Clew's.
+    /// Baseline value divided by Clew value.
     Speedup,
-    /// Clew's value minus the baseline's.
+    /// Clew value minus baseline value.
     Difference,
-    /// Clew's value. The report shows the baseline's value for information.
+    /// Clew value alone. The report shows the baseline value for information.
     Absolute,
-    /// Decrease from the baseline's value to Clew's, in percent.
+    /// Decrease from the baseline value to the Clew value, in percent.
     PercentDecrease,
 }
 
-/// Limit of the median.
+/// Upper or lower limit for the median of the compared values.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Target {
+pub(super) enum MedianTarget {
     AtMost(f64),
     AtLeast(f64),
 }
 
 impl Comparison {
-    pub(super) fn value(self, clew: f64, peer: f64) -> f64 {
+    pub(super) fn compare(self, clew: f64, baseline: f64) -> f64 {
         match self {
-            Self::Ratio => clew / peer,
-            Self::Speedup => peer / clew,
-            Self::Difference => clew - peer,
+            Self::Ratio => clew / baseline,
+            Self::Speedup => baseline / clew,
+            Self::Difference => clew - baseline,
             Self::Absolute => clew,
-            Self::PercentDecrease => (peer - clew) / peer * 100.0,
+            Self::PercentDecrease => (baseline - clew) / baseline * 100.0,
         }
     }
 }
 
-impl Target {
+impl MedianTarget {
     pub(super) fn is_met_by(self, value: f64) -> bool {
         match self {
             Self::AtMost(maximum) => value <= maximum,
@@ -64,12 +64,12 @@ impl Target {
     }
 }
 
-/// Name prefixes given by `--only`. An empty filter includes every case.
+/// Filter with the case name prefixes of the `--only` option. An empty filter includes every case.
 #[derive(Debug, Clone, Default)]
 pub(super) struct CaseFilter(Vec<String>);
 
 impl CaseFilter {
-    /// Creates a filter. Fails if a prefix matches no case name.
+    /// Creates a filter. Returns an error if a prefix matches no case name.
     pub(super) fn new(prefixes: Vec<String>, case_names: &[&'static str]) -> Result<Self, XtaskError> {
         match prefixes.iter().find(|prefix| !case_names.iter().any(|name| name.starts_with(prefix.as_str()))) {
             Some(unknown) => Err(XtaskError::UnknownCase { name: unknown.clone(), names: case_names.join(" ") }),
@@ -103,12 +103,12 @@ mod tests {
             Comparison::Absolute,
             Comparison::PercentDecrease,
         ];
-        let values = comparisons.map(|comparison| comparison.value(2.0, 8.0));
+        let values = comparisons.map(|comparison| comparison.compare(2.0, 8.0));
         for (value, expected) in values.iter().zip([0.25, 4.0, -6.0, 2.0, 75.0]) {
             assert!((value - expected).abs() < f64::EPSILON, "{values:?}");
         }
-        assert!(Target::AtMost(1.03).is_met_by(1.03) && !Target::AtMost(1.03).is_met_by(1.031));
-        assert!(Target::AtLeast(40.0).is_met_by(40.0) && !Target::AtLeast(40.0).is_met_by(39.9));
+        assert!(MedianTarget::AtMost(1.03).is_met_by(1.03) && !MedianTarget::AtMost(1.03).is_met_by(1.031));
+        assert!(MedianTarget::AtLeast(40.0).is_met_by(40.0) && !MedianTarget::AtLeast(40.0).is_met_by(39.9));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Checks of counts that do not depend on the speed of the machine.
+//! Checks of counts, such as rows or connections, that do not depend on the speed of the machine.
 
 use std::path::Path;
 
@@ -6,18 +6,18 @@ use crate::error::XtaskError;
 use crate::progress::print_line;
 
 /// Counts the occurrences of a text in a file.
-pub(super) fn count_in_file(file: &Path, text: &str) -> Result<u64, XtaskError> {
+pub(super) fn count_occurrences_in_file(file: &Path, text: &str) -> Result<u64, XtaskError> {
     let read = std::fs::read(file);
     let bytes = read.map_err(|cause| XtaskError::File { operation: "read", path: file.to_owned(), cause })?;
-    Ok(count_in_bytes(&bytes, text))
+    Ok(count_occurrences(&bytes, text))
 }
 
 /// Counts the occurrences of a text in a byte slice.
-pub(super) fn count_in_bytes(bytes: &[u8], text: &str) -> u64 {
+pub(super) fn count_occurrences(bytes: &[u8], text: &str) -> u64 {
     String::from_utf8_lossy(bytes).matches(text).count() as u64
 }
 
-/// Fails if a count differs from the expected one.
+/// Returns an error if a count differs from the expected count.
 pub(super) fn ensure_count(subject: &str, found: u64, expected: u64) -> Result<(), XtaskError> {
     if found == expected {
         Ok(())
@@ -26,7 +26,7 @@ pub(super) fn ensure_count(subject: &str, found: u64, expected: u64) -> Result<(
     }
 }
 
-/// Collected counts with their expected values.
+/// Measured counts with expected values.
 #[derive(Debug, Default)]
 pub(super) struct CountChecks(Vec<CountCheck>);
 
@@ -39,35 +39,35 @@ struct CountCheck {
 }
 
 impl CountChecks {
-    /// Adds a count with an exact expected value.
-    pub(super) fn expect(&mut self, subject: &str, found: u64, expected: u64) {
+    /// Adds a count and the exact expected value.
+    pub(super) fn expect_exactly(&mut self, subject: &str, found: u64, expected: u64) {
         self.0.push(CountCheck { subject: subject.to_owned(), found, minimum: expected, maximum: expected });
     }
 
-    /// Adds a count with a maximum.
+    /// Adds a count and the allowed maximum.
     pub(super) fn expect_at_most(&mut self, subject: &str, found: u64, maximum: u64) {
         self.0.push(CountCheck { subject: subject.to_owned(), found, minimum: 0, maximum });
     }
 
-    /// Prints all counts. Fails with the list of the wrong ones.
-    pub(super) fn report(&self) -> Result<(), XtaskError> {
+    /// Prints all counts. Returns an error with the list of wrong counts.
+    pub(super) fn print_and_verify(&self) -> Result<(), XtaskError> {
         for check in &self.0 {
-            let suffix = if check.passes() { String::new() } else { format!(", {}", check.requirement()) };
+            let suffix = if check.is_met() { String::new() } else { format!(", {}", check.format_requirement()) };
             print_line(&format!("{:>10}  {}{suffix}", check.found, check.subject));
         }
-        let failed = self.0.iter().filter(|check| !check.passes());
+        let failed = self.0.iter().filter(|check| !check.is_met());
         let failed: Vec<String> =
-            failed.map(|check| format!("{}: {}, {}", check.subject, check.found, check.requirement())).collect();
+            failed.map(|check| format!("{}: {}, {}", check.subject, check.found, check.format_requirement())).collect();
         if failed.is_empty() { Ok(()) } else { Err(XtaskError::Checks(failed.join("; "))) }
     }
 }
 
 impl CountCheck {
-    fn passes(&self) -> bool {
+    fn is_met(&self) -> bool {
         (self.minimum..=self.maximum).contains(&self.found)
     }
 
-    fn requirement(&self) -> String {
+    fn format_requirement(&self) -> String {
         let verb = if self.minimum == self.maximum { "must be" } else { "must be at most" };
         format!("{verb} {}", self.maximum)
     }
@@ -80,13 +80,13 @@ mod tests {
     #[test]
     fn wrong_counts_fail_by_name() {
         let mut checks = CountChecks::default();
-        checks.expect("rows", 5, 5);
-        checks.report().unwrap();
+        checks.expect_exactly("rows", 5, 5);
+        checks.print_and_verify().unwrap();
         checks.expect_at_most("allocations", 4, 5);
-        checks.report().unwrap();
+        checks.print_and_verify().unwrap();
         checks.expect_at_most("allocations", 6, 5);
-        checks.expect("bytes", 5, 6);
-        let error = checks.report().unwrap_err().to_string();
+        checks.expect_exactly("bytes", 5, 6);
+        let error = checks.print_and_verify().unwrap_err().to_string();
         assert!(error.contains("bytes: 5, must be 6") && !error.contains("rows"), "{error}");
         assert!(error.contains("allocations: 6, must be at most 5") && !error.contains(": 4"), "{error}");
     }

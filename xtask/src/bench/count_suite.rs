@@ -1,5 +1,5 @@
-//! `cargo xtask bench --quick`: counts that do not depend on the machine, measured with the test build.
-//! The commit that changes an expected count explains the change.
+//! `cargo xtask bench --quick`: checks counts that do not depend on the machine, with the test build.
+//! A commit that changes an expected count must explain the change.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,9 +8,9 @@ use clew_testkit::{FakeFleet, FakeOptions, FakeServer, Fault, Flavor, Load, Load
 use mysql_async::prelude::Queryable;
 use tokio::time::{Instant, sleep};
 
-use super::Bench;
+use super::BenchContext;
 use super::cases::CaseFilter;
-use super::count_checks::{CountChecks, count_in_bytes, count_in_file};
+use super::count_checks::{CountChecks, count_occurrences, count_occurrences_in_file};
 use super::query_log;
 use super::server_harness::Inventory;
 use crate::command::Command;
@@ -18,15 +18,15 @@ use crate::error::XtaskError;
 use crate::progress::{self, Step};
 use crate::workspace;
 
-/// Expected number of statements of a command, which uses one connection.
+/// Expected number of statements that a command sends over one connection.
 struct ExpectedStatements {
     command: &'static [&'static str],
-    /// Number of statements on MySQL and on MariaDB.
+    /// Number of statements on MySQL, and number of statements on MariaDB.
     statements: [u64; 2],
 }
 
-/// Expected statements on a server with transactions and lock waits.
-/// They include session settings and capability queries.
+/// Expected number of statements on a server with transactions and lock waits.
+/// The numbers include session settings and capability queries.
 const EXPECTED_STATEMENTS: [ExpectedStatements; 4] = [
     ExpectedStatements { command: &["snapshot", "--format", "csv"], statements: [6, 5] },
     ExpectedStatements { command: &["snapshot", "--format", "csv", "--detail"], statements: [19, 10] },
@@ -34,46 +34,47 @@ const EXPECTED_STATEMENTS: [ExpectedStatements; 4] = [
     ExpectedStatements { command: &["ps"], statements: [6, 5] },
 ];
 
-const FLAVORS: [Flavor; 2] = [Flavor::MySql, Flavor::MariaDb];
+const SERVER_FLAVORS: [Flavor; 2] = [Flavor::MySql, Flavor::MariaDb];
 const LOAD_SIZE: LoadSize = LoadSize { sessions: 200, transactions: 50, waiters: 10 };
-/// Sessions of the fake server.
+/// Number of sessions on the fake server.
 const SNAPSHOT_ROWS: u64 = 1000;
-/// Size of their CSV, including the header.
+/// Size in bytes of the CSV for all sessions of the fake server, including the header.
 const SNAPSHOT_BYTES: u64 = 139_255;
-/// Maximum allocations per 100 rows, without and with details, in a build without optimization.
-/// Every session of the fake server runs a statement, so Clew reads two timer rows per session.
-const MAX_ALLOCATIONS: [(&str, u64); 2] = [("snapshot", 2750), ("detailed_snapshot", 2850)];
-/// Nodes of the fleet.
-const NODES: u64 = 40;
-/// Sessions of each node.
-const SESSIONS: u64 = 20;
-/// Text that occurs once in each row of a fake server.
+/// Maximum number of allocations per 100 rows, without and with details, in a build without optimization.
+/// Each session of the fake server runs a statement, so Clew reads two timer rows per session.
+const MAX_ALLOCATIONS_PER_100_ROWS: [(&str, u64); 2] = [("snapshot", 2750), ("detailed_snapshot", 2850)];
+/// Number of fake servers in the fleet.
+const NODE_COUNT: u64 = 40;
+/// Number of sessions on each fake server.
+const SESSIONS_PER_NODE: u64 = 20;
+/// Text that occurs exactly once in each process list row of a fake server.
 const ROW_MARKER: &str = "FOR UPDATE";
-/// Time limit until a server has removed closed connections. Only a leaked connection reaches the limit.
+/// Time limit for a server to remove closed connections. Only a leaked connection reaches the limit.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Runs all checks and fails at the end with the list of wrong counts. Reuses the build artifacts of the tests.
+/// Runs all checks with the build artifacts of the tests. Returns an error with the list of wrong counts.
 pub(super) async fn run(clew: Option<PathBuf>) -> Result<(), XtaskError> {
-    let programs = workspace::build("Building the workspace", &["build", "--workspace", "--all-targets"]).await?;
-    let clew = clew.map_or_else(|| workspace::find_clew(&programs), Ok)?;
-    let bench = Bench::new(clew, CaseFilter::default())?;
+    let programs =
+        workspace::build_programs("Building the workspace", &["build", "--workspace", "--all-targets"]).await?;
+    let clew = clew.map_or_else(|| workspace::find_clew_program(&programs), Ok)?;
+    let bench = BenchContext::new(clew, CaseFilter::default())?;
     let mut counts = CountChecks::default();
-    progress::heading("Machine-independent counts");
+    progress::print_heading("Machine-independent counts");
     check_allocations(&workspace::find_program(&programs, "bench", "allocations")?, &mut counts).await?;
     check_fake_server(&bench, &mut counts).await?;
     check_fleet(&bench, &mut counts).await?;
-    for (at, flavor) in FLAVORS.into_iter().enumerate() {
+    for (at, flavor) in SERVER_FLAVORS.into_iter().enumerate() {
         check_real_server(&bench, flavor, at, &mut counts).await?;
     }
-    counts.report()
+    counts.print_and_verify()
 }
 
-/// Checks the allocations per row with `crates/mysql/benches/allocations.rs`.
+/// Checks the number of allocations per row with `crates/mysql/benches/allocations.rs`.
 async fn check_allocations(program: &Path, counts: &mut CountChecks) -> Result<(), XtaskError> {
     let step = Step::start("Counting allocations per row");
     let command = Command::new(program).args(["--bench"]);
     let output = command.output().await?;
-    for (name, maximum) in MAX_ALLOCATIONS {
+    for (name, maximum) in MAX_ALLOCATIONS_PER_100_ROWS {
         let found = parse_hundredths(&output, name).ok_or_else(|| XtaskError::UnexpectedOutput {
             command: command.command_line(),
             cause: format!("the count of {name} is missing"),
@@ -81,75 +82,79 @@ async fn check_allocations(program: &Path, counts: &mut CountChecks) -> Result<(
         })?;
         counts.expect_at_most(&format!("allocations per 100 rows of {name}"), found, maximum);
     }
-    step.done();
+    step.complete();
     Ok(())
 }
 
-/// Parses `snapshot allocations_per_row=10.01 …` as 1001.
+/// Parses a decimal number as hundredths: `snapshot allocations_per_row=10.01 …` returns 1001.
 fn parse_hundredths(output: &str, name: &str) -> Option<u64> {
     let line = output.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(" allocations_per_row="))?;
-    let (whole, part) = line.split(' ').next()?.split_once('.')?;
-    Some(whole.parse::<u64>().ok()? * 100 + part.parse::<u64>().ok()?)
+    let (integer, fraction) = line.split(' ').next()?.split_once('.')?;
+    Some(integer.parse::<u64>().ok()? * 100 + fraction.parse::<u64>().ok()?)
 }
 
-/// Checks rows, bytes and connections of a snapshot and of a collection through the API.
-async fn check_fake_server(bench: &Bench, counts: &mut CountChecks) -> Result<(), XtaskError> {
+/// Checks the number of rows, bytes and connections of a snapshot, and of a collection through the API.
+async fn check_fake_server(bench: &BenchContext, counts: &mut CountChecks) -> Result<(), XtaskError> {
     let step = Step::start("Checking a snapshot of 1,000 rows");
     let options = FakeOptions { sessions: SNAPSHOT_ROWS, transactions: SNAPSHOT_ROWS / 4, fault: Fault::None };
     let fake = FakeServer::start(options).await.map_err(|cause| XtaskError::Load { cause })?;
     let url = fake.url();
     let snapshot = Command::new(&bench.clew).args(["snapshot", "--format", "csv", url.as_str()]);
     let output = snapshot.output().await?;
-    counts.expect("rows of a snapshot", count_in_bytes(output.as_bytes(), ROW_MARKER), SNAPSHOT_ROWS);
-    counts.expect("bytes of a snapshot", output.len() as u64, SNAPSHOT_BYTES);
-    counts.expect("connections of a snapshot", fake.connections_taken(), 1);
+    counts.expect_exactly("rows of a snapshot", count_occurrences(output.as_bytes(), ROW_MARKER), SNAPSHOT_ROWS);
+    counts.expect_exactly("bytes of a snapshot", output.len() as u64, SNAPSHOT_BYTES);
+    counts.expect_exactly("connections of a snapshot", fake.connections_taken(), 1);
 
-    let inventory = Inventory::register(&bench.clew, &[url], 1).await?;
+    let inventory = Inventory::register_nodes(&bench.clew, &[url], 1).await?;
     let server = inventory.start_server(None).await?;
     let Some(node) = inventory.nodes.first() else { return Ok(()) };
-    let id = server.collect(node).await?;
-    let file = bench.temp_file("result.csv");
-    let bytes = server.download(node, &id, &file).await?;
-    counts.expect("rows of a result", count_in_file(&file, ROW_MARKER)?, SNAPSHOT_ROWS);
-    counts.expect("bytes of a result", bytes, SNAPSHOT_BYTES);
-    counts.expect("connections of a collection", fake.connections_taken(), 2);
-    counts.expect("connections left open after both", remaining_connections(async || Ok(fake.connections())).await?, 0);
-    server.stop().await?;
-    step.done();
-    Ok(())
-}
-
-/// Checks that one process opens one connection per node and closes all of them.
-async fn check_fleet(bench: &Bench, counts: &mut CountChecks) -> Result<(), XtaskError> {
-    let step = Step::start("Collecting from each of 40 nodes");
-    let options = FakeOptions { sessions: SESSIONS, transactions: SESSIONS / 4, fault: Fault::None };
-    let started = FakeFleet::start(usize::try_from(NODES).unwrap_or(0), options).await;
-    let fleet = started.map_err(|cause| XtaskError::Load { cause })?;
-    let urls: Vec<String> = fleet.nodes().iter().map(FakeServer::url).collect();
-    let inventory = Inventory::register(&bench.clew, &urls, urls.len()).await?;
-    let server = inventory.start_server(None).await?;
-    let ids = server.collect_from_all(&inventory.nodes).await?;
-    let file = bench.temp_file("result.csv");
-    let mut rows = 0;
-    for (node, id) in inventory.nodes.iter().zip(&ids) {
-        server.download(node, id, &file).await?;
-        rows += count_in_file(&file, ROW_MARKER)?;
-    }
-    counts.expect("rows of 40 nodes", rows, NODES * SESSIONS);
-    counts.expect("connections to 40 nodes", fleet.connections_taken(), NODES);
-    counts.expect(
-        "connections left open to 40 nodes",
-        remaining_connections(async || Ok(fleet.connections())).await?,
+    let id = server.run_collection(node).await?;
+    let file = bench.temp_file_path("result.csv");
+    let bytes = server.download_result(node, &id, &file).await?;
+    counts.expect_exactly("rows of a result", count_occurrences_in_file(&file, ROW_MARKER)?, SNAPSHOT_ROWS);
+    counts.expect_exactly("bytes of a result", bytes, SNAPSHOT_BYTES);
+    counts.expect_exactly("connections of a collection", fake.connections_taken(), 2);
+    counts.expect_exactly(
+        "connections left open after both",
+        wait_for_closed_connections(async || Ok(fake.connections())).await?,
         0,
     );
     server.stop().await?;
-    step.done();
+    step.complete();
     Ok(())
 }
 
-/// Checks the number of statements and connections in the server's general log.
+/// Checks that one server process opens one connection per node and closes all connections.
+async fn check_fleet(bench: &BenchContext, counts: &mut CountChecks) -> Result<(), XtaskError> {
+    let step = Step::start("Collecting from each of 40 nodes");
+    let options = FakeOptions { sessions: SESSIONS_PER_NODE, transactions: SESSIONS_PER_NODE / 4, fault: Fault::None };
+    let started = FakeFleet::start(usize::try_from(NODE_COUNT).unwrap_or(0), options).await;
+    let fleet = started.map_err(|cause| XtaskError::Load { cause })?;
+    let urls: Vec<String> = fleet.nodes().iter().map(FakeServer::url).collect();
+    let inventory = Inventory::register_nodes(&bench.clew, &urls, urls.len()).await?;
+    let server = inventory.start_server(None).await?;
+    let ids = server.collect_from_all(&inventory.nodes).await?;
+    let file = bench.temp_file_path("result.csv");
+    let mut rows = 0;
+    for (node, id) in inventory.nodes.iter().zip(&ids) {
+        server.download_result(node, id, &file).await?;
+        rows += count_occurrences_in_file(&file, ROW_MARKER)?;
+    }
+    counts.expect_exactly("rows of 40 nodes", rows, NODE_COUNT * SESSIONS_PER_NODE);
+    counts.expect_exactly("connections to 40 nodes", fleet.connections_taken(), NODE_COUNT);
+    counts.expect_exactly(
+        "connections left open to 40 nodes",
+        wait_for_closed_connections(async || Ok(fleet.connections())).await?,
+        0,
+    );
+    server.stop().await?;
+    step.complete();
+    Ok(())
+}
+
+/// Checks the number of statements and connections in the general log of a database server.
 async fn check_real_server(
-    bench: &Bench,
+    bench: &BenchContext,
     flavor: Flavor,
     at: usize,
     counts: &mut CountChecks,
@@ -157,29 +162,30 @@ async fn check_real_server(
     let step = Step::start(format!("Counting statements on {flavor}"));
     let server = Server::start(flavor, &ServerOptions::default()).await?;
     let load = Load::start(&server, LOAD_SIZE).await.map_err(|cause| XtaskError::Load { cause })?;
-    let before = connection_count(&server).await?;
+    let before = count_connections(&server).await?;
     let url = server.url();
     for case in &EXPECTED_STATEMENTS {
         let name = case.command.join(" ");
-        step.detail(&name);
+        step.set_detail(&name);
         let command = Command::new(&bench.clew).args(case.command.iter().copied()).args([&url]);
-        let log = query_log::capture(&command, &server).await?;
+        let log = query_log::capture_query_log(&command, &server).await?;
         let expected = case.statements.get(at).copied().unwrap_or_default();
         let statements = log.statements.len() as u64;
-        counts.expect(&format!("statements of clew {name} to {flavor}"), statements, expected);
+        counts.expect_exactly(&format!("statements of clew {name} to {flavor}"), statements, expected);
         if statements != expected {
-            step.note(&log.statements.join("\n  "));
+            step.print_note(&log.statements.join("\n  "));
         }
-        counts.expect(&format!("connections of clew {name} to {flavor}"), log.connections as u64, 1);
+        counts.expect_exactly(&format!("connections of clew {name} to {flavor}"), log.connections as u64, 1);
     }
-    let remaining = remaining_connections(async || Ok(connection_count(&server).await?.saturating_sub(before))).await?;
-    counts.expect(&format!("connections left open to {flavor}"), remaining, 0);
+    let remaining =
+        wait_for_closed_connections(async || Ok(count_connections(&server).await?.saturating_sub(before))).await?;
+    counts.expect_exactly(&format!("connections left open to {flavor}"), remaining, 0);
     drop(load);
-    step.done();
+    step.complete();
     Ok(())
 }
 
-async fn connection_count(server: &Server) -> Result<u64, XtaskError> {
+async fn count_connections(server: &Server) -> Result<u64, XtaskError> {
     let failed = |cause| XtaskError::Database { operation: "count a server's connections", cause };
     let mut control = server.connect().await.map_err(failed)?;
     let row: Option<(String, u64)> =
@@ -188,8 +194,10 @@ async fn connection_count(server: &Server) -> Result<u64, XtaskError> {
     Ok(row.map_or(0, |(_, connected)| connected))
 }
 
-/// Waits until all connections are closed. Returns the number that is still open at the timeout.
-async fn remaining_connections(connections: impl AsyncFn() -> Result<u64, XtaskError>) -> Result<u64, XtaskError> {
+/// Waits until all connections are closed. Returns the number of open connections at the timeout.
+async fn wait_for_closed_connections(
+    connections: impl AsyncFn() -> Result<u64, XtaskError>,
+) -> Result<u64, XtaskError> {
     let start = Instant::now();
     loop {
         let open = connections().await?;

@@ -1,4 +1,4 @@
-//! Description of the benchmark environment: hardware and program versions, without identifying the machine.
+//! Description of the benchmark environment: hardware and program versions, without the host name.
 
 use std::fmt::Write;
 
@@ -7,8 +7,8 @@ use clew_testkit::toolchain;
 use crate::command::Command;
 use crate::workspace;
 
-/// Programs besides Clew, with the arguments that print the version. Running servers report their versions themselves.
-const PROGRAMS: [(&str, &[&str]); 5] = [
+/// Programs with the arguments that print the program version.
+const VERSION_COMMANDS: [(&str, &[&str]); 5] = [
     ("rustc", &["--version"]),
     ("mariadb", &["--version"]),
     ("sysbench", &["--version"]),
@@ -17,51 +17,51 @@ const PROGRAMS: [(&str, &[&str]); 5] = [
     ("dpkg-query", &["--show", "--showformat=${Package} ${Version}", "hey"]),
 ];
 
-/// Describes the environment as a Markdown list.
-pub(super) async fn describe(build: &str) -> String {
-    let commit = workspace::git(&["rev-parse", "--short", "HEAD"]).await.unwrap_or_else(|| "unknown".to_owned());
-    let is_dirty = workspace::git(&["status", "--porcelain"]).await.is_some_and(|changes| !changes.is_empty());
+/// Describes the benchmark environment as a Markdown list.
+pub(super) async fn describe_environment(build: &str) -> String {
+    let commit = workspace::run_git(&["rev-parse", "--short", "HEAD"]).await.unwrap_or_else(|| "unknown".to_owned());
+    let is_dirty = workspace::run_git(&["status", "--porcelain"]).await.is_some_and(|changes| !changes.is_empty());
     let suffix = if is_dirty { " with changes" } else { "" };
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let mut lines = format!(
         "- clew at {commit}{suffix}, {build}\n- {cores} cores ({}), {} GiB of memory, {}; load average at the start {}\n",
-        processor().unwrap_or_default(),
-        memory_gib().unwrap_or_default(),
-        version_line("uname", &["-sr"]).await,
-        load_average()
+        read_processor_model().unwrap_or_default(),
+        read_memory_gib().unwrap_or_default(),
+        read_version_line("uname", &["-sr"]).await,
+        read_load_average()
     );
     let mut versions = Vec::new();
-    for (program, arguments) in PROGRAMS {
-        versions.push(version_line(program, arguments).await);
+    for (program, arguments) in VERSION_COMMANDS {
+        versions.push(read_version_line(program, arguments).await);
     }
-    versions.push(nginx_version().await);
+    versions.push(read_nginx_version().await);
     for version in versions {
         let _ = writeln!(lines, "- {version}");
     }
     lines
 }
 
-/// Returns the load average of the last minute.
-fn load_average() -> String {
+/// Reads the load average of the last minute.
+fn read_load_average() -> String {
     let averages = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     averages.split(' ').next().unwrap_or_default().to_owned()
 }
 
-fn processor() -> Option<String> {
+fn read_processor_model() -> Option<String> {
     let all = std::fs::read_to_string("/proc/cpuinfo").ok()?;
     let line = all.lines().find(|line| line.starts_with("model name"))?;
     line.split_once(": ").map(|(_, name)| name.to_owned())
 }
 
-fn memory_gib() -> Option<u64> {
+fn read_memory_gib() -> Option<u64> {
     let all = std::fs::read_to_string("/proc/meminfo").ok()?;
     let kib: u64 = all.lines().find(|line| line.starts_with("MemTotal:"))?.split_whitespace().nth(1)?.parse().ok()?;
     Some(kib / (1 << 20))
 }
 
-/// Returns the first output line of a program, with the program's path reduced to its name.
-/// Ignores the exit status, because wrk prints its version and fails.
-async fn version_line(program: &str, arguments: &[&str]) -> String {
+/// Runs a program and returns the first non-empty output line. Replaces the program path by the program name.
+/// Ignores the exit status, because wrk exits with an error after printing the version.
+async fn read_version_line(program: &str, arguments: &[&str]) -> String {
     let shell = Command::new("sh").args(["-c", "\"$@\" 2>&1 || true", "sh", program]).args(arguments.iter().copied());
     let output = shell.output_if_success().await.unwrap_or_default();
     let line = output.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
@@ -72,6 +72,6 @@ async fn version_line(program: &str, arguments: &[&str]) -> String {
     line.replacen(first, name, 1)
 }
 
-async fn nginx_version() -> String {
-    version_line(&toolchain::nginx().to_string_lossy(), &["-v"]).await.replace("nginx version: ", "")
+async fn read_nginx_version() -> String {
+    read_version_line(&toolchain::nginx_path().to_string_lossy(), &["-v"]).await.replace("nginx version: ", "")
 }

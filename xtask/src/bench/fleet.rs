@@ -1,4 +1,4 @@
-//! Cases of a fleet: one process collects once from each of 1,000 nodes.
+//! Benchmark cases for a fleet: one server process collects once from each of 1,000 nodes.
 
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
@@ -6,61 +6,61 @@ use std::time::{Duration, Instant};
 use clew_testkit::{FakeFleet, FakeOptions, Fault};
 use tokio::time::sleep;
 
-use super::Bench;
-use super::cases::{BenchCase, Comparison, Target};
-use super::count_checks::{count_in_file, ensure_count};
+use super::BenchContext;
+use super::cases::{BenchCase, Comparison, MedianTarget};
+use super::count_checks::{count_occurrences_in_file, ensure_count};
 use super::paired_runs::{Measurement, run_pairs};
 use super::server_harness::{Inventory, NodeRef};
 use crate::error::XtaskError;
 use crate::progress::{self, Step};
 
-const TIME: BenchCase = BenchCase {
+const COLLECTION_TIME_CASE: BenchCase = BenchCase {
     name: "nodes",
     metric: "one collection from each of 1,000 nodes with 20 sessions, until all are finished",
     baseline: "1 node",
     comparison: Comparison::Absolute,
-    target: Target::AtMost(10.0),
+    target: MedianTarget::AtMost(10.0),
     unit: "s",
     pairs: 9,
 };
 
-const MEMORY: BenchCase = BenchCase {
+const PEAK_MEMORY_CASE: BenchCase = BenchCase {
     name: "nodes-memory",
     metric: "peak memory of `clew serve` during these collections",
     baseline: "1 node",
-    target: Target::AtMost(128.0),
+    target: MedianTarget::AtMost(128.0),
     unit: "MiB",
-    ..TIME
+    ..COLLECTION_TIME_CASE
 };
 
-/// Cases of this module.
-pub(super) const CASES: [BenchCase; 2] = [TIME, MEMORY];
+/// Benchmark cases for a fleet.
+pub(super) const FLEET_CASES: [BenchCase; 2] = [COLLECTION_TIME_CASE, PEAK_MEMORY_CASE];
 
-const NODES: usize = 1000;
-/// Number of nodes per instance: a master and many replicas.
+const NODE_COUNT: usize = 1000;
+/// Number of nodes per instance: one master and 19 replicas.
 const NODES_PER_INSTANCE: usize = 20;
-const SESSIONS: u64 = 20;
-/// Interval between two status polls of a collection.
+const SESSIONS_PER_NODE: u64 = 20;
+/// Interval between two status requests for a collection.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
-/// Time limit until the servers have closed their connections.
+/// Time limit for the fake servers to close all connections.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-pub(super) async fn measure(bench: &Bench) -> Result<Vec<Measurement>, XtaskError> {
-    if !bench.filter.includes_any(&CASES) {
+pub(super) async fn measure_fleet(bench: &BenchContext) -> Result<Vec<Measurement>, XtaskError> {
+    if !bench.filter.includes_any(&FLEET_CASES) {
         return Ok(Vec::new());
     }
-    progress::heading("Fleet of 1,000 nodes");
+    progress::print_heading("Fleet of 1,000 nodes");
     let step = Step::start("Registering the nodes");
-    let options = FakeOptions { sessions: SESSIONS, transactions: SESSIONS / 4, fault: Fault::None };
-    let fleet = FakeFleet::start(NODES, options).await.map_err(|cause| XtaskError::Load { cause })?;
+    let options = FakeOptions { sessions: SESSIONS_PER_NODE, transactions: SESSIONS_PER_NODE / 4, fault: Fault::None };
+    let fleet = FakeFleet::start(NODE_COUNT, options).await.map_err(|cause| XtaskError::Load { cause })?;
     let urls: Vec<String> = fleet.nodes().iter().map(clew_testkit::FakeServer::url).collect();
-    let inventory = Inventory::register(&bench.clew, &urls, NODES_PER_INSTANCE).await?;
-    step.done();
+    let inventory = Inventory::register_nodes(&bench.clew, &urls, NODES_PER_INSTANCE).await?;
+    step.complete();
 
-    let peaks = RefCell::new(Measurement::new(MEMORY));
+    let peaks = RefCell::new(Measurement::new(PEAK_MEMORY_CASE));
     let runs = Cell::new(0);
     let run = async |nodes: &[NodeRef]| {
-        let (elapsed, peak_mib) = collect_once(bench, &inventory, &fleet, nodes).await?;
+        let (elapsed, peak_mib) = collect_from_fleet(bench, &inventory, &fleet, nodes).await?;
         runs.set(runs.get() + 1);
         // The warm-up run of each side is not counted, as in the time case.
         if runs.get() > 2 {
@@ -70,15 +70,15 @@ pub(super) async fn measure(bench: &Bench) -> Result<Vec<Measurement>, XtaskErro
         Ok(elapsed.as_secs_f64())
     };
     let one = inventory.nodes.get(..1).unwrap_or_default();
-    let times = run_pairs(TIME, async || run(&inventory.nodes).await, async || run(one).await).await?;
+    let times = run_pairs(COLLECTION_TIME_CASE, async || run(&inventory.nodes).await, async || run(one).await).await?;
     let note = format!("at most {} connections open at once, none left open", fleet.most_connections());
     Ok(vec![times.with_note(note), peaks.into_inner()])
 }
 
-/// Collects once from each node with a new server process.
-/// Returns the time from the first POST until all collections are finished, and the peak memory in MiB.
-async fn collect_once(
-    bench: &Bench,
+/// Starts a new server process and collects once from each node.
+/// Returns the time from the first POST until the end of the last collection, and the peak memory in MiB.
+async fn collect_from_fleet(
+    bench: &BenchContext,
     inventory: &Inventory,
     fleet: &FakeFleet,
     nodes: &[NodeRef],
@@ -88,20 +88,20 @@ async fn collect_once(
     let start = Instant::now();
     let ids = server.collect_from_all(nodes).await?;
     let elapsed = start.elapsed();
-    let peak = server.peak_mib();
+    let peak = server.peak_memory_mib();
     ensure_count("connections to 1,000 nodes", fleet.connections_taken() - accepted_before, nodes.len() as u64)?;
-    let file = bench.temp_file("result.csv");
+    let file = bench.temp_file_path("result.csv");
     for (node, id) in nodes.iter().zip(&ids).step_by(97) {
-        server.download(node, id, &file).await?;
-        ensure_count("sessions of a node", count_in_file(&file, "FOR UPDATE")?, SESSIONS)?;
+        server.download_result(node, id, &file).await?;
+        ensure_count("sessions of a node", count_occurrences_in_file(&file, "FOR UPDATE")?, SESSIONS_PER_NODE)?;
     }
-    ensure_all_closed(fleet).await?;
+    ensure_connections_closed(fleet).await?;
     server.stop().await?;
     Ok((elapsed, peak))
 }
 
-/// Fails if connections stay open.
-async fn ensure_all_closed(fleet: &FakeFleet) -> Result<(), XtaskError> {
+/// Returns an error if connections to the fake servers stay open.
+async fn ensure_connections_closed(fleet: &FakeFleet) -> Result<(), XtaskError> {
     let start = Instant::now();
     while fleet.connections() > 0 && start.elapsed() < CLOSE_TIMEOUT {
         sleep(Duration::from_millis(5)).await;

@@ -1,54 +1,58 @@
-//! Criterion microbenchmarks of the workspace: lexer, join, CSV, signatures, policies.
+//! Criterion microbenchmarks of the workspace: lexer, join, CSV, signatures and policies.
 
 use crate::command::Command;
 use crate::error::XtaskError;
 use crate::progress::{self, Step};
 use crate::workspace;
 
-/// Name of all microbenchmarks for `--only`.
-pub(super) const NAME: &str = "micro";
+/// Case name of all microbenchmarks for the `--only` option.
+pub(super) const MICRO_CASE_NAME: &str = "micro";
 
-/// Criterion options. The measurement time is sufficient for a stable median.
-const OPTIONS: [&str; 5] = ["--bench", "--warm-up-time", "1", "--measurement-time", "3"];
+/// Criterion options with a measurement time that is sufficient for a stable median.
+const CRITERION_OPTIONS: [&str; 5] = ["--bench", "--warm-up-time", "1", "--measurement-time", "3"];
 
-/// Result of a benchmark in criterion's output.
+/// Result of a microbenchmark in the output of criterion.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct MicroResult {
+pub(super) struct MicrobenchmarkResult {
     pub(super) name: String,
-    /// Median time.
+    /// Median run time with unit.
     pub(super) time: String,
-    /// Median throughput; empty if the benchmark does not define one.
+    /// Median throughput with unit, or an empty string if the benchmark defines no throughput.
     pub(super) throughput: String,
 }
 
-/// Runs all microbenchmarks of the workspace, one program after the other.
-pub(super) async fn measure() -> Result<Vec<MicroResult>, XtaskError> {
-    progress::heading("Microbenchmarks (criterion)");
+/// Runs all microbenchmark programs of the workspace in sequence.
+pub(super) async fn run_microbenchmarks() -> Result<Vec<MicrobenchmarkResult>, XtaskError> {
+    progress::print_heading("Microbenchmarks (criterion)");
     let arguments = ["bench", "--no-run", "--workspace", "--benches"];
-    let programs = workspace::build("Building the microbenchmarks", &arguments).await?;
+    let programs = workspace::build_programs("Building the microbenchmarks", &arguments).await?;
     let mut results = Vec::new();
     for program in programs.iter().filter(|program| program.kind == "bench") {
         let step = Step::start(&program.name);
-        let bench = Command::new(&program.path).current_dir(workspace::root()).args(OPTIONS);
-        let parsed = parse(&bench.output().await?);
-        step.done_with(&format!("{} results", parsed.len()));
+        let bench = Command::new(&program.path).current_dir(workspace::root_dir()).args(CRITERION_OPTIONS);
+        let parsed = parse_criterion_output(&bench.output().await?);
+        step.complete_with_result(&format!("{} results", parsed.len()));
         results.extend(parsed);
     }
     Ok(results)
 }
 
-/// Parses criterion's output. A long name has its own line before the times.
-fn parse(output: &str) -> Vec<MicroResult> {
-    let mut results: Vec<MicroResult> = Vec::new();
+/// Parses the output of criterion. Criterion prints a long benchmark name on a separate line before the times.
+fn parse_criterion_output(output: &str) -> Vec<MicrobenchmarkResult> {
+    let mut results: Vec<MicrobenchmarkResult> = Vec::new();
     let mut previous = "";
     for line in output.lines() {
         if let Some((name, time)) = line.split_once("time:") {
             let name = if name.trim().is_empty() { previous.trim() } else { name.trim() };
-            results.push(MicroResult { name: name.to_owned(), time: median(time), throughput: String::new() });
+            results.push(MicrobenchmarkResult {
+                name: name.to_owned(),
+                time: parse_median(time),
+                throughput: String::new(),
+            });
         } else if let (Some((_, throughput)), Some(last)) = (line.split_once("thrpt:"), results.last_mut()) {
             // A second line contains the change since the previous run, in percent.
             if last.throughput.is_empty() {
-                last.throughput = median(throughput);
+                last.throughput = parse_median(throughput);
             }
         }
         previous = line;
@@ -57,8 +61,9 @@ fn parse(output: &str) -> Vec<MicroResult> {
     results
 }
 
-/// Returns the second of three values, such as `[1.20 ms 1.25 ms 1.31 ms]`; empty if the values have no units.
-fn median(values: &str) -> String {
+/// Returns the second of three values such as `[1.20 ms 1.25 ms 1.31 ms]`.
+/// Returns an empty string if the values have no units.
+fn parse_median(values: &str) -> String {
     let words: Vec<&str> = values.trim().trim_matches(['[', ']']).split_whitespace().collect();
     match words.as_slice() {
         [_, _, value, unit, _, _] => format!("{value} {unit}"),
@@ -80,7 +85,7 @@ mod tests {
              \u{20}                       thrpt:  [-1.2% +0.1% +0.9%]\n\
              signature/verification of a request with five headers\n\
              \u{20}                       time:   [1.2 µs 1.3 µs 1.4 µs]\n";
-        let result = |name: &str, time: &str, throughput: &str| MicroResult {
+        let result = |name: &str, time: &str, throughput: &str| MicrobenchmarkResult {
             name: name.to_owned(),
             time: time.to_owned(),
             throughput: throughput.to_owned(),
@@ -89,6 +94,6 @@ mod tests {
             result("template/mix", "297.20 µs", "296.11 MiB/s"),
             result("signature/verification of a request with five headers", "1.3 µs", ""),
         ];
-        assert_eq!(parse(output), expected);
+        assert_eq!(parse_criterion_output(output), expected);
     }
 }

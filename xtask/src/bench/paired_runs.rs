@@ -1,33 +1,33 @@
-//! Paired runs of Clew and its baseline, and their statistics.
+//! Paired runs of Clew and a baseline, and statistics of the measured pairs.
 
 use super::cases::BenchCase;
 use crate::error::XtaskError;
 use crate::progress::Step;
 
-/// Values of a case: one value of Clew and one of the baseline per pair.
+/// Measured values of a case: one Clew value and one baseline value per pair.
 #[derive(Debug)]
 pub(super) struct Measurement {
     pub(super) case: BenchCase,
     pub(super) clew: Vec<f64>,
     pub(super) baseline: Vec<f64>,
-    /// Further observations for the report.
+    /// Additional observations for the report.
     pub(super) notes: Vec<String>,
 }
 
-/// Measures a case with alternating runs, so that background load affects both sides.
-/// The two sides take turns in running first. A first, unmeasured pair warms the caches.
+/// Measures a case with alternating runs, so that background load affects Clew and the baseline equally.
+/// Clew runs first in even pairs, the baseline in odd pairs. An unmeasured first pair warms the caches.
 pub(super) async fn run_pairs(
     case: BenchCase,
     mut clew: impl AsyncFnMut() -> Result<f64, XtaskError>,
     mut baseline: impl AsyncFnMut() -> Result<f64, XtaskError>,
 ) -> Result<Measurement, XtaskError> {
     let step = Step::start(case.name);
-    step.detail("warming up");
+    step.set_detail("warming up");
     clew().await?;
     baseline().await?;
     let mut measurement = Measurement::new(case);
     for pair in 0..case.pairs {
-        step.detail(&format!("pair {} of {}: {}", pair + 1, case.pairs, measurement.summary()));
+        step.set_detail(&format!("pair {} of {}: {}", pair + 1, case.pairs, measurement.format_summary()));
         if pair % 2 == 0 {
             measurement.clew.push(clew().await?);
             measurement.baseline.push(baseline().await?);
@@ -36,7 +36,7 @@ pub(super) async fn run_pairs(
             measurement.clew.push(clew().await?);
         }
     }
-    step.done_with(&measurement.summary());
+    step.complete_with_result(&measurement.format_summary());
     Ok(measurement)
 }
 
@@ -50,29 +50,29 @@ impl Measurement {
         self
     }
 
-    /// Returns the comparison value of each pair.
-    pub(super) fn values(&self) -> Vec<f64> {
+    /// Returns the compared value of each pair.
+    pub(super) fn pair_values(&self) -> Vec<f64> {
         let pairs = self.clew.iter().zip(&self.baseline);
-        pairs.map(|(clew, baseline)| self.case.comparison.value(*clew, *baseline)).collect()
+        pairs.map(|(clew, baseline)| self.case.comparison.compare(*clew, *baseline)).collect()
     }
 
     pub(super) fn meets_target(&self) -> bool {
-        self.case.target.is_met_by(median(&self.values()))
+        self.case.target.is_met_by(calculate_median(&self.pair_values()))
     }
 
-    /// Formats the median, minimum and maximum of the comparison values.
-    pub(super) fn summary(&self) -> String {
-        format_median(&self.values())
+    /// Formats the median, minimum and maximum of the compared values.
+    pub(super) fn format_summary(&self) -> String {
+        format_median_and_range(&self.pair_values())
     }
 }
 
-/// Formats the median, minimum and maximum. The median's magnitude determines the number of digits.
-pub(super) fn format_median(values: &[f64]) -> String {
+/// Formats the median, minimum and maximum. The magnitude of the median determines the number of digits.
+pub(super) fn format_median_and_range(values: &[f64]) -> String {
     if values.is_empty() {
         return String::new();
     }
-    let (minimum, maximum) = min_max(values);
-    let median = median(values);
+    let (minimum, maximum) = find_min_max(values);
+    let median = calculate_median(values);
     let digits = match median.abs() {
         size if size >= 1000.0 => 0,
         size if size >= 10.0 => 1,
@@ -82,8 +82,8 @@ pub(super) fn format_median(values: &[f64]) -> String {
     format!("{median:.digits$} ({minimum:.digits$} to {maximum:.digits$})")
 }
 
-/// Returns the median, or 0 for an empty slice.
-pub(super) fn median(values: &[f64]) -> f64 {
+/// Calculates the median. Returns 0 for an empty slice.
+pub(super) fn calculate_median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let half = sorted.len() / 2;
@@ -94,7 +94,7 @@ pub(super) fn median(values: &[f64]) -> f64 {
     }
 }
 
-fn min_max(values: &[f64]) -> (f64, f64) {
+fn find_min_max(values: &[f64]) -> (f64, f64) {
     let minimum = values.iter().copied().fold(f64::INFINITY, f64::min);
     (minimum, values.iter().copied().fold(f64::NEG_INFINITY, f64::max))
 }
@@ -102,16 +102,16 @@ fn min_max(values: &[f64]) -> (f64, f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::cases::{Comparison, Target};
+    use crate::bench::cases::{Comparison, MedianTarget};
 
     #[test]
     fn median_and_range_are_formatted() {
         let cases = [(&[3.0, 1.0, 2.0][..], 2.0), (&[4.0, 1.0, 2.0, 3.0], 2.5), (&[7.0], 7.0), (&[], 0.0)];
         for (values, expected) in cases {
-            assert!((median(values) - expected).abs() < f64::EPSILON, "{values:?}");
+            assert!((calculate_median(values) - expected).abs() < f64::EPSILON, "{values:?}");
         }
-        assert_eq!(min_max(&[3.0, -1.0, 2.0]), (-1.0, 3.0));
-        assert_eq!(format_median(&[0.0451, 0.0442, 0.05]), "0.0451 (0.0442 to 0.0500)");
+        assert_eq!(find_min_max(&[3.0, -1.0, 2.0]), (-1.0, 3.0));
+        assert_eq!(format_median_and_range(&[0.0451, 0.0442, 0.05]), "0.0451 (0.0442 to 0.0500)");
     }
 
     #[tokio::test]
@@ -121,7 +121,7 @@ mod tests {
             metric: "",
             baseline: "",
             comparison: Comparison::Ratio,
-            target: Target::AtMost(0.5),
+            target: MedianTarget::AtMost(0.5),
             unit: "s",
             pairs: 4,
         };

@@ -1,5 +1,5 @@
-//! Statements that a Clew command sends, captured from the server's general log.
-//! The baseline client sends the same statements, and the count suite counts them.
+//! Capture of the statements of a Clew command from the general log of the server.
+//! The baseline client sends the captured statements, and the count suite counts them.
 
 use clew_testkit::Server;
 use mysql_async::prelude::Queryable;
@@ -7,32 +7,33 @@ use mysql_async::prelude::Queryable;
 use crate::command::Command;
 use crate::error::XtaskError;
 
-const ENABLE_STATEMENTS: [&str; 3] =
+const ENABLE_LOG_STATEMENTS: [&str; 3] =
     ["SET GLOBAL log_output = 'TABLE'", "TRUNCATE TABLE mysql.general_log", "SET GLOBAL general_log = ON"];
-const DISABLE_STATEMENT: &str = "SET GLOBAL general_log = OFF";
-const LOG_QUERY: &str = "SELECT CONVERT(command_type USING utf8mb4), CONVERT(argument USING utf8mb4) FROM mysql.general_log \
+const DISABLE_LOG_STATEMENT: &str = "SET GLOBAL general_log = OFF";
+const GENERAL_LOG_QUERY: &str = "SELECT CONVERT(command_type USING utf8mb4), CONVERT(argument USING utf8mb4) FROM mysql.general_log \
      WHERE thread_id <> CONNECTION_ID() ORDER BY event_time, thread_id";
 
-/// Content of the general log.
+/// Connections and statements in the general log.
 #[derive(Debug, Clone, Default)]
 pub(super) struct QueryLog {
     /// Number of opened connections.
     pub(super) connections: usize,
-    /// Statements in the order of execution.
+    /// Statements in execution order.
     pub(super) statements: Vec<String>,
 }
 
-/// Runs a command and captures its statements. No other client may use the server at the same time.
-pub(super) async fn capture(command: &Command, server: &Server) -> Result<QueryLog, XtaskError> {
+/// Runs a command and captures the statements that the server receives.
+/// No other client may use the server at the same time.
+pub(super) async fn capture_query_log(command: &Command, server: &Server) -> Result<QueryLog, XtaskError> {
     let failed = |cause| XtaskError::Database { operation: "read the server's general log", cause };
     let mut control = server.connect().await.map_err(failed)?;
-    for statement in ENABLE_STATEMENTS {
+    for statement in ENABLE_LOG_STATEMENTS {
         control.query_drop(statement).await.map_err(failed)?;
     }
     let output = command.output().await;
-    control.query_drop(DISABLE_STATEMENT).await.map_err(failed)?;
+    control.query_drop(DISABLE_LOG_STATEMENT).await.map_err(failed)?;
     output?;
-    let entries: Vec<(String, String)> = control.query(LOG_QUERY).await.map_err(failed)?;
+    let entries: Vec<(String, String)> = control.query(GENERAL_LOG_QUERY).await.map_err(failed)?;
     control.disconnect().await.map_err(failed)?;
     let mut log = QueryLog::default();
     for (command_type, argument) in entries {
@@ -46,8 +47,9 @@ pub(super) async fn capture(command: &Command, server: &Server) -> Result<QueryL
 }
 
 impl QueryLog {
-    /// Returns the two reads of a snapshot, joined for a client program. Fails if a read is missing.
-    pub(super) fn snapshot_reads(&self) -> Result<String, XtaskError> {
+    /// Returns the process list statement and the transaction query of a snapshot, separated by a semicolon.
+    /// Returns an error if one of the two statements is missing.
+    pub(super) fn snapshot_statements(&self) -> Result<String, XtaskError> {
         let read = |table: &str| {
             let statement = self.statements.iter().find(|statement| statement.contains(table));
             statement.ok_or_else(|| XtaskError::UnexpectedOutput {

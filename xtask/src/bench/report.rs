@@ -1,20 +1,20 @@
-//! Report of the benchmark as a Markdown page.
+//! Benchmark report as a Markdown page.
 
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use super::cases::{Comparison, Target};
-use super::micro::MicroResult;
-use super::paired_runs::{Measurement, format_median};
+use super::cases::{Comparison, MedianTarget};
+use super::micro::MicrobenchmarkResult;
+use super::paired_runs::{Measurement, format_median_and_range};
 use crate::command::Command;
 use crate::error::XtaskError;
 use crate::workspace;
 
-/// Renders the report. `missing` contains the names of the cases that could not be measured.
-pub(super) fn render(
+/// Renders the report. `missing` contains the names of cases that could not be measured.
+pub(super) fn render_report(
     environment: &str,
     measurements: &[Measurement],
-    micro: &[MicroResult],
+    micro: &[MicrobenchmarkResult],
     missing: &[&str],
 ) -> String {
     let mut page = format!(
@@ -24,7 +24,7 @@ pub(super) fn render(
          |---|---|---|---|---|---|---|---|---|\n"
     );
     for measurement in measurements {
-        page.push_str(&render_row(measurement));
+        page.push_str(&render_measurement_row(measurement));
     }
     let notes =
         measurements.iter().flat_map(|measurement| measurement.notes.iter().map(|note| (measurement.case.name, note)));
@@ -37,13 +37,13 @@ pub(super) fn render(
     if !micro.is_empty() {
         page.push_str("\n| criterion, median | time | throughput |\n|---|---|---|\n");
     }
-    for MicroResult { name, time, throughput } in micro {
+    for MicrobenchmarkResult { name, time, throughput } in micro {
         let _ = writeln!(page, "| {name} | {time} | {throughput} |");
     }
     page
 }
 
-fn render_row(measurement: &Measurement) -> String {
+fn render_measurement_row(measurement: &Measurement) -> String {
     let case = &measurement.case;
     let unit = match case.comparison {
         Comparison::Ratio | Comparison::Speedup => " x".to_owned(),
@@ -51,8 +51,8 @@ fn render_row(measurement: &Measurement) -> String {
         Comparison::PercentDecrease => " %".to_owned(),
     };
     let target = match case.target {
-        Target::AtMost(maximum) => format!("≤ {maximum}{unit}"),
-        Target::AtLeast(minimum) => format!("≥ {minimum}{unit}"),
+        MedianTarget::AtMost(maximum) => format!("≤ {maximum}{unit}"),
+        MedianTarget::AtLeast(minimum) => format!("≥ {minimum}{unit}"),
     };
     let is_met = if measurement.meets_target() { "yes" } else { "no" };
     format!(
@@ -60,19 +60,19 @@ fn render_row(measurement: &Measurement) -> String {
         case.name,
         case.metric,
         case.baseline,
-        measurement.summary(),
-        measurement.values().len(),
-        format_median(&measurement.clew),
+        measurement.format_summary(),
+        measurement.pair_values().len(),
+        format_median_and_range(&measurement.clew),
         case.unit,
-        format_median(&measurement.baseline),
+        format_median_and_range(&measurement.baseline),
         case.unit,
     )
 }
 
-/// Saves the report in `bench/results`, named by the current date.
-pub(super) async fn save(page: &str) -> Result<PathBuf, XtaskError> {
+/// Saves the report in `bench/results`, with the current date as the file name.
+pub(super) async fn save_report(page: &str) -> Result<PathBuf, XtaskError> {
     let date = Command::new("date").args(["-u", "+%Y-%m-%d"]).output().await?;
-    let directory = workspace::root().join("bench").join("results");
+    let directory = workspace::root_dir().join("bench").join("results");
     let path = directory.join(format!("{}.md", date.trim()));
     std::fs::create_dir_all(&directory)
         .and_then(|()| std::fs::write(&path, page))

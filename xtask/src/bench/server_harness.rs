@@ -1,4 +1,4 @@
-//! A `clew serve` with registered database servers, and an API client in this process.
+//! Private `clew serve` process with registered database servers, and an API client in the benchmark process.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -12,13 +12,13 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio::task::{JoinError, JoinSet};
 
-use crate::clew_server::{ClewProcess, Deployment, Key};
+use crate::clew_server::{AccessKey, ClewProcess, Deployment};
 use crate::command::Command;
 use crate::error::XtaskError;
 use crate::processes;
 
 /// Configuration without rate and connection limits.
-const CONFIGURATION: &str = "[limits]
+const SERVER_CONFIGURATION: &str = "[limits]
 principal_per_second = 0
 peer_per_second = 0
 streams_per_principal = 0
@@ -26,29 +26,29 @@ long_polls_per_principal = 0
 [http]
 connections_per_peer = 0
 ";
-/// Policy of the reader key.
-const READ_ONLY_POLICY: &str = "TaurusDBReadOnlyAccessPolicy";
-/// Maximum number of concurrent requests of the client.
+/// Name of the policy for the access key of the reader.
+const READ_ONLY_POLICY_NAME: &str = "TaurusDBReadOnlyAccessPolicy";
+/// Maximum number of concurrent API requests.
 const MAX_CONCURRENT_REQUESTS: usize = 16;
-/// Maximum number of log lines in the error of a failed request.
+/// Maximum number of log lines in the error message of a failed request.
 const MAX_LOG_LINES: usize = 20;
 /// Time limit of a collection.
 const COLLECTION_TIMEOUT: Duration = Duration::from_mins(2);
 
-/// A data directory with registered nodes.
+/// A Clew deployment with registered database nodes.
 pub(super) struct Inventory {
     deployment: Deployment,
     pub(super) nodes: Vec<NodeRef>,
 }
 
-/// A node in API paths.
+/// Instance id and node id for API paths.
 #[derive(Debug, Clone)]
 pub(super) struct NodeRef {
     pub(super) instance: InstanceId,
     pub(super) node: NodeId,
 }
 
-/// A running server of an inventory, and its client.
+/// A running `clew serve` and an API client for the server.
 pub(super) struct RunningServer<'a> {
     inventory: &'a Inventory,
     process: ClewProcess,
@@ -56,13 +56,17 @@ pub(super) struct RunningServer<'a> {
 }
 
 impl Inventory {
-    /// Creates a deployment and registers the servers as nodes, with `nodes_per_instance` nodes per instance.
-    pub(super) async fn register(clew: &Path, urls: &[String], nodes_per_instance: usize) -> Result<Self, XtaskError> {
-        Self::register_in(Deployment::init(clew).await?, urls, nodes_per_instance).await
+    /// Creates a deployment and registers the database servers, with `nodes_per_instance` nodes per instance.
+    pub(super) async fn register_nodes(
+        clew: &Path,
+        urls: &[String],
+        nodes_per_instance: usize,
+    ) -> Result<Self, XtaskError> {
+        Self::register_nodes_in(Deployment::init(clew).await?, urls, nodes_per_instance).await
     }
 
-    /// Registers the servers as nodes of an existing deployment.
-    pub(super) async fn register_in(
+    /// Registers the database servers as nodes of an existing deployment.
+    pub(super) async fn register_nodes_in(
         deployment: Deployment,
         urls: &[String],
         nodes_per_instance: usize,
@@ -78,23 +82,23 @@ impl Inventory {
         Ok(Self { deployment, nodes })
     }
 
-    /// Creates an access key of a user with read-only access, because policies do not apply to administrators.
-    pub(super) async fn create_reader_key(&self) -> Result<Key, XtaskError> {
-        self.deployment.create_user_key(READ_ONLY_POLICY).await
+    /// Creates an access key of a user with read-only access. Policies do not apply to administrators.
+    pub(super) async fn create_reader_key(&self) -> Result<AccessKey, XtaskError> {
+        self.deployment.create_user_key(READ_ONLY_POLICY_NAME).await
     }
 
-    /// Starts the server and a client with this status poll interval. `None` selects the client's default interval.
+    /// Starts the server and a client with a status poll interval. `None` selects the default interval of the client.
     pub(super) async fn start_server(&self, poll_interval: Option<Duration>) -> Result<RunningServer<'_>, XtaskError> {
-        self.start_server_with(&[], poll_interval).await
+        self.start_server_with_arguments(&[], poll_interval).await
     }
 
-    /// Starts the server with additional arguments.
-    pub(super) async fn start_server_with(
+    /// Starts the server with additional command-line arguments.
+    pub(super) async fn start_server_with_arguments(
         &self,
         arguments: &[&str],
         poll_interval: Option<Duration>,
     ) -> Result<RunningServer<'_>, XtaskError> {
-        let process = self.deployment.start_server_with(arguments, CONFIGURATION).await?;
+        let process = self.deployment.start_server_with_arguments(arguments, SERVER_CONFIGURATION).await?;
         let credentials = &self.deployment.credentials;
         let mut settings = Settings::default();
         settings.poll_interval = poll_interval.unwrap_or(settings.poll_interval);
@@ -112,7 +116,7 @@ impl Inventory {
     }
 }
 
-/// Parses an id from Clew's output.
+/// Parses an id in the output of a Clew command.
 fn parse_id<T: std::str::FromStr>(id: &str) -> Result<T, XtaskError>
 where
     T::Err: std::fmt::Display,
@@ -125,49 +129,50 @@ where
 }
 
 impl RunningServer<'_> {
-    /// Returns the server's address as `host:port`.
+    /// Returns the server address as `host:port`.
     pub(super) fn address(&self) -> &str {
         self.process.endpoint().trim_start_matches("http://")
     }
 
-    /// Runs a collection until it is finished.
-    pub(super) async fn collect(&self, node: &NodeRef) -> Result<RequestId, XtaskError> {
+    /// Starts a collection and waits until the collection is finished.
+    pub(super) async fn run_collection(&self, node: &NodeRef) -> Result<RequestId, XtaskError> {
         let started = self.client.start_collection(&node.instance, &node.node, &SelectionRequest::default()).await;
-        let id = started.map_err(|cause| self.failed(cause))?;
-        self.wait(node, &id).await?;
+        let id = started.map_err(|cause| self.request_error(cause))?;
+        self.wait_for_collection(node, &id).await?;
         Ok(id)
     }
 
     /// Waits until a collection is finished.
-    pub(super) async fn wait(&self, node: &NodeRef, id: &RequestId) -> Result<(), XtaskError> {
+    pub(super) async fn wait_for_collection(&self, node: &NodeRef, id: &RequestId) -> Result<(), XtaskError> {
         let waited =
             self.client.wait_for_collection(&node.instance, &node.node, id, COLLECTION_TIMEOUT, |_, _| {}).await;
-        match waited.map_err(|cause| self.failed(cause))? {
+        match waited.map_err(|cause| self.request_error(cause))? {
             CollectionStatus::Finished => Ok(()),
             status => Err(XtaskError::UnexpectedOutput {
                 command: "clew serve".to_owned(),
                 cause: format!("the collection is {status:?}"),
-                output: self.inventory.deployment.log(),
+                output: self.inventory.deployment.read_server_log(),
             }),
         }
     }
 
-    /// Runs a concurrent collection of each node until all are finished. Returns the ids in the order of the nodes.
+    /// Collects from all nodes concurrently and waits until all collections are finished.
+    /// Returns the request ids in the order of the nodes.
     pub(super) async fn collect_from_all(&self, nodes: &[NodeRef]) -> Result<Vec<RequestId>, XtaskError> {
-        let ids = self.submit_all(nodes).await?;
+        let ids = self.queue_collections(nodes).await?;
         for (node, id) in nodes.iter().zip(&ids) {
-            self.wait(node, id).await?;
+            self.wait_for_collection(node, id).await?;
         }
         Ok(ids)
     }
 
-    /// Queues a collection of each node. Returns the ids in the order of the nodes.
-    pub(super) async fn submit_all(&self, nodes: &[NodeRef]) -> Result<Vec<RequestId>, XtaskError> {
+    /// Queues a collection for each node. Returns the request ids in the order of the nodes.
+    pub(super) async fn queue_collections(&self, nodes: &[NodeRef]) -> Result<Vec<RequestId>, XtaskError> {
         let mut ids = vec![None; nodes.len()];
         let mut submissions = JoinSet::new();
         for (at, node) in nodes.iter().cloned().enumerate() {
             if submissions.len() >= MAX_CONCURRENT_REQUESTS {
-                self.store_id(&mut ids, submissions.join_next().await)?;
+                self.store_submitted_id(&mut ids, submissions.join_next().await)?;
             }
             let client = self.client.clone();
             submissions.spawn(async move {
@@ -176,69 +181,80 @@ impl RunningServer<'_> {
             });
         }
         while let Some(submitted) = submissions.join_next().await {
-            self.store_id(&mut ids, Some(submitted))?;
+            self.store_submitted_id(&mut ids, Some(submitted))?;
         }
         Ok(ids.into_iter().flatten().collect())
     }
 
-    fn store_id(&self, ids: &mut [Option<RequestId>], submitted: Option<SubmitResult>) -> Result<(), XtaskError> {
+    fn store_submitted_id(
+        &self,
+        ids: &mut [Option<RequestId>],
+        submitted: Option<SubmitResult>,
+    ) -> Result<(), XtaskError> {
         let Some(submitted) = submitted else { return Ok(()) };
         let (at, id) =
-            submitted.map_err(|error| XtaskError::Runtime(error.into()))?.map_err(|cause| self.failed(cause))?;
+            submitted.map_err(|error| XtaskError::Runtime(error.into()))?.map_err(|cause| self.request_error(cause))?;
         if let Some(slot) = ids.get_mut(at) {
             *slot = Some(id);
         }
         Ok(())
     }
 
-    /// Downloads a result to a file. Returns its size in bytes.
-    pub(super) async fn download(&self, node: &NodeRef, id: &RequestId, to: &Path) -> Result<u64, XtaskError> {
+    /// Downloads a result to a file. Returns the result size in bytes.
+    pub(super) async fn download_result(&self, node: &NodeRef, id: &RequestId, to: &Path) -> Result<u64, XtaskError> {
         let mut file = FileSink::create(to).await.map_err(|cause| XtaskError::File {
             operation: "create",
             path: to.to_owned(),
             cause,
         })?;
         let downloaded = self.client.download(&node.instance, &node.node, id, &mut file, |_, _| {}).await;
-        downloaded.map(|downloaded| downloaded.bytes).map_err(|cause| self.failed(cause))
+        downloaded.map(|downloaded| downloaded.bytes).map_err(|cause| self.request_error(cause))
     }
 
-    fn failed(&self, cause: ClientError) -> XtaskError {
-        let log = self.inventory.deployment.log();
+    fn request_error(&self, cause: ClientError) -> XtaskError {
+        let log = self.inventory.deployment.read_server_log();
         let lines: Vec<&str> = log.lines().collect();
         let last = lines.get(lines.len().saturating_sub(MAX_LOG_LINES)..).unwrap_or_default();
         XtaskError::Request { cause: Box::new(cause), log: last.join("\n") }
     }
 
-    /// Collects and downloads a result to a file. Returns the time from the POST to the last byte,
-    /// and the delay from the end of the collection in the server's log to its notification at the client.
-    pub(super) async fn time_to_file(
+    /// Runs a collection and downloads the result to a file.
+    /// Returns the time from the POST to the last byte, and the delay of the notification to the client.
+    /// The delay starts at the end of the collection in the server log.
+    pub(super) async fn time_collection_to_file(
         &self,
         node: &NodeRef,
         to: &Path,
     ) -> Result<(Duration, Option<Duration>), XtaskError> {
         let start = Instant::now();
-        let id = self.collect(node).await?;
+        let id = self.run_collection(node).await?;
         let noticed = Timestamp::now();
-        self.download(node, &id, to).await?;
+        self.download_result(node, &id, to).await?;
         let elapsed = start.elapsed();
-        let delay = self.finished_at(&id).and_then(|ended| Duration::try_from(noticed.duration_since(ended)).ok());
+        let delay = self.find_finish_time(&id).and_then(|ended| Duration::try_from(noticed.duration_since(ended)).ok());
         Ok((elapsed, delay))
     }
 
-    /// Returns the end of a collection from the server's log.
-    fn finished_at(&self, id: &RequestId) -> Option<Timestamp> {
-        let mut ends = finished_collections(&self.inventory.deployment.log()).into_iter();
+    /// Returns the end time of a collection in the server log.
+    fn find_finish_time(&self, id: &RequestId) -> Option<Timestamp> {
+        let mut ends = parse_finished_collections(&self.inventory.deployment.read_server_log()).into_iter();
         ends.find_map(|(finished, at)| (finished == id.as_str()).then_some(at))
     }
 
-    /// Returns a `clew collect` command for a node.
+    /// Returns a `clew collect` command for one node.
     pub(super) fn collect_command(&self, node: &NodeRef) -> Command {
         let (instance, node) = (node.instance.to_string(), node.node.to_string());
-        self.inventory.deployment.client(&self.process, &["collect", "--instance", &instance, "--node", &node])
+        self.inventory.deployment.client_command(&self.process, &["collect", "--instance", &instance, "--node", &node])
     }
 
     /// Signs a GET request for a resource of a collection. The signature is valid for 15 minutes.
-    pub(super) fn signed_get(&self, key: &Key, node: &NodeRef, resource: &str, id: &RequestId) -> SignedGet {
+    pub(super) fn sign_get_request(
+        &self,
+        key: &AccessKey,
+        node: &NodeRef,
+        resource: &str,
+        id: &RequestId,
+    ) -> GetRequest {
         let project = &self.inventory.deployment.credentials.project_id;
         let NodeRef { instance, node } = node;
         let path = format!("/v3/{project}/instances/{instance}/nodes/{node}/{resource}");
@@ -258,18 +274,18 @@ impl RunningServer<'_> {
             body_sha256: signature::body_sha256(b""),
         };
         let names: Vec<&str> = headers.iter().map(|(name, _)| name.as_str()).collect();
-        // `clew key create` printed the key, so it parses.
+        // `clew key create` printed the key, so parsing does not fail.
         let authorization = key
             .access_key
             .parse()
             .map(|id| signature::sign(&request, &names, &date, &id, &key.secret_key.clone().into()));
         headers.push(("authorization".to_owned(), authorization.unwrap_or_default()));
-        SignedGet { target: format!("{path}?{query}"), headers }
+        GetRequest { target: format!("{path}?{query}"), headers }
     }
 
-    /// Returns the server's peak memory in MiB.
-    pub(super) fn peak_mib(&self) -> f64 {
-        self.process.pid().and_then(processes::peak_memory_kib).map_or(0.0, processes::kib_to_mib)
+    /// Returns the peak memory of the server process in MiB.
+    pub(super) fn peak_memory_mib(&self) -> f64 {
+        self.process.pid().and_then(processes::read_peak_memory_kib).map_or(0.0, processes::kib_to_mib)
     }
 
     pub(super) async fn stop(self) -> Result<(), XtaskError> {
@@ -277,8 +293,8 @@ impl RunningServer<'_> {
     }
 }
 
-/// Returns the ids and end times of the collections that finished with a result, from a log.
-pub(super) fn finished_collections(log: &str) -> Vec<(String, Timestamp)> {
+/// Parses the request ids and end times of successful collections in a server log.
+pub(super) fn parse_finished_collections(log: &str) -> Vec<(String, Timestamp)> {
     let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let text = |line: &Value, key: &str| line.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     let finished = lines.filter(|line| text(line, "message") == "collected");
@@ -287,22 +303,22 @@ pub(super) fn finished_collections(log: &str) -> Vec<(String, Timestamp)> {
 
 type SubmitResult = Result<Result<(usize, RequestId), ClientError>, JoinError>;
 
-/// A GET request that can be sent repeatedly.
+/// A signed or unsigned GET request that can be sent repeatedly.
 #[derive(Debug, Clone)]
-pub(super) struct SignedGet {
-    /// Path and query.
+pub(super) struct GetRequest {
+    /// Path and query of the URL.
     pub(super) target: String,
     pub(super) headers: Vec<(String, String)>,
 }
 
-impl SignedGet {
-    /// Creates a request without a signature.
-    pub(super) fn plain(target: &str, host: &str) -> Self {
+impl GetRequest {
+    /// Creates a GET request without a signature.
+    pub(super) fn new_unsigned(target: &str, host: &str) -> Self {
         Self { target: target.to_owned(), headers: vec![("host".to_owned(), host.to_owned())] }
     }
 
-    /// Formats the request line and headers for HTTP/1.1.
-    pub(super) fn head(&self) -> String {
+    /// Formats the HTTP/1.1 request line and headers.
+    pub(super) fn request_head(&self) -> String {
         let headers: Vec<String> = self.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         format!("GET {} HTTP/1.1\r\n{}\r\n", self.target, headers.concat())
     }

@@ -1,4 +1,4 @@
-//! Cases of several workers: the collection rate must scale with the number of workers.
+//! Benchmark cases for several workers: the collection rate must scale with the number of workers.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,71 +6,72 @@ use std::time::Duration;
 use clew_testkit::{FakeFleet, FakeOptions, FakeServer, Fault, PostgreSql, S3Server};
 use jiff::Timestamp;
 
-use super::Bench;
-use super::cases::{BenchCase, Comparison, Target};
+use super::BenchContext;
+use super::cases::{BenchCase, Comparison, MedianTarget};
 use super::count_checks::ensure_count;
 use super::paired_runs::{Measurement, run_pairs};
-use super::server_harness::{Inventory, NodeRef, finished_collections};
+use super::server_harness::{Inventory, NodeRef, parse_finished_collections};
 use crate::clew_server::{ClewProcess, Deployment};
 use crate::error::XtaskError;
 use crate::progress::{self, Step};
 
-const TWO_WORKERS: BenchCase = BenchCase {
+const TWO_WORKERS_CASE: BenchCase = BenchCase {
     name: "workers-2",
     metric: "collection rate of 2 `clew worker` with PostgreSQL and S3; nodes respond after 100 ms",
     baseline: "1 `clew worker`",
     comparison: Comparison::Ratio,
-    target: Target::AtLeast(1.9),
+    target: MedianTarget::AtLeast(1.9),
     unit: "collections/s",
     pairs: 5,
 };
 
-const FOUR_WORKERS: BenchCase = BenchCase {
+const FOUR_WORKERS_CASE: BenchCase = BenchCase {
     name: "workers-4",
     metric: "collection rate of 4 `clew worker` with PostgreSQL and S3; nodes respond after 100 ms",
-    target: Target::AtLeast(3.6),
-    ..TWO_WORKERS
+    target: MedianTarget::AtLeast(3.6),
+    ..TWO_WORKERS_CASE
 };
 
-/// Cases with their number of workers.
-const CASES: [(BenchCase, usize); 2] = [(TWO_WORKERS, 2), (FOUR_WORKERS, 4)];
+/// Benchmark cases with the number of workers.
+const WORKER_CASES: [(BenchCase, usize); 2] = [(TWO_WORKERS_CASE, 2), (FOUR_WORKERS_CASE, 4)];
 
-/// Response time of a node.
-const LATENCY: Duration = Duration::from_millis(100);
-/// Configuration of a worker. The low concurrency makes the workers wait for nodes instead of the two cores,
-/// which they share with PostgreSQL and S3. So the rate shows contention between the workers.
-const CONFIGURATION: &str = "[collections]\nconcurrency = 16\n";
-const NODES: usize = 128;
+/// Response time of a fake database node.
+const NODE_LATENCY: Duration = Duration::from_millis(100);
+/// Worker configuration with a low concurrency, so that node latency and not CPU time limits the collection rate.
+/// The collection rate then shows contention between workers.
+const WORKER_CONFIGURATION: &str = "[collections]\nconcurrency = 16\n";
+const NODE_COUNT: usize = 128;
 const NODES_PER_INSTANCE: usize = 16;
 /// Number of queued collections per worker.
 const COLLECTIONS_PER_WORKER: usize = 200;
 
-/// Returns the cases of this module.
-pub(super) fn cases() -> impl Iterator<Item = BenchCase> {
-    CASES.into_iter().map(|(case, _)| case)
+/// Returns the benchmark cases for several workers.
+pub(super) fn worker_cases() -> impl Iterator<Item = BenchCase> {
+    WORKER_CASES.into_iter().map(|(case, _)| case)
 }
 
-pub(super) async fn measure(bench: &Bench) -> Result<Vec<Measurement>, XtaskError> {
-    if !cases().any(|case| bench.filter.includes(case.name)) {
+pub(super) async fn measure_workers(bench: &BenchContext) -> Result<Vec<Measurement>, XtaskError> {
+    if !worker_cases().any(|case| bench.filter.includes(case.name)) {
         return Ok(Vec::new());
     }
-    progress::heading("Workers");
+    progress::print_heading("Workers");
     let step = Step::start("Starting PostgreSQL, S3 and a fleet");
     let (metadata, results) = tokio::join!(PostgreSql::start(), S3Server::start());
     let (metadata, results) = (metadata?, results?);
-    let options = FakeOptions { sessions: 20, transactions: 5, fault: Fault::DelayPerResponse(LATENCY) };
-    let fleet = FakeFleet::start(NODES, options).await.map_err(|cause| XtaskError::Load { cause })?;
+    let options = FakeOptions { sessions: 20, transactions: 5, fault: Fault::DelayPerResponse(NODE_LATENCY) };
+    let fleet = FakeFleet::start(NODE_COUNT, options).await.map_err(|cause| XtaskError::Load { cause })?;
     let urls: Vec<String> = fleet.nodes().iter().map(FakeServer::url).collect();
-    let deployment = Deployment::init_with(&bench.clew, backend_environment(&metadata, &results)).await?;
-    let inventory = Inventory::register_in(deployment, &urls, NODES_PER_INSTANCE).await?;
-    step.done();
+    let deployment =
+        Deployment::init_with_environment(&bench.clew, backend_environment_variables(&metadata, &results)).await?;
+    let inventory = Inventory::register_nodes_in(deployment, &urls, NODES_PER_INSTANCE).await?;
+    step.complete();
 
     let mut measurements = Vec::new();
-    for (case, workers) in CASES.into_iter().filter(|(case, _)| bench.filter.includes(case.name)) {
+    for (case, workers) in WORKER_CASES.into_iter().filter(|(case, _)| bench.filter.includes(case.name)) {
         let measurement = run_pairs(
             case,
-            async || collection_rate(&inventory, workers).await,
-            async || collection_rate(&inventory, 1).await,
+            async || measure_collection_rate(&inventory, workers).await,
+            async || measure_collection_rate(&inventory, 1).await,
         )
         .await?;
         measurements.push(measurement);
@@ -78,7 +79,7 @@ pub(super) async fn measure(bench: &Bench) -> Result<Vec<Measurement>, XtaskErro
     Ok(measurements)
 }
 
-fn backend_environment(metadata: &PostgreSql, results: &S3Server) -> Vec<(&'static str, String)> {
+fn backend_environment_variables(metadata: &PostgreSql, results: &S3Server) -> Vec<(&'static str, String)> {
     let (key, secret) = S3Server::OWNER_KEY;
     vec![
         ("CLEW_METADATA", metadata.url()),
@@ -90,33 +91,34 @@ fn backend_environment(metadata: &PostgreSql, results: &S3Server) -> Vec<(&'stat
     ]
 }
 
-/// Returns the collections per second of this many workers on a filled queue, while all of them are busy.
-async fn collection_rate(inventory: &Inventory, workers: usize) -> Result<f64, XtaskError> {
-    let server = inventory.start_server_with(&["--no-worker"], None).await?;
+/// Returns the collections per second of `workers` workers on a filled queue, while all workers are busy.
+async fn measure_collection_rate(inventory: &Inventory, workers: usize) -> Result<f64, XtaskError> {
+    let server = inventory.start_server_with_arguments(&["--no-worker"], None).await?;
     let nodes: Vec<NodeRef> = inventory.nodes.iter().cycle().take(COLLECTIONS_PER_WORKER * workers).cloned().collect();
-    let ids = server.submit_all(&nodes).await?;
+    let ids = server.queue_collections(&nodes).await?;
     ensure_count("queued collections", ids.len() as u64, nodes.len() as u64)?;
     let mut running: Vec<(String, ClewProcess)> = Vec::new();
     for number in 1..=workers {
         let name = format!("worker-{number}");
-        let worker = inventory.deployment().start_worker(&name, CONFIGURATION).await?;
+        let worker = inventory.deployment().start_worker(&name, WORKER_CONFIGURATION).await?;
         running.push((name, worker));
     }
     for (node, id) in nodes.iter().zip(&ids) {
-        server.wait(node, id).await?;
+        server.wait_for_collection(node, id).await?;
     }
     let mut ends = BTreeMap::new();
     for (name, worker) in running {
         worker.stop().await?;
-        let log = inventory.deployment().log_of_process(&name);
-        ends.insert(name, finished_collections(&log).into_iter().map(|(_, at)| at).collect::<Vec<_>>());
+        let log = inventory.deployment().read_process_log(&name);
+        ends.insert(name, parse_finished_collections(&log).into_iter().map(|(_, at)| at).collect::<Vec<_>>());
     }
     server.stop().await?;
-    Ok(overlapping_rate(&ends).unwrap_or_default())
+    Ok(calculate_overlapping_rate(&ends).unwrap_or_default())
 }
 
-/// Returns the collections per second between the latest first end and the earliest last end of all workers.
-fn overlapping_rate(ends: &BTreeMap<String, Vec<Timestamp>>) -> Option<f64> {
+/// Calculates the collections per second in the interval in which all workers are busy.
+/// The interval starts when every worker has finished one collection, and ends when the first worker has finished all.
+fn calculate_overlapping_rate(ends: &BTreeMap<String, Vec<Timestamp>>) -> Option<f64> {
     let begin = ends.values().filter_map(|ends| ends.iter().min()).max()?;
     let end = ends.values().filter_map(|ends| ends.iter().max()).min()?;
     let count = ends.values().flatten().filter(|at| (begin..end).contains(at)).count();
@@ -134,8 +136,8 @@ mod tests {
             |seconds: &[i64]| seconds.iter().map(|second| Timestamp::from_second(*second).unwrap()).collect::<Vec<_>>();
         let ends = BTreeMap::from([("a".to_owned(), at(&[0, 1, 2, 3, 4])), ("b".to_owned(), at(&[2, 2, 3, 6]))]);
         // The interval from 2 to 4 contains two ends of the first worker and three of the second.
-        assert_eq!(overlapping_rate(&ends), Some(2.5));
-        assert_eq!(overlapping_rate(&BTreeMap::new()), None);
-        assert_eq!(overlapping_rate(&BTreeMap::from([("a".to_owned(), at(&[1]))])), None);
+        assert_eq!(calculate_overlapping_rate(&ends), Some(2.5));
+        assert_eq!(calculate_overlapping_rate(&BTreeMap::new()), None);
+        assert_eq!(calculate_overlapping_rate(&BTreeMap::from([("a".to_owned(), at(&[1]))])), None);
     }
 }

@@ -1,4 +1,4 @@
-//! Sessions of typical incidents: an uncommitted transaction, lock waiters behind it, and a long query.
+//! Sessions of a typical incident: a session with an uncommitted transaction, its lock waiters, and a long query.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use tokio::task::JoinSet;
 
 use crate::error::XtaskError;
 
-/// Account of Clew on the demo server. The server is temporary and listens only on the loopback interface.
-pub(crate) const READER: &str = "clew";
+/// Account of Clew on the demo database server, which is temporary and listens only on the loopback interface.
+pub(crate) const READER_USER: &str = "clew";
 pub(crate) const READER_PASSWORD: &str = "clew-demo";
 
-/// Creates a table, Clew's account with its only required privilege, and application accounts.
+/// Creates a table, the account of Clew with the only required privilege, and application accounts.
 const SETUP_STATEMENTS: [&str; 9] = [
     "CREATE DATABASE shop",
     "CREATE TABLE shop.orders (id INT PRIMARY KEY, status VARCHAR(20) NOT NULL, total DECIMAL(10,2) NOT NULL) ENGINE = InnoDB",
@@ -26,30 +26,30 @@ const SETUP_STATEMENTS: [&str; 9] = [
     "GRANT ALL ON shop.* TO reports@'127.0.0.1'",
 ];
 
-/// Sessions of the demo: account, completed statements, and the statement that is still running.
-const SESSIONS: [(&str, &[&str], Option<&str>); 7] = [
+/// Sessions of the demo: account, completed statements, and the statement that keeps running.
+const DEMO_SESSIONS: [(&str, &[&str], Option<&str>); 7] = [
     // The root blocker: an idle session with an uncommitted update.
     ("checkout", &["START TRANSACTION", "UPDATE orders SET status = 'paid' WHERE id BETWEEN 1 AND 20"], None),
     (
         "billing",
-        &LONG_LOCK_WAIT_TIMEOUT,
+        &LONG_LOCK_WAIT_STATEMENTS,
         Some("UPDATE orders SET total = total * 1.1 WHERE id = 7 /* \"rush\", price list 12 */"),
     ),
-    ("billing", &LONG_LOCK_WAIT_TIMEOUT, Some("DELETE FROM orders\nWHERE id = 12\n  AND status = 'open'")),
-    ("checkout", &LONG_LOCK_WAIT_TIMEOUT, Some("SELECT id, total FROM orders WHERE id = 3 FOR UPDATE")),
+    ("billing", &LONG_LOCK_WAIT_STATEMENTS, Some("DELETE FROM orders\nWHERE id = 12\n  AND status = 'open'")),
+    ("checkout", &LONG_LOCK_WAIT_STATEMENTS, Some("SELECT id, total FROM orders WHERE id = 3 FOR UPDATE")),
     ("reports", &[], Some("SELECT status, SUM(total), SLEEP(3600) FROM orders GROUP BY status")),
     ("reports", &["START TRANSACTION", "SELECT COUNT(*) FROM orders"], None),
     ("checkout", &[], None),
 ];
 
-const LONG_LOCK_WAIT_TIMEOUT: [&str; 1] = ["SET SESSION innodb_lock_wait_timeout = 100000"];
+const LONG_LOCK_WAIT_STATEMENTS: [&str; 1] = ["SET SESSION innodb_lock_wait_timeout = 100000"];
 
-/// Number of [`SESSIONS`] that wait for a lock.
-const LOCK_WAITERS: u64 = 3;
-/// Time limit until all lock waiters wait.
+/// Number of sessions in [`DEMO_SESSIONS`] that wait for a lock.
+const LOCK_WAITER_COUNT: u64 = 3;
+/// Time limit until all lock waiters are blocked.
 const BLOCK_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Open sessions. Dropping this closes them.
+/// Open sessions of the demo. `Drop` closes all sessions.
 #[derive(Debug)]
 pub(super) struct BlockedSessions {
     port: u16,
@@ -58,18 +58,21 @@ pub(super) struct BlockedSessions {
 }
 
 impl BlockedSessions {
-    /// Opens the sessions and returns when all lock waiters wait.
+    /// Opens the sessions and returns when all lock waiters are blocked.
     pub(super) async fn open(server: &Server) -> Result<Self, XtaskError> {
-        server.run(&SETUP_STATEMENTS).await.map_err(failed("prepare the database"))?;
+        server.run(&SETUP_STATEMENTS).await.map_err(database_error("prepare the database"))?;
         let mut blocked = Self { port: server.port(), idle: Vec::new(), busy: JoinSet::new() };
-        for (user, setup, final_statement) in SESSIONS {
-            blocked.add(user, setup, final_statement).await.map_err(failed("open a blocked session"))?;
+        for (user, setup, final_statement) in DEMO_SESSIONS {
+            blocked
+                .open_session(user, setup, final_statement)
+                .await
+                .map_err(database_error("open a blocked session"))?;
         }
         wait_until_blocked(server).await?;
         Ok(blocked)
     }
 
-    async fn add(
+    async fn open_session(
         &mut self,
         user: &str,
         setup: &[&str],
@@ -87,23 +90,25 @@ impl BlockedSessions {
         Ok(())
     }
 
-    pub(super) fn count(&self) -> usize {
+    pub(super) fn session_count(&self) -> usize {
         self.idle.len() + self.busy.len()
     }
 
-    /// Returns the server's URL for Clew's account, without [`READER_PASSWORD`].
+    /// Returns the URL of the database server for the account of Clew, without [`READER_PASSWORD`].
     pub(super) fn url(&self) -> String {
-        format!("mysql://{READER}@127.0.0.1:{}/", self.port)
+        format!("mysql://{READER_USER}@127.0.0.1:{}/", self.port)
     }
 }
 
 async fn wait_until_blocked(server: &Server) -> Result<(), XtaskError> {
-    const LOCK_WAITER_QUERY: &str = "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'";
-    let mut root = server.connect().await.map_err(failed("count lock waits"))?;
+    const LOCK_WAITER_COUNT_QUERY: &str =
+        "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'";
+    let mut root = server.connect().await.map_err(database_error("count lock waits"))?;
     let poll = async {
         loop {
-            let waiters: Option<u64> = root.query_first(LOCK_WAITER_QUERY).await.map_err(failed("count lock waits"))?;
-            if waiters >= Some(LOCK_WAITERS) {
+            let waiters: Option<u64> =
+                root.query_first(LOCK_WAITER_COUNT_QUERY).await.map_err(database_error("count lock waits"))?;
+            if waiters >= Some(LOCK_WAITER_COUNT) {
                 return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
@@ -114,6 +119,6 @@ async fn wait_until_blocked(server: &Server) -> Result<(), XtaskError> {
         .unwrap_or(Err(XtaskError::SessionsNotBlocked { limit: BLOCK_TIMEOUT }))
 }
 
-fn failed(operation: &'static str) -> impl Fn(mysql_async::Error) -> XtaskError {
+fn database_error(operation: &'static str) -> impl Fn(mysql_async::Error) -> XtaskError {
     move |cause| XtaskError::Database { operation, cause }
 }

@@ -1,9 +1,9 @@
-//! Counter of open, simultaneous and accepted connections.
+//! Counter of open and accepted connections.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
-/// Connection counts of a fake server or of a fleet.
+/// Connection counts of a fake server or a fleet.
 #[derive(Debug, Default)]
 pub(crate) struct ConnectionCounter {
     open: AtomicU64,
@@ -11,23 +11,23 @@ pub(crate) struct ConnectionCounter {
     accepted: AtomicU64,
 }
 
-/// An open connection in two counters. Dropping this closes it.
+/// Registration of an open connection in two counters. `Drop` decrements the open counts.
 #[derive(Debug)]
 pub(super) struct OpenConnection([Arc<ConnectionCounter>; 2]);
 
 impl ConnectionCounter {
-    /// Number of open connections.
-    pub(crate) fn open(&self) -> u64 {
+    /// Returns the number of open connections.
+    pub(crate) fn open_connections(&self) -> u64 {
         self.open.load(SeqCst)
     }
 
-    /// Maximum number of simultaneous connections.
-    pub(crate) fn max_open(&self) -> u64 {
+    /// Returns the maximum number of simultaneous connections.
+    pub(crate) fn max_open_connections(&self) -> u64 {
         self.max_open.load(SeqCst)
     }
 
-    /// Number of accepted connections.
-    pub(crate) fn accepted(&self) -> u64 {
+    /// Returns the number of accepted connections.
+    pub(crate) fn accepted_connections(&self) -> u64 {
         self.accepted.load(SeqCst)
     }
 }

@@ -1,24 +1,25 @@
-//! Payloads of MySQL packets.
+//! Encoding of MySQL packet payloads.
 
-/// OK packet: no changed rows, no insert id, autocommit.
-pub(crate) const OK: [u8; 7] = [0, 0, 0, 2, 0, 0, 0];
-/// EOF packet, after the columns or the rows.
-pub(crate) const EOF: [u8; 5] = [0xfe, 0, 0, 2, 0];
+/// OK packet: no changed rows, no insert id, autocommit enabled.
+pub(crate) const OK_PACKET: [u8; 7] = [0, 0, 0, 2, 0, 0, 0];
+/// EOF packet, which follows the column definitions and the rows.
+pub(crate) const EOF_PACKET: [u8; 5] = [0xfe, 0, 0, 2, 0];
 
-/// `CLIENT_LONG_PASSWORD | CONNECT_WITH_DB | PROTOCOL_41 | TRANSACTIONS | SECURE_CONNECTION | PLUGIN_AUTH | CONNECT_ATTRS`
-const CAPABILITIES: u32 = 0x1 | 0x8 | 0x200 | 0x2000 | 0x8000 | 0x0008_0000 | 0x0010_0000;
-/// Nonce of a greeting. It is constant in tests.
-pub(crate) const NONCE: [u8; 20] = *b"12345678123456789012";
+/// Capability flags in the greeting of the fake server.
+// LONG_PASSWORD | CONNECT_WITH_DB | PROTOCOL_41 | TRANSACTIONS | SECURE_CONNECTION | PLUGIN_AUTH | CONNECT_ATTRS
+const SERVER_CAPABILITIES: u32 = 0x1 | 0x8 | 0x200 | 0x2000 | 0x8000 | 0x0008_0000 | 0x0010_0000;
+/// Authentication nonce in a greeting. The value is constant, because tests do not need security.
+pub(crate) const GREETING_NONCE: [u8; 20] = *b"12345678123456789012";
 
-/// Greeting of the fake server.
-pub(super) fn greeting(connection: u32) -> Vec<u8> {
-    greeting_of("9.7.4-fake", connection, 0, "mysql_native_password")
+/// Encodes the greeting of the fake server.
+pub(super) fn encode_fake_greeting(connection: u32) -> Vec<u8> {
+    encode_greeting("9.7.4-fake", connection, 0, "mysql_native_password")
 }
 
-/// Greeting with this server version, additional capabilities and default authentication plugin.
-pub(crate) fn greeting_of(version: &str, connection: u32, further_capabilities: u32, plugin: &str) -> Vec<u8> {
-    let [low_a, low_b, high_a, high_b] = (CAPABILITIES | further_capabilities).to_le_bytes();
-    let (first, second) = NONCE.split_at(8);
+/// Encodes a greeting with a server version, additional capabilities and a default authentication plugin.
+pub(crate) fn encode_greeting(version: &str, connection: u32, further_capabilities: u32, plugin: &str) -> Vec<u8> {
+    let [low_a, low_b, high_a, high_b] = (SERVER_CAPABILITIES | further_capabilities).to_le_bytes();
+    let (first, second) = GREETING_NONCE.split_at(8);
     let mut packet = vec![10];
     packet.extend_from_slice(version.as_bytes());
     packet.push(0);
@@ -33,37 +34,37 @@ pub(crate) fn greeting_of(version: &str, connection: u32, further_capabilities: 
     packet
 }
 
-/// Error packet, before or after the greeting.
-pub(crate) fn error(code: u16, message: &str) -> Vec<u8> {
+/// Encodes an error packet without an SQL state.
+pub(crate) fn encode_error(code: u16, message: &str) -> Vec<u8> {
     let [low, high] = code.to_le_bytes();
     [&[0xff, low, high], message.as_bytes()].concat()
 }
 
-/// Definition of a text column.
-pub(crate) fn column(name: &str) -> Vec<u8> {
+/// Encodes the definition of a text column.
+pub(crate) fn encode_column(name: &str) -> Vec<u8> {
     let mut packet = Vec::new();
     for text in ["def", "", "", "", name, ""] {
-        push_text(&mut packet, text.as_bytes());
+        push_length_encoded_text(&mut packet, text.as_bytes());
     }
     // Length of the following fields, utf8mb4, width, type VAR_STRING, flags, decimals, filler.
     packet.extend_from_slice(&[12, 45, 0, 0, 1, 0, 0, 253, 0, 0, 0, 0, 0]);
     packet
 }
 
-/// Text row; `None` is NULL.
-pub(crate) fn row(values: &[Option<&[u8]>]) -> Vec<u8> {
+/// Encodes a row of text values. `None` becomes NULL.
+pub(crate) fn encode_row(values: &[Option<&[u8]>]) -> Vec<u8> {
     let mut packet = Vec::new();
     for value in values {
         match value {
-            Some(text) => push_text(&mut packet, text),
+            Some(text) => push_length_encoded_text(&mut packet, text),
             None => packet.push(0xfb),
         }
     }
     packet
 }
 
-/// Appends a length-encoded text: one length byte, or a mark and two bytes. Texts must be shorter than 64 KiB.
-fn push_text(packet: &mut Vec<u8>, text: &[u8]) {
+/// Appends a length-encoded string of less than 64 KiB.
+fn push_length_encoded_text(packet: &mut Vec<u8>, text: &[u8]) {
     let length = u16::try_from(text.len()).unwrap_or(u16::MAX);
     match u8::try_from(length) {
         Ok(short) if short <= 250 => packet.push(short),

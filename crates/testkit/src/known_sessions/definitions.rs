@@ -1,41 +1,41 @@
-//! Definitions of the sixty sessions.
+//! Definitions of the sixty known sessions.
 
 use crate::flavor::Flavor;
 use crate::known_sessions::ExpectedTransaction;
 use crate::raw_client::Charset;
 
-/// Opening time of a session.
+/// Age group of a session. Young sessions open after all old sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Age {
+pub(super) enum SessionAge {
     Old,
     Young,
 }
 
-/// A statement that runs until its session ends.
+/// A statement that runs until the session closes.
 #[derive(Debug, Clone)]
-pub(super) struct Statement {
+pub(super) struct RunningStatement {
     pub(super) sent: Vec<u8>,
-    pub(super) expected: ExpectedText,
+    pub(super) expected: ExpectedStatementText,
 }
 
-/// Statement in the process list on a UTF-8 connection.
+/// Expected statement text in the process list, read over a UTF-8 connection.
 #[derive(Debug, Clone)]
-pub(super) enum ExpectedText {
+pub(super) enum ExpectedStatementText {
     AsSent,
     Bytes(Vec<u8>),
 }
 
-/// Definition of a session.
+/// Definition of a known session.
 #[derive(Debug, Clone)]
 pub(super) struct SessionDefinition {
-    pub(super) age: Age,
+    pub(super) age: SessionAge,
     pub(super) user: &'static str,
     pub(super) database: Option<&'static str>,
     pub(super) ipv6: bool,
     pub(super) charset: Charset,
-    /// Statements that run to their end first.
+    /// Statements that complete before `statement` starts.
     pub(super) before: &'static [&'static str],
-    pub(super) statement: Option<Statement>,
+    pub(super) statement: Option<RunningStatement>,
     pub(super) state: &'static str,
     pub(super) transaction: Option<ExpectedTransaction>,
 }
@@ -55,14 +55,14 @@ pub(super) const SETUP_STATEMENTS: [&str; 7] = [
       UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9) c",
 ];
 
-/// Account names, including names that need escaping.
-pub(super) const USERS: [&str; 10] =
+/// Account names, including names that require escaping.
+pub(super) const USER_NAMES: [&str; 10] =
     ["app", "reader", "=cmd", "+sum", "-dash", "@at", "o'brien", "comma,user", "quo\"te", "用户"];
 
 impl SessionDefinition {
-    fn idle(user: &'static str, database: Option<&'static str>) -> Self {
+    fn new_idle(user: &'static str, database: Option<&'static str>) -> Self {
         Self {
-            age: Age::Old,
+            age: SessionAge::Old,
             user,
             database,
             ipv6: false,
@@ -74,34 +74,34 @@ impl SessionDefinition {
         }
     }
 
-    fn opened_later(self) -> Self {
-        Self { age: Age::Young, ..self }
+    fn with_young_age(self) -> Self {
+        Self { age: SessionAge::Young, ..self }
     }
 
-    fn over_ipv6(self) -> Self {
+    fn with_ipv6(self) -> Self {
         Self { ipv6: true, ..self }
     }
 
-    fn in_transaction(self, before: &'static [&'static str], rows_modified: u64) -> Self {
+    fn with_transaction(self, before: &'static [&'static str], rows_modified: u64) -> Self {
         let transaction = Some(ExpectedTransaction { state: "RUNNING", rows_modified });
         Self { before, transaction, ..self }
     }
 
     fn with_statement(self, statement: &str) -> Self {
-        self.with_raw_statement(statement.as_bytes().to_vec(), ExpectedText::AsSent)
+        self.with_raw_statement(statement.as_bytes().to_vec(), ExpectedStatementText::AsSent)
     }
 
-    fn with_raw_statement(self, sent: Vec<u8>, expected: ExpectedText) -> Self {
-        Self { statement: Some(Statement { sent, expected }), state: "User sleep", ..self }
+    fn with_raw_statement(self, sent: Vec<u8>, expected: ExpectedStatementText) -> Self {
+        Self { statement: Some(RunningStatement { sent, expected }), state: "User sleep", ..self }
     }
 
-    /// Runs a sleep with this text in a comment.
-    fn sleeping_with_comment(self, comment: &str) -> Self {
+    /// Adds a running sleep with a comment.
+    fn with_sleep_comment(self, comment: &str) -> Self {
         self.with_statement(&format!("SELECT SLEEP(100000) /* {comment} */"))
     }
 
-    /// Modifies two rows, then waits for a row lock of another transaction.
-    fn waiting_for_row(self, statement: &str, state: &'static str) -> Self {
+    /// Adds a transaction that modifies two rows and then waits for a row lock of another transaction.
+    fn with_row_lock_wait(self, statement: &str, state: &'static str) -> Self {
         let before = &[
             "SET SESSION innodb_lock_wait_timeout = 100000",
             "START TRANSACTION",
@@ -112,88 +112,95 @@ impl SessionDefinition {
     }
 }
 
-/// Defines a session with a comment in another character set: the sent bytes and the expected bytes.
-fn in_charset(charset: Charset, sent: &[u8], expected: &[u8]) -> SessionDefinition {
+/// Defines a session that sends a comment in a character set other than UTF-8.
+fn define_charset_session(charset: Charset, sent: &[u8], expected: &[u8]) -> SessionDefinition {
     let comment = |text| [b"SELECT SLEEP(100000) /* ".as_slice(), text, b" */"].concat();
-    SessionDefinition { charset, ..SessionDefinition::idle("app", None) }
-        .with_raw_statement(comment(sent), ExpectedText::Bytes(comment(expected)))
+    SessionDefinition { charset, ..SessionDefinition::new_idle("app", None) }
+        .with_raw_statement(comment(sent), ExpectedStatementText::Bytes(comment(expected)))
 }
 
 /// Returns the definitions of all sessions.
-pub(super) fn all(flavor: Flavor) -> Vec<SessionDefinition> {
-    let shop = || SessionDefinition::idle("app", Some("shop"));
+pub(super) fn define_sessions(flavor: Flavor) -> Vec<SessionDefinition> {
+    let shop = || SessionDefinition::new_idle("app", Some("shop"));
     let mut definitions: Vec<SessionDefinition> =
-        USERS.iter().map(|&user| SessionDefinition::idle(user, None)).collect();
+        USER_NAMES.iter().map(|&user| SessionDefinition::new_idle(user, None)).collect();
     definitions.extend([
-        SessionDefinition::idle("reader", Some("shop")),
-        SessionDefinition::idle("reader", Some("会话库")),
-        SessionDefinition::idle("reader", Some("a,b \"c\"")),
-        SessionDefinition::idle("app", None).over_ipv6(),
-        SessionDefinition::idle("reader", Some("shop")).over_ipv6(),
+        SessionDefinition::new_idle("reader", Some("shop")),
+        SessionDefinition::new_idle("reader", Some("会话库")),
+        SessionDefinition::new_idle("reader", Some("a,b \"c\"")),
+        SessionDefinition::new_idle("app", None).with_ipv6(),
+        SessionDefinition::new_idle("reader", Some("shop")).with_ipv6(),
     ]);
-    definitions.extend(transactions(flavor, shop));
-    definitions.extend(statements(flavor));
+    definitions.extend(define_transaction_sessions(flavor, shop));
+    definitions.extend(define_statement_sessions(flavor));
     definitions.extend([
-        SessionDefinition::idle("app", None).opened_later(),
-        SessionDefinition::idle("reader", None).opened_later(),
+        SessionDefinition::new_idle("app", None).with_young_age(),
+        SessionDefinition::new_idle("reader", None).with_young_age(),
         shop()
-            .opened_later()
-            .in_transaction(&["START TRANSACTION", "UPDATE t SET v = v + 1 WHERE id BETWEEN 401 AND 404"], 4),
-        SessionDefinition::idle("app", None).opened_later().sleeping_with_comment("young"),
-        SessionDefinition::idle("reader", Some("shop")).opened_later().sleeping_with_comment("young, too"),
-        SessionDefinition::idle("app", None).opened_later().over_ipv6().sleeping_with_comment("young, from ::1"),
+            .with_young_age()
+            .with_transaction(&["START TRANSACTION", "UPDATE t SET v = v + 1 WHERE id BETWEEN 401 AND 404"], 4),
+        SessionDefinition::new_idle("app", None).with_young_age().with_sleep_comment("young"),
+        SessionDefinition::new_idle("reader", Some("shop")).with_young_age().with_sleep_comment("young, too"),
+        SessionDefinition::new_idle("app", None).with_young_age().with_ipv6().with_sleep_comment("young, from ::1"),
     ]);
     definitions
 }
 
-fn transactions(flavor: Flavor, shop: impl Fn() -> SessionDefinition) -> Vec<SessionDefinition> {
+fn define_transaction_sessions(flavor: Flavor, shop: impl Fn() -> SessionDefinition) -> Vec<SessionDefinition> {
     let (update_state, read_state) = match flavor {
         Flavor::MariaDb => ("Updating", "Statistics"),
         Flavor::MySql => ("updating", "statistics"),
     };
     vec![
-        shop().in_transaction(&["START TRANSACTION", "UPDATE t SET v = v + 1 WHERE id BETWEEN 1 AND 10"], 10),
-        shop().in_transaction(
+        shop().with_transaction(&["START TRANSACTION", "UPDATE t SET v = v + 1 WHERE id BETWEEN 1 AND 10"], 10),
+        shop().with_transaction(
             &["START TRANSACTION", "INSERT INTO t VALUES (1001, 1), (1002, 2), (1003, 3), (1004, 4), (1005, 5)"],
             5,
         ),
-        shop().in_transaction(&["START TRANSACTION", "SELECT * FROM t WHERE id IN (21, 22, 23) FOR UPDATE"], 0),
-        shop().in_transaction(&["START TRANSACTION READ ONLY", "SELECT COUNT(*) FROM t"], 0),
-        shop().in_transaction(&["START TRANSACTION WITH CONSISTENT SNAPSHOT", "SELECT COUNT(*) FROM t"], 0),
-        shop().in_transaction(&["START TRANSACTION", "UPDATE t SET v = v + 1 WHERE id BETWEEN 101 AND 300"], 200),
+        shop().with_transaction(&["START TRANSACTION", "SELECT * FROM t WHERE id IN (21, 22, 23) FOR UPDATE"], 0),
+        shop().with_transaction(&["START TRANSACTION READ ONLY", "SELECT COUNT(*) FROM t"], 0),
+        shop().with_transaction(&["START TRANSACTION WITH CONSISTENT SNAPSHOT", "SELECT COUNT(*) FROM t"], 0),
+        shop().with_transaction(&["START TRANSACTION", "UPDATE t SET v = v + 1 WHERE id BETWEEN 101 AND 300"], 200),
         shop()
-            .in_transaction(&["START TRANSACTION", "DELETE FROM t WHERE id BETWEEN 31 AND 33"], 3)
-            .sleeping_with_comment("at work"),
-        shop().waiting_for_row("UPDATE t SET v = 1 WHERE id = 1", update_state),
-        shop().waiting_for_row("DELETE FROM t\r\nWHERE id = 2 -- \"waits\", too", update_state),
-        shop().waiting_for_row("SELECT v FROM t WHERE id = 3 FOR UPDATE", read_state),
+            .with_transaction(&["START TRANSACTION", "DELETE FROM t WHERE id BETWEEN 31 AND 33"], 3)
+            .with_sleep_comment("at work"),
+        shop().with_row_lock_wait("UPDATE t SET v = 1 WHERE id = 1", update_state),
+        shop().with_row_lock_wait("DELETE FROM t\r\nWHERE id = 2 -- \"waits\", too", update_state),
+        shop().with_row_lock_wait("SELECT v FROM t WHERE id = 3 FOR UPDATE", read_state),
     ]
 }
 
-fn statements(flavor: Flavor) -> Vec<SessionDefinition> {
-    let app = || SessionDefinition::idle("app", None);
-    let large = |bytes: usize| app().sleeping_with_comment(&"0123456789abcdef".repeat(bytes / 16));
+fn define_statement_sessions(flavor: Flavor) -> Vec<SessionDefinition> {
+    let app = || SessionDefinition::new_idle("app", None);
+    let large = |bytes: usize| app().with_sleep_comment(&"0123456789abcdef".repeat(bytes / 16));
     let nul = b"SELECT SLEEP(100000) /* before\0after */".to_vec();
     vec![
-        app().sleeping_with_comment("a, b,, c,"),
-        app().sleeping_with_comment("\"quoted\" \"\" and 'single'"),
-        app().sleeping_with_comment("line\r\nline\nline\rline"),
-        app().sleeping_with_comment("tab\ttab\t\ttab"),
-        app().sleeping_with_comment("🧵🔥 e\u{301}"),
-        app().sleeping_with_comment("会话诊断，锁等待"),
+        app().with_sleep_comment("a, b,, c,"),
+        app().with_sleep_comment("\"quoted\" \"\" and 'single'"),
+        app().with_sleep_comment("line\r\nline\nline\rline"),
+        app().with_sleep_comment("tab\ttab\t\ttab"),
+        app().with_sleep_comment("🧵🔥 e\u{301}"),
+        app().with_sleep_comment("会话诊断，锁等待"),
         // The second byte of the last two characters is a backslash.
-        in_charset(Charset::Gbk, b"\xbb\xe1\xbb\xb0\xd5\xef\xb6\xcf \xd5\x5c\xdf\x5c", "会话诊断 誠運".as_bytes()),
-        in_charset(Charset::Latin1, b"M\xfcnchen \xa9 \x80", "München © €".as_bytes()),
-        // The character set cannot encode the emoji, so the server replaces each byte by a question mark.
-        in_charset(Charset::Utf8mb3, "会话 🧵.".as_bytes(), "会话 ????.".as_bytes()),
-        in_charset(Charset::Binary, b"\x89PNG \xe4\xbc\x9a \xe9", b"\x89PNG \xe4\xbc\x9a \xe9"),
-        app().with_raw_statement(b"SELECT SLEEP(100000) /* \xff\xfe caf\xe9 \xc3 */".to_vec(), ExpectedText::AsSent),
+        define_charset_session(
+            Charset::Gbk,
+            b"\xbb\xe1\xbb\xb0\xd5\xef\xb6\xcf \xd5\x5c\xdf\x5c",
+            "会话诊断 誠運".as_bytes(),
+        ),
+        define_charset_session(Charset::Latin1, b"M\xfcnchen \xa9 \x80", "München © €".as_bytes()),
+        // The character set cannot encode the emoji, so the server replaces each byte with a question mark.
+        define_charset_session(Charset::Utf8mb3, "会话 🧵.".as_bytes(), "会话 ????.".as_bytes()),
+        define_charset_session(Charset::Binary, b"\x89PNG \xe4\xbc\x9a \xe9", b"\x89PNG \xe4\xbc\x9a \xe9"),
+        app().with_raw_statement(
+            b"SELECT SLEEP(100000) /* \xff\xfe caf\xe9 \xc3 */".to_vec(),
+            ExpectedStatementText::AsSent,
+        ),
         match flavor {
-            // MySQL parses the whole statement but shows it only up to the NUL byte.
+            // MySQL parses the complete statement, but truncates the displayed statement at the NUL byte.
             Flavor::MySql => {
-                app().with_raw_statement(nul, ExpectedText::Bytes(b"SELECT SLEEP(100000) /* before".to_vec()))
+                app().with_raw_statement(nul, ExpectedStatementText::Bytes(b"SELECT SLEEP(100000) /* before".to_vec()))
             }
-            Flavor::MariaDb => app().with_raw_statement(nul, ExpectedText::AsSent),
+            Flavor::MariaDb => app().with_raw_statement(nul, ExpectedStatementText::AsSent),
         },
         large(1 << 20),
         large(8 << 20),
@@ -201,20 +208,20 @@ fn statements(flavor: Flavor) -> Vec<SessionDefinition> {
         // Both servers trim whitespace and semicolons around a statement.
         app().with_raw_statement(
             b"\r\n\t DO SLEEP(100000) ;;\r\n".to_vec(),
-            ExpectedText::Bytes(b"DO SLEEP(100000)".to_vec()),
+            ExpectedStatementText::Bytes(b"DO SLEEP(100000)".to_vec()),
         ),
-        app().sleeping_with_comment("back\\slash \\x00 \\"),
-        app().sleeping_with_comment("=1+1 @SUM(A1) -2 +3"),
-        app().sleeping_with_comment(&"\"\r\n".repeat(2000)),
+        app().with_sleep_comment("back\\slash \\x00 \\"),
+        app().with_sleep_comment("=1+1 @SUM(A1) -2 +3"),
+        app().with_sleep_comment(&"\"\r\n".repeat(2000)),
         app().with_statement("SELECT SLEEP(100000), '=cmd|'' /C calc''!A0'"),
-        SessionDefinition::idle("=cmd", Some("=evil")).sleeping_with_comment("user and database"),
-        SessionDefinition::idle("+sum", Some("a,b \"c\"")).sleeping_with_comment("user and database"),
-        SessionDefinition::idle("-dash", None).sleeping_with_comment("user"),
-        SessionDefinition::idle("@at", None).sleeping_with_comment("user"),
-        SessionDefinition::idle("comma,user", Some("shop")).sleeping_with_comment("user"),
-        SessionDefinition::idle("quo\"te", None).sleeping_with_comment("user"),
-        SessionDefinition::idle("用户", Some("会话库")).sleeping_with_comment("用户"),
-        SessionDefinition::idle("o'brien", None).sleeping_with_comment("user"),
-        app().over_ipv6().sleeping_with_comment("from ::1"),
+        SessionDefinition::new_idle("=cmd", Some("=evil")).with_sleep_comment("user and database"),
+        SessionDefinition::new_idle("+sum", Some("a,b \"c\"")).with_sleep_comment("user and database"),
+        SessionDefinition::new_idle("-dash", None).with_sleep_comment("user"),
+        SessionDefinition::new_idle("@at", None).with_sleep_comment("user"),
+        SessionDefinition::new_idle("comma,user", Some("shop")).with_sleep_comment("user"),
+        SessionDefinition::new_idle("quo\"te", None).with_sleep_comment("user"),
+        SessionDefinition::new_idle("用户", Some("会话库")).with_sleep_comment("用户"),
+        SessionDefinition::new_idle("o'brien", None).with_sleep_comment("user"),
+        app().with_ipv6().with_sleep_comment("from ::1"),
     ]
 }

@@ -1,72 +1,73 @@
-//! Authentication with a rogue server: the requests by which a server can obtain a recoverable password.
+//! Authentication requests by which a rogue server can obtain a recoverable password.
 
 use std::io;
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 use super::RogueMode;
-use super::recording::Recording;
-use super::rsa_key::PUBLIC_KEY;
+use super::recording::ClientRecording;
+use super::rsa_key::PUBLIC_KEY_PEM;
 use crate::fake_server::packets;
 use crate::protocol::{read_packet, write_packet};
 
-/// Packet type of additional authentication data.
-const MORE_DATA: u8 = 1;
-/// Request of `caching_sha2_password` for the password itself.
-const FULL_AUTHENTICATION: u8 = 4;
-/// Client requests for the server's RSA key, of `caching_sha2_password` and of `sha256_password`.
-const KEY_REQUESTS: [&[u8]; 2] = [&[2], &[1]];
+/// First byte of a packet with additional authentication data.
+const AUTH_MORE_DATA: u8 = 1;
+/// Status byte of `caching_sha2_password` that requests the password.
+const PERFORM_FULL_AUTHENTICATION: u8 = 4;
+/// Client requests for the RSA key of the server, with `caching_sha2_password` and with `sha256_password`.
+const RSA_KEY_REQUESTS: [&[u8]; 2] = [&[2], &[1]];
 
-/// Returns the authentication plugin in the greeting.
-pub(super) fn default_plugin(mode: &RogueMode) -> &'static str {
+/// Returns the name of the authentication plugin for the greeting.
+pub(super) fn default_auth_plugin(mode: &RogueMode) -> &'static str {
     match mode {
         RogueMode::FullAuthentication => "caching_sha2_password",
         _ => "mysql_native_password",
     }
 }
 
-/// Continues after the client's handshake response and authenticates the client.
+/// Completes the authentication after the handshake response of the client.
 pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     mut sequence: u8,
     mode: &RogueMode,
-    recording: &Recording,
+    recording: &ClientRecording,
 ) -> io::Result<()> {
     let request = match mode {
-        RogueMode::FullAuthentication => Some(vec![MORE_DATA, FULL_AUTHENTICATION]),
-        RogueMode::ClearPassword => Some(switch_to("mysql_clear_password")),
-        RogueMode::OldPassword => Some(switch_to("mysql_old_password")),
-        RogueMode::Sha256Password => Some(switch_to("sha256_password")),
+        RogueMode::FullAuthentication => Some(vec![AUTH_MORE_DATA, PERFORM_FULL_AUTHENTICATION]),
+        RogueMode::ClearPassword => Some(encode_auth_switch_request("mysql_clear_password")),
+        RogueMode::OldPassword => Some(encode_auth_switch_request("mysql_old_password")),
+        RogueMode::Sha256Password => Some(encode_auth_switch_request("sha256_password")),
         _ => None,
     };
     if let Some(request) = request {
-        sequence = exchange(stream, sequence, &request, recording).await?;
+        sequence = exchange_authentication_data(stream, sequence, &request, recording).await?;
     }
-    write_packet(stream, sequence.wrapping_add(1), &packets::OK).await?;
+    write_packet(stream, sequence.wrapping_add(1), &packets::OK_PACKET).await?;
     stream.flush().await
 }
 
-/// Sends a request and receives the response. Sends the RSA key first if the client requests it.
-async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
+/// Sends an authentication request and records the client response.
+/// Sends the RSA key if the client requests the key.
+async fn exchange_authentication_data<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     sequence: u8,
     request: &[u8],
-    recording: &Recording,
+    recording: &ClientRecording,
 ) -> io::Result<u8> {
     write_packet(stream, sequence.wrapping_add(1), request).await?;
     stream.flush().await?;
     let (mut sequence, mut response) = read_packet(stream).await?;
-    recording.received(response.clone());
-    if KEY_REQUESTS.contains(&response.as_slice()) {
-        let key = [&[MORE_DATA], PUBLIC_KEY.as_bytes()].concat();
+    recording.record_packet(response.clone());
+    if RSA_KEY_REQUESTS.contains(&response.as_slice()) {
+        let key = [&[AUTH_MORE_DATA], PUBLIC_KEY_PEM.as_bytes()].concat();
         write_packet(stream, sequence.wrapping_add(1), &key).await?;
         stream.flush().await?;
         (sequence, response) = read_packet(stream).await?;
-        recording.received(response);
+        recording.record_packet(response);
     }
     Ok(sequence)
 }
 
-fn switch_to(plugin: &str) -> Vec<u8> {
-    [&[0xfe], plugin.as_bytes(), &[0], packets::NONCE.as_slice(), &[0]].concat()
+fn encode_auth_switch_request(plugin: &str) -> Vec<u8> {
+    [&[0xfe], plugin.as_bytes(), &[0], packets::GREETING_NONCE.as_slice(), &[0]].concat()
 }

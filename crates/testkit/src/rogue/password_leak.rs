@@ -1,27 +1,27 @@
-//! Detection of a password in the packets that a client sent to a rogue server.
+//! Detection of a password in the packets that a rogue server received from a client.
 
 use super::rsa_key;
-use crate::fake_server::packets::NONCE;
+use crate::fake_server::packets::GREETING_NONCE;
 
-/// Form of a sent password from which the server can recover it.
+/// Encoding of a sent password from which the server can recover the password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PasswordLeak {
     /// Plain text.
     Clear,
-    /// Encrypted with the server's own RSA key.
+    /// Encrypted with the RSA key of the rogue server.
     Rsa,
-    /// XOR with the nonce.
+    /// XOR with the nonce of the greeting.
     Xor,
-    /// Scramble of `mysql_old_password`, whose 8 bytes can be broken on a laptop.
+    /// Weak 8-byte scramble of `mysql_old_password`, which a laptop can break.
     OldPassword,
 }
 
-pub(super) fn find(packets: &[Vec<u8>], password: &str) -> Option<PasswordLeak> {
-    let masked: Vec<u8> = password.bytes().zip(NONCE.iter().cycle()).map(|(byte, mask)| byte ^ mask).collect();
-    let old = old_password(password);
+pub(super) fn find_password_leak(packets: &[Vec<u8>], password: &str) -> Option<PasswordLeak> {
+    let masked: Vec<u8> = password.bytes().zip(GREETING_NONCE.iter().cycle()).map(|(byte, mask)| byte ^ mask).collect();
+    let old = scramble_old_password(password);
     packets.iter().find_map(|packet| {
         let contains = |bytes: &[u8]| !bytes.is_empty() && packet.windows(bytes.len()).any(|part| part == bytes);
-        let decrypted = rsa_key::decrypt(packet).is_some_and(|message| message.starts_with(&masked));
+        let decrypted = rsa_key::decrypt_block(packet).is_some_and(|message| message.starts_with(&masked));
         [
             (contains(password.as_bytes()), PasswordLeak::Clear),
             (decrypted, PasswordLeak::Rsa),
@@ -33,15 +33,15 @@ pub(super) fn find(packets: &[Vec<u8>], password: &str) -> Option<PasswordLeak> 
     })
 }
 
-/// Computes the scramble of MySQL 3.23 and 4.0 with the first 8 bytes of the nonce.
-fn old_password(password: &str) -> Vec<u8> {
-    const MAXIMUM: u32 = 0x3fff_ffff;
-    let (message, pass) = (old_hash(&NONCE[..8]), old_hash(password.as_bytes()));
-    let (mut seed1, mut seed2) = ((message.0 ^ pass.0) % MAXIMUM, (message.1 ^ pass.1) % MAXIMUM);
+/// Computes the password scramble of MySQL 3.23 and 4.0 with the first 8 bytes of the nonce.
+fn scramble_old_password(password: &str) -> Vec<u8> {
+    const MAX_SEED: u32 = 0x3fff_ffff;
+    let (message, pass) = (hash_old_password(&GREETING_NONCE[..8]), hash_old_password(password.as_bytes()));
+    let (mut seed1, mut seed2) = ((message.0 ^ pass.0) % MAX_SEED, (message.1 ^ pass.1) % MAX_SEED);
     let mut next = || {
-        seed1 = u32::try_from((u64::from(seed1) * 3 + u64::from(seed2)) % u64::from(MAXIMUM)).unwrap_or_default();
-        seed2 = u32::try_from((u64::from(seed1) + u64::from(seed2) + 33) % u64::from(MAXIMUM)).unwrap_or_default();
-        f64::from(seed1) / f64::from(MAXIMUM) * 31.0
+        seed1 = u32::try_from((u64::from(seed1) * 3 + u64::from(seed2)) % u64::from(MAX_SEED)).unwrap_or_default();
+        seed2 = u32::try_from((u64::from(seed1) + u64::from(seed2) + 33) % u64::from(MAX_SEED)).unwrap_or_default();
+        f64::from(seed1) / f64::from(MAX_SEED) * 31.0
     };
     let scrambled: Vec<u8> = (0..8).map(|_| floor_to_byte(next()) + 64).collect();
     let extra = floor_to_byte(next());
@@ -53,7 +53,7 @@ fn floor_to_byte(number: f64) -> u8 {
     number as u8
 }
 
-fn old_hash(text: &[u8]) -> (u32, u32) {
+fn hash_old_password(text: &[u8]) -> (u32, u32) {
     let (mut first, mut second, mut add) = (1_345_345_333_u32, 0x1234_5671_u32, 7_u32);
     for byte in text.iter().filter(|byte| !matches!(byte, b' ' | b'\t')) {
         let byte = u32::from(*byte);

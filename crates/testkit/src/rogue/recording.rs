@@ -1,34 +1,34 @@
-//! Recording of everything that clients send to a rogue server.
+//! Record of the client packets, connections and attacks of a rogue server.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Mutex, PoisonError};
 
 #[derive(Debug, Default)]
-pub(super) struct Recording {
+pub(super) struct ClientRecording {
     packets: Mutex<Vec<Vec<u8>>>,
     connections: AtomicUsize,
     attacks: AtomicUsize,
     bytes_sent: AtomicU64,
 }
 
-impl Recording {
-    pub(super) fn connected(&self) {
+impl ClientRecording {
+    pub(super) fn record_connection(&self) {
         self.connections.fetch_add(1, SeqCst);
     }
 
-    pub(super) fn connections(&self) -> usize {
+    pub(super) fn connection_count(&self) -> usize {
         self.connections.load(SeqCst)
     }
 
-    pub(super) fn attacked(&self) {
+    pub(super) fn record_attack(&self) {
         self.attacks.fetch_add(1, SeqCst);
     }
 
-    pub(super) fn attacks(&self) -> usize {
+    pub(super) fn attack_count(&self) -> usize {
         self.attacks.load(SeqCst)
     }
 
-    pub(super) fn sent(&self, bytes: usize) {
+    pub(super) fn record_sent_bytes(&self, bytes: usize) {
         self.bytes_sent.fetch_add(bytes as u64, SeqCst);
     }
 
@@ -36,11 +36,11 @@ impl Recording {
         self.bytes_sent.load(SeqCst)
     }
 
-    pub(super) fn received(&self, packet: Vec<u8>) {
+    pub(super) fn record_packet(&self, packet: Vec<u8>) {
         self.packets.lock().unwrap_or_else(PoisonError::into_inner).push(packet);
     }
 
-    pub(super) fn packets(&self) -> Vec<Vec<u8>> {
+    pub(super) fn recorded_packets(&self) -> Vec<Vec<u8>> {
         self.packets.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

@@ -1,4 +1,4 @@
-//! Plausible responses to statements that a rogue server does not attack.
+//! Plausible responses of a rogue server to statements that are not attacked.
 
 use std::io;
 
@@ -7,52 +7,55 @@ use tokio::io::AsyncWrite;
 use crate::fake_server::packets;
 use crate::protocol::write_packet;
 
-/// Number of columns of `SHOW FULL PROCESSLIST` on MySQL. MariaDB has one more, which is optional for clients.
-const PROCESS_LIST_COLUMNS: usize = 8;
+/// Number of columns of `SHOW FULL PROCESSLIST` on MySQL. MariaDB has one additional column.
+const PROCESS_LIST_COLUMN_COUNT: usize = 8;
 
-/// Responds to a lower-case statement: constants with one row, tables with no rows, other statements with OK.
-pub(super) async fn send(
+/// Responds to a lower-case statement with plausible data.
+/// The response is one row for constants, no rows for tables, and OK for other statements.
+pub(super) async fn send_plausible_response(
     stream: &mut (impl AsyncWrite + Unpin),
     statement: &str,
     version: &str,
     connection: u32,
 ) -> io::Result<()> {
-    let Some(columns) = column_count(statement) else { return write_packet(stream, 1, &packets::OK).await };
+    let Some(columns) = count_result_columns(statement) else {
+        return write_packet(stream, 1, &packets::OK_PACKET).await;
+    };
     let mut sequence = send_columns(stream, columns).await?;
-    if let Some(values) = row(statement, version, connection) {
+    if let Some(values) = build_response_row(statement, version, connection) {
         let values: Vec<Option<&[u8]>> = values.iter().map(|value| Some(value.as_bytes())).collect();
-        write_packet(stream, sequence, &packets::row(&values)).await?;
+        write_packet(stream, sequence, &packets::encode_row(&values)).await?;
         sequence = sequence.wrapping_add(1);
     }
-    write_packet(stream, sequence, &packets::EOF).await
+    write_packet(stream, sequence, &packets::EOF_PACKET).await
 }
 
-/// Sends the definitions of text columns. Returns the next sequence number.
+/// Sends definitions of text columns. Returns the next sequence number.
 pub(super) async fn send_columns(stream: &mut (impl AsyncWrite + Unpin), columns: usize) -> io::Result<u8> {
     write_packet(stream, 1, &[u8::try_from(columns).map_err(io::Error::other)?]).await?;
     let mut sequence = 2;
     for column in 0..columns {
-        write_packet(stream, sequence, &packets::column(&format!("c{column}"))).await?;
+        write_packet(stream, sequence, &packets::encode_column(&format!("c{column}"))).await?;
         sequence = sequence.wrapping_add(1);
     }
-    write_packet(stream, sequence, &packets::EOF).await?;
+    write_packet(stream, sequence, &packets::EOF_PACKET).await?;
     Ok(sequence.wrapping_add(1))
 }
 
 /// Returns the number of result columns, or `None` for a statement without rows.
-pub(super) fn column_count(statement: &str) -> Option<usize> {
+pub(super) fn count_result_columns(statement: &str) -> Option<usize> {
     if statement.contains("processlist") && statement.starts_with("show") {
-        Some(PROCESS_LIST_COLUMNS)
+        Some(PROCESS_LIST_COLUMN_COUNT)
     } else if statement.starts_with("show grants") {
         Some(1)
     } else if statement.starts_with("show") {
         Some(2)
     } else {
-        select_list(statement).map(|list| list.len())
+        split_select_list(statement).map(|list| list.len())
     }
 }
 
-fn row(statement: &str, version: &str, connection: u32) -> Option<Vec<String>> {
+fn build_response_row(statement: &str, version: &str, connection: u32) -> Option<Vec<String>> {
     if statement.starts_with("show grants") {
         return Some(vec!["GRANT ALL PRIVILEGES ON *.* TO `root`@`%`".to_owned()]);
     }
@@ -60,15 +63,15 @@ fn row(statement: &str, version: &str, connection: u32) -> Option<Vec<String>> {
         let name = statement.split('\'').nth(1)?;
         return Some(vec![name.to_owned(), if name == "uptime" { "100000" } else { "" }.to_owned()]);
     }
-    let list = select_list(statement)?;
-    // The server's start time is in a table.
+    let list = split_select_list(statement)?;
+    // The query for the server start time reads a table.
     if reads_table(statement) && !statement.contains("'uptime'") {
         return None;
     }
-    Some(list.into_iter().map(|expression| constant(expression, version, connection)).collect())
+    Some(list.into_iter().map(|expression| evaluate_constant(expression, version, connection)).collect())
 }
 
-fn constant(expression: &str, version: &str, connection: u32) -> String {
+fn evaluate_constant(expression: &str, version: &str, connection: u32) -> String {
     match expression {
         _ if expression.contains("version()") || expression.contains("@@version") => version.to_owned(),
         _ if expression.contains("connection_id()") => connection.to_string(),
@@ -81,8 +84,8 @@ fn constant(expression: &str, version: &str, connection: u32) -> String {
     }
 }
 
-/// Returns the expressions of a `SELECT`.
-fn select_list(statement: &str) -> Option<Vec<&str>> {
+/// Splits the select list of a `SELECT` into expressions.
+fn split_select_list(statement: &str) -> Option<Vec<&str>> {
     let list = statement.trim_start().strip_prefix("select")?;
     let mut expressions = Vec::new();
     let (mut depth, mut start) = (0_u32, 0);
@@ -94,7 +97,7 @@ fn select_list(statement: &str) -> Option<Vec<&str>> {
                 expressions.push(list.get(start..at)?.trim());
                 start = at + 1;
             }
-            b'f' if depth == 0 && is_from(list, at) => {
+            b'f' if depth == 0 && is_from_keyword(list, at) => {
                 expressions.push(list.get(start..at)?.trim());
                 return Some(expressions);
             }
@@ -105,13 +108,13 @@ fn select_list(statement: &str) -> Option<Vec<&str>> {
     Some(expressions)
 }
 
-/// Returns true if a `SELECT` reads a table outside of parentheses.
+/// Returns true if a `SELECT` has a `FROM` clause outside of parentheses.
 fn reads_table(statement: &str) -> bool {
     let depth = |text: &str| text.matches('(').count() == text.matches(')').count();
-    statement.match_indices('f').any(|(at, _)| is_from(statement, at) && statement.get(..at).is_some_and(depth))
+    statement.match_indices('f').any(|(at, _)| is_from_keyword(statement, at) && statement.get(..at).is_some_and(depth))
 }
 
-fn is_from(text: &str, at: usize) -> bool {
+fn is_from_keyword(text: &str, at: usize) -> bool {
     let before = at.checked_sub(1).and_then(|before| text.as_bytes().get(before));
     let word = text.get(at..at + 5).unwrap_or_default();
     before.is_some_and(u8::is_ascii_whitespace) && word.trim_end() == "from" && word.len() == 5
@@ -124,17 +127,17 @@ mod tests {
     #[test]
     fn select_lists_are_split_outside_of_parentheses() {
         let statement = "select version(), timestampdiff(second, a, now(6)), (select x from y) from t where a = 'b, c'";
-        assert_eq!(column_count(statement), Some(3));
+        assert_eq!(count_result_columns(statement), Some(3));
         assert!(reads_table(statement));
         assert!(!reads_table("select version(), (select x from y)"));
-        assert_eq!(column_count("set names utf8mb4"), None);
-        assert_eq!(column_count("show full processlist"), Some(8));
+        assert_eq!(count_result_columns("set names utf8mb4"), None);
+        assert_eq!(count_result_columns("show full processlist"), Some(8));
     }
 
     #[test]
     fn constant_queries_get_plausible_values() {
-        let values = row("select version(), connection_id()", "9.7.0", 7).unwrap();
+        let values = build_response_row("select version(), connection_id()", "9.7.0", 7).unwrap();
         assert_eq!(values, ["9.7.0", "7"]);
-        assert_eq!(row("select trx_id from information_schema.innodb_trx", "9.7.0", 7), None);
+        assert_eq!(build_response_row("select trx_id from information_schema.innodb_trx", "9.7.0", 7), None);
     }
 }

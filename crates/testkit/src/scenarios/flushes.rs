@@ -1,23 +1,23 @@
-//! Waits of `FLUSH TABLES` for one table.
+//! Scenarios with waits that `FLUSH TABLES` causes for one table.
 
-use super::ddl::{table, table_of};
-use super::{MARIADB, MYSQL, Scenario};
+use super::ddl::{metadata_lock_scenario, metadata_lock_scenario_for_flavors};
+use super::{MARIADB_ONLY, MYSQL_ONLY, Scenario};
 
-pub(super) fn all() -> Vec<Scenario> {
+pub(super) fn flush_scenarios() -> Vec<Scenario> {
     vec![
-        table(
+        metadata_lock_scenario(
             "FLUSH TABLES of one WITH READ LOCK, then a writer",
             "a: FLUSH TABLES t WITH READ LOCK\nb? UPDATE t SET v = 1 WHERE id = 1",
             "b>a",
         ),
-        table(
+        metadata_lock_scenario(
             "FLUSH TABLES of one WITH READ LOCK behind a writer, and a writer behind that",
             "a: BEGIN\na: UPDATE t SET v = 1 WHERE id = 1\nb? FLUSH TABLES t WITH READ LOCK\n\
              c? UPDATE t SET v = 1 WHERE id = 5",
             "b>a c>b",
         ),
         Scenario::new(
-            MYSQL,
+            MYSQL_ONLY,
             "FLUSH TABLES of one WITH READ LOCK behind a statement that runs",
             "a~ SELECT SLEEP(600) FROM t\nb? FLUSH TABLES t WITH READ LOCK",
             "b>a",
@@ -25,7 +25,7 @@ pub(super) fn all() -> Vec<Scenario> {
             "table flush",
         ),
         Scenario::new(
-            MYSQL,
+            MYSQL_ONLY,
             "FLUSH TABLES behind a statement that runs",
             "a~ SELECT SLEEP(600) FROM t\nb? FLUSH TABLES t",
             "b>a",
@@ -33,21 +33,21 @@ pub(super) fn all() -> Vec<Scenario> {
             "table flush",
         ),
         Scenario::new(
-            MYSQL,
+            MYSQL_ONLY,
             "a reader behind a FLUSH TABLES that waits",
             "a~ SELECT SLEEP(600) FROM t\nb? FLUSH TABLES t\nc? SELECT * FROM t",
             "b>a c>a",
             "a",
             "table flush",
         ),
-        table_of(
-            MARIADB,
+        metadata_lock_scenario_for_flavors(
+            MARIADB_ONLY,
             "FLUSH TABLES behind a statement that runs",
             "a~ SELECT SLEEP(600) FROM t\nb? FLUSH TABLES t",
             "b>a",
         ),
-        table_of(
-            MARIADB,
+        metadata_lock_scenario_for_flavors(
+            MARIADB_ONLY,
             "a reader behind a FLUSH TABLES that waits",
             "a~ SELECT SLEEP(600) FROM t\nb? FLUSH TABLES t\nc? SELECT * FROM t",
             "b>a c>b",

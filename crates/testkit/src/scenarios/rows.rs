@@ -1,17 +1,17 @@
-//! Waits for InnoDB locks.
+//! Scenarios with waits for InnoDB locks.
 
-use super::{BOTH, Scenario};
+use super::{BOTH_FLAVORS, Scenario};
 
-pub(super) fn all() -> Vec<Scenario> {
+pub(super) fn row_lock_scenarios() -> Vec<Scenario> {
     vec![
-        row("a row", "a: BEGIN\na: UPDATE t SET v = 1 WHERE id = 1\nb? UPDATE t SET v = 2 WHERE id = 1"),
-        row(
+        row_lock_scenario("a row", "a: BEGIN\na: UPDATE t SET v = 1 WHERE id = 1\nb? UPDATE t SET v = 2 WHERE id = 1"),
+        row_lock_scenario(
             "a row that is only read",
             "a: BEGIN\na: SELECT * FROM t WHERE id = 1 LOCK IN SHARE MODE\nb? UPDATE t SET v = 2 WHERE id = 1",
         ),
         // MariaDB assigns no transaction id to either reader.
         Scenario::new(
-            BOTH,
+            BOTH_FLAVORS,
             "a row that one of two readers reads",
             "a: BEGIN\na: SELECT * FROM t WHERE id = 1 LOCK IN SHARE MODE\n\
              b: BEGIN\nb: SELECT * FROM s WHERE id = 1 LOCK IN SHARE MODE\n\
@@ -20,47 +20,47 @@ pub(super) fn all() -> Vec<Scenario> {
             "a",
             "row",
         ),
-        row(
+        row_lock_scenario(
             "a locking read",
             "a: BEGIN\na: UPDATE t SET v = 1 WHERE id = 1\nb: BEGIN\nb? SELECT * FROM t WHERE id = 1 FOR UPDATE",
         ),
-        row(
+        row_lock_scenario(
             "a row found by another index",
             "a: BEGIN\na: UPDATE t SET u = 101 WHERE id = 1\nb? DELETE FROM t WHERE v = 10",
         ),
-        row(
+        row_lock_scenario(
             "a gap",
             "a: BEGIN\na: SELECT * FROM t WHERE id BETWEEN 6 AND 9 FOR UPDATE\nb? INSERT INTO t VALUES (7, 7, 7)",
         ),
-        row(
+        row_lock_scenario(
             "the gap behind the last row",
             "a: BEGIN\na: SELECT * FROM t WHERE id > 20 FOR UPDATE\nb? INSERT INTO t VALUES (30, 3, 3)",
         ),
-        row(
+        row_lock_scenario(
             "a unique key that another inserts",
             "a: BEGIN\na: INSERT INTO t VALUES (7, 7, 7)\nb? INSERT INTO t VALUES (8, 8, 7)",
         ),
-        // An insert with an unknown number of rows holds the auto-increment lock until its end.
+        // An insert with an unknown number of rows holds the auto-increment lock until the statement completes.
         Scenario::new(
-            BOTH,
+            BOTH_FLAVORS,
             "numbers that a statement gives its rows",
             "a~ INSERT INTO numbered (v) SELECT id + SLEEP(IF(id > 1, 600, 0)) FROM t\nb? INSERT INTO numbered (v) VALUES (1)",
             "b>a",
             "a",
             "table lock of InnoDB",
         ),
-        row(
+        row_lock_scenario(
             "a parent that is being deleted",
             "a: BEGIN\na: DELETE FROM parent WHERE id = 1\nb? INSERT INTO child VALUES (1, 1)",
         ),
-        row(
+        row_lock_scenario(
             "a parent that a child was just given",
             "a: BEGIN\na: INSERT INTO child VALUES (1, 1)\nb? DELETE FROM parent WHERE id = 1",
         ),
     ]
 }
 
-/// Scenario in which `b` waits for a row lock of `a`.
-fn row(name: &str, script: &str) -> Scenario {
-    Scenario::new(BOTH, name, script, "b>a", "a", "row")
+/// Returns a scenario in which session `b` waits for a row lock of session `a`.
+fn row_lock_scenario(name: &str, script: &str) -> Scenario {
+    Scenario::new(BOTH_FLAVORS, name, script, "b>a", "a", "row")
 }

@@ -1,4 +1,4 @@
-//! Runner that builds a scenario on a server and clears it.
+//! Runner that builds and clears a scenario on a server.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -10,19 +10,20 @@ use mysql_async::{Conn, Row};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{Scenario, Step};
+use super::{Scenario, ScenarioStep};
 use crate::flavor::Flavor;
 use crate::raw_client::{Charset, RawSession};
 use crate::server::Server;
 
-/// Time limit of a step, and of clearing a scenario.
+/// Time limit for one step, and for clearing a scenario.
 const STEP_TIMEOUT: Duration = Duration::from_secs(30);
-/// Interval between two reads. InnoDB refreshes its transaction table only after a tenth of a second without a read.
+/// Interval between two reads of the server state.
+/// InnoDB refreshes the transaction table only after 100 ms without a read.
 const POLL_INTERVAL: Duration = Duration::from_millis(120);
-/// Error code of a `KILL` for a session that does not exist.
-const NO_SUCH_THREAD: u16 = 1094;
+/// Error code of the server if the session of a `KILL` does not exist.
+const NO_SUCH_THREAD_ERROR: u16 = 1094;
 
-/// Creates the tables and routines of the scenarios. The ids leave gaps.
+/// Creates the tables and routines of the scenarios. Gaps between the row ids allow gap locks.
 const SETUP_STATEMENTS: [&str; 18] = [
     "DROP DATABASE IF EXISTS shop",
     "CREATE DATABASE shop",
@@ -45,40 +46,40 @@ const SETUP_STATEMENTS: [&str; 18] = [
     "CREATE EVENT shop.nightly ON SCHEDULE EVERY 1 YEAR STARTS '2037-01-01' DO SET @x = 1",
 ];
 
-/// Lists the user-defined tablespaces of MySQL.
+/// Query for the user-defined tablespaces of MySQL.
 const TABLESPACES_QUERY: &str =
     "SELECT name FROM information_schema.innodb_tablespaces WHERE space_type = 'General' AND name <> 'mysql'";
 
-/// Error of a scenario.
+/// Error while building or clearing a scenario.
 #[derive(Debug, thiserror::Error)]
 pub enum ScenarioError {
-    /// The script is invalid.
-    #[error("no step of a scenario: {0}")]
+    /// A line of the script is invalid.
+    #[error("invalid scenario step: {0}")]
     Script(String),
-    /// A session failed.
-    #[error("session {name} could not {statement}: {source}")]
+    /// A session could not run a statement.
+    #[error("session {name} cannot {statement}: {source}")]
     Session {
         /// Name of the session.
         name: String,
-        /// Failed statement.
+        /// Failed statement or operation.
         statement: String,
         /// Cause.
         source: io::Error,
     },
-    /// A session did not reach its expected state.
-    #[error("{what} after {STEP_TIMEOUT:?}:\n{list}")]
+    /// A session did not reach the expected state within the time limit.
+    #[error("{problem} after {STEP_TIMEOUT:?}:\n{list}")]
     NotSettled {
         /// Unmet condition.
-        what: String,
-        /// Process list.
+        problem: String,
+        /// Process list at the time limit.
         list: String,
     },
-    /// Reading the state of the sessions failed.
+    /// A query on the control connection failed.
     #[error(transparent)]
     Server(#[from] mysql_async::Error),
 }
 
-/// A scenario on a server.
+/// A built scenario with open sessions.
 #[derive(Debug)]
 pub struct BuiltScenario {
     sessions: BTreeMap<String, RawSession>,
@@ -91,15 +92,18 @@ impl Scenario {
         let mut control = server.connect().await?;
         create_schema(server.flavor(), &mut control).await?;
         let mut built = BuiltScenario { sessions: BTreeMap::new(), ids: BTreeMap::new() };
-        let steps = self.steps()?;
+        let steps = self.parse_steps()?;
         for &step in &steps {
             built.run_step(step, server, &mut control).await?;
         }
-        let crowd =
-            steps.iter().filter_map(|step| if let Step::BlockInCrowd(name, _) = step { Some(*name) } else { None });
+        let crowd = steps
+            .iter()
+            .filter_map(|step| if let ScenarioStep::BlockInCrowd(name, _) = step { Some(*name) } else { None });
         let crowd: Vec<u64> = crowd.filter_map(|name| built.ids.get(name).copied()).collect();
-        wait_until(&mut control, "not everybody waits", |state| crowd.iter().all(|id| state.waiting.contains(id)))
-            .await?;
+        wait_until_state(&mut control, "not everybody waits", |state| {
+            crowd.iter().all(|id| state.waiting.contains(id))
+        })
+        .await?;
         control.disconnect().await?;
         Ok(built)
     }
@@ -117,9 +121,14 @@ impl BuiltScenario {
         self.sessions.get_mut(name)
     }
 
-    async fn run_step(&mut self, step: Step<'_>, server: &Server, control: &mut Conn) -> Result<(), ScenarioError> {
+    async fn run_step(
+        &mut self,
+        step: ScenarioStep<'_>,
+        server: &Server,
+        control: &mut Conn,
+    ) -> Result<(), ScenarioError> {
         match step {
-            Step::Run(name, statement) => {
+            ScenarioStep::Run(name, statement) => {
                 let session = self.open_session(name, server).await?;
                 let done = match session.send_statement(statement.as_bytes()).await {
                     Ok(()) => timeout(STEP_TIMEOUT, session.wait_for_response())
@@ -129,38 +138,40 @@ impl BuiltScenario {
                 };
                 done.map_err(|source| session_error(name, statement, source))
             }
-            Step::Block(name, statement) => {
+            ScenarioStep::Block(name, statement) => {
                 let session = self.open_session(name, server).await?;
                 session
                     .send_statement(statement.as_bytes())
                     .await
                     .map_err(|source| session_error(name, statement, source))?;
                 let id = session.id;
-                wait_until(control, &format!("{name} does not wait for another session"), move |state| {
+                wait_until_state(control, &format!("{name} does not wait for another session"), move |state| {
                     state.waiting.contains(&id)
                 })
                 .await
             }
-            Step::BlockInCrowd(name, statement) => {
+            ScenarioStep::BlockInCrowd(name, statement) => {
                 let session = self.open_session(name, server).await?;
                 session
                     .send_statement(statement.as_bytes())
                     .await
                     .map_err(|source| session_error(name, statement, source))
             }
-            Step::Start(name, statement) => {
+            ScenarioStep::Start(name, statement) => {
                 let session = self.open_session(name, server).await?;
                 session
                     .send_statement(statement.as_bytes())
                     .await
                     .map_err(|source| session_error(name, statement, source))?;
                 let id = session.id;
-                wait_until(control, &format!("{name} does not run"), move |state| state.sleeping.contains(&id)).await
+                wait_until_state(control, &format!("{name} does not run"), move |state| state.sleeping.contains(&id))
+                    .await
             }
-            Step::Disconnect(name) => {
+            ScenarioStep::Disconnect(name) => {
                 self.sessions.remove(name);
                 let id = self.ids.get(name).copied().unwrap_or_default();
-                wait_until(control, &format!("{name} is not gone"), move |state| !state.present.contains(&id)).await
+                wait_until_state(control, &format!("{name} is not gone"), move |state| !state.present.contains(&id))
+                    .await
             }
         }
     }
@@ -178,23 +189,23 @@ impl BuiltScenario {
         self.sessions.get_mut(name).ok_or_else(gone)
     }
 
-    /// Lets the sessions finish like an application.
-    /// Each session waits for its response and disconnects, which releases its locks.
-    /// Returns the names of the sessions without a response within the limit, which stay open.
+    /// Waits for the responses to the waiters' statements, and closes each session that received a response.
+    /// A closed session releases all locks.
+    /// Returns the names of the waiters without a response within the time limit. These sessions remain open.
     pub async fn finish_waiters(&mut self, waiters: &[&str], limit: Duration) -> Vec<String> {
         let mut finishing = JoinSet::new();
         for &name in waiters {
             if let Some(mut session) = self.sessions.remove(name) {
                 let name = name.to_owned();
                 finishing.spawn(async move {
-                    let answer = timeout(limit, session.wait_for_response()).await;
-                    (name, session, answer.is_ok())
+                    let response = timeout(limit, session.wait_for_response()).await;
+                    (name, session, response.is_ok())
                 });
             }
         }
         let mut stuck = Vec::new();
-        while let Some(Ok((name, session, answered))) = finishing.join_next().await {
-            if !answered {
+        while let Some(Ok((name, session, has_response))) = finishing.join_next().await {
+            if !has_response {
                 stuck.push(name.clone());
                 self.sessions.insert(name, session);
             }
@@ -203,52 +214,54 @@ impl BuiltScenario {
         stuck
     }
 
-    /// Ends all sessions and prepared transactions. Waiters are killed first.
-    /// A waiter whose blocker ends first would continue its change. A kill in the middle of the change leaves files behind.
+    /// Kills all sessions and rolls back all prepared transactions. Waiters are killed before blockers.
+    /// If a blocker ended first, a waiter would continue to run its statement.
+    /// A kill in the middle of the statement would leave files behind.
     pub async fn clear(self, server: &Server) -> Result<(), ScenarioError> {
         let mut control = server.connect().await?;
         let ids: Vec<u64> = self.ids.values().copied().collect();
-        let waiting = read_state(&mut control).await?.waiting;
+        let waiting = read_server_state(&mut control).await?.waiting;
         let (waiters, others): (Vec<u64>, Vec<u64>) = ids.iter().partition(|id| waiting.contains(id));
-        kill(&mut control, &waiters).await?;
-        wait_until_gone(&mut control, &waiters, false).await?;
-        kill(&mut control, &others).await?;
+        kill_sessions(&mut control, &waiters).await?;
+        wait_until_ended(&mut control, &waiters, false).await?;
+        kill_sessions(&mut control, &others).await?;
         drop(self.sessions);
-        wait_until_gone(&mut control, &ids, true).await?;
+        wait_until_ended(&mut control, &ids, true).await?;
         control.disconnect().await?;
         Ok(())
     }
 }
 
-/// Waits until the sessions have ended and rolls back prepared transactions.
-/// A waiter for a prepared transaction may end only after its rollback.
-/// With `with_prepared`, no prepared transaction may remain, because a session can leave one behind when it ends.
-async fn wait_until_gone(control: &mut Conn, ids: &[u64], with_prepared: bool) -> Result<(), ScenarioError> {
+/// Waits until the sessions have ended, and rolls back prepared transactions.
+/// A waiter may end only after the rollback of the prepared transaction that blocks the waiter.
+/// If `with_prepared` is true, also waits until no prepared transaction remains.
+/// A session can leave a prepared transaction behind when the session ends.
+async fn wait_until_ended(control: &mut Conn, ids: &[u64], with_prepared: bool) -> Result<(), ScenarioError> {
     let start = Instant::now();
     loop {
-        let state = read_state(control).await?;
-        let prepared = roll_back_prepared(control).await?;
+        let state = read_server_state(control).await?;
+        let prepared = roll_back_prepared_transactions(control).await?;
         if !ids.iter().any(|id| state.present.contains(id)) && (prepared == 0 || !with_prepared) {
             return Ok(());
         }
         if start.elapsed() > STEP_TIMEOUT {
-            return Err(ScenarioError::NotSettled { what: "sessions are not gone".to_owned(), list: state.list });
+            return Err(ScenarioError::NotSettled { problem: "sessions are not gone".to_owned(), list: state.list });
         }
         sleep(POLL_INTERVAL).await;
     }
 }
 
-async fn kill(control: &mut Conn, ids: &[u64]) -> mysql_async::Result<()> {
+async fn kill_sessions(control: &mut Conn, ids: &[u64]) -> mysql_async::Result<()> {
     for id in ids {
         match control.query_drop(format!("KILL {id}")).await {
-            Err(mysql_async::Error::Server(error)) if error.code == NO_SUCH_THREAD => {}
+            Err(mysql_async::Error::Server(error)) if error.code == NO_SUCH_THREAD_ERROR => {}
             other => other?,
         }
     }
     Ok(())
 }
 
-/// Creates the schema and removes objects of earlier scenarios outside of it.
+/// Creates the schema and removes objects that previous scenarios created outside of the schema.
 async fn create_schema(flavor: Flavor, control: &mut Conn) -> mysql_async::Result<()> {
     for statement in SETUP_STATEMENTS {
         control.query_drop(statement).await?;
@@ -261,10 +274,9 @@ async fn create_schema(flavor: Flavor, control: &mut Conn) -> mysql_async::Resul
     Ok(())
 }
 
-/// Rolls back prepared transactions once none belongs to a session. Returns the number of prepared transactions.
-/// MariaDB accepts an earlier rollback while the session is ending,
-/// but then loses the name and keeps the transaction with its locks.
-async fn roll_back_prepared(control: &mut Conn) -> mysql_async::Result<usize> {
+/// Rolls back all prepared transactions, if none belongs to a session. Returns the number of prepared transactions.
+/// While a session is ending, MariaDB accepts the rollback, but keeps the transaction with all locks and no name.
+async fn roll_back_prepared_transactions(control: &mut Conn) -> mysql_async::Result<usize> {
     let prepared: Vec<(i64, usize, usize, String)> = control.query("XA RECOVER").await?;
     let detached = "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_mysql_thread_id = 0";
     let count = prepared.len();
@@ -280,7 +292,7 @@ async fn roll_back_prepared(control: &mut Conn) -> mysql_async::Result<usize> {
     Ok(count)
 }
 
-/// State of the sessions on the server, by thread id.
+/// Thread ids of the sessions on the server, grouped by state.
 #[derive(Debug, Default)]
 struct ServerState {
     present: Vec<u64>,
@@ -289,7 +301,7 @@ struct ServerState {
     list: String,
 }
 
-async fn read_state(control: &mut Conn) -> mysql_async::Result<ServerState> {
+async fn read_server_state(control: &mut Conn) -> mysql_async::Result<ServerState> {
     let mut state = ServerState::default();
     let in_innodb = "SELECT trx_mysql_thread_id FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'";
     state.waiting = control.query(in_innodb).await?;
@@ -309,19 +321,19 @@ async fn read_state(control: &mut Conn) -> mysql_async::Result<ServerState> {
     Ok(state)
 }
 
-async fn wait_until(
+async fn wait_until_state(
     control: &mut Conn,
-    what: &str,
+    problem: &str,
     condition: impl Fn(&ServerState) -> bool,
 ) -> Result<(), ScenarioError> {
     let start = Instant::now();
     loop {
-        let state = read_state(control).await?;
+        let state = read_server_state(control).await?;
         if condition(&state) {
             return Ok(());
         }
         if start.elapsed() > STEP_TIMEOUT {
-            return Err(ScenarioError::NotSettled { what: what.to_owned(), list: state.list });
+            return Err(ScenarioError::NotSettled { problem: problem.to_owned(), list: state.list });
         }
         sleep(POLL_INTERVAL).await;
     }
@@ -332,5 +344,5 @@ fn session_error(name: &str, statement: impl fmt::Display, source: io::Error) ->
 }
 
 fn timeout_error() -> io::Error {
-    io::Error::new(io::ErrorKind::TimedOut, "no answer in time")
+    io::Error::new(io::ErrorKind::TimedOut, "no response in time")
 }

@@ -1,21 +1,21 @@
-//! Waits for metadata locks of schemas, routines, triggers, events and tablespaces.
+//! Scenarios with waits for metadata locks of schemas, routines, triggers, events and tablespaces.
 
-use super::ddl::{table, table_of};
-use super::{BOTH, MARIADB, MYSQL, Scenario};
+use super::ddl::{metadata_lock_scenario, metadata_lock_scenario_for_flavors};
+use super::{BOTH_FLAVORS, MARIADB_ONLY, MYSQL_ONLY, Scenario};
 
-pub(super) fn all() -> Vec<Scenario> {
+pub(super) fn schema_object_scenarios() -> Vec<Scenario> {
     vec![
-        table("DROP DATABASE behind a reader", "a: BEGIN\na: SELECT * FROM t\nb? DROP DATABASE shop", "b>a"),
-        table(
+        metadata_lock_scenario("DROP DATABASE behind a reader", "a: BEGIN\na: SELECT * FROM t\nb? DROP DATABASE shop", "b>a"),
+        metadata_lock_scenario(
             "CREATE TABLE behind a DROP DATABASE that waits",
             // Opens the session first, because a login to the schema would also wait.
             "c: DO 1\na: BEGIN\na: SELECT * FROM t\nb? DROP DATABASE shop\nc? CREATE TABLE made (x INT)",
             "b>a c>b",
         )
         .with_resource("c", "schema"),
-        // MariaDB releases a procedure's metadata lock after it has loaded the procedure.
+        // MariaDB releases the metadata lock of a procedure after loading the procedure.
         Scenario::new(
-            MYSQL,
+            MYSQL_ONLY,
             "DROP PROCEDURE while it runs",
             "a~ CALL slow()\nb? DROP PROCEDURE slow",
             "b>a",
@@ -23,15 +23,15 @@ pub(super) fn all() -> Vec<Scenario> {
             "procedure",
         ),
         Scenario::new(
-            BOTH,
+            BOTH_FLAVORS,
             "DROP FUNCTION while it runs",
             "a~ SELECT slowly()\nb? DROP FUNCTION slowly",
             "b>a",
             "a",
             "function",
         ),
-        // DROP TRIGGER locks the trigger's name before its table.
-        table(
+        // DROP TRIGGER locks the trigger name before the table.
+        metadata_lock_scenario(
             "CREATE TRIGGER behind a DROP TRIGGER of the same name that waits",
             "a: BEGIN\na: SELECT * FROM s\nb? DROP TRIGGER counted\n\
              c? CREATE TRIGGER counted BEFORE INSERT ON t FOR EACH ROW SET @x = 1",
@@ -39,7 +39,7 @@ pub(super) fn all() -> Vec<Scenario> {
         )
         .with_resource("c", "trigger"),
         Scenario::new(
-            MYSQL,
+            MYSQL_ONLY,
             "DROP EVENT behind a transaction that looked at it",
             "a: BEGIN\na: SHOW CREATE EVENT nightly\nb? DROP EVENT nightly",
             "b>a",
@@ -47,15 +47,15 @@ pub(super) fn all() -> Vec<Scenario> {
             "event",
         ),
         // MySQL stores events in its data dictionary, which cannot be locked.
-        table_of(
-            MARIADB,
+        metadata_lock_scenario_for_flavors(
+            MARIADB_ONLY,
             "ALTER EVENT behind a DROP EVENT that waits",
             "a: LOCK TABLES mysql.event WRITE\nb? DROP EVENT nightly\nc? ALTER EVENT nightly DISABLE",
             "b>a c>b",
         )
         .with_resource("c", "event"),
-        table_of(
-            MYSQL,
+        metadata_lock_scenario_for_flavors(
+            MYSQL_ONLY,
             "DROP TABLESPACE behind an ALTER TABLE that waits",
             "m: CREATE TABLESPACE space ADD DATAFILE 'space.ibd'\n\
              m: CREATE TABLE spaced (id INT PRIMARY KEY) TABLESPACE = space\n\

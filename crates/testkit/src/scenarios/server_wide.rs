@@ -1,12 +1,12 @@
-//! Waits for server-wide locks: global read locks, backup locks and user locks.
+//! Scenarios with waits for server-wide locks: global read locks, backup locks and user locks.
 
-use super::{BOTH, MARIADB, MYSQL, Scenario};
+use super::{BOTH_FLAVORS, MARIADB_ONLY, MYSQL_ONLY, Scenario};
 use crate::flavor::Flavor;
 
-pub(super) fn all() -> Vec<Scenario> {
+pub(super) fn server_wide_scenarios() -> Vec<Scenario> {
     let mut all = vec![
         Scenario::new(
-            BOTH,
+            BOTH_FLAVORS,
             "a user lock",
             "a: SELECT GET_LOCK('nightly', 1)\nb? SELECT GET_LOCK('nightly', 600)\nc? SELECT GET_LOCK('nightly', 600)",
             "b>a c>a",
@@ -14,7 +14,7 @@ pub(super) fn all() -> Vec<Scenario> {
             "user lock",
         ),
         Scenario::new(
-            MYSQL,
+            MYSQL_ONLY,
             "LOCK INSTANCE FOR BACKUP, then CREATE TABLE",
             "a: LOCK INSTANCE FOR BACKUP\nb? CREATE TABLE made (x INT)",
             "b>a",
@@ -22,7 +22,7 @@ pub(super) fn all() -> Vec<Scenario> {
             "backup lock",
         ),
         Scenario::new(
-            MARIADB,
+            MARIADB_ONLY,
             "BACKUP STAGE BLOCK_DDL, then CREATE TABLE",
             "a: BACKUP STAGE START\na: BACKUP STAGE FLUSH\na: BACKUP STAGE BLOCK_DDL\nb? ALTER TABLE t ADD x INT",
             "b>a",
@@ -30,7 +30,7 @@ pub(super) fn all() -> Vec<Scenario> {
             "backup lock",
         ),
         Scenario::new(
-            MARIADB,
+            MARIADB_ONLY,
             "BACKUP STAGE BLOCK_COMMIT, then COMMIT",
             "a: BACKUP STAGE START\na: BACKUP STAGE FLUSH\na: BACKUP STAGE BLOCK_DDL\na: BACKUP STAGE BLOCK_COMMIT\n\
              b: BEGIN\nb: UPDATE t SET v = 1\nb? COMMIT",
@@ -41,14 +41,14 @@ pub(super) fn all() -> Vec<Scenario> {
     ];
     // MySQL has separate locks for changes and for commits, MariaDB one lock for both.
     for (flavors, global, commit) in
-        [(MYSQL, "global read lock", "commit lock"), (MARIADB, "backup lock", "backup lock")]
+        [(MYSQL_ONLY, "global read lock", "commit lock"), (MARIADB_ONLY, "backup lock", "backup lock")]
     {
-        all.extend(read_lock(flavors, global, commit));
+        all.extend(global_read_lock_scenarios(flavors, global, commit));
     }
     all
 }
 
-fn read_lock(flavors: &'static [Flavor], global: &'static str, commit: &'static str) -> [Scenario; 4] {
+fn global_read_lock_scenarios(flavors: &'static [Flavor], global: &'static str, commit: &'static str) -> [Scenario; 4] {
     [
         Scenario::new(
             flavors,

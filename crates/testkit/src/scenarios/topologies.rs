@@ -1,16 +1,16 @@
-//! Waits of more than two sessions: chains, fans, cycles and prepared transactions without a session.
+//! Scenarios with complex wait graphs: chains, fans, cycles and prepared transactions without a session.
 
-use super::{BOTH, MARIADB, MYSQL, Scenario};
+use super::{BOTH_FLAVORS, MARIADB_ONLY, MYSQL_ONLY, Scenario};
 
 /// Number of sessions in the chain.
-const CHAIN: usize = 10;
+const CHAIN_LENGTH: usize = 10;
 /// Number of waiters in the fan.
-const FAN: usize = 500;
+const FAN_WAITER_COUNT: usize = 500;
 
-pub(super) fn all() -> Vec<Scenario> {
+pub(super) fn topology_scenarios() -> Vec<Scenario> {
     vec![
         Scenario::new(
-            BOTH,
+            BOTH_FLAVORS,
             "two readers in the way of one writer",
             "a: BEGIN\na: SELECT * FROM t WHERE id = 1 LOCK IN SHARE MODE\n\
              b: BEGIN\nb: UPDATE s SET v = 1 WHERE id = 1\nb: SELECT * FROM t WHERE id = 1 LOCK IN SHARE MODE\n\
@@ -20,7 +20,7 @@ pub(super) fn all() -> Vec<Scenario> {
             "row",
         ),
         Scenario::new(
-            BOTH,
+            BOTH_FLAVORS,
             "a waiter that is in the way of others",
             "a: BEGIN\na: UPDATE t SET v = 1 WHERE id = 1\n\
              b: BEGIN\nb: UPDATE t SET v = 1 WHERE id = 5\nb? UPDATE t SET v = 1 WHERE id = 1\n\
@@ -30,7 +30,7 @@ pub(super) fn all() -> Vec<Scenario> {
             "row",
         ),
         Scenario::new(
-            BOTH,
+            BOTH_FLAVORS,
             "a queue for a row",
             "a: BEGIN\na: UPDATE t SET v = 1 WHERE id = 1\n\
              b? UPDATE t SET v = 2 WHERE id = 1\nc? UPDATE t SET v = 3 WHERE id = 1",
@@ -38,10 +38,10 @@ pub(super) fn all() -> Vec<Scenario> {
             "a",
             "row",
         ),
-        chain(),
-        fan(),
+        chain_scenario(),
+        fan_scenario(),
         Scenario::new(
-            BOTH,
+            BOTH_FLAVORS,
             "a circle of a row and a name",
             "a: SELECT GET_LOCK('nightly', 1)\nb: BEGIN\nb: UPDATE t SET v = 1 WHERE id = 1\n\
              a? UPDATE t SET v = 2 WHERE id = 1\nb? SELECT GET_LOCK('nightly', 600)",
@@ -51,7 +51,7 @@ pub(super) fn all() -> Vec<Scenario> {
         )
         .with_resource("b", "user lock"),
         Scenario::new(
-            BOTH,
+            BOTH_FLAVORS,
             "a circle of a row and definitions, and one behind it",
             "a: BEGIN\na: SELECT * FROM s\nb: BEGIN\nb: UPDATE t SET v = 1 WHERE id = 1\n\
              c? ALTER TABLE s ADD x INT\nb? SELECT * FROM s\na? UPDATE t SET v = 2 WHERE id = 1\n\
@@ -63,58 +63,63 @@ pub(super) fn all() -> Vec<Scenario> {
         .with_resource("a", "row"),
     ]
     .into_iter()
-    .chain(prepared())
+    .chain(prepared_transaction_scenarios())
     .collect()
 }
 
-/// Prepared XA transactions. MySQL detaches them from their session at once, MariaDB when the session ends.
-fn prepared() -> [Scenario; 7] {
-    const PREPARE: &str = "a: XA START 'g1'\na: UPDATE t SET v = 1 WHERE id = 1\na: XA END 'g1'\na: XA PREPARE 'g1'\n";
+/// Returns scenarios with prepared XA transactions.
+/// MySQL detaches a prepared transaction from the session immediately, MariaDB when the session ends.
+fn prepared_transaction_scenarios() -> [Scenario; 7] {
+    const PREPARE_STEPS: &str =
+        "a: XA START 'g1'\na: UPDATE t SET v = 1 WHERE id = 1\na: XA END 'g1'\na: XA PREPARE 'g1'\n";
     let row = |flavors, name, then: &str, waits: &str, root| {
         let update = "b? UPDATE t SET v = 2 WHERE id = 1";
-        Scenario::new(flavors, name, format!("{PREPARE}{then}{update}"), waits, root, "row")
+        Scenario::new(flavors, name, format!("{PREPARE_STEPS}{then}{update}"), waits, root, "row")
     };
     let alter = |flavors, on| {
-        let script = format!("{PREPARE}a!\nb? ALTER TABLE t ADD x INT");
+        let script = format!("{PREPARE_STEPS}a!\nb? ALTER TABLE t ADD x INT");
         Scenario::new(flavors, "ALTER TABLE behind a prepared transaction", script, "b>xa", "xa", on)
     };
     let alter_beside = |flavors, waits: &str, root| {
         let name = "ALTER TABLE behind a prepared transaction whose session is there";
-        let script = format!("{PREPARE}b? ALTER TABLE t ADD x INT");
+        let script = format!("{PREPARE_STEPS}b? ALTER TABLE t ADD x INT");
         Scenario::new(flavors, name, script, waits, root, "table metadata")
     };
     [
-        row(BOTH, "a row of a prepared transaction whose session is gone", "a!\n", "b>xa", "xa"),
-        row(MYSQL, "a row of a prepared transaction whose session is there", "", "b>xa", "xa"),
-        row(MARIADB, "a row of a prepared transaction whose session is there", "", "b>a", "a").with_next_root("xa"),
-        alter(MYSQL, "table metadata"),
-        // The end of the session releases the metadata lock, but not InnoDB's table lock.
-        alter(MARIADB, "table lock of InnoDB"),
-        alter_beside(MYSQL, "b>xa", "xa"),
-        alter_beside(MARIADB, "b>a", "a").with_next_root("xa"),
+        row(BOTH_FLAVORS, "a row of a prepared transaction whose session is gone", "a!\n", "b>xa", "xa"),
+        row(MYSQL_ONLY, "a row of a prepared transaction whose session is there", "", "b>xa", "xa"),
+        row(MARIADB_ONLY, "a row of a prepared transaction whose session is there", "", "b>a", "a")
+            .with_root_after_kill("xa"),
+        alter(MYSQL_ONLY, "table metadata"),
+        // The end of the session releases the metadata lock, but not the table lock of InnoDB.
+        alter(MARIADB_ONLY, "table lock of InnoDB"),
+        alter_beside(MYSQL_ONLY, "b>xa", "xa"),
+        alter_beside(MARIADB_ONLY, "b>a", "a").with_root_after_kill("xa"),
     ]
-    .map(|scenario| scenario.not_killed("no session has a transaction that is prepared: it is rolled back by its name"))
+    .map(|scenario| {
+        scenario.with_unkillable_reason("no session has a transaction that is prepared: it is rolled back by its name")
+    })
 }
 
-/// Each session waits for a row lock of the previous one and holds a row lock itself.
-fn chain() -> Scenario {
+/// Returns a scenario in which each session waits for a row lock of the previous session.
+fn chain_scenario() -> Scenario {
     let enter = |link| format!("s{link}: BEGIN\ns{link}: INSERT INTO s VALUES ({}, 1)\n", 100 + link);
     let wait = |link| format!("s{link}? UPDATE s SET v = 2 WHERE id = {}\n", 99 + link);
-    let links = (1..CHAIN).map(|link| enter(link) + &wait(link));
+    let links = (1..CHAIN_LENGTH).map(|link| enter(link) + &wait(link));
     let script = enter(0) + &links.collect::<String>();
-    let waits: Vec<String> = (1..CHAIN).map(|link| format!("s{link}>s{}", link - 1)).collect();
-    Scenario::new(BOTH, "a chain of ten", script, waits.join(" "), "s0", "row")
+    let waits: Vec<String> = (1..CHAIN_LENGTH).map(|link| format!("s{link}>s{}", link - 1)).collect();
+    Scenario::new(BOTH_FLAVORS, "a chain of ten", script, waits.join(" "), "s0", "row")
 }
 
-/// Many readers wait for one blocker, and do not block each other.
-fn fan() -> Scenario {
+/// Returns a scenario in which many readers wait for one blocker, and do not block each other.
+fn fan_scenario() -> Scenario {
     let wait = |waiter| format!("w{waiter}+ SELECT * FROM t WHERE id = 1 LOCK IN SHARE MODE\n");
     let script = "a: BEGIN\na: UPDATE t SET v = 1 WHERE id = 1\n".to_owned();
-    let waits: Vec<String> = (0..FAN).map(|waiter| format!("w{waiter}>a")).collect();
+    let waits: Vec<String> = (0..FAN_WAITER_COUNT).map(|waiter| format!("w{waiter}>a")).collect();
     Scenario::new(
-        BOTH,
+        BOTH_FLAVORS,
         "a fan of five hundred",
-        script + &(0..FAN).map(wait).collect::<String>(),
+        script + &(0..FAN_WAITER_COUNT).map(wait).collect::<String>(),
         waits.join(" "),
         "a",
         "row",

@@ -1,49 +1,50 @@
-//! Download clients with minimal CPU use: one thread per client, large reads, and a check of only the length.
+//! Download clients with minimal CPU use: one thread per client, large reads, and no content check.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
-use super::super::server_harness::SignedGet;
+use super::super::server_harness::GetRequest;
 use crate::error::XtaskError;
 
-/// One run of a download case.
+/// One run of a download benchmark case.
 #[derive(Debug, Clone)]
-pub(super) struct Download {
+pub(super) struct DownloadRun {
     pub(super) address: SocketAddr,
-    pub(super) get: SignedGet,
+    pub(super) get: GetRequest,
     pub(super) clients: usize,
-    /// Downloads of each client, over one connection.
+    /// Number of downloads by each client over one connection.
     pub(super) repetitions: usize,
-    /// Expected size of each download.
+    /// Expected size of each download in bytes.
     pub(super) bytes: u64,
 }
 
-/// Size of the read buffer.
-const BUFFER_SIZE: usize = 256 * 1024;
-/// Time limit of a read.
+/// Size of the read buffer in bytes.
+const READ_BUFFER_BYTES: usize = 256 * 1024;
+/// Time limit of a socket read.
 const READ_TIMEOUT: Duration = Duration::from_mins(1);
 
-impl Download {
-    /// Runs the downloads and returns the total rate of all clients in MiB/s.
-    pub(super) async fn rate(&self) -> Result<f64, XtaskError> {
+impl DownloadRun {
+    /// Runs the downloads and returns the total download rate of all clients in MiB/s.
+    pub(super) async fn measure_rate(&self) -> Result<f64, XtaskError> {
         let this = self.clone();
         let result = tokio::task::spawn_blocking(move || this.run()).await;
-        let elapsed = result.map_err(io::Error::other).and_then(|result| result).map_err(|cause| self.failed(cause))?;
+        let elapsed =
+            result.map_err(io::Error::other).and_then(|result| result).map_err(|cause| self.http_error(cause))?;
         let mib = u32::try_from(self.bytes >> 10).map_or(f64::INFINITY, f64::from) / 1024.0;
         let downloads = u32::try_from(self.clients * self.repetitions).map_or(f64::INFINITY, f64::from);
         Ok(mib * downloads / elapsed.as_secs_f64())
     }
 
-    fn failed(&self, cause: io::Error) -> XtaskError {
+    fn http_error(&self, cause: io::Error) -> XtaskError {
         XtaskError::Http { address: self.address, cause }
     }
 
     fn run(&self) -> io::Result<Duration> {
         let ready = Barrier::new(self.clients + 1);
         std::thread::scope(|scope| {
-            let clients: Vec<_> = (0..self.clients).map(|_| scope.spawn(|| self.client(&ready))).collect();
+            let clients: Vec<_> = (0..self.clients).map(|_| scope.spawn(|| self.run_client(&ready))).collect();
             ready.wait();
             let start = Instant::now();
             for client in clients {
@@ -53,9 +54,9 @@ impl Download {
         })
     }
 
-    fn client(&self, ready: &Barrier) -> io::Result<()> {
-        let connected = Connection::open(self.address);
-        // A client without a connection must also reach the barrier, because the others wait for it.
+    fn run_client(&self, ready: &Barrier) -> io::Result<()> {
+        let connected = HttpConnection::open(self.address);
+        // A client without a connection must also reach the barrier, because all other clients wait at the barrier.
         ready.wait();
         let mut connection = connected?;
         for _ in 0..self.repetitions {
@@ -69,34 +70,34 @@ impl Download {
 }
 
 /// Sends a request and returns the response body.
-pub(super) fn fetch_body(address: SocketAddr, get: &SignedGet) -> Result<String, XtaskError> {
+pub(super) fn fetch_body(address: SocketAddr, get: &GetRequest) -> Result<String, XtaskError> {
     let mut body = Vec::new();
-    Connection::open(address)
+    HttpConnection::open(address)
         .and_then(|mut connection| connection.get(get, |chunk| body.extend_from_slice(chunk)))
         .map_err(|cause| XtaskError::Http { address, cause })?;
     Ok(String::from_utf8_lossy(&body).into_owned())
 }
 
-struct Connection {
+struct HttpConnection {
     stream: TcpStream,
     buffer: Vec<u8>,
 }
 
-impl Connection {
+impl HttpConnection {
     fn open(address: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(address)?;
         stream.set_read_timeout(Some(READ_TIMEOUT))?;
-        Ok(Self { stream, buffer: vec![0; BUFFER_SIZE] })
+        Ok(Self { stream, buffer: vec![0; READ_BUFFER_BYTES] })
     }
 
-    /// Sends a request, passes the body to `body` in chunks, and returns the body's length.
-    fn get(&mut self, get: &SignedGet, mut body: impl FnMut(&[u8])) -> io::Result<u64> {
-        self.stream.write_all(get.head().as_bytes())?;
-        let (length, first) = self.read_head()?;
+    /// Sends a request, passes each chunk of the response body to `body`, and returns the length of the body.
+    fn get(&mut self, get: &GetRequest, mut body: impl FnMut(&[u8])) -> io::Result<u64> {
+        self.stream.write_all(get.request_head().as_bytes())?;
+        let (length, first) = self.read_response_head()?;
         body(&first);
         let mut remaining = length.saturating_sub(first.len() as u64);
         while remaining > 0 {
-            let requested = usize::try_from(remaining).unwrap_or(BUFFER_SIZE).min(BUFFER_SIZE);
+            let requested = usize::try_from(remaining).unwrap_or(READ_BUFFER_BYTES).min(READ_BUFFER_BYTES);
             let chunk = self.buffer.get_mut(..requested).unwrap_or_default();
             let read = self.stream.read(chunk)?;
             if read == 0 {
@@ -108,17 +109,17 @@ impl Connection {
         Ok(length)
     }
 
-    /// Reads the response head. Returns the body's length and the body bytes received with the head.
-    fn read_head(&mut self) -> io::Result<(u64, Vec<u8>)> {
-        const END: &[u8] = b"\r\n\r\n";
+    /// Reads the response head. Returns the content length and the body bytes received together with the head.
+    fn read_response_head(&mut self) -> io::Result<(u64, Vec<u8>)> {
+        const HEAD_END: &[u8] = b"\r\n\r\n";
         let mut head = Vec::new();
         loop {
             let read = self.stream.read(&mut self.buffer)?;
             head.extend_from_slice(self.buffer.get(..read).unwrap_or_default());
-            let end = head.windows(END.len()).position(|bytes| bytes == END);
+            let end = head.windows(HEAD_END.len()).position(|bytes| bytes == HEAD_END);
             if let Some(end) = end {
-                let body = head.split_off(end + END.len());
-                return Ok((content_length(&String::from_utf8_lossy(&head))?, body));
+                let body = head.split_off(end + HEAD_END.len());
+                return Ok((parse_content_length(&String::from_utf8_lossy(&head))?, body));
             }
             if read == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
@@ -127,8 +128,8 @@ impl Connection {
     }
 }
 
-/// Returns the content length of a successful response head.
-fn content_length(head: &str) -> io::Result<u64> {
+/// Parses the content length in a response head. Returns an error if the status is not 200.
+fn parse_content_length(head: &str) -> io::Result<u64> {
     let content_length = head.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;
         name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
@@ -145,8 +146,8 @@ mod tests {
 
     #[test]
     fn content_length_requires_a_successful_response() {
-        assert_eq!(content_length("HTTP/1.1 200 OK\r\nContent-length: 12\r\n\r\n").unwrap(), 12);
-        assert!(content_length("HTTP/1.1 429 Too Many Requests\r\nContent-Length: 12\r\n\r\n").is_err());
-        assert!(content_length("HTTP/1.1 200 OK\r\n\r\n").is_err());
+        assert_eq!(parse_content_length("HTTP/1.1 200 OK\r\nContent-length: 12\r\n\r\n").unwrap(), 12);
+        assert!(parse_content_length("HTTP/1.1 429 Too Many Requests\r\nContent-Length: 12\r\n\r\n").is_err());
+        assert!(parse_content_length("HTTP/1.1 200 OK\r\n\r\n").is_err());
     }
 }

@@ -1,19 +1,19 @@
-//! Private nginx that serves one file with sendfile and one constant response.
+//! Private nginx that serves one file with sendfile, and one constant response.
 
 use std::net::SocketAddr;
 use std::path::Path;
 
 use clew_testkit::{Nginx, ServerError};
 
-use super::quote_path;
+use super::quote_nginx_path;
 
-/// URL path of the file.
-pub(super) const RESULT: &str = "/result";
+/// URL path of the served file.
+pub(super) const RESULT_PATH: &str = "/result";
 /// URL path of the constant response.
-pub(super) const CONSTANT: &str = "/constant";
+pub(super) const CONSTANT_RESPONSE_PATH: &str = "/constant";
 
-/// Starts an nginx that serves `file`, and `constant` as JSON.
-/// Its settings optimize speed: sendfile, keep-alive connections, no access log.
+/// Starts an nginx that serves `file` as CSV, and `constant` as JSON.
+/// The nginx settings optimize speed: sendfile, keep-alive connections, no access log.
 pub(super) async fn start(file: &Path, constant: &str) -> Result<Nginx, ServerError> {
     Nginx::start(|address: SocketAddr| {
         format!(
@@ -22,10 +22,10 @@ pub(super) async fn start(file: &Path, constant: &str) -> Result<Nginx, ServerEr
   keepalive_requests 1000000000;
   server {{
     listen {address};
-    location = {RESULT} {{ default_type text/csv; alias {file}; }}
-    location = {CONSTANT} {{ default_type application/json; return 200 '{constant}'; }}
+    location = {RESULT_PATH} {{ default_type text/csv; alias {file}; }}
+    location = {CONSTANT_RESPONSE_PATH} {{ default_type application/json; return 200 '{constant}'; }}
   }}",
-            file = quote_path(file),
+            file = quote_nginx_path(file),
         )
     })
     .await
