@@ -1,11 +1,11 @@
-//! Diagnosis of sessions: filter, sort, encode, explain lock waits.
+//! Session diagnosis: filtering, sorting, encoding, and analysis of lock waits.
 //!
-//! [`Filter`] selects sessions, [`RowSorter`] sorts them, [`csv`] and [`json`] encode the rows.
-//! Rows are processed one at a time.
-//! A snapshot of 100,000 sessions needs a few megabytes of memory, whatever the size of its statements.
+//! [`Filter`] selects sessions, [`csv`] and [`json`] encode rows, and [`RowSorter`] sorts the encoded rows.
+//! Rows are streamed one at a time.
+//! A snapshot of 100,000 sessions needs a few megabytes of memory, regardless of statement size.
 //!
-//! The crate is pure: it opens no file, no socket and no runtime.
-//! The caller passes the spill storage: any type that implements `Read`, `Write` and `Seek`.
+//! The crate opens no files or sockets and requires no async runtime.
+//! The caller provides the spill storage: any type that implements `Read`, `Write`, `Seek` and `Send`.
 //!
 //! ```
 //! use clew_diagnose::{Filter, csv};

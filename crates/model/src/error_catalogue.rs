@@ -70,7 +70,7 @@ catalogue! {
     RANGE_NOT_SATISFIABLE = 416 "APIGW.0201" "range-not-satisfiable";
     /// The credentials are missing or invalid.
     NOT_AUTHENTICATED = 401 "APIGW.0301" "not-authenticated";
-    /// A cookie-authenticated request did not originate from Clew's web page (CSRF protection).
+    /// A request with a session cookie did not originate from Clew's web page (CSRF protection).
     NOT_FROM_THE_PAGE = 403 "APIGW.0301" "not-from-the-page";
     /// The server does not serve the requested host (RFC 9110, section 15.5.20).
     HOST_NOT_ALLOWED = 421 "APIGW.0201" "host-not-allowed";
