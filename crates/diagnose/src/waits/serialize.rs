@@ -1,4 +1,4 @@
-//! JSON serialization of the graph.
+//! JSON serialization of the wait graph.
 
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
@@ -12,7 +12,7 @@ impl Serialize for ResourceKind {
     }
 }
 
-/// Fields of a vanished session, and of a transaction without a session, are `null`.
+/// Session fields are `null` for missing sessions and for transactions without a session.
 impl Serialize for PartyDetail {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let session = self.session.as_ref();
