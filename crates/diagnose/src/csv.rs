@@ -94,14 +94,14 @@ fn push_cell(out: &mut Vec<u8>, cell: Cell<'_>, formula_guard: bool) {
 
 fn push_text_cell(out: &mut Vec<u8>, text: &[u8], formula_guard: bool) {
     let classes = ByteClasses::collect_from(text);
-    let is_quoted = classes.contains_any(ByteClasses::SEPARATOR | ByteClasses::QUOTE);
+    let is_quoted = classes.contains_any(ByteClasses::SEPARATOR_CLASS | ByteClasses::QUOTE_CLASS);
     if is_quoted {
         out.push(b'"');
     }
     if formula_guard && matches!(text.first(), Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r')) {
         out.push(b'\'');
     }
-    if classes.contains_any(ByteClasses::ESCAPE_CANDIDATE | ByteClasses::QUOTE) {
+    if classes.contains_any(ByteClasses::ESCAPE_CANDIDATE_CLASS | ByteClasses::QUOTE_CLASS) {
         // A quote byte is never part of a multi-byte character, so each part can be escaped separately.
         for (at, piece) in text.split(|&byte| byte == b'"').enumerate() {
             if at > 0 {
@@ -123,10 +123,10 @@ struct ByteClasses(u8);
 
 impl ByteClasses {
     /// Comma, CR and LF, which separate cells and rows.
-    const SEPARATOR: u8 = 1;
-    const QUOTE: u8 = 2;
+    const SEPARATOR_CLASS: u8 = 1;
+    const QUOTE_CLASS: u8 = 2;
     /// NUL and non-ASCII bytes, which may require escaping.
-    const ESCAPE_CANDIDATE: u8 = 4;
+    const ESCAPE_CANDIDATE_CLASS: u8 = 4;
 
     #[allow(clippy::indexing_slicing, reason = "a byte is always a valid index of the table")]
     const CLASS_BY_BYTE: [u8; 256] = {
@@ -151,15 +151,15 @@ impl ByteClasses {
             bits |= block.iter().fold(0, |bits, &byte| bits | Self::classify_byte(byte));
         }
         for &byte in rest {
-            bits |= Self::CLASS_BY_BYTE.get(usize::from(byte)).copied().unwrap_or(Self::ESCAPE_CANDIDATE);
+            bits |= Self::CLASS_BY_BYTE.get(usize::from(byte)).copied().unwrap_or(Self::ESCAPE_CANDIDATE_CLASS);
         }
         Self(bits)
     }
 
     const fn classify_byte(byte: u8) -> u8 {
-        let separator = matches!(byte, b',' | b'\n' | b'\r') as u8 * Self::SEPARATOR;
-        let may_need_escape = (byte == 0 || !byte.is_ascii()) as u8 * Self::ESCAPE_CANDIDATE;
-        let quote = (byte == b'"') as u8 * Self::QUOTE;
+        let separator = matches!(byte, b',' | b'\n' | b'\r') as u8 * Self::SEPARATOR_CLASS;
+        let may_need_escape = (byte == 0 || !byte.is_ascii()) as u8 * Self::ESCAPE_CANDIDATE_CLASS;
+        let quote = (byte == b'"') as u8 * Self::QUOTE_CLASS;
         separator | quote | may_need_escape
     }
 

@@ -91,7 +91,7 @@ impl StatementSearch {
     /// Returns true if the statement contains the substring.
     ///
     /// ASCII substrings are compared bytewise, so they also match in statements that are not valid UTF-8.
-    /// Other substrings require Unicode case folding.
+    /// Non-ASCII substrings require Unicode case folding.
     fn matches_statement(&self, statement: &[u8]) -> bool {
         if self.lowercase.is_ascii() {
             self.finder.find(&statement.to_ascii_lowercase()).is_some()

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use clew_model::{Session, SlowThreshold};
 
-use crate::protected_accounts::{ProtectedAccounts, is_killable};
+use crate::protected_accounts::{ProtectedAccounts, is_killable_session};
 use crate::template::template;
 
 /// Number of session groups that each ranking selects.
@@ -145,7 +145,7 @@ impl KillPlan {
 /// Returns the template of the running statement, or `None` if the session is not a candidate for a kill.
 fn candidate_template(session: &Session, threshold: SlowThreshold, protected: &ProtectedAccounts) -> Option<Vec<u8>> {
     let is_executing = STATEMENT_COMMANDS.iter().any(|command| session.command.eq_ignore_ascii_case(command));
-    if !is_executing || session.seconds < threshold.seconds() || !is_killable(session, protected) {
+    if !is_executing || session.seconds < threshold.seconds() || !is_killable_session(session, protected) {
         return None;
     }
     Some(template(session.statement.as_deref()?)).filter(|template| !template.is_empty())

@@ -16,7 +16,7 @@ const HOSTS_WITHOUT_CLIENT: [&[u8]; 2] = [b"", b"connecting host"];
 /// Returns true for internal sessions: replication, binlog dump, event scheduler or daemon (DESIGN.md section 2).
 ///
 /// The user name is not sufficient because accounts may be named `event_scheduler` or `system user`.
-/// Sessions of such accounts have a client host and a client command.
+/// Sessions of accounts with these names have a client host and a client command.
 ///
 /// This function does not detect two kinds of sessions:
 /// - Clew's own sessions. The session reader detects them.

@@ -13,12 +13,12 @@ use crate::text::{push_decimal, push_valid_utf8};
 /// Serializes a value to single-line JSON and escapes unsafe characters like [`escape`].
 /// Fails if the `Serialize` implementation of the value fails.
 pub fn to_string<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<String> {
-    serde_json::to_string(value).map(escape_owned)
+    serde_json::to_string(value).map(escape_owned_string)
 }
 
 /// Serializes a value to indented JSON and escapes unsafe characters like [`escape`].
 pub fn to_string_pretty<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<String> {
-    serde_json::to_string_pretty(value).map(escape_owned)
+    serde_json::to_string_pretty(value).map(escape_owned_string)
 }
 
 /// Escapes characters in JSON text that can control a terminal or hide text ([`is_unsafe_char`]).
@@ -43,7 +43,7 @@ pub fn escape(json: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
-fn escape_owned(json: String) -> String {
+fn escape_owned_string(json: String) -> String {
     match escape(&json) {
         Cow::Borrowed(_) => json,
         Cow::Owned(escaped) => escaped,
@@ -57,7 +57,7 @@ pub fn escape_bytes(json: Vec<u8>) -> Vec<u8> {
         return json;
     }
     match String::from_utf8(json) {
-        Ok(json) => escape_owned(json).into_bytes(),
+        Ok(json) => escape_owned_string(json).into_bytes(),
         Err(error) => error.into_bytes(),
     }
 }

@@ -15,7 +15,7 @@ use clew_model::{Session, Transaction};
 pub use changed_tables::{ChangedTables, StatementEffect, TableRef, changed_tables};
 
 /// Minimum number of modified rows for the risk [`KillRisk::LongRollback`].
-pub const LONG_ROLLBACK_ROWS: u64 = 100_000;
+pub const MIN_LONG_ROLLBACK_ROWS: u64 = 100_000;
 
 /// Values of the connection attribute `program_name` that identify backup programs.
 const BACKUP_PROGRAMS: [&str; 10] = [
@@ -173,7 +173,7 @@ pub fn kill_risks(
     engines: &TableEngines,
 ) -> Vec<KillRisk> {
     let mut risks = table_risks(session, engines);
-    if let Some(open) = transaction.filter(|open| open.rows_modified >= LONG_ROLLBACK_ROWS) {
+    if let Some(open) = transaction.filter(|open| open.rows_modified >= MIN_LONG_ROLLBACK_ROWS) {
         risks.push(KillRisk::LongRollback { rows_modified: open.rows_modified, seconds: open.seconds });
     }
     if session.command.get(..11).is_some_and(|head| head.eq_ignore_ascii_case(b"binlog dump")) {
@@ -318,10 +318,10 @@ mod tests {
             let open = Transaction { rows_modified, seconds: 40, ..Transaction::default() };
             kill_risks(&session("SELECT 1"), Some(&open), None, &engines())
         };
-        assert_eq!(risks(LONG_ROLLBACK_ROWS - 1), []);
+        assert_eq!(risks(MIN_LONG_ROLLBACK_ROWS - 1), []);
         assert_eq!(
-            risks(LONG_ROLLBACK_ROWS),
-            [KillRisk::LongRollback { rows_modified: LONG_ROLLBACK_ROWS, seconds: 40 }]
+            risks(MIN_LONG_ROLLBACK_ROWS),
+            [KillRisk::LongRollback { rows_modified: MIN_LONG_ROLLBACK_ROWS, seconds: 40 }]
         );
     }
 

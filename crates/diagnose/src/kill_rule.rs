@@ -6,7 +6,7 @@ use clew_model::{KillCriteria, Session, SessionRow};
 
 use crate::filter::Filter;
 use crate::internal_sessions::is_internal;
-use crate::protected_accounts::{ProtectedAccounts, is_killable};
+use crate::protected_accounts::{ProtectedAccounts, is_killable_session};
 use crate::template::template;
 
 /// Session matcher compiled from kill criteria.
@@ -62,7 +62,7 @@ impl KillRule {
 
     /// Sets whether the statement filter is applied to the template instead of the statement.
     ///
-    /// Must be true for users without permission to read literals.
+    /// Masking is required for users without permission to read literals.
     /// A filter on the statement would reveal whether a literal occurs in the statement.
     #[must_use]
     pub fn masked(self, masked: bool) -> Self {
@@ -102,7 +102,7 @@ pub fn victims(
 }
 
 fn find_spare_reason(session: &Session, protected: &ProtectedAccounts) -> Option<SpareReason> {
-    if !is_killable(session, protected) {
+    if !is_killable_session(session, protected) {
         return Some(if is_internal(session) { SpareReason::Internal } else { SpareReason::Protected });
     }
     session.command.eq_ignore_ascii_case(b"Killed").then_some(SpareReason::Terminating)

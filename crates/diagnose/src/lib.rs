@@ -43,11 +43,11 @@ pub use filter::Filter;
 pub use intelligent_kill::{KillPlan, RankingStrategy, SessionGroup};
 pub use internal_sessions::is_internal;
 pub use kill_risk::{
-    ChangedTables, EngineKind, KillRisk, LONG_ROLLBACK_ROWS, StatementEffect, TableAtRisk, TableEngines, TableRef,
+    ChangedTables, EngineKind, KillRisk, MIN_LONG_ROLLBACK_ROWS, StatementEffect, TableAtRisk, TableEngines, TableRef,
     changed_tables, kill_risks, table_risks,
 };
 pub use kill_rule::{KillRule, SpareReason, Verdict, victims};
 pub use order::{Order, Rank};
-pub use protected_accounts::{ProtectedAccounts, is_killable};
+pub use protected_accounts::{ProtectedAccounts, is_killable_session};
 pub use template::template;
 pub use text::{push_valid_utf8, to_valid_utf8};

@@ -54,9 +54,9 @@ impl ProtectedAccounts {
 
 /// Returns true if a session may be killed: the session is not internal and its account is not protected.
 ///
-/// Clew's own sessions are not detected here; the session reader excludes them.
+/// The check does not detect Clew's own sessions, which the session reader excludes.
 #[must_use]
-pub fn is_killable(session: &Session, protected: &ProtectedAccounts) -> bool {
+pub fn is_killable_session(session: &Session, protected: &ProtectedAccounts) -> bool {
     !is_internal(session) && !protected.protects(&session.user)
 }
 
@@ -88,9 +88,12 @@ mod tests {
             ("Billing", "Sleep", true),
         ] {
             let session = Session { user: user.into(), command: command.into(), ..Session::default() };
-            assert_eq!(is_killable(&session, &protected), may, "{user} {command}");
+            assert_eq!(is_killable_session(&session, &protected), may, "{user} {command}");
         }
         let event = Session { user: b"event_scheduler".to_vec(), command: b"Daemon".to_vec(), ..Session::default() };
-        assert!(!is_killable(&event, &ProtectedAccounts::new::<&str>([])), "regardless of the protected accounts");
+        assert!(
+            !is_killable_session(&event, &ProtectedAccounts::new::<&str>([])),
+            "regardless of the protected accounts"
+        );
     }
 }

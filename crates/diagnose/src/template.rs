@@ -2,7 +2,7 @@
 //!
 //! The input is a statement from the process list: arbitrary bytes, often truncated, sometimes malformed.
 //! The `sql_mode` of the session is unknown.
-//! Therefore the lexer uses no grammar and accepts any input.
+//! The lexer uses no grammar and accepts any input.
 //! The template contains only bytes that are code in every SQL mode, so literals never reach the template.
 //!
 //! - `lexer` splits the statement into tokens. `quoted`, `comment` and `number` determine the token lengths.
@@ -79,7 +79,7 @@ fn normalize_tokens(mut lexer: Lexer<'_>) -> (Vec<u8>, Lexer<'_>) {
         // Opening and closing quotes cannot be distinguished after the first quote.
         LexerEndReason::UnpairedQuotes(first_quote) => {
             normalizer = Normalizer::default();
-            for token in start.with_end(first_quote) {
+            for token in start.with_input_end(first_quote) {
                 normalizer.push_token(&token);
             }
             normalizer.push_omission();

@@ -146,7 +146,7 @@ pub struct AuditEvent {
     pub outcome: Outcome,
     /// Error code of the response; `None` for a successful operation.
     pub code: Option<String>,
-    /// Additional fields as JSON. Secrets and their hashes are never included; statements are included as templates only.
+    /// Additional fields as JSON. Never contains secrets or their hashes, and contains statements only as templates.
     pub detail: serde_json::Value,
 }
 

@@ -45,11 +45,11 @@ pub struct Column<C = RowCell> {
     pub cell: C,
 }
 
-fn text_cell<T: AsRef<[u8]>>(value: Option<&T>) -> Cell<'_> {
+fn to_text_cell<T: AsRef<[u8]>>(value: Option<&T>) -> Cell<'_> {
     value.map_or(Cell::Empty, |text| Cell::Text(text.as_ref()))
 }
 
-fn number_cell<'a>(value: Option<u64>) -> Cell<'a> {
+fn to_number_cell<'a>(value: Option<u64>) -> Cell<'a> {
     value.map_or(Cell::Empty, Cell::Number)
 }
 
@@ -81,14 +81,14 @@ pub static COLUMNS: [Column; 15] = [
         label_zh: "数据库名",
         kind: ColumnKind::Text,
         description: "Default database; empty if none is selected",
-        cell: |row| text_cell(row.session.database.as_ref()),
+        cell: |row| to_text_cell(row.session.database.as_ref()),
     },
     Column {
         key: "execution_status",
         label_zh: "执行状态",
         kind: ColumnKind::Text,
         description: "Thread state as reported by the server",
-        cell: |row| text_cell(row.session.state.as_ref()),
+        cell: |row| to_text_cell(row.session.state.as_ref()),
     },
     Column {
         key: "command",
@@ -102,7 +102,7 @@ pub static COLUMNS: [Column; 15] = [
         label_zh: "SQL语句",
         kind: ColumnKind::Text,
         description: "Full text of the running statement",
-        cell: |row| text_cell(row.session.statement.as_ref()),
+        cell: |row| to_text_cell(row.session.statement.as_ref()),
     },
     Column {
         key: "state_duration",
@@ -116,21 +116,21 @@ pub static COLUMNS: [Column; 15] = [
         label_zh: "事务持续时间 (s)",
         kind: ColumnKind::Number,
         description: "Age of the open transaction, in seconds",
-        cell: |row| number_cell(row.transaction.map(|trx| trx.seconds)),
+        cell: |row| to_number_cell(row.transaction.map(|trx| trx.seconds)),
     },
     Column {
         key: "transaction_id",
         label_zh: "事务ID",
         kind: ColumnKind::Number,
         description: "Transaction id assigned by the server",
-        cell: |row| number_cell(row.transaction.map(|trx| trx.id)),
+        cell: |row| to_number_cell(row.transaction.map(|trx| trx.id)),
     },
     Column {
         key: "transaction_lock_wait_time",
         label_zh: "事务锁等待时长 (s)",
         kind: ColumnKind::Number,
         description: "Lock wait time of the transaction, in seconds; empty if the transaction does not wait",
-        cell: |row| number_cell(row.transaction.and_then(|trx| trx.lock_wait_seconds)),
+        cell: |row| to_number_cell(row.transaction.and_then(|trx| trx.lock_wait_seconds)),
     },
     Column {
         key: "transaction_status",
@@ -144,21 +144,21 @@ pub static COLUMNS: [Column; 15] = [
         label_zh: "事务锁定行数",
         kind: ColumnKind::Number,
         description: "Number of rows locked by the transaction, as estimated by the server",
-        cell: |row| number_cell(row.transaction.map(|trx| trx.rows_locked)),
+        cell: |row| to_number_cell(row.transaction.map(|trx| trx.rows_locked)),
     },
     Column {
         key: "tables_locked_by_transactions",
         label_zh: "事务锁定表数量",
         kind: ColumnKind::Number,
         description: "Number of tables locked by the transaction",
-        cell: |row| number_cell(row.transaction.and_then(|trx| trx.tables_locked)),
+        cell: |row| to_number_cell(row.transaction.and_then(|trx| trx.tables_locked)),
     },
     Column {
         key: "rows_updated_by_transactions",
         label_zh: "事务更新行数",
         kind: ColumnKind::Number,
         description: "Number of rows modified by the transaction",
-        cell: |row| number_cell(row.transaction.map(|trx| trx.rows_modified)),
+        cell: |row| to_number_cell(row.transaction.map(|trx| trx.rows_modified)),
     },
 ];
 
@@ -169,34 +169,34 @@ pub static DETAIL_COLUMNS: [Column<DetailCell>; 5] = [
         label_zh: "SQL指纹",
         kind: ColumnKind::Text,
         description: "Statement digest computed by the server: equal for statements that differ only in literals",
-        cell: |detail| text_cell(detail.statement_digest.as_ref()),
+        cell: |detail| to_text_cell(detail.statement_digest.as_ref()),
     },
     Column {
         key: "program_name",
         label_zh: "程序名",
         kind: ColumnKind::Text,
         description: "Client program name from the connection attribute program_name; empty if the client does not send it",
-        cell: |detail| text_cell(detail.program_name.as_ref()),
+        cell: |detail| to_text_cell(detail.program_name.as_ref()),
     },
     Column {
         key: "waits_for",
         label_zh: "等待对象",
         kind: ColumnKind::Text,
         description: "Lock or resource that the session waits for; empty if the session is not blocked",
-        cell: |detail| text_cell(detail.waits_for.as_ref()),
+        cell: |detail| to_text_cell(detail.waits_for.as_ref()),
     },
     Column {
         key: "blocker_id",
         label_zh: "阻塞会话ID",
         kind: ColumnKind::Number,
         description: "Id of the session that blocks this session, on the path to the root blocker",
-        cell: |detail| number_cell(detail.blocker_id),
+        cell: |detail| to_number_cell(detail.blocker_id),
     },
     Column {
         key: "root_blocker_id",
         label_zh: "根阻塞会话ID",
         kind: ColumnKind::Number,
         description: "Id of the root blocker; the highest-ranked one if there are several",
-        cell: |detail| number_cell(detail.root_blocker_id),
+        cell: |detail| to_number_cell(detail.root_blocker_id),
     },
 ];

@@ -19,7 +19,7 @@ pub struct KillCriteria {
     pub sql_key: Option<String>,
     /// Minimum duration of the current state, in seconds.
     pub seconds: u32,
-    /// If true, kills are also executed if they can damage or partially change a non-transactional table.
+    /// If true, the rule also kills sessions whose kill can damage or partially modify a non-transactional table.
     /// This option is a Clew extension of the API.
     #[serde(default)]
     pub include_unsafe: bool,

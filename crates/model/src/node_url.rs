@@ -93,7 +93,7 @@ pub struct NodeUrl {
     /// If true, the password may be sent to a server whose identity is not verified. Default: false.
     /// MySQL: `--get-server-public-key`.
     ///
-    /// This applies to TLS without verification and to password encryption with a key sent by the server.
+    /// Neither TLS without verification nor a public key sent by the server verifies the server's identity.
     pub get_server_public_key: bool,
 }
 

@@ -1,7 +1,7 @@
 //! Parser for the tables that a statement modifies, based on leading keywords and table lists.
 //!
 //! The parser is necessary because servers do not list the tables of a running statement.
-//! It covers statements that a kill can leave incomplete on non-transactional tables:
+//! The parser covers statements that a kill can leave incomplete on non-transactional tables:
 //! - Row changes: `INSERT`, `REPLACE`, `UPDATE`, `DELETE`, `LOAD`.
 //! - DDL and maintenance: `ALTER`, `REPAIR`, `OPTIMIZE`, `ANALYZE`, `TRUNCATE TABLE`, `CREATE INDEX`, `DROP INDEX`.
 //!
@@ -78,12 +78,12 @@ struct ChangedTablesParser<'t> {
 }
 
 impl<'t> ChangedTablesParser<'t> {
-    fn peek(&self) -> Option<&'t CodeToken> {
+    fn peek_token(&self) -> Option<&'t CodeToken> {
         self.tokens.get(self.position)
     }
 
     fn next_is_keyword(&self, keyword: &str) -> bool {
-        matches!(self.peek(), Some(CodeToken::Word(word)) if word.eq_ignore_ascii_case(keyword))
+        matches!(self.peek_token(), Some(CodeToken::Word(word)) if word.eq_ignore_ascii_case(keyword))
     }
 
     fn next_is_any_keyword(&self, keywords: &[&str]) -> bool {
@@ -104,7 +104,7 @@ impl<'t> ChangedTablesParser<'t> {
     ///
     /// Returns false if none of the keywords follows.
     fn skip_past_keyword(&mut self, keywords: &[&str]) -> bool {
-        while let Some(token) = self.peek() {
+        while let Some(token) = self.peek_token() {
             if self.accept_keyword(keywords) {
                 return true;
             }
@@ -119,7 +119,7 @@ impl<'t> ChangedTablesParser<'t> {
 
     fn skip_parentheses(&mut self) {
         let mut depth = 0_usize;
-        while let Some(token) = self.peek() {
+        while let Some(token) = self.peek_token() {
             match token {
                 CodeToken::Open => depth += 1,
                 CodeToken::Close => depth = depth.saturating_sub(1),
@@ -222,7 +222,8 @@ impl<'t> ChangedTablesParser<'t> {
                 self.parse_delete_tables();
                 Some(("DELETE", Rows))
             }
-            // While a procedure runs, the server lists the inner statement. `CALL` is listed only between inner statements.
+            // While a procedure runs, the server lists the inner statement.
+            // `CALL` is listed only between inner statements.
             _ => {
                 self.is_complete = false;
                 Some(("CALL", Rows))
@@ -266,7 +267,7 @@ impl<'t> ChangedTablesParser<'t> {
     fn parse_table_references(&mut self, ends: &[&str]) {
         let may_end_statement = !ends.contains(&"SET");
         let mut expects_table = true;
-        while let Some(token) = self.peek() {
+        while let Some(token) = self.peek_token() {
             if self.next_is_any_keyword(ends) {
                 return;
             }
@@ -306,7 +307,7 @@ impl<'t> ChangedTablesParser<'t> {
     fn parse_table_list(&mut self) {
         loop {
             self.parse_table_name();
-            if self.peek() != Some(&CodeToken::Comma) {
+            if self.peek_token() != Some(&CodeToken::Comma) {
                 break;
             }
             self.position += 1;
@@ -322,7 +323,7 @@ impl<'t> ChangedTablesParser<'t> {
             self.position += 1;
             return;
         };
-        let (schema, name) = if self.peek() == Some(&CodeToken::Dot) {
+        let (schema, name) = if self.peek_token() == Some(&CodeToken::Dot) {
             self.position += 1;
             let Some(second) = self.parse_identifier() else {
                 // `t.*` in the table list of a DELETE.
@@ -345,7 +346,7 @@ impl<'t> ChangedTablesParser<'t> {
     }
 
     fn parse_identifier(&mut self) -> Option<String> {
-        let name = match self.peek()? {
+        let name = match self.peek_token()? {
             CodeToken::Word(name) | CodeToken::QuotedName(name) => name.clone(),
             _ => return None,
         };

@@ -41,7 +41,7 @@ fn column_indexes_match_the_column_list() {
 }
 
 #[test]
-fn growing_duration_is_not_a_change_but_a_restarted_one_is() {
+fn growing_duration_is_not_a_change_but_restarted_duration_is() {
     let mut list = SessionFeed::default();
     let mut apply_sample = |at: i64, seconds: u64, transaction: Option<u64>| {
         let mut live = sampled_session(7, None);

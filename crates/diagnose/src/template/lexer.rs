@@ -56,7 +56,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// Returns a lexer whose input ends before byte `end`.
-    pub(super) fn with_end(self, end: usize) -> Self {
+    pub(super) fn with_input_end(self, end: usize) -> Self {
         Self { bytes: self.bytes.get(..end).unwrap_or_default(), ..self }
     }
 
@@ -79,12 +79,12 @@ impl<'a> Lexer<'a> {
         self.bytes.get(self.position + ahead).copied()
     }
 
-    fn remaining(&self) -> &'a [u8] {
+    fn remaining_bytes(&self) -> &'a [u8] {
         self.bytes.get(self.position..).unwrap_or_default()
     }
 
     fn take_bytes(&mut self, length: usize) -> &'a [u8] {
-        let bytes = self.bytes.get(self.position..self.position + length).unwrap_or_else(|| self.remaining());
+        let bytes = self.bytes.get(self.position..self.position + length).unwrap_or_else(|| self.remaining_bytes());
         self.position += bytes.len();
         bytes
     }
@@ -94,18 +94,18 @@ impl<'a> Lexer<'a> {
         token
     }
 
-    fn stop_with(&mut self, reason: LexerEndReason) -> Option<Token<'a>> {
+    fn stop_with_reason(&mut self, reason: LexerEndReason) -> Option<Token<'a>> {
         self.end_reason = reason;
         self.position = self.bytes.len();
         None
     }
 
     fn stop_at_ambiguous_text(&mut self) -> Option<Token<'a>> {
-        self.stop_with(LexerEndReason::AmbiguousText)
+        self.stop_with_reason(LexerEndReason::AmbiguousText)
     }
 
     fn stop_at_unpaired_quotes(&mut self) -> Option<Token<'a>> {
-        self.stop_with(LexerEndReason::UnpairedQuotes(self.first_quote.unwrap_or(self.position)))
+        self.stop_with_reason(LexerEndReason::UnpairedQuotes(self.first_quote.unwrap_or(self.position)))
     }
 
     /// Returns true if the current position directly follows a name, a quote or a placeholder.
@@ -120,7 +120,7 @@ impl<'a> Lexer<'a> {
             match self.peek_byte(0) {
                 Some(9..=13 | b' ') => self.position += 1,
                 Some(b'*') if self.executes_comments && self.peek_byte(1) == Some(b'/') => self.position += 2,
-                Some(b'#' | b'-' | b'/') => match comment::classify_comment(self.remaining()) {
+                Some(b'#' | b'-' | b'/') => match comment::classify_comment(self.remaining_bytes()) {
                     CommentKind::None => return Some(()),
                     CommentKind::Plain(length) => {
                         self.has_comment = true;
@@ -155,12 +155,14 @@ impl<'a> Lexer<'a> {
 
     /// Returns true if a word at the current position cannot follow a string, as in `'O'Brien'`.
     fn is_followed_by_invalid_word(&self) -> bool {
-        let length = keywords::leading_word_length(self.remaining());
-        length > 0 && !keywords::may_adjoin_string(self.remaining().get(..length).unwrap_or_default())
+        let length = keywords::leading_word_length(self.remaining_bytes());
+        length > 0 && !keywords::may_adjoin_string(self.remaining_bytes().get(..length).unwrap_or_default())
     }
 
     fn read_quoted_name(&mut self) -> Option<Token<'a>> {
-        let Some(length) = quoted::quoted_name_length(self.remaining()) else { return self.stop_at_ambiguous_text() };
+        let Some(length) = quoted::quoted_name_length(self.remaining_bytes()) else {
+            return self.stop_at_ambiguous_text();
+        };
         let name = self.take_bytes(length);
         let Ok(text) = std::str::from_utf8(name) else { return self.stop_at_ambiguous_text() };
         let is_forbidden =
@@ -176,14 +178,14 @@ impl<'a> Lexer<'a> {
     fn classify_next_char(&self) -> NextChar {
         match self.peek_byte(0) {
             Some(b'(') => NextChar::Parenthesis,
-            Some(b'.') if !self.remaining().starts_with(b"...") => NextChar::Dot,
+            Some(b'.') if !self.remaining_bytes().starts_with(b"...") => NextChar::Dot,
             _ => NextChar::Other,
         }
     }
 
     /// Reads a name, a keyword, or a string with a prefix such as `N`.
     fn read_word(&mut self) -> Option<Token<'a>> {
-        let rest = self.remaining();
+        let rest = self.remaining_bytes();
         let length = keywords::leading_word_length(rest);
         let word = rest.get(..length).unwrap_or_default();
         // A character set introducer may directly precede a string.
@@ -216,7 +218,7 @@ impl<'a> Lexer<'a> {
     }
 
     fn read_number(&mut self) -> Option<Token<'a>> {
-        match number::classify_number(self.remaining()) {
+        match number::classify_number(self.remaining_bytes()) {
             NumberToken::Literal(length) => {
                 self.position += length;
                 if matches!(self.peek_byte(0), Some(b'\'' | b'"')) {
@@ -230,7 +232,7 @@ impl<'a> Lexer<'a> {
     }
 
     fn read_dot(&mut self) -> Option<Token<'a>> {
-        if self.remaining().starts_with(b"...") {
+        if self.remaining_bytes().starts_with(b"...") {
             self.position += 3;
             return Some(Token::Ellipsis);
         }
@@ -250,7 +252,7 @@ impl<'a> Lexer<'a> {
         if signs == 2 || !named {
             return Some(Token::At(self.take_bytes(signs), is_adjacent));
         }
-        let name = self.remaining().get(signs..).unwrap_or_default();
+        let name = self.remaining_bytes().get(signs..).unwrap_or_default();
         let length = name.iter().position(|&byte| !keywords::is_word_byte(byte) && byte != b'.').unwrap_or(name.len());
         if keywords::count_word_chars(name.get(..length).unwrap_or_default()).is_none() {
             return self.stop_at_ambiguous_text();
@@ -265,7 +267,7 @@ impl<'a> Lexer<'a> {
             return self.read_operator();
         }
         self.position += 1;
-        self.position += keywords::leading_word_length(self.remaining());
+        self.position += keywords::leading_word_length(self.remaining_bytes());
         Token::Value
     }
 

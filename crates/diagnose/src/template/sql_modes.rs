@@ -2,7 +2,7 @@
 //!
 //! The text `'a\', b, 'c'` contains two strings with `NO_BACKSLASH_ESCAPES`, but a different string without it.
 //! The SQL mode of a session is unknown.
-//! Therefore the text after an ambiguous quote is scanned in every mode, until all scanners are outside of strings.
+//! The text after an ambiguous quote is scanned in every mode, until all scanners are outside of strings.
 //! The scanned text is treated as a single literal.
 
 use std::ops::Range;
@@ -125,8 +125,8 @@ pub(super) fn all_modes_end_in_code(bytes: &[u8], mut range: Range<usize>) -> bo
 
 /// Returns true if `before` ends with a complete UTF-8 character.
 ///
-/// Otherwise the server did not convert the statement to UTF-8.
-/// In this case, a backslash may be the second byte of a multi-byte character.
+/// An incomplete character indicates that the server did not convert the statement to UTF-8.
+/// Without this conversion, a backslash may be the second byte of a multi-byte character.
 pub(super) fn ends_on_char_boundary(before: &[u8]) -> bool {
     let tail = before.get(before.len().saturating_sub(4)..).unwrap_or_default();
     (0..tail.len())

@@ -5,8 +5,7 @@
 //! `INTENTION_EXCLUSIVE` occurs only on scopes, and `SHARED_WRITE_LOW_PRIO` only on MySQL.
 //! The backup lock of MariaDB has its own modes and matrices.
 //!
-//! The priority change after `max_write_lock_count` consecutive grants is not modeled.
-//! It does not occur with the default value of `max_write_lock_count`.
+//! The priority change after `max_write_lock_count` consecutive grants is not modeled: by default, it never occurs.
 
 use super::metadata::MetadataMode;
 

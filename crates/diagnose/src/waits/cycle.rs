@@ -13,7 +13,7 @@ pub(super) fn find_strongly_connected_components(successors: &[Vec<usize>]) -> V
         components: Vec::new(),
     };
     for start in 0..successors.len() {
-        search.search_from(start, successors);
+        search.search_from_node(start, successors);
     }
     search.components
 }
@@ -33,7 +33,7 @@ struct ComponentSearch {
 // Every index is a node number, which is less than the length of every list.
 #[allow(clippy::indexing_slicing)]
 impl ComponentSearch {
-    fn search_from(&mut self, start: usize, successors: &[Vec<usize>]) {
+    fn search_from_node(&mut self, start: usize, successors: &[Vec<usize>]) {
         if self.order[start].is_some() {
             return;
         }

@@ -37,7 +37,7 @@ impl fmt::Display for Resource {
 
 /// Formats a party, for example as `session 12, app@10.0.0.7, idle for 15 min`.
 ///
-/// With `wait`, includes the duration of the wait.
+/// Includes the duration of the wait if `wait` is `Some`.
 pub(super) fn format_party(facts: &PartyDetail, wait: Option<&Wait>) -> String {
     let mut text = facts.party.to_string();
     if let Some(session) = &facts.session {

@@ -129,7 +129,7 @@ pub struct Root {
     /// Number of direct and indirect waiters. For a cycle, all members except one are counted as waiters.
     pub holds: usize,
     /// Number of waiters that wait for no other root: the maximum number that a kill of this root unblocks.
-    /// A kill may unblock fewer, because the first waiter that gets the lock can block the others.
+    /// A kill may unblock fewer waiters, because the first waiter that gets the lock can block the others.
     pub frees: usize,
     /// Longest wait of all waiters, in seconds; 0 if unknown.
     pub longest_seconds: u64,

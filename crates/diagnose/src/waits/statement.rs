@@ -78,7 +78,7 @@ impl WaitingStatement {
     /// Returns true if the statement names an object, with or without its schema.
     ///
     /// Names are compared case-insensitively, because servers can be configured with case-insensitive names.
-    pub(super) fn names_object(&self, schema: Option<&str>, name: &str) -> bool {
+    pub(super) fn mentions_object(&self, schema: Option<&str>, name: &str) -> bool {
         match schema {
             Some(schema) if self.drops_schema() => self.contains_name(None, schema),
             _ => self.contains_name(schema, name),
@@ -106,7 +106,7 @@ impl WaitingStatement {
     }
 
     /// Returns the strongest lock mode that the statement requests on an object of this kind.
-    pub(super) fn requested_mode(&self, kind: &MetadataKind) -> MetadataMode {
+    pub(super) fn requested_lock_mode(&self, kind: &MetadataKind) -> MetadataMode {
         use MetadataMode as Mode;
         let is_definition = ["ALTER", "CREATE", "DROP", "RENAME", "TRUNCATE", "OPTIMIZE", "REPAIR", "FLUSH"];
         let is_definition = is_definition.iter().any(|verb| self.starts_with_keywords(&[verb]));
@@ -114,7 +114,7 @@ impl WaitingStatement {
             ["INSERT", "UPDATE", "DELETE", "REPLACE", "LOAD"].iter().any(|verb| self.starts_with_keywords(&[verb]));
         match kind {
             MetadataKind::UserLock => Mode::SharedNoWrite,
-            MetadataKind::Backup => self.requested_backup_mode(is_definition),
+            MetadataKind::Backup => self.requested_backup_lock_mode(is_definition),
             MetadataKind::Global | MetadataKind::Commit => {
                 if self.starts_with_keywords(&["FLUSH"]) {
                     Mode::Shared
@@ -141,7 +141,7 @@ impl WaitingStatement {
         }
     }
 
-    fn requested_backup_mode(&self, is_definition: bool) -> MetadataMode {
+    fn requested_backup_lock_mode(&self, is_definition: bool) -> MetadataMode {
         use MetadataMode as Mode;
         if self.starts_with_keywords(&["FLUSH"]) {
             return Mode::BackupFtwrl2;
@@ -158,7 +158,7 @@ impl WaitingStatement {
         match () {
             () if is_definition => Mode::BackupDdl,
             () if self.starts_with_keywords(&["COMMIT"]) || self.starts_with_keywords(&["XA"]) => Mode::BackupCommit,
-            // `BackupDml` conflicts with every mode that `BackupTransDml`, `BackupSysDml` and `BackupCommit` conflict with.
+            // `BackupDml` has all conflicts of `BackupTransDml`, `BackupSysDml` and `BackupCommit`.
             () => Mode::BackupDml,
         }
     }
@@ -241,7 +241,7 @@ mod tests {
             ("drop database shop", "shop", "orders", true),
             ("drop database other", "shop", "orders", false),
         ] {
-            assert_eq!(statement(sql).names_object(Some(schema), table), named, "{sql}");
+            assert_eq!(statement(sql).mentions_object(Some(schema), table), named, "{sql}");
         }
     }
 
@@ -265,7 +265,7 @@ mod tests {
             ("backup stage block_ddl", MetadataKind::Backup, MetadataMode::BackupWaitDdl),
             ("do get_lock('x', 5)", MetadataKind::UserLock, MetadataMode::SharedNoWrite),
         ] {
-            assert_eq!(statement(sql).requested_mode(&kind), mode, "{sql}");
+            assert_eq!(statement(sql).requested_lock_mode(&kind), mode, "{sql}");
         }
     }
 

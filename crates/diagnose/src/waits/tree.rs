@@ -135,13 +135,13 @@ impl<'a> SpanningForest<'a> {
 
 /// Pending step of the depth-first rendering.
 enum RenderStep<'a> {
-    Waiter(&'a Wait, Indent),
-    Folded(Party, String, Indent),
+    Waiter(&'a Wait, TreeIndent),
+    Folded(Party, String, TreeIndent),
 }
 
 /// Indentation of a party's lines.
 #[derive(Clone)]
-struct Indent {
+struct TreeIndent {
     /// Prefix of the lines below.
     child_prefix: String,
     /// Prefix of the first line.
@@ -149,12 +149,12 @@ struct Indent {
     depth: usize,
 }
 
-impl Indent {
-    fn for_root() -> Self {
+impl TreeIndent {
+    fn root_indent() -> Self {
         Self { child_prefix: "   ".to_owned(), prefix: String::new(), depth: 0 }
     }
 
-    fn for_child(&self, is_last: bool) -> Self {
+    fn child_indent(&self, is_last: bool) -> Self {
         let depth = self.depth + 1;
         if display_width(&self.child_prefix) >= MAX_INDENT {
             let rest: String = self.child_prefix.chars().take(MAX_INDENT).collect();
@@ -183,13 +183,13 @@ impl<'a> TreeRenderer<'a> {
             let head = self.format_party_line(*party, None);
             self.push_heading(*party, &format!("{number}. {head}"), &holds);
             self.push_root_details(*party, "   ");
-            self.render_descendants(*party, &Indent::for_root());
+            self.render_descendants(*party, &TreeIndent::root_indent());
         } else {
             let Some(&first) = root.parties.first() else { return };
             let count = root.parties.len();
             self.push_heading(first, &format!("{number}. cycle of {count} parties that wait for each other"), &holds);
             for (at, &party) in root.parties.iter().enumerate() {
-                let indent = Indent::for_root().for_child(at + 1 == count);
+                let indent = TreeIndent::root_indent().child_indent(at + 1 == count);
                 let wait_in_cycle = self.graph.waits_of(party).iter().find(|wait| root.parties.contains(&wait.blocker));
                 self.render_party(party, wait_in_cycle, &indent);
                 self.render_descendants(party, &indent);
@@ -207,7 +207,7 @@ impl<'a> TreeRenderer<'a> {
     }
 
     /// Renders all descendants of a party. Uses an explicit stack because wait chains can be long.
-    fn render_descendants(&mut self, party: Party, indent: &Indent) {
+    fn render_descendants(&mut self, party: Party, indent: &TreeIndent) {
         let mut pending = self.create_child_steps(party, indent);
         while let Some(step) = pending.pop() {
             match step {
@@ -222,7 +222,7 @@ impl<'a> TreeRenderer<'a> {
         }
     }
 
-    fn create_child_steps(&self, party: Party, indent: &Indent) -> Vec<RenderStep<'a>> {
+    fn create_child_steps(&self, party: Party, indent: &TreeIndent) -> Vec<RenderStep<'a>> {
         let waits = self.forest.child_waits(party);
         let holders = waits.iter().take_while(|wait| !self.forest.child_waits(wait.waiter).is_empty()).count();
         // A line that counts one waiter is no shorter than the waiter's line.
@@ -233,12 +233,12 @@ impl<'a> TreeRenderer<'a> {
         let (shown, folded) = waits.split_at_checked(shown).unwrap_or((waits, &[]));
         let mut steps: Vec<RenderStep<'a>> = Vec::new();
         for (at, &wait) in shown.iter().enumerate() {
-            steps.push(RenderStep::Waiter(wait, indent.for_child(folded.is_empty() && at + 1 == shown.len())));
+            steps.push(RenderStep::Waiter(wait, indent.child_indent(folded.is_empty() && at + 1 == shown.len())));
         }
         if let Some(first) = folded.first() {
             let longest = folded.iter().filter_map(|wait| wait.seconds).max().unwrap_or(0);
             let text = format!("{} more wait for {party}, up to {}", folded.len(), display::format_duration(longest));
-            steps.push(RenderStep::Folded(first.waiter, text, indent.for_child(true)));
+            steps.push(RenderStep::Folded(first.waiter, text, indent.child_indent(true)));
         }
         steps.reverse();
         steps
@@ -248,7 +248,7 @@ impl<'a> TreeRenderer<'a> {
         self.graph.facts(party).map_or_else(|| party.to_string(), |facts| display::format_party(facts, wait))
     }
 
-    fn render_party(&mut self, party: Party, wait: Option<&Wait>, indent: &Indent) {
+    fn render_party(&mut self, party: Party, wait: Option<&Wait>, indent: &TreeIndent) {
         let head = self.format_party_line(party, wait);
         self.push_line(TreeLineKind::Waiter, Some(party), &format!("{}{head}", indent.prefix));
         let holds_others = !self.forest.child_waits(party).is_empty();

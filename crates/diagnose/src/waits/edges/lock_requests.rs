@@ -59,15 +59,15 @@ fn infer_lock_requests(
     let session = &facts.session;
     let Some(text) = session.statement.as_deref() else { return Vec::new() };
     let statement = WaitingStatement::new(text, session.database.as_deref());
-    let mode = statement.requested_mode(kind);
+    let mode = statement.requested_lock_mode(kind);
     let of_kind = granted.iter().filter(|object| object.kind == *kind);
     let matching = of_kind.filter(|object| match kind {
         MetadataKind::Global | MetadataKind::Commit | MetadataKind::Backup => true,
         MetadataKind::UserLock => object.name.as_deref().is_some_and(|name| contains_quoted_name(text, name)),
         MetadataKind::Schema => object.schema.as_deref().is_some_and(|schema| {
-            statement.names_object(None, schema) || session.database.as_deref() == Some(schema.as_bytes())
+            statement.mentions_object(None, schema) || session.database.as_deref() == Some(schema.as_bytes())
         }),
-        _ => object.name.as_deref().is_some_and(|name| statement.names_object(object.schema.as_deref(), name)),
+        _ => object.name.as_deref().is_some_and(|name| statement.mentions_object(object.schema.as_deref(), name)),
     });
     matching.map(|&object| LockRequest { session: session.id, object: object.clone(), mode, inferred: true }).collect()
 }
