@@ -34,7 +34,7 @@ pub enum Actor {
 }
 
 impl Actor {
-    /// Kind of actor in the audit table and the API: `user`, `local`, `clew` or `nobody` (unauthenticated).
+    /// Returns the kind of actor in the audit table and the API: `user`, `local`, `clew` or `nobody` (unauthenticated).
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {

@@ -263,7 +263,7 @@ impl Normalizer {
         self.current_group()?.rows.filter(|rows| rows.collapsed_end == collapsed_end)
     }
 
-    /// Removes the output after the collapsed rows, which equals the rows.
+    /// Removes output that repeats the collapsed rows.
     fn collapse_rows(&mut self) {
         let Some(mut rows) = self.current_group().and_then(|group| group.rows) else { return };
         self.out.truncate(rows.collapsed_end);
@@ -310,7 +310,7 @@ impl Normalizer {
         }
     }
 
-    /// Returns true if an adjacent token directly follows a name or literal in the output.
+    /// Returns true if `is_adjacent` is true and the output still ends with a name or literal.
     fn is_adjacent(&self, is_adjacent: bool) -> bool {
         is_adjacent && self.out.last().is_some_and(|&byte| keywords::is_word_byte(byte) || matches!(byte, b'`' | b'?'))
     }

@@ -126,7 +126,7 @@ pub(super) fn all_modes_end_in_code(bytes: &[u8], mut range: Range<usize>) -> bo
 /// Returns true if `before` ends with a complete UTF-8 character.
 ///
 /// An incomplete character indicates that the server did not convert the statement to UTF-8.
-/// Without this conversion, a backslash may be the second byte of a multi-byte character.
+/// In an unconverted statement, a backslash may be the second byte of a multi-byte character.
 pub(super) fn ends_on_char_boundary(before: &[u8]) -> bool {
     let tail = before.get(before.len().saturating_sub(4)..).unwrap_or_default();
     (0..tail.len())

@@ -124,7 +124,7 @@ impl fmt::Display for ResourceKind {
 /// Root blocker: a blocking party that does not wait, or a cycle whose members wait only for each other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Root {
-    /// The blocking party, or the members of the cycle.
+    /// Blocking party, or all members of the blocking cycle.
     pub parties: Vec<Party>,
     /// Number of direct and indirect waiters. For a cycle, all members except one are counted as waiters.
     pub holds: usize,
@@ -146,7 +146,7 @@ pub struct PartyDetail {
     pub role: SessionRole,
     /// Open transaction.
     pub transaction: Option<ObservedTransaction>,
-    /// Latest statements of the transaction, oldest first. Read only for idle sessions.
+    /// Latest statements of an idle session's transaction, oldest first. Empty if the server did not record them.
     pub last_statements: Vec<Vec<u8>>,
 }
 

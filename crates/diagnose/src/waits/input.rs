@@ -62,7 +62,7 @@ pub struct ObservedTransaction {
     /// XA identifier as printed by `XA RECOVER`, if known.
     pub xid: Option<String>,
     /// Tables locked by the transaction in InnoDB. Read only for transactions without a session.
-    /// Used to find the owner of a metadata lock without a session.
+    /// These tables identify the owner of a metadata lock without a session.
     pub tables: Vec<TableName>,
 }
 

@@ -5,7 +5,8 @@ use std::collections::{HashMap, HashSet};
 use super::cycle;
 use super::graph::{Party, Root, Wait};
 
-/// Returns the root blockers, highest rank first, and all wait cycles. `parties` must be sorted.
+/// Returns the root blockers, highest rank first, and all wait cycles.
+/// `waits` must be sorted by waiter, and `parties` must be sorted.
 ///
 /// Root blockers are ranked by the number of waiters, then by the longest wait.
 pub(super) fn rank_root_blockers(waits: &[Wait], parties: &[Party]) -> (Vec<Root>, Vec<Vec<Party>>) {
@@ -45,7 +46,7 @@ pub(super) fn rank_root_blockers(waits: &[Wait], parties: &[Party]) -> (Vec<Root
     (roots, cycles)
 }
 
-/// AdjacencyLists lists of the wait graph in both directions. Nodes are indexes into `parties`.
+/// Adjacency lists of the wait graph in both directions. Nodes are indexes into `parties`.
 struct AdjacencyLists<'a> {
     parties: &'a [Party],
     blockers: Vec<Vec<usize>>,

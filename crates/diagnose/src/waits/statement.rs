@@ -1,6 +1,6 @@
 //! Parser for the tables and lock modes that the statement of a waiting session requests.
 //!
-//! Used only if the server does not list the pending request.
+//! The parser is used only if the server does not list the pending request.
 //! The parser reads the statement template, which contains no literals that could be mistaken for names.
 
 use super::metadata::{MetadataKind, MetadataMode};

@@ -9,7 +9,7 @@ pub(super) enum LastToken {
     /// Word; includes the keyword if the word is reserved.
     Word(Option<&'static Keyword>),
     Name,
-    /// Name of a function that is not followed by a parenthesis.
+    /// Function name that is not followed by a parenthesis and is therefore no keyword.
     FunctionName,
     /// Quoted name whose unquoted form is a keyword.
     QuotedName,

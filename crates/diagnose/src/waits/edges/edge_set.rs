@@ -1,4 +1,4 @@
-//! WaitEdge set with at most one wait per pair of waiter and blocker.
+//! Edge set with at most one wait per pair of waiter and blocker.
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -25,7 +25,7 @@ struct WaitEdge {
 impl WaitEdge {
     /// Returns the sort key among waits for the same blocker. The wait with the lowest key is kept.
     ///
-    /// Listed waits precede inferred waits, then granted locks precede pending locks, then strong modes weak modes.
+    /// Sort order: listed before inferred waits, granted before pending locks, strong before weak modes.
     /// The key does not depend on the input order.
     fn precedence(&self) -> impl Ord {
         let wait = &self.wait;
