@@ -122,7 +122,7 @@ impl NodeUrl {
 
     /// Returns the URL including the password, for use by another process. Must not be printed or logged.
     #[must_use]
-    pub fn expose_with_password(&self) -> SecretString {
+    pub fn expose_url_with_password(&self) -> SecretString {
         let password = self.password.as_ref().map_or(String::new(), |password| {
             format!(":{}", utf8_percent_encode(password.expose_secret(), USERINFO_ENCODE_SET))
         });
@@ -217,8 +217,8 @@ mod tests {
         assert_eq!((node.user.as_str(), node.host.as_str(), node.port), ("we@ird", "::1", 3307));
         assert_eq!(node.password.as_ref().unwrap().expose_secret(), "p:a/s s");
         assert_eq!(node.ca.as_ref().unwrap().to_str(), Some("/etc/ca file.pem"));
-        let again: NodeUrl = node.expose_with_password().expose_secret().parse().unwrap();
-        assert_eq!(again.expose_with_password().expose_secret(), node.expose_with_password().expose_secret());
+        let again: NodeUrl = node.expose_url_with_password().expose_secret().parse().unwrap();
+        assert_eq!(again.expose_url_with_password().expose_secret(), node.expose_url_with_password().expose_secret());
     }
 
     #[test]

@@ -69,7 +69,7 @@ pub struct Transaction {
     pub session_id: u64,
     /// Transaction id assigned by the server. MariaDB reports 0 for every read-only transaction.
     pub id: u64,
-    /// Transaction state: one of [`Transaction::STATES`], or any other state name that the server reports.
+    /// Transaction state: one of [`Transaction::INNODB_STATES`], or any other state name that the server reports.
     pub state: Cow<'static, str>,
     /// Age in whole seconds.
     pub seconds: u64,
@@ -91,7 +91,7 @@ impl Transaction {
     /// State of a transaction that is being rolled back.
     pub const ROLLING_BACK: &'static str = "ROLLING BACK";
     /// All transaction states of InnoDB.
-    pub const STATES: [&'static str; 4] = [Self::RUNNING, Self::LOCK_WAIT, Self::ROLLING_BACK, "COMMITTING"];
+    pub const INNODB_STATES: [&'static str; 4] = [Self::RUNNING, Self::LOCK_WAIT, Self::ROLLING_BACK, "COMMITTING"];
 
     /// Returns true if the transaction waits for a lock.
     #[must_use]
@@ -105,10 +105,10 @@ impl Transaction {
         self.state == Self::ROLLING_BACK
     }
 
-    /// Converts a state name to a `Cow`. The names in [`Transaction::STATES`] are borrowed to avoid allocations.
+    /// Converts a state name to a `Cow`. The names in [`Transaction::INNODB_STATES`] are borrowed to avoid allocations.
     #[must_use]
     pub fn intern_state(name: String) -> Cow<'static, str> {
-        let standard_name = Self::STATES.into_iter().find(|state| *state == name);
+        let standard_name = Self::INNODB_STATES.into_iter().find(|state| *state == name);
         standard_name.map_or(Cow::Owned(name), Cow::Borrowed)
     }
 }
