@@ -1,7 +1,7 @@
-//! Throughput of CSV bench_encoding, in bytes of text a second: `cargo bench -p clew-diagnose --bench csv`.
+//! Benchmark of CSV encoding throughput in bytes per second: `cargo bench -p clew-diagnose --bench csv`.
 //!
-//! `idle` and `busy` are typical rows with short texts and numbers.
-//! The others have a statement of 1 KiB that is copied, quoted, quoted with doubled quotes, or escaped.
+//! The cases `idle` and `busy` are typical rows with short texts and numbers.
+//! All other cases encode a statement of 1 KiB that requires copying, quoting, doubled quotes or escaping.
 
 #![allow(missing_docs, reason = "criterion's macros generate undocumented items")]
 
@@ -11,7 +11,7 @@ use clew_diagnose::csv;
 use clew_model::{Session, SessionRow, Transaction};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
-fn idle_session() -> Session {
+fn build_idle_session() -> Session {
     Session {
         id: 40_917,
         user: b"shop_app".to_vec(),
@@ -24,12 +24,12 @@ fn idle_session() -> Session {
     }
 }
 
-fn running_session(statement: &str) -> Session {
+fn build_running_session(statement: &str) -> Session {
     let state = Some(b"Sending data".to_vec());
-    Session { command: b"Query".to_vec(), state, statement: Some(statement.into()), ..idle_session() }
+    Session { command: b"Query".to_vec(), state, statement: Some(statement.into()), ..build_idle_session() }
 }
 
-fn open_transaction() -> Transaction {
+fn build_open_transaction() -> Transaction {
     Transaction {
         session_id: 40_917,
         id: 421_948_831_113_064,
@@ -42,12 +42,12 @@ fn open_transaction() -> Transaction {
     }
 }
 
-fn bench_encoding(criterion: &mut Criterion) {
-    let kib = |piece: &str| running_session(&piece.repeat(1024 / piece.len()));
-    let transaction = open_transaction();
+fn bench_csv_encoding(criterion: &mut Criterion) {
+    let kib = |piece: &str| build_running_session(&piece.repeat(1024 / piece.len()));
+    let transaction = build_open_transaction();
     let rows = [
-        ("idle", idle_session(), None),
-        ("busy", running_session("UPDATE orders SET state = 'paid' WHERE id = 918273"), Some(&transaction)),
+        ("idle", build_idle_session(), None),
+        ("busy", build_running_session("UPDATE orders SET state = 'paid' WHERE id = 918273"), Some(&transaction)),
         ("copied", kib("SELECT * FROM orders WHERE id = 918273 AND state = 'paid' UNION "), None),
         ("quoted", kib("INSERT INTO orders (id, state) VALUES (918273, 'paid'), (1, '');"), None),
         ("doubled", kib("SELECT \"a\" FROM orders WHERE \"state\" = \"paid\" OR \"b\" IN (\"c\") --"), None),
@@ -70,5 +70,5 @@ fn bench_encoding(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, bench_encoding);
+criterion_group!(benches, bench_csv_encoding);
 criterion_main!(benches);

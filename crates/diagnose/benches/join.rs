@@ -1,7 +1,7 @@
-//! Throughput of a snapshot, in rows a second: `cargo bench -p clew-diagnose --bench join`.
+//! Benchmark of snapshot throughput in rows per second: `cargo bench -p clew-diagnose --bench join`.
 //!
-//! 10,000 sessions, a quarter of them with a transaction, are joined, filtered, ranked, encoded, sorted and written.
-//! The output is in the order of the server's list (`as listed`) or in another order (`reordered`).
+//! Each iteration joins, filters, encodes, sorts and writes 10,000 sessions, a quarter of them with a transaction.
+//! The output keeps the order of the process list (`as listed`) or has a different order (`reordered`).
 
 #![allow(missing_docs, reason = "criterion's macros generate undocumented items")]
 #![allow(clippy::expect_used, reason = "benchmark: an impossible error aborts it")]

@@ -1,7 +1,8 @@
-//! Throughput of bench_templates, in bytes of statement a second: `cargo bench -p clew-diagnose --bench template`.
+//! Benchmark of template throughput in bytes per second: `cargo bench -p clew-diagnose --bench template`.
 //!
-//! `mix` is the load of a busy shop, from which decision 0014 takes its figure; the others isolate parts of it.
-//! On a busy machine, the minimum of several runs is the most reliable figure: `-- --sample-size 200`.
+//! The case `mix` resembles the workload of a busy web shop and is the source of the figure in decision 0014.
+//! All other cases isolate one kind of statement from the mix.
+//! Use `-- --sample-size 200` on a busy machine and compare the minimum of several runs.
 
 #![allow(missing_docs, reason = "criterion's macros generate undocumented items")]
 
@@ -10,7 +11,7 @@ use std::hint::black_box;
 use clew_diagnose::template;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
-/// Statements of an application.
+/// Typical short statements of an application.
 const SHORT_STATEMENTS: [&str; 12] = [
     "SELECT c FROM sbtest1 WHERE id=5021",
     "UPDATE sbtest1 SET k=k+1 WHERE id=4998",
@@ -26,14 +27,14 @@ const SHORT_STATEMENTS: [&str; 12] = [
     "SELECT JSON_EXTRACT(payload, '$.customer.address.city') FROM events WHERE kind = 'checkout' AND payload->>'$.total' > 100 /* trace: 4bf92f3577b34da6a3ce929d0e0e4736 */",
 ];
 
-/// Lookup of many keys, as for filling a cache.
-fn key_list_statement() -> String {
+/// Builds a `SELECT` with an `IN` list of 2,000 keys, as sent by a cache warm-up.
+fn build_in_list_statement() -> String {
     let keys: Vec<_> = (0..2_000_u64).map(|key| (key * 7_919 + 1_000_003).to_string()).collect();
     format!("SELECT id, title, body FROM articles WHERE id IN ({}) AND published = 1", keys.join(", "))
 }
 
-/// Insert of many rows.
-fn bulk_insert_statement() -> String {
+/// Builds an `INSERT` of 300 rows.
+fn build_bulk_insert_statement() -> String {
     let rows: Vec<_> = (0..300)
         .map(|row| {
             format!(
@@ -46,8 +47,8 @@ fn bulk_insert_statement() -> String {
     format!("INSERT INTO readers (id, name, email, joined_at, left_at, remark) VALUES {}", rows.join(", "))
 }
 
-/// Statement with comments of tools and frameworks.
-fn commented_statement() -> String {
+/// Builds a statement with comments as added by tools and frameworks.
+fn build_commented_statement() -> String {
     "/* app=shop, controller=orders, action=show, request_id=4bf92f3577b34da6 */ SELECT o.*, -- everything\n  c.name # of whom\nFROM orders o /* the big one */ \
      JOIN customers c ON c.id = o.customer_id\n    WHERE o.id = 918273 /* that's it */"
         .to_owned()
@@ -55,18 +56,18 @@ fn commented_statement() -> String {
 
 fn bench_templates(criterion: &mut Criterion) {
     let kinds = [
-        ("list", vec![key_list_statement()]),
-        ("rows", vec![bulk_insert_statement()]),
-        ("comments", vec![commented_statement()]),
+        ("list", vec![build_in_list_statement()]),
+        ("rows", vec![build_bulk_insert_statement()]),
+        ("comments", vec![build_commented_statement()]),
     ];
     let one_by_one: Vec<String> = SHORT_STATEMENTS.iter().map(|statement| (*statement).to_owned()).collect();
     // Half of the bytes are short statements, the rest long ones.
     let mut mix = Vec::new();
     for _ in 0..40 {
         mix.extend(one_by_one.clone());
-        mix.push(commented_statement());
+        mix.push(build_commented_statement());
     }
-    mix.extend([key_list_statement(), bulk_insert_statement()]);
+    mix.extend([build_in_list_statement(), build_bulk_insert_statement()]);
     let mut group = criterion.benchmark_group("template");
     for (name, statements) in [("mix", mix), ("short", one_by_one)].into_iter().chain(kinds) {
         group.throughput(Throughput::Bytes(statements.iter().map(|statement| statement.len() as u64).sum()));

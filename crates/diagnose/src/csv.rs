@@ -1,41 +1,42 @@
-//! CSV encoding of rows: RFC 4180, CRLF, minimal quoting, UTF-8 (DESIGN.md section 6).
+//! CSV encoding of rows: RFC 4180 with CRLF, minimal quoting and UTF-8 (DESIGN.md section 6).
 
 use clew_model::{COLUMNS, Cell, Column, ColumnKind, DETAIL_COLUMNS, Language, SessionDetail, SessionRow};
 
-use crate::text::{push_number, push_valid_utf8};
+use crate::text::{push_decimal, push_valid_utf8};
 
-const BOM: &[u8] = "\u{feff}".as_bytes();
+const UTF8_BOM: &[u8] = "\u{feff}".as_bytes();
 
-/// Header row with its line end.
-/// In `zh-cn` it starts with a byte order mark, which spreadsheets need to detect UTF-8.
+/// Returns the header row, terminated by CRLF.
+///
+/// The Chinese header starts with a byte order mark because spreadsheets require it to detect UTF-8.
 #[must_use]
 pub fn header_row(language: Language) -> Vec<u8> {
-    let mut row = column_names(&COLUMNS, language);
+    let mut row = join_column_names(&COLUMNS, language);
     row.extend_from_slice(b"\r\n");
-    if language == Language::ZhCn { [BOM, &row].concat() } else { row }
+    if language == Language::ZhCn { [UTF8_BOM, &row].concat() } else { row }
 }
 
-/// Header row of a detailed snapshot.
+/// Returns the header row of a detailed snapshot, terminated by CRLF.
 #[must_use]
 pub fn detailed_header_row(language: Language) -> Vec<u8> {
     let mut row = header_row(language);
     row.truncate(row.len().saturating_sub(2));
     row.push(b',');
-    row.extend(column_names(&DETAIL_COLUMNS, language));
+    row.extend(join_column_names(&DETAIL_COLUMNS, language));
     row.extend_from_slice(b"\r\n");
     row
 }
 
-/// Header row with the given column names. The names are written without quotes.
+/// Encodes column names as a header row. Column names are never quoted.
 #[must_use]
 pub fn header_from_names(language: Language, names: impl Iterator<Item = &'static str>) -> Vec<u8> {
-    let mut row = if language == Language::ZhCn { BOM.to_vec() } else { Vec::new() };
+    let mut row = if language == Language::ZhCn { UTF8_BOM.to_vec() } else { Vec::new() };
     row.extend_from_slice(names.collect::<Vec<_>>().join(",").as_bytes());
     row.extend_from_slice(b"\r\n");
     row
 }
 
-fn column_names<C>(columns: &[Column<C>], language: Language) -> Vec<u8> {
+fn join_column_names<C>(columns: &[Column<C>], language: Language) -> Vec<u8> {
     let name = |column: &Column<C>| match language {
         Language::EnUs => column.key,
         Language::ZhCn => column.label_zh,
@@ -43,16 +44,16 @@ fn column_names<C>(columns: &[Column<C>], language: Language) -> Vec<u8> {
     columns.iter().map(name).collect::<Vec<_>>().join(",").into_bytes()
 }
 
-/// Appends one row with its line end.
+/// Appends an encoded row, terminated by CRLF.
 ///
-/// With `formula_guard`, a cell with text that a spreadsheet would evaluate as a formula gets a leading `'`.
-/// Numbers are never changed.
+/// If `formula_guard` is true, text cells that a spreadsheet would evaluate as a formula get a `'` prefix.
+/// Number cells never get the prefix.
 pub fn encode_row(out: &mut Vec<u8>, row: &SessionRow<'_>, formula_guard: bool) {
     begin_row(out, row, formula_guard);
     out.extend_from_slice(b"\r\n");
 }
 
-/// Appends the columns of a plain snapshot without line end; [`push_details`] appends the rest.
+/// Appends the columns of a plain snapshot without a line end. [`push_details`] appends the detail columns.
 pub fn begin_row(out: &mut Vec<u8>, row: &SessionRow<'_>, formula_guard: bool) {
     for (at, column) in COLUMNS.iter().enumerate() {
         if at > 0 {
@@ -62,8 +63,8 @@ pub fn begin_row(out: &mut Vec<u8>, row: &SessionRow<'_>, formula_guard: bool) {
     }
 }
 
-/// Appends one row of arbitrary cells with its line end.
-/// The flag of each cell enables the formula guard.
+/// Appends a row of arbitrary cells, terminated by CRLF.
+/// The flag of each cell enables the formula guard for the cell.
 pub fn encode_cells<'a>(out: &mut Vec<u8>, cells: impl Iterator<Item = (Cell<'a>, bool)>) {
     for (at, (cell, formula_guard)) in cells.enumerate() {
         if at > 0 {
@@ -74,7 +75,7 @@ pub fn encode_cells<'a>(out: &mut Vec<u8>, cells: impl Iterator<Item = (Cell<'a>
     out.extend_from_slice(b"\r\n");
 }
 
-/// Appends the detail columns and the line end.
+/// Appends the detail columns of a row and the terminating CRLF.
 pub fn push_details(out: &mut Vec<u8>, detail: &SessionDetail, formula_guard: bool) {
     for column in &DETAIL_COLUMNS {
         out.push(b',');
@@ -86,22 +87,22 @@ pub fn push_details(out: &mut Vec<u8>, detail: &SessionDetail, formula_guard: bo
 fn push_cell(out: &mut Vec<u8>, cell: Cell<'_>, formula_guard: bool) {
     match cell {
         Cell::Empty => {}
-        Cell::Number(number) => push_number(out, number),
-        Cell::Text(text) => push_text(out, text, formula_guard),
+        Cell::Number(number) => push_decimal(out, number),
+        Cell::Text(text) => push_text_cell(out, text, formula_guard),
     }
 }
 
-fn push_text(out: &mut Vec<u8>, text: &[u8], formula_guard: bool) {
-    let classes = ByteClasses::classify(text);
-    let is_quoted = classes.has(ByteClasses::SEPARATOR | ByteClasses::QUOTE);
+fn push_text_cell(out: &mut Vec<u8>, text: &[u8], formula_guard: bool) {
+    let classes = ByteClasses::collect_from(text);
+    let is_quoted = classes.contains_any(ByteClasses::SEPARATOR_CLASS | ByteClasses::QUOTE_CLASS);
     if is_quoted {
         out.push(b'"');
     }
     if formula_guard && matches!(text.first(), Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r')) {
         out.push(b'\'');
     }
-    if classes.has(ByteClasses::MAY_NEED_ESCAPE | ByteClasses::QUOTE) {
-        // A quote is never part of a multi-byte character, so each part can be escaped on its own.
+    if classes.contains_any(ByteClasses::ESCAPE_CANDIDATE_CLASS | ByteClasses::QUOTE_CLASS) {
+        // A quote byte is never part of a multi-byte character, so each part can be escaped separately.
         for (at, piece) in text.split(|&byte| byte == b'"').enumerate() {
             if at > 0 {
                 out.extend_from_slice(b"\"\"");
@@ -116,19 +117,19 @@ fn push_text(out: &mut Vec<u8>, text: &[u8], formula_guard: bool) {
     }
 }
 
-/// Classes of the bytes in a text, as a bit set. The set decides whether the text is quoted and escaped.
+/// Bit set of the byte classes that occur in a text. The classes determine whether the text is quoted or escaped.
 #[derive(Clone, Copy)]
 struct ByteClasses(u8);
 
 impl ByteClasses {
-    /// Separators of cells and rows.
-    const SEPARATOR: u8 = 1;
-    const QUOTE: u8 = 2;
-    /// NUL and non-ASCII bytes: the text may contain invalid UTF-8.
-    const MAY_NEED_ESCAPE: u8 = 4;
+    /// Comma, CR and LF, which separate cells and rows.
+    const SEPARATOR_CLASS: u8 = 1;
+    const QUOTE_CLASS: u8 = 2;
+    /// NUL and non-ASCII bytes, which may require escaping.
+    const ESCAPE_CANDIDATE_CLASS: u8 = 4;
 
-    #[allow(clippy::indexing_slicing, reason = "one for each byte")]
-    const TABLE: [u8; 256] = {
+    #[allow(clippy::indexing_slicing, reason = "a byte is always a valid index of the table")]
+    const CLASS_BY_BYTE: [u8; 256] = {
         let mut table = [0; 256];
         let mut byte = u8::MIN;
         loop {
@@ -140,29 +141,30 @@ impl ByteClasses {
         }
     };
 
-    /// Classifies a text without early exit.
-    /// Blocks of 32 bytes are vectorised by the compiler; a lookup table classifies the remaining bytes.
-    fn classify(text: &[u8]) -> Self {
+    /// Collects the classes of all bytes without an early exit.
+    ///
+    /// The compiler vectorizes blocks of 32 bytes. A lookup table classifies the remaining bytes.
+    fn collect_from(text: &[u8]) -> Self {
         let (blocks, rest) = text.as_chunks::<32>();
         let mut bits = 0;
         for block in blocks {
             bits |= block.iter().fold(0, |bits, &byte| bits | Self::classify_byte(byte));
         }
         for &byte in rest {
-            bits |= Self::TABLE.get(usize::from(byte)).copied().unwrap_or(Self::MAY_NEED_ESCAPE);
+            bits |= Self::CLASS_BY_BYTE.get(usize::from(byte)).copied().unwrap_or(Self::ESCAPE_CANDIDATE_CLASS);
         }
         Self(bits)
     }
 
     const fn classify_byte(byte: u8) -> u8 {
-        let separator = matches!(byte, b',' | b'\n' | b'\r') as u8 * Self::SEPARATOR;
-        let may_need_escape = (byte == 0 || !byte.is_ascii()) as u8 * Self::MAY_NEED_ESCAPE;
-        let quote = (byte == b'"') as u8 * Self::QUOTE;
+        let separator = matches!(byte, b',' | b'\n' | b'\r') as u8 * Self::SEPARATOR_CLASS;
+        let may_need_escape = (byte == 0 || !byte.is_ascii()) as u8 * Self::ESCAPE_CANDIDATE_CLASS;
+        let quote = (byte == b'"') as u8 * Self::QUOTE_CLASS;
         separator | quote | may_need_escape
     }
 
-    fn has(self, kinds: u8) -> bool {
-        self.0 & kinds != 0
+    fn contains_any(self, classes: u8) -> bool {
+        self.0 & classes != 0
     }
 }
 
@@ -173,7 +175,7 @@ mod tests {
 
     use super::*;
 
-    fn encoded(session: &Session, transaction: Option<&Transaction>, guard: bool) -> String {
+    fn encode(session: &Session, transaction: Option<&Transaction>, guard: bool) -> String {
         let mut out = Vec::new();
         encode_row(&mut out, &SessionRow { session, transaction }, guard);
         String::from_utf8(out).unwrap()
@@ -226,7 +228,7 @@ mod tests {
             rows_modified: 3,
         };
         assert_eq!(
-            encoded(&session, Some(&transaction), true),
+            encode(&session, Some(&transaction), true),
             "1,,,,,Sleep,,37,40,562947831113064,0,LOCK WAIT,2,1,3\r\n"
         );
     }
@@ -236,8 +238,8 @@ mod tests {
         for start in ["=", "+", "-", "@", "\t", "\r"] {
             let statement = format!("{start}1");
             let session = Session { statement: Some(statement.clone().into()), ..Session::default() };
-            assert!(encoded(&session, None, true).contains(&format!("'{statement}")), "{start:?}");
-            assert!(!encoded(&session, None, false).contains('\''), "{start:?}");
+            assert!(encode(&session, None, true).contains(&format!("'{statement}")), "{start:?}");
+            assert!(!encode(&session, None, false).contains('\''), "{start:?}");
         }
     }
 
@@ -250,7 +252,7 @@ mod tests {
             (b"\"\"", "\"\"\"\"\"\""),
         ] {
             let session = Session { statement: Some(statement.to_vec()), ..Session::default() };
-            assert_eq!(encoded(&session, None, true), format!("0,,,,,,{cell},0,,,,,,,\r\n"));
+            assert_eq!(encode(&session, None, true), format!("0,,,,,,{cell},0,,,,,,,\r\n"));
         }
     }
 
@@ -265,7 +267,7 @@ mod tests {
                 statement: Some(statement.clone().into()),
                 ..Session::default()
             };
-            let row = encoded(&session, None, false);
+            let row = encode(&session, None, false);
             let mut reader = ::csv::ReaderBuilder::new().has_headers(false).from_reader(row.as_bytes());
             let records: Vec<_> = reader.records().collect::<Result<_, _>>().unwrap();
             prop_assert_eq!(records.len(), 1);

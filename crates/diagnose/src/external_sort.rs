@@ -1,18 +1,18 @@
-//! External sort: encoded rows are spilled to storage, and only their ranks and offsets are sorted in memory.
+//! External sort: encoded rows are spilled to storage; only sort keys and offsets are kept in memory.
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use crate::order::Rank;
 
-/// Storage of spilled rows, such as a temporary file.
+/// Storage for spilled rows, such as a temporary file.
 pub trait SpillStorage: Read + Write + Seek + Send {}
 
 impl<T: Read + Write + Seek + Send> SpillStorage for T {}
 
-/// Size of the write buffer, and of the blocks in which adjacent rows are read, in bytes.
+/// Size of the write buffer and of read blocks, in bytes.
 const IO_BLOCK_BYTES: usize = 64 << 10;
 
-/// Sorts rows that need not fit into memory.
+/// External sorter for rows that may not fit into memory.
 #[derive(Debug)]
 pub struct RowSorter<S: SpillStorage> {
     spill: io::BufWriter<S>,
@@ -20,7 +20,8 @@ pub struct RowSorter<S: SpillStorage> {
     locations: Vec<RowLocation>,
 }
 
-/// Rank and location of a row. The fields of the rank are stored flat, which saves a fifth of the memory.
+/// Rank and location of a row.
+/// The rank is stored as separate fields, which reduces the memory per row by 20 % compared with a nested `Rank`.
 #[derive(Debug, Clone, Copy)]
 struct RowLocation {
     key: u64,
@@ -36,28 +37,28 @@ impl RowLocation {
         Self { key, session_id, offset, length, is_empty }
     }
 
-    fn rank(&self) -> Rank {
+    fn to_rank(self) -> Rank {
         Rank { is_empty: self.is_empty, key: self.key, session_id: self.session_id }
     }
 
-    fn end(&self) -> u64 {
+    fn end_offset(&self) -> u64 {
         self.offset + u64::from(self.length)
     }
 
-    /// Whether one read covers both rows: `next` follows directly and starts in the same block.
-    fn shares_block_with(&self, next: &Self) -> bool {
+    /// Returns true if `next` directly follows this row in storage and starts in the same block.
+    fn is_contiguous_with(&self, next: &Self) -> bool {
         let block_number = |location: &Self| location.offset / IO_BLOCK_BYTES as u64;
-        self.end() == next.offset && block_number(self) == block_number(next)
+        self.end_offset() == next.offset && block_number(self) == block_number(next)
     }
 }
 
 impl<S: SpillStorage> RowSorter<S> {
-    /// Creates a sorter that spills to `spill`, which must be empty.
+    /// Creates a sorter that spills rows to `spill`. The storage must be empty.
     pub fn new(spill: S) -> Self {
         Self { spill: io::BufWriter::with_capacity(IO_BLOCK_BYTES, spill), end: 0, locations: Vec::new() }
     }
 
-    /// Adds an encoded row. Fails on an I/O error, and on a row of 4 GiB or more.
+    /// Adds an encoded row. Fails on I/O errors and on rows of 4 GiB or more.
     pub fn push(&mut self, rank: Rank, encoded: &[u8]) -> io::Result<()> {
         let length = u32::try_from(encoded.len()).map_err(|_| io::Error::other("a row has 4 GiB or more"))?;
         self.spill.write_all(encoded)?;
@@ -66,22 +67,22 @@ impl<S: SpillStorage> RowSorter<S> {
         Ok(())
     }
 
-    /// Size of all rows added so far, in bytes.
+    /// Returns the total size of the added rows, in bytes.
     #[must_use]
     pub fn total_bytes(&self) -> u64 {
         self.end
     }
 
-    /// Sorts the rows. Fails on an I/O error.
+    /// Sorts the added rows by rank. Fails on I/O errors.
     pub fn finish(self) -> io::Result<SortedRows<S>> {
         let Self { spill, end, mut locations } = self;
         let spill = spill.into_inner().map_err(io::IntoInnerError::into_error)?;
-        locations.sort_unstable_by_key(RowLocation::rank);
+        locations.sort_unstable_by_key(|location| location.to_rank());
         Ok(SortedRows { spill, locations, bytes: end })
     }
 }
 
-/// Sorted rows.
+/// Sorted rows in spill storage.
 #[derive(Debug)]
 pub struct SortedRows<S> {
     spill: S,
@@ -90,24 +91,24 @@ pub struct SortedRows<S> {
 }
 
 impl<S: SpillStorage> SortedRows<S> {
-    /// Number of rows.
+    /// Returns the number of rows.
     #[must_use]
     pub fn row_count(&self) -> u64 {
         self.locations.len() as u64
     }
 
-    /// Size of all encoded rows, in bytes.
+    /// Returns the total size of the encoded rows, in bytes.
     #[must_use]
     pub fn total_bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Writes all rows in order with `separator` between them. Fails on an I/O error.
+    /// Writes all rows in sort order, separated by `separator`. Fails on I/O errors.
     pub fn write_to(&mut self, out: &mut dyn Write, separator: &[u8]) -> io::Result<()> {
         self.write_range(0, self.locations.len(), out, separator)
     }
 
-    /// Writes at most `limit` rows after the first `offset`, with `separator` between them.
+    /// Skips `offset` rows, then writes at most `limit` rows, separated by `separator`.
     pub fn write_range(
         &mut self,
         offset: usize,
@@ -118,12 +119,12 @@ impl<S: SpillStorage> SortedRows<S> {
         if !separator.is_empty() {
             return self.write_range_with(offset, limit, out, separator, |_, _| {});
         }
-        self.read_blocks(offset, limit, |_, rows| out.write_all(rows))
+        self.for_each_block(offset, limit, |_, rows| out.write_all(rows))
     }
 
-    /// Writes at most `limit` rows after the first `offset`, each completed by `finish`.
+    /// Like [`SortedRows::write_range`], but calls `finish` for each row before the row is written.
     ///
-    /// `finish` gets the session id and the encoded part of the row.
+    /// `finish` receives the session id and the encoded row, and may append to the row.
     pub fn write_range_with(
         &mut self,
         offset: usize,
@@ -134,7 +135,7 @@ impl<S: SpillStorage> SortedRows<S> {
     ) -> io::Result<()> {
         let mut row = Vec::new();
         let mut is_first = true;
-        self.read_blocks(offset, limit, |locations, mut rest| {
+        self.for_each_block(offset, limit, |locations, mut rest| {
             for location in locations {
                 let Some((encoded, others)) = rest.split_at_checked(location.length as usize) else { break };
                 rest = others;
@@ -151,26 +152,28 @@ impl<S: SpillStorage> SortedRows<S> {
         })
     }
 
-    /// Passes blocks of adjacent rows to `take`. Rows that were added in sort order are read in large blocks.
-    fn read_blocks(
+    /// Reads blocks of adjacent rows and passes each block to `consume`.
+    ///
+    /// Rows that were added in sort order are adjacent and need few reads.
+    fn for_each_block(
         &mut self,
         offset: usize,
         limit: usize,
-        mut take: impl FnMut(&[RowLocation], &[u8]) -> io::Result<()>,
+        mut consume: impl FnMut(&[RowLocation], &[u8]) -> io::Result<()>,
     ) -> io::Result<()> {
         let locations = self.locations.get(offset..).unwrap_or_default();
         let locations = locations.get(..limit).unwrap_or(locations);
         let mut buffer = Vec::new();
         let mut position = None;
-        for block in locations.chunk_by(RowLocation::shares_block_with) {
+        for block in locations.chunk_by(RowLocation::is_contiguous_with) {
             let (Some(first), Some(last)) = (block.first(), block.last()) else { continue };
             if position != Some(first.offset) {
                 self.spill.seek(SeekFrom::Start(first.offset))?;
             }
-            position = Some(last.end());
-            buffer.resize(usize::try_from(last.end() - first.offset).map_err(io::Error::other)?, 0);
+            position = Some(last.end_offset());
+            buffer.resize(usize::try_from(last.end_offset() - first.offset).map_err(io::Error::other)?, 0);
             self.spill.read_exact(&mut buffer)?;
-            take(block, &buffer)?;
+            consume(block, &buffer)?;
         }
         Ok(())
     }
@@ -190,13 +193,13 @@ mod tests {
         #[test]
         fn rows_are_returned_complete_and_sorted(
             ids in proptest::collection::hash_set(0_u64..5000, 0..300).prop_map(Vec::from_iter),
-            came_sorted: bool,
+            input_is_sorted: bool,
             descending: bool,
             offset in 0_usize..400,
             limit in 0_usize..400,
         ) {
             let mut ids = ids;
-            if came_sorted {
+            if input_is_sorted {
                 ids.sort_unstable();
             }
             let sort_direction = if descending { SortDirection::Descending } else { SortDirection::Ascending };
@@ -226,12 +229,12 @@ mod tests {
 
     #[test]
     fn full_spill_storage_returns_an_error() {
-        let mut room = [0_u8; 10];
+        let mut storage = [0_u8; 10];
         let selection = Selection::default();
         let order = Order::new(&selection);
         let session = Session::default();
         let rank = order.rank(&SessionRow { session: &session, transaction: None });
-        let mut sorter = RowSorter::new(Cursor::new(room.as_mut_slice()));
+        let mut sorter = RowSorter::new(Cursor::new(storage.as_mut_slice()));
         sorter.push(rank, &[b'x'; 20]).unwrap();
         assert!(sorter.finish().is_err());
     }

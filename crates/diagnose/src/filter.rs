@@ -1,4 +1,4 @@
-//! Filter of the sessions that a selection matches (DESIGN.md section 6).
+//! Session filter (DESIGN.md section 6).
 
 use std::borrow::Cow;
 
@@ -7,19 +7,19 @@ use memchr::memmem;
 
 use crate::internal_sessions::is_internal;
 
-/// A [`Selection`] prepared for matching rows.
+/// Session filter compiled from a [`Selection`].
 #[derive(Debug)]
 pub struct Filter<'a> {
     selection: Cow<'a, Selection>,
     threshold_seconds: u64,
-    sql_key: Option<SqlKey>,
+    sql_key: Option<StatementSearch>,
     includes_internal: bool,
 }
 
 impl<'a> Filter<'a> {
     /// Creates a filter that excludes internal sessions.
     ///
-    /// The filter does not detect Clew's own sessions: only the source that opened them has their ids.
+    /// The filter does not exclude Clew's own sessions. The session reader, which has their ids, excludes them.
     #[must_use]
     pub fn new(selection: &'a Selection) -> Self {
         Self::from_selection(Cow::Borrowed(selection))
@@ -28,24 +28,24 @@ impl<'a> Filter<'a> {
     fn from_selection(selection: Cow<'a, Selection>) -> Self {
         Self {
             threshold_seconds: selection.threshold_seconds(),
-            sql_key: selection.sql_key.as_deref().map(SqlKey::new),
+            sql_key: selection.sql_key.as_deref().map(StatementSearch::new),
             includes_internal: false,
             selection,
         }
     }
 
-    /// Includes internal sessions.
+    /// Returns a filter that also matches internal sessions.
     #[must_use]
     pub fn with_internal(self) -> Self {
         Self { includes_internal: true, ..self }
     }
 
-    /// Whether the row matches the selection.
+    /// Returns true if the row matches the selection.
     #[must_use]
     pub fn matches(&self, row: &SessionRow<'_>) -> bool {
         let session = row.session;
         (self.includes_internal || !is_internal(session))
-            && self.matches_class(row)
+            && self.matches_session_class(row)
             && self.selection.user.as_ref().is_none_or(|user| user.as_bytes() == session.user)
             && self.selection.host.as_ref().is_none_or(|host| host.matches(&session.host))
             && self.selection.database.as_ref().is_none_or(|name| session.database.as_deref() == Some(name.as_bytes()))
@@ -53,10 +53,10 @@ impl<'a> Filter<'a> {
             && self
                 .sql_key
                 .as_ref()
-                .is_none_or(|key| session.statement.as_deref().is_some_and(|sql| key.occurs_in(sql)))
+                .is_none_or(|key| session.statement.as_deref().is_some_and(|sql| key.matches_statement(sql)))
     }
 
-    fn matches_class(&self, row: &SessionRow<'_>) -> bool {
+    fn matches_session_class(&self, row: &SessionRow<'_>) -> bool {
         let active = !row.session.command.eq_ignore_ascii_case(b"Sleep");
         match self.selection.class {
             SessionClass::Total => true,
@@ -68,31 +68,31 @@ impl<'a> Filter<'a> {
 }
 
 impl Filter<'static> {
-    /// Creates a filter that owns its selection.
+    /// Creates a filter that owns its selection and excludes internal sessions.
     #[must_use]
     pub fn from_owned(selection: Selection) -> Self {
         Self::from_selection(Cow::Owned(selection))
     }
 }
 
-/// Case-insensitive search for a part of a statement.
+/// Case-insensitive substring search in statements.
 #[derive(Debug)]
-struct SqlKey {
+struct StatementSearch {
     lowercase: String,
     finder: memmem::Finder<'static>,
 }
 
-impl SqlKey {
+impl StatementSearch {
     fn new(key: &str) -> Self {
         let lowercase = key.to_lowercase();
         Self { finder: memmem::Finder::new(lowercase.as_bytes()).into_owned(), lowercase }
     }
 
-    /// Searches a statement.
+    /// Returns true if the statement contains the substring.
     ///
-    /// An ASCII key is compared byte by byte, so statements that are not valid UTF-8 can be searched too.
-    /// A key with other characters needs Unicode case folding.
-    fn occurs_in(&self, statement: &[u8]) -> bool {
+    /// ASCII substrings are compared bytewise, so they also match in statements that are not valid UTF-8.
+    /// Non-ASCII substrings require Unicode case folding.
+    fn matches_statement(&self, statement: &[u8]) -> bool {
         if self.lowercase.is_ascii() {
             self.finder.find(&statement.to_ascii_lowercase()).is_some()
         } else {
@@ -134,7 +134,7 @@ mod tests {
         Selection::parse(draft).unwrap()
     }
 
-    fn keeps(selection: &Selection, session: &Session, transaction: Option<&Transaction>) -> bool {
+    fn is_match(selection: &Selection, session: &Session, transaction: Option<&Transaction>) -> bool {
         Filter::new(selection).matches(&SessionRow { session, transaction })
     }
 
@@ -156,30 +156,30 @@ mod tests {
             ("sql_key", "会", true),
             ("sql_key", "update", false),
         ] {
-            assert_eq!(keeps(&draft(field, value), &session(), None), matches, "{field} {value}");
+            assert_eq!(is_match(&draft(field, value), &session(), None), matches, "{field} {value}");
         }
     }
 
     #[test]
     fn classes_include_the_threshold() {
         let slow = draft("filter", "slow");
-        assert!(keeps(&slow, &session(), None));
-        assert!(!keeps(&slow, &Session { seconds: 9, ..session() }, None));
-        assert!(!keeps(&slow, &Session { command: b"Sleep".to_vec(), ..session() }, None));
+        assert!(is_match(&slow, &session(), None));
+        assert!(!is_match(&slow, &Session { seconds: 9, ..session() }, None));
+        assert!(!is_match(&slow, &Session { command: b"Sleep".to_vec(), ..session() }, None));
         let long = draft("filter", "long");
         let transaction = |seconds| Transaction { seconds, ..Transaction::default() };
-        assert!(keeps(&long, &session(), Some(&transaction(10))));
-        assert!(!keeps(&long, &session(), Some(&transaction(9))));
-        assert!(!keeps(&long, &session(), None));
-        assert!(!keeps(&draft("filter", "active"), &Session { command: b"Sleep".to_vec(), ..session() }, None));
+        assert!(is_match(&long, &session(), Some(&transaction(10))));
+        assert!(!is_match(&long, &session(), Some(&transaction(9))));
+        assert!(!is_match(&long, &session(), None));
+        assert!(!is_match(&draft("filter", "active"), &Session { command: b"Sleep".to_vec(), ..session() }, None));
     }
 
     #[test]
     fn all_filters_must_match_and_internal_sessions_are_excluded() {
         let selection = Selection { user: Some("app".into()), database: Some("other".into()), ..Selection::default() };
-        assert!(!keeps(&selection, &session(), None));
+        assert!(!is_match(&selection, &session(), None));
         let internal = Session { command: b"Binlog Dump GTID".to_vec(), ..session() };
-        assert!(!keeps(&Selection::default(), &internal, None));
+        assert!(!is_match(&Selection::default(), &internal, None));
         let row = SessionRow { session: &internal, transaction: None };
         assert!(Filter::new(&Selection::default()).with_internal().matches(&row));
         assert!(!Filter::new(&selection).with_internal().matches(&row));
@@ -188,6 +188,6 @@ mod tests {
     #[test]
     fn sql_key_is_found_in_invalid_utf8() {
         let session = Session { statement: Some(b"\xff SELECT \xe9".to_vec()), ..session() };
-        assert!(keeps(&draft("sql_key", "select"), &session, None));
+        assert!(is_match(&draft("sql_key", "select"), &session, None));
     }
 }

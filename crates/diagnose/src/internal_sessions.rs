@@ -1,31 +1,33 @@
-//! Detection of internal sessions: replication and background threads of the server.
+//! Detection of internal sessions: replication threads and background threads of the server.
 
 use clew_model::Session;
 
-/// Prefixes of the commands of replication threads, background threads and binary log readers (`mysqlbinlog`).
-/// `binlog dump` matches `Binlog Dump GTID` too.
+/// Command prefixes of replication threads, background threads and binary log readers such as `mysqlbinlog`.
+/// The prefix `binlog dump` also matches `Binlog Dump GTID`.
 const INTERNAL_COMMAND_PREFIXES: [&[u8]; 4] = [b"binlog dump", b"daemon", b"slave_", b"register slave"];
 
-/// User of replication threads, and of MariaDB's appliers and background workers.
-const SYSTEM_USER: &[u8] = b"system user";
+/// User name of replication threads, and of MariaDB's background workers.
+const SYSTEM_USER_NAME: &[u8] = b"system user";
 
-/// Hosts of threads without a client connection: empty, or the state of a replica that connects to its source.
-const NO_CLIENT_HOSTS: [&[u8]; 2] = [b"", b"connecting host"];
+/// Host values of threads without a client connection.
+/// A replica that is connecting to its source has the host `connecting host`.
+const HOSTS_WITHOUT_CLIENT: [&[u8]; 2] = [b"", b"connecting host"];
 
-/// Whether a session is internal: replication, binlog dump, event scheduler, daemon (DESIGN.md section 2).
+/// Returns true for internal sessions: replication, binlog dump, event scheduler or daemon (DESIGN.md section 2).
 ///
-/// A name alone proves nothing: an account can be named `event_scheduler` or `system user`.
-/// A session of such an account has a client host and the command of a client.
+/// The user name is not sufficient because accounts may be named `event_scheduler` or `system user`.
+/// Sessions of accounts with these names have a client host and a client command.
 ///
-/// Two kinds of sessions are detected elsewhere.
-/// The source that reads the sessions detects Clew's own.
-/// On MySQL, a replication thread inside a trigger is listed under the trigger's definer.
-/// Before a kill the source reads the type of the thread.
+/// This function does not detect two kinds of sessions:
+/// - Clew's own sessions. The session reader detects them.
+/// - MySQL replication threads inside a trigger, which are listed under the definer of the trigger.
+///   `clew-mysql` reads the thread type before each kill.
 #[must_use]
 pub fn is_internal(session: &Session) -> bool {
-    let starts = |start: &[u8]| session.command.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start));
-    let without_client = session.user == SYSTEM_USER && NO_CLIENT_HOSTS.contains(&session.host.as_slice());
-    without_client || INTERNAL_COMMAND_PREFIXES.iter().any(|start| starts(start))
+    let has_prefix =
+        |prefix: &[u8]| session.command.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix));
+    let without_client = session.user == SYSTEM_USER_NAME && HOSTS_WITHOUT_CLIENT.contains(&session.host.as_slice());
+    without_client || INTERNAL_COMMAND_PREFIXES.iter().any(|prefix| has_prefix(prefix))
 }
 
 #[cfg(test)]

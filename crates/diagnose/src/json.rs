@@ -1,6 +1,6 @@
-//! JSON encoding. Unsafe characters are escaped.
+//! JSON encoding of rows, with escapes for unsafe characters.
 //!
-//! A row is an object with the column keys; numbers are numbers, an empty cell is `null`.
+//! A row is a JSON object with the column keys as field names. Empty cells are `null`.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -8,26 +8,26 @@ use std::fmt::Write as _;
 use clew_model::{COLUMNS, Cell, DETAIL_COLUMNS, SessionDetail, SessionRow, is_unsafe_char};
 use serde::Serialize;
 
-use crate::text::{push_number, push_valid_utf8};
+use crate::text::{push_decimal, push_valid_utf8};
 
-/// Serializes a value to one line of JSON with unsafe characters escaped (see [`escape`]).
-/// Fails if the value's `Serialize` implementation fails.
+/// Serializes a value to single-line JSON and escapes unsafe characters like [`escape`].
+/// Fails if the `Serialize` implementation of the value fails.
 pub fn to_string<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<String> {
-    serde_json::to_string(value).map(escape_string)
+    serde_json::to_string(value).map(escape_owned_string)
 }
 
-/// Serializes a value to indented JSON with unsafe characters escaped.
+/// Serializes a value to indented JSON and escapes unsafe characters like [`escape`].
 pub fn to_string_pretty<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<String> {
-    serde_json::to_string_pretty(value).map(escape_string)
+    serde_json::to_string_pretty(value).map(escape_owned_string)
 }
 
-/// Escapes the characters in JSON that can control a terminal or hide text ([`is_unsafe_char`]).
+/// Escapes characters in JSON text that can control a terminal or hide text ([`is_unsafe_char`]).
 ///
-/// Serializers escape only characters below U+0020.
-/// JSON has unsafe characters only inside strings, so the value does not change.
+/// JSON serializers escape only characters below U+0020.
+/// Unsafe characters occur only inside JSON strings, so the escaped text has the same value.
 #[must_use]
 pub fn escape(json: &str) -> Cow<'_, str> {
-    if !may_need_escapes(json.as_bytes()) || !json.chars().any(needs_escape) {
+    if !may_contain_unsafe_chars(json.as_bytes()) || !json.chars().any(needs_escape) {
         return Cow::Borrowed(json);
     }
     let mut escaped = String::with_capacity(json.len() + 64);
@@ -43,76 +43,76 @@ pub fn escape(json: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
-fn escape_string(json: String) -> String {
+fn escape_owned_string(json: String) -> String {
     match escape(&json) {
         Cow::Borrowed(_) => json,
         Cow::Owned(escaped) => escaped,
     }
 }
 
-/// Escapes unsafe characters in UTF-8 encoded JSON.
+/// Escapes unsafe characters in JSON text encoded as UTF-8 bytes.
 #[must_use]
 pub fn escape_bytes(json: Vec<u8>) -> Vec<u8> {
-    if !may_need_escapes(&json) {
+    if !may_contain_unsafe_chars(&json) {
         return json;
     }
     match String::from_utf8(json) {
-        Ok(json) => escape_string(json).into_bytes(),
+        Ok(json) => escape_owned_string(json).into_bytes(),
         Err(error) => error.into_bytes(),
     }
 }
 
-/// Whitespace between tokens is the only raw control character in the output of a serializer.
+/// Returns true for unsafe characters, except for white space between JSON tokens.
 fn needs_escape(char: char) -> bool {
     !matches!(char, '\n' | '\r' | '\t') && is_unsafe_char(char)
 }
 
-/// Fast check. Nearly all JSON is ASCII without DEL, which is cheaper to test than each character.
-fn may_need_escapes(json: &[u8]) -> bool {
+/// Returns false if the JSON text is ASCII without DEL. This check is faster than a test of each character.
+fn may_contain_unsafe_chars(json: &[u8]) -> bool {
     !json.is_ascii() || memchr::memchr(0x7f, json).is_some()
 }
 
-/// Appends one row as an object, without line end.
+/// Appends a row as a JSON object without a line end.
 pub fn encode_row(out: &mut Vec<u8>, row: &SessionRow<'_>) {
     begin_row(out, row);
     out.push(b'}');
 }
 
-/// Appends the start of a row's object; [`push_details`] appends the rest.
+/// Appends the object of a row without the closing brace. [`push_details`] appends the detail fields.
 pub fn begin_row(out: &mut Vec<u8>, row: &SessionRow<'_>) {
     for (at, column) in COLUMNS.iter().enumerate() {
-        push_cell(out, if at == 0 { b'{' } else { b',' }, column.key, (column.cell)(row));
+        push_field(out, if at == 0 { b'{' } else { b',' }, column.key, (column.cell)(row));
     }
 }
 
-/// Appends the fields of a detailed snapshot and the end of the object.
+/// Appends the detail fields of a row and the closing brace of the object.
 pub fn push_details(out: &mut Vec<u8>, detail: &SessionDetail) {
     for column in &DETAIL_COLUMNS {
-        push_cell(out, b',', column.key, (column.cell)(detail));
+        push_field(out, b',', column.key, (column.cell)(detail));
     }
     out.push(b'}');
 }
 
-fn push_cell(out: &mut Vec<u8>, before: u8, key: &str, cell: Cell<'_>) {
+fn push_field(out: &mut Vec<u8>, before: u8, key: &str, cell: Cell<'_>) {
     out.extend_from_slice(&[before, b'"']);
     out.extend_from_slice(key.as_bytes());
     out.extend_from_slice(b"\":");
     match cell {
         Cell::Empty => out.extend_from_slice(b"null"),
-        Cell::Number(number) => push_number(out, number),
-        Cell::Text(text) => push_string(out, text),
+        Cell::Number(number) => push_decimal(out, number),
+        Cell::Text(text) => push_string_value(out, text),
     }
 }
 
-fn push_string(out: &mut Vec<u8>, text: &[u8]) {
-    let mut clean = Vec::with_capacity(text.len());
-    push_valid_utf8(&mut clean, text);
-    let clean = String::from_utf8_lossy(&clean);
-    if may_need_escapes(clean.as_bytes()) {
-        out.extend_from_slice(to_string(&clean).unwrap_or_default().as_bytes());
+fn push_string_value(out: &mut Vec<u8>, text: &[u8]) {
+    let mut valid_text = Vec::with_capacity(text.len());
+    push_valid_utf8(&mut valid_text, text);
+    let valid_text = String::from_utf8_lossy(&valid_text);
+    if may_contain_unsafe_chars(valid_text.as_bytes()) {
+        out.extend_from_slice(to_string(&valid_text).unwrap_or_default().as_bytes());
     } else {
         // Writing to a `Vec` does not fail, and a string has no map key that could be invalid.
-        let _ = serde_json::to_writer(out, &clean);
+        let _ = serde_json::to_writer(out, &valid_text);
     }
 }
 

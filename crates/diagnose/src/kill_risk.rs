@@ -1,9 +1,9 @@
-//! Risks of a kill: damage beyond the rollback of the session's transaction.
+//! Risks of a kill beyond the rollback of the transaction.
 //!
-//! [`kill_risks`] is the only function that detects risks, and [`KillRisk::description`] is their only text.
-//! The web page, the command line and the API show the same.
-//! Kill tasks and intelligent kills skip a session with a risk for which [`KillRisk::is_unsafe`] is true.
-//! `docs/decisions/0046-risks-of-a-kill.md` documents the reasons.
+//! [`kill_risks`] detects the risks of a kill, and [`KillRisk::description`] returns the text of a risk.
+//! The web page, the command line and the API display the same texts.
+//! Kill tasks and intelligent kills skip sessions with an unsafe risk ([`KillRisk::is_unsafe`]).
+//! `docs/decisions/0046-risks-of-a-kill.md` documents the design rationale.
 
 mod changed_tables;
 mod text;
@@ -14,10 +14,10 @@ use clew_model::{Session, Transaction};
 
 pub use changed_tables::{ChangedTables, StatementEffect, TableRef, changed_tables};
 
-/// Minimum number of changed rows for which a rollback is reported as long.
-pub const LONG_ROLLBACK_ROWS: u64 = 100_000;
+/// Minimum number of modified rows for the risk [`KillRisk::LongRollback`].
+pub const MIN_LONG_ROLLBACK_ROWS: u64 = 100_000;
 
-/// Backup programs, by their connection attribute `program_name`.
+/// Values of the connection attribute `program_name` that identify backup programs.
 const BACKUP_PROGRAMS: [&str; 10] = [
     "mysqldump",
     "mariadb-dump",
@@ -30,37 +30,37 @@ const BACKUP_PROGRAMS: [&str; 10] = [
     "mysqlbackup",
     "mariadb-hotcopy",
 ];
-/// First words of statements that backup programs execute.
-const BACKUP_STATEMENTS: [&[&str]; 5] = [
+/// Leading keywords of statements that only backup programs execute.
+const BACKUP_STATEMENT_PREFIXES: [&[&str]; 5] = [
     &["BACKUP", "STAGE"],
     &["BACKUP", "LOCK"],
     &["LOCK", "INSTANCE", "FOR", "BACKUP"],
     &["LOCK", "TABLES", "FOR", "BACKUP"],
     &["CLONE", "INSTANCE"],
 ];
-/// Prefix of the statement with which mysqldump, mariadb-dump and mydumper read a table.
+/// Prefix of the `SELECT` statements that mysqldump, mariadb-dump and mydumper use to read tables.
 const DUMP_SELECT_PREFIX: &[u8] = b"SELECT /*!40001 SQL_NO_CACHE */";
 
-/// Whether a storage engine can roll back the changes of a statement.
+/// Kind of storage engine, by its ability to roll back the changes of a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EngineKind {
-    /// Can roll back, like InnoDB.
+    /// Engine with rollback support, such as InnoDB.
     Transactional,
-    /// Cannot roll back, like MyISAM and Aria.
+    /// Engine without rollback support, such as MyISAM or Aria.
     NonTransactional,
 }
 
-/// Storage engines of tables, as far as they could be read.
+/// Storage engines by table. Tables whose engine could not be read are absent.
 #[derive(Debug, Clone, Default)]
 pub struct TableEngines(HashMap<TableRef, (String, EngineKind)>);
 
 impl TableEngines {
-    /// Records the engine of a table.
+    /// Sets the engine of a table.
     pub fn insert(&mut self, table: TableRef, engine: String, kind: EngineKind) {
         self.0.insert(table, (engine, kind));
     }
 
-    /// Whether the engine of a table is recorded.
+    /// Returns true if the engine of the table is known.
     #[must_use]
     pub fn contains(&self, table: &TableRef) -> bool {
         self.0.contains_key(table)
@@ -71,53 +71,53 @@ impl TableEngines {
     }
 }
 
-/// A table that a kill can damage.
+/// Table that a kill can damage.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TableAtRisk {
     /// Schema and name.
     pub table: TableRef,
-    /// Storage engine; `None` if it could not be read.
+    /// Storage engine; `None` if the engine could not be read.
     pub engine: Option<String>,
 }
 
-/// A risk of killing a session.
+/// Risk of a session kill.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum KillRisk {
     /// The session runs DDL or maintenance on non-transactional tables.
-    /// The kill can leave the tables damaged (errors 144 and 145).
+    /// A kill can leave the tables damaged (errors 144 and 145).
     TableDamage {
         /// Leading keywords of the statement.
         statement: &'static str,
         /// Non-transactional tables.
         tables: Vec<TableAtRisk>,
     },
-    /// The session changes rows of non-transactional tables. The kill can leave the change half done.
+    /// The session modifies rows of non-transactional tables. A kill can leave the modification incomplete.
     PartialChange {
         /// Leading keywords of the statement.
         statement: &'static str,
         /// Non-transactional tables.
         tables: Vec<TableAtRisk>,
     },
-    /// The engine of tables that the statement changes could not be read.
+    /// The statement modifies tables whose storage engine could not be read.
     UnknownEngine {
         /// Leading keywords of the statement.
         statement: &'static str,
         /// Tables with an unknown engine.
         tables: Vec<TableAtRisk>,
     },
-    /// The changed tables could not be read from the statement's text.
+    /// The modified tables could not be determined from the statement text.
     UnknownTables {
         /// Leading keywords of the statement.
         statement: &'static str,
     },
-    /// The rollback of the transaction takes long because it changed many rows.
+    /// The rollback takes a long time because the transaction modified many rows.
     LongRollback {
-        /// Number of rows that the transaction changed.
+        /// Number of rows modified by the transaction.
         rows_modified: u64,
         /// Age of the transaction, in seconds.
         seconds: u64,
     },
-    /// The session sends the binary log to a replica or to a program.
+    /// The session sends the binary log to a replica or to a client program.
     Replication,
     /// The session belongs to a backup.
     Backup {
@@ -127,7 +127,7 @@ pub enum KillRisk {
 }
 
 impl KillRisk {
-    /// Name in JSON: `table_damage`, `partial_change`, `unknown_engine`, `unknown_tables`, `long_rollback`, `replication`, `backup`.
+    /// Returns the name of the risk kind in JSON, such as `table_damage` or `long_rollback`.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
@@ -141,9 +141,9 @@ impl KillRisk {
         }
     }
 
-    /// Whether a kill can damage a table or leave a change half done.
+    /// Returns true if a kill can damage a table or leave a modification incomplete.
     ///
-    /// Automatic kills skip such a session. An unknown engine or table counts as unsafe.
+    /// Automatic kills skip sessions with an unsafe risk. Unknown engines and tables count as unsafe.
     #[must_use]
     pub fn is_unsafe(&self) -> bool {
         match self {
@@ -155,14 +155,16 @@ impl KillRisk {
         }
     }
 
-    /// Whether the risk also applies to `KILL QUERY`, which leaves the transaction open.
+    /// Returns true if the risk also applies to `KILL QUERY`, which does not end the transaction.
     #[must_use]
     pub fn applies_to_statement(&self) -> bool {
         !matches!(self, Self::LongRollback { .. })
     }
 }
 
-/// Detects the risks of killing a session. `program` is the name of its client program, if the server exposes it.
+/// Detects the risks of a session kill.
+///
+/// `program` is the client program name, if the server exposes it.
 #[must_use]
 pub fn kill_risks(
     session: &Session,
@@ -171,19 +173,19 @@ pub fn kill_risks(
     engines: &TableEngines,
 ) -> Vec<KillRisk> {
     let mut risks = table_risks(session, engines);
-    if let Some(open) = transaction.filter(|open| open.rows_modified >= LONG_ROLLBACK_ROWS) {
+    if let Some(open) = transaction.filter(|open| open.rows_modified >= MIN_LONG_ROLLBACK_ROWS) {
         risks.push(KillRisk::LongRollback { rows_modified: open.rows_modified, seconds: open.seconds });
     }
     if session.command.get(..11).is_some_and(|head| head.eq_ignore_ascii_case(b"binlog dump")) {
         risks.push(KillRisk::Replication);
     }
-    if let Some(evidence) = backup_evidence(session, program) {
+    if let Some(evidence) = find_backup_evidence(session, program) {
         risks.push(KillRisk::Backup { evidence });
     }
     risks
 }
 
-/// Detects the risks to the tables that the session's statement changes.
+/// Detects the risks of a session kill for the tables that the running statement modifies.
 #[must_use]
 pub fn table_risks(session: &Session, engines: &TableEngines) -> Vec<KillRisk> {
     let changed = session.statement.as_deref().and_then(|text| changed_tables(text, session.database.as_deref()));
@@ -216,18 +218,18 @@ pub fn table_risks(session: &Session, engines: &TableEngines) -> Vec<KillRisk> {
     risks
 }
 
-fn backup_evidence(session: &Session, program: Option<&[u8]>) -> Option<String> {
+fn find_backup_evidence(session: &Session, program: Option<&[u8]>) -> Option<String> {
     let named = program
-        .and_then(|program| BACKUP_PROGRAMS.into_iter().find(|known| program.eq_ignore_ascii_case(known.as_bytes())));
+        .and_then(|program| BACKUP_PROGRAMS.into_iter().find(|name| program.eq_ignore_ascii_case(name.as_bytes())));
     if let Some(program) = named {
         return Some(program.to_owned());
     }
     let statement = session.statement.as_deref()?;
-    let words = crate::template::leading_words(statement, 8);
-    let begins = |start: &&&[&str]| {
+    let words = crate::template::collect_leading_words(statement, 8);
+    let has_prefix = |start: &&&[&str]| {
         words.len() >= start.len() && start.iter().zip(&words).all(|(keyword, word)| word.eq_ignore_ascii_case(keyword))
     };
-    if let Some(start) = BACKUP_STATEMENTS.iter().find(begins) {
+    if let Some(start) = BACKUP_STATEMENT_PREFIXES.iter().find(has_prefix) {
         return Some(start.join(" "));
     }
     if words.first().is_some_and(|word| word.eq_ignore_ascii_case("FLUSH"))
@@ -286,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn sessions_of_backups_and_replication_are_recognised() {
+    fn sessions_of_backups_and_replication_are_detected() {
         let evidence = |statement: &str, program: Option<&str>| {
             let risks = kill_risks(&session(statement), None, program.map(str::as_bytes), &engines());
             risks.into_iter().find_map(|risk| match risk {
@@ -316,10 +318,10 @@ mod tests {
             let open = Transaction { rows_modified, seconds: 40, ..Transaction::default() };
             kill_risks(&session("SELECT 1"), Some(&open), None, &engines())
         };
-        assert_eq!(risks(LONG_ROLLBACK_ROWS - 1), []);
+        assert_eq!(risks(MIN_LONG_ROLLBACK_ROWS - 1), []);
         assert_eq!(
-            risks(LONG_ROLLBACK_ROWS),
-            [KillRisk::LongRollback { rows_modified: LONG_ROLLBACK_ROWS, seconds: 40 }]
+            risks(MIN_LONG_ROLLBACK_ROWS),
+            [KillRisk::LongRollback { rows_modified: MIN_LONG_ROLLBACK_ROWS, seconds: 40 }]
         );
     }
 

@@ -1,4 +1,4 @@
-//! Kill rules: select the sessions to kill, for the preview, the worker and dry runs.
+//! Kill rules: victim selection for previews, dry runs and the worker.
 
 use std::borrow::Cow;
 
@@ -6,10 +6,10 @@ use clew_model::{KillCriteria, Session, SessionRow};
 
 use crate::filter::Filter;
 use crate::internal_sessions::is_internal;
-use crate::protected_accounts::{ProtectedAccounts, is_killable};
+use crate::protected_accounts::{ProtectedAccounts, is_killable_session};
 use crate::template::template;
 
-/// Kill criteria prepared for matching sessions.
+/// Session matcher compiled from kill criteria.
 #[derive(Debug)]
 pub struct KillRule {
     filter: Filter<'static>,
@@ -17,30 +17,30 @@ pub struct KillRule {
     matches_templates: bool,
 }
 
-/// Result of evaluating a rule for a session.
+/// Result of the evaluation of a kill rule for a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// The session does not match the rule.
     Unmatched,
-    /// The session matches, but is excluded from kills.
+    /// The session matches the rule but is excluded from kills.
     Spared(SpareReason),
-    /// The session is to be killed.
+    /// The session matches the rule and is killed.
     Killed,
 }
 
-/// Reason for which a matching session is not killed.
+/// Reason why a matching session is excluded from kills.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SpareReason {
-    /// Internal session: replication, event scheduler or another server thread.
+    /// The session is internal: replication, event scheduler or another server thread.
     Internal,
     /// The account is protected.
     Protected,
-    /// The session was killed before and is terminating.
+    /// The session was already killed and is still terminating.
     Terminating,
 }
 
 impl SpareReason {
-    /// Machine-readable name of the reason.
+    /// Returns the machine-readable name of the reason.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -52,44 +52,45 @@ impl SpareReason {
 }
 
 impl KillRule {
-    /// Creates a rule from its criteria.
+    /// Creates a rule from kill criteria.
     #[must_use]
     pub fn new(criteria: &KillCriteria) -> Self {
-        // Internal sessions match like all others, so that the preview can report them as excluded.
+        // Internal sessions match like all other sessions, so that the preview can report them as excluded.
         let filter = Filter::from_owned(criteria.selection()).with_internal();
         Self { filter, seconds: criteria.seconds.into(), matches_templates: false }
     }
 
-    /// Restricts the rule to templates, for a user who may not see literals.
+    /// Sets whether the statement filter is applied to the template instead of the statement.
     ///
-    /// With `masked`, the statement filter is applied to the template.
-    /// Applied to the statement, it would reveal whether a literal occurs.
+    /// Masking is required for users without permission to read literals.
+    /// A filter on the statement would reveal whether a literal occurs in the statement.
     #[must_use]
     pub fn masked(self, masked: bool) -> Self {
         Self { matches_templates: masked, ..self }
     }
 
-    /// Whether the session meets all criteria, including internal and protected sessions.
+    /// Returns true if the session matches all criteria. Internal and protected sessions can match.
     #[must_use]
     pub fn matches(&self, session: &Session) -> bool {
         if session.seconds < self.seconds {
             return false;
         }
-        let visible = if self.matches_templates { Cow::Owned(mask_statement(session)) } else { Cow::Borrowed(session) };
+        let visible =
+            if self.matches_templates { Cow::Owned(with_masked_statement(session)) } else { Cow::Borrowed(session) };
         self.filter.matches(&SessionRow { session: &visible, transaction: None })
     }
 
-    /// Evaluates the rule for a session. The caller removes Clew's own sessions first.
+    /// Evaluates the rule for a session. The caller must not pass Clew's own sessions.
     #[must_use]
     pub fn evaluate(&self, session: &Session, protected: &ProtectedAccounts) -> Verdict {
         if !self.matches(session) {
             return Verdict::Unmatched;
         }
-        spare_reason(session, protected).map_or(Verdict::Killed, Verdict::Spared)
+        find_spare_reason(session, protected).map_or(Verdict::Killed, Verdict::Spared)
     }
 }
 
-/// Returns the sessions that any rule kills, each with the index of the first such rule.
+/// Returns the sessions killed by at least one rule, each with the index of the first such rule.
 pub fn victims(
     rules: &[KillRule],
     sessions: impl IntoIterator<Item = Session>,
@@ -100,14 +101,14 @@ pub fn victims(
     sessions.into_iter().filter_map(|session| Some((killing_rule(&session)?, session))).collect()
 }
 
-fn spare_reason(session: &Session, protected: &ProtectedAccounts) -> Option<SpareReason> {
-    if !is_killable(session, protected) {
+fn find_spare_reason(session: &Session, protected: &ProtectedAccounts) -> Option<SpareReason> {
+    if !is_killable_session(session, protected) {
         return Some(if is_internal(session) { SpareReason::Internal } else { SpareReason::Protected });
     }
     session.command.eq_ignore_ascii_case(b"Killed").then_some(SpareReason::Terminating)
 }
 
-fn mask_statement(session: &Session) -> Session {
+fn with_masked_statement(session: &Session) -> Session {
     let statement = session.statement.as_deref().map(template);
     Session { statement, ..session.clone() }
 }

@@ -1,11 +1,11 @@
-//! Diagnosis of sessions: filter, sort, encode, explain lock waits.
+//! Session diagnosis: filtering, sorting, encoding, and analysis of lock waits.
 //!
-//! [`Filter`] selects sessions, [`RowSorter`] sorts them, [`csv`] and [`json`] encode the rows.
-//! Rows are processed one at a time.
-//! A snapshot of 100,000 sessions needs a few megabytes of memory, whatever the size of its statements.
+//! [`Filter`] selects sessions, [`csv`] and [`json`] encode rows, and [`RowSorter`] sorts the encoded rows.
+//! Rows are streamed one at a time.
+//! A snapshot of 100,000 sessions needs a few megabytes of memory, regardless of statement size.
 //!
-//! The crate is pure: it opens no file, no socket and no runtime.
-//! The caller passes the spill storage: any type that implements `Read`, `Write` and `Seek`.
+//! The crate opens no files or sockets and requires no async runtime.
+//! The caller provides the spill storage: any type that implements `Read`, `Write`, `Seek` and `Send`.
 //!
 //! ```
 //! use clew_diagnose::{Filter, csv};
@@ -43,11 +43,11 @@ pub use filter::Filter;
 pub use intelligent_kill::{KillPlan, RankingStrategy, SessionGroup};
 pub use internal_sessions::is_internal;
 pub use kill_risk::{
-    ChangedTables, EngineKind, KillRisk, LONG_ROLLBACK_ROWS, StatementEffect, TableAtRisk, TableEngines, TableRef,
+    ChangedTables, EngineKind, KillRisk, MIN_LONG_ROLLBACK_ROWS, StatementEffect, TableAtRisk, TableEngines, TableRef,
     changed_tables, kill_risks, table_risks,
 };
 pub use kill_rule::{KillRule, SpareReason, Verdict, victims};
 pub use order::{Order, Rank};
-pub use protected_accounts::{ProtectedAccounts, is_killable};
+pub use protected_accounts::{ProtectedAccounts, is_killable_session};
 pub use template::template;
 pub use text::{push_valid_utf8, to_valid_utf8};

@@ -1,6 +1,6 @@
-//! Sort order of a snapshot: sort key, then session id (DESIGN.md section 6).
+//! Sort order of a snapshot: by sort key, then by session id (DESIGN.md section 6).
 //!
-//! Rows without a key come last in both directions.
+//! Rows without a sort key come last in both directions.
 
 use clew_model::{Selection, SessionRow, SortDirection, SortKey};
 
@@ -11,24 +11,24 @@ pub struct Order {
     direction: SortDirection,
 }
 
-/// Sort key of a row; smaller ranks come first.
+/// Comparison key of a row. Rows with smaller ranks come first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rank {
-    /// True for a row without a key, which comes last in both directions.
+    /// True if the row has no sort key. Such rows come last in both directions.
     pub(crate) is_empty: bool,
-    /// Value of the key; inverted bitwise for a descending order.
+    /// Sort key; inverted bitwise for descending order.
     pub(crate) key: u64,
     pub(crate) session_id: u64,
 }
 
 impl Order {
-    /// Sort order of a selection.
+    /// Creates the sort order of a selection.
     #[must_use]
     pub fn new(selection: &Selection) -> Self {
         Self { key: selection.sort_key, direction: selection.sort_direction }
     }
 
-    /// Rank of a row. Ties are broken by ascending session id in both directions.
+    /// Returns the rank of a row. Ties are broken by ascending session id in both directions.
     #[must_use]
     pub fn rank(&self, row: &SessionRow<'_>) -> Rank {
         let transaction = row.transaction;
@@ -42,11 +42,11 @@ impl Order {
             SortKey::TablesLocked => transaction.and_then(|trx| trx.tables_locked),
             SortKey::RowsModified => transaction.map(|trx| trx.rows_modified),
         };
-        let key_upwards = match self.direction {
+        let ascending_key = match self.direction {
             SortDirection::Ascending => key.unwrap_or(0),
             SortDirection::Descending => !key.unwrap_or(0),
         };
-        Rank { is_empty: key.is_none(), key: key_upwards, session_id: row.session.id }
+        Rank { is_empty: key.is_none(), key: ascending_key, session_id: row.session.id }
     }
 }
 

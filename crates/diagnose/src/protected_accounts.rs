@@ -1,4 +1,4 @@
-//! Protected accounts, and the check that a session may be killed.
+//! Protected accounts, whose sessions are never killed.
 
 use std::collections::HashSet;
 
@@ -6,7 +6,7 @@ use clew_model::Session;
 
 use crate::internal_sessions::is_internal;
 
-/// Accounts of cloud vendors and of server components (DESIGN.md section 6).
+/// Accounts of cloud vendors and server components (DESIGN.md section 6).
 const DEFAULT_PROTECTED_ACCOUNTS: [&str; 9] = [
     "rdsadmin",
     "rdsbackup",
@@ -19,43 +19,44 @@ const DEFAULT_PROTECTED_ACCOUNTS: [&str; 9] = [
     "event_scheduler",
 ];
 
-/// Accounts whose sessions are never killed.
-/// Internal sessions ([`is_internal`]) are never killed either, whatever this list contains.
+/// Set of accounts whose sessions are never killed.
+///
+/// Internal sessions ([`is_internal`]) are always protected, regardless of this set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProtectedAccounts(HashSet<Vec<u8>>);
 
 impl Default for ProtectedAccounts {
-    /// Default accounts of DESIGN.md section 6.
+    /// Returns the default protected accounts (DESIGN.md section 6).
     fn default() -> Self {
         Self::new(DEFAULT_PROTECTED_ACCOUNTS)
     }
 }
 
 impl ProtectedAccounts {
-    /// Protects only these accounts, given by name without host. Replaces the default list.
+    /// Creates a set of account names without hosts. The default accounts are not included.
     pub fn new<N: Into<Vec<u8>>>(names: impl IntoIterator<Item = N>) -> Self {
         Self(names.into_iter().map(Into::into).collect())
     }
 
-    /// Adds accounts to the list.
+    /// Adds accounts to the set.
     #[must_use]
     pub fn with<N: Into<Vec<u8>>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         self.0.extend(names.into_iter().map(Into::into));
         self
     }
 
-    /// Whether the account is protected, by name without host. Case-sensitive, as on the servers.
+    /// Returns true if the account name is in the set. Names have no host and are case-sensitive, as in MySQL.
     #[must_use]
     pub fn protects(&self, user: &[u8]) -> bool {
         self.0.contains(user)
     }
 }
 
-/// Whether a session may be killed: it is not internal and its account is not protected.
+/// Returns true if a session may be killed: the session is not internal and its account is not protected.
 ///
-/// Does not detect Clew's own sessions; the source that reads the server does.
+/// The check does not detect Clew's own sessions, which the session reader excludes.
 #[must_use]
-pub fn is_killable(session: &Session, protected: &ProtectedAccounts) -> bool {
+pub fn is_killable_session(session: &Session, protected: &ProtectedAccounts) -> bool {
     !is_internal(session) && !protected.protects(&session.user)
 }
 
@@ -87,9 +88,12 @@ mod tests {
             ("Billing", "Sleep", true),
         ] {
             let session = Session { user: user.into(), command: command.into(), ..Session::default() };
-            assert_eq!(is_killable(&session, &protected), may, "{user} {command}");
+            assert_eq!(is_killable_session(&session, &protected), may, "{user} {command}");
         }
         let event = Session { user: b"event_scheduler".to_vec(), command: b"Daemon".to_vec(), ..Session::default() };
-        assert!(!is_killable(&event, &ProtectedAccounts::new::<&str>([])), "whatever is protected");
+        assert!(
+            !is_killable_session(&event, &ProtectedAccounts::new::<&str>([])),
+            "regardless of the protected accounts"
+        );
     }
 }

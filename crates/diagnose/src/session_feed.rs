@@ -1,11 +1,11 @@
-//! Session feed: the sessions of a node as versioned data with deltas.
+//! Session feed: versioned session list of a node with deltas between versions.
 //!
 //! Each sample increments the version, and each cell stores the version of its last change.
-//! So the server stores only one version number per subscriber.
-//! A slow subscriber gets fewer and larger deltas; a reconnecting subscriber gets the changes that it missed.
+//! The only state per subscriber is a version number.
+//! A slow subscriber receives fewer and larger deltas; a reconnecting subscriber receives all missed changes.
 //!
-//! A duration that only grows with the clock is not a change, so 10,000 idle sessions cause no traffic.
-//! The subscriber adds the time that has passed since the sample in which the cell was sent.
+//! Elapsed time alone does not change a duration cell, so 10,000 idle sessions cause no traffic.
+//! Subscribers add the time since the sample in which the cell was sent.
 //!
 //! ```
 //! use clew_diagnose::session_feed::{SampledSession, SessionFeed};
@@ -17,11 +17,11 @@
 //! };
 //! let mut list = SessionFeed::default();
 //! list.update(1_000, vec![session(0, "Sleep")]);
-//! let known = list.version();
+//! let last_version = list.version();
 //! list.update(2_000, vec![session(1, "Sleep")]);
-//! assert_eq!(list.delta(known, false).unwrap(), r#""changed":{},"gone":[]"#);
+//! assert_eq!(list.delta(last_version, false).unwrap(), r#""changed":{},"gone":[]"#);
 //! list.update(3_000, vec![session(0, "Query")]);
-//! assert_eq!(list.delta(known, false).unwrap(), r#""changed":{"7":{"5":"Query","7":0}},"gone":[]"#);
+//! assert_eq!(list.delta(last_version, false).unwrap(), r#""changed":{"7":{"5":"Query","7":0}},"gone":[]"#);
 //! ```
 
 mod entry;
@@ -34,22 +34,24 @@ use clew_model::{COLUMNS, DETAIL_COLUMNS, Session, SessionDetail, Transaction};
 use crate::waits::is_wait_state;
 use entry::SessionEntry;
 
-/// Maximum number of bytes of a statement in the feed. The session's detail request returns the full statement.
+/// Maximum length of a statement in the feed, in bytes. The session detail request returns the full statement.
 pub const MAX_STATEMENT_BYTES: usize = 1024;
-/// Minimum number of ended sessions that are stored. A subscriber with an older version needs the full list.
-const MIN_ENDED_CAPACITY: usize = 10_000;
+/// Minimum number of ended sessions that the feed stores.
+///
+/// Deltas for versions before the oldest stored session are not available.
+const MIN_STORED_ENDED_SESSIONS: usize = 10_000;
 
-/// Column keys in order: columns of a snapshot, detail columns, and the statement's template.
+/// Returns the column keys in order: snapshot columns, detail columns, and the statement template.
 #[must_use]
 pub fn column_keys() -> Vec<&'static str> {
     let details = DETAIL_COLUMNS.iter().map(|column| column.key).filter(|key| *key != "statement_digest");
     COLUMNS.iter().map(|column| column.key).chain(details).chain(["sql_template"]).collect()
 }
 
-/// Indexes of the columns whose numbers grow with the clock.
+/// Indexes of the columns with elapsed seconds.
 pub const ELAPSED_COLUMNS: [usize; 3] = [7, 8, 10];
 
-/// A session of one sample.
+/// Session in one sample of the process list.
 #[derive(Debug, Clone, Default)]
 pub struct SampledSession {
     /// Session as listed by the server.
@@ -58,49 +60,49 @@ pub struct SampledSession {
     pub transaction: Option<Transaction>,
     /// Details of the session.
     pub detail: SessionDetail,
-    /// Masked `waits_for`, for users who may not see literals.
+    /// Masked `waits_for` for users without permission to read literals.
     pub masked_waits_for: Option<String>,
 }
 
-/// Versioned list of a node's sessions.
+/// Versioned session list of a node.
 #[derive(Debug, Default)]
 pub struct SessionFeed {
     version: u32,
-    /// Time of the latest sample, in milliseconds since 1970.
+    /// Time of the latest sample as a Unix timestamp in milliseconds.
     at: i64,
     entries: HashMap<u64, SessionEntry>,
-    /// Version and id of ended sessions, oldest first.
+    /// Ended sessions, oldest first: version in which the session ended, and session id.
     ended: VecDeque<(u32, u64)>,
-    /// Minimum version for which a delta is available.
+    /// Oldest version for which a delta is available.
     min_delta_version: u32,
 }
 
 impl SessionFeed {
-    /// Current version: the number of samples.
+    /// Returns the current version, which equals the number of samples.
     #[must_use]
     pub fn version(&self) -> u32 {
         self.version
     }
 
-    /// Time of the latest sample, in milliseconds since 1970.
+    /// Returns the time of the latest sample as a Unix timestamp in milliseconds.
     #[must_use]
     pub fn sampled_at(&self) -> i64 {
         self.at
     }
 
-    /// Number of sessions.
+    /// Returns the number of sessions.
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether the list has no session.
+    /// Returns true if the feed has no sessions.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// Applies a sample taken at `at`, in milliseconds since 1970.
+    /// Applies a sample. `at` is the sample time as a Unix timestamp in milliseconds.
     pub fn update(&mut self, at: i64, sessions: Vec<SampledSession>) {
         self.version += 1;
         self.at = at;
@@ -110,7 +112,7 @@ impl SessionFeed {
             let id = live.session.id;
             present.insert(id);
             match self.entries.get_mut(&id) {
-                Some(existing) if existing.is_same_session(&live.session) => existing.update(version, at, &live),
+                Some(existing) if existing.is_same_session(&live.session) => existing.apply_sample(version, at, &live),
                 // The server reused the id for another session.
                 Some(existing) => {
                     *existing = SessionEntry::new(version, at, &live);
@@ -129,16 +131,16 @@ impl SessionFeed {
             }
             is_present
         });
-        while self.ended.len() > MIN_ENDED_CAPACITY.max(self.entries.len()) {
+        while self.ended.len() > MIN_STORED_ENDED_SESSIONS.max(self.entries.len()) {
             if let Some((version, _)) = self.ended.pop_front() {
                 self.min_delta_version = version;
             }
         }
     }
 
-    /// All sessions as a JSON object: session id to cells in the order of [`column_keys`].
+    /// Returns all sessions as a JSON object that maps session ids to cells in the order of [`column_keys`].
     ///
-    /// With `masked`, literals are removed.
+    /// If `masked` is true, literals are removed.
     #[must_use]
     pub fn full(&self, masked: bool) -> String {
         let mut out = String::from("{");
@@ -150,11 +152,11 @@ impl SessionFeed {
         out
     }
 
-    /// Changes since a version, as the JSON fields `changed` and `gone`.
+    /// Returns the changes since `version` as the JSON fields `changed` and `gone`.
     ///
-    /// `changed` maps a session id to all cells, or to the changed cells by column index.
-    /// `gone` lists the ids of ended sessions; an id in both fields was reused by another session.
-    /// `None` if the version is too old.
+    /// `changed` maps session ids either to all cells or to the changed cells by column index.
+    /// `gone` lists the ids of ended sessions. An id in both fields was reused for a new session.
+    /// Returns `None` if no delta is available for the version.
     #[must_use]
     pub fn delta(&self, version: u32, masked: bool) -> Option<String> {
         if version < self.min_delta_version || version > self.version || version == 0 {
@@ -184,16 +186,16 @@ pub struct SessionCounts {
     pub total: u64,
     /// Sessions that are not idle.
     pub active: u64,
-    /// Active sessions whose state lasts at least the threshold.
+    /// Active sessions whose time in the current state reaches the threshold.
     pub slow: u64,
-    /// Sessions with a transaction that is open for at least the threshold.
+    /// Sessions with an open transaction whose age reaches the threshold.
     pub long: u64,
     /// Sessions that wait for a lock.
     pub waiting: u64,
 }
 
 impl SessionCounts {
-    /// Counts a session. `threshold` is in seconds.
+    /// Adds a session to the counts. `threshold` is in seconds.
     pub fn add(&mut self, session: &Session, transaction: Option<&Transaction>, threshold: u64) {
         let active = !session.command.eq_ignore_ascii_case(b"Sleep");
         let waits = transaction.is_some_and(|open| open.lock_wait_seconds.is_some() || open.is_waiting_for_lock())

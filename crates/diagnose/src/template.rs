@@ -1,13 +1,13 @@
 //! Statement templates: normalized statements without literals, see [`template`].
 //!
-//! The input is a statement as the server lists it: arbitrary bytes, often truncated, sometimes malformed.
-//! The session's `sql_mode` is unknown.
-//! So the lexer works without a grammar and never fails.
-//! A byte is kept only if every SQL mode reads it as code, so no literal of any mode reaches the template.
+//! The input is a statement from the process list: arbitrary bytes, often truncated, sometimes malformed.
+//! The `sql_mode` of the session is unknown.
+//! The lexer uses no grammar and accepts any input.
+//! The template contains only bytes that are code in every SQL mode, so literals never reach the template.
 //!
-//! - `lexer` splits the statement into tokens; `quoted`, `comment` and `number` find where these tokens end.
-//! - `sql_modes` scans the text in all modes in parallel if a backslash before a quote makes them differ.
-//! - `normalize` writes the tokens, collapses lists and normalizes spaces; `keywords` classifies words.
+//! - `lexer` splits the statement into tokens. `quoted`, `comment` and `number` determine the token lengths.
+//! - `sql_modes` scans text in all SQL modes in parallel if a backslash before a quote is ambiguous.
+//! - `normalize` writes the tokens, collapses lists and normalizes spaces. `keywords` classifies words.
 
 mod comment;
 mod keywords;
@@ -17,37 +17,39 @@ mod number;
 mod quoted;
 mod sql_modes;
 
-use lexer::{Lexer, LexerEnd, Token};
+use lexer::{Lexer, LexerEndReason, Token};
 use normalize::Normalizer;
 
-/// Template of a MySQL or MariaDB statement: its text without literals.
+/// Returns the template of a MySQL or MariaDB statement: the normalized text without literals.
 ///
-/// Statements that differ only in values have the same template.
+/// Statements that differ only in literals have the same template.
 ///
 /// | in the statement | in the template |
 /// |---|---|
-/// | strings, numbers, `NULL`, `TRUE`, `FALSE` as values, `?`, `:name` | `?`, which includes the sign of a number |
+/// | strings, signed numbers, `?`, `:name`, and `NULL`, `TRUE`, `FALSE` as values | `?` |
 /// | `1, 2, 3` and `(1, 2, 3)` | `?, ...` and `(...)` |
-/// | rows of values, `(1, 2), (3, 4)` | `(...), ...` |
+/// | rows of values such as `(1, 2), (3, 4)` | `(...), ...` |
 /// | names, `@@variables` | unchanged, without unnecessary backticks |
 /// | `@variables` | `@?` |
-/// | keywords | reserved words in upper case, others in lower case, synonyms unified |
+/// | keywords | upper case if reserved, otherwise lower case; synonyms are unified |
 /// | `_utf8mb4'x'` | `_charset ?` |
-/// | spaces, line ends, the last `;` | normalized, removed |
-/// | comments, hints, `/*! … */` | removed; if the statement has nothing else, the content of `/*! … */`, else `/* ... */` |
-/// | a name in `"` | `?`: in the default SQL mode it is a string |
-/// | text from the first unreadable position on | `...` |
+/// | white space | normalized |
+/// | trailing `;` | removed |
+/// | comments and hints | removed |
+/// | statement of comments only | template of the code in `/*! … */`, or `/* ... */` if there is none |
+/// | name in double quotes | `?`, because it is a string in the default SQL mode |
+/// | text after the first ambiguous position | `...` |
 ///
-/// Two statements have the same template if MySQL computes the same digest for them.
-/// `docs/decisions/0014-sql-templates-match-mysql-digests.md` lists the few differences.
+/// Statements with the same MySQL digest have the same template.
+/// `docs/decisions/0014-sql-templates-match-mysql-digests.md` lists the few exceptions.
 ///
-/// Never fails. Time and memory are linear in the length of the statement.
-/// The template of a template is the template itself.
+/// Accepts any input. Time and memory are linear in the statement length.
+/// The function is idempotent: the template of a template is the same template.
 ///
 /// ```
 /// use clew_diagnose::template;
 ///
-/// assert_eq!(template(b"select * from t where id in (1,2,3) and name='Ada' -- hi"), b"SELECT * FROM t WHERE id IN (...) AND name = ?");
+/// assert_eq!(template(b"select * from t where id in (1,2) and name='Ada'"), b"SELECT * FROM t WHERE id IN (...) AND name = ?");
 /// assert_eq!(template(b"insert into t(a, b) values (1, 'x'), (2, 'y'"), b"INSERT INTO t(a, b) VALUES (...), (?, ...");
 /// ```
 #[must_use]
@@ -64,34 +66,34 @@ pub fn template(statement: &[u8]) -> Vec<u8> {
     }
 }
 
-/// Normalizes the tokens of a lexer. Returns the template and the exhausted lexer.
+/// Normalizes all tokens of a lexer. Returns the template and the exhausted lexer.
 fn normalize_tokens(mut lexer: Lexer<'_>) -> (Vec<u8>, Lexer<'_>) {
     let start = lexer.clone();
     let mut normalizer = Normalizer::default();
     for token in &mut lexer {
-        normalizer.push(&token);
+        normalizer.push_token(&token);
     }
-    match lexer.ending() {
-        LexerEnd::Complete => {}
-        LexerEnd::Unreadable => normalizer.mark_unreadable(),
-        // From the first quote on it is unknown which quotes open and which close.
-        LexerEnd::UnpairedQuotes(first_quote) => {
+    match lexer.end_reason() {
+        LexerEndReason::Complete => {}
+        LexerEndReason::AmbiguousText => normalizer.push_omission(),
+        // Opening and closing quotes cannot be distinguished after the first quote.
+        LexerEndReason::UnpairedQuotes(first_quote) => {
             normalizer = Normalizer::default();
-            for token in start.truncated_at(first_quote) {
-                normalizer.push(&token);
+            for token in start.with_input_end(first_quote) {
+                normalizer.push_token(&token);
             }
-            normalizer.mark_unreadable();
+            normalizer.push_omission();
         }
     }
     (normalizer.finish(), lexer)
 }
 
-/// Token of a statement without its literals, for parsers of leading keywords and table names.
+/// Token without literal text, for parsers of leading keywords and table names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum CodeToken {
     /// Keyword or unquoted name.
     Word(String),
-    /// Name in backticks, without them.
+    /// Quoted name without its backticks.
     QuotedName(String),
     Dot,
     Comma,
@@ -102,10 +104,10 @@ pub(crate) enum CodeToken {
     Other,
 }
 
-/// First `max` tokens of a statement, including the content of executable comments.
+/// Returns the first `max` tokens of a statement, including the content of executable comments.
 ///
-/// The flag is true if these are all tokens and every byte was readable.
-pub(crate) fn code_tokens(statement: &[u8], max: usize) -> (Vec<CodeToken>, bool) {
+/// The flag is true if the tokens cover the complete statement.
+pub(crate) fn tokenize_code(statement: &[u8], max: usize) -> (Vec<CodeToken>, bool) {
     let mut lexer = Lexer::new(statement).with_executable_comments();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let code = |token: Token<'_>| match token {
@@ -124,21 +126,21 @@ pub(crate) fn code_tokens(statement: &[u8], max: usize) -> (Vec<CodeToken>, bool
         }
     };
     let tokens: Vec<CodeToken> = lexer.by_ref().take(max).map(code).collect();
-    let complete = lexer.next().is_none() && lexer.ending() == LexerEnd::Complete;
+    let complete = lexer.next().is_none() && lexer.end_reason() == LexerEndReason::Complete;
     (tokens, complete)
 }
 
-/// Words among the first `max` tokens of a statement. Literals and punctuation are skipped.
-pub(crate) fn leading_words(statement: &[u8], max: usize) -> Vec<String> {
+/// Returns the words among the first `max` tokens of a statement.
+pub(crate) fn collect_leading_words(statement: &[u8], max: usize) -> Vec<String> {
     let word = |token| match token {
         CodeToken::Word(word) => Some(word),
         _ => None,
     };
-    code_tokens(statement, max).0.into_iter().filter_map(word).collect()
+    tokenize_code(statement, max).0.into_iter().filter_map(word).collect()
 }
 
-/// Words and names of a template in order. Quoted names keep their backticks.
-pub(crate) fn words_and_names(template: &[u8]) -> Vec<String> {
+/// Returns the words and names of a template in order. Quoted names include their backticks.
+pub(crate) fn collect_words_and_names(template: &[u8]) -> Vec<String> {
     let text = |token| match token {
         Token::Word(word, _) | Token::Name(word, ..) => String::from_utf8(word.to_vec()).ok(),
         _ => None,

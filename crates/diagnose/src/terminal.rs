@@ -1,7 +1,7 @@
-//! Text for terminals: sanitized, and truncated to the terminal's width.
+//! Sanitizing and truncation of text for terminal output.
 //!
-//! [`clew_model::is_unsafe_char`] defines the characters that are never written raw.
-//! [`one_line`] and [`sanitize`] apply it to text, [`crate::json::escape`] to JSON.
+//! [`clew_model::is_unsafe_char`] defines the characters that are escaped or removed.
+//! [`one_line`] and [`sanitize`] process text, [`crate::json::escape`] processes JSON.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -10,26 +10,28 @@ use clew_model::is_unsafe_char;
 
 use crate::text::to_valid_utf8;
 
-/// Converts bytes to one line: unsafe characters become spaces, and runs of spaces are collapsed.
+/// Converts bytes to a single line: each run of white space and unsafe characters becomes one space.
 #[must_use]
 pub fn one_line(bytes: &[u8]) -> String {
     clew_model::to_single_line(&to_valid_utf8(bytes))
 }
 
-/// Escapes unsafe characters in multi-line text, for example as `\u{1b}`. Line ends and tabs are preserved.
+/// Escapes unsafe characters in multi-line text, for example as `\u{1b}`. Preserves line ends and tabs.
 #[must_use]
 pub fn sanitize(text: &str) -> Cow<'_, str> {
-    replace_unsafe(text, |_| None)
+    escape_unsafe_chars(text, |_| None)
 }
 
-/// Escapes unsafe characters in styled text. SGR sequences that set or reset colour and weight are preserved.
+/// Escapes unsafe characters in styled text. Preserves SGR sequences that set or reset color and weight.
 #[must_use]
 pub fn sanitize_styled(text: &str) -> Cow<'_, str> {
-    replace_unsafe(text, sgr_length)
+    escape_unsafe_chars(text, leading_sgr_length)
 }
 
-/// Escapes unsafe characters. `preserved` returns the length of a leading sequence that stays as it is.
-fn replace_unsafe(text: &str, preserved: impl Fn(&str) -> Option<usize>) -> Cow<'_, str> {
+/// Escapes unsafe characters in text.
+///
+/// `preserved` returns the length of a leading sequence that must not be escaped.
+fn escape_unsafe_chars(text: &str, preserved: impl Fn(&str) -> Option<usize>) -> Cow<'_, str> {
     let is_replaced = |char: char| !matches!(char, '\n' | '\t') && is_unsafe_char(char);
     if !text.chars().any(is_replaced) {
         return Cow::Borrowed(text);
@@ -38,25 +40,26 @@ fn replace_unsafe(text: &str, preserved: impl Fn(&str) -> Option<usize>) -> Cow<
     let mut rest = text;
     while let Some(char) = rest.chars().next() {
         let preserved_length = if rest.starts_with("\r\n") { Some(2) } else { preserved(rest) };
-        let (taken, left) = rest.split_at(preserved_length.unwrap_or(char.len_utf8()));
+        let (head, tail) = rest.split_at(preserved_length.unwrap_or(char.len_utf8()));
         if preserved_length.is_none() && is_replaced(char) {
             let _ = write!(out, "{}", char.escape_unicode());
         } else {
-            out.push_str(taken);
+            out.push_str(head);
         }
-        rest = left;
+        rest = tail;
     }
     Cow::Owned(out)
 }
 
-/// Maximum length of an SGR sequence, in bytes.
-const MAX_SGR_LENGTH: usize = 16;
+/// Maximum length of the parameters of an SGR sequence, in bytes.
+const MAX_SGR_PARAMETER_BYTES: usize = 16;
 
-/// Length of a leading SGR sequence that only sets or resets colour, weight, dimming or italics.
-/// Sequences for concealed and inverse text are rejected.
-fn sgr_length(text: &str) -> Option<usize> {
+/// Returns the length of a leading SGR sequence that only sets or resets color, weight, dimming or italics.
+///
+/// Returns `None` for other sequences, such as concealed or inverse text.
+fn leading_sgr_length(text: &str) -> Option<usize> {
     let parameters = text.strip_prefix("\u{1b}[")?;
-    let end = parameters.bytes().take(MAX_SGR_LENGTH).position(|byte| !matches!(byte, b'0'..=b'9' | b';'))?;
+    let end = parameters.bytes().take(MAX_SGR_PARAMETER_BYTES).position(|byte| !matches!(byte, b'0'..=b'9' | b';'))?;
     let (list, rest) = parameters.split_at_checked(end)?;
     let mut numbers = list.split(';');
     while let Some(number) = numbers.next() {
@@ -72,7 +75,7 @@ fn sgr_length(text: &str) -> Option<usize> {
     rest.starts_with('m').then_some(text.len() - rest.len() + 1)
 }
 
-/// Display width of a text in terminal columns. East Asian characters and emoji take two columns.
+/// Returns the display width of a text in terminal columns. East Asian characters and emoji take two columns.
 #[must_use]
 pub fn display_width(text: &str) -> usize {
     text.chars().map(char_width).sum()
@@ -94,23 +97,23 @@ fn char_width(char: char) -> usize {
     }
 }
 
-/// Truncates a text to at most `limit` columns and marks the cut with `…`.
+/// Truncates a text to at most `limit` terminal columns and appends `…` if characters were removed.
 #[must_use]
 pub fn truncate(text: &str, limit: usize) -> String {
     if display_width(text) <= limit {
         return text.to_owned();
     }
-    let mut kept = String::new();
+    let mut truncated = String::new();
     let mut used = 0;
     for char in text.chars() {
         used += char_width(char);
         if used + 1 > limit {
             break;
         }
-        kept.push(char);
+        truncated.push(char);
     }
-    kept.push('…');
-    kept
+    truncated.push('…');
+    truncated
 }
 
 #[cfg(test)]

@@ -1,41 +1,41 @@
 //! Conversion of arbitrary bytes to valid UTF-8.
 
-/// Appends `bytes` as UTF-8: an invalid byte becomes `\xNN`, a NUL becomes `\x00` (DESIGN.md section 6).
+/// Appends bytes as valid UTF-8. Invalid bytes and NUL are escaped as `\xNN` (DESIGN.md section 6).
 pub fn push_valid_utf8(out: &mut Vec<u8>, bytes: &[u8]) {
-    // Nearly all input is valid, and this check is much faster than a loop over characters.
+    // Fast path: nearly all input is valid UTF-8, and validation is faster than a loop over chunks.
     if std::str::from_utf8(bytes).is_ok() {
-        push_escaping_nul(out, bytes);
+        push_text_escaping_nul(out, bytes);
         return;
     }
     for chunk in bytes.utf8_chunks() {
-        push_escaping_nul(out, chunk.valid().as_bytes());
+        push_text_escaping_nul(out, chunk.valid().as_bytes());
         for &byte in chunk.invalid() {
-            push_escape(out, byte);
+            push_hex_escape(out, byte);
         }
     }
 }
 
-fn push_escaping_nul(out: &mut Vec<u8>, mut valid: &[u8]) {
+fn push_text_escaping_nul(out: &mut Vec<u8>, mut valid: &[u8]) {
     while let Some(at) = memchr::memchr(0, valid) {
         let (before, rest) = valid.split_at(at);
         out.extend_from_slice(before);
-        push_escape(out, 0);
+        push_hex_escape(out, 0);
         valid = rest.get(1..).unwrap_or_default();
     }
     out.extend_from_slice(valid);
 }
 
-fn push_escape(out: &mut Vec<u8>, byte: u8) {
+fn push_hex_escape(out: &mut Vec<u8>, byte: u8) {
     let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
     out.extend_from_slice(&[b'\\', b'x', digit(byte >> 4), digit(byte & 15)]);
 }
 
-/// Appends a number in decimal.
-pub(crate) fn push_number(out: &mut Vec<u8>, number: u64) {
+/// Appends a number in decimal notation.
+pub(crate) fn push_decimal(out: &mut Vec<u8>, number: u64) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
-/// Converts `bytes` to text: an invalid byte becomes `\xNN`, a NUL becomes `\x00`.
+/// Converts bytes to text. Invalid bytes and NUL are escaped as `\xNN`.
 #[must_use]
 pub fn to_valid_utf8(bytes: &[u8]) -> String {
     let mut out = Vec::with_capacity(bytes.len());
@@ -54,7 +54,7 @@ mod tests {
         assert_eq!(to_valid_utf8("Grüße 会话 🧵".as_bytes()), "Grüße 会话 🧵");
         assert_eq!(to_valid_utf8(b"caf\xe9"), r"caf\xe9");
         assert_eq!(to_valid_utf8(b"a\0b\0"), r"a\x00b\x00");
-        assert_eq!(to_valid_utf8(b"\xf0\x9f\xa7"), r"\xf0\x9f\xa7", "a character cut in its middle");
+        assert_eq!(to_valid_utf8(b"\xf0\x9f\xa7"), r"\xf0\x9f\xa7", "truncated character");
         assert_eq!(to_valid_utf8(b""), "");
     }
 

@@ -1,16 +1,18 @@
-//! Wait graph: waiters, blockers and root blockers.
+//! Lock wait graph of a node: waiters, blockers and root blockers.
 //!
-//! A source reads each table of the server once and passes the rows as [`LockObservations`].
-//! The graph is built here, not in SQL.
-//! InnoDB lock waits are matched by transaction, metadata locks by the servers' compatibility matrix.
-//! Waits that no table lists are inferred from the session's state and statement.
+//! The caller reads each lock table of the server once and passes the rows as [`LockObservations`].
+//! The graph is built in memory, without joins on the server.
+//! InnoDB lock waits are matched by transaction, metadata lock waits by the compatibility matrix of lock modes.
+//! Waits that no server table lists are inferred from session state and statement.
 //!
 //! - `build` creates the graph from the waits that `edges` detects.
-//! - `edges` has a module for each kind of lock: InnoDB (`rows`), `metadata`, flushed and engine-locked `tables`.
-//! - `lock_requests` lists or infers pending metadata locks; `compatibility` has the compatibility matrix.
-//! - `cycle` and `rank` find the root blockers; `unexplained` lists waiters without a detected blocker.
-//! - `remedy` proposes how to end a root blocker.
-//! - `render_tree` and `render_dot` render the graph; `details` summarizes it by session.
+//! - `edges` has one module per kind of lock: `rows` (InnoDB), `metadata`, and `tables` (flushes, table-level locks).
+//! - `edges::lock_requests` lists or infers pending metadata lock requests.
+//! - `compatibility` contains the compatibility matrix of metadata lock modes.
+//! - `cycle` and `rank` detect and rank root blockers.
+//! - `unexplained` lists waiters without a detected blocker.
+//! - `remedy` selects the action that removes a root blocker.
+//! - `render_tree` and `render_dot` render the graph; `details` returns the waits per session.
 //!
 //! ```
 //! use clew_diagnose::waits::{

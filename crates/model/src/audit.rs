@@ -19,7 +19,7 @@ pub enum Actor {
         /// Domain of the user.
         domain_id: DomainId,
     },
-    /// A local user of the command line, with access to the data directory.
+    /// Local user of the command line, with access to the data directory.
     Local {
         /// Name of the operating-system account.
         user: String,
@@ -34,7 +34,7 @@ pub enum Actor {
 }
 
 impl Actor {
-    /// Stored name of the kind of actor: `user`, `local`, `clew` or `nobody`.
+    /// Returns the kind of actor in the audit table and the API: `user`, `local`, `clew` or `nobody` (unauthenticated).
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
@@ -45,7 +45,7 @@ impl Actor {
         }
     }
 
-    /// Name of the user or account, or the claimed identity; empty for Clew itself.
+    /// Returns the user name, account name or claimed identity. Empty for Clew itself.
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
@@ -61,8 +61,8 @@ impl fmt::Display for Actor {
             Self::User { name, .. } => write!(f, "user {name}"),
             Self::Local { user } => write!(f, "local account {user}"),
             Self::Clew => f.write_str("Clew"),
-            Self::Anonymous { claimed } if claimed.is_empty() => f.write_str("nobody"),
-            Self::Anonymous { claimed } => write!(f, "nobody, claiming to be {claimed}"),
+            Self::Anonymous { claimed } if claimed.is_empty() => f.write_str("unauthenticated caller"),
+            Self::Anonymous { claimed } => write!(f, "unauthenticated caller, claimed identity {claimed}"),
         }
     }
 }
@@ -74,18 +74,18 @@ pub struct Origin {
     pub actor: Actor,
     /// Address of the client; `None` for local operations.
     pub peer: Option<IpAddr>,
-    /// Id of the request, as in `X-Request-Id`; empty if there is no request.
+    /// Request id from the header `X-Request-Id`; empty for operations without an HTTP request.
     pub request_id: String,
 }
 
 impl Origin {
-    /// Origin of a local command, with its operating-system account.
+    /// Creates the origin of a local command that runs as an operating-system account.
     #[must_use]
     pub fn local(account: impl Into<String>) -> Self {
         Self { actor: Actor::Local { user: account.into() }, peer: None, request_id: String::new() }
     }
 
-    /// Origin of Clew's own operations.
+    /// Creates the origin of an operation that Clew performs itself.
     #[must_use]
     pub fn clew() -> Self {
         Self { actor: Actor::Clew, peer: None, request_id: String::new() }
@@ -98,7 +98,7 @@ impl Origin {
 pub enum Outcome {
     /// The operation succeeded.
     Done,
-    /// The operation was denied: the caller is not authenticated, or no policy allows it.
+    /// The operation was denied: the caller is not authenticated, or no policy allows the operation.
     Denied,
     /// The operation was allowed and failed.
     Failed,
@@ -118,19 +118,19 @@ impl Outcome {
         }
     }
 
-    /// Returns the outcome with the stored name.
+    /// Parses the stored name of an outcome. Returns `None` for unknown names.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|outcome| outcome.name() == name)
     }
 }
 
-/// Event in the audit.
+/// Event in the audit log.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditEvent {
     /// Origin: actor, client address and request.
     pub origin: Origin,
-    /// Name of the operation in the API, such as `CollectRealtimeSession` or `CreateUser`.
+    /// API operation name, such as `CollectRealtimeSession` or `CreateUser`.
     pub operation: String,
     /// Affected domain, if known.
     pub domain_id: Option<DomainId>,
@@ -140,18 +140,18 @@ pub struct AuditEvent {
     pub instance_id: Option<InstanceId>,
     /// Affected node, if any.
     pub node_id: Option<NodeId>,
-    /// Target of the operation: a name or an id.
+    /// Name or id of the object that the operation affects.
     pub target: String,
     /// Outcome.
     pub outcome: Outcome,
-    /// Error code of the response, if the operation was denied or failed.
+    /// Error code of the response; `None` for a successful operation.
     pub code: Option<String>,
-    /// Further details. They never contain a secret or its hash, and only the template of a statement.
+    /// Additional fields as JSON. Never contains secrets or their hashes, and contains statements only as templates.
     pub detail: serde_json::Value,
 }
 
 impl AuditEvent {
-    /// Creates an event of a successful operation, without affected resources.
+    /// Creates an event for a successful operation, without domain, project, instance or node.
     #[must_use]
     pub fn succeeded(origin: &Origin, operation: impl Into<String>, target: impl Into<String>) -> Self {
         Self {

@@ -1,6 +1,6 @@
 //! Error catalogue: all error codes of the API (spec section 5).
 //!
-//! A message id refers to an entry of the message files, which exist in both languages.
+//! Message ids refer to the Fluent message files in English and Chinese.
 
 /// Error of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,7 +9,7 @@ pub struct ErrorEntry {
     pub code: &'static str,
     /// HTTP status.
     pub status: u16,
-    /// Id of the message, which may contain the variable `detail`.
+    /// Id of the localized message. The message may use the variable `detail`.
     pub message_id: &'static str,
 }
 
@@ -19,7 +19,7 @@ macro_rules! catalogue {
             $($(#[$doc])* pub const $name: Self = Self { code: $code, status: $status, message_id: $message };)+
         }
 
-        /// All errors, for documentation and tests.
+        /// All API errors, for documentation and tests.
         pub static ERRORS: &[ErrorEntry] = &[$(ErrorEntry::$name),+];
     };
 }
@@ -29,31 +29,31 @@ catalogue! {
     INVALID_PARAMETER = 400 "DBS.280001" "invalid-parameter";
     /// The format of an instance or node id is invalid.
     INVALID_ID = 400 "DBS.280404" "invalid-id";
-    /// No collection has the request id.
+    /// No collection with this request id exists.
     UNKNOWN_TASK = 400 "DBS.200543" "unknown-task";
     /// The collection has no result: it is still running, or it failed.
     NO_RESULT = 400 "DBS.200086" "no-result";
     /// The project belongs to another domain, or does not exist.
     FOREIGN_PROJECT = 403 "DBS.280015" "foreign-project";
-    /// The project has no such instance.
+    /// No instance with this id exists in the project.
     UNKNOWN_INSTANCE = 404 "DBS.200002" "unknown-instance";
-    /// The instance has no such node.
+    /// No node with this id exists in the instance.
     UNKNOWN_NODE = 404 "DBS.290013" "unknown-node";
     /// The project belongs to the caller's domain and is disabled.
     PROJECT_UNAVAILABLE = 403 "APIGW.0310" "project-unavailable";
-    /// The instance would exceed its maximum number of tags.
+    /// The request would exceed the maximum number of tags per instance.
     TAG_QUOTA = 400 "DBS.200087" "tag-quota";
-    /// The request repeats the key of a tag.
+    /// The request contains duplicate tag keys.
     TAG_KEY_REPEATED = 400 "DBS.280272" "tag-key-repeated";
     /// The queue of a node is full.
     QUEUE_FULL = 409 "DBS.200011" "queue-full";
-    /// The settings of the instance do not allow the operation.
+    /// The instance settings do not allow the operation.
     NOT_ALLOWED = 409 "DBS.280406" "not-allowed";
-    /// Internal error of Clew.
+    /// Internal server error.
     INTERNAL = 500 "DBS.05000000" "internal";
-    /// The path does not exist, or not with this method.
+    /// No API operation has this path and HTTP method.
     NO_SUCH_API = 404 "APIGW.0101" "no-such-api";
-    /// The request is not valid HTTP for the API.
+    /// The HTTP request is malformed.
     BAD_REQUEST = 400 "APIGW.0201" "bad-request";
     /// The body exceeds the size limit.
     BODY_TOO_LARGE = 413 "APIGW.0201" "body-too-large";
@@ -61,8 +61,8 @@ catalogue! {
     URI_TOO_LONG = 414 "APIGW.0201" "uri-too-long";
     /// The headers exceed the size limit.
     ///
-    /// The spec (section 5.3) uses 494, which is specific to nginx and unknown to client libraries.
-    /// Clew uses 431, the registered status (RFC 6585).
+    /// The API spec (section 5.3) uses the nginx-specific status 494, which client libraries do not support.
+    /// Clew responds with the registered status 431 (RFC 6585) instead.
     HEADERS_TOO_LARGE = 431 "APIGW.0201" "headers-too-large";
     /// The body was not received in time.
     REQUEST_TIMEOUT = 408 "APIGW.0201" "request-timeout";
@@ -70,7 +70,7 @@ catalogue! {
     RANGE_NOT_SATISFIABLE = 416 "APIGW.0201" "range-not-satisfiable";
     /// The credentials are missing or invalid.
     NOT_AUTHENTICATED = 401 "APIGW.0301" "not-authenticated";
-    /// A browser authenticated the request automatically, but Clew's page did not send it (CSRF).
+    /// A request with a session cookie did not originate from Clew's web page (CSRF protection).
     NOT_FROM_THE_PAGE = 403 "APIGW.0301" "not-from-the-page";
     /// The server does not serve the requested host (RFC 9110, section 15.5.20).
     HOST_NOT_ALLOWED = 421 "APIGW.0201" "host-not-allowed";
@@ -84,11 +84,11 @@ catalogue! {
     IAM_INVALID_BODY = 400 "IAM.0011" "iam-invalid-body";
     /// A required field of a token request is missing.
     IAM_MISSING_FIELD = 400 "IAM.0072" "iam-missing-field";
-    /// The user name or the password is wrong. The response does not disclose the wrong one.
+    /// Wrong user name or password. The response does not disclose which of the two is wrong.
     IAM_WRONG_PASSWORD = 401 "IAM.0001" "iam-wrong-password";
-    /// The user is not allowed to use the requested scope.
+    /// The user has no access to the requested token scope.
     IAM_FORBIDDEN_SCOPE = 403 "IAM.0002" "iam-forbidden-scope";
-    /// Too many consecutive failed logins for a user name, existing or not.
+    /// Too many consecutive failed logins. Applies to existing and nonexistent user names.
     IAM_LOCKED = 401 "IAM.0061" "iam-locked";
     /// The token in the body has expired.
     IAM_TOKEN_EXPIRED = 401 "IAM.0066" "iam-token-expired";
@@ -98,15 +98,15 @@ catalogue! {
     IAM_POLICY = 403 "IAM.0003" "iam-policy";
     /// The identity, policy or token does not exist, or belongs to another domain.
     IAM_UNKNOWN = 404 "IAM.0004" "iam-unknown";
-    /// The name is in use, or the change conflicts with other data.
+    /// The name is already in use, or the change conflicts with existing data.
     IAM_CONFLICT = 409 "IAM.0005" "iam-conflict";
     /// The required header `X-Subject-Token` is missing.
     IAM_SUBJECT_TOKEN = 400 "IAM.0009" "iam-subject-token";
     /// A field of the body is invalid.
     IAM_INVALID_FIELD = 400 "IAM.0073" "iam-invalid-field";
-    /// A parameter of an identity list is invalid.
+    /// A query parameter of an identity list request is invalid.
     IAM_INVALID_PARAMETER = 400 "IAM.0007" "iam-invalid-parameter";
-    /// Internal error of Clew in an identity operation.
+    /// Internal error in an identity operation.
     IAM_INTERNAL = 500 "IAM.0006" "iam-internal";
 }
 

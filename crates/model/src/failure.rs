@@ -1,4 +1,4 @@
-//! Failures of reads and kills on a node. The store records the failure of a task.
+//! Failures of reads and kills on a node. The store saves the failure of each failed task.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::to_single_line;
 
-/// Kind of failure. Each kind has a message in both languages (`failure-<name>` in the message files).
+/// Kind of failure. Each kind has a localized message with the id `failure-<name>`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FailureKind {
@@ -20,21 +20,21 @@ pub enum FailureKind {
     MissingPrivilege,
     /// The server has no free connection.
     TooManyConnections,
-    /// The connection was lost during the read.
+    /// The connection was lost while data was read.
     ConnectionLost,
-    /// Required TLS is not available, or the certificate is not trusted.
+    /// The server does not support the required TLS, or its certificate is not trusted.
     TlsFailed,
-    /// The peer is not a MySQL-compatible server, or violated the protocol.
+    /// The peer is not a MySQL-compatible server, or it violated the protocol.
     NotMysql,
-    /// The server rejected a statement for another reason.
+    /// The server rejected a statement for a reason that no other kind covers.
     ServerError,
-    /// The store failed: disk full, missing permission, or not reachable.
+    /// The store failed: the disk is full, a permission is missing, or the store is unreachable.
     StoreFailed,
-    /// The task exhausted its attempts.
+    /// The task reached its maximum number of attempts.
     GaveUp,
     /// The node was removed while the task was queued.
     NodeGone,
-    /// All of Clew's own connections to the node were in use for too long.
+    /// No connection permit for the node became free within the timeout.
     Busy,
 }
 
@@ -56,7 +56,7 @@ impl FailureKind {
         Self::Busy,
     ];
 
-    /// Stored name, which is also the suffix of the message id.
+    /// Returns the stored name, which is also the suffix of the message id.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -78,7 +78,7 @@ impl FailureKind {
 }
 
 impl FailureKind {
-    /// Short English title.
+    /// Returns a short English title.
     #[must_use]
     pub fn title(self) -> String {
         match self {
@@ -94,13 +94,13 @@ impl FailureKind {
 pub struct Failure {
     /// Kind.
     pub kind: FailureKind,
-    /// Details on one line: address, timeout, message of the server. They never contain a secret.
+    /// Details on one line, such as address, timeout and server message. Never contains a secret.
     pub detail: String,
 }
 
 impl Failure {
-    /// Creates a failure.
-    /// Puts the details on one line, so that a server's message cannot imitate a line of Clew, such as a fix.
+    /// Creates a failure and converts the details to a single line.
+    /// Multi-line server messages could otherwise imitate output lines of Clew, such as `fix:`.
     pub fn new(kind: FailureKind, detail: impl AsRef<str>) -> Self {
         Self { kind, detail: to_single_line(detail.as_ref()) }
     }

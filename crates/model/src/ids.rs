@@ -1,9 +1,11 @@
-//! Ids of the API, as separate types.
+//! API ids, with one type per kind of id.
 //!
-//! Formats (spec sections 0 and 1.2): 32 hexadecimal digits and `in07` for an instance, 32 and `no07` for a node,
-//! `realtime_session-<UUIDv4>-<4 hex>` for a collection.
+//! The formats are specified in sections 0 and 1.2 of the API spec:
+//! - instance id: 32 hexadecimal digits, then `in07`
+//! - node id: 32 hexadecimal digits, then `no07`
+//! - collection id: `realtime_session-<UUIDv4>-<4 hex>`
 //!
-//! Clones of an id share its text: a request copies the ids of its caller many times.
+//! Clones of an id share its text, because a request copies the ids of its caller many times.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,11 +14,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// Error for text that is not an id of the expected type.
+/// Error for text that is not a valid id of the expected type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{given:?} is not {expected}")]
 pub struct IdError {
-    /// Given text, truncated to 80 characters.
+    /// Invalid text, truncated to 80 characters.
     pub given: String,
     /// Expected format.
     pub expected: &'static str,
@@ -28,13 +30,13 @@ impl IdError {
     }
 }
 
-/// Returns true for a lower-case hexadecimal digit.
-fn is_hex(byte: u8) -> bool {
+/// Returns true if the byte is a lower-case hexadecimal digit.
+fn is_lowercase_hex_digit(byte: u8) -> bool {
     matches!(byte, b'0'..=b'9' | b'a'..=b'f')
 }
 
-fn is_hex_with_suffix(text: &str, suffix: &str) -> bool {
-    text.strip_suffix(suffix).is_some_and(|hex| hex.len() == 32 && hex.bytes().all(is_hex))
+fn is_hex_id_with_suffix(text: &str, suffix: &str) -> bool {
+    text.strip_suffix(suffix).is_some_and(|hex| hex.len() == 32 && hex.bytes().all(is_lowercase_hex_digit))
 }
 
 macro_rules! id {
@@ -90,7 +92,7 @@ macro_rules! id {
     };
 }
 
-fn simple_uuid() -> String {
+fn generate_hex_uuid() -> String {
     Uuid::new_v4().simple().to_string()
 }
 
@@ -101,44 +103,44 @@ fn is_tenant_id(text: &str) -> bool {
 id!(
     /// Id of an instance: `<32 hex>in07`.
     InstanceId, "an instance id: 32 hexadecimal digits, then in07",
-    |text| is_hex_with_suffix(text, "in07"), || format!("{}in07", simple_uuid())
+    |text| is_hex_id_with_suffix(text, "in07"), || format!("{}in07", generate_hex_uuid())
 );
 id!(
     /// Id of a node: `<32 hex>no07`.
     NodeId, "a node id: 32 hexadecimal digits, then no07",
-    |text| is_hex_with_suffix(text, "no07"), || format!("{}no07", simple_uuid())
+    |text| is_hex_id_with_suffix(text, "no07"), || format!("{}no07", generate_hex_uuid())
 );
 id!(
     /// Id of a project, which owns instances: 32 letters and digits.
-    ProjectId, "a project id: 32 letters and digits", is_tenant_id, simple_uuid
+    ProjectId, "a project id: 32 letters and digits", is_tenant_id, generate_hex_uuid
 );
 id!(
     /// Id of a domain (also called account), which owns projects and users: 32 letters and digits.
-    DomainId, "a domain id: 32 letters and digits", is_tenant_id, simple_uuid
+    DomainId, "a domain id: 32 letters and digits", is_tenant_id, generate_hex_uuid
 );
 id!(
     /// Id of a user of a domain: 32 letters and digits.
-    UserId, "a user id: 32 letters and digits", is_tenant_id, simple_uuid
+    UserId, "a user id: 32 letters and digits", is_tenant_id, generate_hex_uuid
 );
 id!(
     /// Id of a user group of a domain: 32 letters and digits.
-    GroupId, "a group id: 32 letters and digits", is_tenant_id, simple_uuid
+    GroupId, "a group id: 32 letters and digits", is_tenant_id, generate_hex_uuid
 );
 id!(
     /// Id of a policy of a domain: 32 letters and digits.
-    PolicyId, "a policy id: 32 letters and digits", is_tenant_id, simple_uuid
+    PolicyId, "a policy id: 32 letters and digits", is_tenant_id, generate_hex_uuid
 );
 id!(
-    /// Id of an access key: 8 to 64 letters and digits. Clew generates 20 upper-case letters and digits.
+    /// Id of an access key: 8 to 64 letters and digits. Generated ids have 20 upper-case letters and digits.
     AccessKeyId, "an access key id: 8 to 64 letters and digits",
     |text| (8..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric()),
-    || simple_uuid().to_ascii_uppercase().chars().take(20).collect()
+    || generate_hex_uuid().to_ascii_uppercase().chars().take(20).collect()
 );
 id!(
     /// Id of a collection: `realtime_session-<UUIDv4>-<4 hex>`, 58 characters.
     RequestId, "a request id: realtime_session-, a UUID, a dash, 4 hexadecimal digits",
     is_request_id, || {
-        let tail = simple_uuid();
+        let tail = generate_hex_uuid();
         format!("realtime_session-{}-{}", Uuid::new_v4(), tail.get(..4).unwrap_or("0000"))
     }
 );
@@ -151,8 +153,8 @@ fn is_request_id(text: &str) -> bool {
         && uuid
             .bytes()
             .enumerate()
-            .all(|(at, byte)| if matches!(at, 8 | 13 | 18 | 23) { byte == b'-' } else { is_hex(byte) });
-    dashed && tail.len() == 4 && tail.bytes().all(is_hex)
+            .all(|(at, byte)| if matches!(at, 8 | 13 | 18 | 23) { byte == b'-' } else { is_lowercase_hex_digit(byte) });
+    dashed && tail.len() == 4 && tail.bytes().all(is_lowercase_hex_digit)
 }
 
 #[cfg(test)]

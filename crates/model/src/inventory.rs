@@ -10,14 +10,14 @@ use crate::zone::Zone;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NodeRole {
-    /// Primary server. An instance has exactly one.
+    /// Primary server. Each instance has exactly one master.
     Master,
     /// Replica.
     Slave,
 }
 
 impl NodeRole {
-    /// Name in the API and on the command line.
+    /// Returns the role name used in the API and on the command line.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -26,7 +26,7 @@ impl NodeRole {
         }
     }
 
-    /// Returns the role with the name.
+    /// Parses a role name. Returns `None` for unknown names.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         [Self::Master, Self::Slave].into_iter().find(|role| role.name() == name)
@@ -42,7 +42,9 @@ pub struct Tag {
     pub value: String,
 }
 
-/// Node of an instance: one database server process. Its URL contains the password only if the caller may read it.
+/// Database server process that belongs to an instance.
+///
+/// The URL contains the password only if the caller has permission to read the password.
 #[derive(Debug, Clone)]
 pub struct Node {
     /// Id.
@@ -53,9 +55,9 @@ pub struct Node {
     pub role: NodeRole,
     /// Address, account and TLS options.
     pub url: NodeUrl,
-    /// Zone of the workers that read the node; `None` means any worker.
+    /// Zone whose workers read the node. With `None`, any worker reads the node.
     pub zone: Option<Zone>,
-    /// Time of creation, in seconds since 1970 (UTC).
+    /// Creation time as a Unix timestamp in seconds.
     pub created_at: i64,
 }
 
@@ -68,41 +70,41 @@ pub struct Instance {
     pub project_id: ProjectId,
     /// Name, unique within the project.
     pub name: String,
-    /// Id of the enterprise project; `0` is the default one.
+    /// Enterprise project id; `0` is the default enterprise project.
     pub enterprise_project_id: String,
     /// Tags, sorted by key.
     pub tags: Vec<Tag>,
     /// Nodes, the master first.
     pub nodes: Vec<Node>,
-    /// Time of creation, in seconds since 1970 (UTC).
+    /// Creation time as a Unix timestamp in seconds.
     pub created_at: i64,
-    /// Time of the last change, in seconds since 1970 (UTC).
+    /// Time of the last change as a Unix timestamp in seconds.
     pub updated_at: i64,
 }
 
-/// Node to add.
+/// Node to register.
 #[derive(Debug, Clone)]
 pub struct NewNode {
-    /// Requested id; `None` generates one.
+    /// Requested id. With `None`, the store generates an id.
     pub id: Option<NodeId>,
     /// Role.
     pub role: NodeRole,
     /// Address, account, password and TLS options.
     pub url: NodeUrl,
-    /// Zone of the workers that read the node; `None` means any worker.
+    /// Zone whose workers read the node. With `None`, any worker reads the node.
     pub zone: Option<Zone>,
 }
 
-/// Instance to add.
+/// Instance to register.
 #[derive(Debug, Clone)]
 pub struct NewInstance {
-    /// Requested id; `None` generates one.
+    /// Requested id. With `None`, the store generates an id.
     pub id: Option<InstanceId>,
     /// Project that will own the instance.
     pub project_id: ProjectId,
     /// Name: 1 to 128 characters.
     pub name: String,
-    /// Id of the enterprise project; `0` is the default one.
+    /// Enterprise project id; `0` is the default enterprise project.
     pub enterprise_project_id: String,
     /// Tags with distinct keys.
     pub tags: Vec<Tag>,
@@ -110,7 +112,8 @@ pub struct NewInstance {
     pub nodes: Vec<NewNode>,
 }
 
-/// Filters of the instance list (spec section 3.3). A leading `*` in id or name requests a substring match.
+/// Filters of the instance list (spec section 3.3).
+/// An id or name with a leading `*` matches substrings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct InstanceFilter {
     /// Exact id, or `*part`.
@@ -125,7 +128,7 @@ pub struct InstanceFilter {
     pub tags: Vec<Tag>,
 }
 
-/// Page of a list.
+/// Pagination parameters of a list request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Page {
     /// Number of rows to skip.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::selection::{HostPattern, Selection};
 
-/// Criteria that a session must match to be killed by a rule. All criteria must match; `None` matches every session.
+/// Criteria for the sessions that a kill rule kills. A session must match all criteria; `None` matches every session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KillCriteria {
     /// Exact account name.
@@ -13,23 +13,23 @@ pub struct KillCriteria {
     pub host: Option<HostPattern>,
     /// Exact name of the default database.
     pub database: Option<String>,
-    /// Command, case-insensitive.
+    /// Command; compared case-insensitively.
     pub command: Option<String>,
-    /// Substring of the statement, case-insensitive.
+    /// Case-insensitive substring of the statement.
     pub sql_key: Option<String>,
     /// Minimum duration of the current state, in seconds.
     pub seconds: u32,
-    /// If true, the rule also kills sessions whose termination can damage or partly change a non-transactional table.
-    /// This option is an addition of Clew to the API.
+    /// If true, the rule also kills sessions whose kill can damage or partially modify a non-transactional table.
+    /// This option is a Clew extension of the API.
     #[serde(default)]
     pub include_unsafe: bool,
 }
 
 impl KillCriteria {
-    /// Maximum duration of the API, in seconds.
+    /// Maximum duration that the API accepts, in seconds.
     pub const MAX_SECONDS: u32 = i32::MAX.unsigned_abs();
 
-    /// Creates criteria that only require a minimum duration of the current state.
+    /// Creates criteria with a minimum duration of the current state and no other filter.
     #[must_use]
     pub fn with_min_seconds(seconds: u32) -> Self {
         Self { user: None, host: None, database: None, command: None, sql_key: None, seconds, include_unsafe: false }
@@ -42,7 +42,7 @@ impl KillCriteria {
         user.is_none() && host.is_none() && database.is_none() && command.is_none() && sql_key.is_none()
     }
 
-    /// Returns the criteria, except the duration, as filters of a snapshot. The filters have the same meaning.
+    /// Converts all criteria except the duration to equivalent snapshot filters.
     #[must_use]
     pub fn selection(&self) -> Selection {
         Selection {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Language of messages and header rows. Requests select it with the header `X-Language`.
+/// Language of messages and CSV header rows. Requests select the language with the header `X-Language`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub enum Language {
     /// English, the default.
@@ -15,10 +15,10 @@ pub enum Language {
 }
 
 impl Language {
-    /// All languages, in the order of the documentation.
+    /// All languages, in the order of the API documentation.
     pub const ALL: [Self; 2] = [Self::EnUs, Self::ZhCn];
 
-    /// Tag of the language in `X-Language`.
+    /// Returns the language tag for the header `X-Language`.
     #[must_use]
     pub fn tag(self) -> &'static str {
         match self {
@@ -27,7 +27,7 @@ impl Language {
         }
     }
 
-    /// Returns the language of a tag, ignoring case.
+    /// Parses a language tag case-insensitively. Returns `None` for unknown tags.
     #[must_use]
     pub fn from_tag(tag: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|language| language.tag().eq_ignore_ascii_case(tag.trim()))

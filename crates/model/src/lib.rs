@@ -1,10 +1,10 @@
 //! Domain types of Clew.
 //!
-//! Ids, sessions, transactions, filters, the column table, tasks, audit events and the error catalogue.
-//! The types validate their values, and perform no I/O. All crates use them.
-//! A value is therefore parsed once at the boundary, and not validated again.
+//! This crate defines ids, sessions, transactions, filters, columns, tasks, audit events and the error catalogue.
+//! Constructors validate their input, so a value is parsed once at the boundary and never validated again.
+//! All other crates depend on these types.
 //!
-//! Out of scope: I/O, wire formats of a single API, and code that requires a runtime.
+//! Out of scope: I/O, wire formats of a single API, and code that requires an async runtime.
 //!
 //! ```
 //! use clew_model::{Selection, SelectionDraft, SessionClass};

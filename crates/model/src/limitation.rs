@@ -1,4 +1,4 @@
-//! Limitations of a snapshot: missing data, its cause, and the remedy.
+//! Limitations of a snapshot: the missing data, the cause, and the fix.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,23 +6,23 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LimitationKind {
-    /// Only sessions of the account itself are visible.
+    /// Only the monitoring account's own sessions are visible.
     OnlyOwnSessions,
-    /// Transactions cannot be read. The columns from `transaction_duration` on are empty.
+    /// Transactions cannot be read. `transaction_duration` and all later columns are empty.
     NoTransactions,
-    /// Some transactions, or some of their columns, cannot be read.
+    /// Some transactions or some transaction columns cannot be read.
     PartOfTransactions,
     /// The server truncates statements.
     StatementsCut,
     /// Sessions of other accounts cannot be killed.
     NoKill,
-    /// Waits and locks outside of InnoDB cannot be read.
+    /// Lock waits and locks outside InnoDB cannot be read.
     NoPerformanceSchema,
     /// Metadata locks cannot be read.
     NoMetadataLocks,
-    /// Holders of InnoDB locks cannot be read.
+    /// Owners of InnoDB locks cannot be read.
     NoRowLocks,
-    /// The last statements of idle blockers cannot be read.
+    /// The latest statements of idle blockers cannot be read.
     NoLastStatements,
     /// Names of prepared XA transactions cannot be read.
     NoPreparedNames,
@@ -30,33 +30,34 @@ pub enum LimitationKind {
     NoStatementDigests,
     /// Program names of sessions cannot be read.
     NoProgramNames,
-    /// The connection passes through a proxy or load balancer. Sessions cannot be identified, and are not killed.
+    /// The connection passes through a proxy or load balancer.
+    /// Sessions cannot be identified reliably, so no session is killed.
     Indirect,
-    /// The live list is truncated at its maximum number of sessions.
+    /// The live session list is truncated at its maximum length.
     SessionsCut,
-    /// Some durations come from an unreliable clock, or were out of range and are shown as 0.
+    /// Some durations are inaccurate because of an unreliable clock. Out-of-range durations are shown as 0.
     UnreliableAges,
-    /// The server lost metadata locks, because its table of metadata locks is too small.
+    /// The server does not record some metadata locks because its table of metadata locks is full.
     LostMetadataLocks,
-    /// The server lost threads, because its table of threads is too small.
+    /// The server does not record some threads because its table of threads is full.
     LostThreads,
-    /// The server lost running statements, because its statement tables are too small.
+    /// The server does not record some running statements because its statement tables are full.
     LostStatements,
-    /// The server truncated connection attributes of clients.
+    /// The server truncated the connection attributes of some clients.
     LostConnectAttributes,
-    /// The account may not set a session variable that changes results.
+    /// The account lacks the privilege to set a session variable that affects the results.
     SettingRefused,
 }
 
-/// Limitation of the data: its cause, and the exact statement or setting that removes it.
+/// Missing or inaccurate data, with the cause and the exact fix.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limitation {
     /// Kind.
     pub kind: LimitationKind,
-    /// Missing data, as a sentence.
+    /// Sentence that describes the missing data.
     pub what: String,
-    /// Cause, as a sentence.
+    /// Sentence that describes the cause.
     pub why: String,
-    /// Remedy: a complete statement, or a setting with its value. `None` if there is none.
+    /// Fix: a complete SQL statement, or a setting with its value. `None` if no fix exists.
     pub remedy: Option<String>,
 }

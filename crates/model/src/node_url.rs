@@ -1,4 +1,4 @@
-//! URL of a node: `mysql://user:password@host:port/?tls=…&ca=…`.
+//! Node URL: `mysql://user:password@host:port/?tls=…&ca=…`.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -9,26 +9,26 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-/// TLS mode of a connection. The names are based on MySQL's `--ssl-mode`.
+/// TLS mode of a connection, modeled on `--ssl-mode` of the MySQL client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TlsMode {
     /// Plain connection without TLS.
     Off,
-    /// TLS if the server supports it, otherwise a plain connection. The certificate is not verified.
+    /// Use TLS if the server supports TLS, otherwise a plain connection. The certificate is not verified.
     /// Default for local servers.
     ///
-    /// Over the network, an account with a password does not fall back to a plain connection.
+    /// Remote connections with a password never fall back to a plain connection.
     Preferred,
-    /// TLS is required; the certificate is not verified. Default for remote servers.
+    /// Require TLS without certificate verification. Default for remote servers.
     Required,
-    /// TLS is required, and a trusted authority must have issued the certificate.
+    /// Require TLS with a certificate issued by a trusted authority.
     VerifyCa,
-    /// Like [`TlsMode::VerifyCa`]; in addition, the certificate must match the host name.
+    /// Like [`TlsMode::VerifyCa`], and the certificate must match the host name.
     VerifyIdentity,
 }
 
 impl TlsMode {
-    /// All modes, from the weakest to the strongest.
+    /// All TLS modes, from the weakest to the strongest.
     pub const ALL: [Self; 5] = [Self::Off, Self::Preferred, Self::Required, Self::VerifyCa, Self::VerifyIdentity];
 
     /// Name in a URL.
@@ -50,13 +50,13 @@ pub enum NodeUrlError {
     /// The text is not a URL.
     #[error("not a URL ({0}); write mysql://user:password@host:3306/")]
     Malformed(String),
-    /// The scheme is neither `mysql` nor `mariadb`.
+    /// The URL scheme is neither `mysql` nor `mariadb`.
     #[error("scheme {0:?} is not known; write mysql://user:password@host:3306/")]
     Scheme(String),
     /// A required part is missing.
     #[error("the URL names no {0}; write mysql://user:password@host:3306/")]
     Missing(&'static str),
-    /// The URL has a path. Clew reads servers, not databases.
+    /// The URL has a path. A node URL identifies a server, not a database.
     #[error("the URL names a database ({0:?}); Clew reads the whole server, leave the path empty")]
     Path(String),
     /// Unknown parameter.
@@ -65,20 +65,20 @@ pub enum NodeUrlError {
     /// Invalid value of `tls`.
     #[error("tls cannot be {0:?}; it is one of off, preferred, required, verify-ca, verify-identity")]
     Tls(String),
-    /// Invalid value of `get-server-public-key`: neither `on` nor `off`.
+    /// The parameter `get-server-public-key` is neither `on` nor `off`.
     #[error("get-server-public-key cannot be {0:?}; it is on or off")]
     GetServerPublicKey(String),
-    /// The percent-escapes of a user name, password or host are not UTF-8.
+    /// A percent-encoded user name, password or host is not valid UTF-8.
     #[error("the {0} has percent-escapes that are not UTF-8")]
     Encoding(&'static str),
 }
 
-/// Address, account and TLS options of a node. `Display` never shows the password.
+/// Address, account and TLS options of a node. The `Display` output omits the password.
 #[derive(Debug, Clone)]
 pub struct NodeUrl {
     /// Account name.
     pub user: String,
-    /// Password, if known.
+    /// Password; `None` if the URL contains none.
     pub password: Option<SecretString>,
     /// Host name or address; IPv6 without brackets.
     pub host: String,
@@ -86,31 +86,31 @@ pub struct NodeUrl {
     pub port: u16,
     /// TLS mode.
     pub tls: TlsMode,
-    /// PEM file with the certificates to trust instead of the public authorities.
+    /// PEM file with trusted certificates, used instead of the public certificate authorities.
     pub ca: Option<PathBuf>,
-    /// PEM file with the server's RSA public key, which may encrypt the password. MySQL: `--server-public-key-path`.
+    /// PEM file with the server's RSA public key for password encryption. MySQL: `--server-public-key-path`.
     pub server_public_key: Option<PathBuf>,
-    /// If true, the password may be sent to an unauthenticated server. Default: false.
+    /// If true, the password may be sent to a server whose identity is not verified. Default: false.
     /// MySQL: `--get-server-public-key`.
     ///
-    /// This covers unverified TLS, and encryption with the public key that the server sends.
+    /// Neither TLS without verification nor a public key sent by the server verifies the server's identity.
     pub get_server_public_key: bool,
 }
 
-/// Characters that are percent-encoded in the user name and password.
-const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
-/// Characters that are percent-encoded in a file path of a parameter.
-const ESCAPED_PATH: &AsciiSet = &ESCAPED.remove(b'/');
+/// Percent-encode set of user names and passwords.
+const USERINFO_ENCODE_SET: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+/// Percent-encode set of file paths in query parameters.
+const FILE_PATH_ENCODE_SET: &AsciiSet = &USERINFO_ENCODE_SET.remove(b'/');
 
 impl NodeUrl {
-    /// Returns the URL with another password.
+    /// Replaces the password.
     #[must_use]
     pub fn with_password(mut self, password: Option<SecretString>) -> Self {
         self.password = password;
         self
     }
 
-    /// Returns `host:port`, with IPv6 addresses in brackets.
+    /// Returns the address as `host:port`, with brackets around an IPv6 host.
     #[must_use]
     pub fn address(&self) -> String {
         if self.host.contains(':') {
@@ -120,32 +120,31 @@ impl NodeUrl {
         }
     }
 
-    /// Returns the URL with its password, for another process. Never print or log it.
+    /// Returns the URL including the password, for use by another process. Must not be printed or logged.
     #[must_use]
-    pub fn expose_with_password(&self) -> SecretString {
-        let password = self
-            .password
-            .as_ref()
-            .map_or(String::new(), |password| format!(":{}", utf8_percent_encode(password.expose_secret(), ESCAPED)));
-        SecretString::from(self.render(&password))
+    pub fn expose_url_with_password(&self) -> SecretString {
+        let password = self.password.as_ref().map_or(String::new(), |password| {
+            format!(":{}", utf8_percent_encode(password.expose_secret(), USERINFO_ENCODE_SET))
+        });
+        SecretString::from(self.format_url(&password))
     }
 
-    fn render(&self, password: &str) -> String {
+    fn format_url(&self, password: &str) -> String {
         let path = |name: &str, path: &Option<PathBuf>| {
             path.as_ref().map_or(String::new(), |path| {
-                format!("&{name}={}", utf8_percent_encode(&path.to_string_lossy(), ESCAPED_PATH))
+                format!("&{name}={}", utf8_percent_encode(&path.to_string_lossy(), FILE_PATH_ENCODE_SET))
             })
         };
         let (ca, key) = (path("ca", &self.ca), path("server-public-key", &self.server_public_key));
         let get_key = if self.get_server_public_key { "&get-server-public-key=on" } else { "" };
-        let user = utf8_percent_encode(&self.user, ESCAPED);
+        let user = utf8_percent_encode(&self.user, USERINFO_ENCODE_SET);
         format!("mysql://{user}{password}@{}/?tls={}{ca}{key}{get_key}", self.address(), self.tls.name())
     }
 }
 
 impl fmt::Display for NodeUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.render(""))
+        f.write_str(&self.format_url(""))
     }
 }
 
@@ -202,7 +201,7 @@ fn parse_on_off(value: &str) -> Result<bool, NodeUrlError> {
     }
 }
 
-/// Returns true for `localhost` and loopback addresses. Names are not resolved.
+/// Returns true for `localhost` and for loopback addresses. Host names are not resolved.
 fn is_loopback_host(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
@@ -218,8 +217,8 @@ mod tests {
         assert_eq!((node.user.as_str(), node.host.as_str(), node.port), ("we@ird", "::1", 3307));
         assert_eq!(node.password.as_ref().unwrap().expose_secret(), "p:a/s s");
         assert_eq!(node.ca.as_ref().unwrap().to_str(), Some("/etc/ca file.pem"));
-        let again: NodeUrl = node.expose_with_password().expose_secret().parse().unwrap();
-        assert_eq!(again.expose_with_password().expose_secret(), node.expose_with_password().expose_secret());
+        let again: NodeUrl = node.expose_url_with_password().expose_secret().parse().unwrap();
+        assert_eq!(again.expose_url_with_password().expose_secret(), node.expose_url_with_password().expose_secret());
     }
 
     #[test]

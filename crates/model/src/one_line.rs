@@ -1,9 +1,9 @@
-//! Sanitizing of server text for messages: one line, without characters that control a terminal.
+//! Sanitizing of server text for single-line messages: removes line breaks and terminal control characters.
 
 /// Returns true if a character can control a terminal, change the text direction, or hide text.
 ///
-/// These are C0, DEL, C1, bidirectional controls, line and paragraph separators, and invisible characters
-/// (`Default_Ignorable_Code_Point` of Unicode, empty Braille).
+/// Unsafe characters are C0, DEL and C1 controls, bidirectional controls, and line and paragraph separators.
+/// Invisible characters are unsafe too: Unicode's `Default_Ignorable_Code_Point` and the blank Braille pattern.
 #[must_use]
 pub fn is_unsafe_char(char: char) -> bool {
     char.is_control()
@@ -30,7 +30,7 @@ pub fn is_unsafe_char(char: char) -> bool {
         )
 }
 
-/// Returns the text on one line. Unsafe characters become spaces, and runs of spaces become one space.
+/// Converts text to a single line: each run of white space and unsafe characters becomes one space.
 #[must_use]
 pub fn to_single_line(text: &str) -> String {
     let words = text.split(|char: char| is_unsafe_char(char) || char.is_whitespace()).filter(|word| !word.is_empty());

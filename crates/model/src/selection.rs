@@ -1,4 +1,4 @@
-//! Selection of the sessions of a snapshot: filters and sort order of the API (spec section 1.2).
+//! Filters and sort order of a snapshot, as defined by the API (spec section 1.2).
 
 use std::fmt;
 
@@ -6,18 +6,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::session::split_host_port;
 
-/// Default threshold of slow sessions and long transactions, in seconds (spec section 2.9).
+/// Default threshold for slow sessions and long transactions, in seconds (spec section 2.9).
 pub const DEFAULT_SLOW_SECONDS: u32 = 10;
 
-/// Minimum duration of a slow session or long transaction, in seconds: 1 to 86,400.
+/// Minimum duration of a slow session or long transaction, from 1 to 86,400 seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SlowThreshold(u32);
 
 impl SlowThreshold {
-    /// Maximum threshold of the API: one day.
+    /// Maximum threshold in seconds: one day.
     pub const MAX: u32 = 86_400;
 
-    /// Creates a threshold from seconds. Returns `None` if they are out of range.
+    /// Creates a threshold from seconds. Returns `None` for out-of-range values.
     #[must_use]
     pub fn new(seconds: i64) -> Option<Self> {
         u32::try_from(seconds).ok().filter(|seconds| (1..=Self::MAX).contains(seconds)).map(Self)
@@ -43,18 +43,18 @@ macro_rules! string_enum {
         pub enum $name { $($(#[$vdoc])* #[serde(rename = $text)] $variant),+ }
 
         impl $name {
-            /// All values, in the order of the API's documentation.
+            /// All values, in the order of the API documentation.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
-            /// Names of all values, in the same order.
+            /// Names of all values, in the order of `ALL`.
             pub const NAMES: &'static [&'static str] = &[$($text),+];
 
-            /// Name in requests.
+            /// Returns the name used in API requests.
             #[must_use]
             pub fn name(self) -> &'static str {
                 match self { $(Self::$variant => $text),+ }
             }
 
-            /// Returns the value with the exact name.
+            /// Parses a name case-sensitively. Returns `None` for unknown names.
             #[must_use]
             pub fn from_name(name: &str) -> Option<Self> {
                 Self::ALL.iter().copied().find(|value| value.name() == name)
@@ -76,15 +76,15 @@ macro_rules! string_enum {
 }
 
 string_enum!(
-    /// Class of sessions, as selected by `filter`.
+    /// Session class, selected by the request field `filter`.
     SessionClass {
-        /// Active sessions whose current state is at least as old as the threshold.
+        /// Active sessions whose time in the current state reaches the threshold.
         Slow = "slow",
         /// Sessions whose command is not `Sleep`.
         Active = "active",
         /// All sessions except internal ones.
         Total = "total",
-        /// Sessions with an open transaction that is at least as old as the threshold.
+        /// Sessions with an open transaction whose age reaches the threshold.
         Long = "long",
     } default Total
 );
@@ -100,7 +100,7 @@ string_enum!(
         TransactionDuration = "trx_executed_time",
         /// Transaction id of the server.
         TransactionId = "trx_id",
-        /// Duration of the transaction's lock wait.
+        /// Lock wait time of the transaction.
         LockWait = "trx_lock_duration",
         /// Number of locked rows.
         RowsLocked = "trx_lock_rows",
@@ -112,7 +112,7 @@ string_enum!(
 );
 
 string_enum!(
-    /// Sort direction. Rows with an empty key are last in both directions.
+    /// Sort direction. Rows without a sort key come last in both directions.
     SortDirection {
         /// Largest first.
         Descending = "desc",
@@ -121,17 +121,19 @@ string_enum!(
     } default Ascending
 );
 
-/// Filter for client addresses: a host and an optional port.
+/// Filter for client addresses: host and optional port.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostPattern {
     /// Host name or address; IPv6 without brackets.
     pub host: String,
-    /// Digits of the port, if the pattern names one.
+    /// Port digits; `None` matches every port.
     pub port: Option<String>,
 }
 
 impl HostPattern {
-    /// Parses `10.0.0.7`, `10.0.0.7:51234`, `::1`, `[::1]` or `[::1]:51234`. IPv6 with a port requires brackets.
+    /// Parses a pattern: `10.0.0.7`, `10.0.0.7:51234`, `::1`, `[::1]` or `[::1]:51234`.
+    ///
+    /// An IPv6 address with a port requires brackets.
     #[must_use]
     pub fn parse(text: &str) -> Self {
         let without_port = |host: &str| Self { host: host.to_owned(), port: None };
@@ -147,7 +149,7 @@ impl HostPattern {
         }
     }
 
-    /// Returns true if the pattern matches a client address in the server's format.
+    /// Returns true if the pattern matches a client address as printed by the server.
     #[must_use]
     pub fn matches(&self, address: &[u8]) -> bool {
         let (host, port) = split_host_port(address);
@@ -157,7 +159,7 @@ impl HostPattern {
 }
 
 impl fmt::Display for HostPattern {
-    /// Formats the pattern for [`HostPattern::parse`].
+    /// Formats the pattern so that [`HostPattern::parse`] accepts it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.port {
             None => f.write_str(&self.host),
@@ -167,7 +169,7 @@ impl fmt::Display for HostPattern {
     }
 }
 
-/// Fields of a request, not yet validated. An absent field means the default.
+/// Unvalidated selection fields of a request. An absent field selects the default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub struct SelectionDraft {
@@ -182,15 +184,15 @@ pub struct SelectionDraft {
     pub sort_dir: Option<String>,
 }
 
-/// An invalid field of a [`SelectionDraft`].
+/// Validation error of a [`SelectionDraft`] field.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SelectionError {
-    /// The value is not one of the allowed ones.
+    /// The value is not in the list of allowed values.
     #[error("{field} cannot be {given:?}; it is one of {}", allowed.join(", "))]
     NotOneOf {
         /// Name of the field.
         field: &'static str,
-        /// Given value, truncated to 80 characters.
+        /// Invalid value, truncated to 80 characters.
         given: String,
         /// Allowed values.
         allowed: &'static [&'static str],
@@ -212,7 +214,7 @@ pub enum SelectionError {
     Range {
         /// Name of the field.
         field: &'static str,
-        /// Given value.
+        /// Invalid value.
         given: i64,
         /// Minimum value.
         min: i64,
@@ -222,7 +224,7 @@ pub enum SelectionError {
 }
 
 impl SelectionError {
-    /// Name of the invalid field.
+    /// Returns the name of the invalid field.
     #[must_use]
     pub fn field(&self) -> &'static str {
         match self {
@@ -231,13 +233,13 @@ impl SelectionError {
     }
 }
 
-/// Filters and sort order of sessions. All filters must match.
+/// Session filters and sort order. A session must match all filters.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Selection {
     /// Class of sessions.
     pub class: SessionClass,
-    /// Threshold of slow sessions and long transactions.
-    /// `None` means the threshold of the instance, or [`DEFAULT_SLOW_SECONDS`] without one.
+    /// Threshold for slow sessions and long transactions.
+    /// With `None`, the instance threshold applies, or [`DEFAULT_SLOW_SECONDS`] if the instance has none.
     pub threshold: Option<SlowThreshold>,
     /// Exact account name.
     pub user: Option<String>,
@@ -245,9 +247,9 @@ pub struct Selection {
     pub host: Option<HostPattern>,
     /// Exact name of the default database.
     pub database: Option<String>,
-    /// Command, case-insensitive.
+    /// Command; compared case-insensitively.
     pub command: Option<String>,
-    /// Substring of the statement, case-insensitive.
+    /// Case-insensitive substring of the statement.
     pub sql_key: Option<String>,
     /// Sort key.
     pub sort_key: SortKey,
@@ -258,34 +260,39 @@ pub struct Selection {
 impl Selection {
     /// Maximum length of a text filter, in characters.
     ///
-    /// The API's schema allows 36. MySQL account names have up to 32 characters and database names up to 64.
+    /// The API schema allows only 36 characters, but MySQL database names have up to 64.
     pub const MAX_FILTER_LEN: usize = 255;
     /// Maximum length of `sql_key`, in characters.
     pub const MAX_SQL_KEY_LEN: usize = 1024;
 
-    /// Validates a draft. Returns an error for the first invalid field.
+    /// Validates a draft. Fails on the first invalid field.
     pub fn parse(draft: SelectionDraft) -> Result<Self, SelectionError> {
         Ok(Self {
-            class: parse_one_of("filter", draft.filter, SessionClass::from_name, SessionClass::NAMES)?,
+            class: parse_enum_value("filter", draft.filter, SessionClass::from_name, SessionClass::NAMES)?,
             threshold: draft.slow_process_threshold.map(parse_threshold).transpose()?,
-            user: parse_text("user", draft.user, Self::MAX_FILTER_LEN)?,
-            host: parse_text("host", draft.host, Self::MAX_FILTER_LEN)?.map(|host| HostPattern::parse(&host)),
-            database: parse_text("db", draft.db, Self::MAX_FILTER_LEN)?,
-            command: parse_text("command", draft.command, Self::MAX_FILTER_LEN)?,
-            sql_key: parse_text("sql_key", draft.sql_key, Self::MAX_SQL_KEY_LEN)?,
-            sort_key: parse_one_of("sort_key", draft.sort_key, SortKey::from_name, SortKey::NAMES)?,
-            sort_direction: parse_one_of("sort_dir", draft.sort_dir, SortDirection::from_name, SortDirection::NAMES)?,
+            user: parse_text_filter("user", draft.user, Self::MAX_FILTER_LEN)?,
+            host: parse_text_filter("host", draft.host, Self::MAX_FILTER_LEN)?.map(|host| HostPattern::parse(&host)),
+            database: parse_text_filter("db", draft.db, Self::MAX_FILTER_LEN)?,
+            command: parse_text_filter("command", draft.command, Self::MAX_FILTER_LEN)?,
+            sql_key: parse_text_filter("sql_key", draft.sql_key, Self::MAX_SQL_KEY_LEN)?,
+            sort_key: parse_enum_value("sort_key", draft.sort_key, SortKey::from_name, SortKey::NAMES)?,
+            sort_direction: parse_enum_value(
+                "sort_dir",
+                draft.sort_dir,
+                SortDirection::from_name,
+                SortDirection::NAMES,
+            )?,
         })
     }
 
-    /// Threshold of slow sessions and long transactions, in seconds.
+    /// Returns the threshold for slow sessions and long transactions, in seconds.
     #[must_use]
     pub fn threshold_seconds(&self) -> u64 {
         self.threshold.unwrap_or_default().seconds()
     }
 }
 
-fn parse_one_of<T: Default>(
+fn parse_enum_value<T: Default>(
     field: &'static str,
     given: Option<String>,
     from_name: fn(&str) -> Option<T>,
@@ -308,7 +315,7 @@ fn parse_threshold(given: i64) -> Result<SlowThreshold, SelectionError> {
     })
 }
 
-fn parse_text(field: &'static str, given: Option<String>, max: usize) -> Result<Option<String>, SelectionError> {
+fn parse_text_filter(field: &'static str, given: Option<String>, max: usize) -> Result<Option<String>, SelectionError> {
     let Some(given) = given else { return Ok(None) };
     let length = given.chars().count();
     if (1..=max).contains(&length) {

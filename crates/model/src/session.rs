@@ -1,34 +1,37 @@
-//! Session and open transaction, as listed by a server.
+//! Sessions and open transactions as listed by a MySQL server.
 
 use std::borrow::Cow;
 
 /// Row of `SHOW FULL PROCESSLIST`.
-/// Text is stored as bytes, because servers return text of clients that may not be valid UTF-8.
+///
+/// Text fields are bytes because client-supplied text may not be valid UTF-8.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Session {
-    /// Thread id of the connection, as used by `KILL`.
+    /// Thread id of the connection; the argument of `KILL`.
     pub id: u64,
     /// Account name without host.
     pub user: Vec<u8>,
-    /// Client address: `host:port`, or only `host` if the server has no port.
+    /// Client address: `host:port`, or `host` if the server reports no port.
     pub host: Vec<u8>,
     /// Default database.
     pub database: Option<Vec<u8>>,
-    /// Kind of command: `Sleep`, `Query`, …
+    /// Command type: `Sleep`, `Query`, …
     pub command: Vec<u8>,
     /// Seconds in the current state. Negative and out-of-range values are stored as 0.
     pub seconds: u64,
-    /// State of the thread, as text of the server.
+    /// Thread state, as text from the server.
     pub state: Option<Vec<u8>>,
     /// Full text of the running statement.
     pub statement: Option<Vec<u8>>,
 }
 
 impl Session {
-    /// Maximum plausible time in one state: ten years. A wrapped counter and `SET TIMESTAMP = 1` produce longer times.
+    /// Maximum plausible time in one state, in seconds: ten years.
+    /// Counter wraparound and `SET TIMESTAMP = 1` produce longer times.
     pub const MAX_SECONDS: i128 = 10 * 365 * 24 * 3600;
 
-    /// Converts the column `Time` of the server to seconds.
+    /// Converts a value of the process list column `Time` to seconds.
+    ///
     /// Negative and out-of-range values become 0 (DESIGN.md section 6).
     #[must_use]
     pub fn sanitize_seconds(printed: i128) -> u64 {
@@ -42,10 +45,10 @@ impl Session {
     }
 }
 
-/// Splits a client address of a server into host and optional port.
+/// Splits a client address into host and optional port.
 ///
-/// MySQL prints IPv6 as `::1:51234`, MariaDB as `[::1]:51234` or `::1:51234`.
-/// The port is the text after the last colon, if it consists of digits.
+/// MySQL prints IPv6 addresses as `::1:51234`, MariaDB as `[::1]:51234` or `::1:51234`.
+/// The text after the last colon is the port if it contains only digits.
 pub(crate) fn split_host_port(host: &[u8]) -> (&[u8], Option<&[u8]>) {
     let Some(colon) = host.iter().rposition(|&byte| byte == b':') else {
         return (host, None);
@@ -59,24 +62,24 @@ pub(crate) fn split_host_port(host: &[u8]) -> (&[u8], Option<&[u8]>) {
     (name, Some(port))
 }
 
-/// Row of `information_schema.innodb_trx`: an open transaction. Ages are based on the server's clock.
+/// Open transaction: a row of `information_schema.innodb_trx`. Ages are relative to the server clock.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Transaction {
-    /// Id of the session; 0 for a prepared XA transaction without a session.
+    /// Session id; 0 for a prepared XA transaction without a session.
     pub session_id: u64,
-    /// Transaction id of the server. MariaDB uses 0 for all read-only transactions.
+    /// Transaction id assigned by the server. MariaDB reports 0 for every read-only transaction.
     pub id: u64,
-    /// State: one of [`Transaction::STATES`], or another name of the server.
+    /// Transaction state: one of [`Transaction::INNODB_STATES`], or any other state name that the server reports.
     pub state: Cow<'static, str>,
     /// Age in whole seconds.
     pub seconds: u64,
-    /// Duration of the lock wait in whole seconds; `None` if the transaction does not wait.
+    /// Lock wait time in whole seconds; `None` if the transaction does not wait.
     pub lock_wait_seconds: Option<u64>,
     /// Number of locked rows, as estimated by the server.
     pub rows_locked: u64,
     /// Number of locked tables; `None` if the server does not report it.
     pub tables_locked: Option<u64>,
-    /// Number of changed rows.
+    /// Number of modified rows.
     pub rows_modified: u64,
 }
 
@@ -85,10 +88,10 @@ impl Transaction {
     pub const RUNNING: &'static str = "RUNNING";
     /// State of a transaction that waits for a lock.
     pub const LOCK_WAIT: &'static str = "LOCK WAIT";
-    /// State of a transaction that is rolled back.
+    /// State of a transaction that is being rolled back.
     pub const ROLLING_BACK: &'static str = "ROLLING BACK";
-    /// States of a transaction in InnoDB.
-    pub const STATES: [&'static str; 4] = [Self::RUNNING, Self::LOCK_WAIT, Self::ROLLING_BACK, "COMMITTING"];
+    /// All transaction states of InnoDB.
+    pub const INNODB_STATES: [&'static str; 4] = [Self::RUNNING, Self::LOCK_WAIT, Self::ROLLING_BACK, "COMMITTING"];
 
     /// Returns true if the transaction waits for a lock.
     #[must_use]
@@ -102,20 +105,20 @@ impl Transaction {
         self.state == Self::ROLLING_BACK
     }
 
-    /// Converts the name of a state. Known names are not allocated, because many transactions share few names.
+    /// Converts a state name to a `Cow`. The names in [`Transaction::INNODB_STATES`] are borrowed to avoid allocations.
     #[must_use]
     pub fn intern_state(name: String) -> Cow<'static, str> {
-        let known = Self::STATES.into_iter().find(|known| *known == name);
-        known.map_or(Cow::Owned(name), Cow::Borrowed)
+        let standard_name = Self::INNODB_STATES.into_iter().find(|state| *state == name);
+        standard_name.map_or(Cow::Owned(name), Cow::Borrowed)
     }
 }
 
-/// Session joined with its open transaction.
+/// Session and its open transaction.
 #[derive(Debug, Clone, Copy)]
 pub struct SessionRow<'a> {
     /// Session.
     pub session: &'a Session,
-    /// Open transaction of the session, if the server shows one.
+    /// Open transaction of the session, if the server lists one.
     pub transaction: Option<&'a Transaction>,
 }
 

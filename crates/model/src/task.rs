@@ -8,13 +8,13 @@ use crate::failure::Failure;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TaskStatus {
-    /// The collection waits for a worker, or for its node.
+    /// The collection waits for a free worker or for its node.
     Queued,
     /// A worker runs the collection.
     Running,
     /// The result is ready for download.
     Finished,
-    /// The collection failed; the store contains the reason.
+    /// The collection failed. The store contains the failure reason.
     Error,
 }
 
@@ -22,7 +22,7 @@ impl TaskStatus {
     /// All states, in the order of the life cycle.
     pub const ALL: [Self; 4] = [Self::Queued, Self::Running, Self::Finished, Self::Error];
 
-    /// Stored name.
+    /// Returns the name in the store.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -33,13 +33,13 @@ impl TaskStatus {
         }
     }
 
-    /// Returns the state with the stored name.
+    /// Parses a stored name. Returns `None` for unknown names.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|status| status.name() == name)
     }
 
-    /// Name in the API (spec section 1.3). The API has no state for queued collections: they are `running`.
+    /// Returns the state name used by the API (spec section 1.3). The API reports queued collections as `running`.
     #[must_use]
     pub fn wire_name(self) -> &'static str {
         match self {
@@ -49,7 +49,7 @@ impl TaskStatus {
         }
     }
 
-    /// Returns true if the collection has ended.
+    /// Returns true if the collection finished or failed.
     #[must_use]
     pub fn is_final(self) -> bool {
         matches!(self, Self::Finished | Self::Error)

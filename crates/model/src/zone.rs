@@ -1,11 +1,11 @@
-//! Zones: network segments whose nodes are read only by workers inside.
+//! Zones: network segments whose nodes are read only by workers in the same zone.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// Name of a zone: 1 to 64 letters, digits, dots, dashes and underscores.
+/// Zone name: 1 to 64 letters, digits, dots, dashes and underscores.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Zone(String);

@@ -1,17 +1,17 @@
-//! Keywords of a template for SQL throttling rules (spec section 2.10).
+//! Patterns for SQL throttling rules, built from the words of a template (spec section 2.10).
 
-use crate::template::words_and_names;
+use crate::template::collect_words_and_names;
 
-/// Maximum number of keywords in a pattern.
-const MAX_KEYWORDS: usize = 128;
-/// Maximum length of a pattern, in bytes.
+/// Maximum number of keywords in a throttling pattern.
+const MAX_PATTERN_KEYWORDS: usize = 128;
+/// Maximum length of a throttling pattern, in bytes.
 const MAX_PATTERN_BYTES: usize = 1000;
 
-/// Joins the template's words and names in their order with `~`.
+/// Joins the words and names of a template with `~`, in order of occurrence.
 ///
-/// Words that the template has in place of a synonym in the statement are skipped.
-/// A pattern matches by prefix, so words beyond the limits are omitted.
-pub(super) fn build_pattern(template: &[u8], statement: &[u8]) -> Option<String> {
+/// Words that do not occur in the statement, such as normalized synonyms, are skipped.
+/// Words beyond the limits are omitted; the shorter pattern still matches the statement.
+pub(super) fn build_throttling_pattern(template: &[u8], statement: &[u8]) -> Option<String> {
     let statement = statement.to_ascii_lowercase();
     let mut rest = statement.as_slice();
     let mut occurs_next = |word: &&str| {
@@ -21,8 +21,11 @@ pub(super) fn build_pattern(template: &[u8], statement: &[u8]) -> Option<String>
         true
     };
     let mut pattern = String::new();
-    for word in
-        words_and_names(template).iter().flat_map(|word| split_name(word)).filter(&mut occurs_next).take(MAX_KEYWORDS)
+    for word in collect_words_and_names(template)
+        .iter()
+        .flat_map(|word| split_at_invalid_chars(word))
+        .filter(&mut occurs_next)
+        .take(MAX_PATTERN_KEYWORDS)
     {
         let separator_length = usize::from(!pattern.is_empty());
         if pattern.len() + separator_length + word.len() > MAX_PATTERN_BYTES {
@@ -36,8 +39,8 @@ pub(super) fn build_pattern(template: &[u8], statement: &[u8]) -> Option<String>
     (!pattern.is_empty()).then_some(pattern)
 }
 
-/// Splits a quoted name at the characters that are invalid in a pattern.
-fn split_name(word: &str) -> impl Iterator<Item = &str> {
+/// Splits a quoted name at characters that are not allowed in a throttling pattern.
+fn split_at_invalid_chars(word: &str) -> impl Iterator<Item = &str> {
     let parts = word.split(|char: char| matches!(char, '~' | '\\' | ',' | '，' | '`') || char.is_control());
     parts.map(str::trim).filter(|part| !part.is_empty())
 }

@@ -1,62 +1,63 @@
-//! Parser for the tables that a statement changes, by its leading keywords and table list.
+//! Parser for the tables that a statement modifies, based on leading keywords and table lists.
 //!
-//! The server does not list the tables of a running statement.
-//! The parser covers the statements that a kill can leave half done on a non-transactional table.
-//! Data changes: `INSERT`, `REPLACE`, `UPDATE`, `DELETE`, `LOAD`.
-//! Definition and maintenance: `ALTER`, `REPAIR`, `OPTIMIZE`, `ANALYZE`, `TRUNCATE TABLE`, `CREATE` and `DROP INDEX`.
-//! Tables changed by triggers, by foreign keys and by functions called from a `SELECT` are not detected.
+//! The parser is necessary because servers do not list the tables of a running statement.
+//! The parser covers statements that a kill can leave incomplete on non-transactional tables:
+//! - Row changes: `INSERT`, `REPLACE`, `UPDATE`, `DELETE`, `LOAD`.
+//! - DDL and maintenance: `ALTER`, `REPAIR`, `OPTIMIZE`, `ANALYZE`, `TRUNCATE TABLE`, `CREATE INDEX`, `DROP INDEX`.
+//!
+//! Modifications by triggers, by foreign keys and by functions called in a `SELECT` are not detected.
 
-use crate::template::{CodeToken, code_tokens};
+use crate::template::{CodeToken, tokenize_code};
 
-/// Maximum number of bytes of a statement that are parsed.
+/// Maximum number of bytes parsed per statement.
 const MAX_PARSED_BYTES: usize = 64 << 10;
-/// Maximum number of tokens of a statement that are parsed.
-const MAX_TOKENS: usize = 4096;
-/// Maximum number of tables reported for a statement. More tables make the list incomplete.
-const MAX_TABLES: usize = 32;
+/// Maximum number of tokens parsed per statement.
+const MAX_PARSED_TOKENS: usize = 4096;
+/// Maximum number of tables reported per statement. The list is incomplete if the statement names more tables.
+const MAX_REPORTED_TABLES: usize = 32;
 
-/// Effect of a statement on the tables that it names.
+/// Effect of a statement on its tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum StatementEffect {
-    /// Rewrites or checks the table: DDL, `REPAIR`, `OPTIMIZE`, `ANALYZE`.
+    /// DDL or maintenance of the table, such as `ALTER`, `REPAIR`, `OPTIMIZE` or `ANALYZE`.
     Definition,
-    /// Changes rows.
+    /// Modification of rows.
     Rows,
 }
 
 /// Reference to a table.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TableRef {
-    /// Schema; `None` if the statement does not qualify the table and the session has no default database.
+    /// Schema; `None` for an unqualified table name without a default database.
     pub schema: Option<String>,
     /// Table name.
     pub name: String,
 }
 
-/// Tables that a statement changes.
+/// Tables that a statement modifies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangedTables {
     /// Leading keywords of the statement, such as `REPAIR TABLE`.
     pub statement: &'static str,
     /// Effect on the tables.
     pub effect: StatementEffect,
-    /// Tables without duplicates, in the order of the statement.
+    /// Modified tables without duplicates, in order of occurrence.
     pub tables: Vec<TableRef>,
-    /// Whether every table of the statement was parsed.
+    /// True if the parser found all modified tables.
     pub is_complete: bool,
 }
 
-/// Parses the tables that a statement changes. `database` is the session's default database.
+/// Parses the tables that a statement modifies. `database` is the default database of the session.
 ///
-/// `None` if the statement's keywords change no table.
+/// Returns `None` if the statement does not modify tables.
 #[must_use]
 pub fn changed_tables(statement: &[u8], database: Option<&[u8]>) -> Option<ChangedTables> {
     let head = statement.get(..MAX_PARSED_BYTES).unwrap_or(statement);
-    let (tokens, reached_end) = code_tokens(head, MAX_TOKENS);
-    let mut parser = Parser {
+    let (tokens, reached_end) = tokenize_code(head, MAX_PARSED_TOKENS);
+    let mut parser = ChangedTablesParser {
         tokens: &tokens,
         position: 0,
-        // A statement that ends at the parser's limit may name more tables.
+        // A truncated statement may name more tables.
         reached_end: reached_end && head.len() == statement.len(),
         database: database.and_then(|name| String::from_utf8(name.to_vec()).ok()),
         tables: Vec::new(),
@@ -67,7 +68,7 @@ pub fn changed_tables(statement: &[u8], database: Option<&[u8]>) -> Option<Chang
     Some(ChangedTables { statement, effect, tables: parser.tables, is_complete })
 }
 
-struct Parser<'t> {
+struct ChangedTablesParser<'t> {
     tokens: &'t [CodeToken],
     position: usize,
     reached_end: bool,
@@ -76,33 +77,35 @@ struct Parser<'t> {
     is_complete: bool,
 }
 
-impl<'t> Parser<'t> {
-    fn peek(&self) -> Option<&'t CodeToken> {
+impl<'t> ChangedTablesParser<'t> {
+    fn peek_token(&self) -> Option<&'t CodeToken> {
         self.tokens.get(self.position)
     }
 
-    fn is_keyword(&self, keyword: &str) -> bool {
-        matches!(self.peek(), Some(CodeToken::Word(word)) if word.eq_ignore_ascii_case(keyword))
+    fn next_is_keyword(&self, keyword: &str) -> bool {
+        matches!(self.peek_token(), Some(CodeToken::Word(word)) if word.eq_ignore_ascii_case(keyword))
     }
 
-    fn is_any_keyword(&self, keywords: &[&str]) -> bool {
-        keywords.iter().any(|keyword| self.is_keyword(keyword))
+    fn next_is_any_keyword(&self, keywords: &[&str]) -> bool {
+        keywords.iter().any(|keyword| self.next_is_keyword(keyword))
     }
 
-    fn accept(&mut self, keywords: &[&str]) -> bool {
-        let accepted = self.is_any_keyword(keywords);
+    fn accept_keyword(&mut self, keywords: &[&str]) -> bool {
+        let accepted = self.next_is_any_keyword(keywords);
         self.position += usize::from(accepted);
         accepted
     }
 
-    fn skip_words(&mut self, keywords: &[&str]) {
-        while self.accept(keywords) {}
+    fn skip_keywords(&mut self, keywords: &[&str]) {
+        while self.accept_keyword(keywords) {}
     }
 
-    /// Moves past the next of these keywords outside of parentheses. False if there is none.
-    fn skip_past(&mut self, keywords: &[&str]) -> bool {
-        while let Some(token) = self.peek() {
-            if self.accept(keywords) {
+    /// Skips tokens up to and including the next of `keywords` outside parentheses.
+    ///
+    /// Returns false if none of the keywords follows.
+    fn skip_past_keyword(&mut self, keywords: &[&str]) -> bool {
+        while let Some(token) = self.peek_token() {
+            if self.accept_keyword(keywords) {
                 return true;
             }
             match token {
@@ -116,7 +119,7 @@ impl<'t> Parser<'t> {
 
     fn skip_parentheses(&mut self) {
         let mut depth = 0_usize;
-        while let Some(token) = self.peek() {
+        while let Some(token) = self.peek_token() {
             match token {
                 CodeToken::Open => depth += 1,
                 CodeToken::Close => depth = depth.saturating_sub(1),
@@ -132,94 +135,95 @@ impl<'t> Parser<'t> {
     fn parse_statement(&mut self) -> Option<(&'static str, StatementEffect)> {
         use StatementEffect::{Definition, Rows};
         // MariaDB: SET STATEMENT variable = value FOR statement.
-        if self.is_keyword("SET") {
+        if self.next_is_keyword("SET") {
             self.position += 1;
-            if !self.accept(&["STATEMENT"]) || !self.skip_past(&["FOR"]) {
+            if !self.accept_keyword(&["STATEMENT"]) || !self.skip_past_keyword(&["FOR"]) {
                 return None;
             }
         }
         // MariaDB: ANALYZE [FORMAT = JSON] statement runs the statement.
-        if self.is_keyword("ANALYZE") {
+        if self.next_is_keyword("ANALYZE") {
             self.position += 1;
-            self.skip_words(&["NO_WRITE_TO_BINLOG", "LOCAL"]);
-            if self.accept(&["TABLE", "TABLES"]) {
+            self.skip_keywords(&["NO_WRITE_TO_BINLOG", "LOCAL"]);
+            if self.accept_keyword(&["TABLE", "TABLES"]) {
                 self.parse_table_list();
                 return Some(("ANALYZE TABLE", Definition));
             }
-            if self.accept(&["FORMAT"]) {
+            if self.accept_keyword(&["FORMAT"]) {
                 // Skips `=` and the format.
                 self.position += 2;
             }
         }
-        if self.is_keyword("WITH") && !self.skip_to(&["UPDATE", "DELETE", "SELECT", "INSERT", "REPLACE"]) {
+        if self.next_is_keyword("WITH") && !self.skip_to_keyword(&["UPDATE", "DELETE", "SELECT", "INSERT", "REPLACE"]) {
             return None;
         }
         let verb = ["ALTER", "REPAIR", "OPTIMIZE", "TRUNCATE", "CREATE", "DROP", "LOAD", "INSERT", "REPLACE", "UPDATE"]
             .into_iter()
             .chain(["DELETE", "CALL"])
-            .find(|verb| self.is_keyword(verb))?;
+            .find(|verb| self.next_is_keyword(verb))?;
         self.position += 1;
         match verb {
             "ALTER" => {
-                self.skip_words(&["ONLINE", "OFFLINE", "IGNORE"]);
-                if !self.accept(&["TABLE"]) {
+                self.skip_keywords(&["ONLINE", "OFFLINE", "IGNORE"]);
+                if !self.accept_keyword(&["TABLE"]) {
                     return None;
                 }
-                self.skip_words(&["IF", "EXISTS"]);
-                self.parse_table();
+                self.skip_keywords(&["IF", "EXISTS"]);
+                self.parse_table_name();
                 Some(("ALTER TABLE", Definition))
             }
             "REPAIR" | "OPTIMIZE" => {
-                self.skip_words(&["NO_WRITE_TO_BINLOG", "LOCAL"]);
-                if !self.accept(&["TABLE", "TABLES"]) {
+                self.skip_keywords(&["NO_WRITE_TO_BINLOG", "LOCAL"]);
+                if !self.accept_keyword(&["TABLE", "TABLES"]) {
                     return None;
                 }
                 self.parse_table_list();
                 Some((if verb == "REPAIR" { "REPAIR TABLE" } else { "OPTIMIZE TABLE" }, Definition))
             }
             "TRUNCATE" => {
-                self.accept(&["TABLE"]);
-                self.parse_table();
+                self.accept_keyword(&["TABLE"]);
+                self.parse_table_name();
                 Some(("TRUNCATE TABLE", Definition))
             }
             "CREATE" | "DROP" => {
-                self.skip_words(&["OR", "REPLACE", "ONLINE", "OFFLINE", "UNIQUE", "FULLTEXT", "SPATIAL", "VECTOR"]);
-                if !self.accept(&["INDEX"]) {
+                self.skip_keywords(&["OR", "REPLACE", "ONLINE", "OFFLINE", "UNIQUE", "FULLTEXT", "SPATIAL", "VECTOR"]);
+                if !self.accept_keyword(&["INDEX"]) {
                     return None;
                 }
-                if self.skip_past(&["ON"]) {
-                    self.parse_table();
+                if self.skip_past_keyword(&["ON"]) {
+                    self.parse_table_name();
                 } else {
                     self.is_complete = false;
                 }
                 Some((if verb == "CREATE" { "CREATE INDEX" } else { "DROP INDEX" }, Definition))
             }
             "LOAD" => {
-                if !self.accept(&["DATA", "XML"]) {
+                if !self.accept_keyword(&["DATA", "XML"]) {
                     return None;
                 }
-                if self.skip_past(&["TABLE"]) {
-                    self.parse_table();
+                if self.skip_past_keyword(&["TABLE"]) {
+                    self.parse_table_name();
                 } else {
                     self.is_complete = false;
                 }
                 Some(("LOAD DATA", Rows))
             }
             "INSERT" | "REPLACE" => {
-                self.skip_words(&["LOW_PRIORITY", "DELAYED", "HIGH_PRIORITY", "IGNORE", "INTO"]);
-                self.parse_table();
+                self.skip_keywords(&["LOW_PRIORITY", "DELAYED", "HIGH_PRIORITY", "IGNORE", "INTO"]);
+                self.parse_table_name();
                 Some((if verb == "INSERT" { "INSERT" } else { "REPLACE" }, Rows))
             }
             "UPDATE" => {
-                self.skip_words(&["LOW_PRIORITY", "IGNORE"]);
-                self.parse_references(&["SET"]);
+                self.skip_keywords(&["LOW_PRIORITY", "IGNORE"]);
+                self.parse_table_references(&["SET"]);
                 Some(("UPDATE", Rows))
             }
             "DELETE" => {
-                self.parse_delete();
+                self.parse_delete_tables();
                 Some(("DELETE", Rows))
             }
-            // While a procedure runs, the server lists its inner statement. `CALL` is visible only between two of them.
+            // While a procedure runs, the server lists the inner statement.
+            // `CALL` is listed only between inner statements.
             _ => {
                 self.is_complete = false;
                 Some(("CALL", Rows))
@@ -227,49 +231,51 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// Moves to the next of these keywords outside of parentheses. False if there is none.
-    fn skip_to(&mut self, keywords: &[&str]) -> bool {
-        let found = self.skip_past(keywords);
+    /// Skips tokens up to the next of `keywords` outside parentheses.
+    ///
+    /// Returns false if none of the keywords follows.
+    fn skip_to_keyword(&mut self, keywords: &[&str]) -> bool {
+        let found = self.skip_past_keyword(keywords);
         self.position -= usize::from(found);
         found
     }
 
-    /// Parses `DELETE FROM t`, `DELETE FROM t USING references` and `DELETE t FROM references`.
+    /// Parses the tables of `DELETE FROM t`, `DELETE FROM t USING references` and `DELETE t FROM references`.
     ///
-    /// The table references name every changed table, even if the list before them contains aliases.
-    fn parse_delete(&mut self) {
-        self.skip_words(&["LOW_PRIORITY", "QUICK", "IGNORE"]);
+    /// The table references contain all modified tables; the list of deleted tables may contain aliases.
+    fn parse_delete_tables(&mut self) {
+        self.skip_keywords(&["LOW_PRIORITY", "QUICK", "IGNORE"]);
         let start = self.position;
-        if !self.skip_past(&["FROM"]) {
+        if !self.skip_past_keyword(&["FROM"]) {
             self.is_complete = false;
             return;
         }
-        if self.position == start + 1 && self.skip_past(&["USING"]) {
-            return self.parse_references(&["WHERE"]);
+        if self.position == start + 1 && self.skip_past_keyword(&["USING"]) {
+            return self.parse_table_references(&["WHERE"]);
         }
         if self.position > start {
             self.position = start;
-            self.skip_past(&["FROM"]);
+            self.skip_past_keyword(&["FROM"]);
         }
-        self.parse_references(&["WHERE", "ORDER", "LIMIT", "RETURNING"]);
+        self.parse_table_references(&["WHERE", "ORDER", "LIMIT", "RETURNING"]);
     }
 
-    /// Parses the tables of a list of table references.
+    /// Parses a list of table references up to one of the keywords in `ends`.
     ///
-    /// The list ends with one of the keywords `ends` or, unless that is `SET`, with the statement.
-    /// The result may include tables that are only joined.
-    fn parse_references(&mut self, ends: &[&str]) {
+    /// The list may also end at the end of the statement, unless `ends` contains `SET`.
+    /// Tables that are joined but not modified are included.
+    fn parse_table_references(&mut self, ends: &[&str]) {
         let may_end_statement = !ends.contains(&"SET");
         let mut expects_table = true;
-        while let Some(token) = self.peek() {
-            if self.is_any_keyword(ends) {
+        while let Some(token) = self.peek_token() {
+            if self.next_is_any_keyword(ends) {
                 return;
             }
             match token {
                 CodeToken::Semicolon => break,
                 CodeToken::Open if expects_table => {
                     self.position += 1;
-                    if self.is_any_keyword(&["SELECT", "WITH", "VALUES", "TABLE"]) {
+                    if self.next_is_any_keyword(&["SELECT", "WITH", "VALUES", "TABLE"]) {
                         self.position -= 1;
                         self.skip_parentheses();
                         expects_table = false;
@@ -289,7 +295,7 @@ impl<'t> Parser<'t> {
                 CodeToken::Word(word) if expects_table && word.eq_ignore_ascii_case("LATERAL") => self.position += 1,
                 _ if expects_table => {
                     expects_table = false;
-                    self.parse_table();
+                    self.parse_table_name();
                 }
                 _ => self.position += 1,
             }
@@ -297,30 +303,30 @@ impl<'t> Parser<'t> {
         self.is_complete &= may_end_statement && self.reached_end;
     }
 
-    /// Parses a list of table names.
+    /// Parses a comma-separated list of table names.
     fn parse_table_list(&mut self) {
         loop {
-            self.parse_table();
-            if self.peek() != Some(&CodeToken::Comma) {
+            self.parse_table_name();
+            if self.peek_token() != Some(&CodeToken::Comma) {
                 break;
             }
             self.position += 1;
         }
-        // The list is complete only if the statement was read to its end.
+        // The list is complete only if the statement was tokenized to its end.
         self.is_complete &= self.reached_end;
     }
 
-    /// Parses one table name with optional schema. A token that is not a name makes the list incomplete.
-    fn parse_table(&mut self) {
-        let Some(first) = self.parse_name() else {
+    /// Parses a table name with an optional schema. Marks the list as incomplete if the next token is not a name.
+    fn parse_table_name(&mut self) {
+        let Some(first) = self.parse_identifier() else {
             self.is_complete = false;
             self.position += 1;
             return;
         };
-        let (schema, name) = if self.peek() == Some(&CodeToken::Dot) {
+        let (schema, name) = if self.peek_token() == Some(&CodeToken::Dot) {
             self.position += 1;
-            let Some(second) = self.parse_name() else {
-                // `t.*` in the list of a DELETE.
+            let Some(second) = self.parse_identifier() else {
+                // `t.*` in the table list of a DELETE.
                 self.is_complete = false;
                 return;
             };
@@ -332,15 +338,15 @@ impl<'t> Parser<'t> {
         if self.tables.contains(&table) {
             return;
         }
-        if self.tables.len() >= MAX_TABLES {
+        if self.tables.len() >= MAX_REPORTED_TABLES {
             self.is_complete = false;
             return;
         }
         self.tables.push(table);
     }
 
-    fn parse_name(&mut self) -> Option<String> {
-        let name = match self.peek()? {
+    fn parse_identifier(&mut self) -> Option<String> {
+        let name = match self.peek_token()? {
             CodeToken::Word(name) | CodeToken::QuotedName(name) => name.clone(),
             _ => return None,
         };
@@ -353,8 +359,8 @@ impl<'t> Parser<'t> {
 mod tests {
     use super::*;
 
-    /// Leading keywords, tables as `schema.name`, and `…` if the list is incomplete.
-    fn read(statement: &str) -> String {
+    /// Formats the leading keywords, the tables as `schema.name`, and `…` if the list is incomplete.
+    fn format_changed_tables(statement: &str) -> String {
         let Some(changed) = changed_tables(statement.as_bytes(), Some(b"db")) else { return "none".to_owned() };
         let names =
             changed.tables.iter().map(|table| format!("{}.{}", table.schema.as_deref().unwrap_or("?"), table.name));
@@ -382,7 +388,7 @@ mod tests {
             ("CREATE TABLE t (a INT)", "none"),
             ("CHECK TABLE t", "none"),
         ] {
-            assert_eq!(read(statement), expected, "{statement}");
+            assert_eq!(format_changed_tables(statement), expected, "{statement}");
         }
     }
 
@@ -418,7 +424,7 @@ mod tests {
             ("INSERT", "INSERT: …"),
             ("", "none"),
         ] {
-            assert_eq!(read(statement), expected, "{statement}");
+            assert_eq!(format_changed_tables(statement), expected, "{statement}");
         }
     }
 
@@ -432,10 +438,10 @@ mod tests {
     fn long_lists_and_truncated_statements_are_incomplete() {
         let names = (0..40).map(|at| format!("t{at}")).collect::<Vec<_>>().join(", ");
         let changed = changed_tables(format!("OPTIMIZE TABLE {names}").as_bytes(), Some(b"db")).unwrap();
-        assert_eq!((changed.tables.len(), changed.is_complete), (MAX_TABLES, false));
+        assert_eq!((changed.tables.len(), changed.is_complete), (MAX_REPORTED_TABLES, false));
         let padding = "x".repeat(MAX_PARSED_BYTES);
-        let cut = format!("OPTIMIZE TABLE a /* {padding} */, b");
-        assert!(!changed_tables(cut.as_bytes(), Some(b"db")).unwrap().is_complete);
+        let truncated = format!("OPTIMIZE TABLE a /* {padding} */, b");
+        assert!(!changed_tables(truncated.as_bytes(), Some(b"db")).unwrap().is_complete);
         let long = format!("INSERT INTO t VALUES ('{padding}')");
         assert!(changed_tables(long.as_bytes(), Some(b"db")).unwrap().is_complete);
     }

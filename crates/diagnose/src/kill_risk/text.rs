@@ -1,4 +1,4 @@
-//! Texts of kill risks in English and Chinese.
+//! Descriptions of kill risks in English and Chinese.
 
 use std::fmt;
 
@@ -7,58 +7,58 @@ use clew_model::Language;
 use super::{KillRisk, TableAtRisk};
 use crate::terminal::one_line;
 
-/// Maximum number of tables named in a text. The rest is counted.
+/// Maximum number of tables named in a description. Further tables are only counted.
 const MAX_NAMED_TABLES: usize = 5;
 
 impl KillRisk {
-    /// Description of the risk in one or two sentences.
+    /// Returns a description of the risk in one or two sentences.
     #[must_use]
     pub fn description(&self, language: Language) -> String {
         match language {
-            Language::EnUs => self.english_text(),
-            Language::ZhCn => self.chinese_text(),
+            Language::EnUs => self.describe_in_english(),
+            Language::ZhCn => self.describe_in_chinese(),
         }
     }
 
-    fn english_text(&self) -> String {
-        let tables = |tables: &[TableAtRisk]| join_tables(tables, ", ", |more| format!(" and {more} more"));
+    fn describe_in_english(&self) -> String {
+        let tables = |tables: &[TableAtRisk]| format_table_list(tables, ", ", |more| format!(" and {more} more"));
         match self {
             Self::TableDamage { statement, tables: at_risk } => format!(
                 "{statement} runs on {}, whose engine has no transactions. A kill can leave the table damaged (errors 144, 145) until \
-                 REPAIR TABLE has rebuilt it.",
+                 REPAIR TABLE is run.",
                 tables(at_risk)
             ),
             Self::PartialChange { statement, tables: at_risk } => format!(
-                "{statement} changes {}, whose engine has no transactions. Rows that are changed already stay changed; the others do not \
-                 change.",
+                "{statement} modifies {}, whose engine has no transactions. Rows that are already modified are not rolled back; the \
+                 remaining rows stay unmodified.",
                 tables(at_risk)
             ),
             Self::UnknownEngine { statement, tables: at_risk } => format!(
-                "{statement} changes {}, whose engine is unknown. If it has no transactions, a kill can leave the table damaged or half \
-                 changed.",
+                "{statement} modifies {}, whose engine is unknown. If the engine has no transactions, a kill can leave the table damaged or \
+                 partially modified.",
                 tables(at_risk)
             ),
             Self::UnknownTables { statement } => format!(
-                "{statement} changes tables that could not be read from its text. If their engine has no transactions, a kill can leave \
-                 them damaged or half changed."
+                "{statement} modifies tables that could not be determined from its text. If their engine has no transactions, a kill can leave \
+                 the tables damaged or partially modified."
             ),
             Self::LongRollback { rows_modified, seconds } => format!(
-                "{rows_modified} changed rows are rolled back. That can take as long as the transaction has been open, {seconds} s, and its \
-                 locks stay until then."
+                "{rows_modified} modified rows are rolled back. The rollback can take as long as the transaction has been open ({seconds} s). \
+                 Locks are released when the rollback completes."
             ),
             Self::Replication => {
-                "The session sends the binary log. A kill interrupts the replica or mysqlbinlog until it connects \
-                 again."
+                "The session sends the binary log. A kill interrupts replication or mysqlbinlog until the client \
+                 reconnects."
                     .to_owned()
             }
             Self::Backup { evidence } => {
-                format!("The session belongs to a backup ({evidence}). A kill makes the backup fail.")
+                format!("The session belongs to a backup ({evidence}). A kill causes the backup to fail.")
             }
         }
     }
 
-    fn chinese_text(&self) -> String {
-        let tables = |tables: &[TableAtRisk]| join_tables(tables, "、", |more| format!(" 等另外 {more} 张表"));
+    fn describe_in_chinese(&self) -> String {
+        let tables = |tables: &[TableAtRisk]| format_table_list(tables, "、", |more| format!(" 等另外 {more} 张表"));
         match self {
             Self::TableDamage { statement, tables: at_risk } => format!(
                 "{statement} 正在操作表 {}，其存储引擎不支持事务。Kill 可能导致表损坏（错误 144、145），需执行 REPAIR TABLE 修复。",
@@ -89,11 +89,11 @@ impl KillRisk {
 /// Formats the risk in English.
 impl fmt::Display for KillRisk {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.english_text())
+        out.write_str(&self.describe_in_english())
     }
 }
 
-/// Formats the table as `shop.log (MyISAM)`; the engine is omitted if unknown.
+/// Formats the table as `shop.log (MyISAM)`. An unknown engine is omitted.
 impl fmt::Display for TableAtRisk {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(schema) = &self.table.schema {
@@ -104,7 +104,7 @@ impl fmt::Display for TableAtRisk {
     }
 }
 
-fn join_tables(tables: &[TableAtRisk], separator: &str, more: impl Fn(usize) -> String) -> String {
+fn format_table_list(tables: &[TableAtRisk], separator: &str, more: impl Fn(usize) -> String) -> String {
     let named: Vec<String> = tables.iter().take(MAX_NAMED_TABLES).map(ToString::to_string).collect();
     let mut text = named.join(separator);
     if tables.len() > MAX_NAMED_TABLES {
@@ -136,7 +136,7 @@ mod tests {
         let risk = KillRisk::UnknownEngine { statement: "DELETE", tables: vec![TableAtRisk { table, engine: None }] };
         assert!(!risk.to_string().contains('\u{1b}') && risk.to_string().contains("is unknown"), "{risk}");
         let risk = KillRisk::LongRollback { rows_modified: 300_000, seconds: 12 };
-        assert!(risk.to_string().starts_with("300000 changed rows") && risk.to_string().contains("12 s"), "{risk}");
+        assert!(risk.to_string().starts_with("300000 modified rows") && risk.to_string().contains("12 s"), "{risk}");
         assert!(risk.description(Language::ZhCn).starts_with("需回滚 300000 行修改"));
     }
 }

@@ -1,4 +1,4 @@
-//! Cells of a session in the feed, each with the version of its last change.
+//! Session entry of the feed: cells with the version of their last change.
 
 use std::fmt::Write;
 
@@ -8,7 +8,7 @@ use super::{ELAPSED_COLUMNS, MAX_STATEMENT_BYTES, SampledSession};
 use crate::template::template;
 use crate::text::to_valid_utf8;
 
-/// Indexes of columns with special handling.
+// Indexes of columns with special handling.
 const USER_COLUMN: usize = 1;
 const HOST_COLUMN: usize = 2;
 const STATE_COLUMN: usize = 4;
@@ -19,9 +19,9 @@ pub(super) const WAITS_FOR_COLUMN: usize = 16;
 pub(super) const TEMPLATE_COLUMN: usize = 19;
 pub(super) const COLUMN_COUNT: usize = 20;
 
-/// Maximum number of cells in a delta. A full row is shorter than a larger delta.
+/// Maximum number of changed cells in a delta. If more cells change, a full row is shorter.
 const MAX_DELTA_CELLS: usize = COLUMN_COUNT / 2;
-/// Tolerance of a duration, in milliseconds: servers report whole seconds.
+/// Tolerance for durations, in milliseconds. Servers report durations in whole seconds.
 const DURATION_TOLERANCE_MILLIS: i64 = 1000;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,47 +35,47 @@ enum CellValue {
 pub(super) struct SessionEntry {
     /// Version in which the session was added.
     added_version: u32,
-    /// Version of the last change of any cell.
+    /// Version of the latest change to any cell.
     pub(super) changed_version: u32,
     cells: [CellValue; COLUMN_COUNT],
     cell_versions: [u32; COLUMN_COUNT],
-    /// Sample time at which each number of [`ELAPSED_COLUMNS`] was stored, in milliseconds since 1970.
+    /// Unix timestamp in milliseconds of the sample from which each cell of [`ELAPSED_COLUMNS`] was stored.
     stored_at: [i64; ELAPSED_COLUMNS.len()],
     waits_for_masked: Option<Box<str>>,
 }
 
 impl SessionEntry {
-    pub(super) fn new(version: u32, at: i64, live: &SampledSession) -> Self {
-        let mut cells = read_cells(live);
-        set_cell(&mut cells, TEMPLATE_COLUMN, template_cell(live));
+    pub(super) fn new(version: u32, at: i64, sample: &SampledSession) -> Self {
+        let mut cells = build_cells(sample);
+        set_cell(&mut cells, TEMPLATE_COLUMN, build_template_cell(sample));
         Self {
             added_version: version,
             changed_version: version,
             cells,
             cell_versions: [version; COLUMN_COUNT],
             stored_at: [at; ELAPSED_COLUMNS.len()],
-            waits_for_masked: live.masked_waits_for.as_deref().map(Box::from),
+            waits_for_masked: sample.masked_waits_for.as_deref().map(Box::from),
         }
     }
 
-    /// Whether this entry is for the same session. The server may reuse an id.
+    /// Returns true if the entry belongs to `session`. Servers may reuse session ids.
     pub(super) fn is_same_session(&self, session: &Session) -> bool {
         let same = |at: usize, text: &[u8]| matches!(self.cells.get(at), Some(CellValue::Text(stored)) if **stored == *to_valid_utf8(text));
-        // Before authentication a session has no account and, on some servers, no port.
+        // Before authentication, a session has no account and, on some servers, no port.
         same(HOST_COLUMN, &session.host)
             && (same(USER_COLUMN, &session.user) || same(USER_COLUMN, b"unauthenticated user"))
     }
 
-    pub(super) fn update(&mut self, version: u32, at: i64, live: &SampledSession) {
-        let mut new_cells = read_cells(live);
+    pub(super) fn apply_sample(&mut self, version: u32, at: i64, sample: &SampledSession) {
+        let mut new_cells = build_cells(sample);
         let statement = |cells: &[CellValue; COLUMN_COUNT]| cells.get(STATEMENT_COLUMN).cloned();
         let same_statement = statement(&self.cells) == statement(&new_cells);
-        // The template is the most expensive cell, so it is computed only for a new statement.
+        // The template is the most expensive cell and is computed only for new statements.
         let template =
-            if same_statement { self.cells.get(TEMPLATE_COLUMN).cloned() } else { Some(template_cell(live)) };
+            if same_statement { self.cells.get(TEMPLATE_COLUMN).cloned() } else { Some(build_template_cell(sample)) };
         set_cell(&mut new_cells, TEMPLATE_COLUMN, template.unwrap_or(CellValue::Empty));
         let differs = |column: usize| self.cells.get(column) != new_cells.get(column);
-        // A new state, command or statement restarts the duration, even if the numbers match.
+        // A new state, command or statement restarts the duration, even if the duration has the expected value.
         let restarted = [STATE_COLUMN, COMMAND_COLUMN, STATEMENT_COLUMN].into_iter().any(differs);
         let columns = self.cells.iter_mut().zip(&mut self.cell_versions).zip(new_cells).enumerate();
         for (column, ((old, changed), new)) in columns {
@@ -100,10 +100,10 @@ impl SessionEntry {
                 *stored_at = at;
             }
         }
-        self.waits_for_masked = live.masked_waits_for.as_deref().map(Box::from);
+        self.waits_for_masked = sample.masked_waits_for.as_deref().map(Box::from);
     }
 
-    /// Writes all cells with their values at time `at`.
+    /// Writes all cells as a JSON array. Durations are extrapolated to the time `at`.
     pub(super) fn write_full(&self, out: &mut String, at: i64, masked: bool) {
         for column in 0..COLUMN_COUNT {
             out.push(if column == 0 { '[' } else { ',' });
@@ -112,9 +112,9 @@ impl SessionEntry {
         out.push(']');
     }
 
-    /// Writes the cells that changed since `version`.
+    /// Writes the cells that changed after `version` as a JSON object.
     ///
-    /// Writes the full row if most cells changed, or if the session is newer than `version`.
+    /// Writes the full row if most cells changed or if the session was added after `version`.
     pub(super) fn write_delta(&self, out: &mut String, version: u32, at: i64, masked: bool) {
         let changed = || self.cell_versions.iter().enumerate().filter(|(_, changed)| **changed > version);
         if self.added_version > version || changed().count() > MAX_DELTA_CELLS {
@@ -130,11 +130,11 @@ impl SessionEntry {
     fn write_cell(&self, out: &mut String, column: usize, at: i64, masked: bool) {
         let source = if masked && column == STATEMENT_COLUMN { TEMPLATE_COLUMN } else { column };
         if masked && column == WAITS_FOR_COLUMN {
-            return write_text(out, self.waits_for_masked.as_deref());
+            return write_json_string(out, self.waits_for_masked.as_deref());
         }
         match self.cells.get(source) {
             None | Some(CellValue::Empty) => out.push_str("null"),
-            Some(CellValue::Text(text)) => write_text(out, Some(&**text)),
+            Some(CellValue::Text(text)) => write_json_string(out, Some(&**text)),
             Some(CellValue::Number(number)) => {
                 let running = ELAPSED_COLUMNS.iter().position(|running| *running == column);
                 let passed =
@@ -145,18 +145,18 @@ impl SessionEntry {
     }
 }
 
-/// Whether `new` is the duration expected after `passed` milliseconds without a change of state.
+/// Returns true if `new` is the expected duration `passed` milliseconds after `old`, in the same state.
 fn is_expected_duration(old: u64, passed: i64, new: u64) -> bool {
-    let milliseconds = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1000);
-    milliseconds(new).saturating_sub(milliseconds(old)).saturating_sub(passed).abs() <= DURATION_TOLERANCE_MILLIS
+    let to_millis = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1000);
+    to_millis(new).saturating_sub(to_millis(old)).saturating_sub(passed).abs() <= DURATION_TOLERANCE_MILLIS
 }
 
-fn read_cells(live: &SampledSession) -> [CellValue; COLUMN_COUNT] {
-    let row = SessionRow { session: &live.session, transaction: live.transaction.as_ref() };
+fn build_cells(sample: &SampledSession) -> [CellValue; COLUMN_COUNT] {
+    let row = SessionRow { session: &sample.session, transaction: sample.transaction.as_ref() };
     let mut cells = [const { CellValue::Empty }; COLUMN_COUNT];
     let of_session = COLUMNS.iter().map(|column| (column.cell)(&row));
     let details = DETAIL_COLUMNS.iter().filter(|column| column.key != "statement_digest");
-    let of_detail = details.map(|column| (column.cell)(&live.detail));
+    let of_detail = details.map(|column| (column.cell)(&sample.detail));
     for (column, (cell, value)) in cells.iter_mut().zip(of_session.chain(of_detail)).enumerate() {
         *cell = match value {
             Cell::Empty => CellValue::Empty,
@@ -169,8 +169,8 @@ fn read_cells(live: &SampledSession) -> [CellValue; COLUMN_COUNT] {
     cells
 }
 
-fn template_cell(live: &SampledSession) -> CellValue {
-    let statement = live.session.statement.as_deref();
+fn build_template_cell(sample: &SampledSession) -> CellValue {
+    let statement = sample.session.statement.as_deref();
     statement.map_or(CellValue::Empty, |statement| {
         CellValue::Text(to_valid_utf8(&template(truncate_statement(statement))).into())
     })
@@ -178,10 +178,10 @@ fn template_cell(live: &SampledSession) -> CellValue {
 
 /// Truncates a statement to [`MAX_STATEMENT_BYTES`] bytes without splitting a character.
 fn truncate_statement(statement: &[u8]) -> &[u8] {
-    let cut = statement.get(..MAX_STATEMENT_BYTES).unwrap_or(statement);
-    match std::str::from_utf8(cut) {
-        Err(error) if error.error_len().is_none() => cut.get(..error.valid_up_to()).unwrap_or(cut),
-        _ => cut,
+    let truncated = statement.get(..MAX_STATEMENT_BYTES).unwrap_or(statement);
+    match std::str::from_utf8(truncated) {
+        Err(error) if error.error_len().is_none() => truncated.get(..error.valid_up_to()).unwrap_or(truncated),
+        _ => truncated,
     }
 }
 
@@ -191,7 +191,7 @@ fn set_cell(cells: &mut [CellValue; COLUMN_COUNT], column: usize, value: CellVal
     }
 }
 
-fn write_text(out: &mut String, text: Option<&str>) {
+fn write_json_string(out: &mut String, text: Option<&str>) {
     // Serializing a string does not fail.
     let text = text.and_then(|text| crate::json::to_string(text).ok());
     out.push_str(text.as_deref().unwrap_or("null"));

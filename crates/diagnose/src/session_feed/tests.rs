@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::*;
 
-fn session(id: u64, statement: Option<&str>) -> SampledSession {
+fn sampled_session(id: u64, statement: Option<&str>) -> SampledSession {
     let command = if statement.is_some() { "Query" } else { "Sleep" };
     SampledSession {
         session: Session {
@@ -20,12 +20,12 @@ fn session(id: u64, statement: Option<&str>) -> SampledSession {
     }
 }
 
-fn json(text: &str) -> Value {
+fn parse_json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
-fn since(list: &SessionFeed, version: u32, masked: bool) -> Value {
-    json(&format!("{{{}}}", list.delta(version, masked).unwrap()))
+fn delta_since(list: &SessionFeed, version: u32, masked: bool) -> Value {
+    parse_json(&format!("{{{}}}", list.delta(version, masked).unwrap()))
 }
 
 #[test]
@@ -41,20 +41,24 @@ fn column_indexes_match_the_column_list() {
 }
 
 #[test]
-fn growing_duration_is_not_a_change_but_a_restarted_one_is() {
+fn growing_duration_is_not_a_change_but_restarted_duration_is() {
     let mut list = SessionFeed::default();
     let mut apply_sample = |at: i64, seconds: u64, transaction: Option<u64>| {
-        let mut live = session(7, None);
+        let mut live = sampled_session(7, None);
         live.session.seconds = seconds;
         live.transaction = transaction.map(|seconds| Transaction { seconds, ..Transaction::default() });
         list.update(at, vec![live]);
-        let (changed, all) = (list.delta(list.version() - 1, false), json(&list.full(false)));
-        (changed.map(|fields| json(&format!("{{{fields}}}"))["changed"].clone()), all["7"][7].clone())
+        let (changed, all) = (list.delta(list.version() - 1, false), parse_json(&list.full(false)));
+        (changed.map(|fields| parse_json(&format!("{{{fields}}}"))["changed"].clone()), all["7"][7].clone())
     };
     let nothing = || Some(serde_json::json!({}));
     assert_eq!(apply_sample(0, 5, None), (None, 5.into()));
     assert_eq!(apply_sample(1_100, 6, None), (nothing(), 6.into()));
-    assert_eq!(apply_sample(2_200, 8, None), (nothing(), 7.into()), "a second off: servers round");
+    assert_eq!(
+        apply_sample(2_200, 8, None),
+        (nothing(), 7.into()),
+        "a deviation of one second is tolerated because servers round"
+    );
     assert_eq!(apply_sample(60_000, 65, None), (nothing(), 65.into()));
     assert_eq!(apply_sample(61_000, 0, None), (Some(serde_json::json!({ "7": { "7": 0 } })), 0.into()));
     assert_eq!(apply_sample(62_000, 1, Some(0)).0.unwrap()["7"]["8"], 0);
@@ -65,30 +69,30 @@ fn growing_duration_is_not_a_change_but_a_restarted_one_is() {
 #[test]
 fn new_statement_sends_its_duration() {
     let mut list = SessionFeed::default();
-    list.update(0, vec![session(7, Some("SELECT 1"))]);
-    list.update(500, vec![session(7, Some("SELECT 2"))]);
-    assert_eq!(since(&list, 1, false)["changed"]["7"], serde_json::json!({ "6": "SELECT 2", "7": 0 }));
+    list.update(0, vec![sampled_session(7, Some("SELECT 1"))]);
+    list.update(500, vec![sampled_session(7, Some("SELECT 2"))]);
+    assert_eq!(delta_since(&list, 1, false)["changed"]["7"], serde_json::json!({ "6": "SELECT 2", "7": 0 }));
 }
 
 #[test]
 fn reused_id_is_sent_as_gone_and_changed() {
     let mut list = SessionFeed::default();
-    list.update(0, vec![session(7, None)]);
-    let mut other = session(7, None);
+    list.update(0, vec![sampled_session(7, None)]);
+    let mut other = sampled_session(7, None);
     other.session.host = b"h:2".to_vec();
     list.update(1_000, vec![other]);
-    let delta = since(&list, 1, false);
+    let delta = delta_since(&list, 1, false);
     assert_eq!((delta["gone"][0].as_u64(), delta["changed"]["7"][2].as_str()), (Some(7), Some("h:2")));
 }
 
 #[test]
 fn masked_output_has_no_literals() {
     let secret = "SELECT * FROM t WHERE card = '4111-1111' AND pin = 1234";
-    let mut live = session(7, Some(secret));
+    let mut live = sampled_session(7, Some(secret));
     live.detail.waits_for = Some("row of shop.t, '4111-1111'".into());
     live.masked_waits_for = Some("row of shop.t".into());
     let mut list = SessionFeed::default();
-    list.update(0, vec![session(7, None)]);
+    list.update(0, vec![sampled_session(7, None)]);
     list.update(1_000, vec![live]);
     for text in [list.full(true), list.delta(1, true).unwrap()] {
         assert!(
@@ -104,8 +108,8 @@ fn masked_output_has_no_literals() {
 #[test]
 fn long_statement_is_truncated_at_a_character_boundary() {
     let mut list = SessionFeed::default();
-    list.update(0, vec![session(7, Some(&format!("x{}", "電".repeat(1000))))]);
-    let statement = json(&list.full(false))["7"][6].as_str().unwrap().to_owned();
+    list.update(0, vec![sampled_session(7, Some(&format!("x{}", "電".repeat(1000))))]);
+    let statement = parse_json(&list.full(false))["7"][6].as_str().unwrap().to_owned();
     assert_eq!(statement, format!("x{}", "電".repeat(341)));
     list.update(
         0,
@@ -114,21 +118,21 @@ fn long_statement_is_truncated_at_a_character_boundary() {
             ..SampledSession::default()
         }],
     );
-    assert_eq!(json(&list.full(false))["7"][6], "a\\xff\"");
+    assert_eq!(parse_json(&list.full(false))["7"][6], "a\\xff\"");
 }
 
 #[test]
 fn delta_for_an_expired_version_is_refused() {
     let mut list = SessionFeed::default();
     assert_eq!(list.delta(0, false), None, "an empty list has no delta");
-    list.update(0, (0..30_000).map(|id| session(id, None)).collect());
-    list.update(1, vec![session(1, None)]);
+    list.update(0, (0..30_000).map(|id| sampled_session(id, None)).collect());
+    list.update(1, vec![sampled_session(1, None)]);
     assert!(list.delta(2, false).is_some() && list.delta(3, false).is_none());
     assert_eq!(list.delta(1, false), None, "some ended sessions are no longer stored");
-    assert!(list.ended.len() <= MIN_ENDED_CAPACITY);
+    assert!(list.ended.len() <= MIN_STORED_ENDED_SESSIONS);
 }
 
-/// Subscriber that applies deltas.
+/// Subscriber that applies deltas to its copy of the rows.
 #[derive(Default)]
 struct Subscriber {
     version: u32,
@@ -148,7 +152,7 @@ impl Subscriber {
                 }
             }
             Some(fields) => {
-                let delta = json(&format!("{{{fields}}}"));
+                let delta = parse_json(&format!("{{{fields}}}"));
                 for id in delta["gone"].as_array().unwrap() {
                     self.rows.remove(&id.to_string());
                 }
@@ -173,7 +177,7 @@ impl Subscriber {
         (self.version, self.at) = (list.version(), list.sampled_at());
     }
 
-    /// Rows as displayed: durations grow from the time at which they were sent.
+    /// Returns the rows with durations extrapolated to the time of the latest sample.
     fn displayed_rows(&self) -> BTreeMap<String, Vec<Value>> {
         let mut rows = self.rows.clone();
         for (id, row) in &mut rows {
@@ -187,19 +191,19 @@ impl Subscriber {
     }
 }
 
-/// Random sample: session id, activity and duration.
-fn sample() -> impl Strategy<Value = Vec<(u64, u8, u64)>> {
+/// Generates samples: session id, activity and duration of each session.
+fn sample_strategy() -> impl Strategy<Value = Vec<(u64, u8, u64)>> {
     proptest::collection::vec((0u64..6, 0u8..4, 0u64..4), 0..8)
 }
 
 proptest! {
     #[test]
-    fn applying_deltas_reproduces_the_sessions(samples in proptest::collection::vec((sample(), any::<bool>()), 1..30)) {
+    fn applying_deltas_reproduces_the_sessions(samples in proptest::collection::vec((sample_strategy(), any::<bool>()), 1..30)) {
         let (mut list, mut subscriber) = (SessionFeed::default(), Subscriber::default());
         for (number, (sessions, is_sent)) in samples.into_iter().enumerate() {
             let at = i64::try_from(number).unwrap() * 1000;
             let sessions: BTreeMap<u64, SampledSession> = sessions.into_iter().map(|(id, activity, seconds)| {
-                let mut live = session(id, [None, Some("SELECT 1"), Some("SELECT 'b'"), Some("UPDATE t")][activity as usize]);
+                let mut live = sampled_session(id, [None, Some("SELECT 1"), Some("SELECT 'b'"), Some("UPDATE t")][activity as usize]);
                 live.session.seconds = seconds;
                 live.session.host = format!("h:{}", activity / 2).into();
                 live.transaction = (activity > 1).then(|| Transaction { seconds, ..Transaction::default() });

@@ -1,15 +1,15 @@
-//! Normalization of tokens: collapses lists and normalizes spaces.
+//! Normalization of a token stream: collapses value lists and normalizes spaces.
 
 mod state;
 
-use self::state::{Group, LastToken, PasswordState, PendingSign, RowRun, ValueList};
+use self::state::{EqualRows, LastToken, ParenthesisGroup, PasswordState, PendingSign, ValueList};
 use super::keywords;
-use super::lexer::{FollowedBy, Token};
+use super::lexer::{NextChar, Token};
 
-/// Maximum nesting depth of parentheses in which rows are collapsed. Applications nest less deeply.
-const MAX_DEPTH: usize = 100;
+/// Maximum nesting depth at which rows are collapsed. Statements of applications are nested less deeply.
+const MAX_NESTING_DEPTH: usize = 100;
 
-/// Builder of a template.
+/// Template builder.
 #[derive(Debug)]
 pub(super) struct Normalizer {
     out: Vec<u8>,
@@ -17,9 +17,9 @@ pub(super) struct Normalizer {
     values: Option<ValueList>,
     pending_sign: Option<PendingSign>,
     password: PasswordState,
-    statement: Group,
-    groups: Vec<Group>,
-    /// Number of open parentheses beyond [`MAX_DEPTH`].
+    statement: ParenthesisGroup,
+    groups: Vec<ParenthesisGroup>,
+    /// Number of open parentheses beyond [`MAX_NESTING_DEPTH`].
     excess_depth: usize,
 }
 
@@ -31,7 +31,7 @@ impl Default for Normalizer {
             values: None,
             pending_sign: None,
             password: PasswordState::NotExpected,
-            statement: Group::default(),
+            statement: ParenthesisGroup::default(),
             groups: Vec::new(),
             excess_depth: 0,
         }
@@ -39,11 +39,11 @@ impl Default for Normalizer {
 }
 
 impl Normalizer {
-    /// Appends a token.
-    pub(super) fn push(&mut self, token: &Token<'_>) {
+    /// Appends a token to the template.
+    pub(super) fn push_token(&mut self, token: &Token<'_>) {
         match *token {
-            Token::Word(word, followed_by) => self.push_word(word, followed_by),
-            Token::Name(name, is_plain, followed_by) => self.push_name(name, is_plain, followed_by),
+            Token::Word(word, next_char) => self.push_word(word, next_char),
+            Token::Name(name, is_plain, next_char) => self.push_name(name, is_plain, next_char),
             Token::Variable(is_adjacent) => {
                 self.push_at_sign(b"@", is_adjacent);
                 self.push_value(false);
@@ -59,12 +59,12 @@ impl Normalizer {
             Token::Operator(sign @ (b"-" | b"+")) if self.pending_sign.is_some() || self.expects_sign() => {
                 self.push_sign(sign);
             }
-            _ => self.push_other(token),
+            _ => self.push_punctuation(token),
         }
     }
 
-    /// Marks the rest of the statement as unreadable.
-    pub(super) fn mark_unreadable(&mut self) {
+    /// Appends `...` for the rest of the statement.
+    pub(super) fn push_omission(&mut self) {
         self.push_ellipsis();
     }
 
@@ -76,8 +76,8 @@ impl Normalizer {
         self.out
     }
 
-    /// Innermost group; `None` beyond [`MAX_DEPTH`].
-    fn current_group(&mut self) -> Option<&mut Group> {
+    /// Returns the innermost group, or `None` beyond [`MAX_NESTING_DEPTH`].
+    fn current_group(&mut self) -> Option<&mut ParenthesisGroup> {
         if self.excess_depth > 0 { None } else { Some(self.groups.last_mut().unwrap_or(&mut self.statement)) }
     }
 
@@ -96,7 +96,7 @@ impl Normalizer {
         self.pending_sign = None;
     }
 
-    /// Whether a sign at this position belongs to a number, according to MySQL's grammar.
+    /// Returns true if a sign at this position is part of a number in MySQL's grammar.
     fn expects_sign(&self) -> bool {
         match self.last {
             LastToken::Open | LastToken::Comma | LastToken::Operator(true) => true,
@@ -105,7 +105,7 @@ impl Normalizer {
         }
     }
 
-    /// Whether an operand is expected at this position.
+    /// Returns true if MySQL's grammar expects an operand at this position.
     fn expects_operand(&self) -> bool {
         match self.last {
             LastToken::Start | LastToken::Open | LastToken::Comma | LastToken::Semicolon | LastToken::Operator(_) => {
@@ -116,10 +116,9 @@ impl Normalizer {
         }
     }
 
-    fn push_word(&mut self, word: &[u8], followed_by: FollowedBy) {
-        // Next to a dot every word is a name, except in `@@GLOBAL.x`.
-        let is_part =
-            self.last == LastToken::Dot || (followed_by == FollowedBy::Dot && self.last != LastToken::At(true));
+    fn push_word(&mut self, word: &[u8], next_char: NextChar) {
+        // A word next to a dot is a name, except in `@@GLOBAL.x`.
+        let is_part = self.last == LastToken::Dot || (next_char == NextChar::Dot && self.last != LastToken::At(true));
         let keyword = if is_part { None } else { keywords::find_keyword(word) };
         let reserved = keyword.filter(|keyword| keyword.is_reserved());
         if reserved.is_some_and(|reserved| matches!(reserved.word, "NULL" | "TRUE" | "FALSE"))
@@ -137,7 +136,7 @@ impl Normalizer {
         }
         let space = self.needs_space_before(word);
         match keyword {
-            Some(keyword) if keyword.is_function() && followed_by != FollowedBy::Parenthesis => {
+            Some(keyword) if keyword.is_function() && next_char != NextChar::Parenthesis => {
                 self.write_token(word, space, LastToken::FunctionName);
             }
             Some(keyword) => self.write_token(keyword.word.as_bytes(), space, LastToken::Word(reserved)),
@@ -152,15 +151,14 @@ impl Normalizer {
         };
     }
 
-    /// Appends a quoted name. The quotes are removed if the unquoted name has the same meaning.
-    fn push_name(&mut self, name: &[u8], is_plain: bool, followed_by: FollowedBy) {
+    /// Appends a quoted name. Omits the quotes if the unquoted name has the same meaning.
+    fn push_name(&mut self, name: &[u8], is_plain: bool, next_char: NextChar) {
         let space = !matches!(self.last, LastToken::Start | LastToken::Open | LastToken::Dot | LastToken::At(_));
         let word = name.get(1..name.len().saturating_sub(1)).unwrap_or_default();
         if !is_plain || self.last == LastToken::At(false) {
             return self.write_token(name, space, LastToken::Name);
         }
-        let is_part =
-            self.last == LastToken::Dot || (followed_by == FollowedBy::Dot && self.last != LastToken::At(true));
+        let is_part = self.last == LastToken::Dot || (next_char == NextChar::Dot && self.last != LastToken::At(true));
         let keyword = if is_part { None } else { keywords::find_keyword(word) };
         match keyword {
             None => self.write_token(word, space || self.needs_space_before(word), LastToken::Name),
@@ -192,7 +190,7 @@ impl Normalizer {
         self.values = Some(ValueList { end: self.out.len(), is_list: false });
     }
 
-    /// Collapses another value of a list after a value and a comma.
+    /// Collapses a value after a comma into the preceding value list.
     fn collapse_values(&mut self) {
         let Some(values) = self.values else { return };
         self.out.truncate(values.end);
@@ -204,7 +202,7 @@ impl Normalizer {
         if self.last == LastToken::Comma && self.values.is_some() {
             return self.collapse_values();
         }
-        if self.last == LastToken::Comma && self.rows_before(self.out.len().saturating_sub(1)).is_some() {
+        if self.last == LastToken::Comma && self.rows_ending_at(self.out.len().saturating_sub(1)).is_some() {
             self.out.pop();
             return self.collapse_rows();
         }
@@ -222,8 +220,8 @@ impl Normalizer {
         let is_in_list = matches!(self.last, LastToken::Word(Some(word)) if word.word == "IN");
         let open = self.out.len() + usize::from(space);
         self.write_token(b"(", space, LastToken::Open);
-        if self.groups.len() < MAX_DEPTH && self.excess_depth == 0 {
-            self.groups.push(Group { open, is_in_list, ..Group::default() });
+        if self.groups.len() < MAX_NESTING_DEPTH && self.excess_depth == 0 {
+            self.groups.push(ParenthesisGroup { open, is_in_list, ..ParenthesisGroup::default() });
         } else {
             self.excess_depth += 1;
         }
@@ -245,9 +243,9 @@ impl Normalizer {
         }
     }
 
-    /// Collapses the row that starts at `open` if it equals the row before it.
+    /// Collapses the row that starts at offset `open` if it equals the preceding row.
     fn push_row(&mut self, open: usize) {
-        let is_equal = self.rows_before(open.saturating_sub(2)).is_some_and(|rows| {
+        let is_equal = self.rows_ending_at(open.saturating_sub(2)).is_some_and(|rows| {
             self.out.get(rows.collapsed_end..open) == Some(b", ")
                 && self.out.get(rows.start..rows.end) == self.out.get(open..)
         });
@@ -256,16 +254,16 @@ impl Normalizer {
         }
         let end = self.out.len();
         if let Some(group) = self.current_group() {
-            group.rows = Some(RowRun { start: open, end, collapsed_end: end });
+            group.rows = Some(EqualRows { start: open, end, collapsed_end: end });
         }
     }
 
-    /// Rows of the innermost group, if their output ends at `collapsed_end`.
-    fn rows_before(&mut self, collapsed_end: usize) -> Option<RowRun> {
+    /// Returns the rows of the innermost group if their output ends at offset `collapsed_end`.
+    fn rows_ending_at(&mut self, collapsed_end: usize) -> Option<EqualRows> {
         self.current_group()?.rows.filter(|rows| rows.collapsed_end == collapsed_end)
     }
 
-    /// Removes the output after the rows, because it equals them.
+    /// Removes output that repeats the collapsed rows.
     fn collapse_rows(&mut self) {
         let Some(mut rows) = self.current_group().and_then(|group| group.rows) else { return };
         self.out.truncate(rows.collapsed_end);
@@ -293,26 +291,26 @@ impl Normalizer {
         self.write_token(signs, space, LastToken::At(signs.len() == 2));
     }
 
-    fn push_other(&mut self, token: &Token<'_>) {
+    fn push_punctuation(&mut self, token: &Token<'_>) {
         let inside = matches!(self.last, LastToken::Start | LastToken::Open);
         match *token {
             Token::Semicolon => self.write_token(b";", false, LastToken::Semicolon),
             Token::Dot => {
-                let apart = matches!(self.last, LastToken::QuotedName | LastToken::Word(Some(_)))
+                let needs_space = matches!(self.last, LastToken::QuotedName | LastToken::Word(Some(_)))
                     || self.out.last() == Some(&b'.');
-                self.write_token(b".", apart, LastToken::Dot);
+                self.write_token(b".", needs_space, LastToken::Dot);
             }
             Token::Operator(operator) => {
-                let of_table = self.last == LastToken::Dot && operator == b"*";
+                let is_all_columns = self.last == LastToken::Dot && operator == b"*";
                 let operator = if operator == b"<>" { b"!=" } else { operator };
                 let before_sign = !matches!(operator, b"!" | b"~" | b":" | b":=" | b"{" | b"}");
-                self.write_token(operator, !inside && !of_table, LastToken::Operator(before_sign));
+                self.write_token(operator, !inside && !is_all_columns, LastToken::Operator(before_sign));
             }
             _ => {}
         }
     }
 
-    /// Whether the token still directly follows a name or literal in the output.
+    /// Returns true if `is_adjacent` is true and the output still ends with a name or literal.
     fn is_adjacent(&self, is_adjacent: bool) -> bool {
         is_adjacent && self.out.last().is_some_and(|&byte| keywords::is_word_byte(byte) || matches!(byte, b'`' | b'?'))
     }

@@ -1,40 +1,45 @@
-//! Numbers, and names that start with a digit.
+//! Classification of number literals and of names that start with a digit.
 
 use super::keywords;
 
-/// Classification of a token that starts with a digit, or with a dot before a digit.
+/// Kind of a token that starts with a digit or with a decimal point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NumberToken {
-    /// Number of this length.
+    /// Number literal, with its length in bytes.
     Literal(usize),
     /// Name, as in `SELECT * FROM 1t`.
     Word,
 }
 
-/// Classifies the token at the start of `rest`.
-pub(super) fn classify(rest: &[u8]) -> NumberToken {
-    // Also if other characters follow: servers read that as a name, but it may be a truncated or malformed number.
+/// Classifies the number or name at the start of `rest`.
+pub(super) fn classify_number(rest: &[u8]) -> NumberToken {
+    // If other characters follow, servers parse a name, but the text may be a malformed or truncated number.
     if matches!(rest, [b'0', b'x' | b'X' | b'b' | b'B', ..]) {
-        return NumberToken::Literal(keywords::word_length(rest));
+        return NumberToken::Literal(keywords::leading_word_length(rest));
     }
-    let whole = digits_end(rest, 0);
-    let (mantissa, is_real) = match rest.get(whole) {
-        Some(b'.') => (digits_end(rest, whole + 1), true),
-        _ => (whole, false),
+    let integer_end = find_digits_end(rest, 0);
+    let (mantissa, is_real) = match rest.get(integer_end) {
+        Some(b'.') => (find_digits_end(rest, integer_end + 1), true),
+        _ => (integer_end, false),
     };
-    if let Some(length) = exponent_end(rest, mantissa) {
+    if let Some(length) = find_exponent_end(rest, mantissa) {
         return NumberToken::Literal(length);
     }
-    if is_real || keywords::word_length(rest) == whole { NumberToken::Literal(mantissa) } else { NumberToken::Word }
+    if is_real || keywords::leading_word_length(rest) == integer_end {
+        NumberToken::Literal(mantissa)
+    } else {
+        NumberToken::Word
+    }
 }
 
-/// End offset of the digits from `at` on.
-fn digits_end(rest: &[u8], at: usize) -> usize {
+/// Returns the end offset of the digits that start at `at`.
+fn find_digits_end(rest: &[u8], at: usize) -> usize {
     at + rest.iter().skip(at).take_while(|byte| byte.is_ascii_digit()).count()
 }
 
-/// End offset of the exponent at `at`, which may be truncated; `None` if there is no exponent.
-fn exponent_end(rest: &[u8], at: usize) -> Option<usize> {
+/// Returns the end offset of the exponent at `at`, which may be truncated.
+/// Returns `None` if `at` is not the start of an exponent.
+fn find_exponent_end(rest: &[u8], at: usize) -> Option<usize> {
     let tail = rest.get(at..)?;
     let signs = match tail {
         [b'e' | b'E', b'+' | b'-'] | [b'e' | b'E', b'+' | b'-', b'0'..=b'9', ..] => 1,
@@ -42,5 +47,5 @@ fn exponent_end(rest: &[u8], at: usize) -> Option<usize> {
         [b'e' | b'E', next, ..] if !keywords::is_word_byte(*next) => 0,
         _ => return None,
     };
-    Some(digits_end(rest, at + 1 + signs))
+    Some(find_digits_end(rest, at + 1 + signs))
 }

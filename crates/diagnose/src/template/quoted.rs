@@ -1,22 +1,22 @@
-//! Length of strings and quoted names.
+//! Boundaries of string literals and quoted names.
 
 use super::sql_modes;
 
-/// End of a string.
+/// End of a string literal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StringEnd {
-    /// End offset: after the closing quote, or where all SQL modes are in code again.
+    /// End offset of the string, at which the scanners of all SQL modes are outside of a string.
     At(usize),
-    /// The string is unclosed in every SQL mode.
+    /// The string has no closing quote in any SQL mode.
     Unclosed,
     /// The end of the string is ambiguous.
     Ambiguous,
 }
 
-/// Finds the end of the string whose opening quote is at `start`.
+/// Finds the end of the string literal whose opening quote is at `start`.
 ///
 /// A doubled quote is part of the string.
-/// A backslash escapes the next quote unless the SQL mode has `NO_BACKSLASH_ESCAPES`.
+/// A backslash escapes the next quote, unless the SQL mode contains `NO_BACKSLASH_ESCAPES`.
 pub(super) fn find_string_end(bytes: &[u8], start: usize) -> StringEnd {
     let Some(&quote) = bytes.get(start) else { return StringEnd::Unclosed };
     let mut at = start + 1;
@@ -37,13 +37,13 @@ pub(super) fn find_string_end(bytes: &[u8], start: usize) -> StringEnd {
             return StringEnd::Ambiguous;
         }
         if before_quote && backslashes % 2 == 1 {
-            return sql_modes::find_resync(bytes, start).map_or(StringEnd::Ambiguous, StringEnd::At);
+            return sql_modes::find_resync_offset(bytes, start).map_or(StringEnd::Ambiguous, StringEnd::At);
         }
         at += backslashes;
     }
 }
 
-/// Length of a name in backticks, including them; `None` if it is unclosed.
+/// Returns the length of a quoted name including its backticks, or `None` without a closing backtick.
 pub(super) fn quoted_name_length(rest: &[u8]) -> Option<usize> {
     let mut at = 1;
     loop {

@@ -1,21 +1,21 @@
 //! Parallel scan of a statement in several SQL modes.
 //!
-//! `'a\', b, 'c'` is two strings with `NO_BACKSLASH_ESCAPES`, and a longer first string without it.
+//! The text `'a\', b, 'c'` contains two strings with `NO_BACKSLASH_ESCAPES`, but a different string without it.
 //! The SQL mode of a session is unknown.
-//! So from such a string on, the text is scanned in every mode until all modes are in code again.
-//! The text between is one literal.
+//! The text after an ambiguous quote is scanned in every mode, until all scanners are outside of strings.
+//! The scanned text is treated as a single literal.
 
 use std::ops::Range;
 
-/// Quotes in which a backslash is an escape character, by SQL mode.
+/// Kinds of quotes in which a backslash is an escape character.
 #[derive(Debug, Clone, Copy)]
 struct EscapeRules {
     single: bool,
     double: bool,
 }
 
-/// Default; `NO_BACKSLASH_ESCAPES`; `ANSI_QUOTES`, in which a backslash in a `"` name is literal.
-const SQL_MODES: [EscapeRules; 3] = [
+/// Escape rules of the SQL modes: default, `NO_BACKSLASH_ESCAPES`, and `ANSI_QUOTES`.
+const ESCAPE_RULES_BY_MODE: [EscapeRules; 3] = [
     EscapeRules { single: true, double: true },
     EscapeRules { single: false, double: false },
     EscapeRules { single: true, double: false },
@@ -35,11 +35,11 @@ enum ScanState {
 struct ModeScanner {
     rules: EscapeRules,
     state: ScanState,
-    /// The next byte belongs to the current one.
+    /// True if the next byte is the second byte of an escape sequence or delimiter.
     skips_next: bool,
 }
 
-/// Error: the text after this position is ambiguous.
+/// Error for text that the scanner cannot classify unambiguously.
 struct AmbiguousText;
 
 impl ModeScanner {
@@ -51,19 +51,19 @@ impl ModeScanner {
         self.state == ScanState::Code && !self.skips_next
     }
 
-    fn escapes(self, quote: u8) -> bool {
+    fn has_backslash_escapes(self, quote: u8) -> bool {
         if quote == b'\'' { self.rules.single } else { self.rules.double }
     }
 
-    /// Consumes the first byte of `rest`.
-    fn step(&mut self, rest: &[u8]) -> Result<(), AmbiguousText> {
+    /// Consumes the first byte of `rest` and updates the state.
+    fn consume_byte(&mut self, rest: &[u8]) -> Result<(), AmbiguousText> {
         if self.skips_next {
             self.skips_next = false;
             return Ok(());
         }
         match (self.state, rest) {
-            (ScanState::Code, _) => self.step_in_code(rest)?,
-            (ScanState::String(quote), [b'\\', ..]) => self.skips_next = self.escapes(quote),
+            (ScanState::Code, _) => self.consume_code_byte(rest)?,
+            (ScanState::String(quote), [b'\\', ..]) => self.skips_next = self.has_backslash_escapes(quote),
             (ScanState::String(quote), [byte, next, ..]) if *byte == quote && *next == quote => self.skips_next = true,
             (ScanState::String(quote), [byte, ..]) if *byte == quote => self.state = ScanState::Code,
             (ScanState::Name, [b'`', b'`', ..]) => self.skips_next = true,
@@ -75,12 +75,12 @@ impl ModeScanner {
         Ok(())
     }
 
-    fn step_in_code(&mut self, rest: &[u8]) -> Result<(), AmbiguousText> {
+    fn consume_code_byte(&mut self, rest: &[u8]) -> Result<(), AmbiguousText> {
         match rest {
             [quote @ (b'\'' | b'"'), ..] => self.state = ScanState::String(*quote),
             [b'`', ..] => self.state = ScanState::Name,
             [b'#', ..] | [b'-', b'-'] | [b'-', b'-', 0..=b' ' | 0x7f, ..] => self.state = ScanState::Line,
-            // The lexer does not read on after these either; every `$` is rejected for simplicity.
+            // The lexer stops at these bytes too; every `$` is rejected for simplicity.
             [0 | b'[' | b'$', ..] | [b'-', b'-', 0x80..=0xff, ..] | [b'/', b'*', b'!' | b'+' | b'M', ..] => {
                 return Err(AmbiguousText);
             }
@@ -91,9 +91,11 @@ impl ModeScanner {
     }
 }
 
-/// Finds the offset after the string at `start` at which all modes are in code again; `None` if there is none.
-pub(super) fn find_resync(bytes: &[u8], start: usize) -> Option<usize> {
-    let mut scanners = SQL_MODES.map(ModeScanner::new);
+/// Finds the offset after `start` at which the scanners of all SQL modes are outside of strings and comments.
+///
+/// Returns `None` if no such offset exists.
+pub(super) fn find_resync_offset(bytes: &[u8], start: usize) -> Option<usize> {
+    let mut scanners = ESCAPE_RULES_BY_MODE.map(ModeScanner::new);
     let mut at = start;
     loop {
         let rest = bytes.get(at..).filter(|rest| !rest.is_empty())?;
@@ -101,7 +103,7 @@ pub(super) fn find_resync(bytes: &[u8], start: usize) -> Option<usize> {
             return None;
         }
         for scanner in &mut scanners {
-            scanner.step(rest).ok()?;
+            scanner.consume_byte(rest).ok()?;
         }
         at += 1;
         if scanners.iter().all(|scanner| scanner.is_in_code()) {
@@ -110,19 +112,21 @@ pub(super) fn find_resync(bytes: &[u8], start: usize) -> Option<usize> {
     }
 }
 
-/// Whether every mode is in code at the end of `range`. False if the range contains a comment.
-pub(super) fn all_end_in_code(bytes: &[u8], mut range: Range<usize>) -> bool {
-    let mut scanners = SQL_MODES.map(ModeScanner::new);
+/// Returns true if the scanners of all SQL modes are outside of strings at the end of `range`.
+///
+/// Returns false if the range contains a block comment.
+pub(super) fn all_modes_end_in_code(bytes: &[u8], mut range: Range<usize>) -> bool {
+    let mut scanners = ESCAPE_RULES_BY_MODE.map(ModeScanner::new);
     range.all(|at| {
         let rest = bytes.get(at..).unwrap_or_default();
-        !rest.starts_with(b"/*") && scanners.iter_mut().all(|scanner| scanner.step(rest).is_ok())
+        !rest.starts_with(b"/*") && scanners.iter_mut().all(|scanner| scanner.consume_byte(rest).is_ok())
     }) && scanners.iter().all(|scanner| scanner.is_in_code())
 }
 
-/// Whether `before` ends with a complete UTF-8 character.
+/// Returns true if `before` ends with a complete UTF-8 character.
 ///
-/// If not, the server did not convert the statement to UTF-8.
-/// Then a backslash after it may be the second byte of a character.
+/// An incomplete character indicates that the server did not convert the statement to UTF-8.
+/// In an unconverted statement, a backslash may be the second byte of a multi-byte character.
 pub(super) fn ends_on_char_boundary(before: &[u8]) -> bool {
     let tail = before.get(before.len().saturating_sub(4)..).unwrap_or_default();
     (0..tail.len())

@@ -1,11 +1,11 @@
-//! Construction of the graph.
+//! Construction of the wait graph.
 
 use super::graph::{Party, PartyDetail, WaitGraph};
 use super::index::ObservationIndex;
 use super::input::LockObservations;
 use super::{edges, rank, unexplained};
 
-/// Builds the graph. Linear in the number of waits and of locks on requested resources.
+/// Builds the wait graph. The time is linear in the number of waits and of locks on requested resources.
 #[must_use]
 pub fn build_graph(observed: &LockObservations) -> WaitGraph {
     let index = ObservationIndex::new(observed);
@@ -15,14 +15,14 @@ pub fn build_graph(observed: &LockObservations) -> WaitGraph {
     let mut names: Vec<Party> = waits.iter().flat_map(|wait| [wait.waiter, wait.blocker]).collect();
     names.sort_unstable();
     names.dedup();
-    let (roots, cycles) = rank::rank_roots(&waits, &names);
-    let unexplained = unexplained::unexplained_sessions(&index, &waits, &unknown_reasons);
-    let parties: Vec<PartyDetail> = names.iter().map(|&party| party_facts(party, &index)).collect();
+    let (roots, cycles) = rank::rank_root_blockers(&waits, &names);
+    let unexplained = unexplained::find_unexplained_waits(&index, &waits, &unknown_reasons);
+    let parties: Vec<PartyDetail> = names.iter().map(|&party| build_party_detail(party, &index)).collect();
     let vanished = parties.iter().filter(|facts| facts.is_missing()).map(|facts| facts.party).collect();
     WaitGraph { waits, roots, cycles, parties, vanished, unexplained, limitations: observed.limitations.clone() }
 }
 
-fn party_facts(party: Party, index: &ObservationIndex<'_>) -> PartyDetail {
+fn build_party_detail(party: Party, index: &ObservationIndex<'_>) -> PartyDetail {
     let (session, transaction) = match party {
         Party::Session(id) => (index.sessions.get(&id), index.transactions.get(&id)),
         Party::Transaction(id) => (None, index.detached.get(&id)),

@@ -1,17 +1,17 @@
-//! Compatibility of metadata lock modes.
+//! Compatibility matrices of metadata lock modes.
 //!
-//! The rules are documented by the servers in their metadata lock subsystem.
-//! One matrix serves MySQL and MariaDB, objects and scopes, because the modes that both have agree.
-//! `INTENTION_EXCLUSIVE` occurs on scopes only, `SHARED_WRITE_LOW_PRIO` on MySQL only.
-//! MariaDB's backup lock has its own modes and matrix.
-//! The priority reversal after `max_write_lock_count` grants in a row is not modelled.
-//! With the default setting it never happens.
+//! The rules are taken from the documentation of the metadata lock subsystem of MySQL and MariaDB.
+//! One matrix covers both servers, objects and scopes, because the rules of all common modes are equal.
+//! `INTENTION_EXCLUSIVE` occurs only on scopes, and `SHARED_WRITE_LOW_PRIO` only on MySQL.
+//! The backup lock of MariaDB has its own modes and matrices.
+//!
+//! The priority change after `max_write_lock_count` consecutive grants is not modeled: by default, it never occurs.
 
 use super::metadata::MetadataMode;
 
-/// Conflicts with granted locks; `-` marks a conflict.
+/// Conflicts of requests with granted locks; `-` marks a conflict.
 ///
-/// Rows are requested modes, columns are granted modes, in the order of [`MetadataMode::ALL`].
+/// Rows are requested modes and columns are granted modes, in the order of [`MetadataMode::ALL`].
 const GRANTED_CONFLICTS: [&[u8]; 11] = [
     //   IX S SH SR SW LP SU RO NW RW X
     b"+ - + + + + + + + + -", // INTENTION_EXCLUSIVE
@@ -27,7 +27,7 @@ const GRANTED_CONFLICTS: [&[u8]; 11] = [
     b"- - - - - - - - - - -", // EXCLUSIVE
 ];
 
-/// Conflicts with pending requests of other sessions, which precede the request in the queue.
+/// Conflicts of requests with pending requests of other sessions; `-` marks a conflict.
 const PENDING_CONFLICTS: [&[u8]; 11] = [
     //   IX S SH SR SW LP SU RO NW RW X
     b"+ - + + + + + + + + -", // INTENTION_EXCLUSIVE
@@ -43,7 +43,7 @@ const PENDING_CONFLICTS: [&[u8]; 11] = [
     b"+ + + + + + + + + + +", // EXCLUSIVE
 ];
 
-/// Conflicts of MariaDB's backup lock with granted locks.
+/// Conflicts of requests with granted locks, for the backup lock of MariaDB.
 const BACKUP_GRANTED_CONFLICTS: [&[u8]; 14] = [
     //   S0 S1 S2 S3 S4 F1 F2 D TD SD DD BL AC C
     b"- - - - - + + + + + + - + +", // BACKUP_START
@@ -62,7 +62,7 @@ const BACKUP_GRANTED_CONFLICTS: [&[u8]; 14] = [
     b"+ + + + - + - + + + + + + +", // BACKUP_COMMIT
 ];
 
-/// Conflicts of MariaDB's backup lock with pending requests of other sessions.
+/// Conflicts of requests with pending requests of other sessions, for the backup lock of MariaDB.
 const BACKUP_PENDING_CONFLICTS: [&[u8]; 14] = [
     //   S0 S1 S2 S3 S4 F1 F2 D TD SD DD BL AC C
     b"+ - - - - + + + + + + - + +", // BACKUP_START
@@ -81,18 +81,20 @@ const BACKUP_PENDING_CONFLICTS: [&[u8]; 14] = [
     b"+ + + + - + - + + + + + + +", // BACKUP_COMMIT
 ];
 
-/// Whether a request conflicts with a lock that another session holds on the same object.
-pub(super) fn conflicts_with_granted(wanted: MetadataMode, held: MetadataMode) -> bool {
-    lookup_conflict(&GRANTED_CONFLICTS, &BACKUP_GRANTED_CONFLICTS, wanted, held)
+/// Returns true if a request conflicts with a lock granted to another session on the same object.
+pub(super) fn conflicts_with_granted(requested: MetadataMode, granted: MetadataMode) -> bool {
+    has_conflict(&GRANTED_CONFLICTS, &BACKUP_GRANTED_CONFLICTS, requested, granted)
 }
 
-/// Whether a request queues behind a pending request of another session for the same object.
-pub(super) fn conflicts_with_pending(wanted: MetadataMode, asked: MetadataMode) -> bool {
-    lookup_conflict(&PENDING_CONFLICTS, &BACKUP_PENDING_CONFLICTS, wanted, asked)
+/// Returns true if a request waits behind a pending request of another session for the same object.
+pub(super) fn conflicts_with_pending(requested: MetadataMode, pending: MetadataMode) -> bool {
+    has_conflict(&PENDING_CONFLICTS, &BACKUP_PENDING_CONFLICTS, requested, pending)
 }
 
-/// Looks up a conflict. False for modes of different matrices, which never occur on the same object.
-fn lookup_conflict(plain: &[&[u8]], backup: &[&[u8]], row: MetadataMode, column: MetadataMode) -> bool {
+/// Looks up a conflict in the matrix of both modes.
+///
+/// Returns false for modes of different matrices, which never occur on the same object.
+fn has_conflict(plain: &[&[u8]], backup: &[&[u8]], row: MetadataMode, column: MetadataMode) -> bool {
     let first_backup = MetadataMode::BackupStart as usize;
     let (row, column) = (row as usize, column as usize);
     let (table, row, column) = match (row.checked_sub(first_backup), column.checked_sub(first_backup)) {
@@ -127,7 +129,7 @@ mod tests {
         }
     }
 
-    /// Two sessions cannot hold conflicting locks, in whatever order they are granted.
+    /// Two sessions cannot hold conflicting locks, regardless of the order of the grants.
     #[test]
     fn granted_conflicts_are_symmetric() {
         let first_backup = BackupStart as usize;
@@ -138,7 +140,7 @@ mod tests {
         }
     }
 
-    /// The servers rely on this themselves: a pending request blocks no request that it would not block once granted.
+    /// The servers rely on this property: a pending request blocks only requests that it also blocks when granted.
     #[test]
     fn pending_conflicts_are_a_subset_of_granted_conflicts() {
         for &wanted in MetadataMode::ALL {
@@ -166,14 +168,14 @@ mod tests {
         ] {
             assert!(conflicts_with_granted(wanted, held), "{wanted:?} {held:?}");
         }
-        assert!(conflicts_with_pending(SharedRead, Exclusive), "a reader behind an ALTER that waits");
-        assert!(!conflicts_with_pending(SharedHighPrio, Exclusive), "information_schema does not queue");
+        assert!(conflicts_with_pending(SharedRead, Exclusive), "a reader waits behind a pending ALTER");
+        assert!(!conflicts_with_pending(SharedHighPrio, Exclusive), "information_schema queries do not queue");
         assert!(
             !conflicts_with_pending(Exclusive, Exclusive),
-            "the second ALTER waits for who holds, not for the first"
+            "the second ALTER waits for the lock owner, not for the first ALTER"
         );
         assert!(!conflicts_with_granted(SharedRead, SharedWrite) && !conflicts_with_granted(SharedWrite, SharedWrite));
-        assert!(!conflicts_with_granted(SharedRead, SharedUpgradable), "ALTER's first lock lets everybody read");
+        assert!(!conflicts_with_granted(SharedRead, SharedUpgradable), "the first lock of ALTER does not block reads");
         assert!(
             !conflicts_with_granted(BackupTransDml, BackupDdl) && !conflicts_with_granted(SharedRead, BackupFtwrl2)
         );

@@ -1,9 +1,9 @@
-//! Cycles of parties that wait for each other.
+//! Detection of wait cycles with Tarjan's algorithm.
 
-/// Strongly connected components of a graph, with sorted nodes; each component follows those that it leads to.
+/// Finds the strongly connected components of a graph, in reverse topological order. Nodes are sorted.
 ///
-/// Tarjan's algorithm with an explicit stack, because a chain can be as long as the session list.
-pub(super) fn strongly_connected_components(successors: &[Vec<usize>]) -> Vec<Vec<usize>> {
+/// Tarjan's algorithm with an explicit stack, because wait chains can be as long as the session list.
+pub(super) fn find_strongly_connected_components(successors: &[Vec<usize>]) -> Vec<Vec<usize>> {
     let mut search = ComponentSearch {
         order: vec![None; successors.len()],
         low: vec![0; successors.len()],
@@ -13,7 +13,7 @@ pub(super) fn strongly_connected_components(successors: &[Vec<usize>]) -> Vec<Ve
         components: Vec::new(),
     };
     for start in 0..successors.len() {
-        search.search_from(start, successors);
+        search.search_from_node(start, successors);
     }
     search.components
 }
@@ -21,31 +21,31 @@ pub(super) fn strongly_connected_components(successors: &[Vec<usize>]) -> Vec<Ve
 struct ComponentSearch {
     /// Visit number of each node.
     order: Vec<Option<usize>>,
-    /// Lowest visit number of a node on the stack that each node reaches.
+    /// Low-link value of each node: the lowest visit number on the stack that the node reaches.
     low: Vec<usize>,
-    /// Whether each node is on the stack.
+    /// True for each node on the stack.
     on_stack: Vec<bool>,
     stack: Vec<usize>,
     visited: usize,
     components: Vec<Vec<usize>>,
 }
 
-// Every index is a node number, which is below the length of every list.
+// Every index is a node number, which is less than the length of every list.
 #[allow(clippy::indexing_slicing)]
 impl ComponentSearch {
-    fn search_from(&mut self, start: usize, successors: &[Vec<usize>]) {
+    fn search_from_node(&mut self, start: usize, successors: &[Vec<usize>]) {
         if self.order[start].is_some() {
             return;
         }
         let mut path = vec![(start, 0)];
-        self.visit(start);
+        self.visit_node(start);
         while let Some((node, next)) = path.last_mut() {
             let node = *node;
             if let Some(&target) = successors[node].get(*next) {
                 *next += 1;
                 match self.order[target] {
                     None => {
-                        self.visit(target);
+                        self.visit_node(target);
                         path.push((target, 0));
                     }
                     Some(order) if self.on_stack[target] => self.low[node] = self.low[node].min(order),
@@ -61,7 +61,7 @@ impl ComponentSearch {
         }
     }
 
-    fn visit(&mut self, node: usize) {
+    fn visit_node(&mut self, node: usize) {
         self.order[node] = Some(self.visited);
         self.low[node] = self.visited;
         self.on_stack[node] = true;
@@ -69,7 +69,7 @@ impl ComponentSearch {
         self.visited += 1;
     }
 
-    /// Pops a component off the stack if `node` is its first visited node.
+    /// Pops the component of `node` off the stack if `node` is the root of the component.
     fn pop_component(&mut self, node: usize) {
         if self.order[node] != Some(self.low[node]) {
             return;
@@ -97,10 +97,10 @@ mod tests {
     fn long_chain_does_not_overflow_the_stack() {
         let chain: Vec<Vec<usize>> =
             (0..200_000).map(|node| if node == 0 { Vec::new() } else { vec![node - 1] }).collect();
-        assert_eq!(strongly_connected_components(&chain).len(), 200_000);
+        assert_eq!(find_strongly_connected_components(&chain).len(), 200_000);
     }
 
-    fn reaches(successors: &[Vec<usize>]) -> Vec<Vec<bool>> {
+    fn compute_reachability(successors: &[Vec<usize>]) -> Vec<Vec<bool>> {
         let count = successors.len();
         let mut reach = vec![vec![false; count]; count];
         for (from, targets) in successors.iter().enumerate() {
@@ -126,19 +126,19 @@ mod tests {
             for (from, to) in edges {
                 successors[from].push(to);
             }
-            let reach = reaches(&successors);
-            let components = strongly_connected_components(&successors);
-            let mut place = [0; 12];
+            let reach = compute_reachability(&successors);
+            let components = find_strongly_connected_components(&successors);
+            let mut component_of = [0; 12];
             for (at, component) in components.iter().enumerate() {
                 for &node in component {
-                    place[node] = at;
+                    component_of[node] = at;
                 }
             }
             prop_assert_eq!(components.iter().map(Vec::len).sum::<usize>(), 12);
             for from in 0..12 {
                 for to in 0..12 {
-                    prop_assert_eq!(place[from] == place[to], reach[from][to] && reach[to][from]);
-                    prop_assert!(!reach[from][to] || place[to] <= place[from], "blockers come first");
+                    prop_assert_eq!(component_of[from] == component_of[to], reach[from][to] && reach[to][from]);
+                    prop_assert!(!reach[from][to] || component_of[to] <= component_of[from], "blockers come first");
                 }
             }
         }

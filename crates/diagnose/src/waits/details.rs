@@ -1,4 +1,4 @@
-//! Wait details by session, for columns of a session list.
+//! Wait details per session, for the detail columns of a session list.
 
 use std::collections::HashMap;
 
@@ -7,26 +7,26 @@ use clew_model::SessionDetail;
 use super::graph::{Party, Root, Wait, WaitGraph};
 
 impl WaitGraph {
-    /// Resource, blocker and root blocker of each waiting session.
+    /// Returns resource, blocker and root blocker of each waiting session, by session id.
     ///
-    /// The blocker is the one on the way to the first root.
+    /// If a session has several blockers, the blocker on the path to the highest-ranked root is returned.
     /// Sessions without a detected blocker are included without blocker ids.
     #[must_use]
     pub fn session_details(&self) -> HashMap<u64, SessionDetail> {
-        let first_roots = self.first_roots();
+        let first_roots = self.find_first_roots();
         let waiting = self.waits.chunk_by(|left, right| left.waiter == right.waiter);
         let explained = waiting.filter_map(|waits| {
             let waiter = waits.first()?.waiter;
-            Some((waiter.session()?, self.session_detail(waiter, waits, &first_roots)?))
+            Some((waiter.session()?, self.build_session_detail(waiter, waits, &first_roots)?))
         });
         let unexplained = self.unexplained.iter().map(|unexplained| {
-            let waits_for = Some(format!("{}: its blocker cannot be seen", unexplained.state));
+            let waits_for = Some(format!("{}; blocker unknown", unexplained.state));
             (unexplained.session, SessionDetail { waits_for, ..SessionDetail::default() })
         });
         unexplained.chain(explained).collect()
     }
 
-    fn session_detail(
+    fn build_session_detail(
         &self,
         waiter: Party,
         waits: &[Wait],
@@ -36,14 +36,14 @@ impl WaitGraph {
         let root_index = root_of(waiter)?;
         let root = self.roots.get(*root_index)?;
         let wait = waits.iter().find(|wait| root_of(wait.blocker) == Some(root_index)).or_else(|| waits.first())?;
-        let root_blocker = root_blocker(root, waiter, wait.blocker);
-        let describe_party = |what: &str, party: Party| match party {
+        let root_blocker = select_root_blocker(root, waiter, wait.blocker);
+        let describe_party = |label: &str, party: Party| match party {
             Party::Session(_) => String::new(),
-            Party::Transaction(_) => format!("; {what} is {party}"),
+            Party::Transaction(_) => format!("; {label}: {party}"),
         };
-        let blocked = describe_party("its blocker", wait.blocker);
+        let blocked = describe_party("blocker", wait.blocker);
         let rooted =
-            if root_blocker == wait.blocker { String::new() } else { describe_party("at the root", root_blocker) };
+            if root_blocker == wait.blocker { String::new() } else { describe_party("root blocker", root_blocker) };
         Some(SessionDetail {
             waits_for: Some(format!("{}{blocked}{rooted}", wait.on)),
             blocker_id: wait.blocker.session(),
@@ -52,10 +52,10 @@ impl WaitGraph {
         })
     }
 
-    /// Index of the first root that each party waits for or is a member of.
+    /// Returns the index of the highest-ranked root of each party. Members of a root are included.
     ///
-    /// One traversal from each root, worst first, visits only parties that no worse root reached.
-    fn first_roots(&self) -> HashMap<Party, usize> {
+    /// The traversal from each root skips parties that a higher-ranked root already reached.
+    fn find_first_roots(&self) -> HashMap<Party, usize> {
         let mut waiters: HashMap<Party, Vec<Party>> = HashMap::new();
         for wait in &self.waits {
             waiters.entry(wait.blocker).or_default().push(wait.waiter);
@@ -74,8 +74,8 @@ impl WaitGraph {
     }
 }
 
-/// Root blocker of a waiter. In a cycle it is the member that the waiter waits for, if any.
-fn root_blocker(root: &Root, waiter: Party, blocker: Party) -> Party {
+/// Selects the root blocker of a waiter. For a cycle, prefers the member that blocks the waiter directly.
+fn select_root_blocker(root: &Root, waiter: Party, blocker: Party) -> Party {
     if root.parties.contains(&blocker) {
         return blocker;
     }

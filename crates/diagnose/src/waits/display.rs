@@ -1,4 +1,4 @@
-//! Text for parts of the graph.
+//! Text representation of parties, resources and waits.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use super::input::SessionRole;
 use super::metadata::MetadataKind;
 use crate::terminal::one_line;
 
-/// Formats the party, such as `session 12`.
+/// Formats the party, for example as `session 12`.
 impl fmt::Display for Party {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -17,7 +17,7 @@ impl fmt::Display for Party {
     }
 }
 
-/// Formats the resource, such as `row 42 of shop.orders (PRIMARY)`.
+/// Formats the resource, for example as `row 42 of shop.orders (PRIMARY)`.
 impl fmt::Display for Resource {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = [self.schema.as_deref(), self.name.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(".");
@@ -35,13 +35,15 @@ impl fmt::Display for Resource {
     }
 }
 
-/// Description of a party, such as `session 12, app@10.0.0.7, idle for 15 min`, or with the duration of its wait.
-pub(super) fn party_summary(facts: &PartyDetail, wait: Option<&Wait>) -> String {
+/// Formats a party, for example as `session 12, app@10.0.0.7, idle for 15 min`.
+///
+/// Includes the duration of the wait if `wait` is `Some`.
+pub(super) fn format_party(facts: &PartyDetail, wait: Option<&Wait>) -> String {
     let mut text = facts.party.to_string();
     if let Some(session) = &facts.session {
         text.extend([", ", &*one_line(&session.user), "@", &*one_line(session.host_part())]);
     } else if facts.is_missing() {
-        text += ", gone when sessions were read";
+        text += ", not listed by the server";
     }
     match (wait.and_then(|wait| wait.seconds), &facts.session) {
         (Some(seconds), _) => text.extend([", waits ", &*format_duration(seconds)]),
@@ -60,8 +62,8 @@ pub(super) fn party_summary(facts: &PartyDetail, wait: Option<&Wait>) -> String 
     text
 }
 
-/// Summary of a party's open transaction.
-pub(super) fn transaction_summary(facts: &PartyDetail) -> Option<String> {
+/// Formats the open transaction of a party, if the party has one.
+pub(super) fn format_transaction(facts: &PartyDetail) -> Option<String> {
     let open = facts.transaction.as_ref()?;
     let transaction = &open.transaction;
     let mut text = format!(
@@ -86,10 +88,10 @@ fn format_count(count: u64, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
 
-/// Description of a wait, such as `for row 42 of shop.orders (PRIMARY): X against S`.
+/// Formats a wait, for example as `for row 42 of shop.orders (PRIMARY): X against S`.
 ///
-/// `behind` in place of `against` marks a blocker that itself waits for the resource.
-pub(super) fn wait_summary(wait: &Wait) -> String {
+/// If the blocker also waits for the resource, the text contains `behind` instead of `against`.
+pub(super) fn format_wait(wait: &Wait) -> String {
     let mut text = format!("for {}: {}", one_line(wait.on.to_string().as_bytes()), wait.wanted);
     match (&wait.held, wait.queued) {
         (Some(held), false) if *held == wait.wanted => {}
@@ -98,12 +100,12 @@ pub(super) fn wait_summary(wait: &Wait) -> String {
         (None, _) => {}
     }
     if wait.inferred {
-        text += " (by its state)";
+        text += " (inferred from state)";
     }
     text
 }
 
-/// Formats a duration as `35 s`, `15 min`, `2 h 5 min`, or `3 d 4 h`.
+/// Formats a duration with at most two units, for example as `35 s` or `2 h 5 min`.
 pub(super) fn format_duration(seconds: u64) -> String {
     let two = |large: u64, name: &str, small: u64, rest: &str| match small {
         0 => format!("{large} {name}"),

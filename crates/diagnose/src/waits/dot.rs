@@ -1,4 +1,4 @@
-//! Graphviz output of the graph.
+//! Graphviz DOT output of the wait graph.
 
 use std::fmt::Write;
 
@@ -6,37 +6,40 @@ use super::display;
 use super::graph::{Party, WaitGraph};
 use crate::terminal::{one_line, truncate};
 
-/// Maximum width of a statement in a node, in columns.
+/// Maximum width of a statement in a node label, in terminal columns.
 const MAX_STATEMENT_WIDTH: usize = 60;
 
-/// Renders the graph as a `digraph`.
+/// Renders the wait graph as a Graphviz `digraph`.
 ///
-/// Arrows point from waiters to blockers. Roots are bold, waits in a queue dashed.
+/// Edges point from waiters to blockers. Root blockers are bold; edges to queued blockers are dashed.
 #[must_use]
 pub fn render_dot(graph: &WaitGraph) -> String {
     let mut out = String::from("digraph waits {\n  rankdir=LR;\n  node [shape=box];\n");
     let is_root = |party: Party| graph.roots.iter().any(|root| root.parties.contains(&party));
     for facts in &graph.parties {
         let statement = facts.statement().map(|statement| truncate(&one_line(statement), MAX_STATEMENT_WIDTH));
-        let label = [Some(display::party_summary(facts, None)), statement]
-            .into_iter()
-            .flatten()
-            .map(|line| escape_label(&line));
+        let label =
+            [Some(display::format_party(facts, None)), statement].into_iter().flatten().map(|line| escape_label(&line));
         let label = label.collect::<Vec<_>>().join("\\n");
         let style = if is_root(facts.party) { ", style=bold" } else { "" };
         // Writing to a string does not fail.
-        let _ = writeln!(out, "  {} [label=\"{label}\"{style}];", node_id(facts.party));
+        let _ = writeln!(out, "  {} [label=\"{label}\"{style}];", format_node_id(facts.party));
     }
     for wait in &graph.waits {
         let label = escape_label(&one_line(format!("{}: {}", wait.on, wait.wanted).as_bytes()));
         let style = if wait.queued { ", style=dashed" } else { "" };
-        let _ = writeln!(out, "  {} -> {} [label=\"{label}\"{style}];", node_id(wait.waiter), node_id(wait.blocker));
+        let _ = writeln!(
+            out,
+            "  {} -> {} [label=\"{label}\"{style}];",
+            format_node_id(wait.waiter),
+            format_node_id(wait.blocker)
+        );
     }
     out.push_str("}\n");
     out
 }
 
-fn node_id(party: Party) -> String {
+fn format_node_id(party: Party) -> String {
     match party {
         Party::Session(id) => format!("session_{id}"),
         Party::Transaction(id) => format!("transaction_{id}"),

@@ -1,4 +1,4 @@
-//! EdgeSet of the graph: detected waits.
+//! Detection of waits, which are the edges of the graph.
 
 mod edge_set;
 mod lock_requests;
@@ -9,11 +9,11 @@ mod tables;
 use super::index::ObservationIndex;
 use edge_set::EdgeSet;
 
-/// Detects all waits.
+/// Detects all waits of the observed sessions and transactions.
 pub(super) fn detect_waits(index: &ObservationIndex<'_>) -> EdgeSet {
     let mut edges = EdgeSet::default();
-    rows::add_edges(&mut edges, index);
-    metadata::add_edges(&mut edges, index);
-    tables::add_edges(&mut edges, index);
+    rows::add_row_waits(&mut edges, index);
+    metadata::add_metadata_waits(&mut edges, index);
+    tables::add_table_waits(&mut edges, index);
     edges
 }

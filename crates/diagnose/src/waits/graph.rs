@@ -1,4 +1,4 @@
-//! Types of the wait graph.
+//! Data types of the wait graph.
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
@@ -11,18 +11,18 @@ use serde::Serialize;
 use super::input::{ObservedTransaction, SessionRole};
 use super::metadata::MetadataKind;
 
-/// Waiter or blocker.
+/// Waiter or blocker: a session, or a transaction without a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Party {
-    /// Session, by its thread id.
+    /// Session, identified by its thread id.
     Session(u64),
-    /// Transaction without a session, by its number: prepared by XA, or its session has ended.
+    /// Transaction without a session, identified by its id: prepared by XA, or its session has ended.
     Transaction(u64),
 }
 
 impl Party {
-    /// Thread id of the session; `None` for a transaction.
+    /// Returns the thread id of the session, or `None` for a transaction.
     #[must_use]
     pub fn session(self) -> Option<u64> {
         match self {
@@ -32,26 +32,26 @@ impl Party {
     }
 }
 
-/// Wait graph: waits, root blockers and cycles. Independent of the order in which rows were read.
+/// Wait graph: waits, root blockers and cycles. Does not depend on the order of the input rows.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct WaitGraph {
-    /// Waits, one for each pair, sorted by waiter and blocker.
+    /// Waits, at most one per pair of waiter and blocker, sorted by waiter and blocker.
     pub waits: Vec<Wait>,
-    /// Root blockers, worst first.
+    /// Root blockers, highest rank first.
     pub roots: Vec<Root>,
-    /// Cycles of parties that wait for each other, including cycles that wait for a root outside.
+    /// Wait cycles, including cycles that also wait for a party outside the cycle.
     pub cycles: Vec<Vec<Party>>,
     /// All waiters and blockers, sorted.
     pub parties: Vec<PartyDetail>,
-    /// Parties that were missing when the sessions were read: ended, not yet connected, or invisible to the account.
+    /// Parties missing from the session list: ended, not yet connected, or not visible to the account.
     pub vanished: Vec<Party>,
-    /// Sessions that wait according to the server, without a detected blocker.
+    /// Waiting sessions without a detected blocker.
     pub unexplained: Vec<UnexplainedWait>,
-    /// Data that could not be read, with reasons.
+    /// Limitations of the input data.
     pub limitations: Vec<Limitation>,
 }
 
-/// A party waits for another.
+/// Wait of a party for another party.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Wait {
     /// Waiting party.
@@ -65,11 +65,11 @@ pub struct Wait {
     pub wanted: Cow<'static, str>,
     /// Blocking lock mode, if known.
     pub held: Option<Cow<'static, str>>,
-    /// Whether the blocker waits for the same resource and only precedes the waiter in the queue.
+    /// True if the blocker also waits for the resource and precedes the waiter in the queue.
     pub queued: bool,
-    /// Whether the wait was inferred from state and statement, because the server does not list the request.
+    /// True if the wait was inferred from session state and statement.
     pub inferred: bool,
-    /// Seconds since the wait began, if known.
+    /// Duration of the wait in seconds, if known.
     pub seconds: Option<u64>,
 }
 
@@ -84,30 +84,30 @@ pub struct Resource {
     pub kind: ResourceKind,
     /// Schema of the resource.
     pub schema: Option<String>,
-    /// Name of the table, routine or user lock.
+    /// Name of the table, routine, user lock or other object.
     pub name: Option<String>,
-    /// Index, for a lock on a record.
+    /// Index of the locked record.
     pub index: Option<String>,
-    /// Locked record, as printed by the server.
+    /// Locked index record, as printed by the server.
     pub data: Option<String>,
 }
 
 /// Kind of resource.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ResourceKind {
-    /// Record, or the gap before it.
+    /// Index record, or the gap before an index record.
     Row,
     /// InnoDB table lock.
     InnoDbTable,
     /// Metadata lock.
     Metadata(MetadataKind),
-    /// Flush of a table, which waits until all sessions have closed it.
+    /// Table flush, which waits until no session uses the table.
     TableFlush,
-    /// Table-level lock of a storage engine such as MyISAM.
+    /// Table-level lock of a storage engine, such as MyISAM.
     TableLevelLock,
 }
 
-/// Formats the kind as text, such as `row`.
+/// Formats the kind of resource, for example as `row`.
 impl fmt::Display for ResourceKind {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -121,17 +121,17 @@ impl fmt::Display for ResourceKind {
     }
 }
 
-/// Root blocker: a party that does not wait, or a cycle whose members wait only for each other.
+/// Root blocker: a blocking party that does not wait, or a cycle whose members wait only for each other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Root {
-    /// The blocking party, or the members of the cycle.
+    /// Blocking party, or all members of the blocking cycle.
     pub parties: Vec<Party>,
-    /// Number of direct and indirect waiters; for a cycle, plus all but one of its members.
+    /// Number of direct and indirect waiters. For a cycle, all members except one are counted as waiters.
     pub holds: usize,
-    /// Maximum number of waiters that the end of this root unblocks: those that wait for no other root.
-    /// The first waiter that gets the lock may block the rest.
+    /// Number of waiters that wait for no other root: the maximum number that a kill of this root unblocks.
+    /// A kill may unblock fewer waiters, because the first waiter that gets the lock can block the others.
     pub frees: usize,
-    /// Longest wait among the waiters, in seconds; 0 if unknown.
+    /// Longest wait of all waiters, in seconds; 0 if unknown.
     pub longest_seconds: u64,
 }
 
@@ -140,13 +140,13 @@ pub struct Root {
 pub struct PartyDetail {
     /// The party.
     pub party: Party,
-    /// Session; `None` if the party has none or it was not visible.
+    /// Session; `None` for a transaction without a session and for a session that was not listed.
     pub session: Option<Session>,
     /// Role of the session.
     pub role: SessionRole,
     /// Open transaction.
     pub transaction: Option<ObservedTransaction>,
-    /// Latest statements of an idle session's transaction, oldest first, if the server recorded them.
+    /// Latest statements of an idle session's transaction, oldest first. Empty if the server did not record them.
     pub last_statements: Vec<Vec<u8>>,
 }
 
@@ -157,12 +157,12 @@ pub struct UnexplainedWait {
     pub session: u64,
     /// State as reported by the server.
     pub state: String,
-    /// Reason for the missing blocker.
+    /// Reason why no blocker was detected.
     pub why: String,
 }
 
 impl PartyDetail {
-    /// Whether the party is part of a wait but missing from the sessions or transactions that were read.
+    /// Returns true if the session or transaction of the party is missing from the input.
     #[must_use]
     pub fn is_missing(&self) -> bool {
         match self.party {
@@ -171,19 +171,19 @@ impl PartyDetail {
         }
     }
 
-    /// Running statement of the session.
+    /// Returns the running statement of the session.
     #[must_use]
     pub fn statement(&self) -> Option<&[u8]> {
         self.session.as_ref()?.statement.as_deref()
     }
 
-    /// Whether the party is an idle session.
+    /// Returns true if the party is an idle session.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.session.as_ref().is_some_and(|session| session.command.eq_ignore_ascii_case(b"Sleep"))
     }
 
-    /// Whether the transaction is being rolled back, which nothing shortens.
+    /// Returns true if the transaction is being rolled back.
     #[must_use]
     pub fn is_rolling_back(&self) -> bool {
         self.transaction.as_ref().is_some_and(|facts| facts.transaction.is_rolling_back())
@@ -191,14 +191,14 @@ impl PartyDetail {
 }
 
 impl WaitGraph {
-    /// Details of a party.
+    /// Returns the details of a party.
     #[must_use]
     pub fn facts(&self, party: Party) -> Option<&PartyDetail> {
         let index = self.parties.binary_search_by_key(&party, |facts| facts.party).ok()?;
         self.parties.get(index)
     }
 
-    /// Waits of a party.
+    /// Returns the waits of a party.
     #[must_use]
     pub fn waits_of(&self, waiter: Party) -> &[Wait] {
         let start = self.waits.partition_point(|wait| wait.waiter < waiter);
@@ -206,7 +206,7 @@ impl WaitGraph {
         self.waits.get(start..end).unwrap_or_default()
     }
 
-    /// Roots that block a party, worst first. Empty if the party does not wait.
+    /// Returns the root blockers of a party, highest rank first. Empty if the party does not wait.
     #[must_use]
     pub fn roots_of(&self, waiter: Party) -> Vec<&Root> {
         let mut visited: BTreeSet<Party> = BTreeSet::from([waiter]);
@@ -222,13 +222,13 @@ impl WaitGraph {
         self.roots.iter().filter(|root| root.parties.iter().any(|party| visited.contains(party))).collect()
     }
 
-    /// Number of direct and indirect waiters of a party.
+    /// Returns the number of direct and indirect waiters of a party.
     #[must_use]
     pub fn count_waiters(&self, blocker: Party) -> usize {
         self.waiters_behind(&[blocker]).len()
     }
 
-    /// Direct and indirect waiters of the blockers, without the blockers themselves.
+    /// Returns the direct and indirect waiters of the blockers, excluding the blockers.
     #[must_use]
     pub fn waiters_behind(&self, blockers: &[Party]) -> BTreeSet<Party> {
         let mut waiters: HashMap<Party, Vec<Party>> = HashMap::new();
@@ -246,7 +246,7 @@ impl WaitGraph {
         visited
     }
 
-    /// Idle sessions among the roots. Their last statements show the purpose of their transactions.
+    /// Returns the ids of idle root blockers, whose latest statements explain their transactions.
     #[must_use]
     pub fn idle_roots(&self) -> Vec<u64> {
         let roots = self.roots.iter().flat_map(|root| &root.parties);

@@ -1,13 +1,13 @@
-//! Impact of a kill: parties that it unblocks.
+//! Impact of a kill: the parties that the kill unblocks.
 
 use std::collections::{BTreeSet, HashMap};
 
 use super::graph::{Party, WaitGraph};
 
 impl WaitGraph {
-    /// Parties that are unblocked once all of `gone` have ended, directly or through other unblocked parties.
+    /// Returns the parties that are unblocked, directly or transitively, after all parties in `gone` have ended.
     ///
-    /// Sorted, without the members of `gone`.
+    /// The result is sorted and excludes the parties in `gone`.
     #[must_use]
     pub fn unblocked_by(&self, gone: &[Party]) -> Vec<Party> {
         let mut waiters: HashMap<Party, Vec<Party>> = HashMap::new();

@@ -1,19 +1,19 @@
-//! Index of the observed data.
+//! Index of the lock observations.
 
 use std::collections::HashMap;
 
 use super::input::{LockObservations, ObservedSession, ObservedTransaction};
 use super::wait_state::{StateWait, parse_wait_state};
 
-/// Observed data, indexed by session and transaction.
+/// Lock observations, indexed by session and transaction.
 pub(super) struct ObservationIndex<'a> {
     pub(super) observed: &'a LockObservations,
     pub(super) sessions: HashMap<u64, &'a ObservedSession>,
-    /// Transactions by session.
+    /// Transactions by session id.
     pub(super) transactions: HashMap<u64, &'a ObservedTransaction>,
-    /// Transactions without a session, by their numbers.
+    /// Transactions without a session, by transaction id.
     pub(super) detached: HashMap<u64, &'a ObservedTransaction>,
-    /// Waits by session, according to the session's state.
+    /// Lock waits indicated by the session state, by session id.
     pub(super) state_waits: HashMap<u64, StateWait>,
 }
 
@@ -40,7 +40,7 @@ impl<'a> ObservationIndex<'a> {
         index
     }
 
-    /// Seconds that a session has been in its state.
+    /// Returns the time of a session in its current state, in seconds.
     pub(super) fn seconds_in_state(&self, session: u64) -> Option<u64> {
         self.sessions.get(&session).map(|facts| facts.session.seconds)
     }

@@ -1,4 +1,4 @@
-//! Input of the graph: data of a node. Each table is read once, over one connection, and joined only here.
+//! Input data of the wait graph. The caller reads each server table once, over one connection.
 
 use std::collections::BTreeMap;
 
@@ -6,66 +6,67 @@ use clew_model::{Limitation, Session, Transaction};
 
 use super::metadata::{LockStatus, MetadataMode, MetadataObject};
 
-/// Input of the graph. Data that could not be read is empty and has a limitation.
+/// Input data of the wait graph. A field whose data could not be read is empty and has a limitation.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LockObservations {
-    /// All sessions visible to the account, including internal ones, because an applier can block.
+    /// All sessions visible to the account, including internal sessions, which can be blockers.
     pub sessions: Vec<ObservedSession>,
-    /// All open transactions, including those without a session.
+    /// All open transactions, including transactions without a session.
     pub transactions: Vec<ObservedTransaction>,
     /// InnoDB lock waits: `data_lock_waits` of MySQL, `innodb_lock_waits` of MariaDB.
     pub row_waits: Vec<RowWait>,
-    /// Granted and pending metadata locks. Locks on objects without a pending request may be omitted, except on tables.
+    /// Granted and pending metadata locks.
+    /// Locks on objects without a pending request may be omitted, except for tables.
     pub metadata_locks: Vec<MetadataLock>,
-    /// Whether `metadata_locks` includes pending requests.
+    /// True if `metadata_locks` includes pending requests.
     ///
-    /// MariaDB's `metadata_lock_info` lists granted locks only.
-    /// There the flag is false, and requests are inferred from the session's state and statement.
+    /// False for MariaDB's `metadata_lock_info`, which lists only granted locks.
+    /// If false, pending requests are inferred from session state and statement.
     pub reports_pending: bool,
-    /// Latest statements of idle sessions' transactions, oldest first, by session.
-    /// Read after a first graph has identified the roots.
+    /// Latest statements of the transactions of idle sessions, oldest first, by session id.
+    /// The caller reads these statements only for root blockers, which requires a first graph.
     pub last_statements: BTreeMap<u64, Vec<Vec<u8>>>,
-    /// Data that could not be read, with reasons.
+    /// Limitations of the input data.
     pub limitations: Vec<Limitation>,
 }
 
-/// A session with its role.
+/// Session with its role.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ObservedSession {
-    /// Session as listed by the server. Its statement may be truncated, and may be a template.
+    /// Session as listed by the server. The statement may be truncated or be a template.
     pub session: Session,
     /// Role of the session.
     pub role: SessionRole,
 }
 
-/// Role of a session. Only sessions with the role `User` can be victims.
+/// Role of a session. Only sessions with the role `User` can be killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SessionRole {
-    /// Session of an application or a person.
+    /// Session of an application or a user.
     #[default]
     User,
     /// Replication applier.
     Applier,
-    /// Other internal thread of the server.
+    /// Any other internal thread of the server.
     Internal,
     /// Clew's own session.
     Clew,
 }
 
-/// An open transaction.
+/// Open transaction.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ObservedTransaction {
-    /// The transaction. `session_id` is 0 if it has no session: prepared by XA, or its session has ended.
+    /// Transaction. The `session_id` is 0 if the transaction is prepared by XA or if its session has ended.
     pub transaction: Transaction,
     /// XA identifier as printed by `XA RECOVER`, if known.
     pub xid: Option<String>,
-    /// Tables with InnoDB locks of the transaction, read only for transactions without a session.
-    /// They identify the transaction that holds a metadata lock without owner.
+    /// Tables locked by the transaction in InnoDB. Read only for transactions without a session.
+    /// These tables identify the owner of a metadata lock without a session.
     pub tables: Vec<TableName>,
 }
 
-/// A table by schema and name.
+/// Qualified table name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TableName {
     /// Schema name.
@@ -74,12 +75,14 @@ pub struct TableName {
     pub table: String,
 }
 
-/// Wait of a transaction for a lock of another. The graph merges duplicates of the same pair.
+/// Wait of a transaction for an InnoDB lock of another transaction.
+///
+/// Several waits of the same pair of transactions are merged in the graph.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowWait {
     /// Owner of the waiting request.
     pub waiting: LockOwner,
-    /// Owner of the granted lock, or of an earlier request.
+    /// Owner of the granted lock or of the preceding request.
     pub blocking: LockOwner,
     /// Requested lock.
     pub lock: LockedObject,
@@ -90,9 +93,9 @@ pub struct RowWait {
 /// Owner of an InnoDB lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LockOwner {
-    /// Transaction number. 0 is MariaDB's number for every read-only transaction.
+    /// Transaction id. MariaDB reports 0 for every read-only transaction.
     pub transaction: u64,
-    /// Session, if the table of waits has it, as MySQL's does. Otherwise the transaction identifies it.
+    /// Session id, if the server lists it with the lock, as MySQL does.
     pub session: Option<u64>,
 }
 
@@ -107,13 +110,13 @@ pub struct LockedObject {
     pub index: Option<String>,
     /// Lock mode: `X`, `X,GAP`, `X,REC_NOT_GAP`, `X,INSERT_INTENTION`, `IX`, …
     pub mode: String,
-    /// Whether it is a table lock, not a record lock.
+    /// True for a table lock, false for a record lock.
     pub is_table_lock: bool,
     /// Locked row, as printed by the server.
     pub data: Option<String>,
 }
 
-/// Row of `metadata_locks`, or of MariaDB's `metadata_lock_info`.
+/// Metadata lock: a row of `metadata_locks`, or of `metadata_lock_info` on MariaDB.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MetadataLock {
     /// Locked object.
@@ -122,6 +125,6 @@ pub struct MetadataLock {
     pub mode: MetadataMode,
     /// Granted or pending.
     pub status: LockStatus,
-    /// Session; `None` if the owner has no session, as for a prepared XA transaction.
+    /// Session id of the owner; `None` if the owner has no session, such as a prepared XA transaction.
     pub session: Option<u64>,
 }

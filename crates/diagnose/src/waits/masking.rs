@@ -1,4 +1,4 @@
-//! Masking of literals and row data in the graph.
+//! Masking of literals and row data in the wait graph.
 
 use std::sync::Arc;
 
@@ -7,10 +7,10 @@ use super::metadata::MetadataKind;
 use crate::template::template;
 
 impl WaitGraph {
-    /// Masks the graph for a user who may not see literals.
+    /// Returns the graph without literals, for users without permission to read literals.
     ///
-    /// Statements become templates. Row data and names of user locks, which are values too, are removed.
-    /// The waits stay as they were detected with the original data.
+    /// Statements are replaced by their templates. Row data and user lock names are removed.
+    /// The waits are not detected again.
     #[must_use]
     pub fn masked(mut self) -> Self {
         for facts in &mut self.parties {

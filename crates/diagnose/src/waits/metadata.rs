@@ -1,4 +1,4 @@
-//! Metadata locks: objects, and modes of MySQL and MariaDB.
+//! Objects and modes of metadata locks in MySQL and MariaDB.
 
 use std::fmt;
 
@@ -15,7 +15,9 @@ pub enum LockStatus {
 }
 
 impl LockStatus {
-    /// Parses `LOCK_STATUS`. `None` for transitional values such as `VICTIM`, `TIMEOUT` and `PRE_ACQUIRE_NOTIFY`.
+    /// Parses a `LOCK_STATUS` value.
+    ///
+    /// Returns `None` for transitional values, such as `VICTIM`, `TIMEOUT` and `PRE_ACQUIRE_NOTIFY`.
     #[must_use]
     pub fn parse(printed: &str) -> Option<Self> {
         match printed {
@@ -31,16 +33,16 @@ impl LockStatus {
 pub struct MetadataObject {
     /// Kind of object.
     pub kind: MetadataKind,
-    /// Schema; `None` for objects outside of schemas.
+    /// Schema; `None` for objects that do not belong to a schema.
     pub schema: Option<String>,
     /// Name; `None` for a schema and for server-wide scopes.
     pub name: Option<String>,
 }
 
 impl MetadataObject {
-    /// Creates an object from the type, schema and name columns of `metadata_locks` or `metadata_lock_info`.
+    /// Creates an object from columns of `metadata_locks` or `metadata_lock_info`.
     ///
-    /// Empty text becomes `None`. MariaDB reports the name of a user lock in the schema column.
+    /// Empty text becomes `None`. MariaDB reports user lock names in the schema column.
     #[must_use]
     pub fn new(kind: MetadataKind, schema: Option<String>, name: Option<String>) -> Self {
         let filled = |text: Option<String>| text.filter(|text| !text.is_empty());
@@ -52,14 +54,14 @@ impl MetadataObject {
     }
 }
 
-/// Kind of object.
+/// Kind of object that a metadata lock protects.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum MetadataKind {
-    /// Global scope: `FLUSH TABLES WITH READ LOCK` of MySQL, which blocks changes.
+    /// Global scope, locked by `FLUSH TABLES WITH READ LOCK` on MySQL to block data changes.
     Global,
-    /// Commit scope: `FLUSH TABLES WITH READ LOCK` of MySQL, which blocks commits.
+    /// Commit scope, locked by `FLUSH TABLES WITH READ LOCK` on MySQL to block commits.
     Commit,
-    /// `LOCK INSTANCE FOR BACKUP` of MySQL; all global locks of MariaDB.
+    /// Backup scope: `LOCK INSTANCE FOR BACKUP` on MySQL, all global locks on MariaDB.
     Backup,
     /// A schema.
     Schema,
@@ -75,14 +77,14 @@ pub enum MetadataKind {
     Event,
     /// A tablespace.
     Tablespace,
-    /// User lock, taken with `GET_LOCK`.
+    /// User lock, acquired with `GET_LOCK`.
     UserLock,
-    /// Any other kind, with the server's name in lower case.
+    /// Any other kind, with the name from the server in lower case.
     Other(Box<str>),
 }
 
-/// Kinds by the names in `performance_schema` (both servers), then in `metadata_lock_info`.
-const KINDS: [(&str, MetadataKind); 22] = [
+/// Object kinds by name, first the names in `performance_schema`, then the names in `metadata_lock_info`.
+const KINDS_BY_NAME: [(&str, MetadataKind); 22] = [
     ("GLOBAL", MetadataKind::Global),
     ("COMMIT", MetadataKind::Commit),
     ("BACKUP LOCK", MetadataKind::Backup),
@@ -108,17 +110,17 @@ const KINDS: [(&str, MetadataKind); 22] = [
 ];
 
 impl MetadataKind {
-    /// Parses `OBJECT_TYPE` of `metadata_locks`, or `LOCK_TYPE` of `metadata_lock_info`.
+    /// Parses a value of `metadata_locks.OBJECT_TYPE` or `metadata_lock_info.LOCK_TYPE`.
     #[must_use]
     pub fn parse(printed: &str) -> Self {
-        KINDS
+        KINDS_BY_NAME
             .iter()
             .find(|(name, _)| name.eq_ignore_ascii_case(printed))
             .map_or_else(|| Self::Other(printed.to_ascii_lowercase().into()), |(_, kind)| kind.clone())
     }
 }
 
-/// Formats the kind as text, such as `user lock`.
+/// Formats the kind of object, for example as `user lock`.
 impl fmt::Display for MetadataKind {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
@@ -140,7 +142,7 @@ impl fmt::Display for MetadataKind {
 
 macro_rules! modes {
     ($($(#[$about:meta])* $variant:ident = $name:literal),+ $(,)?) => {
-        /// Mode of a metadata lock. The conflicts are in `compatibility`.
+        /// Mode of a metadata lock.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum MetadataMode { $($(#[$about])* $variant),+ }
 
@@ -148,7 +150,7 @@ macro_rules! modes {
             /// All modes.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
-            /// Name used by the servers, such as `SHARED_READ`.
+            /// Returns the server's name of the mode, such as `SHARED_READ`.
             #[must_use]
             pub fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name),+ }
@@ -158,51 +160,51 @@ macro_rules! modes {
 }
 
 modes! {
-    /// Change of an object within the scope: server, schema, backup.
+    /// Modification of an object within a scope: global, schema, commit or backup.
     IntentionExclusive = "INTENTION_EXCLUSIVE",
     /// Access to the definition.
     Shared = "SHARED",
-    /// Like `Shared`, but does not queue behind a pending `Exclusive`.
+    /// Like `Shared`, but does not wait for pending `Exclusive` requests.
     SharedHighPrio = "SHARED_HIGH_PRIO",
     /// Read of rows.
     SharedRead = "SHARED_READ",
-    /// Change of rows.
+    /// Modification of rows.
     SharedWrite = "SHARED_WRITE",
-    /// Change of rows with low priority. MySQL only.
+    /// Modification of rows with low priority. MySQL only.
     SharedWriteLowPrio = "SHARED_WRITE_LOW_PRIO",
-    /// Preparation of a definition change.
+    /// Preparation of a DDL operation.
     SharedUpgradable = "SHARED_UPGRADABLE",
     /// `LOCK TABLES … READ`.
     SharedReadOnly = "SHARED_READ_ONLY",
-    /// Definition change that allows reads. Also MariaDB's user locks.
+    /// DDL operation that allows concurrent reads. Also the mode of user locks on MariaDB.
     SharedNoWrite = "SHARED_NO_WRITE",
     /// `LOCK TABLES … WRITE`.
     SharedNoReadWrite = "SHARED_NO_READ_WRITE",
-    /// Definition change.
+    /// DDL operation.
     Exclusive = "EXCLUSIVE",
     /// MariaDB's `BACKUP STAGE START`.
     BackupStart = "BACKUP_START",
     /// MariaDB's `BACKUP STAGE FLUSH`.
     BackupFlush = "BACKUP_FLUSH",
-    /// `BACKUP STAGE FLUSH`, which waits for changes of non-transactional tables.
+    /// `BACKUP STAGE FLUSH`, which waits for modifications of non-transactional tables.
     BackupWaitFlush = "BACKUP_WAIT_FLUSH",
     /// `BACKUP STAGE BLOCK_DDL`.
     BackupWaitDdl = "BACKUP_WAIT_DDL",
     /// `BACKUP STAGE BLOCK_COMMIT`.
     BackupWaitCommit = "BACKUP_WAIT_COMMIT",
-    /// First step of `FLUSH TABLES WITH READ LOCK`, which blocks changes.
+    /// First step of `FLUSH TABLES WITH READ LOCK`, which blocks data changes.
     BackupFtwrl1 = "BACKUP_FTWRL1",
     /// Second step of `FLUSH TABLES WITH READ LOCK`, which blocks commits.
     BackupFtwrl2 = "BACKUP_FTWRL2",
-    /// Change of rows in non-transactional tables.
+    /// Modification of rows in non-transactional tables.
     BackupDml = "BACKUP_DML",
-    /// Change of rows in transactional tables.
+    /// Modification of rows in transactional tables.
     BackupTransDml = "BACKUP_TRANS_DML",
-    /// Change of rows in system tables.
+    /// Modification of rows in system tables.
     BackupSysDml = "BACKUP_SYS_DML",
-    /// Definition change.
+    /// DDL operation.
     BackupDdl = "BACKUP_DDL",
-    /// Temporary block of definition changes.
+    /// Temporary block of DDL operations.
     BackupBlockDdl = "BACKUP_BLOCK_DDL",
     /// Copy of rows by `ALTER TABLE`.
     BackupAlterCopy = "BACKUP_ALTER_COPY",
@@ -211,7 +213,9 @@ modes! {
 }
 
 impl MetadataMode {
-    /// Parses `LOCK_TYPE` of `metadata_locks`, or `LOCK_MODE` of `metadata_lock_info`, which has the prefix `MDL_`.
+    /// Parses a value of `metadata_locks.LOCK_TYPE` or `metadata_lock_info.LOCK_MODE`.
+    ///
+    /// Values of `LOCK_MODE` have the prefix `MDL_`.
     #[must_use]
     pub fn parse(printed: &str) -> Option<Self> {
         let name = printed.strip_prefix("MDL_").unwrap_or(printed);

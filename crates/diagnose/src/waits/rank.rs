@@ -5,27 +5,30 @@ use std::collections::{HashMap, HashSet};
 use super::cycle;
 use super::graph::{Party, Root, Wait};
 
-/// Returns the roots, worst first, and the cycles. `waits` must be sorted by waiter.
-pub(super) fn rank_roots(waits: &[Wait], parties: &[Party]) -> (Vec<Root>, Vec<Vec<Party>>) {
-    let adjacency = Adjacency::new(waits, parties);
-    let components = cycle::strongly_connected_components(&adjacency.blockers);
-    let root_members = root_components(&components, &adjacency);
-    let unblocked = count_unblocked(&components, &root_members, &adjacency);
+/// Returns the root blockers, highest rank first, and all wait cycles.
+/// `waits` must be sorted by waiter, and `parties` must be sorted.
+///
+/// Root blockers are ranked by the number of waiters, then by the longest wait.
+pub(super) fn rank_root_blockers(waits: &[Wait], parties: &[Party]) -> (Vec<Root>, Vec<Vec<Party>>) {
+    let adjacency = AdjacencyLists::new(waits, parties);
+    let components = cycle::find_strongly_connected_components(&adjacency.blockers);
+    let root_members = find_root_components(&components, &adjacency);
+    let unblocked = count_exclusive_waiters(&components, &root_members, &adjacency);
     let mut reach_cache = HashMap::new();
     let mut roots: Vec<Root> = root_members
         .iter()
         .map(|members| {
             let direct = adjacency.direct_waiters(members);
-            // Transactions that read the same table block the same waiters, so the result is cached by the set of
-            // direct waiters.
+            // Transactions that read the same table block the same waiters.
+            // Therefore the result is cached by the set of direct waiters.
             let (holds, longest_seconds) =
-                *reach_cache.entry(direct).or_insert_with_key(|direct| adjacency.count_reachable(direct));
+                *reach_cache.entry(direct).or_insert_with_key(|direct| adjacency.count_waiters_from(direct));
             Root {
                 parties: adjacency.parties_of(members),
                 holds: holds + members.len() - 1,
                 frees: unblocked.get(members).copied().unwrap_or(0) + members.len() - 1,
                 longest_seconds: longest_seconds.max(if members.len() > 1 {
-                    adjacency.max_seconds(members)
+                    adjacency.max_wait_seconds(members)
                 } else {
                     0
                 }),
@@ -43,15 +46,15 @@ pub(super) fn rank_roots(waits: &[Wait], parties: &[Party]) -> (Vec<Root>, Vec<V
     (roots, cycles)
 }
 
-/// Adjacency lists in both directions, by index into `parties`.
-struct Adjacency<'a> {
+/// Adjacency lists of the wait graph in both directions. Nodes are indexes into `parties`.
+struct AdjacencyLists<'a> {
     parties: &'a [Party],
     blockers: Vec<Vec<usize>>,
     waiters: Vec<Vec<usize>>,
     seconds: Vec<u64>,
 }
 
-impl<'a> Adjacency<'a> {
+impl<'a> AdjacencyLists<'a> {
     fn new(waits: &[Wait], parties: &'a [Party]) -> Self {
         let mut adjacency = Self {
             parties,
@@ -62,12 +65,12 @@ impl<'a> Adjacency<'a> {
         let index_of = |party| parties.binary_search(party).ok();
         for wait in waits {
             let (Some(waiter), Some(blocker)) = (index_of(&wait.waiter), index_of(&wait.blocker)) else { continue };
-            adjacency.add(waiter, blocker, wait.seconds.unwrap_or(0));
+            adjacency.add_edge(waiter, blocker, wait.seconds.unwrap_or(0));
         }
         adjacency
     }
 
-    fn add(&mut self, waiter: usize, blocker: usize, seconds: u64) {
+    fn add_edge(&mut self, waiter: usize, blocker: usize, seconds: u64) {
         if let Some(blockers) = self.blockers.get_mut(waiter) {
             blockers.push(blocker);
         }
@@ -87,11 +90,11 @@ impl<'a> Adjacency<'a> {
         members.iter().filter_map(|&node| self.parties.get(node).copied()).collect()
     }
 
-    fn max_seconds(&self, nodes: &[usize]) -> u64 {
+    fn max_wait_seconds(&self, nodes: &[usize]) -> u64 {
         nodes.iter().filter_map(|&node| self.seconds.get(node).copied()).max().unwrap_or(0)
     }
 
-    /// Parties outside of `members` that wait directly for a member.
+    /// Returns the parties outside `members` that wait directly for a member.
     fn direct_waiters(&self, members: &[usize]) -> Vec<usize> {
         let waiters = members.iter().filter_map(|&node| self.waiters.get(node)).flatten().copied();
         let mut waiters: Vec<usize> = waiters.filter(|waiter| members.binary_search(waiter).is_err()).collect();
@@ -100,21 +103,21 @@ impl<'a> Adjacency<'a> {
         waiters
     }
 
-    /// Number of `first` and all their direct and indirect waiters, and the longest wait among them.
-    fn count_reachable(&self, first: &[usize]) -> (usize, u64) {
+    /// Returns the number of parties in `first` plus all their waiters, and the longest wait of these parties.
+    fn count_waiters_from(&self, first: &[usize]) -> (usize, u64) {
         let mut visited: HashSet<usize> = first.iter().copied().collect();
         let mut pending: Vec<usize> = first.to_vec();
         let mut longest = 0;
         while let Some(node) = pending.pop() {
-            longest = longest.max(self.max_seconds(&[node]));
+            longest = longest.max(self.max_wait_seconds(&[node]));
             pending.extend(self.waiters.get(node).into_iter().flatten().filter(|&&waiter| visited.insert(waiter)));
         }
         (visited.len(), longest)
     }
 }
 
-/// Components without a wait for a party outside.
-fn root_components<'c>(components: &'c [Vec<usize>], adjacency: &Adjacency<'_>) -> Vec<&'c Vec<usize>> {
+/// Returns the components whose members do not wait for parties outside the component.
+fn find_root_components<'c>(components: &'c [Vec<usize>], adjacency: &AdjacencyLists<'_>) -> Vec<&'c Vec<usize>> {
     let waits_outside = |members: &[usize]| {
         members
             .iter()
@@ -123,13 +126,13 @@ fn root_components<'c>(components: &'c [Vec<usize>], adjacency: &Adjacency<'_>) 
     components.iter().filter(|members| !waits_outside(members)).collect()
 }
 
-/// Number of parties, for each root, that wait for this root only.
+/// Counts for each root component the parties that wait for no other root.
 ///
-/// `components` lists blockers before their waiters, so one pass determines the root of each component.
-fn count_unblocked<'c>(
+/// `components` lists blockers before their waiters, so a single pass is sufficient.
+fn count_exclusive_waiters<'c>(
     components: &'c [Vec<usize>],
     roots: &[&'c Vec<usize>],
-    adjacency: &Adjacency<'_>,
+    adjacency: &AdjacencyLists<'_>,
 ) -> HashMap<&'c Vec<usize>, usize> {
     let mut only_roots: HashMap<usize, Option<&'c Vec<usize>>> = HashMap::new();
     let roots: HashSet<&Vec<usize>> = roots.iter().copied().collect();
@@ -142,7 +145,7 @@ fn count_unblocked<'c>(
                 .iter()
                 .flat_map(|&node| adjacency.blockers_of(node))
                 .filter(|&blocker| members.binary_search(blocker).is_err());
-            common_value(outside.map(|blocker| only_roots.get(blocker).copied().flatten()))
+            find_common_value(outside.map(|blocker| only_roots.get(blocker).copied().flatten()))
         };
         only_roots.extend(members.iter().map(|&node| (node, owner)));
         if let Some(root) = owner.filter(|&root| root != members) {
@@ -152,8 +155,8 @@ fn count_unblocked<'c>(
     count
 }
 
-/// The common value of all items; `None` if they differ, or if any item is `None`.
-fn common_value<T: PartialEq + Copy>(mut all: impl Iterator<Item = Option<T>>) -> Option<T> {
+/// Returns the common value of all items, or `None` if the items differ or if an item is `None`.
+fn find_common_value<T: PartialEq + Copy>(mut all: impl Iterator<Item = Option<T>>) -> Option<T> {
     let first = all.next()??;
     all.all(|other| other == Some(first)).then_some(first)
 }

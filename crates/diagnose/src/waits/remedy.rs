@@ -1,33 +1,33 @@
-//! Remedies for root blockers.
+//! Recommended actions against root blockers.
 
 use super::graph::{Party, Root, WaitGraph};
 use super::input::SessionRole;
 
-/// Remedy for a root blocker.
+/// Recommended action against a root blocker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Remedy<'a> {
-    /// Kill this session; in a cycle, one of its members.
+    /// Kill the session with this id. In a cycle, the kill of one member is sufficient.
     Kill(u64),
-    /// Roll back the transaction by its XA identifier, if known. It has no session to kill.
+    /// Roll back the transaction without a session, by its XA identifier, if known.
     RollBack(Option<&'a str>),
-    /// Wait until the rollback finishes; nothing shortens it.
+    /// Wait until the rollback finishes. A kill does not shorten the rollback.
     Wait,
-    /// Do not kill: the session belongs to the server or to Clew.
+    /// Do not kill the session, because it belongs to the server or to Clew.
     DoNotKill(u64, SessionRole),
-    /// Refresh: the party was missing when the sessions were read.
+    /// Refresh the data, because the party is missing from the session list.
     Refresh,
 }
 
 impl WaitGraph {
-    /// Remedy for a root; `None` only if the root is not part of this graph.
+    /// Returns the recommended action against a root, or `None` if the root is not part of this graph.
     #[must_use]
     pub fn remedy(&self, root: &Root) -> Option<Remedy<'_>> {
-        let remedies: Vec<Remedy<'_>> = root.parties.iter().filter_map(|&party| self.remedy_for(party)).collect();
+        let remedies: Vec<Remedy<'_>> = root.parties.iter().filter_map(|&party| self.party_remedy(party)).collect();
         // In a cycle, the kill of any member is sufficient.
         remedies.iter().find(|remedy| matches!(remedy, Remedy::Kill(_))).or_else(|| remedies.first()).copied()
     }
 
-    fn remedy_for(&self, party: Party) -> Option<Remedy<'_>> {
+    fn party_remedy(&self, party: Party) -> Option<Remedy<'_>> {
         let facts = self.facts(party)?;
         Some(match party {
             _ if facts.is_missing() => Remedy::Refresh,

@@ -1,13 +1,15 @@
-//! Tables and lock modes that a waiting session's statement requests, if the server does not list the request.
-//! The parser reads the statement's template, so no text inside a literal is taken for a name.
+//! Parser for the tables and lock modes that the statement of a waiting session requests.
+//!
+//! The parser is used only if the server does not list the pending request.
+//! The parser reads the statement template, which contains no literals that could be mistaken for names.
 
 use super::metadata::{MetadataKind, MetadataMode};
 use crate::template::template;
 
-/// Maximum number of bytes of a statement that are parsed. The tables of longer waiting statements come before that.
+/// Maximum number of bytes parsed per statement. Longer statements name their tables near the beginning.
 const MAX_PARSED_BYTES: usize = 64 << 10;
 
-/// A parsed statement.
+/// Tokenized statement of a waiting session.
 #[derive(Debug)]
 pub(super) struct WaitingStatement {
     tokens: Vec<Token>,
@@ -18,7 +20,7 @@ pub(super) struct WaitingStatement {
 enum Token {
     /// Keyword or name.
     Word(String),
-    /// Name in backticks, without them.
+    /// Quoted name without its backticks.
     Quoted(String),
     /// Dot between two names.
     Dot,
@@ -39,60 +41,62 @@ impl Token {
     }
 }
 
-/// Tables of a `FLUSH TABLES` statement.
+/// Tables flushed by a `FLUSH TABLES` statement.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum FlushedTables {
     /// All tables.
     All,
-    /// Named tables: schema, if known, and name.
+    /// Tables named in the statement, each with its schema, if known.
     Named(Vec<(Option<String>, String)>),
 }
 
 impl WaitingStatement {
-    /// Parses a statement. `database` is the session's default database.
+    /// Parses a statement. `database` is the default database of the session.
     pub(super) fn new(statement: &[u8], database: Option<&[u8]>) -> Self {
         let head = statement.get(..MAX_PARSED_BYTES).unwrap_or(statement);
         Self {
-            tokens: tokenize(&String::from_utf8_lossy(&template(head))),
+            tokens: tokenize_template(&String::from_utf8_lossy(&template(head))),
             database: database.map(|name| String::from_utf8_lossy(name).into_owned()),
         }
     }
 
-    fn starts_with(&self, keywords: &[&str]) -> bool {
+    fn starts_with_keywords(&self, keywords: &[&str]) -> bool {
         keywords
             .iter()
             .enumerate()
             .all(|(at, keyword)| self.tokens.get(at).is_some_and(|token| token.is_keyword(keyword)))
     }
 
-    fn has_keyword(&self, keyword: &str) -> bool {
+    fn contains_keyword(&self, keyword: &str) -> bool {
         self.tokens.iter().any(|token| token.is_keyword(keyword))
     }
 
     fn drops_schema(&self) -> bool {
-        self.starts_with(&["DROP", "DATABASE"]) || self.starts_with(&["DROP", "SCHEMA"])
+        self.starts_with_keywords(&["DROP", "DATABASE"]) || self.starts_with_keywords(&["DROP", "SCHEMA"])
     }
 
-    /// Whether the statement names an object, qualified or not. Case-insensitive, as servers may be configured.
-    pub(super) fn names_object(&self, schema: Option<&str>, name: &str) -> bool {
+    /// Returns true if the statement names an object, with or without its schema.
+    ///
+    /// Names are compared case-insensitively, because servers can be configured with case-insensitive names.
+    pub(super) fn mentions_object(&self, schema: Option<&str>, name: &str) -> bool {
         match schema {
-            Some(schema) if self.drops_schema() => self.has_name(None, schema),
-            _ => self.has_name(schema, name),
+            Some(schema) if self.drops_schema() => self.contains_name(None, schema),
+            _ => self.contains_name(schema, name),
         }
     }
 
-    fn has_name(&self, schema: Option<&str>, name: &str) -> bool {
-        let same = |left: &str, right: &str| left.eq_ignore_ascii_case(right);
+    fn contains_name(&self, schema: Option<&str>, name: &str) -> bool {
+        let is_equal = |left: &str, right: &str| left.eq_ignore_ascii_case(right);
         self.qualified_names().any(|(qualifier, found)| {
-            same(found, name)
+            is_equal(found, name)
                 && match (schema, qualifier.or(self.database.as_deref())) {
-                    (Some(schema), Some(qualifier)) => same(schema, qualifier),
+                    (Some(schema), Some(qualifier)) => is_equal(schema, qualifier),
                     _ => true,
                 }
         })
     }
 
-    /// All names with their qualifier.
+    /// Returns all names with their qualifiers.
     fn qualified_names(&self) -> impl Iterator<Item = (Option<&str>, &str)> {
         self.tokens.iter().enumerate().filter_map(|(at, token)| {
             let after_dot = at >= 2 && self.tokens.get(at - 1) == Some(&Token::Dot);
@@ -101,47 +105,48 @@ impl WaitingStatement {
         })
     }
 
-    /// Requested lock mode on an object of this kind. If the statement requests several in turn, the strongest.
-    pub(super) fn requested_mode(&self, kind: &MetadataKind) -> MetadataMode {
+    /// Returns the strongest lock mode that the statement requests on an object of this kind.
+    pub(super) fn requested_lock_mode(&self, kind: &MetadataKind) -> MetadataMode {
         use MetadataMode as Mode;
         let is_definition = ["ALTER", "CREATE", "DROP", "RENAME", "TRUNCATE", "OPTIMIZE", "REPAIR", "FLUSH"];
-        let is_definition = is_definition.iter().any(|verb| self.starts_with(&[verb]));
-        let is_change = ["INSERT", "UPDATE", "DELETE", "REPLACE", "LOAD"].iter().any(|verb| self.starts_with(&[verb]));
+        let is_definition = is_definition.iter().any(|verb| self.starts_with_keywords(&[verb]));
+        let is_change =
+            ["INSERT", "UPDATE", "DELETE", "REPLACE", "LOAD"].iter().any(|verb| self.starts_with_keywords(&[verb]));
         match kind {
             MetadataKind::UserLock => Mode::SharedNoWrite,
-            MetadataKind::Backup => self.requested_backup_mode(is_definition),
+            MetadataKind::Backup => self.requested_backup_lock_mode(is_definition),
             MetadataKind::Global | MetadataKind::Commit => {
-                if self.starts_with(&["FLUSH"]) {
+                if self.starts_with_keywords(&["FLUSH"]) {
                     Mode::Shared
                 } else {
                     Mode::IntentionExclusive
                 }
             }
             MetadataKind::Schema
-                if !self.drops_schema() && !self.has_keyword("SCHEMA") && !self.has_keyword("DATABASE") =>
+                if !self.drops_schema() && !self.contains_keyword("SCHEMA") && !self.contains_keyword("DATABASE") =>
             {
                 Mode::IntentionExclusive
             }
-            MetadataKind::Table if self.starts_with(&["LOCK"]) => {
-                if self.has_keyword("WRITE") {
+            MetadataKind::Table if self.starts_with_keywords(&["LOCK"]) => {
+                if self.contains_keyword("WRITE") {
                     Mode::SharedNoReadWrite
                 } else {
                     Mode::SharedReadOnly
                 }
             }
             _ if is_definition => Mode::Exclusive,
-            MetadataKind::Table if is_change || self.has_keyword("UPDATE") => Mode::SharedWrite,
+            MetadataKind::Table if is_change || self.contains_keyword("UPDATE") => Mode::SharedWrite,
             MetadataKind::Table => Mode::SharedRead,
             _ => Mode::Shared,
         }
     }
 
-    fn requested_backup_mode(&self, is_definition: bool) -> MetadataMode {
+    fn requested_backup_lock_mode(&self, is_definition: bool) -> MetadataMode {
         use MetadataMode as Mode;
-        if self.starts_with(&["FLUSH"]) {
+        if self.starts_with_keywords(&["FLUSH"]) {
             return Mode::BackupFtwrl2;
         }
-        if self.starts_with(&["BACKUP", "STAGE"]) {
+        if self.starts_with_keywords(&["BACKUP", "STAGE"]) {
             let stage = self.tokens.get(2).and_then(Token::name).unwrap_or_default().to_ascii_uppercase();
             return match stage.as_str() {
                 "START" => Mode::BackupStart,
@@ -152,13 +157,13 @@ impl WaitingStatement {
         }
         match () {
             () if is_definition => Mode::BackupDdl,
-            () if self.starts_with(&["COMMIT"]) || self.starts_with(&["XA"]) => Mode::BackupCommit,
-            // `BackupDml` conflicts with every mode that `BackupTransDml`, `BackupSysDml` and `BackupCommit` conflict with.
+            () if self.starts_with_keywords(&["COMMIT"]) || self.starts_with_keywords(&["XA"]) => Mode::BackupCommit,
+            // `BackupDml` has all conflicts of `BackupTransDml`, `BackupSysDml` and `BackupCommit`.
             () => Mode::BackupDml,
         }
     }
 
-    /// Tables that the statement flushes, if it is `FLUSH TABLES`.
+    /// Returns the flushed tables of a `FLUSH TABLES` statement, or `None` for other statements.
     pub(super) fn flushed_tables(&self) -> Option<FlushedTables> {
         let mut tokens = self.tokens.iter().peekable();
         tokens.next().filter(|token| token.is_keyword("FLUSH"))?;
@@ -181,7 +186,7 @@ impl WaitingStatement {
     }
 }
 
-fn tokenize(template: &str) -> Vec<Token> {
+fn tokenize_template(template: &str) -> Vec<Token> {
     let mut tokens = Vec::new();
     let mut chars = template.chars().peekable();
     while let Some(char) = chars.next() {
@@ -236,7 +241,7 @@ mod tests {
             ("drop database shop", "shop", "orders", true),
             ("drop database other", "shop", "orders", false),
         ] {
-            assert_eq!(statement(sql).names_object(Some(schema), table), named, "{sql}");
+            assert_eq!(statement(sql).mentions_object(Some(schema), table), named, "{sql}");
         }
     }
 
@@ -260,7 +265,7 @@ mod tests {
             ("backup stage block_ddl", MetadataKind::Backup, MetadataMode::BackupWaitDdl),
             ("do get_lock('x', 5)", MetadataKind::UserLock, MetadataMode::SharedNoWrite),
         ] {
-            assert_eq!(statement(sql).requested_mode(&kind), mode, "{sql}");
+            assert_eq!(statement(sql).requested_lock_mode(&kind), mode, "{sql}");
         }
     }
 

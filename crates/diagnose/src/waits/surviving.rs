@@ -1,4 +1,4 @@
-//! Root blockers that survive a kill: they block the victims but are not among them.
+//! Surviving blockers: root blockers of kill victims that are not victims themselves.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,25 +7,25 @@ use clew_model::Language;
 use super::graph::{Party, WaitGraph};
 use crate::terminal::one_line;
 
-/// A root blocker that is not among the victims of a kill.
+/// Root blocker that a planned kill does not terminate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SurvivingBlocker {
-    /// The root blocker.
+    /// Session or transaction.
     pub party: Party,
-    /// Account and client host, if the session was visible.
+    /// Account and client host, if the session is listed.
     pub account: Option<String>,
-    /// Seconds that the session has been idle; `None` if it runs a statement.
+    /// Idle time of the session in seconds; `None` if the session is not idle.
     pub idle_seconds: Option<u64>,
-    /// Number of victims that wait for it, directly or indirectly.
+    /// Number of victims that wait directly or indirectly for this blocker.
     pub waiting: usize,
-    /// Number of all victims.
+    /// Total number of victims.
     pub victims: usize,
 }
 
 impl WaitGraph {
-    /// Root blockers of the victims that are not among them, most waiting victims first.
+    /// Returns the root blockers of the victims that are not victims themselves, most waiting victims first.
     ///
-    /// If they stay, the waits stay, or return with the next statements.
+    /// While these blockers remain, the waits persist or recur with the next statements.
     #[must_use]
     pub fn surviving_blockers(&self, victims: &[u64]) -> Vec<SurvivingBlocker> {
         let victim_parties: BTreeSet<Party> = victims.iter().copied().map(Party::Session).collect();
@@ -63,7 +63,7 @@ impl WaitGraph {
 }
 
 impl SurvivingBlocker {
-    /// Sentence such as `8 of 8 wait for session 70, app@10.0.0.7, idle for 35 s, which is not among the victims`.
+    /// Formats a warning, for example as `8 of 8 wait for session 70, which is not among the victims`.
     #[must_use]
     pub fn warning_text(&self, language: Language) -> String {
         let Self { waiting, victims, .. } = self;

@@ -1,4 +1,4 @@
-//! Text tree of the graph: waiters below their root blockers.
+//! Text tree of the wait graph, with waiters below their root blockers.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -6,14 +6,15 @@ use super::display;
 use super::graph::{Party, PartyDetail, Root, Wait, WaitGraph};
 use crate::terminal::{display_width, one_line, truncate};
 
-/// Layout of the tree.
+/// Layout of the rendered tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TreeLayout {
-    /// Maximum width of a line, in columns.
+    /// Maximum width of a line, in terminal columns.
     pub width: usize,
-    /// Maximum number of roots; the rest is counted.
+    /// Maximum number of rendered root blockers. Further root blockers are only counted.
     pub roots: usize,
-    /// Maximum number of waiters below a party; the rest is counted. Waiters that block others are always included.
+    /// Maximum number of rendered waiters below a party. Further waiters are only counted.
+    /// Waiters that block other parties are always rendered.
     pub siblings: usize,
 }
 
@@ -23,7 +24,7 @@ impl Default for TreeLayout {
     }
 }
 
-/// Kind of a line, which determines its colour.
+/// Kind of a tree line, which determines the color.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TreeLineKind {
     /// Root blocker, or the heading of a cycle.
@@ -40,30 +41,32 @@ pub enum TreeLineKind {
     Unexplained,
 }
 
-/// A line of the tree.
+/// Line of the rendered tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TreeLine {
     /// Kind of the line.
     pub kind: TreeLineKind,
     /// Party that the line describes.
     pub party: Option<Party>,
-    /// Text, at most [`TreeLayout::width`] columns wide and safe for a terminal.
+    /// Sanitized text with a maximum width of [`TreeLayout::width`] columns.
     pub text: String,
 }
 
-/// Maximum indentation, in columns. Deeper lines state their depth instead.
+/// Maximum indentation, in columns. Deeper lines contain the depth as a number.
 const MAX_INDENT: usize = 24;
 
-/// Renders the graph, worst root first. Every waiter occurs once, at its minimum depth. Empty without waits.
+/// Renders the graph as a text tree, highest-ranked root first. Without waits, the result is empty.
+///
+/// Every waiter is rendered once, at its minimum depth.
 #[must_use]
 pub fn render_tree(graph: &WaitGraph, layout: TreeLayout) -> Vec<TreeLine> {
-    let mut renderer = TreeRenderer { graph, layout, forest: Forest::new(graph), lines: Vec::new() };
+    let mut renderer = TreeRenderer { graph, layout, forest: SpanningForest::new(graph), lines: Vec::new() };
     for (at, root) in graph.roots.iter().enumerate().take(layout.roots) {
-        renderer.draw_root(at + 1, root);
+        renderer.render_root(at + 1, root);
     }
     if let Some(next) = graph.roots.get(layout.roots) {
         let text = format!(
-            "{} more root blockers, of which none holds more than {}",
+            "{} more root blockers; maximum number of waiters: {}",
             graph.roots.len() - layout.roots,
             next.holds
         );
@@ -72,21 +75,21 @@ pub fn render_tree(graph: &WaitGraph, layout: TreeLayout) -> Vec<TreeLine> {
     for unexplained in &graph.unexplained {
         let text = format!("session {}, {}: {}", unexplained.session, unexplained.state, unexplained.why);
         let party = Party::Session(unexplained.session);
-        renderer.push_wrapped(TreeLineKind::Unexplained, party, &one_line(text.as_bytes()));
+        renderer.push_wrapped_text(TreeLineKind::Unexplained, party, &one_line(text.as_bytes()));
     }
     renderer.lines
 }
 
-/// Spanning forest of the graph: one parent for each waiter.
-struct Forest<'a> {
-    /// All waits by blocker, including those that are not in the forest.
+/// Spanning forest of the graph, in which every waiter has one parent.
+struct SpanningForest<'a> {
+    /// All waits by blocker, including waits that are not edges of the forest.
     waiters: HashMap<Party, Vec<&'a Wait>>,
     children: HashMap<Party, Vec<&'a Wait>>,
     /// Number of descendants of each party.
     descendants: HashMap<Party, usize>,
 }
 
-impl<'a> Forest<'a> {
+impl<'a> SpanningForest<'a> {
     fn new(graph: &'a WaitGraph) -> Self {
         let mut waiters: HashMap<Party, Vec<&Wait>> = HashMap::new();
         for wait in &graph.waits {
@@ -111,12 +114,12 @@ impl<'a> Forest<'a> {
                 *forest.descendants.entry(wait.blocker).or_insert(0) += count + 1;
             }
         }
-        forest.sort();
+        forest.sort_siblings();
         forest
     }
 
-    /// Sorts siblings: most descendants first, then longest wait.
-    fn sort(&mut self) {
+    /// Sorts siblings by number of descendants and by wait time, both descending.
+    fn sort_siblings(&mut self) {
         let descendants = &self.descendants;
         let rank = |wait: &&Wait| {
             let holds = descendants.get(&wait.waiter).copied().unwrap_or(0);
@@ -125,20 +128,20 @@ impl<'a> Forest<'a> {
         self.children.values_mut().for_each(|waits| waits.sort_by_key(rank));
     }
 
-    fn children(&self, party: Party) -> &[&'a Wait] {
+    fn child_waits(&self, party: Party) -> &[&'a Wait] {
         self.children.get(&party).map_or(&[], Vec::as_slice)
     }
 }
 
-/// Pending part of the drawing, on a stack.
-enum DrawStep<'a> {
-    Waiter(&'a Wait, Indent),
-    Folded(Party, String, Indent),
+/// Pending step of the depth-first rendering.
+enum RenderStep<'a> {
+    Waiter(&'a Wait, TreeIndent),
+    Folded(Party, String, TreeIndent),
 }
 
 /// Indentation of a party's lines.
 #[derive(Clone)]
-struct Indent {
+struct TreeIndent {
     /// Prefix of the lines below.
     child_prefix: String,
     /// Prefix of the first line.
@@ -146,12 +149,12 @@ struct Indent {
     depth: usize,
 }
 
-impl Indent {
-    fn root() -> Self {
+impl TreeIndent {
+    fn root_indent() -> Self {
         Self { child_prefix: "   ".to_owned(), prefix: String::new(), depth: 0 }
     }
 
-    fn child(&self, is_last: bool) -> Self {
+    fn child_indent(&self, is_last: bool) -> Self {
         let depth = self.depth + 1;
         if display_width(&self.child_prefix) >= MAX_INDENT {
             let rest: String = self.child_prefix.chars().take(MAX_INDENT).collect();
@@ -169,97 +172,97 @@ impl Indent {
 struct TreeRenderer<'a> {
     graph: &'a WaitGraph,
     layout: TreeLayout,
-    forest: Forest<'a>,
+    forest: SpanningForest<'a>,
     lines: Vec<TreeLine>,
 }
 
 impl<'a> TreeRenderer<'a> {
-    fn draw_root(&mut self, number: usize, root: &Root) {
+    fn render_root(&mut self, number: usize, root: &Root) {
         let holds = format!("holds {}, unblocks up to {}", root.holds, root.frees);
         if let [party] = root.parties.as_slice() {
-            let head = self.party_line(*party, None);
+            let head = self.format_party_line(*party, None);
             self.push_heading(*party, &format!("{number}. {head}"), &holds);
-            self.push_details(*party, "   ");
-            self.draw_descendants(*party, &Indent::root());
+            self.push_root_details(*party, "   ");
+            self.render_descendants(*party, &TreeIndent::root_indent());
         } else {
             let Some(&first) = root.parties.first() else { return };
             let count = root.parties.len();
-            self.push_heading(first, &format!("{number}. cycle of {count}, each waits for another of them"), &holds);
+            self.push_heading(first, &format!("{number}. cycle of {count} parties that wait for each other"), &holds);
             for (at, &party) in root.parties.iter().enumerate() {
-                let indent = Indent::root().child(at + 1 == count);
+                let indent = TreeIndent::root_indent().child_indent(at + 1 == count);
                 let wait_in_cycle = self.graph.waits_of(party).iter().find(|wait| root.parties.contains(&wait.blocker));
-                self.draw_party(party, wait_in_cycle, &indent);
-                self.draw_descendants(party, &indent);
+                self.render_party(party, wait_in_cycle, &indent);
+                self.render_descendants(party, &indent);
             }
         }
         let waiters = root.parties.iter().filter_map(|party| self.forest.waiters.get(party)).flatten();
         let others: HashSet<Party> =
             waiters.map(|wait| wait.waiter).filter(|waiter| !root.parties.contains(waiter)).collect();
         let others = others.len();
-        let drawn: usize = root.parties.iter().map(|&party| self.forest.children(party).len()).sum();
+        let drawn: usize = root.parties.iter().map(|&party| self.forest.child_waits(party).len()).sum();
         if others > drawn {
             let text = format!("   holds {} more, shown above", others - drawn);
             self.push_line(TreeLineKind::Folded, root.parties.first().copied(), &text);
         }
     }
 
-    /// Draws all descendants of a party. Iterative, because chains can be long.
-    fn draw_descendants(&mut self, party: Party, indent: &Indent) {
-        let mut pending = self.child_steps(party, indent);
+    /// Renders all descendants of a party. Uses an explicit stack because wait chains can be long.
+    fn render_descendants(&mut self, party: Party, indent: &TreeIndent) {
+        let mut pending = self.create_child_steps(party, indent);
         while let Some(step) = pending.pop() {
             match step {
-                DrawStep::Waiter(wait, indent) => {
-                    self.draw_party(wait.waiter, Some(wait), &indent);
-                    pending.extend(self.child_steps(wait.waiter, &indent));
+                RenderStep::Waiter(wait, indent) => {
+                    self.render_party(wait.waiter, Some(wait), &indent);
+                    pending.extend(self.create_child_steps(wait.waiter, &indent));
                 }
-                DrawStep::Folded(party, text, indent) => {
+                RenderStep::Folded(party, text, indent) => {
                     self.push_line(TreeLineKind::Folded, Some(party), &format!("{}{text}", indent.prefix));
                 }
             }
         }
     }
 
-    fn child_steps(&self, party: Party, indent: &Indent) -> Vec<DrawStep<'a>> {
-        let waits = self.forest.children(party);
-        let holders = waits.iter().take_while(|wait| !self.forest.children(wait.waiter).is_empty()).count();
+    fn create_child_steps(&self, party: Party, indent: &TreeIndent) -> Vec<RenderStep<'a>> {
+        let waits = self.forest.child_waits(party);
+        let holders = waits.iter().take_while(|wait| !self.forest.child_waits(wait.waiter).is_empty()).count();
         // A line that counts one waiter is no shorter than the waiter's line.
         let shown = match holders.max(self.layout.siblings) {
             shown if shown + 1 >= waits.len() => waits.len(),
             shown => shown,
         };
         let (shown, folded) = waits.split_at_checked(shown).unwrap_or((waits, &[]));
-        let mut steps: Vec<DrawStep<'a>> = Vec::new();
+        let mut steps: Vec<RenderStep<'a>> = Vec::new();
         for (at, &wait) in shown.iter().enumerate() {
-            steps.push(DrawStep::Waiter(wait, indent.child(folded.is_empty() && at + 1 == shown.len())));
+            steps.push(RenderStep::Waiter(wait, indent.child_indent(folded.is_empty() && at + 1 == shown.len())));
         }
         if let Some(first) = folded.first() {
             let longest = folded.iter().filter_map(|wait| wait.seconds).max().unwrap_or(0);
             let text = format!("{} more wait for {party}, up to {}", folded.len(), display::format_duration(longest));
-            steps.push(DrawStep::Folded(first.waiter, text, indent.child(true)));
+            steps.push(RenderStep::Folded(first.waiter, text, indent.child_indent(true)));
         }
         steps.reverse();
         steps
     }
 
-    fn party_line(&self, party: Party, wait: Option<&Wait>) -> String {
-        self.graph.facts(party).map_or_else(|| party.to_string(), |facts| display::party_summary(facts, wait))
+    fn format_party_line(&self, party: Party, wait: Option<&Wait>) -> String {
+        self.graph.facts(party).map_or_else(|| party.to_string(), |facts| display::format_party(facts, wait))
     }
 
-    fn draw_party(&mut self, party: Party, wait: Option<&Wait>, indent: &Indent) {
-        let head = self.party_line(party, wait);
+    fn render_party(&mut self, party: Party, wait: Option<&Wait>, indent: &TreeIndent) {
+        let head = self.format_party_line(party, wait);
         self.push_line(TreeLineKind::Waiter, Some(party), &format!("{}{head}", indent.prefix));
-        let holds_others = !self.forest.children(party).is_empty();
+        let holds_others = !self.forest.child_waits(party).is_empty();
         let before = format!("{}{}", indent.child_prefix, if holds_others { "│  " } else { "   " });
         if let Some(wait) = wait {
-            self.push_line(TreeLineKind::Detail, Some(party), &format!("{before}{}", display::wait_summary(wait)));
+            self.push_line(TreeLineKind::Detail, Some(party), &format!("{before}{}", display::format_wait(wait)));
         }
         self.push_statement(party, &before);
     }
 
-    /// Details that matter for the decision to kill a root.
-    fn push_details(&mut self, party: Party, before: &str) {
+    /// Appends the transaction and the statements of a root blocker.
+    fn push_root_details(&mut self, party: Party, before: &str) {
         let Some(facts) = self.graph.facts(party) else { return };
-        if let Some(transaction) = display::transaction_summary(facts) {
+        if let Some(transaction) = display::format_transaction(facts) {
             self.push_line(TreeLineKind::Detail, Some(party), &format!("{before}{transaction}"));
         }
         for statement in &facts.last_statements {
@@ -271,13 +274,13 @@ impl<'a> TreeRenderer<'a> {
     fn push_statement(&mut self, party: Party, before: &str) {
         let statement = self.graph.facts(party).and_then(PartyDetail::statement);
         if let Some(statement) = statement {
-            // A statement may have megabytes; no line shows more than this.
+            // Statements may have several megabytes, so only the displayable part is converted.
             let head = statement.get(..self.layout.width * 8).unwrap_or(statement);
             self.push_line(TreeLineKind::Statement, Some(party), &format!("{before}{}", one_line(head)));
         }
     }
 
-    /// Line with right-aligned text, or two lines if it does not fit.
+    /// Appends a line with left-aligned and right-aligned text, or two lines if the texts do not fit.
     fn push_heading(&mut self, party: Party, left: &str, right: &str) {
         let gap = self.layout.width.saturating_sub(display_width(left) + display_width(right));
         if gap >= 2 {
@@ -288,8 +291,8 @@ impl<'a> TreeRenderer<'a> {
         }
     }
 
-    /// Text wrapped at word boundaries.
-    fn push_wrapped(&mut self, kind: TreeLineKind, party: Party, text: &str) {
+    /// Appends text wrapped at word boundaries.
+    fn push_wrapped_text(&mut self, kind: TreeLineKind, party: Party, text: &str) {
         let mut line = String::new();
         for word in text.split(' ') {
             if display_width(&line) + display_width(word) + 1 > self.layout.width && !line.trim().is_empty() {

@@ -10,8 +10,8 @@ use super::input::SessionRole;
 use super::metadata::{LockStatus, MetadataKind};
 use super::wait_state::StateWait;
 
-/// Sessions that wait according to the server but have no wait in the graph, sorted by id.
-pub(super) fn unexplained_sessions(
+/// Returns the sessions that are waiting but have no wait in the graph, sorted by id.
+pub(super) fn find_unexplained_waits(
     index: &ObservationIndex<'_>,
     waits: &[Wait],
     unknown_reasons: &HashMap<u64, String>,
@@ -40,9 +40,9 @@ pub(super) fn unexplained_sessions(
             None => Transaction::LOCK_WAIT.to_owned(),
         };
         let why = unknown_reasons.get(&session.id).cloned().unwrap_or_else(|| match by_state {
-            Some(wait) => unknown_blocker_reason(wait, index, with_pending_request.contains(&session.id)),
-            None => limitation_text(index, &[LimitationKind::NoRowLocks, LimitationKind::LostThreads]).unwrap_or_else(
-                || "The server lists no lock that it waits for: it was got, or given up, between two reads.".to_owned(),
+            Some(wait) => explain_unknown_blocker(wait, index, with_pending_request.contains(&session.id)),
+            None => format_limitation(index, &[LimitationKind::NoRowLocks, LimitationKind::LostThreads]).unwrap_or_else(
+                || "The server lists no lock request of the session. The lock was granted, or the wait ended, between two reads.".to_owned(),
             ),
         });
         sessions.push(UnexplainedWait { session: session.id, state, why });
@@ -51,42 +51,42 @@ pub(super) fn unexplained_sessions(
     sessions
 }
 
-/// Limitations that cause missing metadata locks.
-const MISSING_METADATA_LOCKS: [LimitationKind; 4] = [
+/// Kinds of limitations that explain missing metadata locks.
+const METADATA_LOCK_LIMITATIONS: [LimitationKind; 4] = [
     LimitationKind::NoMetadataLocks,
     LimitationKind::NoPerformanceSchema,
     LimitationKind::LostMetadataLocks,
     LimitationKind::LostThreads,
 ];
 
-fn unknown_blocker_reason(wait: &StateWait, index: &ObservationIndex<'_>, has_pending_request: bool) -> String {
-    if let Some(limitation_text) = limitation_text(index, &MISSING_METADATA_LOCKS) {
-        return limitation_text;
+fn explain_unknown_blocker(wait: &StateWait, index: &ObservationIndex<'_>, has_pending_request: bool) -> String {
+    if let Some(text) = format_limitation(index, &METADATA_LOCK_LIMITATIONS) {
+        return text;
     }
     match wait {
         StateWait::Metadata(kind) if has_pending_request => format!(
-            "Nobody is listed as holding this {kind}: it was taken before the server began to record such locks, or is just let go."
+            "The server lists no owner of the requested lock ({kind}). The lock was acquired before the server started to record metadata locks, or it was just released."
         ),
         StateWait::Metadata(MetadataKind::UserLock) if !index.observed.reports_pending => {
-            "The server does not list requests, and no held user lock is named in its statement.".to_owned()
+            "The server does not list pending lock requests, and the statement names no granted user lock.".to_owned()
         }
         StateWait::Metadata(_) if !index.observed.reports_pending => {
-            "The server does not list requests, and no held lock fits its statement.".to_owned()
+            "The server does not list pending lock requests, and no granted lock matches the statement.".to_owned()
         }
         StateWait::Metadata(_) => {
-            "The server lists no lock that it asks for: it was got, or given up, between two reads.".to_owned()
+            "The server lists no lock request of the session. The lock was granted, or the wait ended, between two reads.".to_owned()
         }
         StateWait::TableFlush | StateWait::TableLevelLock => {
-            "No running session is listed as using the table that it waits for.".to_owned()
+            "The server lists no running session that uses the requested table.".to_owned()
         }
     }
 }
 
-/// Text of the first limitation of these kinds, if any.
-fn limitation_text(index: &ObservationIndex<'_>, kinds: &[LimitationKind]) -> Option<String> {
-    let limit = index.observed.limitations.iter().find(|limit| kinds.contains(&limit.kind))?;
-    Some(match &limit.remedy {
-        Some(remedy) => format!("{} What would show it: {remedy}", limit.why),
-        None => limit.why.clone(),
+/// Formats the first limitation of these kinds with its fix, if there is one.
+fn format_limitation(index: &ObservationIndex<'_>, kinds: &[LimitationKind]) -> Option<String> {
+    let limitation = index.observed.limitations.iter().find(|limitation| kinds.contains(&limitation.kind))?;
+    Some(match &limitation.remedy {
+        Some(remedy) => format!("{} Fix: {remedy}", limitation.why),
+        None => limitation.why.clone(),
     })
 }

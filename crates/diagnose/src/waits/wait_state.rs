@@ -1,19 +1,19 @@
-//! Waits by session state.
+//! Detection of lock waits by session state.
 
 use super::metadata::MetadataKind;
 
-/// Wait for a lock, by the session's state.
+/// Lock wait indicated by the state of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum StateWait {
     /// Wait for a metadata lock.
     Metadata(MetadataKind),
-    /// Wait until other sessions close a flushed table.
+    /// Wait for other sessions to close a flushed table.
     TableFlush,
     /// Wait for a table-level lock of the storage engine.
     TableLevelLock,
 }
 
-/// States by name in lower case. Observed on MySQL 9.7.4 and MariaDB 10.11.19 (spec/waits.md).
+/// Lower-case state names, as observed on MySQL 9.7.4 and MariaDB 10.11.19 (spec/waits.md).
 const STATE_WAITS: [(&str, StateWait); 12] = [
     ("user lock", StateWait::Metadata(MetadataKind::UserLock)),
     ("waiting for table metadata lock", StateWait::Metadata(MetadataKind::Table)),
@@ -29,13 +29,15 @@ const STATE_WAITS: [(&str, StateWait); 12] = [
     ("waiting for table level lock", StateWait::TableLevelLock),
 ];
 
-/// Whether a session in this state waits for another session. False for InnoDB lock waits, which no state shows.
+/// Returns true if the state indicates a wait for a lock.
+///
+/// Returns false for InnoDB lock waits, which have no state of their own.
 #[must_use]
 pub fn is_wait_state(state: &[u8]) -> bool {
     parse_wait_state(state).is_some()
 }
 
-/// Parses a state; `None` if it is not a lock wait.
+/// Parses a session state. Returns `None` if the state does not indicate a lock wait.
 pub(super) fn parse_wait_state(state: &[u8]) -> Option<StateWait> {
     let state = String::from_utf8_lossy(state).to_ascii_lowercase();
     if let Some((_, wait)) = STATE_WAITS.iter().find(|(name, _)| *name == state) {

@@ -144,7 +144,7 @@ proptest! {
         let shown: BTreeSet<u64> =
             plan.entries().flat_map(|(_, group)| group.sessions.iter().map(|session| session.id)).collect();
         for ranking in Ranking::ALL {
-            prop_assert!(plan.entries().filter(|(known, _)| *known == ranking).count() <= 3);
+            prop_assert!(plan.entries().filter(|(strategy, _)| *strategy == ranking).count() <= 3);
         }
         let victims = plan.clone().into_victims();
         prop_assert!(victims.windows(2).all(|two| two[0].id < two[1].id), "each once");

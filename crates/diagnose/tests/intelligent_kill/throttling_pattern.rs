@@ -98,8 +98,8 @@ proptest! {
         prop_assert!(keywords.iter().all(|word| !word.is_empty() && word.trim() == *word), "{}", pattern);
         prop_assert!(!pattern.contains(['\\', ',', '，']) && pattern.len() <= 1000, "{}", pattern);
         prop_assert!(!pattern.contains(SECRET), "{} of {}", pattern, statement);
-        let whole = statement.to_ascii_lowercase();
-        let mut rest = whole.as_str();
+        let lowercase = statement.to_ascii_lowercase();
+        let mut rest = lowercase.as_str();
         for word in keywords {
             let word = word.to_ascii_lowercase();
             let at = rest.find(&word);

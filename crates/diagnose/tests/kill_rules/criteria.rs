@@ -16,7 +16,7 @@ fn session() -> Session {
     }
 }
 
-fn judge(criteria: &KillCriteria, session: &Session) -> Verdict {
+fn evaluate_rule(criteria: &KillCriteria, session: &Session) -> Verdict {
     KillRule::new(criteria).evaluate(session, &ProtectedAccounts::default())
 }
 
@@ -48,19 +48,19 @@ fn criteria_match_like_snapshot_filters() {
             *slot = Some(value.to_owned());
         }
         let expected = if matches { Verdict::Killed } else { Verdict::Unmatched };
-        assert_eq!(judge(&criteria, &session()), expected, "{field} {value}");
+        assert_eq!(evaluate_rule(&criteria, &session()), expected, "{field} {value}");
     }
 }
 
 #[test]
 fn sessions_match_from_the_minimum_duration_on() {
     for (seconds, verdict) in [(9, Verdict::Killed), (10, Verdict::Killed), (11, Verdict::Unmatched)] {
-        assert_eq!(judge(&KillCriteria::with_min_seconds(seconds), &session()), verdict, "{seconds}");
+        assert_eq!(evaluate_rule(&KillCriteria::with_min_seconds(seconds), &session()), verdict, "{seconds}");
     }
     let idle = Session { command: b"Sleep".to_vec(), statement: None, ..session() };
-    assert_eq!(judge(&KillCriteria::with_min_seconds(10), &idle), Verdict::Killed);
+    assert_eq!(evaluate_rule(&KillCriteria::with_min_seconds(10), &idle), Verdict::Killed);
     let sql = KillCriteria { sql_key: Some("s".into()), ..KillCriteria::with_min_seconds(10) };
-    assert_eq!(judge(&sql, &idle), Verdict::Unmatched);
+    assert_eq!(evaluate_rule(&sql, &idle), Verdict::Unmatched);
 }
 
 #[test]
@@ -76,8 +76,8 @@ fn spared_sessions_are_reported_with_the_reason() {
         ("system user", client, "Query", Verdict::Killed),
     ] {
         let session = Session { user: user.into(), host: host.into(), command: command.into(), ..session() };
-        assert_eq!(judge(&KillCriteria::with_min_seconds(1), &session), verdict, "{user} {host}");
-        assert_eq!(judge(&KillCriteria::with_min_seconds(11), &session), Verdict::Unmatched, "{user} {host}");
+        assert_eq!(evaluate_rule(&KillCriteria::with_min_seconds(1), &session), verdict, "{user} {host}");
+        assert_eq!(evaluate_rule(&KillCriteria::with_min_seconds(11), &session), Verdict::Unmatched, "{user} {host}");
     }
 }
 

@@ -29,7 +29,7 @@ fn mixed_graphs() -> impl Strategy<Value = LockObservations> {
     let modes = MetadataMode::ALL.len();
     let lock = (1..=SESSIONS, 0..3_usize, 0..modes, any::<bool>());
     (row_wait_graphs(), proptest::collection::vec(lock, 0..30), any::<bool>()).prop_map(
-        |(locks, metadata, pending_seen)| {
+        |(locks, metadata, reports_pending)| {
             let objects = ["shop.orders", "shop.items", "other.orders"];
             let states =
                 ["Waiting for table metadata lock", "Waiting for table flush", "Waiting for table level lock", ""];
@@ -45,7 +45,7 @@ fn mixed_graphs() -> impl Strategy<Value = LockObservations> {
                 facts.session.state = Some(state.as_bytes().to_vec());
                 facts.session.statement = Some(b"alter table orders add x int".to_vec());
             }
-            LockObservations { reports_pending: pending_seen, ..locks }
+            LockObservations { reports_pending, ..locks }
         },
     )
 }

@@ -14,9 +14,9 @@ fn blocked_by(session: u64, state: &str) -> LockObservations {
 }
 
 #[track_caller]
-fn assert_remedy(observed: &LockObservations, cure: Remedy<'_>) {
+fn assert_remedy(observed: &LockObservations, expected: Remedy<'_>) {
     let graph = build_graph(observed);
-    assert_eq!(graph.remedy(&graph.roots[0]), Some(cure), "{graph:#?}");
+    assert_eq!(graph.remedy(&graph.roots[0]), Some(expected), "{graph:#?}");
 }
 
 #[test]

@@ -99,10 +99,10 @@ fn cycle_is_rendered_as_a_heading_with_members() {
     assert_eq!(
         join_lines(&lines),
         "\
-1. cycle of 2, each waits for another of them          holds 1, unblocks up to 1
-   ├─ session 1, gone when sessions were read, waits 41 s
+1. cycle of 2 parties that wait for each other         holds 1, unblocks up to 1
+   ├─ session 1, not listed by the server, waits 41 s
    │     for row 42 of shop.orders (PRIMARY): X,REC_NOT_GAP
-   └─ session 2, gone when sessions were read, waits 42 s
+   └─ session 2, not listed by the server, waits 42 s
          for row 42 of shop.orders (PRIMARY): X,REC_NOT_GAP
 "
     );
@@ -147,7 +147,7 @@ fn roots_beyond_the_limit_are_counted() {
     }
     let lines = render_tree(&build_graph(&locks), TreeLayout::default());
     assert_eq!(lines.iter().filter(|line| line.kind == TreeLineKind::Root).count(), 10);
-    assert_eq!(lines.last().unwrap().text, "20 more root blockers, of which none holds more than 1");
+    assert_eq!(lines.last().unwrap().text, "20 more root blockers; maximum number of waiters: 1");
     assert!(join_lines(&lines).contains("\n   holds 1 more, shown above\n"));
 }
 
@@ -182,12 +182,12 @@ fn masked_graph_has_no_literals() {
     locks.row_waits[0].lock.data = Some("'secret-row'".into());
     locks.last_statements.insert(1, vec![b"update orders set a = 'secret-last'".to_vec()]);
     locks.sessions[2].session.statement = Some(b"select 'secret-text' from orders".to_vec());
-    let whole = build_graph(&locks);
-    let masked = whole.clone().masked();
-    assert!(serde_json::to_string(&whole).unwrap().matches("secret-").count() >= 4);
+    let graph = build_graph(&locks);
+    let masked = graph.clone().masked();
+    assert!(serde_json::to_string(&graph).unwrap().matches("secret-").count() >= 4);
     assert!(!serde_json::to_string(&masked).unwrap().contains("secret-"));
-    assert_eq!(whole.roots, masked.roots);
-    assert_eq!(whole.waits.len(), masked.waits.len());
+    assert_eq!(graph.roots, masked.roots);
+    assert_eq!(graph.waits.len(), masked.waits.len());
 }
 
 proptest! {

@@ -80,7 +80,7 @@ async fn blockers_are_reported(flavor: Flavor) {
     let built = build(&server, "a row of a prepared transaction whose session is gone").await;
     let (rows, _) = read_rows(&server.url(), StatementText::Full).await;
     let [_, _, waits_for, blocked_by, rooted_in] = detail(&rows, built.ids()["b"]);
-    assert!(waits_for.starts_with("row 1 of shop.t (PRIMARY); its blocker is transaction "), "{waits_for}");
+    assert!(waits_for.starts_with("row 1 of shop.t (PRIMARY); blocker: transaction "), "{waits_for}");
     assert_eq!([blocked_by, rooted_in], ["", ""]);
     built.clear(&server).await.unwrap();
 }

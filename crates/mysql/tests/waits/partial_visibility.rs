@@ -49,7 +49,7 @@ fn fault(scenario: &Scenario, graph: &WaitGraph, names: &Names, remedy: &str) ->
     for waiter in waiters {
         let unexplained = graph.unexplained.iter().find(|facts| names.name(Party::Session(facts.session)) == waiter);
         match unexplained {
-            Some(facts) if ![remedy, "only reads"].iter().any(|known| facts.why.contains(known)) => {
+            Some(facts) if ![remedy, "read-only"].iter().any(|known| facts.why.contains(known)) => {
                 return Some(format!("{facts:?} names no {remedy}"));
             }
             Some(_) if !of(waiter, &found).is_empty() => return Some(format!("{waiter} is explained and unexplained")),

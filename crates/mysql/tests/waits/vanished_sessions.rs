@@ -68,7 +68,7 @@ async fn vanished_sessions_stay_in_the_graph(flavor: Flavor) {
             assert_eq!(names.roots(&graph), expected_roots(&scenario), "{session_name}: {graph:#?}");
             assert_eq!(graph.vanished, [gone], "{session_name}: {graph:#?}");
             let lines = render_tree(&graph, TreeLayout::default());
-            let is_marked_gone = |text: &str| text.contains(&format!("{gone}, gone when sessions were read"));
+            let is_marked_gone = |text: &str| text.contains(&format!("{gone}, not listed by the server"));
             assert!(lines.iter().any(|line| is_marked_gone(&line.text)), "{lines:#?}");
         }
     }
@@ -115,6 +115,6 @@ async fn vanished_thread_is_no_blocker_on_mysql() {
     assert!(graph.waits.is_empty(), "{graph:#?}");
     for unexplained in &graph.unexplained {
         assert_eq!(names.name(Party::Session(unexplained.session)), "b", "{graph:#?}");
-        assert!(unexplained.why.contains("just let go"), "{graph:#?}");
+        assert!(unexplained.why.contains("just released"), "{graph:#?}");
     }
 }

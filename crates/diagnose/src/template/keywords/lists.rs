@@ -1,18 +1,18 @@
 //! Keyword lists.
 //!
-//! Sources: `information_schema.keywords` and digests of MySQL 9.7, and MariaDB's list of reserved words.
+//! Sources: `information_schema.keywords` and statement digests of MySQL 9.7; reserved words of MariaDB.
 
-/// Reserved words after which MySQL reads a sign as part of a number.
-pub(super) const PRECEDING_SIGNS: &str = "\
+/// Reserved words after which MySQL parses a sign as part of a number.
+pub(super) const SIGN_PRECEDING_KEYWORDS: &str = "\
     AND BETWEEN CASE DEFAULT DIV ELSE ELSEIF IF INTERVAL LIKE MOD NOT OR REGEXP RETURN SELECT THEN WHEN WHILE XOR";
 
 /// Other reserved words that precede an operand.
-pub(super) const PRECEDING_OPERANDS: &str = "\
+pub(super) const OPERAND_PRECEDING_KEYWORDS: &str = "\
     ALL BINARY BOTH BY DISTINCT DISTINCTROW FOR HAVING HIGH_PRIORITY IN LEADING LIMIT OFFSET ON RLIKE SET SQL_BIG_RESULT \
     SQL_CALC_FOUND_ROWS SQL_SMALL_RESULT STRAIGHT_JOIN TRAILING USING VALUES WHERE";
 
-/// Remaining reserved words of MySQL 9.7 and MariaDB 11.
-pub(super) const OTHER_RESERVED: &str = "\
+/// All other reserved words of MySQL 9.7 and MariaDB 11.
+pub(super) const OTHER_RESERVED_WORDS: &str = "\
     ACCESSIBLE ADD ALTER ANALYZE AS ASC ASENSITIVE BEFORE BIGINT BLOB CALL CASCADE CHANGE CHAR CHARACTER CHECK COLLATE \
     COLUMN CONDITION CONSTRAINT CONTINUE CONVERT CREATE CROSS CUBE CUME_DIST CURRENT_DATE CURRENT_ROLE CURRENT_TIME \
     CURRENT_TIMESTAMP CURRENT_USER CURSOR DATABASE DATABASES DAY_HOUR DAY_MICROSECOND DAY_MINUTE DAY_SECOND DEC DECIMAL \
@@ -31,21 +31,21 @@ pub(super) const OTHER_RESERVED: &str = "\
     USAGE USE UTC_DATE UTC_TIME UTC_TIMESTAMP VARBINARY VARCHAR VARCHARACTER VARYING VIRTUAL WINDOW WITH WRITE YEAR_MONTH \
     ZEROFILL";
 
-/// Non-reserved words of statements that are rarely used as names.
+/// Non-reserved keywords that are rarely used as names.
 pub(super) const STATEMENT_KEYWORDS: &str = "\
     AFTER AUTO_INCREMENT BEGIN BOOLEAN CHARSET COLUMNS COMMIT COMMITTED CONSISTENT DATETIME DEALLOCATE DUPLICATE END \
     ENGINE ENUM ESCAPE EXECUTE FIELDS FLUSH FOLLOWING GLOBAL IDENTIFIED ISOLATION MODIFY NAMES NOWAIT PRECEDING PREPARE \
     PRIVILEGES PROCESSLIST REPEATABLE REPLICATION ROLLBACK ROLLUP SAVEPOINT SERIALIZABLE SESSION SHARE START TABLES \
     TEMPORARY TRANSACTION TRUNCATE UNBOUNDED UNCOMMITTED VARIABLES VIEW XA";
 
-/// Functions that are keywords directly before a parenthesis.
-pub(super) const FUNCTIONS: &str = "\
+/// Function names that are keywords only directly before a parenthesis.
+pub(super) const FUNCTION_KEYWORDS: &str = "\
     ADDDATE BIT_AND BIT_OR BIT_XOR CAST COUNT CURDATE CURTIME DATE_ADD DATE_SUB EXTRACT GROUP_CONCAT JSON_ARRAYAGG \
     JSON_DUALITY_OBJECT JSON_OBJECTAGG MAX MID MIN NOW POSITION SESSION_USER STD STDDEV STDDEV_POP STDDEV_SAMP ST_COLLECT \
     SUBDATE SUBSTR SUBSTRING SUM SYSDATE SYSTEM_USER TRIM VARIANCE VAR_POP VAR_SAMP";
 
-/// Other keywords of MySQL 9.7, which are often used as names. They are case-insensitive.
-pub(super) const OFTEN_USED_AS_NAMES: &str = "\
+/// Non-reserved keywords of MySQL 9.7 that are often used as names.
+pub(super) const NAME_LIKE_KEYWORDS: &str = "\
     absent account action active admin against aggregate algorithm allow_missing_files always any array ascii \
     assign_gtids_to_anonymous_transactions at attribute authentication auto autoextend_size auto_refresh \
     auto_refresh_source avg avg_row_length backup bernoulli binlog bit block bool btree buckets bulk byte cache cascaded \
@@ -87,8 +87,8 @@ pub(super) const OFTEN_USED_AS_NAMES: &str = "\
     user user_resources use_frm validate validation value vcpu vector verify_key_constraints visible wait warnings week \
     weight_string without work wrapper x509 xid xml year zone";
 
-/// Synonyms, as `WORD=CANONICAL`.
-pub(super) const SYNONYMS: &str = "\
+/// Keyword synonyms in the format `WORD=CANONICAL`.
+pub(super) const KEYWORD_SYNONYMS: &str = "\
     CHARACTER=CHAR DEC=DECIMAL DESCRIBE=EXPLAIN DISTINCTROW=DISTINCT FIELDS=COLUMNS FLOAT4=FLOAT FLOAT8=DOUBLE \
     GEOMETRYCOLLECTION=geomcollection INT1=TINYINT INT2=SMALLINT INT3=MEDIUMINT INT4=INT INT8=BIGINT INTEGER=INT \
     MID=SUBSTRING MIDDLEINT=MEDIUMINT NDBCLUSTER=ndb RELAY_THREAD=io_thread RLIKE=REGEXP SCHEMA=DATABASE SCHEMAS=DATABASES \
@@ -96,12 +96,12 @@ pub(super) const SYNONYMS: &str = "\
     SQL_TSI_QUARTER=quarter SQL_TSI_SECOND=second SQL_TSI_WEEK=week SQL_TSI_YEAR=year STD=STDDEV_POP STDDEV=STDDEV_POP \
     SUBSTR=SUBSTRING SYSTEM_USER=user VARCHARACTER=VARCHAR VARIANCE=VAR_POP";
 
-/// Reserved words that are synonyms of a function.
-pub(super) const TIME_FUNCTIONS: &str = "\
+/// Reserved words that are synonyms of date and time functions.
+pub(super) const TIME_FUNCTION_SYNONYMS: &str = "\
     CURRENT_DATE=CURDATE CURRENT_TIME=CURTIME CURRENT_TIMESTAMP=NOW LOCALTIME=NOW LOCALTIMESTAMP=NOW";
 
-/// Character set introducers of strings.
-pub(super) const INTRODUCERS: &str = "\
+/// Character set introducers of string literals.
+pub(super) const CHARSET_INTRODUCERS: &str = "\
     _armscii8 _ascii _big5 _binary _cp1250 _cp1251 _cp1256 _cp1257 _cp850 _cp852 _cp866 _cp932 _dec8 _eucjpms _euckr \
     _gb18030 _gb2312 _gbk _geostd8 _greek _hebrew _hp8 _keybcs2 _koi8r _koi8u _latin1 _latin2 _latin5 _latin7 _macce \
     _macroman _sjis _swe7 _tis620 _ucs2 _ujis _utf16 _utf16le _utf32 _utf8 _utf8mb3 _utf8mb4";

@@ -1,21 +1,21 @@
-//! Tokens of a statement.
+//! Tokens of an SQL statement.
 
-/// Token of a statement.
+/// Token of an SQL statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::template) enum Token<'a> {
-    /// Name or keyword without quotes.
-    Word(&'a [u8], FollowedBy),
-    /// Name in backticks, including them. The flag is true if the name needs no quotes.
-    Name(&'a [u8], bool, FollowedBy),
-    /// `@name`. The flag is true if it directly follows another token, as in `root@localhost`.
+    /// Unquoted name or keyword.
+    Word(&'a [u8], NextChar),
+    /// Quoted name including its backticks. The flag is true if the name needs no quotes.
+    Name(&'a [u8], bool, NextChar),
+    /// User variable `@name`. The flag is true if the `@` directly follows another token, as in `root@localhost`.
     Variable(bool),
-    /// `@` before anything but a name, or `@@`. The flag is true if it directly follows another token.
+    /// `@@`, or `@` without a name. The flag is true if the `@` directly follows another token.
     At(&'a [u8], bool),
-    /// Number, which may have a sign.
+    /// Number literal.
     Number,
-    /// Literal other than a number, or placeholder.
+    /// Placeholder, or literal other than a number.
     Value,
-    /// `...`: omitted text of an existing template.
+    /// `...`, which marks omitted text in a template.
     Ellipsis,
     Open,
     Close,
@@ -25,13 +25,13 @@ pub(in crate::template) enum Token<'a> {
     Operator(&'a [u8]),
 }
 
-/// Character directly after a name or keyword.
+/// Kind of the character directly after a name or keyword.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::template) enum FollowedBy {
-    /// `(`, which makes some names a function call.
+pub(in crate::template) enum NextChar {
+    /// Opening parenthesis, which makes the name a function call.
     Parenthesis,
-    /// `.`, which makes the word a name.
+    /// Dot, which makes the word part of a qualified name.
     Dot,
-    /// Any other character, or the end.
+    /// Any other character, or the end of the statement.
     Other,
 }

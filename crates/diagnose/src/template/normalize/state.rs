@@ -2,16 +2,16 @@
 
 use super::super::keywords::Keyword;
 
-/// LastToken token that was written.
+/// Last token in the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LastToken {
     Start,
-    /// Word, with its keyword entry if it is reserved.
+    /// Word; includes the keyword if the word is reserved.
     Word(Option<&'static Keyword>),
     Name,
-    /// Name that would be a function call if an opening parenthesis followed directly.
+    /// Function name that is not followed by a parenthesis and is therefore no keyword.
     FunctionName,
-    /// Quoted name that has another meaning without quotes.
+    /// Quoted name whose unquoted form is a keyword.
     QuotedName,
     Value,
     Open,
@@ -21,36 +21,36 @@ pub(super) enum LastToken {
     /// `@`, or `@@` if true.
     At(bool),
     Semicolon,
-    /// Operator; true if a sign after it belongs to a number.
+    /// Operator. The flag is true if a sign after the operator is part of a number.
     Operator(bool),
 }
 
-/// Value or list of values, and its end in the output. Followed by nothing or by a comma.
+/// Value or value list at the end of the output, optionally followed by a comma.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ValueList {
     pub(super) end: usize,
     pub(super) is_list: bool,
 }
 
-/// Equal rows: range of the first row, and the end of their output.
+/// Run of equal rows: output range of the first row, and end of the collapsed output.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct RowRun {
+pub(super) struct EqualRows {
     pub(super) start: usize,
     pub(super) end: usize,
     pub(super) collapsed_end: usize,
 }
 
-/// Open parenthesis, or the whole statement.
+/// Open parenthesis, or the top level of the statement.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Group {
-    /// Offset of the parenthesis in the output.
+pub(super) struct ParenthesisGroup {
+    /// Output offset of the opening parenthesis.
     pub(super) open: usize,
-    /// Whether it is the list of an `IN` operator.
+    /// True for the operand list of the operator `IN`.
     pub(super) is_in_list: bool,
-    pub(super) rows: Option<RowRun>,
+    pub(super) rows: Option<EqualRows>,
 }
 
-/// One or more signs that belong to the operand after them.
+/// One or more signs that belong to the next operand.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PendingSign {
     pub(super) at: usize,
@@ -58,7 +58,7 @@ pub(super) struct PendingSign {
     pub(super) values: Option<ValueList>,
 }
 
-/// Progress in `IDENTIFIED BY`, which precedes a password.
+/// Parser state for `IDENTIFIED BY`, which precedes a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PasswordState {
     NotExpected,

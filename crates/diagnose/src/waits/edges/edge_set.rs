@@ -1,4 +1,4 @@
-//! Set of edges: one wait for each pair of waiter and blocker.
+//! Edge set with at most one wait per pair of waiter and blocker.
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -8,32 +8,32 @@ use std::sync::Arc;
 
 use crate::waits::graph::{Party, Resource, Wait};
 
-/// Waits detected so far.
+/// Set of detected waits.
 #[derive(Default)]
 pub(in crate::waits) struct EdgeSet {
-    edges: HashMap<(Party, Party), Edge>,
-    /// Reason for an unknown blocker, by waiting session.
+    edges: HashMap<(Party, Party), WaitEdge>,
+    /// Reasons why a blocker could not be determined, by waiting session.
     pub(in crate::waits) unknown_reasons: HashMap<u64, String>,
 }
 
-/// A wait, and the strength of the blocking lock.
-struct Edge {
+/// Wait with the strength of the blocking lock.
+struct WaitEdge {
     wait: Wait,
     strength: usize,
 }
 
-impl Edge {
-    /// Precedence among several reasons to wait for the same blocker; the lowest wins.
+impl WaitEdge {
+    /// Returns the sort key among waits for the same blocker. The wait with the lowest key is kept.
     ///
-    /// Listed waits precede inferred ones, granted locks precede pending ones, stronger modes precede weaker ones.
-    /// The order in which rows were read has no influence.
+    /// Sort order: listed before inferred waits, granted before pending locks, strong before weak modes.
+    /// The key does not depend on the input order.
     fn precedence(&self) -> impl Ord {
         let wait = &self.wait;
         (wait.inferred, wait.queued, Reverse(self.strength), wait.on.clone(), wait.wanted.clone(), wait.held.clone())
     }
 }
 
-/// Reason for a wait, before it is merged with others for the same blocker.
+/// Lock and modes that cause a wait.
 pub(super) struct WaitReason {
     pub(super) on: Arc<Resource>,
     pub(super) wanted: Cow<'static, str>,
@@ -45,14 +45,14 @@ pub(super) struct WaitReason {
 }
 
 impl EdgeSet {
-    /// Adds a wait, or merges it with the existing one. A party never waits for itself.
-    pub(super) fn add(&mut self, waiter: Party, blocker: Party, reason: WaitReason) {
+    /// Adds a wait. Of several waits for the same blocker, only one is kept. Self-waits are ignored.
+    pub(super) fn add_wait(&mut self, waiter: Party, blocker: Party, reason: WaitReason) {
         if waiter == blocker {
             return;
         }
         let WaitReason { on, wanted, held, strength, queued, inferred, seconds } = reason;
         let wait = Wait { waiter, blocker, on, wanted, held, queued, inferred, seconds };
-        let edge = Edge { wait, strength };
+        let edge = WaitEdge { wait, strength };
         match self.edges.entry((waiter, blocker)) {
             Entry::Vacant(entry) => {
                 entry.insert(edge);
@@ -65,7 +65,7 @@ impl EdgeSet {
         }
     }
 
-    /// All waits, sorted by waiter and blocker.
+    /// Returns all waits, sorted by waiter and blocker.
     pub(in crate::waits) fn into_sorted_waits(self) -> Vec<Wait> {
         let mut waits: Vec<Wait> = self.edges.into_values().map(|edge| edge.wait).collect();
         waits.sort_unstable_by_key(|wait| (wait.waiter, wait.blocker));

@@ -1,4 +1,4 @@
-//! Pending metadata lock requests: as listed by the server, or else inferred from state and statement.
+//! Pending metadata lock requests, listed by the server or inferred from session state and statement.
 
 use std::collections::HashSet;
 
@@ -8,32 +8,32 @@ use crate::waits::metadata::{LockStatus, MetadataKind, MetadataMode, MetadataObj
 use crate::waits::statement::WaitingStatement;
 use crate::waits::wait_state::StateWait;
 
-/// Pending request of a session for a lock.
+/// Pending metadata lock request of a session.
 pub(super) struct LockRequest {
     pub(super) session: u64,
     pub(super) object: MetadataObject,
     pub(super) mode: MetadataMode,
-    /// Whether the request was inferred, not listed.
+    /// True if the request was inferred, false if the server lists the request.
     pub(super) inferred: bool,
 }
 
-/// All pending requests.
-pub(super) fn pending_requests(index: &ObservationIndex<'_>) -> Vec<LockRequest> {
-    let mut requests = listed_requests(index.observed);
+/// Returns all pending requests.
+pub(super) fn collect_pending_requests(index: &ObservationIndex<'_>) -> Vec<LockRequest> {
+    let mut requests = collect_listed_requests(index.observed);
     if !index.observed.reports_pending {
-        let known: HashSet<u64> = requests.iter().map(|request| request.session).collect();
-        let held = granted_objects(index.observed);
-        let waiting = index.state_waits.iter().filter(|(session, _)| !known.contains(session));
+        let with_listed_request: HashSet<u64> = requests.iter().map(|request| request.session).collect();
+        let granted = collect_granted_objects(index.observed);
+        let waiting = index.state_waits.iter().filter(|(session, _)| !with_listed_request.contains(session));
         for (session, wait) in waiting {
             if let (StateWait::Metadata(kind), Some(facts)) = (wait, index.sessions.get(session)) {
-                requests.extend(infer_requests(facts, kind, &held));
+                requests.extend(infer_lock_requests(facts, kind, &granted));
             }
         }
     }
     requests
 }
 
-fn listed_requests(observed: &LockObservations) -> Vec<LockRequest> {
+fn collect_listed_requests(observed: &LockObservations) -> Vec<LockRequest> {
     let pending = observed.metadata_locks.iter().filter(|lock| lock.status == LockStatus::Pending);
     pending
         .filter_map(|lock| {
@@ -43,33 +43,37 @@ fn listed_requests(observed: &LockObservations) -> Vec<LockRequest> {
         .collect()
 }
 
-fn granted_objects(observed: &LockObservations) -> HashSet<&MetadataObject> {
-    let held = observed.metadata_locks.iter().filter(|lock| lock.status == LockStatus::Granted);
-    held.map(|lock| &lock.object).collect()
+fn collect_granted_objects(observed: &LockObservations) -> HashSet<&MetadataObject> {
+    let granted = observed.metadata_locks.iter().filter(|lock| lock.status == LockStatus::Granted);
+    granted.map(|lock| &lock.object).collect()
 }
 
-/// Infers the requests of a session.
+/// Infers the pending lock requests of a session.
 ///
-/// Candidates are the locked objects of the kind that its state names; its statement selects among them.
-fn infer_requests(facts: &ObservedSession, kind: &MetadataKind, held: &HashSet<&MetadataObject>) -> Vec<LockRequest> {
+/// The session state determines the kind of object, and the statement selects among the granted objects of this kind.
+fn infer_lock_requests(
+    facts: &ObservedSession,
+    kind: &MetadataKind,
+    granted: &HashSet<&MetadataObject>,
+) -> Vec<LockRequest> {
     let session = &facts.session;
     let Some(text) = session.statement.as_deref() else { return Vec::new() };
     let statement = WaitingStatement::new(text, session.database.as_deref());
-    let mode = statement.requested_mode(kind);
-    let of_kind = held.iter().filter(|object| object.kind == *kind);
+    let mode = statement.requested_lock_mode(kind);
+    let of_kind = granted.iter().filter(|object| object.kind == *kind);
     let matching = of_kind.filter(|object| match kind {
         MetadataKind::Global | MetadataKind::Commit | MetadataKind::Backup => true,
-        MetadataKind::UserLock => object.name.as_deref().is_some_and(|name| contains_quoted(text, name)),
+        MetadataKind::UserLock => object.name.as_deref().is_some_and(|name| contains_quoted_name(text, name)),
         MetadataKind::Schema => object.schema.as_deref().is_some_and(|schema| {
-            statement.names_object(None, schema) || session.database.as_deref() == Some(schema.as_bytes())
+            statement.mentions_object(None, schema) || session.database.as_deref() == Some(schema.as_bytes())
         }),
-        _ => object.name.as_deref().is_some_and(|name| statement.names_object(object.schema.as_deref(), name)),
+        _ => object.name.as_deref().is_some_and(|name| statement.mentions_object(object.schema.as_deref(), name)),
     });
     matching.map(|&object| LockRequest { session: session.id, object: object.clone(), mode, inferred: true }).collect()
 }
 
-/// Whether a name occurs in quotes in a statement, as the name of a user lock does.
-fn contains_quoted(statement: &[u8], name: &str) -> bool {
+/// Returns true if a name occurs in quotes in a statement, like the argument of `GET_LOCK`.
+fn contains_quoted_name(statement: &[u8], name: &str) -> bool {
     ["'", "\""].iter().any(|quote| {
         memchr::memmem::find(
             &statement.to_ascii_lowercase(),

@@ -1,4 +1,4 @@
-//! Waits for metadata locks.
+//! Detection of waits for metadata locks.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -11,38 +11,38 @@ use crate::waits::index::ObservationIndex;
 use crate::waits::input::{MetadataLock, TableName};
 use crate::waits::metadata::{LockStatus, MetadataKind, MetadataMode, MetadataObject};
 
-/// Locks on an object for which at least one request is pending.
+/// Granted and pending locks on an object with at least one pending request.
 #[derive(Default)]
 struct ContestedObject {
     granted: BTreeMap<MetadataMode, HashSet<Party>>,
     pending: BTreeMap<MetadataMode, HashSet<Party>>,
     requests: Vec<LockRequest>,
-    /// Whether a granted lock on the object has no known owner.
+    /// True if the owner of a granted lock on the object is unknown.
     has_unknown_owner: bool,
 }
 
-pub(super) fn add_edges(edges: &mut EdgeSet, index: &ObservationIndex<'_>) {
+pub(super) fn add_metadata_waits(edges: &mut EdgeSet, index: &ObservationIndex<'_>) {
     let mut objects: HashMap<MetadataObject, ContestedObject> = HashMap::new();
-    for request in lock_requests::pending_requests(index) {
+    for request in lock_requests::collect_pending_requests(index) {
         let contested = objects.entry(request.object.clone()).or_default();
         contested.pending.entry(request.mode).or_default().insert(Party::Session(request.session));
         contested.requests.push(request);
     }
     for lock in index.observed.metadata_locks.iter().filter(|lock| lock.status == LockStatus::Granted) {
         let Some(contested) = objects.get_mut(&lock.object) else { continue };
-        let owners = lock_owners(lock, index);
+        let owners = find_lock_owners(lock, index);
         contested.has_unknown_owner |= owners.is_empty();
         contested.granted.entry(lock.mode).or_default().extend(owners);
     }
     for (object, contested) in objects {
-        let on = Arc::new(metadata_resource(object));
+        let on = Arc::new(to_resource(object));
         for request in &contested.requests {
-            add_waits(edges, index, &on, &contested, request);
+            add_request_waits(edges, index, &on, &contested, request);
         }
     }
 }
 
-fn add_waits(
+fn add_request_waits(
     edges: &mut EdgeSet,
     index: &ObservationIndex<'_>,
     on: &Arc<Resource>,
@@ -62,7 +62,7 @@ fn add_waits(
             inferred: request.inferred,
             seconds: index.seconds_in_state(request.session),
         };
-        edges.add(waiter, blocker, reason);
+        edges.add_wait(waiter, blocker, reason);
     };
     for (&held, owners) in contested.granted.iter().filter(|&(&held, _)| conflicts_with_granted(request.mode, held)) {
         for &owner in owners {
@@ -79,17 +79,17 @@ fn add_waits(
     if !blocked && contested.has_unknown_owner {
         edges.unknown_reasons.insert(
             request.session,
-            "What it waits for is held by no session: a prepared XA transaction (see XA RECOVER), or a thread that just ended."
+            "No session owns the requested lock. Possible owners: a prepared XA transaction (see XA RECOVER), or a thread that has just ended."
                 .to_owned(),
         );
     }
 }
 
-/// Owners of a lock.
+/// Returns the owners of a lock.
 ///
-/// A lock without a session belongs to a detached transaction with InnoDB locks on the same table.
-/// If there is only one detached transaction, the lock belongs to it.
-fn lock_owners(lock: &MetadataLock, index: &ObservationIndex<'_>) -> Vec<Party> {
+/// The owner of a lock without a session is the detached transaction with InnoDB locks on the same table.
+/// If no such transaction exists, the owner is the only detached transaction, if there is exactly one.
+fn find_lock_owners(lock: &MetadataLock, index: &ObservationIndex<'_>) -> Vec<Party> {
     if let Some(session) = lock.session {
         return vec![Party::Session(session)];
     }
@@ -108,7 +108,7 @@ fn lock_owners(lock: &MetadataLock, index: &ObservationIndex<'_>) -> Vec<Party> 
     }
 }
 
-fn metadata_resource(object: MetadataObject) -> Resource {
+fn to_resource(object: MetadataObject) -> Resource {
     let MetadataObject { kind, schema, name } = object;
     Resource { kind: ResourceKind::Metadata(kind), schema, name, index: None, data: None }
 }

@@ -1,4 +1,4 @@
-//! Waits for InnoDB locks.
+//! Detection of waits for InnoDB row and table locks.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,11 +8,11 @@ use crate::waits::graph::{Party, Resource, ResourceKind};
 use crate::waits::index::ObservationIndex;
 use crate::waits::input::{LockOwner, LockedObject, ObservedTransaction};
 
-pub(super) fn add_edges(edges: &mut EdgeSet, index: &ObservationIndex<'_>) {
+pub(super) fn add_row_waits(edges: &mut EdgeSet, index: &ObservationIndex<'_>) {
     let owners = OwnerResolver::new(index);
     for wait in &index.observed.row_waits {
-        let Ok(waiter) = owners.resolve(wait.waiting, &owners.read_only_waiters) else { continue };
-        let blocker = match owners.resolve(wait.blocking, &owners.read_only_holders) {
+        let Ok(waiter) = owners.resolve_owner(wait.waiting, &owners.read_only_waiters) else { continue };
+        let blocker = match owners.resolve_owner(wait.blocking, &owners.read_only_holders) {
             Ok(blocker) => blocker,
             Err(why) => {
                 if let Party::Session(session) = waiter {
@@ -22,11 +22,11 @@ pub(super) fn add_edges(edges: &mut EdgeSet, index: &ObservationIndex<'_>) {
             }
         };
         let waiting = waiter.session().and_then(|session| index.transactions.get(&session));
-        edges.add(
+        edges.add_wait(
             waiter,
             blocker,
             WaitReason {
-                on: Arc::new(row_resource(&wait.lock)),
+                on: Arc::new(to_resource(&wait.lock)),
                 wanted: wait.lock.mode.clone().into(),
                 held: wait.held_mode.clone().map(Into::into),
                 strength: 0,
@@ -40,7 +40,7 @@ pub(super) fn add_edges(edges: &mut EdgeSet, index: &ObservationIndex<'_>) {
     }
 }
 
-fn row_resource(lock: &LockedObject) -> Resource {
+fn to_resource(lock: &LockedObject) -> Resource {
     Resource {
         kind: if lock.is_table_lock { ResourceKind::InnoDbTable } else { ResourceKind::Row },
         schema: lock.schema.clone(),
@@ -50,13 +50,13 @@ fn row_resource(lock: &LockedObject) -> Resource {
     }
 }
 
-/// Resolves the owners of InnoDB locks.
+/// Resolves InnoDB lock owners to sessions or detached transactions.
 struct OwnerResolver<'a> {
     index: &'a ObservationIndex<'a>,
     by_transaction: HashMap<u64, u64>,
-    /// Waiting sessions with a read-only transaction, for which MariaDB reports the id 0.
+    /// Waiting sessions with a read-only transaction. MariaDB reports the id 0 for such transactions.
     read_only_waiters: Vec<u64>,
-    /// Sessions that hold locks with a read-only transaction.
+    /// Sessions whose read-only transaction holds locks.
     read_only_holders: Vec<u64>,
 }
 
@@ -84,8 +84,8 @@ impl<'a> OwnerResolver<'a> {
         owners
     }
 
-    /// Owner of a lock, or the reason for which it is unknown.
-    fn resolve(&self, owner: LockOwner, read_only_sessions: &[u64]) -> Result<Party, String> {
+    /// Returns the owner of a lock, or the reason why the owner is unknown.
+    fn resolve_owner(&self, owner: LockOwner, read_only_sessions: &[u64]) -> Result<Party, String> {
         if let Some(&session) = self.by_transaction.get(&owner.transaction) {
             return Ok(Party::Session(session));
         }
@@ -94,7 +94,7 @@ impl<'a> OwnerResolver<'a> {
         }
         match (owner.session, owner.transaction, read_only_sessions) {
             (Some(session), _, _) | (None, 0, &[session]) => Ok(Party::Session(session)),
-            (None, 0, _) => Err(unknown_owner_reason(read_only_sessions)),
+            (None, 0, _) => Err(explain_unknown_owner(read_only_sessions)),
             (None, transaction, _) => Ok(Party::Transaction(transaction)),
         }
     }
@@ -104,16 +104,18 @@ fn holds_locks(facts: &ObservedTransaction) -> bool {
     facts.transaction.rows_locked > 0 || facts.transaction.tables_locked.is_some_and(|tables| tables > 0)
 }
 
-/// Reason for an unknown owner: MariaDB does not distinguish read-only transactions.
-fn unknown_owner_reason(sessions: &[u64]) -> String {
-    const MAX_LISTED: usize = 5;
-    let names: Vec<String> = sessions.iter().take(MAX_LISTED).map(u64::to_string).collect();
-    let more = sessions.len().saturating_sub(MAX_LISTED);
+/// Returns the reason for an unknown lock owner: MariaDB reports the same id for all read-only transactions.
+fn explain_unknown_owner(sessions: &[u64]) -> String {
+    const MAX_LISTED_SESSIONS: usize = 5;
+    let names: Vec<String> = sessions.iter().take(MAX_LISTED_SESSIONS).map(u64::to_string).collect();
+    let more = sessions.len().saturating_sub(MAX_LISTED_SESSIONS);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     match names.as_slice() {
-        [] => "The transaction that blocks it only reads, and the server gives such ones no number.".to_owned(),
+        [] => {
+            "The blocking transaction is read-only, and the server reports no id for read-only transactions.".to_owned()
+        }
         _ => format!(
-            "The transaction that blocks it only reads, and the server gives such ones no number: it is one of sessions {}{more}.",
+            "The blocking transaction is read-only, and the server reports no id for read-only transactions. The blocker is one of sessions {}{more}.",
             names.join(", ")
         ),
     }

@@ -1,5 +1,6 @@
-//! Waits that no server table lists: for a flushed table, and for a table-level lock of the storage engine.
-//! Users of the table are detected by their metadata locks.
+//! Detection of waits for table flushes and for table-level locks of storage engines.
+//!
+//! No server table lists these waits. The blockers are found by their metadata locks on the table.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -12,15 +13,15 @@ use crate::waits::metadata::{LockStatus, MetadataKind, MetadataMode, MetadataObj
 use crate::waits::statement::{FlushedTables, WaitingStatement};
 use crate::waits::wait_state::StateWait;
 
-type Holders<'a> = HashMap<&'a MetadataObject, Vec<(u64, MetadataMode)>>;
+type TableHolders<'a> = HashMap<&'a MetadataObject, Vec<(u64, MetadataMode)>>;
 
-pub(super) fn add_edges(edges: &mut EdgeSet, index: &ObservationIndex<'_>) {
+pub(super) fn add_table_waits(edges: &mut EdgeSet, index: &ObservationIndex<'_>) {
     let waits = |wait: &StateWait| matches!(wait, StateWait::TableFlush | StateWait::TableLevelLock);
     if !index.state_waits.values().any(waits) {
         return;
     }
-    let holders = table_holders(index);
-    let own = own_tables(&holders);
+    let holders = collect_table_holders(index);
+    let own = group_tables_by_session(&holders);
     for (&session, wait) in index.state_waits.iter().filter(|(_, wait)| waits(wait)) {
         let Some(facts) = index.sessions.get(&session) else { continue };
         let own = own.get(&session).map(Vec::as_slice).unwrap_or_default();
@@ -31,9 +32,9 @@ pub(super) fn add_edges(edges: &mut EdgeSet, index: &ObservationIndex<'_>) {
     }
 }
 
-/// Granted locks on tables, by table.
-fn table_holders<'a>(index: &ObservationIndex<'a>) -> Holders<'a> {
-    let mut holders = Holders::new();
+/// Returns the granted metadata locks on tables, by table.
+fn collect_table_holders<'a>(index: &ObservationIndex<'a>) -> TableHolders<'a> {
+    let mut holders = TableHolders::new();
     for lock in &index.observed.metadata_locks {
         if let (MetadataKind::Table, LockStatus::Granted, Some(session)) =
             (&lock.object.kind, lock.status, lock.session)
@@ -44,7 +45,7 @@ fn table_holders<'a>(index: &ObservationIndex<'a>) -> Holders<'a> {
     holders
 }
 
-fn own_tables<'a>(holders: &Holders<'a>) -> HashMap<u64, Vec<&'a MetadataObject>> {
+fn group_tables_by_session<'a>(holders: &TableHolders<'a>) -> HashMap<u64, Vec<&'a MetadataObject>> {
     let mut own: HashMap<u64, Vec<&MetadataObject>> = HashMap::new();
     for (&object, locks) in holders {
         let sessions: HashSet<u64> = locks.iter().map(|&(session, _)| session).collect();
@@ -55,14 +56,14 @@ fn own_tables<'a>(holders: &Holders<'a>) -> HashMap<u64, Vec<&'a MetadataObject>
     own
 }
 
-/// Adds the waits of a flush, or of a session that reopens a flushed table.
+/// Adds the waits of a session that flushes tables or reopens a flushed table.
 ///
-/// A flush waits until every running statement has closed its tables, and for `LOCK TABLES`.
-/// An idle open transaction keeps no table open.
+/// A flush waits for running statements that use the tables, and for sessions with `LOCK TABLES`.
+/// An idle session with an open transaction does not block a flush.
 fn add_flush_waits(
     edges: &mut EdgeSet,
     index: &ObservationIndex<'_>,
-    holders: &Holders<'_>,
+    holders: &TableHolders<'_>,
     waiter: &ObservedSession,
     own: &[&MetadataObject],
 ) {
@@ -78,10 +79,11 @@ fn add_flush_waits(
     };
     let keeps_open = |session: u64, mode: MetadataMode| {
         let locked_tables = matches!(mode, MetadataMode::SharedReadOnly | MetadataMode::SharedNoReadWrite);
-        (locked_tables || is_running(index, session)) && index.state_waits.get(&session) != Some(&StateWait::TableFlush)
+        (locked_tables || is_executing(index, session))
+            && index.state_waits.get(&session) != Some(&StateWait::TableFlush)
     };
     for (object, locks) in holders.iter().filter(|(object, _)| is_flushed(object)) {
-        let on = Arc::new(table_resource(ResourceKind::TableFlush, object));
+        let on = Arc::new(to_resource(ResourceKind::TableFlush, object));
         for &(session, mode) in locks.iter().filter(|&&(session, mode)| keeps_open(session, mode)) {
             let reason = WaitReason {
                 on: on.clone(),
@@ -92,19 +94,19 @@ fn add_flush_waits(
                 inferred: true,
                 seconds: index.seconds_in_state(waiter.session.id),
             };
-            edges.add(Party::Session(waiter.session.id), Party::Session(session), reason);
+            edges.add_wait(Party::Session(waiter.session.id), Party::Session(session), reason);
         }
     }
 }
 
-/// Adds the waits for a table-level lock. Writers exclude each other and readers.
+/// Adds the waits of a session for a table-level lock. Writers block readers and other writers.
 ///
-/// A session that waits for a table-level lock holds none.
-/// If no session is running, an idle session holds `LOCK TABLES`.
+/// A session that waits for a table-level lock is never a blocker.
+/// Idle sessions, which may hold `LOCK TABLES`, are blockers only if no running session uses the table.
 fn add_table_level_waits(
     edges: &mut EdgeSet,
     index: &ObservationIndex<'_>,
-    holders: &Holders<'_>,
+    holders: &TableHolders<'_>,
     waiter: &ObservedSession,
     own: &[&MetadataObject],
 ) {
@@ -117,8 +119,8 @@ fn add_table_level_waits(
                 && (writes || is_write_mode(mode))
                 && index.state_waits.get(&session) != Some(&StateWait::TableLevelLock)
         });
-        let (running, idle): (Vec<_>, Vec<_>) = others.partition(|(session, _)| is_running(index, *session));
-        let on = Arc::new(table_resource(ResourceKind::TableLevelLock, object));
+        let (running, idle): (Vec<_>, Vec<_>) = others.partition(|(session, _)| is_executing(index, *session));
+        let on = Arc::new(to_resource(ResourceKind::TableLevelLock, object));
         for &(session, mode) in if running.is_empty() { idle } else { running } {
             let reason = WaitReason {
                 on: on.clone(),
@@ -129,14 +131,14 @@ fn add_table_level_waits(
                 inferred: true,
                 seconds: index.seconds_in_state(id),
             };
-            edges.add(Party::Session(id), Party::Session(session), reason);
+            edges.add_wait(Party::Session(id), Party::Session(session), reason);
         }
     }
 }
 
 fn is_same_table(object: &MetadataObject, schema: Option<&str>, table: &str) -> bool {
-    let same = |left: Option<&str>, right: &str| left.is_some_and(|left| left.eq_ignore_ascii_case(right));
-    same(object.name.as_deref(), table) && schema.is_none_or(|schema| same(object.schema.as_deref(), schema))
+    let is_equal = |left: Option<&str>, right: &str| left.is_some_and(|left| left.eq_ignore_ascii_case(right));
+    is_equal(object.name.as_deref(), table) && schema.is_none_or(|schema| is_equal(object.schema.as_deref(), schema))
 }
 
 fn is_write_mode(mode: MetadataMode) -> bool {
@@ -144,14 +146,16 @@ fn is_write_mode(mode: MetadataMode) -> bool {
     matches!(mode, SharedWrite | SharedWriteLowPrio | SharedNoWrite | SharedNoReadWrite | Exclusive)
 }
 
-/// Whether a session executes a statement. Clew's own reads are excluded: they end at once and block nothing.
-fn is_running(index: &ObservationIndex<'_>, session: u64) -> bool {
+/// Returns true if a session executes a statement.
+///
+/// Returns false for Clew's own sessions because their reads are short and never block.
+fn is_executing(index: &ObservationIndex<'_>, session: u64) -> bool {
     index
         .sessions
         .get(&session)
         .is_some_and(|facts| facts.role != SessionRole::Clew && !facts.session.command.eq_ignore_ascii_case(b"Sleep"))
 }
 
-fn table_resource(kind: ResourceKind, object: &MetadataObject) -> Resource {
+fn to_resource(kind: ResourceKind, object: &MetadataObject) -> Resource {
     Resource { kind, schema: object.schema.clone(), name: object.name.clone(), index: None, data: None }
 }
