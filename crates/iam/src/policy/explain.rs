@@ -1,4 +1,4 @@
-//! Explanations why a statement does or does not match.
+//! Explanations of why a statement matches or does not match a request.
 
 use std::fmt::Display;
 
@@ -11,14 +11,14 @@ use crate::policy::urn::Urn;
 use crate::request::Request;
 
 impl Statement {
-    /// Whether the statement matches, with the reasons: all mismatches, or else the matching elements.
-    pub(crate) fn explain(&self, model: PolicyModel, request: &Request<'_>) -> (bool, Vec<String>) {
-        let mismatches: Vec<_> = self.mismatches(model, request).collect();
+    /// Returns true if the statement matches, with the reasons: all mismatches, or otherwise the matching elements.
+    pub(crate) fn explain_match(&self, model: PolicyModel, request: &Request<'_>) -> (bool, Vec<String>) {
+        let mismatches: Vec<_> = self.find_mismatches(model, request).collect();
         let against = |mismatch: &Mismatch<'_>| match mismatch {
             Mismatch::Action => self.explain_action(model, request),
             Mismatch::Resource => self.explain_resource(model, request),
             Mismatch::UnsupportedKey(condition) => {
-                let (action, key) = (model.name_of(request.action), &condition.key.text);
+                let (action, key) = (model.action_name(request.action), &condition.key.text);
                 format!("{action} supports no condition on {key}, so an Allow with one does not reach it")
             }
             Mismatch::Condition(condition) => explain_condition(condition, model, request),
@@ -36,7 +36,7 @@ impl Statement {
     }
 
     fn explain_action(&self, model: PolicyModel, request: &Request<'_>) -> String {
-        let name = model.name_of(request.action);
+        let name = model.action_name(request.action);
         let fits = self
             .actions
             .patterns
@@ -58,7 +58,7 @@ impl Statement {
             Urn::None => "the action takes no resource".to_owned(),
         };
         let Some(resources) = &self.resources else { return format!("{is}, the statement names all") };
-        let says = match (resources.negated, resources.find_match(&urn, request.budget)) {
+        let says = match (resources.negated, resources.find_matching_pattern(&urn, request.budget)) {
             (false, Some(pattern)) => format!("the statement names \"{pattern}\""),
             (false, None) => format!("the statement names {}", quote_list(&resources.patterns)),
             (true, Some(pattern)) => format!("the statement excepts \"{pattern}\""),
@@ -69,7 +69,7 @@ impl Statement {
 }
 
 fn explain_condition(condition: &Condition, model: PolicyModel, request: &Request<'_>) -> String {
-    let values = condition.key.values(model, request);
+    let values = condition.key.resolve_values(model, request);
     let is = match values.as_slice() {
         [] => "not there".to_owned(),
         values => quote_list(values),

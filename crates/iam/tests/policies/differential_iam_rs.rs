@@ -183,7 +183,7 @@ fn action(rng: &mut SplitMix64, model: PolicyModel) -> String {
     let instance_actions: Vec<Action> =
         Action::ALL.iter().copied().filter(|action| action.target == Target::Instance).collect();
     let name = match rng.below(8) {
-        0..=2 => model.name_of(instance_actions[rng.below(instance_actions.len())]).to_owned(),
+        0..=2 => model.action_name(instance_actions[rng.below(instance_actions.len())]).to_owned(),
         3 => "*:*:*".to_owned(),
         4 => "ecs:*:*".to_owned(),
         5 if model == PolicyModel::IdentityBased => {
@@ -270,7 +270,7 @@ fn request(rng: &mut SplitMix64) -> Facts {
 /// The request in AWS's language.
 fn aws_request(facts: &Facts, model: PolicyModel) -> IAMRequest {
     let action = Action::find(&facts.action).unwrap();
-    let name = model.name_of(action);
+    let name = model.action_name(action);
     let service = if model == PolicyModel::RoleBased { "gaussdb" } else { "gaussdbformysql" };
     let account = DOMAIN.replace(DOMAIN_PREFIX, "");
     let arn = format!("arn:aws:{service}:{}:{account}:instance:{INSTANCE}", facts.region);
