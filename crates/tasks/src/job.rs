@@ -71,7 +71,7 @@ impl Job {
         // A user requested the first attempt. Further attempts are automatic, after a lost lease.
         let cause = if task.attempts > 1 { LoginCause::Automatic } else { LoginCause::Requested };
         let login = Login::request(&self.store, &node.id, cause).await?;
-        let read_future = self.reader.read(&node.url, &selection, StatementText::from_masking(task.masked));
+        let read_future = self.reader.read_sessions(&node.url, &selection, StatementText::from_masking(task.masked));
         let read = slot.run_read(&node.id, read_future).await;
         login.record(&node, read.as_ref().err()).await;
         let rows = read?;

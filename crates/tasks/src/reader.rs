@@ -45,7 +45,12 @@ pub type ReadFuture<'a> = Pin<Box<dyn Future<Output = Result<NodeRows, Failure>>
 /// Reads nodes. An implementation must limit the duration of a read, because the worker holds its lease meanwhile.
 pub trait NodeReader: Send + Sync {
     /// Reads the selected sessions of a node, with full statements or templates as specified by `statements`.
-    fn read<'a>(&'a self, node: &'a NodeUrl, selection: &'a Selection, statements: StatementText) -> ReadFuture<'a>;
+    fn read_sessions<'a>(
+        &'a self,
+        node: &'a NodeUrl,
+        selection: &'a Selection,
+        statements: StatementText,
+    ) -> ReadFuture<'a>;
 }
 
 /// Maximum number of attempts to get a connection permit for a node while other reads hold the permits.
@@ -60,7 +65,12 @@ pub(crate) struct MySqlNodeReader {
 }
 
 impl NodeReader for MySqlNodeReader {
-    fn read<'a>(&'a self, node: &'a NodeUrl, selection: &'a Selection, statements: StatementText) -> ReadFuture<'a> {
+    fn read_sessions<'a>(
+        &'a self,
+        node: &'a NodeUrl,
+        selection: &'a Selection,
+        statements: StatementText,
+    ) -> ReadFuture<'a> {
         let format = OutputFormat::Csv { formula_guard: self.formula_guard };
         Box::pin(async move {
             let mut attempts_left = MAX_CONNECTION_ATTEMPTS;

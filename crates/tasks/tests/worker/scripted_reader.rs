@@ -146,7 +146,12 @@ impl Drop for Running {
 }
 
 impl NodeReader for ScriptedReader {
-    fn read<'a>(&'a self, node: &'a NodeUrl, selection: &'a Selection, statements: StatementText) -> ReadFuture<'a> {
+    fn read_sessions<'a>(
+        &'a self,
+        node: &'a NodeUrl,
+        selection: &'a Selection,
+        statements: StatementText,
+    ) -> ReadFuture<'a> {
         Box::pin(async move {
             let _running = [ALL, &node.host].map(|host| Running::start(&self.stats, host));
             {
