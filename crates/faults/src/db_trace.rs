@@ -1,4 +1,4 @@
-//! Database rows of all tasks, and all completions, which a trigger of the test records.
+//! Queries for the rows of all tasks and for their completions, which a test trigger records.
 
 use sqlx::{Connection, PgConnection};
 

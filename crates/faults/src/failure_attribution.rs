@@ -6,7 +6,7 @@ use crate::nodes::NodeKind;
 use crate::timeline::FaultEvent;
 
 /// Time after a fault, in milliseconds, during which failures are attributed to that fault.
-/// The time covers an S3 request with all retries, a database response and a lease.
+/// The window covers an S3 request with all retries, a database response and a lease.
 const ATTRIBUTION_WINDOW_MILLIS: i64 = 60_000;
 
 /// S3 error code for a client with a wrong clock.

@@ -129,7 +129,7 @@ impl FaultInjector<'_> {
     }
 
     /// Separates a worker from PostgreSQL for longer than a lease.
-    /// Meanwhile another worker claims the collections of the separated worker.
+    /// During the partition, another worker claims the collections of the separated worker.
     async fn partition_network(&mut self) -> Result<(), FaultsError> {
         let duration = LEASE_DURATION + Duration::from_millis(self.rng.u64(1_000..8_000));
         let worker = self.rng.usize(..self.cluster.metadata_proxies.len());

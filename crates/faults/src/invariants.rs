@@ -10,7 +10,7 @@ use crate::nodes::NodeKind;
 use crate::timeline::FaultEvent;
 use crate::workload::{CollectionRecord, DownloadedResult, RequestRecord, accepted_records, prefix_with_id};
 
-/// Observations at the end of a run, on which the invariants are checked.
+/// Data collected by a run, on which the invariants are checked.
 pub(crate) struct RunEvidence<'a> {
     pub(crate) requests: &'a [RequestRecord],
     pub(crate) rows: &'a [TaskRow],
@@ -100,7 +100,7 @@ fn check_download(download: &DownloadedResult, row: &TaskRow, node: NodeKind) ->
     violations
 }
 
-/// Checks that the last lease holder completed the collection, and that it completed exactly once.
+/// Checks that the collection completed exactly once, with a result of the last lease holder.
 fn check_task_row(row: &TaskRow, logged_completions: usize) -> Vec<String> {
     let mut violations = Vec::new();
     if row.ended_at.is_none() {

@@ -85,7 +85,7 @@ pub(crate) struct ClientPool {
     phase: AtomicUsize,
     /// True after the workload has stopped requesting collections.
     is_stopping: AtomicBool,
-    /// Time of the last change of a collection.
+    /// Time at which any collection last made progress.
     last_progress: Mutex<Instant>,
 }
 

@@ -69,7 +69,7 @@ pub fn verify(password: &SecretString, hash: &str) -> bool {
     argon2id.verify_password(password.expose_secret().as_bytes(), &hash).is_ok()
 }
 
-/// Takes as long as [`verify`], for a login with an unknown user name.
+/// Computes a hash in the same time as [`verify`], for a login with an unknown user name.
 /// A shorter response time for unknown users would reveal which users exist.
 pub fn dummy_verify(password: &SecretString) {
     let mut output = [0_u8; Params::DEFAULT_OUTPUT_LEN];

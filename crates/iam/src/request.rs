@@ -13,7 +13,7 @@ use crate::work_budget::WorkBudget;
 pub struct RequestProject<'a> {
     /// Id from the request.
     pub id: &'a ProjectId,
-    /// Name; empty if the project does not exist.
+    /// Name of the project, or an empty string if the project does not exist.
     pub name: &'a str,
     /// Domain that owns the project, or `None` if the project does not exist or is disabled.
     pub domain_id: Option<&'a DomainId>,
@@ -26,14 +26,14 @@ pub struct RequestInstance<'a> {
     pub id: &'a InstanceId,
     /// Enterprise project id, or `None` if the instance does not exist.
     pub enterprise_project_id: Option<&'a str>,
-    /// Tags; empty if the instance does not exist.
+    /// Tags of the instance. The list is empty if the instance does not exist.
     pub tags: &'a [Tag],
 }
 
 /// Resource that an action applies to.
 #[derive(Debug, Clone, Copy)]
 pub struct Resource<'a> {
-    /// Project; `None` for an action on the domain.
+    /// Project, or `None` for an action on the domain.
     pub project: Option<RequestProject<'a>>,
     /// Region of this server.
     pub region: &'a str,

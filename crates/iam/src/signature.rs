@@ -39,7 +39,7 @@ pub struct RequestToSign<'a, T = String> {
     pub query: &'a str,
     /// All headers, with lower-case names.
     pub headers: &'a [(T, T)],
-    /// SHA-256 of the body in hexadecimal, from [`body_sha256`].
+    /// SHA-256 of the body in hexadecimal, as returned by [`body_sha256`].
     pub body_sha256: String,
 }
 
@@ -121,7 +121,7 @@ fn encode_hex(hash: &[u8; 32]) -> String {
 
 /// Percent-encodes all characters except letters, digits and `-._~`.
 ///
-/// Paths and queries that this function encoded are already canonical.
+/// The canonical request uses the same encoding, so encoded paths and queries are already canonical.
 #[must_use]
 pub fn encode(text: &str) -> String {
     canonical::percent_encode_bytes(text.as_bytes())
@@ -136,8 +136,8 @@ pub fn format_date(now: Timestamp) -> String {
 /// Signs a request and returns the value of the `Authorization` header.
 ///
 /// `date` must equal the request's `X-Sdk-Date`. `signed_headers` may be in any order.
-/// Headers that the request does not contain are skipped.
-/// Headers with `_` in their name are also skipped. The SDK never signs such headers, because gateways drop them.
+/// Skips headers that the request does not contain.
+/// Also skips headers with `_` in their name. The SDK never signs such headers, because gateways drop them.
 #[must_use]
 pub fn sign<T: AsRef<str>>(
     request: &RequestToSign<'_, T>,

@@ -51,7 +51,7 @@ impl AdaptiveInterval {
     /// Records the duration of a read. Returns a change if the node becomes slow or fast.
     ///
     /// A slow node becomes fast once a read takes at most a twentieth of the target.
-    /// This hysteresis prevents a node near the limit from changing with each read.
+    /// The hysteresis prevents frequent changes of a node whose read duration is near the limit.
     pub fn record(&mut self, took: Duration) -> Option<IntervalChange> {
         let was_slow = self.slow_interval.is_some();
         let max_duration = self.target / MIN_INTERVAL_TO_READ_RATIO;

@@ -23,7 +23,7 @@ struct WaiterEntry {
     completed: CancellationToken,
 }
 
-/// A waiter for the completion of one collection. Dropping it unsubscribes.
+/// A waiter for the completion of one collection. Dropping the waiter unsubscribes.
 pub(crate) struct CompletionWaiter {
     notifier: CompletionNotifier,
     request_id: RequestId,

@@ -75,7 +75,7 @@ impl SlotPool {
     }
 
     /// Returns the nodes whose collections the worker must not claim.
-    /// The list contains the stalled nodes once the number of stalled reads reaches the maximum, and is empty before.
+    /// The list is empty until the number of stalled reads reaches the maximum.
     pub(crate) fn excluded_nodes(&self) -> Vec<NodeId> {
         let stalled = self.lock_stalled_nodes();
         if stalled.reads < self.max_stalled { Vec::new() } else { stalled.nodes.iter().cloned().collect() }

@@ -47,7 +47,7 @@ pub struct IntelligentKills {
 }
 
 impl IntelligentKills {
-    /// Creates a queue whose worker kills through `kills`.
+    /// Creates a queue whose worker executes its kills with `kills`.
     #[must_use]
     pub fn new(store: Store, kills: KillExecutor, settings: &Settings) -> Self {
         Self {

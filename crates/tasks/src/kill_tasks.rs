@@ -45,7 +45,7 @@ pub struct KillTaskWorker {
 }
 
 impl KillTaskWorker {
-    /// Creates a worker that kills through `kills`.
+    /// Creates a worker that executes its kills with `kills`.
     #[must_use]
     pub fn new(store: Store, kills: KillExecutor, settings: &Settings, observer: Arc<dyn Observer>) -> Self {
         Self {

@@ -1,5 +1,5 @@
 //! Execution of kills. The executor records each kill before sending it.
-//! Afterwards it records the outcome of the kill with an audit row.
+//! After the kill, the executor records the outcome and an audit row.
 
 use std::sync::Arc;
 
@@ -44,7 +44,7 @@ pub struct KillRequest {
     pub victim_match: VictimMatch,
     /// Policy for victims whose termination can damage or partly change a non-transactional table.
     pub unsafe_victims: UnsafeVictims,
-    /// Reason given by the caller; may be empty.
+    /// Reason stated by the caller, which may be empty.
     pub reason: String,
     /// Process list from which the victims were selected.
     pub list_read: ProcessListRead,

@@ -2,7 +2,8 @@
 //!
 //! The queue stores a collection in the database before it returns the id to the caller.
 //! A worker claims a collection with a lease of some seconds and a monotonically increasing fencing token.
-//! The worker reads the node and writes the result. Only the newest fencing token can record the completion.
+//! The worker reads the node and writes the result.
+//! Only the worker with the newest fencing token can record the completion.
 //! After a crash, a collection is either finished or claimed again by the next worker.
 //! `docs/decisions/0002-queue-with-leases-and-fencing-tokens.md` explains this design.
 //!

@@ -7,10 +7,10 @@ use std::time::Duration;
 /// Minimum poll interval while the process receives notifications.
 ///
 /// Polling remains necessary, because PostgreSQL sends no notification when a lease expires.
-/// In addition, the process detects a broken connection only after some seconds.
+/// Polling also bridges the seconds before the process detects a broken connection.
 const MIN_LISTENING_INTERVAL: Duration = Duration::from_secs(2);
 
-/// State of the LISTEN connection, which is true while notifications arrive. Clones share state.
+/// Flag that is true while the LISTEN connection receives notifications. Clones share state.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ListenState(Arc<AtomicBool>);
 

@@ -102,7 +102,7 @@ impl CollectionQueue {
         }
     }
 
-    /// Makes all current and future calls of [`CollectionQueue::wait_for_completion`] return, for a shutdown.
+    /// Ends all current and future calls of [`CollectionQueue::wait_for_completion`] at shutdown.
     pub fn close_waiters(&self) {
         self.completions.close();
     }

@@ -39,7 +39,7 @@ impl fmt::Debug for NodeRows {
     }
 }
 
-/// Future of a read. Dropping it cancels the read.
+/// Future of a read. Dropping the future cancels the read.
 pub type ReadFuture<'a> = Pin<Box<dyn Future<Output = Result<NodeRows, Failure>> + Send + 'a>>;
 
 /// Reads nodes. An implementation must limit the duration of a read, because the worker holds its lease meanwhile.

@@ -14,7 +14,7 @@ pub struct Settings {
     /// Time without data from the node after which a read is stalled.
     pub stall_timeout: Duration,
     /// Maximum number of running collections per node, across all workers of the store.
-    /// Independent of this setting, one process runs at most one read per node.
+    /// One process runs at most one read per node, independent of this setting.
     pub max_running_per_node: u32,
     /// Maximum number of queued collections per node.
     pub max_queued_per_node: u32,

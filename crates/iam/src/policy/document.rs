@@ -15,7 +15,7 @@ use super::{Policy, lint, spanned_json};
 use elements::ObjectElements;
 
 impl Policy {
-    /// Parses a policy document with warnings. Returns up to 100 errors if the document is invalid.
+    /// Parses a policy document and collects warnings. Returns up to 100 errors if the document is invalid.
     pub fn parse(text: &str) -> Result<Self, PolicyErrors> {
         Self::parse_document(text, true)
     }

@@ -11,7 +11,7 @@ use crate::work_budget::WorkBudget;
 pub(super) enum Urn<'a> {
     /// Instance, as the five parts of its URN.
     Instance([&'a str; 5]),
-    /// No resource, for an action without a resource type.
+    /// Missing resource of an action without a resource type.
     None,
 }
 

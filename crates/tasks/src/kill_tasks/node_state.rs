@@ -1,4 +1,4 @@
-//! State of each node that persists between the ticks of kill tasks.
+//! State of each node between two ticks of kill tasks.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::adaptive_interval::{AdaptiveInterval, IntervalChange};
 
-/// Delay before Clew kills a session again that survived a kill, which limits the number of recorded attempts.
+/// Delay before Clew retries the kill of a surviving session. The delay limits the number of recorded attempts.
 const KILL_RETRY_DELAY: Duration = Duration::from_mins(1);
 
 /// States of all nodes on which this worker runs kill tasks. Clones share state.
