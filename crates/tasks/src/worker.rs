@@ -25,7 +25,7 @@ const PENDING_KILLS_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl CollectionQueue {
     /// Runs collections until `shutdown`.
-    /// After `shutdown`, waits up to [`Settings::grace`] for running collections, and releases the remaining collections.
+    /// After `shutdown`, waits up to [`Settings::grace`] for running collections, and releases the others.
     ///
     /// The next worker claims a released collection. The attempt of this worker is not counted.
     pub async fn run(self, shutdown: CancellationToken) {
