@@ -87,31 +87,31 @@ impl Action {
 actions! {
     GET_REALTIME_SESSION Read Instance INSTANCE_CONDITION_KEYS
         "gaussdbformysql:instance:getRealtimeSession" "gaussdb:instance:getRealtimeSession"
-        "Start a collection, ask for its state, download its result.";
+        "Start a collection, query its status, download its result.";
     GET_REALTIME_SESSION_TEXT Read Instance INSTANCE_CONDITION_KEYS
         "gaussdbformysql:instance:getRealtimeSessionText" "gaussdb:instance:getRealtimeSessionText"
-        "See whole statements where the project masks them. Clew's own.";
+        "Read full statement text in a project that masks statements. Specific to Clew.";
     DELETE_REALTIME_SESSION Write Instance INSTANCE_CONDITION_KEYS
         "gaussdbformysql:instance:deleteRealtimeSession" "gaussdb:instance:deleteRealtimeSession"
-        "Remove a collection with its result. Clew's own.";
+        "Remove a collection and its result. Specific to Clew.";
     LIST_PROCESSES List Instance INSTANCE_CONDITION_KEYS
         "gaussdbformysql:instance:listProcesses" "gaussdb:instance:listProcesses"
-        "List the sessions of a node, and what a session waits for.";
+        "List the sessions of a node and the locks that they wait for.";
     DELETE_PROCESSES Write Instance INSTANCE_CONDITION_KEYS
         "gaussdbformysql:instance:deleteProcesses" "gaussdb:instance:deleteProcesses"
         "Kill sessions.";
     SHOW_INTELLIGENT_KILL Read Instance INSTANCE_CONDITION_KEYS
         "gaussdbformysql:instance:showIntelligentKillSession" "gaussdb:instance:showIntelligentKillSession"
-        "See what an intelligent kill would end, and what the last ones ended.";
+        "Preview an intelligent kill, and list the victims of previous intelligent kills.";
     EXECUTE_INTELLIGENT_KILL Write Instance INSTANCE_CONDITION_KEYS
         "gaussdbformysql:instance:executeIntelligentKillSession" "gaussdb:instance:executeIntelligentKillSession"
         "Start an intelligent kill.";
     GET_SLOW_THRESHOLD Read Instance INSTANCE_CONDITION_KEYS
         "gaussdbformysql:instance:getSlowProcessThreshold" "gaussdb:instance:getSlowProcessThreshold"
-        "See from which duration on a session is slow.";
+        "Read the threshold of slow sessions.";
     MODIFY_SLOW_THRESHOLD Write Project NO_CONDITION_KEYS
         "gaussdbformysql:instance:modifySlowProcessThreshold" "gaussdb:instance:modifySlowProcessThreshold"
-        "Set from which duration on a session is slow, of many instances at once.";
+        "Set the threshold of slow sessions for several instances.";
     GET_INSTANCE Read Instance INSTANCE_CONDITION_KEYS
         "gaussdbformysql:instance:get" "gaussdb:instance:list"
         "Show one instance.";
@@ -120,20 +120,20 @@ actions! {
         "List instances.";
     MODIFY_INSTANCE PermissionManagement Project NO_CONDITION_KEYS
         "gaussdbformysql:instance:modify" "gaussdb:instance:modify"
-        "Change what Clew does to an instance by itself, such as tasks that kill sessions.";
+        "Change automatic actions of Clew on an instance, such as kill tasks.";
     LIST_TAGS List Instance INSTANCE_CONDITION_KEYS
         "gaussdbformysql:instance:listTags" "gaussdb:tag:list"
-        "List tags of instances. Clew's own.";
+        "List tags of instances. Specific to Clew.";
     TAG_INSTANCE Write Instance TAGGING_CONDITION_KEYS
         "gaussdbformysql:instance:tagResource" "gaussdb:tag:create"
-        "Add tags to an instance and remove them. Clew's own.";
+        "Add and remove tags of an instance. Specific to Clew.";
     LIST_IDENTITIES List Domain NO_CONDITION_KEYS
         "clew:identity:list" "clew:identity:list"
-        "List projects, users, groups, access keys, policies. Clew's own.";
+        "List projects, users, groups, access keys and policies. Specific to Clew.";
     MANAGE_IDENTITIES PermissionManagement Domain NO_CONDITION_KEYS
         "clew:identity:manage" "clew:identity:manage"
-        "Change projects, users, groups, access keys, policies. Clew's own.";
+        "Change projects, users, groups, access keys and policies. Specific to Clew.";
     READ_AUDIT List Domain NO_CONDITION_KEYS
         "clew:audit:list" "clew:audit:list"
-        "Read the audit. Clew's own.";
+        "Read the audit. Specific to Clew.";
 }

@@ -50,25 +50,25 @@ fn serialize_deny_reason<S: Serializer>(reason: &DenyReason, serializer: S) -> R
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DenyReason {
     /// The project does not exist.
-    #[error("there is no such project")]
+    #[error("the project does not exist")]
     UnknownProject,
     /// The project belongs to another domain.
     #[error("the project belongs to another domain")]
     ForeignProject,
     /// The token is scoped to another project.
-    #[error("the token is for another project")]
+    #[error("the token is scoped to another project")]
     OtherProject,
     /// The token is scoped to a domain.
-    #[error("the token is for a domain; this needs one for the project")]
+    #[error("the token is scoped to a domain, but the action requires a token for the project")]
     DomainToken,
     /// The token is scoped to a project.
-    #[error("the token is for a project; this needs one for the domain")]
+    #[error("the token is scoped to a project, but the action requires a token for the domain")]
     ProjectToken,
     /// No policy allows the action.
-    #[error("no policy allows it")]
+    #[error("no policy allows the action")]
     NoPolicy,
     /// A policy denies the action.
-    #[error("statement {statement} of the policy {policy:?} denies it")]
+    #[error("statement {statement} of the policy {policy:?} denies the action")]
     ExplicitDeny {
         /// Name of the policy.
         policy: String,
@@ -76,7 +76,7 @@ pub enum DenyReason {
         statement: usize,
     },
     /// Policy evaluation exceeded the work budget of the request.
-    #[error("the policies that reach the user take too much work to evaluate")]
+    #[error("the evaluation of the user's policies exceeds the work budget")]
     WorkBudget,
 }
 

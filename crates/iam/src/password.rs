@@ -28,10 +28,10 @@ pub const MAX_LENGTH: usize = 128;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PasswordError {
     /// The password is too short or too long.
-    #[error("a password has {MIN_LENGTH} to {MAX_LENGTH} characters")]
+    #[error("a password must have {MIN_LENGTH} to {MAX_LENGTH} characters")]
     Length,
     /// The password equals the user name, which an attacker would try first.
-    #[error("a password cannot be the name of its user")]
+    #[error("a password must differ from the user name")]
     UserName,
 }
 

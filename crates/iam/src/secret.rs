@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
     /// The system provides no random bytes.
-    #[error("cannot make a secret: the system gives no random bytes ({0})")]
+    #[error("cannot generate a secret: the operating system provides no random bytes ({0})")]
     Random(#[source] getrandom::Error),
     /// Argon2 rejected the password, or memory allocation failed.
     #[error("cannot hash a password: {0}")]

@@ -74,20 +74,20 @@ pub enum SignatureError {
     #[error("the Authorization header has no valid {0}")]
     Malformed(&'static str),
     /// A required header is not signed.
-    #[error("the header {0} is not among the signed ones")]
+    #[error("the header {0} must be signed")]
     NotSigned(String),
     /// A signed header is missing from the request.
-    #[error("the header {0} is listed as signed but was not sent")]
+    #[error("the header {0} is listed as signed but is missing")]
     NotSent(String),
     /// A signed header is repeated, so that the signed value is ambiguous.
-    #[error("the signed header {0} was sent more than once")]
+    #[error("the signed header {0} occurs more than once")]
     Repeated(String),
     /// `X-Sdk-Date` is malformed.
-    #[error("X-Sdk-Date is not of the form YYYYMMDDTHHMMSSZ")]
+    #[error("X-Sdk-Date does not have the format YYYYMMDDTHHMMSSZ")]
     Date,
     /// The request date differs too much from the server's clock.
     #[error(
-        "X-Sdk-Date is more than 15 minutes away from the server's clock, which says {now}; set the client's clock"
+        "X-Sdk-Date differs by more than 15 minutes from the server's clock ({now}); fix: synchronize the client's clock"
     )]
     Drift {
         /// Time of the server.
@@ -97,10 +97,10 @@ pub enum SignatureError {
     #[error("X-Sdk-Content-Sha256 is not the hash of the body")]
     Body,
     /// The request uses `UNSIGNED-PAYLOAD` for a body that must be signed.
-    #[error("the body must be signed: {UNSIGNED_PAYLOAD} is only for content types other than JSON and BSON")]
+    #[error("the body must be signed: {UNSIGNED_PAYLOAD} is allowed only for content types other than JSON and BSON")]
     UnsignedBody,
     /// The signature is for another request or another secret key.
-    #[error("the signature does not fit the request")]
+    #[error("the signature does not match the request")]
     Mismatch,
 }
 

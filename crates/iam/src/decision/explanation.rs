@@ -58,7 +58,7 @@ pub fn explain(
         for (index, statement) in grant.policy.statements().iter().enumerate() {
             let (mut matched, mut reasons) = statement.explain_match(grant.policy.model(), &request);
             if !grant.applies_to(action, resource) {
-                (matched, reasons) = (false, vec!["the policy is attached for another project only".to_owned()]);
+                (matched, reasons) = (false, vec!["the policy applies only to another project".to_owned()]);
             }
             let named = StatementRef {
                 policy: grant.policy_name.clone(),

@@ -44,11 +44,11 @@ impl ExpectedValue {
                 parse_number(text).map(Self::Number).ok_or("a number of at most 15 digits, such as \"10.5\"")
             }
             Comparison::Date(_) => {
-                parse_date(text).map(Self::Date).ok_or("a date as ISO 8601 writes it, such as \"2026-08-01T00:00:00Z\"")
+                parse_date(text).map(Self::Date).ok_or("an ISO 8601 date, such as \"2026-08-01T00:00:00Z\"")
             }
             Comparison::Bool | Comparison::Null => parse_bool(text).map(Self::Bool).ok_or("\"true\" or \"false\""),
             Comparison::Network => {
-                parse_network(text).map(Self::Network).ok_or("an address or a network, such as \"10.0.0.0/8\"")
+                parse_network(text).map(Self::Network).ok_or("an IP address or a network, such as \"10.0.0.0/8\"")
             }
         }
     }

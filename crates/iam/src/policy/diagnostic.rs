@@ -39,7 +39,7 @@ impl fmt::Display for Diagnostic {
 
 /// All errors of an invalid policy document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
-#[error("this is no policy: {}", .0.iter().map(Diagnostic::to_string).collect::<Vec<_>>().join("; "))]
+#[error("invalid policy: {}", .0.iter().map(Diagnostic::to_string).collect::<Vec<_>>().join("; "))]
 pub struct PolicyErrors(pub(super) Vec<Diagnostic>);
 
 impl PolicyErrors {

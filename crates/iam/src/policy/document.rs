@@ -123,7 +123,7 @@ impl DocumentParser<'_> {
         if schema.is_none() {
             self.report_error(
                 &at,
-                format!("there is no version {version:?}; write \"5.0\" for an identity policy, \"1.1\" else"),
+                format!("unknown version {version:?}; use \"5.0\" for an identity policy or \"1.1\" for a role policy"),
             );
         }
         schema
@@ -135,7 +135,7 @@ impl DocumentParser<'_> {
         let sid = elements.find_element("Sid").and_then(|sid| self.parse_string(&sid));
         let effect = elements.require_element(self, "Effect").and_then(|effect| self.parse_effect(&effect, schema));
         if !elements.contains_either("Action", "NotAction") {
-            self.report_error(at, "the statement has no Action; write which actions it is about");
+            self.report_error(at, "the statement has neither Action nor NotAction; add one of these elements");
         }
         let actions = elements
             .find_exclusive_element(self, "Action", "NotAction")
@@ -162,7 +162,7 @@ impl DocumentParser<'_> {
             |name: &str| text == name || (schema.is_effect_case_insensitive() && text.eq_ignore_ascii_case(name));
         let effect = [("Allow", Effect::Allow), ("Deny", Effect::Deny)].into_iter().find(|(name, _)| named(name));
         if effect.is_none() {
-            self.report_error(at, format!("{text:?} is no effect; write \"Allow\" or \"Deny\""));
+            self.report_error(at, format!("{text:?} is not a valid effect; use \"Allow\" or \"Deny\""));
         }
         effect.map(|(_, effect)| effect)
     }
@@ -226,7 +226,7 @@ impl DocumentParser<'_> {
             None => {
                 let example = schema.model.service_name();
                 let message = format!(
-                    "{text:?} is no resource: write \"*\", or service:region:domain:type:path such as \
+                    "{text:?} is not a valid resource; use \"*\" or service:region:domain:type:path, such as \
                      \"{example}:*:*:instance:*\""
                 );
                 self.report_error(at, message);

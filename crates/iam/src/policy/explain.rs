@@ -19,7 +19,9 @@ impl Statement {
             Mismatch::Resource => self.explain_resource(model, request),
             Mismatch::UnsupportedKey(condition) => {
                 let (action, key) = (model.action_name(request.action), &condition.key.text);
-                format!("{action} supports no condition on {key}, so an Allow with one does not reach it")
+                format!(
+                    "{action} does not support conditions on {key}, so an Allow with such a condition does not match"
+                )
             }
             Mismatch::Condition(condition) => explain_condition(condition, model, request),
         };
@@ -43,10 +45,10 @@ impl Statement {
             .iter()
             .find(|pattern| pattern::matches(pattern, name, CaseSensitivity::Insensitive, request.budget));
         let says = match (self.actions.negated, fits) {
-            (false, Some(pattern)) => format!("the statement names {pattern:?}"),
-            (false, None) => format!("the statement names {}", quote_list(&self.actions.patterns)),
-            (true, Some(pattern)) => format!("the statement excepts {pattern:?}"),
-            (true, None) => format!("the statement excepts only {}", quote_list(&self.actions.patterns)),
+            (false, Some(pattern)) => format!("the statement lists {pattern:?}"),
+            (false, None) => format!("the statement lists {}", quote_list(&self.actions.patterns)),
+            (true, Some(pattern)) => format!("the statement excludes {pattern:?}"),
+            (true, None) => format!("the statement excludes only {}", quote_list(&self.actions.patterns)),
         };
         format!("the action is {name}, {says}")
     }
@@ -55,14 +57,14 @@ impl Statement {
         let urn = Urn::of(model, request);
         let is = match &urn {
             Urn::Instance(parts) => format!("the resource is {}", parts.join(":")),
-            Urn::None => "the action takes no resource".to_owned(),
+            Urn::None => "the action has no resource type".to_owned(),
         };
-        let Some(resources) = &self.resources else { return format!("{is}, the statement names all") };
+        let Some(resources) = &self.resources else { return format!("{is}, the statement applies to all resources") };
         let says = match (resources.negated, resources.find_matching_pattern(&urn, request.budget)) {
-            (false, Some(pattern)) => format!("the statement names \"{pattern}\""),
-            (false, None) => format!("the statement names {}", quote_list(&resources.patterns)),
-            (true, Some(pattern)) => format!("the statement excepts \"{pattern}\""),
-            (true, None) => format!("the statement excepts {}", quote_list(&resources.patterns)),
+            (false, Some(pattern)) => format!("the statement lists \"{pattern}\""),
+            (false, None) => format!("the statement lists {}", quote_list(&resources.patterns)),
+            (true, Some(pattern)) => format!("the statement excludes \"{pattern}\""),
+            (true, None) => format!("the statement excludes {}", quote_list(&resources.patterns)),
         };
         format!("{is}, {says}")
     }
@@ -71,11 +73,11 @@ impl Statement {
 fn explain_condition(condition: &Condition, model: PolicyModel, request: &Request<'_>) -> String {
     let values = condition.key.resolve_values(model, request);
     let is = match values.as_slice() {
-        [] => "not there".to_owned(),
+        [] => "missing".to_owned(),
         values => quote_list(values),
     };
     let (key, operator) = (&condition.key.text, &condition.operator);
-    format!("{key} is {is}, {operator} wants {}", quote_list(&condition.expected))
+    format!("{key} is {is}, {operator} requires {}", quote_list(&condition.expected))
 }
 
 /// Formats the items in quotes, separated by commas.

@@ -12,7 +12,7 @@ use crate::policy::urn::ResourcePattern;
 use crate::work_budget::WorkBudget;
 
 pub(super) fn lint_depends() -> String {
-    "Depends is not interpreted: attach the roles that it names as well".to_owned()
+    "Depends is ignored; also attach the roles that it lists".to_owned()
 }
 
 /// Returns a warning if the action pattern matches no action of Clew.
@@ -28,14 +28,16 @@ pub(super) fn lint_action(pattern: &str, model: PolicyModel) -> Option<String> {
     };
     if let Some(action) = Action::ALL.iter().find(|action| fits(other.action_name(**action))) {
         let (here, version) = (model.action_name(*action), if model == PolicyModel::RoleBased { "1.x" } else { "5.0" });
-        return Some(format!("this is a name of the other model and matches nothing; version {version} says {here:?}"));
+        return Some(format!(
+            "this action name belongs to the other permission model and matches nothing; in version {version}, use {here:?}"
+        ));
     }
     let service = pattern.split(':').next().unwrap_or_default();
     if !service.eq_ignore_ascii_case(model.service_name()) && !service.eq_ignore_ascii_case("clew") {
-        return Some(format!("{service:?} is no service of Clew's; it matches nothing here"));
+        return Some(format!("{service:?} is not a service of Clew, so the pattern matches nothing"));
     }
     let hint = suggest_similar_word(pattern, Action::ALL.iter().map(|action| model.action_name(*action)));
-    Some(format!("Clew knows no such action, so it matches nothing; {hint}"))
+    Some(format!("unknown action, which matches nothing; {hint}"))
 }
 
 /// Returns a warning if the resource pattern matches no resource of Clew.
@@ -51,7 +53,7 @@ pub(super) fn lint_resource(resource: &ResourcePattern, model: PolicyModel) -> O
     };
     (!ours).then(|| {
         format!(
-            "this names nothing of Clew's; its resources are \"{}:<region>:<domain id>:instance:<instance id>\"",
+            "the pattern matches no resource of Clew, whose resources are \"{}:<region>:<domain id>:instance:<instance id>\"",
             model.service_name()
         )
     })
@@ -64,19 +66,19 @@ pub(super) fn lint_condition(condition: &Condition) -> Vec<String> {
     match key.definition {
         None => {
             let hint = suggest_similar_word(&key.text, CONDITION_KEYS.iter().map(|definition| definition.name));
-            warnings.push(format!("Clew knows no condition key {:?}, so it never has a value; {hint}", key.text));
+            warnings.push(format!("unknown condition key {:?}, which never has a value; {hint}", key.text));
         }
         Some(definition) if definition.source == ValueSource::Unavailable => {
-            warnings.push(format!("Clew cannot know {:?}, so it never has a value", key.text));
+            warnings.push(format!("Clew does not support the condition key {:?}, which never has a value", key.text));
         }
         Some(_) => {}
     }
     if key.is_multivalued() && condition.test.quantifier.is_none() {
-        warnings.push(format!("{:?} can have several values; say ForAnyValue: or ForAllValues:", key.text));
+        warnings.push(format!("{:?} can have several values; use ForAnyValue: or ForAllValues:", key.text));
     }
     let variable = |expected: &ExpectedValue| matches!(expected, ExpectedValue::Text(text) if text.contains("${"));
     if condition.expected.iter().any(variable) {
-        warnings.push("Clew fills in no variables: ${...} is taken as it stands".to_owned());
+        warnings.push("Clew does not support policy variables; ${...} is literal text".to_owned());
     }
     warnings
 }
@@ -86,13 +88,13 @@ pub(super) fn lint_statement(statement: &Statement, model: PolicyModel) -> Vec<S
     let mut warnings = Vec::new();
     let allow = statement.effect == Effect::Allow;
     if allow && statement.actions.negated {
-        let message = "Allow with NotAction allows every other action, those on identities and the audit too";
+        let message = "Allow with NotAction allows every other action, including actions on identities and the audit";
         warnings.push(message.to_owned());
     }
     let vacuous = |condition: &Condition| condition.test.quantifier == Some(Quantifier::All);
     if allow && statement.conditions.iter().any(vacuous) {
         let message =
-            "ForAllValues: also holds where the key is not there; add \"Null\": {key: \"false\"} if it must be";
+            "ForAllValues: is also true if the key is missing; add \"Null\": {key: \"false\"} to require the key";
         warnings.push(message.to_owned());
     }
     let budget = WorkBudget::default();
@@ -101,8 +103,8 @@ pub(super) fn lint_statement(statement: &Statement, model: PolicyModel) -> Vec<S
         || statement.conditions.iter().any(|condition| condition.key.describes_resource());
     if allow && requires_instance && named().next().is_some() && named().all(|action| action.target != Target::Instance)
     {
-        let message = "the actions take no resource: they need the resource \"*\" and no condition on a resource, \
-                       so this never matches";
+        let message = "the actions have no resource type and require the resource \"*\" without conditions on a resource, \
+                       so the statement never matches";
         warnings.push(message.to_owned());
     }
     warnings

@@ -106,12 +106,15 @@ impl ParsedOperator {
             // Translates the operator names of other clouds.
             let translated = bare.replace("Like", "Match").replace("Numeric", "Number");
             return Err(format!(
-                "there is no operator {name:?}; {}",
+                "unknown operator {name:?}; {}",
                 super::suggestion::suggest_similar_word(&translated, known)
             ));
         };
         if matches!(operator.comparison, Comparison::Null) && (quantifier.is_some() || if_exists) {
-            return Err("Null takes neither a prefix nor IfExists: it asks itself whether the key is there".to_owned());
+            return Err(
+                "Null supports neither a prefix nor IfExists, because it already tests whether the key is missing"
+                    .to_owned(),
+            );
         }
         Ok(Self { operator, quantifier, if_exists })
     }

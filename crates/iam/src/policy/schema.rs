@@ -100,22 +100,22 @@ impl DocumentSchema {
     /// Versions 1.x require three parts, a service in lower case, and `*` as the only wildcard.
     pub(super) fn action_format_error(&self, action: &str) -> Option<String> {
         let parts: Vec<&str> = action.split(':').collect();
-        let error = |what: &str| Some(format!("{action:?} is no action: {what}"));
+        let error = |what: &str| Some(format!("{action:?} is not a valid action: {what}"));
         let three =
             parts.len() == 3 || (parts.len() < 3 && self.model == PolicyModel::IdentityBased && action.contains('*'));
         if !three || parts.iter().any(|part| part.is_empty()) {
-            return error("it has the form service:type:operation, such as \"gaussdb:instance:list\"");
+            return error("the format is service:type:operation, such as \"gaussdb:instance:list\"");
         }
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b":*?_-".contains(&byte);
         if !action.bytes().all(allowed) {
-            return error("it is made of letters, digits, - _ and wildcards");
+            return error("the allowed characters are letters, digits, -, _ and wildcards");
         }
         if self.model == PolicyModel::RoleBased {
             if action.contains('?') {
-                return error("the only wildcard of this version is *");
+                return error("this version supports only the wildcard *");
             }
             if parts.first().is_some_and(|service| service.bytes().any(|byte| byte.is_ascii_uppercase())) {
-                return error("the name of a service is in lower case");
+                return error("the service name must be in lower case");
             }
         }
         None

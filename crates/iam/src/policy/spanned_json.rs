@@ -25,7 +25,7 @@ const STRICT_JSON_OPTIONS: ParseOptions = ParseOptions {
 pub(super) fn parse(text: &str) -> Result<Value<'_>, Diagnostic> {
     let error_at = |at, message: String| Diagnostic::new(text, at, &JsonPath::root(), message);
     if text.len() > MAX_BYTES {
-        return Err(error_at(0, format!("the document is {} bytes long; {MAX_BYTES} are read at most", text.len())));
+        return Err(error_at(0, format!("the document has {} bytes; the maximum is {MAX_BYTES}", text.len())));
     }
     // The parser with positions accepts more than JSON even in its strictest mode: raw control characters in strings,
     // Unicode whitespace. `serde_json` accepts only JSON, with at most 128 levels of nesting.
@@ -34,11 +34,11 @@ pub(super) fn parse(text: &str) -> Result<Value<'_>, Diagnostic> {
         let message = message.split(" at line ").next().unwrap_or_default();
         return Err(error_at(
             line_column_to_offset(text, error.line(), error.column()),
-            format!("this is no JSON: {message}"),
+            format!("invalid JSON: {message}"),
         ));
     }
     let parsed = parse_to_ast(text, &CollectOptions::default(), &STRICT_JSON_OPTIONS)
-        .map_err(|error| error_at(error.range().start, format!("this is no JSON: {}", error.kind())))?;
+        .map_err(|error| error_at(error.range().start, format!("invalid JSON: {}", error.kind())))?;
     parsed.value.ok_or_else(|| error_at(0, "the document is empty".to_owned()))
 }
 

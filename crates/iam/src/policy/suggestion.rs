@@ -9,6 +9,6 @@ pub(super) fn suggest_similar_word<'k>(given: &str, known: impl Iterator<Item = 
     let near = if given.len() <= MAX_COMPARED_WORD_BYTES { known.clone().min_by_key(distance) } else { None };
     match near {
         Some(near) if distance(&near) <= 2.max(given.chars().count() / 4) => format!("did you mean {near:?}?"),
-        _ => format!("there are {}", known.collect::<Vec<_>>().join(", ")),
+        _ => format!("valid values are {}", known.collect::<Vec<_>>().join(", ")),
     }
 }

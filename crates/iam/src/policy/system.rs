@@ -42,17 +42,17 @@ macro_rules! system_policies {
 
 system_policies! {
     "TaurusDB FullAccess" "full-access.role.json"
-        "Everything with instances";
+        "Full access to instances";
     "TaurusDB ReadOnlyAccess" "read-only.role.json"
-        "Lists, processes and collections; statements as the project shows them";
+        "Read-only access to lists, processes and collections, with statement masking as set in the project";
     "TaurusDB ViewNoKillAccess" "view-no-kill.role.json"
-        "Everything that can be seen, whole statements too; nothing can be changed or killed";
+        "Read-only access including full statement text, without changes or kills";
     "TaurusDBFullAccessPolicy" "full-access.identity.json"
-        "Everything with instances";
+        "Full access to instances";
     "TaurusDBReadOnlyAccessPolicy" "read-only.identity.json"
-        "Lists, processes and collections; statements as the project shows them";
+        "Read-only access to lists, processes and collections, with statement masking as set in the project";
     "TaurusDBViewNoKillAccessPolicy" "view-no-kill.identity.json"
-        "Everything that can be seen, whole statements too; nothing can be changed or killed";
+        "Read-only access including full statement text, without changes or kills";
 }
 
 /// Finds a system policy by name.

@@ -54,7 +54,7 @@ impl DocumentParser<'_> {
             self.report_error_at(
                 start,
                 &at.path,
-                format!("{key:?} is no condition key; write one such as \"g:ResourceTag/env\""),
+                format!("{key:?} is not a valid condition key; use a key such as \"g:ResourceTag/env\""),
             );
             return None;
         }
@@ -77,14 +77,14 @@ impl DocumentParser<'_> {
         let given = self.parse_string(at)?;
         let length = given.chars().count();
         if length < schema.limits.min_value_chars {
-            self.report_error(at, "the value is empty; this version takes at least one character");
+            self.report_error(at, "the value is empty; this version requires at least one character");
             return None;
         }
         let is_within_limit = self.check_max_count(at, length, schema.limits.value_chars, "characters");
         match ExpectedValue::parse(test.operator.comparison, given) {
             Ok(expected) => is_within_limit.then_some(expected),
             Err(expected) => {
-                self.report_error(at, format!("{} wants {expected}, not {given:?}", test.operator.name));
+                self.report_error(at, format!("{} requires {expected}, not {given:?}", test.operator.name));
                 None
             }
         }

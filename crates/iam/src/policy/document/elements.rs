@@ -19,7 +19,7 @@ impl<'v> ObjectElements<'v> {
     /// Parses the elements of a non-empty object. Reports an error for each repeated name.
     pub(super) fn parse(parser: &mut DocumentParser<'_>, at: &LocatedValue<'v>) -> Option<Self> {
         let Value::Object(object) = at.value else {
-            parser.report_error(at, format!("this is {}; write an object, {{...}}", json_type_name(at.value)));
+            parser.report_error(at, format!("expected an object, {{...}}, but found {}", json_type_name(at.value)));
             return None;
         };
         if object.properties.is_empty() {
@@ -34,7 +34,7 @@ impl<'v> ObjectElements<'v> {
                 parser.report_error_at(
                     property.range.start,
                     &elements.path.append_key(name),
-                    format!("{name:?} is here twice; keep one"),
+                    format!("duplicate element {name:?}; remove one"),
                 );
             }
         }
@@ -47,7 +47,7 @@ impl<'v> ObjectElements<'v> {
             let name = property.name.as_str();
             if !known.contains(&name) {
                 let hint = suggestion::suggest_similar_word(name, known.iter().copied());
-                let message = format!("version {version} has no element {name:?} here; {hint}");
+                let message = format!("version {version} does not support the element {name:?} here; {hint}");
                 parser.report_error_at(property.range.start, &self.path.append_key(name), message);
             }
         }
@@ -85,7 +85,7 @@ impl<'v> ObjectElements<'v> {
     ) -> Option<(LocatedValue<'v>, bool)> {
         match (self.find_element(first), self.find_element(second)) {
             (Some(at), Some(other)) => {
-                parser.report_error(&other, format!("{first} and {second} exclude each other; keep one"));
+                parser.report_error(&other, format!("{first} and {second} are mutually exclusive; remove one"));
                 Some((at, false))
             }
             (Some(at), None) => Some((at, false)),
@@ -100,11 +100,11 @@ impl DocumentParser<'_> {
             return Some(&text.value);
         }
         let hint = match at.value {
-            Value::NumberLit(number) => format!("write it as a string, \"{}\"", number.value),
-            Value::BooleanLit(truth) => format!("write it as a string, \"{}\"", truth.value),
-            _ => "write a string, \"...\"".to_owned(),
+            Value::NumberLit(number) => format!("use the string \"{}\"", number.value),
+            Value::BooleanLit(truth) => format!("use the string \"{}\"", truth.value),
+            _ => "use a string, \"...\"".to_owned(),
         };
-        self.report_error(at, format!("this is {}; {hint}", json_type_name(at.value)));
+        self.report_error(at, format!("expected a string, but found {}; {hint}", json_type_name(at.value)));
         None
     }
 
@@ -116,7 +116,7 @@ impl DocumentParser<'_> {
         what: &str,
     ) -> Option<Vec<LocatedValue<'v>>> {
         let Value::Array(array) = at.value else {
-            self.report_error(at, format!("this is {}; write a list, [...]", json_type_name(at.value)));
+            self.report_error(at, format!("expected a list, [...], but found {}", json_type_name(at.value)));
             return None;
         };
         if array.elements.is_empty() {
@@ -131,7 +131,7 @@ impl DocumentParser<'_> {
     /// Reports an error if the count exceeds the maximum. Returns true if the count is allowed.
     pub(super) fn check_max_count(&mut self, at: &LocatedValue<'_>, count: usize, max: usize, what: &str) -> bool {
         if count > max {
-            self.report_error(at, format!("{count} {what} are too many; this version takes {max} at most"));
+            self.report_error(at, format!("{count} {what} exceed the limit of this version, which is {max}"));
         }
         count <= max
     }
@@ -141,7 +141,7 @@ fn json_type_name(value: &Value<'_>) -> &'static str {
     match value {
         Value::StringLit(_) => "a string",
         Value::NumberLit(_) => "a number",
-        Value::BooleanLit(_) => "true or false without quotes",
+        Value::BooleanLit(_) => "a boolean",
         Value::Object(_) => "an object",
         Value::Array(_) => "a list",
         Value::NullKeyword(_) => "null",
