@@ -27,7 +27,7 @@ const TABLES: &[(&str, &str)] = &[
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Row {
-    what: String,
+    name: String,
     #[serde(default)]
     version: Option<String>,
     #[serde(default)]
@@ -66,7 +66,7 @@ impl Row {
             (Some(condition), None) => vec![conditional_policy(self.version(), "Allow", condition)],
             (None, Some(statements)) => vec![policy(&json!({"Version": self.version(), "Statement": statements}))],
             (None, None) => self.policies.iter().map(policy).collect(),
-            (Some(_), Some(_)) => panic!("{}: a condition and statements", self.what),
+            (Some(_), Some(_)) => panic!("{}: a condition and statements", self.name),
         }
     }
 }
@@ -98,13 +98,13 @@ fn decisions_match_the_tables() {
                         Decision::Allow => "allow",
                         Decision::Deny { reason: DenyReason::NoPolicy } => "none",
                         Decision::Deny { reason: DenyReason::ExplicitDeny { .. } } => "deny",
-                        Decision::Deny { reason } => panic!("{table}: {}: {request}: {reason}", row.what),
+                        Decision::Deny { reason } => panic!("{table}: {}: {request}: {reason}", row.name),
                     };
-                    assert_eq!(outcome, expected, "{table}: {}: {request}", row.what);
+                    assert_eq!(outcome, expected, "{table}: {}: {request}", row.name);
                     decisions += 1;
                 }
             }
-            assert!(!(row.allow.is_empty() && row.none.is_empty() && row.deny.is_empty()), "{}: no request", row.what);
+            assert!(!(row.allow.is_empty() && row.none.is_empty() && row.deny.is_empty()), "{}: no request", row.name);
         }
     }
     assert!(decisions >= 400, "only {decisions} decisions");
@@ -125,7 +125,7 @@ fn conditions_apply_equally_to_deny() {
                     // For an unsupported key, an Allow does not match and a Deny may; covered by `effects.json`.
                     if !Action::find(&request_facts.action).unwrap().keys.is_empty() {
                         let decision = request_facts.decide(&policies);
-                        assert_eq!(decision.is_allowed(), allowed, "{table}: {}: {request}", row.what);
+                        assert_eq!(decision.is_allowed(), allowed, "{table}: {}: {request}", row.name);
                     }
                 }
             }
