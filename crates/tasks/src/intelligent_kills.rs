@@ -260,15 +260,16 @@ impl ClockHistories {
 
 fn clock_failure(node: &NodeUrl, doubt: ClockDoubt) -> Failure {
     let address = node.address();
-    let detail =
-        format!("{address}: ages are not reliable, so that nothing was killed: {doubt}. fix: preview again, then kill");
+    let detail = format!(
+        "{address}: session ages are not reliable, so no session was killed: {doubt}. fix: preview again, then kill"
+    );
     Failure::new(FailureKind::ServerError, detail)
 }
 
 fn unreliable_ages_failure(node: &NodeUrl, gap: &Limitation) -> Failure {
     let fix = gap.remedy.as_ref().map_or_else(String::new, |remedy| format!(" fix: {remedy}"));
     let detail =
-        format!("{}: no age of a session is reliable, so that none may be chosen. {}{fix}", node.address(), gap.why);
+        format!("{}: no session has a reliable age, so no victim was selected. {}{fix}", node.address(), gap.why);
     Failure::new(FailureKind::ServerError, detail)
 }
 

@@ -197,13 +197,13 @@ fn build_finished_outcome(rows: u64, result: &PendingResult) -> TaskOutcome {
 fn attempts_exhausted_failure(attempts: u32) -> Failure {
     Failure::new(
         FailureKind::GaveUp,
-        format!("taken up {attempts} times, and each time the worker ended or lost it before it was done"),
+        format!("claimed {attempts} times, and each time the worker stopped or lost the lease before completion"),
     )
 }
 
 fn panic_failure() -> Failure {
     Failure::new(
         FailureKind::GaveUp,
-        "Clew broke while collecting; this is a bug, the server's log has the particulars",
+        "internal error during the collection; this is a bug in Clew, see the server's log for details",
     )
 }

@@ -69,7 +69,7 @@ pub enum KillError {
     ///
     /// If the store cannot record the kills, the executor sends no kill.
     /// If the store cannot record the outcomes, the retention job later records the outcomes as unknown.
-    #[error("could not write down a kill: {0}")]
+    #[error("could not record a kill: {0}")]
     Store(#[from] StoreError),
 }
 

@@ -55,8 +55,8 @@ fn is_login_accepted(failure: Option<&Failure>) -> bool {
 fn deferred_login_failure(backoff: &LoginBackoff) -> Failure {
     let retry = Timestamp::from_millisecond(backoff.retry_at).map_or_else(|_| String::new(), |at| format!("{at:.0}"));
     let detail = format!(
-        "{}; refused {} times in a row, so that Clew attempts the next automatic login at {retry} and the server does not lock the \
-         account; fix: repair the account and run clew instance check, or change the credentials with clew instance set-node",
+        "{}; refused {} times in a row, so Clew delays the next automatic login until {retry} to prevent an account lock; \
+         fix: repair the account and run clew instance check, or change the credentials with clew instance set-node",
         backoff.reason, backoff.refusals
     );
     Failure::new(FailureKind::AccessDenied, detail)

@@ -89,7 +89,7 @@ struct CancellableWriter<W> {
 impl<W: Write> Write for CancellableWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.cancelled.is_cancelled() {
-            return Err(io::Error::other("the result is no longer wanted"));
+            return Err(io::Error::other("the write of the result was cancelled"));
         }
         self.writer.write(bytes)
     }

@@ -1,10 +1,11 @@
-//! Decision tables in `cases/`: each row has policies, and requests that they allow, deny, or do not match.
+//! Decision tables in `cases/`. A row contains policies, and requests that the policies allow, deny or do not match.
 //!
 //! `condition` abbreviates a statement that allows everything under the condition.
-//! `statements` abbreviates a policy of the given version (default 5.0).
-//! A request is an object of facts (see `facts.rs`).
-//! A string abbreviates an instance with that value of the tag `env`, null an instance without the tag, a list a
-//! request that adds tags with these keys.
+//! `statements` abbreviates a policy with these statements (default version 5.0).
+//! A request is an object of facts (see `facts.rs`), or one of these abbreviations:
+//! - a string: an instance with this value of the tag `env`
+//! - null: an instance without tags
+//! - a list: a request that adds tags with these keys
 
 use clew_iam::decision::{Action, Decision, DenyReason};
 use clew_iam::policy::Policy;
@@ -15,7 +16,7 @@ use crate::facts::Facts;
 
 const TABLES: &[(&str, &str)] = &[
     ("strings", include_str!("cases/strings.json")),
-    ("numbers, dates, truth, networks", include_str!("cases/values.json")),
+    ("numbers, dates, booleans, networks", include_str!("cases/values.json")),
     ("modifiers", include_str!("cases/modifiers.json")),
     ("keys", include_str!("cases/keys.json")),
     ("actions", include_str!("cases/actions.json")),
