@@ -25,7 +25,7 @@ pub(crate) const CLOCK_WORKER_INDEX: usize = 2;
 /// Index of the worker with a separate disk.
 pub(crate) const DISK_WORKER_INDEX: usize = 3;
 /// Key prefix of the results on S3.
-pub(crate) const RESULT_PREFIX: &str = "clew";
+pub(crate) const RESULT_KEY_PREFIX: &str = "clew";
 /// Clew configuration without rate and connection limits, because all clients share one IP address.
 const CLEW_CONFIGURATION: &str = "[limits]
 principal_per_second = 0
@@ -197,7 +197,7 @@ impl TestCluster {
             Location { data_dir: self.directory.path().join("data"), metadata_url: Some(self.metadata.url().parse()?) };
         let invalid = |reason: String| io_error("configure the result store")(std::io::Error::other(reason));
         let settings = S3Settings::new(
-            &format!("s3://{}/{RESULT_PREFIX}", S3Server::BUCKET),
+            &format!("s3://{}/{RESULT_KEY_PREFIX}", S3Server::BUCKET),
             Some(self.results.endpoint()),
             "us-east-1".to_owned(),
             key.to_owned(),
@@ -221,7 +221,7 @@ impl CliContext<'_> {
         vec![
             ("CLEW_DATA_DIR", self.directory.join(dir).into()),
             ("CLEW_METADATA", metadata.into()),
-            ("CLEW_RESULTS", format!("s3://{}/{RESULT_PREFIX}", S3Server::BUCKET).into()),
+            ("CLEW_RESULTS", format!("s3://{}/{RESULT_KEY_PREFIX}", S3Server::BUCKET).into()),
             ("CLEW_CONFIG", self.directory.join("clew.toml").into()),
             ("AWS_ENDPOINT_URL", format!("http://{}", self.results).into()),
             ("AWS_REGION", "us-east-1".into()),

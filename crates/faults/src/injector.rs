@@ -15,7 +15,7 @@ use crate::cluster::{CLOCK_WORKER_INDEX, DISK_WORKER_INDEX, TestCluster};
 use crate::error::{FaultsError, io_error};
 use crate::fault::Fault;
 use crate::process::ClewProcess;
-use crate::timeline::{FaultTimeline, unix_time_millis};
+use crate::timeline::{FaultTimeline, current_unix_millis};
 
 /// Maximum duration of a fault, unless the fault needs a longer minimum duration.
 const MAX_FAULT_DURATION: Duration = Duration::from_secs(15);
@@ -232,6 +232,6 @@ fn has_logged_clock_offset(worker: &ClewProcess, log_start: u64, seconds: i64) -
         let line: Value = serde_json::from_str(line).ok()?;
         line.get("timestamp")?.as_str()?.parse::<Timestamp>().ok()
     });
-    let mut offsets = timestamps.map(|timestamp| timestamp.as_millisecond() / 1000 - unix_time_millis() / 1000);
+    let mut offsets = timestamps.map(|timestamp| timestamp.as_millisecond() / 1000 - current_unix_millis() / 1000);
     offsets.any(|offset| (offset - seconds).abs() < 600)
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use crate::cluster::{RESULT_PREFIX, TestCluster};
+use crate::cluster::{RESULT_KEY_PREFIX, TestCluster};
 use crate::db_trace::{self, TaskRow};
 use crate::error::FaultsError;
 use crate::failure_attribution::format_failure_label;
@@ -74,7 +74,7 @@ pub async fn run(options: Options) -> Result<Report, FaultsError> {
     sleep(WARM_UP_DURATION).await;
     let mut injector = FaultInjector { cluster: &mut cluster, rng: rng.fork(), timeline: timeline.clone() };
     for (phase, fault) in faults.iter().enumerate() {
-        workload.set_phase(phase);
+        workload.set_fault_index(phase);
         let until = Instant::now() + fault_duration;
         while {
             let pause = Duration::from_millis(injector.rng.u64(1_000..4_000));
@@ -184,7 +184,7 @@ async fn stop_all_processes(cluster: &mut TestCluster) -> Vec<String> {
 
 /// Returns the results and incomplete uploads on S3 that do not belong to any collection.
 async fn find_orphaned_objects(cluster: &TestCluster, rows: &[TaskRow]) -> Result<Vec<String>, FaultsError> {
-    let objects = cluster.results.objects(RESULT_PREFIX).await?;
+    let objects = cluster.results.objects(RESULT_KEY_PREFIX).await?;
     let mut orphans: Vec<String> =
         invariants::find_orphaned_objects(&objects, rows).into_iter().map(str::to_owned).collect();
     let uploads = cluster.results.objects(INCOMPLETE_UPLOADS_PREFIX).await?;

@@ -35,14 +35,14 @@ impl FaultTimeline {
     /// Records and prints the start of a fault.
     pub(crate) fn record_begin(&self, fault: Fault, details: &str) {
         self.log_progress(&format!("{fault} begins: {details}"));
-        self.lock_events().push(FaultEvent { fault, begin: unix_time_millis(), end: i64::MAX });
+        self.lock_events().push(FaultEvent { fault, begin: current_unix_millis(), end: i64::MAX });
     }
 
     /// Records and prints the end of a fault.
     pub(crate) fn record_end(&self, fault: Fault) {
         self.log_progress(&format!("{fault} ends"));
         if let Some(event) = self.lock_events().iter_mut().rev().find(|event| event.fault == fault) {
-            event.end = unix_time_millis();
+            event.end = current_unix_millis();
         }
     }
 
@@ -56,7 +56,7 @@ impl FaultTimeline {
 }
 
 /// Returns the Unix time in milliseconds from the machine's clock, which all servers of the cluster share.
-pub(crate) fn unix_time_millis() -> i64 {
+pub(crate) fn current_unix_millis() -> i64 {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
 }

@@ -256,7 +256,7 @@ impl Workload {
     }
 
     /// Assigns all further requests to the fault with this index.
-    pub(crate) fn set_phase(&self, phase: usize) {
+    pub(crate) fn set_fault_index(&self, phase: usize) {
         self.pool.phase.store(phase, Ordering::Relaxed);
     }
 

@@ -116,7 +116,7 @@ pub fn decide(principal: &Principal, action: Action, resource: &Resource<'_>, en
     let mut decision = Decision::Deny { reason: DenyReason::NoPolicy };
     for grant in principal.grants.iter().filter(|grant| grant.applies_to(action, resource)) {
         for (index, statement) in grant.policy.statements().iter().enumerate() {
-            let matched = statement.matches(grant.policy.model(), &request);
+            let matched = statement.matches_request(grant.policy.model(), &request);
             if principal.budget.is_exhausted() {
                 return Decision::Deny { reason: DenyReason::WorkBudget };
             }

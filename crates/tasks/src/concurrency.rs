@@ -39,7 +39,7 @@ struct StalledNodes {
 
 /// Concurrency slot of one collection. Dropping the slot releases its permits.
 #[derive(Debug)]
-pub(crate) struct Slot {
+pub(crate) struct CollectionSlot {
     pool: SlotPool,
     /// Permit of the active read, or `None` while the read is stalled.
     active: Option<OwnedSemaphorePermit>,
@@ -59,7 +59,7 @@ impl SlotPool {
     }
 
     /// Waits for at least one free slot and returns all free slots.
-    pub(crate) async fn acquire_free_slots(&self) -> Result<Vec<Slot>, AcquireError> {
+    pub(crate) async fn acquire_free_slots(&self) -> Result<Vec<CollectionSlot>, AcquireError> {
         let total = self.total.clone().acquire_owned().await?;
         let mut free = vec![self.create_slot(total, self.active.clone().acquire_owned().await?)];
         while let Ok(total) = self.total.clone().try_acquire_owned()
@@ -70,8 +70,8 @@ impl SlotPool {
         Ok(free)
     }
 
-    fn create_slot(&self, total: OwnedSemaphorePermit, active: OwnedSemaphorePermit) -> Slot {
-        Slot { pool: self.clone(), active: Some(active), _total: total }
+    fn create_slot(&self, total: OwnedSemaphorePermit, active: OwnedSemaphorePermit) -> CollectionSlot {
+        CollectionSlot { pool: self.clone(), active: Some(active), _total: total }
     }
 
     /// Returns the nodes whose collections the worker must not claim.
@@ -97,7 +97,7 @@ impl SlotPool {
     }
 }
 
-impl Slot {
+impl CollectionSlot {
     /// Runs a read. Releases the active permit if the node sends no data for [`Settings::stall_timeout`].
     ///
     /// If the last read of the node stalled, the slot releases the permit without this delay.

@@ -26,7 +26,7 @@ use crate::logins::Login;
 use crate::settings::Settings;
 
 /// Maximum age of a queued intelligent kill. After this time, other sessions may be slow.
-const MAX_QUEUE_AGE: Duration = Duration::from_mins(1);
+const MAX_QUEUED_KILL_AGE: Duration = Duration::from_mins(1);
 /// Maximum number of queued intelligent kills per node.
 const MAX_QUEUED_KILLS_PER_NODE: u32 = 8;
 /// Time for the store operations of an intelligent kill, in addition to the limits of the node.
@@ -96,7 +96,7 @@ impl IntelligentKills {
         }
         let doubt = self.clocks.lock().unwrap_or_else(PoisonError::into_inner).check_clock(node, &mut listed);
         if let Some(doubt) = doubt.filter(|_| purpose == Purpose::Killing) {
-            return Err(KillError::Node(clock_failure(node, doubt)));
+            return Err(KillError::Node(clock_doubt_failure(node, doubt)));
         }
         // If no session has a reliable age, fail with the reason instead of returning an empty selection.
         let unreliable = listed.limitations.iter().find(|gap| gap.kind == LimitationKind::UnreliableAges);
@@ -160,12 +160,12 @@ impl IntelligentKills {
 
     /// Starts the next queued intelligent kill. Returns false if none is queued.
     async fn start_next_kill(&self, running: &TaskTracker) -> Result<bool, StoreError> {
-        for lost in self.store.end_lost_intelligent_kills(MAX_QUEUE_AGE).await? {
+        for lost in self.store.end_lost_intelligent_kills(MAX_QUEUED_KILL_AGE).await? {
             warn!(intelligent_kill.id = %lost.id, node.id = %lost.request.node_id, "ended an intelligent kill that was lost");
         }
         // The lease is never renewed. After the lease expires, the kill counts as lost.
         let lease = self.limits.read_timeout * 2 + STORE_OPERATIONS_TIMEOUT;
-        let Some(kill) = self.store.claim_intelligent_kill(lease, MAX_QUEUE_AGE).await? else { return Ok(false) };
+        let Some(kill) = self.store.claim_intelligent_kill(lease, MAX_QUEUED_KILL_AGE).await? else { return Ok(false) };
         let kills = self.clone();
         running.spawn(async move {
             kills.execute_kill(kill).await;
@@ -258,7 +258,7 @@ impl ClockHistories {
     }
 }
 
-fn clock_failure(node: &NodeUrl, doubt: ClockDoubt) -> Failure {
+fn clock_doubt_failure(node: &NodeUrl, doubt: ClockDoubt) -> Failure {
     let address = node.address();
     let detail = format!(
         "{address}: session ages are not reliable, so no session was killed: {doubt}. fix: preview again, then kill"

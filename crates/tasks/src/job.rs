@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use crate::completion::CompletionNotifier;
-use crate::concurrency::Slot;
+use crate::concurrency::CollectionSlot;
 use crate::logins::Login;
 use crate::observer::Observer;
 use crate::reader::NodeReader;
@@ -41,7 +41,7 @@ type CollectedResult = (u64, PendingResult);
 
 impl Job {
     /// Runs the collection. Stops if the lease is lost, and releases the collection if `release` is cancelled.
-    pub(crate) async fn run(self, slot: &mut Slot, release: CancellationToken) {
+    pub(crate) async fn run(self, slot: &mut CollectionSlot, release: CancellationToken) {
         let task = &self.claimed.task;
         // A cancelled branch cannot have recorded the outcome, which is recorded after `select!`.
         let outcome = tokio::select! {
@@ -61,7 +61,7 @@ impl Job {
         lease::renew_lease_until_lost(&self.store, request_id, fence, self.claimed_at, self.settings.lease).await;
     }
 
-    async fn collect_rows(&self, slot: &mut Slot) -> Result<CollectedResult, Failure> {
+    async fn collect_rows(&self, slot: &mut CollectionSlot) -> Result<CollectedResult, Failure> {
         let task = &self.claimed.task;
         if task.attempts > self.settings.max_attempts {
             return Err(attempts_exhausted_failure(self.settings.max_attempts));

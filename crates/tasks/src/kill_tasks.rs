@@ -27,7 +27,7 @@ use crate::kills::KillExecutor;
 use crate::observer::Observer;
 use crate::settings::Settings;
 use node_state::NodeStates;
-use tick::Tick;
+use tick::KillTaskTick;
 
 /// Worker of kill tasks.
 pub struct KillTaskWorker {
@@ -128,7 +128,7 @@ impl KillTaskWorker {
         for node in self.store.nodes_with_passwords(&kill_tasks.instance_id).await? {
             nodes.push(node.id.clone());
             let Some(guard) = self.nodes.try_start_tick(&node.id, Instant::now()) else { continue };
-            let tick = Tick {
+            let tick = KillTaskTick {
                 store: self.store.clone(),
                 kills: self.kills.clone(),
                 observer: self.observer.clone(),

@@ -8,7 +8,7 @@ use std::time::Duration;
 ///
 /// Polling remains necessary, because PostgreSQL sends no notification when a lease expires.
 /// Polling also bridges the seconds before the process detects a broken connection.
-const MIN_LISTENING_INTERVAL: Duration = Duration::from_secs(2);
+const MIN_LISTENING_POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Flag that is true while the LISTEN connection receives notifications. Clones share state.
 #[derive(Debug, Clone, Default)]
@@ -17,7 +17,7 @@ pub(crate) struct ListenState(Arc<AtomicBool>);
 impl ListenState {
     /// Returns the time until the next poll. `without_listen` is the poll interval without notifications.
     pub(crate) fn poll_interval(&self, without_listen: Duration) -> Duration {
-        if self.0.load(Ordering::Relaxed) { without_listen.max(MIN_LISTENING_INTERVAL) } else { without_listen }
+        if self.0.load(Ordering::Relaxed) { without_listen.max(MIN_LISTENING_POLL_INTERVAL) } else { without_listen }
     }
 
     pub(crate) fn set_listening(&self, listening: bool) {

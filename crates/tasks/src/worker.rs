@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 use uuid::Uuid;
 
-use crate::concurrency::{Slot, SlotPool};
+use crate::concurrency::{CollectionSlot, SlotPool};
 use crate::heartbeat;
 use crate::job::Job;
 use crate::queue::CollectionQueue;
@@ -19,7 +19,7 @@ use crate::retention;
 use crate::settings::Settings;
 
 /// Time between two checks of whether S3 accepts results again.
-const WRITABLE_CHECK_INTERVAL: Duration = Duration::from_secs(2);
+const RESULT_STORE_CHECK_INTERVAL: Duration = Duration::from_secs(2);
 /// Maximum time that shutdown waits for servers to kill the statements of released reads.
 const PENDING_KILLS_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -104,7 +104,7 @@ impl CollectionQueue {
                 warn!("S3 refuses the clock of this machine: no more collections are taken up until it is right");
             }
             refused = true;
-            sleep(WRITABLE_CHECK_INTERVAL).await;
+            sleep(RESULT_STORE_CHECK_INTERVAL).await;
         }
         if refused {
             info!("S3 takes results of this machine again");
@@ -139,7 +139,7 @@ impl CollectionQueue {
 
 impl Job {
     /// Runs the collection in a slot, releases the slot and wakes the worker.
-    async fn run_in_slot(self, mut slot: Slot, claimable: Arc<Notify>, release: CancellationToken) {
+    async fn run_in_slot(self, mut slot: CollectionSlot, claimable: Arc<Notify>, release: CancellationToken) {
         self.run(&mut slot, release).await;
         drop(slot);
         claimable.notify_one();

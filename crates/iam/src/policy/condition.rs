@@ -54,9 +54,9 @@ impl ExpectedValue {
     }
 
     /// Returns true if the request value matches. A value of the wrong type does not match.
-    fn matches(&self, comparison: Comparison, value: &str, budget: &WorkBudget) -> bool {
+    fn matches_value(&self, comparison: Comparison, value: &str, budget: &WorkBudget) -> bool {
         let expected_bytes = if let Self::Text(expected) = self { expected.len() } else { 0 };
-        // `pattern::matches` charges the budget itself.
+        // `pattern::matches_pattern` charges the budget itself.
         if !matches!(comparison, Comparison::Pattern) && !budget.charge_comparison(value.len() + expected_bytes) {
             return false;
         }
@@ -66,7 +66,7 @@ impl ExpectedValue {
                 lowercase_chars(value).eq(lowercase_chars(expected))
             }
             (Self::Text(expected), Comparison::Pattern) => {
-                pattern::matches(expected, value, CaseSensitivity::Sensitive, budget)
+                pattern::matches_pattern(expected, value, CaseSensitivity::Sensitive, budget)
             }
             (Self::Text(expected), Comparison::Start) => {
                 let mut value = lowercase_chars(value);
@@ -143,7 +143,7 @@ impl Condition {
                 };
         }
         let met = |value: &Cow<'_, str>| {
-            self.expected.iter().any(|expected| expected.matches(operator.comparison, value, budget))
+            self.expected.iter().any(|expected| expected.matches_value(operator.comparison, value, budget))
         };
         let one_holds = |value: &Cow<'_, str>| met(value) != operator.negated;
         let all = match quantifier {

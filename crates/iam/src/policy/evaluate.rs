@@ -26,14 +26,15 @@ pub(super) enum Mismatch<'s> {
 
 impl Statement {
     /// Returns true if the statement matches the request.
-    pub(crate) fn matches(&self, model: PolicyModel, request: &Request<'_>) -> bool {
+    pub(crate) fn matches_request(&self, model: PolicyModel, request: &Request<'_>) -> bool {
         self.find_mismatches(model, request).next().is_none()
     }
 
     /// Returns true if the action matches the action patterns of the statement.
     pub(crate) fn matches_action(&self, model: PolicyModel, action: Action, budget: &WorkBudget) -> bool {
         let name = model.action_name(action);
-        self.actions.matches(|pattern| pattern::matches(pattern, name, CaseSensitivity::Insensitive, budget))
+        self.actions
+            .matches_with(|pattern| pattern::matches_pattern(pattern, name, CaseSensitivity::Insensitive, budget))
     }
 
     /// Returns all mismatches. A mismatch of the action comes first.
@@ -61,7 +62,7 @@ impl Statement {
         let Some(resources) = &self.resources else { return true };
         let urn = Urn::of(model, request);
         let is_ambiguous = urn == Urn::None && resources.negated;
-        resources.matches(|pattern| pattern.matches(&urn, request.budget))
+        resources.matches_with(|pattern| pattern.matches_urn(&urn, request.budget))
             && !(is_ambiguous && self.effect == Effect::Allow)
     }
 
@@ -87,6 +88,6 @@ impl Statement {
 impl PatternSet<ResourcePattern> {
     /// Returns the first pattern that matches the resource.
     pub(super) fn find_matching_pattern(&self, urn: &Urn<'_>, budget: &WorkBudget) -> Option<&ResourcePattern> {
-        self.patterns.iter().find(|pattern| pattern.matches(urn, budget))
+        self.patterns.iter().find(|pattern| pattern.matches_urn(urn, budget))
     }
 }

@@ -43,7 +43,7 @@ impl Statement {
             .actions
             .patterns
             .iter()
-            .find(|pattern| pattern::matches(pattern, name, CaseSensitivity::Insensitive, request.budget));
+            .find(|pattern| pattern::matches_pattern(pattern, name, CaseSensitivity::Insensitive, request.budget));
         let says = match (self.actions.negated, fits) {
             (false, Some(pattern)) => format!("the statement lists {pattern:?}"),
             (false, None) => format!("the statement lists {}", quote_list(&self.actions.patterns)),

@@ -18,7 +18,7 @@ pub(super) fn lint_depends() -> String {
 /// Returns a warning if the action pattern matches no action of Clew.
 pub(super) fn lint_action(pattern: &str, model: PolicyModel) -> Option<String> {
     let budget = WorkBudget::default();
-    let fits = |name: &str| pattern::matches(pattern, name, CaseSensitivity::Insensitive, &budget);
+    let fits = |name: &str| pattern::matches_pattern(pattern, name, CaseSensitivity::Insensitive, &budget);
     if Action::ALL.iter().any(|action| fits(model.action_name(*action))) {
         return None;
     }
@@ -46,8 +46,8 @@ pub(super) fn lint_resource(resource: &ResourcePattern, model: PolicyModel) -> O
         ResourcePattern::Any => true,
         ResourcePattern::Urn([service, _, _, kind, _]) => {
             let budget = WorkBudget::default();
-            pattern::matches(service, model.service_name(), CaseSensitivity::Sensitive, &budget)
-                && pattern::matches(kind, "instance", CaseSensitivity::Sensitive, &budget)
+            pattern::matches_pattern(service, model.service_name(), CaseSensitivity::Sensitive, &budget)
+                && pattern::matches_pattern(kind, "instance", CaseSensitivity::Sensitive, &budget)
         }
         ResourcePattern::Foreign(_) => false,
     };

@@ -27,7 +27,7 @@ impl CaseSensitivity {
 }
 
 /// Returns true if the pattern matches the entire text. Returns false if the budget is exhausted.
-pub(super) fn matches(pattern: &str, text: &str, case: CaseSensitivity, budget: &WorkBudget) -> bool {
+pub(super) fn matches_pattern(pattern: &str, text: &str, case: CaseSensitivity, budget: &WorkBudget) -> bool {
     if !budget.charge_comparison(pattern.len() + text.len()) {
         return false;
     }
@@ -100,7 +100,7 @@ mod tests {
 
     fn matches_unlimited(pattern: &str, text: &str, case: CaseSensitivity) -> bool {
         let budget = WorkBudget::new(u64::MAX);
-        matches(pattern, text, case, &budget)
+        matches_pattern(pattern, text, case, &budget)
     }
 
     #[test]
@@ -170,9 +170,9 @@ mod tests {
     fn steps_of_a_pattern_with_question_marks_are_paid_for() {
         let (pattern, text) = (format!("*?{}b", "a".repeat(500)), "a".repeat(1_000));
         let unlimited = WorkBudget::new(u64::MAX);
-        assert!(!matches(&pattern, &text, CaseSensitivity::Sensitive, &unlimited));
+        assert!(!matches_pattern(&pattern, &text, CaseSensitivity::Sensitive, &unlimited));
         assert!(unlimited.spent() > 200_000, "{}", unlimited.spent());
         let small = WorkBudget::new(100_000);
-        assert!(!matches(&pattern, &text, CaseSensitivity::Sensitive, &small) && small.is_exhausted());
+        assert!(!matches_pattern(&pattern, &text, CaseSensitivity::Sensitive, &small) && small.is_exhausted());
     }
 }

@@ -14,7 +14,7 @@ pub(super) struct PatternSet<P> {
 
 impl<P> PatternSet<P> {
     /// Returns true if `fits` accepts any pattern. A negated set matches if `fits` accepts no pattern.
-    pub(super) fn matches(&self, fits: impl FnMut(&P) -> bool) -> bool {
+    pub(super) fn matches_with(&self, fits: impl FnMut(&P) -> bool) -> bool {
         self.patterns.iter().any(fits) != self.negated
     }
 }

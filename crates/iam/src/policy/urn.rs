@@ -57,13 +57,13 @@ impl ResourcePattern {
         is_complete.then_some(Self::Urn(parts))
     }
 
-    pub(super) fn matches(&self, urn: &Urn<'_>, budget: &WorkBudget) -> bool {
+    pub(super) fn matches_urn(&self, urn: &Urn<'_>, budget: &WorkBudget) -> bool {
         match (self, urn) {
             (Self::Any, _) => true,
             (Self::Urn(patterns), Urn::Instance(parts)) => patterns
                 .iter()
                 .zip(parts)
-                .all(|(pattern, part)| pattern::matches(pattern, part, CaseSensitivity::Sensitive, budget)),
+                .all(|(pattern, part)| pattern::matches_pattern(pattern, part, CaseSensitivity::Sensitive, budget)),
             (Self::Urn(_), Urn::None) | (Self::Foreign(_), _) => false,
         }
     }

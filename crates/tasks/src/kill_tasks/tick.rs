@@ -21,7 +21,7 @@ use crate::logins::Login;
 use crate::observer::Observer;
 
 /// Tick of kill tasks on one node.
-pub(super) struct Tick {
+pub(super) struct KillTaskTick {
     pub(super) store: Store,
     pub(super) kills: KillExecutor,
     pub(super) observer: Arc<dyn Observer>,
@@ -36,7 +36,7 @@ pub(super) struct Tick {
 /// A kill task and its victims.
 type TaskVictims = (KillTask, Vec<Session>);
 
-impl Tick {
+impl KillTaskTick {
     /// Reads the sessions, selects the victims and kills them. Logs only the first of consecutive failures on a node.
     pub(super) async fn run(self, guard: TickGuard, shutdown: CancellationToken) {
         let start = std::time::Instant::now();
