@@ -1,4 +1,4 @@
-//! Cluster of a run: PostgreSQL, S3, three Clew servers, four Clew workers, and monitored nodes.
+//! Cluster of a run, with PostgreSQL, S3, three Clew servers, four Clew workers and monitored nodes.
 
 use std::ffi::OsString;
 use std::fs;
@@ -14,20 +14,20 @@ use serde::de::DeserializeOwned;
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use crate::error::{FaultsError, io};
-use crate::nodes::{Inventory, MonitoredNodes, Node, NodeKind};
+use crate::error::{FaultsError, io_error};
+use crate::nodes::{MonitoredNodes, NodeInventory, NodeKind, RegisteredNode};
 use crate::process::ClewProcess;
 
-const SERVERS: usize = 3;
-const WORKERS: usize = 4;
-/// Index of the worker with its own clock.
-pub(crate) const CLOCK_WORKER: usize = 2;
-/// Index of the worker with its own disk.
-pub(crate) const DISK_WORKER: usize = 3;
-/// Prefix of the results on S3.
-pub(crate) const RESULT_PREFIX: &str = "clew";
-/// Configuration without rate and connection limits, because all clients share one address.
-const CONFIGURATION: &str = "[limits]
+const SERVER_COUNT: usize = 3;
+const WORKER_COUNT: usize = 4;
+/// Index of the worker with a separate clock.
+pub(crate) const CLOCK_WORKER_INDEX: usize = 2;
+/// Index of the worker with a separate disk.
+pub(crate) const DISK_WORKER_INDEX: usize = 3;
+/// Key prefix of the results on S3.
+pub(crate) const RESULT_KEY_PREFIX: &str = "clew";
+/// Clew configuration without rate and connection limits, because all clients share one IP address.
+const CLEW_CONFIGURATION: &str = "[limits]
 principal_per_second = 0
 peer_per_second = 0
 streams_per_principal = 0
@@ -36,8 +36,8 @@ long_polls_per_principal = 0
 connections_per_peer = 0
 ";
 
-/// A running cluster. Dropping it stops all processes and removes their data.
-pub(crate) struct Cluster {
+/// A running cluster. Dropping the cluster stops all processes and removes their data.
+pub(crate) struct TestCluster {
     // Fields are dropped in this order: processes before their dependencies.
     pub(crate) servers: Vec<ClewProcess>,
     pub(crate) workers: Vec<ClewProcess>,
@@ -47,56 +47,56 @@ pub(crate) struct Cluster {
     pub(crate) results_proxy: FaultProxy,
     pub(crate) metadata: PostgreSql,
     pub(crate) results: S3Server,
-    pub(crate) inventory: Inventory,
+    pub(crate) inventory: NodeInventory,
     addresses: Vec<String>,
-    tenant: InitialTenant,
+    tenant: InitOutput,
     _monitored: MonitoredNodes,
     directory: TempDir,
 }
 
-/// Output of `clew init --format json`: the fields that the run uses.
+/// Output of `clew init --format json`, limited to the fields that the run uses.
 #[derive(Debug, Clone, Deserialize)]
-struct InitialTenant {
+struct InitOutput {
     project_id: String,
     access_key: String,
     secret_key: String,
 }
 
 #[derive(Debug, Deserialize)]
-struct AddedInstance {
+struct AddInstanceOutput {
     instance_id: String,
-    nodes: Vec<AddedNode>,
+    nodes: Vec<AddNodeOutput>,
 }
 
 #[derive(Debug, Deserialize)]
-struct AddedNode {
+struct AddNodeOutput {
     id: String,
 }
 
-impl Cluster {
-    /// Starts the cluster. The kernel kills its processes when the calling thread exits.
+impl TestCluster {
+    /// Starts the cluster. The kernel kills the cluster's processes when the calling thread exits.
     pub(crate) async fn start(clew: &Path, logs: &Path) -> Result<Self, FaultsError> {
-        let directory = tempfile::tempdir().map_err(io("create a directory"))?;
+        let directory = tempfile::tempdir().map_err(io_error("create a directory"))?;
         let (metadata, results, monitored) = tokio::try_join!(
             async { Ok(PostgreSql::start().await?) },
             async { Ok(S3Server::start().await?) },
             MonitoredNodes::start()
         )?;
-        let results_proxy = FaultProxy::start(results.address()).await.map_err(io("start a proxy to S3"))?;
+        let results_proxy = FaultProxy::start(results.address()).await.map_err(io_error("start a proxy to S3"))?;
         let mut metadata_proxies = Vec::new();
-        for _ in 0..WORKERS {
+        for _ in 0..WORKER_COUNT {
             let metadata = SocketAddr::from(([127, 0, 0, 1], metadata.port()));
-            metadata_proxies.push(FaultProxy::start(metadata).await.map_err(io("start a proxy to PostgreSQL"))?);
+            metadata_proxies.push(FaultProxy::start(metadata).await.map_err(io_error("start a proxy to PostgreSQL"))?);
         }
         let configuration = directory.path().join("clew.toml");
-        fs::write(&configuration, CONFIGURATION).map_err(io("write a configuration"))?;
+        fs::write(&configuration, CLEW_CONFIGURATION).map_err(io_error("write a configuration"))?;
 
         let cli = CliContext { clew, directory: directory.path(), results: results_proxy.address() };
-        let init = cli.environment(&metadata.url(), "data");
-        let tenant: InitialTenant = cli.run_json(&["init", "--format", "json"], &init).await?;
-        let mut inventory = Inventory::default();
-        for (number, nodes) in monitored.instances()?.into_iter().enumerate() {
-            inventory.add(cli.add_instance(&format!("watched-{number}"), &nodes, &init).await?);
+        let init = cli.process_environment(&metadata.url(), "data");
+        let tenant: InitOutput = cli.run_json_command(&["init", "--format", "json"], &init).await?;
+        let mut inventory = NodeInventory::default();
+        for (number, nodes) in monitored.nodes_by_instance()?.into_iter().enumerate() {
+            inventory.add_instance(cli.add_instance(&format!("watched-{number}"), &nodes, &init).await?);
         }
         let mut cluster = Self {
             servers: Vec::new(),
@@ -111,10 +111,10 @@ impl Cluster {
             _monitored: monitored,
             directory,
         };
-        for number in 0..SERVERS {
+        for number in 0..SERVER_COUNT {
             cluster.start_server(number, clew, logs).await?;
         }
-        for number in 0..WORKERS {
+        for number in 0..WORKER_COUNT {
             cluster.start_worker(number, clew, logs).await?;
         }
         Ok(cluster)
@@ -124,13 +124,13 @@ impl Cluster {
         CliContext { clew, directory: self.directory.path(), results: self.results_proxy.address() }
     }
 
-    /// Starts a server. A first start on a free port determines the port that all restarts use.
+    /// Starts a server. A first start on a free port determines the port for all restarts.
     async fn start_server(&mut self, number: usize, clew: &Path, logs: &Path) -> Result<(), FaultsError> {
         let name = format!("server-{}", number + 1);
-        let environment = self.cli_context(clew).environment_with_key(&self.metadata.url(), &name)?;
+        let environment = self.cli_context(clew).environment_with_master_key(&self.metadata.url(), &name)?;
         let with_address = |address: &str| {
             let arguments = ["serve", "--no-worker", "--listen", address];
-            ClewProcess::new(&name, with_death_signal(clew, &arguments), environment.clone(), logs)
+            ClewProcess::new(&name, wrap_with_death_signal(clew, &arguments), environment.clone(), logs)
         };
         let mut first = with_address("127.0.0.1:0");
         let address = first.start().await?;
@@ -145,19 +145,19 @@ impl Cluster {
         let name = format!("worker-{}", number + 1);
         let port = self.metadata_proxies.get(number).map_or(self.metadata.port(), |proxy| proxy.address().port());
         let url = format!("postgres://postgres@127.0.0.1:{port}/postgres");
-        let mut environment = self.cli_context(clew).environment_with_key(&url, &name)?;
-        let mut command = with_death_signal(clew, &["worker"]);
-        if number == CLOCK_WORKER {
-            command = worker_with_own_clock(clew)?;
-            fs::write(self.clock_file(), "+0\n").map_err(io("write a clock"))?;
-            environment.push(("FAKETIME_TIMESTAMP_FILE", self.clock_file().into()));
+        let mut environment = self.cli_context(clew).environment_with_master_key(&url, &name)?;
+        let mut command = wrap_with_death_signal(clew, &["worker"]);
+        if number == CLOCK_WORKER_INDEX {
+            command = worker_command_with_own_clock(clew)?;
+            fs::write(self.clock_file_path(), "+0\n").map_err(io_error("write a clock"))?;
+            environment.push(("FAKETIME_TIMESTAMP_FILE", self.clock_file_path().into()));
             environment.push(("FAKETIME_CACHE_DURATION", "1".into()));
             // A clock change does not affect the monotonic clock.
             environment.push(("FAKETIME_DONT_FAKE_MONOTONIC", "1".into()));
         }
-        if number == DISK_WORKER {
-            fs::create_dir_all(self.tmpfs_path()).map_err(io("create a directory"))?;
-            command = with_private_tmpfs(&self.tmpfs_path(), command);
+        if number == DISK_WORKER_INDEX {
+            fs::create_dir_all(self.tmpfs_path()).map_err(io_error("create a directory"))?;
+            command = wrap_with_private_tmpfs(&self.tmpfs_path(), command);
             environment.push(("TMPDIR", self.tmpfs_path().into()));
         }
         let mut worker = ClewProcess::new(&name, command, environment, logs);
@@ -166,18 +166,18 @@ impl Cluster {
         Ok(())
     }
 
-    /// Path of the file with the clock offset of the worker with its own clock.
-    pub(crate) fn clock_file(&self) -> PathBuf {
+    /// Returns the path of the file with the clock offset for the worker with a separate clock.
+    pub(crate) fn clock_file_path(&self) -> PathBuf {
         self.directory.path().join("clock")
     }
 
-    /// Mount point of the worker with its own disk. Only that worker sees the mount.
+    /// Returns the mount point of the separate disk, which is visible only to its worker.
     pub(crate) fn tmpfs_path(&self) -> PathBuf {
         self.directory.path().join("disk")
     }
 
-    /// Creates a client for each server.
-    pub(crate) fn clients(&self, settings: &Settings) -> Result<Vec<Client>, FaultsError> {
+    /// Creates an API client for each Clew server.
+    pub(crate) fn create_clients(&self, settings: &Settings) -> Result<Vec<Client>, FaultsError> {
         let clients = self.addresses.iter().map(|address| {
             let key = parse_id(&self.tenant.access_key)?;
             let client = Client::builder(address)
@@ -190,14 +190,14 @@ impl Cluster {
         clients.collect()
     }
 
-    /// Opens the store directly, without the proxies.
-    pub(crate) async fn store(&self) -> Result<Store, FaultsError> {
+    /// Opens the store directly, without the fault proxies.
+    pub(crate) async fn open_store(&self) -> Result<Store, FaultsError> {
         let (key, secret) = S3Server::OWNER_KEY;
         let location =
             Location { data_dir: self.directory.path().join("data"), metadata_url: Some(self.metadata.url().parse()?) };
-        let invalid = |reason: String| io("configure the result store")(std::io::Error::other(reason));
+        let invalid = |reason: String| io_error("configure the result store")(std::io::Error::other(reason));
         let settings = S3Settings::new(
-            &format!("s3://{}/{RESULT_PREFIX}", S3Server::BUCKET),
+            &format!("s3://{}/{RESULT_KEY_PREFIX}", S3Server::BUCKET),
             Some(self.results.endpoint()),
             "us-east-1".to_owned(),
             key.to_owned(),
@@ -208,7 +208,7 @@ impl Cluster {
     }
 }
 
-/// Common settings of all Clew processes.
+/// Settings that all Clew processes share.
 struct CliContext<'a> {
     clew: &'a Path,
     directory: &'a Path,
@@ -216,12 +216,12 @@ struct CliContext<'a> {
 }
 
 impl CliContext<'_> {
-    fn environment(&self, metadata: &str, dir: &str) -> Vec<(&'static str, OsString)> {
+    fn process_environment(&self, metadata: &str, dir: &str) -> Vec<(&'static str, OsString)> {
         let (key, secret) = S3Server::OWNER_KEY;
         vec![
             ("CLEW_DATA_DIR", self.directory.join(dir).into()),
             ("CLEW_METADATA", metadata.into()),
-            ("CLEW_RESULTS", format!("s3://{}/{RESULT_PREFIX}", S3Server::BUCKET).into()),
+            ("CLEW_RESULTS", format!("s3://{}/{RESULT_KEY_PREFIX}", S3Server::BUCKET).into()),
             ("CLEW_CONFIG", self.directory.join("clew.toml").into()),
             ("AWS_ENDPOINT_URL", format!("http://{}", self.results).into()),
             ("AWS_REGION", "us-east-1".into()),
@@ -230,17 +230,21 @@ impl CliContext<'_> {
         ]
     }
 
-    /// Returns the environment of a process with its own data directory, which contains only the master key.
-    fn environment_with_key(&self, metadata: &str, name: &str) -> Result<Vec<(&'static str, OsString)>, FaultsError> {
+    /// Returns the environment of a process with a separate data directory, which contains only the master key.
+    fn environment_with_master_key(
+        &self,
+        metadata: &str,
+        name: &str,
+    ) -> Result<Vec<(&'static str, OsString)>, FaultsError> {
         let dir = self.directory.join(name);
         let copied = fs::create_dir_all(&dir)
             .and_then(|()| fs::copy(self.directory.join("data").join("master.key"), dir.join("master.key")));
-        copied.map_err(io("copy the master key"))?;
-        Ok(self.environment(metadata, name))
+        copied.map_err(io_error("copy the master key"))?;
+        Ok(self.process_environment(metadata, name))
     }
 
     /// Runs a `clew` command and parses its JSON output.
-    async fn run_json<T: DeserializeOwned>(
+    async fn run_json_command<T: DeserializeOwned>(
         &self,
         arguments: &[&str],
         environment: &[(&'static str, OsString)],
@@ -249,10 +253,10 @@ impl CliContext<'_> {
         command.args(arguments).envs(environment.iter().map(|(name, value)| (name, value)));
         // `init` and `instance add` accept fewer settings than servers and workers.
         command.env_remove("CLEW_CONFIG").env("CLEW_DB_PASSWORD", "");
-        let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await.map_err(io("start clew"))?;
+        let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await.map_err(io_error("start clew"))?;
         serde_json::from_slice(&output.stdout).map_err(|_| {
             let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-            io("register the nodes")(std::io::Error::other(stderr))
+            io_error("register the nodes")(std::io::Error::other(stderr))
         })
     }
 
@@ -261,49 +265,49 @@ impl CliContext<'_> {
         name: &str,
         nodes: &[(String, NodeKind)],
         environment: &[(&'static str, OsString)],
-    ) -> Result<Vec<Node>, FaultsError> {
+    ) -> Result<Vec<RegisteredNode>, FaultsError> {
         let mut arguments = vec!["instance", "add", "--name", name, "--format", "json"];
         arguments.extend(nodes.iter().flat_map(|(url, _)| ["--node", url.as_str()]));
-        let added: AddedInstance = self.run_json(&arguments, environment).await?;
+        let added: AddInstanceOutput = self.run_json_command(&arguments, environment).await?;
         let ids = added.nodes.iter().zip(nodes);
-        let to_node = |(added_node, (_, kind)): (&AddedNode, &(String, NodeKind))| {
+        let to_node = |(added_node, (_, kind)): (&AddNodeOutput, &(String, NodeKind))| {
             let (instance, id) = (parse_id(&added.instance_id)?, parse_id(&added_node.id)?);
-            Ok(Node { kind: *kind, instance, id })
+            Ok(RegisteredNode { kind: *kind, instance, id })
         };
         ids.map(to_node).collect()
     }
 }
 
-/// Returns a command that the kernel kills when the starting thread exits.
-fn with_death_signal(clew: &Path, arguments: &[&str]) -> Vec<OsString> {
+/// Returns a command whose process the kernel kills when the starting thread exits.
+fn wrap_with_death_signal(clew: &Path, arguments: &[&str]) -> Vec<OsString> {
     let mut command: Vec<OsString> = ["setpriv", "--pdeathsig", "KILL", "--"].map(OsString::from).into();
     command.push(clew.into());
     command.extend(arguments.iter().map(OsString::from));
     command
 }
 
-/// Wraps a command in a mount namespace with a small tmpfs at `disk`. The mount ends with the process.
-fn with_private_tmpfs(disk: &Path, command: Vec<OsString>) -> Vec<OsString> {
-    const MOUNT: &str = "mount -t tmpfs -o size=64m clew-faults \"$0\" && exec \"$@\"";
+/// Wraps a command in a mount namespace with a small tmpfs at `disk`. The mount disappears with the process.
+fn wrap_with_private_tmpfs(disk: &Path, command: Vec<OsString>) -> Vec<OsString> {
+    const MOUNT_SCRIPT: &str = "mount -t tmpfs -o size=64m clew-faults \"$0\" && exec \"$@\"";
     let mut wrapped: Vec<OsString> =
-        ["unshare", "--user", "--map-root-user", "--mount", "--", "sh", "-c", MOUNT].map(OsString::from).into();
+        ["unshare", "--user", "--map-root-user", "--mount", "--", "sh", "-c", MOUNT_SCRIPT].map(OsString::from).into();
     wrapped.push(disk.into());
     wrapped.extend(command);
     wrapped
 }
 
 /// Returns a worker command whose clock follows the offset in the clock file.
-/// libfaketime leaves shared memory behind when its process is killed, so `/dev/shm` is a private tmpfs.
-fn worker_with_own_clock(clew: &Path) -> Result<Vec<OsString>, FaultsError> {
-    let missing = || io("find libfaketime (Debian package faketime)")(std::io::ErrorKind::NotFound.into());
+/// The command has a private `/dev/shm`, because libfaketime leaks shared memory when its process is killed.
+fn worker_command_with_own_clock(clew: &Path) -> Result<Vec<OsString>, FaultsError> {
+    let missing = || io_error("find libfaketime (Debian package faketime)")(std::io::ErrorKind::NotFound.into());
     let mut preload = OsString::from("LD_PRELOAD=");
     preload.push(toolchain::faketime().ok_or_else(missing)?);
-    let mut command = with_death_signal(Path::new("env"), &[]);
+    let mut command = wrap_with_death_signal(Path::new("env"), &[]);
     command.extend([preload, clew.into(), "worker".into()]);
-    Ok(with_private_tmpfs(Path::new("/dev/shm"), command))
+    Ok(wrap_with_private_tmpfs(Path::new("/dev/shm"), command))
 }
 
-/// Parses an id from Clew's output.
+/// Parses an id from the output of a Clew command.
 fn parse_id<T: std::str::FromStr>(id: &str) -> Result<T, FaultsError> {
-    id.parse().map_err(|_| io("parse the output of clew")(std::io::Error::other(id.to_owned())))
+    id.parse().map_err(|_| io_error("parse the output of clew")(std::io::Error::other(id.to_owned())))
 }

@@ -1,10 +1,10 @@
-//! View of the database: the rows of all tasks, and every completion, recorded by a trigger that is unknown to Clew.
+//! Queries for the rows of all tasks and for their completions, which a test trigger records.
 
 use sqlx::{Connection, PgConnection};
 
-use crate::error::{FaultsError, database};
+use crate::error::{FaultsError, database_error};
 
-const SETUP_STATEMENTS: [&str; 5] = [
+const TRIGGER_SETUP_STATEMENTS: [&str; 5] = [
     "CREATE SCHEMA witness",
     "CREATE TABLE witness.ends (at BIGINT GENERATED ALWAYS AS IDENTITY, request_id TEXT NOT NULL, fence BIGINT NOT NULL)",
     "CREATE FUNCTION witness.note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
@@ -18,7 +18,7 @@ const TASKS_QUERY: &str = "SELECT request_id, status, fence, attempts, failure_k
          (SELECT COUNT(*) FROM witness.ends WHERE ends.request_id = tasks.request_id) AS completions \
      FROM tasks ORDER BY rowid";
 
-/// A collection in the database.
+/// Row of a collection in the database.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub(crate) struct TaskRow {
     pub(crate) request_id: String,
@@ -33,23 +33,23 @@ pub(crate) struct TaskRow {
     pub(crate) result_sha256: Option<String>,
     pub(crate) created_at: i64,
     pub(crate) ended_at: Option<i64>,
-    /// Number of recorded completions.
+    /// Number of completions that the trigger recorded.
     pub(crate) completions: i64,
 }
 
 /// Installs the trigger that records completions.
 pub(crate) async fn install_trigger(url: &str) -> Result<(), FaultsError> {
-    let failed = || database("install a trigger on the tasks");
+    let failed = || database_error("install a trigger on the tasks");
     let mut connection = PgConnection::connect(url).await.map_err(failed())?;
-    for statement in SETUP_STATEMENTS {
+    for statement in TRIGGER_SETUP_STATEMENTS {
         sqlx::query(statement).execute(&mut connection).await.map_err(failed())?;
     }
     connection.close().await.map_err(failed())
 }
 
-/// Reads the rows of all tasks, oldest first.
+/// Reads the rows of all tasks, ordered from oldest to newest.
 pub(crate) async fn read_task_rows(url: &str) -> Result<Vec<TaskRow>, FaultsError> {
-    let failed = || database("read the tasks");
+    let failed = || database_error("read the tasks");
     let mut connection = PgConnection::connect(url).await.map_err(failed())?;
     let rows = sqlx::query_as(TASKS_QUERY).fetch_all(&mut connection).await.map_err(failed())?;
     connection.close().await.map_err(failed())?;

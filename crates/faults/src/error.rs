@@ -1,4 +1,4 @@
-//! Errors that abort a run. The report, not an error, contains violated invariants.
+//! Errors that abort a run. Violated invariants are not errors; the report lists them.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,10 +7,10 @@ use clew_client::ClientError;
 use clew_store::StoreError;
 use clew_testkit::ServerError;
 
-/// Error of a run: the failed operation, its object and the cause.
+/// Error that aborts a run, with the failed operation and the cause.
 #[derive(Debug, thiserror::Error)]
 pub enum FaultsError {
-    /// A private server failed.
+    /// A server of the cluster failed.
     #[error(transparent)]
     Server(#[from] ServerError),
     /// A file, process or network operation failed.
@@ -45,7 +45,7 @@ pub enum FaultsError {
     /// The store failed during the final cleanup.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A fault had no effect, so the run tested nothing.
+    /// A fault had no effect, so the run did not test the fault.
     #[error("the fault {fault} did not take effect: {reason}")]
     NoEffect {
         /// Name of the fault.
@@ -56,19 +56,19 @@ pub enum FaultsError {
     /// The name of a fault is unknown.
     #[error("unknown fault {name}; the faults are: {names}")]
     UnknownFault {
-        /// Given name.
+        /// Unknown name.
         name: String,
         /// Names of all faults.
         names: String,
     },
 }
 
-/// Returns a mapping of I/O errors for `map_err`.
-pub(crate) fn io(operation: &'static str) -> impl FnOnce(io::Error) -> FaultsError {
+/// Returns a function for `map_err` that adds the failed operation to an I/O error.
+pub(crate) fn io_error(operation: &'static str) -> impl FnOnce(io::Error) -> FaultsError {
     move |source| FaultsError::Io { operation, source }
 }
 
-/// Returns a mapping of database errors for `map_err`.
-pub(crate) fn database(operation: &'static str) -> impl FnOnce(sqlx::Error) -> FaultsError {
+/// Returns a function for `map_err` that adds the failed operation to a database error.
+pub(crate) fn database_error(operation: &'static str) -> impl FnOnce(sqlx::Error) -> FaultsError {
     move |source| FaultsError::Database { operation, source }
 }

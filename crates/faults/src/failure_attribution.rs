@@ -1,33 +1,35 @@
-//! Attribution of failures: every failed collection must be explained by the kind of its node or by an injected fault.
+//! Attribution of failed collections. Each failure needs an explanation: the kind of the node or an injected fault.
 
 use crate::db_trace::TaskRow;
 use crate::fault::Fault;
 use crate::nodes::NodeKind;
-use crate::timeline::Event;
+use crate::timeline::FaultEvent;
 
-/// Time after a fault in which failures are attributed to it, in milliseconds.
-/// Covers an S3 request with all retries, a database response and a lease.
+/// Time after a fault, in milliseconds, during which failures are attributed to that fault.
+/// The window covers an S3 request with all retries, a database response and a lease.
 const ATTRIBUTION_WINDOW_MILLIS: i64 = 60_000;
 
 /// S3 error code for a client with a wrong clock.
 const CLOCK_SKEW_ERROR: &str = "RequestTimeTooSkewed";
-/// Message of the operating system for a full disk.
+/// Operating system error message for a full disk.
 const DISK_FULL_MESSAGE: &str = "No space left on device";
 
-/// Returns a violation if neither the node nor a fault explains the failure of a collection.
-pub(crate) fn unexplained_failure(row: &TaskRow, node: NodeKind, events: &[Event]) -> Option<String> {
+/// Returns a violation if neither the kind of the node nor a fault explains the failure of a collection.
+pub(crate) fn find_unexplained_failure(row: &TaskRow, node: NodeKind, events: &[FaultEvent]) -> Option<String> {
     let kind = row.failure_kind.as_deref().unwrap_or_default();
     let detail = row.failure_detail.as_deref().unwrap_or_default();
     let is_explained = match node {
         NodeKind::ClosesConnections if matches!(kind, "connection-lost" | "unreachable") => true,
         NodeKind::Unreachable if kind == "unreachable" => true,
-        _ => events.iter().any(|event| overlaps(event, row) && explains(event.fault, kind, detail, row)),
+        _ => events
+            .iter()
+            .any(|event| overlaps_collection(event, row) && explains_failure(event.fault, kind, detail, row)),
     };
     (!is_explained).then(|| format!("unexplained failure of {node:?} ({kind}: {detail})"))
 }
 
-/// Returns a short label of a failure, for the summary of the report.
-pub(crate) fn failure_label(row: &TaskRow) -> String {
+/// Returns a short label of a failure for the report.
+pub(crate) fn format_failure_label(row: &TaskRow) -> String {
     let detail = row.failure_detail.as_deref().unwrap_or_default();
     let kind = row.failure_kind.as_deref().unwrap_or_default();
     let known_parts = [CLOCK_SKEW_ERROR, DISK_FULL_MESSAGE, "could not look up", "s3://"];
@@ -35,14 +37,14 @@ pub(crate) fn failure_label(row: &TaskRow) -> String {
     found.map_or_else(|| kind.to_owned(), |part| format!("{kind}, {part}"))
 }
 
-/// Returns true if a fault was active during the collection, or in the attribution window before it.
-fn overlaps(event: &Event, row: &TaskRow) -> bool {
+/// Returns true if a fault was active during the collection or during the attribution window before the collection.
+fn overlaps_collection(event: &FaultEvent, row: &TaskRow) -> bool {
     let ended = row.ended_at.unwrap_or(i64::MAX);
     event.begin <= ended && event.end.saturating_add(ATTRIBUTION_WINDOW_MILLIS) >= row.created_at
 }
 
-/// Returns true if a fault causes failures of this kind.
-fn explains(fault: Fault, kind: &str, detail: &str, row: &TaskRow) -> bool {
+/// Returns true if the fault can cause a failure of this kind.
+fn explains_failure(fault: Fault, kind: &str, detail: &str, row: &TaskRow) -> bool {
     let is_metadata_failure = kind == "store-failed" && detail.starts_with("could not look up ");
     let is_result_failure = kind == "store-failed" && detail.contains("s3://");
     let is_repeatedly_lost = kind == "gave-up" && row.attempts > 5;

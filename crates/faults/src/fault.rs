@@ -1,4 +1,4 @@
-//! Kinds of faults.
+//! Kinds of faults that a run can inject.
 
 use std::fmt;
 use std::str::FromStr;
@@ -39,7 +39,7 @@ impl Fault {
         Self::DiskFull,
     ];
 
-    /// Returns the name on the command line and in the report.
+    /// Returns the name of the fault on the command line and in the report.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

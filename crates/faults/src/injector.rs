@@ -1,4 +1,4 @@
-//! Injection and removal of each fault.
+//! Injection and removal of faults.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
@@ -11,47 +11,47 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use crate::cluster::{CLOCK_WORKER, Cluster, DISK_WORKER};
-use crate::error::{FaultsError, io};
+use crate::cluster::{CLOCK_WORKER_INDEX, DISK_WORKER_INDEX, TestCluster};
+use crate::error::{FaultsError, io_error};
 use crate::fault::Fault;
 use crate::process::ClewProcess;
-use crate::timeline::{Timeline, now_millis};
+use crate::timeline::{FaultTimeline, current_unix_millis};
 
-/// Maximum duration of a fault without a longer minimum.
+/// Maximum duration of a fault, unless the fault needs a longer minimum duration.
 const MAX_FAULT_DURATION: Duration = Duration::from_secs(15);
-/// Lease of a collection (`docs/decisions/0002-queue-with-leases-and-fencing-tokens.md`).
-const LEASE: Duration = Duration::from_secs(10);
-/// Time limit until a worker's log shows a shifted clock or a full disk.
+/// Lease duration of a collection (`docs/decisions/0002-queue-with-leases-and-fencing-tokens.md`).
+const LEASE_DURATION: Duration = Duration::from_secs(10);
+/// Timeout until the log of a worker shows a shifted clock or a full disk.
 const EFFECT_TIMEOUT: Duration = Duration::from_mins(1);
-/// Message of the operating system for a full disk.
+/// Operating system error message for a full disk.
 const DISK_FULL_MESSAGE: &str = "No space left on device";
 
-/// Injects faults at random into a cluster.
-pub(crate) struct Injector<'a> {
-    pub(crate) cluster: &'a mut Cluster,
+/// Injects faults with random parameters into a cluster.
+pub(crate) struct FaultInjector<'a> {
+    pub(crate) cluster: &'a mut TestCluster,
     pub(crate) rng: Rng,
-    pub(crate) timeline: Timeline,
+    pub(crate) timeline: FaultTimeline,
 }
 
-impl Injector<'_> {
-    /// Injects a fault once and removes it after a random time of at most about `max_duration`.
-    pub(crate) async fn inject(&mut self, fault: Fault, max_duration: Duration) -> Result<(), FaultsError> {
+impl FaultInjector<'_> {
+    /// Injects a fault once and removes the fault after a random time of at most about `max_duration`.
+    pub(crate) async fn inject_fault(&mut self, fault: Fault, max_duration: Duration) -> Result<(), FaultsError> {
         let max_millis = u64::try_from(max_duration.min(MAX_FAULT_DURATION).as_millis()).unwrap_or(u64::MAX).max(2_000);
         let duration = Duration::from_millis(self.rng.u64(1_000..max_millis));
         match fault {
-            Fault::Kill => self.kill(duration.min(Duration::from_secs(6))).await,
+            Fault::Kill => self.kill_processes(duration.min(Duration::from_secs(6))).await,
             Fault::PostgresRestart => self.restart_postgres(duration.min(Duration::from_secs(8))).await,
             Fault::PostgresPause => self.pause_postgres(duration).await,
-            Fault::S3Stop => self.stop_s3(duration).await,
-            Fault::S3Slow => self.slow_down_s3(duration).await,
+            Fault::S3Stop => self.stop_object_storage(duration).await,
+            Fault::S3Slow => self.throttle_object_storage(duration).await,
             Fault::NetworkPartition => self.partition_network().await,
             Fault::ClockShift => self.shift_clock(duration.max(Duration::from_secs(5))).await,
             Fault::DiskFull => self.fill_disk(duration.max(Duration::from_secs(4))).await,
         }
     }
 
-    /// Kills one or two workers, and at random also a server, at the same time.
-    async fn kill(&mut self, duration: Duration) -> Result<(), FaultsError> {
+    /// Kills one or two workers, and randomly also a server, at the same time.
+    async fn kill_processes(&mut self, duration: Duration) -> Result<(), FaultsError> {
         let (workers, servers) = (self.cluster.workers.len(), self.cluster.servers.len());
         let mut victims = vec![self.rng.usize(..workers)];
         if self.rng.bool() {
@@ -59,14 +59,14 @@ impl Injector<'_> {
         }
         victims.dedup();
         let server = self.rng.bool().then(|| self.rng.usize(..servers));
-        let Cluster { workers, servers, .. } = &mut *self.cluster;
+        let TestCluster { workers, servers, .. } = &mut *self.cluster;
         let killed_workers =
             workers.iter_mut().enumerate().filter(|(at, _)| victims.contains(at)).map(|(_, worker)| worker);
         let killed_servers =
             servers.iter_mut().enumerate().filter(|(at, _)| Some(*at) == server).map(|(_, server)| server);
         let mut killed: Vec<&mut ClewProcess> = killed_workers.chain(killed_servers).collect();
         let names: Vec<&str> = killed.iter().map(|process| process.name.as_str()).collect();
-        self.timeline.begin(Fault::Kill, &format!("{} for {:.1} s", names.join(", "), duration.as_secs_f64()));
+        self.timeline.record_begin(Fault::Kill, &format!("{} for {:.1} s", names.join(", "), duration.as_secs_f64()));
         for process in &mut killed {
             process.kill().await?;
         }
@@ -74,118 +74,122 @@ impl Injector<'_> {
         for process in &mut killed {
             process.start().await?;
         }
-        self.timeline.end(Fault::Kill);
+        self.timeline.record_end(Fault::Kill);
         Ok(())
     }
 
     async fn restart_postgres(&mut self, duration: Duration) -> Result<(), FaultsError> {
         let graceful = self.rng.bool();
         let how = if graceful { "graceful stop" } else { "crash" };
-        self.timeline.begin(Fault::PostgresRestart, &format!("{how}, for {:.1} s", duration.as_secs_f64()));
+        self.timeline.record_begin(Fault::PostgresRestart, &format!("{how}, for {:.1} s", duration.as_secs_f64()));
         let metadata = &mut self.cluster.metadata;
         let result = if graceful { metadata.stop() } else { metadata.crash() };
-        result.map_err(io("stop PostgreSQL"))?;
+        result.map_err(io_error("stop PostgreSQL"))?;
         sleep(duration).await;
         metadata.restart().await?;
-        self.timeline.end(Fault::PostgresRestart);
+        self.timeline.record_end(Fault::PostgresRestart);
         Ok(())
     }
 
     async fn pause_postgres(&mut self, duration: Duration) -> Result<(), FaultsError> {
-        self.timeline.begin(Fault::PostgresPause, &format!("for {:.1} s", duration.as_secs_f64()));
-        self.cluster.metadata.pause().map_err(io("pause PostgreSQL"))?;
+        self.timeline.record_begin(Fault::PostgresPause, &format!("for {:.1} s", duration.as_secs_f64()));
+        self.cluster.metadata.pause().map_err(io_error("pause PostgreSQL"))?;
         sleep(duration).await;
-        self.cluster.metadata.resume().map_err(io("resume PostgreSQL"))?;
-        self.timeline.end(Fault::PostgresPause);
+        self.cluster.metadata.resume().map_err(io_error("resume PostgreSQL"))?;
+        self.timeline.record_end(Fault::PostgresPause);
         Ok(())
     }
 
-    async fn stop_s3(&mut self, duration: Duration) -> Result<(), FaultsError> {
+    async fn stop_object_storage(&mut self, duration: Duration) -> Result<(), FaultsError> {
         let graceful = self.rng.bool();
         let how = if graceful { "graceful stop" } else { "SIGKILL" };
-        self.timeline.begin(Fault::S3Stop, &format!("{how}, for {:.1} s", duration.as_secs_f64()));
+        self.timeline.record_begin(Fault::S3Stop, &format!("{how}, for {:.1} s", duration.as_secs_f64()));
         let results = &mut self.cluster.results;
         let result = if graceful { results.stop() } else { results.kill() };
-        result.map_err(io("stop the S3 server"))?;
+        result.map_err(io_error("stop the S3 server"))?;
         sleep(duration).await;
         results.restart().await?;
-        self.timeline.end(Fault::S3Stop);
+        self.timeline.record_end(Fault::S3Stop);
         Ok(())
     }
 
-    async fn slow_down_s3(&mut self, duration: Duration) -> Result<(), FaultsError> {
+    async fn throttle_object_storage(&mut self, duration: Duration) -> Result<(), FaultsError> {
         let (traffic, how) = if self.rng.bool() {
             let pause = Duration::from_millis(self.rng.u64(100..800));
             (Traffic::Throttle(pause), format!("{} ms per 16 KiB", pause.as_millis()))
         } else {
             (Traffic::Stall, "no traffic".to_owned())
         };
-        self.timeline.begin(Fault::S3Slow, &format!("{how}, for {:.1} s", duration.as_secs_f64()));
+        self.timeline.record_begin(Fault::S3Slow, &format!("{how}, for {:.1} s", duration.as_secs_f64()));
         self.cluster.results_proxy.set_traffic(traffic);
         sleep(duration).await;
         self.cluster.results_proxy.set_traffic(Traffic::Forward);
-        self.timeline.end(Fault::S3Slow);
+        self.timeline.record_end(Fault::S3Slow);
         Ok(())
     }
 
-    /// Partitions a worker from PostgreSQL for longer than a lease.
-    /// Another worker claims its collections, and is reading or done when the first worker returns.
+    /// Separates a worker from PostgreSQL for longer than a lease.
+    /// During the partition, another worker claims the collections of the separated worker.
     async fn partition_network(&mut self) -> Result<(), FaultsError> {
-        let duration = LEASE + Duration::from_millis(self.rng.u64(1_000..8_000));
+        let duration = LEASE_DURATION + Duration::from_millis(self.rng.u64(1_000..8_000));
         let worker = self.rng.usize(..self.cluster.metadata_proxies.len());
         let Some(proxy) = self.cluster.metadata_proxies.get(worker) else { return Ok(()) };
         let details = format!("worker-{} from PostgreSQL, for {:.1} s", worker + 1, duration.as_secs_f64());
-        self.timeline.begin(Fault::NetworkPartition, &details);
+        self.timeline.record_begin(Fault::NetworkPartition, &details);
         proxy.set_traffic(Traffic::Stall);
         sleep(duration).await;
         proxy.set_traffic(Traffic::Forward);
-        self.timeline.end(Fault::NetworkPartition);
+        self.timeline.record_end(Fault::NetworkPartition);
         Ok(())
     }
 
     async fn shift_clock(&mut self, duration: Duration) -> Result<(), FaultsError> {
-        let Some(worker) = self.cluster.workers.get(CLOCK_WORKER) else { return Ok(()) };
+        let Some(worker) = self.cluster.workers.get(CLOCK_WORKER_INDEX) else { return Ok(()) };
         let (offset, seconds) = if self.rng.bool() { ("+1h", 3600) } else { ("-1h", -3600) };
-        self.timeline
-            .begin(Fault::ClockShift, &format!("{} by {offset}, for {:.1} s", worker.name, duration.as_secs_f64()));
-        let log_start = worker.log_length();
-        let write_offset =
-            |offset: &str| fs::write(self.cluster.clock_file(), format!("{offset}\n")).map_err(io("set a clock"));
+        self.timeline.record_begin(
+            Fault::ClockShift,
+            &format!("{} by {offset}, for {:.1} s", worker.name, duration.as_secs_f64()),
+        );
+        let log_start = worker.log_length_bytes();
+        let write_offset = |offset: &str| {
+            fs::write(self.cluster.clock_file_path(), format!("{offset}\n")).map_err(io_error("set a clock"))
+        };
         write_offset(offset)?;
         wait_for_log_clock_offset(worker, log_start, seconds, "timestamp shifted by one hour").await?;
         sleep(duration).await;
-        let log_start = worker.log_length();
+        let log_start = worker.log_length_bytes();
         write_offset("+0")?;
-        // A worker that S3 rejects retries every two seconds and logs nothing else in between.
-        // This wait makes sure that the log also shows the effect of the next fault.
+        // A worker that S3 rejects retries every two seconds and does not log other messages in between.
+        // This wait ensures that the log also shows the effect of the next fault.
         wait_for_log_clock_offset(worker, log_start, 0, "correct timestamp").await?;
-        self.timeline.end(Fault::ClockShift);
+        self.timeline.record_end(Fault::ClockShift);
         Ok(())
     }
 
     async fn fill_disk(&mut self, duration: Duration) -> Result<(), FaultsError> {
-        let Some(worker) = self.cluster.workers.get(DISK_WORKER) else { return Ok(()) };
-        let Some(pid) = worker.pid() else { return Err(worker.failed("it is not running")) };
-        // Only the process sees the mount, so the path leads through its root in /proc.
+        let Some(worker) = self.cluster.workers.get(DISK_WORKER_INDEX) else { return Ok(()) };
+        let Some(pid) = worker.pid() else { return Err(worker.process_error("it is not running")) };
+        // Only the worker process sees the mount, so the path starts at the root of the process in `/proc`.
         let mut filler = PathBuf::from(format!("/proc/{pid}/root"));
         filler.push(self.cluster.tmpfs_path().strip_prefix("/").unwrap_or(&self.cluster.tmpfs_path()));
         filler.push("filler");
-        self.timeline.begin(Fault::DiskFull, &format!("disk of {}, for {:.1} s", worker.name, duration.as_secs_f64()));
-        let (started, log_start) = (Instant::now(), worker.log_length());
-        // Fills again the space that collections free, until a collection has logged the error.
-        while started.elapsed() < duration || !worker.log_since(log_start).contains(DISK_FULL_MESSAGE) {
-            ensure_no_timeout(started, Fault::DiskFull, worker, DISK_FULL_MESSAGE)?;
-            fill(&filler)?;
+        self.timeline
+            .record_begin(Fault::DiskFull, &format!("disk of {}, for {:.1} s", worker.name, duration.as_secs_f64()));
+        let (started, log_start) = (Instant::now(), worker.log_length_bytes());
+        // Refills the space that collections free until the worker logs the error.
+        while started.elapsed() < duration || !worker.read_log_from(log_start).contains(DISK_FULL_MESSAGE) {
+            check_effect_timeout(started, Fault::DiskFull, worker, DISK_FULL_MESSAGE)?;
+            fill_until_disk_full(&filler)?;
             sleep(Duration::from_millis(100)).await;
         }
-        fs::remove_file(&filler).map_err(io("free the disk space"))?;
-        self.timeline.end(Fault::DiskFull);
+        fs::remove_file(&filler).map_err(io_error("free the disk space"))?;
+        self.timeline.record_end(Fault::DiskFull);
         Ok(())
     }
 }
 
-/// Fails if the effect of a fault does not appear in a worker's log within [`EFFECT_TIMEOUT`].
-fn ensure_no_timeout(started: Instant, fault: Fault, worker: &ClewProcess, effect: &str) -> Result<(), FaultsError> {
+/// Returns an error if the log did not show the effect of a fault within [`EFFECT_TIMEOUT`].
+fn check_effect_timeout(started: Instant, fault: Fault, worker: &ClewProcess, effect: &str) -> Result<(), FaultsError> {
     if started.elapsed() < EFFECT_TIMEOUT {
         return Ok(());
     }
@@ -194,19 +198,19 @@ fn ensure_no_timeout(started: Instant, fault: Fault, worker: &ClewProcess, effec
 }
 
 /// Writes to a file until the disk is full.
-fn fill(filler: &Path) -> Result<(), FaultsError> {
-    let mut file = File::options().create(true).append(true).open(filler).map_err(io("fill a disk"))?;
+fn fill_until_disk_full(filler: &Path) -> Result<(), FaultsError> {
+    let mut file = File::options().create(true).append(true).open(filler).map_err(io_error("fill a disk"))?;
     let chunk = vec![0; 64 << 10];
     loop {
         match file.write(&chunk) {
             Ok(_) => {}
             Err(full) if full.kind() == ErrorKind::StorageFull => return Ok(()),
-            Err(error) => return Err(io("fill a disk")(error)),
+            Err(error) => return Err(io_error("fill a disk")(error)),
         }
     }
 }
 
-/// Waits until the worker logs a line whose timestamp is off by about this number of seconds.
+/// Waits until the worker logs a line whose timestamp differs from the real time by about `seconds`.
 async fn wait_for_log_clock_offset(
     worker: &ClewProcess,
     log_start: u64,
@@ -215,19 +219,19 @@ async fn wait_for_log_clock_offset(
 ) -> Result<(), FaultsError> {
     let started = Instant::now();
     while !has_logged_clock_offset(worker, log_start, seconds) {
-        ensure_no_timeout(started, Fault::ClockShift, worker, effect)?;
+        check_effect_timeout(started, Fault::ClockShift, worker, effect)?;
         sleep(Duration::from_millis(250)).await;
     }
     Ok(())
 }
 
-/// Returns true if a log line after `log_start` has a timestamp that is off by about this number of seconds.
+/// Returns true if the timestamp of a log line after `log_start` differs from the real time by about `seconds`.
 fn has_logged_clock_offset(worker: &ClewProcess, log_start: u64, seconds: i64) -> bool {
-    let lines = worker.log_since(log_start);
+    let lines = worker.read_log_from(log_start);
     let timestamps = lines.lines().filter_map(|line| {
         let line: Value = serde_json::from_str(line).ok()?;
         line.get("timestamp")?.as_str()?.parse::<Timestamp>().ok()
     });
-    let mut offsets = timestamps.map(|timestamp| timestamp.as_millisecond() / 1000 - now_millis() / 1000);
+    let mut offsets = timestamps.map(|timestamp| timestamp.as_millisecond() / 1000 - current_unix_millis() / 1000);
     offsets.any(|offset| (offset - seconds).abs() < 600)
 }

@@ -1,52 +1,52 @@
-//! Invariants of a run, checked on all requested collections.
+//! Invariants of a run, which are checked on all requested collections.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use clew_client::CollectionStatus;
 
 use crate::db_trace::TaskRow;
-use crate::failure_attribution::unexplained_failure;
+use crate::failure_attribution::find_unexplained_failure;
 use crate::nodes::NodeKind;
-use crate::timeline::Event;
-use crate::workload::{CollectionRecord, Download, RequestRecord, accepted_records, with_id};
+use crate::timeline::FaultEvent;
+use crate::workload::{CollectionRecord, DownloadedResult, RequestRecord, accepted_records, prefix_with_id};
 
-/// Observations at the end of a run.
-pub(crate) struct Evidence<'a> {
+/// Data collected by a run, on which the invariants are checked.
+pub(crate) struct RunEvidence<'a> {
     pub(crate) requests: &'a [RequestRecord],
     pub(crate) rows: &'a [TaskRow],
-    /// Second download of each finished collection, or the message of its error.
-    pub(crate) downloads: &'a HashMap<String, Result<Download, String>>,
-    pub(crate) events: &'a [Event],
-    /// Number of logged completions by collection.
+    /// Second download of each finished collection, or its error message.
+    pub(crate) downloads: &'a HashMap<String, Result<DownloadedResult, String>>,
+    pub(crate) events: &'a [FaultEvent],
+    /// Number of logged completions per collection.
     pub(crate) logged_completions: &'a HashMap<String, usize>,
 }
 
-/// Checks all invariants. Returns a sentence for each violation.
-pub(crate) fn violations(evidence: &Evidence<'_>) -> Vec<String> {
+/// Checks all invariants. Returns a message for each violation.
+pub(crate) fn find_violations(evidence: &RunEvidence<'_>) -> Vec<String> {
     let mut violations = Vec::new();
     let rows: HashMap<&str, &TaskRow> = evidence.rows.iter().map(|row| (row.request_id.as_str(), row)).collect();
     for (_, record) in accepted_records(evidence.requests) {
         let id = &record.accepted.id;
-        violations.extend(record.violations.iter().map(|violation| with_id(id, violation)));
+        violations.extend(record.violations.iter().map(|violation| prefix_with_id(id, violation)));
         match rows.get(id.as_str()) {
-            None => violations.push(with_id(id, "it was accepted and is lost")),
+            None => violations.push(prefix_with_id(id, "it was accepted and is lost")),
             Some(row) => {
-                let found = check_record(record, row, evidence);
-                violations.extend(found.into_iter().map(|violation| with_id(id, &violation)));
+                let found = check_client_record(record, row, evidence);
+                violations.extend(found.into_iter().map(|violation| prefix_with_id(id, &violation)));
             }
         }
     }
     for row in evidence.rows {
         let logged = evidence.logged_completions.get(&row.request_id).copied().unwrap_or_default();
-        let found = check_row(row, logged);
+        let found = check_task_row(row, logged);
         violations.extend(found.into_iter().map(|violation| format!("{}: {violation}", row.request_id)));
     }
     violations.extend(find_shared_results(evidence.rows));
     violations
 }
 
-/// Compares the client's record with the database.
-fn check_record(record: &CollectionRecord, row: &TaskRow, evidence: &Evidence<'_>) -> Vec<String> {
+/// Compares the client's record of a collection with the database row.
+fn check_client_record(record: &CollectionRecord, row: &TaskRow, evidence: &RunEvidence<'_>) -> Vec<String> {
     let mut violations = Vec::new();
     let kind = record.accepted.node.kind;
     let status = match row.status.as_str() {
@@ -58,7 +58,7 @@ fn check_record(record: &CollectionRecord, row: &TaskRow, evidence: &Evidence<'_
         violations.push(format!("the client received status {:?}, the database has {}", record.status, row.status));
     }
     if status == Some(CollectionStatus::Error) {
-        violations.extend(unexplained_failure(row, kind, evidence.events));
+        violations.extend(find_unexplained_failure(row, kind, evidence.events));
         if record.reason.as_ref().is_none_or(String::is_empty) {
             violations.push("the client received no failure reason".to_owned());
         }
@@ -77,8 +77,8 @@ fn check_record(record: &CollectionRecord, row: &TaskRow, evidence: &Evidence<'_
     violations
 }
 
-/// Checks that a download is complete and equal to the recorded result.
-fn check_download(download: &Download, row: &TaskRow, node: NodeKind) -> Vec<String> {
+/// Checks that a download is complete and matches the result recorded in the database.
+fn check_download(download: &DownloadedResult, row: &TaskRow, node: NodeKind) -> Vec<String> {
     let mut violations = Vec::new();
     let recorded = row.result_sha256.as_deref().unwrap_or_default();
     if download.sha256 != recorded || download.etag_sha256 != recorded {
@@ -100,8 +100,8 @@ fn check_download(download: &Download, row: &TaskRow, node: NodeKind) -> Vec<Str
     violations
 }
 
-/// Checks that a collection was completed exactly once, by its last lease holder.
-fn check_row(row: &TaskRow, logged_completions: usize) -> Vec<String> {
+/// Checks that the collection completed exactly once, with a result of the last lease holder.
+fn check_task_row(row: &TaskRow, logged_completions: usize) -> Vec<String> {
     let mut violations = Vec::new();
     if row.ended_at.is_none() {
         violations.push(format!("it is still {} after {} attempts", row.status, row.attempts));
@@ -119,7 +119,7 @@ fn check_row(row: &TaskRow, logged_completions: usize) -> Vec<String> {
     violations
 }
 
-/// Checks that no result belongs to two collections.
+/// Returns a violation for each result that belongs to several collections.
 fn find_shared_results(rows: &[TaskRow]) -> Vec<String> {
     let mut owners: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for row in rows {
@@ -131,8 +131,8 @@ fn find_shared_results(rows: &[TaskRow]) -> Vec<String> {
     shared.map(|(name, owners)| format!("the result {name} belongs to {}", owners.join(" and "))).collect()
 }
 
-/// Returns the objects that belong to no collection.
-pub(crate) fn find_orphans<'a>(objects: &'a [String], rows: &[TaskRow]) -> Vec<&'a str> {
+/// Returns the S3 objects that do not belong to any collection.
+pub(crate) fn find_orphaned_objects<'a>(objects: &'a [String], rows: &[TaskRow]) -> Vec<&'a str> {
     let referenced: HashSet<&str> = rows.iter().filter_map(|row| row.result_name.as_deref()).collect();
     objects.iter().map(String::as_str).filter(|object| !referenced.contains(object)).collect()
 }
@@ -143,7 +143,7 @@ mod tests {
 
     use super::*;
     use crate::fault::Fault;
-    use crate::nodes::{Accepted, Node};
+    use crate::nodes::{AcceptedCollection, RegisteredNode};
     use crate::workload::RequestOutcome;
 
     const ID: &str = "a-request";
@@ -153,19 +153,20 @@ mod tests {
     struct Fixture {
         record: CollectionRecord,
         row: TaskRow,
-        second_download: Result<Download, String>,
-        events: Vec<Event>,
+        second_download: Result<DownloadedResult, String>,
+        events: Vec<FaultEvent>,
         logged_completions: usize,
     }
 
-    fn download() -> Download {
-        Download { sha256: HASH.into(), etag_sha256: HASH.into(), rows: 20, bytes: 400 }
+    fn download() -> DownloadedResult {
+        DownloadedResult { sha256: HASH.into(), etag_sha256: HASH.into(), rows: 20, bytes: 400 }
     }
 
     fn fixture() -> Fixture {
         let ids = ("0123456789abcdef0123456789abcdefin07", "0123456789abcdef0123456789abcdefno07");
-        let node = Node { kind: NodeKind::Fake(20), instance: ids.0.parse().unwrap(), id: ids.1.parse().unwrap() };
-        let accepted = Accepted { id: RequestId::from(ID), node };
+        let node =
+            RegisteredNode { kind: NodeKind::Fake(20), instance: ids.0.parse().unwrap(), id: ids.1.parse().unwrap() };
+        let accepted = AcceptedCollection { id: RequestId::from(ID), node };
         let status = Some(CollectionStatus::Finished);
         Fixture {
             record: CollectionRecord {
@@ -202,14 +203,14 @@ mod tests {
         modify(&mut fixture);
         let Fixture { record, row, second_download, events, logged_completions } = fixture;
         let requests = [RequestRecord { phase: 0, outcome: RequestOutcome::Accepted(Box::new(record)) }];
-        let evidence = Evidence {
+        let evidence = RunEvidence {
             requests: &requests,
             rows: &[row],
             downloads: &HashMap::from([(ID.to_owned(), second_download)]),
             events: &events,
             logged_completions: &HashMap::from([(ID.to_owned(), logged_completions)]),
         };
-        violations(&evidence).join("\n")
+        find_violations(&evidence).join("\n")
     }
 
     fn set_failed(fixture: &mut Fixture, kind: &str, detail: &str) {
@@ -251,13 +252,13 @@ mod tests {
         let rows = [fixture().row, TaskRow { request_id: "another".into(), ..fixture().row }];
         assert!(find_shared_results(&rows).concat().contains("belongs to a-request and another"));
         let objects = ["an-orphan.1.0.csv".to_owned(), format!("{ID}.2.0123.csv")];
-        assert_eq!(find_orphans(&objects, &rows), ["an-orphan.1.0.csv"]);
+        assert_eq!(find_orphaned_objects(&objects, &rows), ["an-orphan.1.0.csv"]);
     }
 
     #[test]
     fn failure_requires_a_matching_node_or_a_matching_fault() {
         const DISK_FULL: &str = "could not write the result: No space left on device (os error 28)";
-        let disk_full = |begin| Event { fault: Fault::DiskFull, begin, end: begin + 10 };
+        let disk_full = |begin| FaultEvent { fault: Fault::DiskFull, begin, end: begin + 10 };
         assert!(violations_of(|fixture| set_failed(fixture, "store-failed", DISK_FULL)).contains("unexplained"));
         let during_fault = |fixture: &mut Fixture| {
             set_failed(fixture, "store-failed", DISK_FULL);

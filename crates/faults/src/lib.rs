@@ -1,14 +1,14 @@
-//! Fault injection: breaks the dependencies of Clew under load, and checks the guarantees.
+//! Fault injection tests, which inject failures into the dependencies of Clew under load and check invariants.
 //!
 //! [`run()`] starts a cluster with three Clew servers, four Clew workers, PostgreSQL and an S3 server.
-//! The monitored nodes are a MariaDB and fleets of fake servers.
-//! A client requests collections at a constant rate while the run injects one [`Fault`] after the other.
+//! The monitored nodes are a MariaDB server and fleets of fake servers.
+//! A client requests collections at a constant rate while the run injects one [`Fault`] after another.
 //! A seed determines the times of the faults.
-//! At the end, the run checks every invariant on all requested collections.
-//! It uses the client's records, the rows of the database,
-//! a trigger that records every completion, the objects on S3 and the logs of the processes.
+//! At the end, the run checks all invariants on all requested collections.
+//! The checks compare the client's records with the database rows, the S3 objects and the process logs.
+//! A database trigger records every completion for these checks.
 //!
-//! For tests only: `crates/cli/tests/faults` runs it for two minutes, `cargo xtask faults` for a configurable time.
+//! The test in `crates/cli/tests/faults` runs for two minutes, and `cargo xtask faults` for a configurable time.
 //! `docs/decisions/0031-fault-injection.md` describes the guarantees and their checks.
 
 mod cluster;

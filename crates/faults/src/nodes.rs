@@ -1,4 +1,4 @@
-//! Monitored nodes: fleets of fake nodes with different behaviors, and a real MariaDB.
+//! Monitored nodes of a run: fleets of fake nodes with different behaviors, and a real MariaDB server.
 
 use std::time::Duration;
 
@@ -8,16 +8,16 @@ use clew_testkit::{FakeFleet, FakeOptions, Fault, Flavor, IdleSessions, Server, 
 use fastrand::Rng;
 use tokio::net::TcpSocket;
 
-use crate::error::{FaultsError, io};
+use crate::error::{FaultsError, io_error};
 
 /// Behavior of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NodeKind {
     /// Fake server with exactly this number of sessions.
     Fake(u64),
-    /// Real server with at least this number of sessions, which this process holds open.
+    /// Real server with at least this number of sessions, which the test process holds open.
     Real(u64),
-    /// Accepts connections and closes them.
+    /// Fake server that accepts connections and closes them.
     ClosesConnections,
     /// A port without a listener.
     Unreachable,
@@ -25,7 +25,7 @@ pub(crate) enum NodeKind {
 
 /// A registered node.
 #[derive(Debug, Clone)]
-pub(crate) struct Node {
+pub(crate) struct RegisteredNode {
     pub(crate) kind: NodeKind,
     pub(crate) instance: InstanceId,
     pub(crate) id: NodeId,
@@ -33,9 +33,9 @@ pub(crate) struct Node {
 
 /// An accepted collection.
 #[derive(Debug, Clone)]
-pub(crate) struct Accepted {
+pub(crate) struct AcceptedCollection {
     pub(crate) id: RequestId,
-    pub(crate) node: Node,
+    pub(crate) node: RegisteredNode,
 }
 
 /// Running servers of the nodes.
@@ -43,12 +43,12 @@ pub(crate) struct MonitoredNodes {
     fleets: Vec<(FakeFleet, NodeKind)>,
     real_server: Server,
     _sessions: IdleSessions,
-    /// Bound but not listening, so that no other process can listen on the port.
+    /// Socket that is bound but not listening, so that no other process can listen on the port.
     unreachable: TcpSocket,
 }
 
-/// Fleets: number of nodes, sessions of each node, fault, and share of the requests in percent.
-const FLEETS: [(usize, u64, Fault, usize); 5] = [
+/// Fake fleets: number of nodes, sessions per node, fault, and share of the requests in percent.
+const FAKE_FLEETS: [(usize, u64, Fault, usize); 5] = [
     (24, 20, Fault::None, 65),
     // More rows than a worker keeps in memory, so they spill to the disk.
     (8, 12_000, Fault::None, 10),
@@ -58,56 +58,60 @@ const FLEETS: [(usize, u64, Fault, usize); 5] = [
     (12, 20, Fault::DelayPerRow(Duration::from_millis(250)), 9),
     (1, 0, Fault::CloseOnConnect, 4),
 ];
-/// Sessions of the real server.
-const REAL_SESSIONS: usize = 10;
+/// Number of sessions on the real server.
+const REAL_SERVER_SESSIONS: usize = 10;
 /// Share of requests for the real server, in percent.
-const REAL_SHARE: usize = 8;
+const REAL_SERVER_SHARE_PERCENT: usize = 8;
 /// Share of requests for the unreachable node, in percent.
-const UNREACHABLE_SHARE: usize = 2;
+const UNREACHABLE_NODE_SHARE_PERCENT: usize = 2;
 
 impl MonitoredNodes {
     pub(crate) async fn start() -> Result<Self, FaultsError> {
         let mut fleets = Vec::new();
-        for (nodes, sessions, fault, _) in FLEETS {
+        for (nodes, sessions, fault, _) in FAKE_FLEETS {
             let options = FakeOptions { sessions, transactions: sessions / 4, fault };
-            let fleet = FakeFleet::start(nodes, options).await.map_err(io("start fake nodes"))?;
+            let fleet = FakeFleet::start(nodes, options).await.map_err(io_error("start fake nodes"))?;
             let kind =
                 if fault == Fault::CloseOnConnect { NodeKind::ClosesConnections } else { NodeKind::Fake(sessions) };
             fleets.push((fleet, kind));
         }
         let real_server = Server::start(Flavor::MariaDb, &ServerOptions::default()).await?;
-        let sessions = open_idle_sessions(&real_server, REAL_SESSIONS).await.map_err(io("open sessions"))?;
-        let unreachable = TcpSocket::new_v4().map_err(io("find a free port"))?;
-        unreachable.bind(([127, 0, 0, 1], 0).into()).map_err(io("find a free port"))?;
+        let sessions =
+            open_idle_sessions(&real_server, REAL_SERVER_SESSIONS).await.map_err(io_error("open sessions"))?;
+        let unreachable = TcpSocket::new_v4().map_err(io_error("find a free port"))?;
+        unreachable.bind(([127, 0, 0, 1], 0).into()).map_err(io_error("find a free port"))?;
         Ok(Self { fleets, real_server, _sessions: sessions, unreachable })
     }
 
-    /// Returns the URL and kind of all nodes, grouped by instance.
-    pub(crate) fn instances(&self) -> Result<Vec<Vec<(String, NodeKind)>>, FaultsError> {
+    /// Returns the URLs and kinds of all nodes, grouped by instance.
+    pub(crate) fn nodes_by_instance(&self) -> Result<Vec<Vec<(String, NodeKind)>>, FaultsError> {
         let nodes_of =
             |(fleet, kind): &(FakeFleet, NodeKind)| fleet.nodes().iter().map(|node| (node.url(), *kind)).collect();
         let mut instances: Vec<Vec<(String, NodeKind)>> = self.fleets.iter().map(nodes_of).collect();
-        instances.push(vec![(self.real_server.url(), NodeKind::Real(REAL_SESSIONS as u64))]);
-        let port = self.unreachable.local_addr().map_err(io("find a free port"))?.port();
+        instances.push(vec![(self.real_server.url(), NodeKind::Real(REAL_SERVER_SESSIONS as u64))]);
+        let port = self.unreachable.local_addr().map_err(io_error("find a free port"))?.port();
         instances.push(vec![(format!("mysql://clew@127.0.0.1:{port}/?tls=off"), NodeKind::Unreachable)]);
         Ok(instances)
     }
 }
 
-/// Registered nodes by instance, with the share of requests of each instance.
+/// Registered nodes by instance, with each instance's share of the requests.
 #[derive(Debug, Default)]
-pub(crate) struct Inventory(Vec<(Vec<Node>, usize)>);
+pub(crate) struct NodeInventory(Vec<(Vec<RegisteredNode>, usize)>);
 
-impl Inventory {
-    /// Adds the nodes of the next instance, in the order of [`MonitoredNodes::instances`].
-    pub(crate) fn add(&mut self, nodes: Vec<Node>) {
-        let shares = FLEETS.iter().map(|(.., share)| *share).chain([REAL_SHARE, UNREACHABLE_SHARE]);
+impl NodeInventory {
+    /// Adds the nodes of the next instance, in the order of [`MonitoredNodes::nodes_by_instance`].
+    pub(crate) fn add_instance(&mut self, nodes: Vec<RegisteredNode>) {
+        let shares = FAKE_FLEETS
+            .iter()
+            .map(|(.., share)| *share)
+            .chain([REAL_SERVER_SHARE_PERCENT, UNREACHABLE_NODE_SHARE_PERCENT]);
         let share = shares.into_iter().nth(self.0.len()).unwrap_or_default();
         self.0.push((nodes, share));
     }
 
-    /// Chooses a random node, weighted by the shares.
-    pub(crate) fn choose_node(&self, rng: &mut Rng) -> Option<Node> {
+    /// Chooses a random node, weighted by the shares of the instances.
+    pub(crate) fn choose_node(&self, rng: &mut Rng) -> Option<RegisteredNode> {
         let mut at = rng.usize(..self.0.iter().map(|(_, share)| share).sum::<usize>());
         for (nodes, share) in &self.0 {
             if at < *share {
@@ -120,7 +124,7 @@ impl Inventory {
 }
 
 impl NodeKind {
-    /// Returns true if a complete result of this kind of node can have this number of rows.
+    /// Returns true if a complete result from a node of this kind can have this number of rows.
     pub(crate) fn allows_row_count(self, rows: u64) -> bool {
         match self {
             Self::Fake(sessions) => rows == sessions,

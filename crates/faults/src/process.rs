@@ -1,4 +1,4 @@
-//! Clew processes that can be killed and restarted with the same command.
+//! Clew processes that a run can kill and restart with the same command.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -12,12 +12,12 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-use crate::error::{FaultsError, io};
+use crate::error::{FaultsError, io_error};
 
-/// Time limit of a process's start and of its graceful shutdown.
+/// Timeout for the start and for the graceful shutdown of a process.
 const START_STOP_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// A restartable process. Dropping it kills the process.
+/// A restartable Clew process. Dropping the value kills the process.
 #[derive(Debug)]
 pub(crate) struct ClewProcess {
     pub(crate) name: String,
@@ -29,7 +29,7 @@ pub(crate) struct ClewProcess {
 }
 
 impl ClewProcess {
-    /// Creates a process without starting it.
+    /// Creates the description of a process without starting the process.
     pub(crate) fn new(
         name: &str,
         command: Vec<OsString>,
@@ -40,29 +40,30 @@ impl ClewProcess {
         Self { name: name.to_owned(), command, environment, log, child: None }
     }
 
-    /// Starts the process and returns its first output line.
+    /// Starts the process and returns its first line of output.
     /// The kernel kills the process when the calling thread exits.
     pub(crate) async fn start(&mut self) -> Result<String, FaultsError> {
-        let (program, arguments) = self.command.split_first().ok_or_else(|| self.failed("the command is empty"))?;
-        let log = File::options().create(true).append(true).open(&self.log).map_err(io("write a log"))?;
+        let (program, arguments) =
+            self.command.split_first().ok_or_else(|| self.process_error("the command is empty"))?;
+        let log = File::options().create(true).append(true).open(&self.log).map_err(io_error("write a log"))?;
         let mut command = Command::new(program);
         command.args(arguments).envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).kill_on_drop(true);
-        let mut child = command.spawn().map_err(io("start clew"))?;
+        let mut child = command.spawn().map_err(io_error("start clew"))?;
         let stdout = child.stdout.take();
         self.child = Some(child);
-        let Some(stdout) = stdout else { return Err(self.failed("its stdout is not captured")) };
+        let Some(stdout) = stdout else { return Err(self.process_error("its stdout is not captured")) };
         let mut lines = BufReader::new(stdout).lines();
         match timeout(START_STOP_TIMEOUT, lines.next_line()).await {
             Ok(Ok(Some(line))) => Ok(line),
-            _ => Err(self.failed("it did not start in time")),
+            _ => Err(self.process_error("it did not start in time")),
         }
     }
 
     /// Kills the process (SIGKILL) and waits for its exit.
     pub(crate) async fn kill(&mut self) -> Result<(), FaultsError> {
         if let Some(mut child) = self.child.take() {
-            child.kill().await.map_err(io("kill a process"))?;
+            child.kill().await.map_err(io_error("kill a process"))?;
         }
         Ok(())
     }
@@ -75,18 +76,18 @@ impl ClewProcess {
         signaled && matches!(timeout(START_STOP_TIMEOUT, child.wait()).await, Ok(Ok(status)) if status.success())
     }
 
-    /// Returns the process id of a running process.
+    /// Returns the process id if the process is running.
     pub(crate) fn pid(&self) -> Option<u32> {
         self.child.as_ref().and_then(Child::id)
     }
 
     /// Returns the current length of the log in bytes.
-    pub(crate) fn log_length(&self) -> u64 {
+    pub(crate) fn log_length_bytes(&self) -> u64 {
         self.log.metadata().map_or(0, |log| log.len())
     }
 
-    /// Returns the log from a byte offset. Replaces invalid UTF-8.
-    pub(crate) fn log_since(&self, offset: u64) -> String {
+    /// Returns the log from a byte offset to the end. Replaces invalid UTF-8.
+    pub(crate) fn read_log_from(&self, offset: u64) -> String {
         let mut bytes = Vec::new();
         let read = File::open(&self.log).and_then(|mut log| log.read_to_end(&mut bytes));
         let offset = usize::try_from(offset).unwrap_or(usize::MAX);
@@ -96,7 +97,7 @@ impl ClewProcess {
         )
     }
 
-    pub(crate) fn failed(&self, reason: &str) -> FaultsError {
+    pub(crate) fn process_error(&self, reason: &str) -> FaultsError {
         FaultsError::Process { name: self.name.clone(), reason: reason.to_owned(), log: self.log.clone() }
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::db_trace::TaskRow;
 use crate::fault::Fault;
-use crate::timeline::Event;
+use crate::timeline::FaultEvent;
 use crate::workload::{RequestOutcome, RequestRecord, accepted_records};
 
 /// Result of a run.
@@ -13,19 +13,19 @@ use crate::workload::{RequestOutcome, RequestRecord, accepted_records};
 pub struct Report {
     pub(crate) seed: u64,
     pub(crate) summaries: Vec<FaultSummary>,
-    /// Number of failures by label.
+    /// Number of failed collections by failure label.
     pub(crate) failures: BTreeMap<String, usize>,
-    /// Collections in the database whose response did not reach the client.
+    /// Number of collections in the database whose id did not reach the client.
     pub(crate) unconfirmed: usize,
     pub(crate) downloaded: usize,
-    /// Orphaned results before and after the final cleanup.
+    /// Number of orphaned results before and after the final cleanup.
     pub(crate) orphans: (usize, usize),
-    /// Orphaned results that the workers removed during the run.
+    /// Number of orphaned results that the workers removed during the run.
     pub(crate) swept: u64,
     pub(crate) violations: Vec<String>,
 }
 
-/// Requests and collections during one kind of fault.
+/// Number of requests and collections during one kind of fault.
 #[derive(Debug, Clone)]
 pub(crate) struct FaultSummary {
     fault: Fault,
@@ -44,7 +44,7 @@ pub(crate) struct FaultSummary {
 const MAX_PRINTED_VIOLATIONS: usize = 20;
 
 impl Report {
-    /// Returns a sentence for each violated invariant. Empty if the run succeeded.
+    /// Returns a message for each violated invariant. The slice is empty if the run succeeded.
     #[must_use]
     pub fn violations(&self) -> &[String] {
         &self.violations
@@ -52,12 +52,12 @@ impl Report {
 }
 
 impl FaultSummary {
-    /// Summarizes each fault, in the order of injection.
-    pub(crate) fn summarize(
+    /// Creates a summary for each fault, in the order of injection.
+    pub(crate) fn summarize_faults(
         faults: &[Fault],
         requests: &[RequestRecord],
         rows: &[TaskRow],
-        events: &[Event],
+        events: &[FaultEvent],
     ) -> Vec<Self> {
         let rows: HashMap<&str, &TaskRow> = rows.iter().map(|row| (row.request_id.as_str(), row)).collect();
         let summarize_fault = |(phase, fault): (usize, &Fault)| {
@@ -83,7 +83,7 @@ impl FaultSummary {
         faults.iter().enumerate().map(summarize_fault).collect()
     }
 
-    fn counts(&self) -> [usize; 8] {
+    fn column_values(&self) -> [usize; 8] {
         let Self { injections, requested, accepted, refused, uncertain, finished, failed, retried, .. } = *self;
         [injections, requested, accepted, refused, uncertain, finished, failed, retried]
     }
@@ -98,7 +98,7 @@ impl fmt::Display for Report {
         writeln!(f, "|---|---|---|---|---|---|---|---|---|")?;
         let mut sums = [0; 8];
         for summary in &self.summaries {
-            let counts = summary.counts();
+            let counts = summary.column_values();
             for (sum, count) in sums.iter_mut().zip(counts) {
                 *sum += count;
             }

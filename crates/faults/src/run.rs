@@ -1,4 +1,4 @@
-//! Sequence of a run, from the start of the cluster to the checks.
+//! Sequence of a run, from the start of the cluster to the invariant checks.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -10,24 +10,24 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use crate::cluster::{Cluster, RESULT_PREFIX};
+use crate::cluster::{RESULT_KEY_PREFIX, TestCluster};
 use crate::db_trace::{self, TaskRow};
 use crate::error::FaultsError;
-use crate::failure_attribution::failure_label;
+use crate::failure_attribution::format_failure_label;
 use crate::fault::Fault;
-use crate::injector::Injector;
-use crate::invariants::{self, Evidence};
-use crate::nodes::Accepted;
+use crate::injector::FaultInjector;
+use crate::invariants::{self, RunEvidence};
+use crate::nodes::AcceptedCollection;
 use crate::report::{FaultSummary, Report};
-use crate::timeline::Timeline;
-use crate::workload::{self, ClientPool, Download, STALL_TIMEOUT, Workload, accepted_records};
+use crate::timeline::FaultTimeline;
+use crate::workload::{self, ClientPool, DownloadedResult, STALL_TIMEOUT, Workload, accepted_records};
 
-/// Time under load before the first fault.
-const WARM_UP: Duration = Duration::from_secs(5);
-/// Maximum number of concurrent downloads at the end.
+/// Duration of the workload before the first fault.
+const WARM_UP_DURATION: Duration = Duration::from_secs(5);
+/// Maximum number of concurrent downloads at the end of a run.
 const MAX_CONCURRENT_DOWNLOADS: usize = 16;
-/// Folder of incomplete multipart uploads in the S3 server.
-const UPLOADS_PREFIX: &str = ".uploads";
+/// Key prefix of incomplete multipart uploads in the S3 server.
+const INCOMPLETE_UPLOADS_PREFIX: &str = ".uploads";
 
 /// Options of a run.
 #[derive(Debug, Clone)]
@@ -36,19 +36,19 @@ pub struct Options {
     pub clew: PathBuf,
     /// Existing directory for the logs of the Clew processes.
     pub logs: PathBuf,
-    /// Seed of the random choices: times, processes and requests.
+    /// Seed for the random choice of times, processes and requests.
     pub seed: u64,
-    /// Faults in the order of injection.
+    /// Faults to inject, in this order.
     pub faults: Vec<Fault>,
-    /// Time for the repeated injection of each fault. Each fault is injected at least once.
+    /// Duration of the repeated injection of each fault. Each fault is injected at least once.
     pub duration_per_fault: Duration,
     /// Requested collections per second.
     pub requests_per_second: f64,
-    /// Receives progress messages.
+    /// Function that receives progress messages.
     pub on_progress: fn(&str),
 }
 
-/// Injects the faults under load and checks all invariants.
+/// Injects faults under load and checks all invariants.
 /// The kernel kills the cluster's processes when the calling thread exits.
 pub async fn run(options: Options) -> Result<Report, FaultsError> {
     let Options {
@@ -56,73 +56,73 @@ pub async fn run(options: Options) -> Result<Report, FaultsError> {
         logs,
         seed,
         faults,
-        duration_per_fault: for_each,
+        duration_per_fault: fault_duration,
         requests_per_second: per_second,
-        on_progress: tell,
+        on_progress,
     } = options;
-    let timeline = Timeline::new(tell);
+    let timeline = FaultTimeline::new(on_progress);
     let mut rng = Rng::with_seed(seed);
-    timeline.log(&format!("seed {seed}; logs in {}", logs.display()));
-    let mut cluster = Cluster::start(&clew, &logs).await?;
+    timeline.log_progress(&format!("seed {seed}; logs in {}", logs.display()));
+    let mut cluster = TestCluster::start(&clew, &logs).await?;
     db_trace::install_trigger(&cluster.metadata.url()).await?;
-    timeline.log("the cluster is running; starting the workload");
-    let clients = cluster.clients(&workload::client_settings())?;
+    timeline.log_progress("the cluster is running; starting the workload");
+    let clients = cluster.create_clients(&workload::client_settings())?;
     let pool = ClientPool::new(clients, std::mem::take(&mut cluster.inventory));
     let workload = Workload::start(pool.clone(), per_second, rng.fork());
 
     // All workers are busy after the warm-up.
-    sleep(WARM_UP).await;
-    let mut injector = Injector { cluster: &mut cluster, rng: rng.fork(), timeline: timeline.clone() };
+    sleep(WARM_UP_DURATION).await;
+    let mut injector = FaultInjector { cluster: &mut cluster, rng: rng.fork(), timeline: timeline.clone() };
     for (phase, fault) in faults.iter().enumerate() {
-        workload.set_phase(phase);
-        let until = Instant::now() + for_each;
+        workload.set_fault_index(phase);
+        let until = Instant::now() + fault_duration;
         while {
             let pause = Duration::from_millis(injector.rng.u64(1_000..4_000));
             sleep(pause).await;
-            injector.inject(*fault, for_each).await?;
+            injector.inject_fault(*fault, fault_duration).await?;
             Instant::now() < until
         } {}
     }
-    timeline.log("stopping the workload; waiting for the accepted collections");
+    timeline.log_progress("stopping the workload; waiting for the accepted collections");
     let requests = workload.stop().await;
-    let rows = wait_for_completion(&cluster).await?;
+    let rows = wait_for_collections(&cluster).await?;
 
-    timeline.log("downloading all results again");
-    let finished: Vec<Accepted> = accepted_records(&requests)
+    timeline.log_progress("downloading all results again");
+    let finished: Vec<AcceptedCollection> = accepted_records(&requests)
         .filter(|(_, record)| {
             rows.iter().any(|row| row.request_id == record.accepted.id.as_str() && row.status == "finished")
         })
         .map(|(_, record)| record.accepted.clone())
         .collect();
-    let downloads = download_all(&pool, finished, &mut rng).await;
+    let downloads = download_all_results(&pool, finished, &mut rng).await;
 
-    let mut violations = stop_all(&mut cluster).await;
+    let mut violations = stop_all_processes(&mut cluster).await;
     let logs = parse_logs(&cluster);
-    timeline.log("removing orphaned results");
-    let before = find_orphans(&cluster, &rows).await?;
-    let store = cluster.store().await?;
+    timeline.log_progress("removing orphaned results");
+    let before = find_orphaned_objects(&cluster, &rows).await?;
+    let store = cluster.open_store().await?;
     let known = store.referenced_result_names().await?;
     store.results().collect_garbage(known, Duration::ZERO).await?;
-    let after = find_orphans(&cluster, &rows).await?;
+    let after = find_orphaned_objects(&cluster, &rows).await?;
     violations.extend(after.iter().map(|orphan| format!("{orphan} remains on S3 and belongs to no collection")));
     let events = timeline.events();
-    let evidence = Evidence {
+    let evidence = RunEvidence {
         requests: &requests,
         rows: &rows,
         downloads: &downloads,
         events: &events,
         logged_completions: &logs.completions,
     };
-    violations.extend(invariants::violations(&evidence));
+    violations.extend(invariants::find_violations(&evidence));
     violations.extend(logs.panics);
     let mut failures = BTreeMap::new();
     for row in rows.iter().filter(|row| row.status == "error") {
-        *failures.entry(failure_label(row)).or_default() += 1;
+        *failures.entry(format_failure_label(row)).or_default() += 1;
     }
     Ok(Report {
         seed,
         failures,
-        summaries: FaultSummary::summarize(&faults, &requests, &rows, &events),
+        summaries: FaultSummary::summarize_faults(&faults, &requests, &rows, &events),
         unconfirmed: rows.len().saturating_sub(accepted_records(&requests).count()),
         downloaded: downloads.values().filter(|download| download.is_ok()).count(),
         orphans: (before.len(), after.len()),
@@ -131,8 +131,9 @@ pub async fn run(options: Options) -> Result<Report, FaultsError> {
     })
 }
 
-/// Waits until all collections are completed, or none completes for [`STALL_TIMEOUT`]. Returns the rows.
-async fn wait_for_completion(cluster: &Cluster) -> Result<Vec<TaskRow>, FaultsError> {
+/// Waits until all collections are completed, or until no collection completes for [`STALL_TIMEOUT`].
+/// Returns the rows of all collections.
+async fn wait_for_collections(cluster: &TestCluster) -> Result<Vec<TaskRow>, FaultsError> {
     let (mut open, mut last_completion) = (usize::MAX, Instant::now());
     loop {
         let rows = db_trace::read_task_rows(&cluster.metadata.url()).await?;
@@ -147,11 +148,11 @@ async fn wait_for_completion(cluster: &Cluster) -> Result<Vec<TaskRow>, FaultsEr
     }
 }
 
-async fn download_all(
+async fn download_all_results(
     pool: &Arc<ClientPool>,
-    collections: Vec<Accepted>,
+    collections: Vec<AcceptedCollection>,
     rng: &mut Rng,
-) -> HashMap<String, Result<Download, String>> {
+) -> HashMap<String, Result<DownloadedResult, String>> {
     let mut downloads = HashMap::new();
     let mut running = JoinSet::new();
     for collection in collections {
@@ -171,7 +172,7 @@ async fn download_all(
 }
 
 /// Stops all Clew processes gracefully. Returns a violation for each failed shutdown.
-async fn stop_all(cluster: &mut Cluster) -> Vec<String> {
+async fn stop_all_processes(cluster: &mut TestCluster) -> Vec<String> {
     let mut violations = Vec::new();
     for process in cluster.workers.iter_mut().chain(&mut cluster.servers) {
         if !process.stop().await {
@@ -181,28 +182,29 @@ async fn stop_all(cluster: &mut Cluster) -> Vec<String> {
     violations
 }
 
-/// Returns the results and incomplete uploads on S3 that belong to no collection.
-async fn find_orphans(cluster: &Cluster, rows: &[TaskRow]) -> Result<Vec<String>, FaultsError> {
-    let objects = cluster.results.objects(RESULT_PREFIX).await?;
-    let mut orphans: Vec<String> = invariants::find_orphans(&objects, rows).into_iter().map(str::to_owned).collect();
-    let uploads = cluster.results.objects(UPLOADS_PREFIX).await?;
+/// Returns the results and incomplete uploads on S3 that do not belong to any collection.
+async fn find_orphaned_objects(cluster: &TestCluster, rows: &[TaskRow]) -> Result<Vec<String>, FaultsError> {
+    let objects = cluster.results.objects(RESULT_KEY_PREFIX).await?;
+    let mut orphans: Vec<String> =
+        invariants::find_orphaned_objects(&objects, rows).into_iter().map(str::to_owned).collect();
+    let uploads = cluster.results.objects(INCOMPLETE_UPLOADS_PREFIX).await?;
     orphans.extend(uploads.into_iter().map(|upload| format!("the upload {upload}")));
     Ok(orphans)
 }
 
-/// Content of the Clew processes' logs.
+/// Summary of the logs of all Clew processes.
 #[derive(Default)]
 struct LogSummary {
-    /// Number of logged completions by collection.
+    /// Number of logged completions per collection.
     completions: HashMap<String, usize>,
     swept: u64,
     panics: Vec<String>,
 }
 
-fn parse_logs(cluster: &Cluster) -> LogSummary {
+fn parse_logs(cluster: &TestCluster) -> LogSummary {
     let mut summary = LogSummary::default();
     for process in cluster.workers.iter().chain(&cluster.servers) {
-        for line in process.log_since(0).lines() {
+        for line in process.read_log_from(0).lines() {
             if line.contains("panicked at") {
                 summary.panics.push(format!("{}: {line}", process.name));
             }

@@ -1,4 +1,4 @@
-//! Client workload: requests collections at a constant rate and records the responses.
+//! Client workload that requests collections at a constant rate and records the responses.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -12,14 +12,15 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::nodes::{Accepted, Inventory};
+use crate::nodes::{AcceptedCollection, NodeInventory};
 
-/// Time limit of one long poll for the end of a collection.
+/// Timeout of one long poll for the completion of a collection.
 const LONG_POLL_TIMEOUT: Duration = Duration::from_secs(10);
-/// Time without progress after which the client stops waiting. Longer than a lease and the time limits of nodes and S3.
+/// Time without progress after which the client stops waiting.
+/// This timeout is longer than a lease, the timeouts of nodes and the timeouts of S3.
 pub(crate) const STALL_TIMEOUT: Duration = Duration::from_mins(2);
 /// Delay between a failed request and its retry.
-const RETRY_DELAY: Duration = Duration::from_millis(300);
+const REQUEST_RETRY_DELAY: Duration = Duration::from_millis(300);
 
 /// Returns client settings without retries. The workload retries failed requests on another server.
 pub(crate) fn client_settings() -> Settings {
@@ -44,47 +45,47 @@ pub(crate) struct RequestRecord {
 /// Outcome of a collection request.
 #[derive(Debug, Clone)]
 pub(crate) enum RequestOutcome {
-    /// The server returned an id.
+    /// The server accepted the request and returned an id.
     Accepted(Box<CollectionRecord>),
     /// The server rejected the request, or the connection failed.
     Refused,
-    /// The response is missing or does not tell whether the collection was queued.
+    /// The response is missing or does not show whether the server queued the collection.
     Uncertain,
 }
 
 /// Responses that the client received for a collection.
 #[derive(Debug, Clone)]
 pub(crate) struct CollectionRecord {
-    pub(crate) accepted: Accepted,
-    /// First status other than `running`.
+    pub(crate) accepted: AcceptedCollection,
+    /// First received status other than `running`.
     pub(crate) status: Option<CollectionStatus>,
     /// Failure reason of a failed collection.
     pub(crate) reason: Option<String>,
     /// Downloaded result of a finished collection.
-    pub(crate) result: Option<Download>,
+    pub(crate) result: Option<DownloadedResult>,
     /// Responses that violate an invariant.
     pub(crate) violations: Vec<String>,
 }
 
 /// A downloaded result.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Download {
-    /// SHA-256 of the rows, without the header.
+pub(crate) struct DownloadedResult {
+    /// SHA-256 of the rows, without the header row.
     pub(crate) sha256: String,
-    /// SHA-256 in the server's ETag.
+    /// SHA-256 from the `ETag` header of the response.
     pub(crate) etag_sha256: String,
     pub(crate) rows: u64,
     pub(crate) bytes: u64,
 }
 
-/// Clients of all servers, and the nodes that they collect from.
+/// API clients of all servers, and the nodes whose collections the clients request.
 pub(crate) struct ClientPool {
     clients: Vec<Client>,
-    inventory: Inventory,
+    inventory: NodeInventory,
     phase: AtomicUsize,
-    /// Set when no more collections are requested.
+    /// True after the workload has stopped requesting collections.
     is_stopping: AtomicBool,
-    /// Time of the last change of a collection.
+    /// Time at which any collection last made progress.
     last_progress: Mutex<Instant>,
 }
 
@@ -96,7 +97,7 @@ pub(crate) struct Workload {
 }
 
 impl ClientPool {
-    pub(crate) fn new(clients: Vec<Client>, inventory: Inventory) -> Arc<Self> {
+    pub(crate) fn new(clients: Vec<Client>, inventory: NodeInventory) -> Arc<Self> {
         Arc::new(Self {
             clients,
             inventory,
@@ -108,22 +109,22 @@ impl ClientPool {
 
     /// Returns true if the workload is stopping and no collection has made progress for [`STALL_TIMEOUT`].
     fn has_stalled(&self) -> bool {
-        self.is_stopping.load(Ordering::Relaxed) && self.last_progress().elapsed() > STALL_TIMEOUT
+        self.is_stopping.load(Ordering::Relaxed) && self.lock_last_progress().elapsed() > STALL_TIMEOUT
     }
 
-    fn last_progress(&self) -> MutexGuard<'_, Instant> {
+    fn lock_last_progress(&self) -> MutexGuard<'_, Instant> {
         self.last_progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn submit(self: Arc<Self>, mut rng: Rng) -> Option<RequestRecord> {
+    async fn request_collection(self: Arc<Self>, mut rng: Rng) -> Option<RequestRecord> {
         let phase = self.phase.load(Ordering::Relaxed);
         let (node, client) = (self.inventory.choose_node(&mut rng)?, rng.choice(&self.clients)?);
         let outcome = match client.start_collection(&node.instance, &node.id, &SelectionRequest::default()).await {
             Ok(id) => {
-                let accepted = Accepted { id, node };
+                let accepted = AcceptedCollection { id, node };
                 let mut record =
                     CollectionRecord { accepted, status: None, reason: None, result: None, violations: Vec::new() };
-                self.follow(&mut record, &mut rng).await;
+                self.follow_collection(&mut record, &mut rng).await;
                 RequestOutcome::Accepted(Box::new(record))
             }
             Err(ClientError::Api { status: 400..=499 | 503, .. } | ClientError::Connect { .. }) => {
@@ -134,27 +135,31 @@ impl ClientPool {
         Some(RequestRecord { phase, outcome })
     }
 
-    /// Follows a collection to its end and reads its result or failure reason.
-    async fn follow(&self, record: &mut CollectionRecord, rng: &mut Rng) {
+    /// Polls a collection until completion, then reads its result or failure reason.
+    async fn follow_collection(&self, record: &mut CollectionRecord, rng: &mut Rng) {
         while !self.has_stalled() && record.is_incomplete() {
             let Some(client) = rng.choice(&self.clients) else { return };
             let before = record.status;
             let made_progress = match before {
-                None => record.wait(client).await,
-                Some(CollectionStatus::Finished) => record.download(client).await,
+                None => record.wait_for_status(client).await,
+                Some(CollectionStatus::Finished) => record.read_result(client).await,
                 Some(_) => record.read_failure_reason(client).await,
             };
             if !made_progress {
-                sleep(RETRY_DELAY).await;
+                sleep(REQUEST_RETRY_DELAY).await;
             }
             if record.status != before || !record.is_incomplete() {
-                *self.last_progress() = Instant::now();
+                *self.lock_last_progress() = Instant::now();
             }
         }
     }
 
-    /// Downloads a result again. Returns the message of the last error.
-    pub(crate) async fn download_again(&self, accepted: &Accepted, rng: &mut Rng) -> Result<Download, String> {
+    /// Downloads a result again, with up to three attempts. Returns the error message of the last attempt.
+    pub(crate) async fn download_again(
+        &self,
+        accepted: &AcceptedCollection,
+        rng: &mut Rng,
+    ) -> Result<DownloadedResult, String> {
         let mut last = String::new();
         for _ in 0..3 {
             let Some(client) = rng.choice(&self.clients) else { break };
@@ -177,9 +182,9 @@ impl CollectionRecord {
         }
     }
 
-    /// Waits for the end of the collection. Returns false if the request failed.
-    async fn wait(&mut self, client: &Client) -> bool {
-        let Accepted { id, node } = &self.accepted;
+    /// Waits for the completion of the collection. Returns false if the request failed.
+    async fn wait_for_status(&mut self, client: &Client) -> bool {
+        let AcceptedCollection { id, node } = &self.accepted;
         match client.wait_for_collection(&node.instance, &node.id, id, LONG_POLL_TIMEOUT, |_, _| {}).await {
             Ok(status) => {
                 if status == CollectionStatus::Unrecognized {
@@ -195,7 +200,7 @@ impl CollectionRecord {
 
     /// Reads the failure reason. Returns false if the request failed.
     async fn read_failure_reason(&mut self, client: &Client) -> bool {
-        let Accepted { id, node } = &self.accepted;
+        let AcceptedCollection { id, node } = &self.accepted;
         match client.failure_reason(&node.instance, &node.id, id).await {
             Ok(Some(reason)) => self.reason = Some(reason),
             Ok(None) => {
@@ -208,7 +213,7 @@ impl CollectionRecord {
     }
 
     /// Downloads the result. Returns false if the request failed.
-    async fn download(&mut self, client: &Client) -> bool {
+    async fn read_result(&mut self, client: &Client) -> bool {
         let download = download_result(client, &self.accepted).await;
         if let Err(ClientError::Api { status: 400..=499, error_msg, .. }) = &download {
             self.violations.push(format!("it finished and has no result later: {error_msg}"));
@@ -218,14 +223,14 @@ impl CollectionRecord {
     }
 }
 
-async fn download_result(client: &Client, accepted: &Accepted) -> Result<Download, ClientError> {
-    let mut memory = MemoryTarget::default();
-    let Accepted { id, node } = accepted;
+async fn download_result(client: &Client, accepted: &AcceptedCollection) -> Result<DownloadedResult, ClientError> {
+    let mut memory = MemorySink::default();
+    let AcceptedCollection { id, node } = accepted;
     let downloaded = client.download(&node.instance, &node.id, id, &mut memory, |_, _| {}).await?;
     let header = memory.0.iter().position(|byte| *byte == b'\n').map_or(memory.0.len(), |end| end + 1);
     let body = memory.0.get(header..).unwrap_or_default();
     let tag = downloaded.etag.unwrap_or_default();
-    Ok(Download {
+    Ok(DownloadedResult {
         sha256: hex::encode(Sha256::digest(body)),
         etag_sha256: tag.trim_matches('"').split('-').next().unwrap_or_default().to_owned(),
         rows: (body.split(|byte| *byte == b'\n').count() - 1) as u64,
@@ -234,7 +239,7 @@ async fn download_result(client: &Client, accepted: &Accepted) -> Result<Downloa
 }
 
 impl Workload {
-    /// Starts to request collections at this rate per second.
+    /// Starts a workload that requests collections at this rate per second.
     pub(crate) fn start(pool: Arc<ClientPool>, per_second: f64, mut rng: Rng) -> Self {
         let stop = CancellationToken::new();
         let (clients, stopped) = (pool.clone(), stop.clone());
@@ -243,32 +248,33 @@ impl Workload {
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             let mut running = JoinSet::new();
             while stopped.run_until_cancelled(ticks.tick()).await.is_some() {
-                running.spawn(clients.clone().submit(rng.fork()));
+                running.spawn(clients.clone().request_collection(rng.fork()));
             }
             running.join_all().await.into_iter().flatten().collect()
         });
         Self { pool, stop, task }
     }
 
-    /// Assigns all further requests to this fault.
-    pub(crate) fn set_phase(&self, phase: usize) {
+    /// Assigns all further requests to the fault with this index.
+    pub(crate) fn set_fault_index(&self, phase: usize) {
         self.pool.phase.store(phase, Ordering::Relaxed);
     }
 
-    /// Stops requesting collections, waits for the accepted ones while they make progress, and returns all records.
+    /// Stops requesting collections and returns the records of all requests.
+    /// Waits for accepted collections as long as they make progress.
     pub(crate) async fn stop(self) -> Vec<RequestRecord> {
-        *self.pool.last_progress() = Instant::now();
+        *self.pool.lock_last_progress() = Instant::now();
         self.pool.is_stopping.store(true, Ordering::Relaxed);
         self.stop.cancel();
         self.task.await.unwrap_or_default()
     }
 }
 
-/// Download target in memory.
+/// Download sink that stores the bytes in memory.
 #[derive(Default)]
-struct MemoryTarget(Vec<u8>);
+struct MemorySink(Vec<u8>);
 
-impl DownloadSink for MemoryTarget {
+impl DownloadSink for MemorySink {
     async fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.0.extend_from_slice(bytes);
         Ok(())
@@ -284,7 +290,7 @@ impl DownloadSink for MemoryTarget {
     }
 }
 
-/// Returns the fault index and the record of every accepted collection.
+/// Returns the index of the fault and the record of each accepted collection.
 pub(crate) fn accepted_records(requests: &[RequestRecord]) -> impl Iterator<Item = (usize, &CollectionRecord)> {
     requests.iter().filter_map(|request| match &request.outcome {
         RequestOutcome::Accepted(record) => Some((request.phase, &**record)),
@@ -293,6 +299,6 @@ pub(crate) fn accepted_records(requests: &[RequestRecord]) -> impl Iterator<Item
 }
 
 /// Prefixes a violation with the id of the collection.
-pub(crate) fn with_id(id: &RequestId, violation: &str) -> String {
+pub(crate) fn prefix_with_id(id: &RequestId, violation: &str) -> String {
     format!("{id}: {violation}")
 }

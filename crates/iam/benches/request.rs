@@ -1,7 +1,7 @@
-//! Cost of authenticating and authorizing a request: `cargo bench -p clew-iam --bench request`.
+//! Benchmarks of request authentication and authorization: `cargo bench -p clew-iam --bench request`.
 //!
-//! `signature` verifies the SDK's five headers, for a status request without body and for a small POST.
-//! `decision` evaluates one system policy, and twenty policies with conditions of which none allows the action.
+//! The group `signature` verifies signatures over the SDK's five headers, of a GET request and a small POST request.
+//! The group `decision` evaluates one system policy, and twenty conditional policies that do not allow the action.
 
 #![allow(missing_docs, reason = "what criterion's macros make has none")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a benchmark fails by panicking")]

@@ -1,15 +1,15 @@
-//! Secret access keys. The public half is [`clew_model::AccessKeyId`].
+//! Generation of secret access keys. [`clew_model::AccessKeyId`] is the public id of an access key.
 
 use secrecy::SecretString;
 
-use crate::secret::{ALPHANUMERIC, SecretError, random_characters};
+use crate::secret::{ALPHANUMERIC_CHARS, SecretError, generate_random_string};
 
-/// Length of a secret key, in characters. The cloud's keys have the same length.
-pub const SECRET_LENGTH: usize = 40;
+/// Length of a secret access key in characters. The cloud's keys have the same length.
+pub const SECRET_KEY_LENGTH: usize = 40;
 
-/// Generates a secret key of 40 letters and digits, which has 238 bits of entropy.
+/// Generates a random secret access key of 40 letters and digits (238 bits of entropy).
 pub fn generate_secret() -> Result<SecretString, SecretError> {
-    random_characters(SECRET_LENGTH, ALPHANUMERIC)
+    generate_random_string(SECRET_KEY_LENGTH, ALPHANUMERIC_CHARS)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Actions that requests need: one table for routes, policies, policy checks and the documentation.
+//! Table of all actions, shared by routes, policies, policy validation and documentation.
 
 use serde::Serialize;
 
@@ -12,7 +12,7 @@ pub enum AccessLevel {
     Read,
     /// Changes a resource.
     Write,
-    /// Changes permissions, or settings by which Clew acts on its own later.
+    /// Changes permissions, or settings that control automatic actions of Clew.
     PermissionManagement,
 }
 
@@ -20,15 +20,15 @@ pub enum AccessLevel {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Target {
-    /// An instance. Policies select it by URN, and by enterprise project and tags in conditions.
+    /// A database instance. Policies select instances by URN, and by enterprise project and tags in conditions.
     Instance,
-    /// A whole project. Policies match it by the resource `*` only, without conditions on a resource.
+    /// A project. A policy matches a project only with the resource `*` and without conditions on a resource.
     Project,
-    /// The domain. Policies match it like a project.
+    /// The domain. Policies match the domain by the same rules as a project.
     Domain,
 }
 
-/// An action with its names in both permission models (spec sections 4.1 and 4.2).
+/// Action of the API, with its name in each permission model (spec sections 4.1 and 4.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Action {
     /// Name in identity policies.
@@ -39,20 +39,20 @@ pub struct Action {
     pub level: AccessLevel,
     /// Type of resource.
     pub target: Target,
-    /// Condition keys for this action in addition to the global ones, as written in policies.
+    /// Condition keys that this action supports in addition to the global keys.
     pub keys: &'static [&'static str],
     /// Short description.
     pub meaning: &'static str,
 }
 
 /// Condition keys that describe an instance.
-const INSTANCE_KEYS: &[&str] = &["g:EnterpriseProjectId", "g:ResourceTag/<tag-key>"];
-/// Condition keys that describe an instance, and the tags that a request adds or removes.
-const TAGGING_KEYS: &[&str] =
+const INSTANCE_CONDITION_KEYS: &[&str] = &["g:EnterpriseProjectId", "g:ResourceTag/<tag-key>"];
+/// Condition keys that describe an instance, or the tags that a request adds or removes.
+const TAGGING_CONDITION_KEYS: &[&str] =
     &["g:EnterpriseProjectId", "g:ResourceTag/<tag-key>", "g:RequestTag/<tag-key>", "g:TagKeys"];
 
 /// No condition keys.
-const NO_KEYS: &[&str] = &[];
+const NO_CONDITION_KEYS: &[&str] = &[];
 
 macro_rules! actions {
     ($($name:ident $level:ident $target:ident $keys:ident $action:literal $alias:literal $meaning:literal;)+) => {
@@ -85,55 +85,55 @@ impl Action {
 }
 
 actions! {
-    GET_REALTIME_SESSION Read Instance INSTANCE_KEYS
+    GET_REALTIME_SESSION Read Instance INSTANCE_CONDITION_KEYS
         "gaussdbformysql:instance:getRealtimeSession" "gaussdb:instance:getRealtimeSession"
-        "Start a collection, ask for its state, download its result.";
-    GET_REALTIME_SESSION_TEXT Read Instance INSTANCE_KEYS
+        "Start a collection, query its status, download its result.";
+    GET_REALTIME_SESSION_TEXT Read Instance INSTANCE_CONDITION_KEYS
         "gaussdbformysql:instance:getRealtimeSessionText" "gaussdb:instance:getRealtimeSessionText"
-        "See whole statements where the project masks them. Clew's own.";
-    DELETE_REALTIME_SESSION Write Instance INSTANCE_KEYS
+        "Read full statement text in a project that masks statements. Specific to Clew.";
+    DELETE_REALTIME_SESSION Write Instance INSTANCE_CONDITION_KEYS
         "gaussdbformysql:instance:deleteRealtimeSession" "gaussdb:instance:deleteRealtimeSession"
-        "Remove a collection with its result. Clew's own.";
-    LIST_PROCESSES List Instance INSTANCE_KEYS
+        "Remove a collection and its result. Specific to Clew.";
+    LIST_PROCESSES List Instance INSTANCE_CONDITION_KEYS
         "gaussdbformysql:instance:listProcesses" "gaussdb:instance:listProcesses"
-        "List the sessions of a node, and what a session waits for.";
-    DELETE_PROCESSES Write Instance INSTANCE_KEYS
+        "List the sessions of a node and the locks that they wait for.";
+    DELETE_PROCESSES Write Instance INSTANCE_CONDITION_KEYS
         "gaussdbformysql:instance:deleteProcesses" "gaussdb:instance:deleteProcesses"
         "Kill sessions.";
-    SHOW_INTELLIGENT_KILL Read Instance INSTANCE_KEYS
+    SHOW_INTELLIGENT_KILL Read Instance INSTANCE_CONDITION_KEYS
         "gaussdbformysql:instance:showIntelligentKillSession" "gaussdb:instance:showIntelligentKillSession"
-        "See what an intelligent kill would end, and what the last ones ended.";
-    EXECUTE_INTELLIGENT_KILL Write Instance INSTANCE_KEYS
+        "Preview an intelligent kill, and list the victims of previous intelligent kills.";
+    EXECUTE_INTELLIGENT_KILL Write Instance INSTANCE_CONDITION_KEYS
         "gaussdbformysql:instance:executeIntelligentKillSession" "gaussdb:instance:executeIntelligentKillSession"
         "Start an intelligent kill.";
-    GET_SLOW_THRESHOLD Read Instance INSTANCE_KEYS
+    GET_SLOW_THRESHOLD Read Instance INSTANCE_CONDITION_KEYS
         "gaussdbformysql:instance:getSlowProcessThreshold" "gaussdb:instance:getSlowProcessThreshold"
-        "See from which duration on a session is slow.";
-    MODIFY_SLOW_THRESHOLD Write Project NO_KEYS
+        "Read the threshold of slow sessions.";
+    MODIFY_SLOW_THRESHOLD Write Project NO_CONDITION_KEYS
         "gaussdbformysql:instance:modifySlowProcessThreshold" "gaussdb:instance:modifySlowProcessThreshold"
-        "Set from which duration on a session is slow, of many instances at once.";
-    GET_INSTANCE Read Instance INSTANCE_KEYS
+        "Set the threshold of slow sessions for several instances.";
+    GET_INSTANCE Read Instance INSTANCE_CONDITION_KEYS
         "gaussdbformysql:instance:get" "gaussdb:instance:list"
         "Show one instance.";
-    LIST_INSTANCES List Instance INSTANCE_KEYS
+    LIST_INSTANCES List Instance INSTANCE_CONDITION_KEYS
         "gaussdbformysql:instance:list" "gaussdb:instance:list"
         "List instances.";
-    MODIFY_INSTANCE PermissionManagement Project NO_KEYS
+    MODIFY_INSTANCE PermissionManagement Project NO_CONDITION_KEYS
         "gaussdbformysql:instance:modify" "gaussdb:instance:modify"
-        "Change what Clew does to an instance by itself, such as tasks that kill sessions.";
-    LIST_TAGS List Instance INSTANCE_KEYS
+        "Change automatic actions of Clew on an instance, such as kill tasks.";
+    LIST_TAGS List Instance INSTANCE_CONDITION_KEYS
         "gaussdbformysql:instance:listTags" "gaussdb:tag:list"
-        "List tags of instances. Clew's own.";
-    TAG_INSTANCE Write Instance TAGGING_KEYS
+        "List tags of instances. Specific to Clew.";
+    TAG_INSTANCE Write Instance TAGGING_CONDITION_KEYS
         "gaussdbformysql:instance:tagResource" "gaussdb:tag:create"
-        "Add tags to an instance and remove them. Clew's own.";
-    LIST_IDENTITIES List Domain NO_KEYS
+        "Add and remove tags of an instance. Specific to Clew.";
+    LIST_IDENTITIES List Domain NO_CONDITION_KEYS
         "clew:identity:list" "clew:identity:list"
-        "List projects, users, groups, access keys, policies. Clew's own.";
-    MANAGE_IDENTITIES PermissionManagement Domain NO_KEYS
+        "List projects, users, groups, access keys and policies. Specific to Clew.";
+    MANAGE_IDENTITIES PermissionManagement Domain NO_CONDITION_KEYS
         "clew:identity:manage" "clew:identity:manage"
-        "Change projects, users, groups, access keys, policies. Clew's own.";
-    READ_AUDIT List Domain NO_KEYS
+        "Change projects, users, groups, access keys and policies. Specific to Clew.";
+    READ_AUDIT List Domain NO_CONDITION_KEYS
         "clew:audit:list" "clew:audit:list"
-        "Read the audit. Clew's own.";
+        "Read the audit. Specific to Clew.";
 }

@@ -1,7 +1,7 @@
 //! Authorization decisions.
 //!
-//! The checks run in order: scope of the credentials, administrator, policies.
-//! An explicit Deny overrides every Allow, and an action without an Allow is denied (spec section 4.6).
+//! The checks run in this order: credential scope, administrator flag, policies.
+//! An explicit Deny overrides every Allow. An action without a matching Allow is denied (spec section 4.6).
 
 mod explanation;
 mod principal;
@@ -28,21 +28,21 @@ pub enum Decision {
         /// Reason, for logs only.
         ///
         /// A response must not distinguish [`DenyReason::UnknownProject`] from [`DenyReason::ForeignProject`].
-        /// Otherwise it would reveal which projects exist.
-        #[serde(serialize_with = "serialize_reason")]
+        /// Different responses would reveal which projects exist.
+        #[serde(serialize_with = "serialize_deny_reason")]
         reason: DenyReason,
     },
 }
 
 impl Decision {
-    /// Whether the action is allowed.
+    /// Returns true if the action is allowed.
     #[must_use]
     pub fn is_allowed(&self) -> bool {
         *self == Self::Allow
     }
 }
 
-fn serialize_reason<S: Serializer>(reason: &DenyReason, serializer: S) -> Result<S::Ok, S::Error> {
+fn serialize_deny_reason<S: Serializer>(reason: &DenyReason, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(reason)
 }
 
@@ -50,37 +50,37 @@ fn serialize_reason<S: Serializer>(reason: &DenyReason, serializer: S) -> Result
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DenyReason {
     /// The project does not exist.
-    #[error("there is no such project")]
+    #[error("the project does not exist")]
     UnknownProject,
     /// The project belongs to another domain.
     #[error("the project belongs to another domain")]
     ForeignProject,
     /// The token is scoped to another project.
-    #[error("the token is for another project")]
+    #[error("the token is scoped to another project")]
     OtherProject,
     /// The token is scoped to a domain.
-    #[error("the token is for a domain; this needs one for the project")]
+    #[error("the token is scoped to a domain, but the action requires a token for the project")]
     DomainToken,
     /// The token is scoped to a project.
-    #[error("the token is for a project; this needs one for the domain")]
+    #[error("the token is scoped to a project, but the action requires a token for the domain")]
     ProjectToken,
     /// No policy allows the action.
-    #[error("no policy allows it")]
+    #[error("no policy allows the action")]
     NoPolicy,
     /// A policy denies the action.
-    #[error("statement {statement} of the policy {policy:?} denies it")]
+    #[error("statement {statement} of the policy {policy:?} denies the action")]
     ExplicitDeny {
         /// Name of the policy.
         policy: String,
         /// Number of the statement, from 1.
         statement: usize,
     },
-    /// The evaluation of the policies exceeds the work budget of the request.
-    #[error("the policies that reach the user take too much work to evaluate")]
+    /// Policy evaluation exceeded the work budget of the request.
+    #[error("the evaluation of the user's policies exceeds the work budget")]
     WorkBudget,
 }
 
-/// Checks the scope of the principal's credentials, independent of policies.
+/// Checks that the scope of the principal's credentials covers the resource, without evaluating policies.
 pub fn check_scope(principal: &Principal, action: Action, resource: &Resource<'_>) -> Result<(), DenyReason> {
     if action.target == Target::Domain {
         return match principal.scope {
@@ -103,7 +103,7 @@ pub fn check_scope(principal: &Principal, action: Action, resource: &Resource<'_
 
 /// Decides whether the principal may perform the action on the resource.
 ///
-/// An action on a domain always applies to the principal's own domain.
+/// A domain action always applies to the principal's own domain.
 #[must_use]
 pub fn decide(principal: &Principal, action: Action, resource: &Resource<'_>, environment: &Environment) -> Decision {
     if let Err(reason) = check_scope(principal, action, resource) {
@@ -112,11 +112,11 @@ pub fn decide(principal: &Principal, action: Action, resource: &Resource<'_>, en
     if principal.administrator {
         return Decision::Allow;
     }
-    let request = principal.request(action, resource, environment);
+    let request = principal.build_request(action, resource, environment);
     let mut decision = Decision::Deny { reason: DenyReason::NoPolicy };
-    for grant in principal.grants.iter().filter(|grant| grant.reaches(action, resource)) {
+    for grant in principal.grants.iter().filter(|grant| grant.applies_to(action, resource)) {
         for (index, statement) in grant.policy.statements().iter().enumerate() {
-            let matched = statement.matches(grant.policy.model(), &request);
+            let matched = statement.matches_request(grant.policy.model(), &request);
             if principal.budget.is_exhausted() {
                 return Decision::Deny { reason: DenyReason::WorkBudget };
             }
@@ -135,11 +135,11 @@ pub fn decide(principal: &Principal, action: Action, resource: &Resource<'_>, en
     decision
 }
 
-/// Whether any policy can allow the action in the project, for some resource and conditions.
+/// Returns true if the policies can allow the action on at least one resource of the project.
 ///
-/// If true, a list is filtered by resource; otherwise the request is denied.
-/// The caller checks [`check_scope`] separately.
-/// False if the principal's work budget is exhausted.
+/// If this function returns true, a list request filters its results by resource; otherwise it is denied.
+/// The caller must call [`check_scope`] separately.
+/// Returns false if the principal's work budget is exhausted.
 #[must_use]
 pub fn may_allow(principal: &Principal, action: Action, project: &ProjectId) -> bool {
     let grants = || principal.grants.iter().filter(|grant| grant.project.as_ref().is_none_or(|only| only == project));
@@ -147,7 +147,7 @@ pub fn may_allow(principal: &Principal, action: Action, project: &ProjectId) -> 
         grants().any(|grant| {
             let names = |statement: &crate::policy::Statement| {
                 statement.effect() == effect
-                    && statement.names_action(grant.policy.model(), action, &principal.budget)
+                    && statement.matches_action(grant.policy.model(), action, &principal.budget)
                     && (!always || statement.is_unconditional())
             };
             grant.policy.statements().iter().any(names)

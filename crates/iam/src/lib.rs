@@ -1,10 +1,11 @@
 //! Authentication and authorization.
 //!
 //! The crate covers request signatures (SDK-HMAC-SHA256), passwords, tokens, secret access keys and policies.
-//! One function, [`decision::decide`], decides whether a principal may perform an action.
-//! The crate is pure: no I/O, no clock. Only the generation of secrets reads random bytes from the system.
+//! [`decision::decide`] decides whether a principal may perform an action.
+//! The crate performs no I/O and does not read the clock.
+//! Only the functions that generate secrets read random bytes from the operating system.
 //!
-//! Out of scope: storage of identities (`clew-store`), HTTP (`clew-api`, `clew-client`).
+//! The crate `clew-store` stores identities, and the crates `clew-api` and `clew-client` implement HTTP.
 //!
 //! ```
 //! use clew_iam::signature::{self, Authorization, RequestToSign};
@@ -35,7 +36,7 @@
 //!
 //! let wrong = r#"{"Version": "5.0", "Statement": [{"Effect": "Allow", "Action": ["instances"]}]}"#;
 //! let errors = Policy::parse(wrong).unwrap_err();
-//! assert_eq!(errors.findings()[0].path, "$.Statement[0].Action[0]");
+//! assert_eq!(errors.diagnostics()[0].path, "$.Statement[0].Action[0]");
 //! ```
 
 pub mod access_key;

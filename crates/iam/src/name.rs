@@ -1,29 +1,29 @@
-//! Rules for names of identities and policies, which occur in URLs, shells and policies.
+//! Naming rules for identities and policies. Names occur in URLs, shell commands and policy documents.
 
 use std::fmt;
 
-/// Maximum length of a description, in characters (spec section 4.3, for policies).
+/// Maximum length of a description in characters (spec section 4.3 defines the limit for policies).
 pub const MAX_DESCRIPTION_LENGTH: usize = 1000;
 
-/// Rule for a kind of name: length, ASCII letters, digits and additional characters.
+/// Naming rule: the maximum length, and the characters allowed besides ASCII letters and digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NameRule {
     /// Maximum length, in characters.
     pub max_length: usize,
     /// Allowed characters besides letters and digits.
     pub extra_chars: &'static str,
-    /// Reserved words, which have another meaning in the path of a URL.
+    /// Reserved names, which have a special meaning in a URL path.
     reserved: &'static [&'static str],
 }
 
-/// Rule for names of domains, projects, users and groups.
+/// Naming rule for domains, projects, users and groups.
 pub const IDENTITY: NameRule = NameRule { max_length: 64, extra_chars: "-_.", reserved: &[".", ".."] };
-/// Rule for names of policies (spec section 4.3).
+/// Naming rule for policies (spec section 4.3).
 pub const POLICY: NameRule =
     NameRule { max_length: 128, extra_chars: "_+=.@-", reserved: &[".", "..", "validate", "simulate"] };
 
 impl NameRule {
-    /// Whether the name is valid.
+    /// Returns true if the name is valid.
     #[must_use]
     pub fn allows(self, name: &str) -> bool {
         let is_allowed_char = |letter: char| letter.is_ascii_alphanumeric() || self.extra_chars.contains(letter);

@@ -1,4 +1,4 @@
-//! User passwords: Argon2id hashes, stored as PHC strings.
+//! Hashing of user passwords with Argon2id. Hashes are stored as PHC strings.
 
 use std::hint::black_box;
 
@@ -7,35 +7,35 @@ use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::secret::{ALPHANUMERIC, SecretError, random_characters};
+use crate::secret::{ALPHANUMERIC_CHARS, SecretError, generate_random_string};
 
-/// Memory of one hash, in KiB: 19 MiB, the first recommendation of the OWASP password storage cheat sheet.
-pub const MEMORY_KIB: u32 = 19 * 1024;
-/// Number of passes over the memory.
-pub const PASSES: u32 = 2;
-/// Number of parallel lanes.
-pub const LANES: u32 = 1;
+/// Argon2 memory cost in KiB: 19 MiB, the first recommendation of the OWASP Password Storage Cheat Sheet.
+pub const HASH_MEMORY_KIB: u32 = 19 * 1024;
+/// Argon2 time cost: number of passes over the memory.
+pub const HASH_ITERATIONS: u32 = 2;
+/// Argon2 parallelism: number of lanes.
+pub const HASH_PARALLELISM: u32 = 1;
 
-/// Length of a generated password, in characters.
-pub const GENERATED_LENGTH: usize = 24;
+/// Length of a generated password in characters.
+pub const GENERATED_PASSWORD_LENGTH: usize = 24;
 
-/// Minimum length of a user-chosen password, in characters.
+/// Minimum length of a user-chosen password in characters.
 pub const MIN_LENGTH: usize = 8;
-/// Maximum length of a user-chosen password, in characters.
+/// Maximum length of a user-chosen password in characters.
 pub const MAX_LENGTH: usize = 128;
 
 /// Reason for rejecting a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PasswordError {
     /// The password is too short or too long.
-    #[error("a password has {MIN_LENGTH} to {MAX_LENGTH} characters")]
+    #[error("a password must have {MIN_LENGTH} to {MAX_LENGTH} characters")]
     Length,
     /// The password equals the user name, which an attacker would try first.
-    #[error("a password cannot be the name of its user")]
+    #[error("a password must differ from the user name")]
     UserName,
 }
 
-/// Checks a user-chosen password: 8 to 128 characters, and different from the user name, ignoring case.
+/// Checks that a user-chosen password has 8 to 128 characters and differs from the user name, ignoring case.
 pub fn check_rules(password: &SecretString, user_name: &str) -> Result<(), PasswordError> {
     let password = password.expose_secret();
     if !(MIN_LENGTH..=MAX_LENGTH).contains(&password.chars().count()) {
@@ -48,31 +48,32 @@ fn lowercase_chars(text: &str) -> impl Iterator<Item = char> + '_ {
     text.chars().flat_map(char::to_lowercase)
 }
 
-fn argon2id_hasher() -> Result<Argon2<'static>, SecretError> {
-    let params = Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(|error| SecretError::Hash(error.to_string()))?;
+fn create_hasher() -> Result<Argon2<'static>, SecretError> {
+    let params = Params::new(HASH_MEMORY_KIB, HASH_ITERATIONS, HASH_PARALLELISM, None)
+        .map_err(|error| SecretError::Hash(error.to_string()))?;
     Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
 }
 
-/// Hashes a password with a random salt, and returns the PHC string. Takes tens of milliseconds on one core.
+/// Hashes a password with a random salt and returns the PHC string. Hashing takes tens of milliseconds on one core.
 pub fn hash(password: &SecretString) -> Result<String, SecretError> {
-    let hash: PasswordHash = argon2id_hasher()?
+    let hash: PasswordHash = create_hasher()?
         .hash_password(password.expose_secret().as_bytes())
         .map_err(|error| SecretError::Hash(error.to_string()))?;
     Ok(hash.to_string())
 }
 
-/// Verifies a password against a PHC string. An invalid PHC string matches no password.
+/// Verifies a password against a PHC string. Returns false if the PHC string is invalid.
 #[must_use]
 pub fn verify(password: &SecretString, hash: &str) -> bool {
-    let (Ok(hash), Ok(argon2id)) = (PasswordHash::new(hash), argon2id_hasher()) else { return false };
+    let (Ok(hash), Ok(argon2id)) = (PasswordHash::new(hash), create_hasher()) else { return false };
     argon2id.verify_password(password.expose_secret().as_bytes(), &hash).is_ok()
 }
 
-/// Takes as long as [`verify`], for logins of unknown users.
-/// Otherwise the response time would reveal which users exist.
+/// Computes a hash in the same time as [`verify`], for a login with an unknown user name.
+/// A shorter response time for unknown users would reveal which users exist.
 pub fn dummy_verify(password: &SecretString) {
     let mut output = [0_u8; Params::DEFAULT_OUTPUT_LEN];
-    if let Ok(argon2id) = argon2id_hasher() {
+    if let Ok(argon2id) = create_hasher() {
         let hashed =
             argon2id.hash_password_into(password.expose_secret().as_bytes(), b"no such user here", &mut output);
         // The result is unused; without `black_box` the compiler may remove the computation.
@@ -80,9 +81,9 @@ pub fn dummy_verify(password: &SecretString) {
     }
 }
 
-/// Generates a password of 24 letters and digits, which has 142 bits of entropy.
+/// Generates a random password of 24 letters and digits (142 bits of entropy).
 pub fn generate() -> Result<SecretString, SecretError> {
-    random_characters(GENERATED_LENGTH, ALPHANUMERIC)
+    generate_random_string(GENERATED_PASSWORD_LENGTH, ALPHANUMERIC_CHARS)
 }
 
 #[cfg(test)]

@@ -1,23 +1,24 @@
 //! Policies: documents that grant permissions (spec sections 4.3 to 4.7).
 //!
 //! A policy is a list of statements.
-//! A statement matches a request if it names the action and the resource, and all its conditions hold.
-//! [`crate::decision`] combines the matching statements to a decision.
+//! A statement matches a request if its actions, its resources and all its conditions match.
+//! [`crate::decision`] combines the matching statements into a decision.
 //!
-//! Behaviour that the spec leaves open:
+//! Behaviour in cases that the spec does not define:
 //!
 //! | case | behaviour |
 //! |---|---|
-//! | a missing key without `IfExists` | a positive operator does not hold; a negated one does; `ForAnyValue:` does not; `ForAllValues:` does |
-//! | a plain operator on a key with several values | one matching value is sufficient; for a negated operator no value may match |
-//! | a value of the wrong type for the operator | is not equal, less, greater, or in a network |
-//! | `StringStartWith`, `StringEndWith` and their negations | ignore case, no wildcards |
-//! | names of keys | ignore case; if two tags differ only in case, the exact match has precedence |
-//! | wildcards in a URN | `*` and `?`, within one part, case-sensitive |
-//! | a request for no particular instance | its URN ends in `*`, so only patterns for every instance match |
-//! | an action without a resource type | an Allow matches only with the resource `*` and without conditions on a resource; a Deny with NotResource matches, and keys of a resource are missing |
-//! | a legacy `{"uri": [...]}` that is not a URN | accepted, matches nothing |
-//! | `${...}` | taken literally |
+//! | missing key, operator without `IfExists` | a positive operator and `ForAnyValue:` are false; a negated operator and `ForAllValues:` are true |
+//! | several values, operator without quantifier | true if at least one value matches; a negated operator is true if no value matches |
+//! | request value of the wrong type | every comparison fails, so only a negated operator is true |
+//! | `StringStartWith`, `StringEndWith` and their negations | case-insensitive, without wildcards |
+//! | names of condition keys | case-insensitive; if two tags differ only in case, the exact match has precedence |
+//! | wildcards in a URN | `*` and `?` match within one part of the URN; case-sensitive |
+//! | request without a specific instance | the URN ends in `*`, so only patterns for all instances match |
+//! | action without a resource type, Allow | matches only with the resource `*` and without conditions on a resource |
+//! | action without a resource type, Deny | `NotResource` matches, and condition keys of a resource are missing |
+//! | legacy `{"uri": [...]}` that is not a URN | accepted, but matches no resource |
+//! | `${...}` | literal text, not a variable |
 
 mod condition;
 mod diagnostic;
@@ -53,33 +54,33 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Version: `1.0`, `1.1` or `5.0`.
+    /// Returns the version: `1.0`, `1.1` or `5.0`.
     #[must_use]
     pub fn version(&self) -> &'static str {
         self.version
     }
 
-    /// Permission model of the version.
+    /// Returns the permission model of the version.
     #[must_use]
     pub fn model(&self) -> PolicyModel {
         self.model
     }
 
-    /// Statements of the policy. Never empty.
+    /// Returns the statements of the policy. The slice is never empty.
     #[must_use]
     pub fn statements(&self) -> &[Statement] {
         &self.statements
     }
 
-    /// Length of the document, in bytes.
+    /// Returns the length of the document in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Warnings about valid but suspicious content.
+    /// Returns warnings about valid but suspicious parts of the document.
     ///
-    /// Examples are unknown actions, keys that never have a value, and statements that never match.
+    /// Examples are unknown actions, condition keys without a value, and statements that never match.
     #[must_use]
     pub fn warnings(&self) -> &[Diagnostic] {
         &self.warnings

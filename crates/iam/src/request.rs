@@ -13,9 +13,9 @@ use crate::work_budget::WorkBudget;
 pub struct RequestProject<'a> {
     /// Id from the request.
     pub id: &'a ProjectId,
-    /// Name; empty if the project does not exist.
+    /// Name of the project, or an empty string if the project does not exist.
     pub name: &'a str,
-    /// Domain that owns the project; `None` if the project does not exist or is disabled.
+    /// Domain that owns the project, or `None` if the project does not exist or is disabled.
     pub domain_id: Option<&'a DomainId>,
 }
 
@@ -24,20 +24,20 @@ pub struct RequestProject<'a> {
 pub struct RequestInstance<'a> {
     /// Id from the request.
     pub id: &'a InstanceId,
-    /// Enterprise project; `None` if the instance does not exist.
+    /// Enterprise project id, or `None` if the instance does not exist.
     pub enterprise_project_id: Option<&'a str>,
-    /// Tags; empty if the instance does not exist.
+    /// Tags of the instance. The list is empty if the instance does not exist.
     pub tags: &'a [Tag],
 }
 
 /// Resource that an action applies to.
 #[derive(Debug, Clone, Copy)]
 pub struct Resource<'a> {
-    /// Project; `None` for an action on the domain.
+    /// Project, or `None` for an action on the domain.
     pub project: Option<RequestProject<'a>>,
     /// Region of this server.
     pub region: &'a str,
-    /// Instance; `None` if the request applies to no instance, or to all instances of a project.
+    /// Instance, or `None` if the request applies to no instance or to all instances of a project.
     pub instance: Option<RequestInstance<'a>>,
     /// Tags that the request adds or removes.
     pub request_tags: &'a [Tag],
@@ -50,11 +50,11 @@ pub struct Environment {
     pub now: Timestamp,
     /// Client address, if known.
     pub source_ip: Option<IpAddr>,
-    /// Whether the request uses TLS.
+    /// True if the request uses TLS.
     pub secure_transport: bool,
 }
 
-/// Caller of a request, as input of policy evaluation.
+/// Attributes of the caller that policy conditions can use.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Caller<'a> {
     pub(crate) user_id: &'a UserId,
@@ -70,6 +70,6 @@ pub(crate) struct Request<'a> {
     pub(crate) action: Action,
     pub(crate) resource: &'a Resource<'a>,
     pub(crate) environment: &'a Environment,
-    /// Work budget that every comparison draws from.
+    /// Work budget to which every comparison is charged.
     pub(crate) budget: &'a WorkBudget,
 }

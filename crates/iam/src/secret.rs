@@ -3,11 +3,11 @@
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
-/// Error of generating or hashing a secret.
+/// Error from generating or hashing a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
     /// The system provides no random bytes.
-    #[error("cannot make a secret: the system gives no random bytes ({0})")]
+    #[error("cannot generate a secret: the operating system provides no random bytes ({0})")]
     Random(#[source] getrandom::Error),
     /// Argon2 rejected the password, or memory allocation failed.
     #[error("cannot hash a password: {0}")]
@@ -15,10 +15,10 @@ pub enum SecretError {
 }
 
 /// Digits and letters, which need no escaping in URLs, shells and configuration files.
-pub(crate) const ALPHANUMERIC: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+pub(crate) const ALPHANUMERIC_CHARS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// Generates `count` uniformly distributed characters of the alphabet.
-pub(crate) fn random_characters(count: usize, alphabet: &[u8]) -> Result<SecretString, SecretError> {
+/// Generates a random string of `count` characters, uniformly distributed over the alphabet.
+pub(crate) fn generate_random_string(count: usize, alphabet: &[u8]) -> Result<SecretString, SecretError> {
     // Rejection sampling: bytes beyond the last multiple of the alphabet's length would favour its first letters.
     let uniform_range = 256 - 256 % alphabet.len();
     let mut text = String::with_capacity(count);
@@ -44,7 +44,7 @@ mod tests {
 
     #[test]
     fn secrets_have_the_requested_length_and_uniform_characters() {
-        let text = random_characters(200_000, ALPHANUMERIC).unwrap();
+        let text = generate_random_string(200_000, ALPHANUMERIC_CHARS).unwrap();
         let mut counts = [0_u32; 256];
         for byte in text.expose_secret().bytes() {
             counts[usize::from(byte)] += 1;
@@ -52,9 +52,9 @@ mod tests {
         assert_eq!(text.expose_secret().len(), 200_000);
         assert_eq!(
             counts.iter().sum::<u32>(),
-            ALPHANUMERIC.iter().map(|&letter| counts[usize::from(letter)]).sum::<u32>()
+            ALPHANUMERIC_CHARS.iter().map(|&letter| counts[usize::from(letter)]).sum::<u32>()
         );
-        for &letter in ALPHANUMERIC {
+        for &letter in ALPHANUMERIC_CHARS {
             // 3,226 are expected, give or take 56. A plain remainder of a byte would draw the first eight 3,906 times.
             let count = counts[usize::from(letter)];
             assert!((2_850..3_600).contains(&count), "{} came {count} times", char::from(letter));
@@ -63,7 +63,10 @@ mod tests {
 
     #[test]
     fn secrets_are_unique() {
-        let two = [random_characters(40, ALPHANUMERIC).unwrap(), random_characters(40, ALPHANUMERIC).unwrap()];
+        let two = [
+            generate_random_string(40, ALPHANUMERIC_CHARS).unwrap(),
+            generate_random_string(40, ALPHANUMERIC_CHARS).unwrap(),
+        ];
         assert_ne!(two[0].expose_secret(), two[1].expose_secret());
     }
 }

@@ -1,6 +1,6 @@
 //! SDK-HMAC-SHA256 request signatures, as used by the cloud's SDKs (spec section 8.1).
 //!
-//! Signing and verification are in one module, so that client and server cannot diverge.
+//! Client and server share this module, so that signing and verification cannot diverge.
 
 mod authorization;
 mod canonical;
@@ -17,13 +17,13 @@ use subtle::ConstantTimeEq;
 pub use authorization::Authorization;
 
 /// Name of the algorithm in the `Authorization` header.
-pub const ALGORITHM: &str = "SDK-HMAC-SHA256";
-/// Maximum difference between the request's date and the server's clock, in either direction.
-pub const MAX_DRIFT: SignedDuration = SignedDuration::from_mins(15);
+pub const SIGNATURE_ALGORITHM: &str = "SDK-HMAC-SHA256";
+/// Maximum difference between the date of a request and the server's clock, in either direction.
+pub const MAX_CLOCK_DRIFT: SignedDuration = SignedDuration::from_mins(15);
 /// Value of `X-Sdk-Content-Sha256` that excludes the body from the signature.
 pub const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
 
-const EMPTY_BODY_SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+const EMPTY_BODY_HASH: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 const DATE_FORMAT: &str = "%Y%m%dT%H%M%SZ";
 const DATE_HEADER: &str = "x-sdk-date";
 const CONTENT_HASH_HEADER: &str = "x-sdk-content-sha256";
@@ -39,25 +39,26 @@ pub struct RequestToSign<'a, T = String> {
     pub query: &'a str,
     /// All headers, with lower-case names.
     pub headers: &'a [(T, T)],
-    /// SHA-256 of the body in hexadecimal, from [`body_sha256`].
+    /// SHA-256 of the body in hexadecimal, as returned by [`body_sha256`].
     pub body_sha256: String,
 }
 
 impl<T: AsRef<str>> RequestToSign<'_, T> {
-    /// Trimmed value of a header; the first one if the header is repeated.
+    /// Returns the trimmed value of a header. If the header is repeated, returns the first value.
     fn header_value(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(header, _)| header.as_ref() == name).map(|(_, value)| value.as_ref().trim())
     }
 
-    /// Number of occurrences of a header.
-    fn count_headers(&self, name: &str) -> usize {
+    /// Returns the number of occurrences of a header.
+    fn count_occurrences(&self, name: &str) -> usize {
         self.headers.iter().filter(|(header, _)| header.as_ref() == name).count()
     }
 
-    /// Body hash for the canonical request. Like the SDK, takes the value of the header unless the body is empty.
-    fn hash_to_sign(&self) -> &str {
+    /// Returns the body hash for the canonical request.
+    /// As in the SDK, `X-Sdk-Content-Sha256` has precedence over the computed hash unless the body is empty.
+    fn body_hash_to_sign(&self) -> &str {
         match self.header_value(CONTENT_HASH_HEADER) {
-            Some(header_hash) if self.body_sha256 != EMPTY_BODY_SHA256 => header_hash,
+            Some(header_hash) if self.body_sha256 != EMPTY_BODY_HASH => header_hash,
             _ => &self.body_sha256,
         }
     }
@@ -66,47 +67,47 @@ impl<T: AsRef<str>> RequestToSign<'_, T> {
 /// Reason for rejecting a signature.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
-    /// The header names another algorithm or none.
-    #[error("the Authorization header does not start with {ALGORITHM}")]
+    /// The header specifies another algorithm or no algorithm.
+    #[error("the Authorization header does not start with {SIGNATURE_ALGORITHM}")]
     Algorithm,
     /// A part of the header is missing, repeated or malformed.
     #[error("the Authorization header has no valid {0}")]
     Malformed(&'static str),
     /// A required header is not signed.
-    #[error("the header {0} is not among the signed ones")]
+    #[error("the header {0} must be signed")]
     NotSigned(String),
     /// A signed header is missing from the request.
-    #[error("the header {0} is listed as signed but was not sent")]
+    #[error("the header {0} is listed as signed but is missing")]
     NotSent(String),
-    /// A signed header is repeated, so it is ambiguous which value was signed.
-    #[error("the signed header {0} was sent more than once")]
+    /// A signed header is repeated, so that the signed value is ambiguous.
+    #[error("the signed header {0} occurs more than once")]
     Repeated(String),
     /// `X-Sdk-Date` is malformed.
-    #[error("X-Sdk-Date is not of the form YYYYMMDDTHHMMSSZ")]
+    #[error("X-Sdk-Date does not have the format YYYYMMDDTHHMMSSZ")]
     Date,
     /// The request date differs too much from the server's clock.
     #[error(
-        "X-Sdk-Date is more than 15 minutes away from the server's clock, which says {now}; set the client's clock"
+        "X-Sdk-Date differs by more than 15 minutes from the server's clock ({now}); fix: synchronize the client's clock"
     )]
     Drift {
         /// Time of the server.
         now: Timestamp,
     },
-    /// The body differs from the signed one.
+    /// The hash of the body differs from the signed hash.
     #[error("X-Sdk-Content-Sha256 is not the hash of the body")]
     Body,
-    /// `UNSIGNED-PAYLOAD` for a body that must be signed.
-    #[error("the body must be signed: {UNSIGNED_PAYLOAD} is only for content types other than JSON and BSON")]
+    /// The request uses `UNSIGNED-PAYLOAD` for a body that must be signed.
+    #[error("the body must be signed: {UNSIGNED_PAYLOAD} is allowed only for content types other than JSON and BSON")]
     UnsignedBody,
     /// The signature is for another request or another secret key.
-    #[error("the signature does not fit the request")]
+    #[error("the signature does not match the request")]
     Mismatch,
 }
 
-/// SHA-256 of a body in lower-case hexadecimal.
+/// Returns the SHA-256 of a body in lower-case hexadecimal.
 #[must_use]
 pub fn body_sha256(body: &[u8]) -> String {
-    if body.is_empty() { EMPTY_BODY_SHA256.to_owned() } else { encode_hex(&Sha256::digest(body).into()) }
+    if body.is_empty() { EMPTY_BODY_HASH.to_owned() } else { encode_hex(&Sha256::digest(body).into()) }
 }
 
 /// Encodes a hash in lower-case hexadecimal. Faster than `hex::encode`, which pushes single characters.
@@ -118,12 +119,12 @@ fn encode_hex(hash: &[u8; 32]) -> String {
     }
 }
 
-/// Percent-encodes all characters but letters, digits and `-._~`.
+/// Percent-encodes all characters except letters, digits and `-._~`.
 ///
-/// Paths and queries that are encoded with it are already canonical.
+/// The canonical request uses the same encoding, so encoded paths and queries are already canonical.
 #[must_use]
 pub fn encode(text: &str) -> String {
-    canonical::encode(text.as_bytes())
+    canonical::percent_encode_bytes(text.as_bytes())
 }
 
 /// Formats a timestamp for `X-Sdk-Date`: `YYYYMMDDTHHMMSSZ`.
@@ -135,8 +136,8 @@ pub fn format_date(now: Timestamp) -> String {
 /// Signs a request and returns the value of the `Authorization` header.
 ///
 /// `date` must equal the request's `X-Sdk-Date`. `signed_headers` may be in any order.
-/// Headers that the request does not have are skipped.
-/// Headers with `_` in their name are skipped too: the SDK never signs them because gateways drop them.
+/// Skips headers that the request does not contain.
+/// Also skips headers with `_` in their name. The SDK never signs such headers, because gateways drop them.
 #[must_use]
 pub fn sign<T: AsRef<str>>(
     request: &RequestToSign<'_, T>,
@@ -153,10 +154,10 @@ pub fn sign<T: AsRef<str>>(
     signed.sort();
     signed.dedup();
     let signature = encode_hex(&compute_signature(request, &signed, date, secret));
-    format!("{ALGORITHM} Access={access_key}, SignedHeaders={}, Signature={signature}", signed.join(";"))
+    format!("{SIGNATURE_ALGORITHM} Access={access_key}, SignedHeaders={}, Signature={signature}", signed.join(";"))
 }
 
-/// Verifies the signature of a request, and that its date is within 15 minutes of `now`.
+/// Verifies the signature of a request, and checks that the request date is within 15 minutes of `now`.
 ///
 /// `secret` is the secret key of `authorization.access_key`.
 pub fn verify<T: AsRef<str>>(
@@ -167,27 +168,27 @@ pub fn verify<T: AsRef<str>>(
 ) -> Result<(), SignatureError> {
     let signed = &authorization.signed_headers;
     for name in ["host", DATE_HEADER] {
-        require_signed(signed, name)?;
+        require_signed_header(signed, name)?;
     }
     for name in signed {
-        match request.count_headers(name) {
+        match request.count_occurrences(name) {
             0 => return Err(SignatureError::NotSent(name.clone())),
             1 => {}
             _ => return Err(SignatureError::Repeated(name.clone())),
         }
     }
     let date = request.header_value(DATE_HEADER).ok_or(SignatureError::Date)?;
-    check_drift(date, now)?;
-    check_body(signed, request)?;
+    check_clock_drift(date, now)?;
+    check_body_hash(signed, request)?;
     let expected = compute_signature(request, signed, date, secret);
     if expected.ct_eq(authorization.signature()).into() { Ok(()) } else { Err(SignatureError::Mismatch) }
 }
 
-fn require_signed(signed: &[String], name: &str) -> Result<(), SignatureError> {
+fn require_signed_header(signed: &[String], name: &str) -> Result<(), SignatureError> {
     if signed.iter().any(|one| one == name) { Ok(()) } else { Err(SignatureError::NotSigned(name.to_owned())) }
 }
 
-fn check_drift(date: &str, now: Timestamp) -> Result<(), SignatureError> {
+fn check_clock_drift(date: &str, now: Timestamp) -> Result<(), SignatureError> {
     let is_well_formed = date.len() == 16
         && date.bytes().enumerate().all(|(at, byte)| match at {
             8 => byte == b'T',
@@ -200,13 +201,13 @@ fn check_drift(date: &str, now: Timestamp) -> Result<(), SignatureError> {
     let signed_at = DateTime::strptime(DATE_FORMAT, date)
         .and_then(|civil| TimeZone::UTC.to_timestamp(civil))
         .map_err(|_| SignatureError::Date)?;
-    if now.duration_since(signed_at).abs() <= MAX_DRIFT { Ok(()) } else { Err(SignatureError::Drift { now }) }
+    if now.duration_since(signed_at).abs() <= MAX_CLOCK_DRIFT { Ok(()) } else { Err(SignatureError::Drift { now }) }
 }
 
-/// Checks that the signature covers the body, by its hash, unless `UNSIGNED-PAYLOAD` is allowed.
-fn check_body<T: AsRef<str>>(signed: &[String], request: &RequestToSign<'_, T>) -> Result<(), SignatureError> {
+/// Checks that the signed hash equals the hash of the body, unless `UNSIGNED-PAYLOAD` is allowed.
+fn check_body_hash<T: AsRef<str>>(signed: &[String], request: &RequestToSign<'_, T>) -> Result<(), SignatureError> {
     let Some(hash) = request.header_value(CONTENT_HASH_HEADER) else { return Ok(()) };
-    if request.count_headers(CONTENT_HASH_HEADER) > 1 {
+    if request.count_occurrences(CONTENT_HASH_HEADER) > 1 {
         return Err(SignatureError::Repeated(CONTENT_HASH_HEADER.to_owned()));
     }
     if hash.eq_ignore_ascii_case(&request.body_sha256) {
@@ -216,23 +217,23 @@ fn check_body<T: AsRef<str>>(signed: &[String], request: &RequestToSign<'_, T>) 
         return Err(SignatureError::Body);
     }
     // Both headers must be signed. Otherwise a man in the middle could turn a signed body into an unsigned one.
-    require_signed(signed, CONTENT_HASH_HEADER)?;
-    require_signed(signed, "content-type")?;
+    require_signed_header(signed, CONTENT_HASH_HEADER)?;
+    require_signed_header(signed, "content-type")?;
     let content_type = request.header_value("content-type").unwrap_or_default().to_ascii_lowercase();
     let must_be_hashed = content_type.is_empty()
         || ["application/json", "application/bson"].iter().any(|prefix| content_type.starts_with(prefix));
     if must_be_hashed { Err(SignatureError::UnsignedBody) } else { Ok(()) }
 }
 
-/// HMAC of the string to sign. The secret key is used directly, without key derivation.
+/// Computes the HMAC of the string to sign. The HMAC key is the secret key, without key derivation.
 fn compute_signature<T: AsRef<str>>(
     request: &RequestToSign<'_, T>,
     signed: &[String],
     date: &str,
     secret: &SecretString,
 ) -> [u8; 32] {
-    let canonical = canonical::build_request(request, signed);
-    let to_sign = format!("{ALGORITHM}\n{date}\n{}", body_sha256(canonical.as_bytes()));
+    let canonical = canonical::build_canonical_request(request, signed);
+    let to_sign = format!("{SIGNATURE_ALGORITHM}\n{date}\n{}", body_sha256(canonical.as_bytes()));
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes()) else {
         unreachable!("HMAC takes a key of any length")
     };

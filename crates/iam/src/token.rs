@@ -1,30 +1,31 @@
-//! Tokens: issued by `POST /v3/auth/tokens` in `X-Subject-Token`, sent by clients in `X-Auth-Token` (spec section 3.2).
+//! Authentication tokens of the API (spec section 3.2).
 //!
-//! A token is a random string without content.
-//! The store keeps only its hash, so read access to the store does not allow impersonation.
+//! `POST /v3/auth/tokens` returns a token in `X-Subject-Token`, and clients send the token in `X-Auth-Token`.
+//! A token is a random string without embedded data.
+//! The store contains only the hash of a token, so that read access to the store does not allow impersonation.
 
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 
-use crate::secret::{ALPHANUMERIC, SecretError, random_characters};
+use crate::secret::{ALPHANUMERIC_CHARS, SecretError, generate_random_string};
 
-/// Length of a token, in characters. The API allows 36 to 20,000 (spec section 0).
+/// Length of a token in characters. The API allows 36 to 20,000 characters (spec section 0).
 pub const LENGTH: usize = 64;
 
-/// Generates a token of letters and digits.
+/// Generates a random token of letters and digits.
 pub fn generate() -> Result<SecretString, SecretError> {
-    random_characters(LENGTH, ALPHANUMERIC)
+    generate_random_string(LENGTH, ALPHANUMERIC_CHARS)
 }
 
-/// Storage key of a token. A token has 381 random bits, so a fast hash is sufficient.
+/// Returns the hash of a token for the store. A token has 381 random bits, so that a fast hash is sufficient.
 #[must_use]
 pub fn hash(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()
 }
 
-/// CSRF token of a page session, derived from the token.
+/// Derives the CSRF token of a page session from the authentication token.
 ///
-/// The page can derive it from its token; it reveals neither the token nor its [`hash`].
+/// The page can compute the CSRF token, which reveals neither the authentication token nor its [`hash`].
 #[must_use]
 pub fn csrf_token(token: &str) -> String {
     hex::encode(Sha256::new().chain_update(b"clew csrf\0").chain_update(token.as_bytes()).finalize())

@@ -1,20 +1,20 @@
-//! Work budget: limits the work of evaluating policies for one request.
+//! Work budget that limits the policy evaluation of one request.
 //!
-//! Work is counted, not timed. One unit is about one compared byte of a policy or request.
-//! The count depends only on the policies and the request, so tests can assert it.
+//! The budget counts units of work instead of time. One unit is about one compared byte of a policy or request.
+//! The number of units depends only on the policies and the request, so that tests can check the number.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
-/// Units for one request: about 0.1 s of one processor.
-const DEFAULT_UNITS: u64 = 64 << 20;
+/// Default number of units for one request, about 0.1 s of CPU time.
+const DEFAULT_WORK_UNITS: u64 = 64 << 20;
 
-/// Fixed cost of one comparison, in units, because many short patterns cost more than their bytes.
-const COMPARISON_COST: u64 = 16;
+/// Fixed cost of one comparison in units. Without the fixed cost, many short patterns would be too cheap.
+const COMPARISON_COST_UNITS: u64 = 16;
 
-/// Remaining work for one request.
+/// Work budget for the policy evaluation of one request.
 ///
-/// After exhaustion no statement matches, and [`decide`](crate::decision::decide) denies.
+/// After the budget is exhausted, no statement matches, and [`decide`](crate::decision::decide) denies the action.
 #[derive(Debug)]
 pub struct WorkBudget {
     limit: u64,
@@ -23,10 +23,10 @@ pub struct WorkBudget {
     account: Option<PaymentAccount>,
 }
 
-/// Rate limit that is charged for the work as it is done, shared by several requests of a principal.
+/// Account for the rate limit of a principal, which is charged while the work is done.
 struct PaymentAccount {
     step: u64,
-    /// Spent units at which the next step must be paid.
+    /// Number of spent units at which the next step is charged.
     due: AtomicU64,
     pay: Box<dyn Fn(u64) -> bool + Send + Sync>,
     overdrawn: AtomicBool,
@@ -39,8 +39,8 @@ impl fmt::Debug for PaymentAccount {
 }
 
 impl PaymentAccount {
-    /// Pays for the steps that are complete at `spent` units.
-    fn covers(&self, spent: u64) -> bool {
+    /// Pays for the steps that are complete at `spent` units. Returns false if the rate limit is exceeded.
+    fn pay_for_steps(&self, spent: u64) -> bool {
         let due = self.due.load(Relaxed);
         if spent < due {
             return true;
@@ -55,20 +55,20 @@ impl PaymentAccount {
 
 impl Default for WorkBudget {
     fn default() -> Self {
-        Self::new(DEFAULT_UNITS)
+        Self::new(DEFAULT_WORK_UNITS)
     }
 }
 
 impl WorkBudget {
-    /// Creates a budget with a number of units.
+    /// Creates a budget with this number of units.
     #[must_use]
     pub fn new(units: u64) -> Self {
         Self { limit: units, remaining: AtomicU64::new(units), exhausted: AtomicBool::new(false), account: None }
     }
 
-    /// Creates a budget whose units must be paid for in steps of `step` units while they are used.
+    /// Creates a budget that charges a rate limit for every `step` units of work.
     ///
-    /// `pay` is called with the number of steps. If it returns false, the budget is exhausted.
+    /// The budget calls `pay` with the number of steps. If `pay` returns false, the budget is exhausted.
     #[must_use]
     pub fn with_payment(step: u64, pay: impl Fn(u64) -> bool + Send + Sync + 'static) -> Self {
         let account =
@@ -76,35 +76,35 @@ impl WorkBudget {
         Self { account: Some(account), ..Self::default() }
     }
 
-    /// Whether the budget is exhausted because `pay` returned false.
+    /// Returns true if the budget is exhausted because `pay` returned false.
     #[must_use]
     pub fn is_overdrawn(&self) -> bool {
         self.account.as_ref().is_some_and(|account| account.overdrawn.load(Relaxed))
     }
 
-    /// Number of units used.
+    /// Returns the number of used units.
     #[must_use]
     pub fn spent(&self) -> u64 {
         self.limit - self.remaining.load(Relaxed)
     }
 
-    /// Whether a comparison was rejected because too few units were left.
+    /// Returns true if a charge was rejected. All further charges are then rejected as well.
     #[must_use]
     pub fn is_exhausted(&self) -> bool {
         self.exhausted.load(Relaxed)
     }
 
-    /// Pays for a comparison of texts with this total length. False if the budget does not cover it.
-    pub(crate) fn compare(&self, bytes: usize) -> bool {
-        self.spend(COMPARISON_COST.saturating_add(bytes as u64))
+    /// Charges a comparison of texts with this total length in bytes. Returns false if the budget is exhausted.
+    pub(crate) fn charge_comparison(&self, bytes: usize) -> bool {
+        self.spend(COMPARISON_COST_UNITS.saturating_add(bytes as u64))
     }
 
-    /// Pays for a number of units. False if the budget does not cover them.
+    /// Charges this number of units. Returns false if the budget is exhausted.
     ///
-    /// A request is evaluated by one thread at a time, so separate loads and stores are sufficient.
+    /// Only one thread at a time evaluates a request, so that separate loads and stores are sufficient.
     pub fn spend(&self, units: u64) -> bool {
         match self.remaining.load(Relaxed).checked_sub(units) {
-            Some(left) if !self.is_exhausted() && self.is_paid(self.limit - left) => {
+            Some(left) if !self.is_exhausted() && self.charge_account(self.limit - left) => {
                 self.remaining.store(left, Relaxed);
                 true
             }
@@ -115,8 +115,8 @@ impl WorkBudget {
         }
     }
 
-    fn is_paid(&self, spent: u64) -> bool {
-        self.account.as_ref().is_none_or(|account| account.covers(spent))
+    fn charge_account(&self, spent: u64) -> bool {
+        self.account.as_ref().is_none_or(|account| account.pay_for_steps(spent))
     }
 }
 
@@ -143,9 +143,9 @@ mod tests {
     #[test]
     fn exhausted_budget_rejects_all_further_work() {
         let budget = WorkBudget::new(40);
-        assert!(budget.compare(4));
+        assert!(budget.charge_comparison(4));
         assert_eq!((budget.spent(), budget.is_exhausted()), (20, false));
-        assert!(!budget.compare(5));
+        assert!(!budget.charge_comparison(5));
         assert!(budget.is_exhausted());
         assert!(!budget.spend(1), "a smaller comparison after the refused one would decide on part of the policies");
         assert_eq!(budget.spent(), 20);

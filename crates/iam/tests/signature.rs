@@ -12,7 +12,7 @@ const DATE: &str = "20260612T000000Z";
 const NODE: &str = "/v3/054e292c9880d4992f02c0196d3ea468/instances/6754902da1f447269c6979b0590102a5in07/nodes/941d21130b3c4899ad1a752a0945befdno07";
 const SIGNED: [&str; 6] = ["content-type", "host", "user-agent", "x-language", "x-project-id", "x-sdk-date"];
 
-/// A request that owns its parts, so that a test can modify one and verify again.
+/// A signed request that a test can modify before verification.
 #[derive(Clone)]
 struct SentRequest {
     method: &'static str,
@@ -223,7 +223,7 @@ fn signed_header_must_be_sent_exactly_once() {
         assert_eq!(request.verify(), Err(SignatureError::Repeated(name.into())));
     }
     let request = SentRequest::collect().with_header("accept", "*/*").with_header("accept", "text/csv");
-    assert_eq!(request.verify(), Ok(()), "what is not signed may come as often as it likes");
+    assert_eq!(request.verify(), Ok(()), "an unsigned header may be repeated");
 }
 
 #[test]
@@ -324,8 +324,9 @@ fn dates_round_trip() {
     assert_eq!(signature::format_date("2026-01-02T03:04:05.999Z".parse().unwrap()), "20260102T030405Z");
 }
 
-/// Requests signed by the official SDK (Python, 3.1.219): an unsigned payload with and without a body, and a path and
-/// query that need encoding.
+/// Requests signed by the official Python SDK 3.1.219.
+///
+/// The requests have an unsigned payload with and without a body, and a path and query that need encoding.
 #[test]
 fn signatures_match_the_official_sdk() {
     let query = "B=1&a=true&a-b=x%20y%2Bz~%2A%C3%A9&b=1&b=2&b=3";

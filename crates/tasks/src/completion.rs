@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use clew_model::RequestId;
 use tokio_util::sync::CancellationToken;
 
-/// Registry of the waiters of this process, by collection. Clones share state.
+/// Notifies the waiters of this process when collections complete. Clones share state.
 #[derive(Clone, Default)]
-pub(crate) struct CompletionNotifier(Arc<Registry>);
+pub(crate) struct CompletionNotifier(Arc<WaiterRegistry>);
 
 #[derive(Default)]
-struct Registry {
+struct WaiterRegistry {
     collections: Mutex<HashMap<RequestId, WaiterEntry>>,
-    /// Parent of all tokens; cancelled when the notifier is closed.
+    /// Parent of all cancellation tokens, which is cancelled when the notifier is closed.
     closed: CancellationToken,
 }
 
@@ -23,27 +23,27 @@ struct WaiterEntry {
     completed: CancellationToken,
 }
 
-/// A waiter for the completion of one collection. Dropping it unsubscribes.
-pub(crate) struct Waiter {
+/// A waiter for the completion of one collection. Dropping the waiter unsubscribes.
+pub(crate) struct CompletionWaiter {
     notifier: CompletionNotifier,
     request_id: RequestId,
     completed: CancellationToken,
 }
 
 impl CompletionNotifier {
-    /// Registers a waiter. The waiter receives every notification sent after this call.
-    pub(crate) fn subscribe(&self, request_id: &RequestId) -> Waiter {
-        let mut collections = self.lock();
+    /// Registers a waiter, which receives every notification sent after this call.
+    pub(crate) fn subscribe(&self, request_id: &RequestId) -> CompletionWaiter {
+        let mut collections = self.lock_collections();
         let entry = collections
             .entry(request_id.clone())
             .or_insert_with(|| WaiterEntry { waiters: 0, completed: self.0.closed.child_token() });
         entry.waiters += 1;
-        Waiter { notifier: self.clone(), request_id: request_id.clone(), completed: entry.completed.clone() }
+        CompletionWaiter { notifier: self.clone(), request_id: request_id.clone(), completed: entry.completed.clone() }
     }
 
-    /// Notifies the waiters of a collection whose end the store has recorded.
-    pub(crate) fn notify(&self, request_id: &RequestId) {
-        if let Some(entry) = self.lock().get(request_id) {
+    /// Notifies the waiters of a collection whose completion the store has recorded.
+    pub(crate) fn notify_waiters(&self, request_id: &RequestId) {
+        if let Some(entry) = self.lock_collections().get(request_id) {
             entry.completed.cancel();
         }
     }
@@ -53,19 +53,19 @@ impl CompletionNotifier {
         self.0.closed.cancel();
     }
 
-    /// Number of waiters.
-    pub(crate) fn waiters(&self) -> usize {
-        self.lock().values().map(|entry| entry.waiters).sum()
+    /// Returns the number of waiters.
+    pub(crate) fn waiter_count(&self) -> usize {
+        self.lock_collections().values().map(|entry| entry.waiters).sum()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<RequestId, WaiterEntry>> {
+    fn lock_collections(&self) -> MutexGuard<'_, HashMap<RequestId, WaiterEntry>> {
         self.0.collections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Waiter {
+impl CompletionWaiter {
     /// Waits until the collection completes or the notifier is closed.
-    pub(crate) async fn notified(&self) {
+    pub(crate) async fn wait_for_completion(&self) {
         self.completed.cancelled().await;
     }
 
@@ -74,9 +74,9 @@ impl Waiter {
     }
 }
 
-impl Drop for Waiter {
+impl Drop for CompletionWaiter {
     fn drop(&mut self) {
-        let mut collections = self.notifier.lock();
+        let mut collections = self.notifier.lock_collections();
         if let Some(entry) = collections.get_mut(&self.request_id) {
             entry.waiters -= 1;
             if entry.waiters == 0 {
@@ -96,12 +96,12 @@ mod tests {
         let (one, other) = (RequestId::generate(), RequestId::generate());
         let (first, second, elsewhere) =
             (notifier.subscribe(&one), notifier.subscribe(&one), notifier.subscribe(&other));
-        notifier.notify(&one);
-        first.notified().await;
+        notifier.notify_waiters(&one);
+        first.wait_for_completion().await;
         assert!(second.is_notified() && !elsewhere.is_notified());
         notifier.close();
-        elsewhere.notified().await;
-        notifier.subscribe(&other).notified().await;
+        elsewhere.wait_for_completion().await;
+        notifier.subscribe(&other).wait_for_completion().await;
     }
 
     #[test]
@@ -109,12 +109,12 @@ mod tests {
         let notifier = CompletionNotifier::default();
         let id = RequestId::generate();
         let (first, second) = (notifier.subscribe(&id), notifier.subscribe(&id));
-        assert_eq!(notifier.waiters(), 2);
+        assert_eq!(notifier.waiter_count(), 2);
         drop(first);
-        notifier.notify(&id);
-        assert!(second.is_notified() && notifier.waiters() == 1);
+        notifier.notify_waiters(&id);
+        assert!(second.is_notified() && notifier.waiter_count() == 1);
         drop(second);
-        assert_eq!((notifier.waiters(), notifier.lock().len()), (0, 0));
+        assert_eq!((notifier.waiter_count(), notifier.lock_collections().len()), (0, 0));
         assert!(!notifier.subscribe(&id).is_notified(), "new waiter received an earlier notification");
     }
 }

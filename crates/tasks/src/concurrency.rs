@@ -1,7 +1,7 @@
 //! Concurrency limits of a worker: slots for active reads, and extra capacity for stalled reads.
 //!
-//! An active read costs memory and CPU; a stalled read costs one connection.
-//! A read therefore releases its active permit while its node sends nothing. Another collection then acquires the permit.
+//! An active read uses memory and CPU, but a stalled read only occupies a connection.
+//! A read therefore releases its active permit while the node sends no data.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,17 +13,17 @@ use tokio::sync::{AcquireError, Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::coop::consume_budget;
 use tokio::time::timeout;
 
-use crate::reader::{ReadFuture, Rows};
+use crate::reader::{NodeRows, ReadFuture};
 use crate::settings::Settings;
 
-/// Pool of the slots of a worker. Clones share state.
+/// Pool of concurrency slots of a worker. Clones share state.
 #[derive(Debug, Clone)]
 pub(crate) struct SlotPool {
     /// Permits of active reads.
     active: Arc<Semaphore>,
     /// Permits of all reads, which also limit connections.
     total: Arc<Semaphore>,
-    /// Number of stalled reads at which the worker claims no more collections of stalled nodes.
+    /// Maximum number of stalled reads. At the maximum, the worker claims no collections of stalled nodes.
     max_stalled: usize,
     stall_timeout: Duration,
     stalled: Arc<Mutex<StalledNodes>>,
@@ -37,11 +37,11 @@ struct StalledNodes {
     reads: usize,
 }
 
-/// Slot of one collection. Dropping it releases its permits.
+/// Concurrency slot of one collection. Dropping the slot releases its permits.
 #[derive(Debug)]
-pub(crate) struct Slot {
+pub(crate) struct CollectionSlot {
     pool: SlotPool,
-    /// `None` while the read is stalled.
+    /// Permit of the active read, or `None` while the read is stalled.
     active: Option<OwnedSemaphorePermit>,
     _total: OwnedSemaphorePermit,
 }
@@ -58,36 +58,36 @@ impl SlotPool {
         }
     }
 
-    /// Waits for a free slot, then returns all free slots.
-    pub(crate) async fn acquire_free(&self) -> Result<Vec<Slot>, AcquireError> {
+    /// Waits for at least one free slot and returns all free slots.
+    pub(crate) async fn acquire_free_slots(&self) -> Result<Vec<CollectionSlot>, AcquireError> {
         let total = self.total.clone().acquire_owned().await?;
-        let mut free = vec![self.slot(total, self.active.clone().acquire_owned().await?)];
+        let mut free = vec![self.create_slot(total, self.active.clone().acquire_owned().await?)];
         while let Ok(total) = self.total.clone().try_acquire_owned()
             && let Ok(active) = self.active.clone().try_acquire_owned()
         {
-            free.push(self.slot(total, active));
+            free.push(self.create_slot(total, active));
         }
         Ok(free)
     }
 
-    fn slot(&self, total: OwnedSemaphorePermit, active: OwnedSemaphorePermit) -> Slot {
-        Slot { pool: self.clone(), active: Some(active), _total: total }
+    fn create_slot(&self, total: OwnedSemaphorePermit, active: OwnedSemaphorePermit) -> CollectionSlot {
+        CollectionSlot { pool: self.clone(), active: Some(active), _total: total }
     }
 
-    /// Stalled nodes, once the limit of stalled reads is reached; otherwise empty.
-    /// The worker claims no collections of these nodes.
+    /// Returns the nodes whose collections the worker must not claim.
+    /// The list is empty until the number of stalled reads reaches the maximum.
     pub(crate) fn excluded_nodes(&self) -> Vec<NodeId> {
-        let stalled = self.stalled();
+        let stalled = self.lock_stalled_nodes();
         if stalled.reads < self.max_stalled { Vec::new() } else { stalled.nodes.iter().cloned().collect() }
     }
 
-    fn stalled(&self) -> MutexGuard<'_, StalledNodes> {
+    fn lock_stalled_nodes(&self) -> MutexGuard<'_, StalledNodes> {
         self.stalled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Marks the node as stalled if the read timed out, or if Clew's own connections to the node were busy.
-    fn record_outcome(&self, node: &NodeId, read: &Result<Rows, Failure>) {
-        let mut stalled = self.stalled();
+    /// Marks the node as stalled if the read timed out or all of Clew's connections to the node were in use.
+    fn record_read_outcome(&self, node: &NodeId, read: &Result<NodeRows, Failure>) {
+        let mut stalled = self.lock_stalled_nodes();
         match read {
             Err(failure) if matches!(failure.kind, FailureKind::TimedOut | FailureKind::Busy) => {
                 stalled.nodes.insert(node.clone())
@@ -97,52 +97,52 @@ impl SlotPool {
     }
 }
 
-impl Slot {
-    /// Runs a read. Releases the active permit while the node sends nothing for [`Settings::stall_timeout`].
+impl CollectionSlot {
+    /// Runs a read. Releases the active permit if the node sends no data for [`Settings::stall_timeout`].
     ///
-    /// If the last read of the node stalled, the permit is released at once.
-    pub(crate) async fn read(&mut self, node: &NodeId, mut read: ReadFuture<'_>) -> Result<Rows, Failure> {
-        let mut stalled = StalledRead::start_if_stalled(&self.pool, node);
+    /// If the last read of the node stalled, the slot releases the permit without this delay.
+    pub(crate) async fn run_read(&mut self, node: &NodeId, mut read: ReadFuture<'_>) -> Result<NodeRows, Failure> {
+        let mut stalled = StalledReadGuard::start_if_node_stalled(&self.pool, node);
         let stall_timeout = if stalled.is_some() { Duration::ZERO } else { self.pool.stall_timeout };
-        let signal = Arc::new(WakeSignal::default());
+        let signal = Arc::new(ReadWaker::default());
         let waker = Waker::from(signal.clone());
         loop {
-            self.acquire_active().await;
+            self.acquire_active_permit().await;
             if let Poll::Ready(rows) = read.as_mut().poll(&mut Context::from_waker(&waker)) {
-                self.pool.record_outcome(node, &rows);
+                self.pool.record_read_outcome(node, &rows);
                 return rows;
             }
-            // A read that exhausted its cooperative budget wakes itself. Other tasks must run first.
+            // A read with an exhausted cooperative budget wakes itself, so other tasks must run first.
             consume_budget().await;
             if timeout(stall_timeout, signal.0.notified()).await.is_err() {
-                stalled.get_or_insert_with(|| StalledRead::start(&self.pool, node));
+                stalled.get_or_insert_with(|| StalledReadGuard::start(&self.pool, node));
                 self.active = None;
                 signal.0.notified().await;
             }
         }
     }
 
-    /// Acquires an active permit unless the slot has one.
-    async fn acquire_active(&mut self) {
+    /// Acquires an active permit unless the slot already has one.
+    async fn acquire_active_permit(&mut self) {
         if self.active.is_none() {
-            // An error would mean a closed semaphore; the pool never closes it.
+            // An error would mean that the semaphore is closed, but the pool never closes the semaphore.
             self.active = self.pool.active.clone().acquire_owned().await.ok();
         }
     }
 }
 
-/// Guard of a stalled read: counted in [`StalledNodes::reads`] until dropped.
-struct StalledRead(SlotPool);
+/// Guard of a stalled read, which counts the read in [`StalledNodes::reads`] until dropped.
+struct StalledReadGuard(SlotPool);
 
-impl StalledRead {
+impl StalledReadGuard {
     /// Starts a stalled read if the last read of the node stalled.
-    fn start_if_stalled(pool: &SlotPool, node: &NodeId) -> Option<Self> {
-        let is_stalled = pool.stalled().nodes.contains(node);
+    fn start_if_node_stalled(pool: &SlotPool, node: &NodeId) -> Option<Self> {
+        let is_stalled = pool.lock_stalled_nodes().nodes.contains(node);
         is_stalled.then(|| Self::start(pool, node))
     }
 
     fn start(pool: &SlotPool, node: &NodeId) -> Self {
-        let mut stalled = pool.stalled();
+        let mut stalled = pool.lock_stalled_nodes();
         stalled.nodes.insert(node.clone());
         stalled.reads += 1;
         drop(stalled);
@@ -150,18 +150,18 @@ impl StalledRead {
     }
 }
 
-impl Drop for StalledRead {
+impl Drop for StalledReadGuard {
     fn drop(&mut self) {
-        let mut stalled = self.0.stalled();
+        let mut stalled = self.0.lock_stalled_nodes();
         stalled.reads = stalled.reads.saturating_sub(1);
     }
 }
 
-/// Waker of a read: notifies the slot that the read can make progress.
+/// Waker that notifies the slot when its read can make progress.
 #[derive(Default)]
-struct WakeSignal(Notify);
+struct ReadWaker(Notify);
 
-impl Wake for WakeSignal {
+impl Wake for ReadWaker {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }

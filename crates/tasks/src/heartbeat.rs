@@ -1,4 +1,4 @@
-//! Heartbeats of a worker, from which the store detects zones without a live worker.
+//! Heartbeats of a worker. The store uses heartbeats to detect zones without a live worker.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use clew_store::Store;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::debug;
 
-/// Time between two heartbeats. The store treats a worker as gone 20 seconds after its last one.
+/// Time between two heartbeats. The store treats a worker as gone 20 seconds after its last heartbeat.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
 /// Timeout of the request that deregisters the worker.
 const DEREGISTER_TIMEOUT: Duration = Duration::from_secs(2);
@@ -24,7 +24,7 @@ pub(crate) async fn send_heartbeats(store: &Store, worker: &str) {
 }
 
 /// Deregisters a worker that claims no more collections.
-pub(crate) async fn deregister(store: &Store, worker: &str) {
+pub(crate) async fn deregister_worker(store: &Store, worker: &str) {
     if !matches!(timeout(DEREGISTER_TIMEOUT, store.remove_worker(worker)).await, Ok(Ok(()))) {
         debug!("could not say that this worker has stopped");
     }

@@ -1,6 +1,6 @@
-//! Intelligent kills: durable once submitted, and executed at most once.
+//! Queue and worker of intelligent kills. A submitted kill is durable and is executed at most once.
 //!
-//! The victims are selected at execution time, by the same function as for the preview.
+//! The worker selects the victims at execution time with the same function as the preview.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -25,12 +25,12 @@ use crate::listen_state::ListenState;
 use crate::logins::Login;
 use crate::settings::Settings;
 
-/// Maximum age of a queued intelligent kill. An older one is not started, because other sessions may be slow by then.
-const MAX_QUEUE_AGE: Duration = Duration::from_mins(1);
+/// Maximum age of a queued intelligent kill. After this time, other sessions may be slow.
+const MAX_QUEUED_KILL_AGE: Duration = Duration::from_mins(1);
 /// Maximum number of queued intelligent kills per node.
-const MAX_QUEUED_PER_NODE: u32 = 8;
+const MAX_QUEUED_KILLS_PER_NODE: u32 = 8;
 /// Time for the store operations of an intelligent kill, in addition to the limits of the node.
-const STORE_TIMEOUT: Duration = Duration::from_mins(1);
+const STORE_OPERATIONS_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Queue and worker of intelligent kills. Clones share state.
 #[derive(Clone)]
@@ -39,7 +39,7 @@ pub struct IntelligentKills {
     kills: KillExecutor,
     limits: Limits,
     formula_guard: bool,
-    /// Notified when an intelligent kill may have become claimable.
+    /// Notifies the worker when an intelligent kill may have become claimable.
     claimable: Arc<Notify>,
     poll_interval: Duration,
     listen_state: ListenState,
@@ -47,7 +47,7 @@ pub struct IntelligentKills {
 }
 
 impl IntelligentKills {
-    /// Creates a queue whose worker kills through `kills`.
+    /// Creates a queue whose worker executes its kills with `kills`.
     #[must_use]
     pub fn new(store: Store, kills: KillExecutor, settings: &Settings) -> Self {
         Self {
@@ -62,8 +62,8 @@ impl IntelligentKills {
         }
     }
 
-    /// Wakes the worker of this process, because another process queued an intelligent kill.
-    pub(crate) fn wake(&self) {
+    /// Wakes the worker of this process after another process queued an intelligent kill.
+    pub(crate) fn wake_worker(&self) {
         self.claimable.notify_one();
     }
 
@@ -71,7 +71,7 @@ impl IntelligentKills {
         &self.listen_state
     }
 
-    /// Returns true if files escape cells that a spreadsheet would evaluate as a formula.
+    /// Returns true if CSV files escape cells that a spreadsheet would evaluate as a formula.
     #[must_use]
     pub fn formula_guard(&self) -> bool {
         self.formula_guard
@@ -86,19 +86,19 @@ impl IntelligentKills {
         &self,
         instance: &InstanceId,
         node: &NodeUrl,
-        errand: Purpose,
+        purpose: Purpose,
         limits: Limits,
     ) -> Result<(ProcessListRead, KillPlan), KillError> {
-        let threshold = self.threshold(instance).await?;
-        let mut listed = read_user_sessions(node, errand, &limits).await.map_err(KillError::Node)?;
+        let threshold = self.load_slow_threshold(instance).await?;
+        let mut listed = read_user_sessions(node, purpose, &limits).await.map_err(KillError::Node)?;
         if let Some(failure) = proxy_failure(node, &listed) {
             return Err(KillError::Node(failure));
         }
-        let doubt = self.clocks.lock().unwrap_or_else(PoisonError::into_inner).check(node, &mut listed);
-        if let Some(doubt) = doubt.filter(|_| errand == Purpose::Killing) {
-            return Err(KillError::Node(clock_failure(node, doubt)));
+        let doubt = self.clocks.lock().unwrap_or_else(PoisonError::into_inner).check_clock(node, &mut listed);
+        if let Some(doubt) = doubt.filter(|_| purpose == Purpose::Killing) {
+            return Err(KillError::Node(clock_doubt_failure(node, doubt)));
         }
-        // If no session has a reliable age, fail with the reason instead of selecting nothing.
+        // If no session has a reliable age, fail with the reason instead of returning an empty selection.
         let unreliable = listed.limitations.iter().find(|gap| gap.kind == LimitationKind::UnreliableAges);
         if let Some(gap) =
             unreliable.filter(|_| !listed.sessions.is_empty() && listed.unchecked.len() == listed.sessions.len())
@@ -108,7 +108,7 @@ impl IntelligentKills {
         let read = listed.read.clone();
         let sessions = listed.into_checked();
         let protected = self.kills.protected().clone();
-        // CPU-bound: up to ten thousand statements are turned into templates.
+        // CPU-bound: the selection converts up to ten thousand statements to templates.
         let selection = tokio::task::spawn_blocking(move || KillPlan::select(sessions, threshold, &protected));
         match selection.await {
             Ok(chosen) => Ok((read, chosen)),
@@ -119,7 +119,7 @@ impl IntelligentKills {
         }
     }
 
-    async fn threshold(&self, instance: &InstanceId) -> Result<SlowThreshold, StoreError> {
+    async fn load_slow_threshold(&self, instance: &InstanceId) -> Result<SlowThreshold, StoreError> {
         Ok(self.store.slow_threshold(instance).await?.unwrap_or_default())
     }
 
@@ -127,17 +127,17 @@ impl IntelligentKills {
     ///
     /// Fails with [`StoreError::QueueFull`] if the queue of the node is full.
     pub async fn submit(&self, new: &NewIntelligentKill) -> Result<IntelligentKillId, StoreError> {
-        let id = self.store.insert_intelligent_kill(new, MAX_QUEUED_PER_NODE).await?;
+        let id = self.store.insert_intelligent_kill(new, MAX_QUEUED_KILLS_PER_NODE).await?;
         self.claimable.notify_one();
         Ok(id)
     }
 
-    /// Executes intelligent kills until `shutdown`, then waits for the running ones. Their duration is limited.
+    /// Executes intelligent kills until `shutdown`, then waits for running kills, whose duration is limited.
     pub async fn run(self, shutdown: CancellationToken) {
         let running = TaskTracker::new();
         let mut store_fails = false;
         while !shutdown.is_cancelled() {
-            let started = self.start_next(&running).await;
+            let started = self.start_next_kill(&running).await;
             match &started {
                 // Logged once for a series of failures.
                 Err(error) if !store_fails => warn!(%error, "could not look for intelligent kills; will try again"),
@@ -159,26 +159,26 @@ impl IntelligentKills {
     }
 
     /// Starts the next queued intelligent kill. Returns false if none is queued.
-    async fn start_next(&self, running: &TaskTracker) -> Result<bool, StoreError> {
-        for lost in self.store.end_lost_intelligent_kills(MAX_QUEUE_AGE).await? {
+    async fn start_next_kill(&self, running: &TaskTracker) -> Result<bool, StoreError> {
+        for lost in self.store.end_lost_intelligent_kills(MAX_QUEUED_KILL_AGE).await? {
             warn!(intelligent_kill.id = %lost.id, node.id = %lost.request.node_id, "ended an intelligent kill that was lost");
         }
-        // The lease is not renewed: once it expires, the worker counts as lost.
-        let lease = self.limits.read_timeout * 2 + STORE_TIMEOUT;
-        let Some(kill) = self.store.claim_intelligent_kill(lease, MAX_QUEUE_AGE).await? else { return Ok(false) };
+        // The lease is never renewed. After the lease expires, the kill counts as lost.
+        let lease = self.limits.read_timeout * 2 + STORE_OPERATIONS_TIMEOUT;
+        let Some(kill) = self.store.claim_intelligent_kill(lease, MAX_QUEUED_KILL_AGE).await? else { return Ok(false) };
         let kills = self.clone();
         running.spawn(async move {
-            kills.execute(kill).await;
-            // Another kill of the same node may be claimable now.
+            kills.execute_kill(kill).await;
+            // Another kill on the same node may be claimable now.
             kills.claimable.notify_one();
         });
         Ok(true)
     }
 
-    async fn execute(&self, kill: IntelligentKill) {
+    async fn execute_kill(&self, kill: IntelligentKill) {
         let result = self.kill_victims(&kill).await;
         let (victims, reason) = match &result {
-            Ok(outcomes) => (outcomes.len() as u64, failure_summary(outcomes)),
+            Ok(outcomes) => (outcomes.len() as u64, summarize_failures(outcomes)),
             Err(error) => (0, Some(error.to_string())),
         };
         let (id, node) = (kill.id, kill.request.node_id);
@@ -197,9 +197,9 @@ impl IntelligentKills {
             return Err(KillError::Store(StoreError::Unknown { what: "node", name: request.node_id.to_string() }));
         };
         let selection = self.select_victims(&request.instance_id, &node.url, Purpose::Killing, self.limits);
-        let (read, chosen) = self.with_login(&node, Box::pin(selection)).await?;
+        let (read, chosen) = self.run_with_login(&node, Box::pin(selection)).await?;
         let victims = chosen.into_victims();
-        let order = KillRequest {
+        let kill_request = KillRequest {
             origin: request.by.clone(),
             project_id: request.project_id.clone(),
             instance_id: request.instance_id.clone(),
@@ -214,11 +214,11 @@ impl IntelligentKills {
             reason: "intelligent kill".to_owned(),
             list_read: read,
         };
-        self.with_login(&node, Box::pin(self.kills.execute(order, victims, self.limits))).await
+        self.run_with_login(&node, Box::pin(self.kills.execute(kill_request, victims, self.limits))).await
     }
 
-    /// Runs `work`, which logs in to the node. Applies the login back-off of user requests.
-    async fn with_login<T>(
+    /// Runs `work`, which logs in to the node, with the login back-off of user requests.
+    async fn run_with_login<T>(
         &self,
         node: &Node,
         work: impl Future<Output = Result<T, KillError>>,
@@ -235,45 +235,46 @@ impl IntelligentKills {
     }
 }
 
-/// Clock readings of the nodes that were read most recently.
+/// Server clock histories of the most recently read nodes.
 #[derive(Debug, Default)]
 struct ClockHistories(VecDeque<(String, ClockHistory)>);
 
 impl ClockHistories {
     /// Maximum number of nodes.
-    const MAX_NODES: usize = 1024;
+    const MAX_TRACKED_NODES: usize = 1024;
 
-    /// Compares the clock of a node with earlier readings, and corrects ages.
-    /// Returns a doubt if the ages are not reliable enough for kills.
-    fn check(&mut self, node: &NodeUrl, read: &mut UserSessions) -> Option<ClockDoubt> {
+    /// Compares the clock of a node with previous readings, and corrects the session ages.
+    /// Returns a reason for doubt if the session ages are not reliable enough for kills.
+    fn check_clock(&mut self, node: &NodeUrl, read: &mut UserSessions) -> Option<ClockDoubt> {
         let address = node.address();
         let position = self.0.iter().position(|(other, _)| *other == address);
         let (_, mut history) = position.and_then(|at| self.0.remove(at)).unwrap_or_default();
         let doubt = read.check_clock(&mut history);
         self.0.push_back((address, history));
-        if self.0.len() > Self::MAX_NODES {
+        if self.0.len() > Self::MAX_TRACKED_NODES {
             self.0.pop_front();
         }
         doubt
     }
 }
 
-fn clock_failure(node: &NodeUrl, doubt: ClockDoubt) -> Failure {
+fn clock_doubt_failure(node: &NodeUrl, doubt: ClockDoubt) -> Failure {
     let address = node.address();
-    let detail =
-        format!("{address}: ages are not reliable, so that nothing was killed: {doubt}. fix: preview again, then kill");
+    let detail = format!(
+        "{address}: session ages are not reliable, so no session was killed: {doubt}. fix: preview again, then kill"
+    );
     Failure::new(FailureKind::ServerError, detail)
 }
 
 fn unreliable_ages_failure(node: &NodeUrl, gap: &Limitation) -> Failure {
     let fix = gap.remedy.as_ref().map_or_else(String::new, |remedy| format!(" fix: {remedy}"));
     let detail =
-        format!("{}: no age of a session is reliable, so that none may be chosen. {}{fix}", node.address(), gap.why);
+        format!("{}: no session has a reliable age, so no victim was selected. {}{fix}", node.address(), gap.why);
     Failure::new(FailureKind::ServerError, detail)
 }
 
-/// Summary of the failed kills: their number, and the first reason. `None` if no kill failed.
-fn failure_summary(outcomes: &[(u64, KillOutcome)]) -> Option<String> {
+/// Returns the number of failed kills and the first failure reason, or `None` if no kill failed.
+fn summarize_failures(outcomes: &[(u64, KillOutcome)]) -> Option<String> {
     let failed = |(id, outcome): &(u64, KillOutcome)| match outcome {
         KillOutcome::Failed(failure) => Some((*id, failure.to_string())),
         _ => None,

@@ -1,4 +1,4 @@
-//! Execution of one claimed collection: read the node, write the result, record the outcome.
+//! Execution of a claimed collection: reads the node, writes the result and records the outcome.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use crate::completion::CompletionNotifier;
-use crate::concurrency::Slot;
+use crate::concurrency::CollectionSlot;
 use crate::logins::Login;
 use crate::observer::Observer;
 use crate::reader::NodeReader;
@@ -21,9 +21,9 @@ use crate::result_file::{self, PendingResult};
 use crate::{lease, settings::Settings};
 
 /// Delay between two attempts of a failed store operation.
-const RETRY_DELAY: Duration = Duration::from_millis(250);
+const STORE_RETRY_DELAY: Duration = Duration::from_millis(250);
 
-/// A collection under a lease of this worker.
+/// A collection that this worker has claimed.
 pub(crate) struct Job {
     pub(crate) store: Store,
     pub(crate) settings: Arc<Settings>,
@@ -32,50 +32,50 @@ pub(crate) struct Job {
     pub(crate) completions: CompletionNotifier,
     pub(crate) claimed: ClaimedTask,
     /// Start of the lease.
-    /// It precedes the claim, so that the worker never holds the lease longer than the store grants it.
+    /// This time precedes the claim, so that the lease expires in the worker before it expires in the store.
     pub(crate) claimed_at: Instant,
 }
 
-/// Number of rows, and the result that holds them.
+/// Number of rows, and the published result.
 type CollectedResult = (u64, PendingResult);
 
 impl Job {
-    /// Runs the collection. Stops if the lease is lost, and releases the collection when `release` is cancelled.
-    pub(crate) async fn run(self, slot: &mut Slot, release: CancellationToken) {
+    /// Runs the collection. Stops if the lease is lost, and releases the collection if `release` is cancelled.
+    pub(crate) async fn run(self, slot: &mut CollectionSlot, release: CancellationToken) {
         let task = &self.claimed.task;
-        // A cancelled branch cannot have recorded the end: that happens after `select!`.
+        // A cancelled branch cannot have recorded the outcome, which is recorded after `select!`.
         let outcome = tokio::select! {
             biased;
-            () = release.cancelled() => return self.release().await,
+            () = release.cancelled() => return self.release_collection().await,
             () = self.renew_lease_until_lost() => {
                 warn!(task.request_id = %task.request_id, "lost the lease; what was collected is thrown away");
                 return;
             }
-            outcome = AssertUnwindSafe(self.collect(slot)).catch_unwind() => outcome.unwrap_or_else(|_| Err(panic_failure())),
+            outcome = AssertUnwindSafe(self.collect_rows(slot)).catch_unwind() => outcome.unwrap_or_else(|_| Err(panic_failure())),
         };
-        self.record_end(outcome).await;
+        self.record_outcome(outcome).await;
     }
 
     async fn renew_lease_until_lost(&self) {
         let (request_id, fence) = (&self.claimed.task.request_id, self.claimed.fence);
-        lease::renew_until_lost(&self.store, request_id, fence, self.claimed_at, self.settings.lease).await;
+        lease::renew_lease_until_lost(&self.store, request_id, fence, self.claimed_at, self.settings.lease).await;
     }
 
-    async fn collect(&self, slot: &mut Slot) -> Result<CollectedResult, Failure> {
+    async fn collect_rows(&self, slot: &mut CollectionSlot) -> Result<CollectedResult, Failure> {
         let task = &self.claimed.task;
         if task.attempts > self.settings.max_attempts {
-            return Err(attempts_exhausted(self.settings.max_attempts));
+            return Err(attempts_exhausted_failure(self.settings.max_attempts));
         }
         let node = self.load_node().await?;
         let selection = self.load_selection().await?;
-        // A user requested the first attempt; further attempts follow a lost lease.
+        // A user requested the first attempt. Further attempts are automatic, after a lost lease.
         let cause = if task.attempts > 1 { LoginCause::Automatic } else { LoginCause::Requested };
         let login = Login::request(&self.store, &node.id, cause).await?;
-        let read_future = self.reader.read(&node.url, &selection, StatementText::from_masking(task.masked));
-        let read = slot.read(&node.id, read_future).await;
+        let read_future = self.reader.read_sessions(&node.url, &selection, StatementText::from_masking(task.masked));
+        let read = slot.run_read(&node.id, read_future).await;
         login.record(&node, read.as_ref().err()).await;
         let rows = read?;
-        let count = rows.count();
+        let count = rows.row_count();
         let result =
             result_file::write_result(self.store.results(), &task.request_id, self.claimed.fence, rows).await?;
         Ok((count, result))
@@ -83,19 +83,19 @@ impl Job {
 
     async fn load_node(&self) -> Result<Node, Failure> {
         let id = &self.claimed.task.node_id;
-        match self.retry_query(|| self.store.node_with_password(id)).await {
+        match self.query_with_retries(|| self.store.node_with_password(id)).await {
             Ok(Some(node)) => Ok(node),
             Ok(None) => Err(Failure::new(FailureKind::NodeGone, format!("node {id} was removed"))),
             Err(error) => Err(Failure::new(FailureKind::StoreFailed, format!("could not look up node {id}: {error}"))),
         }
     }
 
-    /// Returns the requested selection. A request without a threshold uses the threshold of the instance.
+    /// Returns the requested selection. If the request has no threshold, the instance's threshold applies.
     async fn load_selection(&self) -> Result<Selection, Failure> {
         let task = &self.claimed.task;
         let mut selection = task.selection.clone();
         if selection.threshold.is_none() {
-            let threshold = self.retry_query(|| self.store.slow_threshold(&task.instance_id)).await;
+            let threshold = self.query_with_retries(|| self.store.slow_threshold(&task.instance_id)).await;
             selection.threshold = threshold.map_err(|error| {
                 let detail = format!("could not look up the slow threshold of instance {}: {error}", task.instance_id);
                 Failure::new(FailureKind::StoreFailed, detail)
@@ -104,27 +104,27 @@ impl Job {
         Ok(selection)
     }
 
-    /// Runs a query on the store, and retries database errors for the duration of a lease.
-    /// The database may be restarting; if it stays down, the lease expires.
-    async fn retry_query<T, F>(&self, query: impl Fn() -> F) -> Result<T, StoreError>
+    /// Runs a query on the store. Retries database errors for the duration of a lease.
+    /// The retries bridge a database restart. During a longer outage, the lease expires.
+    async fn query_with_retries<T, F>(&self, query: impl Fn() -> F) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, StoreError>>,
     {
         let deadline = Instant::now() + self.settings.lease;
         loop {
             match query().await {
-                Err(StoreError::Database { .. }) if Instant::now() < deadline => sleep(RETRY_DELAY).await,
+                Err(StoreError::Database { .. }) if Instant::now() < deadline => sleep(STORE_RETRY_DELAY).await,
                 result => return result,
             }
         }
     }
 
-    /// Records the end of the collection, and retries errors for the duration of a lease.
-    /// If all retries fail, a worker runs the collection again once its lease expires.
-    async fn record_end(&self, outcome: Result<CollectedResult, Failure>) {
+    /// Records the outcome of the collection. Retries errors for the duration of a lease.
+    /// If all retries fail, a worker runs the collection again after the lease expires.
+    async fn record_outcome(&self, outcome: Result<CollectedResult, Failure>) {
         let (request_id, fence) = (&self.claimed.task.request_id, self.claimed.fence);
         let (recorded, mut result) = match outcome {
-            Ok((rows, result)) => (finished_outcome(rows, &result), Some(result)),
+            Ok((rows, result)) => (build_finished_outcome(rows, &result), Some(result)),
             Err(failure) => (TaskOutcome::Failed(failure), None),
         };
         let deadline = Instant::now() + self.settings.lease;
@@ -135,7 +135,7 @@ impl Job {
                     warn!(task.request_id = %request_id, "lost the lease before the end; the outcome is thrown away");
                     return;
                 }
-                // The store may have recorded the end despite the error: then the task references the result.
+                // The store may have recorded the outcome despite the error. The task then references the result.
                 Err(error) => {
                     if let Some(result) = &mut result {
                         result.commit();
@@ -147,16 +147,16 @@ impl Job {
                     debug!(task.request_id = %request_id, %error, "could not record the end of a collection yet");
                 }
             }
-            sleep(RETRY_DELAY).await;
+            sleep(STORE_RETRY_DELAY).await;
         }
-        self.completions.notify(request_id);
+        self.completions.notify_waiters(request_id);
         if let Some(result) = &mut result {
             result.commit();
         }
-        self.report(&recorded);
+        self.log_outcome(&recorded);
     }
 
-    fn report(&self, recorded: &TaskOutcome) {
+    fn log_outcome(&self, recorded: &TaskOutcome) {
         let task = &self.claimed.task;
         match recorded {
             TaskOutcome::Finished { rows, bytes, .. } => {
@@ -174,7 +174,7 @@ impl Job {
         }
     }
 
-    async fn release(&self) {
+    async fn release_collection(&self) {
         let request_id = &self.claimed.task.request_id;
         match self.store.release_task(request_id, self.claimed.fence).await {
             Ok(true) => info!(task.request_id = %request_id, "handed back"),
@@ -184,7 +184,7 @@ impl Job {
     }
 }
 
-fn finished_outcome(rows: u64, result: &PendingResult) -> TaskOutcome {
+fn build_finished_outcome(rows: u64, result: &PendingResult) -> TaskOutcome {
     let published = result.published();
     TaskOutcome::Finished {
         result_name: published.name.clone(),
@@ -194,16 +194,16 @@ fn finished_outcome(rows: u64, result: &PendingResult) -> TaskOutcome {
     }
 }
 
-fn attempts_exhausted(attempts: u32) -> Failure {
+fn attempts_exhausted_failure(attempts: u32) -> Failure {
     Failure::new(
         FailureKind::GaveUp,
-        format!("taken up {attempts} times, and each time the worker ended or lost it before it was done"),
+        format!("claimed {attempts} times, and each time the worker stopped or lost the lease before completion"),
     )
 }
 
 fn panic_failure() -> Failure {
     Failure::new(
         FailureKind::GaveUp,
-        "Clew broke while collecting; this is a bug, the server's log has the particulars",
+        "internal error during the collection; this is a bug in Clew, see the server's log for details",
     )
 }

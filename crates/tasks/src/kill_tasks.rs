@@ -1,8 +1,9 @@
-//! Worker of kill tasks: runs one tick per second on each node of each instance that has running kill tasks.
+//! Worker of kill tasks, which runs one tick per second on each node with running kill tasks.
 //!
-//! Only the worker that holds the lease of an instance runs its ticks. It sends no kill after the lease ends.
-//! Ticks of one node never overlap, and a hung tick delays no other node.
-//! A node whose read takes long gets a longer interval. Without kill tasks, each second costs one query on the store.
+//! Only the worker that holds the lease of an instance runs its ticks. No kill is sent after the lease expires.
+//! Ticks of one node never overlap, and a hung tick does not delay other nodes.
+//! A node with slow reads gets a longer interval between ticks.
+//! Without kill tasks, the worker runs only one store query per second.
 
 mod node_state;
 mod tick;
@@ -21,12 +22,12 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 use uuid::Uuid;
 
-use crate::adaptive_interval::DEFAULT_INTERVAL;
+use crate::adaptive_interval::DEFAULT_READ_INTERVAL;
 use crate::kills::KillExecutor;
 use crate::observer::Observer;
 use crate::settings::Settings;
 use node_state::NodeStates;
-use tick::Tick;
+use tick::KillTaskTick;
 
 /// Worker of kill tasks.
 pub struct KillTaskWorker {
@@ -38,13 +39,13 @@ pub struct KillTaskWorker {
     grace: Duration,
     /// Name of this worker in leases.
     worker: String,
-    /// End of this worker's lease, by instance.
+    /// Expiry time of this worker's leases, by instance.
     leases: HashMap<InstanceId, Instant>,
     nodes: NodeStates,
 }
 
 impl KillTaskWorker {
-    /// Creates a worker that kills through `kills`.
+    /// Creates a worker that executes its kills with `kills`.
     #[must_use]
     pub fn new(store: Store, kills: KillExecutor, settings: &Settings, observer: Arc<dyn Observer>) -> Self {
         Self {
@@ -60,14 +61,14 @@ impl KillTaskWorker {
         }
     }
 
-    /// Runs kill tasks until `shutdown`. A started kill is completed and recorded; a read of a node is cancelled.
+    /// Runs kill tasks until `shutdown`. Shutdown cancels running reads, but completes and records running kills.
     pub async fn run(mut self, shutdown: CancellationToken) {
         let running = TaskTracker::new();
-        let mut ticks = interval(DEFAULT_INTERVAL);
+        let mut ticks = interval(DEFAULT_READ_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut store_fails = false;
         while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
-            let started = self.start_ticks(&running, &shutdown).await;
+            let started = self.start_due_ticks(&running, &shutdown).await;
             match &started {
                 // Logged once for a series of failures.
                 Err(error) if !store_fails => warn!(%error, "could not look for kill tasks; will try again"),
@@ -85,23 +86,23 @@ impl KillTaskWorker {
         }
     }
 
-    async fn start_ticks(&mut self, running: &TaskTracker, shutdown: &CancellationToken) -> Result<(), StoreError> {
+    async fn start_due_ticks(&mut self, running: &TaskTracker, shutdown: &CancellationToken) -> Result<(), StoreError> {
         let all = self.store.instances_with_kill_tasks().await?;
-        self.leases.retain(|leased, _| all.iter().any(|rounds| rounds.instance_id == *leased));
+        self.leases.retain(|leased, _| all.iter().any(|kill_tasks| kill_tasks.instance_id == *leased));
         let mut active_nodes = HashSet::new();
-        for rounds in all {
-            if let Some(lease_end) = self.acquire_lease(&rounds.instance_id).await? {
-                active_nodes.extend(self.start_instance_ticks(&rounds, lease_end, running, shutdown).await?);
+        for kill_tasks in all {
+            if let Some(lease_end) = self.acquire_lease(&kill_tasks.instance_id).await? {
+                active_nodes.extend(self.start_instance_ticks(&kill_tasks, lease_end, running, shutdown).await?);
             }
         }
-        for node in self.nodes.retain_active(&active_nodes) {
+        for node in self.nodes.retain_active_nodes(&active_nodes) {
             self.observer.poll_interval_changed(&node, None);
         }
         Ok(())
     }
 
-    /// Returns the end of this worker's lease of the instance, or `None` if another worker holds the lease.
-    /// A lease is renewed after a third of its duration.
+    /// Returns the expiry time of this worker's lease, or `None` if another worker holds the lease of the instance.
+    /// The worker renews a lease after a third of its duration.
     async fn acquire_lease(&mut self, instance: &InstanceId) -> Result<Option<Instant>, StoreError> {
         let now = Instant::now();
         if let Some(lease_end) = self.leases.get(instance).filter(|lease_end| **lease_end > now + self.lease * 2 / 3) {
@@ -115,25 +116,25 @@ impl KillTaskWorker {
         Ok(None)
     }
 
-    /// Starts a tick on each node of the instance that is due. Returns all nodes of the instance.
+    /// Starts a tick on each due node of the instance. Returns all nodes of the instance.
     async fn start_instance_ticks(
         &self,
-        rounds: &InstanceKillTasks,
+        kill_tasks: &InstanceKillTasks,
         lease_end: Instant,
         running: &TaskTracker,
         shutdown: &CancellationToken,
     ) -> Result<Vec<NodeId>, StoreError> {
         let mut nodes = Vec::new();
-        for node in self.store.nodes_with_passwords(&rounds.instance_id).await? {
+        for node in self.store.nodes_with_passwords(&kill_tasks.instance_id).await? {
             nodes.push(node.id.clone());
-            let Some(guard) = self.nodes.try_start(&node.id, Instant::now()) else { continue };
-            let tick = Tick {
+            let Some(guard) = self.nodes.try_start_tick(&node.id, Instant::now()) else { continue };
+            let tick = KillTaskTick {
                 store: self.store.clone(),
                 kills: self.kills.clone(),
                 observer: self.observer.clone(),
                 limits: self.limits,
                 worker: self.worker.clone(),
-                rounds: rounds.clone(),
+                kill_tasks: kill_tasks.clone(),
                 lease_end,
                 node,
             };

@@ -1,4 +1,5 @@
-//! Execution of kills. Each kill is recorded before it is sent; its outcome is recorded afterwards, with an audit row.
+//! Execution of kills. The executor records each kill before sending it.
+//! After the kill, the executor records the outcome and an audit row.
 
 use std::sync::Arc;
 
@@ -10,10 +11,10 @@ use clew_mysql::{
 use clew_store::{KillEnd, KillSource, NewKill, Store, StoreError};
 use tracing::{error, info};
 
-/// Maximum length of a recorded text of a server, in characters.
-const MAX_TEXT_LEN: usize = 4096;
+/// Maximum length in characters of recorded text from a server, such as a user name or a statement template.
+const MAX_RECORDED_TEXT_CHARS: usize = 4096;
 
-/// Executor of kills, with their records in the store. Clones share state.
+/// Executor of kills, which records each kill in the store. Clones share state.
 #[derive(Debug, Clone)]
 pub struct KillExecutor {
     store: Store,
@@ -23,7 +24,7 @@ pub struct KillExecutor {
 /// Request to kill sessions of a node.
 #[derive(Debug, Clone)]
 pub struct KillRequest {
-    /// Origin of the kill: the caller and its address.
+    /// Origin of the kill request: the caller and the caller's address.
     pub origin: Origin,
     /// Project of the instance.
     pub project_id: ProjectId,
@@ -39,36 +40,36 @@ pub struct KillRequest {
     pub task_id: Option<String>,
     /// Kind of the kill: connection or statement.
     pub kind: KillKind,
-    /// Criterion by which a victim must still match when it is killed.
+    /// Criterion that a victim must still satisfy at the time of the kill.
     pub victim_match: VictimMatch,
-    /// Treatment of victims whose termination can damage or partly change a non-transactional table.
+    /// Policy for victims whose termination can damage or partly change a non-transactional table.
     pub unsafe_victims: UnsafeVictims,
-    /// Reason given by the caller; may be empty.
+    /// Reason stated by the caller, which may be empty.
     pub reason: String,
-    /// Process list in which the victims were found.
+    /// Process list from which the victims were selected.
     pub list_read: ProcessListRead,
 }
 
-/// Criterion by which a victim must still match when it is killed.
+/// Criterion that a victim must still satisfy at the time of the kill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum VictimMatch {
-    /// The session must be the same, in any state: a caller selected it by its id.
+    /// The session must be the same in any state, because a caller selected the session by id.
     Session,
-    /// The session must still run the same statement, or still be idle: a rule selected it because of that.
+    /// The session must still run the same statement or still be idle, because a rule selected the session.
     Statement,
 }
 
-/// Error of the execution of kills.
+/// Error from the execution of kills.
 #[derive(Debug, thiserror::Error)]
 pub enum KillError {
-    /// The node failed. No kill was sent, and the failure is recorded.
+    /// The node failed. No kill was sent, and the executor recorded the failure.
     #[error("could not kill: {0}")]
     Node(Failure),
     /// The store cannot record the kills or their outcomes.
     ///
-    /// If the kills cannot be recorded, none is sent.
-    /// If outcomes cannot be recorded, they are later recorded as unknown.
-    #[error("could not write down a kill: {0}")]
+    /// If the store cannot record the kills, the executor sends no kill.
+    /// If the store cannot record the outcomes, the retention job later records the outcomes as unknown.
+    #[error("could not record a kill: {0}")]
     Store(#[from] StoreError),
 }
 
@@ -79,23 +80,23 @@ impl KillExecutor {
         Self { store, protected: Arc::new(protected) }
     }
 
-    /// Accounts whose sessions are never killed.
+    /// Returns the accounts whose sessions are never killed.
     #[must_use]
     pub fn protected(&self) -> &ProtectedAccounts {
         &self.protected
     }
 
-    /// Kills the victims within the limits of one read. Returns session ids and outcomes, in the order of the victims.
+    /// Kills the victims within the time limits of one read. Returns ids and outcomes in the order of `victims`.
     ///
-    /// Dropping the future does not cancel the kills, because their outcomes must be recorded.
+    /// Dropping the future does not cancel the kills, because the executor must record their outcomes.
     pub async fn execute(
         &self,
-        order: KillRequest,
+        request: KillRequest,
         victims: Vec<Session>,
         limits: Limits,
     ) -> Result<Vec<(u64, KillOutcome)>, KillError> {
         let kills = self.clone();
-        let work = tokio::spawn(async move { kills.kill_and_record(&order, &victims, &limits).await });
+        let work = tokio::spawn(async move { kills.kill_and_record(&request, &victims, &limits).await });
         match work.await {
             Ok(outcomes) => outcomes,
             Err(ended) => match ended.try_into_panic() {
@@ -107,31 +108,34 @@ impl KillExecutor {
 
     async fn kill_and_record(
         &self,
-        order: &KillRequest,
+        request: &KillRequest,
         sessions: &[Session],
         limits: &Limits,
     ) -> Result<Vec<(u64, KillOutcome)>, KillError> {
         if sessions.is_empty() {
             return Ok(Vec::new());
         }
-        let victims: Vec<Victim> = sessions.iter().map(|session| order.victim(session)).collect();
-        let new_kills: Vec<NewKill> = sessions.iter().map(|session| order.kill_record(session)).collect();
+        let victims: Vec<Victim> = sessions.iter().map(|session| request.build_victim(session)).collect();
+        let new_kills: Vec<NewKill> = sessions.iter().map(|session| request.build_kill_record(session)).collect();
         let rows = self.store.begin_kills(&new_kills).await?;
         let killed =
-            kill_all_with_policy(&order.url, &victims, order.kind, &self.protected, order.unsafe_victims, limits).await;
+            kill_all_with_policy(&request.url, &victims, request.kind, &self.protected, request.unsafe_victims, limits)
+                .await;
         let records = match &killed {
-            Ok(outcomes) => rows.iter().zip(outcomes).map(|(row, (_, outcome))| kill_end(*row, outcome)).collect(),
+            Ok(outcomes) => {
+                rows.iter().zip(outcomes).map(|(row, (_, outcome))| build_kill_end(*row, outcome)).collect()
+            }
             Err(failure) => rows.iter().map(|row| (*row, KillEnd::Failed, failure.to_string())).collect::<Vec<_>>(),
         };
-        let ended = self.store.end_kills(&order.origin, &records).await;
+        let ended = self.store.end_kills(&request.origin, &records).await;
         for (session, (row, outcome, detail)) in sessions.iter().zip(&records) {
             info!(
-                node.id = %order.node_id, session.id = session.id, kill.id = row, kill.source = order.source.name(),
+                node.id = %request.node_id, session.id = session.id, kill.id = row, kill.source = request.source.name(),
                 kill.outcome = outcome.name(), kill.detail = detail, "a kill"
             );
         }
         if let Err(error) = &ended {
-            error!(node.id = %order.node_id, %error, "could not write down what became of kills");
+            error!(node.id = %request.node_id, %error, "could not write down what became of kills");
         }
         let outcomes = killed.map_err(KillError::Node)?;
         ended?;
@@ -140,14 +144,14 @@ impl KillExecutor {
 }
 
 impl KillRequest {
-    fn victim(&self, session: &Session) -> Victim {
+    fn build_victim(&self, session: &Session) -> Victim {
         match self.victim_match {
             VictimMatch::Session => Victim::for_session(session, &self.list_read),
             VictimMatch::Statement => Victim::for_statement(session, &self.list_read),
         }
     }
 
-    fn kill_record(&self, session: &Session) -> NewKill {
+    fn build_kill_record(&self, session: &Session) -> NewKill {
         NewKill {
             project_id: self.project_id.clone(),
             instance_id: self.instance_id.clone(),
@@ -157,18 +161,18 @@ impl KillRequest {
             kind: self.kind.name(),
             reason: self.reason.clone(),
             session_id: session.id,
-            user: recorded_text(&session.user),
-            host: recorded_text(&session.host),
-            database: session.database.as_deref().map(recorded_text),
-            command: recorded_text(&session.command),
+            user: sanitize_recorded_text(&session.user),
+            host: sanitize_recorded_text(&session.host),
+            database: session.database.as_deref().map(sanitize_recorded_text),
+            command: sanitize_recorded_text(&session.command),
             seconds: session.seconds,
-            state: session.state.as_deref().map(recorded_text),
-            template: session.statement.as_deref().map(|statement| recorded_text(&template(statement))),
+            state: session.state.as_deref().map(sanitize_recorded_text),
+            template: session.statement.as_deref().map(|statement| sanitize_recorded_text(&template(statement))),
         }
     }
 }
 
-/// Returns a failure if the process list was read through a proxy. Sessions cannot be identified then, and none is killed.
+/// Returns a failure if the process list was read through a proxy, which hides the identity of sessions.
 pub(crate) fn proxy_failure(node: &NodeUrl, read: &UserSessions) -> Option<Failure> {
     let gap = read.limitations.iter().find(|gap| gap.kind == LimitationKind::Indirect)?;
     let fix = gap.remedy.as_deref().unwrap_or_default();
@@ -176,11 +180,11 @@ pub(crate) fn proxy_failure(node: &NodeUrl, read: &UserSessions) -> Option<Failu
     Some(Failure::new(FailureKind::ServerError, detail))
 }
 
-fn recorded_text(text: &[u8]) -> String {
-    to_valid_utf8(text).chars().take(MAX_TEXT_LEN).collect()
+fn sanitize_recorded_text(text: &[u8]) -> String {
+    to_valid_utf8(text).chars().take(MAX_RECORDED_TEXT_CHARS).collect()
 }
 
-fn kill_end(row: i64, outcome: &KillOutcome) -> (i64, KillEnd, String) {
+fn build_kill_end(row: i64, outcome: &KillOutcome) -> (i64, KillEnd, String) {
     let end = match outcome {
         KillOutcome::Killed => KillEnd::Killed,
         KillOutcome::RollingBack { .. } => KillEnd::RollingBack,

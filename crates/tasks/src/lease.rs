@@ -1,4 +1,4 @@
-//! Lease of a claimed collection. A worker that cannot renew its lease in time loses the collection.
+//! Renewal of leases. A worker that cannot renew a lease in time loses the claimed collection.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use clew_store::Store;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::warn;
 
-/// Renews a lease that started at `start`, three times per lease duration. Returns once the lease is lost.
+/// Renews a lease that started at `start`, three times per lease duration. Returns after the lease is lost.
 ///
-/// A lease is lost when another worker claims the collection, or when it expires before its renewal.
-pub(crate) async fn renew_until_lost(
+/// A lease is lost if it expires before its renewal, or if another worker claims the collection.
+pub(crate) async fn renew_lease_until_lost(
     store: &Store,
     request_id: &RequestId,
     fence: i64,

@@ -1,12 +1,13 @@
 //! Durable queue of collections, its worker, and the execution of kills.
 //!
-//! A collection is a row of the store before its id is returned to the caller.
-//! A worker claims a collection for some seconds (the lease), under a number that only increases (the fence).
-//! The worker reads the node and writes the result; only the holder of the newest fence can record the end.
-//! A crash therefore leaves either a finished result or a collection that the next worker claims.
+//! The queue stores a collection in the database before it returns the id to the caller.
+//! A worker claims a collection with a lease of some seconds and a monotonically increasing fencing token.
+//! The worker reads the node and writes the result.
+//! Only the worker with the newest fencing token can record the completion.
+//! After a crash, a collection is either finished or claimed again by the next worker.
 //! `docs/decisions/0002-queue-with-leases-and-fencing-tokens.md` explains this design.
 //!
-//! Out of scope: reads of servers (`clew-mysql`), storage of rows (`clew-store`) and authorization (`clew-api`).
+//! The crate `clew-mysql` reads servers, `clew-store` stores rows, and `clew-api` checks authorization.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -72,5 +73,5 @@ pub use logins::Login;
 pub use notifications::listen;
 pub use observer::Observer;
 pub use queue::CollectionQueue;
-pub use reader::{NodeReader, ReadFuture, Rows};
+pub use reader::{NodeReader, NodeRows, ReadFuture};
 pub use settings::Settings;

@@ -1,4 +1,4 @@
-//! State of the LISTEN connection, and the resulting poll interval.
+//! State of the PostgreSQL LISTEN connection, and the resulting poll interval.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,18 +6,18 @@ use std::time::Duration;
 
 /// Minimum poll interval while the process receives notifications.
 ///
-/// Polling remains necessary, because an expired lease causes no notification.
-/// Moreover, a broken connection is detected only after some seconds.
-const MIN_LISTENING_INTERVAL: Duration = Duration::from_secs(2);
+/// Polling remains necessary, because PostgreSQL sends no notification when a lease expires.
+/// Polling also bridges the seconds before the process detects a broken connection.
+const MIN_LISTENING_POLL_INTERVAL: Duration = Duration::from_secs(2);
 
-/// State of the LISTEN connection: true while this process receives notifications. Clones share state.
+/// Flag that is true while the LISTEN connection receives notifications. Clones share state.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ListenState(Arc<AtomicBool>);
 
 impl ListenState {
-    /// Time until the next poll. `without_listen` is the interval of a process that receives no notifications.
+    /// Returns the time until the next poll. `without_listen` is the poll interval without notifications.
     pub(crate) fn poll_interval(&self, without_listen: Duration) -> Duration {
-        if self.0.load(Ordering::Relaxed) { without_listen.max(MIN_LISTENING_INTERVAL) } else { without_listen }
+        if self.0.load(Ordering::Relaxed) { without_listen.max(MIN_LISTENING_POLL_INTERVAL) } else { without_listen }
     }
 
     pub(crate) fn set_listening(&self, listening: bool) {

@@ -1,16 +1,17 @@
-//! Logins at watched servers, with the back-off that keeps Clew from locking an account.
+//! Login back-off for monitored servers, which prevents repeated failures from locking an account.
 //!
-//! A login is refused if access is denied, the account is locked, or the password has expired.
-//! After a refusal the next automatic login waits 30 s, then 1 min, 2 min, … up to 1 hour.
-//! The store holds the back-off: kill tasks, retried collections, live feeds and requests of all processes share it.
-//! A successful login and new credentials of the node end the back-off.
+//! A server refuses a login if access is denied, the account is locked, or the password has expired.
+//! After a refusal, the next automatic login waits for 30 s, then 1 min, 2 min and so on up to 1 hour.
+//! All processes share the back-off in the store.
+//! The back-off applies to kill tasks, retried collections, live feeds and requests.
+//! A successful login or new credentials of the node clear the back-off.
 
 use clew_model::{Failure, FailureKind, Node, NodeId};
 use clew_store::{LoginBackoff, LoginCause, LoginPermit, Store, StoreError};
 use jiff::Timestamp;
 use tracing::warn;
 
-/// Permission for one login at a node.
+/// Permit for one login to a node.
 #[derive(Debug)]
 pub struct Login {
     store: Store,
@@ -18,25 +19,25 @@ pub struct Login {
 }
 
 impl Login {
-    /// Requests a login. During a back-off it fails with [`FailureKind::AccessDenied`] and opens no connection.
+    /// Requests a permit for a login. During a back-off, the request fails with [`FailureKind::AccessDenied`].
     pub async fn request(store: &Store, node: &NodeId, cause: LoginCause) -> Result<Self, Failure> {
         let store_failure = |error: StoreError| {
             Failure::new(FailureKind::StoreFailed, format!("could not look up refused logins of node {node}: {error}"))
         };
         match store.permit_login(node, cause).await.map_err(store_failure)? {
             LoginPermit::Granted { refusals } => Ok(Self { store: store.clone(), refusals }),
-            LoginPermit::Deferred(backoff) => Err(deferred_failure(&backoff)),
+            LoginPermit::Deferred(backoff) => Err(deferred_login_failure(&backoff)),
         }
     }
 
-    /// Records the outcome of the login. `failure` is the error of the operation that used the login, if any.
+    /// Records the outcome of the login. `failure` is the error of the operation that logged in, if any.
     pub async fn record(&self, node: &Node, failure: Option<&Failure>) {
         let recorded = match failure {
             Some(failure) if failure.kind == FailureKind::AccessDenied => {
                 self.store.record_login_refusal(node, self.refusals, failure).await
             }
-            _ if self.refusals > 0 && login_succeeded(failure) => self.store.clear_login_backoff(&node.id).await,
-            // The server was not reached, or there was no refusal to clear.
+            _ if self.refusals > 0 && is_login_accepted(failure) => self.store.clear_login_backoff(&node.id).await,
+            // The login did not reach the server, or no refusal has to be cleared.
             _ => Ok(()),
         };
         if let Err(error) = recorded {
@@ -45,17 +46,17 @@ impl Login {
     }
 }
 
-/// Returns true if the server accepted the login: the read succeeded, or failed at a statement.
-fn login_succeeded(failure: Option<&Failure>) -> bool {
+/// Returns true if the server accepted the login, even if a statement then failed for a missing privilege.
+fn is_login_accepted(failure: Option<&Failure>) -> bool {
     failure.is_none_or(|failure| failure.kind == FailureKind::MissingPrivilege)
 }
 
-/// Failure of a login that is deferred by the back-off.
-fn deferred_failure(backoff: &LoginBackoff) -> Failure {
+/// Returns the failure of a login that the back-off defers.
+fn deferred_login_failure(backoff: &LoginBackoff) -> Failure {
     let retry = Timestamp::from_millisecond(backoff.retry_at).map_or_else(|_| String::new(), |at| format!("{at:.0}"));
     let detail = format!(
-        "{}; refused {} times in a row, so that Clew attempts the next automatic login at {retry} and the server does not lock the \
-         account; fix: repair the account and run clew instance check, or change the credentials with clew instance set-node",
+        "{}; refused {} times in a row, so Clew delays the next automatic login until {retry} to prevent an account lock; \
+         fix: repair the account and run clew instance check, or change the credentials with clew instance set-node",
         backoff.reason, backoff.refusals
     );
     Failure::new(FailureKind::AccessDenied, detail)

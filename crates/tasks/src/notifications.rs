@@ -1,4 +1,4 @@
-//! Notifications from other processes that use the same store.
+//! Notifications from other processes that share the store.
 
 use clew_store::{Store, StoreEvent};
 use tokio_util::sync::CancellationToken;
@@ -7,20 +7,20 @@ use tracing::{info, warn};
 use crate::intelligent_kills::IntelligentKills;
 use crate::queue::CollectionQueue;
 
-/// Receives the notifications of other processes until `shutdown`, and wakes the workers and waiters of this process.
+/// Receives notifications from other processes until `shutdown`, and wakes the workers and waiters of this process.
 ///
-/// Without this task, or while the connection is down, workers and waiters poll the store.
+/// Workers and waiters also poll the store, so that they work without notifications.
 pub async fn listen(store: Store, collections: CollectionQueue, kills: IntelligentKills, shutdown: CancellationToken) {
-    let Some(mut notices) = store.events() else { return };
+    let Some(mut events) = store.events() else { return };
     let mut was_disconnected = false;
-    while let Some(notice) = shutdown.run_until_cancelled(notices.next()).await {
-        let listening = match notice {
+    while let Some(event) = shutdown.run_until_cancelled(events.next()).await {
+        let listening = match event {
             StoreEvent::TaskQueued => {
-                collections.wake();
+                collections.wake_worker();
                 continue;
             }
             StoreEvent::IntelligentKillQueued => {
-                kills.wake();
+                kills.wake_worker();
                 continue;
             }
             StoreEvent::TaskEnded(request_id) => {
@@ -32,9 +32,9 @@ pub async fn listen(store: Store, collections: CollectionQueue, kills: Intellige
         };
         collections.listen_state().set_listening(listening);
         kills.listen_state().set_listening(listening);
-        // Earlier notifications may have been lost: poll once.
-        collections.wake();
-        kills.wake();
+        // Poll once, because notifications may have been lost before.
+        collections.wake_worker();
+        kills.wake_worker();
         match (listening, was_disconnected) {
             (false, _) => {
                 warn!("LISTEN connection lost; polling until it is restored");

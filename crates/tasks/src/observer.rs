@@ -1,15 +1,15 @@
-//! Observer of the worker, for metrics.
+//! Observer of worker events, used for metrics.
 
 use std::time::Duration;
 
 use clew_model::{FailureKind, NodeId};
 
-/// Receives events of the worker of this process. Its methods must not block.
+/// Receives the events of the worker in this process. The methods must not block.
 pub trait Observer: Send + Sync {
-    /// A collection finished: number of rows, and seconds from the claim to the end.
+    /// Called after a collection finished, with the number of rows and the seconds from claim to completion.
     fn collection_finished(&self, rows: u64, seconds: f64);
-    /// A collection failed.
+    /// Called after a collection failed.
     fn collection_failed(&self, kind: FailureKind);
-    /// Kill tasks read a slow node at this interval; `None` means the default interval.
+    /// Called when kill tasks change the read interval of a node; `None` means the default interval.
     fn poll_interval_changed(&self, node: &NodeId, interval: Option<Duration>);
 }

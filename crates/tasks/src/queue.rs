@@ -1,4 +1,4 @@
-//! Queue of collections: submission, and the wait for completion.
+//! Queue of collections, with functions to submit a collection and to wait for its completion.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::completion::CompletionNotifier;
 use crate::listen_state::ListenState;
 use crate::observer::Observer;
-use crate::reader::{NodeReader, ServerReader};
+use crate::reader::{MySqlNodeReader, NodeReader};
 use crate::settings::Settings;
 
 /// Queue and worker of the collections of a store. [`CollectionQueue::run`] runs the worker. Clones share state.
@@ -22,7 +22,7 @@ pub struct CollectionQueue {
     pub(crate) settings: Arc<Settings>,
     pub(crate) reader: Arc<dyn NodeReader>,
     pub(crate) observer: Arc<dyn Observer>,
-    /// Notified when a collection may have become claimable.
+    /// Notifies the worker when a collection may have become claimable.
     pub(crate) claimable: Arc<Notify>,
     pub(crate) completions: CompletionNotifier,
     pub(crate) listen_state: ListenState,
@@ -32,7 +32,7 @@ impl CollectionQueue {
     /// Creates a queue whose worker reads MySQL-compatible servers.
     #[must_use]
     pub fn new(store: Store, settings: Settings, observer: Arc<dyn Observer>) -> Self {
-        let reader = ServerReader { limits: settings.limits, formula_guard: settings.formula_guard };
+        let reader = MySqlNodeReader { limits: settings.limits, formula_guard: settings.formula_guard };
         Self::with_reader(store, settings, observer, Arc::new(reader))
     }
 
@@ -79,7 +79,7 @@ impl CollectionQueue {
 
     /// Waits until the collection completes, `limit` elapses, or [`CollectionQueue::close_waiters`] is called.
     ///
-    /// Returns the collection in its current state, or `None` if it does not exist.
+    /// Returns the current state of the collection, or `None` if the collection does not exist.
     pub async fn wait_for_completion(
         &self,
         request_id: &RequestId,
@@ -88,7 +88,7 @@ impl CollectionQueue {
         let waiter = self.completions.subscribe(request_id);
         let deadline = Instant::now() + limit;
         loop {
-            // Checked before the query: a later completion notifies the waiter.
+            // Checked before the query, because a completion after the query notifies the waiter.
             let last = waiter.is_notified() || Instant::now() >= deadline;
             let task = self.store.task(request_id).await?;
             if last || task.as_ref().is_none_or(|task| task.status.is_final()) {
@@ -96,31 +96,31 @@ impl CollectionQueue {
             }
             let interval = self.listen_state.poll_interval(self.settings.completion_poll_interval);
             tokio::select! {
-                () = waiter.notified() => {}
+                () = waiter.wait_for_completion() => {}
                 () = sleep_until(deadline.min(Instant::now() + interval)) => {}
             }
         }
     }
 
-    /// Ends all current and future calls of [`CollectionQueue::wait_for_completion`]: the process is stopping.
+    /// Ends all current and future calls of [`CollectionQueue::wait_for_completion`] at shutdown.
     pub fn close_waiters(&self) {
         self.completions.close();
     }
 
-    /// Number of callers that wait for the completion of a collection.
+    /// Returns the number of callers that wait for the completion of a collection.
     #[must_use]
     pub fn waiter_count(&self) -> usize {
-        self.completions.waiters()
+        self.completions.waiter_count()
     }
 
-    /// Wakes the worker of this process, because another process queued a collection.
-    pub(crate) fn wake(&self) {
+    /// Wakes the worker of this process after another process queued a collection.
+    pub(crate) fn wake_worker(&self) {
         self.claimable.notify_one();
     }
 
     /// Notifies the waiters of a collection that completed in another process.
     pub(crate) fn notify_completed(&self, request_id: &RequestId) {
-        self.completions.notify(request_id);
+        self.completions.notify_waiters(request_id);
     }
 
     pub(crate) fn listen_state(&self) -> &ListenState {

@@ -1,4 +1,4 @@
-//! Writes results on blocking threads. A cancelled or uncommitted result is removed.
+//! Writes results on blocking threads, and removes cancelled and uncommitted results.
 
 use std::io::{self, BufWriter, Write};
 
@@ -6,10 +6,10 @@ use clew_model::{Failure, FailureKind, RequestId};
 use clew_store::{PublishedResult, ResultStore};
 use tokio_util::sync::CancellationToken;
 
-use crate::reader::Rows;
+use crate::reader::NodeRows;
 
-/// Size of the buffer between the rows and the result store, in bytes.
-const BUFFER_SIZE: usize = 256 * 1024;
+/// Size in bytes of the write buffer for a result.
+const WRITE_BUFFER_BYTES: usize = 256 * 1024;
 
 /// A published result that no task references yet. Dropping it without [`PendingResult::commit`] removes the result.
 #[derive(Debug)]
@@ -20,13 +20,13 @@ pub(crate) struct PendingResult {
 }
 
 impl PendingResult {
-    /// Name, size and hash of the result.
+    /// Returns the name, size and hash of the result.
     pub(crate) fn published(&self) -> &PublishedResult {
         &self.published
     }
 
-    /// Commits the result, because a task references it or may reference it.
-    /// From now on only retention or the sweep removes it.
+    /// Commits the result, because a task references the result or may reference it.
+    /// After the commit, only the retention job can remove the result.
     pub(crate) fn commit(&mut self) {
         self.committed = true;
     }
@@ -48,38 +48,39 @@ pub(crate) async fn write_result(
     results: &ResultStore,
     request_id: &RequestId,
     fence: i64,
-    rows: Rows,
+    rows: NodeRows,
 ) -> Result<PendingResult, Failure> {
     let (results, request_id) = (results.clone(), request_id.clone());
     let cancelled_on_drop = CancellationToken::new();
     let cancelled = cancelled_on_drop.clone();
     let _on_drop = cancelled_on_drop.drop_guard();
-    let writing = tokio::task::spawn_blocking(move || write_blocking(results, &request_id, fence, rows, cancelled));
+    let writing =
+        tokio::task::spawn_blocking(move || write_result_blocking(results, &request_id, fence, rows, cancelled));
     match writing.await {
         Ok(written) => written,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
-            Err(error) => Err(store_failure(&error)),
+            Err(error) => Err(write_failure(&error)),
         },
     }
 }
 
-fn write_blocking(
+fn write_result_blocking(
     results: ResultStore,
     request_id: &RequestId,
     fence: i64,
-    rows: Rows,
+    rows: NodeRows,
     cancelled: CancellationToken,
 ) -> Result<PendingResult, Failure> {
-    let writer = results.create(request_id, fence).map_err(|error| store_failure(&error))?;
-    let mut out = BufWriter::with_capacity(BUFFER_SIZE, CancellableWriter { writer, cancelled });
-    rows.write_to(&mut out).map_err(|error| store_failure(&error))?;
-    let out = out.into_inner().map_err(|error| store_failure(error.error()))?;
-    let published = out.writer.publish().map_err(|error| store_failure(&error))?;
+    let writer = results.create(request_id, fence).map_err(|error| write_failure(&error))?;
+    let mut out = BufWriter::with_capacity(WRITE_BUFFER_BYTES, CancellableWriter { writer, cancelled });
+    rows.write_to(&mut out).map_err(|error| write_failure(&error))?;
+    let out = out.into_inner().map_err(|error| write_failure(error.error()))?;
+    let published = out.writer.publish().map_err(|error| write_failure(&error))?;
     Ok(PendingResult { results, published, committed: false })
 }
 
-/// Writer that fails once it is cancelled. A blocking thread cannot be aborted from outside.
+/// Writer that fails after cancellation, because a blocking thread cannot be aborted.
 struct CancellableWriter<W> {
     writer: W,
     cancelled: CancellationToken,
@@ -88,7 +89,7 @@ struct CancellableWriter<W> {
 impl<W: Write> Write for CancellableWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.cancelled.is_cancelled() {
-            return Err(io::Error::other("the result is no longer wanted"));
+            return Err(io::Error::other("the write of the result was cancelled"));
         }
         self.writer.write(bytes)
     }
@@ -98,6 +99,6 @@ impl<W: Write> Write for CancellableWriter<W> {
     }
 }
 
-fn store_failure(error: &dyn std::error::Error) -> Failure {
+fn write_failure(error: &dyn std::error::Error) -> Failure {
     Failure::new(FailureKind::StoreFailed, format!("could not write the result: {error}"))
 }

@@ -1,6 +1,6 @@
-//! Retention: removes ended collections, their results, unreferenced results, old kills and old audit rows.
+//! Retention job, which removes completed collections, their results, orphaned results, old kills and old audit rows.
 //!
-//! Lost kills are ended before old kills are removed.
+//! The job records the outcome of lost kills before it removes old kills.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -11,33 +11,33 @@ use tracing::{info, warn};
 
 use crate::settings::Settings;
 
-/// Time between two rounds of removal.
-const ROUND_INTERVAL: Duration = Duration::from_mins(1);
-/// Time between two rounds of audit pruning. Each pruning that removes rows adds one audit row.
-const AUDIT_INTERVAL: Duration = Duration::from_hours(1);
-/// Time between two sweeps of the result store.
-const SWEEP_INTERVAL: Duration = Duration::from_hours(1);
-/// Minimum age of an unreferenced result before its removal.
-/// A younger result may belong to a collection that is about to end.
+/// Time between two removals of old collections and kills.
+const CLEANUP_INTERVAL: Duration = Duration::from_mins(1);
+/// Time between two audit prunings. Each pruning that removes rows adds one audit row.
+const AUDIT_PRUNE_INTERVAL: Duration = Duration::from_hours(1);
+/// Time between two searches for orphaned results in the result store.
+const ORPHAN_SWEEP_INTERVAL: Duration = Duration::from_hours(1);
+/// Minimum age of an orphaned result before its removal.
+/// A younger result may belong to a collection that is about to complete.
 const MIN_ORPHAN_AGE: Duration = Duration::from_mins(10);
-/// Maximum time that a collection waits while its zone has no worker.
+/// Maximum time that a collection waits in a zone without a worker.
 const NO_WORKER_TIMEOUT: Duration = Duration::from_mins(10);
-/// Minimum age at which a kill without an outcome counts as lost. Twice the node timeout applies if that is longer.
+/// Minimum age at which a kill without an outcome counts as lost, but at least twice the read timeout.
 const MIN_LOST_KILL_AGE: Duration = Duration::from_mins(1);
 
-/// Runs all retention rounds periodically, and never returns.
+/// Runs all retention jobs periodically and never returns.
 pub(crate) async fn run(store: Store, settings: &Settings) {
     let lost_kill_age = MIN_LOST_KILL_AGE.max(settings.limits.read_timeout * 2);
     tokio::join!(
-        expire_collections(&store, settings.retention),
-        remove_orphans(&store),
-        expire_kills(&store, lost_kill_age, settings.audit_retention),
-        prune_audit(&store, settings.audit_retention)
+        expire_collections_periodically(&store, settings.retention),
+        sweep_orphans_periodically(&store),
+        expire_kills_periodically(&store, lost_kill_age, settings.audit_retention),
+        prune_audit_periodically(&store, settings.audit_retention)
     );
 }
 
-async fn expire_collections(store: &Store, retention: Duration) {
-    let mut ticks = interval_without_bursts(ROUND_INTERVAL);
+async fn expire_collections_periodically(store: &Store, retention: Duration) {
+    let mut ticks = interval_without_bursts(CLEANUP_INTERVAL);
     loop {
         ticks.tick().await;
         if let Err(error) = remove_ended_collections(store, retention).await {
@@ -51,21 +51,21 @@ async fn expire_collections(store: &Store, retention: Duration) {
     }
 }
 
-async fn remove_orphans(store: &Store) {
-    let mut ticks = interval_without_bursts(SWEEP_INTERVAL);
+async fn sweep_orphans_periodically(store: &Store) {
+    let mut ticks = interval_without_bursts(ORPHAN_SWEEP_INTERVAL);
     loop {
         ticks.tick().await;
-        if let Err(error) = sweep_results(store).await {
+        if let Err(error) = remove_orphaned_results(store).await {
             warn!(%error, "could not remove results that no collection names; will try again");
         }
     }
 }
 
-async fn expire_kills(store: &Store, lost_kill_age: Duration, retention: Duration) {
-    let mut ticks = interval_without_bursts(ROUND_INTERVAL);
+async fn expire_kills_periodically(store: &Store, lost_kill_age: Duration, retention: Duration) {
+    let mut ticks = interval_without_bursts(CLEANUP_INTERVAL);
     loop {
         ticks.tick().await;
-        match store.end_lost_kills(milliseconds_before_now(lost_kill_age)).await {
+        match store.end_lost_kills(unix_millis_before_now(lost_kill_age)).await {
             Ok(0) => {}
             Ok(lost) => {
                 warn!(
@@ -75,12 +75,12 @@ async fn expire_kills(store: &Store, lost_kill_age: Duration, retention: Duratio
             }
             Err(error) => warn!(%error, "could not look for kills that were lost; will try again"),
         }
-        match store.remove_kills_before(milliseconds_before_now(retention)).await {
+        match store.remove_kills_before(unix_millis_before_now(retention)).await {
             Ok(0) => {}
             Ok(removed) => info!(kills.removed = removed, "removed old kills"),
             Err(error) => warn!(%error, "could not remove old kills; will try again"),
         }
-        match store.remove_intelligent_kills_before(milliseconds_before_now(retention)).await {
+        match store.remove_intelligent_kills_before(unix_millis_before_now(retention)).await {
             Ok(0) => {}
             Ok(removed) => info!(intelligent_kills.removed = removed, "removed old intelligent kills"),
             Err(error) => warn!(%error, "could not remove old intelligent kills; will try again"),
@@ -88,11 +88,11 @@ async fn expire_kills(store: &Store, lost_kill_age: Duration, retention: Duratio
     }
 }
 
-async fn prune_audit(store: &Store, retention: Duration) {
-    let mut ticks = interval_without_bursts(AUDIT_INTERVAL);
+async fn prune_audit_periodically(store: &Store, retention: Duration) {
+    let mut ticks = interval_without_bursts(AUDIT_PRUNE_INTERVAL);
     loop {
         ticks.tick().await;
-        match store.prune_audit(&Origin::clew(), milliseconds_before_now(retention)).await {
+        match store.prune_audit(&Origin::clew(), unix_millis_before_now(retention)).await {
             Ok(0) => {}
             Ok(removed) => info!(audit.removed = removed, "removed old rows of the audit"),
             Err(error) => warn!(%error, "could not remove old rows of the audit; will try again"),
@@ -106,9 +106,9 @@ fn interval_without_bursts(period: Duration) -> Interval {
     ticks
 }
 
-/// Removes rows before results: a crash in between leaves an unreferenced result, never a row without its result.
+/// Removes rows before results, so that a crash can leave an orphaned result but never a row without its result.
 async fn remove_ended_collections(store: &Store, retention: Duration) -> Result<(), StoreError> {
-    let result_names = store.remove_tasks_ended_before(milliseconds_before_now(retention)).await?;
+    let result_names = store.remove_tasks_ended_before(unix_millis_before_now(retention)).await?;
     remove_results(store, result_names).await;
     Ok(())
 }
@@ -124,7 +124,7 @@ async fn remove_results(store: &Store, names: Vec<String>) {
     }
 }
 
-async fn sweep_results(store: &Store) -> Result<(), StoreError> {
+async fn remove_orphaned_results(store: &Store) -> Result<(), StoreError> {
     let referenced = store.referenced_result_names().await?;
     match store.results().collect_garbage(referenced, MIN_ORPHAN_AGE).await? {
         0 => {}
@@ -133,7 +133,7 @@ async fn sweep_results(store: &Store) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn milliseconds_before_now(age: Duration) -> i64 {
+fn unix_millis_before_now(age: Duration) -> i64 {
     let then = SystemTime::now().checked_sub(age).and_then(|then| then.duration_since(UNIX_EPOCH).ok());
     i64::try_from(then.unwrap_or_default().as_millis()).unwrap_or(i64::MAX)
 }

@@ -4,17 +4,17 @@ use std::time::Duration;
 
 use clew_mysql::Limits;
 
-/// Settings of a worker. The defaults suit a single machine.
+/// Settings of a worker. The default values suit a single machine.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Maximum number of active collections in this process; 0 means 1.
+    /// Maximum number of active collections in this process. The value 0 means 1.
     pub concurrency: usize,
     /// Maximum number of stalled collections, in addition to the active ones.
     pub max_stalled: usize,
-    /// A read is stalled once its node has sent nothing for this long.
+    /// Time without data from the node after which a read is stalled.
     pub stall_timeout: Duration,
-    /// Maximum number of running collections per node, over all workers of the store.
-    /// One process runs at most one read per node, whatever the setting.
+    /// Maximum number of running collections per node, across all workers of the store.
+    /// One process runs at most one read per node, independent of this setting.
     pub max_running_per_node: u32,
     /// Maximum number of queued collections per node.
     pub max_queued_per_node: u32,
@@ -26,17 +26,17 @@ pub struct Settings {
     /// Interval at which a waiter polls the store for a completion recorded by another process.
     /// While the process receives notifications, the interval is at least 2 s.
     pub completion_poll_interval: Duration,
-    /// Retention of ended collections and their results.
+    /// Retention time of completed collections and their results.
     pub retention: Duration,
-    /// Retention of audit rows and kill records.
+    /// Retention time of audit rows and kill records.
     pub audit_retention: Duration,
     /// Maximum number of attempts per collection.
     pub max_attempts: u32,
-    /// Limits of the reads and kills on one node.
+    /// Time limits of the reads and kills on one node.
     pub limits: Limits,
-    /// If true, CSV cells that a spreadsheet would evaluate as a formula are escaped (DESIGN.md section 6).
+    /// If true, escapes CSV cells that a spreadsheet would evaluate as a formula (DESIGN.md section 6).
     pub formula_guard: bool,
-    /// Maximum time for running collections to complete at shutdown. The worker then releases them.
+    /// Maximum time for running collections to complete at shutdown. The worker then releases the collections.
     pub grace: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! Worker loop: claims collections, runs them, and shuts down in order.
+//! Worker loop, which claims and runs collections until a graceful shutdown.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,26 +11,26 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 use uuid::Uuid;
 
-use crate::concurrency::{Slot, SlotPool};
+use crate::concurrency::{CollectionSlot, SlotPool};
 use crate::heartbeat;
 use crate::job::Job;
 use crate::queue::CollectionQueue;
 use crate::retention;
 use crate::settings::Settings;
 
-/// Time between two checks whether S3 accepts results again.
-const WRITABLE_CHECK_INTERVAL: Duration = Duration::from_secs(2);
-/// Maximum time that shutdown waits for the kills of released reads on their servers.
-const KILL_GRACE: Duration = Duration::from_secs(2);
+/// Time between two checks of whether S3 accepts results again.
+const RESULT_STORE_CHECK_INTERVAL: Duration = Duration::from_secs(2);
+/// Maximum time that shutdown waits for servers to kill the statements of released reads.
+const PENDING_KILLS_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl CollectionQueue {
     /// Runs collections until `shutdown`.
-    /// Then waits up to [`Settings::grace`] for running collections, and releases the others.
+    /// After `shutdown`, waits up to [`Settings::grace`] for running collections, and releases the others.
     ///
-    /// The next worker claims a released collection; the attempt of this worker is not counted.
+    /// The next worker claims a released collection. The attempt of this worker is not counted.
     pub async fn run(self, shutdown: CancellationToken) {
         let release = CancellationToken::new();
-        // Dropping this future releases the collections that it started.
+        // Dropping this future releases the running collections.
         let _on_drop = release.clone().drop_guard();
         let running = TaskTracker::new();
         let worker = format!("{}-{}", std::process::id(), Uuid::new_v4().simple());
@@ -39,19 +39,19 @@ impl CollectionQueue {
             () = retention::run(self.store.clone(), &self.settings) => {}
             () = heartbeat::send_heartbeats(&self.store, &worker) => {}
         }
-        heartbeat::deregister(&self.store, &worker).await;
+        heartbeat::deregister_worker(&self.store, &worker).await;
         running.close();
         info!(tasks.running = running.len(), "stopping: no more collections are taken up");
         if tokio::time::timeout(self.settings.grace, running.wait()).await.is_err() {
             release.cancel();
             running.wait().await;
         }
-        clew_mysql::wait_for_pending_kills(KILL_GRACE).await;
+        clew_mysql::wait_for_pending_kills(PENDING_KILLS_TIMEOUT).await;
     }
 
     /// Claims and starts collections while slots are free, until `shutdown`.
     ///
-    /// A claim in progress is never cancelled: the store might have committed it.
+    /// The function never cancels a running claim, because the store might have committed the claim.
     async fn claim_until_shutdown(
         &self,
         worker: &str,
@@ -62,12 +62,12 @@ impl CollectionQueue {
         let pool = SlotPool::new(&self.settings);
         let mut store_fails = false;
         loop {
-            let Some(Ok(free)) = shutdown.run_until_cancelled(pool.acquire_free()).await else { return };
-            if shutdown.run_until_cancelled(self.wait_until_writable()).await.is_none() {
+            let Some(Ok(free)) = shutdown.run_until_cancelled(pool.acquire_free_slots()).await else { return };
+            if shutdown.run_until_cancelled(self.wait_until_results_writable()).await.is_none() {
                 return;
             }
             let claimed_at = Instant::now();
-            let claims = self.claim(worker, &pool, free.len()).await;
+            let claims = self.claim_collections(worker, &pool, free.len()).await;
             match &claims {
                 // Logged once for a series of failures.
                 Err(error) if !store_fails => warn!(%error, "could not look for collections; will try again"),
@@ -82,7 +82,7 @@ impl CollectionQueue {
             }
             let all_slots_used = tasks.len() == free.len();
             for (claimed, slot) in tasks.into_iter().zip(free) {
-                let job = self.job(claimed, claimed_at);
+                let job = self.create_job(claimed, claimed_at);
                 running.spawn(job.run_in_slot(slot, self.claimable.clone(), release.clone()));
             }
             if all_slots_used {
@@ -96,35 +96,35 @@ impl CollectionQueue {
         }
     }
 
-    /// Waits while S3 rejects requests because of the clock of this machine.
-    async fn wait_until_writable(&self) {
+    /// Waits while S3 rejects requests because of a wrong clock on this machine.
+    async fn wait_until_results_writable(&self) {
         let mut refused = false;
         while !self.store.results().is_writable().await {
             if !refused {
                 warn!("S3 refuses the clock of this machine: no more collections are taken up until it is right");
             }
             refused = true;
-            sleep(WRITABLE_CHECK_INTERVAL).await;
+            sleep(RESULT_STORE_CHECK_INTERVAL).await;
         }
         if refused {
             info!("S3 takes results of this machine again");
         }
     }
 
-    async fn claim(&self, worker: &str, pool: &SlotPool, max_tasks: usize) -> Result<ClaimedTasks, StoreError> {
+    async fn claim_collections(
+        &self,
+        worker: &str,
+        pool: &SlotPool,
+        max_tasks: usize,
+    ) -> Result<ClaimedTasks, StoreError> {
         let Settings { lease, max_running_per_node: per_node, .. } = *self.settings;
-        let set_aside = pool.excluded_nodes();
-        let claim = ClaimRequest {
-            worker: worker.to_owned(),
-            lease,
-            max_per_node: per_node,
-            excluded_nodes: set_aside,
-            max_tasks,
-        };
+        let excluded_nodes = pool.excluded_nodes();
+        let claim =
+            ClaimRequest { worker: worker.to_owned(), lease, max_per_node: per_node, excluded_nodes, max_tasks };
         self.store.claim_tasks(claim).await
     }
 
-    fn job(&self, claimed: ClaimedTask, claimed_at: Instant) -> Job {
+    fn create_job(&self, claimed: ClaimedTask, claimed_at: Instant) -> Job {
         Job {
             store: self.store.clone(),
             settings: self.settings.clone(),
@@ -138,8 +138,8 @@ impl CollectionQueue {
 }
 
 impl Job {
-    /// Runs in a slot, releases it, and wakes the worker.
-    async fn run_in_slot(self, mut slot: Slot, claimable: Arc<Notify>, release: CancellationToken) {
+    /// Runs the collection in a slot, releases the slot and wakes the worker.
+    async fn run_in_slot(self, mut slot: CollectionSlot, claimable: Arc<Notify>, release: CancellationToken) {
         self.run(&mut slot, release).await;
         drop(slot);
         claimable.notify_one();

@@ -45,7 +45,7 @@ async fn simulation_explains_the_deciding_statement() {
     }
     let denied = simulate(&tenant, &["--action", COLLECT, "--instance", "bank"]).await;
     assert_eq!((denied.code, denied.stderr.as_str()), (Some(1), ""), "{denied:?}");
-    assert!(denied.stdout.contains("DENIED: no policy allows it"), "{denied:?}");
+    assert!(denied.stdout.contains("DENIED: no policy allows the action"), "{denied:?}");
     assert!(denied.stdout.contains("g:ResourceTag/env is \"prod\""), "{denied:?}");
 
     let json = simulate(&tenant, &["--action", COLLECT, "--instance", "bank", "--format", "json"]).await;

@@ -1,4 +1,4 @@
-//! Explanation of a decision by statement, for `policy simulate`.
+//! Explanation of an authorization decision for each policy statement, used by `policy simulate`.
 
 use serde::Serialize;
 
@@ -11,7 +11,7 @@ use crate::policy::Effect;
 pub struct StatementRef {
     /// Name of the policy.
     pub policy: String,
-    /// Attachment through which the policy applies to the user.
+    /// Attachment that applies the policy to the user.
     pub via: GrantPath,
     /// Number of the statement, from 1.
     pub statement: usize,
@@ -23,27 +23,28 @@ pub struct StatementRef {
 /// Result of evaluating a statement, with reasons.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StatementOutcome {
-    /// Effect of the statement if it matches.
+    /// Effect of the statement on matching requests.
     pub effect: Effect,
-    /// Whether the statement matched.
+    /// True if the statement matched.
     pub matched: bool,
-    /// Reasons in words: every mismatch, or else the matching elements.
+    /// Human-readable reasons: all mismatches, or the matching elements if the statement matched.
     pub reasons: Vec<String>,
 }
 
-/// A decision with all evaluated statements.
+/// Authorization decision with the outcome of every statement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Explanation {
     /// Result of [`decide`].
     #[serde(flatten)]
     pub decision: Decision,
-    /// Deciding statement: the first matching Deny, or else the first matching Allow. `None` if no statement matched.
+    /// Statement that determined the decision: the first matching Deny, or otherwise the first matching Allow.
+    /// `None` if no statement determined the decision.
     pub deciding: Option<StatementRef>,
     /// All statements that apply to the principal.
     pub statements: Vec<(StatementRef, StatementOutcome)>,
 }
 
-/// Decides like [`decide`], and explains for each statement why it did or did not match.
+/// Returns the decision of [`decide`], and explains why each statement matched or did not match.
 #[must_use]
 pub fn explain(
     principal: &Principal,
@@ -51,13 +52,13 @@ pub fn explain(
     resource: &Resource<'_>,
     environment: &Environment,
 ) -> Explanation {
-    let request = principal.request(action, resource, environment);
+    let request = principal.build_request(action, resource, environment);
     let mut statements = Vec::new();
     for grant in principal.grants.iter() {
         for (index, statement) in grant.policy.statements().iter().enumerate() {
-            let (mut matched, mut reasons) = statement.explain(grant.policy.model(), &request);
-            if !grant.reaches(action, resource) {
-                (matched, reasons) = (false, vec!["the policy is attached for another project only".to_owned()]);
+            let (mut matched, mut reasons) = statement.explain_match(grant.policy.model(), &request);
+            if !grant.applies_to(action, resource) {
+                (matched, reasons) = (false, vec!["the policy applies only to another project".to_owned()]);
             }
             let named = StatementRef {
                 policy: grant.policy_name.clone(),

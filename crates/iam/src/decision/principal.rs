@@ -1,4 +1,4 @@
-//! Principals: user, credential scope, and policies that apply to the user.
+//! Principal of a request: the user, the credential scope, and the policies that apply to the user.
 
 use std::sync::Arc;
 
@@ -15,13 +15,13 @@ use crate::work_budget::WorkBudget;
 pub enum Scope {
     /// Token for one project.
     Project(ProjectId),
-    /// Token for the domain: valid for identities, not for resources of a project (spec section 3.2).
+    /// Token for the domain, which is valid for identities but not for resources of a project (spec section 3.2).
     Domain,
-    /// Access key: valid for all projects of the domain, and for the domain.
+    /// Access key, which is valid for the domain and all its projects.
     AccessKey,
 }
 
-/// Attachment through which a policy applies to a user.
+/// Attachment that applies a policy to a user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GrantPath {
@@ -38,15 +38,15 @@ pub struct Grant {
     pub policy: Arc<Policy>,
     /// Name of the policy.
     pub policy_name: String,
-    /// Attachment through which the policy applies to the user.
+    /// Attachment that applies the policy to the user.
     pub via: GrantPath,
-    /// Project to which the grant is limited; `None` for all projects and the domain.
+    /// Project to which the grant is limited, or `None` if the grant covers the domain and all its projects.
     pub project: Option<ProjectId>,
 }
 
 impl Grant {
-    /// Whether the grant covers the action on the resource.
-    pub(crate) fn reaches(&self, action: Action, resource: &Resource<'_>) -> bool {
+    /// Returns true if the grant applies to the action on the resource.
+    pub(crate) fn applies_to(&self, action: Action, resource: &Resource<'_>) -> bool {
         let Some(only) = &self.project else { return true };
         action.target != Target::Domain && resource.project.as_ref().is_some_and(|project| project.id == only)
     }
@@ -65,23 +65,23 @@ pub struct Principal {
     pub domain_name: String,
     /// Scope of the credentials.
     pub scope: Scope,
-    /// Whether the user may perform every action in the domain, regardless of policies.
+    /// True if the user may perform every action in the domain, regardless of policies.
     pub administrator: bool,
-    /// Policies that apply to the user, directly or through groups.
+    /// Policies attached to the user directly or through a group.
     pub grants: Arc<[Grant]>,
-    /// Work budget for evaluating the policies, shared by all decisions of one request.
+    /// Work budget for policy evaluation, shared by all decisions of one request.
     pub budget: Arc<WorkBudget>,
 }
 
 impl Principal {
-    /// Total size of the policy documents that apply to the user, in bytes.
+    /// Returns the total size in bytes of the policy documents that apply to the user.
     #[must_use]
     pub fn policy_bytes(&self) -> usize {
         self.grants.iter().map(|grant| grant.policy.bytes()).sum()
     }
 
-    /// Request of this principal, as input of policy evaluation.
-    pub(super) fn request<'a>(
+    /// Builds the input of policy evaluation for a request of this principal.
+    pub(super) fn build_request<'a>(
         &'a self,
         action: Action,
         resource: &'a Resource<'a>,

@@ -1,4 +1,4 @@
-//! Conditions: a key of the request, an operator, and the values in the statement (spec section 4.7).
+//! Conditions of statements: a condition key, an operator and the expected values (spec section 4.7).
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use jiff::Timestamp;
 
 use crate::policy::key::ConditionKey;
-use crate::policy::operator::{Comparison, OperatorTest, Quantifier};
+use crate::policy::operator::{Comparison, ParsedOperator, Quantifier};
 use crate::policy::pattern::{self, CaseSensitivity};
 use crate::work_budget::WorkBudget;
 
@@ -16,12 +16,12 @@ use crate::work_budget::WorkBudget;
 pub(super) struct Condition {
     /// Operator as written in the document.
     pub(super) operator: String,
-    pub(super) test: OperatorTest,
+    pub(super) test: ParsedOperator,
     pub(super) key: ConditionKey,
     pub(super) expected: Vec<ExpectedValue>,
 }
 
-/// Value in a statement, parsed for its operator.
+/// Expected value of a condition, parsed to the type of the operator.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum ExpectedValue {
     Text(String),
@@ -32,7 +32,7 @@ pub(super) enum ExpectedValue {
 }
 
 impl ExpectedValue {
-    /// Parses a value. The error describes the expected format.
+    /// Parses an expected value. The error text describes the required format.
     pub(super) fn parse(comparison: Comparison, text: &str) -> Result<Self, &'static str> {
         match comparison {
             Comparison::Same
@@ -44,20 +44,20 @@ impl ExpectedValue {
                 parse_number(text).map(Self::Number).ok_or("a number of at most 15 digits, such as \"10.5\"")
             }
             Comparison::Date(_) => {
-                parse_date(text).map(Self::Date).ok_or("a date as ISO 8601 writes it, such as \"2026-08-01T00:00:00Z\"")
+                parse_date(text).map(Self::Date).ok_or("an ISO 8601 date, such as \"2026-08-01T00:00:00Z\"")
             }
             Comparison::Bool | Comparison::Null => parse_bool(text).map(Self::Bool).ok_or("\"true\" or \"false\""),
             Comparison::Network => {
-                parse_network(text).map(Self::Network).ok_or("an address or a network, such as \"10.0.0.0/8\"")
+                parse_network(text).map(Self::Network).ok_or("an IP address or a network, such as \"10.0.0.0/8\"")
             }
         }
     }
 
-    /// Whether a value of the request matches. False if it cannot be parsed for the operator.
-    fn matches(&self, comparison: Comparison, value: &str, budget: &WorkBudget) -> bool {
+    /// Returns true if the request value matches. A value of the wrong type does not match.
+    fn matches_value(&self, comparison: Comparison, value: &str, budget: &WorkBudget) -> bool {
         let expected_bytes = if let Self::Text(expected) = self { expected.len() } else { 0 };
-        // Pattern matching pays from the budget itself.
-        if !matches!(comparison, Comparison::Pattern) && !budget.compare(value.len() + expected_bytes) {
+        // `pattern::matches_pattern` charges the budget itself.
+        if !matches!(comparison, Comparison::Pattern) && !budget.charge_comparison(value.len() + expected_bytes) {
             return false;
         }
         match (self, comparison) {
@@ -66,7 +66,7 @@ impl ExpectedValue {
                 lowercase_chars(value).eq(lowercase_chars(expected))
             }
             (Self::Text(expected), Comparison::Pattern) => {
-                pattern::matches(expected, value, CaseSensitivity::Sensitive, budget)
+                pattern::matches_pattern(expected, value, CaseSensitivity::Sensitive, budget)
             }
             (Self::Text(expected), Comparison::Start) => {
                 let mut value = lowercase_chars(value);
@@ -95,7 +95,8 @@ fn lowercase_chars(text: &str) -> impl Iterator<Item = char> {
     text.chars().flat_map(char::to_lowercase)
 }
 
-/// Parses a decimal number with sign and point. A double represents up to 15 digits exactly.
+/// Parses a decimal number with an optional sign and fraction.
+/// A number has at most 15 digits, which an `f64` represents exactly.
 fn parse_number(text: &str) -> Option<f64> {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, "0"));
@@ -122,13 +123,14 @@ fn parse_network(text: &str) -> Option<IpNet> {
 }
 
 impl Condition {
-    /// Whether the condition holds for the values of its key. No values mean that the key is missing.
+    /// Returns true if the request values satisfy the condition. An empty slice means that the key is missing.
     ///
-    /// The spec does not define a missing key without `IfExists`.
-    /// As in the cloud that the model comes from, a positive operator does not match it, and a negated one does.
-    /// So "not equal to prod" holds for a resource without the tag. `Null` requires that the tag exists.
-    pub(super) fn holds(&self, values: &[Cow<'_, str>], budget: &WorkBudget) -> bool {
-        let OperatorTest { operator, quantifier, if_exists } = self.test;
+    /// The spec does not define the result for a missing key without `IfExists`.
+    /// As in the original cloud service, a positive operator is then false, and a negated operator is true.
+    /// For example, `StringNotEquals` with `prod` is true for a resource without the tag.
+    /// A `Null` condition can require that the tag exists.
+    pub(super) fn is_satisfied_by(&self, values: &[Cow<'_, str>], budget: &WorkBudget) -> bool {
+        let ParsedOperator { operator, quantifier, if_exists } = self.test;
         if matches!(operator.comparison, Comparison::Null) {
             return self.expected.contains(&ExpectedValue::Bool(values.is_empty()));
         }
@@ -141,13 +143,13 @@ impl Condition {
                 };
         }
         let met = |value: &Cow<'_, str>| {
-            self.expected.iter().any(|expected| expected.matches(operator.comparison, value, budget))
+            self.expected.iter().any(|expected| expected.matches_value(operator.comparison, value, budget))
         };
         let one_holds = |value: &Cow<'_, str>| met(value) != operator.negated;
         let all = match quantifier {
             Some(Quantifier::All) => true,
             Some(Quantifier::Any) => false,
-            // For a key with several values, a plain operator needs one match, and its negation no match.
+            // Without a quantifier, one matching value is sufficient, and a negated operator requires no match.
             None => operator.negated,
         };
         if all { values.iter().all(one_holds) } else { values.iter().any(one_holds) }

@@ -1,10 +1,10 @@
-//! Errors and warnings in documents, with their positions.
+//! Errors and warnings in policy documents, with their positions.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// Error or warning in a document.
+/// Error or warning in a policy document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Diagnostic {
     /// Line number, from 1.
@@ -37,13 +37,13 @@ impl fmt::Display for Diagnostic {
     }
 }
 
-/// All errors of an invalid document.
+/// All errors of an invalid policy document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
-#[error("this is no policy: {}", .0.iter().map(Diagnostic::to_string).collect::<Vec<_>>().join("; "))]
+#[error("invalid policy: {}", .0.iter().map(Diagnostic::to_string).collect::<Vec<_>>().join("; "))]
 pub struct PolicyErrors(pub(super) Vec<Diagnostic>);
 
 impl PolicyErrors {
-    /// Errors in the order of the text. Never empty.
+    /// Returns the errors in document order. The slice is never empty.
     #[must_use]
     pub fn diagnostics(&self) -> &[Diagnostic] {
         &self.0
@@ -59,12 +59,12 @@ impl JsonPath {
         Self("$".to_owned())
     }
 
-    pub(super) fn key(&self, name: &str) -> Self {
+    pub(super) fn append_key(&self, name: &str) -> Self {
         let plain = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         Self(if plain { format!("{}.{name}", self.0) } else { format!("{}[{name:?}]", self.0) })
     }
 
-    pub(super) fn index(&self, index: usize) -> Self {
+    pub(super) fn append_index(&self, index: usize) -> Self {
         Self(format!("{}[{index}]", self.0))
     }
 }

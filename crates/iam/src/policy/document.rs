@@ -1,4 +1,4 @@
-//! Parser for policy documents. Errors and warnings have positions.
+//! Parser for policy documents that reports errors and warnings with their positions.
 
 mod conditions;
 mod elements;
@@ -8,26 +8,26 @@ use jsonc_parser::common::Ranged;
 
 use super::diagnostic::{Diagnostic, JsonPath, PolicyErrors};
 use super::policy_model::Effect;
-use super::schema::{DocumentSchema, SCHEMAS};
+use super::schema::{DOCUMENT_SCHEMAS, DocumentSchema};
 use super::statement::{PatternSet, Statement};
 use super::urn::ResourcePattern;
 use super::{Policy, lint, spanned_json};
-use elements::Elements;
+use elements::ObjectElements;
 
 impl Policy {
-    /// Parses a document with warnings. Fails with up to 100 errors.
+    /// Parses a policy document and collects warnings. Returns up to 100 errors if the document is invalid.
     pub fn parse(text: &str) -> Result<Self, PolicyErrors> {
         Self::parse_document(text, true)
     }
 
-    /// Parses a stored document for evaluation. Warnings are skipped, because their suggestions are expensive.
+    /// Parses a stored document for evaluation, without the warnings, which are expensive to compute.
     pub fn parse_stored(text: &str) -> Result<Self, PolicyErrors> {
         Self::parse_document(text, false)
     }
 
     fn parse_document(text: &str, with_warnings: bool) -> Result<Self, PolicyErrors> {
         let root = spanned_json::parse(text).map_err(|finding| PolicyErrors(vec![finding]))?;
-        let max_warnings = if with_warnings { MAX_FINDINGS } else { 0 };
+        let max_warnings = if with_warnings { MAX_DIAGNOSTICS } else { 0 };
         let mut parser = DocumentParser { text, errors: Vec::new(), warnings: Vec::new(), max_warnings };
         let policy = parser.parse_document(&root);
         let DocumentParser { mut errors, mut warnings, .. } = parser;
@@ -44,10 +44,10 @@ impl Policy {
     }
 }
 
-/// Maximum number of reported errors, and of warnings. Each takes time linear in the length of the document.
-const MAX_FINDINGS: usize = 100;
+/// Maximum number of errors and of warnings. Computing a position takes time linear in the document length.
+const MAX_DIAGNOSTICS: usize = 100;
 
-/// A value with its path.
+/// A JSON value with its path in the document.
 #[derive(Clone)]
 pub(super) struct LocatedValue<'v> {
     pub(super) value: &'v Value<'v>,
@@ -55,12 +55,12 @@ pub(super) struct LocatedValue<'v> {
 }
 
 impl LocatedValue<'_> {
-    fn offset(&self) -> usize {
+    fn start_offset(&self) -> usize {
         self.value.range().start
     }
 }
 
-/// Collects errors and warnings while parsing. An invalid part is returned as `None`.
+/// Document parser that collects errors and warnings. Its methods return `None` for an invalid part.
 pub(super) struct DocumentParser<'t> {
     text: &'t str,
     errors: Vec<Diagnostic>,
@@ -68,77 +68,82 @@ pub(super) struct DocumentParser<'t> {
     max_warnings: usize,
 }
 
-/// Collects all parts, or `None` if one is invalid. Every part is parsed, so that all errors are reported.
-pub(super) fn collect_all<T>(parts: impl Iterator<Item = Option<T>>) -> Option<Vec<T>> {
+/// Collects all parts, or returns `None` if any part is invalid.
+/// The iterator is always consumed to the end, so that the errors of all parts are reported.
+pub(super) fn collect_all_or_none<T>(parts: impl Iterator<Item = Option<T>>) -> Option<Vec<T>> {
     let parts: Vec<_> = parts.collect();
     parts.into_iter().collect()
 }
 
 impl DocumentParser<'_> {
     pub(super) fn report_error_at(&mut self, at: usize, path: &JsonPath, message: impl Into<String>) {
-        if self.errors.len() < MAX_FINDINGS {
+        if self.errors.len() < MAX_DIAGNOSTICS {
             self.errors.push(Diagnostic::new(self.text, at, path, message));
         }
     }
 
     pub(super) fn report_error(&mut self, at: &LocatedValue<'_>, message: impl Into<String>) {
-        self.report_error_at(at.offset(), &at.path, message);
+        self.report_error_at(at.start_offset(), &at.path, message);
     }
 
-    /// Adds warnings up to the maximum. Beyond that they are not computed.
-    pub(super) fn warn<M: IntoIterator<Item = String>>(&mut self, at: &LocatedValue<'_>, messages: impl FnOnce() -> M) {
+    /// Adds warnings up to the maximum. Does not compute warnings beyond the maximum.
+    pub(super) fn add_warnings<M: IntoIterator<Item = String>>(
+        &mut self,
+        at: &LocatedValue<'_>,
+        messages: impl FnOnce() -> M,
+    ) {
         let left = self.max_warnings - self.warnings.len();
         if left > 0 {
             let found = messages().into_iter().take(left);
-            self.warnings.extend(found.map(|message| Diagnostic::new(self.text, at.offset(), &at.path, message)));
+            self.warnings.extend(found.map(|message| Diagnostic::new(self.text, at.start_offset(), &at.path, message)));
         }
     }
 
     fn parse_document(&mut self, root: &Value<'_>) -> Option<(&'static DocumentSchema, Vec<Statement>)> {
         let root = LocatedValue { value: root, path: JsonPath::root() };
-        let elements = Elements::parse(self, &root)?;
+        let elements = ObjectElements::parse(self, &root)?;
         // The allowed elements depend on the version.
         let schema = self.parse_version(&elements)?;
-        elements.report_unknown(self, schema.document, schema.version);
+        elements.report_unknown_elements(self, schema.document, schema.version);
         let length = self.text.chars().count();
-        self.check_max(&root, length, schema.limits.text_chars, "characters");
-        if let Some(depends) = elements.find("Depends") {
-            self.warn(&depends, || [lint::lint_depends()]);
+        self.check_max_count(&root, length, schema.limits.text_chars, "characters");
+        if let Some(depends) = elements.find_element("Depends") {
+            self.add_warnings(&depends, || [lint::lint_depends()]);
         }
-        let statements = elements.require(self, "Statement")?;
+        let statements = elements.require_element(self, "Statement")?;
         let statements = self.parse_list(&statements, schema.limits.statements, "statements")?;
-        let statements = collect_all(statements.iter().map(|at| self.parse_statement(at, schema)))?;
+        let statements = collect_all_or_none(statements.iter().map(|at| self.parse_statement(at, schema)))?;
         Some((schema, statements))
     }
 
-    fn parse_version(&mut self, elements: &Elements<'_>) -> Option<&'static DocumentSchema> {
-        let at = elements.require(self, "Version")?;
+    fn parse_version(&mut self, elements: &ObjectElements<'_>) -> Option<&'static DocumentSchema> {
+        let at = elements.require_element(self, "Version")?;
         let version = self.parse_string(&at)?;
-        let schema = SCHEMAS.iter().find(|schema| schema.version == version);
+        let schema = DOCUMENT_SCHEMAS.iter().find(|schema| schema.version == version);
         if schema.is_none() {
             self.report_error(
                 &at,
-                format!("there is no version {version:?}; write \"5.0\" for an identity policy, \"1.1\" else"),
+                format!("unknown version {version:?}; use \"5.0\" for an identity policy or \"1.1\" for a role policy"),
             );
         }
         schema
     }
 
     fn parse_statement(&mut self, at: &LocatedValue<'_>, schema: &'static DocumentSchema) -> Option<Statement> {
-        let elements = Elements::parse(self, at)?;
-        elements.report_unknown(self, schema.statement, schema.version);
-        let sid = elements.find("Sid").and_then(|sid| self.parse_string(&sid));
-        let effect = elements.require(self, "Effect").and_then(|effect| self.parse_effect(&effect, schema));
-        if !elements.has_either("Action", "NotAction") {
-            self.report_error(at, "the statement has no Action; write which actions it is about");
+        let elements = ObjectElements::parse(self, at)?;
+        elements.report_unknown_elements(self, schema.statement, schema.version);
+        let sid = elements.find_element("Sid").and_then(|sid| self.parse_string(&sid));
+        let effect = elements.require_element(self, "Effect").and_then(|effect| self.parse_effect(&effect, schema));
+        if !elements.contains_either("Action", "NotAction") {
+            self.report_error(at, "the statement has neither Action nor NotAction; add one of these elements");
         }
         let actions = elements
-            .find_exclusive(self, "Action", "NotAction")
+            .find_exclusive_element(self, "Action", "NotAction")
             .and_then(|(at, negated)| self.parse_actions(&at, negated, schema));
         let resources = elements
-            .find_exclusive(self, "Resource", "NotResource")
+            .find_exclusive_element(self, "Resource", "NotResource")
             .map(|(at, negated)| self.parse_resources(&at, negated, schema));
-        let conditions = elements.find("Condition").map(|at| self.parse_conditions(&at, schema));
+        let conditions = elements.find_element("Condition").map(|at| self.parse_conditions(&at, schema));
         let statement = Statement {
             sid: sid.map(str::to_owned),
             effect: effect?,
@@ -147,16 +152,17 @@ impl DocumentParser<'_> {
             resources: resources.map_or(Some(None), |resources| resources.map(Some))?,
             conditions: conditions.unwrap_or_else(|| Some(Vec::new()))?,
         };
-        self.warn(at, || lint::lint_statement(&statement, schema.model));
+        self.add_warnings(at, || lint::lint_statement(&statement, schema.model));
         Some(statement)
     }
 
     fn parse_effect(&mut self, at: &LocatedValue<'_>, schema: &DocumentSchema) -> Option<Effect> {
         let text = self.parse_string(at)?;
-        let named = |name: &str| text == name || (schema.effect_ignores_case() && text.eq_ignore_ascii_case(name));
+        let named =
+            |name: &str| text == name || (schema.is_effect_case_insensitive() && text.eq_ignore_ascii_case(name));
         let effect = [("Allow", Effect::Allow), ("Deny", Effect::Deny)].into_iter().find(|(name, _)| named(name));
         if effect.is_none() {
-            self.report_error(at, format!("{text:?} is no effect; write \"Allow\" or \"Deny\""));
+            self.report_error(at, format!("{text:?} is not a valid effect; use \"Allow\" or \"Deny\""));
         }
         effect.map(|(_, effect)| effect)
     }
@@ -168,17 +174,20 @@ impl DocumentParser<'_> {
         schema: &DocumentSchema,
     ) -> Option<PatternSet<String>> {
         let list = self.parse_list(at, schema.limits.actions, "actions")?;
-        Some(PatternSet { negated, patterns: collect_all(list.iter().map(|at| self.parse_action(at, schema)))? })
+        Some(PatternSet {
+            negated,
+            patterns: collect_all_or_none(list.iter().map(|at| self.parse_action(at, schema)))?,
+        })
     }
 
     fn parse_action(&mut self, at: &LocatedValue<'_>, schema: &DocumentSchema) -> Option<String> {
         let text = self.parse_string(at)?;
-        let is_within_limit = self.check_max(at, text.chars().count(), schema.limits.action_chars, "characters");
-        if let Some(message) = schema.action_error(text) {
+        let is_within_limit = self.check_max_count(at, text.chars().count(), schema.limits.action_chars, "characters");
+        if let Some(message) = schema.action_format_error(text) {
             self.report_error(at, message);
             return None;
         }
-        self.warn(at, || lint::lint_action(text, schema.model));
+        self.add_warnings(at, || lint::lint_action(text, schema.model));
         is_within_limit.then(|| text.to_owned())
     }
 
@@ -190,16 +199,16 @@ impl DocumentParser<'_> {
     ) -> Option<PatternSet<ResourcePattern>> {
         let is_legacy = schema.limits.uris > 0 && matches!(at.value, Value::Object(_));
         let list = if is_legacy {
-            let elements = Elements::parse(self, at)?;
-            elements.report_unknown(self, &["uri"], schema.version);
-            let uris = elements.require(self, "uri")?;
+            let elements = ObjectElements::parse(self, at)?;
+            elements.report_unknown_elements(self, &["uri"], schema.version);
+            let uris = elements.require_element(self, "uri")?;
             self.parse_list(&uris, schema.limits.uris, "URIs")?
         } else {
             self.parse_list(at, schema.limits.resources, "resources")?
         };
         Some(PatternSet {
             negated,
-            patterns: collect_all(list.iter().map(|at| self.parse_resource(at, is_legacy, schema)))?,
+            patterns: collect_all_or_none(list.iter().map(|at| self.parse_resource(at, is_legacy, schema)))?,
         })
     }
 
@@ -210,13 +219,14 @@ impl DocumentParser<'_> {
         schema: &DocumentSchema,
     ) -> Option<ResourcePattern> {
         let text = self.parse_string(at)?;
-        let is_within_limit = self.check_max(at, text.chars().count(), schema.limits.resource_chars, "characters");
+        let is_within_limit =
+            self.check_max_count(at, text.chars().count(), schema.limits.resource_chars, "characters");
         let pattern = match ResourcePattern::parse(text) {
             None if is_legacy && !text.is_empty() => ResourcePattern::Foreign(text.to_owned()),
             None => {
-                let example = schema.model.service();
+                let example = schema.model.service_name();
                 let message = format!(
-                    "{text:?} is no resource: write \"*\", or service:region:domain:type:path such as \
+                    "{text:?} is not a valid resource; use \"*\" or service:region:domain:type:path, such as \
                      \"{example}:*:*:instance:*\""
                 );
                 self.report_error(at, message);
@@ -224,7 +234,7 @@ impl DocumentParser<'_> {
             }
             Some(pattern) => pattern,
         };
-        self.warn(at, || lint::lint_resource(&pattern, schema.model));
+        self.add_warnings(at, || lint::lint_resource(&pattern, schema.model));
         is_within_limit.then_some(pattern)
     }
 }

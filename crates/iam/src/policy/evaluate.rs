@@ -1,4 +1,4 @@
-//! Evaluation of statements.
+//! Evaluation of policy statements for a request.
 
 use std::iter;
 
@@ -11,65 +11,66 @@ use crate::policy::urn::{ResourcePattern, Urn};
 use crate::request::Request;
 use crate::work_budget::WorkBudget;
 
-/// Reason for which a statement does not match.
+/// Reason why a statement does not match a request.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Mismatch<'s> {
-    /// The statement does not name the action.
+    /// The action of the request does not match.
     Action,
-    /// The statement does not name the resource.
+    /// The resource of the request does not match.
     Resource,
     /// A condition uses a key that the action does not support.
     UnsupportedKey(&'s Condition),
-    /// A condition does not hold.
+    /// A condition is not satisfied.
     Condition(&'s Condition),
 }
 
 impl Statement {
-    /// Whether the statement matches the request.
-    pub(crate) fn matches(&self, model: PolicyModel, request: &Request<'_>) -> bool {
-        self.mismatches(model, request).next().is_none()
+    /// Returns true if the statement matches the request.
+    pub(crate) fn matches_request(&self, model: PolicyModel, request: &Request<'_>) -> bool {
+        self.find_mismatches(model, request).next().is_none()
     }
 
-    /// Whether the statement names the action.
-    pub(crate) fn names_action(&self, model: PolicyModel, action: Action, budget: &WorkBudget) -> bool {
-        let name = model.name_of(action);
-        self.actions.matches(|pattern| pattern::matches(pattern, name, CaseSensitivity::Insensitive, budget))
+    /// Returns true if the action matches the action patterns of the statement.
+    pub(crate) fn matches_action(&self, model: PolicyModel, action: Action, budget: &WorkBudget) -> bool {
+        let name = model.action_name(action);
+        self.actions
+            .matches_with(|pattern| pattern::matches_pattern(pattern, name, CaseSensitivity::Insensitive, budget))
     }
 
-    /// All mismatches, that of the action first.
-    pub(super) fn mismatches<'s>(
+    /// Returns all mismatches. A mismatch of the action comes first.
+    pub(super) fn find_mismatches<'s>(
         &'s self,
         model: PolicyModel,
         request: &Request<'s>,
     ) -> impl Iterator<Item = Mismatch<'s>> {
-        let action = (!self.names_action(model, request.action, request.budget)).then_some(Mismatch::Action);
+        let action = (!self.matches_action(model, request.action, request.budget)).then_some(Mismatch::Action);
         let request = *request;
-        let others = iter::once_with(move || (!self.names_resource(model, &request)).then_some(Mismatch::Resource))
+        let others = iter::once_with(move || (!self.matches_resource(model, &request)).then_some(Mismatch::Resource))
             .flatten()
             .chain(
-                self.conditions.iter().filter_map(move |condition| self.condition_mismatch(condition, model, &request)),
+                self.conditions.iter().filter_map(move |condition| self.check_condition(condition, model, &request)),
             );
         action.into_iter().chain(others)
     }
 
-    /// Whether the statement names the resource of the request.
+    /// Returns true if the resource of the request matches the resource patterns of the statement.
     ///
-    /// An action without a resource type matches the resource `*` only (spec section 4.3).
-    /// `NotResource` is ambiguous for such an action, so an Allow does not match and a Deny does.
-    /// For example, a change of all instances is not covered by "all but mine".
-    fn names_resource(&self, model: PolicyModel, request: &Request<'_>) -> bool {
+    /// An action without a resource type matches only the resource `*` (spec section 4.3).
+    /// `NotResource` is ambiguous for such an action: a Deny matches, but an Allow does not.
+    /// For example, an Allow for all instances except one does not cover an action on all instances.
+    fn matches_resource(&self, model: PolicyModel, request: &Request<'_>) -> bool {
         let Some(resources) = &self.resources else { return true };
         let urn = Urn::of(model, request);
         let is_ambiguous = urn == Urn::None && resources.negated;
-        resources.matches(|pattern| pattern.matches(&urn, request.budget))
+        resources.matches_with(|pattern| pattern.matches_urn(&urn, request.budget))
             && !(is_ambiguous && self.effect == Effect::Allow)
     }
 
-    /// Mismatch of a condition, if it does not hold.
+    /// Returns a mismatch if the condition is not satisfied.
     ///
-    /// An action without condition keys supports no conditions on a resource (spec section 4.7).
-    /// An Allow with such a condition does not match; for a Deny the key is missing.
-    fn condition_mismatch<'s>(
+    /// An action without condition keys does not support conditions on a resource (spec section 4.7).
+    /// An Allow with such a condition does not match. For a Deny, the condition key is missing.
+    fn check_condition<'s>(
         &self,
         condition: &'s Condition,
         model: PolicyModel,
@@ -79,14 +80,14 @@ impl Statement {
         if unsupported && self.effect == Effect::Allow {
             return Some(Mismatch::UnsupportedKey(condition));
         }
-        let holds = condition.holds(&condition.key.values(model, request), request.budget);
+        let holds = condition.is_satisfied_by(&condition.key.resolve_values(model, request), request.budget);
         (!holds).then_some(Mismatch::Condition(condition))
     }
 }
 
 impl PatternSet<ResourcePattern> {
-    /// First pattern that matches the resource.
-    pub(super) fn find_match(&self, urn: &Urn<'_>, budget: &WorkBudget) -> Option<&ResourcePattern> {
-        self.patterns.iter().find(|pattern| pattern.matches(urn, budget))
+    /// Returns the first pattern that matches the resource.
+    pub(super) fn find_matching_pattern(&self, urn: &Urn<'_>, budget: &WorkBudget) -> Option<&ResourcePattern> {
+        self.patterns.iter().find(|pattern| pattern.matches_urn(urn, budget))
     }
 }

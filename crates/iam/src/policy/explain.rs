@@ -1,4 +1,4 @@
-//! Explanations why a statement does or does not match.
+//! Explanations of why a statement matches or does not match a request.
 
 use std::fmt::Display;
 
@@ -11,15 +11,17 @@ use crate::policy::urn::Urn;
 use crate::request::Request;
 
 impl Statement {
-    /// Whether the statement matches, with the reasons: all mismatches, or else the matching elements.
-    pub(crate) fn explain(&self, model: PolicyModel, request: &Request<'_>) -> (bool, Vec<String>) {
-        let mismatches: Vec<_> = self.mismatches(model, request).collect();
+    /// Returns true if the statement matches, with the reasons: all mismatches, or otherwise the matching elements.
+    pub(crate) fn explain_match(&self, model: PolicyModel, request: &Request<'_>) -> (bool, Vec<String>) {
+        let mismatches: Vec<_> = self.find_mismatches(model, request).collect();
         let against = |mismatch: &Mismatch<'_>| match mismatch {
             Mismatch::Action => self.explain_action(model, request),
             Mismatch::Resource => self.explain_resource(model, request),
             Mismatch::UnsupportedKey(condition) => {
-                let (action, key) = (model.name_of(request.action), &condition.key.text);
-                format!("{action} supports no condition on {key}, so an Allow with one does not reach it")
+                let (action, key) = (model.action_name(request.action), &condition.key.text);
+                format!(
+                    "{action} does not support conditions on {key}, so an Allow with such a condition does not match"
+                )
             }
             Mismatch::Condition(condition) => explain_condition(condition, model, request),
         };
@@ -36,17 +38,17 @@ impl Statement {
     }
 
     fn explain_action(&self, model: PolicyModel, request: &Request<'_>) -> String {
-        let name = model.name_of(request.action);
+        let name = model.action_name(request.action);
         let fits = self
             .actions
             .patterns
             .iter()
-            .find(|pattern| pattern::matches(pattern, name, CaseSensitivity::Insensitive, request.budget));
+            .find(|pattern| pattern::matches_pattern(pattern, name, CaseSensitivity::Insensitive, request.budget));
         let says = match (self.actions.negated, fits) {
-            (false, Some(pattern)) => format!("the statement names {pattern:?}"),
-            (false, None) => format!("the statement names {}", quote_list(&self.actions.patterns)),
-            (true, Some(pattern)) => format!("the statement excepts {pattern:?}"),
-            (true, None) => format!("the statement excepts only {}", quote_list(&self.actions.patterns)),
+            (false, Some(pattern)) => format!("the statement lists {pattern:?}"),
+            (false, None) => format!("the statement lists {}", quote_list(&self.actions.patterns)),
+            (true, Some(pattern)) => format!("the statement excludes {pattern:?}"),
+            (true, None) => format!("the statement excludes only {}", quote_list(&self.actions.patterns)),
         };
         format!("the action is {name}, {says}")
     }
@@ -55,27 +57,27 @@ impl Statement {
         let urn = Urn::of(model, request);
         let is = match &urn {
             Urn::Instance(parts) => format!("the resource is {}", parts.join(":")),
-            Urn::None => "the action takes no resource".to_owned(),
+            Urn::None => "the action has no resource type".to_owned(),
         };
-        let Some(resources) = &self.resources else { return format!("{is}, the statement names all") };
-        let says = match (resources.negated, resources.find_match(&urn, request.budget)) {
-            (false, Some(pattern)) => format!("the statement names \"{pattern}\""),
-            (false, None) => format!("the statement names {}", quote_list(&resources.patterns)),
-            (true, Some(pattern)) => format!("the statement excepts \"{pattern}\""),
-            (true, None) => format!("the statement excepts {}", quote_list(&resources.patterns)),
+        let Some(resources) = &self.resources else { return format!("{is}, the statement applies to all resources") };
+        let says = match (resources.negated, resources.find_matching_pattern(&urn, request.budget)) {
+            (false, Some(pattern)) => format!("the statement lists \"{pattern}\""),
+            (false, None) => format!("the statement lists {}", quote_list(&resources.patterns)),
+            (true, Some(pattern)) => format!("the statement excludes \"{pattern}\""),
+            (true, None) => format!("the statement excludes {}", quote_list(&resources.patterns)),
         };
         format!("{is}, {says}")
     }
 }
 
 fn explain_condition(condition: &Condition, model: PolicyModel, request: &Request<'_>) -> String {
-    let values = condition.key.values(model, request);
+    let values = condition.key.resolve_values(model, request);
     let is = match values.as_slice() {
-        [] => "not there".to_owned(),
+        [] => "missing".to_owned(),
         values => quote_list(values),
     };
     let (key, operator) = (&condition.key.text, &condition.operator);
-    format!("{key} is {is}, {operator} wants {}", quote_list(&condition.expected))
+    format!("{key} is {is}, {operator} requires {}", quote_list(&condition.expected))
 }
 
 /// Formats the items in quotes, separated by commas.

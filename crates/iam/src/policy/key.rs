@@ -1,11 +1,11 @@
-//! Condition keys in one table (spec section 4.7), and their values in a request.
+//! Table of all condition keys (spec section 4.7), and the lookup of their values in a request.
 
 use std::borrow::Cow;
 
 use crate::policy::policy_model::PolicyModel;
 use crate::request::Request;
 
-/// Source of a key's value.
+/// Source of the value of a condition key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ValueSource {
     CurrentTime,
@@ -29,41 +29,41 @@ pub(super) enum ValueSource {
     Unavailable,
 }
 
-/// A key, or a family of keys if the name ends with a slash.
+/// Definition of a condition key, or of a family of keys if the name ends with a slash.
 #[derive(Debug)]
 pub(super) struct KeyDefinition {
     pub(super) name: &'static str,
     pub(super) source: ValueSource,
 }
 
-const fn row(name: &'static str, source: ValueSource) -> KeyDefinition {
+const fn define_key(name: &'static str, source: ValueSource) -> KeyDefinition {
     KeyDefinition { name, source }
 }
 
 /// All condition keys.
-pub(super) static KEYS: &[KeyDefinition] = &[
-    row("g:CurrentTime", ValueSource::CurrentTime),
-    row("g:SourceIp", ValueSource::PeerAddress),
-    row("g:SecureTransport", ValueSource::SecureTransport),
-    row("g:DomainId", ValueSource::DomainId),
-    row("g:DomainName", ValueSource::DomainName),
-    row("g:UserId", ValueSource::UserId),
-    row("g:UserName", ValueSource::UserName),
-    row("g:PrincipalType", ValueSource::PrincipalType),
-    row("g:PrincipalUrn", ValueSource::PrincipalUrn),
-    row("g:ProjectId", ValueSource::ProjectId),
-    row("g:ProjectName", ValueSource::ProjectName),
-    row("g:RequestedRegion", ValueSource::RequestedRegion),
-    row("g:ServiceName", ValueSource::ServiceName),
-    row("g:EnterpriseProjectId", ValueSource::EnterpriseProjectId),
-    row("g:ResourceTag/", ValueSource::ResourceTag),
-    row("g:RequestTag/", ValueSource::RequestTag),
-    row("g:TagKeys", ValueSource::TagKeys),
-    row("g:MFAPresent", ValueSource::Unavailable),
-    row("g:MFAAge", ValueSource::Unavailable),
-    row("g:PrincipalTag/", ValueSource::Unavailable),
-    row("g:SourceVpc", ValueSource::Unavailable),
-    row("g:SourceVpce", ValueSource::Unavailable),
+pub(super) static CONDITION_KEYS: &[KeyDefinition] = &[
+    define_key("g:CurrentTime", ValueSource::CurrentTime),
+    define_key("g:SourceIp", ValueSource::PeerAddress),
+    define_key("g:SecureTransport", ValueSource::SecureTransport),
+    define_key("g:DomainId", ValueSource::DomainId),
+    define_key("g:DomainName", ValueSource::DomainName),
+    define_key("g:UserId", ValueSource::UserId),
+    define_key("g:UserName", ValueSource::UserName),
+    define_key("g:PrincipalType", ValueSource::PrincipalType),
+    define_key("g:PrincipalUrn", ValueSource::PrincipalUrn),
+    define_key("g:ProjectId", ValueSource::ProjectId),
+    define_key("g:ProjectName", ValueSource::ProjectName),
+    define_key("g:RequestedRegion", ValueSource::RequestedRegion),
+    define_key("g:ServiceName", ValueSource::ServiceName),
+    define_key("g:EnterpriseProjectId", ValueSource::EnterpriseProjectId),
+    define_key("g:ResourceTag/", ValueSource::ResourceTag),
+    define_key("g:RequestTag/", ValueSource::RequestTag),
+    define_key("g:TagKeys", ValueSource::TagKeys),
+    define_key("g:MFAPresent", ValueSource::Unavailable),
+    define_key("g:MFAAge", ValueSource::Unavailable),
+    define_key("g:PrincipalTag/", ValueSource::Unavailable),
+    define_key("g:SourceVpc", ValueSource::Unavailable),
+    define_key("g:SourceVpce", ValueSource::Unavailable),
 ];
 
 /// Condition key of a statement.
@@ -71,41 +71,41 @@ pub(super) static KEYS: &[KeyDefinition] = &[
 pub(super) struct ConditionKey {
     /// Key as written in the document.
     pub(super) text: String,
-    /// Entry of the table; `None` for an unknown key, which never has a value.
-    pub(super) row: Option<&'static KeyDefinition>,
+    /// Definition of the key, or `None` for an unknown key, which never has a value.
+    pub(super) definition: Option<&'static KeyDefinition>,
     /// Tag key: the part after the slash.
     tag: String,
 }
 
 impl ConditionKey {
-    /// Parses a key. Case is ignored, except after a slash.
+    /// Parses a condition key. Letter case is ignored, except after a slash.
     pub(super) fn parse(text: &str) -> Self {
         let family = text.split_once('/');
-        let row = KEYS.iter().find(|row| match (row.name.strip_suffix('/'), family) {
+        let definition = CONDITION_KEYS.iter().find(|definition| match (definition.name.strip_suffix('/'), family) {
             (Some(name), Some((given, tag))) => name.eq_ignore_ascii_case(given) && !tag.is_empty(),
-            (None, None) => row.name.eq_ignore_ascii_case(text),
+            (None, None) => definition.name.eq_ignore_ascii_case(text),
             _ => false,
         });
-        Self { text: text.to_owned(), row, tag: family.map_or_else(String::new, |(_, tag)| tag.to_owned()) }
+        Self { text: text.to_owned(), definition, tag: family.map_or_else(String::new, |(_, tag)| tag.to_owned()) }
     }
 
-    fn source(&self) -> ValueSource {
-        self.row.map_or(ValueSource::Unavailable, |row| row.source)
+    fn value_source(&self) -> ValueSource {
+        self.definition.map_or(ValueSource::Unavailable, |definition| definition.source)
     }
 
-    /// Whether the key can have several values at once.
-    pub(super) fn has_many_values(&self) -> bool {
-        self.source() == ValueSource::TagKeys
+    /// Returns true if the key can have several values in one request.
+    pub(super) fn is_multivalued(&self) -> bool {
+        self.value_source() == ValueSource::TagKeys
     }
 
-    /// Whether the key describes the resource of an action or its request tags, not the request as a whole.
+    /// Returns true if the key describes the resource or the tags in the request.
     pub(super) fn describes_resource(&self) -> bool {
         use ValueSource::{EnterpriseProjectId, RequestTag, ResourceTag, TagKeys};
-        matches!(self.source(), EnterpriseProjectId | ResourceTag | RequestTag | TagKeys)
+        matches!(self.value_source(), EnterpriseProjectId | ResourceTag | RequestTag | TagKeys)
     }
 
-    /// Values of the key in a request. Empty if the key is missing.
-    pub(super) fn values<'a>(&'a self, model: PolicyModel, request: &Request<'a>) -> Vec<Cow<'a, str>> {
+    /// Returns the values of the key in a request. The list is empty if the key is missing.
+    pub(super) fn resolve_values<'a>(&'a self, model: PolicyModel, request: &Request<'a>) -> Vec<Cow<'a, str>> {
         let Request { caller, action, resource, environment, .. } = *request;
         let one = |text: &'a str| vec![Cow::Borrowed(text)];
         let some = |text: Option<&'a str>| text.map(Cow::Borrowed).into_iter().collect();
@@ -115,7 +115,7 @@ impl ConditionKey {
             // The action does not apply to an instance or tags, even if the caller passes them.
             return Vec::new();
         }
-        match self.source() {
+        match self.value_source() {
             ValueSource::Unavailable => Vec::new(),
             ValueSource::CurrentTime => owned(environment.now.to_string()),
             ValueSource::PeerAddress => {
@@ -131,7 +131,7 @@ impl ConditionKey {
             ValueSource::ProjectId => some(resource.project.map(|project| project.id.as_str())),
             ValueSource::ProjectName => some(resource.project.map(|project| project.name)),
             ValueSource::RequestedRegion => one(resource.region),
-            ValueSource::ServiceName => some(model.name_of(action).split(':').next()),
+            ValueSource::ServiceName => some(model.action_name(action).split(':').next()),
             ValueSource::EnterpriseProjectId => some(instance.and_then(|instance| instance.enterprise_project_id)),
             ValueSource::ResourceTag => some(instance.and_then(|instance| self.find_tag_value(instance.tags))),
             ValueSource::RequestTag => some(self.find_tag_value(resource.request_tags)),
@@ -139,7 +139,7 @@ impl ConditionKey {
         }
     }
 
-    /// Value of the tag that the key names. An exact match has precedence over one that differs in case.
+    /// Returns the value of the tag that the key names. An exact match has precedence over a match ignoring case.
     fn find_tag_value<'a>(&self, tags: &'a [clew_model::Tag]) -> Option<&'a str> {
         let exact = tags.iter().find(|tag| tag.key == self.tag);
         let found = exact.or_else(|| tags.iter().find(|tag| tag.key.eq_ignore_ascii_case(&self.tag)));

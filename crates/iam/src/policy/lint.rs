@@ -1,107 +1,110 @@
-//! Warnings about valid but suspicious content.
+//! Warnings about valid but suspicious parts of a policy document.
 
 use crate::action::{Action, Target};
 use crate::policy::condition::{Condition, ExpectedValue};
-use crate::policy::key::{KEYS, ValueSource};
+use crate::policy::key::{CONDITION_KEYS, ValueSource};
 use crate::policy::operator::Quantifier;
 use crate::policy::pattern::{self, CaseSensitivity};
 use crate::policy::policy_model::{Effect, PolicyModel};
 use crate::policy::statement::Statement;
-use crate::policy::suggestion::suggest_nearest;
+use crate::policy::suggestion::suggest_similar_word;
 use crate::policy::urn::ResourcePattern;
 use crate::work_budget::WorkBudget;
 
 pub(super) fn lint_depends() -> String {
-    "Depends is not interpreted: attach the roles that it names as well".to_owned()
+    "Depends is ignored; also attach the roles that it lists".to_owned()
 }
 
-/// Warning about an action pattern that matches no action of Clew.
+/// Returns a warning if the action pattern matches no action of Clew.
 pub(super) fn lint_action(pattern: &str, model: PolicyModel) -> Option<String> {
     let budget = WorkBudget::default();
-    let fits = |name: &str| pattern::matches(pattern, name, CaseSensitivity::Insensitive, &budget);
-    if Action::ALL.iter().any(|action| fits(model.name_of(*action))) {
+    let fits = |name: &str| pattern::matches_pattern(pattern, name, CaseSensitivity::Insensitive, &budget);
+    if Action::ALL.iter().any(|action| fits(model.action_name(*action))) {
         return None;
     }
     let other = match model {
         PolicyModel::RoleBased => PolicyModel::IdentityBased,
         PolicyModel::IdentityBased => PolicyModel::RoleBased,
     };
-    if let Some(action) = Action::ALL.iter().find(|action| fits(other.name_of(**action))) {
-        let (here, version) = (model.name_of(*action), if model == PolicyModel::RoleBased { "1.x" } else { "5.0" });
-        return Some(format!("this is a name of the other model and matches nothing; version {version} says {here:?}"));
+    if let Some(action) = Action::ALL.iter().find(|action| fits(other.action_name(**action))) {
+        let (here, version) = (model.action_name(*action), if model == PolicyModel::RoleBased { "1.x" } else { "5.0" });
+        return Some(format!(
+            "this action name belongs to the other permission model and matches nothing; in version {version}, use {here:?}"
+        ));
     }
     let service = pattern.split(':').next().unwrap_or_default();
-    if !service.eq_ignore_ascii_case(model.service()) && !service.eq_ignore_ascii_case("clew") {
-        return Some(format!("{service:?} is no service of Clew's; it matches nothing here"));
+    if !service.eq_ignore_ascii_case(model.service_name()) && !service.eq_ignore_ascii_case("clew") {
+        return Some(format!("{service:?} is not a service of Clew, so the pattern matches nothing"));
     }
-    let hint = suggest_nearest(pattern, Action::ALL.iter().map(|action| model.name_of(*action)));
-    Some(format!("Clew knows no such action, so it matches nothing; {hint}"))
+    let hint = suggest_similar_word(pattern, Action::ALL.iter().map(|action| model.action_name(*action)));
+    Some(format!("unknown action, which matches nothing; {hint}"))
 }
 
-/// Warning about a resource pattern that matches no resource of Clew.
+/// Returns a warning if the resource pattern matches no resource of Clew.
 pub(super) fn lint_resource(resource: &ResourcePattern, model: PolicyModel) -> Option<String> {
     let ours = match resource {
         ResourcePattern::Any => true,
         ResourcePattern::Urn([service, _, _, kind, _]) => {
             let budget = WorkBudget::default();
-            pattern::matches(service, model.service(), CaseSensitivity::Sensitive, &budget)
-                && pattern::matches(kind, "instance", CaseSensitivity::Sensitive, &budget)
+            pattern::matches_pattern(service, model.service_name(), CaseSensitivity::Sensitive, &budget)
+                && pattern::matches_pattern(kind, "instance", CaseSensitivity::Sensitive, &budget)
         }
         ResourcePattern::Foreign(_) => false,
     };
     (!ours).then(|| {
         format!(
-            "this names nothing of Clew's; its resources are \"{}:<region>:<domain id>:instance:<instance id>\"",
-            model.service()
+            "the pattern matches no resource of Clew, whose resources are \"{}:<region>:<domain id>:instance:<instance id>\"",
+            model.service_name()
         )
     })
 }
 
-/// Warnings about a condition: key without value, suspicious value, or unsuitable operator.
+/// Returns warnings about a condition key without a value, a suspicious value, or an unsuitable operator.
 pub(super) fn lint_condition(condition: &Condition) -> Vec<String> {
     let mut warnings = Vec::new();
     let key = &condition.key;
-    match key.row {
+    match key.definition {
         None => {
-            let hint = suggest_nearest(&key.text, KEYS.iter().map(|row| row.name));
-            warnings.push(format!("Clew knows no condition key {:?}, so it never has a value; {hint}", key.text));
+            let hint = suggest_similar_word(&key.text, CONDITION_KEYS.iter().map(|definition| definition.name));
+            warnings.push(format!("unknown condition key {:?}, which never has a value; {hint}", key.text));
         }
-        Some(row) if row.source == ValueSource::Unavailable => {
-            warnings.push(format!("Clew cannot know {:?}, so it never has a value", key.text));
+        Some(definition) if definition.source == ValueSource::Unavailable => {
+            warnings.push(format!("Clew does not support the condition key {:?}, which never has a value", key.text));
         }
         Some(_) => {}
     }
-    if key.has_many_values() && condition.test.quantifier.is_none() {
-        warnings.push(format!("{:?} can have several values; say ForAnyValue: or ForAllValues:", key.text));
+    if key.is_multivalued() && condition.test.quantifier.is_none() {
+        warnings.push(format!("{:?} can have several values; use ForAnyValue: or ForAllValues:", key.text));
     }
     let variable = |expected: &ExpectedValue| matches!(expected, ExpectedValue::Text(text) if text.contains("${"));
     if condition.expected.iter().any(variable) {
-        warnings.push("Clew fills in no variables: ${...} is taken as it stands".to_owned());
+        warnings.push("Clew does not support policy variables; ${...} is literal text".to_owned());
     }
     warnings
 }
 
-/// Warnings about a statement with a larger or smaller reach than expected.
+/// Returns warnings about a statement that probably matches more or fewer requests than intended.
 pub(super) fn lint_statement(statement: &Statement, model: PolicyModel) -> Vec<String> {
     let mut warnings = Vec::new();
     let allow = statement.effect == Effect::Allow;
     if allow && statement.actions.negated {
-        let message = "Allow with NotAction allows every other action, those on identities and the audit too";
+        let message = "Allow with NotAction allows every other action, including actions on identities and the audit";
         warnings.push(message.to_owned());
     }
     let vacuous = |condition: &Condition| condition.test.quantifier == Some(Quantifier::All);
     if allow && statement.conditions.iter().any(vacuous) {
         let message =
-            "ForAllValues: also holds where the key is not there; add \"Null\": {key: \"false\"} if it must be";
+            "ForAllValues: is also true if the key is missing; add \"Null\": {key: \"false\"} to require the key";
         warnings.push(message.to_owned());
     }
     let budget = WorkBudget::default();
-    let named = || Action::ALL.iter().filter(|action| statement.names_action(model, **action, &budget));
-    let wants_instance = !statement.names_every_resource()
+    let named = || Action::ALL.iter().filter(|action| statement.matches_action(model, **action, &budget));
+    let requires_instance = !statement.matches_all_resources()
         || statement.conditions.iter().any(|condition| condition.key.describes_resource());
-    if allow && wants_instance && named().next().is_some() && named().all(|action| action.target != Target::Instance) {
-        let message = "the actions take no resource: they need the resource \"*\" and no condition on a resource, \
-                       so this never matches";
+    if allow && requires_instance && named().next().is_some() && named().all(|action| action.target != Target::Instance)
+    {
+        let message = "the actions have no resource type and require the resource \"*\" without conditions on a resource, \
+                       so the statement never matches";
         warnings.push(message.to_owned());
     }
     warnings

@@ -1,27 +1,27 @@
-//! Condition operators in one table (spec section 4.7).
+//! Table of all condition operators (spec section 4.7).
 
 use std::cmp::Ordering;
 
-/// Comparison of a request's value with the values of a statement.
+/// Comparison of a request value with the expected values of a condition.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Comparison {
     /// Equal text.
     Same,
     /// Equal text, ignoring case.
     SameIgnoringCase,
-    /// Text that matches a pattern with `*` and `?`; case-sensitive.
+    /// Text that matches a case-sensitive pattern with the wildcards `*` and `?`.
     Pattern,
     /// Text with this prefix, ignoring case.
     Start,
     /// Text with this suffix, ignoring case.
     End,
-    /// Number with this ordering relative to the statement's.
+    /// Number whose ordering relative to the expected number satisfies the predicate.
     Number(fn(Ordering) -> bool),
-    /// Date with this ordering relative to the statement's.
+    /// Date whose ordering relative to the expected date satisfies the predicate.
     Date(fn(Ordering) -> bool),
     /// Equal boolean.
     Bool,
-    /// Address within the network.
+    /// IP address within the expected network.
     Network,
     /// Missing key.
     Null,
@@ -32,66 +32,66 @@ pub(super) enum Comparison {
 pub(super) struct Operator {
     pub(super) name: &'static str,
     pub(super) comparison: Comparison,
-    /// Whether the value must match none of the statement's values.
+    /// True if the request value must match none of the expected values.
     pub(super) negated: bool,
 }
 
-const fn row(name: &'static str, comparison: Comparison, negated: bool) -> Operator {
+const fn define_operator(name: &'static str, comparison: Comparison, negated: bool) -> Operator {
     Operator { name, comparison, negated }
 }
 
-/// All operators, without prefix and suffix.
+/// All condition operators, without quantifier prefix and `IfExists` suffix.
 ///
 /// The spec marks some operators as case-sensitive; the others ignore case.
-/// `StringStartWith`, `StringEndWith` and their negations ignore case too.
-/// These four are missing in the spec's table, but occur in the cloud's examples.
+/// `StringStartWith`, `StringEndWith` and their negations also ignore case.
+/// The spec's table does not contain these four operators, but the cloud's examples use them.
 pub(super) static OPERATORS: &[Operator] = &[
-    row("StringEquals", Comparison::Same, false),
-    row("StringNotEquals", Comparison::Same, true),
-    row("StringEqualsIgnoreCase", Comparison::SameIgnoringCase, false),
-    row("StringNotEqualsIgnoreCase", Comparison::SameIgnoringCase, true),
-    row("StringMatch", Comparison::Pattern, false),
-    row("StringNotMatch", Comparison::Pattern, true),
-    row("StringStartWith", Comparison::Start, false),
-    row("StringNotStartWith", Comparison::Start, true),
-    row("StringEndWith", Comparison::End, false),
-    row("StringNotEndWith", Comparison::End, true),
-    row("NumberEquals", Comparison::Number(Ordering::is_eq), false),
-    row("NumberNotEquals", Comparison::Number(Ordering::is_eq), true),
-    row("NumberLessThan", Comparison::Number(Ordering::is_lt), false),
-    row("NumberLessThanEquals", Comparison::Number(Ordering::is_le), false),
-    row("NumberGreaterThan", Comparison::Number(Ordering::is_gt), false),
-    row("NumberGreaterThanEquals", Comparison::Number(Ordering::is_ge), false),
-    row("DateLessThan", Comparison::Date(Ordering::is_lt), false),
-    row("DateLessThanEquals", Comparison::Date(Ordering::is_le), false),
-    row("DateGreaterThan", Comparison::Date(Ordering::is_gt), false),
-    row("DateGreaterThanEquals", Comparison::Date(Ordering::is_ge), false),
-    row("Bool", Comparison::Bool, false),
-    row("IpAddress", Comparison::Network, false),
-    row("NotIpAddress", Comparison::Network, true),
-    row("Null", Comparison::Null, false),
+    define_operator("StringEquals", Comparison::Same, false),
+    define_operator("StringNotEquals", Comparison::Same, true),
+    define_operator("StringEqualsIgnoreCase", Comparison::SameIgnoringCase, false),
+    define_operator("StringNotEqualsIgnoreCase", Comparison::SameIgnoringCase, true),
+    define_operator("StringMatch", Comparison::Pattern, false),
+    define_operator("StringNotMatch", Comparison::Pattern, true),
+    define_operator("StringStartWith", Comparison::Start, false),
+    define_operator("StringNotStartWith", Comparison::Start, true),
+    define_operator("StringEndWith", Comparison::End, false),
+    define_operator("StringNotEndWith", Comparison::End, true),
+    define_operator("NumberEquals", Comparison::Number(Ordering::is_eq), false),
+    define_operator("NumberNotEquals", Comparison::Number(Ordering::is_eq), true),
+    define_operator("NumberLessThan", Comparison::Number(Ordering::is_lt), false),
+    define_operator("NumberLessThanEquals", Comparison::Number(Ordering::is_le), false),
+    define_operator("NumberGreaterThan", Comparison::Number(Ordering::is_gt), false),
+    define_operator("NumberGreaterThanEquals", Comparison::Number(Ordering::is_ge), false),
+    define_operator("DateLessThan", Comparison::Date(Ordering::is_lt), false),
+    define_operator("DateLessThanEquals", Comparison::Date(Ordering::is_le), false),
+    define_operator("DateGreaterThan", Comparison::Date(Ordering::is_gt), false),
+    define_operator("DateGreaterThanEquals", Comparison::Date(Ordering::is_ge), false),
+    define_operator("Bool", Comparison::Bool, false),
+    define_operator("IpAddress", Comparison::Network, false),
+    define_operator("NotIpAddress", Comparison::Network, true),
+    define_operator("Null", Comparison::Null, false),
 ];
 
-/// Quantifier for keys with several values.
+/// Quantifier for condition keys with several values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Quantifier {
-    /// `ForAnyValue:` at least one value matches; false without values.
+    /// `ForAnyValue:` is true if at least one value matches, and false without values.
     Any,
-    /// `ForAllValues:` every value matches; true without values.
+    /// `ForAllValues:` is true if every value matches, and true without values.
     All,
 }
 
-/// An operator with its prefix and suffix.
+/// Condition operator with its quantifier prefix and `IfExists` suffix.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct OperatorTest {
+pub(super) struct ParsedOperator {
     pub(super) operator: &'static Operator,
     pub(super) quantifier: Option<Quantifier>,
-    /// Whether the condition holds if the key is missing.
+    /// True if a missing key satisfies the condition.
     pub(super) if_exists: bool,
 }
 
-impl OperatorTest {
-    /// Parses an operator with prefix and suffix. The error describes the problem.
+impl ParsedOperator {
+    /// Parses an operator with its prefix and suffix. The error text describes the problem and suggests a fix.
     pub(super) fn parse(name: &str) -> Result<Self, String> {
         let (quantifier, bare) = if let Some(rest) = name.strip_prefix("ForAnyValue:") {
             (Some(Quantifier::Any), rest)
@@ -106,12 +106,15 @@ impl OperatorTest {
             // Translates the operator names of other clouds.
             let translated = bare.replace("Like", "Match").replace("Numeric", "Number");
             return Err(format!(
-                "there is no operator {name:?}; {}",
-                super::suggestion::suggest_nearest(&translated, known)
+                "unknown operator {name:?}; {}",
+                super::suggestion::suggest_similar_word(&translated, known)
             ));
         };
         if matches!(operator.comparison, Comparison::Null) && (quantifier.is_some() || if_exists) {
-            return Err("Null takes neither a prefix nor IfExists: it asks itself whether the key is there".to_owned());
+            return Err(
+                "Null supports neither a prefix nor IfExists, because it already tests whether the key is missing"
+                    .to_owned(),
+            );
         }
         Ok(Self { operator, quantifier, if_exists })
     }

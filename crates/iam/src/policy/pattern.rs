@@ -1,8 +1,8 @@
 //! Wildcard patterns: `*` matches any sequence of characters, `?` exactly one character (spec section 4.3).
 //!
-//! Tenants write the patterns, so the running time must not depend on their structure.
-//! A pattern without `?` is matched in linear time by searching the texts between the stars one after the other.
-//! Other patterns take at most the product of both lengths.
+//! Tenants write the patterns, so no pattern may cause an exponential running time.
+//! A pattern without `?` is matched in linear time by searching for the literals between the stars in order.
+//! The running time of other patterns is at most the product of pattern length and text length.
 //! Every step is charged to the work budget of the request.
 
 use crate::work_budget::WorkBudget;
@@ -17,7 +17,7 @@ pub(super) enum CaseSensitivity {
 }
 
 impl CaseSensitivity {
-    fn equal_chars(self, one: char, other: char) -> bool {
+    fn chars_equal(self, one: char, other: char) -> bool {
         match self {
             Self::Sensitive => one == other,
             Self::Insensitive if one.is_ascii() && other.is_ascii() => one.eq_ignore_ascii_case(&other),
@@ -26,21 +26,21 @@ impl CaseSensitivity {
     }
 }
 
-/// Whether the pattern matches the whole text. False if the budget is exhausted.
-pub(super) fn matches(pattern: &str, text: &str, case: CaseSensitivity, budget: &WorkBudget) -> bool {
-    if !budget.compare(pattern.len() + text.len()) {
+/// Returns true if the pattern matches the entire text. Returns false if the budget is exhausted.
+pub(super) fn matches_pattern(pattern: &str, text: &str, case: CaseSensitivity, budget: &WorkBudget) -> bool {
+    if !budget.charge_comparison(pattern.len() + text.len()) {
         return false;
     }
     match case {
-        CaseSensitivity::Sensitive if !pattern.contains('?') => matches_literals(pattern, text),
-        _ => matches_stepwise(pattern, text, case, budget),
+        CaseSensitivity::Sensitive if !pattern.contains('?') => matches_stars_only(pattern, text),
+        _ => matches_by_backtracking(pattern, text, case, budget),
     }
 }
 
 /// Matches a pattern whose only wildcard is `*`.
 ///
-/// The leftmost match of each text between two stars leaves the most text for the following ones.
-fn matches_literals(pattern: &str, text: &str) -> bool {
+/// The leftmost match of each literal leaves the most text for the following literals.
+fn matches_stars_only(pattern: &str, text: &str) -> bool {
     let Some((prefix, rest)) = pattern.split_once('*') else { return pattern == text };
     let (middle, suffix) = rest.rsplit_once('*').unwrap_or(("", rest));
     let inner = text.strip_prefix(prefix).and_then(|text| text.strip_suffix(suffix));
@@ -54,10 +54,11 @@ fn matches_literals(pattern: &str, text: &str) -> bool {
 
 /// Matches a pattern character by character.
 ///
-/// After a mismatch it backtracks to the last `*` only, because an earlier one can match no more than the last one.
-fn matches_stepwise(pattern: &str, text: &str, case: CaseSensitivity, budget: &WorkBudget) -> bool {
-    /// Number of steps paid at once.
-    const STEPS_PER_BATCH: u64 = 256;
+/// After a mismatch, the matcher backtracks only to the last `*`.
+/// Backtracking to a previous `*` could not match more text.
+fn matches_by_backtracking(pattern: &str, text: &str, case: CaseSensitivity, budget: &WorkBudget) -> bool {
+    /// Number of steps per charge to the work budget.
+    const STEPS_PER_CHARGE: u64 = 256;
     if pattern.chars().filter(|&wanted| wanted != '*').count() > text.chars().count() {
         return false;
     }
@@ -66,7 +67,7 @@ fn matches_stepwise(pattern: &str, text: &str, case: CaseSensitivity, budget: &W
     let mut steps = 0;
     loop {
         steps += 1;
-        if steps % STEPS_PER_BATCH == 0 && !budget.spend(STEPS_PER_BATCH) {
+        if steps % STEPS_PER_CHARGE == 0 && !budget.spend(STEPS_PER_CHARGE) {
             return false;
         }
         match pattern.next() {
@@ -75,7 +76,7 @@ fn matches_stepwise(pattern: &str, text: &str, case: CaseSensitivity, budget: &W
                 continue;
             }
             Some(wanted) => match text.next() {
-                Some(found) if wanted == '?' || case.equal_chars(wanted, found) => continue,
+                Some(found) if wanted == '?' || case.chars_equal(wanted, found) => continue,
                 Some(_) => {}
                 // Backtracking cannot help: the remaining text would be even shorter.
                 None => return false,
@@ -99,7 +100,7 @@ mod tests {
 
     fn matches_unlimited(pattern: &str, text: &str, case: CaseSensitivity) -> bool {
         let budget = WorkBudget::new(u64::MAX);
-        matches(pattern, text, case, &budget)
+        matches_pattern(pattern, text, case, &budget)
     }
 
     #[test]
@@ -169,9 +170,9 @@ mod tests {
     fn steps_of_a_pattern_with_question_marks_are_paid_for() {
         let (pattern, text) = (format!("*?{}b", "a".repeat(500)), "a".repeat(1_000));
         let unlimited = WorkBudget::new(u64::MAX);
-        assert!(!matches(&pattern, &text, CaseSensitivity::Sensitive, &unlimited));
+        assert!(!matches_pattern(&pattern, &text, CaseSensitivity::Sensitive, &unlimited));
         assert!(unlimited.spent() > 200_000, "{}", unlimited.spent());
         let small = WorkBudget::new(100_000);
-        assert!(!matches(&pattern, &text, CaseSensitivity::Sensitive, &small) && small.is_exhausted());
+        assert!(!matches_pattern(&pattern, &text, CaseSensitivity::Sensitive, &small) && small.is_exhausted());
     }
 }

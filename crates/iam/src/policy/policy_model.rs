@@ -1,32 +1,32 @@
-//! Permission models, and effects of statements.
+//! Permission models and effects of policy statements.
 
 use serde::Serialize;
 
 use crate::action::Action;
 
-/// Permission model (spec section 4.1). Policies of one model never match actions of the other.
+/// Permission model (spec section 4.1). Policies of one model never match action names of the other model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub enum PolicyModel {
-    /// Role policies, versions 1.0 and 1.1: actions by alias.
+    /// Model of role policies (versions 1.0 and 1.1), which refer to actions by alias.
     #[serde(rename = "role")]
     RoleBased,
-    /// Identity policies, version 5.0: actions by name.
+    /// Model of identity policies (version 5.0), which refer to actions by name.
     #[serde(rename = "identity")]
     IdentityBased,
 }
 
 impl PolicyModel {
-    /// Name of the action in this model.
+    /// Returns the name of the action in this model.
     #[must_use]
-    pub fn name_of(self, action: Action) -> &'static str {
+    pub fn action_name(self, action: Action) -> &'static str {
         match self {
             Self::RoleBased => action.alias,
             Self::IdentityBased => action.name,
         }
     }
 
-    /// Name of the database service in this model: the first part of its actions and URNs.
-    pub(crate) fn service(self) -> &'static str {
+    /// Returns the name of the database service, the first part of action names and URNs in this model.
+    pub(crate) fn service_name(self) -> &'static str {
         match self {
             Self::RoleBased => "gaussdb",
             Self::IdentityBased => "gaussdbformysql",

@@ -1,12 +1,12 @@
-//! Allowed elements and limits of documents, by version (spec sections 4.3 and 4.5).
+//! Allowed elements and limits of policy documents, by version (spec sections 4.3 and 4.5).
 
 use crate::policy::policy_model::PolicyModel;
 use crate::policy::spanned_json::MAX_BYTES;
 
-/// Limits of a document.
+/// Limits of a policy document.
 #[derive(Debug)]
 pub(super) struct DocumentLimits {
-    /// Maximum length of the text, in characters.
+    /// Maximum length of the document in characters.
     pub(super) text_chars: usize,
     pub(super) statements: usize,
     pub(super) actions: usize,
@@ -21,7 +21,7 @@ pub(super) struct DocumentLimits {
     pub(super) value_chars: usize,
 }
 
-/// Schema of a document version.
+/// Schema of a policy document version.
 #[derive(Debug)]
 pub(super) struct DocumentSchema {
     pub(super) version: &'static str,
@@ -34,7 +34,7 @@ pub(super) struct DocumentSchema {
 }
 
 /// Limits of versions 1.0 and 1.1 (spec section 4.5).
-const ROLE_LIMITS: DocumentLimits = DocumentLimits {
+const ROLE_POLICY_LIMITS: DocumentLimits = DocumentLimits {
     text_chars: 6_144,
     statements: 8,
     actions: 100,
@@ -48,8 +48,8 @@ const ROLE_LIMITS: DocumentLimits = DocumentLimits {
     value_chars: 1_024,
 };
 
-/// Limits of version 5.0. The spec defines none; the maximum length of the text is Clew's own.
-const IDENTITY_LIMITS: DocumentLimits = DocumentLimits {
+/// Limits of version 5.0. The spec defines no limits; Clew limits the document length.
+const IDENTITY_POLICY_LIMITS: DocumentLimits = DocumentLimits {
     text_chars: MAX_BYTES,
     statements: usize::MAX,
     actions: usize::MAX,
@@ -64,58 +64,58 @@ const IDENTITY_LIMITS: DocumentLimits = DocumentLimits {
 };
 
 /// Schemas of all versions.
-pub(super) static SCHEMAS: [DocumentSchema; 3] = [
+pub(super) static DOCUMENT_SCHEMAS: [DocumentSchema; 3] = [
     DocumentSchema {
         version: "1.0",
         model: PolicyModel::RoleBased,
         document: &["Version", "Statement", "Depends"],
         statement: &["Effect", "Action"],
-        limits: ROLE_LIMITS,
+        limits: ROLE_POLICY_LIMITS,
     },
     DocumentSchema {
         version: "1.1",
         model: PolicyModel::RoleBased,
         document: &["Version", "Statement"],
         statement: &["Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"],
-        limits: ROLE_LIMITS,
+        limits: ROLE_POLICY_LIMITS,
     },
     DocumentSchema {
         version: "5.0",
         model: PolicyModel::IdentityBased,
         document: &["Version", "Statement"],
         statement: &["Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"],
-        limits: IDENTITY_LIMITS,
+        limits: IDENTITY_POLICY_LIMITS,
     },
 ];
 
 impl DocumentSchema {
-    /// Whether the case of `Allow` and `Deny` is ignored. It matters in version 5.0.
-    pub(super) fn effect_ignores_case(&self) -> bool {
+    /// Returns true if `Allow` and `Deny` are case-insensitive. In version 5.0 they are case-sensitive.
+    pub(super) fn is_effect_case_insensitive(&self) -> bool {
         self.model == PolicyModel::RoleBased
     }
 
-    /// Error in the format of an action, `service:type:operation`.
+    /// Returns an error message if the format of an action is not `service:type:operation`.
     ///
     /// In version 5.0 a wildcard may replace several parts.
-    /// In versions 1.x there are always three parts, `*` is the only wildcard, and the service is in lower case.
-    pub(super) fn action_error(&self, action: &str) -> Option<String> {
+    /// Versions 1.x require three parts, a service in lower case, and `*` as the only wildcard.
+    pub(super) fn action_format_error(&self, action: &str) -> Option<String> {
         let parts: Vec<&str> = action.split(':').collect();
-        let error = |what: &str| Some(format!("{action:?} is no action: {what}"));
+        let error = |what: &str| Some(format!("{action:?} is not a valid action: {what}"));
         let three =
             parts.len() == 3 || (parts.len() < 3 && self.model == PolicyModel::IdentityBased && action.contains('*'));
         if !three || parts.iter().any(|part| part.is_empty()) {
-            return error("it has the form service:type:operation, such as \"gaussdb:instance:list\"");
+            return error("the format is service:type:operation, such as \"gaussdb:instance:list\"");
         }
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b":*?_-".contains(&byte);
         if !action.bytes().all(allowed) {
-            return error("it is made of letters, digits, - _ and wildcards");
+            return error("the allowed characters are letters, digits, -, _ and wildcards");
         }
         if self.model == PolicyModel::RoleBased {
             if action.contains('?') {
-                return error("the only wildcard of this version is *");
+                return error("this version supports only the wildcard *");
             }
             if parts.first().is_some_and(|service| service.bytes().any(|byte| byte.is_ascii_uppercase())) {
-                return error("the name of a service is in lower case");
+                return error("the service name must be in lower case");
             }
         }
         None

@@ -5,10 +5,10 @@ use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 
 use super::diagnostic::{Diagnostic, JsonPath};
 
-/// Maximum length of a document, in bytes. This is Clew's own limit; versions 1.0 and 1.1 have a smaller one.
+/// Maximum length of a policy document in bytes, defined by Clew. Versions 1.0 and 1.1 have a smaller limit.
 pub const MAX_BYTES: usize = 65_536;
 
-const STRICT_OPTIONS: ParseOptions = ParseOptions {
+const STRICT_JSON_OPTIONS: ParseOptions = ParseOptions {
     allow_comments: false,
     allow_loose_object_property_names: false,
     allow_trailing_commas: false,
@@ -21,26 +21,29 @@ const STRICT_OPTIONS: ParseOptions = ParseOptions {
     allow_extended_string_escapes: false,
 };
 
-/// Parses a document.
+/// Parses a policy document as JSON.
 pub(super) fn parse(text: &str) -> Result<Value<'_>, Diagnostic> {
     let error_at = |at, message: String| Diagnostic::new(text, at, &JsonPath::root(), message);
     if text.len() > MAX_BYTES {
-        return Err(error_at(0, format!("the document is {} bytes long; {MAX_BYTES} are read at most", text.len())));
+        return Err(error_at(0, format!("the document has {} bytes; the maximum is {MAX_BYTES}", text.len())));
     }
     // The parser with positions accepts more than JSON even in its strictest mode: raw control characters in strings,
     // Unicode whitespace. `serde_json` accepts only JSON, with at most 128 levels of nesting.
     if let Err(error) = serde_json::from_str::<serde_json::Value>(text) {
         let message = error.to_string();
         let message = message.split(" at line ").next().unwrap_or_default();
-        return Err(error_at(byte_offset(text, error.line(), error.column()), format!("this is no JSON: {message}")));
+        return Err(error_at(
+            line_column_to_offset(text, error.line(), error.column()),
+            format!("invalid JSON: {message}"),
+        ));
     }
-    let parsed = parse_to_ast(text, &CollectOptions::default(), &STRICT_OPTIONS)
-        .map_err(|error| error_at(error.range().start, format!("this is no JSON: {}", error.kind())))?;
+    let parsed = parse_to_ast(text, &CollectOptions::default(), &STRICT_JSON_OPTIONS)
+        .map_err(|error| error_at(error.range().start, format!("invalid JSON: {}", error.kind())))?;
     parsed.value.ok_or_else(|| error_at(0, "the document is empty".to_owned()))
 }
 
-/// Converts a line and a column in bytes, both from 1, to an offset in the text.
-fn byte_offset(text: &str, line: usize, column: usize) -> usize {
+/// Converts a 1-based line and 1-based byte column to a byte offset in the text.
+fn line_column_to_offset(text: &str, line: usize, column: usize) -> usize {
     let before: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
     let at = (before + column.saturating_sub(1)).min(text.len());
     text.floor_char_boundary(at)

@@ -4,7 +4,7 @@ use crate::policy::condition::Condition;
 use crate::policy::policy_model::Effect;
 use crate::policy::urn::ResourcePattern;
 
-/// Patterns of a statement, or their complement.
+/// Action or resource patterns of a statement.
 #[derive(Debug, Clone)]
 pub(super) struct PatternSet<P> {
     /// True for `NotAction` and `NotResource`.
@@ -13,8 +13,8 @@ pub(super) struct PatternSet<P> {
 }
 
 impl<P> PatternSet<P> {
-    /// Whether the patterns, or their complement, match. `fits` tests one pattern.
-    pub(super) fn matches(&self, fits: impl FnMut(&P) -> bool) -> bool {
+    /// Returns true if `fits` accepts any pattern. A negated set matches if `fits` accepts no pattern.
+    pub(super) fn matches_with(&self, fits: impl FnMut(&P) -> bool) -> bool {
         self.patterns.iter().any(fits) != self.negated
     }
 }
@@ -31,25 +31,25 @@ pub struct Statement {
 }
 
 impl Statement {
-    /// Sid, if the statement has one.
+    /// Returns the `Sid` of the statement, if present.
     #[must_use]
     pub fn sid(&self) -> Option<&str> {
         self.sid.as_deref()
     }
 
-    /// Effect of the statement if it matches.
+    /// Returns the effect of the statement on matching requests.
     #[must_use]
     pub fn effect(&self) -> Effect {
         self.effect
     }
 
-    /// Whether the statement matches every request for its actions.
+    /// Returns true if the statement matches every request for its actions.
     pub(crate) fn is_unconditional(&self) -> bool {
-        self.conditions.is_empty() && self.names_every_resource()
+        self.conditions.is_empty() && self.matches_all_resources()
     }
 
-    /// Whether the statement names every resource.
-    pub(super) fn names_every_resource(&self) -> bool {
+    /// Returns true if the statement matches all resources.
+    pub(super) fn matches_all_resources(&self) -> bool {
         let everything =
             |named: &PatternSet<ResourcePattern>| !named.negated && named.patterns.contains(&ResourcePattern::Any);
         self.resources.as_ref().is_none_or(everything)

@@ -1,14 +1,14 @@
 //! Suggestions for misspelled words.
 
-/// Maximum length of a word that is compared with known words, in bytes. The time grows with its length.
-const MAX_COMPARED_BYTES: usize = 128;
+/// Maximum length in bytes of a word that is compared with known words. Longer words take too long to compare.
+const MAX_COMPARED_WORD_BYTES: usize = 128;
 
 /// Suggests the most similar known word, or lists all known words.
-pub(super) fn suggest_nearest<'k>(given: &str, known: impl Iterator<Item = &'k str> + Clone) -> String {
+pub(super) fn suggest_similar_word<'k>(given: &str, known: impl Iterator<Item = &'k str> + Clone) -> String {
     let distance = |known: &&str| strsim::damerau_levenshtein(&known.to_lowercase(), &given.to_lowercase());
-    let near = if given.len() <= MAX_COMPARED_BYTES { known.clone().min_by_key(distance) } else { None };
+    let near = if given.len() <= MAX_COMPARED_WORD_BYTES { known.clone().min_by_key(distance) } else { None };
     match near {
         Some(near) if distance(&near) <= 2.max(given.chars().count() / 4) => format!("did you mean {near:?}?"),
-        _ => format!("there are {}", known.collect::<Vec<_>>().join(", ")),
+        _ => format!("valid values are {}", known.collect::<Vec<_>>().join(", ")),
     }
 }

@@ -1,8 +1,8 @@
-//! System policies: full access, read-only, and view without kill, each in both models.
+//! System policies for full access, read-only access, and viewing without kills, in both permission models.
 //!
-//! Read-only covers lists, processes and collections, with statements masked as the project requires.
-//! `ViewNoKill` also shows full statements, which on-call engineers need.
-//! Both allow no changes.
+//! The read-only policies cover lists, processes and collections, with statements masked as the project requires.
+//! The `ViewNoKill` policies also cover full statement text, which on-call engineers need.
+//! Neither the read-only policies nor the `ViewNoKill` policies allow changes.
 
 use std::sync::{Arc, LazyLock};
 
@@ -21,7 +21,7 @@ pub struct SystemPolicy {
 }
 
 impl SystemPolicy {
-    /// Parsed document, cached. `None` if the document is invalid, which a test excludes.
+    /// Returns the parsed and cached document. `None` means an invalid document, which a test rules out.
     #[must_use]
     pub fn policy(&self) -> Option<&Arc<Policy>> {
         self.policy.as_ref()
@@ -42,17 +42,17 @@ macro_rules! system_policies {
 
 system_policies! {
     "TaurusDB FullAccess" "full-access.role.json"
-        "Everything with instances";
+        "Full access to instances";
     "TaurusDB ReadOnlyAccess" "read-only.role.json"
-        "Lists, processes and collections; statements as the project shows them";
+        "Read-only access to lists, processes and collections, with statement masking as set in the project";
     "TaurusDB ViewNoKillAccess" "view-no-kill.role.json"
-        "Everything that can be seen, whole statements too; nothing can be changed or killed";
+        "Read-only access including full statement text, without changes or kills";
     "TaurusDBFullAccessPolicy" "full-access.identity.json"
-        "Everything with instances";
+        "Full access to instances";
     "TaurusDBReadOnlyAccessPolicy" "read-only.identity.json"
-        "Lists, processes and collections; statements as the project shows them";
+        "Read-only access to lists, processes and collections, with statement masking as set in the project";
     "TaurusDBViewNoKillAccessPolicy" "view-no-kill.identity.json"
-        "Everything that can be seen, whole statements too; nothing can be changed or killed";
+        "Read-only access including full statement text, without changes or kills";
 }
 
 /// Finds a system policy by name.

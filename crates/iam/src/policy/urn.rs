@@ -6,12 +6,12 @@ use crate::policy::policy_model::PolicyModel;
 use crate::request::Request;
 use crate::work_budget::WorkBudget;
 
-/// Resource of a request, as input of policy evaluation.
+/// URN of the resource in a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Urn<'a> {
-    /// Instance, by the five parts of its URN.
+    /// Instance, as the five parts of its URN.
     Instance([&'a str; 5]),
-    /// No resource, for an action without a resource type.
+    /// Missing resource of an action without a resource type.
     None,
 }
 
@@ -20,20 +20,26 @@ impl<'a> Urn<'a> {
         if request.action.target != Target::Instance {
             return Self::None;
         }
-        // For all instances of a project, only patterns for every instance match.
+        // Without a specific instance, only patterns for all instances match.
         let id = request.resource.instance.map_or("*", |instance| instance.id.as_str());
-        Self::Instance([model.service(), request.resource.region, request.caller.domain_id.as_str(), "instance", id])
+        Self::Instance([
+            model.service_name(),
+            request.resource.region,
+            request.caller.domain_id.as_str(),
+            "instance",
+            id,
+        ])
     }
 }
 
 /// Resource pattern of a statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ResourcePattern {
-    /// Matches everything: `*`.
+    /// Pattern `*`, which matches every resource.
     Any,
     /// URN with wildcards in each part; `*` never matches across a colon.
     Urn([String; 5]),
-    /// Legacy resource of another service (spec section 4.5), which matches nothing.
+    /// Legacy resource of another service (spec section 4.5), which matches no resource.
     Foreign(String),
 }
 
@@ -51,13 +57,13 @@ impl ResourcePattern {
         is_complete.then_some(Self::Urn(parts))
     }
 
-    pub(super) fn matches(&self, urn: &Urn<'_>, budget: &WorkBudget) -> bool {
+    pub(super) fn matches_urn(&self, urn: &Urn<'_>, budget: &WorkBudget) -> bool {
         match (self, urn) {
             (Self::Any, _) => true,
             (Self::Urn(patterns), Urn::Instance(parts)) => patterns
                 .iter()
                 .zip(parts)
-                .all(|(pattern, part)| pattern::matches(pattern, part, CaseSensitivity::Sensitive, budget)),
+                .all(|(pattern, part)| pattern::matches_pattern(pattern, part, CaseSensitivity::Sensitive, budget)),
             (Self::Urn(_), Urn::None) | (Self::Foreign(_), _) => false,
         }
     }

@@ -2,7 +2,7 @@
 
 use clew_model::AccessKeyId;
 
-use super::{ALGORITHM, SignatureError};
+use super::{SIGNATURE_ALGORITHM, SignatureError};
 
 /// Parsed header: `SDK-HMAC-SHA256 Access=…, SignedHeaders=a;b;c, Signature=…`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,9 +15,9 @@ pub struct Authorization {
 }
 
 impl Authorization {
-    /// Parses the value of the header. The three parts may be in any order, each exactly once.
+    /// Parses the value of the header. Each of the three parts must occur exactly once, in any order.
     pub fn parse(header: &str) -> Result<Self, SignatureError> {
-        let parts = header.trim().strip_prefix(ALGORITHM).ok_or(SignatureError::Algorithm)?;
+        let parts = header.trim().strip_prefix(SIGNATURE_ALGORITHM).ok_or(SignatureError::Algorithm)?;
         if !parts.starts_with(' ') {
             return Err(SignatureError::Algorithm);
         }
@@ -37,7 +37,7 @@ impl Authorization {
         Ok(Self {
             access_key: access.and_then(|id| id.parse().ok()).ok_or(SignatureError::Malformed("Access"))?,
             signed_headers: signed.and_then(parse_header_names).ok_or(SignatureError::Malformed("SignedHeaders"))?,
-            signature: signature.and_then(parse_digest).ok_or(SignatureError::Malformed("Signature"))?,
+            signature: signature.and_then(parse_signature_hex).ok_or(SignatureError::Malformed("Signature"))?,
         })
     }
 
@@ -46,7 +46,7 @@ impl Authorization {
     }
 }
 
-/// Parses the list of header names; `None` if one is empty, repeated or invalid.
+/// Parses the list of header names. Returns `None` if a name is empty, repeated or invalid.
 fn parse_header_names(list: &str) -> Option<Vec<String>> {
     let mut names: Vec<String> = Vec::new();
     for name in list.split(';') {
@@ -61,7 +61,7 @@ fn parse_header_names(list: &str) -> Option<Vec<String>> {
     Some(names)
 }
 
-fn parse_digest(text: &str) -> Option<[u8; 32]> {
+fn parse_signature_hex(text: &str) -> Option<[u8; 32]> {
     let mut bytes = [0; 32];
     hex::decode_to_slice(text, &mut bytes).ok()?;
     Some(bytes)

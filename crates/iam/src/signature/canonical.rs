@@ -6,25 +6,28 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_e
 
 use super::RequestToSign;
 
-/// Characters that are percent-encoded: all but letters, digits and `-._~`.
-const ENCODED_CHARS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// Characters to percent-encode: all characters except letters, digits and `-._~`.
+const PERCENT_ENCODED_CHARS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Initial capacity, sufficient for the canonical form of an SDK request without parameters, in bytes.
-const TYPICAL_LENGTH: usize = 640;
+/// Initial buffer size in bytes, sufficient for the canonical form of an SDK request without parameters.
+const TYPICAL_REQUEST_BYTES: usize = 640;
 
-type Decoded<'a> = Cow<'a, [u8]>;
+type DecodedBytes<'a> = Cow<'a, [u8]>;
 
-/// Builds the canonical request, one item a line: method, path, query, headers, header names, body hash.
+/// Builds the canonical request, one item per line: method, path, query, headers, header names, body hash.
 ///
 /// An empty line ends the headers.
-pub(super) fn build_request<T: AsRef<str>>(request: &RequestToSign<'_, T>, signed_headers: &[String]) -> String {
-    let mut text = String::with_capacity(TYPICAL_LENGTH);
+pub(super) fn build_canonical_request<T: AsRef<str>>(
+    request: &RequestToSign<'_, T>,
+    signed_headers: &[String],
+) -> String {
+    let mut text = String::with_capacity(TYPICAL_REQUEST_BYTES);
     text.push_str(request.method);
     text.make_ascii_uppercase();
     text.push('\n');
-    push_path(&mut text, request.path);
+    push_canonical_path(&mut text, request.path);
     text.push('\n');
-    push_query(&mut text, request.query);
+    push_canonical_query(&mut text, request.query);
     for name in signed_headers {
         text.extend(["\n", name, ":", request.header_value(name).unwrap_or_default()]);
     }
@@ -32,69 +35,71 @@ pub(super) fn build_request<T: AsRef<str>>(request: &RequestToSign<'_, T>, signe
     for (at, name) in signed_headers.iter().enumerate() {
         text.extend([if at > 0 { ";" } else { "" }, name]);
     }
-    text.extend(["\n", request.hash_to_sign()]);
+    text.extend(["\n", request.body_hash_to_sign()]);
     text
 }
 
-/// Appends the canonical path: decoded, encoded again by segment, and terminated with `/`.
-fn push_path(text: &mut String, raw: &str) {
-    if raw.bytes().all(|byte| byte == b'/' || !is_encoded(byte)) {
-        // The usual path is canonical already, except for its end.
+/// Appends the canonical path, which is decoded, encoded again by segment, and terminated with `/`.
+fn push_canonical_path(text: &mut String, raw: &str) {
+    if raw.bytes().all(|byte| byte == b'/' || is_unreserved(byte)) {
+        // Most paths are canonical already, except for the `/` at the end.
         text.push_str(raw);
         if !raw.ends_with('/') {
             text.push('/');
         }
         return;
     }
-    let decoded = decode(raw);
+    let decoded = percent_decode_bytes(raw);
     for (at, segment) in decoded.split(|&byte| byte == b'/').enumerate() {
         if at > 0 {
             text.push('/');
         }
-        text.extend(percent_encode(segment, ENCODED_CHARS));
+        text.extend(percent_encode(segment, PERCENT_ENCODED_CHARS));
     }
     if decoded.last() != Some(&b'/') {
         text.push('/');
     }
 }
 
-/// Appends the canonical query: decoded, sorted by key and value, encoded again. `+` is decoded as a space.
-fn push_query(text: &mut String, raw: &str) {
-    let mut pairs: Vec<(Decoded<'_>, Decoded<'_>)> = raw
+/// Appends the canonical query, which is decoded, sorted by key and value, and encoded again.
+/// A `+` in the query is decoded as a space.
+fn push_canonical_query(text: &mut String, raw: &str) {
+    let mut pairs: Vec<(DecodedBytes<'_>, DecodedBytes<'_>)> = raw
         .split('&')
         .filter(|pair| !pair.is_empty())
         .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-        .map(|(key, value)| (decode_query_part(key), decode_query_part(value)))
+        .map(|(key, value)| (decode_query_component(key), decode_query_component(value)))
         .collect();
     pairs.sort();
     for (at, (key, value)) in pairs.iter().enumerate() {
         if at > 0 {
             text.push('&');
         }
-        text.extend(percent_encode(key, ENCODED_CHARS));
+        text.extend(percent_encode(key, PERCENT_ENCODED_CHARS));
         text.push('=');
-        text.extend(percent_encode(value, ENCODED_CHARS));
+        text.extend(percent_encode(value, PERCENT_ENCODED_CHARS));
     }
 }
 
-const fn is_encoded(byte: u8) -> bool {
-    !matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~')
+/// Returns whether a character is never percent-encoded.
+const fn is_unreserved(byte: u8) -> bool {
+    matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~')
 }
 
-fn decode_query_part(text: &str) -> Decoded<'_> {
+fn decode_query_component(text: &str) -> DecodedBytes<'_> {
     if text.contains('+') {
         return percent_decode_str(&text.replace('+', " ")).collect();
     }
-    decode(text)
+    percent_decode_bytes(text)
 }
 
-fn decode(text: &str) -> Decoded<'_> {
+fn percent_decode_bytes(text: &str) -> DecodedBytes<'_> {
     // Faster than the library, which scans every byte even if nothing is encoded.
     if text.contains('%') { percent_decode_str(text).into() } else { text.as_bytes().into() }
 }
 
-pub(super) fn encode(bytes: &[u8]) -> String {
-    percent_encode(bytes, ENCODED_CHARS).to_string()
+pub(super) fn percent_encode_bytes(bytes: &[u8]) -> String {
+    percent_encode(bytes, PERCENT_ENCODED_CHARS).to_string()
 }
 
 #[cfg(test)]
@@ -103,13 +108,13 @@ mod tests {
 
     fn path(raw: &str) -> String {
         let mut text = String::new();
-        push_path(&mut text, raw);
+        push_canonical_path(&mut text, raw);
         text
     }
 
     fn query(raw: &str) -> String {
         let mut text = String::new();
-        push_query(&mut text, raw);
+        push_canonical_query(&mut text, raw);
         text
     }
 

@@ -1,10 +1,11 @@
-//! Decision tables in `cases/`: each row has policies, and requests that they allow, deny, or do not match.
+//! Decision tables in `cases/`. A row contains policies, and requests that the policies allow, deny or do not match.
 //!
 //! `condition` abbreviates a statement that allows everything under the condition.
-//! `statements` abbreviates a policy of the given version (default 5.0).
-//! A request is an object of facts (see `facts.rs`).
-//! A string abbreviates an instance with that value of the tag `env`, null an instance without the tag, a list a
-//! request that adds tags with these keys.
+//! `statements` abbreviates a policy with these statements (default version 5.0).
+//! A request is an object of facts (see `facts.rs`), or one of these abbreviations:
+//! - a string: an instance with this value of the tag `env`
+//! - null: an instance without tags
+//! - a list: a request that adds tags with these keys
 
 use clew_iam::decision::{Action, Decision, DenyReason};
 use clew_iam::policy::Policy;
@@ -15,7 +16,7 @@ use crate::facts::Facts;
 
 const TABLES: &[(&str, &str)] = &[
     ("strings", include_str!("cases/strings.json")),
-    ("numbers, dates, truth, networks", include_str!("cases/values.json")),
+    ("numbers, dates, booleans, networks", include_str!("cases/values.json")),
     ("modifiers", include_str!("cases/modifiers.json")),
     ("keys", include_str!("cases/keys.json")),
     ("actions", include_str!("cases/actions.json")),
@@ -27,7 +28,7 @@ const TABLES: &[(&str, &str)] = &[
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Row {
-    what: String,
+    name: String,
     #[serde(default)]
     version: Option<String>,
     #[serde(default)]
@@ -66,7 +67,7 @@ impl Row {
             (Some(condition), None) => vec![conditional_policy(self.version(), "Allow", condition)],
             (None, Some(statements)) => vec![policy(&json!({"Version": self.version(), "Statement": statements}))],
             (None, None) => self.policies.iter().map(policy).collect(),
-            (Some(_), Some(_)) => panic!("{}: a condition and statements", self.what),
+            (Some(_), Some(_)) => panic!("{}: a condition and statements", self.name),
         }
     }
 }
@@ -98,13 +99,13 @@ fn decisions_match_the_tables() {
                         Decision::Allow => "allow",
                         Decision::Deny { reason: DenyReason::NoPolicy } => "none",
                         Decision::Deny { reason: DenyReason::ExplicitDeny { .. } } => "deny",
-                        Decision::Deny { reason } => panic!("{table}: {}: {request}: {reason}", row.what),
+                        Decision::Deny { reason } => panic!("{table}: {}: {request}: {reason}", row.name),
                     };
-                    assert_eq!(outcome, expected, "{table}: {}: {request}", row.what);
+                    assert_eq!(outcome, expected, "{table}: {}: {request}", row.name);
                     decisions += 1;
                 }
             }
-            assert!(!(row.allow.is_empty() && row.none.is_empty() && row.deny.is_empty()), "{}: no request", row.what);
+            assert!(!(row.allow.is_empty() && row.none.is_empty() && row.deny.is_empty()), "{}: no request", row.name);
         }
     }
     assert!(decisions >= 400, "only {decisions} decisions");
@@ -125,7 +126,7 @@ fn conditions_apply_equally_to_deny() {
                     // For an unsupported key, an Allow does not match and a Deny may; covered by `effects.json`.
                     if !Action::find(&request_facts.action).unwrap().keys.is_empty() {
                         let decision = request_facts.decide(&policies);
-                        assert_eq!(decision.is_allowed(), allowed, "{table}: {}: {request}", row.what);
+                        assert_eq!(decision.is_allowed(), allowed, "{table}: {}: {request}", row.name);
                     }
                 }
             }

@@ -1,14 +1,13 @@
-//! Differential test: 100,000 random policies and requests, decided by this crate and by `iam-rs`, an evaluator of AWS
-//! policies.
+//! Differential test: this crate and `iam-rs`, an evaluator of AWS policies, decide 100,000 random requests.
 //!
-//! ConditionPair must agree on everything that the two models share. The generator excludes the differences:
+//! Both evaluators must agree on everything that the two models share. The generator excludes these differences:
 //! - `*` in the service of a URN: never matches in AWS; Huawei's model does not forbid it.
 //! - Actions without a resource type: `iam-rs` requires a resource.
 //! - A plain operator on a key with several values: `iam-rs` compares each expected value with any value of the
 //!   request, even for negated operators ("some tag is not env"). Here no value may match a negated operator (spec
 //!   section 4.7, `cases/modifiers.json`).
 //! - `ForAnyValue:` and `ForAllValues:` with `IfExists`, and for other types than text: not supported by `iam-rs`.
-//! - `NaN`, `inf` and exponents: numbers in `iam-rs`. Numbers as dates: seconds since 1970 in `iam-rs`.
+//! - `NaN`, `inf` and exponents: numbers in `iam-rs`. Numbers as dates: Unix timestamps in seconds in `iam-rs`.
 //! - Non-ASCII letters in case-insensitive comparisons: `iam-rs` folds ASCII only.
 //! - `${...}`: a variable in AWS.
 //! - `StringStartWith` and `StringEndWith`: `StringLike` with a star is equivalent except for case, so they are tested
@@ -74,7 +73,7 @@ const NETWORKS: &[&str] =
 const TAG_KEYS: &[&str] = &["env", "team", "Env", "low", "x"];
 const TAG_PATTERNS: &[&str] = &["env", "e*", "*", "?eam", "T*", "x"];
 
-/// Text operators: of this crate, and of AWS.
+/// Text operators of this crate, with the equivalent AWS operators.
 const TEXT_OPERATORS: &[(&str, &str)] = &[
     ("StringEquals", "StringEquals"),
     ("StringNotEquals", "StringNotEquals"),
@@ -95,7 +94,7 @@ const TEXT_KEYS: &[&str] = &[
     "g:RequestTag/env",
 ];
 
-/// A condition in both languages.
+/// A condition in both policy languages.
 struct ConditionPair {
     operator: (String, String),
     key: String,
@@ -161,7 +160,7 @@ fn condition(rng: &mut SplitMix64) -> ConditionPair {
     ConditionPair { operator, key, values }
 }
 
-/// Conditions in both languages, without duplicates in either.
+/// Conditions in both policy languages, without duplicate keys.
 fn conditions(rng: &mut SplitMix64) -> (Value, Value) {
     let (mut ours, mut theirs) = (Map::new(), Map::new());
     for _ in 0..rng.below(4) {
@@ -183,7 +182,7 @@ fn action(rng: &mut SplitMix64, model: PolicyModel) -> String {
     let instance_actions: Vec<Action> =
         Action::ALL.iter().copied().filter(|action| action.target == Target::Instance).collect();
     let name = match rng.below(8) {
-        0..=2 => model.name_of(instance_actions[rng.below(instance_actions.len())]).to_owned(),
+        0..=2 => model.action_name(instance_actions[rng.below(instance_actions.len())]).to_owned(),
         3 => "*:*:*".to_owned(),
         4 => "ecs:*:*".to_owned(),
         5 if model == PolicyModel::IdentityBased => {
@@ -215,7 +214,7 @@ fn urn(rng: &mut SplitMix64, model: PolicyModel) -> String {
     format!("{service}:{region}:{domain}:{kind}:{id}")
 }
 
-/// A statement in both languages.
+/// A statement in both policy languages.
 fn statement(rng: &mut SplitMix64, model: PolicyModel) -> (Value, Value) {
     let effect = if rng.one_in(4) { "Deny" } else { "Allow" };
     let actions: Vec<String> = (0..=rng.below(3)).map(|_| action(rng, model)).collect();
@@ -267,10 +266,10 @@ fn request(rng: &mut SplitMix64) -> Facts {
     }
 }
 
-/// The request in AWS's language.
+/// Converts the request to the AWS format.
 fn aws_request(facts: &Facts, model: PolicyModel) -> IAMRequest {
     let action = Action::find(&facts.action).unwrap();
-    let name = model.name_of(action);
+    let name = model.action_name(action);
     let service = if model == PolicyModel::RoleBased { "gaussdb" } else { "gaussdbformysql" };
     let account = DOMAIN.replace(DOMAIN_PREFIX, "");
     let arn = format!("arn:aws:{service}:{}:{account}:instance:{INSTANCE}", facts.region);

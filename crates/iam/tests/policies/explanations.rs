@@ -40,22 +40,22 @@ fn each_statement_has_reasons() {
     let action = "the action is gaussdbformysql:instance:listProcesses, ";
     let urn = "gaussdbformysql:eu-1:ABCDEFGHIJKLMNOPQRST123456789012:instance:d54b974caa7cf2a3272c0136aafc1501in07";
     let expected = [
-        (false, format!("{action}the statement names \"gaussdbformysql:instance:get\", \"ecs:*:*\"")),
-        (false, format!("{action}the statement excepts \"gaussdbformysql:instance:list*\"")),
+        (false, format!("{action}the statement lists \"gaussdbformysql:instance:get\", \"ecs:*:*\"")),
+        (false, format!("{action}the statement excludes \"gaussdbformysql:instance:list*\"")),
         (
             false,
             format!(
-                "the resource is {urn}, the statement names \"gaussdbformysql:us-1:*:instance:*\" | \
-                 g:MFAPresent is not there, Bool wants \"true\" | \
-                 g:ResourceTag/env is \"prod\", StringEquals wants \"test\", \"dev\""
+                "the resource is {urn}, the statement lists \"gaussdbformysql:us-1:*:instance:*\" | \
+                 g:MFAPresent is missing, Bool requires \"true\" | \
+                 g:ResourceTag/env is \"prod\", StringEquals requires \"test\", \"dev\""
             ),
         ),
-        (false, format!("the resource is {urn}, the statement excepts \"gaussdbformysql:eu-1:*:instance:*\"")),
+        (false, format!("the resource is {urn}, the statement excludes \"gaussdbformysql:eu-1:*:instance:*\"")),
         (
             true,
             format!(
-                "{action}the statement names \"gaussdbformysql:instance:list*\" | the resource is {urn}, the statement names all | \
-                 g:SourceIp is \"10.1.2.3\", IpAddress wants \"10.0.0.0/8\""
+                "{action}the statement lists \"gaussdbformysql:instance:list*\" | the resource is {urn}, the statement applies to all resources | \
+                 g:SourceIp is \"10.1.2.3\", IpAddress requires \"10.0.0.0/8\""
             ),
         ),
     ];
@@ -76,7 +76,7 @@ fn deny_overrides_an_earlier_allow() {
     assert_eq!((deciding.policy.as_str(), deciding.statement), ("policy-2", 2));
     let written = serde_json::to_value(&explanation).unwrap();
     assert_eq!(written["decision"], "deny");
-    assert_eq!(written["reason"], "statement 2 of the policy \"policy-2\" denies it");
+    assert_eq!(written["reason"], "statement 2 of the policy \"policy-2\" denies the action");
     assert_eq!(written["statements"].as_array().unwrap().len(), 3);
 }
 
@@ -87,7 +87,7 @@ fn unsupported_condition_is_explained() {
     );
     let facts = Facts { action: Action::MODIFY_INSTANCE.name.to_owned(), ..Facts::default() };
     let explanation = explanation(&facts, &[policy]);
-    let expected = "gaussdbformysql:instance:modify supports no condition on g:ResourceTag/env, so an Allow with one does not reach it";
+    let expected = "gaussdbformysql:instance:modify does not support conditions on g:ResourceTag/env, so an Allow with such a condition does not match";
     assert_eq!(reasons(&explanation), [(false, expected.to_owned())]);
     assert_eq!(explanation.deciding, None);
 }
@@ -116,7 +116,7 @@ fn grant_for_another_project_is_explained() {
     let via = GrantPath::Group("night shift".to_owned());
     principal.grants = [Grant { policy, policy_name: "p".to_owned(), via: via.clone(), project: elsewhere }].into();
     let explanation = facts.with(|action, resource, environment| explain(&principal, action, resource, environment));
-    assert_eq!(reasons(&explanation), [(false, "the policy is attached for another project only".to_owned())]);
+    assert_eq!(reasons(&explanation), [(false, "the policy applies only to another project".to_owned())]);
     assert_eq!(explanation.statements[0].0.via, via);
     assert!(!explanation.decision.is_allowed());
 }

@@ -111,7 +111,7 @@ fn explicit_deny_names_its_statement() {
         r#"{"Version":"5.0","Statement":[{"Effect":"Allow","Action":["*"]},{"Effect":"Deny","Action":["*"]}]}"#;
     let user = principal(&domain, Scope::AccessKey, false, &[grant(document, None)]);
     let reason = DenyReason::ExplicitDeny { policy: "p".to_owned(), statement: 2 };
-    assert_eq!(reason.to_string(), "statement 2 of the policy \"p\" denies it");
+    assert_eq!(reason.to_string(), "statement 2 of the policy \"p\" denies the action");
     assert_eq!(decide_for(&user, Action::LIST_PROCESSES, Some((&project, Some(&domain)))), denied(reason));
 }
 

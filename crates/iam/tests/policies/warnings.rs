@@ -19,11 +19,11 @@ fn assert_warning(version: &str, statement: &Value, path: &str, message: &str) {
 fn actions_that_match_nothing_are_reported() {
     for (version, action, message) in [
         ("5.0", "gaussdbformysql:instance:lst", "did you mean \"gaussdbformysql:instance:list\"?"),
-        ("5.0", "gaussdbformysql:backup:*", "knows no such action"),
-        ("5.0", "gaussdb:instance:deleteProcesses", "version 5.0 says \"gaussdbformysql:instance:deleteProcesses\""),
-        ("5.0", "gaussdb:*:*", "version 5.0 says \"gaussdbformysql:"),
-        ("1.1", "gaussdbformysql:instance:get", "version 1.x says \"gaussdb:instance:list\""),
-        ("5.0", "ecs:*:*", "\"ecs\" is no service of Clew's"),
+        ("5.0", "gaussdbformysql:backup:*", "unknown action"),
+        ("5.0", "gaussdb:instance:deleteProcesses", "in version 5.0, use \"gaussdbformysql:instance:deleteProcesses\""),
+        ("5.0", "gaussdb:*:*", "in version 5.0, use \"gaussdbformysql:"),
+        ("1.1", "gaussdbformysql:instance:get", "in version 1.x, use \"gaussdb:instance:list\""),
+        ("5.0", "ecs:*:*", "\"ecs\" is not a service of Clew"),
     ] {
         assert_warning(version, &json!({"Effect": "Allow", "Action": [action]}), ".Action[0]", message);
     }
@@ -31,7 +31,7 @@ fn actions_that_match_nothing_are_reported() {
 
 #[test]
 fn resources_of_other_services_are_reported() {
-    let message = "names nothing of Clew's";
+    let message = "matches no resource of Clew";
     for resource in ["gaussdb:*:*:instance:*", "gaussdbformysql:*:*:backup:*", "ecs:*:*:*:*"] {
         let statement = json!({"Effect": "Allow", "Action": ["gaussdbformysql:*:*"], "Resource": [resource]});
         assert_warning("5.0", &statement, ".Resource[0]", message);
@@ -43,15 +43,15 @@ fn resources_of_other_services_are_reported() {
 #[test]
 fn suspicious_keys_and_values_are_reported() {
     for (operator, key, value, message) in [
-        ("Bool", "g:MFAPresent", "true", "Clew cannot know"),
-        ("NumberLessThan", "g:MFAAge", "60", "Clew cannot know"),
-        ("StringEquals", "g:SourceVpc", "x", "Clew cannot know"),
-        ("StringEquals", "g:SourceVpce", "x", "Clew cannot know"),
-        ("StringEquals", "g:PrincipalTag/a", "x", "Clew cannot know"),
+        ("Bool", "g:MFAPresent", "true", "Clew does not support the condition key"),
+        ("NumberLessThan", "g:MFAAge", "60", "Clew does not support the condition key"),
+        ("StringEquals", "g:SourceVpc", "x", "Clew does not support the condition key"),
+        ("StringEquals", "g:SourceVpce", "x", "Clew does not support the condition key"),
+        ("StringEquals", "g:PrincipalTag/a", "x", "Clew does not support the condition key"),
         ("StringEquals", "g:UserNam", "x", "did you mean \"g:UserName\"?"),
-        ("StringEquals", "obs:prefix", "x", "knows no condition key"),
-        ("StringEquals", "g:TagKeys", "x", "say ForAnyValue: or ForAllValues:"),
-        ("StringEquals", "g:DomainName", "${g:UserName}", "fills in no variables"),
+        ("StringEquals", "obs:prefix", "x", "unknown condition key"),
+        ("StringEquals", "g:TagKeys", "x", "use ForAnyValue: or ForAllValues:"),
+        ("StringEquals", "g:DomainName", "${g:UserName}", "does not support policy variables"),
     ] {
         let statement = json!({"Effect": "Deny", "Action": ["*"], "Condition": {operator: {key: value}}});
         assert_warning("5.0", &statement, &format!(".Condition.{operator}[{key:?}]"), message);
@@ -63,13 +63,13 @@ fn statements_with_unexpected_reach_are_reported() {
     let (modify, tagged) = ("gaussdbformysql:instance:modify*", json!({"StringEquals": {"g:ResourceTag/a": "x"}}));
     let each_key = json!({"ForAllValues:StringEquals": {"g:TagKeys": "x"}});
     for (statement, message) in [
-        (json!({"Effect": "Allow", "Action": ["*"], "Condition": each_key}), "also holds where the key is not there"),
+        (json!({"Effect": "Allow", "Action": ["*"], "Condition": each_key}), "is also true if the key is missing"),
         (json!({"Effect": "Allow", "NotAction": ["gaussdbformysql:instance:list"]}), "allows every other action"),
         (
             json!({"Effect": "Allow", "Action": [modify], "Resource": ["gaussdbformysql:*:*:instance:*"]}),
-            "this never matches",
+            "the statement never matches",
         ),
-        (json!({"Effect": "Allow", "Action": [modify], "Condition": tagged}), "this never matches"),
+        (json!({"Effect": "Allow", "Action": [modify], "Condition": tagged}), "the statement never matches"),
     ] {
         assert_warning("5.0", &statement, "", message);
     }
@@ -106,6 +106,6 @@ fn depends_is_reported() {
     let policy = Policy::parse(document).unwrap();
     assert_eq!(
         policy.warnings()[0].to_string(),
-        "1:28: $.Depends: Depends is not interpreted: attach the roles that it names as well"
+        "1:28: $.Depends: Depends is ignored; also attach the roles that it lists"
     );
 }

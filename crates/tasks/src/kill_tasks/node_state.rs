@@ -1,4 +1,4 @@
-//! State of each node between two ticks of the kill tasks.
+//! State of each node between two ticks of kill tasks.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::adaptive_interval::{AdaptiveInterval, IntervalChange};
 
-/// Delay before another kill of a session that survived a kill. The delay limits the number of recorded attempts.
+/// Delay before Clew retries the kill of a surviving session. The delay limits the number of recorded attempts.
 const KILL_RETRY_DELAY: Duration = Duration::from_mins(1);
 
 /// States of all nodes on which this worker runs kill tasks. Clones share state.
@@ -24,11 +24,11 @@ struct NodeState {
     /// Start of the last tick.
     last_start: Option<Instant>,
     interval: AdaptiveInterval,
-    /// Readings of the server's clock.
+    /// Previous readings of the server's clock.
     clock: ClockHistory,
-    /// True if the last tick found sessions with unreliable ages.
+    /// True if the last tick read sessions with unreliable ages.
     unreliable_ages: bool,
-    /// Recent kills that the session survived.
+    /// Recent kills whose session survived.
     survived_kills: Vec<KillAttempt>,
 }
 
@@ -40,7 +40,7 @@ struct KillAttempt {
     at: Instant,
 }
 
-/// Guard of a tick that runs on a node. Dropping it allows the next tick.
+/// Guard of a running tick on a node. Dropping the guard allows the next tick.
 #[derive(Debug)]
 pub(super) struct TickGuard {
     states: NodeStates,
@@ -48,10 +48,10 @@ pub(super) struct TickGuard {
 }
 
 impl NodeStates {
-    /// Returns a guard for a tick on the node.
-    /// Returns `None` if a tick runs, or if the interval of a slow node has not elapsed.
-    pub(super) fn try_start(&self, node: &NodeId, now: Instant) -> Option<TickGuard> {
-        let mut states = self.lock();
+    /// Starts a tick on the node and returns its guard.
+    /// Returns `None` if a tick is already running, or if the interval of a slow node has not elapsed.
+    pub(super) fn try_start_tick(&self, node: &NodeId, now: Instant) -> Option<TickGuard> {
+        let mut states = self.lock_states();
         let state = states.entry(node.clone()).or_default();
         let next_start = state.last_start.zip(state.interval.slow_interval()).map(|(start, interval)| start + interval);
         if state.running || next_start.is_some_and(|next_start| next_start > now) {
@@ -61,11 +61,11 @@ impl NodeStates {
         Some(TickGuard { states: self.clone(), node: node.clone() })
     }
 
-    /// Removes the states of all other nodes, except those with a running tick.
+    /// Removes the states of nodes that are neither active nor have a running tick.
     /// Returns the removed nodes that were slow.
-    pub(super) fn retain_active(&self, nodes: &HashSet<NodeId>) -> Vec<NodeId> {
+    pub(super) fn retain_active_nodes(&self, nodes: &HashSet<NodeId>) -> Vec<NodeId> {
         let mut slow = Vec::new();
-        self.lock().retain(|node, state| {
+        self.lock_states().retain(|node, state| {
             let is_active = state.running || nodes.contains(node);
             if !is_active && state.interval.slow_interval().is_some() {
                 slow.push(node.clone());
@@ -75,51 +75,51 @@ impl NodeStates {
         slow
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<NodeId, NodeState>> {
+    fn lock_states(&self) -> MutexGuard<'_, HashMap<NodeId, NodeState>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl TickGuard {
-    /// Records whether ticks fail on the node. Returns true if that changed and should be logged.
+    /// Records whether ticks fail on the node. Returns true if the value changed, so the caller logs the change.
     pub(super) fn set_failing(&self, failing: bool) -> bool {
-        let mut states = self.states.lock();
+        let mut states = self.states.lock_states();
         let Some(state) = states.get_mut(&self.node) else { return false };
         std::mem::replace(&mut state.failing, failing) != failing
     }
 
-    /// Compares the server's clock with the readings of earlier ticks, and corrects ages.
-    /// Returns a doubt if the ages are not reliable enough for kills.
+    /// Compares the server's clock with the readings of previous ticks, and corrects the session ages.
+    /// Returns a reason for doubt if the session ages are not reliable enough for kills.
     pub(super) fn check_clock(&self, read: &mut UserSessions) -> Option<ClockDoubt> {
-        read.check_clock(&mut self.states.lock().get_mut(&self.node)?.clock)
+        read.check_clock(&mut self.states.lock_states().get_mut(&self.node)?.clock)
     }
 
-    /// Records whether sessions have unreliable ages. Returns true if that changed and should be logged.
+    /// Records whether session ages are unreliable. Returns true if the value changed, so the caller logs the change.
     pub(super) fn set_unreliable_ages(&self, unreliable: bool) -> bool {
-        let mut states = self.states.lock();
+        let mut states = self.states.lock_states();
         let Some(state) = states.get_mut(&self.node) else { return false };
         std::mem::replace(&mut state.unreliable_ages, unreliable) != unreliable
     }
 
-    /// Records the duration of a read, and adapts the interval.
-    /// Returns the change, and the interval if the node is slow.
-    pub(super) fn record_read(&self, took: Duration) -> (Option<IntervalChange>, Option<Duration>) {
-        let mut states = self.states.lock();
+    /// Records the duration of a read and adapts the interval of the node.
+    /// Returns the interval change, and the current interval if the node is slow.
+    pub(super) fn record_read_duration(&self, took: Duration) -> (Option<IntervalChange>, Option<Duration>) {
+        let mut states = self.states.lock_states();
         let Some(state) = states.get_mut(&self.node) else { return (None, None) };
         (state.interval.record(took), state.interval.slow_interval())
     }
 
-    /// Returns true if the session survived a kill within the last [`KILL_RETRY_DELAY`].
-    pub(super) fn is_backed_off(&self, session: &Session) -> bool {
-        let mut states = self.states.lock();
+    /// Returns true if the session survived a kill during the last [`KILL_RETRY_DELAY`].
+    pub(super) fn is_in_back_off(&self, session: &Session) -> bool {
+        let mut states = self.states.lock_states();
         let Some(state) = states.get_mut(&self.node) else { return false };
         state.survived_kills.retain(|attempt| attempt.at.elapsed() < KILL_RETRY_DELAY);
-        state.survived_kills.iter().any(|attempt| attempt.is_of(session))
+        state.survived_kills.iter().any(|attempt| attempt.matches_session(session))
     }
 
-    /// Records that a session survived a kill.
-    pub(super) fn back_off(&self, session: &Session) {
-        if let Some(state) = self.states.lock().get_mut(&self.node) {
+    /// Starts the back-off of a session that survived a kill.
+    pub(super) fn start_back_off(&self, session: &Session) {
+        if let Some(state) = self.states.lock_states().get_mut(&self.node) {
             let (user, host) = (session.user.clone(), session.host.clone());
             state.survived_kills.push(KillAttempt { id: session.id, user, host, at: Instant::now() });
         }
@@ -127,14 +127,14 @@ impl TickGuard {
 }
 
 impl KillAttempt {
-    fn is_of(&self, session: &Session) -> bool {
+    fn matches_session(&self, session: &Session) -> bool {
         self.id == session.id && self.user == session.user && self.host == session.host
     }
 }
 
 impl Drop for TickGuard {
     fn drop(&mut self) {
-        if let Some(state) = self.states.lock().get_mut(&self.node) {
+        if let Some(state) = self.states.lock_states().get_mut(&self.node) {
             state.running = false;
         }
     }
@@ -152,11 +152,11 @@ mod tests {
     fn ticks_of_a_node_do_not_overlap() {
         let (nodes, node, other) = (NodeStates::default(), NodeId::generate(), NodeId::generate());
         let now = Instant::now();
-        let guard = nodes.try_start(&node, now).unwrap();
-        assert!(nodes.try_start(&node, now).is_none());
-        assert!(nodes.try_start(&other, now).is_some());
+        let guard = nodes.try_start_tick(&node, now).unwrap();
+        assert!(nodes.try_start_tick(&node, now).is_none());
+        assert!(nodes.try_start_tick(&other, now).is_some());
         drop(guard);
-        assert!(nodes.try_start(&node, now).is_some());
+        assert!(nodes.try_start_tick(&node, now).is_some());
     }
 
     #[test]
@@ -164,14 +164,14 @@ mod tests {
         let (nodes, node, start) = (NodeStates::default(), NodeId::generate(), Instant::now());
         let after = |milliseconds| start + Duration::from_millis(milliseconds);
         assert_eq!(
-            nodes.try_start(&node, start).unwrap().record_read(Duration::from_millis(300)).1,
+            nodes.try_start_tick(&node, start).unwrap().record_read_duration(Duration::from_millis(300)).1,
             Some(after(3000) - start)
         );
-        assert!(nodes.try_start(&node, after(2999)).is_none());
-        let guard = nodes.try_start(&node, after(3000)).unwrap();
-        assert_eq!(guard.record_read(Duration::from_millis(10)), (Some(IntervalChange::Restored), None));
+        assert!(nodes.try_start_tick(&node, after(2999)).is_none());
+        let guard = nodes.try_start_tick(&node, after(3000)).unwrap();
+        assert_eq!(guard.record_read_duration(Duration::from_millis(10)), (Some(IntervalChange::Restored), None));
         drop(guard);
-        assert!(nodes.try_start(&node, after(4000)).is_some());
+        assert!(nodes.try_start_tick(&node, after(4000)).is_some());
     }
 
     #[test]
@@ -180,31 +180,31 @@ mod tests {
             (NodeStates::default(), NodeId::generate(), NodeId::generate(), NodeId::generate());
         let now = Instant::now();
         for node in [&slow, &active] {
-            nodes.try_start(node, now).unwrap().record_read(Duration::from_secs(1));
+            nodes.try_start_tick(node, now).unwrap().record_read_duration(Duration::from_secs(1));
         }
-        let guard = nodes.try_start(&running, now).unwrap();
-        assert_eq!(nodes.retain_active(&HashSet::from([active.clone()])), std::slice::from_ref(&slow));
-        assert!(nodes.try_start(&slow, now).is_some(), "removed node kept its slow interval");
-        assert!(nodes.try_start(&running, now).is_none(), "second tick started during a running one");
-        assert!(nodes.try_start(&active, now).is_none());
+        let guard = nodes.try_start_tick(&running, now).unwrap();
+        assert_eq!(nodes.retain_active_nodes(&HashSet::from([active.clone()])), std::slice::from_ref(&slow));
+        assert!(nodes.try_start_tick(&slow, now).is_some(), "removed node kept its slow interval");
+        assert!(nodes.try_start_tick(&running, now).is_none(), "second tick started during a running one");
+        assert!(nodes.try_start_tick(&active, now).is_none());
         drop(guard);
     }
 
     #[test]
     fn failed_victim_is_backed_off() {
         let nodes = NodeStates::default();
-        let guard = nodes.try_start(&NodeId::generate(), Instant::now()).unwrap();
-        guard.back_off(&session(7, "app"));
-        assert!(guard.is_backed_off(&session(7, "app")));
-        assert!(!guard.is_backed_off(&session(7, "other")) && !guard.is_backed_off(&session(8, "app")));
-        nodes.lock().values_mut().next().unwrap().survived_kills[0].at -= KILL_RETRY_DELAY;
-        assert!(!guard.is_backed_off(&session(7, "app")));
+        let guard = nodes.try_start_tick(&NodeId::generate(), Instant::now()).unwrap();
+        guard.start_back_off(&session(7, "app"));
+        assert!(guard.is_in_back_off(&session(7, "app")));
+        assert!(!guard.is_in_back_off(&session(7, "other")) && !guard.is_in_back_off(&session(8, "app")));
+        nodes.lock_states().values_mut().next().unwrap().survived_kills[0].at -= KILL_RETRY_DELAY;
+        assert!(!guard.is_in_back_off(&session(7, "app")));
     }
 
     #[test]
     fn set_failing_returns_true_only_for_a_change() {
         let nodes = NodeStates::default();
-        let guard = nodes.try_start(&NodeId::generate(), Instant::now()).unwrap();
+        let guard = nodes.try_start_tick(&NodeId::generate(), Instant::now()).unwrap();
         assert_eq!(
             [false, true, true, false, false].map(|failing| guard.set_failing(failing)),
             [false, true, false, true, false]

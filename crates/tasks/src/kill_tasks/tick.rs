@@ -1,4 +1,4 @@
-//! Tick of the kill tasks: one read of a node for all rules of its instance, and the resulting kills.
+//! Tick of kill tasks on a node: one read of the sessions for all rules, and the resulting kills.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,40 +20,40 @@ use crate::kills::{KillError, KillExecutor, KillRequest, VictimMatch, proxy_fail
 use crate::logins::Login;
 use crate::observer::Observer;
 
-/// Tick on one node, with its dependencies.
-pub(super) struct Tick {
+/// Tick of kill tasks on one node.
+pub(super) struct KillTaskTick {
     pub(super) store: Store,
     pub(super) kills: KillExecutor,
     pub(super) observer: Arc<dyn Observer>,
     pub(super) limits: Limits,
     pub(super) worker: String,
-    pub(super) rounds: InstanceKillTasks,
-    /// End of the lease. No kill is sent later, because another worker may hold the lease then.
+    pub(super) kill_tasks: InstanceKillTasks,
+    /// Expiry time of the lease. Another worker may hold the lease afterwards, so no kill is sent.
     pub(super) lease_end: Instant,
     pub(super) node: Node,
 }
 
-/// A task and the sessions that it kills.
+/// A kill task and its victims.
 type TaskVictims = (KillTask, Vec<Session>);
 
-impl Tick {
-    /// Reads the sessions, selects victims and kills them. Only the first of consecutive failures on a node is logged.
+impl KillTaskTick {
+    /// Reads the sessions, selects the victims and kills them. Logs only the first of consecutive failures on a node.
     pub(super) async fn run(self, guard: TickGuard, shutdown: CancellationToken) {
         let start = std::time::Instant::now();
-        let limits = self.remaining_limits();
+        let limits = self.limits_within_lease();
         let login = match Login::request(&self.store, &self.node.id, LoginCause::Automatic).await {
             Ok(login) => login,
-            Err(failure) => return self.report(Err(KillError::Node(failure)), &guard),
+            Err(failure) => return self.log_result(Err(KillError::Node(failure)), &guard),
         };
         let read = read_user_sessions(&self.node.url, Purpose::Reading, &limits);
         let Some(read) = Box::pin(shutdown.run_until_cancelled(read)).await else { return };
         login.record(&self.node, read.as_ref().err()).await;
         // A failed read reports no duration.
-        self.record_read_time(read.as_ref().map_or_else(|_| start.elapsed(), |read| read.duration), &guard);
+        self.adapt_read_interval(read.as_ref().map_or_else(|_| start.elapsed(), |read| read.duration), &guard);
         let result = match read {
             Ok(listed) => match proxy_failure(&self.node.url, &listed) {
                 Some(failure) => Err(KillError::Node(failure)),
-                None => match self.sessions_with_reliable_ages(listed, &guard) {
+                None => match self.select_sessions_with_reliable_ages(listed, &guard) {
                     Some((read, sessions)) => {
                         self.kill_victims(self.select_victims(sessions, &guard), &read, &guard).await
                     }
@@ -62,11 +62,11 @@ impl Tick {
             },
             Err(failure) => Err(KillError::Node(failure)),
         };
-        self.report(result, &guard);
+        self.log_result(result, &guard);
     }
 
     /// Logs the first failure on a node, and the recovery.
-    fn report(&self, result: Result<(), KillError>, guard: &TickGuard) {
+    fn log_result(&self, result: Result<(), KillError>, guard: &TickGuard) {
         match result {
             Err(error) if guard.set_failing(true) => {
                 warn!(node.id = %self.node.id, %error, "kill tasks cannot do their work on a node; they will try again");
@@ -76,9 +76,9 @@ impl Tick {
         }
     }
 
-    /// Returns the sessions with reliable ages, and their process list.
-    /// Returns `None` if the server's clock is not reliable: the tick is then skipped.
-    fn sessions_with_reliable_ages(
+    /// Returns the sessions with reliable ages, and the process list that contains them.
+    /// Returns `None` if the server's clock is not reliable. The tick then kills no session.
+    fn select_sessions_with_reliable_ages(
         &self,
         mut read: UserSessions,
         guard: &TickGuard,
@@ -86,7 +86,7 @@ impl Tick {
         let doubt = guard.check_clock(&mut read);
         let reason = read.limitations.iter().find(|gap| gap.kind == LimitationKind::UnreliableAges);
         let unchecked = read.unchecked.len();
-        // A clock step is a single event. The other doubts persist, for example behind a load balancer.
+        // A clock step is a single event. The other reasons for doubt persist, for example behind a load balancer.
         let is_persistent = matches!(doubt, Some(ClockDoubt::Unreadable | ClockDoubt::AnotherServer));
         let changed = guard.set_unreliable_ages(is_persistent || (reason.is_some() && unchecked > 0));
         if let Some(gap) = reason.filter(|_| changed && unchecked > 0) {
@@ -105,8 +105,8 @@ impl Tick {
     }
 
     /// Adapts the interval of the node to the duration of the read.
-    fn record_read_time(&self, took: Duration, guard: &TickGuard) {
-        let (change, slow_interval) = guard.record_read(took);
+    fn adapt_read_interval(&self, took: Duration, guard: &TickGuard) {
+        let (change, slow_interval) = guard.record_read_duration(took);
         if slow_interval.is_some() || change.is_some() {
             self.observer.poll_interval_changed(&self.node.id, slow_interval);
         }
@@ -121,13 +121,14 @@ impl Tick {
         }
     }
 
-    /// Selects the victims of each task. If several tasks match a session, the oldest task kills it.
+    /// Selects the victims of each task. If several tasks match a session, the oldest task kills the session.
     fn select_victims(&self, sessions: Vec<Session>, guard: &TickGuard) -> Vec<TaskVictims> {
         let rule = |task: &KillTask| KillRule::new(&task.criteria).masked(task.masked);
-        let rules: Vec<_> = self.rounds.tasks.iter().map(rule).collect();
-        let mut chosen: Vec<TaskVictims> = self.rounds.tasks.iter().map(|task| (task.clone(), Vec::new())).collect();
+        let rules: Vec<_> = self.kill_tasks.tasks.iter().map(rule).collect();
+        let mut chosen: Vec<TaskVictims> =
+            self.kill_tasks.tasks.iter().map(|task| (task.clone(), Vec::new())).collect();
         for (at, session) in victims(&rules, sessions, self.kills.protected()) {
-            if let Some((_, victims)) = chosen.get_mut(at).filter(|_| !guard.is_backed_off(&session)) {
+            if let Some((_, victims)) = chosen.get_mut(at).filter(|_| !guard.is_in_back_off(&session)) {
                 victims.push(session);
             }
         }
@@ -135,7 +136,7 @@ impl Tick {
         chosen
     }
 
-    /// Kills the victims of the tasks that still run. A task may have been stopped during the read.
+    /// Kills the victims of the running tasks. Skips a task that a user stopped during the read.
     async fn kill_victims(
         &self,
         chosen: Vec<TaskVictims>,
@@ -145,49 +146,50 @@ impl Tick {
         if chosen.is_empty() {
             return Ok(());
         }
-        let to_run = self.store.leased_kill_tasks(&self.rounds.instance_id, &self.worker).await?;
+        let to_run = self.store.leased_kill_tasks(&self.kill_tasks.instance_id, &self.worker).await?;
         for (task, victims) in chosen {
-            let limits = self.remaining_limits();
+            let limits = self.limits_within_lease();
             if !to_run.contains(&task.id) || limits.read_timeout.is_zero() {
                 continue;
             }
             let login =
                 Login::request(&self.store, &self.node.id, LoginCause::Automatic).await.map_err(KillError::Node)?;
-            let outcomes = match self.kills.execute(self.kill_order(&task, read), victims.clone(), limits).await {
+            let outcomes = match self.kills.execute(self.build_kill_request(&task, read), victims.clone(), limits).await
+            {
                 Ok(outcomes) => outcomes,
                 Err(error) => {
                     if let KillError::Node(failure) = &error {
                         login.record(&self.node, Some(failure)).await;
                         for victim in &victims {
-                            guard.back_off(victim);
+                            guard.start_back_off(victim);
                         }
                     }
                     return Err(error);
                 }
             };
             for (victim, (_, outcome)) in victims.iter().zip(&outcomes) {
-                if remains_eligible(victim, outcome) {
-                    guard.back_off(victim);
+                if would_be_selected_again(victim, outcome) {
+                    guard.start_back_off(victim);
                 }
             }
-            if let Some(failure) = outcomes.into_iter().find_map(|(_, outcome)| kill_failure(outcome)) {
+            if let Some(failure) = outcomes.into_iter().find_map(|(_, outcome)| into_kill_failure(outcome)) {
                 return Err(KillError::Node(failure));
             }
         }
         Ok(())
     }
 
-    fn kill_order(&self, task: &KillTask, read: &ProcessListRead) -> KillRequest {
+    fn build_kill_request(&self, task: &KillTask, read: &ProcessListRead) -> KillRequest {
         KillRequest {
             origin: Origin::clew(),
-            project_id: self.rounds.project_id.clone(),
-            instance_id: self.rounds.instance_id.clone(),
+            project_id: self.kill_tasks.project_id.clone(),
+            instance_id: self.kill_tasks.instance_id.clone(),
             node_id: self.node.id.clone(),
             url: self.node.url.clone(),
             source: KillSource::Task,
             task_id: Some(task.id.to_string()),
             kind: KillKind::Connection,
-            // The rule selected the session by the age of its statement: a session with another statement is spared.
+            // The rule selected the session by the age of its statement, so a session with another statement is spared.
             victim_match: VictimMatch::Statement,
             unsafe_victims: if task.criteria.include_unsafe { UnsafeVictims::Kill } else { UnsafeVictims::Spare },
             reason: format!("kill task {}", task.id),
@@ -195,20 +197,20 @@ impl Tick {
         }
     }
 
-    /// Returns the limits of the node, shortened to the remaining lease.
-    fn remaining_limits(&self) -> Limits {
+    /// Returns the limits of the node, shortened to the remaining time of the lease.
+    fn limits_within_lease(&self) -> Limits {
         let remaining = self.lease_end.saturating_duration_since(Instant::now());
-        // Whole milliseconds, because messages show the limit.
+        // Messages show the limit, so it is rounded to milliseconds.
         let remaining = Duration::from_millis(u64::try_from(remaining.as_millis()).unwrap_or(u64::MAX));
         let node = self.limits.read_timeout.min(remaining);
         Limits { read_timeout: node, connect_timeout: self.limits.connect_timeout.min(node), ..self.limits }
     }
 }
 
-/// Returns true if the next tick would select the session again.
+/// Returns true if the next tick would select the same session again.
 ///
-/// `SET TIMESTAMP` makes an idle session look older than it is. Clew detects this only at the time of the kill.
-fn remains_eligible(victim: &Session, outcome: &KillOutcome) -> bool {
+/// `SET TIMESTAMP` increases the reported age of an idle session. Clew detects the wrong age only during the kill.
+fn would_be_selected_again(victim: &Session, outcome: &KillOutcome) -> bool {
     match outcome {
         KillOutcome::Failed(_)
         | KillOutcome::Ending(_)
@@ -221,6 +223,6 @@ fn remains_eligible(victim: &Session, outcome: &KillOutcome) -> bool {
     }
 }
 
-fn kill_failure(outcome: KillOutcome) -> Option<Failure> {
+fn into_kill_failure(outcome: KillOutcome) -> Option<Failure> {
     if let KillOutcome::Failed(failure) = outcome { Some(failure) } else { None }
 }

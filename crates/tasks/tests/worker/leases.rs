@@ -64,7 +64,7 @@ async fn lease_lost_during_a_write_cancels_the_write() {
     let two = harness.submit("two").await;
     harness.wait_until_finished(&two).await;
     held.release();
-    assert!(held.outcome().unwrap_err().to_string().contains("no longer wanted"));
+    assert!(held.outcome().unwrap_err().to_string().contains("was cancelled"));
     worker.stop().await;
     check_new_owner(&harness, &new_claim).await;
     let kept = [harness.task(&two).await.result.unwrap().name];

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use clew_model::{Failure, NodeUrl, Selection};
 use clew_mysql::StatementText;
-use clew_tasks::{NodeReader, ReadFuture, Rows};
+use clew_tasks::{NodeReader, NodeRows, ReadFuture};
 use tokio::sync::Semaphore;
 
 /// Behavior of the reads of a host.
@@ -146,7 +146,12 @@ impl Drop for Running {
 }
 
 impl NodeReader for ScriptedReader {
-    fn read<'a>(&'a self, node: &'a NodeUrl, selection: &'a Selection, statements: StatementText) -> ReadFuture<'a> {
+    fn read_sessions<'a>(
+        &'a self,
+        node: &'a NodeUrl,
+        selection: &'a Selection,
+        statements: StatementText,
+    ) -> ReadFuture<'a> {
         Box::pin(async move {
             let _running = [ALL, &node.host].map(|host| Running::start(&self.stats, host));
             {
@@ -158,11 +163,11 @@ impl NodeReader for ScriptedReader {
             let script = self.scripts.lock().unwrap()[&node.host].clone();
             match script {
                 Script::Rows(rows) => {
-                    Ok(Rows::new(rows.len() as u64, move |out| out.write_all(rows.concat().as_bytes())))
+                    Ok(NodeRows::new(rows.len() as u64, move |out| out.write_all(rows.concat().as_bytes())))
                 }
                 Script::Gate(gate) => {
                     gate.acquire().await.unwrap().forget();
-                    Ok(Rows::new(1, |out| out.write_all(b"1\r\n")))
+                    Ok(NodeRows::new(1, |out| out.write_all(b"1\r\n")))
                 }
                 Script::Hang => std::future::pending().await,
                 Script::Busy => loop {
@@ -170,15 +175,15 @@ impl NodeReader for ScriptedReader {
                 },
                 Script::Fail(failure) => Err(failure),
                 Script::PanicReading => panic!("scripted panic during the read"),
-                Script::PanicWriting => Ok(Rows::new(1, |out| {
+                Script::PanicWriting => Ok(NodeRows::new(1, |out| {
                     out.write_all(b"half a row").unwrap();
                     panic!("scripted panic during the write")
                 })),
-                Script::FailWriting(errno) => Ok(Rows::new(1, move |out| {
+                Script::FailWriting(errno) => Ok(NodeRows::new(1, move |out| {
                     out.write_all(b"half a row")?;
                     Err(io::Error::from_raw_os_error(errno))
                 })),
-                Script::BlockWriting(held, bytes) => Ok(Rows::new(1, move |out| held.write(bytes, out))),
+                Script::BlockWriting(held, bytes) => Ok(NodeRows::new(1, move |out| held.write(bytes, out))),
             }
         })
     }

@@ -49,7 +49,7 @@ async fn simulation_matches_real_decisions_and_lists_reasons() {
 
     let denied = simulate(&server, about(&alan)).await;
     assert_eq!((&denied["decision"], &denied["deciding"]), (&json!("deny"), &Value::Null));
-    assert!(text(&denied["reason"]).contains("no policy allows it"));
+    assert!(text(&denied["reason"]).contains("no policy allows the action"));
     assert!(!may_show(&server, &alan).await);
 
     server.tag("locked", "yes").await;

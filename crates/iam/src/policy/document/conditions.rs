@@ -1,12 +1,12 @@
-//! Parser for the element Condition: operators, keys and values.
+//! Parser for the `Condition` element: operators, keys and values.
 
 use jsonc_parser::ast::Value;
 
-use super::{DocumentParser, Elements, LocatedValue, collect_all};
+use super::{DocumentParser, LocatedValue, ObjectElements, collect_all_or_none};
 use crate::policy::condition::{Condition, ExpectedValue};
 use crate::policy::key::ConditionKey;
 use crate::policy::lint;
-use crate::policy::operator::OperatorTest;
+use crate::policy::operator::ParsedOperator;
 use crate::policy::schema::DocumentSchema;
 
 impl DocumentParser<'_> {
@@ -15,11 +15,11 @@ impl DocumentParser<'_> {
         at: &LocatedValue<'_>,
         schema: &DocumentSchema,
     ) -> Option<Vec<Condition>> {
-        let operators = Elements::parse(self, at)?;
-        let mut is_valid = self.check_max(at, operators.iter().count(), schema.limits.operators, "operators");
+        let operators = ObjectElements::parse(self, at)?;
+        let mut is_valid = self.check_max_count(at, operators.iter().count(), schema.limits.operators, "operators");
         let mut conditions = Vec::new();
         for (name, at, start) in operators.iter() {
-            let test = match OperatorTest::parse(name) {
+            let test = match ParsedOperator::parse(name) {
                 Ok(test) => test,
                 Err(message) => {
                     self.report_error_at(start, &at.path, message);
@@ -27,11 +27,11 @@ impl DocumentParser<'_> {
                     continue;
                 }
             };
-            let Some(keys) = Elements::parse(self, &at) else {
+            let Some(keys) = ObjectElements::parse(self, &at) else {
                 is_valid = false;
                 continue;
             };
-            is_valid &= self.check_max(&at, keys.iter().count(), schema.limits.keys, "keys");
+            is_valid &= self.check_max_count(&at, keys.iter().count(), schema.limits.keys, "keys");
             for (key, at, start) in keys.iter() {
                 match self.parse_condition(name, test, key, (&at, start), schema) {
                     Some(condition) => conditions.push(condition),
@@ -45,7 +45,7 @@ impl DocumentParser<'_> {
     fn parse_condition(
         &mut self,
         operator: &str,
-        test: OperatorTest,
+        test: ParsedOperator,
         key: &str,
         (at, start): (&LocatedValue<'_>, usize),
         schema: &DocumentSchema,
@@ -54,7 +54,7 @@ impl DocumentParser<'_> {
             self.report_error_at(
                 start,
                 &at.path,
-                format!("{key:?} is no condition key; write one such as \"g:ResourceTag/env\""),
+                format!("{key:?} is not a valid condition key; use a key such as \"g:ResourceTag/env\""),
             );
             return None;
         }
@@ -62,29 +62,29 @@ impl DocumentParser<'_> {
             Value::Array(_) => self.parse_list(at, usize::MAX, "values")?,
             _ => vec![at.clone()],
         };
-        let expected = collect_all(values.iter().map(|at| self.parse_value(at, test, schema)))?;
+        let expected = collect_all_or_none(values.iter().map(|at| self.parse_value(at, test, schema)))?;
         let condition = Condition { operator: operator.to_owned(), test, key: ConditionKey::parse(key), expected };
-        self.warn(at, || lint::lint_condition(&condition));
+        self.add_warnings(at, || lint::lint_condition(&condition));
         Some(condition)
     }
 
     fn parse_value(
         &mut self,
         at: &LocatedValue<'_>,
-        test: OperatorTest,
+        test: ParsedOperator,
         schema: &DocumentSchema,
     ) -> Option<ExpectedValue> {
         let given = self.parse_string(at)?;
         let length = given.chars().count();
         if length < schema.limits.min_value_chars {
-            self.report_error(at, "the value is empty; this version takes at least one character");
+            self.report_error(at, "the value is empty; this version requires at least one character");
             return None;
         }
-        let is_within_limit = self.check_max(at, length, schema.limits.value_chars, "characters");
+        let is_within_limit = self.check_max_count(at, length, schema.limits.value_chars, "characters");
         match ExpectedValue::parse(test.operator.comparison, given) {
             Ok(expected) => is_within_limit.then_some(expected),
             Err(expected) => {
-                self.report_error(at, format!("{} wants {expected}, not {given:?}", test.operator.name));
+                self.report_error(at, format!("{} requires {expected}, not {given:?}", test.operator.name));
                 None
             }
         }

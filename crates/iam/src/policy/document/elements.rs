@@ -8,18 +8,18 @@ use super::{DocumentParser, LocatedValue};
 use crate::policy::diagnostic::JsonPath;
 use crate::policy::suggestion;
 
-/// Elements of an object.
-pub(super) struct Elements<'v> {
+/// Elements of a JSON object in a policy document.
+pub(super) struct ObjectElements<'v> {
     properties: &'v [ObjectProp<'v>],
     path: JsonPath,
     at: usize,
 }
 
-impl<'v> Elements<'v> {
-    /// Reads the elements of a non-empty object. Reports repeated names.
+impl<'v> ObjectElements<'v> {
+    /// Parses the elements of a non-empty object. Reports an error for each repeated name.
     pub(super) fn parse(parser: &mut DocumentParser<'_>, at: &LocatedValue<'v>) -> Option<Self> {
         let Value::Object(object) = at.value else {
-            parser.report_error(at, format!("this is {}; write an object, {{...}}", type_name(at.value)));
+            parser.report_error(at, format!("expected an object, {{...}}, but found {}", json_type_name(at.value)));
             return None;
         };
         if object.properties.is_empty() {
@@ -33,22 +33,22 @@ impl<'v> Elements<'v> {
             if !names.insert(name) {
                 parser.report_error_at(
                     property.range.start,
-                    &elements.path.key(name),
-                    format!("{name:?} is here twice; keep one"),
+                    &elements.path.append_key(name),
+                    format!("duplicate element {name:?}; remove one"),
                 );
             }
         }
         Some(elements)
     }
 
-    /// Reports unknown elements.
-    pub(super) fn report_unknown(&self, parser: &mut DocumentParser<'_>, known: &[&str], version: &str) {
+    /// Reports an error for each unknown element.
+    pub(super) fn report_unknown_elements(&self, parser: &mut DocumentParser<'_>, known: &[&str], version: &str) {
         for property in self.properties {
             let name = property.name.as_str();
             if !known.contains(&name) {
-                let hint = suggestion::suggest_nearest(name, known.iter().copied());
-                let message = format!("version {version} has no element {name:?} here; {hint}");
-                parser.report_error_at(property.range.start, &self.path.key(name), message);
+                let hint = suggestion::suggest_similar_word(name, known.iter().copied());
+                let message = format!("version {version} does not support the element {name:?} here; {hint}");
+                parser.report_error_at(property.range.start, &self.path.append_key(name), message);
             }
         }
     }
@@ -56,36 +56,36 @@ impl<'v> Elements<'v> {
     pub(super) fn iter(&self) -> impl Iterator<Item = (&'v str, LocatedValue<'v>, usize)> {
         self.properties.iter().map(|property| {
             let name = property.name.as_str();
-            (name, LocatedValue { value: &property.value, path: self.path.key(name) }, property.range.start)
+            (name, LocatedValue { value: &property.value, path: self.path.append_key(name) }, property.range.start)
         })
     }
 
-    pub(super) fn find(&self, name: &str) -> Option<LocatedValue<'v>> {
+    pub(super) fn find_element(&self, name: &str) -> Option<LocatedValue<'v>> {
         self.iter().find(|(found, ..)| *found == name).map(|(_, at, _)| at)
     }
 
-    pub(super) fn require(&self, parser: &mut DocumentParser<'_>, name: &str) -> Option<LocatedValue<'v>> {
-        let found = self.find(name);
+    pub(super) fn require_element(&self, parser: &mut DocumentParser<'_>, name: &str) -> Option<LocatedValue<'v>> {
+        let found = self.find_element(name);
         if found.is_none() {
             parser.report_error_at(self.at, &self.path, format!("the element {name:?} is missing"));
         }
         found
     }
 
-    pub(super) fn has_either(&self, one: &str, other: &str) -> bool {
-        self.find(one).is_some() || self.find(other).is_some()
+    pub(super) fn contains_either(&self, one: &str, other: &str) -> bool {
+        self.find_element(one).is_some() || self.find_element(other).is_some()
     }
 
-    /// Finds one of two mutually exclusive elements; the flag is true for the second one.
-    pub(super) fn find_exclusive(
+    /// Finds one of two mutually exclusive elements. The returned flag is true for the second element.
+    pub(super) fn find_exclusive_element(
         &self,
         parser: &mut DocumentParser<'_>,
         first: &str,
         second: &str,
     ) -> Option<(LocatedValue<'v>, bool)> {
-        match (self.find(first), self.find(second)) {
+        match (self.find_element(first), self.find_element(second)) {
             (Some(at), Some(other)) => {
-                parser.report_error(&other, format!("{first} and {second} exclude each other; keep one"));
+                parser.report_error(&other, format!("{first} and {second} are mutually exclusive; remove one"));
                 Some((at, false))
             }
             (Some(at), None) => Some((at, false)),
@@ -100,15 +100,15 @@ impl DocumentParser<'_> {
             return Some(&text.value);
         }
         let hint = match at.value {
-            Value::NumberLit(number) => format!("write it as a string, \"{}\"", number.value),
-            Value::BooleanLit(truth) => format!("write it as a string, \"{}\"", truth.value),
-            _ => "write a string, \"...\"".to_owned(),
+            Value::NumberLit(number) => format!("use the string \"{}\"", number.value),
+            Value::BooleanLit(truth) => format!("use the string \"{}\"", truth.value),
+            _ => "use a string, \"...\"".to_owned(),
         };
-        self.report_error(at, format!("this is {}; {hint}", type_name(at.value)));
+        self.report_error(at, format!("expected a string, but found {}; {hint}", json_type_name(at.value)));
         None
     }
 
-    /// Entries of a non-empty list.
+    /// Returns the entries of a non-empty list. Reports an error if the list is too long.
     pub(super) fn parse_list<'v>(
         &mut self,
         at: &LocatedValue<'v>,
@@ -116,32 +116,32 @@ impl DocumentParser<'_> {
         what: &str,
     ) -> Option<Vec<LocatedValue<'v>>> {
         let Value::Array(array) = at.value else {
-            self.report_error(at, format!("this is {}; write a list, [...]", type_name(at.value)));
+            self.report_error(at, format!("expected a list, [...], but found {}", json_type_name(at.value)));
             return None;
         };
         if array.elements.is_empty() {
             self.report_error(at, "the list is empty");
             return None;
         }
-        self.check_max(at, array.elements.len(), max, what);
-        let entry = |(index, value)| LocatedValue { value, path: at.path.index(index) };
+        self.check_max_count(at, array.elements.len(), max, what);
+        let entry = |(index, value)| LocatedValue { value, path: at.path.append_index(index) };
         Some(array.elements.iter().enumerate().map(entry).collect())
     }
 
-    /// Reports a count above the maximum. Returns whether the count is allowed.
-    pub(super) fn check_max(&mut self, at: &LocatedValue<'_>, count: usize, max: usize, what: &str) -> bool {
+    /// Reports an error if the count exceeds the maximum. Returns true if the count is allowed.
+    pub(super) fn check_max_count(&mut self, at: &LocatedValue<'_>, count: usize, max: usize, what: &str) -> bool {
         if count > max {
-            self.report_error(at, format!("{count} {what} are too many; this version takes {max} at most"));
+            self.report_error(at, format!("{count} {what} exceed the limit of this version, which is {max}"));
         }
         count <= max
     }
 }
 
-fn type_name(value: &Value<'_>) -> &'static str {
+fn json_type_name(value: &Value<'_>) -> &'static str {
     match value {
         Value::StringLit(_) => "a string",
         Value::NumberLit(_) => "a number",
-        Value::BooleanLit(_) => "true or false without quotes",
+        Value::BooleanLit(_) => "a boolean",
         Value::Object(_) => "an object",
         Value::Array(_) => "a list",
         Value::NullKeyword(_) => "null",

@@ -35,7 +35,7 @@ fn operators_reject_values_of_other_types() {
                 "5.0",
                 &with(value),
                 &format!(".Condition.{operator}[\"g:UserName\"]"),
-                &format!("{operator} wants"),
+                &format!("{operator} requires"),
             );
         }
     }
@@ -54,15 +54,15 @@ fn unknown_operators_are_rejected() {
         ("StringLike", "did you mean"),
         ("NumericEquals", "did you mean \"NumberEquals\"?"),
         ("stringEquals", "did you mean \"StringEquals\"?"),
-        ("ForEachValue:StringEquals", "no operator"),
-        ("IfExistsStringEquals", "no operator"),
-        ("StringEqualsIfExistsIfExists", "no operator"),
-        ("ForAnyValue:ForAllValues:StringEquals", "no operator"),
-        ("DateEquals", "no operator"),
-        ("IfExists", "no operator"),
-        ("", "no operator"),
-        ("NullIfExists", "Null takes neither"),
-        ("ForAnyValue:Null", "Null takes neither"),
+        ("ForEachValue:StringEquals", "unknown operator"),
+        ("IfExistsStringEquals", "unknown operator"),
+        ("StringEqualsIfExistsIfExists", "unknown operator"),
+        ("ForAnyValue:ForAllValues:StringEquals", "unknown operator"),
+        ("DateEquals", "unknown operator"),
+        ("IfExists", "unknown operator"),
+        ("", "unknown operator"),
+        ("NullIfExists", "Null supports neither"),
+        ("ForAnyValue:Null", "Null supports neither"),
     ] {
         let error = only_error(&document_with("5.0", &with(operator)));
         assert!(error.contains(hint), "{operator}: {error}");
@@ -70,6 +70,6 @@ fn unknown_operators_are_rejected() {
     for key in ["", "g:ResourceTag/"] {
         let condition = json!({"StringEquals": {key: "x"}});
         let statement = json!({"Effect": "Allow", "Action": ["*"], "Condition": condition});
-        assert!(only_error(&document_with("5.0", &statement)).contains("is no condition key"), "{key}");
+        assert!(only_error(&document_with("5.0", &statement)).contains("is not a valid condition key"), "{key}");
     }
 }
