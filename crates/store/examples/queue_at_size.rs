@@ -22,7 +22,7 @@ const COUNTS_PER_RUN: u32 = 20;
 
 /// Inserts tasks: a tenth is queued for as many nodes of a thousand instances of ten projects, ten are running, and the
 /// others have ended.
-const INSERT_TASKS: &str = "INSERT INTO tasks (request_id, project_id, instance_id, node_id, selection, turn, status, created_at, \
+const INSERT_TASKS_TEMPLATE: &str = "INSERT INTO tasks (request_id, project_id, instance_id, node_id, selection, turn, status, created_at, \
          lease_until, result_name, result_rows, result_bytes, result_sha256, ended_at) \
      SELECT 'realtime_session-00000000-0000-4000-8000-' || digits(n) || '-98e0', '00000000000000000000' || digits(n / 10 % 10), \
          '00000000000000000000' || digits(n / 10 % 1000) || 'in07', '00000000000000000000' || digits(n) || 'no07', \
@@ -34,15 +34,15 @@ const INSERT_TASKS: &str = "INSERT INTO tasks (request_id, project_id, instance_
      FROM numbers";
 
 /// Returns the insert statement with an SQL expression for numbers of twelve digits.
-fn insert_tasks_sql(digits: &str) -> String {
+fn build_insert_tasks_sql(digits: &str) -> String {
     let selection = serde_json::to_string(&Selection::default()).unwrap();
-    let filled = INSERT_TASKS.replace("'selection'", &format!("'{selection}'"));
+    let filled = INSERT_TASKS_TEMPLATE.replace("'selection'", &format!("'{selection}'"));
     ["n / 10 % 1000", "n / 10 % 10", "n"]
         .iter()
         .fold(filled, |filled, n| filled.replace(&format!("digits({n})"), &digits.replace('#', n)))
 }
 
-struct Queue {
+struct BenchQueue {
     store: Store,
     tasks: u32,
     last_read: u32,
@@ -50,16 +50,16 @@ struct Queue {
     _server: Option<PostgreSql>,
 }
 
-impl Queue {
-    async fn create(tasks: u32, use_postgres: bool) -> Self {
+impl BenchQueue {
+    async fn create_with_tasks(tasks: u32, use_postgres: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let server = if use_postgres { Some(PostgreSql::start().await.unwrap()) } else { None };
         let metadata = server.as_ref().map(|server| server.url().parse().unwrap());
         let location = Location { data_dir: folder.path().join("data"), metadata_url: metadata };
-        let (store, _) = Store::initialise(&Origin::local("bench"), location, tenant()).await.unwrap();
+        let (store, _) = Store::initialise(&Origin::local("bench"), location, initial_tenant()).await.unwrap();
         if let Some(server) = &server {
             let mut connection = PgConnection::connect(&server.url()).await.unwrap();
-            let insert = insert_tasks_sql("lpad((#)::text, 12, '0')");
+            let insert = build_insert_tasks_sql("lpad((#)::text, 12, '0')");
             let insert = insert.replace("FROM numbers", &format!("FROM generate_series(1, {tasks}) AS numbers (n)"));
             // The triggers are not suited to this number of rows in one transaction.
             let statements = format!(
@@ -73,7 +73,7 @@ impl Queue {
             let numbers = format!(
                 "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {tasks})"
             );
-            sqlx::raw_sql(AssertSqlSafe(format!("{numbers} {}", insert_tasks_sql("printf('%012d', #)"))))
+            sqlx::raw_sql(AssertSqlSafe(format!("{numbers} {}", build_insert_tasks_sql("printf('%012d', #)"))))
                 .execute(&mut connection)
                 .await
                 .unwrap();
@@ -83,7 +83,7 @@ impl Queue {
     }
 
     /// Claims tasks and ends them, so that each claim finds the same number.
-    async fn claim(&mut self) -> Duration {
+    async fn measure_claim(&mut self) -> Duration {
         let mut elapsed = Duration::ZERO;
         for _ in 0..CLAIMS_PER_RUN {
             let claim = ClaimRequest {
@@ -102,7 +102,7 @@ impl Queue {
         elapsed / CLAIMS_PER_RUN
     }
 
-    async fn queue(&mut self) -> Duration {
+    async fn measure_insert(&mut self) -> Duration {
         let start = Instant::now();
         for _ in 0..CLAIMS_PER_RUN {
             let task = NewCollectionTask {
@@ -118,7 +118,7 @@ impl Queue {
         start.elapsed() / CLAIMS_PER_RUN
     }
 
-    async fn status(&mut self) -> Duration {
+    async fn measure_status_read(&mut self) -> Duration {
         let ids: Vec<RequestId> = (0..READS_PER_RUN)
             .map(|_| {
                 // Steps of a prime number visit all tasks.
@@ -133,7 +133,7 @@ impl Queue {
         start.elapsed() / READS_PER_RUN
     }
 
-    async fn list(&mut self) -> Duration {
+    async fn measure_list(&mut self) -> Duration {
         let nodes: Vec<(ProjectId, InstanceId, NodeId)> = (0..READS_PER_RUN)
             .map(|_| {
                 self.last_read = (self.last_read + 7919) % self.tasks;
@@ -150,7 +150,7 @@ impl Queue {
         start.elapsed() / READS_PER_RUN
     }
 
-    async fn counts(&mut self) -> Duration {
+    async fn measure_count(&mut self) -> Duration {
         let start = Instant::now();
         for _ in 0..COUNTS_PER_RUN {
             let counts = self.store.task_counts().await.unwrap();
@@ -160,7 +160,7 @@ impl Queue {
     }
 }
 
-fn tenant() -> InitialTenant {
+fn initial_tenant() -> InitialTenant {
     InitialTenant {
         region: "here-1".into(),
         domain_name: "acme".into(),
@@ -175,10 +175,12 @@ fn tenant() -> InitialTenant {
 async fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let (use_postgres, pairs) = (arguments[0] == "postgres", arguments[1].parse::<usize>().unwrap());
-    let (mut large, mut small) =
-        (Queue::create(LARGE_QUEUE_LEN, use_postgres).await, Queue::create(SMALL_QUEUE_LEN, use_postgres).await);
+    let (mut large, mut small) = (
+        BenchQueue::create_with_tasks(LARGE_QUEUE_LEN, use_postgres).await,
+        BenchQueue::create_with_tasks(SMALL_QUEUE_LEN, use_postgres).await,
+    );
     macro_rules! measure {
-        ($($operation:ident)*) => {$(
+        ($($name:literal $operation:ident)*) => {$(
             for pair in 0..=pairs {
                 let (first, second) = if pair % 2 == 0 {
                     (large.$operation().await, small.$operation().await)
@@ -188,10 +190,17 @@ async fn main() {
                 };
                 // The first pair warms the caches.
                 if pair > 0 {
-                    println!("{} {} {}", stringify!($operation), first.as_secs_f64(), second.as_secs_f64());
+                    let name: &str = $name;
+                    println!("{name} {} {}", first.as_secs_f64(), second.as_secs_f64());
                 }
             }
         )*};
     }
-    measure!(queue claim status list counts);
+    measure!(
+        "queue" measure_insert
+        "claim" measure_claim
+        "status" measure_status_read
+        "list" measure_list
+        "counts" measure_count
+    );
 }

@@ -135,7 +135,7 @@ pub enum AuditFault {
     },
 }
 
-fn format_time(milliseconds: i64) -> String {
+fn format_timestamp(milliseconds: i64) -> String {
     Timestamp::from_millisecond(milliseconds).map_or_else(|_| "an unknown moment".to_owned(), |time| time.to_string())
 }
 
@@ -159,14 +159,14 @@ impl fmt::Display for AuditProblem {
                 write!(
                     f,
                     "row {at} is missing, which was the newest one at {}: the end of the audit was removed",
-                    format_time(seen)
+                    format_timestamp(seen)
                 )
             }
             AuditFault::RecordedRowReplaced { at: seen } => {
                 write!(
                     f,
                     "row {at} is not the row that was the newest one at {}: the end of the audit was removed",
-                    format_time(seen)
+                    format_timestamp(seen)
                 )
             }
         }

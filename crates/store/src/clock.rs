@@ -15,13 +15,13 @@ impl Clock {
     }
 
     /// Milliseconds since 1970 (UTC).
-    pub(crate) fn milliseconds(&self) -> i64 {
+    pub(crate) fn unix_millis(&self) -> i64 {
         (self.0)()
     }
 
     /// Seconds since 1970 (UTC).
-    pub(crate) fn seconds(&self) -> i64 {
-        self.milliseconds().div_euclid(1000)
+    pub(crate) fn unix_seconds(&self) -> i64 {
+        self.unix_millis().div_euclid(1000)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Detection of changes to the database: a cached value is valid until the version of its data changes.
 //!
 //! The cache compares versions before each use, so that it also sees commits of other processes.
-//! [`FastPath`] answers without a query if nothing was committed since the last one. Otherwise one query serves all
+//! [`VersionFastPath`] answers without a query if nothing was committed since the last one. Otherwise one query serves all
 //! pending requests. A request never joins a query that was sent before it: every earlier commit is visible to it.
 
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::database::ChangeDetector;
 use crate::error::StoreError;
-use crate::sqlite::change_detector::FastPath;
+use crate::sqlite::change_detector::VersionFastPath;
 
 /// Maximum number of requests that one query serves.
 const MAX_BATCH_SIZE: usize = 1024;
@@ -33,7 +33,7 @@ type Reply = oneshot::Sender<Result<DataVersion, StoreError>>;
 /// Returns the current data version. Clones share queries.
 #[derive(Clone)]
 pub(crate) struct VersionTracker {
-    fast_path: FastPath,
+    fast_path: VersionFastPath,
     requests: mpsc::UnboundedSender<Reply>,
 }
 
@@ -42,13 +42,13 @@ impl VersionTracker {
     pub(crate) fn spawn(detector: ChangeDetector) -> Self {
         let (requests, receiver) = mpsc::unbounded_channel();
         let fast_path = detector.fast_path();
-        tokio::spawn(serve_requests(detector, receiver));
+        tokio::spawn(serve_version_requests(detector, receiver));
         Self { fast_path, requests }
     }
 
     /// Returns the version at a time between the call and its return.
-    pub(crate) async fn current(&self) -> Result<DataVersion, StoreError> {
-        if let Some(version) = self.fast_path.version() {
+    pub(crate) async fn current_version(&self) -> Result<DataVersion, StoreError> {
+        if let Some(version) = self.fast_path.current_version() {
             return Ok(version);
         }
         let (reply, response) = oneshot::channel();
@@ -57,19 +57,19 @@ impl VersionTracker {
     }
 }
 
-async fn serve_requests(mut detector: ChangeDetector, mut receiver: mpsc::UnboundedReceiver<Reply>) {
+async fn serve_version_requests(mut detector: ChangeDetector, mut receiver: mpsc::UnboundedReceiver<Reply>) {
     let mut pending = Vec::new();
     // Requests that arrive after this line wait for the next query.
     while receiver.recv_many(&mut pending, MAX_BATCH_SIZE).await > 0 {
         let version = detector.current_version().await.map_err(Arc::new);
         for reply in pending.drain(..) {
             // The caller may have been cancelled.
-            let _ = reply.send(version.clone().map_err(shared_error));
+            let _ = reply.send(version.clone().map_err(wrap_shared_error));
         }
     }
 }
 
 /// Wraps the error of a query that several requests share.
-fn shared_error(error: Arc<StoreError>) -> StoreError {
+fn wrap_shared_error(error: Arc<StoreError>) -> StoreError {
     StoreError::Database { action: "ask what has changed", source: Box::new(error), remedy: "" }
 }

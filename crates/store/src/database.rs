@@ -39,18 +39,18 @@ pub(crate) enum Transaction {
 
 impl Database {
     /// Creates a SQLite database from an empty file. It has no write-ahead log, so that the file can be renamed.
-    pub(crate) async fn create(file: &Path) -> Result<Self, StoreError> {
-        Ok(Self::Sqlite(sqlite::create(file).await?))
+    pub(crate) async fn create_sqlite(file: &Path) -> Result<Self, StoreError> {
+        Ok(Self::Sqlite(sqlite::create_database(file).await?))
     }
 
     /// Opens an existing SQLite database.
-    pub(crate) async fn open(file: &Path) -> Result<Self, StoreError> {
-        Ok(Self::Sqlite(sqlite::open(file).await?))
+    pub(crate) async fn open_sqlite(file: &Path) -> Result<Self, StoreError> {
+        Ok(Self::Sqlite(sqlite::open_database(file).await?))
     }
 
     /// Connects to a PostgreSQL database and applies the migrations.
-    pub(crate) async fn connect(url: &PostgresUrl) -> Result<Self, StoreError> {
-        Ok(Self::Postgres(Box::pin(postgres::open(url)).await?))
+    pub(crate) async fn connect_postgres(url: &PostgresUrl) -> Result<Self, StoreError> {
+        Ok(Self::Postgres(Box::pin(postgres::open_database(url)).await?))
     }
 
     /// Begins a write transaction. It has the write lock: no other process writes until it ends.
@@ -93,7 +93,7 @@ impl Database {
     }
 
     /// SQL for the elements of a JSON array parameter, as a table with the column `value`.
-    pub(crate) fn json_array_rows(&self, parameter: &str) -> String {
+    pub(crate) fn json_array_rows_sql(&self, parameter: &str) -> String {
         match self {
             Self::Sqlite(_) => format!("json_each({parameter})"),
             Self::Postgres(_) => format!("json_array_elements({parameter}::json)"),
@@ -101,7 +101,7 @@ impl Database {
     }
 
     /// SQL for the strings of a JSON array parameter, as a subquery for `IN`.
-    pub(crate) fn json_array_text(&self, parameter: &str) -> String {
+    pub(crate) fn json_array_text_sql(&self, parameter: &str) -> String {
         match self {
             Self::Sqlite(_) => format!("SELECT value FROM json_each({parameter})"),
             Self::Postgres(_) => {

@@ -52,7 +52,7 @@ pub enum StoreError {
         dir: PathBuf,
     },
     /// A failed operation on a file of the data directory.
-    #[error("could not {action} {}: {source}{}", path.display(), remedy(source))]
+    #[error("could not {action} {}: {source}{}", path.display(), io_error_remedy(source))]
     File {
         /// The failed operation.
         action: &'static str,
@@ -211,7 +211,7 @@ pub enum StoreError {
         limit: u32,
     },
     /// A result could not be written. No partial result remains.
-    #[error("could not write the result {}: {source}{}", path.display(), remedy(source))]
+    #[error("could not write the result {}: {source}{}", path.display(), io_error_remedy(source))]
     ResultWrite {
         /// Path of the file.
         path: PathBuf,
@@ -248,19 +248,19 @@ pub enum StoreError {
 
 impl StoreError {
     /// Converts I/O errors, for `map_err`.
-    pub(crate) fn file(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn file_error(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::File { action, path, source }
     }
 
     /// Converts parse errors of stored values, for `map_err`.
-    pub(crate) fn damaged<E: std::fmt::Display>(what: &'static str) -> impl Fn(E) -> Self {
+    pub(crate) fn damaged_value<E: std::fmt::Display>(what: &'static str) -> impl Fn(E) -> Self {
         move |error| Self::Damaged { what, reason: error.to_string() }
     }
 }
 
 /// Remedy for an I/O error, starting with "; ", or empty.
-fn remedy(error: &io::Error) -> &'static str {
+fn io_error_remedy(error: &io::Error) -> &'static str {
     use io::ErrorKind::{FileTooLarge, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
     match error.kind() {
         StorageFull | QuotaExceeded | FileTooLarge => "; free some space there, or raise the quota",
@@ -282,10 +282,10 @@ mod tests {
             let source = io::Error::from_raw_os_error(number);
             let error = StoreError::ResultWrite { path: "results/a.csv".into(), source };
             assert!(error.to_string().contains(remedy), "{error}");
-            let error = StoreError::file("make", "clew.db")(io::Error::from_raw_os_error(number));
+            let error = StoreError::file_error("make", "clew.db")(io::Error::from_raw_os_error(number));
             assert!(error.to_string().contains(remedy), "{error}");
         }
-        let other = StoreError::file("make", "clew.db")(io::Error::other("it rains"));
+        let other = StoreError::file_error("make", "clew.db")(io::Error::other("it rains"));
         assert_eq!(other.to_string(), "could not make clew.db: it rains");
     }
 }

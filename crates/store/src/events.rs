@@ -39,6 +39,6 @@ impl Store {
 impl StoreEvents {
     /// Returns the next notification. The call is cancel safe.
     pub async fn next(&mut self) -> StoreEvent {
-        self.0.next().await
+        self.0.next_event().await
     }
 }

@@ -42,7 +42,7 @@ pub(crate) async fn read_setting<'e>(
         .bind(name)
         .fetch_optional(executor)
         .await
-        .map_err(StoreError::database("read a setting"))
+        .map_err(StoreError::database_error("read a setting"))
 }
 
 /// Writes a setting.
@@ -52,6 +52,6 @@ async fn write_setting(transaction: &mut Transaction, name: &str, value: &[u8]) 
         .bind(value)
         .execute(transaction)
         .await
-        .map_err(StoreError::database("keep a setting"))?;
+        .map_err(StoreError::database_error("keep a setting"))?;
     Ok(())
 }

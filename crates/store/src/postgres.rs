@@ -92,8 +92,8 @@ pub(crate) struct PostgresDatabase {
 }
 
 /// Connects to a database and applies the migrations. Concurrent processes are safe: the migrations take a lock.
-pub(crate) async fn open(url: &PostgresUrl) -> Result<PostgresDatabase, StoreError> {
-    let failed = StoreError::database("open the database");
+pub(crate) async fn open_database(url: &PostgresUrl) -> Result<PostgresDatabase, StoreError> {
+    let failed = StoreError::database_error("open the database");
     let pool = PgPoolOptions::new()
         .max_connections(MAX_CONNECTIONS)
         .acquire_timeout(ACQUIRE_TIMEOUT)
@@ -106,11 +106,11 @@ pub(crate) async fn open(url: &PostgresUrl) -> Result<PostgresDatabase, StoreErr
 }
 
 /// Returns the first of these tables that has rows. Creates no missing table.
-pub(crate) async fn first_nonempty_table(
+pub(crate) async fn find_nonempty_table(
     url: &PostgresUrl,
     tables: impl Iterator<Item = &'static str>,
 ) -> Result<Option<String>, StoreError> {
-    let failed = StoreError::database("look at the database");
+    let failed = StoreError::database_error("look at the database");
     let mut connection = with_timeout(url.0.connect()).await.map_err(&failed)?;
     for table in tables {
         let exists = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(table).fetch_one(&mut connection);
@@ -133,7 +133,7 @@ impl PostgresDatabase {
         let mut transaction = with_timeout(self.pool.begin()).await?;
         let (_, now): (String, i64) =
             with_timeout(sqlx::query_as(WRITE_LOCK_QUERY).fetch_one(&mut *transaction)).await?;
-        self.clock.set(now);
+        self.clock.set_server_time(now);
         Ok(PostgresTransaction::read_write(transaction, permit))
     }
 
@@ -146,7 +146,7 @@ impl PostgresDatabase {
     /// Returns the clock of the database server.
     pub(crate) fn clock(&self) -> Clock {
         let clock = self.clock.clone();
-        Clock::new(move || clock.milliseconds())
+        Clock::new(move || clock.unix_millis())
     }
 }
 
@@ -168,7 +168,7 @@ mod tests {
     async fn idle_transaction_loses_the_write_lock() {
         let server = PostgreSql::start().await.unwrap();
         let url = server.url().parse().unwrap();
-        let (one, other) = (open(&url).await.unwrap(), open(&url).await.unwrap());
+        let (one, other) = (open_database(&url).await.unwrap(), open_database(&url).await.unwrap());
         let mut stopped = one.begin_write().await.unwrap();
         let next = timeout(Duration::from_mins(1), other.begin_write()).await.unwrap();
         assert!(next.is_ok(), "{:?}", next.err());
@@ -180,7 +180,7 @@ mod tests {
         const WAITING_QUERY: &str = "SELECT COUNT(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
         let server = PostgreSql::start().await.unwrap();
         let url = server.url().parse().unwrap();
-        let (one, other) = (open(&url).await.unwrap(), open(&url).await.unwrap());
+        let (one, other) = (open_database(&url).await.unwrap(), open_database(&url).await.unwrap());
         let held = one.begin_write().await.unwrap();
         let waiting: Vec<_> = [&one, &other, &other, &other]
             .map(|database| {

@@ -50,7 +50,7 @@ const ADDRESS_VERSION: i64 = 0;
 
 impl Caches {
     /// Whether this process has recorded the address of a user after `since`, in seconds since 1970 (UTC).
-    pub(crate) fn address_recorded_since(&self, user: &UserId, address: &str, since: i64) -> bool {
+    pub(crate) fn is_address_recorded_since(&self, user: &UserId, address: &str, since: i64) -> bool {
         let recorded = self.addresses.get(ADDRESS_VERSION, &(user.clone(), address.to_owned()));
         recorded.is_some_and(|at| at > since)
     }
@@ -70,7 +70,7 @@ pub struct CachedView {
 impl Store {
     /// Returns a view with everything that any process committed before the call.
     pub async fn cached_view(&self) -> Result<CachedView, StoreError> {
-        let version = self.version_tracker.current().await?;
+        let version = self.version_tracker.current_version().await?;
         Ok(CachedView { store: self.clone(), version })
     }
 }
@@ -117,7 +117,7 @@ impl CachedView {
     /// Whether a subject is locked. See [`Store::locked_until`].
     pub async fn is_locked(&self, subject: &str) -> Result<bool, StoreError> {
         let failures = self.auth_failures(subject).await?;
-        Ok(failures.is_some_and(|failures| failures.lock_end(self.store.clock.seconds()).is_some()))
+        Ok(failures.is_some_and(|failures| failures.lockout_end(self.store.clock.unix_seconds()).is_some()))
     }
 
     /// Deletes the authentication failures of a subject. See [`Store::clear_auth_failures`].

@@ -16,53 +16,53 @@ use tokio::runtime::Handle;
 use crate::error::StoreError;
 use crate::tasks::ResultRecord;
 use file_writer::FileWriter;
-use files::Files;
+use files::ResultFiles;
 pub use opened::{StoredObject, StoredResult};
 pub use s3::S3Settings;
 use s3::{S3, S3Writer};
 
 /// Storage of results. Clones share their state.
 #[derive(Debug, Clone)]
-pub struct ResultStore(Backend);
+pub struct ResultStore(ResultBackend);
 
 #[derive(Debug, Clone)]
-enum Backend {
-    Files(Files),
+enum ResultBackend {
+    Files(ResultFiles),
     S3(S3),
 }
 
 impl ResultStore {
-    pub(crate) fn files(folder: PathBuf) -> Self {
-        Self(Backend::Files(Files::new(folder)))
+    pub(crate) fn in_directory(folder: PathBuf) -> Self {
+        Self(ResultBackend::Files(ResultFiles::new(folder)))
     }
 
     /// Connects to S3. Fails if an object cannot be written, read, listed or removed.
     pub async fn s3(settings: &S3Settings) -> Result<Self, StoreError> {
-        S3::connect(settings).await.map(|s3| Self(Backend::S3(s3)))
+        S3::connect(settings).await.map(|s3| Self(ResultBackend::S3(s3)))
     }
 
     /// Whether results can be written, without writing one.
     /// S3 rejects requests with a wrong clock: a worker with a wrong clock would only produce failures.
     pub async fn is_writable(&self) -> bool {
         match &self.0 {
-            Backend::Files(_) => true,
-            Backend::S3(s3) => s3.is_writable().await,
+            ResultBackend::Files(_) => true,
+            ResultBackend::S3(s3) => s3.is_writable().await,
         }
     }
 
     /// Whether other machines share the results.
     pub(crate) fn is_shared(&self) -> bool {
-        matches!(self.0, Backend::S3(_))
+        matches!(self.0, ResultBackend::S3(_))
     }
 
     /// Creates a writer for a result. It blocks, as its writer does: call it on a thread that may block.
     pub fn create(&self, request_id: &RequestId, fence: i64) -> Result<ResultWriter, StoreError> {
         match &self.0 {
-            Backend::Files(files) => {
-                files.create(request_id, fence).map(|writer| ResultWriter(WriterBackend::File(writer)))
+            ResultBackend::Files(files) => {
+                files.create_writer(request_id, fence).map(|writer| ResultWriter(WriterBackend::File(writer)))
             }
-            Backend::S3(s3) => {
-                s3.create(request_id, fence).map(|writer| ResultWriter(WriterBackend::S3(Box::new(writer))))
+            ResultBackend::S3(s3) => {
+                s3.create_writer(request_id, fence).map(|writer| ResultWriter(WriterBackend::S3(Box::new(writer))))
             }
         }
     }
@@ -71,22 +71,22 @@ impl ResultStore {
     /// The length of an object is verified first, and its hash while it is read ([`StoredObject`]).
     pub async fn open(&self, result: &ResultRecord) -> Result<StoredResult, StoreError> {
         match &self.0 {
-            Backend::Files(files) => {
+            ResultBackend::Files(files) => {
                 let result = result.clone();
-                run_blocking(files, move |files| files.open(&result)).await.map(StoredResult::File)
+                run_blocking(files, move |files| files.open_verified(&result)).await.map(StoredResult::File)
             }
-            Backend::S3(s3) => s3.open(result).await.map(|object| StoredResult::Object(Box::new(object))),
+            ResultBackend::S3(s3) => s3.open_object(result).await.map(|object| StoredResult::Object(Box::new(object))),
         }
     }
 
     /// Removes a result. A missing result is not an error.
     pub async fn remove(&self, name: &str) -> Result<(), StoreError> {
         match &self.0 {
-            Backend::Files(files) => {
+            ResultBackend::Files(files) => {
                 let name = name.to_owned();
-                run_blocking(files, move |files| files.remove(&name)).await
+                run_blocking(files, move |files| files.remove_file(&name)).await
             }
-            Backend::S3(s3) => s3.remove(name).await,
+            ResultBackend::S3(s3) => s3.remove_object(name).await,
         }
     }
 
@@ -94,11 +94,11 @@ impl ResultStore {
     /// The garbage collection removes it after a failure.
     pub fn discard(&self, name: &str) -> Result<(), StoreError> {
         match &self.0 {
-            Backend::Files(files) => files.remove(name),
-            Backend::S3(s3) => {
+            ResultBackend::Files(files) => files.remove_file(name),
+            ResultBackend::S3(s3) => {
                 let runtime = Handle::try_current().map_err(|_| StoreError::Stopped)?;
                 let (s3, name) = (s3.clone(), name.to_owned());
-                runtime.spawn(async move { s3.remove(&name).await });
+                runtime.spawn(async move { s3.remove_object(&name).await });
                 Ok(())
             }
         }
@@ -108,15 +108,17 @@ impl ResultStore {
     /// Returns the number of removed ones.
     pub async fn collect_garbage(&self, referenced: Vec<String>, age: Duration) -> Result<usize, StoreError> {
         match &self.0 {
-            Backend::Files(files) => run_blocking(files, move |files| files.sweep(&referenced, age)).await,
-            Backend::S3(s3) => s3.sweep(&referenced, age).await,
+            ResultBackend::Files(files) => {
+                run_blocking(files, move |files| files.remove_unreferenced(&referenced, age)).await
+            }
+            ResultBackend::S3(s3) => s3.remove_unreferenced(&referenced, age).await,
         }
     }
 }
 
 async fn run_blocking<T: Send + 'static>(
-    files: &Files,
-    work: impl FnOnce(&Files) -> Result<T, StoreError> + Send + 'static,
+    files: &ResultFiles,
+    work: impl FnOnce(&ResultFiles) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
     let files = files.clone();
     // A join error means that the runtime is shutting down.

@@ -30,9 +30,9 @@ impl Store {
     /// Returns the path of its file.
     pub fn prepare_rotation(location: impl Into<Location>) -> Result<std::path::PathBuf, StoreError> {
         let dir = DataDir::new(&location.into().data_dir);
-        master_key::read_key(&dir.master_key())?;
-        master_key::load_or_create_next(&dir.master_key())?;
-        Ok(master_key::next_file(&dir.master_key()))
+        master_key::read_key(&dir.master_key_path())?;
+        master_key::load_or_create_next_key(&dir.master_key_path())?;
+        Ok(master_key::next_key_path(&dir.master_key_path()))
     }
 
     /// Reseals all secrets with the next key and promotes it.
@@ -45,10 +45,10 @@ impl Store {
         let location = location.into();
         let dir = DataDir::new(&location.data_dir);
         let store = Self::open(location).await?;
-        let _lock = serving_lock::acquire(&dir)?;
-        let next = master_key::load_or_create_next(&dir.master_key())?;
-        let summary = store.reseal_with(by, &Sealer::new(&next), &DerivedKeys::new(&next)).await?;
-        master_key::promote_next(&dir.master_key())?;
+        let _lock = serving_lock::acquire_lock(&dir)?;
+        let next = master_key::load_or_create_next_key(&dir.master_key_path())?;
+        let summary = store.reseal_all_secrets(by, &Sealer::new(&next), &DerivedKeys::new(&next)).await?;
+        master_key::promote_next_key(&dir.master_key_path())?;
         store.close().await;
         Ok(summary)
     }

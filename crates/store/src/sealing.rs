@@ -21,7 +21,7 @@ pub(crate) struct AssociatedData<'a> {
 }
 
 impl AssociatedData<'_> {
-    fn bytes(self) -> Vec<u8> {
+    fn to_bytes(self) -> Vec<u8> {
         [self.table, self.column, self.row].join("\0").into_bytes()
     }
 
@@ -46,7 +46,7 @@ impl Sealer {
         let failed = || StoreError::Seal { what: aad.describe() };
         let mut nonce = [0; NONCE_LEN];
         getrandom::fill(&mut nonce).map_err(|_| failed())?;
-        let payload = Payload { msg: secret.expose_secret().as_bytes(), aad: &aad.bytes() };
+        let payload = Payload { msg: secret.expose_secret().as_bytes(), aad: &aad.to_bytes() };
         let sealed = self.cipher.encrypt(&XNonce::from(nonce), payload).map_err(|_| failed())?;
         Ok([nonce.as_slice(), &sealed].concat())
     }
@@ -55,7 +55,7 @@ impl Sealer {
     pub(crate) fn unseal(&self, aad: AssociatedData<'_>, sealed: &[u8]) -> Result<SecretString, StoreError> {
         let failed = || StoreError::Unseal { what: aad.describe() };
         let (nonce, sealed) = sealed.split_first_chunk::<NONCE_LEN>().ok_or_else(failed)?;
-        let payload = Payload { msg: sealed, aad: &aad.bytes() };
+        let payload = Payload { msg: sealed, aad: &aad.to_bytes() };
         let secret = self.cipher.decrypt(&XNonce::from(*nonce), payload).map_err(|_| failed())?;
         String::from_utf8(secret).map(SecretString::from).map_err(|_| failed())
     }

@@ -20,13 +20,13 @@ impl ServingLock {
 }
 
 /// Acquires the lock. Fails if another process has it.
-pub(crate) fn acquire(data_dir: &DataDir) -> Result<ServingLock, StoreError> {
-    let path = data_dir.lock();
-    let file = open_lock_file(&path).map_err(StoreError::file("open", &path))?;
+pub(crate) fn acquire_lock(data_dir: &DataDir) -> Result<ServingLock, StoreError> {
+    let path = data_dir.lock_file_path();
+    let file = open_lock_file(&path).map_err(StoreError::file_error("open", &path))?;
     match file.try_lock() {
         Ok(()) => Ok(ServingLock { _file: Some(file) }),
         Err(TryLockError::WouldBlock) => Err(StoreError::AlreadyServing { dir: data_dir.root.clone() }),
-        Err(TryLockError::Error(error)) => Err(StoreError::file("lock", path)(error)),
+        Err(TryLockError::Error(error)) => Err(StoreError::file_error("lock", path)(error)),
     }
 }
 

@@ -13,12 +13,12 @@ impl Store {
     /// Whether a link with this expiry has expired.
     #[must_use]
     pub fn is_link_expired(&self, expires: i64) -> bool {
-        self.clock.seconds() >= expires
+        self.clock.unix_seconds() >= expires
     }
 
     /// Returns the expiry of a link that is created now, in seconds since 1970 (UTC).
     #[must_use]
     pub fn link_expiry(&self, lifetime: std::time::Duration) -> i64 {
-        self.clock.seconds().saturating_add(i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX))
+        self.clock.unix_seconds().saturating_add(i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX))
     }
 }

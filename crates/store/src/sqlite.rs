@@ -26,22 +26,22 @@ pub(crate) struct SqliteDatabase {
 }
 
 /// Creates a database from an empty file. It has no write-ahead log, so that the file can be renamed.
-pub(crate) async fn create(file: &Path) -> Result<SqliteDatabase, StoreError> {
-    connect(connect_options(file).journal_mode(SqliteJournalMode::Delete)).await
+pub(crate) async fn create_database(file: &Path) -> Result<SqliteDatabase, StoreError> {
+    connect_and_migrate(connect_options(file).journal_mode(SqliteJournalMode::Delete)).await
 }
 
 /// Opens an existing database.
-pub(crate) async fn open(file: &Path) -> Result<SqliteDatabase, StoreError> {
-    connect(connect_options(file).journal_mode(SqliteJournalMode::Wal)).await
+pub(crate) async fn open_database(file: &Path) -> Result<SqliteDatabase, StoreError> {
+    connect_and_migrate(connect_options(file).journal_mode(SqliteJournalMode::Wal)).await
 }
 
-async fn connect(options: SqliteConnectOptions) -> Result<SqliteDatabase, StoreError> {
+async fn connect_and_migrate(options: SqliteConnectOptions) -> Result<SqliteDatabase, StoreError> {
     let pool = SqlitePoolOptions::new()
         .max_connections(MAX_CONNECTIONS)
         .acquire_timeout(BUSY_TIMEOUT * 2)
         .connect_with(options)
         .await
-        .map_err(StoreError::database("open the database"))?;
+        .map_err(StoreError::database_error("open the database"))?;
     // Another process may apply the same migrations.
     // A failure then means that it has applied one that this process did not see.
     // The loop is bounded: any other failure repeats.
@@ -51,7 +51,8 @@ async fn connect(options: SqliteConnectOptions) -> Result<SqliteDatabase, StoreE
             return Err(migration_error(error));
         }
         retries -= 1;
-        let write_lock = pool.begin_with("BEGIN IMMEDIATE").await.map_err(StoreError::database("open the database"))?;
+        let write_lock =
+            pool.begin_with("BEGIN IMMEDIATE").await.map_err(StoreError::database_error("open the database"))?;
         drop(write_lock);
     }
     Ok(SqliteDatabase { pool })

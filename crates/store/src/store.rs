@@ -16,7 +16,7 @@ use crate::error::StoreError;
 use crate::location::Location;
 use crate::master_key::{self, MasterKey};
 use crate::metadata;
-use crate::metadata::audit::SeenLinks;
+use crate::metadata::audit::CheckpointTracker;
 use crate::metadata::group_commit::GroupCommit;
 use crate::policies::PolicyLimits;
 use crate::read_cache::Caches;
@@ -63,7 +63,7 @@ pub struct Store {
     pub(crate) version_tracker: VersionTracker,
     pub(crate) caches: Arc<Caches>,
     /// Newest audit rows that this process wrote or read.
-    pub(crate) seen_links: SeenLinks,
+    pub(crate) checkpoint_tracker: CheckpointTracker,
     /// Zones of this process.
     pub(crate) zones: Arc<[Zone]>,
     pub(crate) policy_limits: PolicyLimits,
@@ -92,20 +92,20 @@ impl Store {
         if dir.is_initialised()? {
             return Err(already_initialised());
         }
-        dir.restrict_new()?;
-        dir.create_folders()?;
-        let _lock = serving_lock::acquire(&dir)?;
+        dir.restrict_new_directory()?;
+        dir.create_directories()?;
+        let _lock = serving_lock::acquire_lock(&dir)?;
         if dir.is_initialised()? {
             return Err(already_initialised());
         }
-        dir.remove_unfinished()?;
+        dir.remove_unfinished_files()?;
         let database = match &location.metadata_url {
             None => {
                 dir.create_database_file()?;
-                Database::create(&dir.unfinished_database()).await?
+                Database::create_sqlite(&dir.unfinished_database_path()).await?
             }
             Some(url) => {
-                let database = Database::connect(url).await?;
+                let database = Database::connect_postgres(url).await?;
                 // Before the creation of a master key that the database could not use.
                 if metadata::is_initialised(&database).await? {
                     return Err(StoreError::AlreadyInitialised { location: url.to_string() });
@@ -113,9 +113,9 @@ impl Store {
                 database
             }
         };
-        let key = master_key::load_or_create(&dir.master_key())?;
+        let key = master_key::load_or_create_key(&dir.master_key_path())?;
         let store = Self::from_parts(database, &key, &dir, tenant.region.clone());
-        let ids = store.bootstrap(by, tenant).await?;
+        let ids = store.insert_initial_identities(by, tenant).await?;
         store.database.close().await;
         if location.metadata_url.is_none() {
             dir.publish_database()?;
@@ -128,31 +128,31 @@ impl Store {
         let location = location.into();
         let dir = DataDir::new(&location.data_dir);
         if location.metadata_url.is_some() || dir.is_initialised()? {
-            dir.restrict()?;
+            dir.restrict_permissions()?;
         }
         let database = match &location.metadata_url {
-            None if dir.is_initialised()? => Database::open(&dir.database()).await?,
+            None if dir.is_initialised()? => Database::open_sqlite(&dir.database_path()).await?,
             None => return Err(StoreError::NotInitialised { location: dir.root.display().to_string() }),
             Some(url) => {
-                let database = Database::connect(url).await?;
+                let database = Database::connect_postgres(url).await?;
                 if !metadata::is_initialised(&database).await? {
                     return Err(StoreError::NotInitialised { location: url.to_string() });
                 }
                 database
             }
         };
-        dir.create_folders()?;
-        let key = master_key::read_key(&dir.master_key())?;
+        dir.create_directories()?;
+        let key = master_key::read_key(&dir.master_key_path())?;
         let region = metadata::read_setting(&database, REGION_SETTING).await?.unwrap_or_default();
-        let region = String::from_utf8(region).map_err(StoreError::damaged("region"))?;
+        let region = String::from_utf8(region).map_err(StoreError::damaged_value("region"))?;
         let store = Self::from_parts(database.clone(), &key, &dir, region.clone());
-        match (store.check_canary().await, master_key::read_next(&dir.master_key())?) {
+        match (store.check_master_key().await, master_key::read_next_key(&dir.master_key_path())?) {
             (Ok(()), _) => Ok(store),
             // A rotation has changed the database, but not the key of this machine.
             (Err(StoreError::WrongMasterKey), Some(next)) => {
                 let store = Self::from_parts(database, &next, &dir, region);
-                store.check_canary().await?;
-                master_key::promote_next(&dir.master_key())?;
+                store.check_master_key().await?;
+                master_key::promote_next_key(&dir.master_key_path())?;
                 Ok(store)
             }
             (Err(error), _) => Err(error),
@@ -163,7 +163,7 @@ impl Store {
         Self {
             version_tracker: VersionTracker::spawn(database.change_detector()),
             caches: Arc::default(),
-            seen_links: SeenLinks::default(),
+            checkpoint_tracker: CheckpointTracker::default(),
             zones: Arc::default(),
             policy_limits: PolicyLimits::default(),
             clock: database.clock(),
@@ -172,7 +172,7 @@ impl Store {
             keys: Arc::new(DerivedKeys::new(key)),
             group_commit: GroupCommit::default(),
             data_dir: Arc::new(dir.clone()),
-            results: ResultStore::files(dir.results()),
+            results: ResultStore::in_directory(dir.results_path()),
             region: region.into(),
         }
     }
@@ -218,8 +218,8 @@ impl Store {
         if self.database.is_shared() && self.results.is_shared() {
             return Ok(ServingLock::NOT_REQUIRED);
         }
-        let lock = serving_lock::acquire(&self.data_dir)?;
-        self.data_dir.restrict_results()?;
+        let lock = serving_lock::acquire_lock(&self.data_dir)?;
+        self.data_dir.restrict_result_files()?;
         Ok(lock)
     }
 
@@ -240,12 +240,12 @@ impl Store {
         &self.data_dir.root
     }
 
-    pub(crate) fn directory(&self) -> &DataDir {
+    pub(crate) fn data_directory(&self) -> &DataDir {
         &self.data_dir
     }
 
-    pub(crate) fn database_file(&self) -> PathBuf {
-        self.data_dir.database()
+    pub(crate) fn database_path(&self) -> PathBuf {
+        self.data_dir.database_path()
     }
 
     /// Result store.

@@ -10,11 +10,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 #[derive(Debug)]
 pub struct VersionedCache<K, V> {
     capacity: usize,
-    entries: Mutex<Entries<K, V>>,
+    entries: Mutex<CacheEntries<K, V>>,
 }
 
 #[derive(Debug)]
-struct Entries<K, V> {
+struct CacheEntries<K, V> {
     version: i64,
     values: HashMap<K, V>,
 }
@@ -23,7 +23,7 @@ impl<K: Eq + Hash, V: Clone> VersionedCache<K, V> {
     /// Creates a cache with this capacity.
     #[must_use]
     pub fn with_capacity(capacity: usize) -> Self {
-        Self { capacity, entries: Mutex::new(Entries { version: i64::MIN, values: HashMap::new() }) }
+        Self { capacity, entries: Mutex::new(CacheEntries { version: i64::MIN, values: HashMap::new() }) }
     }
 
     /// Returns the value of a key, if it was inserted at this version.
@@ -48,7 +48,7 @@ impl<K: Eq + Hash, V: Clone> VersionedCache<K, V> {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Entries<K, V>> {
+    fn lock(&self) -> MutexGuard<'_, CacheEntries<K, V>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -9,8 +9,8 @@ use crate::error::StoreError;
 
 impl StoreError {
     /// Converts database errors, for `map_err`.
-    pub(crate) fn database(action: &'static str) -> impl Fn(sqlx::Error) -> Self {
-        move |source| Self::Database { action, remedy: remedy(&source), source: Box::new(source) }
+    pub(crate) fn database_error(action: &'static str) -> impl Fn(sqlx::Error) -> Self {
+        move |source| Self::Database { action, remedy: find_remedy(&source), source: Box::new(source) }
     }
 }
 
@@ -19,7 +19,9 @@ pub(crate) fn migration_error(error: MigrateError) -> StoreError {
     let action = "bring the database to this version's form";
     match error {
         MigrateError::VersionMissing(version) => StoreError::NewerDatabase { version },
-        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => StoreError::database(action)(error),
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
+            StoreError::database_error(action)(error)
+        }
         other => StoreError::Database { action, source: Box::new(other), remedy: "" },
     }
 }
@@ -33,12 +35,12 @@ pub(crate) fn insert_error(
     let name = name.to_owned();
     move |error| match &error {
         sqlx::Error::Database(cause) if cause.is_unique_violation() => StoreError::AlreadyExists { what, name },
-        _ => StoreError::database(action)(error),
+        _ => StoreError::database_error(action)(error),
     }
 }
 
 /// Returns the remedy to append to an error message, starting with "; ", or an empty string.
-fn remedy(error: &sqlx::Error) -> &'static str {
+fn find_remedy(error: &sqlx::Error) -> &'static str {
     let Some(cause) = error.as_database_error() else { return connection_remedy(error) };
     let code = cause.code().unwrap_or_default();
     match cause.try_downcast_ref::<SqliteError>() {
@@ -101,7 +103,7 @@ mod tests {
     }
 
     async fn remedy_of(connection: &mut SqliteConnection, statement: &str) -> &'static str {
-        remedy(&sqlx::raw_sql(AssertSqlSafe(statement)).execute(connection).await.unwrap_err())
+        find_remedy(&sqlx::raw_sql(AssertSqlSafe(statement)).execute(connection).await.unwrap_err())
     }
 
     #[tokio::test]
@@ -122,11 +124,11 @@ mod tests {
         let broken = SqliteConnectOptions::new().filename(&file).foreign_keys(true).connect().await;
         let broken = match broken {
             Ok(mut connection) => remedy_of(&mut connection, "SELECT * FROM sqlite_schema").await,
-            Err(error) => remedy(&error),
+            Err(error) => find_remedy(&error),
         };
         assert!(broken.contains("backup"), "{broken}");
         let nowhere = folder.path().join("no").join("a.db");
         let error = SqliteConnectOptions::new().filename(nowhere).connect().await.unwrap_err();
-        assert!(remedy(&error).contains("read and write"), "{error}");
+        assert!(find_remedy(&error).contains("read and write"), "{error}");
     }
 }

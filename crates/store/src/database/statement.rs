@@ -135,7 +135,7 @@ impl<'q, T> Statement<'q, T> {
         self.parameters.into_iter().fold(sqlx::query(self.sql), |query, parameter| match parameter {
             Parameter::Integer(integer) => query.bind(integer),
             Parameter::Bool(value) => query.bind(value),
-            Parameter::Text(text) => query.bind(text.map(|text| D::storable(text.into_owned()))),
+            Parameter::Text(text) => query.bind(text.map(|text| D::to_storable_text(text.into_owned()))),
             Parameter::Bytes(bytes) => query.bind(bytes.map(Cow::into_owned)),
         })
     }
@@ -144,18 +144,18 @@ impl<'q, T> Statement<'q, T> {
 /// Conversion of parameters for a database.
 trait Dialect: sqlx::Database {
     /// Returns the text in a form that the database can store.
-    fn storable(text: String) -> String;
+    fn to_storable_text(text: String) -> String;
 }
 
 impl Dialect for Sqlite {
-    fn storable(text: String) -> String {
+    fn to_storable_text(text: String) -> String {
         text
     }
 }
 
 impl Dialect for Postgres {
     /// PostgreSQL cannot store U+0000. It is replaced by its symbol, U+2400.
-    fn storable(text: String) -> String {
+    fn to_storable_text(text: String) -> String {
         if text.contains('\0') { text.replace('\0', "\u{2400}") } else { text }
     }
 }

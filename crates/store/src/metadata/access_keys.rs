@@ -19,7 +19,7 @@ use crate::store::Store;
 /// Maximum number of access keys of a user: one in use, and one to change over to.
 const MAX_ACCESS_KEYS: u32 = 2;
 /// Minimum time between two records of a key's use, in seconds.
-const USE_WRITE_INTERVAL: i64 = 60;
+const KEY_USE_WRITE_INTERVAL_SECONDS: i64 = 60;
 
 impl Store {
     /// Creates an access key of a user. Fails with [`StoreError::TooManyKeys`] if the user has two.
@@ -40,7 +40,7 @@ impl Store {
         if count >= i64::from(MAX_ACCESS_KEYS) {
             return Err(StoreError::TooManyKeys { limit: MAX_ACCESS_KEYS });
         }
-        self.insert_key(tx.transaction(), &user.id, id, secret).await?;
+        self.insert_access_key(tx.transaction(), &user.id, id, secret).await?;
         let event = AuditEvent {
             domain_id: Some(user.domain_id),
             detail: json!({ "user": user.name, "user_id": user.id }),
@@ -49,19 +49,19 @@ impl Store {
         tx.commit_with_event(&event).await
     }
 
-    pub(super) async fn insert_key(
+    pub(super) async fn insert_access_key(
         &self,
         transaction: &mut Transaction,
         user: &UserId,
         id: &AccessKeyId,
         secret: &SecretString,
     ) -> Result<(), StoreError> {
-        let sealed = self.sealer.seal(secret_aad(id), secret)?;
+        let sealed = self.sealer.seal(secret_associated_data(id), secret)?;
         query("INSERT INTO access_keys (id, user_id, secret, created_at) VALUES ($1, $2, $3, $4)")
             .bind(id.as_str())
             .bind(user.as_str())
             .bind(sealed)
-            .bind(self.clock.seconds())
+            .bind(self.clock.unix_seconds())
             .execute(transaction)
             .await
             .map_err(insert_error("make an access key", "an access key", id.as_str()))?;
@@ -76,8 +76,8 @@ impl Store {
             .bind(user.as_str())
             .fetch_all(&self.database)
             .await
-            .map_err(StoreError::database("list access keys"))?;
-        rows.iter().map(key_from_row).collect()
+            .map_err(StoreError::database_error("list access keys"))?;
+        rows.iter().map(access_key_from_row).collect()
     }
 
     /// Returns a permanent access key without its secret.
@@ -86,8 +86,8 @@ impl Store {
             .bind(id.as_str())
             .fetch_optional(&self.database)
             .await
-            .map_err(StoreError::database("look up an access key"))?;
-        row.as_ref().map(key_from_row).transpose()
+            .map_err(StoreError::database_error("look up an access key"))?;
+        row.as_ref().map(access_key_from_row).transpose()
     }
 
     /// Enables or disables an access key. Returns false if it does not exist.
@@ -102,7 +102,8 @@ impl Store {
             .await
             .map_err(tx.map_error())?;
         let Some(user) = users.first() else { return Ok(false) };
-        let event = self.key_event(tx.transaction(), by, "UpdateAccessKey", id, user, enabled).await?;
+        let event =
+            self.revoke_credentials_and_build_event(tx.transaction(), by, "UpdateAccessKey", id, user, enabled).await?;
         tx.commit_with_event(&event).await?;
         Ok(true)
     }
@@ -116,12 +117,13 @@ impl Store {
             .await
             .map_err(tx.map_error())?;
         let Some(user) = users.first() else { return Ok(false) };
-        let event = self.key_event(tx.transaction(), by, "DeleteAccessKey", id, user, false).await?;
+        let event =
+            self.revoke_credentials_and_build_event(tx.transaction(), by, "DeleteAccessKey", id, user, false).await?;
         tx.commit_with_event(&event).await?;
         Ok(true)
     }
 
-    async fn key_event(
+    async fn revoke_credentials_and_build_event(
         &self,
         transaction: &mut Transaction,
         by: &Origin,
@@ -130,11 +132,11 @@ impl Store {
         user: &str,
         usable: bool,
     ) -> Result<AuditEvent, StoreError> {
-        let user: UserId = user.parse().map_err(StoreError::damaged("user_id"))?;
+        let user: UserId = user.parse().map_err(StoreError::damaged_value("user_id"))?;
         let user = require_user(transaction, &user).await?;
         let (mut tokens, mut keys) = (0, 0);
         if !usable {
-            let now = self.clock.seconds();
+            let now = self.clock.unix_seconds();
             tokens = revoke_tokens(transaction, AffectedUsers::User(&user.id), now).await?;
             keys = revoke_temporary_keys(transaction, &user.id, now).await?;
         }
@@ -150,8 +152,8 @@ impl Store {
 
     /// Records the use of a permanent access key, at most once a minute.
     pub async fn touch_access_key(&self, key: &AccessKey) -> Result<(), StoreError> {
-        let (last, now) = (key.last_recorded_use.load(Ordering::Relaxed), self.clock.seconds());
-        let due = key.temporary.is_none() && now.saturating_sub(last) >= USE_WRITE_INTERVAL;
+        let (last, now) = (key.last_recorded_use.load(Ordering::Relaxed), self.clock.unix_seconds());
+        let due = key.temporary.is_none() && now.saturating_sub(last) >= KEY_USE_WRITE_INTERVAL_SECONDS;
         // One of several concurrent requests is enough.
         if !due || key.last_recorded_use.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_err() {
             return Ok(());
@@ -161,36 +163,36 @@ impl Store {
             .bind(key.id.as_str())
             .execute(&self.database)
             .await
-            .map_err(StoreError::database("note the use of an access key"))?;
+            .map_err(StoreError::database_error("note the use of an access key"))?;
         Ok(())
     }
 
     /// Returns a permanent or temporary access key with its user and secret.
     pub async fn access_key(&self, id: &AccessKeyId) -> Result<Option<AccessKey>, StoreError> {
-        let failed = StoreError::database("look up an access key");
+        let failed = StoreError::database_error("look up an access key");
         let row = query("SELECT user_id, secret, enabled, last_used_at FROM access_keys WHERE id = $1")
             .bind(id.as_str())
             .fetch_optional(&self.database)
             .await
             .map_err(&failed)?;
-        let Some(row) = row else { return self.temporary_key(id).await };
+        let Some(row) = row else { return self.find_temporary_key(id).await };
         let user_id = parse_column::<UserId>(&row, "user_id")?;
         let Some(user) = self.user(&user_id).await? else { return Ok(None) };
         let sealed: Vec<u8> = row.try_get("secret").map_err(&failed)?;
         let enabled = row.try_get("enabled").map_err(&failed)?;
         let last_used_at: Option<i64> = row.try_get("last_used_at").map_err(&failed)?;
         let last_recorded_use = Arc::new(AtomicI64::new(last_used_at.unwrap_or_default()));
-        let secret = self.unseal(secret_aad(id), &sealed).await?;
+        let secret = self.unseal_secret(secret_associated_data(id), &sealed).await?;
         Ok(Some(AccessKey { id: id.clone(), user, secret, enabled, temporary: None, last_recorded_use }))
     }
 }
 
-fn secret_aad(id: &AccessKeyId) -> AssociatedData<'_> {
+fn secret_associated_data(id: &AccessKeyId) -> AssociatedData<'_> {
     AssociatedData { table: "access_keys", column: "secret", row: id.as_str() }
 }
 
-fn key_from_row(row: &Row) -> Result<KeyRecord, StoreError> {
-    let failed = StoreError::database("read an access key");
+fn access_key_from_row(row: &Row) -> Result<KeyRecord, StoreError> {
+    let failed = StoreError::database_error("read an access key");
     Ok(KeyRecord {
         id: parse_column(row, "id")?,
         user_id: parse_column(row, "user_id")?,

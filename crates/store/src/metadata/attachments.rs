@@ -21,10 +21,10 @@ const INSERT_ATTACHMENT: &str = "INSERT INTO attachments (policy_id, system_poli
 const DELETE_ATTACHMENT: &str = "DELETE FROM attachments WHERE policy_id IS NOT DISTINCT FROM $1 \
      AND system_policy IS NOT DISTINCT FROM $2 AND user_id IS NOT DISTINCT FROM $3 AND group_id IS NOT DISTINCT FROM $4 AND project_id IS NOT DISTINCT FROM $5";
 
-const SELECT_BY_POLICY: &str = "SELECT policy_id, system_policy, user_id, group_id, project_id FROM attachments \
+const SELECT_ATTACHMENTS_BY_POLICY: &str = "SELECT policy_id, system_policy, user_id, group_id, project_id FROM attachments \
      WHERE policy_id IS NOT DISTINCT FROM $1 AND system_policy IS NOT DISTINCT FROM $2 ORDER BY rowid";
 
-const SELECT_BY_GRANTEE: &str = "SELECT policy_id, system_policy, user_id, group_id, project_id FROM attachments \
+const SELECT_ATTACHMENTS_BY_GRANTEE: &str = "SELECT policy_id, system_policy, user_id, group_id, project_id FROM attachments \
      WHERE user_id IS NOT DISTINCT FROM $1 AND group_id IS NOT DISTINCT FROM $2 ORDER BY rowid";
 
 const SELECT_GRANTS: &str = "SELECT p.name AS own_name, p.document, a.system_policy, g.name AS via_group, a.project_id \
@@ -66,11 +66,11 @@ impl Store {
         project: Option<&ProjectId>,
     ) -> Result<bool, StoreError> {
         let mut tx = self.begin_audited("change who a policy is attached to").await?;
-        let names = resolve_names(tx.transaction(), policy, grantee, project).await?;
+        let names = resolve_attachment_names(tx.transaction(), policy, grantee, project).await?;
         let ((own, system), (user, group)) = (policy_columns(policy), grantee_columns(grantee));
         let query = if operation == "AttachPolicy" { query(INSERT_ATTACHMENT) } else { query(DELETE_ATTACHMENT) };
         let query = query.bind(own).bind(system).bind(user).bind(group).bind(project.map(ProjectId::as_str));
-        let query = if operation == "AttachPolicy" { query.bind(self.clock.seconds()) } else { query };
+        let query = if operation == "AttachPolicy" { query.bind(self.clock.unix_seconds()) } else { query };
         let changed = query.execute(tx.transaction()).await.map_err(tx.map_error())?;
         if changed == 0 {
             return Ok(false);
@@ -82,7 +82,7 @@ impl Store {
         if operation == "AttachPolicy" {
             check_policy_limits(tx.transaction(), self.policy_limits, affected).await?;
         }
-        let tokens = revoke_tokens(tx.transaction(), affected, self.clock.seconds()).await?;
+        let tokens = revoke_tokens(tx.transaction(), affected, self.clock.unix_seconds()).await?;
         let event = AuditEvent {
             domain_id: Some(names.domain),
             project_id: project.cloned(),
@@ -100,24 +100,24 @@ impl Store {
     /// Returns the attachments of a policy.
     pub async fn attachments_of_policy(&self, policy: &PolicyRef) -> Result<Vec<Attachment>, StoreError> {
         let (own, system) = policy_columns(policy);
-        let rows = query(SELECT_BY_POLICY)
+        let rows = query(SELECT_ATTACHMENTS_BY_POLICY)
             .bind(own)
             .bind(system)
             .fetch_all(&self.database)
             .await
-            .map_err(StoreError::database("list attachments"))?;
+            .map_err(StoreError::database_error("list attachments"))?;
         rows.iter().map(attachment_from_row).collect()
     }
 
     /// Returns the direct attachments of a user or group.
     pub async fn attachments_of_grantee(&self, grantee: &Grantee) -> Result<Vec<Attachment>, StoreError> {
         let (user, group) = grantee_columns(grantee);
-        let rows = query(SELECT_BY_GRANTEE)
+        let rows = query(SELECT_ATTACHMENTS_BY_GRANTEE)
             .bind(user)
             .bind(group)
             .fetch_all(&self.database)
             .await
-            .map_err(StoreError::database("list attachments"))?;
+            .map_err(StoreError::database_error("list attachments"))?;
         rows.iter().map(attachment_from_row).collect()
     }
 
@@ -127,7 +127,7 @@ impl Store {
             .bind(user.as_str())
             .fetch_all(&self.database)
             .await
-            .map_err(StoreError::database("look up policies"))?;
+            .map_err(StoreError::database_error("look up policies"))?;
         rows.iter().map(grant_from_row).collect()
     }
 }
@@ -140,7 +140,7 @@ struct AttachmentNames {
 }
 
 /// Resolves the names. Fails if an entity does not exist or belongs to another domain.
-async fn resolve_names(
+async fn resolve_attachment_names(
     transaction: &mut Transaction,
     policy: &PolicyRef,
     grantee: &Grantee,
@@ -183,7 +183,8 @@ fn grantee_columns(grantee: &Grantee) -> (Option<&str>, Option<&str>) {
 }
 
 fn attachment_from_row(row: &Row) -> Result<Attachment, StoreError> {
-    let system: Option<String> = row.try_get("system_policy").map_err(StoreError::database("read an attachment"))?;
+    let system: Option<String> =
+        row.try_get("system_policy").map_err(StoreError::database_error("read an attachment"))?;
     let policy = match parse_nullable_column(row, "policy_id")? {
         Some(id) => PolicyRef::Custom(id),
         None => PolicyRef::System(system.unwrap_or_default()),
@@ -197,7 +198,7 @@ fn attachment_from_row(row: &Row) -> Result<Attachment, StoreError> {
 }
 
 fn grant_from_row(row: &Row) -> Result<StoredGrant, StoreError> {
-    let failed = StoreError::database("read a policy");
+    let failed = StoreError::database_error("read a policy");
     let own: Option<String> = row.try_get("own_name").map_err(&failed)?;
     let system: Option<String> = row.try_get("system_policy").map_err(&failed)?;
     let policy = match (own, system) {

@@ -21,7 +21,7 @@ pub(super) struct AuditedTransaction<'a> {
 impl Store {
     /// Begins a transaction with the write lock. `action` is for error messages.
     pub(super) async fn begin_audited(&self, action: &'static str) -> Result<AuditedTransaction<'_>, StoreError> {
-        let transaction = self.database.begin_write().await.map_err(StoreError::database(action))?;
+        let transaction = self.database.begin_write().await.map_err(StoreError::database_error(action))?;
         Ok(AuditedTransaction { store: self, transaction, action, newest: None })
     }
 }
@@ -33,7 +33,7 @@ impl AuditedTransaction<'_> {
 
     /// Converts database errors, for `map_err`.
     pub(super) fn map_error(&self) -> impl Fn(sqlx::Error) -> StoreError + use<> {
-        StoreError::database(self.action)
+        StoreError::database_error(self.action)
     }
 
     /// Appends the event to the audit and commits.
@@ -43,27 +43,31 @@ impl AuditedTransaction<'_> {
 
     /// Appends the events to the audit in this order and commits.
     pub(super) async fn commit_with_events(mut self, events: &[AuditEvent]) -> Result<(), StoreError> {
-        let at = self.store.clock.milliseconds();
+        let at = self.store.clock.unix_millis();
         let events: Vec<_> = events.iter().map(|event| (at, event)).collect();
-        self.append(&self.store.keys, &events).await?;
+        self.append_events(&self.store.keys, &events).await?;
         self.commit().await
     }
 
     /// Appends events to the audit with these keys. Times are milliseconds since 1970 (UTC).
-    pub(super) async fn append(&mut self, keys: &DerivedKeys, events: &[(i64, &AuditEvent)]) -> Result<(), StoreError> {
+    pub(super) async fn append_events(
+        &mut self,
+        keys: &DerivedKeys,
+        events: &[(i64, &AuditEvent)],
+    ) -> Result<(), StoreError> {
         if events.is_empty() {
             return Ok(());
         }
-        let seen_links = &self.store.seen_links;
-        self.newest = Some(audit::append(&mut self.transaction, keys, seen_links, events).await?);
+        let checkpoint_tracker = &self.store.checkpoint_tracker;
+        self.newest = Some(audit::append_rows(&mut self.transaction, keys, checkpoint_tracker, events).await?);
         Ok(())
     }
 
     /// Commits and records the newest appended audit row.
     pub(super) async fn commit(self) -> Result<(), StoreError> {
-        self.transaction.commit().await.map_err(StoreError::database(self.action))?;
+        self.transaction.commit().await.map_err(StoreError::database_error(self.action))?;
         if let Some(newest) = self.newest {
-            self.store.seen_links.record(newest);
+            self.store.checkpoint_tracker.record_newest(newest);
         }
         Ok(())
     }

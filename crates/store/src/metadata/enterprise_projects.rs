@@ -3,14 +3,14 @@
 use clew_model::{AuditEvent, DomainId, Origin};
 use serde_json::json;
 
-use super::projects::check_domain;
+use super::projects::check_domain_exists;
 use crate::database::{Row, Transaction, insert_error, query, query_scalar};
 use crate::error::StoreError;
 use crate::store::Store;
 use crate::tenants::{EnterpriseProject, EnterpriseProjectChange};
 
 /// Id of the default enterprise project.
-const DEFAULT_ID: &str = "0";
+const DEFAULT_ENTERPRISE_PROJECT_ID: &str = "0";
 
 impl Store {
     /// Creates an enterprise project and returns its id, a UUID with dashes. Fails if the domain has one of this name.
@@ -22,7 +22,7 @@ impl Store {
         description: &str,
     ) -> Result<String, StoreError> {
         let mut tx = self.begin_audited("make an enterprise project").await?;
-        check_domain(tx.transaction(), domain).await?;
+        check_domain_exists(tx.transaction(), domain).await?;
         let id = uuid::Uuid::new_v4().to_string();
         query(
             "INSERT INTO enterprise_projects (domain_id, id, name, description, created_at) VALUES ($1, $2, $3, $4, $5)",
@@ -31,7 +31,7 @@ impl Store {
         .bind(&id)
         .bind(name)
         .bind(description)
-        .bind(self.clock.seconds())
+        .bind(self.clock.unix_seconds())
         .execute(tx.transaction())
         .await
         .map_err(insert_error("make an enterprise project", "an enterprise project", name))?;
@@ -51,9 +51,9 @@ impl Store {
                 .bind(domain.as_str())
                 .fetch_all(&self.database)
                 .await
-                .map_err(StoreError::database("list enterprise projects"))?;
+                .map_err(StoreError::database_error("list enterprise projects"))?;
         let default = EnterpriseProject {
-            id: DEFAULT_ID.to_owned(),
+            id: DEFAULT_ENTERPRISE_PROJECT_ID.to_owned(),
             name: "default".to_owned(),
             description: String::new(),
             enabled: true,
@@ -93,12 +93,12 @@ impl Store {
 }
 
 /// Fails if an instance of the domain cannot be added to this enterprise project.
-pub(super) async fn check_assignable(
+pub(super) async fn require_enabled_enterprise_project(
     transaction: &mut Transaction,
     domain: &DomainId,
     id: &str,
 ) -> Result<(), StoreError> {
-    if id == DEFAULT_ID {
+    if id == DEFAULT_ENTERPRISE_PROJECT_ID {
         return Ok(());
     }
     let enabled: Option<bool> =
@@ -107,7 +107,7 @@ pub(super) async fn check_assignable(
             .bind(id)
             .fetch_optional(transaction)
             .await
-            .map_err(StoreError::database("look up an enterprise project"))?;
+            .map_err(StoreError::database_error("look up an enterprise project"))?;
     match enabled {
         Some(true) => Ok(()),
         Some(false) => Err(StoreError::InvalidInstance { reason: format!("enterprise project {id:?} is disabled") }),
@@ -116,7 +116,7 @@ pub(super) async fn check_assignable(
 }
 
 fn enterprise_project_from_row(row: &Row) -> Result<EnterpriseProject, StoreError> {
-    let failed = StoreError::database("read an enterprise project");
+    let failed = StoreError::database_error("read an enterprise project");
     Ok(EnterpriseProject {
         id: row.try_get("id").map_err(&failed)?,
         name: row.try_get("name").map_err(&failed)?,

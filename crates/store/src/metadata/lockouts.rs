@@ -12,19 +12,19 @@ use crate::error::StoreError;
 use crate::store::Store;
 
 /// Number of consecutive failures that lock a subject.
-const MAX_FAILURES: i64 = 5;
+const MAX_CONSECUTIVE_FAILURES: i64 = 5;
 /// Duration of a lockout in seconds. Failures further apart are not consecutive.
-const LOCK_SECONDS: i64 = 5 * 60;
+const LOCKOUT_SECONDS: i64 = 5 * 60;
 /// Time after which a reserved attempt without an outcome counts as failed, in seconds: its server is gone.
 const RESERVATION_TTL_SECONDS: i64 = 30;
 
 /// Maximum number of stored addresses of a user.
-/// A new address replaces the least recently used one, unless all were used within [`ADDRESS_WRITE_INTERVAL`].
+/// A new address replaces the least recently used one, unless all were used within [`ADDRESS_WRITE_INTERVAL_SECONDS`].
 const MAX_ADDRESSES: i64 = 64;
 /// Time after which an unused address is deleted, in seconds.
 const ADDRESS_TTL_SECONDS: i64 = 90 * 24 * 3600;
 /// Minimum time between two writes of the same address, in seconds.
-const ADDRESS_WRITE_INTERVAL: i64 = 24 * 3600;
+const ADDRESS_WRITE_INTERVAL_SECONDS: i64 = 24 * 3600;
 
 /// Result of reserving an attempt to authenticate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub(crate) struct AuthFailures {
 
 impl AuthFailures {
     /// Returns the end of the lockout, if it is active at `now`.
-    pub(crate) fn lock_end(self, now: i64) -> Option<i64> {
+    pub(crate) fn lockout_end(self, now: i64) -> Option<i64> {
         self.locked_until.filter(|end| *end > now)
     }
 }
@@ -54,12 +54,12 @@ impl Store {
     /// Reserves an attempt for a subject, such as `key:<access key id>` or `user:<domain>/<name>`.
     /// The subject need not exist.
     pub async fn reserve_attempt(&self, subject: &str) -> Result<Reservation, StoreError> {
-        let failed = StoreError::database("reserve an attempt to authenticate");
+        let failed = StoreError::database_error("reserve an attempt to authenticate");
         // Reads do not take the write lock.
         if self.locked_until(subject).await?.is_some() {
             return Ok(Reservation::Locked);
         }
-        let (subject, now) = (self.subject_hash(subject), self.clock.seconds());
+        let (subject, now) = (self.hash_subject(subject), self.clock.unix_seconds());
         let mut transaction = self.database.begin_write().await.map_err(&failed)?;
         let row = query("SELECT count, last_at, locked_until FROM failures WHERE subject = $1")
             .bind(subject.as_slice())
@@ -69,17 +69,17 @@ impl Store {
         let mut count = 0;
         if let Some(row) = row {
             let last_at: i64 = row.try_get("last_at").map_err(&failed)?;
-            let is_recent = now - last_at < LOCK_SECONDS;
+            let is_recent = now - last_at < LOCKOUT_SECONDS;
             match row.try_get::<Option<i64>, _>("locked_until").map_err(&failed)? {
                 Some(end) if end > now => return Ok(Reservation::Locked),
                 None if is_recent => count = row.try_get("count").map_err(&failed)?,
                 Some(_) | None => {}
             }
-            if count >= MAX_FAILURES && now - last_at < RESERVATION_TTL_SECONDS {
+            if count >= MAX_CONSECUTIVE_FAILURES && now - last_at < RESERVATION_TTL_SECONDS {
                 return Ok(Reservation::Busy);
             }
         }
-        let locks = count >= MAX_FAILURES;
+        let locks = count >= MAX_CONSECUTIVE_FAILURES;
         query(
             "INSERT INTO failures (subject, count, last_at, locked_until) VALUES ($1, $2, $3, $4) ON CONFLICT (subject) DO UPDATE \
              SET count = excluded.count, last_at = excluded.last_at, locked_until = excluded.locked_until",
@@ -87,7 +87,7 @@ impl Store {
         .bind(subject.as_slice())
         .bind(if locks { count } else { count + 1 })
         .bind(now)
-        .bind(locks.then_some(now + LOCK_SECONDS))
+        .bind(locks.then_some(now + LOCKOUT_SECONDS))
         .execute(&mut transaction)
         .await
         .map_err(&failed)?;
@@ -108,8 +108,8 @@ impl Store {
     }
 
     async fn count_failure(&self, subject: &str, increment: i64) -> Result<Option<i64>, StoreError> {
-        let failed = StoreError::database("count a failure");
-        let now = self.clock.seconds();
+        let failed = StoreError::database_error("count a failure");
+        let now = self.clock.unix_seconds();
         let mut transaction = self.database.begin_write().await.map_err(&failed)?;
         delete_expired_failures(&mut transaction, now).await.map_err(&failed)?;
         // The insert restores a row that a concurrent success has removed.
@@ -120,10 +120,10 @@ impl Store {
                      WHEN failures.locked_until IS NULL AND failures.count + $5 >= $3 THEN $2 + $4 END \
              RETURNING locked_until",
         )
-        .bind(self.subject_hash(subject).as_slice())
+        .bind(self.hash_subject(subject).as_slice())
         .bind(now)
-        .bind(MAX_FAILURES)
-        .bind(LOCK_SECONDS)
+        .bind(MAX_CONSECUTIVE_FAILURES)
+        .bind(LOCKOUT_SECONDS)
         .bind(increment)
         .fetch_all(&mut transaction)
         .await
@@ -135,7 +135,7 @@ impl Store {
     /// Returns the end of the lockout of a subject in seconds since 1970 (UTC), if it is locked.
     pub async fn locked_until(&self, subject: &str) -> Result<Option<i64>, StoreError> {
         let failures = self.auth_failures(subject).await?;
-        Ok(failures.and_then(|failures| failures.lock_end(self.clock.seconds())))
+        Ok(failures.and_then(|failures| failures.lockout_end(self.clock.unix_seconds())))
     }
 
     /// Deletes the failures of a subject after a success.
@@ -143,10 +143,10 @@ impl Store {
         // Reads do not take the write lock.
         if self.auth_failures(subject).await?.is_some() {
             query("DELETE FROM failures WHERE subject = $1")
-                .bind(self.subject_hash(subject).as_slice())
+                .bind(self.hash_subject(subject).as_slice())
                 .execute(&self.database)
                 .await
-                .map_err(StoreError::database("forget failures"))?;
+                .map_err(StoreError::database_error("forget failures"))?;
         }
         Ok(())
     }
@@ -154,10 +154,10 @@ impl Store {
     /// Returns the failures of a subject.
     pub(crate) async fn auth_failures(&self, subject: &str) -> Result<Option<AuthFailures>, StoreError> {
         let row: Option<Option<i64>> = query_scalar("SELECT locked_until FROM failures WHERE subject = $1")
-            .bind(self.subject_hash(subject).as_slice())
+            .bind(self.hash_subject(subject).as_slice())
             .fetch_optional(&self.database)
             .await
-            .map_err(StoreError::database("look up failures"))?;
+            .map_err(StoreError::database_error("look up failures"))?;
         Ok(row.map(|locked_until| AuthFailures { locked_until }))
     }
 
@@ -165,7 +165,7 @@ impl Store {
     /// Needs no query.
     #[must_use]
     pub fn is_address_up_to_date(&self, user: &UserId, address: &str) -> bool {
-        self.caches.address_recorded_since(user, address, self.clock.seconds() - ADDRESS_WRITE_INTERVAL)
+        self.caches.is_address_recorded_since(user, address, self.clock.unix_seconds() - ADDRESS_WRITE_INTERVAL_SECONDS)
     }
 
     /// Whether the user has authenticated from this address in the last 90 days.
@@ -176,8 +176,8 @@ impl Store {
                 .bind(address)
                 .fetch_optional(&self.database)
                 .await
-                .map_err(StoreError::database("look up the addresses of a user"))?;
-        Ok(found.is_some_and(|last_at| self.clock.seconds() - last_at < ADDRESS_TTL_SECONDS))
+                .map_err(StoreError::database_error("look up the addresses of a user"))?;
+        Ok(found.is_some_and(|last_at| self.clock.unix_seconds() - last_at < ADDRESS_TTL_SECONDS))
     }
 
     /// Records an address of the user, at most once a day per address.
@@ -187,13 +187,13 @@ impl Store {
         if self.is_address_up_to_date(user, address) {
             return Ok(());
         }
-        let now = self.clock.seconds();
-        let failed = StoreError::database("record the address of a user");
+        let now = self.clock.unix_seconds();
+        let failed = StoreError::database_error("record the address of a user");
         let others: i64 =
             query_scalar("SELECT count(*) FROM known_addresses WHERE user_id = $1 AND address <> $2 AND last_at > $3")
                 .bind(user.as_str())
                 .bind(address)
-                .bind(now - ADDRESS_WRITE_INTERVAL)
+                .bind(now - ADDRESS_WRITE_INTERVAL_SECONDS)
                 .fetch_one(&self.database)
                 .await
                 .map_err(&failed)?;
@@ -230,14 +230,14 @@ impl Store {
         Ok(())
     }
 
-    fn subject_hash(&self, subject: &str) -> [u8; 32] {
+    fn hash_subject(&self, subject: &str) -> [u8; 32] {
         hmac_sha256(&self.keys.failures, &[subject.as_bytes()])
     }
 }
 
 async fn delete_expired_failures(transaction: &mut Transaction, now: i64) -> Result<u64, sqlx::Error> {
     query("DELETE FROM failures WHERE last_at <= $1 AND (locked_until IS NULL OR locked_until <= $2)")
-        .bind(now - LOCK_SECONDS)
+        .bind(now - LOCKOUT_SECONDS)
         .bind(now)
         .execute(transaction)
         .await

@@ -3,7 +3,7 @@
 use clew_model::{Failure, InstanceId, Node, NodeId};
 use secrecy::ExposeSecret;
 
-use super::row_mapping::{parse_column, to_milliseconds};
+use super::row_mapping::{duration_to_millis, parse_column};
 use crate::database::{Row, query};
 use crate::error::StoreError;
 use crate::login_backoff::{LoginBackoff, LoginCause, LoginPermit, REQUESTED_RETRY_DELAY, retry_delay};
@@ -19,7 +19,7 @@ impl Store {
             .bind(node.as_str())
             .fetch_optional(&self.database)
             .await
-            .map_err(StoreError::database("look up refused logins"))?;
+            .map_err(StoreError::database_error("look up refused logins"))?;
         row.as_ref().map(login_backoff_from_row).transpose()
     }
 
@@ -32,17 +32,17 @@ impl Store {
         .bind(instance.as_str())
         .fetch_all(&self.database)
         .await
-        .map_err(StoreError::database("list refused logins"))?;
+        .map_err(StoreError::database_error("list refused logins"))?;
         rows.iter().map(|row| Ok((parse_column(row, "node_id")?, login_backoff_from_row(row)?))).collect()
     }
 
     /// Requests permission for a login. At the end of a back-off, one process is granted the login.
     pub async fn permit_login(&self, node: &NodeId, cause: LoginCause) -> Result<LoginPermit, StoreError> {
         let Some(backoff) = self.login_backoff(node).await? else { return Ok(LoginPermit::Granted { refusals: 0 }) };
-        let now = self.clock.milliseconds();
+        let now = self.clock.unix_millis();
         let earliest = match cause {
             LoginCause::Automatic => backoff.retry_at,
-            LoginCause::Requested => backoff.refused_at.saturating_add(to_milliseconds(REQUESTED_RETRY_DELAY)),
+            LoginCause::Requested => backoff.refused_at.saturating_add(duration_to_millis(REQUESTED_RETRY_DELAY)),
         };
         // A clock that was set back by more than the back-off must not prolong it.
         if earliest > now && backoff.refused_at <= now {
@@ -53,13 +53,13 @@ impl Store {
              WHERE node_id = $3 AND refused_at = $4 AND retry_at = $5",
         )
         .bind(now)
-        .bind(now.saturating_add(to_milliseconds(retry_delay(backoff.refusals))))
+        .bind(now.saturating_add(duration_to_millis(retry_delay(backoff.refusals))))
         .bind(node.as_str())
         .bind(backoff.refused_at)
         .bind(backoff.retry_at)
         .execute(&self.database)
         .await
-        .map_err(StoreError::database("take up a login"))?;
+        .map_err(StoreError::database_error("take up a login"))?;
         if updated > 0 {
             return Ok(LoginPermit::Granted { refusals: backoff.refusals });
         }
@@ -78,7 +78,7 @@ impl Store {
             Some(now) if now.url.to_string() == node.url.to_string() && password(&now) == password(node) => {}
             _ => return Ok(()),
         }
-        let now = self.clock.milliseconds();
+        let now = self.clock.unix_millis();
         let after = refusals.saturating_add(1);
         query(
             "INSERT INTO login_backoffs (node_id, refusals, reason, refused_at, retry_at) VALUES ($1, $2, $3, $4, $5) \
@@ -90,10 +90,10 @@ impl Store {
         .bind(i64::from(after))
         .bind(failure.detail.chars().take(MAX_REASON_LEN).collect::<String>())
         .bind(now)
-        .bind(now.saturating_add(to_milliseconds(retry_delay(after))))
+        .bind(now.saturating_add(duration_to_millis(retry_delay(after))))
         .execute(&self.database)
         .await
-        .map_err(StoreError::database("record a refused login"))?;
+        .map_err(StoreError::database_error("record a refused login"))?;
         Ok(())
     }
 
@@ -103,13 +103,13 @@ impl Store {
             .bind(node.as_str())
             .execute(&self.database)
             .await
-            .map_err(StoreError::database("forget refused logins"))?;
+            .map_err(StoreError::database_error("forget refused logins"))?;
         Ok(())
     }
 }
 
 fn login_backoff_from_row(row: &Row) -> Result<LoginBackoff, StoreError> {
-    let failed = StoreError::database("read refused logins");
+    let failed = StoreError::database_error("read refused logins");
     let refusals: i64 = row.try_get("refusals").map_err(&failed)?;
     Ok(LoginBackoff {
         refusals: u32::try_from(refusals).unwrap_or(u32::MAX),

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use sqlx::AssertSqlSafe;
 
 use super::policy_limits::check_policy_limits;
-use super::projects::check_domain;
+use super::projects::check_domain_exists;
 use super::revocation::{AffectedUsers, revoke_tokens};
 use super::row_mapping::parse_column;
 use crate::database::{Executor, Row, Transaction, query, query_scalar};
@@ -30,7 +30,7 @@ impl Store {
         description: &str,
     ) -> Result<PolicyId, StoreError> {
         let mut tx = self.begin_audited("keep a policy").await?;
-        check_domain(tx.transaction(), domain).await?;
+        check_domain_exists(tx.transaction(), domain).await?;
         let before: Option<String> = query_scalar("SELECT document FROM policies WHERE domain_id = $1 AND name = $2")
             .bind(domain.as_str())
             .bind(name)
@@ -49,7 +49,7 @@ impl Store {
         .bind(model)
         .bind(document)
         .bind(description)
-        .bind(self.clock.seconds())
+        .bind(self.clock.unix_seconds())
         .fetch_all(tx.transaction())
         .await
         .map_err(tx.map_error())?;
@@ -59,7 +59,7 @@ impl Store {
         if before.is_some_and(|before| before.len() < document.len()) {
             check_policy_limits(tx.transaction(), self.policy_limits, AffectedUsers::Policy(&id)).await?;
         }
-        let tokens = revoke_tokens(tx.transaction(), AffectedUsers::Policy(&id), self.clock.seconds()).await?;
+        let tokens = revoke_tokens(tx.transaction(), AffectedUsers::Policy(&id), self.clock.unix_seconds()).await?;
         let sha256 = hex::encode(Sha256::digest(document.as_bytes()));
         let event = AuditEvent {
             domain_id: Some(domain.clone()),
@@ -76,7 +76,7 @@ impl Store {
             .bind(domain.as_str())
             .fetch_all(&self.database)
             .await
-            .map_err(StoreError::database("list policies"))?;
+            .map_err(StoreError::database_error("list policies"))?;
         rows.iter().map(policy_from_row).collect()
     }
 
@@ -92,7 +92,7 @@ impl Store {
             .bind(name)
             .fetch_optional(&self.database)
             .await
-            .map_err(StoreError::database("look up a policy"))?;
+            .map_err(StoreError::database_error("look up a policy"))?;
         row.as_ref().map(policy_from_row).transpose()
     }
 
@@ -128,7 +128,7 @@ async fn find_policy<'e>(executor: impl Into<Executor<'e>>, id: &PolicyId) -> Re
         .bind(id.as_str())
         .fetch_optional(executor)
         .await
-        .map_err(StoreError::database("look up a policy"))?;
+        .map_err(StoreError::database_error("look up a policy"))?;
     row.as_ref().map(policy_from_row).transpose()
 }
 
@@ -139,7 +139,7 @@ pub(super) async fn require_policy(transaction: &mut Transaction, id: &PolicyId)
 }
 
 fn policy_from_row(row: &Row) -> Result<PolicyRecord, StoreError> {
-    let failed = StoreError::database("read a policy");
+    let failed = StoreError::database_error("read a policy");
     Ok(PolicyRecord {
         id: parse_column(row, "id")?,
         name: row.try_get("name").map_err(&failed)?,

@@ -18,7 +18,7 @@ impl Store {
     /// Creates a domain. Fails if the name exists.
     pub async fn create_domain(&self, by: &Origin, name: &str) -> Result<DomainId, StoreError> {
         let mut tx = self.begin_audited("make a domain").await?;
-        let id = insert_domain(tx.transaction(), name, self.clock.seconds()).await?;
+        let id = insert_domain(tx.transaction(), name, self.clock.unix_seconds()).await?;
         let event = AuditEvent { domain_id: Some(id.clone()), ..AuditEvent::succeeded(by, "CreateDomain", name) };
         tx.commit_with_event(&event).await?;
         Ok(id)
@@ -26,7 +26,7 @@ impl Store {
 
     /// Returns all domains, by name.
     pub async fn domains(&self) -> Result<Vec<Domain>, StoreError> {
-        let failed = StoreError::database("list domains");
+        let failed = StoreError::database_error("list domains");
         let rows =
             query("SELECT id, name FROM domains ORDER BY name").fetch_all(&self.database).await.map_err(&failed)?;
         rows.iter()
@@ -40,7 +40,7 @@ impl Store {
             .bind(id.as_str())
             .fetch_optional(&self.database)
             .await
-            .map_err(StoreError::database("look up a domain"))
+            .map_err(StoreError::database_error("look up a domain"))
     }
 
     /// Creates a project in a domain. Fails if the domain has one of this name.
@@ -52,8 +52,8 @@ impl Store {
         description: &str,
     ) -> Result<ProjectId, StoreError> {
         let mut tx = self.begin_audited("make a project").await?;
-        check_domain(tx.transaction(), domain).await?;
-        let id = insert_project(tx.transaction(), domain, name, description, self.clock.seconds()).await?;
+        check_domain_exists(tx.transaction(), domain).await?;
+        let id = insert_project(tx.transaction(), domain, name, description, self.clock.unix_seconds()).await?;
         let event = AuditEvent {
             domain_id: Some(domain.clone()),
             project_id: Some(id.clone()),
@@ -100,7 +100,7 @@ impl Store {
             .bind(id.as_str())
             .fetch_optional(&self.database)
             .await
-            .map_err(StoreError::database("look up a project"))?;
+            .map_err(StoreError::database_error("look up a project"))?;
         row.as_ref().map(project_from_row).transpose()
     }
 
@@ -111,7 +111,7 @@ impl Store {
             .bind(name)
             .fetch_optional(&self.database)
             .await
-            .map_err(StoreError::database("look up a project"))?;
+            .map_err(StoreError::database_error("look up a project"))?;
         row.as_ref().map(project_from_row).transpose()
     }
 
@@ -121,7 +121,7 @@ impl Store {
             .bind(domain.as_str())
             .fetch_all(&self.database)
             .await
-            .map_err(StoreError::database("list projects"))?;
+            .map_err(StoreError::database_error("list projects"))?;
         rows.iter().map(project_from_row).collect()
     }
 
@@ -130,7 +130,7 @@ impl Store {
         let rows = query(AssertSqlSafe(format!("{SELECT_PROJECTS} ORDER BY p.name, p.id")))
             .fetch_all(&self.database)
             .await
-            .map_err(StoreError::database("list projects"))?;
+            .map_err(StoreError::database_error("list projects"))?;
         rows.iter().map(project_from_row).collect()
     }
 }
@@ -168,12 +168,12 @@ pub(super) async fn insert_project(
 }
 
 /// Fails if the domain does not exist.
-pub(super) async fn check_domain(transaction: &mut Transaction, domain: &DomainId) -> Result<(), StoreError> {
+pub(super) async fn check_domain_exists(transaction: &mut Transaction, domain: &DomainId) -> Result<(), StoreError> {
     let found: Option<String> = query_scalar("SELECT id FROM domains WHERE id = $1")
         .bind(domain.as_str())
         .fetch_optional(transaction)
         .await
-        .map_err(StoreError::database("look up a domain"))?;
+        .map_err(StoreError::database_error("look up a domain"))?;
     found.map(drop).ok_or_else(|| StoreError::Unknown { what: "domain", name: domain.to_string() })
 }
 
@@ -186,13 +186,13 @@ pub(super) async fn domain_of_project(
         .bind(project.as_str())
         .fetch_optional(transaction)
         .await
-        .map_err(StoreError::database("look up a project"))?;
+        .map_err(StoreError::database_error("look up a project"))?;
     let id = found.ok_or_else(|| StoreError::Unknown { what: "project", name: project.to_string() })?;
-    id.parse().map_err(StoreError::damaged("domain_id"))
+    id.parse().map_err(StoreError::damaged_value("domain_id"))
 }
 
 fn project_from_row(row: &Row) -> Result<Project, StoreError> {
-    let failed = StoreError::database("read a project");
+    let failed = StoreError::database_error("read a project");
     Ok(Project {
         id: parse_column(row, "id")?,
         name: row.try_get("name").map_err(&failed)?,

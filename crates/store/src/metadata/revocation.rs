@@ -19,7 +19,7 @@ pub(super) enum AffectedUsers<'a> {
 
 impl AffectedUsers<'_> {
     /// Returns a query for the user ids, and the id that is its parameter `$2`.
-    pub(super) fn id_query(&self) -> (&'static str, &str) {
+    pub(super) fn user_id_query(&self) -> (&'static str, &str) {
         match self {
             Self::User(id) => ("SELECT $2", id.as_str()),
             Self::Group(id) => ("SELECT user_id FROM members WHERE group_id = $2", id.as_str()),
@@ -38,12 +38,12 @@ pub(super) async fn revoke_tokens(
     affected: AffectedUsers<'_>,
     now: i64,
 ) -> Result<u64, StoreError> {
-    let (users, id) = affected.id_query();
+    let (users, id) = affected.user_id_query();
     let statement = format!(
         "UPDATE tokens SET revoked_at = $1 WHERE revoked_at IS NULL AND expires_at > $1 AND user_id IN ({users})"
     );
     let revoked = query(AssertSqlSafe(statement)).bind(now).bind(id).execute(&mut *transaction).await;
-    let revoked = revoked.map_err(StoreError::database("take back tokens"))?;
+    let revoked = revoked.map_err(StoreError::database_error("take back tokens"))?;
     if revoked > 0 {
         revoke_keys_of_revoked_tokens(transaction, users, id, now).await?;
     }
@@ -62,7 +62,7 @@ pub(super) async fn revoke_keys_of_revoked_tokens(
              (SELECT hash FROM tokens WHERE revoked_at IS NOT NULL AND user_id IN ({users}))"
     );
     let revoked = query(AssertSqlSafe(statement)).bind(now).bind(id).execute(transaction).await;
-    revoked.map_err(StoreError::database("take back temporary keys"))
+    revoked.map_err(StoreError::database_error("take back temporary keys"))
 }
 
 /// Revokes the valid temporary keys of a user. Returns their number.
@@ -78,5 +78,5 @@ pub(super) async fn revoke_temporary_keys(
     .bind(user.as_str())
     .execute(transaction)
     .await;
-    revoked.map_err(StoreError::database("take back temporary keys"))
+    revoked.map_err(StoreError::database_error("take back temporary keys"))
 }

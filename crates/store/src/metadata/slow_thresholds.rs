@@ -16,7 +16,7 @@ impl Store {
             .bind(id.as_str())
             .fetch_optional(&self.database)
             .await
-            .map_err(StoreError::database("look up a threshold"))?;
+            .map_err(StoreError::database_error("look up a threshold"))?;
         Ok(seconds.flatten().and_then(SlowThreshold::new))
     }
 
@@ -32,13 +32,13 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut tx = self.begin_audited("set a threshold").await?;
         let domain = domain_of_project(tx.transaction(), project).await?;
-        let now = self.clock.seconds();
+        let now = self.clock.unix_seconds();
         let mut events: Vec<AuditEvent> = Vec::with_capacity(instances.len());
         for (at, id) in instances.iter().enumerate() {
             if instances.iter().take(at).any(|before| before == id) {
                 continue;
             }
-            let Some(name) = tags::instance_name(tx.transaction(), project, id).await? else {
+            let Some(name) = tags::find_instance_name(tx.transaction(), project, id).await? else {
                 return Err(StoreError::Unknown { what: "instance", name: id.to_string() });
             };
             query("UPDATE instances SET slow_threshold = $1, updated_at = $2 WHERE id = $3")

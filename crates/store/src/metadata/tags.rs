@@ -25,7 +25,7 @@ impl Store {
         tags: &[Tag],
     ) -> Result<bool, StoreError> {
         let mut tx = self.begin_audited("add tags").await?;
-        let Some(name) = instance_name(tx.transaction(), project, instance).await? else { return Ok(false) };
+        let Some(name) = find_instance_name(tx.transaction(), project, instance).await? else { return Ok(false) };
         for tag in tags {
             query(
                 "INSERT INTO tags (instance_id, key, value) VALUES ($1, $2, $3) \
@@ -65,7 +65,7 @@ impl Store {
         tags: &[(String, Option<String>)],
     ) -> Result<bool, StoreError> {
         let mut tx = self.begin_audited("remove tags").await?;
-        let Some(name) = instance_name(tx.transaction(), project, instance).await? else { return Ok(false) };
+        let Some(name) = find_instance_name(tx.transaction(), project, instance).await? else { return Ok(false) };
         for (key, value) in tags {
             query("DELETE FROM tags WHERE instance_id = $1 AND key = $2 AND ($3 IS NULL OR value = $3)")
                 .bind(instance.as_str())
@@ -88,7 +88,7 @@ impl Store {
         instance: &InstanceId,
     ) -> Result<bool, StoreError> {
         query("UPDATE instances SET updated_at = $1 WHERE id = $2")
-            .bind(self.clock.seconds())
+            .bind(self.clock.unix_seconds())
             .bind(instance.as_str())
             .execute(tx.transaction())
             .await
@@ -109,7 +109,7 @@ impl Store {
         .bind(project.as_str())
         .fetch_all(&self.database)
         .await
-        .map_err(StoreError::database("list tags"))?;
+        .map_err(StoreError::database_error("list tags"))?;
         let mut tags = BTreeMap::<String, Vec<String>>::new();
         for (key, value) in rows {
             tags.entry(key).or_default().push(value);
@@ -119,7 +119,7 @@ impl Store {
 }
 
 /// Returns the name of an instance, if the project has it.
-pub(super) async fn instance_name(
+pub(super) async fn find_instance_name(
     transaction: &mut Transaction,
     project: &ProjectId,
     instance: &InstanceId,
@@ -129,5 +129,5 @@ pub(super) async fn instance_name(
         .bind(instance.as_str())
         .fetch_optional(transaction)
         .await
-        .map_err(StoreError::database("look up an instance"))
+        .map_err(StoreError::database_error("look up an instance"))
 }

@@ -25,13 +25,13 @@ impl Store {
         .bind(token.origin.name())
         .execute(&self.database)
         .await
-        .map_err(StoreError::database("keep a token"))?;
+        .map_err(StoreError::database_error("keep a token"))?;
         Ok(())
     }
 
     /// Returns the token of a hash, even if it has expired or was revoked.
     pub async fn token(&self, hash: &[u8; 32]) -> Result<Option<StoredToken>, StoreError> {
-        let failed = StoreError::database("look up a token");
+        let failed = StoreError::database_error("look up a token");
         let row = query(
             "SELECT user_id, scope_project, methods, issued_at, expires_at, origin, revoked_at IS NOT NULL AS revoked \
              FROM tokens WHERE hash = $1",
@@ -59,15 +59,15 @@ impl Store {
         let mut tx = self.begin_audited("take back a token").await?;
         let users: Vec<String> =
             query_scalar("UPDATE tokens SET revoked_at = $1 WHERE hash = $2 AND revoked_at IS NULL RETURNING user_id")
-                .bind(self.clock.seconds())
+                .bind(self.clock.unix_seconds())
                 .bind(hash.as_slice())
                 .fetch_all(tx.transaction())
                 .await
                 .map_err(tx.map_error())?;
         let Some(user) = users.first() else { return Ok(false) };
-        let now = self.clock.seconds();
+        let now = self.clock.unix_seconds();
         revoke_keys_of_revoked_tokens(tx.transaction(), "SELECT $2", user, now).await?;
-        let user = require_user(tx.transaction(), &user.parse().map_err(StoreError::damaged("user_id"))?).await?;
+        let user = require_user(tx.transaction(), &user.parse().map_err(StoreError::damaged_value("user_id"))?).await?;
         let event =
             AuditEvent { domain_id: Some(user.domain_id), ..AuditEvent::succeeded(by, "RevokeToken", user.name) };
         tx.commit_with_event(&event).await?;
@@ -85,7 +85,7 @@ impl Store {
                 .bind(cutoff)
                 .execute(&self.database)
                 .await
-                .map_err(StoreError::database("remove old tokens"))?;
+                .map_err(StoreError::database_error("remove old tokens"))?;
             removed += deleted;
         }
         Ok(removed)

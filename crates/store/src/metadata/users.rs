@@ -4,7 +4,7 @@ use clew_model::{AuditEvent, DomainId, Origin, UserId};
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
-use super::projects::check_domain;
+use super::projects::check_domain_exists;
 use super::revocation::{AffectedUsers, revoke_temporary_keys, revoke_tokens};
 use super::row_mapping::parse_column;
 use crate::database::{Executor, Row, Transaction, insert_error, query, query_scalar};
@@ -20,8 +20,8 @@ impl Store {
     /// Creates a user. Fails if the domain has one of this name.
     pub async fn create_user(&self, by: &Origin, domain: &DomainId, new: &NewUser) -> Result<UserId, StoreError> {
         let mut tx = self.begin_audited("make a user").await?;
-        check_domain(tx.transaction(), domain).await?;
-        let id = insert_user(tx.transaction(), domain, new, self.clock.seconds()).await?;
+        check_domain_exists(tx.transaction(), domain).await?;
+        let id = insert_user(tx.transaction(), domain, new, self.clock.unix_seconds()).await?;
         let event = AuditEvent {
             domain_id: Some(domain.clone()),
             detail: json!({ "id": id, "administrator": new.administrator }),
@@ -49,8 +49,8 @@ impl Store {
         .execute(tx.transaction())
         .await
         .map_err(tx.map_error())?;
-        require_administrator(tx.transaction(), &before).await?;
-        let now = self.clock.seconds();
+        require_remaining_administrator(tx.transaction(), &before).await?;
+        let now = self.clock.unix_seconds();
         let (mut tokens, mut keys) = (0, 0);
         let locked_out = update.password_hash.is_some() || update.enabled == Some(false);
         if locked_out || update.administrator.is_some_and(|administrator| administrator != before.administrator) {
@@ -81,7 +81,7 @@ impl Store {
             .execute(tx.transaction())
             .await
             .map_err(tx.map_error())?;
-        require_administrator(tx.transaction(), &before).await?;
+        require_remaining_administrator(tx.transaction(), &before).await?;
         let event = AuditEvent {
             domain_id: Some(before.domain_id),
             detail: json!({ "id": id }),
@@ -103,7 +103,7 @@ impl Store {
             .bind(name)
             .fetch_optional(&self.database)
             .await
-            .map_err(StoreError::database("look up a user"))?;
+            .map_err(StoreError::database_error("look up a user"))?;
         row.as_ref().map(user_from_row).transpose()
     }
 
@@ -113,7 +113,7 @@ impl Store {
             .bind(domain.as_str())
             .fetch_all(&self.database)
             .await
-            .map_err(StoreError::database("list users"))?;
+            .map_err(StoreError::database_error("list users"))?;
         rows.iter().map(user_from_row).collect()
     }
 }
@@ -147,7 +147,7 @@ pub(super) async fn find_user<'e>(executor: impl Into<Executor<'e>>, id: &UserId
         .bind(id.as_str())
         .fetch_optional(executor)
         .await
-        .map_err(StoreError::database("look up a user"))?;
+        .map_err(StoreError::database_error("look up a user"))?;
     row.as_ref().map(user_from_row).transpose()
 }
 
@@ -158,7 +158,7 @@ pub(super) async fn require_user(transaction: &mut Transaction, id: &UserId) -> 
 }
 
 /// Fails if `before` was an enabled administrator and its domain has no other one.
-async fn require_administrator(transaction: &mut Transaction, before: &User) -> Result<(), StoreError> {
+async fn require_remaining_administrator(transaction: &mut Transaction, before: &User) -> Result<(), StoreError> {
     if !(before.enabled && before.administrator) {
         return Ok(());
     }
@@ -166,12 +166,12 @@ async fn require_administrator(transaction: &mut Transaction, before: &User) -> 
         .bind(before.domain_id.as_str())
         .fetch_one(transaction)
         .await
-        .map_err(StoreError::database("count administrators"))?;
+        .map_err(StoreError::database_error("count administrators"))?;
     if left == 0 { Err(StoreError::LastAdministrator { name: before.name.clone() }) } else { Ok(()) }
 }
 
 pub(super) fn user_from_row(row: &Row) -> Result<User, StoreError> {
-    let failed = StoreError::database("read a user");
+    let failed = StoreError::database_error("read a user");
     Ok(User {
         id: parse_column(row, "id")?,
         name: row.try_get("name").map_err(&failed)?,

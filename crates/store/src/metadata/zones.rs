@@ -5,7 +5,7 @@ use std::time::Duration;
 use clew_model::{FailureKind, Zone};
 
 use super::group_commit::GroupedWrite;
-use super::row_mapping::to_milliseconds;
+use super::row_mapping::duration_to_millis;
 use crate::database::{Transaction, query, query_pair};
 use crate::error::StoreError;
 use crate::store::Store;
@@ -38,20 +38,20 @@ impl Store {
 
     /// Records a heartbeat of a worker in the zones of this process. The next one is due within 20 seconds.
     pub async fn record_heartbeat(&self, name: &str) -> Result<(), StoreError> {
-        let now = self.clock.milliseconds();
-        self.write(Heartbeat { name: name.to_owned(), zones: self.zones_json(), now }).await
+        let now = self.clock.unix_millis();
+        self.execute_grouped(RecordHeartbeat { name: name.to_owned(), zones: self.zones_json(), now }).await
     }
 
     /// Removes a stopped worker.
     pub async fn remove_worker(&self, name: &str) -> Result<(), StoreError> {
         let removed = query("DELETE FROM workers WHERE name = $1").bind(name).execute(&self.database).await;
-        removed.map(drop).map_err(StoreError::database("say that a worker has stopped"))
+        removed.map(drop).map_err(StoreError::database_error("say that a worker has stopped"))
     }
 
     /// Fails collections that have been queued for longer than `after` in a zone without active workers.
     /// Returns their number.
     pub async fn fail_unserved(&self, after: Duration) -> Result<u64, StoreError> {
-        let now = self.clock.milliseconds();
+        let now = self.clock.unix_millis();
         let unserved: Vec<_> = self.zones().await?.into_iter().filter(ZoneState::is_unserved).collect();
         let mut ended = 0;
         for zone in unserved.iter().filter_map(|state| state.zone.as_ref()) {
@@ -63,22 +63,22 @@ impl Store {
             .bind(format!("its node is in zone {zone}, and no worker of that zone is at work"))
             .bind(now)
             .bind(zone.as_str())
-            .bind(now.saturating_sub(to_milliseconds(after)))
+            .bind(now.saturating_sub(duration_to_millis(after)))
             .execute(&self.database)
             .await
-            .map_err(StoreError::database("end collections that no worker reaches"))?;
+            .map_err(StoreError::database_error("end collections that no worker reaches"))?;
         }
         Ok(ended)
     }
 
     /// Returns all zones with nodes or active workers, in order. Nodes without a zone come first.
     pub async fn zones(&self) -> Result<Vec<ZoneState>, StoreError> {
-        let failed = StoreError::database("look for workers");
+        let failed = StoreError::database_error("look for workers");
         let nodes: Vec<(String, i64)> = query_pair("SELECT zone, COUNT(*) FROM nodes GROUP BY zone")
             .fetch_all(&self.database)
             .await
             .map_err(&failed)?;
-        let since = self.clock.milliseconds().saturating_sub(to_milliseconds(HEARTBEAT_TTL));
+        let since = self.clock.unix_millis().saturating_sub(duration_to_millis(HEARTBEAT_TTL));
         let workers: Vec<(String, i64)> =
             query_pair("SELECT zones, COUNT(*) FROM workers WHERE seen_at > $1 GROUP BY zones")
                 .bind(since)
@@ -87,12 +87,13 @@ impl Store {
                 .map_err(failed)?;
         let mut states = vec![ZoneState { zone: None, nodes: 0, workers: 0 }];
         for (zone, count) in nodes {
-            zone_state(&mut states, &zone)?.nodes += count.unsigned_abs();
+            find_or_insert_zone_state(&mut states, &zone)?.nodes += count.unsigned_abs();
         }
         for (zones, count) in workers {
-            let zones: Vec<String> = serde_json::from_str(&zones).map_err(StoreError::damaged("zones of a worker"))?;
+            let zones: Vec<String> =
+                serde_json::from_str(&zones).map_err(StoreError::damaged_value("zones of a worker"))?;
             for zone in zones {
-                zone_state(&mut states, &zone)?.workers += count.unsigned_abs();
+                find_or_insert_zone_state(&mut states, &zone)?.workers += count.unsigned_abs();
             }
         }
         states.sort_by(|one, other| one.zone.cmp(&other.zone));
@@ -101,7 +102,7 @@ impl Store {
 }
 
 /// Returns the state of a zone by name, with "" for none.
-fn zone_state<'a>(states: &'a mut Vec<ZoneState>, name: &str) -> Result<&'a mut ZoneState, StoreError> {
+fn find_or_insert_zone_state<'a>(states: &'a mut Vec<ZoneState>, name: &str) -> Result<&'a mut ZoneState, StoreError> {
     let zone = parse_zone(name)?;
     let at = states.iter().position(|state| state.zone == zone).unwrap_or_else(|| {
         states.push(ZoneState { zone, nodes: 0, workers: 0 });
@@ -112,21 +113,21 @@ fn zone_state<'a>(states: &'a mut Vec<ZoneState>, name: &str) -> Result<&'a mut 
 
 /// Parses a stored zone, with "" for none.
 pub(super) fn parse_zone(name: &str) -> Result<Option<Zone>, StoreError> {
-    if name.is_empty() { Ok(None) } else { name.parse().map(Some).map_err(StoreError::damaged("zone")) }
+    if name.is_empty() { Ok(None) } else { name.parse().map(Some).map_err(StoreError::damaged_value("zone")) }
 }
 
-struct Heartbeat {
+struct RecordHeartbeat {
     name: String,
     zones: String,
     now: i64,
 }
 
-impl GroupedWrite for Heartbeat {
+impl GroupedWrite for RecordHeartbeat {
     type Output = ();
-    const ACTION: &'static str = "say that a worker is at work";
+    const ERROR_CONTEXT: &'static str = "say that a worker is at work";
 
-    async fn write(&self, transaction: &mut Transaction) -> Result<(), StoreError> {
-        let failed = StoreError::database(Self::ACTION);
+    async fn execute_write(&self, transaction: &mut Transaction) -> Result<(), StoreError> {
+        let failed = StoreError::database_error(Self::ERROR_CONTEXT);
         query(
             "INSERT INTO workers (name, zones, seen_at) VALUES ($1, $2, $3) \
              ON CONFLICT (name) DO UPDATE SET zones = excluded.zones, seen_at = excluded.seen_at",
@@ -138,7 +139,7 @@ impl GroupedWrite for Heartbeat {
         .await
         .map_err(&failed)?;
         query("DELETE FROM workers WHERE seen_at < $1")
-            .bind(self.now.saturating_sub(to_milliseconds(WORKER_ROW_TTL)))
+            .bind(self.now.saturating_sub(duration_to_millis(WORKER_ROW_TTL)))
             .execute(transaction)
             .await
             .map_err(failed)?;

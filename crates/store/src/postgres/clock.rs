@@ -15,12 +15,12 @@ impl DatabaseClock {
     }
 
     /// Sets the current server time, in milliseconds since 1970 (UTC).
-    pub(super) fn set(&self, milliseconds: i64) {
+    pub(super) fn set_server_time(&self, milliseconds: i64) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (Instant::now(), milliseconds);
     }
 
     /// Current server time, in milliseconds since 1970 (UTC).
-    pub(super) fn milliseconds(&self) -> i64 {
+    pub(super) fn unix_millis(&self) -> i64 {
         let (received, milliseconds) = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         milliseconds.saturating_add(i64::try_from(received.elapsed().as_millis()).unwrap_or(i64::MAX))
     }

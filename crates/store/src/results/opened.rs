@@ -25,7 +25,7 @@ impl StoredResult {
     pub async fn verify(&self) -> Result<(), StoreError> {
         match self {
             Self::File(_) => Ok(()),
-            Self::Object(object) => object.verify().await,
+            Self::Object(object) => object.verify_content().await,
         }
     }
 }

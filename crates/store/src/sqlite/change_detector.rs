@@ -23,7 +23,7 @@ pub(crate) struct ChangeDetector {
     connection: Option<SqliteConnection>,
     /// Valid while the connection is open.
     index: Option<WalIndex>,
-    fast_path: FastPath,
+    fast_path: VersionFastPath,
     /// Last version with its `data_version`, which is only valid for the same connection.
     last: Option<(i64, DataVersion)>,
     /// Number of detected changes.
@@ -33,24 +33,24 @@ pub(crate) struct ChangeDetector {
 impl ChangeDetector {
     pub(crate) fn new(database: &SqliteDatabase) -> Self {
         let options = (*database.pool.connect_options()).clone().disable_statement_logging();
-        Self { options, connection: None, index: None, fast_path: FastPath::default(), last: None, changes: 0 }
+        Self { options, connection: None, index: None, fast_path: VersionFastPath::default(), last: None, changes: 0 }
     }
 
     /// Returns the check that needs no query.
-    pub(crate) fn fast_path(&self) -> FastPath {
+    pub(crate) fn fast_path(&self) -> VersionFastPath {
         self.fast_path.clone()
     }
 
     /// Queries the current version. A failed connection is closed.
     pub(crate) async fn current_version(&mut self) -> Result<DataVersion, StoreError> {
         // The header is read before the query: a commit between the two changes the header for the fast path.
-        let before = self.index.and_then(|index| Some((index, index.header()?)));
-        let version = self.query_version().await.map_err(StoreError::database("ask what has changed"));
+        let before = self.index.and_then(|index| Some((index, index.read_header()?)));
+        let version = self.query_version().await.map_err(StoreError::database_error("ask what has changed"));
         match (&version, before) {
-            (Ok(version), Some((index, header))) => self.fast_path.set(Some((index, header, *version))),
+            (Ok(version), Some((index, header))) => self.fast_path.set_version(Some((index, header, *version))),
             (Ok(_), None) => {}
             (Err(_), _) => {
-                self.fast_path.set(None);
+                self.fast_path.set_version(None);
                 (self.connection, self.index, self.last) = (None, None, None);
             }
         }
@@ -81,22 +81,22 @@ impl ChangeDetector {
 impl Drop for ChangeDetector {
     fn drop(&mut self) {
         // Without the connection, the index may belong to another database.
-        self.fast_path.set(None);
+        self.fast_path.set_version(None);
     }
 }
 
 /// The last version, with the WAL header from before its query. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct FastPath(Arc<Mutex<Option<(WalIndex, WalHeader, DataVersion)>>>);
+pub(crate) struct VersionFastPath(Arc<Mutex<Option<(WalIndex, WalHeader, DataVersion)>>>);
 
-impl FastPath {
+impl VersionFastPath {
     /// Returns the last version if nothing was committed since.
-    pub(crate) fn version(&self) -> Option<DataVersion> {
+    pub(crate) fn current_version(&self) -> Option<DataVersion> {
         let (index, header, version) = (*self.lock())?;
-        (index.header()? == header).then_some(version)
+        (index.read_header()? == header).then_some(version)
     }
 
-    fn set(&self, version: Option<(WalIndex, WalHeader, DataVersion)>) {
+    fn set_version(&self, version: Option<(WalIndex, WalHeader, DataVersion)>) {
         *self.lock() = version;
     }
 

@@ -12,7 +12,7 @@ use std::path::Path;
 /// has two equal copies.
 const HEADER_LEN: usize = 48;
 /// First bytes of the header: the only version of the format so far.
-const FORMAT_VERSION: [u8; 4] = 3_007_000_u32.to_ne_bytes();
+const FORMAT_VERSION_BYTES: [u8; 4] = 3_007_000_u32.to_ne_bytes();
 
 /// The bytes of a complete header.
 pub(crate) type WalHeader = [u8; HEADER_LEN];
@@ -30,14 +30,14 @@ impl WalIndex {
         let mut name = database.as_os_str().to_owned();
         name.push("-shm");
         let index = Self(Box::leak(Box::new(File::open(name).ok()?)));
-        index.header().map(|_| index)
+        index.read_header().map(|_| index)
     }
 
     /// Reads the header. Returns `None` during a write.
-    pub(crate) fn header(self) -> Option<WalHeader> {
+    pub(crate) fn read_header(self) -> Option<WalHeader> {
         let mut copies = [[0; HEADER_LEN]; 2];
         self.0.read_exact_at(copies.as_flattened_mut(), 0).ok()?;
         let [first, second] = copies;
-        (first == second && first.starts_with(&FORMAT_VERSION)).then_some(first)
+        (first == second && first.starts_with(&FORMAT_VERSION_BYTES)).then_some(first)
     }
 }

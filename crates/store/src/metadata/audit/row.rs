@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use clew_model::{Actor, AuditEvent, Origin, Outcome, UserId};
 
-use super::super::row_mapping::{hash_column, parse_column, parse_nullable_column};
+use super::super::row_mapping::{parse_column, parse_nullable_column, read_hash_column};
 use crate::audit::AuditRecord;
 use crate::database::{self, Transaction, query};
 use crate::derived_keys::hmac_sha256;
@@ -30,19 +30,19 @@ const TEXT_COLUMNS: [&str; 15] = [
     "detail",
 ];
 
-const INSERT_ROW: &str = "INSERT INTO audit (seq, at, previous, mac, actor_kind, actor_id, actor_name, actor_domain_id, peer, \
+const INSERT_AUDIT_ROW: &str = "INSERT INTO audit (seq, at, previous, mac, actor_kind, actor_id, actor_name, actor_domain_id, peer, \
          request_id, operation, domain_id, project_id, instance_id, node_id, target, outcome, code, detail) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)";
 
 /// A stored row without its MAC.
-pub(super) struct Row {
+pub(super) struct AuditRow {
     pub(super) seq: i64,
     pub(super) at: i64,
     pub(super) previous: [u8; 32],
     texts: [Option<String>; TEXT_COLUMNS.len()],
 }
 
-impl Row {
+impl AuditRow {
     pub(super) fn new(seq: i64, at: i64, previous: [u8; 32], event: &AuditEvent) -> Self {
         let (actor_id, actor_domain) = match &event.origin.actor {
             Actor::User { id, domain_id, .. } => (Some(id.to_string()), Some(domain_id.to_string())),
@@ -72,18 +72,18 @@ impl Row {
     }
 
     /// Reads a row with its MAC. Fails if a column contains a value that Clew never writes.
-    pub(super) fn read(row: &database::Row) -> Result<(Self, [u8; 32]), StoreError> {
-        let failed = StoreError::database("read the audit");
+    pub(super) fn read_with_mac(row: &database::Row) -> Result<(Self, [u8; 32]), StoreError> {
+        let failed = StoreError::database_error("read the audit");
         let mut texts = [const { None }; TEXT_COLUMNS.len()];
         for (text, column) in texts.iter_mut().zip(TEXT_COLUMNS) {
             *text = row.try_get(column).map_err(&failed)?;
         }
         let (seq, at) = (row.try_get("seq").map_err(&failed)?, row.try_get("at").map_err(&failed)?);
-        Ok((Self { seq, at, previous: hash_column(row, "previous")?, texts }, hash_column(row, "mac")?))
+        Ok((Self { seq, at, previous: read_hash_column(row, "previous")?, texts }, read_hash_column(row, "mac")?))
     }
 
     /// Computes the MAC. Each text is prefixed with its length, so that different rows have different encodings.
-    pub(super) fn mac(&self, key: &MasterKey) -> [u8; 32] {
+    pub(super) fn compute_mac(&self, key: &MasterKey) -> [u8; 32] {
         let mut bytes = Vec::with_capacity(512);
         bytes.extend(self.seq.to_be_bytes());
         bytes.extend(self.at.to_be_bytes());
@@ -101,18 +101,18 @@ impl Row {
     }
 
     pub(super) async fn insert(&self, transaction: &mut Transaction, mac: &[u8; 32]) -> Result<(), StoreError> {
-        let mut insert = query(INSERT_ROW).bind(self.seq).bind(self.at);
+        let mut insert = query(INSERT_AUDIT_ROW).bind(self.seq).bind(self.at);
         insert = insert.bind(self.previous.as_slice()).bind(mac.as_slice());
         for text in &self.texts {
             insert = insert.bind(text);
         }
-        insert.execute(transaction).await.map(drop).map_err(StoreError::database("write to the audit"))
+        insert.execute(transaction).await.map(drop).map_err(StoreError::database_error("write to the audit"))
     }
 }
 
 /// Converts a row to a record.
 pub(super) fn record_from_row(row: &database::Row) -> Result<AuditRecord, StoreError> {
-    let failed = StoreError::database("read the audit");
+    let failed = StoreError::database_error("read the audit");
     let seq: i64 = row.try_get("seq").map_err(&failed)?;
     let damaged = |reason: String| StoreError::Damaged {
         what: "row of the audit",
@@ -142,7 +142,7 @@ pub(super) fn record_from_row(row: &database::Row) -> Result<AuditRecord, StoreE
 }
 
 fn actor_from_row(row: &database::Row) -> Result<Actor, StoreError> {
-    let failed = StoreError::database("read the audit");
+    let failed = StoreError::database_error("read the audit");
     let kind: String = row.try_get("actor_kind").map_err(&failed)?;
     let name: String = row.try_get("actor_name").map_err(&failed)?;
     Ok(match &*kind {

@@ -1,9 +1,9 @@
 //! Verification of the audit chain.
 
-use super::chain::{CHANGED_HEAD, CHECKPOINT, ChainEnd, HEAD};
+use super::chain::{CHANGED_HEAD_MAC, CHECKPOINT_NAME, ChainEnd, HEAD_NAME};
+use super::checkpoint_tracker::compare_checkpoints;
 use super::keys::AuditKeys;
-use super::row::Row;
-use super::seen_links::compare_all;
+use super::row::AuditRow;
 use crate::audit::{AuditCheckpoint, AuditFault, AuditProblem, AuditVerification};
 use crate::database::{Transaction, query};
 use crate::error::StoreError;
@@ -20,13 +20,13 @@ impl Store {
     /// itself intact.
     pub async fn verify_audit(&self, checkpoints: &[AuditCheckpoint]) -> Result<AuditVerification, StoreError> {
         self.check_key_id().await?;
-        let seen_links = self.seen_links.all();
-        let failed = StoreError::database("verify the audit");
+        let tracked = self.checkpoint_tracker.all_checkpoints();
+        let failed = StoreError::database_error("verify the audit");
         let mut transaction = self.database.begin_read().await.map_err(&failed)?;
-        let keys = AuditKeys::read(&mut transaction, &self.sealer, &self.keys).await?;
+        let keys = AuditKeys::load_keys(&mut transaction, &self.sealer, &self.keys).await?;
         let mut verifier = ChainVerifier::start(&mut transaction, &keys).await?;
         verifier.verify_through(&mut transaction, &keys, i64::MAX).await?;
-        let recorded = compare_all(&mut transaction, &keys, seen_links.iter().chain(checkpoints)).await?;
+        let recorded = compare_checkpoints(&mut transaction, &keys, tracked.iter().chain(checkpoints)).await?;
         Ok(verifier.finish(recorded))
     }
 }
@@ -46,16 +46,16 @@ pub(super) struct ChainVerifier {
 
 impl ChainVerifier {
     pub(super) async fn start(transaction: &mut Transaction, keys: &AuditKeys) -> Result<Self, StoreError> {
-        let checkpoint = ChainEnd::read(transaction, keys.current(), CHECKPOINT).await?;
+        let checkpoint = ChainEnd::read_end(transaction, keys.current_key(), CHECKPOINT_NAME).await?;
         let mut verifier = Self {
-            head: ChainEnd::read(transaction, keys.current(), HEAD).await?,
+            head: ChainEnd::read_end(transaction, keys.current_key(), HEAD_NAME).await?,
             previous: checkpoint.map(|end| ChainEnd { seq: end.seq.saturating_sub(1), mac: end.mac }),
             previous_is_authentic: true,
             position: i64::MIN,
             result: AuditVerification::default(),
         };
         if checkpoint.is_none() {
-            verifier.report(0, AuditFault::CheckpointChanged);
+            verifier.report_problem(0, AuditFault::CheckpointChanged);
         }
         Ok(verifier)
     }
@@ -67,7 +67,7 @@ impl ChainVerifier {
         keys: &AuditKeys,
         last: i64,
     ) -> Result<(), StoreError> {
-        let failed = StoreError::database("verify the audit");
+        let failed = StoreError::database_error("verify the audit");
         loop {
             let rows = query("SELECT * FROM audit WHERE seq > $1 AND seq <= $2 ORDER BY seq LIMIT $3")
                 .bind(self.position)
@@ -81,32 +81,32 @@ impl ChainVerifier {
             }
             for row in &rows {
                 self.position = row.try_get("seq").map_err(&failed)?;
-                self.verify_row(self.position, Row::read(row).ok(), keys.for_row(self.position));
+                self.verify_row(self.position, AuditRow::read_with_mac(row).ok(), keys.key_for_row(self.position));
             }
         }
     }
 
-    fn verify_row(&mut self, seq: i64, row: Option<(Row, [u8; 32])>, key: &MasterKey) {
+    fn verify_row(&mut self, seq: i64, row: Option<(AuditRow, [u8; 32])>, key: &MasterKey) {
         self.result.rows += 1;
-        let authentic = row.as_ref().is_some_and(|(row, mac)| row.mac(key) == *mac);
+        let authentic = row.as_ref().is_some_and(|(row, mac)| row.compute_mac(key) == *mac);
         if !self.is_in_range(seq, authentic) {
-            return self.report(seq, if authentic { AuditFault::OutOfOrder } else { AuditFault::Changed });
+            return self.report_problem(seq, if authentic { AuditFault::OutOfOrder } else { AuditFault::Changed });
         }
         let gap = self.report_gap(seq);
         self.result.first.get_or_insert(seq);
         self.result.last = Some(seq);
         let previous_mac = row.as_ref().map(|(row, _)| row.previous);
         if !authentic {
-            self.report(seq, AuditFault::Changed);
-        } else if previous_mac == Some(CHANGED_HEAD) {
-            self.report(seq, AuditFault::AfterChangedHead);
+            self.report_problem(seq, AuditFault::Changed);
+        } else if previous_mac == Some(CHANGED_HEAD_MAC) {
+            self.report_problem(seq, AuditFault::AfterChangedHead);
         } else if !gap
             && self.previous_is_authentic
             && self.previous.is_some_and(|previous| previous_mac != Some(previous.mac))
         {
-            self.report(seq, AuditFault::OutOfOrder);
+            self.report_problem(seq, AuditFault::OutOfOrder);
         }
-        self.previous = Some(ChainEnd { seq, mac: row.map_or(CHANGED_HEAD, |(_, mac)| mac) });
+        self.previous = Some(ChainEnd { seq, mac: row.map_or(CHANGED_HEAD_MAC, |(_, mac)| mac) });
         self.previous_is_authentic = authentic;
     }
 
@@ -120,7 +120,7 @@ impl ChainVerifier {
     /// Reports missing rows before this one. Returns whether there are any.
     fn report_gap(&mut self, seq: i64) -> bool {
         let Some(previous) = self.previous else {
-            self.reposition(seq);
+            self.move_first_problem(seq);
             return true;
         };
         let expected = previous.seq.saturating_add(1);
@@ -131,19 +131,19 @@ impl ChainVerifier {
             None => AuditFault::MissingBefore { first: seq },
             Some(_) => AuditFault::Missing { through: seq - 1 },
         };
-        self.report(expected, what);
+        self.report_problem(expected, what);
         true
     }
 
     /// Moves the problem of a changed checkpoint to the first row, the only known position.
-    fn reposition(&mut self, seq: i64) {
+    fn move_first_problem(&mut self, seq: i64) {
         if let Some(problem) = self.result.problems.first_mut() {
             problem.position = seq;
         }
     }
 
     /// Returns the problems so far as text.
-    pub(super) fn problems(&self) -> Vec<String> {
+    pub(super) fn describe_problems(&self) -> Vec<String> {
         self.result.problems.iter().map(ToString::to_string).collect()
     }
 
@@ -151,25 +151,25 @@ impl ChainVerifier {
     fn finish(mut self, recorded: Vec<AuditProblem>) -> AuditVerification {
         let last = self.previous.map_or(0, |previous| previous.seq);
         match self.head {
-            None => self.report(last, AuditFault::HeadChanged),
+            None => self.report_problem(last, AuditFault::HeadChanged),
             Some(head) => {
                 self.result.newest = hex::encode(head.mac);
                 if head.seq > last {
-                    self.report(head.seq, AuditFault::MissingAfter { last: self.result.last });
+                    self.report_problem(head.seq, AuditFault::MissingAfter { last: self.result.last });
                 } else if head.seq < last
                     || (self.previous_is_authentic && self.previous.is_some_and(|previous| previous.mac != head.mac))
                 {
-                    self.report(last, AuditFault::HeadChanged);
+                    self.report_problem(last, AuditFault::HeadChanged);
                 }
             }
         }
         for AuditProblem { position, fault: what } in recorded {
-            self.report(position, what);
+            self.report_problem(position, what);
         }
         self.result
     }
 
-    fn report(&mut self, position: i64, what: AuditFault) {
+    fn report_problem(&mut self, position: i64, what: AuditFault) {
         if self.result.problems.len() < AuditVerification::MAX_PROBLEMS {
             self.result.problems.push(AuditProblem { position, fault: what });
         } else {

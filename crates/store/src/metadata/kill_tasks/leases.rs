@@ -7,7 +7,7 @@ use clew_model::InstanceId;
 use sqlx::AssertSqlSafe;
 
 use super::super::row_mapping::parse_column;
-use super::{IS_RUNNING, kill_task_from_row, to_milliseconds};
+use super::{RUNNING_TASK_CONDITION, duration_to_millis, kill_task_from_row};
 use crate::database::{query, query_scalar};
 use crate::error::StoreError;
 use crate::kill_tasks::InstanceKillTasks;
@@ -17,10 +17,10 @@ use crate::store::Store;
 impl Store {
     /// Returns the instances with an active switch and running tasks, if this process can reach all their nodes.
     pub async fn instances_with_kill_tasks(&self) -> Result<Vec<InstanceKillTasks>, StoreError> {
-        let (now, zones) = (self.clock.milliseconds(), self.database.json_array_text("$3"));
+        let (now, zones) = (self.clock.unix_millis(), self.database.json_array_text_sql("$3"));
         let rows = query(AssertSqlSafe(format!(
             "SELECT t.*, i.project_id FROM kill_tasks t JOIN kill_switches s ON s.instance_id = t.instance_id AND s.is_on = $1 \
-             JOIN instances i ON i.id = t.instance_id WHERE {IS_RUNNING} AND NOT EXISTS \
+             JOIN instances i ON i.id = t.instance_id WHERE {RUNNING_TASK_CONDITION} AND NOT EXISTS \
                  (SELECT 1 FROM nodes n WHERE n.instance_id = t.instance_id AND n.zone NOT IN ({zones})) \
              ORDER BY t.instance_id, t.id"
         )))
@@ -29,7 +29,7 @@ impl Store {
         .bind(self.zones_json())
         .fetch_all(&self.database)
         .await
-        .map_err(StoreError::database("look for kill tasks"))?;
+        .map_err(StoreError::database_error("look for kill tasks"))?;
         let mut rounds: Vec<InstanceKillTasks> = Vec::new();
         for row in &rows {
             let task = kill_task_from_row(row, now)?;
@@ -58,12 +58,12 @@ impl Store {
              WHERE instance_id = $4 AND is_on AND (worker = $1 OR lease_until IS NULL OR lease_until <= $2)",
         )
         .bind(worker)
-        .bind(self.clock.milliseconds())
-        .bind(to_milliseconds(lease))
+        .bind(self.clock.unix_millis())
+        .bind(duration_to_millis(lease))
         .bind(instance.as_str())
         .execute(&self.database)
         .await
-        .map_err(StoreError::database("take up kill tasks"))?;
+        .map_err(StoreError::database_error("take up kill tasks"))?;
         Ok(held > 0)
     }
 
@@ -71,14 +71,14 @@ impl Store {
     pub async fn leased_kill_tasks(&self, instance: &InstanceId, worker: &str) -> Result<BTreeSet<i64>, StoreError> {
         let ids: Vec<i64> = query_scalar(AssertSqlSafe(format!(
             "SELECT t.id FROM kill_tasks t JOIN kill_switches s ON s.instance_id = t.instance_id AND s.is_on \
-             WHERE t.instance_id = $1 AND {IS_RUNNING} AND s.worker = $3 AND s.lease_until > $2"
+             WHERE t.instance_id = $1 AND {RUNNING_TASK_CONDITION} AND s.worker = $3 AND s.lease_until > $2"
         )))
         .bind(instance.as_str())
-        .bind(self.clock.milliseconds())
+        .bind(self.clock.unix_millis())
         .bind(worker)
         .fetch_all(&self.database)
         .await
-        .map_err(StoreError::database("look up kill tasks"))?;
+        .map_err(StoreError::database_error("look up kill tasks"))?;
         Ok(ids.into_iter().collect())
     }
 
@@ -88,7 +88,7 @@ impl Store {
             .bind(worker)
             .execute(&self.database)
             .await
-            .map_err(StoreError::database("hand back kill tasks"))?;
+            .map_err(StoreError::database_error("hand back kill tasks"))?;
         Ok(())
     }
 
@@ -101,7 +101,7 @@ impl Store {
         let ended = query("UPDATE kill_switches SET worker = NULL, lease_until = NULL WHERE worker IS NOT NULL")
             .execute(&self.database)
             .await
-            .map_err(StoreError::database("take over kill tasks"))?;
+            .map_err(StoreError::database_error("take over kill tasks"))?;
         Ok(ended)
     }
 }

@@ -25,8 +25,8 @@ pub struct StoredObject {
     pub(super) record: ResultRecord,
 }
 
-/// Reader of an object. The last chunk is held back until the next one arrives or the hash is verified.
-struct Reader {
+/// ChunkReader of an object. The last chunk is held back until the next one arrives or the hash is verified.
+struct ChunkReader {
     object: StoredObject,
     chunks: BoxStream<'static, object_store::Result<Bytes>>,
     held: Option<Bytes>,
@@ -46,27 +46,27 @@ impl StoredObject {
             return empty().boxed();
         }
         let stream = async move {
-            let reading = Self::read(*self, range).await.map_err(io::Error::other)?;
-            io::Result::Ok(try_unfold(reading, Reader::next))
+            let reader = Self::open_reader(*self, range).await.map_err(io::Error::other)?;
+            io::Result::Ok(try_unfold(reader, ChunkReader::next_io_chunk))
         };
         stream.try_flatten_stream().boxed()
     }
 
     /// Reads and verifies the whole object once, and caches the result.
-    pub(in crate::results) async fn verify(&self) -> Result<(), StoreError> {
+    pub(in crate::results) async fn verify_content(&self) -> Result<(), StoreError> {
         if self.tag.as_ref().is_some_and(|tag| self.s3.is_verified(&self.record.name, tag)) || self.record.bytes == 0 {
             return Ok(());
         }
         let whole =
             Self { s3: self.s3.clone(), path: self.path.clone(), tag: self.tag.clone(), record: self.record.clone() };
-        let mut reading = Self::read(whole, 0..self.record.bytes).await?;
-        while let Some((_, next)) = reading.next_chunk().await? {
-            reading = next;
+        let mut reader = Self::open_reader(whole, 0..self.record.bytes).await?;
+        while let Some((_, next)) = reader.next_chunk().await? {
+            reader = next;
         }
         Ok(())
     }
 
-    async fn read(self, range: ByteRange) -> Result<Reader, StoreError> {
+    async fn open_reader(self, range: ByteRange) -> Result<ChunkReader, StoreError> {
         let remaining = range.end - range.start;
         let hash = (remaining == self.record.bytes).then(Sha256::new);
         let options = GetOptions {
@@ -76,12 +76,12 @@ impl StoredObject {
         };
         let request = self.s3.objects.get_opts(&self.path, options);
         let chunks = self.s3.with_timeout("read", &self.record.name, request).await?.into_stream();
-        Ok(Reader { object: self, chunks, held: None, remaining, hash })
+        Ok(ChunkReader { object: self, chunks, held: None, remaining, hash })
     }
 }
 
-impl Reader {
-    async fn next(self) -> io::Result<Option<(Bytes, Self)>> {
+impl ChunkReader {
+    async fn next_io_chunk(self) -> io::Result<Option<(Bytes, Self)>> {
         self.next_chunk().await.map_err(io::Error::other)
     }
 
@@ -106,7 +106,7 @@ impl Reader {
         }
         let Some(last) = self.held.take() else { return Ok(None) };
         if self.remaining > 0 {
-            return Err(s3.failed("read", &record.name, "it ended before its last byte"));
+            return Err(s3.operation_error("read", &record.name, "it ended before its last byte"));
         }
         if let Some(hash) = self.hash.take() {
             if hex::encode(hash.finalize()) != record.sha256 {

@@ -67,20 +67,20 @@ impl S3Settings {
         &self.region
     }
 
-    pub(super) fn keys(&self) -> (&str, &str) {
+    pub(super) fn access_key(&self) -> (&str, &str) {
         (&self.access_key_id, self.secret_access_key.expose_secret())
     }
 
-    pub(super) fn path(&self, name: &str) -> Path {
+    pub(super) fn object_path(&self, name: &str) -> Path {
         self.prefix.clone().join(name)
     }
 
     /// URI of an object, or of the prefix for an empty name.
-    pub(super) fn uri(&self, name: &str) -> String {
-        format!("s3://{}/{}", self.bucket, if name.is_empty() { self.prefix.clone() } else { self.path(name) })
+    pub(super) fn object_uri(&self, name: &str) -> String {
+        format!("s3://{}/{}", self.bucket, if name.is_empty() { self.prefix.clone() } else { self.object_path(name) })
     }
 
-    pub(super) fn http_client(&self) -> reqwest::Result<reqwest::Client> {
+    pub(super) fn build_http_client(&self) -> reqwest::Result<reqwest::Client> {
         // Another module may have installed the same provider.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut client = reqwest::Client::builder()
@@ -89,13 +89,13 @@ impl S3Settings {
             // A signature is valid for one host, and `object_store` counts the retries.
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never());
-        if self.is_loopback() {
+        if self.is_endpoint_loopback() {
             client = client.no_proxy();
         }
         client.build()
     }
 
-    fn is_loopback(&self) -> bool {
+    fn is_endpoint_loopback(&self) -> bool {
         let url = reqwest::Url::parse(&self.endpoint).ok();
         url.as_ref().and_then(reqwest::Url::host_str).is_some_and(|host| {
             host == "localhost"
@@ -118,7 +118,7 @@ mod tests {
         for (location, uri) in
             [("s3://b", "s3://b/a.csv"), ("s3://b/", "s3://b/a.csv"), ("s3://b/x/y/", "s3://b/x/y/a.csv")]
         {
-            assert_eq!(settings(location, None).unwrap().uri("a.csv"), uri);
+            assert_eq!(settings(location, None).unwrap().object_uri("a.csv"), uri);
         }
         for wrong in ["b/x", "s3://", "s3:///x", "s3://b//x", "s3://b/x y", "s3://k:s@b/x", "http://b/x"] {
             assert!(settings(wrong, None).unwrap_err().contains("s3://bucket/prefix"), "{wrong}");
@@ -129,8 +129,8 @@ mod tests {
     fn endpoint_defaults_to_amazon_and_must_be_a_url() {
         assert_eq!(settings("s3://b", None).unwrap().endpoint(), "https://s3.north-1.amazonaws.com");
         assert_eq!(settings("s3://b", Some("http://[::1]:1/")).unwrap().endpoint(), "http://[::1]:1");
-        assert!(settings("s3://b", Some("http://[::1]:1/")).unwrap().is_loopback());
-        assert!(!settings("s3://b", None).unwrap().is_loopback());
+        assert!(settings("s3://b", Some("http://[::1]:1/")).unwrap().is_endpoint_loopback());
+        assert!(!settings("s3://b", None).unwrap().is_endpoint_loopback());
         assert!(settings("s3://b", Some("s3.example.com")).unwrap_err().contains("no address"));
     }
 

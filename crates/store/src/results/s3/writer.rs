@@ -39,8 +39,8 @@ pub(in crate::results) struct S3Writer {
 impl S3Writer {
     /// Creates a writer. Fails outside of a runtime.
     pub(super) fn create(s3: S3, name: String) -> Result<Self, StoreError> {
-        let runtime = Handle::try_current().map_err(|error| s3.failed("write", &name, &error.to_string()))?;
-        let path = s3.settings.path(&name);
+        let runtime = Handle::try_current().map_err(|error| s3.operation_error("write", &name, &error.to_string()))?;
+        let path = s3.settings.object_path(&name);
         let deadline = Instant::now() + UPLOAD_TIMEOUT;
         Ok(Self { s3, name, path, runtime, deadline, part: Vec::new(), upload: None, hash: Sha256::new(), bytes: 0 })
     }
@@ -48,10 +48,10 @@ impl S3Writer {
     /// Publishes the result. A small result is one new object. A larger one is completed from its parts.
     pub(in crate::results) fn publish(mut self: Box<Self>) -> Result<PublishedResult, StoreError> {
         if self.upload.is_none() {
-            self.put()?;
+            self.put_object()?;
         } else {
             if !self.part.is_empty() {
-                self.send_part()?;
+                self.upload_part()?;
             }
             if let Some(upload) = &mut self.upload {
                 let completed =
@@ -66,7 +66,7 @@ impl S3Writer {
 
     /// Uploads a small result with retries after a lost connection.
     /// `object_store` does not repeat such requests, but this name belongs to this writer only.
-    fn put(&mut self) -> Result<(), StoreError> {
+    fn put_object(&mut self) -> Result<(), StoreError> {
         let payload = PutPayload::from(std::mem::take(&mut self.part));
         let began = Instant::now();
         loop {
@@ -87,11 +87,15 @@ impl S3Writer {
     fn check_existing_object(&self, written: &bytes::Bytes) -> Result<(), StoreError> {
         let stored = async { self.s3.objects.get(&self.path).await?.bytes().await };
         let stored = self.runtime.block_on(self.s3.with_timeout("write", &self.name, stored))?;
-        if stored == written { Ok(()) } else { Err(self.s3.failed("write", &self.name, "another object has its name")) }
+        if stored == written {
+            Ok(())
+        } else {
+            Err(self.s3.operation_error("write", &self.name, "another object has its name"))
+        }
     }
 
     /// Sends a part of a multipart upload.
-    fn send_part(&mut self) -> Result<(), StoreError> {
+    fn upload_part(&mut self) -> Result<(), StoreError> {
         let payload = PutPayload::from(std::mem::take(&mut self.part));
         let (s3, path, runtime) = (&self.s3, &self.path, &self.runtime);
         let upload = match &mut self.upload {
@@ -103,7 +107,7 @@ impl S3Writer {
         let sent = runtime.block_on(timeout_at(self.deadline, timeout(OPERATION_TIMEOUT, upload.put_part(payload))));
         match sent {
             Ok(sent) => s3.check_response("write", &self.name, sent),
-            Err(_) => Err(error::timed_out("write", s3.settings.uri(&self.name))),
+            Err(_) => Err(error::timeout_error("write", s3.settings.object_uri(&self.name))),
         }
     }
 }
@@ -111,7 +115,7 @@ impl S3Writer {
 impl Write for S3Writer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.part.len() >= PART_SIZE {
-            self.send_part().map_err(io::Error::other)?;
+            self.upload_part().map_err(io::Error::other)?;
         }
         let accepted = bytes.get(..bytes.len().min(PART_SIZE - self.part.len())).unwrap_or_default();
         self.part.extend_from_slice(accepted);

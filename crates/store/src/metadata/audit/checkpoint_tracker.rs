@@ -7,8 +7,8 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::super::row_mapping::hash_column;
-use super::chain::{CHECKPOINT, ChainEnd, HEAD};
+use super::super::row_mapping::read_hash_column;
+use super::chain::{CHECKPOINT_NAME, ChainEnd, HEAD_NAME};
 use super::keys::AuditKeys;
 use crate::audit::{AuditCheckpoint, AuditFault, AuditProblem};
 use crate::database::{Transaction, query};
@@ -17,14 +17,14 @@ use crate::master_key::MasterKey;
 use crate::store::Store;
 
 /// Maximum number of stored missing rows.
-const MAX_MISSING: usize = 100;
+const MAX_MISSING_ROWS: usize = 100;
 
 /// Newest row of this process, and rows that were detected as missing. Clones share their state.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct SeenLinks(Arc<Mutex<SeenState>>);
+pub(crate) struct CheckpointTracker(Arc<Mutex<TrackerState>>);
 
 #[derive(Debug, Default)]
-struct SeenState {
+struct TrackerState {
     /// Newest row. It was present at the last comparison, or was committed after it.
     newest: Option<AuditCheckpoint>,
     missing: Vec<AuditCheckpoint>,
@@ -32,26 +32,26 @@ struct SeenState {
     unreported: VecDeque<AuditProblem>,
 }
 
-impl SeenLinks {
+impl CheckpointTracker {
     /// Stores the newest row after a commit. The appending transaction has compared its predecessor.
     /// Older rows are ignored: commits are recorded in any order.
-    pub(crate) fn record(&self, newest: AuditCheckpoint) {
-        let mut seen = self.lock();
-        if seen.newest.as_ref().is_none_or(|last| last.seq < newest.seq) {
-            seen.newest = Some(newest);
+    pub(crate) fn record_newest(&self, newest: AuditCheckpoint) {
+        let mut state = self.lock_state();
+        if state.newest.as_ref().is_none_or(|last| last.seq < newest.seq) {
+            state.newest = Some(newest);
         }
     }
 
-    /// Returns all stored rows. Compare them in a transaction that begins afterwards, as for [`SeenLinks::newest`].
-    pub(super) fn all(&self) -> Vec<AuditCheckpoint> {
-        let seen = self.lock();
-        seen.missing.iter().chain(&seen.newest).cloned().collect()
+    /// Returns all stored rows. Compare them in a transaction that begins afterwards, as for [`CheckpointTracker::newest`].
+    pub(super) fn all_checkpoints(&self) -> Vec<AuditCheckpoint> {
+        let state = self.lock_state();
+        state.missing.iter().chain(&state.newest).cloned().collect()
     }
 
     /// Returns the newest row.
     /// Compare it in a transaction that begins afterwards: an earlier snapshot may not contain it.
-    pub(super) fn newest(&self) -> Option<AuditCheckpoint> {
-        self.lock().newest.clone()
+    pub(super) fn newest_checkpoint(&self) -> Option<AuditCheckpoint> {
+        self.lock_state().newest.clone()
     }
 
     /// Compares a previously newest row with the audit. If the head is that row, nothing is read.
@@ -66,7 +66,7 @@ impl SeenLinks {
         if head.is_some_and(|head| head.seq == newest.seq && hex::encode(head.mac) == newest.link) {
             return Ok(());
         }
-        if let Some(problem) = compare_row(transaction, key, &newest).await? {
+        if let Some(problem) = compare_checkpoint(transaction, key, &newest).await? {
             self.mark_missing(newest, problem);
         }
         Ok(())
@@ -75,14 +75,14 @@ impl SeenLinks {
     /// Marks a row as missing and keeps it as evidence.
     /// Does nothing if the row is no longer the newest one: it was compared meanwhile.
     fn mark_missing(&self, checkpoint: AuditCheckpoint, problem: AuditProblem) {
-        let mut seen = self.lock();
-        if seen.newest.take_if(|newest| *newest == checkpoint).is_some() && seen.missing.len() < MAX_MISSING {
-            seen.missing.push(checkpoint);
-            seen.unreported.push_back(problem);
+        let mut state = self.lock_state();
+        if state.newest.take_if(|newest| *newest == checkpoint).is_some() && state.missing.len() < MAX_MISSING_ROWS {
+            state.missing.push(checkpoint);
+            state.unreported.push_back(problem);
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, SeenState> {
+    fn lock_state(&self) -> MutexGuard<'_, TrackerState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -91,56 +91,56 @@ impl Store {
     /// Returns the newest row of the audit, to be stored outside of the database. Fails if the head was changed.
     pub async fn audit_checkpoint(&self) -> Result<AuditCheckpoint, StoreError> {
         self.check_key_id().await?;
-        let failed = StoreError::database("read the newest row of the audit");
+        let failed = StoreError::database_error("read the newest row of the audit");
         let mut transaction = self.database.begin_read().await.map_err(&failed)?;
-        let keys = AuditKeys::read(&mut transaction, &self.sealer, &self.keys).await?;
-        let head = ChainEnd::read(&mut transaction, keys.current(), HEAD).await?;
+        let keys = AuditKeys::load_keys(&mut transaction, &self.sealer, &self.keys).await?;
+        let head = ChainEnd::read_end(&mut transaction, keys.current_key(), HEAD_NAME).await?;
         let head = head.ok_or_else(|| StoreError::Damaged {
             what: "audit",
             reason: "the record of its newest row was changed; clew audit verify names what is missing".to_owned(),
         })?;
-        Ok(AuditCheckpoint { seq: head.seq, link: hex::encode(head.mac), at: self.clock.milliseconds() })
+        Ok(AuditCheckpoint { seq: head.seq, link: hex::encode(head.mac), at: self.clock.unix_millis() })
     }
 
     /// Checks that the newest row of this process is still in the audit, and stores the current newest row.
     /// Returns a loss that was detected here or by a write, until [`Store::acknowledge_audit_loss`].
     /// [`Store::verify_audit`] reports it during the life of the process.
     pub async fn check_audit_growth(&self) -> Result<Option<AuditProblem>, StoreError> {
-        let newest = self.seen_links.newest();
-        let failed = StoreError::database("compare the audit with what was seen of it");
+        let newest = self.checkpoint_tracker.newest_checkpoint();
+        let failed = StoreError::database_error("compare the audit with what was seen of it");
         let mut transaction = self.database.begin_read().await.map_err(&failed)?;
-        let keys = AuditKeys::read(&mut transaction, &self.sealer, &self.keys).await?;
-        let head = ChainEnd::read(&mut transaction, keys.current(), HEAD).await?;
-        self.seen_links.compare_with_head(&mut transaction, keys.current(), head, newest).await?;
+        let keys = AuditKeys::load_keys(&mut transaction, &self.sealer, &self.keys).await?;
+        let head = ChainEnd::read_end(&mut transaction, keys.current_key(), HEAD_NAME).await?;
+        self.checkpoint_tracker.compare_with_head(&mut transaction, keys.current_key(), head, newest).await?;
         if let Some(head) = head {
-            let at = self.clock.milliseconds();
-            self.seen_links.record(AuditCheckpoint { seq: head.seq, link: hex::encode(head.mac), at });
+            let at = self.clock.unix_millis();
+            self.checkpoint_tracker.record_newest(AuditCheckpoint { seq: head.seq, link: hex::encode(head.mac), at });
         }
-        Ok(self.seen_links.lock().unreported.front().cloned())
+        Ok(self.checkpoint_tracker.lock_state().unreported.front().cloned())
     }
 
     /// Ends the reports of a loss that the caller has recorded.
     pub fn acknowledge_audit_loss(&self, loss: &AuditProblem) {
-        self.seen_links.lock().unreported.retain(|unreported| unreported != loss);
+        self.checkpoint_tracker.lock_state().unreported.retain(|unreported| unreported != loss);
     }
 }
 
 /// Returns the problems of recorded rows.
-pub(super) async fn compare_all<'a>(
+pub(super) async fn compare_checkpoints<'a>(
     transaction: &mut Transaction,
     keys: &AuditKeys,
     seen: impl Iterator<Item = &'a AuditCheckpoint>,
 ) -> Result<Vec<AuditProblem>, StoreError> {
     let mut problems = Vec::new();
     for checkpoint in seen {
-        problems.extend(compare_row(transaction, keys.current(), checkpoint).await?);
+        problems.extend(compare_checkpoint(transaction, keys.current_key(), checkpoint).await?);
     }
     Ok(problems)
 }
 
 /// Checks that the audit contains a recorded row.
 /// A row that retention has removed is valid: the checkpoint is authenticated and only moves forward.
-async fn compare_row(
+async fn compare_checkpoint(
     transaction: &mut Transaction,
     key: &MasterKey,
     checkpoint: &AuditCheckpoint,
@@ -152,10 +152,10 @@ async fn compare_row(
         .bind(checkpoint.seq)
         .fetch_optional(&mut *transaction)
         .await
-        .map_err(StoreError::database("verify the audit"))?;
+        .map_err(StoreError::database_error("verify the audit"))?;
     let found = match row {
-        Some(row) => hash_column(&row, "mac").ok(),
-        None => match ChainEnd::read(transaction, key, CHECKPOINT).await? {
+        Some(row) => read_hash_column(&row, "mac").ok(),
+        None => match ChainEnd::read_end(transaction, key, CHECKPOINT_NAME).await? {
             Some(oldest) if oldest.seq == checkpoint.seq.saturating_add(1) => Some(oldest.mac),
             Some(oldest) if oldest.seq > checkpoint.seq => return Ok(None),
             _ => {
