@@ -1,6 +1,7 @@
-//! Measures the queue's statements with a thousand and a million tasks, alternately. `cargo xtask bench` runs it.
+//! Benchmark of the task queue's SQL statements, with 1,000 and with 1,000,000 tasks in the table.
+//! `cargo xtask bench` runs this program.
 //!
-//! Each line on stdout is one pair: the operation, and its duration in seconds with many and with few tasks.
+//! Each output line has the operation and its durations in seconds, for the large and for the small table.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout)]
 
@@ -15,13 +16,13 @@ use tempfile::TempDir;
 
 const LARGE_QUEUE_LEN: u32 = 1_000_000;
 const SMALL_QUEUE_LEN: u32 = 1_000;
-/// Operations per measurement.
+/// Number of claims per measurement.
 const CLAIMS_PER_RUN: u32 = 40;
 const READS_PER_RUN: u32 = 200;
 const COUNTS_PER_RUN: u32 = 20;
 
-/// Inserts tasks: a tenth is queued for as many nodes of a thousand instances of ten projects, ten are running, and the
-/// others have ended.
+/// Inserts tasks of 1000 instances in ten projects, each task for a different node.
+/// One tenth of the tasks is queued, ten tasks are running, and the others have ended.
 const INSERT_TASKS_TEMPLATE: &str = "INSERT INTO tasks (request_id, project_id, instance_id, node_id, selection, turn, status, created_at, \
          lease_until, result_name, result_rows, result_bytes, result_sha256, ended_at) \
      SELECT 'realtime_session-00000000-0000-4000-8000-' || digits(n) || '-98e0', '00000000000000000000' || digits(n / 10 % 10), \
@@ -33,7 +34,7 @@ const INSERT_TASKS_TEMPLATE: &str = "INSERT INTO tasks (request_id, project_id, 
          CASE WHEN n % 10 <> 0 AND n > 11 THEN 8000000000000 END \
      FROM numbers";
 
-/// Returns the insert statement with an SQL expression for numbers of twelve digits.
+/// Builds the insert statement. `digits` is an SQL expression that formats a number with twelve digits.
 fn build_insert_tasks_sql(digits: &str) -> String {
     let selection = serde_json::to_string(&Selection::default()).unwrap();
     let filled = INSERT_TASKS_TEMPLATE.replace("'selection'", &format!("'{selection}'"));
@@ -82,7 +83,7 @@ impl BenchQueue {
         Self { store, tasks, last_read: 0, _folder: folder, _server: server }
     }
 
-    /// Claims tasks and ends them, so that each claim finds the same number.
+    /// Claims tasks and ends them, so that the number of running tasks stays constant.
     async fn measure_claim(&mut self) -> Duration {
         let mut elapsed = Duration::ZERO;
         for _ in 0..CLAIMS_PER_RUN {

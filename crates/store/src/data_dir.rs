@@ -1,4 +1,4 @@
-//! Files of a data directory.
+//! Files of the data directory.
 
 mod permissions;
 
@@ -10,7 +10,7 @@ use crate::error::StoreError;
 use crate::fsync::sync_directory;
 use crate::master_key;
 
-/// A data directory, which may not exist yet.
+/// Data directory, which may not exist yet.
 #[derive(Debug, Clone)]
 pub(crate) struct DataDir {
     pub(crate) root: PathBuf,
@@ -21,12 +21,12 @@ impl DataDir {
         Self { root: root.to_owned() }
     }
 
-    /// Path of the database. The file exists once the initialisation is complete.
+    /// Returns the path of the database file. The file exists after a complete initialisation.
     pub(crate) fn database_path(&self) -> PathBuf {
         self.root.join("clew.db")
     }
 
-    /// Path of the database during the initialisation.
+    /// Returns the path of the database file during the initialisation.
     pub(crate) fn unfinished_database_path(&self) -> PathBuf {
         self.root.join("clew.db.new")
     }
@@ -48,7 +48,7 @@ impl DataDir {
         database.try_exists().map_err(StoreError::file_error("look for", database))
     }
 
-    /// Creates missing directories with access for the owner only.
+    /// Creates the missing directories with mode 0700.
     pub(crate) fn create_directories(&self) -> Result<(), StoreError> {
         for folder in [self.root.clone(), self.results_path()] {
             if !folder.is_dir() {
@@ -71,14 +71,14 @@ impl DataDir {
         Ok(())
     }
 
-    /// Creates an empty database file with access for the owner only. SQLite gives its other files the same mode.
+    /// Creates an empty database file with mode 0600. SQLite creates its other files with the same mode.
     pub(crate) fn create_database_file(&self) -> Result<(), StoreError> {
         let path = self.unfinished_database_path();
         let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
         created.map(drop).map_err(StoreError::file_error("make", path))
     }
 
-    /// Completes the initialisation: renames the database to its final name and syncs the directory.
+    /// Completes the initialisation by renaming the database file to its final name and syncing the directory.
     pub(crate) fn publish_database(&self) -> Result<(), StoreError> {
         let database = self.unfinished_database_path();
         let renamed = File::open(&database)

@@ -7,33 +7,33 @@ use clew_model::NodeId;
 
 use crate::policies::PolicyLimits;
 
-/// An error of the store.
+/// Error of a store operation.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// `initialise` on a directory or database that is already initialised. Nothing was changed.
+    /// The directory or database is already initialised. `initialise` changed nothing.
     #[error("{location} is initialised already")]
     AlreadyInitialised {
         /// Directory or database.
         location: String,
     },
-    /// `open` on a directory or database that is not initialised.
+    /// The directory or database to open is not initialised.
     #[error("{location} is not initialised yet")]
     NotInitialised {
         /// Directory or database.
         location: String,
     },
-    /// `open` on a database that a newer version of Clew has migrated.
+    /// The database to open was migrated by a newer version of Clew.
     #[error("the database was last used by a newer Clew (it has version {version}); use that one, or restore a backup")]
     NewerDatabase {
         /// Version of the database schema.
         version: i64,
     },
-    /// The target of a copy is not empty. Nothing was changed.
+    /// The target database of a copy is not empty. Nothing was changed.
     #[error("{location} is not empty: its table {table} has rows; nothing was changed")]
     NotEmpty {
-        /// Address of the database.
+        /// URL of the database.
         location: String,
-        /// A table that has rows.
+        /// Name of a table that has rows.
         table: String,
     },
     /// The copied rows differ from the source. The copy was rolled back.
@@ -42,16 +42,16 @@ pub enum StoreError {
         /// Name of the table.
         table: &'static str,
     },
-    /// The credentials that a temporary access key is issued for were revoked, disabled or removed meanwhile.
+    /// The credentials that a temporary access key is issued for were revoked, disabled or removed.
     #[error("the credentials that the temporary access key is issued for have ended")]
     SourceRevoked,
-    /// Another process serves or initialises the directory.
+    /// Another process is serving or initialising the data directory.
     #[error("another process is at work on {}", dir.display())]
     AlreadyServing {
         /// Path of the directory.
         dir: PathBuf,
     },
-    /// A failed operation on a file of the data directory.
+    /// An operation on a file of the data directory failed.
     #[error("could not {action} {}: {source}{}", path.display(), io_error_remedy(source))]
     File {
         /// The failed operation.
@@ -61,7 +61,7 @@ pub enum StoreError {
         /// Cause of the error.
         source: io::Error,
     },
-    /// A file of the data directory is accessible to other accounts, and Clew cannot restrict it.
+    /// A file of the data directory is accessible to other accounts, and Clew cannot restrict its permissions.
     #[error(
         "{} can be reached by other accounts (mode {mode:o}) and was not restricted: {reason}. fix: run chmod {wanted:o} on it as its owner, \
          or use a folder that only Clew's account has",
@@ -70,31 +70,31 @@ pub enum StoreError {
     OpenToOthers {
         /// Path of the directory or file.
         path: PathBuf,
-        /// Its permission bits.
+        /// Current permission bits.
         mode: u32,
-        /// Reason why the permissions were not changed.
+        /// Reason why Clew did not change the permissions.
         reason: String,
         /// Required permission bits.
         wanted: u32,
     },
-    /// The address of the metadata database is invalid.
+    /// The URL of the metadata database is invalid.
     #[error("the address of the metadata database is not valid: {reason}")]
     MetadataUrl {
         /// Description of the problem.
         reason: String,
     },
-    /// The master key is missing, unreadable or accessible to others.
+    /// The master key is missing, unreadable or accessible to other accounts.
     #[error("master key: {reason}")]
     MasterKey {
         /// Description of the problem, with the fix.
         reason: String,
     },
-    /// The secrets were sealed with another master key.
+    /// The secrets were encrypted with a different master key.
     #[error(
         "the master key is not the one that this store was made with, or it was rotated since; restore master.key or CLEW_MASTER_KEY"
     )]
     WrongMasterKey,
-    /// The master key was rotated while this process was running with the previous one.
+    /// The master key was rotated while this process was running with the previous key.
     #[error("the master key was rotated since this process began; start it again with the new one")]
     MasterKeyRotated,
     /// The system returned no random bytes, or the encryption failed.
@@ -103,7 +103,7 @@ pub enum StoreError {
         /// Description of the secret.
         what: String,
     },
-    /// A sealed secret was changed or moved outside of Clew.
+    /// An encrypted secret was changed or moved by a program other than Clew.
     #[error("the sealed {what} was changed outside of Clew; enter the secret again")]
     Unseal {
         /// Description of the secret.
@@ -116,10 +116,10 @@ pub enum StoreError {
         action: &'static str,
         /// Cause of the error.
         source: Box<dyn std::error::Error + Send + Sync>,
-        /// Remedy, starting with "; ", or empty.
+        /// Remedy. Starts with "; " unless it is empty.
         remedy: &'static str,
     },
-    /// The task that executes shared queries or writes has stopped.
+    /// The background task that executes queries or writes has stopped.
     #[error("could not ask the database: the server is being stopped; try again")]
     Stopped,
     /// A stored value cannot be parsed.
@@ -138,7 +138,7 @@ pub enum StoreError {
         /// Name or id.
         name: String,
     },
-    /// The entity does not exist, or it belongs to another domain.
+    /// The entity does not exist, or belongs to another domain.
     #[error("there is no {what} {name:?}")]
     Unknown {
         /// Type of the entity.
@@ -166,7 +166,7 @@ pub enum StoreError {
         /// Number of attachments.
         times: u64,
     },
-    /// The user or group would exceed the limits on policies. Nothing was changed.
+    /// The user or group would exceed the policy limits. Nothing was changed.
     #[error(
         "{name:?} would have {policies} policies with {bytes} bytes; a user or group may have {} policies with {} bytes in all; fix: detach policies that are no longer needed, or merge them",
         limits.policies, limits.bytes
@@ -176,7 +176,7 @@ pub enum StoreError {
         name: String,
         /// Number of policies after the change.
         policies: u64,
-        /// Total size of their documents, in bytes.
+        /// Total size of the policy documents, in bytes.
         bytes: u64,
         /// Configured limits.
         limits: PolicyLimits,
@@ -210,7 +210,7 @@ pub enum StoreError {
         /// Maximum number of queued tasks.
         limit: u32,
     },
-    /// A result could not be written. No partial result remains.
+    /// A result cannot be written. No partial result remains.
     #[error("could not write the result {}: {source}{}", path.display(), io_error_remedy(source))]
     ResultWrite {
         /// Path of the file.
@@ -223,20 +223,20 @@ pub enum StoreError {
     S3 {
         /// The failed operation.
         action: &'static str,
-        /// Object of the operation, as `s3://bucket/key`.
+        /// Location of the object, as `s3://bucket/key`.
         location: String,
         /// Cause of the error.
         reason: String,
-        /// Remedy, starting with "; ", or empty.
+        /// Remedy. Starts with "; " unless it is empty.
         remedy: &'static str,
     },
-    /// The file of a result is missing.
+    /// The file or object of a result is missing.
     #[error("the file of result {name} is missing; collect again")]
     ResultMissing {
         /// Name of the result.
         name: String,
     },
-    /// The file of a result differs from the written data.
+    /// The file or object of a result differs from the data that was written.
     #[error("the file of result {name} is damaged: {reason}; collect again")]
     ResultCorrupt {
         /// Name of the result.
@@ -247,19 +247,19 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Converts I/O errors, for `map_err`.
+    /// Returns a function for `map_err` that converts I/O errors.
     pub(crate) fn file_error(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::File { action, path, source }
     }
 
-    /// Converts parse errors of stored values, for `map_err`.
+    /// Returns a function for `map_err` that converts parse errors of stored values.
     pub(crate) fn damaged_value<E: std::fmt::Display>(what: &'static str) -> impl Fn(E) -> Self {
         move |error| Self::Damaged { what, reason: error.to_string() }
     }
 }
 
-/// Remedy for an I/O error, starting with "; ", or empty.
+/// Returns the remedy for an I/O error. The remedy starts with "; " or is empty.
 fn io_error_remedy(error: &io::Error) -> &'static str {
     use io::ErrorKind::{FileTooLarge, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
     match error.kind() {

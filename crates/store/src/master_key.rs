@@ -1,4 +1,4 @@
-//! The master key: 32 bytes as 64 hexadecimal digits, in `master.key` (mode 0600) or in `CLEW_MASTER_KEY`.
+//! Master key: 64 hexadecimal digits (32 bytes) in the file `master.key` (mode 0600) or in `CLEW_MASTER_KEY`.
 
 use std::fs;
 use std::io::{self, Write};
@@ -10,18 +10,18 @@ use zeroize::Zeroizing;
 use crate::error::StoreError;
 use crate::fsync::sync_directory;
 
-/// Environment variable with the key. If it is set, the file is neither read nor written.
+/// Environment variable with the master key. If set, the key file is neither read nor written.
 const MASTER_KEY_VARIABLE: &str = "CLEW_MASTER_KEY";
 
-/// Environment variable with the next key, for installations with the key in the environment.
+/// Environment variable with the next master key, for installations that set `CLEW_MASTER_KEY`.
 const NEXT_MASTER_KEY_VARIABLE: &str = "CLEW_NEW_MASTER_KEY";
 
-/// Temporary name of the file during its creation.
+/// Temporary name of the key file during its creation.
 pub(crate) const TEMPORARY_FILE_NAME: &str = "master.key.new";
 
 pub(crate) type MasterKey = Zeroizing<[u8; 32]>;
 
-/// Reads the key from the environment or from the file.
+/// Reads the master key from the environment or from the key file.
 pub(crate) fn read_key(file: &Path) -> Result<MasterKey, StoreError> {
     match read_key_variable(MASTER_KEY_VARIABLE)? {
         Some(key) => Ok(key),
@@ -42,7 +42,7 @@ fn read_key_file(file: &Path) -> Result<MasterKey, StoreError> {
     })
 }
 
-/// Reads the key, or creates one in the file if there is none. Never overwrites a key.
+/// Reads the master key. If no key exists, creates one in the key file. Never overwrites a key.
 pub(crate) fn load_or_create_key(file: &Path) -> Result<MasterKey, StoreError> {
     if read_key_variable(MASTER_KEY_VARIABLE)?.is_some() || file.exists() {
         return read_key(file);
@@ -59,7 +59,7 @@ fn create_key(file: &Path) -> Result<MasterKey, StoreError> {
 
 fn write_key(file: &Path, key: MasterKey) -> Result<MasterKey, StoreError> {
     let text = Zeroizing::new(format!("{}\n", hex::encode(key.as_slice())));
-    // A leftover of an interrupted creation.
+    // Remove the file of an interrupted creation.
     let temporary = parent_directory(file).join(TEMPORARY_FILE_NAME);
     if temporary.exists() {
         fs::remove_file(&temporary).map_err(StoreError::file_error("remove", temporary))?;
@@ -70,12 +70,12 @@ fn write_key(file: &Path, key: MasterKey) -> Result<MasterKey, StoreError> {
     Ok(key)
 }
 
-/// Path of the next key during a rotation.
+/// Returns the path of the next key file during a rotation.
 pub(crate) fn next_key_path(file: &Path) -> PathBuf {
     file.with_extension("key.next")
 }
 
-/// Reads the next key, if one was prepared or a rotation was interrupted.
+/// Reads the next key. Returns `None` if no rotation was prepared or interrupted.
 pub(crate) fn read_next_key(file: &Path) -> Result<Option<MasterKey>, StoreError> {
     let from_env = read_key_variable(NEXT_MASTER_KEY_VARIABLE)?;
     let next = next_key_path(file);
@@ -85,12 +85,12 @@ pub(crate) fn read_next_key(file: &Path) -> Result<Option<MasterKey>, StoreError
     read_key_file(&next).map(Some)
 }
 
-/// Reads or creates the next key. It is stored on disk or in the environment when this returns.
+/// Reads or creates the next key. The key is durable, in its file or the environment, when this function returns.
 pub(crate) fn load_or_create_next_key(file: &Path) -> Result<MasterKey, StoreError> {
     let stored_in_file = read_key_variable(MASTER_KEY_VARIABLE)?.is_none();
     let next_path = next_key_path(file);
     match read_next_key(file)? {
-        // The key must outlive this process.
+        // Store the key in the file, because the environment ends with this process.
         Some(from_env) if stored_in_file && !next_path.exists() => write_key(&next_path, from_env),
         Some(next) => Ok(next),
         None if stored_in_file => create_key(&next_path),
@@ -103,7 +103,7 @@ pub(crate) fn load_or_create_next_key(file: &Path) -> Result<MasterKey, StoreErr
     }
 }
 
-/// Replaces the current key with the next one and renames the current one: earlier backups need it.
+/// Replaces the current key file with the next one. Keeps the current key under another name for existing backups.
 /// Does nothing if the keys are in the environment.
 pub(crate) fn promote_next_key(file: &Path) -> Result<(), StoreError> {
     let next = next_key_path(file);
@@ -117,7 +117,7 @@ pub(crate) fn promote_next_key(file: &Path) -> Result<(), StoreError> {
     promoted.map_err(StoreError::file_error("put in its place", next))
 }
 
-/// Writes the file atomically: a partial key can be neither used nor replaced.
+/// Writes the key file atomically, because a partial key would block the initialisation.
 fn write_key_file(file: &Path, text: &str) -> io::Result<()> {
     let mut temporary =
         tempfile::Builder::new().prefix(TEMPORARY_FILE_NAME).rand_bytes(0).tempfile_in(parent_directory(file))?;

@@ -1,8 +1,8 @@
-//! Copies the metadata of a data directory to a PostgreSQL database, completely or not at all.
+//! Copy of the metadata from SQLite to PostgreSQL, in one transaction.
 //!
 //! The source is read from one snapshot, and the target is written in one transaction.
 //! The transaction commits only if the written rows equal the source rows.
-//! Ids, sealed secrets, the audit chain and the master key stay the same.
+//! Ids, encrypted secrets, the audit chain and the master key do not change.
 
 mod digest;
 mod tables;
@@ -20,22 +20,22 @@ use crate::store::Store;
 use digest::TableDigest;
 use tables::{COPIED_TABLES, Table, Value};
 
-/// Number of rows per read and per insert.
+/// Number of rows per `SELECT` and per `INSERT`.
 const PAGE_SIZE: usize = 500;
 
-/// A copied table.
+/// Copied table with the number of rows and their digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CopiedTable {
     /// Name of the table.
     pub name: &'static str,
     /// Number of rows.
     pub rows: u64,
-    /// Hash over all rows, independent of their order, in hexadecimal. Empty in a preview.
+    /// Order-independent hash of all rows, in hexadecimal. Empty in a preview.
     pub digest: String,
 }
 
 impl Store {
-    /// Returns the tables that a copy would include. Changes nothing.
+    /// Returns the tables that a copy would include, without changes to the target.
     /// Fails with [`StoreError::NotEmpty`] if the target has rows.
     pub async fn preview_metadata_copy(&self, target: &PostgresUrl) -> Result<Vec<CopiedTable>, StoreError> {
         let names = COPIED_TABLES.iter().map(|table| table.name);
@@ -54,10 +54,10 @@ impl Store {
         Ok(tables)
     }
 
-    /// Copies all tables. `progress` receives the table name, the copied rows and the total rows.
-    /// Meanwhile, no other process can serve or change the source.
+    /// Copies all tables. `progress` receives the table name, the number of copied rows and the total number of rows.
+    /// During the copy, no other process can serve or change the source.
     /// Fails with [`StoreError::NotEmpty`] if the target has rows.
-    /// After a failure, the target contains empty tables only.
+    /// After a failure, the target has no rows.
     pub async fn copy_metadata_to(
         &self,
         by: &Origin,
@@ -69,7 +69,7 @@ impl Store {
         let mut source = self.database.begin_write().await.map_err(&failed)?;
         let database = Database::connect_postgres(target).await?;
         let mut to = database.begin_write().await.map_err(&failed)?;
-        // A read of the source may exceed the target's idle timeout.
+        // A read of the source may take longer than the idle timeout of the target.
         execute_statement(&mut to, "SET LOCAL idle_in_transaction_session_timeout = 0".to_owned()).await?;
         for table in COPIED_TABLES {
             if table.count_rows(&mut to).await? > 0 {
@@ -92,7 +92,7 @@ impl Store {
         Ok(copied)
     }
 
-    /// Appends an audit event with the origin of the copy to the target.
+    /// Appends an audit event about the copy to the target.
     async fn append_copy_event(
         &self,
         by: &Origin,
@@ -120,7 +120,7 @@ async fn copy_table(
 ) -> Result<CopiedTable, StoreError> {
     let total = table.count_rows(source).await?;
     let mut digest = TableDigest::default();
-    // Triggers notify, count and validate changes. They must not process copied rows.
+    // Triggers that notify, count and validate changes must not process copied rows.
     execute_statement(to, format!("ALTER TABLE {} DISABLE TRIGGER USER", table.name)).await?;
     let mut after = None;
     loop {
@@ -154,7 +154,7 @@ async fn execute_statement(transaction: &mut Transaction, statement: String) -> 
     query(AssertSqlSafe(statement)).execute(transaction).await.map(drop).map_err(copy_error())
 }
 
-/// Converts database errors, for `map_err`.
+/// Returns a function for `map_err` that converts database errors.
 fn copy_error() -> impl Fn(sqlx::Error) -> StoreError {
     StoreError::database_error("copy the metadata")
 }

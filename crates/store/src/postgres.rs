@@ -1,4 +1,4 @@
-//! PostgreSQL: connections, migrations and write transactions.
+//! PostgreSQL backend: connections, migrations and write transactions.
 
 pub(crate) mod change_detector;
 mod clock;
@@ -23,23 +23,22 @@ pub(crate) use transaction::PostgresTransaction;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
-/// Maximum number of connections of a process.
+/// Maximum number of connections per process.
 const MAX_CONNECTIONS: u32 = 10;
-/// Maximum wait for a connection.
+/// Maximum wait for a connection from the pool.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Maximum duration of a statement. A network partition reports no error.
+/// Maximum duration of a statement. The timeout is required because a network partition causes no error.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
-/// Session settings.
-/// The timeouts bound the wait for locks and the life of an idle transaction, so that a stopped or partitioned process
-/// does not block the others.
+/// Session settings of each connection.
+/// The timeouts limit lock waits and idle transactions, so that a stopped or partitioned process cannot block others.
 const SESSION_SETTINGS: [(&str, &str); 3] =
     [("lock_timeout", "10s"), ("idle_in_transaction_session_timeout", "5s"), ("TimeZone", "UTC")];
 
-/// Takes the write lock until the end of the transaction and returns the server time.
-/// The lock number is "clew" in ASCII.
+/// Acquires the write lock until the end of the transaction, and returns the server time.
+/// The number of the advisory lock is "clew" in ASCII.
 const WRITE_LOCK_QUERY: &str =
     "SELECT pg_advisory_xact_lock(1668048247)::text, (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
-/// Returns the server time in milliseconds since 1970 (UTC).
+/// Returns the server time as a Unix timestamp in milliseconds.
 const CLOCK_QUERY: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 
 /// URL of a PostgreSQL database: `postgres://user:password@host:port/database?sslmode=verify-full&sslrootcert=…`.
@@ -79,19 +78,19 @@ impl std::fmt::Debug for PostgresUrl {
     }
 }
 
-/// An open database. Clones share its connection pool.
+/// Open PostgreSQL database. Clones share the connection pool.
 #[derive(Clone)]
 pub(crate) struct PostgresDatabase {
     pub(crate) pool: PgPool,
     clock: DatabaseClock,
-    /// One permit per process: a process waits for the write lock with one session only.
-    /// Otherwise, the server would grant the lock to each waiting session of a partitioned process in turn.
-    /// Each session would hold it until the server terminates the session.
-    /// The other processes would wait for longer than a lease.
+    /// Semaphore with one permit, so that only one session per process waits for the write lock.
+    /// Otherwise, the server would grant the write lock to each waiting session of a partitioned process in succession.
+    /// Each of these sessions would hold the write lock until the server terminates the session.
+    /// The other processes would wait for the write lock longer than the duration of a lease.
     writer: Arc<Semaphore>,
 }
 
-/// Connects to a database and applies the migrations. Concurrent processes are safe: the migrations take a lock.
+/// Connects to a database and applies the migrations. A lock serialises the migrations of concurrent processes.
 pub(crate) async fn open_database(url: &PostgresUrl) -> Result<PostgresDatabase, StoreError> {
     let failed = StoreError::database_error("open the database");
     let pool = PgPoolOptions::new()
@@ -105,7 +104,7 @@ pub(crate) async fn open_database(url: &PostgresUrl) -> Result<PostgresDatabase,
     Ok(PostgresDatabase { pool, clock: DatabaseClock::new(now), writer: Arc::new(Semaphore::new(1)) })
 }
 
-/// Returns the first of these tables that has rows. Creates no missing table.
+/// Returns the name of the first of the given tables that has rows. Ignores missing tables.
 pub(crate) async fn find_nonempty_table(
     url: &PostgresUrl,
     tables: impl Iterator<Item = &'static str>,
@@ -126,7 +125,7 @@ pub(crate) async fn find_nonempty_table(
 }
 
 impl PostgresDatabase {
-    /// Begins a transaction with the write lock.
+    /// Begins a transaction that holds the write lock.
     pub(crate) async fn begin_write(&self) -> Result<PostgresTransaction, sqlx::Error> {
         let permit = self.writer.clone().acquire_owned();
         let permit = with_timeout(async { permit.await.map_err(|_| sqlx::Error::PoolClosed) }).await?;
@@ -137,7 +136,7 @@ impl PostgresDatabase {
         Ok(PostgresTransaction::read_write(transaction, permit))
     }
 
-    /// Begins a read-only transaction with one snapshot.
+    /// Begins a read-only transaction that reads from a single snapshot.
     pub(crate) async fn begin_read(&self) -> Result<PostgresTransaction, sqlx::Error> {
         let begun = with_timeout(self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")).await;
         begun.map(PostgresTransaction::read_only)
@@ -150,7 +149,7 @@ impl PostgresDatabase {
     }
 }
 
-/// Applies the statement timeout. The future is boxed to keep callers' futures small.
+/// Applies the statement timeout to a future. The future is boxed to keep the futures of callers small.
 pub(crate) fn with_timeout<T>(
     operation: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> impl Future<Output = Result<T, sqlx::Error>> {

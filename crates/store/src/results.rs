@@ -1,4 +1,4 @@
-//! Result storage in files or on S3. A result is published atomically.
+//! Storage of results in files or on S3. Results are published atomically.
 
 mod file_writer;
 mod files;
@@ -21,7 +21,7 @@ pub use opened::{StoredObject, StoredResult};
 pub use s3::S3Settings;
 use s3::{S3, S3Writer};
 
-/// Storage of results. Clones share their state.
+/// Handle to the storage of results. Clones share the state.
 #[derive(Debug, Clone)]
 pub struct ResultStore(ResultBackend);
 
@@ -36,13 +36,13 @@ impl ResultStore {
         Self(ResultBackend::Files(ResultFiles::new(folder)))
     }
 
-    /// Connects to S3. Fails if an object cannot be written, read, listed or removed.
+    /// Connects to S3. Fails if the credentials do not permit to write, read, list and remove objects.
     pub async fn s3(settings: &S3Settings) -> Result<Self, StoreError> {
         S3::connect(settings).await.map(|s3| Self(ResultBackend::S3(s3)))
     }
 
-    /// Whether results can be written, without writing one.
-    /// S3 rejects requests with a wrong clock: a worker with a wrong clock would only produce failures.
+    /// Returns true if results can be written. Does not write a result.
+    /// Returns false if S3 rejects requests because the clock of this machine is wrong.
     pub async fn is_writable(&self) -> bool {
         match &self.0 {
             ResultBackend::Files(_) => true,
@@ -50,12 +50,12 @@ impl ResultStore {
         }
     }
 
-    /// Whether other machines share the results.
+    /// Returns true if other machines share the results.
     pub(crate) fn is_shared(&self) -> bool {
         matches!(self.0, ResultBackend::S3(_))
     }
 
-    /// Creates a writer for a result. It blocks, as its writer does: call it on a thread that may block.
+    /// Creates a writer for a result. This function and the writer perform blocking I/O.
     pub fn create(&self, request_id: &RequestId, fence: i64) -> Result<ResultWriter, StoreError> {
         match &self.0 {
             ResultBackend::Files(files) => {
@@ -67,8 +67,8 @@ impl ResultStore {
         }
     }
 
-    /// Opens a result. The length and hash of a file are verified first.
-    /// The length of an object is verified first, and its hash while it is read ([`StoredObject`]).
+    /// Opens a result. For a file, verifies the length and the hash.
+    /// For an object on S3, verifies the length. [`StoredObject`] verifies the hash during the read.
     pub async fn open(&self, result: &ResultRecord) -> Result<StoredResult, StoreError> {
         match &self.0 {
             ResultBackend::Files(files) => {
@@ -90,8 +90,8 @@ impl ResultStore {
         }
     }
 
-    /// Removes an unneeded result: a file immediately, an object in the background.
-    /// The garbage collection removes it after a failure.
+    /// Discards a result. Removes a file immediately, and an object on S3 in the background.
+    /// If the removal of an object fails, the garbage collection removes the object later.
     pub fn discard(&self, name: &str) -> Result<(), StoreError> {
         match &self.0 {
             ResultBackend::Files(files) => files.remove_file(name),
@@ -104,8 +104,8 @@ impl ResultStore {
         }
     }
 
-    /// Garbage collection: removes results and incomplete uploads that are older than `age` and not in `referenced`.
-    /// Returns the number of removed ones.
+    /// Removes results and incomplete uploads that are older than `age` and not in `referenced`.
+    /// Returns the number of removed results and uploads.
     pub async fn collect_garbage(&self, referenced: Vec<String>, age: Duration) -> Result<usize, StoreError> {
         match &self.0 {
             ResultBackend::Files(files) => {
@@ -125,12 +125,12 @@ async fn run_blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(move || work(&files)).await.map_err(|_| StoreError::Stopped)?
 }
 
-/// Whether a name is valid for a result. A valid name never refers outside of the result folder or prefix.
+/// Returns true if the name is valid for a result. A valid name cannot escape the result directory or S3 prefix.
 fn is_valid_name(name: &str) -> bool {
     !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\0'])
 }
 
-/// A published result.
+/// Published result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublishedResult {
     /// Name in the result store.
@@ -141,7 +141,7 @@ pub struct PublishedResult {
     pub sha256: String,
 }
 
-/// A result that is being written. It leaves nothing if it is dropped before it is published.
+/// Writer for a new result. Dropping the writer before [`ResultWriter::publish`] discards the data.
 #[derive(Debug)]
 pub struct ResultWriter(WriterBackend);
 
@@ -152,7 +152,7 @@ enum WriterBackend {
 }
 
 impl ResultWriter {
-    /// Publishes the result under its name. The result is durable when this returns.
+    /// Publishes the result under its name. The result is durable when this function returns.
     pub fn publish(self) -> Result<PublishedResult, StoreError> {
         match self.0 {
             WriterBackend::File(writer) => writer.publish(),

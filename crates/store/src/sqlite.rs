@@ -1,4 +1,4 @@
-//! SQLite: connection options and migrations.
+//! SQLite backend: connection options and migrations.
 
 pub(crate) mod change_detector;
 mod wal_index;
@@ -14,18 +14,18 @@ use crate::error::StoreError;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
-/// Maximum number of connections. SQLite allows one writer at a time.
+/// Maximum number of connections per process. SQLite permits one writer at a time.
 const MAX_CONNECTIONS: u32 = 4;
-/// Maximum wait for the write lock of another connection.
+/// Maximum wait for a write lock that another connection holds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// An open database.
+/// Open SQLite database.
 #[derive(Clone)]
 pub(crate) struct SqliteDatabase {
     pub(crate) pool: SqlitePool,
 }
 
-/// Creates a database from an empty file. It has no write-ahead log, so that the file can be renamed.
+/// Creates a database from an empty file, without a write-ahead log so that the file can be renamed.
 pub(crate) async fn create_database(file: &Path) -> Result<SqliteDatabase, StoreError> {
     connect_and_migrate(connect_options(file).journal_mode(SqliteJournalMode::Delete)).await
 }
@@ -42,9 +42,9 @@ async fn connect_and_migrate(options: SqliteConnectOptions) -> Result<SqliteData
         .connect_with(options)
         .await
         .map_err(StoreError::database_error("open the database"))?;
-    // Another process may apply the same migrations.
-    // A failure then means that it has applied one that this process did not see.
-    // The loop is bounded: any other failure repeats.
+    // A migration can fail because another process has applied it concurrently.
+    // The write lock waits for that process, and the next run skips the applied migration.
+    // The number of retries is limited, because other errors persist.
     let mut retries = MIGRATIONS.iter().count();
     while let Err(error) = MIGRATIONS.run(&pool).await {
         if retries == 0 {
@@ -58,7 +58,7 @@ async fn connect_and_migrate(options: SqliteConnectOptions) -> Result<SqliteData
     Ok(SqliteDatabase { pool })
 }
 
-/// Connection options with durable commits.
+/// Returns connection options with durable commits.
 fn connect_options(file: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(file)

@@ -1,5 +1,5 @@
-//! Permissions of a data directory: 0700 for directories and 0600 for files.
-//! Wider permissions are restricted when the directory is opened.
+//! Permissions of the data directory: 0700 for directories and 0600 for files.
+//! Opening the data directory restricts wider permissions.
 
 use std::fs::{self, Metadata, Permissions};
 use std::io;
@@ -11,20 +11,20 @@ use tracing::warn;
 use super::DataDir;
 use crate::error::StoreError;
 
-/// Permission bits of the group and of others.
+/// Permission bits of the group and of other accounts.
 const GROUP_AND_OTHERS_MODE: u32 = 0o077;
-/// Sticky bit, as on `/tmp`.
+/// Sticky bit, which shared directories such as `/tmp` have.
 const STICKY_BIT: u32 = 0o1000;
-/// Prefixes of the entries that Clew creates in a data directory.
+/// Name prefixes of the entries that Clew creates in the data directory.
 const CLEW_ENTRY_PREFIXES: [&str; 6] = ["clew.db", "master.key", "results", "spill", "serve.lock", "lost+found"];
-/// Prefixes of the files that are restricted.
-/// The master key is excluded: a key that others could read is rejected (`master_key.rs`).
+/// Name prefixes of the files whose permissions Clew restricts.
+/// The list excludes the master key: `master_key.rs` rejects a key file that other accounts can read.
 const RESTRICTED_FILE_PREFIXES: [&str; 3] = ["clew.db", "serve.lock", "master.key.before-"];
 
 impl DataDir {
-    /// Restricts a directory before its initialisation.
-    /// Fails if Clew is not the owner, or if the directory contains foreign files, which would become inaccessible to
-    /// other accounts.
+    /// Restricts an existing directory to its owner, before the initialisation.
+    /// Fails if another account owns the directory.
+    /// Fails if the directory has files of other programs, because other accounts would lose access to these files.
     pub(crate) fn restrict_new_directory(&self) -> Result<(), StoreError> {
         if !self.root.is_dir() {
             return Ok(());
@@ -34,7 +34,7 @@ impl DataDir {
     }
 
     /// Restricts the directory, its subdirectories and its database files to their owner.
-    /// Fails if Clew is not the owner.
+    /// Fails if another account owns one of these files.
     pub(crate) fn restrict_permissions(&self) -> Result<(), StoreError> {
         if !self.root.is_dir() {
             return Ok(());
@@ -51,7 +51,7 @@ impl DataDir {
         Ok(())
     }
 
-    /// Returns the names of the entries.
+    /// Returns the names of the directory entries.
     fn read_entry_names(&self) -> Result<Vec<String>, StoreError> {
         let entries = fs::read_dir(&self.root).map_err(StoreError::file_error("read the folder", &self.root))?;
         let mut names = Vec::new();
@@ -82,9 +82,9 @@ fn has_any_prefix(name: &str, prefixes: &[&str]) -> bool {
     prefixes.iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// Restricts a file or directory to its owner. `foreign` is an entry that Clew did not create.
+/// Restricts a file or directory to its owner. `foreign` is the name of an entry that Clew did not create.
 fn restrict_mode(path: &Path, mode: u32, foreign: Option<&str>) -> Result<(), StoreError> {
-    // Symbolic links are not followed: they would lead out of the directory.
+    // Do not follow symbolic links, because their targets are outside of the directory.
     let found = match fs::symlink_metadata(path) {
         Ok(found) => found,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),

@@ -12,7 +12,7 @@ pub(crate) enum ChangeDetector {
 }
 
 impl ChangeDetector {
-    /// Returns the check that needs no query. PostgreSQL has none.
+    /// Returns the change check that needs no query. For PostgreSQL, the check never finds a version.
     pub(crate) fn fast_path(&self) -> VersionFastPath {
         match self {
             Self::Sqlite(detector) => detector.fast_path(),

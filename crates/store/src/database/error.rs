@@ -1,4 +1,4 @@
-//! Conversion of database errors, with remedies.
+//! Conversion of database errors to [`StoreError`], with a remedy for common causes.
 
 use std::io::ErrorKind;
 
@@ -8,13 +8,13 @@ use sqlx::sqlite::SqliteError;
 use crate::error::StoreError;
 
 impl StoreError {
-    /// Converts database errors, for `map_err`.
+    /// Returns a function for `map_err` that converts database errors. `action` completes "could not …".
     pub(crate) fn database_error(action: &'static str) -> impl Fn(sqlx::Error) -> Self {
         move |source| Self::Database { action, remedy: find_remedy(&source), source: Box::new(source) }
     }
 }
 
-/// Converts the error of a migration.
+/// Converts the error of a schema migration.
 pub(crate) fn migration_error(error: MigrateError) -> StoreError {
     let action = "bring the database to this version's form";
     match error {
@@ -26,7 +26,7 @@ pub(crate) fn migration_error(error: MigrateError) -> StoreError {
     }
 }
 
-/// Converts the error of an insert. A violated unique constraint is reported as [`StoreError::AlreadyExists`].
+/// Converts the error of an insert. A violated unique constraint becomes [`StoreError::AlreadyExists`].
 pub(crate) fn insert_error(
     action: &'static str,
     what: &'static str,
@@ -39,7 +39,7 @@ pub(crate) fn insert_error(
     }
 }
 
-/// Returns the remedy to append to an error message, starting with "; ", or an empty string.
+/// Returns the remedy to append to an error message. The remedy starts with "; " or is empty.
 fn find_remedy(error: &sqlx::Error) -> &'static str {
     let Some(cause) = error.as_database_error() else { return connection_remedy(error) };
     let code = cause.code().unwrap_or_default();
@@ -49,7 +49,7 @@ fn find_remedy(error: &sqlx::Error) -> &'static str {
     }
 }
 
-/// Remedy for a SQLite result code without its extended part (<https://www.sqlite.org/rescode.html>).
+/// Returns the remedy for a SQLite result code (<https://www.sqlite.org/rescode.html>), ignoring the extended part.
 fn sqlite_remedy(code: &str) -> &'static str {
     match code.parse::<u32>().map(|code| code & 0xff) {
         Ok(5 | 6) => "; another process held the database for too long: try again",
@@ -62,7 +62,7 @@ fn sqlite_remedy(code: &str) -> &'static str {
     }
 }
 
-/// Remedy for a PostgreSQL error code (<https://www.postgresql.org/docs/15/errcodes-appendix.html>).
+/// Returns the remedy for a PostgreSQL error code (<https://www.postgresql.org/docs/15/errcodes-appendix.html>).
 fn postgres_remedy(code: &str) -> &'static str {
     match code {
         "25P03" | "40P01" | "55P03" => "; another process held the database for too long: try again",
@@ -79,7 +79,7 @@ fn postgres_remedy(code: &str) -> &'static str {
 fn connection_remedy(error: &sqlx::Error) -> &'static str {
     const TLS_REMEDY: &str = "; see sslmode and sslrootcert in the address of the database";
     match error {
-        // Error of a rejected certificate.
+        // The TLS library reports a rejected certificate as invalid data.
         sqlx::Error::Io(error) if error.kind() == ErrorKind::InvalidData => TLS_REMEDY,
         sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut => "; see whether the database can be reached",
         sqlx::Error::Tls(_) => TLS_REMEDY,

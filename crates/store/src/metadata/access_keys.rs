@@ -1,4 +1,4 @@
-//! Permanent access keys. Their secrets are stored sealed.
+//! Permanent access keys, whose secrets are stored encrypted.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -16,13 +16,13 @@ use crate::error::StoreError;
 use crate::sealing::AssociatedData;
 use crate::store::Store;
 
-/// Maximum number of access keys of a user: one in use, and one to change over to.
+/// Maximum number of access keys per user: the current key and a replacement.
 const MAX_ACCESS_KEYS: u32 = 2;
-/// Minimum time between two records of a key's use, in seconds.
+/// Minimum time between two writes of a key's last use, in seconds.
 const KEY_USE_WRITE_INTERVAL_SECONDS: i64 = 60;
 
 impl Store {
-    /// Creates an access key of a user. Fails with [`StoreError::TooManyKeys`] if the user has two.
+    /// Creates an access key for a user. Fails with [`StoreError::TooManyKeys`] if the user already has two keys.
     pub async fn create_key(
         &self,
         by: &Origin,
@@ -80,7 +80,7 @@ impl Store {
         rows.iter().map(access_key_from_row).collect()
     }
 
-    /// Returns a permanent access key without its secret.
+    /// Returns a permanent access key by id, without its secret.
     pub async fn key(&self, id: &AccessKeyId) -> Result<Option<KeyRecord>, StoreError> {
         let row = query("SELECT id, user_id, enabled, created_at, last_used_at FROM access_keys WHERE id = $1")
             .bind(id.as_str())
@@ -90,9 +90,9 @@ impl Store {
         row.as_ref().map(access_key_from_row).transpose()
     }
 
-    /// Enables or disables an access key. Returns false if it does not exist.
-    /// Disabling also revokes the user's tokens and temporary keys (spec section 3.2).
-    /// They may have been issued for this key.
+    /// Enables or disables an access key. Returns false if the key does not exist.
+    /// Disabling a key also revokes the user's tokens and temporary keys, which may have been issued for the key.
+    /// See section 3.2 of the specification.
     pub async fn set_key_enabled(&self, by: &Origin, id: &AccessKeyId, enabled: bool) -> Result<bool, StoreError> {
         let mut tx = self.begin_audited("change an access key").await?;
         let users: Vec<String> = query_scalar("UPDATE access_keys SET enabled = $1 WHERE id = $2 RETURNING user_id")
@@ -108,7 +108,8 @@ impl Store {
         Ok(true)
     }
 
-    /// Removes an access key and revokes the user's tokens and temporary keys. Returns false if it does not exist.
+    /// Removes an access key and revokes the user's tokens and temporary keys.
+    /// Returns false if the access key does not exist.
     pub async fn remove_key(&self, by: &Origin, id: &AccessKeyId) -> Result<bool, StoreError> {
         let mut tx = self.begin_audited("remove an access key").await?;
         let users: Vec<String> = query_scalar("DELETE FROM access_keys WHERE id = $1 RETURNING user_id")
@@ -150,11 +151,11 @@ impl Store {
         })
     }
 
-    /// Records the use of a permanent access key, at most once a minute.
+    /// Records the use of a permanent access key, at most once per minute.
     pub async fn touch_access_key(&self, key: &AccessKey) -> Result<(), StoreError> {
         let (last, now) = (key.last_recorded_use.load(Ordering::Relaxed), self.clock.unix_seconds());
         let due = key.temporary.is_none() && now.saturating_sub(last) >= KEY_USE_WRITE_INTERVAL_SECONDS;
-        // One of several concurrent requests is enough.
+        // Only one of several concurrent requests writes the time.
         if !due || key.last_recorded_use.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_err() {
             return Ok(());
         }
@@ -167,7 +168,7 @@ impl Store {
         Ok(())
     }
 
-    /// Returns a permanent or temporary access key with its user and secret.
+    /// Returns a permanent or temporary access key by id, with its user and secret.
     pub async fn access_key(&self, id: &AccessKeyId) -> Result<Option<AccessKey>, StoreError> {
         let failed = StoreError::database_error("look up an access key");
         let row = query("SELECT user_id, secret, enabled, last_used_at FROM access_keys WHERE id = $1")

@@ -1,4 +1,4 @@
-//! Attachments of policies to users and groups.
+//! Queries for the attachments of policies to users and groups.
 
 use clew_model::{AuditEvent, DomainId, Origin, ProjectId, UserId};
 use serde_json::json;
@@ -34,8 +34,8 @@ const SELECT_GRANTS: &str = "SELECT p.name AS own_name, p.document, a.system_pol
 
 impl Store {
     /// Attaches a policy to a user or group, in one project or in all projects.
-    /// Returns false if it is already attached. All entities must belong to one domain.
-    /// The caller checks that a built-in policy of this name exists.
+    /// Returns false if the policy is already attached. All entities must belong to the same domain.
+    /// For a built-in policy, the caller must check that the name exists.
     pub async fn attach(
         &self,
         by: &Origin,
@@ -46,7 +46,7 @@ impl Store {
         self.change_attachment(by, "AttachPolicy", policy, to, project).await
     }
 
-    /// Detaches a policy. Returns false if it is not attached.
+    /// Detaches a policy from a user or group. Returns false if the policy is not attached.
     pub async fn detach(
         &self,
         by: &Origin,
@@ -132,14 +132,14 @@ impl Store {
     }
 }
 
-/// Names of an attachment's entities, for the audit.
+/// Names of the entities of an attachment, for the audit event.
 struct AttachmentNames {
     domain: DomainId,
     policy: String,
     grantee: String,
 }
 
-/// Resolves the names. Fails if an entity does not exist or belongs to another domain.
+/// Resolves the ids of an attachment. Fails if an entity does not exist or belongs to another domain.
 async fn resolve_attachment_names(
     transaction: &mut Transaction,
     policy: &PolicyRef,

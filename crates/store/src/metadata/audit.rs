@@ -1,7 +1,7 @@
-//! The audit: an append-only chain of rows, each authenticated together with its predecessor.
+//! Audit log: an append-only hash chain of rows. The MAC of each row covers the MAC of the previous row.
 //!
-//! A change of the database appends its row in the same transaction (`audited_tx.rs`).
-//! Other events are appended with [`Store::append_audit_event`].
+//! Each audited change of the database appends its audit row in the same transaction (see `audited_tx.rs`).
+//! [`Store::append_audit_event`] appends all other events.
 
 mod chain;
 mod checkpoint_tracker;
@@ -22,7 +22,7 @@ use crate::database::query;
 use crate::error::StoreError;
 use crate::store::Store;
 
-/// SQL for matching rows before or after a sequence number, in this order.
+/// Builds the SQL query that selects matching rows before or after a sequence number.
 macro_rules! select_matching_rows_sql {
     ($side:literal, $order:literal) => {
         concat!(
@@ -42,12 +42,13 @@ const SELECT_ROWS_AFTER: &str = select_matching_rows_sql!(">", "seq");
 const SELECT_ROWS_BEFORE: &str = select_matching_rows_sql!("<", "seq DESC");
 
 impl Store {
-    /// Appends an event to the audit. It is durable when this returns. Concurrent events share a transaction.
+    /// Appends an event to the audit log. Concurrent events share a transaction.
+    /// The event is durable when this function returns.
     pub async fn append_audit_event(&self, event: &AuditEvent) -> Result<(), StoreError> {
         self.append_grouped_event(event.clone()).await
     }
 
-    /// Returns up to `limit` matching rows after a sequence number, oldest first.
+    /// Returns up to `limit` matching audit rows after a sequence number, oldest first.
     pub async fn audit_rows_after(
         &self,
         filter: &AuditFilter,
@@ -57,7 +58,7 @@ impl Store {
         self.select_matching_rows(SELECT_ROWS_AFTER, filter, after_seq, limit).await
     }
 
-    /// Returns up to `limit` matching rows before a sequence number, newest first.
+    /// Returns up to `limit` matching audit rows before a sequence number, newest first.
     pub async fn audit_rows_before(
         &self,
         filter: &AuditFilter,

@@ -1,4 +1,4 @@
-//! Initial identities and the start of the audit.
+//! Initialisation of the metadata: initial identities, master key check and audit log.
 
 use clew_model::{AuditEvent, Origin};
 use secrecy::{ExposeSecret, SecretString};
@@ -14,17 +14,17 @@ use crate::sealing::AssociatedData;
 use crate::store::{InitialIds, InitialTenant, REGION_SETTING, Store};
 use crate::users::NewUser;
 
-/// Name of the setting with a sealed constant. Unsealing it verifies the master key.
+/// Name of the setting with an encrypted constant. Decrypting the constant verifies the master key.
 pub(super) const CANARY_SETTING: &str = "canary";
 pub(super) const CANARY_ASSOCIATED_DATA: AssociatedData<'static> =
     AssociatedData { table: "settings", column: "value", row: CANARY_SETTING };
 
-/// Constant of a database with an audit.
-/// Only the key holder can seal it: a database with this constant but no audit was tampered with.
-/// Databases of earlier versions contain [`CANARY_SETTING`] instead.
+/// Plaintext of the encrypted constant in a database with an audit log.
+/// Only a process with the key can encrypt this text, so a database with this text must have an audit log.
+/// Databases of versions without an audit log contain the text of [`CANARY_SETTING`].
 pub(super) const CANARY_TEXT_WITH_AUDIT: &str = "canary, audited";
 
-/// Whether a database has its initial identities.
+/// Returns true if the database has its initial identities.
 pub(crate) async fn is_initialised(database: &Database) -> Result<bool, StoreError> {
     read_setting(database, CANARY_SETTING).await.map(|canary| canary.is_some())
 }
@@ -38,7 +38,7 @@ impl Store {
         let now = self.clock.unix_seconds();
         let canary = self.sealer.seal(CANARY_ASSOCIATED_DATA, &SecretString::from(CANARY_TEXT_WITH_AUDIT))?;
         let mut tx = self.begin_audited("make the first identities").await?;
-        // Two processes may initialise concurrently, each with its own key.
+        // Two processes may initialise the database concurrently, each with its own key.
         if read_setting(tx.transaction(), CANARY_SETTING).await?.is_some() {
             return Err(StoreError::AlreadyInitialised { location: "the database".to_owned() });
         }
@@ -67,7 +67,7 @@ impl Store {
         Ok(InitialIds { domain_id, project_id, user_id })
     }
 
-    /// Verifies the master key. Starts the audit of a database from a version without one.
+    /// Verifies the master key. Starts the audit log if the database is from a version without one.
     pub(crate) async fn check_master_key(&self) -> Result<(), StoreError> {
         let canary = read_setting(&self.database, CANARY_SETTING).await?.ok_or_else(|| StoreError::Damaged {
             what: "metadata",
@@ -84,7 +84,7 @@ impl Store {
         let sealed = self.sealer.seal(CANARY_ASSOCIATED_DATA, &SecretString::from(CANARY_TEXT_WITH_AUDIT))?;
         let mut tx = self.begin_audited("begin the audit").await?;
         let found = read_setting(tx.transaction(), CANARY_SETTING).await?.unwrap_or_default();
-        // Another process may have started it meanwhile.
+        // Another process may have started the audit log in the meantime.
         if self.unseal_canary(&found)?.expose_secret() == CANARY_TEXT_WITH_AUDIT {
             return Ok(());
         }

@@ -1,4 +1,4 @@
-//! Enterprise projects. The default project always exists and is immutable.
+//! Queries for enterprise projects. The default enterprise project always exists and is immutable.
 
 use clew_model::{AuditEvent, DomainId, Origin};
 use serde_json::json;
@@ -13,7 +13,8 @@ use crate::tenants::{EnterpriseProject, EnterpriseProjectChange};
 const DEFAULT_ENTERPRISE_PROJECT_ID: &str = "0";
 
 impl Store {
-    /// Creates an enterprise project and returns its id, a UUID with dashes. Fails if the domain has one of this name.
+    /// Creates an enterprise project and returns its id, a UUID with dashes.
+    /// Fails with [`StoreError::AlreadyExists`] if the domain has an enterprise project with this name.
     pub async fn create_enterprise_project(
         &self,
         by: &Origin,
@@ -44,7 +45,7 @@ impl Store {
         Ok(id)
     }
 
-    /// Returns the enterprise projects of a domain: the default one first, then the others by name.
+    /// Returns the enterprise projects of a domain: the default project first, then the others sorted by name.
     pub async fn enterprise_projects(&self, domain: &DomainId) -> Result<Vec<EnterpriseProject>, StoreError> {
         let rows =
             query("SELECT id, name, description, enabled FROM enterprise_projects WHERE domain_id = $1 ORDER BY name")
@@ -61,7 +62,7 @@ impl Store {
         std::iter::once(Ok(default)).chain(rows.iter().map(enterprise_project_from_row)).collect()
     }
 
-    /// Changes an enterprise project. Returns false if the domain has no such project, and for the default one.
+    /// Changes an enterprise project. Returns false for the default project and for an unknown project.
     pub async fn update_enterprise_project(
         &self,
         by: &Origin,
@@ -92,7 +93,7 @@ impl Store {
     }
 }
 
-/// Fails if an instance of the domain cannot be added to this enterprise project.
+/// Fails if the domain has no enabled enterprise project with this id. Accepts the default enterprise project.
 pub(super) async fn require_enabled_enterprise_project(
     transaction: &mut Transaction,
     domain: &DomainId,

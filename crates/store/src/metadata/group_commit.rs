@@ -1,4 +1,4 @@
-//! Group commit: writes of concurrent callers share one transaction, and so one sync of the disk.
+//! Group commit: writes of concurrent callers share a transaction, and thus a disk sync.
 
 use std::future::Future;
 use std::mem;
@@ -12,51 +12,52 @@ use crate::database::Transaction;
 use crate::error::StoreError;
 use crate::store::Store;
 
-/// Maximum number of events in a transaction, and of other writes.
+/// Maximum number of audit events, and of other writes, per transaction.
 const MAX_BATCH_SIZE: usize = 512;
 
-/// A write that can share its transaction with other writes.
+/// Write that can share its transaction with other writes.
 pub(super) trait GroupedWrite: Send + Sync + 'static {
     /// Value that the caller receives.
     type Output: Send + 'static;
 
-    /// Action for the message of an error of the begin or the commit, which all writes share.
+    /// Action in the error message if the shared transaction fails to begin or to commit.
     const ERROR_CONTEXT: &'static str;
 
-    /// Executes the statements. If another write of the same transaction fails, they are executed again in the next one.
+    /// Executes the SQL statements of the write.
+    /// If another write in the transaction fails, the statements are executed again in the next transaction.
     fn execute_write(
         &self,
         transaction: &mut Transaction,
     ) -> impl Future<Output = Result<Self::Output, StoreError>> + Send;
 }
 
-/// Queue of pending writes. Clones share it.
+/// Queue of pending writes. Clones share the queue.
 #[derive(Clone, Default)]
 pub(crate) struct GroupCommit(Arc<Mutex<WriteQueue>>);
 
 #[derive(Default)]
 struct WriteQueue {
     pending: WriteBatch,
-    /// Whether a writer task is running. It takes batches until `pending` is empty.
+    /// True while a writer task is running. The task executes batches until `pending` is empty.
     writing: bool,
 }
 
-/// Writes of one transaction.
+/// Writes that are executed in one transaction.
 #[derive(Default)]
 struct WriteBatch {
-    /// Separate from the other writes: all events are appended to the audit chain at once.
+    /// Audit events, which are appended to the audit chain in a single step after the other writes.
     events: Vec<QueuedEvent>,
     writes: Vec<Box<dyn PendingWrite>>,
 }
 
-/// An audit event with its time in milliseconds since 1970 (UTC).
+/// Queued audit event. `at` is a Unix timestamp in milliseconds.
 struct QueuedEvent {
     at: i64,
     event: AuditEvent,
     reply: oneshot::Sender<Result<(), StoreError>>,
 }
 
-/// A queued write of any type.
+/// Queued write of any output type.
 trait PendingWrite: Send {
     fn execute_write<'a>(&'a mut self, transaction: &'a mut Transaction) -> WriteFuture<'a>;
     fn notify_caller(self: Box<Self>, committed: Result<(), StoreError>);
@@ -91,15 +92,16 @@ impl<W: GroupedWrite> PendingWrite for QueuedWrite<W> {
 }
 
 impl Store {
-    /// Executes a write in a transaction that concurrent callers share. The write is durable when this returns.
-    /// A queued write is executed even if its caller is cancelled.
+    /// Executes a write in a transaction that concurrent callers share.
+    /// The write is durable when this function returns. The write is also executed if the caller is cancelled.
     pub(super) async fn execute_grouped<W: GroupedWrite>(&self, write: W) -> Result<W::Output, StoreError> {
         let (reply, response) = oneshot::channel();
         self.enqueue(|batch| batch.writes.push(Box::new(QueuedWrite { write, output: None, reply })));
         response.await.unwrap_or(Err(StoreError::Stopped))
     }
 
-    /// Appends an audit event in a transaction that concurrent callers share. The event is durable when this returns.
+    /// Appends an audit event in a transaction that concurrent callers share.
+    /// The event is durable when this function returns.
     pub(super) async fn append_grouped_event(&self, event: AuditEvent) -> Result<(), StoreError> {
         let (reply, response) = oneshot::channel();
         let at = self.clock.unix_millis();
@@ -121,7 +123,8 @@ impl Store {
 }
 
 impl GroupCommit {
-    /// Takes pending writes up to the maximum batch size. Marks the writer as stopped if the queue is empty.
+    /// Takes pending writes up to the maximum batch size.
+    /// If the queue is empty, returns `None` and marks the writer task as stopped.
     fn take_batch(&self) -> Option<WriteBatch> {
         let mut queue = self.lock();
         let WriteBatch { events, writes } = &mut queue.pending;
@@ -137,7 +140,8 @@ impl GroupCommit {
     }
 }
 
-/// Guard of the writer task. If the task ends early, the pending callers fail and the next write starts a new task.
+/// Guard that resets the queue if the writer task panics or is cancelled.
+/// Pending callers then receive an error, and the next write starts a new writer task.
 struct WriterGuard {
     group_commit: GroupCommit,
     finished: bool,
@@ -160,13 +164,13 @@ async fn drain_queue(store: Store, mut writer: WriterGuard) {
     writer.finished = true;
 }
 
-/// Cause of a rolled back transaction.
+/// Reason for the rollback of a transaction.
 enum BatchError {
     /// The write at this index failed.
     Write(usize, StoreError),
-    /// The append to the audit failed.
+    /// The append to the audit log failed.
     Events(StoreError),
-    /// The begin or the commit failed.
+    /// The transaction failed to begin or to commit.
     Transaction(StoreError),
 }
 
@@ -175,7 +179,7 @@ impl WriteBatch {
         self.events.is_empty() && self.writes.is_empty()
     }
 
-    /// Executes all writes. A failed write is removed, and the others are executed again without it.
+    /// Executes all writes. If one write fails, removes that write and executes the others again.
     async fn execute(mut self, store: &Store) {
         while !self.is_empty() {
             match self.try_execute(store).await {

@@ -1,4 +1,4 @@
-//! Groups and their members.
+//! Queries for user groups and their members.
 
 use clew_model::{AuditEvent, DomainId, GroupId, Origin, UserId};
 use serde_json::json;
@@ -22,7 +22,7 @@ const SELECT_MEMBERS: &str = "SELECT u.id, u.name, u.password_hash, u.enabled, u
      WHERE m.group_id = $1 ORDER BY u.name";
 
 impl Store {
-    /// Creates a group. Fails if the domain has one of this name.
+    /// Creates a group. Fails with [`StoreError::AlreadyExists`] if the domain has a group with this name.
     pub async fn create_group(
         &self,
         by: &Origin,
@@ -51,7 +51,7 @@ impl Store {
         Ok(id)
     }
 
-    /// Returns the groups of a domain, by name.
+    /// Returns the groups of a domain, sorted by name.
     pub async fn groups_of(&self, domain: &DomainId) -> Result<Vec<Group>, StoreError> {
         let rows = query(AssertSqlSafe(format!("{SELECT_GROUPS} WHERE domain_id = $1 ORDER BY name")))
             .bind(domain.as_str())
@@ -66,7 +66,7 @@ impl Store {
         find_group(&self.database, id).await
     }
 
-    /// Removes a group together with its attachments. Returns false if it does not exist.
+    /// Removes a group together with its attachments. Returns false if the group does not exist.
     pub async fn remove_group(&self, by: &Origin, id: &GroupId) -> Result<bool, StoreError> {
         let mut tx = self.begin_audited("remove a group").await?;
         let Some(before) = find_group(tx.transaction(), id).await? else { return Ok(false) };
@@ -85,13 +85,13 @@ impl Store {
         Ok(true)
     }
 
-    /// Adds a user to a group. Returns false if it is already a member. Both must belong to the same domain.
+    /// Adds a user to a group of the same domain. Returns false if the user is already a member.
     pub async fn add_member(&self, by: &Origin, group: &GroupId, user: &UserId) -> Result<bool, StoreError> {
         let statement = "INSERT INTO members (group_id, user_id) VALUES ($1, $2) ON CONFLICT DO NOTHING";
         self.change_membership(by, "AddUserToGroup", statement, group, user).await
     }
 
-    /// Removes a user from a group. Returns false if it is not a member.
+    /// Removes a user from a group. Returns false if the user is not a member.
     pub async fn remove_member(&self, by: &Origin, group: &GroupId, user: &UserId) -> Result<bool, StoreError> {
         let statement = "DELETE FROM members WHERE group_id = $1 AND user_id = $2";
         self.change_membership(by, "RemoveUserFromGroup", statement, group, user).await
@@ -133,7 +133,7 @@ impl Store {
         Ok(true)
     }
 
-    /// Returns the members of a group, by name.
+    /// Returns the members of a group, sorted by name.
     pub async fn members_of(&self, group: &GroupId) -> Result<Vec<User>, StoreError> {
         let rows = query(SELECT_MEMBERS)
             .bind(group.as_str())
@@ -153,7 +153,7 @@ async fn find_group<'e>(executor: impl Into<Executor<'e>>, id: &GroupId) -> Resu
     row.as_ref().map(group_from_row).transpose()
 }
 
-/// Returns a group. Fails if it does not exist.
+/// Returns a group by id. Fails with [`StoreError::Unknown`] if the group does not exist.
 pub(super) async fn require_group(transaction: &mut Transaction, id: &GroupId) -> Result<Group, StoreError> {
     let found = find_group(transaction, id).await?;
     found.ok_or_else(|| StoreError::Unknown { what: "group", name: id.to_string() })

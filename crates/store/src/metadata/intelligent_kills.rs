@@ -1,7 +1,6 @@
-//! Queue of intelligent kills.
-//! Unlike a collection, an intelligent kill is claimed only once: it selects its victims when it runs, so a retry would
-//! kill other sessions.
-//! See `docs/decisions/0011-intelligent-kill.md`.
+//! Queue of intelligent kills (see `docs/decisions/0011-intelligent-kill.md`).
+//! Unlike a collection, an intelligent kill is never retried.
+//! The victims are selected when the kill runs, so a retry would kill other sessions.
 
 use std::time::Duration;
 
@@ -15,10 +14,10 @@ use crate::error::StoreError;
 use crate::intelligent_kills::{IntelligentKill, IntelligentKillFilter, IntelligentKillId, NewIntelligentKill};
 use crate::store::Store;
 
-/// Audit operation for the end of an intelligent kill.
+/// Name of the audit operation for the end of an intelligent kill.
 const AUDIT_OPERATION_NAME: &str = "EndIntelligentKill";
 
-/// Claims the oldest queued kill of a node without a running one.
+/// Claims the oldest queued kill of a node that has no running kill.
 const CLAIM_OLDEST_KILL_QUERY: &str = "UPDATE intelligent_kills SET status = 'running', lease_until = $1 + $2 \
      WHERE id = (SELECT w.id FROM intelligent_kills w WHERE w.status = 'queued' AND w.id >= $3 \
            AND NOT EXISTS (SELECT 1 FROM intelligent_kills r WHERE r.node_id = w.node_id AND r.status = 'running') \
@@ -26,7 +25,7 @@ const CLAIM_OLDEST_KILL_QUERY: &str = "UPDATE intelligent_kills SET status = 'ru
          ORDER BY w.id LIMIT 1) \
      RETURNING *";
 
-/// Selects kills that expired in the queue or whose worker is gone.
+/// Selects queued kills that are too old, and running kills whose lease has expired.
 const SELECT_LOST_KILLS_QUERY: &str = "SELECT * FROM intelligent_kills \
      WHERE (status = 'queued' AND id < $1) OR (status = 'running' AND lease_until <= $2) ORDER BY id";
 
@@ -34,7 +33,7 @@ const SELECT_MATCHING_KILLS_QUERY: &str = "SELECT * FROM intelligent_kills \
      WHERE instance_id = $1 AND node_id = $2 AND id >= $3 AND id < $4 AND ended_at IS NOT NULL";
 
 impl Store {
-    /// Queues an intelligent kill. Fails with [`StoreError::QueueFull`] if `limit` kills of the node are queued.
+    /// Queues an intelligent kill. Fails with [`StoreError::QueueFull`] if the node already has `limit` queued kills.
     pub async fn insert_intelligent_kill(
         &self,
         new: &NewIntelligentKill,
@@ -43,7 +42,7 @@ impl Store {
         let Actor::User { id: actor, name, domain_id } = &new.by.actor else {
             return Err(StoreError::Damaged { what: "who asks", reason: format!("{} is no user", new.by.actor) });
         };
-        // Two requests of the same millisecond get consecutive ids.
+        // Requests in the same millisecond get consecutive ids.
         let failed = StoreError::database_error("queue an intelligent kill");
         let mut transaction = self.database.begin_write().await.map_err(&failed)?;
         let mut ids: Vec<i64> = query_scalar(
@@ -71,7 +70,7 @@ impl Store {
         ids.pop().map(IntelligentKillId).ok_or_else(full)
     }
 
-    /// Claims the oldest queued intelligent kill that was requested within `max_age`. It must end within `lease`.
+    /// Claims the oldest queued intelligent kill that is not older than `max_age`. The kill must end within `lease`.
     pub async fn claim_intelligent_kill(
         &self,
         lease: Duration,
@@ -93,8 +92,8 @@ impl Store {
         row.as_ref().map(intelligent_kill_from_row).transpose()
     }
 
-    /// Ends a running kill, with a reason if it failed, and appends an audit event.
-    /// Returns false and changes nothing if it is not running.
+    /// Ends a running kill and appends an audit event. `reason` describes a failure.
+    /// Returns false and changes nothing if the kill is not running.
     pub async fn end_intelligent_kill(
         &self,
         id: IntelligentKillId,
@@ -104,8 +103,8 @@ impl Store {
         self.end_kill_with_event(id, TaskStatus::Running, reason, Some(victims)).await
     }
 
-    /// Ends kills that were requested longer than `max_age` ago and never claimed, and kills whose lease has expired.
-    /// Returns them in their previous state.
+    /// Ends queued kills that are older than `max_age` and running kills whose lease has expired.
+    /// Returns these kills in their previous state.
     pub async fn end_lost_intelligent_kills(&self, max_age: Duration) -> Result<Vec<IntelligentKill>, StoreError> {
         const EXPIRED_IN_QUEUE_REASON: &str = "it was not taken up in time, and was not begun: by now it would end other sessions than were meant. \
              Look at the preview, and ask again";
@@ -177,7 +176,7 @@ impl Store {
         row.as_ref().map(intelligent_kill_from_row).transpose()
     }
 
-    /// Returns a page of matching kills, newest first, and their total number.
+    /// Returns a page of matching kills, newest first, and the total number of matching kills.
     pub async fn intelligent_kills(
         &self,
         filter: &IntelligentKillFilter,
@@ -207,7 +206,7 @@ impl Store {
         Ok((rows.iter().map(intelligent_kill_from_row).collect::<Result<_, _>>()?, total.unsigned_abs()))
     }
 
-    /// Removes kills that ended before `cutoff`, in milliseconds since 1970 (UTC). Returns their number.
+    /// Removes kills that ended before `cutoff`, a Unix timestamp in milliseconds. Returns the number of kills.
     pub async fn remove_intelligent_kills_before(&self, cutoff: i64) -> Result<u64, StoreError> {
         let removed = query("DELETE FROM intelligent_kills WHERE ended_at < $1")
             .bind(cutoff)

@@ -1,4 +1,4 @@
-//! Instances with their nodes and tags.
+//! Queries for instances with their nodes and tags.
 
 use std::collections::HashSet;
 
@@ -17,8 +17,8 @@ use crate::error::StoreError;
 use crate::sealing::AssociatedData;
 use crate::store::Store;
 
-/// SQL for matching instances. Each text filter has two parameters: the exact value and a substring.
-/// `{elements}` is replaced by the required tags, a JSON array.
+/// SQL clause that selects matching instances. Each text filter has two parameters: an exact value and a substring.
+/// `{elements}` is a placeholder for the required tags.
 const FROM_MATCHING_INSTANCES: &str = "FROM instances i WHERE i.project_id = $1 \
      AND ($2 IS NULL OR i.id = $2) AND ($3 IS NULL OR instr(i.id, $3) > 0) \
      AND ($4 IS NULL OR i.name = $4) AND ($5 IS NULL OR instr(i.name, $5) > 0) \
@@ -33,7 +33,7 @@ const INSTANCE_COLUMNS: &str = "i.id, i.project_id, i.name, i.enterprise_project
 const MAX_NAME_LEN: usize = 128;
 
 impl Store {
-    /// Adds an instance with its nodes. Passwords are stored sealed.
+    /// Adds an instance with its nodes. Passwords are stored encrypted.
     pub async fn add_instance(&self, by: &Origin, instance: NewInstance) -> Result<Instance, StoreError> {
         validate_instance(&instance)?;
         let id = instance.id.clone().unwrap_or_else(InstanceId::generate);
@@ -137,7 +137,7 @@ impl Store {
         Ok(())
     }
 
-    /// Returns a page of matching instances in the order of their addition, and their total number.
+    /// Returns a page of matching instances, oldest first, and the total number of matching instances.
     pub async fn instances(
         &self,
         project: &ProjectId,
@@ -180,7 +180,7 @@ impl Store {
         Ok((self.load_instances(rows).await?, total.unsigned_abs()))
     }
 
-    /// Returns an instance. The node URLs have no password.
+    /// Returns an instance by id. The node URLs contain no passwords.
     pub async fn instance(&self, project: &ProjectId, id: &InstanceId) -> Result<Option<Instance>, StoreError> {
         let statement = format!("SELECT {INSTANCE_COLUMNS} FROM instances i WHERE i.project_id = $1 AND i.id = $2");
         let row = query(AssertSqlSafe(statement))
@@ -192,7 +192,7 @@ impl Store {
         Ok(self.load_instances(row.into_iter().collect()).await?.pop())
     }
 
-    /// Returns the instances of all projects.
+    /// Returns the instances of all projects, oldest first.
     pub async fn all_instances(&self) -> Result<Vec<Instance>, StoreError> {
         let statement = format!("SELECT {INSTANCE_COLUMNS} FROM instances i ORDER BY i.created_at, i.rowid");
         let rows = query(AssertSqlSafe(statement))
@@ -221,8 +221,8 @@ impl Store {
         Ok(true)
     }
 
-    /// Changes the URL and password of a node and ends its login back-off.
-    /// Returns false if the project's instance has no such node.
+    /// Changes the URL and password of a node, and ends the login back-off of the node.
+    /// Returns false if the instance does not exist in the project or has no such node.
     pub async fn set_node_url(
         &self,
         by: &Origin,
@@ -261,7 +261,7 @@ impl Store {
         Ok(true)
     }
 
-    /// Returns a node with its password.
+    /// Returns a node by id, with its password.
     pub async fn node_with_password(&self, id: &NodeId) -> Result<Option<Node>, StoreError> {
         let failed = StoreError::database_error("look up a node");
         let row = query("SELECT id, name, role, url, password, created_at, zone FROM nodes WHERE id = $1")
@@ -347,7 +347,7 @@ fn node_from_row(row: &Row) -> Result<Node, StoreError> {
     })
 }
 
-/// Splits a filter into an exact value or a substring: `*part` means "contains part" (spec section 3.3).
+/// Splits a filter into an exact value and a substring. `*part` matches values that contain `part` (spec section 3.3).
 fn parse_text_filter(filter: Option<&str>) -> (Option<&str>, Option<&str>) {
     match filter.map(|text| (text, text.strip_prefix('*'))) {
         None => (None, None),

@@ -1,4 +1,4 @@
-//! Kill tasks and kill switches. `leases.rs` has the operations of workers.
+//! Queries for kill tasks and kill switches. The operations of workers are in `leases.rs`.
 
 mod leases;
 
@@ -15,16 +15,16 @@ use crate::error::StoreError;
 use crate::kill_tasks::{KillTask, KillTaskState, NewKillTask};
 use crate::store::Store;
 
-/// Maximum number of running tasks of an instance (spec section 2.8).
+/// Maximum number of running kill tasks per instance (spec section 2.8).
 const MAX_RUNNING_TASKS: u32 = 5;
-/// Maximum number of stored tasks of an instance, including ended ones.
+/// Maximum number of stored kill tasks per instance, including ended tasks.
 const MAX_STORED_TASKS: u32 = 100;
 
-/// SQL condition for tasks that are running at the time `$2`.
+/// SQL condition that selects the tasks that are running at the time `$2`.
 const RUNNING_TASK_CONDITION: &str = "stopped_at IS NULL AND (ends_at IS NULL OR ends_at > $2)";
 
 impl Store {
-    /// Whether the kill switch of an instance is on.
+    /// Returns true if the kill switch of an instance is on.
     pub async fn kill_switch(&self, instance: &InstanceId) -> Result<bool, StoreError> {
         let is_on: Option<bool> = query_scalar("SELECT is_on FROM kill_switches WHERE instance_id = $1")
             .bind(instance.as_str())
@@ -34,7 +34,7 @@ impl Store {
         Ok(is_on.unwrap_or(false))
     }
 
-    /// Turns the kill switch of an instance on or off. Turning it off stops the running tasks.
+    /// Turns the kill switch of an instance on or off. Turning the switch off stops the running tasks.
     /// Returns false if the project has no such instance.
     pub async fn set_kill_switch(
         &self,
@@ -80,10 +80,10 @@ impl Store {
         Ok(())
     }
 
-    /// Adds a task and starts it. Returns its id, or `None` if the project has no such instance.
+    /// Adds and starts a kill task. Returns the id of the task, or `None` if the project has no such instance.
     ///
-    /// Fails with [`StoreError::KillSwitchOff`] if the switch is off, and with [`StoreError::TooManyKillTasks`] if the
-    /// maximum number of tasks is running.
+    /// Fails with [`StoreError::KillSwitchOff`] if the kill switch is off.
+    /// Fails with [`StoreError::TooManyKillTasks`] if the instance has the maximum number of running tasks.
     pub async fn add_kill_task(
         &self,
         by: &Origin,
@@ -129,7 +129,8 @@ impl Store {
         Ok(Some(id))
     }
 
-    /// Stops a task. An ended task stays unchanged. Returns false if the project's instance has no such task.
+    /// Stops a kill task if it is running.
+    /// Returns false if the instance does not exist in the project or has no such task.
     pub async fn stop_kill_task(
         &self,
         by: &Origin,
@@ -174,7 +175,7 @@ impl Store {
         tx.commit_with_event(&AuditEvent { domain_id, project_id, instance_id, ..event }).await
     }
 
-    /// Returns the running and the latest ended tasks of an instance, newest first.
+    /// Returns the stored kill tasks of an instance, running and ended, newest first.
     pub async fn kill_tasks(&self, instance: &InstanceId) -> Result<Vec<KillTask>, StoreError> {
         let now = self.clock.unix_millis();
         let rows = query("SELECT * FROM kill_tasks WHERE instance_id = $1 ORDER BY id DESC")
@@ -186,7 +187,7 @@ impl Store {
     }
 }
 
-/// Inserts a task. Ids increase, even if two tasks are added in the same millisecond.
+/// Inserts a kill task. Ids increase even if several tasks are added in the same millisecond.
 async fn insert_kill_task(
     tx: &mut AuditedTransaction<'_>,
     instance: &InstanceId,

@@ -1,4 +1,4 @@
-//! Records of kills: inserted before the kill is sent, completed together with their audit events.
+//! Records of kills. Each record is inserted before the kill is sent, and is completed with the outcome.
 
 use clew_model::{AuditEvent, DomainId, InstanceId, NodeId, Origin, Outcome, Page, ProjectId};
 use serde_json::json;
@@ -11,7 +11,7 @@ use crate::error::StoreError;
 use crate::kills::{KillEnd, KillFilter, KillRecord, KillSource, NewKill};
 use crate::store::Store;
 
-/// Audit operation of a kill.
+/// Name of the audit operation for a kill.
 const AUDIT_OPERATION_NAME: &str = "KillSession";
 
 const FROM_MATCHING_KILLS: &str = "FROM killed_sessions WHERE instance_id = $1 AND ($2 IS NULL OR node_id = $2) \
@@ -19,8 +19,8 @@ const FROM_MATCHING_KILLS: &str = "FROM killed_sessions WHERE instance_id = $1 A
      AND ($5 IS NULL OR asked_at >= $5) AND ($6 IS NULL OR asked_at < $6)";
 
 impl Store {
-    /// Records kills before they are sent. Rows without an outcome remain if Clew terminates meanwhile.
-    /// Returns their ids in the same order, for [`Store::end_kills`].
+    /// Records kills before they are sent. The records have no outcome until [`Store::end_kills`].
+    /// Returns the ids of the records in the order of `kills`.
     pub async fn begin_kills(&self, kills: &[NewKill]) -> Result<Vec<i64>, StoreError> {
         let failed = StoreError::database_error("write down a kill");
         let now = self.clock.unix_millis();
@@ -57,16 +57,17 @@ impl Store {
         Ok(ids)
     }
 
-    /// Records the outcomes of kills with their details, and an audit event for each.
-    /// Only missing and unknown outcomes are replaced.
+    /// Records the outcome and details of each kill, and appends an audit event for each kill.
+    /// A known outcome is not replaced.
     pub async fn end_kills(&self, by: &Origin, ends: &[(i64, KillEnd, String)]) -> Result<(), StoreError> {
         let mut tx = self.begin_audited("write down what became of a kill").await?;
         self.record_outcomes(&mut tx, by, ends).await?;
         tx.commit().await
     }
 
-    /// Ends kills without an outcome that were recorded before `before`, in milliseconds since 1970 (UTC):
-    /// Clew terminated before their outcome. Returns their number.
+    /// Records the outcome `Unknown` for kills that Clew did not complete before it terminated.
+    /// Selects kills without an outcome that were recorded before `before`, a Unix timestamp in milliseconds.
+    /// Returns the number of these kills.
     pub async fn end_lost_kills(&self, before: i64) -> Result<u64, StoreError> {
         const LOST_KILL_DETAIL: &str =
             "Clew ended before the outcome was written down: whether the kill was sent is not known";
@@ -117,7 +118,7 @@ impl Store {
         tx.append_events(&self.keys, &events).await
     }
 
-    /// Returns a page of matching kills, newest first, and their total number.
+    /// Returns a page of matching kills, newest first, and the total number of matching kills.
     pub async fn killed_sessions(&self, filter: &KillFilter, page: Page) -> Result<(Vec<KillRecord>, u64), StoreError> {
         let failed = StoreError::database_error("list kills");
         let total: i64 = query_scalar(AssertSqlSafe(format!("SELECT COUNT(*) {FROM_MATCHING_KILLS}")))
@@ -147,8 +148,8 @@ impl Store {
         Ok((kills?, total.unsigned_abs()))
     }
 
-    /// Removes completed kills that were recorded before `cutoff`, in milliseconds since 1970 (UTC).
-    /// Returns their number.
+    /// Removes kills that have an outcome and were recorded before `cutoff`, a Unix timestamp in milliseconds.
+    /// Returns the number of removed kills.
     pub async fn remove_kills_before(&self, cutoff: i64) -> Result<u64, StoreError> {
         let removed = query("DELETE FROM killed_sessions WHERE asked_at < $1 AND outcome IS NOT NULL")
             .bind(cutoff)

@@ -1,4 +1,4 @@
-//! Refused logins of nodes, shared by all processes of the store.
+//! Refused logins of nodes, which all processes of the store share.
 
 use clew_model::{Failure, InstanceId, Node, NodeId};
 use secrecy::ExposeSecret;
@@ -9,11 +9,11 @@ use crate::error::StoreError;
 use crate::login_backoff::{LoginBackoff, LoginCause, LoginPermit, REQUESTED_RETRY_DELAY, retry_delay};
 use crate::store::Store;
 
-/// Maximum length of a stored reason, in characters.
+/// Maximum length of a stored refusal reason, in characters.
 const MAX_REASON_LEN: usize = 1000;
 
 impl Store {
-    /// Returns the refused logins of a node. Returns `None` if the last login succeeded.
+    /// Returns the login back-off of a node, or `None` if the last login succeeded.
     pub async fn login_backoff(&self, node: &NodeId) -> Result<Option<LoginBackoff>, StoreError> {
         let row = query("SELECT refusals, reason, refused_at, retry_at FROM login_backoffs WHERE node_id = $1")
             .bind(node.as_str())
@@ -23,7 +23,7 @@ impl Store {
         row.as_ref().map(login_backoff_from_row).transpose()
     }
 
-    /// Returns the nodes of an instance whose last login was refused.
+    /// Returns the login back-offs of all nodes of an instance whose last login was refused.
     pub async fn login_backoffs(&self, instance: &InstanceId) -> Result<Vec<(NodeId, LoginBackoff)>, StoreError> {
         let rows = query(
             "SELECT b.node_id, b.refusals, b.reason, b.refused_at, b.retry_at FROM login_backoffs b \
@@ -36,7 +36,7 @@ impl Store {
         rows.iter().map(|row| Ok((parse_column(row, "node_id")?, login_backoff_from_row(row)?))).collect()
     }
 
-    /// Requests permission for a login. At the end of a back-off, one process is granted the login.
+    /// Requests permission for a login. At the end of a back-off, only one process is granted the login.
     pub async fn permit_login(&self, node: &NodeId, cause: LoginCause) -> Result<LoginPermit, StoreError> {
         let Some(backoff) = self.login_backoff(node).await? else { return Ok(LoginPermit::Granted { refusals: 0 }) };
         let now = self.clock.unix_millis();
@@ -44,7 +44,7 @@ impl Store {
             LoginCause::Automatic => backoff.retry_at,
             LoginCause::Requested => backoff.refused_at.saturating_add(duration_to_millis(REQUESTED_RETRY_DELAY)),
         };
-        // A clock that was set back by more than the back-off must not prolong it.
+        // If the clock was set back to a time before the refusal, the back-off is ignored.
         if earliest > now && backoff.refused_at <= now {
             return Ok(LoginPermit::Deferred(backoff));
         }
@@ -70,8 +70,8 @@ impl Store {
         })
     }
 
-    /// Records a refused login with the credentials of `node`. `refusals` is the number of earlier refusals.
-    /// Of several concurrent logins, one counts. Refusals of changed credentials are ignored.
+    /// Records a refused login with the credentials of `node`. `refusals` is the number of previous refusals.
+    /// Several concurrent refusals count as one. A refusal of outdated credentials is ignored.
     pub async fn record_login_refusal(&self, node: &Node, refusals: u32, failure: &Failure) -> Result<(), StoreError> {
         let password = |node: &Node| node.url.password.as_ref().map(|password| password.expose_secret().to_owned());
         match self.node_with_password(&node.id).await? {
@@ -97,7 +97,7 @@ impl Store {
         Ok(())
     }
 
-    /// Ends the back-off of a node after a successful login.
+    /// Ends the login back-off of a node after a successful login.
     pub async fn clear_login_backoff(&self, node: &NodeId) -> Result<(), StoreError> {
         query("DELETE FROM login_backoffs WHERE node_id = $1")
             .bind(node.as_str())

@@ -1,4 +1,4 @@
-//! Custom policies of domains, as unparsed text.
+//! Queries for custom policies of domains. Policy documents are stored as unparsed text.
 
 use clew_model::{AuditEvent, DomainId, Origin, PolicyId};
 use serde_json::json;
@@ -18,8 +18,8 @@ const SELECT_POLICIES: &str =
     "SELECT id, name, domain_id, model, document, description, created_at, updated_at FROM policies";
 
 impl Store {
-    /// Creates or replaces the policy of this name. The caller has parsed the document and provides its model:
-    /// `role` or `identity`.
+    /// Creates or replaces the policy with this name.
+    /// The caller must validate the document. `model` is the policy model of the document, `role` or `identity`.
     pub async fn put_policy(
         &self,
         by: &Origin,
@@ -55,7 +55,7 @@ impl Store {
         .map_err(tx.map_error())?;
         let row = rows.first().ok_or_else(|| StoreError::Unknown { what: "policy", name: name.to_owned() })?;
         let id: PolicyId = parse_column(row, "id")?;
-        // A shorter document is accepted even above the limits.
+        // A shorter document is accepted even if the limits are still exceeded.
         if before.is_some_and(|before| before.len() < document.len()) {
             check_policy_limits(tx.transaction(), self.policy_limits, AffectedUsers::Policy(&id)).await?;
         }
@@ -70,7 +70,7 @@ impl Store {
         Ok(id)
     }
 
-    /// Returns the policies of a domain, by name.
+    /// Returns the policies of a domain, sorted by name.
     pub async fn policies_of(&self, domain: &DomainId) -> Result<Vec<PolicyRecord>, StoreError> {
         let rows = query(AssertSqlSafe(format!("{SELECT_POLICIES} WHERE domain_id = $1 ORDER BY name")))
             .bind(domain.as_str())
@@ -96,7 +96,8 @@ impl Store {
         row.as_ref().map(policy_from_row).transpose()
     }
 
-    /// Removes a policy. Fails with [`StoreError::InUse`] while it is attached. Returns false if it does not exist.
+    /// Removes a policy. Returns false if the policy does not exist.
+    /// Fails with [`StoreError::InUse`] if the policy is attached to a user or group.
     pub async fn remove_policy(&self, by: &Origin, id: &PolicyId) -> Result<bool, StoreError> {
         let mut tx = self.begin_audited("remove a policy").await?;
         let Some(before) = find_policy(tx.transaction(), id).await? else { return Ok(false) };
@@ -132,7 +133,7 @@ async fn find_policy<'e>(executor: impl Into<Executor<'e>>, id: &PolicyId) -> Re
     row.as_ref().map(policy_from_row).transpose()
 }
 
-/// Returns a policy. Fails if it does not exist.
+/// Returns a policy by id. Fails with [`StoreError::Unknown`] if the policy does not exist.
 pub(super) async fn require_policy(transaction: &mut Transaction, id: &PolicyId) -> Result<PolicyRecord, StoreError> {
     let found = find_policy(transaction, id).await?;
     found.ok_or_else(|| StoreError::Unknown { what: "policy", name: id.to_string() })

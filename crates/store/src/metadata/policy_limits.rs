@@ -1,4 +1,4 @@
-//! Limits on the policies of a user or group, which every request evaluates.
+//! Limits on the number and size of a user's or group's policies, because each request evaluates them.
 
 use clew_model::GroupId;
 use sqlx::AssertSqlSafe;
@@ -8,7 +8,7 @@ use crate::database::{Transaction, query};
 use crate::error::StoreError;
 use crate::policies::PolicyLimits;
 
-/// Fails if an affected user or group exceeds the limits. For use after a change, in its transaction.
+/// Fails if an affected user or group exceeds the limits. Callers run this check after a change, in its transaction.
 pub(super) async fn check_policy_limits(
     transaction: &mut Transaction,
     limits: PolicyLimits,
@@ -18,7 +18,7 @@ pub(super) async fn check_policy_limits(
         check_group_policies(transaction, limits, group).await?;
     }
     let (users, id) = affected.user_id_query();
-    // The second parameter is the id of the user, group or policy.
+    // `$2` is the id of the user, group or policy.
     let statement = format!(
         "WITH reached (user_id) AS ({users}), grants (user_id, policy_id) AS ( \
              SELECT r.user_id, a.policy_id FROM reached r JOIN attachments a ON a.user_id = r.user_id UNION ALL \

@@ -1,4 +1,4 @@
-//! Domains and projects.
+//! Queries for domains and projects.
 
 use clew_model::{AuditEvent, DomainId, Origin, ProjectId};
 use serde_json::json;
@@ -15,7 +15,7 @@ const SELECT_PROJECTS: &str = "SELECT p.id, p.name, p.description, p.enabled, p.
      FROM projects p JOIN domains d ON d.id = p.domain_id";
 
 impl Store {
-    /// Creates a domain. Fails if the name exists.
+    /// Creates a domain. Fails with [`StoreError::AlreadyExists`] if the name is in use.
     pub async fn create_domain(&self, by: &Origin, name: &str) -> Result<DomainId, StoreError> {
         let mut tx = self.begin_audited("make a domain").await?;
         let id = insert_domain(tx.transaction(), name, self.clock.unix_seconds()).await?;
@@ -24,7 +24,7 @@ impl Store {
         Ok(id)
     }
 
-    /// Returns all domains, by name.
+    /// Returns all domains, sorted by name.
     pub async fn domains(&self) -> Result<Vec<Domain>, StoreError> {
         let failed = StoreError::database_error("list domains");
         let rows =
@@ -43,7 +43,7 @@ impl Store {
             .map_err(StoreError::database_error("look up a domain"))
     }
 
-    /// Creates a project in a domain. Fails if the domain has one of this name.
+    /// Creates a project. Fails with [`StoreError::AlreadyExists`] if the domain has a project with this name.
     pub async fn create_project(
         &self,
         by: &Origin,
@@ -63,7 +63,7 @@ impl Store {
         Ok(id)
     }
 
-    /// Changes a project. Returns false if it does not exist.
+    /// Changes a project. Returns false if the project does not exist.
     pub async fn update_project(
         &self,
         by: &Origin,
@@ -115,7 +115,7 @@ impl Store {
         row.as_ref().map(project_from_row).transpose()
     }
 
-    /// Returns the projects of a domain, by name.
+    /// Returns the projects of a domain, sorted by name.
     pub async fn projects_of(&self, domain: &DomainId) -> Result<Vec<Project>, StoreError> {
         let rows = query(AssertSqlSafe(format!("{SELECT_PROJECTS} WHERE p.domain_id = $1 ORDER BY p.name")))
             .bind(domain.as_str())
@@ -125,7 +125,7 @@ impl Store {
         rows.iter().map(project_from_row).collect()
     }
 
-    /// Returns the projects of all domains, by name.
+    /// Returns the projects of all domains, sorted by name.
     pub async fn all_projects(&self) -> Result<Vec<Project>, StoreError> {
         let rows = query(AssertSqlSafe(format!("{SELECT_PROJECTS} ORDER BY p.name, p.id")))
             .fetch_all(&self.database)
@@ -167,7 +167,7 @@ pub(super) async fn insert_project(
     Ok(id)
 }
 
-/// Fails if the domain does not exist.
+/// Fails with [`StoreError::Unknown`] if the domain does not exist.
 pub(super) async fn check_domain_exists(transaction: &mut Transaction, domain: &DomainId) -> Result<(), StoreError> {
     let found: Option<String> = query_scalar("SELECT id FROM domains WHERE id = $1")
         .bind(domain.as_str())
@@ -177,7 +177,7 @@ pub(super) async fn check_domain_exists(transaction: &mut Transaction, domain: &
     found.map(drop).ok_or_else(|| StoreError::Unknown { what: "domain", name: domain.to_string() })
 }
 
-/// Returns the domain of a project.
+/// Returns the id of the domain that owns a project.
 pub(super) async fn domain_of_project(
     transaction: &mut Transaction,
     project: &ProjectId,

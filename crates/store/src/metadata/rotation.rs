@@ -1,4 +1,4 @@
-//! Transaction that rotates the master key.
+//! Database transaction of a master key rotation.
 
 use clew_model::{AuditEvent, Origin};
 use secrecy::{ExposeSecret, SecretString};
@@ -15,21 +15,21 @@ use crate::rotation::RotationSummary;
 use crate::sealing::{AssociatedData, Sealer};
 use crate::store::Store;
 
-/// Name of the setting with the id of the master key. It is not set before the first rotation.
+/// Name of the setting with the id of the master key. The setting does not exist before the first rotation.
 pub(crate) const KEY_ID_SETTING: &str = "master_key_id";
 
-/// Columns with sealed secrets.
+/// Tables and columns with encrypted secrets.
 const SEALED_COLUMNS: [(&str, &str); 3] =
     [("access_keys", "secret"), ("temporary_keys", "secret"), ("nodes", "password")];
 
 impl Store {
-    /// Fails if the master key was rotated while this process was running.
+    /// Fails with [`StoreError::MasterKeyRotated`] if another process has rotated the master key.
     pub(crate) async fn check_key_id(&self) -> Result<(), StoreError> {
         let id = read_setting(&self.database, KEY_ID_SETTING).await?;
         if self.keys.matches_id(id.as_deref()) { Ok(()) } else { Err(StoreError::MasterKeyRotated) }
     }
 
-    /// Unseals a secret. Fails with [`StoreError::MasterKeyRotated`] if the master key was rotated.
+    /// Decrypts a secret. Fails with [`StoreError::MasterKeyRotated`] if another process has rotated the master key.
     pub(crate) async fn unseal_secret(
         &self,
         aad: AssociatedData<'_>,
@@ -44,7 +44,7 @@ impl Store {
         }
     }
 
-    /// Reseals all secrets with another key, changes the key of the audit chain, and appends an audit event.
+    /// Encrypts all secrets with another key, replaces the MAC key of the audit chain, and appends an audit event.
     pub(crate) async fn reseal_all_secrets(
         &self,
         by: &Origin,
@@ -70,7 +70,7 @@ impl Store {
         )
         .await?;
         write_setting(transaction, KEY_ID_SETTING, &keys.id).await?;
-        // Subjects are hashed with the previous key and cannot be found with the new one.
+        // Lockout subjects are hashed with the previous key and cannot be found with the new one.
         query("DELETE FROM failures")
             .execute(&mut *transaction)
             .await
@@ -84,7 +84,7 @@ impl Store {
         Ok(summary)
     }
 
-    /// Reseals one column. A secret that cannot be unsealed was changed outside of Clew and stays as it is.
+    /// Encrypts the secrets of one column with another key. Skips and counts secrets that cannot be decrypted.
     async fn reseal_column(
         &self,
         transaction: &mut Transaction,

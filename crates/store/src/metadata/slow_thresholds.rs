@@ -1,4 +1,4 @@
-//! Slow-session thresholds of instances (spec section 2.9).
+//! Thresholds above which a session of an instance counts as slow (spec section 2.9).
 
 use clew_model::{AuditEvent, InstanceId, Origin, ProjectId, SlowThreshold};
 use serde_json::json;
@@ -10,7 +10,7 @@ use crate::error::StoreError;
 use crate::store::Store;
 
 impl Store {
-    /// Returns the slow threshold of an instance, if it is set.
+    /// Returns the slow-session threshold of an instance, or `None` if no threshold is set.
     pub async fn slow_threshold(&self, id: &InstanceId) -> Result<Option<SlowThreshold>, StoreError> {
         let seconds: Option<Option<i64>> = query_scalar("SELECT slow_threshold FROM instances WHERE id = $1")
             .bind(id.as_str())
@@ -20,9 +20,9 @@ impl Store {
         Ok(seconds.flatten().and_then(SlowThreshold::new))
     }
 
-    /// Sets the slow threshold of several instances. Duplicate ids are ignored.
+    /// Sets the slow-session threshold of several instances. Duplicate ids are ignored.
     ///
-    /// Fails with [`StoreError::Unknown`] and changes nothing if the project does not have one of the instances.
+    /// Fails with [`StoreError::Unknown`] and changes nothing if an instance does not exist in the project.
     pub async fn set_slow_threshold(
         &self,
         by: &Origin,

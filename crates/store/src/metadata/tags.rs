@@ -1,4 +1,4 @@
-//! Tags of instances (spec section 3.5).
+//! Queries for tags of instances (spec section 3.5).
 
 use std::collections::BTreeMap;
 
@@ -11,12 +11,13 @@ use crate::database::{Transaction, query, query_pair, query_scalar};
 use crate::error::StoreError;
 use crate::store::Store;
 
-/// Maximum number of tags of an instance.
+/// Maximum number of tags per instance.
 const MAX_TAGS: usize = 20;
 
 impl Store {
-    /// Adds tags to an instance. An existing key gets the new value. Returns false if the project has no such instance.
-    /// Fails with [`StoreError::TooManyTags`] and changes nothing above the maximum.
+    /// Adds tags to an instance, and replaces the values of existing keys.
+    /// Returns false if the project has no such instance.
+    /// Fails with [`StoreError::TooManyTags`] and changes nothing if the instance would have too many tags.
     pub async fn add_tags(
         &self,
         by: &Origin,
@@ -100,7 +101,7 @@ impl Store {
         Ok(true)
     }
 
-    /// Returns the tags of all instances of a project: sorted keys with their sorted values.
+    /// Returns the tags of all instances of a project, as sorted keys with their sorted values.
     pub async fn project_tags(&self, project: &ProjectId) -> Result<Vec<(String, Vec<String>)>, StoreError> {
         let rows: Vec<(String, String)> = query_pair(
             "SELECT DISTINCT t.key, t.value FROM tags t JOIN instances i ON i.id = t.instance_id \
@@ -118,7 +119,7 @@ impl Store {
     }
 }
 
-/// Returns the name of an instance, if the project has it.
+/// Returns the name of an instance, or `None` if the project has no such instance.
 pub(super) async fn find_instance_name(
     transaction: &mut Transaction,
     project: &ProjectId,

@@ -1,4 +1,5 @@
-//! Queue of collection tasks with leases and fencing tokens. See `docs/decisions/0002-queue-with-leases-and-fencing-tokens.md`.
+//! Queue of collection tasks with leases and fencing tokens.
+//! See `docs/decisions/0002-queue-with-leases-and-fencing-tokens.md`.
 
 mod claim;
 #[cfg(test)]
@@ -23,13 +24,13 @@ use writes::{EndTask, QueueTask, ReleaseTask, RenewLease};
 const SELECT_TASKS_BY_NODE: &str = "SELECT * FROM tasks WHERE project_id = $1 AND instance_id = $2 AND node_id = $3 \
      ORDER BY created_at DESC, request_id LIMIT $4";
 const SELECT_TASK_BY_ID: &str = "SELECT * FROM tasks WHERE request_id = $1";
-/// Selects the number of tasks per status, which triggers maintain.
+/// Selects the number of tasks per status. Database triggers maintain these numbers.
 const SELECT_TASK_COUNTS: &str = "SELECT status, count FROM task_counts";
-/// Deletes tasks that ended before a time.
+/// Deletes tasks that ended before a given time.
 const DELETE_ENDED_TASKS: &str = "DELETE FROM tasks WHERE ended_at < $1 RETURNING result_name";
 
 impl Store {
-    /// Queues a task. Fails with [`StoreError::QueueFull`] if `queue_limit` tasks of the node are queued.
+    /// Queues a task. Fails with [`StoreError::QueueFull`] if the node already has `queue_limit` queued tasks.
     pub async fn insert_task(&self, task: &NewCollectionTask, queue_limit: u32) -> Result<(), StoreError> {
         let selection = serde_json::to_string(&task.selection).map_err(StoreError::damaged_value("selection"))?;
         let now = self.clock.unix_millis();
@@ -39,8 +40,8 @@ impl Store {
         Err(StoreError::QueueFull { node: task.node_id.clone(), limit: queue_limit })
     }
 
-    /// Extends the lease of a task. Returns false if another worker holds the task, or if it has ended.
-    /// Returns false for an expired lease, too: another task of the node may have started meanwhile.
+    /// Extends the lease of a task. Returns false if another worker holds the task or the task has ended.
+    /// Also returns false if the lease has expired, because another task of the node may have started.
     pub async fn renew_lease(&self, id: &RequestId, fence: i64, lease: Duration) -> Result<bool, StoreError> {
         let now = self.clock.unix_millis();
         self.execute_grouped(RenewLease {
@@ -52,22 +53,21 @@ impl Store {
         .await
     }
 
-    /// Ends a task. Returns false and changes nothing if another worker holds it or it has ended.
+    /// Ends a task. Returns false and changes nothing if another worker holds the task or the task has ended.
     pub async fn end_task(&self, id: &RequestId, fence: i64, outcome: &TaskOutcome) -> Result<bool, StoreError> {
         let now = self.clock.unix_millis();
         self.execute_grouped(EndTask { id: id.clone(), fence, outcome: outcome.clone(), now }).await
     }
 
     /// Returns a task to the queue without counting the attempt.
-    /// Returns false if another worker holds it or it has ended.
+    /// Returns false if another worker holds the task or the task has ended.
     pub async fn release_task(&self, id: &RequestId, fence: i64) -> Result<bool, StoreError> {
         self.execute_grouped(ReleaseTask { id: id.clone(), fence }).await
     }
 
-    /// Ends all leases and returns their number.
-    /// The serving lock proves that no worker of this data directory is running, so that its tasks need not wait for
-    /// the expiry of their leases.
-    /// Does nothing for a shared database, which may have other workers.
+    /// Ends all leases of tasks and intelligent kills. Returns the number of leases.
+    /// The serving lock proves that no other process serves the data directory, so the leases have no holders.
+    /// Does nothing if the database is shared, because workers of other servers may be running.
     pub async fn end_all_leases(&self, _lock: &ServingLock) -> Result<u64, StoreError> {
         let mut count = 0;
         if self.database.is_shared() {
@@ -116,7 +116,8 @@ impl Store {
         rows.iter().map(task_from_row).collect()
     }
 
-    /// Removes an ended task and its result. Returns false and changes nothing if it does not exist or has not ended.
+    /// Removes an ended task and its result.
+    /// Returns false and changes nothing if the task does not exist or has not ended.
     pub async fn remove_task(&self, by: &Origin, id: &RequestId) -> Result<bool, StoreError> {
         let mut tx = self.begin_audited("remove a collection").await?;
         let rows = query(
@@ -138,13 +139,13 @@ impl Store {
         };
         tx.commit_with_event(&event).await?;
         if let Some(result) = removed.result {
-            // The garbage collection removes a result that cannot be removed now.
+            // If the removal fails, the garbage collection removes the result later.
             let _ = self.results().remove(&result.name).await;
         }
         Ok(true)
     }
 
-    /// Returns the number of tasks per status, including zeros.
+    /// Returns the number of tasks for each status, including zeros.
     pub async fn task_counts(&self) -> Result<Vec<(TaskStatus, u64)>, StoreError> {
         let rows: Vec<(String, i64)> = query_pair(SELECT_TASK_COUNTS)
             .fetch_all(&self.database)
@@ -155,7 +156,7 @@ impl Store {
         Ok(TaskStatus::ALL.map(|status| (status, count(status).unsigned_abs())).into())
     }
 
-    /// Removes tasks that ended before `cutoff`, in milliseconds since 1970 (UTC). Returns the names of their results.
+    /// Removes tasks that ended before `cutoff`, a Unix timestamp in milliseconds. Returns the names of their results.
     pub async fn remove_tasks_ended_before(&self, cutoff: i64) -> Result<Vec<String>, StoreError> {
         let failed = StoreError::database_error("remove old collections");
         let mut transaction = self.database.begin_write().await.map_err(&failed)?;

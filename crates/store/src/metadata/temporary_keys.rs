@@ -1,4 +1,4 @@
-//! Temporary access keys, which require a security token.
+//! Temporary access keys, which are only valid together with a security token.
 
 use std::sync::Arc;
 
@@ -14,8 +14,8 @@ use crate::sealing::AssociatedData;
 use crate::store::Store;
 
 impl Store {
-    /// Creates a temporary access key. The secret is stored sealed, and the security token as a hash.
-    /// Fails with [`StoreError::SourceRevoked`] if the credentials that it is issued for have ended meanwhile.
+    /// Creates a temporary access key. Stores the secret encrypted and the security token as a hash.
+    /// Fails with [`StoreError::SourceRevoked`] if the credentials that the key is issued for are no longer valid.
     pub async fn create_temporary_key(&self, by: &Origin, new: &NewTemporaryKey) -> Result<(), StoreError> {
         let sealed = self.sealer.seal(secret_associated_data(&new.id), &new.secret)?;
         let mut tx = self.begin_audited("make a temporary access key").await?;
@@ -48,7 +48,7 @@ impl Store {
         tx.commit_with_event(&event).await
     }
 
-    /// Returns a temporary key with its user and secret, even if it has expired.
+    /// Returns a temporary access key with its user and secret, even if the key has expired.
     pub(super) async fn find_temporary_key(&self, id: &AccessKeyId) -> Result<Option<AccessKey>, StoreError> {
         let failed = StoreError::database_error("look up a temporary access key");
         let row = query(
@@ -79,8 +79,8 @@ impl Store {
     }
 }
 
-/// Checks that the source was not revoked, disabled or removed since the authentication of the request.
-/// Runs in the transaction of the new key.
+/// Checks that the credentials were not revoked, disabled or removed after the request was authenticated.
+/// Callers run this check in the transaction that inserts the new key.
 async fn check_issuing_credentials(
     transaction: &mut Transaction,
     source: &IssuedFor,

@@ -1,4 +1,5 @@
-//! Tokens, stored as hashes. Expired tokens are stored for a day, to distinguish them from unknown ones.
+//! Queries for tokens, which are stored as hashes.
+//! Expired tokens are kept for one day, so that they can be distinguished from unknown tokens.
 
 use clew_model::{AuditEvent, Origin, UserId};
 
@@ -11,7 +12,7 @@ use crate::error::StoreError;
 use crate::store::Store;
 
 impl Store {
-    /// Stores a token.
+    /// Inserts a token.
     pub async fn insert_token(&self, token: &NewToken) -> Result<(), StoreError> {
         query(
             "INSERT INTO tokens (hash, user_id, scope_project, methods, issued_at, expires_at, origin) VALUES ($1, $2, $3, $4, $5, $6, $7)",
@@ -29,7 +30,7 @@ impl Store {
         Ok(())
     }
 
-    /// Returns the token of a hash, even if it has expired or was revoked.
+    /// Returns a token by hash, even if the token has expired or was revoked.
     pub async fn token(&self, hash: &[u8; 32]) -> Result<Option<StoredToken>, StoreError> {
         let failed = StoreError::database_error("look up a token");
         let row = query(
@@ -54,7 +55,7 @@ impl Store {
         }))
     }
 
-    /// Revokes a token. Returns false if it does not exist or was revoked before.
+    /// Revokes a token. Returns false if the token does not exist or is already revoked.
     pub async fn revoke_token(&self, by: &Origin, hash: &[u8; 32]) -> Result<bool, StoreError> {
         let mut tx = self.begin_audited("take back a token").await?;
         let users: Vec<String> =
@@ -74,8 +75,8 @@ impl Store {
         Ok(true)
     }
 
-    /// Removes tokens and temporary keys that expired before `cutoff`, in seconds since 1970 (UTC).
-    /// Returns their number.
+    /// Removes tokens and temporary keys that expired before `cutoff`, a Unix timestamp in seconds.
+    /// Returns the number of removed rows.
     pub async fn remove_tokens_expired_before(&self, cutoff: i64) -> Result<u64, StoreError> {
         let mut removed = 0;
         for statement in

@@ -1,4 +1,4 @@
-//! Users. A domain always has an enabled administrator, so that it stays manageable.
+//! Queries for users. Each domain always has at least one enabled administrator.
 
 use clew_model::{AuditEvent, DomainId, Origin, UserId};
 use serde_json::json;
@@ -17,7 +17,7 @@ const SELECT_USERS: &str = "SELECT u.id, u.name, u.password_hash, u.enabled, u.a
      FROM users u JOIN domains d ON d.id = u.domain_id";
 
 impl Store {
-    /// Creates a user. Fails if the domain has one of this name.
+    /// Creates a user. Fails with [`StoreError::AlreadyExists`] if the domain has a user with this name.
     pub async fn create_user(&self, by: &Origin, domain: &DomainId, new: &NewUser) -> Result<UserId, StoreError> {
         let mut tx = self.begin_audited("make a user").await?;
         check_domain_exists(tx.transaction(), domain).await?;
@@ -31,9 +31,9 @@ impl Store {
         Ok(id)
     }
 
-    /// Changes a user. Returns false if it does not exist.
-    /// A new password or disabling revokes its tokens and temporary keys.
-    /// A change of administrator rights revokes its tokens.
+    /// Changes a user. Returns false if the user does not exist.
+    /// Setting a password or disabling the user revokes the user's tokens and temporary keys.
+    /// A change of administrator rights revokes the user's tokens.
     pub async fn update_user(&self, by: &Origin, id: &UserId, update: &UserChange) -> Result<bool, StoreError> {
         let mut tx = self.begin_audited("change a user").await?;
         let Some(before) = find_user(tx.transaction(), id).await? else { return Ok(false) };
@@ -72,7 +72,7 @@ impl Store {
         Ok(true)
     }
 
-    /// Removes a user with its keys, tokens, memberships and attachments. Returns false if it does not exist.
+    /// Removes a user with its keys, tokens, memberships and attachments. Returns false if the user does not exist.
     pub async fn remove_user(&self, by: &Origin, id: &UserId) -> Result<bool, StoreError> {
         let mut tx = self.begin_audited("remove a user").await?;
         let Some(before) = find_user(tx.transaction(), id).await? else { return Ok(false) };
@@ -96,7 +96,7 @@ impl Store {
         find_user(&self.database, id).await
     }
 
-    /// Returns a user by the names of its domain and itself.
+    /// Returns a user by domain name and user name.
     pub async fn user_by_name(&self, domain: &str, name: &str) -> Result<Option<User>, StoreError> {
         let row = query(AssertSqlSafe(format!("{SELECT_USERS} WHERE d.name = $1 AND u.name = $2")))
             .bind(domain)
@@ -107,7 +107,7 @@ impl Store {
         row.as_ref().map(user_from_row).transpose()
     }
 
-    /// Returns the users of a domain, by name.
+    /// Returns the users of a domain, sorted by name.
     pub async fn users_of(&self, domain: &DomainId) -> Result<Vec<User>, StoreError> {
         let rows = query(AssertSqlSafe(format!("{SELECT_USERS} WHERE u.domain_id = $1 ORDER BY u.name")))
             .bind(domain.as_str())
@@ -151,13 +151,13 @@ pub(super) async fn find_user<'e>(executor: impl Into<Executor<'e>>, id: &UserId
     row.as_ref().map(user_from_row).transpose()
 }
 
-/// Returns a user. Fails if it does not exist.
+/// Returns a user by id. Fails with [`StoreError::Unknown`] if the user does not exist.
 pub(super) async fn require_user(transaction: &mut Transaction, id: &UserId) -> Result<User, StoreError> {
     let found = find_user(transaction, id).await?;
     found.ok_or_else(|| StoreError::Unknown { what: "user", name: id.to_string() })
 }
 
-/// Fails if `before` was an enabled administrator and its domain has no other one.
+/// Fails if the domain has no enabled administrator left. `before` is the state of the changed user before the change.
 async fn require_remaining_administrator(transaction: &mut Transaction, before: &User) -> Result<(), StoreError> {
     if !(before.enabled && before.administrator) {
         return Ok(());

@@ -1,4 +1,4 @@
-//! Heartbeats of workers and their zones. See `docs/decisions/0028-zones.md`.
+//! Zones and the heartbeats of their workers (see `docs/decisions/0028-zones.md`).
 
 use std::time::Duration;
 
@@ -11,45 +11,45 @@ use crate::error::StoreError;
 use crate::store::Store;
 use crate::zones::ZoneState;
 
-/// Time without a heartbeat after which a worker is considered gone.
+/// Time after the last heartbeat of a worker until the worker counts as inactive.
 const HEARTBEAT_TTL: Duration = Duration::from_secs(20);
-/// Time without a heartbeat after which the row of a worker is deleted.
+/// Time after the last heartbeat of a worker until its row is deleted.
 const WORKER_ROW_TTL: Duration = Duration::from_hours(1);
 
 impl Store {
-    /// Sets the zones of this process. It claims tasks of nodes in these zones and of nodes without a zone.
+    /// Sets the zones of this process. The process claims tasks of nodes in these zones and of nodes without a zone.
     #[must_use]
     pub fn with_zones(mut self, zones: Vec<Zone>) -> Self {
         self.zones = zones.into();
         self
     }
 
-    /// Whether this process may read a node of this zone. Nodes without a zone are readable by all processes.
+    /// Returns true if this process may connect to nodes of a zone. All processes may connect to nodes without a zone.
     #[must_use]
     pub fn can_reach_zone(&self, zone: Option<&Zone>) -> bool {
         zone.is_none_or(|zone| self.zones.contains(zone))
     }
 
-    /// Returns the zones of this process as a JSON array, with "" for nodes without a zone.
+    /// Returns the zones of this process as a JSON array. An empty string stands for nodes without a zone.
     pub(crate) fn zones_json(&self) -> String {
         let zones: Vec<&str> = std::iter::once("").chain(self.zones.iter().map(Zone::as_str)).collect();
         serde_json::json!(zones).to_string()
     }
 
-    /// Records a heartbeat of a worker in the zones of this process. The next one is due within 20 seconds.
+    /// Records a heartbeat of a worker in the zones of this process. The next heartbeat is due within 20 seconds.
     pub async fn record_heartbeat(&self, name: &str) -> Result<(), StoreError> {
         let now = self.clock.unix_millis();
         self.execute_grouped(RecordHeartbeat { name: name.to_owned(), zones: self.zones_json(), now }).await
     }
 
-    /// Removes a stopped worker.
+    /// Removes the row of a stopped worker.
     pub async fn remove_worker(&self, name: &str) -> Result<(), StoreError> {
         let removed = query("DELETE FROM workers WHERE name = $1").bind(name).execute(&self.database).await;
         removed.map(drop).map_err(StoreError::database_error("say that a worker has stopped"))
     }
 
     /// Fails collections that have been queued for longer than `after` in a zone without active workers.
-    /// Returns their number.
+    /// Returns the number of these collections.
     pub async fn fail_unserved(&self, after: Duration) -> Result<u64, StoreError> {
         let now = self.clock.unix_millis();
         let unserved: Vec<_> = self.zones().await?.into_iter().filter(ZoneState::is_unserved).collect();
@@ -71,7 +71,7 @@ impl Store {
         Ok(ended)
     }
 
-    /// Returns all zones with nodes or active workers, in order. Nodes without a zone come first.
+    /// Returns all zones with nodes or active workers, sorted by name. The entry for nodes without a zone is first.
     pub async fn zones(&self) -> Result<Vec<ZoneState>, StoreError> {
         let failed = StoreError::database_error("look for workers");
         let nodes: Vec<(String, i64)> = query_pair("SELECT zone, COUNT(*) FROM nodes GROUP BY zone")
@@ -101,7 +101,7 @@ impl Store {
     }
 }
 
-/// Returns the state of a zone by name, with "" for none.
+/// Returns the state of a zone, adding an entry if needed. An empty name stands for nodes without a zone.
 fn find_or_insert_zone_state<'a>(states: &'a mut Vec<ZoneState>, name: &str) -> Result<&'a mut ZoneState, StoreError> {
     let zone = parse_zone(name)?;
     let at = states.iter().position(|state| state.zone == zone).unwrap_or_else(|| {
@@ -111,7 +111,7 @@ fn find_or_insert_zone_state<'a>(states: &'a mut Vec<ZoneState>, name: &str) -> 
     states.get_mut(at).ok_or(StoreError::Stopped)
 }
 
-/// Parses a stored zone, with "" for none.
+/// Parses a stored zone name. An empty name stands for no zone.
 pub(super) fn parse_zone(name: &str) -> Result<Option<Zone>, StoreError> {
     if name.is_empty() { Ok(None) } else { name.parse().map(Some).map_err(StoreError::damaged_value("zone")) }
 }

@@ -1,4 +1,4 @@
-//! Hash over the rows of a table, independent of their order.
+//! Order-independent hash of the rows of a table.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use super::Value;
 use crate::database::Parameter;
 
-/// Sum of the row hashes as four 64-bit lanes. The databases return rows in different orders.
+/// Sum of the row hashes in four 64-bit lanes. The sum does not depend on the row order, which differs by database.
 #[derive(Debug, Default)]
 pub(super) struct TableDigest {
     sum: [u64; 4],
@@ -15,7 +15,7 @@ pub(super) struct TableDigest {
 }
 
 impl TableDigest {
-    /// Adds a row. Each value is prefixed with its type and length, so that different rows have different encodings.
+    /// Adds a row. A type and length prefix for each value ensures that different rows have different encodings.
     pub(super) fn add_row(&mut self, row: &[Value]) {
         let mut hash = Sha256::new();
         for value in row {

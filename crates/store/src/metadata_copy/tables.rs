@@ -1,4 +1,4 @@
-//! The copied tables. Foreign keys refer to earlier tables only.
+//! Tables of the metadata copy. Each table follows the tables to which its foreign keys refer.
 
 use sqlx::AssertSqlSafe;
 
@@ -7,7 +7,7 @@ use super::{PAGE_SIZE, copy_error};
 use crate::database::{Parameter, Row, Transaction, query, query_scalar};
 use crate::error::StoreError;
 
-/// Value of a column in a row.
+/// Column value of a row.
 pub(super) type Value = Parameter<'static>;
 
 /// Type of a column.
@@ -19,13 +19,13 @@ pub(super) enum ColumnType {
     Bytes,
 }
 
-/// A table with its columns.
+/// Database table with its columns.
 pub(super) struct Table {
     pub(super) name: &'static str,
     columns: &'static [(&'static str, ColumnType)],
-    /// Identity column in PostgreSQL, if any.
+    /// Identity column of the PostgreSQL table, if any.
     pub(super) identity_column: Option<&'static str>,
-    /// Whether the SQLite table has a `rowid`, which increases in the order of insertion.
+    /// True if the SQLite table has a `rowid` column, which increases in the order of insertion.
     has_rowid: bool,
 }
 
@@ -41,7 +41,7 @@ impl Table {
 
 use ColumnType::{Bool, Bytes, Integer, Text};
 
-/// All tables except derived and transient ones.
+/// All tables except for derived and transient tables.
 pub(super) const COPIED_TABLES: &[Table] = &[
     table("settings", &[("name", Text), ("value", Bytes)]).without_rowid(),
     table("domains", &[("id", Text), ("name", Text), ("created_at", Integer)]),
@@ -294,7 +294,7 @@ pub(super) const COPIED_TABLES: &[Table] = &[
 ];
 
 impl Table {
-    /// Comma-separated column names. They are quoted because some are SQL keywords.
+    /// Returns the column names, separated by commas. The names are quoted because some are SQL keywords.
     fn quoted_columns(&self) -> String {
         self.columns.iter().map(|(name, _)| format!("\"{name}\"")).collect::<Vec<_>>().join(", ")
     }
@@ -305,8 +305,8 @@ impl Table {
         Ok(count.unsigned_abs())
     }
 
-    /// Reads rows of the SQLite table in the order of insertion, and the `rowid` of the last one.
-    /// Tables without `rowid` are small and are read at once.
+    /// Reads up to `max_rows` rows of the SQLite table in the order of insertion, and the `rowid` of the last row.
+    /// Reads all rows of a table without `rowid`, because these tables are small.
     pub(super) async fn read_page(
         &self,
         source: &mut Transaction,
@@ -381,7 +381,7 @@ impl Table {
 }
 
 impl ColumnType {
-    /// Reads a value. U+0000 is replaced as PostgreSQL requires: see [`crate::database`].
+    /// Reads a value, and replaces U+0000 in text because PostgreSQL cannot store this character.
     fn read_value(self, row: &Row, column: &str) -> Result<Value, sqlx::Error> {
         Ok(match self {
             Self::Integer => row.try_get::<Option<i64>, _>(column)?.into(),

@@ -1,4 +1,4 @@
-//! `LISTEN` over a dedicated connection with keepalives.
+//! `LISTEN` over a dedicated connection with keepalive queries.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,16 +10,16 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::{ACQUIRE_TIMEOUT, PostgresDatabase};
 use crate::events::StoreEvent;
 
-/// Channel that the triggers of `0002_notices.sql` notify.
+/// `LISTEN` channel to which the triggers of `0002_notices.sql` send notifications.
 const NOTIFICATION_CHANNEL: &str = "clew";
-/// Idle time before a keepalive query.
+/// Idle time of the connection before a keepalive query.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
-/// Maximum time for the response to a keepalive query: a network partition reports no error.
+/// Maximum duration of a keepalive query. The timeout is required because a network partition causes no error.
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
-/// Delay between two attempts to connect.
+/// Delay between two connection attempts.
 const RECONNECT_DELAY: Duration = Duration::from_secs(1);
 
-/// Receives notifications and reconnects after failures.
+/// Receiver of notifications that reconnects after failures.
 pub(crate) struct Listener {
     options: PgConnectOptions,
     state: ListenerState,
@@ -27,7 +27,7 @@ pub(crate) struct Listener {
 
 enum ListenerState {
     Disconnected {
-        /// Time of the next attempt to connect.
+        /// Time of the next connection attempt.
         retry_at: Instant,
     },
     Connected {
@@ -66,7 +66,7 @@ impl Listener {
                     *last_activity = Instant::now();
                     match received {
                         Some(Some(notice)) => return notice,
-                        // A keepalive response, or a payload of a newer version.
+                        // A keepalive response, or an unknown payload from a newer version of Clew.
                         Some(None) => {}
                         None => {
                             self.state = ListenerState::Disconnected { retry_at: Instant::now() };
@@ -89,7 +89,7 @@ async fn connect_listener(options: &PgConnectOptions) -> Result<PgListener, sqlx
     Ok(listener)
 }
 
-/// Sends a keepalive query. Notifications that arrive meanwhile stay in the listener's buffer.
+/// Sends a keepalive query. The listener buffers notifications that arrive before the response.
 async fn is_alive(connection: &mut PgListener) -> bool {
     matches!(timeout(KEEPALIVE_TIMEOUT, sqlx::query("SELECT 1").execute(connection)).await, Ok(Ok(_)))
 }

@@ -12,13 +12,13 @@ use sha2::{Digest, Sha256};
 use crate::error::StoreError;
 use crate::tasks::ResultRecord;
 
-/// Maximum number of cached verifications.
+/// Maximum number of cached verification results.
 const MAX_VERIFIED_FILES: usize = 4096;
 
-/// Maximum resolution of file timestamps. A second change within the same step is not detectable.
+/// Coarsest resolution of file timestamps. A second change within this time may leave the timestamps unchanged.
 const TIMESTAMP_RESOLUTION: Duration = Duration::from_secs(2);
 
-/// Identity of a file version: inode, length, mtime and ctime in nanoseconds.
+/// Identity of a file version: inode, length, and mtime and ctime in nanoseconds.
 type FileIdentity = (u64, u64, i64, i64);
 
 #[derive(Debug, Default)]
@@ -27,7 +27,8 @@ pub(super) struct VerifiedFiles {
 }
 
 impl VerifiedFiles {
-    /// Verifies length and hash, and rewinds the file. `now` must not be later than the check.
+    /// Verifies the length and the hash of a result file, and rewinds the file.
+    /// `now` must not be later than the time of the call.
     pub(super) fn verify_file(&self, file: &File, result: &ResultRecord, now: SystemTime) -> Result<(), StoreError> {
         let unreadable = |error: io::Error| StoreError::ResultCorrupt {
             name: result.name.clone(),
@@ -72,7 +73,8 @@ impl VerifiedFiles {
     }
 }
 
-/// Whether a later change of a file would be detected. `changed` is its last change in nanoseconds since 1970.
+/// Returns true if a later change of a file would change its timestamps.
+/// `changed` is the time of the last change, as a Unix timestamp in nanoseconds.
 fn is_later_change_detectable(changed: i64, now: SystemTime) -> bool {
     let changed = UNIX_EPOCH.checked_add(Duration::from_nanos(changed.unsigned_abs()));
     changed.is_some_and(|changed| now.duration_since(changed).is_ok_and(|since| since > TIMESTAMP_RESOLUTION))

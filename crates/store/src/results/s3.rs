@@ -1,8 +1,7 @@
-//! Results as objects on S3.
+//! Results as objects on S3 (see `docs/decisions/0023-results-on-s3.md`).
 //!
-//! A name consists of the request id, the fence of the writer and 64 random bits.
-//! No name is used twice, even after the metadata is restored from a backup.
-//! `docs/decisions/0023-results-on-s3.md` gives the reasons.
+//! An object name consists of the request id, the fencing token of the writer and 64 random bits.
+//! The random bits make names unique even after the metadata is restored from a backup.
 
 mod clock;
 mod error;
@@ -33,20 +32,20 @@ pub use object::StoredObject;
 pub use settings::S3Settings;
 pub(super) use writer::S3Writer;
 
-/// Maximum duration of an operation with all retries.
+/// Maximum duration of an S3 operation, including all retries.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(45);
-/// Maximum time to connect.
+/// Maximum time to establish a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Maximum time for the start of a response, and for each chunk.
+/// Maximum wait for the start of a response, and for each chunk of a response.
 const READ_TIMEOUT: Duration = Duration::from_secs(15);
-/// Time after which no retry starts.
+/// Time after which a failed request is no longer retried.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(10);
-/// Maximum number of cached verifications.
+/// Maximum number of cached verification results.
 const MAX_VERIFIED_OBJECTS: usize = 4096;
-/// Prefix of short-lived objects for connection checks and clock reads.
+/// Name prefix of temporary objects, which are created to check access and to read the server time.
 const TEMPORARY_OBJECT_PREFIX: &str = ".clew-";
 
-/// Results in a bucket. Clones share their state.
+/// Results in an S3 bucket. Clones share the state.
 #[derive(Clone)]
 pub(super) struct S3 {
     objects: AmazonS3,
@@ -54,12 +53,12 @@ pub(super) struct S3 {
     settings: Arc<S3Settings>,
     /// Names and `ETag`s of verified objects.
     verified: Arc<Mutex<HashSet<(String, String)>>>,
-    /// Whether S3 rejected the last request because of clock skew.
+    /// True if S3 rejected the last request because of clock skew.
     clock_rejected: Arc<AtomicBool>,
 }
 
 impl S3 {
-    /// Connects and checks access. Fails if an object cannot be written, read, listed or removed.
+    /// Connects to S3 and checks that objects can be written, read, listed and removed.
     pub(super) async fn connect(settings: &S3Settings) -> Result<Self, StoreError> {
         let s3 = Self::new(settings).map_err(|reason| error::invalid_settings_error(settings, &reason))?;
         s3.check_access().await?;
@@ -82,8 +81,7 @@ impl S3 {
                     max_backoff: Duration::from_secs(3),
                     base: 2.0,
                 },
-                // The timeout limits the retries: five immediate failures take a second, too short for a server to
-                // recover.
+                // `retry_timeout` limits the retries. A small retry count would be used up before a server recovers.
                 max_retries: 100,
                 retry_timeout: RETRY_TIMEOUT,
             })
@@ -153,7 +151,7 @@ impl S3 {
         }
     }
 
-    /// Awaits a request with the timeout and converts its error.
+    /// Applies the operation timeout to a request and converts the error.
     async fn with_timeout<T>(
         &self,
         action: &'static str,
@@ -182,7 +180,7 @@ impl S3 {
         }
     }
 
-    /// Whether S3 accepts writes. After a rejection because of clock skew, S3 is queried again.
+    /// Returns true if S3 accepts writes. Sends a new request only if the last one was rejected because of clock skew.
     pub(super) async fn is_writable(&self) -> bool {
         !self.clock_rejected.load(Ordering::Relaxed) || self.read_server_time().await.is_ok()
     }
@@ -204,7 +202,7 @@ impl S3 {
         verified.insert((name.to_owned(), tag.to_owned()));
     }
 
-    /// Returns the name of a result or temporary object with this key. Returns `None` for foreign objects.
+    /// Returns the name of an object from its key, or `None` if Clew did not create the object.
     fn clew_object_name<'a>(&self, key: &'a Path) -> Option<&'a str> {
         let name = key.filename()?;
         let is_ours = name.starts_with(TEMPORARY_OBJECT_PREFIX)
@@ -226,7 +224,7 @@ fn temporary_object_name() -> String {
     format!("{TEMPORARY_OBJECT_PREFIX}{}", Uuid::new_v4().simple())
 }
 
-/// Connector that returns an existing client.
+/// Connector that returns an existing HTTP client.
 #[derive(Debug)]
 struct SharedHttpClient(HttpClient);
 

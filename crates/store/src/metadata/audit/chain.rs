@@ -1,4 +1,5 @@
-//! The chain: each row contains the MAC of its predecessor. Authenticated records of both ends are stored separately.
+//! Hash chain of audit rows. Each row contains the MAC of the previous row.
+//! The table `audit_ends` stores an authenticated record for each end of the chain: the head and the checkpoint.
 
 use clew_model::AuditEvent;
 
@@ -11,18 +12,18 @@ use crate::derived_keys::{DerivedKeys, hmac_sha256};
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
 
-/// Predecessor MAC of the first row.
+/// Previous MAC in the first row of the chain.
 pub(super) const NO_PREVIOUS_MAC: [u8; 32] = [0; 32];
-/// Predecessor MAC of a row that was appended after a manipulation of the head.
-/// Only the key holder can create such a row.
+/// Previous MAC in a row that was appended after a manipulation of the head record.
+/// Only a process with the key can create such a row.
 pub(super) const CHANGED_HEAD_MAC: [u8; 32] = [0xff; 32];
 
-/// Name of the record of the newest row.
+/// Name of the end record for the newest row.
 pub(super) const HEAD_NAME: &str = "head";
-/// Name of the record of the oldest row: its sequence number, and the MAC of its predecessor.
+/// Name of the end record for the oldest row, which has the sequence number and the MAC of the previous row.
 pub(super) const CHECKPOINT_NAME: &str = "checkpoint";
 
-/// Record of one end of the chain.
+/// End record of the chain: the head or the checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ChainEnd {
     pub(super) seq: i64,
@@ -30,7 +31,7 @@ pub(super) struct ChainEnd {
 }
 
 impl ChainEnd {
-    /// Reads a record. Returns `None` if it is missing or was changed.
+    /// Reads an end record. Returns `None` if the record is missing or was manipulated.
     pub(super) async fn read_end(
         transaction: &mut Transaction,
         key: &MasterKey,
@@ -44,8 +45,8 @@ impl ChainEnd {
         row.map_or(Ok(None), |row| Self::from_row(&row, key, name))
     }
 
-    /// Reads the head before an append. Fails if the master key was rotated meanwhile.
-    /// Rows under the previous key would be reported as forged. Secrets sealed with it could not be unsealed.
+    /// Reads the head record before an append. Fails if another process has rotated the master key.
+    /// A row that is written with the previous key would fail verification.
     async fn read_head(transaction: &mut Transaction, keys: &DerivedKeys) -> Result<Option<Self>, StoreError> {
         let failed = StoreError::database_error("read an end of the audit");
         let row = query(
@@ -98,17 +99,17 @@ impl ChainEnd {
     }
 }
 
-/// Writes the records of an empty audit, once at the initialisation: an audit without records was tampered with.
+/// Writes the end records of an empty audit log, once during the initialisation.
+/// Missing end records therefore prove a manipulation.
 pub(crate) async fn start_chain(transaction: &mut Transaction, key: &MasterKey) -> Result<(), StoreError> {
     ChainEnd { seq: 0, mac: NO_PREVIOUS_MAC }.write_end(transaction, key, HEAD_NAME).await?;
     ChainEnd { seq: 1, mac: NO_PREVIOUS_MAC }.write_end(transaction, key, CHECKPOINT_NAME).await
 }
 
-/// Appends rows. Times are milliseconds since 1970 (UTC).
-/// The transaction must have the write lock, so that no other writer appends between the read and the update of the
-/// head.
-/// Compares the head with the newest row that this process has seen, because the new rows would hide a loss.
-/// Returns the newest row, for [`CheckpointTracker::record_newest`] after the commit.
+/// Appends audit rows. Times are Unix timestamps in milliseconds.
+/// The transaction must hold the write lock, because the function reads and then updates the head record.
+/// Before the append, compares the head with the newest row that this process has recorded, to detect missing rows.
+/// Returns the newest row. The caller passes this row to [`CheckpointTracker::record_newest`] after the commit.
 pub(crate) async fn append_rows(
     transaction: &mut Transaction,
     keys: &DerivedKeys,
@@ -116,7 +117,7 @@ pub(crate) async fn append_rows(
     events: &[(i64, &AuditEvent)],
 ) -> Result<AuditCheckpoint, StoreError> {
     let key = &keys.audit;
-    // The rows in `checkpoint_tracker` were committed before this transaction got the write lock.
+    // The rows in `checkpoint_tracker` were committed before this transaction acquired the write lock.
     let last_seen = checkpoint_tracker.newest_checkpoint();
     let head = ChainEnd::read_head(transaction, keys).await?;
     checkpoint_tracker.compare_with_head(transaction, key, head, last_seen).await?;
@@ -135,7 +136,7 @@ pub(crate) async fn append_rows(
     Ok(AuditCheckpoint { seq: newest.seq, link: hex::encode(newest.mac), at })
 }
 
-/// Returns the highest sequence number in use.
+/// Returns the highest sequence number of all rows and end records.
 pub(super) async fn find_last_seq(transaction: &mut Transaction) -> Result<i64, StoreError> {
     query_scalar(
         "SELECT COALESCE(MAX(seq), 0) FROM (SELECT MAX(seq) AS seq FROM audit UNION ALL SELECT MAX(seq) FROM audit_ends) AS seen",

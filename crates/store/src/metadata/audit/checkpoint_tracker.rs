@@ -1,8 +1,8 @@
-//! MACs of rows that were the newest at some time, for the detection of a truncated audit.
+//! Detection of a truncated audit log, with recorded MACs of rows that were the newest ones.
 //!
-//! If the newest rows are removed and the head is rolled back, the chain is intact.
-//! Only a MAC from before the removal proves that rows are missing.
-//! A process stores the newest MAC that it wrote or read. An exported checkpoint outlives the process.
+//! After a removal of the newest rows together with a rollback of the head record, the chain itself is intact.
+//! Only a MAC that was recorded before the removal proves that rows are missing.
+//! Each process records the MAC of the newest row in memory. Exported checkpoints outlive the process.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,25 +16,25 @@ use crate::error::StoreError;
 use crate::master_key::MasterKey;
 use crate::store::Store;
 
-/// Maximum number of stored missing rows.
+/// Maximum number of missing rows that are kept in memory.
 const MAX_MISSING_ROWS: usize = 100;
 
-/// Newest row of this process, and rows that were detected as missing. Clones share their state.
+/// Newest audit row that this process wrote or read, and rows that are known to be missing. Clones share the state.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct CheckpointTracker(Arc<Mutex<TrackerState>>);
 
 #[derive(Debug, Default)]
 struct TrackerState {
-    /// Newest row. It was present at the last comparison, or was committed after it.
+    /// Newest row that this process wrote or read.
     newest: Option<AuditCheckpoint>,
     missing: Vec<AuditCheckpoint>,
-    /// Losses without an audit event so far.
+    /// Detected losses that have no audit event yet.
     unreported: VecDeque<AuditProblem>,
 }
 
 impl CheckpointTracker {
-    /// Stores the newest row after a commit. The appending transaction has compared its predecessor.
-    /// Older rows are ignored: commits are recorded in any order.
+    /// Records the newest row after a commit. The appending transaction has already compared the previous newest row.
+    /// Ignores rows that are older than the recorded one, because commits may be recorded out of order.
     pub(crate) fn record_newest(&self, newest: AuditCheckpoint) {
         let mut state = self.lock_state();
         if state.newest.as_ref().is_none_or(|last| last.seq < newest.seq) {
@@ -42,19 +42,20 @@ impl CheckpointTracker {
         }
     }
 
-    /// Returns all stored rows. Compare them in a transaction that begins afterwards, as for [`CheckpointTracker::newest`].
+    /// Returns the newest row and the missing rows.
+    /// Callers must begin the comparing transaction after this call, as for [`CheckpointTracker::newest_checkpoint`].
     pub(super) fn all_checkpoints(&self) -> Vec<AuditCheckpoint> {
         let state = self.lock_state();
         state.missing.iter().chain(&state.newest).cloned().collect()
     }
 
-    /// Returns the newest row.
-    /// Compare it in a transaction that begins afterwards: an earlier snapshot may not contain it.
+    /// Returns the newest recorded row.
+    /// Callers must begin the comparing transaction after this call, because an older snapshot may not contain the row.
     pub(super) fn newest_checkpoint(&self) -> Option<AuditCheckpoint> {
         self.lock_state().newest.clone()
     }
 
-    /// Compares a previously newest row with the audit. If the head is that row, nothing is read.
+    /// Checks that the audit log contains a recorded row. Needs no query if the head record is this row.
     pub(super) async fn compare_with_head(
         &self,
         transaction: &mut Transaction,
@@ -72,8 +73,8 @@ impl CheckpointTracker {
         Ok(())
     }
 
-    /// Marks a row as missing and keeps it as evidence.
-    /// Does nothing if the row is no longer the newest one: it was compared meanwhile.
+    /// Moves the newest recorded row to the missing rows.
+    /// Does nothing if another row was recorded in the meantime.
     fn mark_missing(&self, checkpoint: AuditCheckpoint, problem: AuditProblem) {
         let mut state = self.lock_state();
         if state.newest.take_if(|newest| *newest == checkpoint).is_some() && state.missing.len() < MAX_MISSING_ROWS {
@@ -88,7 +89,8 @@ impl CheckpointTracker {
 }
 
 impl Store {
-    /// Returns the newest row of the audit, to be stored outside of the database. Fails if the head was changed.
+    /// Returns the newest row of the audit log, for storage outside of the database.
+    /// Fails if the head record was manipulated.
     pub async fn audit_checkpoint(&self) -> Result<AuditCheckpoint, StoreError> {
         self.check_key_id().await?;
         let failed = StoreError::database_error("read the newest row of the audit");
@@ -102,9 +104,9 @@ impl Store {
         Ok(AuditCheckpoint { seq: head.seq, link: hex::encode(head.mac), at: self.clock.unix_millis() })
     }
 
-    /// Checks that the newest row of this process is still in the audit, and stores the current newest row.
-    /// Returns a loss that was detected here or by a write, until [`Store::acknowledge_audit_loss`].
-    /// [`Store::verify_audit`] reports it during the life of the process.
+    /// Checks that the audit log still contains the newest recorded row, and records the current newest row.
+    /// Returns the oldest detected loss until the caller confirms it with [`Store::acknowledge_audit_loss`].
+    /// [`Store::verify_audit`] also reports detected losses until the process terminates.
     pub async fn check_audit_growth(&self) -> Result<Option<AuditProblem>, StoreError> {
         let newest = self.checkpoint_tracker.newest_checkpoint();
         let failed = StoreError::database_error("compare the audit with what was seen of it");
@@ -119,13 +121,13 @@ impl Store {
         Ok(self.checkpoint_tracker.lock_state().unreported.front().cloned())
     }
 
-    /// Ends the reports of a loss that the caller has recorded.
+    /// Confirms a loss, so that [`Store::check_audit_growth`] no longer returns it.
     pub fn acknowledge_audit_loss(&self, loss: &AuditProblem) {
         self.checkpoint_tracker.lock_state().unreported.retain(|unreported| unreported != loss);
     }
 }
 
-/// Returns the problems of recorded rows.
+/// Compares recorded rows with the audit log and returns the problems.
 pub(super) async fn compare_checkpoints<'a>(
     transaction: &mut Transaction,
     keys: &AuditKeys,
@@ -138,8 +140,8 @@ pub(super) async fn compare_checkpoints<'a>(
     Ok(problems)
 }
 
-/// Checks that the audit contains a recorded row.
-/// A row that retention has removed is valid: the checkpoint is authenticated and only moves forward.
+/// Checks that the audit log contains a recorded row.
+/// A row that retention removed is no problem, because the checkpoint record proves the removal.
 async fn compare_checkpoint(
     transaction: &mut Transaction,
     key: &MasterKey,

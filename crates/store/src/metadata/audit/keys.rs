@@ -1,8 +1,8 @@
-//! Keys of the chain. A rotation of the master key replaces the key from the next row on.
+//! MAC keys of the audit chain. After a rotation of the master key, new rows use a new MAC key.
 //!
-//! Rows under an earlier key keep their MACs, because a MAC may have been stored elsewhere.
-//! The first row under the new key contains the MAC of the last row under the previous one.
-//! A holder of the previous key therefore cannot change an old row undetected.
+//! Existing rows keep their MACs, because copies of these MACs may exist outside of the database.
+//! The first row with the new key contains the MAC of the last row with the previous key.
+//! Changes that are made with a stolen previous key are therefore detected.
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -16,27 +16,27 @@ use crate::error::StoreError;
 use crate::master_key::MasterKey;
 use crate::sealing::{AssociatedData, Sealer};
 
-/// Name of the setting with the earlier keys, sealed.
+/// Name of the setting with the encrypted previous keys.
 const PREVIOUS_KEYS_SETTING: &str = "audit_keys";
 const PREVIOUS_KEYS_ASSOCIATED_DATA: AssociatedData<'static> =
     AssociatedData { table: "settings", column: "value", row: PREVIOUS_KEYS_SETTING };
 
-/// An earlier key in hexadecimal, with the last row under it.
+/// Previous key in hexadecimal, with the sequence number of its last row.
 #[derive(Serialize, Deserialize)]
 struct PreviousKey {
     through: i64,
     key: String,
 }
 
-/// All keys of the chain.
+/// Current and previous MAC keys of the chain.
 pub(crate) struct AuditKeys {
-    /// Earlier keys with the last row under each, oldest first.
+    /// Previous keys, oldest first, each with the sequence number of its last row.
     previous: Vec<(i64, MasterKey)>,
     current: MasterKey,
 }
 
 impl AuditKeys {
-    /// Reads the keys. Earlier keys that cannot be unsealed are omitted: their rows then fail the verification.
+    /// Reads the keys. Omits all previous keys if they cannot be decrypted, so that their rows fail verification.
     pub(crate) async fn load_keys(
         transaction: &mut Transaction,
         sealer: &Sealer,
@@ -57,17 +57,17 @@ impl AuditKeys {
         Ok(Self { previous, current: keys.audit.clone() })
     }
 
-    /// Returns the key of a row.
+    /// Returns the MAC key of a row.
     pub(super) fn key_for_row(&self, seq: i64) -> &MasterKey {
         self.previous.iter().find(|(through, _)| seq <= *through).map_or(&self.current, |(_, key)| key)
     }
 
-    /// Returns the key of the end records.
+    /// Returns the current MAC key, which also authenticates the end records.
     pub(super) fn current_key(&self) -> &MasterKey {
         &self.current
     }
 
-    /// Stores the earlier keys.
+    /// Stores the previous keys, encrypted.
     pub(crate) async fn save_previous_keys(
         &self,
         transaction: &mut Transaction,
@@ -84,8 +84,8 @@ impl AuditKeys {
     }
 }
 
-/// Changes to a new key. Existing rows keep their key, and the end records get the new one.
-/// A manipulated record stays as it is, so that it is detected.
+/// Replaces the current MAC key. Existing rows keep their key, and the end records are rewritten with the new key.
+/// A manipulated end record is not rewritten, so that verification still detects the manipulation.
 pub(crate) async fn rotate_chain_key(
     transaction: &mut Transaction,
     audit: &mut AuditKeys,

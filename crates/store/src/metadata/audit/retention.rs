@@ -1,4 +1,4 @@
-//! Retention: moves the checkpoint first and removes only rows before it, so that the chain stays intact.
+//! Retention of the audit log. Each removal moves the checkpoint record, which keeps the chain intact.
 
 use clew_model::{AuditEvent, Origin, Outcome};
 use serde_json::json;
@@ -11,17 +11,17 @@ use crate::database::{Transaction, query, query_scalar};
 use crate::error::StoreError;
 use crate::store::Store;
 
-/// Maximum number of rows per transaction, so that other writers can proceed.
+/// Maximum number of rows per transaction, which limits the delay of other writers.
 const MAX_BATCH_SIZE: i64 = 1000;
-/// Maximum number of problems in the audit event of a removal.
+/// Maximum number of integrity problems in the audit event of a removal.
 const MAX_REPORTED_PROBLEMS: usize = 20;
 
 impl Store {
-    /// Removes audit rows older than `before`, in milliseconds since 1970 (UTC), and returns their number.
-    /// Audit events record the number, and the integrity problems of the removed rows.
+    /// Removes audit rows that are older than `before`, a Unix timestamp in milliseconds. Returns the number of rows.
+    /// Audit events record the number of removed rows and their integrity problems.
     pub async fn prune_audit(&self, by: &Origin, before: i64) -> Result<u64, StoreError> {
         let mut removed = 0;
-        // Events of this removal stay, whatever their time.
+        // Keep the audit events of this removal, regardless of their time.
         let newest: Option<i64> = query_scalar("SELECT MAX(seq) FROM audit")
             .fetch_one(&self.database)
             .await
@@ -64,7 +64,7 @@ impl Store {
     }
 }
 
-/// Returns the last row of the next batch. The newest row is never removed.
+/// Returns the last row of the next batch to remove. The newest row of the audit log is never removed.
 async fn find_last_removable_row(
     transaction: &mut Transaction,
     before: i64,

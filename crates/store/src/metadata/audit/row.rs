@@ -1,4 +1,4 @@
-//! Conversion of audit rows between events, columns and the bytes of their MAC.
+//! Conversion of audit events to and from database rows, and computation of the MACs.
 
 use std::net::IpAddr;
 
@@ -11,7 +11,7 @@ use crate::derived_keys::hmac_sha256;
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
 
-/// Text columns, in the order in which they are bound and authenticated.
+/// Text columns, in the order of the SQL parameters and of the MAC input.
 const TEXT_COLUMNS: [&str; 15] = [
     "actor_kind",
     "actor_id",
@@ -34,7 +34,7 @@ const INSERT_AUDIT_ROW: &str = "INSERT INTO audit (seq, at, previous, mac, actor
          request_id, operation, domain_id, project_id, instance_id, node_id, target, outcome, code, detail) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)";
 
-/// A stored row without its MAC.
+/// Row of the audit log without its MAC.
 pub(super) struct AuditRow {
     pub(super) seq: i64,
     pub(super) at: i64,
@@ -71,7 +71,7 @@ impl AuditRow {
         Self { seq, at, previous, texts }
     }
 
-    /// Reads a row with its MAC. Fails if a column contains a value that Clew never writes.
+    /// Reads an audit row and its MAC. Fails if the type or length of a value is invalid.
     pub(super) fn read_with_mac(row: &database::Row) -> Result<(Self, [u8; 32]), StoreError> {
         let failed = StoreError::database_error("read the audit");
         let mut texts = [const { None }; TEXT_COLUMNS.len()];
@@ -82,7 +82,7 @@ impl AuditRow {
         Ok((Self { seq, at, previous: read_hash_column(row, "previous")?, texts }, read_hash_column(row, "mac")?))
     }
 
-    /// Computes the MAC. Each text is prefixed with its length, so that different rows have different encodings.
+    /// Computes the MAC. A length prefix for each text ensures that different rows have different encodings.
     pub(super) fn compute_mac(&self, key: &MasterKey) -> [u8; 32] {
         let mut bytes = Vec::with_capacity(512);
         bytes.extend(self.seq.to_be_bytes());
@@ -110,7 +110,7 @@ impl AuditRow {
     }
 }
 
-/// Converts a row to a record.
+/// Converts a database row to an audit record.
 pub(super) fn record_from_row(row: &database::Row) -> Result<AuditRecord, StoreError> {
     let failed = StoreError::database_error("read the audit");
     let seq: i64 = row.try_get("seq").map_err(&failed)?;

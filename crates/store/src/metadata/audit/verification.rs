@@ -14,10 +14,9 @@ use crate::store::Store;
 const PAGE_SIZE: u32 = 500;
 
 impl Store {
-    /// Verifies the whole audit in one snapshot with constant memory, and compares it with checkpoints and the newest
-    /// rows that this process wrote or read.
-    /// The comparison detects a removal of the newest rows together with a rollback of the head, which leaves the chain
-    /// itself intact.
+    /// Verifies the entire audit log in one snapshot, with constant memory.
+    /// Also checks that the audit log contains the given checkpoints and the rows that this process has recorded.
+    /// These checks detect a truncation that leaves the chain itself intact.
     pub async fn verify_audit(&self, checkpoints: &[AuditCheckpoint]) -> Result<AuditVerification, StoreError> {
         self.check_key_id().await?;
         let tracked = self.checkpoint_tracker.all_checkpoints();
@@ -31,15 +30,15 @@ impl Store {
     }
 }
 
-/// Verifier that reads the chain from the oldest row to the newest.
+/// Verifier that reads the chain from the oldest row to the newest row.
 pub(super) struct ChainVerifier {
-    /// Newest row according to the head.
+    /// Newest row according to the head record, or `None` if that record was manipulated.
     head: Option<ChainEnd>,
-    /// Last row before the next one. `None` if it is unknown.
+    /// Last row that was read, or `None` if the start of the chain is unknown.
     previous: Option<ChainEnd>,
-    /// Whether that row is authentic, so that its MAC can be compared with the next row.
+    /// True if the row in `previous` is authentic, so that its MAC can be compared with the next row.
     previous_is_authentic: bool,
-    /// Sequence number of the last row.
+    /// Sequence number of the last row that was read.
     position: i64,
     result: AuditVerification,
 }
@@ -60,7 +59,7 @@ impl ChainVerifier {
         Ok(verifier)
     }
 
-    /// Verifies the rows up to and including a sequence number.
+    /// Verifies the rows up to and including the sequence number `last`.
     pub(super) async fn verify_through(
         &mut self,
         transaction: &mut Transaction,
@@ -110,14 +109,14 @@ impl ChainVerifier {
         self.previous_is_authentic = authentic;
     }
 
-    /// Whether a row can have this sequence number. It must not precede the checkpoint.
-    /// A row after the head must be authentic.
+    /// Returns true if the sequence number is valid for a row, which must not precede the checkpoint.
+    /// A row after the head is only valid if it is authentic.
     fn is_in_range(&self, seq: i64, authentic: bool) -> bool {
         self.previous.is_none_or(|previous| seq > previous.seq)
             && (authentic || self.head.is_none_or(|head| seq <= head.seq))
     }
 
-    /// Reports missing rows before this one. Returns whether there are any.
+    /// Reports a gap before a row. Returns true if rows are missing or the previous row is unknown.
     fn report_gap(&mut self, seq: i64) -> bool {
         let Some(previous) = self.previous else {
             self.move_first_problem(seq);
@@ -135,19 +134,19 @@ impl ChainVerifier {
         true
     }
 
-    /// Moves the problem of a changed checkpoint to the first row, the only known position.
+    /// Sets the position of the first problem, a manipulated checkpoint, to the position of the first row.
     fn move_first_problem(&mut self, seq: i64) {
         if let Some(problem) = self.result.problems.first_mut() {
             problem.position = seq;
         }
     }
 
-    /// Returns the problems so far as text.
+    /// Returns the detected problems as text.
     pub(super) fn describe_problems(&self) -> Vec<String> {
         self.result.problems.iter().map(ToString::to_string).collect()
     }
 
-    /// Completes the verification. `recorded` has the problems of rows that were recorded earlier.
+    /// Completes the verification and adds `recorded`, the problems of recorded rows.
     fn finish(mut self, recorded: Vec<AuditProblem>) -> AuditVerification {
         let last = self.previous.map_or(0, |previous| previous.seq);
         match self.head {

@@ -1,4 +1,4 @@
-//! Leases of workers on the kill tasks of instances. Times are from the store's clock.
+//! Leases that assign the kill tasks of an instance to a worker. All times are from the clock of the store.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::serving_lock::ServingLock;
 use crate::store::Store;
 
 impl Store {
-    /// Returns the instances with an active switch and running tasks, if this process can reach all their nodes.
+    /// Returns instances with running kill tasks, if the kill switch is on and this process can reach all nodes.
     pub async fn instances_with_kill_tasks(&self) -> Result<Vec<InstanceKillTasks>, StoreError> {
         let (now, zones) = (self.clock.unix_millis(), self.database.json_array_text_sql("$3"));
         let rows = query(AssertSqlSafe(format!(
@@ -46,7 +46,7 @@ impl Store {
     }
 
     /// Acquires or renews the lease of a worker on an instance.
-    /// Returns false if another worker has it or the switch is off.
+    /// Returns false if another worker holds the lease or the kill switch is off.
     pub async fn acquire_kill_task_lease(
         &self,
         instance: &InstanceId,
@@ -67,7 +67,7 @@ impl Store {
         Ok(held > 0)
     }
 
-    /// Returns the running tasks of an instance if this worker holds the lease.
+    /// Returns the ids of the running tasks of an instance if this worker holds the lease, otherwise an empty set.
     pub async fn leased_kill_tasks(&self, instance: &InstanceId, worker: &str) -> Result<BTreeSet<i64>, StoreError> {
         let ids: Vec<i64> = query_scalar(AssertSqlSafe(format!(
             "SELECT t.id FROM kill_tasks t JOIN kill_switches s ON s.instance_id = t.instance_id AND s.is_on \
@@ -82,7 +82,7 @@ impl Store {
         Ok(ids.into_iter().collect())
     }
 
-    /// Releases all leases of a worker, so that others can acquire them at once.
+    /// Releases all leases of a worker, so that other workers can acquire the leases immediately.
     pub async fn release_kill_task_leases(&self, worker: &str) -> Result<(), StoreError> {
         query("UPDATE kill_switches SET worker = NULL, lease_until = NULL WHERE worker = $1")
             .bind(worker)
@@ -92,8 +92,8 @@ impl Store {
         Ok(())
     }
 
-    /// Ends all leases. The serving lock proves that no worker of this data directory is running.
-    /// Does nothing for a shared database, which may have other workers.
+    /// Ends all leases. The serving lock proves that no other process serves the data directory.
+    /// Does nothing if the database is shared, because workers of other servers may be running.
     pub async fn end_all_kill_leases(&self, _lock: &ServingLock) -> Result<u64, StoreError> {
         if self.database.is_shared() {
             return Ok(0);

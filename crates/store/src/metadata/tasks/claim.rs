@@ -1,4 +1,4 @@
-//! Claims of queued tasks.
+//! Claims of queued tasks by workers.
 
 use clew_model::{Failure, FailureKind, Selection};
 
@@ -10,9 +10,9 @@ use crate::metadata::row_mapping::duration_to_millis;
 use crate::store::Store;
 use crate::tasks::{ClaimRequest, ClaimedTask, ClaimedTasks};
 
-/// Claims one task of a node that is neither at its limit nor excluded.
-/// Tasks with an expired lease come first: after the first attempt, each further attempt waits for one more lease.
-/// Otherwise, the queued task with the lowest `turn` of all zones of this process is claimed.
+/// Builds the SQL statement that claims one task of a node that is neither at its task limit nor excluded.
+/// Tasks with an expired lease have priority. The wait before a retry grows by one lease duration per attempt.
+/// Otherwise, the statement claims the queued task with the lowest `turn` in the zones of this process.
 macro_rules! claim_query {
     ($excluded_nodes:literal, $zones:literal, $skip_locked:literal) => {
         concat!(
@@ -40,31 +40,31 @@ macro_rules! claim_query {
 /// Claim statement for SQLite.
 pub(super) const SQLITE_CLAIM_QUERY: &str =
     claim_query!("SELECT value FROM json_each($5)", "(SELECT value AS zone FROM json_each($6)) AS own", "");
-/// Claim statement for PostgreSQL. Rows that a writer without the write lock has locked are skipped.
+/// Claim statement for PostgreSQL. Skips rows that other transactions have locked.
 pub(super) const POSTGRES_CLAIM_QUERY: &str = claim_query!(
     "SELECT value FROM json_array_elements_text($5::json) AS aside (value)",
     "json_array_elements_text($6::json) AS own (zone)",
     " FOR UPDATE SKIP LOCKED"
 );
 
-/// Selects whether there are claimable tasks, and the id of the master key.
+/// Selects whether tasks may be claimable, and the id of the master key.
 pub(super) const HAS_CLAIMABLE_TASK_QUERY: &str = "SELECT EXISTS (SELECT 1 FROM tasks WHERE status = 'queued') \
      OR EXISTS (SELECT 1 FROM tasks WHERE status = 'running' AND lease_until <= $1), \
      (SELECT value FROM settings WHERE name = 'master_key_id')";
 
-/// Ends a task that cannot be parsed, so that it is not claimed repeatedly.
-/// The selection is replaced: ended tasks do not need it.
+/// Ends a task whose stored data cannot be parsed, so that the task is not claimed again.
+/// Also replaces the stored selection with the default selection, because ended tasks do not need it.
 const FAIL_DAMAGED_TASK_QUERY: &str = "UPDATE tasks SET status = 'error', failure_kind = $2, failure_detail = $3, selection = $4, \
          ended_at = $5, lease_until = NULL WHERE rowid = $1";
 
 impl Store {
-    /// Claims tasks up to the requested number and the limits per node.
-    /// Tasks with an expired lease come first, then queued tasks in fair order (`docs/decisions/0019`).
+    /// Claims tasks for a worker, within the limits of the request.
+    /// Tasks with an expired lease are claimed first, then queued tasks in fair order (see `docs/decisions/0019`).
     pub async fn claim_tasks(&self, claim: ClaimRequest) -> Result<ClaimedTasks, StoreError> {
         let excluded_nodes =
             serde_json::to_string(&claim.excluded_nodes).map_err(StoreError::damaged_value("ids of nodes"))?;
         let now = self.clock.unix_millis();
-        // Most polls find nothing. A read avoids the write lock, which would delay the writers.
+        // Most polls find no task. A read avoids the write lock, which would delay other writers.
         if self.database.is_shared() && !self.has_claimable_task(now).await? {
             return Ok(ClaimedTasks::default());
         }

@@ -1,5 +1,5 @@
-//! Query plans of the queue: all statements must use indexes, however many tasks have ended.
-//! `cargo xtask bench` measures their duration.
+//! Tests that all statements of the task queue use indexes, regardless of the number of ended tasks.
+//! `cargo xtask bench` measures the durations of these statements.
 
 use clew_testkit::PostgreSql;
 use sqlx::AssertSqlSafe;
@@ -7,7 +7,7 @@ use sqlx::AssertSqlSafe;
 use super::{DELETE_ENDED_TASKS, SELECT_TASK_BY_ID, SELECT_TASKS_BY_NODE, claim, writes};
 use crate::database::{Database, query, query_scalar};
 
-/// Statements with parameters for PostgreSQL and the indexes that PostgreSQL must use.
+/// Name, SQL and parameters of each statement, and the indexes that PostgreSQL must use.
 const QUEUE_STATEMENTS: [(&str, &str, &str, &[&str]); 10] = [
     (
         "claim",
@@ -45,13 +45,13 @@ async fn sqlite_queries_use_indexes() {
             let is_small = ["tasks_running", "tasks_waiting"].iter().any(|index| step.contains(index));
             assert!(step.starts_with("SEARCH") || is_small, "{name}: {plan:#?}");
         }
-        // Only the first tasks of the zones are sorted.
+        // Only the claim sorts rows: the first task of each zone.
         let sorts = plan.iter().filter(|step| step.contains("FOR ORDER BY")).count();
         assert_eq!(sorts, usize::from(name == "claim"), "{name}: {plan:#?}");
     }
 }
 
-/// Typical table after a day: many ended tasks, some queued ones, few running ones.
+/// Inserts the tasks of a typical day: many ended tasks, some queued tasks and a few running tasks.
 const INSERT_TASKS_OF_A_DAY: &str = "INSERT INTO tasks (request_id, project_id, instance_id, node_id, selection, turn, status, created_at, \
          lease_until, result_name, ended_at) \
      SELECT 'task' || n, 'p' || n % 10, 'i' || n % 1000, 'n' || n % 3000, '{}', n, \
@@ -64,7 +64,7 @@ async fn queries_use_indexes_on_a_postgres_server() {
     let server = PostgreSql::start().await.unwrap();
     let database = Database::connect_postgres(&server.url().parse().unwrap()).await.unwrap();
     let mut transaction = database.begin_write().await.unwrap();
-    // A generic plan for any values, as PostgreSQL chooses for frequent statements.
+    // Force a generic plan, which PostgreSQL chooses for frequent statements.
     for statement in [
         "ALTER TABLE tasks DISABLE TRIGGER USER",
         INSERT_TASKS_OF_A_DAY,
@@ -88,7 +88,7 @@ async fn queries_use_indexes_on_a_postgres_server() {
     }
 }
 
-/// Triggers maintain the counts, so that no query scans the table.
+/// Triggers maintain the task counts, so that counting needs no table scan.
 #[tokio::test]
 async fn task_counts_equal_the_rows_after_all_changes() {
     let folder = tempfile::tempdir().unwrap();

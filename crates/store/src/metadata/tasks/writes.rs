@@ -1,4 +1,4 @@
-//! Writes of the task queue: insert, renew, end and release.
+//! Grouped writes of the task queue: insert, renew, end and release.
 
 use clew_model::{RequestId, TaskOutcome, TaskStatus};
 
@@ -8,12 +8,12 @@ use crate::metadata::group_commit::GroupedWrite;
 use crate::metadata::row_mapping::count_to_i64;
 use crate::tasks::NewCollectionTask;
 
-/// Computes the `turn` of a new task for fair queueing.
-/// The base is the last queued turn of its instance or the current turn, whichever is higher.
-/// The current turn is the highest of all running tasks, or else the lowest queued one of the task's zone.
-/// The base is advanced by the number of other instances of the project with queued tasks, and by one.
-/// Projects thus share the workers equally, and so do the instances of each project.
-/// At most 64 instances are counted.
+/// Computes the `turn` of a new task, which is its position in the fair queue.
+/// The turn is the base turn, plus the number of other instances of the project with queued tasks, plus one.
+/// The base turn is the maximum of the current turn and the highest queued turn of the task's instance.
+/// The current turn is the highest turn of a running task, or else the lowest queued turn in the task's zone.
+/// As a result, projects share the workers equally, and so do the instances of each project.
+/// The query counts at most 64 instances.
 pub(super) const FAIR_TURN_QUERY: &str = "WITH RECURSIVE others (id, number) AS ( \
          SELECT MIN(instance_id), 1 FROM tasks WHERE status = 'queued' AND project_id = $1 AND instance_id > '' \
          UNION ALL \
@@ -31,14 +31,14 @@ pub(super) const INSERT_TASK_QUERY: &str = "INSERT INTO tasks \
      SELECT $1, $2, $3, $4, $5, $6, 'queued', $7, $8, COALESCE((SELECT zone FROM nodes WHERE id = $4), '') \
      WHERE (SELECT COUNT(*) FROM tasks WHERE node_id = $4 AND status = 'queued') < $9";
 
-/// Extends a lease, if the fence is the latest.
+/// Extends the lease of a running task if the fencing token is current and the lease has not expired.
 pub(super) const RENEW_LEASE_QUERY: &str = "UPDATE tasks SET lease_until = $1 \
      WHERE request_id = $2 AND fence = $3 AND status = 'running' AND lease_until > $4";
-/// Ends a task, if the fence is the latest.
+/// Ends a running task if the fencing token is current.
 pub(super) const END_TASK_QUERY: &str = "UPDATE tasks SET status = $1, failure_kind = $2, failure_detail = $3, result_name = $4, result_rows = $5, \
          result_bytes = $6, result_sha256 = $7, ended_at = $8, lease_until = NULL \
      WHERE request_id = $9 AND fence = $10 AND status = 'running'";
-/// Returns a task to the queue, if the fence is the latest.
+/// Returns a running task to the queue if the fencing token is current.
 pub(super) const RELEASE_TASK_QUERY: &str = "UPDATE tasks SET status = 'queued', worker = NULL, lease_until = NULL, attempts = attempts - 1 \
      WHERE request_id = $1 AND fence = $2 AND status = 'running'";
 
@@ -50,7 +50,7 @@ pub(super) struct QueueTask {
 }
 
 impl GroupedWrite for QueueTask {
-    /// Whether the queue of the node had space.
+    /// False if the queue of the node is full.
     type Output = bool;
     const ERROR_CONTEXT: &'static str = "queue a collection";
 

@@ -1,4 +1,4 @@
-//! Conversion of S3 errors, with cause and remedy.
+//! Conversion of S3 errors to [`StoreError`], with cause and remedy.
 
 use std::error::Error;
 
@@ -10,7 +10,7 @@ use crate::error::StoreError;
 const CREDENTIALS_REMEDY: &str =
     "; check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and that the key may write, read, list and remove there";
 const BUCKET_REMEDY: &str = "; make the bucket, or name another one";
-/// Error code of a request whose date differs too much from the server time.
+/// S3 error code of a request whose date differs too much from the server time.
 const CLOCK_SKEW_CODE: &str = "RequestTimeTooSkewed";
 const CLOCK_REMEDY: &str = "; set the clock of this machine right";
 const CONNECTION_REMEDY: &str = "; check AWS_ENDPOINT_URL, the network, and whether S3 is up";
@@ -28,13 +28,13 @@ pub(super) fn request_error(action: &'static str, location: String, error: &obje
     StoreError::S3 { action, location, reason, remedy }
 }
 
-/// Error of a failed HTTP exchange.
+/// Converts the error of a failed HTTP request.
 pub(super) fn exchange_error(action: &'static str, location: String, error: &HttpError) -> StoreError {
     let (reason, remedy) = find_cause_and_remedy(error);
     StoreError::S3 { action, location, reason, remedy }
 }
 
-/// Error of an HTTP error response.
+/// Converts an HTTP error response of S3.
 pub(super) fn response_error(
     action: &'static str,
     location: String,
@@ -51,17 +51,17 @@ pub(super) fn response_error(
     }
 }
 
-/// Whether S3 rejected the request because of clock skew.
+/// Returns true if S3 rejected the request because of clock skew.
 pub(super) fn is_clock_skew(error: &object_store::Error) -> bool {
     error.to_string().contains(CLOCK_SKEW_CODE)
 }
 
-/// Whether the connection broke during the request, so that its outcome is unknown.
+/// Returns true if the connection was lost during the request, so that the outcome of the request is unknown.
 pub(super) fn is_connection_lost(error: &object_store::Error) -> bool {
     find_http_error_kind(error).is_some_and(|kind| !matches!(kind, HttpErrorKind::Timeout | HttpErrorKind::Decode))
 }
 
-/// Returns the cause and the remedy. S3's XML is reduced to its code and message.
+/// Returns the cause and the remedy of an error. Extracts the code and message from an XML error body.
 fn find_cause_and_remedy(error: &(dyn Error + 'static)) -> (String, &'static str) {
     let text = error.to_string();
     let message = extract_s3_message(&text);
@@ -90,7 +90,7 @@ fn find_cause_and_remedy(error: &(dyn Error + 'static)) -> (String, &'static str
     }
 }
 
-/// Returns the type of the HTTP error, if the error has one as a source.
+/// Returns the type of the HTTP error in the source chain of an error, if any.
 fn find_http_error_kind(error: &(dyn Error + 'static)) -> Option<HttpErrorKind> {
     let found = error.downcast_ref::<HttpError>().map(HttpError::kind);
     found.or_else(|| error.source().and_then(find_http_error_kind))
@@ -100,7 +100,7 @@ fn find_root_cause<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'st
     error.source().map_or(error, find_root_cause)
 }
 
-/// Extracts code and message from an XML error body.
+/// Extracts the code and message from an XML error body of S3.
 fn extract_s3_message(text: &str) -> String {
     let message = [extract_between(text, "<Code>", "</Code>"), extract_between(text, "<Message>", "</Message>")];
     message.into_iter().flatten().collect::<Vec<_>>().join(": ")

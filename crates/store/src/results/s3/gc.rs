@@ -11,8 +11,8 @@ use super::{OPERATION_TIMEOUT, S3};
 use crate::error::StoreError;
 
 impl S3 {
-    /// Removes unreferenced objects and uploads that are older than `age`. Foreign names are ignored.
-    /// Returns the number of removed ones.
+    /// Removes Clew's unreferenced objects and incomplete uploads that are older than `age`.
+    /// Returns the number of removed objects and uploads.
     pub(in crate::results) async fn remove_unreferenced(
         &self,
         referenced: &[String],
@@ -38,7 +38,7 @@ impl S3 {
         Ok(removed)
     }
 
-    /// Lists Clew's objects with their dates, in seconds since 1970.
+    /// Lists the names and dates of Clew's objects. Dates are Unix timestamps in seconds.
     pub(super) async fn list_objects(&self) -> Result<Vec<(String, i64)>, StoreError> {
         let mut listed = self.objects.list(Some(self.settings.prefix()));
         let mut names = Vec::new();

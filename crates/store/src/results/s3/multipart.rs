@@ -1,4 +1,4 @@
-//! Incomplete multipart uploads: `ListMultipartUploads`, which `object_store` does not provide.
+//! Listing of incomplete multipart uploads with `ListMultipartUploads`, which `object_store` does not support.
 
 use http::Request;
 use jiff::Timestamp;
@@ -12,11 +12,11 @@ use tokio::time::timeout;
 use super::{OPERATION_TIMEOUT, S3, error};
 use crate::error::StoreError;
 
-/// An incomplete upload of a Clew object.
+/// Incomplete multipart upload of a Clew object.
 pub(super) struct IncompleteUpload {
     path: Path,
     id: String,
-    /// Start time, in seconds since 1970.
+    /// Start time of the upload, as a Unix timestamp in seconds.
     pub(super) started: i64,
 }
 
@@ -36,7 +36,8 @@ struct ListedUpload {
 }
 
 impl S3 {
-    /// Lists up to 1000 uploads, the maximum of an S3 response. The next garbage collection handles the rest.
+    /// Lists up to 1000 incomplete uploads, the maximum of an S3 response.
+    /// The next garbage collection lists the remaining uploads.
     pub(super) async fn list_incomplete_uploads(&self) -> Result<Vec<IncompleteUpload>, StoreError> {
         let body = self.request_upload_listing().await?;
         let listing: UploadListing = quick_xml::de::from_str(&body).map_err(|error| {
@@ -82,7 +83,7 @@ impl S3 {
     pub(super) async fn abort_upload(&self, upload: &IncompleteUpload) -> Result<(), StoreError> {
         let name = upload.path.filename().unwrap_or_default();
         match timeout(OPERATION_TIMEOUT, self.objects.abort_multipart(&upload.path, &upload.id)).await {
-            // The upload was completed or aborted meanwhile.
+            // The upload was completed or aborted in the meantime.
             Ok(Err(object_store::Error::NotFound { .. })) => Ok(()),
             aborted => self.check_response("give up an upload of", name, aborted),
         }

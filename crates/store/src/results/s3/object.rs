@@ -1,4 +1,4 @@
-//! Reads objects and verifies their content.
+//! Reads of result objects, with verification of their content.
 
 use std::io;
 
@@ -15,31 +15,31 @@ use crate::error::StoreError;
 use crate::results::opened::{ByteRange, ObjectChunks};
 use crate::tasks::ResultRecord;
 
-/// A result on S3 with a verified length.
+/// Result object on S3 with a verified length.
 #[derive(Debug)]
 pub struct StoredObject {
     pub(super) s3: S3,
     pub(super) path: Path,
-    /// `ETag` of the content. Another object under the same name has another one.
+    /// `ETag` of the object, which changes if the object is replaced.
     pub(super) tag: Option<String>,
     pub(super) record: ResultRecord,
 }
 
-/// ChunkReader of an object. The last chunk is held back until the next one arrives or the hash is verified.
+/// Reader that returns each chunk only after the next chunk has arrived or the hash has been verified.
 struct ChunkReader {
     object: StoredObject,
     chunks: BoxStream<'static, object_store::Result<Bytes>>,
     held: Option<Bytes>,
     remaining: u64,
-    /// Hash so far, if the whole object is read.
+    /// Hash of the data that was read, or `None` if only a part of the object is read.
     hash: Option<Sha256>,
 }
 
 impl StoredObject {
-    /// Streams a byte range.
-    /// If the range is the whole object and the hash differs, the stream returns an error instead of the last chunk.
-    /// For other ranges, call [`crate::StoredResult::verify`] first.
-    /// The stream also fails if S3 disconnects, times out, or has another object by now.
+    /// Streams a byte range of the object.
+    /// If the range is the entire object and the hash differs, the stream returns an error instead of the last chunk.
+    /// For other ranges, callers must call [`crate::StoredResult::verify`] first.
+    /// The stream also fails if S3 disconnects or times out, or if the object was replaced.
     #[must_use]
     pub fn chunks(self: Box<Self>, range: ByteRange) -> ObjectChunks {
         if range.is_empty() {
@@ -52,7 +52,7 @@ impl StoredObject {
         stream.try_flatten_stream().boxed()
     }
 
-    /// Reads and verifies the whole object once, and caches the result.
+    /// Reads and verifies the entire object, unless a successful verification is cached.
     pub(in crate::results) async fn verify_content(&self) -> Result<(), StoreError> {
         if self.tag.as_ref().is_some_and(|tag| self.s3.is_verified(&self.record.name, tag)) || self.record.bytes == 0 {
             return Ok(());

@@ -1,15 +1,15 @@
-//! Location and credentials of results on S3.
+//! Settings of the result storage on S3: location and credentials.
 
 use object_store::path::Path;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{CONNECT_TIMEOUT, READ_TIMEOUT};
 
-/// Bucket, prefix, endpoint, region and access key.
+/// Bucket, prefix, endpoint, region and access key of the result storage on S3.
 #[derive(Debug, Clone)]
 pub struct S3Settings {
     bucket: String,
-    /// Prefix without leading and trailing slashes. May be empty.
+    /// Prefix of the object keys without leading and trailing slashes. May be empty.
     prefix: Path,
     endpoint: String,
     region: String,
@@ -18,8 +18,8 @@ pub struct S3Settings {
 }
 
 impl S3Settings {
-    /// Parses the settings. `location` is `s3://bucket/prefix`. The default endpoint is Amazon's for the region.
-    /// Fails with a description of the problem.
+    /// Parses and validates the settings. `location` has the form `s3://bucket/prefix`.
+    /// The default endpoint is the endpoint of Amazon S3 in the region. The error is a description of the problem.
     pub fn new(
         location: &str,
         endpoint: Option<String>,
@@ -75,7 +75,7 @@ impl S3Settings {
         self.prefix.clone().join(name)
     }
 
-    /// URI of an object, or of the prefix for an empty name.
+    /// Returns the URI of an object. For an empty name, returns the URI of the prefix.
     pub(super) fn object_uri(&self, name: &str) -> String {
         format!("s3://{}/{}", self.bucket, if name.is_empty() { self.prefix.clone() } else { self.object_path(name) })
     }
@@ -86,7 +86,7 @@ impl S3Settings {
         let mut client = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(READ_TIMEOUT)
-            // A signature is valid for one host, and `object_store` counts the retries.
+            // A signature is valid for one host only, and `object_store` performs the retries.
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never());
         if self.is_endpoint_loopback() {
