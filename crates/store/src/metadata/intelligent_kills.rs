@@ -26,7 +26,7 @@ const CLAIM_OLDEST_KILL_QUERY: &str = "UPDATE intelligent_kills SET status = 'ru
      RETURNING *";
 
 /// Selects queued kills that are too old, and running kills whose lease has expired.
-const SELECT_LOST_KILLS_QUERY: &str = "SELECT * FROM intelligent_kills \
+const SELECT_STALE_KILLS_QUERY: &str = "SELECT * FROM intelligent_kills \
      WHERE (status = 'queued' AND id < $1) OR (status = 'running' AND lease_until <= $2) ORDER BY id";
 
 const SELECT_MATCHING_KILLS_QUERY: &str = "SELECT * FROM intelligent_kills \
@@ -110,7 +110,7 @@ impl Store {
              Look at the preview, and ask again";
         const INTERRUPTED_REASON: &str = "Clew ended in the midst of it. Whom it killed before that is in its file";
         let now = self.clock.unix_millis();
-        let rows = query(SELECT_LOST_KILLS_QUERY)
+        let rows = query(SELECT_STALE_KILLS_QUERY)
             .bind(now.saturating_sub(duration_to_millis(max_age)))
             .bind(now)
             .fetch_all(&self.database)

@@ -69,7 +69,7 @@ impl Store {
     /// Selects kills without an outcome that were recorded before `before`, a Unix timestamp in milliseconds.
     /// Returns the number of these kills.
     pub async fn end_lost_kills(&self, before: i64) -> Result<u64, StoreError> {
-        const LOST_KILL_DETAIL: &str =
+        const UNKNOWN_OUTCOME_DETAIL: &str =
             "Clew ended before the outcome was written down: whether the kill was sent is not known";
         let lost: Vec<i64> =
             query_scalar("SELECT id FROM killed_sessions WHERE outcome IS NULL AND asked_at < $1 ORDER BY id")
@@ -81,7 +81,8 @@ impl Store {
             return Ok(0);
         }
         let mut tx = self.begin_audited("end kills that were lost").await?;
-        let ends: Vec<_> = lost.into_iter().map(|id| (id, KillEnd::Unknown, LOST_KILL_DETAIL.to_owned())).collect();
+        let ends: Vec<_> =
+            lost.into_iter().map(|id| (id, KillEnd::Unknown, UNKNOWN_OUTCOME_DETAIL.to_owned())).collect();
         self.record_outcomes(&mut tx, &Origin::clew(), &ends).await?;
         tx.commit().await?;
         Ok(ends.len() as u64)

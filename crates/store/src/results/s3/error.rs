@@ -106,7 +106,7 @@ fn extract_s3_message(text: &str) -> String {
     message.into_iter().flatten().collect::<Vec<_>>().join(": ")
 }
 
-fn text_between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
+fn extract_between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
     text.split_once(start)?.1.split_once(end).map(|(inner, _)| inner)
 }
 
