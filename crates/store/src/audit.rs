@@ -137,7 +137,7 @@ pub enum AuditFault {
 }
 
 fn format_timestamp(milliseconds: i64) -> String {
-    Timestamp::from_millisecond(milliseconds).map_or_else(|_| "an unknown moment".to_owned(), |time| time.to_string())
+    Timestamp::from_millisecond(milliseconds).map_or_else(|_| "an unknown time".to_owned(), |time| time.to_string())
 }
 
 impl fmt::Display for AuditProblem {

@@ -53,7 +53,7 @@ impl DataDir {
         for folder in [self.root.clone(), self.results_path()] {
             if !folder.is_dir() {
                 let created = DirBuilder::new().recursive(true).mode(0o700).create(&folder);
-                created.map_err(StoreError::file_error("make the folder", folder))?;
+                created.map_err(StoreError::file_error("create the directory", folder))?;
             }
         }
         Ok(())
@@ -75,7 +75,7 @@ impl DataDir {
     pub(crate) fn create_database_file(&self) -> Result<(), StoreError> {
         let path = self.unfinished_database_path();
         let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
-        created.map(drop).map_err(StoreError::file_error("make", path))
+        created.map(drop).map_err(StoreError::file_error("create", path))
     }
 
     /// Completes the initialisation by renaming the database file to its final name and syncing the directory.
@@ -85,6 +85,6 @@ impl DataDir {
             .and_then(|file| file.sync_all())
             .and_then(|()| fs::rename(&database, self.database_path()))
             .and_then(|()| sync_directory(&self.root));
-        renamed.map_err(StoreError::file_error("put in its place", database))
+        renamed.map_err(StoreError::file_error("rename", database))
     }
 }

@@ -74,5 +74,5 @@ async fn serve_version_requests(mut detector: ChangeDetector, mut receiver: mpsc
 
 /// Wraps the error of a query that several requests share.
 fn wrap_shared_error(error: Arc<StoreError>) -> StoreError {
-    StoreError::Database { action: "ask what has changed", source: Box::new(error), remedy: "" }
+    StoreError::Database { action: "query the data version", source: Box::new(error), remedy: "" }
 }

@@ -11,7 +11,7 @@ use crate::policies::PolicyLimits;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The directory or database is already initialised. `initialise` changed nothing.
-    #[error("{location} is initialised already")]
+    #[error("{location} is already initialised")]
     AlreadyInitialised {
         /// Directory or database.
         location: String,
@@ -23,13 +23,13 @@ pub enum StoreError {
         location: String,
     },
     /// The database to open was migrated by a newer version of Clew.
-    #[error("the database was last used by a newer Clew (it has version {version}); use that one, or restore a backup")]
+    #[error("the database has schema version {version} of a newer Clew; run that version of Clew, or restore a backup")]
     NewerDatabase {
         /// Version of the database schema.
         version: i64,
     },
     /// The target database of a copy is not empty. Nothing was changed.
-    #[error("{location} is not empty: its table {table} has rows; nothing was changed")]
+    #[error("{location} is not empty: table {table} has rows; nothing was changed")]
     NotEmpty {
         /// URL of the database.
         location: String,
@@ -37,16 +37,16 @@ pub enum StoreError {
         table: String,
     },
     /// The copied rows differ from the source. The copy was rolled back.
-    #[error("the copy of table {table} is not what was copied; nothing of the copy was kept")]
+    #[error("the copy of table {table} differs from the source; the copy was rolled back")]
     CopyDiffers {
         /// Name of the table.
         table: &'static str,
     },
     /// The credentials that a temporary access key is issued for were revoked, disabled or removed.
-    #[error("the credentials that the temporary access key is issued for have ended")]
+    #[error("the credentials that the temporary access key is issued for are no longer valid")]
     SourceRevoked,
     /// Another process is serving or initialising the data directory.
-    #[error("another process is at work on {}", dir.display())]
+    #[error("another process is serving or initialising {}", dir.display())]
     AlreadyServing {
         /// Path of the directory.
         dir: PathBuf,
@@ -63,8 +63,8 @@ pub enum StoreError {
     },
     /// A file of the data directory is accessible to other accounts, and Clew cannot restrict its permissions.
     #[error(
-        "{} can be reached by other accounts (mode {mode:o}) and was not restricted: {reason}. fix: run chmod {wanted:o} on it as its owner, \
-         or use a folder that only Clew's account has",
+        "{} is accessible to other accounts (mode {mode:o}), and Clew did not restrict it: {reason}. fix: run chmod {wanted:o} on it as its owner, \
+         or use a directory that only Clew's account can access",
         path.display()
     )]
     OpenToOthers {
@@ -78,7 +78,7 @@ pub enum StoreError {
         wanted: u32,
     },
     /// The URL of the metadata database is invalid.
-    #[error("the address of the metadata database is not valid: {reason}")]
+    #[error("the URL of the metadata database is not valid: {reason}")]
     MetadataUrl {
         /// Description of the problem.
         reason: String,
@@ -90,21 +90,19 @@ pub enum StoreError {
         reason: String,
     },
     /// The secrets were encrypted with a different master key.
-    #[error(
-        "the master key is not the one that this store was made with, or it was rotated since; restore master.key or CLEW_MASTER_KEY"
-    )]
+    #[error("the master key does not match this store, or it was rotated; restore master.key or CLEW_MASTER_KEY")]
     WrongMasterKey,
     /// The master key was rotated while this process was running with the previous key.
-    #[error("the master key was rotated since this process began; start it again with the new one")]
+    #[error("the master key was rotated after this process started; restart the process with the new key")]
     MasterKeyRotated,
     /// The system returned no random bytes, or the encryption failed.
-    #[error("could not seal {what}")]
+    #[error("could not encrypt the {what}")]
     Seal {
         /// Description of the secret.
         what: String,
     },
     /// An encrypted secret was changed or moved by a program other than Clew.
-    #[error("the sealed {what} was changed outside of Clew; enter the secret again")]
+    #[error("the encrypted {what} was changed outside of Clew; enter the secret again")]
     Unseal {
         /// Description of the secret.
         what: String,
@@ -120,10 +118,10 @@ pub enum StoreError {
         remedy: &'static str,
     },
     /// The background task that executes queries or writes has stopped.
-    #[error("could not ask the database: the server is being stopped; try again")]
+    #[error("could not query the database: the server is shutting down; try again")]
     Stopped,
     /// A stored value cannot be parsed.
-    #[error("stored {what} cannot be understood: {reason}")]
+    #[error("stored {what} cannot be parsed: {reason}")]
     Damaged {
         /// Type of the value.
         what: &'static str,
@@ -147,7 +145,7 @@ pub enum StoreError {
         name: String,
     },
     /// The change would leave the domain without an enabled administrator.
-    #[error("{name} is the last enabled administrator of the domain; make another one first")]
+    #[error("{name} is the last enabled administrator of the domain; make another user an administrator first")]
     LastAdministrator {
         /// Name of the user.
         name: String,
@@ -182,16 +180,16 @@ pub enum StoreError {
         limits: PolicyLimits,
     },
     /// The instance would exceed the maximum number of tags.
-    #[error("an instance takes {limit} tags at most")]
+    #[error("an instance can have {limit} tags at most")]
     TooManyTags {
         /// Maximum number.
         limit: usize,
     },
     /// The kill switch of the instance is off. Nothing was changed.
-    #[error("the switch of the instance is off; turn it on first")]
+    #[error("the kill switch of the instance is off; turn it on first")]
     KillSwitchOff,
     /// The instance has the maximum number of running kill tasks.
-    #[error("{limit} kill tasks of the instance run already; stop one first")]
+    #[error("{limit} kill tasks of the instance are already running; stop one first")]
     TooManyKillTasks {
         /// Maximum number.
         limit: u32,
@@ -203,7 +201,7 @@ pub enum StoreError {
         reason: String,
     },
     /// The queue of the node is full.
-    #[error("{limit} collections of node {node} wait already")]
+    #[error("node {node} already has {limit} queued tasks; try again later")]
     QueueFull {
         /// Id of the node.
         node: NodeId,
@@ -231,13 +229,13 @@ pub enum StoreError {
         remedy: &'static str,
     },
     /// The file or object of a result is missing.
-    #[error("the file of result {name} is missing; collect again")]
+    #[error("result {name} is missing; collect again")]
     ResultMissing {
         /// Name of the result.
         name: String,
     },
     /// The file or object of a result differs from the data that was written.
-    #[error("the file of result {name} is damaged: {reason}; collect again")]
+    #[error("result {name} is damaged: {reason}; collect again")]
     ResultCorrupt {
         /// Name of the result.
         name: String,
@@ -265,7 +263,7 @@ fn io_error_remedy(error: &io::Error) -> &'static str {
     match error.kind() {
         StorageFull | QuotaExceeded | FileTooLarge => "; free some space there, or raise the quota",
         ReadOnlyFilesystem => "; mount it writable, or use another data directory",
-        PermissionDenied => "; run Clew as the user that owns the data directory, or use another one",
+        PermissionDenied => "; run Clew as the user that owns the data directory, or use another directory",
         _ => "",
     }
 }
@@ -282,10 +280,10 @@ mod tests {
             let source = io::Error::from_raw_os_error(number);
             let error = StoreError::ResultWrite { path: "results/a.csv".into(), source };
             assert!(error.to_string().contains(remedy), "{error}");
-            let error = StoreError::file_error("make", "clew.db")(io::Error::from_raw_os_error(number));
+            let error = StoreError::file_error("create", "clew.db")(io::Error::from_raw_os_error(number));
             assert!(error.to_string().contains(remedy), "{error}");
         }
-        let other = StoreError::file_error("make", "clew.db")(io::Error::other("it rains"));
-        assert_eq!(other.to_string(), "could not make clew.db: it rains");
+        let other = StoreError::file_error("create", "clew.db")(io::Error::other("it rains"));
+        assert_eq!(other.to_string(), "could not create clew.db: it rains");
     }
 }

@@ -25,7 +25,7 @@ impl fmt::Display for IntelligentKillId {
 
 /// Error of parsing an [`IntelligentKillId`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("an intelligent kill is named by 13 digits")]
+#[error("the id of an intelligent kill has 13 digits")]
 pub struct ParseIntelligentKillIdError;
 
 impl FromStr for IntelligentKillId {

@@ -33,12 +33,16 @@ fn read_key_file(file: &Path) -> Result<MasterKey, StoreError> {
     let mode = fs::metadata(file).map_err(|error| unreadable_key_error(file, &error))?.permissions().mode();
     if mode & 0o077 != 0 {
         return Err(StoreError::MasterKey {
-            reason: format!("{} can be read by others (mode {:o}); run chmod 600 on it", file.display(), mode & 0o777),
+            reason: format!(
+                "{} is readable by other accounts (mode {:o}); run chmod 600 on it",
+                file.display(),
+                mode & 0o777
+            ),
         });
     }
     let text = Zeroizing::new(fs::read_to_string(file).map_err(|error| unreadable_key_error(file, &error))?);
     parse_key(&text).ok_or_else(|| StoreError::MasterKey {
-        reason: format!("{} does not hold 64 hexadecimal digits; restore it from a backup", file.display()),
+        reason: format!("{} does not contain 64 hexadecimal digits; restore it from a backup", file.display()),
     })
 }
 
@@ -53,7 +57,7 @@ pub(crate) fn load_or_create_key(file: &Path) -> Result<MasterKey, StoreError> {
 fn create_key(file: &Path) -> Result<MasterKey, StoreError> {
     let mut key: MasterKey = Zeroizing::new([0; 32]);
     getrandom::fill(&mut *key)
-        .map_err(|error| StoreError::MasterKey { reason: format!("the system has no random bytes: {error}") })?;
+        .map_err(|error| StoreError::MasterKey { reason: format!("the system returned no random bytes: {error}") })?;
     write_key(file, key)
 }
 
@@ -96,8 +100,8 @@ pub(crate) fn load_or_create_next_key(file: &Path) -> Result<MasterKey, StoreErr
         None if stored_in_file => create_key(&next_path),
         None => Err(StoreError::MasterKey {
             reason: format!(
-                "{MASTER_KEY_VARIABLE} is set, so the next key has to be given too: put 64 hexadecimal digits (openssl rand -hex 32) into a safe place \
-                 and into {NEXT_MASTER_KEY_VARIABLE}"
+                "{MASTER_KEY_VARIABLE} is set, so {NEXT_MASTER_KEY_VARIABLE} is required too: generate 64 hexadecimal digits (openssl rand -hex 32), store them \
+                 in a safe place and set {NEXT_MASTER_KEY_VARIABLE}"
             ),
         }),
     }
@@ -114,7 +118,7 @@ pub(crate) fn promote_next_key(file: &Path) -> Result<(), StoreError> {
     let promoted = fs::hard_link(file, before)
         .and_then(|()| fs::rename(&next, file))
         .and_then(|()| sync_directory(parent_directory(file)));
-    promoted.map_err(StoreError::file_error("put in its place", next))
+    promoted.map_err(StoreError::file_error("rename", next))
 }
 
 /// Writes the key file atomically, because a partial key would block the initialisation.
@@ -136,7 +140,7 @@ fn read_key_variable(variable: &str) -> Result<Option<MasterKey>, StoreError> {
     let text = Zeroizing::new(text);
     parse_key(&text)
         .map(Some)
-        .ok_or_else(|| StoreError::MasterKey { reason: format!("{variable} does not hold 64 hexadecimal digits") })
+        .ok_or_else(|| StoreError::MasterKey { reason: format!("{variable} does not contain 64 hexadecimal digits") })
 }
 
 fn parse_key(text: &str) -> Option<MasterKey> {
@@ -148,7 +152,7 @@ fn parse_key(text: &str) -> Option<MasterKey> {
 fn unreadable_key_error(file: &Path, error: &io::Error) -> StoreError {
     StoreError::MasterKey {
         reason: format!(
-            "{} cannot be read ({error}); restore it from a backup or set {MASTER_KEY_VARIABLE}: without it no stored password can be opened",
+            "{} cannot be read ({error}); restore it from a backup or set {MASTER_KEY_VARIABLE}: without the key, stored passwords cannot be decrypted",
             file.display()
         ),
     }

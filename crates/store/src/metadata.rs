@@ -52,6 +52,6 @@ async fn write_setting(transaction: &mut Transaction, name: &str, value: &[u8]) 
         .bind(value)
         .execute(transaction)
         .await
-        .map_err(StoreError::database_error("keep a setting"))?;
+        .map_err(StoreError::database_error("write a setting"))?;
     Ok(())
 }

@@ -109,7 +109,7 @@ pub(crate) async fn find_nonempty_table(
     url: &PostgresUrl,
     tables: impl Iterator<Item = &'static str>,
 ) -> Result<Option<String>, StoreError> {
-    let failed = StoreError::database_error("look at the database");
+    let failed = StoreError::database_error("check whether the database is empty");
     let mut connection = with_timeout(url.0.connect()).await.map_err(&failed)?;
     for table in tables {
         let exists = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(table).fetch_one(&mut connection);

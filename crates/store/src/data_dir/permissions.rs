@@ -53,10 +53,10 @@ impl DataDir {
 
     /// Returns the names of the directory entries.
     fn read_entry_names(&self) -> Result<Vec<String>, StoreError> {
-        let entries = fs::read_dir(&self.root).map_err(StoreError::file_error("read the folder", &self.root))?;
+        let entries = fs::read_dir(&self.root).map_err(StoreError::file_error("read the directory", &self.root))?;
         let mut names = Vec::new();
         for entry in entries {
-            let entry = entry.map_err(StoreError::file_error("read the folder", &self.root))?;
+            let entry = entry.map_err(StoreError::file_error("read the directory", &self.root))?;
             names.push(entry.file_name().to_string_lossy().into_owned());
         }
         Ok(names)
@@ -68,10 +68,10 @@ impl DataDir {
         let entries = match fs::read_dir(&folder) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(StoreError::file_error("read the folder", folder)(error)),
+            Err(error) => return Err(StoreError::file_error("read the directory", folder)(error)),
         };
         for entry in entries {
-            let path = entry.map_err(StoreError::file_error("read the folder", &folder))?.path();
+            let path = entry.map_err(StoreError::file_error("read the directory", &folder))?.path();
             restrict_mode(&path, 0o600, None)?;
         }
         Ok(())
@@ -105,10 +105,10 @@ fn restrict_mode(path: &Path, mode: u32, foreign: Option<&str>) -> Result<(), St
         return Err(refused("it belongs to another account"));
     }
     if before & STICKY_BIT != 0 {
-        return Err(refused("it is a folder that accounts share"));
+        return Err(refused("it is a directory that accounts share"));
     }
     if let Some(foreign) = foreign {
-        return Err(refused(&format!("it holds other things too, such as {foreign}")));
+        return Err(refused(&format!("it also contains files of other programs, such as {foreign}")));
     }
     fs::set_permissions(path, Permissions::from_mode(mode)).map_err(StoreError::file_error("restrict", path))?;
     warn!(file.path = %path.display(), "tightened permissions from {before:o} to {mode:o}");

@@ -16,7 +16,7 @@ impl StoreError {
 
 /// Converts the error of a schema migration.
 pub(crate) fn migration_error(error: MigrateError) -> StoreError {
-    let action = "bring the database to this version's form";
+    let action = "apply the migrations of the database";
     match error {
         MigrateError::VersionMissing(version) => StoreError::NewerDatabase { version },
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
@@ -52,12 +52,12 @@ fn find_remedy(error: &sqlx::Error) -> &'static str {
 /// Returns the remedy for a SQLite result code (<https://www.sqlite.org/rescode.html>), ignoring the extended part.
 fn sqlite_remedy(code: &str) -> &'static str {
     match code.parse::<u32>().map(|code| code & 0xff) {
-        Ok(5 | 6) => "; another process held the database for too long: try again",
+        Ok(5 | 6) => "; another process locked the database for too long: try again",
         Ok(8) => "; make the data directory and clew.db writable for the user that runs Clew",
-        Ok(10) => "; see whether the disk is full or broken",
+        Ok(10) => "; check whether the disk is full or damaged",
         Ok(11 | 26) => "; stop Clew and restore clew.db from a backup",
         Ok(13) => "; free some space in the data directory",
-        Ok(14) => "; see whether the user that runs Clew may read and write the data directory",
+        Ok(14) => "; check that the user that runs Clew may read and write the data directory",
         _ => "",
     }
 }
@@ -65,23 +65,23 @@ fn sqlite_remedy(code: &str) -> &'static str {
 /// Returns the remedy for a PostgreSQL error code (<https://www.postgresql.org/docs/15/errcodes-appendix.html>).
 fn postgres_remedy(code: &str) -> &'static str {
     match code {
-        "25P03" | "40P01" | "55P03" => "; another process held the database for too long: try again",
-        "57P01" | "57P02" | "57P03" => "; PostgreSQL is being started or stopped: try again",
-        "53100" => "; free some space on the disk of PostgreSQL",
-        "53300" => "; let PostgreSQL have more connections (max_connections)",
-        "3D000" => "; make the database (createdb), or name another one",
+        "25P03" | "40P01" | "55P03" => "; another process locked the database for too long: try again",
+        "57P01" | "57P02" | "57P03" => "; PostgreSQL is starting or shutting down: try again",
+        "53100" => "; free some disk space on the PostgreSQL server",
+        "53300" => "; increase max_connections of PostgreSQL",
+        "3D000" => "; create the database (createdb), or use another one",
         "42501" => "; make the account of Clew the owner of the database",
-        _ if code.starts_with("28") => "; see whether the user and password in the address of the database are right",
+        _ if code.starts_with("28") => "; check the user and password in the URL of the database",
         _ => "",
     }
 }
 
 fn connection_remedy(error: &sqlx::Error) -> &'static str {
-    const TLS_REMEDY: &str = "; see sslmode and sslrootcert in the address of the database";
+    const TLS_REMEDY: &str = "; check sslmode and sslrootcert in the URL of the database";
     match error {
         // The TLS library reports a rejected certificate as invalid data.
         sqlx::Error::Io(error) if error.kind() == ErrorKind::InvalidData => TLS_REMEDY,
-        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut => "; see whether the database can be reached",
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut => "; check whether the database is reachable",
         sqlx::Error::Tls(_) => TLS_REMEDY,
         _ => "",
     }

@@ -30,7 +30,7 @@ impl Store {
         id: &AccessKeyId,
         secret: &SecretString,
     ) -> Result<(), StoreError> {
-        let mut tx = self.begin_audited("make an access key").await?;
+        let mut tx = self.begin_audited("create an access key").await?;
         let user = require_user(tx.transaction(), user).await?;
         let count: i64 = query_scalar("SELECT COUNT(*) FROM access_keys WHERE user_id = $1")
             .bind(user.id.as_str())
@@ -64,7 +64,7 @@ impl Store {
             .bind(self.clock.unix_seconds())
             .execute(transaction)
             .await
-            .map_err(insert_error("make an access key", "an access key", id.as_str()))?;
+            .map_err(insert_error("create an access key", "an access key", id.as_str()))?;
         Ok(())
     }
 
@@ -164,7 +164,7 @@ impl Store {
             .bind(key.id.as_str())
             .execute(&self.database)
             .await
-            .map_err(StoreError::database_error("note the use of an access key"))?;
+            .map_err(StoreError::database_error("record the use of an access key"))?;
         Ok(())
     }
 

@@ -65,7 +65,7 @@ impl Store {
         grantee: &Grantee,
         project: Option<&ProjectId>,
     ) -> Result<bool, StoreError> {
-        let mut tx = self.begin_audited("change who a policy is attached to").await?;
+        let mut tx = self.begin_audited("change a policy attachment").await?;
         let names = resolve_attachment_names(tx.transaction(), policy, grantee, project).await?;
         let ((own, system), (user, group)) = (policy_columns(policy), grantee_columns(grantee));
         let query = if operation == "AttachPolicy" { query(INSERT_ATTACHMENT) } else { query(DELETE_ATTACHMENT) };
@@ -192,7 +192,12 @@ fn attachment_from_row(row: &Row) -> Result<Attachment, StoreError> {
     let grantee = match (parse_nullable_column(row, "user_id")?, parse_nullable_column(row, "group_id")?) {
         (Some(user), _) => Grantee::User(user),
         (None, Some(group)) => Grantee::Group(group),
-        (None, None) => return Err(StoreError::Damaged { what: "attachment", reason: "it is for nobody".to_owned() }),
+        (None, None) => {
+            return Err(StoreError::Damaged {
+                what: "attachment",
+                reason: "it has neither a user nor a group".to_owned(),
+            });
+        }
     };
     Ok(Attachment { policy, grantee, project: parse_nullable_column(row, "project_id")? })
 }

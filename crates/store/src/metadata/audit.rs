@@ -90,7 +90,7 @@ impl Store {
             .bind(limit)
             .fetch_all(&self.database)
             .await
-            .map_err(StoreError::database_error("read the audit"))?;
+            .map_err(StoreError::database_error("read the audit log"))?;
         rows.iter().map(row::record_from_row).collect()
     }
 }

@@ -37,7 +37,7 @@ impl Store {
     ) -> Result<InitialIds, StoreError> {
         let now = self.clock.unix_seconds();
         let canary = self.sealer.seal(CANARY_ASSOCIATED_DATA, &SecretString::from(CANARY_TEXT_WITH_AUDIT))?;
-        let mut tx = self.begin_audited("make the first identities").await?;
+        let mut tx = self.begin_audited("create the initial identities").await?;
         // Two processes may initialise the database concurrently, each with its own key.
         if read_setting(tx.transaction(), CANARY_SETTING).await?.is_some() {
             return Err(StoreError::AlreadyInitialised { location: "the database".to_owned() });
@@ -82,7 +82,7 @@ impl Store {
 
     async fn start_audit(&self) -> Result<(), StoreError> {
         let sealed = self.sealer.seal(CANARY_ASSOCIATED_DATA, &SecretString::from(CANARY_TEXT_WITH_AUDIT))?;
-        let mut tx = self.begin_audited("begin the audit").await?;
+        let mut tx = self.begin_audited("start the audit log").await?;
         let found = read_setting(tx.transaction(), CANARY_SETTING).await?.unwrap_or_default();
         // Another process may have started the audit log in the meantime.
         if self.unseal_canary(&found)?.expose_secret() == CANARY_TEXT_WITH_AUDIT {

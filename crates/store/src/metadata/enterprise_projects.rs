@@ -22,7 +22,7 @@ impl Store {
         name: &str,
         description: &str,
     ) -> Result<String, StoreError> {
-        let mut tx = self.begin_audited("make an enterprise project").await?;
+        let mut tx = self.begin_audited("create an enterprise project").await?;
         check_domain_exists(tx.transaction(), domain).await?;
         let id = uuid::Uuid::new_v4().to_string();
         query(
@@ -35,7 +35,7 @@ impl Store {
         .bind(self.clock.unix_seconds())
         .execute(tx.transaction())
         .await
-        .map_err(insert_error("make an enterprise project", "an enterprise project", name))?;
+        .map_err(insert_error("create an enterprise project", "an enterprise project", name))?;
         let event = AuditEvent {
             domain_id: Some(domain.clone()),
             detail: json!({ "id": id }),

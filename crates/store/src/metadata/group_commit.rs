@@ -208,7 +208,7 @@ impl WriteBatch {
         let outcome = |action| error.map_or(Ok(()), |error| Err(wrap_shared_error(action, error.clone())));
         for event in self.events {
             // The caller may have been cancelled.
-            let _ = event.reply.send(outcome("record what was done"));
+            let _ = event.reply.send(outcome("write to the audit log"));
         }
         for write in self.writes {
             let outcome = outcome(write.error_context());

@@ -30,7 +30,7 @@ impl Store {
         name: &str,
         description: &str,
     ) -> Result<GroupId, StoreError> {
-        let mut tx = self.begin_audited("make a group").await?;
+        let mut tx = self.begin_audited("create a group").await?;
         check_domain_exists(tx.transaction(), domain).await?;
         let id = GroupId::generate();
         query("INSERT INTO user_groups (id, domain_id, name, description, created_at) VALUES ($1, $2, $3, $4, $5)")
@@ -41,7 +41,7 @@ impl Store {
             .bind(self.clock.unix_seconds())
             .execute(tx.transaction())
             .await
-            .map_err(insert_error("make a group", "a group", name))?;
+            .map_err(insert_error("create a group", "a group", name))?;
         let event = AuditEvent {
             domain_id: Some(domain.clone()),
             detail: json!({ "id": id }),

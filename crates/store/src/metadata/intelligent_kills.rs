@@ -40,7 +40,7 @@ impl Store {
         limit: u32,
     ) -> Result<IntelligentKillId, StoreError> {
         let Actor::User { id: actor, name, domain_id } = &new.by.actor else {
-            return Err(StoreError::Damaged { what: "who asks", reason: format!("{} is no user", new.by.actor) });
+            return Err(StoreError::Damaged { what: "requester", reason: format!("{} is not a user", new.by.actor) });
         };
         // Requests in the same millisecond get consecutive ids.
         let failed = StoreError::database_error("queue an intelligent kill");
@@ -76,7 +76,7 @@ impl Store {
         lease: Duration,
         max_age: Duration,
     ) -> Result<Option<IntelligentKill>, StoreError> {
-        let failed = StoreError::database_error("take up an intelligent kill");
+        let failed = StoreError::database_error("claim an intelligent kill");
         let mut transaction = self.database.begin_write().await.map_err(&failed)?;
         let now = self.clock.unix_millis();
         let claim = CLAIM_OLDEST_KILL_QUERY.replace("{zones}", &self.database.json_array_text_sql("$4"));
@@ -106,16 +106,17 @@ impl Store {
     /// Ends queued kills that are older than `max_age` and running kills whose lease has expired.
     /// Returns these kills in their previous state.
     pub async fn end_lost_intelligent_kills(&self, max_age: Duration) -> Result<Vec<IntelligentKill>, StoreError> {
-        const EXPIRED_IN_QUEUE_REASON: &str = "it was not taken up in time, and was not begun: by now it would end other sessions than were meant. \
-             Look at the preview, and ask again";
-        const INTERRUPTED_REASON: &str = "Clew ended in the midst of it. Whom it killed before that is in its file";
+        const EXPIRED_IN_QUEUE_REASON: &str = "the kill expired in the queue and was not started, because it could kill other sessions than intended. \
+             Check the preview and request the kill again";
+        const INTERRUPTED_REASON: &str =
+            "Clew terminated during the kill. The report lists the sessions that were killed before";
         let now = self.clock.unix_millis();
         let rows = query(SELECT_STALE_KILLS_QUERY)
             .bind(now.saturating_sub(duration_to_millis(max_age)))
             .bind(now)
             .fetch_all(&self.database)
             .await
-            .map_err(StoreError::database_error("look for intelligent kills that were lost"))?;
+            .map_err(StoreError::database_error("look for expired intelligent kills"))?;
         let mut ended = Vec::new();
         for lost in rows.iter().map(intelligent_kill_from_row).collect::<Result<Vec<_>, _>>()? {
             let reason = if lost.status == TaskStatus::Queued { EXPIRED_IN_QUEUE_REASON } else { INTERRUPTED_REASON };

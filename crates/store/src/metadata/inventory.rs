@@ -61,7 +61,10 @@ impl Store {
         };
         tx.commit_with_event(&event).await?;
         let added = self.instance(&instance.project_id, &id).await?;
-        added.ok_or_else(|| StoreError::Damaged { what: "instance", reason: "it is gone again".to_owned() })
+        added.ok_or_else(|| StoreError::Damaged {
+            what: "instance",
+            reason: "it was removed by another request".to_owned(),
+        })
     }
 
     async fn insert_instance(
@@ -76,7 +79,7 @@ impl Store {
             .await
             .map_err(StoreError::database_error("add an instance"))?;
         if taken.is_some() {
-            return Err(StoreError::AlreadyExists { what: "an instance of id", name: id.to_string() });
+            return Err(StoreError::AlreadyExists { what: "an instance with id", name: id.to_string() });
         }
         let now = self.clock.unix_seconds();
         query(
@@ -360,15 +363,15 @@ fn validate_instance(instance: &NewInstance) -> Result<(), StoreError> {
     let invalid = |reason: String| Err(StoreError::InvalidInstance { reason });
     let length = instance.name.chars().count();
     if !(1..=MAX_NAME_LEN).contains(&length) {
-        return invalid(format!("its name has {length} characters; it takes 1 to {MAX_NAME_LEN}"));
+        return invalid(format!("its name has {length} characters; 1 to {MAX_NAME_LEN} are allowed"));
     }
     let masters = instance.nodes.iter().filter(|node| node.role == NodeRole::Master).count();
     if masters != 1 {
-        return invalid(format!("it has {masters} masters; it takes exactly one"));
+        return invalid(format!("it has {masters} masters; exactly one is required"));
     }
     let mut keys = HashSet::new();
     match instance.tags.iter().find(|tag| !keys.insert(&tag.key)) {
-        Some(tag) => invalid(format!("tag {:?} is there twice", tag.key)),
+        Some(tag) => invalid(format!("tag {:?} is given twice", tag.key)),
         None => Ok(()),
     }
 }

@@ -22,7 +22,7 @@ impl Store {
     /// Records kills before they are sent. The records have no outcome until [`Store::end_kills`].
     /// Returns the ids of the records in the order of `kills`.
     pub async fn begin_kills(&self, kills: &[NewKill]) -> Result<Vec<i64>, StoreError> {
-        let failed = StoreError::database_error("write down a kill");
+        let failed = StoreError::database_error("record a kill");
         let now = self.clock.unix_millis();
         let mut transaction = self.database.begin_write().await.map_err(&failed)?;
         let mut ids = Vec::with_capacity(kills.len());
@@ -60,7 +60,7 @@ impl Store {
     /// Records the outcome and details of each kill, and appends an audit event for each kill.
     /// A known outcome is not replaced.
     pub async fn end_kills(&self, by: &Origin, ends: &[(i64, KillEnd, String)]) -> Result<(), StoreError> {
-        let mut tx = self.begin_audited("write down what became of a kill").await?;
+        let mut tx = self.begin_audited("record the outcome of a kill").await?;
         self.record_outcomes(&mut tx, by, ends).await?;
         tx.commit().await
     }
@@ -70,17 +70,17 @@ impl Store {
     /// Returns the number of these kills.
     pub async fn end_lost_kills(&self, before: i64) -> Result<u64, StoreError> {
         const UNKNOWN_OUTCOME_DETAIL: &str =
-            "Clew ended before the outcome was written down: whether the kill was sent is not known";
+            "Clew terminated before the outcome was recorded: it is unknown whether the kill was sent";
         let lost: Vec<i64> =
             query_scalar("SELECT id FROM killed_sessions WHERE outcome IS NULL AND asked_at < $1 ORDER BY id")
                 .bind(before)
                 .fetch_all(&self.database)
                 .await
-                .map_err(StoreError::database_error("look for kills that were lost"))?;
+                .map_err(StoreError::database_error("look for interrupted kills"))?;
         if lost.is_empty() {
             return Ok(0);
         }
-        let mut tx = self.begin_audited("end kills that were lost").await?;
+        let mut tx = self.begin_audited("record the outcome of interrupted kills").await?;
         let ends: Vec<_> =
             lost.into_iter().map(|id| (id, KillEnd::Unknown, UNKNOWN_OUTCOME_DETAIL.to_owned())).collect();
         self.record_outcomes(&mut tx, &Origin::clew(), &ends).await?;

@@ -54,7 +54,7 @@ impl Store {
     /// Reserves an authentication attempt for a subject, such as `key:<access key id>` or `user:<domain>/<name>`.
     /// The subject may be unknown.
     pub async fn reserve_attempt(&self, subject: &str) -> Result<Reservation, StoreError> {
-        let failed = StoreError::database_error("reserve an attempt to authenticate");
+        let failed = StoreError::database_error("reserve an authentication attempt");
         // A read avoids the write lock.
         if self.locked_until(subject).await?.is_some() {
             return Ok(Reservation::Locked);
@@ -108,7 +108,7 @@ impl Store {
     }
 
     async fn count_failure(&self, subject: &str, increment: i64) -> Result<Option<i64>, StoreError> {
-        let failed = StoreError::database_error("count a failure");
+        let failed = StoreError::database_error("record an authentication failure");
         let now = self.clock.unix_seconds();
         let mut transaction = self.database.begin_write().await.map_err(&failed)?;
         delete_expired_failures(&mut transaction, now).await.map_err(&failed)?;
@@ -146,7 +146,7 @@ impl Store {
                 .bind(self.hash_subject(subject).as_slice())
                 .execute(&self.database)
                 .await
-                .map_err(StoreError::database_error("forget failures"))?;
+                .map_err(StoreError::database_error("delete authentication failures"))?;
         }
         Ok(())
     }
@@ -157,7 +157,7 @@ impl Store {
             .bind(self.hash_subject(subject).as_slice())
             .fetch_optional(&self.database)
             .await
-            .map_err(StoreError::database_error("look up failures"))?;
+            .map_err(StoreError::database_error("read authentication failures"))?;
         Ok(row.map(|locked_until| AuthFailures { locked_until }))
     }
 

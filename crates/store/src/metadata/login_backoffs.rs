@@ -59,7 +59,7 @@ impl Store {
         .bind(backoff.retry_at)
         .execute(&self.database)
         .await
-        .map_err(StoreError::database_error("take up a login"))?;
+        .map_err(StoreError::database_error("request a login permit"))?;
         if updated > 0 {
             return Ok(LoginPermit::Granted { refusals: backoff.refusals });
         }
@@ -103,7 +103,7 @@ impl Store {
             .bind(node.as_str())
             .execute(&self.database)
             .await
-            .map_err(StoreError::database_error("forget refused logins"))?;
+            .map_err(StoreError::database_error("delete refused logins"))?;
         Ok(())
     }
 }

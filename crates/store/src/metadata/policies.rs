@@ -29,7 +29,7 @@ impl Store {
         document: &str,
         description: &str,
     ) -> Result<PolicyId, StoreError> {
-        let mut tx = self.begin_audited("keep a policy").await?;
+        let mut tx = self.begin_audited("store a policy").await?;
         check_domain_exists(tx.transaction(), domain).await?;
         let before: Option<String> = query_scalar("SELECT document FROM policies WHERE domain_id = $1 AND name = $2")
             .bind(domain.as_str())

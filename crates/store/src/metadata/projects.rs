@@ -17,7 +17,7 @@ const SELECT_PROJECTS: &str = "SELECT p.id, p.name, p.description, p.enabled, p.
 impl Store {
     /// Creates a domain. Fails with [`StoreError::AlreadyExists`] if the name is in use.
     pub async fn create_domain(&self, by: &Origin, name: &str) -> Result<DomainId, StoreError> {
-        let mut tx = self.begin_audited("make a domain").await?;
+        let mut tx = self.begin_audited("create a domain").await?;
         let id = insert_domain(tx.transaction(), name, self.clock.unix_seconds()).await?;
         let event = AuditEvent { domain_id: Some(id.clone()), ..AuditEvent::succeeded(by, "CreateDomain", name) };
         tx.commit_with_event(&event).await?;
@@ -51,7 +51,7 @@ impl Store {
         name: &str,
         description: &str,
     ) -> Result<ProjectId, StoreError> {
-        let mut tx = self.begin_audited("make a project").await?;
+        let mut tx = self.begin_audited("create a project").await?;
         check_domain_exists(tx.transaction(), domain).await?;
         let id = insert_project(tx.transaction(), domain, name, description, self.clock.unix_seconds()).await?;
         let event = AuditEvent {
@@ -143,7 +143,7 @@ pub(super) async fn insert_domain(transaction: &mut Transaction, name: &str, now
         .bind(now)
         .execute(transaction)
         .await
-        .map_err(insert_error("make a domain", "a domain", name))?;
+        .map_err(insert_error("create a domain", "a domain", name))?;
     Ok(id)
 }
 
@@ -163,7 +163,7 @@ pub(super) async fn insert_project(
         .bind(now)
         .execute(transaction)
         .await
-        .map_err(insert_error("make a project", "a project", name))?;
+        .map_err(insert_error("create a project", "a project", name))?;
     Ok(id)
 }
 

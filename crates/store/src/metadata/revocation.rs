@@ -43,7 +43,7 @@ pub(super) async fn revoke_tokens(
         "UPDATE tokens SET revoked_at = $1 WHERE revoked_at IS NULL AND expires_at > $1 AND user_id IN ({users})"
     );
     let revoked = query(AssertSqlSafe(statement)).bind(now).bind(id).execute(&mut *transaction).await;
-    let revoked = revoked.map_err(StoreError::database_error("take back tokens"))?;
+    let revoked = revoked.map_err(StoreError::database_error("revoke tokens"))?;
     if revoked > 0 {
         revoke_keys_of_revoked_tokens(transaction, users, id, now).await?;
     }
@@ -62,7 +62,7 @@ pub(super) async fn revoke_keys_of_revoked_tokens(
              (SELECT hash FROM tokens WHERE revoked_at IS NOT NULL AND user_id IN ({users}))"
     );
     let revoked = query(AssertSqlSafe(statement)).bind(now).bind(id).execute(transaction).await;
-    revoked.map_err(StoreError::database_error("take back temporary keys"))
+    revoked.map_err(StoreError::database_error("revoke temporary access keys"))
 }
 
 /// Revokes the valid temporary keys of a user. Returns the number of revoked keys.
@@ -78,5 +78,5 @@ pub(super) async fn revoke_temporary_keys(
     .bind(user.as_str())
     .execute(transaction)
     .await;
-    revoked.map_err(StoreError::database_error("take back temporary keys"))
+    revoked.map_err(StoreError::database_error("revoke temporary access keys"))
 }

@@ -16,7 +16,7 @@ impl Store {
             .bind(id.as_str())
             .fetch_optional(&self.database)
             .await
-            .map_err(StoreError::database_error("look up a threshold"))?;
+            .map_err(StoreError::database_error("read a slow-session threshold"))?;
         Ok(seconds.flatten().and_then(SlowThreshold::new))
     }
 
@@ -30,7 +30,7 @@ impl Store {
         instances: &[InstanceId],
         threshold: SlowThreshold,
     ) -> Result<(), StoreError> {
-        let mut tx = self.begin_audited("set a threshold").await?;
+        let mut tx = self.begin_audited("set a slow-session threshold").await?;
         let domain = domain_of_project(tx.transaction(), project).await?;
         let now = self.clock.unix_seconds();
         let mut events: Vec<AuditEvent> = Vec::with_capacity(instances.len());

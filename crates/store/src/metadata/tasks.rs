@@ -81,7 +81,7 @@ impl Store {
                 .bind(self.clock.unix_millis())
                 .execute(&self.database)
                 .await
-                .map_err(StoreError::database_error("take over collections"))?;
+                .map_err(StoreError::database_error("end the leases of collections"))?;
             count += ended;
         }
         Ok(count)
@@ -201,7 +201,7 @@ fn failure_from_row(row: &Row) -> Result<Option<Failure>, StoreError> {
     let Some(kind): Option<String> = row.try_get("failure_kind").map_err(&failed)? else { return Ok(None) };
     let detail: Option<String> = row.try_get("failure_detail").map_err(&failed)?;
     let parsed = FailureKind::ALL.into_iter().find(|variant| variant.name() == kind);
-    let kind = parsed.ok_or_else(|| StoreError::Damaged { what: "kind of a failure", reason: kind })?;
+    let kind = parsed.ok_or_else(|| StoreError::Damaged { what: "type of a failure", reason: kind })?;
     Ok(Some(Failure::new(kind, detail.unwrap_or_default())))
 }
 

@@ -18,7 +18,7 @@ impl Store {
     /// Fails with [`StoreError::SourceRevoked`] if the credentials that the key is issued for are no longer valid.
     pub async fn create_temporary_key(&self, by: &Origin, new: &NewTemporaryKey) -> Result<(), StoreError> {
         let sealed = self.sealer.seal(secret_associated_data(&new.id), &new.secret)?;
-        let mut tx = self.begin_audited("make a temporary access key").await?;
+        let mut tx = self.begin_audited("create a temporary access key").await?;
         let user = require_user(tx.transaction(), &new.user_id).await?;
         let now = self.clock.unix_seconds();
         check_issuing_credentials(tx.transaction(), &new.issued_for, now).await?;
@@ -39,7 +39,7 @@ impl Store {
         .bind(token)
         .execute(tx.transaction())
         .await
-        .map_err(insert_error("make a temporary access key", "an access key", new.id.as_str()))?;
+        .map_err(insert_error("create a temporary access key", "an access key", new.id.as_str()))?;
         let event = AuditEvent {
             domain_id: Some(user.domain_id),
             detail: json!({ "user": user.name, "user_id": user.id, "expires_at": new.expires_at }),
@@ -102,7 +102,7 @@ async fn check_issuing_credentials(
         }
         IssuedFor::CommandLine => Ok(1),
     }
-    .map_err(StoreError::database_error("look up the source of a temporary access key"))?;
+    .map_err(StoreError::database_error("check the credentials of a temporary access key"))?;
     if valid > 0 { Ok(()) } else { Err(StoreError::SourceRevoked) }
 }
 

@@ -26,7 +26,7 @@ impl Store {
         .bind(token.origin.name())
         .execute(&self.database)
         .await
-        .map_err(StoreError::database_error("keep a token"))?;
+        .map_err(StoreError::database_error("store a token"))?;
         Ok(())
     }
 
@@ -57,7 +57,7 @@ impl Store {
 
     /// Revokes a token. Returns false if the token does not exist or is already revoked.
     pub async fn revoke_token(&self, by: &Origin, hash: &[u8; 32]) -> Result<bool, StoreError> {
-        let mut tx = self.begin_audited("take back a token").await?;
+        let mut tx = self.begin_audited("revoke a token").await?;
         let users: Vec<String> =
             query_scalar("UPDATE tokens SET revoked_at = $1 WHERE hash = $2 AND revoked_at IS NULL RETURNING user_id")
                 .bind(self.clock.unix_seconds())

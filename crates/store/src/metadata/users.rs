@@ -19,7 +19,7 @@ const SELECT_USERS: &str = "SELECT u.id, u.name, u.password_hash, u.enabled, u.a
 impl Store {
     /// Creates a user. Fails with [`StoreError::AlreadyExists`] if the domain has a user with this name.
     pub async fn create_user(&self, by: &Origin, domain: &DomainId, new: &NewUser) -> Result<UserId, StoreError> {
-        let mut tx = self.begin_audited("make a user").await?;
+        let mut tx = self.begin_audited("create a user").await?;
         check_domain_exists(tx.transaction(), domain).await?;
         let id = insert_user(tx.transaction(), domain, new, self.clock.unix_seconds()).await?;
         let event = AuditEvent {
@@ -138,7 +138,7 @@ pub(super) async fn insert_user(
     .bind(now)
     .execute(transaction)
     .await
-    .map_err(insert_error("make a user", "a user", &new.name))?;
+    .map_err(insert_error("create a user", "a user", &new.name))?;
     Ok(id)
 }
 

@@ -45,7 +45,7 @@ impl Store {
     /// Removes the row of a stopped worker.
     pub async fn remove_worker(&self, name: &str) -> Result<(), StoreError> {
         let removed = query("DELETE FROM workers WHERE name = $1").bind(name).execute(&self.database).await;
-        removed.map(drop).map_err(StoreError::database_error("say that a worker has stopped"))
+        removed.map(drop).map_err(StoreError::database_error("remove a worker"))
     }
 
     /// Fails collections that have been queued for longer than `after` in a zone without active workers.
@@ -60,20 +60,20 @@ impl Store {
                  WHERE status = 'queued' AND zone = $4 AND created_at < $5",
             )
             .bind(FailureKind::Unreachable.name())
-            .bind(format!("its node is in zone {zone}, and no worker of that zone is at work"))
+            .bind(format!("its node is in zone {zone}, which has no active worker"))
             .bind(now)
             .bind(zone.as_str())
             .bind(now.saturating_sub(duration_to_millis(after)))
             .execute(&self.database)
             .await
-            .map_err(StoreError::database_error("end collections that no worker reaches"))?;
+            .map_err(StoreError::database_error("end collections in zones without workers"))?;
         }
         Ok(ended)
     }
 
     /// Returns all zones with nodes or active workers, sorted by name. The entry for nodes without a zone is first.
     pub async fn zones(&self) -> Result<Vec<ZoneState>, StoreError> {
-        let failed = StoreError::database_error("look for workers");
+        let failed = StoreError::database_error("list the zones of workers");
         let nodes: Vec<(String, i64)> = query_pair("SELECT zone, COUNT(*) FROM nodes GROUP BY zone")
             .fetch_all(&self.database)
             .await
@@ -124,7 +124,7 @@ struct RecordHeartbeat {
 
 impl GroupedWrite for RecordHeartbeat {
     type Output = ();
-    const ERROR_CONTEXT: &'static str = "say that a worker is at work";
+    const ERROR_CONTEXT: &'static str = "record the heartbeat of a worker";
 
     async fn execute_write(&self, transaction: &mut Transaction) -> Result<(), StoreError> {
         let failed = StoreError::database_error(Self::ERROR_CONTEXT);

@@ -34,7 +34,7 @@ impl ChangeDetector {
         if version.is_err() {
             (self.connection, self.last) = (None, None);
         }
-        version.map_err(StoreError::database_error("ask what has changed"))
+        version.map_err(StoreError::database_error("query the data version"))
     }
 
     async fn query_version(&mut self) -> Result<DataVersion, sqlx::Error> {

@@ -56,7 +56,7 @@ impl ResultFiles {
     pub(super) fn remove_unreferenced(&self, referenced: &[String], age: Duration) -> Result<usize, StoreError> {
         let referenced: HashSet<&str> = referenced.iter().map(String::as_str).collect();
         let cutoff = SystemTime::now().checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH);
-        let failed = || StoreError::file_error("sweep", &*self.folder);
+        let failed = || StoreError::file_error("remove old results from", &*self.folder);
         let mut removed = 0;
         for entry in fs::read_dir(&self.folder).map_err(failed())? {
             let entry = entry.map_err(failed())?;

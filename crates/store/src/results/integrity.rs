@@ -36,7 +36,7 @@ impl VerifiedFiles {
         };
         let metadata = file.metadata().map_err(unreadable)?;
         if metadata.len() != result.bytes {
-            let reason = format!("it has {} bytes, {} were written", metadata.len(), result.bytes);
+            let reason = format!("it has {} bytes instead of {}", metadata.len(), result.bytes);
             return Err(StoreError::ResultCorrupt { name: result.name.clone(), reason });
         }
         let nanoseconds_since_epoch =
@@ -51,7 +51,7 @@ impl VerifiedFiles {
             return Ok(());
         }
         if hash_file(file).map_err(unreadable)? != result.sha256 {
-            let reason = "its bytes are not those that were written".to_owned();
+            let reason = "its content differs from the written data".to_owned();
             return Err(StoreError::ResultCorrupt { name: result.name.clone(), reason });
         }
         if is_later_change_detectable(identity.2.max(identity.3), now) {

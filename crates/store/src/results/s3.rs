@@ -114,7 +114,7 @@ impl S3 {
         if read?.as_ref() == b"clew" {
             Ok(())
         } else {
-            Err(self.operation_error("read", &name, "other bytes came back than were written"))
+            Err(self.operation_error("read", &name, "the content differs from the written data"))
         }
     }
 
@@ -135,7 +135,7 @@ impl S3 {
             found => self.check_response("read", &result.name, found)?,
         };
         if meta.size != result.bytes {
-            let reason = format!("it has {} bytes, {} were written", meta.size, result.bytes);
+            let reason = format!("it has {} bytes instead of {}", meta.size, result.bytes);
             return Err(StoreError::ResultCorrupt { name: result.name.clone(), reason });
         }
         Ok(StoredObject { s3: self.clone(), path, tag: meta.e_tag, record: result.clone() })

@@ -46,7 +46,7 @@ impl ChangeDetector {
     pub(crate) async fn current_version(&mut self) -> Result<DataVersion, StoreError> {
         // Read the header before the query, so that the fast path detects a commit between the two reads.
         let before = self.index.and_then(|index| Some((index, index.read_header()?)));
-        let version = self.query_version().await.map_err(StoreError::database_error("ask what has changed"));
+        let version = self.query_version().await.map_err(StoreError::database_error("query the data version"));
         match (&version, before) {
             (Ok(version), Some((index, header))) => self.fast_path.set_version(Some((index, header, *version))),
             (Ok(_), None) => {}

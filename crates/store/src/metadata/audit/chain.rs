@@ -41,14 +41,14 @@ impl ChainEnd {
             .bind(name)
             .fetch_optional(transaction)
             .await
-            .map_err(StoreError::database_error("read an end of the audit"))?;
+            .map_err(StoreError::database_error("read the audit log"))?;
         row.map_or(Ok(None), |row| Self::from_row(&row, key, name))
     }
 
     /// Reads the head record before an append. Fails if another process has rotated the master key.
     /// A row that is written with the previous key would fail verification.
     async fn read_head(transaction: &mut Transaction, keys: &DerivedKeys) -> Result<Option<Self>, StoreError> {
-        let failed = StoreError::database_error("read an end of the audit");
+        let failed = StoreError::database_error("read the audit log");
         let row = query(
             "SELECT seq, mac, seal, (SELECT value FROM settings WHERE name = $2) AS key_id FROM audit_ends WHERE name = $1",
         )
@@ -67,7 +67,7 @@ impl ChainEnd {
     }
 
     fn from_row(row: &Row, key: &MasterKey, name: &str) -> Result<Option<Self>, StoreError> {
-        let failed = StoreError::database_error("read an end of the audit");
+        let failed = StoreError::database_error("read the audit log");
         let (Ok(mac), Ok(seal)) = (read_hash_column(row, "mac"), read_hash_column(row, "seal")) else {
             return Ok(None);
         };
@@ -91,7 +91,7 @@ impl ChainEnd {
         .bind(self.compute_seal(key, name).as_slice())
         .execute(transaction)
         .await;
-        written.map(drop).map_err(StoreError::database_error("write an end of the audit"))
+        written.map(drop).map_err(StoreError::database_error("write to the audit log"))
     }
 
     fn compute_seal(self, key: &MasterKey, name: &str) -> [u8; 32] {
@@ -143,5 +143,5 @@ pub(super) async fn find_last_seq(transaction: &mut Transaction) -> Result<i64, 
     )
     .fetch_one(transaction)
     .await
-    .map_err(StoreError::database_error("read the audit"))
+    .map_err(StoreError::database_error("read the audit log"))
 }

@@ -93,13 +93,13 @@ impl Store {
     /// Fails if the head record was manipulated.
     pub async fn audit_checkpoint(&self) -> Result<AuditCheckpoint, StoreError> {
         self.check_key_id().await?;
-        let failed = StoreError::database_error("read the newest row of the audit");
+        let failed = StoreError::database_error("read the newest audit row");
         let mut transaction = self.database.begin_read().await.map_err(&failed)?;
         let keys = AuditKeys::load_keys(&mut transaction, &self.sealer, &self.keys).await?;
         let head = ChainEnd::read_end(&mut transaction, keys.current_key(), HEAD_NAME).await?;
         let head = head.ok_or_else(|| StoreError::Damaged {
             what: "audit",
-            reason: "the record of its newest row was changed; clew audit verify names what is missing".to_owned(),
+            reason: "the head record was changed; run clew audit verify to find missing rows".to_owned(),
         })?;
         Ok(AuditCheckpoint { seq: head.seq, link: hex::encode(head.mac), at: self.clock.unix_millis() })
     }
@@ -109,7 +109,7 @@ impl Store {
     /// [`Store::verify_audit`] also reports detected losses until the process terminates.
     pub async fn check_audit_growth(&self) -> Result<Option<AuditProblem>, StoreError> {
         let newest = self.checkpoint_tracker.newest_checkpoint();
-        let failed = StoreError::database_error("compare the audit with what was seen of it");
+        let failed = StoreError::database_error("compare the audit log with the recorded checkpoint");
         let mut transaction = self.database.begin_read().await.map_err(&failed)?;
         let keys = AuditKeys::load_keys(&mut transaction, &self.sealer, &self.keys).await?;
         let head = ChainEnd::read_end(&mut transaction, keys.current_key(), HEAD_NAME).await?;
@@ -154,7 +154,7 @@ async fn compare_checkpoint(
         .bind(checkpoint.seq)
         .fetch_optional(&mut *transaction)
         .await
-        .map_err(StoreError::database_error("verify the audit"))?;
+        .map_err(StoreError::database_error("verify the audit log"))?;
     let found = match row {
         Some(row) => read_hash_column(&row, "mac").ok(),
         None => match ChainEnd::read_end(transaction, key, CHECKPOINT_NAME).await? {

@@ -25,7 +25,7 @@ impl Store {
         let newest: Option<i64> = query_scalar("SELECT MAX(seq) FROM audit")
             .fetch_one(&self.database)
             .await
-            .map_err(StoreError::database_error("look for old rows of the audit"))?;
+            .map_err(StoreError::database_error("look for old audit rows"))?;
         let Some(newest) = newest else { return Ok(0) };
         loop {
             let count = self.prune_batch(by, before, newest).await?;
@@ -37,7 +37,7 @@ impl Store {
     }
 
     async fn prune_batch(&self, by: &Origin, before: i64, newest: i64) -> Result<u64, StoreError> {
-        let mut tx = self.begin_audited("remove old rows of the audit").await?;
+        let mut tx = self.begin_audited("remove old audit rows").await?;
         let Some(last) = find_last_removable_row(tx.transaction(), before, newest).await? else { return Ok(0) };
         let keys = AuditKeys::load_keys(tx.transaction(), &self.sealer, &self.keys).await?;
         let mut verifier = ChainVerifier::start(tx.transaction(), &keys).await?;
@@ -70,7 +70,7 @@ async fn find_last_removable_row(
     before: i64,
     newest: i64,
 ) -> Result<Option<ChainEnd>, StoreError> {
-    let failed = StoreError::database_error("look for old rows of the audit");
+    let failed = StoreError::database_error("look for old audit rows");
     let row = query(
         "WITH kept AS (SELECT seq, at, mac FROM audit \
              WHERE seq >= (SELECT seq FROM audit_ends WHERE name = 'checkpoint') AND seq < $2), \

@@ -73,7 +73,7 @@ impl AuditRow {
 
     /// Reads an audit row and its MAC. Fails if the type or length of a value is invalid.
     pub(super) fn read_with_mac(row: &database::Row) -> Result<(Self, [u8; 32]), StoreError> {
-        let failed = StoreError::database_error("read the audit");
+        let failed = StoreError::database_error("read the audit log");
         let mut texts = [const { None }; TEXT_COLUMNS.len()];
         for (text, column) in texts.iter_mut().zip(TEXT_COLUMNS) {
             *text = row.try_get(column).map_err(&failed)?;
@@ -106,17 +106,17 @@ impl AuditRow {
         for text in &self.texts {
             insert = insert.bind(text);
         }
-        insert.execute(transaction).await.map(drop).map_err(StoreError::database_error("write to the audit"))
+        insert.execute(transaction).await.map(drop).map_err(StoreError::database_error("write to the audit log"))
     }
 }
 
 /// Converts a database row to an audit record.
 pub(super) fn record_from_row(row: &database::Row) -> Result<AuditRecord, StoreError> {
-    let failed = StoreError::database_error("read the audit");
+    let failed = StoreError::database_error("read the audit log");
     let seq: i64 = row.try_get("seq").map_err(&failed)?;
     let damaged = |reason: String| StoreError::Damaged {
-        what: "row of the audit",
-        reason: format!("row {seq}: {reason}; clew audit verify tells more"),
+        what: "audit row",
+        reason: format!("row {seq}: {reason}; run clew audit verify for details"),
     };
     let outcome: String = row.try_get("outcome").map_err(&failed)?;
     let detail: String = row.try_get("detail").map_err(&failed)?;
@@ -142,7 +142,7 @@ pub(super) fn record_from_row(row: &database::Row) -> Result<AuditRecord, StoreE
 }
 
 fn actor_from_row(row: &database::Row) -> Result<Actor, StoreError> {
-    let failed = StoreError::database_error("read the audit");
+    let failed = StoreError::database_error("read the audit log");
     let kind: String = row.try_get("actor_kind").map_err(&failed)?;
     let name: String = row.try_get("actor_name").map_err(&failed)?;
     Ok(match &*kind {
@@ -154,6 +154,6 @@ fn actor_from_row(row: &database::Row) -> Result<Actor, StoreError> {
         "local" => Actor::Local { user: name },
         "clew" => Actor::Clew,
         "nobody" => Actor::Anonymous { claimed: name },
-        _ => return Err(StoreError::Damaged { what: "kind of actor", reason: kind }),
+        _ => return Err(StoreError::Damaged { what: "type of an actor", reason: kind }),
     })
 }

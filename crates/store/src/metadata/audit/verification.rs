@@ -20,7 +20,7 @@ impl Store {
     pub async fn verify_audit(&self, checkpoints: &[AuditCheckpoint]) -> Result<AuditVerification, StoreError> {
         self.check_key_id().await?;
         let tracked = self.checkpoint_tracker.all_checkpoints();
-        let failed = StoreError::database_error("verify the audit");
+        let failed = StoreError::database_error("verify the audit log");
         let mut transaction = self.database.begin_read().await.map_err(&failed)?;
         let keys = AuditKeys::load_keys(&mut transaction, &self.sealer, &self.keys).await?;
         let mut verifier = ChainVerifier::start(&mut transaction, &keys).await?;
@@ -66,7 +66,7 @@ impl ChainVerifier {
         keys: &AuditKeys,
         last: i64,
     ) -> Result<(), StoreError> {
-        let failed = StoreError::database_error("verify the audit");
+        let failed = StoreError::database_error("verify the audit log");
         loop {
             let rows = query("SELECT * FROM audit WHERE seq > $1 AND seq <= $2 ORDER BY seq LIMIT $3")
                 .bind(self.position)

@@ -63,7 +63,7 @@ impl Store {
         .bind(instance.as_str())
         .execute(&self.database)
         .await
-        .map_err(StoreError::database_error("take up kill tasks"))?;
+        .map_err(StoreError::database_error("acquire the lease of kill tasks"))?;
         Ok(held > 0)
     }
 
@@ -88,7 +88,7 @@ impl Store {
             .bind(worker)
             .execute(&self.database)
             .await
-            .map_err(StoreError::database_error("hand back kill tasks"))?;
+            .map_err(StoreError::database_error("release kill tasks"))?;
         Ok(())
     }
 
@@ -101,7 +101,7 @@ impl Store {
         let ended = query("UPDATE kill_switches SET worker = NULL, lease_until = NULL WHERE worker IS NOT NULL")
             .execute(&self.database)
             .await
-            .map_err(StoreError::database_error("take over kill tasks"))?;
+            .map_err(StoreError::database_error("end the leases of kill tasks"))?;
         Ok(ended)
     }
 }

@@ -74,7 +74,7 @@ impl Store {
     async fn has_claimable_task(&self, now: i64) -> Result<bool, StoreError> {
         let selected =
             query_pair::<bool, Option<Vec<u8>>>(HAS_CLAIMABLE_TASK_QUERY).bind(now).fetch_one(&self.database).await;
-        let (has_claimable, key) = selected.map_err(StoreError::database_error("look for collections"))?;
+        let (has_claimable, key) = selected.map_err(StoreError::database_error("look for queued collections"))?;
         if self.keys.matches_id(key.as_deref()) { Ok(has_claimable) } else { Err(StoreError::MasterKeyRotated) }
     }
 }
@@ -88,7 +88,7 @@ struct ClaimTasks {
 
 impl GroupedWrite for ClaimTasks {
     type Output = ClaimedTasks;
-    const ERROR_CONTEXT: &'static str = "take up collections";
+    const ERROR_CONTEXT: &'static str = "claim collections";
 
     async fn execute_write(&self, transaction: &mut Transaction) -> Result<ClaimedTasks, StoreError> {
         let mut claims = ClaimedTasks::default();
@@ -130,8 +130,8 @@ impl ClaimTasks {
         row: &Row,
         what: &str,
     ) -> Result<Failure, StoreError> {
-        let failed = StoreError::database_error("end a collection that cannot be understood");
-        let failure = Failure::new(FailureKind::StoreFailed, format!("the stored {what} cannot be understood"));
+        let failed = StoreError::database_error("end a damaged collection");
+        let failure = Failure::new(FailureKind::StoreFailed, format!("the stored {what} cannot be parsed"));
         let nothing = serde_json::to_string(&Selection::default()).map_err(StoreError::damaged_value("selection"))?;
         query(FAIL_DAMAGED_TASK_QUERY)
             .bind(row.try_get::<i64, _>("rowid").map_err(&failed)?)

@@ -147,7 +147,7 @@ pub(super) struct ReleaseTask {
 
 impl GroupedWrite for ReleaseTask {
     type Output = bool;
-    const ERROR_CONTEXT: &'static str = "hand back a collection";
+    const ERROR_CONTEXT: &'static str = "release a collection";
 
     async fn execute_write(&self, transaction: &mut Transaction) -> Result<bool, StoreError> {
         let released = query(RELEASE_TASK_QUERY)

@@ -9,10 +9,10 @@ use crate::error::StoreError;
 
 const CREDENTIALS_REMEDY: &str =
     "; check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and that the key may write, read, list and remove there";
-const BUCKET_REMEDY: &str = "; make the bucket, or name another one";
+const BUCKET_REMEDY: &str = "; create the bucket, or use another one";
 /// S3 error code of a request whose date differs too much from the server time.
 const CLOCK_SKEW_CODE: &str = "RequestTimeTooSkewed";
-const CLOCK_REMEDY: &str = "; set the clock of this machine right";
+const CLOCK_REMEDY: &str = "; correct the clock of this machine";
 const CONNECTION_REMEDY: &str = "; check AWS_ENDPOINT_URL, the network, and whether S3 is up";
 
 pub(super) fn invalid_settings_error(settings: &S3Settings, reason: &dyn std::fmt::Display) -> StoreError {
@@ -20,7 +20,7 @@ pub(super) fn invalid_settings_error(settings: &S3Settings, reason: &dyn std::fm
 }
 
 pub(super) fn timeout_error(action: &'static str, location: String) -> StoreError {
-    StoreError::S3 { action, location, reason: "S3 did not answer in time".to_owned(), remedy: CONNECTION_REMEDY }
+    StoreError::S3 { action, location, reason: "S3 did not respond in time".to_owned(), remedy: CONNECTION_REMEDY }
 }
 
 pub(super) fn request_error(action: &'static str, location: String, error: &object_store::Error) -> StoreError {
@@ -42,7 +42,7 @@ pub(super) fn response_error(
     body: &str,
 ) -> StoreError {
     let message = extract_s3_message(body);
-    let reason = if message.is_empty() { format!("it answered {status}") } else { message };
+    let reason = if message.is_empty() { format!("S3 responded with {status}") } else { message };
     StoreError::S3 {
         action,
         location,
@@ -73,7 +73,7 @@ fn find_cause_and_remedy(error: &(dyn Error + 'static)) -> (String, &'static str
         Some(object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. })
     );
     if is_denied {
-        let message = if message.is_empty() { "no reason was given" } else { &message };
+        let message = if message.is_empty() { "S3 gave no reason" } else { &message };
         return (format!("access denied ({message})"), CREDENTIALS_REMEDY);
     }
     if text.contains("NoSuchBucket") {
@@ -83,8 +83,8 @@ fn find_cause_and_remedy(error: &(dyn Error + 'static)) -> (String, &'static str
         Some(HttpErrorKind::Connect) => {
             (format!("S3 cannot be reached ({})", find_root_cause(error)), CONNECTION_REMEDY)
         }
-        Some(HttpErrorKind::Timeout) => ("S3 did not answer in time".to_owned(), CONNECTION_REMEDY),
-        Some(_) => (format!("the connection to S3 broke ({})", find_root_cause(error)), CONNECTION_REMEDY),
+        Some(HttpErrorKind::Timeout) => ("S3 did not respond in time".to_owned(), CONNECTION_REMEDY),
+        Some(_) => (format!("the connection to S3 was lost ({})", find_root_cause(error)), CONNECTION_REMEDY),
         None if message.is_empty() => (text, ""),
         None => (message, ""),
     }

@@ -41,7 +41,7 @@ impl S3 {
     pub(super) async fn list_incomplete_uploads(&self) -> Result<Vec<IncompleteUpload>, StoreError> {
         let body = self.request_upload_listing().await?;
         let listing: UploadListing = quick_xml::de::from_str(&body).map_err(|error| {
-            self.operation_error("list uploads to", "", &format!("the answer cannot be read: {error}"))
+            self.operation_error("list the uploads of", "", &format!("the response cannot be parsed: {error}"))
         })?;
         let ours = listing.uploads.into_iter().filter_map(|upload| {
             let path = Path::parse(&upload.key).ok()?;
@@ -52,7 +52,7 @@ impl S3 {
     }
 
     async fn request_upload_listing(&self) -> Result<String, StoreError> {
-        const LIST_ACTION: &str = "list uploads to";
+        const LIST_ACTION: &str = "list the uploads of";
         let settings = &self.settings;
         // Only the slashes of the prefix need escaping: [`S3Settings::new`] restricts its characters.
         let prefix = settings.prefix().to_string().replace('/', "%2F");
@@ -85,7 +85,7 @@ impl S3 {
         match timeout(OPERATION_TIMEOUT, self.objects.abort_multipart(&upload.path, &upload.id)).await {
             // The upload was completed or aborted in the meantime.
             Ok(Err(object_store::Error::NotFound { .. })) => Ok(()),
-            aborted => self.check_response("give up an upload of", name, aborted),
+            aborted => self.check_response("abort an upload of", name, aborted),
         }
     }
 }

@@ -106,11 +106,11 @@ impl ChunkReader {
         }
         let Some(last) = self.held.take() else { return Ok(None) };
         if self.remaining > 0 {
-            return Err(s3.operation_error("read", &record.name, "it ended before its last byte"));
+            return Err(s3.operation_error("read", &record.name, "the response ended before the last byte"));
         }
         if let Some(hash) = self.hash.take() {
             if hex::encode(hash.finalize()) != record.sha256 {
-                let reason = "its bytes are not those that were written".to_owned();
+                let reason = "its content differs from the written data".to_owned();
                 return Err(StoreError::ResultCorrupt { name: record.name.clone(), reason });
             }
             if let Some(tag) = &self.object.tag {

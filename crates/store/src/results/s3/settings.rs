@@ -27,16 +27,16 @@ impl S3Settings {
         access_key_id: String,
         secret_access_key: SecretString,
     ) -> Result<Self, String> {
-        let wrong = |why: &str| format!("{location:?} {why}; results on S3 are named s3://bucket/prefix");
+        let wrong = |why: &str| format!("{location:?} {why}; use the form s3://bucket/prefix");
         let rest = location.strip_prefix("s3://").ok_or_else(|| wrong("does not begin with s3://"))?;
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
         if bucket.is_empty() || !bucket.chars().all(plain) {
-            return Err(wrong("names no bucket"));
+            return Err(wrong("has no valid bucket name"));
         }
         let in_prefix = |c: char| plain(c) || c == '/';
         if !prefix.chars().all(in_prefix) {
-            return Err(wrong("has a prefix of other characters than letters, digits, . - _ and /"));
+            return Err(wrong("has a prefix with characters other than letters, digits, . - _ and /"));
         }
         if prefix.starts_with('/') {
             return Err(wrong("has an empty part in its prefix"));
@@ -46,7 +46,7 @@ impl S3Settings {
         let endpoint = endpoint.trim_end_matches('/').to_owned();
         let is_address = endpoint.starts_with("http://") || endpoint.starts_with("https://");
         if !is_address || reqwest::Url::parse(&endpoint).is_err() {
-            return Err(format!("the endpoint {endpoint:?} is no address such as https://s3.example.com"));
+            return Err(format!("the endpoint {endpoint:?} is not a URL such as https://s3.example.com"));
         }
         Ok(Self { bucket: bucket.to_owned(), prefix, endpoint, region, access_key_id, secret_access_key })
     }
@@ -131,7 +131,7 @@ mod tests {
         assert_eq!(settings("s3://b", Some("http://[::1]:1/")).unwrap().endpoint(), "http://[::1]:1");
         assert!(settings("s3://b", Some("http://[::1]:1/")).unwrap().is_endpoint_loopback());
         assert!(!settings("s3://b", None).unwrap().is_endpoint_loopback());
-        assert!(settings("s3://b", Some("s3.example.com")).unwrap_err().contains("no address"));
+        assert!(settings("s3://b", Some("s3.example.com")).unwrap_err().contains("not a URL"));
     }
 
     #[test]

@@ -90,7 +90,7 @@ impl S3Writer {
         if stored == written {
             Ok(())
         } else {
-            Err(self.s3.operation_error("write", &self.name, "another object has its name"))
+            Err(self.s3.operation_error("write", &self.name, "another object has this name"))
         }
     }
 
