@@ -71,7 +71,7 @@ pub struct NewTemporaryKey {
 /// Credentials that a temporary access key is issued for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IssuedFor {
-    /// Token, by its hash. Revoking the token also revokes the temporary key.
+    /// Token, identified by its hash. Revoking the token also revokes the temporary key.
     Token([u8; 32]),
     /// Permanent access key.
     Key(AccessKeyId),

@@ -3,7 +3,7 @@
 //! A cached value is valid as long as the version of its data is unchanged.
 //! The cache compares versions before each use, so commits of other processes also invalidate cached values.
 //! [`VersionFastPath`] returns the last version without a query if nothing was committed after the last query.
-//! Otherwise, one query serves all pending requests.
+//! After a commit, one query serves all pending requests.
 //! A request never shares a query that was sent before the request, so every previous commit is visible.
 
 use std::sync::Arc;

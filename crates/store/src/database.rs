@@ -88,7 +88,7 @@ impl Database {
     }
 
     /// Returns true if processes on other machines can use the database.
-    /// The lock file of the data directory does not exclude such processes.
+    /// The lock file of the data directory does not exclude processes on other machines.
     pub(crate) fn is_shared(&self) -> bool {
         matches!(self, Self::Postgres(_))
     }

@@ -40,7 +40,7 @@ impl Store {
     ///
     /// Fails if another process serves the data directory.
     /// Other processes that share the database keep running with the previous key.
-    /// Their claims and all writes that depend on the key fail with [`StoreError::MasterKeyRotated`].
+    /// Claims of these processes, and all writes that depend on the key, fail with [`StoreError::MasterKeyRotated`].
     pub async fn rotate_master_key(by: &Origin, location: impl Into<Location>) -> Result<RotationSummary, StoreError> {
         let location = location.into();
         let dir = DataDir::new(&location.data_dir);

@@ -18,7 +18,7 @@ const STICKY_BIT: u32 = 0o1000;
 /// Name prefixes of the entries that Clew creates in the data directory.
 const CLEW_ENTRY_PREFIXES: [&str; 6] = ["clew.db", "master.key", "results", "spill", "serve.lock", "lost+found"];
 /// Name prefixes of the files whose permissions Clew restricts.
-/// The list excludes the master key: `master_key.rs` rejects a key file that other accounts can read.
+/// The master key is excluded, because `master_key.rs` rejects a key file that other accounts can read.
 const RESTRICTED_FILE_PREFIXES: [&str; 3] = ["clew.db", "serve.lock", "master.key.before-"];
 
 impl DataDir {
@@ -34,7 +34,7 @@ impl DataDir {
     }
 
     /// Restricts the directory, its subdirectories and its database files to their owner.
-    /// Fails if another account owns one of these files.
+    /// Fails if another account owns a directory or file that needs to be restricted.
     pub(crate) fn restrict_permissions(&self) -> Result<(), StoreError> {
         if !self.root.is_dir() {
             return Ok(());

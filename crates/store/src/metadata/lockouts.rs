@@ -162,7 +162,7 @@ impl Store {
     }
 
     /// Returns true if this process has recorded the address within the last day. Needs no query.
-    /// Such an address is known and does not need to be recorded again.
+    /// An address that was recorded within the last day does not need to be recorded again.
     #[must_use]
     pub fn is_address_up_to_date(&self, user: &UserId, address: &str) -> bool {
         self.caches.is_address_recorded_since(user, address, self.clock.unix_seconds() - ADDRESS_WRITE_INTERVAL_SECONDS)
@@ -182,7 +182,7 @@ impl Store {
 
     /// Records an address of a user, at most once per day and address.
     /// Does nothing if the user has used the maximum number of other addresses within the last day.
-    /// Otherwise, these addresses would replace each other with each request.
+    /// This limit prevents recently used addresses from replacing each other with each request.
     pub async fn record_address(&self, user: &UserId, address: &str) -> Result<(), StoreError> {
         if self.is_address_up_to_date(user, address) {
             return Ok(());

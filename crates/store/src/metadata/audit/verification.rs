@@ -16,7 +16,7 @@ const PAGE_SIZE: u32 = 500;
 impl Store {
     /// Verifies the entire audit log in one snapshot, with constant memory.
     /// Also checks that the audit log contains the given checkpoints and the rows that this process has recorded.
-    /// These checks detect a truncation that leaves the chain itself intact.
+    /// Checkpoints detect a truncation of the audit log that leaves the chain itself intact.
     pub async fn verify_audit(&self, checkpoints: &[AuditCheckpoint]) -> Result<AuditVerification, StoreError> {
         self.check_key_id().await?;
         let tracked = self.checkpoint_tracker.all_checkpoints();

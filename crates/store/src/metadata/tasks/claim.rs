@@ -12,7 +12,7 @@ use crate::tasks::{ClaimRequest, ClaimedTask, ClaimedTasks};
 
 /// Builds the SQL statement that claims one task of a node that is neither at its task limit nor excluded.
 /// Tasks with an expired lease have priority. The wait before a retry grows by one lease duration per attempt.
-/// Otherwise, the statement claims the queued task with the lowest `turn` in the zones of this process.
+/// Without an expired lease, the statement claims the queued task with the lowest `turn` in the zones of this process.
 macro_rules! claim_query {
     ($excluded_nodes:literal, $zones:literal, $skip_locked:literal) => {
         concat!(
