@@ -84,8 +84,8 @@ pub(crate) struct PostgresDatabase {
     pub(crate) pool: PgPool,
     clock: DatabaseClock,
     /// Semaphore with one permit, so that only one session per process waits for the write lock.
-    /// With more permits, the server would grant the write lock to each waiting session of a partitioned process in turn.
-    /// Each of the waiting sessions would hold the write lock until the server terminates the session.
+    /// With more permits, the server would grant the lock to all waiting sessions of a partitioned process in turn.
+    /// Each of these sessions would hold the write lock until the server terminates the session.
     /// The other processes would wait for the write lock longer than the duration of a lease.
     writer: Arc<Semaphore>,
 }

@@ -114,7 +114,7 @@ impl CachedView {
         get_or_load(&self.store.caches.tasks, self.version.any_table, id, load).await
     }
 
-    /// Returns true if a subject is locked out. See [`Store::locked_until`].
+    /// Returns true if a subject is locked out. See [`Store::find_lockout_end`].
     pub async fn is_locked(&self, subject: &str) -> Result<bool, StoreError> {
         let failures = self.auth_failures(subject).await?;
         Ok(failures.is_some_and(|failures| failures.lockout_end(self.store.clock.unix_seconds()).is_some()))

@@ -56,7 +56,7 @@ impl Store {
     pub async fn reserve_attempt(&self, subject: &str) -> Result<Reservation, StoreError> {
         let failed = StoreError::database_error("reserve an authentication attempt");
         // A read avoids the write lock.
-        if self.locked_until(subject).await?.is_some() {
+        if self.find_lockout_end(subject).await?.is_some() {
             return Ok(Reservation::Locked);
         }
         let (subject, now) = (self.hash_subject(subject), self.clock.unix_seconds());
@@ -133,7 +133,7 @@ impl Store {
     }
 
     /// Returns the end of a subject's lockout as a Unix timestamp in seconds, or `None` if the subject is not locked.
-    pub async fn locked_until(&self, subject: &str) -> Result<Option<i64>, StoreError> {
+    pub async fn find_lockout_end(&self, subject: &str) -> Result<Option<i64>, StoreError> {
         let failures = self.auth_failures(subject).await?;
         Ok(failures.and_then(|failures| failures.lockout_end(self.clock.unix_seconds())))
     }
