@@ -1,6 +1,7 @@
-//! Measures the queue's statements with a thousand and a million tasks, alternately. `cargo xtask bench` runs it.
+//! Benchmark of the task queue's SQL statements, with 1,000 and with 1,000,000 tasks in the table.
+//! `cargo xtask bench` runs this program.
 //!
-//! Each line on stdout is one pair: the operation, and its duration in seconds with many and with few tasks.
+//! Each output line has the operation and its durations in seconds, for the large and for the small table.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout)]
 
@@ -15,14 +16,14 @@ use tempfile::TempDir;
 
 const LARGE_QUEUE_LEN: u32 = 1_000_000;
 const SMALL_QUEUE_LEN: u32 = 1_000;
-/// Operations per measurement.
+/// Number of claims per measurement.
 const CLAIMS_PER_RUN: u32 = 40;
 const READS_PER_RUN: u32 = 200;
 const COUNTS_PER_RUN: u32 = 20;
 
-/// Inserts tasks: a tenth is queued for as many nodes of a thousand instances of ten projects, ten are running, and the
-/// others have ended.
-const INSERT_TASKS: &str = "INSERT INTO tasks (request_id, project_id, instance_id, node_id, selection, turn, status, created_at, \
+/// Inserts tasks of 1000 instances in ten projects, each task for a different node.
+/// One tenth of the tasks is queued, ten tasks are running, and the others have ended.
+const INSERT_TASKS_TEMPLATE: &str = "INSERT INTO tasks (request_id, project_id, instance_id, node_id, selection, turn, status, created_at, \
          lease_until, result_name, result_rows, result_bytes, result_sha256, ended_at) \
      SELECT 'realtime_session-00000000-0000-4000-8000-' || digits(n) || '-98e0', '00000000000000000000' || digits(n / 10 % 10), \
          '00000000000000000000' || digits(n / 10 % 1000) || 'in07', '00000000000000000000' || digits(n) || 'no07', \
@@ -33,16 +34,16 @@ const INSERT_TASKS: &str = "INSERT INTO tasks (request_id, project_id, instance_
          CASE WHEN n % 10 <> 0 AND n > 11 THEN 8000000000000 END \
      FROM numbers";
 
-/// Returns the insert statement with an SQL expression for numbers of twelve digits.
-fn insert_tasks_sql(digits: &str) -> String {
+/// Builds the insert statement. `digits` is an SQL expression that formats a number with twelve digits.
+fn build_insert_tasks_sql(digits: &str) -> String {
     let selection = serde_json::to_string(&Selection::default()).unwrap();
-    let filled = INSERT_TASKS.replace("'selection'", &format!("'{selection}'"));
+    let filled = INSERT_TASKS_TEMPLATE.replace("'selection'", &format!("'{selection}'"));
     ["n / 10 % 1000", "n / 10 % 10", "n"]
         .iter()
         .fold(filled, |filled, n| filled.replace(&format!("digits({n})"), &digits.replace('#', n)))
 }
 
-struct Queue {
+struct BenchQueue {
     store: Store,
     tasks: u32,
     last_read: u32,
@@ -50,16 +51,16 @@ struct Queue {
     _server: Option<PostgreSql>,
 }
 
-impl Queue {
-    async fn create(tasks: u32, use_postgres: bool) -> Self {
+impl BenchQueue {
+    async fn create_with_tasks(tasks: u32, use_postgres: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let server = if use_postgres { Some(PostgreSql::start().await.unwrap()) } else { None };
         let metadata = server.as_ref().map(|server| server.url().parse().unwrap());
         let location = Location { data_dir: folder.path().join("data"), metadata_url: metadata };
-        let (store, _) = Store::initialise(&Origin::local("bench"), location, tenant()).await.unwrap();
+        let (store, _) = Store::initialise(&Origin::local("bench"), location, initial_tenant()).await.unwrap();
         if let Some(server) = &server {
             let mut connection = PgConnection::connect(&server.url()).await.unwrap();
-            let insert = insert_tasks_sql("lpad((#)::text, 12, '0')");
+            let insert = build_insert_tasks_sql("lpad((#)::text, 12, '0')");
             let insert = insert.replace("FROM numbers", &format!("FROM generate_series(1, {tasks}) AS numbers (n)"));
             // The triggers are not suited to this number of rows in one transaction.
             let statements = format!(
@@ -73,7 +74,7 @@ impl Queue {
             let numbers = format!(
                 "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {tasks})"
             );
-            sqlx::raw_sql(AssertSqlSafe(format!("{numbers} {}", insert_tasks_sql("printf('%012d', #)"))))
+            sqlx::raw_sql(AssertSqlSafe(format!("{numbers} {}", build_insert_tasks_sql("printf('%012d', #)"))))
                 .execute(&mut connection)
                 .await
                 .unwrap();
@@ -82,8 +83,8 @@ impl Queue {
         Self { store, tasks, last_read: 0, _folder: folder, _server: server }
     }
 
-    /// Claims tasks and ends them, so that each claim finds the same number.
-    async fn claim(&mut self) -> Duration {
+    /// Claims tasks and ends them, so that the number of running tasks stays constant.
+    async fn measure_claim(&mut self) -> Duration {
         let mut elapsed = Duration::ZERO;
         for _ in 0..CLAIMS_PER_RUN {
             let claim = ClaimRequest {
@@ -102,7 +103,7 @@ impl Queue {
         elapsed / CLAIMS_PER_RUN
     }
 
-    async fn queue(&mut self) -> Duration {
+    async fn measure_insert(&mut self) -> Duration {
         let start = Instant::now();
         for _ in 0..CLAIMS_PER_RUN {
             let task = NewCollectionTask {
@@ -118,7 +119,7 @@ impl Queue {
         start.elapsed() / CLAIMS_PER_RUN
     }
 
-    async fn status(&mut self) -> Duration {
+    async fn measure_status_read(&mut self) -> Duration {
         let ids: Vec<RequestId> = (0..READS_PER_RUN)
             .map(|_| {
                 // Steps of a prime number visit all tasks.
@@ -133,7 +134,7 @@ impl Queue {
         start.elapsed() / READS_PER_RUN
     }
 
-    async fn list(&mut self) -> Duration {
+    async fn measure_list(&mut self) -> Duration {
         let nodes: Vec<(ProjectId, InstanceId, NodeId)> = (0..READS_PER_RUN)
             .map(|_| {
                 self.last_read = (self.last_read + 7919) % self.tasks;
@@ -150,7 +151,7 @@ impl Queue {
         start.elapsed() / READS_PER_RUN
     }
 
-    async fn counts(&mut self) -> Duration {
+    async fn measure_count(&mut self) -> Duration {
         let start = Instant::now();
         for _ in 0..COUNTS_PER_RUN {
             let counts = self.store.task_counts().await.unwrap();
@@ -160,7 +161,7 @@ impl Queue {
     }
 }
 
-fn tenant() -> InitialTenant {
+fn initial_tenant() -> InitialTenant {
     InitialTenant {
         region: "here-1".into(),
         domain_name: "acme".into(),
@@ -175,10 +176,12 @@ fn tenant() -> InitialTenant {
 async fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let (use_postgres, pairs) = (arguments[0] == "postgres", arguments[1].parse::<usize>().unwrap());
-    let (mut large, mut small) =
-        (Queue::create(LARGE_QUEUE_LEN, use_postgres).await, Queue::create(SMALL_QUEUE_LEN, use_postgres).await);
+    let (mut large, mut small) = (
+        BenchQueue::create_with_tasks(LARGE_QUEUE_LEN, use_postgres).await,
+        BenchQueue::create_with_tasks(SMALL_QUEUE_LEN, use_postgres).await,
+    );
     macro_rules! measure {
-        ($($operation:ident)*) => {$(
+        ($($name:literal $operation:ident)*) => {$(
             for pair in 0..=pairs {
                 let (first, second) = if pair % 2 == 0 {
                     (large.$operation().await, small.$operation().await)
@@ -188,10 +191,17 @@ async fn main() {
                 };
                 // The first pair warms the caches.
                 if pair > 0 {
-                    println!("{} {} {}", stringify!($operation), first.as_secs_f64(), second.as_secs_f64());
+                    let name: &str = $name;
+                    println!("{name} {} {}", first.as_secs_f64(), second.as_secs_f64());
                 }
             }
         )*};
     }
-    measure!(queue claim status list counts);
+    measure!(
+        "queue" measure_insert
+        "claim" measure_claim
+        "status" measure_status_read
+        "list" measure_list
+        "counts" measure_count
+    );
 }

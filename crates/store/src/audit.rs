@@ -1,4 +1,4 @@
-//! Audit records, filters and verification results.
+//! Types of audit records, audit filters and verification results.
 
 use std::fmt;
 
@@ -6,41 +6,42 @@ use clew_model::{AuditEvent, DomainId, InstanceId, NodeId, Outcome, ProjectId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// A row of the audit.
+/// Row of the audit log.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditRecord {
-    /// Sequence number, from 1 without gaps.
+    /// Sequence number of the row. Numbers start at 1 and have no gaps.
     pub seq: i64,
-    /// Time of the write, in milliseconds since 1970 (UTC).
+    /// Time when the row was written, as a Unix timestamp in milliseconds.
     pub at: i64,
     /// The recorded event.
     pub event: AuditEvent,
-    /// MAC of the row in hexadecimal, which links it to the rows before it.
-    /// A copy outside of the database detects a rollback of the whole database, which the audit itself cannot.
+    /// MAC of the row, in hexadecimal. The MAC covers the MAC of the previous row.
+    /// A copy of the MAC outside of the database detects a rollback of the entire database.
     pub link: String,
 }
 
-/// The newest row of the audit at a point in time.
-/// A copy outside of Clew proves a later removal of rows up to it ([`crate::Store::verify_audit`]).
+/// Newest row of the audit log at a point in time.
+/// A checkpoint that is stored outside of Clew proves that rows were removed later.
+/// See [`crate::Store::verify_audit`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AuditCheckpoint {
-    /// Sequence number of the row. 0 for an empty audit.
+    /// Sequence number of the row, or 0 for an empty audit log.
     pub seq: i64,
     /// MAC of the row, in hexadecimal.
     pub link: String,
-    /// Time at which it was the newest row, in milliseconds since 1970 (UTC).
+    /// Time when the row was the newest one, as a Unix timestamp in milliseconds.
     pub at: i64,
 }
 
-/// Filter of audit rows. `None` matches all rows.
+/// Filter for audit rows. A field that is `None` matches all rows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AuditFilter {
     /// Domain of the event or of its actor.
     pub domain: Option<DomainId>,
-    /// Earliest time, inclusive, in milliseconds since 1970 (UTC).
+    /// Start of the time range (inclusive), as a Unix timestamp in milliseconds.
     pub from: Option<i64>,
-    /// Latest time, exclusive, in milliseconds since 1970 (UTC).
+    /// End of the time range (exclusive), as a Unix timestamp in milliseconds.
     pub to: Option<i64>,
     /// Name or id of the actor.
     pub actor: Option<String>,
@@ -58,7 +59,7 @@ pub struct AuditFilter {
     pub request_id: Option<String>,
 }
 
-/// Result of a verification of the audit.
+/// Result of a verification of the audit log.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AuditVerification {
     /// Number of rows.
@@ -67,11 +68,11 @@ pub struct AuditVerification {
     pub first: Option<i64>,
     /// Sequence number of the last row, if any.
     pub last: Option<i64>,
-    /// MAC of the newest row ([`AuditRecord::link`]).
+    /// MAC of the newest row, as in [`AuditRecord::link`].
     pub newest: String,
-    /// Detected problems in the order of the rows, up to [`AuditVerification::MAX_PROBLEMS`].
+    /// Detected problems in row order. The list has at most [`AuditVerification::MAX_PROBLEMS`] entries.
     pub problems: Vec<AuditProblem>,
-    /// Number of problems above the maximum.
+    /// Number of further problems that `problems` omits.
     pub more_problems: u64,
 }
 
@@ -79,64 +80,64 @@ impl AuditVerification {
     /// Maximum number of reported problems.
     pub const MAX_PROBLEMS: usize = 1000;
 
-    /// Whether all rows are present and unchanged.
+    /// Returns true if all rows are present and unchanged.
     #[must_use]
     pub fn is_sound(&self) -> bool {
         self.problems.is_empty()
     }
 }
 
-/// An integrity problem of the audit.
+/// Integrity problem of the audit log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditProblem {
-    /// Sequence number of the affected row. For missing rows, the first one.
+    /// Sequence number of the affected row, or of the first missing row.
     pub position: i64,
     /// Type of the problem.
     pub fault: AuditFault,
 }
 
-/// Types of integrity problems.
+/// Type of an integrity problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuditFault {
-    /// The row was changed, or it was not written by Clew.
+    /// The row was changed, or was not written by Clew.
     Changed,
-    /// Rows are missing from the position up to `through`.
+    /// The rows from the position up to and including `through` are missing.
     Missing {
         /// Last missing row.
         through: i64,
     },
-    /// All rows from the position to `first` are missing, and retention did not remove them.
+    /// All rows from the position to `first` are missing, although retention did not remove them.
     MissingBefore {
         /// First existing row.
         first: i64,
     },
-    /// All rows after `last` up to the position are missing.
+    /// All rows after `last`, up to and including the position, are missing.
     MissingAfter {
-        /// Last existing row. `None` if the audit is empty.
+        /// Last existing row, or `None` if the audit log is empty.
         last: Option<i64>,
     },
-    /// The row is authentic but does not follow the row before it: parts of two copies were combined.
+    /// The row is authentic but does not continue the previous row, because parts of two copies were combined.
     OutOfOrder,
-    /// The head was changed before this row was written: earlier rows may be missing.
+    /// The head record was changed before this row was written, so previous rows may be missing.
     AfterChangedHead,
-    /// The head was changed: later rows may be missing.
+    /// The head record was changed, so rows at the end may be missing.
     HeadChanged,
-    /// The checkpoint was changed: earlier rows may be missing.
+    /// The checkpoint record was changed, so rows at the start may be missing.
     CheckpointChanged,
-    /// A row that was once the newest one is missing: rows up to it were removed.
+    /// A row that was recorded as the newest one is missing, so the end of the audit log was removed.
     RecordedRowMissing {
-        /// Time at which it was the newest row, in milliseconds since 1970 (UTC).
+        /// Time when the row was the newest one, as a Unix timestamp in milliseconds.
         at: i64,
     },
-    /// A row that was once the newest one was replaced: rows up to it were removed and others were added.
+    /// A row that was recorded as the newest one was replaced, so the end of the audit log was rewritten.
     RecordedRowReplaced {
-        /// Time at which it was the newest row, in milliseconds since 1970 (UTC).
+        /// Time when the row was the newest one, as a Unix timestamp in milliseconds.
         at: i64,
     },
 }
 
-fn format_time(milliseconds: i64) -> String {
-    Timestamp::from_millisecond(milliseconds).map_or_else(|_| "an unknown moment".to_owned(), |time| time.to_string())
+fn format_timestamp(milliseconds: i64) -> String {
+    Timestamp::from_millisecond(milliseconds).map_or_else(|_| "an unknown time".to_owned(), |time| time.to_string())
 }
 
 impl fmt::Display for AuditProblem {
@@ -159,14 +160,14 @@ impl fmt::Display for AuditProblem {
                 write!(
                     f,
                     "row {at} is missing, which was the newest one at {}: the end of the audit was removed",
-                    format_time(seen)
+                    format_timestamp(seen)
                 )
             }
             AuditFault::RecordedRowReplaced { at: seen } => {
                 write!(
                     f,
                     "row {at} is not the row that was the newest one at {}: the end of the audit was removed",
-                    format_time(seen)
+                    format_timestamp(seen)
                 )
             }
         }

@@ -1,27 +1,27 @@
-//! Clock for leases and ages.
+//! Clock for leases, expirations and timestamps.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Clock that tests can replace.
+/// Wall clock. Tests replace it with a simulated one.
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> i64 + Send + Sync>);
 
 impl Clock {
-    /// Creates a clock from a function that returns milliseconds since 1970 (UTC).
+    /// Creates a clock from a function that returns a Unix timestamp in milliseconds.
     pub fn new(milliseconds: impl Fn() -> i64 + Send + Sync + 'static) -> Self {
         Self(Arc::new(milliseconds))
     }
 
-    /// Milliseconds since 1970 (UTC).
-    pub(crate) fn milliseconds(&self) -> i64 {
+    /// Returns the current Unix timestamp in milliseconds.
+    pub(crate) fn unix_millis(&self) -> i64 {
         (self.0)()
     }
 
-    /// Seconds since 1970 (UTC).
-    pub(crate) fn seconds(&self) -> i64 {
-        self.milliseconds().div_euclid(1000)
+    /// Returns the current Unix timestamp in seconds.
+    pub(crate) fn unix_seconds(&self) -> i64 {
+        self.unix_millis().div_euclid(1000)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Access keys, permanent and temporary, and tokens.
+//! Types of tokens and of permanent and temporary access keys.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
@@ -8,83 +8,83 @@ use secrecy::SecretString;
 
 use crate::users::User;
 
-/// An access key with its user and its secret.
+/// Access key with its user and its secret.
 #[derive(Debug, Clone)]
 pub struct AccessKey {
     /// Public id of the key.
     pub id: AccessKeyId,
-    /// User that owns it.
+    /// User that owns the credential.
     pub user: Arc<User>,
     /// Secret of the key.
     pub secret: SecretString,
-    /// Whether the key is enabled. Always true for a temporary key (see [`TemporaryKeyValidity`]).
+    /// True if the key is enabled. Always true for a temporary key, which has a [`TemporaryKeyValidity`] instead.
     pub enabled: bool,
-    /// Validity of a temporary key. `None` for a permanent one.
+    /// Validity of a temporary key, or `None` for a permanent key.
     pub temporary: Option<TemporaryKeyValidity>,
-    /// Time of the last recorded use, in seconds since 1970 (UTC). Clones share it.
+    /// Time of the last recorded use, as a Unix timestamp in seconds. Clones share this value.
     pub(crate) last_recorded_use: Arc<AtomicI64>,
 }
 
 /// Validity of a temporary access key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TemporaryKeyValidity {
-    /// SHA-256 of the security token that requests must carry.
+    /// SHA-256 hash of the security token that requests must carry.
     pub token_hash: [u8; 32],
-    /// Time in seconds since 1970 (UTC).
+    /// Expiration time, as a Unix timestamp in seconds.
     pub expires_at: i64,
-    /// Whether it was revoked.
+    /// True if the key was revoked.
     pub revoked: bool,
 }
 
-/// A permanent access key without its secret. Times are seconds since 1970 (UTC).
+/// Permanent access key without its secret. Times are Unix timestamps in seconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyRecord {
     /// Public id of the key.
     pub id: AccessKeyId,
-    /// User that owns it.
+    /// User that owns the credential.
     pub user_id: UserId,
-    /// Whether the key is enabled.
+    /// True if the key is enabled.
     pub enabled: bool,
     /// Creation time.
     pub created_at: i64,
-    /// Time of the last use, with a resolution of one minute.
+    /// Time of the last use, accurate to one minute.
     pub last_used_at: Option<i64>,
 }
 
-/// A temporary access key to insert.
+/// Temporary access key to insert.
 #[derive(Debug, Clone)]
 pub struct NewTemporaryKey {
-    /// User that owns it.
+    /// User that owns the credential.
     pub user_id: UserId,
     /// Public id of the key.
     pub id: AccessKeyId,
     /// Secret of the key.
     pub secret: SecretString,
-    /// SHA-256 of the security token that requests must carry.
+    /// SHA-256 hash of the security token that requests must carry.
     pub token_hash: [u8; 32],
-    /// Time in seconds since 1970 (UTC).
+    /// Expiration time, as a Unix timestamp in seconds.
     pub expires_at: i64,
-    /// Credentials that the key is issued for. The insertion fails if they are no longer valid.
+    /// Credentials that the key is issued for. The insertion fails if these credentials are no longer valid.
     pub issued_for: IssuedFor,
 }
 
 /// Credentials that a temporary access key is issued for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IssuedFor {
-    /// A token, by its hash. Its revocation also revokes the key.
+    /// Token, identified by its hash. Revoking the token also revokes the temporary key.
     Token([u8; 32]),
-    /// A permanent access key.
+    /// Permanent access key.
     Key(AccessKeyId),
-    /// None, for keys issued on the command line.
+    /// No credentials, for keys that are issued on the command line.
     CommandLine,
 }
 
-/// Origin of a token. It determines which other tokens the token can be exchanged for.
+/// Origin of a token, which limits the tokens that the token can be exchanged for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenOrigin {
-    /// Issued by `POST /v3/auth/tokens`: valid for its scope only.
+    /// Issued by `POST /v3/auth/tokens`. Such a token is valid for its own scope only.
     Api,
-    /// Issued by the web page for a password: can be exchanged for a token of another project.
+    /// Issued by the web page after a password sign-in. Such a token can be exchanged for a token of another project.
     Console,
 }
 
@@ -96,46 +96,46 @@ impl TokenOrigin {
         }
     }
 
-    /// Parses a stored name. Unknown names become the origin with the fewest rights.
+    /// Parses a stored name. An unknown name becomes `Api`, the origin with the fewest rights.
     pub(crate) fn from_name(name: &str) -> Self {
         if name == Self::Console.name() { Self::Console } else { Self::Api }
     }
 }
 
-/// A token to insert. Only its hash is stored.
+/// Token to insert. Only the hash of the token is stored.
 #[derive(Debug, Clone)]
 pub struct NewToken {
-    /// SHA-256 of the token.
+    /// SHA-256 hash of the token.
     pub hash: [u8; 32],
-    /// User that owns it.
+    /// User that owns the credential.
     pub user_id: UserId,
-    /// Project scope. `None` for the scope of the whole domain.
+    /// Project scope, or `None` for a token with domain scope.
     pub scope_project: Option<ProjectId>,
-    /// Authentication methods of its issue (spec section 3.2): `password`, `token`, …
+    /// Authentication methods that were used to obtain the token, such as `password` or `token` (spec section 3.2).
     pub issued_by_methods: Vec<String>,
-    /// Time in seconds since 1970 (UTC).
+    /// Issue time, as a Unix timestamp in seconds.
     pub issued_at: i64,
-    /// Time in seconds since 1970 (UTC).
+    /// Expiration time, as a Unix timestamp in seconds.
     pub expires_at: i64,
     /// Origin of the token.
     pub origin: TokenOrigin,
 }
 
-/// A stored token. It may have expired: see [`StoredToken::expires_at`].
+/// Stored token, which may have expired (see [`StoredToken::expires_at`]).
 #[derive(Debug, Clone)]
 pub struct StoredToken {
-    /// User that owns it.
+    /// User that owns the credential.
     pub user: Arc<User>,
-    /// Project scope. `None` for the scope of the whole domain.
+    /// Project scope, or `None` for a token with domain scope.
     pub scope_project: Option<ProjectId>,
-    /// Authentication methods of its issue.
+    /// Authentication methods that were used to obtain the token.
     pub issued_by_methods: Vec<String>,
-    /// Time in seconds since 1970 (UTC).
+    /// Issue time, as a Unix timestamp in seconds.
     pub issued_at: i64,
-    /// Time in seconds since 1970 (UTC).
+    /// Expiration time, as a Unix timestamp in seconds.
     pub expires_at: i64,
     /// Origin of the token.
     pub origin: TokenOrigin,
-    /// Whether it was revoked, by a request or by a change of its user's rights.
+    /// True if the token was revoked, by a request or because the rights of its user changed.
     pub revoked: bool,
 }

@@ -1,4 +1,4 @@
-//! Files of a data directory.
+//! Files of the data directory.
 
 mod permissions;
 
@@ -10,7 +10,7 @@ use crate::error::StoreError;
 use crate::fsync::sync_directory;
 use crate::master_key;
 
-/// A data directory, which may not exist yet.
+/// Data directory, which may not exist yet.
 #[derive(Debug, Clone)]
 pub(crate) struct DataDir {
     pub(crate) root: PathBuf,
@@ -21,70 +21,70 @@ impl DataDir {
         Self { root: root.to_owned() }
     }
 
-    /// Path of the database. The file exists once the initialisation is complete.
-    pub(crate) fn database(&self) -> PathBuf {
+    /// Returns the path of the database file. The file exists after a complete initialisation.
+    pub(crate) fn database_path(&self) -> PathBuf {
         self.root.join("clew.db")
     }
 
-    /// Path of the database during the initialisation.
-    pub(crate) fn unfinished_database(&self) -> PathBuf {
+    /// Returns the path of the database file during the initialisation.
+    pub(crate) fn unfinished_database_path(&self) -> PathBuf {
         self.root.join("clew.db.new")
     }
 
-    pub(crate) fn master_key(&self) -> PathBuf {
+    pub(crate) fn master_key_path(&self) -> PathBuf {
         self.root.join("master.key")
     }
 
-    pub(crate) fn results(&self) -> PathBuf {
+    pub(crate) fn results_path(&self) -> PathBuf {
         self.root.join("results")
     }
 
-    pub(crate) fn lock(&self) -> PathBuf {
+    pub(crate) fn lock_file_path(&self) -> PathBuf {
         self.root.join("serve.lock")
     }
 
     pub(crate) fn is_initialised(&self) -> Result<bool, StoreError> {
-        let database = self.database();
-        database.try_exists().map_err(StoreError::file("look for", database))
+        let database = self.database_path();
+        database.try_exists().map_err(StoreError::file_error("look for", database))
     }
 
-    /// Creates missing directories with access for the owner only.
-    pub(crate) fn create_folders(&self) -> Result<(), StoreError> {
-        for folder in [self.root.clone(), self.results()] {
+    /// Creates the missing directories with mode 0700.
+    pub(crate) fn create_directories(&self) -> Result<(), StoreError> {
+        for folder in [self.root.clone(), self.results_path()] {
             if !folder.is_dir() {
                 let created = DirBuilder::new().recursive(true).mode(0o700).create(&folder);
-                created.map_err(StoreError::file("make the folder", folder))?;
+                created.map_err(StoreError::file_error("create the directory", folder))?;
             }
         }
         Ok(())
     }
 
     /// Removes the files of an incomplete initialisation.
-    pub(crate) fn remove_unfinished(&self) -> Result<(), StoreError> {
+    pub(crate) fn remove_unfinished_files(&self) -> Result<(), StoreError> {
         let database = ["", "-journal", "-wal", "-shm"].map(|suffix| format!("clew.db.new{suffix}"));
-        for name in database.iter().map(String::as_str).chain([master_key::TEMPORARY_NAME]) {
+        for name in database.iter().map(String::as_str).chain([master_key::TEMPORARY_FILE_NAME]) {
             let path = self.root.join(name);
             if path.exists() {
-                fs::remove_file(&path).map_err(StoreError::file("remove", path))?;
+                fs::remove_file(&path).map_err(StoreError::file_error("remove", path))?;
             }
         }
         Ok(())
     }
 
-    /// Creates an empty database file with access for the owner only. SQLite gives its other files the same mode.
+    /// Creates an empty database file with mode 0600. SQLite creates its other files with the same mode.
     pub(crate) fn create_database_file(&self) -> Result<(), StoreError> {
-        let path = self.unfinished_database();
+        let path = self.unfinished_database_path();
         let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
-        created.map(drop).map_err(StoreError::file("make", path))
+        created.map(drop).map_err(StoreError::file_error("create", path))
     }
 
-    /// Completes the initialisation: renames the database to its final name and syncs the directory.
+    /// Completes the initialisation by renaming the database file to its final name and syncing the directory.
     pub(crate) fn publish_database(&self) -> Result<(), StoreError> {
-        let database = self.unfinished_database();
+        let database = self.unfinished_database_path();
         let renamed = File::open(&database)
             .and_then(|file| file.sync_all())
-            .and_then(|()| fs::rename(&database, self.database()))
+            .and_then(|()| fs::rename(&database, self.database_path()))
             .and_then(|()| sync_directory(&self.root));
-        renamed.map_err(StoreError::file("put in its place", database))
+        renamed.map_err(StoreError::file_error("rename", database))
     }
 }

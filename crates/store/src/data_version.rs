@@ -1,8 +1,10 @@
-//! Detection of changes to the database: a cached value is valid until the version of its data changes.
+//! Version counters of the database contents, for the invalidation of caches.
 //!
-//! The cache compares versions before each use, so that it also sees commits of other processes.
-//! [`FastPath`] answers without a query if nothing was committed since the last one. Otherwise one query serves all
-//! pending requests. A request never joins a query that was sent before it: every earlier commit is visible to it.
+//! A cached value is valid as long as the version of its data is unchanged.
+//! The cache compares versions before each use, so commits of other processes also invalidate cached values.
+//! [`VersionFastPath`] returns the last version without a query if nothing was committed after the last query.
+//! After a commit, one query serves all pending requests.
+//! A request never shares a query that was sent before the request, so every previous commit is visible.
 
 use std::sync::Arc;
 
@@ -10,16 +12,16 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::database::ChangeDetector;
 use crate::error::StoreError;
-use crate::sqlite::change_detector::FastPath;
+use crate::sqlite::change_detector::VersionFastPath;
 
 /// Maximum number of requests that one query serves.
 const MAX_BATCH_SIZE: usize = 1024;
 
-/// Version numbers of the data at the time of a query. They only increase.
-/// A value that was read after the query is valid while the version of its data is the same.
+/// Version numbers of the data at the time of a query. Version numbers only increase.
+/// A value that is read after the query is valid as long as the version of its data is unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct DataVersion {
-    /// Version of all data.
+    /// Version of all tables.
     pub(crate) any_table: i64,
     /// Version of identities, policies and the inventory.
     pub(crate) access: i64,
@@ -27,28 +29,29 @@ pub(crate) struct DataVersion {
     pub(crate) failures: i64,
 }
 
-/// Channel for the response to one request.
+/// Channel that receives the response to one request.
 type Reply = oneshot::Sender<Result<DataVersion, StoreError>>;
 
-/// Returns the current data version. Clones share queries.
+/// Handle that returns the current data version. Clones share the queries.
 #[derive(Clone)]
 pub(crate) struct VersionTracker {
-    fast_path: FastPath,
+    fast_path: VersionFastPath,
     requests: mpsc::UnboundedSender<Reply>,
 }
 
 impl VersionTracker {
-    /// Spawns the task that queries the database. The task ends with the last clone and connects at the first request.
+    /// Spawns the task that queries the database.
+    /// The task connects at the first request and terminates when the last clone is dropped.
     pub(crate) fn spawn(detector: ChangeDetector) -> Self {
         let (requests, receiver) = mpsc::unbounded_channel();
         let fast_path = detector.fast_path();
-        tokio::spawn(serve_requests(detector, receiver));
+        tokio::spawn(serve_version_requests(detector, receiver));
         Self { fast_path, requests }
     }
 
-    /// Returns the version at a time between the call and its return.
-    pub(crate) async fn current(&self) -> Result<DataVersion, StoreError> {
-        if let Some(version) = self.fast_path.version() {
+    /// Returns the version of the data at a point in time during the call.
+    pub(crate) async fn current_version(&self) -> Result<DataVersion, StoreError> {
+        if let Some(version) = self.fast_path.current_version() {
             return Ok(version);
         }
         let (reply, response) = oneshot::channel();
@@ -57,19 +60,19 @@ impl VersionTracker {
     }
 }
 
-async fn serve_requests(mut detector: ChangeDetector, mut receiver: mpsc::UnboundedReceiver<Reply>) {
+async fn serve_version_requests(mut detector: ChangeDetector, mut receiver: mpsc::UnboundedReceiver<Reply>) {
     let mut pending = Vec::new();
-    // Requests that arrive after this line wait for the next query.
+    // Requests that arrive after this call wait for the next query.
     while receiver.recv_many(&mut pending, MAX_BATCH_SIZE).await > 0 {
         let version = detector.current_version().await.map_err(Arc::new);
         for reply in pending.drain(..) {
             // The caller may have been cancelled.
-            let _ = reply.send(version.clone().map_err(shared_error));
+            let _ = reply.send(version.clone().map_err(wrap_shared_error));
         }
     }
 }
 
 /// Wraps the error of a query that several requests share.
-fn shared_error(error: Arc<StoreError>) -> StoreError {
-    StoreError::Database { action: "ask what has changed", source: Box::new(error), remedy: "" }
+fn wrap_shared_error(error: Arc<StoreError>) -> StoreError {
+    StoreError::Database { action: "query the data version", source: Box::new(error), remedy: "" }
 }

@@ -1,7 +1,7 @@
 //! Database abstraction over SQLite and PostgreSQL.
 //!
-//! Each statement is written once, in SQL that both databases accept, with numbered parameters (`$1`).
-//! Differences are methods of [`Database`] or stand in the `sqlite` and `postgres` modules.
+//! Most statements are written once, in SQL that both databases accept, with numbered parameters (`$1`).
+//! Methods of [`Database`] and the modules `sqlite` and `postgres` cover the differences.
 
 mod change_detector;
 mod error;
@@ -22,38 +22,38 @@ use crate::error::StoreError;
 use crate::postgres::{self, PostgresDatabase, PostgresTransaction, PostgresUrl};
 use crate::sqlite::{self, SqliteDatabase};
 
-/// An open database. Clones share its connection pool.
+/// Open database. Clones share the connection pool.
 #[derive(Clone)]
 pub(crate) enum Database {
-    /// SQLite, in a file.
+    /// SQLite database file.
     Sqlite(SqliteDatabase),
     /// PostgreSQL.
     Postgres(PostgresDatabase),
 }
 
-/// A transaction. It rolls back if it is dropped before the commit.
+/// Database transaction. Dropping the transaction before the commit rolls it back.
 pub(crate) enum Transaction {
     Sqlite(sqlx::Transaction<'static, Sqlite>),
     Postgres(PostgresTransaction),
 }
 
 impl Database {
-    /// Creates a SQLite database from an empty file. It has no write-ahead log, so that the file can be renamed.
-    pub(crate) async fn create(file: &Path) -> Result<Self, StoreError> {
-        Ok(Self::Sqlite(sqlite::create(file).await?))
+    /// Creates a SQLite database from an empty file, without a write-ahead log so that the file can be renamed.
+    pub(crate) async fn create_sqlite(file: &Path) -> Result<Self, StoreError> {
+        Ok(Self::Sqlite(sqlite::create_database(file).await?))
     }
 
     /// Opens an existing SQLite database.
-    pub(crate) async fn open(file: &Path) -> Result<Self, StoreError> {
-        Ok(Self::Sqlite(sqlite::open(file).await?))
+    pub(crate) async fn open_sqlite(file: &Path) -> Result<Self, StoreError> {
+        Ok(Self::Sqlite(sqlite::open_database(file).await?))
     }
 
     /// Connects to a PostgreSQL database and applies the migrations.
-    pub(crate) async fn connect(url: &PostgresUrl) -> Result<Self, StoreError> {
-        Ok(Self::Postgres(Box::pin(postgres::open(url)).await?))
+    pub(crate) async fn connect_postgres(url: &PostgresUrl) -> Result<Self, StoreError> {
+        Ok(Self::Postgres(Box::pin(postgres::open_database(url)).await?))
     }
 
-    /// Begins a write transaction. It has the write lock: no other process writes until it ends.
+    /// Begins a transaction that holds the write lock, which blocks all other writers.
     pub(crate) async fn begin_write(&self) -> Result<Transaction, sqlx::Error> {
         match self {
             Self::Sqlite(database) => database.pool.begin_with("BEGIN IMMEDIATE").await.map(Transaction::Sqlite),
@@ -61,7 +61,7 @@ impl Database {
         }
     }
 
-    /// Begins a read transaction with one snapshot.
+    /// Begins a read transaction that reads from a single snapshot.
     pub(crate) async fn begin_read(&self) -> Result<Transaction, sqlx::Error> {
         match self {
             Self::Sqlite(database) => database.pool.begin().await.map(Transaction::Sqlite),
@@ -79,7 +79,7 @@ impl Database {
         }
     }
 
-    /// Clock that all processes of the database share.
+    /// Returns the clock that all processes of the database share.
     pub(crate) fn clock(&self) -> Clock {
         match self {
             Self::Sqlite(_) => Clock::default(),
@@ -87,21 +87,22 @@ impl Database {
         }
     }
 
-    /// Whether processes on other machines may use the database. The lock of a data directory does not cover them.
+    /// Returns true if processes on other machines can use the database.
+    /// The lock file of the data directory does not exclude processes on other machines.
     pub(crate) fn is_shared(&self) -> bool {
         matches!(self, Self::Postgres(_))
     }
 
-    /// SQL for the elements of a JSON array parameter, as a table with the column `value`.
-    pub(crate) fn json_array_rows(&self, parameter: &str) -> String {
+    /// Returns SQL that expands a JSON array parameter to a table with the column `value`.
+    pub(crate) fn json_array_rows_sql(&self, parameter: &str) -> String {
         match self {
             Self::Sqlite(_) => format!("json_each({parameter})"),
             Self::Postgres(_) => format!("json_array_elements({parameter}::json)"),
         }
     }
 
-    /// SQL for the strings of a JSON array parameter, as a subquery for `IN`.
-    pub(crate) fn json_array_text(&self, parameter: &str) -> String {
+    /// Returns a subquery for `IN` that selects the strings of a JSON array parameter.
+    pub(crate) fn json_array_text_sql(&self, parameter: &str) -> String {
         match self {
             Self::Sqlite(_) => format!("SELECT value FROM json_each({parameter})"),
             Self::Postgres(_) => {
@@ -110,7 +111,7 @@ impl Database {
         }
     }
 
-    /// Closes all connections and waits until they are closed.
+    /// Closes all connections and waits for completion.
     pub(crate) async fn close(&self) {
         match self {
             Self::Sqlite(database) => database.pool.close().await,

@@ -1,4 +1,4 @@
-//! Keys derived from the master key, one per purpose.
+//! Keys that are derived from the master key, one per purpose.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -6,17 +6,17 @@ use zeroize::Zeroizing;
 
 use crate::master_key::MasterKey;
 
-/// The derived keys.
+/// Keys derived from the master key.
 pub(crate) struct DerivedKeys {
-    /// Authenticates the rows of the audit.
+    /// Key of the MACs in the audit log.
     pub(crate) audit: MasterKey,
-    /// Hashes the subjects of authentication failures: users type passwords into name fields.
+    /// Key that hashes the subjects of authentication failures, since users sometimes type passwords into name fields.
     pub(crate) failures: MasterKey,
-    /// Signs links that need no credentials.
+    /// Key that signs links which need no credentials.
     pub(crate) links: MasterKey,
-    /// Source of the token that identifies Clew's sessions on watched servers. The servers expose that token.
+    /// Source of the token that identifies Clew's sessions on watched servers, where other users can see the token.
     pub(crate) sessions: MasterKey,
-    /// Identifies the master key without disclosing it.
+    /// Identifier of the master key, which does not disclose the key.
     pub(crate) id: [u8; 32],
 }
 
@@ -32,13 +32,13 @@ impl DerivedKeys {
         }
     }
 
-    /// Whether the stored id belongs to this master key. `None` is stored before the first rotation.
+    /// Returns true if the stored id belongs to this master key, or if no id is stored yet.
     pub(crate) fn matches_id(&self, id: Option<&[u8]>) -> bool {
         id.is_none_or(|id| id == self.id)
     }
 }
 
-/// HMAC-SHA256 over the concatenated parts.
+/// Computes the HMAC-SHA256 of the concatenated parts.
 pub(crate) fn hmac_sha256(key: &MasterKey, parts: &[&[u8]]) -> [u8; 32] {
     let mut block = Zeroizing::new([0; 64]);
     for (to, from) in block.iter_mut().zip(key.iter()) {

@@ -7,52 +7,52 @@ use clew_model::NodeId;
 
 use crate::policies::PolicyLimits;
 
-/// An error of the store.
+/// Error of a store operation.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// `initialise` on a directory or database that is already initialised. Nothing was changed.
-    #[error("{location} is initialised already")]
+    /// The directory or database is already initialised. `initialise` changed nothing.
+    #[error("{location} is already initialised")]
     AlreadyInitialised {
         /// Directory or database.
         location: String,
     },
-    /// `open` on a directory or database that is not initialised.
+    /// The directory or database to open is not initialised.
     #[error("{location} is not initialised yet")]
     NotInitialised {
         /// Directory or database.
         location: String,
     },
-    /// `open` on a database that a newer version of Clew has migrated.
-    #[error("the database was last used by a newer Clew (it has version {version}); use that one, or restore a backup")]
+    /// The database to open was migrated by a newer version of Clew.
+    #[error("the database has schema version {version} of a newer Clew; run that version of Clew, or restore a backup")]
     NewerDatabase {
         /// Version of the database schema.
         version: i64,
     },
-    /// The target of a copy is not empty. Nothing was changed.
-    #[error("{location} is not empty: its table {table} has rows; nothing was changed")]
+    /// The target database of a copy is not empty. Nothing was changed.
+    #[error("{location} is not empty: table {table} has rows; nothing was changed")]
     NotEmpty {
-        /// Address of the database.
+        /// URL of the database.
         location: String,
-        /// A table that has rows.
+        /// Name of a table that has rows.
         table: String,
     },
     /// The copied rows differ from the source. The copy was rolled back.
-    #[error("the copy of table {table} is not what was copied; nothing of the copy was kept")]
+    #[error("the copy of table {table} differs from the source; the copy was rolled back")]
     CopyDiffers {
         /// Name of the table.
         table: &'static str,
     },
-    /// The credentials that a temporary access key is issued for were revoked, disabled or removed meanwhile.
-    #[error("the credentials that the temporary access key is issued for have ended")]
+    /// The credentials that a temporary access key is issued for were revoked, disabled or removed.
+    #[error("the credentials that the temporary access key is issued for are no longer valid")]
     SourceRevoked,
-    /// Another process serves or initialises the directory.
-    #[error("another process is at work on {}", dir.display())]
+    /// Another process is serving or initialising the data directory.
+    #[error("another process is serving or initialising {}", dir.display())]
     AlreadyServing {
         /// Path of the directory.
         dir: PathBuf,
     },
-    /// A failed operation on a file of the data directory.
-    #[error("could not {action} {}: {source}{}", path.display(), remedy(source))]
+    /// An operation on a file of the data directory failed.
+    #[error("could not {action} {}: {source}{}", path.display(), io_error_remedy(source))]
     File {
         /// The failed operation.
         action: &'static str,
@@ -61,50 +61,48 @@ pub enum StoreError {
         /// Cause of the error.
         source: io::Error,
     },
-    /// A file of the data directory is accessible to other accounts, and Clew cannot restrict it.
+    /// A file of the data directory is accessible to other accounts, and Clew cannot restrict its permissions.
     #[error(
-        "{} can be reached by other accounts (mode {mode:o}) and was not restricted: {reason}. fix: run chmod {wanted:o} on it as its owner, \
-         or use a folder that only Clew's account has",
+        "{} is accessible to other accounts (mode {mode:o}), and Clew did not restrict it: {reason}. fix: run chmod {wanted:o} on it as its owner, \
+         or use a directory that only Clew's account can access",
         path.display()
     )]
     OpenToOthers {
         /// Path of the directory or file.
         path: PathBuf,
-        /// Its permission bits.
+        /// Current permission bits.
         mode: u32,
-        /// Reason why the permissions were not changed.
+        /// Reason why Clew did not change the permissions.
         reason: String,
         /// Required permission bits.
         wanted: u32,
     },
-    /// The address of the metadata database is invalid.
-    #[error("the address of the metadata database is not valid: {reason}")]
+    /// The URL of the metadata database is invalid.
+    #[error("the URL of the metadata database is not valid: {reason}")]
     MetadataUrl {
         /// Description of the problem.
         reason: String,
     },
-    /// The master key is missing, unreadable or accessible to others.
+    /// The master key is missing, unreadable or accessible to other accounts.
     #[error("master key: {reason}")]
     MasterKey {
         /// Description of the problem, with the fix.
         reason: String,
     },
-    /// The secrets were sealed with another master key.
-    #[error(
-        "the master key is not the one that this store was made with, or it was rotated since; restore master.key or CLEW_MASTER_KEY"
-    )]
+    /// The secrets were encrypted with a different master key.
+    #[error("the master key does not match this store, or it was rotated; restore master.key or CLEW_MASTER_KEY")]
     WrongMasterKey,
-    /// The master key was rotated while this process was running with the previous one.
-    #[error("the master key was rotated since this process began; start it again with the new one")]
+    /// The master key was rotated while this process was running with the previous key.
+    #[error("the master key was rotated after this process started; restart the process with the new key")]
     MasterKeyRotated,
     /// The system returned no random bytes, or the encryption failed.
-    #[error("could not seal {what}")]
+    #[error("could not encrypt the {what}")]
     Seal {
         /// Description of the secret.
         what: String,
     },
-    /// A sealed secret was changed or moved outside of Clew.
-    #[error("the sealed {what} was changed outside of Clew; enter the secret again")]
+    /// An encrypted secret was changed or moved by a program other than Clew.
+    #[error("the encrypted {what} was changed outside of Clew; enter the secret again")]
     Unseal {
         /// Description of the secret.
         what: String,
@@ -116,14 +114,14 @@ pub enum StoreError {
         action: &'static str,
         /// Cause of the error.
         source: Box<dyn std::error::Error + Send + Sync>,
-        /// Remedy, starting with "; ", or empty.
+        /// Remedy. Starts with "; " unless it is empty.
         remedy: &'static str,
     },
-    /// The task that executes shared queries or writes has stopped.
-    #[error("could not ask the database: the server is being stopped; try again")]
+    /// The background task that executes queries or writes has stopped.
+    #[error("could not query the database: the server is shutting down; try again")]
     Stopped,
     /// A stored value cannot be parsed.
-    #[error("stored {what} cannot be understood: {reason}")]
+    #[error("stored {what} cannot be parsed: {reason}")]
     Damaged {
         /// Type of the value.
         what: &'static str,
@@ -138,7 +136,7 @@ pub enum StoreError {
         /// Name or id.
         name: String,
     },
-    /// The entity does not exist, or it belongs to another domain.
+    /// The entity does not exist, or belongs to another domain.
     #[error("there is no {what} {name:?}")]
     Unknown {
         /// Type of the entity.
@@ -147,7 +145,7 @@ pub enum StoreError {
         name: String,
     },
     /// The change would leave the domain without an enabled administrator.
-    #[error("{name} is the last enabled administrator of the domain; make another one first")]
+    #[error("{name} is the last enabled administrator of the domain; make another user an administrator first")]
     LastAdministrator {
         /// Name of the user.
         name: String,
@@ -166,7 +164,7 @@ pub enum StoreError {
         /// Number of attachments.
         times: u64,
     },
-    /// The user or group would exceed the limits on policies. Nothing was changed.
+    /// The user or group would exceed the policy limits. Nothing was changed.
     #[error(
         "{name:?} would have {policies} policies with {bytes} bytes; a user or group may have {} policies with {} bytes in all; fix: detach policies that are no longer needed, or merge them",
         limits.policies, limits.bytes
@@ -176,22 +174,22 @@ pub enum StoreError {
         name: String,
         /// Number of policies after the change.
         policies: u64,
-        /// Total size of their documents, in bytes.
+        /// Total size of the policy documents, in bytes.
         bytes: u64,
         /// Configured limits.
         limits: PolicyLimits,
     },
     /// The instance would exceed the maximum number of tags.
-    #[error("an instance takes {limit} tags at most")]
+    #[error("an instance can have {limit} tags at most")]
     TooManyTags {
         /// Maximum number.
         limit: usize,
     },
     /// The kill switch of the instance is off. Nothing was changed.
-    #[error("the switch of the instance is off; turn it on first")]
+    #[error("the kill switch of the instance is off; turn it on first")]
     KillSwitchOff,
     /// The instance has the maximum number of running kill tasks.
-    #[error("{limit} kill tasks of the instance run already; stop one first")]
+    #[error("{limit} kill tasks of the instance are already running; stop one first")]
     TooManyKillTasks {
         /// Maximum number.
         limit: u32,
@@ -203,15 +201,15 @@ pub enum StoreError {
         reason: String,
     },
     /// The queue of the node is full.
-    #[error("{limit} collections of node {node} wait already")]
+    #[error("node {node} already has {limit} queued tasks; try again later")]
     QueueFull {
         /// Id of the node.
         node: NodeId,
         /// Maximum number of queued tasks.
         limit: u32,
     },
-    /// A result could not be written. No partial result remains.
-    #[error("could not write the result {}: {source}{}", path.display(), remedy(source))]
+    /// A result cannot be written. No partial result remains.
+    #[error("could not write the result {}: {source}{}", path.display(), io_error_remedy(source))]
     ResultWrite {
         /// Path of the file.
         path: PathBuf,
@@ -223,21 +221,21 @@ pub enum StoreError {
     S3 {
         /// The failed operation.
         action: &'static str,
-        /// Object of the operation, as `s3://bucket/key`.
+        /// Location of the object, as `s3://bucket/key`.
         location: String,
         /// Cause of the error.
         reason: String,
-        /// Remedy, starting with "; ", or empty.
+        /// Remedy. Starts with "; " unless it is empty.
         remedy: &'static str,
     },
-    /// The file of a result is missing.
-    #[error("the file of result {name} is missing; collect again")]
+    /// The file or object of a result is missing.
+    #[error("result {name} is missing; collect again")]
     ResultMissing {
         /// Name of the result.
         name: String,
     },
-    /// The file of a result differs from the written data.
-    #[error("the file of result {name} is damaged: {reason}; collect again")]
+    /// The file or object of a result differs from the data that was written.
+    #[error("result {name} is damaged: {reason}; collect again")]
     ResultCorrupt {
         /// Name of the result.
         name: String,
@@ -247,25 +245,25 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Converts I/O errors, for `map_err`.
-    pub(crate) fn file(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+    /// Returns a function for `map_err` that converts I/O errors.
+    pub(crate) fn file_error(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::File { action, path, source }
     }
 
-    /// Converts parse errors of stored values, for `map_err`.
-    pub(crate) fn damaged<E: std::fmt::Display>(what: &'static str) -> impl Fn(E) -> Self {
+    /// Returns a function for `map_err` that converts parse errors of stored values.
+    pub(crate) fn damaged_value<E: std::fmt::Display>(what: &'static str) -> impl Fn(E) -> Self {
         move |error| Self::Damaged { what, reason: error.to_string() }
     }
 }
 
-/// Remedy for an I/O error, starting with "; ", or empty.
-fn remedy(error: &io::Error) -> &'static str {
+/// Returns the remedy for an I/O error. The remedy starts with "; " or is empty.
+fn io_error_remedy(error: &io::Error) -> &'static str {
     use io::ErrorKind::{FileTooLarge, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
     match error.kind() {
         StorageFull | QuotaExceeded | FileTooLarge => "; free some space there, or raise the quota",
         ReadOnlyFilesystem => "; mount it writable, or use another data directory",
-        PermissionDenied => "; run Clew as the user that owns the data directory, or use another one",
+        PermissionDenied => "; run Clew as the user that owns the data directory, or use another directory",
         _ => "",
     }
 }
@@ -282,10 +280,10 @@ mod tests {
             let source = io::Error::from_raw_os_error(number);
             let error = StoreError::ResultWrite { path: "results/a.csv".into(), source };
             assert!(error.to_string().contains(remedy), "{error}");
-            let error = StoreError::file("make", "clew.db")(io::Error::from_raw_os_error(number));
+            let error = StoreError::file_error("create", "clew.db")(io::Error::from_raw_os_error(number));
             assert!(error.to_string().contains(remedy), "{error}");
         }
-        let other = StoreError::file("make", "clew.db")(io::Error::other("it rains"));
-        assert_eq!(other.to_string(), "could not make clew.db: it rains");
+        let other = StoreError::file_error("create", "clew.db")(io::Error::other("it rains"));
+        assert_eq!(other.to_string(), "could not create clew.db: it rains");
     }
 }

@@ -6,7 +6,7 @@ use crate::database::Database;
 use crate::postgres::listener::Listener;
 use crate::store::Store;
 
-/// A notification. Its change is committed when it arrives.
+/// Notification about a change by any process. The change is already committed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreEvent {
     /// A collection was queued.
@@ -15,18 +15,18 @@ pub enum StoreEvent {
     TaskEnded(RequestId),
     /// An intelligent kill was queued.
     IntelligentKillQueued,
-    /// The `LISTEN` connection is established. Earlier notifications may be lost: poll once.
+    /// The `LISTEN` connection is established. Previous notifications may be lost, so the receiver must poll once.
     Connected,
-    /// The `LISTEN` connection is lost. Notifications may be missing until it is restored.
+    /// The `LISTEN` connection is lost. Notifications may be lost until [`StoreEvent::Connected`].
     Disconnected,
 }
 
-/// Receiver of notifications. It receives nothing before the first [`StoreEvent::Connected`].
+/// Receiver of notifications. The first notification is [`StoreEvent::Connected`].
 #[derive(Debug)]
 pub struct StoreEvents(Listener);
 
 impl Store {
-    /// Opens a receiver over a dedicated connection. Returns `None` for SQLite.
+    /// Creates a receiver with a dedicated database connection. Returns `None` for SQLite.
     #[must_use]
     pub fn events(&self) -> Option<StoreEvents> {
         match &self.database {
@@ -37,8 +37,8 @@ impl Store {
 }
 
 impl StoreEvents {
-    /// Returns the next notification. The call is cancel safe.
+    /// Waits for the next notification. The future is cancel safe.
     pub async fn next(&mut self) -> StoreEvent {
-        self.0.next().await
+        self.0.next_event().await
     }
 }

@@ -1,16 +1,16 @@
-//! Intelligent kills: requests, states and filters.
+//! Types of intelligent kills: requests, stored kills and filters.
 
 use std::fmt;
 use std::str::FromStr;
 
 use clew_model::{InstanceId, NodeId, Origin, ProjectId, TaskStatus};
 
-/// Id of an intelligent kill: the time of its request in milliseconds since 1970 (UTC), or the next free value.
+/// Id of an intelligent kill: the request time as a Unix timestamp in milliseconds, or the next unused number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct IntelligentKillId(pub(crate) i64);
 
 impl IntelligentKillId {
-    /// Time of the request, in milliseconds since 1970 (UTC).
+    /// Returns the request time, as a Unix timestamp in milliseconds.
     #[must_use]
     pub fn milliseconds(self) -> i64 {
         self.0
@@ -25,7 +25,7 @@ impl fmt::Display for IntelligentKillId {
 
 /// Error of parsing an [`IntelligentKillId`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("an intelligent kill is named by 13 digits")]
+#[error("the id of an intelligent kill has 13 digits")]
 pub struct ParseIntelligentKillIdError;
 
 impl FromStr for IntelligentKillId {
@@ -40,7 +40,7 @@ impl FromStr for IntelligentKillId {
 /// Request for an intelligent kill.
 #[derive(Debug, Clone)]
 pub struct NewIntelligentKill {
-    /// Requester and its address.
+    /// Actor that requested the kill, with its address.
     pub by: Origin,
     /// Project of the instance.
     pub project_id: ProjectId,
@@ -59,22 +59,22 @@ pub struct IntelligentKill {
     pub request: NewIntelligentKill,
     /// Current state.
     pub status: TaskStatus,
-    /// Reason of a failure. Some sessions may have been killed before it.
+    /// Reason of a failure. Some sessions may have been killed before the failure.
     pub reason: Option<String>,
-    /// End time, in milliseconds since 1970 (UTC). `None` until the kill ends.
+    /// End time, as a Unix timestamp in milliseconds, or `None` if the kill has not ended.
     pub ended_at: Option<i64>,
 }
 
-/// Filter of completed intelligent kills of a node by request time. Times are milliseconds since 1970 (UTC).
+/// Filter for completed intelligent kills of a node by request time. Times are Unix timestamps in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IntelligentKillFilter {
     /// Instance of the node.
     pub instance_id: InstanceId,
     /// Node whose sessions were killed.
     pub node_id: NodeId,
-    /// Earliest request time, inclusive.
+    /// Start of the range of request times (inclusive).
     pub from: i64,
-    /// Latest request time, exclusive.
+    /// End of the range of request times (exclusive).
     pub to: i64,
 }
 

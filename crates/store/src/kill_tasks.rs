@@ -1,31 +1,31 @@
-//! Kill tasks: rules that kill matching sessions of an instance until they expire or are stopped.
+//! Types of kill tasks, which repeatedly kill the matching sessions of an instance until the task ends.
 
 use std::time::Duration;
 
 use clew_model::{InstanceId, KillCriteria, ProjectId};
 use serde_json::Value;
 
-/// A kill task to add.
+/// Kill task to add.
 #[derive(Debug, Clone)]
 pub struct NewKillTask {
-    /// Criteria of the sessions to kill.
+    /// Criteria that select the sessions to kill.
     pub criteria: KillCriteria,
-    /// Whether the statement filter is compared with templates: the caller may not see statements.
+    /// True if the statement filter is compared with templates, because the caller may not see statements.
     pub masked: bool,
-    /// Duration. `None` for a task without expiry.
+    /// Duration, or `None` for a task that does not expire.
     pub duration: Option<Duration>,
-    /// Details for the audit event. Statement filters are templates.
+    /// Details for the audit event, with templates in place of statements.
     pub audit_detail: Value,
 }
 
 /// State of a kill task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum KillTaskState {
-    /// Running: matching sessions are killed.
+    /// The task is running: its worker kills matching sessions.
     Running,
-    /// Its duration has expired.
+    /// The duration of the task has expired.
     Finished,
-    /// Stopped by a user, or by turning the kill switch off.
+    /// A user stopped the task or turned the kill switch off.
     Stopped,
 }
 
@@ -41,24 +41,24 @@ impl KillTaskState {
     }
 }
 
-/// A stored kill task. Times are milliseconds since 1970 (UTC).
+/// Stored kill task. Times are Unix timestamps in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KillTask {
-    /// Unique id: the time of its creation, or the next free value.
+    /// Unique id: the creation time, or the next unused number.
     pub id: i64,
     /// Instance whose sessions are killed.
     pub instance_id: InstanceId,
-    /// Criteria of the sessions to kill.
+    /// Criteria that select the sessions to kill.
     pub criteria: KillCriteria,
-    /// Whether the statement filter is compared with templates.
+    /// True if the statement filter is compared with templates.
     pub masked: bool,
     /// Start time.
     pub started_at: i64,
-    /// Expiry. `None` for a task without expiry.
+    /// Expiration time, or `None` for a task that does not expire.
     pub ends_at: Option<i64>,
-    /// Time at which it was stopped.
+    /// Time when the task was stopped.
     pub stopped_at: Option<i64>,
-    /// State at the time of the read.
+    /// State of the task when it was read from the database.
     pub state: KillTaskState,
 }
 

@@ -1,4 +1,4 @@
-//! Killed sessions with source and outcome.
+//! Types of kill records: source, outcome and filter.
 
 use clew_model::{InstanceId, NodeId, ProjectId};
 
@@ -39,17 +39,17 @@ impl KillSource {
 pub enum KillEnd {
     /// The session or its statement has ended.
     Killed,
-    /// The server accepted the kill and is rolling back.
+    /// The server accepted the kill and is rolling back the transaction.
     RollingBack,
-    /// The server accepted the kill, without an effect so far.
+    /// The server accepted the kill, but the session has not ended yet.
     Ending,
-    /// The session had ended before.
+    /// The session ended before the kill was sent.
     AlreadyGone,
-    /// Nothing was killed: the session is protected.
+    /// Clew refused the kill because the session is protected.
     Refused,
-    /// Nothing was killed: the server was unreachable or denied the kill.
+    /// The kill failed because the server was unreachable or denied the kill.
     Failed,
-    /// Clew terminated meanwhile: it is unknown whether the kill was sent.
+    /// The outcome is unknown because Clew terminated during the kill.
     Unknown,
 }
 
@@ -78,14 +78,14 @@ impl KillEnd {
         Self::ALL.into_iter().find(|end| end.name() == name)
     }
 
-    /// Whether the session or statement has ended or is ending.
+    /// Returns true if the session or statement has ended or is ending.
     #[must_use]
     pub fn is_success(self) -> bool {
         matches!(self, Self::Killed | Self::RollingBack | Self::Ending | Self::AlreadyGone)
     }
 }
 
-/// A kill to record before it is sent. In texts, bytes that are not UTF-8 are escaped.
+/// Kill to record before it is sent. Invalid UTF-8 in text fields is escaped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewKill {
     /// Project of the instance.
@@ -96,11 +96,11 @@ pub struct NewKill {
     pub node_id: NodeId,
     /// Source of the kill.
     pub source: KillSource,
-    /// Id of the intelligent kill or the kill task.
+    /// Id of the intelligent kill or kill task that caused the kill.
     pub task_id: Option<String>,
     /// Target of the kill: `connection` or `query`.
     pub kind: &'static str,
-    /// Reason given by the user. May be empty.
+    /// Reason that the user entered. May be empty.
     pub reason: String,
     /// Id of the session on the server.
     pub session_id: u64,
@@ -116,14 +116,14 @@ pub struct NewKill {
     pub seconds: u64,
     /// State of the session.
     pub state: Option<String>,
-    /// Template of the statement. The statement itself is never stored.
+    /// Template of the statement. Clew never stores the statement itself.
     pub template: Option<String>,
 }
 
-/// A stored kill. Times are milliseconds since 1970 (UTC).
+/// Stored kill. Times are Unix timestamps in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KillRecord {
-    /// Unique id. Ids increase.
+    /// Unique id. Newer kills have higher ids.
     pub id: i64,
     /// Project of the instance.
     pub project_id: ProjectId,
@@ -133,11 +133,11 @@ pub struct KillRecord {
     pub node_id: NodeId,
     /// Source of the kill.
     pub source: KillSource,
-    /// Id of the intelligent kill or the kill task.
+    /// Id of the intelligent kill or kill task that caused the kill.
     pub task_id: Option<String>,
     /// Target of the kill: `connection` or `query`.
     pub kind: String,
-    /// Reason given by the user. May be empty.
+    /// Reason that the user entered. May be empty.
     pub reason: String,
     /// Id of the session on the server.
     pub session_id: u64,
@@ -155,17 +155,17 @@ pub struct KillRecord {
     pub state: Option<String>,
     /// Template of the statement.
     pub template: Option<String>,
-    /// Time of the request. The kill was sent after it, if at all.
+    /// Time when the kill was recorded, before the kill was sent.
     pub requested_at: i64,
-    /// Outcome. `None` until the outcome is recorded.
+    /// Outcome, or `None` if no outcome is recorded yet.
     pub outcome: Option<KillEnd>,
     /// Details of the outcome.
     pub detail: Option<String>,
-    /// Time at which the outcome was recorded.
+    /// Time when the outcome was recorded.
     pub ended_at: Option<i64>,
 }
 
-/// Filter of kills. `None` matches all kills.
+/// Filter for kills. An optional field that is `None` matches all kills.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KillFilter {
     /// Instance of the kill.
@@ -174,16 +174,16 @@ pub struct KillFilter {
     pub node_id: Option<NodeId>,
     /// Source of the kill.
     pub source: Option<KillSource>,
-    /// Id of the intelligent kill or the kill task.
+    /// Id of the intelligent kill or kill task that caused the kill.
     pub task_id: Option<String>,
-    /// Earliest request time, inclusive, in milliseconds since 1970 (UTC).
+    /// Start of the range of request times (inclusive), as a Unix timestamp in milliseconds.
     pub from: Option<i64>,
-    /// Latest request time, exclusive, in milliseconds since 1970 (UTC).
+    /// End of the range of request times (exclusive), as a Unix timestamp in milliseconds.
     pub to: Option<i64>,
 }
 
 impl KillFilter {
-    /// Matches all kills of an instance.
+    /// Creates a filter that matches all kills of an instance.
     #[must_use]
     pub fn for_instance(instance_id: InstanceId) -> Self {
         Self { instance_id, node_id: None, source: None, task_id: None, from: None, to: None }

@@ -1,11 +1,11 @@
-//! Storage of Clew: identities, policies, the inventory, tasks, results and the audit. Secrets are stored sealed.
+//! Storage of identities, policies, the inventory, tasks, results and the audit log. Secrets are encrypted.
 //!
-//! A data directory contains `clew.db` (SQLite), `results/` (one file per result, unless S3 stores them) and
-//! `master.key`.
-//! Several processes may open a data directory, but only one may serve it ([`Store::lock_for_serving`]).
-//! A PostgreSQL database can replace `clew.db` and serve several directories ([`Location`]).
+//! The data directory contains the SQLite database `clew.db`, the directory `results/` and the file `master.key`.
+//! Results can be stored on S3 in place of `results/`.
+//! Several processes can open a data directory, but only one can serve it (see [`Store::lock_for_serving`]).
+//! A PostgreSQL database can replace `clew.db`, and several data directories can share it (see [`Location`]).
 //!
-//! Other crates decide on access (`clew-iam`), schedule tasks (`clew-tasks`) and produce results (`clew-mysql`).
+//! Authorization is in `clew-iam`, task scheduling in `clew-tasks` and session collection in `clew-mysql`.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), clew_store::StoreError> {

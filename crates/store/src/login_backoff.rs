@@ -1,24 +1,24 @@
-//! Back-off of refused logins, so that the server does not lock the account.
+//! Back-off after refused logins, which keeps a watched server from locking Clew's account.
 
 use std::time::Duration;
 
-/// Time before the first retry after a refused login. It doubles with each further refusal.
+/// Delay before the first retry after a refused login. The delay doubles with each further refusal.
 pub(crate) const FIRST_RETRY_DELAY: Duration = Duration::from_secs(30);
-/// Maximum time before a retry.
+/// Maximum delay before a retry.
 pub(crate) const MAX_RETRY_DELAY: Duration = Duration::from_hours(1);
-/// Minimum time between a refused login and one that a user requests.
+/// Minimum delay between a refused login and a login that a user requests.
 pub const REQUESTED_RETRY_DELAY: Duration = Duration::from_secs(10);
 
 /// Origin of a login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LoginCause {
-    /// Clew itself: a kill task, a retry of a collection, or a poll of the live feed. It waits for the back-off.
+    /// Background login of a kill task, a collection retry or the live feed. The login waits for the full back-off.
     Automatic,
-    /// A user, who may have repaired the account. The login waits for [`REQUESTED_RETRY_DELAY`] only.
+    /// Login that a user requested. The login waits for [`REQUESTED_RETRY_DELAY`] only, since the account may be fixed.
     Requested,
 }
 
-/// Refused logins of a node. Times are milliseconds since 1970 (UTC).
+/// Refused logins of a node. Times are Unix timestamps in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoginBackoff {
     /// Number of consecutive refused logins.
@@ -36,14 +36,14 @@ pub struct LoginBackoff {
 pub enum LoginPermit {
     /// The login may be attempted now.
     Granted {
-        /// Number of consecutive refusals before this login, to report with its outcome.
+        /// Number of consecutive refusals before this login. The caller passes this number on with the login's outcome.
         refusals: u32,
     },
-    /// The back-off has not ended.
+    /// The back-off has not ended yet.
     Deferred(LoginBackoff),
 }
 
-/// Returns the delay of the retry after this number of consecutive refusals.
+/// Returns the retry delay after a number of consecutive refusals.
 pub(crate) fn retry_delay(refusals: u32) -> Duration {
     let doublings = refusals.saturating_sub(1).min(16);
     FIRST_RETRY_DELAY.saturating_mul(1 << doublings).min(MAX_RETRY_DELAY)

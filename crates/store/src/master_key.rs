@@ -1,4 +1,4 @@
-//! The master key: 32 bytes as 64 hexadecimal digits, in `master.key` (mode 0600) or in `CLEW_MASTER_KEY`.
+//! Master key: 64 hexadecimal digits (32 bytes) in the file `master.key` (mode 0600) or in `CLEW_MASTER_KEY`.
 
 use std::fs;
 use std::io::{self, Write};
@@ -10,41 +10,45 @@ use zeroize::Zeroizing;
 use crate::error::StoreError;
 use crate::fsync::sync_directory;
 
-/// Environment variable with the key. If it is set, the file is neither read nor written.
-const KEY_VARIABLE: &str = "CLEW_MASTER_KEY";
+/// Environment variable with the master key. If set, the key file is neither read nor written.
+const MASTER_KEY_VARIABLE: &str = "CLEW_MASTER_KEY";
 
-/// Environment variable with the next key, for installations with the key in the environment.
-const NEXT_KEY_VARIABLE: &str = "CLEW_NEW_MASTER_KEY";
+/// Environment variable with the next master key, for installations that set `CLEW_MASTER_KEY`.
+const NEXT_MASTER_KEY_VARIABLE: &str = "CLEW_NEW_MASTER_KEY";
 
-/// Temporary name of the file during its creation.
-pub(crate) const TEMPORARY_NAME: &str = "master.key.new";
+/// Temporary name of the key file during its creation.
+pub(crate) const TEMPORARY_FILE_NAME: &str = "master.key.new";
 
 pub(crate) type MasterKey = Zeroizing<[u8; 32]>;
 
-/// Reads the key from the environment or from the file.
+/// Reads the master key from the environment or from the key file.
 pub(crate) fn read_key(file: &Path) -> Result<MasterKey, StoreError> {
-    match from_environment(KEY_VARIABLE)? {
+    match read_key_variable(MASTER_KEY_VARIABLE)? {
         Some(key) => Ok(key),
-        None => read_file(file),
+        None => read_key_file(file),
     }
 }
 
-fn read_file(file: &Path) -> Result<MasterKey, StoreError> {
-    let mode = fs::metadata(file).map_err(|error| unreadable_key(file, &error))?.permissions().mode();
+fn read_key_file(file: &Path) -> Result<MasterKey, StoreError> {
+    let mode = fs::metadata(file).map_err(|error| unreadable_key_error(file, &error))?.permissions().mode();
     if mode & 0o077 != 0 {
         return Err(StoreError::MasterKey {
-            reason: format!("{} can be read by others (mode {:o}); run chmod 600 on it", file.display(), mode & 0o777),
+            reason: format!(
+                "{} is readable by other accounts (mode {:o}); run chmod 600 on it",
+                file.display(),
+                mode & 0o777
+            ),
         });
     }
-    let text = Zeroizing::new(fs::read_to_string(file).map_err(|error| unreadable_key(file, &error))?);
+    let text = Zeroizing::new(fs::read_to_string(file).map_err(|error| unreadable_key_error(file, &error))?);
     parse_key(&text).ok_or_else(|| StoreError::MasterKey {
-        reason: format!("{} does not hold 64 hexadecimal digits; restore it from a backup", file.display()),
+        reason: format!("{} does not contain 64 hexadecimal digits; restore it from a backup", file.display()),
     })
 }
 
-/// Reads the key, or creates one in the file if there is none. Never overwrites a key.
-pub(crate) fn load_or_create(file: &Path) -> Result<MasterKey, StoreError> {
-    if from_environment(KEY_VARIABLE)?.is_some() || file.exists() {
+/// Reads the master key. If no key exists, creates one in the key file. Never overwrites a key.
+pub(crate) fn load_or_create_key(file: &Path) -> Result<MasterKey, StoreError> {
+    if read_key_variable(MASTER_KEY_VARIABLE)?.is_some() || file.exists() {
         return read_key(file);
     }
     create_key(file)
@@ -53,90 +57,90 @@ pub(crate) fn load_or_create(file: &Path) -> Result<MasterKey, StoreError> {
 fn create_key(file: &Path) -> Result<MasterKey, StoreError> {
     let mut key: MasterKey = Zeroizing::new([0; 32]);
     getrandom::fill(&mut *key)
-        .map_err(|error| StoreError::MasterKey { reason: format!("the system has no random bytes: {error}") })?;
+        .map_err(|error| StoreError::MasterKey { reason: format!("the system returned no random bytes: {error}") })?;
     write_key(file, key)
 }
 
 fn write_key(file: &Path, key: MasterKey) -> Result<MasterKey, StoreError> {
     let text = Zeroizing::new(format!("{}\n", hex::encode(key.as_slice())));
-    // A leftover of an interrupted creation.
-    let temporary = parent_folder(file).join(TEMPORARY_NAME);
+    // Remove the file of an interrupted creation.
+    let temporary = parent_directory(file).join(TEMPORARY_FILE_NAME);
     if temporary.exists() {
-        fs::remove_file(&temporary).map_err(StoreError::file("remove", temporary))?;
+        fs::remove_file(&temporary).map_err(StoreError::file_error("remove", temporary))?;
     }
-    write_file(file, &text)
-        .and_then(|()| sync_directory(parent_folder(file)))
-        .map_err(StoreError::file("write", file))?;
+    write_key_file(file, &text)
+        .and_then(|()| sync_directory(parent_directory(file)))
+        .map_err(StoreError::file_error("write", file))?;
     Ok(key)
 }
 
-/// Path of the next key during a rotation.
-pub(crate) fn next_file(file: &Path) -> PathBuf {
+/// Returns the path of the next key file during a rotation.
+pub(crate) fn next_key_path(file: &Path) -> PathBuf {
     file.with_extension("key.next")
 }
 
-/// Reads the next key, if one was prepared or a rotation was interrupted.
-pub(crate) fn read_next(file: &Path) -> Result<Option<MasterKey>, StoreError> {
-    let from_env = from_environment(NEXT_KEY_VARIABLE)?;
-    let next = next_file(file);
-    if from_env.is_some() || from_environment(KEY_VARIABLE)?.is_some() || !next.exists() {
+/// Reads the next key. Returns `None` if no rotation was prepared or interrupted.
+pub(crate) fn read_next_key(file: &Path) -> Result<Option<MasterKey>, StoreError> {
+    let from_env = read_key_variable(NEXT_MASTER_KEY_VARIABLE)?;
+    let next = next_key_path(file);
+    if from_env.is_some() || read_key_variable(MASTER_KEY_VARIABLE)?.is_some() || !next.exists() {
         return Ok(from_env);
     }
-    read_file(&next).map(Some)
+    read_key_file(&next).map(Some)
 }
 
-/// Reads or creates the next key. It is stored on disk or in the environment when this returns.
-pub(crate) fn load_or_create_next(file: &Path) -> Result<MasterKey, StoreError> {
-    let stored_in_file = from_environment(KEY_VARIABLE)?.is_none();
-    let next_file = next_file(file);
-    match read_next(file)? {
-        // The key must outlive this process.
-        Some(from_env) if stored_in_file && !next_file.exists() => write_key(&next_file, from_env),
+/// Reads or creates the next key. The key is durable, in its file or the environment, when this function returns.
+pub(crate) fn load_or_create_next_key(file: &Path) -> Result<MasterKey, StoreError> {
+    let stored_in_file = read_key_variable(MASTER_KEY_VARIABLE)?.is_none();
+    let next_path = next_key_path(file);
+    match read_next_key(file)? {
+        // Store the key in the file, because the environment ends with this process.
+        Some(from_env) if stored_in_file && !next_path.exists() => write_key(&next_path, from_env),
         Some(next) => Ok(next),
-        None if stored_in_file => create_key(&next_file),
+        None if stored_in_file => create_key(&next_path),
         None => Err(StoreError::MasterKey {
             reason: format!(
-                "{KEY_VARIABLE} is set, so the next key has to be given too: put 64 hexadecimal digits (openssl rand -hex 32) into a safe place \
-                 and into {NEXT_KEY_VARIABLE}"
+                "{MASTER_KEY_VARIABLE} is set, so {NEXT_MASTER_KEY_VARIABLE} is required too: generate 64 hexadecimal digits (openssl rand -hex 32), store them \
+                 in a safe place and set {NEXT_MASTER_KEY_VARIABLE}"
             ),
         }),
     }
 }
 
-/// Replaces the current key with the next one and renames the current one: earlier backups need it.
+/// Replaces the current key file with the next one. Keeps the current key under another name for existing backups.
 /// Does nothing if the keys are in the environment.
-pub(crate) fn promote_next(file: &Path) -> Result<(), StoreError> {
-    let next = next_file(file);
-    if from_environment(KEY_VARIABLE)?.is_some() || !next.exists() {
+pub(crate) fn promote_next_key(file: &Path) -> Result<(), StoreError> {
+    let next = next_key_path(file);
+    if read_key_variable(MASTER_KEY_VARIABLE)?.is_some() || !next.exists() {
         return Ok(());
     }
     let before = file.with_extension(format!("key.before-{}", jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S%6fZ")));
     let promoted = fs::hard_link(file, before)
         .and_then(|()| fs::rename(&next, file))
-        .and_then(|()| sync_directory(parent_folder(file)));
-    promoted.map_err(StoreError::file("put in its place", next))
+        .and_then(|()| sync_directory(parent_directory(file)));
+    promoted.map_err(StoreError::file_error("rename", next))
 }
 
-/// Writes the file atomically: a partial key can be neither used nor replaced.
-fn write_file(file: &Path, text: &str) -> io::Result<()> {
+/// Writes the key file atomically, because a partial key would block the initialisation.
+fn write_key_file(file: &Path, text: &str) -> io::Result<()> {
     let mut temporary =
-        tempfile::Builder::new().prefix(TEMPORARY_NAME).rand_bytes(0).tempfile_in(parent_folder(file))?;
+        tempfile::Builder::new().prefix(TEMPORARY_FILE_NAME).rand_bytes(0).tempfile_in(parent_directory(file))?;
     temporary.write_all(text.as_bytes())?;
     temporary.as_file().sync_all()?;
     temporary.persist_noclobber(file)?;
     Ok(())
 }
 
-fn parent_folder(file: &Path) -> &Path {
+fn parent_directory(file: &Path) -> &Path {
     file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-fn from_environment(variable: &str) -> Result<Option<MasterKey>, StoreError> {
+fn read_key_variable(variable: &str) -> Result<Option<MasterKey>, StoreError> {
     let Ok(text) = std::env::var(variable) else { return Ok(None) };
     let text = Zeroizing::new(text);
     parse_key(&text)
         .map(Some)
-        .ok_or_else(|| StoreError::MasterKey { reason: format!("{variable} does not hold 64 hexadecimal digits") })
+        .ok_or_else(|| StoreError::MasterKey { reason: format!("{variable} does not contain 64 hexadecimal digits") })
 }
 
 fn parse_key(text: &str) -> Option<MasterKey> {
@@ -145,10 +149,10 @@ fn parse_key(text: &str) -> Option<MasterKey> {
     Some(key)
 }
 
-fn unreadable_key(file: &Path, error: &io::Error) -> StoreError {
+fn unreadable_key_error(file: &Path, error: &io::Error) -> StoreError {
     StoreError::MasterKey {
         reason: format!(
-            "{} cannot be read ({error}); restore it from a backup or set {KEY_VARIABLE}: without it no stored password can be opened",
+            "{} cannot be read ({error}); restore it from a backup or set {MASTER_KEY_VARIABLE}: without the key, stored passwords cannot be decrypted",
             file.display()
         ),
     }
@@ -162,9 +166,9 @@ mod tests {
     fn key_is_created_once_with_owner_permissions() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("master.key");
-        let created = load_or_create(&file).unwrap();
+        let created = load_or_create_key(&file).unwrap();
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(*load_or_create(&file).unwrap(), *created);
+        assert_eq!(*load_or_create_key(&file).unwrap(), *created);
         assert_eq!(*read_key(&file).unwrap(), *created);
     }
 
@@ -173,12 +177,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("master.key");
         assert!(read_key(&file).unwrap_err().to_string().contains("cannot be read"));
-        load_or_create(&file).unwrap();
+        load_or_create_key(&file).unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
         assert!(read_key(&file).unwrap_err().to_string().contains("mode 644"));
         fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
         fs::write(&file, "not a key").unwrap();
-        assert!(load_or_create(&file).unwrap_err().to_string().contains("64 hexadecimal digits"));
+        assert!(load_or_create_key(&file).unwrap_err().to_string().contains("64 hexadecimal digits"));
         assert_eq!(fs::read_to_string(&file).unwrap(), "not a key");
     }
 }

@@ -1,4 +1,4 @@
-//! Metadata queries, one module per subject.
+//! Queries of the metadata database, with one module per type of entity.
 
 mod access_keys;
 mod attachments;
@@ -33,7 +33,7 @@ use crate::error::StoreError;
 
 pub(crate) use bootstrap::is_initialised;
 
-/// Reads a setting. Returns `None` if it is not set.
+/// Reads a setting from the database. Returns `None` if the setting does not exist.
 pub(crate) async fn read_setting<'e>(
     executor: impl Into<Executor<'e>>,
     name: &str,
@@ -42,16 +42,16 @@ pub(crate) async fn read_setting<'e>(
         .bind(name)
         .fetch_optional(executor)
         .await
-        .map_err(StoreError::database("read a setting"))
+        .map_err(StoreError::database_error("read a setting"))
 }
 
-/// Writes a setting.
+/// Writes a setting to the database.
 async fn write_setting(transaction: &mut Transaction, name: &str, value: &[u8]) -> Result<(), StoreError> {
     query("INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value")
         .bind(name)
         .bind(value)
         .execute(transaction)
         .await
-        .map_err(StoreError::database("keep a setting"))?;
+        .map_err(StoreError::database_error("write a setting"))?;
     Ok(())
 }

@@ -1,8 +1,8 @@
-//! Copies the metadata of a data directory to a PostgreSQL database, completely or not at all.
+//! Copy of the metadata from SQLite to PostgreSQL, in one transaction.
 //!
 //! The source is read from one snapshot, and the target is written in one transaction.
 //! The transaction commits only if the written rows equal the source rows.
-//! Ids, sealed secrets, the audit chain and the master key stay the same.
+//! Ids, encrypted secrets, the audit chain and the master key do not change.
 
 mod digest;
 mod tables;
@@ -17,79 +17,83 @@ use crate::metadata::audit;
 use crate::postgres::{self, PostgresUrl};
 use crate::serving_lock;
 use crate::store::Store;
-use digest::Digest;
-use tables::{TABLES, Table, Value};
+use digest::TableDigest;
+use tables::{COPIED_TABLES, Table, Value};
 
-/// Number of rows per read and per insert.
+/// Number of rows per `SELECT` and per `INSERT`.
 const PAGE_SIZE: usize = 500;
 
-/// A copied table.
+/// Copied table with the number of rows and their digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CopiedTable {
     /// Name of the table.
     pub name: &'static str,
     /// Number of rows.
     pub rows: u64,
-    /// Hash over all rows, independent of their order, in hexadecimal. Empty in a preview.
+    /// Order-independent hash of all rows, in hexadecimal. Empty in a preview.
     pub digest: String,
 }
 
 impl Store {
-    /// Returns the tables that a copy would include. Changes nothing.
+    /// Returns the tables that a copy would include, without changes to the target.
     /// Fails with [`StoreError::NotEmpty`] if the target has rows.
     pub async fn preview_metadata_copy(&self, target: &PostgresUrl) -> Result<Vec<CopiedTable>, StoreError> {
-        let names = TABLES.iter().map(|table| table.name);
-        if let Some(table) = postgres::first_nonempty_table(target, names).await? {
+        let names = COPIED_TABLES.iter().map(|table| table.name);
+        if let Some(table) = postgres::find_nonempty_table(target, names).await? {
             return Err(StoreError::NotEmpty { location: target.to_string(), table });
         }
-        let mut source = self.database.begin_read().await.map_err(StoreError::database("read the metadata"))?;
-        let mut tables = Vec::with_capacity(TABLES.len());
-        for table in TABLES {
-            tables.push(CopiedTable { name: table.name, rows: table.count(&mut source).await?, digest: String::new() });
+        let mut source = self.database.begin_read().await.map_err(StoreError::database_error("read the metadata"))?;
+        let mut tables = Vec::with_capacity(COPIED_TABLES.len());
+        for table in COPIED_TABLES {
+            tables.push(CopiedTable {
+                name: table.name,
+                rows: table.count_rows(&mut source).await?,
+                digest: String::new(),
+            });
         }
         Ok(tables)
     }
 
-    /// Copies all tables. `progress` receives the table name, the copied rows and the total rows.
-    /// Meanwhile, no other process can serve or change the source.
+    /// Copies all tables. `progress` receives the table name, the number of copied rows and the total number of rows.
+    /// During the copy, no other process can serve or change the source.
     /// Fails with [`StoreError::NotEmpty`] if the target has rows.
-    /// After a failure, the target contains empty tables only.
+    /// After a failure, the target has no rows.
     pub async fn copy_metadata_to(
         &self,
         by: &Origin,
         target: &PostgresUrl,
         mut progress: impl FnMut(&'static str, u64, u64),
     ) -> Result<Vec<CopiedTable>, StoreError> {
-        let _lock = serving_lock::acquire(self.directory())?;
-        let failed = StoreError::database("copy the metadata");
+        let _lock = serving_lock::acquire_lock(self.data_directory())?;
+        let failed = StoreError::database_error("copy the metadata");
         let mut source = self.database.begin_write().await.map_err(&failed)?;
-        let database = Database::connect(target).await?;
+        let database = Database::connect_postgres(target).await?;
         let mut to = database.begin_write().await.map_err(&failed)?;
-        // A read of the source may exceed the target's idle timeout.
-        execute(&mut to, "SET LOCAL idle_in_transaction_session_timeout = 0".to_owned()).await?;
-        for table in TABLES {
-            if table.count(&mut to).await? > 0 {
+        // A read of the source may take longer than the idle timeout of the target.
+        execute_statement(&mut to, "SET LOCAL idle_in_transaction_session_timeout = 0".to_owned()).await?;
+        for table in COPIED_TABLES {
+            if table.count_rows(&mut to).await? > 0 {
                 return Err(StoreError::NotEmpty { location: target.to_string(), table: table.name.to_owned() });
             }
         }
-        let mut copied = Vec::with_capacity(TABLES.len());
-        for table in TABLES {
+        let mut copied = Vec::with_capacity(COPIED_TABLES.len());
+        for table in COPIED_TABLES {
             copied.push(copy_table(table, &mut source, &mut to, &mut progress).await?);
         }
-        for (table, copy) in TABLES.iter().zip(&copied) {
-            let written = table.digest(&mut to).await?;
-            if (written.rows(), written.to_string()) != (copy.rows, copy.digest.clone()) {
+        for (table, copy) in COPIED_TABLES.iter().zip(&copied) {
+            let written = table.compute_digest(&mut to).await?;
+            if (written.row_count(), written.to_string()) != (copy.rows, copy.digest.clone()) {
                 return Err(StoreError::CopyDiffers { table: table.name });
             }
         }
-        self.record_copy(by, &database, &mut to, target, &copied).await?;
+        self.append_copy_event(by, &database, &mut to, target, &copied).await?;
         to.commit().await.map_err(failed)?;
         database.close().await;
         Ok(copied)
     }
 
-    /// Appends an audit event with the origin of the copy to the target.
-    async fn record_copy(
+    /// Appends an audit event about the copy to the target.
+    async fn append_copy_event(
         &self,
         by: &Origin,
         database: &Database,
@@ -100,11 +104,11 @@ impl Store {
         let counts: serde_json::Map<_, _> =
             copied.iter().map(|table| (table.name.to_owned(), json!(table.rows))).collect();
         let event = AuditEvent {
-            detail: json!({ "from": self.database_file().display().to_string(), "rows": counts }),
+            detail: json!({ "from": self.database_path().display().to_string(), "rows": counts }),
             ..AuditEvent::succeeded(by, "CopyMetadata", target.to_string())
         };
-        let events = [(database.clock().milliseconds(), &event)];
-        audit::append(to, &self.keys, &audit::SeenLinks::default(), &events).await.map(drop)
+        let events = [(database.clock().unix_millis(), &event)];
+        audit::append_rows(to, &self.keys, &audit::CheckpointTracker::default(), &events).await.map(drop)
     }
 }
 
@@ -114,10 +118,10 @@ async fn copy_table(
     to: &mut Transaction,
     progress: &mut impl FnMut(&'static str, u64, u64),
 ) -> Result<CopiedTable, StoreError> {
-    let total = table.count(source).await?;
-    let mut digest = Digest::default();
-    // Triggers notify, count and validate changes. They must not process copied rows.
-    execute(to, format!("ALTER TABLE {} DISABLE TRIGGER USER", table.name)).await?;
+    let total = table.count_rows(source).await?;
+    let mut digest = TableDigest::default();
+    // Triggers that notify, count and validate changes must not process copied rows.
+    execute_statement(to, format!("ALTER TABLE {} DISABLE TRIGGER USER", table.name)).await?;
     let mut after = None;
     loop {
         let (rows, last) = table.read_page(source, after, PAGE_SIZE).await?;
@@ -125,11 +129,11 @@ async fn copy_table(
             break;
         }
         for row in &rows {
-            digest.add(row);
+            digest.add_row(row);
         }
         let full = rows.len() == PAGE_SIZE;
         table.insert_rows(to, rows).await?;
-        progress(table.name, digest.rows(), total);
+        progress(table.name, digest.row_count(), total);
         after = last;
         if !full || after.is_none() {
             break;
@@ -142,15 +146,15 @@ async fn copy_table(
         );
         query_scalar::<i64>(AssertSqlSafe(next)).fetch_one(&mut *to).await.map_err(copy_error())?;
     }
-    execute(to, format!("ALTER TABLE {} ENABLE TRIGGER USER", table.name)).await?;
-    Ok(CopiedTable { name: table.name, rows: digest.rows(), digest: digest.to_string() })
+    execute_statement(to, format!("ALTER TABLE {} ENABLE TRIGGER USER", table.name)).await?;
+    Ok(CopiedTable { name: table.name, rows: digest.row_count(), digest: digest.to_string() })
 }
 
-async fn execute(transaction: &mut Transaction, statement: String) -> Result<(), StoreError> {
+async fn execute_statement(transaction: &mut Transaction, statement: String) -> Result<(), StoreError> {
     query(AssertSqlSafe(statement)).execute(transaction).await.map(drop).map_err(copy_error())
 }
 
-/// Converts database errors, for `map_err`.
+/// Returns a function for `map_err` that converts database errors.
 fn copy_error() -> impl Fn(sqlx::Error) -> StoreError {
-    StoreError::database("copy the metadata")
+    StoreError::database_error("copy the metadata")
 }

@@ -1,19 +1,19 @@
-//! Policies and their attachments. Documents are unparsed text: `clew-iam` parses them.
+//! Types of policies and their attachments. Policy documents are unparsed text, which `clew-iam` parses.
 
 use clew_model::{DomainId, GroupId, PolicyId, ProjectId, UserId};
 
-/// A policy of a domain. Times are seconds since 1970 (UTC).
+/// Custom policy of a domain. Times are Unix timestamps in seconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PolicyRecord {
     /// Unique id.
     pub id: PolicyId,
     /// Name, unique in its domain.
     pub name: String,
-    /// Domain that it belongs to.
+    /// Domain that owns the policy.
     pub domain_id: DomainId,
     /// Policy model: `role` (versions 1.0 and 1.1) or `identity` (version 5.0).
     pub model: String,
-    /// Document, as it was stored.
+    /// Policy document as unparsed text.
     pub document: String,
     /// Description.
     pub description: String,
@@ -32,23 +32,24 @@ pub enum PolicyRef {
     System(String),
 }
 
-/// Limits on the policies of one user, directly and through groups, or of one group.
+/// Limits on the policies of a user, including policies of the user's groups, or on the policies of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PolicyLimits {
     /// Maximum number of attachments.
     pub policies: u32,
-    /// Maximum total size of the documents, in bytes.
+    /// Maximum total size of the policy documents, in bytes.
     pub bytes: u32,
 }
 
 impl Default for PolicyLimits {
-    /// Far above common use (the cloud allows 20 policies of 6 KiB). The evaluation takes about one millisecond.
+    /// Returns limits far above common use: the cloud allows 20 policies of 6 KiB.
+    /// Policies at these limits take about one millisecond to evaluate.
     fn default() -> Self {
         Self { policies: 100, bytes: 256 << 10 }
     }
 }
 
-/// User or group that a policy is attached to.
+/// User or group to which a policy is attached.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Grantee {
     /// A user.
@@ -57,30 +58,30 @@ pub enum Grantee {
     Group(GroupId),
 }
 
-/// Attachment of a policy.
+/// Attachment of a policy to a user or group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attachment {
     /// The policy.
     pub policy: PolicyRef,
     /// User or group of the attachment.
     pub grantee: Grantee,
-    /// Project to which the attachment is restricted. `None` for all projects.
+    /// Project to which the attachment is restricted, or `None` for all projects.
     pub project: Option<ProjectId>,
 }
 
-/// A policy that applies to a user.
+/// Policy that applies to a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredGrant {
     /// The policy.
     pub policy: StoredPolicy,
-    /// Group that provides the policy. `None` for a direct attachment.
+    /// Name of the group that the policy is attached to, or `None` for a direct attachment.
     pub via_group: Option<String>,
-    /// Project to which the attachment is restricted. `None` for all projects.
+    /// Project to which the attachment is restricted, or `None` for all projects.
     pub project: Option<ProjectId>,
 }
 
 impl StoredGrant {
-    /// Length of the document in bytes. 0 for a built-in policy.
+    /// Returns the length of the policy document in bytes, or 0 for a built-in policy.
     #[must_use]
     pub fn document_bytes(&self) -> usize {
         match &self.policy {
@@ -90,7 +91,7 @@ impl StoredGrant {
     }
 }
 
-/// The policy of a grant.
+/// Policy of a grant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoredPolicy {
     /// Custom policy of the domain.

@@ -1,4 +1,4 @@
-//! PostgreSQL: connections, migrations and write transactions.
+//! PostgreSQL backend: connections, migrations and write transactions.
 
 pub(crate) mod change_detector;
 mod clock;
@@ -23,23 +23,22 @@ pub(crate) use transaction::PostgresTransaction;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
-/// Maximum number of connections of a process.
+/// Maximum number of connections per process.
 const MAX_CONNECTIONS: u32 = 10;
-/// Maximum wait for a connection.
+/// Maximum wait for a connection from the pool.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Maximum duration of a statement. A network partition reports no error.
+/// Maximum duration of a statement. The timeout is required because a network partition causes no error.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
-/// Session settings.
-/// The timeouts bound the wait for locks and the life of an idle transaction, so that a stopped or partitioned process
-/// does not block the others.
+/// Session settings of each connection.
+/// The timeouts limit lock waits and idle transactions, so that a stopped or partitioned process cannot block others.
 const SESSION_SETTINGS: [(&str, &str); 3] =
     [("lock_timeout", "10s"), ("idle_in_transaction_session_timeout", "5s"), ("TimeZone", "UTC")];
 
-/// Takes the write lock until the end of the transaction and returns the server time.
-/// The lock number is "clew" in ASCII.
+/// Acquires the write lock until the end of the transaction, and returns the server time.
+/// The number of the advisory lock is "clew" in ASCII.
 const WRITE_LOCK_QUERY: &str =
     "SELECT pg_advisory_xact_lock(1668048247)::text, (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
-/// Returns the server time in milliseconds since 1970 (UTC).
+/// Returns the server time as a Unix timestamp in milliseconds.
 const CLOCK_QUERY: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 
 /// URL of a PostgreSQL database: `postgres://user:password@host:port/database?sslmode=verify-full&sslrootcert=…`.
@@ -79,21 +78,21 @@ impl std::fmt::Debug for PostgresUrl {
     }
 }
 
-/// An open database. Clones share its connection pool.
+/// Open PostgreSQL database. Clones share the connection pool.
 #[derive(Clone)]
 pub(crate) struct PostgresDatabase {
     pub(crate) pool: PgPool,
     clock: DatabaseClock,
-    /// One permit per process: a process waits for the write lock with one session only.
-    /// Otherwise, the server would grant the lock to each waiting session of a partitioned process in turn.
-    /// Each session would hold it until the server terminates the session.
-    /// The other processes would wait for longer than a lease.
+    /// Semaphore with one permit, so that only one session per process waits for the write lock.
+    /// With more permits, the server would grant the lock to all waiting sessions of a partitioned process in turn.
+    /// Each of these sessions would hold the write lock until the server terminates the session.
+    /// The other processes would wait for the write lock longer than the duration of a lease.
     writer: Arc<Semaphore>,
 }
 
-/// Connects to a database and applies the migrations. Concurrent processes are safe: the migrations take a lock.
-pub(crate) async fn open(url: &PostgresUrl) -> Result<PostgresDatabase, StoreError> {
-    let failed = StoreError::database("open the database");
+/// Connects to a database and applies the migrations. A lock serialises the migrations of concurrent processes.
+pub(crate) async fn open_database(url: &PostgresUrl) -> Result<PostgresDatabase, StoreError> {
+    let failed = StoreError::database_error("open the database");
     let pool = PgPoolOptions::new()
         .max_connections(MAX_CONNECTIONS)
         .acquire_timeout(ACQUIRE_TIMEOUT)
@@ -105,12 +104,12 @@ pub(crate) async fn open(url: &PostgresUrl) -> Result<PostgresDatabase, StoreErr
     Ok(PostgresDatabase { pool, clock: DatabaseClock::new(now), writer: Arc::new(Semaphore::new(1)) })
 }
 
-/// Returns the first of these tables that has rows. Creates no missing table.
-pub(crate) async fn first_nonempty_table(
+/// Returns the name of the first of the given tables that has rows. Ignores missing tables.
+pub(crate) async fn find_nonempty_table(
     url: &PostgresUrl,
     tables: impl Iterator<Item = &'static str>,
 ) -> Result<Option<String>, StoreError> {
-    let failed = StoreError::database("look at the database");
+    let failed = StoreError::database_error("check whether the database is empty");
     let mut connection = with_timeout(url.0.connect()).await.map_err(&failed)?;
     for table in tables {
         let exists = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(table).fetch_one(&mut connection);
@@ -126,18 +125,18 @@ pub(crate) async fn first_nonempty_table(
 }
 
 impl PostgresDatabase {
-    /// Begins a transaction with the write lock.
+    /// Begins a transaction that holds the write lock.
     pub(crate) async fn begin_write(&self) -> Result<PostgresTransaction, sqlx::Error> {
         let permit = self.writer.clone().acquire_owned();
         let permit = with_timeout(async { permit.await.map_err(|_| sqlx::Error::PoolClosed) }).await?;
         let mut transaction = with_timeout(self.pool.begin()).await?;
         let (_, now): (String, i64) =
             with_timeout(sqlx::query_as(WRITE_LOCK_QUERY).fetch_one(&mut *transaction)).await?;
-        self.clock.set(now);
+        self.clock.set_server_time(now);
         Ok(PostgresTransaction::read_write(transaction, permit))
     }
 
-    /// Begins a read-only transaction with one snapshot.
+    /// Begins a read-only transaction that reads from a single snapshot.
     pub(crate) async fn begin_read(&self) -> Result<PostgresTransaction, sqlx::Error> {
         let begun = with_timeout(self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")).await;
         begun.map(PostgresTransaction::read_only)
@@ -146,11 +145,11 @@ impl PostgresDatabase {
     /// Returns the clock of the database server.
     pub(crate) fn clock(&self) -> Clock {
         let clock = self.clock.clone();
-        Clock::new(move || clock.milliseconds())
+        Clock::new(move || clock.unix_millis())
     }
 }
 
-/// Applies the statement timeout. The future is boxed to keep callers' futures small.
+/// Applies the statement timeout to a future. The future is boxed to keep the futures of callers small.
 pub(crate) fn with_timeout<T>(
     operation: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> impl Future<Output = Result<T, sqlx::Error>> {
@@ -168,7 +167,7 @@ mod tests {
     async fn idle_transaction_loses_the_write_lock() {
         let server = PostgreSql::start().await.unwrap();
         let url = server.url().parse().unwrap();
-        let (one, other) = (open(&url).await.unwrap(), open(&url).await.unwrap());
+        let (one, other) = (open_database(&url).await.unwrap(), open_database(&url).await.unwrap());
         let mut stopped = one.begin_write().await.unwrap();
         let next = timeout(Duration::from_mins(1), other.begin_write()).await.unwrap();
         assert!(next.is_ok(), "{:?}", next.err());
@@ -180,7 +179,7 @@ mod tests {
         const WAITING_QUERY: &str = "SELECT COUNT(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
         let server = PostgreSql::start().await.unwrap();
         let url = server.url().parse().unwrap();
-        let (one, other) = (open(&url).await.unwrap(), open(&url).await.unwrap());
+        let (one, other) = (open_database(&url).await.unwrap(), open_database(&url).await.unwrap());
         let held = one.begin_write().await.unwrap();
         let waiting: Vec<_> = [&one, &other, &other, &other]
             .map(|database| {

@@ -1,7 +1,7 @@
-//! Cached reads of credentials, projects, instances and tasks.
+//! Cache for reads of credentials, projects, instances and tasks.
 //!
-//! A request obtains one [`CachedView`] and reads through it. Cached values are returned while the data version
-//! ([`crate::data_version`]) shows that they are current.
+//! A request creates a [`CachedView`] and reads all of these entities through this view.
+//! The view returns cached values only if the data version ([`crate::data_version`]) has not changed.
 
 use std::hash::Hash;
 use std::net::IpAddr;
@@ -32,7 +32,7 @@ pub(crate) struct Caches {
 }
 
 impl Default for Caches {
-    /// Capacity per entity type: enough for the working set of a busy server, with bounded memory.
+    /// Creates the caches with capacities for the working set of a busy server.
     fn default() -> Self {
         Self {
             keys: VersionedCache::with_capacity(1024),
@@ -55,7 +55,7 @@ struct RecordedAddress {
     recorded_at: i64,
 }
 
-/// Version of recorded addresses: they never become stale.
+/// Constant version of the address cache, whose entries never become stale.
 const ADDRESS_VERSION: i64 = 0;
 
 impl Caches {
@@ -86,7 +86,7 @@ pub enum LockState {
     Locked,
 }
 
-/// Cached view of the store at one data version. Data that is not cached is read at the time of the call.
+/// View of the store that returns cached values of one data version. Other values are read from the database.
 #[derive(Debug, Clone)]
 pub struct CachedView {
     store: Store,
@@ -94,16 +94,16 @@ pub struct CachedView {
 }
 
 impl Store {
-    /// Returns a view with everything that any process committed before the call.
+    /// Returns a view that includes all commits before the call, by any process.
     pub async fn cached_view(&self) -> Result<CachedView, StoreError> {
-        let version = self.version_tracker.current().await?;
+        let version = self.version_tracker.current_version().await?;
         Ok(CachedView { store: self.clone(), version })
     }
 }
 
 impl CachedView {
-    /// Returns the version of identities, policies and the inventory. Results derived from them are valid while it is
-    /// the same.
+    /// Returns the version of identities, policies and the inventory.
+    /// Values that are derived from this data are valid as long as the version is unchanged.
     #[must_use]
     pub fn access_version(&self) -> i64 {
         self.version.access
@@ -140,11 +140,11 @@ impl CachedView {
         get_or_load(&self.store.caches.tasks, self.version.any_table, id, load).await
     }
 
-    /// Returns the lock state of a subject. See [`Store::locked_until`].
+    /// Returns the lock state of a subject. See [`Store::find_lockout_end`].
     pub async fn lock_state(&self, subject: &str) -> Result<LockState, StoreError> {
         Ok(match self.auth_failures(subject).await? {
             None => LockState::NoFailures,
-            Some(failures) if failures.lock_end(self.store.clock.seconds()).is_some() => LockState::Locked,
+            Some(failures) if failures.lockout_end(self.store.clock.unix_seconds()).is_some() => LockState::Locked,
             Some(_) => LockState::HasFailures,
         })
     }
@@ -160,7 +160,7 @@ impl CachedView {
     }
 }
 
-/// Returns the cached value or loads it. Missing values are not cached: clients may request arbitrary ids.
+/// Returns the cached value or loads it. Missing values are not cached, because clients can request arbitrary ids.
 async fn get_or_load<K, V, R>(
     cache: &VersionedCache<K, Arc<V>>,
     version: i64,
@@ -174,7 +174,7 @@ where
     if let Some(value) = cache.get(version, key) {
         return Ok(Some(value));
     }
-    // Boxed: most requests hit the cache, and their futures should not reserve space for a query.
+    // The future is boxed, because most requests hit the cache and should not reserve memory for a query.
     let loaded = Box::pin(load()).await?.map(Arc::new);
     if let Some(value) = &loaded {
         cache.insert(version, key.clone(), value.clone());

@@ -1,4 +1,4 @@
-//! Result storage in files or on S3. A result is published atomically.
+//! Storage of results in files or on S3. Results are published atomically.
 
 mod file_writer;
 mod files;
@@ -16,119 +16,121 @@ use tokio::runtime::Handle;
 use crate::error::StoreError;
 use crate::tasks::ResultRecord;
 use file_writer::FileWriter;
-use files::Files;
+use files::ResultFiles;
 pub use opened::{StoredObject, StoredResult};
 pub use s3::S3Settings;
 use s3::{S3, S3Writer};
 
-/// Storage of results. Clones share their state.
+/// Handle to the storage of results. Clones share the state.
 #[derive(Debug, Clone)]
-pub struct ResultStore(Backend);
+pub struct ResultStore(ResultBackend);
 
 #[derive(Debug, Clone)]
-enum Backend {
-    Files(Files),
+enum ResultBackend {
+    Files(ResultFiles),
     S3(S3),
 }
 
 impl ResultStore {
-    pub(crate) fn files(folder: PathBuf) -> Self {
-        Self(Backend::Files(Files::new(folder)))
+    pub(crate) fn in_directory(folder: PathBuf) -> Self {
+        Self(ResultBackend::Files(ResultFiles::new(folder)))
     }
 
-    /// Connects to S3. Fails if an object cannot be written, read, listed or removed.
+    /// Connects to S3. Fails if the credentials do not permit to write, read, list and remove objects.
     pub async fn s3(settings: &S3Settings) -> Result<Self, StoreError> {
-        S3::connect(settings).await.map(|s3| Self(Backend::S3(s3)))
+        S3::connect(settings).await.map(|s3| Self(ResultBackend::S3(s3)))
     }
 
-    /// Whether results can be written, without writing one.
-    /// S3 rejects requests with a wrong clock: a worker with a wrong clock would only produce failures.
+    /// Returns true if results can be written. Does not write a result.
+    /// Returns false if S3 rejects requests because the clock of this machine is wrong.
     pub async fn is_writable(&self) -> bool {
         match &self.0 {
-            Backend::Files(_) => true,
-            Backend::S3(s3) => s3.is_writable().await,
+            ResultBackend::Files(_) => true,
+            ResultBackend::S3(s3) => s3.is_writable().await,
         }
     }
 
-    /// Whether other machines share the results.
+    /// Returns true if other machines share the results.
     pub(crate) fn is_shared(&self) -> bool {
-        matches!(self.0, Backend::S3(_))
+        matches!(self.0, ResultBackend::S3(_))
     }
 
-    /// Creates a writer for a result. It blocks, as its writer does: call it on a thread that may block.
+    /// Creates a writer for a result. This function and the writer perform blocking I/O.
     pub fn create(&self, request_id: &RequestId, fence: i64) -> Result<ResultWriter, StoreError> {
         match &self.0 {
-            Backend::Files(files) => {
-                files.create(request_id, fence).map(|writer| ResultWriter(WriterBackend::File(writer)))
+            ResultBackend::Files(files) => {
+                files.create_writer(request_id, fence).map(|writer| ResultWriter(WriterBackend::File(writer)))
             }
-            Backend::S3(s3) => {
-                s3.create(request_id, fence).map(|writer| ResultWriter(WriterBackend::S3(Box::new(writer))))
+            ResultBackend::S3(s3) => {
+                s3.create_writer(request_id, fence).map(|writer| ResultWriter(WriterBackend::S3(Box::new(writer))))
             }
         }
     }
 
-    /// Opens a result. The length and hash of a file are verified first.
-    /// The length of an object is verified first, and its hash while it is read ([`StoredObject`]).
+    /// Opens a result. For a file, verifies the length and the hash.
+    /// For an object on S3, verifies the length. [`StoredObject`] verifies the hash during the read.
     pub async fn open(&self, result: &ResultRecord) -> Result<StoredResult, StoreError> {
         match &self.0 {
-            Backend::Files(files) => {
+            ResultBackend::Files(files) => {
                 let result = result.clone();
-                run_blocking(files, move |files| files.open(&result)).await.map(StoredResult::File)
+                run_blocking(files, move |files| files.open_verified(&result)).await.map(StoredResult::File)
             }
-            Backend::S3(s3) => s3.open(result).await.map(|object| StoredResult::Object(Box::new(object))),
+            ResultBackend::S3(s3) => s3.open_object(result).await.map(|object| StoredResult::Object(Box::new(object))),
         }
     }
 
     /// Removes a result. A missing result is not an error.
     pub async fn remove(&self, name: &str) -> Result<(), StoreError> {
         match &self.0 {
-            Backend::Files(files) => {
+            ResultBackend::Files(files) => {
                 let name = name.to_owned();
-                run_blocking(files, move |files| files.remove(&name)).await
+                run_blocking(files, move |files| files.remove_file(&name)).await
             }
-            Backend::S3(s3) => s3.remove(name).await,
+            ResultBackend::S3(s3) => s3.remove_object(name).await,
         }
     }
 
-    /// Removes an unneeded result: a file immediately, an object in the background.
-    /// The garbage collection removes it after a failure.
+    /// Discards a result. Removes a file immediately, and an object on S3 in the background.
+    /// If the removal of an object fails, the garbage collection removes the object later.
     pub fn discard(&self, name: &str) -> Result<(), StoreError> {
         match &self.0 {
-            Backend::Files(files) => files.remove(name),
-            Backend::S3(s3) => {
+            ResultBackend::Files(files) => files.remove_file(name),
+            ResultBackend::S3(s3) => {
                 let runtime = Handle::try_current().map_err(|_| StoreError::Stopped)?;
                 let (s3, name) = (s3.clone(), name.to_owned());
-                runtime.spawn(async move { s3.remove(&name).await });
+                runtime.spawn(async move { s3.remove_object(&name).await });
                 Ok(())
             }
         }
     }
 
-    /// Garbage collection: removes results and incomplete uploads that are older than `age` and not in `referenced`.
-    /// Returns the number of removed ones.
+    /// Removes results and incomplete uploads that are older than `age` and not in `referenced`.
+    /// Returns the number of removed results and uploads.
     pub async fn collect_garbage(&self, referenced: Vec<String>, age: Duration) -> Result<usize, StoreError> {
         match &self.0 {
-            Backend::Files(files) => run_blocking(files, move |files| files.sweep(&referenced, age)).await,
-            Backend::S3(s3) => s3.sweep(&referenced, age).await,
+            ResultBackend::Files(files) => {
+                run_blocking(files, move |files| files.remove_unreferenced(&referenced, age)).await
+            }
+            ResultBackend::S3(s3) => s3.remove_unreferenced(&referenced, age).await,
         }
     }
 }
 
 async fn run_blocking<T: Send + 'static>(
-    files: &Files,
-    work: impl FnOnce(&Files) -> Result<T, StoreError> + Send + 'static,
+    files: &ResultFiles,
+    work: impl FnOnce(&ResultFiles) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
     let files = files.clone();
     // A join error means that the runtime is shutting down.
     tokio::task::spawn_blocking(move || work(&files)).await.map_err(|_| StoreError::Stopped)?
 }
 
-/// Whether a name is valid for a result. A valid name never refers outside of the result folder or prefix.
+/// Returns true if the name is valid for a result. A valid name cannot escape the result directory or S3 prefix.
 fn is_valid_name(name: &str) -> bool {
     !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\0'])
 }
 
-/// A published result.
+/// Published result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublishedResult {
     /// Name in the result store.
@@ -139,7 +141,7 @@ pub struct PublishedResult {
     pub sha256: String,
 }
 
-/// A result that is being written. It leaves nothing if it is dropped before it is published.
+/// Writer for a new result. Dropping the writer before [`ResultWriter::publish`] discards the data.
 #[derive(Debug)]
 pub struct ResultWriter(WriterBackend);
 
@@ -150,7 +152,7 @@ enum WriterBackend {
 }
 
 impl ResultWriter {
-    /// Publishes the result under its name. The result is durable when this returns.
+    /// Publishes the result under its name. The result is durable when this function returns.
     pub fn publish(self) -> Result<PublishedResult, StoreError> {
         match self.0 {
             WriterBackend::File(writer) => writer.publish(),

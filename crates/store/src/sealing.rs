@@ -1,4 +1,5 @@
-//! Authenticated encryption of secrets with XChaCha20-Poly1305, bound to their table, column and row.
+//! Authenticated encryption ("sealing") of secrets with XChaCha20-Poly1305.
+//! The associated data binds each secret to its table, column and row.
 
 use std::sync::Arc;
 
@@ -9,10 +10,10 @@ use zeroize::Zeroizing;
 
 use crate::error::StoreError;
 
-/// Length of a nonce in bytes: random nonces of this length do not collide.
+/// Length of a nonce in bytes. With this length, collisions of random nonces are negligible.
 const NONCE_LEN: usize = 24;
 
-/// Associated data of a sealed secret. A secret that is moved to another row cannot be unsealed.
+/// Associated data of an encrypted secret. A secret that is moved to another row cannot be decrypted.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AssociatedData<'a> {
     pub(crate) table: &'a str,
@@ -21,7 +22,7 @@ pub(crate) struct AssociatedData<'a> {
 }
 
 impl AssociatedData<'_> {
-    fn bytes(self) -> Vec<u8> {
+    fn to_bytes(self) -> Vec<u8> {
         [self.table, self.column, self.row].join("\0").into_bytes()
     }
 
@@ -30,7 +31,7 @@ impl AssociatedData<'_> {
     }
 }
 
-/// Seals and unseals secrets with the master key. Clones share the cipher.
+/// Encrypts and decrypts secrets with the master key. Clones share the cipher.
 #[derive(Clone)]
 pub(crate) struct Sealer {
     cipher: Arc<XChaCha20Poly1305>,
@@ -41,21 +42,21 @@ impl Sealer {
         Self { cipher: Arc::new(XChaCha20Poly1305::new((&**master_key).into())) }
     }
 
-    /// Returns the nonce followed by the ciphertext.
+    /// Encrypts a secret. Returns the nonce followed by the ciphertext.
     pub(crate) fn seal(&self, aad: AssociatedData<'_>, secret: &SecretString) -> Result<Vec<u8>, StoreError> {
         let failed = || StoreError::Seal { what: aad.describe() };
         let mut nonce = [0; NONCE_LEN];
         getrandom::fill(&mut nonce).map_err(|_| failed())?;
-        let payload = Payload { msg: secret.expose_secret().as_bytes(), aad: &aad.bytes() };
+        let payload = Payload { msg: secret.expose_secret().as_bytes(), aad: &aad.to_bytes() };
         let sealed = self.cipher.encrypt(&XNonce::from(nonce), payload).map_err(|_| failed())?;
         Ok([nonce.as_slice(), &sealed].concat())
     }
 
-    /// Unseals a secret. Fails if it or its associated data was changed.
+    /// Decrypts a secret. Fails if the secret or its associated data was changed.
     pub(crate) fn unseal(&self, aad: AssociatedData<'_>, sealed: &[u8]) -> Result<SecretString, StoreError> {
         let failed = || StoreError::Unseal { what: aad.describe() };
         let (nonce, sealed) = sealed.split_first_chunk::<NONCE_LEN>().ok_or_else(failed)?;
-        let payload = Payload { msg: sealed, aad: &aad.bytes() };
+        let payload = Payload { msg: sealed, aad: &aad.to_bytes() };
         let secret = self.cipher.decrypt(&XNonce::from(*nonce), payload).map_err(|_| failed())?;
         String::from_utf8(secret).map(SecretString::from).map_err(|_| failed())
     }

@@ -1,4 +1,4 @@
-//! Lock that allows one server per data directory.
+//! Lock file that permits only one server per data directory.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
@@ -7,11 +7,11 @@ use std::path::Path;
 use crate::data_dir::DataDir;
 use crate::error::StoreError;
 
-/// Lock of a process that serves or initialises a data directory.
-/// The operating system releases it when the process ends.
+/// Exclusive lock of a process that serves or initialises a data directory.
+/// The operating system releases the lock when the process terminates.
 #[derive(Debug)]
 pub struct ServingLock {
-    /// `None` if all mutable data is shared and no lock is required.
+    /// Locked file, or `None` if no lock is required because all data is on shared services.
     _file: Option<File>,
 }
 
@@ -19,14 +19,14 @@ impl ServingLock {
     pub(crate) const NOT_REQUIRED: Self = Self { _file: None };
 }
 
-/// Acquires the lock. Fails if another process has it.
-pub(crate) fn acquire(data_dir: &DataDir) -> Result<ServingLock, StoreError> {
-    let path = data_dir.lock();
-    let file = open_lock_file(&path).map_err(StoreError::file("open", &path))?;
+/// Acquires the serving lock. Fails with [`StoreError::AlreadyServing`] if another process holds the lock.
+pub(crate) fn acquire_lock(data_dir: &DataDir) -> Result<ServingLock, StoreError> {
+    let path = data_dir.lock_file_path();
+    let file = open_lock_file(&path).map_err(StoreError::file_error("open", &path))?;
     match file.try_lock() {
         Ok(()) => Ok(ServingLock { _file: Some(file) }),
         Err(TryLockError::WouldBlock) => Err(StoreError::AlreadyServing { dir: data_dir.root.clone() }),
-        Err(TryLockError::Error(error)) => Err(StoreError::file("lock", path)(error)),
+        Err(TryLockError::Error(error)) => Err(StoreError::file_error("lock", path)(error)),
     }
 }
 

@@ -1,24 +1,24 @@
-//! Signed links: temporary access to one object without credentials.
+//! Signed links, which grant temporary access to one resource without credentials.
 
 use crate::derived_keys::hmac_sha256;
 use crate::store::Store;
 
 impl Store {
-    /// Returns the signature of a link that expires at `expires`, in seconds since 1970 (UTC). It is a secret.
+    /// Returns the signature of a link, which must be kept secret. `expires` is a Unix timestamp in seconds.
     #[must_use]
     pub fn link_signature(&self, resource: &str, expires: i64) -> String {
         hex::encode(hmac_sha256(&self.keys.links, &[&expires.to_be_bytes(), resource.as_bytes()]))
     }
 
-    /// Whether a link with this expiry has expired.
+    /// Returns true if a link with this expiration time has expired.
     #[must_use]
     pub fn is_link_expired(&self, expires: i64) -> bool {
-        self.clock.seconds() >= expires
+        self.clock.unix_seconds() >= expires
     }
 
-    /// Returns the expiry of a link that is created now, in seconds since 1970 (UTC).
+    /// Returns the expiration time of a new link, as a Unix timestamp in seconds.
     #[must_use]
     pub fn link_expiry(&self, lifetime: std::time::Duration) -> i64 {
-        self.clock.seconds().saturating_add(i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX))
+        self.clock.unix_seconds().saturating_add(i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX))
     }
 }

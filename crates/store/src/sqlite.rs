@@ -1,4 +1,4 @@
-//! SQLite: connection options and migrations.
+//! SQLite backend: connection options and migrations.
 
 pub(crate) mod change_detector;
 mod wal_index;
@@ -14,50 +14,51 @@ use crate::error::StoreError;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
-/// Maximum number of connections. SQLite allows one writer at a time.
+/// Maximum number of connections per process. SQLite permits one writer at a time.
 const MAX_CONNECTIONS: u32 = 4;
-/// Maximum wait for the write lock of another connection.
+/// Maximum wait for a write lock that another connection holds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// An open database.
+/// Open SQLite database.
 #[derive(Clone)]
 pub(crate) struct SqliteDatabase {
     pub(crate) pool: SqlitePool,
 }
 
-/// Creates a database from an empty file. It has no write-ahead log, so that the file can be renamed.
-pub(crate) async fn create(file: &Path) -> Result<SqliteDatabase, StoreError> {
-    connect(connect_options(file).journal_mode(SqliteJournalMode::Delete)).await
+/// Creates a database from an empty file, without a write-ahead log so that the file can be renamed.
+pub(crate) async fn create_database(file: &Path) -> Result<SqliteDatabase, StoreError> {
+    connect_and_migrate(connect_options(file).journal_mode(SqliteJournalMode::Delete)).await
 }
 
 /// Opens an existing database.
-pub(crate) async fn open(file: &Path) -> Result<SqliteDatabase, StoreError> {
-    connect(connect_options(file).journal_mode(SqliteJournalMode::Wal)).await
+pub(crate) async fn open_database(file: &Path) -> Result<SqliteDatabase, StoreError> {
+    connect_and_migrate(connect_options(file).journal_mode(SqliteJournalMode::Wal)).await
 }
 
-async fn connect(options: SqliteConnectOptions) -> Result<SqliteDatabase, StoreError> {
+async fn connect_and_migrate(options: SqliteConnectOptions) -> Result<SqliteDatabase, StoreError> {
     let pool = SqlitePoolOptions::new()
         .max_connections(MAX_CONNECTIONS)
         .acquire_timeout(BUSY_TIMEOUT * 2)
         .connect_with(options)
         .await
-        .map_err(StoreError::database("open the database"))?;
-    // Another process may apply the same migrations.
-    // A failure then means that it has applied one that this process did not see.
-    // The loop is bounded: any other failure repeats.
+        .map_err(StoreError::database_error("open the database"))?;
+    // A migration can fail because another process has applied it concurrently.
+    // The write lock waits for that process, and the next run skips the applied migration.
+    // The number of retries is limited, because other errors persist.
     let mut retries = MIGRATIONS.iter().count();
     while let Err(error) = MIGRATIONS.run(&pool).await {
         if retries == 0 {
             return Err(migration_error(error));
         }
         retries -= 1;
-        let write_lock = pool.begin_with("BEGIN IMMEDIATE").await.map_err(StoreError::database("open the database"))?;
+        let write_lock =
+            pool.begin_with("BEGIN IMMEDIATE").await.map_err(StoreError::database_error("open the database"))?;
         drop(write_lock);
     }
     Ok(SqliteDatabase { pool })
 }
 
-/// Connection options with durable commits.
+/// Returns connection options with durable commits.
 fn connect_options(file: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(file)

@@ -1,4 +1,4 @@
-//! The store: initialised once, opened by each process.
+//! Handle to the store: initialisation, opening and configuration.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use crate::error::StoreError;
 use crate::location::Location;
 use crate::master_key::{self, MasterKey};
 use crate::metadata;
-use crate::metadata::audit::SeenLinks;
+use crate::metadata::audit::CheckpointTracker;
 use crate::metadata::group_commit::GroupCommit;
 use crate::policies::PolicyLimits;
 use crate::read_cache::Caches;
@@ -24,16 +24,16 @@ use crate::results::ResultStore;
 use crate::sealing::Sealer;
 use crate::serving_lock::{self, ServingLock};
 
-/// Initial domain, project and administrator. The project has the name of the region.
+/// Initial domain, project and administrator of a store. The name of the region is also the name of the project.
 #[derive(Debug, Clone)]
 pub struct InitialTenant {
-    /// Name of the region.
+    /// Returns the name of the region.
     pub region: String,
     /// Name of the domain.
     pub domain_name: String,
-    /// Name of its administrator.
+    /// Name of the administrator.
     pub user_name: String,
-    /// Hash of the administrator's password, as a PHC string.
+    /// Password hash of the administrator, as a PHC string.
     pub password_hash: String,
     /// Id of the administrator's access key.
     pub access_key: AccessKeyId,
@@ -41,7 +41,7 @@ pub struct InitialTenant {
     pub secret_key: SecretString,
 }
 
-/// Ids of the initial identities.
+/// Ids of the initial domain, project and administrator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InitialIds {
     /// Id of the domain.
@@ -52,7 +52,7 @@ pub struct InitialIds {
     pub user_id: UserId,
 }
 
-/// Handle to the metadata, secrets and results. Clones share their state.
+/// Handle to the metadata, secrets and results. Clones share the state.
 #[derive(Clone)]
 pub struct Store {
     pub(crate) database: Database,
@@ -63,8 +63,8 @@ pub struct Store {
     pub(crate) version_tracker: VersionTracker,
     pub(crate) caches: Arc<Caches>,
     /// Newest audit rows that this process wrote or read.
-    pub(crate) seen_links: SeenLinks,
-    /// Zones of this process.
+    pub(crate) checkpoint_tracker: CheckpointTracker,
+    /// Zones whose nodes this process can reach.
     pub(crate) zones: Arc<[Zone]>,
     pub(crate) policy_limits: PolicyLimits,
     data_dir: Arc<DataDir>,
@@ -72,15 +72,15 @@ pub struct Store {
     region: Arc<str>,
 }
 
-/// Name of the setting with the region.
+/// Name of the setting that stores the region.
 pub(crate) const REGION_SETTING: &str = "region";
 
 impl Store {
-    /// Initialises a data directory or database with the initial identities, and opens it.
-    /// The user is an administrator. The first row of the audit records the origin of the initialisation.
+    /// Initialises a store with a domain, a project and an administrator, and opens the store.
+    /// The first row of the audit log records the initialisation with its origin `by`.
     ///
-    /// Fails with [`StoreError::AlreadyInitialised`] and changes nothing if it is initialised.
-    /// After a crash, the next call starts over.
+    /// Fails with [`StoreError::AlreadyInitialised`] and changes nothing if the store is already initialised.
+    /// After a crash, the next call starts the initialisation from the beginning.
     pub async fn initialise(
         by: &Origin,
         location: impl Into<Location>,
@@ -92,30 +92,30 @@ impl Store {
         if dir.is_initialised()? {
             return Err(already_initialised());
         }
-        dir.restrict_new()?;
-        dir.create_folders()?;
-        let _lock = serving_lock::acquire(&dir)?;
+        dir.restrict_new_directory()?;
+        dir.create_directories()?;
+        let _lock = serving_lock::acquire_lock(&dir)?;
         if dir.is_initialised()? {
             return Err(already_initialised());
         }
-        dir.remove_unfinished()?;
+        dir.remove_unfinished_files()?;
         let database = match &location.metadata_url {
             None => {
                 dir.create_database_file()?;
-                Database::create(&dir.unfinished_database()).await?
+                Database::create_sqlite(&dir.unfinished_database_path()).await?
             }
             Some(url) => {
-                let database = Database::connect(url).await?;
-                // Before the creation of a master key that the database could not use.
+                let database = Database::connect_postgres(url).await?;
+                // Check the database before the creation of a master key that would not match it.
                 if metadata::is_initialised(&database).await? {
                     return Err(StoreError::AlreadyInitialised { location: url.to_string() });
                 }
                 database
             }
         };
-        let key = master_key::load_or_create(&dir.master_key())?;
+        let key = master_key::load_or_create_key(&dir.master_key_path())?;
         let store = Self::from_parts(database, &key, &dir, tenant.region.clone());
-        let ids = store.bootstrap(by, tenant).await?;
+        let ids = store.insert_initial_identities(by, tenant).await?;
         store.database.close().await;
         if location.metadata_url.is_none() {
             dir.publish_database()?;
@@ -123,36 +123,36 @@ impl Store {
         Ok((Self::open(location).await?, ids))
     }
 
-    /// Opens an initialised store and applies the migrations.
+    /// Opens an initialised store and applies the schema migrations.
     pub async fn open(location: impl Into<Location>) -> Result<Self, StoreError> {
         let location = location.into();
         let dir = DataDir::new(&location.data_dir);
         if location.metadata_url.is_some() || dir.is_initialised()? {
-            dir.restrict()?;
+            dir.restrict_permissions()?;
         }
         let database = match &location.metadata_url {
-            None if dir.is_initialised()? => Database::open(&dir.database()).await?,
+            None if dir.is_initialised()? => Database::open_sqlite(&dir.database_path()).await?,
             None => return Err(StoreError::NotInitialised { location: dir.root.display().to_string() }),
             Some(url) => {
-                let database = Database::connect(url).await?;
+                let database = Database::connect_postgres(url).await?;
                 if !metadata::is_initialised(&database).await? {
                     return Err(StoreError::NotInitialised { location: url.to_string() });
                 }
                 database
             }
         };
-        dir.create_folders()?;
-        let key = master_key::read_key(&dir.master_key())?;
+        dir.create_directories()?;
+        let key = master_key::read_key(&dir.master_key_path())?;
         let region = metadata::read_setting(&database, REGION_SETTING).await?.unwrap_or_default();
-        let region = String::from_utf8(region).map_err(StoreError::damaged("region"))?;
+        let region = String::from_utf8(region).map_err(StoreError::damaged_value("region"))?;
         let store = Self::from_parts(database.clone(), &key, &dir, region.clone());
-        match (store.check_canary().await, master_key::read_next(&dir.master_key())?) {
+        match (store.check_master_key().await, master_key::read_next_key(&dir.master_key_path())?) {
             (Ok(()), _) => Ok(store),
-            // A rotation has changed the database, but not the key of this machine.
+            // A rotation has changed the database, but not yet the master key of this machine.
             (Err(StoreError::WrongMasterKey), Some(next)) => {
                 let store = Self::from_parts(database, &next, &dir, region);
-                store.check_canary().await?;
-                master_key::promote_next(&dir.master_key())?;
+                store.check_master_key().await?;
+                master_key::promote_next_key(&dir.master_key_path())?;
                 Ok(store)
             }
             (Err(error), _) => Err(error),
@@ -163,7 +163,7 @@ impl Store {
         Self {
             version_tracker: VersionTracker::spawn(database.change_detector()),
             caches: Arc::default(),
-            seen_links: SeenLinks::default(),
+            checkpoint_tracker: CheckpointTracker::default(),
             zones: Arc::default(),
             policy_limits: PolicyLimits::default(),
             clock: database.clock(),
@@ -172,19 +172,19 @@ impl Store {
             keys: Arc::new(DerivedKeys::new(key)),
             group_commit: GroupCommit::default(),
             data_dir: Arc::new(dir.clone()),
-            results: ResultStore::files(dir.results()),
+            results: ResultStore::in_directory(dir.results_path()),
             region: region.into(),
         }
     }
 
     /// Returns the token that identifies this installation's sessions on watched servers.
-    /// It has 32 hexadecimal digits and is the same in all processes with the master key.
+    /// The token has 32 hexadecimal digits and is derived from the master key.
     #[must_use]
     pub fn session_token(&self) -> String {
         hex::encode(self.keys.sessions.get(..16).unwrap_or_default())
     }
 
-    /// Replaces the clock.
+    /// Replaces the clock of the store.
     #[must_use]
     pub fn with_clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
@@ -205,50 +205,50 @@ impl Store {
         self
     }
 
-    /// Closes the database and waits until its files are closed. Clones fail afterwards.
-    /// A dropped store closes them in the background.
+    /// Closes the database and waits until all connections are closed. Afterwards, operations on clones fail.
+    /// Dropping the store closes the connections in the background.
     pub async fn close(self) {
         self.database.close().await;
     }
 
-    /// Acquires the exclusive right to serve the data directory.
-    /// No lock is taken if the metadata is in PostgreSQL and the results are on S3.
-    /// Any number of processes may serve such a store.
+    /// Acquires the exclusive lock that is required to serve the data directory.
+    /// No lock is required if the metadata is in PostgreSQL and the results are on S3.
+    /// Any number of processes can serve such a store.
     pub fn lock_for_serving(&self) -> Result<ServingLock, StoreError> {
         if self.database.is_shared() && self.results.is_shared() {
             return Ok(ServingLock::NOT_REQUIRED);
         }
-        let lock = serving_lock::acquire(&self.data_dir)?;
-        self.data_dir.restrict_results()?;
+        let lock = serving_lock::acquire_lock(&self.data_dir)?;
+        self.data_dir.restrict_result_files()?;
         Ok(lock)
     }
 
-    /// Checks that the database responds and that the master key was not rotated.
+    /// Checks that the database responds and that no other process has rotated the master key.
     pub async fn ping(&self) -> Result<(), StoreError> {
         self.check_key_id().await
     }
 
-    /// Name of the region.
+    /// Returns the name of the region.
     #[must_use]
     pub fn region(&self) -> &str {
         &self.region
     }
 
-    /// Path of the data directory.
+    /// Returns the path of the data directory.
     #[must_use]
     pub fn data_dir(&self) -> &Path {
         &self.data_dir.root
     }
 
-    pub(crate) fn directory(&self) -> &DataDir {
+    pub(crate) fn data_directory(&self) -> &DataDir {
         &self.data_dir
     }
 
-    pub(crate) fn database_file(&self) -> PathBuf {
-        self.data_dir.database()
+    pub(crate) fn database_path(&self) -> PathBuf {
+        self.data_dir.database_path()
     }
 
-    /// Result store.
+    /// Returns the storage of results.
     #[must_use]
     pub fn results(&self) -> &ResultStore {
         &self.results

@@ -1,85 +1,85 @@
-//! Collection tasks and their states.
+//! Types of collection tasks and their claims.
 
 use std::time::Duration;
 
 use clew_model::{Failure, InstanceId, NodeId, ProjectId, RequestId, Selection, TaskStatus};
 
-/// A task to queue.
+/// Collection task to queue.
 #[derive(Debug, Clone)]
 pub struct NewCollectionTask {
-    /// Unique id, chosen by the caller.
+    /// Unique id, which the caller generates.
     pub request_id: RequestId,
-    /// Project of the requester.
+    /// Project of the request.
     pub project_id: ProjectId,
     /// Instance of the node.
     pub instance_id: InstanceId,
-    /// Node to read.
+    /// Node whose sessions are collected.
     pub node_id: NodeId,
-    /// Filter and order of the sessions.
+    /// Filter and sort order of the sessions.
     pub selection: Selection,
-    /// Whether statements are stored as templates.
+    /// True if the result contains templates in place of statements.
     pub masked: bool,
 }
 
-/// A stored task. Times are milliseconds since 1970 (UTC).
+/// Stored collection task. Times are Unix timestamps in milliseconds.
 #[derive(Debug, Clone)]
 pub struct CollectionTask {
     /// Unique id.
     pub request_id: RequestId,
-    /// Project of the requester.
+    /// Project of the request.
     pub project_id: ProjectId,
     /// Instance of the node.
     pub instance_id: InstanceId,
-    /// Node to read.
+    /// Node whose sessions are collected.
     pub node_id: NodeId,
-    /// Filter and order of the sessions.
+    /// Filter and sort order of the sessions.
     pub selection: Selection,
-    /// Whether statements are stored as templates.
+    /// True if the result contains templates in place of statements.
     pub masked: bool,
     /// Current state.
     pub status: TaskStatus,
-    /// Failure, if the task failed.
+    /// Failure reason if the task failed.
     pub failure: Option<Failure>,
-    /// Result, if the task finished.
+    /// Metadata of the result if the task finished.
     pub result: Option<ResultRecord>,
-    /// Number of attempts.
+    /// Number of started attempts.
     pub attempts: u32,
-    /// Time of queueing.
+    /// Time when the task was queued.
     pub created_at: i64,
-    /// End time. `None` until the task ends.
+    /// End time, or `None` if the task has not ended.
     pub ended_at: Option<i64>,
 }
 
-/// Request of a worker for tasks.
+/// Request of a worker to claim tasks.
 #[derive(Debug, Clone)]
 pub struct ClaimRequest {
     /// Name of the worker.
     pub worker: String,
-    /// Duration of the leases, unless renewed.
+    /// Duration of each lease until its first renewal.
     pub lease: Duration,
-    /// Maximum number of concurrent tasks per node, over all workers.
+    /// Maximum number of concurrent tasks per node, across all workers.
     pub max_per_node: u32,
-    /// Nodes to exclude.
+    /// Nodes whose tasks are not claimed.
     pub excluded_nodes: Vec<NodeId>,
-    /// Maximum number of tasks.
+    /// Maximum number of tasks to claim.
     pub max_tasks: usize,
 }
 
-/// Claimed tasks.
+/// Result of a claim.
 #[derive(Debug, Default)]
 pub struct ClaimedTasks {
-    /// Tasks that the worker holds.
+    /// Tasks that the worker has claimed.
     pub tasks: Vec<ClaimedTask>,
-    /// Failures of tasks that could not be claimed because their stored data cannot be parsed. These tasks have ended.
+    /// Failures of tasks that have ended because their stored data cannot be parsed.
     pub damaged: Vec<Failure>,
 }
 
-/// A claimed task.
+/// Claimed task with its fencing token.
 #[derive(Debug, Clone)]
 pub struct ClaimedTask {
     /// The task.
     pub task: CollectionTask,
-    /// Fencing token: only the latest holder can end the task.
+    /// Fencing token. Only the holder of the current token can renew, end or release the task.
     pub fence: i64,
 }
 

@@ -1,25 +1,25 @@
-//! Users and groups of users.
+//! Types of users and user groups.
 
 use std::fmt;
 
 use clew_model::{DomainId, GroupId, UserId};
 
-/// A user of a domain.
+/// User of a domain.
 #[derive(Clone)]
 pub struct User {
     /// Unique id.
     pub id: UserId,
     /// Name, unique in its domain.
     pub name: String,
-    /// Domain that it belongs to.
+    /// Domain of the user or group.
     pub domain_id: DomainId,
     /// Name of the domain.
     pub domain_name: String,
     /// Password hash, as a PHC string.
     pub password_hash: String,
-    /// Whether the user can sign in.
+    /// True if the user can sign in.
     pub enabled: bool,
-    /// Whether all actions in its domain are allowed, regardless of policies.
+    /// True if the user may perform all actions in the domain, regardless of policies.
     pub administrator: bool,
     /// Description.
     pub description: String,
@@ -38,40 +38,41 @@ impl fmt::Debug for User {
     }
 }
 
-/// A user to create. Contains a password hash and must not be logged.
+/// User to create. Must not be logged, because it contains a password hash.
 #[derive(Clone)]
 pub struct NewUser {
     /// Name, unique in its domain.
     pub name: String,
     /// Password hash, as a PHC string.
     pub password_hash: String,
-    /// Whether all actions in its domain are allowed.
+    /// True if the user may perform all actions in the domain.
     pub administrator: bool,
     /// Description.
     pub description: String,
 }
 
-/// Changes of a user. `None` leaves a value as it is. May contain a password hash and must not be logged.
+/// Changes of a user. A field that is `None` stays unchanged.
+/// Must not be logged, because the changes may contain a password hash.
 #[derive(Clone, Default)]
 pub struct UserChange {
     /// New password hash, as a PHC string.
     pub password_hash: Option<String>,
-    /// Whether the user can sign in.
+    /// True if the user can sign in.
     pub enabled: Option<bool>,
-    /// Whether all actions in its domain are allowed.
+    /// True if the user may perform all actions in the domain.
     pub administrator: Option<bool>,
     /// Description.
     pub description: Option<String>,
 }
 
-/// A group of users of a domain.
+/// Group of users in a domain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
     /// Unique id.
     pub id: GroupId,
     /// Name, unique in its domain.
     pub name: String,
-    /// Domain that it belongs to.
+    /// Domain of the user or group.
     pub domain_id: DomainId,
     /// Description.
     pub description: String,

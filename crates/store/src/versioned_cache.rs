@@ -1,32 +1,32 @@
-//! Cache of values that are valid at one version of their source.
+//! Cache for values that are valid for one version of their source.
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Bounded cache of values of one version.
-/// A newer version clears it, and so does an insertion above the capacity.
+/// Cache with a fixed capacity for values of one version.
+/// An insertion of a newer version, or beyond the capacity, removes all other values.
 #[derive(Debug)]
 pub struct VersionedCache<K, V> {
     capacity: usize,
-    entries: Mutex<Entries<K, V>>,
+    entries: Mutex<CacheEntries<K, V>>,
 }
 
 #[derive(Debug)]
-struct Entries<K, V> {
+struct CacheEntries<K, V> {
     version: i64,
     values: HashMap<K, V>,
 }
 
 impl<K: Eq + Hash, V: Clone> VersionedCache<K, V> {
-    /// Creates a cache with this capacity.
+    /// Creates an empty cache with the given capacity.
     #[must_use]
     pub fn with_capacity(capacity: usize) -> Self {
-        Self { capacity, entries: Mutex::new(Entries { version: i64::MIN, values: HashMap::new() }) }
+        Self { capacity, entries: Mutex::new(CacheEntries { version: i64::MIN, values: HashMap::new() }) }
     }
 
-    /// Returns the value of a key, if it was inserted at this version.
+    /// Returns the value of a key if the value was inserted with the same version.
     pub fn get<Q>(&self, version: i64, key: &Q) -> Option<V>
     where
         K: Borrow<Q>,
@@ -36,7 +36,7 @@ impl<K: Eq + Hash, V: Clone> VersionedCache<K, V> {
         entries.values.get(key).filter(|_| entries.version == version).cloned()
     }
 
-    /// Inserts a value. The caller must have obtained the version before it read the value.
+    /// Inserts a value. The caller must obtain the version before it reads the value from its source.
     pub fn insert(&self, version: i64, key: K, value: V) {
         let mut entries = self.lock();
         if entries.version < version || entries.values.len() >= self.capacity {
@@ -57,7 +57,7 @@ impl<K: Eq + Hash, V: Clone> VersionedCache<K, V> {
         self.lock().values.remove(key);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Entries<K, V>> {
+    fn lock(&self) -> MutexGuard<'_, CacheEntries<K, V>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,11 +1,11 @@
-//! Zones with their nodes and workers.
+//! States of zones with nodes or workers.
 
 use clew_model::Zone;
 
-/// State of a zone that has nodes or workers.
+/// State of a zone with nodes or workers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ZoneState {
-    /// Name of the zone. `None` for nodes without a zone, which any worker reads.
+    /// Name of the zone, or `None` for nodes without a zone, to which all workers can connect.
     pub zone: Option<Zone>,
     /// Number of nodes.
     pub nodes: u64,
@@ -14,7 +14,7 @@ pub struct ZoneState {
 }
 
 impl ZoneState {
-    /// Whether the zone has nodes but no active worker.
+    /// Returns true if the zone has nodes but no active worker.
     #[must_use]
     pub fn is_unserved(&self) -> bool {
         self.nodes > 0 && self.workers == 0

@@ -235,7 +235,7 @@ async fn queue_is_limited_and_stale_kills_are_not_executed() {
     let listed = history(&server, "").await;
     let entry = &listed["intelligent_kill_session_histories"][0];
     assert_eq!(entry["status"], "error");
-    assert!(entry["reason"].as_str().unwrap().contains("ask again"), "{entry}");
+    assert!(entry["reason"].as_str().unwrap().contains("request the kill again"), "{entry}");
     server.shutdown.cancel();
     running.await.unwrap();
 }

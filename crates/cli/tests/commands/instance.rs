@@ -148,7 +148,7 @@ async fn invalid_instances_are_rejected() {
         (vec!["add", "--name", "b", "--node", &master, "--node", &master], "it has 2 masters"),
         (vec!["add", "--name", "b", "--node", &with_database], "names a database"),
         (vec!["add", "--name", "b", "--node", url, "--tag", "env"], "is not KEY=VALUE"),
-        (vec!["add", "--name", "b", "--node", url, "--tag", "k=1", "--tag", "k=2"], "is there twice"),
+        (vec!["add", "--name", "b", "--node", url, "--tag", "k=1", "--tag", "k=2"], "is given twice"),
         (vec!["add", "--name", "b", "--node", url, "--id", "nonsense"], "32 hexadecimal digits, then in07"),
         (
             vec![

@@ -25,7 +25,7 @@ async fn commands_work_with_a_postgresql_database() {
     assert!(made.code == Some(0) && made.stdout.contains("and the same --metadata"), "{made:?}");
     assert!(!dir.join("clew.db").exists() && dir.join("master.key").exists());
     let again = with(&url, &folder.path().join("other"), &["init"]).await;
-    again.assert_refused(&["postgres://127.0.0.1:", "is initialised already"]);
+    again.assert_refused(&["postgres://127.0.0.1:", "is already initialised"]);
 
     let created = with(&url, &dir, &["group", "create", "dbas"]).await;
     assert_eq!(created.code, Some(0), "{created:?}");
@@ -63,7 +63,7 @@ async fn database_errors_omit_the_password() {
     let unused_address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     for (url, words) in [
         ("mysql://clew:hunter2@h/clew".to_owned(), "it does not begin with postgres://"),
-        (format!("postgres://clew:hunter2@{unused_address}/clew"), "see whether the database can be reached"),
+        (format!("postgres://clew:hunter2@{unused_address}/clew"), "check whether the database is reachable"),
     ] {
         let output = with(&url, &folder.path().join("data"), &["init"]).await;
         assert!(output.code != Some(0) && output.stderr.contains(words), "{output:?}");

@@ -44,7 +44,7 @@ async fn results_are_stored_at_the_configured_location_on_a_server() {
     initialise(&dir).await;
     run_command(serve(&dir, "s3://none/clew", &s3.endpoint()))
         .await
-        .assert_failed(&["no such bucket", "make the bucket"]);
+        .assert_failed(&["no such bucket", "create the bucket"]);
     let mut child =
         serve(&dir, "s3://results/clew", &s3.endpoint()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut line = String::new();

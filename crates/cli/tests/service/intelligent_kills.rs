@@ -69,7 +69,7 @@ async fn interrupted_intelligent_kill_fails_and_is_not_repeated() {
     let serving = home.serve().await;
     let entry = wait_for_history(&home, &serving, &added, 0).await;
     assert_eq!((&entry["task_id"], &entry["status"]), (&json!(task_id), &json!("error")), "{}", home.log());
-    assert!(entry["reason"].as_str().unwrap().contains("Clew ended in the midst of it"), "{entry}");
+    assert!(entry["reason"].as_str().unwrap().contains("Clew terminated during the kill"), "{entry}");
     let file = http().get(entry["download_link"].as_str().unwrap()).send().await.unwrap();
     assert_eq!((file.status().as_u16(), file.text().await.unwrap().lines().count()), (200, 1));
     assert!(!home.log().contains("signature"), "{}", home.log());
@@ -99,7 +99,7 @@ async fn queued_intelligent_kill_runs_after_restart_only_if_recent() {
     execute_sql(&home, "UPDATE intelligent_kills SET id = id - 61000").await;
     let mut serving = home.serve().await;
     let entry = wait_for_history(&home, &serving, &added, 1).await;
-    assert!(entry["reason"].as_str().unwrap().contains("was not begun"), "{entry}");
+    assert!(entry["reason"].as_str().unwrap().contains("was not started"), "{entry}");
     serving.kill();
     assert!(seconds(&server, victim.id).await.is_some(), "{}", home.log());
 

@@ -20,7 +20,10 @@ async fn second_server_on_a_data_directory_is_rejected() {
     let second = tokio::time::timeout(Duration::from_secs(20), second).await.unwrap().unwrap();
     assert_eq!(second.status.code(), Some(2), "{second:?}");
     let output_text = String::from_utf8_lossy(&second.stderr).into_owned();
-    assert!(output_text.contains("another process is at work on") && output_text.contains("fix: "), "{output_text}");
+    assert!(
+        output_text.contains("another process is serving or initialising") && output_text.contains("fix: "),
+        "{output_text}"
+    );
     let client = home.client(&serving);
     let id = client.start_collection(&added.instance, &added.nodes[0], &SelectionRequest::default()).await.unwrap();
     let limit = Duration::from_mins(1);

@@ -104,5 +104,5 @@ async fn lost_kill_outcome_is_recorded_as_unknown_after_restart() {
     let audit: Value = serde_json::from_slice(&audit.stdout).unwrap();
     let row = audit.to_string();
     assert!(row.contains("unknown") && row.contains("stuck") && row.contains(&format!("{id}")), "{row}");
-    assert!(row.contains("whether the kill was sent is not known") && !row.contains("secret"), "{row}");
+    assert!(row.contains("it is unknown whether the kill was sent") && !row.contains("secret"), "{row}");
 }

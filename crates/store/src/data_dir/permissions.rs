@@ -1,5 +1,5 @@
-//! Permissions of a data directory: 0700 for directories and 0600 for files.
-//! Wider permissions are restricted when the directory is opened.
+//! Permissions of the data directory: 0700 for directories and 0600 for files.
+//! Opening the data directory restricts wider permissions.
 
 use std::fs::{self, Metadata, Permissions};
 use std::io;
@@ -11,88 +11,88 @@ use tracing::warn;
 use super::DataDir;
 use crate::error::StoreError;
 
-/// Permission bits of the group and of others.
-const GROUP_AND_OTHERS: u32 = 0o077;
-/// Sticky bit, as on `/tmp`.
+/// Permission bits of the group and of other accounts.
+const GROUP_AND_OTHERS_MODE: u32 = 0o077;
+/// Sticky bit, which shared directories such as `/tmp` have.
 const STICKY_BIT: u32 = 0o1000;
-/// Prefixes of the entries that Clew creates in a data directory.
-const OWN_PREFIXES: [&str; 6] = ["clew.db", "master.key", "results", "spill", "serve.lock", "lost+found"];
-/// Prefixes of the files that are restricted.
-/// The master key is excluded: a key that others could read is rejected (`master_key.rs`).
-const RESTRICTED_PREFIXES: [&str; 3] = ["clew.db", "serve.lock", "master.key.before-"];
+/// Name prefixes of the entries that Clew creates in the data directory.
+const CLEW_ENTRY_PREFIXES: [&str; 6] = ["clew.db", "master.key", "results", "spill", "serve.lock", "lost+found"];
+/// Name prefixes of the files whose permissions Clew restricts.
+/// The master key is excluded, because `master_key.rs` rejects a key file that other accounts can read.
+const RESTRICTED_FILE_PREFIXES: [&str; 3] = ["clew.db", "serve.lock", "master.key.before-"];
 
 impl DataDir {
-    /// Restricts a directory before its initialisation.
-    /// Fails if Clew is not the owner, or if the directory contains foreign files, which would become inaccessible to
-    /// other accounts.
-    pub(crate) fn restrict_new(&self) -> Result<(), StoreError> {
+    /// Restricts an existing directory to its owner, before the initialisation.
+    /// Fails if another account owns the directory.
+    /// Fails if the directory has files of other programs, because other accounts would lose access to these files.
+    pub(crate) fn restrict_new_directory(&self) -> Result<(), StoreError> {
         if !self.root.is_dir() {
             return Ok(());
         }
-        let foreign = self.names()?.into_iter().find(|name| !has_prefix(name, &OWN_PREFIXES));
-        restrict(&self.root, 0o700, foreign.as_deref())
+        let foreign = self.read_entry_names()?.into_iter().find(|name| !has_any_prefix(name, &CLEW_ENTRY_PREFIXES));
+        restrict_mode(&self.root, 0o700, foreign.as_deref())
     }
 
     /// Restricts the directory, its subdirectories and its database files to their owner.
-    /// Fails if Clew is not the owner.
-    pub(crate) fn restrict(&self) -> Result<(), StoreError> {
+    /// Fails if another account owns a directory or file that needs to be restricted.
+    pub(crate) fn restrict_permissions(&self) -> Result<(), StoreError> {
         if !self.root.is_dir() {
             return Ok(());
         }
-        let names = self.names()?;
-        if names.iter().any(|name| has_prefix(name, &OWN_PREFIXES)) {
-            restrict(&self.root, 0o700, None)?;
+        let names = self.read_entry_names()?;
+        if names.iter().any(|name| has_any_prefix(name, &CLEW_ENTRY_PREFIXES)) {
+            restrict_mode(&self.root, 0o700, None)?;
         }
-        restrict(&self.results(), 0o700, None)?;
-        restrict(&self.root.join("spill"), 0o700, None)?;
-        for name in names.iter().filter(|name| has_prefix(name, &RESTRICTED_PREFIXES)) {
-            restrict(&self.root.join(name), 0o600, None)?;
+        restrict_mode(&self.results_path(), 0o700, None)?;
+        restrict_mode(&self.root.join("spill"), 0o700, None)?;
+        for name in names.iter().filter(|name| has_any_prefix(name, &RESTRICTED_FILE_PREFIXES)) {
+            restrict_mode(&self.root.join(name), 0o600, None)?;
         }
         Ok(())
     }
 
-    /// Returns the names of the entries.
-    fn names(&self) -> Result<Vec<String>, StoreError> {
-        let entries = fs::read_dir(&self.root).map_err(StoreError::file("read the folder", &self.root))?;
+    /// Returns the names of the directory entries.
+    fn read_entry_names(&self) -> Result<Vec<String>, StoreError> {
+        let entries = fs::read_dir(&self.root).map_err(StoreError::file_error("read the directory", &self.root))?;
         let mut names = Vec::new();
         for entry in entries {
-            let entry = entry.map_err(StoreError::file("read the folder", &self.root))?;
+            let entry = entry.map_err(StoreError::file_error("read the directory", &self.root))?;
             names.push(entry.file_name().to_string_lossy().into_owned());
         }
         Ok(names)
     }
 
     /// Restricts the result files to their owner.
-    pub(crate) fn restrict_results(&self) -> Result<(), StoreError> {
-        let folder = self.results();
+    pub(crate) fn restrict_result_files(&self) -> Result<(), StoreError> {
+        let folder = self.results_path();
         let entries = match fs::read_dir(&folder) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(StoreError::file("read the folder", folder)(error)),
+            Err(error) => return Err(StoreError::file_error("read the directory", folder)(error)),
         };
         for entry in entries {
-            let path = entry.map_err(StoreError::file("read the folder", &folder))?.path();
-            restrict(&path, 0o600, None)?;
+            let path = entry.map_err(StoreError::file_error("read the directory", &folder))?.path();
+            restrict_mode(&path, 0o600, None)?;
         }
         Ok(())
     }
 }
 
-fn has_prefix(name: &str, prefixes: &[&str]) -> bool {
+fn has_any_prefix(name: &str, prefixes: &[&str]) -> bool {
     prefixes.iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// Restricts a file or directory to its owner. `foreign` is an entry that Clew did not create.
-fn restrict(path: &Path, mode: u32, foreign: Option<&str>) -> Result<(), StoreError> {
-    // Symbolic links are not followed: they would lead out of the directory.
+/// Restricts a file or directory to its owner. `foreign` is the name of an entry that Clew did not create.
+fn restrict_mode(path: &Path, mode: u32, foreign: Option<&str>) -> Result<(), StoreError> {
+    // Do not follow symbolic links, because their targets are outside of the directory.
     let found = match fs::symlink_metadata(path) {
         Ok(found) => found,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(StoreError::file("read the permissions of", path)(error)),
+        Err(error) => return Err(StoreError::file_error("read the permissions of", path)(error)),
     };
     let found = if found.is_symlink() && mode == 0o700 { fs::metadata(path).unwrap_or(found) } else { found };
     let before = found.permissions().mode() & 0o7777;
-    if before & GROUP_AND_OTHERS == 0 || found.is_symlink() || (mode == 0o600 && !found.is_file()) {
+    if before & GROUP_AND_OTHERS_MODE == 0 || found.is_symlink() || (mode == 0o600 && !found.is_file()) {
         return Ok(());
     }
     let refused = |reason: &str| StoreError::OpenToOthers {
@@ -101,20 +101,20 @@ fn restrict(path: &Path, mode: u32, foreign: Option<&str>) -> Result<(), StoreEr
         reason: reason.to_owned(),
         wanted: mode,
     };
-    if !is_owned(&found) {
+    if !is_owned_by_process(&found) {
         return Err(refused("it belongs to another account"));
     }
     if before & STICKY_BIT != 0 {
-        return Err(refused("it is a folder that accounts share"));
+        return Err(refused("it is a directory that accounts share"));
     }
     if let Some(foreign) = foreign {
-        return Err(refused(&format!("it holds other things too, such as {foreign}")));
+        return Err(refused(&format!("it also contains files of other programs, such as {foreign}")));
     }
-    fs::set_permissions(path, Permissions::from_mode(mode)).map_err(StoreError::file("restrict", path))?;
+    fs::set_permissions(path, Permissions::from_mode(mode)).map_err(StoreError::file_error("restrict", path))?;
     warn!(file.path = %path.display(), "tightened permissions from {before:o} to {mode:o}");
     Ok(())
 }
 
-fn is_owned(found: &Metadata) -> bool {
+fn is_owned_by_process(found: &Metadata) -> bool {
     found.uid() == rustix::process::geteuid().as_raw()
 }

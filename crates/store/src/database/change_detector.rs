@@ -2,7 +2,7 @@
 
 use crate::data_version::DataVersion;
 use crate::error::StoreError;
-use crate::sqlite::change_detector::FastPath;
+use crate::sqlite::change_detector::VersionFastPath;
 use crate::{postgres, sqlite};
 
 /// Queries the data version of a database.
@@ -12,11 +12,11 @@ pub(crate) enum ChangeDetector {
 }
 
 impl ChangeDetector {
-    /// Returns the check that needs no query. PostgreSQL has none.
-    pub(crate) fn fast_path(&self) -> FastPath {
+    /// Returns the change check that needs no query. For PostgreSQL, the check never finds a version.
+    pub(crate) fn fast_path(&self) -> VersionFastPath {
         match self {
             Self::Sqlite(detector) => detector.fast_path(),
-            Self::Postgres(_) => FastPath::default(),
+            Self::Postgres(_) => VersionFastPath::default(),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Conversion of database errors, with remedies.
+//! Conversion of database errors to [`StoreError`], with a remedy for common causes.
 
 use std::io::ErrorKind;
 
@@ -8,23 +8,25 @@ use sqlx::sqlite::SqliteError;
 use crate::error::StoreError;
 
 impl StoreError {
-    /// Converts database errors, for `map_err`.
-    pub(crate) fn database(action: &'static str) -> impl Fn(sqlx::Error) -> Self {
-        move |source| Self::Database { action, remedy: remedy(&source), source: Box::new(source) }
+    /// Returns a function for `map_err` that converts database errors. `action` completes "could not …".
+    pub(crate) fn database_error(action: &'static str) -> impl Fn(sqlx::Error) -> Self {
+        move |source| Self::Database { action, remedy: find_remedy(&source), source: Box::new(source) }
     }
 }
 
-/// Converts the error of a migration.
+/// Converts the error of a schema migration.
 pub(crate) fn migration_error(error: MigrateError) -> StoreError {
-    let action = "bring the database to this version's form";
+    let action = "apply the migrations of the database";
     match error {
         MigrateError::VersionMissing(version) => StoreError::NewerDatabase { version },
-        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => StoreError::database(action)(error),
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
+            StoreError::database_error(action)(error)
+        }
         other => StoreError::Database { action, source: Box::new(other), remedy: "" },
     }
 }
 
-/// Converts the error of an insert. A violated unique constraint is reported as [`StoreError::AlreadyExists`].
+/// Converts the error of an insert. A violated unique constraint becomes [`StoreError::AlreadyExists`].
 pub(crate) fn insert_error(
     action: &'static str,
     what: &'static str,
@@ -33,12 +35,12 @@ pub(crate) fn insert_error(
     let name = name.to_owned();
     move |error| match &error {
         sqlx::Error::Database(cause) if cause.is_unique_violation() => StoreError::AlreadyExists { what, name },
-        _ => StoreError::database(action)(error),
+        _ => StoreError::database_error(action)(error),
     }
 }
 
-/// Returns the remedy to append to an error message, starting with "; ", or an empty string.
-fn remedy(error: &sqlx::Error) -> &'static str {
+/// Returns the remedy to append to an error message. The remedy starts with "; " or is empty.
+fn find_remedy(error: &sqlx::Error) -> &'static str {
     let Some(cause) = error.as_database_error() else { return connection_remedy(error) };
     let code = cause.code().unwrap_or_default();
     match cause.try_downcast_ref::<SqliteError>() {
@@ -47,39 +49,39 @@ fn remedy(error: &sqlx::Error) -> &'static str {
     }
 }
 
-/// Remedy for a SQLite result code without its extended part (<https://www.sqlite.org/rescode.html>).
+/// Returns the remedy for a SQLite result code (<https://www.sqlite.org/rescode.html>), ignoring the extended part.
 fn sqlite_remedy(code: &str) -> &'static str {
     match code.parse::<u32>().map(|code| code & 0xff) {
-        Ok(5 | 6) => "; another process held the database for too long: try again",
+        Ok(5 | 6) => "; another process locked the database for too long: try again",
         Ok(8) => "; make the data directory and clew.db writable for the user that runs Clew",
-        Ok(10) => "; see whether the disk is full or broken",
+        Ok(10) => "; check whether the disk is full or damaged",
         Ok(11 | 26) => "; stop Clew and restore clew.db from a backup",
         Ok(13) => "; free some space in the data directory",
-        Ok(14) => "; see whether the user that runs Clew may read and write the data directory",
+        Ok(14) => "; check that the user that runs Clew may read and write the data directory",
         _ => "",
     }
 }
 
-/// Remedy for a PostgreSQL error code (<https://www.postgresql.org/docs/15/errcodes-appendix.html>).
+/// Returns the remedy for a PostgreSQL error code (<https://www.postgresql.org/docs/15/errcodes-appendix.html>).
 fn postgres_remedy(code: &str) -> &'static str {
     match code {
-        "25P03" | "40P01" | "55P03" => "; another process held the database for too long: try again",
-        "57P01" | "57P02" | "57P03" => "; PostgreSQL is being started or stopped: try again",
-        "53100" => "; free some space on the disk of PostgreSQL",
-        "53300" => "; let PostgreSQL have more connections (max_connections)",
-        "3D000" => "; make the database (createdb), or name another one",
+        "25P03" | "40P01" | "55P03" => "; another process locked the database for too long: try again",
+        "57P01" | "57P02" | "57P03" => "; PostgreSQL is starting or shutting down: try again",
+        "53100" => "; free some disk space on the PostgreSQL server",
+        "53300" => "; increase max_connections of PostgreSQL",
+        "3D000" => "; create the database (createdb), or use another one",
         "42501" => "; make the account of Clew the owner of the database",
-        _ if code.starts_with("28") => "; see whether the user and password in the address of the database are right",
+        _ if code.starts_with("28") => "; check the user and password in the URL of the database",
         _ => "",
     }
 }
 
 fn connection_remedy(error: &sqlx::Error) -> &'static str {
-    const TLS_REMEDY: &str = "; see sslmode and sslrootcert in the address of the database";
+    const TLS_REMEDY: &str = "; check sslmode and sslrootcert in the URL of the database";
     match error {
-        // Error of a rejected certificate.
+        // The TLS library reports a rejected certificate as invalid data.
         sqlx::Error::Io(error) if error.kind() == ErrorKind::InvalidData => TLS_REMEDY,
-        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut => "; see whether the database can be reached",
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut => "; check whether the database is reachable",
         sqlx::Error::Tls(_) => TLS_REMEDY,
         _ => "",
     }
@@ -101,7 +103,7 @@ mod tests {
     }
 
     async fn remedy_of(connection: &mut SqliteConnection, statement: &str) -> &'static str {
-        remedy(&sqlx::raw_sql(AssertSqlSafe(statement)).execute(connection).await.unwrap_err())
+        find_remedy(&sqlx::raw_sql(AssertSqlSafe(statement)).execute(connection).await.unwrap_err())
     }
 
     #[tokio::test]
@@ -122,11 +124,11 @@ mod tests {
         let broken = SqliteConnectOptions::new().filename(&file).foreign_keys(true).connect().await;
         let broken = match broken {
             Ok(mut connection) => remedy_of(&mut connection, "SELECT * FROM sqlite_schema").await,
-            Err(error) => remedy(&error),
+            Err(error) => find_remedy(&error),
         };
         assert!(broken.contains("backup"), "{broken}");
         let nowhere = folder.path().join("no").join("a.db");
         let error = SqliteConnectOptions::new().filename(nowhere).connect().await.unwrap_err();
-        assert!(remedy(&error).contains("read and write"), "{error}");
+        assert!(find_remedy(&error).contains("read and write"), "{error}");
     }
 }

@@ -4,13 +4,13 @@ use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{ColumnIndex, Decode, Postgres, Row as _, Sqlite, Type};
 
-/// A row of a query result.
+/// Row of a query result.
 pub(crate) enum Row {
     Sqlite(SqliteRow),
     Postgres(PgRow),
 }
 
-/// A type that columns of both databases can be decoded to.
+/// Rust type to which columns of both databases can be decoded.
 pub(crate) trait ColumnValue:
     Type<Sqlite> + for<'r> Decode<'r, Sqlite> + Type<Postgres> + for<'r> Decode<'r, Postgres>
 {
@@ -22,7 +22,7 @@ impl<T> ColumnValue for T where
 }
 
 impl Row {
-    /// Decodes a column, by name or index.
+    /// Decodes a column that is given by name or index.
     pub(crate) fn try_get<T, I>(&self, column: I) -> Result<T, sqlx::Error>
     where
         T: ColumnValue,

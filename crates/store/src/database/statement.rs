@@ -1,4 +1,4 @@
-//! Statements with parameters, independent of the database.
+//! SQL statements with parameters, for both databases.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use sqlx::{Encode, IntoArguments, Postgres, SqlSafeStr, SqlStr, Sqlite, Type};
 use super::{ColumnValue, Database, Row, Transaction};
 use crate::postgres::with_timeout;
 
-/// A statement with the function that decodes its rows.
+/// SQL statement with its parameters and the function that decodes its rows.
 #[must_use]
 pub(crate) struct Statement<'q, T> {
     sql: SqlStr,
@@ -16,7 +16,7 @@ pub(crate) struct Statement<'q, T> {
     decode: fn(Row) -> Result<T, sqlx::Error>,
 }
 
-/// A parameter. `NULL` keeps its type, which PostgreSQL requires.
+/// Parameter of a statement. `NULL` has a type too, because PostgreSQL requires one.
 pub(crate) enum Parameter<'q> {
     Integer(Option<i64>),
     Bool(Option<bool>),
@@ -24,15 +24,15 @@ pub(crate) enum Parameter<'q> {
     Bytes(Option<Cow<'q, [u8]>>),
 }
 
-/// Executor of a statement.
+/// Connection or transaction that executes a statement.
 pub(crate) enum Executor<'e> {
-    /// A connection of the pool, with autocommit.
+    /// Connection from the pool, in autocommit mode.
     Pool(&'e Database),
     /// An open transaction.
     Tx(&'e mut Transaction),
 }
 
-/// Creates a statement that returns rows or none.
+/// Creates a statement that returns any number of columns, or nothing.
 pub(crate) fn query<'q>(sql: impl SqlSafeStr) -> Statement<'q, Row> {
     Statement { sql: sql.into_sql_str(), parameters: Vec::new(), decode: Ok }
 }
@@ -55,7 +55,7 @@ impl<'q, T> Statement<'q, T> {
     }
 
     /// Executes the statement and returns the number of affected rows.
-    /// Outside of a transaction, PostgreSQL statements take the write lock.
+    /// Outside of a transaction, PostgreSQL statements acquire the write lock.
     pub(crate) async fn execute<'e>(self, executor: impl Into<Executor<'e>>) -> Result<u64, sqlx::Error> {
         match executor.into() {
             Executor::Pool(Database::Sqlite(database)) => {
@@ -119,7 +119,7 @@ impl<'q, T> Statement<'q, T> {
         row.map(decode).transpose()
     }
 
-    /// Returns the first row. Fails if there is none.
+    /// Returns the first row. Fails if the result is empty.
     pub(crate) async fn fetch_one<'e>(self, executor: impl Into<Executor<'e>>) -> Result<T, sqlx::Error> {
         self.fetch_optional(executor).await?.ok_or(sqlx::Error::RowNotFound)
     }
@@ -135,27 +135,27 @@ impl<'q, T> Statement<'q, T> {
         self.parameters.into_iter().fold(sqlx::query(self.sql), |query, parameter| match parameter {
             Parameter::Integer(integer) => query.bind(integer),
             Parameter::Bool(value) => query.bind(value),
-            Parameter::Text(text) => query.bind(text.map(|text| D::storable(text.into_owned()))),
+            Parameter::Text(text) => query.bind(text.map(|text| D::to_storable_text(text.into_owned()))),
             Parameter::Bytes(bytes) => query.bind(bytes.map(Cow::into_owned)),
         })
     }
 }
 
-/// Conversion of parameters for a database.
+/// Database-specific conversion of parameters.
 trait Dialect: sqlx::Database {
-    /// Returns the text in a form that the database can store.
-    fn storable(text: String) -> String;
+    /// Converts the text to a value that the database can store.
+    fn to_storable_text(text: String) -> String;
 }
 
 impl Dialect for Sqlite {
-    fn storable(text: String) -> String {
+    fn to_storable_text(text: String) -> String {
         text
     }
 }
 
 impl Dialect for Postgres {
-    /// PostgreSQL cannot store U+0000. It is replaced by its symbol, U+2400.
-    fn storable(text: String) -> String {
+    /// Replaces U+0000, which PostgreSQL cannot store, with the symbol for null, U+2400.
+    fn to_storable_text(text: String) -> String {
         if text.contains('\0') { text.replace('\0', "\u{2400}") } else { text }
     }
 }
@@ -176,7 +176,7 @@ impl<'e> From<&'e mut Transaction> for Executor<'e> {
     }
 }
 
-/// Conversions of a type and of its `Option` to a parameter.
+/// Implements the conversion of a type, and of its `Option`, to a parameter.
 macro_rules! parameters {
     ($($type:ty => $kind:ident($value:ident) $become:expr;)*) => {$(
         impl<'q> From<$type> for Parameter<'q> {

@@ -1,4 +1,4 @@
-//! Permanent access keys. Their secrets are stored sealed.
+//! Permanent access keys, whose secrets are stored encrypted.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -16,13 +16,13 @@ use crate::error::StoreError;
 use crate::sealing::AssociatedData;
 use crate::store::Store;
 
-/// Maximum number of access keys of a user: one in use, and one to change over to.
+/// Maximum number of access keys per user: the current key and a replacement.
 const MAX_ACCESS_KEYS: u32 = 2;
-/// Minimum time between two records of a key's use, in seconds.
-const USE_WRITE_INTERVAL: i64 = 60;
+/// Minimum time between two writes of a key's last use, in seconds.
+const KEY_USE_WRITE_INTERVAL_SECONDS: i64 = 60;
 
 impl Store {
-    /// Creates an access key of a user. Fails with [`StoreError::TooManyKeys`] if the user has two.
+    /// Creates an access key for a user. Fails with [`StoreError::TooManyKeys`] if the user already has two keys.
     pub async fn create_key(
         &self,
         by: &Origin,
@@ -30,7 +30,7 @@ impl Store {
         id: &AccessKeyId,
         secret: &SecretString,
     ) -> Result<(), StoreError> {
-        let mut tx = self.begin_audited("make an access key").await?;
+        let mut tx = self.begin_audited("create an access key").await?;
         let user = require_user(tx.transaction(), user).await?;
         let count: i64 = query_scalar("SELECT COUNT(*) FROM access_keys WHERE user_id = $1")
             .bind(user.id.as_str())
@@ -40,7 +40,7 @@ impl Store {
         if count >= i64::from(MAX_ACCESS_KEYS) {
             return Err(StoreError::TooManyKeys { limit: MAX_ACCESS_KEYS });
         }
-        self.insert_key(tx.transaction(), &user.id, id, secret).await?;
+        self.insert_access_key(tx.transaction(), &user.id, id, secret).await?;
         let event = AuditEvent {
             domain_id: Some(user.domain_id),
             detail: json!({ "user": user.name, "user_id": user.id }),
@@ -49,22 +49,22 @@ impl Store {
         tx.commit_with_event(&event).await
     }
 
-    pub(super) async fn insert_key(
+    pub(super) async fn insert_access_key(
         &self,
         transaction: &mut Transaction,
         user: &UserId,
         id: &AccessKeyId,
         secret: &SecretString,
     ) -> Result<(), StoreError> {
-        let sealed = self.sealer.seal(secret_aad(id), secret)?;
+        let sealed = self.sealer.seal(secret_associated_data(id), secret)?;
         query("INSERT INTO access_keys (id, user_id, secret, created_at) VALUES ($1, $2, $3, $4)")
             .bind(id.as_str())
             .bind(user.as_str())
             .bind(sealed)
-            .bind(self.clock.seconds())
+            .bind(self.clock.unix_seconds())
             .execute(transaction)
             .await
-            .map_err(insert_error("make an access key", "an access key", id.as_str()))?;
+            .map_err(insert_error("create an access key", "an access key", id.as_str()))?;
         Ok(())
     }
 
@@ -76,23 +76,23 @@ impl Store {
             .bind(user.as_str())
             .fetch_all(&self.database)
             .await
-            .map_err(StoreError::database("list access keys"))?;
-        rows.iter().map(key_from_row).collect()
+            .map_err(StoreError::database_error("list access keys"))?;
+        rows.iter().map(access_key_from_row).collect()
     }
 
-    /// Returns a permanent access key without its secret.
+    /// Returns a permanent access key by id, without its secret.
     pub async fn key(&self, id: &AccessKeyId) -> Result<Option<KeyRecord>, StoreError> {
         let row = query("SELECT id, user_id, enabled, created_at, last_used_at FROM access_keys WHERE id = $1")
             .bind(id.as_str())
             .fetch_optional(&self.database)
             .await
-            .map_err(StoreError::database("look up an access key"))?;
-        row.as_ref().map(key_from_row).transpose()
+            .map_err(StoreError::database_error("look up an access key"))?;
+        row.as_ref().map(access_key_from_row).transpose()
     }
 
-    /// Enables or disables an access key. Returns false if it does not exist.
-    /// Disabling also revokes the user's tokens and temporary keys (spec section 3.2).
-    /// They may have been issued for this key.
+    /// Enables or disables an access key. Returns false if the key does not exist.
+    /// Disabling a key also revokes the user's tokens and temporary keys, which may have been issued for the key.
+    /// See section 3.2 of the specification.
     pub async fn set_key_enabled(&self, by: &Origin, id: &AccessKeyId, enabled: bool) -> Result<bool, StoreError> {
         let mut tx = self.begin_audited("change an access key").await?;
         let users: Vec<String> = query_scalar("UPDATE access_keys SET enabled = $1 WHERE id = $2 RETURNING user_id")
@@ -102,12 +102,14 @@ impl Store {
             .await
             .map_err(tx.map_error())?;
         let Some(user) = users.first() else { return Ok(false) };
-        let event = self.key_event(tx.transaction(), by, "UpdateAccessKey", id, user, enabled).await?;
+        let event =
+            self.revoke_credentials_and_build_event(tx.transaction(), by, "UpdateAccessKey", id, user, enabled).await?;
         tx.commit_with_event(&event).await?;
         Ok(true)
     }
 
-    /// Removes an access key and revokes the user's tokens and temporary keys. Returns false if it does not exist.
+    /// Removes an access key and revokes the user's tokens and temporary keys.
+    /// Returns false if the access key does not exist.
     pub async fn remove_key(&self, by: &Origin, id: &AccessKeyId) -> Result<bool, StoreError> {
         let mut tx = self.begin_audited("remove an access key").await?;
         let users: Vec<String> = query_scalar("DELETE FROM access_keys WHERE id = $1 RETURNING user_id")
@@ -116,12 +118,13 @@ impl Store {
             .await
             .map_err(tx.map_error())?;
         let Some(user) = users.first() else { return Ok(false) };
-        let event = self.key_event(tx.transaction(), by, "DeleteAccessKey", id, user, false).await?;
+        let event =
+            self.revoke_credentials_and_build_event(tx.transaction(), by, "DeleteAccessKey", id, user, false).await?;
         tx.commit_with_event(&event).await?;
         Ok(true)
     }
 
-    async fn key_event(
+    async fn revoke_credentials_and_build_event(
         &self,
         transaction: &mut Transaction,
         by: &Origin,
@@ -130,11 +133,11 @@ impl Store {
         user: &str,
         usable: bool,
     ) -> Result<AuditEvent, StoreError> {
-        let user: UserId = user.parse().map_err(StoreError::damaged("user_id"))?;
+        let user: UserId = user.parse().map_err(StoreError::damaged_value("user_id"))?;
         let user = require_user(transaction, &user).await?;
         let (mut tokens, mut keys) = (0, 0);
         if !usable {
-            let now = self.clock.seconds();
+            let now = self.clock.unix_seconds();
             tokens = revoke_tokens(transaction, AffectedUsers::User(&user.id), now).await?;
             keys = revoke_temporary_keys(transaction, &user.id, now).await?;
         }
@@ -148,11 +151,11 @@ impl Store {
         })
     }
 
-    /// Records the use of a permanent access key, at most once a minute.
+    /// Records the use of a permanent access key, at most once per minute.
     pub async fn touch_access_key(&self, key: &AccessKey) -> Result<(), StoreError> {
-        let (last, now) = (key.last_recorded_use.load(Ordering::Relaxed), self.clock.seconds());
-        let due = key.temporary.is_none() && now.saturating_sub(last) >= USE_WRITE_INTERVAL;
-        // One of several concurrent requests is enough.
+        let (last, now) = (key.last_recorded_use.load(Ordering::Relaxed), self.clock.unix_seconds());
+        let due = key.temporary.is_none() && now.saturating_sub(last) >= KEY_USE_WRITE_INTERVAL_SECONDS;
+        // Only one of several concurrent requests writes the time.
         if !due || key.last_recorded_use.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_err() {
             return Ok(());
         }
@@ -161,36 +164,36 @@ impl Store {
             .bind(key.id.as_str())
             .execute(&self.database)
             .await
-            .map_err(StoreError::database("note the use of an access key"))?;
+            .map_err(StoreError::database_error("record the use of an access key"))?;
         Ok(())
     }
 
-    /// Returns a permanent or temporary access key with its user and secret.
+    /// Returns a permanent or temporary access key by id, with its user and secret.
     pub async fn access_key(&self, id: &AccessKeyId) -> Result<Option<AccessKey>, StoreError> {
-        let failed = StoreError::database("look up an access key");
+        let failed = StoreError::database_error("look up an access key");
         let row = query("SELECT user_id, secret, enabled, last_used_at FROM access_keys WHERE id = $1")
             .bind(id.as_str())
             .fetch_optional(&self.database)
             .await
             .map_err(&failed)?;
-        let Some(row) = row else { return self.temporary_key(id).await };
+        let Some(row) = row else { return self.find_temporary_key(id).await };
         let user_id = parse_column::<UserId>(&row, "user_id")?;
         let Some(user) = self.user(&user_id).await? else { return Ok(None) };
         let sealed: Vec<u8> = row.try_get("secret").map_err(&failed)?;
         let enabled = row.try_get("enabled").map_err(&failed)?;
         let last_used_at: Option<i64> = row.try_get("last_used_at").map_err(&failed)?;
         let last_recorded_use = Arc::new(AtomicI64::new(last_used_at.unwrap_or_default()));
-        let secret = self.unseal(secret_aad(id), &sealed).await?;
+        let secret = self.unseal_secret(secret_associated_data(id), &sealed).await?;
         Ok(Some(AccessKey { id: id.clone(), user: Arc::new(user), secret, enabled, temporary: None, last_recorded_use }))
     }
 }
 
-fn secret_aad(id: &AccessKeyId) -> AssociatedData<'_> {
+fn secret_associated_data(id: &AccessKeyId) -> AssociatedData<'_> {
     AssociatedData { table: "access_keys", column: "secret", row: id.as_str() }
 }
 
-fn key_from_row(row: &Row) -> Result<KeyRecord, StoreError> {
-    let failed = StoreError::database("read an access key");
+fn access_key_from_row(row: &Row) -> Result<KeyRecord, StoreError> {
+    let failed = StoreError::database_error("read an access key");
     Ok(KeyRecord {
         id: parse_column(row, "id")?,
         user_id: parse_column(row, "user_id")?,

@@ -1,4 +1,4 @@
-//! Attachments of policies to users and groups.
+//! Queries for the attachments of policies to users and groups.
 
 use clew_model::{AuditEvent, DomainId, Origin, ProjectId, UserId};
 use serde_json::json;
@@ -21,10 +21,10 @@ const INSERT_ATTACHMENT: &str = "INSERT INTO attachments (policy_id, system_poli
 const DELETE_ATTACHMENT: &str = "DELETE FROM attachments WHERE policy_id IS NOT DISTINCT FROM $1 \
      AND system_policy IS NOT DISTINCT FROM $2 AND user_id IS NOT DISTINCT FROM $3 AND group_id IS NOT DISTINCT FROM $4 AND project_id IS NOT DISTINCT FROM $5";
 
-const SELECT_BY_POLICY: &str = "SELECT policy_id, system_policy, user_id, group_id, project_id FROM attachments \
+const SELECT_ATTACHMENTS_BY_POLICY: &str = "SELECT policy_id, system_policy, user_id, group_id, project_id FROM attachments \
      WHERE policy_id IS NOT DISTINCT FROM $1 AND system_policy IS NOT DISTINCT FROM $2 ORDER BY rowid";
 
-const SELECT_BY_GRANTEE: &str = "SELECT policy_id, system_policy, user_id, group_id, project_id FROM attachments \
+const SELECT_ATTACHMENTS_BY_GRANTEE: &str = "SELECT policy_id, system_policy, user_id, group_id, project_id FROM attachments \
      WHERE user_id IS NOT DISTINCT FROM $1 AND group_id IS NOT DISTINCT FROM $2 ORDER BY rowid";
 
 const SELECT_GRANTS: &str = "SELECT p.name AS own_name, p.document, a.system_policy, g.name AS via_group, a.project_id \
@@ -34,8 +34,8 @@ const SELECT_GRANTS: &str = "SELECT p.name AS own_name, p.document, a.system_pol
 
 impl Store {
     /// Attaches a policy to a user or group, in one project or in all projects.
-    /// Returns false if it is already attached. All entities must belong to one domain.
-    /// The caller checks that a built-in policy of this name exists.
+    /// Returns false if the policy is already attached. All entities must belong to the same domain.
+    /// For a built-in policy, the caller must check that the name exists.
     pub async fn attach(
         &self,
         by: &Origin,
@@ -46,7 +46,7 @@ impl Store {
         self.change_attachment(by, "AttachPolicy", policy, to, project).await
     }
 
-    /// Detaches a policy. Returns false if it is not attached.
+    /// Detaches a policy from a user or group. Returns false if the policy is not attached.
     pub async fn detach(
         &self,
         by: &Origin,
@@ -65,12 +65,12 @@ impl Store {
         grantee: &Grantee,
         project: Option<&ProjectId>,
     ) -> Result<bool, StoreError> {
-        let mut tx = self.begin_audited("change who a policy is attached to").await?;
-        let names = resolve_names(tx.transaction(), policy, grantee, project).await?;
+        let mut tx = self.begin_audited("change a policy attachment").await?;
+        let names = resolve_attachment_names(tx.transaction(), policy, grantee, project).await?;
         let ((own, system), (user, group)) = (policy_columns(policy), grantee_columns(grantee));
         let query = if operation == "AttachPolicy" { query(INSERT_ATTACHMENT) } else { query(DELETE_ATTACHMENT) };
         let query = query.bind(own).bind(system).bind(user).bind(group).bind(project.map(ProjectId::as_str));
-        let query = if operation == "AttachPolicy" { query.bind(self.clock.seconds()) } else { query };
+        let query = if operation == "AttachPolicy" { query.bind(self.clock.unix_seconds()) } else { query };
         let changed = query.execute(tx.transaction()).await.map_err(tx.map_error())?;
         if changed == 0 {
             return Ok(false);
@@ -82,7 +82,7 @@ impl Store {
         if operation == "AttachPolicy" {
             check_policy_limits(tx.transaction(), self.policy_limits, affected).await?;
         }
-        let tokens = revoke_tokens(tx.transaction(), affected, self.clock.seconds()).await?;
+        let tokens = revoke_tokens(tx.transaction(), affected, self.clock.unix_seconds()).await?;
         let event = AuditEvent {
             domain_id: Some(names.domain),
             project_id: project.cloned(),
@@ -100,24 +100,24 @@ impl Store {
     /// Returns the attachments of a policy.
     pub async fn attachments_of_policy(&self, policy: &PolicyRef) -> Result<Vec<Attachment>, StoreError> {
         let (own, system) = policy_columns(policy);
-        let rows = query(SELECT_BY_POLICY)
+        let rows = query(SELECT_ATTACHMENTS_BY_POLICY)
             .bind(own)
             .bind(system)
             .fetch_all(&self.database)
             .await
-            .map_err(StoreError::database("list attachments"))?;
+            .map_err(StoreError::database_error("list attachments"))?;
         rows.iter().map(attachment_from_row).collect()
     }
 
     /// Returns the direct attachments of a user or group.
     pub async fn attachments_of_grantee(&self, grantee: &Grantee) -> Result<Vec<Attachment>, StoreError> {
         let (user, group) = grantee_columns(grantee);
-        let rows = query(SELECT_BY_GRANTEE)
+        let rows = query(SELECT_ATTACHMENTS_BY_GRANTEE)
             .bind(user)
             .bind(group)
             .fetch_all(&self.database)
             .await
-            .map_err(StoreError::database("list attachments"))?;
+            .map_err(StoreError::database_error("list attachments"))?;
         rows.iter().map(attachment_from_row).collect()
     }
 
@@ -127,20 +127,20 @@ impl Store {
             .bind(user.as_str())
             .fetch_all(&self.database)
             .await
-            .map_err(StoreError::database("look up policies"))?;
+            .map_err(StoreError::database_error("look up policies"))?;
         rows.iter().map(grant_from_row).collect()
     }
 }
 
-/// Names of an attachment's entities, for the audit.
+/// Names of the entities of an attachment, for the audit event.
 struct AttachmentNames {
     domain: DomainId,
     policy: String,
     grantee: String,
 }
 
-/// Resolves the names. Fails if an entity does not exist or belongs to another domain.
-async fn resolve_names(
+/// Resolves the ids of an attachment. Fails if an entity does not exist or belongs to another domain.
+async fn resolve_attachment_names(
     transaction: &mut Transaction,
     policy: &PolicyRef,
     grantee: &Grantee,
@@ -183,7 +183,8 @@ fn grantee_columns(grantee: &Grantee) -> (Option<&str>, Option<&str>) {
 }
 
 fn attachment_from_row(row: &Row) -> Result<Attachment, StoreError> {
-    let system: Option<String> = row.try_get("system_policy").map_err(StoreError::database("read an attachment"))?;
+    let system: Option<String> =
+        row.try_get("system_policy").map_err(StoreError::database_error("read an attachment"))?;
     let policy = match parse_nullable_column(row, "policy_id")? {
         Some(id) => PolicyRef::Custom(id),
         None => PolicyRef::System(system.unwrap_or_default()),
@@ -191,13 +192,18 @@ fn attachment_from_row(row: &Row) -> Result<Attachment, StoreError> {
     let grantee = match (parse_nullable_column(row, "user_id")?, parse_nullable_column(row, "group_id")?) {
         (Some(user), _) => Grantee::User(user),
         (None, Some(group)) => Grantee::Group(group),
-        (None, None) => return Err(StoreError::Damaged { what: "attachment", reason: "it is for nobody".to_owned() }),
+        (None, None) => {
+            return Err(StoreError::Damaged {
+                what: "attachment",
+                reason: "it has neither a user nor a group".to_owned(),
+            });
+        }
     };
     Ok(Attachment { policy, grantee, project: parse_nullable_column(row, "project_id")? })
 }
 
 fn grant_from_row(row: &Row) -> Result<StoredGrant, StoreError> {
-    let failed = StoreError::database("read a policy");
+    let failed = StoreError::database_error("read a policy");
     let own: Option<String> = row.try_get("own_name").map_err(&failed)?;
     let system: Option<String> = row.try_get("system_policy").map_err(&failed)?;
     let policy = match (own, system) {

@@ -1,29 +1,29 @@
-//! The audit: an append-only chain of rows, each authenticated together with its predecessor.
+//! Audit log: an append-only hash chain of rows. The MAC of each row covers the MAC of the previous row.
 //!
-//! A change of the database appends its row in the same transaction (`audited_tx.rs`).
-//! Other events are appended with [`Store::append_audit_event`].
+//! Each audited change of the database appends its audit row in the same transaction (see `audited_tx.rs`).
+//! [`Store::append_audit_event`] appends all other events.
 
 mod chain;
+mod checkpoint_tracker;
 mod keys;
 mod retention;
 mod row;
-mod seen_links;
 mod verification;
 
 use clew_model::{AuditEvent, Outcome};
 
-pub(crate) use chain::append;
-pub(crate) use chain::start;
+pub(crate) use chain::append_rows;
+pub(crate) use chain::start_chain;
+pub(crate) use checkpoint_tracker::CheckpointTracker;
 pub(crate) use keys::{AuditKeys, rotate_chain_key};
-pub(crate) use seen_links::SeenLinks;
 
 use crate::audit::{AuditFilter, AuditRecord};
 use crate::database::query;
 use crate::error::StoreError;
 use crate::store::Store;
 
-/// SQL for matching rows before or after a sequence number, in this order.
-macro_rules! select_matching {
+/// Builds the SQL query that selects matching rows before or after a sequence number.
+macro_rules! select_matching_rows_sql {
     ($side:literal, $order:literal) => {
         concat!(
             "SELECT * FROM audit WHERE seq ",
@@ -38,36 +38,37 @@ macro_rules! select_matching {
     };
 }
 
-const SELECT_AFTER: &str = select_matching!(">", "seq");
-const SELECT_BEFORE: &str = select_matching!("<", "seq DESC");
+const SELECT_ROWS_AFTER: &str = select_matching_rows_sql!(">", "seq");
+const SELECT_ROWS_BEFORE: &str = select_matching_rows_sql!("<", "seq DESC");
 
 impl Store {
-    /// Appends an event to the audit. It is durable when this returns. Concurrent events share a transaction.
+    /// Appends an event to the audit log. Concurrent events share a transaction.
+    /// The event is durable when this function returns.
     pub async fn append_audit_event(&self, event: &AuditEvent) -> Result<(), StoreError> {
-        self.write_event(event.clone()).await
+        self.append_grouped_event(event.clone()).await
     }
 
-    /// Returns up to `limit` matching rows after a sequence number, oldest first.
+    /// Returns up to `limit` matching audit rows after a sequence number, oldest first.
     pub async fn audit_rows_after(
         &self,
         filter: &AuditFilter,
         after_seq: i64,
         limit: u32,
     ) -> Result<Vec<AuditRecord>, StoreError> {
-        self.select_matching(SELECT_AFTER, filter, after_seq, limit).await
+        self.select_matching_rows(SELECT_ROWS_AFTER, filter, after_seq, limit).await
     }
 
-    /// Returns up to `limit` matching rows before a sequence number, newest first.
+    /// Returns up to `limit` matching audit rows before a sequence number, newest first.
     pub async fn audit_rows_before(
         &self,
         filter: &AuditFilter,
         before_seq: i64,
         limit: u32,
     ) -> Result<Vec<AuditRecord>, StoreError> {
-        self.select_matching(SELECT_BEFORE, filter, before_seq, limit).await
+        self.select_matching_rows(SELECT_ROWS_BEFORE, filter, before_seq, limit).await
     }
 
-    async fn select_matching(
+    async fn select_matching_rows(
         &self,
         statement: &'static str,
         filter: &AuditFilter,
@@ -89,7 +90,7 @@ impl Store {
             .bind(limit)
             .fetch_all(&self.database)
             .await
-            .map_err(StoreError::database("read the audit"))?;
+            .map_err(StoreError::database_error("read the audit log"))?;
         rows.iter().map(row::record_from_row).collect()
     }
 }

@@ -1,4 +1,4 @@
-//! Transactions that commit a change together with its audit event.
+//! Transactions that commit changes together with their audit events.
 
 use clew_model::AuditEvent;
 
@@ -9,19 +9,19 @@ use crate::derived_keys::DerivedKeys;
 use crate::error::StoreError;
 use crate::store::Store;
 
-/// A write transaction with an audit event. It rolls back if it is dropped before the commit.
+/// Write transaction with audit events. Dropping the transaction before the commit rolls it back.
 pub(super) struct AuditedTransaction<'a> {
     store: &'a Store,
     transaction: Transaction,
     action: &'static str,
-    /// Newest audit row that the transaction has appended.
+    /// Newest audit row that this transaction has appended.
     newest: Option<AuditCheckpoint>,
 }
 
 impl Store {
-    /// Begins a transaction with the write lock. `action` is for error messages.
+    /// Begins a transaction that holds the write lock. Error messages contain `action`.
     pub(super) async fn begin_audited(&self, action: &'static str) -> Result<AuditedTransaction<'_>, StoreError> {
-        let transaction = self.database.begin_write().await.map_err(StoreError::database(action))?;
+        let transaction = self.database.begin_write().await.map_err(StoreError::database_error(action))?;
         Ok(AuditedTransaction { store: self, transaction, action, newest: None })
     }
 }
@@ -31,39 +31,43 @@ impl AuditedTransaction<'_> {
         &mut self.transaction
     }
 
-    /// Converts database errors, for `map_err`.
+    /// Returns a function for `map_err` that converts database errors.
     pub(super) fn map_error(&self) -> impl Fn(sqlx::Error) -> StoreError + use<> {
-        StoreError::database(self.action)
+        StoreError::database_error(self.action)
     }
 
-    /// Appends the event to the audit and commits.
+    /// Appends the event to the audit log and commits.
     pub(super) async fn commit_with_event(self, event: &AuditEvent) -> Result<(), StoreError> {
         self.commit_with_events(std::slice::from_ref(event)).await
     }
 
-    /// Appends the events to the audit in this order and commits.
+    /// Appends the events to the audit log in the given order and commits.
     pub(super) async fn commit_with_events(mut self, events: &[AuditEvent]) -> Result<(), StoreError> {
-        let at = self.store.clock.milliseconds();
+        let at = self.store.clock.unix_millis();
         let events: Vec<_> = events.iter().map(|event| (at, event)).collect();
-        self.append(&self.store.keys, &events).await?;
+        self.append_events(&self.store.keys, &events).await?;
         self.commit().await
     }
 
-    /// Appends events to the audit with these keys. Times are milliseconds since 1970 (UTC).
-    pub(super) async fn append(&mut self, keys: &DerivedKeys, events: &[(i64, &AuditEvent)]) -> Result<(), StoreError> {
+    /// Appends events to the audit log, with MACs from `keys`. Times are Unix timestamps in milliseconds.
+    pub(super) async fn append_events(
+        &mut self,
+        keys: &DerivedKeys,
+        events: &[(i64, &AuditEvent)],
+    ) -> Result<(), StoreError> {
         if events.is_empty() {
             return Ok(());
         }
-        let seen_links = &self.store.seen_links;
-        self.newest = Some(audit::append(&mut self.transaction, keys, seen_links, events).await?);
+        let checkpoint_tracker = &self.store.checkpoint_tracker;
+        self.newest = Some(audit::append_rows(&mut self.transaction, keys, checkpoint_tracker, events).await?);
         Ok(())
     }
 
-    /// Commits and records the newest appended audit row.
+    /// Commits, then records the newest appended audit row in the checkpoint tracker.
     pub(super) async fn commit(self) -> Result<(), StoreError> {
-        self.transaction.commit().await.map_err(StoreError::database(self.action))?;
+        self.transaction.commit().await.map_err(StoreError::database_error(self.action))?;
         if let Some(newest) = self.newest {
-            self.store.seen_links.record(newest);
+            self.store.checkpoint_tracker.record_newest(newest);
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Initial identities and the start of the audit.
+//! Initialisation of the metadata: initial identities, master key check and audit log.
 
 use clew_model::{AuditEvent, Origin};
 use secrecy::{ExposeSecret, SecretString};
@@ -14,33 +14,37 @@ use crate::sealing::AssociatedData;
 use crate::store::{InitialIds, InitialTenant, REGION_SETTING, Store};
 use crate::users::NewUser;
 
-/// Name of the setting with a sealed constant. Unsealing it verifies the master key.
-pub(super) const CANARY: &str = "canary";
-pub(super) const CANARY_AAD: AssociatedData<'static> =
-    AssociatedData { table: "settings", column: "value", row: CANARY };
+/// Name of the setting with an encrypted constant. Decrypting the constant verifies the master key.
+pub(super) const CANARY_SETTING: &str = "canary";
+pub(super) const CANARY_ASSOCIATED_DATA: AssociatedData<'static> =
+    AssociatedData { table: "settings", column: "value", row: CANARY_SETTING };
 
-/// Constant of a database with an audit.
-/// Only the key holder can seal it: a database with this constant but no audit was tampered with.
-/// Databases of earlier versions contain [`CANARY`] instead.
-pub(super) const CANARY_WITH_AUDIT: &str = "canary, audited";
+/// Plaintext of the encrypted constant in a database with an audit log.
+/// Only a process with the key can encrypt this text, so a database with this text must have an audit log.
+/// Databases of versions without an audit log contain the text of [`CANARY_SETTING`].
+pub(super) const CANARY_TEXT_WITH_AUDIT: &str = "canary, audited";
 
-/// Whether a database has its initial identities.
+/// Returns true if the database has its initial identities.
 pub(crate) async fn is_initialised(database: &Database) -> Result<bool, StoreError> {
-    read_setting(database, CANARY).await.map(|canary| canary.is_some())
+    read_setting(database, CANARY_SETTING).await.map(|canary| canary.is_some())
 }
 
 impl Store {
-    pub(crate) async fn bootstrap(&self, by: &Origin, tenant: InitialTenant) -> Result<InitialIds, StoreError> {
-        let now = self.clock.seconds();
-        let canary = self.sealer.seal(CANARY_AAD, &SecretString::from(CANARY_WITH_AUDIT))?;
-        let mut tx = self.begin_audited("make the first identities").await?;
-        // Two processes may initialise concurrently, each with its own key.
-        if read_setting(tx.transaction(), CANARY).await?.is_some() {
+    pub(crate) async fn insert_initial_identities(
+        &self,
+        by: &Origin,
+        tenant: InitialTenant,
+    ) -> Result<InitialIds, StoreError> {
+        let now = self.clock.unix_seconds();
+        let canary = self.sealer.seal(CANARY_ASSOCIATED_DATA, &SecretString::from(CANARY_TEXT_WITH_AUDIT))?;
+        let mut tx = self.begin_audited("create the initial identities").await?;
+        // Two processes may initialise the database concurrently, each with its own key.
+        if read_setting(tx.transaction(), CANARY_SETTING).await?.is_some() {
             return Err(StoreError::AlreadyInitialised { location: "the database".to_owned() });
         }
-        write_setting(tx.transaction(), CANARY, &canary).await?;
+        write_setting(tx.transaction(), CANARY_SETTING, &canary).await?;
         write_setting(tx.transaction(), REGION_SETTING, tenant.region.as_bytes()).await?;
-        audit::start(tx.transaction(), &self.keys.audit).await?;
+        audit::start_chain(tx.transaction(), &self.keys.audit).await?;
         let domain_id = insert_domain(tx.transaction(), &tenant.domain_name, now).await?;
         let project_id = insert_project(tx.transaction(), &domain_id, &tenant.region, "", now).await?;
         let administrator = NewUser {
@@ -50,7 +54,7 @@ impl Store {
             description: String::new(),
         };
         let user_id = insert_user(tx.transaction(), &domain_id, &administrator, now).await?;
-        self.insert_key(tx.transaction(), &user_id, &tenant.access_key, &tenant.secret_key).await?;
+        self.insert_access_key(tx.transaction(), &user_id, &tenant.access_key, &tenant.secret_key).await?;
         let event = AuditEvent {
             domain_id: Some(domain_id.clone()),
             project_id: Some(project_id.clone()),
@@ -63,13 +67,13 @@ impl Store {
         Ok(InitialIds { domain_id, project_id, user_id })
     }
 
-    /// Verifies the master key. Starts the audit of a database from a version without one.
-    pub(crate) async fn check_canary(&self) -> Result<(), StoreError> {
-        let canary = read_setting(&self.database, CANARY).await?.ok_or_else(|| StoreError::Damaged {
+    /// Verifies the master key. Starts the audit log if the database is from a version without one.
+    pub(crate) async fn check_master_key(&self) -> Result<(), StoreError> {
+        let canary = read_setting(&self.database, CANARY_SETTING).await?.ok_or_else(|| StoreError::Damaged {
             what: "metadata",
-            reason: format!("{} is empty; restore it from a backup", self.database_file().display()),
+            reason: format!("{} is empty; restore it from a backup", self.database_path().display()),
         })?;
-        if self.unseal_canary(&canary)?.expose_secret() == CANARY_WITH_AUDIT {
+        if self.unseal_canary(&canary)?.expose_secret() == CANARY_TEXT_WITH_AUDIT {
             Ok(())
         } else {
             self.start_audit().await
@@ -77,19 +81,19 @@ impl Store {
     }
 
     async fn start_audit(&self) -> Result<(), StoreError> {
-        let sealed = self.sealer.seal(CANARY_AAD, &SecretString::from(CANARY_WITH_AUDIT))?;
-        let mut tx = self.begin_audited("begin the audit").await?;
-        let found = read_setting(tx.transaction(), CANARY).await?.unwrap_or_default();
-        // Another process may have started it meanwhile.
-        if self.unseal_canary(&found)?.expose_secret() == CANARY_WITH_AUDIT {
+        let sealed = self.sealer.seal(CANARY_ASSOCIATED_DATA, &SecretString::from(CANARY_TEXT_WITH_AUDIT))?;
+        let mut tx = self.begin_audited("start the audit log").await?;
+        let found = read_setting(tx.transaction(), CANARY_SETTING).await?.unwrap_or_default();
+        // Another process may have started the audit log in the meantime.
+        if self.unseal_canary(&found)?.expose_secret() == CANARY_TEXT_WITH_AUDIT {
             return Ok(());
         }
-        audit::start(tx.transaction(), &self.keys.audit).await?;
-        write_setting(tx.transaction(), CANARY, &sealed).await?;
+        audit::start_chain(tx.transaction(), &self.keys.audit).await?;
+        write_setting(tx.transaction(), CANARY_SETTING, &sealed).await?;
         tx.commit_with_event(&AuditEvent::succeeded(&Origin::clew(), "BeginAudit", "audit")).await
     }
 
     fn unseal_canary(&self, sealed: &[u8]) -> Result<SecretString, StoreError> {
-        self.sealer.unseal(CANARY_AAD, sealed).map_err(|_| StoreError::WrongMasterKey)
+        self.sealer.unseal(CANARY_ASSOCIATED_DATA, sealed).map_err(|_| StoreError::WrongMasterKey)
     }
 }

@@ -1,19 +1,20 @@
-//! Enterprise projects. The default project always exists and is immutable.
+//! Queries for enterprise projects. The default enterprise project always exists and is immutable.
 
 use clew_model::{AuditEvent, DomainId, Origin};
 use serde_json::json;
 
-use super::projects::check_domain;
+use super::projects::check_domain_exists;
 use crate::database::{Row, Transaction, insert_error, query, query_scalar};
 use crate::error::StoreError;
 use crate::store::Store;
 use crate::tenants::{EnterpriseProject, EnterpriseProjectChange};
 
 /// Id of the default enterprise project.
-const DEFAULT_ID: &str = "0";
+const DEFAULT_ENTERPRISE_PROJECT_ID: &str = "0";
 
 impl Store {
-    /// Creates an enterprise project and returns its id, a UUID with dashes. Fails if the domain has one of this name.
+    /// Creates an enterprise project and returns its id, a UUID with dashes.
+    /// Fails with [`StoreError::AlreadyExists`] if the domain has an enterprise project with this name.
     pub async fn create_enterprise_project(
         &self,
         by: &Origin,
@@ -21,8 +22,8 @@ impl Store {
         name: &str,
         description: &str,
     ) -> Result<String, StoreError> {
-        let mut tx = self.begin_audited("make an enterprise project").await?;
-        check_domain(tx.transaction(), domain).await?;
+        let mut tx = self.begin_audited("create an enterprise project").await?;
+        check_domain_exists(tx.transaction(), domain).await?;
         let id = uuid::Uuid::new_v4().to_string();
         query(
             "INSERT INTO enterprise_projects (domain_id, id, name, description, created_at) VALUES ($1, $2, $3, $4, $5)",
@@ -31,10 +32,10 @@ impl Store {
         .bind(&id)
         .bind(name)
         .bind(description)
-        .bind(self.clock.seconds())
+        .bind(self.clock.unix_seconds())
         .execute(tx.transaction())
         .await
-        .map_err(insert_error("make an enterprise project", "an enterprise project", name))?;
+        .map_err(insert_error("create an enterprise project", "an enterprise project", name))?;
         let event = AuditEvent {
             domain_id: Some(domain.clone()),
             detail: json!({ "id": id }),
@@ -44,16 +45,16 @@ impl Store {
         Ok(id)
     }
 
-    /// Returns the enterprise projects of a domain: the default one first, then the others by name.
+    /// Returns the enterprise projects of a domain: the default project first, then the others sorted by name.
     pub async fn enterprise_projects(&self, domain: &DomainId) -> Result<Vec<EnterpriseProject>, StoreError> {
         let rows =
             query("SELECT id, name, description, enabled FROM enterprise_projects WHERE domain_id = $1 ORDER BY name")
                 .bind(domain.as_str())
                 .fetch_all(&self.database)
                 .await
-                .map_err(StoreError::database("list enterprise projects"))?;
+                .map_err(StoreError::database_error("list enterprise projects"))?;
         let default = EnterpriseProject {
-            id: DEFAULT_ID.to_owned(),
+            id: DEFAULT_ENTERPRISE_PROJECT_ID.to_owned(),
             name: "default".to_owned(),
             description: String::new(),
             enabled: true,
@@ -61,7 +62,7 @@ impl Store {
         std::iter::once(Ok(default)).chain(rows.iter().map(enterprise_project_from_row)).collect()
     }
 
-    /// Changes an enterprise project. Returns false if the domain has no such project, and for the default one.
+    /// Changes an enterprise project. Returns false for the default project and for an unknown project.
     pub async fn update_enterprise_project(
         &self,
         by: &Origin,
@@ -92,13 +93,13 @@ impl Store {
     }
 }
 
-/// Fails if an instance of the domain cannot be added to this enterprise project.
-pub(super) async fn check_assignable(
+/// Fails if the domain has no enabled enterprise project with this id. Accepts the default enterprise project.
+pub(super) async fn require_enabled_enterprise_project(
     transaction: &mut Transaction,
     domain: &DomainId,
     id: &str,
 ) -> Result<(), StoreError> {
-    if id == DEFAULT_ID {
+    if id == DEFAULT_ENTERPRISE_PROJECT_ID {
         return Ok(());
     }
     let enabled: Option<bool> =
@@ -107,7 +108,7 @@ pub(super) async fn check_assignable(
             .bind(id)
             .fetch_optional(transaction)
             .await
-            .map_err(StoreError::database("look up an enterprise project"))?;
+            .map_err(StoreError::database_error("look up an enterprise project"))?;
     match enabled {
         Some(true) => Ok(()),
         Some(false) => Err(StoreError::InvalidInstance { reason: format!("enterprise project {id:?} is disabled") }),
@@ -116,7 +117,7 @@ pub(super) async fn check_assignable(
 }
 
 fn enterprise_project_from_row(row: &Row) -> Result<EnterpriseProject, StoreError> {
-    let failed = StoreError::database("read an enterprise project");
+    let failed = StoreError::database_error("read an enterprise project");
     Ok(EnterpriseProject {
         id: row.try_get("id").map_err(&failed)?,
         name: row.try_get("name").map_err(&failed)?,

@@ -1,4 +1,4 @@
-//! Group commit: writes of concurrent callers share one transaction, and so one sync of the disk.
+//! Group commit: writes of concurrent callers share a transaction, and thus a disk sync.
 
 use std::future::Future;
 use std::mem;
@@ -12,52 +12,56 @@ use crate::database::Transaction;
 use crate::error::StoreError;
 use crate::store::Store;
 
-/// Maximum number of events in a transaction, and of other writes.
+/// Maximum number of audit events, and of other writes, per transaction.
 const MAX_BATCH_SIZE: usize = 512;
 
-/// A write that can share its transaction with other writes.
+/// Write that can share its transaction with other writes.
 pub(super) trait GroupedWrite: Send + Sync + 'static {
     /// Value that the caller receives.
     type Output: Send + 'static;
 
-    /// Action for the message of an error of the begin or the commit, which all writes share.
-    const ACTION: &'static str;
+    /// Action in the error message if the shared transaction fails to begin or to commit.
+    const ERROR_CONTEXT: &'static str;
 
-    /// Executes the statements. If another write of the same transaction fails, they are executed again in the next one.
-    fn write(&self, transaction: &mut Transaction) -> impl Future<Output = Result<Self::Output, StoreError>> + Send;
+    /// Executes the SQL statements of the write.
+    /// If another write in the transaction fails, the statements are executed again in the next transaction.
+    fn execute_write(
+        &self,
+        transaction: &mut Transaction,
+    ) -> impl Future<Output = Result<Self::Output, StoreError>> + Send;
 }
 
-/// Queue of pending writes. Clones share it.
+/// Queue of pending writes. Clones share the queue.
 #[derive(Clone, Default)]
-pub(crate) struct GroupCommit(Arc<Mutex<Queue>>);
+pub(crate) struct GroupCommit(Arc<Mutex<WriteQueue>>);
 
 #[derive(Default)]
-struct Queue {
-    pending: Batch,
-    /// Whether a writer task is running. It takes batches until `pending` is empty.
+struct WriteQueue {
+    pending: WriteBatch,
+    /// True while a writer task is running. The task executes batches until `pending` is empty.
     writing: bool,
 }
 
-/// Writes of one transaction.
+/// Writes that are executed in one transaction.
 #[derive(Default)]
-struct Batch {
-    /// Separate from the other writes: all events are appended to the audit chain at once.
-    events: Vec<PendingEvent>,
+struct WriteBatch {
+    /// Audit events, which are appended to the audit chain in a single step after the other writes.
+    events: Vec<QueuedEvent>,
     writes: Vec<Box<dyn PendingWrite>>,
 }
 
-/// An audit event with its time in milliseconds since 1970 (UTC).
-struct PendingEvent {
+/// Queued audit event. `at` is a Unix timestamp in milliseconds.
+struct QueuedEvent {
     at: i64,
     event: AuditEvent,
     reply: oneshot::Sender<Result<(), StoreError>>,
 }
 
-/// A queued write of any type.
+/// Queued write of any output type.
 trait PendingWrite: Send {
-    fn write<'a>(&'a mut self, transaction: &'a mut Transaction) -> WriteFuture<'a>;
-    fn notify(self: Box<Self>, committed: Result<(), StoreError>);
-    fn action(&self) -> &'static str;
+    fn execute_write<'a>(&'a mut self, transaction: &'a mut Transaction) -> WriteFuture<'a>;
+    fn notify_caller(self: Box<Self>, committed: Result<(), StoreError>);
+    fn error_context(&self) -> &'static str;
 }
 
 type WriteFuture<'a> = Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send + 'a>>;
@@ -69,147 +73,151 @@ struct QueuedWrite<W: GroupedWrite> {
 }
 
 impl<W: GroupedWrite> PendingWrite for QueuedWrite<W> {
-    fn write<'a>(&'a mut self, transaction: &'a mut Transaction) -> WriteFuture<'a> {
+    fn execute_write<'a>(&'a mut self, transaction: &'a mut Transaction) -> WriteFuture<'a> {
         Box::pin(async move {
-            self.output = Some(self.write.write(transaction).await?);
+            self.output = Some(self.write.execute_write(transaction).await?);
             Ok(())
         })
     }
 
-    fn notify(self: Box<Self>, committed: Result<(), StoreError>) {
+    fn notify_caller(self: Box<Self>, committed: Result<(), StoreError>) {
         let Self { output, reply, .. } = *self;
         // The caller may have been cancelled.
         let _ = reply.send(committed.and_then(|()| output.ok_or(StoreError::Stopped)));
     }
 
-    fn action(&self) -> &'static str {
-        W::ACTION
+    fn error_context(&self) -> &'static str {
+        W::ERROR_CONTEXT
     }
 }
 
 impl Store {
-    /// Executes a write in a transaction that concurrent callers share. The write is durable when this returns.
-    /// A queued write is executed even if its caller is cancelled.
-    pub(super) async fn write<W: GroupedWrite>(&self, write: W) -> Result<W::Output, StoreError> {
+    /// Executes a write in a transaction that concurrent callers share.
+    /// The write is durable when this function returns. The write is also executed if the caller is cancelled.
+    pub(super) async fn execute_grouped<W: GroupedWrite>(&self, write: W) -> Result<W::Output, StoreError> {
         let (reply, response) = oneshot::channel();
         self.enqueue(|batch| batch.writes.push(Box::new(QueuedWrite { write, output: None, reply })));
         response.await.unwrap_or(Err(StoreError::Stopped))
     }
 
-    /// Appends an audit event in a transaction that concurrent callers share. The event is durable when this returns.
-    pub(super) async fn write_event(&self, event: AuditEvent) -> Result<(), StoreError> {
+    /// Appends an audit event in a transaction that concurrent callers share.
+    /// The event is durable when this function returns.
+    pub(super) async fn append_grouped_event(&self, event: AuditEvent) -> Result<(), StoreError> {
         let (reply, response) = oneshot::channel();
-        let at = self.clock.milliseconds();
-        self.enqueue(|batch| batch.events.push(PendingEvent { at, event, reply }));
+        let at = self.clock.unix_millis();
+        self.enqueue(|batch| batch.events.push(QueuedEvent { at, event, reply }));
         response.await.unwrap_or(Err(StoreError::Stopped))
     }
 
-    fn enqueue(&self, add: impl FnOnce(&mut Batch)) {
+    fn enqueue(&self, add: impl FnOnce(&mut WriteBatch)) {
         let idle = {
             let mut queue = self.group_commit.lock();
             add(&mut queue.pending);
             !mem::replace(&mut queue.writing, true)
         };
         if idle {
-            let writer = Writer { group_commit: self.group_commit.clone(), finished: false };
+            let writer = WriterGuard { group_commit: self.group_commit.clone(), finished: false };
             tokio::spawn(drain_queue(self.clone(), writer));
         }
     }
 }
 
 impl GroupCommit {
-    /// Takes pending writes up to the maximum batch size. Marks the writer as stopped if the queue is empty.
-    fn take_batch(&self) -> Option<Batch> {
+    /// Takes pending writes up to the maximum batch size.
+    /// If the queue is empty, returns `None` and marks the writer task as stopped.
+    fn take_batch(&self) -> Option<WriteBatch> {
         let mut queue = self.lock();
-        let Batch { events, writes } = &mut queue.pending;
+        let WriteBatch { events, writes } = &mut queue.pending;
         let (some_events, some_writes) = (events.len().min(MAX_BATCH_SIZE), writes.len().min(MAX_BATCH_SIZE));
         let batch =
-            Batch { events: events.drain(..some_events).collect(), writes: writes.drain(..some_writes).collect() };
+            WriteBatch { events: events.drain(..some_events).collect(), writes: writes.drain(..some_writes).collect() };
         queue.writing = !batch.is_empty();
         queue.writing.then_some(batch)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Queue> {
+    fn lock(&self) -> MutexGuard<'_, WriteQueue> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Guard of the writer task. If the task ends early, the pending callers fail and the next write starts a new task.
-struct Writer {
+/// Guard that resets the queue if the writer task panics or is cancelled.
+/// Pending callers then receive an error, and the next write starts a new writer task.
+struct WriterGuard {
     group_commit: GroupCommit,
     finished: bool,
 }
 
-impl Drop for Writer {
+impl Drop for WriterGuard {
     fn drop(&mut self) {
         if !self.finished {
             let mut queue = self.group_commit.lock();
             queue.writing = false;
-            queue.pending = Batch::default();
+            queue.pending = WriteBatch::default();
         }
     }
 }
 
-async fn drain_queue(store: Store, mut writer: Writer) {
+async fn drain_queue(store: Store, mut writer: WriterGuard) {
     while let Some(batch) = writer.group_commit.take_batch() {
-        batch.write(&store).await;
+        batch.execute(&store).await;
     }
     writer.finished = true;
 }
 
-/// Cause of a rolled back transaction.
+/// Reason for the rollback of a transaction.
 enum BatchError {
     /// The write at this index failed.
     Write(usize, StoreError),
-    /// The append to the audit failed.
+    /// The append to the audit log failed.
     Events(StoreError),
-    /// The begin or the commit failed.
+    /// The transaction failed to begin or to commit.
     Transaction(StoreError),
 }
 
-impl Batch {
+impl WriteBatch {
     fn is_empty(&self) -> bool {
         self.events.is_empty() && self.writes.is_empty()
     }
 
-    /// Executes all writes. A failed write is removed, and the others are executed again without it.
-    async fn write(mut self, store: &Store) {
+    /// Executes all writes. If one write fails, removes that write and executes the others again.
+    async fn execute(mut self, store: &Store) {
         while !self.is_empty() {
-            match self.try_write(store).await {
-                Ok(()) => return self.notify(None),
-                Err(BatchError::Write(index, error)) => self.writes.remove(index).notify(Err(error)),
+            match self.try_execute(store).await {
+                Ok(()) => return self.notify_callers(None),
+                Err(BatchError::Write(index, error)) => self.writes.remove(index).notify_caller(Err(error)),
                 Err(BatchError::Events(error)) => {
-                    Self { events: mem::take(&mut self.events), writes: Vec::new() }.notify(Some(&Arc::new(error)));
+                    Self { events: mem::take(&mut self.events), writes: Vec::new() }
+                        .notify_callers(Some(&Arc::new(error)));
                 }
-                Err(BatchError::Transaction(error)) => return self.notify(Some(&Arc::new(error))),
+                Err(BatchError::Transaction(error)) => return self.notify_callers(Some(&Arc::new(error))),
             }
         }
     }
 
-    async fn try_write(&mut self, store: &Store) -> Result<(), BatchError> {
+    async fn try_execute(&mut self, store: &Store) -> Result<(), BatchError> {
         let mut tx = store.begin_audited("write to the database").await.map_err(BatchError::Transaction)?;
         for (index, write) in self.writes.iter_mut().enumerate() {
-            write.write(tx.transaction()).await.map_err(|error| BatchError::Write(index, error))?;
+            write.execute_write(tx.transaction()).await.map_err(|error| BatchError::Write(index, error))?;
         }
         let events: Vec<_> = self.events.iter().map(|pending| (pending.at, &pending.event)).collect();
-        tx.append(&store.keys, &events).await.map_err(BatchError::Events)?;
+        tx.append_events(&store.keys, &events).await.map_err(BatchError::Events)?;
         tx.commit().await.map_err(BatchError::Transaction)
     }
 
-    fn notify(self, error: Option<&Arc<StoreError>>) {
-        let outcome = |action| error.map_or(Ok(()), |error| Err(shared_error(action, error.clone())));
+    fn notify_callers(self, error: Option<&Arc<StoreError>>) {
+        let outcome = |action| error.map_or(Ok(()), |error| Err(wrap_shared_error(action, error.clone())));
         for event in self.events {
             // The caller may have been cancelled.
-            let _ = event.reply.send(outcome("record what was done"));
+            let _ = event.reply.send(outcome("write to the audit log"));
         }
         for write in self.writes {
-            let outcome = outcome(write.action());
-            write.notify(outcome);
+            let outcome = outcome(write.error_context());
+            write.notify_caller(outcome);
         }
     }
 }
 
 /// Wraps the error of a transaction that several callers share.
-fn shared_error(action: &'static str, error: Arc<StoreError>) -> StoreError {
+fn wrap_shared_error(action: &'static str, error: Arc<StoreError>) -> StoreError {
     StoreError::Database { action, source: Box::new(error), remedy: "" }
 }

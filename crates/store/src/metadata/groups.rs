@@ -1,11 +1,11 @@
-//! Groups and their members.
+//! Queries for user groups and their members.
 
 use clew_model::{AuditEvent, DomainId, GroupId, Origin, UserId};
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
 use super::policy_limits::check_policy_limits;
-use super::projects::check_domain;
+use super::projects::check_domain_exists;
 use super::revocation::{AffectedUsers, revoke_tokens};
 use super::row_mapping::parse_column;
 use super::users::{require_user, user_from_row};
@@ -22,7 +22,7 @@ const SELECT_MEMBERS: &str = "SELECT u.id, u.name, u.password_hash, u.enabled, u
      WHERE m.group_id = $1 ORDER BY u.name";
 
 impl Store {
-    /// Creates a group. Fails if the domain has one of this name.
+    /// Creates a group. Fails with [`StoreError::AlreadyExists`] if the domain has a group with this name.
     pub async fn create_group(
         &self,
         by: &Origin,
@@ -30,18 +30,18 @@ impl Store {
         name: &str,
         description: &str,
     ) -> Result<GroupId, StoreError> {
-        let mut tx = self.begin_audited("make a group").await?;
-        check_domain(tx.transaction(), domain).await?;
+        let mut tx = self.begin_audited("create a group").await?;
+        check_domain_exists(tx.transaction(), domain).await?;
         let id = GroupId::generate();
         query("INSERT INTO user_groups (id, domain_id, name, description, created_at) VALUES ($1, $2, $3, $4, $5)")
             .bind(id.as_str())
             .bind(domain.as_str())
             .bind(name)
             .bind(description)
-            .bind(self.clock.seconds())
+            .bind(self.clock.unix_seconds())
             .execute(tx.transaction())
             .await
-            .map_err(insert_error("make a group", "a group", name))?;
+            .map_err(insert_error("create a group", "a group", name))?;
         let event = AuditEvent {
             domain_id: Some(domain.clone()),
             detail: json!({ "id": id }),
@@ -51,13 +51,13 @@ impl Store {
         Ok(id)
     }
 
-    /// Returns the groups of a domain, by name.
+    /// Returns the groups of a domain, sorted by name.
     pub async fn groups_of(&self, domain: &DomainId) -> Result<Vec<Group>, StoreError> {
         let rows = query(AssertSqlSafe(format!("{SELECT_GROUPS} WHERE domain_id = $1 ORDER BY name")))
             .bind(domain.as_str())
             .fetch_all(&self.database)
             .await
-            .map_err(StoreError::database("list groups"))?;
+            .map_err(StoreError::database_error("list groups"))?;
         rows.iter().map(group_from_row).collect()
     }
 
@@ -66,11 +66,11 @@ impl Store {
         find_group(&self.database, id).await
     }
 
-    /// Removes a group together with its attachments. Returns false if it does not exist.
+    /// Removes a group together with its attachments. Returns false if the group does not exist.
     pub async fn remove_group(&self, by: &Origin, id: &GroupId) -> Result<bool, StoreError> {
         let mut tx = self.begin_audited("remove a group").await?;
         let Some(before) = find_group(tx.transaction(), id).await? else { return Ok(false) };
-        let tokens = revoke_tokens(tx.transaction(), AffectedUsers::Group(id), self.clock.seconds()).await?;
+        let tokens = revoke_tokens(tx.transaction(), AffectedUsers::Group(id), self.clock.unix_seconds()).await?;
         query("DELETE FROM user_groups WHERE id = $1")
             .bind(id.as_str())
             .execute(tx.transaction())
@@ -85,19 +85,19 @@ impl Store {
         Ok(true)
     }
 
-    /// Adds a user to a group. Returns false if it is already a member. Both must belong to the same domain.
+    /// Adds a user to a group of the same domain. Returns false if the user is already a member.
     pub async fn add_member(&self, by: &Origin, group: &GroupId, user: &UserId) -> Result<bool, StoreError> {
         let statement = "INSERT INTO members (group_id, user_id) VALUES ($1, $2) ON CONFLICT DO NOTHING";
-        self.change_member(by, "AddUserToGroup", statement, group, user).await
+        self.change_membership(by, "AddUserToGroup", statement, group, user).await
     }
 
-    /// Removes a user from a group. Returns false if it is not a member.
+    /// Removes a user from a group. Returns false if the user is not a member.
     pub async fn remove_member(&self, by: &Origin, group: &GroupId, user: &UserId) -> Result<bool, StoreError> {
         let statement = "DELETE FROM members WHERE group_id = $1 AND user_id = $2";
-        self.change_member(by, "RemoveUserFromGroup", statement, group, user).await
+        self.change_membership(by, "RemoveUserFromGroup", statement, group, user).await
     }
 
-    async fn change_member(
+    async fn change_membership(
         &self,
         by: &Origin,
         operation: &str,
@@ -123,7 +123,7 @@ impl Store {
         if operation == "AddUserToGroup" {
             check_policy_limits(tx.transaction(), self.policy_limits, AffectedUsers::User(&user.id)).await?;
         }
-        let tokens = revoke_tokens(tx.transaction(), AffectedUsers::User(&user.id), self.clock.seconds()).await?;
+        let tokens = revoke_tokens(tx.transaction(), AffectedUsers::User(&user.id), self.clock.unix_seconds()).await?;
         let event = AuditEvent {
             domain_id: Some(group.domain_id),
             detail: json!({ "group_id": group.id, "user": user.name, "user_id": user.id, "tokens_revoked": tokens }),
@@ -133,13 +133,13 @@ impl Store {
         Ok(true)
     }
 
-    /// Returns the members of a group, by name.
+    /// Returns the members of a group, sorted by name.
     pub async fn members_of(&self, group: &GroupId) -> Result<Vec<User>, StoreError> {
         let rows = query(SELECT_MEMBERS)
             .bind(group.as_str())
             .fetch_all(&self.database)
             .await
-            .map_err(StoreError::database("list the members of a group"))?;
+            .map_err(StoreError::database_error("list the members of a group"))?;
         rows.iter().map(user_from_row).collect()
     }
 }
@@ -149,18 +149,18 @@ async fn find_group<'e>(executor: impl Into<Executor<'e>>, id: &GroupId) -> Resu
         .bind(id.as_str())
         .fetch_optional(executor)
         .await
-        .map_err(StoreError::database("look up a group"))?;
+        .map_err(StoreError::database_error("look up a group"))?;
     row.as_ref().map(group_from_row).transpose()
 }
 
-/// Returns a group. Fails if it does not exist.
+/// Returns a group by id. Fails with [`StoreError::Unknown`] if the group does not exist.
 pub(super) async fn require_group(transaction: &mut Transaction, id: &GroupId) -> Result<Group, StoreError> {
     let found = find_group(transaction, id).await?;
     found.ok_or_else(|| StoreError::Unknown { what: "group", name: id.to_string() })
 }
 
 fn group_from_row(row: &Row) -> Result<Group, StoreError> {
-    let failed = StoreError::database("read a group");
+    let failed = StoreError::database_error("read a group");
     Ok(Group {
         id: parse_column(row, "id")?,
         name: row.try_get("name").map_err(&failed)?,

@@ -1,7 +1,6 @@
-//! Queue of intelligent kills.
-//! Unlike a collection, an intelligent kill is claimed only once: it selects its victims when it runs, so a retry would
-//! kill other sessions.
-//! See `docs/decisions/0011-intelligent-kill.md`.
+//! Queue of intelligent kills (see `docs/decisions/0011-intelligent-kill.md`).
+//! Unlike a collection, an intelligent kill is never retried.
+//! The victims are selected when the kill runs, so a retry would kill other sessions.
 
 use std::time::Duration;
 
@@ -9,42 +8,42 @@ use clew_model::{Actor, AuditEvent, Origin, Outcome, Page, TaskStatus};
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
-use super::row_mapping::{parse_column, parse_nullable_column, to_milliseconds};
+use super::row_mapping::{duration_to_millis, parse_column, parse_nullable_column};
 use crate::database::{Row, query, query_scalar};
 use crate::error::StoreError;
 use crate::intelligent_kills::{IntelligentKill, IntelligentKillFilter, IntelligentKillId, NewIntelligentKill};
 use crate::store::Store;
 
-/// Audit operation for the end of an intelligent kill.
-const AUDIT_OPERATION: &str = "EndIntelligentKill";
+/// Name of the audit operation for the end of an intelligent kill.
+const AUDIT_OPERATION_NAME: &str = "EndIntelligentKill";
 
-/// Claims the oldest queued kill of a node without a running one.
-const CLAIM_OLDEST: &str = "UPDATE intelligent_kills SET status = 'running', lease_until = $1 + $2 \
+/// Claims the oldest queued kill of a node that has no running kill.
+const CLAIM_OLDEST_KILL_QUERY: &str = "UPDATE intelligent_kills SET status = 'running', lease_until = $1 + $2 \
      WHERE id = (SELECT w.id FROM intelligent_kills w WHERE w.status = 'queued' AND w.id >= $3 \
            AND NOT EXISTS (SELECT 1 FROM intelligent_kills r WHERE r.node_id = w.node_id AND r.status = 'running') \
            AND NOT EXISTS (SELECT 1 FROM nodes n WHERE n.id = w.node_id AND n.zone NOT IN ({zones})) \
          ORDER BY w.id LIMIT 1) \
      RETURNING *";
 
-/// Selects kills that expired in the queue or whose worker is gone.
-const SELECT_LOST: &str = "SELECT * FROM intelligent_kills \
+/// Selects queued kills that are too old, and running kills whose lease has expired.
+const SELECT_STALE_KILLS_QUERY: &str = "SELECT * FROM intelligent_kills \
      WHERE (status = 'queued' AND id < $1) OR (status = 'running' AND lease_until <= $2) ORDER BY id";
 
-const SELECT_MATCHING: &str = "SELECT * FROM intelligent_kills \
+const SELECT_MATCHING_KILLS_QUERY: &str = "SELECT * FROM intelligent_kills \
      WHERE instance_id = $1 AND node_id = $2 AND id >= $3 AND id < $4 AND ended_at IS NOT NULL";
 
 impl Store {
-    /// Queues an intelligent kill. Fails with [`StoreError::QueueFull`] if `limit` kills of the node are queued.
+    /// Queues an intelligent kill. Fails with [`StoreError::QueueFull`] if the node already has `limit` queued kills.
     pub async fn insert_intelligent_kill(
         &self,
         new: &NewIntelligentKill,
         limit: u32,
     ) -> Result<IntelligentKillId, StoreError> {
         let Actor::User { id: actor, name, domain_id } = &new.by.actor else {
-            return Err(StoreError::Damaged { what: "who asks", reason: format!("{} is no user", new.by.actor) });
+            return Err(StoreError::Damaged { what: "requester", reason: format!("{} is not a user", new.by.actor) });
         };
-        // Two requests of the same millisecond get consecutive ids.
-        let failed = StoreError::database("queue an intelligent kill");
+        // Requests in the same millisecond get consecutive ids.
+        let failed = StoreError::database_error("queue an intelligent kill");
         let mut transaction = self.database.begin_write().await.map_err(&failed)?;
         let mut ids: Vec<i64> = query_scalar(
             "INSERT INTO intelligent_kills (id, project_id, instance_id, node_id, actor_id, actor_name, actor_domain_id, peer, \
@@ -53,7 +52,7 @@ impl Store {
              WHERE (SELECT COUNT(*) FROM intelligent_kills WHERE node_id = $4 AND status = 'queued') < $10 \
              RETURNING id",
         )
-        .bind(self.clock.milliseconds())
+        .bind(self.clock.unix_millis())
         .bind(new.project_id.as_str())
         .bind(new.instance_id.as_str())
         .bind(new.node_id.as_str())
@@ -71,63 +70,64 @@ impl Store {
         ids.pop().map(IntelligentKillId).ok_or_else(full)
     }
 
-    /// Claims the oldest queued intelligent kill that was requested within `max_age`. It must end within `lease`.
+    /// Claims the oldest queued intelligent kill that is not older than `max_age`. The kill must end within `lease`.
     pub async fn claim_intelligent_kill(
         &self,
         lease: Duration,
         max_age: Duration,
     ) -> Result<Option<IntelligentKill>, StoreError> {
-        let failed = StoreError::database("take up an intelligent kill");
+        let failed = StoreError::database_error("claim an intelligent kill");
         let mut transaction = self.database.begin_write().await.map_err(&failed)?;
-        let now = self.clock.milliseconds();
-        let claim = CLAIM_OLDEST.replace("{zones}", &self.database.json_array_text("$4"));
+        let now = self.clock.unix_millis();
+        let claim = CLAIM_OLDEST_KILL_QUERY.replace("{zones}", &self.database.json_array_text_sql("$4"));
         let row = query(AssertSqlSafe(claim))
             .bind(now)
-            .bind(to_milliseconds(lease))
-            .bind(now.saturating_sub(to_milliseconds(max_age)))
+            .bind(duration_to_millis(lease))
+            .bind(now.saturating_sub(duration_to_millis(max_age)))
             .bind(self.zones_json())
             .fetch_optional(&mut transaction)
             .await
             .map_err(&failed)?;
         transaction.commit().await.map_err(failed)?;
-        row.as_ref().map(kill_from_row).transpose()
+        row.as_ref().map(intelligent_kill_from_row).transpose()
     }
 
-    /// Ends a running kill, with a reason if it failed, and appends an audit event.
-    /// Returns false and changes nothing if it is not running.
+    /// Ends a running kill and appends an audit event. `reason` describes a failure.
+    /// Returns false and changes nothing if the kill is not running.
     pub async fn end_intelligent_kill(
         &self,
         id: IntelligentKillId,
         reason: Option<&str>,
         victims: u64,
     ) -> Result<bool, StoreError> {
-        self.end_with_event(id, TaskStatus::Running, reason, Some(victims)).await
+        self.end_kill_with_event(id, TaskStatus::Running, reason, Some(victims)).await
     }
 
-    /// Ends kills that were requested longer than `max_age` ago and never claimed, and kills whose lease has expired.
-    /// Returns them in their previous state.
+    /// Ends queued kills that are older than `max_age` and running kills whose lease has expired.
+    /// Returns these kills in their previous state.
     pub async fn end_lost_intelligent_kills(&self, max_age: Duration) -> Result<Vec<IntelligentKill>, StoreError> {
-        const EXPIRED_IN_QUEUE: &str = "it was not taken up in time, and was not begun: by now it would end other sessions than were meant. \
-             Look at the preview, and ask again";
-        const INTERRUPTED: &str = "Clew ended in the midst of it. Whom it killed before that is in its file";
-        let now = self.clock.milliseconds();
-        let rows = query(SELECT_LOST)
-            .bind(now.saturating_sub(to_milliseconds(max_age)))
+        const EXPIRED_IN_QUEUE_REASON: &str = "the kill expired in the queue and was not started, because it could kill other sessions than intended. \
+             Check the preview and request the kill again";
+        const INTERRUPTED_REASON: &str =
+            "Clew terminated during the kill. The report lists the sessions that were killed before";
+        let now = self.clock.unix_millis();
+        let rows = query(SELECT_STALE_KILLS_QUERY)
+            .bind(now.saturating_sub(duration_to_millis(max_age)))
             .bind(now)
             .fetch_all(&self.database)
             .await
-            .map_err(StoreError::database("look for intelligent kills that were lost"))?;
+            .map_err(StoreError::database_error("look for expired intelligent kills"))?;
         let mut ended = Vec::new();
-        for lost in rows.iter().map(kill_from_row).collect::<Result<Vec<_>, _>>()? {
-            let reason = if lost.status == TaskStatus::Queued { EXPIRED_IN_QUEUE } else { INTERRUPTED };
-            if self.end_with_event(lost.id, lost.status, Some(reason), None).await? {
+        for lost in rows.iter().map(intelligent_kill_from_row).collect::<Result<Vec<_>, _>>()? {
+            let reason = if lost.status == TaskStatus::Queued { EXPIRED_IN_QUEUE_REASON } else { INTERRUPTED_REASON };
+            if self.end_kill_with_event(lost.id, lost.status, Some(reason), None).await? {
                 ended.push(lost);
             }
         }
         Ok(ended)
     }
 
-    async fn end_with_event(
+    async fn end_kill_with_event(
         &self,
         id: IntelligentKillId,
         from: TaskStatus,
@@ -142,14 +142,14 @@ impl Store {
         )
         .bind(status.name())
         .bind(reason)
-        .bind(self.clock.milliseconds())
+        .bind(self.clock.unix_millis())
         .bind(id.0)
         .bind(from.name())
         .fetch_all(tx.transaction())
         .await
         .map_err(tx.map_error())?;
         let Some(row) = rows.first() else { return Ok(false) };
-        let request = kill_from_row(row)?.request;
+        let request = intelligent_kill_from_row(row)?.request;
         let domain_id = match &request.by.actor {
             Actor::User { domain_id, .. } => Some(domain_id.clone()),
             _ => None,
@@ -161,7 +161,7 @@ impl Store {
             node_id: Some(request.node_id),
             outcome: if reason.is_some() { Outcome::Failed } else { Outcome::Done },
             detail: json!({ "victims": victims, "reason": reason }),
-            ..AuditEvent::succeeded(&request.by, AUDIT_OPERATION, id.to_string())
+            ..AuditEvent::succeeded(&request.by, AUDIT_OPERATION_NAME, id.to_string())
         };
         tx.commit_with_event(&event).await?;
         Ok(true)
@@ -173,18 +173,18 @@ impl Store {
             .bind(id.0)
             .fetch_optional(&self.database)
             .await
-            .map_err(StoreError::database("look up an intelligent kill"))?;
-        row.as_ref().map(kill_from_row).transpose()
+            .map_err(StoreError::database_error("look up an intelligent kill"))?;
+        row.as_ref().map(intelligent_kill_from_row).transpose()
     }
 
-    /// Returns a page of matching kills, newest first, and their total number.
+    /// Returns a page of matching kills, newest first, and the total number of matching kills.
     pub async fn intelligent_kills(
         &self,
         filter: &IntelligentKillFilter,
         page: Page,
     ) -> Result<(Vec<IntelligentKill>, u64), StoreError> {
-        let failed = StoreError::database("list intelligent kills");
-        let statement = format!("SELECT COUNT(*) FROM ({SELECT_MATCHING}) AS matching");
+        let failed = StoreError::database_error("list intelligent kills");
+        let statement = format!("SELECT COUNT(*) FROM ({SELECT_MATCHING_KILLS_QUERY}) AS matching");
         let total: i64 = query_scalar(AssertSqlSafe(statement))
             .bind(filter.instance_id.as_str())
             .bind(filter.node_id.as_str())
@@ -193,7 +193,7 @@ impl Store {
             .fetch_one(&self.database)
             .await
             .map_err(&failed)?;
-        let statement = format!("{SELECT_MATCHING} ORDER BY id DESC LIMIT $5 OFFSET $6");
+        let statement = format!("{SELECT_MATCHING_KILLS_QUERY} ORDER BY id DESC LIMIT $5 OFFSET $6");
         let rows = query(AssertSqlSafe(statement))
             .bind(filter.instance_id.as_str())
             .bind(filter.node_id.as_str())
@@ -204,22 +204,22 @@ impl Store {
             .fetch_all(&self.database)
             .await
             .map_err(&failed)?;
-        Ok((rows.iter().map(kill_from_row).collect::<Result<_, _>>()?, total.unsigned_abs()))
+        Ok((rows.iter().map(intelligent_kill_from_row).collect::<Result<_, _>>()?, total.unsigned_abs()))
     }
 
-    /// Removes kills that ended before `cutoff`, in milliseconds since 1970 (UTC). Returns their number.
+    /// Removes kills that ended before `cutoff`, a Unix timestamp in milliseconds. Returns the number of kills.
     pub async fn remove_intelligent_kills_before(&self, cutoff: i64) -> Result<u64, StoreError> {
         let removed = query("DELETE FROM intelligent_kills WHERE ended_at < $1")
             .bind(cutoff)
             .execute(&self.database)
             .await
-            .map_err(StoreError::database("remove old intelligent kills"))?;
+            .map_err(StoreError::database_error("remove old intelligent kills"))?;
         Ok(removed)
     }
 }
 
-fn kill_from_row(row: &Row) -> Result<IntelligentKill, StoreError> {
-    let failed = StoreError::database("read an intelligent kill");
+fn intelligent_kill_from_row(row: &Row) -> Result<IntelligentKill, StoreError> {
+    let failed = StoreError::database_error("read an intelligent kill");
     let status: String = row.try_get("status").map_err(&failed)?;
     let by = Origin {
         actor: Actor::User {

@@ -1,4 +1,4 @@
-//! Instances with their nodes and tags.
+//! Queries for instances with their nodes and tags.
 
 use std::collections::HashSet;
 
@@ -17,9 +17,9 @@ use crate::error::StoreError;
 use crate::sealing::AssociatedData;
 use crate::store::Store;
 
-/// SQL for matching instances. Each text filter has two parameters: the exact value and a substring.
-/// `{elements}` is replaced by the required tags, a JSON array.
-const FROM_MATCHING: &str = "FROM instances i WHERE i.project_id = $1 \
+/// SQL clause that selects matching instances. Each text filter has two parameters: an exact value and a substring.
+/// `{elements}` is a placeholder for the required tags.
+const FROM_MATCHING_INSTANCES: &str = "FROM instances i WHERE i.project_id = $1 \
      AND ($2 IS NULL OR i.id = $2) AND ($3 IS NULL OR instr(i.id, $3) > 0) \
      AND ($4 IS NULL OR i.name = $4) AND ($5 IS NULL OR instr(i.name, $5) > 0) \
      AND ($6 IS NULL OR EXISTS (SELECT 1 FROM nodes n WHERE n.instance_id = i.id AND n.role = 'master' AND n.host = $6)) \
@@ -33,13 +33,18 @@ const INSTANCE_COLUMNS: &str = "i.id, i.project_id, i.name, i.enterprise_project
 const MAX_NAME_LEN: usize = 128;
 
 impl Store {
-    /// Adds an instance with its nodes. Passwords are stored sealed.
+    /// Adds an instance with its nodes. Passwords are stored encrypted.
     pub async fn add_instance(&self, by: &Origin, instance: NewInstance) -> Result<Instance, StoreError> {
-        validate(&instance)?;
+        validate_instance(&instance)?;
         let id = instance.id.clone().unwrap_or_else(InstanceId::generate);
         let mut tx = self.begin_audited("add an instance").await?;
         let domain = domain_of_project(tx.transaction(), &instance.project_id).await?;
-        enterprise_projects::check_assignable(tx.transaction(), &domain, &instance.enterprise_project_id).await?;
+        enterprise_projects::require_enabled_enterprise_project(
+            tx.transaction(),
+            &domain,
+            &instance.enterprise_project_id,
+        )
+        .await?;
         self.insert_instance(tx.transaction(), &id, &instance).await?;
         for (at, node) in instance.nodes.iter().enumerate() {
             self.insert_node(tx.transaction(), &id, &format!("{}_node{at}", instance.name), node).await?;
@@ -56,7 +61,10 @@ impl Store {
         };
         tx.commit_with_event(&event).await?;
         let added = self.instance(&instance.project_id, &id).await?;
-        added.ok_or_else(|| StoreError::Damaged { what: "instance", reason: "it is gone again".to_owned() })
+        added.ok_or_else(|| StoreError::Damaged {
+            what: "instance",
+            reason: "it was removed by another request".to_owned(),
+        })
     }
 
     async fn insert_instance(
@@ -69,11 +77,11 @@ impl Store {
             .bind(id.as_str())
             .fetch_optional(&mut *transaction)
             .await
-            .map_err(StoreError::database("add an instance"))?;
+            .map_err(StoreError::database_error("add an instance"))?;
         if taken.is_some() {
-            return Err(StoreError::AlreadyExists { what: "an instance of id", name: id.to_string() });
+            return Err(StoreError::AlreadyExists { what: "an instance with id", name: id.to_string() });
         }
-        let now = self.clock.seconds();
+        let now = self.clock.unix_seconds();
         query(
             "INSERT INTO instances (id, project_id, name, enterprise_project_id, created_at, updated_at) \
              VALUES ($1, $2, $3, $4, $5, $6)",
@@ -94,7 +102,7 @@ impl Store {
                 .bind(&tag.value)
                 .execute(&mut *transaction)
                 .await
-                .map_err(StoreError::database("add a tag"))?;
+                .map_err(StoreError::database_error("add a tag"))?;
         }
         Ok(())
     }
@@ -107,8 +115,12 @@ impl Store {
         node: &NewNode,
     ) -> Result<(), StoreError> {
         let id = node.id.clone().unwrap_or_else(NodeId::generate);
-        let sealed =
-            node.url.password.as_ref().map(|password| self.sealer.seal(password_aad(&id), password)).transpose()?;
+        let sealed = node
+            .url
+            .password
+            .as_ref()
+            .map(|password| self.sealer.seal(password_associated_data(&id), password))
+            .transpose()?;
         query(
             "INSERT INTO nodes (id, instance_id, name, role, url, host, password, created_at, zone) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
@@ -120,7 +132,7 @@ impl Store {
         .bind(node.url.to_string())
         .bind(&node.url.host)
         .bind(sealed)
-        .bind(self.clock.seconds())
+        .bind(self.clock.unix_seconds())
         .bind(node.zone.as_ref().map_or("", Zone::as_str))
         .execute(transaction)
         .await
@@ -128,18 +140,18 @@ impl Store {
         Ok(())
     }
 
-    /// Returns a page of matching instances in the order of their addition, and their total number.
+    /// Returns a page of matching instances, oldest first, and the total number of matching instances.
     pub async fn instances(
         &self,
         project: &ProjectId,
         filter: &InstanceFilter,
         page: Page,
     ) -> Result<(Vec<Instance>, u64), StoreError> {
-        let failed = StoreError::database("list instances");
+        let failed = StoreError::database_error("list instances");
         let (id, part_of_id) = parse_text_filter(filter.id.as_deref());
         let (name, part_of_name) = parse_text_filter(filter.name.as_deref());
-        let tags = serde_json::to_string(&filter.tags).map_err(StoreError::damaged("tags"))?;
-        let matching = FROM_MATCHING.replace("{elements}", &self.database.json_array_rows("$8"));
+        let tags = serde_json::to_string(&filter.tags).map_err(StoreError::damaged_value("tags"))?;
+        let matching = FROM_MATCHING_INSTANCES.replace("{elements}", &self.database.json_array_rows_sql("$8"));
         let total: i64 = query_scalar(AssertSqlSafe(format!("SELECT COUNT(*) {matching}")))
             .bind(project.as_str())
             .bind(id)
@@ -171,7 +183,7 @@ impl Store {
         Ok((self.load_instances(rows).await?, total.unsigned_abs()))
     }
 
-    /// Returns an instance. The node URLs have no password.
+    /// Returns an instance by id. The node URLs contain no passwords.
     pub async fn instance(&self, project: &ProjectId, id: &InstanceId) -> Result<Option<Instance>, StoreError> {
         let statement = format!("SELECT {INSTANCE_COLUMNS} FROM instances i WHERE i.project_id = $1 AND i.id = $2");
         let row = query(AssertSqlSafe(statement))
@@ -179,24 +191,24 @@ impl Store {
             .bind(id.as_str())
             .fetch_optional(&self.database)
             .await
-            .map_err(StoreError::database("look up an instance"))?;
+            .map_err(StoreError::database_error("look up an instance"))?;
         Ok(self.load_instances(row.into_iter().collect()).await?.pop())
     }
 
-    /// Returns the instances of all projects.
+    /// Returns the instances of all projects, oldest first.
     pub async fn all_instances(&self) -> Result<Vec<Instance>, StoreError> {
         let statement = format!("SELECT {INSTANCE_COLUMNS} FROM instances i ORDER BY i.created_at, i.rowid");
         let rows = query(AssertSqlSafe(statement))
             .fetch_all(&self.database)
             .await
-            .map_err(StoreError::database("list instances"))?;
+            .map_err(StoreError::database_error("list instances"))?;
         self.load_instances(rows).await
     }
 
     /// Removes an instance with its nodes and tags. Returns false if the project has no such instance.
     pub async fn remove_instance(&self, by: &Origin, project: &ProjectId, id: &InstanceId) -> Result<bool, StoreError> {
         let mut tx = self.begin_audited("remove an instance").await?;
-        let Some(name) = tags::instance_name(tx.transaction(), project, id).await? else { return Ok(false) };
+        let Some(name) = tags::find_instance_name(tx.transaction(), project, id).await? else { return Ok(false) };
         query("DELETE FROM instances WHERE id = $1")
             .bind(id.as_str())
             .execute(tx.transaction())
@@ -212,8 +224,8 @@ impl Store {
         Ok(true)
     }
 
-    /// Changes the URL and password of a node and ends its login back-off.
-    /// Returns false if the project's instance has no such node.
+    /// Changes the URL and password of a node, and ends the login back-off of the node.
+    /// Returns false if the instance does not exist in the project or has no such node.
     pub async fn set_node_url(
         &self,
         by: &Origin,
@@ -222,10 +234,13 @@ impl Store {
         node: &NodeId,
         url: &NodeUrl,
     ) -> Result<bool, StoreError> {
-        let sealed =
-            url.password.as_ref().map(|password| self.sealer.seal(password_aad(node), password)).transpose()?;
+        let sealed = url
+            .password
+            .as_ref()
+            .map(|password| self.sealer.seal(password_associated_data(node), password))
+            .transpose()?;
         let mut tx = self.begin_audited("change a node").await?;
-        let Some(name) = tags::instance_name(tx.transaction(), project, instance).await? else { return Ok(false) };
+        let Some(name) = tags::find_instance_name(tx.transaction(), project, instance).await? else { return Ok(false) };
         let changed = query("UPDATE nodes SET url = $1, host = $2, password = $3 WHERE id = $4 AND instance_id = $5")
             .bind(url.to_string())
             .bind(&url.host)
@@ -249,9 +264,9 @@ impl Store {
         Ok(true)
     }
 
-    /// Returns a node with its password.
+    /// Returns a node by id, with its password.
     pub async fn node_with_password(&self, id: &NodeId) -> Result<Option<Node>, StoreError> {
-        let failed = StoreError::database("look up a node");
+        let failed = StoreError::database_error("look up a node");
         let row = query("SELECT id, name, role, url, password, created_at, zone FROM nodes WHERE id = $1")
             .bind(id.as_str())
             .fetch_optional(&self.database)
@@ -261,7 +276,7 @@ impl Store {
         let mut found = node_from_row(&row)?;
         let sealed: Option<Vec<u8>> = row.try_get("password").map_err(&failed)?;
         let password = match sealed {
-            Some(sealed) => Some(self.unseal(password_aad(id), &sealed).await?),
+            Some(sealed) => Some(self.unseal_secret(password_associated_data(id), &sealed).await?),
             None => None,
         };
         found.url = found.url.with_password(password);
@@ -271,14 +286,14 @@ impl Store {
     /// Returns the nodes of an instance with their passwords.
     pub async fn nodes_with_passwords(&self, instance: &InstanceId) -> Result<Vec<Node>, StoreError> {
         let mut nodes = Vec::new();
-        for node in self.nodes_of(instance).await? {
+        for node in self.nodes_of_instance(instance).await? {
             nodes.extend(self.node_with_password(&node.id).await?);
         }
         Ok(nodes)
     }
 
     async fn load_instances(&self, rows: Vec<Row>) -> Result<Vec<Instance>, StoreError> {
-        let failed = StoreError::database("read an instance");
+        let failed = StoreError::database_error("read an instance");
         let mut instances = Vec::with_capacity(rows.len());
         for row in rows {
             let id: InstanceId = parse_column(&row, "id")?;
@@ -286,8 +301,8 @@ impl Store {
                 project_id: parse_column(&row, "project_id")?,
                 name: row.try_get("name").map_err(&failed)?,
                 enterprise_project_id: row.try_get("enterprise_project_id").map_err(&failed)?,
-                tags: self.tags_of(&id).await?,
-                nodes: self.nodes_of(&id).await?,
+                tags: self.tags_of_instance(&id).await?,
+                nodes: self.nodes_of_instance(&id).await?,
                 created_at: row.try_get("created_at").map_err(&failed)?,
                 updated_at: row.try_get("updated_at").map_err(&failed)?,
                 id,
@@ -296,33 +311,33 @@ impl Store {
         Ok(instances)
     }
 
-    async fn tags_of(&self, id: &InstanceId) -> Result<Vec<Tag>, StoreError> {
+    async fn tags_of_instance(&self, id: &InstanceId) -> Result<Vec<Tag>, StoreError> {
         let rows: Vec<(String, String)> = query_pair("SELECT key, value FROM tags WHERE instance_id = $1 ORDER BY key")
             .bind(id.as_str())
             .fetch_all(&self.database)
             .await
-            .map_err(StoreError::database("read tags"))?;
+            .map_err(StoreError::database_error("read tags"))?;
         Ok(rows.into_iter().map(|(key, value)| Tag { key, value }).collect())
     }
 
-    async fn nodes_of(&self, id: &InstanceId) -> Result<Vec<Node>, StoreError> {
+    async fn nodes_of_instance(&self, id: &InstanceId) -> Result<Vec<Node>, StoreError> {
         let statement =
             "SELECT id, name, role, url, created_at, zone FROM nodes WHERE instance_id = $1 ORDER BY role, rowid";
         let rows = query(statement)
             .bind(id.as_str())
             .fetch_all(&self.database)
             .await
-            .map_err(StoreError::database("read nodes"))?;
+            .map_err(StoreError::database_error("read nodes"))?;
         rows.iter().map(node_from_row).collect()
     }
 }
 
-fn password_aad(id: &NodeId) -> AssociatedData<'_> {
+fn password_associated_data(id: &NodeId) -> AssociatedData<'_> {
     AssociatedData { table: "nodes", column: "password", row: id.as_str() }
 }
 
 fn node_from_row(row: &Row) -> Result<Node, StoreError> {
-    let failed = StoreError::database("read a node");
+    let failed = StoreError::database_error("read a node");
     let role: String = row.try_get("role").map_err(&failed)?;
     let zone: String = row.try_get("zone").map_err(&failed)?;
     Ok(Node {
@@ -335,7 +350,7 @@ fn node_from_row(row: &Row) -> Result<Node, StoreError> {
     })
 }
 
-/// Splits a filter into an exact value or a substring: `*part` means "contains part" (spec section 3.3).
+/// Splits a filter into an exact value and a substring. `*part` matches values that contain `part` (spec section 3.3).
 fn parse_text_filter(filter: Option<&str>) -> (Option<&str>, Option<&str>) {
     match filter.map(|text| (text, text.strip_prefix('*'))) {
         None => (None, None),
@@ -344,19 +359,19 @@ fn parse_text_filter(filter: Option<&str>) -> (Option<&str>, Option<&str>) {
     }
 }
 
-fn validate(instance: &NewInstance) -> Result<(), StoreError> {
+fn validate_instance(instance: &NewInstance) -> Result<(), StoreError> {
     let invalid = |reason: String| Err(StoreError::InvalidInstance { reason });
     let length = instance.name.chars().count();
     if !(1..=MAX_NAME_LEN).contains(&length) {
-        return invalid(format!("its name has {length} characters; it takes 1 to {MAX_NAME_LEN}"));
+        return invalid(format!("its name has {length} characters; 1 to {MAX_NAME_LEN} are allowed"));
     }
     let masters = instance.nodes.iter().filter(|node| node.role == NodeRole::Master).count();
     if masters != 1 {
-        return invalid(format!("it has {masters} masters; it takes exactly one"));
+        return invalid(format!("it has {masters} masters; exactly one is required"));
     }
     let mut keys = HashSet::new();
     match instance.tags.iter().find(|tag| !keys.insert(&tag.key)) {
-        Some(tag) => invalid(format!("tag {:?} is there twice", tag.key)),
+        Some(tag) => invalid(format!("tag {:?} is given twice", tag.key)),
         None => Ok(()),
     }
 }

@@ -1,4 +1,4 @@
-//! Kill tasks and kill switches. `leases.rs` has the operations of workers.
+//! Queries for kill tasks and kill switches. The operations of workers are in `leases.rs`.
 
 mod leases;
 
@@ -8,33 +8,33 @@ use sqlx::AssertSqlSafe;
 
 use super::audited_tx::AuditedTransaction;
 use super::projects::domain_of_project;
-use super::row_mapping::{parse_column, to_milliseconds};
-use super::tags::instance_name;
+use super::row_mapping::{duration_to_millis, parse_column};
+use super::tags::find_instance_name;
 use crate::database::{Row, query, query_scalar};
 use crate::error::StoreError;
 use crate::kill_tasks::{KillTask, KillTaskState, NewKillTask};
 use crate::store::Store;
 
-/// Maximum number of running tasks of an instance (spec section 2.8).
+/// Maximum number of running kill tasks per instance (spec section 2.8).
 const MAX_RUNNING_TASKS: u32 = 5;
-/// Maximum number of stored tasks of an instance, including ended ones.
+/// Maximum number of stored kill tasks per instance, including ended tasks.
 const MAX_STORED_TASKS: u32 = 100;
 
-/// SQL condition for tasks that are running at the time `$2`.
-const IS_RUNNING: &str = "stopped_at IS NULL AND (ends_at IS NULL OR ends_at > $2)";
+/// SQL condition that selects the tasks that are running at the time `$2`.
+const RUNNING_TASK_CONDITION: &str = "stopped_at IS NULL AND (ends_at IS NULL OR ends_at > $2)";
 
 impl Store {
-    /// Whether the kill switch of an instance is on.
+    /// Returns true if the kill switch of an instance is on.
     pub async fn kill_switch(&self, instance: &InstanceId) -> Result<bool, StoreError> {
         let is_on: Option<bool> = query_scalar("SELECT is_on FROM kill_switches WHERE instance_id = $1")
             .bind(instance.as_str())
             .fetch_optional(&self.database)
             .await
-            .map_err(StoreError::database("look up a switch"))?;
+            .map_err(StoreError::database_error("read a kill switch"))?;
         Ok(is_on.unwrap_or(false))
     }
 
-    /// Turns the kill switch of an instance on or off. Turning it off stops the running tasks.
+    /// Turns the kill switch of an instance on or off. Turning the switch off stops the running tasks.
     /// Returns false if the project has no such instance.
     pub async fn set_kill_switch(
         &self,
@@ -43,8 +43,8 @@ impl Store {
         instance: &InstanceId,
         on: bool,
     ) -> Result<bool, StoreError> {
-        let mut tx = self.begin_audited("turn a switch").await?;
-        let Some(name) = instance_name(tx.transaction(), project, instance).await? else { return Ok(false) };
+        let mut tx = self.begin_audited("turn a kill switch on or off").await?;
+        let Some(name) = find_instance_name(tx.transaction(), project, instance).await? else { return Ok(false) };
         query(
             "INSERT INTO kill_switches (instance_id, is_on) VALUES ($1, $2) \
              ON CONFLICT (instance_id) DO UPDATE SET is_on = excluded.is_on",
@@ -69,19 +69,21 @@ impl Store {
         instance: &InstanceId,
     ) -> Result<(), StoreError> {
         let failed = tx.map_error();
-        query(AssertSqlSafe(format!("UPDATE kill_tasks SET stopped_at = $2 WHERE instance_id = $1 AND {IS_RUNNING}")))
-            .bind(instance.as_str())
-            .bind(self.clock.milliseconds())
-            .execute(tx.transaction())
-            .await
-            .map_err(failed)?;
+        query(AssertSqlSafe(format!(
+            "UPDATE kill_tasks SET stopped_at = $2 WHERE instance_id = $1 AND {RUNNING_TASK_CONDITION}"
+        )))
+        .bind(instance.as_str())
+        .bind(self.clock.unix_millis())
+        .execute(tx.transaction())
+        .await
+        .map_err(failed)?;
         Ok(())
     }
 
-    /// Adds a task and starts it. Returns its id, or `None` if the project has no such instance.
+    /// Adds and starts a kill task. Returns the id of the task, or `None` if the project has no such instance.
     ///
-    /// Fails with [`StoreError::KillSwitchOff`] if the switch is off, and with [`StoreError::TooManyKillTasks`] if the
-    /// maximum number of tasks is running.
+    /// Fails with [`StoreError::KillSwitchOff`] if the kill switch is off.
+    /// Fails with [`StoreError::TooManyKillTasks`] if the instance has the maximum number of running tasks.
     pub async fn add_kill_task(
         &self,
         by: &Origin,
@@ -91,7 +93,7 @@ impl Store {
     ) -> Result<Option<i64>, StoreError> {
         let mut tx = self.begin_audited("add a kill task").await?;
         let failed = tx.map_error();
-        let Some(name) = instance_name(tx.transaction(), project, instance).await? else { return Ok(None) };
+        let Some(name) = find_instance_name(tx.transaction(), project, instance).await? else { return Ok(None) };
         let is_on: Option<bool> = query_scalar("SELECT is_on FROM kill_switches WHERE instance_id = $1")
             .bind(instance.as_str())
             .fetch_optional(tx.transaction())
@@ -100,8 +102,8 @@ impl Store {
         if is_on != Some(true) {
             return Err(StoreError::KillSwitchOff);
         }
-        let now = self.clock.milliseconds();
-        let count = format!("SELECT COUNT(*) FROM kill_tasks WHERE instance_id = $1 AND {IS_RUNNING}");
+        let now = self.clock.unix_millis();
+        let count = format!("SELECT COUNT(*) FROM kill_tasks WHERE instance_id = $1 AND {RUNNING_TASK_CONDITION}");
         let running: i64 = query_scalar(AssertSqlSafe(count))
             .bind(instance.as_str())
             .bind(now)
@@ -113,7 +115,7 @@ impl Store {
         }
         let id = insert_kill_task(&mut tx, instance, task, now).await?;
         query(AssertSqlSafe(format!(
-            "DELETE FROM kill_tasks WHERE instance_id = $1 AND NOT ({IS_RUNNING}) AND id NOT IN \
+            "DELETE FROM kill_tasks WHERE instance_id = $1 AND NOT ({RUNNING_TASK_CONDITION}) AND id NOT IN \
              (SELECT id FROM kill_tasks WHERE instance_id = $1 ORDER BY id DESC LIMIT {MAX_STORED_TASKS})"
         )))
         .bind(instance.as_str())
@@ -127,7 +129,8 @@ impl Store {
         Ok(Some(id))
     }
 
-    /// Stops a task. An ended task stays unchanged. Returns false if the project's instance has no such task.
+    /// Stops a kill task if it is running.
+    /// Returns false if the instance does not exist in the project or has no such task.
     pub async fn stop_kill_task(
         &self,
         by: &Origin,
@@ -137,7 +140,7 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let mut tx = self.begin_audited("stop a kill task").await?;
         let failed = tx.map_error();
-        let Some(name) = instance_name(tx.transaction(), project, instance).await? else { return Ok(false) };
+        let Some(name) = find_instance_name(tx.transaction(), project, instance).await? else { return Ok(false) };
         let found: Option<i64> = query_scalar("SELECT id FROM kill_tasks WHERE instance_id = $1 AND id = $2")
             .bind(instance.as_str())
             .bind(id)
@@ -147,10 +150,10 @@ impl Store {
         if found.is_none() {
             return Ok(false);
         }
-        let stop = format!("UPDATE kill_tasks SET stopped_at = $2 WHERE id = $1 AND {IS_RUNNING}");
+        let stop = format!("UPDATE kill_tasks SET stopped_at = $2 WHERE id = $1 AND {RUNNING_TASK_CONDITION}");
         query(AssertSqlSafe(stop))
             .bind(id)
-            .bind(self.clock.milliseconds())
+            .bind(self.clock.unix_millis())
             .execute(tx.transaction())
             .await
             .map_err(&failed)?;
@@ -172,19 +175,19 @@ impl Store {
         tx.commit_with_event(&AuditEvent { domain_id, project_id, instance_id, ..event }).await
     }
 
-    /// Returns the running and the latest ended tasks of an instance, newest first.
+    /// Returns the stored kill tasks of an instance, running and ended, newest first.
     pub async fn kill_tasks(&self, instance: &InstanceId) -> Result<Vec<KillTask>, StoreError> {
-        let now = self.clock.milliseconds();
+        let now = self.clock.unix_millis();
         let rows = query("SELECT * FROM kill_tasks WHERE instance_id = $1 ORDER BY id DESC")
             .bind(instance.as_str())
             .fetch_all(&self.database)
             .await
-            .map_err(StoreError::database("list kill tasks"))?;
+            .map_err(StoreError::database_error("list kill tasks"))?;
         rows.iter().map(|row| kill_task_from_row(row, now)).collect()
     }
 }
 
-/// Inserts a task. Ids increase, even if two tasks are added in the same millisecond.
+/// Inserts a kill task. Ids increase even if several tasks are added in the same millisecond.
 async fn insert_kill_task(
     tx: &mut AuditedTransaction<'_>,
     instance: &InstanceId,
@@ -192,7 +195,8 @@ async fn insert_kill_task(
     now: i64,
 ) -> Result<i64, StoreError> {
     let failed = tx.map_error();
-    let criteria = serde_json::to_string(&task.criteria).map_err(StoreError::damaged("criteria of a kill task"))?;
+    let criteria =
+        serde_json::to_string(&task.criteria).map_err(StoreError::damaged_value("criteria of a kill task"))?;
     query_scalar(
         "INSERT INTO kill_tasks (id, instance_id, criteria, masked, started_at, ends_at) \
          VALUES ((SELECT MAX(id) FROM (SELECT $1 AS id UNION ALL SELECT MAX(id) + 1 FROM kill_tasks) AS ids), $2, $3, $4, $1, $5) RETURNING id",
@@ -201,14 +205,14 @@ async fn insert_kill_task(
     .bind(instance.as_str())
     .bind(criteria)
     .bind(task.masked)
-    .bind(task.duration.map(|duration| now.saturating_add(to_milliseconds(duration))))
+    .bind(task.duration.map(|duration| now.saturating_add(duration_to_millis(duration))))
     .fetch_one(tx.transaction())
     .await
     .map_err(failed)
 }
 
 fn kill_task_from_row(row: &Row, now: i64) -> Result<KillTask, StoreError> {
-    let failed = StoreError::database("read a kill task");
+    let failed = StoreError::database_error("read a kill task");
     let criteria: String = row.try_get("criteria").map_err(&failed)?;
     let ends_at: Option<i64> = row.try_get("ends_at").map_err(&failed)?;
     let stopped_at: Option<i64> = row.try_get("stopped_at").map_err(&failed)?;
@@ -220,7 +224,7 @@ fn kill_task_from_row(row: &Row, now: i64) -> Result<KillTask, StoreError> {
     Ok(KillTask {
         id: row.try_get("id").map_err(&failed)?,
         instance_id: parse_column(row, "instance_id")?,
-        criteria: serde_json::from_str(&criteria).map_err(StoreError::damaged("criteria of a kill task"))?,
+        criteria: serde_json::from_str(&criteria).map_err(StoreError::damaged_value("criteria of a kill task"))?,
         masked: row.try_get("masked").map_err(&failed)?,
         started_at: row.try_get("started_at").map_err(&failed)?,
         ends_at,

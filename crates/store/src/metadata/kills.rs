@@ -1,29 +1,29 @@
-//! Records of kills: inserted before the kill is sent, completed together with their audit events.
+//! Records of kills. Each record is inserted before the kill is sent, and is completed with the outcome.
 
 use clew_model::{AuditEvent, DomainId, InstanceId, NodeId, Origin, Outcome, Page, ProjectId};
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
 use super::audited_tx::AuditedTransaction;
-use super::row_mapping::{parse_column, parse_nullable_column, to_signed};
+use super::row_mapping::{count_to_i64, parse_column, parse_nullable_column};
 use crate::database::{Row, query, query_scalar};
 use crate::error::StoreError;
 use crate::kills::{KillEnd, KillFilter, KillRecord, KillSource, NewKill};
 use crate::store::Store;
 
-/// Audit operation of a kill.
-const AUDIT_OPERATION: &str = "KillSession";
+/// Name of the audit operation for a kill.
+const AUDIT_OPERATION_NAME: &str = "KillSession";
 
-const FROM_MATCHING: &str = "FROM killed_sessions WHERE instance_id = $1 AND ($2 IS NULL OR node_id = $2) \
+const FROM_MATCHING_KILLS: &str = "FROM killed_sessions WHERE instance_id = $1 AND ($2 IS NULL OR node_id = $2) \
      AND ($3 IS NULL OR source = $3) AND ($4 IS NULL OR task_id = $4) \
      AND ($5 IS NULL OR asked_at >= $5) AND ($6 IS NULL OR asked_at < $6)";
 
 impl Store {
-    /// Records kills before they are sent. Rows without an outcome remain if Clew terminates meanwhile.
-    /// Returns their ids in the same order, for [`Store::end_kills`].
+    /// Records kills before they are sent. The records have no outcome until [`Store::end_kills`].
+    /// Returns the ids of the records in the order of `kills`.
     pub async fn begin_kills(&self, kills: &[NewKill]) -> Result<Vec<i64>, StoreError> {
-        let failed = StoreError::database("write down a kill");
-        let now = self.clock.milliseconds();
+        let failed = StoreError::database_error("record a kill");
+        let now = self.clock.unix_millis();
         let mut transaction = self.database.begin_write().await.map_err(&failed)?;
         let mut ids = Vec::with_capacity(kills.len());
         for kill in kills {
@@ -39,12 +39,12 @@ impl Store {
             .bind(&kill.task_id)
             .bind(kill.kind)
             .bind(&kill.reason)
-            .bind(to_signed(kill.session_id))
+            .bind(count_to_i64(kill.session_id))
             .bind(&kill.user)
             .bind(&kill.host)
             .bind(&kill.database)
             .bind(&kill.command)
-            .bind(to_signed(kill.seconds))
+            .bind(count_to_i64(kill.seconds))
             .bind(&kill.state)
             .bind(&kill.template)
             .bind(now)
@@ -57,30 +57,32 @@ impl Store {
         Ok(ids)
     }
 
-    /// Records the outcomes of kills with their details, and an audit event for each.
-    /// Only missing and unknown outcomes are replaced.
+    /// Records the outcome and details of each kill, and appends an audit event for each kill.
+    /// A known outcome is not replaced.
     pub async fn end_kills(&self, by: &Origin, ends: &[(i64, KillEnd, String)]) -> Result<(), StoreError> {
-        let mut tx = self.begin_audited("write down what became of a kill").await?;
+        let mut tx = self.begin_audited("record the outcome of a kill").await?;
         self.record_outcomes(&mut tx, by, ends).await?;
         tx.commit().await
     }
 
-    /// Ends kills without an outcome that were recorded before `before`, in milliseconds since 1970 (UTC):
-    /// Clew terminated before their outcome. Returns their number.
+    /// Records the outcome `Unknown` for kills that Clew did not complete before it terminated.
+    /// Selects kills without an outcome that were recorded before `before`, a Unix timestamp in milliseconds.
+    /// Returns the number of these kills.
     pub async fn end_lost_kills(&self, before: i64) -> Result<u64, StoreError> {
-        const LOST_KILL_DETAIL: &str =
-            "Clew ended before the outcome was written down: whether the kill was sent is not known";
+        const UNKNOWN_OUTCOME_DETAIL: &str =
+            "Clew terminated before the outcome was recorded: it is unknown whether the kill was sent";
         let lost: Vec<i64> =
             query_scalar("SELECT id FROM killed_sessions WHERE outcome IS NULL AND asked_at < $1 ORDER BY id")
                 .bind(before)
                 .fetch_all(&self.database)
                 .await
-                .map_err(StoreError::database("look for kills that were lost"))?;
+                .map_err(StoreError::database_error("look for interrupted kills"))?;
         if lost.is_empty() {
             return Ok(0);
         }
-        let mut tx = self.begin_audited("end kills that were lost").await?;
-        let ends: Vec<_> = lost.into_iter().map(|id| (id, KillEnd::Unknown, LOST_KILL_DETAIL.to_owned())).collect();
+        let mut tx = self.begin_audited("record the outcome of interrupted kills").await?;
+        let ends: Vec<_> =
+            lost.into_iter().map(|id| (id, KillEnd::Unknown, UNKNOWN_OUTCOME_DETAIL.to_owned())).collect();
         self.record_outcomes(&mut tx, &Origin::clew(), &ends).await?;
         tx.commit().await?;
         Ok(ends.len() as u64)
@@ -93,7 +95,7 @@ impl Store {
         ends: &[(i64, KillEnd, String)],
     ) -> Result<(), StoreError> {
         let failed = tx.map_error();
-        let now = self.clock.milliseconds();
+        let now = self.clock.unix_millis();
         let mut events = Vec::with_capacity(ends.len());
         for (id, outcome, detail) in ends {
             let rows = query(
@@ -110,17 +112,17 @@ impl Store {
             .map_err(&failed)?;
             for row in &rows {
                 let domain = parse_nullable_column(row, "domain_id")?;
-                events.push(kill_event(by, domain, &kill_from_row(row)?));
+                events.push(build_kill_event(by, domain, &kill_from_row(row)?));
             }
         }
         let events: Vec<_> = events.iter().map(|event| (now, event)).collect();
-        tx.append(&self.keys, &events).await
+        tx.append_events(&self.keys, &events).await
     }
 
-    /// Returns a page of matching kills, newest first, and their total number.
+    /// Returns a page of matching kills, newest first, and the total number of matching kills.
     pub async fn killed_sessions(&self, filter: &KillFilter, page: Page) -> Result<(Vec<KillRecord>, u64), StoreError> {
-        let failed = StoreError::database("list kills");
-        let total: i64 = query_scalar(AssertSqlSafe(format!("SELECT COUNT(*) {FROM_MATCHING}")))
+        let failed = StoreError::database_error("list kills");
+        let total: i64 = query_scalar(AssertSqlSafe(format!("SELECT COUNT(*) {FROM_MATCHING_KILLS}")))
             .bind(filter.instance_id.as_str())
             .bind(filter.node_id.as_ref().map(NodeId::as_str))
             .bind(filter.source.map(KillSource::name))
@@ -130,7 +132,7 @@ impl Store {
             .fetch_one(&self.database)
             .await
             .map_err(&failed)?;
-        let statement = format!("SELECT * {FROM_MATCHING} ORDER BY asked_at DESC, id DESC LIMIT $7 OFFSET $8");
+        let statement = format!("SELECT * {FROM_MATCHING_KILLS} ORDER BY asked_at DESC, id DESC LIMIT $7 OFFSET $8");
         let rows = query(AssertSqlSafe(statement))
             .bind(filter.instance_id.as_str())
             .bind(filter.node_id.as_ref().map(NodeId::as_str))
@@ -147,19 +149,19 @@ impl Store {
         Ok((kills?, total.unsigned_abs()))
     }
 
-    /// Removes completed kills that were recorded before `cutoff`, in milliseconds since 1970 (UTC).
-    /// Returns their number.
+    /// Removes kills that have an outcome and were recorded before `cutoff`, a Unix timestamp in milliseconds.
+    /// Returns the number of removed kills.
     pub async fn remove_kills_before(&self, cutoff: i64) -> Result<u64, StoreError> {
         let removed = query("DELETE FROM killed_sessions WHERE asked_at < $1 AND outcome IS NOT NULL")
             .bind(cutoff)
             .execute(&self.database)
             .await
-            .map_err(StoreError::database("remove old kills"))?;
+            .map_err(StoreError::database_error("remove old kills"))?;
         Ok(removed)
     }
 }
 
-fn kill_event(by: &Origin, domain_id: Option<DomainId>, kill: &KillRecord) -> AuditEvent {
+fn build_kill_event(by: &Origin, domain_id: Option<DomainId>, kill: &KillRecord) -> AuditEvent {
     let outcome = kill.outcome.unwrap_or(KillEnd::Unknown);
     AuditEvent {
         domain_id,
@@ -173,12 +175,12 @@ fn kill_event(by: &Origin, domain_id: Option<DomainId>, kill: &KillRecord) -> Au
             "state": kill.state, "statement": kill.template, "asked_at": kill.requested_at,
             "outcome": outcome.name(), "detail": kill.detail,
         }),
-        ..AuditEvent::succeeded(by, AUDIT_OPERATION, kill.session_id.to_string())
+        ..AuditEvent::succeeded(by, AUDIT_OPERATION_NAME, kill.session_id.to_string())
     }
 }
 
 fn kill_from_row(row: &Row) -> Result<KillRecord, StoreError> {
-    let failed = StoreError::database("read a kill");
+    let failed = StoreError::database_error("read a kill");
     let text = |column| row.try_get::<String, _>(column).map_err(&failed);
     let optional_text = |column| row.try_get::<Option<String>, _>(column).map_err(&failed);
     let count = |column| row.try_get::<i64, _>(column).map(i64::unsigned_abs).map_err(&failed);

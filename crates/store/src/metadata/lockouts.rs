@@ -1,8 +1,8 @@
-//! Consecutive authentication failures and the lockout that follows.
-//! Subjects are stored as keyed hashes, because users type passwords into name fields.
+//! Lockout of a subject after consecutive authentication failures.
+//! Subjects are stored as keyed hashes, because users sometimes type passwords into name fields.
 //!
-//! Checking a password is slow, so an attempt is reserved first. It counts as a failure until it succeeds.
-//! Of concurrent attempts on all servers, at most as many are checked as failures remain before the lockout.
+//! A server reserves an attempt before it checks the password. The attempt counts as a failure until it succeeds.
+//! Reservations limit concurrent attempts on all servers to the number of failures before the lockout.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -15,54 +15,54 @@ use crate::error::StoreError;
 use crate::store::Store;
 
 /// Number of consecutive failures that lock a subject.
-const MAX_FAILURES: i64 = 5;
-/// Duration of a lockout in seconds. Failures further apart are not consecutive.
-const LOCK_SECONDS: i64 = 5 * 60;
-/// Time after which a reserved attempt without an outcome counts as failed, in seconds: its server is gone.
+const MAX_CONSECUTIVE_FAILURES: i64 = 5;
+/// Duration of a lockout in seconds. Also the maximum time between two consecutive failures.
+const LOCKOUT_SECONDS: i64 = 5 * 60;
+/// Time after which a reserved attempt without an outcome counts as failed, in seconds.
 const RESERVATION_TTL_SECONDS: i64 = 30;
 
-/// Maximum number of stored addresses of a user.
-/// A new address replaces the least recently used one, unless all were used within [`ADDRESS_WRITE_INTERVAL`].
+/// Maximum number of stored addresses per user.
+/// A new address replaces the least recently used one, unless all were used within [`ADDRESS_WRITE_INTERVAL_SECONDS`].
 const MAX_ADDRESSES: i64 = 64;
 /// Time after which an unused address is deleted, in seconds.
 const ADDRESS_TTL_SECONDS: i64 = 90 * 24 * 3600;
 /// Minimum time between two writes of the same address, in seconds.
-const ADDRESS_WRITE_INTERVAL: i64 = 24 * 3600;
+const ADDRESS_WRITE_INTERVAL_SECONDS: i64 = 24 * 3600;
 
-/// Result of reserving an attempt to authenticate.
+/// Result of reserving an authentication attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reservation {
-    /// The attempt is reserved and counts as failed until [`Store::clear_auth_failures`].
+    /// The attempt is reserved. The attempt counts as failed until [`Store::clear_auth_failures`].
     Granted,
-    /// All remaining attempts are in progress. Their outcome decides.
+    /// All remaining attempts before a lockout are in progress, and their outcome is pending.
     Busy,
     /// The subject is locked out.
     Locked,
 }
 
-/// Failures of a subject that has at least one.
+/// Authentication failures of a subject that has at least one failure.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AuthFailures {
     locked_until: Option<i64>,
 }
 
 impl AuthFailures {
-    /// Returns the end of the lockout, if it is active at `now`.
-    pub(crate) fn lock_end(self, now: i64) -> Option<i64> {
+    /// Returns the end of the lockout if the lockout is active at `now`.
+    pub(crate) fn lockout_end(self, now: i64) -> Option<i64> {
         self.locked_until.filter(|end| *end > now)
     }
 }
 
 impl Store {
-    /// Reserves an attempt for a subject, such as `key:<access key id>` or `user:<domain>/<name>`.
-    /// The subject need not exist.
+    /// Reserves an authentication attempt for a subject, such as `key:<access key id>` or `user:<domain>/<name>`.
+    /// The subject may be unknown.
     pub async fn reserve_attempt(&self, subject: &str) -> Result<Reservation, StoreError> {
-        let failed = StoreError::database("reserve an attempt to authenticate");
-        // Reads do not take the write lock.
-        if self.locked_until(subject).await?.is_some() {
+        let failed = StoreError::database_error("reserve an authentication attempt");
+        // A read avoids the write lock.
+        if self.find_lockout_end(subject).await?.is_some() {
             return Ok(Reservation::Locked);
         }
-        let (subject, now) = (self.subject_hash(subject), self.clock.seconds());
+        let (subject, now) = (self.hash_subject(subject), self.clock.unix_seconds());
         let mut transaction = self.database.begin_write().await.map_err(&failed)?;
         let row = query("SELECT count, last_at, locked_until FROM failures WHERE subject = $1")
             .bind(subject.as_slice())
@@ -72,17 +72,17 @@ impl Store {
         let mut count = 0;
         if let Some(row) = row {
             let last_at: i64 = row.try_get("last_at").map_err(&failed)?;
-            let is_recent = now - last_at < LOCK_SECONDS;
+            let is_recent = now - last_at < LOCKOUT_SECONDS;
             match row.try_get::<Option<i64>, _>("locked_until").map_err(&failed)? {
                 Some(end) if end > now => return Ok(Reservation::Locked),
                 None if is_recent => count = row.try_get("count").map_err(&failed)?,
                 Some(_) | None => {}
             }
-            if count >= MAX_FAILURES && now - last_at < RESERVATION_TTL_SECONDS {
+            if count >= MAX_CONSECUTIVE_FAILURES && now - last_at < RESERVATION_TTL_SECONDS {
                 return Ok(Reservation::Busy);
             }
         }
-        let locks = count >= MAX_FAILURES;
+        let locks = count >= MAX_CONSECUTIVE_FAILURES;
         query(
             "INSERT INTO failures (subject, count, last_at, locked_until) VALUES ($1, $2, $3, $4) ON CONFLICT (subject) DO UPDATE \
              SET count = excluded.count, last_at = excluded.last_at, locked_until = excluded.locked_until",
@@ -90,7 +90,7 @@ impl Store {
         .bind(subject.as_slice())
         .bind(if locks { count } else { count + 1 })
         .bind(now)
-        .bind(locks.then_some(now + LOCK_SECONDS))
+        .bind(locks.then_some(now + LOCKOUT_SECONDS))
         .execute(&mut transaction)
         .await
         .map_err(&failed)?;
@@ -103,19 +103,19 @@ impl Store {
         self.count_failure(subject, 0).await.map(drop)
     }
 
-    /// Records the failure of an attempt without a reservation, for checks that cost little.
+    /// Records the failure of an attempt without a reservation, for checks that are fast.
     /// The fifth consecutive failure locks the subject.
-    /// Returns the end of the lockout in seconds since 1970 (UTC), if the subject is locked.
+    /// Returns the end of the lockout as a Unix timestamp in seconds, or `None` if the subject is not locked.
     pub async fn record_auth_failure(&self, subject: &str) -> Result<Option<i64>, StoreError> {
         self.count_failure(subject, 1).await
     }
 
     async fn count_failure(&self, subject: &str, increment: i64) -> Result<Option<i64>, StoreError> {
-        let failed = StoreError::database("count a failure");
-        let now = self.clock.seconds();
+        let failed = StoreError::database_error("record an authentication failure");
+        let now = self.clock.unix_seconds();
         let mut transaction = self.database.begin_write().await.map_err(&failed)?;
         delete_expired_failures(&mut transaction, now).await.map_err(&failed)?;
-        // The insert restores a row that a concurrent success has removed.
+        // The insert restores a row that a concurrent success has deleted.
         let rows: Vec<Option<i64>> = query_scalar(
             "INSERT INTO failures (subject, count, last_at) VALUES ($1, 1, $2) ON CONFLICT (subject) DO UPDATE SET \
                  count = CASE WHEN failures.locked_until <= $2 THEN 1 ELSE failures.count + $5 END, last_at = $2, \
@@ -123,10 +123,10 @@ impl Store {
                      WHEN failures.locked_until IS NULL AND failures.count + $5 >= $3 THEN $2 + $4 END \
              RETURNING locked_until",
         )
-        .bind(self.subject_hash(subject).as_slice())
+        .bind(self.hash_subject(subject).as_slice())
         .bind(now)
-        .bind(MAX_FAILURES)
-        .bind(LOCK_SECONDS)
+        .bind(MAX_CONSECUTIVE_FAILURES)
+        .bind(LOCKOUT_SECONDS)
         .bind(increment)
         .fetch_all(&mut transaction)
         .await
@@ -135,43 +135,43 @@ impl Store {
         Ok(rows.into_iter().next().flatten())
     }
 
-    /// Returns the end of the lockout of a subject in seconds since 1970 (UTC), if it is locked.
-    pub async fn locked_until(&self, subject: &str) -> Result<Option<i64>, StoreError> {
+    /// Returns the end of a subject's lockout as a Unix timestamp in seconds, or `None` if the subject is not locked.
+    pub async fn find_lockout_end(&self, subject: &str) -> Result<Option<i64>, StoreError> {
         let failures = self.auth_failures(subject).await?;
-        Ok(failures.and_then(|failures| failures.lock_end(self.clock.seconds())))
+        Ok(failures.and_then(|failures| failures.lockout_end(self.clock.unix_seconds())))
     }
 
-    /// Deletes the failures of a subject after a success.
+    /// Deletes the authentication failures of a subject after a success.
     pub async fn clear_auth_failures(&self, subject: &str) -> Result<(), StoreError> {
-        // Reads do not take the write lock.
+        // A read avoids the write lock.
         if self.auth_failures(subject).await?.is_some() {
             query("DELETE FROM failures WHERE subject = $1")
-                .bind(self.subject_hash(subject).as_slice())
+                .bind(self.hash_subject(subject).as_slice())
                 .execute(&self.database)
                 .await
-                .map_err(StoreError::database("forget failures"))?;
+                .map_err(StoreError::database_error("delete authentication failures"))?;
         }
         Ok(())
     }
 
-    /// Returns the failures of a subject.
+    /// Returns the authentication failures of a subject, if any.
     pub(crate) async fn auth_failures(&self, subject: &str) -> Result<Option<AuthFailures>, StoreError> {
         let row: Option<Option<i64>> = query_scalar("SELECT locked_until FROM failures WHERE subject = $1")
-            .bind(self.subject_hash(subject).as_slice())
+            .bind(self.hash_subject(subject).as_slice())
             .fetch_optional(&self.database)
             .await
-            .map_err(StoreError::database("look up failures"))?;
+            .map_err(StoreError::database_error("read authentication failures"))?;
         Ok(row.map(|locked_until| AuthFailures { locked_until }))
     }
 
-    /// Returns the text of the address if this process has recorded it in the last day.
-    /// Such an address is known and needs no new record. Needs no query.
+    /// Returns the text of the address if this process has recorded it within the last day. Needs no query.
+    /// An address that was recorded within the last day does not need to be recorded again.
     #[must_use]
     pub fn up_to_date_address(&self, user: &UserId, address: IpAddr) -> Option<Arc<str>> {
-        self.caches.address_recorded_since(user, address, self.clock.seconds() - ADDRESS_WRITE_INTERVAL)
+        self.caches.address_recorded_since(user, address, self.clock.unix_seconds() - ADDRESS_WRITE_INTERVAL_SECONDS)
     }
 
-    /// Whether the user has authenticated from this address in the last 90 days.
+    /// Returns true if the user has authenticated from this address within the last 90 days.
     pub async fn is_recorded_address(&self, user: &UserId, address: IpAddr) -> Result<bool, StoreError> {
         let found: Option<i64> =
             query_scalar("SELECT last_at FROM known_addresses WHERE user_id = $1 AND address = $2")
@@ -179,25 +179,25 @@ impl Store {
                 .bind(address.to_string())
                 .fetch_optional(&self.database)
                 .await
-                .map_err(StoreError::database("look up the addresses of a user"))?;
-        Ok(found.is_some_and(|last_at| self.clock.seconds() - last_at < ADDRESS_TTL_SECONDS))
+                .map_err(StoreError::database_error("look up the addresses of a user"))?;
+        Ok(found.is_some_and(|last_at| self.clock.unix_seconds() - last_at < ADDRESS_TTL_SECONDS))
     }
 
-    /// Records an address of the user, at most once a day per address.
-    /// Does nothing while the maximum number of other addresses was used in the last day: they would replace each other
-    /// with every request.
+    /// Records an address of a user, at most once per day and address.
+    /// Does nothing if the user has used the maximum number of other addresses within the last day.
+    /// This limit prevents recently used addresses from replacing each other with each request.
     pub async fn record_address(&self, user: &UserId, address: IpAddr) -> Result<(), StoreError> {
         if self.up_to_date_address(user, address).is_some() {
             return Ok(());
         }
         let text = address.to_string();
-        let now = self.clock.seconds();
-        let failed = StoreError::database("record the address of a user");
+        let now = self.clock.unix_seconds();
+        let failed = StoreError::database_error("record the address of a user");
         let others: i64 =
             query_scalar("SELECT count(*) FROM known_addresses WHERE user_id = $1 AND address <> $2 AND last_at > $3")
                 .bind(user.as_str())
                 .bind(&text)
-                .bind(now - ADDRESS_WRITE_INTERVAL)
+                .bind(now - ADDRESS_WRITE_INTERVAL_SECONDS)
                 .fetch_one(&self.database)
                 .await
                 .map_err(&failed)?;
@@ -205,7 +205,7 @@ impl Store {
             return Ok(());
         }
         let mut transaction = self.database.begin_write().await.map_err(&failed)?;
-        // The user may have been removed meanwhile.
+        // The user may have been removed in the meantime.
         query(
             "INSERT INTO known_addresses (user_id, address, last_at) SELECT id, $2, $3 FROM users WHERE id = $1 \
              ON CONFLICT (user_id, address) DO UPDATE SET last_at = excluded.last_at",
@@ -234,14 +234,14 @@ impl Store {
         Ok(())
     }
 
-    fn subject_hash(&self, subject: &str) -> [u8; 32] {
+    fn hash_subject(&self, subject: &str) -> [u8; 32] {
         hmac_sha256(&self.keys.failures, &[subject.as_bytes()])
     }
 }
 
 async fn delete_expired_failures(transaction: &mut Transaction, now: i64) -> Result<u64, sqlx::Error> {
     query("DELETE FROM failures WHERE last_at <= $1 AND (locked_until IS NULL OR locked_until <= $2)")
-        .bind(now - LOCK_SECONDS)
+        .bind(now - LOCKOUT_SECONDS)
         .bind(now)
         .execute(transaction)
         .await

@@ -1,29 +1,29 @@
-//! Refused logins of nodes, shared by all processes of the store.
+//! Refused logins of nodes, which all processes of the store share.
 
 use clew_model::{Failure, InstanceId, Node, NodeId};
 use secrecy::ExposeSecret;
 
-use super::row_mapping::{parse_column, to_milliseconds};
+use super::row_mapping::{duration_to_millis, parse_column};
 use crate::database::{Row, query};
 use crate::error::StoreError;
 use crate::login_backoff::{LoginBackoff, LoginCause, LoginPermit, REQUESTED_RETRY_DELAY, retry_delay};
 use crate::store::Store;
 
-/// Maximum length of a stored reason, in characters.
+/// Maximum length of a stored refusal reason, in characters.
 const MAX_REASON_LEN: usize = 1000;
 
 impl Store {
-    /// Returns the refused logins of a node. Returns `None` if the last login succeeded.
+    /// Returns the login back-off of a node, or `None` if the last login succeeded.
     pub async fn login_backoff(&self, node: &NodeId) -> Result<Option<LoginBackoff>, StoreError> {
         let row = query("SELECT refusals, reason, refused_at, retry_at FROM login_backoffs WHERE node_id = $1")
             .bind(node.as_str())
             .fetch_optional(&self.database)
             .await
-            .map_err(StoreError::database("look up refused logins"))?;
+            .map_err(StoreError::database_error("look up refused logins"))?;
         row.as_ref().map(login_backoff_from_row).transpose()
     }
 
-    /// Returns the nodes of an instance whose last login was refused.
+    /// Returns the login back-offs of all nodes of an instance whose last login was refused.
     pub async fn login_backoffs(&self, instance: &InstanceId) -> Result<Vec<(NodeId, LoginBackoff)>, StoreError> {
         let rows = query(
             "SELECT b.node_id, b.refusals, b.reason, b.refused_at, b.retry_at FROM login_backoffs b \
@@ -32,19 +32,19 @@ impl Store {
         .bind(instance.as_str())
         .fetch_all(&self.database)
         .await
-        .map_err(StoreError::database("list refused logins"))?;
+        .map_err(StoreError::database_error("list refused logins"))?;
         rows.iter().map(|row| Ok((parse_column(row, "node_id")?, login_backoff_from_row(row)?))).collect()
     }
 
-    /// Requests permission for a login. At the end of a back-off, one process is granted the login.
+    /// Requests permission for a login. At the end of a back-off, only one process is granted the login.
     pub async fn permit_login(&self, node: &NodeId, cause: LoginCause) -> Result<LoginPermit, StoreError> {
         let Some(backoff) = self.login_backoff(node).await? else { return Ok(LoginPermit::Granted { refusals: 0 }) };
-        let now = self.clock.milliseconds();
+        let now = self.clock.unix_millis();
         let earliest = match cause {
             LoginCause::Automatic => backoff.retry_at,
-            LoginCause::Requested => backoff.refused_at.saturating_add(to_milliseconds(REQUESTED_RETRY_DELAY)),
+            LoginCause::Requested => backoff.refused_at.saturating_add(duration_to_millis(REQUESTED_RETRY_DELAY)),
         };
-        // A clock that was set back by more than the back-off must not prolong it.
+        // If the clock was set back to a time before the refusal, the back-off is ignored.
         if earliest > now && backoff.refused_at <= now {
             return Ok(LoginPermit::Deferred(backoff));
         }
@@ -53,13 +53,13 @@ impl Store {
              WHERE node_id = $3 AND refused_at = $4 AND retry_at = $5",
         )
         .bind(now)
-        .bind(now.saturating_add(to_milliseconds(retry_delay(backoff.refusals))))
+        .bind(now.saturating_add(duration_to_millis(retry_delay(backoff.refusals))))
         .bind(node.as_str())
         .bind(backoff.refused_at)
         .bind(backoff.retry_at)
         .execute(&self.database)
         .await
-        .map_err(StoreError::database("take up a login"))?;
+        .map_err(StoreError::database_error("request a login permit"))?;
         if updated > 0 {
             return Ok(LoginPermit::Granted { refusals: backoff.refusals });
         }
@@ -70,15 +70,15 @@ impl Store {
         })
     }
 
-    /// Records a refused login with the credentials of `node`. `refusals` is the number of earlier refusals.
-    /// Of several concurrent logins, one counts. Refusals of changed credentials are ignored.
+    /// Records a refused login with the credentials of `node`. `refusals` is the number of previous refusals.
+    /// Several concurrent refusals count as one. A refusal of outdated credentials is ignored.
     pub async fn record_login_refusal(&self, node: &Node, refusals: u32, failure: &Failure) -> Result<(), StoreError> {
         let password = |node: &Node| node.url.password.as_ref().map(|password| password.expose_secret().to_owned());
         match self.node_with_password(&node.id).await? {
             Some(now) if now.url.to_string() == node.url.to_string() && password(&now) == password(node) => {}
             _ => return Ok(()),
         }
-        let now = self.clock.milliseconds();
+        let now = self.clock.unix_millis();
         let after = refusals.saturating_add(1);
         query(
             "INSERT INTO login_backoffs (node_id, refusals, reason, refused_at, retry_at) VALUES ($1, $2, $3, $4, $5) \
@@ -90,26 +90,26 @@ impl Store {
         .bind(i64::from(after))
         .bind(failure.detail.chars().take(MAX_REASON_LEN).collect::<String>())
         .bind(now)
-        .bind(now.saturating_add(to_milliseconds(retry_delay(after))))
+        .bind(now.saturating_add(duration_to_millis(retry_delay(after))))
         .execute(&self.database)
         .await
-        .map_err(StoreError::database("record a refused login"))?;
+        .map_err(StoreError::database_error("record a refused login"))?;
         Ok(())
     }
 
-    /// Ends the back-off of a node after a successful login.
+    /// Ends the login back-off of a node after a successful login.
     pub async fn clear_login_backoff(&self, node: &NodeId) -> Result<(), StoreError> {
         query("DELETE FROM login_backoffs WHERE node_id = $1")
             .bind(node.as_str())
             .execute(&self.database)
             .await
-            .map_err(StoreError::database("forget refused logins"))?;
+            .map_err(StoreError::database_error("delete refused logins"))?;
         Ok(())
     }
 }
 
 fn login_backoff_from_row(row: &Row) -> Result<LoginBackoff, StoreError> {
-    let failed = StoreError::database("read refused logins");
+    let failed = StoreError::database_error("read refused logins");
     let refusals: i64 = row.try_get("refusals").map_err(&failed)?;
     Ok(LoginBackoff {
         refusals: u32::try_from(refusals).unwrap_or(u32::MAX),

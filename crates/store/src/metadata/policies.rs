@@ -1,4 +1,4 @@
-//! Custom policies of domains, as unparsed text.
+//! Queries for custom policies of domains. Policy documents are stored as unparsed text.
 
 use clew_model::{AuditEvent, DomainId, Origin, PolicyId};
 use serde_json::json;
@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use sqlx::AssertSqlSafe;
 
 use super::policy_limits::check_policy_limits;
-use super::projects::check_domain;
+use super::projects::check_domain_exists;
 use super::revocation::{AffectedUsers, revoke_tokens};
 use super::row_mapping::parse_column;
 use crate::database::{Executor, Row, Transaction, query, query_scalar};
@@ -18,8 +18,8 @@ const SELECT_POLICIES: &str =
     "SELECT id, name, domain_id, model, document, description, created_at, updated_at FROM policies";
 
 impl Store {
-    /// Creates or replaces the policy of this name. The caller has parsed the document and provides its model:
-    /// `role` or `identity`.
+    /// Creates or replaces the policy with this name.
+    /// The caller must validate the document. `model` is the policy model of the document, `role` or `identity`.
     pub async fn put_policy(
         &self,
         by: &Origin,
@@ -29,8 +29,8 @@ impl Store {
         document: &str,
         description: &str,
     ) -> Result<PolicyId, StoreError> {
-        let mut tx = self.begin_audited("keep a policy").await?;
-        check_domain(tx.transaction(), domain).await?;
+        let mut tx = self.begin_audited("store a policy").await?;
+        check_domain_exists(tx.transaction(), domain).await?;
         let before: Option<String> = query_scalar("SELECT document FROM policies WHERE domain_id = $1 AND name = $2")
             .bind(domain.as_str())
             .bind(name)
@@ -49,17 +49,17 @@ impl Store {
         .bind(model)
         .bind(document)
         .bind(description)
-        .bind(self.clock.seconds())
+        .bind(self.clock.unix_seconds())
         .fetch_all(tx.transaction())
         .await
         .map_err(tx.map_error())?;
         let row = rows.first().ok_or_else(|| StoreError::Unknown { what: "policy", name: name.to_owned() })?;
         let id: PolicyId = parse_column(row, "id")?;
-        // A shorter document is accepted even above the limits.
+        // A shorter document is accepted even if the limits are still exceeded.
         if before.is_some_and(|before| before.len() < document.len()) {
             check_policy_limits(tx.transaction(), self.policy_limits, AffectedUsers::Policy(&id)).await?;
         }
-        let tokens = revoke_tokens(tx.transaction(), AffectedUsers::Policy(&id), self.clock.seconds()).await?;
+        let tokens = revoke_tokens(tx.transaction(), AffectedUsers::Policy(&id), self.clock.unix_seconds()).await?;
         let sha256 = hex::encode(Sha256::digest(document.as_bytes()));
         let event = AuditEvent {
             domain_id: Some(domain.clone()),
@@ -70,13 +70,13 @@ impl Store {
         Ok(id)
     }
 
-    /// Returns the policies of a domain, by name.
+    /// Returns the policies of a domain, sorted by name.
     pub async fn policies_of(&self, domain: &DomainId) -> Result<Vec<PolicyRecord>, StoreError> {
         let rows = query(AssertSqlSafe(format!("{SELECT_POLICIES} WHERE domain_id = $1 ORDER BY name")))
             .bind(domain.as_str())
             .fetch_all(&self.database)
             .await
-            .map_err(StoreError::database("list policies"))?;
+            .map_err(StoreError::database_error("list policies"))?;
         rows.iter().map(policy_from_row).collect()
     }
 
@@ -92,11 +92,12 @@ impl Store {
             .bind(name)
             .fetch_optional(&self.database)
             .await
-            .map_err(StoreError::database("look up a policy"))?;
+            .map_err(StoreError::database_error("look up a policy"))?;
         row.as_ref().map(policy_from_row).transpose()
     }
 
-    /// Removes a policy. Fails with [`StoreError::InUse`] while it is attached. Returns false if it does not exist.
+    /// Removes a policy. Returns false if the policy does not exist.
+    /// Fails with [`StoreError::InUse`] if the policy is attached to a user or group.
     pub async fn remove_policy(&self, by: &Origin, id: &PolicyId) -> Result<bool, StoreError> {
         let mut tx = self.begin_audited("remove a policy").await?;
         let Some(before) = find_policy(tx.transaction(), id).await? else { return Ok(false) };
@@ -128,18 +129,18 @@ async fn find_policy<'e>(executor: impl Into<Executor<'e>>, id: &PolicyId) -> Re
         .bind(id.as_str())
         .fetch_optional(executor)
         .await
-        .map_err(StoreError::database("look up a policy"))?;
+        .map_err(StoreError::database_error("look up a policy"))?;
     row.as_ref().map(policy_from_row).transpose()
 }
 
-/// Returns a policy. Fails if it does not exist.
+/// Returns a policy by id. Fails with [`StoreError::Unknown`] if the policy does not exist.
 pub(super) async fn require_policy(transaction: &mut Transaction, id: &PolicyId) -> Result<PolicyRecord, StoreError> {
     let found = find_policy(transaction, id).await?;
     found.ok_or_else(|| StoreError::Unknown { what: "policy", name: id.to_string() })
 }
 
 fn policy_from_row(row: &Row) -> Result<PolicyRecord, StoreError> {
-    let failed = StoreError::database("read a policy");
+    let failed = StoreError::database_error("read a policy");
     Ok(PolicyRecord {
         id: parse_column(row, "id")?,
         name: row.try_get("name").map_err(&failed)?,

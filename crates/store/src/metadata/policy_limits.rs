@@ -1,4 +1,4 @@
-//! Limits on the policies of a user or group, which every request evaluates.
+//! Limits on the number and size of a user's or group's policies, because each request evaluates them.
 
 use clew_model::GroupId;
 use sqlx::AssertSqlSafe;
@@ -8,17 +8,17 @@ use crate::database::{Transaction, query};
 use crate::error::StoreError;
 use crate::policies::PolicyLimits;
 
-/// Fails if an affected user or group exceeds the limits. For use after a change, in its transaction.
+/// Fails if an affected user or group exceeds the limits. Callers run this check after a change, in its transaction.
 pub(super) async fn check_policy_limits(
     transaction: &mut Transaction,
     limits: PolicyLimits,
     affected: AffectedUsers<'_>,
 ) -> Result<(), StoreError> {
     if let AffectedUsers::Group(group) = affected {
-        check_group(transaction, limits, group).await?;
+        check_group_policies(transaction, limits, group).await?;
     }
-    let (users, id) = affected.id_query();
-    // The second parameter is the id of the user, group or policy.
+    let (users, id) = affected.user_id_query();
+    // `$2` is the id of the user, group or policy.
     let statement = format!(
         "WITH reached (user_id) AS ({users}), grants (user_id, policy_id) AS ( \
              SELECT r.user_id, a.policy_id FROM reached r JOIN attachments a ON a.user_id = r.user_id UNION ALL \
@@ -28,23 +28,27 @@ pub(super) async fn check_policy_limits(
          FROM grants g JOIN users u ON u.id = g.user_id LEFT JOIN policies p ON p.id = g.policy_id \
          GROUP BY u.id, u.name HAVING COUNT(*) > $1 OR COALESCE(SUM(octet_length(p.document)), 0) > $3 ORDER BY u.name LIMIT 1"
     );
-    check_usage(transaction, limits, statement, id).await
+    check_policy_usage(transaction, limits, statement, id).await
 }
 
-async fn check_group(transaction: &mut Transaction, limits: PolicyLimits, group: &GroupId) -> Result<(), StoreError> {
+async fn check_group_policies(
+    transaction: &mut Transaction,
+    limits: PolicyLimits,
+    group: &GroupId,
+) -> Result<(), StoreError> {
     let statement = "SELECT g.name, COUNT(*) AS policies, CAST(COALESCE(SUM(octet_length(p.document)), 0) AS BIGINT) AS bytes \
          FROM attachments a JOIN user_groups g ON g.id = a.group_id LEFT JOIN policies p ON p.id = a.policy_id WHERE g.id = $2 \
          GROUP BY g.id, g.name HAVING COUNT(*) > $1 OR COALESCE(SUM(octet_length(p.document)), 0) > $3";
-    check_usage(transaction, limits, statement.to_owned(), group.as_str()).await
+    check_policy_usage(transaction, limits, statement.to_owned(), group.as_str()).await
 }
 
-async fn check_usage(
+async fn check_policy_usage(
     transaction: &mut Transaction,
     limits: PolicyLimits,
     statement: String,
     id: &str,
 ) -> Result<(), StoreError> {
-    let failed = StoreError::database("count the policies of a user");
+    let failed = StoreError::database_error("count the policies of a user");
     let exceeded = query(AssertSqlSafe(statement))
         .bind(i64::from(limits.policies))
         .bind(id)

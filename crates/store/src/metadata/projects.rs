@@ -1,4 +1,4 @@
-//! Domains and projects.
+//! Queries for domains and projects.
 
 use clew_model::{AuditEvent, DomainId, Origin, ProjectId};
 use serde_json::json;
@@ -15,18 +15,18 @@ const SELECT_PROJECTS: &str = "SELECT p.id, p.name, p.description, p.enabled, p.
      FROM projects p JOIN domains d ON d.id = p.domain_id";
 
 impl Store {
-    /// Creates a domain. Fails if the name exists.
+    /// Creates a domain. Fails with [`StoreError::AlreadyExists`] if the name is in use.
     pub async fn create_domain(&self, by: &Origin, name: &str) -> Result<DomainId, StoreError> {
-        let mut tx = self.begin_audited("make a domain").await?;
-        let id = insert_domain(tx.transaction(), name, self.clock.seconds()).await?;
+        let mut tx = self.begin_audited("create a domain").await?;
+        let id = insert_domain(tx.transaction(), name, self.clock.unix_seconds()).await?;
         let event = AuditEvent { domain_id: Some(id.clone()), ..AuditEvent::succeeded(by, "CreateDomain", name) };
         tx.commit_with_event(&event).await?;
         Ok(id)
     }
 
-    /// Returns all domains, by name.
+    /// Returns all domains, sorted by name.
     pub async fn domains(&self) -> Result<Vec<Domain>, StoreError> {
-        let failed = StoreError::database("list domains");
+        let failed = StoreError::database_error("list domains");
         let rows =
             query("SELECT id, name FROM domains ORDER BY name").fetch_all(&self.database).await.map_err(&failed)?;
         rows.iter()
@@ -40,10 +40,10 @@ impl Store {
             .bind(id.as_str())
             .fetch_optional(&self.database)
             .await
-            .map_err(StoreError::database("look up a domain"))
+            .map_err(StoreError::database_error("look up a domain"))
     }
 
-    /// Creates a project in a domain. Fails if the domain has one of this name.
+    /// Creates a project. Fails with [`StoreError::AlreadyExists`] if the domain has a project with this name.
     pub async fn create_project(
         &self,
         by: &Origin,
@@ -51,9 +51,9 @@ impl Store {
         name: &str,
         description: &str,
     ) -> Result<ProjectId, StoreError> {
-        let mut tx = self.begin_audited("make a project").await?;
-        check_domain(tx.transaction(), domain).await?;
-        let id = insert_project(tx.transaction(), domain, name, description, self.clock.seconds()).await?;
+        let mut tx = self.begin_audited("create a project").await?;
+        check_domain_exists(tx.transaction(), domain).await?;
+        let id = insert_project(tx.transaction(), domain, name, description, self.clock.unix_seconds()).await?;
         let event = AuditEvent {
             domain_id: Some(domain.clone()),
             project_id: Some(id.clone()),
@@ -63,7 +63,7 @@ impl Store {
         Ok(id)
     }
 
-    /// Changes a project. Returns false if it does not exist.
+    /// Changes a project. Returns false if the project does not exist.
     pub async fn update_project(
         &self,
         by: &Origin,
@@ -100,7 +100,7 @@ impl Store {
             .bind(id.as_str())
             .fetch_optional(&self.database)
             .await
-            .map_err(StoreError::database("look up a project"))?;
+            .map_err(StoreError::database_error("look up a project"))?;
         row.as_ref().map(project_from_row).transpose()
     }
 
@@ -111,26 +111,26 @@ impl Store {
             .bind(name)
             .fetch_optional(&self.database)
             .await
-            .map_err(StoreError::database("look up a project"))?;
+            .map_err(StoreError::database_error("look up a project"))?;
         row.as_ref().map(project_from_row).transpose()
     }
 
-    /// Returns the projects of a domain, by name.
+    /// Returns the projects of a domain, sorted by name.
     pub async fn projects_of(&self, domain: &DomainId) -> Result<Vec<Project>, StoreError> {
         let rows = query(AssertSqlSafe(format!("{SELECT_PROJECTS} WHERE p.domain_id = $1 ORDER BY p.name")))
             .bind(domain.as_str())
             .fetch_all(&self.database)
             .await
-            .map_err(StoreError::database("list projects"))?;
+            .map_err(StoreError::database_error("list projects"))?;
         rows.iter().map(project_from_row).collect()
     }
 
-    /// Returns the projects of all domains, by name.
+    /// Returns the projects of all domains, sorted by name.
     pub async fn all_projects(&self) -> Result<Vec<Project>, StoreError> {
         let rows = query(AssertSqlSafe(format!("{SELECT_PROJECTS} ORDER BY p.name, p.id")))
             .fetch_all(&self.database)
             .await
-            .map_err(StoreError::database("list projects"))?;
+            .map_err(StoreError::database_error("list projects"))?;
         rows.iter().map(project_from_row).collect()
     }
 }
@@ -143,7 +143,7 @@ pub(super) async fn insert_domain(transaction: &mut Transaction, name: &str, now
         .bind(now)
         .execute(transaction)
         .await
-        .map_err(insert_error("make a domain", "a domain", name))?;
+        .map_err(insert_error("create a domain", "a domain", name))?;
     Ok(id)
 }
 
@@ -163,21 +163,21 @@ pub(super) async fn insert_project(
         .bind(now)
         .execute(transaction)
         .await
-        .map_err(insert_error("make a project", "a project", name))?;
+        .map_err(insert_error("create a project", "a project", name))?;
     Ok(id)
 }
 
-/// Fails if the domain does not exist.
-pub(super) async fn check_domain(transaction: &mut Transaction, domain: &DomainId) -> Result<(), StoreError> {
+/// Fails with [`StoreError::Unknown`] if the domain does not exist.
+pub(super) async fn check_domain_exists(transaction: &mut Transaction, domain: &DomainId) -> Result<(), StoreError> {
     let found: Option<String> = query_scalar("SELECT id FROM domains WHERE id = $1")
         .bind(domain.as_str())
         .fetch_optional(transaction)
         .await
-        .map_err(StoreError::database("look up a domain"))?;
+        .map_err(StoreError::database_error("look up a domain"))?;
     found.map(drop).ok_or_else(|| StoreError::Unknown { what: "domain", name: domain.to_string() })
 }
 
-/// Returns the domain of a project.
+/// Returns the id of the domain that owns a project.
 pub(super) async fn domain_of_project(
     transaction: &mut Transaction,
     project: &ProjectId,
@@ -186,13 +186,13 @@ pub(super) async fn domain_of_project(
         .bind(project.as_str())
         .fetch_optional(transaction)
         .await
-        .map_err(StoreError::database("look up a project"))?;
+        .map_err(StoreError::database_error("look up a project"))?;
     let id = found.ok_or_else(|| StoreError::Unknown { what: "project", name: project.to_string() })?;
-    id.parse().map_err(StoreError::damaged("domain_id"))
+    id.parse().map_err(StoreError::damaged_value("domain_id"))
 }
 
 fn project_from_row(row: &Row) -> Result<Project, StoreError> {
-    let failed = StoreError::database("read a project");
+    let failed = StoreError::database_error("read a project");
     Ok(Project {
         id: parse_column(row, "id")?,
         name: row.try_get("name").map_err(&failed)?,

@@ -1,4 +1,4 @@
-//! Revocation of tokens and temporary keys after a change of their user's rights.
+//! Revocation of tokens and temporary keys after a change of the user's rights.
 
 use clew_model::{GroupId, PolicyId, UserId};
 use sqlx::AssertSqlSafe;
@@ -6,20 +6,20 @@ use sqlx::AssertSqlSafe;
 use crate::database::{Transaction, query};
 use crate::error::StoreError;
 
-/// Users whose tokens are affected by a change.
+/// Users whose rights are affected by a change.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum AffectedUsers<'a> {
     /// A single user.
     User(&'a UserId),
     /// All members of a group.
     Group(&'a GroupId),
-    /// All users of a policy, attached directly or through a group.
+    /// All users with a policy that is attached directly or through a group.
     Policy(&'a PolicyId),
 }
 
 impl AffectedUsers<'_> {
-    /// Returns a query for the user ids, and the id that is its parameter `$2`.
-    pub(super) fn id_query(&self) -> (&'static str, &str) {
+    /// Returns an SQL query for the user ids, and the id to bind to its parameter `$2`.
+    pub(super) fn user_id_query(&self) -> (&'static str, &str) {
         match self {
             Self::User(id) => ("SELECT $2", id.as_str()),
             Self::Group(id) => ("SELECT user_id FROM members WHERE group_id = $2", id.as_str()),
@@ -32,25 +32,25 @@ impl AffectedUsers<'_> {
     }
 }
 
-/// Revokes the valid tokens of the affected users. Returns their number.
+/// Revokes the valid tokens of the affected users. Returns the number of revoked tokens.
 pub(super) async fn revoke_tokens(
     transaction: &mut Transaction,
     affected: AffectedUsers<'_>,
     now: i64,
 ) -> Result<u64, StoreError> {
-    let (users, id) = affected.id_query();
+    let (users, id) = affected.user_id_query();
     let statement = format!(
         "UPDATE tokens SET revoked_at = $1 WHERE revoked_at IS NULL AND expires_at > $1 AND user_id IN ({users})"
     );
     let revoked = query(AssertSqlSafe(statement)).bind(now).bind(id).execute(&mut *transaction).await;
-    let revoked = revoked.map_err(StoreError::database("take back tokens"))?;
+    let revoked = revoked.map_err(StoreError::database_error("revoke tokens"))?;
     if revoked > 0 {
         revoke_keys_of_revoked_tokens(transaction, users, id, now).await?;
     }
     Ok(revoked)
 }
 
-/// Revokes the temporary keys issued for revoked tokens of these users: a key never outlives its token.
+/// Revokes the temporary keys that were issued for revoked tokens of these users. Returns the number of revoked keys.
 pub(super) async fn revoke_keys_of_revoked_tokens(
     transaction: &mut Transaction,
     users: &'static str,
@@ -62,10 +62,10 @@ pub(super) async fn revoke_keys_of_revoked_tokens(
              (SELECT hash FROM tokens WHERE revoked_at IS NOT NULL AND user_id IN ({users}))"
     );
     let revoked = query(AssertSqlSafe(statement)).bind(now).bind(id).execute(transaction).await;
-    revoked.map_err(StoreError::database("take back temporary keys"))
+    revoked.map_err(StoreError::database_error("revoke temporary access keys"))
 }
 
-/// Revokes the valid temporary keys of a user. Returns their number.
+/// Revokes the valid temporary keys of a user. Returns the number of revoked keys.
 pub(super) async fn revoke_temporary_keys(
     transaction: &mut Transaction,
     user: &UserId,
@@ -78,5 +78,5 @@ pub(super) async fn revoke_temporary_keys(
     .bind(user.as_str())
     .execute(transaction)
     .await;
-    revoked.map_err(StoreError::database("take back temporary keys"))
+    revoked.map_err(StoreError::database_error("revoke temporary access keys"))
 }

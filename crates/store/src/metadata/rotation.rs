@@ -1,4 +1,4 @@
-//! Transaction that rotates the master key.
+//! Database transaction of a master key rotation.
 
 use clew_model::{AuditEvent, Origin};
 use secrecy::{ExposeSecret, SecretString};
@@ -6,7 +6,7 @@ use serde_json::json;
 use sqlx::AssertSqlSafe;
 
 use super::audit::{self, AuditKeys};
-use super::bootstrap::{CANARY, CANARY_AAD, CANARY_WITH_AUDIT};
+use super::bootstrap::{CANARY_ASSOCIATED_DATA, CANARY_SETTING, CANARY_TEXT_WITH_AUDIT};
 use super::{read_setting, write_setting};
 use crate::database::{Transaction, query};
 use crate::derived_keys::DerivedKeys;
@@ -15,22 +15,26 @@ use crate::rotation::RotationSummary;
 use crate::sealing::{AssociatedData, Sealer};
 use crate::store::Store;
 
-/// Name of the setting with the id of the master key. It is not set before the first rotation.
-pub(crate) const KEY_ID: &str = "master_key_id";
+/// Name of the setting with the id of the master key. The setting does not exist before the first rotation.
+pub(crate) const KEY_ID_SETTING: &str = "master_key_id";
 
-/// Columns with sealed secrets.
+/// Tables and columns with encrypted secrets.
 const SEALED_COLUMNS: [(&str, &str); 3] =
     [("access_keys", "secret"), ("temporary_keys", "secret"), ("nodes", "password")];
 
 impl Store {
-    /// Fails if the master key was rotated while this process was running.
+    /// Fails with [`StoreError::MasterKeyRotated`] if another process has rotated the master key.
     pub(crate) async fn check_key_id(&self) -> Result<(), StoreError> {
-        let id = read_setting(&self.database, KEY_ID).await?;
+        let id = read_setting(&self.database, KEY_ID_SETTING).await?;
         if self.keys.matches_id(id.as_deref()) { Ok(()) } else { Err(StoreError::MasterKeyRotated) }
     }
 
-    /// Unseals a secret. Fails with [`StoreError::MasterKeyRotated`] if the master key was rotated.
-    pub(crate) async fn unseal(&self, aad: AssociatedData<'_>, sealed: &[u8]) -> Result<SecretString, StoreError> {
+    /// Decrypts a secret. Fails with [`StoreError::MasterKeyRotated`] if another process has rotated the master key.
+    pub(crate) async fn unseal_secret(
+        &self,
+        aad: AssociatedData<'_>,
+        sealed: &[u8],
+    ) -> Result<SecretString, StoreError> {
         match self.sealer.unseal(aad, sealed) {
             Ok(secret) => Ok(secret),
             Err(error) => {
@@ -40,8 +44,8 @@ impl Store {
         }
     }
 
-    /// Reseals all secrets with another key, changes the key of the audit chain, and appends an audit event.
-    pub(crate) async fn reseal_with(
+    /// Encrypts all secrets with another key, replaces the MAC key of the audit chain, and appends an audit event.
+    pub(crate) async fn reseal_all_secrets(
         &self,
         by: &Origin,
         sealer: &Sealer,
@@ -49,33 +53,38 @@ impl Store {
     ) -> Result<RotationSummary, StoreError> {
         let mut tx = self.begin_audited("rotate the master key").await?;
         let transaction = tx.transaction();
-        if !self.keys.matches_id(read_setting(&mut *transaction, KEY_ID).await?.as_deref()) {
+        if !self.keys.matches_id(read_setting(&mut *transaction, KEY_ID_SETTING).await?.as_deref()) {
             return Err(StoreError::MasterKeyRotated);
         }
         let mut summary = RotationSummary { sealed: 0, damaged: 0 };
         for (table, column) in SEALED_COLUMNS {
             self.reseal_column(transaction, sealer, (table, column), &mut summary).await?;
         }
-        let mut audit_keys = AuditKeys::read(transaction, &self.sealer, &self.keys).await?;
+        let mut audit_keys = AuditKeys::load_keys(transaction, &self.sealer, &self.keys).await?;
         audit::rotate_chain_key(transaction, &mut audit_keys, keys).await?;
-        audit_keys.save(transaction, sealer).await?;
-        write_setting(transaction, CANARY, &sealer.seal(CANARY_AAD, &SecretString::from(CANARY_WITH_AUDIT))?).await?;
-        write_setting(transaction, KEY_ID, &keys.id).await?;
-        // Subjects are hashed with the previous key and cannot be found with the new one.
+        audit_keys.save_previous_keys(transaction, sealer).await?;
+        write_setting(
+            transaction,
+            CANARY_SETTING,
+            &sealer.seal(CANARY_ASSOCIATED_DATA, &SecretString::from(CANARY_TEXT_WITH_AUDIT))?,
+        )
+        .await?;
+        write_setting(transaction, KEY_ID_SETTING, &keys.id).await?;
+        // Lockout subjects are hashed with the previous key and cannot be found with the new one.
         query("DELETE FROM failures")
             .execute(&mut *transaction)
             .await
-            .map_err(StoreError::database("rotate the master key"))?;
+            .map_err(StoreError::database_error("rotate the master key"))?;
         let event = AuditEvent {
             detail: json!({ "sealed": summary.sealed, "damaged": summary.damaged }),
             ..AuditEvent::succeeded(by, "RotateMasterKey", "master key")
         };
-        tx.append(keys, &[(self.clock.milliseconds(), &event)]).await?;
+        tx.append_events(keys, &[(self.clock.unix_millis(), &event)]).await?;
         tx.commit().await?;
         Ok(summary)
     }
 
-    /// Reseals one column. A secret that cannot be unsealed was changed outside of Clew and stays as it is.
+    /// Encrypts the secrets of one column with another key. Skips and counts secrets that cannot be decrypted.
     async fn reseal_column(
         &self,
         transaction: &mut Transaction,
@@ -83,7 +92,7 @@ impl Store {
         (table, column): (&str, &str),
         summary: &mut RotationSummary,
     ) -> Result<(), StoreError> {
-        let failed = StoreError::database("rotate the master key");
+        let failed = StoreError::database_error("rotate the master key");
         let all = format!("SELECT id, {column} AS sealed FROM {table} WHERE {column} IS NOT NULL");
         let rows = query(AssertSqlSafe(all)).fetch_all(&mut *transaction).await.map_err(&failed)?;
         for row in rows {

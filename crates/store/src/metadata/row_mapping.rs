@@ -1,42 +1,42 @@
-//! Conversions between columns and Rust types.
+//! Conversions between database columns and Rust types.
 
 use std::time::Duration;
 
 use crate::database::Row;
 use crate::error::StoreError;
 
-/// Parses a text column, such as an id.
+/// Reads and parses a text column, such as an id.
 pub(super) fn parse_column<T>(row: &Row, column: &'static str) -> Result<T, StoreError>
 where
     T: std::str::FromStr,
     T::Err: std::fmt::Display,
 {
-    let text: String = row.try_get(column).map_err(StoreError::database("read a row"))?;
-    text.parse().map_err(StoreError::damaged(column))
+    let text: String = row.try_get(column).map_err(StoreError::database_error("read a row"))?;
+    text.parse().map_err(StoreError::damaged_value(column))
 }
 
-/// Parses a nullable text column.
+/// Reads and parses a nullable text column.
 pub(super) fn parse_nullable_column<T>(row: &Row, column: &'static str) -> Result<Option<T>, StoreError>
 where
     T: std::str::FromStr,
     T::Err: std::fmt::Display,
 {
-    let text: Option<String> = row.try_get(column).map_err(StoreError::database("read a row"))?;
-    text.map(|text| text.parse().map_err(StoreError::damaged(column))).transpose()
+    let text: Option<String> = row.try_get(column).map_err(StoreError::database_error("read a row"))?;
+    text.map(|text| text.parse().map_err(StoreError::damaged_value(column))).transpose()
 }
 
-/// Reads a column with a SHA-256 or MAC.
-pub(super) fn hash_column(row: &Row, column: &'static str) -> Result<[u8; 32], StoreError> {
-    let bytes: Vec<u8> = row.try_get(column).map_err(StoreError::database("read a row"))?;
-    <[u8; 32]>::try_from(bytes.as_slice()).map_err(StoreError::damaged(column))
+/// Reads a column that contains a SHA-256 hash or a MAC.
+pub(super) fn read_hash_column(row: &Row, column: &'static str) -> Result<[u8; 32], StoreError> {
+    let bytes: Vec<u8> = row.try_get(column).map_err(StoreError::database_error("read a row"))?;
+    <[u8; 32]>::try_from(bytes.as_slice()).map_err(StoreError::damaged_value(column))
 }
 
-/// Converts a count to the integer type of SQL.
-pub(super) fn to_signed(count: u64) -> i64 {
+/// Converts a count to an SQL integer, saturating at the maximum.
+pub(super) fn count_to_i64(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// Converts a duration to milliseconds in the integer type of SQL.
-pub(super) fn to_milliseconds(duration: Duration) -> i64 {
+/// Converts a duration to milliseconds as an SQL integer, saturating at the maximum.
+pub(super) fn duration_to_millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

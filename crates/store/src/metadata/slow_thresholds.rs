@@ -1,4 +1,4 @@
-//! Slow-session thresholds of instances (spec section 2.9).
+//! Thresholds above which a session of an instance counts as slow (spec section 2.9).
 
 use clew_model::{AuditEvent, InstanceId, Origin, ProjectId, SlowThreshold};
 use serde_json::json;
@@ -10,19 +10,19 @@ use crate::error::StoreError;
 use crate::store::Store;
 
 impl Store {
-    /// Returns the slow threshold of an instance, if it is set.
+    /// Returns the slow-session threshold of an instance, or `None` if no threshold is set.
     pub async fn slow_threshold(&self, id: &InstanceId) -> Result<Option<SlowThreshold>, StoreError> {
         let seconds: Option<Option<i64>> = query_scalar("SELECT slow_threshold FROM instances WHERE id = $1")
             .bind(id.as_str())
             .fetch_optional(&self.database)
             .await
-            .map_err(StoreError::database("look up a threshold"))?;
+            .map_err(StoreError::database_error("read a slow-session threshold"))?;
         Ok(seconds.flatten().and_then(SlowThreshold::new))
     }
 
-    /// Sets the slow threshold of several instances. Duplicate ids are ignored.
+    /// Sets the slow-session threshold of several instances. Duplicate ids are ignored.
     ///
-    /// Fails with [`StoreError::Unknown`] and changes nothing if the project does not have one of the instances.
+    /// Fails with [`StoreError::Unknown`] and changes nothing if an instance does not exist in the project.
     pub async fn set_slow_threshold(
         &self,
         by: &Origin,
@@ -30,15 +30,15 @@ impl Store {
         instances: &[InstanceId],
         threshold: SlowThreshold,
     ) -> Result<(), StoreError> {
-        let mut tx = self.begin_audited("set a threshold").await?;
+        let mut tx = self.begin_audited("set a slow-session threshold").await?;
         let domain = domain_of_project(tx.transaction(), project).await?;
-        let now = self.clock.seconds();
+        let now = self.clock.unix_seconds();
         let mut events: Vec<AuditEvent> = Vec::with_capacity(instances.len());
         for (at, id) in instances.iter().enumerate() {
             if instances.iter().take(at).any(|before| before == id) {
                 continue;
             }
-            let Some(name) = tags::instance_name(tx.transaction(), project, id).await? else {
+            let Some(name) = tags::find_instance_name(tx.transaction(), project, id).await? else {
                 return Err(StoreError::Unknown { what: "instance", name: id.to_string() });
             };
             query("UPDATE instances SET slow_threshold = $1, updated_at = $2 WHERE id = $3")

@@ -1,4 +1,4 @@
-//! Tags of instances (spec section 3.5).
+//! Queries for tags of instances (spec section 3.5).
 
 use std::collections::BTreeMap;
 
@@ -11,12 +11,13 @@ use crate::database::{Transaction, query, query_pair, query_scalar};
 use crate::error::StoreError;
 use crate::store::Store;
 
-/// Maximum number of tags of an instance.
+/// Maximum number of tags per instance.
 const MAX_TAGS: usize = 20;
 
 impl Store {
-    /// Adds tags to an instance. An existing key gets the new value. Returns false if the project has no such instance.
-    /// Fails with [`StoreError::TooManyTags`] and changes nothing above the maximum.
+    /// Adds tags to an instance, and replaces the values of existing keys.
+    /// Returns false if the project has no such instance.
+    /// Fails with [`StoreError::TooManyTags`] and changes nothing if the instance would have too many tags.
     pub async fn add_tags(
         &self,
         by: &Origin,
@@ -25,7 +26,7 @@ impl Store {
         tags: &[Tag],
     ) -> Result<bool, StoreError> {
         let mut tx = self.begin_audited("add tags").await?;
-        let Some(name) = instance_name(tx.transaction(), project, instance).await? else { return Ok(false) };
+        let Some(name) = find_instance_name(tx.transaction(), project, instance).await? else { return Ok(false) };
         for tag in tags {
             query(
                 "INSERT INTO tags (instance_id, key, value) VALUES ($1, $2, $3) \
@@ -65,7 +66,7 @@ impl Store {
         tags: &[(String, Option<String>)],
     ) -> Result<bool, StoreError> {
         let mut tx = self.begin_audited("remove tags").await?;
-        let Some(name) = instance_name(tx.transaction(), project, instance).await? else { return Ok(false) };
+        let Some(name) = find_instance_name(tx.transaction(), project, instance).await? else { return Ok(false) };
         for (key, value) in tags {
             query("DELETE FROM tags WHERE instance_id = $1 AND key = $2 AND ($3 IS NULL OR value = $3)")
                 .bind(instance.as_str())
@@ -88,7 +89,7 @@ impl Store {
         instance: &InstanceId,
     ) -> Result<bool, StoreError> {
         query("UPDATE instances SET updated_at = $1 WHERE id = $2")
-            .bind(self.clock.seconds())
+            .bind(self.clock.unix_seconds())
             .bind(instance.as_str())
             .execute(tx.transaction())
             .await
@@ -100,7 +101,7 @@ impl Store {
         Ok(true)
     }
 
-    /// Returns the tags of all instances of a project: sorted keys with their sorted values.
+    /// Returns the tags of all instances of a project, as sorted keys with their sorted values.
     pub async fn project_tags(&self, project: &ProjectId) -> Result<Vec<(String, Vec<String>)>, StoreError> {
         let rows: Vec<(String, String)> = query_pair(
             "SELECT DISTINCT t.key, t.value FROM tags t JOIN instances i ON i.id = t.instance_id \
@@ -109,7 +110,7 @@ impl Store {
         .bind(project.as_str())
         .fetch_all(&self.database)
         .await
-        .map_err(StoreError::database("list tags"))?;
+        .map_err(StoreError::database_error("list tags"))?;
         let mut tags = BTreeMap::<String, Vec<String>>::new();
         for (key, value) in rows {
             tags.entry(key).or_default().push(value);
@@ -118,8 +119,8 @@ impl Store {
     }
 }
 
-/// Returns the name of an instance, if the project has it.
-pub(super) async fn instance_name(
+/// Returns the name of an instance, or `None` if the project has no such instance.
+pub(super) async fn find_instance_name(
     transaction: &mut Transaction,
     project: &ProjectId,
     instance: &InstanceId,
@@ -129,5 +130,5 @@ pub(super) async fn instance_name(
         .bind(instance.as_str())
         .fetch_optional(transaction)
         .await
-        .map_err(StoreError::database("look up an instance"))
+        .map_err(StoreError::database_error("look up an instance"))
 }

@@ -1,4 +1,5 @@
-//! Queue of collection tasks with leases and fencing tokens. See `docs/decisions/0002-queue-with-leases-and-fencing-tokens.md`.
+//! Queue of collection tasks with leases and fencing tokens.
+//! See `docs/decisions/0002-queue-with-leases-and-fencing-tokens.md`.
 
 mod claim;
 #[cfg(test)]
@@ -11,7 +12,7 @@ use clew_model::{
     AuditEvent, Failure, FailureKind, InstanceId, NodeId, Origin, ProjectId, RequestId, TaskOutcome, TaskStatus,
 };
 
-use super::row_mapping::{parse_column, parse_nullable_column, to_milliseconds};
+use super::row_mapping::{duration_to_millis, parse_column, parse_nullable_column};
 use crate::database::{Row, query, query_pair, query_scalar};
 use crate::error::StoreError;
 use crate::serving_lock::ServingLock;
@@ -20,48 +21,53 @@ use crate::tasks::{CollectionTask, NewCollectionTask, ResultRecord};
 use writes::{EndTask, QueueTask, ReleaseTask, RenewLease};
 
 /// Selects the newest tasks of a node.
-const SELECT_BY_NODE: &str = "SELECT * FROM tasks WHERE project_id = $1 AND instance_id = $2 AND node_id = $3 \
+const SELECT_TASKS_BY_NODE: &str = "SELECT * FROM tasks WHERE project_id = $1 AND instance_id = $2 AND node_id = $3 \
      ORDER BY created_at DESC, request_id LIMIT $4";
-const SELECT_BY_ID: &str = "SELECT * FROM tasks WHERE request_id = $1";
-/// Selects the number of tasks per status, which triggers maintain.
-const SELECT_COUNTS: &str = "SELECT status, count FROM task_counts";
-/// Deletes tasks that ended before a time.
-const DELETE_ENDED: &str = "DELETE FROM tasks WHERE ended_at < $1 RETURNING result_name";
+const SELECT_TASK_BY_ID: &str = "SELECT * FROM tasks WHERE request_id = $1";
+/// Selects the number of tasks per status. Database triggers maintain these numbers.
+const SELECT_TASK_COUNTS: &str = "SELECT status, count FROM task_counts";
+/// Deletes tasks that ended before a given time.
+const DELETE_ENDED_TASKS: &str = "DELETE FROM tasks WHERE ended_at < $1 RETURNING result_name";
 
 impl Store {
-    /// Queues a task. Fails with [`StoreError::QueueFull`] if `queue_limit` tasks of the node are queued.
+    /// Queues a task. Fails with [`StoreError::QueueFull`] if the node already has `queue_limit` queued tasks.
     pub async fn insert_task(&self, task: &NewCollectionTask, queue_limit: u32) -> Result<(), StoreError> {
-        let selection = serde_json::to_string(&task.selection).map_err(StoreError::damaged("selection"))?;
-        let now = self.clock.milliseconds();
-        if self.write(QueueTask { task: task.clone(), selection, now, queue_limit }).await? {
+        let selection = serde_json::to_string(&task.selection).map_err(StoreError::damaged_value("selection"))?;
+        let now = self.clock.unix_millis();
+        if self.execute_grouped(QueueTask { task: task.clone(), selection, now, queue_limit }).await? {
             return Ok(());
         }
         Err(StoreError::QueueFull { node: task.node_id.clone(), limit: queue_limit })
     }
 
-    /// Extends the lease of a task. Returns false if another worker holds the task, or if it has ended.
-    /// Returns false for an expired lease, too: another task of the node may have started meanwhile.
+    /// Extends the lease of a task. Returns false if another worker holds the task or the task has ended.
+    /// Also returns false if the lease has expired, because another task of the node may have started.
     pub async fn renew_lease(&self, id: &RequestId, fence: i64, lease: Duration) -> Result<bool, StoreError> {
-        let now = self.clock.milliseconds();
-        self.write(RenewLease { id: id.clone(), fence, now, until: now.saturating_add(to_milliseconds(lease)) }).await
+        let now = self.clock.unix_millis();
+        self.execute_grouped(RenewLease {
+            id: id.clone(),
+            fence,
+            now,
+            until: now.saturating_add(duration_to_millis(lease)),
+        })
+        .await
     }
 
-    /// Ends a task. Returns false and changes nothing if another worker holds it or it has ended.
+    /// Ends a task. Returns false and changes nothing if another worker holds the task or the task has ended.
     pub async fn end_task(&self, id: &RequestId, fence: i64, outcome: &TaskOutcome) -> Result<bool, StoreError> {
-        let now = self.clock.milliseconds();
-        self.write(EndTask { id: id.clone(), fence, outcome: outcome.clone(), now }).await
+        let now = self.clock.unix_millis();
+        self.execute_grouped(EndTask { id: id.clone(), fence, outcome: outcome.clone(), now }).await
     }
 
     /// Returns a task to the queue without counting the attempt.
-    /// Returns false if another worker holds it or it has ended.
+    /// Returns false if another worker holds the task or the task has ended.
     pub async fn release_task(&self, id: &RequestId, fence: i64) -> Result<bool, StoreError> {
-        self.write(ReleaseTask { id: id.clone(), fence }).await
+        self.execute_grouped(ReleaseTask { id: id.clone(), fence }).await
     }
 
-    /// Ends all leases and returns their number.
-    /// The serving lock proves that no worker of this data directory is running, so that its tasks need not wait for
-    /// the expiry of their leases.
-    /// Does nothing for a shared database, which may have other workers.
+    /// Ends all leases of tasks and intelligent kills. Returns the number of leases.
+    /// The serving lock proves that no other process serves the data directory, so the leases have no holders.
+    /// Does nothing if the database is shared, because workers of other servers may be running.
     pub async fn end_all_leases(&self, _lock: &ServingLock) -> Result<u64, StoreError> {
         let mut count = 0;
         if self.database.is_shared() {
@@ -72,10 +78,10 @@ impl Store {
             "UPDATE intelligent_kills SET lease_until = $1 WHERE status = 'running' AND lease_until > $1",
         ] {
             let ended = query(statement)
-                .bind(self.clock.milliseconds())
+                .bind(self.clock.unix_millis())
                 .execute(&self.database)
                 .await
-                .map_err(StoreError::database("take over collections"))?;
+                .map_err(StoreError::database_error("end the leases of collections"))?;
             count += ended;
         }
         Ok(count)
@@ -83,11 +89,11 @@ impl Store {
 
     /// Returns a task by id.
     pub async fn task(&self, id: &RequestId) -> Result<Option<CollectionTask>, StoreError> {
-        let row = query(SELECT_BY_ID)
+        let row = query(SELECT_TASK_BY_ID)
             .bind(id.as_str())
             .fetch_optional(&self.database)
             .await
-            .map_err(StoreError::database("look up a collection"))?;
+            .map_err(StoreError::database_error("look up a collection"))?;
         row.as_ref().map(task_from_row).transpose()
     }
 
@@ -99,18 +105,19 @@ impl Store {
         node: &NodeId,
         limit: u32,
     ) -> Result<Vec<CollectionTask>, StoreError> {
-        let rows = query(SELECT_BY_NODE)
+        let rows = query(SELECT_TASKS_BY_NODE)
             .bind(project.as_str())
             .bind(instance.as_str())
             .bind(node.as_str())
             .bind(limit)
             .fetch_all(&self.database)
             .await
-            .map_err(StoreError::database("list collections"))?;
+            .map_err(StoreError::database_error("list collections"))?;
         rows.iter().map(task_from_row).collect()
     }
 
-    /// Removes an ended task and its result. Returns false and changes nothing if it does not exist or has not ended.
+    /// Removes an ended task and its result.
+    /// Returns false and changes nothing if the task does not exist or has not ended.
     pub async fn remove_task(&self, by: &Origin, id: &RequestId) -> Result<bool, StoreError> {
         let mut tx = self.begin_audited("remove a collection").await?;
         let rows = query(
@@ -132,29 +139,29 @@ impl Store {
         };
         tx.commit_with_event(&event).await?;
         if let Some(result) = removed.result {
-            // The garbage collection removes a result that cannot be removed now.
+            // If the removal fails, the garbage collection removes the result later.
             let _ = self.results().remove(&result.name).await;
         }
         Ok(true)
     }
 
-    /// Returns the number of tasks per status, including zeros.
+    /// Returns the number of tasks for each status, including zeros.
     pub async fn task_counts(&self) -> Result<Vec<(TaskStatus, u64)>, StoreError> {
-        let rows: Vec<(String, i64)> = query_pair(SELECT_COUNTS)
+        let rows: Vec<(String, i64)> = query_pair(SELECT_TASK_COUNTS)
             .fetch_all(&self.database)
             .await
-            .map_err(StoreError::database("count collections"))?;
+            .map_err(StoreError::database_error("count collections"))?;
         let count =
             |status: TaskStatus| rows.iter().find(|(name, _)| name == status.name()).map_or(0, |(_, count)| *count);
         Ok(TaskStatus::ALL.map(|status| (status, count(status).unsigned_abs())).into())
     }
 
-    /// Removes tasks that ended before `cutoff`, in milliseconds since 1970 (UTC). Returns the names of their results.
+    /// Removes tasks that ended before `cutoff`, a Unix timestamp in milliseconds. Returns the names of their results.
     pub async fn remove_tasks_ended_before(&self, cutoff: i64) -> Result<Vec<String>, StoreError> {
-        let failed = StoreError::database("remove old collections");
+        let failed = StoreError::database_error("remove old collections");
         let mut transaction = self.database.begin_write().await.map_err(&failed)?;
         let names: Vec<Option<String>> =
-            query_scalar(DELETE_ENDED).bind(cutoff).fetch_all(&mut transaction).await.map_err(&failed)?;
+            query_scalar(DELETE_ENDED_TASKS).bind(cutoff).fetch_all(&mut transaction).await.map_err(&failed)?;
         transaction.commit().await.map_err(failed)?;
         Ok(names.into_iter().flatten().collect())
     }
@@ -164,12 +171,12 @@ impl Store {
         query_scalar("SELECT result_name FROM tasks WHERE result_name IS NOT NULL")
             .fetch_all(&self.database)
             .await
-            .map_err(StoreError::database("list results"))
+            .map_err(StoreError::database_error("list results"))
     }
 }
 
 fn task_from_row(row: &Row) -> Result<CollectionTask, StoreError> {
-    let failed = StoreError::database("read a collection");
+    let failed = StoreError::database_error("read a collection");
     let status: String = row.try_get("status").map_err(&failed)?;
     let selection: String = row.try_get("selection").map_err(&failed)?;
     Ok(CollectionTask {
@@ -177,7 +184,7 @@ fn task_from_row(row: &Row) -> Result<CollectionTask, StoreError> {
         project_id: parse_column(row, "project_id")?,
         instance_id: parse_column(row, "instance_id")?,
         node_id: parse_column(row, "node_id")?,
-        selection: serde_json::from_str(&selection).map_err(StoreError::damaged("selection"))?,
+        selection: serde_json::from_str(&selection).map_err(StoreError::damaged_value("selection"))?,
         masked: row.try_get("masked").map_err(&failed)?,
         status: TaskStatus::from_name(&status)
             .ok_or_else(|| StoreError::Damaged { what: "status of a collection", reason: status })?,
@@ -190,16 +197,16 @@ fn task_from_row(row: &Row) -> Result<CollectionTask, StoreError> {
 }
 
 fn failure_from_row(row: &Row) -> Result<Option<Failure>, StoreError> {
-    let failed = StoreError::database("read a failure");
+    let failed = StoreError::database_error("read a failure");
     let Some(kind): Option<String> = row.try_get("failure_kind").map_err(&failed)? else { return Ok(None) };
     let detail: Option<String> = row.try_get("failure_detail").map_err(&failed)?;
     let parsed = FailureKind::ALL.into_iter().find(|variant| variant.name() == kind);
-    let kind = parsed.ok_or_else(|| StoreError::Damaged { what: "kind of a failure", reason: kind })?;
+    let kind = parsed.ok_or_else(|| StoreError::Damaged { what: "type of a failure", reason: kind })?;
     Ok(Some(Failure::new(kind, detail.unwrap_or_default())))
 }
 
 fn result_from_row(row: &Row) -> Result<Option<ResultRecord>, StoreError> {
-    let failed = StoreError::database("read a result");
+    let failed = StoreError::database_error("read a result");
     let Some(name): Option<String> = row.try_get("result_name").map_err(&failed)? else { return Ok(None) };
     let count = |column| row.try_get::<i64, _>(column).map(i64::unsigned_abs).map_err(&failed);
     Ok(Some(ResultRecord {

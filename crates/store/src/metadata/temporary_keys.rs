@@ -1,11 +1,11 @@
-//! Temporary access keys, which require a security token.
+//! Temporary access keys, which are only valid together with a security token.
 
 use std::sync::Arc;
 
 use clew_model::{AccessKeyId, AuditEvent, Origin, UserId};
 use serde_json::json;
 
-use super::row_mapping::{hash_column, parse_column};
+use super::row_mapping::{parse_column, read_hash_column};
 use super::users::require_user;
 use crate::credentials::{AccessKey, IssuedFor, NewTemporaryKey, TemporaryKeyValidity};
 use crate::database::{Transaction, insert_error, query, query_scalar};
@@ -14,14 +14,14 @@ use crate::sealing::AssociatedData;
 use crate::store::Store;
 
 impl Store {
-    /// Creates a temporary access key. The secret is stored sealed, and the security token as a hash.
-    /// Fails with [`StoreError::SourceRevoked`] if the credentials that it is issued for have ended meanwhile.
+    /// Creates a temporary access key. Stores the secret encrypted and the security token as a hash.
+    /// Fails with [`StoreError::SourceRevoked`] if the credentials that the key is issued for are no longer valid.
     pub async fn create_temporary_key(&self, by: &Origin, new: &NewTemporaryKey) -> Result<(), StoreError> {
-        let sealed = self.sealer.seal(secret_aad(&new.id), &new.secret)?;
-        let mut tx = self.begin_audited("make a temporary access key").await?;
+        let sealed = self.sealer.seal(secret_associated_data(&new.id), &new.secret)?;
+        let mut tx = self.begin_audited("create a temporary access key").await?;
         let user = require_user(tx.transaction(), &new.user_id).await?;
-        let now = self.clock.seconds();
-        check_source(tx.transaction(), &new.issued_for, now).await?;
+        let now = self.clock.unix_seconds();
+        check_issuing_credentials(tx.transaction(), &new.issued_for, now).await?;
         let token = match &new.issued_for {
             IssuedFor::Token(hash) => Some(hash.as_slice()),
             IssuedFor::Key(_) | IssuedFor::CommandLine => None,
@@ -39,7 +39,7 @@ impl Store {
         .bind(token)
         .execute(tx.transaction())
         .await
-        .map_err(insert_error("make a temporary access key", "an access key", new.id.as_str()))?;
+        .map_err(insert_error("create a temporary access key", "an access key", new.id.as_str()))?;
         let event = AuditEvent {
             domain_id: Some(user.domain_id),
             detail: json!({ "user": user.name, "user_id": user.id, "expires_at": new.expires_at }),
@@ -48,9 +48,9 @@ impl Store {
         tx.commit_with_event(&event).await
     }
 
-    /// Returns a temporary key with its user and secret, even if it has expired.
-    pub(super) async fn temporary_key(&self, id: &AccessKeyId) -> Result<Option<AccessKey>, StoreError> {
-        let failed = StoreError::database("look up a temporary access key");
+    /// Returns a temporary access key with its user and secret, even if the key has expired.
+    pub(super) async fn find_temporary_key(&self, id: &AccessKeyId) -> Result<Option<AccessKey>, StoreError> {
+        let failed = StoreError::database_error("look up a temporary access key");
         let row = query(
             "SELECT user_id, secret, token_hash, expires_at, revoked_at IS NOT NULL AS revoked \
              FROM temporary_keys WHERE id = $1",
@@ -63,11 +63,11 @@ impl Store {
         let Some(user) = self.user(&parse_column::<UserId>(&row, "user_id")?).await? else { return Ok(None) };
         let sealed: Vec<u8> = row.try_get("secret").map_err(&failed)?;
         let temporary = TemporaryKeyValidity {
-            token_hash: hash_column(&row, "token_hash")?,
+            token_hash: read_hash_column(&row, "token_hash")?,
             expires_at: row.try_get("expires_at").map_err(&failed)?,
             revoked: row.try_get("revoked").map_err(&failed)?,
         };
-        let secret = self.unseal(secret_aad(id), &sealed).await?;
+        let secret = self.unseal_secret(secret_associated_data(id), &sealed).await?;
         Ok(Some(AccessKey {
             id: id.clone(),
             user: Arc::new(user),
@@ -79,9 +79,13 @@ impl Store {
     }
 }
 
-/// Checks that the source was not revoked, disabled or removed since the authentication of the request.
-/// Runs in the transaction of the new key.
-async fn check_source(transaction: &mut Transaction, source: &IssuedFor, now: i64) -> Result<(), StoreError> {
+/// Checks that the credentials were not revoked, disabled or removed after the request was authenticated.
+/// Callers run this check in the transaction that inserts the new key.
+async fn check_issuing_credentials(
+    transaction: &mut Transaction,
+    source: &IssuedFor,
+    now: i64,
+) -> Result<(), StoreError> {
     let valid: i64 = match source {
         IssuedFor::Token(hash) => {
             query_scalar("SELECT COUNT(*) FROM tokens WHERE hash = $1 AND revoked_at IS NULL AND expires_at > $2")
@@ -98,10 +102,10 @@ async fn check_source(transaction: &mut Transaction, source: &IssuedFor, now: i6
         }
         IssuedFor::CommandLine => Ok(1),
     }
-    .map_err(StoreError::database("look up the source of a temporary access key"))?;
+    .map_err(StoreError::database_error("check the credentials of a temporary access key"))?;
     if valid > 0 { Ok(()) } else { Err(StoreError::SourceRevoked) }
 }
 
-fn secret_aad(id: &AccessKeyId) -> AssociatedData<'_> {
+fn secret_associated_data(id: &AccessKeyId) -> AssociatedData<'_> {
     AssociatedData { table: "temporary_keys", column: "secret", row: id.as_str() }
 }

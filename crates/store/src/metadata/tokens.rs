@@ -1,4 +1,5 @@
-//! Tokens, stored as hashes. Expired tokens are stored for a day, to distinguish them from unknown ones.
+//! Queries for tokens, which are stored as hashes.
+//! Expired tokens are kept for one day, so that they can be distinguished from unknown tokens.
 
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use crate::error::StoreError;
 use crate::store::Store;
 
 impl Store {
-    /// Stores a token.
+    /// Inserts a token.
     pub async fn insert_token(&self, token: &NewToken) -> Result<(), StoreError> {
         query(
             "INSERT INTO tokens (hash, user_id, scope_project, methods, issued_at, expires_at, origin) VALUES ($1, $2, $3, $4, $5, $6, $7)",
@@ -27,13 +28,13 @@ impl Store {
         .bind(token.origin.name())
         .execute(&self.database)
         .await
-        .map_err(StoreError::database("keep a token"))?;
+        .map_err(StoreError::database_error("store a token"))?;
         Ok(())
     }
 
-    /// Returns the token of a hash, even if it has expired or was revoked.
+    /// Returns a token by hash, even if the token has expired or was revoked.
     pub async fn token(&self, hash: &[u8; 32]) -> Result<Option<StoredToken>, StoreError> {
-        let failed = StoreError::database("look up a token");
+        let failed = StoreError::database_error("look up a token");
         let row = query(
             "SELECT user_id, scope_project, methods, issued_at, expires_at, origin, revoked_at IS NOT NULL AS revoked \
              FROM tokens WHERE hash = $1",
@@ -56,28 +57,28 @@ impl Store {
         }))
     }
 
-    /// Revokes a token. Returns false if it does not exist or was revoked before.
+    /// Revokes a token. Returns false if the token does not exist or is already revoked.
     pub async fn revoke_token(&self, by: &Origin, hash: &[u8; 32]) -> Result<bool, StoreError> {
-        let mut tx = self.begin_audited("take back a token").await?;
+        let mut tx = self.begin_audited("revoke a token").await?;
         let users: Vec<String> =
             query_scalar("UPDATE tokens SET revoked_at = $1 WHERE hash = $2 AND revoked_at IS NULL RETURNING user_id")
-                .bind(self.clock.seconds())
+                .bind(self.clock.unix_seconds())
                 .bind(hash.as_slice())
                 .fetch_all(tx.transaction())
                 .await
                 .map_err(tx.map_error())?;
         let Some(user) = users.first() else { return Ok(false) };
-        let now = self.clock.seconds();
+        let now = self.clock.unix_seconds();
         revoke_keys_of_revoked_tokens(tx.transaction(), "SELECT $2", user, now).await?;
-        let user = require_user(tx.transaction(), &user.parse().map_err(StoreError::damaged("user_id"))?).await?;
+        let user = require_user(tx.transaction(), &user.parse().map_err(StoreError::damaged_value("user_id"))?).await?;
         let event =
             AuditEvent { domain_id: Some(user.domain_id), ..AuditEvent::succeeded(by, "RevokeToken", user.name) };
         tx.commit_with_event(&event).await?;
         Ok(true)
     }
 
-    /// Removes tokens and temporary keys that expired before `cutoff`, in seconds since 1970 (UTC).
-    /// Returns their number.
+    /// Removes tokens and temporary keys that expired before `cutoff`, a Unix timestamp in seconds.
+    /// Returns the number of removed rows.
     pub async fn remove_tokens_expired_before(&self, cutoff: i64) -> Result<u64, StoreError> {
         let mut removed = 0;
         for statement in
@@ -87,7 +88,7 @@ impl Store {
                 .bind(cutoff)
                 .execute(&self.database)
                 .await
-                .map_err(StoreError::database("remove old tokens"))?;
+                .map_err(StoreError::database_error("remove old tokens"))?;
             removed += deleted;
         }
         Ok(removed)

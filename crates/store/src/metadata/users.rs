@@ -1,10 +1,10 @@
-//! Users. A domain always has an enabled administrator, so that it stays manageable.
+//! Queries for users. Each domain always has at least one enabled administrator.
 
 use clew_model::{AuditEvent, DomainId, Origin, UserId};
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
-use super::projects::check_domain;
+use super::projects::check_domain_exists;
 use super::revocation::{AffectedUsers, revoke_temporary_keys, revoke_tokens};
 use super::row_mapping::parse_column;
 use crate::database::{Executor, Row, Transaction, insert_error, query, query_scalar};
@@ -17,11 +17,11 @@ const SELECT_USERS: &str = "SELECT u.id, u.name, u.password_hash, u.enabled, u.a
      FROM users u JOIN domains d ON d.id = u.domain_id";
 
 impl Store {
-    /// Creates a user. Fails if the domain has one of this name.
+    /// Creates a user. Fails with [`StoreError::AlreadyExists`] if the domain has a user with this name.
     pub async fn create_user(&self, by: &Origin, domain: &DomainId, new: &NewUser) -> Result<UserId, StoreError> {
-        let mut tx = self.begin_audited("make a user").await?;
-        check_domain(tx.transaction(), domain).await?;
-        let id = insert_user(tx.transaction(), domain, new, self.clock.seconds()).await?;
+        let mut tx = self.begin_audited("create a user").await?;
+        check_domain_exists(tx.transaction(), domain).await?;
+        let id = insert_user(tx.transaction(), domain, new, self.clock.unix_seconds()).await?;
         let event = AuditEvent {
             domain_id: Some(domain.clone()),
             detail: json!({ "id": id, "administrator": new.administrator }),
@@ -31,9 +31,9 @@ impl Store {
         Ok(id)
     }
 
-    /// Changes a user. Returns false if it does not exist.
-    /// A new password or disabling revokes its tokens and temporary keys.
-    /// A change of administrator rights revokes its tokens.
+    /// Changes a user. Returns false if the user does not exist.
+    /// Setting a password or disabling the user revokes the user's tokens and temporary keys.
+    /// A change of administrator rights revokes the user's tokens.
     pub async fn update_user(&self, by: &Origin, id: &UserId, update: &UserChange) -> Result<bool, StoreError> {
         let mut tx = self.begin_audited("change a user").await?;
         let Some(before) = find_user(tx.transaction(), id).await? else { return Ok(false) };
@@ -49,8 +49,8 @@ impl Store {
         .execute(tx.transaction())
         .await
         .map_err(tx.map_error())?;
-        require_administrator(tx.transaction(), &before).await?;
-        let now = self.clock.seconds();
+        require_remaining_administrator(tx.transaction(), &before).await?;
+        let now = self.clock.unix_seconds();
         let (mut tokens, mut keys) = (0, 0);
         let locked_out = update.password_hash.is_some() || update.enabled == Some(false);
         if locked_out || update.administrator.is_some_and(|administrator| administrator != before.administrator) {
@@ -72,7 +72,7 @@ impl Store {
         Ok(true)
     }
 
-    /// Removes a user with its keys, tokens, memberships and attachments. Returns false if it does not exist.
+    /// Removes a user with its keys, tokens, memberships and attachments. Returns false if the user does not exist.
     pub async fn remove_user(&self, by: &Origin, id: &UserId) -> Result<bool, StoreError> {
         let mut tx = self.begin_audited("remove a user").await?;
         let Some(before) = find_user(tx.transaction(), id).await? else { return Ok(false) };
@@ -81,7 +81,7 @@ impl Store {
             .execute(tx.transaction())
             .await
             .map_err(tx.map_error())?;
-        require_administrator(tx.transaction(), &before).await?;
+        require_remaining_administrator(tx.transaction(), &before).await?;
         let event = AuditEvent {
             domain_id: Some(before.domain_id),
             detail: json!({ "id": id }),
@@ -96,24 +96,24 @@ impl Store {
         find_user(&self.database, id).await
     }
 
-    /// Returns a user by the names of its domain and itself.
+    /// Returns a user by domain name and user name.
     pub async fn user_by_name(&self, domain: &str, name: &str) -> Result<Option<User>, StoreError> {
         let row = query(AssertSqlSafe(format!("{SELECT_USERS} WHERE d.name = $1 AND u.name = $2")))
             .bind(domain)
             .bind(name)
             .fetch_optional(&self.database)
             .await
-            .map_err(StoreError::database("look up a user"))?;
+            .map_err(StoreError::database_error("look up a user"))?;
         row.as_ref().map(user_from_row).transpose()
     }
 
-    /// Returns the users of a domain, by name.
+    /// Returns the users of a domain, sorted by name.
     pub async fn users_of(&self, domain: &DomainId) -> Result<Vec<User>, StoreError> {
         let rows = query(AssertSqlSafe(format!("{SELECT_USERS} WHERE u.domain_id = $1 ORDER BY u.name")))
             .bind(domain.as_str())
             .fetch_all(&self.database)
             .await
-            .map_err(StoreError::database("list users"))?;
+            .map_err(StoreError::database_error("list users"))?;
         rows.iter().map(user_from_row).collect()
     }
 }
@@ -138,7 +138,7 @@ pub(super) async fn insert_user(
     .bind(now)
     .execute(transaction)
     .await
-    .map_err(insert_error("make a user", "a user", &new.name))?;
+    .map_err(insert_error("create a user", "a user", &new.name))?;
     Ok(id)
 }
 
@@ -147,18 +147,18 @@ pub(super) async fn find_user<'e>(executor: impl Into<Executor<'e>>, id: &UserId
         .bind(id.as_str())
         .fetch_optional(executor)
         .await
-        .map_err(StoreError::database("look up a user"))?;
+        .map_err(StoreError::database_error("look up a user"))?;
     row.as_ref().map(user_from_row).transpose()
 }
 
-/// Returns a user. Fails if it does not exist.
+/// Returns a user by id. Fails with [`StoreError::Unknown`] if the user does not exist.
 pub(super) async fn require_user(transaction: &mut Transaction, id: &UserId) -> Result<User, StoreError> {
     let found = find_user(transaction, id).await?;
     found.ok_or_else(|| StoreError::Unknown { what: "user", name: id.to_string() })
 }
 
-/// Fails if `before` was an enabled administrator and its domain has no other one.
-async fn require_administrator(transaction: &mut Transaction, before: &User) -> Result<(), StoreError> {
+/// Fails if the domain has no enabled administrator left. `before` is the state of the changed user before the change.
+async fn require_remaining_administrator(transaction: &mut Transaction, before: &User) -> Result<(), StoreError> {
     if !(before.enabled && before.administrator) {
         return Ok(());
     }
@@ -166,12 +166,12 @@ async fn require_administrator(transaction: &mut Transaction, before: &User) -> 
         .bind(before.domain_id.as_str())
         .fetch_one(transaction)
         .await
-        .map_err(StoreError::database("count administrators"))?;
+        .map_err(StoreError::database_error("count administrators"))?;
     if left == 0 { Err(StoreError::LastAdministrator { name: before.name.clone() }) } else { Ok(()) }
 }
 
 pub(super) fn user_from_row(row: &Row) -> Result<User, StoreError> {
-    let failed = StoreError::database("read a user");
+    let failed = StoreError::database_error("read a user");
     Ok(User {
         id: parse_column(row, "id")?,
         name: row.try_get("name").map_err(&failed)?,

@@ -1,57 +1,57 @@
-//! Heartbeats of workers and their zones. See `docs/decisions/0028-zones.md`.
+//! Zones and the heartbeats of their workers (see `docs/decisions/0028-zones.md`).
 
 use std::time::Duration;
 
 use clew_model::{FailureKind, Zone};
 
 use super::group_commit::GroupedWrite;
-use super::row_mapping::to_milliseconds;
+use super::row_mapping::duration_to_millis;
 use crate::database::{Transaction, query, query_pair};
 use crate::error::StoreError;
 use crate::store::Store;
 use crate::zones::ZoneState;
 
-/// Time without a heartbeat after which a worker is considered gone.
+/// Time after the last heartbeat of a worker until the worker counts as inactive.
 const HEARTBEAT_TTL: Duration = Duration::from_secs(20);
-/// Time without a heartbeat after which the row of a worker is deleted.
+/// Time after the last heartbeat of a worker until its row is deleted.
 const WORKER_ROW_TTL: Duration = Duration::from_hours(1);
 
 impl Store {
-    /// Sets the zones of this process. It claims tasks of nodes in these zones and of nodes without a zone.
+    /// Sets the zones of this process. The process claims tasks of nodes in these zones and of nodes without a zone.
     #[must_use]
     pub fn with_zones(mut self, zones: Vec<Zone>) -> Self {
         self.zones = zones.into();
         self
     }
 
-    /// Whether this process may read a node of this zone. Nodes without a zone are readable by all processes.
+    /// Returns true if this process may connect to nodes of a zone. All processes may connect to nodes without a zone.
     #[must_use]
     pub fn can_reach_zone(&self, zone: Option<&Zone>) -> bool {
         zone.is_none_or(|zone| self.zones.contains(zone))
     }
 
-    /// Returns the zones of this process as a JSON array, with "" for nodes without a zone.
+    /// Returns the zones of this process as a JSON array. An empty string stands for nodes without a zone.
     pub(crate) fn zones_json(&self) -> String {
         let zones: Vec<&str> = std::iter::once("").chain(self.zones.iter().map(Zone::as_str)).collect();
         serde_json::json!(zones).to_string()
     }
 
-    /// Records a heartbeat of a worker in the zones of this process. The next one is due within 20 seconds.
+    /// Records a heartbeat of a worker in the zones of this process. The next heartbeat is due within 20 seconds.
     pub async fn record_heartbeat(&self, name: &str) -> Result<(), StoreError> {
-        let now = self.clock.milliseconds();
-        self.write(Heartbeat { name: name.to_owned(), zones: self.zones_json(), now }).await
+        let now = self.clock.unix_millis();
+        self.execute_grouped(RecordHeartbeat { name: name.to_owned(), zones: self.zones_json(), now }).await
     }
 
-    /// Removes a stopped worker.
+    /// Removes the row of a stopped worker.
     pub async fn remove_worker(&self, name: &str) -> Result<(), StoreError> {
         let removed = query("DELETE FROM workers WHERE name = $1").bind(name).execute(&self.database).await;
-        removed.map(drop).map_err(StoreError::database("say that a worker has stopped"))
+        removed.map(drop).map_err(StoreError::database_error("remove a worker"))
     }
 
     /// Fails collections that have been queued for longer than `after` in a zone without active workers.
-    /// Returns their number.
+    /// Returns the number of these collections.
     pub async fn fail_unserved(&self, after: Duration) -> Result<u64, StoreError> {
-        let now = self.clock.milliseconds();
+        let now = self.clock.unix_millis();
         let unserved: Vec<_> = self.zones().await?.into_iter().filter(ZoneState::is_unserved).collect();
         let mut ended = 0;
         for zone in unserved.iter().filter_map(|state| state.zone.as_ref()) {
@@ -60,25 +60,25 @@ impl Store {
                  WHERE status = 'queued' AND zone = $4 AND created_at < $5",
             )
             .bind(FailureKind::Unreachable.name())
-            .bind(format!("its node is in zone {zone}, and no worker of that zone is at work"))
+            .bind(format!("its node is in zone {zone}, which has no active worker"))
             .bind(now)
             .bind(zone.as_str())
-            .bind(now.saturating_sub(to_milliseconds(after)))
+            .bind(now.saturating_sub(duration_to_millis(after)))
             .execute(&self.database)
             .await
-            .map_err(StoreError::database("end collections that no worker reaches"))?;
+            .map_err(StoreError::database_error("end collections in zones without workers"))?;
         }
         Ok(ended)
     }
 
-    /// Returns all zones with nodes or active workers, in order. Nodes without a zone come first.
+    /// Returns all zones with nodes or active workers, sorted by name. The entry for nodes without a zone is first.
     pub async fn zones(&self) -> Result<Vec<ZoneState>, StoreError> {
-        let failed = StoreError::database("look for workers");
+        let failed = StoreError::database_error("list the zones of workers");
         let nodes: Vec<(String, i64)> = query_pair("SELECT zone, COUNT(*) FROM nodes GROUP BY zone")
             .fetch_all(&self.database)
             .await
             .map_err(&failed)?;
-        let since = self.clock.milliseconds().saturating_sub(to_milliseconds(HEARTBEAT_TTL));
+        let since = self.clock.unix_millis().saturating_sub(duration_to_millis(HEARTBEAT_TTL));
         let workers: Vec<(String, i64)> =
             query_pair("SELECT zones, COUNT(*) FROM workers WHERE seen_at > $1 GROUP BY zones")
                 .bind(since)
@@ -87,12 +87,13 @@ impl Store {
                 .map_err(failed)?;
         let mut states = vec![ZoneState { zone: None, nodes: 0, workers: 0 }];
         for (zone, count) in nodes {
-            zone_state(&mut states, &zone)?.nodes += count.unsigned_abs();
+            find_or_insert_zone_state(&mut states, &zone)?.nodes += count.unsigned_abs();
         }
         for (zones, count) in workers {
-            let zones: Vec<String> = serde_json::from_str(&zones).map_err(StoreError::damaged("zones of a worker"))?;
+            let zones: Vec<String> =
+                serde_json::from_str(&zones).map_err(StoreError::damaged_value("zones of a worker"))?;
             for zone in zones {
-                zone_state(&mut states, &zone)?.workers += count.unsigned_abs();
+                find_or_insert_zone_state(&mut states, &zone)?.workers += count.unsigned_abs();
             }
         }
         states.sort_by(|one, other| one.zone.cmp(&other.zone));
@@ -100,8 +101,8 @@ impl Store {
     }
 }
 
-/// Returns the state of a zone by name, with "" for none.
-fn zone_state<'a>(states: &'a mut Vec<ZoneState>, name: &str) -> Result<&'a mut ZoneState, StoreError> {
+/// Returns the state of a zone, adding an entry if needed. An empty name stands for nodes without a zone.
+fn find_or_insert_zone_state<'a>(states: &'a mut Vec<ZoneState>, name: &str) -> Result<&'a mut ZoneState, StoreError> {
     let zone = parse_zone(name)?;
     let at = states.iter().position(|state| state.zone == zone).unwrap_or_else(|| {
         states.push(ZoneState { zone, nodes: 0, workers: 0 });
@@ -110,23 +111,23 @@ fn zone_state<'a>(states: &'a mut Vec<ZoneState>, name: &str) -> Result<&'a mut 
     states.get_mut(at).ok_or(StoreError::Stopped)
 }
 
-/// Parses a stored zone, with "" for none.
+/// Parses a stored zone name. An empty name stands for no zone.
 pub(super) fn parse_zone(name: &str) -> Result<Option<Zone>, StoreError> {
-    if name.is_empty() { Ok(None) } else { name.parse().map(Some).map_err(StoreError::damaged("zone")) }
+    if name.is_empty() { Ok(None) } else { name.parse().map(Some).map_err(StoreError::damaged_value("zone")) }
 }
 
-struct Heartbeat {
+struct RecordHeartbeat {
     name: String,
     zones: String,
     now: i64,
 }
 
-impl GroupedWrite for Heartbeat {
+impl GroupedWrite for RecordHeartbeat {
     type Output = ();
-    const ACTION: &'static str = "say that a worker is at work";
+    const ERROR_CONTEXT: &'static str = "record the heartbeat of a worker";
 
-    async fn write(&self, transaction: &mut Transaction) -> Result<(), StoreError> {
-        let failed = StoreError::database(Self::ACTION);
+    async fn execute_write(&self, transaction: &mut Transaction) -> Result<(), StoreError> {
+        let failed = StoreError::database_error(Self::ERROR_CONTEXT);
         query(
             "INSERT INTO workers (name, zones, seen_at) VALUES ($1, $2, $3) \
              ON CONFLICT (name) DO UPDATE SET zones = excluded.zones, seen_at = excluded.seen_at",
@@ -138,7 +139,7 @@ impl GroupedWrite for Heartbeat {
         .await
         .map_err(&failed)?;
         query("DELETE FROM workers WHERE seen_at < $1")
-            .bind(self.now.saturating_sub(to_milliseconds(WORKER_ROW_TTL)))
+            .bind(self.now.saturating_sub(duration_to_millis(WORKER_ROW_TTL)))
             .execute(transaction)
             .await
             .map_err(failed)?;

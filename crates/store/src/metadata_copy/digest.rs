@@ -1,4 +1,4 @@
-//! Hash over the rows of a table, independent of their order.
+//! Order-independent hash of the rows of a table.
 
 use std::fmt;
 
@@ -7,16 +7,16 @@ use sha2::{Digest as _, Sha256};
 use super::Value;
 use crate::database::Parameter;
 
-/// Sum of the row hashes as four 64-bit lanes. The databases return rows in different orders.
+/// Sum of the row hashes in four 64-bit lanes. The sum does not depend on the row order, which differs by database.
 #[derive(Debug, Default)]
-pub(super) struct Digest {
+pub(super) struct TableDigest {
     sum: [u64; 4],
     rows: u64,
 }
 
-impl Digest {
-    /// Adds a row. Each value is prefixed with its type and length, so that different rows have different encodings.
-    pub(super) fn add(&mut self, row: &[Value]) {
+impl TableDigest {
+    /// Adds a row. A type and length prefix for each value ensures that different rows have different encodings.
+    pub(super) fn add_row(&mut self, row: &[Value]) {
         let mut hash = Sha256::new();
         for value in row {
             let (kind, bytes) = match value {
@@ -37,12 +37,12 @@ impl Digest {
         self.rows += 1;
     }
 
-    pub(super) fn rows(&self) -> u64 {
+    pub(super) fn row_count(&self) -> u64 {
         self.rows
     }
 }
 
-impl fmt::Display for Digest {
+impl fmt::Display for TableDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.sum.iter().try_for_each(|part| write!(f, "{part:016x}"))
     }
@@ -57,9 +57,9 @@ mod tests {
     }
 
     fn digest(rows: &[&[Value]]) -> String {
-        let mut digest = Digest::default();
+        let mut digest = TableDigest::default();
         for row in rows {
-            digest.add(row);
+            digest.add_row(row);
         }
         digest.to_string()
     }

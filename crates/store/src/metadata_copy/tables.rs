@@ -1,13 +1,13 @@
-//! The copied tables. Foreign keys refer to earlier tables only.
+//! Tables of the metadata copy. Each table follows the tables to which its foreign keys refer.
 
 use sqlx::AssertSqlSafe;
 
-use super::digest::Digest;
+use super::digest::TableDigest;
 use super::{PAGE_SIZE, copy_error};
 use crate::database::{Parameter, Row, Transaction, query, query_scalar};
 use crate::error::StoreError;
 
-/// Value of a column in a row.
+/// Column value of a row.
 pub(super) type Value = Parameter<'static>;
 
 /// Type of a column.
@@ -19,13 +19,13 @@ pub(super) enum ColumnType {
     Bytes,
 }
 
-/// A table with its columns.
+/// Database table with its columns.
 pub(super) struct Table {
     pub(super) name: &'static str,
     columns: &'static [(&'static str, ColumnType)],
-    /// Identity column in PostgreSQL, if any.
+    /// Identity column of the PostgreSQL table, if any.
     pub(super) identity_column: Option<&'static str>,
-    /// Whether the SQLite table has a `rowid`, which increases in the order of insertion.
+    /// True if the SQLite table has a `rowid` column, which increases in the order of insertion.
     has_rowid: bool,
 }
 
@@ -41,8 +41,8 @@ impl Table {
 
 use ColumnType::{Bool, Bytes, Integer, Text};
 
-/// All tables except derived and transient ones.
-pub(super) const TABLES: &[Table] = &[
+/// All tables except for derived and transient tables.
+pub(super) const COPIED_TABLES: &[Table] = &[
     table("settings", &[("name", Text), ("value", Bytes)]).without_rowid(),
     table("domains", &[("id", Text), ("name", Text), ("created_at", Integer)]),
     table(
@@ -294,26 +294,26 @@ pub(super) const TABLES: &[Table] = &[
 ];
 
 impl Table {
-    /// Comma-separated column names. They are quoted because some are SQL keywords.
-    fn columns(&self) -> String {
+    /// Returns the column names, separated by commas. The names are quoted because some are SQL keywords.
+    fn quoted_columns(&self) -> String {
         self.columns.iter().map(|(name, _)| format!("\"{name}\"")).collect::<Vec<_>>().join(", ")
     }
 
-    pub(super) async fn count(&self, transaction: &mut Transaction) -> Result<u64, StoreError> {
+    pub(super) async fn count_rows(&self, transaction: &mut Transaction) -> Result<u64, StoreError> {
         let count = format!("SELECT COUNT(*) FROM {}", self.name);
         let count: i64 = query_scalar(AssertSqlSafe(count)).fetch_one(transaction).await.map_err(copy_error())?;
         Ok(count.unsigned_abs())
     }
 
-    /// Reads rows of the SQLite table in the order of insertion, and the `rowid` of the last one.
-    /// Tables without `rowid` are small and are read at once.
+    /// Reads up to `max_rows` rows of the SQLite table in the order of insertion, and the `rowid` of the last row.
+    /// Reads all rows of a table without `rowid`, because these tables are small.
     pub(super) async fn read_page(
         &self,
         source: &mut Transaction,
         after: Option<i64>,
         max_rows: usize,
     ) -> Result<(Vec<Vec<Value>>, Option<i64>), StoreError> {
-        let columns = self.columns();
+        let columns = self.quoted_columns();
         let statement = if self.has_rowid {
             format!("SELECT {columns}, rowid AS number FROM {} WHERE rowid > $1 ORDER BY rowid LIMIT $2", self.name)
         } else {
@@ -330,7 +330,7 @@ impl Table {
             Some(last) if self.has_rowid => Some(last.try_get("number").map_err(copy_error())?),
             _ => None,
         };
-        Ok((rows.iter().map(|row| self.values(row)).collect::<Result<_, _>>()?, last))
+        Ok((rows.iter().map(|row| self.read_values(row)).collect::<Result<_, _>>()?, last))
     }
 
     /// Inserts rows into the PostgreSQL table.
@@ -346,7 +346,7 @@ impl Table {
             };
             let placeholders: Vec<_> = (0..page.len()).map(row).collect();
             let overriding = if self.identity_column.is_some() { "OVERRIDING SYSTEM VALUE " } else { "" };
-            let (name, columns, placeholders) = (self.name, self.columns(), placeholders.join(", "));
+            let (name, columns, placeholders) = (self.name, self.quoted_columns(), placeholders.join(", "));
             let insert = format!("INSERT INTO {name} ({columns}) {overriding}VALUES {placeholders}");
             let insert =
                 page.into_iter().flatten().fold(query(AssertSqlSafe(insert)), super::super::database::Statement::bind);
@@ -356,32 +356,33 @@ impl Table {
     }
 
     /// Computes the digest of the PostgreSQL table.
-    pub(super) async fn digest(&self, to: &mut Transaction) -> Result<Digest, StoreError> {
-        let mut digest = Digest::default();
+    pub(super) async fn compute_digest(&self, to: &mut Transaction) -> Result<TableDigest, StoreError> {
+        let mut digest = TableDigest::default();
         let cursor = format!("copied_{}", self.name);
-        let declare = format!("DECLARE {cursor} NO SCROLL CURSOR FOR SELECT {} FROM {}", self.columns(), self.name);
-        super::execute(to, declare).await?;
+        let declare =
+            format!("DECLARE {cursor} NO SCROLL CURSOR FOR SELECT {} FROM {}", self.quoted_columns(), self.name);
+        super::execute_statement(to, declare).await?;
         loop {
             let fetch = query(AssertSqlSafe(format!("FETCH {PAGE_SIZE} FROM {cursor}")));
             let rows = fetch.fetch_all(&mut *to).await.map_err(copy_error())?;
             if rows.is_empty() {
-                super::execute(to, format!("CLOSE {cursor}")).await?;
+                super::execute_statement(to, format!("CLOSE {cursor}")).await?;
                 return Ok(digest);
             }
             for row in &rows {
-                digest.add(&self.values(row)?);
+                digest.add_row(&self.read_values(row)?);
             }
         }
     }
 
-    fn values(&self, row: &Row) -> Result<Vec<Value>, StoreError> {
-        self.columns.iter().map(|(name, column_type)| column_type.read(row, name).map_err(copy_error())).collect()
+    fn read_values(&self, row: &Row) -> Result<Vec<Value>, StoreError> {
+        self.columns.iter().map(|(name, column_type)| column_type.read_value(row, name).map_err(copy_error())).collect()
     }
 }
 
 impl ColumnType {
-    /// Reads a value. U+0000 is replaced as PostgreSQL requires: see [`crate::database`].
-    fn read(self, row: &Row, column: &str) -> Result<Value, sqlx::Error> {
+    /// Reads a value, and replaces U+0000 in text because PostgreSQL cannot store this character.
+    fn read_value(self, row: &Row, column: &str) -> Result<Value, sqlx::Error> {
         Ok(match self {
             Self::Integer => row.try_get::<Option<i64>, _>(column)?.into(),
             Self::Bool => row.try_get::<Option<bool>, _>(column)?.into(),
@@ -405,7 +406,7 @@ mod tests {
     #[tokio::test]
     async fn every_column_is_copied_or_excluded() {
         let server = PostgreSql::start().await.unwrap();
-        let database = Database::connect(&server.url().parse().unwrap()).await.unwrap();
+        let database = Database::connect_postgres(&server.url().parse().unwrap()).await.unwrap();
         let existing = query_scalar::<String>(
             "SELECT (table_name || '.' || column_name)::text FROM information_schema.columns \
              WHERE table_schema = 'public' AND column_name <> 'rowid'",
@@ -413,8 +414,10 @@ mod tests {
         let mut existing = existing.fetch_all(&database).await.unwrap();
         existing.retain(|column| !EXCLUDED_TABLES.iter().any(|table| column.starts_with(&format!("{table}."))));
         let name = |table: &Table, column: &str| format!("{}.{column}", table.name);
-        let mut copied: Vec<_> =
-            TABLES.iter().flat_map(|table| table.columns.iter().map(|(column, _)| name(table, column))).collect();
+        let mut copied: Vec<_> = COPIED_TABLES
+            .iter()
+            .flat_map(|table| table.columns.iter().map(|(column, _)| name(table, column)))
+            .collect();
         existing.sort();
         copied.sort();
         assert_eq!(copied, existing);

@@ -1,4 +1,4 @@
-//! Change detection for PostgreSQL, with snapshots.
+//! Change detection for PostgreSQL, based on transaction snapshots.
 
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection};
@@ -7,17 +7,16 @@ use super::{PostgresDatabase, with_timeout};
 use crate::data_version::DataVersion;
 use crate::error::StoreError;
 
-/// Reads the snapshot, and in the same snapshot the versions that triggers increase.
-/// The snapshot lists the transactions that are not visible yet. A commit of a writing transaction makes it visible for
-/// good, so that two equal snapshots see the same data
-/// (<https://www.postgresql.org/docs/15/functions-info.html>, "Snapshot Components").
+/// Reads the current snapshot and, in this snapshot, the version counters that triggers increment.
+/// A snapshot lists the transactions that are not visible yet, so equal snapshots see the same data.
+/// See "Snapshot Components" in <https://www.postgresql.org/docs/15/functions-info.html>.
 const SNAPSHOT_QUERY: &str = "SELECT pg_current_snapshot()::text, version, failures FROM access_version";
 
-/// Queries the version over its own connection, so that it never waits for the pool.
+/// Queries the data version over a dedicated connection, which avoids waits for the connection pool.
 pub(crate) struct ChangeDetector {
     options: PgConnectOptions,
     connection: Option<PgConnection>,
-    /// Last version with its snapshot. It is only valid for the same connection: a new one may reach another server.
+    /// Last version with its snapshot. Valid for this connection only, because a new one may use another server.
     last: Option<(String, DataVersion)>,
     /// Number of detected changes.
     changes: i64,
@@ -29,13 +28,13 @@ impl ChangeDetector {
         Self { options, connection: None, last: None, changes: 0 }
     }
 
-    /// Queries the current version. A failed connection is closed.
+    /// Queries the current data version. Closes the connection after an error.
     pub(crate) async fn current_version(&mut self) -> Result<DataVersion, StoreError> {
         let version = with_timeout(self.query_version()).await;
         if version.is_err() {
             (self.connection, self.last) = (None, None);
         }
-        version.map_err(StoreError::database("ask what has changed"))
+        version.map_err(StoreError::database_error("query the data version"))
     }
 
     async fn query_version(&mut self) -> Result<DataVersion, sqlx::Error> {

@@ -1,26 +1,26 @@
-//! The clock of the database server, which all processes of a store share.
+//! Clock of the database server, which all processes of a store share.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-/// Last known server time with the monotonic time of its receipt. Every write transaction updates it.
-/// Between updates, the monotonic clock measures the elapsed time. Clones share the state.
+/// Server time of the last write transaction, with the monotonic time when it was received.
+/// The monotonic clock measures the time that has elapsed after the last update. Clones share the state.
 #[derive(Debug, Clone)]
 pub(super) struct DatabaseClock(Arc<Mutex<(Instant, i64)>>);
 
 impl DatabaseClock {
-    /// Creates a clock from the current server time, in milliseconds since 1970 (UTC).
+    /// Creates a clock from the current server time, a Unix timestamp in milliseconds.
     pub(super) fn new(milliseconds: i64) -> Self {
         Self(Arc::new(Mutex::new((Instant::now(), milliseconds))))
     }
 
-    /// Sets the current server time, in milliseconds since 1970 (UTC).
-    pub(super) fn set(&self, milliseconds: i64) {
+    /// Sets the current server time, a Unix timestamp in milliseconds.
+    pub(super) fn set_server_time(&self, milliseconds: i64) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (Instant::now(), milliseconds);
     }
 
-    /// Current server time, in milliseconds since 1970 (UTC).
-    pub(super) fn milliseconds(&self) -> i64 {
+    /// Returns the current server time, as a Unix timestamp in milliseconds.
+    pub(super) fn unix_millis(&self) -> i64 {
         let (received, milliseconds) = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         milliseconds.saturating_add(i64::try_from(received.elapsed().as_millis()).unwrap_or(i64::MAX))
     }

@@ -1,4 +1,4 @@
-//! `LISTEN` over a dedicated connection with keepalives.
+//! `LISTEN` over a dedicated connection with keepalive queries.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,24 +10,24 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::{ACQUIRE_TIMEOUT, PostgresDatabase};
 use crate::events::StoreEvent;
 
-/// Channel that the triggers of `0002_notices.sql` notify.
-const CHANNEL: &str = "clew";
-/// Idle time before a keepalive query.
+/// `LISTEN` channel to which the triggers of `0002_notices.sql` send notifications.
+const NOTIFICATION_CHANNEL: &str = "clew";
+/// Idle time of the connection before a keepalive query.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
-/// Maximum time for the response to a keepalive query: a network partition reports no error.
+/// Maximum duration of a keepalive query. The timeout is required because a network partition causes no error.
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
-/// Delay between two attempts to connect.
+/// Delay between two connection attempts.
 const RECONNECT_DELAY: Duration = Duration::from_secs(1);
 
-/// Receives notifications and reconnects after failures.
+/// Receiver of notifications that reconnects after failures.
 pub(crate) struct Listener {
     options: PgConnectOptions,
-    state: State,
+    state: ListenerState,
 }
 
-enum State {
+enum ListenerState {
     Disconnected {
-        /// Time of the next attempt to connect.
+        /// Time of the next connection attempt.
         retry_at: Instant,
     },
     Connected {
@@ -40,36 +40,36 @@ enum State {
 impl Listener {
     pub(crate) fn new(database: &PostgresDatabase) -> Self {
         let options = (*database.pool.connect_options()).clone().disable_statement_logging();
-        Self { options, state: State::Disconnected { retry_at: Instant::now() } }
+        Self { options, state: ListenerState::Disconnected { retry_at: Instant::now() } }
     }
 
-    pub(crate) async fn next(&mut self) -> StoreEvent {
+    pub(crate) async fn next_event(&mut self) -> StoreEvent {
         loop {
             match &mut self.state {
-                State::Disconnected { retry_at } => {
+                ListenerState::Disconnected { retry_at } => {
                     sleep_until(*retry_at).await;
-                    let connected = timeout(ACQUIRE_TIMEOUT, connect(&self.options)).await;
+                    let connected = timeout(ACQUIRE_TIMEOUT, connect_listener(&self.options)).await;
                     if let Ok(Ok(connection)) = connected {
                         let connection = Box::new(connection);
-                        self.state = State::Connected { connection, last_activity: Instant::now() };
+                        self.state = ListenerState::Connected { connection, last_activity: Instant::now() };
                         return StoreEvent::Connected;
                     }
-                    self.state = State::Disconnected { retry_at: Instant::now() + RECONNECT_DELAY };
+                    self.state = ListenerState::Disconnected { retry_at: Instant::now() + RECONNECT_DELAY };
                 }
-                State::Connected { connection, last_activity } => {
+                ListenerState::Connected { connection, last_activity } => {
                     let received = tokio::select! {
                         received = connection.try_recv() => {
-                            received.ok().flatten().map(|notification| parse_payload(notification.payload()))
+                            received.ok().flatten().map(|notification| parse_notification(notification.payload()))
                         }
                         () = sleep_until(*last_activity + KEEPALIVE_INTERVAL) => is_alive(connection).await.then_some(None),
                     };
                     *last_activity = Instant::now();
                     match received {
                         Some(Some(notice)) => return notice,
-                        // A keepalive response, or a payload of a newer version.
+                        // A keepalive response, or an unknown payload from a newer version of Clew.
                         Some(None) => {}
                         None => {
-                            self.state = State::Disconnected { retry_at: Instant::now() };
+                            self.state = ListenerState::Disconnected { retry_at: Instant::now() };
                             return StoreEvent::Disconnected;
                         }
                     }
@@ -79,22 +79,22 @@ impl Listener {
     }
 }
 
-async fn connect(options: &PgConnectOptions) -> Result<PgListener, sqlx::Error> {
+async fn connect_listener(options: &PgConnectOptions) -> Result<PgListener, sqlx::Error> {
     let pool = PgPoolOptions::new().max_connections(1).max_lifetime(None).idle_timeout(None);
     let pool = pool.acquire_timeout(ACQUIRE_TIMEOUT);
     let mut listener = PgListener::connect_with(&pool.connect_lazy_with(options.clone())).await?;
-    // `next` reports the disconnection, and its caller polls until the connection is restored.
+    // `next_event` reports the disconnection, and its caller polls until the connection is restored.
     listener.eager_reconnect(false);
-    listener.listen(CHANNEL).await?;
+    listener.listen(NOTIFICATION_CHANNEL).await?;
     Ok(listener)
 }
 
-/// Sends a keepalive query. Notifications that arrive meanwhile stay in the listener's buffer.
+/// Sends a keepalive query. The listener buffers notifications that arrive before the response.
 async fn is_alive(connection: &mut PgListener) -> bool {
     matches!(timeout(KEEPALIVE_TIMEOUT, sqlx::query("SELECT 1").execute(connection)).await, Ok(Ok(_)))
 }
 
-fn parse_payload(payload: &str) -> Option<StoreEvent> {
+fn parse_notification(payload: &str) -> Option<StoreEvent> {
     match payload.split_once(' ') {
         Some(("ended", id)) => id.parse().ok().map(StoreEvent::TaskEnded),
         None if payload == "queued" => Some(StoreEvent::TaskQueued),
@@ -105,7 +105,7 @@ fn parse_payload(payload: &str) -> Option<StoreEvent> {
 
 impl fmt::Debug for Listener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let is_disconnected = matches!(self.state, State::Disconnected { .. });
+        let is_disconnected = matches!(self.state, ListenerState::Disconnected { .. });
         f.debug_struct("Listener").field("is_disconnected", &is_disconnected).finish_non_exhaustive()
     }
 }

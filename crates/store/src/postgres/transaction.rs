@@ -1,14 +1,14 @@
-//! PostgreSQL transactions with the write permit of this process.
+//! PostgreSQL transactions that hold the write permit of this process.
 
 use std::ops::{Deref, DerefMut};
 
 use sqlx::{PgConnection, Postgres, Transaction};
 use tokio::sync::OwnedSemaphorePermit;
 
-/// A transaction. It rolls back if it is dropped before the commit.
+/// PostgreSQL transaction. Dropping the transaction before the commit rolls it back.
 pub(crate) struct PostgresTransaction {
     transaction: Transaction<'static, Postgres>,
-    /// Permit to write, one per process. `None` for a read-only transaction.
+    /// Write permit of this process, or `None` for a read-only transaction.
     write_permit: Option<OwnedSemaphorePermit>,
 }
 

@@ -1,4 +1,4 @@
-//! Writes a result to a file: temporary name, fsync, rename, fsync of the directory.
+//! Writer for result files: write to a temporary file, fsync, rename, fsync of the directory.
 
 use std::fs;
 use std::io::{self, Write};
@@ -15,7 +15,7 @@ use crate::fsync::sync_directory;
 /// Suffix of temporary files.
 const TEMPORARY_SUFFIX: &str = ".tmp";
 
-/// A file that is being written. It leaves nothing if it is dropped before it is published.
+/// Writer for a new result file. Dropping the writer before [`FileWriter::publish`] removes the temporary file.
 #[derive(Debug)]
 pub(super) struct FileWriter {
     folder: Arc<Path>,
@@ -32,7 +32,7 @@ impl FileWriter {
         Ok(Self { folder, name, temporary, hash: Sha256::new(), bytes: 0 })
     }
 
-    /// Publishes the result under its name. The result is durable when this returns.
+    /// Publishes the result under its name. The result is durable when this function returns.
     pub(super) fn publish(self) -> Result<PublishedResult, StoreError> {
         let Self { folder, name, temporary, hash, bytes } = self;
         let path = folder.join(&name);
@@ -43,7 +43,7 @@ impl FileWriter {
         match published {
             Ok(()) => Ok(PublishedResult { name, bytes, sha256: hex::encode(hash.finalize()) }),
             Err(source) => {
-                // The rename may have succeeded. Without a durable name, the file must not be taken for a result.
+                // The rename may have succeeded. Remove the file, because its name may not be durable.
                 let _ = fs::remove_file(&path);
                 Err(StoreError::ResultWrite { path, source })
             }

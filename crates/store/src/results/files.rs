@@ -1,4 +1,4 @@
-//! Results as files of one directory.
+//! Results as files in a directory.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -15,48 +15,48 @@ use super::is_valid_name;
 use crate::error::StoreError;
 use crate::tasks::ResultRecord;
 
-/// Results of a data directory. All methods block.
+/// Result files of the data directory. All methods perform blocking I/O.
 #[derive(Debug, Clone)]
-pub(super) struct Files {
+pub(super) struct ResultFiles {
     folder: Arc<Path>,
     verified: Arc<VerifiedFiles>,
 }
 
-impl Files {
+impl ResultFiles {
     pub(super) fn new(folder: PathBuf) -> Self {
         Self { folder: folder.into(), verified: Arc::default() }
     }
 
-    /// Creates a result under a temporary name. Fails if the directory is not writable.
-    pub(super) fn create(&self, request_id: &RequestId, fence: i64) -> Result<FileWriter, StoreError> {
+    /// Creates a writer with a temporary file. Fails if the directory is not writable.
+    pub(super) fn create_writer(&self, request_id: &RequestId, fence: i64) -> Result<FileWriter, StoreError> {
         let name = format!("{request_id}.{fence}.csv");
         let path = self.folder.join(&name);
         FileWriter::create(self.folder.clone(), name).map_err(|source| StoreError::ResultWrite { path, source })
     }
 
-    /// Opens the file of a result after the verification of length and hash. An unchanged file is hashed once.
-    pub(super) fn open(&self, result: &ResultRecord) -> Result<File, StoreError> {
-        let path = self.path(&result.name)?;
+    /// Opens a result file and verifies its length and hash. The hash of an unchanged file is computed only once.
+    pub(super) fn open_verified(&self, result: &ResultRecord) -> Result<File, StoreError> {
+        let path = self.result_path(&result.name)?;
         let file = File::open(&path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => StoreError::ResultMissing { name: result.name.clone() },
-            _ => StoreError::file("open", &path)(error),
+            _ => StoreError::file_error("open", &path)(error),
         })?;
-        self.verified.check(&file, result, SystemTime::now())?;
+        self.verified.verify_file(&file, result, SystemTime::now())?;
         Ok(file)
     }
 
-    pub(super) fn remove(&self, name: &str) -> Result<(), StoreError> {
-        let path = self.path(name)?;
+    pub(super) fn remove_file(&self, name: &str) -> Result<(), StoreError> {
+        let path = self.result_path(name)?;
         match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StoreError::file("remove", path)(error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StoreError::file_error("remove", path)(error)),
             _ => Ok(()),
         }
     }
 
-    pub(super) fn sweep(&self, referenced: &[String], age: Duration) -> Result<usize, StoreError> {
+    pub(super) fn remove_unreferenced(&self, referenced: &[String], age: Duration) -> Result<usize, StoreError> {
         let referenced: HashSet<&str> = referenced.iter().map(String::as_str).collect();
         let cutoff = SystemTime::now().checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH);
-        let failed = || StoreError::file("sweep", &*self.folder);
+        let failed = || StoreError::file_error("remove old results from", &*self.folder);
         let mut removed = 0;
         for entry in fs::read_dir(&self.folder).map_err(failed())? {
             let entry = entry.map_err(failed())?;
@@ -72,7 +72,7 @@ impl Files {
         Ok(removed)
     }
 
-    fn path(&self, name: &str) -> Result<PathBuf, StoreError> {
+    fn result_path(&self, name: &str) -> Result<PathBuf, StoreError> {
         if is_valid_name(name) {
             Ok(self.folder.join(name))
         } else {

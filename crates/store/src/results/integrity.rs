@@ -12,13 +12,13 @@ use sha2::{Digest, Sha256};
 use crate::error::StoreError;
 use crate::tasks::ResultRecord;
 
-/// Maximum number of cached verifications.
-const MAX_VERIFIED: usize = 4096;
+/// Maximum number of cached verification results.
+const MAX_VERIFIED_FILES: usize = 4096;
 
-/// Maximum resolution of file timestamps. A second change within the same step is not detectable.
+/// Coarsest resolution of file timestamps. A second change within this time may leave the timestamps unchanged.
 const TIMESTAMP_RESOLUTION: Duration = Duration::from_secs(2);
 
-/// Identity of a file version: inode, length, mtime and ctime in nanoseconds.
+/// Identity of a file version: inode, length, and mtime and ctime in nanoseconds.
 type FileIdentity = (u64, u64, i64, i64);
 
 #[derive(Debug, Default)]
@@ -27,15 +27,16 @@ pub(super) struct VerifiedFiles {
 }
 
 impl VerifiedFiles {
-    /// Verifies length and hash, and rewinds the file. `now` must not be later than the check.
-    pub(super) fn check(&self, file: &File, result: &ResultRecord, now: SystemTime) -> Result<(), StoreError> {
+    /// Verifies the length and the hash of a result file, and rewinds the file.
+    /// `now` must not be later than the time of the call.
+    pub(super) fn verify_file(&self, file: &File, result: &ResultRecord, now: SystemTime) -> Result<(), StoreError> {
         let unreadable = |error: io::Error| StoreError::ResultCorrupt {
             name: result.name.clone(),
             reason: format!("it cannot be read: {error}"),
         };
         let metadata = file.metadata().map_err(unreadable)?;
         if metadata.len() != result.bytes {
-            let reason = format!("it has {} bytes, {} were written", metadata.len(), result.bytes);
+            let reason = format!("it has {} bytes instead of {}", metadata.len(), result.bytes);
             return Err(StoreError::ResultCorrupt { name: result.name.clone(), reason });
         }
         let nanoseconds_since_epoch =
@@ -49,11 +50,11 @@ impl VerifiedFiles {
         if self.is_verified(&result.name, identity) {
             return Ok(());
         }
-        if sha256_hex(file).map_err(unreadable)? != result.sha256 {
-            let reason = "its bytes are not those that were written".to_owned();
+        if hash_file(file).map_err(unreadable)? != result.sha256 {
+            let reason = "its content differs from the written data".to_owned();
             return Err(StoreError::ResultCorrupt { name: result.name.clone(), reason });
         }
-        if is_settled(identity.2.max(identity.3), now) {
+        if is_later_change_detectable(identity.2.max(identity.3), now) {
             self.mark_verified(&result.name, identity);
         }
         Ok(())
@@ -65,20 +66,21 @@ impl VerifiedFiles {
 
     fn mark_verified(&self, name: &str, identity: FileIdentity) {
         let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
-        if verified.len() >= MAX_VERIFIED {
+        if verified.len() >= MAX_VERIFIED_FILES {
             verified.clear();
         }
         verified.insert(name.to_owned(), identity);
     }
 }
 
-/// Whether a later change of a file would be detected. `changed` is its last change in nanoseconds since 1970.
-fn is_settled(changed: i64, now: SystemTime) -> bool {
+/// Returns true if a later change of a file would change its timestamps.
+/// `changed` is the time of the last change, as a Unix timestamp in nanoseconds.
+fn is_later_change_detectable(changed: i64, now: SystemTime) -> bool {
     let changed = UNIX_EPOCH.checked_add(Duration::from_nanos(changed.unsigned_abs()));
     changed.is_some_and(|changed| now.duration_since(changed).is_ok_and(|since| since > TIMESTAMP_RESOLUTION))
 }
 
-fn sha256_hex(mut file: &File) -> io::Result<String> {
+fn hash_file(mut file: &File) -> io::Result<String> {
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 64 * 1024];
     loop {
@@ -101,9 +103,9 @@ mod tests {
     #[test]
     fn recently_changed_file_is_not_settled() {
         let now = UNIX_EPOCH + Duration::from_secs(1_000);
-        assert!(is_settled(997_000_000_000, now));
+        assert!(is_later_change_detectable(997_000_000_000, now));
         for changed in [998_500_000_000, 1_000_000_000_000, 1_001_000_000_000, i64::MAX] {
-            assert!(!is_settled(changed, now), "{changed}");
+            assert!(!is_later_change_detectable(changed, now), "{changed}");
         }
     }
 
@@ -117,15 +119,15 @@ mod tests {
         let verified = VerifiedFiles::default();
         let open = || File::open(file.path()).unwrap();
         let (now, later) = (SystemTime::now(), SystemTime::now() + 2 * TIMESTAMP_RESOLUTION);
-        verified.check(&open(), &right, now).unwrap();
-        assert!(verified.check(&open(), &wrong, later).is_err(), "cached too early");
+        verified.verify_file(&open(), &right, now).unwrap();
+        assert!(verified.verify_file(&open(), &wrong, later).is_err(), "cached too early");
         let opened = open();
-        verified.check(&opened, &right, later).unwrap();
+        verified.verify_file(&opened, &right, later).unwrap();
         assert_eq!(io::read_to_string(opened).unwrap(), "abc", "the file is rewound");
-        verified.check(&open(), &wrong, later).unwrap();
+        verified.verify_file(&open(), &wrong, later).unwrap();
         std::fs::write(file.path(), "abd").unwrap();
         file.as_file().set_modified(UNIX_EPOCH).unwrap();
-        assert!(matches!(verified.check(&open(), &right, later), Err(StoreError::ResultCorrupt { .. })));
+        assert!(matches!(verified.verify_file(&open(), &right, later), Err(StoreError::ResultCorrupt { .. })));
     }
 
     #[test]

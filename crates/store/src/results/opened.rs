@@ -10,22 +10,22 @@ use futures_util::stream::BoxStream;
 pub use super::s3::StoredObject;
 use crate::error::StoreError;
 
-/// A result that is open for reading.
+/// Result that is open for reading.
 #[derive(Debug)]
 pub enum StoredResult {
-    /// A file with a verified hash.
+    /// File with a verified hash.
     File(File),
-    /// An object. Its hash is verified while it is read.
+    /// Object on S3, whose hash is verified during the read.
     Object(Box<StoredObject>),
 }
 
 impl StoredResult {
-    /// Verifies the whole content, as required before a part of it is returned.
-    /// An object is read once for that, unless this process has verified it before. Files are already verified.
+    /// Verifies the entire content. Required before a part of the content is sent to a client.
+    /// Reads an object on S3 completely, unless this process has already verified it. Files are already verified.
     pub async fn verify(&self) -> Result<(), StoreError> {
         match self {
             Self::File(_) => Ok(()),
-            Self::Object(object) => object.verify().await,
+            Self::Object(object) => object.verify_content().await,
         }
     }
 }

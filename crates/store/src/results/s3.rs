@@ -1,8 +1,7 @@
-//! Results as objects on S3.
+//! Results as objects on S3 (see `docs/decisions/0023-results-on-s3.md`).
 //!
-//! A name consists of the request id, the fence of the writer and 64 random bits.
-//! No name is used twice, even after the metadata is restored from a backup.
-//! `docs/decisions/0023-results-on-s3.md` gives the reasons.
+//! An object name consists of the request id, the fencing token of the writer and 64 random bits.
+//! The random bits make names unique even after the metadata is restored from a backup.
 
 mod clock;
 mod error;
@@ -33,20 +32,20 @@ pub use object::StoredObject;
 pub use settings::S3Settings;
 pub(super) use writer::S3Writer;
 
-/// Maximum duration of an operation with all retries.
+/// Maximum duration of an S3 operation, including all retries.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(45);
-/// Maximum time to connect.
+/// Maximum time to establish a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Maximum time for the start of a response, and for each chunk.
+/// Maximum wait for the start of a response, and for each chunk of a response.
 const READ_TIMEOUT: Duration = Duration::from_secs(15);
-/// Time after which no retry starts.
+/// Time after which a failed request is no longer retried.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(10);
-/// Maximum number of cached verifications.
-const MAX_VERIFIED: usize = 4096;
-/// Prefix of short-lived objects for connection checks and clock reads.
-const TEMPORARY_PREFIX: &str = ".clew-";
+/// Maximum number of cached verification results.
+const MAX_VERIFIED_OBJECTS: usize = 4096;
+/// Name prefix of temporary objects, which are created to check access and to read the server time.
+const TEMPORARY_OBJECT_PREFIX: &str = ".clew-";
 
-/// Results in a bucket. Clones share their state.
+/// Results in an S3 bucket. Clones share the state.
 #[derive(Clone)]
 pub(super) struct S3 {
     objects: AmazonS3,
@@ -54,21 +53,21 @@ pub(super) struct S3 {
     settings: Arc<S3Settings>,
     /// Names and `ETag`s of verified objects.
     verified: Arc<Mutex<HashSet<(String, String)>>>,
-    /// Whether S3 rejected the last request because of clock skew.
+    /// True if S3 rejected the last request because of clock skew.
     clock_rejected: Arc<AtomicBool>,
 }
 
 impl S3 {
-    /// Connects and checks access. Fails if an object cannot be written, read, listed or removed.
+    /// Connects to S3 and checks that objects can be written, read, listed and removed.
     pub(super) async fn connect(settings: &S3Settings) -> Result<Self, StoreError> {
-        let s3 = Self::new(settings).map_err(|reason| error::invalid_settings(settings, &reason))?;
-        s3.check().await?;
+        let s3 = Self::new(settings).map_err(|reason| error::invalid_settings_error(settings, &reason))?;
+        s3.check_access().await?;
         Ok(s3)
     }
 
     fn new(settings: &S3Settings) -> Result<Self, Box<dyn std::error::Error>> {
-        let http = HttpClient::new(settings.http_client()?);
-        let (key, secret) = settings.keys();
+        let http = HttpClient::new(settings.build_http_client()?);
+        let (key, secret) = settings.access_key();
         let objects = AmazonS3Builder::new()
             .with_endpoint(settings.endpoint())
             .with_allow_http(true)
@@ -82,8 +81,7 @@ impl S3 {
                     max_backoff: Duration::from_secs(3),
                     base: 2.0,
                 },
-                // The timeout limits the retries: five immediate failures take a second, too short for a server to
-                // recover.
+                // `retry_timeout` limits the retries. A small retry count would be used up before a server recovers.
                 max_retries: 100,
                 retry_timeout: RETRY_TIMEOUT,
             })
@@ -98,9 +96,9 @@ impl S3 {
         })
     }
 
-    async fn check(&self) -> Result<(), StoreError> {
-        let name = temporary_name();
-        let path = self.settings.path(&name);
+    async fn check_access(&self) -> Result<(), StoreError> {
+        let name = temporary_object_name();
+        let path = self.settings.object_path(&name);
         self.with_timeout(
             "write",
             &name,
@@ -108,52 +106,52 @@ impl S3 {
         )
         .await?;
         let read = self.with_timeout("read", &name, async { self.objects.get(&path).await?.bytes().await }).await;
-        let listed = self.names().await;
-        let uploads = self.uploads().await;
+        let listed = self.list_objects().await;
+        let uploads = self.list_incomplete_uploads().await;
         self.with_timeout("remove", &name, self.objects.delete(&path)).await?;
         uploads?;
         listed?;
         if read?.as_ref() == b"clew" {
             Ok(())
         } else {
-            Err(self.failed("read", &name, "other bytes came back than were written"))
+            Err(self.operation_error("read", &name, "the content differs from the written data"))
         }
     }
 
-    pub(super) fn create(&self, request_id: &RequestId, fence: i64) -> Result<S3Writer, StoreError> {
+    pub(super) fn create_writer(&self, request_id: &RequestId, fence: i64) -> Result<S3Writer, StoreError> {
         let name = format!("{request_id}.{fence}.{:016x}.csv", Uuid::new_v4().as_u64_pair().0);
         S3Writer::create(self.clone(), name)
     }
 
-    pub(super) async fn open(&self, result: &ResultRecord) -> Result<StoredObject, StoreError> {
+    pub(super) async fn open_object(&self, result: &ResultRecord) -> Result<StoredObject, StoreError> {
         let missing = || StoreError::ResultMissing { name: result.name.clone() };
         if !is_valid_name(&result.name) {
             return Err(missing());
         }
-        let path = self.settings.path(&result.name);
+        let path = self.settings.object_path(&result.name);
         let found = timeout(OPERATION_TIMEOUT, self.objects.head(&path)).await;
         let meta = match found {
             Ok(Err(object_store::Error::NotFound { .. })) => return Err(missing()),
             found => self.check_response("read", &result.name, found)?,
         };
         if meta.size != result.bytes {
-            let reason = format!("it has {} bytes, {} were written", meta.size, result.bytes);
+            let reason = format!("it has {} bytes instead of {}", meta.size, result.bytes);
             return Err(StoreError::ResultCorrupt { name: result.name.clone(), reason });
         }
         Ok(StoredObject { s3: self.clone(), path, tag: meta.e_tag, record: result.clone() })
     }
 
-    pub(super) async fn remove(&self, name: &str) -> Result<(), StoreError> {
+    pub(super) async fn remove_object(&self, name: &str) -> Result<(), StoreError> {
         if !is_valid_name(name) {
             return Err(StoreError::ResultMissing { name: name.to_owned() });
         }
-        match timeout(OPERATION_TIMEOUT, self.objects.delete(&self.settings.path(name))).await {
+        match timeout(OPERATION_TIMEOUT, self.objects.delete(&self.settings.object_path(name))).await {
             Ok(Err(object_store::Error::NotFound { .. })) => Ok(()),
             removed => self.check_response("remove", name, removed),
         }
     }
 
-    /// Awaits a request with the timeout and converts its error.
+    /// Applies the operation timeout to a request and converts the error.
     async fn with_timeout<T>(
         &self,
         action: &'static str,
@@ -176,19 +174,19 @@ impl S3 {
             }
             Ok(Err(error)) => {
                 self.clock_rejected.store(error::is_clock_skew(&error), Ordering::Relaxed);
-                Err(error::request_failed(action, self.settings.uri(name), &error))
+                Err(error::request_error(action, self.settings.object_uri(name), &error))
             }
-            Err(_) => Err(error::timed_out(action, self.settings.uri(name))),
+            Err(_) => Err(error::timeout_error(action, self.settings.object_uri(name))),
         }
     }
 
-    /// Whether S3 accepts writes. After a rejection because of clock skew, S3 is queried again.
+    /// Returns true if S3 accepts writes. Sends a new request only if the last one was rejected because of clock skew.
     pub(super) async fn is_writable(&self) -> bool {
-        !self.clock_rejected.load(Ordering::Relaxed) || self.now().await.is_ok()
+        !self.clock_rejected.load(Ordering::Relaxed) || self.read_server_time().await.is_ok()
     }
 
-    fn failed(&self, action: &'static str, name: &str, reason: &str) -> StoreError {
-        StoreError::S3 { action, location: self.settings.uri(name), reason: reason.to_owned(), remedy: "" }
+    fn operation_error(&self, action: &'static str, name: &str, reason: &str) -> StoreError {
+        StoreError::S3 { action, location: self.settings.object_uri(name), reason: reason.to_owned(), remedy: "" }
     }
 
     fn is_verified(&self, name: &str, tag: &str) -> bool {
@@ -198,35 +196,35 @@ impl S3 {
 
     fn mark_verified(&self, name: &str, tag: &str) {
         let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
-        if verified.len() >= MAX_VERIFIED {
+        if verified.len() >= MAX_VERIFIED_OBJECTS {
             verified.clear();
         }
         verified.insert((name.to_owned(), tag.to_owned()));
     }
 
-    /// Returns the name of a result or temporary object with this key. Returns `None` for foreign objects.
-    fn name<'a>(&self, key: &'a Path) -> Option<&'a str> {
+    /// Returns the name of an object from its key, or `None` if Clew did not create the object.
+    fn clew_object_name<'a>(&self, key: &'a Path) -> Option<&'a str> {
         let name = key.filename()?;
-        let is_ours = name.starts_with(TEMPORARY_PREFIX)
+        let is_ours = name.starts_with(TEMPORARY_OBJECT_PREFIX)
             || name.split_once('.').is_some_and(|(id, rest)| {
                 id.parse::<RequestId>().is_ok() && rest.split('.').next_back() == Some("csv")
             });
-        (is_ours && self.settings.path(name) == *key).then_some(name)
+        (is_ours && self.settings.object_path(name) == *key).then_some(name)
     }
 }
 
 impl fmt::Debug for S3 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("S3").field(&self.settings.uri("")).finish()
+        f.debug_tuple("S3").field(&self.settings.object_uri("")).finish()
     }
 }
 
 /// Generates the name of a temporary object.
-fn temporary_name() -> String {
-    format!("{TEMPORARY_PREFIX}{}", Uuid::new_v4().simple())
+fn temporary_object_name() -> String {
+    format!("{TEMPORARY_OBJECT_PREFIX}{}", Uuid::new_v4().simple())
 }
 
-/// Connector that returns an existing client.
+/// Connector that returns an existing HTTP client.
 #[derive(Debug)]
 struct SharedHttpClient(HttpClient);
 

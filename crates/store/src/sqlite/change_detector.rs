@@ -1,4 +1,4 @@
-//! Change detection for SQLite, with `PRAGMA data_version` and the WAL index.
+//! Change detection for SQLite, based on `PRAGMA data_version` and the WAL index.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,21 +10,22 @@ use super::wal_index::{WalHeader, WalIndex};
 use crate::data_version::DataVersion;
 use crate::error::StoreError;
 
-/// Changes when another connection commits. SQLite reads the header of the WAL index in shared memory for it, and no
-/// page of the database (<https://sqlite.org/pragma.html#pragma_data_version>).
+/// Returns a number that changes when another connection commits.
+/// SQLite reads this number from shared memory and reads no page of the database.
+/// See <https://sqlite.org/pragma.html#pragma_data_version>.
 const DATA_VERSION_QUERY: &str = "PRAGMA data_version";
-/// Reads the versions that triggers increase (`0007_freshness.sql`).
+/// Reads the version counters that the triggers of `0007_freshness.sql` increment.
 const ACCESS_VERSION_QUERY: &str = "SELECT version, failures FROM access_version";
 
-/// Queries the version over its own connection. The connection never writes, so that every commit changes its
-/// `data_version`.
+/// Queries the data version over a dedicated connection.
+/// The connection never writes, so each commit of another connection changes its `data_version`.
 pub(crate) struct ChangeDetector {
     options: SqliteConnectOptions,
     connection: Option<SqliteConnection>,
-    /// Valid while the connection is open.
+    /// WAL index, which is valid as long as the connection is open.
     index: Option<WalIndex>,
-    fast_path: FastPath,
-    /// Last version with its `data_version`, which is only valid for the same connection.
+    fast_path: VersionFastPath,
+    /// Last version with its `data_version`, which is only valid for this connection.
     last: Option<(i64, DataVersion)>,
     /// Number of detected changes.
     changes: i64,
@@ -33,24 +34,24 @@ pub(crate) struct ChangeDetector {
 impl ChangeDetector {
     pub(crate) fn new(database: &SqliteDatabase) -> Self {
         let options = (*database.pool.connect_options()).clone().disable_statement_logging();
-        Self { options, connection: None, index: None, fast_path: FastPath::default(), last: None, changes: 0 }
+        Self { options, connection: None, index: None, fast_path: VersionFastPath::default(), last: None, changes: 0 }
     }
 
-    /// Returns the check that needs no query.
-    pub(crate) fn fast_path(&self) -> FastPath {
+    /// Returns the change check that needs no query.
+    pub(crate) fn fast_path(&self) -> VersionFastPath {
         self.fast_path.clone()
     }
 
-    /// Queries the current version. A failed connection is closed.
+    /// Queries the current data version. Closes the connection after an error.
     pub(crate) async fn current_version(&mut self) -> Result<DataVersion, StoreError> {
-        // The header is read before the query: a commit between the two changes the header for the fast path.
-        let before = self.index.and_then(|index| Some((index, index.header()?)));
-        let version = self.query_version().await.map_err(StoreError::database("ask what has changed"));
+        // Read the header before the query, so that the fast path detects a commit between the two reads.
+        let before = self.index.and_then(|index| Some((index, index.read_header()?)));
+        let version = self.query_version().await.map_err(StoreError::database_error("query the data version"));
         match (&version, before) {
-            (Ok(version), Some((index, header))) => self.fast_path.set(Some((index, header, *version))),
+            (Ok(version), Some((index, header))) => self.fast_path.set_version(Some((index, header, *version))),
             (Ok(_), None) => {}
             (Err(_), _) => {
-                self.fast_path.set(None);
+                self.fast_path.set_version(None);
                 (self.connection, self.index, self.last) = (None, None, None);
             }
         }
@@ -62,7 +63,7 @@ impl ChangeDetector {
             Some(connection) => connection,
             none => none.insert(self.options.connect().await?),
         };
-        // Before the versions: a commit between the two queries is detected twice instead of never.
+        // Read `data_version` before the version counters, so that a commit between the two queries is not missed.
         let data_version = sqlx::query_scalar(DATA_VERSION_QUERY).fetch_one(&mut *connection).await?;
         if self.index.is_none() {
             self.index = WalIndex::open(self.options.get_filename());
@@ -80,23 +81,23 @@ impl ChangeDetector {
 
 impl Drop for ChangeDetector {
     fn drop(&mut self) {
-        // Without the connection, the index may belong to another database.
-        self.fast_path.set(None);
+        // After the connection is closed, the WAL index may belong to another database.
+        self.fast_path.set_version(None);
     }
 }
 
-/// The last version, with the WAL header from before its query. Clones share it.
+/// Last data version, with the WAL index header that was read before the version. Clones share the state.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct FastPath(Arc<Mutex<Option<(WalIndex, WalHeader, DataVersion)>>>);
+pub(crate) struct VersionFastPath(Arc<Mutex<Option<(WalIndex, WalHeader, DataVersion)>>>);
 
-impl FastPath {
-    /// Returns the last version if nothing was committed since.
-    pub(crate) fn version(&self) -> Option<DataVersion> {
+impl VersionFastPath {
+    /// Returns the last version if nothing was committed after it was read.
+    pub(crate) fn current_version(&self) -> Option<DataVersion> {
         let (index, header, version) = (*self.lock())?;
-        (index.header()? == header).then_some(version)
+        (index.read_header()? == header).then_some(version)
     }
 
-    fn set(&self, version: Option<(WalIndex, WalHeader, DataVersion)>) {
+    fn set_version(&self, version: Option<(WalIndex, WalHeader, DataVersion)>) {
         *self.lock() = version;
     }
 

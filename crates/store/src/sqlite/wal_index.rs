@@ -1,43 +1,44 @@
-//! The header of SQLite's WAL index, which every commit rewrites.
+//! Reads of the SQLite WAL index header, which each commit rewrites.
 //!
-//! SQLite compares these bytes to detect commits since its last read (<https://sqlite.org/walformat.html>, "The
-//! WAL-Index Header"). The header contains a transaction counter, salts and checksums, so that no commit restores an
-//! earlier one. Reading it takes one system call, no lock, and no other thread.
+//! SQLite itself compares the header to detect commits of other connections.
+//! See "The WAL-Index Header" in <https://sqlite.org/walformat.html>.
+//! The header contains a transaction counter, salts and checksums, so a commit never restores a previous header.
+//! A read of the header needs one system call and no lock.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-/// Length of the header in bytes. The file has two copies, and SQLite writes the second one first: a complete header
-/// has two equal copies.
+/// Length of the header in bytes. The file contains two copies of the header.
+/// The two copies of a complete header are equal.
 const HEADER_LEN: usize = 48;
-/// First bytes of the header: the only version of the format so far.
-const FORMAT_VERSION: [u8; 4] = 3_007_000_u32.to_ne_bytes();
+/// First bytes of the header: the number of the only supported format version.
+const FORMAT_VERSION_BYTES: [u8; 4] = 3_007_000_u32.to_ne_bytes();
 
-/// The bytes of a complete header.
+/// Bytes of a complete header.
 pub(crate) type WalHeader = [u8; HEADER_LEN];
 
-/// The WAL index of an open database. It is valid while a connection is open: the last one removes the file.
+/// WAL index file of an open database. SQLite removes the file when the last connection is closed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct WalIndex(&'static File);
 
 impl WalIndex {
-    /// Returns `None` if the database has no WAL index.
+    /// Opens the WAL index of a database. Returns `None` if the database has no WAL index.
     ///
-    /// The file is intentionally never closed: `close` on any descriptor of it releases all locks that SQLite holds on
-    /// it in this process (<https://sqlite.org/howtocorrupt.html>, section 2.2).
+    /// The file is never closed, because `close` releases all locks that SQLite holds on the file in this process.
+    /// See section 2.2 of <https://sqlite.org/howtocorrupt.html>.
     pub(crate) fn open(database: &Path) -> Option<Self> {
         let mut name = database.as_os_str().to_owned();
         name.push("-shm");
         let index = Self(Box::leak(Box::new(File::open(name).ok()?)));
-        index.header().map(|_| index)
+        index.read_header().map(|_| index)
     }
 
-    /// Reads the header. Returns `None` during a write.
-    pub(crate) fn header(self) -> Option<WalHeader> {
+    /// Reads the header. Returns `None` if SQLite is writing the header.
+    pub(crate) fn read_header(self) -> Option<WalHeader> {
         let mut copies = [[0; HEADER_LEN]; 2];
         self.0.read_exact_at(copies.as_flattened_mut(), 0).ok()?;
         let [first, second] = copies;
-        (first == second && first.starts_with(&FORMAT_VERSION)).then_some(first)
+        (first == second && first.starts_with(&FORMAT_VERSION_BYTES)).then_some(first)
     }
 }

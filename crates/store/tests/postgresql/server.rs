@@ -115,7 +115,7 @@ async fn unreachable_database_is_reported() {
     let location = Location { data_dir: folder.path().join("data"), metadata_url: Some(url.parse().unwrap()) };
     let error = Store::initialise(&origin(), location, tenant()).await.unwrap_err().to_string();
     assert!(
-        error.contains("open the database") && error.contains("see whether the database can be reached"),
+        error.contains("open the database") && error.contains("check whether the database is reachable"),
         "{error}"
     );
 }
@@ -132,7 +132,7 @@ async fn connections_use_tls_as_configured() {
     let at = |url: String| Location { data_dir: folder.path().join("data"), metadata_url: Some(url.parse().unwrap()) };
     let url = |root: &std::path::Path| format!("{}?sslmode=verify-full&sslrootcert={}", server.url(), root.display());
     let refused = Store::initialise(&origin(), at(url(&other)), tenant()).await.unwrap_err().to_string();
-    assert!(refused.contains("see sslmode and sslrootcert"), "{refused}");
+    assert!(refused.contains("check sslmode and sslrootcert"), "{refused}");
     let (store, _) = Store::initialise(&origin(), at(url(&file)), tenant()).await.unwrap();
     store.ping().await.unwrap();
     let mut observer = sqlx::PgConnection::connect(&server.url()).await.unwrap();
@@ -146,7 +146,7 @@ async fn connections_use_tls_as_configured() {
 
     let plain_server = PostgreSql::start().await.unwrap();
     let refused = Store::open(at(format!("{}?sslmode=require", plain_server.url()))).await.unwrap_err().to_string();
-    assert!(refused.contains("see sslmode and sslrootcert"), "{refused}");
+    assert!(refused.contains("check sslmode and sslrootcert"), "{refused}");
 }
 
 #[tokio::test]

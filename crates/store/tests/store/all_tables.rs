@@ -233,7 +233,7 @@ pub(crate) async fn verify(store: &Store) {
     }
     assert_eq!(store.slow_threshold(&instance.id).await.unwrap(), SlowThreshold::new(7));
     verify_tasks_and_kills(store).await;
-    assert!(store.locked_until("user:nobody").await.is_ok());
+    assert!(store.find_lockout_end("user:nobody").await.is_ok());
     let audit = store.verify_audit(&[]).await.unwrap();
     assert!(audit.is_sound() && audit.rows > 10, "{audit:?}");
 }

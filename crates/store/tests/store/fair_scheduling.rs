@@ -127,5 +127,5 @@ async fn damaged_task_fails_and_is_not_reclaimed() {
     assert_eq!(claims.damaged[0].kind, FailureKind::StoreFailed);
     let task = fixture.store.task(&damaged).await.unwrap().unwrap();
     assert_eq!((task.status, task.failure.as_ref()), (TaskStatus::Error, claims.damaged.first()));
-    assert!(task.failure.unwrap().detail.contains("selection cannot be understood"));
+    assert!(task.failure.unwrap().detail.contains("selection cannot be parsed"));
 }

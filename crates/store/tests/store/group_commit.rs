@@ -35,7 +35,7 @@ async fn failed_audit_append_does_not_block_collections() {
     fixture.sql(backend::reject_inserts("audit", "true", "closed")).await;
     let [first, masked, last, event] = queue_together(&fixture).await;
     let error = event.unwrap_err().to_string();
-    assert!(error.contains("could not record what was done") && error.contains("closed"), "{error}");
+    assert!(error.contains("could not write to the audit log") && error.contains("closed"), "{error}");
     assert!(first.is_ok() && masked.is_ok() && last.is_ok(), "{first:?} {masked:?} {last:?}");
     assert_eq!(fixture.count("tasks").await, 3);
 }
@@ -49,7 +49,7 @@ async fn failed_commit_is_reported_to_every_caller() {
         (first, "queue a collection"),
         (masked, "queue a collection"),
         (last, "queue a collection"),
-        (event, "record what was done"),
+        (event, "write to the audit log"),
     ] {
         let error = outcome.unwrap_err().to_string();
         assert!(error.contains(action) && error.contains(backend::FOREIGN_KEY_ERROR), "{error}");

@@ -85,8 +85,8 @@ async fn lost_intelligent_kill_is_ended_and_never_reclaimed() {
     let lost = fixture.store.end_lost_intelligent_kills(MAX_AGE).await.unwrap();
     assert_eq!(lost.iter().map(|lost| lost.id).collect::<Vec<_>>(), [claimed_id]);
     let reason = |kill: Option<IntelligentKill>| kill.unwrap().reason.unwrap();
-    assert!(reason(fixture.store.intelligent_kill(queued_id).await.unwrap()).contains("was not begun"));
-    assert!(reason(fixture.store.intelligent_kill(claimed_id).await.unwrap()).contains("in the midst"));
+    assert!(reason(fixture.store.intelligent_kill(queued_id).await.unwrap()).contains("was not started"));
+    assert!(reason(fixture.store.intelligent_kill(claimed_id).await.unwrap()).contains("terminated during the kill"));
     assert!(!fixture.store.end_intelligent_kill(claimed_id, None, 1).await.unwrap(), "too late");
 
     // A process that takes over the data directory need not wait for leases, unless the database is shared.

@@ -16,14 +16,14 @@ async fn fifth_consecutive_failure_locks_for_five_minutes() {
         assert_eq!(store.record_auth_failure(USER).await.unwrap(), None);
         fixture.advance_clock(1000);
     }
-    assert_eq!(store.locked_until(USER).await.unwrap(), None);
+    assert_eq!(store.find_lockout_end(USER).await.unwrap(), None);
     assert_eq!(store.record_auth_failure(USER).await.unwrap(), Some(1004 + 300));
-    assert_eq!(store.locked_until(USER).await.unwrap(), Some(1304));
-    assert_eq!(store.locked_until("user:acme/grace").await.unwrap(), None, "others are not locked");
+    assert_eq!(store.find_lockout_end(USER).await.unwrap(), Some(1304));
+    assert_eq!(store.find_lockout_end("user:acme/grace").await.unwrap(), None, "others are not locked");
     fixture.advance_clock(299_000);
     assert_eq!(store.record_auth_failure(USER).await.unwrap(), Some(1304), "further failures do not extend the lock");
     fixture.advance_clock(1000);
-    assert_eq!(store.locked_until(USER).await.unwrap(), None);
+    assert_eq!(store.find_lockout_end(USER).await.unwrap(), None);
     for _ in 0..4 {
         assert_eq!(store.record_auth_failure(USER).await.unwrap(), None, "the count restarts");
     }
@@ -43,9 +43,9 @@ async fn success_clears_failures_and_lock_applies_to_other_processes() {
     assert_eq!(fixture.store.record_auth_failure(USER).await.unwrap(), Some(1300));
     let other = fixture.open().await.unwrap();
     let other = other.with_clock(clew_store::Clock::new(|| 1_000_000));
-    assert_eq!(other.locked_until(USER).await.unwrap(), Some(1300));
+    assert_eq!(other.find_lockout_end(USER).await.unwrap(), Some(1300));
     other.clear_auth_failures(USER).await.unwrap();
-    assert_eq!(fixture.store.locked_until(USER).await.unwrap(), None);
+    assert_eq!(fixture.store.find_lockout_end(USER).await.unwrap(), None);
     fixture.store.clear_auth_failures("user:nobody/never").await.unwrap();
 }
 
@@ -93,7 +93,7 @@ async fn five_of_concurrent_attempts_are_granted() {
         stores.push(other.with_clock(clew_store::Clock::new(|| 1_000_000)));
     }
     assert_eq!(count_granted(&stores, 14).await, 5);
-    assert_eq!(fixture.store.locked_until(USER).await.unwrap(), Some(1300));
+    assert_eq!(fixture.store.find_lockout_end(USER).await.unwrap(), Some(1300));
     fixture.advance_clock(300_000);
     assert_eq!(count_granted(&stores[..1], 14).await, 5, "the count restarts after the lock");
 }
@@ -107,14 +107,14 @@ async fn reserved_attempt_counts_as_failure_until_success() {
     }
     // No attempt has failed so far, so one may still succeed.
     assert_eq!(store.reserve_attempt(USER).await.unwrap(), Reservation::Busy);
-    assert_eq!(store.locked_until(USER).await.unwrap(), None);
+    assert_eq!(store.find_lockout_end(USER).await.unwrap(), None);
     store.clear_auth_failures(USER).await.unwrap();
     for _ in 0..5 {
         assert_eq!(store.reserve_attempt(USER).await.unwrap(), Reservation::Granted);
     }
     store.confirm_auth_failure(USER).await.unwrap();
     assert_eq!(store.reserve_attempt(USER).await.unwrap(), Reservation::Locked);
-    assert_eq!(store.locked_until(USER).await.unwrap(), Some(1300));
+    assert_eq!(store.find_lockout_end(USER).await.unwrap(), Some(1300));
     assert_eq!(store.reserve_attempt("user:acme/grace").await.unwrap(), Reservation::Granted, "others are not locked");
 }
 

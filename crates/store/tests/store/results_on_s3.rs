@@ -60,7 +60,7 @@ async fn stream_of_a_changed_object_fails_before_its_end_on_a_server() {
     // It was opened before the change and now refers to a replaced object.
     assert!(opened.verify().await.is_err());
     let error = read_all(&results, &record).await.unwrap_err();
-    assert!(error.contains("not those that were written"), "{error}");
+    assert!(error.contains("differs from the written data"), "{error}");
     let verified = results.open(&record).await.unwrap().verify().await;
     assert!(matches!(verified, Err(StoreError::ResultCorrupt { .. })), "{verified:?}");
 }
@@ -107,7 +107,7 @@ async fn leftovers_of_a_worker_are_collected_on_a_server() {
 async fn s3_errors_have_remedies_on_a_server() {
     let mut server = S3Server::start().await.unwrap();
     for (location, keys, cause, remedy) in [
-        ("s3://none/x", S3Server::OWNER_KEY, "no such bucket", "make the bucket"),
+        ("s3://none/x", S3Server::OWNER_KEY, "no such bucket", "create the bucket"),
         ("s3://results/x", S3Server::READER_KEY, "access denied", "AWS_ACCESS_KEY_ID"),
         ("s3://results/x", (S3Server::OWNER_KEY.0, "wrong"), "access denied", "AWS_SECRET_ACCESS_KEY"),
     ] {

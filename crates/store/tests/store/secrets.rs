@@ -172,7 +172,7 @@ async fn master_key_is_read_from_the_environment() {
     match &*key {
         "short" => {
             let error = Store::open(&dir).await.unwrap_err().to_string();
-            assert!(error.contains("CLEW_MASTER_KEY does not hold 64 hexadecimal digits"), "{error}");
+            assert!(error.contains("CLEW_MASTER_KEY does not contain 64 hexadecimal digits"), "{error}");
             assert!(!error.contains("short"), "{error}");
         }
         key if key.starts_with("cd") => assert!(matches!(Store::open(&dir).await, Err(StoreError::WrongMasterKey))),

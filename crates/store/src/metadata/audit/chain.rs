@@ -1,28 +1,29 @@
-//! The chain: each row contains the MAC of its predecessor. Authenticated records of both ends are stored separately.
+//! Hash chain of audit rows. Each row contains the MAC of the previous row.
+//! The table `audit_ends` stores an authenticated record for each end of the chain: the head and the checkpoint.
 
 use clew_model::AuditEvent;
 
-use super::super::rotation::KEY_ID;
-use super::super::row_mapping::hash_column;
-use super::{SeenLinks, row};
+use super::super::rotation::KEY_ID_SETTING;
+use super::super::row_mapping::read_hash_column;
+use super::{CheckpointTracker, row};
 use crate::audit::AuditCheckpoint;
 use crate::database::{Row, Transaction, query, query_scalar};
 use crate::derived_keys::{DerivedKeys, hmac_sha256};
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
 
-/// Predecessor MAC of the first row.
-pub(super) const NO_PREVIOUS: [u8; 32] = [0; 32];
-/// Predecessor MAC of a row that was appended after a manipulation of the head.
-/// Only the key holder can create such a row.
-pub(super) const CHANGED_HEAD: [u8; 32] = [0xff; 32];
+/// Previous MAC in the first row of the chain.
+pub(super) const NO_PREVIOUS_MAC: [u8; 32] = [0; 32];
+/// Previous MAC in a row that was appended after a manipulation of the head record.
+/// Only a process with the key can create such a row.
+pub(super) const CHANGED_HEAD_MAC: [u8; 32] = [0xff; 32];
 
-/// Name of the record of the newest row.
-pub(super) const HEAD: &str = "head";
-/// Name of the record of the oldest row: its sequence number, and the MAC of its predecessor.
-pub(super) const CHECKPOINT: &str = "checkpoint";
+/// Name of the end record for the newest row.
+pub(super) const HEAD_NAME: &str = "head";
+/// Name of the end record for the oldest row, which has the sequence number and the MAC of the previous row.
+pub(super) const CHECKPOINT_NAME: &str = "checkpoint";
 
-/// Record of one end of the chain.
+/// End record of the chain: the head or the checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ChainEnd {
     pub(super) seq: i64,
@@ -30,8 +31,8 @@ pub(super) struct ChainEnd {
 }
 
 impl ChainEnd {
-    /// Reads a record. Returns `None` if it is missing or was changed.
-    pub(super) async fn read(
+    /// Reads an end record. Returns `None` if the record is missing or was manipulated.
+    pub(super) async fn read_end(
         transaction: &mut Transaction,
         key: &MasterKey,
         name: &str,
@@ -40,39 +41,41 @@ impl ChainEnd {
             .bind(name)
             .fetch_optional(transaction)
             .await
-            .map_err(StoreError::database("read an end of the audit"))?;
+            .map_err(StoreError::database_error("read the audit log"))?;
         row.map_or(Ok(None), |row| Self::from_row(&row, key, name))
     }
 
-    /// Reads the head before an append. Fails if the master key was rotated meanwhile.
-    /// Rows under the previous key would be reported as forged. Secrets sealed with it could not be unsealed.
+    /// Reads the head record before an append. Fails if another process has rotated the master key.
+    /// A row that is written with the previous key would fail verification.
     async fn read_head(transaction: &mut Transaction, keys: &DerivedKeys) -> Result<Option<Self>, StoreError> {
-        let failed = StoreError::database("read an end of the audit");
+        let failed = StoreError::database_error("read the audit log");
         let row = query(
             "SELECT seq, mac, seal, (SELECT value FROM settings WHERE name = $2) AS key_id FROM audit_ends WHERE name = $1",
         )
-        .bind(HEAD)
-        .bind(KEY_ID)
+        .bind(HEAD_NAME)
+        .bind(KEY_ID_SETTING)
         .fetch_optional(transaction)
         .await
         .map_err(&failed)?;
         let Some(row) = row else { return Ok(None) };
         let id: Option<Vec<u8>> = row.try_get("key_id").map_err(failed)?;
         if keys.matches_id(id.as_deref()) {
-            Self::from_row(&row, &keys.audit, HEAD)
+            Self::from_row(&row, &keys.audit, HEAD_NAME)
         } else {
             Err(StoreError::MasterKeyRotated)
         }
     }
 
     fn from_row(row: &Row, key: &MasterKey, name: &str) -> Result<Option<Self>, StoreError> {
-        let failed = StoreError::database("read an end of the audit");
-        let (Ok(mac), Ok(seal)) = (hash_column(row, "mac"), hash_column(row, "seal")) else { return Ok(None) };
+        let failed = StoreError::database_error("read the audit log");
+        let (Ok(mac), Ok(seal)) = (read_hash_column(row, "mac"), read_hash_column(row, "seal")) else {
+            return Ok(None);
+        };
         let end = Self { seq: row.try_get("seq").map_err(&failed)?, mac };
-        Ok((end.seal(key, name) == seal).then_some(end))
+        Ok((end.compute_seal(key, name) == seal).then_some(end))
     }
 
-    pub(super) async fn write(
+    pub(super) async fn write_end(
         self,
         transaction: &mut Transaction,
         key: &MasterKey,
@@ -85,60 +88,60 @@ impl ChainEnd {
         .bind(name)
         .bind(self.seq)
         .bind(self.mac.as_slice())
-        .bind(self.seal(key, name).as_slice())
+        .bind(self.compute_seal(key, name).as_slice())
         .execute(transaction)
         .await;
-        written.map(drop).map_err(StoreError::database("write an end of the audit"))
+        written.map(drop).map_err(StoreError::database_error("write to the audit log"))
     }
 
-    fn seal(self, key: &MasterKey, name: &str) -> [u8; 32] {
+    fn compute_seal(self, key: &MasterKey, name: &str) -> [u8; 32] {
         hmac_sha256(key, &[b"end", name.as_bytes(), &self.seq.to_be_bytes(), &self.mac])
     }
 }
 
-/// Writes the records of an empty audit, once at the initialisation: an audit without records was tampered with.
-pub(crate) async fn start(transaction: &mut Transaction, key: &MasterKey) -> Result<(), StoreError> {
-    ChainEnd { seq: 0, mac: NO_PREVIOUS }.write(transaction, key, HEAD).await?;
-    ChainEnd { seq: 1, mac: NO_PREVIOUS }.write(transaction, key, CHECKPOINT).await
+/// Writes the end records of an empty audit log, once during the initialisation.
+/// Missing end records therefore prove a manipulation.
+pub(crate) async fn start_chain(transaction: &mut Transaction, key: &MasterKey) -> Result<(), StoreError> {
+    ChainEnd { seq: 0, mac: NO_PREVIOUS_MAC }.write_end(transaction, key, HEAD_NAME).await?;
+    ChainEnd { seq: 1, mac: NO_PREVIOUS_MAC }.write_end(transaction, key, CHECKPOINT_NAME).await
 }
 
-/// Appends rows. Times are milliseconds since 1970 (UTC).
-/// The transaction must have the write lock, so that no other writer appends between the read and the update of the
-/// head.
-/// Compares the head with the newest row that this process has seen, because the new rows would hide a loss.
-/// Returns the newest row, for [`SeenLinks::record`] after the commit.
-pub(crate) async fn append(
+/// Appends audit rows. Times are Unix timestamps in milliseconds.
+/// The transaction must hold the write lock, because the function reads and then updates the head record.
+/// Before the append, compares the head with the newest row that this process has recorded, to detect missing rows.
+/// Returns the newest row. The caller passes this row to [`CheckpointTracker::record_newest`] after the commit.
+pub(crate) async fn append_rows(
     transaction: &mut Transaction,
     keys: &DerivedKeys,
-    seen_links: &SeenLinks,
+    checkpoint_tracker: &CheckpointTracker,
     events: &[(i64, &AuditEvent)],
 ) -> Result<AuditCheckpoint, StoreError> {
     let key = &keys.audit;
-    // The rows in `seen_links` were committed before this transaction got the write lock.
-    let last_seen = seen_links.newest();
+    // The rows in `checkpoint_tracker` were committed before this transaction acquired the write lock.
+    let last_seen = checkpoint_tracker.newest_checkpoint();
     let head = ChainEnd::read_head(transaction, keys).await?;
-    seen_links.compare_with_head(transaction, key, head, last_seen).await?;
+    checkpoint_tracker.compare_with_head(transaction, key, head, last_seen).await?;
     let mut newest = match head {
         Some(head) => head,
-        None => ChainEnd { seq: last_seq(transaction).await?, mac: CHANGED_HEAD },
+        None => ChainEnd { seq: find_last_seq(transaction).await?, mac: CHANGED_HEAD_MAC },
     };
     for (at, event) in events {
-        let row = row::Row::new(newest.seq.saturating_add(1), *at, newest.mac, event);
-        let mac = row.mac(key);
+        let row = row::AuditRow::new(newest.seq.saturating_add(1), *at, newest.mac, event);
+        let mac = row.compute_mac(key);
         row.insert(transaction, &mac).await?;
         newest = ChainEnd { seq: row.seq, mac };
     }
-    newest.write(transaction, key, HEAD).await?;
+    newest.write_end(transaction, key, HEAD_NAME).await?;
     let at = events.last().map_or(0, |(at, _)| *at);
     Ok(AuditCheckpoint { seq: newest.seq, link: hex::encode(newest.mac), at })
 }
 
-/// Returns the highest sequence number in use.
-pub(super) async fn last_seq(transaction: &mut Transaction) -> Result<i64, StoreError> {
+/// Returns the highest sequence number of all rows and end records.
+pub(super) async fn find_last_seq(transaction: &mut Transaction) -> Result<i64, StoreError> {
     query_scalar(
         "SELECT COALESCE(MAX(seq), 0) FROM (SELECT MAX(seq) AS seq FROM audit UNION ALL SELECT MAX(seq) FROM audit_ends) AS seen",
     )
     .fetch_one(transaction)
     .await
-    .map_err(StoreError::database("read the audit"))
+    .map_err(StoreError::database_error("read the audit log"))
 }

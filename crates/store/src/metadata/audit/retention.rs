@@ -1,31 +1,31 @@
-//! Retention: moves the checkpoint first and removes only rows before it, so that the chain stays intact.
+//! Retention of the audit log. Each removal moves the checkpoint record, which keeps the chain intact.
 
 use clew_model::{AuditEvent, Origin, Outcome};
 use serde_json::json;
 
-use super::super::row_mapping::hash_column;
-use super::chain::{CHECKPOINT, ChainEnd, NO_PREVIOUS};
+use super::super::row_mapping::read_hash_column;
+use super::chain::{CHECKPOINT_NAME, ChainEnd, NO_PREVIOUS_MAC};
 use super::keys::AuditKeys;
 use super::verification::ChainVerifier;
 use crate::database::{Transaction, query, query_scalar};
 use crate::error::StoreError;
 use crate::store::Store;
 
-/// Maximum number of rows per transaction, so that other writers can proceed.
+/// Maximum number of rows per transaction, which limits the delay of other writers.
 const MAX_BATCH_SIZE: i64 = 1000;
-/// Maximum number of problems in the audit event of a removal.
-const MAX_NAMED_PROBLEMS: usize = 20;
+/// Maximum number of integrity problems in the audit event of a removal.
+const MAX_REPORTED_PROBLEMS: usize = 20;
 
 impl Store {
-    /// Removes audit rows older than `before`, in milliseconds since 1970 (UTC), and returns their number.
-    /// Audit events record the number, and the integrity problems of the removed rows.
+    /// Removes audit rows that are older than `before`, a Unix timestamp in milliseconds. Returns the number of rows.
+    /// Audit events record the number of removed rows and their integrity problems.
     pub async fn prune_audit(&self, by: &Origin, before: i64) -> Result<u64, StoreError> {
         let mut removed = 0;
-        // Events of this removal stay, whatever their time.
+        // Keep the audit events of this removal, regardless of their time.
         let newest: Option<i64> = query_scalar("SELECT MAX(seq) FROM audit")
             .fetch_one(&self.database)
             .await
-            .map_err(StoreError::database("look for old rows of the audit"))?;
+            .map_err(StoreError::database_error("look for old audit rows"))?;
         let Some(newest) = newest else { return Ok(0) };
         loop {
             let count = self.prune_batch(by, before, newest).await?;
@@ -37,40 +37,40 @@ impl Store {
     }
 
     async fn prune_batch(&self, by: &Origin, before: i64, newest: i64) -> Result<u64, StoreError> {
-        let mut tx = self.begin_audited("remove old rows of the audit").await?;
-        let Some(last) = last_removable(tx.transaction(), before, newest).await? else { return Ok(0) };
-        let keys = AuditKeys::read(tx.transaction(), &self.sealer, &self.keys).await?;
+        let mut tx = self.begin_audited("remove old audit rows").await?;
+        let Some(last) = find_last_removable_row(tx.transaction(), before, newest).await? else { return Ok(0) };
+        let keys = AuditKeys::load_keys(tx.transaction(), &self.sealer, &self.keys).await?;
         let mut verifier = ChainVerifier::start(tx.transaction(), &keys).await?;
         verifier.verify_through(tx.transaction(), &keys, last.seq).await?;
         let checkpoint = ChainEnd { seq: last.seq.saturating_add(1), mac: last.mac };
-        checkpoint.write(tx.transaction(), keys.current(), CHECKPOINT).await?;
+        checkpoint.write_end(tx.transaction(), keys.current_key(), CHECKPOINT_NAME).await?;
         let removed = query("DELETE FROM audit WHERE seq <= $1")
             .bind(last.seq)
             .execute(tx.transaction())
             .await
             .map_err(tx.map_error())?;
-        let problems = verifier.problems();
+        let problems = verifier.describe_problems();
         let event = AuditEvent {
             outcome: if problems.is_empty() { Outcome::Done } else { Outcome::Failed },
             detail: json!({
                 "rows": removed, "through": last.seq,
-                "problems": problems.iter().take(MAX_NAMED_PROBLEMS).collect::<Vec<_>>(),
+                "problems": problems.iter().take(MAX_REPORTED_PROBLEMS).collect::<Vec<_>>(),
             }),
             ..AuditEvent::succeeded(by, "PruneAudit", "audit")
         };
-        tx.append(&self.keys, &[(self.clock.milliseconds(), &event)]).await?;
+        tx.append_events(&self.keys, &[(self.clock.unix_millis(), &event)]).await?;
         tx.commit().await?;
         Ok(removed)
     }
 }
 
-/// Returns the last row of the next batch. The newest row is never removed.
-async fn last_removable(
+/// Returns the last row of the next batch to remove. The newest row of the audit log is never removed.
+async fn find_last_removable_row(
     transaction: &mut Transaction,
     before: i64,
     newest: i64,
 ) -> Result<Option<ChainEnd>, StoreError> {
-    let failed = StoreError::database("look for old rows of the audit");
+    let failed = StoreError::database_error("look for old audit rows");
     let row = query(
         "WITH kept AS (SELECT seq, at, mac FROM audit \
              WHERE seq >= (SELECT seq FROM audit_ends WHERE name = 'checkpoint') AND seq < $2), \
@@ -87,6 +87,6 @@ async fn last_removable(
     let Some(row) = row else { return Ok(None) };
     Ok(Some(ChainEnd {
         seq: row.try_get("seq").map_err(&failed)?,
-        mac: hash_column(&row, "mac").unwrap_or(NO_PREVIOUS),
+        mac: read_hash_column(&row, "mac").unwrap_or(NO_PREVIOUS_MAC),
     }))
 }

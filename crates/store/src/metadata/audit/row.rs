@@ -1,17 +1,17 @@
-//! Conversion of audit rows between events, columns and the bytes of their MAC.
+//! Conversion of audit events to and from database rows, and computation of the MACs.
 
 use std::net::IpAddr;
 
 use clew_model::{Actor, AuditEvent, Origin, Outcome, UserId};
 
-use super::super::row_mapping::{hash_column, parse_column, parse_nullable_column};
+use super::super::row_mapping::{parse_column, parse_nullable_column, read_hash_column};
 use crate::audit::AuditRecord;
 use crate::database::{self, Transaction, query};
 use crate::derived_keys::hmac_sha256;
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
 
-/// Text columns, in the order in which they are bound and authenticated.
+/// Text columns, in the order of the SQL parameters and of the MAC input.
 const TEXT_COLUMNS: [&str; 15] = [
     "actor_kind",
     "actor_id",
@@ -30,19 +30,19 @@ const TEXT_COLUMNS: [&str; 15] = [
     "detail",
 ];
 
-const INSERT_ROW: &str = "INSERT INTO audit (seq, at, previous, mac, actor_kind, actor_id, actor_name, actor_domain_id, peer, \
+const INSERT_AUDIT_ROW: &str = "INSERT INTO audit (seq, at, previous, mac, actor_kind, actor_id, actor_name, actor_domain_id, peer, \
          request_id, operation, domain_id, project_id, instance_id, node_id, target, outcome, code, detail) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)";
 
-/// A stored row without its MAC.
-pub(super) struct Row {
+/// Row of the audit log without its MAC.
+pub(super) struct AuditRow {
     pub(super) seq: i64,
     pub(super) at: i64,
     pub(super) previous: [u8; 32],
     texts: [Option<String>; TEXT_COLUMNS.len()],
 }
 
-impl Row {
+impl AuditRow {
     pub(super) fn new(seq: i64, at: i64, previous: [u8; 32], event: &AuditEvent) -> Self {
         let (actor_id, actor_domain) = match &event.origin.actor {
             Actor::User { id, domain_id, .. } => (Some(id.to_string()), Some(domain_id.to_string())),
@@ -71,19 +71,19 @@ impl Row {
         Self { seq, at, previous, texts }
     }
 
-    /// Reads a row with its MAC. Fails if a column contains a value that Clew never writes.
-    pub(super) fn read(row: &database::Row) -> Result<(Self, [u8; 32]), StoreError> {
-        let failed = StoreError::database("read the audit");
+    /// Reads an audit row and its MAC. Fails if the type or length of a value is invalid.
+    pub(super) fn read_with_mac(row: &database::Row) -> Result<(Self, [u8; 32]), StoreError> {
+        let failed = StoreError::database_error("read the audit log");
         let mut texts = [const { None }; TEXT_COLUMNS.len()];
         for (text, column) in texts.iter_mut().zip(TEXT_COLUMNS) {
             *text = row.try_get(column).map_err(&failed)?;
         }
         let (seq, at) = (row.try_get("seq").map_err(&failed)?, row.try_get("at").map_err(&failed)?);
-        Ok((Self { seq, at, previous: hash_column(row, "previous")?, texts }, hash_column(row, "mac")?))
+        Ok((Self { seq, at, previous: read_hash_column(row, "previous")?, texts }, read_hash_column(row, "mac")?))
     }
 
-    /// Computes the MAC. Each text is prefixed with its length, so that different rows have different encodings.
-    pub(super) fn mac(&self, key: &MasterKey) -> [u8; 32] {
+    /// Computes the MAC. A length prefix for each text ensures that different rows have different encodings.
+    pub(super) fn compute_mac(&self, key: &MasterKey) -> [u8; 32] {
         let mut bytes = Vec::with_capacity(512);
         bytes.extend(self.seq.to_be_bytes());
         bytes.extend(self.at.to_be_bytes());
@@ -101,22 +101,22 @@ impl Row {
     }
 
     pub(super) async fn insert(&self, transaction: &mut Transaction, mac: &[u8; 32]) -> Result<(), StoreError> {
-        let mut insert = query(INSERT_ROW).bind(self.seq).bind(self.at);
+        let mut insert = query(INSERT_AUDIT_ROW).bind(self.seq).bind(self.at);
         insert = insert.bind(self.previous.as_slice()).bind(mac.as_slice());
         for text in &self.texts {
             insert = insert.bind(text);
         }
-        insert.execute(transaction).await.map(drop).map_err(StoreError::database("write to the audit"))
+        insert.execute(transaction).await.map(drop).map_err(StoreError::database_error("write to the audit log"))
     }
 }
 
-/// Converts a row to a record.
+/// Converts a database row to an audit record.
 pub(super) fn record_from_row(row: &database::Row) -> Result<AuditRecord, StoreError> {
-    let failed = StoreError::database("read the audit");
+    let failed = StoreError::database_error("read the audit log");
     let seq: i64 = row.try_get("seq").map_err(&failed)?;
     let damaged = |reason: String| StoreError::Damaged {
-        what: "row of the audit",
-        reason: format!("row {seq}: {reason}; clew audit verify tells more"),
+        what: "audit row",
+        reason: format!("row {seq}: {reason}; run clew audit verify for details"),
     };
     let outcome: String = row.try_get("outcome").map_err(&failed)?;
     let detail: String = row.try_get("detail").map_err(&failed)?;
@@ -142,7 +142,7 @@ pub(super) fn record_from_row(row: &database::Row) -> Result<AuditRecord, StoreE
 }
 
 fn actor_from_row(row: &database::Row) -> Result<Actor, StoreError> {
-    let failed = StoreError::database("read the audit");
+    let failed = StoreError::database_error("read the audit log");
     let kind: String = row.try_get("actor_kind").map_err(&failed)?;
     let name: String = row.try_get("actor_name").map_err(&failed)?;
     Ok(match &*kind {
@@ -154,6 +154,6 @@ fn actor_from_row(row: &database::Row) -> Result<Actor, StoreError> {
         "local" => Actor::Local { user: name },
         "clew" => Actor::Clew,
         "nobody" => Actor::Anonymous { claimed: name },
-        _ => return Err(StoreError::Damaged { what: "kind of actor", reason: kind }),
+        _ => return Err(StoreError::Damaged { what: "type of an actor", reason: kind }),
     })
 }

@@ -1,9 +1,9 @@
 //! Verification of the audit chain.
 
-use super::chain::{CHANGED_HEAD, CHECKPOINT, ChainEnd, HEAD};
+use super::chain::{CHANGED_HEAD_MAC, CHECKPOINT_NAME, ChainEnd, HEAD_NAME};
+use super::checkpoint_tracker::compare_checkpoints;
 use super::keys::AuditKeys;
-use super::row::Row;
-use super::seen_links::compare_all;
+use super::row::AuditRow;
 use crate::audit::{AuditCheckpoint, AuditFault, AuditProblem, AuditVerification};
 use crate::database::{Transaction, query};
 use crate::error::StoreError;
@@ -14,60 +14,59 @@ use crate::store::Store;
 const PAGE_SIZE: u32 = 500;
 
 impl Store {
-    /// Verifies the whole audit in one snapshot with constant memory, and compares it with checkpoints and the newest
-    /// rows that this process wrote or read.
-    /// The comparison detects a removal of the newest rows together with a rollback of the head, which leaves the chain
-    /// itself intact.
+    /// Verifies the entire audit log in one snapshot, with constant memory.
+    /// Also checks that the audit log contains the given checkpoints and the rows that this process has recorded.
+    /// Checkpoints detect a truncation of the audit log that leaves the chain itself intact.
     pub async fn verify_audit(&self, checkpoints: &[AuditCheckpoint]) -> Result<AuditVerification, StoreError> {
         self.check_key_id().await?;
-        let seen_links = self.seen_links.all();
-        let failed = StoreError::database("verify the audit");
+        let tracked = self.checkpoint_tracker.all_checkpoints();
+        let failed = StoreError::database_error("verify the audit log");
         let mut transaction = self.database.begin_read().await.map_err(&failed)?;
-        let keys = AuditKeys::read(&mut transaction, &self.sealer, &self.keys).await?;
+        let keys = AuditKeys::load_keys(&mut transaction, &self.sealer, &self.keys).await?;
         let mut verifier = ChainVerifier::start(&mut transaction, &keys).await?;
         verifier.verify_through(&mut transaction, &keys, i64::MAX).await?;
-        let recorded = compare_all(&mut transaction, &keys, seen_links.iter().chain(checkpoints)).await?;
+        let recorded = compare_checkpoints(&mut transaction, &keys, tracked.iter().chain(checkpoints)).await?;
         Ok(verifier.finish(recorded))
     }
 }
 
-/// Verifier that reads the chain from the oldest row to the newest.
+/// Verifier that reads the chain from the oldest row to the newest row.
 pub(super) struct ChainVerifier {
-    /// Newest row according to the head.
+    /// Newest row according to the head record, or `None` if that record was manipulated.
     head: Option<ChainEnd>,
-    /// Last row before the next one. `None` if it is unknown.
+    /// Last row that was read, or `None` if the start of the chain is unknown.
     previous: Option<ChainEnd>,
-    /// Whether that row is authentic, so that its MAC can be compared with the next row.
+    /// True if the row in `previous` is authentic, so that its MAC can be compared with the next row.
     previous_is_authentic: bool,
-    /// Sequence number of the last row.
+    /// Sequence number of the last row that was read.
     position: i64,
     result: AuditVerification,
 }
 
 impl ChainVerifier {
     pub(super) async fn start(transaction: &mut Transaction, keys: &AuditKeys) -> Result<Self, StoreError> {
-        let checkpoint = ChainEnd::read(transaction, keys.current(), CHECKPOINT).await?;
+        let checkpoint = ChainEnd::read_end(transaction, keys.current_key(), CHECKPOINT_NAME).await?;
         let mut verifier = Self {
-            head: ChainEnd::read(transaction, keys.current(), HEAD).await?,
+            head: ChainEnd::read_end(transaction, keys.current_key(), HEAD_NAME).await?,
             previous: checkpoint.map(|end| ChainEnd { seq: end.seq.saturating_sub(1), mac: end.mac }),
             previous_is_authentic: true,
             position: i64::MIN,
             result: AuditVerification::default(),
         };
         if checkpoint.is_none() {
-            verifier.report(0, AuditFault::CheckpointChanged);
+            verifier.report_problem(0, AuditFault::CheckpointChanged);
         }
         Ok(verifier)
     }
 
-    /// Verifies the rows up to and including a sequence number.
+    /// Verifies the rows up to and including the sequence number `last`.
     pub(super) async fn verify_through(
         &mut self,
         transaction: &mut Transaction,
         keys: &AuditKeys,
         last: i64,
     ) -> Result<(), StoreError> {
-        let failed = StoreError::database("verify the audit");
+        let failed = StoreError::database_error("verify the audit log");
         loop {
             let rows = query("SELECT * FROM audit WHERE seq > $1 AND seq <= $2 ORDER BY seq LIMIT $3")
                 .bind(self.position)
@@ -81,46 +80,46 @@ impl ChainVerifier {
             }
             for row in &rows {
                 self.position = row.try_get("seq").map_err(&failed)?;
-                self.verify_row(self.position, Row::read(row).ok(), keys.for_row(self.position));
+                self.verify_row(self.position, AuditRow::read_with_mac(row).ok(), keys.key_for_row(self.position));
             }
         }
     }
 
-    fn verify_row(&mut self, seq: i64, row: Option<(Row, [u8; 32])>, key: &MasterKey) {
+    fn verify_row(&mut self, seq: i64, row: Option<(AuditRow, [u8; 32])>, key: &MasterKey) {
         self.result.rows += 1;
-        let authentic = row.as_ref().is_some_and(|(row, mac)| row.mac(key) == *mac);
+        let authentic = row.as_ref().is_some_and(|(row, mac)| row.compute_mac(key) == *mac);
         if !self.is_in_range(seq, authentic) {
-            return self.report(seq, if authentic { AuditFault::OutOfOrder } else { AuditFault::Changed });
+            return self.report_problem(seq, if authentic { AuditFault::OutOfOrder } else { AuditFault::Changed });
         }
         let gap = self.report_gap(seq);
         self.result.first.get_or_insert(seq);
         self.result.last = Some(seq);
         let previous_mac = row.as_ref().map(|(row, _)| row.previous);
         if !authentic {
-            self.report(seq, AuditFault::Changed);
-        } else if previous_mac == Some(CHANGED_HEAD) {
-            self.report(seq, AuditFault::AfterChangedHead);
+            self.report_problem(seq, AuditFault::Changed);
+        } else if previous_mac == Some(CHANGED_HEAD_MAC) {
+            self.report_problem(seq, AuditFault::AfterChangedHead);
         } else if !gap
             && self.previous_is_authentic
             && self.previous.is_some_and(|previous| previous_mac != Some(previous.mac))
         {
-            self.report(seq, AuditFault::OutOfOrder);
+            self.report_problem(seq, AuditFault::OutOfOrder);
         }
-        self.previous = Some(ChainEnd { seq, mac: row.map_or(CHANGED_HEAD, |(_, mac)| mac) });
+        self.previous = Some(ChainEnd { seq, mac: row.map_or(CHANGED_HEAD_MAC, |(_, mac)| mac) });
         self.previous_is_authentic = authentic;
     }
 
-    /// Whether a row can have this sequence number. It must not precede the checkpoint.
-    /// A row after the head must be authentic.
+    /// Returns true if the sequence number is valid for a row, which must not precede the checkpoint.
+    /// A row after the head is only valid if it is authentic.
     fn is_in_range(&self, seq: i64, authentic: bool) -> bool {
         self.previous.is_none_or(|previous| seq > previous.seq)
             && (authentic || self.head.is_none_or(|head| seq <= head.seq))
     }
 
-    /// Reports missing rows before this one. Returns whether there are any.
+    /// Reports a gap before a row. Returns true if rows are missing or the previous row is unknown.
     fn report_gap(&mut self, seq: i64) -> bool {
         let Some(previous) = self.previous else {
-            self.reposition(seq);
+            self.move_first_problem(seq);
             return true;
         };
         let expected = previous.seq.saturating_add(1);
@@ -131,45 +130,45 @@ impl ChainVerifier {
             None => AuditFault::MissingBefore { first: seq },
             Some(_) => AuditFault::Missing { through: seq - 1 },
         };
-        self.report(expected, what);
+        self.report_problem(expected, what);
         true
     }
 
-    /// Moves the problem of a changed checkpoint to the first row, the only known position.
-    fn reposition(&mut self, seq: i64) {
+    /// Sets the position of the first problem, a manipulated checkpoint, to the position of the first row.
+    fn move_first_problem(&mut self, seq: i64) {
         if let Some(problem) = self.result.problems.first_mut() {
             problem.position = seq;
         }
     }
 
-    /// Returns the problems so far as text.
-    pub(super) fn problems(&self) -> Vec<String> {
+    /// Returns the detected problems as text.
+    pub(super) fn describe_problems(&self) -> Vec<String> {
         self.result.problems.iter().map(ToString::to_string).collect()
     }
 
-    /// Completes the verification. `recorded` has the problems of rows that were recorded earlier.
+    /// Completes the verification and adds `recorded`, the problems of recorded rows.
     fn finish(mut self, recorded: Vec<AuditProblem>) -> AuditVerification {
         let last = self.previous.map_or(0, |previous| previous.seq);
         match self.head {
-            None => self.report(last, AuditFault::HeadChanged),
+            None => self.report_problem(last, AuditFault::HeadChanged),
             Some(head) => {
                 self.result.newest = hex::encode(head.mac);
                 if head.seq > last {
-                    self.report(head.seq, AuditFault::MissingAfter { last: self.result.last });
+                    self.report_problem(head.seq, AuditFault::MissingAfter { last: self.result.last });
                 } else if head.seq < last
                     || (self.previous_is_authentic && self.previous.is_some_and(|previous| previous.mac != head.mac))
                 {
-                    self.report(last, AuditFault::HeadChanged);
+                    self.report_problem(last, AuditFault::HeadChanged);
                 }
             }
         }
         for AuditProblem { position, fault: what } in recorded {
-            self.report(position, what);
+            self.report_problem(position, what);
         }
         self.result
     }
 
-    fn report(&mut self, position: i64, what: AuditFault) {
+    fn report_problem(&mut self, position: i64, what: AuditFault) {
         if self.result.problems.len() < AuditVerification::MAX_PROBLEMS {
             self.result.problems.push(AuditProblem { position, fault: what });
         } else {

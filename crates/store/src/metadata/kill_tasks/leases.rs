@@ -1,4 +1,4 @@
-//! Leases of workers on the kill tasks of instances. Times are from the store's clock.
+//! Leases that assign the kill tasks of an instance to a worker. All times are from the clock of the store.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use clew_model::InstanceId;
 use sqlx::AssertSqlSafe;
 
 use super::super::row_mapping::parse_column;
-use super::{IS_RUNNING, kill_task_from_row, to_milliseconds};
+use super::{RUNNING_TASK_CONDITION, duration_to_millis, kill_task_from_row};
 use crate::database::{query, query_scalar};
 use crate::error::StoreError;
 use crate::kill_tasks::InstanceKillTasks;
@@ -15,12 +15,12 @@ use crate::serving_lock::ServingLock;
 use crate::store::Store;
 
 impl Store {
-    /// Returns the instances with an active switch and running tasks, if this process can reach all their nodes.
+    /// Returns instances with running kill tasks, if the kill switch is on and this process can reach all nodes.
     pub async fn instances_with_kill_tasks(&self) -> Result<Vec<InstanceKillTasks>, StoreError> {
-        let (now, zones) = (self.clock.milliseconds(), self.database.json_array_text("$3"));
+        let (now, zones) = (self.clock.unix_millis(), self.database.json_array_text_sql("$3"));
         let rows = query(AssertSqlSafe(format!(
             "SELECT t.*, i.project_id FROM kill_tasks t JOIN kill_switches s ON s.instance_id = t.instance_id AND s.is_on = $1 \
-             JOIN instances i ON i.id = t.instance_id WHERE {IS_RUNNING} AND NOT EXISTS \
+             JOIN instances i ON i.id = t.instance_id WHERE {RUNNING_TASK_CONDITION} AND NOT EXISTS \
                  (SELECT 1 FROM nodes n WHERE n.instance_id = t.instance_id AND n.zone NOT IN ({zones})) \
              ORDER BY t.instance_id, t.id"
         )))
@@ -29,7 +29,7 @@ impl Store {
         .bind(self.zones_json())
         .fetch_all(&self.database)
         .await
-        .map_err(StoreError::database("look for kill tasks"))?;
+        .map_err(StoreError::database_error("look for kill tasks"))?;
         let mut rounds: Vec<InstanceKillTasks> = Vec::new();
         for row in &rows {
             let task = kill_task_from_row(row, now)?;
@@ -46,7 +46,7 @@ impl Store {
     }
 
     /// Acquires or renews the lease of a worker on an instance.
-    /// Returns false if another worker has it or the switch is off.
+    /// Returns false if another worker holds the lease or the kill switch is off.
     pub async fn acquire_kill_task_lease(
         &self,
         instance: &InstanceId,
@@ -58,42 +58,42 @@ impl Store {
              WHERE instance_id = $4 AND is_on AND (worker = $1 OR lease_until IS NULL OR lease_until <= $2)",
         )
         .bind(worker)
-        .bind(self.clock.milliseconds())
-        .bind(to_milliseconds(lease))
+        .bind(self.clock.unix_millis())
+        .bind(duration_to_millis(lease))
         .bind(instance.as_str())
         .execute(&self.database)
         .await
-        .map_err(StoreError::database("take up kill tasks"))?;
+        .map_err(StoreError::database_error("acquire the lease of kill tasks"))?;
         Ok(held > 0)
     }
 
-    /// Returns the running tasks of an instance if this worker holds the lease.
+    /// Returns the ids of the running tasks of an instance if this worker holds the lease, otherwise an empty set.
     pub async fn leased_kill_tasks(&self, instance: &InstanceId, worker: &str) -> Result<BTreeSet<i64>, StoreError> {
         let ids: Vec<i64> = query_scalar(AssertSqlSafe(format!(
             "SELECT t.id FROM kill_tasks t JOIN kill_switches s ON s.instance_id = t.instance_id AND s.is_on \
-             WHERE t.instance_id = $1 AND {IS_RUNNING} AND s.worker = $3 AND s.lease_until > $2"
+             WHERE t.instance_id = $1 AND {RUNNING_TASK_CONDITION} AND s.worker = $3 AND s.lease_until > $2"
         )))
         .bind(instance.as_str())
-        .bind(self.clock.milliseconds())
+        .bind(self.clock.unix_millis())
         .bind(worker)
         .fetch_all(&self.database)
         .await
-        .map_err(StoreError::database("look up kill tasks"))?;
+        .map_err(StoreError::database_error("look up kill tasks"))?;
         Ok(ids.into_iter().collect())
     }
 
-    /// Releases all leases of a worker, so that others can acquire them at once.
+    /// Releases all leases of a worker, so that other workers can acquire the leases immediately.
     pub async fn release_kill_task_leases(&self, worker: &str) -> Result<(), StoreError> {
         query("UPDATE kill_switches SET worker = NULL, lease_until = NULL WHERE worker = $1")
             .bind(worker)
             .execute(&self.database)
             .await
-            .map_err(StoreError::database("hand back kill tasks"))?;
+            .map_err(StoreError::database_error("release kill tasks"))?;
         Ok(())
     }
 
-    /// Ends all leases. The serving lock proves that no worker of this data directory is running.
-    /// Does nothing for a shared database, which may have other workers.
+    /// Ends all leases. The serving lock proves that no other process serves the data directory.
+    /// Does nothing if the database is shared, because workers of other servers may be running.
     pub async fn end_all_kill_leases(&self, _lock: &ServingLock) -> Result<u64, StoreError> {
         if self.database.is_shared() {
             return Ok(0);
@@ -101,7 +101,7 @@ impl Store {
         let ended = query("UPDATE kill_switches SET worker = NULL, lease_until = NULL WHERE worker IS NOT NULL")
             .execute(&self.database)
             .await
-            .map_err(StoreError::database("take over kill tasks"))?;
+            .map_err(StoreError::database_error("end the leases of kill tasks"))?;
         Ok(ended)
     }
 }

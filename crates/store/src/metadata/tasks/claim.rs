@@ -1,4 +1,4 @@
-//! Claims of queued tasks.
+//! Claims of queued tasks by workers.
 
 use clew_model::{Failure, FailureKind, Selection};
 
@@ -6,13 +6,13 @@ use super::task_from_row;
 use crate::database::{Row, Transaction, query, query_pair};
 use crate::error::StoreError;
 use crate::metadata::group_commit::GroupedWrite;
-use crate::metadata::row_mapping::to_milliseconds;
+use crate::metadata::row_mapping::duration_to_millis;
 use crate::store::Store;
 use crate::tasks::{ClaimRequest, ClaimedTask, ClaimedTasks};
 
-/// Claims one task of a node that is neither at its limit nor excluded.
-/// Tasks with an expired lease come first: after the first attempt, each further attempt waits for one more lease.
-/// Otherwise, the queued task with the lowest `turn` of all zones of this process is claimed.
+/// Builds the SQL statement that claims one task of a node that is neither at its task limit nor excluded.
+/// Tasks with an expired lease have priority. The wait before a retry grows by one lease duration per attempt.
+/// Without an expired lease, the statement claims the queued task with the lowest `turn` in the zones of this process.
 macro_rules! claim_query {
     ($excluded_nodes:literal, $zones:literal, $skip_locked:literal) => {
         concat!(
@@ -38,42 +38,43 @@ macro_rules! claim_query {
 }
 
 /// Claim statement for SQLite.
-pub(super) const CLAIM_SQLITE: &str =
+pub(super) const SQLITE_CLAIM_QUERY: &str =
     claim_query!("SELECT value FROM json_each($5)", "(SELECT value AS zone FROM json_each($6)) AS own", "");
-/// Claim statement for PostgreSQL. Rows that a writer without the write lock has locked are skipped.
-pub(super) const CLAIM_POSTGRES: &str = claim_query!(
+/// Claim statement for PostgreSQL. Skips rows that other transactions have locked.
+pub(super) const POSTGRES_CLAIM_QUERY: &str = claim_query!(
     "SELECT value FROM json_array_elements_text($5::json) AS aside (value)",
     "json_array_elements_text($6::json) AS own (zone)",
     " FOR UPDATE SKIP LOCKED"
 );
 
-/// Selects whether there are claimable tasks, and the id of the master key.
-pub(super) const HAS_CLAIMABLE: &str = "SELECT EXISTS (SELECT 1 FROM tasks WHERE status = 'queued') \
+/// Selects whether tasks may be claimable, and the id of the master key.
+pub(super) const HAS_CLAIMABLE_TASK_QUERY: &str = "SELECT EXISTS (SELECT 1 FROM tasks WHERE status = 'queued') \
      OR EXISTS (SELECT 1 FROM tasks WHERE status = 'running' AND lease_until <= $1), \
      (SELECT value FROM settings WHERE name = 'master_key_id')";
 
-/// Ends a task that cannot be parsed, so that it is not claimed repeatedly.
-/// The selection is replaced: ended tasks do not need it.
-const FAIL_DAMAGED: &str = "UPDATE tasks SET status = 'error', failure_kind = $2, failure_detail = $3, selection = $4, \
+/// Ends a task whose stored data cannot be parsed, so that the task is not claimed again.
+/// Also replaces the stored selection with the default selection, because ended tasks do not need it.
+const FAIL_DAMAGED_TASK_QUERY: &str = "UPDATE tasks SET status = 'error', failure_kind = $2, failure_detail = $3, selection = $4, \
          ended_at = $5, lease_until = NULL WHERE rowid = $1";
 
 impl Store {
-    /// Claims tasks up to the requested number and the limits per node.
-    /// Tasks with an expired lease come first, then queued tasks in fair order (`docs/decisions/0019`).
+    /// Claims tasks for a worker, within the limits of the request.
+    /// Tasks with an expired lease are claimed first, then queued tasks in fair order (see `docs/decisions/0019`).
     pub async fn claim_tasks(&self, claim: ClaimRequest) -> Result<ClaimedTasks, StoreError> {
         let excluded_nodes =
-            serde_json::to_string(&claim.excluded_nodes).map_err(StoreError::damaged("ids of nodes"))?;
-        let now = self.clock.milliseconds();
-        // Most polls find nothing. A read avoids the write lock, which would delay the writers.
-        if self.database.is_shared() && !self.has_claimable(now).await? {
+            serde_json::to_string(&claim.excluded_nodes).map_err(StoreError::damaged_value("ids of nodes"))?;
+        let now = self.clock.unix_millis();
+        // Most polls find no task. A read avoids the write lock, which would delay other writers.
+        if self.database.is_shared() && !self.has_claimable_task(now).await? {
             return Ok(ClaimedTasks::default());
         }
-        self.write(ClaimTasks { claim, excluded_nodes, zones: self.zones_json(), now }).await
+        self.execute_grouped(ClaimTasks { claim, excluded_nodes, zones: self.zones_json(), now }).await
     }
 
-    async fn has_claimable(&self, now: i64) -> Result<bool, StoreError> {
-        let selected = query_pair::<bool, Option<Vec<u8>>>(HAS_CLAIMABLE).bind(now).fetch_one(&self.database).await;
-        let (has_claimable, key) = selected.map_err(StoreError::database("look for collections"))?;
+    async fn has_claimable_task(&self, now: i64) -> Result<bool, StoreError> {
+        let selected =
+            query_pair::<bool, Option<Vec<u8>>>(HAS_CLAIMABLE_TASK_QUERY).bind(now).fetch_one(&self.database).await;
+        let (has_claimable, key) = selected.map_err(StoreError::database_error("look for queued collections"))?;
         if self.keys.matches_id(key.as_deref()) { Ok(has_claimable) } else { Err(StoreError::MasterKeyRotated) }
     }
 }
@@ -87,16 +88,16 @@ struct ClaimTasks {
 
 impl GroupedWrite for ClaimTasks {
     type Output = ClaimedTasks;
-    const ACTION: &'static str = "take up collections";
+    const ERROR_CONTEXT: &'static str = "claim collections";
 
-    async fn write(&self, transaction: &mut Transaction) -> Result<ClaimedTasks, StoreError> {
+    async fn execute_write(&self, transaction: &mut Transaction) -> Result<ClaimedTasks, StoreError> {
         let mut claims = ClaimedTasks::default();
         while claims.tasks.len() < self.claim.max_tasks {
-            let Some(row) = self.claim_one(transaction).await? else { break };
-            match claimed_from_row(&row) {
+            let Some(row) = self.claim_one_task(transaction).await? else { break };
+            match claimed_task_from_row(&row) {
                 Ok(task) => claims.tasks.push(task),
                 Err(StoreError::Damaged { what, .. }) => {
-                    claims.damaged.push(self.fail_damaged(transaction, &row, what).await?);
+                    claims.damaged.push(self.fail_damaged_task(transaction, &row, what).await?);
                 }
                 Err(error) => return Err(error),
             }
@@ -106,28 +107,33 @@ impl GroupedWrite for ClaimTasks {
 }
 
 impl ClaimTasks {
-    async fn claim_one(&self, transaction: &mut Transaction) -> Result<Option<Row>, StoreError> {
+    async fn claim_one_task(&self, transaction: &mut Transaction) -> Result<Option<Row>, StoreError> {
         let claim = match transaction {
-            Transaction::Sqlite(_) => CLAIM_SQLITE,
-            Transaction::Postgres(_) => CLAIM_POSTGRES,
+            Transaction::Sqlite(_) => SQLITE_CLAIM_QUERY,
+            Transaction::Postgres(_) => POSTGRES_CLAIM_QUERY,
         };
         query(claim)
             .bind(&self.claim.worker)
             .bind(self.now)
-            .bind(to_milliseconds(self.claim.lease))
+            .bind(duration_to_millis(self.claim.lease))
             .bind(self.claim.max_per_node)
             .bind(&self.excluded_nodes)
             .bind(&self.zones)
             .fetch_optional(transaction)
             .await
-            .map_err(StoreError::database(Self::ACTION))
+            .map_err(StoreError::database_error(Self::ERROR_CONTEXT))
     }
 
-    async fn fail_damaged(&self, transaction: &mut Transaction, row: &Row, what: &str) -> Result<Failure, StoreError> {
-        let failed = StoreError::database("end a collection that cannot be understood");
-        let failure = Failure::new(FailureKind::StoreFailed, format!("the stored {what} cannot be understood"));
-        let nothing = serde_json::to_string(&Selection::default()).map_err(StoreError::damaged("selection"))?;
-        query(FAIL_DAMAGED)
+    async fn fail_damaged_task(
+        &self,
+        transaction: &mut Transaction,
+        row: &Row,
+        what: &str,
+    ) -> Result<Failure, StoreError> {
+        let failed = StoreError::database_error("end a damaged collection");
+        let failure = Failure::new(FailureKind::StoreFailed, format!("the stored {what} cannot be parsed"));
+        let nothing = serde_json::to_string(&Selection::default()).map_err(StoreError::damaged_value("selection"))?;
+        query(FAIL_DAMAGED_TASK_QUERY)
             .bind(row.try_get::<i64, _>("rowid").map_err(&failed)?)
             .bind(failure.kind.name())
             .bind(&failure.detail)
@@ -140,7 +146,7 @@ impl ClaimTasks {
     }
 }
 
-fn claimed_from_row(row: &Row) -> Result<ClaimedTask, StoreError> {
-    let fence = row.try_get("fence").map_err(StoreError::database("read a collection"))?;
+fn claimed_task_from_row(row: &Row) -> Result<ClaimedTask, StoreError> {
+    let fence = row.try_get("fence").map_err(StoreError::database_error("read a collection"))?;
     Ok(ClaimedTask { task: task_from_row(row)?, fence })
 }

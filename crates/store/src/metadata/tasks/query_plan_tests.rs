@@ -1,29 +1,29 @@
-//! Query plans of the queue: all statements must use indexes, however many tasks have ended.
-//! `cargo xtask bench` measures their duration.
+//! Tests that all statements of the task queue use indexes, regardless of the number of ended tasks.
+//! `cargo xtask bench` measures the durations of these statements.
 
 use clew_testkit::PostgreSql;
 use sqlx::AssertSqlSafe;
 
-use super::{DELETE_ENDED, SELECT_BY_ID, SELECT_BY_NODE, claim, writes};
+use super::{DELETE_ENDED_TASKS, SELECT_TASK_BY_ID, SELECT_TASKS_BY_NODE, claim, writes};
 use crate::database::{Database, query, query_scalar};
 
-/// Statements with parameters for PostgreSQL and the indexes that PostgreSQL must use.
-const STATEMENTS: [(&str, &str, &str, &[&str]); 10] = [
+/// Name, SQL and parameters of each statement, and the indexes that PostgreSQL must use.
+const QUEUE_STATEMENTS: [(&str, &str, &str, &[&str]); 10] = [
     (
         "claim",
-        claim::CLAIM_SQLITE,
+        claim::SQLITE_CLAIM_QUERY,
         "'w', 2000000, 10000, 2, '[]', '[\"\", \"a\"]'",
         &["tasks_running", "tasks_waiting_by_zone"],
     ),
-    ("anything", claim::HAS_CLAIMABLE, "2000000", &["tasks_waiting", "tasks_running"]),
+    ("anything", claim::HAS_CLAIMABLE_TASK_QUERY, "2000000", &["tasks_waiting", "tasks_running"]),
     ("turn", writes::FAIR_TURN_QUERY, "'p1', 'i1', 'n1'", &["tasks_waiting_by_instance", "tasks_waiting_by_zone"]),
-    ("queue", writes::INSERT_TASK, "'new', 'p1', 'i1', 'n1', '{}', false, 5, 7, 100", &["tasks_waiting_by_node"]),
-    ("renew", writes::RENEW_LEASE, "9, 'task7', 1, 5", &["tasks_pkey"]),
-    ("finish", writes::END_TASK, "'finished', NULL, NULL, 'r', 1, 1, 'x', 9, 'task7', 1", &["tasks_pkey"]),
-    ("release", writes::RELEASE_TASK, "'task7', 1", &["tasks_pkey"]),
-    ("status", SELECT_BY_ID, "'task7'", &["tasks_pkey"]),
-    ("list", SELECT_BY_NODE, "'p1', 'i1', 'n1', 50", &["tasks_by_node"]),
-    ("remove", DELETE_ENDED, "3", &["tasks_by_end"]),
+    ("queue", writes::INSERT_TASK_QUERY, "'new', 'p1', 'i1', 'n1', '{}', false, 5, 7, 100", &["tasks_waiting_by_node"]),
+    ("renew", writes::RENEW_LEASE_QUERY, "9, 'task7', 1, 5", &["tasks_pkey"]),
+    ("finish", writes::END_TASK_QUERY, "'finished', NULL, NULL, 'r', 1, 1, 'x', 9, 'task7', 1", &["tasks_pkey"]),
+    ("release", writes::RELEASE_TASK_QUERY, "'task7', 1", &["tasks_pkey"]),
+    ("status", SELECT_TASK_BY_ID, "'task7'", &["tasks_pkey"]),
+    ("list", SELECT_TASKS_BY_NODE, "'p1', 'i1', 'n1', 50", &["tasks_by_node"]),
+    ("remove", DELETE_ENDED_TASKS, "3", &["tasks_by_end"]),
 ];
 
 #[tokio::test]
@@ -31,8 +31,8 @@ async fn sqlite_queries_use_indexes() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("a.db");
     std::fs::write(&file, "").unwrap();
-    let database = Database::create(&file).await.unwrap();
-    for (name, statement, ..) in STATEMENTS {
+    let database = Database::create_sqlite(&file).await.unwrap();
+    for (name, statement, ..) in QUEUE_STATEMENTS {
         let plan = query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}")));
         let plan: Vec<String> =
             plan.fetch_all(&database).await.unwrap().iter().map(|row| row.try_get("detail").unwrap()).collect();
@@ -45,13 +45,13 @@ async fn sqlite_queries_use_indexes() {
             let is_small = ["tasks_running", "tasks_waiting"].iter().any(|index| step.contains(index));
             assert!(step.starts_with("SEARCH") || is_small, "{name}: {plan:#?}");
         }
-        // Only the first tasks of the zones are sorted.
+        // Only the claim sorts rows: the first task of each zone.
         let sorts = plan.iter().filter(|step| step.contains("FOR ORDER BY")).count();
         assert_eq!(sorts, usize::from(name == "claim"), "{name}: {plan:#?}");
     }
 }
 
-/// Typical table after a day: many ended tasks, some queued ones, few running ones.
+/// Inserts the tasks of a typical day: many ended tasks, some queued tasks and a few running tasks.
 const INSERT_TASKS_OF_A_DAY: &str = "INSERT INTO tasks (request_id, project_id, instance_id, node_id, selection, turn, status, created_at, \
          lease_until, result_name, ended_at) \
      SELECT 'task' || n, 'p' || n % 10, 'i' || n % 1000, 'n' || n % 3000, '{}', n, \
@@ -62,9 +62,9 @@ const INSERT_TASKS_OF_A_DAY: &str = "INSERT INTO tasks (request_id, project_id, 
 #[tokio::test]
 async fn queries_use_indexes_on_a_postgres_server() {
     let server = PostgreSql::start().await.unwrap();
-    let database = Database::connect(&server.url().parse().unwrap()).await.unwrap();
+    let database = Database::connect_postgres(&server.url().parse().unwrap()).await.unwrap();
     let mut transaction = database.begin_write().await.unwrap();
-    // A generic plan for any values, as PostgreSQL chooses for frequent statements.
+    // Force a generic plan, which PostgreSQL chooses for frequent statements.
     for statement in [
         "ALTER TABLE tasks DISABLE TRIGGER USER",
         INSERT_TASKS_OF_A_DAY,
@@ -73,8 +73,8 @@ async fn queries_use_indexes_on_a_postgres_server() {
     ] {
         query(statement).execute(&mut transaction).await.unwrap();
     }
-    for (name, statement, values, indexes) in STATEMENTS {
-        let statement = if name == "claim" { claim::CLAIM_POSTGRES } else { statement };
+    for (name, statement, values, indexes) in QUEUE_STATEMENTS {
+        let statement = if name == "claim" { claim::POSTGRES_CLAIM_QUERY } else { statement };
         let prepare = query(AssertSqlSafe(format!("PREPARE \"{name}\" AS {statement}")));
         prepare.execute(&mut transaction).await.unwrap();
         let values = if values.is_empty() { String::new() } else { format!("({values})") };
@@ -88,15 +88,15 @@ async fn queries_use_indexes_on_a_postgres_server() {
     }
 }
 
-/// Triggers maintain the counts, so that no query scans the table.
+/// Triggers maintain the task counts, so that counting needs no table scan.
 #[tokio::test]
 async fn task_counts_equal_the_rows_after_all_changes() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("a.db");
     std::fs::write(&file, "").unwrap();
     let server = PostgreSql::start().await.unwrap();
-    let postgres = Database::connect(&server.url().parse().unwrap()).await.unwrap();
-    for database in [Database::create(&file).await.unwrap(), postgres] {
+    let postgres = Database::connect_postgres(&server.url().parse().unwrap()).await.unwrap();
+    for database in [Database::create_sqlite(&file).await.unwrap(), postgres] {
         for statement in [
             "INSERT INTO tasks (request_id, project_id, instance_id, node_id, selection, turn, status, created_at, lease_until, \
                  result_name, failure_kind, ended_at) VALUES \

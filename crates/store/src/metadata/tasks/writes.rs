@@ -1,19 +1,19 @@
-//! Writes of the task queue: insert, renew, end and release.
+//! Grouped writes of the task queue: insert, renew, end and release.
 
 use clew_model::{RequestId, TaskOutcome, TaskStatus};
 
 use crate::database::{Transaction, query, query_scalar};
 use crate::error::StoreError;
 use crate::metadata::group_commit::GroupedWrite;
-use crate::metadata::row_mapping::to_signed;
+use crate::metadata::row_mapping::count_to_i64;
 use crate::tasks::NewCollectionTask;
 
-/// Computes the `turn` of a new task for fair queueing.
-/// The base is the last queued turn of its instance or the current turn, whichever is higher.
-/// The current turn is the highest of all running tasks, or else the lowest queued one of the task's zone.
-/// The base is advanced by the number of other instances of the project with queued tasks, and by one.
-/// Projects thus share the workers equally, and so do the instances of each project.
-/// At most 64 instances are counted.
+/// Computes the `turn` of a new task, which is its position in the fair queue.
+/// The turn is the base turn, plus the number of other instances of the project with queued tasks, plus one.
+/// The base turn is the maximum of the current turn and the highest queued turn of the task's instance.
+/// The current turn is the highest turn of a running task, or else the lowest queued turn in the task's zone.
+/// As a result, projects share the workers equally, and so do the instances of each project.
+/// The query counts at most 64 instances.
 pub(super) const FAIR_TURN_QUERY: &str = "WITH RECURSIVE others (id, number) AS ( \
          SELECT MIN(instance_id), 1 FROM tasks WHERE status = 'queued' AND project_id = $1 AND instance_id > '' \
          UNION ALL \
@@ -26,20 +26,20 @@ pub(super) const FAIR_TURN_QUERY: &str = "WITH RECURSIVE others (id, number) AS 
              0)) AS turns)";
 
 /// Inserts a task if the queue of its node is not full.
-pub(super) const INSERT_TASK: &str = "INSERT INTO tasks \
+pub(super) const INSERT_TASK_QUERY: &str = "INSERT INTO tasks \
          (request_id, project_id, instance_id, node_id, selection, masked, status, created_at, turn, zone) \
      SELECT $1, $2, $3, $4, $5, $6, 'queued', $7, $8, COALESCE((SELECT zone FROM nodes WHERE id = $4), '') \
      WHERE (SELECT COUNT(*) FROM tasks WHERE node_id = $4 AND status = 'queued') < $9";
 
-/// Extends a lease, if the fence is the latest.
-pub(super) const RENEW_LEASE: &str = "UPDATE tasks SET lease_until = $1 \
+/// Extends the lease of a running task if the fencing token is current and the lease has not expired.
+pub(super) const RENEW_LEASE_QUERY: &str = "UPDATE tasks SET lease_until = $1 \
      WHERE request_id = $2 AND fence = $3 AND status = 'running' AND lease_until > $4";
-/// Ends a task, if the fence is the latest.
-pub(super) const END_TASK: &str = "UPDATE tasks SET status = $1, failure_kind = $2, failure_detail = $3, result_name = $4, result_rows = $5, \
+/// Ends a running task if the fencing token is current.
+pub(super) const END_TASK_QUERY: &str = "UPDATE tasks SET status = $1, failure_kind = $2, failure_detail = $3, result_name = $4, result_rows = $5, \
          result_bytes = $6, result_sha256 = $7, ended_at = $8, lease_until = NULL \
      WHERE request_id = $9 AND fence = $10 AND status = 'running'";
-/// Returns a task to the queue, if the fence is the latest.
-pub(super) const RELEASE_TASK: &str = "UPDATE tasks SET status = 'queued', worker = NULL, lease_until = NULL, attempts = attempts - 1 \
+/// Returns a running task to the queue if the fencing token is current.
+pub(super) const RELEASE_TASK_QUERY: &str = "UPDATE tasks SET status = 'queued', worker = NULL, lease_until = NULL, attempts = attempts - 1 \
      WHERE request_id = $1 AND fence = $2 AND status = 'running'";
 
 pub(super) struct QueueTask {
@@ -50,12 +50,12 @@ pub(super) struct QueueTask {
 }
 
 impl GroupedWrite for QueueTask {
-    /// Whether the queue of the node had space.
+    /// False if the queue of the node is full.
     type Output = bool;
-    const ACTION: &'static str = "queue a collection";
+    const ERROR_CONTEXT: &'static str = "queue a collection";
 
-    async fn write(&self, transaction: &mut Transaction) -> Result<bool, StoreError> {
-        let failed = StoreError::database(Self::ACTION);
+    async fn execute_write(&self, transaction: &mut Transaction) -> Result<bool, StoreError> {
+        let failed = StoreError::database_error(Self::ERROR_CONTEXT);
         let turn: i64 = query_scalar(FAIR_TURN_QUERY)
             .bind(self.task.project_id.as_str())
             .bind(self.task.instance_id.as_str())
@@ -63,7 +63,7 @@ impl GroupedWrite for QueueTask {
             .fetch_one(&mut *transaction)
             .await
             .map_err(&failed)?;
-        let queued = query(INSERT_TASK)
+        let queued = query(INSERT_TASK_QUERY)
             .bind(self.task.request_id.as_str())
             .bind(self.task.project_id.as_str())
             .bind(self.task.instance_id.as_str())
@@ -89,17 +89,17 @@ pub(super) struct RenewLease {
 
 impl GroupedWrite for RenewLease {
     type Output = bool;
-    const ACTION: &'static str = "renew a lease";
+    const ERROR_CONTEXT: &'static str = "renew a lease";
 
-    async fn write(&self, transaction: &mut Transaction) -> Result<bool, StoreError> {
-        let renewed = query(RENEW_LEASE)
+    async fn execute_write(&self, transaction: &mut Transaction) -> Result<bool, StoreError> {
+        let renewed = query(RENEW_LEASE_QUERY)
             .bind(self.until)
             .bind(self.id.as_str())
             .bind(self.fence)
             .bind(self.now)
             .execute(transaction)
             .await
-            .map_err(StoreError::database(Self::ACTION))?;
+            .map_err(StoreError::database_error(Self::ERROR_CONTEXT))?;
         Ok(renewed > 0)
     }
 }
@@ -113,16 +113,16 @@ pub(super) struct EndTask {
 
 impl GroupedWrite for EndTask {
     type Output = bool;
-    const ACTION: &'static str = "record the end of a collection";
+    const ERROR_CONTEXT: &'static str = "record the end of a collection";
 
-    async fn write(&self, transaction: &mut Transaction) -> Result<bool, StoreError> {
+    async fn execute_write(&self, transaction: &mut Transaction) -> Result<bool, StoreError> {
         let (status, failure, result) = match &self.outcome {
             TaskOutcome::Finished { result_name, rows, bytes, sha256 } => {
-                (TaskStatus::Finished, None, Some((result_name, to_signed(*rows), to_signed(*bytes), sha256)))
+                (TaskStatus::Finished, None, Some((result_name, count_to_i64(*rows), count_to_i64(*bytes), sha256)))
             }
             TaskOutcome::Failed(failure) => (TaskStatus::Error, Some(failure), None),
         };
-        let ended = query(END_TASK)
+        let ended = query(END_TASK_QUERY)
             .bind(status.name())
             .bind(failure.map(|failure| failure.kind.name()))
             .bind(failure.map(|failure| &failure.detail))
@@ -135,7 +135,7 @@ impl GroupedWrite for EndTask {
             .bind(self.fence)
             .execute(transaction)
             .await
-            .map_err(StoreError::database(Self::ACTION))?;
+            .map_err(StoreError::database_error(Self::ERROR_CONTEXT))?;
         Ok(ended > 0)
     }
 }
@@ -147,15 +147,15 @@ pub(super) struct ReleaseTask {
 
 impl GroupedWrite for ReleaseTask {
     type Output = bool;
-    const ACTION: &'static str = "hand back a collection";
+    const ERROR_CONTEXT: &'static str = "release a collection";
 
-    async fn write(&self, transaction: &mut Transaction) -> Result<bool, StoreError> {
-        let released = query(RELEASE_TASK)
+    async fn execute_write(&self, transaction: &mut Transaction) -> Result<bool, StoreError> {
+        let released = query(RELEASE_TASK_QUERY)
             .bind(self.id.as_str())
             .bind(self.fence)
             .execute(transaction)
             .await
-            .map_err(StoreError::database(Self::ACTION))?;
+            .map_err(StoreError::database_error(Self::ERROR_CONTEXT))?;
         Ok(released > 0)
     }
 }

@@ -1,15 +1,15 @@
-//! Time of the S3 server. Object dates use it, and the local clock may be wrong.
+//! Clock of the S3 server, which sets the dates of objects. The local clock may be wrong.
 
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutPayload};
 
-use super::{S3, temporary_name};
+use super::{S3, temporary_object_name};
 use crate::error::StoreError;
 
 impl S3 {
-    /// Returns the time of the S3 server, in seconds since 1970: the date of a new temporary object.
-    pub(super) async fn now(&self) -> Result<i64, StoreError> {
-        let name = temporary_name();
-        let path = self.settings.path(&name);
+    /// Reads the time of the S3 server from a new temporary object. Returns a Unix timestamp in seconds.
+    pub(super) async fn read_server_time(&self) -> Result<i64, StoreError> {
+        let name = temporary_object_name();
+        let path = self.settings.object_path(&name);
         let objects = &self.objects;
         self.with_timeout("write", &name, objects.put_opts(&path, PutPayload::default(), PutMode::Create.into()))
             .await?;

@@ -1,4 +1,4 @@
-//! Conversion of S3 errors, with cause and remedy.
+//! Conversion of S3 errors to [`StoreError`], with cause and remedy.
 
 use std::error::Error;
 
@@ -9,40 +9,40 @@ use crate::error::StoreError;
 
 const CREDENTIALS_REMEDY: &str =
     "; check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and that the key may write, read, list and remove there";
-const BUCKET_REMEDY: &str = "; make the bucket, or name another one";
-/// Error code of a request whose date differs too much from the server time.
+const BUCKET_REMEDY: &str = "; create the bucket, or use another one";
+/// S3 error code of a request whose date differs too much from the server time.
 const CLOCK_SKEW_CODE: &str = "RequestTimeTooSkewed";
-const CLOCK_REMEDY: &str = "; set the clock of this machine right";
+const CLOCK_REMEDY: &str = "; correct the clock of this machine";
 const CONNECTION_REMEDY: &str = "; check AWS_ENDPOINT_URL, the network, and whether S3 is up";
 
-pub(super) fn invalid_settings(settings: &S3Settings, reason: &dyn std::fmt::Display) -> StoreError {
-    StoreError::S3 { action: "use", location: settings.uri(""), reason: reason.to_string(), remedy: "" }
+pub(super) fn invalid_settings_error(settings: &S3Settings, reason: &dyn std::fmt::Display) -> StoreError {
+    StoreError::S3 { action: "use", location: settings.object_uri(""), reason: reason.to_string(), remedy: "" }
 }
 
-pub(super) fn timed_out(action: &'static str, location: String) -> StoreError {
-    StoreError::S3 { action, location, reason: "S3 did not answer in time".to_owned(), remedy: CONNECTION_REMEDY }
+pub(super) fn timeout_error(action: &'static str, location: String) -> StoreError {
+    StoreError::S3 { action, location, reason: "S3 did not respond in time".to_owned(), remedy: CONNECTION_REMEDY }
 }
 
-pub(super) fn request_failed(action: &'static str, location: String, error: &object_store::Error) -> StoreError {
-    let (reason, remedy) = cause_and_remedy(error);
+pub(super) fn request_error(action: &'static str, location: String, error: &object_store::Error) -> StoreError {
+    let (reason, remedy) = find_cause_and_remedy(error);
     StoreError::S3 { action, location, reason, remedy }
 }
 
-/// Error of a failed HTTP exchange.
-pub(super) fn exchange_failed(action: &'static str, location: String, error: &HttpError) -> StoreError {
-    let (reason, remedy) = cause_and_remedy(error);
+/// Converts the error of a failed HTTP request.
+pub(super) fn exchange_error(action: &'static str, location: String, error: &HttpError) -> StoreError {
+    let (reason, remedy) = find_cause_and_remedy(error);
     StoreError::S3 { action, location, reason, remedy }
 }
 
-/// Error of an HTTP error response.
-pub(super) fn error_response(
+/// Converts an HTTP error response of S3.
+pub(super) fn response_error(
     action: &'static str,
     location: String,
     status: http::StatusCode,
     body: &str,
 ) -> StoreError {
-    let message = s3_message(body);
-    let reason = if message.is_empty() { format!("it answered {status}") } else { message };
+    let message = extract_s3_message(body);
+    let reason = if message.is_empty() { format!("S3 responded with {status}") } else { message };
     StoreError::S3 {
         action,
         location,
@@ -51,20 +51,20 @@ pub(super) fn error_response(
     }
 }
 
-/// Whether S3 rejected the request because of clock skew.
+/// Returns true if S3 rejected the request because of clock skew.
 pub(super) fn is_clock_skew(error: &object_store::Error) -> bool {
     error.to_string().contains(CLOCK_SKEW_CODE)
 }
 
-/// Whether the connection broke during the request, so that its outcome is unknown.
+/// Returns true if the connection was lost during the request, so that the outcome of the request is unknown.
 pub(super) fn is_connection_lost(error: &object_store::Error) -> bool {
-    http_error_kind(error).is_some_and(|kind| !matches!(kind, HttpErrorKind::Timeout | HttpErrorKind::Decode))
+    find_http_error_kind(error).is_some_and(|kind| !matches!(kind, HttpErrorKind::Timeout | HttpErrorKind::Decode))
 }
 
-/// Returns the cause and the remedy. S3's XML is reduced to its code and message.
-fn cause_and_remedy(error: &(dyn Error + 'static)) -> (String, &'static str) {
+/// Returns the cause and the remedy of an error. Extracts the code and message from an XML error body.
+fn find_cause_and_remedy(error: &(dyn Error + 'static)) -> (String, &'static str) {
     let text = error.to_string();
-    let message = s3_message(&text);
+    let message = extract_s3_message(&text);
     if message.contains(CLOCK_SKEW_CODE) {
         return (format!("this machine's clock is wrong, or that of S3 ({message})"), CLOCK_REMEDY);
     }
@@ -73,38 +73,40 @@ fn cause_and_remedy(error: &(dyn Error + 'static)) -> (String, &'static str) {
         Some(object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. })
     );
     if is_denied {
-        let message = if message.is_empty() { "no reason was given" } else { &message };
+        let message = if message.is_empty() { "S3 gave no reason" } else { &message };
         return (format!("access denied ({message})"), CREDENTIALS_REMEDY);
     }
     if text.contains("NoSuchBucket") {
         return ("there is no such bucket".to_owned(), BUCKET_REMEDY);
     }
-    match http_error_kind(error) {
-        Some(HttpErrorKind::Connect) => (format!("S3 cannot be reached ({})", root_cause(error)), CONNECTION_REMEDY),
-        Some(HttpErrorKind::Timeout) => ("S3 did not answer in time".to_owned(), CONNECTION_REMEDY),
-        Some(_) => (format!("the connection to S3 broke ({})", root_cause(error)), CONNECTION_REMEDY),
+    match find_http_error_kind(error) {
+        Some(HttpErrorKind::Connect) => {
+            (format!("S3 cannot be reached ({})", find_root_cause(error)), CONNECTION_REMEDY)
+        }
+        Some(HttpErrorKind::Timeout) => ("S3 did not respond in time".to_owned(), CONNECTION_REMEDY),
+        Some(_) => (format!("the connection to S3 was lost ({})", find_root_cause(error)), CONNECTION_REMEDY),
         None if message.is_empty() => (text, ""),
         None => (message, ""),
     }
 }
 
-/// Returns the type of the HTTP error, if the error has one as a source.
-fn http_error_kind(error: &(dyn Error + 'static)) -> Option<HttpErrorKind> {
+/// Returns the type of the HTTP error in the source chain of an error, if any.
+fn find_http_error_kind(error: &(dyn Error + 'static)) -> Option<HttpErrorKind> {
     let found = error.downcast_ref::<HttpError>().map(HttpError::kind);
-    found.or_else(|| error.source().and_then(http_error_kind))
+    found.or_else(|| error.source().and_then(find_http_error_kind))
 }
 
-fn root_cause<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
-    error.source().map_or(error, root_cause)
+fn find_root_cause<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
+    error.source().map_or(error, find_root_cause)
 }
 
-/// Extracts code and message from an XML error body.
-fn s3_message(text: &str) -> String {
-    let message = [text_between(text, "<Code>", "</Code>"), text_between(text, "<Message>", "</Message>")];
+/// Extracts the code and message from an XML error body of S3.
+fn extract_s3_message(text: &str) -> String {
+    let message = [extract_between(text, "<Code>", "</Code>"), extract_between(text, "<Message>", "</Message>")];
     message.into_iter().flatten().collect::<Vec<_>>().join(": ")
 }
 
-fn text_between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
+fn extract_between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
     text.split_once(start)?.1.split_once(end).map(|(inner, _)| inner)
 }
 
@@ -118,7 +120,7 @@ mod tests {
         let source = message.into();
         let error = object_store::Error::PermissionDenied { path: "x".to_owned(), source };
         assert!(is_clock_skew(&error));
-        let error = request_failed("write", "s3://results/x".to_owned(), &error).to_string();
+        let error = request_error("write", "s3://results/x".to_owned(), &error).to_string();
         assert!(error.contains("clock is wrong") && error.contains("RequestTimeTooSkewed"), "{error}");
         assert!(error.contains(CLOCK_REMEDY) && !error.contains("AWS_ACCESS_KEY_ID"), "{error}");
     }

@@ -11,20 +11,24 @@ use super::{OPERATION_TIMEOUT, S3};
 use crate::error::StoreError;
 
 impl S3 {
-    /// Removes unreferenced objects and uploads that are older than `age`. Foreign names are ignored.
-    /// Returns the number of removed ones.
-    pub(in crate::results) async fn sweep(&self, referenced: &[String], age: Duration) -> Result<usize, StoreError> {
+    /// Removes Clew's unreferenced objects and incomplete uploads that are older than `age`.
+    /// Returns the number of removed objects and uploads.
+    pub(in crate::results) async fn remove_unreferenced(
+        &self,
+        referenced: &[String],
+        age: Duration,
+    ) -> Result<usize, StoreError> {
         let referenced: HashSet<&str> = referenced.iter().map(String::as_str).collect();
-        let mut objects = self.names().await?;
+        let mut objects = self.list_objects().await?;
         objects.retain(|(name, _)| !referenced.contains(name.as_str()));
-        let uploads = self.uploads().await?;
+        let uploads = self.list_incomplete_uploads().await?;
         if objects.is_empty() && uploads.is_empty() {
             return Ok(0);
         }
-        let cutoff = self.now().await?.saturating_sub(i64::try_from(age.as_secs()).unwrap_or(i64::MAX));
+        let cutoff = self.read_server_time().await?.saturating_sub(i64::try_from(age.as_secs()).unwrap_or(i64::MAX));
         let mut removed = 0;
         for (name, _) in objects.iter().filter(|(_, created)| *created <= cutoff) {
-            self.with_timeout("remove", name, self.objects.delete(&self.settings.path(name))).await?;
+            self.with_timeout("remove", name, self.objects.delete(&self.settings.object_path(name))).await?;
             removed += 1;
         }
         for upload in uploads.iter().filter(|upload| upload.started <= cutoff) {
@@ -34,15 +38,15 @@ impl S3 {
         Ok(removed)
     }
 
-    /// Lists Clew's objects with their dates, in seconds since 1970.
-    pub(super) async fn names(&self) -> Result<Vec<(String, i64)>, StoreError> {
+    /// Lists the names and dates of Clew's objects. Dates are Unix timestamps in seconds.
+    pub(super) async fn list_objects(&self) -> Result<Vec<(String, i64)>, StoreError> {
         let mut listed = self.objects.list(Some(self.settings.prefix()));
         let mut names = Vec::new();
         loop {
             match timeout(OPERATION_TIMEOUT, listed.next()).await {
                 Ok(None) => return Ok(names),
                 Ok(Some(Ok(meta))) => {
-                    let name = self.name(&meta.location).map(str::to_owned);
+                    let name = self.clew_object_name(&meta.location).map(str::to_owned);
                     names.extend(name.map(|name| (name, meta.last_modified.timestamp())));
                 }
                 Ok(Some(Err(error))) => self.check_response("list", "", Ok(Err(error)))?,

@@ -1,4 +1,4 @@
-//! Incomplete multipart uploads: `ListMultipartUploads`, which `object_store` does not provide.
+//! Listing of incomplete multipart uploads with `ListMultipartUploads`, which `object_store` does not support.
 
 use http::Request;
 use jiff::Timestamp;
@@ -12,23 +12,23 @@ use tokio::time::timeout;
 use super::{OPERATION_TIMEOUT, S3, error};
 use crate::error::StoreError;
 
-/// An incomplete upload of a Clew object.
+/// Incomplete multipart upload of a Clew object.
 pub(super) struct IncompleteUpload {
     path: Path,
     id: String,
-    /// Start time, in seconds since 1970.
+    /// Start time of the upload, as a Unix timestamp in seconds.
     pub(super) started: i64,
 }
 
 #[derive(Deserialize)]
-struct Listing {
+struct UploadListing {
     #[serde(default, rename = "Upload")]
-    uploads: Vec<Upload>,
+    uploads: Vec<ListedUpload>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Upload {
+struct ListedUpload {
     key: String,
     #[serde(rename = "UploadId")]
     id: String,
@@ -36,28 +36,30 @@ struct Upload {
 }
 
 impl S3 {
-    /// Lists up to 1000 uploads, the maximum of an S3 response. The next garbage collection handles the rest.
-    pub(super) async fn uploads(&self) -> Result<Vec<IncompleteUpload>, StoreError> {
-        let body = self.list_uploads().await?;
-        let listing: Listing = quick_xml::de::from_str(&body)
-            .map_err(|error| self.failed("list uploads to", "", &format!("the answer cannot be read: {error}")))?;
+    /// Lists up to 1000 incomplete uploads, the maximum of an S3 response.
+    /// The next garbage collection lists the remaining uploads.
+    pub(super) async fn list_incomplete_uploads(&self) -> Result<Vec<IncompleteUpload>, StoreError> {
+        let body = self.request_upload_listing().await?;
+        let listing: UploadListing = quick_xml::de::from_str(&body).map_err(|error| {
+            self.operation_error("list the uploads of", "", &format!("the response cannot be parsed: {error}"))
+        })?;
         let ours = listing.uploads.into_iter().filter_map(|upload| {
             let path = Path::parse(&upload.key).ok()?;
-            self.name(&path)?;
+            self.clew_object_name(&path)?;
             Some(IncompleteUpload { path, id: upload.id, started: upload.initiated.as_second() })
         });
         Ok(ours.collect())
     }
 
-    async fn list_uploads(&self) -> Result<String, StoreError> {
-        const ACTION: &str = "list uploads to";
+    async fn request_upload_listing(&self) -> Result<String, StoreError> {
+        const LIST_ACTION: &str = "list the uploads of";
         let settings = &self.settings;
         // Only the slashes of the prefix need escaping: [`S3Settings::new`] restricts its characters.
         let prefix = settings.prefix().to_string().replace('/', "%2F");
         let url = format!("{}/{}?prefix={prefix}&uploads=", settings.endpoint(), settings.bucket());
-        let failed = |error: &dyn std::fmt::Display| self.failed(ACTION, "", &error.to_string());
+        let failed = |error: &dyn std::fmt::Display| self.operation_error(LIST_ACTION, "", &error.to_string());
         let mut request = Request::get(url).body(HttpRequestBody::empty()).map_err(|error| failed(&error))?;
-        let credential = self.with_timeout(ACTION, "", self.objects.credentials().get_credential()).await?;
+        let credential = self.with_timeout(LIST_ACTION, "", self.objects.credentials().get_credential()).await?;
         let signer = AwsAuthorizer::new(&credential, "s3", settings.region());
         signer.try_authorize(&mut request, None).map_err(|error| failed(&error))?;
         let exchange = async {
@@ -67,19 +69,23 @@ impl S3 {
         };
         let (status, body) = match timeout(OPERATION_TIMEOUT, exchange).await {
             Ok(Ok(response)) => response,
-            Ok(Err(error)) => return Err(error::exchange_failed(ACTION, settings.uri(""), &error)),
-            Err(_) => return Err(error::timed_out(ACTION, settings.uri(""))),
+            Ok(Err(error)) => return Err(error::exchange_error(LIST_ACTION, settings.object_uri(""), &error)),
+            Err(_) => return Err(error::timeout_error(LIST_ACTION, settings.object_uri(""))),
         };
         let body = String::from_utf8_lossy(&body).into_owned();
-        if status.is_success() { Ok(body) } else { Err(error::error_response(ACTION, settings.uri(""), status, &body)) }
+        if status.is_success() {
+            Ok(body)
+        } else {
+            Err(error::response_error(LIST_ACTION, settings.object_uri(""), status, &body))
+        }
     }
 
     pub(super) async fn abort_upload(&self, upload: &IncompleteUpload) -> Result<(), StoreError> {
         let name = upload.path.filename().unwrap_or_default();
         match timeout(OPERATION_TIMEOUT, self.objects.abort_multipart(&upload.path, &upload.id)).await {
-            // The upload was completed or aborted meanwhile.
+            // The upload was completed or aborted in the meantime.
             Ok(Err(object_store::Error::NotFound { .. })) => Ok(()),
-            aborted => self.check_response("give up an upload of", name, aborted),
+            aborted => self.check_response("abort an upload of", name, aborted),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Reads objects and verifies their content.
+//! Reads of result objects, with verification of their content.
 
 use std::io;
 
@@ -15,58 +15,58 @@ use crate::error::StoreError;
 use crate::results::opened::{ByteRange, ObjectChunks};
 use crate::tasks::ResultRecord;
 
-/// A result on S3 with a verified length.
+/// Result object on S3 with a verified length.
 #[derive(Debug)]
 pub struct StoredObject {
     pub(super) s3: S3,
     pub(super) path: Path,
-    /// `ETag` of the content. Another object under the same name has another one.
+    /// `ETag` of the object, which changes if the object is replaced.
     pub(super) tag: Option<String>,
     pub(super) record: ResultRecord,
 }
 
-/// Reader of an object. The last chunk is held back until the next one arrives or the hash is verified.
-struct Reader {
+/// Reader that returns each chunk only after the next chunk has arrived or the hash has been verified.
+struct ChunkReader {
     object: StoredObject,
     chunks: BoxStream<'static, object_store::Result<Bytes>>,
     held: Option<Bytes>,
     remaining: u64,
-    /// Hash so far, if the whole object is read.
+    /// Hash of the data that was read, or `None` if only a part of the object is read.
     hash: Option<Sha256>,
 }
 
 impl StoredObject {
-    /// Streams a byte range.
-    /// If the range is the whole object and the hash differs, the stream returns an error instead of the last chunk.
-    /// For other ranges, call [`crate::StoredResult::verify`] first.
-    /// The stream also fails if S3 disconnects, times out, or has another object by now.
+    /// Streams a byte range of the object.
+    /// If the range is the entire object and the hash differs, the stream returns an error instead of the last chunk.
+    /// For other ranges, callers must call [`crate::StoredResult::verify`] first.
+    /// The stream also fails if S3 disconnects or times out, or if the object was replaced.
     #[must_use]
     pub fn chunks(self: Box<Self>, range: ByteRange) -> ObjectChunks {
         if range.is_empty() {
             return empty().boxed();
         }
         let stream = async move {
-            let reading = Self::read(*self, range).await.map_err(io::Error::other)?;
-            io::Result::Ok(try_unfold(reading, Reader::next))
+            let reader = Self::open_reader(*self, range).await.map_err(io::Error::other)?;
+            io::Result::Ok(try_unfold(reader, ChunkReader::next_io_chunk))
         };
         stream.try_flatten_stream().boxed()
     }
 
-    /// Reads and verifies the whole object once, and caches the result.
-    pub(in crate::results) async fn verify(&self) -> Result<(), StoreError> {
+    /// Reads and verifies the entire object, unless a successful verification is cached.
+    pub(in crate::results) async fn verify_content(&self) -> Result<(), StoreError> {
         if self.tag.as_ref().is_some_and(|tag| self.s3.is_verified(&self.record.name, tag)) || self.record.bytes == 0 {
             return Ok(());
         }
         let whole =
             Self { s3: self.s3.clone(), path: self.path.clone(), tag: self.tag.clone(), record: self.record.clone() };
-        let mut reading = Self::read(whole, 0..self.record.bytes).await?;
-        while let Some((_, next)) = reading.next_chunk().await? {
-            reading = next;
+        let mut reader = Self::open_reader(whole, 0..self.record.bytes).await?;
+        while let Some((_, next)) = reader.next_chunk().await? {
+            reader = next;
         }
         Ok(())
     }
 
-    async fn read(self, range: ByteRange) -> Result<Reader, StoreError> {
+    async fn open_reader(self, range: ByteRange) -> Result<ChunkReader, StoreError> {
         let remaining = range.end - range.start;
         let hash = (remaining == self.record.bytes).then(Sha256::new);
         let options = GetOptions {
@@ -76,12 +76,12 @@ impl StoredObject {
         };
         let request = self.s3.objects.get_opts(&self.path, options);
         let chunks = self.s3.with_timeout("read", &self.record.name, request).await?.into_stream();
-        Ok(Reader { object: self, chunks, held: None, remaining, hash })
+        Ok(ChunkReader { object: self, chunks, held: None, remaining, hash })
     }
 }
 
-impl Reader {
-    async fn next(self) -> io::Result<Option<(Bytes, Self)>> {
+impl ChunkReader {
+    async fn next_io_chunk(self) -> io::Result<Option<(Bytes, Self)>> {
         self.next_chunk().await.map_err(io::Error::other)
     }
 
@@ -106,11 +106,11 @@ impl Reader {
         }
         let Some(last) = self.held.take() else { return Ok(None) };
         if self.remaining > 0 {
-            return Err(s3.failed("read", &record.name, "it ended before its last byte"));
+            return Err(s3.operation_error("read", &record.name, "the response ended before the last byte"));
         }
         if let Some(hash) = self.hash.take() {
             if hex::encode(hash.finalize()) != record.sha256 {
-                let reason = "its bytes are not those that were written".to_owned();
+                let reason = "its content differs from the written data".to_owned();
                 return Err(StoreError::ResultCorrupt { name: record.name.clone(), reason });
             }
             if let Some(tag) = &self.object.tag {

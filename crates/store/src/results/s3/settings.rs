@@ -1,15 +1,15 @@
-//! Location and credentials of results on S3.
+//! Settings of the result storage on S3: location and credentials.
 
 use object_store::path::Path;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{CONNECT_TIMEOUT, READ_TIMEOUT};
 
-/// Bucket, prefix, endpoint, region and access key.
+/// Bucket, prefix, endpoint, region and access key of the result storage on S3.
 #[derive(Debug, Clone)]
 pub struct S3Settings {
     bucket: String,
-    /// Prefix without leading and trailing slashes. May be empty.
+    /// Prefix of the object keys without leading and trailing slashes. May be empty.
     prefix: Path,
     endpoint: String,
     region: String,
@@ -18,8 +18,8 @@ pub struct S3Settings {
 }
 
 impl S3Settings {
-    /// Parses the settings. `location` is `s3://bucket/prefix`. The default endpoint is Amazon's for the region.
-    /// Fails with a description of the problem.
+    /// Parses and validates the settings. `location` has the form `s3://bucket/prefix`.
+    /// The default endpoint is the endpoint of Amazon S3 in the region. The error is a description of the problem.
     pub fn new(
         location: &str,
         endpoint: Option<String>,
@@ -27,16 +27,16 @@ impl S3Settings {
         access_key_id: String,
         secret_access_key: SecretString,
     ) -> Result<Self, String> {
-        let wrong = |why: &str| format!("{location:?} {why}; results on S3 are named s3://bucket/prefix");
+        let wrong = |why: &str| format!("{location:?} {why}; use the form s3://bucket/prefix");
         let rest = location.strip_prefix("s3://").ok_or_else(|| wrong("does not begin with s3://"))?;
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
         if bucket.is_empty() || !bucket.chars().all(plain) {
-            return Err(wrong("names no bucket"));
+            return Err(wrong("has no valid bucket name"));
         }
         let in_prefix = |c: char| plain(c) || c == '/';
         if !prefix.chars().all(in_prefix) {
-            return Err(wrong("has a prefix of other characters than letters, digits, . - _ and /"));
+            return Err(wrong("has a prefix with characters other than letters, digits, . - _ and /"));
         }
         if prefix.starts_with('/') {
             return Err(wrong("has an empty part in its prefix"));
@@ -46,7 +46,7 @@ impl S3Settings {
         let endpoint = endpoint.trim_end_matches('/').to_owned();
         let is_address = endpoint.starts_with("http://") || endpoint.starts_with("https://");
         if !is_address || reqwest::Url::parse(&endpoint).is_err() {
-            return Err(format!("the endpoint {endpoint:?} is no address such as https://s3.example.com"));
+            return Err(format!("the endpoint {endpoint:?} is not a URL such as https://s3.example.com"));
         }
         Ok(Self { bucket: bucket.to_owned(), prefix, endpoint, region, access_key_id, secret_access_key })
     }
@@ -67,35 +67,35 @@ impl S3Settings {
         &self.region
     }
 
-    pub(super) fn keys(&self) -> (&str, &str) {
+    pub(super) fn access_key(&self) -> (&str, &str) {
         (&self.access_key_id, self.secret_access_key.expose_secret())
     }
 
-    pub(super) fn path(&self, name: &str) -> Path {
+    pub(super) fn object_path(&self, name: &str) -> Path {
         self.prefix.clone().join(name)
     }
 
-    /// URI of an object, or of the prefix for an empty name.
-    pub(super) fn uri(&self, name: &str) -> String {
-        format!("s3://{}/{}", self.bucket, if name.is_empty() { self.prefix.clone() } else { self.path(name) })
+    /// Returns the URI of an object. For an empty name, returns the URI of the prefix.
+    pub(super) fn object_uri(&self, name: &str) -> String {
+        format!("s3://{}/{}", self.bucket, if name.is_empty() { self.prefix.clone() } else { self.object_path(name) })
     }
 
-    pub(super) fn http_client(&self) -> reqwest::Result<reqwest::Client> {
+    pub(super) fn build_http_client(&self) -> reqwest::Result<reqwest::Client> {
         // Another module may have installed the same provider.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut client = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(READ_TIMEOUT)
-            // A signature is valid for one host, and `object_store` counts the retries.
+            // A signature is valid for one host only, and `object_store` performs the retries.
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never());
-        if self.is_loopback() {
+        if self.is_endpoint_loopback() {
             client = client.no_proxy();
         }
         client.build()
     }
 
-    fn is_loopback(&self) -> bool {
+    fn is_endpoint_loopback(&self) -> bool {
         let url = reqwest::Url::parse(&self.endpoint).ok();
         url.as_ref().and_then(reqwest::Url::host_str).is_some_and(|host| {
             host == "localhost"
@@ -118,7 +118,7 @@ mod tests {
         for (location, uri) in
             [("s3://b", "s3://b/a.csv"), ("s3://b/", "s3://b/a.csv"), ("s3://b/x/y/", "s3://b/x/y/a.csv")]
         {
-            assert_eq!(settings(location, None).unwrap().uri("a.csv"), uri);
+            assert_eq!(settings(location, None).unwrap().object_uri("a.csv"), uri);
         }
         for wrong in ["b/x", "s3://", "s3:///x", "s3://b//x", "s3://b/x y", "s3://k:s@b/x", "http://b/x"] {
             assert!(settings(wrong, None).unwrap_err().contains("s3://bucket/prefix"), "{wrong}");
@@ -129,9 +129,9 @@ mod tests {
     fn endpoint_defaults_to_amazon_and_must_be_a_url() {
         assert_eq!(settings("s3://b", None).unwrap().endpoint(), "https://s3.north-1.amazonaws.com");
         assert_eq!(settings("s3://b", Some("http://[::1]:1/")).unwrap().endpoint(), "http://[::1]:1");
-        assert!(settings("s3://b", Some("http://[::1]:1/")).unwrap().is_loopback());
-        assert!(!settings("s3://b", None).unwrap().is_loopback());
-        assert!(settings("s3://b", Some("s3.example.com")).unwrap_err().contains("no address"));
+        assert!(settings("s3://b", Some("http://[::1]:1/")).unwrap().is_endpoint_loopback());
+        assert!(!settings("s3://b", None).unwrap().is_endpoint_loopback());
+        assert!(settings("s3://b", Some("s3.example.com")).unwrap_err().contains("not a URL"));
     }
 
     #[test]

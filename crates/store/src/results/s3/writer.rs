@@ -1,4 +1,4 @@
-//! Writes an object in parts. Each part is sent before the next one is filled.
+//! Writer that uploads an object in parts. Each part is uploaded before the next part is buffered.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -13,12 +13,12 @@ use super::{OPERATION_TIMEOUT, RETRY_TIMEOUT, S3, error};
 use crate::error::StoreError;
 use crate::results::PublishedResult;
 
-/// Size of a part in bytes. S3 requires this minimum for all parts but the last, and allows 10,000 parts.
+/// Size of a part in bytes: the minimum of S3 for all parts except for the last. S3 allows 10,000 parts.
 const PART_SIZE: usize = 5 << 20;
 /// Delay before a retry after a lost connection.
 const RETRY_DELAY: Duration = Duration::from_millis(500);
-/// Maximum duration of an upload. The garbage collection ignores objects younger than twice this time:
-/// S3 dates an object by the start of its upload.
+/// Maximum duration of an upload. S3 sets the date of an object to the start of its upload.
+/// The garbage collection therefore ignores objects that are newer than twice this duration.
 const UPLOAD_TIMEOUT: Duration = Duration::from_mins(5);
 
 #[derive(Debug)]
@@ -28,30 +28,30 @@ pub(in crate::results) struct S3Writer {
     path: Path,
     runtime: Handle,
     deadline: Instant,
-    /// Buffered part.
+    /// Buffered data of the next part.
     part: Vec<u8>,
-    /// Multipart upload, once there is more than one part. It is aborted on drop.
+    /// Multipart upload, or `None` before the first part is uploaded. Dropping the writer aborts the upload.
     upload: Option<Box<dyn MultipartUpload>>,
     hash: Sha256,
     bytes: u64,
 }
 
 impl S3Writer {
-    /// Creates a writer. Fails outside of a runtime.
+    /// Creates a writer. Fails outside of a Tokio runtime.
     pub(super) fn create(s3: S3, name: String) -> Result<Self, StoreError> {
-        let runtime = Handle::try_current().map_err(|error| s3.failed("write", &name, &error.to_string()))?;
-        let path = s3.settings.path(&name);
+        let runtime = Handle::try_current().map_err(|error| s3.operation_error("write", &name, &error.to_string()))?;
+        let path = s3.settings.object_path(&name);
         let deadline = Instant::now() + UPLOAD_TIMEOUT;
         Ok(Self { s3, name, path, runtime, deadline, part: Vec::new(), upload: None, hash: Sha256::new(), bytes: 0 })
     }
 
-    /// Publishes the result. A small result is one new object. A larger one is completed from its parts.
+    /// Publishes the result. Writes a result of one part with a single request, and otherwise completes the upload.
     pub(in crate::results) fn publish(mut self: Box<Self>) -> Result<PublishedResult, StoreError> {
         if self.upload.is_none() {
-            self.put()?;
+            self.put_object()?;
         } else {
             if !self.part.is_empty() {
-                self.send_part()?;
+                self.upload_part()?;
             }
             if let Some(upload) = &mut self.upload {
                 let completed =
@@ -64,9 +64,9 @@ impl S3Writer {
         Ok(PublishedResult { name: std::mem::take(&mut self.name), bytes: self.bytes, sha256 })
     }
 
-    /// Uploads a small result with retries after a lost connection.
-    /// `object_store` does not repeat such requests, but this name belongs to this writer only.
-    fn put(&mut self) -> Result<(), StoreError> {
+    /// Writes a result of one part with a single request, and retries after a lost connection.
+    /// `object_store` does not retry such requests. A retry is safe here because object names are unique.
+    fn put_object(&mut self) -> Result<(), StoreError> {
         let payload = PutPayload::from(std::mem::take(&mut self.part));
         let began = Instant::now();
         loop {
@@ -83,15 +83,19 @@ impl S3Writer {
         }
     }
 
-    /// Checks an existing object of this name: an earlier attempt with a lost response may have created it.
+    /// Checks the content of an existing object with this name, which a previous attempt may have created.
     fn check_existing_object(&self, written: &bytes::Bytes) -> Result<(), StoreError> {
         let stored = async { self.s3.objects.get(&self.path).await?.bytes().await };
         let stored = self.runtime.block_on(self.s3.with_timeout("write", &self.name, stored))?;
-        if stored == written { Ok(()) } else { Err(self.s3.failed("write", &self.name, "another object has its name")) }
+        if stored == written {
+            Ok(())
+        } else {
+            Err(self.s3.operation_error("write", &self.name, "another object has this name"))
+        }
     }
 
-    /// Sends a part of a multipart upload.
-    fn send_part(&mut self) -> Result<(), StoreError> {
+    /// Uploads the buffered data as a part of the multipart upload.
+    fn upload_part(&mut self) -> Result<(), StoreError> {
         let payload = PutPayload::from(std::mem::take(&mut self.part));
         let (s3, path, runtime) = (&self.s3, &self.path, &self.runtime);
         let upload = match &mut self.upload {
@@ -103,7 +107,7 @@ impl S3Writer {
         let sent = runtime.block_on(timeout_at(self.deadline, timeout(OPERATION_TIMEOUT, upload.put_part(payload))));
         match sent {
             Ok(sent) => s3.check_response("write", &self.name, sent),
-            Err(_) => Err(error::timed_out("write", s3.settings.uri(&self.name))),
+            Err(_) => Err(error::timeout_error("write", s3.settings.object_uri(&self.name))),
         }
     }
 }
@@ -111,7 +115,7 @@ impl S3Writer {
 impl Write for S3Writer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.part.len() >= PART_SIZE {
-            self.send_part().map_err(io::Error::other)?;
+            self.upload_part().map_err(io::Error::other)?;
         }
         let accepted = bytes.get(..bytes.len().min(PART_SIZE - self.part.len())).unwrap_or_default();
         self.part.extend_from_slice(accepted);
@@ -126,7 +130,7 @@ impl Write for S3Writer {
 }
 
 impl Drop for S3Writer {
-    /// Aborts an incomplete upload. The garbage collection does it after a failure.
+    /// Aborts an incomplete upload in the background. After a failure, the garbage collection aborts the upload.
     fn drop(&mut self) {
         if let Some(mut upload) = self.upload.take() {
             self.runtime.spawn(async move {

@@ -1,0 +1,172 @@
+//! Detection of a truncated audit log, with recorded MACs of rows that were the newest ones.
+//!
+//! After a removal of the newest rows together with a rollback of the head record, the chain itself is intact.
+//! Only a MAC that was recorded before the removal proves that rows are missing.
+//! Each process records the MAC of the newest row in memory. Exported checkpoints outlive the process.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::super::row_mapping::read_hash_column;
+use super::chain::{CHECKPOINT_NAME, ChainEnd, HEAD_NAME};
+use super::keys::AuditKeys;
+use crate::audit::{AuditCheckpoint, AuditFault, AuditProblem};
+use crate::database::{Transaction, query};
+use crate::error::StoreError;
+use crate::master_key::MasterKey;
+use crate::store::Store;
+
+/// Maximum number of missing rows that are kept in memory.
+const MAX_MISSING_ROWS: usize = 100;
+
+/// Newest audit row that this process wrote or read, and rows that are known to be missing. Clones share the state.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CheckpointTracker(Arc<Mutex<TrackerState>>);
+
+#[derive(Debug, Default)]
+struct TrackerState {
+    /// Newest row that this process wrote or read.
+    newest: Option<AuditCheckpoint>,
+    missing: Vec<AuditCheckpoint>,
+    /// Detected losses that have no audit event yet.
+    unreported: VecDeque<AuditProblem>,
+}
+
+impl CheckpointTracker {
+    /// Records the newest row after a commit. The appending transaction has already compared the previous newest row.
+    /// Ignores rows that are older than the recorded one, because commits may be recorded out of order.
+    pub(crate) fn record_newest(&self, newest: AuditCheckpoint) {
+        let mut state = self.lock_state();
+        if state.newest.as_ref().is_none_or(|last| last.seq < newest.seq) {
+            state.newest = Some(newest);
+        }
+    }
+
+    /// Returns the newest row and the missing rows.
+    /// Callers must begin the comparing transaction after this call, as for [`CheckpointTracker::newest_checkpoint`].
+    pub(super) fn all_checkpoints(&self) -> Vec<AuditCheckpoint> {
+        let state = self.lock_state();
+        state.missing.iter().chain(&state.newest).cloned().collect()
+    }
+
+    /// Returns the newest recorded row.
+    /// Callers must begin the comparing transaction after this call, because an older snapshot may not contain the row.
+    pub(super) fn newest_checkpoint(&self) -> Option<AuditCheckpoint> {
+        self.lock_state().newest.clone()
+    }
+
+    /// Checks that the audit log contains a recorded row. Needs no query if the head record is this row.
+    pub(super) async fn compare_with_head(
+        &self,
+        transaction: &mut Transaction,
+        key: &MasterKey,
+        head: Option<ChainEnd>,
+        newest: Option<AuditCheckpoint>,
+    ) -> Result<(), StoreError> {
+        let Some(newest) = newest else { return Ok(()) };
+        if head.is_some_and(|head| head.seq == newest.seq && hex::encode(head.mac) == newest.link) {
+            return Ok(());
+        }
+        if let Some(problem) = compare_checkpoint(transaction, key, &newest).await? {
+            self.mark_missing(newest, problem);
+        }
+        Ok(())
+    }
+
+    /// Moves the newest recorded row to the missing rows.
+    /// Does nothing if another row was recorded in the meantime.
+    fn mark_missing(&self, checkpoint: AuditCheckpoint, problem: AuditProblem) {
+        let mut state = self.lock_state();
+        if state.newest.take_if(|newest| *newest == checkpoint).is_some() && state.missing.len() < MAX_MISSING_ROWS {
+            state.missing.push(checkpoint);
+            state.unreported.push_back(problem);
+        }
+    }
+
+    fn lock_state(&self) -> MutexGuard<'_, TrackerState> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Store {
+    /// Returns the newest row of the audit log, for storage outside of the database.
+    /// Fails if the head record was manipulated.
+    pub async fn audit_checkpoint(&self) -> Result<AuditCheckpoint, StoreError> {
+        self.check_key_id().await?;
+        let failed = StoreError::database_error("read the newest audit row");
+        let mut transaction = self.database.begin_read().await.map_err(&failed)?;
+        let keys = AuditKeys::load_keys(&mut transaction, &self.sealer, &self.keys).await?;
+        let head = ChainEnd::read_end(&mut transaction, keys.current_key(), HEAD_NAME).await?;
+        let head = head.ok_or_else(|| StoreError::Damaged {
+            what: "audit",
+            reason: "the head record was changed; run clew audit verify to find missing rows".to_owned(),
+        })?;
+        Ok(AuditCheckpoint { seq: head.seq, link: hex::encode(head.mac), at: self.clock.unix_millis() })
+    }
+
+    /// Checks that the audit log still contains the newest recorded row, and records the current newest row.
+    /// Returns the oldest detected loss until the caller confirms it with [`Store::acknowledge_audit_loss`].
+    /// [`Store::verify_audit`] also reports detected losses until the process terminates.
+    pub async fn check_audit_growth(&self) -> Result<Option<AuditProblem>, StoreError> {
+        let newest = self.checkpoint_tracker.newest_checkpoint();
+        let failed = StoreError::database_error("compare the audit log with the recorded checkpoint");
+        let mut transaction = self.database.begin_read().await.map_err(&failed)?;
+        let keys = AuditKeys::load_keys(&mut transaction, &self.sealer, &self.keys).await?;
+        let head = ChainEnd::read_end(&mut transaction, keys.current_key(), HEAD_NAME).await?;
+        self.checkpoint_tracker.compare_with_head(&mut transaction, keys.current_key(), head, newest).await?;
+        if let Some(head) = head {
+            let at = self.clock.unix_millis();
+            self.checkpoint_tracker.record_newest(AuditCheckpoint { seq: head.seq, link: hex::encode(head.mac), at });
+        }
+        Ok(self.checkpoint_tracker.lock_state().unreported.front().cloned())
+    }
+
+    /// Confirms a loss, so that [`Store::check_audit_growth`] no longer returns it.
+    pub fn acknowledge_audit_loss(&self, loss: &AuditProblem) {
+        self.checkpoint_tracker.lock_state().unreported.retain(|unreported| unreported != loss);
+    }
+}
+
+/// Compares recorded rows with the audit log and returns the problems.
+pub(super) async fn compare_checkpoints<'a>(
+    transaction: &mut Transaction,
+    keys: &AuditKeys,
+    seen: impl Iterator<Item = &'a AuditCheckpoint>,
+) -> Result<Vec<AuditProblem>, StoreError> {
+    let mut problems = Vec::new();
+    for checkpoint in seen {
+        problems.extend(compare_checkpoint(transaction, keys.current_key(), checkpoint).await?);
+    }
+    Ok(problems)
+}
+
+/// Checks that the audit log contains a recorded row.
+/// A row that retention removed is no problem, because the checkpoint record proves the removal.
+async fn compare_checkpoint(
+    transaction: &mut Transaction,
+    key: &MasterKey,
+    checkpoint: &AuditCheckpoint,
+) -> Result<Option<AuditProblem>, StoreError> {
+    if checkpoint.seq == 0 {
+        return Ok(None);
+    }
+    let row = query("SELECT mac FROM audit WHERE seq = $1")
+        .bind(checkpoint.seq)
+        .fetch_optional(&mut *transaction)
+        .await
+        .map_err(StoreError::database_error("verify the audit log"))?;
+    let found = match row {
+        Some(row) => read_hash_column(&row, "mac").ok(),
+        None => match ChainEnd::read_end(transaction, key, CHECKPOINT_NAME).await? {
+            Some(oldest) if oldest.seq == checkpoint.seq.saturating_add(1) => Some(oldest.mac),
+            Some(oldest) if oldest.seq > checkpoint.seq => return Ok(None),
+            _ => {
+                let what = AuditFault::RecordedRowMissing { at: checkpoint.at };
+                return Ok(Some(AuditProblem { position: checkpoint.seq, fault: what }));
+            }
+        },
+    };
+    let same = found.is_some_and(|mac| hex::encode(mac) == checkpoint.link);
+    let what = AuditFault::RecordedRowReplaced { at: checkpoint.at };
+    Ok((!same).then_some(AuditProblem { position: checkpoint.seq, fault: what }))
+}
