@@ -22,8 +22,8 @@ use clew_testkit::{FakeOptions, FakeServer};
 #[global_allocator]
 static ALLOCATOR: dhat::Alloc = dhat::Alloc;
 
-const FEW_SESSIONS: u64 = 1_000;
-const MANY_SESSIONS: u64 = 11_000;
+const SMALL_SESSION_COUNT: u64 = 1_000;
+const LARGE_SESSION_COUNT: u64 = 11_000;
 /// Argument that starts the fake server; the number of sessions follows.
 const SERVE_ARGUMENT: &str = "--serve";
 /// Argument of `cargo bench`. Test runners pass other arguments and find no tests.
@@ -32,14 +32,14 @@ const BENCH_ARGUMENT: &str = "--bench";
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     match arguments.iter().position(|argument| argument == SERVE_ARGUMENT).and_then(|at| arguments.get(at + 1)) {
-        Some(sessions) => serve(sessions.parse().expect("a number of sessions")),
+        Some(sessions) => run_fake_server(sessions.parse().expect("a number of sessions")),
         None if arguments.iter().any(|argument| argument == BENCH_ARGUMENT) => run_benchmark(),
         None => {}
     }
 }
 
 /// Prints the address of the fake server, and runs it until stdin is closed.
-fn serve(sessions: u64) {
+fn run_fake_server(sessions: u64) {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime starts");
     let options = FakeOptions { sessions, transactions: sessions / 4, ..FakeOptions::default() };
     let server = runtime.block_on(FakeServer::start(options)).expect("a port is free");
@@ -48,12 +48,12 @@ fn serve(sessions: u64) {
 }
 
 fn run_benchmark() {
-    let (few, many) = (ServerProcess::start(FEW_SESSIONS), ServerProcess::start(MANY_SESSIONS));
+    let (few, many) = (ServerProcess::start(SMALL_SESSION_COUNT), ServerProcess::start(LARGE_SESSION_COUNT));
     for (name, detailed) in [("snapshot", false), ("detailed_snapshot", true)] {
         // The first snapshot pays for one-time allocations of the process.
-        few.measure(detailed);
-        let (few, many) = (few.measure(detailed), many.measure(detailed));
-        let rows = MANY_SESSIONS - FEW_SESSIONS;
+        few.measure_allocations(detailed);
+        let (few, many) = (few.measure_allocations(detailed), many.measure_allocations(detailed));
+        let rows = LARGE_SESSION_COUNT - SMALL_SESSION_COUNT;
         let hundredths = (many.total_blocks - few.total_blocks) * 100 / rows;
         let bytes = (many.total_bytes - few.total_bytes) / rows;
         let peak = many.max_bytes.saturating_sub(few.max_bytes);
@@ -84,7 +84,7 @@ impl ServerProcess {
     }
 
     /// Returns the allocations of one snapshot whose rows are all written, connecting included.
-    fn measure(&self, detailed: bool) -> dhat::HeapStats {
+    fn measure_allocations(&self, detailed: bool) -> dhat::HeapStats {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
         let _counting = dhat::Profiler::builder().testing().build();
         let (selection, form) = (Selection::default(), OutputFormat::Csv { formula_guard: true });

@@ -32,31 +32,31 @@ use mysql_common::proto::MySerialize;
 use secrecy::ExposeSecret;
 use tokio::net::TcpStream;
 
-use authentication::{AuthExchange, Channel};
+use authentication::{AuthExchange, ChannelSecurity};
 pub(crate) use error::{Error, ServerError};
 use packets::PacketStream;
-pub(crate) use result_set::{Cells, Rows};
+pub(crate) use result_set::{RowCells, Rows};
 
 /// Maximum size of handshake and authentication packets.
-const MAX_HANDSHAKE_PACKET: usize = 64 << 10;
+const MAX_HANDSHAKE_PACKET_BYTES: usize = 64 << 10;
 /// Maximum size of a row in a small result.
-const MAX_SMALL_ROW: usize = 1 << 20;
+const MAX_SMALL_ROW_BYTES: usize = 1 << 20;
 /// Maximum size of a small result, which is stored in memory.
-const MAX_SMALL_ROWS: usize = 256 << 20;
+const MAX_SMALL_RESULT_BYTES: usize = 256 << 20;
 /// Memory of a row in addition to its bytes.
-const ROW_OVERHEAD: usize = 64;
+const ROW_OVERHEAD_BYTES: usize = 64;
 /// Maximum packet size announced to the server: the largest that any server sends.
-const MAX_ANNOUNCED_PACKET: u32 = 1 << 30;
+const ANNOUNCED_MAX_PACKET_BYTES: u32 = 1 << 30;
 /// Idle time before the kernel sends TCP keepalive probes.
-const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
+const KEEPALIVE_IDLE_TIME: Duration = Duration::from_secs(30);
 /// Collation `utf8mb4_general_ci`, which all servers since 5.5.3 have.
-const UTF8MB4: u8 = 45;
+const COLLATION_ID: u8 = 45;
 /// Command byte of a query.
 const COM_QUERY: u8 = 0x03;
 /// Command byte of the end of a connection.
 const COM_QUIT: u8 = 0x01;
 /// First byte of an error packet.
-const ERROR_PACKET: u8 = 0xff;
+const ERROR_PACKET_HEADER: u8 = 0xff;
 
 /// TCP connection before the handshake.
 #[derive(Debug)]
@@ -72,7 +72,7 @@ impl Socket {
     pub(crate) async fn connect(addresses: &[SocketAddr]) -> Result<Self, Error> {
         let stream = TcpStream::connect(addresses).await?;
         stream.set_nodelay(true)?;
-        let keepalive = socket2::TcpKeepalive::new().with_time(KEEPALIVE_IDLE);
+        let keepalive = socket2::TcpKeepalive::new().with_time(KEEPALIVE_IDLE_TIME);
         socket2::SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
         let (local, peer) = (stream.local_addr()?, stream.peer_addr()?);
         Ok(Self { stream, local, peer })
@@ -88,20 +88,20 @@ pub(crate) struct Client {
     pub(crate) handshake_connection_id: u32,
     /// Comment before each statement, which identifies the connection in the process list.
     tag: String,
-    in_flight: InFlight,
+    in_flight: InFlightFlag,
 }
 
 /// Flag for a statement whose result is not read completely. It is shared with the kill guard.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct InFlight(Arc<AtomicBool>);
+pub(crate) struct InFlightFlag(Arc<AtomicBool>);
 
-impl InFlight {
+impl InFlightFlag {
     /// Returns whether a statement may be running on the server.
-    pub(crate) fn is_set(&self) -> bool {
+    pub(crate) fn is_in_flight(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }
 
-    fn set(&self, in_flight: bool) {
+    fn set_in_flight(&self, in_flight: bool) {
         self.0.store(in_flight, Ordering::Release);
     }
 }
@@ -119,48 +119,50 @@ impl Client {
         let mut packets = PacketStream::new(Box::new(socket.stream), max_received);
         let first = packets.peek(5).await?;
         if first.is_empty() {
-            return Err(Error::closed());
+            return Err(Error::connection_closed());
         }
         // Three bytes of length, sequence number 0, then protocol version 10 or an error.
-        if !matches!(first, [_, _, 0, 0, 0x0a | ERROR_PACKET, ..]) {
+        if !matches!(first, [_, _, 0, 0, 0x0a | ERROR_PACKET_HEADER, ..]) {
             return Err(Error::NotMysql(first.get(..first.len().min(32)).unwrap_or_default().to_vec()));
         }
-        let greeting = packets.read(MAX_HANDSHAKE_PACKET).await?;
-        if greeting.payload.first() == Some(&ERROR_PACKET) {
+        let greeting = packets.read_packet(MAX_HANDSHAKE_PACKET_BYTES).await?;
+        if greeting.payload.first() == Some(&ERROR_PACKET_HEADER) {
             return Err(Error::Server(ServerError::parse(greeting.payload)));
         }
         let greeting = ParseBuf(greeting.payload).parse::<HandshakePacket<'_>>(())?.into_owned();
-        let capabilities = greeting.capabilities() & capabilities();
+        let capabilities = greeting.capabilities() & client_capabilities();
         let encrypted = should_use_tls(node, is_loopback, greeting.capabilities())?;
         if encrypted {
-            let request = SslRequest::new(capabilities | CapabilityFlags::CLIENT_SSL, MAX_ANNOUNCED_PACKET, UTF8MB4);
-            packets.write(&serialize_message(&request)).await?;
-            let (stream, sequence) = packets.into_stream();
-            let stream = tls::handshake(node, stream).await?;
-            packets = PacketStream::new(Box::new(stream), max_received).with_sequence(sequence);
+            let request =
+                SslRequest::new(capabilities | CapabilityFlags::CLIENT_SSL, ANNOUNCED_MAX_PACKET_BYTES, COLLATION_ID);
+            packets.write_packet(&serialize_message(&request)).await?;
+            let (stream, sequence) = packets.into_parts();
+            let stream = tls::perform_handshake(node, stream).await?;
+            packets = PacketStream::new(Box::new(stream), max_received).with_sequence_number(sequence);
         }
-        let channel = Channel { encrypted, verified: encrypted && tls::is_verified(node), is_loopback };
+        let channel =
+            ChannelSecurity { encrypted, verified: encrypted && tls::authenticates_server(node), is_loopback };
         let password = node.password.as_ref().map(|password| password.expose_secret().to_owned());
         let mut exchange = AuthExchange::new(node, password, channel, &greeting);
-        let plugin = exchange.plugin();
+        let plugin = exchange.current_plugin();
         let response = HandshakeResponse::new(
-            exchange.first_response(),
+            exchange.initial_response(),
             (5, 7, 0),
             Some(node.user.as_bytes()),
             None::<&[u8]>,
             Some(plugin),
             if encrypted { capabilities | CapabilityFlags::CLIENT_SSL } else { capabilities },
-            Some(connect_attributes(&tag)),
-            MAX_ANNOUNCED_PACKET,
+            Some(build_connection_attributes(&tag)),
+            ANNOUNCED_MAX_PACKET_BYTES,
         );
-        packets.write(&serialize_message(&response)).await?;
-        exchange.complete(&mut packets).await?;
+        packets.write_packet(&serialize_message(&response)).await?;
+        exchange.authenticate(&mut packets).await?;
         let handshake_connection_id = greeting.connection_id();
-        Ok(Self { packets, handshake_connection_id, tag, in_flight: InFlight::default() })
+        Ok(Self { packets, handshake_connection_id, tag, in_flight: InFlightFlag::default() })
     }
 
     /// Returns the in-flight flag for a guard that outlives the client.
-    pub(crate) fn in_flight(&self) -> InFlight {
+    pub(crate) fn in_flight_flag(&self) -> InFlightFlag {
         self.in_flight.clone()
     }
 
@@ -172,7 +174,7 @@ impl Client {
         payload.extend_from_slice(self.tag.as_bytes());
         payload.extend_from_slice(b" */ ");
         payload.extend_from_slice(statement.as_bytes());
-        self.in_flight.set(true);
+        self.in_flight.set_in_flight(true);
         self.packets.write_command(&payload).await?;
         Rows::start(&mut self.packets, &self.in_flight, max_row).await
     }
@@ -190,12 +192,12 @@ impl Client {
         statement: &str,
         mut consume: impl FnMut(T),
     ) -> Result<(), Error> {
-        let mut rows = self.query(statement, MAX_SMALL_ROW).await?;
+        let mut rows = self.query(statement, MAX_SMALL_ROW_BYTES).await?;
         let mut count = 0;
         while let Some(row) = rows.next_row().await? {
             count += 1;
-            if rows.size() + count * ROW_OVERHEAD > MAX_SMALL_ROWS {
-                return Err(Error::TooLarge { what: "bytes in one result", limit: MAX_SMALL_ROWS as u64 });
+            if rows.total_bytes() + count * ROW_OVERHEAD_BYTES > MAX_SMALL_RESULT_BYTES {
+                return Err(Error::TooLarge { what: "bytes in one result", limit: MAX_SMALL_RESULT_BYTES as u64 });
             }
             consume(T::from_row_opt(row)?);
         }
@@ -204,7 +206,7 @@ impl Client {
 
     /// Runs a statement and discards its rows.
     pub(crate) async fn execute(&mut self, statement: &str) -> Result<(), Error> {
-        let mut rows = self.query(statement, MAX_SMALL_ROW).await?;
+        let mut rows = self.query(statement, MAX_SMALL_ROW_BYTES).await?;
         while rows.next().await?.is_some() {}
         Ok(())
     }
@@ -218,7 +220,7 @@ impl Client {
 /// Returns the capability flags of the client.
 /// Without `CLIENT_LOCAL_FILES`: a server must not request a file.
 /// Without `CLIENT_DEPRECATE_EOF`, which servers before 5.7 lack.
-fn capabilities() -> CapabilityFlags {
+fn client_capabilities() -> CapabilityFlags {
     CapabilityFlags::CLIENT_LONG_PASSWORD
         | CapabilityFlags::CLIENT_LONG_FLAG
         | CapabilityFlags::CLIENT_PROTOCOL_41
@@ -243,12 +245,12 @@ fn should_use_tls(node: &NodeUrl, is_loopback: bool, server: CapabilityFlags) ->
 }
 
 /// Returns the connection attributes.
-fn connect_attributes(tag: &str) -> HashMap<String, String> {
+fn build_connection_attributes(tag: &str) -> HashMap<String, String> {
     HashMap::from([("program_name".to_owned(), "clew".to_owned()), ("clew_connection".to_owned(), tag.to_owned())])
 }
 
 /// Reads a small file. Fails for larger files, devices and pipes, which may be endless.
-async fn read_limited_file(path: &Path, max_bytes: usize) -> io::Result<Vec<u8>> {
+async fn read_file_with_limit(path: &Path, max_bytes: usize) -> io::Result<Vec<u8>> {
     let metadata = tokio::fs::metadata(path).await?;
     if !metadata.is_file() || metadata.len() > max_bytes as u64 {
         return Err(io::Error::other(format!("not a file of at most {max_bytes} bytes")));

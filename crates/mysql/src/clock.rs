@@ -21,13 +21,13 @@ use crate::server_instance::ServerInstance;
 use crate::statements;
 
 /// Minimum difference of two clocks that is a step. Less is a slow adjustment or network latency.
-const MIN_STEP_SECONDS: f64 = 2.0;
+const MIN_CLOCK_STEP_SECONDS: f64 = 2.0;
 /// Maximum number of steps stored per server.
-const MAX_STEPS: usize = 16;
+const MAX_CLOCK_STEPS: usize = 16;
 /// Maximum number of servers stored per node.
-const MAX_SERVERS: usize = 16;
-/// Age in seconds from which times are always converted to UTC: [`statements::SERVER_CLOCK`] covers one day.
-const MAX_UNIFORM_AGE: i64 = 86_400 - 3 * 3600;
+const MAX_SERVERS_PER_NODE: usize = 16;
+/// Age in seconds from which times are always converted to UTC: [`statements::SERVER_CLOCK_QUERY`] covers one day.
+const MIN_CONVERTED_AGE_SECONDS: i64 = 86_400 - 3 * 3600;
 /// Maximum number of times converted per statement.
 const CONVERSIONS_PER_STATEMENT: usize = 200;
 
@@ -48,18 +48,18 @@ pub struct ClockReading {
 
 impl ClockReading {
     /// Returns the Unix time in seconds, with a fraction.
-    pub(crate) fn utc(&self) -> f64 {
+    pub(crate) fn unix_seconds(&self) -> f64 {
         self.utc
     }
 }
 
-/// Row of [`statements::SERVER_CLOCK`]: local time, Unix time, whether the last day had 86,400 seconds.
+/// Row of [`statements::SERVER_CLOCK_QUERY`]: local time, Unix time, whether the last day had 86,400 seconds.
 type ClockRow = (String, u64, Option<i64>);
 
 /// Reads the server's clock and stores the reading in the connection. Returns `None` if the server returns no time.
 pub(crate) async fn read_clock(connection: &mut Connection) -> Result<Option<ClockReading>, Error> {
     let before = Instant::now();
-    let rows: Vec<ClockRow> = connection.query_all(statements::SERVER_CLOCK).await?;
+    let rows: Vec<ClockRow> = connection.query_all(statements::SERVER_CLOCK_QUERY).await?;
     let half = before.elapsed() / 2;
     connection.clock = rows.into_iter().next().and_then(|(local, utc, uniform)| {
         let local = parse_local_time(&local)?;
@@ -78,7 +78,7 @@ pub(crate) fn parse_local_time(printed: &str) -> Option<DateTime> {
 
 /// Age of a local time in seconds; negative for a time in the future.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum LocalAge {
+pub(crate) enum LocalTimeAge {
     /// The only possible age.
     Exact(i64),
     /// Ages of a local time that occurred twice: since the later and since the earlier occurrence.
@@ -87,24 +87,26 @@ pub(crate) enum LocalAge {
 
 /// Computes the ages of local times at this clock reading.
 /// Sends further queries only if the UTC offset may have changed since one of the times.
-pub(crate) async fn compute_ages(
+pub(crate) async fn compute_local_time_ages(
     connection: &mut Connection,
     clock: &ClockReading,
     times: Vec<DateTime>,
-) -> Result<HashMap<DateTime, LocalAge>, Error> {
+) -> Result<HashMap<DateTime, LocalTimeAge>, Error> {
     let mut ages = HashMap::new();
     let mut to_convert = Vec::new();
     for time in times {
         let local = clock.local.duration_since(time).as_secs();
-        if ages.insert(time, LocalAge::Exact(local)).is_none() && (!clock.uniform || local >= MAX_UNIFORM_AGE) {
+        if ages.insert(time, LocalTimeAge::Exact(local)).is_none()
+            && (!clock.uniform || local >= MIN_CONVERTED_AGE_SECONDS)
+        {
             to_convert.push(time);
         }
     }
     for times in to_convert.chunks(CONVERSIONS_PER_STATEMENT) {
-        let converted: Vec<String> = connection.query_all(&statements::convert_to_utc(times)).await?;
+        let converted: Vec<String> = connection.query_all(&statements::convert_to_utc_query(times)).await?;
         let printed = converted.first().map(String::as_str).unwrap_or_default();
         for (time, conversion) in times.iter().zip(printed.split(';')) {
-            if let Some(age) = age_from_conversion(clock.utc, conversion) {
+            if let Some(age) = parse_converted_age(clock.utc, conversion) {
                 ages.insert(*time, age);
             }
         }
@@ -113,7 +115,7 @@ pub(crate) async fn compute_ages(
 }
 
 /// Parses the age from one conversion: Unix time, and whether the local time also occurs an hour before or after.
-fn age_from_conversion(now: f64, conversion: &str) -> Option<LocalAge> {
+fn parse_converted_age(now: f64, conversion: &str) -> Option<LocalTimeAge> {
     let mut parts = conversion.split(',');
     let utc: f64 = parts.next()?.parse().ok()?;
     #[allow(clippy::cast_possible_truncation, reason = "the difference of two times in seconds")]
@@ -127,8 +129,8 @@ fn age_from_conversion(now: f64, conversion: &str) -> Option<LocalAge> {
     possible.sort_unstable();
     let past: Vec<i64> = possible.iter().copied().filter(|age| *age >= 0).collect();
     match (past.as_slice(), possible.first()) {
-        ([later, earlier, ..], _) => Some(LocalAge::Ambiguous(*later, *earlier)),
-        ([only], _) | ([], Some(only)) => Some(LocalAge::Exact(*only)),
+        ([later, earlier, ..], _) => Some(LocalTimeAge::Ambiguous(*later, *earlier)),
+        ([only], _) | ([], Some(only)) => Some(LocalTimeAge::Exact(*only)),
         ([], None) => None,
     }
 }
@@ -187,7 +189,7 @@ impl ClockHistory {
         let is_another = self.servers.back().is_some_and(|(last, _)| last != identity);
         let index = self.servers.iter().position(|(stored, _)| stored == identity);
         let readings = index.and_then(|at| self.servers.remove(at)).map(|(_, readings)| readings).unwrap_or_default();
-        if self.servers.len() == MAX_SERVERS {
+        if self.servers.len() == MAX_SERVERS_PER_NODE {
             self.servers.pop_front();
         }
         self.servers.push_back((identity.to_owned(), readings));
@@ -195,45 +197,45 @@ impl ClockHistory {
     }
 
     /// Records a reading. Returns the seconds by which the clock was set forward since the previous reading.
-    pub(crate) fn record(&mut self, reading: ClockReading) -> Option<f64> {
-        self.servers.back_mut()?.1.record(reading)
+    pub(crate) fn record_reading(&mut self, reading: ClockReading) -> Option<f64> {
+        self.servers.back_mut()?.1.record_reading(reading)
     }
 
     /// Corrects an age that the server computed from its wall clock. `reported` may be negative.
     #[must_use]
-    pub fn correct_age(&self, reported: i64) -> i64 {
-        self.servers.back().map_or(reported, |(_, readings)| readings.correct_age(reported))
+    pub fn adjust_age(&self, reported: i64) -> i64 {
+        self.servers.back().map_or(reported, |(_, readings)| readings.adjust_age(reported))
     }
 
-    /// Corrects an age in whole seconds. See [`Self::correct_age`].
-    pub(crate) fn correct_seconds(&self, reported: u64) -> u64 {
+    /// Corrects an age in whole seconds. See [`Self::adjust_age`].
+    pub(crate) fn adjust_seconds(&self, reported: u64) -> u64 {
         let reported = i64::try_from(reported).unwrap_or(i64::MAX);
-        Session::sanitize_seconds(self.correct_age(reported).into())
+        Session::sanitize_seconds(self.adjust_age(reported).into())
     }
 
     /// Returns whether a step of this server's clock was detected.
     #[must_use]
-    pub fn has_steps(&self) -> bool {
+    pub fn has_clock_steps(&self) -> bool {
         self.servers.back().is_some_and(|(_, readings)| !readings.steps.is_empty())
     }
 }
 
 impl ClockReadings {
-    fn record(&mut self, reading: ClockReading) -> Option<f64> {
+    fn record_reading(&mut self, reading: ClockReading) -> Option<f64> {
         let last = self.last.replace(reading)?;
         let passed = reading.at.saturating_duration_since(last.at).as_secs_f64();
         let step = reading.utc - last.utc - passed;
-        if step.abs() <= MIN_STEP_SECONDS + reading.uncertainty + last.uncertainty {
+        if step.abs() <= MIN_CLOCK_STEP_SECONDS + reading.uncertainty + last.uncertainty {
             return None;
         }
-        if self.steps.len() == MAX_STEPS {
+        if self.steps.len() == MAX_CLOCK_STEPS {
             self.steps.pop_front();
         }
         self.steps.push_back(ClockStep { seconds: step, before: last.at });
         Some(step)
     }
 
-    fn correct_age(&self, reported: i64) -> i64 {
+    fn adjust_age(&self, reported: i64) -> i64 {
         let Some(now) = self.last else { return reported };
         #[allow(clippy::cast_precision_loss, reason = "ages in seconds")]
         let mut age = reported as f64;
@@ -276,13 +278,13 @@ mod tests {
         ] {
             let start = Instant::now();
             let mut history = ClockReadings::default();
-            assert_eq!(history.record(reading(start, 0.0, 1_000_000.0)), None);
-            assert_eq!(history.record(reading(start, 1.0, 1_000_001.5)), None, "an adjustment is no step");
-            assert_eq!(history.correct_age(7200), 7200);
-            let stepped = history.record(reading(start, 2.0, 1_000_002.5 + step)).unwrap();
+            assert_eq!(history.record_reading(reading(start, 0.0, 1_000_000.0)), None);
+            assert_eq!(history.record_reading(reading(start, 1.0, 1_000_001.5)), None, "an adjustment is no step");
+            assert_eq!(history.adjust_age(7200), 7200);
+            let stepped = history.record_reading(reading(start, 2.0, 1_000_002.5 + step)).unwrap();
             assert!((stepped - step).abs() < 0.001, "{stepped}");
-            assert_eq!(history.correct_age(reported), expected, "{step} {reported}");
-            assert_eq!(history.record(reading(start, 3.0, 1_000_003.5 + step)), None, "the step is over");
+            assert_eq!(history.adjust_age(reported), expected, "{step} {reported}");
+            assert_eq!(history.record_reading(reading(start, 3.0, 1_000_003.5 + step)), None, "the step is over");
         }
     }
 
@@ -290,13 +292,13 @@ mod tests {
     fn two_steps_add_up() {
         let start = Instant::now();
         let mut history = ClockReadings::default();
-        history.record(reading(start, 0.0, 0.0));
-        history.record(reading(start, 1.0, 3601.0));
-        history.record(reading(start, 100.0, 3700.0));
-        history.record(reading(start, 101.0, 3701.0 + 7200.0));
-        assert_eq!(history.correct_age(10_800 + 101 + 50), 151, "begun before both");
-        assert_eq!(history.correct_age(7200 + 50), 50, "begun between them");
-        assert_eq!(history.correct_age(0), 0);
+        history.record_reading(reading(start, 0.0, 0.0));
+        history.record_reading(reading(start, 1.0, 3601.0));
+        history.record_reading(reading(start, 100.0, 3700.0));
+        history.record_reading(reading(start, 101.0, 3701.0 + 7200.0));
+        assert_eq!(history.adjust_age(10_800 + 101 + 50), 151, "begun before both");
+        assert_eq!(history.adjust_age(7200 + 50), 50, "begun between them");
+        assert_eq!(history.adjust_age(0), 0);
     }
 
     #[test]
@@ -306,31 +308,35 @@ mod tests {
             ["first@1", "first@2", "second@1"].map(|server| server.parse().unwrap());
         let mut history = ClockHistory::default();
         assert!(!history.select_server(&first));
-        history.record(reading(start, 0.0, 1000.0));
-        assert_eq!(history.record(reading(start, 1.0, 4601.0)), Some(3600.0));
+        history.record_reading(reading(start, 0.0, 1000.0));
+        assert_eq!(history.record_reading(reading(start, 1.0, 4601.0)), Some(3600.0));
         assert!(history.select_server(&second));
-        assert_eq!(history.record(reading(start, 2.0, 50.0)), None, "the clocks of two servers are not compared");
-        assert_eq!((history.has_steps(), history.correct_age(3700)), (false, 3700));
+        assert_eq!(
+            history.record_reading(reading(start, 2.0, 50.0)),
+            None,
+            "the clocks of two servers are not compared"
+        );
+        assert_eq!((history.has_clock_steps(), history.adjust_age(3700)), (false, 3700));
         // A restart does not change the clock.
         assert!(history.select_server(&restarted));
-        assert_eq!(history.record(reading(start, 3.0, 4603.0)), None);
-        assert_eq!(history.correct_age(3610), 10, "begun before the step");
+        assert_eq!(history.record_reading(reading(start, 3.0, 4603.0)), None);
+        assert_eq!(history.adjust_age(3610), 10, "begun before the step");
         assert!(!history.select_server(&restarted));
-        assert_eq!(history.record(reading(start, 4.0, 4704.0)), Some(100.0));
+        assert_eq!(history.record_reading(reading(start, 4.0, 4704.0)), Some(100.0));
     }
 
     #[test]
     fn repeated_local_times_have_two_ages() {
         for (conversion, expected) in [
-            ("1000.000000,0,0", Some(LocalAge::Exact(9000))),
-            ("1000,0,1", Some(LocalAge::Ambiguous(5400, 9000))),
-            ("4600,1,0", Some(LocalAge::Ambiguous(5400, 9000))),
-            ("9000,0,1", Some(LocalAge::Exact(1000))),
-            ("10001,0,0", Some(LocalAge::Exact(-1))),
+            ("1000.000000,0,0", Some(LocalTimeAge::Exact(9000))),
+            ("1000,0,1", Some(LocalTimeAge::Ambiguous(5400, 9000))),
+            ("4600,1,0", Some(LocalTimeAge::Ambiguous(5400, 9000))),
+            ("9000,0,1", Some(LocalTimeAge::Exact(1000))),
+            ("10001,0,0", Some(LocalTimeAge::Exact(-1))),
             ("x,0,0", None),
             ("1000", None),
         ] {
-            assert_eq!(age_from_conversion(10_000.0, conversion), expected, "{conversion}");
+            assert_eq!(parse_converted_age(10_000.0, conversion), expected, "{conversion}");
         }
     }
 }

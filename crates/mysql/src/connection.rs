@@ -23,7 +23,8 @@ use crate::{failure, refused_logins, server_instance, statements};
 /// Error `ER_CON_COUNT_ERROR`: all connections of the server are in use.
 const TOO_MANY_CONNECTIONS_ERROR: u16 = 1040;
 /// Delays before retries after [`TOO_MANY_CONNECTIONS_ERROR`]: most connections of a burst end soon.
-const RETRY_DELAYS: [Duration; 3] = [Duration::from_millis(50), Duration::from_millis(100), Duration::from_millis(200)];
+const CONNECT_RETRY_DELAYS: [Duration; 3] =
+    [Duration::from_millis(50), Duration::from_millis(100), Duration::from_millis(200)];
 
 /// Authenticated connection, without a permit and before its session variables are set.
 #[derive(Debug)]
@@ -42,25 +43,27 @@ impl RawConnection {
     pub(crate) async fn open(node: &NodeUrl, max_bytes: u64) -> Result<Self, Failure> {
         let address = node.address();
         let mut raw = Self::connect(node, &address, max_bytes).await?;
-        raw.read_identity().await.map_err(|error| failure::from_client_error(&error, &address))?;
+        raw.read_version_and_id().await.map_err(|error| failure::from_client_error(&error, &address))?;
         Ok(raw)
     }
 
     async fn connect(node: &NodeUrl, address: &str, max_bytes: u64) -> Result<Self, Failure> {
         let lookup = lookup_host((node.host.as_str(), node.port)).await;
         let addresses: Vec<SocketAddr> =
-            lookup.map_err(|error| failure::name_resolution_failed(address, &error))?.collect();
-        let mut delays = RETRY_DELAYS.iter();
+            lookup.map_err(|error| failure::name_resolution_failure(address, &error))?.collect();
+        let mut delays = CONNECT_RETRY_DELAYS.iter();
         loop {
             match Self::connect_once(node, &addresses, max_bytes).await {
                 Err(Error::Server(error)) if error.code == TOO_MANY_CONNECTIONS_ERROR => {
-                    let Some(delay) = delays.next() else { return Err(failure::too_many_connections(&error, address)) };
+                    let Some(delay) = delays.next() else {
+                        return Err(failure::too_many_connections_failure(&error, address));
+                    };
                     sleep(*delay).await;
                 }
                 Err(error) => {
                     let failure = failure::from_client_error(&error, address);
                     if matches!(error, Error::Server(_)) && failure.kind == FailureKind::AccessDenied {
-                        refused_logins::record_refusal(node, &failure);
+                        refused_logins::record_refused_login(node, &failure);
                     }
                     return Err(failure);
                 }
@@ -78,10 +81,10 @@ impl RawConnection {
     }
 
     /// Reads the server version and the connection id.
-    async fn read_identity(&mut self) -> Result<String, Error> {
-        let rows = self.client.query_all::<(String, u64)>(statements::SERVER_IDENTITY).await?;
+    async fn read_version_and_id(&mut self) -> Result<String, Error> {
+        let rows = self.client.query_all::<(String, u64)>(statements::SERVER_IDENTITY_QUERY).await?;
         let (version, id) = rows.into_iter().next().ok_or(Error::Protocol("no row where there is always one"))?;
-        self.own.set_id(id);
+        self.own.set_connection_id(id);
         self.id = id;
         Ok(version)
     }
@@ -101,7 +104,7 @@ impl RawConnection {
     /// Then listed sessions and killed sessions belong to the same server.
     /// `filter` must have seen the process list: it shows this connection under its own id.
     pub(crate) fn is_direct(&self, filter: &OwnSessionFilter) -> bool {
-        self.handshake_id_matches() && filter.listed_id() == Some(self.id)
+        self.handshake_id_matches() && filter.listed_connection_id() == Some(self.id)
     }
 }
 
@@ -127,20 +130,20 @@ pub(crate) struct Connection {
 impl Connection {
     /// Acquires a read permit, connects, authenticates, detects the server family and sets session variables.
     pub(crate) async fn open(node: &NodeUrl, limits: &Limits) -> Result<Self, Failure> {
-        Self::open_for(Purpose::Reading, node, limits).await
+        Self::open_for_purpose(Purpose::Reading, node, limits).await
     }
 
     /// Opens a connection with a permit for `purpose`. See [`Connection::open`].
-    pub(crate) async fn open_for(purpose: Purpose, node: &NodeUrl, limits: &Limits) -> Result<Self, Failure> {
+    pub(crate) async fn open_for_purpose(purpose: Purpose, node: &NodeUrl, limits: &Limits) -> Result<Self, Failure> {
         let address = node.address();
         let deadline = Instant::now() + limits.read_timeout;
         let permit = ConnectionPermit::acquire(&address, purpose, limits.permit_timeout()).await?;
-        if let Some(failure) = refused_logins::shared_failure(node, permit.requested_at()) {
+        if let Some(failure) = refused_logins::find_shared_failure(node, permit.requested_at()) {
             return Err(failure);
         }
         let connected = timeout(limits.connect_timeout, RawConnection::connect(node, &address, limits.max_bytes)).await;
-        let raw =
-            connected.unwrap_or_else(|_| Err(failure::timeout(&address, "connecting", limits.connect_timeout)))?;
+        let raw = connected
+            .unwrap_or_else(|_| Err(failure::timeout_failure(&address, "connecting", limits.connect_timeout)))?;
         Self::set_up_session(raw, node, permit, deadline, limits.max_bytes).await
     }
 
@@ -154,11 +157,12 @@ impl Connection {
         let address = node.address();
         let reading = |error: Error| failure::from_client_error(&error, &address);
         let since = permit.acquired_at();
-        let guard = KillOnDrop::new(node.clone(), raw.own.clone(), permit, raw.client.in_flight(), max_bytes);
-        let version = raw.read_identity().await.map_err(reading)?;
+        let guard = KillOnDrop::new(node.clone(), raw.own.clone(), permit, raw.client.in_flight_flag(), max_bytes);
+        let version = raw.read_version_and_id().await.map_err(reading)?;
         let flavor = Flavor::from_version(&version);
         let left = deadline.saturating_duration_since(Instant::now());
-        let limitations = set_variables(&mut raw.client, SessionSetup::new(flavor, left)).await.map_err(reading)?;
+        let limitations =
+            set_session_variables(&mut raw.client, SessionSetup::new(flavor, left)).await.map_err(reading)?;
         let id = raw.id;
         Ok(Self { raw, address, flavor, version, id, since, limitations, clock: None, guard })
     }
@@ -174,8 +178,8 @@ impl Connection {
     }
 
     /// Reads the identity and start time of the server.
-    pub(crate) async fn read_instance(&mut self) -> Result<ServerInstance, Failure> {
-        server_instance::read_instance(self).await
+    pub(crate) async fn read_server_instance(&mut self) -> Result<ServerInstance, Failure> {
+        server_instance::read_server_instance(self).await
     }
 
     /// Converts a client error to a [`Failure`] with the address of the node.
@@ -192,11 +196,14 @@ impl Connection {
 
 /// Sets the session variables. Drops variables that the server does not know or refuses to set.
 /// Returns a limitation for each refused variable.
-pub(crate) async fn set_variables(client: &mut Client, mut set_up: SessionSetup) -> Result<Vec<Limitation>, Error> {
+pub(crate) async fn set_session_variables(
+    client: &mut Client,
+    mut set_up: SessionSetup,
+) -> Result<Vec<Limitation>, Error> {
     'again: loop {
-        for statement in set_up.statements() {
+        for statement in set_up.set_statements() {
             match client.execute(&statement).await {
-                Err(error) if set_up.drop_refused(&statement, &error) => continue 'again,
+                Err(error) if set_up.drop_refused_variable(&statement, &error) => continue 'again,
                 done => done?,
             }
         }

@@ -12,7 +12,7 @@ use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 /// Permits of the nodes in use, by address.
-static NODES: LazyLock<Mutex<HashMap<String, Arc<NodePermits>>>> = LazyLock::new(Mutex::default);
+static NODE_PERMITS: LazyLock<Mutex<HashMap<String, Arc<NodePermits>>>> = LazyLock::new(Mutex::default);
 
 /// Purpose of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -31,18 +31,18 @@ pub(crate) struct ConnectionPermit {
     acquired_at: Instant,
     // Released before the node's entry is removed: fields are dropped in declaration order.
     _permit: OwnedSemaphorePermit,
-    node: NodeEntry,
+    node: NodePermitsRef,
 }
 
 impl ConnectionPermit {
     /// Acquires a permit for the node at `address`. Fails after `max_wait`.
     pub(crate) async fn acquire(address: &str, purpose: Purpose, max_wait: Duration) -> Result<Self, Failure> {
-        let (node, requested) = (NodeEntry::for_address(address), Instant::now());
+        let (node, requested) = (NodePermitsRef::for_address(address), Instant::now());
         match timeout(max_wait, node.permits.acquire(purpose)).await {
             Ok(Ok(permit)) => {
                 Ok(Self { purpose, requested_at: requested, acquired_at: Instant::now(), _permit: permit, node })
             }
-            Ok(Err(_)) | Err(_) => Err(busy_failure(address, purpose, max_wait)),
+            Ok(Err(_)) | Err(_) => Err(node_busy_failure(address, purpose, max_wait)),
         }
     }
 
@@ -67,7 +67,7 @@ impl ConnectionPermit {
     }
 }
 
-fn busy_failure(address: &str, purpose: Purpose, max_wait: Duration) -> Failure {
+fn node_busy_failure(address: &str, purpose: Purpose, max_wait: Duration) -> Failure {
     let doing = match purpose {
         Purpose::Reading => "Clew already reads this node, or ends a read there that hung, and reads it once at a time",
         Purpose::Killing => "Clew already has two connections to this node, to kill there, and takes no third",
@@ -100,23 +100,24 @@ impl NodePermits {
     }
 }
 
-/// Reference to a node's entry in [`NODES`]. The last reference removes the entry when dropped.
+/// Reference to a node's entry in [`NODE_PERMITS`]. The last reference removes the entry when dropped.
 #[derive(Debug)]
-struct NodeEntry {
+struct NodePermitsRef {
     address: String,
     permits: Arc<NodePermits>,
 }
 
-impl NodeEntry {
+impl NodePermitsRef {
     fn for_address(address: &str) -> Self {
-        let permits = lock_nodes().entry(address.to_owned()).or_insert_with(|| Arc::new(NodePermits::new())).clone();
+        let permits =
+            lock_node_permits().entry(address.to_owned()).or_insert_with(|| Arc::new(NodePermits::new())).clone();
         Self { address: address.to_owned(), permits }
     }
 }
 
-impl Drop for NodeEntry {
+impl Drop for NodePermitsRef {
     fn drop(&mut self) {
-        let mut busy = lock_nodes();
+        let mut busy = lock_node_permits();
         // The mutex is held, so no other thread can clone the entry: a count of 2 is this reference and the map's.
         if Arc::strong_count(&self.permits) == 2 {
             busy.remove(&self.address);
@@ -124,8 +125,8 @@ impl Drop for NodeEntry {
     }
 }
 
-fn lock_nodes() -> MutexGuard<'static, HashMap<String, Arc<NodePermits>>> {
-    NODES.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock_node_permits() -> MutexGuard<'static, HashMap<String, Arc<NodePermits>>> {
+    NODE_PERMITS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -181,7 +182,7 @@ mod tests {
         drop(first);
         let permit = (&mut second).now_or_never().expect("the permit is lost").unwrap();
         drop((permit, second));
-        assert!(!lock_nodes().contains_key(address), "the entry of an unused node is not removed");
+        assert!(!lock_node_permits().contains_key(address), "the entry of an unused node is not removed");
     }
 
     #[tokio::test]

@@ -45,58 +45,59 @@ pub struct Diagnosis {
 pub async fn diagnose(node: &NodeUrl, limits: &Limits) -> Result<Diagnosis, Failure> {
     timeout(limits.read_timeout, failure::catch_panic(node, run_diagnosis(node, limits)))
         .await
-        .unwrap_or_else(|_| Err(failure::timeout(&node.address(), "examining", limits.read_timeout)))
+        .unwrap_or_else(|_| Err(failure::timeout_failure(&node.address(), "examining", limits.read_timeout)))
 }
 
 async fn run_diagnosis(node: &NodeUrl, limits: &Limits) -> Result<Diagnosis, Failure> {
     let mut connection = Connection::open(node, limits).await?;
     let account = read_account(&mut connection).await?;
-    let cipher = read_cipher(&mut connection).await?;
+    let cipher = read_tls_cipher(&mut connection).await?;
     let clock_difference = read_clock_difference(&mut connection).await?;
     let mut checks = run_checks(&mut connection, &account).await?;
-    let direct = is_direct(&mut connection).await?;
-    let instance = connection.read_instance().await?;
+    let direct = is_direct_connection(&mut connection).await?;
+    let instance = connection.read_server_instance().await?;
     let (server_flavor, server_version) = (connection.flavor, connection.version.clone());
     connection.close().await;
     let mut second = Connection::open(node, limits).await?;
-    let same = second.read_instance().await? == instance;
+    let same = second.read_server_instance().await? == instance;
     second.close().await;
-    let proxied = if same { (!direct).then(indirect_connection) } else { Some(several_servers()) };
-    checks.push(new_check("direct connection", proxied.map_or(Ok(()), Err)));
+    let proxied =
+        if same { (!direct).then(indirect_connection_limitation) } else { Some(multiple_servers_limitation()) };
+    checks.push(build_check("direct connection", proxied.map_or(Ok(()), Err)));
     Ok(Diagnosis { server_flavor, server_version, account, cipher, clock_difference, checks })
 }
 
 /// Returns whether the process list shows this connection under the id of its handshake packet.
-async fn is_direct(connection: &mut Connection) -> Result<bool, Failure> {
+async fn is_direct_connection(connection: &mut Connection) -> Result<bool, Failure> {
     let address = connection.address.clone();
     let read_failure = |error: crate::client::Error| failure::from_client_error(&error, &address);
     let mut filter = connection.own_session_filter();
-    let mut rows = process_list::query(connection, 4 << 10).await.map_err(read_failure)?;
+    let mut rows = process_list::query_sessions(connection, 4 << 10).await.map_err(read_failure)?;
     while let Some(session) = rows.next().await.map_err(read_failure)? {
-        filter.is_own(&session);
+        filter.is_own_session(&session);
     }
     Ok(connection.raw.is_direct(&filter))
 }
 
 /// Reads the account of the connection, `user@host`.
 pub(crate) async fn read_account(connection: &mut Connection) -> Result<String, Failure> {
-    query_value(connection, statements::CURRENT_ACCOUNT).await.map(Option::unwrap_or_default)
+    query_single_value(connection, statements::CURRENT_ACCOUNT_QUERY).await.map(Option::unwrap_or_default)
 }
 
-async fn read_cipher(connection: &mut Connection) -> Result<Option<String>, Failure> {
+async fn read_tls_cipher(connection: &mut Connection) -> Result<Option<String>, Failure> {
     let rows: Vec<(String, String)> =
-        connection.query_all(statements::TLS_CIPHER).await.map_err(|error| connection.to_failure(&error))?;
+        connection.query_all(statements::TLS_CIPHER_QUERY).await.map_err(|error| connection.to_failure(&error))?;
     Ok(rows.into_iter().next().map(|(_, cipher)| cipher).filter(|cipher| !cipher.is_empty()))
 }
 
 async fn read_clock_difference(connection: &mut Connection) -> Result<f64, Failure> {
     let clock = clock::read_clock(connection).await.map_err(|error| connection.to_failure(&error))?;
-    let server = clock.map_or(0.0, |clock| clock.utc());
+    let server = clock.map_or(0.0, |clock| clock.unix_seconds());
     let here = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     Ok(server - here.as_secs_f64())
 }
 
-async fn query_value<T>(connection: &mut Connection, statement: &str) -> Result<Option<T>, Failure>
+async fn query_single_value<T>(connection: &mut Connection, statement: &str) -> Result<Option<T>, Failure>
 where
     Option<T>: mysql_common::prelude::FromRow + Send + 'static,
 {
@@ -105,42 +106,42 @@ where
 }
 
 async fn run_checks(connection: &mut Connection, account: &str) -> Result<Vec<PrivilegeCheck>, Failure> {
-    let process = probe(connection, statements::TRANSACTIONS_PROBE).await?;
-    let [own_sessions, no_transactions] = missing_process_privilege(account);
+    let process = run_probe(connection, statements::TRANSACTIONS_PROBE_QUERY).await?;
+    let [own_sessions, no_transactions] = missing_process_privilege_limitations(account);
     let mut checks = vec![
-        new_check("sessions of every account", process.then_some(()).ok_or(own_sessions)),
-        new_check("open transactions", process.then_some(()).ok_or(no_transactions)),
+        build_check("sessions of every account", process.then_some(()).ok_or(own_sessions)),
+        build_check("open transactions", process.then_some(()).ok_or(no_transactions)),
     ];
-    let cut = process_list::is_truncated(connection).await?;
-    checks.push(new_check("whole statements", if cut { Err(statements_truncated()) } else { Ok(()) }));
+    let cut = process_list::truncates_statements(connection).await?;
+    checks.push(build_check("whole statements", if cut { Err(truncated_statements_limitation()) } else { Ok(()) }));
     let kill = has_kill_privilege(connection).await?;
-    checks.push(new_check(
+    checks.push(build_check(
         "ending sessions",
-        if kill { Ok(()) } else { Err(no_kill_privilege(connection.flavor, account)) },
+        if kill { Ok(()) } else { Err(no_kill_privilege_limitation(connection.flavor, account)) },
     ));
     let locks = check_metadata_locks(connection, account).await?;
-    checks.push(new_check("metadata locks", locks));
-    let ages = statement_ages::check_timers(connection).await?;
-    checks.push(new_check("durations that sessions cannot change", ages));
+    checks.push(build_check("metadata locks", locks));
+    let ages = statement_ages::check_statement_timers(connection).await?;
+    checks.push(build_check("durations that sessions cannot change", ages));
     let mut losses = Vec::new();
     if check_performance_schema(connection, account).await?.is_ok() {
-        losses = lost_instrumentation::read_losses(connection).await?;
+        losses = lost_instrumentation::read_loss_limitations(connection).await?;
     }
     losses.append(&mut connection.limitations);
     if losses.is_empty() {
-        checks.push(new_check("complete records", Ok(())));
+        checks.push(build_check("complete records", Ok(())));
     }
-    checks.extend(losses.into_iter().map(|loss| new_check("complete records", Err(loss))));
+    checks.extend(losses.into_iter().map(|loss| build_check("complete records", Err(loss))));
     Ok(checks)
 }
 
-fn new_check(what: &'static str, outcome: Result<(), Limitation>) -> PrivilegeCheck {
+fn build_check(what: &'static str, outcome: Result<(), Limitation>) -> PrivilegeCheck {
     PrivilegeCheck { what, works: outcome.is_ok(), limitation: outcome.err() }
 }
 
 /// Runs a probe statement. Returns false if the server refuses it.
 /// [`CANNOT_CONVERT_TEXT_ERROR`] counts as success: the server raises it only after the privilege check.
-pub(crate) async fn probe(connection: &mut Connection, probe: &str) -> Result<bool, Failure> {
+pub(crate) async fn run_probe(connection: &mut Connection, probe: &str) -> Result<bool, Failure> {
     match connection.query_all::<mysql_common::Row>(probe).await {
         Ok(_) => Ok(true),
         Err(crate::client::Error::Server(error)) => Ok(error.code == CANNOT_CONVERT_TEXT_ERROR),
@@ -151,7 +152,7 @@ pub(crate) async fn probe(connection: &mut Connection, probe: &str) -> Result<bo
 /// Returns whether the account's grants allow killing sessions of other accounts. A kill cannot be tried out.
 pub(crate) async fn has_kill_privilege(connection: &mut Connection) -> Result<bool, Failure> {
     let grants: Vec<String> =
-        connection.query_all(statements::GRANTS).await.map_err(|error| connection.to_failure(&error))?;
+        connection.query_all(statements::GRANTS_QUERY).await.map_err(|error| connection.to_failure(&error))?;
     Ok(grants.iter().any(|grant| {
         let grant = grant.to_ascii_uppercase().replace("CONNECTION ADMIN", "CONNECTION_ADMIN");
         grant.contains(" ON *.* ")
@@ -172,12 +173,12 @@ pub(crate) async fn check_performance_schema(
     connection: &mut Connection,
     account: &str,
 ) -> Result<Result<(), Limitation>, Failure> {
-    let on: Option<String> = query_value(connection, statements::PERFORMANCE_SCHEMA).await?;
+    let on: Option<String> = query_single_value(connection, statements::PERFORMANCE_SCHEMA_STATE_QUERY).await?;
     if !matches!(on.as_deref(), Some("1" | "ON")) {
-        return Ok(Err(performance_schema_off()));
+        return Ok(Err(performance_schema_off_limitation()));
     }
-    if !probe(connection, statements::METADATA_LOCKS_PROBE).await? {
-        return Ok(Err(no_performance_schema_privilege(account)));
+    if !run_probe(connection, statements::METADATA_LOCKS_PROBE_QUERY).await? {
+        return Ok(Err(no_performance_schema_privilege_limitation(account)));
     }
     Ok(Ok(()))
 }
@@ -186,26 +187,27 @@ pub(crate) async fn check_performance_schema(
 pub(crate) async fn check_metadata_lock_instrument(
     connection: &mut Connection,
 ) -> Result<Result<(), Limitation>, Failure> {
-    let enabled: Option<String> = query_value(connection, statements::METADATA_LOCKS_INSTRUMENT).await?;
-    Ok(if enabled.as_deref() == Some("YES") { Ok(()) } else { Err(metadata_lock_instrument_off()) })
+    let enabled: Option<String> = query_single_value(connection, statements::METADATA_LOCK_INSTRUMENT_QUERY).await?;
+    Ok(if enabled.as_deref() == Some("YES") { Ok(()) } else { Err(metadata_lock_instrument_off_limitation()) })
 }
 
 /// Returns the limitations of a process list that MySQL generates from performance_schema.
-pub(crate) async fn process_list_limitations(connection: &mut Connection) -> Result<Vec<Limitation>, Failure> {
-    if !process_list::is_truncated(connection).await? {
+pub(crate) async fn read_process_list_limitations(connection: &mut Connection) -> Result<Vec<Limitation>, Failure> {
+    if !process_list::truncates_statements(connection).await? {
         return Ok(Vec::new());
     }
-    let missing = lost_instrumentation::read_lost_threads(connection).await?.into_iter().map(|loss| Limitation {
-        what: "Sessions may be missing in the list.".to_owned(),
-        why: format!("The list is of performance_schema: performance_schema_show_processlist is ON. {}", loss.why),
-        remedy: Some("SET GLOBAL performance_schema_show_processlist = OFF;".to_owned()),
-        ..loss
-    });
-    Ok(std::iter::once(statements_truncated()).chain(missing).collect())
+    let missing =
+        lost_instrumentation::read_lost_thread_limitations(connection).await?.into_iter().map(|loss| Limitation {
+            what: "Sessions may be missing in the list.".to_owned(),
+            why: format!("The list is of performance_schema: performance_schema_show_processlist is ON. {}", loss.why),
+            remedy: Some("SET GLOBAL performance_schema_show_processlist = OFF;".to_owned()),
+            ..loss
+        });
+    Ok(std::iter::once(truncated_statements_limitation()).chain(missing).collect())
 }
 
 /// Limitations of an account without PROCESS: sessions of other accounts and all transactions are hidden.
-pub(crate) fn missing_process_privilege(account: &str) -> [Limitation; 2] {
+pub(crate) fn missing_process_privilege_limitations(account: &str) -> [Limitation; 2] {
     let grant = |kind, what: &str, why: &str| Limitation {
         kind,
         what: what.to_owned(),
@@ -227,7 +229,7 @@ pub(crate) fn missing_process_privilege(account: &str) -> [Limitation; 2] {
 }
 
 /// Limitation while MySQL cannot read `innodb_trx` and Clew parses InnoDB's status instead.
-pub(crate) fn incomplete_transactions() -> Limitation {
+pub(crate) fn incomplete_transactions_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::PartOfTransactions,
         what: "Transactions come from InnoDB's status: read-only ones are missing, and nobody's count of locked tables is shown."
@@ -240,7 +242,7 @@ pub(crate) fn incomplete_transactions() -> Limitation {
 }
 
 /// Limitation of a process list from performance_schema.
-pub(crate) fn statements_truncated() -> Limitation {
+pub(crate) fn truncated_statements_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::StatementsCut,
         what: "Statements are cut after 1,024 bytes.".to_owned(),
@@ -250,7 +252,7 @@ pub(crate) fn statements_truncated() -> Limitation {
 }
 
 /// Limitation for statements longer than Clew reads.
-pub(crate) fn statements_too_long(count: u64) -> Option<Limitation> {
+pub(crate) fn long_statements_limitation(count: u64) -> Option<Limitation> {
     (count > 0).then(|| Limitation {
         kind: LimitationKind::StatementsCut,
         what: format!("Statements of {count} sessions are cut after 64 MiB."),
@@ -260,7 +262,7 @@ pub(crate) fn statements_too_long(count: u64) -> Option<Limitation> {
 }
 
 /// Limitation if a proxy or balancer stands between Clew and the server.
-pub(crate) fn indirect_connection() -> Limitation {
+pub(crate) fn indirect_connection_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::Indirect,
         what: "Sessions cannot be killed through this address.".to_owned(),
@@ -272,7 +274,7 @@ pub(crate) fn indirect_connection() -> Limitation {
 }
 
 /// Limitation if the address leads to several servers in turn.
-pub(crate) fn several_servers() -> Limitation {
+pub(crate) fn multiple_servers_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::Indirect,
         what: "The address leads to several servers: each read shows the sessions of one of them.".to_owned(),
@@ -281,7 +283,7 @@ pub(crate) fn several_servers() -> Limitation {
     }
 }
 
-fn no_kill_privilege(flavor: Flavor, account: &str) -> Limitation {
+fn no_kill_privilege_limitation(flavor: Flavor, account: &str) -> Limitation {
     let privilege = match flavor {
         Flavor::MySql => "CONNECTION_ADMIN",
         Flavor::MariaDb => "CONNECTION ADMIN",
@@ -294,7 +296,7 @@ fn no_kill_privilege(flavor: Flavor, account: &str) -> Limitation {
     }
 }
 
-fn performance_schema_off() -> Limitation {
+fn performance_schema_off_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::NoPerformanceSchema,
         what: "Metadata locks and other waits beyond InnoDB's cannot be read.".to_owned(),
@@ -303,7 +305,7 @@ fn performance_schema_off() -> Limitation {
     }
 }
 
-pub(crate) fn no_performance_schema_privilege(account: &str) -> Limitation {
+pub(crate) fn no_performance_schema_privilege_limitation(account: &str) -> Limitation {
     Limitation {
         kind: LimitationKind::NoMetadataLocks,
         what: "Metadata locks cannot be read.".to_owned(),
@@ -312,7 +314,7 @@ pub(crate) fn no_performance_schema_privilege(account: &str) -> Limitation {
     }
 }
 
-fn metadata_lock_instrument_off() -> Limitation {
+fn metadata_lock_instrument_off_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::NoMetadataLocks,
         what: "Metadata locks cannot be read.".to_owned(),
@@ -325,7 +327,12 @@ fn metadata_lock_instrument_off() -> Limitation {
 }
 
 /// Failure of an account without a privilege, with the `GRANT` statement.
-pub(crate) fn missing_privilege(connection: &Connection, doing: &str, privilege: &str, account: &str) -> Failure {
+pub(crate) fn missing_privilege_failure(
+    connection: &Connection,
+    doing: &str,
+    privilege: &str,
+    account: &str,
+) -> Failure {
     let detail = format!(
         "{}: the account {account} may not {doing}; GRANT {privilege} ON *.* TO {};",
         connection.address,

@@ -11,8 +11,8 @@ use crate::client::{Error, ServerError};
 /// Converts a client error to a failure at `address`.
 pub(crate) fn from_client_error(error: &Error, address: &str) -> Failure {
     let (kind, detail) = match error {
-        Error::Server(error) => return failure_from_server(error, address),
-        Error::Io(error) => return failure_from_io(error, address),
+        Error::Server(error) => return failure_from_server_error(error, address),
+        Error::Io(error) => return failure_from_io_error(error, address),
         Error::Tls(reason) | Error::PublicKey(reason) => (FailureKind::TlsFailed, reason.clone()),
         Error::TlsNotOffered { preferred: false } => (
             FailureKind::TlsFailed,
@@ -56,7 +56,7 @@ pub(crate) fn from_client_error(error: &Error, address: &str) -> Failure {
 }
 
 /// Failure of a login after all retries because all connections of the server are in use.
-pub(crate) fn too_many_connections(error: &ServerError, address: &str) -> Failure {
+pub(crate) fn too_many_connections_failure(error: &ServerError, address: &str) -> Failure {
     let detail = format!(
         "{address}: {error}. fix: end idle sessions or raise max_connections; for diagnosis, connect to the port that stays free: \
          extra_port of MariaDB, admin_port of MySQL (the account needs SERVICE_CONNECTION_ADMIN)"
@@ -64,7 +64,7 @@ pub(crate) fn too_many_connections(error: &ServerError, address: &str) -> Failur
     Failure::new(FailureKind::TooManyConnections, detail)
 }
 
-fn failure_from_io(error: &std::io::Error, address: &str) -> Failure {
+fn failure_from_io_error(error: &std::io::Error, address: &str) -> Failure {
     let tls = error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>);
     let kind = match error.kind() {
         ErrorKind::UnexpectedEof if !tls => {
@@ -88,7 +88,7 @@ fn failure_from_io(error: &std::io::Error, address: &str) -> Failure {
 }
 
 /// Error numbers are those of the MySQL and MariaDB manuals. Both share the numbers below 1900.
-fn failure_from_server(error: &ServerError, address: &str) -> Failure {
+fn failure_from_server_error(error: &ServerError, address: &str) -> Failure {
     let kind = match error.code {
         // Access denied: host blocked or not allowed; account, password or database refused; authentication plugin;
         // password expired; account locked; account blocked after failed logins (MySQL, MariaDB).
@@ -113,19 +113,19 @@ pub(crate) fn is_server_timeout(error: &ServerError) -> bool {
 }
 
 /// Failure of an operation that exceeded its time limit.
-pub(crate) fn timeout(address: &str, doing: &str, limit: std::time::Duration) -> Failure {
+pub(crate) fn timeout_failure(address: &str, doing: &str, limit: std::time::Duration) -> Failure {
     Failure::new(FailureKind::TimedOut, format!("{address}: no answer within {} s while {doing}", limit.as_secs_f32()))
 }
 
 /// Failure of a read that exceeded its time limit.
 /// The message warns that behind a proxy the statement may still run.
-pub(crate) fn read_timeout(node: &NodeUrl, limit: std::time::Duration) -> Failure {
-    let Failure { kind, detail } = timeout(&node.address(), "reading sessions", limit);
+pub(crate) fn read_timeout_failure(node: &NodeUrl, limit: std::time::Duration) -> Failure {
+    let Failure { kind, detail } = timeout_failure(&node.address(), "reading sessions", limit);
     Failure::new(kind, format!("{detail}; behind a proxy, the statement may still run on the server"))
 }
 
 /// Failure of name resolution.
-pub(crate) fn name_resolution_failed(address: &str, error: &std::io::Error) -> Failure {
+pub(crate) fn name_resolution_failure(address: &str, error: &std::io::Error) -> Failure {
     Failure::new(FailureKind::Unreachable, format!("{address}: the host name leads to no address: {error}"))
 }
 

@@ -33,9 +33,9 @@ fn parse_transaction(block: &[&str]) -> Option<Transaction> {
     let (about, session) = (rest.get(..session)?, rest.get(session)?);
     let locks = about.iter().find(|line| line.contains(" lock struct(s)")).copied().unwrap_or_default();
     let waits = locks.starts_with("LOCK WAIT ");
-    let waited = rest.iter().find_map(|line| parse_lock_wait(line));
+    let waited = rest.iter().find_map(|line| parse_lock_wait_seconds(line));
     Some(Transaction {
-        session_id: number_after(session, " thread id ")?,
+        session_id: parse_number_after(session, " thread id ")?,
         id: id.parse().ok()?,
         state: if waits {
             Transaction::LOCK_WAIT.into()
@@ -44,28 +44,28 @@ fn parse_transaction(block: &[&str]) -> Option<Transaction> {
         } else {
             Transaction::RUNNING.into()
         },
-        seconds: Session::sanitize_seconds(number_before(state, " sec").unwrap_or(0).into()),
+        seconds: Session::sanitize_seconds(parse_number_before(state, " sec").unwrap_or(0).into()),
         lock_wait_seconds: waits.then(|| Session::sanitize_seconds(waited.unwrap_or(0).into())),
-        rows_locked: number_before(locks, " row lock(s)").unwrap_or(0),
+        rows_locked: parse_number_before(locks, " row lock(s)").unwrap_or(0),
         tables_locked: None,
-        rows_modified: number_after(locks, "undo log entries ").unwrap_or(0),
+        rows_modified: parse_number_after(locks, "undo log entries ").unwrap_or(0),
     })
 }
 
 /// Parses the seconds of a lock wait. MySQL prints seconds, MariaDB microseconds.
-fn parse_lock_wait(line: &str) -> Option<u64> {
-    number_before(line, " SEC FOR THIS LOCK TO BE GRANTED")
-        .or_else(|| Some(number_before(line, " us FOR THIS LOCK TO BE GRANTED")? / 1_000_000))
+fn parse_lock_wait_seconds(line: &str) -> Option<u64> {
+    parse_number_before(line, " SEC FOR THIS LOCK TO BE GRANTED")
+        .or_else(|| Some(parse_number_before(line, " us FOR THIS LOCK TO BE GRANTED")? / 1_000_000))
 }
 
 /// Parses the number just before `mark`.
-fn number_before(text: &str, mark: &str) -> Option<u64> {
+fn parse_number_before(text: &str, mark: &str) -> Option<u64> {
     let (before, _) = text.split_once(mark)?;
     before.rsplit(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
 /// Parses the number just after `mark`.
-fn number_after(text: &str, mark: &str) -> Option<u64> {
+fn parse_number_after(text: &str, mark: &str) -> Option<u64> {
     let (_, after) = text.split_once(mark)?;
     after.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }

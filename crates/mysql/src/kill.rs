@@ -27,7 +27,7 @@ use crate::connection::Connection;
 use crate::connection_limit::Purpose;
 use crate::failure;
 use crate::limits::Limits;
-use batch::Batch;
+use batch::KillBatch;
 pub use effect::{KillEffect, StateBeforeKill};
 pub use outcome::{KillOutcome, Refusal};
 pub use process_view::{FoundSessions, find_sessions, read_user_sessions};
@@ -112,22 +112,22 @@ pub async fn kill_all_with_policy(
         return Ok(Vec::new());
     }
     let deadline = Instant::now() + limits.read_timeout;
-    let opening = Connection::open_for(Purpose::Killing, node, limits);
-    let mut connection = with_deadline(node, limits, deadline, opening).await?;
-    let mut batch = Batch::new(victims, kind, protected, unsafe_victims);
-    match with_deadline(node, limits, deadline, batch.send(&mut connection)).await {
+    let opening = Connection::open_for_purpose(Purpose::Killing, node, limits);
+    let mut connection = run_with_deadline(node, limits, deadline, opening).await?;
+    let mut batch = KillBatch::new(victims, kind, protected, unsafe_victims);
+    match run_with_deadline(node, limits, deadline, batch.send_kills(&mut connection)).await {
         Ok(()) => {
-            let confirmed = with_deadline(node, limits, deadline, batch.confirm(connection)).await;
-            batch.finish(confirmed.err().as_ref());
+            let confirmed = run_with_deadline(node, limits, deadline, batch.confirm_kills(connection)).await;
+            batch.set_final_outcomes(confirmed.err().as_ref());
         }
-        Err(failure) if batch.nothing_sent() => return Err(failure),
-        Err(failure) => batch.finish(Some(&failure)),
+        Err(failure) if !batch.has_sent_kill() => return Err(failure),
+        Err(failure) => batch.set_final_outcomes(Some(&failure)),
     }
-    Ok(batch.outcomes())
+    Ok(batch.into_outcomes())
 }
 
 /// Returns the result of `work`, or a timeout failure at the deadline.
-async fn with_deadline<T>(
+async fn run_with_deadline<T>(
     node: &NodeUrl,
     limits: &Limits,
     deadline: Instant,
@@ -135,7 +135,7 @@ async fn with_deadline<T>(
 ) -> Result<T, Failure> {
     timeout_at(deadline, failure::catch_panic(node, work))
         .await
-        .unwrap_or_else(|_| Err(failure::timeout(&node.address(), "killing", limits.read_timeout)))
+        .unwrap_or_else(|_| Err(failure::timeout_failure(&node.address(), "killing", limits.read_timeout)))
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
-use crate::client::{Error, InFlight};
+use crate::client::{Error, InFlightFlag};
 use crate::connection::RawConnection;
 use crate::connection_limit::{ConnectionPermit, Purpose};
 use crate::own_sessions::OwnSession;
@@ -25,7 +25,7 @@ static PENDING_KILLS: LazyLock<TaskTracker> = LazyLock::new(TaskTracker::new);
 
 /// Delays before the attempts. A hung server may recover.
 /// The next read of the node waits until the attempts end.
-const ATTEMPT_DELAYS: [Duration; 9] = [
+const KILL_ATTEMPT_DELAYS: [Duration; 9] = [
     Duration::ZERO,
     Duration::from_secs(1),
     Duration::from_secs(2),
@@ -37,9 +37,9 @@ const ATTEMPT_DELAYS: [Duration; 9] = [
     Duration::from_secs(2),
 ];
 /// Timeout of each step of an attempt: connecting, and listing and killing.
-const STEP_TIMEOUT: Duration = Duration::from_secs(5);
+const KILL_STEP_TIMEOUT: Duration = Duration::from_secs(5);
 /// Maximum bytes read of each row of the process list: enough for the start of the statement.
-const MAX_ROW_BYTES: usize = 4 << 10;
+const MAX_LISTED_ROW_BYTES: usize = 4 << 10;
 
 /// Dropped connection whose statement may still run.
 #[derive(Debug)]
@@ -56,12 +56,12 @@ struct AbandonedStatement {
 #[derive(Debug)]
 pub(crate) struct KillOnDrop {
     abandoned: Option<AbandonedStatement>,
-    in_flight: InFlight,
+    in_flight: InFlightFlag,
 }
 
 /// Outcome of an attempt.
 #[derive(Debug, PartialEq, Eq)]
-enum AttemptOutcome {
+enum KillAttemptOutcome {
     /// The statement was killed.
     Killed,
     /// No session runs the statement.
@@ -77,7 +77,7 @@ impl KillOnDrop {
         node: NodeUrl,
         own: Arc<OwnSession>,
         permit: ConnectionPermit,
-        in_flight: InFlight,
+        in_flight: InFlightFlag,
         max_bytes: u64,
     ) -> Self {
         Self { abandoned: Some(AbandonedStatement { node, max_bytes, own, permit }), in_flight }
@@ -94,7 +94,7 @@ impl Drop for KillOnDrop {
     fn drop(&mut self) {
         let Some(abandoned) = self.abandoned.take() else { return };
         abandoned.own.mark_closed();
-        if !self.in_flight.is_set() {
+        if !self.in_flight.is_in_flight() {
             return;
         }
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
@@ -111,9 +111,9 @@ pub async fn wait_for_pending_kills(limit: Duration) {
 
 async fn kill_with_retries(abandoned: AbandonedStatement) {
     let address = abandoned.permit.address();
-    for delay in ATTEMPT_DELAYS {
+    for delay in KILL_ATTEMPT_DELAYS {
         sleep(delay).await;
-        let (permit, control) = match timeout(STEP_TIMEOUT, open_control_connection(&abandoned)).await {
+        let (permit, control) = match timeout(KILL_STEP_TIMEOUT, open_control_connection(&abandoned)).await {
             Ok(Ok(opened)) => opened,
             // The server may lock the account after further failed logins.
             Ok(Err(error)) if error.kind == FailureKind::AccessDenied => {
@@ -129,10 +129,10 @@ async fn kill_with_retries(abandoned: AbandonedStatement) {
                 continue;
             }
         };
-        let attempt = timeout(STEP_TIMEOUT, attempt_kill(&abandoned, control)).await;
+        let attempt = timeout(KILL_STEP_TIMEOUT, attempt_kill(&abandoned, control)).await;
         drop(permit);
         match attempt {
-            Ok(Ok(AttemptOutcome::Unproven)) => {
+            Ok(Ok(KillAttemptOutcome::Unproven)) => {
                 warn!(
                     mysql.address = address,
                     "a statement may still run on the server: behind a proxy or on another server Clew cannot prove which session is its own"
@@ -161,34 +161,38 @@ async fn open_control_connection(
 ) -> Result<(Option<ConnectionPermit>, RawConnection), Failure> {
     let permit = match abandoned.permit.purpose() {
         Purpose::Reading => {
-            Some(ConnectionPermit::acquire(abandoned.permit.address(), Purpose::Killing, STEP_TIMEOUT).await?)
+            Some(ConnectionPermit::acquire(abandoned.permit.address(), Purpose::Killing, KILL_STEP_TIMEOUT).await?)
         }
         Purpose::Killing => None,
     };
     Ok((permit, RawConnection::open(&abandoned.node, abandoned.max_bytes).await?))
 }
 
-async fn attempt_kill(abandoned: &AbandonedStatement, mut control: RawConnection) -> Result<AttemptOutcome, Failure> {
+async fn attempt_kill(
+    abandoned: &AbandonedStatement,
+    mut control: RawConnection,
+) -> Result<KillAttemptOutcome, Failure> {
     let failed = |error: Error| failure::from_client_error(&error, abandoned.permit.address());
     let start = format!("/* {} */", abandoned.own.tag()).into_bytes();
     let account = abandoned.node.user.as_bytes();
     let mut filter = control.own_session_filter();
-    let mut rows = process_list::query_with_client(&mut control.client, MAX_ROW_BYTES).await.map_err(failed)?;
+    let mut rows =
+        process_list::query_sessions_with_client(&mut control.client, MAX_LISTED_ROW_BYTES).await.map_err(failed)?;
     let mut ids = Vec::new();
     while let Some(session) = rows.next().await.map_err(failed)? {
-        filter.is_own(&session);
+        filter.is_own_session(&session);
         if runs_tagged_statement(&session, account, &start) {
             ids.push(session.id);
         }
     }
     let found = match ids[..] {
-        _ if !control.is_direct(&filter) => AttemptOutcome::Unproven,
-        [] => AttemptOutcome::Ended,
+        _ if !control.is_direct(&filter) => KillAttemptOutcome::Unproven,
+        [] => KillAttemptOutcome::Ended,
         // Two sessions run a statement with the same tag: one of them is forged.
-        [_, _, ..] => AttemptOutcome::Unproven,
-        [id] => match control.client.execute(&statements::kill_connection(id)).await {
-            Err(Error::Server(error)) if error.code == NO_SUCH_THREAD_ERROR => AttemptOutcome::Ended,
-            sent => sent.map(|()| AttemptOutcome::Killed).map_err(failed)?,
+        [_, _, ..] => KillAttemptOutcome::Unproven,
+        [id] => match control.client.execute(&statements::kill_connection_statement(id)).await {
+            Err(Error::Server(error)) if error.code == NO_SUCH_THREAD_ERROR => KillAttemptOutcome::Ended,
+            sent => sent.map(|()| KillAttemptOutcome::Killed).map_err(failed)?,
         },
     };
     control.client.quit().await.map_err(failed)?;

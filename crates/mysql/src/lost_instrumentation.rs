@@ -12,7 +12,7 @@ use crate::connection::Connection;
 use crate::{failure, statements};
 
 /// Loss counter and the setting that is too small.
-struct LostCounter {
+struct LossCounter {
     counter: &'static str,
     size: &'static str,
     kind: LimitationKind,
@@ -23,43 +23,43 @@ struct LostCounter {
 }
 
 /// Counters of losses that affect Clew.
-static LOSS_COUNTERS: [LostCounter; 6] = [
-    LostCounter {
+static LOSS_COUNTERS: [LossCounter; 6] = [
+    LossCounter {
         counter: "Performance_schema_metadata_lock_lost",
         size: "performance_schema_max_metadata_locks",
         kind: LimitationKind::LostMetadataLocks,
         objects: "metadata locks",
         effect: "Metadata locks are missing: the blocker of some waits is unknown.",
     },
-    LostCounter {
+    LossCounter {
         counter: "Performance_schema_thread_instances_lost",
         size: "performance_schema_max_thread_instances",
         kind: LimitationKind::LostThreads,
         objects: "threads",
         effect: "Sessions are missing in performance_schema: their locks, statements, ages and programs are not known.",
     },
-    LostCounter {
+    LossCounter {
         counter: "Performance_schema_thread_classes_lost",
         size: "performance_schema_max_thread_classes",
         kind: LimitationKind::LostThreads,
         objects: "kinds of threads",
         effect: "Sessions are missing in performance_schema: their locks, statements, ages and programs are not known.",
     },
-    LostCounter {
+    LossCounter {
         counter: "Performance_schema_statement_classes_lost",
         size: "performance_schema_max_statement_classes",
         kind: LimitationKind::LostStatements,
         objects: "kinds of statements",
         effect: "Some kinds of statements are not recorded: their digests and ages are not known.",
     },
-    LostCounter {
+    LossCounter {
         counter: "Performance_schema_nested_statement_lost",
         size: "performance_schema_max_statement_stack",
         kind: LimitationKind::LostStatements,
         objects: "nested statements",
         effect: "Statements deep inside stored programs are not recorded: their digests and ages are not known.",
     },
-    LostCounter {
+    LossCounter {
         counter: "Performance_schema_session_connect_attrs_lost",
         size: "performance_schema_session_connect_attrs_size",
         kind: LimitationKind::LostConnectAttributes,
@@ -69,15 +69,15 @@ static LOSS_COUNTERS: [LostCounter; 6] = [
 ];
 
 /// Returns a limitation for each loss; none if the server does not count losses.
-pub(crate) async fn read_losses(connection: &mut Connection) -> Result<Vec<Limitation>, Failure> {
-    let counters = read_values(connection, statements::LOST_COUNTERS).await?;
-    let sizes = read_values(connection, statements::PERFORMANCE_SCHEMA_SIZES).await?;
-    Ok(LOSS_COUNTERS.iter().filter_map(|loss| loss.limitation(&counters, &sizes)).collect())
+pub(crate) async fn read_loss_limitations(connection: &mut Connection) -> Result<Vec<Limitation>, Failure> {
+    let counters = read_named_values(connection, statements::LOSS_COUNTERS_QUERY).await?;
+    let sizes = read_named_values(connection, statements::PERFORMANCE_SCHEMA_SIZES_QUERY).await?;
+    Ok(LOSS_COUNTERS.iter().filter_map(|loss| loss.find_limitation(&counters, &sizes)).collect())
 }
 
 /// Returns the limitations for lost threads: their sessions are missing.
-pub(crate) async fn read_lost_threads(connection: &mut Connection) -> Result<Vec<Limitation>, Failure> {
-    let mut losses = read_losses(connection).await?;
+pub(crate) async fn read_lost_thread_limitations(connection: &mut Connection) -> Result<Vec<Limitation>, Failure> {
+    let mut losses = read_loss_limitations(connection).await?;
     losses.retain(|loss| loss.kind == LimitationKind::LostThreads);
     Ok(losses)
 }
@@ -85,7 +85,7 @@ pub(crate) async fn read_lost_threads(connection: &mut Connection) -> Result<Vec
 /// Numbers by lower-case name.
 type NamedValues = HashMap<String, i64>;
 
-async fn read_values(connection: &mut Connection, statement: &str) -> Result<NamedValues, Failure> {
+async fn read_named_values(connection: &mut Connection, statement: &str) -> Result<NamedValues, Failure> {
     let rows: Vec<(String, String)> = match connection.query_all(statement).await {
         Ok(rows) => rows,
         Err(Error::Server(error)) if !failure::is_server_timeout(&error) => Vec::new(),
@@ -94,8 +94,8 @@ async fn read_values(connection: &mut Connection, statement: &str) -> Result<Nam
     Ok(rows.into_iter().filter_map(|(name, value)| Some((name.to_ascii_lowercase(), value.parse().ok()?))).collect())
 }
 
-impl LostCounter {
-    fn limitation(&self, counters: &NamedValues, sizes: &NamedValues) -> Option<Limitation> {
+impl LossCounter {
+    fn find_limitation(&self, counters: &NamedValues, sizes: &NamedValues) -> Option<Limitation> {
         let lost = counters.get(&self.counter.to_ascii_lowercase()).copied().unwrap_or(0);
         let size = sizes.get(self.size).copied();
         let why = match (lost, size) {
@@ -143,8 +143,12 @@ mod tests {
         ] {
             let counters: NamedValues = values(&[("performance_schema_metadata_lock_lost", lost)]);
             let sizes: NamedValues = values(&[("performance_schema_max_metadata_locks", size)]);
-            assert_eq!(loss.limitation(&counters, &sizes).map(|gap| gap.why).as_deref(), expected, "{lost} {size}");
+            assert_eq!(
+                loss.find_limitation(&counters, &sizes).map(|gap| gap.why).as_deref(),
+                expected,
+                "{lost} {size}"
+            );
         }
-        assert_eq!(loss.limitation(&NamedValues::new(), &NamedValues::new()), None, "an older server");
+        assert_eq!(loss.find_limitation(&NamedValues::new(), &NamedValues::new()), None, "an older server");
     }
 }

@@ -20,26 +20,26 @@ const CLOSED_ENTRY_TTL: Duration = Duration::from_mins(1);
 /// Account name of connections that are not authenticated yet.
 const UNAUTHENTICATED_USER: &[u8] = b"unauthenticated user";
 
-static REGISTRY: LazyLock<Mutex<Registry>> = LazyLock::new(Mutex::default);
-static NEXT_NUMBER: AtomicU64 = AtomicU64::new(0);
-static SESSION_TOKEN: OnceLock<String> = OnceLock::new();
+static CONNECTION_REGISTRY: LazyLock<Mutex<ConnectionRegistry>> = LazyLock::new(Mutex::default);
+static NEXT_CONNECTION_NUMBER: AtomicU64 = AtomicU64::new(0);
+static INSTALLATION_TOKEN: OnceLock<String> = OnceLock::new();
 
 /// Sets the token by which the processes of one installation recognise each other's sessions.
 /// The token must be unguessable; characters other than letters and digits are removed.
 /// No effect after the first connection to a server. Without a token, each process generates a random one.
 pub fn share_session_token(token: &str) {
     let token: String = token.chars().filter(char::is_ascii_alphanumeric).collect();
-    let _ = SESSION_TOKEN.set(token);
+    let _ = INSTALLATION_TOKEN.set(token);
 }
 
 /// Returns the token of this installation, which starts the tag of each connection.
 pub(crate) fn session_token() -> &'static str {
-    SESSION_TOKEN.get_or_init(|| Uuid::new_v4().simple().to_string())
+    INSTALLATION_TOKEN.get_or_init(|| Uuid::new_v4().simple().to_string())
 }
 
 /// Connections of this process: open ones and recently closed ones.
 #[derive(Debug, Default)]
-struct Registry {
+struct ConnectionRegistry {
     /// Entries by connection number.
     entries: HashMap<u64, ConnectionEntry>,
     /// Connection numbers by connection id. Different servers assign the same ids.
@@ -48,13 +48,13 @@ struct Registry {
     without_id: HashSet<u64>,
 }
 
-impl Registry {
+impl ConnectionRegistry {
     fn add(&mut self, number: u64, entry: ConnectionEntry) {
         let expired = |entry: &ConnectionEntry| entry.closed.is_some_and(|closed| closed.elapsed() >= CLOSED_ENTRY_TTL);
         let numbers: Vec<u64> =
             self.entries.iter().filter(|(_, entry)| expired(entry)).map(|(number, _)| *number).collect();
         for number in numbers {
-            self.set_id(number, None);
+            self.set_connection_id(number, None);
             self.without_id.remove(&number);
             self.entries.remove(&number);
         }
@@ -62,7 +62,7 @@ impl Registry {
         self.without_id.insert(number);
     }
 
-    fn set_id(&mut self, number: u64, id: Option<u64>) {
+    fn set_connection_id(&mut self, number: u64, id: Option<u64>) {
         let Some(entry) = self.entries.get_mut(&number) else { return };
         if let Some(previous_id) = std::mem::replace(&mut entry.id, id)
             && let Some(numbers) = self.by_id.get_mut(&previous_id)
@@ -84,8 +84,9 @@ impl Registry {
     }
 
     /// Returns whether a session listed by the node at `address` is one of these connections.
-    fn contains(&self, session: &Session, address: &str) -> bool {
-        let matches = |number: &u64| self.entries.get(number).is_some_and(|entry| entry.matches(session, address));
+    fn contains_session(&self, session: &Session, address: &str) -> bool {
+        let matches =
+            |number: &u64| self.entries.get(number).is_some_and(|entry| entry.matches_session(session, address));
         self.by_id.get(&session.id).is_some_and(|numbers| numbers.iter().any(matches))
             || self.without_id.iter().any(matches)
     }
@@ -105,12 +106,12 @@ struct ConnectionEntry {
 }
 
 impl ConnectionEntry {
-    fn matches(&self, session: &Session, address: &str) -> bool {
+    fn matches_session(&self, session: &Session, address: &str) -> bool {
         match (self.id, &self.listed) {
             // Without a port, as over a Unix socket, the address identifies nothing.
             // The server may resolve the name only after the login started.
             (Some(id), Some(listed)) => {
-                let is_listed_so = *listed == session.host && parse_client(listed).is_some();
+                let is_listed_so = *listed == session.host && parse_client_address(listed).is_some();
                 id == session.id && (is_listed_so || self.has_local_address(&session.host, false))
             }
             // No other session of the server has the id of an open connection.
@@ -130,7 +131,7 @@ impl ConnectionEntry {
     /// Returns whether `host` is the local socket address.
     /// A server that resolves names lists a host name instead of an IP address: `or_name` accepts any name.
     fn has_local_address(&self, host: &[u8], or_name: bool) -> bool {
-        let Some((name, port)) = parse_client(host) else { return false };
+        let Some((name, port)) = parse_client_address(host) else { return false };
         let local = self.local.ip().to_canonical();
         let is_local_name = name == "localhost" && local.is_loopback();
         port == self.local.port()
@@ -139,7 +140,7 @@ impl ConnectionEntry {
 }
 
 /// Parses the host and port of a listed client.
-fn parse_client(host: &[u8]) -> Option<(&str, u16)> {
+fn parse_client_address(host: &[u8]) -> Option<(&str, u16)> {
     let (name, port) = std::str::from_utf8(host).ok()?.rsplit_once(':')?;
     Some((name, port.parse().ok()?))
 }
@@ -154,7 +155,7 @@ pub(crate) struct OwnSession {
 impl OwnSession {
     /// Registers a connection from `local` to the node at `address` before its login.
     pub(crate) fn register(local: SocketAddr, account: &str, address: &str) -> Self {
-        let number = NEXT_NUMBER.fetch_add(1, Ordering::Relaxed);
+        let number = NEXT_CONNECTION_NUMBER.fetch_add(1, Ordering::Relaxed);
         let tag = format!("clew:{}.{}.{number}", session_token(), std::process::id());
         let (account, address) = (account.as_bytes().to_vec(), address.to_owned());
         lock_registry().add(number, ConnectionEntry { account, address, local, id: None, listed: None, closed: None });
@@ -167,8 +168,8 @@ impl OwnSession {
     }
 
     /// Sets the connection id from `CONNECTION_ID()`.
-    pub(crate) fn set_id(&self, id: u64) {
-        lock_registry().set_id(self.number, Some(id));
+    pub(crate) fn set_connection_id(&self, id: u64) {
+        lock_registry().set_connection_id(self.number, Some(id));
     }
 
     /// Marks the connection as closed. The server may list it slightly longer.
@@ -212,31 +213,31 @@ impl OwnSessionFilter {
     }
 
     /// Returns whether a session is Clew's own. Records the id under which the reading connection is listed.
-    pub(crate) fn is_own(&mut self, session: &Session) -> bool {
+    pub(crate) fn is_own_session(&mut self, session: &Session) -> bool {
         let statement = session.statement.as_deref().unwrap_or_default();
         if statement.starts_with(&self.start) && session.user == self.account {
             if statement.starts_with(&self.tag) && self.listed.is_none() {
                 self.listed = Some(session.id);
                 let mut registry = lock_registry();
-                registry.set_id(self.number, Some(session.id));
+                registry.set_connection_id(self.number, Some(session.id));
                 if let Some(entry) = registry.entries.get_mut(&self.number) {
                     entry.listed = Some(session.host.clone());
                 }
             }
             return true;
         }
-        lock_registry().contains(session, &self.address)
+        lock_registry().contains_session(session, &self.address)
     }
 
     /// Returns the id under which the reading connection is listed.
     /// `None` if the list came from another server, or from a proxy.
-    pub(crate) fn listed_id(&self) -> Option<u64> {
+    pub(crate) fn listed_connection_id(&self) -> Option<u64> {
         self.listed
     }
 }
 
-fn lock_registry() -> MutexGuard<'static, Registry> {
-    REGISTRY.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock_registry() -> MutexGuard<'static, ConnectionRegistry> {
+    CONNECTION_REGISTRY.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -251,7 +252,7 @@ mod tests {
 
     fn opened(address: &str, id: u64) -> (OwnSession, OwnSessionFilter) {
         let own = OwnSession::register(address.parse().unwrap(), "clew", NODE);
-        own.set_id(id);
+        own.set_connection_id(id);
         let filter = OwnSessionFilter::new(&own, "clew", NODE);
         (own, filter)
     }
@@ -259,11 +260,11 @@ mod tests {
     #[test]
     fn session_is_own_by_id_and_socket_address_together() {
         let (own, mut filter) = opened("192.0.2.7:40001", 7);
-        assert!(filter.is_own(&session(7, "198.51.100.1:9")), "open, behind a proxy");
-        assert!(!filter.is_own(&Session { user: b"app".to_vec(), ..session(7, "192.0.2.7:40001") }));
+        assert!(filter.is_own_session(&session(7, "198.51.100.1:9")), "open, behind a proxy");
+        assert!(!filter.is_own_session(&Session { user: b"app".to_vec(), ..session(7, "192.0.2.7:40001") }));
         let mut of_other_node = OwnSessionFilter::new(&own, "clew", "other.test:3306");
-        assert!(!of_other_node.is_own(&session(7, "198.51.100.1:9")), "the same id on another server");
-        assert!(of_other_node.is_own(&session(7, "192.0.2.7:40001")), "the same server under another name");
+        assert!(!of_other_node.is_own_session(&session(7, "198.51.100.1:9")), "the same id on another server");
+        assert!(of_other_node.is_own_session(&session(7, "192.0.2.7:40001")), "the same server under another name");
         // A server may still list a closed connection. After a restart, the id belongs to another client.
         drop(own);
         for (id, host, is_own) in [
@@ -275,7 +276,7 @@ mod tests {
             (7, "192.0.2.7", false),
             (7, "localhost", false),
         ] {
-            assert_eq!(filter.is_own(&session(id, host)), is_own, "{id} {host}");
+            assert_eq!(filter.is_own_session(&session(id, host)), is_own, "{id} {host}");
         }
     }
 
@@ -288,17 +289,17 @@ mod tests {
             session
         };
         let behind_proxy = with(session(99, "198.51.100.1:9"), format!("/* {} */ SELECT 1", other.tag()));
-        assert!(filter.is_own(&behind_proxy));
-        assert_eq!(filter.listed_id(), None, "the statement of another connection");
+        assert!(filter.is_own_session(&behind_proxy));
+        assert_eq!(filter.listed_connection_id(), None, "the statement of another connection");
         let forged = Session { user: b"app".to_vec(), ..behind_proxy.clone() };
-        assert!(!filter.is_own(&forged), "another account repeats a statement");
+        assert!(!filter.is_own_session(&forged), "another account repeats a statement");
         let quoted = with(session(98, "198.51.100.1:9"), format!("SELECT '/* {} */'", other.tag()));
-        assert!(!filter.is_own(&quoted));
+        assert!(!filter.is_own_session(&quoted));
         let itself = with(session(97, "198.51.100.1:8"), format!("/* {} */ SHOW FULL PROCESSLIST", own.tag()));
-        assert!(filter.is_own(&itself));
-        assert_eq!(filter.listed_id(), Some(97));
-        assert!(filter.is_own(&session(97, "198.51.100.1:8")), "its address in the list is known now");
-        assert!(!filter.is_own(&session(97, "198.51.100.1:7")));
+        assert!(filter.is_own_session(&itself));
+        assert_eq!(filter.listed_connection_id(), Some(97));
+        assert!(filter.is_own_session(&session(97, "198.51.100.1:8")), "its address in the list is known now");
+        assert!(!filter.is_own_session(&session(97, "198.51.100.1:7")));
     }
 
     #[test]
@@ -306,9 +307,9 @@ mod tests {
         let own = OwnSession::register("192.0.2.7:40021".parse().unwrap(), "clew", NODE);
         let mut filter = OwnSessionFilter::new(&own, "clew", NODE);
         let listed = |user: &str, host: &str| Session { user: user.into(), ..session(5, host) };
-        assert!(filter.is_own(&listed("unauthenticated user", "192.0.2.7:40021")));
-        assert!(!filter.is_own(&listed("unauthenticated user", "client.test:40021")));
-        assert!(!filter.is_own(&listed("app", "192.0.2.7:40021")));
+        assert!(filter.is_own_session(&listed("unauthenticated user", "192.0.2.7:40021")));
+        assert!(!filter.is_own_session(&listed("unauthenticated user", "client.test:40021")));
+        assert!(!filter.is_own_session(&listed("app", "192.0.2.7:40021")));
     }
 
     #[test]
@@ -316,9 +317,9 @@ mod tests {
         let (own, mut filter) = opened("192.0.2.7:40031", 27);
         let statement = format!("/* {} */ SHOW FULL PROCESSLIST", own.tag());
         let itself = Session { statement: Some(statement.into_bytes()), ..session(27, "localhost") };
-        assert!(filter.is_own(&itself));
+        assert!(filter.is_own_session(&itself));
         assert!(
-            !filter.is_own(&session(27, "localhost")),
+            !filter.is_own_session(&session(27, "localhost")),
             "another session of a restarted server, over its Unix socket"
         );
     }

@@ -29,7 +29,7 @@ pub(crate) async fn find_appliers(
         return Ok(HashSet::new());
     }
     let ids: Vec<u64> = candidates.iter().map(|session| session.id).collect();
-    let rows: Vec<(u64, bool)> = match connection.query_all(&statements::applier_threads(&ids)).await {
+    let rows: Vec<(u64, bool)> = match connection.query_all(&statements::applier_threads_query(&ids)).await {
         Ok(rows) => rows,
         Err(Error::Server(error)) if !failure::is_server_timeout(&error) => Vec::new(),
         Err(error) => return Err(connection.to_failure(&error)),

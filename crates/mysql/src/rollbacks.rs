@@ -15,16 +15,16 @@ use mysql_common::row::convert::FromRowError;
 use crate::client::Error;
 use tokio::time::{sleep, timeout};
 
-use crate::clock::{self, LocalAge};
+use crate::clock::{self, LocalTimeAge};
 use crate::connection::Connection;
 use crate::limits::Limits;
-use crate::transactions::{self, CANNOT_CONVERT_TEXT_ERROR, PRIVILEGE_MISSING_ERROR, Transactions};
+use crate::transactions::{self, CANNOT_CONVERT_TEXT_ERROR, MISSING_PRIVILEGE_ERROR, TransactionsResult};
 use crate::{doctor, failure, statements};
 
 /// Interval between two samples. InnoDB refreshes its list of transactions only after 0.1 s without readers.
-const SAMPLE_INTERVAL: Duration = Duration::from_millis(250);
+const ROLLBACK_SAMPLE_INTERVAL: Duration = Duration::from_millis(250);
 /// Maximum number of samples. Further samples distinguish a slow rollback from a stuck one.
-const MAX_SAMPLES: u32 = 4;
+const MAX_ROLLBACK_SAMPLES: u32 = 4;
 
 /// Transaction that is being rolled back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,26 +53,26 @@ pub struct Rollback {
 pub async fn read_rollbacks(node: &NodeUrl, wanted: Option<&[u64]>, limits: &Limits) -> Result<Vec<Rollback>, Failure> {
     timeout(limits.read_timeout, failure::catch_panic(node, sample_rollbacks(node, wanted, limits)))
         .await
-        .unwrap_or_else(|_| Err(failure::timeout(&node.address(), "watching rollbacks", limits.read_timeout)))
+        .unwrap_or_else(|_| Err(failure::timeout_failure(&node.address(), "watching rollbacks", limits.read_timeout)))
 }
 
 async fn sample_rollbacks(node: &NodeUrl, wanted: Option<&[u64]>, limits: &Limits) -> Result<Vec<Rollback>, Failure> {
     let mut connection = Connection::open(node, limits).await?;
-    let first = RollbackSample::read(&mut connection, wanted).await?;
+    let first = RollbackSample::read_sample(&mut connection, wanted).await?;
     let mut last = first.clone();
-    for _ in 1..MAX_SAMPLES {
-        if last.rollbacks.iter().all(|rollback| first.rows_undone_since(rollback) > 0) {
+    for _ in 1..MAX_ROLLBACK_SAMPLES {
+        if last.rollbacks.iter().all(|rollback| first.rows_rolled_back_since(rollback) > 0) {
             break;
         }
-        sleep(SAMPLE_INTERVAL).await;
-        last = RollbackSample::read(&mut connection, wanted).await?;
+        sleep(ROLLBACK_SAMPLE_INTERVAL).await;
+        last = RollbackSample::read_sample(&mut connection, wanted).await?;
     }
     connection.close().await;
     let passed = last.read_at.duration_since(first.read_at);
     let mut rollbacks: Vec<Rollback> = last
         .rollbacks
         .iter()
-        .map(|rollback| rollback.with_estimate(first.rows_undone_since(rollback), passed))
+        .map(|rollback| rollback.with_remaining_time(first.rows_rolled_back_since(rollback), passed))
         .collect();
     rollbacks.sort_by_key(|rollback| (rollback.transaction_id, rollback.session_id));
     Ok(rollbacks)
@@ -94,14 +94,14 @@ struct RollbackProgress {
 }
 
 impl RollbackSample {
-    async fn read(connection: &mut Connection, wanted: Option<&[u64]>) -> Result<Self, Failure> {
-        let mut rollbacks = read_progress(connection).await?;
+    async fn read_sample(connection: &mut Connection, wanted: Option<&[u64]>) -> Result<Self, Failure> {
+        let mut rollbacks = read_rollback_progress(connection).await?;
         rollbacks.retain(|rollback| wanted.is_none_or(|wanted| wanted.contains(&rollback.rollback.transaction_id)));
         Ok(Self { read_at: Instant::now(), rollbacks })
     }
 
     /// Returns the number of rows rolled back since this sample.
-    fn rows_undone_since(&self, now: &RollbackProgress) -> u64 {
+    fn rows_rolled_back_since(&self, now: &RollbackProgress) -> u64 {
         let before = self.rollbacks.iter().find(|before| before.is_same_transaction(now));
         before.map_or(0, |before| before.rollback.rows_modified.saturating_sub(now.rollback.rows_modified))
     }
@@ -113,15 +113,15 @@ impl RollbackProgress {
         self.rollback.transaction_id == other.rollback.transaction_id
     }
 
-    fn with_estimate(&self, rows_undone: u64, passed: Duration) -> Rollback {
+    fn with_remaining_time(&self, rows_undone: u64, passed: Duration) -> Rollback {
         let remaining_seconds =
-            remaining_seconds(self.rollback.rows_modified, rows_undone, passed).unwrap_or(self.age).max(1);
+            estimate_remaining_seconds(self.rollback.rows_modified, rows_undone, passed).unwrap_or(self.age).max(1);
         Rollback { remaining_seconds, ..self.rollback.clone() }
     }
 }
 
 /// Returns the remaining seconds at the measured speed; `None` if no row was rolled back.
-fn remaining_seconds(rows: u64, rows_undone: u64, passed: Duration) -> Option<u64> {
+fn estimate_remaining_seconds(rows: u64, rows_undone: u64, passed: Duration) -> Option<u64> {
     if rows_undone == 0 {
         return None;
     }
@@ -130,20 +130,20 @@ fn remaining_seconds(rows: u64, rows_undone: u64, passed: Duration) -> Option<u6
 }
 
 /// Reads the rollbacks. Falls back to InnoDB's status if `innodb_trx` cannot be read.
-async fn read_progress(connection: &mut Connection) -> Result<Vec<RollbackProgress>, Failure> {
-    match connection.query_all::<RollbackRow>(statements::ROLLBACKS).await {
+async fn read_rollback_progress(connection: &mut Connection) -> Result<Vec<RollbackProgress>, Failure> {
+    match connection.query_all::<RollbackRow>(statements::ROLLBACKS_QUERY).await {
         Ok(rows) => return add_ages(connection, rows).await.map_err(|error| connection.to_failure(&error)),
         Err(Error::Server(error))
-            if error.code == PRIVILEGE_MISSING_ERROR || error.code == CANNOT_CONVERT_TEXT_ERROR => {}
+            if error.code == MISSING_PRIVILEGE_ERROR || error.code == CANNOT_CONVERT_TEXT_ERROR => {}
         Err(error) => return Err(connection.to_failure(&error)),
     }
     match transactions::read_transactions(connection).await.map_err(|error| connection.to_failure(&error))? {
-        Transactions::Readable(all) | Transactions::FromStatus(all) => {
+        TransactionsResult::Readable(all) | TransactionsResult::FromStatus(all) => {
             Ok(all.into_iter().filter(Transaction::is_rolling_back).map(RollbackProgress::from).collect())
         }
-        Transactions::Hidden => {
+        TransactionsResult::Hidden => {
             let account = doctor::read_account(connection).await?;
-            Err(doctor::missing_privilege(connection, "see transactions", "PROCESS", &account))
+            Err(doctor::missing_privilege_failure(connection, "see transactions", "PROCESS", &account))
         }
     }
 }
@@ -167,11 +167,13 @@ async fn add_ages(connection: &mut Connection, rows: Vec<RollbackRow>) -> Result
     let clock = if rows.is_empty() { None } else { clock::read_clock(connection).await? };
     let started = |row: &RollbackRow| clock::parse_local_time(&row.0.started);
     let ages = match &clock {
-        Some(clock) => clock::compute_ages(connection, clock, rows.iter().filter_map(started).collect()).await?,
+        Some(clock) => {
+            clock::compute_local_time_ages(connection, clock, rows.iter().filter_map(started).collect()).await?
+        }
         None => HashMap::new(),
     };
     let age = |row: &RollbackRow| match started(row).and_then(|time| ages.get(&time)) {
-        Some(LocalAge::Exact(age) | LocalAge::Ambiguous(age, _)) => Session::sanitize_seconds((*age).into()),
+        Some(LocalTimeAge::Exact(age) | LocalTimeAge::Ambiguous(age, _)) => Session::sanitize_seconds((*age).into()),
         None => 0,
     };
     Ok(rows.into_iter().map(|row| RollbackProgress { age: age(&row), rollback: row.0 }).collect())
@@ -194,11 +196,11 @@ mod tests {
     #[test]
     fn remaining_time_follows_the_measured_speed() {
         let passed = Duration::from_millis(500);
-        assert_eq!(remaining_seconds(100_000, 5_000, passed), Some(10));
-        assert_eq!(remaining_seconds(100_001, 5_000, passed), Some(11));
-        assert_eq!(remaining_seconds(0, 5_000, passed), Some(0));
-        assert_eq!(remaining_seconds(100_000, 0, passed), None);
-        assert_eq!(remaining_seconds(u64::MAX, 1, Duration::MAX), Some(u64::MAX));
+        assert_eq!(estimate_remaining_seconds(100_000, 5_000, passed), Some(10));
+        assert_eq!(estimate_remaining_seconds(100_001, 5_000, passed), Some(11));
+        assert_eq!(estimate_remaining_seconds(0, 5_000, passed), Some(0));
+        assert_eq!(estimate_remaining_seconds(100_000, 0, passed), None);
+        assert_eq!(estimate_remaining_seconds(u64::MAX, 1, Duration::MAX), Some(u64::MAX));
     }
 
     #[test]
@@ -206,8 +208,9 @@ mod tests {
         let progress = |rows_modified| {
             RollbackProgress::from(Transaction { rows_modified, seconds: 40, ..Transaction::default() })
         };
-        let estimate =
-            |rows, rows_undone| progress(rows).with_estimate(rows_undone, Duration::from_secs(1)).remaining_seconds;
+        let estimate = |rows, rows_undone| {
+            progress(rows).with_remaining_time(rows_undone, Duration::from_secs(1)).remaining_seconds
+        };
         assert_eq!((estimate(100, 10), estimate(0, 10), estimate(100, 0)), (10, 1, 40));
     }
 }

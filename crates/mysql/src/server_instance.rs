@@ -31,11 +31,11 @@ impl ServerInstance {
 }
 
 /// Separator in the text form.
-const SEPARATOR: char = '@';
+const IDENTITY_SEPARATOR: char = '@';
 
 impl fmt::Display for ServerInstance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{SEPARATOR}{}", self.identity, self.started)
+        write!(f, "{}{IDENTITY_SEPARATOR}{}", self.identity, self.started)
     }
 }
 
@@ -43,7 +43,7 @@ impl FromStr for ServerInstance {
     type Err = InvalidServerInstance;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (identity, started) = text.rsplit_once(SEPARATOR).ok_or(InvalidServerInstance)?;
+        let (identity, started) = text.rsplit_once(IDENTITY_SEPARATOR).ok_or(InvalidServerInstance)?;
         let started = started.parse().map_err(|_| InvalidServerInstance)?;
         Ok(Self { identity: identity.to_owned(), started })
     }
@@ -55,10 +55,10 @@ impl FromStr for ServerInstance {
 pub struct InvalidServerInstance;
 
 /// Reads the instance. MySQL has the uptime in performance_schema, MariaDB and old servers in `information_schema`.
-pub(crate) async fn read_instance(connection: &mut Connection) -> Result<ServerInstance, Failure> {
+pub(crate) async fn read_server_instance(connection: &mut Connection) -> Result<ServerInstance, Failure> {
     let statements = match connection.flavor {
-        Flavor::MySql => [statements::INSTANCE_MYSQL, statements::INSTANCE_MYSQL_5_6],
-        Flavor::MariaDb => [statements::INSTANCE_MARIADB, statements::INSTANCE_MARIADB],
+        Flavor::MySql => [statements::MYSQL_INSTANCE_QUERY, statements::OLD_MYSQL_INSTANCE_QUERY],
+        Flavor::MariaDb => [statements::MARIADB_INSTANCE_QUERY, statements::MARIADB_INSTANCE_QUERY],
     };
     let mut failed = Error::Protocol("no uptime");
     for statement in statements {

@@ -26,7 +26,7 @@ enum ServerFamilies {
 
 /// Value of a variable.
 #[derive(Debug, Clone, Copy)]
-enum SettingValue {
+enum VariableValue {
     /// Literal in the statement.
     Literal(&'static str),
     /// Time left for the connection, in whole seconds, rounded up.
@@ -43,7 +43,7 @@ pub(crate) struct SessionVariable {
     /// Name without scope.
     name: &'static str,
     servers: ServerFamilies,
-    setting: SettingValue,
+    setting: VariableValue,
     /// Effect of other values.
     reason: &'static str,
 }
@@ -51,26 +51,26 @@ pub(crate) struct SessionVariable {
 const fn variable(
     name: &'static str,
     servers: ServerFamilies,
-    setting: SettingValue,
+    setting: VariableValue,
     reason: &'static str,
 ) -> SessionVariable {
     SessionVariable { name, servers, setting, reason }
 }
 
 use ServerFamilies::{Both, MariaDb, MySql};
-use SettingValue::{FractionalSecondsLeft, Literal, MillisecondsLeft, SecondsLeft};
+use VariableValue::{FractionalSecondsLeft, Literal, MillisecondsLeft, SecondsLeft};
 
 /// Largest unsigned number: no limit.
-const UNLIMITED: SettingValue = Literal("18446744073709551615");
+const UNLIMITED_VALUE: VariableValue = Literal("18446744073709551615");
 
 /// All variables, in the order in which they are set. `max_join_size` comes first: it resets `sql_big_selects`.
-static VARIABLES: [SessionVariable; 36] = [
+static SESSION_VARIABLES: [SessionVariable; 36] = [
     variable("time_zone", Both, Literal("'SYSTEM'"), "InnoDB prints times in the server's own time zone"),
     variable("timestamp", Both, Literal("DEFAULT"), "a fixed clock makes every age wrong"),
     variable("autocommit", Both, Literal("1"), "a transaction of Clew would stay open"),
     variable("sql_mode", Both, Literal("''"), "modes change quoting, escaping, parsing and padding"),
-    variable("sql_select_limit", Both, UNLIMITED, "rows beyond the limit are missing from every result"),
-    variable("max_join_size", Both, UNLIMITED, "reads of large tables fail with error 1104"),
+    variable("sql_select_limit", Both, UNLIMITED_VALUE, "rows beyond the limit are missing from every result"),
+    variable("max_join_size", Both, UNLIMITED_VALUE, "reads of large tables fail with error 1104"),
     variable("sql_big_selects", Both, Literal("1"), "reads of large tables fail with error 1104"),
     variable("sql_safe_updates", Both, Literal("0"), "reads of large tables fail with error 1104 on some versions"),
     variable("sql_auto_is_null", Both, Literal("0"), "IS NULL finds the last inserted row"),
@@ -103,7 +103,7 @@ static VARIABLES: [SessionVariable; 36] = [
     variable("old_mode", MariaDb, Literal("'UTF8_IS_UTF8MB3'"), "columns of the process list differ"),
     variable("query_cache_type", MariaDb, Literal("'OFF'"), "a result may come from a cache"),
     variable("max_session_mem_used", MariaDb, Literal("9223372036854775807"), "large results fail with error 1290"),
-    variable("tmp_disk_table_size", MariaDb, UNLIMITED, "large results fail with error 1114"),
+    variable("tmp_disk_table_size", MariaDb, UNLIMITED_VALUE, "large results fail with error 1114"),
     variable("wsrep_sync_wait", MariaDb, Literal("0"), "a read waits for the replication of a Galera cluster"),
     variable("wsrep_dirty_reads", MariaDb, Literal("1"), "a Galera node without a quorum refuses reads"),
 ];
@@ -120,7 +120,7 @@ pub(crate) struct SessionSetup {
 }
 
 /// Errors that name the variable: unknown, invalid value, wrong type, read-only, global only, other scope.
-const NAMING_ERRORS: [u16; 6] = [1193, 1231, 1232, 1238, 1229, 1228];
+const VARIABLE_ERROR_CODES: [u16; 6] = [1193, 1231, 1232, 1238, 1229, 1228];
 /// Error for an unknown variable.
 const UNKNOWN_VARIABLE_ERROR: u16 = 1193;
 
@@ -131,15 +131,18 @@ impl SessionSetup {
             Flavor::MySql => ServerFamilies::MySql,
             Flavor::MariaDb => ServerFamilies::MariaDb,
         };
-        let variables =
-            VARIABLES.iter().filter(|variable| variable.servers == Both || variable.servers == servers).collect();
+        let variables = SESSION_VARIABLES
+            .iter()
+            .filter(|variable| variable.servers == Both || variable.servers == servers)
+            .collect();
         Self { left, variables, refused: Vec::new(), one_by_one: false }
     }
 
     /// Returns the statements that set all variables and the character set UTF-8.
     /// It is one statement, unless the server refused a variable without naming it.
-    pub(crate) fn statements(&self) -> Vec<String> {
-        let set = |variable: &SessionVariable| format!("SESSION {} = {}", variable.name, self.value(variable.setting));
+    pub(crate) fn set_statements(&self) -> Vec<String> {
+        let set =
+            |variable: &SessionVariable| format!("SESSION {} = {}", variable.name, self.format_value(variable.setting));
         let settings = self.variables.iter().map(|variable| set(variable));
         if self.one_by_one {
             return std::iter::once("NAMES utf8mb4".to_owned())
@@ -153,9 +156,9 @@ impl SessionSetup {
 
     /// Drops the variable that this error of `statement` is about.
     /// Returns false if the error is about no variable.
-    pub(crate) fn drop_refused(&mut self, statement: &str, error: &Error) -> bool {
+    pub(crate) fn drop_refused_variable(&mut self, statement: &str, error: &Error) -> bool {
         let Error::Server(error) = error else { return false };
-        let at = self.variables.iter().position(|variable| refers_to(variable, statement, error));
+        let at = self.variables.iter().position(|variable| is_error_about(variable, statement, error));
         match at {
             Some(at) => {
                 let variable = self.variables.remove(at);
@@ -180,7 +183,7 @@ impl SessionSetup {
         self.refused.iter().map(limitation).collect()
     }
 
-    fn value(&self, setting: SettingValue) -> String {
+    fn format_value(&self, setting: VariableValue) -> String {
         match setting {
             Literal(value) => value.to_owned(),
             SecondsLeft => (self.left.as_secs() + 1).to_string(),
@@ -192,12 +195,12 @@ impl SessionSetup {
 }
 
 /// Returns whether the error is about this variable: by its message, or because the statement sets only this one.
-fn refers_to(variable: &SessionVariable, statement: &str, error: &ServerError) -> bool {
+fn is_error_about(variable: &SessionVariable, statement: &str, error: &ServerError) -> bool {
     let quoted = format!("'{}'", variable.name);
     let alone = statement
         .strip_prefix("SET SESSION ")
         .is_some_and(|rest| !rest.contains(", SESSION ") && rest.split(' ').next() == Some(variable.name));
-    alone || (NAMING_ERRORS.contains(&error.code) && error.message.contains(&quoted))
+    alone || (VARIABLE_ERROR_CODES.contains(&error.code) && error.message.contains(&quoted))
 }
 
 #[cfg(test)]
@@ -206,7 +209,7 @@ mod tests {
 
     use super::*;
     use crate::client::Client;
-    use crate::connection::{RawConnection, set_variables};
+    use crate::connection::{RawConnection, set_session_variables};
 
     static UNKNOWN_VARIABLE: SessionVariable = variable("no_such_variable", Both, Literal("1"), "it has no effect");
     static FORBIDDEN: SessionVariable = variable("sql_log_off", Both, Literal("0"), "statements are logged");
@@ -222,7 +225,7 @@ mod tests {
             server.run(&["CREATE USER clew@'%'", "SET GLOBAL sql_select_limit = 3"]).await.unwrap();
             let flavor = if flavor == clew_testkit::Flavor::MySql { Flavor::MySql } else { Flavor::MariaDb };
             let set_up = SessionSetup::new(flavor, Duration::from_secs(10));
-            let statements = set_up.statements();
+            let statements = set_up.set_statements();
             assert_eq!(statements.len(), 1);
             let mut client = connect(&server).await;
             client.execute(&statements[0]).await.unwrap();
@@ -232,7 +235,7 @@ mod tests {
             let mut set_up = SessionSetup::new(flavor, Duration::from_secs(10));
             set_up.variables.insert(0, &UNKNOWN_VARIABLE);
             set_up.variables.insert(1, &FORBIDDEN);
-            let limitations = set_variables(&mut client, set_up).await.unwrap();
+            let limitations = set_session_variables(&mut client, set_up).await.unwrap();
             let [limitation] = limitations.as_slice() else { panic!("{flavor}: {limitations:?}") };
             assert_eq!(limitation.kind, LimitationKind::SettingRefused, "{flavor}");
             assert!(limitation.why.contains("sql_log_off"), "{flavor}: {limitation:?}");
@@ -254,7 +257,7 @@ mod tests {
             names.dedup();
             assert_eq!(names.len(), all, "{flavor}");
         }
-        assert!(VARIABLES.iter().all(|variable| !variable.reason.is_empty()));
+        assert!(SESSION_VARIABLES.iter().all(|variable| !variable.reason.is_empty()));
     }
 
     #[test]
@@ -264,7 +267,10 @@ mod tests {
             let error = ServerError { code: 1064, message: "syntax".to_owned(), state: "42000".to_owned() };
             Error::Server(error)
         };
-        assert!(set_up.drop_refused("SET NAMES utf8mb4, …", &error()), "one by one, the variable may be named");
-        assert!(!set_up.drop_refused("SET NAMES utf8mb4", &error()));
+        assert!(
+            set_up.drop_refused_variable("SET NAMES utf8mb4, …", &error()),
+            "one by one, the variable may be named"
+        );
+        assert!(!set_up.drop_refused_variable("SET NAMES utf8mb4", &error()));
     }
 }

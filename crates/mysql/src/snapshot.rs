@@ -17,9 +17,9 @@ use crate::failure;
 use crate::flavor::Flavor;
 use crate::limits::Limits;
 use crate::server_instance::ServerInstance;
-use crate::transactions::{Transactions, TransactionsBySession};
+use crate::transactions::{TransactionsBySession, TransactionsResult};
 use crate::{doctor, transactions};
-use detailed::Details;
+use detailed::SessionDetails;
 use encoder::{RowOptions, read_sorted_rows};
 
 /// Output format of rows.
@@ -90,7 +90,7 @@ pub struct EncodedRows {
     rows: SortedRows<SpooledTempFile>,
     format: OutputFormat,
     /// Details of each session; `None` in a plain snapshot.
-    details: Option<Details>,
+    details: Option<SessionDetails>,
 }
 
 impl EncodedRows {
@@ -140,7 +140,7 @@ pub async fn take_snapshot_in_scope(
     limits: &Limits,
 ) -> Result<Snapshot, Failure> {
     let rows = RowOptions { selection: selection.clone(), statements, form, detailed: false };
-    with_timeout(node, limits, Box::pin(open_and_read(whose, node, rows, limits))).await
+    run_with_timeout(node, limits, Box::pin(open_and_read_snapshot(whose, node, rows, limits))).await
 }
 
 /// Takes a snapshot with the identity of the server, for callers that kill sessions. See [`take_snapshot`].
@@ -154,10 +154,10 @@ pub async fn take_snapshot_with_instance(
     let rows = RowOptions { selection: selection.clone(), statements, form, detailed: false };
     let reading = async {
         let mut connection = Connection::open(node, limits).await?;
-        let server = connection.read_instance().await?;
+        let server = connection.read_server_instance().await?;
         Ok(Snapshot { server: Some(server), ..read_snapshot(connection, SessionScope::Users, rows).await? })
     };
-    with_timeout(node, limits, Box::pin(reading)).await
+    run_with_timeout(node, limits, Box::pin(reading)).await
 }
 
 /// Takes a snapshot with [`clew_model::DETAIL_COLUMNS`] after the API's columns. See [`take_snapshot`].
@@ -170,21 +170,21 @@ pub async fn take_detailed_snapshot(
     limits: &Limits,
 ) -> Result<Snapshot, Failure> {
     let rows = RowOptions { selection: selection.clone(), statements, form, detailed: true };
-    with_timeout(node, limits, Box::pin(detailed::read_detailed(node, rows, limits))).await
+    run_with_timeout(node, limits, Box::pin(detailed::read_detailed_snapshot(node, rows, limits))).await
 }
 
-async fn with_timeout(
+async fn run_with_timeout(
     node: &NodeUrl,
     limits: &Limits,
     reading: impl Future<Output = Result<Snapshot, Failure>>,
 ) -> Result<Snapshot, Failure> {
     timeout(limits.read_timeout, failure::catch_panic(node, reading))
         .await
-        .unwrap_or_else(|_| Err(failure::read_timeout(node, limits.read_timeout)))
+        .unwrap_or_else(|_| Err(failure::read_timeout_failure(node, limits.read_timeout)))
 }
 
 /// Reads transactions before sessions: rows are joined while they stream in.
-async fn open_and_read(
+async fn open_and_read_snapshot(
     whose: SessionScope,
     node: &NodeUrl,
     rows: RowOptions,
@@ -194,15 +194,16 @@ async fn open_and_read(
 }
 
 async fn read_snapshot(mut connection: Connection, whose: SessionScope, rows: RowOptions) -> Result<Snapshot, Failure> {
-    let mut limitations = doctor::process_list_limitations(&mut connection).await?;
+    let mut limitations = doctor::read_process_list_limitations(&mut connection).await?;
     let transactions = match transactions::read_transactions(&mut connection).await {
-        Ok(Transactions::Readable(transactions)) => TransactionsBySession::new(transactions),
-        Ok(Transactions::Hidden) => {
-            limitations.extend(doctor::missing_process_privilege(&doctor::read_account(&mut connection).await?));
+        Ok(TransactionsResult::Readable(transactions)) => TransactionsBySession::new(transactions),
+        Ok(TransactionsResult::Hidden) => {
+            limitations
+                .extend(doctor::missing_process_privilege_limitations(&doctor::read_account(&mut connection).await?));
             TransactionsBySession::default()
         }
-        Ok(Transactions::FromStatus(transactions)) => {
-            limitations.push(doctor::incomplete_transactions());
+        Ok(TransactionsResult::FromStatus(transactions)) => {
+            limitations.push(doctor::incomplete_transactions_limitation());
             TransactionsBySession::new(transactions)
         }
         Err(error) => return Err(connection.to_failure(&error)),

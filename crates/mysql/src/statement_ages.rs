@@ -22,13 +22,13 @@ const MAX_SESSIONS_BY_ID: usize = 16;
 /// Maximum number of threads whose statements are looked up by id. For more, reading all is cheaper.
 const MAX_THREADS_BY_ID: usize = 400;
 /// Tolerance in seconds between `Time` and a lock wait: both are whole seconds.
-const ROUNDING_TOLERANCE: u64 = 2;
+const AGE_TOLERANCE_SECONDS: u64 = 2;
 /// Picoseconds per second.
 const PICOSECONDS_PER_SECOND: i64 = 1_000_000_000_000;
 
 /// Sessions whose ages are checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum CheckScope {
+pub(crate) enum AgeCheckScope {
     /// Busy sessions.
     Busy,
     /// All sessions: also the idle time of idle ones.
@@ -37,14 +37,19 @@ pub(crate) enum CheckScope {
 
 /// Returns whether the age of this session must be checked.
 /// `lock_wait` is the session's lock wait in InnoDB, in seconds.
-pub(crate) fn needs_check(flavor: Flavor, session: &Session, lock_wait: Option<u64>, checked: CheckScope) -> bool {
+pub(crate) fn needs_age_check(
+    flavor: Flavor,
+    session: &Session,
+    lock_wait: Option<u64>,
+    checked: AgeCheckScope,
+) -> bool {
     let is_idle = session.command.eq_ignore_ascii_case(b"Sleep");
     flavor == Flavor::MySql
-        && (!is_idle || checked == CheckScope::All)
+        && (!is_idle || checked == AgeCheckScope::All)
         // No statement can set the clock before the login.
         && !session.command.eq_ignore_ascii_case(b"Connect")
         && !is_internal(session)
-        && lock_wait.is_none_or(|waited| waited.abs_diff(session.seconds) > ROUNDING_TOLERANCE)
+        && lock_wait.is_none_or(|waited| waited.abs_diff(session.seconds) > AGE_TOLERANCE_SECONDS)
 }
 
 /// Age of a session.
@@ -62,14 +67,14 @@ impl SessionAge {
 }
 
 /// Checks the ages of these sessions and replaces them. Returns the ids of sessions whose age could not be checked.
-pub(crate) async fn check_sessions(
+pub(crate) async fn check_session_ages(
     connection: &mut Connection,
     sessions: Vec<&mut Session>,
-    checked: CheckScope,
+    checked: AgeCheckScope,
 ) -> Result<HashSet<u64>, Failure> {
     let (flavor, own) = (connection.flavor, connection.id);
     let mut unverified = sessions;
-    unverified.retain(|session| session.id == own || needs_check(flavor, session, None, checked));
+    unverified.retain(|session| session.id == own || needs_age_check(flavor, session, None, checked));
     let mut ages: Vec<SessionAge> = unverified.iter().map(|session| SessionAge::from_session(session)).collect();
     let unchecked = check_ages(connection, &mut ages, checked).await?;
     for (session, age) in unverified.into_iter().zip(ages) {
@@ -83,23 +88,25 @@ pub(crate) async fn check_sessions(
 pub(crate) async fn check_ages(
     connection: &mut Connection,
     sessions: &mut [SessionAge],
-    checked: CheckScope,
+    checked: AgeCheckScope,
 ) -> Result<HashSet<u64>, Failure> {
     if connection.flavor == Flavor::MariaDb || sessions.is_empty() {
         return Ok(HashSet::new());
     }
     let ids: Vec<u64> = sessions.iter().map(|session| session.id).collect();
-    let timers = match read_timers(connection, &ids, checked).await {
+    let timers = match read_statement_timers(connection, &ids, checked).await {
         Ok(timers) => timers,
         Err(Error::Server(error)) if !failure::is_server_timeout(&error) => {
             let account = doctor::read_account(connection).await?;
-            connection.limitations.push(unreadable_timers(&doctor::no_performance_schema_privilege(&account)));
+            connection
+                .limitations
+                .push(unreadable_timers_limitation(&doctor::no_performance_schema_privilege_limitation(&account)));
             return Ok(ids.into_iter().collect());
         }
         Err(error) => return Err(connection.to_failure(&error)),
     };
     let Some(timers) = timers else {
-        let gap = missing_timers(connection).await?;
+        let gap = explain_missing_timers(connection).await?;
         connection.limitations.push(gap);
         return Ok(ids.into_iter().collect());
     };
@@ -112,7 +119,7 @@ pub(crate) async fn check_ages(
         if has_ended && !session.is_idle {
             unchecked.insert(session.id);
         }
-        if let Some(seconds) = timers.seconds(session) {
+        if let Some(seconds) = timers.age_seconds(session) {
             negative += u64::from(seconds < 0 && session.id != own);
             session.seconds = Session::sanitize_seconds(seconds.into());
             continue;
@@ -126,7 +133,7 @@ pub(crate) async fn check_ages(
         }
     }
     if !gone.is_empty() {
-        let losses = lost_instrumentation::read_lost_threads(connection).await?;
+        let losses = lost_instrumentation::read_lost_thread_limitations(connection).await?;
         if losses.is_empty() {
             // The sessions ended since they were listed.
             for session in gone {
@@ -136,10 +143,10 @@ pub(crate) async fn check_ages(
         connection.limitations.extend(losses);
     }
     if negative > 0 {
-        connection.limitations.push(negative_ages(negative));
+        connection.limitations.push(negative_ages_limitation(negative));
     }
     if untimed > 0 {
-        connection.limitations.push(untimed_sessions(untimed));
+        connection.limitations.push(untimed_sessions_limitation(untimed));
     }
     Ok(unchecked)
 }
@@ -168,7 +175,7 @@ struct StatementTimer {
 impl StatementTimers {
     /// Returns the age of the session's statement or idle time in seconds.
     /// Negative if the server's clock was set back meanwhile.
-    fn seconds(&self, session: &SessionAge) -> Option<i64> {
+    fn age_seconds(&self, session: &SessionAge) -> Option<i64> {
         let timer = self.by_session.get(&session.id)?;
         let picoseconds = match (session.is_idle, timer.runs) {
             // The session was listed as idle and started a statement since.
@@ -188,7 +195,7 @@ type TimerRow = (u64, u64, bool, Option<u64>, Option<u64>);
 type SessionThreads = HashMap<u64, (u64, bool)>;
 
 /// Reads the threads of the wanted sessions.
-async fn read_threads(
+async fn read_session_threads(
     connection: &mut Connection,
     wanted: &HashSet<u64>,
     statement: &str,
@@ -203,43 +210,45 @@ async fn read_threads(
     Ok(threads)
 }
 
-fn sorted_ids(ids: &HashSet<u64>) -> Vec<u64> {
+fn sort_ids(ids: &HashSet<u64>) -> Vec<u64> {
     let mut ids: Vec<u64> = ids.iter().copied().collect();
     ids.sort_unstable();
     ids
 }
 
 /// Reads the timers of these sessions. Returns `None` if the server has no timer even for this query itself.
-async fn read_timers(
+async fn read_statement_timers(
     connection: &mut Connection,
     sessions: &[u64],
-    checked: CheckScope,
+    checked: AgeCheckScope,
 ) -> Result<Option<StatementTimers>, Error> {
     let mut wanted: HashSet<u64> = sessions.iter().copied().collect();
     wanted.insert(connection.id);
     let statement = match checked {
-        CheckScope::Busy if wanted.len() > MAX_SESSIONS_BY_ID => statements::BUSY_THREADS.to_owned(),
-        CheckScope::All if wanted.len() > MAX_THREADS_BY_ID => statements::ALL_THREADS.to_owned(),
-        _ => statements::threads_by_session(&sorted_ids(&wanted)),
+        AgeCheckScope::Busy if wanted.len() > MAX_SESSIONS_BY_ID => statements::BUSY_THREADS_QUERY.to_owned(),
+        AgeCheckScope::All if wanted.len() > MAX_THREADS_BY_ID => statements::ALL_THREADS_QUERY.to_owned(),
+        _ => statements::threads_by_session_query(&sort_ids(&wanted)),
     };
-    let mut threads = read_threads(connection, &wanted, &statement).await?;
+    let mut threads = read_session_threads(connection, &wanted, &statement).await?;
     // Sessions that became idle since they were listed.
-    if wanted.len() > MAX_SESSIONS_BY_ID && checked == CheckScope::Busy && threads.len() < wanted.len() {
+    if wanted.len() > MAX_SESSIONS_BY_ID && checked == AgeCheckScope::Busy && threads.len() < wanted.len() {
         let mut missing = wanted;
         for (session, _) in threads.values() {
             missing.remove(session);
         }
-        threads
-            .extend(read_threads(connection, &missing, &statements::threads_by_session(&sorted_ids(&missing))).await?);
+        threads.extend(
+            read_session_threads(connection, &missing, &statements::threads_by_session_query(&sort_ids(&missing)))
+                .await?,
+        );
     }
     if threads.is_empty() {
         return Ok(None);
     }
     let ids: Vec<u64> = threads.keys().copied().collect();
     let query = match checked {
-        _ if ids.len() <= MAX_THREADS_BY_ID => statements::statement_timers(&ids),
-        CheckScope::Busy => statements::running_statement_timers(),
-        CheckScope::All => statements::STATEMENT_TIMERS.to_owned(),
+        _ if ids.len() <= MAX_THREADS_BY_ID => statements::statement_timers_query(&ids),
+        AgeCheckScope::Busy => statements::running_statement_timers_query(),
+        AgeCheckScope::All => statements::STATEMENT_TIMERS_QUERY.to_owned(),
     };
     let mut timers = StatementTimers::default();
     for (session, instrumented) in threads.values() {
@@ -266,37 +275,37 @@ async fn read_timers(
 }
 
 /// Returns the reason why the server has no timers.
-async fn missing_timers(connection: &mut Connection) -> Result<Limitation, Failure> {
+async fn explain_missing_timers(connection: &mut Connection) -> Result<Limitation, Failure> {
     let account = doctor::read_account(connection).await?;
     Ok(match doctor::check_performance_schema(connection, &account).await? {
-        Err(gap) => unreadable_timers(&gap),
-        Ok(()) => recording_disabled(),
+        Err(gap) => unreadable_timers_limitation(&gap),
+        Ok(()) => recording_disabled_limitation(),
     })
 }
 
 /// Checks whether the statement timers can be read.
-pub(crate) async fn check_timers(connection: &mut Connection) -> Result<Result<(), Limitation>, Failure> {
+pub(crate) async fn check_statement_timers(connection: &mut Connection) -> Result<Result<(), Limitation>, Failure> {
     let own = SessionAge { id: connection.id, is_idle: false, seconds: 0 };
-    check_ages(connection, &mut [own], CheckScope::Busy).await?;
+    check_ages(connection, &mut [own], AgeCheckScope::Busy).await?;
     let at = connection.limitations.iter().position(|gap| gap.kind == LimitationKind::UnreliableAges);
     Ok(at.map_or(Ok(()), |at| Err(connection.limitations.remove(at))))
 }
 
-const UNCHECKED_AGES: &str = "Seconds in the current state may be wrong, and rules kill nothing.";
+const UNCHECKED_AGES_TEXT: &str = "Seconds in the current state may be wrong, and rules kill nothing.";
 
-fn unreadable_timers(gap: &Limitation) -> Limitation {
+fn unreadable_timers_limitation(gap: &Limitation) -> Limitation {
     Limitation {
         kind: LimitationKind::UnreliableAges,
-        what: UNCHECKED_AGES.to_owned(),
+        what: UNCHECKED_AGES_TEXT.to_owned(),
         why: format!("MySQL's process list follows SET timestamp of each session. {}", gap.why),
         remedy: gap.remedy.clone(),
     }
 }
 
-fn recording_disabled() -> Limitation {
+fn recording_disabled_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::UnreliableAges,
-        what: UNCHECKED_AGES.to_owned(),
+        what: UNCHECKED_AGES_TEXT.to_owned(),
         why: "MySQL's process list follows SET timestamp of each session, and the server does not record the statements that run.".to_owned(),
         remedy: Some(
             "UPDATE performance_schema.setup_consumers SET enabled = 'YES' WHERE name IN ('global_instrumentation', \
@@ -307,7 +316,7 @@ fn recording_disabled() -> Limitation {
     }
 }
 
-fn untimed_sessions(sessions: u64) -> Limitation {
+fn untimed_sessions_limitation(sessions: u64) -> Limitation {
     Limitation {
         kind: LimitationKind::UnreliableAges,
         what: format!("Seconds in the current state of {sessions} sessions may be wrong, and rules do not kill them."),
@@ -320,7 +329,7 @@ fn untimed_sessions(sessions: u64) -> Limitation {
 }
 
 /// Limitation if more sessions are busy than a snapshot checks.
-pub(crate) fn too_many_sessions(sessions: u64) -> Limitation {
+pub(crate) fn too_many_sessions_limitation(sessions: u64) -> Limitation {
     Limitation {
         kind: LimitationKind::UnreliableAges,
         what: format!("Seconds in the current state of {sessions} sessions may be wrong."),
@@ -329,7 +338,7 @@ pub(crate) fn too_many_sessions(sessions: u64) -> Limitation {
     }
 }
 
-fn negative_ages(sessions: u64) -> Limitation {
+fn negative_ages_limitation(sessions: u64) -> Limitation {
     Limitation {
         kind: LimitationKind::UnreliableAges,
         what: format!("Seconds in the current state of {sessions} sessions are negative and are shown as 0."),
@@ -348,7 +357,7 @@ mod tests {
 
     #[test]
     fn only_ages_that_a_session_can_set_are_checked() {
-        use CheckScope::{All, Busy};
+        use AgeCheckScope::{All, Busy};
         for (flavor, command, lock_wait, checked, expected) in [
             (Flavor::MySql, "Query", None, Busy, true),
             (Flavor::MySql, "Execute", Some(97), Busy, true),
@@ -362,7 +371,7 @@ mod tests {
             (Flavor::MariaDb, "Query", None, All, false),
         ] {
             assert_eq!(
-                needs_check(flavor, &session(command, 100), lock_wait, checked),
+                needs_age_check(flavor, &session(command, 100), lock_wait, checked),
                 expected,
                 "{command} {lock_wait:?}"
             );
@@ -385,11 +394,11 @@ mod tests {
             ("Sleep", timer(false, 130 * second, 30 * second), -30),
         ] {
             assert_eq!(
-                timers.seconds(&SessionAge::from_session(&session(command, 7202))),
+                timers.age_seconds(&SessionAge::from_session(&session(command, 7202))),
                 Some(expected),
                 "{command} {timers:?}"
             );
         }
-        assert_eq!(StatementTimers::default().seconds(&SessionAge::from_session(&session("Query", 1))), None);
+        assert_eq!(StatementTimers::default().age_seconds(&SessionAge::from_session(&session("Query", 1))), None);
     }
 }

@@ -19,28 +19,33 @@ const REQUIRED_CONSUMERS: [&str; 4] =
 
 /// Reads digests by thread. Appends limitations for unreadable data.
 /// For nested statements, as in a procedure, the innermost counts, as in the process list.
-pub(crate) async fn read_digests(
+pub(crate) async fn read_statement_digests(
     connection: &mut Connection,
     unreadable: Option<&Limitation>,
     limitations: &mut Vec<Limitation>,
 ) -> Result<HashMap<u64, Vec<u8>>, Failure> {
     if connection.flavor == Flavor::MariaDb {
-        limitations.push(no_digests("MariaDB makes a statement's digest when the statement ends.".to_owned(), None));
+        limitations.push(no_digests_limitation(
+            "MariaDB makes a statement's digest when the statement ends.".to_owned(),
+            None,
+        ));
         return Ok(HashMap::new());
     }
     if let Some(gap) = unreadable {
-        limitations.push(no_digests(gap.why.clone(), gap.remedy.clone()));
+        limitations.push(no_digests_limitation(gap.why.clone(), gap.remedy.clone()));
         return Ok(HashMap::new());
     }
     let rows: Vec<StatementRow> =
-        connection.query_all(statements::RUNNING_DIGESTS).await.map_err(|error| connection.to_failure(&error))?;
-    let on: Vec<String> =
-        connection.query_all(statements::ENABLED_CONSUMERS).await.map_err(|error| connection.to_failure(&error))?;
+        connection.query_all(statements::RUNNING_DIGESTS_QUERY).await.map_err(|error| connection.to_failure(&error))?;
+    let on: Vec<String> = connection
+        .query_all(statements::ENABLED_CONSUMERS_QUERY)
+        .await
+        .map_err(|error| connection.to_failure(&error))?;
     let off: Vec<&str> = REQUIRED_CONSUMERS.into_iter().filter(|name| !on.iter().any(|on| on == name)).collect();
     if !off.is_empty() {
-        limitations.push(consumers_off(&off));
+        limitations.push(consumers_off_limitation(&off));
     }
-    let mut found: HashMap<u64, RunningStatement> = HashMap::new();
+    let mut found: HashMap<u64, ThreadStatements> = HashMap::new();
     for (thread, event, digest) in rows {
         let running = found.entry(thread).or_default();
         running.statements += 1;
@@ -50,29 +55,32 @@ pub(crate) async fn read_digests(
         }
     }
     if found.values().any(|running| running.statements > 1 && running.digest.is_none()) {
-        limitations.push(no_digests("MySQL makes none of a statement that a stored program runs.".to_owned(), None));
+        limitations.push(no_digests_limitation(
+            "MySQL makes none of a statement that a stored program runs.".to_owned(),
+            None,
+        ));
     }
     Ok(found.into_iter().filter_map(|(thread, running)| Some((thread, running.digest?))).collect())
 }
 
 /// Statements that run in a thread.
 #[derive(Default)]
-struct RunningStatement {
+struct ThreadStatements {
     statements: usize,
     /// Event id of the innermost statement, which began last.
     innermost: u64,
     digest: Option<Vec<u8>>,
 }
 
-fn consumers_off(off: &[&str]) -> Limitation {
+fn consumers_off_limitation(off: &[&str]) -> Limitation {
     let names = off.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");
-    no_digests(
+    no_digests_limitation(
         "The server does not keep what each session runs with its digest.".to_owned(),
         Some(format!("UPDATE performance_schema.setup_consumers SET enabled = 'YES' WHERE name IN ({names});")),
     )
 }
 
-fn no_digests(why: String, remedy: Option<String>) -> Limitation {
+fn no_digests_limitation(why: String, remedy: Option<String>) -> Limitation {
     Limitation {
         kind: LimitationKind::NoStatementDigests,
         what: "Digests of running statements, or of some of them, cannot be read.".to_owned(),

@@ -12,12 +12,12 @@ use mysql_common::row::convert::FromRowError;
 use tokio::time::sleep;
 
 use crate::client::Error;
-use crate::clock::{self, LocalAge};
+use crate::clock::{self, LocalTimeAge};
 use crate::connection::Connection;
 use crate::{innodb_status, statements};
 
 /// Error of a read without the PROCESS privilege.
-pub(crate) const PRIVILEGE_MISSING_ERROR: u16 = 1227;
+pub(crate) const MISSING_PRIVILEGE_ERROR: u16 = 1227;
 
 /// Error of MySQL for text that `innodb_trx` cannot hold.
 /// Its statement column holds characters of up to three bytes.
@@ -26,7 +26,7 @@ pub(crate) const CANNOT_CONVERT_TEXT_ERROR: u16 = 3854;
 
 /// Result of reading open transactions.
 #[derive(Debug)]
-pub(crate) enum Transactions {
+pub(crate) enum TransactionsResult {
     /// All transactions.
     Readable(Vec<Transaction>),
     /// The account lacks the PROCESS privilege.
@@ -36,19 +36,19 @@ pub(crate) enum Transactions {
 }
 
 /// Attempts after [`CANNOT_CONVERT_TEXT_ERROR`]: most statements end soon.
-const MAX_ATTEMPTS: u32 = 5;
+const MAX_READ_ATTEMPTS: u32 = 5;
 const RETRY_DELAY: Duration = Duration::from_millis(50);
 
 /// Reads all open transactions, or those in InnoDB's status. Adds a limitation for each uncertain age.
-pub(crate) async fn read_transactions(connection: &mut Connection) -> Result<Transactions, Error> {
-    for attempt in 1..=MAX_ATTEMPTS {
-        match connection.query_all::<TransactionRow>(statements::TRANSACTIONS).await {
-            Ok(rows) => return Ok(Transactions::Readable(add_ages(connection, rows).await?)),
-            Err(Error::Server(error)) if error.code == PRIVILEGE_MISSING_ERROR => {
-                return Ok(Transactions::Hidden);
+pub(crate) async fn read_transactions(connection: &mut Connection) -> Result<TransactionsResult, Error> {
+    for attempt in 1..=MAX_READ_ATTEMPTS {
+        match connection.query_all::<TransactionRow>(statements::TRANSACTIONS_QUERY).await {
+            Ok(rows) => return Ok(TransactionsResult::Readable(add_ages(connection, rows).await?)),
+            Err(Error::Server(error)) if error.code == MISSING_PRIVILEGE_ERROR => {
+                return Ok(TransactionsResult::Hidden);
             }
             Err(Error::Server(error)) if error.code == CANNOT_CONVERT_TEXT_ERROR => {
-                if attempt < MAX_ATTEMPTS {
+                if attempt < MAX_READ_ATTEMPTS {
                     sleep(RETRY_DELAY).await;
                 }
             }
@@ -56,11 +56,11 @@ pub(crate) async fn read_transactions(connection: &mut Connection) -> Result<Tra
         }
     }
     clock::read_clock(connection).await?;
-    Ok(Transactions::FromStatus(read_from_status(connection).await?))
+    Ok(TransactionsResult::FromStatus(read_transactions_from_status(connection).await?))
 }
 
-async fn read_from_status(connection: &mut Connection) -> Result<Vec<Transaction>, Error> {
-    let status = connection.query_all::<(Vec<u8>, Vec<u8>, Vec<u8>)>(statements::INNODB_STATUS).await?;
+async fn read_transactions_from_status(connection: &mut Connection) -> Result<Vec<Transaction>, Error> {
+    let status = connection.query_all::<(Vec<u8>, Vec<u8>, Vec<u8>)>(statements::INNODB_STATUS_QUERY).await?;
     let text = status.first().map(|(_, _, text)| String::from_utf8_lossy(text)).unwrap_or_default();
     Ok(innodb_status::parse_transactions(&text))
 }
@@ -71,29 +71,29 @@ async fn add_ages(connection: &mut Connection, rows: Vec<TransactionRow>) -> Res
         return Ok(Vec::new());
     }
     let Some(clock) = clock::read_clock(connection).await? else {
-        connection.limitations.push(no_clock());
+        connection.limitations.push(no_clock_limitation());
         return Ok(rows.into_iter().map(|row| row.transaction).collect());
     };
     let times = rows.iter().flat_map(|row| [row.started, row.wait_started]).flatten().collect();
-    let ages = clock::compute_ages(connection, &clock, times).await?;
+    let ages = clock::compute_local_time_ages(connection, &clock, times).await?;
     let age = |time: Option<DateTime>| time.and_then(|time| ages.get(&time)).copied();
-    let is_ambiguous = |time| matches!(age(time), Some(LocalAge::Ambiguous(..)));
+    let is_ambiguous = |time| matches!(age(time), Some(LocalTimeAge::Ambiguous(..)));
     let mut printed = HashMap::new();
     if rows.iter().any(|row| is_ambiguous(row.started) || is_ambiguous(row.wait_started)) {
-        let listed = read_from_status(connection).await.unwrap_or_default();
+        let listed = read_transactions_from_status(connection).await.unwrap_or_default();
         printed = listed.into_iter().map(|transaction| (transaction.session_id, transaction)).collect();
     }
-    let mut doubts = UncertainAges::default();
+    let mut doubts = UncertainAgeCounter::default();
     let mut transactions = Vec::with_capacity(rows.len());
     for row in rows {
         let mut transaction = row.transaction;
         let status = printed.get(&transaction.session_id);
         if let Some(age) = age(row.started) {
-            transaction.seconds = doubts.seconds(age, status.map(|status| status.seconds));
+            transaction.seconds = doubts.resolve_age(age, status.map(|status| status.seconds));
         }
         if let Some(age) = age(row.wait_started) {
             let waited = status.and_then(|status| status.lock_wait_seconds);
-            transaction.lock_wait_seconds = Some(doubts.seconds(age, waited));
+            transaction.lock_wait_seconds = Some(doubts.resolve_age(age, waited));
         }
         transactions.push(transaction);
     }
@@ -102,26 +102,26 @@ async fn add_ages(connection: &mut Connection, rows: Vec<TransactionRow>) -> Res
 }
 
 /// Seconds by which a start may be in the future: the clocks of server threads differ by less.
-const ROUNDING_TOLERANCE: i64 = 2;
+const FUTURE_TOLERANCE_SECONDS: i64 = 2;
 /// Maximum difference between an age and the age in InnoDB's status, which is read slightly later.
-const STATUS_TOLERANCE: u64 = 60;
+const STATUS_TOLERANCE_SECONDS: u64 = 60;
 
 /// Counts uncertain ages of transactions.
 #[derive(Debug, Default)]
-struct UncertainAges {
+struct UncertainAgeCounter {
     negative: u64,
     ambiguous: u64,
 }
 
-impl UncertainAges {
+impl UncertainAgeCounter {
     /// Returns an age in whole seconds. `printed` is the age in InnoDB's status, which is based on UTC.
-    fn seconds(&mut self, age: LocalAge, printed: Option<u64>) -> u64 {
+    fn resolve_age(&mut self, age: LocalTimeAge, printed: Option<u64>) -> u64 {
         let age = match age {
-            LocalAge::Exact(age) => age,
-            LocalAge::Ambiguous(later, earlier) => {
+            LocalTimeAge::Exact(age) => age,
+            LocalTimeAge::Ambiguous(later, earlier) => {
                 let fits = |age: &i64| {
                     printed.is_some_and(|printed| {
-                        u64::try_from(*age).is_ok_and(|age| age.abs_diff(printed) < STATUS_TOLERANCE)
+                        u64::try_from(*age).is_ok_and(|age| age.abs_diff(printed) < STATUS_TOLERANCE_SECONDS)
                     })
                 };
                 [later, earlier].into_iter().find(fits).unwrap_or_else(|| {
@@ -130,7 +130,7 @@ impl UncertainAges {
                 })
             }
         };
-        self.negative += u64::from(age < -ROUNDING_TOLERANCE);
+        self.negative += u64::from(age < -FUTURE_TOLERANCE_SECONDS);
         Session::sanitize_seconds(age.into())
     }
 
@@ -157,7 +157,7 @@ impl UncertainAges {
     }
 }
 
-fn no_clock() -> Limitation {
+fn no_clock_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::UnreliableAges,
         what: "Durations of transactions are shown as 0.".to_owned(),
@@ -179,8 +179,8 @@ impl TransactionsBySession {
     }
 
     /// Returns the seconds that each session has waited for a lock.
-    pub(crate) fn lock_waits(&self) -> HashMap<u64, u64> {
-        lock_waits(&self.0)
+    pub(crate) fn lock_wait_seconds(&self) -> HashMap<u64, u64> {
+        lock_wait_seconds(&self.0)
     }
 
     /// Returns the transaction of a session.
@@ -191,7 +191,7 @@ impl TransactionsBySession {
 }
 
 /// Returns the seconds that each session has waited for a lock.
-pub(crate) fn lock_waits(transactions: &[Transaction]) -> HashMap<u64, u64> {
+pub(crate) fn lock_wait_seconds(transactions: &[Transaction]) -> HashMap<u64, u64> {
     let waits = |transaction: &Transaction| Some((transaction.session_id, transaction.lock_wait_seconds?));
     transactions.iter().filter_map(waits).collect()
 }
@@ -250,14 +250,14 @@ mod tests {
 
     #[test]
     fn ambiguous_and_negative_ages_are_named() {
-        let mut doubts = UncertainAges::default();
-        let ambiguous = LocalAge::Ambiguous(60, 3660);
-        assert_eq!(doubts.seconds(ambiguous, Some(3661)), 3660);
-        assert_eq!(doubts.seconds(ambiguous, Some(61)), 60);
-        assert_eq!(doubts.seconds(LocalAge::Exact(-1), None), 0);
+        let mut doubts = UncertainAgeCounter::default();
+        let ambiguous = LocalTimeAge::Ambiguous(60, 3660);
+        assert_eq!(doubts.resolve_age(ambiguous, Some(3661)), 3660);
+        assert_eq!(doubts.resolve_age(ambiguous, Some(61)), 60);
+        assert_eq!(doubts.resolve_age(LocalTimeAge::Exact(-1), None), 0);
         assert_eq!(doubts.limitations(), []);
-        assert_eq!(doubts.seconds(ambiguous, None), 60);
-        assert_eq!(doubts.seconds(LocalAge::Exact(-3600), None), 0);
+        assert_eq!(doubts.resolve_age(ambiguous, None), 60);
+        assert_eq!(doubts.resolve_age(LocalTimeAge::Exact(-3600), None), 0);
         let kinds: Vec<_> = doubts.limitations().iter().map(|doubt| doubt.kind).collect();
         assert_eq!(kinds, [LimitationKind::UnreliableAges; 2]);
     }

@@ -16,24 +16,24 @@ use mysql_common::packets::{AuthPlugin, AuthSwitchRequest, HandshakePacket};
 
 use super::error::{Error, ServerError};
 use super::packets::PacketStream;
-use super::{ERROR_PACKET, MAX_HANDSHAKE_PACKET, read_limited_file, serialize_message};
+use super::{ERROR_PACKET_HEADER, MAX_HANDSHAKE_PACKET_BYTES, read_file_with_limit, serialize_message};
 
 /// Maximum number of authentication rounds: no plugin needs more.
-const MAX_ROUNDS: usize = 10;
+const MAX_AUTH_ROUNDS: usize = 10;
 /// Maximum iteration factor of parsec: 65,536 iterations, 64 times those of MariaDB.
 /// The key derivation runs on a thread of the async runtime.
-const MAX_PARSEC_FACTOR: u8 = 6;
+const MAX_PARSEC_ITERATION_FACTOR: u8 = 6;
 /// Length of a challenge of ed25519 and parsec.
-const LONG_NONCE_LEN: usize = 32;
+const ED25519_NONCE_LEN: usize = 32;
 /// Length of a challenge, without the terminating NUL that a server sends.
 const NONCE_LEN: usize = 20;
 
 /// Maximum size of a public key in PEM form: a key of 16,384 bits has 3 KiB.
-const MAX_KEY_SIZE: usize = 4 << 10;
+const MAX_PUBLIC_KEY_SIZE: usize = 4 << 10;
 
 /// Protection of the channel.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Channel {
+pub(super) struct ChannelSecurity {
     /// True if the channel uses TLS.
     pub(super) encrypted: bool,
     /// True if TLS authenticated the server.
@@ -46,7 +46,7 @@ pub(super) struct Channel {
 pub(super) struct AuthExchange<'a> {
     node: &'a NodeUrl,
     password: Option<String>,
-    channel: Channel,
+    channel: ChannelSecurity,
     plugin: AuthPlugin<'static>,
     nonce: Vec<u8>,
 }
@@ -55,7 +55,7 @@ impl<'a> AuthExchange<'a> {
     pub(super) fn new(
         node: &'a NodeUrl,
         password: Option<String>,
-        channel: Channel,
+        channel: ChannelSecurity,
         greeting: &HandshakePacket<'_>,
     ) -> Self {
         // The first response uses a challenge-response plugin, whatever the server proposes.
@@ -69,27 +69,27 @@ impl<'a> AuthExchange<'a> {
     }
 
     /// Returns the current plugin.
-    pub(super) fn plugin(&self) -> AuthPlugin<'static> {
+    pub(super) fn current_plugin(&self) -> AuthPlugin<'static> {
         self.plugin.clone()
     }
 
     /// Returns the response for the handshake response packet; `None` without a password.
-    pub(super) fn first_response(&self) -> Option<Vec<u8>> {
-        self.challenge_response()
+    pub(super) fn initial_response(&self) -> Option<Vec<u8>> {
+        self.compute_response()
     }
 
-    fn challenge_response(&self) -> Option<Vec<u8>> {
+    fn compute_response(&self) -> Option<Vec<u8>> {
         self.plugin.gen_data(self.password.as_deref(), &self.nonce).map(|data| serialize_message(&data.into_owned()))
     }
 
     /// Continues the exchange until the server accepts or refuses the account.
-    pub(super) async fn complete(&mut self, packets: &mut PacketStream) -> Result<(), Error> {
+    pub(super) async fn authenticate(&mut self, packets: &mut PacketStream) -> Result<(), Error> {
         let mut salts = 0;
-        for _ in 0..MAX_ROUNDS {
-            let payload = packets.read(MAX_HANDSHAKE_PACKET).await?.payload.to_vec();
+        for _ in 0..MAX_AUTH_ROUNDS {
+            let payload = packets.read_packet(MAX_HANDSHAKE_PACKET_BYTES).await?.payload.to_vec();
             match (payload.first(), &self.plugin) {
                 (Some(0x00), _) => return Ok(()),
-                (Some(&ERROR_PACKET), _) => return Err(Error::Server(ServerError::parse(&payload))),
+                (Some(&ERROR_PACKET_HEADER), _) => return Err(Error::Server(ServerError::parse(&payload))),
                 (Some(0xfe), _) => self.switch_plugin(packets, &payload).await?,
                 (Some(0x01), AuthPlugin::CachingSha2Password) => match payload.get(1) {
                     // The fast path succeeded: an OK packet follows.
@@ -100,11 +100,11 @@ impl<'a> AuthExchange<'a> {
                 (Some(_), AuthPlugin::MariadbParsec { .. }) => {
                     let salt = payload.strip_prefix(&[0x01]).unwrap_or(&payload);
                     salts += 1;
-                    if salts > 1 || salt.get(1).is_none_or(|factor| *factor > MAX_PARSEC_FACTOR) {
+                    if salts > 1 || salt.get(1).is_none_or(|factor| *factor > MAX_PARSEC_ITERATION_FACTOR) {
                         return Err(Error::Protocol("parsec with too many iterations"));
                     }
                     self.plugin.read_add_data(salt).ok_or(Error::Protocol("malformed salt of parsec"))?;
-                    packets.write(&self.challenge_response().unwrap_or_default()).await?;
+                    packets.write_packet(&self.compute_response().unwrap_or_default()).await?;
                 }
                 _ => return Err(Error::Protocol("unknown packet while signing in")),
             }
@@ -122,7 +122,7 @@ impl<'a> AuthExchange<'a> {
         self.nonce = request.plugin_data().to_vec();
         // The parser strips a last byte of 0 as a terminator. These challenges have no terminator.
         if matches!(self.plugin, AuthPlugin::Ed25519 | AuthPlugin::MariadbParsec { .. })
-            && self.nonce.len() == LONG_NONCE_LEN - 1
+            && self.nonce.len() == ED25519_NONCE_LEN - 1
         {
             self.nonce.push(0);
         }
@@ -132,8 +132,8 @@ impl<'a> AuthExchange<'a> {
             AuthPlugin::Other(name) if **name == *b"sha256_password" => self.send_password(packets, 0x01).await,
             AuthPlugin::Other(name) => Err(Error::AuthenticationPlugin(String::from_utf8_lossy(name).into_owned())),
             // The salt is in the next packet.
-            AuthPlugin::MariadbParsec { .. } => packets.write(&[]).await,
-            _ => packets.write(&self.challenge_response().unwrap_or_default()).await,
+            AuthPlugin::MariadbParsec { .. } => packets.write_packet(&[]).await,
+            _ => packets.write_packet(&self.compute_response().unwrap_or_default()).await,
         }
     }
 
@@ -143,20 +143,20 @@ impl<'a> AuthExchange<'a> {
         password.push(0);
         // An empty password needs no protection.
         if password.len() == 1 {
-            return packets.write(&password).await;
+            return packets.write_packet(&password).await;
         }
-        let Channel { encrypted, verified, is_loopback } = self.channel;
+        let ChannelSecurity { encrypted, verified, is_loopback } = self.channel;
         if verified || (encrypted && (is_loopback || self.node.get_server_public_key)) {
-            return packets.write(&password).await;
+            return packets.write_packet(&password).await;
         }
         let key = match &self.node.server_public_key {
             _ if encrypted || key_request == 0 => return Err(Error::UnverifiedChannel { encrypted }),
-            Some(path) => read_limited_file(path, MAX_KEY_SIZE)
+            Some(path) => read_file_with_limit(path, MAX_PUBLIC_KEY_SIZE)
                 .await
                 .map_err(|why| Error::PublicKey(format!("cannot read the public key {}: {why}", path.display())))?,
             None if self.node.get_server_public_key => {
-                packets.write(&[key_request]).await?;
-                let packet = packets.read(MAX_HANDSHAKE_PACKET).await?.payload;
+                packets.write_packet(&[key_request]).await?;
+                let packet = packets.read_packet(MAX_HANDSHAKE_PACKET_BYTES).await?.payload;
                 packet.strip_prefix(&[0x01]).ok_or(Error::Protocol("no public key"))?.to_vec()
             }
             None => return Err(Error::UnverifiedChannel { encrypted }),
@@ -165,15 +165,15 @@ impl<'a> AuthExchange<'a> {
         for (byte, mask) in password.iter_mut().zip(nonce.iter().cycle()) {
             *byte ^= mask;
         }
-        packets.write(&encrypt_password(password, key).await?).await
+        packets.write_packet(&encrypt_password(password, key).await?).await
     }
 }
 
 /// Encrypts the password with a public key in PEM form.
 /// Runs on a blocking thread and catches panics: the parser panics on a malformed key.
 async fn encrypt_password(password: Vec<u8>, key: Vec<u8>) -> Result<Vec<u8>, Error> {
-    if key.len() > MAX_KEY_SIZE {
-        return Err(Error::PublicKey(format!("the public key is longer than {MAX_KEY_SIZE} bytes")));
+    if key.len() > MAX_PUBLIC_KEY_SIZE {
+        return Err(Error::PublicKey(format!("the public key is longer than {MAX_PUBLIC_KEY_SIZE} bytes")));
     }
     let encryption =
         tokio::task::spawn_blocking(move || std::panic::catch_unwind(|| crypto::encrypt(&password, &key)).ok());
@@ -193,7 +193,7 @@ mod tests {
     const PASSWORD: &str = "correct-horse-battery";
 
     /// Runs full authentication. Returns the result and all bytes that the client sent.
-    async fn full_authentication(parameters: &str, channel: Channel) -> (Result<(), Error>, Vec<u8>) {
+    async fn full_authentication(parameters: &str, channel: ChannelSecurity) -> (Result<(), Error>, Vec<u8>) {
         let node: NodeUrl = format!("mysql://clew:{PASSWORD}@db.test/{parameters}").parse().unwrap();
         let greeting = HandshakePacket::new(
             10,
@@ -210,7 +210,7 @@ mod tests {
         let mut packets = PacketStream::new(Box::new(client), u64::MAX);
         server.write_all(b"\x02\0\0\0\x01\x04\x07\0\0\x02\0\0\0\x02\0\0\0").await.unwrap();
         let mut exchange = AuthExchange::new(&node, Some(PASSWORD.to_owned()), channel, &greeting);
-        let completed = exchange.complete(&mut packets).await;
+        let completed = exchange.authenticate(&mut packets).await;
         drop(packets);
         let mut sent = Vec::new();
         server.read_to_end(&mut sent).await.unwrap();
@@ -227,19 +227,19 @@ mod tests {
         ] {
             assert!(matches!(encrypt_password(b"secret".to_vec(), key).await, Err(Error::PublicKey(_))));
         }
-        assert!(read_limited_file(Path::new("/dev/zero"), MAX_KEY_SIZE).await.is_err());
+        assert!(read_file_with_limit(Path::new("/dev/zero"), MAX_PUBLIC_KEY_SIZE).await.is_err());
     }
 
     #[tokio::test]
     async fn password_is_sent_over_verified_tls_or_with_consent_alone() {
-        let plain = Channel { encrypted: false, verified: false, is_loopback: false };
-        let tls = Channel { encrypted: true, ..plain };
+        let plain = ChannelSecurity { encrypted: false, verified: false, is_loopback: false };
+        let tls = ChannelSecurity { encrypted: true, ..plain };
         for (parameters, channel, is_sent) in [
             ("", plain, false),
-            ("", Channel { is_loopback: true, ..plain }, false),
+            ("", ChannelSecurity { is_loopback: true, ..plain }, false),
             ("", tls, false),
-            ("", Channel { is_loopback: true, ..tls }, true),
-            ("", Channel { verified: true, ..tls }, true),
+            ("", ChannelSecurity { is_loopback: true, ..tls }, true),
+            ("", ChannelSecurity { verified: true, ..tls }, true),
             ("?get-server-public-key=on", tls, true),
             ("?server-public-key=/nowhere/key.pem", tls, false),
         ] {

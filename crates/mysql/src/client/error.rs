@@ -65,7 +65,7 @@ pub(crate) enum Error {
 
 impl Error {
     /// The server closed the connection.
-    pub(super) fn closed() -> Self {
+    pub(super) fn connection_closed() -> Self {
         io::Error::from(io::ErrorKind::UnexpectedEof).into()
     }
 }
@@ -78,7 +78,7 @@ impl From<mysql_common::row::convert::FromRowError> for Error {
 }
 
 /// Maximum bytes stored of an error message. Servers send at most 512.
-const MAX_MESSAGE_LEN: usize = 4 << 10;
+const MAX_ERROR_MESSAGE_LEN: usize = 4 << 10;
 
 impl ServerError {
     /// Parses an error packet: `0xff`, number, optional `#` and SQLSTATE, message.
@@ -92,7 +92,7 @@ impl ServerError {
             [b'#', state @ ..] if state.len() >= 5 => state.split_at(5),
             message => (b"HY000".as_slice(), message),
         };
-        let message = message.get(..MAX_MESSAGE_LEN).unwrap_or(message);
+        let message = message.get(..MAX_ERROR_MESSAGE_LEN).unwrap_or(message);
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Self { code, message: text(message), state: text(state) }
     }
@@ -111,6 +111,6 @@ mod tests {
     #[test]
     fn message_of_an_error_packet_is_cut() {
         let error = ServerError::parse(&[b"\xff\x15\x04#28000".as_slice(), &vec![b'a'; 1 << 20]].concat());
-        assert_eq!((error.code, error.state.as_str(), error.message.len()), (1045, "28000", MAX_MESSAGE_LEN));
+        assert_eq!((error.code, error.state.as_str(), error.message.len()), (1045, "28000", MAX_ERROR_MESSAGE_LEN));
     }
 }

@@ -10,28 +10,28 @@ use mysql_common::row::new_row;
 
 use super::error::{Error, ServerError};
 use super::packets::{Packet, PacketStream};
-use super::{ERROR_PACKET, InFlight};
+use super::{ERROR_PACKET_HEADER, InFlightFlag};
 
 /// Maximum number of columns: servers allow no more in a table.
 const MAX_COLUMNS: u64 = 4096;
 /// Maximum size of a column definition.
-const MAX_COLUMN_DEFINITION: usize = 8 << 10;
+const MAX_COLUMN_DEFINITION_BYTES: usize = 8 << 10;
 /// Status flag `SERVER_MORE_RESULTS_EXISTS`.
-const MORE_RESULTS: u16 = 0x0008;
+const MORE_RESULTS_FLAG: u16 = 0x0008;
 /// First byte of the EOF packet after the column definitions and after the rows.
-const EOF_PACKET: u8 = 0xfe;
+const EOF_PACKET_HEADER: u8 = 0xfe;
 /// Length from which a packet that starts with 0xfe is a row.
 const MAX_EOF_PACKET_SIZE: usize = 9;
 /// First byte of a `LOCAL INFILE` request.
-const LOCAL_INFILE_REQUEST: u8 = 0xfb;
+const LOCAL_INFILE_HEADER: u8 = 0xfb;
 /// NULL cell.
-const NULL_CELL: u8 = 0xfb;
+const NULL_CELL_MARKER: u8 = 0xfb;
 
 /// Rows of the first result set. A statement without a result set has no rows.
 #[derive(Debug)]
 pub(crate) struct Rows<'c> {
     packets: &'c mut PacketStream,
-    in_flight: &'c InFlight,
+    in_flight: &'c InFlightFlag,
     columns: Arc<[Column]>,
     max_row: usize,
     /// Bytes of the rows read so far.
@@ -42,7 +42,7 @@ pub(crate) struct Rows<'c> {
 impl<'c> Rows<'c> {
     pub(super) async fn start(
         packets: &'c mut PacketStream,
-        in_flight: &'c InFlight,
+        in_flight: &'c InFlightFlag,
         max_row: usize,
     ) -> Result<Self, Error> {
         let mut rows = Self { packets, in_flight, columns: Arc::from([]), max_row, size: 0, ended: false };
@@ -56,35 +56,35 @@ impl<'c> Rows<'c> {
     }
 
     /// Returns the bytes of the rows read so far.
-    pub(super) fn size(&self) -> usize {
+    pub(super) fn total_bytes(&self) -> usize {
         self.size
     }
 
     /// Returns the next row, or `None` after the last.
-    pub(crate) async fn next(&mut self) -> Result<Option<Cells<'_>>, Error> {
+    pub(crate) async fn next(&mut self) -> Result<Option<RowCells<'_>>, Error> {
         if self.ended {
             return Ok(None);
         }
-        let Packet { payload, truncated } = self.packets.read(self.max_row).await?;
+        let Packet { payload, truncated } = self.packets.read_packet(self.max_row).await?;
         match payload {
-            [ERROR_PACKET, ..] => {
+            [ERROR_PACKET_HEADER, ..] => {
                 let error = ServerError::parse(payload);
-                self.mark_ended();
+                self.mark_finished();
                 return Err(Error::Server(error));
             }
-            [EOF_PACKET, ..] if payload.len() < MAX_EOF_PACKET_SIZE && !truncated => {
-                let status = eof_packet_status(payload);
-                if status & MORE_RESULTS != 0 {
-                    self.skip_results().await?;
+            [EOF_PACKET_HEADER, ..] if payload.len() < MAX_EOF_PACKET_SIZE && !truncated => {
+                let status = parse_eof_packet_status(payload);
+                if status & MORE_RESULTS_FLAG != 0 {
+                    self.skip_remaining_results().await?;
                 }
-                self.mark_ended();
+                self.mark_finished();
                 return Ok(None);
             }
             _ => {}
         }
         let Packet { payload, truncated } = self.packets.last_packet();
         self.size += payload.len();
-        Ok(Some(Cells { rest: payload, truncated }))
+        Ok(Some(RowCells { rest: payload, truncated }))
     }
 
     /// Returns the next row with its columns.
@@ -101,55 +101,55 @@ impl<'c> Rows<'c> {
         Ok(Some(new_row(values, columns)))
     }
 
-    fn mark_ended(&mut self) {
+    fn mark_finished(&mut self) {
         self.ended = true;
-        self.in_flight.set(false);
+        self.in_flight.set_in_flight(false);
     }
 
     /// Reads the column definitions, or the end of a statement without a result set.
     async fn read_header(&mut self) -> Result<(), Error> {
         loop {
-            let payload = self.packets.read(MAX_COLUMN_DEFINITION).await?.payload;
+            let payload = self.packets.read_packet(MAX_COLUMN_DEFINITION_BYTES).await?.payload;
             match payload.first() {
-                Some(&ERROR_PACKET) => {
+                Some(&ERROR_PACKET_HEADER) => {
                     let error = ServerError::parse(payload);
-                    self.mark_ended();
+                    self.mark_finished();
                     return Err(Error::Server(error));
                 }
                 Some(0x00) => {
-                    if ok_packet_status(payload)? & MORE_RESULTS == 0 {
-                        self.mark_ended();
+                    if parse_ok_packet_status(payload)? & MORE_RESULTS_FLAG == 0 {
+                        self.mark_finished();
                         return Ok(());
                     }
                 }
-                Some(&LOCAL_INFILE_REQUEST) => {
+                Some(&LOCAL_INFILE_HEADER) => {
                     return Err(Error::Protocol("the server asks for a file of this machine"));
                 }
                 _ => {
-                    let (count, _) = parse_length_encoded(payload)?;
-                    return self.read_columns(count).await;
+                    let (count, _) = parse_length_encoded_integer(payload)?;
+                    return self.read_column_definitions(count).await;
                 }
             }
         }
     }
 
-    async fn read_columns(&mut self, count: u64) -> Result<(), Error> {
+    async fn read_column_definitions(&mut self, count: u64) -> Result<(), Error> {
         if count > MAX_COLUMNS {
             return Err(Error::TooLarge { what: "columns in a result", limit: MAX_COLUMNS });
         }
         let mut columns = Vec::new();
         for _ in 0..count {
-            let Packet { payload, truncated } = self.packets.read(MAX_COLUMN_DEFINITION).await?;
+            let Packet { payload, truncated } = self.packets.read_packet(MAX_COLUMN_DEFINITION_BYTES).await?;
             if truncated {
                 return Err(Error::TooLarge {
                     what: "bytes in the definition of a column",
-                    limit: MAX_COLUMN_DEFINITION as u64,
+                    limit: MAX_COLUMN_DEFINITION_BYTES as u64,
                 });
             }
             columns.push(ParseBuf(payload).parse::<Column>(())?);
         }
-        match self.packets.read(MAX_COLUMN_DEFINITION).await?.payload {
-            [EOF_PACKET, rest @ ..] if rest.len() < MAX_EOF_PACKET_SIZE => {}
+        match self.packets.read_packet(MAX_COLUMN_DEFINITION_BYTES).await?.payload {
+            [EOF_PACKET_HEADER, rest @ ..] if rest.len() < MAX_EOF_PACKET_SIZE => {}
             _ => return Err(Error::Protocol("the columns of a result do not end")),
         }
         self.columns = columns.into();
@@ -157,28 +157,28 @@ impl<'c> Rows<'c> {
     }
 
     /// Discards the results after the first one, such as those of a procedure.
-    async fn skip_results(&mut self) -> Result<(), Error> {
+    async fn skip_remaining_results(&mut self) -> Result<(), Error> {
         let mut in_rows = false;
         loop {
-            let Packet { payload, truncated } = self.packets.read(MAX_COLUMN_DEFINITION).await?;
+            let Packet { payload, truncated } = self.packets.read_packet(MAX_COLUMN_DEFINITION_BYTES).await?;
             let status = match payload {
-                [ERROR_PACKET, ..] => {
+                [ERROR_PACKET_HEADER, ..] => {
                     let error = ServerError::parse(payload);
-                    self.mark_ended();
+                    self.mark_finished();
                     return Err(Error::Server(error));
                 }
-                [0x00, ..] if !in_rows => ok_packet_status(payload)?,
-                [EOF_PACKET, ..] if payload.len() < MAX_EOF_PACKET_SIZE && !truncated => {
+                [0x00, ..] if !in_rows => parse_ok_packet_status(payload)?,
+                [EOF_PACKET_HEADER, ..] if payload.len() < MAX_EOF_PACKET_SIZE && !truncated => {
                     // The first EOF packet ends the columns, the second the rows.
                     in_rows = !in_rows;
                     if in_rows {
                         continue;
                     }
-                    eof_packet_status(payload)
+                    parse_eof_packet_status(payload)
                 }
                 _ => continue,
             };
-            if status & MORE_RESULTS == 0 {
+            if status & MORE_RESULTS_FLAG == 0 {
                 return Ok(());
             }
         }
@@ -187,23 +187,23 @@ impl<'c> Rows<'c> {
 
 /// Cells of a row, in order.
 #[derive(Debug)]
-pub(crate) struct Cells<'a> {
+pub(crate) struct RowCells<'a> {
     rest: &'a [u8],
     /// True if the row exceeded the limit: its last cell is truncated, and further cells are missing.
     pub(crate) truncated: bool,
 }
 
-impl<'a> Cells<'a> {
+impl<'a> RowCells<'a> {
     /// Returns the next cell; `None` for NULL.
     pub(crate) fn next_cell(&mut self) -> Result<Option<&'a [u8]>, Error> {
         if self.rest.is_empty() && self.truncated {
             return Ok(None);
         }
-        if let [NULL_CELL, rest @ ..] = self.rest {
+        if let [NULL_CELL_MARKER, rest @ ..] = self.rest {
             self.rest = rest;
             return Ok(None);
         }
-        let (length, rest) = match parse_length_encoded(self.rest) {
+        let (length, rest) = match parse_length_encoded_integer(self.rest) {
             // The row was truncated inside the length.
             Err(_) if self.truncated => {
                 self.rest = &[];
@@ -225,7 +225,7 @@ impl<'a> Cells<'a> {
 }
 
 /// Parses a length-encoded integer. Also returns the rest of the bytes.
-fn parse_length_encoded(bytes: &[u8]) -> Result<(u64, &[u8]), Error> {
+fn parse_length_encoded_integer(bytes: &[u8]) -> Result<(u64, &[u8]), Error> {
     let (first, rest) = bytes.split_first().ok_or(Error::Protocol("an empty packet"))?;
     let size = match first {
         0xfc => 2,
@@ -240,9 +240,9 @@ fn parse_length_encoded(bytes: &[u8]) -> Result<(u64, &[u8]), Error> {
 }
 
 /// Returns the status flags of an OK packet, after the affected rows and the last insert id.
-fn ok_packet_status(payload: &[u8]) -> Result<u16, Error> {
-    let (_, rest) = parse_length_encoded(payload.get(1..).unwrap_or_default())?;
-    let (_, rest) = parse_length_encoded(rest)?;
+fn parse_ok_packet_status(payload: &[u8]) -> Result<u16, Error> {
+    let (_, rest) = parse_length_encoded_integer(payload.get(1..).unwrap_or_default())?;
+    let (_, rest) = parse_length_encoded_integer(rest)?;
     match rest {
         [low, high, ..] => Ok(u16::from_le_bytes([*low, *high])),
         _ => Err(Error::Protocol("a short OK packet")),
@@ -250,7 +250,7 @@ fn ok_packet_status(payload: &[u8]) -> Result<u16, Error> {
 }
 
 /// Returns the status flags of an EOF packet, after the number of warnings.
-fn eof_packet_status(payload: &[u8]) -> u16 {
+fn parse_eof_packet_status(payload: &[u8]) -> u16 {
     match payload {
         [_, _, _, low, high, ..] => u16::from_le_bytes([*low, *high]),
         _ => 0,
@@ -261,8 +261,8 @@ fn eof_packet_status(payload: &[u8]) -> u16 {
 mod tests {
     use super::*;
 
-    fn row(payload: &[u8], truncated: bool) -> Cells<'_> {
-        Cells { rest: payload, truncated }
+    fn row(payload: &[u8], truncated: bool) -> RowCells<'_> {
+        RowCells { rest: payload, truncated }
     }
 
     #[test]
@@ -285,8 +285,8 @@ mod tests {
     #[test]
     fn malformed_lengths_are_errors() {
         for bytes in [&b""[..], b"\xfc\x01", b"\xfe\x01\x02", b"\xff"] {
-            assert!(parse_length_encoded(bytes).is_err(), "{bytes:?}");
+            assert!(parse_length_encoded_integer(bytes).is_err(), "{bytes:?}");
         }
-        assert_eq!(parse_length_encoded(b"\xfd\x01\x02\x03!").unwrap(), (0x0003_0201, &b"!"[..]));
+        assert_eq!(parse_length_encoded_integer(b"\xfd\x01\x02\x03!").unwrap(), (0x0003_0201, &b"!"[..]));
     }
 }

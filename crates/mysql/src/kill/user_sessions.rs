@@ -34,12 +34,12 @@ impl UserSessions {
     pub fn check_clock(&mut self, history: &mut ClockHistory) -> Option<ClockDoubt> {
         let is_another = history.select_server(&self.read.server);
         let Some(clock) = self.clock else { return (!self.is_monotonic).then_some(ClockDoubt::Unreadable) };
-        let step = history.record(clock);
-        if !self.is_monotonic && history.has_steps() {
+        let step = history.record_reading(clock);
+        if !self.is_monotonic && history.has_clock_steps() {
             let mut reported = HashMap::new();
             for session in &mut self.sessions {
                 reported.insert(session.id, session.seconds);
-                session.seconds = history.correct_seconds(session.seconds);
+                session.seconds = history.adjust_seconds(session.seconds);
             }
             self.read.reported = Arc::new(reported);
         }

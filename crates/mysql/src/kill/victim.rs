@@ -10,11 +10,11 @@ use super::KillKind;
 use crate::server_instance::ServerInstance;
 
 /// Maximum bytes of a statement that are compared. Lists for choosing victims store no more.
-pub(super) const MAX_COMPARED_BYTES: usize = 64 << 10;
+pub(super) const MAX_COMPARED_STATEMENT_BYTES: usize = 64 << 10;
 /// Maximum bytes of a row in a list for choosing victims.
-pub(super) const MAX_ROW_BYTES: usize = MAX_COMPARED_BYTES + (4 << 10);
+pub(super) const MAX_VICTIM_ROW_BYTES: usize = MAX_COMPARED_STATEMENT_BYTES + (4 << 10);
 /// Tolerance in seconds: servers round ages to whole seconds.
-const ROUNDING_TOLERANCE: u64 = 2;
+const AGE_TOLERANCE_SECONDS: u64 = 2;
 
 /// Server and time of a process list read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,36 +69,36 @@ impl Victim {
     /// Creates a victim that is killed only while it runs the same execution of its statement.
     #[must_use]
     pub fn for_statement(session: &Session, read: &ProcessListRead) -> Self {
-        let statement = statement_prefix(session.statement.as_deref().unwrap_or_default()).to_vec();
+        let statement = truncate_to_compared(session.statement.as_deref().unwrap_or_default()).to_vec();
         let seconds = read.reported.get(&session.id).copied().unwrap_or(session.seconds);
         let expected = Some(ExpectedStatement { statement, seconds });
         Self { expected, ..Self::for_session(session, read) }
     }
 
     /// Returns whether a rule chose the whole session by its age.
-    pub(super) fn is_chosen_by_age(&self, kind: KillKind) -> bool {
+    pub(super) fn was_chosen_by_age(&self, kind: KillKind) -> bool {
         kind == KillKind::Connection && self.expected.is_some()
     }
 
     /// Returns whether the listed session with this id is still the victim.
-    pub(super) fn matches(&self, now: &Session) -> bool {
+    pub(super) fn matches_session(&self, now: &Session) -> bool {
         self.user == now.user && self.host == now.host
     }
 
     /// Returns whether the session still runs the expected statement.
     /// A repeated execution of the same statement is younger than the time since the list was read.
-    pub(super) fn still_running(&self, now: &Session) -> bool {
+    pub(super) fn is_still_running(&self, now: &Session) -> bool {
         self.expected.as_ref().is_none_or(|expected| {
             let statement = now.statement.as_deref().unwrap_or_default();
             let at_least = expected.seconds.saturating_add(self.read.at.elapsed().as_secs());
-            statement_prefix(statement) == statement_prefix(&expected.statement)
-                && now.seconds.saturating_add(ROUNDING_TOLERANCE) >= at_least
+            truncate_to_compared(statement) == truncate_to_compared(&expected.statement)
+                && now.seconds.saturating_add(AGE_TOLERANCE_SECONDS) >= at_least
         })
     }
 }
 
-fn statement_prefix(statement: &[u8]) -> &[u8] {
-    statement.get(..MAX_COMPARED_BYTES).unwrap_or(statement)
+fn truncate_to_compared(statement: &[u8]) -> &[u8] {
+    statement.get(..MAX_COMPARED_STATEMENT_BYTES).unwrap_or(statement)
 }
 
 pub(super) fn is_idle(session: &Session) -> bool {

@@ -11,7 +11,7 @@ const UNKNOWN_TABLE_ERROR: u16 = 1109;
 
 /// Lock tables that can be read.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Capabilities {
+pub(super) struct LockCapabilities {
     /// Tables of performance_schema.
     pub(super) performance_schema: bool,
     /// Metadata locks of performance_schema, which are recorded.
@@ -21,11 +21,11 @@ pub(super) struct Capabilities {
     pub(super) flavor: Flavor,
 }
 
-impl Capabilities {
+impl LockCapabilities {
     /// Returns a limitation for MariaDB without the plugin, for waits without a blocker.
     /// Its performance_schema lists a strengthened lock in its first mode.
     /// Seen on 10.11: `FLUSH TABLES WITH READ LOCK`, `BACKUP STAGE`, `LOCK TABLES … READ`, `CREATE TABLE … SELECT`.
-    pub(super) fn stale_lock_modes(self) -> Option<Limitation> {
+    pub(super) fn stale_lock_modes_limitation(self) -> Option<Limitation> {
         let hidden = self.flavor == Flavor::MariaDb && self.metadata_locks && !self.plugin;
         hidden.then(|| Limitation {
             kind: LimitationKind::NoMetadataLocks,
@@ -39,18 +39,18 @@ impl Capabilities {
 
 /// Detects the readable lock tables, and appends limitations for the others.
 /// Also returns the reason if performance_schema cannot be read.
-pub(super) async fn detect(
+pub(super) async fn detect_lock_capabilities(
     connection: &mut Connection,
     account: &str,
     limitations: &mut Vec<Limitation>,
-) -> Result<(Capabilities, Option<Limitation>), Failure> {
+) -> Result<(LockCapabilities, Option<Limitation>), Failure> {
     let readable = doctor::check_performance_schema(connection, account).await?;
     let recorded = match &readable {
         Ok(()) => doctor::check_metadata_lock_instrument(connection).await?,
         Err(_) => Ok(()),
     };
-    let plugin = connection.flavor == Flavor::MariaDb && has_plugin(connection).await?;
-    let capabilities = Capabilities {
+    let plugin = connection.flavor == Flavor::MariaDb && has_metadata_lock_plugin(connection).await?;
+    let capabilities = LockCapabilities {
         performance_schema: readable.is_ok(),
         metadata_locks: readable.is_ok() && recorded.is_ok(),
         plugin,
@@ -62,17 +62,19 @@ pub(super) async fn detect(
         (_, None) => {}
         (Flavor::MySql, Some(gap)) => {
             if !capabilities.performance_schema {
-                limitations.push(no_row_locks(&gap));
+                limitations.push(no_row_locks_limitation(&gap));
             }
             limitations.push(gap);
         }
-        (Flavor::MariaDb, Some(gap)) => limitations.push(if plugin { no_pending_locks(gap) } else { no_plugin(gap) }),
+        (Flavor::MariaDb, Some(gap)) => {
+            limitations.push(if plugin { no_pending_locks_limitation(gap) } else { no_plugin_limitation(gap) })
+        }
     }
     Ok((capabilities, unreadable))
 }
 
-async fn has_plugin(connection: &mut Connection) -> Result<bool, Failure> {
-    match connection.query_all::<mysql_common::Row>(statements::HELD_METADATA_LOCKS_PROBE).await {
+async fn has_metadata_lock_plugin(connection: &mut Connection) -> Result<bool, Failure> {
+    match connection.query_all::<mysql_common::Row>(statements::GRANTED_METADATA_LOCKS_PROBE_QUERY).await {
         Ok(_) => Ok(true),
         Err(crate::client::Error::Server(error)) if error.code == UNKNOWN_TABLE_ERROR => Ok(false),
         Err(error) => Err(connection.to_failure(&error)),
@@ -80,7 +82,7 @@ async fn has_plugin(connection: &mut Connection) -> Result<bool, Failure> {
 }
 
 /// MySQL lists InnoDB lock waits only in performance_schema.
-fn no_row_locks(gap: &Limitation) -> Limitation {
+fn no_row_locks_limitation(gap: &Limitation) -> Limitation {
     Limitation {
         kind: LimitationKind::NoRowLocks,
         what: "Who holds the rows that others wait for cannot be read.".to_owned(),
@@ -90,7 +92,7 @@ fn no_row_locks(gap: &Limitation) -> Limitation {
 }
 
 /// The plugin lists granted locks. Pending locks are inferred from states and statements.
-fn no_pending_locks(gap: Limitation) -> Limitation {
+fn no_pending_locks_limitation(gap: Limitation) -> Limitation {
     Limitation {
         what: "Who asks for which metadata lock cannot be read; it is concluded from states and statements.".to_owned(),
         ..gap
@@ -98,7 +100,7 @@ fn no_pending_locks(gap: Limitation) -> Limitation {
 }
 
 /// The plugin can be installed without a restart.
-fn no_plugin(gap: Limitation) -> Limitation {
+fn no_plugin_limitation(gap: Limitation) -> Limitation {
     Limitation {
         remedy: Some(match gap.remedy {
             Some(remedy) => format!("{remedy} -- or, for who holds them: INSTALL SONAME 'metadata_lock_info';"),

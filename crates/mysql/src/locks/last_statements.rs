@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use clew_diagnose::waits::LockObservations;
 use clew_model::{Failure, Limitation, LimitationKind};
 
-use super::threads::Threads;
+use super::threads::ThreadMap;
 use crate::connection::Connection;
 use crate::statements;
 
 /// Maximum number of sessions. The first root blockers matter most.
-const MAX_SESSIONS: usize = 100;
+const MAX_SESSIONS_WITH_HISTORY: usize = 100;
 
 /// Row of `events_statements_history`: thread, event, parent event and its type, statement.
 type StatementRow = (u64, u64, Option<u64>, Option<Vec<u8>>, Option<Vec<u8>>);
@@ -19,26 +19,26 @@ type StatementRow = (u64, u64, Option<u64>, Option<Vec<u8>>, Option<Vec<u8>>);
 pub(super) async fn read_last_statements(
     connection: &mut Connection,
     sessions: &[u64],
-    threads: &Threads,
+    threads: &ThreadMap,
     observed: &mut LockObservations,
 ) -> Result<(), Failure> {
-    let sessions = sessions.get(..MAX_SESSIONS).unwrap_or(sessions);
-    let threads = threads.for_sessions(sessions);
+    let sessions = sessions.get(..MAX_SESSIONS_WITH_HISTORY).unwrap_or(sessions);
+    let threads = threads.threads_of_sessions(sessions);
     if threads.is_empty() {
         return Ok(());
     }
     let ids: Vec<u64> = threads.keys().copied().collect();
     let open: Vec<(u64, u64)> = connection
-        .query_all(&statements::open_transactions(&ids))
+        .query_all(&statements::open_transactions_query(&ids))
         .await
         .map_err(|error| connection.to_failure(&error))?;
     let open: HashMap<u64, u64> = open.into_iter().collect();
     let rows: Vec<StatementRow> = connection
-        .query_all(&statements::last_statements(&ids))
+        .query_all(&statements::last_statements_query(&ids))
         .await
         .map_err(|error| connection.to_failure(&error))?;
     if rows.is_empty() {
-        observed.limitations.extend(history_limitation(connection).await?);
+        observed.limitations.extend(read_history_limitation(connection).await?);
     }
     for (thread, _, part_of, kind, statement) in rows {
         let (Some(&session), Some(statement)) = (threads.get(&thread), statement) else { continue };
@@ -55,9 +55,9 @@ pub(super) async fn read_last_statements(
 }
 
 /// Returns a limitation if the server records no statement history.
-async fn history_limitation(connection: &mut Connection) -> Result<Option<Limitation>, Failure> {
+async fn read_history_limitation(connection: &mut Connection) -> Result<Option<Limitation>, Failure> {
     let rows: Vec<(bool, i64)> = connection
-        .query_all(statements::STATEMENT_HISTORY_SETTINGS)
+        .query_all(statements::STATEMENT_HISTORY_SETTINGS_QUERY)
         .await
         .map_err(|error| connection.to_failure(&error))?;
     let (why, remedy) = match rows.first() {

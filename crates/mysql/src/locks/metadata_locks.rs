@@ -5,9 +5,9 @@ use std::collections::HashSet;
 use clew_diagnose::waits::{LockStatus, MetadataKind, MetadataLock, MetadataMode, MetadataObject};
 use clew_model::Failure;
 
-use super::capabilities::Capabilities;
+use super::capabilities::LockCapabilities;
 use super::identifiers::decode_text;
-use super::threads::Threads;
+use super::threads::ThreadMap;
 use super::xa_prepared::PreparedTransaction;
 use crate::connection::Connection;
 use crate::statements;
@@ -26,20 +26,22 @@ pub(super) struct RawMetadataLock {
 /// The plugin also has the locks from before the instrument was enabled.
 pub(super) async fn read_metadata_locks(
     connection: &mut Connection,
-    capabilities: Capabilities,
+    capabilities: LockCapabilities,
 ) -> Result<Vec<RawMetadataLock>, Failure> {
     let mut locks = Vec::new();
     if capabilities.metadata_locks {
-        let rows: Vec<LockRow> =
-            connection.query_all(statements::METADATA_LOCKS).await.map_err(|error| connection.to_failure(&error))?;
+        let rows: Vec<LockRow> = connection
+            .query_all(statements::METADATA_LOCKS_QUERY)
+            .await
+            .map_err(|error| connection.to_failure(&error))?;
         locks.extend(rows.into_iter().filter_map(parse_lock_row));
     }
     if capabilities.plugin {
         let rows: Vec<HeldRow> = connection
-            .query_all(statements::HELD_METADATA_LOCKS)
+            .query_all(statements::GRANTED_METADATA_LOCKS_QUERY)
             .await
             .map_err(|error| connection.to_failure(&error))?;
-        locks.extend(rows.into_iter().filter_map(parse_held_row));
+        locks.extend(rows.into_iter().filter_map(parse_granted_lock_row));
     }
     Ok(locks)
 }
@@ -64,7 +66,7 @@ fn parse_lock_row((kind, schema, name, mode, status, thread, duration): LockRow)
 /// Row of `metadata_lock_info`: type, schema, name, mode, session.
 type HeldRow = (Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>, u64);
 
-fn parse_held_row((kind, schema, name, mode, session): HeldRow) -> Option<RawMetadataLock> {
+fn parse_granted_lock_row((kind, schema, name, mode, session): HeldRow) -> Option<RawMetadataLock> {
     let kind = MetadataKind::parse(&decode_text(kind?));
     Some(RawMetadataLock {
         lock: MetadataLock {
@@ -80,23 +82,23 @@ fn parse_held_row((kind, schema, name, mode, session): HeldRow) -> Option<RawMet
 
 impl RawMetadataLock {
     /// Returns the session under which the lock is listed.
-    pub(super) fn session(&self, threads: &Threads) -> Option<u64> {
-        self.lock.session.or_else(|| threads.session(self.thread?))
+    pub(super) fn session_id(&self, threads: &ThreadMap) -> Option<u64> {
+        self.lock.session.or_else(|| threads.session_id(self.thread?))
     }
 
     /// Resolves the owner of the lock.
     ///
     /// MySQL lists the locks of a prepared XA transaction under the thread that prepared it.
     /// That thread may have ended or run other work. Other locks of an ended thread are released by now.
-    pub(super) fn resolve(
+    pub(super) fn resolve_owner(
         mut self,
-        threads: &Threads,
+        threads: &ThreadMap,
         prepared: &[PreparedTransaction],
         with_transaction: &HashSet<u64>,
     ) -> Option<MetadataLock> {
         let Some(thread) = self.thread else { return Some(self.lock) };
-        self.lock.session = threads.session(thread);
-        let left_behind = prepared.iter().any(|prepared| prepared.may_own(thread, &self.lock.object));
+        self.lock.session = threads.session_id(thread);
+        let left_behind = prepared.iter().any(|prepared| prepared.may_own_lock(thread, &self.lock.object));
         match self.lock.session {
             None => left_behind.then_some(self.lock),
             Some(session) if left_behind && self.of_transaction && !with_transaction.contains(&session) => {

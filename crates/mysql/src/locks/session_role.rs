@@ -9,7 +9,7 @@ use clew_model::Session;
 const APPLIER_COMMANDS: [&[u8]; 2] = [b"Slave_SQL", b"Slave_worker"];
 
 /// Returns the role of a session. `is_applier` comes from the name of its thread, if it could be read.
-pub(crate) fn session_role(session: &Session, is_own: bool, is_applier: bool) -> SessionRole {
+pub(crate) fn classify_session(session: &Session, is_own: bool, is_applier: bool) -> SessionRole {
     // On MySQL, the receiver thread never runs a query.
     let applies = || session.user == b"system user" && session.command == b"Query" && is_internal(session);
     if is_own {
@@ -42,9 +42,9 @@ mod tests {
             ("repl", "Binlog Dump GTID", SessionRole::Internal),
         ] {
             let session = Session { user: user.into(), command: command.into(), ..Session::default() };
-            assert_eq!(super::session_role(&session, false, false), expected, "{user} {command}");
-            assert_eq!(super::session_role(&session, false, true), SessionRole::Applier);
-            assert_eq!(super::session_role(&session, true, false), SessionRole::Clew);
+            assert_eq!(super::classify_session(&session, false, false), expected, "{user} {command}");
+            assert_eq!(super::classify_session(&session, false, true), SessionRole::Applier);
+            assert_eq!(super::classify_session(&session, true, false), SessionRole::Clew);
         }
     }
 }

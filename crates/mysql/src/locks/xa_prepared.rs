@@ -25,7 +25,7 @@ pub(super) struct PreparedTransaction {
 
 impl PreparedTransaction {
     /// Returns whether a metadata lock listed under this thread may belong to the transaction.
-    pub(super) fn may_own(&self, thread: u64, object: &MetadataObject) -> bool {
+    pub(super) fn may_own_lock(&self, thread: u64, object: &MetadataObject) -> bool {
         let on_table = match object {
             MetadataObject { kind: MetadataKind::Table, schema: Some(schema), name: Some(name) } => {
                 self.tables.iter().any(|table| table.schema == *schema && table.table == *name)
@@ -65,9 +65,9 @@ pub(super) async fn read_prepared_transactions(
     if connection.flavor == Flavor::MySql && locks_readable {
         read_locked_tables(connection, &mut prepared).await?;
     }
-    match connection.query_all::<NameRow>(statements::XA_RECOVER).await {
+    match connection.query_all::<NameRow>(statements::XA_RECOVER_QUERY).await {
         Ok(names) => assign_xid(&mut prepared, &names),
-        Err(crate::client::Error::Server(error)) => limitations.push(no_xids(&error.message, account)),
+        Err(crate::client::Error::Server(error)) => limitations.push(no_xids_limitation(&error.message, account)),
         Err(error) => return Err(connection.to_failure(&error)),
     }
     Ok(prepared)
@@ -75,8 +75,10 @@ pub(super) async fn read_prepared_transactions(
 
 async fn read_locked_tables(connection: &mut Connection, prepared: &mut [PreparedTransaction]) -> Result<(), Failure> {
     let ids: Vec<u64> = prepared.iter().map(|prepared| prepared.transaction).collect();
-    let rows: Vec<TableRow> =
-        connection.query_all(&statements::locked_tables(&ids)).await.map_err(|error| connection.to_failure(&error))?;
+    let rows: Vec<TableRow> = connection
+        .query_all(&statements::locked_tables_query(&ids))
+        .await
+        .map_err(|error| connection.to_failure(&error))?;
     let mut tables: HashMap<u64, Vec<TableName>> = HashMap::new();
     let mut threads = HashMap::new();
     for (transaction, thread, schema, table) in rows {
@@ -124,7 +126,7 @@ fn format_xid_part(bytes: &[u8]) -> String {
     }
 }
 
-fn no_xids(why: &str, account: &str) -> Limitation {
+fn no_xids_limitation(why: &str, account: &str) -> Limitation {
     Limitation {
         kind: LimitationKind::NoPreparedNames,
         what: "Names of prepared XA transactions cannot be read.".to_owned(),

@@ -15,9 +15,9 @@ use crate::server_instance::ServerInstance;
 /// Interval of full samples, which also check privileges and settings.
 const FULL_SAMPLE_INTERVAL: Duration = Duration::from_mins(1);
 /// Maximum number of new sessions per sample whose program name is read.
-const MAX_NEW_PROGRAMS: usize = 200;
+const MAX_NEW_PROGRAM_NAMES: usize = 200;
 /// Minimum interval between reads of program names on MariaDB, which scans all sessions for one of them.
-const MARIADB_PROGRAM_INTERVAL: Duration = Duration::from_secs(5);
+const MARIADB_PROGRAM_NAME_INTERVAL: Duration = Duration::from_secs(5);
 
 /// State that samples of one node share.
 #[derive(Debug, Default)]
@@ -40,12 +40,12 @@ pub struct SampleCache {
     programs_read: HashSet<u64>,
     programs_at: Option<Instant>,
     /// Limitations of program names; empty if they can be read.
-    program_limitations: Vec<Limitation>,
+    program_name_limitations: Vec<Limitation>,
 }
 
 impl SampleCache {
     /// Drops the samples of another server instance: each instance has session ids and settings of its own.
-    pub(super) fn begin_for(&mut self, server: &ServerInstance) {
+    pub(super) fn select_server_instance(&mut self, server: &ServerInstance) {
         if self.server.as_ref() != Some(server) {
             let clock = std::mem::take(&mut self.clock);
             *self = Self { server: Some(server.clone()), clock, ..Self::default() };
@@ -54,21 +54,21 @@ impl SampleCache {
     }
 
     /// Records the server's clock, if the connection read it.
-    pub(super) fn record_clock(&mut self, connection: &Connection) {
+    pub(super) fn record_clock_reading(&mut self, connection: &Connection) {
         if let Some(clock) = connection.clock {
-            self.clock.record(clock);
+            self.clock.record_reading(clock);
         }
     }
 
     /// Corrects the ages of transactions by detected steps of the server's clock.
-    pub(super) fn correct_ages(&self, transactions: &mut [Transaction]) {
-        if !self.clock.has_steps() {
+    pub(super) fn adjust_ages(&self, transactions: &mut [Transaction]) {
+        if !self.clock.has_clock_steps() {
             return;
         }
         for transaction in transactions {
-            transaction.seconds = self.clock.correct_seconds(transaction.seconds);
+            transaction.seconds = self.clock.adjust_seconds(transaction.seconds);
             transaction.lock_wait_seconds =
-                transaction.lock_wait_seconds.map(|seconds| self.clock.correct_seconds(seconds));
+                transaction.lock_wait_seconds.map(|seconds| self.clock.adjust_seconds(seconds));
         }
     }
 
@@ -78,24 +78,25 @@ impl SampleCache {
     }
 
     /// Returns the program name of a session.
-    pub(super) fn program(&self, session: u64) -> Option<Arc<[u8]>> {
+    pub(super) fn program_name(&self, session: u64) -> Option<Arc<[u8]>> {
         self.programs.get(&session).cloned()
     }
 
     /// Returns the limitations of program names.
-    pub(super) fn program_limitations(&self) -> &[Limitation] {
-        &self.program_limitations
+    pub(super) fn program_name_limitations(&self) -> &[Limitation] {
+        &self.program_name_limitations
     }
 
     /// Reads the program names of all sessions, or records why they cannot be read.
     /// `unreadable` is the reason if performance_schema cannot be read.
-    pub(super) async fn read_all_programs(
+    pub(super) async fn refresh_all_program_names(
         &mut self,
         connection: &mut Connection,
         unreadable: Option<&Limitation>,
     ) -> Result<(), Failure> {
-        self.program_limitations.clear();
-        self.programs = program_names::read_all(connection, unreadable, &mut self.program_limitations).await?;
+        self.program_name_limitations.clear();
+        self.programs =
+            program_names::read_all_program_names(connection, unreadable, &mut self.program_name_limitations).await?;
         self.programs_read = self.programs.keys().copied().collect();
         let now = Instant::now();
         (self.full_sample_at, self.programs_at) = (Some(now), Some(now));
@@ -103,7 +104,7 @@ impl SampleCache {
     }
 
     /// Reads the program names of new sessions, and drops those of ended sessions.
-    pub(super) async fn read_new_programs(
+    pub(super) async fn read_new_program_names(
         &mut self,
         connection: &mut Connection,
         sessions: &[Session],
@@ -111,16 +112,16 @@ impl SampleCache {
         let listed: HashSet<u64> = sessions.iter().map(|session| session.id).collect();
         self.programs.retain(|session, _| listed.contains(session));
         self.programs_read.retain(|session| listed.contains(session));
-        let read_recently = self.programs_at.is_some_and(|at| at.elapsed() < MARIADB_PROGRAM_INTERVAL);
-        if !self.program_limitations.is_empty() || (connection.flavor == Flavor::MariaDb && read_recently) {
+        let read_recently = self.programs_at.is_some_and(|at| at.elapsed() < MARIADB_PROGRAM_NAME_INTERVAL);
+        if !self.program_name_limitations.is_empty() || (connection.flavor == Flavor::MariaDb && read_recently) {
             return Ok(());
         }
-        let new: Vec<u64> = listed.difference(&self.programs_read).copied().take(MAX_NEW_PROGRAMS).collect();
+        let new: Vec<u64> = listed.difference(&self.programs_read).copied().take(MAX_NEW_PROGRAM_NAMES).collect();
         if new.is_empty() {
             return Ok(());
         }
         self.programs_at = Some(Instant::now());
-        self.programs.extend(program_names::read_for_sessions(connection, &new).await?);
+        self.programs.extend(program_names::read_program_names(connection, &new).await?);
         self.programs_read.extend(new);
         Ok(())
     }
