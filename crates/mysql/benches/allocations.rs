@@ -1,14 +1,15 @@
 //! Counts heap allocations and peak memory of snapshots: `cargo bench -p clew-mysql --bench allocations`.
 //!
-//! The counts depend on the code, not on the machine. Plain and detailed snapshots are taken of a fake server with
-//! few sessions and of one with many, so that one-time allocations cancel out in the counts per row.
-//! For each, the benchmark prints one line:
+//! The counts depend on the code, not on the machine.
+//! The benchmark takes plain and detailed snapshots of two fake servers, one with few and one with many sessions.
+//! The difference between the two servers gives counts per row without one-time allocations.
+//! The benchmark prints one line for each kind of snapshot:
 //!
 //! ```text
 //! snapshot allocations_per_row=10.01 bytes_per_row=412 peak_bytes_more=1234567
 //! ```
 //!
-//! The fake server runs in a process of its own (this program again), so that its allocations do not count.
+//! Each fake server is a child process running this program, so its allocations are not counted.
 
 #![allow(clippy::print_stdout, clippy::expect_used, reason = "a developer tool that prints its results")]
 
@@ -24,9 +25,9 @@ static ALLOCATOR: dhat::Alloc = dhat::Alloc;
 
 const SMALL_SESSION_COUNT: u64 = 1_000;
 const LARGE_SESSION_COUNT: u64 = 11_000;
-/// Argument that starts the fake server; the number of sessions follows.
+/// Command-line argument that starts the fake server. The next argument is the number of sessions.
 const SERVE_ARGUMENT: &str = "--serve";
-/// Argument of `cargo bench`. Test runners pass other arguments and find no tests.
+/// Argument that `cargo bench` passes to the benchmark. Without this argument, the benchmark exits at once.
 const BENCH_ARGUMENT: &str = "--bench";
 
 fn main() {
@@ -38,7 +39,7 @@ fn main() {
     }
 }
 
-/// Prints the address of the fake server, and runs it until stdin is closed.
+/// Prints the URL of a fake server and runs the server until stdin is closed.
 fn run_fake_server(sessions: u64) {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime starts");
     let options = FakeOptions { sessions, transactions: sessions / 4, ..FakeOptions::default() };
@@ -62,7 +63,7 @@ fn run_benchmark() {
     }
 }
 
-/// Fake server in a process of its own.
+/// Child process that runs a fake server.
 struct ServerProcess {
     process: Child,
     node: NodeUrl,
@@ -83,7 +84,7 @@ impl ServerProcess {
         Self { process, node: url.trim().parse().expect("a URL") }
     }
 
-    /// Returns the allocations of one snapshot whose rows are all written, connecting included.
+    /// Takes a snapshot, writes all its rows, and returns the heap allocations, including those for the connection.
     fn measure_allocations(&self, detailed: bool) -> dhat::HeapStats {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
         let _counting = dhat::Profiler::builder().testing().build();

@@ -1,13 +1,14 @@
 //! Client of the MySQL protocol for untrusted servers.
 //!
-//! Packets, values and authentication responses come from `mysql_common`.
-//! This module adds features that existing drivers lack
-//! ([decision 0051](../../../docs/decisions/0051-mysql-client.md)):
+//! The crate `mysql_common` provides packets, values and authentication responses.
+//! This module adds features that existing drivers lack:
 //!
-//! - access to the local socket address
-//! - TLS negotiated on the same connection
-//! - no password over an unverified channel
-//! - limits on all data that a server sends
+//! - access to the local address of the TCP connection
+//! - TLS negotiation on the same TCP connection
+//! - refusal to send a password over an unverified channel
+//! - size limits for all data received from the server
+//!
+//! [Decision 0051](../../../docs/decisions/0051-mysql-client.md) has the rationale.
 
 mod authentication;
 mod error;
@@ -39,21 +40,21 @@ pub(crate) use result_set::{RowCells, Rows};
 
 /// Maximum size of handshake and authentication packets.
 const MAX_HANDSHAKE_PACKET_BYTES: usize = 64 << 10;
-/// Maximum size of a row in a small result.
+/// Maximum size of a row in a buffered result set.
 const MAX_SMALL_ROW_BYTES: usize = 1 << 20;
-/// Maximum size of a small result, which is stored in memory.
+/// Maximum memory for a result set that the client buffers completely.
 const MAX_SMALL_RESULT_BYTES: usize = 256 << 20;
-/// Memory of a row in addition to its bytes.
+/// Memory overhead of a buffered row, in addition to its bytes.
 const ROW_OVERHEAD_BYTES: usize = 64;
-/// Maximum packet size announced to the server: the largest that any server sends.
+/// Maximum packet size that the client announces: 1 GiB, the maximum of `max_allowed_packet`.
 const ANNOUNCED_MAX_PACKET_BYTES: u32 = 1 << 30;
 /// Idle time before the kernel sends TCP keepalive probes.
 const KEEPALIVE_IDLE_TIME: Duration = Duration::from_secs(30);
-/// Collation `utf8mb4_general_ci`, which all servers since 5.5.3 have.
+/// Collation id of `utf8mb4_general_ci`, which MySQL 5.5.3 and later support.
 const COLLATION_ID: u8 = 45;
 /// Command byte of a query.
 const COM_QUERY: u8 = 0x03;
-/// Command byte of the end of a connection.
+/// Command byte that closes a connection.
 const COM_QUIT: u8 = 0x01;
 /// First byte of an error packet.
 const ERROR_PACKET_HEADER: u8 = 0xff;
@@ -62,13 +63,13 @@ const ERROR_PACKET_HEADER: u8 = 0xff;
 #[derive(Debug)]
 pub(crate) struct Socket {
     stream: TcpStream,
-    /// Local socket address.
+    /// Local address of the connection.
     pub(crate) local: SocketAddr,
     peer: SocketAddr,
 }
 
 impl Socket {
-    /// Connects to the first of these addresses that accepts.
+    /// Connects to the first address that accepts a TCP connection.
     pub(crate) async fn connect(addresses: &[SocketAddr]) -> Result<Self, Error> {
         let stream = TcpStream::connect(addresses).await?;
         stream.set_nodelay(true)?;
@@ -83,15 +84,15 @@ impl Socket {
 #[derive(Debug)]
 pub(crate) struct Client {
     packets: PacketStream,
-    /// Connection id in the handshake packet. A proxy sends one of its own.
-    /// Never identifies a session; it is only compared with `CONNECTION_ID()`.
+    /// Connection id from the handshake packet. Behind a proxy, this is the id of the proxy's connection.
+    /// Clew only compares the handshake id with `CONNECTION_ID()` and never kills a session by it.
     pub(crate) handshake_connection_id: u32,
-    /// Comment before each statement, which identifies the connection in the process list.
+    /// Comment at the start of each statement, which identifies the connection in the process list.
     tag: String,
     in_flight: InFlightFlag,
 }
 
-/// Flag for a statement whose result is not read completely. It is shared with the kill guard.
+/// Flag for a statement whose result set has not been read completely. Shared with the `KillOnDrop` guard.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct InFlightFlag(Arc<AtomicBool>);
 
@@ -107,8 +108,8 @@ impl InFlightFlag {
 }
 
 impl Client {
-    /// Performs the handshake and authenticates over this socket.
-    /// `tag` is sent as a connection attribute and as a comment before each statement.
+    /// Performs the MySQL handshake over a TCP connection and authenticates.
+    /// The client sends `tag` as a connection attribute and as a comment at the start of each statement.
     pub(crate) async fn handshake(
         socket: Socket,
         node: &NodeUrl,
@@ -121,7 +122,7 @@ impl Client {
         if first.is_empty() {
             return Err(Error::connection_closed());
         }
-        // Three bytes of length, sequence number 0, then protocol version 10 or an error.
+        // A packet starts with 3 bytes of length and sequence number 0. Then comes protocol version 10 or an error.
         if !matches!(first, [_, _, 0, 0, 0x0a | ERROR_PACKET_HEADER, ..]) {
             return Err(Error::NotMysql(first.get(..first.len().min(32)).unwrap_or_default().to_vec()));
         }
@@ -161,12 +162,12 @@ impl Client {
         Ok(Self { packets, handshake_connection_id, tag, in_flight: InFlightFlag::default() })
     }
 
-    /// Returns the in-flight flag for a guard that outlives the client.
+    /// Returns a handle to the in-flight flag that outlives the client.
     pub(crate) fn in_flight_flag(&self) -> InFlightFlag {
         self.in_flight.clone()
     }
 
-    /// Sends a statement. Rows are truncated to `max_row` bytes.
+    /// Sends a statement and truncates each row of the result set to `max_row` bytes.
     pub(crate) async fn query(&mut self, statement: &str, max_row: usize) -> Result<Rows<'_>, Error> {
         let mut payload = Vec::with_capacity(statement.len() + self.tag.len() + 8);
         payload.push(COM_QUERY);
@@ -179,14 +180,14 @@ impl Client {
         Rows::start(&mut self.packets, &self.in_flight, max_row).await
     }
 
-    /// Runs a statement and returns all its rows, which must be small.
+    /// Runs a statement and returns all rows. Fails if the result set exceeds the limits of buffered results.
     pub(crate) async fn query_all<T: FromRow>(&mut self, statement: &str) -> Result<Vec<T>, Error> {
         let mut converted = Vec::new();
         self.query_each(statement, |row| converted.push(row)).await?;
         Ok(converted)
     }
 
-    /// Runs a statement and passes each of its rows, which must be small, to `consume`.
+    /// Runs a statement and passes each row to `consume`. The limits of buffered results apply.
     pub(crate) async fn query_each<T: FromRow>(
         &mut self,
         statement: &str,
@@ -218,8 +219,8 @@ impl Client {
 }
 
 /// Returns the capability flags of the client.
-/// Without `CLIENT_LOCAL_FILES`: a server must not request a file.
-/// Without `CLIENT_DEPRECATE_EOF`, which servers before 5.7 lack.
+/// `CLIENT_LOCAL_FILES` is off, because a server must not request local files.
+/// `CLIENT_DEPRECATE_EOF` is off, because servers before MySQL 5.7 do not support it.
 fn client_capabilities() -> CapabilityFlags {
     CapabilityFlags::CLIENT_LONG_PASSWORD
         | CapabilityFlags::CLIENT_LONG_FLAG
@@ -232,7 +233,7 @@ fn client_capabilities() -> CapabilityFlags {
         | CapabilityFlags::CLIENT_CONNECT_ATTRS
 }
 
-/// Returns whether to use TLS. An account with a password falls back to plain text only on a loopback connection.
+/// Returns whether to use TLS. With a password, plain text is a fallback only on loopback connections.
 fn should_use_tls(node: &NodeUrl, is_loopback: bool, server: CapabilityFlags) -> Result<bool, Error> {
     let offered = server.contains(CapabilityFlags::CLIENT_SSL);
     let has_password = node.password.as_ref().is_some_and(|password| !password.expose_secret().is_empty());
@@ -249,7 +250,7 @@ fn build_connection_attributes(tag: &str) -> HashMap<String, String> {
     HashMap::from([("program_name".to_owned(), "clew".to_owned()), ("clew_connection".to_owned(), tag.to_owned())])
 }
 
-/// Reads a small file. Fails for larger files, devices and pipes, which may be endless.
+/// Reads a file of at most `max_bytes` bytes. Fails for devices and pipes, which may be endless.
 async fn read_file_with_limit(path: &Path, max_bytes: usize) -> io::Result<Vec<u8>> {
     let metadata = tokio::fs::metadata(path).await?;
     if !metadata.is_file() || metadata.len() > max_bytes as u64 {

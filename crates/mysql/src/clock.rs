@@ -1,12 +1,13 @@
-//! Reads the clock of a watched server in local time and UTC, and compares it with the monotonic local clock.
+//! Reads the clock of a watched server in local time and UTC, and detects clock steps.
 //!
-//! InnoDB reports local times. An age is the difference of two local times only if both have the same UTC offset.
-//! Otherwise the server converts each time to UTC.
-//! A local time that occurs twice, when daylight-saving time ends, has two conversions.
+//! InnoDB reports the start of a transaction in local time.
+//! If the UTC offset has not changed, the age of a transaction is the difference between two local times.
+//! Otherwise, the server converts each local time to UTC.
+//! When daylight-saving time ends, a local time can occur twice and then has two UTC values.
 //!
 //! A clock step changes every age that is computed from the wall clock.
-//! [`ClockHistory`] detects steps between two reads of a node.
-//! It corrects the ages of everything that began before a step.
+//! [`ClockHistory`] detects a step by comparing the server's clock with the local monotonic clock.
+//! `ClockHistory` then corrects the ages of sessions and transactions that began before the step.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -20,15 +21,15 @@ use crate::connection::Connection;
 use crate::server_instance::ServerInstance;
 use crate::statements;
 
-/// Minimum difference of two clocks that is a step. Less is a slow adjustment or network latency.
+/// Minimum clock difference that counts as a step. A smaller difference is clock drift or network latency.
 const MIN_CLOCK_STEP_SECONDS: f64 = 2.0;
-/// Maximum number of steps stored per server.
+/// Maximum number of clock steps stored per server.
 const MAX_CLOCK_STEPS: usize = 16;
-/// Maximum number of servers stored per node.
+/// Maximum number of servers per node whose clock readings are stored.
 const MAX_SERVERS_PER_NODE: usize = 16;
-/// Age in seconds from which times are always converted to UTC: [`statements::SERVER_CLOCK_QUERY`] covers one day.
+/// Age from which local times are always converted: [`statements::SERVER_CLOCK_QUERY`] covers the last day only.
 const MIN_CONVERTED_AGE_SECONDS: i64 = 86_400 - 3 * 3600;
-/// Maximum number of times converted per statement.
+/// Maximum number of timestamps converted to UTC per statement.
 const CONVERSIONS_PER_STATEMENT: usize = 200;
 
 /// Reading of a server's clock.
@@ -36,27 +37,27 @@ const CONVERSIONS_PER_STATEMENT: usize = 200;
 pub struct ClockReading {
     /// Local time of the server.
     local: DateTime,
-    /// Unix time in seconds.
+    /// Unix timestamp in seconds.
     utc: f64,
-    /// True if the UTC offset was the same one day before.
+    /// True if the server's UTC offset was the same one day earlier.
     uniform: bool,
-    /// Local monotonic time of the reading: the middle between query and response.
+    /// Local monotonic time of the reading, midway between the query and its response.
     at: Instant,
     /// Half of the round-trip time, in seconds.
     uncertainty: f64,
 }
 
 impl ClockReading {
-    /// Returns the Unix time in seconds, with a fraction.
+    /// Returns the Unix timestamp in seconds, with a fraction.
     pub(crate) fn unix_seconds(&self) -> f64 {
         self.utc
     }
 }
 
-/// Row of [`statements::SERVER_CLOCK_QUERY`]: local time, Unix time, whether the last day had 86,400 seconds.
+/// Row of [`statements::SERVER_CLOCK_QUERY`]: local time, Unix timestamp, whether the last day had 86,400 seconds.
 type ClockRow = (String, u64, Option<i64>);
 
-/// Reads the server's clock and stores the reading in the connection. Returns `None` if the server returns no time.
+/// Reads the server's clock into `connection.clock`. Returns `None` if the server returns no time.
 pub(crate) async fn read_clock(connection: &mut Connection) -> Result<Option<ClockReading>, Error> {
     let before = Instant::now();
     let rows: Vec<ClockRow> = connection.query_all(statements::SERVER_CLOCK_QUERY).await?;
@@ -71,22 +72,22 @@ pub(crate) async fn read_clock(connection: &mut Connection) -> Result<Option<Clo
     Ok(connection.clock)
 }
 
-/// Parses a local time as a server prints it.
+/// Parses a local time in MySQL's text format.
 pub(crate) fn parse_local_time(printed: &str) -> Option<DateTime> {
     printed.parse().ok()
 }
 
-/// Age of a local time in seconds; negative for a time in the future.
+/// Age of a local time in seconds, negative for a time in the future.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LocalTimeAge {
-    /// The only possible age.
+    /// Unambiguous age.
     Exact(i64),
-    /// Ages of a local time that occurred twice: since the later and since the earlier occurrence.
+    /// Two possible ages of a local time that occurred twice: the smaller age first.
     Ambiguous(i64, i64),
 }
 
-/// Computes the ages of local times at this clock reading.
-/// Sends further queries only if the UTC offset may have changed since one of the times.
+/// Computes the ages of local times relative to a clock reading.
+/// Sends conversion queries only if the UTC offset may have changed since one of the local times.
 pub(crate) async fn compute_local_time_ages(
     connection: &mut Connection,
     clock: &ClockReading,
@@ -114,7 +115,7 @@ pub(crate) async fn compute_local_time_ages(
     Ok(ages)
 }
 
-/// Parses the age from one conversion: Unix time, and whether the local time also occurs an hour before or after.
+/// Parses `seconds,before,after`: a Unix timestamp, and flags for a second occurrence one hour before or after.
 fn parse_converted_age(now: f64, conversion: &str) -> Option<LocalTimeAge> {
     let mut parts = conversion.split(',');
     let utc: f64 = parts.next()?.parse().ok()?;
@@ -135,12 +136,12 @@ fn parse_converted_age(now: f64, conversion: &str) -> Option<LocalTimeAge> {
     }
 }
 
-/// Reason why automatic kills must not rely on the ages of a read.
+/// Reason why automatic kills must not rely on the session ages from a process list.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum ClockDoubt {
-    /// The clock was set forward by this many seconds since the previous read.
+    /// The server's clock was set forward by this number of seconds since the previous read.
     Stepped(f64),
-    /// The previous read reached another server.
+    /// The address led to another server at the previous read.
     AnotherServer,
     /// The server returned no time.
     Unreadable,
@@ -158,32 +159,33 @@ impl fmt::Display for ClockDoubt {
     }
 }
 
-/// Clock readings of a node's servers, stored between two reads of the node.
-/// An address may lead to several servers in turn. Each server has its own clock, which a restart does not change.
+/// Clock readings of the servers behind a node's address, stored between reads.
+/// Behind a load balancer, one address can lead to several servers, each with its own clock.
+/// A server restart does not change the server's clock.
 #[derive(Debug, Clone, Default)]
 pub struct ClockHistory {
-    /// Readings by server identity; the server of the latest read is last.
+    /// Clock readings by server identity. The server of the latest read is the last element.
     servers: VecDeque<(String, ClockReadings)>,
 }
 
-/// Readings of one clock.
+/// Clock readings of one server.
 #[derive(Debug, Clone, Default)]
 struct ClockReadings {
     last: Option<ClockReading>,
-    /// Steps, the newest last.
+    /// Detected clock steps, oldest first.
     steps: VecDeque<ClockStep>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct ClockStep {
-    /// Seconds by which the clock was set forward.
+    /// Seconds by which the clock was set forward, negative if it was set back.
     seconds: f64,
-    /// Time of the last reading before the step.
+    /// Local time of the last clock reading before the step.
     before: Instant,
 }
 
 impl ClockHistory {
-    /// Selects the readings of this server. Returns whether the previous read reached another server.
+    /// Selects the clock readings of a server. Returns whether the previous read reached another server.
     pub(crate) fn select_server(&mut self, server: &ServerInstance) -> bool {
         let identity = server.identity();
         let is_another = self.servers.back().is_some_and(|(last, _)| last != identity);
@@ -196,24 +198,24 @@ impl ClockHistory {
         is_another
     }
 
-    /// Records a reading. Returns the seconds by which the clock was set forward since the previous reading.
+    /// Records a clock reading. Returns the size of a clock step since the previous reading, in seconds.
     pub(crate) fn record_reading(&mut self, reading: ClockReading) -> Option<f64> {
         self.servers.back_mut()?.1.record_reading(reading)
     }
 
-    /// Corrects an age that the server computed from its wall clock. `reported` may be negative.
+    /// Corrects an age in seconds that the server computed from its wall clock. `reported` may be negative.
     #[must_use]
     pub fn adjust_age(&self, reported: i64) -> i64 {
         self.servers.back().map_or(reported, |(_, readings)| readings.adjust_age(reported))
     }
 
-    /// Corrects an age in whole seconds. See [`Self::adjust_age`].
+    /// Corrects an age in whole seconds, at least 0. See [`Self::adjust_age`].
     pub(crate) fn adjust_seconds(&self, reported: u64) -> u64 {
         let reported = i64::try_from(reported).unwrap_or(i64::MAX);
         Session::sanitize_seconds(self.adjust_age(reported).into())
     }
 
-    /// Returns whether a step of this server's clock was detected.
+    /// Returns whether a clock step of the selected server was detected.
     #[must_use]
     pub fn has_clock_steps(&self) -> bool {
         self.servers.back().is_some_and(|(_, readings)| !readings.steps.is_empty())
@@ -241,7 +243,7 @@ impl ClockReadings {
         let mut age = reported as f64;
         for step in self.steps.iter().rev() {
             let since_step = now.at.saturating_duration_since(step.before).as_secs_f64();
-            // An age less than the time since the step needs no correction for this step or an earlier one.
+            // An age below the time since the step needs no correction for this step or previous steps.
             if age >= 0.0 && age <= since_step {
                 break;
             }

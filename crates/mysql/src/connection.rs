@@ -1,4 +1,4 @@
-//! Connection to a watched server. Each read opens its own connection; connections are never reused.
+//! Connections to watched servers. Each read opens a connection and closes it afterwards.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,13 +20,13 @@ use crate::server_instance::ServerInstance;
 use crate::session_variables::SessionSetup;
 use crate::{failure, refused_logins, server_instance, statements};
 
-/// Error `ER_CON_COUNT_ERROR`: all connections of the server are in use.
+/// Error `ER_CON_COUNT_ERROR`: the server reached `max_connections`.
 const TOO_MANY_CONNECTIONS_ERROR: u16 = 1040;
-/// Delays before retries after [`TOO_MANY_CONNECTIONS_ERROR`]: most connections of a burst end soon.
+/// Delays before login retries after [`TOO_MANY_CONNECTIONS_ERROR`]. Connection bursts usually end within these delays.
 const CONNECT_RETRY_DELAYS: [Duration; 3] =
     [Duration::from_millis(50), Duration::from_millis(100), Duration::from_millis(200)];
 
-/// Authenticated connection, without a permit and before its session variables are set.
+/// Authenticated connection without a permit, before the session variables are set.
 #[derive(Debug)]
 pub(crate) struct RawConnection {
     pub(crate) client: Client,
@@ -34,12 +34,12 @@ pub(crate) struct RawConnection {
     account: String,
     /// Address of the node.
     address: String,
-    /// Value of `CONNECTION_ID()`; 0 until it was read.
+    /// Value of `CONNECTION_ID()`, or 0 before the first read.
     pub(crate) id: u64,
 }
 
 impl RawConnection {
-    /// Connects, authenticates, and reads the connection id.
+    /// Connects to the node, authenticates, and reads the connection id.
     pub(crate) async fn open(node: &NodeUrl, max_bytes: u64) -> Result<Self, Failure> {
         let address = node.address();
         let mut raw = Self::connect(node, &address, max_bytes).await?;
@@ -80,7 +80,7 @@ impl RawConnection {
         Ok(Self { client, own, account: node.user.clone(), address, id: 0 })
     }
 
-    /// Reads the server version and the connection id.
+    /// Reads the server version and the connection id. Returns the version.
     async fn read_version_and_id(&mut self) -> Result<String, Error> {
         let rows = self.client.query_all::<(String, u64)>(statements::SERVER_IDENTITY_QUERY).await?;
         let (version, id) = rows.into_iter().next().ok_or(Error::Protocol("no row where there is always one"))?;
@@ -89,20 +89,20 @@ impl RawConnection {
         Ok(version)
     }
 
-    /// Creates a filter for Clew's own sessions in process lists read over this connection.
+    /// Creates a filter that recognises Clew's own sessions in process lists from this connection.
     pub(crate) fn own_session_filter(&self) -> OwnSessionFilter {
         OwnSessionFilter::new(&self.own, &self.account, &self.address)
     }
 
-    /// Returns whether the id in the handshake packet is that of the session.
-    /// A proxy sends an id of its own. The handshake packet has the lower 32 bits only.
+    /// Returns whether the connection id in the handshake packet is equal to `CONNECTION_ID()`.
+    /// The ids differ behind a proxy. The handshake packet contains only the lower 32 bits of the id.
     pub(crate) fn handshake_id_matches(&self) -> bool {
         u64::from(self.client.handshake_connection_id) == self.id & u64::from(u32::MAX)
     }
 
-    /// Returns whether no proxy stands between Clew and the server.
-    /// Then listed sessions and killed sessions belong to the same server.
-    /// `filter` must have seen the process list: it shows this connection under its own id.
+    /// Returns whether the connection reaches the server directly, without a proxy.
+    /// Only then do listed sessions and killed sessions belong to the same server.
+    /// `filter` must have processed the complete process list, which contains this connection.
     pub(crate) fn is_direct(&self, filter: &OwnSessionFilter) -> bool {
         self.handshake_id_matches() && filter.listed_connection_id() == Some(self.id)
     }
@@ -114,26 +114,26 @@ pub(crate) struct Connection {
     pub(crate) raw: RawConnection,
     pub(crate) address: String,
     pub(crate) flavor: Flavor,
-    /// Version as the server reports it.
+    /// Server version, from `VERSION()`.
     pub(crate) version: String,
     /// Connection id, from `CONNECTION_ID()`.
     pub(crate) id: u64,
-    /// Time at which the permit was acquired. Reported durations start here.
+    /// Time at which the permit was acquired. Read durations are measured from this time.
     pub(crate) since: Instant,
-    /// Limitations found by statements of this connection. Moved to the result of the read.
+    /// Limitations that were detected over this connection. The read moves them to its result.
     pub(crate) limitations: Vec<Limitation>,
-    /// Latest reading of the server's clock over this connection.
+    /// Latest reading of the server's clock.
     pub(crate) clock: Option<ClockReading>,
     guard: KillOnDrop,
 }
 
 impl Connection {
-    /// Acquires a read permit, connects, authenticates, detects the server family and sets session variables.
+    /// Acquires a read permit, connects, authenticates, detects the server family, and sets session variables.
     pub(crate) async fn open(node: &NodeUrl, limits: &Limits) -> Result<Self, Failure> {
         Self::open_for_purpose(Purpose::Reading, node, limits).await
     }
 
-    /// Opens a connection with a permit for `purpose`. See [`Connection::open`].
+    /// Opens a connection with a permit for the purpose. See [`Connection::open`].
     pub(crate) async fn open_for_purpose(purpose: Purpose, node: &NodeUrl, limits: &Limits) -> Result<Self, Failure> {
         let address = node.address();
         let deadline = Instant::now() + limits.read_timeout;
@@ -167,35 +167,35 @@ impl Connection {
         Ok(Self { raw, address, flavor, version, id, since, limitations, clock: None, guard })
     }
 
-    /// Runs a statement and returns all its rows, which must be small.
+    /// Runs a statement and returns all rows. The limits of buffered results apply.
     pub(crate) async fn query_all<T: FromRow + Send + 'static>(&mut self, statement: &str) -> Result<Vec<T>, Error> {
         self.raw.client.query_all(statement).await
     }
 
-    /// Creates a filter for Clew's own sessions in process lists read over this connection.
+    /// Creates a filter that recognises Clew's own sessions in process lists from this connection.
     pub(crate) fn own_session_filter(&self) -> OwnSessionFilter {
         self.raw.own_session_filter()
     }
 
-    /// Reads the identity and start time of the server.
+    /// Reads the identity and the start time of the server.
     pub(crate) async fn read_server_instance(&mut self) -> Result<ServerInstance, Failure> {
         server_instance::read_server_instance(self).await
     }
 
-    /// Converts a client error to a [`Failure`] with the address of the node.
+    /// Converts a client error to a [`Failure`] that names the node's address.
     pub(crate) fn to_failure(&self, error: &Error) -> Failure {
         failure::from_client_error(error, &self.address)
     }
 
-    /// Closes the connection with `COM_QUIT`. An error of `COM_QUIT` is ignored: every result was read.
+    /// Closes the connection with `COM_QUIT`. Ignores errors, because all results were read.
     pub(crate) async fn close(mut self) {
         let _permit = self.guard.disarm();
         let _ = timeout(Duration::from_secs(1), self.raw.client.quit()).await;
     }
 }
 
-/// Sets the session variables. Drops variables that the server does not know or refuses to set.
-/// Returns a limitation for each refused variable.
+/// Sets the session variables. Skips variables that the server does not know or refuses to set.
+/// Returns a limitation for each refused session variable.
 pub(crate) async fn set_session_variables(
     client: &mut Client,
     mut set_up: SessionSetup,
@@ -241,7 +241,7 @@ mod tests {
             let set: Vec<(u64, u64, u64, u64, u64)> = connection.query_all(settings).await.unwrap();
             let [(autocommit, locks, rows, writing, idle)] = set[..] else { panic!("{set:?}") };
             assert_eq!((autocommit, locks, rows), (1, 1, 1), "{flavor}");
-            // The time left of the limit, rounded up: connecting took some of it.
+            // The remaining time limit, rounded up. Connecting used part of the limit.
             assert!((1..=40).contains(&writing) && idle == writing, "{flavor}: {set:?}");
             let (limit, unit) = match flavor {
                 Flavor::MySql => ("SELECT CAST(@@SESSION.max_execution_time AS CHAR)", 1000.0),

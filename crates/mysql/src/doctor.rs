@@ -1,4 +1,4 @@
-//! Checks which data an account can read on a server, and how to enable the rest.
+//! Checks which data an account can read on a server, and suggests fixes for unreadable data.
 
 use clew_model::{Failure, FailureKind, Limitation, LimitationKind, NodeUrl};
 use serde::Serialize;
@@ -18,7 +18,7 @@ pub struct PrivilegeCheck {
     pub what: &'static str,
     /// True if the check succeeded.
     pub works: bool,
-    /// Reason and remedy of a failed check.
+    /// Reason and fix of a failed check.
     pub limitation: Option<Limitation>,
 }
 
@@ -27,21 +27,21 @@ pub struct PrivilegeCheck {
 pub struct Diagnosis {
     /// Server family.
     pub server_flavor: Flavor,
-    /// Server version as the server reports it.
+    /// Server version, from `VERSION()`.
     pub server_version: String,
     /// Account of the connection, `user@host`.
     pub account: String,
-    /// TLS cipher of the connection; `None` without TLS.
+    /// TLS cipher of the connection, or `None` without TLS.
     pub cipher: Option<String>,
-    /// Server clock minus local clock, in seconds.
+    /// Difference between the server's clock and the local clock, in seconds.
     pub clock_difference: f64,
-    /// Checks, the most important first.
+    /// Check results, ordered by importance.
     pub checks: Vec<PrivilegeCheck>,
 }
 
-/// Checks which data an account can read, and whether the address leads to one server without a proxy.
+/// Checks which data the account can read, and whether the address leads directly to a single server.
 ///
-/// Opens two connections, one after the other, and changes nothing. Fails if the server cannot be read at all.
+/// Opens two consecutive connections and only reads. Fails if Clew cannot connect to the server.
 pub async fn diagnose(node: &NodeUrl, limits: &Limits) -> Result<Diagnosis, Failure> {
     timeout(limits.read_timeout, failure::catch_panic(node, run_diagnosis(node, limits)))
         .await
@@ -67,7 +67,7 @@ async fn run_diagnosis(node: &NodeUrl, limits: &Limits) -> Result<Diagnosis, Fai
     Ok(Diagnosis { server_flavor, server_version, account, cipher, clock_difference, checks })
 }
 
-/// Returns whether the process list shows this connection under the id of its handshake packet.
+/// Returns whether the process list contains this connection under its handshake id.
 async fn is_direct_connection(connection: &mut Connection) -> Result<bool, Failure> {
     let address = connection.address.clone();
     let read_failure = |error: crate::client::Error| failure::from_client_error(&error, &address);
@@ -79,7 +79,7 @@ async fn is_direct_connection(connection: &mut Connection) -> Result<bool, Failu
     Ok(connection.raw.is_direct(&filter))
 }
 
-/// Reads the account of the connection, `user@host`.
+/// Reads the account of the connection in the form `user@host`.
 pub(crate) async fn read_account(connection: &mut Connection) -> Result<String, Failure> {
     query_single_value(connection, statements::CURRENT_ACCOUNT_QUERY).await.map(Option::unwrap_or_default)
 }
@@ -139,8 +139,8 @@ fn build_check(what: &'static str, outcome: Result<(), Limitation>) -> Privilege
     PrivilegeCheck { what, works: outcome.is_ok(), limitation: outcome.err() }
 }
 
-/// Runs a probe statement. Returns false if the server refuses it.
-/// [`CANNOT_CONVERT_TEXT_ERROR`] counts as success: the server raises it only after the privilege check.
+/// Runs a probe statement. Returns false if the server returns an error.
+/// [`CANNOT_CONVERT_TEXT_ERROR`] counts as success, because the server returns it only after the privilege check.
 pub(crate) async fn run_probe(connection: &mut Connection, probe: &str) -> Result<bool, Failure> {
     match connection.query_all::<mysql_common::Row>(probe).await {
         Ok(_) => Ok(true),
@@ -149,7 +149,7 @@ pub(crate) async fn run_probe(connection: &mut Connection, probe: &str) -> Resul
     }
 }
 
-/// Returns whether the account's grants allow killing sessions of other accounts. A kill cannot be tried out.
+/// Returns whether the account's grants allow killing sessions of other accounts.
 pub(crate) async fn has_kill_privilege(connection: &mut Connection) -> Result<bool, Failure> {
     let grants: Vec<String> =
         connection.query_all(statements::GRANTS_QUERY).await.map_err(|error| connection.to_failure(&error))?;
@@ -160,7 +160,7 @@ pub(crate) async fn has_kill_privilege(connection: &mut Connection) -> Result<bo
     }))
 }
 
-/// The outer error is a connection failure, the inner error a limitation.
+/// Checks whether metadata locks are readable. The outer error is a failed read, the inner error a limitation.
 async fn check_metadata_locks(connection: &mut Connection, account: &str) -> Result<Result<(), Limitation>, Failure> {
     match check_performance_schema(connection, account).await? {
         Ok(()) => check_metadata_lock_instrument(connection).await,
@@ -168,7 +168,7 @@ async fn check_metadata_locks(connection: &mut Connection, account: &str) -> Res
     }
 }
 
-/// Checks whether performance_schema can be read.
+/// Checks whether the account can read performance_schema.
 pub(crate) async fn check_performance_schema(
     connection: &mut Connection,
     account: &str,
@@ -191,7 +191,7 @@ pub(crate) async fn check_metadata_lock_instrument(
     Ok(if enabled.as_deref() == Some("YES") { Ok(()) } else { Err(metadata_lock_instrument_off_limitation()) })
 }
 
-/// Returns the limitations of a process list that MySQL generates from performance_schema.
+/// Returns the limitations of `SHOW PROCESSLIST` if MySQL generates the list from performance_schema.
 pub(crate) async fn read_process_list_limitations(connection: &mut Connection) -> Result<Vec<Limitation>, Failure> {
     if !process_list::truncates_statements(connection).await? {
         return Ok(Vec::new());
@@ -206,7 +206,7 @@ pub(crate) async fn read_process_list_limitations(connection: &mut Connection) -
     Ok(std::iter::once(truncated_statements_limitation()).chain(missing).collect())
 }
 
-/// Limitations of an account without PROCESS: sessions of other accounts and all transactions are hidden.
+/// Limitations of an account without the PROCESS privilege: hidden sessions and hidden transactions.
 pub(crate) fn missing_process_privilege_limitations(account: &str) -> [Limitation; 2] {
     let grant = |kind, what: &str, why: &str| Limitation {
         kind,
@@ -228,7 +228,7 @@ pub(crate) fn missing_process_privilege_limitations(account: &str) -> [Limitatio
     ]
 }
 
-/// Limitation while MySQL cannot read `innodb_trx` and Clew parses InnoDB's status instead.
+/// Limitation for transactions that were parsed from InnoDB's status, because `innodb_trx` is unreadable.
 pub(crate) fn incomplete_transactions_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::PartOfTransactions,
@@ -241,7 +241,7 @@ pub(crate) fn incomplete_transactions_limitation() -> Limitation {
     }
 }
 
-/// Limitation of a process list from performance_schema.
+/// Limitation for a process list from performance_schema, which truncates statements.
 pub(crate) fn truncated_statements_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::StatementsCut,
@@ -251,7 +251,7 @@ pub(crate) fn truncated_statements_limitation() -> Limitation {
     }
 }
 
-/// Limitation for statements longer than Clew reads.
+/// Limitation for statements that Clew truncates because of their length.
 pub(crate) fn long_statements_limitation(count: u64) -> Option<Limitation> {
     (count > 0).then(|| Limitation {
         kind: LimitationKind::StatementsCut,
@@ -261,7 +261,7 @@ pub(crate) fn long_statements_limitation(count: u64) -> Option<Limitation> {
     })
 }
 
-/// Limitation if a proxy or balancer stands between Clew and the server.
+/// Limitation for an address that leads to a proxy or load balancer instead of the server.
 pub(crate) fn indirect_connection_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::Indirect,
@@ -273,7 +273,7 @@ pub(crate) fn indirect_connection_limitation() -> Limitation {
     }
 }
 
-/// Limitation if the address leads to several servers in turn.
+/// Limitation for an address that leads to different servers on different connections.
 pub(crate) fn multiple_servers_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::Indirect,
@@ -326,7 +326,7 @@ fn metadata_lock_instrument_off_limitation() -> Limitation {
     }
 }
 
-/// Failure of an account without a privilege, with the `GRANT` statement.
+/// Failure due to a missing privilege, with the `GRANT` statement that fixes it.
 pub(crate) fn missing_privilege_failure(
     connection: &Connection,
     doing: &str,
@@ -341,7 +341,7 @@ pub(crate) fn missing_privilege_failure(
     Failure::new(FailureKind::MissingPrivilege, detail)
 }
 
-/// Quotes `user@host` as an account name in a statement.
+/// Quotes `user@host` as an account name for SQL statements.
 pub(crate) fn quote_account(account: &str) -> String {
     let (user, host) = account.rsplit_once('@').unwrap_or((account, "%"));
     let quote = |text: &str| text.replace('\\', "\\\\").replace('\'', "''");

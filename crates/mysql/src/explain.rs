@@ -1,4 +1,4 @@
-//! Reads the execution plan of the statement that a session runs.
+//! Reads the execution plan of a session's running statement.
 
 use clew_diagnose::to_valid_utf8;
 use clew_model::{Failure, NodeUrl};
@@ -11,7 +11,7 @@ use crate::limits::Limits;
 use crate::{failure, statements};
 use statements::NO_SUCH_THREAD_ERROR;
 
-/// Maximum number of plan rows: a plan has one row for each table.
+/// Maximum number of plan rows. A plan has one row per table.
 const MAX_PLAN_ROWS: usize = 1000;
 /// Maximum bytes of one row.
 const MAX_PLAN_ROW_BYTES: usize = 64 << 10;
@@ -19,18 +19,18 @@ const MAX_PLAN_ROW_BYTES: usize = 64 << 10;
 /// Result of `EXPLAIN FOR CONNECTION`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ExplainOutcome {
-    /// Plan as a text table: a header line, and one line for each row.
+    /// Execution plan as a text table with a header line and one line per row.
     Plan(String),
-    /// No plan, with the message of the server.
-    /// The session runs no statement, or one without a plan, or the account cannot see the plan.
+    /// No plan is available, with the error message of the server.
+    /// Either the session runs no statement with a plan, or the account lacks a privilege.
     NoPlan(String),
     /// The session does not exist.
     NoSession,
 }
 
-/// Reads the plan of the statement that a session runs.
+/// Reads the execution plan of a session's running statement.
 ///
-/// Fails after the time limit. If the read fails or is dropped, its running statement is killed on the server.
+/// Fails after the read timeout. On failure or drop, Clew kills its own running statement on the server.
 pub async fn explain_session(node: &NodeUrl, id: u64, limits: &Limits) -> Result<ExplainOutcome, Failure> {
     let explaining = failure::catch_panic(node, Box::pin(run_explain(node, id, limits)));
     let explained = timeout(limits.read_timeout, explaining).await;
@@ -61,7 +61,7 @@ async fn run_explain(node: &NodeUrl, id: u64, limits: &Limits) -> Result<Explain
     Ok(explained)
 }
 
-/// Reads the column names, then the rows.
+/// Reads the execution plan as lines of cells. The first line has the column names.
 async fn read_plan(connection: &mut Connection, statement: &str) -> Result<Vec<Vec<String>>, Error> {
     let mut rows = connection.raw.client.query(statement, MAX_PLAN_ROW_BYTES).await?;
     let names: Vec<String> = rows.columns().iter().map(|column| to_valid_utf8(column.name_ref())).collect();
@@ -79,7 +79,7 @@ fn read_row_cells(mut row: RowCells<'_>, width: usize) -> Result<Vec<String>, Er
     (0..width).map(|_| Ok(row.next_cell()?.map_or_else(|| "NULL".to_owned(), to_valid_utf8))).collect()
 }
 
-/// Pads cells so that columns align.
+/// Formats lines of cells as text with aligned columns.
 fn align_columns(lines: &[Vec<String>]) -> String {
     let mut widths: Vec<usize> = Vec::new();
     for line in lines {

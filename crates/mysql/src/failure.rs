@@ -1,4 +1,4 @@
-//! Converts errors of the client and the server to [`Failure`]s.
+//! Converts client errors and server errors to [`Failure`]s.
 
 use std::io::ErrorKind;
 use std::panic::AssertUnwindSafe;
@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 
 use crate::client::{Error, ServerError};
 
-/// Converts a client error to a failure at `address`.
+/// Converts a client error to a failure that names the node's address.
 pub(crate) fn from_client_error(error: &Error, address: &str) -> Failure {
     let (kind, detail) = match error {
         Error::Server(error) => return failure_from_server_error(error, address),
@@ -55,7 +55,7 @@ pub(crate) fn from_client_error(error: &Error, address: &str) -> Failure {
     Failure::new(kind, format!("{address}: {detail}"))
 }
 
-/// Failure of a login after all retries because all connections of the server are in use.
+/// Failure of a login because the server reached `max_connections`, after all retries.
 pub(crate) fn too_many_connections_failure(error: &ServerError, address: &str) -> Failure {
     let detail = format!(
         "{address}: {error}. fix: end idle sessions or raise max_connections; for diagnosis, connect to the port that stays free: \
@@ -87,7 +87,7 @@ fn failure_from_io_error(error: &std::io::Error, address: &str) -> Failure {
     Failure::new(kind, format!("{address}: {error}"))
 }
 
-/// Error numbers are those of the MySQL and MariaDB manuals. Both share the numbers below 1900.
+/// Converts a server error to a failure by its error number. MySQL and MariaDB share the numbers below 1900.
 fn failure_from_server_error(error: &ServerError, address: &str) -> Failure {
     let kind = match error.code {
         // Access denied: host blocked or not allowed; account, password or database refused; authentication plugin;
@@ -105,20 +105,20 @@ fn failure_from_server_error(error: &ServerError, address: &str) -> Failure {
     Failure::new(kind, format!("{address}: {error}"))
 }
 
-/// Returns whether the server aborted a statement or a lock wait because of a timeout.
-/// Then the result is unknown, not empty.
+/// Returns whether the error is a timeout of a statement or of a lock wait on the server.
+/// After such a timeout, the result is unknown and must not be treated as empty.
 pub(crate) fn is_server_timeout(error: &ServerError) -> bool {
     // Lock wait, MySQL's max_execution_time, MariaDB's max_statement_time.
     matches!(error.code, 1205 | 3024 | 1969)
 }
 
-/// Failure of an operation that exceeded its time limit.
+/// Failure of an operation that exceeded its timeout.
 pub(crate) fn timeout_failure(address: &str, doing: &str, limit: std::time::Duration) -> Failure {
     Failure::new(FailureKind::TimedOut, format!("{address}: no answer within {} s while {doing}", limit.as_secs_f32()))
 }
 
-/// Failure of a read that exceeded its time limit.
-/// The message warns that behind a proxy the statement may still run.
+/// Failure of a read that exceeded its timeout.
+/// The message warns that behind a proxy, the statement may still run on the server.
 pub(crate) fn read_timeout_failure(node: &NodeUrl, limit: std::time::Duration) -> Failure {
     let Failure { kind, detail } = timeout_failure(&node.address(), "reading sessions", limit);
     Failure::new(kind, format!("{detail}; behind a proxy, the statement may still run on the server"))
@@ -129,7 +129,7 @@ pub(crate) fn name_resolution_failure(address: &str, error: &std::io::Error) -> 
     Failure::new(FailureKind::Unreachable, format!("{address}: the host name leads to no address: {error}"))
 }
 
-/// Returns the result of `work`. A panic of the packet decoder, a library, becomes a failure.
+/// Returns the result of `work`. Converts a panic of the packet decoder library to a failure.
 pub(crate) async fn catch_panic<T>(
     node: &NodeUrl,
     work: impl Future<Output = Result<T, Failure>>,

@@ -1,4 +1,4 @@
-//! Reads the lock waits of a node and the holders of the locks: the input of the wait graph.
+//! Reads lock waits and lock holders of a node, which are the input of the wait graph.
 
 mod capabilities;
 mod identifiers;
@@ -34,19 +34,20 @@ pub(crate) use session_role::classify_session;
 pub(crate) use threads::ThreadMap;
 use xa_prepared::PreparedTransaction;
 
-/// Maximum bytes stored of a statement: enough to find the tables that it names.
+/// Maximum number of bytes stored per statement, enough to find the table names in a statement.
 const MAX_STORED_STATEMENT_BYTES: usize = 64 << 10;
 
-/// Reads the lock waits of a node: each table once, over one connection. [`clew_diagnose::waits::build_graph`] builds the wait graph from them.
+/// Reads the lock waits of a node: each system table once, over one connection.
+/// [`clew_diagnose::waits::build_graph`] builds the wait graph from the result.
 ///
-/// Unreadable data is listed in the limitations.
-/// Fails after the time limit. If the read fails or is dropped, its running statement is killed on the server.
+/// The limitations of the result name unreadable data.
+/// Fails after the read timeout. On failure or drop, Clew kills its own running statement on the server.
 pub async fn read_waits(node: &NodeUrl, limits: &Limits) -> Result<LockObservations, Failure> {
     run_with_timeout(node, limits, async { read_observations_and_close(Connection::open(node, limits).await?).await })
         .await
 }
 
-/// Reads the lock waits with the identity of the server, for callers that kill sessions. See [`read_waits`].
+/// Reads lock waits and the server instance, for callers that kill sessions. See [`read_waits`].
 pub async fn read_waits_with_instance(
     node: &NodeUrl,
     limits: &Limits,
@@ -76,7 +77,7 @@ async fn read_observations_and_close(mut connection: Connection) -> Result<LockO
 }
 
 /// Reads the lock waits over an open connection.
-/// Also reads the latest statements of `extra_session`, whether it blocks others or not.
+/// Also reads the latest statements of `extra_session`, even if `extra_session` does not block others.
 pub(crate) async fn read_lock_observations(
     connection: &mut Connection,
     extra_session: Option<u64>,
@@ -103,14 +104,14 @@ pub(crate) async fn read_lock_observations(
     Ok(observed)
 }
 
-/// Lock tables of a node. They are read before the sessions, so that every remaining lock holder is listed.
+/// Lock tables of a node. They are read before the process list, so that the list contains every lock holder.
 #[derive(Debug)]
 pub(crate) struct LockTables {
     pub(crate) transactions: Vec<Transaction>,
     pub(crate) threads: ThreadMap,
     /// Limitations of the read.
     pub(crate) limitations: Vec<Limitation>,
-    /// Reason if performance_schema cannot be read.
+    /// Limitation if performance_schema is unreadable.
     pub(crate) unreadable: Option<Limitation>,
     capabilities: LockCapabilities,
     prepared: Vec<PreparedTransaction>,
@@ -119,7 +120,7 @@ pub(crate) struct LockTables {
 }
 
 impl LockTables {
-    /// Reads each table once. Appends limitations for unreadable data.
+    /// Reads each lock table once. Appends limitations for unreadable data.
     pub(crate) async fn read(connection: &mut Connection, mut limitations: Vec<Limitation>) -> Result<Self, Failure> {
         let account = doctor::read_account(connection).await?;
         let transactions = read_session_transactions(connection, &account, &mut limitations).await?;
@@ -144,13 +145,13 @@ impl LockTables {
         Ok(Self { transactions, threads, limitations, unreadable, capabilities, prepared, row_waits, metadata_locks })
     }
 
-    /// Returns the limitation that may explain a wait without a blocker.
+    /// Returns the limitation that may explain a wait without a known blocker.
     pub(crate) fn stale_mode_limitation(&self) -> Option<Limitation> {
         self.capabilities.stale_lock_modes_limitation()
     }
 
-    /// Returns the ids of sessions that wait or may block others, from these tables.
-    /// Waits of other sessions are detected by their state.
+    /// Returns the ids of sessions that wait or may block others, according to the lock tables.
+    /// Waits that are missing in the lock tables are detected by the session state.
     pub(crate) fn waiting_or_blocking_ids(&self) -> HashSet<u64> {
         let waiting = self.transactions.iter().filter(|transaction| transaction.is_waiting_for_lock());
         let for_rows = self.row_waits.iter().flat_map(|wait| wait.session_ids(&self.threads));
@@ -158,7 +159,7 @@ impl LockTables {
         waiting.map(|transaction| transaction.session_id).chain(for_rows).chain(with_locks).collect()
     }
 
-    /// Joins the tables with the sessions to the input of the wait graph. Also returns the threads.
+    /// Joins the lock tables with the sessions. Returns the input of the wait graph and the thread map.
     pub(crate) fn into_lock_observations(self, sessions: Vec<ObservedSession>) -> (LockObservations, ThreadMap) {
         let Self { transactions, threads, limitations, capabilities, prepared, row_waits, metadata_locks, .. } = self;
         let busy = transactions.iter().map(|transaction| transaction.session_id).collect();
@@ -200,7 +201,7 @@ async fn read_session_transactions(
     }
 }
 
-/// Keeps one transaction per session: DDL has two. A waiting one is preferred, then the one that holds more locks.
+/// Selects one transaction per session: a waiting transaction, else the one with more locks. DDL uses two.
 fn select_one_per_session(transactions: Vec<Transaction>) -> Vec<Transaction> {
     let weight = |transaction: &Transaction| {
         (transaction.is_waiting_for_lock(), transaction.tables_locked, transaction.rows_locked, transaction.id)
@@ -224,7 +225,7 @@ fn select_one_per_session(transactions: Vec<Transaction>) -> Vec<Transaction> {
 }
 
 /// Returns whether any transaction may wait for a lock.
-/// Without PROCESS, transactions are hidden. Then MariaDB hides lock waits too, and MySQL shows them.
+/// Without PROCESS, MySQL hides transactions but not lock waits, and MariaDB hides both.
 fn may_have_lock_waits(transactions: &[Transaction]) -> bool {
     transactions.is_empty() || transactions.iter().any(Transaction::is_waiting_for_lock)
 }

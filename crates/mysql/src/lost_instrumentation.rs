@@ -1,7 +1,7 @@
-//! Reads the losses of performance_schema tables that are too small.
+//! Detects lost instrumentation: objects that performance_schema did not record because a table was full.
 //!
-//! The server counts losses since its start, without details: a lost object may have ended since.
-//! A table of size 0 records nothing and counts nothing.
+//! The server counts lost objects since its start. A lost object may have ended in the meantime.
+//! A table of size 0 neither records objects nor counts losses.
 
 use std::collections::HashMap;
 
@@ -11,18 +11,18 @@ use clew_model::{Failure, Limitation, LimitationKind};
 use crate::connection::Connection;
 use crate::{failure, statements};
 
-/// Loss counter and the setting that is too small.
+/// Status variable that counts losses, and the system variable that sets the table size.
 struct LossCounter {
     counter: &'static str,
     size: &'static str,
     kind: LimitationKind,
-    /// Name of the lost objects.
+    /// Name of the lost objects in the limitation.
     objects: &'static str,
     /// Effect on the data that Clew reads.
     effect: &'static str,
 }
 
-/// Counters of losses that affect Clew.
+/// Loss counters of the tables that Clew reads.
 static LOSS_COUNTERS: [LossCounter; 6] = [
     LossCounter {
         counter: "Performance_schema_metadata_lock_lost",
@@ -68,21 +68,21 @@ static LOSS_COUNTERS: [LossCounter; 6] = [
     },
 ];
 
-/// Returns a limitation for each loss; none if the server does not count losses.
+/// Returns a limitation for each kind of lost object.
 pub(crate) async fn read_loss_limitations(connection: &mut Connection) -> Result<Vec<Limitation>, Failure> {
     let counters = read_named_values(connection, statements::LOSS_COUNTERS_QUERY).await?;
     let sizes = read_named_values(connection, statements::PERFORMANCE_SCHEMA_SIZES_QUERY).await?;
     Ok(LOSS_COUNTERS.iter().filter_map(|loss| loss.find_limitation(&counters, &sizes)).collect())
 }
 
-/// Returns the limitations for lost threads: their sessions are missing.
+/// Returns the limitations for lost threads, whose sessions are missing in performance_schema.
 pub(crate) async fn read_lost_thread_limitations(connection: &mut Connection) -> Result<Vec<Limitation>, Failure> {
     let mut losses = read_loss_limitations(connection).await?;
     losses.retain(|loss| loss.kind == LimitationKind::LostThreads);
     Ok(losses)
 }
 
-/// Numbers by lower-case name.
+/// Numeric values by variable name in lower case.
 type NamedValues = HashMap<String, i64>;
 
 async fn read_named_values(connection: &mut Connection, statement: &str) -> Result<NamedValues, Failure> {

@@ -1,10 +1,11 @@
 //! Recognises Clew's own sessions in process lists.
 //!
-//! A connection id alone identifies nothing: after a restart or behind a balancer, it may belong to another client.
-//! A listed session is Clew's own in two cases:
+//! A connection id alone does not identify a session of Clew.
+//! After a restart or behind a load balancer, the id may belong to another client.
+//! A listed session belongs to Clew in two cases:
 //!
-//! - It runs a statement with this installation's token under Clew's account.
-//! - It is listed under the id and the socket address of a connection of this process.
+//! - The session runs a statement with the installation's token under Clew's account.
+//! - The session has the connection id and the client address of a connection of this process.
 
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
@@ -15,36 +16,37 @@ use std::time::{Duration, Instant};
 use clew_model::Session;
 use uuid::Uuid;
 
-/// Time for which the entry of a closed connection is retained: servers list it slightly longer.
+/// Retention time of closed connections in the registry. Servers list a closed connection slightly longer.
 const CLOSED_ENTRY_TTL: Duration = Duration::from_mins(1);
-/// Account name of connections that are not authenticated yet.
+/// Account name in the process list of connections that are not authenticated yet.
 const UNAUTHENTICATED_USER: &[u8] = b"unauthenticated user";
 
 static CONNECTION_REGISTRY: LazyLock<Mutex<ConnectionRegistry>> = LazyLock::new(Mutex::default);
 static NEXT_CONNECTION_NUMBER: AtomicU64 = AtomicU64::new(0);
 static INSTALLATION_TOKEN: OnceLock<String> = OnceLock::new();
 
-/// Sets the token by which the processes of one installation recognise each other's sessions.
-/// The token must be unguessable; characters other than letters and digits are removed.
-/// No effect after the first connection to a server. Without a token, each process generates a random one.
+/// Sets the token by which processes of one installation recognise each other's sessions.
+/// The token must be unguessable. Characters other than ASCII letters and digits are removed.
+/// Has no effect after the first connection to a server.
+/// If no token is set, the process generates a random token.
 pub fn share_session_token(token: &str) {
     let token: String = token.chars().filter(char::is_ascii_alphanumeric).collect();
     let _ = INSTALLATION_TOKEN.set(token);
 }
 
-/// Returns the token of this installation, which starts the tag of each connection.
+/// Returns the installation's token, which is part of each connection tag.
 pub(crate) fn session_token() -> &'static str {
     INSTALLATION_TOKEN.get_or_init(|| Uuid::new_v4().simple().to_string())
 }
 
-/// Connections of this process: open ones and recently closed ones.
+/// Registry of this process's open and recently closed connections.
 #[derive(Debug, Default)]
 struct ConnectionRegistry {
-    /// Entries by connection number.
+    /// Registry entries by connection number.
     entries: HashMap<u64, ConnectionEntry>,
-    /// Connection numbers by connection id. Different servers assign the same ids.
+    /// Connection numbers by connection id. Different servers may assign the same id.
     by_id: HashMap<u64, HashSet<u64>>,
-    /// Numbers of connections whose id is not known yet.
+    /// Numbers of connections whose connection id is not known yet.
     without_id: HashSet<u64>,
 }
 
@@ -83,7 +85,7 @@ impl ConnectionRegistry {
         }
     }
 
-    /// Returns whether a session listed by the node at `address` is one of these connections.
+    /// Returns whether a session listed by the node at `address` is a registered connection.
     fn contains_session(&self, session: &Session, address: &str) -> bool {
         let matches =
             |number: &u64| self.entries.get(number).is_some_and(|entry| entry.matches_session(session, address));
@@ -98,9 +100,9 @@ struct ConnectionEntry {
     /// Registered address of the node.
     address: String,
     local: SocketAddr,
-    /// Value of `CONNECTION_ID()`; `None` until it was read.
+    /// Value of `CONNECTION_ID()`, or `None` before the first read.
     id: Option<u64>,
-    /// Client address as the server lists it; `None` until it was seen. Differs from `local` behind a proxy.
+    /// Client address in the process list, or `None` before it was read. Differs from `local` behind a proxy.
     listed: Option<Vec<u8>>,
     closed: Option<Instant>,
 }
@@ -108,14 +110,14 @@ struct ConnectionEntry {
 impl ConnectionEntry {
     fn matches_session(&self, session: &Session, address: &str) -> bool {
         match (self.id, &self.listed) {
-            // Without a port, as over a Unix socket, the address identifies nothing.
-            // The server may resolve the name only after the login started.
+            // Without a port, as with a Unix socket, the client address does not identify a connection.
+            // The server may resolve the host name only after the login has started.
             (Some(id), Some(listed)) => {
                 let is_listed_so = *listed == session.host && parse_client_address(listed).is_some();
                 id == session.id && (is_listed_so || self.has_local_address(&session.host, false))
             }
-            // No other session of the server has the id of an open connection.
-            // The address that a proxy shows is not known yet.
+            // While the connection is open, no other session of the server has its id.
+            // The client address in the process list is not known yet and may be that of a proxy.
             (Some(id), None) if self.closed.is_none() && self.address == address => {
                 id == session.id && session.user == self.account
             }
@@ -128,8 +130,8 @@ impl ConnectionEntry {
         }
     }
 
-    /// Returns whether `host` is the local socket address.
-    /// A server that resolves names lists a host name instead of an IP address: `or_name` accepts any name.
+    /// Returns whether `host` is the local address of the connection.
+    /// A server that resolves client addresses lists host names. With `or_name`, any host name is accepted.
     fn has_local_address(&self, host: &[u8], or_name: bool) -> bool {
         let Some((name, port)) = parse_client_address(host) else { return false };
         let local = self.local.ip().to_canonical();
@@ -139,13 +141,13 @@ impl ConnectionEntry {
     }
 }
 
-/// Parses the host and port of a listed client.
+/// Parses the host and port of a client address in a process list.
 fn parse_client_address(host: &[u8]) -> Option<(&str, u16)> {
     let (name, port) = std::str::from_utf8(host).ok()?.rsplit_once(':')?;
     Some((name, port.parse().ok()?))
 }
 
-/// Registered connection of this process. Dropping it marks the connection as closed.
+/// Registered connection of this process. Marked as closed on drop.
 #[derive(Debug)]
 pub(crate) struct OwnSession {
     number: u64,
@@ -153,7 +155,7 @@ pub(crate) struct OwnSession {
 }
 
 impl OwnSession {
-    /// Registers a connection from `local` to the node at `address` before its login.
+    /// Registers a connection from `local` to the node at `address`. Must be called before the login.
     pub(crate) fn register(local: SocketAddr, account: &str, address: &str) -> Self {
         let number = NEXT_CONNECTION_NUMBER.fetch_add(1, Ordering::Relaxed);
         let tag = format!("clew:{}.{}.{number}", session_token(), std::process::id());
@@ -162,17 +164,17 @@ impl OwnSession {
         Self { number, tag }
     }
 
-    /// Returns the tag of the connection, a comment in each of its statements.
+    /// Returns the connection tag, which is sent as a comment in each statement.
     pub(crate) fn tag(&self) -> &str {
         &self.tag
     }
 
-    /// Sets the connection id from `CONNECTION_ID()`.
+    /// Sets the connection id, the value of `CONNECTION_ID()`.
     pub(crate) fn set_connection_id(&self, id: u64) {
         lock_registry().set_connection_id(self.number, Some(id));
     }
 
-    /// Marks the connection as closed. The server may list it slightly longer.
+    /// Marks the connection as closed. The server may list a closed connection slightly longer.
     pub(crate) fn mark_closed(&self) {
         if let Some(entry) = lock_registry().entries.get_mut(&self.number) {
             entry.closed = Some(Instant::now());
@@ -186,13 +188,13 @@ impl Drop for OwnSession {
     }
 }
 
-/// Recognises Clew's own sessions in the process lists of one connection.
+/// Filter that recognises Clew's own sessions in process lists read over one connection.
 #[derive(Debug, Clone)]
 pub(crate) struct OwnSessionFilter {
     account: Vec<u8>,
     number: u64,
     tag: Vec<u8>,
-    /// Prefix of all statements of this installation.
+    /// Prefix of all statements from this installation.
     start: Vec<u8>,
     /// Address of the node.
     address: String,
@@ -200,7 +202,7 @@ pub(crate) struct OwnSessionFilter {
 }
 
 impl OwnSessionFilter {
-    /// Creates a filter for lists that `own` reads from the node at `address`. `account` has no host.
+    /// Creates a filter for process lists that connection `own` reads from the node. `account` has no host part.
     pub(crate) fn new(own: &OwnSession, account: &str, address: &str) -> Self {
         Self {
             account: account.as_bytes().to_vec(),
@@ -212,7 +214,7 @@ impl OwnSessionFilter {
         }
     }
 
-    /// Returns whether a session is Clew's own. Records the id under which the reading connection is listed.
+    /// Returns whether a session belongs to Clew. Records the id of the reading connection in the process list.
     pub(crate) fn is_own_session(&mut self, session: &Session) -> bool {
         let statement = session.statement.as_deref().unwrap_or_default();
         if statement.starts_with(&self.start) && session.user == self.account {
@@ -229,8 +231,8 @@ impl OwnSessionFilter {
         lock_registry().contains_session(session, &self.address)
     }
 
-    /// Returns the id under which the reading connection is listed.
-    /// `None` if the list came from another server, or from a proxy.
+    /// Returns the id of the reading connection in the process list.
+    /// Returns `None` if the list does not contain the connection, as on another server or a proxy.
     pub(crate) fn listed_connection_id(&self) -> Option<u64> {
         self.listed
     }

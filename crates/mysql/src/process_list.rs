@@ -10,12 +10,12 @@ use crate::connection::Connection;
 use crate::flavor::Flavor;
 use crate::statements;
 
-/// Maximum memory of the sessions that one read stores, as for other results.
+/// Maximum memory for sessions that a read stores, the same as for buffered results.
 const MAX_SESSION_MEMORY_BYTES: usize = 256 << 20;
-/// Memory of a session without its texts, which are separate allocations.
+/// Memory of a session without its text columns, which are separate allocations.
 const SESSION_OVERHEAD_BYTES: usize = size_of::<Session>() + 5 * 16;
 
-/// Maximum bytes read of a row; a longer statement is truncated. The API has room for 64 MiB.
+/// Maximum number of bytes read per row. Statements above 64 MiB are truncated.
 pub(crate) const MAX_ROW_BYTES: usize = (64 << 20) + (4 << 10);
 
 /// Reader of process list rows.
@@ -23,22 +23,22 @@ pub(crate) struct SessionRows<'a> {
     rows: Rows<'a>,
     /// Number of truncated rows.
     truncated: u64,
-    /// Number of idle user sessions with a negative or absurd age.
+    /// Number of idle user sessions whose age was negative or implausible.
     clamped: u64,
 }
 
-/// Starts reading all sessions visible to the account, at most `max_row` bytes of each row.
+/// Queries all sessions visible to the account, with at most `max_row` bytes per row.
 pub(crate) async fn query_sessions(connection: &mut Connection, max_row: usize) -> Result<SessionRows<'_>, Error> {
     query_sessions_with_client(&mut connection.raw.client, max_row).await
 }
 
-/// Starts reading all sessions over a client. See [`query_sessions`].
+/// Queries all sessions over a client. See [`query_sessions`].
 pub(crate) async fn query_sessions_with_client(client: &mut Client, max_row: usize) -> Result<SessionRows<'_>, Error> {
     Ok(SessionRows { rows: client.query(statements::PROCESS_LIST_QUERY, max_row).await?, truncated: 0, clamped: 0 })
 }
 
-/// Starts reading all sessions of MySQL without a global lock, with the start of each statement.
-/// Needs performance_schema.
+/// Queries all sessions of MySQL from performance_schema, without a global lock.
+/// The statements are truncated at 1,024 bytes.
 pub(crate) async fn query_sessions_without_lock(
     connection: &mut Connection,
     max_row: usize,
@@ -48,12 +48,12 @@ pub(crate) async fn query_sessions_without_lock(
 }
 
 impl SessionRows<'_> {
-    /// Returns the next session, or `None` after the last.
+    /// Returns the next session, or `None` after the last session.
     pub(crate) async fn next(&mut self) -> Result<Option<Session>, Error> {
         let Some(cells) = self.rows.next().await? else { return Ok(None) };
         self.truncated += u64::from(cells.truncated);
         let (session, is_clamped) = parse_session(cells)?;
-        // Busy sessions are checked against the server's timers.
+        // Ages of busy sessions are checked against statement timers instead.
         let is_idle = session.command.eq_ignore_ascii_case(b"Sleep");
         self.clamped += u64::from(is_clamped && is_idle && !is_internal(&session));
         Ok(Some(session))
@@ -64,7 +64,7 @@ impl SessionRows<'_> {
         self.truncated
     }
 
-    /// Returns a limitation if ages were clamped.
+    /// Returns a limitation if the ages of idle sessions were clamped to 0.
     pub(crate) fn clamped_ages_limitation(&self) -> Option<Limitation> {
         (self.clamped > 0).then(|| Limitation {
             kind: LimitationKind::UnreliableAges,
@@ -75,8 +75,8 @@ impl SessionRows<'_> {
     }
 }
 
-/// Returns whether the server truncates statements in its process list.
-/// Only MySQL does; older versions do not have the variable.
+/// Returns whether the server truncates statements in `SHOW FULL PROCESSLIST`.
+/// MariaDB does not, and old MySQL versions without the system variable do not either.
 pub(crate) async fn truncates_statements(connection: &mut Connection) -> Result<bool, Failure> {
     if connection.flavor != Flavor::MySql {
         return Ok(false);
@@ -88,12 +88,12 @@ pub(crate) async fn truncates_statements(connection: &mut Connection) -> Result<
     }
 }
 
-/// Counts the memory of stored sessions. A short row needs more memory as a [`Session`] than on the wire.
+/// Counter of the memory for stored sessions. A short row takes more memory as a [`Session`] than on the wire.
 #[derive(Debug, Default)]
 pub(crate) struct SessionMemoryCounter(usize);
 
 impl SessionMemoryCounter {
-    /// Counts a stored session. Fails above [`MAX_SESSION_MEMORY_BYTES`].
+    /// Adds a session to the counter. Fails above [`MAX_SESSION_MEMORY_BYTES`].
     pub(crate) fn add_session(&mut self, session: &Session) -> Result<(), Error> {
         let Session { user, host, database, command, state, statement, .. } = session;
         let texts = [Some(user), Some(host), Some(command), database.as_ref(), state.as_ref(), statement.as_ref()];
@@ -108,8 +108,8 @@ impl SessionMemoryCounter {
     }
 }
 
-/// Parses a row: Id, User, Host, db, Command, Time, State, Info; MariaDB adds Progress. All columns are text.
-/// Also returns whether the age was clamped.
+/// Parses a row with the text columns Id, User, Host, db, Command, Time, State, Info. MariaDB adds Progress.
+/// Also returns whether the session's age was clamped.
 fn parse_session(mut cells: RowCells<'_>) -> Result<(Session, bool), Error> {
     let mut cell = || cells.next_cell();
     let id = parse_number(cell()?).unwrap_or(0);
@@ -123,7 +123,7 @@ fn parse_session(mut cells: RowCells<'_>) -> Result<(Session, bool), Error> {
     Ok((Session { id, user, host, database, command, seconds, state, statement }, is_clamped))
 }
 
-/// Parses a number. Returns `None` if it is malformed or out of range.
+/// Parses a decimal number. Returns `None` for malformed and out-of-range numbers.
 fn parse_number<N: FromStr>(text: Option<&[u8]>) -> Option<N> {
     std::str::from_utf8(text?).ok()?.parse().ok()
 }

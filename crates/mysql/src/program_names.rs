@@ -1,4 +1,4 @@
-//! Reads the program names that clients send as a connection attribute.
+//! Reads program names, which clients send as the connection attribute `program_name`.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -8,8 +8,8 @@ use clew_model::{Failure, Limitation, LimitationKind};
 use crate::connection::Connection;
 use crate::statements;
 
-/// Reads the program names of all sessions. Equal names share one allocation.
-/// Appends limitations for unreadable data.
+/// Reads the program names of all sessions, by session id. Equal names share one allocation.
+/// Appends a limitation if program names are unreadable.
 pub(crate) async fn read_all_program_names(
     connection: &mut Connection,
     unreadable: Option<&Limitation>,
@@ -29,7 +29,7 @@ pub(crate) async fn read_all_program_names(
     Ok(group_names_by_session(rows))
 }
 
-/// Reads the program names of these sessions.
+/// Reads the program names of the sessions, by session id.
 pub(crate) async fn read_program_names(
     connection: &mut Connection,
     sessions: &[u64],
@@ -37,7 +37,7 @@ pub(crate) async fn read_program_names(
     Ok(group_names_by_session(query_name_rows(connection, &statements::program_names_query(sessions)).await?))
 }
 
-/// Reads the program names of these sessions. Returns the server's error if they cannot be read.
+/// Queries the program names of the sessions. Returns the client error if the query fails.
 pub(crate) async fn query_program_names(
     connection: &mut Connection,
     sessions: &[u64],

@@ -1,7 +1,8 @@
-//! Shares refused logins between concurrent requests.
+//! Shares the failure of a refused login between concurrent requests.
 //!
-//! Concurrent requests for a node queue for its permit. After a refused login, each would repeat it.
-//! The server could then lock the account. The requests share the failure instead.
+//! Concurrent requests for a node queue for a connection permit.
+//! After a refused login, each queued request would repeat the login, and the server could lock the account.
+//! Instead, the queued requests return the same failure.
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
@@ -10,10 +11,10 @@ use std::time::{Duration, Instant};
 use clew_model::{Failure, NodeUrl};
 use secrecy::{ExposeSecret, SecretString};
 
-/// Time for which a refused login is not repeated. Callers with a back-off have recorded the refusal by then.
+/// Time for which a refused login is not repeated. Callers with their own back-off record refusals within this time.
 const REFUSAL_SHARE_DURATION: Duration = Duration::from_secs(1);
 
-/// Refused logins by node address.
+/// Most recent refused login by node address.
 static REFUSED_LOGINS: LazyLock<Mutex<HashMap<String, RefusedLogin>>> = LazyLock::new(Mutex::default);
 
 #[derive(Debug)]
@@ -42,7 +43,7 @@ pub(crate) fn record_refused_login(node: &NodeUrl, failure: &Failure) {
     all.insert(node.address(), refused);
 }
 
-/// Returns the failure of the same login if it was refused after `requested`, or less than a second before.
+/// Returns the failure of the same login if it was refused after `requested` or at most one second before.
 pub(crate) fn find_shared_failure(node: &NodeUrl, requested: Instant) -> Option<Failure> {
     let all = lock_refused_logins();
     let refused = all.get(&node.address()).filter(|refused| requested <= refused.at + REFUSAL_SHARE_DURATION)?;

@@ -1,8 +1,8 @@
 //! Reads the progress of rollbacks and estimates their remaining time.
 //!
-//! InnoDB counts down the modified rows of a transaction during its rollback.
-//! Two samples of this counter give the speed, and the speed gives the remaining time.
-//! The speed varies: rows with many indexes, and pages read from disk, take longer.
+//! During a rollback, InnoDB decrements the number of modified rows of the transaction.
+//! The remaining time is estimated from the rollback speed between two samples of this counter.
+//! The rollback speed varies. Rows with many indexes and pages read from disk take longer.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -21,35 +21,35 @@ use crate::limits::Limits;
 use crate::transactions::{self, CANNOT_CONVERT_TEXT_ERROR, MISSING_PRIVILEGE_ERROR, TransactionsResult};
 use crate::{doctor, failure, statements};
 
-/// Interval between two samples. InnoDB refreshes its list of transactions only after 0.1 s without readers.
+/// Interval between samples. InnoDB refreshes `innodb_trx` only after 0.1 s without reads of the table.
 const ROLLBACK_SAMPLE_INTERVAL: Duration = Duration::from_millis(250);
-/// Maximum number of samples. Further samples distinguish a slow rollback from a stuck one.
+/// Maximum number of samples. Samples beyond the second distinguish slow rollbacks from stalled ones.
 const MAX_ROLLBACK_SAMPLES: u32 = 4;
 
-/// Transaction that is being rolled back.
+/// Transaction that the server is rolling back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rollback {
     /// Transaction id.
     pub transaction_id: u64,
-    /// Session id. MySQL may no longer list the session.
-    /// 0 for a transaction that the server rolls back after a restart.
+    /// Session id, or 0 for a transaction that the server rolls back after a restart.
+    /// MySQL may have removed the session from the process list.
     pub session_id: u64,
-    /// First 1,024 bytes of the session's statement; `None` while the session is being killed.
+    /// First 1,024 bytes of the session's statement, or `None` if the session is being killed.
     pub statement: Option<Vec<u8>>,
-    /// Start of the transaction in the server's time zone: `2026-11-24 18:00:00`.
-    /// Empty if the server reports the age only.
+    /// Start of the transaction in the server's time zone, such as `2026-11-24 18:00:00`.
+    /// Empty if only the age of the transaction is known.
     pub started: String,
-    /// Number of changed rows still to be rolled back.
+    /// Number of changed rows that are left to roll back.
     pub rows_modified: u64,
-    /// Estimated seconds until the rollback completes, at the measured speed; at least 1.
-    /// If no row was rolled back between samples: the age of the transaction.
+    /// Estimated seconds until the rollback completes, at least 1.
+    /// If no row was rolled back between samples, this is the age of the transaction.
     pub remaining_seconds: u64,
 }
 
-/// Reads the rollbacks of a node by transaction id; only those in `wanted` if it is given.
+/// Reads the rollbacks of a node, sorted by transaction id. `wanted` restricts the transaction ids.
 ///
-/// Takes 0.25 to 1 s if there are rollbacks.
-/// Fails without PROCESS; the failure then has the `GRANT` statement.
+/// Takes 0.25 to 1 s if rollbacks are in progress.
+/// Without the PROCESS privilege, the read fails, and the failure contains the `GRANT` statement.
 pub async fn read_rollbacks(node: &NodeUrl, wanted: Option<&[u64]>, limits: &Limits) -> Result<Vec<Rollback>, Failure> {
     timeout(limits.read_timeout, failure::catch_panic(node, sample_rollbacks(node, wanted, limits)))
         .await
@@ -100,7 +100,7 @@ impl RollbackSample {
         Ok(Self { read_at: Instant::now(), rollbacks })
     }
 
-    /// Returns the number of rows rolled back since this sample.
+    /// Returns the number of rows that a rollback has processed since this sample.
     fn rows_rolled_back_since(&self, now: &RollbackProgress) -> u64 {
         let before = self.rollbacks.iter().find(|before| before.is_same_transaction(now));
         before.map_or(0, |before| before.rollback.rows_modified.saturating_sub(now.rollback.rows_modified))
@@ -108,7 +108,7 @@ impl RollbackSample {
 }
 
 impl RollbackProgress {
-    /// Transaction ids are unique on a server.
+    /// Returns whether both samples are of the same transaction. Transaction ids are unique on a server.
     fn is_same_transaction(&self, other: &Self) -> bool {
         self.rollback.transaction_id == other.rollback.transaction_id
     }
@@ -120,7 +120,7 @@ impl RollbackProgress {
     }
 }
 
-/// Returns the remaining seconds at the measured speed; `None` if no row was rolled back.
+/// Estimates the remaining seconds from the rollback speed. Returns `None` if no row was rolled back.
 fn estimate_remaining_seconds(rows: u64, rows_undone: u64, passed: Duration) -> Option<u64> {
     if rows_undone == 0 {
         return None;
@@ -129,7 +129,7 @@ fn estimate_remaining_seconds(rows: u64, rows_undone: u64, passed: Duration) -> 
     Some(u64::try_from(milliseconds.div_ceil(1000)).unwrap_or(u64::MAX))
 }
 
-/// Reads the rollbacks. Falls back to InnoDB's status if `innodb_trx` cannot be read.
+/// Reads the progress of all rollbacks. Falls back to InnoDB's status if `innodb_trx` is unreadable.
 async fn read_rollback_progress(connection: &mut Connection) -> Result<Vec<RollbackProgress>, Failure> {
     match connection.query_all::<RollbackRow>(statements::ROLLBACKS_QUERY).await {
         Ok(rows) => return add_ages(connection, rows).await.map_err(|error| connection.to_failure(&error)),
@@ -162,7 +162,7 @@ impl From<Transaction> for RollbackProgress {
     }
 }
 
-/// Adds the ages by the server's clock. An ambiguous start counts as the later one: the age is only an estimate.
+/// Computes the ages of transactions from the server's clock. For an ambiguous start, uses the smaller age.
 async fn add_ages(connection: &mut Connection, rows: Vec<RollbackRow>) -> Result<Vec<RollbackProgress>, Error> {
     let clock = if rows.is_empty() { None } else { clock::read_clock(connection).await? };
     let started = |row: &RollbackRow| clock::parse_local_time(&row.0.started);

@@ -1,8 +1,8 @@
-//! Samples the sessions of a node repeatedly, with as little load on the server as possible.
+//! Samples the sessions of a node periodically, with low load on the server.
 //!
-//! Each sample reads the sessions, with the start of their statements, and the open transactions.
-//! Locks are read only while a session waits, and program names only of new sessions.
-//! Privileges and settings are checked once a minute.
+//! Each sample reads the sessions with truncated statements, and the open transactions.
+//! Locks are read only if a session waits for a lock. Program names are read only for new sessions.
+//! Privileges and settings are checked once per minute.
 
 mod cache;
 
@@ -28,31 +28,31 @@ use crate::transactions::{TransactionsBySession, TransactionsResult};
 use crate::{clock, doctor, failure, lost_instrumentation, party_collector, process_list, transactions};
 pub use cache::SampleCache;
 
-/// Maximum number of sessions in a sample. Busy sessions are stored up to twice this number. All are counted.
+/// Maximum number of idle sessions in a sample. With busy sessions, a sample stores up to twice this number.
 const MAX_SAMPLED_SESSIONS: usize = 20_000;
 
-/// Maximum bytes of a row without its statement.
+/// Maximum number of bytes of a row, excluding the statement.
 const MAX_OTHER_COLUMN_BYTES: usize = 4 << 10;
 
-/// Sample of a node.
+/// Sample of a node's sessions.
 #[derive(Debug)]
 pub struct SessionSample {
-    /// Server that listed the sessions.
+    /// Server instance that listed the sessions.
     pub server: ServerInstance,
     /// Sessions of users.
     pub sessions: Vec<SampledSession>,
-    /// Number of sessions of each kind, omitted sessions included.
+    /// Number of sessions of each kind, including omitted sessions.
     pub counts: SessionCounts,
     /// Limitations of the sample.
     pub limitations: Vec<Limitation>,
-    /// Duration of the sample, from connecting to the last row.
+    /// Duration of the sample, from acquiring the permit to the last row.
     pub duration: Duration,
 }
 
-/// Samples a node. `memory` has the state that samples of this node share.
-/// `threshold` is the age in seconds from which a session is slow and a transaction is long.
+/// Samples the sessions of a node. `memory` is the cache for consecutive samples of this node.
+/// `threshold` is the minimum age in seconds of a slow session and of a long transaction.
 ///
-/// Fails after the time limit. If the read fails or is dropped, its running statement is killed on the server.
+/// Fails after the read timeout. On failure or drop, Clew kills its own running statement on the server.
 pub async fn sample_sessions(
     node: &NodeUrl,
     memory: &mut SampleCache,
@@ -79,7 +79,7 @@ async fn take_sample(
         let (open, gap) = read_open_transactions(&mut connection, memory).await?;
         let found = read_sampled_sessions(&mut connection, memory, open, threshold, None).await?;
         if found.counts.waiting > 0 {
-            // Waiters and blockers must come from the same sample.
+            // Waiters and blockers must be read in the same sample.
             take_sample_with_locks(&mut connection, memory, threshold).await?
         } else {
             let limitations = memory.limitations.iter().chain(&gap).cloned().collect();
@@ -95,7 +95,7 @@ async fn take_sample(
     Ok(sample.into_session_sample(server, memory, took))
 }
 
-/// Sessions of users with their transactions.
+/// User sessions of a sample with their open transactions.
 #[derive(Debug, Default)]
 struct SampledSessions {
     open: TransactionsBySession,
@@ -105,7 +105,7 @@ struct SampledSessions {
 }
 
 impl SampledSessions {
-    /// Stores a session, or only counts it if the sample is full.
+    /// Stores a session. If the sample is full, the session is only counted.
     fn add_session(&mut self, session: Session, threshold: u64) {
         let open = self.open.get(session.id);
         let is_busy = open.is_some() || !session.command.eq_ignore_ascii_case(b"Sleep");
@@ -118,10 +118,10 @@ impl SampledSessions {
         }
     }
 
-    /// Corrects ages by detected steps of the server's clock, and counts the stored sessions.
+    /// Corrects ages after clock steps and counts the stored sessions.
     fn count_sessions(&mut self, clock: &ClockHistory, flavor: Flavor, threshold: u64) {
         if clock.has_clock_steps() {
-            // Ages of MariaDB come from a monotonic timer.
+            // MariaDB computes ages from a monotonic timer.
             let of_wall_clock = self.sessions.iter_mut().filter(|_| flavor == Flavor::MySql);
             of_wall_clock.for_each(|session| session.seconds = clock.adjust_seconds(session.seconds));
         }
@@ -134,9 +134,9 @@ impl SampledSessions {
 /// Data of one sample.
 struct SampleData {
     found: SampledSessions,
-    /// Lock waits by session.
+    /// Lock waits by session id.
     waits: HashMap<u64, SessionDetail>,
-    /// Lock waits by session, with literals masked.
+    /// Lock waits by session id, with masked literals.
     waits_masked: HashMap<u64, SessionDetail>,
     limitations: Vec<Limitation>,
 }
@@ -161,7 +161,7 @@ impl SampleData {
     }
 }
 
-/// Takes a full sample, which reads locks as a detailed snapshot does.
+/// Takes a full sample, which also reads the lock tables.
 async fn take_sample_with_locks(
     connection: &mut Connection,
     memory: &mut SampleCache,
@@ -181,7 +181,7 @@ async fn take_sample_with_locks(
         } else {
             Vec::new()
         };
-        // A session without a thread is missing in the table, and in its counts.
+        // Without a thread in performance_schema, a session is missing in `performance_schema.processlist`.
         memory.use_show_processlist |= memory.losses.iter().any(|loss| loss.kind == LimitationKind::LostThreads);
     }
     let found = read_sampled_sessions(connection, memory, open, threshold, Some(&mut parties)).await?;
@@ -204,7 +204,7 @@ async fn take_sample_with_locks(
     })
 }
 
-/// Reads the open transactions. Returns a limitation that the last full sample did not have.
+/// Reads the open transactions. Also returns a limitation if `innodb_trx` is temporarily unreadable.
 async fn read_open_transactions(
     connection: &mut Connection,
     memory: &mut SampleCache,
@@ -220,7 +220,7 @@ async fn read_open_transactions(
     Ok((TransactionsBySession::new(open), gap))
 }
 
-/// Reads the sessions of users. `parties` observes all sessions, internal ones and Clew's own included.
+/// Reads the user sessions. `parties` observes all sessions, including internal ones and Clew's own.
 async fn read_sampled_sessions(
     connection: &mut Connection,
     memory: &mut SampleCache,
@@ -242,7 +242,7 @@ async fn read_sampled_sessions(
         {
             break;
         }
-        // The table has no statements: performance_schema is off, or disabled for some sessions.
+        // The table is incomplete: performance_schema is off, or disabled for some sessions.
         memory.use_show_processlist = true;
         found = SampledSessions { open: found.open, ..SampledSessions::default() };
         if let Some(parties) = &mut parties {
@@ -264,7 +264,7 @@ async fn read_sampled_sessions(
     Ok(found)
 }
 
-/// Reads the process list. Returns whether it shows this connection.
+/// Reads the process list. Returns whether the list contains this connection's statement.
 async fn read_process_list(
     found: &mut SampledSessions,
     connection: &mut Connection,
@@ -294,7 +294,7 @@ async fn read_process_list(
             continue;
         }
         if let Some(statement) = &mut session.statement {
-            // One byte more than is shown, so that truncation is detected.
+            // One byte more than the maximum, so that truncation is detected.
             statement.truncate(MAX_STATEMENT_BYTES + 1);
             statement.shrink_to_fit();
         }

@@ -1,13 +1,13 @@
 //! Session variables that Clew sets on every connection to a watched server.
 //!
-//! Administrators or `init_connect` can change their defaults.
-//! Other values change the results of Clew's statements, or make them fail.
+//! Administrators or `init_connect` can change the defaults of session variables.
+//! Unexpected values could change the results of Clew's statements or make the statements fail.
 //!
-//! One statement sets all variables. A variable that the server does not know or refuses is dropped.
-//! Values are literal: `DEFAULT` would be the server's own default, which must not apply.
+//! One statement sets all variables. Clew drops variables that the server does not know or refuses to set.
+//! Values are literals, because `DEFAULT` would select the server's global value.
 //!
-//! All variables of MariaDB 10.11 and MySQL 9.7 were reviewed.
-//! `docs/decisions/0049-session-variables.md` lists the omitted ones with reasons.
+//! The list is based on a review of all session variables of MariaDB 10.11 and MySQL 9.7.
+//! `docs/decisions/0049-session-variables.md` lists the omitted variables with reasons.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use clew_model::{Limitation, LimitationKind};
 
 use crate::flavor::Flavor;
 
-/// Server families that have a variable.
+/// Server families that support a session variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ServerFamilies {
     Both,
@@ -24,27 +24,27 @@ enum ServerFamilies {
     MariaDb,
 }
 
-/// Value of a variable.
+/// Value of a session variable.
 #[derive(Debug, Clone, Copy)]
 enum VariableValue {
-    /// Literal in the statement.
+    /// SQL literal.
     Literal(&'static str),
-    /// Time left for the connection, in whole seconds, rounded up.
+    /// Remaining time of the connection in whole seconds, rounded up.
     SecondsLeft,
-    /// Time left for the connection, in milliseconds.
+    /// Remaining time of the connection in milliseconds.
     MillisecondsLeft,
-    /// Time left for the connection, in seconds with a fraction.
+    /// Remaining time of the connection in seconds, with a fraction.
     FractionalSecondsLeft,
 }
 
-/// Variable that is set on every connection.
+/// Session variable that Clew sets on every connection.
 #[derive(Debug)]
 pub(crate) struct SessionVariable {
     /// Name without scope.
     name: &'static str,
     servers: ServerFamilies,
     setting: VariableValue,
-    /// Effect of other values.
+    /// Effect of unexpected values on Clew's statements.
     reason: &'static str,
 }
 
@@ -60,10 +60,10 @@ const fn variable(
 use ServerFamilies::{Both, MariaDb, MySql};
 use VariableValue::{FractionalSecondsLeft, Literal, MillisecondsLeft, SecondsLeft};
 
-/// Largest unsigned number: no limit.
+/// Maximum unsigned 64-bit value, which means no limit.
 const UNLIMITED_VALUE: VariableValue = Literal("18446744073709551615");
 
-/// All variables, in the order in which they are set. `max_join_size` comes first: it resets `sql_big_selects`.
+/// Session variables in the order of the `SET` statement. `max_join_size` must precede `sql_big_selects`.
 static SESSION_VARIABLES: [SessionVariable; 36] = [
     variable("time_zone", Both, Literal("'SYSTEM'"), "InnoDB prints times in the server's own time zone"),
     variable("timestamp", Both, Literal("DEFAULT"), "a fixed clock makes every age wrong"),
@@ -108,24 +108,24 @@ static SESSION_VARIABLES: [SessionVariable; 36] = [
     variable("wsrep_dirty_reads", MariaDb, Literal("1"), "a Galera node without a quorum refuses reads"),
 ];
 
-/// Statement that sets the variables, and the variables that the server refused.
+/// Setup of the session variables of one connection.
 #[derive(Debug)]
 pub(crate) struct SessionSetup {
     left: Duration,
     variables: Vec<&'static SessionVariable>,
-    /// Variables that the server knows and refused to set.
+    /// Known variables that the server refused to set.
     refused: Vec<&'static SessionVariable>,
-    /// True if variables are set one by one, because the server did not name the refused one.
+    /// True if each variable has its own statement, because the server did not name the refused variable.
     one_by_one: bool,
 }
 
-/// Errors that name the variable: unknown, invalid value, wrong type, read-only, global only, other scope.
+/// Errors that name the variable: unknown, invalid value, wrong type, read-only, global only, wrong scope.
 const VARIABLE_ERROR_CODES: [u16; 6] = [1193, 1231, 1232, 1238, 1229, 1228];
-/// Error for an unknown variable.
+/// Error for an unknown system variable.
 const UNKNOWN_VARIABLE_ERROR: u16 = 1193;
 
 impl SessionSetup {
-    /// Creates the setup of a connection that is used for the time `left`.
+    /// Creates the setup for a connection with the remaining time `left`.
     pub(crate) fn new(flavor: Flavor, left: Duration) -> Self {
         let servers = match flavor {
             Flavor::MySql => ServerFamilies::MySql,
@@ -138,8 +138,8 @@ impl SessionSetup {
         Self { left, variables, refused: Vec::new(), one_by_one: false }
     }
 
-    /// Returns the statements that set all variables and the character set UTF-8.
-    /// It is one statement, unless the server refused a variable without naming it.
+    /// Returns the statements that set the character set UTF-8 and all session variables.
+    /// Returns a single statement, unless the server refused a variable without naming the variable.
     pub(crate) fn set_statements(&self) -> Vec<String> {
         let set =
             |variable: &SessionVariable| format!("SESSION {} = {}", variable.name, self.format_value(variable.setting));
@@ -154,8 +154,8 @@ impl SessionSetup {
         vec![format!("SET NAMES utf8mb4, {}", settings.join(", "))]
     }
 
-    /// Drops the variable that this error of `statement` is about.
-    /// Returns false if the error is about no variable.
+    /// Drops the session variable that caused the error of a `SET` statement.
+    /// Returns false if no session variable caused the error.
     pub(crate) fn drop_refused_variable(&mut self, statement: &str, error: &Error) -> bool {
         let Error::Server(error) = error else { return false };
         let at = self.variables.iter().position(|variable| is_error_about(variable, statement, error));
@@ -167,12 +167,12 @@ impl SessionSetup {
                 }
                 true
             }
-            // If variables are set one by one, the statement itself names the variable.
+            // If each variable has its own statement, the statement identifies the variable.
             None => !std::mem::replace(&mut self.one_by_one, true),
         }
     }
 
-    /// Returns a limitation for each refused variable.
+    /// Returns a limitation for each refused session variable.
     pub(crate) fn limitations(&self) -> Vec<Limitation> {
         let limitation = |variable: &&SessionVariable| Limitation {
             kind: LimitationKind::SettingRefused,
@@ -187,14 +187,14 @@ impl SessionSetup {
         match setting {
             Literal(value) => value.to_owned(),
             SecondsLeft => (self.left.as_secs() + 1).to_string(),
-            // 0 would mean no limit, here and below.
+            // The value 0 would mean no limit, here and below.
             MillisecondsLeft => self.left.as_millis().max(1).to_string(),
             FractionalSecondsLeft => format!("{:.3}", self.left.as_secs_f64().max(0.001)),
         }
     }
 }
 
-/// Returns whether the error is about this variable: by its message, or because the statement sets only this one.
+/// Returns whether a session variable caused the error: the only variable in the statement, or named in the message.
 fn is_error_about(variable: &SessionVariable, statement: &str, error: &ServerError) -> bool {
     let quoted = format!("'{}'", variable.name);
     let alone = statement

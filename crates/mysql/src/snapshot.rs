@@ -1,4 +1,4 @@
-//! Takes snapshots: all sessions of a node, joined with transactions, filtered, sorted and encoded.
+//! Takes snapshots of a node's sessions: joins transactions, filters, sorts and encodes the rows.
 
 mod deferred_sessions;
 mod detailed;
@@ -22,29 +22,29 @@ use crate::{doctor, transactions};
 use detailed::SessionDetails;
 use encoder::{RowOptions, read_sorted_rows};
 
-/// Output format of rows.
+/// Output format of snapshot rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutputFormat {
     /// CSV without a header row.
     Csv {
-        /// If true, cells that a spreadsheet would evaluate as a formula are escaped.
+        /// True if cells that a spreadsheet would evaluate as a formula are escaped.
         formula_guard: bool,
     },
     /// JSON objects separated by commas.
     Json,
 }
 
-/// Statement text in a snapshot: complete or as a template.
+/// Statement text in a snapshot: complete statements or templates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StatementText {
     /// Complete statements.
     Full,
-    /// Templates without literals (see [`clew_diagnose::template`]). The filter `sql_key` then matches templates.
+    /// Templates without literals, see [`clew_diagnose::template`]. The filter `sql_key` matches templates.
     Templates,
 }
 
 impl StatementText {
-    /// Returns [`Self::Templates`] if statements are masked.
+    /// Returns [`Self::Templates`] if `masked` is true, else [`Self::Full`].
     #[must_use]
     pub fn from_masking(masked: bool) -> Self {
         if masked { Self::Templates } else { Self::Full }
@@ -56,7 +56,7 @@ impl StatementText {
 pub enum SessionScope {
     /// Sessions of users.
     Users,
-    /// All sessions, internal ones and Clew's own included.
+    /// All sessions, including internal sessions and Clew's own.
     All,
 }
 
@@ -65,7 +65,7 @@ pub enum SessionScope {
 pub struct Summary {
     /// Server family.
     pub server_flavor: Flavor,
-    /// Server version as the server reports it.
+    /// Server version, from `VERSION()`.
     pub server_version: String,
     /// Number of rows.
     pub rows: u64,
@@ -73,35 +73,35 @@ pub struct Summary {
     pub limitations: Vec<Limitation>,
 }
 
-/// Snapshot with encoded rows that are ready to be written.
+/// Snapshot with a summary and encoded rows.
 #[derive(Debug)]
 pub struct Snapshot {
     /// Summary of the snapshot.
     pub summary: Summary,
-    /// Server that listed the sessions, if it was read.
+    /// Server instance that listed the sessions, if the instance was read.
     pub server: Option<ServerInstance>,
     /// Encoded rows.
     pub body: EncodedRows,
 }
 
-/// Encoded rows of a snapshot, in order.
+/// Encoded and sorted rows of a snapshot.
 #[derive(Debug)]
 pub struct EncodedRows {
     rows: SortedRows<SpooledTempFile>,
     format: OutputFormat,
-    /// Details of each session; `None` in a plain snapshot.
+    /// Details of each session, or `None` in a plain snapshot.
     details: Option<SessionDetails>,
 }
 
 impl EncodedRows {
     /// Writes all rows, without a CSV header or JSON brackets.
-    /// Blocks: do not call it on a thread of the async runtime.
+    /// Blocks the thread, so it must not be called on a thread of the async runtime.
     /// Fails if writing to `out` or reading the temporary file fails.
     pub fn write_to(&mut self, out: &mut dyn Write) -> io::Result<()> {
         self.write_part(0, usize::MAX, out)
     }
 
-    /// Writes at most `limit` rows after the first `offset` rows. See [`Self::write_to`].
+    /// Skips `offset` rows and writes at most `limit` rows. See [`Self::write_to`].
     pub fn write_part(&mut self, offset: usize, limit: usize, out: &mut dyn Write) -> io::Result<()> {
         let separator: &[u8] = if self.format == OutputFormat::Json { b",\n" } else { b"" };
         let Some(details) = &self.details else { return self.rows.write_range(offset, limit, out, separator) };
@@ -116,9 +116,9 @@ impl EncodedRows {
     }
 }
 
-/// Takes a snapshot of a node with the sessions of users.
+/// Takes a snapshot of a node's user sessions.
 ///
-/// Fails after the time limit. If the read fails or is dropped, its running statement is killed in the background.
+/// Fails after the read timeout. On failure or drop, Clew kills its own running statement in the background.
 /// [`crate::wait_for_pending_kills`] waits for these kills.
 pub async fn take_snapshot(
     node: &NodeUrl,
@@ -130,7 +130,7 @@ pub async fn take_snapshot(
     take_snapshot_in_scope(SessionScope::Users, node, selection, statements, form, limits).await
 }
 
-/// Takes a snapshot with the sessions of the given scope. See [`take_snapshot`].
+/// Takes a snapshot of a node's user sessions or of all sessions. See [`take_snapshot`].
 pub async fn take_snapshot_in_scope(
     whose: SessionScope,
     node: &NodeUrl,
@@ -143,7 +143,7 @@ pub async fn take_snapshot_in_scope(
     run_with_timeout(node, limits, Box::pin(open_and_read_snapshot(whose, node, rows, limits))).await
 }
 
-/// Takes a snapshot with the identity of the server, for callers that kill sessions. See [`take_snapshot`].
+/// Takes a snapshot with the server instance, for callers that kill sessions. See [`take_snapshot`].
 pub async fn take_snapshot_with_instance(
     node: &NodeUrl,
     selection: &Selection,
@@ -160,8 +160,8 @@ pub async fn take_snapshot_with_instance(
     run_with_timeout(node, limits, Box::pin(reading)).await
 }
 
-/// Takes a snapshot with [`clew_model::DETAIL_COLUMNS`] after the API's columns. See [`take_snapshot`].
-/// The details are digest, program name and lock wait. The locks are read over the same connection.
+/// Takes a snapshot with the additional columns [`clew_model::DETAIL_COLUMNS`]. See [`take_snapshot`].
+/// The additional columns are statement digest, program name and lock wait.
 pub async fn take_detailed_snapshot(
     node: &NodeUrl,
     selection: &Selection,
@@ -183,7 +183,7 @@ async fn run_with_timeout(
         .unwrap_or_else(|_| Err(failure::read_timeout_failure(node, limits.read_timeout)))
 }
 
-/// Reads transactions before sessions: rows are joined while they stream in.
+/// Opens a connection and takes a snapshot.
 async fn open_and_read_snapshot(
     whose: SessionScope,
     node: &NodeUrl,
@@ -215,7 +215,7 @@ async fn read_snapshot(mut connection: Connection, whose: SessionScope, rows: Ro
     Ok(finish_snapshot(connection, body, limitations).await)
 }
 
-/// Closes the connection and completes the snapshot after all reads.
+/// Creates the snapshot after all reads, and closes the connection.
 async fn finish_snapshot(mut connection: Connection, body: EncodedRows, mut limitations: Vec<Limitation>) -> Snapshot {
     limitations.append(&mut connection.limitations);
     let summary = Summary {

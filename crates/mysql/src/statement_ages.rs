@@ -1,11 +1,12 @@
-//! Replaces the ages of MySQL sessions by timers that sessions cannot set.
+//! Replaces the ages of MySQL sessions by statement timers, which sessions cannot set.
 //!
-//! The column `Time` of MySQL's process list follows the session's `SET timestamp`.
-//! The statement timers of performance_schema do not.
-//! They are read after the process list: a session that starts another statement in between seems younger, never older.
+//! A session can falsify the column `Time` of MySQL's process list with `SET timestamp`.
+//! The statement timers of performance_schema are not affected by `SET timestamp`.
+//! Statement timers are read after the process list.
+//! If a session starts another statement in between, the resulting age is too low, never too high.
 //!
-//! An age that agrees with the session's lock wait in InnoDB needs no check.
-//! MariaDB's `Time` comes from a monotonic timer (seen on 10.11.19) and is used unchanged.
+//! An age that matches the session's lock wait in InnoDB is not checked.
+//! MariaDB computes `Time` from a monotonic timer (observed on 10.11.19), so its ages are used unchanged.
 
 use std::collections::{HashMap, HashSet};
 
@@ -17,26 +18,26 @@ use crate::connection::Connection;
 use crate::flavor::Flavor;
 use crate::{doctor, failure, lost_instrumentation, statements};
 
-/// Maximum number of sessions whose threads are looked up by id. For more, all busy threads are read.
+/// Maximum number of sessions whose threads are looked up by id. For more sessions, all busy threads are read.
 const MAX_SESSIONS_BY_ID: usize = 16;
-/// Maximum number of threads whose statements are looked up by id. For more, reading all is cheaper.
+/// Maximum number of threads whose statements are looked up by id. For more threads, a full read is cheaper.
 const MAX_THREADS_BY_ID: usize = 400;
-/// Tolerance in seconds between `Time` and a lock wait: both are whole seconds.
+/// Tolerance between `Time` and a lock wait, in seconds. Both values are whole seconds.
 const AGE_TOLERANCE_SECONDS: u64 = 2;
 /// Picoseconds per second.
 const PICOSECONDS_PER_SECOND: i64 = 1_000_000_000_000;
 
-/// Sessions whose ages are checked.
+/// Scope of an age check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AgeCheckScope {
     /// Busy sessions.
     Busy,
-    /// All sessions: also the idle time of idle ones.
+    /// All sessions, including the idle times of idle sessions.
     All,
 }
 
-/// Returns whether the age of this session must be checked.
-/// `lock_wait` is the session's lock wait in InnoDB, in seconds.
+/// Returns whether the age of a session must be checked against a statement timer.
+/// `lock_wait` is the duration of the session's InnoDB lock wait in seconds.
 pub(crate) fn needs_age_check(
     flavor: Flavor,
     session: &Session,
@@ -46,7 +47,7 @@ pub(crate) fn needs_age_check(
     let is_idle = session.command.eq_ignore_ascii_case(b"Sleep");
     flavor == Flavor::MySql
         && (!is_idle || checked == AgeCheckScope::All)
-        // No statement can set the clock before the login.
+        // A session cannot run `SET timestamp` before its login.
         && !session.command.eq_ignore_ascii_case(b"Connect")
         && !is_internal(session)
         && lock_wait.is_none_or(|waited| waited.abs_diff(session.seconds) > AGE_TOLERANCE_SECONDS)
@@ -66,7 +67,7 @@ impl SessionAge {
     }
 }
 
-/// Checks the ages of these sessions and replaces them. Returns the ids of sessions whose age could not be checked.
+/// Replaces the ages of sessions by checked ages. Returns the ids of sessions whose age could not be checked.
 pub(crate) async fn check_session_ages(
     connection: &mut Connection,
     sessions: Vec<&mut Session>,
@@ -83,8 +84,8 @@ pub(crate) async fn check_session_ages(
     Ok(unchecked)
 }
 
-/// Replaces the ages of MySQL sessions by their statement timers.
-/// Returns the ids of sessions whose age could not be checked. The reasons become limitations of the connection.
+/// Replaces the ages of MySQL sessions by statement timers.
+/// Returns the ids of sessions whose age could not be checked, and adds limitations to the connection.
 pub(crate) async fn check_ages(
     connection: &mut Connection,
     sessions: &mut [SessionAge],
@@ -115,7 +116,7 @@ pub(crate) async fn check_ages(
     for session in sessions.iter_mut() {
         untimed += u64::from(timers.untimed.contains(&session.id));
         let has_ended = timers.ended.contains(&session.id);
-        // The session was listed as busy, and its statement has ended since.
+        // The session was listed as busy, but its statement has ended since.
         if has_ended && !session.is_idle {
             unchecked.insert(session.id);
         }
@@ -126,7 +127,7 @@ pub(crate) async fn check_ages(
         }
         unchecked.insert(session.id);
         if has_ended && !session.is_idle {
-            // For many sessions, only timers of running statements are read.
+            // For many sessions, Clew reads only the timers of running statements.
             session.seconds = 0;
         } else if !has_ended && !timers.untimed.contains(&session.id) {
             gone.push(session);
@@ -135,7 +136,7 @@ pub(crate) async fn check_ages(
     if !gone.is_empty() {
         let losses = lost_instrumentation::read_lost_thread_limitations(connection).await?;
         if losses.is_empty() {
-            // The sessions ended since they were listed.
+            // The sessions have ended since the process list was read.
             for session in gone {
                 session.seconds = 0;
             }
@@ -151,19 +152,19 @@ pub(crate) async fn check_ages(
     Ok(unchecked)
 }
 
-/// Statement timers of sessions.
+/// Statement timers of sessions, by session id.
 #[derive(Debug, Default)]
 struct StatementTimers {
     by_session: HashMap<u64, StatementTimer>,
-    /// Sessions whose statements the server does not record.
+    /// Ids of sessions whose statements the server does not record.
     untimed: HashSet<u64>,
-    /// Sessions whose latest statement has ended, or that have run none.
+    /// Ids of sessions whose latest statement has ended, and of sessions without any statement.
     ended: HashSet<u64>,
-    /// Value of the server's timer when it was read.
+    /// Current value of the server's timer, in picoseconds.
     now: u64,
 }
 
-/// Timer of the latest statement of a session, in picoseconds.
+/// Timer values of a session's latest statement, in picoseconds.
 #[derive(Debug, Clone, Copy)]
 struct StatementTimer {
     event: u64,
@@ -173,28 +174,28 @@ struct StatementTimer {
 }
 
 impl StatementTimers {
-    /// Returns the age of the session's statement or idle time in seconds.
-    /// Negative if the server's clock was set back meanwhile.
+    /// Returns the duration of the session's statement or idle time in seconds.
+    /// The value is negative if the server's clock was set back in the meantime.
     fn age_seconds(&self, session: &SessionAge) -> Option<i64> {
         let timer = self.by_session.get(&session.id)?;
         let picoseconds = match (session.is_idle, timer.runs) {
-            // The session was listed as idle and started a statement since.
+            // The session was listed as idle, but has started a statement since.
             (true, true) => 0,
             (true, false) => self.now.wrapping_sub(timer.ended),
             (false, _) => timer.lasted,
         };
-        // A timer that was set back wraps around.
+        // If the clock was set back, the unsigned timer wraps around.
         Some(picoseconds.cast_signed().div_euclid(PICOSECONDS_PER_SECOND))
     }
 }
 
-/// Row of statement timers: thread, event, whether it runs, end, duration.
+/// Row of statement timers: thread id, event id, whether the statement runs, end, duration.
 type TimerRow = (u64, u64, bool, Option<u64>, Option<u64>);
 
-/// Session of each thread, and whether the server records the thread's statements.
+/// Session id by thread id, with a flag for threads whose statements the server records.
 type SessionThreads = HashMap<u64, (u64, bool)>;
 
-/// Reads the threads of the wanted sessions.
+/// Reads the threads of the sessions in `wanted`.
 async fn read_session_threads(
     connection: &mut Connection,
     wanted: &HashSet<u64>,
@@ -216,7 +217,7 @@ fn sort_ids(ids: &HashSet<u64>) -> Vec<u64> {
     ids
 }
 
-/// Reads the timers of these sessions. Returns `None` if the server has no timer even for this query itself.
+/// Reads the statement timers of sessions. Returns `None` if the server does not time this query itself.
 async fn read_statement_timers(
     connection: &mut Connection,
     sessions: &[u64],
@@ -230,7 +231,7 @@ async fn read_statement_timers(
         _ => statements::threads_by_session_query(&sort_ids(&wanted)),
     };
     let mut threads = read_session_threads(connection, &wanted, &statement).await?;
-    // Sessions that became idle since they were listed.
+    // Look up sessions that have become idle since the process list was read.
     if wanted.len() > MAX_SESSIONS_BY_ID && checked == AgeCheckScope::Busy && threads.len() < wanted.len() {
         let mut missing = wanted;
         for (session, _) in threads.values() {
@@ -257,7 +258,7 @@ async fn read_statement_timers(
     let collect_row = |(thread, event, runs, ended, lasted): TimerRow| {
         let (Some((session, true)), Some(ended), Some(lasted)) = (threads.get(&thread), ended, lasted) else { return };
         let timer = StatementTimer { event, runs, ended, lasted };
-        // For nested statements, as in a procedure, the innermost counts, as in the process list.
+        // For nested statements, such as in a stored procedure, use the innermost one, as the process list does.
         let latest = timers.by_session.entry(*session).or_insert(timer);
         if (timer.runs, timer.event) > (latest.runs, latest.event) {
             *latest = timer;
@@ -269,12 +270,12 @@ async fn read_statement_timers(
             timers.ended.remove(session);
         }
     }
-    // This query itself must be listed as running. Otherwise the rows may be from before recording was disabled.
+    // This query must be listed as running. Otherwise, recording is disabled and the rows may be stale.
     let own = timers.by_session.get(&connection.id).filter(|own| own.runs);
     Ok(own.map(|own| own.ended).map(|now| StatementTimers { now, ..timers }))
 }
 
-/// Returns the reason why the server has no timers.
+/// Returns the limitation that explains missing statement timers.
 async fn explain_missing_timers(connection: &mut Connection) -> Result<Limitation, Failure> {
     let account = doctor::read_account(connection).await?;
     Ok(match doctor::check_performance_schema(connection, &account).await? {
@@ -283,7 +284,7 @@ async fn explain_missing_timers(connection: &mut Connection) -> Result<Limitatio
     })
 }
 
-/// Checks whether the statement timers can be read.
+/// Checks whether the account can read statement timers.
 pub(crate) async fn check_statement_timers(connection: &mut Connection) -> Result<Result<(), Limitation>, Failure> {
     let own = SessionAge { id: connection.id, is_idle: false, seconds: 0 };
     check_ages(connection, &mut [own], AgeCheckScope::Busy).await?;
@@ -328,7 +329,7 @@ fn untimed_sessions_limitation(sessions: u64) -> Limitation {
     }
 }
 
-/// Limitation if more sessions are busy than a snapshot checks.
+/// Limitation for busy sessions beyond the number that a snapshot checks.
 pub(crate) fn too_many_sessions_limitation(sessions: u64) -> Limitation {
     Limitation {
         kind: LimitationKind::UnreliableAges,

@@ -1,6 +1,7 @@
 //! Reads digests of running statements.
 //!
-//! MySQL computes a digest at the start of a statement (seen on 9.7.4), MariaDB at its end (10.11.19).
+//! MySQL computes a digest at the start of a statement (observed on 9.7.4).
+//! MariaDB computes a digest at the end of a statement (observed on 10.11.19).
 
 use std::collections::HashMap;
 
@@ -10,15 +11,15 @@ use crate::connection::Connection;
 use crate::flavor::Flavor;
 use crate::statements;
 
-/// Row of `events_statements_current`: thread, event, digest.
+/// Row of `events_statements_current`: thread id, event id, digest.
 type StatementRow = (u64, u64, Option<Vec<u8>>);
 
-/// Consumers required for digests, each after the consumer that it depends on.
+/// Consumers of performance_schema that are required for digests, each after its dependency.
 const REQUIRED_CONSUMERS: [&str; 4] =
     ["global_instrumentation", "thread_instrumentation", "events_statements_current", "statements_digest"];
 
-/// Reads digests by thread. Appends limitations for unreadable data.
-/// For nested statements, as in a procedure, the innermost counts, as in the process list.
+/// Reads the digests of running statements by thread id. Appends limitations for unreadable digests.
+/// For nested statements, such as in a stored procedure, returns the digest of the innermost one.
 pub(crate) async fn read_statement_digests(
     connection: &mut Connection,
     unreadable: Option<&Limitation>,
@@ -63,11 +64,11 @@ pub(crate) async fn read_statement_digests(
     Ok(found.into_iter().filter_map(|(thread, running)| Some((thread, running.digest?))).collect())
 }
 
-/// Statements that run in a thread.
+/// Running statements of a thread, more than one if statements are nested.
 #[derive(Default)]
 struct ThreadStatements {
     statements: usize,
-    /// Event id of the innermost statement, which began last.
+    /// Event id of the innermost statement, which has the highest event id.
     innermost: u64,
     digest: Option<Vec<u8>>,
 }

@@ -16,12 +16,12 @@ use crate::clock::{self, LocalTimeAge};
 use crate::connection::Connection;
 use crate::{innodb_status, statements};
 
-/// Error of a read without the PROCESS privilege.
+/// Error for a missing privilege, such as PROCESS.
 pub(crate) const MISSING_PRIVILEGE_ERROR: u16 = 1227;
 
-/// Error of MySQL for text that `innodb_trx` cannot hold.
-/// Its statement column holds characters of up to three bytes.
-/// One statement with an emoji makes the table unreadable (seen on 9.7.4).
+/// Error of MySQL for statement text that `innodb_trx` cannot represent.
+/// The statement column of `innodb_trx` supports characters of up to three bytes.
+/// A single running statement with an emoji makes the table unreadable (observed on 9.7.4).
 pub(crate) const CANNOT_CONVERT_TEXT_ERROR: u16 = 3854;
 
 /// Result of reading open transactions.
@@ -29,17 +29,17 @@ pub(crate) const CANNOT_CONVERT_TEXT_ERROR: u16 = 3854;
 pub(crate) enum TransactionsResult {
     /// All transactions.
     Readable(Vec<Transaction>),
-    /// The account lacks the PROCESS privilege.
+    /// The account lacks the PROCESS privilege to read transactions.
     Hidden,
-    /// Transactions parsed from InnoDB's status, while [`CANNOT_CONVERT_TEXT_ERROR`] persists.
+    /// Transactions from InnoDB's status, read because of [`CANNOT_CONVERT_TEXT_ERROR`].
     FromStatus(Vec<Transaction>),
 }
 
-/// Attempts after [`CANNOT_CONVERT_TEXT_ERROR`]: most statements end soon.
+/// Maximum number of attempts if reads fail with [`CANNOT_CONVERT_TEXT_ERROR`]. Most statements end soon.
 const MAX_READ_ATTEMPTS: u32 = 5;
 const RETRY_DELAY: Duration = Duration::from_millis(50);
 
-/// Reads all open transactions, or those in InnoDB's status. Adds a limitation for each uncertain age.
+/// Reads all open transactions. Falls back to InnoDB's status and adds limitations for uncertain ages.
 pub(crate) async fn read_transactions(connection: &mut Connection) -> Result<TransactionsResult, Error> {
     for attempt in 1..=MAX_READ_ATTEMPTS {
         match connection.query_all::<TransactionRow>(statements::TRANSACTIONS_QUERY).await {
@@ -65,7 +65,7 @@ async fn read_transactions_from_status(connection: &mut Connection) -> Result<Ve
     Ok(innodb_status::parse_transactions(&text))
 }
 
-/// Sets the ages by the server's clock, which is read just after the rows.
+/// Computes the ages of transactions from the server's clock, which is read after the rows.
 async fn add_ages(connection: &mut Connection, rows: Vec<TransactionRow>) -> Result<Vec<Transaction>, Error> {
     if rows.is_empty() {
         return Ok(Vec::new());
@@ -101,12 +101,12 @@ async fn add_ages(connection: &mut Connection, rows: Vec<TransactionRow>) -> Res
     Ok(transactions)
 }
 
-/// Seconds by which a start may be in the future: the clocks of server threads differ by less.
+/// Maximum number of seconds by which the start of a transaction may be in the future.
 const FUTURE_TOLERANCE_SECONDS: i64 = 2;
-/// Maximum difference between an age and the age in InnoDB's status, which is read slightly later.
+/// Maximum difference in seconds between a computed age and the age in InnoDB's status.
 const STATUS_TOLERANCE_SECONDS: u64 = 60;
 
-/// Counts uncertain ages of transactions.
+/// Counter of uncertain transaction ages.
 #[derive(Debug, Default)]
 struct UncertainAgeCounter {
     negative: u64,
@@ -114,7 +114,7 @@ struct UncertainAgeCounter {
 }
 
 impl UncertainAgeCounter {
-    /// Returns an age in whole seconds. `printed` is the age in InnoDB's status, which is based on UTC.
+    /// Returns an age in whole seconds. `printed` is the age in InnoDB's status, which resolves ambiguous ages.
     fn resolve_age(&mut self, age: LocalTimeAge, printed: Option<u64>) -> u64 {
         let age = match age {
             LocalTimeAge::Exact(age) => age,
@@ -166,19 +166,19 @@ fn no_clock_limitation() -> Limitation {
     }
 }
 
-/// Transactions by session id. A sorted list needs two thirds of the memory of a hash map.
+/// Transactions sorted by session id. A sorted list takes two thirds of the memory of a hash map.
 #[derive(Debug, Default)]
 pub(crate) struct TransactionsBySession(Vec<Transaction>);
 
 impl TransactionsBySession {
-    /// Creates the list. A session with two transactions, as during DDL, keeps the later one.
+    /// Sorts transactions by session id. If a session has two transactions, as during DDL, the later one is used.
     pub(crate) fn new(mut transactions: Vec<Transaction>) -> Self {
         transactions.sort_by_key(|transaction| transaction.session_id);
         transactions.shrink_to_fit();
         Self(transactions)
     }
 
-    /// Returns the seconds that each session has waited for a lock.
+    /// Returns the duration of InnoDB lock waits in seconds, by session id.
     pub(crate) fn lock_wait_seconds(&self) -> HashMap<u64, u64> {
         lock_wait_seconds(&self.0)
     }
@@ -190,13 +190,13 @@ impl TransactionsBySession {
     }
 }
 
-/// Returns the seconds that each session has waited for a lock.
+/// Returns the duration of InnoDB lock waits in seconds, by session id.
 pub(crate) fn lock_wait_seconds(transactions: &[Transaction]) -> HashMap<u64, u64> {
     let waits = |transaction: &Transaction| Some((transaction.session_id, transaction.lock_wait_seconds?));
     transactions.iter().filter_map(waits).collect()
 }
 
-/// Transaction before its ages are computed.
+/// Row of `innodb_trx` before its local times are converted to ages.
 struct TransactionRow {
     transaction: Transaction,
     started: Option<DateTime>,

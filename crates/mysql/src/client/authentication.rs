@@ -1,13 +1,13 @@
-//! Authenticates without disclosing the password to an unauthenticated server.
+//! Authenticates to a server without disclosing the password to an impostor.
 //!
-//! A response to a challenge does not reveal the password.
-//! These plugins use challenges: `mysql_native_password`, `caching_sha2_password` (fast path), `ed25519`, `parsec`.
+//! A challenge response does not reveal the password.
+//! Challenge-response plugins: `mysql_native_password`, `caching_sha2_password` (fast path), `ed25519`, `parsec`.
 //!
-//! Other plugins request the password itself. Clew sends it only:
+//! Other plugins request the plain password. The client sends the plain password only:
 //!
 //! - over verified TLS,
-//! - over unverified TLS on a loopback connection or with the operator's consent,
-//! - or encrypted with a public key that the operator trusts.
+//! - over unverified TLS if the connection is loopback or the setting `get-server-public-key` is on,
+//! - or encrypted with an RSA public key that the operator trusts.
 
 use clew_model::NodeUrl;
 use mysql_common::crypto;
@@ -18,31 +18,31 @@ use super::error::{Error, ServerError};
 use super::packets::PacketStream;
 use super::{ERROR_PACKET_HEADER, MAX_HANDSHAKE_PACKET_BYTES, read_file_with_limit, serialize_message};
 
-/// Maximum number of authentication rounds: no plugin needs more.
+/// Maximum number of packet exchanges during authentication. No supported plugin needs more.
 const MAX_AUTH_ROUNDS: usize = 10;
-/// Maximum iteration factor of parsec: 65,536 iterations, 64 times those of MariaDB.
-/// The key derivation runs on a thread of the async runtime.
+/// Maximum iteration factor of `parsec`: 65,536 iterations, 64 times MariaDB's default.
+/// The limit is needed because the key derivation blocks a thread of the async runtime.
 const MAX_PARSEC_ITERATION_FACTOR: u8 = 6;
-/// Length of a challenge of ed25519 and parsec.
+/// Length of the challenge of `ed25519` and `parsec`, in bytes.
 const ED25519_NONCE_LEN: usize = 32;
-/// Length of a challenge, without the terminating NUL that a server sends.
+/// Length of a `mysql_native_password` challenge in bytes, without the terminating NUL byte.
 const NONCE_LEN: usize = 20;
 
-/// Maximum size of a public key in PEM form: a key of 16,384 bits has 3 KiB.
+/// Maximum size of a public key in PEM format. An RSA key of 16,384 bits takes 3 KiB.
 const MAX_PUBLIC_KEY_SIZE: usize = 4 << 10;
 
-/// Protection of the channel.
+/// Security properties of the connection to the server.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ChannelSecurity {
-    /// True if the channel uses TLS.
+    /// True if the connection uses TLS.
     pub(super) encrypted: bool,
-    /// True if TLS authenticated the server.
+    /// True if TLS authenticated the server by its certificate.
     pub(super) verified: bool,
-    /// True if the server is on this machine.
+    /// True if the peer has a loopback address.
     pub(super) is_loopback: bool,
 }
 
-/// State of an authentication exchange, with the password.
+/// State of an authentication exchange, including the password.
 pub(super) struct AuthExchange<'a> {
     node: &'a NodeUrl,
     password: Option<String>,
@@ -58,7 +58,7 @@ impl<'a> AuthExchange<'a> {
         channel: ChannelSecurity,
         greeting: &HandshakePacket<'_>,
     ) -> Self {
-        // The first response uses a challenge-response plugin, whatever the server proposes.
+        // The first response always uses a challenge-response plugin, regardless of the server's default plugin.
         let plugin = match greeting.auth_plugin() {
             Some(AuthPlugin::CachingSha2Password) => AuthPlugin::CachingSha2Password,
             _ => AuthPlugin::MysqlNativePassword,
@@ -68,12 +68,12 @@ impl<'a> AuthExchange<'a> {
         Self { node, password: password.filter(|password| !password.is_empty()), channel, plugin, nonce }
     }
 
-    /// Returns the current plugin.
+    /// Returns the authentication plugin in use.
     pub(super) fn current_plugin(&self) -> AuthPlugin<'static> {
         self.plugin.clone()
     }
 
-    /// Returns the response for the handshake response packet; `None` without a password.
+    /// Returns the challenge response for the handshake response packet, or `None` without a password.
     pub(super) fn initial_response(&self) -> Option<Vec<u8>> {
         self.compute_response()
     }
@@ -82,7 +82,7 @@ impl<'a> AuthExchange<'a> {
         self.plugin.gen_data(self.password.as_deref(), &self.nonce).map(|data| serialize_message(&data.into_owned()))
     }
 
-    /// Continues the exchange until the server accepts or refuses the account.
+    /// Runs the authentication exchange until the server accepts or refuses the account.
     pub(super) async fn authenticate(&mut self, packets: &mut PacketStream) -> Result<(), Error> {
         let mut salts = 0;
         for _ in 0..MAX_AUTH_ROUNDS {
@@ -113,14 +113,14 @@ impl<'a> AuthExchange<'a> {
     }
 
     async fn switch_plugin(&mut self, packets: &mut PacketStream, payload: &[u8]) -> Result<(), Error> {
-        // A single 0xfe requests the plugin of servers before 4.1.
+        // A packet with the single byte 0xfe requests the plugin of servers before MySQL 4.1.
         if payload.len() == 1 {
             return Err(Error::AuthenticationPlugin("mysql_old_password".to_owned()));
         }
         let request = ParseBuf(payload).parse::<AuthSwitchRequest<'_>>(())?.into_owned();
         self.plugin = request.auth_plugin().into_owned();
         self.nonce = request.plugin_data().to_vec();
-        // The parser strips a last byte of 0 as a terminator. These challenges have no terminator.
+        // The parser strips a trailing 0 byte as a terminator. Challenges of these plugins have no terminator.
         if matches!(self.plugin, AuthPlugin::Ed25519 | AuthPlugin::MariadbParsec { .. })
             && self.nonce.len() == ED25519_NONCE_LEN - 1
         {
@@ -137,7 +137,7 @@ impl<'a> AuthExchange<'a> {
         }
     }
 
-    /// Sends the password itself. `key_request` requests the server's public key; 0 if the plugin has none.
+    /// Sends the plain or RSA-encrypted password. `key_request` requests the public key; 0 if the plugin has none.
     async fn send_password(&self, packets: &mut PacketStream, key_request: u8) -> Result<(), Error> {
         let mut password = self.password.clone().unwrap_or_default().into_bytes();
         password.push(0);
@@ -169,8 +169,8 @@ impl<'a> AuthExchange<'a> {
     }
 }
 
-/// Encrypts the password with a public key in PEM form.
-/// Runs on a blocking thread and catches panics: the parser panics on a malformed key.
+/// Encrypts the password with an RSA public key in PEM format.
+/// Runs on a blocking thread and catches panics, because the key parser panics on malformed keys.
 async fn encrypt_password(password: Vec<u8>, key: Vec<u8>) -> Result<Vec<u8>, Error> {
     if key.len() > MAX_PUBLIC_KEY_SIZE {
         return Err(Error::PublicKey(format!("the public key is longer than {MAX_PUBLIC_KEY_SIZE} bytes")));

@@ -6,11 +6,11 @@ use std::io;
 /// Error packet of the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ServerError {
-    /// Error number in the MySQL and MariaDB manuals.
+    /// Error number, as in the MySQL and MariaDB manuals.
     pub(crate) code: u16,
-    /// Message; invalid UTF-8 is replaced.
+    /// Error message. Invalid UTF-8 is replaced.
     pub(crate) message: String,
-    /// SQLSTATE; `HY000` if the server sends none.
+    /// SQLSTATE of the error, or `HY000` if the packet has none.
     pub(crate) state: String,
 }
 
@@ -26,31 +26,31 @@ pub(crate) enum Error {
     /// The TLS handshake failed, or the TLS settings are invalid.
     #[error("TLS: {0}")]
     Tls(String),
-    /// TLS is required, and the server does not offer it.
+    /// The settings require TLS, but the server does not support TLS.
     #[error("the server does not offer TLS")]
     TlsNotOffered {
         /// True if the TLS mode is `preferred`, which allows plain text only for accounts without a password.
         preferred: bool,
     },
-    /// The first bytes are not a MySQL handshake packet.
+    /// The first bytes from the peer are not a MySQL handshake packet.
     #[error("the peer is not a MySQL-compatible server")]
     NotMysql(Vec<u8>),
-    /// The server requests an authentication plugin that the client does not support or refuses.
+    /// The client does not support the authentication plugin that the server requests.
     #[error("authentication plugin {0}")]
     AuthenticationPlugin(String),
-    /// The server requests the password itself over an unverified channel.
+    /// The server requests the plain password over an unverified connection.
     #[error("the server asks for the password over an unverified channel")]
     UnverifiedChannel {
-        /// True if the channel is encrypted.
+        /// True if the connection uses TLS.
         encrypted: bool,
     },
-    /// The server's public key cannot be used.
+    /// The client cannot read or use the server's public key.
     #[error("{0}")]
     PublicKey(String),
     /// The server violated the protocol.
     #[error("protocol violation: {0}")]
     Protocol(&'static str),
-    /// The server exceeded a size limit.
+    /// The server sent more data than the client accepts.
     #[error("the server sent more than {limit} {what}")]
     TooLarge {
         /// Counted unit.
@@ -64,7 +64,7 @@ pub(crate) enum Error {
 }
 
 impl Error {
-    /// The server closed the connection.
+    /// Creates the error for a connection that the server closed.
     pub(super) fn connection_closed() -> Self {
         io::Error::from(io::ErrorKind::UnexpectedEof).into()
     }
@@ -77,11 +77,11 @@ impl From<mysql_common::row::convert::FromRowError> for Error {
     }
 }
 
-/// Maximum bytes stored of an error message. Servers send at most 512.
+/// Maximum stored length of an error message, in bytes. Servers send at most 512 bytes.
 const MAX_ERROR_MESSAGE_LEN: usize = 4 << 10;
 
 impl ServerError {
-    /// Parses an error packet: `0xff`, number, optional `#` and SQLSTATE, message.
+    /// Parses an error packet: `0xff`, error number, optional `#` with SQLSTATE, and message.
     pub(super) fn parse(payload: &[u8]) -> Self {
         let code = match payload {
             [_, low, high, ..] => u16::from_le_bytes([*low, *high]),

@@ -1,4 +1,4 @@
-//! Reads and writes packets of the client protocol, with limits on received data.
+//! Reads and writes packets of the MySQL client protocol, with limits on received data.
 
 use std::fmt;
 
@@ -7,9 +7,9 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::error::Error;
 
-/// Maximum payload of one chunk; a longer packet continues in the next chunk.
+/// Maximum payload of one chunk, in bytes. A longer packet continues in the next chunk.
 const MAX_CHUNK_SIZE: usize = (1 << 24) - 1;
-/// Length of a chunk header: payload length and sequence number.
+/// Length of a chunk header: 3 bytes of payload length and 1 byte of sequence number.
 const CHUNK_HEADER_LEN: usize = 4;
 /// Bytes requested per read from the stream.
 const READ_BUFFER_SIZE: usize = 64 << 10;
@@ -21,11 +21,11 @@ pub(super) trait ByteStream: AsyncRead + AsyncWrite + fmt::Debug + Unpin + Send 
 
 impl<S: AsyncRead + AsyncWrite + fmt::Debug + Unpin + Send + Sync> ByteStream for S {}
 
-/// Packet, or its truncated prefix.
+/// Payload of a packet, possibly truncated.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Packet<'a> {
     pub(super) payload: &'a [u8],
-    /// True if the packet exceeded the limit; the rest was discarded on arrival.
+    /// True if the packet exceeded the limit, so that the excess bytes were discarded.
     pub(super) truncated: bool,
 }
 
@@ -34,9 +34,9 @@ pub(crate) struct Packet<'a> {
 pub(super) struct PacketStream {
     stream: Box<dyn ByteStream>,
     buffer: BytesMut,
-    /// Bytes of the last packet at the start of `buffer`, header included; 0 if it is in `assembled`.
+    /// Length of the last packet at the start of `buffer`, including the header; 0 if the packet is in `assembled`.
     consumed: usize,
-    /// The last packet, if it had several chunks or was truncated.
+    /// Payload of the last packet, if the packet had several chunks or was truncated.
     assembled: Vec<u8>,
     truncated: bool,
     sequence: u8,
@@ -45,7 +45,7 @@ pub(super) struct PacketStream {
 }
 
 impl PacketStream {
-    /// Creates a packet stream that receives at most `max_received` bytes in all.
+    /// Creates a packet stream that receives at most `max_received` bytes in total.
     pub(super) fn new(stream: Box<dyn ByteStream>, max_received: u64) -> Self {
         Self {
             stream,
@@ -59,8 +59,8 @@ impl PacketStream {
         }
     }
 
-    /// Returns the stream for the TLS handshake, and the next sequence number.
-    /// Discards bytes that the server sent too early.
+    /// Returns the byte stream for the TLS handshake and the next sequence number.
+    /// Discards buffered bytes, which a server must not send before the TLS handshake.
     pub(super) fn into_parts(self) -> (Box<dyn ByteStream>, u8) {
         (self.stream, self.sequence)
     }
@@ -71,7 +71,7 @@ impl PacketStream {
         self
     }
 
-    /// Returns the first `wanted` bytes without consuming them; fewer if the server closes the connection.
+    /// Returns at least `wanted` bytes without consuming them, or fewer if the server closes the connection.
     pub(super) async fn peek(&mut self, wanted: usize) -> Result<&[u8], Error> {
         while self.buffer.len() < wanted {
             if self.fill_buffer().await? == 0 {
@@ -81,7 +81,7 @@ impl PacketStream {
         Ok(&self.buffer)
     }
 
-    /// Reads the next packet, truncated to `limit` bytes. The rest is discarded on arrival and never held in memory.
+    /// Reads the next packet, truncated to `limit` bytes. Excess bytes are discarded and never buffered as a whole.
     pub(super) async fn read_packet(&mut self, limit: usize) -> Result<Packet<'_>, Error> {
         self.buffer.advance(self.consumed);
         self.consumed = 0;
@@ -98,13 +98,13 @@ impl PacketStream {
         Ok(self.last_packet())
     }
 
-    /// Returns the packet that was read last.
+    /// Returns the most recently read packet.
     pub(super) fn last_packet(&self) -> Packet<'_> {
         let buffered = self.buffer.get(CHUNK_HEADER_LEN..self.consumed);
         Packet { payload: buffered.unwrap_or(&self.assembled), truncated: self.truncated }
     }
 
-    /// Reassembles a packet that has several chunks or exceeds the limit. Returns whether it was truncated.
+    /// Reassembles a packet that has several chunks or exceeds `limit`. Returns whether the packet was truncated.
     async fn assemble_packet(&mut self, first: usize, limit: usize) -> Result<bool, Error> {
         if self.assembled.capacity() > MAX_REUSED_BUFFER_SIZE {
             self.assembled = Vec::new();
@@ -132,7 +132,7 @@ impl PacketStream {
         }
     }
 
-    /// Reads the length of the chunk at the start of the buffer. Does not consume its header.
+    /// Reads the length of the next chunk without consuming the chunk header.
     async fn read_chunk_len(&mut self) -> Result<usize, Error> {
         loop {
             if let [a, b, c, sequence, ..] = *self.buffer {
@@ -160,13 +160,13 @@ impl PacketStream {
         Ok(read)
     }
 
-    /// Sends a packet that starts a command.
+    /// Sends the first packet of a command, with sequence number 0.
     pub(super) async fn write_command(&mut self, payload: &[u8]) -> Result<(), Error> {
         self.sequence = 0;
         self.write_packet(payload).await
     }
 
-    /// Sends a packet that continues an exchange.
+    /// Sends a packet with the next sequence number.
     pub(super) async fn write_packet(&mut self, payload: &[u8]) -> Result<(), Error> {
         let length = u32::try_from(payload.len()).ok().filter(|&length| (length as usize) < MAX_CHUNK_SIZE);
         let length = length.ok_or(Error::Protocol("the statement is longer than 16 MiB"))?;

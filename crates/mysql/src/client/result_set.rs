@@ -1,4 +1,4 @@
-//! Reads the rows of a text result set, one at a time.
+//! Reads a text result set row by row.
 
 use std::sync::Arc;
 
@@ -12,29 +12,29 @@ use super::error::{Error, ServerError};
 use super::packets::{Packet, PacketStream};
 use super::{ERROR_PACKET_HEADER, InFlightFlag};
 
-/// Maximum number of columns: servers allow no more in a table.
+/// Maximum number of columns in a result set, the limit of MySQL tables.
 const MAX_COLUMNS: u64 = 4096;
-/// Maximum size of a column definition.
+/// Maximum size of a column definition packet.
 const MAX_COLUMN_DEFINITION_BYTES: usize = 8 << 10;
 /// Status flag `SERVER_MORE_RESULTS_EXISTS`.
 const MORE_RESULTS_FLAG: u16 = 0x0008;
-/// First byte of the EOF packet after the column definitions and after the rows.
+/// First byte of an EOF packet, which ends the column definitions and the rows.
 const EOF_PACKET_HEADER: u8 = 0xfe;
-/// Length from which a packet that starts with 0xfe is a row.
+/// Size limit of EOF packets. A longer packet that starts with 0xfe is a row.
 const MAX_EOF_PACKET_SIZE: usize = 9;
 /// First byte of a `LOCAL INFILE` request.
 const LOCAL_INFILE_HEADER: u8 = 0xfb;
-/// NULL cell.
+/// First byte of a NULL cell.
 const NULL_CELL_MARKER: u8 = 0xfb;
 
-/// Rows of the first result set. A statement without a result set has no rows.
+/// Rows of the first result set, empty if the statement returns no result set.
 #[derive(Debug)]
 pub(crate) struct Rows<'c> {
     packets: &'c mut PacketStream,
     in_flight: &'c InFlightFlag,
     columns: Arc<[Column]>,
     max_row: usize,
-    /// Bytes of the rows read so far.
+    /// Total size in bytes of the rows that were read.
     size: usize,
     ended: bool,
 }
@@ -50,17 +50,17 @@ impl<'c> Rows<'c> {
         Ok(rows)
     }
 
-    /// Returns the columns of the result set; empty if there is none.
+    /// Returns the columns of the result set, or an empty slice without a result set.
     pub(crate) fn columns(&self) -> &[Column] {
         &self.columns
     }
 
-    /// Returns the bytes of the rows read so far.
+    /// Returns the total size in bytes of the rows that were read.
     pub(super) fn total_bytes(&self) -> usize {
         self.size
     }
 
-    /// Returns the next row, or `None` after the last.
+    /// Returns the cells of the next row, or `None` after the last row.
     pub(crate) async fn next(&mut self) -> Result<Option<RowCells<'_>>, Error> {
         if self.ended {
             return Ok(None);
@@ -87,7 +87,7 @@ impl<'c> Rows<'c> {
         Ok(Some(RowCells { rest: payload, truncated }))
     }
 
-    /// Returns the next row with its columns.
+    /// Returns the next row as a [`Row`], or `None` after the last row.
     pub(super) async fn next_row(&mut self) -> Result<Option<Row>, Error> {
         let columns = self.columns.clone();
         let Some(mut cells) = self.next().await? else { return Ok(None) };
@@ -106,7 +106,7 @@ impl<'c> Rows<'c> {
         self.in_flight.set_in_flight(false);
     }
 
-    /// Reads the column definitions, or the end of a statement without a result set.
+    /// Reads the column definitions, or the OK packet of a statement without a result set.
     async fn read_header(&mut self) -> Result<(), Error> {
         loop {
             let payload = self.packets.read_packet(MAX_COLUMN_DEFINITION_BYTES).await?.payload;
@@ -156,7 +156,7 @@ impl<'c> Rows<'c> {
         Ok(())
     }
 
-    /// Discards the results after the first one, such as those of a procedure.
+    /// Discards all result sets after the first, such as those of a stored procedure.
     async fn skip_remaining_results(&mut self) -> Result<(), Error> {
         let mut in_rows = false;
         loop {
@@ -189,12 +189,12 @@ impl<'c> Rows<'c> {
 #[derive(Debug)]
 pub(crate) struct RowCells<'a> {
     rest: &'a [u8],
-    /// True if the row exceeded the limit: its last cell is truncated, and further cells are missing.
+    /// True if the row exceeded the size limit. The last cell is then truncated and the remaining cells read as NULL.
     pub(crate) truncated: bool,
 }
 
 impl<'a> RowCells<'a> {
-    /// Returns the next cell; `None` for NULL.
+    /// Returns the next cell, or `None` for NULL.
     pub(crate) fn next_cell(&mut self) -> Result<Option<&'a [u8]>, Error> {
         if self.rest.is_empty() && self.truncated {
             return Ok(None);
@@ -204,7 +204,7 @@ impl<'a> RowCells<'a> {
             return Ok(None);
         }
         let (length, rest) = match parse_length_encoded_integer(self.rest) {
-            // The row was truncated inside the length.
+            // The row was truncated in the middle of a cell's length.
             Err(_) if self.truncated => {
                 self.rest = &[];
                 return Ok(None);
@@ -224,7 +224,7 @@ impl<'a> RowCells<'a> {
     }
 }
 
-/// Parses a length-encoded integer. Also returns the rest of the bytes.
+/// Parses a length-encoded integer and returns it with the remaining bytes.
 fn parse_length_encoded_integer(bytes: &[u8]) -> Result<(u64, &[u8]), Error> {
     let (first, rest) = bytes.split_first().ok_or(Error::Protocol("an empty packet"))?;
     let size = match first {
@@ -239,7 +239,7 @@ fn parse_length_encoded_integer(bytes: &[u8]) -> Result<(u64, &[u8]), Error> {
     Ok((value, rest))
 }
 
-/// Returns the status flags of an OK packet, after the affected rows and the last insert id.
+/// Parses the status flags of an OK packet, which follow the affected rows and the last insert id.
 fn parse_ok_packet_status(payload: &[u8]) -> Result<u16, Error> {
     let (_, rest) = parse_length_encoded_integer(payload.get(1..).unwrap_or_default())?;
     let (_, rest) = parse_length_encoded_integer(rest)?;
@@ -249,7 +249,7 @@ fn parse_ok_packet_status(payload: &[u8]) -> Result<u16, Error> {
     }
 }
 
-/// Returns the status flags of an EOF packet, after the number of warnings.
+/// Parses the status flags of an EOF packet, which follow the number of warnings.
 fn parse_eof_packet_status(payload: &[u8]) -> u16 {
     match payload {
         [_, _, _, low, high, ..] => u16::from_le_bytes([*low, *high]),

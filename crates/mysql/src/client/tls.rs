@@ -1,4 +1,4 @@
-//! Performs the TLS handshake with the modes of MySQL's `--ssl-mode`.
+//! Performs TLS handshakes. The verification modes are those of MySQL's client option `--ssl-mode`.
 
 use std::sync::Arc;
 
@@ -16,11 +16,11 @@ use super::error::Error;
 use super::packets::ByteStream;
 use super::read_file_with_limit;
 
-/// Maximum size of a certificate bundle: one of all public authorities has a fifth of it.
+/// Maximum size of a CA bundle, five times the size of a bundle with all public certificate authorities.
 const MAX_CA_BUNDLE_SIZE: usize = 1 << 20;
 
-/// Returns whether TLS authenticates the server, so that a password may be sent.
-/// A chain to a public authority is no proof without a host name: anyone can obtain such a certificate.
+/// Returns whether the TLS settings authenticate the server, so that the client may send a password.
+/// With public certificate authorities, authentication requires host name verification.
 pub(super) fn authenticates_server(node: &NodeUrl) -> bool {
     node.tls == TlsMode::VerifyIdentity || (node.tls == TlsMode::VerifyCa && node.ca.is_some())
 }
@@ -39,7 +39,7 @@ pub(super) async fn perform_handshake(
     })
 }
 
-/// Creates the TLS configuration. Fails if the file `ca` cannot be read.
+/// Creates the TLS configuration. Fails if the certificate file `ca` cannot be read.
 async fn build_tls_config(node: &NodeUrl) -> Result<ClientConfig, Error> {
     let failed = |error: rustls::Error| Error::Tls(error.to_string());
     let provider = Arc::new(ring::default_provider());
@@ -59,7 +59,7 @@ async fn build_tls_config(node: &NodeUrl) -> Result<ClientConfig, Error> {
     Ok(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
 }
 
-/// Loads the authorities of the file, or the public ones.
+/// Loads the certificate authorities from the file `ca`, or the public ones without such a file.
 async fn load_root_certificates(node: &NodeUrl) -> Result<RootCertStore, Error> {
     let mut roots = RootCertStore::empty();
     let Some(path) = &node.ca else {
@@ -82,7 +82,7 @@ async fn load_root_certificates(node: &NodeUrl) -> Result<RootCertStore, Error> 
 /// Certificate verifier that ignores the host name.
 #[derive(Debug)]
 struct HostnameIgnoringVerifier {
-    /// Verifier of the certificate chain. `None` accepts any certificate and does not authenticate the server.
+    /// Verifier of the certificate chain. Without a verifier, any certificate is accepted.
     chain: Option<Arc<WebPkiServerVerifier>>,
     provider: Arc<CryptoProvider>,
 }
@@ -98,7 +98,7 @@ impl ServerCertVerifier for HostnameIgnoringVerifier {
     ) -> Result<ServerCertVerified, rustls::Error> {
         let Some(chain) = &self.chain else { return Ok(ServerCertVerified::assertion()) };
         match chain.verify_server_cert(certificate, intermediates, name, ocsp, now) {
-            // The name is compared last, after the chain was verified.
+            // `rustls` compares the host name last, after it verified the chain.
             Err(rustls::Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) => Ok(ServerCertVerified::assertion()),

@@ -1,4 +1,4 @@
-//! Kills many victims over one connection. Each victim is checked against a recent process list.
+//! Kills a batch of victims over one connection. Each victim is checked against a recent process list.
 
 use std::time::Duration;
 
@@ -14,18 +14,18 @@ use super::victim::{is_idle, is_killed};
 use super::{KillKind, KillOutcome, Refusal, UnsafeVictims, Victim};
 use crate::connection::Connection;
 
-/// Maximum age of a process view when a kill is sent. A kill takes less than 1 ms, a list up to 50 ms.
+/// Maximum age of a process view for a kill. A kill takes less than 1 ms, reading the process list up to 50 ms.
 const MAX_PROCESS_VIEW_AGE: Duration = Duration::from_millis(20);
-/// Victims per process view. Reading the ages of more sessions takes longer than [`MAX_PROCESS_VIEW_AGE`].
+/// Victims per process view. Reading more session ages takes longer than [`MAX_PROCESS_VIEW_AGE`].
 const VICTIMS_PER_VIEW: usize = 100;
 
-/// Victims with the state of each kill.
+/// Batch of victims with the state of each kill.
 pub(super) struct KillBatch<'a> {
     policy: KillPolicy<'a>,
     victims: Vec<(&'a Victim, KillStage)>,
 }
 
-/// Target of the kills and protection rules.
+/// Kill target and protection rules of a batch.
 #[derive(Clone, Copy)]
 struct KillPolicy<'a> {
     kind: KillKind,
@@ -35,11 +35,11 @@ struct KillPolicy<'a> {
 
 /// State of a kill.
 enum KillStage {
-    /// Not checked against a process list yet.
+    /// Waiting for the check against a process list.
     Queued,
-    /// Kill sent, response pending.
+    /// Kill statement sent, server response pending.
     Sending,
-    /// Kill accepted by the server, effect not confirmed yet.
+    /// Kill accepted by the server, confirmation pending.
     Sent(PendingKill),
     Finished(KillOutcome),
 }
@@ -55,8 +55,8 @@ impl<'a> KillBatch<'a> {
         Self { policy: KillPolicy { kind, protected, unsafe_victims }, victims }
     }
 
-    /// Sends a kill to each listed victim that is not protected.
-    /// A connection error ends the batch: the remaining victims are not killed.
+    /// Sends a kill for each listed victim that is not protected.
+    /// After a connection error, the remaining victims are not killed.
     pub(super) async fn send_kills(&mut self, connection: &mut Connection) -> Result<(), Failure> {
         let server = connection.read_server_instance().await?;
         let own = read_clew_session_ids(connection).await?;
@@ -73,7 +73,7 @@ impl<'a> KillBatch<'a> {
                 if view.age() > MAX_PROCESS_VIEW_AGE {
                     view = ProcessView::read(connection, ids.get(at..).unwrap_or_default(), policy.kind).await?;
                 }
-                // A balancer may route a repeated list to another server.
+                // A load balancer may route the repeated read to another server.
                 let wrong_server = if view.is_direct {
                     (victim.read.server != server).then_some(Refusal::AnotherServer)
                 } else {
@@ -118,7 +118,7 @@ impl<'a> KillBatch<'a> {
         Ok(())
     }
 
-    /// Waits until all accepted kills had their effect, or until the confirmation timeout.
+    /// Waits until the effects of all accepted kills are confirmed, or until the confirmation timeout.
     pub(super) async fn confirm_kills(&mut self, connection: Connection) -> Result<(), Failure> {
         let sent = self.victims.iter_mut().filter_map(|(_, stage)| match stage {
             KillStage::Sent(pending) => Some(pending),
@@ -131,7 +131,7 @@ impl<'a> KillBatch<'a> {
         self.victims.iter().any(|(_, stage)| matches!(stage, KillStage::Sending | KillStage::Sent(_)))
     }
 
-    /// Sets the outcome of each unfinished kill. `failure` is the reason, if there is one.
+    /// Sets the outcome of each unfinished kill. `failure` is the error that ended the batch, if any.
     pub(super) fn set_final_outcomes(&mut self, failure: Option<&Failure>) {
         for (_, stage) in &mut self.victims {
             let outcome = match (&mut *stage, failure) {
@@ -142,14 +142,14 @@ impl<'a> KillBatch<'a> {
                     failure.kind,
                     format!("{}; the kill was under way, and the server may still do it", failure.detail),
                 )),
-                // Unreachable: without a failure each kill was sent or is finished.
+                // Unreachable: without a failure, each kill was sent or is finished.
                 (KillStage::Queued | KillStage::Sending, None) => KillOutcome::AlreadyGone,
             };
             *stage = KillStage::Finished(outcome);
         }
     }
 
-    /// Returns the outcome of each finished kill.
+    /// Returns the session id and the outcome of each finished kill.
     pub(super) fn into_outcomes(self) -> Vec<(u64, KillOutcome)> {
         let outcome = |(victim, stage): (&Victim, KillStage)| match stage {
             KillStage::Finished(outcome) => Some((victim.id, outcome)),
@@ -160,7 +160,7 @@ impl<'a> KillBatch<'a> {
 }
 
 impl KillPolicy<'_> {
-    /// Refuses a listed session that is not the victim, or that is internal, Clew's own or protected.
+    /// Refuses a kill if the listed session is not the victim, or is internal, Clew's own or protected.
     fn check_victim_identity(&self, victim: &Victim, now: &Session, is_own: bool) -> Option<Refusal> {
         if !victim.matches_session(now) {
             return Some(Refusal::AnotherSession { user: to_valid_utf8(&now.user), host: to_valid_utf8(&now.host) });
@@ -177,8 +177,8 @@ impl KillPolicy<'_> {
         None
     }
 
-    /// Refuses a victim because of its current state.
-    /// A session that is already being killed is not refused; no second kill is sent.
+    /// Refuses a kill if the victim's current state does not allow it.
+    /// A session with a pending kill is accepted, and no second kill is sent.
     fn check_victim_state(
         &self,
         victim: &Victim,

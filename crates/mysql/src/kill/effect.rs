@@ -1,4 +1,4 @@
-//! Effect of kills on other sessions and on data, measured by reads before and after the kills.
+//! Measures the effect of kills on other sessions and on data, by reads before and after the kills.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
@@ -11,18 +11,18 @@ use super::KillOutcome;
 use crate::limits::Limits;
 use crate::locks::read_waits;
 
-/// Time limit of one read. A server that lists its locks slowly delays the kill by no more.
+/// Timeout of one read of lock waits. Limits the delay of a kill on a slow server.
 const MAX_READ_TIMEOUT: Duration = Duration::from_secs(3);
-/// Maximum number of reads after the kills. Reads stop early when all expected waiters are unblocked.
-/// A waiter that gets the lock may block the others.
+/// Maximum number of reads after the kills. Reading stops when all expected waiters are unblocked.
+/// The limit is needed because an unblocked waiter may block other waiters.
 const MAX_READS_AFTER_KILL: u32 = 5;
-/// Pause before the second read; it doubles before each further read.
+/// Delay before the second read. The delay doubles after each read.
 const INITIAL_READ_DELAY: Duration = Duration::from_millis(50);
 
-/// Transactions and lock waits of a node just before a kill.
+/// Transactions and lock waits of a node immediately before a kill.
 #[derive(Debug)]
 pub struct StateBeforeKill {
-    /// Changed rows by session; `None` if transactions cannot be read.
+    /// Number of changed rows by session, or `None` if transactions are unreadable.
     rows: Option<HashMap<u64, u64>>,
     graph: WaitGraph,
 }
@@ -30,7 +30,8 @@ pub struct StateBeforeKill {
 /// Effect of kills.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KillEffect {
-    /// Changed rows of killed sessions that were rolled back by the last read; `None` if transactions cannot be read.
+    /// Number of the killed sessions' changed rows that were rolled back at the last read.
+    /// `None` if transactions are unreadable.
     pub rows_rolled_back: Option<u64>,
     /// Sessions that waited for a killed session, directly or transitively, and no longer wait.
     pub unblocked: Vec<u64>,
@@ -39,7 +40,7 @@ pub struct KillEffect {
 }
 
 impl StateBeforeKill {
-    /// Reads transactions and lock waits. Kills do not depend on this read: a failure does not prevent them.
+    /// Reads transactions and lock waits. Callers continue with the kill even if this read fails.
     pub async fn read(node: &NodeUrl, limits: &Limits) -> Result<Self, Failure> {
         let observed = read_waits(node, &cap_limits(limits)).await?;
         Ok(Self { rows: modified_rows_by_session(&observed), graph: build_graph(&observed) })
@@ -51,7 +52,7 @@ impl StateBeforeKill {
         self.graph.count_waiters(Party::Session(session))
     }
 
-    /// Reads the state again after the kills and returns the difference.
+    /// Reads transactions and lock waits again after the kills, and returns the difference.
     pub async fn effect(
         &self,
         node: &NodeUrl,

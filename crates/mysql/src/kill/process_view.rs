@@ -1,4 +1,4 @@
-//! Reads the process list for kills: sessions by id, and sessions from which rules choose victims.
+//! Reads the process list for kills: sessions by id, and candidate sessions for kill rules.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -25,17 +25,17 @@ use crate::{clock, doctor, failure, own_sessions, process_list, replication_appl
 /// Sessions found by id.
 #[derive(Debug, Clone)]
 pub struct FoundSessions {
-    /// Process list that has the sessions.
+    /// Process list read that returned the sessions.
     pub read: ProcessListRead,
-    /// Listed sessions, with the first 64 KiB of their statements.
+    /// Sessions that were found, with the first 64 KiB of each statement.
     pub sessions: Vec<Session>,
 }
 
-/// Reads sessions by id, with the first 64 KiB of their statements.
+/// Reads sessions by id, with the first 64 KiB of each statement.
 ///
-/// An account without PROCESS sees its own sessions only and cannot distinguish hidden sessions from ended ones.
-/// The read then fails, and the failure has the `GRANT` statement.
-/// The read uses the permit for kills and does not queue behind other reads.
+/// Without the PROCESS privilege, Clew cannot distinguish hidden sessions from ended sessions.
+/// If a session is not found and PROCESS is missing, the read fails with the `GRANT` statement.
+/// The read uses the permit for kills, so it does not queue behind other reads.
 pub async fn find_sessions(node: &NodeUrl, ids: &[u64], limits: &Limits) -> Result<FoundSessions, Failure> {
     run_with_timeout(node, limits, async {
         let mut connection = Connection::open_for_purpose(Purpose::Killing, node, limits).await?;
@@ -52,8 +52,8 @@ pub async fn find_sessions(node: &NodeUrl, ids: &[u64], limits: &Limits) -> Resu
     .await
 }
 
-/// Reads the sessions from which rules choose victims.
-/// Fails if the account lacks PROCESS and sees its own sessions only; the failure then has the `GRANT` statement.
+/// Reads the sessions from which kill rules select victims.
+/// Without the PROCESS privilege, the read fails, and the failure contains the `GRANT` statement.
 pub async fn read_user_sessions(node: &NodeUrl, purpose: Purpose, limits: &Limits) -> Result<UserSessions, Failure> {
     run_with_timeout(node, limits, async {
         let mut connection = Connection::open_for_purpose(purpose, node, limits).await?;
@@ -67,10 +67,10 @@ pub async fn read_user_sessions(node: &NodeUrl, purpose: Purpose, limits: &Limit
         }
         let missing = doctor::read_process_list_limitations(&mut connection).await?;
         connection.limitations.extend(missing.into_iter().filter(|gap| gap.kind == LimitationKind::LostThreads));
-        // Clew's own statement is running: if the server does not time it, it times none.
+        // Clew's own statement is running. If the server does not time this statement, it does not time any.
         let no_timers = unchecked.contains(&connection.id);
         let clock = clock::read_clock(&mut connection).await.map_err(|error| connection.to_failure(&error))?;
-        // An account that sees a session of another account has PROCESS.
+        // An account that can list a session of another account has PROCESS.
         let account = listed.iter().find(|session| session.id == connection.id).map(|session| &session.user);
         if !listed.iter().any(|session| account.is_some_and(|account| *account != session.user)) {
             require_process_privilege(&mut connection).await?;
@@ -101,27 +101,27 @@ async fn run_with_timeout<T>(
         .unwrap_or_else(|_| Err(failure::read_timeout_failure(node, limits.read_timeout)))
 }
 
-/// Selected sessions of the process list, for a kill.
+/// Sessions of the process list that a kill selected by id.
 pub(super) struct ProcessView {
     listed_at: Instant,
     /// Sessions by id.
     pub(super) sessions: HashMap<u64, Session>,
-    /// Sessions whose age could not be checked.
+    /// Ids of sessions whose age could not be checked.
     pub(super) unchecked: HashSet<u64>,
-    /// Sessions of replication appliers that the process list does not identify as such.
+    /// Replication appliers that neither account nor command identifies in the process list.
     pub(super) appliers: HashSet<u64>,
-    /// Statement ids by session. MariaDB only, and only for kills of statements.
+    /// Statement ids by session id, only on MariaDB and for kills of statements.
     pub(super) queries: HashMap<u64, u64>,
     /// Clew's own sessions.
     pub(super) own: HashSet<u64>,
-    /// True if the listed sessions belong to the server that a kill over this connection reaches.
+    /// True if the connection reaches the server directly, without a proxy.
     pub(super) is_direct: bool,
     rollbacks: Option<HashMap<u64, RollbackState>>,
 }
 
 impl ProcessView {
-    /// Reads statement ids before sessions.
-    /// If a session starts another statement in between, `KILL QUERY ID` with its stale id kills nothing.
+    /// Reads statement ids first, then the process list.
+    /// If a session starts another statement in between, `KILL QUERY ID` with the stale id has no effect.
     pub(super) async fn read(connection: &mut Connection, ids: &[u64], kind: KillKind) -> Result<Self, Failure> {
         let queries = read_query_ids(connection, ids, kind).await?;
         let ids: HashSet<u64> = ids.iter().copied().collect();
@@ -136,7 +136,7 @@ impl ProcessView {
         self.listed_at.elapsed()
     }
 
-    /// Returns the rollback state of a session that is not listed.
+    /// Returns the rollback state of a session that is not in the process list.
     pub(super) async fn rollback_state(
         &mut self,
         connection: &mut Connection,
@@ -150,7 +150,7 @@ impl ProcessView {
     }
 }
 
-/// Creates a [`ProcessListRead`] for ages that were read just now.
+/// Creates a [`ProcessListRead`] with the current time as the time of the read.
 fn new_process_list_read(server: ServerInstance) -> ProcessListRead {
     ProcessListRead { server, at: Instant::now(), reported: Arc::default() }
 }
@@ -165,7 +165,7 @@ pub(super) struct SessionList {
     listed_at: Instant,
 }
 
-/// Reads the process list and returns the sessions for which `wanted` is true.
+/// Reads the process list and returns the sessions that match the predicate `wanted`.
 pub(super) async fn list_sessions(
     connection: &mut Connection,
     wanted: impl Fn(&Session) -> bool,
@@ -196,7 +196,7 @@ pub(super) async fn list_sessions(
     Ok(SessionList { sessions: found, own, is_direct: connection.raw.is_direct(&filter), listed_at })
 }
 
-/// Reads the process list with ages that a session cannot set, if the server has them.
+/// Reads the process list and replaces ages by statement timers, which a session cannot set.
 /// Also returns the ids of sessions whose age could not be checked.
 pub(super) async fn list_sessions_with_ages(
     connection: &mut Connection,
@@ -209,7 +209,7 @@ pub(super) async fn list_sessions_with_ages(
     Ok((found, unchecked))
 }
 
-/// Reads the statement ids of sessions. MySQL has no statement ids.
+/// Reads the statement ids of sessions on MariaDB. MySQL has no statement ids.
 async fn read_query_ids(
     connection: &mut Connection,
     ids: &[u64],
@@ -222,9 +222,9 @@ async fn read_query_ids(
     Ok(numbers.map_err(|error| connection.to_failure(&error))?.into_iter().collect())
 }
 
-/// Reads the ids of sessions with this installation's token in their connection attributes.
-/// Without performance_schema there are no connection attributes.
-/// Then Clew recognises sessions of this process, and sessions whose statement has the token.
+/// Reads the ids of sessions that have the installation's token in their connection attributes.
+/// Without performance_schema, connection attributes are not available.
+/// Clew then recognises only sessions of this process and sessions whose statement contains the token.
 pub(super) async fn read_clew_session_ids(connection: &mut Connection) -> Result<HashSet<u64>, Failure> {
     match connection
         .query_all::<Option<u64>>(&statements::sessions_with_token_query(own_sessions::session_token()))
@@ -236,7 +236,7 @@ pub(super) async fn read_clew_session_ids(connection: &mut Connection) -> Result
     }
 }
 
-/// Fails if the account lacks PROCESS and sees its own sessions only.
+/// Fails if the account lacks the PROCESS privilege.
 async fn require_process_privilege(connection: &mut Connection) -> Result<(), Failure> {
     if doctor::run_probe(connection, statements::TRANSACTIONS_PROBE_QUERY).await? {
         return Ok(());
@@ -245,7 +245,7 @@ async fn require_process_privilege(connection: &mut Connection) -> Result<(), Fa
     Err(doctor::missing_privilege_failure(connection, "look for sessions of other accounts", "PROCESS", &account))
 }
 
-/// Fails if the process list may be incomplete: sessions hidden from the account or lost by the server.
+/// Fails if the process list may be incomplete, due to a missing privilege or lost instrumentation.
 pub(super) async fn require_complete_list(connection: &mut Connection) -> Result<(), Failure> {
     require_process_privilege(connection).await?;
     let missing = doctor::read_process_list_limitations(connection)

@@ -1,7 +1,7 @@
 //! Reads the inputs of the risk assessment: storage engines of changed tables, and client program names.
 //!
-//! Looks up only tables that the statements of the given sessions change, at most [`MAX_TABLE_LOOKUPS`].
-//! The engines of further tables stay unknown.
+//! Only tables that the running statements change are looked up, at most [`MAX_TABLE_LOOKUPS`].
+//! The storage engines of further tables remain unknown.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -16,14 +16,14 @@ use crate::flavor::Flavor;
 use crate::limits::Limits;
 use crate::{failure, program_names, statements};
 
-/// Maximum number of tables looked up for one kill.
+/// Maximum number of tables whose storage engines are looked up per kill.
 const MAX_TABLE_LOOKUPS: usize = 1024;
 /// Maximum number of tables per lookup statement.
 const TABLES_PER_LOOKUP: usize = 64;
 
-/// Reads the risks of killing each of these sessions. Sessions without risks are not in the map.
+/// Reads the kill risks of sessions, by session id. Sessions without risks are not in the map.
 ///
-/// Engines and program names that the account cannot read are unknown; this is no failure.
+/// Storage engines and program names that the account cannot read count as unknown.
 /// Fails if the connection cannot be opened.
 #[allow(clippy::implicit_hasher, reason = "every caller has a map with the default hasher")]
 pub async fn read_kill_risks(
@@ -61,7 +61,7 @@ async fn assess_kill_risks(
     Ok(sessions.iter().filter_map(risks).collect())
 }
 
-/// Reads the risks to tables only, for rules that choose victims.
+/// Reads the table risk of each session, for kill rules.
 ///
 /// Opens a connection only if a session changes a table. Fails if the connection cannot be opened.
 pub async fn read_table_risks(
@@ -91,22 +91,22 @@ async fn read_program_names(
     let ids: Vec<u64> = sessions.iter().map(|session| session.id).collect();
     match program_names::query_program_names(connection, &ids).await {
         Ok(names) => Ok(names),
-        // Without performance_schema or a privilege on it, backups are recognised by their statements only.
+        // Without access to performance_schema, backups are recognised only by their statements.
         Err(Error::Server(error)) if !failure::is_server_timeout(&error) => Ok(HashMap::new()),
         Err(error) => Err(connection.to_failure(&error)),
     }
 }
 
-/// Storage engines read over one connection.
+/// Lookup of storage engines by table over one connection.
 #[derive(Debug, Default)]
 pub(super) struct EngineLookup {
     by_table: TableEngines,
-    /// Transaction support of the server's engines, by lower-case engine name.
+    /// Transaction support of storage engines, by engine name in lower case.
     kinds: Option<HashMap<String, EngineKind>>,
 }
 
 impl EngineLookup {
-    /// Reads the engines of the tables that these sessions change.
+    /// Reads the storage engines of the tables that the sessions change.
     pub(super) async fn load_engines<'s>(
         &mut self,
         connection: &mut Connection,
@@ -126,12 +126,12 @@ impl EngineLookup {
         Ok(())
     }
 
-    /// Returns the first risk to a table. An unknown engine is a risk.
+    /// Returns the first table risk of a session. An unknown storage engine is a risk.
     pub(super) fn find_table_risk(&self, session: &Session) -> Option<KillRisk> {
         table_risks(session, &self.by_table).into_iter().next()
     }
 
-    /// Reads engines from `information_schema.tables`, which has the tables visible to the account.
+    /// Reads storage engines from `information_schema.tables`, which lists the tables visible to the account.
     async fn read_visible_engines(&mut self, connection: &mut Connection, tables: &[TableRef]) -> Result<(), Failure> {
         let names = tables.iter().filter_map(|table| Some((table.schema.as_deref()?, table.name.as_str())));
         let statement = statements::table_engines_query(names);
@@ -148,7 +148,7 @@ impl EngineLookup {
         Ok(())
     }
 
-    /// Looks up tables hidden from the account in InnoDB's table list. Needs PROCESS, no privilege on the tables.
+    /// Looks up hidden tables in InnoDB's table list. Needs PROCESS, but no privilege on the tables.
     async fn read_innodb_tables(&mut self, connection: &mut Connection, tables: &[TableRef]) -> Result<(), Failure> {
         let plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         let name = |table: &TableRef| {
@@ -168,7 +168,7 @@ impl EngineLookup {
             let statement = statements::innodb_tables_query(view, is_mysql, by_name.keys().map(String::as_str));
             let Some(rows) = query_if_allowed::<String>(connection, &statement).await? else { continue };
             for row in rows {
-                // Partitions are listed as shop/orders#p#p0.
+                // InnoDB lists a partition as shop/orders#p#p0.
                 let listed = row.split('#').next().unwrap_or_default();
                 if let Some(table) = by_name.get(listed) {
                     self.by_table.insert(table.clone(), "InnoDB".to_owned(), EngineKind::Transactional);
@@ -202,7 +202,7 @@ impl EngineLookup {
     }
 }
 
-/// Runs a query. Returns `None` if the server refused it or aborted it at its time limit.
+/// Runs a query. Returns `None` if the server returns an error, such as a missing privilege or a timeout.
 async fn query_if_allowed<T: mysql_common::prelude::FromRow + Send + 'static>(
     connection: &mut Connection,
     statement: &str,

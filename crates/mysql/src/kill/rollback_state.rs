@@ -1,4 +1,4 @@
-//! Rollbacks of killed sessions.
+//! Reads the rollback states of killed sessions.
 
 use std::collections::HashMap;
 
@@ -7,14 +7,14 @@ use clew_model::Failure;
 use crate::connection::Connection;
 use crate::transactions::{self, TransactionsResult};
 
-/// Rollback of a session. MySQL removes a killed session from its process list before the rollback.
+/// Rollback state of a session. MySQL removes a killed session from the process list before the rollback.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RollbackState {
-    /// No transaction, or none that the account can read.
+    /// The session has no transaction, or the account cannot read it.
     NoTransaction,
-    /// The rollback of the transaction has not started.
+    /// The session has an open transaction whose rollback has not started.
     NotStarted,
-    /// Number of changed rows still to be rolled back.
+    /// The transaction is rolling back. Contains the number of rows left to roll back.
     RollingBack(u64),
 }
 

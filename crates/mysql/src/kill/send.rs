@@ -1,4 +1,4 @@
-//! Sends one kill: by the `KILL` statement or by the procedure of a managed server.
+//! Sends a kill with the `KILL` statement or with a kill procedure of a managed database service.
 
 use crate::client::Error;
 use clew_model::Failure;
@@ -9,27 +9,27 @@ use crate::flavor::Flavor;
 use crate::{doctor, statements};
 use statements::NO_SUCH_THREAD_ERROR;
 
-/// Errors of a kill that came too late: unknown connection, or unknown query of MariaDB.
+/// Errors if the target has already ended: unknown connection, or unknown query id on MariaDB.
 const TOO_LATE_ERROR_CODES: [u16; 2] = [NO_SUCH_THREAD_ERROR, 1957];
-/// Errors of a denied kill: not the owner, privilege missing, or not the owner of the query (MariaDB).
+/// Errors for a denied kill: not the session's owner, missing privilege, or not the query's owner (MariaDB).
 const DENIED_ERROR_CODES: [u16; 3] = [1095, 1227, 1979];
-/// Errors of a procedure that does not exist or that the account may not execute.
+/// Errors if a stored procedure does not exist or the account may not execute it.
 const NO_PROCEDURE_ERROR_CODES: [u16; 2] = [1305, 1370];
 
-/// Kill procedures of a managed service, for accounts without the `KILL` privilege.
+/// Names of kill procedures of a managed database service, for accounts that may not run `KILL`.
 struct KillProcedureNames {
     connection: &'static str,
     query: &'static str,
 }
 
-/// Procedures of Amazon RDS and Aurora, and of Azure, from their manuals.
+/// Kill procedures of Amazon RDS and Aurora and of Azure, according to their manuals.
 const KILL_PROCEDURES: [KillProcedureNames; 2] = [
     KillProcedureNames { connection: "mysql.rds_kill", query: "mysql.rds_kill_query" },
     KillProcedureNames { connection: "mysql.az_kill", query: "mysql.az_kill_query" },
 ];
 
-/// Sends the kill. Returns false if the session or statement had already ended.
-/// The inner error is a missing privilege, with the `GRANT` statement.
+/// Sends a kill. Returns false if the session or statement has already ended.
+/// The inner error is the failure for a missing privilege, with the `GRANT` statement.
 pub(super) async fn send_kill(
     connection: &mut Connection,
     id: u64,
@@ -61,7 +61,7 @@ pub(super) async fn send_kill(
     Ok(Err(missing_kill_privilege_failure(connection).await?))
 }
 
-/// Executes a kill statement. The inner error is the code of a late kill, or a code in `expected`.
+/// Executes a kill statement. The inner error is a code in [`TOO_LATE_ERROR_CODES`] or in `expected`.
 async fn execute_kill(
     connection: &mut Connection,
     statement: &str,
@@ -76,8 +76,8 @@ async fn execute_kill(
     }
 }
 
-/// Returns the failure for a denied kill with the missing privilege.
-/// MySQL also requires SYSTEM_USER for sessions of accounts that have SYSTEM_USER.
+/// Returns the failure for a denied kill, which names the missing privilege.
+/// On MySQL, killing a session of an account with SYSTEM_USER requires SYSTEM_USER.
 async fn missing_kill_privilege_failure(connection: &mut Connection) -> Result<Failure, Failure> {
     let account = doctor::read_account(connection).await?;
     let lacks_kill_privilege = !doctor::has_kill_privilege(connection).await?;

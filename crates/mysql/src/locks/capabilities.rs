@@ -1,4 +1,4 @@
-//! Detects which lock tables of a server can be read.
+//! Detects which lock tables of a server are readable.
 
 use clew_model::{Failure, Limitation, LimitationKind};
 
@@ -6,25 +6,25 @@ use crate::connection::Connection;
 use crate::flavor::Flavor;
 use crate::{doctor, statements};
 
-/// Error for a table that does not exist: the plugin is not installed.
+/// Error for an unknown table in `information_schema`, if the plugin is not installed.
 const UNKNOWN_TABLE_ERROR: u16 = 1109;
 
-/// Lock tables that can be read.
+/// Readable lock tables of a server.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct LockCapabilities {
-    /// Tables of performance_schema.
+    /// True if performance_schema is readable.
     pub(super) performance_schema: bool,
-    /// Metadata locks of performance_schema, which are recorded.
+    /// True if performance_schema is readable and records metadata locks.
     pub(super) metadata_locks: bool,
-    /// MariaDB's plugin, which lists granted metadata locks.
+    /// True if MariaDB's plugin `metadata_lock_info` is installed, which lists granted metadata locks.
     pub(super) plugin: bool,
     pub(super) flavor: Flavor,
 }
 
 impl LockCapabilities {
-    /// Returns a limitation for MariaDB without the plugin, for waits without a blocker.
-    /// Its performance_schema lists a strengthened lock in its first mode.
-    /// Seen on 10.11: `FLUSH TABLES WITH READ LOCK`, `BACKUP STAGE`, `LOCK TABLES … READ`, `CREATE TABLE … SELECT`.
+    /// Returns the limitation that explains waits without a known blocker on MariaDB without the plugin.
+    /// MariaDB's performance_schema lists an upgraded metadata lock with its original mode.
+    /// Observed on 10.11: `FLUSH TABLES WITH READ LOCK`, `BACKUP STAGE`, `LOCK TABLES … READ`, `CREATE TABLE … SELECT`.
     pub(super) fn stale_lock_modes_limitation(self) -> Option<Limitation> {
         let hidden = self.flavor == Flavor::MariaDb && self.metadata_locks && !self.plugin;
         hidden.then(|| Limitation {
@@ -37,8 +37,8 @@ impl LockCapabilities {
     }
 }
 
-/// Detects the readable lock tables, and appends limitations for the others.
-/// Also returns the reason if performance_schema cannot be read.
+/// Detects the readable lock tables and appends limitations for unreadable ones.
+/// Also returns the limitation if performance_schema is unreadable.
 pub(super) async fn detect_lock_capabilities(
     connection: &mut Connection,
     account: &str,
@@ -81,7 +81,7 @@ async fn has_metadata_lock_plugin(connection: &mut Connection) -> Result<bool, F
     }
 }
 
-/// MySQL lists InnoDB lock waits only in performance_schema.
+/// Limitation for row locks on MySQL, which lists InnoDB lock waits only in performance_schema.
 fn no_row_locks_limitation(gap: &Limitation) -> Limitation {
     Limitation {
         kind: LimitationKind::NoRowLocks,
@@ -91,7 +91,7 @@ fn no_row_locks_limitation(gap: &Limitation) -> Limitation {
     }
 }
 
-/// The plugin lists granted locks. Pending locks are inferred from states and statements.
+/// Limitation for pending metadata locks, which MariaDB's plugin does not list.
 fn no_pending_locks_limitation(gap: Limitation) -> Limitation {
     Limitation {
         what: "Who asks for which metadata lock cannot be read; it is concluded from states and statements.".to_owned(),
@@ -99,7 +99,7 @@ fn no_pending_locks_limitation(gap: Limitation) -> Limitation {
     }
 }
 
-/// The plugin can be installed without a restart.
+/// Adds the installation of MariaDB's plugin to the fix of a limitation.
 fn no_plugin_limitation(gap: Limitation) -> Limitation {
     Limitation {
         remedy: Some(match gap.remedy {

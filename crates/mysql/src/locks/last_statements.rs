@@ -9,13 +9,13 @@ use super::threads::ThreadMap;
 use crate::connection::Connection;
 use crate::statements;
 
-/// Maximum number of sessions. The first root blockers matter most.
+/// Maximum number of sessions whose latest statements are read.
 const MAX_SESSIONS_WITH_HISTORY: usize = 100;
 
-/// Row of `events_statements_history`: thread, event, parent event and its type, statement.
+/// Row of `events_statements_history`: thread id, event id, parent event id and type, statement.
 type StatementRow = (u64, u64, Option<u64>, Option<Vec<u8>>, Option<Vec<u8>>);
 
-/// Adds the statements of these sessions' open transactions, oldest first.
+/// Reads the statements of the sessions' open transactions into `observed`, oldest first.
 pub(super) async fn read_last_statements(
     connection: &mut Connection,
     sessions: &[u64],
@@ -44,7 +44,7 @@ pub(super) async fn read_last_statements(
         let (Some(&session), Some(statement)) = (threads.get(&thread), statement) else { continue };
         let of_transaction = match open.get(&thread) {
             Some(&transaction) => kind.as_deref() == Some(b"TRANSACTION") && part_of == Some(transaction),
-            // The server does not record transactions: all recorded statements of the session count.
+            // The server does not record transactions, so all recorded statements of the session count.
             None => true,
         };
         if of_transaction {
@@ -54,7 +54,7 @@ pub(super) async fn read_last_statements(
     Ok(())
 }
 
-/// Returns a limitation if the server records no statement history.
+/// Returns a limitation if the server does not record a statement history.
 async fn read_history_limitation(connection: &mut Connection) -> Result<Option<Limitation>, Failure> {
     let rows: Vec<(bool, i64)> = connection
         .query_all(statements::STATEMENT_HISTORY_SETTINGS_QUERY)

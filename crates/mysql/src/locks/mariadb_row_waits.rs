@@ -1,4 +1,4 @@
-//! Reads InnoDB lock waits of MariaDB.
+//! Reads InnoDB lock waits from MariaDB.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,22 +11,22 @@ use crate::connection::Connection;
 use crate::statements;
 use crate::transactions::MISSING_PRIVILEGE_ERROR;
 
-/// Row of `innodb_lock_waits`: transaction and lock of the waiter, then of the blocker.
+/// Row of `innodb_lock_waits`: transaction id and lock id of the waiter, then of the blocker.
 type WaitRow = (u64, Vec<u8>, u64, Vec<u8>);
-/// Row of `innodb_locks`: id, mode, type, table, index, data.
+/// Row of `innodb_locks`: lock id, mode, type, table, index, data.
 type LockRow = (Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>);
 
-/// Reads all lock waits.
+/// Reads all InnoDB lock waits.
 ///
-/// Read-only transactions have no id. Waiting ones are distinguished by the lock that they request.
-/// All requesters of the same lock have the same blockers.
+/// Read-only transactions have no transaction id. A waiting one is identified by its requested lock.
+/// All transactions that request the same lock have the same blockers.
 pub(super) async fn read_row_waits(
     connection: &mut Connection,
     transactions: &[Transaction],
 ) -> Result<Vec<RawRowWait>, Failure> {
     let rows: Vec<WaitRow> = match connection.query_all(statements::MARIADB_ROW_WAITS_QUERY).await {
         Ok(rows) => rows,
-        // Without PROCESS. Reading transactions added this limitation.
+        // Without PROCESS. `read_session_transactions` added the limitation.
         Err(crate::client::Error::Server(error)) if error.code == MISSING_PRIVILEGE_ERROR => {
             return Ok(Vec::new());
         }
@@ -65,12 +65,12 @@ pub(super) async fn read_row_waits(
     Ok(waits)
 }
 
-/// Identifies blockers that are read-only transactions, which have no id.
+/// Identifies blockers that are read-only transactions, which have no transaction id.
 ///
 /// The holder of a row lock also holds a metadata lock on the table.
-/// If only one read-only transaction holds a metadata lock on the table, it is the blocker.
-/// No blocker is identified if the metadata locks of a read-only transaction are unknown:
-/// they may be older than the instrumentation.
+/// If exactly one read-only transaction holds a metadata lock on the table, this transaction is the blocker.
+/// If the metadata locks of any read-only transaction are unknown, no blocker is identified.
+/// Metadata locks are unknown if they were granted before the instrument was enabled.
 pub(super) fn identify_read_only_blockers(waits: &mut [RowWait], transactions: &[Transaction], locks: &[MetadataLock]) {
     let readers: HashSet<u64> = transactions
         .iter()

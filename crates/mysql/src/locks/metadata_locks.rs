@@ -1,4 +1,4 @@
-//! Reads metadata locks of MySQL and MariaDB.
+//! Reads metadata locks from MySQL and MariaDB.
 
 use std::collections::HashSet;
 
@@ -12,18 +12,18 @@ use super::xa_prepared::PreparedTransaction;
 use crate::connection::Connection;
 use crate::statements;
 
-/// Metadata lock as it was read.
+/// Metadata lock before its thread id is resolved to a session id.
 #[derive(Debug)]
 pub(super) struct RawMetadataLock {
     lock: MetadataLock,
-    /// Thread id of performance_schema; `None` if the session id was read.
+    /// Thread id in performance_schema, or `None` if the row has a session id instead.
     thread: Option<u64>,
-    /// True if the lock is released at the end of the transaction.
+    /// True if the server releases the lock at the end of the transaction.
     of_transaction: bool,
 }
 
-/// Reads all locks from performance_schema and the plugin.
-/// The plugin also has the locks from before the instrument was enabled.
+/// Reads all metadata locks from performance_schema and from MariaDB's plugin.
+/// The plugin also lists locks that were granted before the instrument was enabled.
 pub(super) async fn read_metadata_locks(
     connection: &mut Connection,
     capabilities: LockCapabilities,
@@ -46,7 +46,7 @@ pub(super) async fn read_metadata_locks(
     Ok(locks)
 }
 
-/// Row of `metadata_locks`: type, schema, name, mode, status, thread, duration.
+/// Row of `metadata_locks`: object type, schema, name, lock mode, status, thread id, duration.
 type LockRow = (Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>, Vec<u8>, Vec<u8>, Option<u64>, Vec<u8>);
 
 fn parse_lock_row((kind, schema, name, mode, status, thread, duration): LockRow) -> Option<RawMetadataLock> {
@@ -63,7 +63,7 @@ fn parse_lock_row((kind, schema, name, mode, status, thread, duration): LockRow)
     })
 }
 
-/// Row of `metadata_lock_info`: type, schema, name, mode, session.
+/// Row of `metadata_lock_info`: object type, schema, name, lock mode, session id.
 type HeldRow = (Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>, u64);
 
 fn parse_granted_lock_row((kind, schema, name, mode, session): HeldRow) -> Option<RawMetadataLock> {
@@ -81,15 +81,16 @@ fn parse_granted_lock_row((kind, schema, name, mode, session): HeldRow) -> Optio
 }
 
 impl RawMetadataLock {
-    /// Returns the session under which the lock is listed.
+    /// Returns the session id of the lock's listed owner.
     pub(super) fn session_id(&self, threads: &ThreadMap) -> Option<u64> {
         self.lock.session.or_else(|| threads.session_id(self.thread?))
     }
 
-    /// Resolves the owner of the lock.
+    /// Resolves the owner of the lock to a session. Returns `None` if the server has released the lock.
     ///
-    /// MySQL lists the locks of a prepared XA transaction under the thread that prepared it.
-    /// That thread may have ended or run other work. Other locks of an ended thread are released by now.
+    /// MySQL lists the locks of a prepared XA transaction under the thread that prepared the transaction.
+    /// That thread may have ended or may run another statement.
+    /// If a thread has ended, the server has released its locks, except those of prepared XA transactions.
     pub(super) fn resolve_owner(
         mut self,
         threads: &ThreadMap,

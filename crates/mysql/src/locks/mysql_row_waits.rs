@@ -1,4 +1,4 @@
-//! Reads InnoDB lock waits of MySQL.
+//! Reads InnoDB lock waits from MySQL.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,14 +10,15 @@ use super::raw_row_wait::{RawLockOwner, RawRowWait};
 use crate::connection::Connection;
 use crate::statements;
 
-/// Maximum number of locks looked up per query and in all. Further waits lack the locked object.
+/// Maximum number of locks looked up per query.
 const LOCK_IDS_PER_QUERY: usize = 500;
+/// Maximum number of locks looked up in total. Waits beyond this limit lack the locked object.
 const MAX_LOCK_IDS: usize = 5000;
 
-/// Row of `data_lock_waits`: lock, transaction and thread of the waiter, then of the blocker.
+/// Row of `data_lock_waits`: lock id, transaction id and thread id of the waiter, then of the blocker.
 type WaitRow = (Vec<u8>, u64, Option<u64>, Vec<u8>, u64, Option<u64>);
 
-/// Reads all lock waits.
+/// Reads all InnoDB lock waits.
 pub(super) async fn read_row_waits(connection: &mut Connection) -> Result<Vec<RawRowWait>, Failure> {
     let rows: Vec<WaitRow> =
         connection.query_all(statements::MYSQL_ROW_WAITS_QUERY).await.map_err(|error| connection.to_failure(&error))?;
@@ -41,11 +42,11 @@ pub(super) async fn read_row_waits(connection: &mut Connection) -> Result<Vec<Ra
     Ok(rows.into_iter().map(wait).collect())
 }
 
-/// Row of `data_locks`: id, schema, table, index, mode, type, data.
+/// Row of `data_locks`: lock id, schema, table, index, mode, type, data.
 type LockRow =
     (Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>);
 
-/// Reads the locked objects by lock id, requested locks first.
+/// Reads the locked objects of lock waits by lock id, requested locks first.
 async fn read_locked_objects(
     connection: &mut Connection,
     waits: &[WaitRow],
@@ -67,7 +68,7 @@ async fn read_locked_objects(
     Ok(locks)
 }
 
-/// Returns whether this is a lock id of InnoDB: digits and colons. Other texts are not put into a statement.
+/// Returns whether a text is an InnoDB lock id: digits and colons, which are safe inside a SQL statement.
 fn is_lock_id(id: &str) -> bool {
     !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit() || byte == b':')
 }

@@ -1,10 +1,10 @@
-//! InnoDB lock wait as the server reports it: by transaction, thread or session.
+//! InnoDB lock wait whose owners are identified by transaction, thread or session.
 
 use clew_diagnose::waits::{LockOwner, LockedObject, RowWait};
 
 use super::threads::ThreadMap;
 
-/// Lock wait before its threads are resolved to sessions.
+/// InnoDB lock wait before its thread ids are resolved to session ids.
 #[derive(Debug)]
 pub(super) struct RawRowWait {
     waiting: RawLockOwner,
@@ -13,11 +13,11 @@ pub(super) struct RawRowWait {
     held_mode: Option<String>,
 }
 
-/// Owner of a lock.
+/// Owner of a requested or held lock.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RawLockOwner {
     pub(super) transaction: u64,
-    /// Thread id of performance_schema.
+    /// Thread id in performance_schema.
     pub(super) thread: Option<u64>,
     /// Session id.
     pub(super) session: Option<u64>,
@@ -31,7 +31,7 @@ impl RawLockOwner {
 }
 
 impl RawRowWait {
-    /// Creates a wait of `waiting` for a lock of `blocking`.
+    /// Creates a lock wait of the owner `waiting` for a lock held by `blocking`.
     pub(super) fn new(
         waiting: RawLockOwner,
         blocking: RawLockOwner,
@@ -41,12 +41,12 @@ impl RawRowWait {
         Self { waiting, blocking, lock, held_mode }
     }
 
-    /// Returns the sessions of the waiter and the blocker, as far as known.
+    /// Returns the session ids of the waiter and the blocker, without unknown ones.
     pub(super) fn session_ids(&self, threads: &ThreadMap) -> impl Iterator<Item = u64> {
         [self.waiting, self.blocking].into_iter().filter_map(|owner| owner.resolve_session(threads).session)
     }
 
-    /// Resolves threads to sessions.
+    /// Resolves thread ids to session ids.
     pub(super) fn resolve_sessions(self, threads: &ThreadMap) -> RowWait {
         RowWait {
             waiting: self.waiting.resolve_session(threads),

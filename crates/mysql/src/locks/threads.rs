@@ -1,4 +1,4 @@
-//! Maps threads of performance_schema to sessions.
+//! Maps thread ids of performance_schema to session ids.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,7 +8,7 @@ use super::capabilities::LockCapabilities;
 use crate::connection::Connection;
 use crate::statements;
 
-/// Sessions by thread id. Ended threads and threads without a session are missing.
+/// Session ids by thread id, without ended threads and threads that have no session.
 #[derive(Debug, Default)]
 pub(crate) struct ThreadMap {
     sessions: HashMap<u64, u64>,
@@ -16,24 +16,24 @@ pub(crate) struct ThreadMap {
 }
 
 impl ThreadMap {
-    /// Returns the session of a thread.
+    /// Returns the session id of a thread.
     pub(crate) fn session_id(&self, thread: u64) -> Option<u64> {
         self.sessions.get(&thread).copied()
     }
 
-    /// Returns whether a session is a replication applier by the name of its thread.
+    /// Returns whether the thread name identifies a session as a replication applier.
     pub(crate) fn is_applier(&self, session: u64) -> bool {
         self.appliers.contains(&session)
     }
 
-    /// Returns the threads of these sessions, with their sessions.
+    /// Returns the threads of the sessions, with the session id by thread id.
     pub(super) fn threads_of_sessions(&self, sessions: &[u64]) -> HashMap<u64, u64> {
         let wanted = self.sessions.iter().filter(|(_, session)| sessions.contains(session));
         wanted.map(|(&thread, &session)| (thread, session)).collect()
     }
 }
 
-/// Reads the threads, after the locks, so that every remaining lock holder is included.
+/// Reads the threads of all sessions. Must be called after reading the locks, to include every lock holder.
 pub(super) async fn read_threads(
     connection: &mut Connection,
     capabilities: LockCapabilities,

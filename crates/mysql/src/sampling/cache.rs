@@ -1,4 +1,4 @@
-//! Caches state between samples of a node, so that each sample reads less from the server.
+//! Caches state between samples of a node to reduce reads from the server.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -12,39 +12,39 @@ use crate::flavor::Flavor;
 use crate::program_names;
 use crate::server_instance::ServerInstance;
 
-/// Interval of full samples, which also check privileges and settings.
+/// Interval between full samples, which also check privileges and settings.
 const FULL_SAMPLE_INTERVAL: Duration = Duration::from_mins(1);
-/// Maximum number of new sessions per sample whose program name is read.
+/// Maximum number of new sessions whose program names are read per sample.
 const MAX_NEW_PROGRAM_NAMES: usize = 200;
-/// Minimum interval between reads of program names on MariaDB, which scans all sessions for one of them.
+/// Minimum interval between program name reads on MariaDB, which scans all sessions for each read.
 const MARIADB_PROGRAM_NAME_INTERVAL: Duration = Duration::from_secs(5);
 
-/// State that samples of one node share.
+/// Cache for consecutive samples of a node.
 #[derive(Debug, Default)]
 pub struct SampleCache {
-    /// Server instance of the other fields.
+    /// Server instance from which the cached data was read.
     server: Option<ServerInstance>,
-    /// True if the last sample had waiters.
+    /// True if the previous sample contained waiting sessions.
     pub(super) has_waiters: bool,
-    /// True if `performance_schema.processlist` is incomplete, so that samples use `SHOW FULL PROCESSLIST`.
+    /// True if samples use `SHOW FULL PROCESSLIST` because `performance_schema.processlist` is incomplete.
     pub(super) use_show_processlist: bool,
-    /// Readings and steps of the server's clock.
+    /// Clock readings and clock steps of the server.
     pub(super) clock: ClockHistory,
-    /// Losses of performance_schema at the last full sample.
+    /// Limitations for lost instrumentation at the last full sample.
     pub(super) losses: Vec<Limitation>,
     /// Limitations of the last full sample.
     pub(super) limitations: Vec<Limitation>,
     full_sample_at: Option<Instant>,
     programs: HashMap<u64, Arc<[u8]>>,
-    /// Sessions whose program was read, including those without a program name.
+    /// Ids of sessions whose program name was read, including sessions without a program name.
     programs_read: HashSet<u64>,
     programs_at: Option<Instant>,
-    /// Limitations of program names; empty if they can be read.
+    /// Limitations for unreadable program names, empty if program names are readable.
     program_name_limitations: Vec<Limitation>,
 }
 
 impl SampleCache {
-    /// Drops the samples of another server instance: each instance has session ids and settings of its own.
+    /// Clears the cache if the server instance changed, because session ids and settings are specific to an instance.
     pub(super) fn select_server_instance(&mut self, server: &ServerInstance) {
         if self.server.as_ref() != Some(server) {
             let clock = std::mem::take(&mut self.clock);
@@ -53,14 +53,14 @@ impl SampleCache {
         self.clock.select_server(server);
     }
 
-    /// Records the server's clock, if the connection read it.
+    /// Records the clock reading of the connection, if any.
     pub(super) fn record_clock_reading(&mut self, connection: &Connection) {
         if let Some(clock) = connection.clock {
             self.clock.record_reading(clock);
         }
     }
 
-    /// Corrects the ages of transactions by detected steps of the server's clock.
+    /// Corrects the ages of transactions after clock steps.
     pub(super) fn adjust_ages(&self, transactions: &mut [Transaction]) {
         if !self.clock.has_clock_steps() {
             return;
@@ -72,7 +72,7 @@ impl SampleCache {
         }
     }
 
-    /// Returns whether a full sample is due. The first sample is full.
+    /// Returns whether a full sample is due. The first sample is always full.
     pub(super) fn is_full_sample_due(&self) -> bool {
         self.full_sample_at.is_none_or(|at| at.elapsed() >= FULL_SAMPLE_INTERVAL)
     }
@@ -82,13 +82,13 @@ impl SampleCache {
         self.programs.get(&session).cloned()
     }
 
-    /// Returns the limitations of program names.
+    /// Returns the limitations for unreadable program names.
     pub(super) fn program_name_limitations(&self) -> &[Limitation] {
         &self.program_name_limitations
     }
 
-    /// Reads the program names of all sessions, or records why they cannot be read.
-    /// `unreadable` is the reason if performance_schema cannot be read.
+    /// Reads the program names of all sessions, or records a limitation if they are unreadable.
+    /// `unreadable` is the limitation for an unreadable performance_schema.
     pub(super) async fn refresh_all_program_names(
         &mut self,
         connection: &mut Connection,
@@ -103,7 +103,7 @@ impl SampleCache {
         Ok(())
     }
 
-    /// Reads the program names of new sessions, and drops those of ended sessions.
+    /// Reads the program names of new sessions and removes the names of ended sessions.
     pub(super) async fn read_new_program_names(
         &mut self,
         connection: &mut Connection,

@@ -1,5 +1,7 @@
-//! Takes detailed snapshots. Rows are encoded while they stream in, without their detail columns.
-//! The detail columns are added when the rows are written.
+//! Takes detailed snapshots.
+//!
+//! The base columns of a row are encoded while the process list streams in.
+//! The detail columns are appended when the rows are written.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -59,7 +61,7 @@ pub(super) async fn read_detailed_snapshot(
     Ok(finish_snapshot(connection, body, limitations).await)
 }
 
-/// Details of sessions. Program names are stored separately: nearly every session has one, and few have more.
+/// Details by session id. Program names have their own map, because most sessions have no other details.
 #[derive(Debug)]
 pub(super) struct SessionDetails {
     /// Details of sessions that wait or run a statement.

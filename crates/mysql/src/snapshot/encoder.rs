@@ -1,4 +1,4 @@
-//! Encodes the rows of a snapshot while they stream in: joins, filters, encodes and sorts them.
+//! Joins, filters, encodes and sorts the rows of a snapshot while the process list streams in.
 
 use std::io;
 
@@ -15,30 +15,30 @@ use crate::statement_ages::{self, AgeCheckScope};
 use crate::transactions::TransactionsBySession;
 use crate::{doctor, failure, process_list};
 
-/// Bytes of encoded rows that stay in memory before they spill to a temporary file.
+/// Maximum number of bytes in memory before encoded rows spill to a temporary file.
 const MAX_IN_MEMORY_BYTES: usize = 1 << 20;
-/// Maximum rows of a batch of heavy sessions.
+/// Maximum number of sessions in a batch for the blocking thread.
 const MAX_BATCH_ROWS: usize = 256;
-/// Approximate maximum of statement bytes in a batch.
+/// Approximate maximum number of statement bytes in a batch.
 const MAX_BATCH_BYTES: usize = 1 << 20;
-/// Statement bytes below which rows are encoded on the reading thread: a handover costs two wake-ups.
+/// Maximum statement bytes of rows that are encoded on the reading thread. A thread handover costs two wake-ups.
 const MAX_LIGHT_STATEMENT_BYTES: usize = 64 << 10;
 
-/// Maximum number of busy sessions whose age is checked. More would exceed the memory of a snapshot.
+/// Maximum number of busy sessions whose ages are checked. Limits the memory of a snapshot.
 const MAX_CHECKED_SESSIONS: usize = 2_000;
 
-/// Selection and format of the rows of a snapshot.
+/// Selection and format of snapshot rows.
 pub(super) struct RowOptions {
     pub(super) selection: Selection,
     pub(super) statements: StatementText,
     pub(super) form: OutputFormat,
-    /// True if detail columns are appended after all rows were read.
+    /// True if detail columns are appended when the rows are written.
     pub(super) detailed: bool,
 }
 
-/// Reads all sessions over a connection and returns the encoded rows in order.
-/// Without `own`, internal sessions and Clew's own are included.
-/// `observe` is called with each session before it is encoded.
+/// Reads all sessions over a connection and returns the encoded, sorted rows.
+/// If `own` is `None`, the rows include internal sessions and Clew's own sessions.
+/// `observe` is called with each session before the session is encoded.
 pub(super) async fn read_sorted_rows(
     connection: &mut Connection,
     rows: &RowOptions,
@@ -84,7 +84,7 @@ pub(super) async fn read_sorted_rows(
     pipeline.finish().await.map_err(spool_failure)
 }
 
-/// Batch of sessions for the encoder.
+/// Batch of sessions to encode.
 #[derive(Default)]
 struct SessionBatch {
     sessions: Vec<Session>,
@@ -106,21 +106,22 @@ fn statement_len(session: &Session) -> usize {
     session.statement.as_ref().map_or(0, Vec::len)
 }
 
-/// Encodes light sessions on the reading thread, which reuses their memory.
-/// Encodes heavy sessions in batches on a blocking thread, one batch at a time, while the reader continues.
+/// Pipeline that encodes sessions while further rows are read.
+/// Sessions with small statements are encoded on the reading thread.
+/// Sessions with large statements are encoded in batches on a blocking thread, one batch at a time.
 struct EncodePipeline {
     encoder: EncoderState,
     batch: SessionBatch,
 }
 
-/// State of the encoder: idle, or moved to a blocking thread.
+/// State of the encoder: idle, or encoding a batch on a blocking thread.
 enum EncoderState {
     Idle(Box<Encoder>),
     Encoding(JoinHandle<io::Result<Box<Encoder>>>),
 }
 
 impl EncoderState {
-    /// Returns the encoder once its current batch is done.
+    /// Waits for the current batch and returns the encoder.
     async fn into_encoder(self) -> io::Result<Box<Encoder>> {
         match self {
             Self::Idle(encoder) => Ok(encoder),
@@ -128,7 +129,7 @@ impl EncoderState {
         }
     }
 
-    /// Encodes a batch: on this thread if it is light, else on a blocking thread.
+    /// Encodes a small batch on this thread, or starts encoding a large batch on a blocking thread.
     async fn start_batch(self, batch: SessionBatch) -> io::Result<Self> {
         let mut encoder = self.into_encoder().await?;
         if encoder.is_light(batch.bytes) {
@@ -158,7 +159,7 @@ impl EncodePipeline {
         Ok(self)
     }
 
-    /// Returns the rows in order.
+    /// Encodes the remaining sessions and returns the sorted rows.
     async fn finish(self) -> io::Result<SortedRows<SpooledTempFile>> {
         let encoder = self.encoder.start_batch(self.batch).await?.into_encoder().await?;
         if encoder.is_light(0) {
@@ -168,7 +169,7 @@ impl EncodePipeline {
     }
 }
 
-/// Encodes sessions in any order.
+/// Encoder that filters sessions and encodes them as sortable rows.
 struct Encoder {
     statements: StatementText,
     form: OutputFormat,
@@ -199,8 +200,8 @@ impl Encoder {
         }
     }
 
-    /// Returns whether encoding this many statement bytes is cheap enough for a thread of the async runtime.
-    /// Light rows are only copied, and to memory.
+    /// Returns whether encoding `bytes` statement bytes is cheap enough for a thread of the async runtime.
+    /// Cheap rows are copied to memory, without template generation and without spilling to disk.
     fn is_light(&self, bytes: usize) -> bool {
         self.statements == StatementText::Full
             && bytes < MAX_LIGHT_STATEMENT_BYTES
@@ -215,7 +216,7 @@ impl Encoder {
         if self.own.as_mut().is_some_and(|own| own.is_own_session(&session)) {
             return Ok(());
         }
-        // Templates are made before filtering: matching `sql_key` against the statement would disclose its literals.
+        // Filter after template generation. Matching `sql_key` against the full statement would disclose literals.
         if self.statements == StatementText::Templates {
             session.statement = session.statement.map(|statement| template(&statement));
         }
