@@ -88,13 +88,13 @@ impl ServerProcess {
     fn measure_allocations(&self, detailed: bool) -> dhat::HeapStats {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
         let _counting = dhat::Profiler::builder().testing().build();
-        let (selection, form) = (Selection::default(), OutputFormat::Csv { formula_guard: true });
+        let (selection, format) = (Selection::default(), OutputFormat::Csv { formula_guard: true });
         runtime.block_on(async {
             let limits = Limits::default();
             let mut snapshot = if detailed {
-                take_detailed_snapshot(&self.node, &selection, StatementText::Full, form, &limits).await
+                take_detailed_snapshot(&self.node, &selection, StatementText::Full, format, &limits).await
             } else {
-                take_snapshot(&self.node, &selection, StatementText::Full, form, &limits).await
+                take_snapshot(&self.node, &selection, StatementText::Full, format, &limits).await
             }
             .expect("the fake server responds");
             snapshot.body.write_to(&mut std::io::sink()).expect("a sink accepts all bytes");

@@ -49,50 +49,50 @@ pub struct SessionSample {
     pub duration: Duration,
 }
 
-/// Samples the sessions of a node. `memory` is the cache for consecutive samples of this node.
+/// Samples the sessions of a node. `cache` is the cache for consecutive samples of this node.
 /// `threshold` is the minimum age in seconds of a slow session and of a long transaction.
 ///
 /// Fails after the read timeout. On failure or drop, Clew kills its own running statement on the server.
 pub async fn sample_sessions(
     node: &NodeUrl,
-    memory: &mut SampleCache,
+    cache: &mut SampleCache,
     threshold: u64,
     limits: &Limits,
 ) -> Result<SessionSample, Failure> {
-    let sampling = failure::catch_panic(node, Box::pin(take_sample(node, memory, threshold, limits)));
+    let sampling = failure::catch_panic(node, Box::pin(take_sample(node, cache, threshold, limits)));
     let sampled = timeout(limits.read_timeout, sampling).await;
     sampled.unwrap_or_else(|_| Err(failure::read_timeout_failure(node, limits.read_timeout)))
 }
 
 async fn take_sample(
     node: &NodeUrl,
-    memory: &mut SampleCache,
+    cache: &mut SampleCache,
     threshold: u64,
     limits: &Limits,
 ) -> Result<SessionSample, Failure> {
     let mut connection = Connection::open(node, limits).await?;
     let server = connection.read_server_instance().await?;
-    memory.select_server_instance(&server);
-    let mut sample = if memory.is_full_sample_due() || memory.has_waiters {
-        take_sample_with_locks(&mut connection, memory, threshold).await?
+    cache.select_server_instance(&server);
+    let mut sample = if cache.is_full_sample_due() || cache.has_waiters {
+        take_sample_with_locks(&mut connection, cache, threshold).await?
     } else {
-        let (open, gap) = read_open_transactions(&mut connection, memory).await?;
-        let found = read_sampled_sessions(&mut connection, memory, open, threshold, None).await?;
+        let (open, gap) = read_open_transactions(&mut connection, cache).await?;
+        let found = read_sampled_sessions(&mut connection, cache, open, threshold, None).await?;
         if found.counts.waiting > 0 {
             // Waiters and blockers must be read in the same sample.
-            take_sample_with_locks(&mut connection, memory, threshold).await?
+            take_sample_with_locks(&mut connection, cache, threshold).await?
         } else {
-            let limitations = memory.limitations.iter().chain(&gap).cloned().collect();
+            let limitations = cache.limitations.iter().chain(&gap).cloned().collect();
             SampleData { found, waits: HashMap::new(), waits_masked: HashMap::new(), limitations }
         }
     };
-    memory.has_waiters = sample.found.counts.waiting > 0;
-    memory.read_new_program_names(&mut connection, &sample.found.sessions).await?;
+    cache.has_waiters = sample.found.counts.waiting > 0;
+    cache.read_new_program_names(&mut connection, &sample.found.sessions).await?;
     sample.limitations.append(&mut connection.limitations);
     sample.limitations.dedup();
-    let took = connection.since.elapsed();
+    let duration = connection.since.elapsed();
     connection.close().await;
-    Ok(sample.into_session_sample(server, memory, took))
+    Ok(sample.into_session_sample(server, cache, duration))
 }
 
 /// User sessions of a sample with their open transactions.
@@ -142,7 +142,7 @@ struct SampleData {
 }
 
 impl SampleData {
-    fn into_session_sample(mut self, server: ServerInstance, memory: &SampleCache, took: Duration) -> SessionSample {
+    fn into_session_sample(mut self, server: ServerInstance, cache: &SampleCache, duration: Duration) -> SessionSample {
         let SampledSessions { open, sessions, counts, omitted } = self.found;
         if omitted > 0 {
             self.limitations.push(omitted_sessions_limitation(omitted, counts.total));
@@ -151,48 +151,48 @@ impl SampleData {
             let detail = self.waits.remove(&session.id).unwrap_or_default();
             SampledSession {
                 transaction: open.get(session.id).cloned(),
-                detail: SessionDetail { program_name: memory.program_name(session.id), ..detail },
+                detail: SessionDetail { program_name: cache.program_name(session.id), ..detail },
                 masked_waits_for: self.waits_masked.remove(&session.id).and_then(|detail| detail.waits_for),
                 session,
             }
         };
         let sessions = sessions.into_iter().map(live).collect();
-        SessionSample { server, sessions, counts, limitations: self.limitations, duration: took }
+        SessionSample { server, sessions, counts, limitations: self.limitations, duration }
     }
 }
 
 /// Takes a full sample, which also reads the lock tables.
 async fn take_sample_with_locks(
     connection: &mut Connection,
-    memory: &mut SampleCache,
+    cache: &mut SampleCache,
     threshold: u64,
 ) -> Result<SampleData, Failure> {
     connection.clock = None;
     let mut locks = LockTables::read(connection, Vec::new()).await?;
-    memory.record_clock_reading(connection);
-    memory.adjust_ages(&mut locks.transactions);
+    cache.record_clock_reading(connection);
+    cache.adjust_ages(&mut locks.transactions);
     let mut parties = WaitPartyCollector::new(locks.waiting_or_blocking_ids());
     let open = TransactionsBySession::new(locks.transactions.clone());
     let unreadable = locks.unreadable.take();
-    if memory.is_full_sample_due() {
-        memory.refresh_all_program_names(connection, unreadable.as_ref()).await?;
-        memory.losses = if unreadable.is_none() {
+    if cache.is_full_sample_due() {
+        cache.refresh_all_program_names(connection, unreadable.as_ref()).await?;
+        cache.losses = if unreadable.is_none() {
             lost_instrumentation::read_loss_limitations(connection).await?
         } else {
             Vec::new()
         };
         // Without a thread in performance_schema, a session is missing in `performance_schema.processlist`.
-        memory.use_show_processlist |= memory.losses.iter().any(|loss| loss.kind == LimitationKind::LostThreads);
+        cache.use_show_processlist |= cache.losses.iter().any(|loss| loss.kind == LimitationKind::LostThreads);
     }
-    let found = read_sampled_sessions(connection, memory, open, threshold, Some(&mut parties)).await?;
+    let found = read_sampled_sessions(connection, cache, open, threshold, Some(&mut parties)).await?;
     let stale_modes = locks.stale_mode_limitation();
     let facts = parties.into_observed_sessions(connection.own_session_filter(), &locks.threads);
     let (mut observed, _) = locks.into_lock_observations(facts);
-    observed.limitations.extend_from_slice(&memory.losses);
+    observed.limitations.extend_from_slice(&cache.losses);
     let graph = build_graph(&observed);
     let mut limitations = observed.limitations;
-    limitations.extend_from_slice(memory.program_name_limitations());
-    memory.limitations.clone_from(&limitations);
+    limitations.extend_from_slice(cache.program_name_limitations());
+    cache.limitations.clone_from(&limitations);
     if !graph.unexplained.is_empty() {
         limitations.extend(stale_modes);
     }
@@ -207,7 +207,7 @@ async fn take_sample_with_locks(
 /// Reads the open transactions. Also returns a limitation if `innodb_trx` is temporarily unreadable.
 async fn read_open_transactions(
     connection: &mut Connection,
-    memory: &mut SampleCache,
+    cache: &mut SampleCache,
 ) -> Result<(TransactionsBySession, Option<Limitation>), Failure> {
     let (mut open, gap) = match transactions::read_transactions(connection).await {
         Ok(TransactionsResult::Readable(open)) => (open, None),
@@ -215,26 +215,26 @@ async fn read_open_transactions(
         Ok(TransactionsResult::FromStatus(open)) => (open, Some(doctor::incomplete_transactions_limitation())),
         Err(error) => return Err(connection.to_failure(&error)),
     };
-    memory.record_clock_reading(connection);
-    memory.adjust_ages(&mut open);
+    cache.record_clock_reading(connection);
+    cache.adjust_ages(&mut open);
     Ok((TransactionsBySession::new(open), gap))
 }
 
 /// Reads the user sessions. `parties` observes all sessions, including internal ones and Clew's own.
 async fn read_sampled_sessions(
     connection: &mut Connection,
-    memory: &mut SampleCache,
+    cache: &mut SampleCache,
     open: TransactionsBySession,
     threshold: u64,
     mut parties: Option<&mut WaitPartyCollector>,
 ) -> Result<SampledSessions, Failure> {
     if connection.flavor == Flavor::MySql && connection.clock.is_none() {
         clock::read_clock(connection).await.map_err(|error| connection.to_failure(&error))?;
-        memory.record_clock_reading(connection);
+        cache.record_clock_reading(connection);
     }
     let mut found = SampledSessions { open, ..SampledSessions::default() };
     for without_lock in [true, false] {
-        if without_lock && (connection.flavor == Flavor::MariaDb || memory.use_show_processlist) {
+        if without_lock && (connection.flavor == Flavor::MariaDb || cache.use_show_processlist) {
             continue;
         }
         if read_process_list(&mut found, connection, without_lock, threshold, parties.as_deref_mut()).await?
@@ -243,7 +243,7 @@ async fn read_sampled_sessions(
             break;
         }
         // The table is incomplete: performance_schema is off, or disabled for some sessions.
-        memory.use_show_processlist = true;
+        cache.use_show_processlist = true;
         found = SampledSessions { open: found.open, ..SampledSessions::default() };
         if let Some(parties) = &mut parties {
             parties.reset();
@@ -257,7 +257,7 @@ async fn read_sampled_sessions(
     };
     let unverified = found.sessions.iter_mut().filter(is_unverified).collect();
     statement_ages::check_session_ages(connection, unverified, AgeCheckScope::Busy).await?;
-    found.count_sessions(&memory.clock, flavor, threshold);
+    found.count_sessions(&cache.clock, flavor, threshold);
     if let Some(parties) = parties {
         parties.replace_ages(&found.sessions);
     }

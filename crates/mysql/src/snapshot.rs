@@ -105,10 +105,10 @@ impl EncodedRows {
     pub fn write_part(&mut self, offset: usize, limit: usize, out: &mut dyn Write) -> io::Result<()> {
         let separator: &[u8] = if self.format == OutputFormat::Json { b",\n" } else { b"" };
         let Some(details) = &self.details else { return self.rows.write_range(offset, limit, out, separator) };
-        let form = self.format;
+        let format = self.format;
         self.rows.write_range_with(offset, limit, out, separator, |session, row| {
             let detail = details.get(session);
-            match form {
+            match format {
                 OutputFormat::Csv { formula_guard } => csv::push_details(row, &detail, formula_guard),
                 OutputFormat::Json => json::push_details(row, &detail),
             }
@@ -124,23 +124,23 @@ pub async fn take_snapshot(
     node: &NodeUrl,
     selection: &Selection,
     statements: StatementText,
-    form: OutputFormat,
+    format: OutputFormat,
     limits: &Limits,
 ) -> Result<Snapshot, Failure> {
-    take_snapshot_in_scope(SessionScope::Users, node, selection, statements, form, limits).await
+    take_snapshot_in_scope(SessionScope::Users, node, selection, statements, format, limits).await
 }
 
 /// Takes a snapshot of a node's user sessions or of all sessions. See [`take_snapshot`].
 pub async fn take_snapshot_in_scope(
-    whose: SessionScope,
+    scope: SessionScope,
     node: &NodeUrl,
     selection: &Selection,
     statements: StatementText,
-    form: OutputFormat,
+    format: OutputFormat,
     limits: &Limits,
 ) -> Result<Snapshot, Failure> {
-    let rows = RowOptions { selection: selection.clone(), statements, form, detailed: false };
-    run_with_timeout(node, limits, Box::pin(open_and_read_snapshot(whose, node, rows, limits))).await
+    let rows = RowOptions { selection: selection.clone(), statements, format, detailed: false };
+    run_with_timeout(node, limits, Box::pin(open_and_read_snapshot(scope, node, rows, limits))).await
 }
 
 /// Takes a snapshot with the server instance, for callers that kill sessions. See [`take_snapshot`].
@@ -148,10 +148,10 @@ pub async fn take_snapshot_with_instance(
     node: &NodeUrl,
     selection: &Selection,
     statements: StatementText,
-    form: OutputFormat,
+    format: OutputFormat,
     limits: &Limits,
 ) -> Result<Snapshot, Failure> {
-    let rows = RowOptions { selection: selection.clone(), statements, form, detailed: false };
+    let rows = RowOptions { selection: selection.clone(), statements, format, detailed: false };
     let reading = async {
         let mut connection = Connection::open(node, limits).await?;
         let server = connection.read_server_instance().await?;
@@ -166,10 +166,10 @@ pub async fn take_detailed_snapshot(
     node: &NodeUrl,
     selection: &Selection,
     statements: StatementText,
-    form: OutputFormat,
+    format: OutputFormat,
     limits: &Limits,
 ) -> Result<Snapshot, Failure> {
-    let rows = RowOptions { selection: selection.clone(), statements, form, detailed: true };
+    let rows = RowOptions { selection: selection.clone(), statements, format, detailed: true };
     run_with_timeout(node, limits, Box::pin(detailed::read_detailed_snapshot(node, rows, limits))).await
 }
 
@@ -185,15 +185,15 @@ async fn run_with_timeout(
 
 /// Opens a connection and takes a snapshot.
 async fn open_and_read_snapshot(
-    whose: SessionScope,
+    scope: SessionScope,
     node: &NodeUrl,
     rows: RowOptions,
     limits: &Limits,
 ) -> Result<Snapshot, Failure> {
-    read_snapshot(Connection::open(node, limits).await?, whose, rows).await
+    read_snapshot(Connection::open(node, limits).await?, scope, rows).await
 }
 
-async fn read_snapshot(mut connection: Connection, whose: SessionScope, rows: RowOptions) -> Result<Snapshot, Failure> {
+async fn read_snapshot(mut connection: Connection, scope: SessionScope, rows: RowOptions) -> Result<Snapshot, Failure> {
     let mut limitations = doctor::read_process_list_limitations(&mut connection).await?;
     let transactions = match transactions::read_transactions(&mut connection).await {
         Ok(TransactionsResult::Readable(transactions)) => TransactionsBySession::new(transactions),
@@ -208,10 +208,10 @@ async fn read_snapshot(mut connection: Connection, whose: SessionScope, rows: Ro
         }
         Err(error) => return Err(connection.to_failure(&error)),
     };
-    let own = (whose == SessionScope::Users).then(|| connection.own_session_filter());
-    let form = rows.form;
+    let own = (scope == SessionScope::Users).then(|| connection.own_session_filter());
+    let format = rows.format;
     let rows = read_sorted_rows(&mut connection, &rows, own, transactions, |_| Ok(())).await?;
-    let body = EncodedRows { rows, format: form, details: None };
+    let body = EncodedRows { rows, format, details: None };
     Ok(finish_snapshot(connection, body, limitations).await)
 }
 

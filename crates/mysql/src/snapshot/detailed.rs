@@ -26,7 +26,7 @@ pub(super) async fn read_detailed_snapshot(
     let mut connection = Connection::open(node, limits).await?;
     let limitations = doctor::read_process_list_limitations(&mut connection).await?;
     let mut locks = LockTables::read(&mut connection, limitations).await?;
-    let (form, masked) = (rows.form, rows.statements == StatementText::Templates);
+    let (format, masked) = (rows.format, rows.statements == StatementText::Templates);
     let mut collector = WaitPartyCollector::new(locks.waiting_or_blocking_ids());
     let transactions = TransactionsBySession::new(locks.transactions.clone());
     let observe = |session: &Session| collector.observe_session(session);
@@ -57,7 +57,7 @@ pub(super) async fn read_detailed_snapshot(
             busy.entry(session).or_default().statement_digest = Some(digest);
         }
     }
-    let body = EncodedRows { rows, format: form, details: Some(SessionDetails { busy, programs }) };
+    let body = EncodedRows { rows, format, details: Some(SessionDetails { busy, programs }) };
     Ok(finish_snapshot(connection, body, limitations).await)
 }
 

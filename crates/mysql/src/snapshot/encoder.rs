@@ -31,7 +31,7 @@ const MAX_CHECKED_SESSIONS: usize = 2_000;
 pub(super) struct RowOptions {
     pub(super) selection: Selection,
     pub(super) statements: StatementText,
-    pub(super) form: OutputFormat,
+    pub(super) format: OutputFormat,
     /// True if detail columns are appended when the rows are written.
     pub(super) detailed: bool,
 }
@@ -172,7 +172,7 @@ impl EncodePipeline {
 /// Encoder that filters sessions and encodes them as sortable rows.
 struct Encoder {
     statements: StatementText,
-    form: OutputFormat,
+    format: OutputFormat,
     detailed: bool,
     own: Option<OwnSessionFilter>,
     transactions: TransactionsBySession,
@@ -189,7 +189,7 @@ impl Encoder {
         let order = Order::new(&rows.selection);
         Self {
             statements: rows.statements,
-            form: rows.form,
+            format: rows.format,
             detailed: rows.detailed,
             filter: if own.is_none() { filter.with_internal() } else { filter },
             own,
@@ -226,7 +226,7 @@ impl Encoder {
         }
         let encoded = &mut self.encoded;
         encoded.clear();
-        match (self.form, self.detailed) {
+        match (self.format, self.detailed) {
             (OutputFormat::Csv { formula_guard }, false) => csv::encode_row(encoded, &row, formula_guard),
             (OutputFormat::Csv { formula_guard }, true) => csv::begin_row(encoded, &row, formula_guard),
             (OutputFormat::Json, false) => json::encode_row(encoded, &row),
