@@ -198,7 +198,7 @@ impl Client {
         while let Some(row) = rows.next_row().await? {
             count += 1;
             if rows.total_bytes() + count * ROW_OVERHEAD_BYTES > MAX_SMALL_RESULT_BYTES {
-                return Err(Error::TooLarge { what: "bytes in one result", limit: MAX_SMALL_RESULT_BYTES as u64 });
+                return Err(Error::TooLarge { what: "bytes in one result set", limit: MAX_SMALL_RESULT_BYTES as u64 });
             }
             consume(T::from_row_opt(row)?);
         }

@@ -151,10 +151,10 @@ impl fmt::Display for ClockDoubt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Stepped(seconds) => {
-                write!(f, "the clock of the server was set by {seconds:+.0} s since the previous read")
+                write!(f, "the server's clock was changed by {seconds:+.0} s since the previous read")
             }
-            Self::AnotherServer => f.write_str("the address leads to another server since the previous read"),
-            Self::Unreadable => f.write_str("the server returns no time"),
+            Self::AnotherServer => f.write_str("the address leads to a different server than at the previous read"),
+            Self::Unreadable => f.write_str("the server did not return its current time"),
         }
     }
 }

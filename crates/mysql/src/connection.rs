@@ -83,7 +83,8 @@ impl RawConnection {
     /// Reads the server version and the connection id. Returns the version.
     async fn read_version_and_id(&mut self) -> Result<String, Error> {
         let rows = self.client.query_all::<(String, u64)>(statements::SERVER_IDENTITY_QUERY).await?;
-        let (version, id) = rows.into_iter().next().ok_or(Error::Protocol("no row where there is always one"))?;
+        let (version, id) =
+            rows.into_iter().next().ok_or(Error::Protocol("no row from SELECT VERSION(), CONNECTION_ID()"))?;
         self.own.set_connection_id(id);
         self.id = id;
         Ok(version)

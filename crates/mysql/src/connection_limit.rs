@@ -70,10 +70,15 @@ impl ConnectionPermit {
 
 fn node_busy_failure(address: &str, purpose: Purpose, max_wait: Duration) -> Failure {
     let doing = match purpose {
-        Purpose::Reading => "Clew already reads this node, or ends a read there that hung, and reads it once at a time",
-        Purpose::Killing => "Clew already has two connections to this node, to kill there, and takes no third",
+        Purpose::Reading => {
+            "Clew already reads this node, or kills the statement of an abandoned read, and allows one read at a time"
+        }
+        Purpose::Killing => "Clew already has two connections to this node, which is the maximum",
     };
-    Failure::new(FailureKind::Busy, format!("{address}: {doing}; it was not done within {} s", max_wait.as_secs_f32()))
+    Failure::new(
+        FailureKind::Busy,
+        format!("{address}: {doing}; no connection permit became available within {} s", max_wait.as_secs_f32()),
+    )
 }
 
 #[derive(Debug)]

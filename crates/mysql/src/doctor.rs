@@ -45,7 +45,7 @@ pub struct Diagnosis {
 pub async fn diagnose(node: &NodeUrl, limits: &Limits) -> Result<Diagnosis, Failure> {
     timeout(limits.read_timeout, failure::catch_panic(node, run_diagnosis(node, limits)))
         .await
-        .unwrap_or_else(|_| Err(failure::timeout_failure(&node.address(), "examining", limits.read_timeout)))
+        .unwrap_or_else(|_| Err(failure::timeout_failure(&node.address(), "checking privileges", limits.read_timeout)))
 }
 
 async fn run_diagnosis(node: &NodeUrl, limits: &Limits) -> Result<Diagnosis, Failure> {
@@ -109,29 +109,29 @@ async fn run_checks(connection: &mut Connection, account: &str) -> Result<Vec<Pr
     let process = run_probe(connection, statements::TRANSACTIONS_PROBE_QUERY).await?;
     let [own_sessions, no_transactions] = missing_process_privilege_limitations(account);
     let mut checks = vec![
-        build_check("sessions of every account", process.then_some(()).ok_or(own_sessions)),
+        build_check("sessions of all accounts", process.then_some(()).ok_or(own_sessions)),
         build_check("open transactions", process.then_some(()).ok_or(no_transactions)),
     ];
     let cut = process_list::truncates_statements(connection).await?;
-    checks.push(build_check("whole statements", if cut { Err(truncated_statements_limitation()) } else { Ok(()) }));
+    checks.push(build_check("complete statements", if cut { Err(truncated_statements_limitation()) } else { Ok(()) }));
     let kill = has_kill_privilege(connection).await?;
     checks.push(build_check(
-        "ending sessions",
+        "killing sessions",
         if kill { Ok(()) } else { Err(no_kill_privilege_limitation(connection.flavor, account)) },
     ));
     let locks = check_metadata_locks(connection, account).await?;
     checks.push(build_check("metadata locks", locks));
     let ages = statement_ages::check_statement_timers(connection).await?;
-    checks.push(build_check("durations that sessions cannot change", ages));
+    checks.push(build_check("reliable durations", ages));
     let mut losses = Vec::new();
     if check_performance_schema(connection, account).await?.is_ok() {
         losses = lost_instrumentation::read_loss_limitations(connection).await?;
     }
     losses.append(&mut connection.limitations);
     if losses.is_empty() {
-        checks.push(build_check("complete records", Ok(())));
+        checks.push(build_check("complete instrumentation", Ok(())));
     }
-    checks.extend(losses.into_iter().map(|loss| build_check("complete records", Err(loss))));
+    checks.extend(losses.into_iter().map(|loss| build_check("complete instrumentation", Err(loss))));
     Ok(checks)
 }
 
@@ -198,8 +198,11 @@ pub(crate) async fn read_process_list_limitations(connection: &mut Connection) -
     }
     let missing =
         lost_instrumentation::read_lost_thread_limitations(connection).await?.into_iter().map(|loss| Limitation {
-            what: "Sessions may be missing in the list.".to_owned(),
-            why: format!("The list is of performance_schema: performance_schema_show_processlist is ON. {}", loss.why),
+            what: "Sessions may be missing from the process list.".to_owned(),
+            why: format!(
+                "The process list comes from performance_schema, because performance_schema_show_processlist is ON. {}",
+                loss.why
+            ),
             remedy: Some("SET GLOBAL performance_schema_show_processlist = OFF;".to_owned()),
             ..loss
         });
@@ -217,13 +220,13 @@ pub(crate) fn missing_process_privilege_limitations(account: &str) -> [Limitatio
     [
         grant(
             LimitationKind::OnlyOwnSessions,
-            "Only sessions of this account are shown; those of all others are missing.",
-            "The account has no PROCESS privilege.",
+            "Sessions of other accounts are not visible.",
+            "The account lacks the PROCESS privilege.",
         ),
         grant(
             LimitationKind::NoTransactions,
-            "Transactions are not shown: their columns are empty, and the filter `long` finds nothing.",
-            "Reading information_schema.innodb_trx takes the PROCESS privilege.",
+            "Transactions are not visible: transaction columns are empty, and the filter `long` matches no session.",
+            "Reading information_schema.innodb_trx requires the PROCESS privilege.",
         ),
     ]
 }
@@ -232,10 +235,10 @@ pub(crate) fn missing_process_privilege_limitations(account: &str) -> [Limitatio
 pub(crate) fn incomplete_transactions_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::PartOfTransactions,
-        what: "Transactions come from InnoDB's status: read-only ones are missing, and nobody's count of locked tables is shown."
+        what: "Transactions come from the InnoDB status: read-only transactions and numbers of locked tables are missing."
             .to_owned(),
-        why: "MySQL cannot read its own table of transactions (error 3854) as long as one of them runs a statement with a \
-              character of four bytes, such as an emoji."
+        why: "MySQL cannot read information_schema.innodb_trx (error 3854) while a transaction runs a statement with a four-byte \
+              character, such as an emoji."
             .to_owned(),
         remedy: None,
     }
@@ -245,8 +248,8 @@ pub(crate) fn incomplete_transactions_limitation() -> Limitation {
 pub(crate) fn truncated_statements_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::StatementsCut,
-        what: "Statements are cut after 1,024 bytes.".to_owned(),
-        why: "performance_schema_show_processlist is ON, and performance_schema keeps no more.".to_owned(),
+        what: "Statements are truncated after 1,024 bytes.".to_owned(),
+        why: "performance_schema_show_processlist is ON, and performance_schema stores at most 1,024 bytes of a statement.".to_owned(),
         remedy: Some("SET GLOBAL performance_schema_show_processlist = OFF;".to_owned()),
     }
 }
@@ -255,8 +258,8 @@ pub(crate) fn truncated_statements_limitation() -> Limitation {
 pub(crate) fn long_statements_limitation(count: u64) -> Option<Limitation> {
     (count > 0).then(|| Limitation {
         kind: LimitationKind::StatementsCut,
-        what: format!("Statements of {count} sessions are cut after 64 MiB."),
-        why: "Clew reads no more of a statement: a server that is not trusted must not fill memory.".to_owned(),
+        what: format!("Statements of {count} sessions are truncated after 64 MiB."),
+        why: "Clew reads at most 64 MiB of a statement, to limit its memory use.".to_owned(),
         remedy: None,
     })
 }
@@ -266,10 +269,10 @@ pub(crate) fn indirect_connection_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::Indirect,
         what: "Sessions cannot be killed through this address.".to_owned(),
-        why: "A proxy stands between: the connection id of the greeting is not CONNECTION_ID(), or the process list does not show \
-              Clew's own session, so the sessions of the list cannot be identified."
+        why: "Clew connects through a proxy or load balancer: the connection id in the handshake differs from CONNECTION_ID(), or the \
+              process list does not contain Clew's own session. Listed sessions cannot be identified."
             .to_owned(),
-        remedy: Some("Register the address of the server itself, and kill there.".to_owned()),
+        remedy: Some("Register the address of the server itself, and kill sessions through that address.".to_owned()),
     }
 }
 
@@ -277,9 +280,9 @@ pub(crate) fn indirect_connection_limitation() -> Limitation {
 pub(crate) fn multiple_servers_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::Indirect,
-        what: "The address leads to several servers: each read shows the sessions of one of them.".to_owned(),
-        why: "Two connections reached servers with different identities, as behind a balancer.".to_owned(),
-        remedy: Some("Register each server with its own address, and kill there.".to_owned()),
+        what: "The address leads to several servers: each read shows the sessions of one server.".to_owned(),
+        why: "Two connections reached servers with different identities, as behind a load balancer.".to_owned(),
+        remedy: Some("Register each server with its own address, and kill sessions through that address.".to_owned()),
     }
 }
 
@@ -290,8 +293,8 @@ fn no_kill_privilege_limitation(flavor: Flavor, account: &str) -> Limitation {
     };
     Limitation {
         kind: LimitationKind::NoKill,
-        what: "Sessions of other accounts cannot be ended.".to_owned(),
-        why: format!("No grant of the account itself gives {privilege} (grants through roles are not looked at)."),
+        what: "Sessions of other accounts cannot be killed.".to_owned(),
+        why: format!("The account lacks the privilege {privilege} (grants through roles are not checked)."),
         remedy: Some(format!("GRANT {privilege} ON *.* TO {};", quote_account(account))),
     }
 }
@@ -299,8 +302,8 @@ fn no_kill_privilege_limitation(flavor: Flavor, account: &str) -> Limitation {
 fn performance_schema_off_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::NoPerformanceSchema,
-        what: "Metadata locks and other waits beyond InnoDB's cannot be read.".to_owned(),
-        why: "performance_schema is OFF; it can only be turned on at server start.".to_owned(),
+        what: "Metadata locks and other waits outside InnoDB cannot be read.".to_owned(),
+        why: "performance_schema is OFF and can only be enabled at server start.".to_owned(),
         remedy: Some("performance_schema = ON, in the server's configuration file".to_owned()),
     }
 }
@@ -309,7 +312,7 @@ pub(crate) fn no_performance_schema_privilege_limitation(account: &str) -> Limit
     Limitation {
         kind: LimitationKind::NoMetadataLocks,
         what: "Metadata locks cannot be read.".to_owned(),
-        why: "The account may not read performance_schema.".to_owned(),
+        why: "The account lacks the SELECT privilege on performance_schema.".to_owned(),
         remedy: Some(format!("GRANT SELECT ON performance_schema.* TO {};", quote_account(account))),
     }
 }
@@ -318,7 +321,7 @@ fn metadata_lock_instrument_off_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::NoMetadataLocks,
         what: "Metadata locks cannot be read.".to_owned(),
-        why: "The instrument that records them is off; once on, it shows locks taken from then on.".to_owned(),
+        why: "The instrument wait/lock/metadata/sql/mdl is disabled. Once enabled, it records locks that are granted afterwards.".to_owned(),
         remedy: Some(
             "UPDATE performance_schema.setup_instruments SET enabled = 'YES' WHERE name = 'wait/lock/metadata/sql/mdl';"
                 .to_owned(),
@@ -334,7 +337,7 @@ pub(crate) fn missing_privilege_failure(
     account: &str,
 ) -> Failure {
     let detail = format!(
-        "{}: the account {account} may not {doing}; GRANT {privilege} ON *.* TO {};",
+        "{}: the account {account} may not {doing}. fix: GRANT {privilege} ON *.* TO {};",
         connection.address,
         quote_account(account)
     );

@@ -52,7 +52,10 @@ async fn run_explain(node: &NodeUrl, id: u64, limits: &Limits) -> Result<Explain
         Ok(lines) => ExplainOutcome::Plan(align_columns(&lines)),
         Err(Error::Server(error)) if error.code == NO_SUCH_THREAD_ERROR => ExplainOutcome::NoSession,
         Err(Error::Server(error)) if failure::is_server_timeout(&error) && connection.flavor == Flavor::MariaDb => {
-            ExplainOutcome::NoPlan("The session does not tell: it waits for something.".to_owned())
+            ExplainOutcome::NoPlan(
+                "The session did not return its plan within 7 s, because it waits for a lock or another resource."
+                    .to_owned(),
+            )
         }
         Err(Error::Server(error)) if !failure::is_server_timeout(&error) => ExplainOutcome::NoPlan(error.message),
         Err(error) => return Err(connection.to_failure(&error)),

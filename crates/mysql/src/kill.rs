@@ -137,7 +137,7 @@ async fn run_with_deadline<T>(
 ) -> Result<T, Failure> {
     timeout_at(deadline, failure::catch_panic(node, work))
         .await
-        .unwrap_or_else(|_| Err(failure::timeout_failure(&node.address(), "killing", limits.read_timeout)))
+        .unwrap_or_else(|_| Err(failure::timeout_failure(&node.address(), "killing sessions", limits.read_timeout)))
 }
 
 #[cfg(test)]

@@ -67,7 +67,7 @@ async fn run_with_timeout<T>(
 ) -> Result<T, Failure> {
     timeout(limits.read_timeout, failure::catch_panic(node, reading))
         .await
-        .unwrap_or_else(|_| Err(failure::timeout_failure(&node.address(), "reading locks", limits.read_timeout)))
+        .unwrap_or_else(|_| Err(failure::timeout_failure(&node.address(), "reading lock waits", limits.read_timeout)))
 }
 
 async fn read_observations_and_close(mut connection: Connection) -> Result<LockObservations, Failure> {

@@ -29,42 +29,42 @@ static LOSS_COUNTERS: [LossCounter; 6] = [
         size: "performance_schema_max_metadata_locks",
         kind: LimitationKind::LostMetadataLocks,
         objects: "metadata locks",
-        effect: "Metadata locks are missing: the blocker of some waits is unknown.",
+        effect: "Metadata locks are missing, so the blockers of some waits are unknown.",
     },
     LossCounter {
         counter: "Performance_schema_thread_instances_lost",
         size: "performance_schema_max_thread_instances",
         kind: LimitationKind::LostThreads,
         objects: "threads",
-        effect: "Sessions are missing in performance_schema: their locks, statements, ages and programs are not known.",
+        effect: "Sessions are missing in performance_schema, so their locks, statements, durations and program names are unknown.",
     },
     LossCounter {
         counter: "Performance_schema_thread_classes_lost",
         size: "performance_schema_max_thread_classes",
         kind: LimitationKind::LostThreads,
-        objects: "kinds of threads",
-        effect: "Sessions are missing in performance_schema: their locks, statements, ages and programs are not known.",
+        objects: "thread classes",
+        effect: "Sessions are missing in performance_schema, so their locks, statements, durations and program names are unknown.",
     },
     LossCounter {
         counter: "Performance_schema_statement_classes_lost",
         size: "performance_schema_max_statement_classes",
         kind: LimitationKind::LostStatements,
-        objects: "kinds of statements",
-        effect: "Some kinds of statements are not recorded: their digests and ages are not known.",
+        objects: "statement classes",
+        effect: "Some statement types are not recorded, so their digests and durations are unknown.",
     },
     LossCounter {
         counter: "Performance_schema_nested_statement_lost",
         size: "performance_schema_max_statement_stack",
         kind: LimitationKind::LostStatements,
         objects: "nested statements",
-        effect: "Statements deep inside stored programs are not recorded: their digests and ages are not known.",
+        effect: "Deeply nested statements of stored programs are not recorded, so their digests and durations are unknown.",
     },
     LossCounter {
         counter: "Performance_schema_session_connect_attrs_lost",
         size: "performance_schema_session_connect_attrs_size",
         kind: LimitationKind::LostConnectAttributes,
-        objects: "connections' attributes",
-        effect: "Names of some programs are missing or incomplete.",
+        objects: "connection attributes",
+        effect: "Some program names are missing or truncated.",
     },
 ];
 
@@ -99,24 +99,21 @@ impl LossCounter {
         let lost = counters.get(&self.counter.to_ascii_lowercase()).copied().unwrap_or(0);
         let size = sizes.get(self.size).copied();
         let why = match (lost, size) {
-            (_, Some(0)) => format!("The server records no {}: {} is 0.", self.objects, self.size),
+            (_, Some(0)) => format!("The server records no {}, because {} is 0.", self.objects, self.size),
             (..=0, _) => return None,
             (_, Some(size)) => {
                 format!(
-                    "The server lost {lost} {} since it was started: {} is {size}, which is too small.",
+                    "The server lost {lost} {} since its start, because {} is {size}, which is too small.",
                     self.objects, self.size
                 )
             }
-            (_, None) => format!("The server lost {lost} {} since it was started.", self.objects),
+            (_, None) => format!("The server lost {lost} {} since its start.", self.objects),
         };
         Some(Limitation {
             kind: self.kind,
             what: self.effect.to_owned(),
             why,
-            remedy: Some(format!(
-                "a larger {} (-1: as large as needed), in the server's configuration file",
-                self.size
-            )),
+            remedy: Some(format!("Increase {} in the server's configuration file (-1: automatic size)", self.size)),
         })
     }
 }
@@ -135,10 +132,10 @@ mod tests {
                 4596,
                 10,
                 Some(
-                    "The server lost 4596 metadata locks since it was started: performance_schema_max_metadata_locks is 10, which is too small.",
+                    "The server lost 4596 metadata locks since its start, because performance_schema_max_metadata_locks is 10, which is too small.",
                 ),
             ),
-            (0, 0, Some("The server records no metadata locks: performance_schema_max_metadata_locks is 0.")),
+            (0, 0, Some("The server records no metadata locks, because performance_schema_max_metadata_locks is 0.")),
             (0, -1, None),
         ] {
             let counters: NamedValues = values(&[("performance_schema_metadata_lock_lost", lost)]);

@@ -68,8 +68,11 @@ impl SessionRows<'_> {
     pub(crate) fn clamped_ages_limitation(&self) -> Option<Limitation> {
         (self.clamped > 0).then(|| Limitation {
             kind: LimitationKind::UnreliableAges,
-            what: format!("Seconds of {} idle sessions are negative or absurd and are shown as 0.", self.clamped),
-            why: "The server's clock was set back, or the sessions set a time of their own (SET timestamp).".to_owned(),
+            what: format!(
+                "Durations of {} idle sessions are negative or implausible and are shown as 0.",
+                self.clamped
+            ),
+            why: "The server's clock was set back, or the sessions ran SET timestamp.".to_owned(),
             remedy: None,
         })
     }
@@ -100,7 +103,7 @@ impl SessionMemoryCounter {
         self.0 += SESSION_OVERHEAD_BYTES + texts.into_iter().flatten().map(Vec::len).sum::<usize>();
         if self.0 > MAX_SESSION_MEMORY_BYTES {
             return Err(Error::TooLarge {
-                what: "bytes of sessions that are kept in memory",
+                what: "bytes of sessions for one read",
                 limit: MAX_SESSION_MEMORY_BYTES as u64,
             });
         }

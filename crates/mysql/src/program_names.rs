@@ -22,7 +22,8 @@ pub(crate) async fn read_all_program_names(
     let rows = query_name_rows(connection, statements::PROGRAM_NAMES_QUERY).await?;
     if rows.is_empty() && are_attributes_disabled(connection).await? {
         limitations.push(no_program_names_limitation(
-            "The server keeps nothing of what clients tell of themselves.".to_owned(),
+            "The server stores no connection attributes, because performance_schema_session_connect_attrs_size is 0."
+                .to_owned(),
             Some("performance_schema_session_connect_attrs_size = 512, in the server's configuration file".to_owned()),
         ));
     }
@@ -78,7 +79,7 @@ async fn are_attributes_disabled(connection: &mut Connection) -> Result<bool, Fa
 fn no_program_names_limitation(why: String, remedy: Option<String>) -> Limitation {
     Limitation {
         kind: LimitationKind::NoProgramNames,
-        what: "Names of the programs that opened the sessions cannot be read.".to_owned(),
+        what: "Program names of sessions cannot be read.".to_owned(),
         why,
         remedy,
     }

@@ -53,7 +53,7 @@ pub struct Rollback {
 pub async fn read_rollbacks(node: &NodeUrl, wanted: Option<&[u64]>, limits: &Limits) -> Result<Vec<Rollback>, Failure> {
     timeout(limits.read_timeout, failure::catch_panic(node, sample_rollbacks(node, wanted, limits)))
         .await
-        .unwrap_or_else(|_| Err(failure::timeout_failure(&node.address(), "watching rollbacks", limits.read_timeout)))
+        .unwrap_or_else(|_| Err(failure::timeout_failure(&node.address(), "reading rollbacks", limits.read_timeout)))
 }
 
 async fn sample_rollbacks(node: &NodeUrl, wanted: Option<&[u64]>, limits: &Limits) -> Result<Vec<Rollback>, Failure> {
@@ -143,7 +143,7 @@ async fn read_rollback_progress(connection: &mut Connection) -> Result<Vec<Rollb
         }
         TransactionsResult::Hidden => {
             let account = doctor::read_account(connection).await?;
-            Err(doctor::missing_privilege_failure(connection, "see transactions", "PROCESS", &account))
+            Err(doctor::missing_privilege_failure(connection, "read transactions", "PROCESS", &account))
         }
     }
 }

@@ -308,10 +308,8 @@ async fn read_process_list(
 fn omitted_sessions_limitation(omitted: u64, total: u64) -> Limitation {
     Limitation {
         kind: LimitationKind::SessionsCut,
-        what: format!("{omitted} sessions of {total} are not in the list; all are counted."),
-        why: format!(
-            "A list that is read again and again has {MAX_SAMPLED_SESSIONS} sessions, and as many again that do something."
-        ),
+        what: format!("{omitted} of {total} sessions are not listed, but all sessions are counted."),
+        why: format!("A live list has at most {MAX_SAMPLED_SESSIONS} sessions, or twice as many with busy sessions."),
         remedy: None,
     }
 }

@@ -51,7 +51,7 @@ impl FromStr for ServerInstance {
 
 /// Error for text that is not a valid server instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a server instance: write it as Clew printed it")]
+#[error("invalid server instance: use the value that Clew returned")]
 pub struct InvalidServerInstance;
 
 /// Reads the server instance. Tries `performance_schema` first on MySQL, then `information_schema`.
@@ -60,7 +60,7 @@ pub(crate) async fn read_server_instance(connection: &mut Connection) -> Result<
         Flavor::MySql => [statements::MYSQL_INSTANCE_QUERY, statements::OLD_MYSQL_INSTANCE_QUERY],
         Flavor::MariaDb => [statements::MARIADB_INSTANCE_QUERY, statements::MARIADB_INSTANCE_QUERY],
     };
-    let mut failed = Error::Protocol("no uptime");
+    let mut failed = Error::Protocol("the server returned no uptime");
     for statement in statements {
         match connection.query_all::<(String, Option<i64>)>(statement).await.map(Vec::into_iter) {
             Ok(mut rows) => {

@@ -292,13 +292,13 @@ pub(crate) async fn check_statement_timers(connection: &mut Connection) -> Resul
     Ok(at.map_or(Ok(()), |at| Err(connection.limitations.remove(at))))
 }
 
-const UNCHECKED_AGES_TEXT: &str = "Seconds in the current state may be wrong, and rules kill nothing.";
+const UNCHECKED_AGES_TEXT: &str = "Session durations may be wrong, and kill rules kill no session.";
 
 fn unreadable_timers_limitation(gap: &Limitation) -> Limitation {
     Limitation {
         kind: LimitationKind::UnreliableAges,
         what: UNCHECKED_AGES_TEXT.to_owned(),
-        why: format!("MySQL's process list follows SET timestamp of each session. {}", gap.why),
+        why: format!("Sessions can change their durations in MySQL's process list with SET timestamp. {}", gap.why),
         remedy: gap.remedy.clone(),
     }
 }
@@ -307,7 +307,7 @@ fn recording_disabled_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::UnreliableAges,
         what: UNCHECKED_AGES_TEXT.to_owned(),
-        why: "MySQL's process list follows SET timestamp of each session, and the server does not record the statements that run.".to_owned(),
+        why: "Sessions can change their durations in MySQL's process list with SET timestamp, and the server does not record running statements.".to_owned(),
         remedy: Some(
             "UPDATE performance_schema.setup_consumers SET enabled = 'YES' WHERE name IN ('global_instrumentation', \
              'thread_instrumentation', 'events_statements_current'); \
@@ -320,8 +320,8 @@ fn recording_disabled_limitation() -> Limitation {
 fn untimed_sessions_limitation(sessions: u64) -> Limitation {
     Limitation {
         kind: LimitationKind::UnreliableAges,
-        what: format!("Seconds in the current state of {sessions} sessions may be wrong, and rules do not kill them."),
-        why: "MySQL's process list follows SET timestamp of each session, and the server does not record what these sessions run.".to_owned(),
+        what: format!("Durations of {sessions} sessions may be wrong, and kill rules ignore these sessions."),
+        why: "Sessions can change their durations in MySQL's process list with SET timestamp, and the server does not record the statements of these sessions.".to_owned(),
         remedy: Some(
             "UPDATE performance_schema.threads SET instrumented = 'YES' WHERE processlist_id IS NOT NULL;"
                 .to_owned(),
@@ -333,8 +333,8 @@ fn untimed_sessions_limitation(sessions: u64) -> Limitation {
 pub(crate) fn too_many_sessions_limitation(sessions: u64) -> Limitation {
     Limitation {
         kind: LimitationKind::UnreliableAges,
-        what: format!("Seconds in the current state of {sessions} sessions may be wrong."),
-        why: "MySQL's process list follows SET timestamp of each session, and more sessions do something than a snapshot checks.".to_owned(),
+        what: format!("Durations of {sessions} sessions may be wrong."),
+        why: "Sessions can change their durations in MySQL's process list with SET timestamp, and more sessions are busy than a snapshot checks.".to_owned(),
         remedy: None,
     }
 }
@@ -342,8 +342,8 @@ pub(crate) fn too_many_sessions_limitation(sessions: u64) -> Limitation {
 fn negative_ages_limitation(sessions: u64) -> Limitation {
     Limitation {
         kind: LimitationKind::UnreliableAges,
-        what: format!("Seconds in the current state of {sessions} sessions are negative and are shown as 0."),
-        why: "The server's clock was set back since they began.".to_owned(),
+        what: format!("Durations of {sessions} sessions are negative and are shown as 0."),
+        why: "The server's clock was set back after these sessions entered their current state.".to_owned(),
         remedy: None,
     }
 }

@@ -27,7 +27,7 @@ pub(crate) async fn read_statement_digests(
 ) -> Result<HashMap<u64, Vec<u8>>, Failure> {
     if connection.flavor == Flavor::MariaDb {
         limitations.push(no_digests_limitation(
-            "MariaDB makes a statement's digest when the statement ends.".to_owned(),
+            "MariaDB computes the digest of a statement when the statement ends.".to_owned(),
             None,
         ));
         return Ok(HashMap::new());
@@ -57,7 +57,7 @@ pub(crate) async fn read_statement_digests(
     }
     if found.values().any(|running| running.statements > 1 && running.digest.is_none()) {
         limitations.push(no_digests_limitation(
-            "MySQL makes none of a statement that a stored program runs.".to_owned(),
+            "MySQL computes no digests for statements inside stored programs.".to_owned(),
             None,
         ));
     }
@@ -76,7 +76,7 @@ struct ThreadStatements {
 fn consumers_off_limitation(off: &[&str]) -> Limitation {
     let names = off.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");
     no_digests_limitation(
-        "The server does not keep what each session runs with its digest.".to_owned(),
+        "Consumers of performance_schema that are required for digests are disabled.".to_owned(),
         Some(format!("UPDATE performance_schema.setup_consumers SET enabled = 'YES' WHERE name IN ({names});")),
     )
 }
@@ -84,7 +84,7 @@ fn consumers_off_limitation(off: &[&str]) -> Limitation {
 fn no_digests_limitation(why: String, remedy: Option<String>) -> Limitation {
     Limitation {
         kind: LimitationKind::NoStatementDigests,
-        what: "Digests of running statements, or of some of them, cannot be read.".to_owned(),
+        what: "Some or all digests of running statements cannot be read.".to_owned(),
         why,
         remedy,
     }

@@ -145,13 +145,13 @@ impl UncertainAgeCounter {
         };
         let negative = of(
             self.negative,
-            "durations of transactions are negative and are shown as 0.",
-            "The transactions began in the future by the server's clock: the clock was set back since.",
+            "transaction durations are negative and are shown as 0.",
+            "The server's clock was set back after these transactions began.",
         );
         let ambiguous = of(
             self.ambiguous,
-            "durations of transactions may be an hour longer than shown.",
-            "InnoDB prints local times, and daylight-saving time ended: the hour of the start occurred twice.",
+            "transaction durations may be an hour longer than shown.",
+            "InnoDB reports local times, and the start time is ambiguous because daylight-saving time ended.",
         );
         negative.into_iter().chain(ambiguous).collect()
     }
@@ -160,8 +160,8 @@ impl UncertainAgeCounter {
 fn no_clock_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::UnreliableAges,
-        what: "Durations of transactions are shown as 0.".to_owned(),
-        why: "The server did not return its time.".to_owned(),
+        what: "Transaction durations are shown as 0.".to_owned(),
+        why: "The server did not return its current time.".to_owned(),
         remedy: None,
     }
 }

@@ -95,21 +95,21 @@ impl<'a> AuthExchange<'a> {
                     // The fast path succeeded: an OK packet follows.
                     Some(0x03) => {}
                     Some(0x04) => self.send_password(packets, 0x02).await?,
-                    _ => return Err(Error::Protocol("unknown step of caching_sha2_password")),
+                    _ => return Err(Error::Protocol("unknown packet in the caching_sha2_password exchange")),
                 },
                 (Some(_), AuthPlugin::MariadbParsec { .. }) => {
                     let salt = payload.strip_prefix(&[0x01]).unwrap_or(&payload);
                     salts += 1;
                     if salts > 1 || salt.get(1).is_none_or(|factor| *factor > MAX_PARSEC_ITERATION_FACTOR) {
-                        return Err(Error::Protocol("parsec with too many iterations"));
+                        return Err(Error::Protocol("the parsec salt requests too many iterations"));
                     }
-                    self.plugin.read_add_data(salt).ok_or(Error::Protocol("malformed salt of parsec"))?;
+                    self.plugin.read_add_data(salt).ok_or(Error::Protocol("malformed parsec salt"))?;
                     packets.write_packet(&self.compute_response().unwrap_or_default()).await?;
                 }
-                _ => return Err(Error::Protocol("unknown packet while signing in")),
+                _ => return Err(Error::Protocol("unknown packet during authentication")),
             }
         }
-        Err(Error::Protocol("the sign-in does not end"))
+        Err(Error::Protocol("the authentication exchange does not end"))
     }
 
     async fn switch_plugin(&mut self, packets: &mut PacketStream, payload: &[u8]) -> Result<(), Error> {
@@ -157,11 +157,11 @@ impl<'a> AuthExchange<'a> {
             None if self.node.get_server_public_key => {
                 packets.write_packet(&[key_request]).await?;
                 let packet = packets.read_packet(MAX_HANDSHAKE_PACKET_BYTES).await?.payload;
-                packet.strip_prefix(&[0x01]).ok_or(Error::Protocol("no public key"))?.to_vec()
+                packet.strip_prefix(&[0x01]).ok_or(Error::Protocol("the server sent no public key"))?.to_vec()
             }
             None => return Err(Error::UnverifiedChannel { encrypted }),
         };
-        let nonce = self.nonce.get(..NONCE_LEN).ok_or(Error::Protocol("the challenge is too short"))?;
+        let nonce = self.nonce.get(..NONCE_LEN).ok_or(Error::Protocol("the authentication challenge is too short"))?;
         for (byte, mask) in password.iter_mut().zip(nonce.iter().cycle()) {
             *byte ^= mask;
         }

@@ -36,10 +36,10 @@ pub(crate) enum Error {
     #[error("the peer is not a MySQL-compatible server")]
     NotMysql(Vec<u8>),
     /// The client does not support the authentication plugin that the server requests.
-    #[error("authentication plugin {0}")]
+    #[error("unsupported authentication plugin {0}")]
     AuthenticationPlugin(String),
     /// The server requests the plain password over an unverified connection.
-    #[error("the server asks for the password over an unverified channel")]
+    #[error("the server requests the password over an unverified connection")]
     UnverifiedChannel {
         /// True if the connection uses TLS.
         encrypted: bool,

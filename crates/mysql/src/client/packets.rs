@@ -155,7 +155,7 @@ impl PacketStream {
         let read = self.stream.read_buf(&mut self.buffer).await?;
         self.received = self.received.saturating_add(read as u64);
         if self.received > self.max_received {
-            return Err(Error::TooLarge { what: "bytes during one read of a node", limit: self.max_received });
+            return Err(Error::TooLarge { what: "bytes in one read", limit: self.max_received });
         }
         Ok(read)
     }

@@ -123,7 +123,7 @@ impl<'c> Rows<'c> {
                     }
                 }
                 Some(&LOCAL_INFILE_HEADER) => {
-                    return Err(Error::Protocol("the server asks for a file of this machine"));
+                    return Err(Error::Protocol("the server requests a local file"));
                 }
                 _ => {
                     let (count, _) = parse_length_encoded_integer(payload)?;
@@ -135,14 +135,14 @@ impl<'c> Rows<'c> {
 
     async fn read_column_definitions(&mut self, count: u64) -> Result<(), Error> {
         if count > MAX_COLUMNS {
-            return Err(Error::TooLarge { what: "columns in a result", limit: MAX_COLUMNS });
+            return Err(Error::TooLarge { what: "columns in a result set", limit: MAX_COLUMNS });
         }
         let mut columns = Vec::new();
         for _ in 0..count {
             let Packet { payload, truncated } = self.packets.read_packet(MAX_COLUMN_DEFINITION_BYTES).await?;
             if truncated {
                 return Err(Error::TooLarge {
-                    what: "bytes in the definition of a column",
+                    what: "bytes in a column definition",
                     limit: MAX_COLUMN_DEFINITION_BYTES as u64,
                 });
             }
@@ -150,7 +150,7 @@ impl<'c> Rows<'c> {
         }
         match self.packets.read_packet(MAX_COLUMN_DEFINITION_BYTES).await?.payload {
             [EOF_PACKET_HEADER, rest @ ..] if rest.len() < MAX_EOF_PACKET_SIZE => {}
-            _ => return Err(Error::Protocol("the columns of a result do not end")),
+            _ => return Err(Error::Protocol("no EOF packet after the column definitions")),
         }
         self.columns = columns.into();
         Ok(())
@@ -214,7 +214,7 @@ impl<'a> RowCells<'a> {
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         let Some((cell, rest)) = rest.split_at_checked(length) else {
             if !self.truncated {
-                return Err(Error::Protocol("a cell is longer than its row"));
+                return Err(Error::Protocol("cell exceeds its row"));
             }
             self.rest = &[];
             return Ok(Some(rest));
@@ -226,7 +226,7 @@ impl<'a> RowCells<'a> {
 
 /// Parses a length-encoded integer and returns it with the remaining bytes.
 fn parse_length_encoded_integer(bytes: &[u8]) -> Result<(u64, &[u8]), Error> {
-    let (first, rest) = bytes.split_first().ok_or(Error::Protocol("an empty packet"))?;
+    let (first, rest) = bytes.split_first().ok_or(Error::Protocol("empty packet"))?;
     let size = match first {
         0xfc => 2,
         0xfd => 3,
@@ -234,7 +234,7 @@ fn parse_length_encoded_integer(bytes: &[u8]) -> Result<(u64, &[u8]), Error> {
         0xfb | 0xff => return Err(Error::Protocol("malformed length")),
         small => return Ok((u64::from(*small), rest)),
     };
-    let (number, rest) = rest.split_at_checked(size).ok_or(Error::Protocol("a length is cut"))?;
+    let (number, rest) = rest.split_at_checked(size).ok_or(Error::Protocol("truncated length"))?;
     let value = number.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte));
     Ok((value, rest))
 }
@@ -245,7 +245,7 @@ fn parse_ok_packet_status(payload: &[u8]) -> Result<u16, Error> {
     let (_, rest) = parse_length_encoded_integer(rest)?;
     match rest {
         [low, high, ..] => Ok(u16::from_le_bytes([*low, *high])),
-        _ => Err(Error::Protocol("a short OK packet")),
+        _ => Err(Error::Protocol("truncated OK packet")),
     }
 }
 

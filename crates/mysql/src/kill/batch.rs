@@ -140,7 +140,7 @@ impl<'a> KillBatch<'a> {
                 (KillStage::Queued, Some(failure)) => KillOutcome::Failed(failure.clone()),
                 (KillStage::Sending, Some(failure)) => KillOutcome::Failed(Failure::new(
                     failure.kind,
-                    format!("{}; the kill was under way, and the server may still do it", failure.detail),
+                    format!("{}; the kill was already sent, and the server may still execute it", failure.detail),
                 )),
                 // Unreachable: without a failure, each kill was sent or is finished.
                 (KillStage::Queued | KillStage::Sending, None) => KillOutcome::AlreadyGone,

@@ -59,7 +59,7 @@ impl PendingKill {
             _ => None,
         };
         self.last_state = now.map_or_else(
-            || "its transaction is still open".to_owned(),
+            || "the transaction of the session is still open".to_owned(),
             |now| {
                 format!("{} {}", to_valid_utf8(&now.command), to_valid_utf8(now.state.as_deref().unwrap_or_default()))
             },

@@ -242,7 +242,7 @@ async fn require_process_privilege(connection: &mut Connection) -> Result<(), Fa
         return Ok(());
     }
     let account = doctor::read_account(connection).await?;
-    Err(doctor::missing_privilege_failure(connection, "look for sessions of other accounts", "PROCESS", &account))
+    Err(doctor::missing_privilege_failure(connection, "list sessions of other accounts", "PROCESS", &account))
 }
 
 /// Fails if the process list may be incomplete, due to a missing privilege or lost instrumentation.

@@ -37,9 +37,7 @@ pub async fn read_kill_risks(
     }
     timeout(limits.read_timeout, failure::catch_panic(node, assess_kill_risks(node, sessions, transactions, limits)))
         .await
-        .unwrap_or_else(|_| {
-            Err(failure::timeout_failure(&node.address(), "reading risks of a kill", limits.read_timeout))
-        })
+        .unwrap_or_else(|_| Err(failure::timeout_failure(&node.address(), "reading kill risks", limits.read_timeout)))
 }
 
 async fn assess_kill_risks(

@@ -86,7 +86,7 @@ async fn missing_kill_privilege_failure(connection: &mut Connection) -> Result<F
         Flavor::MySql if lacks_kill_privilege => "CONNECTION_ADMIN",
         Flavor::MySql => "SYSTEM_USER",
     };
-    Ok(doctor::missing_privilege_failure(connection, "end sessions of this account", privilege, &account))
+    Ok(doctor::missing_privilege_failure(connection, "kill sessions of the victim's account", privilege, &account))
 }
 
 #[cfg(test)]

@@ -29,9 +29,8 @@ impl LockCapabilities {
         let hidden = self.flavor == Flavor::MariaDb && self.metadata_locks && !self.plugin;
         hidden.then(|| Limitation {
             kind: LimitationKind::NoMetadataLocks,
-            what: "Who holds some metadata locks cannot be told.".to_owned(),
-            why: "MariaDB's performance_schema lists a lock by the mode in which it was first got, not by the stronger one that it may have now."
-                .to_owned(),
+            what: "Some holders of metadata locks are unknown.".to_owned(),
+            why: "MariaDB's performance_schema lists an upgraded metadata lock with its original mode.".to_owned(),
             remedy: Some("INSTALL SONAME 'metadata_lock_info';".to_owned()),
         })
     }
@@ -85,7 +84,7 @@ async fn has_metadata_lock_plugin(connection: &mut Connection) -> Result<bool, F
 fn no_row_locks_limitation(gap: &Limitation) -> Limitation {
     Limitation {
         kind: LimitationKind::NoRowLocks,
-        what: "Who holds the rows that others wait for cannot be read.".to_owned(),
+        what: "Holders of InnoDB row locks cannot be read.".to_owned(),
         why: gap.why.clone(),
         remedy: gap.remedy.clone(),
     }
@@ -94,7 +93,7 @@ fn no_row_locks_limitation(gap: &Limitation) -> Limitation {
 /// Limitation for pending metadata locks, which MariaDB's plugin does not list.
 fn no_pending_locks_limitation(gap: Limitation) -> Limitation {
     Limitation {
-        what: "Who asks for which metadata lock cannot be read; it is concluded from states and statements.".to_owned(),
+        what: "Pending metadata locks cannot be read and are inferred from session states and statements.".to_owned(),
         ..gap
     }
 }
@@ -103,7 +102,7 @@ fn no_pending_locks_limitation(gap: Limitation) -> Limitation {
 fn no_plugin_limitation(gap: Limitation) -> Limitation {
     Limitation {
         remedy: Some(match gap.remedy {
-            Some(remedy) => format!("{remedy} -- or, for who holds them: INSTALL SONAME 'metadata_lock_info';"),
+            Some(remedy) => format!("{remedy} -- or, for lock holders only: INSTALL SONAME 'metadata_lock_info';"),
             None => "INSTALL SONAME 'metadata_lock_info';".to_owned(),
         }),
         ..gap

@@ -129,8 +129,8 @@ fn format_xid_part(bytes: &[u8]) -> String {
 fn no_xids_limitation(why: &str, account: &str) -> Limitation {
     Limitation {
         kind: LimitationKind::NoPreparedNames,
-        what: "Names of prepared XA transactions cannot be read.".to_owned(),
-        why: format!("XA RECOVER was refused: {why}"),
+        what: "XIDs of prepared XA transactions cannot be read.".to_owned(),
+        why: format!("The server refused XA RECOVER: {why}"),
         remedy: Some(format!("GRANT XA_RECOVER_ADMIN ON *.* TO {};", doctor::quote_account(account))),
     }
 }

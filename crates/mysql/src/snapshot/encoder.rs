@@ -240,6 +240,6 @@ impl Encoder {
 fn spool_failure(error: io::Error) -> Failure {
     Failure::new(
         FailureKind::StoreFailed,
-        format!("could not keep rows in the temporary folder {}: {error}", tempfile::env::temp_dir().display()),
+        format!("cannot store rows in the temporary directory {}: {error}", tempfile::env::temp_dir().display()),
     )
 }

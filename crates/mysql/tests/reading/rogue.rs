@@ -22,9 +22,9 @@ async fn read(url: &str, bytes: u64) -> Result<Snapshot, Failure> {
 #[tokio::test]
 async fn password_is_not_sent_to_a_server_that_asks_for_it_without_tls() {
     for (mode, expected) in [
-        (RogueMode::FullAuthentication, "it was not sent"),
-        (RogueMode::Sha256Password, "it was not sent"),
-        (RogueMode::ClearPassword, "it was not sent"),
+        (RogueMode::FullAuthentication, "the password was not sent"),
+        (RogueMode::Sha256Password, "the password was not sent"),
+        (RogueMode::ClearPassword, "the password was not sent"),
         (RogueMode::OldPassword, "mysql_old_password"),
     ] {
         for parameters in ["tls=off", "tls=preferred", ""] {
@@ -97,7 +97,7 @@ async fn local_file_is_not_sent() {
     let rogue = RogueServer::start(RogueMode::LocalInfile(file.path().display().to_string())).await.unwrap();
     let failure = read(&rogue.url_for("clew", "", "tls=off"), 1 << 30).await.unwrap_err();
     assert_eq!(failure.kind, FailureKind::NotMysql, "{failure}");
-    assert!(failure.detail.contains("asks for a file"), "{failure}");
+    assert!(failure.detail.contains("requests a local file"), "{failure}");
     assert!(!rogue.received().windows(10).any(|part| part == b"local file"));
 }
 
