@@ -187,7 +187,7 @@ struct ClockStep {
 impl ClockHistory {
     /// Selects the clock readings of a server. Returns whether the previous read reached another server.
     pub(crate) fn select_server(&mut self, server: &ServerInstance) -> bool {
-        let identity = server.identity();
+        let identity = server.server_identity();
         let is_another = self.servers.back().is_some_and(|(last, _)| last != identity);
         let index = self.servers.iter().position(|(stored, _)| stored == identity);
         let readings = index.and_then(|at| self.servers.remove(at)).map(|(_, readings)| readings).unwrap_or_default();

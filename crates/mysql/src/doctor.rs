@@ -63,7 +63,7 @@ async fn run_diagnosis(node: &NodeUrl, limits: &Limits) -> Result<Diagnosis, Fai
     second.close().await;
     let proxied =
         if same { (!direct).then(indirect_connection_limitation) } else { Some(multiple_servers_limitation()) };
-    checks.push(build_check("direct connection", proxied.map_or(Ok(()), Err)));
+    checks.push(build_check_result("direct connection", proxied.map_or(Ok(()), Err)));
     Ok(Diagnosis { server_flavor, server_version, account, cipher, clock_difference, checks })
 }
 
@@ -109,33 +109,36 @@ async fn run_checks(connection: &mut Connection, account: &str) -> Result<Vec<Pr
     let process = run_probe(connection, statements::TRANSACTIONS_PROBE_QUERY).await?;
     let [own_sessions, no_transactions] = missing_process_privilege_limitations(account);
     let mut checks = vec![
-        build_check("sessions of all accounts", process.then_some(()).ok_or(own_sessions)),
-        build_check("open transactions", process.then_some(()).ok_or(no_transactions)),
+        build_check_result("sessions of all accounts", process.then_some(()).ok_or(own_sessions)),
+        build_check_result("open transactions", process.then_some(()).ok_or(no_transactions)),
     ];
     let cut = process_list::truncates_statements(connection).await?;
-    checks.push(build_check("complete statements", if cut { Err(truncated_statements_limitation()) } else { Ok(()) }));
+    checks.push(build_check_result(
+        "complete statements",
+        if cut { Err(truncated_statements_limitation()) } else { Ok(()) },
+    ));
     let kill = has_kill_privilege(connection).await?;
-    checks.push(build_check(
+    checks.push(build_check_result(
         "killing sessions",
         if kill { Ok(()) } else { Err(no_kill_privilege_limitation(connection.flavor, account)) },
     ));
     let locks = check_metadata_locks(connection, account).await?;
-    checks.push(build_check("metadata locks", locks));
+    checks.push(build_check_result("metadata locks", locks));
     let ages = statement_ages::check_statement_timers(connection).await?;
-    checks.push(build_check("reliable durations", ages));
+    checks.push(build_check_result("reliable durations", ages));
     let mut losses = Vec::new();
     if check_performance_schema(connection, account).await?.is_ok() {
         losses = lost_instrumentation::read_loss_limitations(connection).await?;
     }
     losses.append(&mut connection.limitations);
     if losses.is_empty() {
-        checks.push(build_check("complete instrumentation", Ok(())));
+        checks.push(build_check_result("complete instrumentation", Ok(())));
     }
-    checks.extend(losses.into_iter().map(|loss| build_check("complete instrumentation", Err(loss))));
+    checks.extend(losses.into_iter().map(|loss| build_check_result("complete instrumentation", Err(loss))));
     Ok(checks)
 }
 
-fn build_check(what: &'static str, outcome: Result<(), Limitation>) -> PrivilegeCheck {
+fn build_check_result(what: &'static str, outcome: Result<(), Limitation>) -> PrivilegeCheck {
     PrivilegeCheck { what, works: outcome.is_ok(), limitation: outcome.err() }
 }
 

@@ -174,7 +174,7 @@ async fn attempt_kill(
     mut control: RawConnection,
 ) -> Result<KillAttemptOutcome, Failure> {
     let failed = |error: Error| failure::from_client_error(&error, abandoned.permit.address());
-    let start = format!("/* {} */", abandoned.own.tag()).into_bytes();
+    let start = format!("/* {} */", abandoned.own.connection_tag()).into_bytes();
     let account = abandoned.node.user.as_bytes();
     let mut filter = control.own_session_filter();
     let mut rows =

@@ -146,13 +146,13 @@ impl LockTables {
     }
 
     /// Returns the limitation that may explain a wait without a known blocker.
-    pub(crate) fn stale_mode_limitation(&self) -> Option<Limitation> {
+    pub(crate) fn stale_lock_modes_limitation(&self) -> Option<Limitation> {
         self.capabilities.stale_lock_modes_limitation()
     }
 
     /// Returns the ids of sessions that wait or may block others, according to the lock tables.
     /// Waits that are missing in the lock tables are detected by the session state.
-    pub(crate) fn waiting_or_blocking_ids(&self) -> HashSet<u64> {
+    pub(crate) fn waiting_or_blocking_session_ids(&self) -> HashSet<u64> {
         let waiting = self.transactions.iter().filter(|transaction| transaction.is_waiting_for_lock());
         let for_rows = self.row_waits.iter().flat_map(|wait| wait.session_ids(&self.threads));
         let with_locks = self.metadata_locks.iter().filter_map(|lock| lock.session_id(&self.threads));
@@ -188,21 +188,21 @@ async fn read_session_transactions(
     limitations: &mut Vec<Limitation>,
 ) -> Result<Vec<Transaction>, Failure> {
     match transactions::read_transactions(connection).await {
-        Ok(TransactionsResult::Readable(transactions)) => Ok(select_one_per_session(transactions)),
+        Ok(TransactionsResult::Readable(transactions)) => Ok(select_one_transaction_per_session(transactions)),
         Ok(TransactionsResult::Hidden) => {
             limitations.extend(doctor::missing_process_privilege_limitations(account));
             Ok(Vec::new())
         }
         Ok(TransactionsResult::FromStatus(transactions)) => {
             limitations.push(doctor::incomplete_transactions_limitation());
-            Ok(select_one_per_session(transactions))
+            Ok(select_one_transaction_per_session(transactions))
         }
         Err(error) => Err(connection.to_failure(&error)),
     }
 }
 
 /// Selects one transaction per session: a waiting transaction, else the one with more locks. DDL uses two.
-fn select_one_per_session(transactions: Vec<Transaction>) -> Vec<Transaction> {
+fn select_one_transaction_per_session(transactions: Vec<Transaction>) -> Vec<Transaction> {
     let weight = |transaction: &Transaction| {
         (transaction.is_waiting_for_lock(), transaction.tables_locked, transaction.rows_locked, transaction.id)
     };
@@ -304,7 +304,8 @@ mod tests {
             transaction(66, 0, "RUNNING", 1),
         ];
         for _ in 0..2 {
-            let mut ids: Vec<u64> = select_one_per_session(all.clone()).iter().map(|chosen| chosen.id).collect();
+            let mut ids: Vec<u64> =
+                select_one_transaction_per_session(all.clone()).iter().map(|chosen| chosen.id).collect();
             ids.sort_unstable();
             assert_eq!(ids, [61, 64, 65, 66]);
             all.reverse();

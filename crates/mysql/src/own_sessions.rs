@@ -51,7 +51,7 @@ struct ConnectionRegistry {
 }
 
 impl ConnectionRegistry {
-    fn add(&mut self, number: u64, entry: ConnectionEntry) {
+    fn add_connection(&mut self, number: u64, entry: ConnectionEntry) {
         let expired = |entry: &ConnectionEntry| entry.closed.is_some_and(|closed| closed.elapsed() >= CLOSED_ENTRY_TTL);
         let numbers: Vec<u64> =
             self.entries.iter().filter(|(_, entry)| expired(entry)).map(|(number, _)| *number).collect();
@@ -160,12 +160,13 @@ impl OwnSession {
         let number = NEXT_CONNECTION_NUMBER.fetch_add(1, Ordering::Relaxed);
         let tag = format!("clew:{}.{}.{number}", session_token(), std::process::id());
         let (account, address) = (account.as_bytes().to_vec(), address.to_owned());
-        lock_registry().add(number, ConnectionEntry { account, address, local, id: None, listed: None, closed: None });
+        lock_registry()
+            .add_connection(number, ConnectionEntry { account, address, local, id: None, listed: None, closed: None });
         Self { number, tag }
     }
 
     /// Returns the connection tag, which is sent as a comment in each statement.
-    pub(crate) fn tag(&self) -> &str {
+    pub(crate) fn connection_tag(&self) -> &str {
         &self.tag
     }
 
@@ -290,14 +291,15 @@ mod tests {
             session.statement = Some(statement.into_bytes());
             session
         };
-        let behind_proxy = with(session(99, "198.51.100.1:9"), format!("/* {} */ SELECT 1", other.tag()));
+        let behind_proxy = with(session(99, "198.51.100.1:9"), format!("/* {} */ SELECT 1", other.connection_tag()));
         assert!(filter.is_own_session(&behind_proxy));
         assert_eq!(filter.listed_connection_id(), None, "the statement of another connection");
         let forged = Session { user: b"app".to_vec(), ..behind_proxy.clone() };
         assert!(!filter.is_own_session(&forged), "another account repeats a statement");
-        let quoted = with(session(98, "198.51.100.1:9"), format!("SELECT '/* {} */'", other.tag()));
+        let quoted = with(session(98, "198.51.100.1:9"), format!("SELECT '/* {} */'", other.connection_tag()));
         assert!(!filter.is_own_session(&quoted));
-        let itself = with(session(97, "198.51.100.1:8"), format!("/* {} */ SHOW FULL PROCESSLIST", own.tag()));
+        let itself =
+            with(session(97, "198.51.100.1:8"), format!("/* {} */ SHOW FULL PROCESSLIST", own.connection_tag()));
         assert!(filter.is_own_session(&itself));
         assert_eq!(filter.listed_connection_id(), Some(97));
         assert!(filter.is_own_session(&session(97, "198.51.100.1:8")), "its address in the list is known now");
@@ -317,7 +319,7 @@ mod tests {
     #[test]
     fn address_without_a_port_identifies_nothing() {
         let (own, mut filter) = opened("192.0.2.7:40031", 27);
-        let statement = format!("/* {} */ SHOW FULL PROCESSLIST", own.tag());
+        let statement = format!("/* {} */ SHOW FULL PROCESSLIST", own.connection_tag());
         let itself = Session { statement: Some(statement.into_bytes()), ..session(27, "localhost") };
         assert!(filter.is_own_session(&itself));
         assert!(

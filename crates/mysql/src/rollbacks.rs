@@ -132,7 +132,9 @@ fn estimate_remaining_seconds(rows: u64, rows_undone: u64, passed: Duration) -> 
 /// Reads the progress of all rollbacks. Falls back to InnoDB's status if `innodb_trx` is unreadable.
 async fn read_rollback_progress(connection: &mut Connection) -> Result<Vec<RollbackProgress>, Failure> {
     match connection.query_all::<RollbackRow>(statements::ROLLBACKS_QUERY).await {
-        Ok(rows) => return add_ages(connection, rows).await.map_err(|error| connection.to_failure(&error)),
+        Ok(rows) => {
+            return compute_rollback_ages(connection, rows).await.map_err(|error| connection.to_failure(&error));
+        }
         Err(Error::Server(error))
             if error.code == MISSING_PRIVILEGE_ERROR || error.code == CANNOT_CONVERT_TEXT_ERROR => {}
         Err(error) => return Err(connection.to_failure(&error)),
@@ -163,7 +165,10 @@ impl From<Transaction> for RollbackProgress {
 }
 
 /// Computes the ages of transactions from the server's clock. For an ambiguous start, uses the smaller age.
-async fn add_ages(connection: &mut Connection, rows: Vec<RollbackRow>) -> Result<Vec<RollbackProgress>, Error> {
+async fn compute_rollback_ages(
+    connection: &mut Connection,
+    rows: Vec<RollbackRow>,
+) -> Result<Vec<RollbackProgress>, Error> {
     let clock = if rows.is_empty() { None } else { clock::read_clock(connection).await? };
     let started = |row: &RollbackRow| clock::parse_local_time(&row.0.started);
     let ages = match &clock {

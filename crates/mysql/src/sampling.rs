@@ -83,7 +83,7 @@ async fn take_sample(
             take_sample_with_locks(&mut connection, cache, threshold).await?
         } else {
             let limitations = cache.limitations.iter().chain(&gap).cloned().collect();
-            SampleData { found, waits: HashMap::new(), waits_masked: HashMap::new(), limitations }
+            RawSample { found, waits: HashMap::new(), waits_masked: HashMap::new(), limitations }
         }
     };
     cache.has_waiters = sample.found.counts.waiting > 0;
@@ -132,7 +132,7 @@ impl SampledSessions {
 }
 
 /// Data of one sample.
-struct SampleData {
+struct RawSample {
     found: SampledSessions,
     /// Lock waits by session id.
     waits: HashMap<u64, SessionDetail>,
@@ -141,7 +141,7 @@ struct SampleData {
     limitations: Vec<Limitation>,
 }
 
-impl SampleData {
+impl RawSample {
     fn into_session_sample(mut self, server: ServerInstance, cache: &SampleCache, duration: Duration) -> SessionSample {
         let SampledSessions { open, sessions, counts, omitted } = self.found;
         if omitted > 0 {
@@ -166,12 +166,12 @@ async fn take_sample_with_locks(
     connection: &mut Connection,
     cache: &mut SampleCache,
     threshold: u64,
-) -> Result<SampleData, Failure> {
+) -> Result<RawSample, Failure> {
     connection.clock = None;
     let mut locks = LockTables::read(connection, Vec::new()).await?;
     cache.record_clock_reading(connection);
     cache.adjust_ages(&mut locks.transactions);
-    let mut parties = WaitPartyCollector::new(locks.waiting_or_blocking_ids());
+    let mut parties = WaitPartyCollector::new(locks.waiting_or_blocking_session_ids());
     let open = TransactionsBySession::new(locks.transactions.clone());
     let unreadable = locks.unreadable.take();
     if cache.is_full_sample_due() {
@@ -185,7 +185,7 @@ async fn take_sample_with_locks(
         cache.use_show_processlist |= cache.losses.iter().any(|loss| loss.kind == LimitationKind::LostThreads);
     }
     let found = read_sampled_sessions(connection, cache, open, threshold, Some(&mut parties)).await?;
-    let stale_modes = locks.stale_mode_limitation();
+    let stale_modes = locks.stale_lock_modes_limitation();
     let facts = parties.into_observed_sessions(connection.own_session_filter(), &locks.threads);
     let (mut observed, _) = locks.into_lock_observations(facts);
     observed.limitations.extend_from_slice(&cache.losses);
@@ -196,12 +196,7 @@ async fn take_sample_with_locks(
     if !graph.unexplained.is_empty() {
         limitations.extend(stale_modes);
     }
-    Ok(SampleData {
-        found,
-        waits: graph.session_details(),
-        waits_masked: graph.masked().session_details(),
-        limitations,
-    })
+    Ok(RawSample { found, waits: graph.session_details(), waits_masked: graph.masked().session_details(), limitations })
 }
 
 /// Reads the open transactions. Also returns a limitation if `innodb_trx` is temporarily unreadable.

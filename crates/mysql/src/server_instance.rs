@@ -25,7 +25,7 @@ pub struct ServerInstance {
 
 impl ServerInstance {
     /// Returns the identity of the server, which is stable across restarts.
-    pub(crate) fn identity(&self) -> &str {
+    pub(crate) fn server_identity(&self) -> &str {
         &self.identity
     }
 }
@@ -57,7 +57,7 @@ pub struct InvalidServerInstance;
 /// Reads the server instance. Tries `performance_schema` first on MySQL, then `information_schema`.
 pub(crate) async fn read_server_instance(connection: &mut Connection) -> Result<ServerInstance, Failure> {
     let statements = match connection.flavor {
-        Flavor::MySql => [statements::MYSQL_INSTANCE_QUERY, statements::OLD_MYSQL_INSTANCE_QUERY],
+        Flavor::MySql => [statements::MYSQL_INSTANCE_QUERY, statements::LEGACY_MYSQL_INSTANCE_QUERY],
         Flavor::MariaDb => [statements::MARIADB_INSTANCE_QUERY, statements::MARIADB_INSTANCE_QUERY],
     };
     let mut failed = Error::Protocol("the server returned no uptime");

@@ -107,7 +107,7 @@ pub(crate) async fn check_ages(
         Err(error) => return Err(connection.to_failure(&error)),
     };
     let Some(timers) = timers else {
-        let gap = explain_missing_timers(connection).await?;
+        let gap = missing_timers_limitation(connection).await?;
         connection.limitations.push(gap);
         return Ok(ids.into_iter().collect());
     };
@@ -276,7 +276,7 @@ async fn read_statement_timers(
 }
 
 /// Returns the limitation that explains missing statement timers.
-async fn explain_missing_timers(connection: &mut Connection) -> Result<Limitation, Failure> {
+async fn missing_timers_limitation(connection: &mut Connection) -> Result<Limitation, Failure> {
     let account = doctor::read_account(connection).await?;
     Ok(match doctor::check_performance_schema(connection, &account).await? {
         Err(gap) => unreadable_timers_limitation(&gap),

@@ -88,7 +88,7 @@ pub(crate) const MYSQL_INSTANCE_QUERY: &str = "SELECT @@GLOBAL.server_uuid, UNIX
      FROM performance_schema.global_status WHERE variable_name = 'Uptime'";
 
 /// Variant of [`MYSQL_INSTANCE_QUERY`] for MySQL before 5.7.
-pub(crate) const OLD_MYSQL_INSTANCE_QUERY: &str = "SELECT @@GLOBAL.server_uuid, UNIX_TIMESTAMP() - CAST(variable_value AS SIGNED) \
+pub(crate) const LEGACY_MYSQL_INSTANCE_QUERY: &str = "SELECT @@GLOBAL.server_uuid, UNIX_TIMESTAMP() - CAST(variable_value AS SIGNED) \
      FROM information_schema.global_status WHERE variable_name = 'Uptime'";
 
 /// Variant of [`MYSQL_INSTANCE_QUERY`] for MariaDB, which has no server UUID.

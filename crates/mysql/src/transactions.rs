@@ -37,19 +37,19 @@ pub(crate) enum TransactionsResult {
 
 /// Maximum number of attempts if reads fail with [`CANNOT_CONVERT_TEXT_ERROR`]. Most statements end soon.
 const MAX_READ_ATTEMPTS: u32 = 5;
-const RETRY_DELAY: Duration = Duration::from_millis(50);
+const READ_RETRY_DELAY: Duration = Duration::from_millis(50);
 
 /// Reads all open transactions. Falls back to InnoDB's status and adds limitations for uncertain ages.
 pub(crate) async fn read_transactions(connection: &mut Connection) -> Result<TransactionsResult, Error> {
     for attempt in 1..=MAX_READ_ATTEMPTS {
         match connection.query_all::<TransactionRow>(statements::TRANSACTIONS_QUERY).await {
-            Ok(rows) => return Ok(TransactionsResult::Readable(add_ages(connection, rows).await?)),
+            Ok(rows) => return Ok(TransactionsResult::Readable(compute_transaction_ages(connection, rows).await?)),
             Err(Error::Server(error)) if error.code == MISSING_PRIVILEGE_ERROR => {
                 return Ok(TransactionsResult::Hidden);
             }
             Err(Error::Server(error)) if error.code == CANNOT_CONVERT_TEXT_ERROR => {
                 if attempt < MAX_READ_ATTEMPTS {
-                    sleep(RETRY_DELAY).await;
+                    sleep(READ_RETRY_DELAY).await;
                 }
             }
             Err(error) => return Err(error),
@@ -66,7 +66,10 @@ async fn read_transactions_from_status(connection: &mut Connection) -> Result<Ve
 }
 
 /// Computes the ages of transactions from the server's clock, which is read after the rows.
-async fn add_ages(connection: &mut Connection, rows: Vec<TransactionRow>) -> Result<Vec<Transaction>, Error> {
+async fn compute_transaction_ages(
+    connection: &mut Connection,
+    rows: Vec<TransactionRow>,
+) -> Result<Vec<Transaction>, Error> {
     if rows.is_empty() {
         return Ok(Vec::new());
     }
@@ -102,9 +105,9 @@ async fn add_ages(connection: &mut Connection, rows: Vec<TransactionRow>) -> Res
 }
 
 /// Maximum number of seconds by which the start of a transaction may be in the future.
-const FUTURE_TOLERANCE_SECONDS: i64 = 2;
+const FUTURE_START_TOLERANCE_SECONDS: i64 = 2;
 /// Maximum difference in seconds between a computed age and the age in InnoDB's status.
-const STATUS_TOLERANCE_SECONDS: u64 = 60;
+const STATUS_AGE_TOLERANCE_SECONDS: u64 = 60;
 
 /// Counter of uncertain transaction ages.
 #[derive(Debug, Default)]
@@ -121,7 +124,7 @@ impl UncertainAgeCounter {
             LocalTimeAge::Ambiguous(later, earlier) => {
                 let fits = |age: &i64| {
                     printed.is_some_and(|printed| {
-                        u64::try_from(*age).is_ok_and(|age| age.abs_diff(printed) < STATUS_TOLERANCE_SECONDS)
+                        u64::try_from(*age).is_ok_and(|age| age.abs_diff(printed) < STATUS_AGE_TOLERANCE_SECONDS)
                     })
                 };
                 [later, earlier].into_iter().find(fits).unwrap_or_else(|| {
@@ -130,7 +133,7 @@ impl UncertainAgeCounter {
                 })
             }
         };
-        self.negative += u64::from(age < -FUTURE_TOLERANCE_SECONDS);
+        self.negative += u64::from(age < -FUTURE_START_TOLERANCE_SECONDS);
         Session::sanitize_seconds(age.into())
     }
 

@@ -10,7 +10,7 @@ use super::process_view::{ProcessView, read_clew_session_ids, require_complete_l
 use super::risk::EngineLookup;
 use super::rollback_state::RollbackState;
 use super::send::send_kill;
-use super::victim::{is_idle, is_killed};
+use super::victim::{has_pending_kill, is_idle};
 use super::{KillKind, KillOutcome, Refusal, UnsafeVictims, Victim};
 use crate::connection::Connection;
 
@@ -103,7 +103,7 @@ impl<'a> KillBatch<'a> {
                     continue;
                 }
                 *stage = KillStage::Sending;
-                *stage = if is_killed(now) {
+                *stage = if has_pending_kill(now) {
                     KillStage::Sent(PendingKill::new(now.clone()))
                 } else {
                     let query = view.queries.get(&victim.id).copied();
@@ -189,7 +189,7 @@ impl KillPolicy<'_> {
         if view.appliers.contains(&victim.id) {
             return Some(Refusal::Internal);
         }
-        if is_killed(now) {
+        if has_pending_kill(now) {
             return None;
         }
         if self.kind == KillKind::Query && is_idle(now) {

@@ -9,7 +9,7 @@ use tokio::time::{sleep, timeout};
 
 use super::process_view::{SessionList, list_sessions, list_sessions_with_ages};
 use super::rollback_state::{RollbackState, read_rollback_states};
-use super::victim::{is_idle, is_killed};
+use super::victim::{has_pending_kill, is_idle};
 use super::{KillKind, KillOutcome};
 use crate::connection::Connection;
 use crate::statement_ages::AgeCheckScope;
@@ -130,5 +130,5 @@ fn is_same_client(before: &Session, now: &Session) -> bool {
 /// `is_checked` is true if the age comes from a timer that the session cannot set.
 fn has_statement_ended(before: &Session, now: &Session, is_checked: bool) -> bool {
     let is_younger = is_checked && now.seconds < before.seconds;
-    !is_killed(now) && (is_idle(now) || before.statement != now.statement || is_younger)
+    !has_pending_kill(now) && (is_idle(now) || before.statement != now.statement || is_younger)
 }

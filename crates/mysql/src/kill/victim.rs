@@ -69,7 +69,7 @@ impl Victim {
     /// Creates a victim that is killed only while the same execution of its statement runs.
     #[must_use]
     pub fn for_statement(session: &Session, read: &ProcessListRead) -> Self {
-        let statement = truncate_to_compared(session.statement.as_deref().unwrap_or_default()).to_vec();
+        let statement = truncate_for_comparison(session.statement.as_deref().unwrap_or_default()).to_vec();
         let seconds = read.reported.get(&session.id).copied().unwrap_or(session.seconds);
         let expected = Some(ExpectedStatement { statement, seconds });
         Self { expected, ..Self::for_session(session, read) }
@@ -91,13 +91,13 @@ impl Victim {
         self.expected.as_ref().is_none_or(|expected| {
             let statement = now.statement.as_deref().unwrap_or_default();
             let at_least = expected.seconds.saturating_add(self.read.at.elapsed().as_secs());
-            truncate_to_compared(statement) == truncate_to_compared(&expected.statement)
+            truncate_for_comparison(statement) == truncate_for_comparison(&expected.statement)
                 && now.seconds.saturating_add(AGE_TOLERANCE_SECONDS) >= at_least
         })
     }
 }
 
-fn truncate_to_compared(statement: &[u8]) -> &[u8] {
+fn truncate_for_comparison(statement: &[u8]) -> &[u8] {
     statement.get(..MAX_COMPARED_STATEMENT_BYTES).unwrap_or(statement)
 }
 
@@ -106,6 +106,6 @@ pub(super) fn is_idle(session: &Session) -> bool {
 }
 
 /// Returns whether a previous kill of the session is pending.
-pub(super) fn is_killed(session: &Session) -> bool {
+pub(super) fn has_pending_kill(session: &Session) -> bool {
     session.command.eq_ignore_ascii_case(b"Killed")
 }

@@ -27,7 +27,7 @@ pub(super) async fn read_detailed_snapshot(
     let limitations = doctor::read_process_list_limitations(&mut connection).await?;
     let mut locks = LockTables::read(&mut connection, limitations).await?;
     let (format, masked) = (rows.format, rows.statements == StatementText::Templates);
-    let mut collector = WaitPartyCollector::new(locks.waiting_or_blocking_ids());
+    let mut collector = WaitPartyCollector::new(locks.waiting_or_blocking_session_ids());
     let transactions = TransactionsBySession::new(locks.transactions.clone());
     let observe = |session: &Session| collector.observe_session(session);
     let own = Some(connection.own_session_filter());
@@ -42,7 +42,7 @@ pub(super) async fn read_detailed_snapshot(
         limitations
             .extend(losses.into_iter().filter(|loss| !named || loss.kind != LimitationKind::LostConnectAttributes));
     }
-    let stale_modes = locks.stale_mode_limitation();
+    let stale_modes = locks.stale_lock_modes_limitation();
     let facts = collector.into_observed_sessions(connection.own_session_filter(), &locks.threads);
     let (observed, threads) = locks.into_lock_observations(facts);
     let wait_graph = build_graph(&observed);

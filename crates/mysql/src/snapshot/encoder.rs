@@ -22,7 +22,7 @@ const MAX_BATCH_ROWS: usize = 256;
 /// Approximate maximum number of statement bytes in a batch.
 const MAX_BATCH_BYTES: usize = 1 << 20;
 /// Maximum statement bytes of rows that are encoded on the reading thread. A thread handover costs two wake-ups.
-const MAX_LIGHT_STATEMENT_BYTES: usize = 64 << 10;
+const MAX_INLINE_STATEMENT_BYTES: usize = 64 << 10;
 
 /// Maximum number of busy sessions whose ages are checked. Limits the memory of a snapshot.
 const MAX_CHECKED_SESSIONS: usize = 2_000;
@@ -132,7 +132,7 @@ impl EncoderState {
     /// Encodes a small batch on this thread, or starts encoding a large batch on a blocking thread.
     async fn start_batch(self, batch: SessionBatch) -> io::Result<Self> {
         let mut encoder = self.into_encoder().await?;
-        if encoder.is_light(batch.bytes) {
+        if encoder.is_cheap_to_encode(batch.bytes) {
             encoder.encode_batch(batch)?;
             return Ok(Self::Idle(encoder));
         }
@@ -147,7 +147,7 @@ impl EncodePipeline {
 
     async fn push(mut self, session: Session) -> io::Result<Self> {
         if let EncoderState::Idle(encoder) = &mut self.encoder
-            && encoder.is_light(statement_len(&session))
+            && encoder.is_cheap_to_encode(statement_len(&session))
         {
             encoder.encode_session(session)?;
             return Ok(self);
@@ -162,7 +162,7 @@ impl EncodePipeline {
     /// Encodes the remaining sessions and returns the sorted rows.
     async fn finish(self) -> io::Result<SortedRows<SpooledTempFile>> {
         let encoder = self.encoder.start_batch(self.batch).await?.into_encoder().await?;
-        if encoder.is_light(0) {
+        if encoder.is_cheap_to_encode(0) {
             return encoder.sorter.finish();
         }
         spawn_blocking(|| encoder.sorter.finish()).await.map_err(io::Error::other)?
@@ -202,10 +202,10 @@ impl Encoder {
 
     /// Returns whether encoding `bytes` statement bytes is cheap enough for a thread of the async runtime.
     /// Cheap rows are copied to memory, without template generation and without spilling to disk.
-    fn is_light(&self, bytes: usize) -> bool {
+    fn is_cheap_to_encode(&self, bytes: usize) -> bool {
         self.statements == StatementText::Full
-            && bytes < MAX_LIGHT_STATEMENT_BYTES
-            && self.sorter.total_bytes() < MAX_IN_MEMORY_BYTES.saturating_sub(MAX_LIGHT_STATEMENT_BYTES) as u64
+            && bytes < MAX_INLINE_STATEMENT_BYTES
+            && self.sorter.total_bytes() < MAX_IN_MEMORY_BYTES.saturating_sub(MAX_INLINE_STATEMENT_BYTES) as u64
     }
 
     fn encode_batch(&mut self, batch: SessionBatch) -> io::Result<()> {
