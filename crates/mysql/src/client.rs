@@ -85,7 +85,7 @@ impl Socket {
 pub(crate) struct Client {
     packets: PacketStream,
     /// Connection id from the handshake packet. Behind a proxy, this is the id of the proxy's connection.
-    /// Clew only compares the handshake id with `CONNECTION_ID()` and never kills a session by it.
+    /// Clew compares the handshake id with `CONNECTION_ID()` and never uses the handshake id to kill a session.
     pub(crate) handshake_connection_id: u32,
     /// Comment at the start of each statement, which identifies the connection in the process list.
     tag: String,

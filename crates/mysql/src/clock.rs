@@ -27,7 +27,8 @@ const MIN_CLOCK_STEP_SECONDS: f64 = 2.0;
 const MAX_CLOCK_STEPS: usize = 16;
 /// Maximum number of servers per node whose clock readings are stored.
 const MAX_SERVERS_PER_NODE: usize = 16;
-/// Age from which local times are always converted: [`statements::SERVER_CLOCK_QUERY`] covers the last day only.
+/// Minimum age in seconds of local times that are always converted to UTC.
+/// For lower ages, [`statements::SERVER_CLOCK_QUERY`] detects whether the UTC offset changed during the last day.
 const MIN_CONVERTED_AGE_SECONDS: i64 = 86_400 - 3 * 3600;
 /// Maximum number of timestamps converted to UTC per statement.
 const CONVERSIONS_PER_STATEMENT: usize = 200;

@@ -102,7 +102,7 @@ impl RawConnection {
     }
 
     /// Returns whether the connection reaches the server directly, without a proxy.
-    /// Only then do listed sessions and killed sessions belong to the same server.
+    /// Behind a proxy, listed sessions and killed sessions may belong to different servers.
     /// `filter` must have processed the complete process list, which contains this connection.
     pub(crate) fn is_direct(&self, filter: &OwnSessionFilter) -> bool {
         self.handshake_id_matches() && filter.listed_connection_id() == Some(self.id)
@@ -121,7 +121,7 @@ pub(crate) struct Connection {
     pub(crate) id: u64,
     /// Time at which the permit was acquired. Read durations are measured from this time.
     pub(crate) since: Instant,
-    /// Limitations that were detected over this connection. The read moves them to its result.
+    /// Limitations detected over this connection, which the read moves to its result.
     pub(crate) limitations: Vec<Limitation>,
     /// Latest reading of the server's clock.
     pub(crate) clock: Option<ClockReading>,

@@ -93,7 +93,7 @@ impl NodePermits {
     }
 
     /// Acquires a permit. A kill tries the reserved permit first, then the read permit.
-    /// `select!` drops the losing future, which releases its permit or its place in the queue.
+    /// `select!` drops the losing future, which then releases its permit or leaves the queue.
     async fn acquire(&self, purpose: Purpose) -> Result<OwnedSemaphorePermit, AcquireError> {
         if purpose == Purpose::Reading {
             return self.reading.clone().acquire_owned().await;

@@ -30,7 +30,7 @@ pub enum ExplainOutcome {
 
 /// Reads the execution plan of a session's running statement.
 ///
-/// Fails after the read timeout. On failure or drop, Clew kills its own running statement on the server.
+/// Fails after the read timeout. A failed or dropped read kills its running statement on the server.
 pub async fn explain_session(node: &NodeUrl, id: u64, limits: &Limits) -> Result<ExplainOutcome, Failure> {
     let explaining = failure::catch_panic(node, Box::pin(run_explain(node, id, limits)));
     let explained = timeout(limits.read_timeout, explaining).await;

@@ -107,7 +107,7 @@ fn failure_from_server_error(error: &ServerError, address: &str) -> Failure {
 }
 
 /// Returns whether the error is a timeout of a statement or of a lock wait on the server.
-/// After such a timeout, the result is unknown and must not be treated as empty.
+/// After a server-side timeout, the result is unknown and must not be treated as empty.
 pub(crate) fn is_server_timeout(error: &ServerError) -> bool {
     // Lock wait, MySQL's max_execution_time, MariaDB's max_statement_time.
     matches!(error.code, 1205 | 3024 | 1969)

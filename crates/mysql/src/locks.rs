@@ -41,7 +41,7 @@ const MAX_STORED_STATEMENT_BYTES: usize = 64 << 10;
 /// [`clew_diagnose::waits::build_graph`] builds the wait graph from the result.
 ///
 /// The limitations of the result name unreadable data.
-/// Fails after the read timeout. On failure or drop, Clew kills its own running statement on the server.
+/// Fails after the read timeout. A failed or dropped read kills its running statement on the server.
 pub async fn read_waits(node: &NodeUrl, limits: &Limits) -> Result<LockObservations, Failure> {
     run_with_timeout(node, limits, async { read_observations_and_close(Connection::open(node, limits).await?).await })
         .await
@@ -104,7 +104,7 @@ pub(crate) async fn read_lock_observations(
     Ok(observed)
 }
 
-/// Lock tables of a node. They are read before the process list, so that the list contains every lock holder.
+/// Lock tables of a node, read before the process list so that the list contains every lock holder.
 #[derive(Debug)]
 pub(crate) struct LockTables {
     pub(crate) transactions: Vec<Transaction>,

@@ -49,10 +49,10 @@ pub struct SessionSample {
     pub duration: Duration,
 }
 
-/// Samples the sessions of a node. `cache` is the cache for consecutive samples of this node.
+/// Samples the sessions of a node. `cache` has the state that consecutive samples of the node share.
 /// `threshold` is the minimum age in seconds of a slow session and of a long transaction.
 ///
-/// Fails after the read timeout. On failure or drop, Clew kills its own running statement on the server.
+/// Fails after the read timeout. A failed or dropped read kills its running statement on the server.
 pub async fn sample_sessions(
     node: &NodeUrl,
     cache: &mut SampleCache,

@@ -36,7 +36,7 @@ pub struct DetailedSession {
 
 /// Reads a session in detail. Returns `None` if no session with this id is visible to the account.
 ///
-/// Fails after the read timeout. On failure or drop, Clew kills its own running statement on the server.
+/// Fails after the read timeout. A failed or dropped read kills its running statement on the server.
 pub async fn read_session_detail(node: &NodeUrl, id: u64, limits: &Limits) -> Result<Option<DetailedSession>, Failure> {
     let reading = failure::catch_panic(node, Box::pin(read_detailed_session(node, id, limits)));
     let read = timeout(limits.read_timeout, reading).await;

@@ -118,7 +118,7 @@ impl EncodedRows {
 
 /// Takes a snapshot of a node's user sessions.
 ///
-/// Fails after the read timeout. On failure or drop, Clew kills its own running statement in the background.
+/// Fails after the read timeout. A failed or dropped read kills its running statement in the background.
 /// [`crate::wait_for_pending_kills`] waits for these kills.
 pub async fn take_snapshot(
     node: &NodeUrl,

@@ -18,7 +18,7 @@ type LockRow = (Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>, Option<Vec<u8>>, Option<Vec<
 
 /// Reads all InnoDB lock waits.
 ///
-/// Read-only transactions have no transaction id. A waiting one is identified by its requested lock.
+/// A waiting read-only transaction has no transaction id and is identified by its requested lock.
 /// All transactions that request the same lock have the same blockers.
 pub(super) async fn read_row_waits(
     connection: &mut Connection,

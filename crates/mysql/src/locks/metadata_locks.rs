@@ -89,7 +89,7 @@ impl RawMetadataLock {
     /// Resolves the owner of the lock to a session. Returns `None` if the server has released the lock.
     ///
     /// MySQL lists the locks of a prepared XA transaction under the thread that prepared the transaction.
-    /// That thread may have ended or may run another statement.
+    /// The thread that prepared the transaction may have ended, or may run another statement.
     /// If a thread has ended, the server has released its locks, except those of prepared XA transactions.
     pub(super) fn resolve_owner(
         mut self,
