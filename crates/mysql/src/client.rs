@@ -270,7 +270,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn account_with_a_password_does_not_fall_back_to_plain_over_the_network() {
+    fn account_with_a_password_does_not_fall_back_to_plain_text_over_the_network() {
         let with_tls = CapabilityFlags::CLIENT_SSL;
         let without = CapabilityFlags::empty();
         for (url, is_loopback, offered, expected) in [

@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn ambiguous_and_negative_ages_are_named() {
+    fn ambiguous_and_negative_ages_become_limitations() {
         let mut doubts = UncertainAgeCounter::default();
         let ambiguous = LocalTimeAge::Ambiguous(60, 3660);
         assert_eq!(doubts.resolve_age(ambiguous, Some(3661)), 3660);

@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn password_is_sent_over_verified_tls_or_with_consent_alone() {
+    async fn plain_password_requires_verified_tls_or_operator_consent() {
         let plain = ChannelSecurity { encrypted: false, verified: false, is_loopback: false };
         let tls = ChannelSecurity { encrypted: true, ..plain };
         for (parameters, channel, is_sent) in [

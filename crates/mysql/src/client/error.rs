@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn message_of_an_error_packet_is_cut() {
+    fn long_error_message_is_truncated() {
         let error = ServerError::parse(&[b"\xff\x15\x04#28000".as_slice(), &vec![b'a'; 1 << 20]].concat());
         assert_eq!((error.code, error.state.as_str(), error.message.len()), (1045, "28000", MAX_ERROR_MESSAGE_LEN));
     }

@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn truncated_row_has_a_cut_cell_and_no_cells_after_it() {
+    fn truncated_row_ends_with_a_truncated_cell() {
         let mut cells = row(b"\x01a\x05xy", true);
         assert_eq!(cells.next_cell().unwrap(), Some(b"a".as_slice()));
         assert_eq!(cells.next_cell().unwrap(), Some(b"xy".as_slice()));

@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn name_or_a_private_authority_authenticates_the_server() {
+    fn host_name_or_private_authority_authenticates_the_server() {
         for (parameters, verified) in [
             ("tls=required", false),
             ("tls=verify-ca", false),

@@ -71,7 +71,7 @@ fn table_of(risk: &KillRisk) -> (&'static str, String) {
     }
 }
 
-async fn unsafe_victims_are_spared(flavor: Flavor) {
+async fn unsafe_victims_are_refused(flavor: Flavor) {
     let server = server_with_tables(flavor).await;
     let holder = table_lock_holder(&server).await;
     let mut cases = vec![
@@ -112,12 +112,12 @@ async fn unsafe_victims_are_spared(flavor: Flavor) {
 
 #[tokio::test]
 async fn automatic_kill_spares_changes_of_non_transactional_tables_on_mariadb() {
-    unsafe_victims_are_spared(Flavor::MariaDb).await;
+    unsafe_victims_are_refused(Flavor::MariaDb).await;
 }
 
 #[tokio::test]
 async fn automatic_kill_spares_changes_of_non_transactional_tables_on_mysql() {
-    unsafe_victims_are_spared(Flavor::MySql).await;
+    unsafe_victims_are_refused(Flavor::MySql).await;
 }
 
 #[tokio::test]
