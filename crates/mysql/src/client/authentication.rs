@@ -3,11 +3,11 @@
 //! A challenge response does not reveal the password.
 //! Challenge-response plugins: `mysql_native_password`, `caching_sha2_password` (fast path), `ed25519`, `parsec`.
 //!
-//! Other plugins request the plain password. The client sends the plain password only:
+//! Other plugins request the plain password. The client sends the password in these cases only:
 //!
-//! - over verified TLS,
-//! - over unverified TLS if the connection is loopback or the setting `get-server-public-key` is on,
-//! - or encrypted with an RSA public key that the operator trusts.
+//! - The connection uses verified TLS.
+//! - The connection uses unverified TLS, and it is a loopback connection or `get-server-public-key` is on.
+//! - The password is encrypted with an RSA public key that the operator trusts.
 
 use clew_model::NodeUrl;
 use mysql_common::crypto;
