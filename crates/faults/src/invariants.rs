@@ -271,7 +271,7 @@ mod tests {
         };
         assert!(violations_of(before_fault).contains("unexplained"));
         let other_failure = |fixture: &mut Fixture| {
-            set_failed(fixture, "timed-out", "no answer within 10 s");
+            set_failed(fixture, "timed-out", "no response within 10 s");
             fixture.events.push(disk_full(1_500));
         };
         assert!(violations_of(other_failure).contains("unexplained"));

@@ -1,14 +1,15 @@
 //! Counts heap allocations and peak memory of snapshots: `cargo bench -p clew-mysql --bench allocations`.
 //!
-//! The counts depend on the code, not on the machine. Plain and detailed snapshots are taken of a fake server with
-//! few sessions and of one with many, so that one-time allocations cancel out in the counts per row.
-//! For each, the benchmark prints one line:
+//! The counts depend on the code, not on the machine.
+//! The benchmark takes plain and detailed snapshots of two fake servers, one with few and one with many sessions.
+//! The difference between the two servers gives counts per row without one-time allocations.
+//! The benchmark prints one line for each kind of snapshot:
 //!
 //! ```text
 //! snapshot allocations_per_row=10.01 bytes_per_row=412 peak_bytes_more=1234567
 //! ```
 //!
-//! The fake server runs in a process of its own (this program again), so that its allocations do not count.
+//! Each fake server is a child process running this program, so its allocations are not counted.
 
 #![allow(clippy::print_stdout, clippy::expect_used, reason = "a developer tool that prints its results")]
 
@@ -22,24 +23,24 @@ use clew_testkit::{FakeOptions, FakeServer};
 #[global_allocator]
 static ALLOCATOR: dhat::Alloc = dhat::Alloc;
 
-const FEW_SESSIONS: u64 = 1_000;
-const MANY_SESSIONS: u64 = 11_000;
-/// Argument that starts the fake server; the number of sessions follows.
+const SMALL_SESSION_COUNT: u64 = 1_000;
+const LARGE_SESSION_COUNT: u64 = 11_000;
+/// Command-line argument that starts the fake server. The next argument is the number of sessions.
 const SERVE_ARGUMENT: &str = "--serve";
-/// Argument of `cargo bench`. Test runners pass other arguments and find no tests.
+/// Argument that `cargo bench` passes to the benchmark. Without this argument, the benchmark exits at once.
 const BENCH_ARGUMENT: &str = "--bench";
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     match arguments.iter().position(|argument| argument == SERVE_ARGUMENT).and_then(|at| arguments.get(at + 1)) {
-        Some(sessions) => serve(sessions.parse().expect("a number of sessions")),
+        Some(sessions) => run_fake_server(sessions.parse().expect("a number of sessions")),
         None if arguments.iter().any(|argument| argument == BENCH_ARGUMENT) => run_benchmark(),
         None => {}
     }
 }
 
-/// Prints the address of the fake server, and runs it until stdin is closed.
-fn serve(sessions: u64) {
+/// Prints the URL of a fake server and runs the server until stdin is closed.
+fn run_fake_server(sessions: u64) {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime starts");
     let options = FakeOptions { sessions, transactions: sessions / 4, ..FakeOptions::default() };
     let server = runtime.block_on(FakeServer::start(options)).expect("a port is free");
@@ -48,12 +49,12 @@ fn serve(sessions: u64) {
 }
 
 fn run_benchmark() {
-    let (few, many) = (ServerProcess::start(FEW_SESSIONS), ServerProcess::start(MANY_SESSIONS));
+    let (few, many) = (ServerProcess::start(SMALL_SESSION_COUNT), ServerProcess::start(LARGE_SESSION_COUNT));
     for (name, detailed) in [("snapshot", false), ("detailed_snapshot", true)] {
         // The first snapshot pays for one-time allocations of the process.
-        few.measure(detailed);
-        let (few, many) = (few.measure(detailed), many.measure(detailed));
-        let rows = MANY_SESSIONS - FEW_SESSIONS;
+        few.measure_allocations(detailed);
+        let (few, many) = (few.measure_allocations(detailed), many.measure_allocations(detailed));
+        let rows = LARGE_SESSION_COUNT - SMALL_SESSION_COUNT;
         let hundredths = (many.total_blocks - few.total_blocks) * 100 / rows;
         let bytes = (many.total_bytes - few.total_bytes) / rows;
         let peak = many.max_bytes.saturating_sub(few.max_bytes);
@@ -62,7 +63,7 @@ fn run_benchmark() {
     }
 }
 
-/// Fake server in a process of its own.
+/// Child process that runs a fake server.
 struct ServerProcess {
     process: Child,
     node: NodeUrl,
@@ -83,17 +84,17 @@ impl ServerProcess {
         Self { process, node: url.trim().parse().expect("a URL") }
     }
 
-    /// Returns the allocations of one snapshot whose rows are all written, connecting included.
-    fn measure(&self, detailed: bool) -> dhat::HeapStats {
+    /// Takes a snapshot, writes all its rows, and returns the heap allocations, including those for the connection.
+    fn measure_allocations(&self, detailed: bool) -> dhat::HeapStats {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
         let _counting = dhat::Profiler::builder().testing().build();
-        let (selection, form) = (Selection::default(), OutputFormat::Csv { formula_guard: true });
+        let (selection, format) = (Selection::default(), OutputFormat::Csv { formula_guard: true });
         runtime.block_on(async {
             let limits = Limits::default();
             let mut snapshot = if detailed {
-                take_detailed_snapshot(&self.node, &selection, StatementText::Full, form, &limits).await
+                take_detailed_snapshot(&self.node, &selection, StatementText::Full, format, &limits).await
             } else {
-                take_snapshot(&self.node, &selection, StatementText::Full, form, &limits).await
+                take_snapshot(&self.node, &selection, StatementText::Full, format, &limits).await
             }
             .expect("the fake server responds");
             snapshot.body.write_to(&mut std::io::sink()).expect("a sink accepts all bytes");

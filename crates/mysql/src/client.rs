@@ -1,13 +1,14 @@
 //! Client of the MySQL protocol for untrusted servers.
 //!
-//! Packets, values and authentication responses come from `mysql_common`.
-//! This module adds features that existing drivers lack
-//! ([decision 0051](../../../docs/decisions/0051-mysql-client.md)):
+//! The crate `mysql_common` provides packets, values and authentication responses.
+//! This module adds features that existing drivers lack:
 //!
-//! - access to the local socket address
-//! - TLS negotiated on the same connection
-//! - no password over an unverified channel
-//! - limits on all data that a server sends
+//! - access to the local address of the TCP connection
+//! - TLS negotiation on the same TCP connection
+//! - refusal to send a password over an unverified channel
+//! - size limits for all data received from the server
+//!
+//! [Decision 0051](../../../docs/decisions/0051-mysql-client.md) has the rationale.
 
 mod authentication;
 mod error;
@@ -32,47 +33,47 @@ use mysql_common::proto::MySerialize;
 use secrecy::ExposeSecret;
 use tokio::net::TcpStream;
 
-use authentication::{AuthExchange, Channel};
+use authentication::{AuthExchange, ChannelSecurity};
 pub(crate) use error::{Error, ServerError};
 use packets::PacketStream;
-pub(crate) use result_set::{Cells, Rows};
+pub(crate) use result_set::{RowCells, Rows};
 
 /// Maximum size of handshake and authentication packets.
-const MAX_HANDSHAKE_PACKET: usize = 64 << 10;
-/// Maximum size of a row in a small result.
-const MAX_SMALL_ROW: usize = 1 << 20;
-/// Maximum size of a small result, which is stored in memory.
-const MAX_SMALL_ROWS: usize = 256 << 20;
-/// Memory of a row in addition to its bytes.
-const ROW_OVERHEAD: usize = 64;
-/// Maximum packet size announced to the server: the largest that any server sends.
-const MAX_ANNOUNCED_PACKET: u32 = 1 << 30;
+const MAX_HANDSHAKE_PACKET_BYTES: usize = 64 << 10;
+/// Maximum size of a row in a buffered result set.
+const MAX_SMALL_ROW_BYTES: usize = 1 << 20;
+/// Maximum memory for a result set that the client buffers completely.
+const MAX_SMALL_RESULT_BYTES: usize = 256 << 20;
+/// Memory overhead of a buffered row, in addition to its bytes.
+const ROW_OVERHEAD_BYTES: usize = 64;
+/// Maximum packet size that the client announces: 1 GiB, the maximum of `max_allowed_packet`.
+const ANNOUNCED_MAX_PACKET_BYTES: u32 = 1 << 30;
 /// Idle time before the kernel sends TCP keepalive probes.
-const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
-/// Collation `utf8mb4_general_ci`, which all servers since 5.5.3 have.
-const UTF8MB4: u8 = 45;
+const KEEPALIVE_IDLE_TIME: Duration = Duration::from_secs(30);
+/// Collation id of `utf8mb4_general_ci`, which MySQL 5.5.3 and later support.
+const COLLATION_ID: u8 = 45;
 /// Command byte of a query.
 const COM_QUERY: u8 = 0x03;
-/// Command byte of the end of a connection.
+/// Command byte that closes a connection.
 const COM_QUIT: u8 = 0x01;
 /// First byte of an error packet.
-const ERROR_PACKET: u8 = 0xff;
+const ERROR_PACKET_HEADER: u8 = 0xff;
 
 /// TCP connection before the handshake.
 #[derive(Debug)]
 pub(crate) struct Socket {
     stream: TcpStream,
-    /// Local socket address.
+    /// Local address of the connection.
     pub(crate) local: SocketAddr,
     peer: SocketAddr,
 }
 
 impl Socket {
-    /// Connects to the first of these addresses that accepts.
+    /// Connects to the first address that accepts a TCP connection.
     pub(crate) async fn connect(addresses: &[SocketAddr]) -> Result<Self, Error> {
         let stream = TcpStream::connect(addresses).await?;
         stream.set_nodelay(true)?;
-        let keepalive = socket2::TcpKeepalive::new().with_time(KEEPALIVE_IDLE);
+        let keepalive = socket2::TcpKeepalive::new().with_time(KEEPALIVE_IDLE_TIME);
         socket2::SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
         let (local, peer) = (stream.local_addr()?, stream.peer_addr()?);
         Ok(Self { stream, local, peer })
@@ -83,32 +84,32 @@ impl Socket {
 #[derive(Debug)]
 pub(crate) struct Client {
     packets: PacketStream,
-    /// Connection id in the handshake packet. A proxy sends one of its own.
-    /// Never identifies a session; it is only compared with `CONNECTION_ID()`.
+    /// Connection id from the handshake packet. Behind a proxy, this is the id of the proxy's connection.
+    /// Clew compares the handshake id with `CONNECTION_ID()` and never uses the handshake id to kill a session.
     pub(crate) handshake_connection_id: u32,
-    /// Comment before each statement, which identifies the connection in the process list.
+    /// Comment at the start of each statement, which identifies the connection in the process list.
     tag: String,
-    in_flight: InFlight,
+    in_flight: InFlightFlag,
 }
 
-/// Flag for a statement whose result is not read completely. It is shared with the kill guard.
+/// Flag for a statement whose result set has not been read completely. Shared with the `KillOnDrop` guard.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct InFlight(Arc<AtomicBool>);
+pub(crate) struct InFlightFlag(Arc<AtomicBool>);
 
-impl InFlight {
+impl InFlightFlag {
     /// Returns whether a statement may be running on the server.
-    pub(crate) fn is_set(&self) -> bool {
+    pub(crate) fn is_in_flight(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }
 
-    fn set(&self, in_flight: bool) {
+    fn set_in_flight(&self, in_flight: bool) {
         self.0.store(in_flight, Ordering::Release);
     }
 }
 
 impl Client {
-    /// Performs the handshake and authenticates over this socket.
-    /// `tag` is sent as a connection attribute and as a comment before each statement.
+    /// Performs the MySQL handshake over a TCP connection and authenticates.
+    /// The client sends `tag` as a connection attribute and as a comment at the start of each statement.
     pub(crate) async fn handshake(
         socket: Socket,
         node: &NodeUrl,
@@ -119,52 +120,54 @@ impl Client {
         let mut packets = PacketStream::new(Box::new(socket.stream), max_received);
         let first = packets.peek(5).await?;
         if first.is_empty() {
-            return Err(Error::closed());
+            return Err(Error::connection_closed());
         }
-        // Three bytes of length, sequence number 0, then protocol version 10 or an error.
-        if !matches!(first, [_, _, 0, 0, 0x0a | ERROR_PACKET, ..]) {
+        // A packet starts with 3 bytes of length and sequence number 0. Then comes protocol version 10 or an error.
+        if !matches!(first, [_, _, 0, 0, 0x0a | ERROR_PACKET_HEADER, ..]) {
             return Err(Error::NotMysql(first.get(..first.len().min(32)).unwrap_or_default().to_vec()));
         }
-        let greeting = packets.read(MAX_HANDSHAKE_PACKET).await?;
-        if greeting.payload.first() == Some(&ERROR_PACKET) {
+        let greeting = packets.read_packet(MAX_HANDSHAKE_PACKET_BYTES).await?;
+        if greeting.payload.first() == Some(&ERROR_PACKET_HEADER) {
             return Err(Error::Server(ServerError::parse(greeting.payload)));
         }
         let greeting = ParseBuf(greeting.payload).parse::<HandshakePacket<'_>>(())?.into_owned();
-        let capabilities = greeting.capabilities() & capabilities();
+        let capabilities = greeting.capabilities() & client_capabilities();
         let encrypted = should_use_tls(node, is_loopback, greeting.capabilities())?;
         if encrypted {
-            let request = SslRequest::new(capabilities | CapabilityFlags::CLIENT_SSL, MAX_ANNOUNCED_PACKET, UTF8MB4);
-            packets.write(&serialize_message(&request)).await?;
-            let (stream, sequence) = packets.into_stream();
-            let stream = tls::handshake(node, stream).await?;
-            packets = PacketStream::new(Box::new(stream), max_received).with_sequence(sequence);
+            let request =
+                SslRequest::new(capabilities | CapabilityFlags::CLIENT_SSL, ANNOUNCED_MAX_PACKET_BYTES, COLLATION_ID);
+            packets.write_packet(&serialize_message(&request)).await?;
+            let (stream, sequence) = packets.into_parts();
+            let stream = tls::perform_handshake(node, stream).await?;
+            packets = PacketStream::new(Box::new(stream), max_received).with_sequence_number(sequence);
         }
-        let channel = Channel { encrypted, verified: encrypted && tls::is_verified(node), is_loopback };
+        let channel =
+            ChannelSecurity { encrypted, verified: encrypted && tls::authenticates_server(node), is_loopback };
         let password = node.password.as_ref().map(|password| password.expose_secret().to_owned());
         let mut exchange = AuthExchange::new(node, password, channel, &greeting);
-        let plugin = exchange.plugin();
+        let plugin = exchange.current_plugin();
         let response = HandshakeResponse::new(
-            exchange.first_response(),
+            exchange.initial_response(),
             (5, 7, 0),
             Some(node.user.as_bytes()),
             None::<&[u8]>,
             Some(plugin),
             if encrypted { capabilities | CapabilityFlags::CLIENT_SSL } else { capabilities },
-            Some(connect_attributes(&tag)),
-            MAX_ANNOUNCED_PACKET,
+            Some(build_connection_attributes(&tag)),
+            ANNOUNCED_MAX_PACKET_BYTES,
         );
-        packets.write(&serialize_message(&response)).await?;
-        exchange.complete(&mut packets).await?;
+        packets.write_packet(&serialize_message(&response)).await?;
+        exchange.authenticate(&mut packets).await?;
         let handshake_connection_id = greeting.connection_id();
-        Ok(Self { packets, handshake_connection_id, tag, in_flight: InFlight::default() })
+        Ok(Self { packets, handshake_connection_id, tag, in_flight: InFlightFlag::default() })
     }
 
-    /// Returns the in-flight flag for a guard that outlives the client.
-    pub(crate) fn in_flight(&self) -> InFlight {
+    /// Returns a handle to the in-flight flag that outlives the client.
+    pub(crate) fn in_flight_flag(&self) -> InFlightFlag {
         self.in_flight.clone()
     }
 
-    /// Sends a statement. Rows are truncated to `max_row` bytes.
+    /// Sends a statement and truncates each row of the result set to `max_row` bytes.
     pub(crate) async fn query(&mut self, statement: &str, max_row: usize) -> Result<Rows<'_>, Error> {
         let mut payload = Vec::with_capacity(statement.len() + self.tag.len() + 8);
         payload.push(COM_QUERY);
@@ -172,30 +175,30 @@ impl Client {
         payload.extend_from_slice(self.tag.as_bytes());
         payload.extend_from_slice(b" */ ");
         payload.extend_from_slice(statement.as_bytes());
-        self.in_flight.set(true);
+        self.in_flight.set_in_flight(true);
         self.packets.write_command(&payload).await?;
         Rows::start(&mut self.packets, &self.in_flight, max_row).await
     }
 
-    /// Runs a statement and returns all its rows, which must be small.
+    /// Runs a statement and returns all rows. Fails if the result set exceeds the limits of buffered results.
     pub(crate) async fn query_all<T: FromRow>(&mut self, statement: &str) -> Result<Vec<T>, Error> {
         let mut converted = Vec::new();
         self.query_each(statement, |row| converted.push(row)).await?;
         Ok(converted)
     }
 
-    /// Runs a statement and passes each of its rows, which must be small, to `consume`.
+    /// Runs a statement and passes each row to `consume`. The limits of buffered results apply.
     pub(crate) async fn query_each<T: FromRow>(
         &mut self,
         statement: &str,
         mut consume: impl FnMut(T),
     ) -> Result<(), Error> {
-        let mut rows = self.query(statement, MAX_SMALL_ROW).await?;
+        let mut rows = self.query(statement, MAX_SMALL_ROW_BYTES).await?;
         let mut count = 0;
         while let Some(row) = rows.next_row().await? {
             count += 1;
-            if rows.size() + count * ROW_OVERHEAD > MAX_SMALL_ROWS {
-                return Err(Error::TooLarge { what: "bytes in one result", limit: MAX_SMALL_ROWS as u64 });
+            if rows.total_bytes() + count * ROW_OVERHEAD_BYTES > MAX_SMALL_RESULT_BYTES {
+                return Err(Error::TooLarge { what: "bytes in one result set", limit: MAX_SMALL_RESULT_BYTES as u64 });
             }
             consume(T::from_row_opt(row)?);
         }
@@ -204,7 +207,7 @@ impl Client {
 
     /// Runs a statement and discards its rows.
     pub(crate) async fn execute(&mut self, statement: &str) -> Result<(), Error> {
-        let mut rows = self.query(statement, MAX_SMALL_ROW).await?;
+        let mut rows = self.query(statement, MAX_SMALL_ROW_BYTES).await?;
         while rows.next().await?.is_some() {}
         Ok(())
     }
@@ -216,9 +219,9 @@ impl Client {
 }
 
 /// Returns the capability flags of the client.
-/// Without `CLIENT_LOCAL_FILES`: a server must not request a file.
-/// Without `CLIENT_DEPRECATE_EOF`, which servers before 5.7 lack.
-fn capabilities() -> CapabilityFlags {
+/// `CLIENT_LOCAL_FILES` is off, because a server must not request local files.
+/// `CLIENT_DEPRECATE_EOF` is off, because servers before MySQL 5.7 do not support it.
+fn client_capabilities() -> CapabilityFlags {
     CapabilityFlags::CLIENT_LONG_PASSWORD
         | CapabilityFlags::CLIENT_LONG_FLAG
         | CapabilityFlags::CLIENT_PROTOCOL_41
@@ -230,7 +233,7 @@ fn capabilities() -> CapabilityFlags {
         | CapabilityFlags::CLIENT_CONNECT_ATTRS
 }
 
-/// Returns whether to use TLS. An account with a password falls back to plain text only on a loopback connection.
+/// Returns whether to use TLS. With a password, plain text is a fallback only on loopback connections.
 fn should_use_tls(node: &NodeUrl, is_loopback: bool, server: CapabilityFlags) -> Result<bool, Error> {
     let offered = server.contains(CapabilityFlags::CLIENT_SSL);
     let has_password = node.password.as_ref().is_some_and(|password| !password.expose_secret().is_empty());
@@ -243,12 +246,12 @@ fn should_use_tls(node: &NodeUrl, is_loopback: bool, server: CapabilityFlags) ->
 }
 
 /// Returns the connection attributes.
-fn connect_attributes(tag: &str) -> HashMap<String, String> {
+fn build_connection_attributes(tag: &str) -> HashMap<String, String> {
     HashMap::from([("program_name".to_owned(), "clew".to_owned()), ("clew_connection".to_owned(), tag.to_owned())])
 }
 
-/// Reads a small file. Fails for larger files, devices and pipes, which may be endless.
-async fn read_limited_file(path: &Path, max_bytes: usize) -> io::Result<Vec<u8>> {
+/// Reads a file of at most `max_bytes` bytes. Fails for devices and pipes, which may be endless.
+async fn read_file_with_limit(path: &Path, max_bytes: usize) -> io::Result<Vec<u8>> {
     let metadata = tokio::fs::metadata(path).await?;
     if !metadata.is_file() || metadata.len() > max_bytes as u64 {
         return Err(io::Error::other(format!("not a file of at most {max_bytes} bytes")));
@@ -267,7 +270,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn account_with_a_password_does_not_fall_back_to_plain_over_the_network() {
+    fn account_with_a_password_does_not_fall_back_to_plain_text_over_the_network() {
         let with_tls = CapabilityFlags::CLIENT_SSL;
         let without = CapabilityFlags::empty();
         for (url, is_loopback, offered, expected) in [

@@ -1,12 +1,13 @@
-//! Reads the clock of a watched server in local time and UTC, and compares it with the monotonic local clock.
+//! Reads the clock of a watched server in local time and UTC, and detects clock steps.
 //!
-//! InnoDB reports local times. An age is the difference of two local times only if both have the same UTC offset.
-//! Otherwise the server converts each time to UTC.
-//! A local time that occurs twice, when daylight-saving time ends, has two conversions.
+//! InnoDB reports the start of a transaction in local time.
+//! If the UTC offset has not changed, the age of a transaction is the difference between two local times.
+//! Otherwise, the server converts each local time to UTC.
+//! When daylight-saving time ends, a local time can occur twice and then has two UTC values.
 //!
 //! A clock step changes every age that is computed from the wall clock.
-//! [`ClockHistory`] detects steps between two reads of a node.
-//! It corrects the ages of everything that began before a step.
+//! [`ClockHistory`] detects a step by comparing the server's clock with the local monotonic clock.
+//! `ClockHistory` then corrects the ages of sessions and transactions that began before the step.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -20,15 +21,16 @@ use crate::connection::Connection;
 use crate::server_instance::ServerInstance;
 use crate::statements;
 
-/// Minimum difference of two clocks that is a step. Less is a slow adjustment or network latency.
-const MIN_STEP_SECONDS: f64 = 2.0;
-/// Maximum number of steps stored per server.
-const MAX_STEPS: usize = 16;
-/// Maximum number of servers stored per node.
-const MAX_SERVERS: usize = 16;
-/// Age in seconds from which times are always converted to UTC: [`statements::SERVER_CLOCK`] covers one day.
-const MAX_UNIFORM_AGE: i64 = 86_400 - 3 * 3600;
-/// Maximum number of times converted per statement.
+/// Minimum clock difference that counts as a step. A smaller difference is clock drift or network latency.
+const MIN_CLOCK_STEP_SECONDS: f64 = 2.0;
+/// Maximum number of clock steps stored per server.
+const MAX_CLOCK_STEPS: usize = 16;
+/// Maximum number of servers per node whose clock readings are stored.
+const MAX_SERVERS_PER_NODE: usize = 16;
+/// Minimum age in seconds of local times that are always converted to UTC.
+/// For lower ages, [`statements::SERVER_CLOCK_QUERY`] detects whether the UTC offset changed during the last day.
+const MIN_CONVERTED_AGE_SECONDS: i64 = 86_400 - 3 * 3600;
+/// Maximum number of timestamps converted to UTC per statement.
 const CONVERSIONS_PER_STATEMENT: usize = 200;
 
 /// Reading of a server's clock.
@@ -36,30 +38,30 @@ const CONVERSIONS_PER_STATEMENT: usize = 200;
 pub struct ClockReading {
     /// Local time of the server.
     local: DateTime,
-    /// Unix time in seconds.
+    /// Unix timestamp in seconds.
     utc: f64,
-    /// True if the UTC offset was the same one day before.
+    /// True if the server's UTC offset was the same one day earlier.
     uniform: bool,
-    /// Local monotonic time of the reading: the middle between query and response.
+    /// Local monotonic time of the reading, midway between the query and its response.
     at: Instant,
     /// Half of the round-trip time, in seconds.
     uncertainty: f64,
 }
 
 impl ClockReading {
-    /// Returns the Unix time in seconds, with a fraction.
-    pub(crate) fn utc(&self) -> f64 {
+    /// Returns the Unix timestamp in seconds, with a fraction.
+    pub(crate) fn unix_seconds(&self) -> f64 {
         self.utc
     }
 }
 
-/// Row of [`statements::SERVER_CLOCK`]: local time, Unix time, whether the last day had 86,400 seconds.
+/// Row of [`statements::SERVER_CLOCK_QUERY`]: local time, Unix timestamp, whether the last day had 86,400 seconds.
 type ClockRow = (String, u64, Option<i64>);
 
-/// Reads the server's clock and stores the reading in the connection. Returns `None` if the server returns no time.
+/// Reads the server's clock into `connection.clock`. Returns `None` if the server returns no time.
 pub(crate) async fn read_clock(connection: &mut Connection) -> Result<Option<ClockReading>, Error> {
     let before = Instant::now();
-    let rows: Vec<ClockRow> = connection.query_all(statements::SERVER_CLOCK).await?;
+    let rows: Vec<ClockRow> = connection.query_all(statements::SERVER_CLOCK_QUERY).await?;
     let half = before.elapsed() / 2;
     connection.clock = rows.into_iter().next().and_then(|(local, utc, uniform)| {
         let local = parse_local_time(&local)?;
@@ -71,40 +73,42 @@ pub(crate) async fn read_clock(connection: &mut Connection) -> Result<Option<Clo
     Ok(connection.clock)
 }
 
-/// Parses a local time as a server prints it.
+/// Parses a local time in MySQL's text format.
 pub(crate) fn parse_local_time(printed: &str) -> Option<DateTime> {
     printed.parse().ok()
 }
 
-/// Age of a local time in seconds; negative for a time in the future.
+/// Age of a local time in seconds, negative for a time in the future.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum LocalAge {
-    /// The only possible age.
+pub(crate) enum LocalTimeAge {
+    /// Unambiguous age.
     Exact(i64),
-    /// Ages of a local time that occurred twice: since the later and since the earlier occurrence.
+    /// Two possible ages of a local time that occurred twice: the smaller age first.
     Ambiguous(i64, i64),
 }
 
-/// Computes the ages of local times at this clock reading.
-/// Sends further queries only if the UTC offset may have changed since one of the times.
-pub(crate) async fn compute_ages(
+/// Computes the ages of local times relative to a clock reading.
+/// Sends conversion queries only if the UTC offset may have changed since one of the local times.
+pub(crate) async fn compute_local_time_ages(
     connection: &mut Connection,
     clock: &ClockReading,
     times: Vec<DateTime>,
-) -> Result<HashMap<DateTime, LocalAge>, Error> {
+) -> Result<HashMap<DateTime, LocalTimeAge>, Error> {
     let mut ages = HashMap::new();
     let mut to_convert = Vec::new();
     for time in times {
         let local = clock.local.duration_since(time).as_secs();
-        if ages.insert(time, LocalAge::Exact(local)).is_none() && (!clock.uniform || local >= MAX_UNIFORM_AGE) {
+        if ages.insert(time, LocalTimeAge::Exact(local)).is_none()
+            && (!clock.uniform || local >= MIN_CONVERTED_AGE_SECONDS)
+        {
             to_convert.push(time);
         }
     }
     for times in to_convert.chunks(CONVERSIONS_PER_STATEMENT) {
-        let converted: Vec<String> = connection.query_all(&statements::convert_to_utc(times)).await?;
+        let converted: Vec<String> = connection.query_all(&statements::convert_to_utc_query(times)).await?;
         let printed = converted.first().map(String::as_str).unwrap_or_default();
         for (time, conversion) in times.iter().zip(printed.split(';')) {
-            if let Some(age) = age_from_conversion(clock.utc, conversion) {
+            if let Some(age) = parse_converted_age(clock.utc, conversion) {
                 ages.insert(*time, age);
             }
         }
@@ -112,8 +116,8 @@ pub(crate) async fn compute_ages(
     Ok(ages)
 }
 
-/// Parses the age from one conversion: Unix time, and whether the local time also occurs an hour before or after.
-fn age_from_conversion(now: f64, conversion: &str) -> Option<LocalAge> {
+/// Parses `seconds,before,after`: a Unix timestamp, and flags for a second occurrence one hour before or after.
+fn parse_converted_age(now: f64, conversion: &str) -> Option<LocalTimeAge> {
     let mut parts = conversion.split(',');
     let utc: f64 = parts.next()?.parse().ok()?;
     #[allow(clippy::cast_possible_truncation, reason = "the difference of two times in seconds")]
@@ -127,18 +131,18 @@ fn age_from_conversion(now: f64, conversion: &str) -> Option<LocalAge> {
     possible.sort_unstable();
     let past: Vec<i64> = possible.iter().copied().filter(|age| *age >= 0).collect();
     match (past.as_slice(), possible.first()) {
-        ([later, earlier, ..], _) => Some(LocalAge::Ambiguous(*later, *earlier)),
-        ([only], _) | ([], Some(only)) => Some(LocalAge::Exact(*only)),
+        ([later, earlier, ..], _) => Some(LocalTimeAge::Ambiguous(*later, *earlier)),
+        ([only], _) | ([], Some(only)) => Some(LocalTimeAge::Exact(*only)),
         ([], None) => None,
     }
 }
 
-/// Reason why automatic kills must not rely on the ages of a read.
+/// Reason why automatic kills must not rely on the session ages from a process list.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum ClockDoubt {
-    /// The clock was set forward by this many seconds since the previous read.
+    /// The server's clock was set forward by this number of seconds since the previous read.
     Stepped(f64),
-    /// The previous read reached another server.
+    /// The address led to another server at the previous read.
     AnotherServer,
     /// The server returned no time.
     Unreadable,
@@ -148,98 +152,99 @@ impl fmt::Display for ClockDoubt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Stepped(seconds) => {
-                write!(f, "the clock of the server was set by {seconds:+.0} s since the previous read")
+                write!(f, "the server's clock was changed by {seconds:+.0} s since the previous read")
             }
-            Self::AnotherServer => f.write_str("the address leads to another server since the previous read"),
-            Self::Unreadable => f.write_str("the server returns no time"),
+            Self::AnotherServer => f.write_str("the address leads to a different server than at the previous read"),
+            Self::Unreadable => f.write_str("the server did not return its current time"),
         }
     }
 }
 
-/// Clock readings of a node's servers, stored between two reads of the node.
-/// An address may lead to several servers in turn. Each server has its own clock, which a restart does not change.
+/// Clock readings of the servers behind a node's address, stored between reads.
+/// Behind a load balancer, one address can lead to several servers, each with its own clock.
+/// A server restart does not change the server's clock.
 #[derive(Debug, Clone, Default)]
 pub struct ClockHistory {
-    /// Readings by server identity; the server of the latest read is last.
+    /// Clock readings by server identity. The server of the latest read is the last element.
     servers: VecDeque<(String, ClockReadings)>,
 }
 
-/// Readings of one clock.
+/// Clock readings of one server.
 #[derive(Debug, Clone, Default)]
 struct ClockReadings {
     last: Option<ClockReading>,
-    /// Steps, the newest last.
+    /// Detected clock steps, oldest first.
     steps: VecDeque<ClockStep>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct ClockStep {
-    /// Seconds by which the clock was set forward.
+    /// Seconds by which the clock was set forward, negative if it was set back.
     seconds: f64,
-    /// Time of the last reading before the step.
+    /// Local time of the last clock reading before the step.
     before: Instant,
 }
 
 impl ClockHistory {
-    /// Selects the readings of this server. Returns whether the previous read reached another server.
+    /// Selects the clock readings of a server. Returns whether the previous read reached another server.
     pub(crate) fn select_server(&mut self, server: &ServerInstance) -> bool {
-        let identity = server.identity();
+        let identity = server.server_identity();
         let is_another = self.servers.back().is_some_and(|(last, _)| last != identity);
         let index = self.servers.iter().position(|(stored, _)| stored == identity);
         let readings = index.and_then(|at| self.servers.remove(at)).map(|(_, readings)| readings).unwrap_or_default();
-        if self.servers.len() == MAX_SERVERS {
+        if self.servers.len() == MAX_SERVERS_PER_NODE {
             self.servers.pop_front();
         }
         self.servers.push_back((identity.to_owned(), readings));
         is_another
     }
 
-    /// Records a reading. Returns the seconds by which the clock was set forward since the previous reading.
-    pub(crate) fn record(&mut self, reading: ClockReading) -> Option<f64> {
-        self.servers.back_mut()?.1.record(reading)
+    /// Records a clock reading. Returns the size of a clock step since the previous reading, in seconds.
+    pub(crate) fn record_reading(&mut self, reading: ClockReading) -> Option<f64> {
+        self.servers.back_mut()?.1.record_reading(reading)
     }
 
-    /// Corrects an age that the server computed from its wall clock. `reported` may be negative.
+    /// Corrects an age in seconds that the server computed from its wall clock. `reported` may be negative.
     #[must_use]
-    pub fn correct_age(&self, reported: i64) -> i64 {
-        self.servers.back().map_or(reported, |(_, readings)| readings.correct_age(reported))
+    pub fn adjust_age(&self, reported: i64) -> i64 {
+        self.servers.back().map_or(reported, |(_, readings)| readings.adjust_age(reported))
     }
 
-    /// Corrects an age in whole seconds. See [`Self::correct_age`].
-    pub(crate) fn correct_seconds(&self, reported: u64) -> u64 {
+    /// Corrects an age in whole seconds, at least 0. See [`Self::adjust_age`].
+    pub(crate) fn adjust_seconds(&self, reported: u64) -> u64 {
         let reported = i64::try_from(reported).unwrap_or(i64::MAX);
-        Session::sanitize_seconds(self.correct_age(reported).into())
+        Session::sanitize_seconds(self.adjust_age(reported).into())
     }
 
-    /// Returns whether a step of this server's clock was detected.
+    /// Returns whether a clock step of the selected server was detected.
     #[must_use]
-    pub fn has_steps(&self) -> bool {
+    pub fn has_clock_steps(&self) -> bool {
         self.servers.back().is_some_and(|(_, readings)| !readings.steps.is_empty())
     }
 }
 
 impl ClockReadings {
-    fn record(&mut self, reading: ClockReading) -> Option<f64> {
+    fn record_reading(&mut self, reading: ClockReading) -> Option<f64> {
         let last = self.last.replace(reading)?;
         let passed = reading.at.saturating_duration_since(last.at).as_secs_f64();
         let step = reading.utc - last.utc - passed;
-        if step.abs() <= MIN_STEP_SECONDS + reading.uncertainty + last.uncertainty {
+        if step.abs() <= MIN_CLOCK_STEP_SECONDS + reading.uncertainty + last.uncertainty {
             return None;
         }
-        if self.steps.len() == MAX_STEPS {
+        if self.steps.len() == MAX_CLOCK_STEPS {
             self.steps.pop_front();
         }
         self.steps.push_back(ClockStep { seconds: step, before: last.at });
         Some(step)
     }
 
-    fn correct_age(&self, reported: i64) -> i64 {
+    fn adjust_age(&self, reported: i64) -> i64 {
         let Some(now) = self.last else { return reported };
         #[allow(clippy::cast_precision_loss, reason = "ages in seconds")]
         let mut age = reported as f64;
         for step in self.steps.iter().rev() {
             let since_step = now.at.saturating_duration_since(step.before).as_secs_f64();
-            // An age less than the time since the step needs no correction for this step or an earlier one.
+            // An age below the time since the step needs no correction for this step or previous steps.
             if age >= 0.0 && age <= since_step {
                 break;
             }
@@ -276,13 +281,13 @@ mod tests {
         ] {
             let start = Instant::now();
             let mut history = ClockReadings::default();
-            assert_eq!(history.record(reading(start, 0.0, 1_000_000.0)), None);
-            assert_eq!(history.record(reading(start, 1.0, 1_000_001.5)), None, "an adjustment is no step");
-            assert_eq!(history.correct_age(7200), 7200);
-            let stepped = history.record(reading(start, 2.0, 1_000_002.5 + step)).unwrap();
+            assert_eq!(history.record_reading(reading(start, 0.0, 1_000_000.0)), None);
+            assert_eq!(history.record_reading(reading(start, 1.0, 1_000_001.5)), None, "an adjustment is no step");
+            assert_eq!(history.adjust_age(7200), 7200);
+            let stepped = history.record_reading(reading(start, 2.0, 1_000_002.5 + step)).unwrap();
             assert!((stepped - step).abs() < 0.001, "{stepped}");
-            assert_eq!(history.correct_age(reported), expected, "{step} {reported}");
-            assert_eq!(history.record(reading(start, 3.0, 1_000_003.5 + step)), None, "the step is over");
+            assert_eq!(history.adjust_age(reported), expected, "{step} {reported}");
+            assert_eq!(history.record_reading(reading(start, 3.0, 1_000_003.5 + step)), None, "the step is over");
         }
     }
 
@@ -290,13 +295,13 @@ mod tests {
     fn two_steps_add_up() {
         let start = Instant::now();
         let mut history = ClockReadings::default();
-        history.record(reading(start, 0.0, 0.0));
-        history.record(reading(start, 1.0, 3601.0));
-        history.record(reading(start, 100.0, 3700.0));
-        history.record(reading(start, 101.0, 3701.0 + 7200.0));
-        assert_eq!(history.correct_age(10_800 + 101 + 50), 151, "begun before both");
-        assert_eq!(history.correct_age(7200 + 50), 50, "begun between them");
-        assert_eq!(history.correct_age(0), 0);
+        history.record_reading(reading(start, 0.0, 0.0));
+        history.record_reading(reading(start, 1.0, 3601.0));
+        history.record_reading(reading(start, 100.0, 3700.0));
+        history.record_reading(reading(start, 101.0, 3701.0 + 7200.0));
+        assert_eq!(history.adjust_age(10_800 + 101 + 50), 151, "begun before both");
+        assert_eq!(history.adjust_age(7200 + 50), 50, "begun between them");
+        assert_eq!(history.adjust_age(0), 0);
     }
 
     #[test]
@@ -306,31 +311,35 @@ mod tests {
             ["first@1", "first@2", "second@1"].map(|server| server.parse().unwrap());
         let mut history = ClockHistory::default();
         assert!(!history.select_server(&first));
-        history.record(reading(start, 0.0, 1000.0));
-        assert_eq!(history.record(reading(start, 1.0, 4601.0)), Some(3600.0));
+        history.record_reading(reading(start, 0.0, 1000.0));
+        assert_eq!(history.record_reading(reading(start, 1.0, 4601.0)), Some(3600.0));
         assert!(history.select_server(&second));
-        assert_eq!(history.record(reading(start, 2.0, 50.0)), None, "the clocks of two servers are not compared");
-        assert_eq!((history.has_steps(), history.correct_age(3700)), (false, 3700));
+        assert_eq!(
+            history.record_reading(reading(start, 2.0, 50.0)),
+            None,
+            "the clocks of two servers are not compared"
+        );
+        assert_eq!((history.has_clock_steps(), history.adjust_age(3700)), (false, 3700));
         // A restart does not change the clock.
         assert!(history.select_server(&restarted));
-        assert_eq!(history.record(reading(start, 3.0, 4603.0)), None);
-        assert_eq!(history.correct_age(3610), 10, "begun before the step");
+        assert_eq!(history.record_reading(reading(start, 3.0, 4603.0)), None);
+        assert_eq!(history.adjust_age(3610), 10, "begun before the step");
         assert!(!history.select_server(&restarted));
-        assert_eq!(history.record(reading(start, 4.0, 4704.0)), Some(100.0));
+        assert_eq!(history.record_reading(reading(start, 4.0, 4704.0)), Some(100.0));
     }
 
     #[test]
     fn repeated_local_times_have_two_ages() {
         for (conversion, expected) in [
-            ("1000.000000,0,0", Some(LocalAge::Exact(9000))),
-            ("1000,0,1", Some(LocalAge::Ambiguous(5400, 9000))),
-            ("4600,1,0", Some(LocalAge::Ambiguous(5400, 9000))),
-            ("9000,0,1", Some(LocalAge::Exact(1000))),
-            ("10001,0,0", Some(LocalAge::Exact(-1))),
+            ("1000.000000,0,0", Some(LocalTimeAge::Exact(9000))),
+            ("1000,0,1", Some(LocalTimeAge::Ambiguous(5400, 9000))),
+            ("4600,1,0", Some(LocalTimeAge::Ambiguous(5400, 9000))),
+            ("9000,0,1", Some(LocalTimeAge::Exact(1000))),
+            ("10001,0,0", Some(LocalTimeAge::Exact(-1))),
             ("x,0,0", None),
             ("1000", None),
         ] {
-            assert_eq!(age_from_conversion(10_000.0, conversion), expected, "{conversion}");
+            assert_eq!(parse_converted_age(10_000.0, conversion), expected, "{conversion}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Connection to a watched server. Each read opens its own connection; connections are never reused.
+//! Connections to watched servers. Each read opens a connection and closes it afterwards.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,12 +20,13 @@ use crate::server_instance::ServerInstance;
 use crate::session_variables::SessionSetup;
 use crate::{failure, refused_logins, server_instance, statements};
 
-/// Error `ER_CON_COUNT_ERROR`: all connections of the server are in use.
+/// Error `ER_CON_COUNT_ERROR`: the server reached `max_connections`.
 const TOO_MANY_CONNECTIONS_ERROR: u16 = 1040;
-/// Delays before retries after [`TOO_MANY_CONNECTIONS_ERROR`]: most connections of a burst end soon.
-const RETRY_DELAYS: [Duration; 3] = [Duration::from_millis(50), Duration::from_millis(100), Duration::from_millis(200)];
+/// Delays before login retries after [`TOO_MANY_CONNECTIONS_ERROR`]. Connection bursts usually end within these delays.
+const CONNECT_RETRY_DELAYS: [Duration; 3] =
+    [Duration::from_millis(50), Duration::from_millis(100), Duration::from_millis(200)];
 
-/// Authenticated connection, without a permit and before its session variables are set.
+/// Authenticated connection without a permit, before the session variables are set.
 #[derive(Debug)]
 pub(crate) struct RawConnection {
     pub(crate) client: Client,
@@ -33,34 +34,36 @@ pub(crate) struct RawConnection {
     account: String,
     /// Address of the node.
     address: String,
-    /// Value of `CONNECTION_ID()`; 0 until it was read.
+    /// Value of `CONNECTION_ID()`, or 0 before the first read.
     pub(crate) id: u64,
 }
 
 impl RawConnection {
-    /// Connects, authenticates, and reads the connection id.
+    /// Connects to the node, authenticates, and reads the connection id.
     pub(crate) async fn open(node: &NodeUrl, max_bytes: u64) -> Result<Self, Failure> {
         let address = node.address();
         let mut raw = Self::connect(node, &address, max_bytes).await?;
-        raw.read_identity().await.map_err(|error| failure::from_client_error(&error, &address))?;
+        raw.read_version_and_id().await.map_err(|error| failure::from_client_error(&error, &address))?;
         Ok(raw)
     }
 
     async fn connect(node: &NodeUrl, address: &str, max_bytes: u64) -> Result<Self, Failure> {
         let lookup = lookup_host((node.host.as_str(), node.port)).await;
         let addresses: Vec<SocketAddr> =
-            lookup.map_err(|error| failure::name_resolution_failed(address, &error))?.collect();
-        let mut delays = RETRY_DELAYS.iter();
+            lookup.map_err(|error| failure::name_resolution_failure(address, &error))?.collect();
+        let mut delays = CONNECT_RETRY_DELAYS.iter();
         loop {
             match Self::connect_once(node, &addresses, max_bytes).await {
                 Err(Error::Server(error)) if error.code == TOO_MANY_CONNECTIONS_ERROR => {
-                    let Some(delay) = delays.next() else { return Err(failure::too_many_connections(&error, address)) };
+                    let Some(delay) = delays.next() else {
+                        return Err(failure::too_many_connections_failure(&error, address));
+                    };
                     sleep(*delay).await;
                 }
                 Err(error) => {
                     let failure = failure::from_client_error(&error, address);
                     if matches!(error, Error::Server(_)) && failure.kind == FailureKind::AccessDenied {
-                        refused_logins::record_refusal(node, &failure);
+                        refused_logins::record_refused_login(node, &failure);
                     }
                     return Err(failure);
                 }
@@ -73,35 +76,36 @@ impl RawConnection {
         let socket = Socket::connect(addresses).await?;
         let address = node.address();
         let own = Arc::new(OwnSession::register(socket.local, &node.user, &address));
-        let client = Client::handshake(socket, node, own.tag().to_owned(), max_bytes).await?;
+        let client = Client::handshake(socket, node, own.connection_tag().to_owned(), max_bytes).await?;
         Ok(Self { client, own, account: node.user.clone(), address, id: 0 })
     }
 
-    /// Reads the server version and the connection id.
-    async fn read_identity(&mut self) -> Result<String, Error> {
-        let rows = self.client.query_all::<(String, u64)>(statements::SERVER_IDENTITY).await?;
-        let (version, id) = rows.into_iter().next().ok_or(Error::Protocol("no row where there is always one"))?;
-        self.own.set_id(id);
+    /// Reads the server version and the connection id. Returns the version.
+    async fn read_version_and_id(&mut self) -> Result<String, Error> {
+        let rows = self.client.query_all::<(String, u64)>(statements::SERVER_IDENTITY_QUERY).await?;
+        let (version, id) =
+            rows.into_iter().next().ok_or(Error::Protocol("no row from SELECT VERSION(), CONNECTION_ID()"))?;
+        self.own.set_connection_id(id);
         self.id = id;
         Ok(version)
     }
 
-    /// Creates a filter for Clew's own sessions in process lists read over this connection.
+    /// Creates a filter that recognises Clew's own sessions in process lists from this connection.
     pub(crate) fn own_session_filter(&self) -> OwnSessionFilter {
         OwnSessionFilter::new(&self.own, &self.account, &self.address)
     }
 
-    /// Returns whether the id in the handshake packet is that of the session.
-    /// A proxy sends an id of its own. The handshake packet has the lower 32 bits only.
+    /// Returns whether the connection id in the handshake packet is equal to `CONNECTION_ID()`.
+    /// The ids differ behind a proxy. The handshake packet contains only the lower 32 bits of the id.
     pub(crate) fn handshake_id_matches(&self) -> bool {
         u64::from(self.client.handshake_connection_id) == self.id & u64::from(u32::MAX)
     }
 
-    /// Returns whether no proxy stands between Clew and the server.
-    /// Then listed sessions and killed sessions belong to the same server.
-    /// `filter` must have seen the process list: it shows this connection under its own id.
+    /// Returns whether the connection reaches the server directly, without a proxy.
+    /// Behind a proxy, listed sessions and killed sessions may belong to different servers.
+    /// `filter` must have processed the complete process list, which contains this connection.
     pub(crate) fn is_direct(&self, filter: &OwnSessionFilter) -> bool {
-        self.handshake_id_matches() && filter.listed_id() == Some(self.id)
+        self.handshake_id_matches() && filter.listed_connection_id() == Some(self.id)
     }
 }
 
@@ -111,36 +115,36 @@ pub(crate) struct Connection {
     pub(crate) raw: RawConnection,
     pub(crate) address: String,
     pub(crate) flavor: Flavor,
-    /// Version as the server reports it.
+    /// Server version, from `VERSION()`.
     pub(crate) version: String,
     /// Connection id, from `CONNECTION_ID()`.
     pub(crate) id: u64,
-    /// Time at which the permit was acquired. Reported durations start here.
+    /// Time at which the permit was acquired. Read durations are measured from this time.
     pub(crate) since: Instant,
-    /// Limitations found by statements of this connection. Moved to the result of the read.
+    /// Limitations detected over this connection, which the read moves to its result.
     pub(crate) limitations: Vec<Limitation>,
-    /// Latest reading of the server's clock over this connection.
+    /// Latest reading of the server's clock.
     pub(crate) clock: Option<ClockReading>,
     guard: KillOnDrop,
 }
 
 impl Connection {
-    /// Acquires a read permit, connects, authenticates, detects the server family and sets session variables.
+    /// Acquires a read permit, connects, authenticates, detects the server family, and sets session variables.
     pub(crate) async fn open(node: &NodeUrl, limits: &Limits) -> Result<Self, Failure> {
-        Self::open_for(Purpose::Reading, node, limits).await
+        Self::open_for_purpose(Purpose::Reading, node, limits).await
     }
 
-    /// Opens a connection with a permit for `purpose`. See [`Connection::open`].
-    pub(crate) async fn open_for(purpose: Purpose, node: &NodeUrl, limits: &Limits) -> Result<Self, Failure> {
+    /// Opens a connection with a permit for the purpose. See [`Connection::open`].
+    pub(crate) async fn open_for_purpose(purpose: Purpose, node: &NodeUrl, limits: &Limits) -> Result<Self, Failure> {
         let address = node.address();
         let deadline = Instant::now() + limits.read_timeout;
         let permit = ConnectionPermit::acquire(&address, purpose, limits.permit_timeout()).await?;
-        if let Some(failure) = refused_logins::shared_failure(node, permit.requested_at()) {
+        if let Some(failure) = refused_logins::find_shared_failure(node, permit.requested_at()) {
             return Err(failure);
         }
         let connected = timeout(limits.connect_timeout, RawConnection::connect(node, &address, limits.max_bytes)).await;
-        let raw =
-            connected.unwrap_or_else(|_| Err(failure::timeout(&address, "connecting", limits.connect_timeout)))?;
+        let raw = connected
+            .unwrap_or_else(|_| Err(failure::timeout_failure(&address, "connecting", limits.connect_timeout)))?;
         Self::set_up_session(raw, node, permit, deadline, limits.max_bytes).await
     }
 
@@ -154,49 +158,53 @@ impl Connection {
         let address = node.address();
         let reading = |error: Error| failure::from_client_error(&error, &address);
         let since = permit.acquired_at();
-        let guard = KillOnDrop::new(node.clone(), raw.own.clone(), permit, raw.client.in_flight(), max_bytes);
-        let version = raw.read_identity().await.map_err(reading)?;
+        let guard = KillOnDrop::new(node.clone(), raw.own.clone(), permit, raw.client.in_flight_flag(), max_bytes);
+        let version = raw.read_version_and_id().await.map_err(reading)?;
         let flavor = Flavor::from_version(&version);
         let left = deadline.saturating_duration_since(Instant::now());
-        let limitations = set_variables(&mut raw.client, SessionSetup::new(flavor, left)).await.map_err(reading)?;
+        let limitations =
+            set_session_variables(&mut raw.client, SessionSetup::new(flavor, left)).await.map_err(reading)?;
         let id = raw.id;
         Ok(Self { raw, address, flavor, version, id, since, limitations, clock: None, guard })
     }
 
-    /// Runs a statement and returns all its rows, which must be small.
+    /// Runs a statement and returns all rows. The limits of buffered results apply.
     pub(crate) async fn query_all<T: FromRow + Send + 'static>(&mut self, statement: &str) -> Result<Vec<T>, Error> {
         self.raw.client.query_all(statement).await
     }
 
-    /// Creates a filter for Clew's own sessions in process lists read over this connection.
+    /// Creates a filter that recognises Clew's own sessions in process lists from this connection.
     pub(crate) fn own_session_filter(&self) -> OwnSessionFilter {
         self.raw.own_session_filter()
     }
 
-    /// Reads the identity and start time of the server.
-    pub(crate) async fn read_instance(&mut self) -> Result<ServerInstance, Failure> {
-        server_instance::read_instance(self).await
+    /// Reads the identity and the start time of the server.
+    pub(crate) async fn read_server_instance(&mut self) -> Result<ServerInstance, Failure> {
+        server_instance::read_server_instance(self).await
     }
 
-    /// Converts a client error to a [`Failure`] with the address of the node.
+    /// Converts a client error to a [`Failure`] that names the node's address.
     pub(crate) fn to_failure(&self, error: &Error) -> Failure {
         failure::from_client_error(error, &self.address)
     }
 
-    /// Closes the connection with `COM_QUIT`. An error of `COM_QUIT` is ignored: every result was read.
+    /// Closes the connection with `COM_QUIT`. Ignores errors, because all results were read.
     pub(crate) async fn close(mut self) {
         let _permit = self.guard.disarm();
         let _ = timeout(Duration::from_secs(1), self.raw.client.quit()).await;
     }
 }
 
-/// Sets the session variables. Drops variables that the server does not know or refuses to set.
-/// Returns a limitation for each refused variable.
-pub(crate) async fn set_variables(client: &mut Client, mut set_up: SessionSetup) -> Result<Vec<Limitation>, Error> {
+/// Sets the session variables. Skips variables that the server does not know or refuses to set.
+/// Returns a limitation for each refused session variable.
+pub(crate) async fn set_session_variables(
+    client: &mut Client,
+    mut set_up: SessionSetup,
+) -> Result<Vec<Limitation>, Error> {
     'again: loop {
-        for statement in set_up.statements() {
+        for statement in set_up.set_statements() {
             match client.execute(&statement).await {
-                Err(error) if set_up.drop_refused(&statement, &error) => continue 'again,
+                Err(error) if set_up.drop_refused_variable(&statement, &error) => continue 'again,
                 done => done?,
             }
         }
@@ -234,7 +242,7 @@ mod tests {
             let set: Vec<(u64, u64, u64, u64, u64)> = connection.query_all(settings).await.unwrap();
             let [(autocommit, locks, rows, writing, idle)] = set[..] else { panic!("{set:?}") };
             assert_eq!((autocommit, locks, rows), (1, 1, 1), "{flavor}");
-            // The time left of the limit, rounded up: connecting took some of it.
+            // The remaining time limit, rounded up. Connecting used part of the limit.
             assert!((1..=40).contains(&writing) && idle == writing, "{flavor}: {set:?}");
             let (limit, unit) = match flavor {
                 Flavor::MySql => ("SELECT CAST(@@SESSION.max_execution_time AS CHAR)", 1000.0),

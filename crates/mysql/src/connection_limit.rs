@@ -1,7 +1,8 @@
-//! Limits the connections of this process to a node: at most two at a time.
+//! Limits the connections from this process to each node: at most two at a time.
 //!
-//! One connection is for reads. The other is reserved for kills, so that a kill never queues behind a read.
-//! A kill on drop also uses the reserved connection.
+//! One connection is for reads.
+//! The second connection is reserved for kills, so that a kill never queues behind a read.
+//! The `KillOnDrop` guard also uses the reserved connection.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
@@ -11,38 +12,38 @@ use clew_model::{Failure, FailureKind};
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-/// Permits of the nodes in use, by address.
-static NODES: LazyLock<Mutex<HashMap<String, Arc<NodePermits>>>> = LazyLock::new(Mutex::default);
+/// Connection permits of nodes in use, by node address.
+static NODE_PERMITS: LazyLock<Mutex<HashMap<String, Arc<NodePermits>>>> = LazyLock::new(Mutex::default);
 
 /// Purpose of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Purpose {
-    /// Read a node. One read runs at a time; further reads queue.
+    /// Reads a node. One read runs at a time, and further reads queue.
     Reading,
-    /// Kill sessions, and read them just before. Queues behind other kills, never behind reads.
+    /// Kills sessions, or reads sessions for a kill. Queues behind other kills, never behind reads.
     Killing,
 }
 
-/// Permit for one connection to a node. The connection is closed before its permit is dropped.
+/// Permit for one connection to a node. Must be dropped after the connection is closed.
 #[derive(Debug)]
 pub(crate) struct ConnectionPermit {
     purpose: Purpose,
     requested_at: Instant,
     acquired_at: Instant,
-    // Released before the node's entry is removed: fields are dropped in declaration order.
+    // Fields are dropped in declaration order: the permit is released before the node's entry is removed.
     _permit: OwnedSemaphorePermit,
-    node: NodeEntry,
+    node: NodePermitsRef,
 }
 
 impl ConnectionPermit {
-    /// Acquires a permit for the node at `address`. Fails after `max_wait`.
+    /// Acquires a permit for a connection to the node. Fails after `max_wait`.
     pub(crate) async fn acquire(address: &str, purpose: Purpose, max_wait: Duration) -> Result<Self, Failure> {
-        let (node, requested) = (NodeEntry::for_address(address), Instant::now());
+        let (node, requested) = (NodePermitsRef::for_address(address), Instant::now());
         match timeout(max_wait, node.permits.acquire(purpose)).await {
             Ok(Ok(permit)) => {
                 Ok(Self { purpose, requested_at: requested, acquired_at: Instant::now(), _permit: permit, node })
             }
-            Ok(Err(_)) | Err(_) => Err(busy_failure(address, purpose, max_wait)),
+            Ok(Err(_)) | Err(_) => Err(node_busy_failure(address, purpose, max_wait)),
         }
     }
 
@@ -67,12 +68,17 @@ impl ConnectionPermit {
     }
 }
 
-fn busy_failure(address: &str, purpose: Purpose, max_wait: Duration) -> Failure {
+fn node_busy_failure(address: &str, purpose: Purpose, max_wait: Duration) -> Failure {
     let doing = match purpose {
-        Purpose::Reading => "Clew already reads this node, or ends a read there that hung, and reads it once at a time",
-        Purpose::Killing => "Clew already has two connections to this node, to kill there, and takes no third",
+        Purpose::Reading => {
+            "Clew already reads this node, or kills the statement of an abandoned read, and allows one read at a time"
+        }
+        Purpose::Killing => "Clew already has two connections to this node, which is the maximum",
     };
-    Failure::new(FailureKind::Busy, format!("{address}: {doing}; it was not done within {} s", max_wait.as_secs_f32()))
+    Failure::new(
+        FailureKind::Busy,
+        format!("{address}: {doing}; no connection permit became available within {} s", max_wait.as_secs_f32()),
+    )
 }
 
 #[derive(Debug)]
@@ -86,8 +92,8 @@ impl NodePermits {
         Self { reading: Arc::new(Semaphore::new(1)), killing: Arc::new(Semaphore::new(1)) }
     }
 
-    /// Acquires a permit. A kill tries the reserved permit first, then the permit for reads.
-    /// Dropping a future that lost the race returns its permit.
+    /// Acquires a permit. A kill tries the reserved permit first, then the read permit.
+    /// `select!` drops the losing future, which then releases its permit or leaves the queue.
     async fn acquire(&self, purpose: Purpose) -> Result<OwnedSemaphorePermit, AcquireError> {
         if purpose == Purpose::Reading {
             return self.reading.clone().acquire_owned().await;
@@ -100,32 +106,33 @@ impl NodePermits {
     }
 }
 
-/// Reference to a node's entry in [`NODES`]. The last reference removes the entry when dropped.
+/// Reference to a node's entry in [`NODE_PERMITS`]. Dropping the last reference removes the entry.
 #[derive(Debug)]
-struct NodeEntry {
+struct NodePermitsRef {
     address: String,
     permits: Arc<NodePermits>,
 }
 
-impl NodeEntry {
+impl NodePermitsRef {
     fn for_address(address: &str) -> Self {
-        let permits = lock_nodes().entry(address.to_owned()).or_insert_with(|| Arc::new(NodePermits::new())).clone();
+        let permits =
+            lock_node_permits().entry(address.to_owned()).or_insert_with(|| Arc::new(NodePermits::new())).clone();
         Self { address: address.to_owned(), permits }
     }
 }
 
-impl Drop for NodeEntry {
+impl Drop for NodePermitsRef {
     fn drop(&mut self) {
-        let mut busy = lock_nodes();
-        // The mutex is held, so no other thread can clone the entry: a count of 2 is this reference and the map's.
+        let mut busy = lock_node_permits();
+        // No other thread clones the entry while the mutex is held. Count 2 means this reference and the map's entry.
         if Arc::strong_count(&self.permits) == 2 {
             busy.remove(&self.address);
         }
     }
 }
 
-fn lock_nodes() -> MutexGuard<'static, HashMap<String, Arc<NodePermits>>> {
-    NODES.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock_node_permits() -> MutexGuard<'static, HashMap<String, Arc<NodePermits>>> {
+    NODE_PERMITS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -181,7 +188,7 @@ mod tests {
         drop(first);
         let permit = (&mut second).now_or_never().expect("the permit is lost").unwrap();
         drop((permit, second));
-        assert!(!lock_nodes().contains_key(address), "the entry of an unused node is not removed");
+        assert!(!lock_node_permits().contains_key(address), "the entry of an unused node is not removed");
     }
 
     #[tokio::test]

@@ -1,48 +1,50 @@
-//! Reads the execution plan of the statement that a session runs.
+//! Reads the execution plan of a session's running statement.
 
 use clew_diagnose::to_valid_utf8;
 use clew_model::{Failure, NodeUrl};
 use tokio::time::timeout;
 
-use crate::client::{Cells, Error};
+use crate::client::{Error, RowCells};
 use crate::connection::Connection;
 use crate::flavor::Flavor;
 use crate::limits::Limits;
 use crate::{failure, statements};
 use statements::NO_SUCH_THREAD_ERROR;
 
-/// Maximum number of plan rows: a plan has one row for each table.
+/// Maximum number of plan rows. A plan has one row per table.
 const MAX_PLAN_ROWS: usize = 1000;
 /// Maximum bytes of one row.
-const MAX_ROW_BYTES: usize = 64 << 10;
+const MAX_PLAN_ROW_BYTES: usize = 64 << 10;
 
 /// Result of `EXPLAIN FOR CONNECTION`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ExplainOutcome {
-    /// Plan as a text table: a header line, and one line for each row.
+    /// Execution plan as a text table with a header line and one line per row.
     Plan(String),
-    /// No plan, with the message of the server.
-    /// The session runs no statement, or one without a plan, or the account cannot see the plan.
+    /// No plan is available, with the error message of the server.
+    /// Either the session runs no statement with a plan, or the account lacks a privilege.
     NoPlan(String),
     /// The session does not exist.
     NoSession,
 }
 
-/// Reads the plan of the statement that a session runs.
+/// Reads the execution plan of a session's running statement.
 ///
-/// Fails after the time limit. If the read fails or is dropped, its running statement is killed on the server.
+/// Fails after the read timeout. A failed or dropped read kills its running statement on the server.
 pub async fn explain_session(node: &NodeUrl, id: u64, limits: &Limits) -> Result<ExplainOutcome, Failure> {
-    let explaining = failure::catch_panic(node, Box::pin(explain(node, id, limits)));
+    let explaining = failure::catch_panic(node, Box::pin(run_explain(node, id, limits)));
     let explained = timeout(limits.read_timeout, explaining).await;
-    explained.unwrap_or_else(|_| Err(failure::timeout(&node.address(), "explaining a statement", limits.read_timeout)))
+    explained.unwrap_or_else(|_| {
+        Err(failure::timeout_failure(&node.address(), "explaining a statement", limits.read_timeout))
+    })
 }
 
-async fn explain(node: &NodeUrl, id: u64, limits: &Limits) -> Result<ExplainOutcome, Failure> {
+async fn run_explain(node: &NodeUrl, id: u64, limits: &Limits) -> Result<ExplainOutcome, Failure> {
     let mut connection = Connection::open(node, limits).await?;
     let result = match connection.flavor {
-        Flavor::MySql => read_plan(&mut connection, &statements::explain_mysql(id)).await,
-        Flavor::MariaDb => match connection.raw.client.execute(statements::SET_EXPLAIN_TIMEOUT).await {
-            Ok(()) => read_plan(&mut connection, &statements::explain_mariadb(id)).await,
+        Flavor::MySql => read_plan(&mut connection, &statements::explain_mysql_statement(id)).await,
+        Flavor::MariaDb => match connection.raw.client.execute(statements::SET_EXPLAIN_TIMEOUT_STATEMENT).await {
+            Ok(()) => read_plan(&mut connection, &statements::explain_mariadb_statement(id)).await,
             Err(error) => Err(error),
         },
     };
@@ -50,7 +52,10 @@ async fn explain(node: &NodeUrl, id: u64, limits: &Limits) -> Result<ExplainOutc
         Ok(lines) => ExplainOutcome::Plan(align_columns(&lines)),
         Err(Error::Server(error)) if error.code == NO_SUCH_THREAD_ERROR => ExplainOutcome::NoSession,
         Err(Error::Server(error)) if failure::is_server_timeout(&error) && connection.flavor == Flavor::MariaDb => {
-            ExplainOutcome::NoPlan("The session does not tell: it waits for something.".to_owned())
+            ExplainOutcome::NoPlan(
+                "The session did not return its plan within 7 s, because it waits for a lock or another resource."
+                    .to_owned(),
+            )
         }
         Err(Error::Server(error)) if !failure::is_server_timeout(&error) => ExplainOutcome::NoPlan(error.message),
         Err(error) => return Err(connection.to_failure(&error)),
@@ -59,25 +64,25 @@ async fn explain(node: &NodeUrl, id: u64, limits: &Limits) -> Result<ExplainOutc
     Ok(explained)
 }
 
-/// Reads the column names, then the rows.
+/// Reads the execution plan as lines of cells. The first line has the column names.
 async fn read_plan(connection: &mut Connection, statement: &str) -> Result<Vec<Vec<String>>, Error> {
-    let mut rows = connection.raw.client.query(statement, MAX_ROW_BYTES).await?;
+    let mut rows = connection.raw.client.query(statement, MAX_PLAN_ROW_BYTES).await?;
     let names: Vec<String> = rows.columns().iter().map(|column| to_valid_utf8(column.name_ref())).collect();
     let width = names.len();
     let mut lines: Vec<Vec<String>> = vec![names];
     while let Some(row) = rows.next().await? {
         if lines.len() <= MAX_PLAN_ROWS {
-            lines.push(read_cells(row, width)?);
+            lines.push(read_row_cells(row, width)?);
         }
     }
     Ok(lines)
 }
 
-fn read_cells(mut row: Cells<'_>, width: usize) -> Result<Vec<String>, Error> {
+fn read_row_cells(mut row: RowCells<'_>, width: usize) -> Result<Vec<String>, Error> {
     (0..width).map(|_| Ok(row.next_cell()?.map_or_else(|| "NULL".to_owned(), to_valid_utf8))).collect()
 }
 
-/// Pads cells so that columns align.
+/// Formats lines of cells as text with aligned columns.
 fn align_columns(lines: &[Vec<String>]) -> String {
     let mut widths: Vec<usize> = Vec::new();
     for line in lines {

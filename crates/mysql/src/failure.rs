@@ -1,4 +1,4 @@
-//! Converts errors of the client and the server to [`Failure`]s.
+//! Converts client errors and server errors to [`Failure`]s.
 
 use std::io::ErrorKind;
 use std::panic::AssertUnwindSafe;
@@ -8,45 +8,46 @@ use futures_util::FutureExt;
 
 use crate::client::{Error, ServerError};
 
-/// Converts a client error to a failure at `address`.
+/// Converts a client error to a failure that names the node's address.
 pub(crate) fn from_client_error(error: &Error, address: &str) -> Failure {
     let (kind, detail) = match error {
-        Error::Server(error) => return failure_from_server(error, address),
-        Error::Io(error) => return failure_from_io(error, address),
+        Error::Server(error) => return failure_from_server_error(error, address),
+        Error::Io(error) => return failure_from_io_error(error, address),
         Error::Tls(reason) | Error::PublicKey(reason) => (FailureKind::TlsFailed, reason.clone()),
         Error::TlsNotOffered { preferred: false } => (
             FailureKind::TlsFailed,
-            "the server does not offer TLS. fix: enable TLS on the server; or, on a network that you trust, add tls=off: the \
-             connection is not encrypted then"
+            "the server does not offer TLS. fix: enable TLS on the server; or, on a trusted network, set tls=off for an \
+             unencrypted connection"
                 .to_owned(),
         ),
         Error::TlsNotOffered { preferred: true } => (
             FailureKind::TlsFailed,
-            "the server does not offer TLS, and an account with a password does not fall back to a plain connection over the \
-             network. fix: enable TLS on the server; or, on a network that you trust, set tls=off"
+            "the server does not offer TLS, and an account with a password does not fall back to an unencrypted connection over the \
+             network. fix: enable TLS on the server; or, on a trusted network, set tls=off"
                 .to_owned(),
         ),
         Error::NotMysql(bytes) => {
             let shown = String::from_utf8_lossy(bytes).escape_debug().to_string();
-            (FailureKind::NotMysql, format!("no MySQL server: it answers \"{shown}\""))
+            (FailureKind::NotMysql, format!("not a MySQL server: the first bytes of the response are \"{shown}\""))
         }
         Error::AuthenticationPlugin(name) => (
             FailureKind::AccessDenied,
             format!(
-                "the server asks to sign in by {name}, which Clew does not support. fix: use another authentication plugin for this \
+                "the server requests the authentication plugin {name}, which Clew does not support. fix: use another plugin for this \
                  account"
             ),
         ),
         Error::UnverifiedChannel { encrypted: false } => (
             FailureKind::AccessDenied,
-            "the server asks for the password itself over a connection without TLS; it was not sent. fix: tls=verify-ca with ca= the \
-             server's ca.pem; or server-public-key= its public_key.pem; or, if you trust the network, get-server-public-key=on"
+            "the server requests the plain password over a connection without TLS; the password was not sent. fix: set tls=verify-ca \
+             and ca= to the server's ca.pem; or set server-public-key= to the server's public_key.pem; or, on a trusted network, \
+             set get-server-public-key=on"
                 .to_owned(),
         ),
         Error::UnverifiedChannel { encrypted: true } => (
             FailureKind::AccessDenied,
-            "the server asks for the password itself, and its certificate is not verified; the password was not sent. fix: \
-             tls=verify-ca with ca= the server's ca.pem; or, if you trust the network, get-server-public-key=on"
+            "the server requests the plain password, and its certificate is not verified; the password was not sent. fix: set \
+             tls=verify-ca and ca= to the server's ca.pem; or, on a trusted network, set get-server-public-key=on"
                 .to_owned(),
         ),
         error @ Error::TooLarge { .. } => (FailureKind::ServerError, error.to_string()),
@@ -55,20 +56,20 @@ pub(crate) fn from_client_error(error: &Error, address: &str) -> Failure {
     Failure::new(kind, format!("{address}: {detail}"))
 }
 
-/// Failure of a login after all retries because all connections of the server are in use.
-pub(crate) fn too_many_connections(error: &ServerError, address: &str) -> Failure {
+/// Failure of a login because the server reached `max_connections`, after all retries.
+pub(crate) fn too_many_connections_failure(error: &ServerError, address: &str) -> Failure {
     let detail = format!(
-        "{address}: {error}. fix: end idle sessions or raise max_connections; for diagnosis, connect to the port that stays free: \
-         extra_port of MariaDB, admin_port of MySQL (the account needs SERVICE_CONNECTION_ADMIN)"
+        "{address}: {error}. fix: kill idle sessions or increase max_connections; for diagnosis, connect to the reserved port: \
+         extra_port of MariaDB, admin_port of MySQL (requires SERVICE_CONNECTION_ADMIN)"
     );
     Failure::new(FailureKind::TooManyConnections, detail)
 }
 
-fn failure_from_io(error: &std::io::Error, address: &str) -> Failure {
+fn failure_from_io_error(error: &std::io::Error, address: &str) -> Failure {
     let tls = error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>);
     let kind = match error.kind() {
         ErrorKind::UnexpectedEof if !tls => {
-            return Failure::new(FailureKind::ConnectionLost, format!("{address} closed the connection"));
+            return Failure::new(FailureKind::ConnectionLost, format!("{address}: the server closed the connection"));
         }
         _ if tls => FailureKind::TlsFailed,
         ErrorKind::TimedOut => FailureKind::TimedOut,
@@ -87,8 +88,8 @@ fn failure_from_io(error: &std::io::Error, address: &str) -> Failure {
     Failure::new(kind, format!("{address}: {error}"))
 }
 
-/// Error numbers are those of the MySQL and MariaDB manuals. Both share the numbers below 1900.
-fn failure_from_server(error: &ServerError, address: &str) -> Failure {
+/// Converts a server error to a failure by its error number. MySQL and MariaDB share the numbers below 1900.
+fn failure_from_server_error(error: &ServerError, address: &str) -> Failure {
     let kind = match error.code {
         // Access denied: host blocked or not allowed; account, password or database refused; authentication plugin;
         // password expired; account locked; account blocked after failed logins (MySQL, MariaDB).
@@ -105,35 +106,40 @@ fn failure_from_server(error: &ServerError, address: &str) -> Failure {
     Failure::new(kind, format!("{address}: {error}"))
 }
 
-/// Returns whether the server aborted a statement or a lock wait because of a timeout.
-/// Then the result is unknown, not empty.
+/// Returns whether the error is a timeout of a statement or of a lock wait on the server.
+/// After a server-side timeout, the result is unknown and must not be treated as empty.
 pub(crate) fn is_server_timeout(error: &ServerError) -> bool {
     // Lock wait, MySQL's max_execution_time, MariaDB's max_statement_time.
     matches!(error.code, 1205 | 3024 | 1969)
 }
 
-/// Failure of an operation that exceeded its time limit.
-pub(crate) fn timeout(address: &str, doing: &str, limit: std::time::Duration) -> Failure {
-    Failure::new(FailureKind::TimedOut, format!("{address}: no answer within {} s while {doing}", limit.as_secs_f32()))
+/// Failure of an operation that exceeded its timeout.
+pub(crate) fn timeout_failure(address: &str, doing: &str, limit: std::time::Duration) -> Failure {
+    Failure::new(
+        FailureKind::TimedOut,
+        format!("{address}: no response within {} s while {doing}", limit.as_secs_f32()),
+    )
 }
 
-/// Failure of a read that exceeded its time limit.
-/// The message warns that behind a proxy the statement may still run.
-pub(crate) fn read_timeout(node: &NodeUrl, limit: std::time::Duration) -> Failure {
-    let Failure { kind, detail } = timeout(&node.address(), "reading sessions", limit);
+/// Failure of a read that exceeded its timeout.
+/// The message warns that behind a proxy, the statement may still run on the server.
+pub(crate) fn read_timeout_failure(node: &NodeUrl, limit: std::time::Duration) -> Failure {
+    let Failure { kind, detail } = timeout_failure(&node.address(), "reading sessions", limit);
     Failure::new(kind, format!("{detail}; behind a proxy, the statement may still run on the server"))
 }
 
 /// Failure of name resolution.
-pub(crate) fn name_resolution_failed(address: &str, error: &std::io::Error) -> Failure {
-    Failure::new(FailureKind::Unreachable, format!("{address}: the host name leads to no address: {error}"))
+pub(crate) fn name_resolution_failure(address: &str, error: &std::io::Error) -> Failure {
+    Failure::new(FailureKind::Unreachable, format!("{address}: cannot resolve the host name: {error}"))
 }
 
-/// Returns the result of `work`. A panic of the packet decoder, a library, becomes a failure.
+/// Returns the result of `work`. Converts a panic of the packet decoder library to a failure.
 pub(crate) async fn catch_panic<T>(
     node: &NodeUrl,
     work: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
-    let panicked = |_| Err(Failure::new(FailureKind::NotMysql, format!("{} broke the protocol", node.address())));
+    let panicked = |_| {
+        Err(Failure::new(FailureKind::NotMysql, format!("{}: the server violated the MySQL protocol", node.address())))
+    };
     AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(panicked)
 }

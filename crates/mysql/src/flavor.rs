@@ -4,18 +4,18 @@ use std::fmt;
 
 use serde::Serialize;
 
-/// Server family. The families differ in their system tables and statements.
+/// Server family: MySQL or MariaDB. The families have different system tables and SQL statements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Flavor {
-    /// MySQL and its derivatives: TaurusDB, Percona Server.
+    /// MySQL and derivatives such as TaurusDB and Percona Server.
     MySql,
     /// MariaDB.
     MariaDb,
 }
 
 impl Flavor {
-    /// Detects the family from the value of `VERSION()`.
+    /// Detects the server family from the value of `VERSION()`.
     pub(crate) fn from_version(version: &str) -> Self {
         if version.to_ascii_lowercase().contains("mariadb") { Self::MariaDb } else { Self::MySql }
     }

@@ -1,16 +1,16 @@
-//! Parses transactions from `SHOW ENGINE INNODB STATUS`, for when `innodb_trx` cannot be read.
+//! Parses transactions from `SHOW ENGINE INNODB STATUS`, the fallback if `innodb_trx` is unreadable.
 //!
-//! The text is meant for people and contains parts of arbitrary statements, so `innodb_trx` is preferred.
-//! It lacks read-only transactions and the number of locked tables.
+//! The status text has no stable format and contains fragments of user statements.
+//! The status text lacks read-only transactions and the number of locked tables.
 
 use clew_model::{Session, Transaction};
 
-/// Prefix of the first line of a transaction.
+/// Prefix of a transaction's first line in the status text.
 const TRANSACTION_PREFIX: &str = "---TRANSACTION ";
-/// Prefixes of the line with the session id.
+/// Prefixes of the line that contains the session id.
 const SESSION_PREFIXES: [&str; 2] = ["MySQL thread id ", "MariaDB thread id "];
 
-/// Returns the open transactions with a session from the section `TRANSACTIONS`.
+/// Parses the open transactions that have a session from the section `TRANSACTIONS`.
 pub(crate) fn parse_transactions(status: &str) -> Vec<Transaction> {
     let section = status.split_once("\nTRANSACTIONS\n").map_or("", |(_, rest)| rest);
     let section = section.rsplit_once("\nFILE I/O\n").map_or(section, |(section, _)| section);
@@ -25,7 +25,7 @@ pub(crate) fn parse_transactions(status: &str) -> Vec<Transaction> {
     blocks.iter().filter_map(|block| parse_transaction(block)).collect()
 }
 
-/// Parses `---TRANSACTION 1579, ACTIVE 1 sec …`, then lines about locks, the session, and its statement.
+/// Parses a block that starts with `---TRANSACTION 1579, ACTIVE 1 sec …`.
 fn parse_transaction(block: &[&str]) -> Option<Transaction> {
     let (head, rest) = block.split_first()?;
     let (id, state) = head.strip_prefix(TRANSACTION_PREFIX)?.split_once(", ACTIVE ")?;
@@ -33,9 +33,9 @@ fn parse_transaction(block: &[&str]) -> Option<Transaction> {
     let (about, session) = (rest.get(..session)?, rest.get(session)?);
     let locks = about.iter().find(|line| line.contains(" lock struct(s)")).copied().unwrap_or_default();
     let waits = locks.starts_with("LOCK WAIT ");
-    let waited = rest.iter().find_map(|line| parse_lock_wait(line));
+    let waited = rest.iter().find_map(|line| parse_lock_wait_seconds(line));
     Some(Transaction {
-        session_id: number_after(session, " thread id ")?,
+        session_id: parse_number_after(session, " thread id ")?,
         id: id.parse().ok()?,
         state: if waits {
             Transaction::LOCK_WAIT.into()
@@ -44,28 +44,28 @@ fn parse_transaction(block: &[&str]) -> Option<Transaction> {
         } else {
             Transaction::RUNNING.into()
         },
-        seconds: Session::sanitize_seconds(number_before(state, " sec").unwrap_or(0).into()),
+        seconds: Session::sanitize_seconds(parse_number_before(state, " sec").unwrap_or(0).into()),
         lock_wait_seconds: waits.then(|| Session::sanitize_seconds(waited.unwrap_or(0).into())),
-        rows_locked: number_before(locks, " row lock(s)").unwrap_or(0),
+        rows_locked: parse_number_before(locks, " row lock(s)").unwrap_or(0),
         tables_locked: None,
-        rows_modified: number_after(locks, "undo log entries ").unwrap_or(0),
+        rows_modified: parse_number_after(locks, "undo log entries ").unwrap_or(0),
     })
 }
 
-/// Parses the seconds of a lock wait. MySQL prints seconds, MariaDB microseconds.
-fn parse_lock_wait(line: &str) -> Option<u64> {
-    number_before(line, " SEC FOR THIS LOCK TO BE GRANTED")
-        .or_else(|| Some(number_before(line, " us FOR THIS LOCK TO BE GRANTED")? / 1_000_000))
+/// Parses the duration of a lock wait in seconds. MySQL prints seconds, MariaDB prints microseconds.
+fn parse_lock_wait_seconds(line: &str) -> Option<u64> {
+    parse_number_before(line, " SEC FOR THIS LOCK TO BE GRANTED")
+        .or_else(|| Some(parse_number_before(line, " us FOR THIS LOCK TO BE GRANTED")? / 1_000_000))
 }
 
-/// Parses the number just before `mark`.
-fn number_before(text: &str, mark: &str) -> Option<u64> {
+/// Parses the number that directly precedes `mark`.
+fn parse_number_before(text: &str, mark: &str) -> Option<u64> {
     let (before, _) = text.split_once(mark)?;
     before.rsplit(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
-/// Parses the number just after `mark`.
-fn number_after(text: &str, mark: &str) -> Option<u64> {
+/// Parses the number that directly follows `mark`.
+fn parse_number_after(text: &str, mark: &str) -> Option<u64> {
     let (_, after) = text.split_once(mark)?;
     after.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }

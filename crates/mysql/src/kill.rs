@@ -1,12 +1,13 @@
-//! Kills sessions and statements. Protected sessions are never killed.
+//! Kills sessions and running statements. Protected sessions are never killed.
 //!
-//! The connection that kills a session first reads it again.
+//! Before a kill, Clew reads the victim again over the same connection.
 //! A victim is identified by server instance, connection id, account and client address.
-//! A kill of a statement also compares the statement and its start.
-//! Nothing is killed through a proxy.
+//! A kill of a statement also compares the statement text and its age.
+//! Clew refuses to kill through a proxy.
 //!
-//! MySQL's `KILL QUERY` takes no statement id: a session may start another statement between the list and the kill.
-//! MariaDB's `KILL QUERY ID` takes one.
+//! MySQL's `KILL QUERY` cannot target a specific statement.
+//! A session may start another statement between the last read and the kill.
+//! MariaDB's `KILL QUERY ID` targets a specific statement by its id.
 
 mod batch;
 mod confirm;
@@ -27,7 +28,7 @@ use crate::connection::Connection;
 use crate::connection_limit::Purpose;
 use crate::failure;
 use crate::limits::Limits;
-use batch::Batch;
+use batch::KillBatch;
 pub use effect::{KillEffect, StateBeforeKill};
 pub use outcome::{KillOutcome, Refusal};
 pub use process_view::{FoundSessions, find_sessions, read_user_sessions};
@@ -35,17 +36,17 @@ pub use risk::{read_kill_risks, read_table_risks};
 pub use user_sessions::UserSessions;
 pub use victim::{ExpectedStatement, ProcessListRead, Victim};
 
-/// Target of a kill: the session or its statement.
+/// Target of a kill: the session or its running statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum KillKind {
-    /// Kill the session. The server rolls back its open transaction.
+    /// Kills the session. The server rolls back the session's open transaction.
     Connection,
-    /// Kill the running statement. The session keeps its transaction and its locks.
+    /// Kills the running statement. The session keeps its open transaction and its locks.
     Query,
 }
 
 impl KillKind {
-    /// Name in the store: `connection` or `query`.
+    /// Returns the name in the metadata store: `connection` or `query`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -55,10 +56,11 @@ impl KillKind {
     }
 }
 
-/// Kills the victim or its statement, and confirms the effect.
+/// Kills a session or its running statement, and confirms the effect.
 ///
-/// Fails if the server is unreachable or the account lacks a privilege; the failure then has the `GRANT` statement.
-/// Never fails after the server accepted the kill: an unconfirmed effect is reported as [`KillOutcome::Ending`].
+/// Fails if the server is unreachable or the account lacks a privilege.
+/// The failure for a missing privilege contains the `GRANT` statement.
+/// Never fails after the server accepted the kill. An unconfirmed effect is reported as [`KillOutcome::Ending`].
 pub async fn kill(
     node: &NodeUrl,
     victim: &Victim,
@@ -74,11 +76,11 @@ pub async fn kill(
     }
 }
 
-/// Kills several sessions over one connection and within one time limit. See [`kill()`].
-/// Sends all kills first, then confirms them together.
-/// Returns the outcomes with the session ids, in the order of the victims.
+/// Kills several sessions over one connection and within one timeout. See [`kill()`].
+/// Sends all kills first, then confirms their effects together.
+/// Returns a session id and an outcome for each victim, in the order of `victims`.
 ///
-/// Fails only if no kill was sent. A later failure becomes the outcome of the victims that it affects.
+/// Fails only if no kill was sent. A later failure becomes the outcome of each affected victim.
 pub async fn kill_all(
     node: &NodeUrl,
     victims: &[Victim],
@@ -89,17 +91,17 @@ pub async fn kill_all(
     kill_all_with_policy(node, victims, kind, protected, UnsafeVictims::Kill, limits).await
 }
 
-/// Treatment of a victim whose kill can damage a table without transactions, or leave it half changed.
+/// Policy for victims that change non-transactional tables, whose changes the server cannot roll back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum UnsafeVictims {
-    /// Kill it: a user confirmed the risk, or a rule accepts it.
+    /// Kill unsafe victims, because a user or a kill rule accepted the risk.
     Kill,
-    /// Refuse the kill with [`Refusal::Unsafe`].
+    /// Refuse to kill unsafe victims, with [`Refusal::Unsafe`].
     Spare,
 }
 
-/// Kills several sessions with the given treatment of unsafe victims. See [`kill_all`].
-/// Storage engines are read just before the kills, over the same connection.
+/// Kills several sessions with a policy for unsafe victims. See [`kill_all`].
+/// Clew reads storage engines immediately before the kills, over the same connection.
 pub async fn kill_all_with_policy(
     node: &NodeUrl,
     victims: &[Victim],
@@ -112,22 +114,22 @@ pub async fn kill_all_with_policy(
         return Ok(Vec::new());
     }
     let deadline = Instant::now() + limits.read_timeout;
-    let opening = Connection::open_for(Purpose::Killing, node, limits);
-    let mut connection = with_deadline(node, limits, deadline, opening).await?;
-    let mut batch = Batch::new(victims, kind, protected, unsafe_victims);
-    match with_deadline(node, limits, deadline, batch.send(&mut connection)).await {
+    let opening = Connection::open_for_purpose(Purpose::Killing, node, limits);
+    let mut connection = run_with_deadline(node, limits, deadline, opening).await?;
+    let mut batch = KillBatch::new(victims, kind, protected, unsafe_victims);
+    match run_with_deadline(node, limits, deadline, batch.send_kills(&mut connection)).await {
         Ok(()) => {
-            let confirmed = with_deadline(node, limits, deadline, batch.confirm(connection)).await;
-            batch.finish(confirmed.err().as_ref());
+            let confirmed = run_with_deadline(node, limits, deadline, batch.confirm_kills(connection)).await;
+            batch.set_final_outcomes(confirmed.err().as_ref());
         }
-        Err(failure) if batch.nothing_sent() => return Err(failure),
-        Err(failure) => batch.finish(Some(&failure)),
+        Err(failure) if !batch.has_sent_kill() => return Err(failure),
+        Err(failure) => batch.set_final_outcomes(Some(&failure)),
     }
-    Ok(batch.outcomes())
+    Ok(batch.into_outcomes())
 }
 
-/// Returns the result of `work`, or a timeout failure at the deadline.
-async fn with_deadline<T>(
+/// Returns the result of `work`, or a timeout failure if the deadline passes.
+async fn run_with_deadline<T>(
     node: &NodeUrl,
     limits: &Limits,
     deadline: Instant,
@@ -135,7 +137,7 @@ async fn with_deadline<T>(
 ) -> Result<T, Failure> {
     timeout_at(deadline, failure::catch_panic(node, work))
         .await
-        .unwrap_or_else(|_| Err(failure::timeout(&node.address(), "killing", limits.read_timeout)))
+        .unwrap_or_else(|_| Err(failure::timeout_failure(&node.address(), "killing sessions", limits.read_timeout)))
 }
 
 #[cfg(test)]
@@ -148,7 +150,7 @@ mod tests {
     #[tokio::test]
     async fn own_connection_is_not_killed_on_a_server() {
         for flavor in Flavor::ALL {
-            // Clew recognises its own sessions without performance_schema too.
+            // Clew also recognises its own sessions without performance_schema.
             let options =
                 ServerOptions { arguments: vec!["--performance-schema=OFF".into()], ..ServerOptions::default() };
             let server = Server::start(flavor, &options).await.unwrap();

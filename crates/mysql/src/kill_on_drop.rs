@@ -1,9 +1,10 @@
-//! Kills the running statement of a dropped connection. Closing the connection would leave the statement running.
+//! Kills the running statement of a dropped connection.
+//! If Clew only closed the connection, the server would continue to run the statement.
 //!
-//! The session to kill must be proven to be Clew's own. A control connection reads the process list.
-//! It kills the one session of Clew's account that runs a statement with the tag of the dropped connection.
-//! It kills nothing unless the list belongs to the server that the control connection reaches.
-//! Connection ids read earlier are no proof: the server may have restarted, or a fail-over moved the address.
+//! A control connection reads the process list to find the session of the dropped connection.
+//! The session is identified by Clew's account and by the connection tag in its statement.
+//! Clew kills nothing unless the control connection reaches the server directly.
+//! A stored connection id is not sufficient, because a restart or a failover may have reassigned the id.
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -13,19 +14,19 @@ use tokio::time::{sleep, timeout};
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
-use crate::client::{Error, InFlight};
+use crate::client::{Error, InFlightFlag};
 use crate::connection::RawConnection;
 use crate::connection_limit::{ConnectionPermit, Purpose};
 use crate::own_sessions::OwnSession;
 use crate::{failure, process_list, statements};
 use statements::NO_SUCH_THREAD_ERROR;
 
-/// Pending kills of the process. They outlive the reads that started them.
+/// Kill tasks of this process, which outlive the reads that spawned them.
 static PENDING_KILLS: LazyLock<TaskTracker> = LazyLock::new(TaskTracker::new);
 
-/// Delays before the attempts. A hung server may recover.
+/// Delay before each kill attempt. A hung server may recover between attempts.
 /// The next read of the node waits until the attempts end.
-const ATTEMPT_DELAYS: [Duration; 9] = [
+const KILL_ATTEMPT_DELAYS: [Duration; 9] = [
     Duration::ZERO,
     Duration::from_secs(1),
     Duration::from_secs(2),
@@ -36,55 +37,55 @@ const ATTEMPT_DELAYS: [Duration; 9] = [
     Duration::from_secs(2),
     Duration::from_secs(2),
 ];
-/// Timeout of each step of an attempt: connecting, and listing and killing.
-const STEP_TIMEOUT: Duration = Duration::from_secs(5);
-/// Maximum bytes read of each row of the process list: enough for the start of the statement.
-const MAX_ROW_BYTES: usize = 4 << 10;
+/// Timeout of each step of a kill attempt: first connecting, then listing and killing.
+const KILL_STEP_TIMEOUT: Duration = Duration::from_secs(5);
+/// Maximum number of bytes read per process list row, enough for the tag of the statement.
+const MAX_LISTED_ROW_BYTES: usize = 4 << 10;
 
-/// Dropped connection whose statement may still run.
+/// Dropped connection whose statement may still run on the server.
 #[derive(Debug)]
 struct AbandonedStatement {
     node: NodeUrl,
     /// Maximum number of bytes received over the control connection.
     max_bytes: u64,
     own: Arc<OwnSession>,
-    /// Permit of the dropped connection. Released once the statement has ended or cannot be killed.
+    /// Permit of the dropped connection, released after the last kill attempt.
     permit: ConnectionPermit,
 }
 
-/// Guard that kills the running statement of a connection when dropped.
+/// Guard that kills the connection's running statement on drop.
 #[derive(Debug)]
 pub(crate) struct KillOnDrop {
     abandoned: Option<AbandonedStatement>,
-    in_flight: InFlight,
+    in_flight: InFlightFlag,
 }
 
 /// Outcome of an attempt.
 #[derive(Debug, PartialEq, Eq)]
-enum AttemptOutcome {
+enum KillAttemptOutcome {
     /// The statement was killed.
     Killed,
     /// No session runs the statement.
     Ended,
-    /// The control connection does not reach the server directly.
+    /// The session cannot be identified, or the control connection is not direct.
     Unproven,
 }
 
 impl KillOnDrop {
     /// Creates a guard for the connection `own`, which holds `permit`.
-    /// `max_bytes` limits the bytes received over a control connection.
+    /// `max_bytes` is the maximum number of bytes received over a control connection.
     pub(crate) fn new(
         node: NodeUrl,
         own: Arc<OwnSession>,
         permit: ConnectionPermit,
-        in_flight: InFlight,
+        in_flight: InFlightFlag,
         max_bytes: u64,
     ) -> Self {
         Self { abandoned: Some(AbandonedStatement { node, max_bytes, own, permit }), in_flight }
     }
 
-    /// Disarms the guard when the connection is closed normally.
-    /// Returns the permit, which the caller drops after the connection.
+    /// Disarms the guard before the connection is closed normally.
+    /// Returns the permit, which the caller must drop after closing the connection.
     pub(crate) fn disarm(&mut self) -> Option<ConnectionPermit> {
         self.abandoned.take().map(|abandoned| abandoned.permit)
     }
@@ -94,7 +95,7 @@ impl Drop for KillOnDrop {
     fn drop(&mut self) {
         let Some(abandoned) = self.abandoned.take() else { return };
         abandoned.own.mark_closed();
-        if !self.in_flight.is_set() {
+        if !self.in_flight.is_in_flight() {
             return;
         }
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
@@ -102,7 +103,7 @@ impl Drop for KillOnDrop {
     }
 }
 
-/// Waits until all pending kills are done, at most for `limit`. Called before the process exits.
+/// Waits until all pending kills are finished, at most for `limit`. Called before the process exits.
 pub async fn wait_for_pending_kills(limit: Duration) {
     PENDING_KILLS.close();
     let _ = timeout(limit, PENDING_KILLS.wait()).await;
@@ -111,11 +112,11 @@ pub async fn wait_for_pending_kills(limit: Duration) {
 
 async fn kill_with_retries(abandoned: AbandonedStatement) {
     let address = abandoned.permit.address();
-    for delay in ATTEMPT_DELAYS {
+    for delay in KILL_ATTEMPT_DELAYS {
         sleep(delay).await;
-        let (permit, control) = match timeout(STEP_TIMEOUT, open_control_connection(&abandoned)).await {
+        let (permit, control) = match timeout(KILL_STEP_TIMEOUT, open_control_connection(&abandoned)).await {
             Ok(Ok(opened)) => opened,
-            // The server may lock the account after further failed logins.
+            // Further failed logins could lock the account.
             Ok(Err(error)) if error.kind == FailureKind::AccessDenied => {
                 warn!(mysql.address = address, %error, "a statement may still run on the server: the login was refused");
                 return;
@@ -129,10 +130,10 @@ async fn kill_with_retries(abandoned: AbandonedStatement) {
                 continue;
             }
         };
-        let attempt = timeout(STEP_TIMEOUT, attempt_kill(&abandoned, control)).await;
+        let attempt = timeout(KILL_STEP_TIMEOUT, attempt_kill(&abandoned, control)).await;
         drop(permit);
         match attempt {
-            Ok(Ok(AttemptOutcome::Unproven)) => {
+            Ok(Ok(KillAttemptOutcome::Unproven)) => {
                 warn!(
                     mysql.address = address,
                     "a statement may still run on the server: behind a proxy or on another server Clew cannot prove which session is its own"
@@ -145,7 +146,7 @@ async fn kill_with_retries(abandoned: AbandonedStatement) {
             }
             Ok(Err(error)) => debug!(mysql.address = address, %error, "could not kill an abandoned statement yet"),
             Err(_) => {
-                // A hung list occupies a connection of the server. Each further attempt would occupy one more.
+                // A hung `SHOW PROCESSLIST` occupies a connection. Each further attempt would occupy another one.
                 warn!(mysql.address = address, "statements may still run on the server: it does not list its sessions");
                 return;
             }
@@ -155,40 +156,44 @@ async fn kill_with_retries(abandoned: AbandonedStatement) {
 }
 
 /// Opens a control connection with the permit for kills.
-/// If the dropped connection was for a kill itself, the control connection reuses its permit to avoid a deadlock.
+/// If the dropped connection was for kills, the control connection reuses its permit to avoid a deadlock.
 async fn open_control_connection(
     abandoned: &AbandonedStatement,
 ) -> Result<(Option<ConnectionPermit>, RawConnection), Failure> {
     let permit = match abandoned.permit.purpose() {
         Purpose::Reading => {
-            Some(ConnectionPermit::acquire(abandoned.permit.address(), Purpose::Killing, STEP_TIMEOUT).await?)
+            Some(ConnectionPermit::acquire(abandoned.permit.address(), Purpose::Killing, KILL_STEP_TIMEOUT).await?)
         }
         Purpose::Killing => None,
     };
     Ok((permit, RawConnection::open(&abandoned.node, abandoned.max_bytes).await?))
 }
 
-async fn attempt_kill(abandoned: &AbandonedStatement, mut control: RawConnection) -> Result<AttemptOutcome, Failure> {
+async fn attempt_kill(
+    abandoned: &AbandonedStatement,
+    mut control: RawConnection,
+) -> Result<KillAttemptOutcome, Failure> {
     let failed = |error: Error| failure::from_client_error(&error, abandoned.permit.address());
-    let start = format!("/* {} */", abandoned.own.tag()).into_bytes();
+    let start = format!("/* {} */", abandoned.own.connection_tag()).into_bytes();
     let account = abandoned.node.user.as_bytes();
     let mut filter = control.own_session_filter();
-    let mut rows = process_list::query_with_client(&mut control.client, MAX_ROW_BYTES).await.map_err(failed)?;
+    let mut rows =
+        process_list::query_sessions_with_client(&mut control.client, MAX_LISTED_ROW_BYTES).await.map_err(failed)?;
     let mut ids = Vec::new();
     while let Some(session) = rows.next().await.map_err(failed)? {
-        filter.is_own(&session);
+        filter.is_own_session(&session);
         if runs_tagged_statement(&session, account, &start) {
             ids.push(session.id);
         }
     }
     let found = match ids[..] {
-        _ if !control.is_direct(&filter) => AttemptOutcome::Unproven,
-        [] => AttemptOutcome::Ended,
-        // Two sessions run a statement with the same tag: one of them is forged.
-        [_, _, ..] => AttemptOutcome::Unproven,
-        [id] => match control.client.execute(&statements::kill_connection(id)).await {
-            Err(Error::Server(error)) if error.code == NO_SUCH_THREAD_ERROR => AttemptOutcome::Ended,
-            sent => sent.map(|()| AttemptOutcome::Killed).map_err(failed)?,
+        _ if !control.is_direct(&filter) => KillAttemptOutcome::Unproven,
+        [] => KillAttemptOutcome::Ended,
+        // If two sessions run a statement with the same tag, one of the tags is forged.
+        [_, _, ..] => KillAttemptOutcome::Unproven,
+        [id] => match control.client.execute(&statements::kill_connection_statement(id)).await {
+            Err(Error::Server(error)) if error.code == NO_SUCH_THREAD_ERROR => KillAttemptOutcome::Ended,
+            sent => sent.map(|()| KillAttemptOutcome::Killed).map_err(failed)?,
         },
     };
     control.client.quit().await.map_err(failed)?;

@@ -1,16 +1,16 @@
 //! Reads MySQL-compatible servers (MySQL, MariaDB, TaurusDB) and kills their sessions.
 //!
-//! - [`take_snapshot`] reads all sessions of a node with their open transactions.
-//! - [`read_waits`] reads the lock waits from which the wait graph is built.
-//! - [`diagnose`] checks which data an account can read.
-//! - [`kill()`] kills a session after its identity was verified.
+//! - [`take_snapshot`] reads all user sessions of a node with their open transactions.
+//! - [`read_waits`] reads the lock waits and lock holders for the wait graph.
+//! - [`diagnose`] checks which data an account can read on a server.
+//! - [`kill()`] verifies the identity of a session and kills it.
 //!
-//! Each read uses one connection and reads each table once.
-//! Clew joins the tables itself; DESIGN.md section 7 has the measurements behind this.
-//! Every read has a timeout. A statement that is abandoned is killed on the server.
+//! Each read uses one connection and reads each system table once.
+//! Clew joins the tables in memory. DESIGN.md section 7 has the measurements.
+//! Every read has a timeout. Clew kills abandoned statements on the server.
 //! A process opens at most two connections to a node at a time.
 //!
-//! This crate neither authorizes callers nor stores results.
+//! Authorization of callers and storage of results are in other crates.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {

@@ -1,21 +1,20 @@
-//! Limits of one read of a node.
+//! Time and size limits of a read.
 
 use std::time::Duration;
 
-/// Time and size limits of one read of a node.
+/// Time and size limits of a read from a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Timeout of the whole read, from the permit to the last row.
+    /// Timeout of the complete read, from acquiring the permit to the last row.
     pub read_timeout: Duration,
-    /// Timeout of connecting: DNS lookup, TCP, TLS and login. Part of `node`.
+    /// Timeout of connecting: DNS lookup, TCP, TLS and login. Included in `read_timeout`.
     pub connect_timeout: Duration,
-    /// Maximum number of bytes received from the server during the read.
-    /// Protects memory and disk from a malicious server.
+    /// Maximum number of bytes received during the read. Protects memory and disk from malicious servers.
     pub max_bytes: u64,
 }
 
 impl Limits {
-    /// Timeout for acquiring a connection permit: half of `node`, so that half of the time is left to read.
+    /// Timeout for acquiring a connection permit: half of `read_timeout`, which leaves the other half for the read.
     pub(crate) fn permit_timeout(&self) -> Duration {
         self.read_timeout / 2
     }

@@ -1,4 +1,4 @@
-//! Reads the lock waits of a node and the holders of the locks: the input of the wait graph.
+//! Reads lock waits and lock holders of a node, which are the input of the wait graph.
 
 mod capabilities;
 mod identifiers;
@@ -22,77 +22,79 @@ use tokio::time::timeout;
 use crate::connection::Connection;
 use crate::flavor::Flavor;
 use crate::limits::Limits;
-use crate::process_list::SessionMemory;
+use crate::process_list::SessionMemoryCounter;
 use crate::server_instance::ServerInstance;
-use crate::statement_ages::{self, CheckScope};
-use crate::transactions::Transactions;
+use crate::statement_ages::{self, AgeCheckScope};
+use crate::transactions::TransactionsResult;
 use crate::{doctor, failure, lost_instrumentation, process_list, transactions};
-use capabilities::Capabilities;
+use capabilities::LockCapabilities;
 use metadata_locks::RawMetadataLock;
 use raw_row_wait::RawRowWait;
-pub(crate) use session_role::session_role;
-pub(crate) use threads::Threads;
+pub(crate) use session_role::classify_session;
+pub(crate) use threads::ThreadMap;
 use xa_prepared::PreparedTransaction;
 
-/// Maximum bytes stored of a statement: enough to find the tables that it names.
-const MAX_STATEMENT_BYTES: usize = 64 << 10;
+/// Maximum number of bytes stored per statement, enough to find the table names in a statement.
+const MAX_STORED_STATEMENT_BYTES: usize = 64 << 10;
 
-/// Reads the lock waits of a node: each table once, over one connection. [`clew_diagnose::waits::build_graph`] builds the wait graph from them.
+/// Reads the lock waits of a node: each system table once, over one connection.
+/// [`clew_diagnose::waits::build_graph`] builds the wait graph from the result.
 ///
-/// Unreadable data is listed in the limitations.
-/// Fails after the time limit. If the read fails or is dropped, its running statement is killed on the server.
+/// The limitations of the result name unreadable data.
+/// Fails after the read timeout. A failed or dropped read kills its running statement on the server.
 pub async fn read_waits(node: &NodeUrl, limits: &Limits) -> Result<LockObservations, Failure> {
-    with_timeout(node, limits, async { read_and_close(Connection::open(node, limits).await?).await }).await
+    run_with_timeout(node, limits, async { read_observations_and_close(Connection::open(node, limits).await?).await })
+        .await
 }
 
-/// Reads the lock waits with the identity of the server, for callers that kill sessions. See [`read_waits`].
+/// Reads lock waits and the server instance, for callers that kill sessions. See [`read_waits`].
 pub async fn read_waits_with_instance(
     node: &NodeUrl,
     limits: &Limits,
 ) -> Result<(ServerInstance, LockObservations), Failure> {
     let reading = async {
         let mut connection = Connection::open(node, limits).await?;
-        let server = connection.read_instance().await?;
-        Ok((server, read_and_close(connection).await?))
+        let server = connection.read_server_instance().await?;
+        Ok((server, read_observations_and_close(connection).await?))
     };
-    with_timeout(node, limits, reading).await
+    run_with_timeout(node, limits, reading).await
 }
 
-async fn with_timeout<T>(
+async fn run_with_timeout<T>(
     node: &NodeUrl,
     limits: &Limits,
     reading: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
     timeout(limits.read_timeout, failure::catch_panic(node, reading))
         .await
-        .unwrap_or_else(|_| Err(failure::timeout(&node.address(), "reading locks", limits.read_timeout)))
+        .unwrap_or_else(|_| Err(failure::timeout_failure(&node.address(), "reading lock waits", limits.read_timeout)))
 }
 
-async fn read_and_close(mut connection: Connection) -> Result<LockObservations, Failure> {
-    let observed = read_observations(&mut connection, None).await?;
+async fn read_observations_and_close(mut connection: Connection) -> Result<LockObservations, Failure> {
+    let observed = read_lock_observations(&mut connection, None).await?;
     connection.close().await;
     Ok(observed)
 }
 
 /// Reads the lock waits over an open connection.
-/// Also reads the latest statements of `extra_session`, whether it blocks others or not.
-pub(crate) async fn read_observations(
+/// Also reads the latest statements of `extra_session`, even if `extra_session` does not block others.
+pub(crate) async fn read_lock_observations(
     connection: &mut Connection,
     extra_session: Option<u64>,
 ) -> Result<LockObservations, Failure> {
-    let limitations = doctor::process_list_limitations(connection).await?;
+    let limitations = doctor::read_process_list_limitations(connection).await?;
     let locks = LockTables::read(connection, limitations).await?;
-    let lock_waits = transactions::lock_waits(&locks.transactions);
-    let sessions = read_session_facts(connection, &locks.threads, &lock_waits).await?;
+    let lock_waits = transactions::lock_wait_seconds(&locks.transactions);
+    let sessions = read_observed_sessions(connection, &locks.threads, &lock_waits).await?;
     let capabilities = locks.capabilities;
-    let (mut observed, threads) = locks.into_observed(sessions);
+    let (mut observed, threads) = locks.into_lock_observations(sessions);
     observed.limitations.append(&mut connection.limitations);
     if capabilities.performance_schema {
-        observed.limitations.extend(lost_instrumentation::read_losses(connection).await?);
+        observed.limitations.extend(lost_instrumentation::read_loss_limitations(connection).await?);
     }
     let first = build_graph(&observed);
     if !first.unexplained.is_empty() {
-        observed.limitations.extend(capabilities.stale_lock_modes());
+        observed.limitations.extend(capabilities.stale_lock_modes_limitation());
     }
     let idle_roots = first.idle_roots().into_iter().filter(|session| extra_session != Some(*session));
     let session_ids: Vec<u64> = extra_session.into_iter().chain(idle_roots).collect();
@@ -102,27 +104,28 @@ pub(crate) async fn read_observations(
     Ok(observed)
 }
 
-/// Lock tables of a node. They are read before the sessions, so that every remaining lock holder is listed.
+/// Lock tables of a node, read before the process list so that the list contains every lock holder.
 #[derive(Debug)]
 pub(crate) struct LockTables {
     pub(crate) transactions: Vec<Transaction>,
-    pub(crate) threads: Threads,
+    pub(crate) threads: ThreadMap,
     /// Limitations of the read.
     pub(crate) limitations: Vec<Limitation>,
-    /// Reason if performance_schema cannot be read.
+    /// Limitation if performance_schema is unreadable.
     pub(crate) unreadable: Option<Limitation>,
-    capabilities: Capabilities,
+    capabilities: LockCapabilities,
     prepared: Vec<PreparedTransaction>,
     row_waits: Vec<RawRowWait>,
     metadata_locks: Vec<RawMetadataLock>,
 }
 
 impl LockTables {
-    /// Reads each table once. Appends limitations for unreadable data.
+    /// Reads each lock table once. Appends limitations for unreadable data.
     pub(crate) async fn read(connection: &mut Connection, mut limitations: Vec<Limitation>) -> Result<Self, Failure> {
         let account = doctor::read_account(connection).await?;
-        let transactions = read_transactions(connection, &account, &mut limitations).await?;
-        let (capabilities, unreadable) = capabilities::detect(connection, &account, &mut limitations).await?;
+        let transactions = read_session_transactions(connection, &account, &mut limitations).await?;
+        let (capabilities, unreadable) =
+            capabilities::detect_lock_capabilities(connection, &account, &mut limitations).await?;
         let prepared = xa_prepared::read_prepared_transactions(
             connection,
             &transactions,
@@ -132,7 +135,7 @@ impl LockTables {
         )
         .await?;
         let row_waits = match connection.flavor {
-            _ if !has_lock_waits(&transactions) => Vec::new(),
+            _ if !may_have_lock_waits(&transactions) => Vec::new(),
             Flavor::MySql if capabilities.performance_schema => mysql_row_waits::read_row_waits(connection).await?,
             Flavor::MySql => Vec::new(),
             Flavor::MariaDb => mariadb_row_waits::read_row_waits(connection, &transactions).await?,
@@ -142,27 +145,27 @@ impl LockTables {
         Ok(Self { transactions, threads, limitations, unreadable, capabilities, prepared, row_waits, metadata_locks })
     }
 
-    /// Returns the limitation that may explain a wait without a blocker.
-    pub(crate) fn stale_mode_limitation(&self) -> Option<Limitation> {
-        self.capabilities.stale_lock_modes()
+    /// Returns the limitation that may explain a wait without a known blocker.
+    pub(crate) fn stale_lock_modes_limitation(&self) -> Option<Limitation> {
+        self.capabilities.stale_lock_modes_limitation()
     }
 
-    /// Returns the ids of sessions that wait or may block others, from these tables.
-    /// Waits of other sessions are detected by their state.
-    pub(crate) fn party_ids(&self) -> HashSet<u64> {
+    /// Returns the ids of sessions that wait or may block others, according to the lock tables.
+    /// Waits that are missing in the lock tables are detected by the session state.
+    pub(crate) fn waiting_or_blocking_session_ids(&self) -> HashSet<u64> {
         let waiting = self.transactions.iter().filter(|transaction| transaction.is_waiting_for_lock());
-        let for_rows = self.row_waits.iter().flat_map(|wait| wait.sessions(&self.threads));
-        let with_locks = self.metadata_locks.iter().filter_map(|lock| lock.session(&self.threads));
+        let for_rows = self.row_waits.iter().flat_map(|wait| wait.session_ids(&self.threads));
+        let with_locks = self.metadata_locks.iter().filter_map(|lock| lock.session_id(&self.threads));
         waiting.map(|transaction| transaction.session_id).chain(for_rows).chain(with_locks).collect()
     }
 
-    /// Joins the tables with the sessions to the input of the wait graph. Also returns the threads.
-    pub(crate) fn into_observed(self, sessions: Vec<ObservedSession>) -> (LockObservations, Threads) {
+    /// Joins the lock tables with the sessions. Returns the input of the wait graph and the thread map.
+    pub(crate) fn into_lock_observations(self, sessions: Vec<ObservedSession>) -> (LockObservations, ThreadMap) {
         let Self { transactions, threads, limitations, capabilities, prepared, row_waits, metadata_locks, .. } = self;
         let busy = transactions.iter().map(|transaction| transaction.session_id).collect();
-        let mut row_waits: Vec<RowWait> = row_waits.into_iter().map(|wait| wait.resolve(&threads)).collect();
+        let mut row_waits: Vec<RowWait> = row_waits.into_iter().map(|wait| wait.resolve_sessions(&threads)).collect();
         let metadata_locks: Vec<MetadataLock> =
-            metadata_locks.into_iter().filter_map(|lock| lock.resolve(&threads, &prepared, &busy)).collect();
+            metadata_locks.into_iter().filter_map(|lock| lock.resolve_owner(&threads, &prepared, &busy)).collect();
         if capabilities.flavor == Flavor::MariaDb {
             mariadb_row_waits::identify_read_only_blockers(&mut row_waits, &transactions, &metadata_locks);
         }
@@ -170,7 +173,7 @@ impl LockTables {
             row_waits,
             metadata_locks,
             reports_pending: capabilities.metadata_locks,
-            transactions: transaction_facts(transactions, &prepared),
+            transactions: to_observed_transactions(transactions, &prepared),
             sessions,
             limitations,
             ..LockObservations::default()
@@ -179,27 +182,27 @@ impl LockTables {
     }
 }
 
-async fn read_transactions(
+async fn read_session_transactions(
     connection: &mut Connection,
     account: &str,
     limitations: &mut Vec<Limitation>,
 ) -> Result<Vec<Transaction>, Failure> {
     match transactions::read_transactions(connection).await {
-        Ok(Transactions::Readable(transactions)) => Ok(one_per_session(transactions)),
-        Ok(Transactions::Hidden) => {
-            limitations.extend(doctor::missing_process_privilege(account));
+        Ok(TransactionsResult::Readable(transactions)) => Ok(select_one_transaction_per_session(transactions)),
+        Ok(TransactionsResult::Hidden) => {
+            limitations.extend(doctor::missing_process_privilege_limitations(account));
             Ok(Vec::new())
         }
-        Ok(Transactions::FromStatus(transactions)) => {
-            limitations.push(doctor::incomplete_transactions());
-            Ok(one_per_session(transactions))
+        Ok(TransactionsResult::FromStatus(transactions)) => {
+            limitations.push(doctor::incomplete_transactions_limitation());
+            Ok(select_one_transaction_per_session(transactions))
         }
         Err(error) => Err(connection.to_failure(&error)),
     }
 }
 
-/// Keeps one transaction per session: DDL has two. A waiting one is preferred, then the one that holds more locks.
-fn one_per_session(transactions: Vec<Transaction>) -> Vec<Transaction> {
+/// Selects one transaction per session: a waiting transaction, else the one with more locks. DDL uses two.
+fn select_one_transaction_per_session(transactions: Vec<Transaction>) -> Vec<Transaction> {
     let weight = |transaction: &Transaction| {
         (transaction.is_waiting_for_lock(), transaction.tables_locked, transaction.rows_locked, transaction.id)
     };
@@ -222,12 +225,15 @@ fn one_per_session(transactions: Vec<Transaction>) -> Vec<Transaction> {
 }
 
 /// Returns whether any transaction may wait for a lock.
-/// Without PROCESS, transactions are hidden. Then MariaDB hides lock waits too, and MySQL shows them.
-fn has_lock_waits(transactions: &[Transaction]) -> bool {
+/// Without PROCESS, MySQL hides transactions but not lock waits, and MariaDB hides both.
+fn may_have_lock_waits(transactions: &[Transaction]) -> bool {
     transactions.is_empty() || transactions.iter().any(Transaction::is_waiting_for_lock)
 }
 
-fn transaction_facts(transactions: Vec<Transaction>, prepared: &[PreparedTransaction]) -> Vec<ObservedTransaction> {
+fn to_observed_transactions(
+    transactions: Vec<Transaction>,
+    prepared: &[PreparedTransaction],
+) -> Vec<ObservedTransaction> {
     let detached: HashMap<u64, &PreparedTransaction> =
         prepared.iter().map(|prepared| (prepared.transaction, prepared)).collect();
     let facts = |transaction: Transaction| {
@@ -241,35 +247,36 @@ fn transaction_facts(transactions: Vec<Transaction>, prepared: &[PreparedTransac
     transactions.into_iter().map(facts).collect()
 }
 
-async fn read_session_facts(
+async fn read_observed_sessions(
     connection: &mut Connection,
-    threads: &Threads,
+    threads: &ThreadMap,
     lock_waits: &HashMap<u64, u64>,
 ) -> Result<Vec<ObservedSession>, Failure> {
     let address = connection.address.clone();
     let (flavor, own_id) = (connection.flavor, connection.id);
     let mut own = connection.own_session_filter();
     let read_failure = |error: crate::client::Error| failure::from_client_error(&error, &address);
-    let mut rows = process_list::query(connection, MAX_STATEMENT_BYTES + (4 << 10)).await.map_err(read_failure)?;
-    let (mut found, mut memory) = (Vec::new(), SessionMemory::default());
+    let mut rows =
+        process_list::query_sessions(connection, MAX_STORED_STATEMENT_BYTES + (4 << 10)).await.map_err(read_failure)?;
+    let (mut found, mut memory) = (Vec::new(), SessionMemoryCounter::default());
     while let Some(mut session) = rows.next().await.map_err(read_failure)? {
         if let Some(statement) = &mut session.statement {
-            statement.truncate(MAX_STATEMENT_BYTES);
+            statement.truncate(MAX_STORED_STATEMENT_BYTES);
             statement.shrink_to_fit();
         }
-        memory.add(&session).map_err(read_failure)?;
+        memory.add_session(&session).map_err(read_failure)?;
         found.push(session);
     }
-    let limitation = rows.limitation();
+    let limitation = rows.clamped_ages_limitation();
     connection.limitations.extend(limitation);
     let is_unverified = |session: &&mut Session| {
         let lock_wait = lock_waits.get(&session.id).copied();
-        session.id != own_id && statement_ages::needs_check(flavor, session, lock_wait, CheckScope::Busy)
+        session.id != own_id && statement_ages::needs_age_check(flavor, session, lock_wait, AgeCheckScope::Busy)
     };
     let unverified = found.iter_mut().filter(is_unverified).collect();
-    statement_ages::check_sessions(connection, unverified, CheckScope::Busy).await?;
+    statement_ages::check_session_ages(connection, unverified, AgeCheckScope::Busy).await?;
     let facts = |session: Session| {
-        let role = session_role(&session, own.is_own(&session), threads.is_applier(session.id));
+        let role = classify_session(&session, own.is_own_session(&session), threads.is_applier(session.id));
         ObservedSession { role, session }
     };
     Ok(found.into_iter().map(facts).collect())
@@ -297,7 +304,8 @@ mod tests {
             transaction(66, 0, "RUNNING", 1),
         ];
         for _ in 0..2 {
-            let mut ids: Vec<u64> = one_per_session(all.clone()).iter().map(|chosen| chosen.id).collect();
+            let mut ids: Vec<u64> =
+                select_one_transaction_per_session(all.clone()).iter().map(|chosen| chosen.id).collect();
             ids.sort_unstable();
             assert_eq!(ids, [61, 64, 65, 66]);
             all.reverse();

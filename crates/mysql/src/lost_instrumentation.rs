@@ -1,7 +1,7 @@
-//! Reads the losses of performance_schema tables that are too small.
+//! Detects lost instrumentation: objects that performance_schema did not record because a table was full.
 //!
-//! The server counts losses since its start, without details: a lost object may have ended since.
-//! A table of size 0 records nothing and counts nothing.
+//! The server counts lost objects since its start. A lost object may have ended in the meantime.
+//! A table of size 0 neither records objects nor counts losses.
 
 use std::collections::HashMap;
 
@@ -11,81 +11,81 @@ use clew_model::{Failure, Limitation, LimitationKind};
 use crate::connection::Connection;
 use crate::{failure, statements};
 
-/// Loss counter and the setting that is too small.
-struct LostCounter {
+/// Status variable that counts losses, and the system variable that sets the table size.
+struct LossCounter {
     counter: &'static str,
     size: &'static str,
     kind: LimitationKind,
-    /// Name of the lost objects.
+    /// Name of the lost objects in the limitation.
     objects: &'static str,
     /// Effect on the data that Clew reads.
     effect: &'static str,
 }
 
-/// Counters of losses that affect Clew.
-static LOSS_COUNTERS: [LostCounter; 6] = [
-    LostCounter {
+/// Loss counters of the tables that Clew reads.
+static LOSS_COUNTERS: [LossCounter; 6] = [
+    LossCounter {
         counter: "Performance_schema_metadata_lock_lost",
         size: "performance_schema_max_metadata_locks",
         kind: LimitationKind::LostMetadataLocks,
         objects: "metadata locks",
-        effect: "Metadata locks are missing: the blocker of some waits is unknown.",
+        effect: "Metadata locks are missing, so the blockers of some waits are unknown.",
     },
-    LostCounter {
+    LossCounter {
         counter: "Performance_schema_thread_instances_lost",
         size: "performance_schema_max_thread_instances",
         kind: LimitationKind::LostThreads,
         objects: "threads",
-        effect: "Sessions are missing in performance_schema: their locks, statements, ages and programs are not known.",
+        effect: "Sessions are missing in performance_schema, so their locks, statements, durations and program names are unknown.",
     },
-    LostCounter {
+    LossCounter {
         counter: "Performance_schema_thread_classes_lost",
         size: "performance_schema_max_thread_classes",
         kind: LimitationKind::LostThreads,
-        objects: "kinds of threads",
-        effect: "Sessions are missing in performance_schema: their locks, statements, ages and programs are not known.",
+        objects: "thread classes",
+        effect: "Sessions are missing in performance_schema, so their locks, statements, durations and program names are unknown.",
     },
-    LostCounter {
+    LossCounter {
         counter: "Performance_schema_statement_classes_lost",
         size: "performance_schema_max_statement_classes",
         kind: LimitationKind::LostStatements,
-        objects: "kinds of statements",
-        effect: "Some kinds of statements are not recorded: their digests and ages are not known.",
+        objects: "statement classes",
+        effect: "Some statement types are not recorded, so their digests and durations are unknown.",
     },
-    LostCounter {
+    LossCounter {
         counter: "Performance_schema_nested_statement_lost",
         size: "performance_schema_max_statement_stack",
         kind: LimitationKind::LostStatements,
         objects: "nested statements",
-        effect: "Statements deep inside stored programs are not recorded: their digests and ages are not known.",
+        effect: "Deeply nested statements of stored programs are not recorded, so their digests and durations are unknown.",
     },
-    LostCounter {
+    LossCounter {
         counter: "Performance_schema_session_connect_attrs_lost",
         size: "performance_schema_session_connect_attrs_size",
         kind: LimitationKind::LostConnectAttributes,
-        objects: "connections' attributes",
-        effect: "Names of some programs are missing or incomplete.",
+        objects: "connection attributes",
+        effect: "Some program names are missing or truncated.",
     },
 ];
 
-/// Returns a limitation for each loss; none if the server does not count losses.
-pub(crate) async fn read_losses(connection: &mut Connection) -> Result<Vec<Limitation>, Failure> {
-    let counters = read_values(connection, statements::LOST_COUNTERS).await?;
-    let sizes = read_values(connection, statements::PERFORMANCE_SCHEMA_SIZES).await?;
-    Ok(LOSS_COUNTERS.iter().filter_map(|loss| loss.limitation(&counters, &sizes)).collect())
+/// Returns a limitation for each kind of lost object.
+pub(crate) async fn read_loss_limitations(connection: &mut Connection) -> Result<Vec<Limitation>, Failure> {
+    let counters = read_named_values(connection, statements::LOSS_COUNTERS_QUERY).await?;
+    let sizes = read_named_values(connection, statements::PERFORMANCE_SCHEMA_SIZES_QUERY).await?;
+    Ok(LOSS_COUNTERS.iter().filter_map(|loss| loss.find_limitation(&counters, &sizes)).collect())
 }
 
-/// Returns the limitations for lost threads: their sessions are missing.
-pub(crate) async fn read_lost_threads(connection: &mut Connection) -> Result<Vec<Limitation>, Failure> {
-    let mut losses = read_losses(connection).await?;
+/// Returns the limitations for lost threads, whose sessions are missing in performance_schema.
+pub(crate) async fn read_lost_thread_limitations(connection: &mut Connection) -> Result<Vec<Limitation>, Failure> {
+    let mut losses = read_loss_limitations(connection).await?;
     losses.retain(|loss| loss.kind == LimitationKind::LostThreads);
     Ok(losses)
 }
 
-/// Numbers by lower-case name.
+/// Numeric values by variable name in lower case.
 type NamedValues = HashMap<String, i64>;
 
-async fn read_values(connection: &mut Connection, statement: &str) -> Result<NamedValues, Failure> {
+async fn read_named_values(connection: &mut Connection, statement: &str) -> Result<NamedValues, Failure> {
     let rows: Vec<(String, String)> = match connection.query_all(statement).await {
         Ok(rows) => rows,
         Err(Error::Server(error)) if !failure::is_server_timeout(&error) => Vec::new(),
@@ -94,29 +94,26 @@ async fn read_values(connection: &mut Connection, statement: &str) -> Result<Nam
     Ok(rows.into_iter().filter_map(|(name, value)| Some((name.to_ascii_lowercase(), value.parse().ok()?))).collect())
 }
 
-impl LostCounter {
-    fn limitation(&self, counters: &NamedValues, sizes: &NamedValues) -> Option<Limitation> {
+impl LossCounter {
+    fn find_limitation(&self, counters: &NamedValues, sizes: &NamedValues) -> Option<Limitation> {
         let lost = counters.get(&self.counter.to_ascii_lowercase()).copied().unwrap_or(0);
         let size = sizes.get(self.size).copied();
         let why = match (lost, size) {
-            (_, Some(0)) => format!("The server records no {}: {} is 0.", self.objects, self.size),
+            (_, Some(0)) => format!("The server records no {}, because {} is 0.", self.objects, self.size),
             (..=0, _) => return None,
             (_, Some(size)) => {
                 format!(
-                    "The server lost {lost} {} since it was started: {} is {size}, which is too small.",
+                    "The server lost {lost} {} since its start, because {} is {size}, which is too small.",
                     self.objects, self.size
                 )
             }
-            (_, None) => format!("The server lost {lost} {} since it was started.", self.objects),
+            (_, None) => format!("The server lost {lost} {} since its start.", self.objects),
         };
         Some(Limitation {
             kind: self.kind,
             what: self.effect.to_owned(),
             why,
-            remedy: Some(format!(
-                "a larger {} (-1: as large as needed), in the server's configuration file",
-                self.size
-            )),
+            remedy: Some(format!("Increase {} in the server's configuration file (-1: automatic size)", self.size)),
         })
     }
 }
@@ -135,16 +132,20 @@ mod tests {
                 4596,
                 10,
                 Some(
-                    "The server lost 4596 metadata locks since it was started: performance_schema_max_metadata_locks is 10, which is too small.",
+                    "The server lost 4596 metadata locks since its start, because performance_schema_max_metadata_locks is 10, which is too small.",
                 ),
             ),
-            (0, 0, Some("The server records no metadata locks: performance_schema_max_metadata_locks is 0.")),
+            (0, 0, Some("The server records no metadata locks, because performance_schema_max_metadata_locks is 0.")),
             (0, -1, None),
         ] {
             let counters: NamedValues = values(&[("performance_schema_metadata_lock_lost", lost)]);
             let sizes: NamedValues = values(&[("performance_schema_max_metadata_locks", size)]);
-            assert_eq!(loss.limitation(&counters, &sizes).map(|gap| gap.why).as_deref(), expected, "{lost} {size}");
+            assert_eq!(
+                loss.find_limitation(&counters, &sizes).map(|gap| gap.why).as_deref(),
+                expected,
+                "{lost} {size}"
+            );
         }
-        assert_eq!(loss.limitation(&NamedValues::new(), &NamedValues::new()), None, "an older server");
+        assert_eq!(loss.find_limitation(&NamedValues::new(), &NamedValues::new()), None, "an older server");
     }
 }

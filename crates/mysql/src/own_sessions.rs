@@ -1,10 +1,11 @@
 //! Recognises Clew's own sessions in process lists.
 //!
-//! A connection id alone identifies nothing: after a restart or behind a balancer, it may belong to another client.
-//! A listed session is Clew's own in two cases:
+//! A connection id alone does not identify a session of Clew.
+//! After a restart or behind a load balancer, the id may belong to another client.
+//! A listed session belongs to Clew in two cases:
 //!
-//! - It runs a statement with this installation's token under Clew's account.
-//! - It is listed under the id and the socket address of a connection of this process.
+//! - The session runs a statement with the installation's token under Clew's account.
+//! - The session has the connection id and the client address of a connection of this process.
 
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
@@ -15,46 +16,47 @@ use std::time::{Duration, Instant};
 use clew_model::Session;
 use uuid::Uuid;
 
-/// Time for which the entry of a closed connection is retained: servers list it slightly longer.
+/// Retention time of closed connections in the registry. Servers list a closed connection slightly longer.
 const CLOSED_ENTRY_TTL: Duration = Duration::from_mins(1);
-/// Account name of connections that are not authenticated yet.
+/// Account name in the process list of connections that are not authenticated yet.
 const UNAUTHENTICATED_USER: &[u8] = b"unauthenticated user";
 
-static REGISTRY: LazyLock<Mutex<Registry>> = LazyLock::new(Mutex::default);
-static NEXT_NUMBER: AtomicU64 = AtomicU64::new(0);
-static SESSION_TOKEN: OnceLock<String> = OnceLock::new();
+static CONNECTION_REGISTRY: LazyLock<Mutex<ConnectionRegistry>> = LazyLock::new(Mutex::default);
+static NEXT_CONNECTION_NUMBER: AtomicU64 = AtomicU64::new(0);
+static INSTALLATION_TOKEN: OnceLock<String> = OnceLock::new();
 
-/// Sets the token by which the processes of one installation recognise each other's sessions.
-/// The token must be unguessable; characters other than letters and digits are removed.
-/// No effect after the first connection to a server. Without a token, each process generates a random one.
+/// Sets the token by which processes of one installation recognise each other's sessions.
+/// The token must be unguessable. Characters other than ASCII letters and digits are removed.
+/// Has no effect after the first connection to a server.
+/// If no token is set, the process generates a random token.
 pub fn share_session_token(token: &str) {
     let token: String = token.chars().filter(char::is_ascii_alphanumeric).collect();
-    let _ = SESSION_TOKEN.set(token);
+    let _ = INSTALLATION_TOKEN.set(token);
 }
 
-/// Returns the token of this installation, which starts the tag of each connection.
+/// Returns the installation's token, which is part of each connection tag.
 pub(crate) fn session_token() -> &'static str {
-    SESSION_TOKEN.get_or_init(|| Uuid::new_v4().simple().to_string())
+    INSTALLATION_TOKEN.get_or_init(|| Uuid::new_v4().simple().to_string())
 }
 
-/// Connections of this process: open ones and recently closed ones.
+/// Registry of this process's open and recently closed connections.
 #[derive(Debug, Default)]
-struct Registry {
-    /// Entries by connection number.
+struct ConnectionRegistry {
+    /// Registry entries by connection number.
     entries: HashMap<u64, ConnectionEntry>,
-    /// Connection numbers by connection id. Different servers assign the same ids.
+    /// Connection numbers by connection id. Different servers may assign the same id.
     by_id: HashMap<u64, HashSet<u64>>,
-    /// Numbers of connections whose id is not known yet.
+    /// Numbers of connections whose connection id is not known yet.
     without_id: HashSet<u64>,
 }
 
-impl Registry {
-    fn add(&mut self, number: u64, entry: ConnectionEntry) {
+impl ConnectionRegistry {
+    fn add_connection(&mut self, number: u64, entry: ConnectionEntry) {
         let expired = |entry: &ConnectionEntry| entry.closed.is_some_and(|closed| closed.elapsed() >= CLOSED_ENTRY_TTL);
         let numbers: Vec<u64> =
             self.entries.iter().filter(|(_, entry)| expired(entry)).map(|(number, _)| *number).collect();
         for number in numbers {
-            self.set_id(number, None);
+            self.set_connection_id(number, None);
             self.without_id.remove(&number);
             self.entries.remove(&number);
         }
@@ -62,7 +64,7 @@ impl Registry {
         self.without_id.insert(number);
     }
 
-    fn set_id(&mut self, number: u64, id: Option<u64>) {
+    fn set_connection_id(&mut self, number: u64, id: Option<u64>) {
         let Some(entry) = self.entries.get_mut(&number) else { return };
         if let Some(previous_id) = std::mem::replace(&mut entry.id, id)
             && let Some(numbers) = self.by_id.get_mut(&previous_id)
@@ -83,9 +85,10 @@ impl Registry {
         }
     }
 
-    /// Returns whether a session listed by the node at `address` is one of these connections.
-    fn contains(&self, session: &Session, address: &str) -> bool {
-        let matches = |number: &u64| self.entries.get(number).is_some_and(|entry| entry.matches(session, address));
+    /// Returns whether a session listed by the node at `address` is a registered connection.
+    fn contains_session(&self, session: &Session, address: &str) -> bool {
+        let matches =
+            |number: &u64| self.entries.get(number).is_some_and(|entry| entry.matches_session(session, address));
         self.by_id.get(&session.id).is_some_and(|numbers| numbers.iter().any(matches))
             || self.without_id.iter().any(matches)
     }
@@ -97,24 +100,24 @@ struct ConnectionEntry {
     /// Registered address of the node.
     address: String,
     local: SocketAddr,
-    /// Value of `CONNECTION_ID()`; `None` until it was read.
+    /// Value of `CONNECTION_ID()`, or `None` before the first read.
     id: Option<u64>,
-    /// Client address as the server lists it; `None` until it was seen. Differs from `local` behind a proxy.
+    /// Client address in the process list, or `None` before it was read. Differs from `local` behind a proxy.
     listed: Option<Vec<u8>>,
     closed: Option<Instant>,
 }
 
 impl ConnectionEntry {
-    fn matches(&self, session: &Session, address: &str) -> bool {
+    fn matches_session(&self, session: &Session, address: &str) -> bool {
         match (self.id, &self.listed) {
-            // Without a port, as over a Unix socket, the address identifies nothing.
-            // The server may resolve the name only after the login started.
+            // Without a port, as with a Unix socket, the client address does not identify a connection.
+            // The server may resolve the host name only after the login has started.
             (Some(id), Some(listed)) => {
-                let is_listed_so = *listed == session.host && parse_client(listed).is_some();
+                let is_listed_so = *listed == session.host && parse_client_address(listed).is_some();
                 id == session.id && (is_listed_so || self.has_local_address(&session.host, false))
             }
-            // No other session of the server has the id of an open connection.
-            // The address that a proxy shows is not known yet.
+            // While the connection is open, no other session of the server has its id.
+            // The client address in the process list is not known yet and may be that of a proxy.
             (Some(id), None) if self.closed.is_none() && self.address == address => {
                 id == session.id && session.user == self.account
             }
@@ -127,10 +130,10 @@ impl ConnectionEntry {
         }
     }
 
-    /// Returns whether `host` is the local socket address.
-    /// A server that resolves names lists a host name instead of an IP address: `or_name` accepts any name.
+    /// Returns whether `host` is the local address of the connection.
+    /// A server that resolves client addresses lists host names. With `or_name`, any host name is accepted.
     fn has_local_address(&self, host: &[u8], or_name: bool) -> bool {
-        let Some((name, port)) = parse_client(host) else { return false };
+        let Some((name, port)) = parse_client_address(host) else { return false };
         let local = self.local.ip().to_canonical();
         let is_local_name = name == "localhost" && local.is_loopback();
         port == self.local.port()
@@ -138,13 +141,13 @@ impl ConnectionEntry {
     }
 }
 
-/// Parses the host and port of a listed client.
-fn parse_client(host: &[u8]) -> Option<(&str, u16)> {
+/// Parses the host and port of a client address in a process list.
+fn parse_client_address(host: &[u8]) -> Option<(&str, u16)> {
     let (name, port) = std::str::from_utf8(host).ok()?.rsplit_once(':')?;
     Some((name, port.parse().ok()?))
 }
 
-/// Registered connection of this process. Dropping it marks the connection as closed.
+/// Registered connection of this process. Marked as closed on drop.
 #[derive(Debug)]
 pub(crate) struct OwnSession {
     number: u64,
@@ -152,26 +155,27 @@ pub(crate) struct OwnSession {
 }
 
 impl OwnSession {
-    /// Registers a connection from `local` to the node at `address` before its login.
+    /// Registers a connection from `local` to the node at `address`. Must be called before the login.
     pub(crate) fn register(local: SocketAddr, account: &str, address: &str) -> Self {
-        let number = NEXT_NUMBER.fetch_add(1, Ordering::Relaxed);
+        let number = NEXT_CONNECTION_NUMBER.fetch_add(1, Ordering::Relaxed);
         let tag = format!("clew:{}.{}.{number}", session_token(), std::process::id());
         let (account, address) = (account.as_bytes().to_vec(), address.to_owned());
-        lock_registry().add(number, ConnectionEntry { account, address, local, id: None, listed: None, closed: None });
+        lock_registry()
+            .add_connection(number, ConnectionEntry { account, address, local, id: None, listed: None, closed: None });
         Self { number, tag }
     }
 
-    /// Returns the tag of the connection, a comment in each of its statements.
-    pub(crate) fn tag(&self) -> &str {
+    /// Returns the connection tag, which is sent as a comment in each statement.
+    pub(crate) fn connection_tag(&self) -> &str {
         &self.tag
     }
 
-    /// Sets the connection id from `CONNECTION_ID()`.
-    pub(crate) fn set_id(&self, id: u64) {
-        lock_registry().set_id(self.number, Some(id));
+    /// Sets the connection id, the value of `CONNECTION_ID()`.
+    pub(crate) fn set_connection_id(&self, id: u64) {
+        lock_registry().set_connection_id(self.number, Some(id));
     }
 
-    /// Marks the connection as closed. The server may list it slightly longer.
+    /// Marks the connection as closed. The server may list a closed connection slightly longer.
     pub(crate) fn mark_closed(&self) {
         if let Some(entry) = lock_registry().entries.get_mut(&self.number) {
             entry.closed = Some(Instant::now());
@@ -185,13 +189,13 @@ impl Drop for OwnSession {
     }
 }
 
-/// Recognises Clew's own sessions in the process lists of one connection.
+/// Filter that recognises Clew's own sessions in process lists read over one connection.
 #[derive(Debug, Clone)]
 pub(crate) struct OwnSessionFilter {
     account: Vec<u8>,
     number: u64,
     tag: Vec<u8>,
-    /// Prefix of all statements of this installation.
+    /// Prefix of all statements from this installation.
     start: Vec<u8>,
     /// Address of the node.
     address: String,
@@ -199,7 +203,7 @@ pub(crate) struct OwnSessionFilter {
 }
 
 impl OwnSessionFilter {
-    /// Creates a filter for lists that `own` reads from the node at `address`. `account` has no host.
+    /// Creates a filter for process lists that connection `own` reads from the node. `account` has no host part.
     pub(crate) fn new(own: &OwnSession, account: &str, address: &str) -> Self {
         Self {
             account: account.as_bytes().to_vec(),
@@ -211,32 +215,32 @@ impl OwnSessionFilter {
         }
     }
 
-    /// Returns whether a session is Clew's own. Records the id under which the reading connection is listed.
-    pub(crate) fn is_own(&mut self, session: &Session) -> bool {
+    /// Returns whether a session belongs to Clew. Records the id of the reading connection in the process list.
+    pub(crate) fn is_own_session(&mut self, session: &Session) -> bool {
         let statement = session.statement.as_deref().unwrap_or_default();
         if statement.starts_with(&self.start) && session.user == self.account {
             if statement.starts_with(&self.tag) && self.listed.is_none() {
                 self.listed = Some(session.id);
                 let mut registry = lock_registry();
-                registry.set_id(self.number, Some(session.id));
+                registry.set_connection_id(self.number, Some(session.id));
                 if let Some(entry) = registry.entries.get_mut(&self.number) {
                     entry.listed = Some(session.host.clone());
                 }
             }
             return true;
         }
-        lock_registry().contains(session, &self.address)
+        lock_registry().contains_session(session, &self.address)
     }
 
-    /// Returns the id under which the reading connection is listed.
-    /// `None` if the list came from another server, or from a proxy.
-    pub(crate) fn listed_id(&self) -> Option<u64> {
+    /// Returns the id of the reading connection in the process list.
+    /// Returns `None` if the list does not contain the connection, as on another server or a proxy.
+    pub(crate) fn listed_connection_id(&self) -> Option<u64> {
         self.listed
     }
 }
 
-fn lock_registry() -> MutexGuard<'static, Registry> {
-    REGISTRY.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock_registry() -> MutexGuard<'static, ConnectionRegistry> {
+    CONNECTION_REGISTRY.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -251,7 +255,7 @@ mod tests {
 
     fn opened(address: &str, id: u64) -> (OwnSession, OwnSessionFilter) {
         let own = OwnSession::register(address.parse().unwrap(), "clew", NODE);
-        own.set_id(id);
+        own.set_connection_id(id);
         let filter = OwnSessionFilter::new(&own, "clew", NODE);
         (own, filter)
     }
@@ -259,11 +263,11 @@ mod tests {
     #[test]
     fn session_is_own_by_id_and_socket_address_together() {
         let (own, mut filter) = opened("192.0.2.7:40001", 7);
-        assert!(filter.is_own(&session(7, "198.51.100.1:9")), "open, behind a proxy");
-        assert!(!filter.is_own(&Session { user: b"app".to_vec(), ..session(7, "192.0.2.7:40001") }));
+        assert!(filter.is_own_session(&session(7, "198.51.100.1:9")), "open, behind a proxy");
+        assert!(!filter.is_own_session(&Session { user: b"app".to_vec(), ..session(7, "192.0.2.7:40001") }));
         let mut of_other_node = OwnSessionFilter::new(&own, "clew", "other.test:3306");
-        assert!(!of_other_node.is_own(&session(7, "198.51.100.1:9")), "the same id on another server");
-        assert!(of_other_node.is_own(&session(7, "192.0.2.7:40001")), "the same server under another name");
+        assert!(!of_other_node.is_own_session(&session(7, "198.51.100.1:9")), "the same id on another server");
+        assert!(of_other_node.is_own_session(&session(7, "192.0.2.7:40001")), "the same server under another name");
         // A server may still list a closed connection. After a restart, the id belongs to another client.
         drop(own);
         for (id, host, is_own) in [
@@ -275,7 +279,7 @@ mod tests {
             (7, "192.0.2.7", false),
             (7, "localhost", false),
         ] {
-            assert_eq!(filter.is_own(&session(id, host)), is_own, "{id} {host}");
+            assert_eq!(filter.is_own_session(&session(id, host)), is_own, "{id} {host}");
         }
     }
 
@@ -287,18 +291,19 @@ mod tests {
             session.statement = Some(statement.into_bytes());
             session
         };
-        let behind_proxy = with(session(99, "198.51.100.1:9"), format!("/* {} */ SELECT 1", other.tag()));
-        assert!(filter.is_own(&behind_proxy));
-        assert_eq!(filter.listed_id(), None, "the statement of another connection");
+        let behind_proxy = with(session(99, "198.51.100.1:9"), format!("/* {} */ SELECT 1", other.connection_tag()));
+        assert!(filter.is_own_session(&behind_proxy));
+        assert_eq!(filter.listed_connection_id(), None, "the statement of another connection");
         let forged = Session { user: b"app".to_vec(), ..behind_proxy.clone() };
-        assert!(!filter.is_own(&forged), "another account repeats a statement");
-        let quoted = with(session(98, "198.51.100.1:9"), format!("SELECT '/* {} */'", other.tag()));
-        assert!(!filter.is_own(&quoted));
-        let itself = with(session(97, "198.51.100.1:8"), format!("/* {} */ SHOW FULL PROCESSLIST", own.tag()));
-        assert!(filter.is_own(&itself));
-        assert_eq!(filter.listed_id(), Some(97));
-        assert!(filter.is_own(&session(97, "198.51.100.1:8")), "its address in the list is known now");
-        assert!(!filter.is_own(&session(97, "198.51.100.1:7")));
+        assert!(!filter.is_own_session(&forged), "another account repeats a statement");
+        let quoted = with(session(98, "198.51.100.1:9"), format!("SELECT '/* {} */'", other.connection_tag()));
+        assert!(!filter.is_own_session(&quoted));
+        let itself =
+            with(session(97, "198.51.100.1:8"), format!("/* {} */ SHOW FULL PROCESSLIST", own.connection_tag()));
+        assert!(filter.is_own_session(&itself));
+        assert_eq!(filter.listed_connection_id(), Some(97));
+        assert!(filter.is_own_session(&session(97, "198.51.100.1:8")), "its address in the list is known now");
+        assert!(!filter.is_own_session(&session(97, "198.51.100.1:7")));
     }
 
     #[test]
@@ -306,19 +311,19 @@ mod tests {
         let own = OwnSession::register("192.0.2.7:40021".parse().unwrap(), "clew", NODE);
         let mut filter = OwnSessionFilter::new(&own, "clew", NODE);
         let listed = |user: &str, host: &str| Session { user: user.into(), ..session(5, host) };
-        assert!(filter.is_own(&listed("unauthenticated user", "192.0.2.7:40021")));
-        assert!(!filter.is_own(&listed("unauthenticated user", "client.test:40021")));
-        assert!(!filter.is_own(&listed("app", "192.0.2.7:40021")));
+        assert!(filter.is_own_session(&listed("unauthenticated user", "192.0.2.7:40021")));
+        assert!(!filter.is_own_session(&listed("unauthenticated user", "client.test:40021")));
+        assert!(!filter.is_own_session(&listed("app", "192.0.2.7:40021")));
     }
 
     #[test]
     fn address_without_a_port_identifies_nothing() {
         let (own, mut filter) = opened("192.0.2.7:40031", 27);
-        let statement = format!("/* {} */ SHOW FULL PROCESSLIST", own.tag());
+        let statement = format!("/* {} */ SHOW FULL PROCESSLIST", own.connection_tag());
         let itself = Session { statement: Some(statement.into_bytes()), ..session(27, "localhost") };
-        assert!(filter.is_own(&itself));
+        assert!(filter.is_own_session(&itself));
         assert!(
-            !filter.is_own(&session(27, "localhost")),
+            !filter.is_own_session(&session(27, "localhost")),
             "another session of a restarted server, over its Unix socket"
         );
     }

@@ -1,4 +1,4 @@
-//! Collects the sessions of the process list that the wait graph needs.
+//! Collects the sessions from the process list that the wait graph needs.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,31 +6,32 @@ use clew_diagnose::waits::{ObservedSession, is_wait_state};
 use clew_model::Session;
 
 use crate::client::Error;
-use crate::locks::{Threads, session_role};
+use crate::locks::{ThreadMap, classify_session};
 use crate::own_sessions::OwnSessionFilter;
-use crate::process_list::SessionMemory;
+use crate::process_list::SessionMemoryCounter;
 
-/// Maximum bytes stored of one statement. The wait graph analyses statements of waiting sessions.
+/// Maximum number of bytes stored per statement of a waiting session.
 pub(crate) const MAX_STATEMENT_BYTES: usize = 64 << 10;
+/// Maximum number of bytes of all stored statements.
 const MAX_TOTAL_STATEMENT_BYTES: usize = 16 << 20;
 
-/// Sessions that wait or may block others, with the statements of waiting sessions only.
+/// Collector of sessions that wait or may block others. Only waiting sessions keep their statements.
 #[derive(Default)]
-pub(crate) struct PartyCollector {
+pub(crate) struct WaitPartyCollector {
     parties: HashSet<u64>,
     sessions: Vec<Session>,
-    memory: SessionMemory,
+    memory: SessionMemoryCounter,
     statement_bytes: usize,
 }
 
-impl PartyCollector {
-    /// Creates a collector. `parties` are the ids of sessions that wait or may block others.
+impl WaitPartyCollector {
+    /// Creates a collector. `parties` has the ids of sessions that wait or may block others.
     pub(crate) fn new(parties: HashSet<u64>) -> Self {
         Self { parties, ..Self::default() }
     }
 
-    /// Stores the session if the wait graph needs it. Fails if the memory limit is exceeded.
-    pub(crate) fn observe(&mut self, session: &Session) -> Result<(), Error> {
+    /// Stores a session that the wait graph needs. Fails if the memory limit is exceeded.
+    pub(crate) fn observe_session(&mut self, session: &Session) -> Result<(), Error> {
         let waits = session.state.as_deref().is_some_and(is_wait_state);
         if !waits && !self.parties.contains(&session.id) {
             return Ok(());
@@ -50,13 +51,13 @@ impl PartyCollector {
             state: session.state.clone(),
             statement,
         };
-        self.memory.add(&session)?;
+        self.memory.add_session(&session)?;
         self.sessions.push(session);
         Ok(())
     }
 
-    /// Replaces the seconds of the stored sessions by checked values.
-    pub(crate) fn set_seconds(&mut self, checked: &[Session]) {
+    /// Replaces the ages of the stored sessions by checked ages.
+    pub(crate) fn replace_ages(&mut self, checked: &[Session]) {
         let seconds: HashMap<u64, u64> = checked.iter().map(|session| (session.id, session.seconds)).collect();
         for session in &mut self.sessions {
             session.seconds = seconds.get(&session.id).copied().unwrap_or(session.seconds);
@@ -66,14 +67,14 @@ impl PartyCollector {
     /// Removes all stored sessions before the process list is read again.
     pub(crate) fn reset(&mut self) {
         self.sessions.clear();
-        self.memory = SessionMemory::default();
+        self.memory = SessionMemoryCounter::default();
         self.statement_bytes = 0;
     }
 
     /// Returns the stored sessions with their roles.
-    pub(crate) fn into_facts(self, mut own: OwnSessionFilter, threads: &Threads) -> Vec<ObservedSession> {
+    pub(crate) fn into_observed_sessions(self, mut own: OwnSessionFilter, threads: &ThreadMap) -> Vec<ObservedSession> {
         let facts = |session: Session| {
-            let role = session_role(&session, own.is_own(&session), threads.is_applier(session.id));
+            let role = classify_session(&session, own.is_own_session(&session), threads.is_applier(session.id));
             ObservedSession { role, session }
         };
         self.sessions.into_iter().map(facts).collect()

@@ -5,17 +5,17 @@ use std::str::FromStr;
 use clew_diagnose::is_internal;
 use clew_model::{Failure, Limitation, LimitationKind, Session};
 
-use crate::client::{Cells, Client, Error, Rows};
+use crate::client::{Client, Error, RowCells, Rows};
 use crate::connection::Connection;
 use crate::flavor::Flavor;
 use crate::statements;
 
-/// Maximum memory of the sessions that one read stores, as for other results.
-const MAX_SESSION_MEMORY: usize = 256 << 20;
-/// Memory of a session without its texts, which are separate allocations.
-const SESSION_OVERHEAD: usize = size_of::<Session>() + 5 * 16;
+/// Maximum memory for sessions that a read stores, the same as for buffered results.
+const MAX_SESSION_MEMORY_BYTES: usize = 256 << 20;
+/// Memory of a session without its text columns, which are separate allocations.
+const SESSION_OVERHEAD_BYTES: usize = size_of::<Session>() + 5 * 16;
 
-/// Maximum bytes read of a row; a longer statement is truncated. The API has room for 64 MiB.
+/// Maximum number of bytes read per row. Statements above 64 MiB are truncated.
 pub(crate) const MAX_ROW_BYTES: usize = (64 << 20) + (4 << 10);
 
 /// Reader of process list rows.
@@ -23,91 +23,97 @@ pub(crate) struct SessionRows<'a> {
     rows: Rows<'a>,
     /// Number of truncated rows.
     truncated: u64,
-    /// Number of idle user sessions with a negative or absurd age.
+    /// Number of idle user sessions whose age was negative or implausible.
     clamped: u64,
 }
 
-/// Starts reading all sessions visible to the account, at most `max_row` bytes of each row.
-pub(crate) async fn query(connection: &mut Connection, max_row: usize) -> Result<SessionRows<'_>, Error> {
-    query_with_client(&mut connection.raw.client, max_row).await
+/// Queries all sessions visible to the account, with at most `max_row` bytes per row.
+pub(crate) async fn query_sessions(connection: &mut Connection, max_row: usize) -> Result<SessionRows<'_>, Error> {
+    query_sessions_with_client(&mut connection.raw.client, max_row).await
 }
 
-/// Starts reading all sessions over a client. See [`query`].
-pub(crate) async fn query_with_client(client: &mut Client, max_row: usize) -> Result<SessionRows<'_>, Error> {
-    Ok(SessionRows { rows: client.query(statements::PROCESS_LIST, max_row).await?, truncated: 0, clamped: 0 })
+/// Queries all sessions over a client. See [`query_sessions`].
+pub(crate) async fn query_sessions_with_client(client: &mut Client, max_row: usize) -> Result<SessionRows<'_>, Error> {
+    Ok(SessionRows { rows: client.query(statements::PROCESS_LIST_QUERY, max_row).await?, truncated: 0, clamped: 0 })
 }
 
-/// Starts reading all sessions of MySQL without a global lock, with the start of each statement.
-/// Needs performance_schema.
-pub(crate) async fn query_without_lock(connection: &mut Connection, max_row: usize) -> Result<SessionRows<'_>, Error> {
-    let rows = connection.raw.client.query(statements::PROCESS_LIST_WITHOUT_LOCK, max_row).await?;
+/// Queries all sessions of MySQL from performance_schema, without a global lock.
+/// The statements are truncated at 1,024 bytes.
+pub(crate) async fn query_sessions_without_lock(
+    connection: &mut Connection,
+    max_row: usize,
+) -> Result<SessionRows<'_>, Error> {
+    let rows = connection.raw.client.query(statements::LOCK_FREE_PROCESS_LIST_QUERY, max_row).await?;
     Ok(SessionRows { rows, truncated: 0, clamped: 0 })
 }
 
 impl SessionRows<'_> {
-    /// Returns the next session, or `None` after the last.
+    /// Returns the next session, or `None` after the last session.
     pub(crate) async fn next(&mut self) -> Result<Option<Session>, Error> {
         let Some(cells) = self.rows.next().await? else { return Ok(None) };
         self.truncated += u64::from(cells.truncated);
         let (session, is_clamped) = parse_session(cells)?;
-        // Busy sessions are checked against the server's timers.
+        // Ages of busy sessions are checked against statement timers instead.
         let is_idle = session.command.eq_ignore_ascii_case(b"Sleep");
         self.clamped += u64::from(is_clamped && is_idle && !is_internal(&session));
         Ok(Some(session))
     }
 
     /// Returns the number of truncated rows.
-    pub(crate) fn truncated(&self) -> u64 {
+    pub(crate) fn truncated_row_count(&self) -> u64 {
         self.truncated
     }
 
-    /// Returns a limitation if ages were clamped.
-    pub(crate) fn limitation(&self) -> Option<Limitation> {
+    /// Returns a limitation if the ages of idle sessions were clamped to 0.
+    pub(crate) fn clamped_ages_limitation(&self) -> Option<Limitation> {
         (self.clamped > 0).then(|| Limitation {
             kind: LimitationKind::UnreliableAges,
-            what: format!("Seconds of {} idle sessions are negative or absurd and are shown as 0.", self.clamped),
-            why: "The server's clock was set back, or the sessions set a time of their own (SET timestamp).".to_owned(),
+            what: format!(
+                "Durations of {} idle sessions are negative or implausible and are shown as 0.",
+                self.clamped
+            ),
+            why: "The server's clock was set back, or the sessions ran SET timestamp.".to_owned(),
             remedy: None,
         })
     }
 }
 
-/// Returns whether the server truncates statements in its process list.
-/// Only MySQL does; older versions do not have the variable.
-pub(crate) async fn is_truncated(connection: &mut Connection) -> Result<bool, Failure> {
+/// Returns whether the server truncates statements in `SHOW FULL PROCESSLIST`.
+/// MariaDB does not, and old MySQL versions without the system variable do not either.
+pub(crate) async fn truncates_statements(connection: &mut Connection) -> Result<bool, Failure> {
     if connection.flavor != Flavor::MySql {
         return Ok(false);
     }
-    match connection.query_all::<Option<String>>(statements::PROCESS_LIST_FROM_PERFORMANCE_SCHEMA).await {
+    match connection.query_all::<Option<String>>(statements::PROCESS_LIST_SOURCE_QUERY).await {
         Ok(rows) => Ok(rows.first().is_some_and(|value| matches!(value.as_deref(), Some("1" | "ON")))),
         Err(Error::Server(_)) => Ok(false),
         Err(error) => Err(connection.to_failure(&error)),
     }
 }
 
-/// Counts the memory of stored sessions. A short row needs more memory as a [`Session`] than on the wire.
+/// Counter of the memory for stored sessions. A short row takes more memory as a [`Session`] than on the wire.
 #[derive(Debug, Default)]
-pub(crate) struct SessionMemory(usize);
+pub(crate) struct SessionMemoryCounter(usize);
 
-impl SessionMemory {
-    /// Counts a stored session. Fails above [`MAX_SESSION_MEMORY`].
-    pub(crate) fn add(&mut self, session: &Session) -> Result<(), Error> {
+impl SessionMemoryCounter {
+    /// Adds a session to the counter. Fails above [`MAX_SESSION_MEMORY_BYTES`].
+    pub(crate) fn add_session(&mut self, session: &Session) -> Result<(), Error> {
         let Session { user, host, database, command, state, statement, .. } = session;
         let texts = [Some(user), Some(host), Some(command), database.as_ref(), state.as_ref(), statement.as_ref()];
-        self.0 += SESSION_OVERHEAD + texts.into_iter().flatten().map(Vec::len).sum::<usize>();
-        if self.0 > MAX_SESSION_MEMORY {
+        self.0 += SESSION_OVERHEAD_BYTES + texts.into_iter().flatten().map(Vec::len).sum::<usize>();
+        if self.0 > MAX_SESSION_MEMORY_BYTES {
             return Err(Error::TooLarge {
-                what: "bytes of sessions that are kept in memory",
-                limit: MAX_SESSION_MEMORY as u64,
+                what: "bytes of sessions for one read",
+                limit: MAX_SESSION_MEMORY_BYTES as u64,
             });
         }
         Ok(())
     }
 }
 
-/// Parses a row: Id, User, Host, db, Command, Time, State, Info; MariaDB adds Progress. All columns are text.
-/// Also returns whether the age was clamped.
-fn parse_session(mut cells: Cells<'_>) -> Result<(Session, bool), Error> {
+/// Parses a row with the text columns Id, User, Host, db, Command, Time, State, Info. MariaDB adds Progress.
+/// Also returns whether the session's age was clamped.
+fn parse_session(mut cells: RowCells<'_>) -> Result<(Session, bool), Error> {
     let mut cell = || cells.next_cell();
     let id = parse_number(cell()?).unwrap_or(0);
     let (user, host) = (cell()?.unwrap_or_default().to_vec(), cell()?.unwrap_or_default().to_vec());
@@ -120,7 +126,7 @@ fn parse_session(mut cells: Cells<'_>) -> Result<(Session, bool), Error> {
     Ok((Session { id, user, host, database, command, seconds, state, statement }, is_clamped))
 }
 
-/// Parses a number. Returns `None` if it is malformed or out of range.
+/// Parses a decimal number. Returns `None` for malformed and out-of-range numbers.
 fn parse_number<N: FromStr>(text: Option<&[u8]>) -> Option<N> {
     std::str::from_utf8(text?).ok()?.parse().ok()
 }
@@ -131,10 +137,10 @@ mod tests {
 
     #[test]
     fn short_rows_count_with_their_full_memory() {
-        let (session, mut kept) = (Session::default(), SessionMemory::default());
-        let count = (0..MAX_SESSION_MEMORY).take_while(|_| kept.add(&session).is_ok()).count();
-        assert_eq!(count, MAX_SESSION_MEMORY / SESSION_OVERHEAD);
-        let whole = Session { statement: Some(vec![b'x'; MAX_SESSION_MEMORY]), ..Session::default() };
-        assert!(matches!(SessionMemory::default().add(&whole), Err(Error::TooLarge { .. })));
+        let (session, mut kept) = (Session::default(), SessionMemoryCounter::default());
+        let count = (0..MAX_SESSION_MEMORY_BYTES).take_while(|_| kept.add_session(&session).is_ok()).count();
+        assert_eq!(count, MAX_SESSION_MEMORY_BYTES / SESSION_OVERHEAD_BYTES);
+        let whole = Session { statement: Some(vec![b'x'; MAX_SESSION_MEMORY_BYTES]), ..Session::default() };
+        assert!(matches!(SessionMemoryCounter::default().add_session(&whole), Err(Error::TooLarge { .. })));
     }
 }

@@ -1,7 +1,8 @@
-//! Shares refused logins between concurrent requests.
+//! Shares the failure of a refused login between concurrent requests.
 //!
-//! Concurrent requests for a node queue for its permit. After a refused login, each would repeat it.
-//! The server could then lock the account. The requests share the failure instead.
+//! Concurrent requests for a node queue for a connection permit.
+//! After a refused login, each queued request would repeat the login, and the server could lock the account.
+//! Instead, the queued requests return the same failure.
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
@@ -10,10 +11,10 @@ use std::time::{Duration, Instant};
 use clew_model::{Failure, NodeUrl};
 use secrecy::{ExposeSecret, SecretString};
 
-/// Time for which a refused login is not repeated. Callers with a back-off have recorded the refusal by then.
-const SHARE_DURATION: Duration = Duration::from_secs(1);
+/// Time for which a refused login is not repeated. Callers with their own back-off record refusals within this time.
+const REFUSAL_SHARE_DURATION: Duration = Duration::from_secs(1);
 
-/// Refused logins by node address.
+/// Most recent refused login by node address.
 static REFUSED_LOGINS: LazyLock<Mutex<HashMap<String, RefusedLogin>>> = LazyLock::new(Mutex::default);
 
 #[derive(Debug)]
@@ -26,7 +27,7 @@ struct RefusedLogin {
 }
 
 impl RefusedLogin {
-    fn matches_login(&self, node: &NodeUrl) -> bool {
+    fn is_same_login(&self, node: &NodeUrl) -> bool {
         let [refused, password] = [&self.password, &node.password]
             .map(|password| password.as_ref().map(|text| text.expose_secret().to_owned()));
         self.node == node.to_string() && refused == password
@@ -34,19 +35,19 @@ impl RefusedLogin {
 }
 
 /// Records a refused login.
-pub(crate) fn record_refusal(node: &NodeUrl, failure: &Failure) {
+pub(crate) fn record_refused_login(node: &NodeUrl, failure: &Failure) {
     let (url, password) = (node.to_string(), node.password.clone());
     let refused = RefusedLogin { at: Instant::now(), node: url, password, failure: failure.clone() };
     let mut all = lock_refused_logins();
-    all.retain(|_, refused| refused.at.elapsed() < SHARE_DURATION);
+    all.retain(|_, refused| refused.at.elapsed() < REFUSAL_SHARE_DURATION);
     all.insert(node.address(), refused);
 }
 
-/// Returns the failure of the same login if it was refused after `requested`, or less than a second before.
-pub(crate) fn shared_failure(node: &NodeUrl, requested: Instant) -> Option<Failure> {
+/// Returns the failure of the same login if it was refused after `requested` or at most one second before.
+pub(crate) fn find_shared_failure(node: &NodeUrl, requested: Instant) -> Option<Failure> {
     let all = lock_refused_logins();
-    let refused = all.get(&node.address()).filter(|refused| requested <= refused.at + SHARE_DURATION)?;
-    refused.matches_login(node).then(|| refused.failure.clone())
+    let refused = all.get(&node.address()).filter(|refused| requested <= refused.at + REFUSAL_SHARE_DURATION)?;
+    refused.is_same_login(node).then(|| refused.failure.clone())
 }
 
 fn lock_refused_logins() -> MutexGuard<'static, HashMap<String, RefusedLogin>> {
@@ -65,16 +66,16 @@ mod tests {
         let refused = node("mysql://clew:old@refused.test:1/?tls=off");
         let failure = Failure::new(FailureKind::AccessDenied, "error 1045");
         let before = Instant::now();
-        record_refusal(&refused, &failure);
-        assert_eq!(shared_failure(&refused, before), Some(failure.clone()));
-        assert_eq!(shared_failure(&refused, Instant::now() + SHARE_DURATION), None, "later");
+        record_refused_login(&refused, &failure);
+        assert_eq!(find_shared_failure(&refused, before), Some(failure.clone()));
+        assert_eq!(find_shared_failure(&refused, Instant::now() + REFUSAL_SHARE_DURATION), None, "later");
         for other in [
             "mysql://clew:new@refused.test:1/?tls=off",
             "mysql://other:old@refused.test:1/?tls=off",
             "mysql://clew:old@refused.test:1/?tls=required",
             "mysql://clew:old@other.test:1/?tls=off",
         ] {
-            assert_eq!(shared_failure(&node(other), before), None, "{other}");
+            assert_eq!(find_shared_failure(&node(other), before), None, "{other}");
         }
     }
 }

@@ -1,6 +1,6 @@
-//! Detects replication appliers that neither account nor command identifies.
+//! Detects replication appliers that the process list does not identify by account or command.
 //!
-//! On MySQL, an applier thread has the account of a trigger's definer while it runs the trigger (seen on 9.7).
+//! While a MySQL applier thread runs a trigger, its account is the trigger's definer (observed on 9.7).
 
 use std::collections::HashSet;
 
@@ -12,13 +12,14 @@ use crate::connection::Connection;
 use crate::flavor::Flavor;
 use crate::{failure, statements};
 
-/// Command of clients that are not authenticated yet, and of replication threads.
+/// Process list command of unauthenticated clients and of replication threads.
 const CONNECT_COMMAND: &[u8] = b"Connect";
 
-/// Returns the replication appliers among these sessions that [`is_internal`] does not detect.
-/// Queries the server only if one of the sessions cannot be a remote client.
+/// Returns the ids of replication appliers that [`is_internal`] does not detect.
+/// Queries the server only if one of the sessions may be an applier.
 ///
-/// Without an answer, a session that runs a statement before its login counts as an applier: clients run none then.
+/// If performance_schema has no row, a session that runs a statement before its login counts as an applier.
+/// A client cannot run statements before its login.
 pub(crate) async fn find_appliers(
     connection: &mut Connection,
     sessions: impl Iterator<Item = &Session>,
@@ -29,7 +30,7 @@ pub(crate) async fn find_appliers(
         return Ok(HashSet::new());
     }
     let ids: Vec<u64> = candidates.iter().map(|session| session.id).collect();
-    let rows: Vec<(u64, bool)> = match connection.query_all(&statements::applier_threads(&ids)).await {
+    let rows: Vec<(u64, bool)> = match connection.query_all(&statements::applier_threads_query(&ids)).await {
         Ok(rows) => rows,
         Err(Error::Server(error)) if !failure::is_server_timeout(&error) => Vec::new(),
         Err(error) => return Err(connection.to_failure(&error)),
@@ -41,8 +42,8 @@ pub(crate) async fn find_appliers(
     Ok(candidates.into_iter().filter(|session| applies(session)).map(|session| session.id).collect())
 }
 
-/// Returns whether a session may not be a client.
-/// The server lists a port for each remote client. An authenticated client has a command other than `Connect`.
+/// Returns whether a session may be a replication applier instead of a remote client.
+/// The process list has a port for each remote client, and authenticated clients never have the command `Connect`.
 fn may_be_applier(session: &Session) -> bool {
     session.host_part().len() == session.host.len() || session.command == CONNECT_COMMAND
 }

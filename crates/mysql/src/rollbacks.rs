@@ -1,8 +1,8 @@
 //! Reads the progress of rollbacks and estimates their remaining time.
 //!
-//! InnoDB counts down the modified rows of a transaction during its rollback.
-//! Two samples of this counter give the speed, and the speed gives the remaining time.
-//! The speed varies: rows with many indexes, and pages read from disk, take longer.
+//! During a rollback, InnoDB decrements the number of modified rows of the transaction.
+//! The remaining time is estimated from the rollback speed between two samples of this counter.
+//! The rollback speed varies. Rows with many indexes and pages read from disk take longer.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -15,64 +15,64 @@ use mysql_common::row::convert::FromRowError;
 use crate::client::Error;
 use tokio::time::{sleep, timeout};
 
-use crate::clock::{self, LocalAge};
+use crate::clock::{self, LocalTimeAge};
 use crate::connection::Connection;
 use crate::limits::Limits;
-use crate::transactions::{self, CANNOT_CONVERT_TEXT_ERROR, PRIVILEGE_MISSING_ERROR, Transactions};
+use crate::transactions::{self, CANNOT_CONVERT_TEXT_ERROR, MISSING_PRIVILEGE_ERROR, TransactionsResult};
 use crate::{doctor, failure, statements};
 
-/// Interval between two samples. InnoDB refreshes its list of transactions only after 0.1 s without readers.
-const SAMPLE_INTERVAL: Duration = Duration::from_millis(250);
-/// Maximum number of samples. Further samples distinguish a slow rollback from a stuck one.
-const MAX_SAMPLES: u32 = 4;
+/// Interval between samples. InnoDB refreshes `innodb_trx` only after 0.1 s without reads of the table.
+const ROLLBACK_SAMPLE_INTERVAL: Duration = Duration::from_millis(250);
+/// Maximum number of samples. Samples beyond the second distinguish slow rollbacks from stalled ones.
+const MAX_ROLLBACK_SAMPLES: u32 = 4;
 
-/// Transaction that is being rolled back.
+/// Transaction that the server is rolling back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rollback {
     /// Transaction id.
     pub transaction_id: u64,
-    /// Session id. MySQL may no longer list the session.
-    /// 0 for a transaction that the server rolls back after a restart.
+    /// Session id, or 0 for a transaction that the server rolls back after a restart.
+    /// MySQL may have removed the session from the process list.
     pub session_id: u64,
-    /// First 1,024 bytes of the session's statement; `None` while the session is being killed.
+    /// First 1,024 bytes of the session's statement, or `None` if the session is being killed.
     pub statement: Option<Vec<u8>>,
-    /// Start of the transaction in the server's time zone: `2026-11-24 18:00:00`.
-    /// Empty if the server reports the age only.
+    /// Start of the transaction in the server's time zone, such as `2026-11-24 18:00:00`.
+    /// Empty if only the age of the transaction is known.
     pub started: String,
-    /// Number of changed rows still to be rolled back.
+    /// Number of changed rows that are left to roll back.
     pub rows_modified: u64,
-    /// Estimated seconds until the rollback completes, at the measured speed; at least 1.
-    /// If no row was rolled back between samples: the age of the transaction.
+    /// Estimated seconds until the rollback completes, at least 1.
+    /// If no row was rolled back between samples, this is the age of the transaction.
     pub remaining_seconds: u64,
 }
 
-/// Reads the rollbacks of a node by transaction id; only those in `wanted` if it is given.
+/// Reads the rollbacks of a node, sorted by transaction id. `wanted` restricts the transaction ids.
 ///
-/// Takes 0.25 to 1 s if there are rollbacks.
-/// Fails without PROCESS; the failure then has the `GRANT` statement.
+/// Takes 0.25 to 1 s if rollbacks are in progress.
+/// Without the PROCESS privilege, the read fails, and the failure contains the `GRANT` statement.
 pub async fn read_rollbacks(node: &NodeUrl, wanted: Option<&[u64]>, limits: &Limits) -> Result<Vec<Rollback>, Failure> {
     timeout(limits.read_timeout, failure::catch_panic(node, sample_rollbacks(node, wanted, limits)))
         .await
-        .unwrap_or_else(|_| Err(failure::timeout(&node.address(), "watching rollbacks", limits.read_timeout)))
+        .unwrap_or_else(|_| Err(failure::timeout_failure(&node.address(), "reading rollbacks", limits.read_timeout)))
 }
 
 async fn sample_rollbacks(node: &NodeUrl, wanted: Option<&[u64]>, limits: &Limits) -> Result<Vec<Rollback>, Failure> {
     let mut connection = Connection::open(node, limits).await?;
-    let first = RollbackSample::read(&mut connection, wanted).await?;
+    let first = RollbackSample::read_sample(&mut connection, wanted).await?;
     let mut last = first.clone();
-    for _ in 1..MAX_SAMPLES {
-        if last.rollbacks.iter().all(|rollback| first.rows_undone_since(rollback) > 0) {
+    for _ in 1..MAX_ROLLBACK_SAMPLES {
+        if last.rollbacks.iter().all(|rollback| first.rows_rolled_back_since(rollback) > 0) {
             break;
         }
-        sleep(SAMPLE_INTERVAL).await;
-        last = RollbackSample::read(&mut connection, wanted).await?;
+        sleep(ROLLBACK_SAMPLE_INTERVAL).await;
+        last = RollbackSample::read_sample(&mut connection, wanted).await?;
     }
     connection.close().await;
     let passed = last.read_at.duration_since(first.read_at);
     let mut rollbacks: Vec<Rollback> = last
         .rollbacks
         .iter()
-        .map(|rollback| rollback.with_estimate(first.rows_undone_since(rollback), passed))
+        .map(|rollback| rollback.with_remaining_time(first.rows_rolled_back_since(rollback), passed))
         .collect();
     rollbacks.sort_by_key(|rollback| (rollback.transaction_id, rollback.session_id));
     Ok(rollbacks)
@@ -94,34 +94,34 @@ struct RollbackProgress {
 }
 
 impl RollbackSample {
-    async fn read(connection: &mut Connection, wanted: Option<&[u64]>) -> Result<Self, Failure> {
-        let mut rollbacks = read_progress(connection).await?;
+    async fn read_sample(connection: &mut Connection, wanted: Option<&[u64]>) -> Result<Self, Failure> {
+        let mut rollbacks = read_rollback_progress(connection).await?;
         rollbacks.retain(|rollback| wanted.is_none_or(|wanted| wanted.contains(&rollback.rollback.transaction_id)));
         Ok(Self { read_at: Instant::now(), rollbacks })
     }
 
-    /// Returns the number of rows rolled back since this sample.
-    fn rows_undone_since(&self, now: &RollbackProgress) -> u64 {
+    /// Returns the number of rows that a rollback has processed since this sample.
+    fn rows_rolled_back_since(&self, now: &RollbackProgress) -> u64 {
         let before = self.rollbacks.iter().find(|before| before.is_same_transaction(now));
         before.map_or(0, |before| before.rollback.rows_modified.saturating_sub(now.rollback.rows_modified))
     }
 }
 
 impl RollbackProgress {
-    /// Transaction ids are unique on a server.
+    /// Returns whether both samples are of the same transaction. Transaction ids are unique on a server.
     fn is_same_transaction(&self, other: &Self) -> bool {
         self.rollback.transaction_id == other.rollback.transaction_id
     }
 
-    fn with_estimate(&self, rows_undone: u64, passed: Duration) -> Rollback {
+    fn with_remaining_time(&self, rows_undone: u64, passed: Duration) -> Rollback {
         let remaining_seconds =
-            remaining_seconds(self.rollback.rows_modified, rows_undone, passed).unwrap_or(self.age).max(1);
+            estimate_remaining_seconds(self.rollback.rows_modified, rows_undone, passed).unwrap_or(self.age).max(1);
         Rollback { remaining_seconds, ..self.rollback.clone() }
     }
 }
 
-/// Returns the remaining seconds at the measured speed; `None` if no row was rolled back.
-fn remaining_seconds(rows: u64, rows_undone: u64, passed: Duration) -> Option<u64> {
+/// Estimates the remaining seconds from the rollback speed. Returns `None` if no row was rolled back.
+fn estimate_remaining_seconds(rows: u64, rows_undone: u64, passed: Duration) -> Option<u64> {
     if rows_undone == 0 {
         return None;
     }
@@ -129,21 +129,23 @@ fn remaining_seconds(rows: u64, rows_undone: u64, passed: Duration) -> Option<u6
     Some(u64::try_from(milliseconds.div_ceil(1000)).unwrap_or(u64::MAX))
 }
 
-/// Reads the rollbacks. Falls back to InnoDB's status if `innodb_trx` cannot be read.
-async fn read_progress(connection: &mut Connection) -> Result<Vec<RollbackProgress>, Failure> {
-    match connection.query_all::<RollbackRow>(statements::ROLLBACKS).await {
-        Ok(rows) => return add_ages(connection, rows).await.map_err(|error| connection.to_failure(&error)),
+/// Reads the progress of all rollbacks. Falls back to InnoDB's status if `innodb_trx` is unreadable.
+async fn read_rollback_progress(connection: &mut Connection) -> Result<Vec<RollbackProgress>, Failure> {
+    match connection.query_all::<RollbackRow>(statements::ROLLBACKS_QUERY).await {
+        Ok(rows) => {
+            return compute_rollback_ages(connection, rows).await.map_err(|error| connection.to_failure(&error));
+        }
         Err(Error::Server(error))
-            if error.code == PRIVILEGE_MISSING_ERROR || error.code == CANNOT_CONVERT_TEXT_ERROR => {}
+            if error.code == MISSING_PRIVILEGE_ERROR || error.code == CANNOT_CONVERT_TEXT_ERROR => {}
         Err(error) => return Err(connection.to_failure(&error)),
     }
     match transactions::read_transactions(connection).await.map_err(|error| connection.to_failure(&error))? {
-        Transactions::Readable(all) | Transactions::FromStatus(all) => {
+        TransactionsResult::Readable(all) | TransactionsResult::FromStatus(all) => {
             Ok(all.into_iter().filter(Transaction::is_rolling_back).map(RollbackProgress::from).collect())
         }
-        Transactions::Hidden => {
+        TransactionsResult::Hidden => {
             let account = doctor::read_account(connection).await?;
-            Err(doctor::missing_privilege(connection, "see transactions", "PROCESS", &account))
+            Err(doctor::missing_privilege_failure(connection, "read transactions", "PROCESS", &account))
         }
     }
 }
@@ -162,16 +164,21 @@ impl From<Transaction> for RollbackProgress {
     }
 }
 
-/// Adds the ages by the server's clock. An ambiguous start counts as the later one: the age is only an estimate.
-async fn add_ages(connection: &mut Connection, rows: Vec<RollbackRow>) -> Result<Vec<RollbackProgress>, Error> {
+/// Computes the ages of transactions from the server's clock. For an ambiguous start, uses the smaller age.
+async fn compute_rollback_ages(
+    connection: &mut Connection,
+    rows: Vec<RollbackRow>,
+) -> Result<Vec<RollbackProgress>, Error> {
     let clock = if rows.is_empty() { None } else { clock::read_clock(connection).await? };
     let started = |row: &RollbackRow| clock::parse_local_time(&row.0.started);
     let ages = match &clock {
-        Some(clock) => clock::compute_ages(connection, clock, rows.iter().filter_map(started).collect()).await?,
+        Some(clock) => {
+            clock::compute_local_time_ages(connection, clock, rows.iter().filter_map(started).collect()).await?
+        }
         None => HashMap::new(),
     };
     let age = |row: &RollbackRow| match started(row).and_then(|time| ages.get(&time)) {
-        Some(LocalAge::Exact(age) | LocalAge::Ambiguous(age, _)) => Session::sanitize_seconds((*age).into()),
+        Some(LocalTimeAge::Exact(age) | LocalTimeAge::Ambiguous(age, _)) => Session::sanitize_seconds((*age).into()),
         None => 0,
     };
     Ok(rows.into_iter().map(|row| RollbackProgress { age: age(&row), rollback: row.0 }).collect())
@@ -194,11 +201,11 @@ mod tests {
     #[test]
     fn remaining_time_follows_the_measured_speed() {
         let passed = Duration::from_millis(500);
-        assert_eq!(remaining_seconds(100_000, 5_000, passed), Some(10));
-        assert_eq!(remaining_seconds(100_001, 5_000, passed), Some(11));
-        assert_eq!(remaining_seconds(0, 5_000, passed), Some(0));
-        assert_eq!(remaining_seconds(100_000, 0, passed), None);
-        assert_eq!(remaining_seconds(u64::MAX, 1, Duration::MAX), Some(u64::MAX));
+        assert_eq!(estimate_remaining_seconds(100_000, 5_000, passed), Some(10));
+        assert_eq!(estimate_remaining_seconds(100_001, 5_000, passed), Some(11));
+        assert_eq!(estimate_remaining_seconds(0, 5_000, passed), Some(0));
+        assert_eq!(estimate_remaining_seconds(100_000, 0, passed), None);
+        assert_eq!(estimate_remaining_seconds(u64::MAX, 1, Duration::MAX), Some(u64::MAX));
     }
 
     #[test]
@@ -206,8 +213,9 @@ mod tests {
         let progress = |rows_modified| {
             RollbackProgress::from(Transaction { rows_modified, seconds: 40, ..Transaction::default() })
         };
-        let estimate =
-            |rows, rows_undone| progress(rows).with_estimate(rows_undone, Duration::from_secs(1)).remaining_seconds;
+        let estimate = |rows, rows_undone| {
+            progress(rows).with_remaining_time(rows_undone, Duration::from_secs(1)).remaining_seconds
+        };
         assert_eq!((estimate(100, 10), estimate(0, 10), estimate(100, 0)), (10, 1, 40));
     }
 }

@@ -1,8 +1,8 @@
-//! Samples the sessions of a node repeatedly, with as little load on the server as possible.
+//! Samples the sessions of a node periodically, with low load on the server.
 //!
-//! Each sample reads the sessions, with the start of their statements, and the open transactions.
-//! Locks are read only while a session waits, and program names only of new sessions.
-//! Privileges and settings are checked once a minute.
+//! Each sample reads the sessions with truncated statements, and the open transactions.
+//! Locks are read only if a session waits for a lock. Program names are read only for new sessions.
+//! Privileges and settings are checked once per minute.
 
 mod cache;
 
@@ -21,81 +21,81 @@ use crate::connection::Connection;
 use crate::flavor::Flavor;
 use crate::limits::Limits;
 use crate::locks::LockTables;
-use crate::party_collector::PartyCollector;
+use crate::party_collector::WaitPartyCollector;
 use crate::server_instance::ServerInstance;
-use crate::statement_ages::{self, CheckScope};
-use crate::transactions::{Transactions, TransactionsBySession};
+use crate::statement_ages::{self, AgeCheckScope};
+use crate::transactions::{TransactionsBySession, TransactionsResult};
 use crate::{clock, doctor, failure, lost_instrumentation, party_collector, process_list, transactions};
 pub use cache::SampleCache;
 
-/// Maximum number of sessions in a sample. Busy sessions are stored up to twice this number. All are counted.
-const MAX_SESSIONS: usize = 20_000;
+/// Maximum number of idle sessions in a sample. With busy sessions, a sample stores up to twice this number.
+const MAX_SAMPLED_SESSIONS: usize = 20_000;
 
-/// Maximum bytes of a row without its statement.
+/// Maximum number of bytes of a row, excluding the statement.
 const MAX_OTHER_COLUMN_BYTES: usize = 4 << 10;
 
-/// Sample of a node.
+/// Sample of a node's sessions.
 #[derive(Debug)]
 pub struct SessionSample {
-    /// Server that listed the sessions.
+    /// Server instance that listed the sessions.
     pub server: ServerInstance,
     /// Sessions of users.
     pub sessions: Vec<SampledSession>,
-    /// Number of sessions of each kind, omitted sessions included.
+    /// Number of sessions of each kind, including omitted sessions.
     pub counts: SessionCounts,
     /// Limitations of the sample.
     pub limitations: Vec<Limitation>,
-    /// Duration of the sample, from connecting to the last row.
+    /// Duration of the sample, from acquiring the permit to the last row.
     pub duration: Duration,
 }
 
-/// Samples a node. `memory` has the state that samples of this node share.
-/// `threshold` is the age in seconds from which a session is slow and a transaction is long.
+/// Samples the sessions of a node. `cache` has the state that consecutive samples of the node share.
+/// `threshold` is the minimum age in seconds of a slow session and of a long transaction.
 ///
-/// Fails after the time limit. If the read fails or is dropped, its running statement is killed on the server.
+/// Fails after the read timeout. A failed or dropped read kills its running statement on the server.
 pub async fn sample_sessions(
     node: &NodeUrl,
-    memory: &mut SampleCache,
+    cache: &mut SampleCache,
     threshold: u64,
     limits: &Limits,
 ) -> Result<SessionSample, Failure> {
-    let sampling = failure::catch_panic(node, Box::pin(sample(node, memory, threshold, limits)));
+    let sampling = failure::catch_panic(node, Box::pin(take_sample(node, cache, threshold, limits)));
     let sampled = timeout(limits.read_timeout, sampling).await;
-    sampled.unwrap_or_else(|_| Err(failure::read_timeout(node, limits.read_timeout)))
+    sampled.unwrap_or_else(|_| Err(failure::read_timeout_failure(node, limits.read_timeout)))
 }
 
-async fn sample(
+async fn take_sample(
     node: &NodeUrl,
-    memory: &mut SampleCache,
+    cache: &mut SampleCache,
     threshold: u64,
     limits: &Limits,
 ) -> Result<SessionSample, Failure> {
     let mut connection = Connection::open(node, limits).await?;
-    let server = connection.read_instance().await?;
-    memory.begin_for(&server);
-    let mut sample = if memory.is_full_sample_due() || memory.has_waiters {
-        sample_with_locks(&mut connection, memory, threshold).await?
+    let server = connection.read_server_instance().await?;
+    cache.select_server_instance(&server);
+    let mut sample = if cache.is_full_sample_due() || cache.has_waiters {
+        take_sample_with_locks(&mut connection, cache, threshold).await?
     } else {
-        let (open, gap) = open_transactions(&mut connection, memory).await?;
-        let found = sample_users(&mut connection, memory, open, threshold, None).await?;
+        let (open, gap) = read_open_transactions(&mut connection, cache).await?;
+        let found = read_sampled_sessions(&mut connection, cache, open, threshold, None).await?;
         if found.counts.waiting > 0 {
-            // Waiters and blockers must come from the same sample.
-            sample_with_locks(&mut connection, memory, threshold).await?
+            // Waiters and blockers must be read in the same sample.
+            take_sample_with_locks(&mut connection, cache, threshold).await?
         } else {
-            let limitations = memory.limitations.iter().chain(&gap).cloned().collect();
-            Sample { found, waits: HashMap::new(), waits_masked: HashMap::new(), limitations }
+            let limitations = cache.limitations.iter().chain(&gap).cloned().collect();
+            RawSample { found, waits: HashMap::new(), waits_masked: HashMap::new(), limitations }
         }
     };
-    memory.has_waiters = sample.found.counts.waiting > 0;
-    memory.read_new_programs(&mut connection, &sample.found.sessions).await?;
+    cache.has_waiters = sample.found.counts.waiting > 0;
+    cache.read_new_program_names(&mut connection, &sample.found.sessions).await?;
     sample.limitations.append(&mut connection.limitations);
     sample.limitations.dedup();
-    let took = connection.since.elapsed();
+    let duration = connection.since.elapsed();
     connection.close().await;
-    Ok(sample.into_live_look(server, memory, took))
+    Ok(sample.into_session_sample(server, cache, duration))
 }
 
-/// Sessions of users with their transactions.
+/// User sessions of a sample with their open transactions.
 #[derive(Debug, Default)]
 struct SampledSessions {
     open: TransactionsBySession,
@@ -105,11 +105,11 @@ struct SampledSessions {
 }
 
 impl SampledSessions {
-    /// Stores a session, or only counts it if the sample is full.
-    fn add(&mut self, session: Session, threshold: u64) {
+    /// Stores a session. If the sample is full, the session is only counted.
+    fn add_session(&mut self, session: Session, threshold: u64) {
         let open = self.open.get(session.id);
         let is_busy = open.is_some() || !session.command.eq_ignore_ascii_case(b"Sleep");
-        let room = if is_busy { 2 * MAX_SESSIONS } else { MAX_SESSIONS };
+        let room = if is_busy { 2 * MAX_SAMPLED_SESSIONS } else { MAX_SAMPLED_SESSIONS };
         if self.sessions.len() < room {
             self.sessions.push(session);
         } else {
@@ -118,12 +118,12 @@ impl SampledSessions {
         }
     }
 
-    /// Corrects ages by detected steps of the server's clock, and counts the stored sessions.
-    fn count(&mut self, clock: &ClockHistory, flavor: Flavor, threshold: u64) {
-        if clock.has_steps() {
-            // Ages of MariaDB come from a monotonic timer.
+    /// Corrects ages after clock steps and counts the stored sessions.
+    fn count_sessions(&mut self, clock: &ClockHistory, flavor: Flavor, threshold: u64) {
+        if clock.has_clock_steps() {
+            // MariaDB computes ages from a monotonic timer.
             let of_wall_clock = self.sessions.iter_mut().filter(|_| flavor == Flavor::MySql);
-            of_wall_clock.for_each(|session| session.seconds = clock.correct_seconds(session.seconds));
+            of_wall_clock.for_each(|session| session.seconds = clock.adjust_seconds(session.seconds));
         }
         for session in &self.sessions {
             self.counts.add(session, self.open.get(session.id), threshold);
@@ -132,101 +132,104 @@ impl SampledSessions {
 }
 
 /// Data of one sample.
-struct Sample {
+struct RawSample {
     found: SampledSessions,
-    /// Lock waits by session.
+    /// Lock waits by session id.
     waits: HashMap<u64, SessionDetail>,
-    /// Lock waits by session, with literals masked.
+    /// Lock waits by session id, with masked literals.
     waits_masked: HashMap<u64, SessionDetail>,
     limitations: Vec<Limitation>,
 }
 
-impl Sample {
-    fn into_live_look(mut self, server: ServerInstance, memory: &SampleCache, took: Duration) -> SessionSample {
+impl RawSample {
+    fn into_session_sample(mut self, server: ServerInstance, cache: &SampleCache, duration: Duration) -> SessionSample {
         let SampledSessions { open, sessions, counts, omitted } = self.found;
         if omitted > 0 {
-            self.limitations.push(sessions_omitted(omitted, counts.total));
+            self.limitations.push(omitted_sessions_limitation(omitted, counts.total));
         }
         let live = |session: Session| {
             let detail = self.waits.remove(&session.id).unwrap_or_default();
             SampledSession {
                 transaction: open.get(session.id).cloned(),
-                detail: SessionDetail { program_name: memory.program(session.id), ..detail },
+                detail: SessionDetail { program_name: cache.program_name(session.id), ..detail },
                 masked_waits_for: self.waits_masked.remove(&session.id).and_then(|detail| detail.waits_for),
                 session,
             }
         };
         let sessions = sessions.into_iter().map(live).collect();
-        SessionSample { server, sessions, counts, limitations: self.limitations, duration: took }
+        SessionSample { server, sessions, counts, limitations: self.limitations, duration }
     }
 }
 
-/// Takes a full sample, which reads locks as a detailed snapshot does.
-async fn sample_with_locks(
+/// Takes a full sample, which also reads the lock tables.
+async fn take_sample_with_locks(
     connection: &mut Connection,
-    memory: &mut SampleCache,
+    cache: &mut SampleCache,
     threshold: u64,
-) -> Result<Sample, Failure> {
+) -> Result<RawSample, Failure> {
     connection.clock = None;
     let mut locks = LockTables::read(connection, Vec::new()).await?;
-    memory.record_clock(connection);
-    memory.correct_ages(&mut locks.transactions);
-    let mut parties = PartyCollector::new(locks.party_ids());
+    cache.record_clock_reading(connection);
+    cache.adjust_ages(&mut locks.transactions);
+    let mut parties = WaitPartyCollector::new(locks.waiting_or_blocking_session_ids());
     let open = TransactionsBySession::new(locks.transactions.clone());
     let unreadable = locks.unreadable.take();
-    if memory.is_full_sample_due() {
-        memory.read_all_programs(connection, unreadable.as_ref()).await?;
-        memory.losses =
-            if unreadable.is_none() { lost_instrumentation::read_losses(connection).await? } else { Vec::new() };
-        // A session without a thread is missing in the table, and in its counts.
-        memory.use_show_processlist |= memory.losses.iter().any(|loss| loss.kind == LimitationKind::LostThreads);
+    if cache.is_full_sample_due() {
+        cache.refresh_all_program_names(connection, unreadable.as_ref()).await?;
+        cache.losses = if unreadable.is_none() {
+            lost_instrumentation::read_loss_limitations(connection).await?
+        } else {
+            Vec::new()
+        };
+        // Without a thread in performance_schema, a session is missing in `performance_schema.processlist`.
+        cache.use_show_processlist |= cache.losses.iter().any(|loss| loss.kind == LimitationKind::LostThreads);
     }
-    let found = sample_users(connection, memory, open, threshold, Some(&mut parties)).await?;
-    let stale_modes = locks.stale_mode_limitation();
-    let facts = parties.into_facts(connection.own_session_filter(), &locks.threads);
-    let (mut observed, _) = locks.into_observed(facts);
-    observed.limitations.extend_from_slice(&memory.losses);
+    let found = read_sampled_sessions(connection, cache, open, threshold, Some(&mut parties)).await?;
+    let stale_modes = locks.stale_lock_modes_limitation();
+    let facts = parties.into_observed_sessions(connection.own_session_filter(), &locks.threads);
+    let (mut observed, _) = locks.into_lock_observations(facts);
+    observed.limitations.extend_from_slice(&cache.losses);
     let graph = build_graph(&observed);
     let mut limitations = observed.limitations;
-    limitations.extend_from_slice(memory.program_limitations());
-    memory.limitations.clone_from(&limitations);
+    limitations.extend_from_slice(cache.program_name_limitations());
+    cache.limitations.clone_from(&limitations);
     if !graph.unexplained.is_empty() {
         limitations.extend(stale_modes);
     }
-    Ok(Sample { found, waits: graph.session_details(), waits_masked: graph.masked().session_details(), limitations })
+    Ok(RawSample { found, waits: graph.session_details(), waits_masked: graph.masked().session_details(), limitations })
 }
 
-/// Reads the open transactions. Returns a limitation that the last full sample did not have.
-async fn open_transactions(
+/// Reads the open transactions. Also returns a limitation if `innodb_trx` is temporarily unreadable.
+async fn read_open_transactions(
     connection: &mut Connection,
-    memory: &mut SampleCache,
+    cache: &mut SampleCache,
 ) -> Result<(TransactionsBySession, Option<Limitation>), Failure> {
     let (mut open, gap) = match transactions::read_transactions(connection).await {
-        Ok(Transactions::Readable(open)) => (open, None),
-        Ok(Transactions::Hidden) => (Vec::new(), None),
-        Ok(Transactions::FromStatus(open)) => (open, Some(doctor::incomplete_transactions())),
+        Ok(TransactionsResult::Readable(open)) => (open, None),
+        Ok(TransactionsResult::Hidden) => (Vec::new(), None),
+        Ok(TransactionsResult::FromStatus(open)) => (open, Some(doctor::incomplete_transactions_limitation())),
         Err(error) => return Err(connection.to_failure(&error)),
     };
-    memory.record_clock(connection);
-    memory.correct_ages(&mut open);
+    cache.record_clock_reading(connection);
+    cache.adjust_ages(&mut open);
     Ok((TransactionsBySession::new(open), gap))
 }
 
-/// Reads the sessions of users. `parties` observes all sessions, internal ones and Clew's own included.
-async fn sample_users(
+/// Reads the user sessions. `parties` observes all sessions, including internal ones and Clew's own.
+async fn read_sampled_sessions(
     connection: &mut Connection,
-    memory: &mut SampleCache,
+    cache: &mut SampleCache,
     open: TransactionsBySession,
     threshold: u64,
-    mut parties: Option<&mut PartyCollector>,
+    mut parties: Option<&mut WaitPartyCollector>,
 ) -> Result<SampledSessions, Failure> {
     if connection.flavor == Flavor::MySql && connection.clock.is_none() {
         clock::read_clock(connection).await.map_err(|error| connection.to_failure(&error))?;
-        memory.record_clock(connection);
+        cache.record_clock_reading(connection);
     }
     let mut found = SampledSessions { open, ..SampledSessions::default() };
     for without_lock in [true, false] {
-        if without_lock && (connection.flavor == Flavor::MariaDb || memory.use_show_processlist) {
+        if without_lock && (connection.flavor == Flavor::MariaDb || cache.use_show_processlist) {
             continue;
         }
         if read_process_list(&mut found, connection, without_lock, threshold, parties.as_deref_mut()).await?
@@ -234,44 +237,44 @@ async fn sample_users(
         {
             break;
         }
-        // The table has no statements: performance_schema is off, or disabled for some sessions.
-        memory.use_show_processlist = true;
+        // The table is incomplete: performance_schema is off, or disabled for some sessions.
+        cache.use_show_processlist = true;
         found = SampledSessions { open: found.open, ..SampledSessions::default() };
         if let Some(parties) = &mut parties {
             parties.reset();
         }
     }
-    let lock_waits = found.open.lock_waits();
+    let lock_waits = found.open.lock_wait_seconds();
     let flavor = connection.flavor;
     let is_unverified = |session: &&mut Session| {
         let lock_wait = lock_waits.get(&session.id).copied();
-        statement_ages::needs_check(flavor, session, lock_wait, CheckScope::Busy)
+        statement_ages::needs_age_check(flavor, session, lock_wait, AgeCheckScope::Busy)
     };
     let unverified = found.sessions.iter_mut().filter(is_unverified).collect();
-    statement_ages::check_sessions(connection, unverified, CheckScope::Busy).await?;
-    found.count(&memory.clock, flavor, threshold);
+    statement_ages::check_session_ages(connection, unverified, AgeCheckScope::Busy).await?;
+    found.count_sessions(&cache.clock, flavor, threshold);
     if let Some(parties) = parties {
-        parties.set_seconds(&found.sessions);
+        parties.replace_ages(&found.sessions);
     }
     Ok(found)
 }
 
-/// Reads the process list. Returns whether it shows this connection.
+/// Reads the process list. Returns whether the list contains this connection's statement.
 async fn read_process_list(
     found: &mut SampledSessions,
     connection: &mut Connection,
     without_lock: bool,
     threshold: u64,
-    mut parties: Option<&mut PartyCollector>,
+    mut parties: Option<&mut WaitPartyCollector>,
 ) -> Result<bool, Failure> {
     let (address, mut own) = (connection.address.clone(), connection.own_session_filter());
     let read_failure = |error: Error| failure::from_client_error(&error, &address);
     let statement = if parties.is_some() { party_collector::MAX_STATEMENT_BYTES } else { MAX_STATEMENT_BYTES };
     let max_row = statement + MAX_OTHER_COLUMN_BYTES;
     let reading = if without_lock {
-        process_list::query_without_lock(connection, max_row).await
+        process_list::query_sessions_without_lock(connection, max_row).await
     } else {
-        process_list::query(connection, max_row).await
+        process_list::query_sessions(connection, max_row).await
     };
     let mut rows = match reading {
         Ok(rows) => rows,
@@ -280,30 +283,28 @@ async fn read_process_list(
     };
     while let Some(mut session) = rows.next().await.map_err(read_failure)? {
         if let Some(parties) = &mut parties {
-            parties.observe(&session).map_err(read_failure)?;
+            parties.observe_session(&session).map_err(read_failure)?;
         }
-        if own.is_own(&session) || is_internal(&session) {
+        if own.is_own_session(&session) || is_internal(&session) {
             continue;
         }
         if let Some(statement) = &mut session.statement {
-            // One byte more than is shown, so that truncation is detected.
+            // One byte more than the maximum, so that truncation is detected.
             statement.truncate(MAX_STATEMENT_BYTES + 1);
             statement.shrink_to_fit();
         }
-        found.add(session, threshold);
+        found.add_session(session, threshold);
     }
-    let limitation = rows.limitation();
+    let limitation = rows.clamped_ages_limitation();
     connection.limitations.extend(limitation);
-    Ok(own.listed_id().is_some())
+    Ok(own.listed_connection_id().is_some())
 }
 
-fn sessions_omitted(omitted: u64, total: u64) -> Limitation {
+fn omitted_sessions_limitation(omitted: u64, total: u64) -> Limitation {
     Limitation {
         kind: LimitationKind::SessionsCut,
-        what: format!("{omitted} sessions of {total} are not in the list; all are counted."),
-        why: format!(
-            "A list that is read again and again has {MAX_SESSIONS} sessions, and as many again that do something."
-        ),
+        what: format!("{omitted} of {total} sessions are not listed, but all sessions are counted."),
+        why: format!("A live list has at most {MAX_SAMPLED_SESSIONS} sessions, or twice as many with busy sessions."),
         remedy: None,
     }
 }

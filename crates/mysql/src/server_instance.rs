@@ -1,8 +1,8 @@
-//! Identifies the server process that a connection reaches.
+//! Identifies server instances by server identity and start time.
 //!
-//! An address may lead to another process after a restart or a fail-over, or behind a balancer.
-//! That process may assign the same connection ids.
-//! A kill compares the instance that listed the victim with the instance that would kill it.
+//! After a restart or a failover, or behind a load balancer, an address may lead to another instance.
+//! Different instances may assign the same connection ids.
+//! Before a kill, Clew compares the current instance with the instance that listed the victim.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,28 +14,28 @@ use crate::connection::Connection;
 use crate::flavor::Flavor;
 use crate::statements;
 
-/// Server process: identity of the server and its start time.
+/// Server instance: identity and start time of a server process.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ServerInstance {
-    /// `server_uuid` of MySQL. MariaDB has none: host name, port, server id and data directory.
+    /// `server_uuid` on MySQL; host name, port, server id and data directory on MariaDB.
     identity: String,
-    /// Start time as Unix time of the server's clock. Constant for a process: the server subtracts its own uptime.
+    /// Start of the process as a Unix timestamp in seconds: the server's current time minus its uptime.
     started: i64,
 }
 
 impl ServerInstance {
-    /// Returns the identity of the server, which a restart does not change.
-    pub(crate) fn identity(&self) -> &str {
+    /// Returns the identity of the server, which is stable across restarts.
+    pub(crate) fn server_identity(&self) -> &str {
         &self.identity
     }
 }
 
-/// Separator in the text form.
-const SEPARATOR: char = '@';
+/// Separator between identity and start time in the text format.
+const IDENTITY_SEPARATOR: char = '@';
 
 impl fmt::Display for ServerInstance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{SEPARATOR}{}", self.identity, self.started)
+        write!(f, "{}{IDENTITY_SEPARATOR}{}", self.identity, self.started)
     }
 }
 
@@ -43,24 +43,24 @@ impl FromStr for ServerInstance {
     type Err = InvalidServerInstance;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (identity, started) = text.rsplit_once(SEPARATOR).ok_or(InvalidServerInstance)?;
+        let (identity, started) = text.rsplit_once(IDENTITY_SEPARATOR).ok_or(InvalidServerInstance)?;
         let started = started.parse().map_err(|_| InvalidServerInstance)?;
         Ok(Self { identity: identity.to_owned(), started })
     }
 }
 
-/// Error for a text that is not a server instance.
+/// Error for text that is not a valid server instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a server instance: write it as Clew printed it")]
+#[error("invalid server instance: use the value that Clew returned")]
 pub struct InvalidServerInstance;
 
-/// Reads the instance. MySQL has the uptime in performance_schema, MariaDB and old servers in `information_schema`.
-pub(crate) async fn read_instance(connection: &mut Connection) -> Result<ServerInstance, Failure> {
+/// Reads the server instance. Tries `performance_schema` first on MySQL, then `information_schema`.
+pub(crate) async fn read_server_instance(connection: &mut Connection) -> Result<ServerInstance, Failure> {
     let statements = match connection.flavor {
-        Flavor::MySql => [statements::INSTANCE_MYSQL, statements::INSTANCE_MYSQL_5_6],
-        Flavor::MariaDb => [statements::INSTANCE_MARIADB, statements::INSTANCE_MARIADB],
+        Flavor::MySql => [statements::MYSQL_INSTANCE_QUERY, statements::LEGACY_MYSQL_INSTANCE_QUERY],
+        Flavor::MariaDb => [statements::MARIADB_INSTANCE_QUERY, statements::MARIADB_INSTANCE_QUERY],
     };
-    let mut failed = Error::Protocol("no uptime");
+    let mut failed = Error::Protocol("the server returned no uptime");
     for statement in statements {
         match connection.query_all::<(String, Option<i64>)>(statement).await.map(Vec::into_iter) {
             Ok(mut rows) => {

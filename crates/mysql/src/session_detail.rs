@@ -9,49 +9,50 @@ use tokio::time::timeout;
 
 use crate::connection::Connection;
 use crate::limits::Limits;
-use crate::locks::read_observations;
-use crate::statement_ages::{self, CheckScope};
+use crate::locks::read_lock_observations;
+use crate::statement_ages::{self, AgeCheckScope};
 use crate::{failure, process_list, statements};
 
-/// Maximum bytes of a statement; a longer statement is truncated.
+/// Maximum statement length in bytes. Longer statements are truncated.
 const MAX_STATEMENT_BYTES: usize = 8 << 20;
 
 /// Session with its transaction, statements, connection attributes and waits.
 #[derive(Debug)]
 pub struct DetailedSession {
-    /// Row of the process list, with the first 8 MiB of the statement.
+    /// Process list row of the session, with the first 8 MiB of the statement.
     pub session: Session,
     /// True if the statement was truncated.
     pub is_truncated: bool,
     /// Open transaction.
     pub transaction: Option<Transaction>,
-    /// Latest statements of the transaction, oldest first.
-    /// If the server does not record transactions: latest statements of the session.
+    /// Latest statements of the open transaction, oldest first.
+    /// If the server does not record transactions, these are the latest statements of the session.
     pub last_statements: Vec<Vec<u8>>,
     /// Connection attributes sent by the client.
     pub attributes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
-    /// Part of the node's wait graph around the session, with the limitations of the read.
+    /// Part of the wait graph that contains the session, with the limitations of the read.
     pub graph: WaitGraph,
 }
 
-/// Reads a session. Returns `None` if no session with this id is visible to the account.
+/// Reads a session in detail. Returns `None` if no session with this id is visible to the account.
 ///
-/// Fails after the time limit. If the read fails or is dropped, its running statement is killed on the server.
+/// Fails after the read timeout. A failed or dropped read kills its running statement on the server.
 pub async fn read_session_detail(node: &NodeUrl, id: u64, limits: &Limits) -> Result<Option<DetailedSession>, Failure> {
-    let reading = failure::catch_panic(node, Box::pin(read_detail(node, id, limits)));
+    let reading = failure::catch_panic(node, Box::pin(read_detailed_session(node, id, limits)));
     let read = timeout(limits.read_timeout, reading).await;
-    read.unwrap_or_else(|_| Err(failure::timeout(&node.address(), "reading a session", limits.read_timeout)))
+    read.unwrap_or_else(|_| Err(failure::timeout_failure(&node.address(), "reading a session", limits.read_timeout)))
 }
 
-async fn read_detail(node: &NodeUrl, id: u64, limits: &Limits) -> Result<Option<DetailedSession>, Failure> {
+async fn read_detailed_session(node: &NodeUrl, id: u64, limits: &Limits) -> Result<Option<DetailedSession>, Failure> {
     let mut connection = Connection::open(node, limits).await?;
-    let mut observed = read_observations(&mut connection, Some(id)).await?;
-    let found = read_row(&mut connection, id).await?;
+    let mut observed = read_lock_observations(&mut connection, Some(id)).await?;
+    let found = read_process_list_row(&mut connection, id).await?;
     observed.limitations.append(&mut connection.limitations);
     observed.limitations.dedup();
-    // The reason is among the limitations.
+    // A limitation already names the reason.
     let closed = observed.limitations.iter().any(|gap| gap.kind == LimitationKind::NoPerformanceSchema);
-    let attributes = if found.is_none() || closed { Vec::new() } else { read_attributes(&mut connection, id).await? };
+    let attributes =
+        if found.is_none() || closed { Vec::new() } else { read_connection_attributes(&mut connection, id).await? };
     connection.close().await;
     let Some((session, is_cut)) = found else { return Ok(None) };
     let transaction = observed.transactions.iter().map(|facts| &facts.transaction).find(|open| open.session_id == id);
@@ -64,15 +65,16 @@ async fn read_detail(node: &NodeUrl, id: u64, limits: &Limits) -> Result<Option<
         transaction,
         last_statements,
         attributes,
-        graph: graph_around(graph, id),
+        graph: reduce_graph_to_session(graph, id),
     }))
 }
 
-/// Reads the row of the session, and whether its statement was truncated.
-async fn read_row(connection: &mut Connection, id: u64) -> Result<Option<(Session, bool)>, Failure> {
+/// Reads the process list row of the session. Also returns whether the statement was truncated.
+async fn read_process_list_row(connection: &mut Connection, id: u64) -> Result<Option<(Session, bool)>, Failure> {
     let address = connection.address.clone();
     let read_failure = |error: Error| failure::from_client_error(&error, &address);
-    let mut rows = process_list::query(connection, MAX_STATEMENT_BYTES + (4 << 10)).await.map_err(read_failure)?;
+    let mut rows =
+        process_list::query_sessions(connection, MAX_STATEMENT_BYTES + (4 << 10)).await.map_err(read_failure)?;
     let mut found = None;
     while let Some(mut session) = rows.next().await.map_err(read_failure)? {
         if session.id != id {
@@ -84,23 +86,26 @@ async fn read_row(connection: &mut Connection, id: u64) -> Result<Option<(Sessio
         }
         found = Some((session, is_cut));
     }
-    let limitation = rows.limitation();
+    let limitation = rows.clamped_ages_limitation();
     connection.limitations.extend(limitation);
     let checked = found.iter_mut().map(|(session, _)| session).collect();
-    statement_ages::check_sessions(connection, checked, CheckScope::All).await?;
+    statement_ages::check_session_ages(connection, checked, AgeCheckScope::All).await?;
     Ok(found)
 }
 
-async fn read_attributes(connection: &mut Connection, id: u64) -> Result<Vec<(Vec<u8>, Option<Vec<u8>>)>, Failure> {
-    match connection.query_all(&statements::connect_attributes(id)).await {
-        // A missing privilege is also among the limitations.
+async fn read_connection_attributes(
+    connection: &mut Connection,
+    id: u64,
+) -> Result<Vec<(Vec<u8>, Option<Vec<u8>>)>, Failure> {
+    match connection.query_all(&statements::connection_attributes_query(id)).await {
+        // A limitation already names a missing privilege.
         Err(Error::Server(error)) if !failure::is_server_timeout(&error) => Ok(Vec::new()),
         result => result.map_err(|error| connection.to_failure(&error)),
     }
 }
 
-/// Reduces the graph to the session's own waits up to their roots, and the waits for the session.
-fn graph_around(mut graph: WaitGraph, id: u64) -> WaitGraph {
+/// Reduces the wait graph to the session, its direct and transitive blockers, and its waiters.
+fn reduce_graph_to_session(mut graph: WaitGraph, id: u64) -> WaitGraph {
     let session = Party::Session(id);
     let mut pending = vec![session];
     let mut reachable = BTreeSet::from([session]);

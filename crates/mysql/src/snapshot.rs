@@ -1,4 +1,4 @@
-//! Takes snapshots: all sessions of a node, joined with transactions, filtered, sorted and encoded.
+//! Takes snapshots of a node's sessions: joins transactions, filters, sorts and encodes the rows.
 
 mod deferred_sessions;
 mod detailed;
@@ -17,34 +17,34 @@ use crate::failure;
 use crate::flavor::Flavor;
 use crate::limits::Limits;
 use crate::server_instance::ServerInstance;
-use crate::transactions::{Transactions, TransactionsBySession};
+use crate::transactions::{TransactionsBySession, TransactionsResult};
 use crate::{doctor, transactions};
-use detailed::Details;
+use detailed::SessionDetails;
 use encoder::{RowOptions, read_sorted_rows};
 
-/// Output format of rows.
+/// Output format of snapshot rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutputFormat {
     /// CSV without a header row.
     Csv {
-        /// If true, cells that a spreadsheet would evaluate as a formula are escaped.
+        /// True if cells that a spreadsheet would evaluate as a formula are escaped.
         formula_guard: bool,
     },
     /// JSON objects separated by commas.
     Json,
 }
 
-/// Statement text in a snapshot: complete or as a template.
+/// Statement text in a snapshot: complete statements or templates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StatementText {
     /// Complete statements.
     Full,
-    /// Templates without literals (see [`clew_diagnose::template`]). The filter `sql_key` then matches templates.
+    /// Templates without literals, see [`clew_diagnose::template`]. The filter `sql_key` matches templates.
     Templates,
 }
 
 impl StatementText {
-    /// Returns [`Self::Templates`] if statements are masked.
+    /// Returns [`Self::Templates`] if `masked` is true, else [`Self::Full`].
     #[must_use]
     pub fn from_masking(masked: bool) -> Self {
         if masked { Self::Templates } else { Self::Full }
@@ -56,7 +56,7 @@ impl StatementText {
 pub enum SessionScope {
     /// Sessions of users.
     Users,
-    /// All sessions, internal ones and Clew's own included.
+    /// All sessions, including internal sessions and Clew's own.
     All,
 }
 
@@ -65,7 +65,7 @@ pub enum SessionScope {
 pub struct Summary {
     /// Server family.
     pub server_flavor: Flavor,
-    /// Server version as the server reports it.
+    /// Server version, from `VERSION()`.
     pub server_version: String,
     /// Number of rows.
     pub rows: u64,
@@ -73,42 +73,42 @@ pub struct Summary {
     pub limitations: Vec<Limitation>,
 }
 
-/// Snapshot with encoded rows that are ready to be written.
+/// Snapshot with a summary and encoded rows.
 #[derive(Debug)]
 pub struct Snapshot {
     /// Summary of the snapshot.
     pub summary: Summary,
-    /// Server that listed the sessions, if it was read.
+    /// Server instance that listed the sessions, if the instance was read.
     pub server: Option<ServerInstance>,
     /// Encoded rows.
     pub body: EncodedRows,
 }
 
-/// Encoded rows of a snapshot, in order.
+/// Encoded and sorted rows of a snapshot.
 #[derive(Debug)]
 pub struct EncodedRows {
     rows: SortedRows<SpooledTempFile>,
     format: OutputFormat,
-    /// Details of each session; `None` in a plain snapshot.
-    details: Option<Details>,
+    /// Details of each session, or `None` in a plain snapshot.
+    details: Option<SessionDetails>,
 }
 
 impl EncodedRows {
     /// Writes all rows, without a CSV header or JSON brackets.
-    /// Blocks: do not call it on a thread of the async runtime.
+    /// Blocks the thread, so it must not be called on a thread of the async runtime.
     /// Fails if writing to `out` or reading the temporary file fails.
     pub fn write_to(&mut self, out: &mut dyn Write) -> io::Result<()> {
         self.write_part(0, usize::MAX, out)
     }
 
-    /// Writes at most `limit` rows after the first `offset` rows. See [`Self::write_to`].
+    /// Skips `offset` rows and writes at most `limit` rows. See [`Self::write_to`].
     pub fn write_part(&mut self, offset: usize, limit: usize, out: &mut dyn Write) -> io::Result<()> {
         let separator: &[u8] = if self.format == OutputFormat::Json { b",\n" } else { b"" };
         let Some(details) = &self.details else { return self.rows.write_range(offset, limit, out, separator) };
-        let form = self.format;
+        let format = self.format;
         self.rows.write_range_with(offset, limit, out, separator, |session, row| {
             let detail = details.get(session);
-            match form {
+            match format {
                 OutputFormat::Csv { formula_guard } => csv::push_details(row, &detail, formula_guard),
                 OutputFormat::Json => json::push_details(row, &detail),
             }
@@ -116,105 +116,106 @@ impl EncodedRows {
     }
 }
 
-/// Takes a snapshot of a node with the sessions of users.
+/// Takes a snapshot of a node's user sessions.
 ///
-/// Fails after the time limit. If the read fails or is dropped, its running statement is killed in the background.
+/// Fails after the read timeout. A failed or dropped read kills its running statement in the background.
 /// [`crate::wait_for_pending_kills`] waits for these kills.
 pub async fn take_snapshot(
     node: &NodeUrl,
     selection: &Selection,
     statements: StatementText,
-    form: OutputFormat,
+    format: OutputFormat,
     limits: &Limits,
 ) -> Result<Snapshot, Failure> {
-    take_snapshot_in_scope(SessionScope::Users, node, selection, statements, form, limits).await
+    take_snapshot_in_scope(SessionScope::Users, node, selection, statements, format, limits).await
 }
 
-/// Takes a snapshot with the sessions of the given scope. See [`take_snapshot`].
+/// Takes a snapshot of a node's user sessions or of all sessions. See [`take_snapshot`].
 pub async fn take_snapshot_in_scope(
-    whose: SessionScope,
+    scope: SessionScope,
     node: &NodeUrl,
     selection: &Selection,
     statements: StatementText,
-    form: OutputFormat,
+    format: OutputFormat,
     limits: &Limits,
 ) -> Result<Snapshot, Failure> {
-    let rows = RowOptions { selection: selection.clone(), statements, form, detailed: false };
-    with_timeout(node, limits, Box::pin(open_and_read(whose, node, rows, limits))).await
+    let rows = RowOptions { selection: selection.clone(), statements, format, detailed: false };
+    run_with_timeout(node, limits, Box::pin(open_and_read_snapshot(scope, node, rows, limits))).await
 }
 
-/// Takes a snapshot with the identity of the server, for callers that kill sessions. See [`take_snapshot`].
+/// Takes a snapshot with the server instance, for callers that kill sessions. See [`take_snapshot`].
 pub async fn take_snapshot_with_instance(
     node: &NodeUrl,
     selection: &Selection,
     statements: StatementText,
-    form: OutputFormat,
+    format: OutputFormat,
     limits: &Limits,
 ) -> Result<Snapshot, Failure> {
-    let rows = RowOptions { selection: selection.clone(), statements, form, detailed: false };
+    let rows = RowOptions { selection: selection.clone(), statements, format, detailed: false };
     let reading = async {
         let mut connection = Connection::open(node, limits).await?;
-        let server = connection.read_instance().await?;
+        let server = connection.read_server_instance().await?;
         Ok(Snapshot { server: Some(server), ..read_snapshot(connection, SessionScope::Users, rows).await? })
     };
-    with_timeout(node, limits, Box::pin(reading)).await
+    run_with_timeout(node, limits, Box::pin(reading)).await
 }
 
-/// Takes a snapshot with [`clew_model::DETAIL_COLUMNS`] after the API's columns. See [`take_snapshot`].
-/// The details are digest, program name and lock wait. The locks are read over the same connection.
+/// Takes a snapshot with the additional columns [`clew_model::DETAIL_COLUMNS`]. See [`take_snapshot`].
+/// The additional columns are statement digest, program name and lock wait.
 pub async fn take_detailed_snapshot(
     node: &NodeUrl,
     selection: &Selection,
     statements: StatementText,
-    form: OutputFormat,
+    format: OutputFormat,
     limits: &Limits,
 ) -> Result<Snapshot, Failure> {
-    let rows = RowOptions { selection: selection.clone(), statements, form, detailed: true };
-    with_timeout(node, limits, Box::pin(detailed::read_detailed(node, rows, limits))).await
+    let rows = RowOptions { selection: selection.clone(), statements, format, detailed: true };
+    run_with_timeout(node, limits, Box::pin(detailed::read_detailed_snapshot(node, rows, limits))).await
 }
 
-async fn with_timeout(
+async fn run_with_timeout(
     node: &NodeUrl,
     limits: &Limits,
     reading: impl Future<Output = Result<Snapshot, Failure>>,
 ) -> Result<Snapshot, Failure> {
     timeout(limits.read_timeout, failure::catch_panic(node, reading))
         .await
-        .unwrap_or_else(|_| Err(failure::read_timeout(node, limits.read_timeout)))
+        .unwrap_or_else(|_| Err(failure::read_timeout_failure(node, limits.read_timeout)))
 }
 
-/// Reads transactions before sessions: rows are joined while they stream in.
-async fn open_and_read(
-    whose: SessionScope,
+/// Opens a connection and takes a snapshot.
+async fn open_and_read_snapshot(
+    scope: SessionScope,
     node: &NodeUrl,
     rows: RowOptions,
     limits: &Limits,
 ) -> Result<Snapshot, Failure> {
-    read_snapshot(Connection::open(node, limits).await?, whose, rows).await
+    read_snapshot(Connection::open(node, limits).await?, scope, rows).await
 }
 
-async fn read_snapshot(mut connection: Connection, whose: SessionScope, rows: RowOptions) -> Result<Snapshot, Failure> {
-    let mut limitations = doctor::process_list_limitations(&mut connection).await?;
+async fn read_snapshot(mut connection: Connection, scope: SessionScope, rows: RowOptions) -> Result<Snapshot, Failure> {
+    let mut limitations = doctor::read_process_list_limitations(&mut connection).await?;
     let transactions = match transactions::read_transactions(&mut connection).await {
-        Ok(Transactions::Readable(transactions)) => TransactionsBySession::new(transactions),
-        Ok(Transactions::Hidden) => {
-            limitations.extend(doctor::missing_process_privilege(&doctor::read_account(&mut connection).await?));
+        Ok(TransactionsResult::Readable(transactions)) => TransactionsBySession::new(transactions),
+        Ok(TransactionsResult::Hidden) => {
+            limitations
+                .extend(doctor::missing_process_privilege_limitations(&doctor::read_account(&mut connection).await?));
             TransactionsBySession::default()
         }
-        Ok(Transactions::FromStatus(transactions)) => {
-            limitations.push(doctor::incomplete_transactions());
+        Ok(TransactionsResult::FromStatus(transactions)) => {
+            limitations.push(doctor::incomplete_transactions_limitation());
             TransactionsBySession::new(transactions)
         }
         Err(error) => return Err(connection.to_failure(&error)),
     };
-    let own = (whose == SessionScope::Users).then(|| connection.own_session_filter());
-    let form = rows.form;
+    let own = (scope == SessionScope::Users).then(|| connection.own_session_filter());
+    let format = rows.format;
     let rows = read_sorted_rows(&mut connection, &rows, own, transactions, |_| Ok(())).await?;
-    let body = EncodedRows { rows, format: form, details: None };
+    let body = EncodedRows { rows, format, details: None };
     Ok(finish_snapshot(connection, body, limitations).await)
 }
 
-/// Closes the connection and completes the snapshot after all reads.
+/// Creates the snapshot after all reads, and closes the connection.
 async fn finish_snapshot(mut connection: Connection, body: EncodedRows, mut limitations: Vec<Limitation>) -> Snapshot {
     limitations.append(&mut connection.limitations);
     let summary = Summary {

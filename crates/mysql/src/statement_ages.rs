@@ -1,11 +1,12 @@
-//! Replaces the ages of MySQL sessions by timers that sessions cannot set.
+//! Replaces the ages of MySQL sessions by statement timers, which sessions cannot set.
 //!
-//! The column `Time` of MySQL's process list follows the session's `SET timestamp`.
-//! The statement timers of performance_schema do not.
-//! They are read after the process list: a session that starts another statement in between seems younger, never older.
+//! A session can falsify the column `Time` of MySQL's process list with `SET timestamp`.
+//! The statement timers of performance_schema are not affected by `SET timestamp`.
+//! Statement timers are read after the process list.
+//! If a session starts another statement in between, the resulting age is too low, never too high.
 //!
-//! An age that agrees with the session's lock wait in InnoDB needs no check.
-//! MariaDB's `Time` comes from a monotonic timer (seen on 10.11.19) and is used unchanged.
+//! An age that matches the session's lock wait in InnoDB is not checked.
+//! MariaDB computes `Time` from a monotonic timer (observed on 10.11.19), so its ages are used unchanged.
 
 use std::collections::{HashMap, HashSet};
 
@@ -17,34 +18,39 @@ use crate::connection::Connection;
 use crate::flavor::Flavor;
 use crate::{doctor, failure, lost_instrumentation, statements};
 
-/// Maximum number of sessions whose threads are looked up by id. For more, all busy threads are read.
+/// Maximum number of sessions whose threads are looked up by id. For more sessions, all busy threads are read.
 const MAX_SESSIONS_BY_ID: usize = 16;
-/// Maximum number of threads whose statements are looked up by id. For more, reading all is cheaper.
+/// Maximum number of threads whose statements are looked up by id. For more threads, a full read is cheaper.
 const MAX_THREADS_BY_ID: usize = 400;
-/// Tolerance in seconds between `Time` and a lock wait: both are whole seconds.
-const ROUNDING_TOLERANCE: u64 = 2;
+/// Tolerance between `Time` and a lock wait, in seconds. Both values are whole seconds.
+const AGE_TOLERANCE_SECONDS: u64 = 2;
 /// Picoseconds per second.
 const PICOSECONDS_PER_SECOND: i64 = 1_000_000_000_000;
 
-/// Sessions whose ages are checked.
+/// Scope of an age check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum CheckScope {
+pub(crate) enum AgeCheckScope {
     /// Busy sessions.
     Busy,
-    /// All sessions: also the idle time of idle ones.
+    /// All sessions, including the idle times of idle sessions.
     All,
 }
 
-/// Returns whether the age of this session must be checked.
-/// `lock_wait` is the session's lock wait in InnoDB, in seconds.
-pub(crate) fn needs_check(flavor: Flavor, session: &Session, lock_wait: Option<u64>, checked: CheckScope) -> bool {
+/// Returns whether the age of a session must be checked against a statement timer.
+/// `lock_wait` is the duration of the session's InnoDB lock wait in seconds.
+pub(crate) fn needs_age_check(
+    flavor: Flavor,
+    session: &Session,
+    lock_wait: Option<u64>,
+    checked: AgeCheckScope,
+) -> bool {
     let is_idle = session.command.eq_ignore_ascii_case(b"Sleep");
     flavor == Flavor::MySql
-        && (!is_idle || checked == CheckScope::All)
-        // No statement can set the clock before the login.
+        && (!is_idle || checked == AgeCheckScope::All)
+        // A session cannot run `SET timestamp` before its login.
         && !session.command.eq_ignore_ascii_case(b"Connect")
         && !is_internal(session)
-        && lock_wait.is_none_or(|waited| waited.abs_diff(session.seconds) > ROUNDING_TOLERANCE)
+        && lock_wait.is_none_or(|waited| waited.abs_diff(session.seconds) > AGE_TOLERANCE_SECONDS)
 }
 
 /// Age of a session.
@@ -61,15 +67,15 @@ impl SessionAge {
     }
 }
 
-/// Checks the ages of these sessions and replaces them. Returns the ids of sessions whose age could not be checked.
-pub(crate) async fn check_sessions(
+/// Replaces the ages of sessions by checked ages. Returns the ids of sessions whose age could not be checked.
+pub(crate) async fn check_session_ages(
     connection: &mut Connection,
     sessions: Vec<&mut Session>,
-    checked: CheckScope,
+    checked: AgeCheckScope,
 ) -> Result<HashSet<u64>, Failure> {
     let (flavor, own) = (connection.flavor, connection.id);
     let mut unverified = sessions;
-    unverified.retain(|session| session.id == own || needs_check(flavor, session, None, checked));
+    unverified.retain(|session| session.id == own || needs_age_check(flavor, session, None, checked));
     let mut ages: Vec<SessionAge> = unverified.iter().map(|session| SessionAge::from_session(session)).collect();
     let unchecked = check_ages(connection, &mut ages, checked).await?;
     for (session, age) in unverified.into_iter().zip(ages) {
@@ -78,28 +84,30 @@ pub(crate) async fn check_sessions(
     Ok(unchecked)
 }
 
-/// Replaces the ages of MySQL sessions by their statement timers.
-/// Returns the ids of sessions whose age could not be checked. The reasons become limitations of the connection.
+/// Replaces the ages of MySQL sessions by statement timers.
+/// Returns the ids of sessions whose age could not be checked, and adds limitations to the connection.
 pub(crate) async fn check_ages(
     connection: &mut Connection,
     sessions: &mut [SessionAge],
-    checked: CheckScope,
+    checked: AgeCheckScope,
 ) -> Result<HashSet<u64>, Failure> {
     if connection.flavor == Flavor::MariaDb || sessions.is_empty() {
         return Ok(HashSet::new());
     }
     let ids: Vec<u64> = sessions.iter().map(|session| session.id).collect();
-    let timers = match read_timers(connection, &ids, checked).await {
+    let timers = match read_statement_timers(connection, &ids, checked).await {
         Ok(timers) => timers,
         Err(Error::Server(error)) if !failure::is_server_timeout(&error) => {
             let account = doctor::read_account(connection).await?;
-            connection.limitations.push(unreadable_timers(&doctor::no_performance_schema_privilege(&account)));
+            connection
+                .limitations
+                .push(unreadable_timers_limitation(&doctor::no_performance_schema_privilege_limitation(&account)));
             return Ok(ids.into_iter().collect());
         }
         Err(error) => return Err(connection.to_failure(&error)),
     };
     let Some(timers) = timers else {
-        let gap = missing_timers(connection).await?;
+        let gap = missing_timers_limitation(connection).await?;
         connection.limitations.push(gap);
         return Ok(ids.into_iter().collect());
     };
@@ -108,27 +116,27 @@ pub(crate) async fn check_ages(
     for session in sessions.iter_mut() {
         untimed += u64::from(timers.untimed.contains(&session.id));
         let has_ended = timers.ended.contains(&session.id);
-        // The session was listed as busy, and its statement has ended since.
+        // The session was listed as busy, but its statement has ended since.
         if has_ended && !session.is_idle {
             unchecked.insert(session.id);
         }
-        if let Some(seconds) = timers.seconds(session) {
+        if let Some(seconds) = timers.age_seconds(session) {
             negative += u64::from(seconds < 0 && session.id != own);
             session.seconds = Session::sanitize_seconds(seconds.into());
             continue;
         }
         unchecked.insert(session.id);
         if has_ended && !session.is_idle {
-            // For many sessions, only timers of running statements are read.
+            // For many sessions, Clew reads only the timers of running statements.
             session.seconds = 0;
         } else if !has_ended && !timers.untimed.contains(&session.id) {
             gone.push(session);
         }
     }
     if !gone.is_empty() {
-        let losses = lost_instrumentation::read_lost_threads(connection).await?;
+        let losses = lost_instrumentation::read_lost_thread_limitations(connection).await?;
         if losses.is_empty() {
-            // The sessions ended since they were listed.
+            // The sessions have ended since the process list was read.
             for session in gone {
                 session.seconds = 0;
             }
@@ -136,27 +144,27 @@ pub(crate) async fn check_ages(
         connection.limitations.extend(losses);
     }
     if negative > 0 {
-        connection.limitations.push(negative_ages(negative));
+        connection.limitations.push(negative_ages_limitation(negative));
     }
     if untimed > 0 {
-        connection.limitations.push(untimed_sessions(untimed));
+        connection.limitations.push(untimed_sessions_limitation(untimed));
     }
     Ok(unchecked)
 }
 
-/// Statement timers of sessions.
+/// Statement timers of sessions, by session id.
 #[derive(Debug, Default)]
 struct StatementTimers {
     by_session: HashMap<u64, StatementTimer>,
-    /// Sessions whose statements the server does not record.
+    /// Ids of sessions whose statements the server does not record.
     untimed: HashSet<u64>,
-    /// Sessions whose latest statement has ended, or that have run none.
+    /// Ids of sessions whose latest statement has ended, and of sessions without any statement.
     ended: HashSet<u64>,
-    /// Value of the server's timer when it was read.
+    /// Current value of the server's timer, in picoseconds.
     now: u64,
 }
 
-/// Timer of the latest statement of a session, in picoseconds.
+/// Timer values of a session's latest statement, in picoseconds.
 #[derive(Debug, Clone, Copy)]
 struct StatementTimer {
     event: u64,
@@ -166,29 +174,29 @@ struct StatementTimer {
 }
 
 impl StatementTimers {
-    /// Returns the age of the session's statement or idle time in seconds.
-    /// Negative if the server's clock was set back meanwhile.
-    fn seconds(&self, session: &SessionAge) -> Option<i64> {
+    /// Returns the duration of the session's statement or idle time in seconds.
+    /// The value is negative if the server's clock was set back in the meantime.
+    fn age_seconds(&self, session: &SessionAge) -> Option<i64> {
         let timer = self.by_session.get(&session.id)?;
         let picoseconds = match (session.is_idle, timer.runs) {
-            // The session was listed as idle and started a statement since.
+            // The session was listed as idle, but has started a statement since.
             (true, true) => 0,
             (true, false) => self.now.wrapping_sub(timer.ended),
             (false, _) => timer.lasted,
         };
-        // A timer that was set back wraps around.
+        // If the clock was set back, the unsigned timer wraps around.
         Some(picoseconds.cast_signed().div_euclid(PICOSECONDS_PER_SECOND))
     }
 }
 
-/// Row of statement timers: thread, event, whether it runs, end, duration.
+/// Row of statement timers: thread id, event id, whether the statement runs, end, duration.
 type TimerRow = (u64, u64, bool, Option<u64>, Option<u64>);
 
-/// Session of each thread, and whether the server records the thread's statements.
+/// Session id by thread id, with a flag for threads whose statements the server records.
 type SessionThreads = HashMap<u64, (u64, bool)>;
 
-/// Reads the threads of the wanted sessions.
-async fn read_threads(
+/// Reads the threads of the sessions in `wanted`.
+async fn read_session_threads(
     connection: &mut Connection,
     wanted: &HashSet<u64>,
     statement: &str,
@@ -203,43 +211,45 @@ async fn read_threads(
     Ok(threads)
 }
 
-fn sorted_ids(ids: &HashSet<u64>) -> Vec<u64> {
+fn sort_ids(ids: &HashSet<u64>) -> Vec<u64> {
     let mut ids: Vec<u64> = ids.iter().copied().collect();
     ids.sort_unstable();
     ids
 }
 
-/// Reads the timers of these sessions. Returns `None` if the server has no timer even for this query itself.
-async fn read_timers(
+/// Reads the statement timers of sessions. Returns `None` if the server does not time this query itself.
+async fn read_statement_timers(
     connection: &mut Connection,
     sessions: &[u64],
-    checked: CheckScope,
+    checked: AgeCheckScope,
 ) -> Result<Option<StatementTimers>, Error> {
     let mut wanted: HashSet<u64> = sessions.iter().copied().collect();
     wanted.insert(connection.id);
     let statement = match checked {
-        CheckScope::Busy if wanted.len() > MAX_SESSIONS_BY_ID => statements::BUSY_THREADS.to_owned(),
-        CheckScope::All if wanted.len() > MAX_THREADS_BY_ID => statements::ALL_THREADS.to_owned(),
-        _ => statements::threads_by_session(&sorted_ids(&wanted)),
+        AgeCheckScope::Busy if wanted.len() > MAX_SESSIONS_BY_ID => statements::BUSY_THREADS_QUERY.to_owned(),
+        AgeCheckScope::All if wanted.len() > MAX_THREADS_BY_ID => statements::ALL_THREADS_QUERY.to_owned(),
+        _ => statements::threads_by_session_query(&sort_ids(&wanted)),
     };
-    let mut threads = read_threads(connection, &wanted, &statement).await?;
-    // Sessions that became idle since they were listed.
-    if wanted.len() > MAX_SESSIONS_BY_ID && checked == CheckScope::Busy && threads.len() < wanted.len() {
+    let mut threads = read_session_threads(connection, &wanted, &statement).await?;
+    // Look up sessions that have become idle since the process list was read.
+    if wanted.len() > MAX_SESSIONS_BY_ID && checked == AgeCheckScope::Busy && threads.len() < wanted.len() {
         let mut missing = wanted;
         for (session, _) in threads.values() {
             missing.remove(session);
         }
-        threads
-            .extend(read_threads(connection, &missing, &statements::threads_by_session(&sorted_ids(&missing))).await?);
+        threads.extend(
+            read_session_threads(connection, &missing, &statements::threads_by_session_query(&sort_ids(&missing)))
+                .await?,
+        );
     }
     if threads.is_empty() {
         return Ok(None);
     }
     let ids: Vec<u64> = threads.keys().copied().collect();
     let query = match checked {
-        _ if ids.len() <= MAX_THREADS_BY_ID => statements::statement_timers(&ids),
-        CheckScope::Busy => statements::running_statement_timers(),
-        CheckScope::All => statements::STATEMENT_TIMERS.to_owned(),
+        _ if ids.len() <= MAX_THREADS_BY_ID => statements::statement_timers_query(&ids),
+        AgeCheckScope::Busy => statements::running_statement_timers_query(),
+        AgeCheckScope::All => statements::STATEMENT_TIMERS_QUERY.to_owned(),
     };
     let mut timers = StatementTimers::default();
     for (session, instrumented) in threads.values() {
@@ -248,7 +258,7 @@ async fn read_timers(
     let collect_row = |(thread, event, runs, ended, lasted): TimerRow| {
         let (Some((session, true)), Some(ended), Some(lasted)) = (threads.get(&thread), ended, lasted) else { return };
         let timer = StatementTimer { event, runs, ended, lasted };
-        // For nested statements, as in a procedure, the innermost counts, as in the process list.
+        // For nested statements, such as in a stored procedure, use the innermost one, as the process list does.
         let latest = timers.by_session.entry(*session).or_insert(timer);
         if (timer.runs, timer.event) > (latest.runs, latest.event) {
             *latest = timer;
@@ -260,44 +270,44 @@ async fn read_timers(
             timers.ended.remove(session);
         }
     }
-    // This query itself must be listed as running. Otherwise the rows may be from before recording was disabled.
+    // This query must be listed as running. Otherwise, recording is disabled and the rows may be stale.
     let own = timers.by_session.get(&connection.id).filter(|own| own.runs);
     Ok(own.map(|own| own.ended).map(|now| StatementTimers { now, ..timers }))
 }
 
-/// Returns the reason why the server has no timers.
-async fn missing_timers(connection: &mut Connection) -> Result<Limitation, Failure> {
+/// Returns the limitation that explains missing statement timers.
+async fn missing_timers_limitation(connection: &mut Connection) -> Result<Limitation, Failure> {
     let account = doctor::read_account(connection).await?;
     Ok(match doctor::check_performance_schema(connection, &account).await? {
-        Err(gap) => unreadable_timers(&gap),
-        Ok(()) => recording_disabled(),
+        Err(gap) => unreadable_timers_limitation(&gap),
+        Ok(()) => recording_disabled_limitation(),
     })
 }
 
-/// Checks whether the statement timers can be read.
-pub(crate) async fn check_timers(connection: &mut Connection) -> Result<Result<(), Limitation>, Failure> {
+/// Checks whether the account can read statement timers.
+pub(crate) async fn check_statement_timers(connection: &mut Connection) -> Result<Result<(), Limitation>, Failure> {
     let own = SessionAge { id: connection.id, is_idle: false, seconds: 0 };
-    check_ages(connection, &mut [own], CheckScope::Busy).await?;
+    check_ages(connection, &mut [own], AgeCheckScope::Busy).await?;
     let at = connection.limitations.iter().position(|gap| gap.kind == LimitationKind::UnreliableAges);
     Ok(at.map_or(Ok(()), |at| Err(connection.limitations.remove(at))))
 }
 
-const UNCHECKED_AGES: &str = "Seconds in the current state may be wrong, and rules kill nothing.";
+const UNCHECKED_AGES_TEXT: &str = "Session durations may be wrong, and kill rules kill no session.";
 
-fn unreadable_timers(gap: &Limitation) -> Limitation {
+fn unreadable_timers_limitation(gap: &Limitation) -> Limitation {
     Limitation {
         kind: LimitationKind::UnreliableAges,
-        what: UNCHECKED_AGES.to_owned(),
-        why: format!("MySQL's process list follows SET timestamp of each session. {}", gap.why),
+        what: UNCHECKED_AGES_TEXT.to_owned(),
+        why: format!("Sessions can change their durations in MySQL's process list with SET timestamp. {}", gap.why),
         remedy: gap.remedy.clone(),
     }
 }
 
-fn recording_disabled() -> Limitation {
+fn recording_disabled_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::UnreliableAges,
-        what: UNCHECKED_AGES.to_owned(),
-        why: "MySQL's process list follows SET timestamp of each session, and the server does not record the statements that run.".to_owned(),
+        what: UNCHECKED_AGES_TEXT.to_owned(),
+        why: "Sessions can change their durations in MySQL's process list with SET timestamp, and the server does not record running statements.".to_owned(),
         remedy: Some(
             "UPDATE performance_schema.setup_consumers SET enabled = 'YES' WHERE name IN ('global_instrumentation', \
              'thread_instrumentation', 'events_statements_current'); \
@@ -307,11 +317,11 @@ fn recording_disabled() -> Limitation {
     }
 }
 
-fn untimed_sessions(sessions: u64) -> Limitation {
+fn untimed_sessions_limitation(sessions: u64) -> Limitation {
     Limitation {
         kind: LimitationKind::UnreliableAges,
-        what: format!("Seconds in the current state of {sessions} sessions may be wrong, and rules do not kill them."),
-        why: "MySQL's process list follows SET timestamp of each session, and the server does not record what these sessions run.".to_owned(),
+        what: format!("Durations of {sessions} sessions may be wrong, and kill rules ignore these sessions."),
+        why: "Sessions can change their durations in MySQL's process list with SET timestamp, and the server does not record the statements of these sessions.".to_owned(),
         remedy: Some(
             "UPDATE performance_schema.threads SET instrumented = 'YES' WHERE processlist_id IS NOT NULL;"
                 .to_owned(),
@@ -319,21 +329,21 @@ fn untimed_sessions(sessions: u64) -> Limitation {
     }
 }
 
-/// Limitation if more sessions are busy than a snapshot checks.
-pub(crate) fn too_many_sessions(sessions: u64) -> Limitation {
+/// Limitation for busy sessions beyond the number that a snapshot checks.
+pub(crate) fn too_many_sessions_limitation(sessions: u64) -> Limitation {
     Limitation {
         kind: LimitationKind::UnreliableAges,
-        what: format!("Seconds in the current state of {sessions} sessions may be wrong."),
-        why: "MySQL's process list follows SET timestamp of each session, and more sessions do something than a snapshot checks.".to_owned(),
+        what: format!("Durations of {sessions} sessions may be wrong."),
+        why: "Sessions can change their durations in MySQL's process list with SET timestamp, and more sessions are busy than a snapshot checks.".to_owned(),
         remedy: None,
     }
 }
 
-fn negative_ages(sessions: u64) -> Limitation {
+fn negative_ages_limitation(sessions: u64) -> Limitation {
     Limitation {
         kind: LimitationKind::UnreliableAges,
-        what: format!("Seconds in the current state of {sessions} sessions are negative and are shown as 0."),
-        why: "The server's clock was set back since they began.".to_owned(),
+        what: format!("Durations of {sessions} sessions are negative and are shown as 0."),
+        why: "The server's clock was set back after these sessions entered their current state.".to_owned(),
         remedy: None,
     }
 }
@@ -348,7 +358,7 @@ mod tests {
 
     #[test]
     fn only_ages_that_a_session_can_set_are_checked() {
-        use CheckScope::{All, Busy};
+        use AgeCheckScope::{All, Busy};
         for (flavor, command, lock_wait, checked, expected) in [
             (Flavor::MySql, "Query", None, Busy, true),
             (Flavor::MySql, "Execute", Some(97), Busy, true),
@@ -362,7 +372,7 @@ mod tests {
             (Flavor::MariaDb, "Query", None, All, false),
         ] {
             assert_eq!(
-                needs_check(flavor, &session(command, 100), lock_wait, checked),
+                needs_age_check(flavor, &session(command, 100), lock_wait, checked),
                 expected,
                 "{command} {lock_wait:?}"
             );
@@ -385,11 +395,11 @@ mod tests {
             ("Sleep", timer(false, 130 * second, 30 * second), -30),
         ] {
             assert_eq!(
-                timers.seconds(&SessionAge::from_session(&session(command, 7202))),
+                timers.age_seconds(&SessionAge::from_session(&session(command, 7202))),
                 Some(expected),
                 "{command} {timers:?}"
             );
         }
-        assert_eq!(StatementTimers::default().seconds(&SessionAge::from_session(&session("Query", 1))), None);
+        assert_eq!(StatementTimers::default().age_seconds(&SessionAge::from_session(&session("Query", 1))), None);
     }
 }

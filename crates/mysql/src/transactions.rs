@@ -12,88 +12,91 @@ use mysql_common::row::convert::FromRowError;
 use tokio::time::sleep;
 
 use crate::client::Error;
-use crate::clock::{self, LocalAge};
+use crate::clock::{self, LocalTimeAge};
 use crate::connection::Connection;
 use crate::{innodb_status, statements};
 
-/// Error of a read without the PROCESS privilege.
-pub(crate) const PRIVILEGE_MISSING_ERROR: u16 = 1227;
+/// Error for a missing privilege, such as PROCESS.
+pub(crate) const MISSING_PRIVILEGE_ERROR: u16 = 1227;
 
-/// Error of MySQL for text that `innodb_trx` cannot hold.
-/// Its statement column holds characters of up to three bytes.
-/// One statement with an emoji makes the table unreadable (seen on 9.7.4).
+/// Error of MySQL for statement text that `innodb_trx` cannot represent.
+/// The statement column of `innodb_trx` supports characters of up to three bytes.
+/// A single running statement with an emoji makes the table unreadable (observed on 9.7.4).
 pub(crate) const CANNOT_CONVERT_TEXT_ERROR: u16 = 3854;
 
 /// Result of reading open transactions.
 #[derive(Debug)]
-pub(crate) enum Transactions {
+pub(crate) enum TransactionsResult {
     /// All transactions.
     Readable(Vec<Transaction>),
-    /// The account lacks the PROCESS privilege.
+    /// The account lacks the PROCESS privilege to read transactions.
     Hidden,
-    /// Transactions parsed from InnoDB's status, while [`CANNOT_CONVERT_TEXT_ERROR`] persists.
+    /// Transactions from InnoDB's status, read because of [`CANNOT_CONVERT_TEXT_ERROR`].
     FromStatus(Vec<Transaction>),
 }
 
-/// Attempts after [`CANNOT_CONVERT_TEXT_ERROR`]: most statements end soon.
-const MAX_ATTEMPTS: u32 = 5;
-const RETRY_DELAY: Duration = Duration::from_millis(50);
+/// Maximum number of attempts if reads fail with [`CANNOT_CONVERT_TEXT_ERROR`]. Most statements end soon.
+const MAX_READ_ATTEMPTS: u32 = 5;
+const READ_RETRY_DELAY: Duration = Duration::from_millis(50);
 
-/// Reads all open transactions, or those in InnoDB's status. Adds a limitation for each uncertain age.
-pub(crate) async fn read_transactions(connection: &mut Connection) -> Result<Transactions, Error> {
-    for attempt in 1..=MAX_ATTEMPTS {
-        match connection.query_all::<TransactionRow>(statements::TRANSACTIONS).await {
-            Ok(rows) => return Ok(Transactions::Readable(add_ages(connection, rows).await?)),
-            Err(Error::Server(error)) if error.code == PRIVILEGE_MISSING_ERROR => {
-                return Ok(Transactions::Hidden);
+/// Reads all open transactions. Falls back to InnoDB's status and adds limitations for uncertain ages.
+pub(crate) async fn read_transactions(connection: &mut Connection) -> Result<TransactionsResult, Error> {
+    for attempt in 1..=MAX_READ_ATTEMPTS {
+        match connection.query_all::<TransactionRow>(statements::TRANSACTIONS_QUERY).await {
+            Ok(rows) => return Ok(TransactionsResult::Readable(compute_transaction_ages(connection, rows).await?)),
+            Err(Error::Server(error)) if error.code == MISSING_PRIVILEGE_ERROR => {
+                return Ok(TransactionsResult::Hidden);
             }
             Err(Error::Server(error)) if error.code == CANNOT_CONVERT_TEXT_ERROR => {
-                if attempt < MAX_ATTEMPTS {
-                    sleep(RETRY_DELAY).await;
+                if attempt < MAX_READ_ATTEMPTS {
+                    sleep(READ_RETRY_DELAY).await;
                 }
             }
             Err(error) => return Err(error),
         }
     }
     clock::read_clock(connection).await?;
-    Ok(Transactions::FromStatus(read_from_status(connection).await?))
+    Ok(TransactionsResult::FromStatus(read_transactions_from_status(connection).await?))
 }
 
-async fn read_from_status(connection: &mut Connection) -> Result<Vec<Transaction>, Error> {
-    let status = connection.query_all::<(Vec<u8>, Vec<u8>, Vec<u8>)>(statements::INNODB_STATUS).await?;
+async fn read_transactions_from_status(connection: &mut Connection) -> Result<Vec<Transaction>, Error> {
+    let status = connection.query_all::<(Vec<u8>, Vec<u8>, Vec<u8>)>(statements::INNODB_STATUS_QUERY).await?;
     let text = status.first().map(|(_, _, text)| String::from_utf8_lossy(text)).unwrap_or_default();
     Ok(innodb_status::parse_transactions(&text))
 }
 
-/// Sets the ages by the server's clock, which is read just after the rows.
-async fn add_ages(connection: &mut Connection, rows: Vec<TransactionRow>) -> Result<Vec<Transaction>, Error> {
+/// Computes the ages of transactions from the server's clock, which is read after the rows.
+async fn compute_transaction_ages(
+    connection: &mut Connection,
+    rows: Vec<TransactionRow>,
+) -> Result<Vec<Transaction>, Error> {
     if rows.is_empty() {
         return Ok(Vec::new());
     }
     let Some(clock) = clock::read_clock(connection).await? else {
-        connection.limitations.push(no_clock());
+        connection.limitations.push(no_clock_limitation());
         return Ok(rows.into_iter().map(|row| row.transaction).collect());
     };
     let times = rows.iter().flat_map(|row| [row.started, row.wait_started]).flatten().collect();
-    let ages = clock::compute_ages(connection, &clock, times).await?;
+    let ages = clock::compute_local_time_ages(connection, &clock, times).await?;
     let age = |time: Option<DateTime>| time.and_then(|time| ages.get(&time)).copied();
-    let is_ambiguous = |time| matches!(age(time), Some(LocalAge::Ambiguous(..)));
+    let is_ambiguous = |time| matches!(age(time), Some(LocalTimeAge::Ambiguous(..)));
     let mut printed = HashMap::new();
     if rows.iter().any(|row| is_ambiguous(row.started) || is_ambiguous(row.wait_started)) {
-        let listed = read_from_status(connection).await.unwrap_or_default();
+        let listed = read_transactions_from_status(connection).await.unwrap_or_default();
         printed = listed.into_iter().map(|transaction| (transaction.session_id, transaction)).collect();
     }
-    let mut doubts = UncertainAges::default();
+    let mut doubts = UncertainAgeCounter::default();
     let mut transactions = Vec::with_capacity(rows.len());
     for row in rows {
         let mut transaction = row.transaction;
         let status = printed.get(&transaction.session_id);
         if let Some(age) = age(row.started) {
-            transaction.seconds = doubts.seconds(age, status.map(|status| status.seconds));
+            transaction.seconds = doubts.resolve_age(age, status.map(|status| status.seconds));
         }
         if let Some(age) = age(row.wait_started) {
             let waited = status.and_then(|status| status.lock_wait_seconds);
-            transaction.lock_wait_seconds = Some(doubts.seconds(age, waited));
+            transaction.lock_wait_seconds = Some(doubts.resolve_age(age, waited));
         }
         transactions.push(transaction);
     }
@@ -101,27 +104,27 @@ async fn add_ages(connection: &mut Connection, rows: Vec<TransactionRow>) -> Res
     Ok(transactions)
 }
 
-/// Seconds by which a start may be in the future: the clocks of server threads differ by less.
-const ROUNDING_TOLERANCE: i64 = 2;
-/// Maximum difference between an age and the age in InnoDB's status, which is read slightly later.
-const STATUS_TOLERANCE: u64 = 60;
+/// Maximum number of seconds by which the start of a transaction may be in the future.
+const FUTURE_START_TOLERANCE_SECONDS: i64 = 2;
+/// Maximum difference in seconds between a computed age and the age in InnoDB's status.
+const STATUS_AGE_TOLERANCE_SECONDS: u64 = 60;
 
-/// Counts uncertain ages of transactions.
+/// Counter of uncertain transaction ages.
 #[derive(Debug, Default)]
-struct UncertainAges {
+struct UncertainAgeCounter {
     negative: u64,
     ambiguous: u64,
 }
 
-impl UncertainAges {
-    /// Returns an age in whole seconds. `printed` is the age in InnoDB's status, which is based on UTC.
-    fn seconds(&mut self, age: LocalAge, printed: Option<u64>) -> u64 {
+impl UncertainAgeCounter {
+    /// Returns an age in whole seconds. `printed` is the age in InnoDB's status, which resolves ambiguous ages.
+    fn resolve_age(&mut self, age: LocalTimeAge, printed: Option<u64>) -> u64 {
         let age = match age {
-            LocalAge::Exact(age) => age,
-            LocalAge::Ambiguous(later, earlier) => {
+            LocalTimeAge::Exact(age) => age,
+            LocalTimeAge::Ambiguous(later, earlier) => {
                 let fits = |age: &i64| {
                     printed.is_some_and(|printed| {
-                        u64::try_from(*age).is_ok_and(|age| age.abs_diff(printed) < STATUS_TOLERANCE)
+                        u64::try_from(*age).is_ok_and(|age| age.abs_diff(printed) < STATUS_AGE_TOLERANCE_SECONDS)
                     })
                 };
                 [later, earlier].into_iter().find(fits).unwrap_or_else(|| {
@@ -130,7 +133,7 @@ impl UncertainAges {
                 })
             }
         };
-        self.negative += u64::from(age < -ROUNDING_TOLERANCE);
+        self.negative += u64::from(age < -FUTURE_START_TOLERANCE_SECONDS);
         Session::sanitize_seconds(age.into())
     }
 
@@ -145,42 +148,42 @@ impl UncertainAges {
         };
         let negative = of(
             self.negative,
-            "durations of transactions are negative and are shown as 0.",
-            "The transactions began in the future by the server's clock: the clock was set back since.",
+            "transaction durations are negative and are shown as 0.",
+            "The server's clock was set back after these transactions began.",
         );
         let ambiguous = of(
             self.ambiguous,
-            "durations of transactions may be an hour longer than shown.",
-            "InnoDB prints local times, and daylight-saving time ended: the hour of the start occurred twice.",
+            "transaction durations may be an hour longer than shown.",
+            "InnoDB reports local times, and the start time is ambiguous because daylight-saving time ended.",
         );
         negative.into_iter().chain(ambiguous).collect()
     }
 }
 
-fn no_clock() -> Limitation {
+fn no_clock_limitation() -> Limitation {
     Limitation {
         kind: LimitationKind::UnreliableAges,
-        what: "Durations of transactions are shown as 0.".to_owned(),
-        why: "The server did not return its time.".to_owned(),
+        what: "Transaction durations are shown as 0.".to_owned(),
+        why: "The server did not return its current time.".to_owned(),
         remedy: None,
     }
 }
 
-/// Transactions by session id. A sorted list needs two thirds of the memory of a hash map.
+/// Transactions sorted by session id. A sorted list takes two thirds of the memory of a hash map.
 #[derive(Debug, Default)]
 pub(crate) struct TransactionsBySession(Vec<Transaction>);
 
 impl TransactionsBySession {
-    /// Creates the list. A session with two transactions, as during DDL, keeps the later one.
+    /// Sorts transactions by session id. If a session has two transactions, as during DDL, the later one is used.
     pub(crate) fn new(mut transactions: Vec<Transaction>) -> Self {
         transactions.sort_by_key(|transaction| transaction.session_id);
         transactions.shrink_to_fit();
         Self(transactions)
     }
 
-    /// Returns the seconds that each session has waited for a lock.
-    pub(crate) fn lock_waits(&self) -> HashMap<u64, u64> {
-        lock_waits(&self.0)
+    /// Returns the duration of InnoDB lock waits in seconds, by session id.
+    pub(crate) fn lock_wait_seconds(&self) -> HashMap<u64, u64> {
+        lock_wait_seconds(&self.0)
     }
 
     /// Returns the transaction of a session.
@@ -190,13 +193,13 @@ impl TransactionsBySession {
     }
 }
 
-/// Returns the seconds that each session has waited for a lock.
-pub(crate) fn lock_waits(transactions: &[Transaction]) -> HashMap<u64, u64> {
+/// Returns the duration of InnoDB lock waits in seconds, by session id.
+pub(crate) fn lock_wait_seconds(transactions: &[Transaction]) -> HashMap<u64, u64> {
     let waits = |transaction: &Transaction| Some((transaction.session_id, transaction.lock_wait_seconds?));
     transactions.iter().filter_map(waits).collect()
 }
 
-/// Transaction before its ages are computed.
+/// Row of `innodb_trx` before its local times are converted to ages.
 struct TransactionRow {
     transaction: Transaction,
     started: Option<DateTime>,
@@ -249,15 +252,15 @@ mod tests {
     }
 
     #[test]
-    fn ambiguous_and_negative_ages_are_named() {
-        let mut doubts = UncertainAges::default();
-        let ambiguous = LocalAge::Ambiguous(60, 3660);
-        assert_eq!(doubts.seconds(ambiguous, Some(3661)), 3660);
-        assert_eq!(doubts.seconds(ambiguous, Some(61)), 60);
-        assert_eq!(doubts.seconds(LocalAge::Exact(-1), None), 0);
+    fn ambiguous_and_negative_ages_become_limitations() {
+        let mut doubts = UncertainAgeCounter::default();
+        let ambiguous = LocalTimeAge::Ambiguous(60, 3660);
+        assert_eq!(doubts.resolve_age(ambiguous, Some(3661)), 3660);
+        assert_eq!(doubts.resolve_age(ambiguous, Some(61)), 60);
+        assert_eq!(doubts.resolve_age(LocalTimeAge::Exact(-1), None), 0);
         assert_eq!(doubts.limitations(), []);
-        assert_eq!(doubts.seconds(ambiguous, None), 60);
-        assert_eq!(doubts.seconds(LocalAge::Exact(-3600), None), 0);
+        assert_eq!(doubts.resolve_age(ambiguous, None), 60);
+        assert_eq!(doubts.resolve_age(LocalTimeAge::Exact(-3600), None), 0);
         let kinds: Vec<_> = doubts.limitations().iter().map(|doubt| doubt.kind).collect();
         assert_eq!(kinds, [LimitationKind::UnreliableAges; 2]);
     }

@@ -118,7 +118,7 @@ async fn concurrent_reads_of_a_hanging_node_are_rejected() {
     assert_eq!(count("keeps the node busy: "), 3, "{messages:?}");
     assert_eq!(count("Clew already reads this node"), 3, "{messages:?}");
     // The connection permit is free again.
-    assert!(ask().await.contains("no answer within"));
+    assert!(ask().await.contains("no response within"));
 }
 
 async fn kills_succeed_while_reads_hang(flavor: Flavor) {

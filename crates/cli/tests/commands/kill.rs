@@ -254,7 +254,7 @@ async fn confirmed_kill_applies_only_to_the_statement_shown_on_a_server() {
         runs(&server, victim.id, "SELECT SLEEP(599)").await;
         let output = terminal.type_and_exit("y\n").await;
         assert_eq!(output.code, Some(1), "{output:?}");
-        assert!(output.stdout.contains("it no longer does what it did when it was chosen"), "{output:?}");
+        assert!(output.stdout.contains("the session no longer runs the expected statement"), "{output:?}");
         assert_eq!(running(&server, victim.id).await, Some(Some("SELECT SLEEP(599)".to_owned())), "{flavor}");
 
         let terminal = TerminalSession::start(&["kill", &server.url(), &id]);

@@ -122,7 +122,7 @@ async fn failures_are_reported_with_cause_and_fix_without_password() {
     for (fault, words) in [
         (Fault::TooManyConnections, vec!["too many connections", "1040", "fix: "]),
         (Fault::RawGreeting(b"SSH-2.0-OpenSSH_9.2p1\r\n"), vec!["not MySQL", "SSH-2.0", "check the port"]),
-        (Fault::StallAfter(1), vec!["timed out", "no answer within 2 s", "--timeout"]),
+        (Fault::StallAfter(1), vec!["timed out", "no response within 2 s", "--timeout"]),
     ] {
         let fake = fake(3, fault).await;
         for command in ["snapshot", "doctor"] {

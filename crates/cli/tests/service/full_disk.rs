@@ -55,7 +55,7 @@ async fn spill_write_failure_is_reported_with_the_spill_directory() {
     let client = home.client(&serving);
     let reason = reason_of_failure(&client, &added, &home).await;
     let spill = home.dir().join("spill");
-    let folder = format!("could not keep rows in the temporary folder {}: ", spill.display());
+    let folder = format!("cannot store rows in the temporary directory {}: ", spill.display());
     assert!(reason.contains(&folder) && reason.contains("File too large"), "{reason}");
     for folder in [spill, home.dir().join("results")] {
         assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0, "{}", folder.display());

@@ -1,13 +1,13 @@
-//! Authenticates without disclosing the password to an unauthenticated server.
+//! Authenticates to a server without disclosing the password to an impostor.
 //!
-//! A response to a challenge does not reveal the password.
-//! These plugins use challenges: `mysql_native_password`, `caching_sha2_password` (fast path), `ed25519`, `parsec`.
+//! A challenge response does not reveal the password.
+//! Challenge-response plugins: `mysql_native_password`, `caching_sha2_password` (fast path), `ed25519`, `parsec`.
 //!
-//! Other plugins request the password itself. Clew sends it only:
+//! Other plugins request the plain password. The client sends the password in these cases only:
 //!
-//! - over verified TLS,
-//! - over unverified TLS on a loopback connection or with the operator's consent,
-//! - or encrypted with a public key that the operator trusts.
+//! - The connection uses verified TLS.
+//! - The connection uses unverified TLS, and it is a loopback connection or `get-server-public-key` is on.
+//! - The password is encrypted with an RSA public key that the operator trusts.
 
 use clew_model::NodeUrl;
 use mysql_common::crypto;
@@ -16,37 +16,37 @@ use mysql_common::packets::{AuthPlugin, AuthSwitchRequest, HandshakePacket};
 
 use super::error::{Error, ServerError};
 use super::packets::PacketStream;
-use super::{ERROR_PACKET, MAX_HANDSHAKE_PACKET, read_limited_file, serialize_message};
+use super::{ERROR_PACKET_HEADER, MAX_HANDSHAKE_PACKET_BYTES, read_file_with_limit, serialize_message};
 
-/// Maximum number of authentication rounds: no plugin needs more.
-const MAX_ROUNDS: usize = 10;
-/// Maximum iteration factor of parsec: 65,536 iterations, 64 times those of MariaDB.
-/// The key derivation runs on a thread of the async runtime.
-const MAX_PARSEC_FACTOR: u8 = 6;
-/// Length of a challenge of ed25519 and parsec.
-const LONG_NONCE_LEN: usize = 32;
-/// Length of a challenge, without the terminating NUL that a server sends.
+/// Maximum number of packet exchanges during authentication. No supported plugin needs more.
+const MAX_AUTH_ROUNDS: usize = 10;
+/// Maximum iteration factor of `parsec`: 65,536 iterations, 64 times MariaDB's default.
+/// The limit is needed because the key derivation blocks a thread of the async runtime.
+const MAX_PARSEC_ITERATION_FACTOR: u8 = 6;
+/// Length of the challenge of `ed25519` and `parsec`, in bytes.
+const ED25519_NONCE_LEN: usize = 32;
+/// Length of a `mysql_native_password` challenge in bytes, without the terminating NUL byte.
 const NONCE_LEN: usize = 20;
 
-/// Maximum size of a public key in PEM form: a key of 16,384 bits has 3 KiB.
-const MAX_KEY_SIZE: usize = 4 << 10;
+/// Maximum size of a public key in PEM format. An RSA key of 16,384 bits takes 3 KiB.
+const MAX_PUBLIC_KEY_SIZE: usize = 4 << 10;
 
-/// Protection of the channel.
+/// Security properties of the connection to the server.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Channel {
-    /// True if the channel uses TLS.
+pub(super) struct ChannelSecurity {
+    /// True if the connection uses TLS.
     pub(super) encrypted: bool,
-    /// True if TLS authenticated the server.
+    /// True if TLS authenticated the server by its certificate.
     pub(super) verified: bool,
-    /// True if the server is on this machine.
+    /// True if the peer has a loopback address.
     pub(super) is_loopback: bool,
 }
 
-/// State of an authentication exchange, with the password.
+/// State of an authentication exchange, including the password.
 pub(super) struct AuthExchange<'a> {
     node: &'a NodeUrl,
     password: Option<String>,
-    channel: Channel,
+    channel: ChannelSecurity,
     plugin: AuthPlugin<'static>,
     nonce: Vec<u8>,
 }
@@ -55,10 +55,10 @@ impl<'a> AuthExchange<'a> {
     pub(super) fn new(
         node: &'a NodeUrl,
         password: Option<String>,
-        channel: Channel,
+        channel: ChannelSecurity,
         greeting: &HandshakePacket<'_>,
     ) -> Self {
-        // The first response uses a challenge-response plugin, whatever the server proposes.
+        // The first response always uses a challenge-response plugin, regardless of the server's default plugin.
         let plugin = match greeting.auth_plugin() {
             Some(AuthPlugin::CachingSha2Password) => AuthPlugin::CachingSha2Password,
             _ => AuthPlugin::MysqlNativePassword,
@@ -68,61 +68,61 @@ impl<'a> AuthExchange<'a> {
         Self { node, password: password.filter(|password| !password.is_empty()), channel, plugin, nonce }
     }
 
-    /// Returns the current plugin.
-    pub(super) fn plugin(&self) -> AuthPlugin<'static> {
+    /// Returns the authentication plugin in use.
+    pub(super) fn current_plugin(&self) -> AuthPlugin<'static> {
         self.plugin.clone()
     }
 
-    /// Returns the response for the handshake response packet; `None` without a password.
-    pub(super) fn first_response(&self) -> Option<Vec<u8>> {
-        self.challenge_response()
+    /// Returns the challenge response for the handshake response packet, or `None` without a password.
+    pub(super) fn initial_response(&self) -> Option<Vec<u8>> {
+        self.compute_response()
     }
 
-    fn challenge_response(&self) -> Option<Vec<u8>> {
+    fn compute_response(&self) -> Option<Vec<u8>> {
         self.plugin.gen_data(self.password.as_deref(), &self.nonce).map(|data| serialize_message(&data.into_owned()))
     }
 
-    /// Continues the exchange until the server accepts or refuses the account.
-    pub(super) async fn complete(&mut self, packets: &mut PacketStream) -> Result<(), Error> {
+    /// Runs the authentication exchange until the server accepts or refuses the account.
+    pub(super) async fn authenticate(&mut self, packets: &mut PacketStream) -> Result<(), Error> {
         let mut salts = 0;
-        for _ in 0..MAX_ROUNDS {
-            let payload = packets.read(MAX_HANDSHAKE_PACKET).await?.payload.to_vec();
+        for _ in 0..MAX_AUTH_ROUNDS {
+            let payload = packets.read_packet(MAX_HANDSHAKE_PACKET_BYTES).await?.payload.to_vec();
             match (payload.first(), &self.plugin) {
                 (Some(0x00), _) => return Ok(()),
-                (Some(&ERROR_PACKET), _) => return Err(Error::Server(ServerError::parse(&payload))),
+                (Some(&ERROR_PACKET_HEADER), _) => return Err(Error::Server(ServerError::parse(&payload))),
                 (Some(0xfe), _) => self.switch_plugin(packets, &payload).await?,
                 (Some(0x01), AuthPlugin::CachingSha2Password) => match payload.get(1) {
                     // The fast path succeeded: an OK packet follows.
                     Some(0x03) => {}
                     Some(0x04) => self.send_password(packets, 0x02).await?,
-                    _ => return Err(Error::Protocol("unknown step of caching_sha2_password")),
+                    _ => return Err(Error::Protocol("unknown packet in the caching_sha2_password exchange")),
                 },
                 (Some(_), AuthPlugin::MariadbParsec { .. }) => {
                     let salt = payload.strip_prefix(&[0x01]).unwrap_or(&payload);
                     salts += 1;
-                    if salts > 1 || salt.get(1).is_none_or(|factor| *factor > MAX_PARSEC_FACTOR) {
-                        return Err(Error::Protocol("parsec with too many iterations"));
+                    if salts > 1 || salt.get(1).is_none_or(|factor| *factor > MAX_PARSEC_ITERATION_FACTOR) {
+                        return Err(Error::Protocol("the parsec salt requests too many iterations"));
                     }
-                    self.plugin.read_add_data(salt).ok_or(Error::Protocol("malformed salt of parsec"))?;
-                    packets.write(&self.challenge_response().unwrap_or_default()).await?;
+                    self.plugin.read_add_data(salt).ok_or(Error::Protocol("malformed parsec salt"))?;
+                    packets.write_packet(&self.compute_response().unwrap_or_default()).await?;
                 }
-                _ => return Err(Error::Protocol("unknown packet while signing in")),
+                _ => return Err(Error::Protocol("unknown packet during authentication")),
             }
         }
-        Err(Error::Protocol("the sign-in does not end"))
+        Err(Error::Protocol("the authentication exchange does not end"))
     }
 
     async fn switch_plugin(&mut self, packets: &mut PacketStream, payload: &[u8]) -> Result<(), Error> {
-        // A single 0xfe requests the plugin of servers before 4.1.
+        // A packet with the single byte 0xfe requests the plugin of servers before MySQL 4.1.
         if payload.len() == 1 {
             return Err(Error::AuthenticationPlugin("mysql_old_password".to_owned()));
         }
         let request = ParseBuf(payload).parse::<AuthSwitchRequest<'_>>(())?.into_owned();
         self.plugin = request.auth_plugin().into_owned();
         self.nonce = request.plugin_data().to_vec();
-        // The parser strips a last byte of 0 as a terminator. These challenges have no terminator.
+        // The parser strips a trailing 0 byte as a terminator. Challenges of these plugins have no terminator.
         if matches!(self.plugin, AuthPlugin::Ed25519 | AuthPlugin::MariadbParsec { .. })
-            && self.nonce.len() == LONG_NONCE_LEN - 1
+            && self.nonce.len() == ED25519_NONCE_LEN - 1
         {
             self.nonce.push(0);
         }
@@ -132,48 +132,48 @@ impl<'a> AuthExchange<'a> {
             AuthPlugin::Other(name) if **name == *b"sha256_password" => self.send_password(packets, 0x01).await,
             AuthPlugin::Other(name) => Err(Error::AuthenticationPlugin(String::from_utf8_lossy(name).into_owned())),
             // The salt is in the next packet.
-            AuthPlugin::MariadbParsec { .. } => packets.write(&[]).await,
-            _ => packets.write(&self.challenge_response().unwrap_or_default()).await,
+            AuthPlugin::MariadbParsec { .. } => packets.write_packet(&[]).await,
+            _ => packets.write_packet(&self.compute_response().unwrap_or_default()).await,
         }
     }
 
-    /// Sends the password itself. `key_request` requests the server's public key; 0 if the plugin has none.
+    /// Sends the plain or RSA-encrypted password. `key_request` requests the public key; 0 if the plugin has none.
     async fn send_password(&self, packets: &mut PacketStream, key_request: u8) -> Result<(), Error> {
         let mut password = self.password.clone().unwrap_or_default().into_bytes();
         password.push(0);
         // An empty password needs no protection.
         if password.len() == 1 {
-            return packets.write(&password).await;
+            return packets.write_packet(&password).await;
         }
-        let Channel { encrypted, verified, is_loopback } = self.channel;
+        let ChannelSecurity { encrypted, verified, is_loopback } = self.channel;
         if verified || (encrypted && (is_loopback || self.node.get_server_public_key)) {
-            return packets.write(&password).await;
+            return packets.write_packet(&password).await;
         }
         let key = match &self.node.server_public_key {
             _ if encrypted || key_request == 0 => return Err(Error::UnverifiedChannel { encrypted }),
-            Some(path) => read_limited_file(path, MAX_KEY_SIZE)
+            Some(path) => read_file_with_limit(path, MAX_PUBLIC_KEY_SIZE)
                 .await
                 .map_err(|why| Error::PublicKey(format!("cannot read the public key {}: {why}", path.display())))?,
             None if self.node.get_server_public_key => {
-                packets.write(&[key_request]).await?;
-                let packet = packets.read(MAX_HANDSHAKE_PACKET).await?.payload;
-                packet.strip_prefix(&[0x01]).ok_or(Error::Protocol("no public key"))?.to_vec()
+                packets.write_packet(&[key_request]).await?;
+                let packet = packets.read_packet(MAX_HANDSHAKE_PACKET_BYTES).await?.payload;
+                packet.strip_prefix(&[0x01]).ok_or(Error::Protocol("the server sent no public key"))?.to_vec()
             }
             None => return Err(Error::UnverifiedChannel { encrypted }),
         };
-        let nonce = self.nonce.get(..NONCE_LEN).ok_or(Error::Protocol("the challenge is too short"))?;
+        let nonce = self.nonce.get(..NONCE_LEN).ok_or(Error::Protocol("the authentication challenge is too short"))?;
         for (byte, mask) in password.iter_mut().zip(nonce.iter().cycle()) {
             *byte ^= mask;
         }
-        packets.write(&encrypt_password(password, key).await?).await
+        packets.write_packet(&encrypt_password(password, key).await?).await
     }
 }
 
-/// Encrypts the password with a public key in PEM form.
-/// Runs on a blocking thread and catches panics: the parser panics on a malformed key.
+/// Encrypts the password with an RSA public key in PEM format.
+/// Runs on a blocking thread and catches panics, because the key parser panics on malformed keys.
 async fn encrypt_password(password: Vec<u8>, key: Vec<u8>) -> Result<Vec<u8>, Error> {
-    if key.len() > MAX_KEY_SIZE {
-        return Err(Error::PublicKey(format!("the public key is longer than {MAX_KEY_SIZE} bytes")));
+    if key.len() > MAX_PUBLIC_KEY_SIZE {
+        return Err(Error::PublicKey(format!("the public key is longer than {MAX_PUBLIC_KEY_SIZE} bytes")));
     }
     let encryption =
         tokio::task::spawn_blocking(move || std::panic::catch_unwind(|| crypto::encrypt(&password, &key)).ok());
@@ -193,7 +193,7 @@ mod tests {
     const PASSWORD: &str = "correct-horse-battery";
 
     /// Runs full authentication. Returns the result and all bytes that the client sent.
-    async fn full_authentication(parameters: &str, channel: Channel) -> (Result<(), Error>, Vec<u8>) {
+    async fn full_authentication(parameters: &str, channel: ChannelSecurity) -> (Result<(), Error>, Vec<u8>) {
         let node: NodeUrl = format!("mysql://clew:{PASSWORD}@db.test/{parameters}").parse().unwrap();
         let greeting = HandshakePacket::new(
             10,
@@ -210,7 +210,7 @@ mod tests {
         let mut packets = PacketStream::new(Box::new(client), u64::MAX);
         server.write_all(b"\x02\0\0\0\x01\x04\x07\0\0\x02\0\0\0\x02\0\0\0").await.unwrap();
         let mut exchange = AuthExchange::new(&node, Some(PASSWORD.to_owned()), channel, &greeting);
-        let completed = exchange.complete(&mut packets).await;
+        let completed = exchange.authenticate(&mut packets).await;
         drop(packets);
         let mut sent = Vec::new();
         server.read_to_end(&mut sent).await.unwrap();
@@ -227,19 +227,19 @@ mod tests {
         ] {
             assert!(matches!(encrypt_password(b"secret".to_vec(), key).await, Err(Error::PublicKey(_))));
         }
-        assert!(read_limited_file(Path::new("/dev/zero"), MAX_KEY_SIZE).await.is_err());
+        assert!(read_file_with_limit(Path::new("/dev/zero"), MAX_PUBLIC_KEY_SIZE).await.is_err());
     }
 
     #[tokio::test]
-    async fn password_is_sent_over_verified_tls_or_with_consent_alone() {
-        let plain = Channel { encrypted: false, verified: false, is_loopback: false };
-        let tls = Channel { encrypted: true, ..plain };
+    async fn plain_password_requires_verified_tls_or_operator_consent() {
+        let plain = ChannelSecurity { encrypted: false, verified: false, is_loopback: false };
+        let tls = ChannelSecurity { encrypted: true, ..plain };
         for (parameters, channel, is_sent) in [
             ("", plain, false),
-            ("", Channel { is_loopback: true, ..plain }, false),
+            ("", ChannelSecurity { is_loopback: true, ..plain }, false),
             ("", tls, false),
-            ("", Channel { is_loopback: true, ..tls }, true),
-            ("", Channel { verified: true, ..tls }, true),
+            ("", ChannelSecurity { is_loopback: true, ..tls }, true),
+            ("", ChannelSecurity { verified: true, ..tls }, true),
             ("?get-server-public-key=on", tls, true),
             ("?server-public-key=/nowhere/key.pem", tls, false),
         ] {

@@ -6,11 +6,11 @@ use std::io;
 /// Error packet of the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ServerError {
-    /// Error number in the MySQL and MariaDB manuals.
+    /// Error number, as in the MySQL and MariaDB manuals.
     pub(crate) code: u16,
-    /// Message; invalid UTF-8 is replaced.
+    /// Error message. Invalid UTF-8 is replaced.
     pub(crate) message: String,
-    /// SQLSTATE; `HY000` if the server sends none.
+    /// SQLSTATE of the error, or `HY000` if the packet has none.
     pub(crate) state: String,
 }
 
@@ -26,31 +26,31 @@ pub(crate) enum Error {
     /// The TLS handshake failed, or the TLS settings are invalid.
     #[error("TLS: {0}")]
     Tls(String),
-    /// TLS is required, and the server does not offer it.
+    /// The settings require TLS, but the server does not support TLS.
     #[error("the server does not offer TLS")]
     TlsNotOffered {
         /// True if the TLS mode is `preferred`, which allows plain text only for accounts without a password.
         preferred: bool,
     },
-    /// The first bytes are not a MySQL handshake packet.
+    /// The first bytes from the peer are not a MySQL handshake packet.
     #[error("the peer is not a MySQL-compatible server")]
     NotMysql(Vec<u8>),
-    /// The server requests an authentication plugin that the client does not support or refuses.
-    #[error("authentication plugin {0}")]
+    /// The client does not support the authentication plugin that the server requests.
+    #[error("unsupported authentication plugin {0}")]
     AuthenticationPlugin(String),
-    /// The server requests the password itself over an unverified channel.
-    #[error("the server asks for the password over an unverified channel")]
+    /// The server requests the plain password over an unverified connection.
+    #[error("the server requests the password over an unverified connection")]
     UnverifiedChannel {
-        /// True if the channel is encrypted.
+        /// True if the connection uses TLS.
         encrypted: bool,
     },
-    /// The server's public key cannot be used.
+    /// The client cannot read or use the server's public key.
     #[error("{0}")]
     PublicKey(String),
     /// The server violated the protocol.
     #[error("protocol violation: {0}")]
     Protocol(&'static str),
-    /// The server exceeded a size limit.
+    /// The server sent more data than the client accepts.
     #[error("the server sent more than {limit} {what}")]
     TooLarge {
         /// Counted unit.
@@ -64,8 +64,8 @@ pub(crate) enum Error {
 }
 
 impl Error {
-    /// The server closed the connection.
-    pub(super) fn closed() -> Self {
+    /// Creates the error for a connection that the server closed.
+    pub(super) fn connection_closed() -> Self {
         io::Error::from(io::ErrorKind::UnexpectedEof).into()
     }
 }
@@ -77,11 +77,11 @@ impl From<mysql_common::row::convert::FromRowError> for Error {
     }
 }
 
-/// Maximum bytes stored of an error message. Servers send at most 512.
-const MAX_MESSAGE_LEN: usize = 4 << 10;
+/// Maximum stored length of an error message, in bytes. Servers send at most 512 bytes.
+const MAX_ERROR_MESSAGE_LEN: usize = 4 << 10;
 
 impl ServerError {
-    /// Parses an error packet: `0xff`, number, optional `#` and SQLSTATE, message.
+    /// Parses an error packet: `0xff`, error number, optional `#` with SQLSTATE, and message.
     pub(super) fn parse(payload: &[u8]) -> Self {
         let code = match payload {
             [_, low, high, ..] => u16::from_le_bytes([*low, *high]),
@@ -92,7 +92,7 @@ impl ServerError {
             [b'#', state @ ..] if state.len() >= 5 => state.split_at(5),
             message => (b"HY000".as_slice(), message),
         };
-        let message = message.get(..MAX_MESSAGE_LEN).unwrap_or(message);
+        let message = message.get(..MAX_ERROR_MESSAGE_LEN).unwrap_or(message);
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Self { code, message: text(message), state: text(state) }
     }
@@ -109,8 +109,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn message_of_an_error_packet_is_cut() {
+    fn long_error_message_is_truncated() {
         let error = ServerError::parse(&[b"\xff\x15\x04#28000".as_slice(), &vec![b'a'; 1 << 20]].concat());
-        assert_eq!((error.code, error.state.as_str(), error.message.len()), (1045, "28000", MAX_MESSAGE_LEN));
+        assert_eq!((error.code, error.state.as_str(), error.message.len()), (1045, "28000", MAX_ERROR_MESSAGE_LEN));
     }
 }

@@ -1,4 +1,4 @@
-//! Reads and writes packets of the client protocol, with limits on received data.
+//! Reads and writes packets of the MySQL client protocol, with limits on received data.
 
 use std::fmt;
 
@@ -7,36 +7,36 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::error::Error;
 
-/// Maximum payload of one chunk; a longer packet continues in the next chunk.
+/// Maximum payload of one chunk, in bytes. A longer packet continues in the next chunk.
 const MAX_CHUNK_SIZE: usize = (1 << 24) - 1;
-/// Length of a chunk header: payload length and sequence number.
-const HEADER_LEN: usize = 4;
+/// Length of a chunk header: 3 bytes of payload length and 1 byte of sequence number.
+const CHUNK_HEADER_LEN: usize = 4;
 /// Bytes requested per read from the stream.
-const READ_SIZE: usize = 64 << 10;
+const READ_BUFFER_SIZE: usize = 64 << 10;
 /// Maximum size of a reassembly buffer that is reused for the next packet.
-const MAX_REUSED_BUFFER: usize = 1 << 20;
+const MAX_REUSED_BUFFER_SIZE: usize = 1 << 20;
 
 /// Byte stream to the server: TCP, or TLS over TCP.
-pub(super) trait Stream: AsyncRead + AsyncWrite + fmt::Debug + Unpin + Send + Sync {}
+pub(super) trait ByteStream: AsyncRead + AsyncWrite + fmt::Debug + Unpin + Send + Sync {}
 
-impl<S: AsyncRead + AsyncWrite + fmt::Debug + Unpin + Send + Sync> Stream for S {}
+impl<S: AsyncRead + AsyncWrite + fmt::Debug + Unpin + Send + Sync> ByteStream for S {}
 
-/// Packet, or its truncated prefix.
+/// Payload of a packet, possibly truncated.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Packet<'a> {
     pub(super) payload: &'a [u8],
-    /// True if the packet exceeded the limit; the rest was discarded on arrival.
+    /// True if the packet exceeded the limit, so that the excess bytes were discarded.
     pub(super) truncated: bool,
 }
 
 /// Reads and writes packets.
 #[derive(Debug)]
 pub(super) struct PacketStream {
-    stream: Box<dyn Stream>,
+    stream: Box<dyn ByteStream>,
     buffer: BytesMut,
-    /// Bytes of the last packet at the start of `buffer`, header included; 0 if it is in `assembled`.
+    /// Length of the last packet at the start of `buffer`, including the header; 0 if the packet is in `assembled`.
     consumed: usize,
-    /// The last packet, if it had several chunks or was truncated.
+    /// Payload of the last packet, if the packet had several chunks or was truncated.
     assembled: Vec<u8>,
     truncated: bool,
     sequence: u8,
@@ -45,8 +45,8 @@ pub(super) struct PacketStream {
 }
 
 impl PacketStream {
-    /// Creates a packet stream that receives at most `max_received` bytes in all.
-    pub(super) fn new(stream: Box<dyn Stream>, max_received: u64) -> Self {
+    /// Creates a packet stream that receives at most `max_received` bytes in total.
+    pub(super) fn new(stream: Box<dyn ByteStream>, max_received: u64) -> Self {
         Self {
             stream,
             buffer: BytesMut::new(),
@@ -59,64 +59,64 @@ impl PacketStream {
         }
     }
 
-    /// Returns the stream for the TLS handshake, and the next sequence number.
-    /// Discards bytes that the server sent too early.
-    pub(super) fn into_stream(self) -> (Box<dyn Stream>, u8) {
+    /// Returns the byte stream for the TLS handshake and the next sequence number.
+    /// Discards buffered bytes, which a server must not send before the TLS handshake.
+    pub(super) fn into_parts(self) -> (Box<dyn ByteStream>, u8) {
         (self.stream, self.sequence)
     }
 
     /// Sets the next sequence number.
-    pub(super) fn with_sequence(mut self, sequence: u8) -> Self {
+    pub(super) fn with_sequence_number(mut self, sequence: u8) -> Self {
         self.sequence = sequence;
         self
     }
 
-    /// Returns the first `wanted` bytes without consuming them; fewer if the server closes the connection.
+    /// Returns at least `wanted` bytes without consuming them, or fewer if the server closes the connection.
     pub(super) async fn peek(&mut self, wanted: usize) -> Result<&[u8], Error> {
         while self.buffer.len() < wanted {
-            if self.fill().await? == 0 {
+            if self.fill_buffer().await? == 0 {
                 break;
             }
         }
         Ok(&self.buffer)
     }
 
-    /// Reads the next packet, truncated to `limit` bytes. The rest is discarded on arrival and never held in memory.
-    pub(super) async fn read(&mut self, limit: usize) -> Result<Packet<'_>, Error> {
+    /// Reads the next packet, truncated to `limit` bytes. Excess bytes are discarded and never buffered as a whole.
+    pub(super) async fn read_packet(&mut self, limit: usize) -> Result<Packet<'_>, Error> {
         self.buffer.advance(self.consumed);
         self.consumed = 0;
-        let length = self.read_chunk_length().await?;
+        let length = self.read_chunk_len().await?;
         if length < MAX_CHUNK_SIZE && length <= limit {
-            while self.buffer.len() < HEADER_LEN + length {
-                self.fill_or_fail().await?;
+            while self.buffer.len() < CHUNK_HEADER_LEN + length {
+                self.fill_buffer_or_fail().await?;
             }
-            self.consumed = HEADER_LEN + length;
+            self.consumed = CHUNK_HEADER_LEN + length;
             self.truncated = false;
         } else {
-            self.truncated = self.assemble(length, limit).await?;
+            self.truncated = self.assemble_packet(length, limit).await?;
         }
         Ok(self.last_packet())
     }
 
-    /// Returns the packet that was read last.
+    /// Returns the most recently read packet.
     pub(super) fn last_packet(&self) -> Packet<'_> {
-        let buffered = self.buffer.get(HEADER_LEN..self.consumed);
+        let buffered = self.buffer.get(CHUNK_HEADER_LEN..self.consumed);
         Packet { payload: buffered.unwrap_or(&self.assembled), truncated: self.truncated }
     }
 
-    /// Reassembles a packet that has several chunks or exceeds the limit. Returns whether it was truncated.
-    async fn assemble(&mut self, first: usize, limit: usize) -> Result<bool, Error> {
-        if self.assembled.capacity() > MAX_REUSED_BUFFER {
+    /// Reassembles a packet that has several chunks or exceeds `limit`. Returns whether the packet was truncated.
+    async fn assemble_packet(&mut self, first: usize, limit: usize) -> Result<bool, Error> {
+        if self.assembled.capacity() > MAX_REUSED_BUFFER_SIZE {
             self.assembled = Vec::new();
         }
         self.assembled.clear();
         let (mut length, mut truncated) = (first, false);
         loop {
-            self.buffer.advance(HEADER_LEN);
+            self.buffer.advance(CHUNK_HEADER_LEN);
             let mut left = length;
             while left > 0 {
                 if self.buffer.is_empty() {
-                    self.fill_or_fail().await?;
+                    self.fill_buffer_or_fail().await?;
                 }
                 let part = left.min(self.buffer.len());
                 let room = part.min(limit.saturating_sub(self.assembled.len()));
@@ -128,12 +128,12 @@ impl PacketStream {
             if length < MAX_CHUNK_SIZE {
                 return Ok(truncated);
             }
-            length = self.read_chunk_length().await?;
+            length = self.read_chunk_len().await?;
         }
     }
 
-    /// Reads the length of the chunk at the start of the buffer. Does not consume its header.
-    async fn read_chunk_length(&mut self) -> Result<usize, Error> {
+    /// Reads the length of the next chunk without consuming the chunk header.
+    async fn read_chunk_len(&mut self) -> Result<usize, Error> {
         loop {
             if let [a, b, c, sequence, ..] = *self.buffer {
                 if sequence != self.sequence {
@@ -142,36 +142,36 @@ impl PacketStream {
                 self.sequence = self.sequence.wrapping_add(1);
                 return Ok(u32::from_le_bytes([a, b, c, 0]) as usize);
             }
-            self.fill_or_fail().await?;
+            self.fill_buffer_or_fail().await?;
         }
     }
 
-    async fn fill_or_fail(&mut self) -> Result<(), Error> {
-        if self.fill().await? == 0 { Err(Error::closed()) } else { Ok(()) }
+    async fn fill_buffer_or_fail(&mut self) -> Result<(), Error> {
+        if self.fill_buffer().await? == 0 { Err(Error::connection_closed()) } else { Ok(()) }
     }
 
-    async fn fill(&mut self) -> Result<usize, Error> {
-        self.buffer.reserve(READ_SIZE);
+    async fn fill_buffer(&mut self) -> Result<usize, Error> {
+        self.buffer.reserve(READ_BUFFER_SIZE);
         let read = self.stream.read_buf(&mut self.buffer).await?;
         self.received = self.received.saturating_add(read as u64);
         if self.received > self.max_received {
-            return Err(Error::TooLarge { what: "bytes during one read of a node", limit: self.max_received });
+            return Err(Error::TooLarge { what: "bytes in one read", limit: self.max_received });
         }
         Ok(read)
     }
 
-    /// Sends a packet that starts a command.
+    /// Sends the first packet of a command, with sequence number 0.
     pub(super) async fn write_command(&mut self, payload: &[u8]) -> Result<(), Error> {
         self.sequence = 0;
-        self.write(payload).await
+        self.write_packet(payload).await
     }
 
-    /// Sends a packet that continues an exchange.
-    pub(super) async fn write(&mut self, payload: &[u8]) -> Result<(), Error> {
+    /// Sends a packet with the next sequence number.
+    pub(super) async fn write_packet(&mut self, payload: &[u8]) -> Result<(), Error> {
         let length = u32::try_from(payload.len()).ok().filter(|&length| (length as usize) < MAX_CHUNK_SIZE);
         let length = length.ok_or(Error::Protocol("the statement is longer than 16 MiB"))?;
         let [a, b, c, _] = length.to_le_bytes();
-        let mut packet = Vec::with_capacity(HEADER_LEN + payload.len());
+        let mut packet = Vec::with_capacity(CHUNK_HEADER_LEN + payload.len());
         packet.extend_from_slice(&[a, b, c, self.sequence]);
         packet.extend_from_slice(payload);
         self.sequence = self.sequence.wrapping_add(1);
@@ -204,32 +204,32 @@ mod tests {
             [chunk(0, b"first"), chunk(1, &vec![b'x'; MAX_CHUNK_SIZE]), chunk(2, b"yz"), chunk(3, b"last")].concat();
         for (limit, length, truncated) in [(usize::MAX, MAX_CHUNK_SIZE + 2, false), (100, 100, true)] {
             let mut stream = packets(sent.clone(), u64::MAX);
-            assert_eq!(stream.read(limit).await.unwrap().payload, b"first");
-            let packet = stream.read(limit).await.unwrap();
+            assert_eq!(stream.read_packet(limit).await.unwrap().payload, b"first");
+            let packet = stream.read_packet(limit).await.unwrap();
             assert_eq!((packet.payload.len(), packet.truncated), (length, truncated));
-            assert_eq!(stream.read(limit).await.unwrap().payload, b"last");
+            assert_eq!(stream.read_packet(limit).await.unwrap().payload, b"last");
             // A vector doubles its capacity.
-            assert!(stream.assembled.capacity() <= 2 * length.max(READ_SIZE));
+            assert!(stream.assembled.capacity() <= 2 * length.max(READ_BUFFER_SIZE));
         }
     }
 
     #[tokio::test]
     async fn memory_of_a_truncated_packet_is_bounded_by_the_limit() {
         let mut stream = packets([chunk(0, &vec![b'x'; 8 << 20]), chunk(1, b"end")].concat(), u64::MAX);
-        assert!(stream.read(1 << 10).await.unwrap().truncated);
-        assert!(stream.assembled.capacity() <= 2 << 10 && stream.buffer.capacity() <= 4 * READ_SIZE);
-        assert_eq!(stream.read(1 << 10).await.unwrap().payload, b"end");
+        assert!(stream.read_packet(1 << 10).await.unwrap().truncated);
+        assert!(stream.assembled.capacity() <= 2 << 10 && stream.buffer.capacity() <= 4 * READ_BUFFER_SIZE);
+        assert_eq!(stream.read_packet(1 << 10).await.unwrap().payload, b"end");
     }
 
     #[tokio::test]
     async fn stream_beyond_the_byte_limit_is_refused() {
         let mut stream = packets(chunk(0, &[0; 2000]), 1000);
-        assert!(matches!(stream.read(usize::MAX).await, Err(Error::TooLarge { limit: 1000, .. })));
+        assert!(matches!(stream.read_packet(usize::MAX).await, Err(Error::TooLarge { limit: 1000, .. })));
     }
 
     #[tokio::test]
     async fn packets_out_of_order_are_refused() {
         let mut stream = packets(chunk(3, b"x"), u64::MAX);
-        assert!(matches!(stream.read(10).await, Err(Error::Protocol(_))));
+        assert!(matches!(stream.read_packet(10).await, Err(Error::Protocol(_))));
     }
 }

@@ -1,4 +1,4 @@
-//! Reads the rows of a text result set, one at a time.
+//! Reads a text result set row by row.
 
 use std::sync::Arc;
 
@@ -10,31 +10,31 @@ use mysql_common::row::new_row;
 
 use super::error::{Error, ServerError};
 use super::packets::{Packet, PacketStream};
-use super::{ERROR_PACKET, InFlight};
+use super::{ERROR_PACKET_HEADER, InFlightFlag};
 
-/// Maximum number of columns: servers allow no more in a table.
+/// Maximum number of columns in a result set, the limit of MySQL tables.
 const MAX_COLUMNS: u64 = 4096;
-/// Maximum size of a column definition.
-const MAX_COLUMN_DEFINITION: usize = 8 << 10;
+/// Maximum size of a column definition packet.
+const MAX_COLUMN_DEFINITION_BYTES: usize = 8 << 10;
 /// Status flag `SERVER_MORE_RESULTS_EXISTS`.
-const MORE_RESULTS: u16 = 0x0008;
-/// First byte of the EOF packet after the column definitions and after the rows.
-const EOF_PACKET: u8 = 0xfe;
-/// Length from which a packet that starts with 0xfe is a row.
+const MORE_RESULTS_FLAG: u16 = 0x0008;
+/// First byte of an EOF packet, which ends the column definitions and the rows.
+const EOF_PACKET_HEADER: u8 = 0xfe;
+/// Size limit of EOF packets. A longer packet that starts with 0xfe is a row.
 const MAX_EOF_PACKET_SIZE: usize = 9;
 /// First byte of a `LOCAL INFILE` request.
-const LOCAL_INFILE_REQUEST: u8 = 0xfb;
-/// NULL cell.
-const NULL_CELL: u8 = 0xfb;
+const LOCAL_INFILE_HEADER: u8 = 0xfb;
+/// First byte of a NULL cell.
+const NULL_CELL_MARKER: u8 = 0xfb;
 
-/// Rows of the first result set. A statement without a result set has no rows.
+/// Rows of the first result set, empty if the statement returns no result set.
 #[derive(Debug)]
 pub(crate) struct Rows<'c> {
     packets: &'c mut PacketStream,
-    in_flight: &'c InFlight,
+    in_flight: &'c InFlightFlag,
     columns: Arc<[Column]>,
     max_row: usize,
-    /// Bytes of the rows read so far.
+    /// Total size in bytes of the rows that were read.
     size: usize,
     ended: bool,
 }
@@ -42,7 +42,7 @@ pub(crate) struct Rows<'c> {
 impl<'c> Rows<'c> {
     pub(super) async fn start(
         packets: &'c mut PacketStream,
-        in_flight: &'c InFlight,
+        in_flight: &'c InFlightFlag,
         max_row: usize,
     ) -> Result<Self, Error> {
         let mut rows = Self { packets, in_flight, columns: Arc::from([]), max_row, size: 0, ended: false };
@@ -50,44 +50,44 @@ impl<'c> Rows<'c> {
         Ok(rows)
     }
 
-    /// Returns the columns of the result set; empty if there is none.
+    /// Returns the columns of the result set, or an empty slice without a result set.
     pub(crate) fn columns(&self) -> &[Column] {
         &self.columns
     }
 
-    /// Returns the bytes of the rows read so far.
-    pub(super) fn size(&self) -> usize {
+    /// Returns the total size in bytes of the rows that were read.
+    pub(super) fn total_bytes(&self) -> usize {
         self.size
     }
 
-    /// Returns the next row, or `None` after the last.
-    pub(crate) async fn next(&mut self) -> Result<Option<Cells<'_>>, Error> {
+    /// Returns the cells of the next row, or `None` after the last row.
+    pub(crate) async fn next(&mut self) -> Result<Option<RowCells<'_>>, Error> {
         if self.ended {
             return Ok(None);
         }
-        let Packet { payload, truncated } = self.packets.read(self.max_row).await?;
+        let Packet { payload, truncated } = self.packets.read_packet(self.max_row).await?;
         match payload {
-            [ERROR_PACKET, ..] => {
+            [ERROR_PACKET_HEADER, ..] => {
                 let error = ServerError::parse(payload);
-                self.mark_ended();
+                self.mark_finished();
                 return Err(Error::Server(error));
             }
-            [EOF_PACKET, ..] if payload.len() < MAX_EOF_PACKET_SIZE && !truncated => {
-                let status = eof_packet_status(payload);
-                if status & MORE_RESULTS != 0 {
-                    self.skip_results().await?;
+            [EOF_PACKET_HEADER, ..] if payload.len() < MAX_EOF_PACKET_SIZE && !truncated => {
+                let status = parse_eof_packet_status(payload);
+                if status & MORE_RESULTS_FLAG != 0 {
+                    self.skip_remaining_results().await?;
                 }
-                self.mark_ended();
+                self.mark_finished();
                 return Ok(None);
             }
             _ => {}
         }
         let Packet { payload, truncated } = self.packets.last_packet();
         self.size += payload.len();
-        Ok(Some(Cells { rest: payload, truncated }))
+        Ok(Some(RowCells { rest: payload, truncated }))
     }
 
-    /// Returns the next row with its columns.
+    /// Returns the next row as a [`Row`], or `None` after the last row.
     pub(super) async fn next_row(&mut self) -> Result<Option<Row>, Error> {
         let columns = self.columns.clone();
         let Some(mut cells) = self.next().await? else { return Ok(None) };
@@ -101,84 +101,84 @@ impl<'c> Rows<'c> {
         Ok(Some(new_row(values, columns)))
     }
 
-    fn mark_ended(&mut self) {
+    fn mark_finished(&mut self) {
         self.ended = true;
-        self.in_flight.set(false);
+        self.in_flight.set_in_flight(false);
     }
 
-    /// Reads the column definitions, or the end of a statement without a result set.
+    /// Reads the column definitions, or the OK packet of a statement without a result set.
     async fn read_header(&mut self) -> Result<(), Error> {
         loop {
-            let payload = self.packets.read(MAX_COLUMN_DEFINITION).await?.payload;
+            let payload = self.packets.read_packet(MAX_COLUMN_DEFINITION_BYTES).await?.payload;
             match payload.first() {
-                Some(&ERROR_PACKET) => {
+                Some(&ERROR_PACKET_HEADER) => {
                     let error = ServerError::parse(payload);
-                    self.mark_ended();
+                    self.mark_finished();
                     return Err(Error::Server(error));
                 }
                 Some(0x00) => {
-                    if ok_packet_status(payload)? & MORE_RESULTS == 0 {
-                        self.mark_ended();
+                    if parse_ok_packet_status(payload)? & MORE_RESULTS_FLAG == 0 {
+                        self.mark_finished();
                         return Ok(());
                     }
                 }
-                Some(&LOCAL_INFILE_REQUEST) => {
-                    return Err(Error::Protocol("the server asks for a file of this machine"));
+                Some(&LOCAL_INFILE_HEADER) => {
+                    return Err(Error::Protocol("the server requests a local file"));
                 }
                 _ => {
-                    let (count, _) = parse_length_encoded(payload)?;
-                    return self.read_columns(count).await;
+                    let (count, _) = parse_length_encoded_integer(payload)?;
+                    return self.read_column_definitions(count).await;
                 }
             }
         }
     }
 
-    async fn read_columns(&mut self, count: u64) -> Result<(), Error> {
+    async fn read_column_definitions(&mut self, count: u64) -> Result<(), Error> {
         if count > MAX_COLUMNS {
-            return Err(Error::TooLarge { what: "columns in a result", limit: MAX_COLUMNS });
+            return Err(Error::TooLarge { what: "columns in a result set", limit: MAX_COLUMNS });
         }
         let mut columns = Vec::new();
         for _ in 0..count {
-            let Packet { payload, truncated } = self.packets.read(MAX_COLUMN_DEFINITION).await?;
+            let Packet { payload, truncated } = self.packets.read_packet(MAX_COLUMN_DEFINITION_BYTES).await?;
             if truncated {
                 return Err(Error::TooLarge {
-                    what: "bytes in the definition of a column",
-                    limit: MAX_COLUMN_DEFINITION as u64,
+                    what: "bytes in a column definition",
+                    limit: MAX_COLUMN_DEFINITION_BYTES as u64,
                 });
             }
             columns.push(ParseBuf(payload).parse::<Column>(())?);
         }
-        match self.packets.read(MAX_COLUMN_DEFINITION).await?.payload {
-            [EOF_PACKET, rest @ ..] if rest.len() < MAX_EOF_PACKET_SIZE => {}
-            _ => return Err(Error::Protocol("the columns of a result do not end")),
+        match self.packets.read_packet(MAX_COLUMN_DEFINITION_BYTES).await?.payload {
+            [EOF_PACKET_HEADER, rest @ ..] if rest.len() < MAX_EOF_PACKET_SIZE => {}
+            _ => return Err(Error::Protocol("no EOF packet after the column definitions")),
         }
         self.columns = columns.into();
         Ok(())
     }
 
-    /// Discards the results after the first one, such as those of a procedure.
-    async fn skip_results(&mut self) -> Result<(), Error> {
+    /// Discards all result sets after the first, such as those of a stored procedure.
+    async fn skip_remaining_results(&mut self) -> Result<(), Error> {
         let mut in_rows = false;
         loop {
-            let Packet { payload, truncated } = self.packets.read(MAX_COLUMN_DEFINITION).await?;
+            let Packet { payload, truncated } = self.packets.read_packet(MAX_COLUMN_DEFINITION_BYTES).await?;
             let status = match payload {
-                [ERROR_PACKET, ..] => {
+                [ERROR_PACKET_HEADER, ..] => {
                     let error = ServerError::parse(payload);
-                    self.mark_ended();
+                    self.mark_finished();
                     return Err(Error::Server(error));
                 }
-                [0x00, ..] if !in_rows => ok_packet_status(payload)?,
-                [EOF_PACKET, ..] if payload.len() < MAX_EOF_PACKET_SIZE && !truncated => {
+                [0x00, ..] if !in_rows => parse_ok_packet_status(payload)?,
+                [EOF_PACKET_HEADER, ..] if payload.len() < MAX_EOF_PACKET_SIZE && !truncated => {
                     // The first EOF packet ends the columns, the second the rows.
                     in_rows = !in_rows;
                     if in_rows {
                         continue;
                     }
-                    eof_packet_status(payload)
+                    parse_eof_packet_status(payload)
                 }
                 _ => continue,
             };
-            if status & MORE_RESULTS == 0 {
+            if status & MORE_RESULTS_FLAG == 0 {
                 return Ok(());
             }
         }
@@ -187,24 +187,24 @@ impl<'c> Rows<'c> {
 
 /// Cells of a row, in order.
 #[derive(Debug)]
-pub(crate) struct Cells<'a> {
+pub(crate) struct RowCells<'a> {
     rest: &'a [u8],
-    /// True if the row exceeded the limit: its last cell is truncated, and further cells are missing.
+    /// True if the row exceeded the size limit. The last cell is then truncated and the remaining cells read as NULL.
     pub(crate) truncated: bool,
 }
 
-impl<'a> Cells<'a> {
-    /// Returns the next cell; `None` for NULL.
+impl<'a> RowCells<'a> {
+    /// Returns the next cell, or `None` for NULL.
     pub(crate) fn next_cell(&mut self) -> Result<Option<&'a [u8]>, Error> {
         if self.rest.is_empty() && self.truncated {
             return Ok(None);
         }
-        if let [NULL_CELL, rest @ ..] = self.rest {
+        if let [NULL_CELL_MARKER, rest @ ..] = self.rest {
             self.rest = rest;
             return Ok(None);
         }
-        let (length, rest) = match parse_length_encoded(self.rest) {
-            // The row was truncated inside the length.
+        let (length, rest) = match parse_length_encoded_integer(self.rest) {
+            // The row was truncated in the middle of a cell's length.
             Err(_) if self.truncated => {
                 self.rest = &[];
                 return Ok(None);
@@ -214,7 +214,7 @@ impl<'a> Cells<'a> {
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         let Some((cell, rest)) = rest.split_at_checked(length) else {
             if !self.truncated {
-                return Err(Error::Protocol("a cell is longer than its row"));
+                return Err(Error::Protocol("cell exceeds its row"));
             }
             self.rest = &[];
             return Ok(Some(rest));
@@ -224,9 +224,9 @@ impl<'a> Cells<'a> {
     }
 }
 
-/// Parses a length-encoded integer. Also returns the rest of the bytes.
-fn parse_length_encoded(bytes: &[u8]) -> Result<(u64, &[u8]), Error> {
-    let (first, rest) = bytes.split_first().ok_or(Error::Protocol("an empty packet"))?;
+/// Parses a length-encoded integer and returns it with the remaining bytes.
+fn parse_length_encoded_integer(bytes: &[u8]) -> Result<(u64, &[u8]), Error> {
+    let (first, rest) = bytes.split_first().ok_or(Error::Protocol("empty packet"))?;
     let size = match first {
         0xfc => 2,
         0xfd => 3,
@@ -234,23 +234,23 @@ fn parse_length_encoded(bytes: &[u8]) -> Result<(u64, &[u8]), Error> {
         0xfb | 0xff => return Err(Error::Protocol("malformed length")),
         small => return Ok((u64::from(*small), rest)),
     };
-    let (number, rest) = rest.split_at_checked(size).ok_or(Error::Protocol("a length is cut"))?;
+    let (number, rest) = rest.split_at_checked(size).ok_or(Error::Protocol("truncated length"))?;
     let value = number.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte));
     Ok((value, rest))
 }
 
-/// Returns the status flags of an OK packet, after the affected rows and the last insert id.
-fn ok_packet_status(payload: &[u8]) -> Result<u16, Error> {
-    let (_, rest) = parse_length_encoded(payload.get(1..).unwrap_or_default())?;
-    let (_, rest) = parse_length_encoded(rest)?;
+/// Parses the status flags of an OK packet, which follow the affected rows and the last insert id.
+fn parse_ok_packet_status(payload: &[u8]) -> Result<u16, Error> {
+    let (_, rest) = parse_length_encoded_integer(payload.get(1..).unwrap_or_default())?;
+    let (_, rest) = parse_length_encoded_integer(rest)?;
     match rest {
         [low, high, ..] => Ok(u16::from_le_bytes([*low, *high])),
-        _ => Err(Error::Protocol("a short OK packet")),
+        _ => Err(Error::Protocol("truncated OK packet")),
     }
 }
 
-/// Returns the status flags of an EOF packet, after the number of warnings.
-fn eof_packet_status(payload: &[u8]) -> u16 {
+/// Parses the status flags of an EOF packet, which follow the number of warnings.
+fn parse_eof_packet_status(payload: &[u8]) -> u16 {
     match payload {
         [_, _, _, low, high, ..] => u16::from_le_bytes([*low, *high]),
         _ => 0,
@@ -261,8 +261,8 @@ fn eof_packet_status(payload: &[u8]) -> u16 {
 mod tests {
     use super::*;
 
-    fn row(payload: &[u8], truncated: bool) -> Cells<'_> {
-        Cells { rest: payload, truncated }
+    fn row(payload: &[u8], truncated: bool) -> RowCells<'_> {
+        RowCells { rest: payload, truncated }
     }
 
     #[test]
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn truncated_row_has_a_cut_cell_and_no_cells_after_it() {
+    fn truncated_row_ends_with_a_truncated_cell() {
         let mut cells = row(b"\x01a\x05xy", true);
         assert_eq!(cells.next_cell().unwrap(), Some(b"a".as_slice()));
         assert_eq!(cells.next_cell().unwrap(), Some(b"xy".as_slice()));
@@ -285,8 +285,8 @@ mod tests {
     #[test]
     fn malformed_lengths_are_errors() {
         for bytes in [&b""[..], b"\xfc\x01", b"\xfe\x01\x02", b"\xff"] {
-            assert!(parse_length_encoded(bytes).is_err(), "{bytes:?}");
+            assert!(parse_length_encoded_integer(bytes).is_err(), "{bytes:?}");
         }
-        assert_eq!(parse_length_encoded(b"\xfd\x01\x02\x03!").unwrap(), (0x0003_0201, &b"!"[..]));
+        assert_eq!(parse_length_encoded_integer(b"\xfd\x01\x02\x03!").unwrap(), (0x0003_0201, &b"!"[..]));
     }
 }

@@ -1,4 +1,4 @@
-//! Performs the TLS handshake with the modes of MySQL's `--ssl-mode`.
+//! Performs TLS handshakes. The verification modes are those of MySQL's client option `--ssl-mode`.
 
 use std::sync::Arc;
 
@@ -13,36 +13,39 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::error::Error;
-use super::packets::Stream;
-use super::read_limited_file;
+use super::packets::ByteStream;
+use super::read_file_with_limit;
 
-/// Maximum size of a certificate bundle: one of all public authorities has a fifth of it.
+/// Maximum size of a CA bundle, five times the size of a bundle with all public certificate authorities.
 const MAX_CA_BUNDLE_SIZE: usize = 1 << 20;
 
-/// Returns whether TLS authenticates the server, so that a password may be sent.
-/// A chain to a public authority is no proof without a host name: anyone can obtain such a certificate.
-pub(super) fn is_verified(node: &NodeUrl) -> bool {
+/// Returns whether the TLS settings authenticate the server, so that the client may send a password.
+/// With public certificate authorities, authentication requires host name verification.
+pub(super) fn authenticates_server(node: &NodeUrl) -> bool {
     node.tls == TlsMode::VerifyIdentity || (node.tls == TlsMode::VerifyCa && node.ca.is_some())
 }
 
 /// Upgrades the stream to TLS.
-pub(super) async fn handshake(node: &NodeUrl, stream: Box<dyn Stream>) -> Result<TlsStream<Box<dyn Stream>>, Error> {
+pub(super) async fn perform_handshake(
+    node: &NodeUrl,
+    stream: Box<dyn ByteStream>,
+) -> Result<TlsStream<Box<dyn ByteStream>>, Error> {
     let name =
         ServerName::try_from(node.host.clone()).map_err(|error| Error::Tls(format!("{}: {error}", node.host)))?;
-    let connector = TlsConnector::from(Arc::new(tls_config(node).await?));
+    let connector = TlsConnector::from(Arc::new(build_tls_config(node).await?));
     connector.connect(name, stream).await.map_err(|error| {
         let is_tls = error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>);
         if is_tls { Error::Tls(error.to_string()) } else { error.into() }
     })
 }
 
-/// Creates the TLS configuration. Fails if the file `ca` cannot be read.
-async fn tls_config(node: &NodeUrl) -> Result<ClientConfig, Error> {
+/// Creates the TLS configuration. Fails if the certificate file `ca` cannot be read.
+async fn build_tls_config(node: &NodeUrl) -> Result<ClientConfig, Error> {
     let failed = |error: rustls::Error| Error::Tls(error.to_string());
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
     let chain = if matches!(node.tls, TlsMode::VerifyCa | TlsMode::VerifyIdentity) {
-        let roots = Arc::new(load_roots(node).await?);
+        let roots = Arc::new(load_root_certificates(node).await?);
         let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider.clone()).build();
         Some(verifier.map_err(|error| Error::Tls(error.to_string()))?)
     } else {
@@ -50,14 +53,14 @@ async fn tls_config(node: &NodeUrl) -> Result<ClientConfig, Error> {
     };
     let verifier: Arc<dyn ServerCertVerifier> = match (node.tls, chain) {
         (TlsMode::VerifyIdentity, Some(chain)) => chain,
-        (_, chain) => Arc::new(HostnameIgnored { chain, provider }),
+        (_, chain) => Arc::new(HostnameIgnoringVerifier { chain, provider }),
     };
     let builder = builder.map_err(failed)?;
     Ok(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
 }
 
-/// Loads the authorities of the file, or the public ones.
-async fn load_roots(node: &NodeUrl) -> Result<RootCertStore, Error> {
+/// Loads the certificate authorities from the file `ca`, or the public ones without such a file.
+async fn load_root_certificates(node: &NodeUrl) -> Result<RootCertStore, Error> {
     let mut roots = RootCertStore::empty();
     let Some(path) = &node.ca else {
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
@@ -66,7 +69,7 @@ async fn load_roots(node: &NodeUrl) -> Result<RootCertStore, Error> {
     let failed = |error: &dyn std::fmt::Display| {
         Error::Tls(format!("cannot read the certificates of {}: {error}", path.display()))
     };
-    let bundle = read_limited_file(path, MAX_CA_BUNDLE_SIZE).await.map_err(|error| failed(&error))?;
+    let bundle = read_file_with_limit(path, MAX_CA_BUNDLE_SIZE).await.map_err(|error| failed(&error))?;
     for certificate in CertificateDer::pem_slice_iter(&bundle) {
         roots.add(certificate.map_err(|error| failed(&error))?).map_err(|error| failed(&error))?;
     }
@@ -78,13 +81,13 @@ async fn load_roots(node: &NodeUrl) -> Result<RootCertStore, Error> {
 
 /// Certificate verifier that ignores the host name.
 #[derive(Debug)]
-struct HostnameIgnored {
-    /// Verifier of the certificate chain. `None` accepts any certificate and does not authenticate the server.
+struct HostnameIgnoringVerifier {
+    /// Verifier of the certificate chain. Without a verifier, any certificate is accepted.
     chain: Option<Arc<WebPkiServerVerifier>>,
     provider: Arc<CryptoProvider>,
 }
 
-impl ServerCertVerifier for HostnameIgnored {
+impl ServerCertVerifier for HostnameIgnoringVerifier {
     fn verify_server_cert(
         &self,
         certificate: &CertificateDer<'_>,
@@ -95,7 +98,7 @@ impl ServerCertVerifier for HostnameIgnored {
     ) -> Result<ServerCertVerified, rustls::Error> {
         let Some(chain) = &self.chain else { return Ok(ServerCertVerified::assertion()) };
         match chain.verify_server_cert(certificate, intermediates, name, ocsp, now) {
-            // The name is compared last, after the chain was verified.
+            // `rustls` compares the host name last, after it verified the chain.
             Err(rustls::Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) => Ok(ServerCertVerified::assertion()),
@@ -134,13 +137,13 @@ mod tests {
     async fn certificates_are_read_from_a_file_of_limited_size() {
         for path in ["/dev/zero", "/proc/self", "/no/such/file"] {
             let node: NodeUrl = format!("mysql://clew@db.test/?tls=verify-ca&ca={path}").parse().unwrap();
-            let error = load_roots(&node).await.unwrap_err().to_string();
+            let error = load_root_certificates(&node).await.unwrap_err().to_string();
             assert!(error.contains("cannot read the certificates"), "{error}");
         }
     }
 
     #[test]
-    fn name_or_a_private_authority_authenticates_the_server() {
+    fn host_name_or_private_authority_authenticates_the_server() {
         for (parameters, verified) in [
             ("tls=required", false),
             ("tls=verify-ca", false),
@@ -148,7 +151,7 @@ mod tests {
             ("tls=verify-identity", true),
         ] {
             let node: NodeUrl = format!("mysql://clew@db.test/?{parameters}").parse().unwrap();
-            assert_eq!(is_verified(&node), verified, "{parameters}");
+            assert_eq!(authenticates_server(&node), verified, "{parameters}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Confirms kills: polls the process list until each kill had its effect.
+//! Confirms kills by polling the process list until the effect of each kill is visible.
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
@@ -9,19 +9,19 @@ use tokio::time::{sleep, timeout};
 
 use super::process_view::{SessionList, list_sessions, list_sessions_with_ages};
 use super::rollback_state::{RollbackState, read_rollback_states};
-use super::victim::{is_idle, is_killed};
+use super::victim::{has_pending_kill, is_idle};
 use super::{KillKind, KillOutcome};
 use crate::connection::Connection;
-use crate::statement_ages::CheckScope;
+use crate::statement_ages::AgeCheckScope;
 
-/// Time limit for confirming all kills of a batch.
+/// Timeout for confirming all kills of a batch.
 const CONFIRMATION_TIMEOUT: Duration = Duration::from_secs(1);
-/// Delay before the second poll; it doubles with each further poll.
-const FIRST_POLL_DELAY: Duration = Duration::from_millis(5);
-/// Delay before rollbacks are read. Most sessions are gone by then.
+/// Delay before the second poll. The delay doubles after each poll.
+const INITIAL_POLL_DELAY: Duration = Duration::from_millis(5);
+/// Delay before rollback states are read. Most killed sessions end within this delay.
 const ROLLBACK_READ_DELAY: Duration = Duration::from_millis(100);
 
-/// Killed session whose end is not confirmed yet.
+/// Accepted kill whose effect is not confirmed yet.
 pub(super) struct PendingKill {
     before: Session,
     last_state: String,
@@ -29,18 +29,18 @@ pub(super) struct PendingKill {
 }
 
 impl PendingKill {
-    /// Creates an entry from the session as it was listed just before its kill.
+    /// Creates a pending kill from the session as listed immediately before the kill.
     pub(super) fn new(before: Session) -> Self {
         Self { before, last_state: "not confirmed".to_owned(), outcome: None }
     }
 
-    /// Returns the outcome. An unconfirmed kill is reported with its last listed state or with `failure`.
-    pub(super) fn finish(&mut self, failure: Option<&Failure>) -> KillOutcome {
+    /// Returns the outcome. An unconfirmed kill is reported with the last session state or with `failure`.
+    pub(super) fn take_outcome(&mut self, failure: Option<&Failure>) -> KillOutcome {
         let unconfirmed = || KillOutcome::Ending(failure.map_or_else(|| self.last_state.clone(), Failure::to_string));
         self.outcome.take().unwrap_or_else(unconfirmed)
     }
 
-    fn update(
+    fn update_outcome(
         &mut self,
         now: Option<&Session>,
         is_checked: bool,
@@ -49,7 +49,7 @@ impl PendingKill {
         late: bool,
     ) {
         self.outcome = match (rollback, now) {
-            (_, Some(now)) if kind == KillKind::Query && statement_has_ended(&self.before, now, is_checked) => {
+            (_, Some(now)) if kind == KillKind::Query && has_statement_ended(&self.before, now, is_checked) => {
                 Some(KillOutcome::Killed)
             }
             (Some(RollbackState::RollingBack(rows_modified)), _) if late => {
@@ -59,7 +59,7 @@ impl PendingKill {
             _ => None,
         };
         self.last_state = now.map_or_else(
-            || "its transaction is still open".to_owned(),
+            || "the transaction of the session is still open".to_owned(),
             |now| {
                 format!("{} {}", to_valid_utf8(&now.command), to_valid_utf8(now.state.as_deref().unwrap_or_default()))
             },
@@ -67,14 +67,14 @@ impl PendingKill {
     }
 }
 
-/// Polls until each kill had its effect, a rollback is listed, or the confirmation times out.
-pub(super) async fn confirm(
+/// Polls until each kill took effect or its rollback is visible, or until the confirmation timeout.
+pub(super) async fn poll_until_confirmed(
     mut connection: Connection,
     mut kills: Vec<&mut PendingKill>,
     kind: KillKind,
 ) -> Result<(), Failure> {
-    // A statement that is running at the timeout is killed with the connection.
-    let Ok(polled) = timeout(CONFIRMATION_TIMEOUT, poll_effects(&mut connection, &mut kills, kind)).await else {
+    // On timeout, dropping the connection kills a running poll statement.
+    let Ok(polled) = timeout(CONFIRMATION_TIMEOUT, poll_kill_effects(&mut connection, &mut kills, kind)).await else {
         return Ok(());
     };
     polled?;
@@ -82,13 +82,13 @@ pub(super) async fn confirm(
     Ok(())
 }
 
-async fn poll_effects(
+async fn poll_kill_effects(
     connection: &mut Connection,
     kills: &mut [&mut PendingKill],
     kind: KillKind,
 ) -> Result<(), Failure> {
     let started = Instant::now();
-    let mut pause = FIRST_POLL_DELAY;
+    let mut pause = INITIAL_POLL_DELAY;
     loop {
         let all = kills.iter_mut().map(|kill| &mut **kill);
         let mut pending: Vec<&mut PendingKill> = all.filter(|kill| kill.outcome.is_none()).collect();
@@ -97,9 +97,9 @@ async fn poll_effects(
         }
         let ids: HashSet<u64> = pending.iter().map(|kill| kill.before.id).collect();
         let wanted = |session: &Session| ids.contains(&session.id);
-        // Ages matter only for detecting the end of a statement.
+        // Session ages are needed only to detect the end of a statement.
         let (SessionList { sessions: listed, .. }, unchecked) = match kind {
-            KillKind::Query => list_sessions_with_ages(connection, CheckScope::Busy, wanted).await?,
+            KillKind::Query => list_sessions_with_ages(connection, AgeCheckScope::Busy, wanted).await?,
             KillKind::Connection => (list_sessions(connection, wanted).await?, HashSet::new()),
         };
         let listed: HashMap<u64, Session> = listed.into_iter().map(|session| (session.id, session)).collect();
@@ -112,7 +112,7 @@ async fn poll_effects(
                 rollbacks.as_ref().map(|all| all.get(&kill.before.id).copied().unwrap_or(RollbackState::NoTransaction));
             let now = now(&kill.before);
             let is_checked = !unchecked.contains(&kill.before.id);
-            kill.update(now, is_checked, rollback, kind, late);
+            kill.update_outcome(now, is_checked, rollback, kind, late);
         }
         if pending.iter().all(|kill| kill.outcome.is_some()) {
             return Ok(());
@@ -126,9 +126,9 @@ fn is_same_client(before: &Session, now: &Session) -> bool {
     before.user == now.user && before.host == now.host
 }
 
-/// Returns whether the statement has ended, from the listed session.
-/// `is_checked`: the age comes from a timer that the session cannot set.
-fn statement_has_ended(before: &Session, now: &Session, is_checked: bool) -> bool {
+/// Returns whether the killed statement has ended, by comparing the session before and after the kill.
+/// `is_checked` is true if the age comes from a timer that the session cannot set.
+fn has_statement_ended(before: &Session, now: &Session, is_checked: bool) -> bool {
     let is_younger = is_checked && now.seconds < before.seconds;
-    !is_killed(now) && (is_idle(now) || before.statement != now.statement || is_younger)
+    !has_pending_kill(now) && (is_idle(now) || before.statement != now.statement || is_younger)
 }

@@ -1,4 +1,4 @@
-//! Effect of kills on other sessions and on data, measured by reads before and after the kills.
+//! Measures the effect of kills on other sessions and on data, by reads before and after the kills.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
@@ -11,18 +11,18 @@ use super::KillOutcome;
 use crate::limits::Limits;
 use crate::locks::read_waits;
 
-/// Time limit of one read. A server that lists its locks slowly delays the kill by no more.
-const MAX_READ_TIME: Duration = Duration::from_secs(3);
-/// Maximum number of reads after the kills. Reads stop early when all expected waiters are unblocked.
-/// A waiter that gets the lock may block the others.
-const MAX_READS: u32 = 5;
-/// Pause before the second read; it doubles before each further read.
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
+/// Timeout of one read of lock waits. Limits the delay of a kill on a slow server.
+const EFFECT_READ_TIMEOUT: Duration = Duration::from_secs(3);
+/// Maximum number of reads after the kills. Reading stops when all expected waiters are unblocked.
+/// The limit is needed because an unblocked waiter may block other waiters.
+const MAX_READS_AFTER_KILL: u32 = 5;
+/// Delay before the second read. The delay doubles after each read.
+const INITIAL_READ_DELAY: Duration = Duration::from_millis(50);
 
-/// Transactions and lock waits of a node just before a kill.
+/// Transactions and lock waits of a node immediately before a kill.
 #[derive(Debug)]
 pub struct StateBeforeKill {
-    /// Changed rows by session; `None` if transactions cannot be read.
+    /// Number of changed rows by session, or `None` if transactions are unreadable.
     rows: Option<HashMap<u64, u64>>,
     graph: WaitGraph,
 }
@@ -30,7 +30,8 @@ pub struct StateBeforeKill {
 /// Effect of kills.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KillEffect {
-    /// Changed rows of killed sessions that were rolled back by the last read; `None` if transactions cannot be read.
+    /// Number of the killed sessions' changed rows that were rolled back at the last read.
+    /// `None` if transactions are unreadable.
     pub rows_rolled_back: Option<u64>,
     /// Sessions that waited for a killed session, directly or transitively, and no longer wait.
     pub unblocked: Vec<u64>,
@@ -39,10 +40,10 @@ pub struct KillEffect {
 }
 
 impl StateBeforeKill {
-    /// Reads transactions and lock waits. Kills do not depend on this read: a failure does not prevent them.
+    /// Reads transactions and lock waits. Callers continue with the kill even if this read fails.
     pub async fn read(node: &NodeUrl, limits: &Limits) -> Result<Self, Failure> {
-        let observed = read_waits(node, &capped_limits(limits)).await?;
-        Ok(Self { rows: rows_by_session(&observed), graph: build_graph(&observed) })
+        let observed = read_waits(node, &cap_timeouts(limits)).await?;
+        Ok(Self { rows: modified_rows_by_session(&observed), graph: build_graph(&observed) })
     }
 
     /// Returns the number of sessions that wait for this session, directly or transitively.
@@ -51,7 +52,7 @@ impl StateBeforeKill {
         self.graph.count_waiters(Party::Session(session))
     }
 
-    /// Reads the state again after the kills and returns the difference.
+    /// Reads transactions and lock waits again after the kills, and returns the difference.
     pub async fn effect(
         &self,
         node: &NodeUrl,
@@ -63,18 +64,18 @@ impl StateBeforeKill {
         let gone: Vec<Party> = killed.iter().copied().map(Party::Session).collect();
         let waiters: BTreeSet<u64> = self.graph.waiters_behind(&gone).into_iter().filter_map(Party::session).collect();
         let max_unblocked = self.graph.unblocked_by(&gone).len();
-        let rows_before = self.rows.as_ref().map(|rows| sum_rows(rows, &killed));
+        let rows_before = self.rows.as_ref().map(|rows| sum_modified_rows(rows, &killed));
         if waiters.is_empty() && rows_before.is_none_or(|rows| rows == 0) {
             return Ok(KillEffect { rows_rolled_back: rows_before, ..KillEffect::default() });
         }
-        let mut pause = FIRST_PAUSE;
+        let mut pause = INITIAL_READ_DELAY;
         for read in 1.. {
-            let observed = read_waits(node, &capped_limits(limits)).await?;
-            let waiting = waiting_sessions(&build_graph(&observed));
+            let observed = read_waits(node, &cap_timeouts(limits)).await?;
+            let waiting = find_waiting_sessions(&build_graph(&observed));
             let (still_waiting, unblocked): (Vec<u64>, Vec<u64>) =
                 waiters.iter().copied().partition(|session| waiting.contains(session));
-            if unblocked.len() >= max_unblocked || read == MAX_READS {
-                let rows_after = rows_by_session(&observed).map(|rows| sum_rows(&rows, &killed));
+            if unblocked.len() >= max_unblocked || read == MAX_READS_AFTER_KILL {
+                let rows_after = modified_rows_by_session(&observed).map(|rows| sum_modified_rows(&rows, &killed));
                 let undone = rows_before.zip(rows_after).map(|(before, after)| before.saturating_sub(after));
                 return Ok(KillEffect { rows_rolled_back: undone, unblocked, still_waiting });
             }
@@ -85,15 +86,15 @@ impl StateBeforeKill {
     }
 }
 
-fn capped_limits(limits: &Limits) -> Limits {
+fn cap_timeouts(limits: &Limits) -> Limits {
     Limits {
-        read_timeout: limits.read_timeout.min(MAX_READ_TIME),
-        connect_timeout: limits.connect_timeout.min(MAX_READ_TIME),
+        read_timeout: limits.read_timeout.min(EFFECT_READ_TIMEOUT),
+        connect_timeout: limits.connect_timeout.min(EFFECT_READ_TIMEOUT),
         ..*limits
     }
 }
 
-fn rows_by_session(observed: &LockObservations) -> Option<HashMap<u64, u64>> {
+fn modified_rows_by_session(observed: &LockObservations) -> Option<HashMap<u64, u64>> {
     if observed.limitations.iter().any(|limitation| limitation.kind == LimitationKind::NoTransactions) {
         return None;
     }
@@ -105,11 +106,11 @@ fn rows_by_session(observed: &LockObservations) -> Option<HashMap<u64, u64>> {
     Some(rows)
 }
 
-fn sum_rows(rows: &HashMap<u64, u64>, sessions: &[u64]) -> u64 {
+fn sum_modified_rows(rows: &HashMap<u64, u64>, sessions: &[u64]) -> u64 {
     sessions.iter().filter_map(|session| rows.get(session)).fold(0, |sum, rows| sum.saturating_add(*rows))
 }
 
-fn waiting_sessions(graph: &WaitGraph) -> HashSet<u64> {
+fn find_waiting_sessions(graph: &WaitGraph) -> HashSet<u64> {
     let unexplained = graph.unexplained.iter().map(|wait| wait.session);
     graph.waits.iter().filter_map(|wait| wait.waiter.session()).chain(unexplained).collect()
 }

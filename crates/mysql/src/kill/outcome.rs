@@ -1,33 +1,34 @@
-//! Outcomes of kills, and reasons for refusals.
+//! Outcomes of kills and reasons for refusals.
 
 use std::fmt;
 
 use clew_diagnose::KillRisk;
 use clew_model::Failure;
 
-/// Outcome of a kill. The first four variants need no further action.
+/// Outcome of a kill. The first four variants require no further action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KillOutcome {
     /// The session or its statement has ended.
     Killed,
-    /// The server accepted this or an earlier kill and rolls back changes. Locks are released after the rollback.
-    /// MariaDB lists the session until then, MySQL does not.
+    /// The server accepted this kill or a previous one and rolls back the transaction.
+    /// The server releases the session's locks after the rollback.
+    /// During the rollback, MariaDB lists the session and MySQL does not.
     RollingBack {
-        /// Number of changed rows still to be rolled back.
+        /// Number of changed rows that are left to roll back.
         rows_modified: u64,
     },
-    /// The server accepted the kill, and its effect is not confirmed yet. Has the last observed state.
+    /// The server accepted the kill, but the effect is not confirmed. Contains the last session state.
     Ending(String),
-    /// The session or its statement had ended before the kill.
+    /// The session or its statement ended before the kill.
     AlreadyGone,
-    /// The kill was refused.
+    /// Clew refused the kill.
     Refused(Refusal),
-    /// The server is unreachable, or the account lacks a privilege; the failure then has the `GRANT` statement.
+    /// The server is unreachable or the account lacks a privilege.
     Failed(Failure),
 }
 
 impl KillOutcome {
-    /// Name in the store: `killed`, `rolling_back`, `ending`, `already_gone`, `refused` or `failed`.
+    /// Returns the name in the metadata store, such as `killed` or `rolling_back`.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -40,13 +41,13 @@ impl KillOutcome {
         }
     }
 
-    /// Returns whether the server accepted this or an earlier kill.
+    /// Returns whether the server accepted this kill or a previous one.
     #[must_use]
     pub fn was_accepted(&self) -> bool {
         matches!(self, Self::Killed | Self::RollingBack { .. } | Self::Ending(_))
     }
 
-    /// Returns whether the session or statement has ended or is about to end.
+    /// Returns whether the session or statement has ended or will end soon.
     #[must_use]
     pub fn is_success(&self) -> bool {
         self.was_accepted() || *self == Self::AlreadyGone
@@ -56,61 +57,61 @@ impl KillOutcome {
 /// Reason for refusing a kill.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
-    /// Internal thread of the server, such as replication or the event scheduler.
+    /// The session is an internal server thread, such as replication or the event scheduler.
     Internal,
     /// The account is protected.
     Protected {
         /// Account name.
         user: String,
     },
-    /// Session of Clew itself.
+    /// The session belongs to Clew.
     OwnSession,
-    /// The connection id now belongs to another session.
+    /// The connection id belongs to another session now.
     AnotherSession {
         /// Account name.
         user: String,
         /// Client address.
         host: String,
     },
-    /// The server restarted since the victim was listed, or the address now leads to another server.
-    /// Connection ids then belong to other clients.
+    /// The server restarted after the victim was listed, or the address leads to another server.
+    /// The victim's connection id may belong to another client now.
     AnotherServer,
-    /// A proxy stands between Clew and the server: listed sessions cannot be identified.
+    /// Clew connects through a proxy, so listed sessions cannot be identified.
     Proxied,
-    /// The session no longer runs the expected statement.
+    /// The session does not run the expected statement any more.
     AnotherStatement,
-    /// A rule chose the session by its age, which the server does not record and which may be wrong.
+    /// A kill rule selected the session by its age, and the age is unreliable.
     UnreliableAge,
-    /// The kill targets a statement, and the session runs none.
+    /// The kill targets a statement, but the session is idle.
     Idle,
-    /// The kill can damage a table without transactions, and the caller did not accept this.
+    /// The kill can damage a non-transactional table, and the caller did not accept this risk.
     Unsafe(KillRisk),
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Internal => f.write_str("it is a thread of the server itself, which is never killed"),
-            Self::Protected { user } => write!(f, "the account {user} is protected, its sessions are never killed"),
-            Self::OwnSession => f.write_str("it is a session of Clew itself, which ends on its own"),
+            Self::Internal => f.write_str("the session is an internal thread of the server, which is never killed"),
+            Self::Protected { user } => write!(f, "the account {user} is protected from kills"),
+            Self::OwnSession => f.write_str("the session belongs to Clew and ends on its own"),
             Self::AnotherSession { user, host } => {
-                write!(f, "the session that was meant is gone; its id now belongs to {user} from {host}")
+                write!(f, "the session has ended, and its id now belongs to {user} from {host}")
             }
             Self::AnotherServer => f.write_str(
-                "the server restarted since the session was listed, or the address leads to another server now; list the sessions again, \
-                 and behind a balancer kill on the server itself",
+                "the server restarted after the session was listed, or the address leads to another server now; list the sessions again, \
+                 and behind a load balancer, kill on the server itself",
             ),
             Self::Proxied => f.write_str(
-                "a proxy or balancer stands between Clew and the server, so that sessions cannot be identified; kill on the server itself",
+                "Clew connects through a proxy or load balancer, so sessions cannot be identified; kill on the server itself",
             ),
             Self::AnotherStatement => {
-                f.write_str("it no longer does what it did when it was chosen; look again, or kill the connection")
+                f.write_str("the session no longer runs the expected statement; list the sessions again, or kill the connection")
             }
             Self::UnreliableAge => f.write_str(
-                "the server does not record the duration of its statement, so that an automatic kill spares it; see clew doctor",
+                "the server does not record the duration of the statement, so automatic kills skip the session; see clew doctor",
             ),
-            Self::Unsafe(risk) => write!(f, "an automatic kill spares it: {risk}"),
-            Self::Idle => f.write_str("it runs no statement that could be ended; kill the connection instead"),
+            Self::Unsafe(risk) => write!(f, "automatic kills skip the session: {risk}"),
+            Self::Idle => f.write_str("the session runs no statement; kill the connection instead"),
         }
     }
 }
@@ -120,12 +121,12 @@ impl fmt::Display for KillOutcome {
         match self {
             Self::Killed => f.write_str("killed"),
             Self::RollingBack { rows_modified } => {
-                write!(f, "killed; rolling back, {rows_modified} changed rows to go; its locks stay until then")
+                write!(f, "killed; rolling back {rows_modified} changed rows; locks are released after the rollback")
             }
-            Self::Ending(seen) => write!(f, "kill sent, not yet ended: {seen}"),
+            Self::Ending(state) => write!(f, "kill sent, not confirmed yet: {state}"),
             Self::AlreadyGone => f.write_str("already gone"),
             Self::Refused(why) => write!(f, "not killed: {why}"),
-            Self::Failed(failure) => write!(f, "could not be killed: {failure}"),
+            Self::Failed(failure) => write!(f, "kill failed: {failure}"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Reads the process list for kills: sessions by id, and sessions from which rules choose victims.
+//! Reads the process list for kills: sessions by id, and candidate sessions for kill rules.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -12,37 +12,37 @@ use tokio::time::timeout;
 use super::KillKind;
 use super::rollback_state::{RollbackState, read_rollback_states};
 use super::user_sessions::UserSessions;
-use super::victim::{MAX_COMPARED_BYTES, MAX_ROW_BYTES, ProcessListRead};
+use super::victim::{MAX_COMPARED_STATEMENT_BYTES, MAX_VICTIM_ROW_BYTES, ProcessListRead};
 use crate::connection::Connection;
 use crate::connection_limit::Purpose;
 use crate::flavor::Flavor;
 use crate::limits::Limits;
-use crate::process_list::SessionMemory;
+use crate::process_list::SessionMemoryCounter;
 use crate::server_instance::ServerInstance;
-use crate::statement_ages::{self, CheckScope};
+use crate::statement_ages::{self, AgeCheckScope};
 use crate::{clock, doctor, failure, own_sessions, process_list, replication_appliers, statements};
 
 /// Sessions found by id.
 #[derive(Debug, Clone)]
 pub struct FoundSessions {
-    /// Process list that has the sessions.
+    /// Process list read that returned the sessions.
     pub read: ProcessListRead,
-    /// Listed sessions, with the first 64 KiB of their statements.
+    /// Sessions that were found, with the first 64 KiB of each statement.
     pub sessions: Vec<Session>,
 }
 
-/// Reads sessions by id, with the first 64 KiB of their statements.
+/// Reads sessions by id, with the first 64 KiB of each statement.
 ///
-/// An account without PROCESS sees its own sessions only and cannot distinguish hidden sessions from ended ones.
-/// The read then fails, and the failure has the `GRANT` statement.
-/// The read uses the permit for kills and does not queue behind other reads.
+/// Without the PROCESS privilege, Clew cannot distinguish hidden sessions from ended sessions.
+/// If a session is not found and PROCESS is missing, the read fails with the `GRANT` statement.
+/// The read uses the permit for kills, so it does not queue behind other reads.
 pub async fn find_sessions(node: &NodeUrl, ids: &[u64], limits: &Limits) -> Result<FoundSessions, Failure> {
-    with_timeout(node, limits, async {
-        let mut connection = Connection::open_for(Purpose::Killing, node, limits).await?;
-        let server = connection.read_instance().await?;
+    run_with_timeout(node, limits, async {
+        let mut connection = Connection::open_for_purpose(Purpose::Killing, node, limits).await?;
+        let server = connection.read_server_instance().await?;
         let (SessionList { sessions, .. }, _) =
-            list_sessions_with_ages(&mut connection, CheckScope::All, |session| ids.contains(&session.id)).await?;
-        let read = new_list_read(server);
+            list_sessions_with_ages(&mut connection, AgeCheckScope::All, |session| ids.contains(&session.id)).await?;
+        let read = new_process_list_read(server);
         if ids.iter().any(|id| sessions.iter().all(|session| session.id != *id)) {
             require_complete_list(&mut connection).await?;
         }
@@ -52,25 +52,25 @@ pub async fn find_sessions(node: &NodeUrl, ids: &[u64], limits: &Limits) -> Resu
     .await
 }
 
-/// Reads the sessions from which rules choose victims.
-/// Fails if the account lacks PROCESS and sees its own sessions only; the failure then has the `GRANT` statement.
+/// Reads the sessions from which kill rules select victims.
+/// Without the PROCESS privilege, the read fails, and the failure contains the `GRANT` statement.
 pub async fn read_user_sessions(node: &NodeUrl, purpose: Purpose, limits: &Limits) -> Result<UserSessions, Failure> {
-    with_timeout(node, limits, async {
-        let mut connection = Connection::open_for(purpose, node, limits).await?;
-        let server = connection.read_instance().await?;
-        let own_ids = read_clew_sessions(&mut connection).await?;
+    run_with_timeout(node, limits, async {
+        let mut connection = Connection::open_for_purpose(purpose, node, limits).await?;
+        let server = connection.read_server_instance().await?;
+        let own_ids = read_clew_session_ids(&mut connection).await?;
         let (SessionList { sessions: listed, own, is_direct, .. }, unchecked) =
-            list_sessions_with_ages(&mut connection, CheckScope::All, |_| true).await?;
-        let read = new_list_read(server);
+            list_sessions_with_ages(&mut connection, AgeCheckScope::All, |_| true).await?;
+        let read = new_process_list_read(server);
         if !is_direct {
-            connection.limitations.push(doctor::indirect_connection());
+            connection.limitations.push(doctor::indirect_connection_limitation());
         }
-        let missing = doctor::process_list_limitations(&mut connection).await?;
+        let missing = doctor::read_process_list_limitations(&mut connection).await?;
         connection.limitations.extend(missing.into_iter().filter(|gap| gap.kind == LimitationKind::LostThreads));
-        // Clew's own statement is running: if the server does not time it, it times none.
+        // Clew's own statement is running. If the server does not time this statement, it does not time any.
         let no_timers = unchecked.contains(&connection.id);
         let clock = clock::read_clock(&mut connection).await.map_err(|error| connection.to_failure(&error))?;
-        // An account that sees a session of another account has PROCESS.
+        // An account that can list a session of another account has PROCESS.
         let account = listed.iter().find(|session| session.id == connection.id).map(|session| &session.user);
         if !listed.iter().any(|session| account.is_some_and(|account| *account != session.user)) {
             require_process_privilege(&mut connection).await?;
@@ -91,42 +91,42 @@ pub async fn read_user_sessions(node: &NodeUrl, purpose: Purpose, limits: &Limit
     .await
 }
 
-async fn with_timeout<T>(
+async fn run_with_timeout<T>(
     node: &NodeUrl,
     limits: &Limits,
     read: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
     timeout(limits.read_timeout, failure::catch_panic(node, read))
         .await
-        .unwrap_or_else(|_| Err(failure::read_timeout(node, limits.read_timeout)))
+        .unwrap_or_else(|_| Err(failure::read_timeout_failure(node, limits.read_timeout)))
 }
 
-/// Selected sessions of the process list, for a kill.
+/// Sessions of the process list that a kill selected by id.
 pub(super) struct ProcessView {
     listed_at: Instant,
     /// Sessions by id.
     pub(super) sessions: HashMap<u64, Session>,
-    /// Sessions whose age could not be checked.
+    /// Ids of sessions whose age could not be checked.
     pub(super) unchecked: HashSet<u64>,
-    /// Sessions of replication appliers that the process list does not identify as such.
+    /// Replication appliers that neither account nor command identifies in the process list.
     pub(super) appliers: HashSet<u64>,
-    /// Statement ids by session. MariaDB only, and only for kills of statements.
+    /// Statement ids by session id, only on MariaDB and for kills of statements.
     pub(super) queries: HashMap<u64, u64>,
     /// Clew's own sessions.
     pub(super) own: HashSet<u64>,
-    /// True if the listed sessions belong to the server that a kill over this connection reaches.
+    /// True if the connection reaches the server directly, without a proxy.
     pub(super) is_direct: bool,
     rollbacks: Option<HashMap<u64, RollbackState>>,
 }
 
 impl ProcessView {
-    /// Reads statement ids before sessions.
-    /// If a session starts another statement in between, `KILL QUERY ID` with its stale id kills nothing.
+    /// Reads statement ids first, then the process list.
+    /// If a session starts another statement in between, `KILL QUERY ID` with the stale id has no effect.
     pub(super) async fn read(connection: &mut Connection, ids: &[u64], kind: KillKind) -> Result<Self, Failure> {
         let queries = read_query_ids(connection, ids, kind).await?;
         let ids: HashSet<u64> = ids.iter().copied().collect();
         let (SessionList { sessions: found, own, is_direct, listed_at }, unchecked) =
-            list_sessions_with_ages(connection, CheckScope::All, |session| ids.contains(&session.id)).await?;
+            list_sessions_with_ages(connection, AgeCheckScope::All, |session| ids.contains(&session.id)).await?;
         let appliers = replication_appliers::find_appliers(connection, found.iter()).await?;
         let sessions = found.into_iter().map(|session| (session.id, session)).collect();
         Ok(Self { listed_at, sessions, unchecked, appliers, queries, own, is_direct, rollbacks: None })
@@ -136,7 +136,7 @@ impl ProcessView {
         self.listed_at.elapsed()
     }
 
-    /// Returns the rollback state of a session that is not listed.
+    /// Returns the rollback state of a session that is not in the process list.
     pub(super) async fn rollback_state(
         &mut self,
         connection: &mut Connection,
@@ -150,8 +150,8 @@ impl ProcessView {
     }
 }
 
-/// Creates a [`ProcessListRead`] for ages that were read just now.
-fn new_list_read(server: ServerInstance) -> ProcessListRead {
+/// Creates a [`ProcessListRead`] with the current time as the time of the read.
+fn new_process_list_read(server: ServerInstance) -> ProcessListRead {
     ProcessListRead { server, at: Instant::now(), reported: Arc::default() }
 }
 
@@ -165,7 +165,7 @@ pub(super) struct SessionList {
     listed_at: Instant,
 }
 
-/// Reads the process list and returns the sessions for which `wanted` is true.
+/// Reads the process list and returns the sessions that match the predicate `wanted`.
 pub(super) async fn list_sessions(
     connection: &mut Connection,
     wanted: impl Fn(&Session) -> bool,
@@ -173,10 +173,10 @@ pub(super) async fn list_sessions(
     let address = connection.address.clone();
     let mut filter = connection.own_session_filter();
     let read_failure = |error: Error| failure::from_client_error(&error, &address);
-    let mut rows = process_list::query(connection, MAX_ROW_BYTES).await.map_err(read_failure)?;
-    let (mut found, mut own, mut memory) = (Vec::new(), HashSet::new(), SessionMemory::default());
+    let mut rows = process_list::query_sessions(connection, MAX_VICTIM_ROW_BYTES).await.map_err(read_failure)?;
+    let (mut found, mut own, mut memory) = (Vec::new(), HashSet::new(), SessionMemoryCounter::default());
     while let Some(mut session) = rows.next().await.map_err(read_failure)? {
-        let is_own = filter.is_own(&session);
+        let is_own = filter.is_own_session(&session);
         if !wanted(&session) {
             continue;
         }
@@ -184,31 +184,32 @@ pub(super) async fn list_sessions(
             own.insert(session.id);
         }
         if let Some(statement) = &mut session.statement {
-            statement.truncate(MAX_COMPARED_BYTES);
+            statement.truncate(MAX_COMPARED_STATEMENT_BYTES);
             statement.shrink_to_fit();
         }
-        memory.add(&session).map_err(read_failure)?;
+        memory.add_session(&session).map_err(read_failure)?;
         found.push(session);
     }
-    let limitation = rows.limitation();
+    let limitation = rows.clamped_ages_limitation();
     connection.limitations.extend(limitation);
     let listed_at = Instant::now();
     Ok(SessionList { sessions: found, own, is_direct: connection.raw.is_direct(&filter), listed_at })
 }
 
-/// Reads the process list with ages that a session cannot set, if the server has them.
+/// Reads the process list and replaces ages by statement timers, which a session cannot set.
 /// Also returns the ids of sessions whose age could not be checked.
 pub(super) async fn list_sessions_with_ages(
     connection: &mut Connection,
-    checked: CheckScope,
+    checked: AgeCheckScope,
     wanted: impl Fn(&Session) -> bool,
 ) -> Result<(SessionList, HashSet<u64>), Failure> {
     let mut found = list_sessions(connection, wanted).await?;
-    let unchecked = statement_ages::check_sessions(connection, found.sessions.iter_mut().collect(), checked).await?;
+    let unchecked =
+        statement_ages::check_session_ages(connection, found.sessions.iter_mut().collect(), checked).await?;
     Ok((found, unchecked))
 }
 
-/// Reads the statement ids of sessions. MySQL has no statement ids.
+/// Reads the statement ids of sessions on MariaDB. MySQL has no statement ids.
 async fn read_query_ids(
     connection: &mut Connection,
     ids: &[u64],
@@ -217,34 +218,37 @@ async fn read_query_ids(
     if kind == KillKind::Connection || connection.flavor == Flavor::MySql || ids.is_empty() {
         return Ok(HashMap::new());
     }
-    let numbers: Result<Vec<(u64, u64)>, Error> = connection.query_all(&statements::query_ids(ids)).await;
+    let numbers: Result<Vec<(u64, u64)>, Error> = connection.query_all(&statements::statement_ids_query(ids)).await;
     Ok(numbers.map_err(|error| connection.to_failure(&error))?.into_iter().collect())
 }
 
-/// Reads the ids of sessions with this installation's token in their connection attributes.
-/// Without performance_schema there are no connection attributes.
-/// Then Clew recognises sessions of this process, and sessions whose statement has the token.
-pub(super) async fn read_clew_sessions(connection: &mut Connection) -> Result<HashSet<u64>, Failure> {
-    match connection.query_all::<Option<u64>>(&statements::sessions_with_token(own_sessions::session_token())).await {
+/// Reads the ids of sessions that have the installation's token in their connection attributes.
+/// Without performance_schema, connection attributes are not available.
+/// Clew then recognises only sessions of this process and sessions whose statement contains the token.
+pub(super) async fn read_clew_session_ids(connection: &mut Connection) -> Result<HashSet<u64>, Failure> {
+    match connection
+        .query_all::<Option<u64>>(&statements::sessions_with_token_query(own_sessions::session_token()))
+        .await
+    {
         Ok(ids) => Ok(ids.into_iter().flatten().collect()),
         Err(Error::Server(error)) if !failure::is_server_timeout(&error) => Ok(HashSet::new()),
         Err(error) => Err(connection.to_failure(&error)),
     }
 }
 
-/// Fails if the account lacks PROCESS and sees its own sessions only.
+/// Fails if the account lacks the PROCESS privilege.
 async fn require_process_privilege(connection: &mut Connection) -> Result<(), Failure> {
-    if doctor::probe(connection, statements::TRANSACTIONS_PROBE).await? {
+    if doctor::run_probe(connection, statements::TRANSACTIONS_PROBE_QUERY).await? {
         return Ok(());
     }
     let account = doctor::read_account(connection).await?;
-    Err(doctor::missing_privilege(connection, "look for sessions of other accounts", "PROCESS", &account))
+    Err(doctor::missing_privilege_failure(connection, "list sessions of other accounts", "PROCESS", &account))
 }
 
-/// Fails if the process list may be incomplete: sessions hidden from the account or lost by the server.
+/// Fails if the process list may be incomplete, due to a missing privilege or lost instrumentation.
 pub(super) async fn require_complete_list(connection: &mut Connection) -> Result<(), Failure> {
     require_process_privilege(connection).await?;
-    let missing = doctor::process_list_limitations(connection)
+    let missing = doctor::read_process_list_limitations(connection)
         .await?
         .into_iter()
         .find(|gap| gap.kind == LimitationKind::LostThreads);

@@ -1,7 +1,7 @@
 //! Reads the inputs of the risk assessment: storage engines of changed tables, and client program names.
 //!
-//! Looks up only tables that the statements of the given sessions change, at most [`MAX_TABLES`].
-//! The engines of further tables stay unknown.
+//! Only tables that the running statements change are looked up, at most [`MAX_TABLE_LOOKUPS`].
+//! The storage engines of further tables remain unknown.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -16,14 +16,14 @@ use crate::flavor::Flavor;
 use crate::limits::Limits;
 use crate::{failure, program_names, statements};
 
-/// Maximum number of tables looked up for one kill.
-const MAX_TABLES: usize = 1024;
+/// Maximum number of tables whose storage engines are looked up per kill.
+const MAX_TABLE_LOOKUPS: usize = 1024;
 /// Maximum number of tables per lookup statement.
-const TABLES_PER_STATEMENT: usize = 64;
+const TABLES_PER_LOOKUP: usize = 64;
 
-/// Reads the risks of killing each of these sessions. Sessions without risks are not in the map.
+/// Reads the kill risks of sessions, by session id. Sessions without risks are not in the map.
 ///
-/// Engines and program names that the account cannot read are unknown; this is no failure.
+/// Storage engines and program names that the account cannot read count as unknown.
 /// Fails if the connection cannot be opened.
 #[allow(clippy::implicit_hasher, reason = "every caller has a map with the default hasher")]
 pub async fn read_kill_risks(
@@ -35,12 +35,12 @@ pub async fn read_kill_risks(
     if sessions.is_empty() {
         return Ok(HashMap::new());
     }
-    timeout(limits.read_timeout, failure::catch_panic(node, read_risks(node, sessions, transactions, limits)))
+    timeout(limits.read_timeout, failure::catch_panic(node, assess_kill_risks(node, sessions, transactions, limits)))
         .await
-        .unwrap_or_else(|_| Err(failure::timeout(&node.address(), "reading risks of a kill", limits.read_timeout)))
+        .unwrap_or_else(|_| Err(failure::timeout_failure(&node.address(), "reading kill risks", limits.read_timeout)))
 }
 
-async fn read_risks(
+async fn assess_kill_risks(
     node: &NodeUrl,
     sessions: &[Session],
     transactions: &HashMap<u64, Transaction>,
@@ -48,8 +48,8 @@ async fn read_risks(
 ) -> Result<HashMap<u64, Vec<KillRisk>>, Failure> {
     let mut connection = Connection::open(node, limits).await?;
     let mut engines = EngineLookup::default();
-    engines.load(&mut connection, sessions).await?;
-    let programs = program_names(&mut connection, sessions).await?;
+    engines.load_engines(&mut connection, sessions).await?;
+    let programs = read_program_names(&mut connection, sessions).await?;
     connection.close().await;
     let risks = |session: &Session| {
         let program = programs.get(&session.id).map(AsRef::as_ref);
@@ -59,7 +59,7 @@ async fn read_risks(
     Ok(sessions.iter().filter_map(risks).collect())
 }
 
-/// Reads the risks to tables only, for rules that choose victims.
+/// Reads the table risk of each session, for kill rules.
 ///
 /// Opens a connection only if a session changes a table. Fails if the connection cannot be opened.
 pub async fn read_table_risks(
@@ -74,77 +74,80 @@ pub async fn read_table_risks(
 }
 
 fn changes_tables(session: &Session) -> bool {
-    changed_tables_of(session).is_some()
+    find_changed_tables(session).is_some()
 }
 
-fn changed_tables_of(session: &Session) -> Option<Vec<TableRef>> {
+fn find_changed_tables(session: &Session) -> Option<Vec<TableRef>> {
     let statement = session.statement.as_deref()?;
     Some(changed_tables(statement, session.database.as_deref())?.tables)
 }
 
-async fn program_names(connection: &mut Connection, sessions: &[Session]) -> Result<HashMap<u64, Arc<[u8]>>, Failure> {
+async fn read_program_names(
+    connection: &mut Connection,
+    sessions: &[Session],
+) -> Result<HashMap<u64, Arc<[u8]>>, Failure> {
     let ids: Vec<u64> = sessions.iter().map(|session| session.id).collect();
-    match program_names::query_for_sessions(connection, &ids).await {
+    match program_names::query_program_names(connection, &ids).await {
         Ok(names) => Ok(names),
-        // Without performance_schema or a privilege on it, backups are recognised by their statements only.
+        // Without access to performance_schema, backups are recognised only by their statements.
         Err(Error::Server(error)) if !failure::is_server_timeout(&error) => Ok(HashMap::new()),
         Err(error) => Err(connection.to_failure(&error)),
     }
 }
 
-/// Storage engines read over one connection.
+/// Lookup of storage engines by table over one connection.
 #[derive(Debug, Default)]
 pub(super) struct EngineLookup {
     by_table: TableEngines,
-    /// Transaction support of the server's engines, by lower-case engine name.
+    /// Transaction support of storage engines, by engine name in lower case.
     kinds: Option<HashMap<String, EngineKind>>,
 }
 
 impl EngineLookup {
-    /// Reads the engines of the tables that these sessions change.
-    pub(super) async fn load<'s>(
+    /// Reads the storage engines of the tables that the sessions change.
+    pub(super) async fn load_engines<'s>(
         &mut self,
         connection: &mut Connection,
         sessions: impl IntoIterator<Item = &'s Session>,
     ) -> Result<(), Failure> {
-        let named = sessions.into_iter().filter_map(changed_tables_of).flatten();
+        let named = sessions.into_iter().filter_map(find_changed_tables).flatten();
         let tables: BTreeSet<TableRef> = named.filter(|table| table.schema.is_some()).collect();
-        let tables: Vec<TableRef> = tables.into_iter().take(MAX_TABLES).collect();
-        for tables in tables.chunks(TABLES_PER_STATEMENT) {
-            self.read_listed(connection, tables).await?;
+        let tables: Vec<TableRef> = tables.into_iter().take(MAX_TABLE_LOOKUPS).collect();
+        for tables in tables.chunks(TABLES_PER_LOOKUP) {
+            self.read_visible_engines(connection, tables).await?;
             let is_unknown = |table: &&TableRef| !self.by_table.contains(table);
             let unlisted: Vec<TableRef> = tables.iter().filter(is_unknown).cloned().collect();
             if !unlisted.is_empty() {
-                self.read_innodb(connection, &unlisted).await?;
+                self.read_innodb_tables(connection, &unlisted).await?;
             }
         }
         Ok(())
     }
 
-    /// Returns the first risk to a table. An unknown engine is a risk.
-    pub(super) fn unsafe_risk(&self, session: &Session) -> Option<KillRisk> {
+    /// Returns the first table risk of a session. An unknown storage engine is a risk.
+    pub(super) fn find_table_risk(&self, session: &Session) -> Option<KillRisk> {
         table_risks(session, &self.by_table).into_iter().next()
     }
 
-    /// Reads engines from `information_schema.tables`, which has the tables visible to the account.
-    async fn read_listed(&mut self, connection: &mut Connection, tables: &[TableRef]) -> Result<(), Failure> {
+    /// Reads storage engines from `information_schema.tables`, which lists the tables visible to the account.
+    async fn read_visible_engines(&mut self, connection: &mut Connection, tables: &[TableRef]) -> Result<(), Failure> {
         let names = tables.iter().filter_map(|table| Some((table.schema.as_deref()?, table.name.as_str())));
-        let statement = statements::table_engines(names);
+        let statement = statements::table_engines_query(names);
         let Some(rows) = query_if_allowed::<(u64, Option<String>)>(connection, &statement).await? else {
             return Ok(());
         };
         for (index, engine) in rows {
             let table = usize::try_from(index).ok().and_then(|index| tables.get(index));
             let (Some(table), Some(engine)) = (table, engine) else { continue };
-            if let Some(kind) = self.engine_kind(connection, &engine).await? {
+            if let Some(kind) = self.find_engine_kind(connection, &engine).await? {
                 self.by_table.insert(table.clone(), engine, kind);
             }
         }
         Ok(())
     }
 
-    /// Looks up tables hidden from the account in InnoDB's table list. Needs PROCESS, no privilege on the tables.
-    async fn read_innodb(&mut self, connection: &mut Connection, tables: &[TableRef]) -> Result<(), Failure> {
+    /// Looks up hidden tables in InnoDB's table list. Needs PROCESS, but no privilege on the tables.
+    async fn read_innodb_tables(&mut self, connection: &mut Connection, tables: &[TableRef]) -> Result<(), Failure> {
         let plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         let name = |table: &TableRef| {
             let schema = table.schema.as_deref().filter(|schema| plain(schema) && plain(&table.name))?;
@@ -160,10 +163,10 @@ impl EngineLookup {
         };
         for view in views {
             let is_mysql = connection.flavor == Flavor::MySql;
-            let statement = statements::innodb_tables(view, is_mysql, by_name.keys().map(String::as_str));
+            let statement = statements::innodb_tables_query(view, is_mysql, by_name.keys().map(String::as_str));
             let Some(rows) = query_if_allowed::<String>(connection, &statement).await? else { continue };
             for row in rows {
-                // Partitions are listed as shop/orders#p#p0.
+                // InnoDB lists a partition as shop/orders#p#p0.
                 let listed = row.split('#').next().unwrap_or_default();
                 if let Some(table) = by_name.get(listed) {
                     self.by_table.insert(table.clone(), "InnoDB".to_owned(), EngineKind::Transactional);
@@ -174,9 +177,13 @@ impl EngineLookup {
         Ok(())
     }
 
-    async fn engine_kind(&mut self, connection: &mut Connection, engine: &str) -> Result<Option<EngineKind>, Failure> {
+    async fn find_engine_kind(
+        &mut self,
+        connection: &mut Connection,
+        engine: &str,
+    ) -> Result<Option<EngineKind>, Failure> {
         if self.kinds.is_none() {
-            let rows = query_if_allowed::<(String, Option<String>)>(connection, statements::ENGINES)
+            let rows = query_if_allowed::<(String, Option<String>)>(connection, statements::STORAGE_ENGINES_QUERY)
                 .await?
                 .unwrap_or_default();
             let kind = |(engine, transactions): (String, Option<String>)| {
@@ -193,7 +200,7 @@ impl EngineLookup {
     }
 }
 
-/// Runs a query. Returns `None` if the server refused it or aborted it at its time limit.
+/// Runs a query. Returns `None` if the server returns an error, such as a missing privilege or a timeout.
 async fn query_if_allowed<T: mysql_common::prelude::FromRow + Send + 'static>(
     connection: &mut Connection,
     statement: &str,

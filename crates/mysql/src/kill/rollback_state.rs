@@ -1,27 +1,29 @@
-//! Rollbacks of killed sessions.
+//! Reads the rollback states of killed sessions.
 
 use std::collections::HashMap;
 
 use clew_model::Failure;
 
 use crate::connection::Connection;
-use crate::transactions::{self, Transactions};
+use crate::transactions::{self, TransactionsResult};
 
-/// Rollback of a session. MySQL removes a killed session from its process list before the rollback.
+/// Rollback state of a session. MySQL removes a killed session from the process list before the rollback.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RollbackState {
-    /// No transaction, or none that the account can read.
+    /// The session has no transaction, or the account cannot read it.
     NoTransaction,
-    /// The rollback of the transaction has not started.
+    /// The session has an open transaction whose rollback has not started.
     NotStarted,
-    /// Number of changed rows still to be rolled back.
+    /// The transaction is rolling back. Contains the number of rows left to roll back.
     RollingBack(u64),
 }
 
 /// Reads the rollback state of each session with an open transaction.
 pub(super) async fn read_rollback_states(connection: &mut Connection) -> Result<HashMap<u64, RollbackState>, Failure> {
     let read = transactions::read_transactions(connection).await.map_err(|error| connection.to_failure(&error))?;
-    let (Transactions::Readable(all) | Transactions::FromStatus(all)) = read else { return Ok(HashMap::new()) };
+    let (TransactionsResult::Readable(all) | TransactionsResult::FromStatus(all)) = read else {
+        return Ok(HashMap::new());
+    };
     let mut states = HashMap::new();
     for transaction in all {
         let state = states.entry(transaction.session_id).or_insert(RollbackState::NotStarted);

@@ -1,4 +1,4 @@
-//! Sends one kill: by the `KILL` statement or by the procedure of a managed server.
+//! Sends a kill with the `KILL` statement or with a kill procedure of a managed database service.
 
 use crate::client::Error;
 use clew_model::Failure;
@@ -9,27 +9,27 @@ use crate::flavor::Flavor;
 use crate::{doctor, statements};
 use statements::NO_SUCH_THREAD_ERROR;
 
-/// Errors of a kill that came too late: unknown connection, or unknown query of MariaDB.
-const TOO_LATE_ERRORS: [u16; 2] = [NO_SUCH_THREAD_ERROR, 1957];
-/// Errors of a denied kill: not the owner, privilege missing, or not the owner of the query (MariaDB).
-const DENIED_ERRORS: [u16; 3] = [1095, 1227, 1979];
-/// Errors of a procedure that does not exist or that the account may not execute.
-const NO_PROCEDURE_ERRORS: [u16; 2] = [1305, 1370];
+/// Errors if the target has already ended: unknown connection, or unknown query id on MariaDB.
+const TOO_LATE_ERROR_CODES: [u16; 2] = [NO_SUCH_THREAD_ERROR, 1957];
+/// Errors for a denied kill: not the session's owner, missing privilege, or not the query's owner (MariaDB).
+const DENIED_ERROR_CODES: [u16; 3] = [1095, 1227, 1979];
+/// Errors if a stored procedure does not exist or the account may not execute it.
+const NO_PROCEDURE_ERROR_CODES: [u16; 2] = [1305, 1370];
 
-/// Kill procedures of a managed service, for accounts without the `KILL` privilege.
-struct KillProcedures {
+/// Names of kill procedures of a managed database service, for accounts that may not run `KILL`.
+struct KillProcedureNames {
     connection: &'static str,
     query: &'static str,
 }
 
-/// Procedures of Amazon RDS and Aurora, and of Azure, from their manuals.
-const KILL_PROCEDURES: [KillProcedures; 2] = [
-    KillProcedures { connection: "mysql.rds_kill", query: "mysql.rds_kill_query" },
-    KillProcedures { connection: "mysql.az_kill", query: "mysql.az_kill_query" },
+/// Kill procedures of Amazon RDS and Aurora and of Azure, according to their manuals.
+const KILL_PROCEDURES: [KillProcedureNames; 2] = [
+    KillProcedureNames { connection: "mysql.rds_kill", query: "mysql.rds_kill_query" },
+    KillProcedureNames { connection: "mysql.az_kill", query: "mysql.az_kill_query" },
 ];
 
-/// Sends the kill. Returns false if the session or statement had already ended.
-/// The inner error is a missing privilege, with the `GRANT` statement.
+/// Sends a kill. Returns false if the session or statement has already ended.
+/// The inner error is the failure for a missing privilege, with the `GRANT` statement.
 pub(super) async fn send_kill(
     connection: &mut Connection,
     id: u64,
@@ -37,12 +37,12 @@ pub(super) async fn send_kill(
     query: Option<u64>,
 ) -> Result<Result<bool, Failure>, Failure> {
     let plain = match (kind, query) {
-        (KillKind::Connection, _) => statements::kill_connection(id),
-        (KillKind::Query, None) => statements::kill_query(id),
-        (KillKind::Query, Some(query)) => statements::kill_query_id(query),
+        (KillKind::Connection, _) => statements::kill_connection_statement(id),
+        (KillKind::Query, None) => statements::kill_query_statement(id),
+        (KillKind::Query, Some(query)) => statements::kill_query_id_statement(query),
     };
-    let Err(denied) = execute(connection, &plain, &DENIED_ERRORS).await? else { return Ok(Ok(true)) };
-    if TOO_LATE_ERRORS.contains(&denied) {
+    let Err(denied) = execute_kill(connection, &plain, &DENIED_ERROR_CODES).await? else { return Ok(Ok(true)) };
+    if TOO_LATE_ERROR_CODES.contains(&denied) {
         return Ok(Ok(false));
     }
     for procedures in KILL_PROCEDURES {
@@ -50,29 +50,35 @@ pub(super) async fn send_kill(
             KillKind::Connection => procedures.connection,
             KillKind::Query => procedures.query,
         };
-        match execute(connection, &statements::call_procedure(procedure, id), &NO_PROCEDURE_ERRORS).await? {
+        match execute_kill(connection, &statements::call_procedure_statement(procedure, id), &NO_PROCEDURE_ERROR_CODES)
+            .await?
+        {
             Ok(()) => return Ok(Ok(true)),
-            Err(code) if TOO_LATE_ERRORS.contains(&code) => return Ok(Ok(false)),
+            Err(code) if TOO_LATE_ERROR_CODES.contains(&code) => return Ok(Ok(false)),
             Err(_) => {}
         }
     }
-    Ok(Err(missing_kill_privilege(connection).await?))
+    Ok(Err(missing_kill_privilege_failure(connection).await?))
 }
 
-/// Executes a kill statement. The inner error is the code of a late kill, or a code in `expected`.
-async fn execute(connection: &mut Connection, statement: &str, expected: &[u16]) -> Result<Result<(), u16>, Failure> {
+/// Executes a kill statement. The inner error is a code in [`TOO_LATE_ERROR_CODES`] or in `expected`.
+async fn execute_kill(
+    connection: &mut Connection,
+    statement: &str,
+    expected: &[u16],
+) -> Result<Result<(), u16>, Failure> {
     match connection.query_all::<mysql_common::Row>(statement).await {
         Ok(_) => Ok(Ok(())),
-        Err(Error::Server(error)) if TOO_LATE_ERRORS.contains(&error.code) || expected.contains(&error.code) => {
+        Err(Error::Server(error)) if TOO_LATE_ERROR_CODES.contains(&error.code) || expected.contains(&error.code) => {
             Ok(Err(error.code))
         }
         Err(error) => Err(connection.to_failure(&error)),
     }
 }
 
-/// Returns the failure for a denied kill with the missing privilege.
-/// MySQL also requires SYSTEM_USER for sessions of accounts that have SYSTEM_USER.
-async fn missing_kill_privilege(connection: &mut Connection) -> Result<Failure, Failure> {
+/// Returns the failure for a denied kill, which names the missing privilege.
+/// On MySQL, killing a session of an account with SYSTEM_USER requires SYSTEM_USER.
+async fn missing_kill_privilege_failure(connection: &mut Connection) -> Result<Failure, Failure> {
     let account = doctor::read_account(connection).await?;
     let lacks_kill_privilege = !doctor::has_kill_privilege(connection).await?;
     let privilege = match connection.flavor {
@@ -80,7 +86,7 @@ async fn missing_kill_privilege(connection: &mut Connection) -> Result<Failure, 
         Flavor::MySql if lacks_kill_privilege => "CONNECTION_ADMIN",
         Flavor::MySql => "SYSTEM_USER",
     };
-    Ok(doctor::missing_privilege(connection, "end sessions of this account", privilege, &account))
+    Ok(doctor::missing_privilege_failure(connection, "kill sessions of the victim's account", privilege, &account))
 }
 
 #[cfg(test)]

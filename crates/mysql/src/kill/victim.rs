@@ -1,4 +1,4 @@
-//! Victim of a kill, as it was listed when it was chosen.
+//! Victim of a kill, identified by the process list from which it was selected.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,52 +9,52 @@ use clew_model::Session;
 use super::KillKind;
 use crate::server_instance::ServerInstance;
 
-/// Maximum bytes of a statement that are compared. Lists for choosing victims store no more.
-pub(super) const MAX_COMPARED_BYTES: usize = 64 << 10;
-/// Maximum bytes of a row in a list for choosing victims.
-pub(super) const MAX_ROW_BYTES: usize = MAX_COMPARED_BYTES + (4 << 10);
-/// Tolerance in seconds: servers round ages to whole seconds.
-const ROUNDING_TOLERANCE: u64 = 2;
+/// Maximum number of bytes of a statement that are stored and compared.
+pub(super) const MAX_COMPARED_STATEMENT_BYTES: usize = 64 << 10;
+/// Maximum number of bytes read per row when listing sessions for kills.
+pub(super) const MAX_VICTIM_ROW_BYTES: usize = MAX_COMPARED_STATEMENT_BYTES + (4 << 10);
+/// Tolerance for comparing ages, in seconds. Servers round ages to whole seconds.
+const AGE_TOLERANCE_SECONDS: u64 = 2;
 
-/// Server and time of a process list read.
+/// Server instance and time of a process list read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProcessListRead {
-    /// Server that listed the sessions.
+    /// Server instance that returned the process list.
     pub server: ServerInstance,
-    /// Time at which the ages of the sessions were read.
+    /// Local monotonic time at which the session ages were read.
     pub at: Instant,
-    /// Uncorrected ages in seconds by session id, for sessions whose age was corrected.
-    /// A kill compares them with the uncorrected ages of a later process list.
+    /// Ages in seconds before clock correction, by session id. Only sessions with a corrected age have an entry.
+    /// A kill compares the uncorrected age with the uncorrected age in a later process list.
     pub(super) reported: Arc<HashMap<u64, u64>>,
 }
 
 /// Session to kill, identified by server instance, connection id, account and client address.
-/// A connection id is not unique: it is reused after a restart, and by other servers.
+/// A connection id alone is not unique: other servers and a restarted server assign the same ids.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Victim {
     /// Connection id.
     pub id: u64,
     /// Account name without host.
     pub user: Vec<u8>,
-    /// Client address (`host:port`) as the server listed it.
+    /// Client address in the process list, as `host:port`.
     pub host: Vec<u8>,
-    /// Statement that the session must still run. `None` accepts any statement.
+    /// Statement that the session must still run, or `None` to accept any statement.
     pub expected: Option<ExpectedStatement>,
-    /// Process list that the victim was chosen from.
+    /// Process list read from which the victim was selected.
     pub read: ProcessListRead,
 }
 
 /// Statement that a victim must still run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExpectedStatement {
-    /// Text of the statement, or its prefix; empty for an idle session.
+    /// Statement text, possibly truncated. Empty for an idle session.
     pub statement: Vec<u8>,
-    /// Age of the statement in seconds, as the server reported it.
+    /// Age of the statement in seconds, as reported by the server.
     pub seconds: u64,
 }
 
 impl Victim {
-    /// Creates a victim that is killed whatever it runs.
+    /// Creates a victim that is killed regardless of its running statement.
     #[must_use]
     pub fn for_session(session: &Session, read: &ProcessListRead) -> Self {
         Self {
@@ -66,46 +66,46 @@ impl Victim {
         }
     }
 
-    /// Creates a victim that is killed only while it runs the same execution of its statement.
+    /// Creates a victim that is killed only while the same execution of its statement runs.
     #[must_use]
     pub fn for_statement(session: &Session, read: &ProcessListRead) -> Self {
-        let statement = statement_prefix(session.statement.as_deref().unwrap_or_default()).to_vec();
+        let statement = truncate_for_comparison(session.statement.as_deref().unwrap_or_default()).to_vec();
         let seconds = read.reported.get(&session.id).copied().unwrap_or(session.seconds);
         let expected = Some(ExpectedStatement { statement, seconds });
         Self { expected, ..Self::for_session(session, read) }
     }
 
-    /// Returns whether a rule chose the whole session by its age.
-    pub(super) fn is_chosen_by_age(&self, kind: KillKind) -> bool {
+    /// Returns whether a kill rule selected the session by its age.
+    pub(super) fn was_chosen_by_age(&self, kind: KillKind) -> bool {
         kind == KillKind::Connection && self.expected.is_some()
     }
 
-    /// Returns whether the listed session with this id is still the victim.
-    pub(super) fn matches(&self, now: &Session) -> bool {
+    /// Returns whether the listed session with the victim's id has the victim's account and client address.
+    pub(super) fn matches_session(&self, now: &Session) -> bool {
         self.user == now.user && self.host == now.host
     }
 
     /// Returns whether the session still runs the expected statement.
-    /// A repeated execution of the same statement is younger than the time since the list was read.
-    pub(super) fn still_running(&self, now: &Session) -> bool {
+    /// A later execution of the same statement is detected by its lower age.
+    pub(super) fn is_still_running(&self, now: &Session) -> bool {
         self.expected.as_ref().is_none_or(|expected| {
             let statement = now.statement.as_deref().unwrap_or_default();
             let at_least = expected.seconds.saturating_add(self.read.at.elapsed().as_secs());
-            statement_prefix(statement) == statement_prefix(&expected.statement)
-                && now.seconds.saturating_add(ROUNDING_TOLERANCE) >= at_least
+            truncate_for_comparison(statement) == truncate_for_comparison(&expected.statement)
+                && now.seconds.saturating_add(AGE_TOLERANCE_SECONDS) >= at_least
         })
     }
 }
 
-fn statement_prefix(statement: &[u8]) -> &[u8] {
-    statement.get(..MAX_COMPARED_BYTES).unwrap_or(statement)
+fn truncate_for_comparison(statement: &[u8]) -> &[u8] {
+    statement.get(..MAX_COMPARED_STATEMENT_BYTES).unwrap_or(statement)
 }
 
 pub(super) fn is_idle(session: &Session) -> bool {
     session.command.eq_ignore_ascii_case(b"Sleep")
 }
 
-/// Returns whether an earlier kill of the session is pending.
-pub(super) fn is_killed(session: &Session) -> bool {
+/// Returns whether a previous kill of the session is pending.
+pub(super) fn has_pending_kill(session: &Session) -> bool {
     session.command.eq_ignore_ascii_case(b"Killed")
 }

@@ -1,11 +1,11 @@
-//! Decodes text and identifiers of lock tables.
+//! Decodes text and identifiers from lock tables.
 
-/// Decodes a column. Identifiers are UTF-8 on a UTF-8 connection; contents of locked rows may not be.
+/// Decodes a text column as UTF-8. Replaces invalid bytes, which locked row data can contain.
 pub(super) fn decode_text(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
-/// Parses `` `schema`.`table` ``, as InnoDB prints a table.
+/// Parses a table name in InnoDB's format `` `schema`.`table` ``.
 pub(super) fn parse_table_name(printed: &str) -> (Option<String>, Option<String>) {
     let mut names = Vec::new();
     let mut chars = printed.chars().peekable();

@@ -5,46 +5,46 @@ use std::collections::HashMap;
 use clew_diagnose::waits::LockObservations;
 use clew_model::{Failure, Limitation, LimitationKind};
 
-use super::threads::Threads;
+use super::threads::ThreadMap;
 use crate::connection::Connection;
 use crate::statements;
 
-/// Maximum number of sessions. The first root blockers matter most.
-const MAX_SESSIONS: usize = 100;
+/// Maximum number of sessions whose latest statements are read.
+const MAX_SESSIONS_WITH_HISTORY: usize = 100;
 
-/// Row of `events_statements_history`: thread, event, parent event and its type, statement.
+/// Row of `events_statements_history`: thread id, event id, parent event id and type, statement.
 type StatementRow = (u64, u64, Option<u64>, Option<Vec<u8>>, Option<Vec<u8>>);
 
-/// Adds the statements of these sessions' open transactions, oldest first.
+/// Reads the statements of the sessions' open transactions into `observed`, oldest first.
 pub(super) async fn read_last_statements(
     connection: &mut Connection,
     sessions: &[u64],
-    threads: &Threads,
+    threads: &ThreadMap,
     observed: &mut LockObservations,
 ) -> Result<(), Failure> {
-    let sessions = sessions.get(..MAX_SESSIONS).unwrap_or(sessions);
-    let threads = threads.for_sessions(sessions);
+    let sessions = sessions.get(..MAX_SESSIONS_WITH_HISTORY).unwrap_or(sessions);
+    let threads = threads.threads_of_sessions(sessions);
     if threads.is_empty() {
         return Ok(());
     }
     let ids: Vec<u64> = threads.keys().copied().collect();
     let open: Vec<(u64, u64)> = connection
-        .query_all(&statements::open_transactions(&ids))
+        .query_all(&statements::open_transactions_query(&ids))
         .await
         .map_err(|error| connection.to_failure(&error))?;
     let open: HashMap<u64, u64> = open.into_iter().collect();
     let rows: Vec<StatementRow> = connection
-        .query_all(&statements::last_statements(&ids))
+        .query_all(&statements::last_statements_query(&ids))
         .await
         .map_err(|error| connection.to_failure(&error))?;
     if rows.is_empty() {
-        observed.limitations.extend(history_limitation(connection).await?);
+        observed.limitations.extend(read_history_limitation(connection).await?);
     }
     for (thread, _, part_of, kind, statement) in rows {
         let (Some(&session), Some(statement)) = (threads.get(&thread), statement) else { continue };
         let of_transaction = match open.get(&thread) {
             Some(&transaction) => kind.as_deref() == Some(b"TRANSACTION") && part_of == Some(transaction),
-            // The server does not record transactions: all recorded statements of the session count.
+            // The server does not record transactions, so all recorded statements of the session count.
             None => true,
         };
         if of_transaction {
@@ -54,26 +54,26 @@ pub(super) async fn read_last_statements(
     Ok(())
 }
 
-/// Returns a limitation if the server records no statement history.
-async fn history_limitation(connection: &mut Connection) -> Result<Option<Limitation>, Failure> {
+/// Returns a limitation if the server does not record a statement history.
+async fn read_history_limitation(connection: &mut Connection) -> Result<Option<Limitation>, Failure> {
     let rows: Vec<(bool, i64)> = connection
-        .query_all(statements::STATEMENT_HISTORY_SETTINGS)
+        .query_all(statements::STATEMENT_HISTORY_SETTINGS_QUERY)
         .await
         .map_err(|error| connection.to_failure(&error))?;
     let (why, remedy) = match rows.first() {
         Some((_, 0)) => (
-            "The server keeps 0 statements of each session: performance_schema_events_statements_history_size is 0.",
-            "a larger performance_schema_events_statements_history_size (10), in the server's configuration file",
+            "The server stores no statement history, because performance_schema_events_statements_history_size is 0.",
+            "performance_schema_events_statements_history_size = 10, in the server's configuration file",
         ),
         Some((true, _)) => return Ok(None),
         _ => (
-            "The server does not keep the latest statements of each session.",
+            "The consumers for the statement history of performance_schema are disabled.",
             "UPDATE performance_schema.setup_consumers SET enabled = 'YES' WHERE name IN ('events_statements_current', 'events_statements_history');",
         ),
     };
     Ok(Some(Limitation {
         kind: LimitationKind::NoLastStatements,
-        what: "What idle blockers ran last cannot be read.".to_owned(),
+        what: "Latest statements of idle blockers cannot be read.".to_owned(),
         why: why.to_owned(),
         remedy: Some(remedy.to_owned()),
     }))

@@ -1,4 +1,4 @@
-//! Reads InnoDB lock waits of MariaDB.
+//! Reads InnoDB lock waits from MariaDB.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,42 +6,44 @@ use clew_diagnose::waits::{LockStatus, LockedObject, MetadataKind, MetadataLock,
 use clew_model::{Failure, Transaction};
 
 use super::identifiers::{decode_text, parse_table_name};
-use super::raw_row_wait::{RawOwner, RawRowWait};
+use super::raw_row_wait::{RawLockOwner, RawRowWait};
 use crate::connection::Connection;
 use crate::statements;
-use crate::transactions::PRIVILEGE_MISSING_ERROR;
+use crate::transactions::MISSING_PRIVILEGE_ERROR;
 
-/// Row of `innodb_lock_waits`: transaction and lock of the waiter, then of the blocker.
+/// Row of `innodb_lock_waits`: transaction id and lock id of the waiter, then of the blocker.
 type WaitRow = (u64, Vec<u8>, u64, Vec<u8>);
-/// Row of `innodb_locks`: id, mode, type, table, index, data.
+/// Row of `innodb_locks`: lock id, mode, type, table, index, data.
 type LockRow = (Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>);
 
-/// Reads all lock waits.
+/// Reads all InnoDB lock waits.
 ///
-/// Read-only transactions have no id. Waiting ones are distinguished by the lock that they request.
-/// All requesters of the same lock have the same blockers.
+/// A waiting read-only transaction has no transaction id and is identified by its requested lock.
+/// All transactions that request the same lock have the same blockers.
 pub(super) async fn read_row_waits(
     connection: &mut Connection,
     transactions: &[Transaction],
 ) -> Result<Vec<RawRowWait>, Failure> {
-    let rows: Vec<WaitRow> = match connection.query_all(statements::ROW_WAITS_MARIADB).await {
+    let rows: Vec<WaitRow> = match connection.query_all(statements::MARIADB_ROW_WAITS_QUERY).await {
         Ok(rows) => rows,
-        // Without PROCESS. Reading transactions added this limitation.
-        Err(crate::client::Error::Server(error)) if error.code == PRIVILEGE_MISSING_ERROR => {
+        // Without PROCESS. `read_session_transactions` added the limitation.
+        Err(crate::client::Error::Server(error)) if error.code == MISSING_PRIVILEGE_ERROR => {
             return Ok(Vec::new());
         }
         Err(error) => return Err(connection.to_failure(&error)),
     };
-    let locks: Vec<LockRow> =
-        connection.query_all(statements::ROW_LOCKS_MARIADB).await.map_err(|error| connection.to_failure(&error))?;
+    let locks: Vec<LockRow> = connection
+        .query_all(statements::MARIADB_ROW_LOCKS_QUERY)
+        .await
+        .map_err(|error| connection.to_failure(&error))?;
     let locks: HashMap<Vec<u8>, LockedObject> = locks.into_iter().map(parse_lock_row).collect();
-    let unnumbered = read_unnumbered_waiters(connection, transactions).await?;
+    let unnumbered = read_waiters_without_id(connection, transactions).await?;
     let numbered: HashMap<u64, u64> = transactions
         .iter()
         .filter(|transaction| transaction.id != 0 && transaction.session_id != 0)
         .map(|transaction| (transaction.id, transaction.session_id))
         .collect();
-    let owner = |transaction| RawOwner { transaction, thread: None, session: numbered.get(&transaction).copied() };
+    let owner = |transaction| RawLockOwner { transaction, thread: None, session: numbered.get(&transaction).copied() };
     let mut waits = Vec::new();
     let mut unique = HashSet::new();
     for (waiting_transaction, requested_lock, blocking_transaction, held_lock) in rows {
@@ -49,7 +51,9 @@ pub(super) async fn read_row_waits(
             continue;
         }
         let waiters = match unnumbered.get(&requested_lock).filter(|_| waiting_transaction == 0) {
-            Some(sessions) => sessions.iter().map(|&session| RawOwner { session: Some(session), ..owner(0) }).collect(),
+            Some(sessions) => {
+                sessions.iter().map(|&session| RawLockOwner { session: Some(session), ..owner(0) }).collect()
+            }
             None => vec![owner(waiting_transaction)],
         };
         for waiting in waiters {
@@ -61,12 +65,12 @@ pub(super) async fn read_row_waits(
     Ok(waits)
 }
 
-/// Identifies blockers that are read-only transactions, which have no id.
+/// Identifies blockers that are read-only transactions, which have no transaction id.
 ///
 /// The holder of a row lock also holds a metadata lock on the table.
-/// If only one read-only transaction holds a metadata lock on the table, it is the blocker.
-/// No blocker is identified if the metadata locks of a read-only transaction are unknown:
-/// they may be older than the instrumentation.
+/// If exactly one read-only transaction holds a metadata lock on the table, this transaction is the blocker.
+/// If the metadata locks of any read-only transaction are unknown, no blocker is identified.
+/// Metadata locks are unknown if they were granted before the instrument was enabled.
 pub(super) fn identify_read_only_blockers(waits: &mut [RowWait], transactions: &[Transaction], locks: &[MetadataLock]) {
     let readers: HashSet<u64> = transactions
         .iter()
@@ -96,7 +100,7 @@ pub(super) fn identify_read_only_blockers(waits: &mut [RowWait], transactions: &
     }
 }
 
-async fn read_unnumbered_waiters(
+async fn read_waiters_without_id(
     connection: &mut Connection,
     transactions: &[Transaction],
 ) -> Result<HashMap<Vec<u8>, Vec<u64>>, Failure> {
@@ -104,8 +108,10 @@ async fn read_unnumbered_waiters(
     if !transactions.iter().any(|transaction| transaction.id == 0 && transaction.is_waiting_for_lock()) {
         return Ok(waiters);
     }
-    let rows: Vec<(u64, Vec<u8>)> =
-        connection.query_all(statements::UNNUMBERED_WAITERS).await.map_err(|error| connection.to_failure(&error))?;
+    let rows: Vec<(u64, Vec<u8>)> = connection
+        .query_all(statements::WAITERS_WITHOUT_ID_QUERY)
+        .await
+        .map_err(|error| connection.to_failure(&error))?;
     for (session, lock) in rows {
         waiters.entry(lock).or_default().push(session);
     }

@@ -1,50 +1,52 @@
-//! Reads metadata locks of MySQL and MariaDB.
+//! Reads metadata locks from MySQL and MariaDB.
 
 use std::collections::HashSet;
 
 use clew_diagnose::waits::{LockStatus, MetadataKind, MetadataLock, MetadataMode, MetadataObject};
 use clew_model::Failure;
 
-use super::capabilities::Capabilities;
+use super::capabilities::LockCapabilities;
 use super::identifiers::decode_text;
-use super::threads::Threads;
+use super::threads::ThreadMap;
 use super::xa_prepared::PreparedTransaction;
 use crate::connection::Connection;
 use crate::statements;
 
-/// Metadata lock as it was read.
+/// Metadata lock before its thread id is resolved to a session id.
 #[derive(Debug)]
 pub(super) struct RawMetadataLock {
     lock: MetadataLock,
-    /// Thread id of performance_schema; `None` if the session id was read.
+    /// Thread id in performance_schema, or `None` if the row has a session id instead.
     thread: Option<u64>,
-    /// True if the lock is released at the end of the transaction.
+    /// True if the server releases the lock at the end of the transaction.
     of_transaction: bool,
 }
 
-/// Reads all locks from performance_schema and the plugin.
-/// The plugin also has the locks from before the instrument was enabled.
+/// Reads all metadata locks from performance_schema and from MariaDB's plugin.
+/// The plugin also lists locks that were granted before the instrument was enabled.
 pub(super) async fn read_metadata_locks(
     connection: &mut Connection,
-    capabilities: Capabilities,
+    capabilities: LockCapabilities,
 ) -> Result<Vec<RawMetadataLock>, Failure> {
     let mut locks = Vec::new();
     if capabilities.metadata_locks {
-        let rows: Vec<LockRow> =
-            connection.query_all(statements::METADATA_LOCKS).await.map_err(|error| connection.to_failure(&error))?;
+        let rows: Vec<LockRow> = connection
+            .query_all(statements::METADATA_LOCKS_QUERY)
+            .await
+            .map_err(|error| connection.to_failure(&error))?;
         locks.extend(rows.into_iter().filter_map(parse_lock_row));
     }
     if capabilities.plugin {
         let rows: Vec<HeldRow> = connection
-            .query_all(statements::HELD_METADATA_LOCKS)
+            .query_all(statements::GRANTED_METADATA_LOCKS_QUERY)
             .await
             .map_err(|error| connection.to_failure(&error))?;
-        locks.extend(rows.into_iter().filter_map(parse_held_row));
+        locks.extend(rows.into_iter().filter_map(parse_granted_lock_row));
     }
     Ok(locks)
 }
 
-/// Row of `metadata_locks`: type, schema, name, mode, status, thread, duration.
+/// Row of `metadata_locks`: object type, schema, name, lock mode, status, thread id, duration.
 type LockRow = (Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>, Vec<u8>, Vec<u8>, Option<u64>, Vec<u8>);
 
 fn parse_lock_row((kind, schema, name, mode, status, thread, duration): LockRow) -> Option<RawMetadataLock> {
@@ -61,10 +63,10 @@ fn parse_lock_row((kind, schema, name, mode, status, thread, duration): LockRow)
     })
 }
 
-/// Row of `metadata_lock_info`: type, schema, name, mode, session.
+/// Row of `metadata_lock_info`: object type, schema, name, lock mode, session id.
 type HeldRow = (Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>, u64);
 
-fn parse_held_row((kind, schema, name, mode, session): HeldRow) -> Option<RawMetadataLock> {
+fn parse_granted_lock_row((kind, schema, name, mode, session): HeldRow) -> Option<RawMetadataLock> {
     let kind = MetadataKind::parse(&decode_text(kind?));
     Some(RawMetadataLock {
         lock: MetadataLock {
@@ -79,24 +81,25 @@ fn parse_held_row((kind, schema, name, mode, session): HeldRow) -> Option<RawMet
 }
 
 impl RawMetadataLock {
-    /// Returns the session under which the lock is listed.
-    pub(super) fn session(&self, threads: &Threads) -> Option<u64> {
-        self.lock.session.or_else(|| threads.session(self.thread?))
+    /// Returns the session id of the lock's listed owner.
+    pub(super) fn session_id(&self, threads: &ThreadMap) -> Option<u64> {
+        self.lock.session.or_else(|| threads.session_id(self.thread?))
     }
 
-    /// Resolves the owner of the lock.
+    /// Resolves the owner of the lock to a session. Returns `None` if the server has released the lock.
     ///
-    /// MySQL lists the locks of a prepared XA transaction under the thread that prepared it.
-    /// That thread may have ended or run other work. Other locks of an ended thread are released by now.
-    pub(super) fn resolve(
+    /// MySQL lists the locks of a prepared XA transaction under the thread that prepared the transaction.
+    /// The thread that prepared the transaction may have ended, or may run another statement.
+    /// If a thread has ended, the server has released its locks, except those of prepared XA transactions.
+    pub(super) fn resolve_owner(
         mut self,
-        threads: &Threads,
+        threads: &ThreadMap,
         prepared: &[PreparedTransaction],
         with_transaction: &HashSet<u64>,
     ) -> Option<MetadataLock> {
         let Some(thread) = self.thread else { return Some(self.lock) };
-        self.lock.session = threads.session(thread);
-        let left_behind = prepared.iter().any(|prepared| prepared.may_own(thread, &self.lock.object));
+        self.lock.session = threads.session_id(thread);
+        let left_behind = prepared.iter().any(|prepared| prepared.may_own_lock(thread, &self.lock.object));
         match self.lock.session {
             None => left_behind.then_some(self.lock),
             Some(session) if left_behind && self.of_transaction && !with_transaction.contains(&session) => {

@@ -1,4 +1,4 @@
-//! Reads InnoDB lock waits of MySQL.
+//! Reads InnoDB lock waits from MySQL.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,23 +6,24 @@ use clew_diagnose::waits::LockedObject;
 use clew_model::Failure;
 
 use super::identifiers::decode_text;
-use super::raw_row_wait::{RawOwner, RawRowWait};
+use super::raw_row_wait::{RawLockOwner, RawRowWait};
 use crate::connection::Connection;
 use crate::statements;
 
-/// Maximum number of locks looked up per query and in all. Further waits lack the locked object.
-const IDS_PER_QUERY: usize = 500;
-const MAX_IDS: usize = 5000;
+/// Maximum number of locks looked up per query.
+const LOCK_IDS_PER_QUERY: usize = 500;
+/// Maximum number of locks looked up in total. Waits beyond this limit lack the locked object.
+const MAX_LOCK_IDS: usize = 5000;
 
-/// Row of `data_lock_waits`: lock, transaction and thread of the waiter, then of the blocker.
+/// Row of `data_lock_waits`: lock id, transaction id and thread id of the waiter, then of the blocker.
 type WaitRow = (Vec<u8>, u64, Option<u64>, Vec<u8>, u64, Option<u64>);
 
-/// Reads all lock waits.
+/// Reads all InnoDB lock waits.
 pub(super) async fn read_row_waits(connection: &mut Connection) -> Result<Vec<RawRowWait>, Failure> {
     let rows: Vec<WaitRow> =
-        connection.query_all(statements::ROW_WAITS_MYSQL).await.map_err(|error| connection.to_failure(&error))?;
-    let locks = read_locks(connection, &rows).await?;
-    let owner = |transaction, thread| RawOwner { transaction, thread, session: None };
+        connection.query_all(statements::MYSQL_ROW_WAITS_QUERY).await.map_err(|error| connection.to_failure(&error))?;
+    let locks = read_locked_objects(connection, &rows).await?;
+    let owner = |transaction, thread| RawLockOwner { transaction, thread, session: None };
     let wait = |(
         requested_lock,
         waiting_transaction,
@@ -41,28 +42,33 @@ pub(super) async fn read_row_waits(connection: &mut Connection) -> Result<Vec<Ra
     Ok(rows.into_iter().map(wait).collect())
 }
 
-/// Row of `data_locks`: id, schema, table, index, mode, type, data.
+/// Row of `data_locks`: lock id, schema, table, index, mode, type, data.
 type LockRow =
     (Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>);
 
-/// Reads the locked objects by lock id, requested locks first.
-async fn read_locks(connection: &mut Connection, waits: &[WaitRow]) -> Result<HashMap<Vec<u8>, LockedObject>, Failure> {
+/// Reads the locked objects of lock waits by lock id, requested locks first.
+async fn read_locked_objects(
+    connection: &mut Connection,
+    waits: &[WaitRow],
+) -> Result<HashMap<Vec<u8>, LockedObject>, Failure> {
     let mut unique = HashSet::new();
     let requested_locks = waits.iter().map(|wait| wait.0.as_slice());
     let held_locks = waits.iter().map(|wait| wait.3.as_slice());
     let ids =
         requested_locks.chain(held_locks).filter_map(|id| std::str::from_utf8(id).ok().filter(|id| is_lock_id(id)));
-    let ids: Vec<&str> = ids.filter(|&id| unique.insert(id)).take(MAX_IDS).collect();
+    let ids: Vec<&str> = ids.filter(|&id| unique.insert(id)).take(MAX_LOCK_IDS).collect();
     let mut locks = HashMap::new();
-    for ids in ids.chunks(IDS_PER_QUERY) {
-        let rows: Vec<LockRow> =
-            connection.query_all(&statements::data_locks(ids)).await.map_err(|error| connection.to_failure(&error))?;
+    for ids in ids.chunks(LOCK_IDS_PER_QUERY) {
+        let rows: Vec<LockRow> = connection
+            .query_all(&statements::data_locks_query(ids))
+            .await
+            .map_err(|error| connection.to_failure(&error))?;
         locks.extend(rows.into_iter().map(parse_lock_row));
     }
     Ok(locks)
 }
 
-/// Returns whether this is a lock id of InnoDB: digits and colons. Other texts are not put into a statement.
+/// Returns whether a text is an InnoDB lock id: digits and colons, which are safe inside a SQL statement.
 fn is_lock_id(id: &str) -> bool {
     !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit() || byte == b':')
 }

@@ -1,51 +1,56 @@
-//! InnoDB lock wait as the server reports it: by transaction, thread or session.
+//! InnoDB lock wait whose owners are identified by transaction, thread or session.
 
 use clew_diagnose::waits::{LockOwner, LockedObject, RowWait};
 
-use super::threads::Threads;
+use super::threads::ThreadMap;
 
-/// Lock wait before its threads are resolved to sessions.
+/// InnoDB lock wait before its thread ids are resolved to session ids.
 #[derive(Debug)]
 pub(super) struct RawRowWait {
-    waiting: RawOwner,
-    blocking: RawOwner,
+    waiting: RawLockOwner,
+    blocking: RawLockOwner,
     lock: LockedObject,
     held_mode: Option<String>,
 }
 
-/// Owner of a lock.
+/// Owner of a requested or held lock.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct RawOwner {
+pub(super) struct RawLockOwner {
     pub(super) transaction: u64,
-    /// Thread id of performance_schema.
+    /// Thread id in performance_schema.
     pub(super) thread: Option<u64>,
     /// Session id.
     pub(super) session: Option<u64>,
 }
 
-impl RawOwner {
-    fn resolve(self, threads: &Threads) -> LockOwner {
-        let by_thread = || self.thread.and_then(|thread| threads.session(thread));
+impl RawLockOwner {
+    fn resolve_session(self, threads: &ThreadMap) -> LockOwner {
+        let by_thread = || self.thread.and_then(|thread| threads.session_id(thread));
         LockOwner { transaction: self.transaction, session: self.session.or_else(by_thread) }
     }
 }
 
 impl RawRowWait {
-    /// Creates a wait of `waiting` for a lock of `blocking`.
-    pub(super) fn new(waiting: RawOwner, blocking: RawOwner, lock: LockedObject, held_mode: Option<String>) -> Self {
+    /// Creates a lock wait of the owner `waiting` for a lock held by `blocking`.
+    pub(super) fn new(
+        waiting: RawLockOwner,
+        blocking: RawLockOwner,
+        lock: LockedObject,
+        held_mode: Option<String>,
+    ) -> Self {
         Self { waiting, blocking, lock, held_mode }
     }
 
-    /// Returns the sessions of the waiter and the blocker, as far as known.
-    pub(super) fn sessions(&self, threads: &Threads) -> impl Iterator<Item = u64> {
-        [self.waiting, self.blocking].into_iter().filter_map(|owner| owner.resolve(threads).session)
+    /// Returns the session ids of the waiter and the blocker, without unknown ones.
+    pub(super) fn session_ids(&self, threads: &ThreadMap) -> impl Iterator<Item = u64> {
+        [self.waiting, self.blocking].into_iter().filter_map(|owner| owner.resolve_session(threads).session)
     }
 
-    /// Resolves threads to sessions.
-    pub(super) fn resolve(self, threads: &Threads) -> RowWait {
+    /// Resolves thread ids to session ids.
+    pub(super) fn resolve_sessions(self, threads: &ThreadMap) -> RowWait {
         RowWait {
-            waiting: self.waiting.resolve(threads),
-            blocking: self.blocking.resolve(threads),
+            waiting: self.waiting.resolve_session(threads),
+            blocking: self.blocking.resolve_session(threads),
             lock: self.lock,
             held_mode: self.held_mode,
         }

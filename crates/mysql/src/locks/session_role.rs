@@ -1,16 +1,16 @@
-//! Roles of sessions: user, Clew, replication applier, internal.
+//! Classifies sessions as user, Clew, replication applier or internal.
 
 use clew_diagnose::is_internal;
 use clew_diagnose::waits::SessionRole;
 use clew_model::Session;
 
-/// Commands of MariaDB's replication appliers.
-/// In a trigger, such a thread has the account of the trigger's definer (seen on 10.11).
+/// Process list commands of MariaDB's replication appliers.
+/// While an applier runs a trigger, its account is the trigger's definer (observed on 10.11).
 const APPLIER_COMMANDS: [&[u8]; 2] = [b"Slave_SQL", b"Slave_worker"];
 
-/// Returns the role of a session. `is_applier` comes from the name of its thread, if it could be read.
-pub(crate) fn session_role(session: &Session, is_own: bool, is_applier: bool) -> SessionRole {
-    // On MySQL, the receiver thread never runs a query.
+/// Returns the role of a session. `is_applier` is true if the thread name identifies a replication applier.
+pub(crate) fn classify_session(session: &Session, is_own: bool, is_applier: bool) -> SessionRole {
+    // On MySQL, only applier threads have the command `Query`, never the receiver thread.
     let applies = || session.user == b"system user" && session.command == b"Query" && is_internal(session);
     if is_own {
         SessionRole::Clew
@@ -42,9 +42,9 @@ mod tests {
             ("repl", "Binlog Dump GTID", SessionRole::Internal),
         ] {
             let session = Session { user: user.into(), command: command.into(), ..Session::default() };
-            assert_eq!(super::session_role(&session, false, false), expected, "{user} {command}");
-            assert_eq!(super::session_role(&session, false, true), SessionRole::Applier);
-            assert_eq!(super::session_role(&session, true, false), SessionRole::Clew);
+            assert_eq!(super::classify_session(&session, false, false), expected, "{user} {command}");
+            assert_eq!(super::classify_session(&session, false, true), SessionRole::Applier);
+            assert_eq!(super::classify_session(&session, true, false), SessionRole::Clew);
         }
     }
 }

@@ -1,45 +1,48 @@
-//! Maps threads of performance_schema to sessions.
+//! Maps thread ids of performance_schema to session ids.
 
 use std::collections::{HashMap, HashSet};
 
 use clew_model::Failure;
 
-use super::capabilities::Capabilities;
+use super::capabilities::LockCapabilities;
 use crate::connection::Connection;
 use crate::statements;
 
-/// Sessions by thread id. Ended threads and threads without a session are missing.
+/// Session ids by thread id, without ended threads and threads that have no session.
 #[derive(Debug, Default)]
-pub(crate) struct Threads {
+pub(crate) struct ThreadMap {
     sessions: HashMap<u64, u64>,
     appliers: HashSet<u64>,
 }
 
-impl Threads {
-    /// Returns the session of a thread.
-    pub(crate) fn session(&self, thread: u64) -> Option<u64> {
+impl ThreadMap {
+    /// Returns the session id of a thread.
+    pub(crate) fn session_id(&self, thread: u64) -> Option<u64> {
         self.sessions.get(&thread).copied()
     }
 
-    /// Returns whether a session is a replication applier by the name of its thread.
+    /// Returns whether the thread name identifies a session as a replication applier.
     pub(crate) fn is_applier(&self, session: u64) -> bool {
         self.appliers.contains(&session)
     }
 
-    /// Returns the threads of these sessions, with their sessions.
-    pub(super) fn for_sessions(&self, sessions: &[u64]) -> HashMap<u64, u64> {
+    /// Returns the threads of the sessions, with the session id by thread id.
+    pub(super) fn threads_of_sessions(&self, sessions: &[u64]) -> HashMap<u64, u64> {
         let wanted = self.sessions.iter().filter(|(_, session)| sessions.contains(session));
         wanted.map(|(&thread, &session)| (thread, session)).collect()
     }
 }
 
-/// Reads the threads, after the locks, so that every remaining lock holder is included.
-pub(super) async fn read_threads(connection: &mut Connection, capabilities: Capabilities) -> Result<Threads, Failure> {
+/// Reads the threads of all sessions. Must be called after reading the locks, to include every lock holder.
+pub(super) async fn read_threads(
+    connection: &mut Connection,
+    capabilities: LockCapabilities,
+) -> Result<ThreadMap, Failure> {
     if !capabilities.performance_schema {
-        return Ok(Threads::default());
+        return Ok(ThreadMap::default());
     }
     let rows: Vec<(u64, u64, bool)> =
-        connection.query_all(statements::THREADS).await.map_err(|error| connection.to_failure(&error))?;
+        connection.query_all(statements::THREADS_QUERY).await.map_err(|error| connection.to_failure(&error))?;
     let appliers = rows.iter().filter(|(_, _, applies)| *applies).map(|&(_, session, _)| session).collect();
-    Ok(Threads { sessions: rows.into_iter().map(|(thread, session, _)| (thread, session)).collect(), appliers })
+    Ok(ThreadMap { sessions: rows.into_iter().map(|(thread, session, _)| (thread, session)).collect(), appliers })
 }

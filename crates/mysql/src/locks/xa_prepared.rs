@@ -1,4 +1,4 @@
-//! Reads prepared XA transactions without a session.
+//! Reads prepared XA transactions that have no session.
 
 use std::collections::HashMap;
 
@@ -10,22 +10,22 @@ use crate::connection::Connection;
 use crate::flavor::Flavor;
 use crate::{doctor, statements};
 
-/// Prepared transaction without a session.
+/// Prepared XA transaction that has no session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PreparedTransaction {
     /// Transaction id.
     pub(super) transaction: u64,
     /// XID in the syntax of `XA COMMIT` and `XA ROLLBACK`.
     pub(super) xid: Option<String>,
-    /// Thread that prepared the transaction; `None` after a restart of the server.
+    /// Thread that prepared the transaction, or `None` after a server restart.
     thread: Option<u64>,
-    /// Locked tables.
+    /// Tables locked by the transaction.
     pub(super) tables: Vec<TableName>,
 }
 
 impl PreparedTransaction {
-    /// Returns whether a metadata lock listed under this thread may belong to the transaction.
-    pub(super) fn may_own(&self, thread: u64, object: &MetadataObject) -> bool {
+    /// Returns whether the transaction may own a metadata lock that is listed under the thread.
+    pub(super) fn may_own_lock(&self, thread: u64, object: &MetadataObject) -> bool {
         let on_table = match object {
             MetadataObject { kind: MetadataKind::Table, schema: Some(schema), name: Some(name) } => {
                 self.tables.iter().any(|table| table.schema == *schema && table.table == *name)
@@ -36,12 +36,12 @@ impl PreparedTransaction {
     }
 }
 
-/// Row of `data_locks`: transaction, thread, schema, table.
+/// Row of `data_locks`: transaction id, thread id, schema, table.
 type TableRow = (u64, Option<u64>, Option<Vec<u8>>, Option<Vec<u8>>);
-/// Row of `XA RECOVER`: format, lengths of both parts of the XID, both parts.
+/// Row of `XA RECOVER`: format id, length of both parts of the XID, concatenated parts.
 type NameRow = (i64, usize, usize, Vec<u8>);
 
-/// Reads all prepared transactions. Sends no query if there are none.
+/// Reads all prepared XA transactions. Sends queries only if a transaction has no session.
 pub(super) async fn read_prepared_transactions(
     connection: &mut Connection,
     transactions: &[Transaction],
@@ -65,9 +65,9 @@ pub(super) async fn read_prepared_transactions(
     if connection.flavor == Flavor::MySql && locks_readable {
         read_locked_tables(connection, &mut prepared).await?;
     }
-    match connection.query_all::<NameRow>(statements::XA_RECOVER).await {
+    match connection.query_all::<NameRow>(statements::XA_RECOVER_QUERY).await {
         Ok(names) => assign_xid(&mut prepared, &names),
-        Err(crate::client::Error::Server(error)) => limitations.push(no_xids(&error.message, account)),
+        Err(crate::client::Error::Server(error)) => limitations.push(no_xids_limitation(&error.message, account)),
         Err(error) => return Err(connection.to_failure(&error)),
     }
     Ok(prepared)
@@ -75,8 +75,10 @@ pub(super) async fn read_prepared_transactions(
 
 async fn read_locked_tables(connection: &mut Connection, prepared: &mut [PreparedTransaction]) -> Result<(), Failure> {
     let ids: Vec<u64> = prepared.iter().map(|prepared| prepared.transaction).collect();
-    let rows: Vec<TableRow> =
-        connection.query_all(&statements::locked_tables(&ids)).await.map_err(|error| connection.to_failure(&error))?;
+    let rows: Vec<TableRow> = connection
+        .query_all(&statements::locked_tables_query(&ids))
+        .await
+        .map_err(|error| connection.to_failure(&error))?;
     let mut tables: HashMap<u64, Vec<TableName>> = HashMap::new();
     let mut threads = HashMap::new();
     for (transaction, thread, schema, table) in rows {
@@ -95,14 +97,14 @@ async fn read_locked_tables(connection: &mut Connection, prepared: &mut [Prepare
     Ok(())
 }
 
-/// Assigns the XID if there is one transaction and one XID. The server does not link XIDs to transaction ids.
+/// Assigns the XID if there is exactly one transaction and one XID. Servers do not map XIDs to transaction ids.
 fn assign_xid(prepared: &mut [PreparedTransaction], names: &[NameRow]) {
     if let ([prepared], [name]) = (prepared, names) {
         prepared.xid = format_xid(name);
     }
 }
 
-/// Formats an XID as a literal. Parts that are not printable ASCII are hexadecimal.
+/// Formats an XID as a SQL literal. Parts that are not printable ASCII are formatted as hexadecimal.
 fn format_xid((format, first, second, both): &NameRow) -> Option<String> {
     let (first, rest) = both.split_at_checked(*first)?;
     let second = rest.get(..*second)?;
@@ -124,11 +126,11 @@ fn format_xid_part(bytes: &[u8]) -> String {
     }
 }
 
-fn no_xids(why: &str, account: &str) -> Limitation {
+fn no_xids_limitation(why: &str, account: &str) -> Limitation {
     Limitation {
         kind: LimitationKind::NoPreparedNames,
-        what: "Names of prepared XA transactions cannot be read.".to_owned(),
-        why: format!("XA RECOVER was refused: {why}"),
+        what: "XIDs of prepared XA transactions cannot be read.".to_owned(),
+        why: format!("The server refused XA RECOVER: {why}"),
         remedy: Some(format!("GRANT XA_RECOVER_ADMIN ON *.* TO {};", doctor::quote_account(account))),
     }
 }

@@ -1,4 +1,4 @@
-//! Caches state between samples of a node, so that each sample reads less from the server.
+//! Caches state between samples of a node to reduce reads from the server.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -12,40 +12,40 @@ use crate::flavor::Flavor;
 use crate::program_names;
 use crate::server_instance::ServerInstance;
 
-/// Interval of full samples, which also check privileges and settings.
+/// Interval between full samples, which also check privileges and settings.
 const FULL_SAMPLE_INTERVAL: Duration = Duration::from_mins(1);
-/// Maximum number of new sessions per sample whose program name is read.
-const MAX_NEW_PROGRAMS: usize = 200;
-/// Minimum interval between reads of program names on MariaDB, which scans all sessions for one of them.
-const MARIADB_PROGRAM_INTERVAL: Duration = Duration::from_secs(5);
+/// Maximum number of new sessions whose program names are read per sample.
+const MAX_NEW_PROGRAM_NAMES: usize = 200;
+/// Minimum interval between program name reads on MariaDB, which scans all sessions for each read.
+const MARIADB_PROGRAM_NAME_INTERVAL: Duration = Duration::from_secs(5);
 
-/// State that samples of one node share.
+/// Cache for consecutive samples of a node.
 #[derive(Debug, Default)]
 pub struct SampleCache {
-    /// Server instance of the other fields.
+    /// Server instance from which the cached data was read.
     server: Option<ServerInstance>,
-    /// True if the last sample had waiters.
+    /// True if the previous sample contained waiting sessions.
     pub(super) has_waiters: bool,
-    /// True if `performance_schema.processlist` is incomplete, so that samples use `SHOW FULL PROCESSLIST`.
+    /// True if samples use `SHOW FULL PROCESSLIST` because `performance_schema.processlist` is incomplete.
     pub(super) use_show_processlist: bool,
-    /// Readings and steps of the server's clock.
+    /// Clock readings and clock steps of the server.
     pub(super) clock: ClockHistory,
-    /// Losses of performance_schema at the last full sample.
+    /// Limitations for lost instrumentation at the last full sample.
     pub(super) losses: Vec<Limitation>,
     /// Limitations of the last full sample.
     pub(super) limitations: Vec<Limitation>,
     full_sample_at: Option<Instant>,
     programs: HashMap<u64, Arc<[u8]>>,
-    /// Sessions whose program was read, including those without a program name.
+    /// Ids of sessions whose program name was read, including sessions without a program name.
     programs_read: HashSet<u64>,
     programs_at: Option<Instant>,
-    /// Limitations of program names; empty if they can be read.
-    program_limitations: Vec<Limitation>,
+    /// Limitations for unreadable program names, empty if program names are readable.
+    program_name_limitations: Vec<Limitation>,
 }
 
 impl SampleCache {
-    /// Drops the samples of another server instance: each instance has session ids and settings of its own.
-    pub(super) fn begin_for(&mut self, server: &ServerInstance) {
+    /// Clears the cache if the server instance changed, because session ids and settings are specific to an instance.
+    pub(super) fn select_server_instance(&mut self, server: &ServerInstance) {
         if self.server.as_ref() != Some(server) {
             let clock = std::mem::take(&mut self.clock);
             *self = Self { server: Some(server.clone()), clock, ..Self::default() };
@@ -53,57 +53,58 @@ impl SampleCache {
         self.clock.select_server(server);
     }
 
-    /// Records the server's clock, if the connection read it.
-    pub(super) fn record_clock(&mut self, connection: &Connection) {
+    /// Records the clock reading of the connection, if any.
+    pub(super) fn record_clock_reading(&mut self, connection: &Connection) {
         if let Some(clock) = connection.clock {
-            self.clock.record(clock);
+            self.clock.record_reading(clock);
         }
     }
 
-    /// Corrects the ages of transactions by detected steps of the server's clock.
-    pub(super) fn correct_ages(&self, transactions: &mut [Transaction]) {
-        if !self.clock.has_steps() {
+    /// Corrects the ages of transactions after clock steps.
+    pub(super) fn adjust_ages(&self, transactions: &mut [Transaction]) {
+        if !self.clock.has_clock_steps() {
             return;
         }
         for transaction in transactions {
-            transaction.seconds = self.clock.correct_seconds(transaction.seconds);
+            transaction.seconds = self.clock.adjust_seconds(transaction.seconds);
             transaction.lock_wait_seconds =
-                transaction.lock_wait_seconds.map(|seconds| self.clock.correct_seconds(seconds));
+                transaction.lock_wait_seconds.map(|seconds| self.clock.adjust_seconds(seconds));
         }
     }
 
-    /// Returns whether a full sample is due. The first sample is full.
+    /// Returns whether a full sample is due. The first sample is always full.
     pub(super) fn is_full_sample_due(&self) -> bool {
         self.full_sample_at.is_none_or(|at| at.elapsed() >= FULL_SAMPLE_INTERVAL)
     }
 
     /// Returns the program name of a session.
-    pub(super) fn program(&self, session: u64) -> Option<Arc<[u8]>> {
+    pub(super) fn program_name(&self, session: u64) -> Option<Arc<[u8]>> {
         self.programs.get(&session).cloned()
     }
 
-    /// Returns the limitations of program names.
-    pub(super) fn program_limitations(&self) -> &[Limitation] {
-        &self.program_limitations
+    /// Returns the limitations for unreadable program names.
+    pub(super) fn program_name_limitations(&self) -> &[Limitation] {
+        &self.program_name_limitations
     }
 
-    /// Reads the program names of all sessions, or records why they cannot be read.
-    /// `unreadable` is the reason if performance_schema cannot be read.
-    pub(super) async fn read_all_programs(
+    /// Reads the program names of all sessions, or records a limitation if they are unreadable.
+    /// `unreadable` is the limitation for an unreadable performance_schema.
+    pub(super) async fn refresh_all_program_names(
         &mut self,
         connection: &mut Connection,
         unreadable: Option<&Limitation>,
     ) -> Result<(), Failure> {
-        self.program_limitations.clear();
-        self.programs = program_names::read_all(connection, unreadable, &mut self.program_limitations).await?;
+        self.program_name_limitations.clear();
+        self.programs =
+            program_names::read_all_program_names(connection, unreadable, &mut self.program_name_limitations).await?;
         self.programs_read = self.programs.keys().copied().collect();
         let now = Instant::now();
         (self.full_sample_at, self.programs_at) = (Some(now), Some(now));
         Ok(())
     }
 
-    /// Reads the program names of new sessions, and drops those of ended sessions.
-    pub(super) async fn read_new_programs(
+    /// Reads the program names of new sessions and removes the names of ended sessions.
+    pub(super) async fn read_new_program_names(
         &mut self,
         connection: &mut Connection,
         sessions: &[Session],
@@ -111,16 +112,16 @@ impl SampleCache {
         let listed: HashSet<u64> = sessions.iter().map(|session| session.id).collect();
         self.programs.retain(|session, _| listed.contains(session));
         self.programs_read.retain(|session| listed.contains(session));
-        let read_recently = self.programs_at.is_some_and(|at| at.elapsed() < MARIADB_PROGRAM_INTERVAL);
-        if !self.program_limitations.is_empty() || (connection.flavor == Flavor::MariaDb && read_recently) {
+        let read_recently = self.programs_at.is_some_and(|at| at.elapsed() < MARIADB_PROGRAM_NAME_INTERVAL);
+        if !self.program_name_limitations.is_empty() || (connection.flavor == Flavor::MariaDb && read_recently) {
             return Ok(());
         }
-        let new: Vec<u64> = listed.difference(&self.programs_read).copied().take(MAX_NEW_PROGRAMS).collect();
+        let new: Vec<u64> = listed.difference(&self.programs_read).copied().take(MAX_NEW_PROGRAM_NAMES).collect();
         if new.is_empty() {
             return Ok(());
         }
         self.programs_at = Some(Instant::now());
-        self.programs.extend(program_names::read_for_sessions(connection, &new).await?);
+        self.programs.extend(program_names::read_program_names(connection, &new).await?);
         self.programs_read.extend(new);
         Ok(())
     }

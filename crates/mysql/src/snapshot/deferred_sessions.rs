@@ -1,4 +1,4 @@
-//! Stores sessions whose age is checked after all rows were read, in memory or in a temporary file.
+//! Stores sessions until their ages are checked, in memory or in a temporary file.
 
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::vec;
@@ -9,12 +9,12 @@ use tokio::task::spawn_blocking;
 
 use crate::statement_ages::SessionAge;
 
-/// Bytes of sessions that stay in memory before they spill to a file.
+/// Maximum number of bytes in memory before the sessions spill to a temporary file.
 const MAX_IN_MEMORY_BYTES: usize = 64 << 10;
-/// Length that marks a NULL text.
-const NULL_LENGTH: u64 = u64::MAX;
+/// Length value that marks a NULL text.
+const NULL_TEXT_LENGTH: u64 = u64::MAX;
 
-/// Sessions in arrival order: ages in memory, texts in the spooled file.
+/// Stored sessions in arrival order, with ages in memory and text columns in a spooled file.
 #[derive(Debug)]
 pub(super) struct DeferredSessions {
     pub(super) ages: Vec<SessionAge>,
@@ -28,28 +28,28 @@ impl Default for DeferredSessions {
 }
 
 impl DeferredSessions {
-    /// Adds a session. A long statement is written on a blocking thread.
+    /// Adds a session. Long statements are written on a blocking thread.
     pub(super) async fn push(mut self, session: Session) -> io::Result<Self> {
         if session.statement.as_ref().is_none_or(|statement| statement.len() <= MAX_IN_MEMORY_BYTES) {
-            return self.write(&session).map(|()| self);
+            return self.write_session(&session).map(|()| self);
         }
-        spawn_blocking(move || self.write(&session).map(|()| self)).await.map_err(io::Error::other)?
+        spawn_blocking(move || self.write_session(&session).map(|()| self)).await.map_err(io::Error::other)?
     }
 
-    fn write(&mut self, session: &Session) -> io::Result<()> {
+    fn write_session(&mut self, session: &Session) -> io::Result<()> {
         self.ages.push(SessionAge::from_session(session));
         let Session { user, host, database, command, state, statement, .. } = session;
         let texts = [Some(user), Some(host), Some(command), database.as_ref(), state.as_ref(), statement.as_ref()];
         for text in texts {
-            let length = text.map_or(NULL_LENGTH, |text| text.len() as u64);
+            let length = text.map_or(NULL_TEXT_LENGTH, |text| text.len() as u64);
             self.texts.write_all(&length.to_ne_bytes())?;
             self.texts.write_all(text.map_or(&[], Vec::as_slice))?;
         }
         Ok(())
     }
 
-    /// Returns a reader of the sessions, with the seconds from `ages`.
-    pub(super) fn into_sessions(self) -> io::Result<DeferredSessionReader> {
+    /// Returns a reader for the stored sessions, which takes the ages from `ages`.
+    pub(super) fn into_reader(self) -> io::Result<DeferredSessionReader> {
         let mut texts = self.texts.into_inner().map_err(io::IntoInnerError::into_error)?;
         texts.seek(SeekFrom::Start(0))?;
         Ok(DeferredSessionReader { ages: self.ages.into_iter(), texts: BufReader::new(texts) })
@@ -64,10 +64,10 @@ pub(super) struct DeferredSessionReader {
 }
 
 impl DeferredSessionReader {
-    /// Returns the next session, or `None` after the last.
+    /// Returns the next session, or `None` after the last session.
     pub(super) fn next(&mut self) -> io::Result<Option<Session>> {
         let Some(SessionAge { id, seconds, .. }) = self.ages.next() else { return Ok(None) };
-        // In the order of `write`.
+        // The same order as in `write_session`.
         let (user, host, command) = (self.read_text()?, self.read_text()?, self.read_text()?);
         let (database, state, statement) = (self.read_text()?, self.read_text()?, self.read_text()?);
         let [user, host, command] = [user, host, command].map(Option::unwrap_or_default);
@@ -78,7 +78,7 @@ impl DeferredSessionReader {
         let mut length = [0; 8];
         self.texts.read_exact(&mut length)?;
         let length = u64::from_ne_bytes(length);
-        if length == NULL_LENGTH {
+        if length == NULL_TEXT_LENGTH {
             return Ok(None);
         }
         let mut text = vec![0; usize::try_from(length).map_err(io::Error::other)?];
@@ -110,7 +110,7 @@ mod tests {
             for session in &sessions {
                 deferred = deferred.push(session.clone()).await.unwrap();
             }
-            let mut read = deferred.into_sessions().unwrap();
+            let mut read = deferred.into_reader().unwrap();
             for session in sessions {
                 assert!(read.next().unwrap() == Some(session));
             }

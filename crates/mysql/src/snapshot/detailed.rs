@@ -1,5 +1,7 @@
-//! Takes detailed snapshots. Rows are encoded while they stream in, without their detail columns.
-//! The detail columns are added when the rows are written.
+//! Takes detailed snapshots.
+//!
+//! The base columns of a row are encoded while the process list streams in.
+//! The detail columns are appended when the rows are written.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,33 +14,37 @@ use super::{EncodedRows, Snapshot, StatementText, finish_snapshot};
 use crate::connection::Connection;
 use crate::limits::Limits;
 use crate::locks::LockTables;
-use crate::party_collector::PartyCollector;
+use crate::party_collector::WaitPartyCollector;
 use crate::transactions::TransactionsBySession;
 use crate::{doctor, lost_instrumentation, program_names, statement_digests};
 
-pub(super) async fn read_detailed(node: &NodeUrl, rows: RowOptions, limits: &Limits) -> Result<Snapshot, Failure> {
+pub(super) async fn read_detailed_snapshot(
+    node: &NodeUrl,
+    rows: RowOptions,
+    limits: &Limits,
+) -> Result<Snapshot, Failure> {
     let mut connection = Connection::open(node, limits).await?;
-    let limitations = doctor::process_list_limitations(&mut connection).await?;
+    let limitations = doctor::read_process_list_limitations(&mut connection).await?;
     let mut locks = LockTables::read(&mut connection, limitations).await?;
-    let (form, masked) = (rows.form, rows.statements == StatementText::Templates);
-    let mut collector = PartyCollector::new(locks.party_ids());
+    let (format, masked) = (rows.format, rows.statements == StatementText::Templates);
+    let mut collector = WaitPartyCollector::new(locks.waiting_or_blocking_session_ids());
     let transactions = TransactionsBySession::new(locks.transactions.clone());
-    let observe = |session: &Session| collector.observe(session);
+    let observe = |session: &Session| collector.observe_session(session);
     let own = Some(connection.own_session_filter());
     let rows = read_sorted_rows(&mut connection, &rows, own, transactions, observe).await?;
     let (unreadable, limitations) = (locks.unreadable.take(), &mut locks.limitations);
-    let digests = statement_digests::read_digests(&mut connection, unreadable.as_ref(), limitations).await?;
-    let programs = program_names::read_all(&mut connection, unreadable.as_ref(), limitations).await?;
+    let digests = statement_digests::read_statement_digests(&mut connection, unreadable.as_ref(), limitations).await?;
+    let programs = program_names::read_all_program_names(&mut connection, unreadable.as_ref(), limitations).await?;
 
     if unreadable.is_none() {
         let named = limitations.iter().any(|gap| gap.kind == LimitationKind::NoProgramNames);
-        let losses = lost_instrumentation::read_losses(&mut connection).await?;
+        let losses = lost_instrumentation::read_loss_limitations(&mut connection).await?;
         limitations
             .extend(losses.into_iter().filter(|loss| !named || loss.kind != LimitationKind::LostConnectAttributes));
     }
-    let stale_modes = locks.stale_mode_limitation();
-    let facts = collector.into_facts(connection.own_session_filter(), &locks.threads);
-    let (observed, threads) = locks.into_observed(facts);
+    let stale_modes = locks.stale_lock_modes_limitation();
+    let facts = collector.into_observed_sessions(connection.own_session_filter(), &locks.threads);
+    let (observed, threads) = locks.into_lock_observations(facts);
     let wait_graph = build_graph(&observed);
     let mut limitations = observed.limitations;
     if !wait_graph.unexplained.is_empty() {
@@ -47,23 +53,23 @@ pub(super) async fn read_detailed(node: &NodeUrl, rows: RowOptions, limits: &Lim
     let wait_graph = if masked { wait_graph.masked() } else { wait_graph };
     let mut busy: HashMap<u64, SessionDetail> = wait_graph.session_details();
     for (thread, digest) in digests {
-        if let Some(session) = threads.session(thread) {
+        if let Some(session) = threads.session_id(thread) {
             busy.entry(session).or_default().statement_digest = Some(digest);
         }
     }
-    let body = EncodedRows { rows, format: form, details: Some(Details { busy, programs }) };
+    let body = EncodedRows { rows, format, details: Some(SessionDetails { busy, programs }) };
     Ok(finish_snapshot(connection, body, limitations).await)
 }
 
-/// Details of sessions. Program names are stored separately: nearly every session has one, and few have more.
+/// Details by session id. Program names have their own map, because most sessions have no other details.
 #[derive(Debug)]
-pub(super) struct Details {
+pub(super) struct SessionDetails {
     /// Details of sessions that wait or run a statement.
     busy: HashMap<u64, SessionDetail>,
     programs: HashMap<u64, Arc<[u8]>>,
 }
 
-impl Details {
+impl SessionDetails {
     /// Returns the details of a session.
     pub(super) fn get(&self, session: u64) -> SessionDetail {
         let detail = self.busy.get(&session).cloned().unwrap_or_default();

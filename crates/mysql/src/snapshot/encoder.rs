@@ -1,4 +1,4 @@
-//! Encodes the rows of a snapshot while they stream in: joins, filters, encodes and sorts them.
+//! Joins, filters, encodes and sorts the rows of a snapshot while the process list streams in.
 
 use std::io;
 
@@ -11,34 +11,34 @@ use super::deferred_sessions::DeferredSessions;
 use super::{OutputFormat, StatementText};
 use crate::connection::Connection;
 use crate::own_sessions::OwnSessionFilter;
-use crate::statement_ages::{self, CheckScope};
+use crate::statement_ages::{self, AgeCheckScope};
 use crate::transactions::TransactionsBySession;
 use crate::{doctor, failure, process_list};
 
-/// Bytes of encoded rows that stay in memory before they spill to a temporary file.
+/// Maximum number of bytes in memory before encoded rows spill to a temporary file.
 const MAX_IN_MEMORY_BYTES: usize = 1 << 20;
-/// Maximum rows of a batch of heavy sessions.
+/// Maximum number of sessions in a batch for the blocking thread.
 const MAX_BATCH_ROWS: usize = 256;
-/// Approximate maximum of statement bytes in a batch.
+/// Approximate maximum number of statement bytes in a batch.
 const MAX_BATCH_BYTES: usize = 1 << 20;
-/// Statement bytes below which rows are encoded on the reading thread: a handover costs two wake-ups.
-const MAX_LIGHT_BYTES: usize = 64 << 10;
+/// Maximum statement bytes of rows that are encoded on the reading thread. A thread handover costs two wake-ups.
+const MAX_INLINE_STATEMENT_BYTES: usize = 64 << 10;
 
-/// Maximum number of busy sessions whose age is checked. More would exceed the memory of a snapshot.
+/// Maximum number of busy sessions whose ages are checked. Limits the memory of a snapshot.
 const MAX_CHECKED_SESSIONS: usize = 2_000;
 
-/// Selection and format of the rows of a snapshot.
+/// Selection and format of snapshot rows.
 pub(super) struct RowOptions {
     pub(super) selection: Selection,
     pub(super) statements: StatementText,
-    pub(super) form: OutputFormat,
-    /// True if detail columns are appended after all rows were read.
+    pub(super) format: OutputFormat,
+    /// True if detail columns are appended when the rows are written.
     pub(super) detailed: bool,
 }
 
-/// Reads all sessions over a connection and returns the encoded rows in order.
-/// Without `own`, internal sessions and Clew's own are included.
-/// `observe` is called with each session before it is encoded.
+/// Reads all sessions over a connection and returns the encoded, sorted rows.
+/// If `own` is `None`, the rows include internal sessions and Clew's own sessions.
+/// `observe` is called with each session before the session is encoded.
 pub(super) async fn read_sorted_rows(
     connection: &mut Connection,
     rows: &RowOptions,
@@ -49,14 +49,15 @@ pub(super) async fn read_sorted_rows(
     let address = connection.address.clone();
     let (flavor, own_id) = (connection.flavor, connection.id);
     let read_failure = |error: crate::client::Error| failure::from_client_error(&error, &address);
-    let lock_waits = transactions.lock_waits();
+    let lock_waits = transactions.lock_wait_seconds();
     let is_deferred = |session: &Session| {
         let lock_wait = lock_waits.get(&session.id).copied();
-        session.id != own_id && statement_ages::needs_check(flavor, session, lock_wait, CheckScope::Busy)
+        session.id != own_id && statement_ages::needs_age_check(flavor, session, lock_wait, AgeCheckScope::Busy)
     };
     let mut pipeline = EncodePipeline::new(Encoder::new(rows, own, transactions));
     let (mut deferred, mut unchecked) = (DeferredSessions::default(), 0);
-    let mut sessions = process_list::query(connection, process_list::MAX_ROW_BYTES).await.map_err(read_failure)?;
+    let mut sessions =
+        process_list::query_sessions(connection, process_list::MAX_ROW_BYTES).await.map_err(read_failure)?;
     while let Some(session) = sessions.next().await.map_err(read_failure)? {
         if is_deferred(&session) {
             if deferred.ages.len() < MAX_CHECKED_SESSIONS {
@@ -68,13 +69,14 @@ pub(super) async fn read_sorted_rows(
         observe(&session).map_err(read_failure)?;
         pipeline = pipeline.push(session).await.map_err(spool_failure)?;
     }
-    let (limitation, too_long) = (sessions.limitation(), doctor::statements_too_long(sessions.truncated()));
+    let (limitation, too_long) =
+        (sessions.clamped_ages_limitation(), doctor::long_statements_limitation(sessions.truncated_row_count()));
     connection.limitations.extend(limitation.into_iter().chain(too_long));
     if unchecked > 0 {
-        connection.limitations.push(statement_ages::too_many_sessions(unchecked));
+        connection.limitations.push(statement_ages::too_many_sessions_limitation(unchecked));
     }
-    statement_ages::check_ages(connection, &mut deferred.ages, CheckScope::Busy).await?;
-    let mut deferred = deferred.into_sessions().map_err(spool_failure)?;
+    statement_ages::check_ages(connection, &mut deferred.ages, AgeCheckScope::Busy).await?;
+    let mut deferred = deferred.into_reader().map_err(spool_failure)?;
     while let Some(session) = deferred.next().map_err(spool_failure)? {
         observe(&session).map_err(read_failure)?;
         pipeline = pipeline.push(session).await.map_err(spool_failure)?;
@@ -82,16 +84,16 @@ pub(super) async fn read_sorted_rows(
     pipeline.finish().await.map_err(spool_failure)
 }
 
-/// Batch of sessions for the encoder.
+/// Batch of sessions to encode.
 #[derive(Default)]
-struct Batch {
+struct SessionBatch {
     sessions: Vec<Session>,
     bytes: usize,
 }
 
-impl Batch {
+impl SessionBatch {
     fn push(&mut self, session: Session) {
-        self.bytes += statement_bytes(&session);
+        self.bytes += statement_len(&session);
         self.sessions.push(session);
     }
 
@@ -100,36 +102,37 @@ impl Batch {
     }
 }
 
-fn statement_bytes(session: &Session) -> usize {
+fn statement_len(session: &Session) -> usize {
     session.statement.as_ref().map_or(0, Vec::len)
 }
 
-/// Encodes light sessions on the reading thread, which reuses their memory.
-/// Encodes heavy sessions in batches on a blocking thread, one batch at a time, while the reader continues.
+/// Pipeline that encodes sessions while further rows are read.
+/// Sessions with small statements are encoded on the reading thread.
+/// Sessions with large statements are encoded in batches on a blocking thread, one batch at a time.
 struct EncodePipeline {
     encoder: EncoderState,
-    batch: Batch,
+    batch: SessionBatch,
 }
 
-/// State of the encoder: idle, or moved to a blocking thread.
+/// State of the encoder: idle, or encoding a batch on a blocking thread.
 enum EncoderState {
     Idle(Box<Encoder>),
     Encoding(JoinHandle<io::Result<Box<Encoder>>>),
 }
 
 impl EncoderState {
-    /// Returns the encoder once its current batch is done.
-    async fn encoder(self) -> io::Result<Box<Encoder>> {
+    /// Waits for the current batch and returns the encoder.
+    async fn into_encoder(self) -> io::Result<Box<Encoder>> {
         match self {
             Self::Idle(encoder) => Ok(encoder),
             Self::Encoding(task) => task.await.map_err(io::Error::other)?,
         }
     }
 
-    /// Encodes a batch: on this thread if it is light, else on a blocking thread.
-    async fn encode(self, batch: Batch) -> io::Result<Self> {
-        let mut encoder = self.encoder().await?;
-        if encoder.is_light(batch.bytes) {
+    /// Encodes a small batch on this thread, or starts encoding a large batch on a blocking thread.
+    async fn start_batch(self, batch: SessionBatch) -> io::Result<Self> {
+        let mut encoder = self.into_encoder().await?;
+        if encoder.is_cheap_to_encode(batch.bytes) {
             encoder.encode_batch(batch)?;
             return Ok(Self::Idle(encoder));
         }
@@ -139,37 +142,37 @@ impl EncoderState {
 
 impl EncodePipeline {
     fn new(encoder: Encoder) -> Self {
-        Self { encoder: EncoderState::Idle(Box::new(encoder)), batch: Batch::default() }
+        Self { encoder: EncoderState::Idle(Box::new(encoder)), batch: SessionBatch::default() }
     }
 
     async fn push(mut self, session: Session) -> io::Result<Self> {
         if let EncoderState::Idle(encoder) = &mut self.encoder
-            && encoder.is_light(statement_bytes(&session))
+            && encoder.is_cheap_to_encode(statement_len(&session))
         {
-            encoder.encode(session)?;
+            encoder.encode_session(session)?;
             return Ok(self);
         }
         self.batch.push(session);
         if self.batch.is_full() {
-            self.encoder = self.encoder.encode(std::mem::take(&mut self.batch)).await?;
+            self.encoder = self.encoder.start_batch(std::mem::take(&mut self.batch)).await?;
         }
         Ok(self)
     }
 
-    /// Returns the rows in order.
+    /// Encodes the remaining sessions and returns the sorted rows.
     async fn finish(self) -> io::Result<SortedRows<SpooledTempFile>> {
-        let encoder = self.encoder.encode(self.batch).await?.encoder().await?;
-        if encoder.is_light(0) {
+        let encoder = self.encoder.start_batch(self.batch).await?.into_encoder().await?;
+        if encoder.is_cheap_to_encode(0) {
             return encoder.sorter.finish();
         }
         spawn_blocking(|| encoder.sorter.finish()).await.map_err(io::Error::other)?
     }
 }
 
-/// Encodes sessions in any order.
+/// Encoder that filters sessions and encodes them as sortable rows.
 struct Encoder {
     statements: StatementText,
-    form: OutputFormat,
+    format: OutputFormat,
     detailed: bool,
     own: Option<OwnSessionFilter>,
     transactions: TransactionsBySession,
@@ -186,7 +189,7 @@ impl Encoder {
         let order = Order::new(&rows.selection);
         Self {
             statements: rows.statements,
-            form: rows.form,
+            format: rows.format,
             detailed: rows.detailed,
             filter: if own.is_none() { filter.with_internal() } else { filter },
             own,
@@ -197,23 +200,23 @@ impl Encoder {
         }
     }
 
-    /// Returns whether encoding this many statement bytes is cheap enough for a thread of the async runtime.
-    /// Light rows are only copied, and to memory.
-    fn is_light(&self, bytes: usize) -> bool {
+    /// Returns whether encoding `bytes` statement bytes is cheap enough for a thread of the async runtime.
+    /// Cheap rows are copied to memory, without template generation and without spilling to disk.
+    fn is_cheap_to_encode(&self, bytes: usize) -> bool {
         self.statements == StatementText::Full
-            && bytes < MAX_LIGHT_BYTES
-            && self.sorter.total_bytes() < MAX_IN_MEMORY_BYTES.saturating_sub(MAX_LIGHT_BYTES) as u64
+            && bytes < MAX_INLINE_STATEMENT_BYTES
+            && self.sorter.total_bytes() < MAX_IN_MEMORY_BYTES.saturating_sub(MAX_INLINE_STATEMENT_BYTES) as u64
     }
 
-    fn encode_batch(&mut self, batch: Batch) -> io::Result<()> {
-        batch.sessions.into_iter().try_for_each(|session| self.encode(session))
+    fn encode_batch(&mut self, batch: SessionBatch) -> io::Result<()> {
+        batch.sessions.into_iter().try_for_each(|session| self.encode_session(session))
     }
 
-    fn encode(&mut self, mut session: Session) -> io::Result<()> {
-        if self.own.as_mut().is_some_and(|own| own.is_own(&session)) {
+    fn encode_session(&mut self, mut session: Session) -> io::Result<()> {
+        if self.own.as_mut().is_some_and(|own| own.is_own_session(&session)) {
             return Ok(());
         }
-        // Templates are made before filtering: matching `sql_key` against the statement would disclose its literals.
+        // Filter after template generation. Matching `sql_key` against the full statement would disclose literals.
         if self.statements == StatementText::Templates {
             session.statement = session.statement.map(|statement| template(&statement));
         }
@@ -223,7 +226,7 @@ impl Encoder {
         }
         let encoded = &mut self.encoded;
         encoded.clear();
-        match (self.form, self.detailed) {
+        match (self.format, self.detailed) {
             (OutputFormat::Csv { formula_guard }, false) => csv::encode_row(encoded, &row, formula_guard),
             (OutputFormat::Csv { formula_guard }, true) => csv::begin_row(encoded, &row, formula_guard),
             (OutputFormat::Json, false) => json::encode_row(encoded, &row),
@@ -237,6 +240,6 @@ impl Encoder {
 fn spool_failure(error: io::Error) -> Failure {
     Failure::new(
         FailureKind::StoreFailed,
-        format!("could not keep rows in the temporary folder {}: {error}", tempfile::env::temp_dir().display()),
+        format!("cannot store rows in the temporary directory {}: {error}", tempfile::env::temp_dir().display()),
     )
 }

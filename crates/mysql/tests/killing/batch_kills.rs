@@ -175,7 +175,7 @@ async fn denied_kill_does_not_stop_other_kills() {
 }
 
 #[tokio::test]
-async fn rules_choose_from_user_sessions_only() {
+async fn kill_rules_select_only_user_sessions() {
     share_session_token(TOKEN);
     for flavor in Flavor::ALL {
         let server = server(flavor).await;

@@ -61,8 +61,8 @@ async fn each_victim_has_an_outcome_after_a_lost_connection() {
         else {
             panic!("{flavor}: {outcomes:?}")
         };
-        assert!(lost(second) && second.detail.contains("may still do it"), "{flavor}: {second}");
-        assert!(lost(third) && !third.detail.contains("may still do it"), "{flavor}: {third}");
+        assert!(lost(second) && second.detail.contains("may still execute it"), "{flavor}: {second}");
+        assert!(lost(third) && !third.detail.contains("may still execute it"), "{flavor}: {third}");
         let _ = first.wait_for_response().await;
         first.execute("DO 1").await.unwrap_err();
         for one in [&b, &c] {

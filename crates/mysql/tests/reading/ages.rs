@@ -144,7 +144,7 @@ async fn unreliable_ages(url: &str) -> (String, UserSessions) {
         summary.limitations.into_iter().filter(|gap| gap.kind == LimitationKind::UnreliableAges).collect();
     let [gap] = ages.as_slice() else { panic!("{ages:?}") };
     let diagnosis = diagnose(&node, &Limits::default()).await.unwrap();
-    let check = diagnosis.checks.iter().find(|check| check.what.starts_with("durations")).unwrap();
+    let check = diagnosis.checks.iter().find(|check| check.what == "reliable durations").unwrap();
     assert_eq!(check.limitation.as_ref().map(|gap| gap.kind), Some(LimitationKind::UnreliableAges));
     let users = read_user_sessions(&node, Purpose::Reading, &Limits::default()).await.unwrap();
     assert!(users.limitations.iter().any(|gap| gap.kind == LimitationKind::UnreliableAges), "{users:?}");

@@ -157,7 +157,7 @@ async fn incomplete_process_list_has_a_limitation_on_mysql() {
     let is_lost = |limitations: &[Limitation]| {
         limitations
             .iter()
-            .any(|gap| gap.kind == LimitationKind::LostThreads && gap.what.contains("missing in the list"))
+            .any(|gap| gap.kind == LimitationKind::LostThreads && gap.what.contains("missing from the process list"))
     };
     let form = OutputFormat::Csv { formula_guard: false };
     let plain = take_snapshot(&node, &Selection::default(), StatementText::Full, form, &limits).await.unwrap();
@@ -166,7 +166,7 @@ async fn incomplete_process_list_has_a_limitation_on_mysql() {
     assert!(users.sessions.len() < 60 && is_lost(&users.limitations), "{:?}", users.limitations);
     let ids: Vec<u64> = idle.sessions.iter().map(|session| session.id).collect();
     let failure = find_sessions(&node, &ids, &limits).await.unwrap_err();
-    assert!(failure.detail.contains("missing in the list"), "{failure}");
+    assert!(failure.detail.contains("missing from the process list"), "{failure}");
 
     // Samples use `SHOW FULL PROCESSLIST` if the table is incomplete.
     server.run(&["SET GLOBAL performance_schema_show_processlist = OFF"]).await.unwrap();

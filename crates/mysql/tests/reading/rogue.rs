@@ -20,11 +20,11 @@ async fn read(url: &str, bytes: u64) -> Result<Snapshot, Failure> {
 }
 
 #[tokio::test]
-async fn password_is_not_sent_to_a_server_that_asks_for_it_without_tls() {
+async fn plain_password_is_not_sent_without_tls() {
     for (mode, expected) in [
-        (RogueMode::FullAuthentication, "it was not sent"),
-        (RogueMode::Sha256Password, "it was not sent"),
-        (RogueMode::ClearPassword, "it was not sent"),
+        (RogueMode::FullAuthentication, "the password was not sent"),
+        (RogueMode::Sha256Password, "the password was not sent"),
+        (RogueMode::ClearPassword, "the password was not sent"),
         (RogueMode::OldPassword, "mysql_old_password"),
     ] {
         for parameters in ["tls=off", "tls=preferred", ""] {
@@ -38,7 +38,7 @@ async fn password_is_not_sent_to_a_server_that_asks_for_it_without_tls() {
 }
 
 #[tokio::test]
-async fn password_is_encrypted_with_the_servers_key_only_where_the_operator_allows_it() {
+async fn password_is_encrypted_with_the_servers_key_only_if_configured() {
     let rogue = RogueServer::start(RogueMode::FullAuthentication).await.unwrap();
     let _ = read(&rogue.url_for("clew", PASSWORD, "tls=off&get-server-public-key=on"), 1 << 30).await;
     assert_eq!(rogue.password_leak(PASSWORD), Some(PasswordLeak::Rsa));
@@ -97,12 +97,12 @@ async fn local_file_is_not_sent() {
     let rogue = RogueServer::start(RogueMode::LocalInfile(file.path().display().to_string())).await.unwrap();
     let failure = read(&rogue.url_for("clew", "", "tls=off"), 1 << 30).await.unwrap_err();
     assert_eq!(failure.kind, FailureKind::NotMysql, "{failure}");
-    assert!(failure.detail.contains("asks for a file"), "{failure}");
+    assert!(failure.detail.contains("requests a local file"), "{failure}");
     assert!(!rogue.received().windows(10).any(|part| part == b"local file"));
 }
 
 #[tokio::test]
-async fn statement_of_200_mib_is_cut_and_reported() {
+async fn statement_of_200_mib_is_truncated_and_reported() {
     let rogue = RogueServer::start(RogueMode::HugePacket { bytes: 200 << 20 }).await.unwrap();
     let snapshot = read(&rogue.url_for("clew", "", "tls=off"), 1 << 30).await.unwrap();
     let kinds: Vec<_> = snapshot.summary.limitations.iter().map(|limitation| limitation.kind).collect();
