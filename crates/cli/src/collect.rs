@@ -71,19 +71,19 @@ Set the secret key in CLEW_SECRET_KEY. Without an access key, CLEW_DOMAIN_NAME, 
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     arguments.filters.clone().into_selection()?;
-    let client = arguments.server.client(Language::from_tag(&arguments.language).unwrap_or_default())?;
+    let client = arguments.server.build_client(Language::from_tag(&arguments.language).unwrap_or_default())?;
     let (instance, node) = (&arguments.instance, &arguments.node);
     let progress = Progress::start();
-    let selection = arguments.filters.clone().into_draft().into();
-    let request_id = client.start_collection(instance, node, &selection).await.map_err(map_client_error)?;
+    let selection = arguments.filters.clone().into_selection_draft().into();
+    let request_id = client.start_collection(instance, node, &selection).await.map_err(from_client_error)?;
     let limit = Duration::from_secs(arguments.timeout);
-    progress.show_collecting();
+    progress.set_collecting_message();
     let status =
-        client.wait_for_collection(instance, node, &request_id, limit, |_, _| {}).await.map_err(map_client_error)?;
+        client.wait_for_collection(instance, node, &request_id, limit, |_, _| {}).await.map_err(from_client_error)?;
     match status {
         CollectionStatus::Finished => {}
         CollectionStatus::Error => {
-            let reason = client.failure_reason(instance, node, &request_id).await.map_err(map_client_error)?;
+            let reason = client.failure_reason(instance, node, &request_id).await.map_err(from_client_error)?;
             let reason = to_single_line(&reason.unwrap_or_default());
             return Err(CliError::failure(format!("the collection failed: {reason}")));
         }
@@ -97,7 +97,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         }
         OutputTarget::Stdout => {
             let mut target = StreamSink::new(tokio::io::stdout());
-            download(&client, &arguments, &request_id, &mut target, &progress).await
+            download_result(&client, &arguments, &request_id, &mut target, &progress).await
         }
         OutputTarget::Device(path) => {
             let device = output::open_device(&path)?;
@@ -106,14 +106,14 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
                 return download_to_terminal(&client, &arguments, &request_id, progress, terminal).await;
             }
             let mut target = StreamSink::new(tokio::fs::File::from_std(device));
-            download(&client, &arguments, &request_id, &mut target, &progress).await
+            download_result(&client, &arguments, &request_id, &mut target, &progress).await
         }
         OutputTarget::File(path) => {
             let temporary = output::create_temporary_file(&path)?;
             let file =
-                temporary.reopen().map_err(|error| CliError::write_error(&path.display().to_string(), &error))?;
+                temporary.reopen().map_err(|error| CliError::from_write_error(&path.display().to_string(), &error))?;
             let mut target = FileSink::from(tokio::fs::File::from_std(file));
-            download(&client, &arguments, &request_id, &mut target, &progress).await?;
+            download_result(&client, &arguments, &request_id, &mut target, &progress).await?;
             output::persist_file(temporary, &path)
         }
     }
@@ -127,18 +127,18 @@ async fn download_to_terminal(
     progress: Progress,
     mut terminal: Output,
 ) -> Result<(), CliError> {
-    let file = tempfile::tempfile().map_err(|error| CliError::write_error("a temporary file", &error))?;
-    let mut rows = file.try_clone().map_err(|error| CliError::write_error("a temporary file", &error))?;
+    let file = tempfile::tempfile().map_err(|error| CliError::from_write_error("a temporary file", &error))?;
+    let mut rows = file.try_clone().map_err(|error| CliError::from_write_error("a temporary file", &error))?;
     let mut target = FileSink::from(tokio::fs::File::from_std(file));
-    download(client, arguments, request_id, &mut target, &progress).await?;
+    download_result(client, arguments, request_id, &mut target, &progress).await?;
     drop(progress);
     rows.rewind()
         .and_then(|()| std::io::copy(&mut rows, &mut terminal))
-        .map_err(|error| CliError::write_error(&terminal.name(), &error))?;
+        .map_err(|error| CliError::from_write_error(&terminal.display_name(), &error))?;
     terminal.finish()
 }
 
-async fn download<T: clew_client::DownloadSink>(
+async fn download_result<T: clew_client::DownloadSink>(
     client: &Client,
     arguments: &Arguments,
     request_id: &RequestId,
@@ -147,16 +147,16 @@ async fn download<T: clew_client::DownloadSink>(
 ) -> Result<(), CliError> {
     client
         .download(&arguments.instance, &arguments.node, request_id, target, |bytes, total| {
-            progress.show_download(bytes, total);
+            progress.set_download_message(bytes, total);
         })
         .await
         .map(|_| ())
-        .map_err(map_client_error)
+        .map_err(from_client_error)
 }
 
 impl ServerArgs {
-    fn client(&self, language: Language) -> Result<Client, CliError> {
-        let mut builder = Client::builder(&self.endpoint).credentials(self.credentials()?).language(language);
+    fn build_client(&self, language: Language) -> Result<Client, CliError> {
+        let mut builder = Client::builder(&self.endpoint).credentials(self.read_credentials()?).language(language);
         if let Some(endpoint) = &self.iam_endpoint {
             builder = builder.iam_endpoint(endpoint);
         }
@@ -168,29 +168,29 @@ impl ServerArgs {
                     .with_hint("set CLEW_PROJECT_ID or CLEW_REGION; clew init --format env prints them"));
             }
         };
-        builder.build().map_err(map_client_error)
+        builder.build().map_err(from_client_error)
     }
 
-    fn credentials(&self) -> Result<Credentials, CliError> {
+    fn read_credentials(&self) -> Result<Credentials, CliError> {
         if let Some(id) = &self.access_key {
-            let secret = require_variable("CLEW_SECRET_KEY")?;
+            let secret = require_env_var("CLEW_SECRET_KEY")?;
             return Ok(Credentials::access_key(id.clone(), SecretString::from(secret)));
         }
         let hint = "set CLEW_ACCESS_KEY and CLEW_SECRET_KEY, or CLEW_DOMAIN_NAME, CLEW_USER and CLEW_PASSWORD";
-        let user = require_variable("CLEW_USER").map_err(|error| error.with_hint(hint))?;
-        let password = SecretString::from(require_variable("CLEW_PASSWORD")?);
-        Ok(Credentials::password(require_variable("CLEW_DOMAIN_NAME")?, user, password))
+        let user = require_env_var("CLEW_USER").map_err(|error| error.with_hint(hint))?;
+        let password = SecretString::from(require_env_var("CLEW_PASSWORD")?);
+        Ok(Credentials::password(require_env_var("CLEW_DOMAIN_NAME")?, user, password))
     }
 }
 
 /// Reads an environment variable. Fails if it is not set.
-fn require_variable(name: &str) -> Result<String, CliError> {
+fn require_env_var(name: &str) -> Result<String, CliError> {
     std::env::var(name).map_err(|_| CliError::refusal(format!("{name} is not set")))
 }
 
-fn map_client_error(error: ClientError) -> CliError {
+fn from_client_error(error: ClientError) -> CliError {
     match error {
-        ClientError::Write(error) => CliError::write_error("the output", &error),
+        ClientError::Write(error) => CliError::from_write_error("the output", &error),
         ClientError::Setup(_) => CliError::refusal(error.to_string()),
         error => CliError::failure(to_single_line(&error.to_string())),
     }

@@ -174,8 +174,8 @@ impl Default for NodeSettings {
     fn default() -> Self {
         let limits = clew_mysql::Limits::default();
         Self {
-            timeout: to_signed(limits.read_timeout),
-            connect_timeout: to_signed(limits.connect_timeout),
+            timeout: to_signed_duration(limits.read_timeout),
+            connect_timeout: to_signed_duration(limits.connect_timeout),
             max_bytes: limits.max_bytes,
         }
     }
@@ -186,7 +186,7 @@ impl Default for ResultSettings {
         let settings = clew_tasks::Settings::default();
         Self {
             location: String::new(),
-            retention: to_signed(settings.retention),
+            retention: to_signed_duration(settings.retention),
             formula_guard: settings.formula_guard,
         }
     }
@@ -194,7 +194,7 @@ impl Default for ResultSettings {
 
 impl Default for AuditSettings {
     fn default() -> Self {
-        Self { retention: to_signed(clew_tasks::Settings::default().audit_retention) }
+        Self { retention: to_signed_duration(clew_tasks::Settings::default().audit_retention) }
     }
 }
 
@@ -208,8 +208,8 @@ impl Default for HttpSettings {
             trusted_proxies: Vec::new(),
             allowed_hosts: Vec::new(),
             hsts: settings.hsts,
-            header_timeout: to_signed(settings.header_read_timeout),
-            body_timeout: to_signed(settings.body_read_timeout),
+            header_timeout: to_signed_duration(settings.header_read_timeout),
+            body_timeout: to_signed_duration(settings.body_read_timeout),
         }
     }
 }
@@ -235,7 +235,7 @@ impl Default for RateSettings {
 
 impl RateSettings {
     /// Converts the request rates to the type of the API.
-    pub(crate) fn rates(&self) -> Rates {
+    pub(crate) fn request_rates(&self) -> Rates {
         Rates {
             principal_per_second: self.principal_per_second,
             principal_burst: self.principal_burst,
@@ -245,38 +245,38 @@ impl RateSettings {
     }
 }
 
-fn to_signed(duration: Duration) -> SignedDuration {
+fn to_signed_duration(duration: Duration) -> SignedDuration {
     SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
 }
 
 impl Configuration {
     /// Reads a configuration file. Missing keys, or a missing `file` argument, give the defaults.
-    pub(crate) fn read(file: Option<&Path>) -> Result<Self, CliError> {
+    pub(crate) fn read_file(file: Option<&Path>) -> Result<Self, CliError> {
         let Some(path) = file else { return Ok(Self::default()) };
         let name = path.display();
         let text = std::fs::read_to_string(path)
             .map_err(|error| CliError::refusal(format!("could not read the configuration {name}: {error}")))?;
-        parse_toml(&text).map_err(|error| CliError::refusal(format!("configuration {name}: {error}")))
+        parse_configuration(&text).map_err(|error| CliError::refusal(format!("configuration {name}: {error}")))
     }
 
     /// Location of the store.
-    pub(crate) fn location(&self) -> Result<Location, CliError> {
+    pub(crate) fn store_location(&self) -> Result<Location, CliError> {
         store_location(&self.data_dir, Some(&*self.metadata).filter(|url| !url.is_empty()))
     }
 
     /// Settings of the worker. Fails on durations and counts out of range.
-    pub(crate) fn task_settings(&self) -> Result<clew_tasks::Settings, CliError> {
+    pub(crate) fn worker_settings(&self) -> Result<clew_tasks::Settings, CliError> {
         Ok(clew_tasks::Settings {
             concurrency: require_at_least_one("collections.concurrency", self.collections.concurrency)?,
             max_stalled: self.collections.waiting,
             max_running_per_node: require_at_least_one("collections.per_node", self.collections.per_node)?,
             max_queued_per_node: require_at_least_one("collections.queue_per_node", self.collections.queue_per_node)?,
-            retention: require_positive("results.retention", self.results.retention)?,
+            retention: require_positive_duration("results.retention", self.results.retention)?,
             formula_guard: self.results.formula_guard,
-            audit_retention: require_positive("audit.retention", self.audit.retention)?,
+            audit_retention: require_positive_duration("audit.retention", self.audit.retention)?,
             limits: clew_mysql::Limits {
-                read_timeout: require_positive("nodes.timeout", self.nodes.timeout)?,
-                connect_timeout: require_positive("nodes.connect_timeout", self.nodes.connect_timeout)?,
+                read_timeout: require_positive_duration("nodes.timeout", self.nodes.timeout)?,
+                connect_timeout: require_positive_duration("nodes.connect_timeout", self.nodes.connect_timeout)?,
                 max_bytes: require_at_least_one("nodes.max_bytes", self.nodes.max_bytes)?,
             },
             ..clew_tasks::Settings::default()
@@ -315,8 +315,8 @@ impl Configuration {
             max_streams_per_principal: self.limits.streams_per_principal,
             max_long_polls_per_principal: self.limits.long_polls_per_principal,
             trusted_proxies,
-            header_read_timeout: require_positive("http.header_timeout", self.http.header_timeout)?,
-            body_read_timeout: require_positive("http.body_timeout", self.http.body_timeout)?,
+            header_read_timeout: require_positive_duration("http.header_timeout", self.http.header_timeout)?,
+            body_read_timeout: require_positive_duration("http.body_timeout", self.http.body_timeout)?,
             ..ApiSettings::default()
         })
     }
@@ -326,7 +326,7 @@ fn require_at_least_one<T: PartialOrd + From<u8>>(key: &str, value: T) -> Result
     if value >= T::from(1) { Ok(value) } else { Err(CliError::refusal(format!("{key} must be at least 1"))) }
 }
 
-fn require_positive(key: &str, duration: SignedDuration) -> Result<Duration, CliError> {
+fn require_positive_duration(key: &str, duration: SignedDuration) -> Result<Duration, CliError> {
     Duration::try_from(duration)
         .ok()
         .filter(|duration| !duration.is_zero())
@@ -334,7 +334,7 @@ fn require_positive(key: &str, duration: SignedDuration) -> Result<Duration, Cli
 }
 
 /// Parses a configuration. An unknown key is an error that suggests the nearest valid key.
-pub(crate) fn parse_toml(text: &str) -> Result<Configuration, String> {
+pub(crate) fn parse_configuration(text: &str) -> Result<Configuration, String> {
     let mut unknown = None;
     let configuration = serde_ignored::deserialize(
         toml::Deserializer::parse(text).map_err(|error| format_toml_error(&error))?,
@@ -345,9 +345,9 @@ pub(crate) fn parse_toml(text: &str) -> Result<Configuration, String> {
     .map_err(|error| format_toml_error(&error))?;
     match unknown {
         None => Ok(configuration),
-        Some(key) => Err(match nearest_key(&key) {
+        Some(key) => Err(match find_nearest_key(&key) {
             Some(known) => format!("{key} is not known; did you mean {known}?"),
-            None => format!("{key} is not known; known are {}", valid_keys().join(", ")),
+            None => format!("{key} is not known; known are {}", list_valid_keys().join(", ")),
         }),
     }
 }
@@ -356,13 +356,13 @@ fn format_toml_error(error: &toml::de::Error) -> String {
     error.to_string().trim_end().to_owned()
 }
 
-fn nearest_key(key: &str) -> Option<String> {
+fn find_nearest_key(key: &str) -> Option<String> {
     let distance = |valid: &String| strsim::damerau_levenshtein(valid, key);
-    valid_keys().into_iter().min_by_key(distance).filter(|valid| distance(valid) <= key.len() / 2)
+    list_valid_keys().into_iter().min_by_key(distance).filter(|valid| distance(valid) <= key.len() / 2)
 }
 
 /// Lists the valid keys of a configuration file, derived from the default configuration.
-pub(crate) fn valid_keys() -> Vec<String> {
+pub(crate) fn list_valid_keys() -> Vec<String> {
     let mut keys = Vec::new();
     let Ok(toml::Value::Table(table)) = toml::Value::try_from(Configuration::default()) else { return keys };
     for (key, value) in table {
@@ -380,7 +380,7 @@ mod tests {
 
     #[test]
     fn file_overrides_only_the_keys_it_contains() {
-        let configuration = parse_toml("listen = \"0.0.0.0:80\"\n[results]\nretention = \"2h 30m\"").unwrap();
+        let configuration = parse_configuration("listen = \"0.0.0.0:80\"\n[results]\nretention = \"2h 30m\"").unwrap();
         assert_eq!(configuration.listen, "0.0.0.0:80");
         assert_eq!(configuration.results.retention, SignedDuration::from_mins(150));
         assert_eq!(configuration.collections, CollectionSettings::default());
@@ -388,28 +388,29 @@ mod tests {
 
     #[test]
     fn unknown_key_suggests_the_nearest_valid_key() {
-        assert_eq!(parse_toml("lisen = \"x\"").unwrap_err(), "lisen is not known; did you mean listen?");
+        assert_eq!(parse_configuration("lisen = \"x\"").unwrap_err(), "lisen is not known; did you mean listen?");
         assert_eq!(
-            parse_toml("[results]\nretension = \"1h\"").unwrap_err(),
+            parse_configuration("[results]\nretension = \"1h\"").unwrap_err(),
             "results.retension is not known; did you mean results.retention?"
         );
-        assert!(parse_toml("[zzz]\nqqq = 1").unwrap_err().contains("known are"));
+        assert!(parse_configuration("[zzz]\nqqq = 1").unwrap_err().contains("known are"));
     }
 
     #[test]
     fn invalid_value_is_reported_with_key_and_line() {
-        let error = parse_toml("[collections]\nper_node = \"two\"").unwrap_err();
+        let error = parse_configuration("[collections]\nper_node = \"two\"").unwrap_err();
         assert!(error.contains("per_node") && error.contains("line 2"), "{error}");
-        let error = parse_toml("[collections]\nper_node = 0").unwrap().task_settings().unwrap_err();
+        let error = parse_configuration("[collections]\nper_node = 0").unwrap().worker_settings().unwrap_err();
         assert!(format!("{error:?}").contains("collections.per_node must be at least 1"));
-        let error = parse_toml("[results]\nretention = \"-1h\"").unwrap().task_settings().unwrap_err();
+        let error = parse_configuration("[results]\nretention = \"-1h\"").unwrap().worker_settings().unwrap_err();
         assert!(format!("{error:?}").contains("results.retention must be longer than 0"));
     }
 
     #[test]
     fn protected_accounts_extend_the_built_in_list() {
-        let protected =
-            |names| parse_toml(&format!("[kills]\nprotected_accounts = {names}")).unwrap().protected_accounts();
+        let protected = |names| {
+            parse_configuration(&format!("[kills]\nprotected_accounts = {names}")).unwrap().protected_accounts()
+        };
         let both = protected(r#"["billing"]"#).unwrap();
         assert!(both.protects(b"billing") && both.protects(b"rdsadmin") && !both.protects(b"app"));
         for invalid in [r#"["a", ""]"#, r#"["billing@%"]"#] {
@@ -420,7 +421,8 @@ mod tests {
 
     #[test]
     fn invalid_proxy_address_is_named_in_the_error() {
-        let settings = |proxies| parse_toml(&format!("[http]\ntrusted_proxies = {proxies}")).unwrap().api_settings();
+        let settings =
+            |proxies| parse_configuration(&format!("[http]\ntrusted_proxies = {proxies}")).unwrap().api_settings();
         assert_ne!(settings(r#"["10.0.0.0/8", "::1"]"#).unwrap().trusted_proxies, TrustedProxies::default());
         let refused = format!("{:?}", settings(r#"["10.0.0.0/8", "proxy"]"#).unwrap_err());
         assert!(refused.contains("trusted_proxies") && refused.contains("proxy"), "{refused}");
@@ -428,7 +430,7 @@ mod tests {
 
     #[test]
     fn invalid_allowed_host_is_named_in_the_error() {
-        let settings = |hosts| parse_toml(&format!("[http]\nallowed_hosts = {hosts}")).unwrap().api_settings();
+        let settings = |hosts| parse_configuration(&format!("[http]\nallowed_hosts = {hosts}")).unwrap().api_settings();
         assert_ne!(settings(r#"["clew.example.com", "[::1]:8407"]"#).unwrap().allowed_hosts, AllowedHosts::default());
         let refused = format!("{:?}", settings(r#"["clew.example.com", "https://clew"]"#).unwrap_err());
         assert!(refused.contains("allowed_hosts") && refused.contains("https://clew"), "{refused}");
@@ -437,6 +439,6 @@ mod tests {
     #[test]
     fn default_configuration_round_trips_through_toml() {
         let text = toml::to_string(&Configuration::default()).unwrap();
-        assert_eq!(parse_toml(&text).unwrap(), Configuration::default());
+        assert_eq!(parse_configuration(&text).unwrap(), Configuration::default());
     }
 }

@@ -24,7 +24,7 @@ impl ConfirmArgs {
     /// Prompts for confirmation on the terminal. Fails without a terminal, unless `--yes` was given.
     ///
     /// `action` completes the sentence "This will …".
-    pub(crate) async fn prompt(&self, action: String) -> Result<(), CliError> {
+    pub(crate) async fn confirm_action(&self, action: String) -> Result<(), CliError> {
         if self.yes {
             return Ok(());
         }

@@ -56,8 +56,8 @@ pub(crate) struct DaemonArgs {
 
 impl DaemonArgs {
     /// Reads the configuration file, and overrides it with the options.
-    pub(crate) fn configuration(&mut self) -> Result<Configuration, CliError> {
-        let mut configuration = Configuration::read(self.config.as_deref())?;
+    pub(crate) fn load_configuration(&mut self) -> Result<Configuration, CliError> {
+        let mut configuration = Configuration::read_file(self.config.as_deref())?;
         configuration.data_dir = self.data_dir.take().unwrap_or(configuration.data_dir);
         configuration.metadata = self.metadata.take().unwrap_or(configuration.metadata);
         configuration.results.location = self.results.take().unwrap_or(configuration.results.location);
@@ -112,13 +112,13 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Initialises logging, opens the store, and takes over the leases of a previous process.
     pub(crate) async fn open(args: &DaemonArgs, configuration: &Configuration) -> Result<Self, CliError> {
-        let (settings, protected) = (configuration.task_settings()?, configuration.protected_accounts()?);
-        let s3 = result_store::s3_settings(&configuration.results.location)?;
-        logs::init(&args.log)?;
+        let (settings, protected) = (configuration.worker_settings()?, configuration.protected_accounts()?);
+        let s3 = result_store::read_s3_settings(&configuration.results.location)?;
+        logs::init_logging(&args.log)?;
         raise_open_file_limit();
         disable_core_dumps();
 
-        let store = Store::open(configuration.location()?).await?.with_zones(configuration.zones.clone());
+        let store = Store::open(configuration.store_location()?).await?.with_zones(configuration.zones.clone());
         clew_mysql::share_session_token(&store.session_token());
         set_spill_directory(&configuration.data_dir)?;
         let store = result_store::attach_result_store(store, s3).await?;
@@ -164,12 +164,12 @@ impl Daemon {
     }
 
     /// Records the newest audit row, then spawns periodic checks that no recorded row was removed. They run until `shutdown`.
-    pub(crate) async fn watch_audit(&self, shutdown: &CancellationToken) {
+    pub(crate) async fn watch_audit_log(&self, shutdown: &CancellationToken) {
         let (store, shutdown) = (self.store.clone(), shutdown.clone());
-        check_audit(&store).await;
+        check_audit_log(&store).await;
         tokio::spawn(async move {
             while shutdown.run_until_cancelled(tokio::time::sleep(AUDIT_CHECK_INTERVAL)).await.is_some() {
-                check_audit(&store).await;
+                check_audit_log(&store).await;
             }
         });
     }
@@ -189,7 +189,7 @@ impl Daemon {
     pub(crate) fn build_service(&self, configuration: &Configuration, settings: ApiSettings) -> AppState {
         AppState::from(AppComponents {
             store: self.store.clone(),
-            limits: RateLimits::new(configuration.limits.rates(), self.metrics.clone()),
+            limits: RateLimits::new(configuration.limits.request_rates(), self.metrics.clone()),
             collections: self.collections.clone(),
             node_reads: NodeReadLimits::new(self.settings.limits),
             kills: self.kills.clone(),
@@ -201,7 +201,7 @@ impl Daemon {
 }
 
 /// Checks for removed audit rows, and logs and records a loss. A loss that could not be recorded is reported again by the next check.
-async fn check_audit(store: &Store) {
+async fn check_audit_log(store: &Store) {
     if let Err(error) = record_audit_loss(store).await {
         warn!(%error, "could not compare the audit with what was seen of it; will try again");
     }

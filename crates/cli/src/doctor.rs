@@ -30,7 +30,7 @@ enum Format {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
-    let (node, limits) = arguments.node.resolve()?;
+    let (node, limits) = arguments.node.resolve_node()?;
     let diagnosis = diagnose(&node, &limits).await?;
     match arguments.format {
         Format::Text => output::write_styled_stdout(&render_diagnosis(&diagnosis, output::stdout_has_colours())),
@@ -39,7 +39,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
 }
 
 /// Clock difference in seconds up to which the report omits it.
-const MAX_CLOCK_SKEW: f64 = 2.0;
+const MAX_CLOCK_SKEW_SECONDS: f64 = 2.0;
 
 /// Renders the report as text, with colours if `colours` is set.
 pub(crate) fn render_diagnosis(diagnosis: &Diagnosis, colours: bool) -> String {
@@ -53,7 +53,7 @@ pub(crate) fn render_diagnosis(diagnosis: &Diagnosis, colours: bool) -> String {
             .as_ref()
             .map_or("not encrypted".to_owned(), |cipher| format!("encrypted ({})", one_line(cipher.as_bytes()))),
     );
-    if diagnosis.clock_difference.abs() > MAX_CLOCK_SKEW {
+    if diagnosis.clock_difference.abs() > MAX_CLOCK_SKEW_SECONDS {
         let _ = writeln!(
             text,
             "The server's clock differs from this machine's by {:+.0} s; ages are taken from the server's own.",

@@ -38,7 +38,7 @@ impl CliError {
     }
 
     /// Converts a write error on `target`. A closed pipe counts as success.
-    pub(crate) fn write_error(target: &str, error: &std::io::Error) -> Self {
+    pub(crate) fn from_write_error(target: &str, error: &std::io::Error) -> Self {
         match error.kind() {
             std::io::ErrorKind::BrokenPipe => Self::OutputClosed,
             _ => Self::failure(format!("could not write {target}: {error}")),

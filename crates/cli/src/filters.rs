@@ -41,7 +41,7 @@ pub(crate) struct FilterArgs {
 
 impl FilterArgs {
     /// Converts the options to the fields of the API, unchecked.
-    pub(crate) fn into_draft(self) -> SelectionDraft {
+    pub(crate) fn into_selection_draft(self) -> SelectionDraft {
         SelectionDraft {
             filter: self.filter,
             slow_process_threshold: self.threshold,
@@ -57,6 +57,6 @@ impl FilterArgs {
 
     /// Validates the options.
     pub(crate) fn into_selection(self) -> Result<Selection, CliError> {
-        Selection::parse(self.into_draft()).map_err(|error| CliError::refusal(error.to_string()))
+        Selection::parse(self.into_selection_draft()).map_err(|error| CliError::refusal(error.to_string()))
     }
 }

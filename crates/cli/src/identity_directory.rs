@@ -5,7 +5,7 @@ mod policy;
 use clew_model::{DomainId, Origin};
 use clew_store::{Domain, EnterpriseProject, Group, Project, Store, User};
 
-pub(crate) use policy::{NamedPolicy, model_name};
+pub(crate) use policy::{NamedPolicy, policy_model_name};
 
 use crate::error::CliError;
 
@@ -34,22 +34,22 @@ pub(crate) struct IdentityDirectory {
 }
 
 impl IdentityDirectory {
-    pub(crate) async fn user(&self, name_or_id: &str) -> Result<User, CliError> {
+    pub(crate) async fn find_user(&self, name_or_id: &str) -> Result<User, CliError> {
         let users = self.store.users_of(&self.domain.id).await?;
         find_by_id_or_name(users, "user", name_or_id, |user| (user.id.as_str(), &user.name))
     }
 
-    pub(crate) async fn group(&self, name_or_id: &str) -> Result<Group, CliError> {
+    pub(crate) async fn find_group(&self, name_or_id: &str) -> Result<Group, CliError> {
         let groups = self.store.groups_of(&self.domain.id).await?;
         find_by_id_or_name(groups, "group", name_or_id, |group| (group.id.as_str(), &group.name))
     }
 
-    pub(crate) async fn project(&self, name_or_id: &str) -> Result<Project, CliError> {
+    pub(crate) async fn find_project(&self, name_or_id: &str) -> Result<Project, CliError> {
         let projects = self.store.projects_of(&self.domain.id).await?;
         find_by_id_or_name(projects, "project", name_or_id, |project| (project.id.as_str(), &project.name))
     }
 
-    pub(crate) async fn enterprise_project(&self, name_or_id: &str) -> Result<EnterpriseProject, CliError> {
+    pub(crate) async fn find_enterprise_project(&self, name_or_id: &str) -> Result<EnterpriseProject, CliError> {
         find_enterprise_project(&self.store, &self.domain.id, name_or_id).await
     }
 }
@@ -74,7 +74,7 @@ fn find_by_id_or_name<T>(
     let index = items.iter().position(|item| id_and_name(item).0 == name_or_id);
     let index = index.or_else(|| items.iter().position(|item| id_and_name(item).1 == name_or_id));
     let hint = || {
-        nearest_name(name_or_id, items.iter().map(|item| id_and_name(item).1)).map_or_else(
+        find_nearest_name(name_or_id, items.iter().map(|item| id_and_name(item).1)).map_or_else(
             || format!("clew {} list shows all", kind.replace(' ', "-")),
             |name| format!("did you mean {name}?"),
         )
@@ -88,7 +88,7 @@ fn find_by_id_or_name<T>(
 }
 
 /// Returns the most similar name, for "did you mean" hints.
-pub(crate) fn nearest_name<'a>(input: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn find_nearest_name<'a>(input: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let distance = |name: &str| strsim::damerau_levenshtein(name, input);
     names.min_by_key(|name| distance(name)).filter(|name| distance(name) <= input.chars().count() / 3)
 }

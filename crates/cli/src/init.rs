@@ -37,7 +37,7 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
-    fn location(&self) -> Result<Location, CliError> {
+    fn store_location(&self) -> Result<Location, CliError> {
         self.metadata.store_location(&self.data_dir)
     }
 }
@@ -63,7 +63,7 @@ enum Format {
 
 /// Endpoint and credentials for a client.
 #[derive(Serialize)]
-struct Credentials {
+struct ClientCredentials {
     endpoint: String,
     region: String,
     domain_id: String,
@@ -86,43 +86,42 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         secret_key: secrets.secret_key.clone(),
     };
     let (_, ids) =
-        Store::initialise(&local_actor::local_origin(), arguments.location()?, tenant).await.map_err(|error| match error {
+        Store::initialise(&local_actor::local_audit_origin(), arguments.store_location()?, tenant).await.map_err(|error| match error {
             StoreError::AlreadyInitialised { .. } => CliError::refusal(error.to_string())
                 .with_hint("use it as it is (clew serve), or select another data directory with --data-dir, or another database with --metadata"),
             error => CliError::failure(error.to_string()),
         })?;
-    let credentials =
-        assemble_credentials(&arguments, &ids, &secrets.password, &secrets.access_key, &secrets.secret_key);
+    let credentials = build_credentials(&arguments, &ids, &secrets.password, &secrets.access_key, &secrets.secret_key);
     output::write_stdout(&match arguments.format {
         Format::Table => render_table(&credentials, &arguments),
-        Format::Env => render_env(&credentials),
+        Format::Env => render_env_exports(&credentials),
         Format::Json => output::to_json_text(&credentials)?,
     })
 }
 
-struct Secrets {
+struct GeneratedSecrets {
     password: SecretString,
     password_hash: String,
     access_key: AccessKeyId,
     secret_key: SecretString,
 }
 
-fn generate_secrets() -> Result<Secrets, CliError> {
+fn generate_secrets() -> Result<GeneratedSecrets, CliError> {
     let failed = |error: &dyn std::error::Error| CliError::failure(format!("could not make secrets: {error}"));
     let password = password::generate().map_err(|error| failed(&error))?;
     let password_hash = password::hash(&password).map_err(|error| failed(&error))?;
     let secret_key = access_key::generate_secret().map_err(|error| failed(&error))?;
-    Ok(Secrets { password, password_hash, access_key: AccessKeyId::generate(), secret_key })
+    Ok(GeneratedSecrets { password, password_hash, access_key: AccessKeyId::generate(), secret_key })
 }
 
-fn assemble_credentials(
+fn build_credentials(
     arguments: &Arguments,
     ids: &InitialIds,
     password: &SecretString,
     access_key: &AccessKeyId,
     secret_key: &SecretString,
-) -> Credentials {
-    Credentials {
+) -> ClientCredentials {
+    ClientCredentials {
         endpoint: format!("http://{DEFAULT_LISTEN}"),
         region: arguments.region.clone(),
         domain_id: ids.domain_id.to_string(),
@@ -135,9 +134,9 @@ fn assemble_credentials(
     }
 }
 
-fn render_table(credentials: &Credentials, arguments: &Arguments) -> String {
+fn render_table(credentials: &ClientCredentials, arguments: &Arguments) -> String {
     let folder = arguments.data_dir.display();
-    let database = if arguments.metadata.is_given() { " and the same --metadata" } else { "" };
+    let database = if arguments.metadata.is_set() { " and the same --metadata" } else { "" };
     format!(
         "Created {folder}. The credentials are shown only once; store them now:\n\n  \
          domain      {} ({})\n  project     {} ({})\n  user        {}\n  password    {}\n  access key  {}\n  secret key  {}\n\n\
@@ -153,7 +152,7 @@ fn render_table(credentials: &Credentials, arguments: &Arguments) -> String {
     )
 }
 
-fn render_env(credentials: &Credentials) -> String {
+fn render_env_exports(credentials: &ClientCredentials) -> String {
     let lines = [
         ("CLEW_ENDPOINT", &credentials.endpoint),
         ("CLEW_IAM_ENDPOINT", &credentials.endpoint),

@@ -11,17 +11,17 @@ use crate::confirm::ConfirmArgs;
 use crate::error::CliError;
 use crate::identity_directory::IdentityDirectory;
 use crate::store_args::DomainArgs;
-use crate::text_table::{self, yes_no};
+use crate::text_table::{self, format_yes_no};
 use crate::time;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
-    action: Action,
+    command: KeyCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Action {
+enum KeyCommand {
     Create(create::Arguments),
     List(ListArgs),
     Enable(EnableArgs),
@@ -72,50 +72,50 @@ struct RemoveArgs {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
-    match arguments.action {
-        Action::Create(arguments) => create::run(arguments).await,
-        Action::List(arguments) => list_keys(arguments).await,
-        Action::Enable(arguments) => set_enabled(&arguments.domain_args, &arguments.access_key, true).await,
-        Action::Disable(arguments) => set_enabled(&arguments.domain_args, &arguments.access_key, false).await,
-        Action::Remove(arguments) => remove(arguments).await,
+    match arguments.command {
+        KeyCommand::Create(arguments) => create::run(arguments).await,
+        KeyCommand::List(arguments) => list_keys(arguments).await,
+        KeyCommand::Enable(arguments) => set_key_enabled(&arguments.domain_args, &arguments.access_key, true).await,
+        KeyCommand::Disable(arguments) => set_key_enabled(&arguments.domain_args, &arguments.access_key, false).await,
+        KeyCommand::Remove(arguments) => remove_key(arguments).await,
     }
 }
 
 async fn list_keys(arguments: ListArgs) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open().await?;
+    let directory = arguments.domain_args.open_directory().await?;
     let users = match &arguments.user {
-        Some(user) => vec![directory.user(user).await?],
+        Some(user) => vec![directory.find_user(user).await?],
         None => directory.store.users_of(&directory.domain.id).await?,
     };
     let mut keys = Vec::new();
     for user in users {
         keys.extend(directory.store.keys_of(&user.id).await?.into_iter().map(|key| (user.name.clone(), key)));
     }
-    arguments.domain_args.format().print(
+    arguments.domain_args.output_format().print(
         || render_table(&keys),
-        || json!({ "access_keys": keys.iter().map(|(user, key)| to_json(user, key)).collect::<Vec<_>>() }),
+        || json!({ "access_keys": keys.iter().map(|(user, key)| key_to_json(user, key)).collect::<Vec<_>>() }),
     )
 }
 
-async fn set_enabled(domain_args: &DomainArgs, id: &AccessKeyId, enabled: bool) -> Result<(), CliError> {
-    let directory = domain_args.open().await?;
+async fn set_key_enabled(domain_args: &DomainArgs, id: &AccessKeyId, enabled: bool) -> Result<(), CliError> {
+    let directory = domain_args.open_directory().await?;
     let (user, _) = find_key(&directory, id).await?;
     directory.store.set_key_enabled(&directory.origin, id, enabled).await?;
-    domain_args.format().print(
+    domain_args.output_format().print(
         || format!("The access key {id} of {user} {}.\n", if enabled { "may be used" } else { "may not be used" }),
         || json!({ "access_key": id, "user": user, "enabled": enabled }),
     )
 }
 
-async fn remove(arguments: RemoveArgs) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open().await?;
+async fn remove_key(arguments: RemoveArgs) -> Result<(), CliError> {
+    let directory = arguments.domain_args.open_directory().await?;
     let id = &arguments.access_key;
     let (user, _) = find_key(&directory, id).await?;
-    arguments.confirmation.prompt(format!("remove the access key {id} of {user}")).await?;
+    arguments.confirmation.confirm_action(format!("remove the access key {id} of {user}")).await?;
     directory.store.remove_key(&directory.origin, id).await?;
     arguments
         .domain_args
-        .format()
+        .output_format()
         .print(|| format!("Removed the access key {id} of {user}.\n"), || json!({ "removed": id }))
 }
 
@@ -130,8 +130,14 @@ async fn find_key(directory: &IdentityDirectory, id: &AccessKeyId) -> Result<(St
 /// Renders one line per key. Each key comes with the name of its user.
 pub(crate) fn render_table(keys: &[(String, KeyRecord)]) -> String {
     let row = |(user, key): &(String, KeyRecord)| {
-        let last_used = key.last_used_at.map_or("never".to_owned(), time::format_seconds);
-        [key.id.to_string(), user.clone(), yes_no(key.enabled), time::format_seconds(key.created_at), last_used]
+        let last_used = key.last_used_at.map_or("never".to_owned(), time::format_unix_seconds);
+        [
+            key.id.to_string(),
+            user.clone(),
+            format_yes_no(key.enabled),
+            time::format_unix_seconds(key.created_at),
+            last_used,
+        ]
     };
     let headings = ["ACCESS KEY", "USER", "ENABLED", "CREATED", "LAST USED"];
     text_table::render_rows(
@@ -142,13 +148,13 @@ pub(crate) fn render_table(keys: &[(String, KeyRecord)]) -> String {
 }
 
 /// Converts an access key to JSON, without the secret.
-pub(crate) fn to_json(user: &str, key: &KeyRecord) -> Value {
+pub(crate) fn key_to_json(user: &str, key: &KeyRecord) -> Value {
     json!({
         "access_key": key.id,
         "user": user,
         "user_id": key.user_id,
         "enabled": key.enabled,
-        "created_at": time::format_seconds(key.created_at),
-        "last_used_at": key.last_used_at.map(time::format_seconds),
+        "created_at": time::format_unix_seconds(key.created_at),
+        "last_used_at": key.last_used_at.map(time::format_unix_seconds),
     })
 }

@@ -23,7 +23,7 @@ use crate::metadata_url::MetadataArgs;
 use crate::node_url::NodeArgs;
 use crate::output::{self, Format};
 use audit::KillAudit;
-use preview::{SelectedSessions, estimate_costs};
+use preview::{SelectedSessions, estimate_impact};
 use report::KillReport;
 
 #[derive(Debug, Args)]
@@ -59,8 +59,8 @@ pub(crate) struct Arguments {
 }
 
 /// Location of the store with the audit log; `None` if neither `--data-dir` nor `--metadata` was given.
-fn audit_location(data_dir: Option<&Path>, metadata: &MetadataArgs) -> Result<Option<Location>, CliError> {
-    let default = metadata.is_given().then_some(Path::new(DEFAULT_DATA_DIR));
+fn audit_store_location(data_dir: Option<&Path>, metadata: &MetadataArgs) -> Result<Option<Location>, CliError> {
+    let default = metadata.is_set().then_some(Path::new(DEFAULT_DATA_DIR));
     data_dir.or(default).map(|folder| metadata.store_location(folder)).transpose()
 }
 
@@ -82,7 +82,7 @@ Examples:
 Exit codes: 0 all sessions are gone or will terminate; 1 at least one session could not be killed; 2 refused, nothing was killed.";
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
-    let (node, limits) = arguments.node.resolve()?;
+    let (node, limits) = arguments.node.resolve_node()?;
     let kind = if arguments.query { KillKind::Query } else { KillKind::Connection };
     let protected = ProtectedAccounts::default().with(arguments.protect.iter().map(String::as_bytes));
     let mut seen = HashSet::new();
@@ -93,29 +93,29 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     reject_protected_sessions(&selected.sessions, kind, &protected)?;
     // With --yes no preview is shown, so an overloaded server is spared the additional reads.
     if !arguments.confirmation.skips_prompt() {
-        selected.costs = Some(estimate_costs(&node, &selected.sessions, &limits).await);
+        selected.impact = Some(estimate_impact(&node, &selected.sessions, &limits).await);
     }
     let report = KillReport { address: node.address(), kind, reason: arguments.reason, selected };
     if arguments.dry_run {
-        return arguments.format.print(|| report.preview(output::terminal_width()), || report.to_json(None));
+        return arguments.format.print(|| report.render_preview(output::terminal_width()), || report.to_json(None));
     }
     if !report.selected.sessions.is_empty() && !arguments.confirmation.skips_prompt() {
-        output::write_stderr(&format!("{}\n", report.preview(output::terminal_width())));
-        arguments.confirmation.prompt(report.action()).await?;
+        output::write_stderr(&format!("{}\n", report.render_preview(output::terminal_width())));
+        arguments.confirmation.confirm_action(report.describe_action()).await?;
     }
     // Opened before the kills: if the audit log is not writable, nothing is killed.
-    let audit = match audit_location(arguments.data_dir.as_deref(), &arguments.metadata)? {
+    let audit = match audit_store_location(arguments.data_dir.as_deref(), &arguments.metadata)? {
         Some(location) => Some(KillAudit::open(location).await?),
         None => None,
     };
     let before =
         if report.selected.sessions.is_empty() { None } else { Some(StateBeforeKill::read(&node, &limits).await) };
     let outcomes = kill_sessions(&node, &report.selected.sessions, kind, &read, &protected, &limits).await?;
-    let outcomes = report.outcomes_of_all_ids(&outcomes);
+    let outcomes = report.outcomes_for_all_ids(&outcomes);
     if let Some(audit) = audit {
-        audit.record(&report, &outcomes).await?;
+        audit.record_kills(&report, &outcomes).await?;
     }
-    let effect = read_effect(before, &node, &outcomes, &limits).await;
+    let effect = read_kill_effect(before, &node, &outcomes, &limits).await;
     let effect = effect.as_ref();
     arguments
         .format
@@ -127,7 +127,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
 }
 
 /// Reads the effect of the kills on other sessions; `None` if the server accepted no kill.
-async fn read_effect(
+async fn read_kill_effect(
     before: Option<Result<StateBeforeKill, Failure>>,
     node: &NodeUrl,
     outcomes: &[(u64, clew_mysql::KillOutcome)],

@@ -48,14 +48,14 @@ enum Format {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
-    let (node, limits) = arguments.node.resolve()?;
+    let (node, limits) = arguments.node.resolve_node()?;
     let observed = read_waits(&node, &limits).await?;
     let graph = waits::build_graph(&observed);
     let graph = if arguments.mask { graph.masked() } else { graph };
     match arguments.format {
         Format::Tree => {
             let colours = output::stdout_has_colours();
-            let text = render_graph(&graph, &node.address(), output::terminal_width(), colours);
+            let text = render_wait_graph(&graph, &node.address(), output::terminal_width(), colours);
             output::write_styled_stdout(&(text + &remedy::suggest_remedy(&graph, &node, colours)))?;
         }
         Format::Json => output::write_stdout(&output::to_json_text(&graph)?)?,
@@ -65,13 +65,13 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     Ok(())
 }
 
-fn render_graph(graph: &WaitGraph, address: &str, width: usize, colours: bool) -> String {
+fn render_wait_graph(graph: &WaitGraph, address: &str, width: usize, colours: bool) -> String {
     let lines = waits::render_tree(graph, TreeLayout { width, ..TreeLayout::default() });
     let mut text: String = lines.iter().map(|line| style_line(line, colours)).collect();
     if !text.is_empty() {
         text.push('\n');
     }
-    text + &summarize(graph, address)
+    text + &summarize_waits(graph, address)
 }
 
 fn style_line(line: &TreeLine, colours: bool) -> String {
@@ -86,7 +86,7 @@ fn style_line(line: &TreeLine, colours: bool) -> String {
 }
 
 /// Summarises the number of waiters and root blockers, with a note if some locks cannot be read.
-fn summarize(graph: &WaitGraph, address: &str) -> String {
+fn summarize_waits(graph: &WaitGraph, address: &str) -> String {
     let mut waiters: Vec<_> = graph.waits.iter().map(|wait| wait.waiter).collect();
     waiters.dedup();
     let (waiting, unexplained) = (waiters.len(), graph.unexplained.len());

@@ -11,7 +11,7 @@ use crate::output::Sanitizer;
 use json_format::JsonFormat;
 
 /// Initialises logging. `filter` is a level or a list of `target=level`.
-pub(crate) fn init(filter: &str) -> Result<(), CliError> {
+pub(crate) fn init_logging(filter: &str) -> Result<(), CliError> {
     let filter = EnvFilter::try_new(filter)
         .map_err(|error| CliError::refusal(format!("log filter {filter:?} cannot be read: {error}")))?;
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);

@@ -19,7 +19,7 @@ pub(crate) struct MetadataArgs {
 
 impl MetadataArgs {
     /// Returns true if `--metadata` was given.
-    pub(crate) fn is_given(&self) -> bool {
+    pub(crate) fn is_set(&self) -> bool {
         self.metadata.is_some()
     }
 

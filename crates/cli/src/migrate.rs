@@ -21,6 +21,6 @@ Examples:
 Fails if a newer version has already migrated the metadata.";
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
-    arguments.store_args.open().await?;
+    arguments.store_args.open_store().await?;
     output::write_stdout("The metadata has the schema of this version.\n")
 }

@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::error::CliError;
 
 /// Maximum number of bytes read from stdin.
-const MAX_LINE_BYTES: u64 = 1024;
+const MAX_PASSWORD_LINE_BYTES: u64 = 1024;
 
 /// Source of a new password.
 #[derive(Debug, Args)]
@@ -29,7 +29,7 @@ pub(crate) struct NewPassword {
 
 impl NewPasswordArgs {
     /// Generates or reads the password of the given user.
-    pub(crate) async fn resolve(&self, user: &str) -> Result<NewPassword, CliError> {
+    pub(crate) async fn read_or_generate(&self, user: &str) -> Result<NewPassword, CliError> {
         let failed = |error: &dyn std::error::Error| CliError::failure(format!("could not make a password: {error}"));
         if !self.password_stdin {
             let generated = password::generate().map_err(|error| failed(&error))?;
@@ -37,7 +37,8 @@ impl NewPasswordArgs {
             return Ok(NewPassword { hash, generated: Some(generated) });
         }
         let prompt = format!("New password of {user}: ");
-        let input = tokio::task::spawn_blocking(move || read_line(&prompt)).await.map_err(|error| failed(&error))?;
+        let input =
+            tokio::task::spawn_blocking(move || read_password_line(&prompt)).await.map_err(|error| failed(&error))?;
         let input =
             input.map_err(|error| CliError::failure(format!("could not read a password from stdin: {error}")))?;
         password::check_rules(&input, user).map_err(|error| CliError::refusal(error.to_string()))?;
@@ -47,12 +48,12 @@ impl NewPasswordArgs {
 }
 
 /// Reads one line, without the line break. A terminal does not echo it.
-fn read_line(prompt: &str) -> io::Result<SecretString> {
+fn read_password_line(prompt: &str) -> io::Result<SecretString> {
     if io::stdin().is_terminal() {
         return rpassword::prompt_password(prompt).map(SecretString::from);
     }
     let mut line = String::new();
-    io::stdin().lock().take(MAX_LINE_BYTES).read_line(&mut line)?;
+    io::stdin().lock().take(MAX_PASSWORD_LINE_BYTES).read_line(&mut line)?;
     let end = line.trim_end_matches(['\r', '\n']).len();
     line.truncate(end);
     Ok(SecretString::from(line))
@@ -65,7 +66,7 @@ impl NewPassword {
     }
 
     /// Text that shows a generated password; empty if it was read from stdin.
-    pub(crate) fn notice(&self) -> String {
+    pub(crate) fn password_notice(&self) -> String {
         self.generated.as_ref().map_or(String::new(), |password| {
             format!("The password is shown only once; store it now:\n\n  password  {}\n\n", password.expose_secret())
         })

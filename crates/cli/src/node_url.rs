@@ -11,7 +11,7 @@ use secrecy::SecretString;
 use crate::error::CliError;
 
 /// Environment variable that holds the password of a node.
-pub(crate) const PASSWORD_VARIABLE: &str = "CLEW_DB_PASSWORD";
+pub(crate) const PASSWORD_ENV_VAR: &str = "CLEW_DB_PASSWORD";
 
 /// URL of the server to read, and the timeout.
 #[derive(Debug, Args)]
@@ -28,7 +28,7 @@ pub(crate) struct NodeArgs {
 
 impl NodeArgs {
     /// Returns the node URL with its password, and the limits of a read.
-    pub(crate) fn resolve(&self) -> Result<(NodeUrl, Limits), CliError> {
+    pub(crate) fn resolve_node(&self) -> Result<(NodeUrl, Limits), CliError> {
         let node = resolve_password(parse_node_url(&self.url)?)?;
         let timeout = Duration::from_secs(self.timeout);
         Ok((node, Limits { read_timeout: timeout, connect_timeout: timeout / 2, ..Limits::default() }))
@@ -42,7 +42,7 @@ pub(crate) fn parse_node_url(url: &str) -> Result<NodeUrl, CliError> {
 }
 
 /// Formats the URL for a shell command: without the password, and without parameters that equal their defaults.
-pub(crate) fn format_for_shell(node: &NodeUrl) -> String {
+pub(crate) fn format_url_for_shell(node: &NodeUrl) -> String {
     let url = node.to_string();
     // The default parameters depend on the host.
     let plain = url.split_once('?').map_or(url.as_str(), |(plain, _)| plain);
@@ -69,7 +69,7 @@ pub(crate) fn resolve_password(node: NodeUrl) -> Result<NodeUrl, CliError> {
     if node.password.is_some() {
         return Ok(node);
     }
-    if let Ok(password) = std::env::var(PASSWORD_VARIABLE) {
+    if let Ok(password) = std::env::var(PASSWORD_ENV_VAR) {
         return Ok(node.with_password(Some(SecretString::from(password))));
     }
     if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
@@ -92,7 +92,7 @@ mod tests {
             ("mysql://root:hunter2@h/", "mysql://root@h:3306/"),
             ("mysql://root:hunter2@h:7/?tls=off", "'mysql://root@h:7/?tls=off'"),
         ] {
-            assert_eq!(format_for_shell(&parse_node_url(url).unwrap()), expected);
+            assert_eq!(format_url_for_shell(&parse_node_url(url).unwrap()), expected);
         }
     }
 

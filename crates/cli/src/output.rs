@@ -58,7 +58,7 @@ pub(crate) fn to_json_text<T: Serialize + ?Sized>(value: &T) -> Result<String, C
 }
 
 /// Adds the fields of one JSON object to another.
-pub(crate) fn merge_objects(value: Value, more: Value) -> Value {
+pub(crate) fn merge_json_objects(value: Value, more: Value) -> Value {
     match (value, more) {
         (Value::Object(mut fields), Value::Object(more)) => {
             fields.extend(more);
@@ -99,7 +99,7 @@ pub(crate) fn open_device(path: &Path) -> Result<File, CliError> {
     OpenOptions::new()
         .write(true)
         .open(path)
-        .map_err(|error| CliError::write_error(&path.display().to_string(), &error))
+        .map_err(|error| CliError::from_write_error(&path.display().to_string(), &error))
 }
 
 /// Creates a temporary file in the directory of `path`.
@@ -112,11 +112,11 @@ pub(crate) fn create_temporary_file(path: &Path) -> Result<NamedTempFile, CliErr
 /// Renames a complete temporary file to `path`.
 pub(crate) fn persist_file(file: NamedTempFile, path: &Path) -> Result<(), CliError> {
     let persisted = file.persist(path).map(|_| ());
-    persisted.map_err(|error| CliError::write_error(&path.display().to_string(), &error.error))
+    persisted.map_err(|error| CliError::from_write_error(&path.display().to_string(), &error.error))
 }
 
 /// Buffers writes in blocks of 64 KiB, the capacity of a pipe.
-fn buffered<W: Write>(out: W) -> BufWriter<W> {
+fn new_buffered_writer<W: Write>(out: W) -> BufWriter<W> {
     BufWriter::with_capacity(64 << 10, out)
 }
 
@@ -142,52 +142,54 @@ pub(crate) enum Output {
 impl Output {
     /// Opens stdout for `None` or `-`, else a file or device. A terminal gets no escape sequences.
     pub(crate) fn open(file: Option<&Path>) -> Result<Self, CliError> {
-        Self::open_for(file, false)
+        Self::open_with_style(file, false)
     }
 
     /// Opens the output of a table, which may contain colours. Text from a server must pass `one_line` before it is written.
     pub(crate) fn open_for_table(file: Option<&Path>) -> Result<Self, CliError> {
-        Self::open_for(file, stdout_has_colours())
+        Self::open_with_style(file, stdout_has_colours())
     }
 
-    fn open_for(file: Option<&Path>, styled: bool) -> Result<Self, CliError> {
+    fn open_with_style(file: Option<&Path>, styled: bool) -> Result<Self, CliError> {
         Ok(match file.map_or(OutputTarget::Stdout, OutputTarget::from_path) {
             OutputTarget::Stdout if stdout_is_terminal() => {
                 let terminal = io::stdout().as_fd().try_clone_to_owned();
-                let terminal = terminal.map_err(|error| CliError::write_error(STDOUT_NAME, &error))?;
-                Self::terminal(STDOUT_NAME.to_owned(), terminal.into(), styled)
+                let terminal = terminal.map_err(|error| CliError::from_write_error(STDOUT_NAME, &error))?;
+                Self::from_terminal(STDOUT_NAME.to_owned(), terminal.into(), styled)
             }
-            OutputTarget::Stdout => Self::Stdout(buffered(io::stdout())),
+            OutputTarget::Stdout => Self::Stdout(new_buffered_writer(io::stdout())),
             OutputTarget::Device(path) => {
                 let device = open_device(&path)?;
                 Self::from_device(path, device, styled)
             }
-            OutputTarget::File(path) => Self::File { temporary: buffered(create_temporary_file(&path)?), path },
+            OutputTarget::File(path) => {
+                Self::File { temporary: new_buffered_writer(create_temporary_file(&path)?), path }
+            }
         })
     }
 
     /// Wraps an open device. Devices such as `/dev/stdout` and `/dev/tty` can be terminals.
     pub(crate) fn from_device(path: PathBuf, device: File, styled: bool) -> Self {
         if device.is_terminal() {
-            return Self::terminal(path.display().to_string(), device, styled);
+            return Self::from_terminal(path.display().to_string(), device, styled);
         }
-        Self::Device { device: buffered(device), path }
+        Self::Device { device: new_buffered_writer(device), path }
     }
 
-    fn terminal(name: String, terminal: File, styled: bool) -> Self {
-        Self::Terminal { name, terminal: buffered(Sanitizer::new(terminal, styled)) }
+    fn from_terminal(name: String, terminal: File, styled: bool) -> Self {
+        Self::Terminal { name, terminal: new_buffered_writer(Sanitizer::new(terminal, styled)) }
     }
 
     /// Flushes the output. A file is renamed to its final path.
     pub(crate) fn finish(mut self) -> Result<(), CliError> {
-        let name = self.name();
-        self.flush().map_err(|error| CliError::write_error(&name, &error))?;
+        let name = self.display_name();
+        self.flush().map_err(|error| CliError::from_write_error(&name, &error))?;
         let Self::File { path, temporary } = self else { return Ok(()) };
-        persist_file(temporary.into_inner().map_err(|error| CliError::write_error(&name, error.error()))?, &path)
+        persist_file(temporary.into_inner().map_err(|error| CliError::from_write_error(&name, error.error()))?, &path)
     }
 
     /// Name of the output in messages.
-    pub(crate) fn name(&self) -> String {
+    pub(crate) fn display_name(&self) -> String {
         match self {
             Self::Stdout(_) => STDOUT_NAME.to_owned(),
             Self::Terminal { name, .. } => name.clone(),
@@ -247,7 +249,7 @@ fn write_raw_stdout(text: &str) -> Result<(), CliError> {
     stdout
         .write_all(text.as_bytes())
         .and_then(|()| stdout.flush())
-        .map_err(|error| CliError::write_error(STDOUT_NAME, &error))
+        .map_err(|error| CliError::from_write_error(STDOUT_NAME, &error))
 }
 
 /// Writes sanitised text to stderr. Write errors are ignored, because they cannot be reported.

@@ -40,7 +40,7 @@ Examples:
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     let selection = arguments.filters.into_selection()?;
-    let (node, limits) = arguments.node.resolve()?;
+    let (node, limits) = arguments.node.resolve_node()?;
     let scope = if arguments.all { SessionScope::All } else { SessionScope::Users };
     let statements = StatementText::from_masking(arguments.mask);
     let mut snapshot =
@@ -50,10 +50,10 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         let is_table = arguments.format == Format::Table;
         let mut out = if is_table { Output::open_for_table(None)? } else { Output::open(None)? };
         let written = match arguments.format {
-            Format::Json => snapshot::write_json(&mut snapshot, &mut out),
+            Format::Json => snapshot::write_json_snapshot(&mut snapshot, &mut out),
             Format::Table => layout::write_table(&mut snapshot, &mut out),
         };
-        written.map_err(|error| CliError::write_error(&out.name(), &error))?;
+        written.map_err(|error| CliError::from_write_error(&out.display_name(), &error))?;
         out.finish()
     });
     writing.await.map_err(|error| CliError::failure(format!("could not write: {error}")))??;

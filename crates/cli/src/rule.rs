@@ -12,16 +12,16 @@ use crate::error::CliError;
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
-    command: Command,
+    command: RuleCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum RuleCommand {
     Test(test::Arguments),
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
-    let Command::Test(arguments) = arguments.command;
+    let RuleCommand::Test(arguments) = arguments.command;
     let task = tokio::task::spawn_blocking(move || test::run(&arguments));
     task.await.map_err(|error| CliError::failure(format!("could not try the rules: {error}")))?
 }

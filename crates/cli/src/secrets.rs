@@ -12,11 +12,11 @@ use crate::store_args::StoreArgs;
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
-    action: Action,
+    command: SecretsCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Action {
+enum SecretsCommand {
     Rotate(RotateArgs),
 }
 
@@ -49,8 +49,8 @@ same command again. The old key is kept as master.key.before-…, because older 
 The rotation also clears lockouts after failed sign-ins, and invalidates links to kill histories.";
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
-    let Action::Rotate(RotateArgs { store_args, prepare, format }) = arguments.action;
-    let location = store_args.location()?;
+    let SecretsCommand::Rotate(RotateArgs { store_args, prepare, format }) = arguments.command;
+    let location = store_args.store_location()?;
     if prepare {
         let file = Store::prepare_rotation(location)?.display().to_string();
         return format.print(
@@ -58,7 +58,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
             || json!({ "next": file }),
         );
     }
-    let rotated = Store::rotate_master_key(&local_actor::local_origin(), location).await?;
+    let rotated = Store::rotate_master_key(&local_actor::local_audit_origin(), location).await?;
     if rotated.damaged > 0 {
         output::write_stderr(&format!(
             "note: {} secrets were changed outside of Clew and could not be decrypted before the rotation either; set them again\n",

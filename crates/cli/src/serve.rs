@@ -93,7 +93,7 @@ Configuration file with all keys at their defaults:
   key = \"\"";
 
 pub(crate) async fn run(mut arguments: Arguments) -> Result<(), CliError> {
-    let mut configuration = arguments.daemon.configuration()?;
+    let mut configuration = arguments.daemon.load_configuration()?;
     configuration.listen = arguments.listen.unwrap_or(configuration.listen);
     configuration.allow_plain_http |= arguments.allow_plain_http;
     configuration.tls.cert = arguments.tls_cert.unwrap_or(configuration.tls.cert);
@@ -102,10 +102,10 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<(), CliError> {
         require_shared_stores(&configuration)?;
     }
     let api_settings = configuration.api_settings()?;
-    let tls = configuration.tls.load()?;
+    let tls = configuration.tls.load_files()?;
     let addresses = listener::resolve_addresses(&configuration, tls.is_some()).await?;
     let daemon = Daemon::open(&arguments.daemon, &configuration).await?;
-    let listener = listener::bind(&configuration.listen, &addresses).await?;
+    let listener = listener::bind_listener(&configuration.listen, &addresses).await?;
     let address = listener.local_addr().map_err(|error| CliError::failure(error.to_string()))?;
     let service = daemon.build_service(&configuration, api_settings);
     let shutdown = shutdown_on_signals()?;
@@ -114,7 +114,7 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<(), CliError> {
     }
     daemon.listen_for_notifications(&shutdown);
     let master_key_watch = daemon.watch_master_key(&shutdown);
-    daemon.watch_audit(&shutdown).await;
+    daemon.watch_audit_log(&shutdown).await;
     let worker_tasks = if arguments.no_worker { WorkerTasks::default() } else { daemon.start_worker(&shutdown) };
     let scheme = if tls.is_some() { "https" } else { "http" };
     crate::output::write_stdout(&format!("{scheme}://{address}\n"))?;
@@ -135,14 +135,14 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<(), CliError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::configuration::{Configuration, parse_toml, valid_keys};
+    use crate::configuration::{Configuration, list_valid_keys, parse_configuration};
 
     #[test]
     fn help_lists_every_key_with_its_default() {
         let (_, file) = AFTER_HELP.split_once("at their defaults:\n").unwrap();
-        assert_eq!(parse_toml(file).unwrap(), Configuration::default());
+        assert_eq!(parse_configuration(file).unwrap(), Configuration::default());
         let table: toml::Table = file.parse().unwrap();
-        for key in valid_keys() {
+        for key in list_valid_keys() {
             let value = match key.split_once('.') {
                 Some((section, key)) => table[section].get(key),
                 None => table.get(&key),

@@ -66,7 +66,7 @@ enum Format {
 pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     let format = arguments.format.unwrap_or_else(|| default_format(arguments.output.is_some()));
     let selection = arguments.filters.clone().into_selection()?;
-    let (node, limits) = arguments.node.resolve()?;
+    let (node, limits) = arguments.node.resolve_node()?;
     let row_format = match format {
         Format::Table => OutputFormat::Csv { formula_guard: false },
         Format::Csv => OutputFormat::Csv { formula_guard: !arguments.no_formula_guard },
@@ -99,15 +99,15 @@ fn write_snapshot(arguments: &Arguments, format: Format, mut snapshot: Snapshot)
             let header = if arguments.detail { csv::detailed_header_row(language) } else { csv::header_row(language) };
             out.write_all(&header).and_then(|()| snapshot.body.write_to(&mut out))
         }
-        Format::Json => write_json(&mut snapshot, &mut out),
+        Format::Json => write_json_snapshot(&mut snapshot, &mut out),
         Format::Table => table::write_table(&mut snapshot, arguments.detail, &mut out),
     };
-    written.map_err(|error| CliError::write_error(&out.name(), &error))?;
+    written.map_err(|error| CliError::from_write_error(&out.display_name(), &error))?;
     out.finish()
 }
 
 /// Writes one JSON object with the summary and the list of sessions.
-pub(crate) fn write_json(snapshot: &mut Snapshot, out: &mut Output) -> std::io::Result<()> {
+pub(crate) fn write_json_snapshot(snapshot: &mut Snapshot, out: &mut Output) -> std::io::Result<()> {
     let summary = clew_diagnose::json::to_string(&snapshot.summary)?;
     write!(out, "{{\"summary\":{summary},\n\"sessions\":[\n")?;
     snapshot.body.write_to(out)?;

@@ -9,16 +9,16 @@ use crate::error::CliError;
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
-    action: Action,
+    command: StoreCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Action {
+enum StoreCommand {
     Copy(copy::Arguments),
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
-    match arguments.action {
-        Action::Copy(arguments) => copy::run(arguments).await,
+    match arguments.command {
+        StoreCommand::Copy(arguments) => copy::run(arguments).await,
     }
 }

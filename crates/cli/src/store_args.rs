@@ -43,33 +43,33 @@ pub(crate) struct DomainArgs {
 }
 
 impl StoreArgs {
-    pub(crate) fn location(&self) -> Result<Location, CliError> {
+    pub(crate) fn store_location(&self) -> Result<Location, CliError> {
         self.metadata.store_location(&self.data_dir)
     }
 
-    pub(crate) async fn open(&self) -> Result<Store, CliError> {
-        Ok(Store::open(self.location()?).await?)
+    pub(crate) async fn open_store(&self) -> Result<Store, CliError> {
+        Ok(Store::open(self.store_location()?).await?)
     }
 }
 
 impl StoreFormatArgs {
-    pub(crate) async fn open(&self) -> Result<Store, CliError> {
-        self.store_args.open().await
+    pub(crate) async fn open_store(&self) -> Result<Store, CliError> {
+        self.store_args.open_store().await
     }
 }
 
 impl DomainArgs {
-    pub(crate) fn format(&self) -> Format {
+    pub(crate) fn output_format(&self) -> Format {
         self.store_args.format
     }
 
     /// Opens the store, and selects the domain of `--domain`, or the only domain.
-    pub(crate) async fn open(&self) -> Result<IdentityDirectory, CliError> {
-        let store = self.store_args.open().await?;
+    pub(crate) async fn open_directory(&self) -> Result<IdentityDirectory, CliError> {
+        let store = self.store_args.open_store().await?;
         let domain = match &self.domain {
             Some(name_or_id) => find_domain(&store, name_or_id).await?,
             None => find_only_domain(&store).await?,
         };
-        Ok(IdentityDirectory { store, domain, origin: local_actor::local_origin() })
+        Ok(IdentityDirectory { store, domain, origin: local_actor::local_audit_origin() })
     }
 }

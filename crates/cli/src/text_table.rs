@@ -13,7 +13,7 @@ pub(crate) fn render_rows<const N: usize>(headings: [&str; N], rows: Vec<[String
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(headings);
     for row in rows {
-        table.add_row(row.map(|cell| one_line(&cell)));
+        table.add_row(row.map(|cell| sanitize_line(&cell)));
     }
     table.lines().fold(String::new(), |mut text, line| {
         let _ = writeln!(text, "{}", line.trim_end());
@@ -24,16 +24,16 @@ pub(crate) fn render_rows<const N: usize>(headings: [&str; N], rows: Vec<[String
 /// Renders field names and values, one field per line. Omits fields with an empty value.
 pub(crate) fn render_fields(fields: &[(&str, String)]) -> String {
     let width = fields.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    let line = |(name, value): &(&str, String)| format!("{name:<width$}  {}\n", one_line(value));
+    let line = |(name, value): &(&str, String)| format!("{name:<width$}  {}\n", sanitize_line(value));
     fields.iter().filter(|(_, value)| !value.is_empty()).map(line).collect()
 }
 
 /// Sanitises text for a terminal. Some fields hold text from unauthenticated clients.
-pub(crate) fn one_line(text: &str) -> String {
+pub(crate) fn sanitize_line(text: &str) -> String {
     clew_diagnose::terminal::one_line(text.as_bytes())
 }
 
-pub(crate) fn yes_no(yes: bool) -> String {
+pub(crate) fn format_yes_no(yes: bool) -> String {
     if yes { "yes" } else { "no" }.to_owned()
 }
 

@@ -30,12 +30,12 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
 }
 
 /// Formats a Unix time in seconds as RFC 3339.
-pub(crate) fn format_seconds(at: i64) -> String {
+pub(crate) fn format_unix_seconds(at: i64) -> String {
     Timestamp::from_second(at).map_or_else(|_| at.to_string(), |timestamp| timestamp.to_string())
 }
 
 /// Formats a Unix time in milliseconds as RFC 3339, always with three decimals.
-pub(crate) fn format_milliseconds(at: i64) -> String {
+pub(crate) fn format_unix_millis(at: i64) -> String {
     Timestamp::from_millisecond(at).map_or_else(|_| at.to_string(), |timestamp| format!("{timestamp:.3}"))
 }
 
@@ -63,9 +63,9 @@ mod tests {
 
     #[test]
     fn unix_times_are_formatted_as_rfc_3339() {
-        assert_eq!(format_seconds(0), "1970-01-01T00:00:00Z");
-        assert_eq!(format_milliseconds(1_500), "1970-01-01T00:00:01.500Z");
-        assert_eq!(format_milliseconds(2_000), "1970-01-01T00:00:02.000Z");
-        assert_eq!(format_seconds(i64::MAX), i64::MAX.to_string());
+        assert_eq!(format_unix_seconds(0), "1970-01-01T00:00:00Z");
+        assert_eq!(format_unix_millis(1_500), "1970-01-01T00:00:01.500Z");
+        assert_eq!(format_unix_millis(2_000), "1970-01-01T00:00:02.000Z");
+        assert_eq!(format_unix_seconds(i64::MAX), i64::MAX.to_string());
     }
 }

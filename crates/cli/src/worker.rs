@@ -35,7 +35,7 @@ work starts, running collections finish or return to the queue. The configuratio
 HTTP server have no effect.";
 
 pub(crate) async fn run(mut arguments: Arguments) -> Result<(), CliError> {
-    let configuration = arguments.daemon.configuration()?;
+    let configuration = arguments.daemon.load_configuration()?;
     require_shared_stores(&configuration)?;
     let api =
         ApiSettings { operations_only: true, allowed_hosts: AllowedHosts::default(), ..configuration.api_settings()? };
@@ -47,7 +47,7 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<(), CliError> {
     let shutdown = shutdown_on_signals()?;
     daemon.listen_for_notifications(&shutdown);
     let master_key_watch = daemon.watch_master_key(&shutdown);
-    daemon.watch_audit(&shutdown).await;
+    daemon.watch_audit_log(&shutdown).await;
     let worker_tasks = daemon.start_worker(&shutdown);
     let address = listener.as_ref().and_then(|listener| listener.local_addr().ok());
     output::write_stdout(&address.map_or("working\n".to_owned(), |address| format!("working http://{address}\n")))?;

@@ -11,7 +11,7 @@ use crate::endpoint::Endpoint;
 use crate::error::ClientError;
 use crate::project::ProjectRef;
 use crate::settings::Settings;
-use crate::{Client, Inner};
+use crate::{Client, ClientInner};
 
 /// Builder of a [`Client`]. Credentials are required, and a project or a region; other options have defaults.
 #[derive(Debug, Clone)]
@@ -110,9 +110,9 @@ impl ClientBuilder {
         if HeaderValue::from_str(&self.user_agent).is_err() {
             return Err(ClientError::Setup(format!("user agent {:?} holds control characters", self.user_agent)));
         }
-        let http = self.http_client(&endpoint, &iam_endpoint)?;
+        let http = self.build_http_client(&endpoint, &iam_endpoint)?;
         Ok(Client {
-            inner: Arc::new(Inner {
+            inner: Arc::new(ClientInner {
                 http,
                 endpoint,
                 iam_endpoint,
@@ -129,7 +129,7 @@ impl ClientBuilder {
         })
     }
 
-    fn http_client(&self, endpoint: &Endpoint, iam_endpoint: &Endpoint) -> Result<reqwest::Client, ClientError> {
+    fn build_http_client(&self, endpoint: &Endpoint, iam_endpoint: &Endpoint) -> Result<reqwest::Client, ClientError> {
         install_crypto_provider();
         let mut builder = reqwest::Client::builder()
             .connect_timeout(self.settings.connect_timeout)

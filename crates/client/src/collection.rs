@@ -15,9 +15,9 @@ use crate::response::sanitize;
 use crate::retry::Idempotency;
 use crate::transport::ApiRequest;
 
-const PREFER: HeaderName = HeaderName::from_static("prefer");
+const PREFER_HEADER: HeaderName = HeaderName::from_static("prefer");
 /// Maximum duration of one long poll.
-const MAX_LONG_POLL: Duration = Duration::from_secs(20);
+const MAX_LONG_POLL_DURATION: Duration = Duration::from_secs(20);
 
 /// Id of a collection, in a format that only the server defines.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -183,12 +183,12 @@ impl Client {
         let path = format!("/v3/{project}/instances/{instance}/nodes/{node}/realtime-session-task");
         let mut request = self.get_request(operation, project, path, vec![("request_id", request_id.to_string())]);
         if wait.as_secs() > 0 {
-            request.unsigned_headers.push((PREFER, format!("wait={}", wait.as_secs())));
+            request.unsigned_headers.push((PREFER_HEADER, format!("wait={}", wait.as_secs())));
         }
         let response: StatusResponse = self.send_json(&request).await?;
         CollectionStatus::from_name(&response.status).ok_or_else(|| {
             let why = format!("the state {:?}", sanitize(&response.status, 80));
-            self.context(operation, &self.inner.endpoint.to_string()).invalid_response(why)
+            self.request_context(operation, &self.inner.endpoint.to_string()).invalid_response_error(why)
         })
     }
 
@@ -209,7 +209,7 @@ impl Client {
     ) -> Result<CollectionStatus, ClientError> {
         let start = Instant::now();
         let max_pause = self.inner.settings.poll_interval.saturating_mul(8);
-        let max_wait = MAX_LONG_POLL.min(self.inner.settings.response_timeout / 2);
+        let max_wait = MAX_LONG_POLL_DURATION.min(self.inner.settings.response_timeout / 2);
         let mut pause = self.inner.settings.poll_interval;
         loop {
             let requested_at = Instant::now();

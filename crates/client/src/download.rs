@@ -64,7 +64,7 @@ impl Client {
         let mut interruptions = 0;
         loop {
             let response = self.open_result(instance, node, request_id, target, &mut progress).await?;
-            let error = match self.read_body(response, target, &mut progress, on_progress).await {
+            let error = match self.stream_body(response, target, &mut progress, on_progress).await {
                 Ok(()) => return Ok(DownloadSummary { bytes: progress.received, etag: progress.etag }),
                 Err(error) => error,
             };
@@ -79,7 +79,9 @@ impl Client {
                 return Err(ClientError::TooManyInterruptions { interruptions, received: progress.received, last });
             }
             tracing::debug!(interruptions, received_bytes = progress.received, %error, "download broke off; going on");
-            if let Some(pause) = retry::backoff(&self.inner.settings, interruptions, &error, retry::jitter()) {
+            if let Some(pause) =
+                retry::compute_backoff(&self.inner.settings, interruptions, &error, retry::random_jitter())
+            {
                 tokio::time::sleep(pause).await;
             }
         }
@@ -125,7 +127,9 @@ impl Client {
                 return Ok(response);
             }
             let why = "a part of the result where the whole was asked for";
-            return Err(self.context(DOWNLOAD_OPERATION, &self.inner.endpoint.to_string()).invalid_response(why));
+            return Err(self
+                .request_context(DOWNLOAD_OPERATION, &self.inner.endpoint.to_string())
+                .invalid_response_error(why));
         }
         if progress.received > 0 {
             target.restart().await?;
@@ -157,7 +161,7 @@ impl Client {
     }
 
     /// Writes the body of the response to the target.
-    async fn read_body<T: DownloadSink>(
+    async fn stream_body<T: DownloadSink>(
         &self,
         mut response: Response,
         target: &mut T,
@@ -165,11 +169,12 @@ impl Client {
         on_progress: &mut impl FnMut(u64, Option<u64>),
     ) -> Result<(), ClientError> {
         let name = self.inner.endpoint.to_string();
-        let context = self.context(DOWNLOAD_OPERATION, &name);
+        let context = self.request_context(DOWNLOAD_OPERATION, &name);
         on_progress(progress.received, progress.total);
         loop {
             let chunk = tokio::time::timeout(context.limit, response.chunk()).await;
-            let Some(chunk) = chunk.map_err(|_| context.timeout())?.map_err(|error| context.transport_error(error))?
+            let Some(chunk) =
+                chunk.map_err(|_| context.timeout_error())?.map_err(|error| context.transport_error(error))?
             else {
                 break;
             };

@@ -32,7 +32,7 @@ impl Endpoint {
     }
 
     /// Returns the URL of a request. `path` and `query` must be percent-encoded.
-    pub(crate) fn request(&self, path: &str, query: &str) -> Url {
+    pub(crate) fn request_url(&self, path: &str, query: &str) -> Url {
         let mut url = self.url.clone();
         url.set_path(path);
         url.set_query(Some(query).filter(|query| !query.is_empty()));

@@ -13,10 +13,10 @@ use crate::error::ClientError;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstanceList {
     /// The instances of the page.
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "null_as_default")]
     pub instances: Vec<InstanceSummary>,
     /// Total number of matches.
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "null_as_default")]
     pub total_count: u64,
 }
 
@@ -28,31 +28,31 @@ pub struct InstanceSummary {
     /// Name.
     pub name: String,
     /// Status: `normal`, `abnormal`, `creating` or `createfail`.
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub status: String,
     /// Addresses of the master.
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub private_ips: Vec<String>,
     /// Addresses of the replicas.
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub readonly_private_ips: Vec<String>,
     /// Port of the database.
-    #[serde(default, deserialize_with = "text_or_number")]
+    #[serde(default, deserialize_with = "number_as_text")]
     pub port: String,
     /// Kind and version of the database.
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub datastore: Datastore,
     /// Time of creation, in the server's format.
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub created: String,
     /// Time of the last change, in the server's format.
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub updated: String,
     /// Id of the enterprise project; `0` is the default one.
-    #[serde(default, deserialize_with = "text_or_number")]
+    #[serde(default, deserialize_with = "number_as_text")]
     pub enterprise_project_id: String,
     /// Tags.
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub tags: Vec<Tag>,
 }
 
@@ -60,10 +60,10 @@ pub struct InstanceSummary {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Datastore {
     /// Kind, such as `gaussdb-mysql`.
-    #[serde(default, rename = "type", deserialize_with = "or_default")]
+    #[serde(default, rename = "type", deserialize_with = "null_as_default")]
     pub kind: String,
     /// Version.
-    #[serde(default, deserialize_with = "text_or_number")]
+    #[serde(default, deserialize_with = "number_as_text")]
     pub version: String,
 }
 
@@ -75,31 +75,31 @@ pub struct InstanceDetail {
     /// Name.
     pub name: String,
     /// Id of the project that owns the instance.
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub project_id: String,
     /// Status; see [`InstanceSummary::status`].
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub status: String,
     /// Port of the database.
-    #[serde(default, deserialize_with = "text_or_number")]
+    #[serde(default, deserialize_with = "number_as_text")]
     pub port: String,
     /// Kind and version of the database.
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub datastore: Datastore,
     /// Nodes.
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub nodes: Vec<InstanceNode>,
     /// Time of creation, in the server's format.
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub created: String,
     /// Time of the last change, in the server's format.
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub updated: String,
     /// Id of the enterprise project; `0` is the default one.
-    #[serde(default, deserialize_with = "text_or_number")]
+    #[serde(default, deserialize_with = "number_as_text")]
     pub enterprise_project_id: String,
     /// Tags.
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub tags: Vec<Tag>,
 }
 
@@ -109,29 +109,29 @@ pub struct InstanceNode {
     /// Id.
     pub id: String,
     /// Name.
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub name: String,
     /// Role: `master` or `slave`.
-    #[serde(default, rename = "type", deserialize_with = "or_default")]
+    #[serde(default, rename = "type", deserialize_with = "null_as_default")]
     pub role: String,
     /// Status, such as `normal`.
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub status: String,
     /// Port of the database.
-    #[serde(default, deserialize_with = "text_or_number")]
+    #[serde(default, deserialize_with = "number_as_text")]
     pub port: String,
     /// Addresses of the node.
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub private_read_ips: Vec<String>,
 }
 
 /// Deserializes null as the default value.
-fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+fn null_as_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 /// Deserializes text, a number, or null (as empty text).
-fn text_or_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+fn number_as_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum TextOrNumber {

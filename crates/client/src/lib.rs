@@ -58,11 +58,11 @@ pub use sink::{DownloadSink, FileSink, StreamSink};
 /// Client of one project. Clones are cheap and share connections, token and project.
 #[derive(Debug, Clone)]
 pub struct Client {
-    inner: Arc<Inner>,
+    inner: Arc<ClientInner>,
 }
 
 #[derive(Debug)]
-struct Inner {
+struct ClientInner {
     http: reqwest::Client,
     endpoint: endpoint::Endpoint,
     iam_endpoint: endpoint::Endpoint,

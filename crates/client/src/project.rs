@@ -40,7 +40,9 @@ impl Client {
             .get_or_try_init(|| async {
                 match (&self.inner.project_ref, &self.inner.credentials) {
                     (ProjectRef::Project(id), _) => Ok(id.clone()),
-                    (ProjectRef::Region(_), Credentials::Password { .. }) => Ok(self.token(None).await?.project),
+                    (ProjectRef::Region(_), Credentials::Password { .. }) => {
+                        Ok(self.cached_or_new_token(None).await?.project)
+                    }
                     (ProjectRef::Region(region), Credentials::AccessKey { .. }) => self.find_project(region).await,
                 }
             })
@@ -62,20 +64,22 @@ impl Client {
         };
         let response: ProjectsResponse = self.send_json(&request).await?;
         match response.projects.as_slice() {
-            [only] => only.id.parse().map_err(|error| lookup_error(region, format!("its id is wrong: {error}"))),
-            [] => Err(lookup_error(region, "there is none".to_owned())),
+            [only] => {
+                only.id.parse().map_err(|error| project_lookup_error(region, format!("its id is wrong: {error}")))
+            }
+            [] => Err(project_lookup_error(region, "there is none".to_owned())),
             several => {
                 let found: Vec<String> = several
                     .iter()
                     .take(10)
                     .map(|project| format!("{} ({})", sanitize(&project.id, 64), sanitize(&project.name, 64)))
                     .collect();
-                Err(lookup_error(region, format!("there are {}: {}", several.len(), found.join(", "))))
+                Err(project_lookup_error(region, format!("there are {}: {}", several.len(), found.join(", "))))
             }
         }
     }
 }
 
-fn lookup_error(region: &str, found: String) -> ClientError {
+fn project_lookup_error(region: &str, found: String) -> ClientError {
     ClientError::ProjectLookup { region: region.to_owned(), found }
 }

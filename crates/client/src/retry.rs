@@ -34,7 +34,7 @@ pub(crate) fn is_retryable(error: &ClientError, idempotency: Idempotency) -> boo
 ///
 /// `jitter` is from 0 to 1 and shortens the back-off by up to half.
 /// It spreads the retries of clients that failed at the same time.
-pub(crate) fn backoff(settings: &Settings, attempt: u32, error: &ClientError, jitter: f64) -> Option<Duration> {
+pub(crate) fn compute_backoff(settings: &Settings, attempt: u32, error: &ClientError, jitter: f64) -> Option<Duration> {
     if let ClientError::Api { retry_after: Some(retry_after), .. } = error {
         return Some(*retry_after).filter(|retry_after| *retry_after <= settings.max_backoff);
     }
@@ -44,7 +44,7 @@ pub(crate) fn backoff(settings: &Settings, attempt: u32, error: &ClientError, ji
 }
 
 /// Random number from 0 to 1. Its source is the random key of a new hasher, which is sufficient for jitter.
-pub(crate) fn jitter() -> f64 {
+pub(crate) fn random_jitter() -> f64 {
     let random = RandomState::new().build_hasher().finish();
     let top: u32 = u32::try_from(random >> 32).unwrap_or(u32::MAX);
     f64::from(top) / f64::from(u32::MAX)

@@ -50,7 +50,7 @@ fn parse_outcome(name: &str) -> Result<Outcome, String> {
 
 impl AuditFilterArgs {
     /// Looks up the ids of the named objects.
-    pub(super) async fn resolve(&self, store: &Store) -> Result<AuditFilter, CliError> {
+    pub(super) async fn resolve_filter(&self, store: &Store) -> Result<AuditFilter, CliError> {
         let domain = match &self.domain {
             Some(domain) => Some(identity_directory::find_domain(store, domain).await?.id),
             None => None,

@@ -34,8 +34,8 @@ serve compares the audit log every 10 seconds with the newest row that it has re
 pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
     let checkpoints =
         arguments.checkpoints.iter().map(|path| checkpoint::read_checkpoint(path)).collect::<Result<Vec<_>, _>>()?;
-    let verification = arguments.store_args.open().await?.verify_audit(&checkpoints).await?;
-    arguments.store_args.format.print(|| render_verification(&verification), || to_json(&verification))?;
+    let verification = arguments.store_args.open_store().await?.verify_audit(&checkpoints).await?;
+    arguments.store_args.format.print(|| render_verification(&verification), || verification_to_json(&verification))?;
     if verification.is_sound() { Ok(()) } else { Err(CliError::NegativeResult) }
 }
 
@@ -58,7 +58,7 @@ fn render_verification(verification: &AuditVerification) -> String {
 }
 
 /// Converts the verification to JSON with the field names of the API.
-fn to_json(verification: &AuditVerification) -> Value {
+fn verification_to_json(verification: &AuditVerification) -> Value {
     let problem = |problem: &AuditProblem| json!({ "position": problem.position, "what": problem.to_string() });
     json!({
         "intact": verification.is_sound(),

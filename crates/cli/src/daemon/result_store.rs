@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use crate::error::CliError;
 
 /// Reads the S3 settings from `location` and the environment. Returns `None` for an empty `location`.
-pub(super) fn s3_settings(location: &str) -> Result<Option<S3Settings>, CliError> {
+pub(super) fn read_s3_settings(location: &str) -> Result<Option<S3Settings>, CliError> {
     if location.is_empty() {
         return Ok(None);
     }

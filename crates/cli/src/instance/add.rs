@@ -51,8 +51,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
             arguments.node_ids.len()
         )));
     }
-    let nodes = parse_nodes(&arguments.nodes, &arguments.node_ids)?;
-    let Inventory { store, project, origin } = arguments.project_args.open().await?;
+    let nodes = parse_node_options(&arguments.nodes, &arguments.node_ids)?;
+    let Inventory { store, project, origin } = arguments.project_args.open_inventory().await?;
     let enterprise_project =
         identity_directory::find_enterprise_project(&store, &project.domain_id, &arguments.enterprise_project).await?;
     let new = NewInstance {
@@ -64,7 +64,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         nodes,
     };
     let instance = store.add_instance(&origin, new).await?;
-    output::write_stdout(&match arguments.project_args.format() {
+    output::write_stdout(&match arguments.project_args.output_format() {
         Format::Table => format!(
             "{}\nNext: clew instance check {} checks access to the nodes.\n",
             render::render_instance(&instance),
@@ -79,8 +79,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
 }
 
 /// Parses the `--node` options. The first node is the master if no node has `role=master`.
-fn parse_nodes(specs: &[String], ids: &[NodeId]) -> Result<Vec<NewNode>, CliError> {
-    let parsed = specs.iter().map(|text| parse_node(text)).collect::<Result<Vec<_>, _>>()?;
+fn parse_node_options(specs: &[String], ids: &[NodeId]) -> Result<Vec<NewNode>, CliError> {
+    let parsed = specs.iter().map(|text| parse_node_option(text)).collect::<Result<Vec<_>, _>>()?;
     let has_master = parsed.iter().any(|node| node.role == Some(NodeRole::Master));
     parsed
         .into_iter()
@@ -106,7 +106,7 @@ struct NodeSpec<'a> {
 }
 
 /// Parses a `--node` option. Role and zone follow the last commas in any order, because a URL can contain commas.
-fn parse_node(text: &str) -> Result<NodeSpec<'_>, CliError> {
+fn parse_node_option(text: &str) -> Result<NodeSpec<'_>, CliError> {
     let mut node = NodeSpec { url: text, ..NodeSpec::default() };
     while let Some((url, last)) = node.url.rsplit_once(',') {
         if let Some(role) = last.strip_prefix("role=") {
@@ -130,7 +130,7 @@ mod tests {
 
     fn roles(specs: &[&str]) -> Vec<NodeRole> {
         let specs: Vec<_> = specs.iter().map(|&text| text.to_owned()).collect();
-        parse_nodes(&specs, &[]).unwrap().into_iter().map(|node| node.role).collect()
+        parse_node_options(&specs, &[]).unwrap().into_iter().map(|node| node.role).collect()
     }
 
     #[test]
@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn role_and_zone_are_parsed_in_any_order() {
         for spec in ["mysql://a@x/?tls=off,zone=dmz,role=slave", "mysql://a@x/?tls=off,role=slave,zone=dmz"] {
-            let node = parse_node(spec).unwrap();
+            let node = parse_node_option(spec).unwrap();
             assert_eq!((node.url, node.role), ("mysql://a@x/?tls=off", Some(NodeRole::Slave)), "{spec}");
             assert_eq!(node.zone.unwrap().as_str(), "dmz", "{spec}");
         }
@@ -152,8 +152,8 @@ mod tests {
 
     #[test]
     fn invalid_roles_zones_and_tags_are_rejected() {
-        assert!(parse_node("mysql://a@x/,role=king").is_err());
-        assert!(parse_node("mysql://a@x/,zone=").is_err());
+        assert!(parse_node_option("mysql://a@x/,role=king").is_err());
+        assert!(parse_node_option("mysql://a@x/,zone=").is_err());
         assert!(parse_tag("env").is_err());
         assert!(parse_tag("=x").is_err());
         assert_eq!(parse_tag("k=a=b").unwrap(), Tag { key: "k".into(), value: "a=b".into() });

@@ -25,7 +25,7 @@ pub(crate) struct Arguments {
 
 /// Checks each node of the instance. Fails if a node cannot be read.
 pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
-    let inventory = arguments.project_args.open().await?;
+    let inventory = arguments.project_args.open_inventory().await?;
     let instance = require_instance(&inventory, &arguments.instance).await?;
     let mut unreadable = 0;
     let mut text = String::new();
@@ -37,7 +37,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         let outcome = diagnose(&node.url, &Limits::default()).await;
         let backoff = update_login_backoff(&inventory.store, &node, backoff, &outcome).await?;
         unreadable += usize::from(outcome.is_err());
-        text.push_str(&format_node(listed, &outcome));
+        text.push_str(&format_node_report(listed, &outcome));
         let zone_without_worker =
             zones.iter().any(|state| state.zone == listed.zone && listed.zone.is_some() && state.is_unserved());
         if let Some(zone) = listed.zone.as_ref().filter(|_| zone_without_worker) {
@@ -51,7 +51,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
                 text,
                 "Automatic logins wait until {}: {} were refused in a row ({}). fix: repair the account, then run this check again; or \
                  change the credentials with clew instance set-node.\n",
-                format_time(backoff.retry_at),
+                format_retry_time(backoff.retry_at),
                 backoff.refusals,
                 to_single_line(&backoff.reason)
             );
@@ -59,7 +59,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         let backoff = backoff.map(|backoff| {
             json!({
                 "refused_logins": backoff.refusals, "reason": backoff.reason,
-                "next_attempt": format_time(backoff.retry_at),
+                "next_attempt": format_retry_time(backoff.retry_at),
             })
         });
         let (key, outcome) = match outcome {
@@ -70,7 +70,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
             "id": listed.id, "zone_without_worker": zone_without_worker, "login_backoff": backoff, key: outcome,
         }));
     }
-    arguments.project_args.format().print_styled(|| text, || json!({ "nodes": values }))?;
+    arguments.project_args.output_format().print_styled(|| text, || json!({ "nodes": values }))?;
     if unreadable == 0 {
         Ok(())
     } else {
@@ -101,11 +101,11 @@ async fn update_login_backoff(
 }
 
 /// Formats a Unix time in milliseconds, rounded to seconds.
-fn format_time(milliseconds: i64) -> String {
+fn format_retry_time(milliseconds: i64) -> String {
     Timestamp::from_millisecond(milliseconds).map_or_else(|_| milliseconds.to_string(), |at| format!("{at:.0}"))
 }
 
-fn format_node(node: &Node, outcome: &Result<Diagnosis, Failure>) -> String {
+fn format_node_report(node: &Node, outcome: &Result<Diagnosis, Failure>) -> String {
     let report = match outcome {
         Ok(diagnosis) => doctor::render_diagnosis(diagnosis, output::stdout_has_colours()),
         Err(failure) => format!("cannot be read: {failure}\n"),

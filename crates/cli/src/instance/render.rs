@@ -13,7 +13,7 @@ pub(super) fn render_table(instances: &[Instance]) -> String {
     for instance in instances {
         for node in &instance.nodes {
             let (id, node_id) = (instance.id.to_string(), node.id.to_string());
-            let (role, zone) = (node.role.name().to_owned(), zone_name(node).to_owned());
+            let (role, zone) = (node.role.name().to_owned(), node_zone_name(node).to_owned());
             rows.push([instance.name.clone(), id, node_id, role, node.url.address(), zone]);
         }
     }
@@ -38,12 +38,12 @@ pub(super) fn render_instance(instance: &Instance) -> String {
     text
 }
 
-fn zone_name(node: &clew_model::Node) -> &str {
+fn node_zone_name(node: &clew_model::Node) -> &str {
     node.zone.as_ref().map_or("", clew_model::Zone::as_str)
 }
 
 /// Converts an instance to JSON.
-pub(super) fn to_json(instance: &Instance) -> Value {
+pub(super) fn instance_to_json(instance: &Instance) -> Value {
     let node = |node: &clew_model::Node| json!({ "id": node.id, "role": node.role, "url": node.url.to_string(), "zone": node.zone });
     json!({
         "id": instance.id,

@@ -32,7 +32,7 @@ Examples:
 If the URL has no password, CLEW_DB_PASSWORD is used, or a prompt on the terminal. Clew stores the password encrypted.";
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
-    let inventory = arguments.project_args.open().await?;
+    let inventory = arguments.project_args.open_inventory().await?;
     let instance = require_instance(&inventory, &arguments.instance).await?;
     let node = match (&arguments.node, instance.nodes.as_slice()) {
         (None, [only]) => only,
@@ -50,7 +50,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     if !store.set_node_url(origin, &project.id, &instance.id, &node.id, &url).await? {
         return Err(CliError::failure(format!("node {} was removed", node.id)));
     }
-    arguments.project_args.format().print(
+    arguments.project_args.output_format().print(
         || format!("Node {} is read at {url}.\nNext: clew instance check {} logs in.\n", node.id, instance.name),
         || json!({ "node_id": node.id, "url": url.to_string() }),
     )

@@ -17,7 +17,7 @@ use crate::text_table;
 use crate::time;
 
 /// Allowed lifetime of a temporary key in seconds, as in the API.
-const LIFETIME_RANGE: std::ops::RangeInclusive<u64> = 900..=86_400;
+const LIFETIME_RANGE_SECONDS: std::ops::RangeInclusive<u64> = 900..=86_400;
 
 /// Create an access key for a user. Prints the secret once.
 #[derive(Debug, Args)]
@@ -41,7 +41,7 @@ Clew stores an encrypted copy of the secret, and only a hash of the security tok
 
 fn parse_lifetime(text: &str) -> Result<Duration, String> {
     let lifetime = time::parse_duration(text)?;
-    if LIFETIME_RANGE.contains(&lifetime.as_secs()) { Ok(lifetime) } else { Err("15m to 24h".to_owned()) }
+    if LIFETIME_RANGE_SECONDS.contains(&lifetime.as_secs()) { Ok(lifetime) } else { Err("15m to 24h".to_owned()) }
 }
 
 /// A new access key with its secrets, which are printed once.
@@ -53,13 +53,13 @@ struct CreatedKey {
 }
 
 pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open().await?;
-    let user = directory.user(&arguments.user).await?;
+    let directory = arguments.domain_args.open_directory().await?;
+    let user = directory.find_user(&arguments.user).await?;
     let key = create_key(&directory, &user, arguments.temporary).await?;
     let (secret, temporary) = (key.secret.expose_secret(), key.temporary.as_ref());
     let token = temporary.map(|(token, _)| token.expose_secret());
-    let expires_at = temporary.map(|(_, at)| time::format_seconds(*at));
-    arguments.domain_args.format().print(
+    let expires_at = temporary.map(|(_, at)| time::format_unix_seconds(*at));
+    arguments.domain_args.output_format().print(
         || {
             let fields = text_table::render_fields(&[
                 ("  access key", key.id.to_string()),

@@ -26,14 +26,18 @@ impl KillAudit {
     }
 
     /// Records one row per session found, with its outcome.
-    pub(super) async fn record(&self, report: &KillReport, outcomes: &[(u64, KillOutcome)]) -> Result<(), CliError> {
-        let origin = local_actor::local_origin();
+    pub(super) async fn record_kills(
+        &self,
+        report: &KillReport,
+        outcomes: &[(u64, KillOutcome)],
+    ) -> Result<(), CliError> {
+        let origin = local_actor::local_audit_origin();
         for (id, outcome) in outcomes {
             let Some(session) = report.selected.sessions.iter().find(|session| session.id == *id) else { continue };
             let event = AuditEvent {
                 domain_id: self.domain.clone(),
                 outcome: if outcome.is_success() { Outcome::Done } else { Outcome::Failed },
-                detail: detail(report, session, outcome),
+                detail: audit_detail(report, session, outcome),
                 ..AuditEvent::succeeded(&origin, "KillSession", id.to_string())
             };
             self.store.append_audit_event(&event).await?;
@@ -44,7 +48,7 @@ impl KillAudit {
 
 /// Details of the audit row: the same fields as for kills by the API server, with the server address in place of the node.
 /// The statement is recorded as a template without literals.
-fn detail(report: &KillReport, session: &Session, outcome: &KillOutcome) -> serde_json::Value {
+fn audit_detail(report: &KillReport, session: &Session, outcome: &KillOutcome) -> serde_json::Value {
     let text = |text: &Option<Vec<u8>>| text.as_deref().map(to_valid_utf8);
     json!({
         "source": "manual", "server": report.address, "kind": report.kind.name(), "reason": report.reason,

@@ -17,12 +17,12 @@ pub(super) struct SelectedSessions {
     pub(super) ids: Vec<u64>,
     /// Existing sessions, in the same order.
     pub(super) sessions: Vec<Session>,
-    pub(super) costs: Option<KillCosts>,
+    pub(super) impact: Option<KillImpact>,
 }
 
 /// Costs and benefits of a kill: rollbacks, risks and unblocked sessions.
 #[derive(Debug, Default)]
-pub(super) struct KillCosts {
+pub(super) struct KillImpact {
     /// Open transactions by session id; `None` if the account cannot see transactions.
     pub(super) transactions: Option<HashMap<u64, Transaction>>,
     /// Number of sessions blocked by each session, directly or indirectly.
@@ -39,7 +39,7 @@ impl SelectedSessions {
     pub(super) fn new(ids: Vec<u64>, mut sessions: Vec<Session>) -> Self {
         let positions: HashMap<u64, usize> = ids.iter().enumerate().map(|(position, id)| (*id, position)).collect();
         sessions.sort_by_key(|session| positions.get(&session.id).copied());
-        Self { ids, sessions, costs: None }
+        Self { ids, sessions, impact: None }
     }
 
     /// Ids without an existing session.
@@ -50,14 +50,14 @@ impl SelectedSessions {
 
 /// Estimates the costs from transactions and lock waits.
 /// A failed read becomes a note in the preview, because the kill may still be possible.
-pub(super) async fn estimate_costs(node: &NodeUrl, sessions: &[Session], limits: &Limits) -> KillCosts {
+pub(super) async fn estimate_impact(node: &NodeUrl, sessions: &[Session], limits: &Limits) -> KillImpact {
     let ids: Vec<u64> = sessions.iter().map(|session| session.id).collect();
     let observed = match read_waits(node, limits).await {
         Ok(observed) => observed,
         Err(failure) => {
-            return KillCosts {
+            return KillImpact {
                 notes: format!("note: the impact could not be read: {failure}\n"),
-                ..KillCosts::default()
+                ..KillImpact::default()
             };
         }
     };
@@ -82,7 +82,7 @@ pub(super) async fn estimate_costs(node: &NodeUrl, sessions: &[Session], limits:
         }
     };
     let warnings = graph.surviving_blockers(&ids).iter().map(|blocker| blocker.warning_text(Language::EnUs)).collect();
-    KillCosts {
+    KillImpact {
         transactions: (!hidden).then_some(transactions),
         risks,
         warnings,

@@ -10,8 +10,8 @@ use clew_mysql::{KillEffect, KillKind, KillOutcome};
 use serde_json::{Value, json};
 
 use super::Outcomes;
-use super::preview::{KillCosts, SelectedSessions};
-use crate::output::merge_objects;
+use super::preview::{KillImpact, SelectedSessions};
+use crate::output::merge_json_objects;
 
 /// Maximum number of statement bytes that are formatted for one line.
 const MAX_STATEMENT_BYTES: usize = 4 << 10;
@@ -27,7 +27,7 @@ pub(super) struct KillReport {
 
 impl KillReport {
     /// Renders the sessions with their transactions, blocked sessions and risks.
-    pub(super) fn preview(&self, width: usize) -> String {
+    pub(super) fn render_preview(&self, width: usize) -> String {
         let mut text = String::new();
         for session in &self.selected.sessions {
             self.render_session(&mut text, session, width);
@@ -38,11 +38,11 @@ impl KillReport {
         if self.selected.sessions.is_empty() {
             return text + "There is nothing to end.\n";
         }
-        if let Some(costs) = &self.selected.costs {
-            for warning in &costs.warnings {
+        if let Some(impact) = &self.selected.impact {
+            for warning in &impact.warnings {
                 text.push_str(&wrap_words("warning: ", warning, width));
             }
-            text.push_str(&costs.notes);
+            text.push_str(&impact.notes);
         }
         text + match self.kind {
             KillKind::Connection => {
@@ -66,30 +66,30 @@ impl KillReport {
             let start = statement.get(..MAX_STATEMENT_BYTES).unwrap_or(statement);
             let _ = writeln!(text, "{}", truncate(&format!("  runs: {}", one_line(start)), width));
         }
-        if let Some(costs) = &self.selected.costs {
-            let _ = writeln!(text, "  {}", self.format_rollback(costs, session.id));
-            match costs.blocked_counts.get(&session.id) {
+        if let Some(impact) = &self.selected.impact {
+            let _ = writeln!(text, "  {}", self.format_rollback(impact, session.id));
+            match impact.blocked_counts.get(&session.id) {
                 Some(1) => text.push_str("  holds up 1 session\n"),
                 Some(many) => {
                     let _ = writeln!(text, "  holds up {many} sessions");
                 }
                 None => {}
             }
-            for risk in self.risks(costs, session.id) {
+            for risk in self.applicable_risks(impact, session.id) {
                 text.push_str(&wrap_words("  risk: ", &risk.to_string(), width));
             }
         }
         text.push('\n');
     }
 
-    fn risks<'c>(&self, costs: &'c KillCosts, id: u64) -> impl Iterator<Item = &'c KillRisk> {
+    fn applicable_risks<'c>(&self, impact: &'c KillImpact, id: u64) -> impl Iterator<Item = &'c KillRisk> {
         let kind = self.kind;
         let applies = move |risk: &&KillRisk| kind == KillKind::Connection || risk.applies_to_statement();
-        costs.risks.get(&id).into_iter().flatten().filter(applies)
+        impact.risks.get(&id).into_iter().flatten().filter(applies)
     }
 
-    fn format_rollback(&self, costs: &KillCosts, id: u64) -> String {
-        let Some(transactions) = &costs.transactions else {
+    fn format_rollback(&self, impact: &KillImpact, id: u64) -> String {
+        let Some(transactions) = &impact.transactions else {
             return "whether it has changed anything cannot be seen".to_owned();
         };
         match transactions.get(&id) {
@@ -106,7 +106,7 @@ impl KillReport {
     }
 
     /// Action for the confirmation prompt.
-    pub(super) fn action(&self) -> String {
+    pub(super) fn describe_action(&self) -> String {
         let what = match (self.kind, self.selected.sessions.len()) {
             (KillKind::Connection, 1) => "end 1 session".to_owned(),
             (KillKind::Connection, many) => format!("end {many} sessions"),
@@ -117,7 +117,7 @@ impl KillReport {
     }
 
     /// Outcomes of all session ids in the arguments. Ids without a session get `AlreadyGone`.
-    pub(super) fn outcomes_of_all_ids(&self, outcomes: &[(u64, KillOutcome)]) -> Outcomes {
+    pub(super) fn outcomes_for_all_ids(&self, outcomes: &[(u64, KillOutcome)]) -> Outcomes {
         let outcome = |id: u64| outcomes.iter().find(|(other, _)| *other == id).map(|(_, outcome)| outcome.clone());
         self.selected.ids.iter().map(|&id| (id, outcome(id).unwrap_or(KillOutcome::AlreadyGone))).collect()
     }
@@ -127,14 +127,14 @@ impl KillReport {
         let (outcomes, effect) = result.map_or((None, None), |(outcomes, effect)| (Some(outcomes), effect));
         let session_json = |id: &u64| {
             let session = self.selected.sessions.iter().find(|session| session.id == *id);
-            let fields = session.map_or_else(|| json!({ "session_id": id }), |session| self.session_fields(session));
+            let fields = session.map_or_else(|| json!({ "session_id": id }), |session| self.session_to_json(session));
             let outcome =
                 outcomes.and_then(|all| all.iter().find(|(other, _)| other == id).map(|(_, outcome)| outcome));
             let outcome_fields = outcome.map_or_else(
                 || json!({}),
                 |outcome| json!({ "outcome": outcome.name(), "detail": outcome.to_string() }),
             );
-            merge_objects(merge_objects(fields, json!({ "there": session.is_some() })), outcome_fields)
+            merge_json_objects(merge_json_objects(fields, json!({ "there": session.is_some() })), outcome_fields)
         };
         let effect = match effect {
             None => Value::Null,
@@ -146,7 +146,7 @@ impl KillReport {
                 "rows_rolled_back": null, "unblocked": [], "still_waiting": [], "unknown": failure.to_string(),
             }),
         };
-        let warnings = self.selected.costs.as_ref().map(|costs| costs.warnings.as_slice()).unwrap_or_default();
+        let warnings = self.selected.impact.as_ref().map(|impact| impact.warnings.as_slice()).unwrap_or_default();
         json!({
             "effect": effect, "warnings": warnings,
             "server": self.address, "kind": self.kind.name(), "reason": self.reason, "dry_run": outcomes.is_none(),
@@ -154,27 +154,27 @@ impl KillReport {
         })
     }
 
-    fn session_fields(&self, session: &Session) -> Value {
+    fn session_to_json(&self, session: &Session) -> Value {
         let text = |text: &Option<Vec<u8>>| text.as_deref().map(to_valid_utf8);
         let fields = json!({
             "session_id": session.id, "user": to_valid_utf8(&session.user), "host": to_valid_utf8(&session.host),
             "db": text(&session.database), "command": to_valid_utf8(&session.command), "seconds": session.seconds,
             "state": text(&session.state), "statement": text(&session.statement),
         });
-        let Some(costs) = &self.selected.costs else { return fields };
-        let open = costs.transactions.as_ref().and_then(|all| all.get(&session.id));
-        let costs = json!({
-            "transactions_seen": costs.transactions.is_some(), "transaction": open.map_or(Value::Null, transaction_json),
-            "holds_up": costs.blocked_counts.get(&session.id).copied().unwrap_or(0),
-            "risks": self.risks(costs, session.id)
+        let Some(impact) = &self.selected.impact else { return fields };
+        let open = impact.transactions.as_ref().and_then(|all| all.get(&session.id));
+        let impact = json!({
+            "transactions_seen": impact.transactions.is_some(), "transaction": open.map_or(Value::Null, transaction_to_json),
+            "holds_up": impact.blocked_counts.get(&session.id).copied().unwrap_or(0),
+            "risks": self.applicable_risks(impact, session.id)
                 .map(|risk| json!({ "kind": risk.kind(), "message": risk.to_string(), "unsafe": risk.is_unsafe() }))
                 .collect::<Vec<_>>(),
         });
-        merge_objects(fields, costs)
+        merge_json_objects(fields, impact)
     }
 }
 
-fn transaction_json(open: &Transaction) -> Value {
+fn transaction_to_json(open: &Transaction) -> Value {
     json!({
         "state": open.state, "seconds": open.seconds, "rows_locked": open.rows_locked, "rows_modified": open.rows_modified,
     })

@@ -18,7 +18,7 @@ pub(super) fn suggest_remedy(graph: &WaitGraph, node: &NodeUrl, colours: bool) -
         None => String::new(),
         Some(Remedy::Kill(id)) => {
             let cycle_note = if root.parties.len() > 1 { ", one of the cycle," } else { "" };
-            let kill = format!("clew kill {} {id}", node_url::format_for_shell(node));
+            let kill = format!("clew kill {} {id}", node_url::format_url_for_shell(node));
             format_impact(&format!("session {id}{cycle_note}"), root) + ":\n" + &command(kill)
         }
         Some(Remedy::RollBack(Some(xid))) => {

@@ -12,7 +12,7 @@ use tracing_subscriber::fmt::{FmtContext, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
 
 /// Initial buffer capacity in bytes; sufficient for the line of a request.
-const INITIAL_CAPACITY: usize = 512;
+const INITIAL_BUFFER_BYTES: usize = 512;
 
 /// One JSON object per line: timestamp, level, event fields, target, and the current span.
 pub(super) struct JsonFormat;
@@ -32,15 +32,15 @@ where
     {
         let mut now = String::new();
         SystemTime.format_time(&mut Writer::new(&mut now))?;
-        let mut line = JsonObject::begin();
-        line.put("timestamp", &now);
-        line.put("level", event.metadata().level().as_str());
+        let mut line = JsonObject::new();
+        line.write_field("timestamp", &now);
+        line.write_field("level", event.metadata().level().as_str());
         event.record(&mut line);
-        line.put("target", event.metadata().target());
+        line.write_field("target", event.metadata().target());
         if let Some(span) = context.parent_span() {
             let extensions = span.extensions();
             let fields = extensions.get::<FormattedFields<JsonFields>>().map_or("{}", |fields| fields.as_str());
-            line.put_object("span", fields, "name", span.name());
+            line.write_object_field("span", fields, "name", span.name());
         }
         writeln!(writer, "{}", clew_diagnose::json::escape(&line.finish()))
     }
@@ -50,14 +50,14 @@ where
 struct JsonObject(Vec<u8>);
 
 impl JsonObject {
-    fn begin() -> Self {
-        let mut text = Vec::with_capacity(INITIAL_CAPACITY);
+    fn new() -> Self {
+        let mut text = Vec::with_capacity(INITIAL_BUFFER_BYTES);
         text.push(b'{');
         Self(text)
     }
 
-    fn put<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) {
-        self.put_name(name);
+    fn write_field<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) {
+        self.write_field_name(name);
         // Numbers and text always serialise. If serialisation fails, `null` keeps the line valid.
         if serde_json::to_writer(&mut self.0, value).is_err() {
             self.0.extend_from_slice(b"null");
@@ -65,14 +65,14 @@ impl JsonObject {
     }
 
     /// Writes a serialised object with an additional text field.
-    fn put_object(&mut self, name: &str, object: &str, extra_name: &str, extra_value: &str) {
-        self.put_name(name);
+    fn write_object_field(&mut self, name: &str, object: &str, extra_name: &str, extra_value: &str) {
+        self.write_field_name(name);
         self.0.extend_from_slice(object.strip_suffix('}').unwrap_or("{").as_bytes());
-        self.put(extra_name, extra_value);
+        self.write_field(extra_name, extra_value);
         self.0.push(b'}');
     }
 
-    fn put_name(&mut self, name: &str) {
+    fn write_field_name(&mut self, name: &str) {
         if self.0.last() != Some(&b'{') {
             self.0.push(b',');
         }
@@ -90,27 +90,27 @@ impl JsonObject {
 
 impl Visit for JsonObject {
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.put(field.name(), &value);
+        self.write_field(field.name(), &value);
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.put(field.name(), &value);
+        self.write_field(field.name(), &value);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.put(field.name(), &value);
+        self.write_field(field.name(), &value);
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.put(field.name(), &value);
+        self.write_field(field.name(), &value);
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.put(field.name(), value);
+        self.write_field(field.name(), value);
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.put(field.name(), &format_args!("{value:?}"));
+        self.write_field(field.name(), &format_args!("{value:?}"));
     }
 }
 

@@ -10,7 +10,7 @@ use crate::store_args::DomainArgs;
 
 /// Attach a policy to a user or a group. Takes effect immediately.
 #[derive(Debug, Args)]
-#[command(after_help = ATTACH_HELP)]
+#[command(after_help = ATTACH_AFTER_HELP)]
 pub(super) struct AttachArgs {
     /// Name or id of the policy
     policy: String,
@@ -20,7 +20,7 @@ pub(super) struct AttachArgs {
     domain_args: DomainArgs,
 }
 
-const ATTACH_HELP: &str = "\
+const ATTACH_AFTER_HELP: &str = "\
 Examples:
   clew policy attach read-test --user ada
   clew policy attach \"TaurusDB ReadOnlyAccess\" --group developers --project shop
@@ -55,7 +55,7 @@ struct GranteeArgs {
 }
 
 /// A resolved attachment.
-struct Attachment {
+struct ResolvedAttachment {
     policy: NamedPolicy,
     grantee: Grantee,
     project: Option<clew_store::Project>,
@@ -64,30 +64,34 @@ struct Attachment {
 }
 
 impl GranteeArgs {
-    async fn resolve(&self, directory: &IdentityDirectory, policy: &str) -> Result<Attachment, CliError> {
-        let policy = directory.policy(policy).await?;
+    async fn resolve_attachment(
+        &self,
+        directory: &IdentityDirectory,
+        policy: &str,
+    ) -> Result<ResolvedAttachment, CliError> {
+        let policy = directory.find_policy(policy).await?;
         let (grantee, to) = match (&self.user, &self.group) {
             (Some(user), _) => {
-                let user = directory.user(user).await?;
+                let user = directory.find_user(user).await?;
                 (Grantee::User(user.id), format!("the user {}", user.name))
             }
             (None, group) => {
-                let group = directory.group(group.as_deref().unwrap_or_default()).await?;
+                let group = directory.find_group(group.as_deref().unwrap_or_default()).await?;
                 (Grantee::Group(group.id), format!("the group {}", group.name))
             }
         };
         let project = match &self.project {
-            Some(project) => Some(directory.project(project).await?),
+            Some(project) => Some(directory.find_project(project).await?),
             None => None,
         };
         let to = project.as_ref().map_or(to.clone(), |project| format!("{to} for the project {}", project.name));
-        Ok(Attachment { policy, grantee, project, to })
+        Ok(ResolvedAttachment { policy, grantee, project, to })
     }
 }
 
-impl Attachment {
+impl ResolvedAttachment {
     /// Checks the rules of spec section 4.1: role policies only for groups, a project only for role policies.
-    fn check(&self) -> Result<(), CliError> {
+    fn validate(&self) -> Result<(), CliError> {
         let name = &self.policy.name;
         match (self.policy.model, &self.grantee, &self.project) {
             ("role", Grantee::User(_), _) => Err(CliError::refusal(format!(
@@ -103,27 +107,27 @@ impl Attachment {
     }
 }
 
-pub(super) async fn attach(arguments: AttachArgs) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open().await?;
-    let attachment = arguments.grantee.resolve(&directory, &arguments.policy).await?;
-    attachment.check()?;
-    let Attachment { policy, grantee, project, to } = &attachment;
+pub(super) async fn attach_policy(arguments: AttachArgs) -> Result<(), CliError> {
+    let directory = arguments.domain_args.open_directory().await?;
+    let attachment = arguments.grantee.resolve_attachment(&directory, &arguments.policy).await?;
+    attachment.validate()?;
+    let ResolvedAttachment { policy, grantee, project, to } = &attachment;
     let project = project.as_ref().map(|project| &project.id);
     let new = directory.store.attach(&directory.origin, &policy.reference, grantee, project).await?;
     let verb = if new { "is attached" } else { "was attached already" };
-    print_result(&arguments.domain_args, &attachment, &format!("{} {verb} to {to}.\n", policy.name), true)
+    print_attachment(&arguments.domain_args, &attachment, &format!("{} {verb} to {to}.\n", policy.name), true)
 }
 
-pub(super) async fn detach(arguments: DetachArgs) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open().await?;
-    let attachment = arguments.grantee.resolve(&directory, &arguments.policy).await?;
-    let Attachment { policy, grantee, project, to } = &attachment;
+pub(super) async fn detach_policy(arguments: DetachArgs) -> Result<(), CliError> {
+    let directory = arguments.domain_args.open_directory().await?;
+    let attachment = arguments.grantee.resolve_attachment(&directory, &arguments.policy).await?;
+    let ResolvedAttachment { policy, grantee, project, to } = &attachment;
     let project = project.as_ref().map(|project| &project.id);
     if !directory.store.detach(&directory.origin, &policy.reference, grantee, project).await? {
         return Err(CliError::refusal(format!("{} is not attached to {to}", policy.name))
             .with_hint("clew policy show lists the attachments"));
     }
-    print_result(
+    print_attachment(
         &arguments.domain_args,
         &attachment,
         &format!("{} is no longer attached to {to}.\n", policy.name),
@@ -131,12 +135,17 @@ pub(super) async fn detach(arguments: DetachArgs) -> Result<(), CliError> {
     )
 }
 
-fn print_result(domain_args: &DomainArgs, attachment: &Attachment, text: &str, attached: bool) -> Result<(), CliError> {
+fn print_attachment(
+    domain_args: &DomainArgs,
+    attachment: &ResolvedAttachment,
+    text: &str,
+    attached: bool,
+) -> Result<(), CliError> {
     let (user, group) = match &attachment.grantee {
         Grantee::User(id) => (Some(id), None),
         Grantee::Group(id) => (None, Some(id)),
     };
-    domain_args.format().print(
+    domain_args.output_format().print(
         || text.to_owned(),
         || {
             json!({

@@ -13,15 +13,15 @@ use crate::output::{self, Format};
 use crate::text_table;
 
 /// Maximum number of characters shown of a line with a finding.
-const MAX_EXCERPT_LENGTH: usize = 100;
+const MAX_EXCERPT_CHARS: usize = 100;
 
 /// Text of a policy document, and the file name for messages.
-pub(super) struct Document {
+pub(super) struct PolicyDocument {
     pub(super) name: String,
     pub(super) text: String,
 }
 
-impl Document {
+impl PolicyDocument {
     /// Reads a file, or stdin for `-`.
     pub(super) fn read(path: &Path) -> Result<Self, CliError> {
         let is_stdin = path == Path::new("-");
@@ -51,8 +51,13 @@ impl Document {
     pub(super) fn format_findings(&self, kind: &str, findings: &[Diagnostic]) -> String {
         findings.iter().fold(String::new(), |mut text, finding| {
             let Diagnostic { line, column, path, message } = finding;
-            let message = text_table::one_line(message);
-            let _ = writeln!(text, "{}:{line}:{column}: {kind}: {message} ({})", self.name, text_table::one_line(path));
+            let message = text_table::sanitize_line(message);
+            let _ = writeln!(
+                text,
+                "{}:{line}:{column}: {kind}: {message} ({})",
+                self.name,
+                text_table::sanitize_line(path)
+            );
             if let Some((excerpt, caret)) = self.excerpt(*line, *column) {
                 let number = line.to_string();
                 let _ = writeln!(text, "  {number} | {excerpt}\n  {:width$} | {caret}", "", width = number.len());
@@ -65,16 +70,16 @@ impl Document {
     fn excerpt(&self, line: usize, column: usize) -> Option<(String, String)> {
         let chars: Vec<char> = self.text.lines().nth(line.checked_sub(1)?)?.chars().collect();
         let index = column.checked_sub(1)?;
-        let start = if chars.len() > MAX_EXCERPT_LENGTH { index.saturating_sub(MAX_EXCERPT_LENGTH / 2) } else { 0 };
+        let start = if chars.len() > MAX_EXCERPT_CHARS { index.saturating_sub(MAX_EXCERPT_CHARS / 2) } else { 0 };
         // Control characters become spaces, because the width of a tab would shift the caret.
-        let excerpt = chars.iter().skip(start).take(MAX_EXCERPT_LENGTH).map(|c| if c.is_control() { ' ' } else { *c });
+        let excerpt = chars.iter().skip(start).take(MAX_EXCERPT_CHARS).map(|c| if c.is_control() { ' ' } else { *c });
         Some((excerpt.collect(), format!("{}^", " ".repeat(index - start))))
     }
 }
 
 /// Implements `clew policy validate`.
-pub(super) fn validate(path: &Path, format: Format) -> Result<(), CliError> {
-    let document = Document::read(path)?;
+pub(super) fn validate_file(path: &Path, format: Format) -> Result<(), CliError> {
+    let document = PolicyDocument::read(path)?;
     let (errors, policy) = match document.parse() {
         Ok(policy) => (Vec::new(), Some(policy)),
         Err(errors) => (errors.diagnostics().to_vec(), None),
@@ -100,7 +105,7 @@ pub(super) fn validate(path: &Path, format: Format) -> Result<(), CliError> {
 }
 
 /// Parses a document. Prints errors and warnings to stderr. Fails if the document has errors.
-pub(super) fn require_policy(document: &Document) -> Result<Policy, CliError> {
+pub(super) fn require_valid_policy(document: &PolicyDocument) -> Result<Policy, CliError> {
     match document.parse() {
         Ok(policy) => {
             output::write_stderr(&document.format_findings("warning", policy.warnings()));
@@ -124,14 +129,14 @@ mod tests {
     use super::*;
 
     fn excerpt(text: &str, line: usize, column: usize) -> Option<(String, String)> {
-        Document { name: "x".into(), text: text.into() }.excerpt(line, column)
+        PolicyDocument { name: "x".into(), text: text.into() }.excerpt(line, column)
     }
 
     #[test]
     fn caret_points_at_the_column() {
         assert_eq!(excerpt("{\n\t\"a\": 1", 2, 2).unwrap(), (" \"a\": 1".to_owned(), " ^".to_owned()));
         let (text, caret) = excerpt(&format!("{}X{}", "a".repeat(500), "b".repeat(500)), 1, 501).unwrap();
-        assert_eq!((text.chars().count(), text.find('X'), caret.find('^')), (MAX_EXCERPT_LENGTH, Some(50), Some(50)));
+        assert_eq!((text.chars().count(), text.find('X'), caret.find('^')), (MAX_EXCERPT_CHARS, Some(50), Some(50)));
         assert_eq!(excerpt("{", 1, 2).unwrap(), ("{".to_owned(), " ^".to_owned()), "the column after the end is valid");
         assert_eq!(excerpt("{", 7, 1), None);
     }

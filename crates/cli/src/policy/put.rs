@@ -7,9 +7,9 @@ use clew_iam::policy::system;
 use clew_store::PolicyRef;
 use serde_json::json;
 
-use super::document::{Document, format_count, require_policy};
+use super::document::{PolicyDocument, format_count, require_valid_policy};
 use crate::error::CliError;
-use crate::identity_directory::model_name;
+use crate::identity_directory::policy_model_name;
 use crate::store_args::DomainArgs;
 use crate::validators;
 
@@ -52,11 +52,11 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
             "{name} is a system policy and cannot be replaced; choose another name"
         )));
     }
-    let document = Document::read(&file)?;
-    let policy = require_policy(&document)?;
-    let directory = domain_args.open().await?;
+    let document = PolicyDocument::read(&file)?;
+    let policy = require_valid_policy(&document)?;
+    let directory = domain_args.open_directory().await?;
     let (store, domain) = (&directory.store, &directory.domain.id);
-    let model = model_name(policy.model());
+    let model = policy_model_name(policy.model());
     let before = store.policy_by_name(domain, &name).await?;
     if let Some(before) = before.as_ref().filter(|before| before.model != model) {
         // The model restricts the grantee and the project of attachments, so an attached policy cannot change its model.
@@ -74,7 +74,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
     let description = description.or(before.map(|before| before.description)).unwrap_or_default();
     let id = store.put_policy(&directory.origin, domain, &name, model, &document.text, &description).await?;
     let version = policy.version();
-    domain_args.format().print(
+    domain_args.output_format().print(
         || {
             let verb = if replaced { "Replaced" } else { "Created" };
             let statements = format_count(policy.statements().len(), "statement");

@@ -15,7 +15,7 @@ use clew_store::{Project, StoredGrant, StoredPolicy, User};
 use jiff::Timestamp;
 
 use crate::error::CliError;
-use crate::identity_directory::{IdentityDirectory, nearest_name};
+use crate::identity_directory::{IdentityDirectory, find_nearest_name};
 use crate::store_args::DomainArgs;
 use crate::{instance, output, time};
 
@@ -62,8 +62,8 @@ Examples:
 The simulation assumes a sign-in with the scope that the action requires: the project or the domain.";
 
 pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open().await?;
-    let user = directory.user(&arguments.user).await?;
+    let directory = arguments.domain_args.open_directory().await?;
+    let user = directory.find_user(&arguments.user).await?;
     let action = find_action(&arguments.action)?;
     let (project, instance) = resolve_target(&directory, &arguments, action).await?;
     let principal = load_principal(&directory, &user).await?;
@@ -88,7 +88,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
     };
     let simulation = report::Simulation {
         explanation: explain(&principal, action, &resource, &environment),
-        obstacles: find_obstacles(&user, project.as_ref()),
+        denial_reasons: find_denial_reasons(&user, project.as_ref()),
         action,
         user: &user,
         project: project.as_ref(),
@@ -99,14 +99,14 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
             "note: without --instance, conditions on an instance do not match; a list request checks each instance separately\n",
         );
     }
-    arguments.domain_args.format().print(|| simulation.render(), || simulation.to_json())?;
+    arguments.domain_args.output_format().print(|| simulation.render_text(), || simulation.to_json())?;
     if simulation.is_allowed() { Ok(()) } else { Err(CliError::NegativeResult) }
 }
 
 fn find_action(name: &str) -> Result<Action, CliError> {
     Action::find(name).ok_or_else(|| {
         let names = Action::ALL.iter().flat_map(|action| [action.name, action.alias]);
-        let hint = nearest_name(name, names).map_or_else(
+        let hint = find_nearest_name(name, names).map_or_else(
             || format!("actions are {}", Action::ALL.iter().map(|action| action.name).collect::<Vec<_>>().join(", ")),
             |name| format!("did you mean {name}?"),
         );
@@ -130,11 +130,11 @@ async fn resolve_target(
         return Ok((None, None));
     }
     let project = match &arguments.project {
-        Some(project) => directory.project(project).await?,
+        Some(project) => directory.find_project(project).await?,
         None => find_only_project(directory).await?,
     };
     let Some(name_or_id) = &arguments.instance else { return Ok((Some(project), None)) };
-    let instance = instance::find_by_id_or_name(&directory.store, &project.id, name_or_id).await?;
+    let instance = instance::find_instance(&directory.store, &project.id, name_or_id).await?;
     let unknown = || {
         CliError::refusal(format!("there is no instance {name_or_id:?} in the project {}", project.name))
             .with_hint("clew instance list shows all")
@@ -194,13 +194,13 @@ fn parse_grant(stored: StoredGrant) -> Option<Grant> {
 }
 
 /// Lists the reasons that deny a request before the policies are evaluated.
-fn find_obstacles(user: &User, project: Option<&Project>) -> Vec<String> {
-    let mut obstacles = Vec::new();
+fn find_denial_reasons(user: &User, project: Option<&Project>) -> Vec<String> {
+    let mut denial_reasons = Vec::new();
     if !user.enabled {
-        obstacles.push(format!("the user {} is disabled", user.name));
+        denial_reasons.push(format!("the user {} is disabled", user.name));
     }
     if let Some(project) = project.filter(|project| !project.enabled) {
-        obstacles.push(format!("the project {} is disabled", project.name));
+        denial_reasons.push(format!("the project {} is disabled", project.name));
     }
-    obstacles
+    denial_reasons
 }

@@ -10,7 +10,7 @@ use super::rules_file::Rule;
 use crate::text_table;
 
 /// Maximum length of a statement in the table, in characters.
-const MAX_STATEMENT_LENGTH: usize = 60;
+const MAX_STATEMENT_CHARS: usize = 60;
 
 /// Sessions that the rules would kill or spare.
 pub(super) struct RuleReport<'a> {
@@ -37,10 +37,11 @@ impl<'a> RuleReport<'a> {
         Self { rules, total: sessions.len(), killed, spared }
     }
 
-    pub(super) fn render(&self) -> String {
+    pub(super) fn render_text(&self) -> String {
         let mut text = String::new();
         if !self.killed.is_empty() {
-            let rows = self.killed.iter().map(|(rule, session)| self.row(*rule, session, format_statement(session)));
+            let rows =
+                self.killed.iter().map(|(rule, session)| self.table_row(*rule, session, format_statement(session)));
             text += "Would be killed:\n";
             text += &text_table::render_rows(
                 ["RULE", "ID", "USER", "HOST", "DB", "COMMAND", "TIME", "STATEMENT"],
@@ -51,7 +52,7 @@ impl<'a> RuleReport<'a> {
         }
         if !self.spared.is_empty() {
             let row = |(rule, session, reason): &(usize, &Session, SpareReason)| {
-                self.row(*rule, session, explain_sparing(*reason).to_owned())
+                self.table_row(*rule, session, describe_spare_reason(*reason).to_owned())
             };
             let rows = self.spared.iter().map(row);
             text += "Would be spared:\n";
@@ -63,11 +64,11 @@ impl<'a> RuleReport<'a> {
             text.push('\n');
         }
         for (index, rule) in self.rules.iter().enumerate() {
-            let (kills, spares) = self.counts(index);
-            let _ = writeln!(text, "{}: kills {kills}, spares {spares}", text_table::one_line(&rule.name));
+            let (kills, spares) = self.count_sessions(index);
+            let _ = writeln!(text, "{}: kills {kills}, spares {spares}", text_table::sanitize_line(&rule.name));
         }
         for rule in self.rules.iter().filter(|rule| rule.is_duration_only) {
-            let name = text_table::one_line(&rule.name);
+            let name = text_table::sanitize_line(&rule.name);
             let _ = writeln!(text, "{name}: matches every user session: the only criterion is seconds");
         }
         let dependent = self.killed.iter().filter(|(rule, session)| self.depends_on_engine(*rule, session)).count();
@@ -85,12 +86,13 @@ impl<'a> RuleReport<'a> {
 
     pub(super) fn to_json(&self) -> Value {
         let rule = |(index, rule): (usize, &Rule)| {
-            let (killed, spared) = self.counts(index);
+            let (killed, spared) = self.count_sessions(index);
             json!({ "name": rule.name, "killed": killed, "spared": spared })
         };
-        let killed = |(rule, session): &(usize, &Session)| self.session_json(*rule, session, None);
-        let spared =
-            |(rule, session, reason): &(usize, &Session, SpareReason)| self.session_json(*rule, session, Some(*reason));
+        let killed = |(rule, session): &(usize, &Session)| self.session_to_json(*rule, session, None);
+        let spared = |(rule, session, reason): &(usize, &Session, SpareReason)| {
+            self.session_to_json(*rule, session, Some(*reason))
+        };
         json!({
             "rules": self.rules.iter().enumerate().map(rule).collect::<Vec<_>>(),
             "killed": self.killed.iter().map(killed).collect::<Vec<_>>(),
@@ -100,7 +102,7 @@ impl<'a> RuleReport<'a> {
     }
 
     /// Number of sessions that a rule kills, and number that it spares.
-    fn counts(&self, rule: usize) -> (usize, usize) {
+    fn count_sessions(&self, rule: usize) -> (usize, usize) {
         let kills = self.killed.iter().filter(|(index, _)| *index == rule).count();
         (kills, self.spared.iter().filter(|(index, ..)| *index == rule).count())
     }
@@ -117,7 +119,7 @@ impl<'a> RuleReport<'a> {
         self.rules.get(rule).map_or("", |rule| &rule.name)
     }
 
-    fn row(&self, rule: usize, session: &Session, last: String) -> [String; 8] {
+    fn table_row(&self, rule: usize, session: &Session, last: String) -> [String; 8] {
         [
             self.rule_name(rule).to_owned(),
             session.id.to_string(),
@@ -130,7 +132,7 @@ impl<'a> RuleReport<'a> {
         ]
     }
 
-    fn session_json(&self, rule: usize, session: &Session, reason: Option<SpareReason>) -> Value {
+    fn session_to_json(&self, rule: usize, session: &Session, reason: Option<SpareReason>) -> Value {
         let mut json = json!({
             "rule": self.rule_name(rule), "session_id": session.id, "user": to_valid_utf8(&session.user), "host": to_valid_utf8(&session.host),
             "database_name": session.database.as_deref().map(to_valid_utf8), "command": to_valid_utf8(&session.command),
@@ -150,14 +152,14 @@ impl<'a> RuleReport<'a> {
 fn format_statement(session: &Session) -> String {
     let text = session.statement.as_deref().map(to_valid_utf8).unwrap_or_default();
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.chars().count() <= MAX_STATEMENT_LENGTH {
+    if line.chars().count() <= MAX_STATEMENT_CHARS {
         line
     } else {
-        line.chars().take(MAX_STATEMENT_LENGTH - 1).chain(['…']).collect()
+        line.chars().take(MAX_STATEMENT_CHARS - 1).chain(['…']).collect()
     }
 }
 
-fn explain_sparing(reason: SpareReason) -> &'static str {
+fn describe_spare_reason(reason: SpareReason) -> &'static str {
     match reason {
         SpareReason::Internal => "internal: a thread of the server itself",
         SpareReason::Protected => "protected: the account is never killed",

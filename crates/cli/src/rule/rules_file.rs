@@ -10,7 +10,7 @@ use toml::{Spanned, Value};
 /// Valid keys of a rule.
 const RULE_KEYS: [&str; 8] = ["name", "user", "host", "db", "command", "sql", "seconds", "include_unsafe"];
 /// Name of the TOML tables in a file.
-const RULE_TABLE: &str = "rule";
+const RULE_TABLE_NAME: &str = "rule";
 
 /// A rule of the file, with its name and options.
 #[derive(Debug)]
@@ -37,9 +37,9 @@ struct RulesFile {
 pub(super) fn parse_rules(text: &str) -> Result<Vec<Rule>, String> {
     let format_error = |error: toml::de::Error| error.to_string().trim_end().to_owned();
     let tables: BTreeMap<Spanned<String>, Value> = toml::from_str(text).map_err(format_error)?;
-    if let Some(unknown) = tables.keys().find(|key| key.get_ref() != RULE_TABLE) {
-        let line = line_number(text, unknown.span().start);
-        return Err(format!("{line}: {}", unknown_key_error(unknown.get_ref(), &[RULE_TABLE])));
+    if let Some(unknown) = tables.keys().find(|key| key.get_ref() != RULE_TABLE_NAME) {
+        let line = format_line_number(text, unknown.span().start);
+        return Err(format!("{line}: {}", unknown_key_error(unknown.get_ref(), &[RULE_TABLE_NAME])));
     }
     let file: RulesFile = toml::from_str(text).map_err(format_error)?;
     if file.rule.is_empty() {
@@ -49,7 +49,7 @@ pub(super) fn parse_rules(text: &str) -> Result<Vec<Rule>, String> {
     for (index, fields) in file.rule.iter().enumerate() {
         let rule = parse_rule(text, index + 1, fields)?;
         if rules.iter().any(|previous| previous.name == rule.name) {
-            let line = line_number(text, fields.span().start);
+            let line = format_line_number(text, fields.span().start);
             return Err(format!("{line}: there is a rule with the name {:?} already", rule.name));
         }
         rules.push(rule);
@@ -60,7 +60,7 @@ pub(super) fn parse_rules(text: &str) -> Result<Vec<Rule>, String> {
 fn parse_rule(text: &str, number: usize, fields: &Spanned<Fields>) -> Result<Rule, String> {
     let (mut texts, mut seconds, mut include_unsafe) = (BTreeMap::<&str, String>::new(), None, false);
     for (key, value) in fields.get_ref() {
-        let line = line_number(text, key.span().start);
+        let line = format_line_number(text, key.span().start);
         let Some(name) = RULE_KEYS.into_iter().find(|valid| valid == key.get_ref()) else {
             return Err(format!("{line}: {}", unknown_key_error(key.get_ref(), &RULE_KEYS)));
         };
@@ -88,7 +88,7 @@ fn parse_rule(text: &str, number: usize, fields: &Spanned<Fields>) -> Result<Rul
     }
     let name = texts.remove("name").unwrap_or_else(|| format!("rule {number}"));
     let Some(seconds) = seconds else {
-        let line = line_number(text, fields.span().start);
+        let line = format_line_number(text, fields.span().start);
         return Err(format!("{line}: seconds is missing in the rule {name:?}: from when on does it kill?"));
     };
     let criteria = KillCriteria {
@@ -113,7 +113,7 @@ fn unknown_key_error(key: &str, valid_keys: &[&str]) -> String {
 }
 
 /// Formats the line number of a byte offset.
-fn line_number(text: &str, offset: usize) -> String {
+fn format_line_number(text: &str, offset: usize) -> String {
     format!("line {}", text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1)
 }
 

@@ -7,17 +7,17 @@ use serde::Deserialize;
 /// Columns required by rules.
 const REQUIRED_COLUMNS: [&str; 8] =
     ["session_id", "user", "host", "database_name", "execution_status", "command", "sql_statement", "state_duration"];
-const BOM: &[u8] = "\u{feff}".as_bytes();
+const UTF8_BOM: &[u8] = "\u{feff}".as_bytes();
 /// First bytes of cells that the formula guard prefixes with a quote.
-const FORMULA_STARTS: &[u8] = b"=+-@\t\r";
+const FORMULA_FIRST_BYTES: &[u8] = b"=+-@\t\r";
 
 /// Parses the sessions of a file. Errors contain the line number.
 pub(super) fn parse_sessions(bytes: &[u8]) -> Result<Vec<Session>, String> {
-    let bytes = bytes.strip_prefix(BOM).unwrap_or(bytes);
+    let bytes = bytes.strip_prefix(UTF8_BOM).unwrap_or(bytes);
     match bytes.trim_ascii_start().first() {
         None => Err("it is empty; a snapshot without sessions still has a header row".to_owned()),
-        Some(b'{') => parse_json::<JsonSnapshot>(bytes).map(|snapshot| snapshot.sessions).map(to_sessions),
-        Some(b'[') => parse_json::<Vec<Row>>(bytes).map(to_sessions),
+        Some(b'{') => parse_json::<JsonSnapshot>(bytes).map(|snapshot| snapshot.sessions).map(rows_to_sessions),
+        Some(b'[') => parse_json::<Vec<SnapshotRow>>(bytes).map(rows_to_sessions),
         Some(_) => parse_csv(bytes),
     }
 }
@@ -25,11 +25,11 @@ pub(super) fn parse_sessions(bytes: &[u8]) -> Result<Vec<Session>, String> {
 /// Output of `clew snapshot --format json`.
 #[derive(Deserialize)]
 struct JsonSnapshot {
-    sessions: Vec<Row>,
+    sessions: Vec<SnapshotRow>,
 }
 
 #[derive(Deserialize)]
-struct Row {
+struct SnapshotRow {
     session_id: u64,
     user: String,
     host: String,
@@ -44,8 +44,8 @@ fn parse_json<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, String> {
     serde_json::from_slice(bytes).map_err(|error| format!("it is no snapshot: {error}"))
 }
 
-fn to_sessions(rows: Vec<Row>) -> Vec<Session> {
-    let session = |row: Row| Session {
+fn rows_to_sessions(rows: Vec<SnapshotRow>) -> Vec<Session> {
+    let session = |row: SnapshotRow| Session {
         id: row.session_id,
         user: row.user.into(),
         host: row.host.into(),
@@ -61,13 +61,13 @@ fn to_sessions(rows: Vec<Row>) -> Vec<Session> {
 fn parse_csv(bytes: &[u8]) -> Result<Vec<Session>, String> {
     let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes);
     let (mut record, mut sessions) = (ByteRecord::new(), Vec::new());
-    let (mut positions, mut width) = (default_positions(), 0);
+    let (mut positions, mut width) = (default_column_positions(), 0);
     let mut is_first = true;
     while reader.read_byte_record(&mut record).map_err(|error| format!("it is no CSV: {error}"))? {
-        let line = || line_number(bytes, record.position().map_or(0, csv::Position::byte));
+        let line = || line_number_at(bytes, record.position().map_or(0, csv::Position::byte));
         if std::mem::take(&mut is_first) {
             width = record.len();
-            if let Some(header_positions) = parse_header(&record)? {
+            if let Some(header_positions) = parse_header_row(&record)? {
                 positions = header_positions;
                 continue;
             }
@@ -79,18 +79,18 @@ fn parse_csv(bytes: &[u8]) -> Result<Vec<Session>, String> {
         if record.len() != width {
             return Err(format!("line {}: it has {} fields, and the first line has {width}", line(), record.len()));
         }
-        sessions.push(parse_record(&record, positions, line)?);
+        sessions.push(parse_csv_record(&record, positions, line)?);
     }
     Ok(sessions)
 }
 
 /// Positions of the required columns in a file without a header row.
-fn default_positions() -> [usize; REQUIRED_COLUMNS.len()] {
+fn default_column_positions() -> [usize; REQUIRED_COLUMNS.len()] {
     REQUIRED_COLUMNS.map(|key| COLUMNS.iter().position(|column| column.key == key).unwrap_or_default())
 }
 
 /// Positions of the required columns by the header row. Returns `None` if the record is not a header row.
-fn parse_header(record: &ByteRecord) -> Result<Option<[usize; REQUIRED_COLUMNS.len()]>, String> {
+fn parse_header_row(record: &ByteRecord) -> Result<Option<[usize; REQUIRED_COLUMNS.len()]>, String> {
     let is_name_of = |key: &str, cell: &[u8]| {
         let column = COLUMNS.iter().find(|column| column.key == key);
         column.is_some_and(|column| [column.key, column.label_zh].iter().any(|name| name.as_bytes() == cell))
@@ -109,14 +109,14 @@ fn parse_header(record: &ByteRecord) -> Result<Option<[usize; REQUIRED_COLUMNS.l
 }
 
 /// Line number of the record at a byte offset. The line count of the CSV reader is off by one after CR LF.
-fn line_number(bytes: &[u8], offset: u64) -> usize {
+fn line_number_at(bytes: &[u8], offset: u64) -> usize {
     let offset = usize::try_from(offset).unwrap_or(usize::MAX);
     let (before, after) = bytes.split_at_checked(offset).unwrap_or((bytes, &[]));
     let line_breaks = after.iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
     before.iter().chain(line_breaks).filter(|byte| **byte == b'\n').count() + 1
 }
 
-fn parse_record(
+fn parse_csv_record(
     record: &ByteRecord,
     positions: [usize; REQUIRED_COLUMNS.len()],
     line: impl Fn() -> usize,
@@ -144,7 +144,7 @@ fn parse_record(
 /// A statement that originally starts with `'=` loses its quote too, because the two cases are indistinguishable.
 fn strip_formula_guard(cell: &[u8]) -> Vec<u8> {
     match cell {
-        [b'\'', rest @ ..] if rest.first().is_some_and(|first| FORMULA_STARTS.contains(first)) => rest.to_vec(),
+        [b'\'', rest @ ..] if rest.first().is_some_and(|first| FORMULA_FIRST_BYTES.contains(first)) => rest.to_vec(),
         _ => cell.to_vec(),
     }
 }

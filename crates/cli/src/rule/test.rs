@@ -46,21 +46,21 @@ Examples:
   clew rule test rules.toml now.json --protect billing --format json | jq .totals";
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), CliError> {
-    let rules = rules_file::parse_rules(&read_text(&arguments.rules)?)
+    let rules = rules_file::parse_rules(&read_text_file(&arguments.rules)?)
         .map_err(|message| file_error(&arguments.rules, &message))?;
-    let sessions = snapshot_file::parse_sessions(&read(&arguments.snapshot)?)
+    let sessions = snapshot_file::parse_sessions(&read_file(&arguments.snapshot)?)
         .map_err(|message| file_error(&arguments.snapshot, &message))?;
     let protected = ProtectedAccounts::default().with(arguments.protected.iter().map(String::as_str));
     let report = report::RuleReport::new(&rules, &sessions, &protected);
-    arguments.format.print(|| report.render(), || report.to_json())
+    arguments.format.print(|| report.render_text(), || report.to_json())
 }
 
-fn read(file: &Path) -> Result<Vec<u8>, CliError> {
+fn read_file(file: &Path) -> Result<Vec<u8>, CliError> {
     std::fs::read(file).map_err(|error| CliError::refusal(format!("could not read {}: {error}", file.display())))
 }
 
-fn read_text(file: &Path) -> Result<String, CliError> {
-    String::from_utf8(read(file)?).map_err(|_| file_error(file, "it is not UTF-8"))
+fn read_text_file(file: &Path) -> Result<String, CliError> {
+    String::from_utf8(read_file(file)?).map_err(|_| file_error(file, "it is not UTF-8"))
 }
 
 fn file_error(file: &Path, message: &str) -> CliError {

@@ -34,7 +34,7 @@ pub(super) async fn resolve_addresses(configuration: &Configuration, tls: bool) 
 }
 
 /// Binds the listener. `listen` is the setting for error messages.
-pub(super) async fn bind(listen: &str, addresses: &[SocketAddr]) -> Result<TcpListener, CliError> {
+pub(super) async fn bind_listener(listen: &str, addresses: &[SocketAddr]) -> Result<TcpListener, CliError> {
     TcpListener::bind(addresses).await.map_err(|error| listen_error(listen, &error))
 }
 
@@ -45,7 +45,7 @@ fn listen_error(listen: &str, error: &std::io::Error) -> CliError {
 
 impl TlsSettings {
     /// Loads the certificate and its key. Returns `None` if TLS is disabled.
-    pub(super) fn load(&self) -> Result<Option<Tls>, CliError> {
+    pub(super) fn load_files(&self) -> Result<Option<Tls>, CliError> {
         match (self.cert.as_os_str().is_empty(), self.key.as_os_str().is_empty()) {
             (true, true) => Ok(None),
             (false, false) => Tls::load(&self.cert, &self.key).map(Some).map_err(|error| {

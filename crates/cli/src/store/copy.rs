@@ -51,11 +51,13 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
     if arguments.dry_run {
         let tables = store.preview_metadata_copy(&to).await?;
         let message = format!("These tables would be copied to {to}, which is empty; nothing was changed.\n");
-        return arguments.format.print(|| render_tables(&tables, &message), || to_json(&tables, false));
+        return arguments
+            .format
+            .print(|| render_copied_tables(&tables, &message), || copied_tables_to_json(&tables, false));
     }
     let bar = create_progress_bar();
     let copied = store
-        .copy_metadata_to(&local_actor::local_origin(), &to, |table, rows, total| {
+        .copy_metadata_to(&local_actor::local_audit_origin(), &to, |table, rows, total| {
             bar.set_message(format!("{table}: {} of {} rows", HumanCount(rows), HumanCount(total)));
         })
         .await;
@@ -66,7 +68,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
          Next: give --metadata to clew serve and to every other command. The master key stays in {}.\n",
         arguments.data_dir.display()
     );
-    arguments.format.print(|| render_tables(&tables, &message), || to_json(&tables, true))
+    arguments.format.print(|| render_copied_tables(&tables, &message), || copied_tables_to_json(&tables, true))
 }
 
 /// Creates a progress display on stderr. Hidden if stderr is not a terminal.
@@ -79,13 +81,13 @@ fn create_progress_bar() -> ProgressBar {
     bar
 }
 
-fn render_tables(tables: &[CopiedTable], message: &str) -> String {
+fn render_copied_tables(tables: &[CopiedTable], message: &str) -> String {
     let row = |table: &CopiedTable| [table.name.to_owned(), table.rows.to_string()];
     let rows = tables.iter().filter(|table| table.rows > 0).map(row).collect();
     format!("{}{message}", text_table::render_rows(["TABLE", "ROWS"], rows, "No rows."))
 }
 
-fn to_json(tables: &[CopiedTable], copied: bool) -> Value {
+fn copied_tables_to_json(tables: &[CopiedTable], copied: bool) -> Value {
     let table = |table: &CopiedTable| {
         let digest = Some(&table.digest).filter(|digest| !digest.is_empty());
         json!({ "name": table.name, "rows": table.rows, "digest": digest })

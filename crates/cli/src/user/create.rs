@@ -38,8 +38,8 @@ A password has 8 to 128 characters and must not be the name of the user. Clew st
 
 pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
     let Arguments { name, administrator, description, password, domain_args } = arguments;
-    let directory = domain_args.open().await?;
-    let password = password.resolve(&name).await?;
+    let directory = domain_args.open_directory().await?;
+    let password = password.read_or_generate(&name).await?;
     let user = NewUser { name: name.clone(), password_hash: password.hash.clone(), administrator, description };
     let domain = &directory.domain;
     let id = directory.store.create_user(&directory.origin, &domain.id, &user).await?;
@@ -49,12 +49,12 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
         format!("clew policy attach TaurusDBReadOnlyAccessPolicy --user {name}")
     };
     let kind = if administrator { "administrator" } else { "user" };
-    domain_args.format().print(
+    domain_args.output_format().print(
         || {
             format!(
                 "Created the {kind} {name} ({id}) in the domain {}. {}Next: {next}\n",
                 domain.name,
-                password.notice()
+                password.password_notice()
             )
         },
         || {
