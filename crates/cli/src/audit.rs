@@ -14,7 +14,7 @@ use crate::error::CliError;
 use crate::store_args::StoreFormatArgs;
 use filters::AuditFilterArgs;
 
-/// Maximum number of rows per read.
+/// Maximum number of audit rows per database query.
 const AUDIT_BATCH_ROWS: u32 = 1000;
 
 #[derive(Debug, Args)]
@@ -31,7 +31,7 @@ enum AuditCommand {
     Checkpoint(checkpoint::Arguments),
 }
 
-/// List the newest matching rows in chronological order.
+/// List the newest matching audit rows in chronological order.
 #[derive(Debug, Args)]
 #[command(after_help = LIST_AFTER_HELP)]
 struct ListArgs {
@@ -71,7 +71,7 @@ async fn list_rows(arguments: ListArgs) -> Result<(), CliError> {
     )
 }
 
-/// Calls `handle` for each matching row, oldest first.
+/// Calls `handle` for each matching audit row, oldest first.
 async fn for_each_row(
     store: &Store,
     filter: &AuditFilter,

@@ -34,7 +34,7 @@ Exit codes: 0 success, 1 failure, 2 usage error or refused, 130 interrupted.";
 pub(crate) enum Command {
     /// List all sessions of a server with their transactions.
     Snapshot(LazyArgs<snapshot::Arguments>),
-    /// List the sessions of a server, one line each.
+    /// List the sessions of a server, one line per session.
     Ps(LazyArgs<ps::Arguments>),
     /// Show lock waits as a tree, root blockers first.
     Locks(LazyArgs<locks::Arguments>),
@@ -42,13 +42,13 @@ pub(crate) enum Command {
     Kill(LazyArgs<kill::Arguments>),
     /// Check the privileges of an account on a server, and print the missing GRANTs.
     Doctor(LazyArgs<doctor::Arguments>),
-    /// Create the first domain, project, administrator and access key. Prints the secrets once.
+    /// Create the first domain, project, administrator and access key. Prints the password and the secret key once.
     Init(LazyArgs<init::Arguments>),
     /// Run the API server with an embedded worker.
     Serve(LazyArgs<serve::Arguments>),
     /// Run a worker for collections, intelligent kills and kill tasks.
     Worker(LazyArgs<worker::Arguments>),
-    /// Migrate the metadata to the schema of this version. Other commands migrate it too when they open it.
+    /// Migrate the metadata database to the schema of this version. Commands that open the database also migrate it.
     Migrate(LazyArgs<migrate::Arguments>),
     /// Copy the metadata to another database.
     Store(LazyArgs<store::Arguments>),
@@ -56,13 +56,13 @@ pub(crate) enum Command {
     Secrets(LazyArgs<secrets::Arguments>),
     /// Register and manage database servers: instances and their nodes.
     Instance(LazyArgs<instance::Arguments>),
-    /// Collect a snapshot of a node through a server, and download it as CSV.
+    /// Collect a session snapshot of a node through the API server, and download it as CSV.
     Collect(LazyArgs<collect::Arguments>),
     /// Manage domains (tenants). Each domain has its own projects, users and policies.
     Domain(LazyArgs<domain::Arguments>),
     /// Manage the projects of a domain. Each instance belongs to a project.
     Project(LazyArgs<project::Arguments>),
-    /// Manage enterprise projects: labels of instances for policy conditions (g:EnterpriseProjectId).
+    /// Manage enterprise projects, which group instances for policy conditions (g:EnterpriseProjectId).
     EnterpriseProject(LazyArgs<enterprise_project::Arguments>),
     /// Manage the users of a domain and their passwords.
     User(LazyArgs<user::Arguments>),
@@ -70,9 +70,9 @@ pub(crate) enum Command {
     Group(LazyArgs<group::Arguments>),
     /// Manage access keys: at most two per user, plus temporary keys.
     Key(LazyArgs<key::Arguments>),
-    /// Manage policies, and simulate their decisions.
+    /// Manage policies, and simulate authorization decisions.
     Policy(LazyArgs<policy::Arguments>),
-    /// Test kill rules on a saved snapshot.
+    /// Test kill rules on a saved session snapshot.
     Rule(LazyArgs<rule::Arguments>),
     /// List, export and verify the audit log: sign-ins, denials, collections, downloads and changes.
     Audit(LazyArgs<audit::Arguments>),

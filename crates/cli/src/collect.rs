@@ -1,4 +1,4 @@
-//! `clew collect`: collects a snapshot through a Clew server.
+//! `clew collect`: collects a session snapshot through the API of a Clew server.
 
 mod progress;
 
@@ -34,14 +34,14 @@ pub(crate) struct Arguments {
     /// Language of the header row and of messages
     #[arg(long, value_name = "LANGUAGE", default_value = "en-us", value_parser = ["en-us", "zh-cn"])]
     language: String,
-    /// Maximum wait for the collection in seconds
+    /// Maximum time to wait for the collection, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     timeout: u64,
     #[command(flatten)]
     server: ServerArgs,
 }
 
-/// Endpoint and credentials of a server. `clew init --format env` prints all values.
+/// Endpoint and credentials of a Clew server. `clew init --format env` prints all values.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Server")]
 struct ServerArgs {
@@ -51,7 +51,7 @@ struct ServerArgs {
     /// Endpoint of IAM, if it differs
     #[arg(long, value_name = "URL", env = "CLEW_IAM_ENDPOINT")]
     iam_endpoint: Option<String>,
-    /// Id of the project [default: the project named like the region]
+    /// Id of the project [default: the project with the name of the region]
     #[arg(long, value_name = "ID", env = "CLEW_PROJECT_ID")]
     project: Option<ProjectId>,
     /// Name of the region
@@ -119,7 +119,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     }
 }
 
-/// Downloads into a temporary file, then copies it to the terminal.
+/// Downloads the result to a temporary file, then copies the file to the terminal.
 async fn download_to_terminal(
     client: &Client,
     arguments: &Arguments,
@@ -183,7 +183,7 @@ impl ServerArgs {
     }
 }
 
-/// Reads an environment variable. Fails if it is not set.
+/// Reads an environment variable. Fails if the variable is not set.
 fn require_env_var(name: &str) -> Result<String, CliError> {
     std::env::var(name).map_err(|_| CliError::refusal(format!("{name} is not set")))
 }

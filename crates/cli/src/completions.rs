@@ -12,7 +12,7 @@ pub(crate) struct Arguments {
     shell: Shell,
 }
 
-/// Prints the completion script for `clew`, the complete command definition.
+/// Prints the completion script. `clew` is the definition of the whole command line.
 pub(crate) fn run(arguments: &Arguments, mut clew: Command) -> Result<(), CliError> {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut clew, "clew", &mut script);

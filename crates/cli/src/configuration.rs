@@ -1,4 +1,4 @@
-//! Settings of servers and workers. Precedence: flags, environment, configuration file, defaults.
+//! Settings of `clew serve` and `clew worker`. Precedence: flags, environment, configuration file, defaults.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,19 +13,19 @@ use serde::{Deserialize, Serialize};
 use crate::error::CliError;
 use crate::metadata_url::store_location;
 
-/// Contents of a configuration file. The set of valid keys is derived from the default value.
+/// Contents of a configuration file. The serialized default value defines the valid keys.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Configuration {
-    /// Data directory: metadata, results and the master key.
+    /// Data directory with metadata, results and the master key.
     pub(crate) data_dir: PathBuf,
-    /// URL of the PostgreSQL database with the metadata. Empty: SQLite in the data directory.
+    /// URL of the PostgreSQL database for metadata. An empty value selects SQLite in the data directory.
     pub(crate) metadata: String,
-    /// Zones of the process.
+    /// Zones of this process.
     pub(crate) zones: Vec<Zone>,
     /// Address and port to listen on.
     pub(crate) listen: String,
-    /// Allows to listen on a non-loopback address without TLS.
+    /// Allows plain HTTP without TLS on a non-loopback address.
     pub(crate) allow_plain_http: bool,
     pub(crate) collections: CollectionSettings,
     pub(crate) nodes: NodeSettings,
@@ -43,7 +43,7 @@ pub(crate) struct Configuration {
 pub(crate) struct CollectionSettings {
     /// Maximum number of active collections.
     pub(crate) concurrency: usize,
-    /// Maximum number of additional collections whose nodes have stalled.
+    /// Maximum number of additional collections that wait for stalled nodes.
     pub(crate) waiting: usize,
     /// Maximum number of running collections per node.
     pub(crate) per_node: u32,
@@ -51,15 +51,15 @@ pub(crate) struct CollectionSettings {
     pub(crate) queue_per_node: u32,
 }
 
-/// Limits of reads from nodes.
+/// Limits of read operations on nodes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct NodeSettings {
-    /// Timeout of a read, including the connection.
+    /// Timeout of a read operation, including the connection setup.
     pub(crate) timeout: SignedDuration,
-    /// Timeout of the connection; part of `timeout`.
+    /// Timeout of the connection setup, which is part of `timeout`.
     pub(crate) connect_timeout: SignedDuration,
-    /// Maximum number of bytes received from a node per read.
+    /// Maximum number of bytes received from a node per read operation.
     pub(crate) max_bytes: u64,
 }
 
@@ -67,7 +67,7 @@ pub(crate) struct NodeSettings {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct ResultSettings {
-    /// Location of results: `s3://bucket/prefix`. Empty: the data directory.
+    /// Location of results, such as `s3://bucket/prefix`. An empty value selects the data directory.
     pub(crate) location: String,
     /// Retention period of results.
     pub(crate) retention: SignedDuration,
@@ -79,15 +79,15 @@ pub(crate) struct ResultSettings {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct AuditSettings {
-    /// Retention period of rows.
+    /// Retention period of audit rows.
     pub(crate) retention: SignedDuration,
 }
 
-/// Protection of accounts from kills.
+/// Settings of kills.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct KillSettings {
-    /// Names of protected accounts without hosts, in addition to the built-in list.
+    /// Protected account names, without hosts, in addition to the built-in list.
     pub(crate) protected_accounts: Vec<String>,
 }
 
@@ -95,25 +95,25 @@ pub(crate) struct KillSettings {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct HttpSettings {
-    /// Maximum number of connections.
+    /// Maximum number of client connections.
     pub(crate) connections: usize,
-    /// Additional connections, reserved for the operations endpoints.
+    /// Number of additional connections, reserved for the operations endpoints (health and metrics).
     pub(crate) reserved_connections: usize,
-    /// Maximum number of connections per peer; 0: unlimited.
+    /// Maximum number of connections per client address; 0 means unlimited.
     pub(crate) connections_per_peer: usize,
-    /// Networks and addresses of proxies whose `X-Forwarded-…` headers are trusted.
+    /// Addresses and networks of proxies with trusted `X-Forwarded-…` headers.
     pub(crate) trusted_proxies: Vec<String>,
-    /// Accepted `Host` values, with a port or without for any port. Empty: any host.
+    /// Accepted values of the `Host` header; a value without a port allows any port. An empty list allows any host.
     pub(crate) allowed_hosts: Vec<String>,
     /// Sends `Strict-Transport-Security` on responses over TLS.
     pub(crate) hsts: bool,
-    /// Timeout of request headers.
+    /// Timeout for reading the request headers.
     pub(crate) header_timeout: SignedDuration,
-    /// Timeout of request bodies.
+    /// Timeout for reading the request body.
     pub(crate) body_timeout: SignedDuration,
 }
 
-/// Rate limits, and limits of long-lived requests; 0: unlimited.
+/// Rate limits, and limits for long-lived requests; 0 means unlimited.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct RateSettings {
@@ -127,7 +127,7 @@ pub(crate) struct RateSettings {
     pub(crate) long_polls_per_principal: usize,
 }
 
-/// Files of the TLS certificate and its private key. Empty paths disable TLS; TLS requires both files.
+/// Paths of the TLS certificate and the private key. TLS requires both files; two empty paths disable TLS.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct TlsSettings {
@@ -250,7 +250,7 @@ fn to_signed_duration(duration: Duration) -> SignedDuration {
 }
 
 impl Configuration {
-    /// Reads a configuration file. Missing keys, or a missing `file` argument, give the defaults.
+    /// Reads a configuration file. Missing keys get their defaults; `None` returns the default configuration.
     pub(crate) fn read_file(file: Option<&Path>) -> Result<Self, CliError> {
         let Some(path) = file else { return Ok(Self::default()) };
         let name = path.display();
@@ -259,12 +259,12 @@ impl Configuration {
         parse_configuration(&text).map_err(|error| CliError::refusal(format!("configuration {name}: {error}")))
     }
 
-    /// Location of the store.
+    /// Location of the data directory and the metadata database.
     pub(crate) fn store_location(&self) -> Result<Location, CliError> {
         store_location(&self.data_dir, Some(&*self.metadata).filter(|url| !url.is_empty()))
     }
 
-    /// Settings of the worker. Fails on durations and counts out of range.
+    /// Settings of the worker. Fails if a duration or a count is out of range.
     pub(crate) fn worker_settings(&self) -> Result<clew_tasks::Settings, CliError> {
         Ok(clew_tasks::Settings {
             concurrency: require_at_least_one("collections.concurrency", self.collections.concurrency)?,
@@ -283,7 +283,7 @@ impl Configuration {
         })
     }
 
-    /// Accounts whose sessions are never killed. Fails on invalid account names.
+    /// Accounts with sessions that are never killed. Fails on invalid account names.
     pub(crate) fn protected_accounts(&self) -> Result<ProtectedAccounts, CliError> {
         let names = &self.kills.protected_accounts;
         if let Some(name) = names.iter().find(|name| name.is_empty() || name.contains('@')) {
@@ -294,7 +294,7 @@ impl Configuration {
         Ok(ProtectedAccounts::default().with(names.iter().map(String::as_bytes)))
     }
 
-    /// Settings of the HTTP server. Fails on durations out of range and invalid addresses.
+    /// Settings of the HTTP server. Fails if an address is invalid or a duration is out of range.
     pub(crate) fn api_settings(&self) -> Result<ApiSettings, CliError> {
         let trusted_proxies = TrustedProxies::parse(&self.http.trusted_proxies).map_err(|text| {
             CliError::refusal(format!(
@@ -333,7 +333,7 @@ fn require_positive_duration(key: &str, duration: SignedDuration) -> Result<Dura
         .ok_or_else(|| CliError::refusal(format!("{key} must be longer than 0, such as \"10s\" or \"24h\"")))
 }
 
-/// Parses a configuration. An unknown key is an error that suggests the nearest valid key.
+/// Parses a configuration. The error for an unknown key suggests the most similar valid key.
 pub(crate) fn parse_configuration(text: &str) -> Result<Configuration, String> {
     let mut unknown = None;
     let configuration = serde_ignored::deserialize(

@@ -16,14 +16,14 @@ pub(crate) struct ConfirmArgs {
 }
 
 impl ConfirmArgs {
-    /// Returns true if `--yes` was given.
+    /// Returns true if `--yes` is set.
     pub(crate) fn skips_prompt(&self) -> bool {
         self.yes
     }
 
-    /// Prompts for confirmation on the terminal. Fails without a terminal, unless `--yes` was given.
+    /// Prompts for confirmation on the terminal. Fails without a terminal, unless `--yes` is set.
     ///
-    /// `action` completes the sentence "This will …".
+    /// The prompt inserts `action` into the sentence "This will …".
     pub(crate) async fn confirm_action(&self, action: String) -> Result<(), CliError> {
         if self.yes {
             return Ok(());

@@ -1,4 +1,4 @@
-//! Long-running process: the common part of `clew serve` and `clew worker`.
+//! Process setup and background tasks of `clew serve` and `clew worker`.
 
 mod result_store;
 
@@ -36,14 +36,14 @@ pub(crate) struct DaemonArgs {
     #[arg(long, value_name = "DIR", env = "CLEW_DATA_DIR")]
     data_dir: Option<PathBuf>,
     /// PostgreSQL database for the metadata, such as postgres://user@host/database?sslmode=verify-full.
-    /// Set its password in PGPASSWORD or ~/.pgpass, because other users can see command lines.
+    /// Set the database password in PGPASSWORD or ~/.pgpass, because other users can see command lines.
     /// The master key stays in the data directory
     #[arg(long, value_name = "URL", env = "CLEW_METADATA", hide_env_values = true)]
     metadata: Option<String>,
-    /// Location of results, s3://BUCKET/PREFIX [default: the data directory]
+    /// Location of results: s3://BUCKET/PREFIX [default: the data directory]
     #[arg(long, value_name = "URL", env = "CLEW_RESULTS")]
     results: Option<String>,
-    /// Zone of this process, which reads the nodes of its zones and nodes without a zone; repeatable [default: none]
+    /// Zone of this process; repeatable [default: none]. The process reads nodes in its zones and nodes without a zone
     #[arg(long = "zone", value_name = "ZONE", env = "CLEW_ZONES", value_delimiter = ',')]
     zones: Vec<Zone>,
     /// Configuration file (TOML); flags and environment variables override it
@@ -55,7 +55,7 @@ pub(crate) struct DaemonArgs {
 }
 
 impl DaemonArgs {
-    /// Reads the configuration file, and overrides it with the options.
+    /// Reads the configuration file, and overrides its values with command-line options.
     pub(crate) fn load_configuration(&mut self) -> Result<Configuration, CliError> {
         let mut configuration = Configuration::read_file(self.config.as_deref())?;
         configuration.data_dir = self.data_dir.take().unwrap_or(configuration.data_dir);
@@ -68,7 +68,7 @@ impl DaemonArgs {
     }
 }
 
-/// Fails unless metadata and results are on shared stores, which separate servers and workers require.
+/// Fails unless PostgreSQL and S3 are configured, because separate servers and workers share metadata and results.
 pub(crate) fn require_shared_stores(configuration: &Configuration) -> Result<(), CliError> {
     if !configuration.metadata.is_empty() && !configuration.results.location.is_empty() {
         return Ok(());
@@ -79,8 +79,8 @@ pub(crate) fn require_shared_stores(configuration: &Configuration) -> Result<(),
     ))
 }
 
-/// Sets the directory for rows that are spilled to disk: `spill` in the data directory, or `TMPDIR` if it is set.
-/// The default temporary directory of the system is shared with other accounts.
+/// Sets the directory for spilled rows: `TMPDIR` if it is set, otherwise `spill` in the data directory.
+/// The system's temporary directory is not used, because it is shared with other accounts.
 fn set_spill_directory(data_dir: &Path) -> Result<(), CliError> {
     if std::env::var_os("TMPDIR").is_some() {
         return Ok(());
@@ -98,7 +98,7 @@ fn set_spill_directory(data_dir: &Path) -> Result<(), CliError> {
     Ok(())
 }
 
-/// The store and the services of the process.
+/// Store and services of a `clew serve` or `clew worker` process.
 pub(crate) struct Daemon {
     store: Store,
     settings: Settings,
@@ -110,7 +110,7 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
-    /// Initialises logging, opens the store, and takes over the leases of a previous process.
+    /// Initialises logging, opens the store, and ends the leases of the previous process.
     pub(crate) async fn open(args: &DaemonArgs, configuration: &Configuration) -> Result<Self, CliError> {
         let (settings, protected) = (configuration.worker_settings()?, configuration.protected_accounts()?);
         let s3 = result_store::read_s3_settings(&configuration.results.location)?;
@@ -141,14 +141,14 @@ impl Daemon {
         })
     }
 
-    /// Spawns the listener for notifications from other processes. It runs until `shutdown`.
+    /// Spawns a task that receives notifications from other processes until `shutdown`.
     pub(crate) fn listen_for_notifications(&self, shutdown: &CancellationToken) {
         let (collections, kills) = (self.collections.clone(), self.intelligent_kills.clone());
         tokio::spawn(clew_tasks::listen(self.store.clone(), collections, kills, shutdown.clone()));
     }
 
-    /// Spawns periodic checks for a rotated master key.
-    /// After a rotation the task cancels `shutdown`, because the old key is unusable, and returns the error.
+    /// Spawns a task that periodically checks whether the master key was rotated.
+    /// After a rotation, the task cancels `shutdown` and returns an error, because the old key is no longer valid.
     pub(crate) fn watch_master_key(&self, shutdown: &CancellationToken) -> JoinHandle<Result<(), CliError>> {
         let (store, shutdown) = (self.store.clone(), shutdown.clone());
         tokio::spawn(async move {
@@ -163,7 +163,7 @@ impl Daemon {
         })
     }
 
-    /// Records the newest audit row, then spawns periodic checks that no recorded row was removed. They run until `shutdown`.
+    /// Records the newest audit row, and spawns a task that periodically checks for removed rows until `shutdown`.
     pub(crate) async fn watch_audit_log(&self, shutdown: &CancellationToken) {
         let (store, shutdown) = (self.store.clone(), shutdown.clone());
         check_audit_log(&store).await;
@@ -174,7 +174,7 @@ impl Daemon {
         });
     }
 
-    /// Spawns the worker tasks for collections, kill tasks and intelligent kills. They run until `shutdown`.
+    /// Spawns the worker tasks for collections, kill tasks and intelligent kills. The tasks run until `shutdown`.
     pub(crate) fn start_worker(&self, shutdown: &CancellationToken) -> WorkerTasks {
         let (store, kills) = (self.store.clone(), self.kills.clone());
         let kill_tasks = KillTaskWorker::new(store, kills, &self.settings, Arc::new(self.metrics.clone()));
@@ -200,7 +200,8 @@ impl Daemon {
     }
 }
 
-/// Checks for removed audit rows, and logs and records a loss. A loss that could not be recorded is reported again by the next check.
+/// Checks for removed audit rows, and logs and records the loss.
+/// If the loss cannot be recorded, the next check reports it again.
 async fn check_audit_log(store: &Store) {
     if let Err(error) = record_audit_loss(store).await {
         warn!(%error, "could not compare the audit with what was seen of it; will try again");
@@ -234,7 +235,8 @@ impl WorkerTasks {
     }
 }
 
-/// Raises the soft limit of open files to the hard limit: client connections, node connections, results and the database need them.
+/// Raises the soft limit of open files to the hard limit.
+/// Client connections, node connections, results and the database each require file descriptors.
 fn raise_open_file_limit() {
     let limit = getrlimit(Resource::Nofile);
     let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
@@ -250,8 +252,8 @@ fn disable_core_dumps() {
     }
 }
 
-/// Returns a token that the first SIGINT or SIGTERM cancels. The second signal exits the process.
-/// The signal handlers are installed when this function returns, before the first line of output.
+/// Returns a token that the first SIGINT or SIGTERM cancels. The second signal terminates the process.
+/// The signal handlers are installed before this function returns.
 pub(crate) fn shutdown_on_signals() -> Result<CancellationToken, CliError> {
     let listen =
         |kind| signal(kind).map_err(|error| CliError::failure(format!("could not listen for signals: {error}")));

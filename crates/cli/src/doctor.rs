@@ -38,10 +38,10 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     }
 }
 
-/// Clock difference in seconds up to which the report omits it.
+/// Maximum clock difference, in seconds, that is omitted from the report.
 const MAX_CLOCK_SKEW_SECONDS: f64 = 2.0;
 
-/// Renders the report as text, with colours if `colours` is set.
+/// Renders the diagnosis as text, with colours if `colours` is true.
 pub(crate) fn render_diagnosis(diagnosis: &Diagnosis, colours: bool) -> String {
     let mut text = format!(
         "{} {}, signed in as {}, {}\n",

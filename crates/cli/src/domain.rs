@@ -1,4 +1,5 @@
-//! `clew domain …`: tenants. Only the command line can create domains; the HTTP API is limited to the caller's domain.
+//! `clew domain …`: creates and lists domains (tenants).
+//! Only the command line can create domains, because API callers are limited to their own domain.
 
 use clap::{Args, Subcommand};
 use clew_store::{Domain, NewUser};

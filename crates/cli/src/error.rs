@@ -1,18 +1,18 @@
-//! Errors of commands, and their exit codes.
+//! Command errors and exit codes.
 
 use std::process::ExitCode;
 
 use clew_model::{Failure, FailureKind};
 use clew_store::StoreError;
 
-/// Error of a command, with an optional fix.
+/// Command error with an optional fix.
 #[derive(Debug)]
 pub(crate) enum CliError {
     /// The operation failed. Exit code 1.
     Failed { what: String, hint: Option<String> },
-    /// The operation was not attempted: usage error, or refused. Exit code 2.
+    /// The operation was not attempted, because of a usage error or a refusal. Exit code 2.
     Refused { what: String, hint: Option<String> },
-    /// A check completed with a negative result, already printed to stdout. Exit code 1.
+    /// A check completed with a negative result, which is already printed to stdout. Exit code 1.
     NegativeResult,
     /// The reader of the output closed the pipe. Exit code 0.
     OutputClosed,
@@ -29,7 +29,7 @@ impl CliError {
         Self::Refused { what: what.into(), hint: None }
     }
 
-    /// Adds a fix, printed as `fix: …` below the message.
+    /// Adds a fix, which is printed as `fix: …` below the error message.
     pub(crate) fn with_hint(mut self, fix: impl Into<String>) -> Self {
         if let Self::Failed { hint, .. } | Self::Refused { hint, .. } = &mut self {
             *hint = Some(fix.into());
@@ -37,7 +37,7 @@ impl CliError {
         self
     }
 
-    /// Converts a write error on `target`. A closed pipe counts as success.
+    /// Converts an I/O error from a write to `target`. A closed pipe counts as success.
     pub(crate) fn from_write_error(target: &str, error: &std::io::Error) -> Self {
         match error.kind() {
             std::io::ErrorKind::BrokenPipe => Self::OutputClosed,
@@ -54,7 +54,7 @@ impl CliError {
         })
     }
 
-    /// Message for stderr; may be empty.
+    /// Error message for stderr. Empty if the command has already printed its result.
     pub(crate) fn message(&self) -> String {
         match self {
             Self::Failed { what, hint } | Self::Refused { what, hint } => {
@@ -99,7 +99,7 @@ impl From<StoreError> for CliError {
     }
 }
 
-/// Usual fix for a kind of failure.
+/// Returns the usual fix for a kind of failure.
 fn suggest_fix(kind: FailureKind) -> Option<&'static str> {
     Some(match kind {
         FailureKind::Unreachable => "check host and port, and that the server runs",

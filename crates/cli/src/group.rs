@@ -1,4 +1,4 @@
-//! `clew group …`: user groups with shared policies.
+//! `clew group …`: manages user groups, which share policies.
 
 use clap::{Args, Subcommand};
 use clew_store::{Attachment, Grantee, Group, PolicyRef, User};
@@ -76,7 +76,7 @@ struct DropMembersArgs {
     members: MemberArgs,
 }
 
-/// A group, and the users to add or remove.
+/// Arguments for adding users to a group or removing them.
 #[derive(Debug, Args)]
 struct MemberArgs {
     /// Name or id of the group
@@ -174,7 +174,7 @@ async fn show_group(arguments: ShowArgs) -> Result<(), CliError> {
     )
 }
 
-/// Loads the attachments of a group, with policy names.
+/// Loads the policy attachments of a group with the policy names.
 async fn load_attachments(directory: &IdentityDirectory, group: &Group) -> Result<Vec<(String, Attachment)>, CliError> {
     let mut policies = Vec::new();
     for attachment in directory.store.attachments_of_grantee(&Grantee::Group(group.id.clone())).await? {

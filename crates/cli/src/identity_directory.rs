@@ -1,4 +1,4 @@
-//! Lookup of domains, users, groups and projects by name or id.
+//! Lookup of domains, users, groups, projects and policies by name or id.
 
 mod policy;
 
@@ -14,7 +14,7 @@ pub(crate) async fn find_domain(store: &Store, name_or_id: &str) -> Result<Domai
     find_by_id_or_name(store.domains().await?, "domain", name_or_id, |domain| (domain.id.as_str(), &domain.name))
 }
 
-/// Returns the domain of a store with one domain. Fails if the store has several.
+/// Returns the only domain of the store. Fails if the store has several domains.
 pub(crate) async fn find_only_domain(store: &Store) -> Result<Domain, CliError> {
     let mut all = store.domains().await?;
     match (all.pop(), all.is_empty()) {
@@ -26,7 +26,7 @@ pub(crate) async fn find_only_domain(store: &Store) -> Result<Domain, CliError> 
     }
 }
 
-/// Identities of one domain, and the audit origin of changes.
+/// Lookup of users, groups, projects and policies in one domain.
 pub(crate) struct IdentityDirectory {
     pub(crate) store: Store,
     pub(crate) domain: Domain,
@@ -64,7 +64,7 @@ pub(crate) async fn find_enterprise_project(
     find_by_id_or_name(projects, "enterprise project", name_or_id, |project| (&project.id, &project.name))
 }
 
-/// Finds the item with the given id, else the item with the given name.
+/// Finds an item by id, or by name if no id matches.
 fn find_by_id_or_name<T>(
     items: Vec<T>,
     kind: &str,

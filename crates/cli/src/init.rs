@@ -1,4 +1,4 @@
-//! `clew init`: creates a store with the first tenant.
+//! `clew init`: creates a store with the first domain, project, user and access key.
 
 use std::path::PathBuf;
 
@@ -57,11 +57,11 @@ enum Format {
     Table,
     /// JSON object
     Json,
-    /// Shell export statements for clew collect and the SDKs
+    /// Shell export statements for clew collect and SDKs
     Env,
 }
 
-/// Endpoint and credentials for a client.
+/// Endpoint and credentials for API clients.
 #[derive(Serialize)]
 struct ClientCredentials {
     endpoint: String,

@@ -1,4 +1,4 @@
-//! `clew instance …`: the inventory of database servers.
+//! `clew instance …`: manages the inventory of instances (database servers).
 
 mod add;
 mod check;
@@ -35,15 +35,15 @@ enum InstanceCommand {
     Untag(tag::UntagArgs),
 }
 
-/// Project of the inventory, and the output format.
+/// Options that select the store, the project and the output format.
 #[derive(Debug, Args)]
 pub(crate) struct ProjectArgs {
     #[command(flatten)]
     store_args: StoreFormatArgs,
-    /// Name or id of the project [default: the only one]
+    /// Name or id of the project [default: the only project]
     #[arg(long, value_name = "PROJECT", env = "CLEW_PROJECT_ID")]
     project: Option<String>,
-    /// Name or id of the domain of the project [default: any]
+    /// Name or id of the domain that contains the project [default: any domain]
     #[arg(long, value_name = "DOMAIN")]
     domain: Option<String>,
 }
@@ -66,7 +66,7 @@ struct ShowArgs {
     project_args: ProjectArgs,
 }
 
-/// Remove an instance from the inventory. The database servers are not changed.
+/// Remove an instance from the inventory. The command does not change the database servers.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew instance remove shop --yes")]
 struct RemoveArgs {
@@ -91,7 +91,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     }
 }
 
-/// Inventory of one project, and the audit origin of changes.
+/// Instance inventory of one project.
 pub(crate) struct Inventory {
     pub(crate) store: Store,
     pub(crate) project: Project,
@@ -103,7 +103,7 @@ impl ProjectArgs {
         self.store_args.format
     }
 
-    /// Opens the store, and selects the project of `--project`, or the only project.
+    /// Opens the store, and selects the project named by `--project` or the only project.
     pub(crate) async fn open_inventory(&self) -> Result<Inventory, CliError> {
         let store = self.store_args.open_store().await?;
         let projects = match &self.domain {
@@ -140,7 +140,7 @@ impl ProjectArgs {
     }
 }
 
-/// Finds an instance by id, else by name.
+/// Finds an instance by id or name.
 pub(crate) async fn find_instance(
     store: &Store,
     project: &ProjectId,

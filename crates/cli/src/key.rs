@@ -1,4 +1,4 @@
-//! `clew key …`: access keys for signing requests.
+//! `clew key …`: manages access keys, which sign API requests.
 
 mod create;
 
@@ -29,11 +29,11 @@ enum KeyCommand {
     Remove(RemoveArgs),
 }
 
-/// List access keys with the time of their last use.
+/// List access keys with the time of last use.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  clew key list\n  clew key list ada")]
 struct ListArgs {
-    /// Name or id of a user [default: all]
+    /// Name or id of a user [default: all users]
     user: Option<String>,
     #[command(flatten)]
     domain_args: DomainArgs,
@@ -49,7 +49,7 @@ struct EnableArgs {
     domain_args: DomainArgs,
 }
 
-/// Disable an access key. Also revokes the tokens and temporary keys of its user, which may have been created with this key.
+/// Disable an access key. Also revokes all tokens and temporary keys of the user.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew key disable AKID")]
 struct DisableArgs {
@@ -59,7 +59,7 @@ struct DisableArgs {
     domain_args: DomainArgs,
 }
 
-/// Delete an access key. Also revokes the tokens and temporary keys of its user, which may have been created with this key.
+/// Delete an access key. Also revokes all tokens and temporary keys of the user.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew key remove AKID --yes")]
 struct RemoveArgs {
@@ -119,7 +119,7 @@ async fn remove_key(arguments: RemoveArgs) -> Result<(), CliError> {
         .print(|| format!("Removed the access key {id} of {user}.\n"), || json!({ "removed": id }))
 }
 
-/// Finds an access key of the domain, with the name of its user.
+/// Finds an access key in the domain, and returns it with the user name.
 async fn find_key(directory: &IdentityDirectory, id: &AccessKeyId) -> Result<(String, KeyRecord), CliError> {
     let unknown = || CliError::refusal(format!("there is no access key {id}")).with_hint("clew key list shows all");
     let key = directory.store.key(id).await?.ok_or_else(unknown)?;
@@ -127,7 +127,7 @@ async fn find_key(directory: &IdentityDirectory, id: &AccessKeyId) -> Result<(St
     user.map(|user| (user.name, key)).ok_or_else(unknown)
 }
 
-/// Renders one line per key. Each key comes with the name of its user.
+/// Renders a table of access keys. Each element of `keys` is a user name and a key.
 pub(crate) fn render_table(keys: &[(String, KeyRecord)]) -> String {
     let row = |(user, key): &(String, KeyRecord)| {
         let last_used = key.last_used_at.map_or("never".to_owned(), time::format_unix_seconds);

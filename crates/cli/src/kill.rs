@@ -1,4 +1,4 @@
-//! `clew kill URL ID…`: previews the impact, prompts, and kills sessions or their statements.
+//! `clew kill URL ID…`: shows the impact, prompts for confirmation, and kills sessions or statements.
 
 mod audit;
 mod preview;
@@ -31,13 +31,13 @@ use report::KillReport;
 pub(crate) struct Arguments {
     #[command(flatten)]
     node: NodeArgs,
-    /// Ids of the sessions to kill, as shown by clew ps and clew locks
+    /// Ids of the sessions to kill; clew ps and clew locks show session ids
     #[arg(required = true, value_name = "ID", value_parser = clap::value_parser!(u64).range(1..))]
     ids: Vec<u64>,
-    /// Kill only the running statements; sessions, transactions and locks remain
+    /// Kill only the running statements, and keep the sessions with their transactions and locks
     #[arg(long)]
     query: bool,
-    /// Reason, recorded in the result and in the audit log
+    /// Reason for the kill, recorded in the JSON output and in the audit log
     #[arg(long, value_name = "TEXT", default_value = "")]
     reason: String,
     #[command(flatten)]
@@ -48,7 +48,7 @@ pub(crate) struct Arguments {
     /// Protected account, in addition to system accounts and accounts of cloud vendors; repeatable
     #[arg(long, value_name = "NAME")]
     protect: Vec<String>,
-    /// Data directory created by clew init; its audit log records the victims, the reason and the outcome
+    /// Data directory created by clew init, whose audit log records the killed sessions, the reason and the outcome
     #[arg(long, value_name = "DIR", env = "CLEW_DATA_DIR")]
     data_dir: Option<PathBuf>,
     #[command(flatten)]
@@ -58,7 +58,8 @@ pub(crate) struct Arguments {
     format: Format,
 }
 
-/// Location of the store with the audit log; `None` if neither `--data-dir` nor `--metadata` was given.
+/// Returns the location of the store with the audit log.
+/// `None` if neither `--data-dir` nor `--metadata` is set.
 fn audit_store_location(data_dir: Option<&Path>, metadata: &MetadataArgs) -> Result<Option<Location>, CliError> {
     let default = metadata.is_set().then_some(Path::new(DEFAULT_DATA_DIR));
     data_dir.or(default).map(|folder| metadata.store_location(folder)).transpose()
@@ -126,7 +127,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     }
 }
 
-/// Reads the effect of the kills on other sessions; `None` if the server accepted no kill.
+/// Reads the effect of the kills on other sessions. Returns `None` if the server accepted no kill.
 async fn read_kill_effect(
     before: Option<Result<StateBeforeKill, Failure>>,
     node: &NodeUrl,
@@ -140,7 +141,7 @@ async fn read_kill_effect(
     })
 }
 
-/// Outcome per session id.
+/// Kill outcomes with their session ids.
 type Outcomes = Vec<(u64, clew_mysql::KillOutcome)>;
 
 async fn kill_sessions(
@@ -159,7 +160,7 @@ async fn kill_sessions(
     Ok(kill_all(node, &victims, kind, protected, limits).await?)
 }
 
-/// Fails if one of the sessions must not be killed. Such a session in the list indicates a mistake, so none is killed.
+/// Fails if the list contains a session that must not be killed. No session of the list is killed then.
 fn reject_protected_sessions(
     sessions: &[Session],
     kind: KillKind,

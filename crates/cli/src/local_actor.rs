@@ -5,8 +5,8 @@ use clew_model::Origin;
 /// Maximum number of characters taken from `SUDO_USER`.
 const MAX_SUDO_USER_CHARS: usize = 64;
 
-/// Returns the operating system account of this process as audit origin.
-/// The account is looked up by user id, because environment variables can be forged. For root, `SUDO_USER` is added.
+/// Returns the audit origin for the operating system account of this process.
+/// The account is looked up by user id, because environment variables can be forged. Root gets `SUDO_USER` appended.
 pub(crate) fn local_audit_origin() -> Origin {
     let id = rustix::process::getuid().as_raw().to_string();
     let accounts = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
@@ -23,7 +23,7 @@ fn sanitize_user_name(name: &str) -> Option<String> {
     (!name.is_empty()).then_some(name)
 }
 
-/// Returns the name of the account with the given user id. `accounts` has the format of `/etc/passwd`.
+/// Returns the account name for a user id. `accounts` has the format of `/etc/passwd`.
 fn find_account_name<'a>(accounts: &'a str, id: &str) -> Option<&'a str> {
     accounts.lines().find_map(|line| {
         let mut fields = line.split(':');

@@ -10,7 +10,7 @@ use crate::error::CliError;
 use crate::output::Sanitizer;
 use json_format::JsonFormat;
 
-/// Initialises logging. `filter` is a level or a list of `target=level`.
+/// Initialises logging. `filter` is a level or a comma-separated list of `target=level`.
 pub(crate) fn init_logging(filter: &str) -> Result<(), CliError> {
     let filter = EnvFilter::try_new(filter)
         .map_err(|error| CliError::refusal(format!("log filter {filter:?} cannot be read: {error}")))?;

@@ -1,4 +1,4 @@
-//! The `clew` binary. Each subcommand has one file, which parses arguments and calls the library crates.
+//! The `clew` binary. Each subcommand has a module that parses arguments and calls the library crates.
 
 mod audit;
 mod cli;
@@ -117,7 +117,8 @@ fn run(cli: Cli) -> Result<(), CliError> {
     outcome
 }
 
-/// Runs `work` until completion or Ctrl-C. Before it returns, it waits for pending kills of abandoned statements on watched servers.
+/// Runs `work` until completion or Ctrl-C.
+/// Before return, the function waits for pending kills of abandoned statements on watched servers.
 async fn run_interruptible(work: impl Future<Output = Result<(), CliError>>) -> Result<(), CliError> {
     let outcome = tokio::select! {
         outcome = work => outcome,

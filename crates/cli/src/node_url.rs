@@ -1,4 +1,4 @@
-//! The URL of a node on the command line, and the sources of its password.
+//! Node URL on the command line, and its password sources.
 
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -13,21 +13,21 @@ use crate::error::CliError;
 /// Environment variable that holds the password of a node.
 pub(crate) const PASSWORD_ENV_VAR: &str = "CLEW_DB_PASSWORD";
 
-/// URL of the server to read, and the timeout.
+/// Options for the node URL and the timeout.
 #[derive(Debug, Args)]
 pub(crate) struct NodeArgs {
     /// mysql://user@host:port/?tls=off|preferred|required|verify-ca|verify-identity&ca=FILE
     ///
-    /// Set the password in CLEW_DB_PASSWORD, or type it at the prompt: other users can see the command line.
+    /// Set the password in CLEW_DB_PASSWORD or type it at the prompt, because other users can see command lines.
     #[arg(value_name = "URL")]
     url: String,
-    /// Timeout of the read in seconds
+    /// Timeout of a read operation in seconds
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = clap::value_parser!(u64).range(1..=3600))]
     timeout: u64,
 }
 
 impl NodeArgs {
-    /// Returns the node URL with its password, and the limits of a read.
+    /// Returns the node URL with its password, and the limits for read operations.
     pub(crate) fn resolve_node(&self) -> Result<(NodeUrl, Limits), CliError> {
         let node = resolve_password(parse_node_url(&self.url)?)?;
         let timeout = Duration::from_secs(self.timeout);
@@ -41,7 +41,7 @@ pub(crate) fn parse_node_url(url: &str) -> Result<NodeUrl, CliError> {
         .map_err(|error: clew_model::NodeUrlError| CliError::refusal(format!("{}: {error}", redact_credentials(url))))
 }
 
-/// Formats the URL for a shell command: without the password, and without parameters that equal their defaults.
+/// Formats the URL for a shell command, without the password and without default parameters.
 pub(crate) fn format_url_for_shell(node: &NodeUrl) -> String {
     let url = node.to_string();
     // The default parameters depend on the host.
@@ -52,7 +52,7 @@ pub(crate) fn format_url_for_shell(node: &NodeUrl) -> String {
     }
 }
 
-/// Replaces the credentials in a URL that cannot be parsed.
+/// Replaces the credentials of an invalid URL with an ellipsis.
 fn redact_credentials(url: &str) -> String {
     match (url.find("://"), url.rfind('@')) {
         (Some(scheme), Some(at)) if scheme < at => {
@@ -63,8 +63,8 @@ fn redact_credentials(url: &str) -> String {
     }
 }
 
-/// Adds the password to a node URL. Sources in order: the URL, `CLEW_DB_PASSWORD`, a prompt on the terminal.
-/// Without a terminal the password stays empty.
+/// Adds the password to a node URL. Sources in order: the URL, `CLEW_DB_PASSWORD`, a terminal prompt.
+/// Without a terminal, the password remains empty.
 pub(crate) fn resolve_password(node: NodeUrl) -> Result<NodeUrl, CliError> {
     if node.password.is_some() {
         return Ok(node);

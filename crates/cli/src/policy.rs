@@ -1,4 +1,4 @@
-//! `clew policy …`: policies, attachments and simulated decisions.
+//! `clew policy …`: manages policies and attachments, and simulates decisions.
 
 mod attach;
 mod document;
@@ -37,7 +37,7 @@ enum PolicyCommand {
     Simulate(Box<simulate::Arguments>),
 }
 
-/// Validate a policy document. Reports all errors with line and column; exits with 1 if there are errors.
+/// Validate a policy document. Prints all errors with line and column, and exits with 1 if there are errors.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  clew policy validate read-only.json\n  jq . read-only.json | clew policy validate - --format json"
@@ -117,7 +117,7 @@ async fn list_policies(arguments: ListArgs) -> Result<(), CliError> {
     )
 }
 
-/// Loads the attachments of a policy in this domain. System policies can have attachments in other domains.
+/// Loads the attachments of a policy in this domain, without attachments of a system policy in other domains.
 async fn load_attachments(
     directory: &IdentityDirectory,
     policy: &NamedPolicy,

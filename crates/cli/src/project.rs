@@ -1,4 +1,4 @@
-//! `clew project …`: projects, which own instances.
+//! `clew project …`: manages projects, which contain instances.
 
 use clap::{Args, Subcommand};
 use clew_store::{Project, ProjectChange};
@@ -55,10 +55,10 @@ struct UpdateArgs {
     /// Enable the project
     #[arg(long, conflicts_with = "disable")]
     enable: bool,
-    /// Disable the project: every request returns 403
+    /// Disable the project: every request for the project returns 403
     #[arg(long)]
     disable: bool,
-    /// Mask statements: users without access to full statements see templates
+    /// Mask statements: users without permission for full statements get templates
     #[arg(long, conflicts_with = "no_mask")]
     mask: bool,
     /// Disable masking: show full statements

@@ -1,4 +1,4 @@
-//! `clew ps URL`: lists the sessions of a server, fitted to the terminal width.
+//! `clew ps URL`: lists the sessions of a server as a table that fits the terminal width.
 
 mod layout;
 
@@ -24,7 +24,7 @@ pub(crate) struct Arguments {
     /// Output format
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "table", help_heading = "Output")]
     format: Format,
-    /// Mask data: show statement templates with ? in place of literals
+    /// Mask literals: show statement templates with ? in place of literals
     #[arg(long, help_heading = "Output")]
     mask: bool,
 }

@@ -1,4 +1,4 @@
-//! `clew rule`: tests kill rules without a server.
+//! `clew rule …`: tests kill rules on saved snapshots.
 
 mod report;
 mod rules_file;

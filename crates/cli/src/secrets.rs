@@ -1,4 +1,4 @@
-//! `clew secrets …`: rotation of the master key.
+//! `clew secrets …`: rotates the master key.
 
 use clap::{Args, Subcommand};
 use clew_store::Store;
@@ -26,7 +26,7 @@ enum SecretsCommand {
 struct RotateArgs {
     #[command(flatten)]
     store_args: StoreArgs,
-    /// Only create the next key, master.key.next, for distribution to the other machines
+    /// Only create the next key (master.key.next), to be copied to the other machines before the rotation
     #[arg(long)]
     prepare: bool,
     /// Output format

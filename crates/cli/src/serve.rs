@@ -20,16 +20,16 @@ pub(crate) struct Arguments {
     /// Address and port to listen on; port 0 selects a free port [default: 127.0.0.1:8407]
     #[arg(long, value_name = "ADDRESS", env = "CLEW_LISTEN")]
     listen: Option<String>,
-    /// TLS certificate (PEM), followed by its intermediate certificates; reloaded when the file changes
+    /// File with the TLS certificate and its intermediate certificates (PEM); reloaded when the file changes
     #[arg(long, value_name = "FILE", env = "CLEW_TLS_CERT")]
     tls_cert: Option<PathBuf>,
-    /// Private key of the certificate (PEM, unencrypted)
+    /// File with the private key of the certificate (PEM, unencrypted)
     #[arg(long, value_name = "FILE", env = "CLEW_TLS_KEY")]
     tls_key: Option<PathBuf>,
     /// Allow plain HTTP on a non-loopback address; passwords and statements are sent unencrypted
     #[arg(long, env = "CLEW_ALLOW_PLAIN_HTTP", value_parser = FalseyValueParser::new())]
     allow_plain_http: bool,
-    /// Run without the embedded worker: collections, intelligent kills and kill tasks require a clew worker
+    /// Run without the embedded worker; a separate clew worker runs collections, intelligent kills and kill tasks
     #[arg(long, env = "CLEW_NO_WORKER", value_parser = FalseyValueParser::new())]
     no_worker: bool,
 }

@@ -1,4 +1,4 @@
-//! `clew snapshot URL`: takes a snapshot without a Clew server and without stored state.
+//! `clew snapshot URL`: takes a session snapshot without a Clew server.
 
 mod table;
 
@@ -29,7 +29,7 @@ pub(crate) struct Arguments {
     /// Add detail columns: statement digest, program, lock wait, blocker and root blocker
     #[arg(long, help_heading = "Output")]
     detail: bool,
-    /// Mask data: show statement templates with ? in place of literals, and omit locked values
+    /// Mask literals: show statement templates with ? in place of literals, and omit locked values
     #[arg(long, help_heading = "Output")]
     mask: bool,
     /// Output file [default: stdout]

@@ -1,4 +1,4 @@
-//! `clew store …`: operations on the whole store.
+//! `clew store …`: copies the metadata.
 
 mod copy;
 

@@ -1,4 +1,4 @@
-//! Options that select the store, the domain and the output format of a command.
+//! Shared options of commands that open the store: location, domain and output format.
 
 use std::path::PathBuf;
 
@@ -12,17 +12,17 @@ use crate::local_actor;
 use crate::metadata_url::MetadataArgs;
 use crate::output::Format;
 
-/// Location of the store.
+/// Location of the data directory and the metadata database.
 #[derive(Debug, Args)]
 pub(crate) struct StoreArgs {
-    /// Data directory created by clew init; a running clew serve sees changes at once
+    /// Data directory created by clew init; a running clew serve applies changes immediately
     #[arg(long, value_name = "DIR", env = "CLEW_DATA_DIR", default_value = DEFAULT_DATA_DIR)]
     data_dir: PathBuf,
     #[command(flatten)]
     metadata: MetadataArgs,
 }
 
-/// Location of the store, and the output format.
+/// Options that select the store and the output format.
 #[derive(Debug, Args)]
 pub(crate) struct StoreFormatArgs {
     #[command(flatten)]
@@ -32,12 +32,12 @@ pub(crate) struct StoreFormatArgs {
     pub(crate) format: Format,
 }
 
-/// Domain of a store, and the output format.
+/// Options that select the store, the domain and the output format.
 #[derive(Debug, Args)]
 pub(crate) struct DomainArgs {
     #[command(flatten)]
     store_args: StoreFormatArgs,
-    /// Name or id of the domain [default: the only one]
+    /// Name or id of the domain [default: the only domain]
     #[arg(long, value_name = "DOMAIN", env = "CLEW_DOMAIN_NAME")]
     domain: Option<String>,
 }
@@ -63,7 +63,7 @@ impl DomainArgs {
         self.store_args.format
     }
 
-    /// Opens the store, and selects the domain of `--domain`, or the only domain.
+    /// Opens the store, and selects the domain named by `--domain` or the only domain.
     pub(crate) async fn open_directory(&self) -> Result<IdentityDirectory, CliError> {
         let store = self.store_args.open_store().await?;
         let domain = match &self.domain {

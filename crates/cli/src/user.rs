@@ -1,4 +1,4 @@
-//! `clew user …`: users of a domain.
+//! `clew user …`: manages the users of a domain.
 
 mod create;
 mod render;
@@ -47,7 +47,7 @@ struct ShowArgs {
     domain_args: DomainArgs,
 }
 
-/// Delete a user with the user's access keys and tokens.
+/// Delete a user with all access keys and tokens of the user.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  clew user remove ada --yes\n\nTo block a user without deleting data, use clew user disable."

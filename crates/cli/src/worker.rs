@@ -14,7 +14,7 @@ use crate::output;
 pub(crate) struct Arguments {
     #[command(flatten)]
     daemon: daemon::DaemonArgs,
-    /// Address and port for /metrics, /healthz and /readyz only; port 0 selects a free port [default: none]
+    /// Address and port for /metrics, /healthz and /readyz; port 0 selects a free port [default: no listener]
     #[arg(long, value_name = "ADDRESS", env = "CLEW_WORKER_LISTEN")]
     listen: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! Builder of clients.
+//! Builder of API clients.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::project::ProjectRef;
 use crate::settings::Settings;
 use crate::{Client, ClientInner};
 
-/// Builder of a [`Client`]. Credentials are required, and a project or a region; other options have defaults.
+/// Builder of a [`Client`]. Requires credentials, and a project or a region. Other options have defaults.
 #[derive(Debug, Clone)]
 pub struct ClientBuilder {
     endpoint: String,
@@ -43,7 +43,7 @@ impl Client {
 }
 
 impl ClientBuilder {
-    /// Sets the endpoint of tokens and projects. Default: the endpoint of the API.
+    /// Sets the IAM endpoint for tokens and projects. The default is the API endpoint.
     #[must_use]
     pub fn iam_endpoint(mut self, endpoint: impl Into<String>) -> Self {
         self.iam_endpoint = Some(endpoint.into());
@@ -64,28 +64,28 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets the region. The first request looks up its project.
+    /// Sets the region. The first request looks up the project of the region.
     #[must_use]
     pub fn region(mut self, region: impl Into<String>) -> Self {
         self.project_ref = Some(ProjectRef::Region(region.into()));
         self
     }
 
-    /// Sets the language of messages and of the header row of results.
+    /// Sets the language of error messages and of the header row of results.
     #[must_use]
     pub fn language(mut self, language: Language) -> Self {
         self.language = Some(language);
         self
     }
 
-    /// Sets the header `User-Agent`.
+    /// Sets the `User-Agent` header.
     #[must_use]
     pub fn user_agent(mut self, name: impl Into<String>) -> Self {
         self.user_agent = name.into();
         self
     }
 
-    /// Trusts the certificates of a PEM bundle, in addition to those of the system.
+    /// Trusts the CA certificates of a PEM bundle in addition to the system certificates.
     #[must_use]
     pub fn ca_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.ca_certificates.push(pem.into());
@@ -149,7 +149,7 @@ impl ClientBuilder {
             }
             certificates.extend(read);
         }
-        // Plain HTTP needs no certificates: the client must also work on a machine without CA certificates.
+        // Plain HTTP requires no certificates, so the client also works on a machine without CA certificates.
         builder = if endpoint.is_https() || iam_endpoint.is_https() {
             builder.tls_certs_merge(certificates)
         } else {

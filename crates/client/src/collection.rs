@@ -1,4 +1,4 @@
-//! Collections: start, state, and wait for completion (spec sections 1.2 and 1.3).
+//! Starts collections, and waits for their completion (spec sections 1.2 and 1.3).
 
 use std::fmt;
 use std::time::Duration;
@@ -19,7 +19,7 @@ const PREFER_HEADER: HeaderName = HeaderName::from_static("prefer");
 /// Maximum duration of one long poll.
 const MAX_LONG_POLL_DURATION: Duration = Duration::from_secs(20);
 
-/// Id of a collection, in a format that only the server defines.
+/// Opaque id of a collection.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RequestId(String);
@@ -50,7 +50,7 @@ impl fmt::Display for RequestId {
     }
 }
 
-/// Filter and order of the collected sessions. An absent field means the server's default.
+/// Filter and sort order of a collection. The server applies its default to an absent field.
 /// The server validates the values.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct SelectionRequest {
@@ -69,7 +69,7 @@ pub struct SelectionRequest {
     /// Default database.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub db: Option<String>,
-    /// Kind of command.
+    /// Command, such as `Query` or `Sleep`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
     /// Substring of the statement.
@@ -99,7 +99,7 @@ impl From<SelectionDraft> for SelectionRequest {
     }
 }
 
-/// State of a collection, as the API defines it.
+/// State of a collection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CollectionStatus {
     /// The collection is queued or running.
@@ -108,7 +108,7 @@ pub enum CollectionStatus {
     Finished,
     /// The collection failed; [`Client::failure_reason`] returns the reason.
     Error,
-    /// The collection does not exist, or no longer.
+    /// The collection never existed or no longer exists.
     Unrecognized,
 }
 
@@ -135,7 +135,7 @@ struct StatusResponse {
 }
 
 impl Client {
-    /// Starts a collection. Retries only if the server has certainly not started it.
+    /// Starts a collection. Retries only if the server has not started the collection.
     pub async fn start_collection(
         &self,
         instance: &InstanceId,
@@ -170,7 +170,7 @@ impl Client {
     }
 
     /// Returns the state of a collection.
-    /// A server with long polling responds once it completes, or after `wait` in whole seconds.
+    /// With long polling, the server responds when the collection completes, or after `wait` rounded down to seconds.
     async fn long_poll_status(
         &self,
         instance: &InstanceId,
@@ -195,10 +195,10 @@ impl Client {
     /// Waits until the collection is no longer running, and returns its final state.
     ///
     /// Uses long polling (`Prefer: wait`, RFC 7240) if the server supports it.
-    /// The cloud does not; the client then polls at intervals.
-    /// `on_progress` receives each state and the time since the start of the wait.
+    /// Otherwise, the client polls at intervals; the cloud does not support long polling.
+    /// `on_progress` receives each polled state, and the elapsed time since the call.
     ///
-    /// Fails with [`ClientError::StillRunning`] after `limit`; the collection continues.
+    /// Fails with [`ClientError::StillRunning`] after `limit`, but the collection continues.
     pub async fn wait_for_collection(
         &self,
         instance: &InstanceId,
@@ -224,7 +224,7 @@ impl Client {
             if left.is_zero() {
                 return Err(ClientError::StillRunning { request_id: request_id.to_string(), limit });
             }
-            // After a long poll, the pause has usually elapsed.
+            // After a long poll, the pause has usually already elapsed.
             tokio::time::sleep_until((requested_at + pause).min(start + limit)).await;
             pause = pause.mul_f64(1.5).min(max_pause);
         }

@@ -1,4 +1,4 @@
-//! Download of results, with resumption after a lost connection (spec section 1.4).
+//! Downloads results, and resumes after a lost connection (spec section 1.4).
 
 use clew_model::{InstanceId, NodeId};
 use reqwest::header::{ACCEPT_ENCODING, CONTENT_RANGE, ETAG, IF_RANGE, RANGE};
@@ -16,26 +16,27 @@ const DOWNLOAD_OPERATION: &str = "downloading a result";
 /// Summary of a completed download.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DownloadSummary {
-    /// Bytes written.
+    /// Number of bytes written.
     pub bytes: u64,
-    /// Entity tag of the content.
+    /// Entity tag of the result.
     pub etag: Option<String>,
 }
 
-/// Progress of a download, with the data required to resume it.
+/// Progress of a download, with the data required for resumption.
 #[derive(Debug, Default)]
 struct DownloadProgress {
     received: u64,
     total: Option<u64>,
-    /// Strong entity tag. A download without one cannot be resumed.
+    /// Strong entity tag. A download without a strong entity tag cannot be resumed.
     etag: Option<String>,
 }
 
 impl Client {
     /// Downloads the result of a finished collection.
     ///
-    /// After a lost connection, the download resumes. If the result has changed by then, the download restarts.
-    /// The length is verified. `on_progress` receives the bytes so far and the total, if the server sent it.
+    /// After a lost connection, the download resumes, or restarts if the result has changed.
+    /// The length of the result is verified.
+    /// `on_progress` receives the number of downloaded bytes, and the total if the server sent it.
     pub async fn download<T: DownloadSink>(
         &self,
         instance: &InstanceId,
@@ -45,7 +46,7 @@ impl Client {
         mut on_progress: impl FnMut(u64, Option<u64>),
     ) -> Result<DownloadSummary, ClientError> {
         let downloaded = self.download_with_resume(instance, node, request_id, target, &mut on_progress).await;
-        // Also after an error, so that the received bytes are kept.
+        // The sink is also completed after an error, to keep the received bytes.
         let finished = target.finish().await;
         let downloaded = downloaded?;
         finished?;
@@ -87,7 +88,7 @@ impl Client {
         }
     }
 
-    /// Returns the server's reason for a missing result, or `None` if there is a result.
+    /// Returns the failure reason of a collection, or `None` if the result exists.
     pub async fn failure_reason(
         &self,
         instance: &InstanceId,
@@ -101,7 +102,7 @@ impl Client {
         }
     }
 
-    /// Requests the result from the current progress. Resets target and progress if the download cannot be resumed.
+    /// Requests the result from the current offset. Resets `target` and `progress` if the download cannot be resumed.
     async fn open_result<T: DownloadSink>(
         &self,
         instance: &InstanceId,
@@ -160,7 +161,7 @@ impl Client {
         .await
     }
 
-    /// Writes the body of the response to the target.
+    /// Writes the response body to the target.
     async fn stream_body<T: DownloadSink>(
         &self,
         mut response: Response,
@@ -192,13 +193,13 @@ impl Client {
 }
 
 impl DownloadProgress {
-    /// Values of `Range` and `If-Range` for the missing bytes. `None` if the download cannot be resumed.
+    /// Returns the values of `Range` and `If-Range` for the missing bytes, or `None` if the download cannot be resumed.
     fn range_headers(&self) -> Option<(String, &str)> {
         let etag = self.etag.as_deref().filter(|_| self.received > 0)?;
         Some((format!("bytes={}-", self.received), etag))
     }
 
-    /// Returns true if the partial response continues the same content at the current offset.
+    /// Returns true if the partial response has the same entity tag and starts at the current offset.
     fn is_continued_by(&self, response: &Response) -> bool {
         let content_range =
             response.headers().get(CONTENT_RANGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -209,7 +210,7 @@ impl DownloadProgress {
     }
 }
 
-/// Parses `Content-Range`, such as `bytes 5-9/10`: first byte and total. A total of `*` is unknown.
+/// Parses `Content-Range`, such as `bytes 5-9/10`, into the first offset and the total. A total of `*` becomes `None`.
 fn parse_content_range(text: &str) -> Option<(u64, Option<u64>)> {
     let (range, total) = text.strip_prefix("bytes ")?.split_once('/')?;
     let (first, last) = range.split_once('-')?;

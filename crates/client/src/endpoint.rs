@@ -13,7 +13,7 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    /// Parses `https://host` or `http://host:port`, without a path. `what` names the setting in errors.
+    /// Parses a URL such as `https://host` or `http://host:port`. `what` names the setting in errors.
     pub(crate) fn parse(what: &str, given: &str) -> Result<Self, ClientError> {
         let wrong = |why: &str| ClientError::Setup(format!("{what} {given:?} {why}; write it like https://host:port"));
         let url = Url::parse(given.trim()).map_err(|error| wrong(&format!("is not a URL ({error})")))?;
@@ -39,7 +39,7 @@ impl Endpoint {
         url
     }
 
-    /// Value of the header `Host`. It contains the port unless that is the default of the scheme.
+    /// Returns the value of the `Host` header, with the port unless it is the default port of the scheme.
     pub(crate) fn host_header(&self) -> String {
         let host = self.url.host_str().unwrap_or_default();
         self.url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
@@ -49,7 +49,7 @@ impl Endpoint {
         self.url.scheme() == "https"
     }
 
-    /// Returns true for the local machine, for which no proxy is used.
+    /// Returns true if the host is the local machine. Requests to loopback addresses bypass proxies.
     pub(crate) fn is_loopback(&self) -> bool {
         match self.url.host() {
             Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),

@@ -19,12 +19,12 @@ pub enum ClientError {
         error_code: String,
         /// Error message of the service.
         error_msg: String,
-        /// Request id of the server, for support requests.
+        /// Request id from the server, to be quoted in support requests.
         request_id: Option<String>,
-        /// Delay that the server requests before the next attempt (`Retry-After`).
+        /// Requested delay before the next attempt (`Retry-After`).
         retry_after: Option<Duration>,
     },
-    /// No connection: refused, unknown host, or TLS error.
+    /// The connection failed: refused, unknown host, or TLS error.
     #[error(
         "{operation}: cannot connect to {endpoint}: {}; check the endpoint, the network and, for https, the certificate",
         root_cause(source)
@@ -37,7 +37,7 @@ pub enum ClientError {
         /// Cause.
         source: reqwest::Error,
     },
-    /// No complete response within the timeout.
+    /// The response was not complete within the timeout.
     #[error("{operation}: {endpoint} did not answer within {limit:?}")]
     Timeout {
         /// Operation that failed.
@@ -47,7 +47,7 @@ pub enum ClientError {
         /// Timeout.
         limit: Duration,
     },
-    /// Connection lost before the response was complete.
+    /// The connection was lost before the response was complete.
     #[error("{operation}: the connection to {endpoint} broke: {}", root_cause(source))]
     ConnectionLost {
         /// Operation that failed.
@@ -57,7 +57,7 @@ pub enum ClientError {
         /// Cause.
         source: reqwest::Error,
     },
-    /// Response that does not conform to this API.
+    /// The response does not conform to the API.
     #[error("{operation}: {endpoint} gave an answer that is not of this API: {why}; is the endpoint right?")]
     InvalidResponse {
         /// Operation that failed.
@@ -67,17 +67,17 @@ pub enum ClientError {
         /// Reason why the response is invalid.
         why: String,
     },
-    /// The region has no project for the credentials, or several.
+    /// The region does not have exactly one project for the credentials.
     #[error(
         "looking up the project of region {region}: exactly one must match, but {found}; give the project id instead"
     )]
     ProjectLookup {
         /// Region.
         region: String,
-        /// Description of the projects found.
+        /// Description of the matching projects.
         found: String,
     },
-    /// The wait for a collection timed out. The collection continues, and its state can be requested later.
+    /// The wait for a collection timed out, but the collection continues on the server.
     #[error("the collection {request_id} is still running after {limit:?}; ask for it again later")]
     StillRunning {
         /// Id of the collection.
@@ -85,22 +85,22 @@ pub enum ClientError {
         /// Duration of the wait.
         limit: Duration,
     },
-    /// A download was interrupted too often.
+    /// The number of interruptions of a download exceeded the maximum.
     #[error("downloading a result: broke off {interruptions} times, the last time after {received} bytes: {last}")]
     TooManyInterruptions {
         /// Number of interruptions.
         interruptions: u32,
-        /// Bytes written.
+        /// Number of bytes written.
         received: u64,
         /// Error of the last interruption.
         last: Box<ClientError>,
     },
-    /// The result is shorter or longer than the length that the server announced.
+    /// The length of the result differs from the length that the server sent in `Content-Length`.
     #[error("downloading a result: {received} bytes came, but the server had told {total}")]
     LengthMismatch {
-        /// Bytes received.
+        /// Number of bytes received.
         received: u64,
-        /// Bytes announced.
+        /// Expected number of bytes.
         total: u64,
     },
     /// The sink cannot write the result.
@@ -109,7 +109,7 @@ pub enum ClientError {
 }
 
 impl ClientError {
-    /// HTTP status of an error response of the API.
+    /// HTTP status of an error response; `None` for other errors.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         match self {
@@ -119,7 +119,7 @@ impl ClientError {
     }
 }
 
-/// Message of the innermost cause. The outer messages of reqwest only describe the context.
+/// Returns the message of the innermost cause, because the outer messages of reqwest describe only the context.
 pub(crate) fn root_cause(error: &reqwest::Error) -> String {
     let mut innermost: &dyn std::error::Error = error;
     while let Some(source) = innermost.source() {

@@ -1,7 +1,7 @@
-//! Instances: list and details (spec sections 3.3 and 3.4).
+//! Lists and shows instances (spec sections 3.3 and 3.4).
 //!
-//! Responses are parsed leniently, because the cloud's documentation mixes numbers and text, omits fields and sets them to null.
-//! Identifiers and the list itself are required: a response without the list is not from this API.
+//! Parsing accepts numbers as text, and missing or null fields, because the cloud's documentation varies.
+//! Ids and the list of instances are required; a response without them is rejected.
 
 use clew_model::{InstanceFilter, InstanceId, Page, Tag};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -9,13 +9,13 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::Client;
 use crate::error::ClientError;
 
-/// A page of instances.
+/// Page of instances.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstanceList {
-    /// The instances of the page.
+    /// Instances of the page.
     #[serde(deserialize_with = "null_as_default")]
     pub instances: Vec<InstanceSummary>,
-    /// Total number of matches.
+    /// Total number of matching instances.
     #[serde(deserialize_with = "null_as_default")]
     pub total_count: u64,
 }
@@ -42,13 +42,13 @@ pub struct InstanceSummary {
     /// Kind and version of the database.
     #[serde(default, deserialize_with = "null_as_default")]
     pub datastore: Datastore,
-    /// Time of creation, in the server's format.
+    /// Creation time, in the format of the server.
     #[serde(default, deserialize_with = "null_as_default")]
     pub created: String,
-    /// Time of the last change, in the server's format.
+    /// Time of the last change, in the format of the server.
     #[serde(default, deserialize_with = "null_as_default")]
     pub updated: String,
-    /// Id of the enterprise project; `0` is the default one.
+    /// Id of the enterprise project; `0` is the default enterprise project.
     #[serde(default, deserialize_with = "number_as_text")]
     pub enterprise_project_id: String,
     /// Tags.
@@ -89,13 +89,13 @@ pub struct InstanceDetail {
     /// Nodes.
     #[serde(default, deserialize_with = "null_as_default")]
     pub nodes: Vec<InstanceNode>,
-    /// Time of creation, in the server's format.
+    /// Creation time, in the format of the server.
     #[serde(default, deserialize_with = "null_as_default")]
     pub created: String,
-    /// Time of the last change, in the server's format.
+    /// Time of the last change, in the format of the server.
     #[serde(default, deserialize_with = "null_as_default")]
     pub updated: String,
-    /// Id of the enterprise project; `0` is the default one.
+    /// Id of the enterprise project; `0` is the default enterprise project.
     #[serde(default, deserialize_with = "number_as_text")]
     pub enterprise_project_id: String,
     /// Tags.
@@ -130,7 +130,7 @@ fn null_as_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(des
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// Deserializes text, a number, or null (as empty text).
+/// Deserializes text or a number as text, and null as empty text.
 fn number_as_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
@@ -151,7 +151,7 @@ struct DetailResponse {
 }
 
 impl Client {
-    /// Lists a page of the instances of the project that match all filters.
+    /// Returns a page of the project's instances that match all filters.
     pub async fn list_instances(&self, filter: &InstanceFilter, page: Page) -> Result<InstanceList, ClientError> {
         let project = self.project().await?;
         let mut query = vec![("offset", page.offset.to_string()), ("limit", page.limit.to_string())];

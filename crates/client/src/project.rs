@@ -11,12 +11,12 @@ use crate::response::sanitize;
 use crate::retry::Idempotency;
 use crate::transport::ApiRequest;
 
-/// Configured project: its id, or its region.
+/// Reference to a project by its id or its region.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ProjectRef {
     /// Id of the project.
     Project(ProjectId),
-    /// Region of the project. The project has the same name.
+    /// Name of the region, which is also the name of the project.
     Region(String),
 }
 
@@ -33,7 +33,7 @@ struct Project {
 }
 
 impl Client {
-    /// Returns the project of this client. The project of a region is cached; errors are not.
+    /// Returns the project id of this client. A successful lookup by region is cached.
     pub async fn project(&self) -> Result<&ProjectId, ClientError> {
         self.inner
             .project

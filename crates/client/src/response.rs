@@ -1,4 +1,4 @@
-//! Responses: detects errors in all formats of the cloud (spec section 8.4), and parses JSON bodies.
+//! Parses JSON responses, and error responses in all formats of the cloud (spec section 8.4).
 
 use std::time::Duration;
 
@@ -12,12 +12,12 @@ use crate::error::ClientError;
 
 /// Maximum size of a JSON response, in bytes. A list of 100 instances has a few hundred KiB.
 const MAX_JSON_BYTES: usize = 16 << 20;
-/// Maximum number of bytes of an error body that are read.
+/// Maximum size of an error body, in bytes. The rest is discarded.
 const MAX_ERROR_BYTES: usize = 64 << 10;
-/// Maximum number of characters of a foreign text in an error message.
+/// Maximum number of characters of server text in an error message.
 const MAX_EXCERPT_CHARS: usize = 200;
 
-/// Context of a request for error messages, and its timeout.
+/// Operation, endpoint and timeout of a request, for errors.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RequestContext<'a> {
     pub(crate) operation: &'static str,
@@ -49,7 +49,7 @@ impl RequestContext<'_> {
         }
     }
 
-    /// Returns a successful response, or the error that it reports.
+    /// Returns a successful response, or converts an error response to an error.
     pub(crate) async fn check_status(self, response: Response) -> Result<Response, ClientError> {
         let status = response.status();
         if status.is_success() {
@@ -82,7 +82,7 @@ impl RequestContext<'_> {
     }
 }
 
-/// Reads up to `max_len` bytes of a body. Read errors are ignored, because the status matters more.
+/// Reads up to `max_len` bytes of a body. Read errors are ignored, because the caller already has an error status.
 async fn read_body_prefix(mut response: Response, max_len: usize) -> Vec<u8> {
     let mut body = Vec::new();
     while let Ok(Some(chunk)) = response.chunk().await {
@@ -115,7 +115,7 @@ fn parse_api_error(operation: &'static str, status: u16, headers: &HeaderMap, bo
     }
 }
 
-/// Finds the error code and message of an error body.
+/// Finds the error code and the message in an error body.
 ///
 /// Supported keys: `error_code` and `error_msg`, `errorCode` and `errorMsg`, `code` and `message`.
 /// Nested objects are searched up to `depth` levels.
@@ -135,7 +135,7 @@ fn find_code_and_message(json: &Value, depth: u8) -> Option<(String, String)> {
         })
 }
 
-/// Parses `Retry-After`: seconds, or an HTTP date.
+/// Parses a `Retry-After` value in seconds or as an HTTP date.
 fn parse_retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     if let Ok(seconds) = value.trim().parse() {
         return Some(Duration::from_secs(seconds));
@@ -144,7 +144,7 @@ fn parse_retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     Some(Duration::try_from(until.duration_since(now)).unwrap_or(Duration::ZERO))
 }
 
-/// Sanitizes text of a server for a terminal: replaces control characters and truncates it to `max_len` characters.
+/// Replaces control characters in server text with spaces, and truncates the text to `max_len` characters.
 pub(crate) fn sanitize(text: &str, max_len: usize) -> String {
     text.chars().take(max_len).map(|char| if char.is_control() { ' ' } else { char }).collect()
 }

@@ -1,4 +1,4 @@
-//! Transport: signs or authenticates requests, sends them, and retries safe ones.
+//! Transport layer: authenticates, sends and retries API requests.
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use reqwest::{Method, Response};
@@ -16,10 +16,10 @@ use crate::error::ClientError;
 use crate::response::RequestContext;
 use crate::retry::{self, Idempotency};
 
-/// Request of the API, without credentials.
+/// API request without credentials.
 #[derive(Debug, Clone)]
 pub(crate) struct ApiRequest<'a> {
-    /// Operation for error messages, such as "listing instances".
+    /// Name of the operation in error messages, such as "listing instances".
     pub(crate) operation: &'static str,
     pub(crate) method: Method,
     pub(crate) endpoint: &'a Endpoint,
@@ -35,7 +35,7 @@ pub(crate) struct ApiRequest<'a> {
 }
 
 impl ApiRequest<'_> {
-    /// Query string, sorted and percent-encoded as the signature requires.
+    /// Returns the query string, sorted and percent-encoded as required by the signature.
     fn encode_query(&self) -> String {
         let mut pairs: Vec<&(&str, String)> = self.query.iter().collect();
         pairs.sort();
@@ -70,7 +70,7 @@ impl Client {
         }
     }
 
-    /// Sends a request, with retries, and parses the response as JSON.
+    /// Sends a request with retries, and parses the response as JSON.
     pub(crate) async fn send_json<T: DeserializeOwned>(&self, request: &ApiRequest<'_>) -> Result<T, ClientError> {
         let mut attempt = 1;
         loop {
@@ -89,7 +89,7 @@ impl Client {
         tokio::time::timeout(context.limit, exchange).await.map_err(|_| context.timeout_error())?
     }
 
-    /// Sends a request, with retries, and returns the response with its body unread.
+    /// Sends a request with retries, and returns the response before the body is read.
     pub(crate) async fn send_streaming(&self, request: &ApiRequest<'_>) -> Result<Response, ClientError> {
         let mut attempt = 1;
         loop {
@@ -127,7 +127,7 @@ impl Client {
         RequestContext { operation, endpoint, limit: self.inner.settings.response_timeout }
     }
 
-    /// Sends a request once. If the token has expired, sends it again with a new token.
+    /// Sends a request with authentication. After a 401 response, signs in again and resends the request.
     async fn send_authenticated(&self, request: &ApiRequest<'_>) -> Result<Response, ClientError> {
         match &self.inner.credentials {
             Credentials::AccessKey { id, secret, security_token } => {
@@ -167,7 +167,7 @@ impl Client {
         context.check_status(response).await
     }
 
-    /// Headers of every request, without authentication.
+    /// Returns the headers of a request, without authentication.
     pub(crate) fn base_headers(&self, request: &ApiRequest<'_>) -> Vec<(String, String)> {
         let mut headers = vec![
             (HOST.to_string(), request.endpoint.host_header()),
@@ -182,8 +182,8 @@ impl Client {
         headers
     }
 
-    /// Headers with a signature by the access key.
-    /// As in the official SDK, the signature covers all of them (spec section 8.1).
+    /// Returns the headers of a request with a signature by the access key.
+    /// The signature covers all headers, as in the official SDKs (spec section 8.1).
     fn build_signed_headers(
         &self,
         request: &ApiRequest<'_>,
@@ -222,7 +222,7 @@ impl Client {
     }
 }
 
-/// Converts and validates headers.
+/// Converts header names and values to a header map. Fails on invalid names and values.
 pub(crate) fn to_header_map(headers: &[(String, String)]) -> Result<HeaderMap, ClientError> {
     let mut map = HeaderMap::new();
     for (name, value) in headers {
@@ -234,7 +234,7 @@ pub(crate) fn to_header_map(headers: &[(String, String)]) -> Result<HeaderMap, C
     Ok(map)
 }
 
-/// Validates a header value. Errors do not contain the value, because it may be a secret.
+/// Converts a header value. Errors omit the value, because it may be a secret.
 fn to_header_value(name: &str, value: &str) -> Result<HeaderValue, ClientError> {
     let mut value = HeaderValue::from_str(value)
         .map_err(|_| ClientError::Setup(format!("the value for {name} holds characters that no header can carry")))?;

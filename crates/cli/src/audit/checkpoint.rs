@@ -10,7 +10,8 @@ use crate::error::CliError;
 use crate::output::{self, Output};
 use crate::store_args::StoreArgs;
 
-/// Write a checkpoint: the position and hash link of the newest row. It proves later that no row up to it was removed
+/// Write a checkpoint of the audit log: the position and the hash link of the newest row.
+/// With the checkpoint, clew audit verify detects the later removal of rows up to that position.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct Arguments {

@@ -1,4 +1,4 @@
-//! Rows of the audit log as a table, JSON or CSV, with the field names of the API.
+//! Output of audit rows as a table, JSON or CSV, with the field names of the API.
 
 use clew_model::{Actor, AuditEvent};
 use clew_store::AuditRecord;
@@ -25,7 +25,7 @@ pub(super) fn render_table(rows: &[AuditRecord]) -> String {
     text_table::render_rows(headings, rows.iter().map(row).collect(), "No rows.")
 }
 
-/// Formats the operation, with the number of requests if the row counts repeated refusals.
+/// Formats the operation name. A row for repeated refusals also gets the number of requests.
 fn format_operation(event: &AuditEvent) -> String {
     match event.detail.get("repeated").and_then(Value::as_u64) {
         Some(repeated) => format!("{} ×{repeated}", event.operation),
@@ -78,8 +78,8 @@ pub(super) const CSV_HEADER: [&str; 17] = [
     "link",
 ];
 
-/// Converts a row to CSV fields. Text that a spreadsheet would interpret as a formula gets a leading `'`.
-/// Unauthenticated clients can choose names, so fields are untrusted.
+/// Converts an audit row to CSV fields. Text that a spreadsheet would interpret as a formula gets a leading `'`.
+/// The fields are untrusted, because unauthenticated clients can choose user names.
 pub(super) fn row_to_csv(record: &AuditRecord) -> Vec<String> {
     let value = row_to_json(record);
     let field = |name: &&str| match value.get(name) {

@@ -1,10 +1,10 @@
-//! Progress display on stderr. Hidden if stderr is not a terminal.
+//! Progress display on stderr, hidden if stderr is not a terminal.
 
 use std::time::Duration;
 
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
-/// Progress line of a collection. Dropping it clears the line.
+/// Progress line of a collection. Drop clears the line.
 #[derive(Debug)]
 pub(super) struct Progress {
     bar: ProgressBar,

@@ -5,7 +5,7 @@ use secrecy::SecretString;
 
 use crate::error::CliError;
 
-/// Reads the S3 settings from `location` and the environment. Returns `None` for an empty `location`.
+/// Reads the S3 settings from `location` and `AWS_…` environment variables. Returns `None` if `location` is empty.
 pub(super) fn read_s3_settings(location: &str) -> Result<Option<S3Settings>, CliError> {
     if location.is_empty() {
         return Ok(None);
@@ -17,7 +17,7 @@ pub(super) fn read_s3_settings(location: &str) -> Result<Option<S3Settings>, Cli
     settings.map(Some).map_err(|error| CliError::refusal(format!("--results: {error}")))
 }
 
-/// Attaches S3 as the result store, after an access test. Without settings, results stay in the data directory.
+/// Sets S3 as the result store, after an access test. Without S3 settings, the data directory remains the result store.
 pub(super) async fn attach_result_store(store: Store, s3: Option<S3Settings>) -> Result<Store, CliError> {
     match s3 {
         Some(settings) => Ok(store.with_results(ResultStore::s3(&settings).await?)),

@@ -1,4 +1,4 @@
-//! Lookup of policies: the policies of a domain and the built-in system policies.
+//! Lookup of custom policies of a domain and built-in system policies.
 
 use clew_iam::policy::{PolicyModel, system};
 use clew_store::{PolicyRecord, PolicyRef};
@@ -6,7 +6,7 @@ use clew_store::{PolicyRecord, PolicyRef};
 use super::{IdentityDirectory, find_nearest_name};
 use crate::error::CliError;
 
-/// A policy of the domain or a system policy.
+/// Custom policy of the domain, or system policy.
 #[derive(Debug)]
 pub(crate) struct NamedPolicy {
     pub(crate) reference: PolicyRef,
@@ -18,13 +18,13 @@ pub(crate) struct NamedPolicy {
 }
 
 impl IdentityDirectory {
-    /// Lists the policies of the domain, then the system policies.
+    /// Lists the custom policies of the domain, followed by the system policies.
     pub(crate) async fn list_policies(&self) -> Result<Vec<NamedPolicy>, CliError> {
         let own = self.store.policies_of(&self.domain.id).await?.into_iter().map(from_policy_record);
         Ok(own.chain(system::ALL.iter().filter_map(from_system_policy)).collect())
     }
 
-    /// Finds a policy by name, or by id for policies of the domain.
+    /// Finds a policy by name; custom policies also by id.
     pub(crate) async fn find_policy(&self, name_or_id: &str) -> Result<NamedPolicy, CliError> {
         let all = self.list_policies().await?;
         let hint = find_nearest_name(name_or_id, all.iter().map(|policy| policy.name.as_str()))
@@ -63,7 +63,7 @@ fn from_system_policy(policy: &system::SystemPolicy) -> Option<NamedPolicy> {
     })
 }
 
-/// Name of a policy model as stored in the metadata.
+/// Returns the name of a policy model in the metadata database.
 pub(crate) fn policy_model_name(model: PolicyModel) -> &'static str {
     match model {
         PolicyModel::RoleBased => "role",

@@ -15,8 +15,9 @@ pub(crate) struct Arguments {
     /// Name, unique in the project
     #[arg(long)]
     name: String,
-    /// Node: URL, then ,role=master or ,role=slave, and ,zone=ZONE to restrict reads to workers of that zone; repeatable.
-    /// The first node is the master unless a node has role=master
+    /// Node: URL with optional suffixes ,role=master or ,role=slave and ,zone=ZONE; repeatable.
+    /// Only workers of the zone read a node with a zone.
+    /// The first node is the master unless another node has role=master
     #[arg(long = "node", value_name = "URL[,role=ROLE][,zone=ZONE]", required = true)]
     nodes: Vec<String>,
     /// Tag; repeatable
@@ -97,7 +98,7 @@ fn parse_node_options(specs: &[String], ids: &[NodeId]) -> Result<Vec<NewNode>, 
         .collect()
 }
 
-/// A parsed `--node` option.
+/// Parsed `--node` option.
 #[derive(Debug, Default)]
 struct NodeSpec<'a> {
     url: &'a str,
@@ -105,7 +106,8 @@ struct NodeSpec<'a> {
     zone: Option<Zone>,
 }
 
-/// Parses a `--node` option. Role and zone follow the last commas in any order, because a URL can contain commas.
+/// Parses a `--node` option: a URL with optional `,role=` and `,zone=` suffixes in any order.
+/// Suffixes are parsed from the end, because a URL can contain commas.
 fn parse_node_option(text: &str) -> Result<NodeSpec<'_>, CliError> {
     let mut node = NodeSpec { url: text, ..NodeSpec::default() };
     while let Some((url, last)) = node.url.rsplit_once(',') {

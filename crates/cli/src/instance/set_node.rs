@@ -14,7 +14,7 @@ use crate::node_url;
 pub(crate) struct Arguments {
     /// Name or id
     instance: String,
-    /// Id of the node [default: the only one]
+    /// Id of the node [default: the only node]
     #[arg(long, value_name = "ID")]
     node: Option<NodeId>,
     /// New URL

@@ -1,4 +1,4 @@
-//! `clew instance tag` and `untag`: changes the tags of an instance.
+//! `clew instance tag` and `clew instance untag`: add and remove tags of an instance.
 
 use clap::Args;
 use clew_model::{Instance, Tag};
@@ -6,12 +6,12 @@ use clew_model::{Instance, Tag};
 use super::{Inventory, ProjectArgs, parse_tag, render, require_instance};
 use crate::error::CliError;
 
-/// Maximum length of a tag key in characters (spec section 3.5).
+/// Maximum length of a tag key, in characters (spec section 3.5).
 const MAX_TAG_KEY_CHARS: usize = 36;
-/// Maximum length of a tag value in characters (spec section 3.5).
+/// Maximum length of a tag value, in characters (spec section 3.5).
 const MAX_TAG_VALUE_CHARS: usize = 43;
 
-/// Add tags to an instance. An existing key gets the new value. Policy conditions can match tags (g:ResourceTag).
+/// Add tags to an instance, or replace the values of existing tags. Policy conditions can match tags (g:ResourceTag).
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew instance tag shop env=test team=payments")]
 pub(super) struct TagArgs {
@@ -32,14 +32,14 @@ pub(super) struct TagArgs {
 pub(super) struct UntagArgs {
     /// Name or id
     instance: String,
-    /// Keys to remove; with =VALUE only if the tag has that value
+    /// Tag keys to remove; KEY=VALUE removes the tag only if the value matches
     #[arg(value_name = "KEY[=VALUE]", required = true)]
     tags: Vec<String>,
     #[command(flatten)]
     project_args: ProjectArgs,
 }
 
-/// Parses a tag, with the length and character rules of the API.
+/// Parses a tag, and validates its length and characters by the rules of the API.
 fn parse_new_tag(text: &str) -> Result<Tag, String> {
     let tag = parse_tag(text)?;
     let valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '\u{4e00}'..='\u{9fff}');
@@ -86,7 +86,7 @@ pub(super) async fn remove_tags(arguments: UntagArgs) -> Result<(), CliError> {
     print_instance(&project_args, &inventory, &instance).await
 }
 
-/// Prints the current state of the instance.
+/// Reads the instance again, and prints it.
 async fn print_instance(
     project_args: &ProjectArgs,
     inventory: &Inventory,

@@ -16,16 +16,16 @@ use crate::store_args::DomainArgs;
 use crate::text_table;
 use crate::time;
 
-/// Allowed lifetime of a temporary key in seconds, as in the API.
+/// Valid lifetimes of a temporary key, in seconds. The API has the same range.
 const LIFETIME_RANGE_SECONDS: std::ops::RangeInclusive<u64> = 900..=86_400;
 
-/// Create an access key for a user. Prints the secret once.
+/// Create an access key for a user. Prints the secret key once.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct Arguments {
     /// Name or id of the user
     user: String,
-    /// Create a temporary key with this lifetime, 15m to 24h; it is valid only with its security token
+    /// Create a temporary key with this lifetime (15m to 24h); requests with the key require its security token
     #[arg(long, value_name = "DURATION", value_parser = parse_lifetime)]
     temporary: Option<Duration>,
     #[command(flatten)]
@@ -44,11 +44,11 @@ fn parse_lifetime(text: &str) -> Result<Duration, String> {
     if LIFETIME_RANGE_SECONDS.contains(&lifetime.as_secs()) { Ok(lifetime) } else { Err("15m to 24h".to_owned()) }
 }
 
-/// A new access key with its secrets, which are printed once.
+/// New access key with its secrets, which are printed only once.
 struct CreatedKey {
     id: AccessKeyId,
     secret: SecretString,
-    /// Security token and Unix time of expiry of a temporary key.
+    /// Security token of a temporary key, and its expiry as a Unix timestamp in seconds.
     temporary: Option<(SecretString, i64)>,
 }
 

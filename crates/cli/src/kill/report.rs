@@ -13,10 +13,10 @@ use super::Outcomes;
 use super::preview::{KillImpact, SelectedSessions};
 use crate::output::merge_json_objects;
 
-/// Maximum number of statement bytes that are formatted for one line.
+/// Maximum number of statement bytes that are formatted for one output line.
 const MAX_STATEMENT_BYTES: usize = 4 << 10;
 
-/// Data of the preview and of the result.
+/// Input of the preview and of the result output.
 #[derive(Debug)]
 pub(super) struct KillReport {
     pub(super) address: String,
@@ -26,7 +26,7 @@ pub(super) struct KillReport {
 }
 
 impl KillReport {
-    /// Renders the sessions with their transactions, blocked sessions and risks.
+    /// Renders the preview: sessions with their transactions, blocked sessions and risks.
     pub(super) fn render_preview(&self, width: usize) -> String {
         let mut text = String::new();
         for session in &self.selected.sessions {
@@ -105,7 +105,7 @@ impl KillReport {
         }
     }
 
-    /// Action for the confirmation prompt.
+    /// Describes the action for the confirmation prompt.
     pub(super) fn describe_action(&self) -> String {
         let what = match (self.kind, self.selected.sessions.len()) {
             (KillKind::Connection, 1) => "end 1 session".to_owned(),
@@ -116,13 +116,13 @@ impl KillReport {
         format!("{what} on {}", self.address)
     }
 
-    /// Outcomes of all session ids in the arguments. Ids without a session get `AlreadyGone`.
+    /// Returns an outcome for each session id in the arguments. Ids without a session get `AlreadyGone`.
     pub(super) fn outcomes_for_all_ids(&self, outcomes: &[(u64, KillOutcome)]) -> Outcomes {
         let outcome = |id: u64| outcomes.iter().find(|(other, _)| *other == id).map(|(_, outcome)| outcome.clone());
         self.selected.ids.iter().map(|&id| (id, outcome(id).unwrap_or(KillOutcome::AlreadyGone))).collect()
     }
 
-    /// Converts the result to JSON; without outcomes, the preview.
+    /// Converts the kill result to JSON. Without outcomes, converts the preview.
     pub(super) fn to_json(&self, result: Option<(&Outcomes, Option<&Result<KillEffect, Failure>>)>) -> Value {
         let (outcomes, effect) = result.map_or((None, None), |(outcomes, effect)| (Some(outcomes), effect));
         let session_json = |id: &u64| {
@@ -180,7 +180,7 @@ fn transaction_to_json(open: &Transaction) -> Value {
     })
 }
 
-/// Renders one line per session, and the effect on other sessions.
+/// Renders one line per killed session, and a line with the effect on other sessions.
 pub(super) fn render_outcomes(outcomes: &[(u64, KillOutcome)], effect: Option<&Result<KillEffect, Failure>>) -> String {
     let mut text = String::new();
     for (id, outcome) in outcomes {
@@ -197,7 +197,7 @@ pub(super) fn render_outcomes(outcomes: &[(u64, KillOutcome)], effect: Option<&R
     text
 }
 
-/// Formats the effect, such as `1 row rolled back; 2 sessions unblocked, 1 still waits`.
+/// Formats the effect, such as `1 row rolled back; 2 sessions unblocked, 1 still waiting`.
 fn format_effect(effect: &KillEffect) -> String {
     let count =
         |count: u64, one: &str, many: &str| if count == 1 { format!("1 {one}") } else { format!("{count} {many}") };

@@ -1,4 +1,4 @@
-//! Suggested remedy for the first root blocker, printed last so that it stays visible in a terminal.
+//! Suggested remedy for the first root blocker, printed below the lock tree.
 
 use anstyle::{Effects, Style};
 use clew_diagnose::terminal::one_line;
@@ -7,7 +7,8 @@ use clew_model::NodeUrl;
 
 use crate::node_url;
 
-/// Renders the impact of removing the first root blocker, and the command. Returns an empty string without a known root blocker.
+/// Renders the command that removes the first root blocker, and its impact.
+/// Returns an empty string if no root blocker is known.
 pub(super) fn suggest_remedy(graph: &WaitGraph, node: &NodeUrl, colours: bool) -> String {
     let Some(root) = graph.roots.first() else { return String::new() };
     let command = |command: String| {
@@ -41,7 +42,7 @@ fn format_impact(what: &str, root: &Root) -> String {
     }
 }
 
-/// Explains why a root blocker is never killed.
+/// Explains why Clew does not kill a root blocker.
 fn explain_unkillable(id: u64, role: SessionRole) -> String {
     match role {
         SessionRole::Applier => {

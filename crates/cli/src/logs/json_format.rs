@@ -1,5 +1,5 @@
-//! JSON format of log lines. The JSON object is written directly, because each request writes a log line.
-//! The formatter of `tracing-subscriber` parses the span fields again and writes each token separately.
+//! JSON format of log lines, optimised because each request writes a log line.
+//! The JSON formatter of `tracing-subscriber` parses span fields again and writes each token separately.
 
 use std::fmt;
 
@@ -11,10 +11,10 @@ use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
 
-/// Initial buffer capacity in bytes; sufficient for the line of a request.
+/// Initial buffer capacity in bytes, sufficient for the log line of a request.
 const INITIAL_BUFFER_BYTES: usize = 512;
 
-/// One JSON object per line: timestamp, level, event fields, target, and the current span.
+/// Log format with one JSON object per line: timestamp, level, event fields, target and current span.
 pub(super) struct JsonFormat;
 
 impl<S> FormatEvent<S, JsonFields> for JsonFormat
@@ -64,7 +64,7 @@ impl JsonObject {
         }
     }
 
-    /// Writes a serialised object with an additional text field.
+    /// Writes a serialised JSON object, and adds a text field to the object.
     fn write_object_field(&mut self, name: &str, object: &str, extra_name: &str, extra_value: &str) {
         self.write_field_name(name);
         self.0.extend_from_slice(object.strip_suffix('}').unwrap_or("{").as_bytes());

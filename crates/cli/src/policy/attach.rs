@@ -40,7 +40,7 @@ pub(super) struct DetachArgs {
     domain_args: DomainArgs,
 }
 
-/// Grantee of a policy, and the project of a role policy.
+/// Options for the grantee of a policy and the project of a role policy.
 #[derive(Debug, Args)]
 struct GranteeArgs {
     /// Name or id of a user
@@ -54,12 +54,12 @@ struct GranteeArgs {
     project: Option<String>,
 }
 
-/// A resolved attachment.
+/// Policy attachment with resolved policy, grantee and project.
 struct ResolvedAttachment {
     policy: NamedPolicy,
     grantee: Grantee,
     project: Option<clew_store::Project>,
-    /// Description of the grantee and project in messages.
+    /// Description of the grantee and the project for messages.
     to: String,
 }
 
@@ -90,7 +90,7 @@ impl GranteeArgs {
 }
 
 impl ResolvedAttachment {
-    /// Checks the rules of spec section 4.1: role policies only for groups, a project only for role policies.
+    /// Validates the attachment: only groups can have role policies, and only role policies can have a project.
     fn validate(&self) -> Result<(), CliError> {
         let name = &self.policy.name;
         match (self.policy.model, &self.grantee, &self.project) {

@@ -1,4 +1,4 @@
-//! Policy documents and their diagnostics, formatted like compiler errors.
+//! Input of policy documents, and output of their errors in the style of a compiler.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -12,10 +12,10 @@ use crate::error::CliError;
 use crate::output::{self, Format};
 use crate::text_table;
 
-/// Maximum number of characters shown of a line with a finding.
+/// Maximum number of characters in the excerpt of a document line.
 const MAX_EXCERPT_CHARS: usize = 100;
 
-/// Text of a policy document, and the file name for messages.
+/// Text of a policy document, with the file name for messages.
 pub(super) struct PolicyDocument {
     pub(super) name: String,
     pub(super) text: String,
@@ -47,7 +47,7 @@ impl PolicyDocument {
         Policy::parse(&self.text)
     }
 
-    /// Formats findings with the source line and a caret below the column.
+    /// Formats errors or warnings with the source line and a caret below the column.
     pub(super) fn format_findings(&self, kind: &str, findings: &[Diagnostic]) -> String {
         findings.iter().fold(String::new(), |mut text, finding| {
             let Diagnostic { line, column, path, message } = finding;
@@ -66,7 +66,7 @@ impl PolicyDocument {
         })
     }
 
-    /// Returns the part of a line around a column, and a line with a caret below the column.
+    /// Returns an excerpt of a line around a column, and a second line with a caret below the column.
     fn excerpt(&self, line: usize, column: usize) -> Option<(String, String)> {
         let chars: Vec<char> = self.text.lines().nth(line.checked_sub(1)?)?.chars().collect();
         let index = column.checked_sub(1)?;
@@ -104,7 +104,7 @@ pub(super) fn validate_file(path: &Path, format: Format) -> Result<(), CliError>
     if policy.is_some() { Ok(()) } else { Err(CliError::NegativeResult) }
 }
 
-/// Parses a document. Prints errors and warnings to stderr. Fails if the document has errors.
+/// Parses a policy document, and prints errors and warnings to stderr. Fails if the document has errors.
 pub(super) fn require_valid_policy(document: &PolicyDocument) -> Result<Policy, CliError> {
     match document.parse() {
         Ok(policy) => {
@@ -119,7 +119,7 @@ pub(super) fn require_valid_policy(document: &PolicyDocument) -> Result<Policy, 
     }
 }
 
-/// Formats a number with a noun, in the plural unless the number is 1.
+/// Formats a number with a noun in the singular or plural, such as `2 errors`.
 pub(super) fn format_count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }

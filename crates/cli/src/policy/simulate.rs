@@ -1,4 +1,4 @@
-//! `clew policy simulate`: explains the decision on a simulated request.
+//! `clew policy simulate`: explains the authorization decision for a simulated request.
 
 mod report;
 
@@ -19,19 +19,19 @@ use crate::identity_directory::{IdentityDirectory, find_nearest_name};
 use crate::store_args::DomainArgs;
 use crate::{instance, output, time};
 
-/// Simulate a request: report the decision, the deciding statement, and why other statements do not match.
+/// Simulate a request: show the decision, the deciding statement, and the reasons of other statements.
 ///
-/// Exits with 0 if the request would be allowed, else with 1.
+/// Exits with 0 if the request would be allowed, otherwise with 1.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct Arguments {
     /// Name or id of the user
     #[arg(long, value_name = "USER")]
     user: String,
-    /// Name of the action in either policy model
+    /// Name of the action, from an identity policy or a role policy
     #[arg(long, value_name = "ACTION")]
     action: String,
-    /// Name or id of the project [default: the only one]
+    /// Name or id of the project [default: the only project]
     #[arg(long, value_name = "PROJECT")]
     project: Option<String>,
     /// Name or id of the instance
@@ -114,7 +114,7 @@ fn find_action(name: &str) -> Result<Action, CliError> {
     })
 }
 
-/// Finds the project and the instance of the request. Fails on options that do not apply to the action.
+/// Finds the project and the instance of the request. Fails if an option does not apply to the action.
 async fn resolve_target(
     directory: &IdentityDirectory,
     arguments: &Arguments,
@@ -154,7 +154,7 @@ async fn find_only_project(directory: &IdentityDirectory) -> Result<Project, Cli
     }
 }
 
-/// Loads the user as a principal with an access key, whose scope covers the domain and all its projects.
+/// Loads the user as a principal with the scope of an access key: the domain and all its projects.
 async fn load_principal(directory: &IdentityDirectory, user: &User) -> Result<Principal, CliError> {
     let grants = directory.store.grants_of(&user.id).await?;
     Ok(Principal {
@@ -164,13 +164,13 @@ async fn load_principal(directory: &IdentityDirectory, user: &User) -> Result<Pr
         domain_name: user.domain_name.clone(),
         scope: Scope::AccessKey,
         administrator: user.administrator,
-        // Same rule as in the server: an unreadable policy disables all grants, because it may contain a Deny statement.
+        // As in the server, an unreadable policy disables all grants, because the policy may contain a Deny statement.
         grants: grants.into_iter().map(parse_grant).collect::<Option<_>>().unwrap_or_default(),
         budget: Arc::default(),
     })
 }
 
-/// Parses a stored grant. Prints a note and returns `None` if the policy cannot be read.
+/// Parses a stored grant. If the policy is invalid, prints a note and returns `None`.
 fn parse_grant(stored: StoredGrant) -> Option<Grant> {
     let (policy_name, policy) = match stored.policy {
         StoredPolicy::System { name } => {
@@ -193,7 +193,7 @@ fn parse_grant(stored: StoredGrant) -> Option<Grant> {
     })
 }
 
-/// Lists the reasons that deny a request before the policies are evaluated.
+/// Lists the reasons for denying the request before policy evaluation.
 fn find_denial_reasons(user: &User, project: Option<&Project>) -> Vec<String> {
     let mut denial_reasons = Vec::new();
     if !user.enabled {

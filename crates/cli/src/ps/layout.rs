@@ -1,4 +1,4 @@
-//! Table of sessions that fits the terminal width.
+//! Session table that fits the terminal width.
 
 use std::io::{self, Write};
 
@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use crate::output::{Output, stdout_has_colours, terminal_width};
 
-/// Columns before the statement: heading, maximum width, minimum width.
+/// Columns before the statement column, each with heading, maximum width and minimum width.
 const COLUMNS: [(&str, usize, usize); 7] = [
     ("ID", 20, 20),
     ("USER", 24, 8),
@@ -23,12 +23,12 @@ const COLUMNS: [(&str, usize, usize); 7] = [
 ];
 /// Right-aligned columns.
 const NUMERIC_COLUMNS: [&str; 2] = ["ID", "TIME"];
-/// Spaces between two columns.
+/// Width of the gap between two columns, in spaces.
 const COLUMN_GAP_WIDTH: usize = 2;
-/// Minimum width of the statement while other columns can shrink.
+/// Minimum width of the statement column while other columns can shrink.
 const MIN_STATEMENT_WIDTH: usize = 24;
 
-/// Displayed fields of a snapshot row.
+/// Fields of a snapshot row that the table shows.
 #[derive(Deserialize)]
 struct SessionRow {
     session_id: u64,
@@ -48,7 +48,7 @@ struct TableLine {
     is_waiting: bool,
 }
 
-/// Writes a heading, one line per session, and a summary.
+/// Writes a heading line, one line per session, and a summary line.
 pub(super) fn write_table(snapshot: &mut Snapshot, out: &mut Output) -> io::Result<()> {
     let width = terminal_width();
     let lines = read_table_lines(snapshot, width)?;
@@ -95,7 +95,7 @@ fn format_session_row(row: SessionRow, width: usize) -> TableLine {
     };
     let is_waiting = row.transaction_status.as_deref() == Some("LOCK WAIT") || is_wait_state(state.as_bytes());
     let statement = row.sql_statement.unwrap_or_default();
-    // A statement can have megabytes; one line shows only the start.
+    // Only the start of a statement is processed, because a statement can have megabytes.
     let head: String = statement.chars().take(width * 4).collect();
     TableLine {
         cells: [
@@ -114,7 +114,8 @@ fn format_session_row(row: SessionRow, width: usize) -> TableLine {
     }
 }
 
-/// Computes the column widths from the widest cells. If the statement gets less than its minimum width, the widest columns shrink.
+/// Computes the column widths from the widest cells.
+/// The widest columns shrink until the statement column has its minimum width.
 fn fit_column_widths(lines: &[TableLine], width: usize) -> [usize; COLUMNS.len()] {
     let mut widths = COLUMNS.map(|(name, ..)| name.len());
     for line in lines {

@@ -1,4 +1,4 @@
-//! Report on the sessions that rules would kill or spare, as text and JSON.
+//! Report of sessions that kill rules would kill or spare, as text and JSON.
 
 use std::fmt::Write as _;
 
@@ -12,11 +12,11 @@ use crate::text_table;
 /// Maximum length of a statement in the table, in characters.
 const MAX_STATEMENT_CHARS: usize = 60;
 
-/// Sessions that the rules would kill or spare.
+/// Report of sessions that the rules would kill or spare.
 pub(super) struct RuleReport<'a> {
     rules: &'a [Rule],
     total: usize,
-    /// Sessions that would be killed, each with the index of the first rule that kills it.
+    /// Sessions that would be killed, each with the index of the first matching rule.
     killed: Vec<(usize, &'a Session)>,
     /// Sessions that match a rule but are spared, each with the index of the first matching rule.
     spared: Vec<(usize, &'a Session, SpareReason)>,
@@ -26,7 +26,7 @@ impl<'a> RuleReport<'a> {
     pub(super) fn new(rules: &'a [Rule], sessions: &'a [Session], protected: &ProtectedAccounts) -> Self {
         let (mut killed, mut spared) = (Vec::new(), Vec::new());
         for session in sessions {
-            // The reason for sparing a session does not depend on the rule, so the first matching rule decides.
+            // The first matching rule decides, because the reason for sparing a session does not depend on the rule.
             let mut verdicts = rules.iter().map(|rule| rule.rule.evaluate(session, protected)).enumerate();
             match verdicts.find(|(_, verdict)| *verdict != Verdict::Unmatched) {
                 Some((rule, Verdict::Killed)) => killed.push((rule, session)),
@@ -101,14 +101,14 @@ impl<'a> RuleReport<'a> {
         })
     }
 
-    /// Number of sessions that a rule kills, and number that it spares.
+    /// Returns the number of killed sessions and the number of spared sessions of a rule.
     fn count_sessions(&self, rule: usize) -> (usize, usize) {
         let kills = self.killed.iter().filter(|(index, _)| *index == rule).count();
         (kills, self.spared.iter().filter(|(index, ..)| *index == rule).count())
     }
 
-    /// Returns true if the decision of a kill task depends on the storage engine, which a snapshot does not contain.
-    /// This applies to sessions that change a table, unless the rule includes unsafe kills.
+    /// Returns true if the decision of a kill task depends on the storage engine, which is not part of a snapshot.
+    /// The decision depends on the engine if the session changes a table and the rule does not include unsafe kills.
     fn depends_on_engine(&self, rule: usize, session: &Session) -> bool {
         let opted_in = self.rules.get(rule).is_some_and(|rule| rule.include_unsafe);
         let changes = |statement| changed_tables(statement, session.database.as_deref()).is_some();
@@ -148,7 +148,7 @@ impl<'a> RuleReport<'a> {
     }
 }
 
-/// Formats the statement in one line, cut to the maximum length.
+/// Formats the statement as one line, truncated to the maximum length.
 fn format_statement(session: &Session) -> String {
     let text = session.statement.as_deref().map(to_valid_utf8).unwrap_or_default();
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");

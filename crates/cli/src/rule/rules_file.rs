@@ -9,10 +9,10 @@ use toml::{Spanned, Value};
 
 /// Valid keys of a rule.
 const RULE_KEYS: [&str; 8] = ["name", "user", "host", "db", "command", "sql", "seconds", "include_unsafe"];
-/// Name of the TOML tables in a file.
+/// Name of the TOML table of a rule.
 const RULE_TABLE_NAME: &str = "rule";
 
-/// A rule of the file, with its name and options.
+/// Kill rule of a rules file, with its name and options.
 #[derive(Debug)]
 #[allow(clippy::struct_field_names, reason = "the field holds the rule itself")]
 pub(super) struct Rule {
@@ -20,11 +20,11 @@ pub(super) struct Rule {
     pub(super) rule: KillRule,
     /// True if `seconds` is the only criterion, so that the rule matches every user session.
     pub(super) is_duration_only: bool,
-    /// Also kills sessions whose termination can damage a non-transactional table.
+    /// True if the rule also kills sessions when the kill can damage a non-transactional table.
     pub(super) include_unsafe: bool,
 }
 
-/// Keys and values of a rule, with their positions in the file.
+/// Keys and values of a rule with their positions in the file.
 type Fields = BTreeMap<Spanned<String>, Spanned<Value>>;
 
 #[derive(Deserialize)]
@@ -33,7 +33,7 @@ struct RulesFile {
     rule: Vec<Spanned<Fields>>,
 }
 
-/// Parses the rules of a file. Errors contain the line number.
+/// Parses the rules of a rules file. Errors contain the line number.
 pub(super) fn parse_rules(text: &str) -> Result<Vec<Rule>, String> {
     let format_error = |error: toml::de::Error| error.to_string().trim_end().to_owned();
     let tables: BTreeMap<Spanned<String>, Value> = toml::from_str(text).map_err(format_error)?;
@@ -112,7 +112,7 @@ fn unknown_key_error(key: &str, valid_keys: &[&str]) -> String {
     }
 }
 
-/// Formats the line number of a byte offset.
+/// Formats the line number at a byte offset.
 fn format_line_number(text: &str, offset: usize) -> String {
     format!("line {}", text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1)
 }

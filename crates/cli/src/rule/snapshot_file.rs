@@ -8,10 +8,10 @@ use serde::Deserialize;
 const REQUIRED_COLUMNS: [&str; 8] =
     ["session_id", "user", "host", "database_name", "execution_status", "command", "sql_statement", "state_duration"];
 const UTF8_BOM: &[u8] = "\u{feff}".as_bytes();
-/// First bytes of cells that the formula guard prefixes with a quote.
+/// First bytes of cells to which the formula guard adds a leading quote.
 const FORMULA_FIRST_BYTES: &[u8] = b"=+-@\t\r";
 
-/// Parses the sessions of a file. Errors contain the line number.
+/// Parses the sessions of a snapshot file. Errors contain the line number.
 pub(super) fn parse_sessions(bytes: &[u8]) -> Result<Vec<Session>, String> {
     let bytes = bytes.strip_prefix(UTF8_BOM).unwrap_or(bytes);
     match bytes.trim_ascii_start().first() {
@@ -22,7 +22,7 @@ pub(super) fn parse_sessions(bytes: &[u8]) -> Result<Vec<Session>, String> {
     }
 }
 
-/// Output of `clew snapshot --format json`.
+/// JSON output of `clew snapshot --format json`.
 #[derive(Deserialize)]
 struct JsonSnapshot {
     sessions: Vec<SnapshotRow>,
@@ -84,19 +84,19 @@ fn parse_csv(bytes: &[u8]) -> Result<Vec<Session>, String> {
     Ok(sessions)
 }
 
-/// Positions of the required columns in a file without a header row.
+/// Returns the positions of the required columns in a file without a header row.
 fn default_column_positions() -> [usize; REQUIRED_COLUMNS.len()] {
     REQUIRED_COLUMNS.map(|key| COLUMNS.iter().position(|column| column.key == key).unwrap_or_default())
 }
 
-/// Positions of the required columns by the header row. Returns `None` if the record is not a header row.
+/// Returns the positions of the required columns from a header row, or `None` if the record is not a header row.
 fn parse_header_row(record: &ByteRecord) -> Result<Option<[usize; REQUIRED_COLUMNS.len()]>, String> {
     let is_name_of = |key: &str, cell: &[u8]| {
         let column = COLUMNS.iter().find(|column| column.key == key);
         column.is_some_and(|column| [column.key, column.label_zh].iter().any(|name| name.as_bytes() == cell))
     };
     let is_header = record.iter().any(|cell| REQUIRED_COLUMNS.iter().any(|key| is_name_of(key, cell)));
-    // Every data row of a snapshot starts with a number, the session id.
+    // Every data row of a snapshot starts with a numeric session id.
     if !is_header || record.get(0).is_some_and(|cell| !cell.is_empty() && cell.iter().all(u8::is_ascii_digit)) {
         return Ok(None);
     }
@@ -108,7 +108,8 @@ fn parse_header_row(record: &ByteRecord) -> Result<Option<[usize; REQUIRED_COLUM
     Ok(Some(positions))
 }
 
-/// Line number of the record at a byte offset. The line count of the CSV reader is off by one after CR LF.
+/// Returns the line number of the record at a byte offset.
+/// The line number from the CSV reader is not used, because it is wrong by one after CR LF.
 fn line_number_at(bytes: &[u8], offset: u64) -> usize {
     let offset = usize::try_from(offset).unwrap_or(usize::MAX);
     let (before, after) = bytes.split_at_checked(offset).unwrap_or((bytes, &[]));
@@ -140,8 +141,8 @@ fn parse_csv_record(
     })
 }
 
-/// Removes the quote that the formula guard added.
-/// A statement that originally starts with `'=` loses its quote too, because the two cases are indistinguishable.
+/// Removes the leading quote that the formula guard added.
+/// A statement that originally starts with `'=` also loses its quote, because the two cases are indistinguishable.
 fn strip_formula_guard(cell: &[u8]) -> Vec<u8> {
     match cell {
         [b'\'', rest @ ..] if rest.first().is_some_and(|first| FORMULA_FIRST_BYTES.contains(first)) => rest.to_vec(),

@@ -1,4 +1,4 @@
-//! `clew rule test RULES SNAPSHOT`: applies kill rules to a saved snapshot. Connects to no server.
+//! `clew rule test RULES SNAPSHOT`: applies kill rules to a saved snapshot, without a server connection.
 
 use std::path::{Path, PathBuf};
 
@@ -9,9 +9,9 @@ use super::{report, rules_file, snapshot_file};
 use crate::error::CliError;
 use crate::output::Format;
 
-/// Test kill rules on a saved snapshot: list the sessions that they would kill and spare.
+/// Test kill rules on a saved session snapshot: list the sessions that the rules would kill or spare.
 ///
-/// Kill tasks use the same matching code. The command connects to no server and kills no session.
+/// The command does not connect to a server. Kill tasks use the same matching code.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct Arguments {

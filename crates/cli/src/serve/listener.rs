@@ -1,4 +1,4 @@
-//! Listener of `clew serve`: addresses and TLS.
+//! TCP listener of `clew serve`, with address resolution and TLS.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,10 +13,11 @@ use tracing::warn;
 use crate::configuration::{Configuration, TlsSettings};
 use crate::error::CliError;
 
-/// Poll interval of the certificate files.
+/// Poll interval for changes of the certificate files.
 const CERTIFICATE_POLL_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Resolves the addresses of the `listen` setting. Fails on a non-loopback address without TLS, unless `allow_plain_http` is set.
+/// Resolves the addresses of the `listen` setting.
+/// Fails on a non-loopback address without TLS, unless `allow_plain_http` is set.
 pub(super) async fn resolve_addresses(configuration: &Configuration, tls: bool) -> Result<Vec<SocketAddr>, CliError> {
     let listen = &configuration.listen;
     let addresses: Vec<_> = lookup_host(listen).await.map_err(|error| listen_error(listen, &error))?.collect();
@@ -33,7 +34,7 @@ pub(super) async fn resolve_addresses(configuration: &Configuration, tls: bool) 
     }
 }
 
-/// Binds the listener. `listen` is the setting for error messages.
+/// Binds the listener. `listen` is the configured address for error messages.
 pub(super) async fn bind_listener(listen: &str, addresses: &[SocketAddr]) -> Result<TcpListener, CliError> {
     TcpListener::bind(addresses).await.map_err(|error| listen_error(listen, &error))
 }
@@ -44,7 +45,7 @@ fn listen_error(listen: &str, error: &std::io::Error) -> CliError {
 }
 
 impl TlsSettings {
-    /// Loads the certificate and its key. Returns `None` if TLS is disabled.
+    /// Loads the certificate and its private key. Returns `None` if TLS is disabled.
     pub(super) fn load_files(&self) -> Result<Option<Tls>, CliError> {
         match (self.cert.as_os_str().is_empty(), self.key.as_os_str().is_empty()) {
             (true, true) => Ok(None),
@@ -59,7 +60,7 @@ impl TlsSettings {
     }
 }
 
-/// Reloads the certificate when its files change, and on SIGHUP.
+/// Spawns tasks that reload the certificate when its files change and on SIGHUP.
 pub(super) fn watch_certificate(tls: &Tls, shutdown: &CancellationToken) -> Result<(), CliError> {
     tls.warn_if_key_is_world_readable();
     let mut hangup = signal(SignalKind::hangup())

@@ -1,4 +1,4 @@
-//! Table of a snapshot: the most important columns first, one line per session.
+//! Snapshot table with one line per session, most important columns first.
 
 use std::io::{self, Write};
 
@@ -9,10 +9,10 @@ use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Tab
 
 use crate::output::{Output, stdout_has_colours};
 
-/// A table column: key of the snapshot column, heading, and whether it is numeric.
+/// Table column: key of the snapshot column, heading, and true for a numeric column.
 type TableColumn = (&'static str, &'static str, bool);
 
-/// Columns of every table, except the statement.
+/// Columns of every table, except the statement column.
 const TABLE_COLUMNS: [TableColumn; 10] = [
     ("session_id", "ID", true),
     ("user", "USER", false),
@@ -33,19 +33,19 @@ const DETAIL_TABLE_COLUMNS: [TableColumn; 5] = [
     ("waits_for", "WAITS FOR", false),
     (DIGEST_KEY, "DIGEST", false),
 ];
-/// Last column, which gets the remaining width.
+/// Statement column, which is the last one and gets the remaining width.
 const STATEMENT_COLUMN: TableColumn = (STATEMENT_KEY, "STATEMENT", false);
 /// Key of the statement column.
 const STATEMENT_KEY: &str = "sql_statement";
-/// Key of the digest column, which is shortened to a prefix.
+/// Key of the digest column, which shows only a prefix of the digest.
 const DIGEST_KEY: &str = "statement_digest";
-/// Length of the displayed digest prefix.
+/// Length of the displayed digest prefix, in characters.
 const DIGEST_PREFIX_LENGTH: usize = 8;
-/// Maximum width of a cell, except the statement.
+/// Maximum width of a cell, except in the statement column.
 const MAX_CELL_WIDTH: usize = 28;
-/// Width of the statement if the terminal width is unknown.
+/// Width of the statement column if the terminal width is unknown.
 const DEFAULT_STATEMENT_WIDTH: usize = 80;
-/// Minimum width of the statement on a narrow terminal.
+/// Minimum width of the statement column on a narrow terminal.
 const MIN_STATEMENT_WIDTH: usize = 20;
 /// Padding of each column in spaces.
 const COLUMN_PADDING: usize = 2;
@@ -80,7 +80,7 @@ fn select_columns(detailed: bool) -> Vec<TableColumn> {
     TABLE_COLUMNS.into_iter().chain(detail_columns).chain([STATEMENT_COLUMN]).collect()
 }
 
-/// Reads the cells of all rows, and a flag per row that is true for lock waits.
+/// Reads the cells of all rows, with a flag per row that is true if the session waits for a lock.
 fn read_table_lines(snapshot: &mut Snapshot, columns: &[TableColumn]) -> io::Result<(Vec<Line>, Vec<bool>)> {
     let keys: Vec<&str> =
         COLUMNS.iter().map(|column| column.key).chain(DETAIL_COLUMNS.iter().map(|column| column.key)).collect();
@@ -106,7 +106,7 @@ fn read_table_lines(snapshot: &mut Snapshot, columns: &[TableColumn]) -> io::Res
     Ok((lines, waiting))
 }
 
-/// Computes the width that the other columns leave for the statement.
+/// Computes the remaining width for the statement column.
 fn compute_statement_width(lines: &[Line], columns: &[TableColumn], terminal: usize) -> usize {
     let widest = |column: usize| {
         let cells = lines.iter().filter_map(|line| Some(line.get(column)?.chars().count())).max().unwrap_or(0);
@@ -136,9 +136,9 @@ fn cell_alignment(is_number: bool) -> CellAlignment {
     if is_number { CellAlignment::Right } else { CellAlignment::Left }
 }
 
-/// Sanitises text as one line, cut to a width.
+/// Sanitises text as one line, truncated to `width`.
 fn to_truncated_line(text: &str, width: usize) -> String {
-    // The limit leaves room for white space, which is collapsed.
+    // The limit is larger than the width, because `one_line` collapses white space.
     let head: String = text.chars().take(8 * width).collect();
     truncate(&terminal::one_line(head.as_bytes()), width)
 }

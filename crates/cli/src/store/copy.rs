@@ -17,14 +17,14 @@ use crate::{local_actor, text_table};
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct Arguments {
-    /// Data directory created by clew init; its server must be stopped
+    /// Data directory created by clew init; stop its clew serve before the copy
     #[arg(long, value_name = "DIR", env = "CLEW_DATA_DIR", default_value = DEFAULT_DATA_DIR)]
     data_dir: PathBuf,
     /// Target PostgreSQL database, such as postgres://user@host/database?sslmode=verify-full.
-    /// Set its password in PGPASSWORD or ~/.pgpass, because other users can see command lines
+    /// Set the database password in PGPASSWORD or ~/.pgpass, because other users can see command lines
     #[arg(long, value_name = "URL", env = "CLEW_METADATA", hide_env_values = true)]
     to: String,
-    /// Only list the tables to copy, and check that the database is empty
+    /// Only list the tables to copy, and check that the target database is empty
     #[arg(long)]
     dry_run: bool,
     /// Output format
@@ -71,7 +71,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
     arguments.format.print(|| render_copied_tables(&tables, &message), || copied_tables_to_json(&tables, true))
 }
 
-/// Creates a progress display on stderr. Hidden if stderr is not a terminal.
+/// Creates a progress display on stderr, hidden if stderr is not a terminal.
 fn create_progress_bar() -> ProgressBar {
     let bar = ProgressBar::new_spinner();
     if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}, {elapsed}") {

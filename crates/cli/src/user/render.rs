@@ -1,4 +1,4 @@
-//! Users as text and JSON. The output never contains passwords or password hashes.
+//! Output of users as text and JSON, without passwords and password hashes.
 
 use std::fmt::Write as _;
 
@@ -11,7 +11,7 @@ use crate::key;
 use crate::output::merge_json_objects;
 use crate::text_table::{self, format_yes_no};
 
-/// Groups, policies and access keys of a user.
+/// Groups, policy grants and access keys of a user.
 pub(super) struct UserAccess {
     groups: Vec<Group>,
     grants: Vec<(StoredGrant, Option<String>)>,

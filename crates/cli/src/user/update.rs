@@ -1,4 +1,4 @@
-//! `clew user update`, `password`, `enable` and `disable`: changes a user.
+//! `clew user update`, `password`, `enable` and `disable`: change a user.
 
 use clap::Args;
 use clew_store::UserChange;
@@ -22,7 +22,7 @@ pub(super) struct Arguments {
     /// Grant full access to the domain, regardless of policies
     #[arg(long, conflicts_with = "no_administrator")]
     administrator: bool,
-    /// Limit access to the attached policies
+    /// Limit access to the permissions of attached policies
     #[arg(long)]
     no_administrator: bool,
     /// Description

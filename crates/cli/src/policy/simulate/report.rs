@@ -1,4 +1,4 @@
-//! A simulated request and its decision as text and JSON.
+//! Output of a simulated request and its decision as text and JSON.
 
 use std::fmt::Write as _;
 
@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use crate::output::merge_json_objects;
 use crate::text_table;
 
-/// A simulated request and its decision.
+/// Simulated request with its decision.
 pub(super) struct Simulation<'a> {
     pub(super) explanation: Explanation,
-    /// Reasons that deny the request before the policies are evaluated.
+    /// Reasons for denying the request before policy evaluation.
     pub(super) denial_reasons: Vec<String>,
     pub(super) action: Action,
     pub(super) user: &'a User,
