@@ -88,7 +88,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
             return Err(CliError::failure(format!("the collection failed: {reason}")));
         }
         CollectionStatus::Running | CollectionStatus::Unrecognized => {
-            return Err(CliError::failure(format!("the server no longer knows the collection {request_id}")));
+            return Err(CliError::failure(format!("the collection {request_id} no longer exists on the server")));
         }
     }
     match OutputTarget::from_path(&arguments.output) {

@@ -288,7 +288,7 @@ impl Configuration {
         let names = &self.kills.protected_accounts;
         if let Some(name) = names.iter().find(|name| name.is_empty() || name.contains('@')) {
             return Err(CliError::refusal(format!(
-                "kills.protected_accounts holds {name:?}; it takes the names of accounts without their hosts, such as \"billing\""
+                "kills.protected_accounts contains {name:?}; expected account names without hosts, such as \"billing\""
             )));
         }
         Ok(ProtectedAccounts::default().with(names.iter().map(String::as_bytes)))
@@ -298,12 +298,12 @@ impl Configuration {
     pub(crate) fn api_settings(&self) -> Result<ApiSettings, CliError> {
         let trusted_proxies = TrustedProxies::parse(&self.http.trusted_proxies).map_err(|text| {
             CliError::refusal(format!(
-                "http.trusted_proxies holds {text:?}, which is neither an address nor a network such as \"10.0.0.0/8\""
+                "http.trusted_proxies contains {text:?}, which is neither an address nor a network such as \"10.0.0.0/8\""
             ))
         })?;
         let allowed_hosts = AllowedHosts::parse(&self.http.allowed_hosts).map_err(|text| {
             CliError::refusal(format!(
-                "http.allowed_hosts holds {text:?}, which is no host such as \"clew.example.com\" or \"clew.example.com:8407\""
+                "http.allowed_hosts contains {text:?}, which is not a host such as \"clew.example.com\" or \"clew.example.com:8407\""
             ))
         })?;
         Ok(ApiSettings {
@@ -346,8 +346,8 @@ pub(crate) fn parse_configuration(text: &str) -> Result<Configuration, String> {
     match unknown {
         None => Ok(configuration),
         Some(key) => Err(match find_nearest_key(&key) {
-            Some(known) => format!("{key} is not known; did you mean {known}?"),
-            None => format!("{key} is not known; known are {}", list_valid_keys().join(", ")),
+            Some(valid) => format!("unknown key {key}; did you mean {valid}?"),
+            None => format!("unknown key {key}; valid keys: {}", list_valid_keys().join(", ")),
         }),
     }
 }
@@ -388,12 +388,12 @@ mod tests {
 
     #[test]
     fn unknown_key_suggests_the_nearest_valid_key() {
-        assert_eq!(parse_configuration("lisen = \"x\"").unwrap_err(), "lisen is not known; did you mean listen?");
+        assert_eq!(parse_configuration("lisen = \"x\"").unwrap_err(), "unknown key lisen; did you mean listen?");
         assert_eq!(
             parse_configuration("[results]\nretension = \"1h\"").unwrap_err(),
-            "results.retension is not known; did you mean results.retention?"
+            "unknown key results.retension; did you mean results.retention?"
         );
-        assert!(parse_configuration("[zzz]\nqqq = 1").unwrap_err().contains("known are"));
+        assert!(parse_configuration("[zzz]\nqqq = 1").unwrap_err().contains("valid keys: "));
     }
 
     #[test]

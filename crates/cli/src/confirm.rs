@@ -32,7 +32,7 @@ impl ConfirmArgs {
             return Err(CliError::refusal(format!("this would {action}; nothing was changed"))
                 .with_hint("add --yes to skip the confirmation prompt"));
         }
-        output::write_stderr(&format!("This will {action}. Go on? [y/N] "));
+        output::write_stderr(&format!("This will {action}. Continue? [y/N] "));
         // A blocking read on a thread of the runtime would delay the handling of Ctrl-C.
         let input = tokio::task::spawn_blocking(|| {
             let mut line = String::new();

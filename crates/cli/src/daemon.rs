@@ -87,10 +87,7 @@ fn set_spill_directory(data_dir: &Path) -> Result<(), CliError> {
     }
     let folder = data_dir.join("spill");
     let failed = |error: std::io::Error| {
-        CliError::failure(format!(
-            "cannot create the folder {} for rows that do not fit into memory: {error}",
-            folder.display()
-        ))
+        CliError::failure(format!("cannot create the spill directory {}: {error}", folder.display()))
     };
     DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(failed)?;
     // The call fails only if the directory is already set. A process has one data directory, so the setting is the same.

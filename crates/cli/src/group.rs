@@ -201,7 +201,7 @@ async fn change_members(arguments: MemberArgs, add: bool) -> Result<(), CliError
     if !add {
         let members = store.members_of(&group.id).await?;
         if let Some(user) = resolved.iter().find(|user| members.iter().all(|member| member.id != user.id)) {
-            let what = format!("{} is no member of {}; nothing was changed", user.name, group.name);
+            let what = format!("{} is not a member of {}; nothing was changed", user.name, group.name);
             return Err(CliError::refusal(what).with_hint(format!("clew group show {} lists the members", group.name)));
         }
     }

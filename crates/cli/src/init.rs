@@ -88,7 +88,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     let (_, ids) =
         Store::initialise(&local_actor::local_audit_origin(), arguments.store_location()?, tenant).await.map_err(|error| match error {
             StoreError::AlreadyInitialised { .. } => CliError::refusal(error.to_string())
-                .with_hint("use it as it is (clew serve), or select another data directory with --data-dir, or another database with --metadata"),
+                .with_hint("start the server with clew serve, or select another data directory with --data-dir or another database with --metadata"),
             error => CliError::failure(error.to_string()),
         })?;
     let credentials = build_credentials(&arguments, &ids, &secrets.password, &secrets.access_key, &secrets.secret_key);
@@ -107,7 +107,8 @@ struct GeneratedSecrets {
 }
 
 fn generate_secrets() -> Result<GeneratedSecrets, CliError> {
-    let failed = |error: &dyn std::error::Error| CliError::failure(format!("could not make secrets: {error}"));
+    let failed =
+        |error: &dyn std::error::Error| CliError::failure(format!("could not generate the credentials: {error}"));
     let password = password::generate().map_err(|error| failed(&error))?;
     let password_hash = password::hash(&password).map_err(|error| failed(&error))?;
     let secret_key = access_key::generate_secret().map_err(|error| failed(&error))?;

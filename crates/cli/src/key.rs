@@ -102,7 +102,7 @@ async fn set_key_enabled(domain_args: &DomainArgs, id: &AccessKeyId, enabled: bo
     let (user, _) = find_key(&directory, id).await?;
     directory.store.set_key_enabled(&directory.origin, id, enabled).await?;
     domain_args.output_format().print(
-        || format!("The access key {id} of {user} {}.\n", if enabled { "may be used" } else { "may not be used" }),
+        || format!("{} the access key {id} of {user}.\n", if enabled { "Enabled" } else { "Disabled" }),
         || json!({ "access_key": id, "user": user, "enabled": enabled }),
     )
 }

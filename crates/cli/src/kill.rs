@@ -71,7 +71,7 @@ non-transactional tables, long rollbacks, replication and backups. Then it promp
 
 Killing a session rolls back its transaction. The rollback can take as long as the changes took, and the locks are held until it
 completes. A session is killed only if it is still the session shown; with --query, only if it still runs the statement shown.
-Server threads, protected accounts and Clew's own sessions are refused.
+Clew never kills server threads, sessions of protected accounts and its own sessions.
 
 Examples:
   clew kill mysql://root@127.0.0.1/ 42
@@ -123,7 +123,10 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         .print(|| report::render_outcomes(&outcomes, effect), || report.to_json(Some((&outcomes, effect))))?;
     match outcomes.iter().filter(|(_, outcome)| !outcome.is_success()).count() {
         0 => Ok(()),
-        failures => Err(CliError::failure(format!("{failures} of {} could not be ended", outcomes.len()))),
+        failures => {
+            let noun = if kind == KillKind::Query { "statements" } else { "sessions" };
+            Err(CliError::failure(format!("{failures} of {} {noun} could not be killed", outcomes.len())))
+        }
     }
 }
 
@@ -182,10 +185,11 @@ fn reject_protected_sessions(
     if refused.is_empty() {
         return Ok(());
     }
-    let reasons: Vec<String> = refused.iter().map(|(id, why)| format!("session {id} is not ended: {why}")).collect();
-    let error = CliError::refusal(format!("{}; nothing was ended", reasons.join("; ")));
+    let reasons: Vec<String> =
+        refused.iter().map(|(id, why)| format!("session {id} cannot be killed: {why}")).collect();
+    let error = CliError::refusal(format!("{}; nothing was killed", reasons.join("; ")));
     let idle = refused.iter().any(|(_, why)| *why == Refusal::Idle);
     let hint =
-        if idle { "leave --query out to end the session itself, or leave that session out" } else { "leave it out" };
+        if idle { "omit --query to kill the session itself, or omit the session id" } else { "omit the session id" };
     Err(error.with_hint(hint))
 }

@@ -7,7 +7,7 @@ use clew_model::Limitation;
 pub(crate) fn format_limitation(limitation: &Limitation) -> String {
     let line = |text: &str| one_line(text.as_bytes());
     let remedy = limitation.remedy.as_ref().map_or(String::new(), |remedy| format!("  fix: {}\n", line(remedy)));
-    format!("note: {}\n  why: {}\n{remedy}", line(&limitation.what), line(&limitation.why))
+    format!("note: {}\n  reason: {}\n{remedy}", line(&limitation.what), line(&limitation.why))
 }
 
 pub(crate) fn format_limitations(limitations: &[Limitation]) -> String {

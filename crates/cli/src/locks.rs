@@ -29,7 +29,7 @@ pub(crate) struct Arguments {
 const AFTER_HELP: &str = "\
 Covers row locks, table locks, metadata locks, flushes, global read locks and user locks. Each root blocker heads a tree of its direct
 and indirect waiters. \"holds\" counts all waiters of a root; \"unblocks up to\" counts the waiters that wait for no other root. The last
-lines suggest the command that removes the first root.
+lines suggest the command that removes the first root blocker.
 
 Examples:
   clew locks mysql://root@127.0.0.1/
@@ -91,29 +91,29 @@ fn summarize_waits(graph: &WaitGraph, address: &str) -> String {
     waiters.dedup();
     let (waiting, unexplained) = (waiters.len(), graph.unexplained.len());
     let mut text = match waiting {
-        0 if unexplained == 0 => format!("Nobody waits for anybody on {address}"),
+        0 if unexplained == 0 => format!("No session waits for a lock on {address}"),
         0 => String::new(),
-        1 => format!("1 waits on {address}, "),
-        many => format!("{many} wait on {address}, "),
+        1 => format!("1 session waits on {address}, "),
+        many => format!("{many} sessions wait on {address}, "),
     };
     if waiting > 0 {
         let cycles = graph.roots.iter().filter(|root| root.parties.len() > 1).count();
         let _ = match graph.roots.len() {
-            1 if cycles == 1 => write!(text, "in one cycle"),
-            1 => write!(text, "held by one root blocker"),
-            many => write!(text, "held by {many} root blockers"),
+            1 if cycles == 1 => write!(text, "in a cycle"),
+            1 => write!(text, "blocked by 1 root blocker"),
+            many => write!(text, "blocked by {many} root blockers"),
         };
     }
     let _ = match (unexplained, waiting) {
         (0, _) => Ok(()),
-        (1, 0) => write!(text, "1 waits on {address}, and its blocker cannot be seen"),
-        (many, 0) => write!(text, "{many} wait on {address}, and their blockers cannot be seen"),
-        (1, _) => write!(text, "; of 1 more the blocker cannot be seen"),
-        (many, _) => write!(text, "; of {many} more the blockers cannot be seen"),
+        (1, 0) => write!(text, "1 session waits on {address}, and its blocker is unknown"),
+        (many, 0) => write!(text, "{many} sessions wait on {address}, and their blockers are unknown"),
+        (1, _) => write!(text, "; the blocker of 1 more session is unknown"),
+        (many, _) => write!(text, "; the blockers of {many} more sessions are unknown"),
     };
     text.push_str(".\n");
     if !graph.limitations.is_empty() {
-        text.push_str("There may be more: the notes say what cannot be read.\n");
+        text.push_str("The list may be incomplete: see the notes about missing data.\n");
     }
     text
 }

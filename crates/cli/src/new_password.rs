@@ -30,7 +30,8 @@ pub(crate) struct NewPassword {
 impl NewPasswordArgs {
     /// Generates a password for `user`, or reads it from stdin.
     pub(crate) async fn read_or_generate(&self, user: &str) -> Result<NewPassword, CliError> {
-        let failed = |error: &dyn std::error::Error| CliError::failure(format!("could not make a password: {error}"));
+        let failed =
+            |error: &dyn std::error::Error| CliError::failure(format!("could not process the password: {error}"));
         if !self.password_stdin {
             let generated = password::generate().map_err(|error| failed(&error))?;
             let hash = password::hash(&generated).map_err(|error| failed(&error))?;

@@ -15,13 +15,12 @@ pub(crate) fn reject_passwords(matches: &ArgMatches) -> Result<(), CliError> {
         let values = matches.try_get_raw(id.as_str()).ok().flatten().into_iter().flatten();
         if values.filter_map(|value| value.to_str()).any(url_has_password) {
             return Err(CliError::refusal(format!(
-                "the address of the PostgreSQL database in --{} has a password, which other accounts of the machine can see in the list of \
-                 processes",
+                "the PostgreSQL URL in --{} contains a password, which other accounts of the machine can see in the process list",
                 id.as_str().replace('_', "-")
             ))
             .with_hint(
-                "leave it out and set PGPASSWORD or PGPASSFILE; or give the whole address in CLEW_METADATA or in a configuration file \
-                 (metadata = …) that only Clew's account can read. Change the password: it has been seen",
+                "omit the password and set PGPASSWORD or PGPASSFILE, or set the complete URL in CLEW_METADATA or in a configuration \
+                 file (metadata = …) that only Clew's account can read. Change the exposed password",
             ));
         }
     }

@@ -23,5 +23,5 @@ enum RuleCommand {
 pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     let RuleCommand::Test(arguments) = arguments.command;
     let task = tokio::task::spawn_blocking(move || test::run(&arguments));
-    task.await.map_err(|error| CliError::failure(format!("could not try the rules: {error}")))?
+    task.await.map_err(|error| CliError::failure(format!("could not test the rules: {error}")))?
 }

@@ -61,7 +61,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     let rotated = Store::rotate_master_key(&local_actor::local_audit_origin(), location).await?;
     if rotated.damaged > 0 {
         output::write_stderr(&format!(
-            "note: {} secrets were changed outside of Clew and could not be decrypted before the rotation either; set them again\n",
+            "note: {} secrets cannot be decrypted, because they were changed outside of Clew; set them again\n",
             rotated.damaged
         ));
     }

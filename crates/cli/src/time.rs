@@ -17,7 +17,7 @@ pub(crate) fn parse_timestamp(text: &str) -> Result<Timestamp, String> {
             .map(|midnight| midnight.timestamp())
             .map_err(|error| error.to_string());
     }
-    let invalid = || "a moment such as 2026-06-12T10:00:00Z, 2026-06-12 or 24h (ago)".to_owned();
+    let invalid = || "expected a time such as 2026-06-12T10:00:00Z, 2026-06-12 or 24h (ago)".to_owned();
     let age = text.parse::<Span>().map_err(|_| invalid())?.abs();
     let start = Timestamp::now().to_zoned_datetime(TimeZone::UTC).checked_sub(age).map_err(|_| invalid())?;
     Ok(start.timestamp())
@@ -26,7 +26,7 @@ pub(crate) fn parse_timestamp(text: &str) -> Result<Timestamp, String> {
 /// Parses a duration such as `15m`.
 pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let duration = text.parse::<SignedDuration>().ok().and_then(|duration| Duration::try_from(duration).ok());
-    duration.ok_or_else(|| "a duration such as 15m or 2h".to_owned())
+    duration.ok_or_else(|| "expected a duration such as 15m or 2h".to_owned())
 }
 
 /// Formats a Unix timestamp in seconds as RFC 3339.

@@ -98,7 +98,7 @@ async fn remove_user(arguments: RemoveArgs) -> Result<(), CliError> {
     let user = directory.find_user(&arguments.user).await?;
     arguments
         .confirmation
-        .confirm_action(format!("remove the user {} with their access keys and tokens", user.name))
+        .confirm_action(format!("remove the user {} with all access keys and tokens", user.name))
         .await?;
     directory.store.remove_user(&directory.origin, &user.id).await?;
     arguments

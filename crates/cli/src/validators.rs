@@ -21,7 +21,7 @@ pub(crate) fn parse_description(text: &str) -> Result<String, String> {
     if text.chars().count() <= MAX_DESCRIPTION_LENGTH && !text.chars().any(char::is_control) {
         Ok(text.to_owned())
     } else {
-        Err(format!("one line of at most {MAX_DESCRIPTION_LENGTH} characters"))
+        Err(format!("expected one line of at most {MAX_DESCRIPTION_LENGTH} characters"))
     }
 }
 

@@ -108,7 +108,7 @@ impl ClientBuilder {
             None => endpoint.clone(),
         };
         if HeaderValue::from_str(&self.user_agent).is_err() {
-            return Err(ClientError::Setup(format!("user agent {:?} holds control characters", self.user_agent)));
+            return Err(ClientError::Setup(format!("user agent {:?} contains control characters", self.user_agent)));
         }
         let http = self.build_http_client(&endpoint, &iam_endpoint)?;
         Ok(Client {
@@ -118,7 +118,7 @@ impl ClientBuilder {
                 iam_endpoint,
                 credentials: self
                     .credentials
-                    .ok_or_else(|| missing("a pair of access key and secret key, or a user with a password"))?,
+                    .ok_or_else(|| missing("an access key with its secret key, or a user with a password"))?,
                 project_ref: self.project_ref.ok_or_else(|| missing("a project id or a region"))?,
                 language: self.language,
                 user_agent: self.user_agent,
@@ -145,7 +145,7 @@ impl ClientBuilder {
             let read = reqwest::Certificate::from_pem_bundle(pem)
                 .map_err(|error| ClientError::Setup(format!("the CA certificates are not PEM: {error}")))?;
             if read.is_empty() {
-                return Err(ClientError::Setup("the file of CA certificates holds none in PEM form".to_owned()));
+                return Err(ClientError::Setup("the CA certificate file contains no PEM certificate".to_owned()));
             }
             certificates.extend(read);
         }
@@ -157,7 +157,7 @@ impl ClientBuilder {
         };
         builder.build().map_err(|error| {
             ClientError::Setup(format!(
-                "TLS cannot be used: {}; are CA certificates installed?",
+                "TLS is not available: {}; check that CA certificates are installed",
                 crate::error::root_cause(&error)
             ))
         })

@@ -179,7 +179,7 @@ impl Client {
         wait: Duration,
     ) -> Result<CollectionStatus, ClientError> {
         let project = self.project().await?;
-        let operation = "asking for the state of a collection";
+        let operation = "reading the state of a collection";
         let path = format!("/v3/{project}/instances/{instance}/nodes/{node}/realtime-session-task");
         let mut request = self.get_request(operation, project, path, vec![("request_id", request_id.to_string())]);
         if wait.as_secs() > 0 {
@@ -187,7 +187,7 @@ impl Client {
         }
         let response: StatusResponse = self.send_json(&request).await?;
         CollectionStatus::from_name(&response.status).ok_or_else(|| {
-            let why = format!("the state {:?}", sanitize(&response.status, 80));
+            let why = format!("unknown state {:?}", sanitize(&response.status, 80));
             self.request_context(operation, &self.inner.endpoint.to_string()).invalid_response_error(why)
         })
     }

@@ -127,7 +127,7 @@ impl Client {
             if progress.range_headers().is_some() {
                 return Ok(response);
             }
-            let why = "a part of the result where the whole was asked for";
+            let why = "partial content instead of the complete result";
             return Err(self
                 .request_context(DOWNLOAD_OPERATION, &self.inner.endpoint.to_string())
                 .invalid_response_error(why));

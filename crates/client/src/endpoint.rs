@@ -15,11 +15,11 @@ pub(crate) struct Endpoint {
 impl Endpoint {
     /// Parses a URL such as `https://host` or `http://host:port`. `what` names the setting in errors.
     pub(crate) fn parse(what: &str, given: &str) -> Result<Self, ClientError> {
-        let wrong = |why: &str| ClientError::Setup(format!("{what} {given:?} {why}; write it like https://host:port"));
+        let wrong = |why: &str| ClientError::Setup(format!("{what} {given:?} {why}; expected https://host:port"));
         let url = Url::parse(given.trim()).map_err(|error| wrong(&format!("is not a URL ({error})")))?;
         if !url.username().is_empty() || url.password().is_some() {
             // The URL is not shown: it may contain a password.
-            return Err(ClientError::Setup(format!("{what} must not hold a user or password")));
+            return Err(ClientError::Setup(format!("{what} must not contain a user or password")));
         }
         match url.scheme() {
             "http" | "https" => {}

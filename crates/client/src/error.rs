@@ -6,7 +6,7 @@ use std::time::Duration;
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// Invalid configuration of the client.
-    #[error("the client cannot be set up: {0}")]
+    #[error("invalid client configuration: {0}")]
     Setup(String),
     /// Error response of the API.
     #[error("{operation}: {error_msg} ({error_code}, HTTP {status}{})", request_id.as_ref().map(|id| format!(", request {id}")).unwrap_or_default())]
@@ -38,7 +38,7 @@ pub enum ClientError {
         source: reqwest::Error,
     },
     /// The response was not complete within the timeout.
-    #[error("{operation}: {endpoint} did not answer within {limit:?}")]
+    #[error("{operation}: {endpoint} did not respond within {limit:?}")]
     Timeout {
         /// Operation that failed.
         operation: &'static str,
@@ -48,7 +48,7 @@ pub enum ClientError {
         limit: Duration,
     },
     /// The connection was lost before the response was complete.
-    #[error("{operation}: the connection to {endpoint} broke: {}", root_cause(source))]
+    #[error("{operation}: lost the connection to {endpoint}: {}", root_cause(source))]
     ConnectionLost {
         /// Operation that failed.
         operation: &'static str,
@@ -58,7 +58,7 @@ pub enum ClientError {
         source: reqwest::Error,
     },
     /// The response does not conform to the API.
-    #[error("{operation}: {endpoint} gave an answer that is not of this API: {why}; is the endpoint right?")]
+    #[error("{operation}: invalid response from {endpoint}: {why}; check the endpoint")]
     InvalidResponse {
         /// Operation that failed.
         operation: &'static str,
@@ -68,9 +68,7 @@ pub enum ClientError {
         why: String,
     },
     /// The region does not have exactly one project for the credentials.
-    #[error(
-        "looking up the project of region {region}: exactly one must match, but {found}; give the project id instead"
-    )]
+    #[error("looking up the project of region {region}: expected one project, but {found}; set the project id instead")]
     ProjectLookup {
         /// Region.
         region: String,
@@ -78,7 +76,7 @@ pub enum ClientError {
         found: String,
     },
     /// The wait for a collection timed out, but the collection continues on the server.
-    #[error("the collection {request_id} is still running after {limit:?}; ask for it again later")]
+    #[error("the collection {request_id} is still running after {limit:?}; request its state again later")]
     StillRunning {
         /// Id of the collection.
         request_id: String,
@@ -86,7 +84,7 @@ pub enum ClientError {
         limit: Duration,
     },
     /// The number of interruptions of a download exceeded the maximum.
-    #[error("downloading a result: broke off {interruptions} times, the last time after {received} bytes: {last}")]
+    #[error("downloading a result: interrupted {interruptions} times, last after {received} bytes: {last}")]
     TooManyInterruptions {
         /// Number of interruptions.
         interruptions: u32,
@@ -96,7 +94,7 @@ pub enum ClientError {
         last: Box<ClientError>,
     },
     /// The length of the result differs from the length that the server sent in `Content-Length`.
-    #[error("downloading a result: {received} bytes came, but the server had told {total}")]
+    #[error("downloading a result: received {received} bytes, expected {total}")]
     LengthMismatch {
         /// Number of bytes received.
         received: u64,
@@ -104,7 +102,7 @@ pub enum ClientError {
         total: u64,
     },
     /// The sink cannot write the result.
-    #[error("downloading a result: cannot write it: {0}")]
+    #[error("downloading a result: cannot write the result: {0}")]
     Write(#[from] std::io::Error),
 }
 

@@ -65,7 +65,7 @@ impl Client {
         let response: ProjectsResponse = self.send_json(&request).await?;
         match response.projects.as_slice() {
             [only] => {
-                only.id.parse().map_err(|error| project_lookup_error(region, format!("its id is wrong: {error}")))
+                only.id.parse().map_err(|error| project_lookup_error(region, format!("its id is invalid: {error}")))
             }
             [] => Err(project_lookup_error(region, "there is none".to_owned())),
             several => {

@@ -81,7 +81,7 @@ impl<W: AsyncWrite + Unpin + Send> DownloadSink for StreamSink<W> {
     async fn restart(&mut self) -> io::Result<()> {
         if self.written {
             return Err(io::Error::other(
-                "the result changed, or cannot be resumed, and what was written cannot be taken back; write to a file instead",
+                "the download must restart, but written bytes cannot be discarded; write to a file instead",
             ));
         }
         Ok(())

@@ -117,10 +117,10 @@ impl Client {
         let http_response = self.send_with_headers(&request, to_header_map(&self.base_headers(&request))?).await?;
         let value = http_response.headers().get("x-subject-token").and_then(|value| value.to_str().ok());
         let value =
-            value.map(SecretString::from).ok_or_else(|| context.invalid_response_error("no X-Subject-Token"))?;
+            value.map(SecretString::from).ok_or_else(|| context.invalid_response_error("no X-Subject-Token header"))?;
         let response: TokenResponse = context.read_json(http_response).await?;
         let project =
-            response.token.project.ok_or_else(|| context.invalid_response_error("the token is for no project"))?.id;
+            response.token.project.ok_or_else(|| context.invalid_response_error("the token has no project"))?.id;
         Ok(Token { value, project })
     }
 

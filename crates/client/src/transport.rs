@@ -227,8 +227,8 @@ pub(crate) fn to_header_map(headers: &[(String, String)]) -> Result<HeaderMap, C
     let mut map = HeaderMap::new();
     for (name, value) in headers {
         let value = to_header_value(name, value)?;
-        let name =
-            HeaderName::try_from(name.as_str()).map_err(|_| ClientError::Setup(format!("{name:?} is no header")))?;
+        let name = HeaderName::try_from(name.as_str())
+            .map_err(|_| ClientError::Setup(format!("{name:?} is not a valid header name")))?;
         map.insert(name, value);
     }
     Ok(map)
@@ -236,8 +236,9 @@ pub(crate) fn to_header_map(headers: &[(String, String)]) -> Result<HeaderMap, C
 
 /// Converts a header value. Errors omit the value, because it may be a secret.
 fn to_header_value(name: &str, value: &str) -> Result<HeaderValue, ClientError> {
-    let mut value = HeaderValue::from_str(value)
-        .map_err(|_| ClientError::Setup(format!("the value for {name} holds characters that no header can carry")))?;
+    let mut value = HeaderValue::from_str(value).map_err(|_| {
+        ClientError::Setup(format!("the value for {name} contains characters that are invalid in a header"))
+    })?;
     value.set_sensitive(matches!(name, "authorization" | "x-auth-token" | "x-security-token"));
     Ok(value)
 }

@@ -45,7 +45,7 @@ pub(super) struct AuditFilterArgs {
 }
 
 fn parse_outcome(name: &str) -> Result<Outcome, String> {
-    Outcome::from_name(name).ok_or_else(|| Outcome::ALL.map(Outcome::name).join(", "))
+    Outcome::from_name(name).ok_or_else(|| format!("expected one of: {}", Outcome::ALL.map(Outcome::name).join(", ")))
 }
 
 impl AuditFilterArgs {

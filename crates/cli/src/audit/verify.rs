@@ -45,9 +45,9 @@ fn render_verification(verification: &AuditVerification) -> String {
         _ => "no rows".to_owned(),
     };
     if verification.is_sound() {
-        return format!("The audit is as it was written: {rows}.\nNewest link: {}\n", verification.newest);
+        return format!("The audit log is intact: {rows}.\nNewest link: {}\n", verification.newest);
     }
-    let mut text = format!("The audit is NOT as it was written ({rows}):\n");
+    let mut text = format!("The audit log is NOT intact ({rows}):\n");
     for problem in &verification.problems {
         let _ = writeln!(text, "  {problem}");
     }

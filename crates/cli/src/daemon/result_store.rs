@@ -11,7 +11,10 @@ pub(super) fn read_s3_settings(location: &str) -> Result<Option<S3Settings>, Cli
         return Ok(None);
     }
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let require = |name: &str| variable(name).ok_or_else(|| CliError::refusal(format!("results on S3 need {name}")));
+    let require = |name: &str| {
+        variable(name)
+            .ok_or_else(|| CliError::refusal(format!("results on S3 require the environment variable {name}")))
+    };
     let (key, secret) = (require("AWS_ACCESS_KEY_ID")?, SecretString::from(require("AWS_SECRET_ACCESS_KEY")?));
     let settings = S3Settings::new(location, variable("AWS_ENDPOINT_URL"), require("AWS_REGION")?, key, secret);
     settings.map(Some).map_err(|error| CliError::refusal(format!("--results: {error}")))

@@ -47,7 +47,7 @@ If the URL has no password, CLEW_DB_PASSWORD is used, or a prompt on the termina
 pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     if !arguments.node_ids.is_empty() && arguments.node_ids.len() != arguments.nodes.len() {
         return Err(CliError::refusal(format!(
-            "{} --node but {} --node-id; give one for each node, or none",
+            "{} --node options but {} --node-id options; set one --node-id per node, or none",
             arguments.nodes.len(),
             arguments.node_ids.len()
         )));
@@ -113,7 +113,7 @@ fn parse_node_option(text: &str) -> Result<NodeSpec<'_>, CliError> {
     while let Some((url, last)) = node.url.rsplit_once(',') {
         if let Some(role) = last.strip_prefix("role=") {
             let parsed = NodeRole::from_name(role);
-            let unknown = || CliError::refusal(format!("role cannot be {role:?}; it is master or slave"));
+            let unknown = || CliError::refusal(format!("invalid role {role:?}; valid roles: master, slave"));
             node.role = Some(parsed.ok_or_else(unknown)?);
         } else if let Some(zone) = last.strip_prefix("zone=") {
             node.zone =

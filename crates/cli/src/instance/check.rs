@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     let inventory = arguments.project_args.open_inventory().await?;
     let instance = require_instance(&inventory, &arguments.instance).await?;
-    let mut unreadable = 0;
+    let mut inaccessible = 0;
     let mut text = String::new();
     let mut values = Vec::new();
     let zones = inventory.store.zones().await?;
@@ -37,21 +37,21 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         let backoff = inventory.store.login_backoff(&node.id).await?;
         let outcome = diagnose(&node.url, &Limits::default()).await;
         let backoff = update_login_backoff(&inventory.store, &node, backoff, &outcome).await?;
-        unreadable += usize::from(outcome.is_err());
+        inaccessible += usize::from(outcome.is_err());
         text.push_str(&format_node_report(listed, &outcome));
         let zone_without_worker =
             zones.iter().any(|state| state.zone == listed.zone && listed.zone.is_some() && state.is_unserved());
         if let Some(zone) = listed.zone.as_ref().filter(|_| zone_without_worker) {
             let _ = writeln!(
                 text,
-                "Zone {zone} has no running worker, so Clew does not read this node. fix: start one with clew worker --zone {zone}\n"
+                "Zone {zone} has no running worker, so Clew does not read this node. fix: run clew worker --zone {zone}\n"
             );
         }
         if let Some(backoff) = &backoff {
             let _ = writeln!(
                 text,
-                "Automatic logins wait until {}: {} were refused in a row ({}). fix: repair the account, then run this check again; or \
-                 change the credentials with clew instance set-node.\n",
+                "Login back-off until {}; refused logins: {} ({}). fix: correct the account and run this check again, or change the \
+                 credentials with clew instance set-node.\n",
                 format_retry_time(backoff.retry_at),
                 backoff.refusals,
                 to_single_line(&backoff.reason)
@@ -72,10 +72,10 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         }));
     }
     arguments.project_args.output_format().print_styled(|| text, || json!({ "nodes": values }))?;
-    if unreadable == 0 {
+    if inaccessible == 0 {
         Ok(())
     } else {
-        Err(CliError::failure(format!("{unreadable} of {} nodes cannot be read", instance.nodes.len())))
+        Err(CliError::failure(format!("{inaccessible} of {} nodes are not accessible", instance.nodes.len())))
     }
 }
 
@@ -109,7 +109,7 @@ fn format_retry_time(milliseconds: i64) -> String {
 fn format_node_report(node: &Node, outcome: &Result<Diagnosis, Failure>) -> String {
     let report = match outcome {
         Ok(diagnosis) => doctor::render_diagnosis(diagnosis, output::stdout_has_colours()),
-        Err(failure) => format!("cannot be read: {failure}\n"),
+        Err(failure) => format!("not accessible: {failure}\n"),
     };
     format!("{} {} {}\n{report}\n", node.role.name(), node.id, node.url.address())
 }

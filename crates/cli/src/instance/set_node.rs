@@ -51,7 +51,12 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         return Err(CliError::failure(format!("node {} was removed", node.id)));
     }
     arguments.project_args.output_format().print(
-        || format!("Node {} is read at {url}.\nNext: clew instance check {} logs in.\n", node.id, instance.name),
+        || {
+            format!(
+                "Set the URL of node {} to {url}.\nNext: clew instance check {} tests the login.\n",
+                node.id, instance.name
+            )
+        },
         || json!({ "node_id": node.id, "url": url.to_string() }),
     )
 }

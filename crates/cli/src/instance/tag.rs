@@ -44,10 +44,12 @@ fn parse_new_tag(text: &str) -> Result<Tag, String> {
     let tag = parse_tag(text)?;
     let valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '\u{4e00}'..='\u{9fff}');
     if tag.key.chars().count() > MAX_TAG_KEY_CHARS || !tag.key.chars().all(valid) {
-        return Err(format!("a key has 1 to {MAX_TAG_KEY_CHARS} letters, digits, dashes and underscores"));
+        return Err(format!("a tag key has 1 to {MAX_TAG_KEY_CHARS} letters, digits, dashes and underscores"));
     }
     if tag.value.chars().count() > MAX_TAG_VALUE_CHARS || !tag.value.chars().all(|c| valid(c) || c == '.') {
-        return Err(format!("a value has up to {MAX_TAG_VALUE_CHARS} letters, digits, dashes, underscores and dots"));
+        return Err(format!(
+            "a tag value has up to {MAX_TAG_VALUE_CHARS} letters, digits, dashes, underscores and dots"
+        ));
     }
     Ok(tag)
 }
@@ -57,7 +59,7 @@ pub(super) async fn add_tags(arguments: TagArgs) -> Result<(), CliError> {
     let mut keys: Vec<_> = tags.iter().map(|tag| tag.key.as_str()).collect();
     keys.sort_unstable();
     if let Some([key, _]) = keys.windows(2).find_map(|pair| <&[&str; 2]>::try_from(pair).ok().filter(|[a, b]| a == b)) {
-        return Err(CliError::refusal(format!("the key {key:?} occurs twice")));
+        return Err(CliError::refusal(format!("duplicate tag key {key:?}")));
     }
     let inventory = project_args.open_inventory().await?;
     let instance = require_instance(&inventory, &instance).await?;

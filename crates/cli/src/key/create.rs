@@ -41,7 +41,11 @@ Clew stores an encrypted copy of the secret, and only a hash of the security tok
 
 fn parse_lifetime(text: &str) -> Result<Duration, String> {
     let lifetime = time::parse_duration(text)?;
-    if LIFETIME_RANGE_SECONDS.contains(&lifetime.as_secs()) { Ok(lifetime) } else { Err("15m to 24h".to_owned()) }
+    if LIFETIME_RANGE_SECONDS.contains(&lifetime.as_secs()) {
+        Ok(lifetime)
+    } else {
+        Err("expected 15m to 24h".to_owned())
+    }
 }
 
 /// New access key with its secrets, which are printed only once.
@@ -65,7 +69,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
                 ("  access key", key.id.to_string()),
                 ("  secret key", secret.to_owned()),
                 ("  security token", token.unwrap_or_default().to_owned()),
-                ("  ends", expires_at.clone().unwrap_or_default()),
+                ("  expires", expires_at.clone().unwrap_or_default()),
             ]);
             format!(
                 "Created an access key of {}. The secrets are shown only once; store them now:\n\n{fields}",
@@ -86,7 +90,7 @@ async fn create_key(
     user: &User,
     lifetime: Option<Duration>,
 ) -> Result<CreatedKey, CliError> {
-    let failed = |error: SecretError| CliError::failure(format!("could not make an access key: {error}"));
+    let failed = |error: SecretError| CliError::failure(format!("could not create an access key: {error}"));
     let (id, secret) = (AccessKeyId::generate(), access_key::generate_secret().map_err(failed)?);
     let (store, origin) = (&directory.store, &directory.origin);
     let Some(lifetime) = lifetime else {

@@ -55,10 +55,7 @@ pub(super) async fn estimate_impact(node: &NodeUrl, sessions: &[Session], limits
     let observed = match read_waits(node, limits).await {
         Ok(observed) => observed,
         Err(failure) => {
-            return KillImpact {
-                notes: format!("note: the impact could not be read: {failure}\n"),
-                ..KillImpact::default()
-            };
+            return KillImpact { notes: format!("note: the impact is unknown: {failure}\n"), ..KillImpact::default() };
         }
     };
     let graph = waits::build_graph(&observed);
@@ -72,12 +69,12 @@ pub(super) async fn estimate_impact(node: &NodeUrl, sessions: &[Session], limits
     let transactions: HashMap<u64, Transaction> = transactions.map(|open| (open.session_id, open.clone())).collect();
     let mut notes: String = transaction_limitations.into_iter().map(limitations::format_limitation).collect();
     if !wait_limitations.is_empty() {
-        notes.push_str("note: not all waiting sessions are visible; clew locks reports the reason\n");
+        notes.push_str("note: some waiting sessions are not visible; clew locks shows the reason\n");
     }
     let risks = match read_kill_risks(node, sessions, &transactions, limits).await {
         Ok(risks) => risks,
         Err(failure) => {
-            let _ = writeln!(notes, "note: risks could not be read: {failure}");
+            let _ = writeln!(notes, "note: the risks are unknown: {failure}");
             HashMap::new()
         }
     };

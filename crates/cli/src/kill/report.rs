@@ -33,10 +33,10 @@ impl KillReport {
             self.render_session(&mut text, session, width);
         }
         for id in self.selected.missing_ids() {
-            let _ = writeln!(text, "session {id}: already gone\n");
+            let _ = writeln!(text, "session {id}: already terminated\n");
         }
         if self.selected.sessions.is_empty() {
-            return text + "There is nothing to end.\n";
+            return text + "There is nothing to kill.\n";
         }
         if let Some(impact) = &self.selected.impact {
             for warning in &impact.warnings {
@@ -46,13 +46,13 @@ impl KillReport {
         }
         text + match self.kind {
             KillKind::Connection => {
-                "An open transaction is rolled back with its session, in tables whose engine has\n\
-                 transactions. That can take as long as the changes took, cannot be undone, and\n\
-                 its locks stay until it is done.\n"
+                "Killing a session rolls back its open transaction in transactional tables. The\n\
+                 rollback can take as long as the changes took, and cannot be undone. Locks are\n\
+                 held until the rollback completes.\n"
             }
             KillKind::Query => {
-                "The statement ends, and what it changed so far is rolled back, in tables whose\n\
-                 engine has transactions. The session, its transaction and its locks stay.\n"
+                "Killing a statement rolls back its changes in transactional tables. The session\n\
+                 keeps its transaction and its locks.\n"
             }
         }
     }
@@ -69,9 +69,9 @@ impl KillReport {
         if let Some(impact) = &self.selected.impact {
             let _ = writeln!(text, "  {}", self.format_rollback(impact, session.id));
             match impact.blocked_counts.get(&session.id) {
-                Some(1) => text.push_str("  holds up 1 session\n"),
+                Some(1) => text.push_str("  blocks 1 session\n"),
                 Some(many) => {
-                    let _ = writeln!(text, "  holds up {many} sessions");
+                    let _ = writeln!(text, "  blocks {many} sessions");
                 }
                 None => {}
             }
@@ -90,17 +90,18 @@ impl KillReport {
 
     fn format_rollback(&self, impact: &KillImpact, id: u64) -> String {
         let Some(transactions) = &impact.transactions else {
-            return "whether it has changed anything cannot be seen".to_owned();
+            return "uncommitted changes unknown: the account cannot list transactions".to_owned();
         };
         match transactions.get(&id) {
             None => "no open transaction".to_owned(),
             Some(open) if open.rows_modified == 0 => {
-                format!("transaction open for {} s, nothing changed", open.seconds)
+                format!("transaction open for {} s, no rows changed", open.seconds)
             }
             Some(open) => {
                 let (seconds, rows) = (open.seconds, open.rows_modified);
-                let fate = if self.kind == KillKind::Connection { ": they are rolled back" } else { "" };
-                format!("transaction open for {seconds} s, {rows} rows changed{fate}")
+                let noun = if rows == 1 { "row" } else { "rows" };
+                let rollback = if self.kind == KillKind::Connection { ", to be rolled back" } else { "" };
+                format!("transaction open for {seconds} s, {rows} {noun} changed{rollback}")
             }
         }
     }
@@ -108,10 +109,10 @@ impl KillReport {
     /// Describes the action for the confirmation prompt.
     pub(super) fn describe_action(&self) -> String {
         let what = match (self.kind, self.selected.sessions.len()) {
-            (KillKind::Connection, 1) => "end 1 session".to_owned(),
-            (KillKind::Connection, many) => format!("end {many} sessions"),
-            (KillKind::Query, 1) => "end what 1 session runs".to_owned(),
-            (KillKind::Query, many) => format!("end what {many} sessions run"),
+            (KillKind::Connection, 1) => "kill 1 session".to_owned(),
+            (KillKind::Connection, many) => format!("kill {many} sessions"),
+            (KillKind::Query, 1) => "kill the statement of 1 session".to_owned(),
+            (KillKind::Query, many) => format!("kill the statements of {many} sessions"),
         };
         format!("{what} on {}", self.address)
     }
@@ -203,12 +204,12 @@ fn format_effect(effect: &KillEffect) -> String {
         |count: u64, one: &str, many: &str| if count == 1 { format!("1 {one}") } else { format!("{count} {many}") };
     let rows = match effect.rows_rolled_back {
         Some(rows) => count(rows, "row rolled back", "rows rolled back"),
-        None => "rolled back rows cannot be seen".to_owned(),
+        None => "number of rolled-back rows unknown".to_owned(),
     };
     let unblocked = count(effect.unblocked.len() as u64, "session unblocked", "sessions unblocked");
     let waiting = match effect.still_waiting.len() as u64 {
         0 => String::new(),
-        waiting => format!(", {}", count(waiting, "still waits", "still wait")),
+        waiting => format!(", {waiting} still waiting"),
     };
     format!("{rows}; {unblocked}{waiting}\n")
 }

@@ -95,13 +95,13 @@ impl ResolvedAttachment {
         let name = &self.policy.name;
         match (self.policy.model, &self.grantee, &self.project) {
             ("role", Grantee::User(_), _) => Err(CliError::refusal(format!(
-                "{name} is a role policy (version 1.0 or 1.1), which goes to groups only"
+                "{name} is a role policy (version 1.0 or 1.1), which can be attached only to groups"
             ))
-            .with_hint("attach it to a group with --group, and put the user in it with clew group add")),
+            .with_hint("attach it to a group with --group, and add the user to the group with clew group add")),
             ("identity", _, Some(_)) => Err(CliError::refusal(format!(
-                "{name} is an identity policy (version 5.0), which holds for all projects"
+                "{name} is an identity policy (version 5.0), which applies to all projects"
             ))
-            .with_hint("leave --project out, and ask for g:ProjectName in a Condition of the policy")),
+            .with_hint("omit --project, and use g:ProjectName in a Condition of the policy")),
             _ => Ok(()),
         }
     }
@@ -114,8 +114,12 @@ pub(super) async fn attach_policy(arguments: AttachArgs) -> Result<(), CliError>
     let ResolvedAttachment { policy, grantee, project, to } = &attachment;
     let project = project.as_ref().map(|project| &project.id);
     let new = directory.store.attach(&directory.origin, &policy.reference, grantee, project).await?;
-    let verb = if new { "is attached" } else { "was attached already" };
-    print_attachment(&arguments.domain_args, &attachment, &format!("{} {verb} to {to}.\n", policy.name), true)
+    let text = if new {
+        format!("Attached {} to {to}.\n", policy.name)
+    } else {
+        format!("{} is already attached to {to}.\n", policy.name)
+    };
+    print_attachment(&arguments.domain_args, &attachment, &text, true)
 }
 
 pub(super) async fn detach_policy(arguments: DetachArgs) -> Result<(), CliError> {
@@ -127,12 +131,7 @@ pub(super) async fn detach_policy(arguments: DetachArgs) -> Result<(), CliError>
         return Err(CliError::refusal(format!("{} is not attached to {to}", policy.name))
             .with_hint("clew policy show lists the attachments"));
     }
-    print_attachment(
-        &arguments.domain_args,
-        &attachment,
-        &format!("{} is no longer attached to {to}.\n", policy.name),
-        false,
-    )
+    print_attachment(&arguments.domain_args, &attachment, &format!("Detached {} from {to}.\n", policy.name), false)
 }
 
 fn print_attachment(

@@ -35,10 +35,10 @@ impl PolicyDocument {
         };
         read.map_err(|error| CliError::refusal(format!("could not read {name}: {error}")))?;
         if bytes.len() > MAX_BYTES {
-            return Err(CliError::refusal(format!("{name} is no policy: it has more than {MAX_BYTES} bytes")));
+            return Err(CliError::refusal(format!("{name} is not a valid policy: more than {MAX_BYTES} bytes")));
         }
         let text = String::from_utf8(bytes).map_err(|error| {
-            CliError::refusal(format!("{name} is no policy: it is not UTF-8: {}", error.utf8_error()))
+            CliError::refusal(format!("{name} is not a valid policy: invalid UTF-8: {}", error.utf8_error()))
         })?;
         Ok(Self { name, text })
     }
@@ -89,13 +89,13 @@ pub(super) fn validate_file(path: &Path, format: Format) -> Result<(), CliError>
         || {
             let verdict = match &policy {
                 Some(policy) => format!(
-                    "{}: a policy of version {}, {}, {}\n",
+                    "{}: valid policy, version {}, {}, {}\n",
                     document.name,
                     policy.version(),
                     format_count(policy.statements().len(), "statement"),
                     format_count(warnings.len(), "warning")
                 ),
-                None => format!("{}: no policy, {}\n", document.name, format_count(errors.len(), "error")),
+                None => format!("{}: invalid policy, {}\n", document.name, format_count(errors.len(), "error")),
             };
             document.format_findings("error", &errors) + &document.format_findings("warning", warnings) + &verdict
         },
@@ -114,7 +114,7 @@ pub(super) fn require_valid_policy(document: &PolicyDocument) -> Result<Policy, 
         Err(errors) => {
             output::write_stderr(&document.format_findings("error", errors.diagnostics()));
             let errors = format_count(errors.diagnostics().len(), "error");
-            Err(CliError::refusal(format!("{} is no policy: {errors}; nothing was changed", document.name)))
+            Err(CliError::refusal(format!("{} is not a valid policy: {errors}; nothing was changed", document.name)))
         }
     }
 }

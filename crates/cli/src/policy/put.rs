@@ -64,7 +64,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
         if times > 0 {
             let times = format_count(times, "time");
             return Err(CliError::refusal(format!(
-                "{name} is a policy of the model {} and attached {times}; one of the model {model} cannot take its place",
+                "{name} has the policy model {} and is attached {times}; a policy with the model {model} cannot replace it",
                 before.model
             ))
             .with_hint("detach it first, or choose another name"));

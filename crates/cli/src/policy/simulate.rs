@@ -107,7 +107,12 @@ fn find_action(name: &str) -> Result<Action, CliError> {
     Action::find(name).ok_or_else(|| {
         let names = Action::ALL.iter().flat_map(|action| [action.name, action.alias]);
         let hint = find_nearest_name(name, names).map_or_else(
-            || format!("actions are {}", Action::ALL.iter().map(|action| action.name).collect::<Vec<_>>().join(", ")),
+            || {
+                format!(
+                    "valid actions: {}",
+                    Action::ALL.iter().map(|action| action.name).collect::<Vec<_>>().join(", ")
+                )
+            },
             |name| format!("did you mean {name}?"),
         );
         CliError::refusal(format!("there is no action {name:?}")).with_hint(hint)
@@ -121,11 +126,11 @@ async fn resolve_target(
     action: Action,
 ) -> Result<(Option<Project>, Option<Instance>), CliError> {
     if action.target != Target::Instance && arguments.instance.is_some() {
-        return Err(CliError::refusal(format!("{} is not about an instance; leave --instance out", action.name)));
+        return Err(CliError::refusal(format!("{} does not apply to an instance; omit --instance", action.name)));
     }
     if action.target == Target::Domain {
         if arguments.project.is_some() {
-            return Err(CliError::refusal(format!("{} is about the domain; leave --project out", action.name)));
+            return Err(CliError::refusal(format!("{} applies to the domain; omit --project", action.name)));
         }
         return Ok((None, None));
     }
@@ -181,7 +186,7 @@ fn parse_grant(stored: StoredGrant) -> Option<Grant> {
     };
     let Some(policy) = policy else {
         output::write_stderr(&format!(
-            "note: the policy {policy_name} cannot be read; its users have no access until the policy is replaced\n"
+            "note: the policy {policy_name} is invalid; users with this policy have no access until it is replaced\n"
         ));
         return None;
     };

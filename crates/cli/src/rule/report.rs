@@ -69,18 +69,18 @@ impl<'a> RuleReport<'a> {
         }
         for rule in self.rules.iter().filter(|rule| rule.is_duration_only) {
             let name = text_table::sanitize_line(&rule.name);
-            let _ = writeln!(text, "{name}: matches every user session: the only criterion is seconds");
+            let _ = writeln!(text, "{name}: seconds is the only criterion, so the rule matches every user session");
         }
         let dependent = self.killed.iter().filter(|(rule, session)| self.depends_on_engine(*rule, session)).count();
         if dependent > 0 {
             let _ = writeln!(
                 text,
-                "{dependent} of those that would be killed change tables: a kill task spares them where the engine has no transactions, as \
-                 MyISAM, or is unknown, unless the rule has include_unsafe = true"
+                "Sessions to be killed that change tables: {dependent}. A kill task spares them if the storage engine is unknown or has no \
+                 transactions (such as MyISAM), unless the rule has include_unsafe = true"
             );
         }
         let (killed, spared) = (self.killed.len(), self.spared.len());
-        let _ = writeln!(text, "Of {} sessions {killed} would be killed, and {spared} spared", self.total);
+        let _ = writeln!(text, "Of {} sessions, {killed} would be killed and {spared} would be spared", self.total);
         text
     }
 
@@ -161,8 +161,8 @@ fn format_statement(session: &Session) -> String {
 
 fn describe_spare_reason(reason: SpareReason) -> &'static str {
     match reason {
-        SpareReason::Internal => "internal: a thread of the server itself",
-        SpareReason::Protected => "protected: the account is never killed",
-        SpareReason::Terminating => "dying: it was killed before",
+        SpareReason::Internal => "internal: a server thread",
+        SpareReason::Protected => "protected: sessions of the account are never killed",
+        SpareReason::Terminating => "dying: the session was already killed",
     }
 }

@@ -15,7 +15,7 @@ const FORMULA_FIRST_BYTES: &[u8] = b"=+-@\t\r";
 pub(super) fn parse_sessions(bytes: &[u8]) -> Result<Vec<Session>, String> {
     let bytes = bytes.strip_prefix(UTF8_BOM).unwrap_or(bytes);
     match bytes.trim_ascii_start().first() {
-        None => Err("it is empty; a snapshot without sessions still has a header row".to_owned()),
+        None => Err("the file is empty; a snapshot without sessions has at least a header row".to_owned()),
         Some(b'{') => parse_json::<JsonSnapshot>(bytes).map(|snapshot| snapshot.sessions).map(rows_to_sessions),
         Some(b'[') => parse_json::<Vec<SnapshotRow>>(bytes).map(rows_to_sessions),
         Some(_) => parse_csv(bytes),
@@ -41,7 +41,7 @@ struct SnapshotRow {
 }
 
 fn parse_json<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, String> {
-    serde_json::from_slice(bytes).map_err(|error| format!("it is no snapshot: {error}"))
+    serde_json::from_slice(bytes).map_err(|error| format!("not a snapshot: {error}"))
 }
 
 fn rows_to_sessions(rows: Vec<SnapshotRow>) -> Vec<Session> {
@@ -63,7 +63,7 @@ fn parse_csv(bytes: &[u8]) -> Result<Vec<Session>, String> {
     let (mut record, mut sessions) = (ByteRecord::new(), Vec::new());
     let (mut positions, mut width) = (default_column_positions(), 0);
     let mut is_first = true;
-    while reader.read_byte_record(&mut record).map_err(|error| format!("it is no CSV: {error}"))? {
+    while reader.read_byte_record(&mut record).map_err(|error| format!("invalid CSV: {error}"))? {
         let line = || line_number_at(bytes, record.position().map_or(0, csv::Position::byte));
         if std::mem::take(&mut is_first) {
             width = record.len();
@@ -73,11 +73,11 @@ fn parse_csv(bytes: &[u8]) -> Result<Vec<Session>, String> {
             }
             if width < COLUMNS.len() {
                 let count = COLUMNS.len();
-                return Err(format!("line {}: it has {width} fields; a snapshot has {count} columns at least", line()));
+                return Err(format!("line {}: {width} fields; a snapshot has at least {count} columns", line()));
             }
         }
         if record.len() != width {
-            return Err(format!("line {}: it has {} fields, and the first line has {width}", line(), record.len()));
+            return Err(format!("line {}: {} fields, but the first line has {width}", line(), record.len()));
         }
         sessions.push(parse_csv_record(&record, positions, line)?);
     }
@@ -126,7 +126,7 @@ fn parse_csv_record(
         positions.map(|position| record.get(position).unwrap_or_default());
     let number = |key: &str, cell: &[u8]| {
         let text = String::from_utf8_lossy(cell);
-        text.parse().map_err(|_| format!("line {}: {key} cannot be {text:?}; it is a whole number", line()))
+        text.parse().map_err(|_| format!("line {}: {key} must be an integer, not {text:?}", line()))
     };
     let optional_text = |cell: &[u8]| (!cell.is_empty()).then(|| strip_formula_guard(cell));
     Ok(Session {
@@ -210,12 +210,12 @@ mod tests {
     fn errors_contain_the_line_number() {
         let with = |row: &str| [csv_rows(Some(Language::EnUs)), row.as_bytes().to_vec()].concat();
         for (bytes, expected) in [
-            (Vec::new(), "it is empty"),
-            (b"1,app\r\n".to_vec(), "line 1: it has 2 fields; a snapshot has 15 columns"),
+            (Vec::new(), "the file is empty"),
+            (b"1,app\r\n".to_vec(), "line 1: 2 fields; a snapshot has at least 15 columns"),
             (b"session_id,user\r\n".to_vec(), "line 1: the header row has no column host"),
-            (with("x,a,h,,,Sleep,,5,,,,,,,\r\n"), "line 6: session_id cannot be \"x\""),
-            (with("1,a,h,,,Sleep,,-5,,,,,,,\r\n"), "line 6: state_duration cannot be \"-5\""),
-            (with("1,a,h\r\n"), "line 6: it has 3 fields, and the first line has 15"),
+            (with("x,a,h,,,Sleep,,5,,,,,,,\r\n"), "line 6: session_id must be an integer, not \"x\""),
+            (with("1,a,h,,,Sleep,,-5,,,,,,,\r\n"), "line 6: state_duration must be an integer, not \"-5\""),
+            (with("1,a,h\r\n"), "line 6: 3 fields, but the first line has 15"),
             (b"{\"sessions\":[\n{\"session_id\":\"x\"}]}".to_vec(), "line 2"),
             (b"{\"rows\":[]}".to_vec(), "missing field `sessions`"),
             (b"[1,".to_vec(), "line 1"),

@@ -60,7 +60,7 @@ fn read_file(file: &Path) -> Result<Vec<u8>, CliError> {
 }
 
 fn read_text_file(file: &Path) -> Result<String, CliError> {
-    String::from_utf8(read_file(file)?).map_err(|_| file_error(file, "it is not UTF-8"))
+    String::from_utf8(read_file(file)?).map_err(|_| file_error(file, "the file is not valid UTF-8"))
 }
 
 fn file_error(file: &Path, message: &str) -> CliError {

@@ -50,12 +50,12 @@ impl TlsSettings {
         match (self.cert.as_os_str().is_empty(), self.key.as_os_str().is_empty()) {
             (true, true) => Ok(None),
             (false, false) => Tls::load(&self.cert, &self.key).map(Some).map_err(|error| {
-                CliError::refusal(error.to_string()).with_hint("name the files with --tls-cert and --tls-key")
+                CliError::refusal(error.to_string()).with_hint("set the files with --tls-cert and --tls-key")
             }),
-            (false, true) => Err(CliError::refusal("there is a TLS certificate but no key")
-                .with_hint("name the file of its private key with --tls-key")),
-            (true, false) => Err(CliError::refusal("there is a TLS key but no certificate")
-                .with_hint("name the file of its certificate with --tls-cert")),
+            (false, true) => Err(CliError::refusal("the TLS certificate has no private key")
+                .with_hint("set the file of the private key with --tls-key")),
+            (true, false) => Err(CliError::refusal("the TLS private key has no certificate")
+                .with_hint("set the file of the certificate with --tls-cert")),
         }
     }
 }

@@ -50,7 +50,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
     let store = Store::open(&arguments.data_dir).await?;
     if arguments.dry_run {
         let tables = store.preview_metadata_copy(&to).await?;
-        let message = format!("These tables would be copied to {to}, which is empty; nothing was changed.\n");
+        let message = format!("The command would copy these tables to the empty database {to}; nothing was changed.\n");
         return arguments
             .format
             .print(|| render_copied_tables(&tables, &message), || copied_tables_to_json(&tables, false));
@@ -65,7 +65,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
     let tables = copied?;
     let message = format!(
         "Copied to {to}; each table was read back and is identical.\n\
-         Next: give --metadata to clew serve and to every other command. The master key stays in {}.\n",
+         Next: pass --metadata to clew serve and to every other command. The master key stays in {}.\n",
         arguments.data_dir.display()
     );
     arguments.format.print(|| render_copied_tables(&tables, &message), || copied_tables_to_json(&tables, true))

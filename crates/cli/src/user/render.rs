@@ -71,8 +71,11 @@ pub(super) fn render_user_details(user: &User, access: &UserAccess) -> String {
         [policy_name(grant).to_owned(), via, project.clone().unwrap_or_else(|| "all".to_owned())]
     };
     text.push('\n');
-    let none =
-        if user.administrator { "No policies (an administrator needs none)." } else { "No policies: no access." };
+    let none = if user.administrator {
+        "No policies; administrators have full access."
+    } else {
+        "No policies; the user has no access."
+    };
     let grants = access.grants.iter().map(grant).collect();
     text.push_str(&text_table::render_rows(["POLICY", "ATTACHED TO", "PROJECT"], grants, none));
     text.push('\n');

@@ -102,7 +102,11 @@ pub(super) async fn set_password(arguments: SetPasswordArgs) -> Result<(), CliEr
     domain_args.output_format().print(
         || {
             let notice = password.password_notice();
-            format!("{} has a new password; tokens and temporary keys have ended. {}\n", user.name, notice.trim_end())
+            format!(
+                "Set a new password for {}, and revoked tokens and temporary keys. {}\n",
+                user.name,
+                notice.trim_end()
+            )
         },
         || json!({ "id": user.id, "name": user.name, "password": password.to_json() }),
     )

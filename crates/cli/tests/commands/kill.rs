@@ -63,11 +63,10 @@ async fn kill_previews_its_costs(flavor: Flavor) {
     assert!(lines[0].starts_with(&format!("session {blocker}, root@127.0.0.1:")), "{shown:?}");
     assert!(lines[0].contains(" on shop, Sleep for "), "{shown:?}");
     assert!(
-        lines[1].starts_with("  transaction open for ")
-            && lines[1].ends_with(" s, 1 rows changed: they are rolled back")
+        lines[1].starts_with("  transaction open for ") && lines[1].ends_with(" s, 1 row changed, to be rolled back")
     );
-    assert_eq!(lines[2], "  holds up 1 session", "{shown:?}");
-    assert!(shown.stdout.contains(&format!("session {gone}: already gone\n")), "{shown:?}");
+    assert_eq!(lines[2], "  blocks 1 session", "{shown:?}");
+    assert!(shown.stdout.contains(&format!("session {gone}: already terminated\n")), "{shown:?}");
     assert!(shown.stdout.contains("can take as long as"), "{shown:?}");
     assert!(lines.iter().all(|line| line.chars().count() <= 80), "{shown:?}");
 
@@ -81,7 +80,7 @@ async fn kill_previews_its_costs(flavor: Flavor) {
 
     // Without a terminal there is no prompt.
     let refused = run(&["kill", &server.url(), &id]).await;
-    refused.assert_refused(&["end 1 session on 127.0.0.1:", "nothing was changed", "--yes", "holds up 1 session"]);
+    refused.assert_refused(&["kill 1 session on 127.0.0.1:", "nothing was changed", "--yes", "blocks 1 session"]);
     assert!(running(&server, blocker).await.is_some());
 
     let kill = ["kill", &server.url(), &id, "--yes", "--reason", "it blocks", "--format", "json"];
@@ -98,7 +97,7 @@ async fn kill_previews_its_costs(flavor: Flavor) {
 
     // A missing session is not a failure.
     let again = run(&["kill", &server.url(), &id]).await;
-    assert_eq!((again.code, again.stdout), (Some(0), format!("session {blocker}: already gone\n")));
+    assert_eq!((again.code, again.stdout), (Some(0), format!("session {blocker}: already terminated\n")));
     built.clear(&server).await.unwrap();
 }
 
@@ -214,9 +213,9 @@ async fn protected_and_idle_sessions_are_not_killed_on_a_server() {
         let (id, guarded_id, idle_id) = (victim.id.to_string(), guarded.id.to_string(), idle.id.to_string());
         let url = server.url();
         let refused = run(&["kill", &url, &id, &guarded_id, "--protect", "billing", "--yes"]).await;
-        refused.assert_refused(&["the account billing is protected", "nothing was ended"]);
+        refused.assert_refused(&["the account billing is protected", "nothing was killed"]);
         let refused = run(&["kill", &url, &id, &idle_id, "--query", "--yes"]).await;
-        refused.assert_refused(&["runs no statement", "kill the connection instead", "leave --query out"]);
+        refused.assert_refused(&["runs no statement", "kill the connection instead", "omit --query"]);
         assert_eq!(running(&server, victim.id).await, Some(Some(LONG_STATEMENT.to_owned())), "{flavor}");
 
         let killed = run(&["kill", &url, &id, "--query", "--yes"]).await;
@@ -225,7 +224,9 @@ async fn protected_and_idle_sessions_are_not_killed_on_a_server() {
 
         let denied = run(&["kill", &server.url_for("watcher", ""), &guarded_id, "--yes"]).await;
         assert_eq!(denied.code, Some(1), "{denied:?}");
-        assert!(denied.stdout.contains("GRANT CONNECTION") && denied.stderr.contains("1 of 1 could not be ended"));
+        assert!(
+            denied.stdout.contains("GRANT CONNECTION") && denied.stderr.contains("1 of 1 sessions could not be killed")
+        );
         assert_eq!(running(&server, guarded.id).await, Some(Some(LONG_STATEMENT.to_owned())), "{flavor}");
     }
 }
@@ -236,10 +237,10 @@ async fn confirmed_kill_applies_only_to_the_statement_shown_on_a_server() {
         let server = server(flavor).await;
         let mut victim = busy(&server, "app", LONG_STATEMENT).await;
         let id = victim.id.to_string();
-        let question = "This will end what 1 session runs on 127.0.0.1:";
+        let question = "This will kill the statement of 1 session on 127.0.0.1:";
 
         let terminal = TerminalSession::start(&["kill", &server.url(), &id, "--query"]);
-        let (seen, terminal) = terminal.wait_for("Go on? [y/N] ").await;
+        let (seen, terminal) = terminal.wait_for("Continue? [y/N] ").await;
         assert!(seen.contains(question) && seen.contains("runs: SELECT SLEEP(600), 'secret'"), "{seen}");
         let output = terminal.type_and_exit("n\n").await;
         assert_eq!((output.code, output.stdout.as_str()), (Some(2), ""), "{output:?}");
@@ -247,18 +248,18 @@ async fn confirmed_kill_applies_only_to_the_statement_shown_on_a_server() {
 
         // The session starts another statement while the prompt is open.
         let terminal = TerminalSession::start(&["kill", &server.url(), &id, "--query"]);
-        let (_, terminal) = terminal.wait_for("Go on? [y/N] ").await;
+        let (_, terminal) = terminal.wait_for("Continue? [y/N] ").await;
         server.run(&[&format!("KILL QUERY {id}")]).await.unwrap();
         let _ = victim.wait_for_response().await;
         victim.send_statement(b"SELECT SLEEP(599)").await.unwrap();
         runs(&server, victim.id, "SELECT SLEEP(599)").await;
         let output = terminal.type_and_exit("y\n").await;
         assert_eq!(output.code, Some(1), "{output:?}");
-        assert!(output.stdout.contains("it no longer does what it did when it was chosen"), "{output:?}");
+        assert!(output.stdout.contains("the session no longer runs the selected statement"), "{output:?}");
         assert_eq!(running(&server, victim.id).await, Some(Some("SELECT SLEEP(599)".to_owned())), "{flavor}");
 
         let terminal = TerminalSession::start(&["kill", &server.url(), &id]);
-        let (_, terminal) = terminal.wait_for("Go on? [y/N] ").await;
+        let (_, terminal) = terminal.wait_for("Continue? [y/N] ").await;
         let output = terminal.type_and_exit("yes\n").await;
         assert_eq!((output.code, output.stdout), (Some(0), format!("session {id}: killed\n{NO_EFFECT}")), "{flavor}");
         assert_eq!(running(&server, victim.id).await, None, "{flavor}");

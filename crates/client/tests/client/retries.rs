@@ -101,7 +101,7 @@ async fn missing_response_times_out_with_the_operation() {
         let client = builder(&server).settings(settings.clone()).build().unwrap();
         let error = status(&client).await.unwrap_err();
         assert!(matches!(error, ClientError::Timeout { .. }), "{error}");
-        let expected = format!("asking for the state of a collection: {} did not answer within 50ms", server.endpoint);
+        let expected = format!("reading the state of a collection: {} did not respond within 50ms", server.endpoint);
         assert_eq!(error.to_string(), expected);
         assert_eq!(server.requests().len(), 2, "number of attempts of a read");
 

@@ -41,7 +41,7 @@ impl Simulation<'_> {
             ("decided by", self.explanation.deciding.as_ref().map_or(String::new(), format_statement)),
         ]));
         if self.explanation.statements.is_empty() {
-            let _ = write!(text, "\nNo policy is attached to {} or a group of theirs.\n", self.user.name);
+            let _ = write!(text, "\nNo policy is attached to {} or to a group of the user.\n", self.user.name);
         }
         for (statement, why) in &self.explanation.statements {
             let matches = if why.matched { "matches" } else { "does not match" };
@@ -62,9 +62,7 @@ impl Simulation<'_> {
         match (&self.explanation.decision, self.denial_reasons.is_empty()) {
             (_, false) => format!("DENIED: {}", self.denial_reasons.join("; ")),
             (Decision::Deny { reason }, true) => format!("DENIED: {reason}"),
-            (Decision::Allow, true) if self.user.administrator => {
-                "ALLOWED: an administrator may do everything".to_owned()
-            }
+            (Decision::Allow, true) if self.user.administrator => "ALLOWED: administrators have full access".to_owned(),
             (Decision::Allow, true) => "ALLOWED".to_owned(),
         }
     }
