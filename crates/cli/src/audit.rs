@@ -18,7 +18,7 @@ use filters::AuditFilterArgs;
 const AUDIT_BATCH_ROWS: u32 = 1000;
 
 #[derive(Debug, Args)]
-pub(crate) struct Arguments {
+pub(crate) struct AuditCommandArgs {
     #[command(subcommand)]
     command: AuditCommand,
 }
@@ -26,9 +26,9 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 enum AuditCommand {
     List(Box<ListArgs>),
-    Export(Box<export::Arguments>),
-    Verify(verify::Arguments),
-    Checkpoint(checkpoint::Arguments),
+    Export(Box<export::ExportArgs>),
+    Verify(verify::VerifyArgs),
+    Checkpoint(checkpoint::CheckpointArgs),
 }
 
 /// List the newest matching audit rows in chronological order.
@@ -50,16 +50,16 @@ Examples:
   clew audit list --operation CreateToken --outcome denied --from 24h
   clew audit list --instance shop --format json";
 
-pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
+pub(crate) async fn run(arguments: AuditCommandArgs) -> Result<(), CliError> {
     match arguments.command {
-        AuditCommand::List(arguments) => list_rows(*arguments).await,
+        AuditCommand::List(arguments) => list_audit_rows(*arguments).await,
         AuditCommand::Export(arguments) => export::run(*arguments).await,
         AuditCommand::Verify(arguments) => verify::run(arguments).await,
         AuditCommand::Checkpoint(arguments) => checkpoint::run(arguments).await,
     }
 }
 
-async fn list_rows(arguments: ListArgs) -> Result<(), CliError> {
+async fn list_audit_rows(arguments: ListArgs) -> Result<(), CliError> {
     let store = arguments.store_args.open_store().await?;
     let filter = arguments.filters.resolve_filter(&store).await?;
     let mut newest = store.audit_rows_before(&filter, i64::MAX, arguments.limit).await?;

@@ -11,7 +11,7 @@ use clew_client::{Client, ClientError, CollectionStatus, Credentials, FileSink, 
 use clew_model::{AccessKeyId, InstanceId, Language, NodeId, ProjectId, to_single_line};
 use secrecy::SecretString;
 
-use crate::configuration::DEFAULT_LISTEN;
+use crate::configuration::DEFAULT_LISTEN_ADDRESS;
 use crate::error::CliError;
 use crate::filters::FilterArgs;
 use crate::output::{self, Output, OutputTarget};
@@ -19,7 +19,7 @@ use progress::Progress;
 
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub(crate) struct Arguments {
+pub(crate) struct CollectArgs {
     /// Id of the instance
     #[arg(long, value_name = "ID")]
     instance: InstanceId,
@@ -46,7 +46,7 @@ pub(crate) struct Arguments {
 #[command(next_help_heading = "Server")]
 struct ServerArgs {
     /// Endpoint of the API
-    #[arg(long, value_name = "URL", env = "CLEW_ENDPOINT", default_value_t = format!("http://{DEFAULT_LISTEN}"))]
+    #[arg(long, value_name = "URL", env = "CLEW_ENDPOINT", default_value_t = format!("http://{DEFAULT_LISTEN_ADDRESS}"))]
     endpoint: String,
     /// Endpoint of IAM, if it differs
     #[arg(long, value_name = "URL", env = "CLEW_IAM_ENDPOINT")]
@@ -69,7 +69,7 @@ Examples:
 
 Set the secret key in CLEW_SECRET_KEY. Without an access key, CLEW_DOMAIN_NAME, CLEW_USER and CLEW_PASSWORD are used to get a token.";
 
-pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
+pub(crate) async fn run(arguments: CollectArgs) -> Result<(), CliError> {
     arguments.filters.clone().into_selection()?;
     let client = arguments.server.build_client(Language::from_tag(&arguments.language).unwrap_or_default())?;
     let (instance, node) = (&arguments.instance, &arguments.node);
@@ -85,10 +85,10 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         CollectionStatus::Error => {
             let reason = client.failure_reason(instance, node, &request_id).await.map_err(from_client_error)?;
             let reason = to_single_line(&reason.unwrap_or_default());
-            return Err(CliError::failure(format!("the collection failed: {reason}")));
+            return Err(CliError::new_failure(format!("the collection failed: {reason}")));
         }
         CollectionStatus::Running | CollectionStatus::Unrecognized => {
-            return Err(CliError::failure(format!("the collection {request_id} no longer exists on the server")));
+            return Err(CliError::new_failure(format!("the collection {request_id} no longer exists on the server")));
         }
     }
     match OutputTarget::from_path(&arguments.output) {
@@ -122,7 +122,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
 /// Downloads the result to a temporary file, then copies the file to the terminal.
 async fn download_to_terminal(
     client: &Client,
-    arguments: &Arguments,
+    arguments: &CollectArgs,
     request_id: &RequestId,
     progress: Progress,
     mut terminal: Output,
@@ -140,7 +140,7 @@ async fn download_to_terminal(
 
 async fn download_result<T: clew_client::DownloadSink>(
     client: &Client,
-    arguments: &Arguments,
+    arguments: &CollectArgs,
     request_id: &RequestId,
     target: &mut T,
     progress: &Progress,
@@ -164,8 +164,8 @@ impl ServerArgs {
             (Some(project), _) => builder.project(project.clone()),
             (None, Some(region)) => builder.region(region),
             (None, None) => {
-                return Err(CliError::refusal("neither a project nor a region is set")
-                    .with_hint("set CLEW_PROJECT_ID or CLEW_REGION; clew init --format env prints them"));
+                return Err(CliError::new_refusal("neither a project nor a region is set")
+                    .with_fix("set CLEW_PROJECT_ID or CLEW_REGION; clew init --format env prints them"));
             }
         };
         builder.build().map_err(from_client_error)
@@ -177,7 +177,7 @@ impl ServerArgs {
             return Ok(Credentials::access_key(id.clone(), SecretString::from(secret)));
         }
         let hint = "set CLEW_ACCESS_KEY and CLEW_SECRET_KEY, or CLEW_DOMAIN_NAME, CLEW_USER and CLEW_PASSWORD";
-        let user = require_env_var("CLEW_USER").map_err(|error| error.with_hint(hint))?;
+        let user = require_env_var("CLEW_USER").map_err(|error| error.with_fix(hint))?;
         let password = SecretString::from(require_env_var("CLEW_PASSWORD")?);
         Ok(Credentials::password(require_env_var("CLEW_DOMAIN_NAME")?, user, password))
     }
@@ -185,13 +185,13 @@ impl ServerArgs {
 
 /// Reads an environment variable. Fails if the variable is not set.
 fn require_env_var(name: &str) -> Result<String, CliError> {
-    std::env::var(name).map_err(|_| CliError::refusal(format!("{name} is not set")))
+    std::env::var(name).map_err(|_| CliError::new_refusal(format!("{name} is not set")))
 }
 
 fn from_client_error(error: ClientError) -> CliError {
     match error {
         ClientError::Write(error) => CliError::from_write_error("the output", &error),
-        ClientError::Setup(_) => CliError::refusal(error.to_string()),
-        error => CliError::failure(to_single_line(&error.to_string())),
+        ClientError::Setup(_) => CliError::new_refusal(error.to_string()),
+        error => CliError::new_failure(to_single_line(&error.to_string())),
     }
 }

@@ -141,7 +141,7 @@ impl Default for Configuration {
             data_dir: PathBuf::from(DEFAULT_DATA_DIR),
             metadata: String::new(),
             zones: Vec::new(),
-            listen: DEFAULT_LISTEN.to_owned(),
+            listen: DEFAULT_LISTEN_ADDRESS.to_owned(),
             allow_plain_http: false,
             collections: CollectionSettings::default(),
             nodes: NodeSettings::default(),
@@ -156,7 +156,7 @@ impl Default for Configuration {
 }
 
 pub(crate) const DEFAULT_DATA_DIR: &str = "./clew-data";
-pub(crate) const DEFAULT_LISTEN: &str = "127.0.0.1:8407";
+pub(crate) const DEFAULT_LISTEN_ADDRESS: &str = "127.0.0.1:8407";
 
 impl Default for CollectionSettings {
     fn default() -> Self {
@@ -255,8 +255,8 @@ impl Configuration {
         let Some(path) = file else { return Ok(Self::default()) };
         let name = path.display();
         let text = std::fs::read_to_string(path)
-            .map_err(|error| CliError::refusal(format!("could not read the configuration {name}: {error}")))?;
-        parse_configuration(&text).map_err(|error| CliError::refusal(format!("configuration {name}: {error}")))
+            .map_err(|error| CliError::new_refusal(format!("could not read the configuration {name}: {error}")))?;
+        parse_configuration(&text).map_err(|error| CliError::new_refusal(format!("configuration {name}: {error}")))
     }
 
     /// Location of the data directory and the metadata database.
@@ -287,7 +287,7 @@ impl Configuration {
     pub(crate) fn protected_accounts(&self) -> Result<ProtectedAccounts, CliError> {
         let names = &self.kills.protected_accounts;
         if let Some(name) = names.iter().find(|name| name.is_empty() || name.contains('@')) {
-            return Err(CliError::refusal(format!(
+            return Err(CliError::new_refusal(format!(
                 "kills.protected_accounts contains {name:?}; expected account names without hosts, such as \"billing\""
             )));
         }
@@ -297,12 +297,12 @@ impl Configuration {
     /// Settings of the HTTP server. Fails if an address is invalid or a duration is out of range.
     pub(crate) fn api_settings(&self) -> Result<ApiSettings, CliError> {
         let trusted_proxies = TrustedProxies::parse(&self.http.trusted_proxies).map_err(|text| {
-            CliError::refusal(format!(
+            CliError::new_refusal(format!(
                 "http.trusted_proxies contains {text:?}, which is neither an address nor a network such as \"10.0.0.0/8\""
             ))
         })?;
         let allowed_hosts = AllowedHosts::parse(&self.http.allowed_hosts).map_err(|text| {
-            CliError::refusal(format!(
+            CliError::new_refusal(format!(
                 "http.allowed_hosts contains {text:?}, which is not a host such as \"clew.example.com\" or \"clew.example.com:8407\""
             ))
         })?;
@@ -323,14 +323,14 @@ impl Configuration {
 }
 
 fn require_at_least_one<T: PartialOrd + From<u8>>(key: &str, value: T) -> Result<T, CliError> {
-    if value >= T::from(1) { Ok(value) } else { Err(CliError::refusal(format!("{key} must be at least 1"))) }
+    if value >= T::from(1) { Ok(value) } else { Err(CliError::new_refusal(format!("{key} must be at least 1"))) }
 }
 
 fn require_positive_duration(key: &str, duration: SignedDuration) -> Result<Duration, CliError> {
     Duration::try_from(duration)
         .ok()
         .filter(|duration| !duration.is_zero())
-        .ok_or_else(|| CliError::refusal(format!("{key} must be longer than 0, such as \"10s\" or \"24h\"")))
+        .ok_or_else(|| CliError::new_refusal(format!("{key} must be longer than 0, such as \"10s\" or \"24h\"")))
 }
 
 /// Parses a configuration. The error for an unknown key suggests the most similar valid key.

@@ -73,8 +73,8 @@ pub(crate) fn require_shared_stores(configuration: &Configuration) -> Result<(),
     if !configuration.metadata.is_empty() && !configuration.results.location.is_empty() {
         return Ok(());
     }
-    let error = CliError::refusal("separate servers and workers require shared metadata and results");
-    Err(error.with_hint(
+    let error = CliError::new_refusal("separate servers and workers require shared metadata and results");
+    Err(error.with_fix(
         "set --metadata postgres://… and --results s3://… for each process; or run clew serve with its embedded worker",
     ))
 }
@@ -87,7 +87,7 @@ fn set_spill_directory(data_dir: &Path) -> Result<(), CliError> {
     }
     let folder = data_dir.join("spill");
     let failed = |error: std::io::Error| {
-        CliError::failure(format!("cannot create the spill directory {}: {error}", folder.display()))
+        CliError::new_failure(format!("cannot create the spill directory {}: {error}", folder.display()))
     };
     DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(failed)?;
     // The call fails only if the directory is already set. A process has one data directory, so the setting is the same.
@@ -226,7 +226,7 @@ impl WorkerTasks {
     /// Waits until all tasks have completed.
     pub(crate) async fn join(self) -> Result<(), CliError> {
         for task in self.0 {
-            task.await.map_err(|error| CliError::failure(format!("the worker failed: {error}")))?;
+            task.await.map_err(|error| CliError::new_failure(format!("the worker failed: {error}")))?;
         }
         Ok(())
     }
@@ -253,7 +253,7 @@ fn disable_core_dumps() {
 /// The signal handlers are installed before this function returns.
 pub(crate) fn shutdown_on_signals() -> Result<CancellationToken, CliError> {
     let listen =
-        |kind| signal(kind).map_err(|error| CliError::failure(format!("could not listen for signals: {error}")));
+        |kind| signal(kind).map_err(|error| CliError::new_failure(format!("could not listen for signals: {error}")));
     let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
     let shutdown = CancellationToken::new();
     let token = shutdown.clone();

@@ -13,7 +13,7 @@ use crate::output;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew doctor mysql://clew@db.example.com/")]
-pub(crate) struct Arguments {
+pub(crate) struct DoctorArgs {
     #[command(flatten)]
     node: NodeArgs,
     /// Output format
@@ -29,7 +29,7 @@ enum Format {
     Json,
 }
 
-pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
+pub(crate) async fn run(arguments: DoctorArgs) -> Result<(), CliError> {
     let (node, limits) = arguments.node.resolve_node()?;
     let diagnosis = diagnose(&node, &limits).await?;
     match arguments.format {

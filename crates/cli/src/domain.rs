@@ -13,7 +13,7 @@ use crate::text_table;
 use crate::validators;
 
 #[derive(Debug, Args)]
-pub(crate) struct Arguments {
+pub(crate) struct DomainCommandArgs {
     #[command(subcommand)]
     command: DomainCommand,
 }
@@ -60,7 +60,7 @@ struct ListArgs {
     store_args: StoreFormatArgs,
 }
 
-pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
+pub(crate) async fn run(arguments: DomainCommandArgs) -> Result<(), CliError> {
     match arguments.command {
         DomainCommand::Create(arguments) => create_domain(arguments).await,
         DomainCommand::List(arguments) => list_domains(arguments).await,

@@ -10,7 +10,7 @@ use crate::text_table::{self, format_yes_no};
 use crate::validators;
 
 #[derive(Debug, Args)]
-pub(crate) struct Arguments {
+pub(crate) struct EnterpriseProjectCommandArgs {
     #[command(subcommand)]
     command: EnterpriseProjectCommand,
 }
@@ -64,7 +64,7 @@ struct UpdateArgs {
     domain_args: DomainArgs,
 }
 
-pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
+pub(crate) async fn run(arguments: EnterpriseProjectCommandArgs) -> Result<(), CliError> {
     match arguments.command {
         EnterpriseProjectCommand::Create(arguments) => create_enterprise_project(arguments).await,
         EnterpriseProjectCommand::List(arguments) => list_enterprise_projects(arguments).await,
@@ -105,7 +105,7 @@ async fn update_enterprise_project(arguments: UpdateArgs) -> Result<(), CliError
     let change = EnterpriseProjectChange { description, enabled: (enable || disable).then_some(enable) };
     let (store, domain) = (&directory.store, &directory.domain.id);
     if !store.update_enterprise_project(&directory.origin, domain, &project.id, &change).await? {
-        return Err(CliError::refusal(format!("the enterprise project {} cannot be changed", project.name)));
+        return Err(CliError::new_refusal(format!("the enterprise project {} cannot be changed", project.name)));
     }
     let project = directory.find_enterprise_project(&project.id).await?;
     domain_args.output_format().print(

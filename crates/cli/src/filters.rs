@@ -57,6 +57,6 @@ impl FilterArgs {
 
     /// Validates the options.
     pub(crate) fn into_selection(self) -> Result<Selection, CliError> {
-        Selection::parse(self.into_selection_draft()).map_err(|error| CliError::refusal(error.to_string()))
+        Selection::parse(self.into_selection_draft()).map_err(|error| CliError::new_refusal(error.to_string()))
     }
 }

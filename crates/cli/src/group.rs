@@ -13,7 +13,7 @@ use crate::text_table;
 use crate::validators;
 
 #[derive(Debug, Args)]
-pub(crate) struct Arguments {
+pub(crate) struct GroupCommandArgs {
     #[command(subcommand)]
     command: GroupCommand,
 }
@@ -100,7 +100,7 @@ struct RemoveArgs {
     domain_args: DomainArgs,
 }
 
-pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
+pub(crate) async fn run(arguments: GroupCommandArgs) -> Result<(), CliError> {
     match arguments.command {
         GroupCommand::Create(arguments) => create_group(arguments).await,
         GroupCommand::List(arguments) => list_groups(arguments).await,
@@ -202,7 +202,9 @@ async fn change_members(arguments: MemberArgs, add: bool) -> Result<(), CliError
         let members = store.members_of(&group.id).await?;
         if let Some(user) = resolved.iter().find(|user| members.iter().all(|member| member.id != user.id)) {
             let what = format!("{} is not a member of {}; nothing was changed", user.name, group.name);
-            return Err(CliError::refusal(what).with_hint(format!("clew group show {} lists the members", group.name)));
+            return Err(
+                CliError::new_refusal(what).with_fix(format!("clew group show {} lists the members", group.name))
+            );
         }
     }
     for user in &resolved {

@@ -15,13 +15,13 @@ pub(crate) async fn find_domain(store: &Store, name_or_id: &str) -> Result<Domai
 }
 
 /// Returns the only domain of the store. Fails if the store has several domains.
-pub(crate) async fn find_only_domain(store: &Store) -> Result<Domain, CliError> {
+pub(crate) async fn find_single_domain(store: &Store) -> Result<Domain, CliError> {
     let mut all = store.domains().await?;
     match (all.pop(), all.is_empty()) {
         (Some(only), true) => Ok(only),
         (last, _) => {
             let names: Vec<_> = all.into_iter().chain(last).map(|domain| domain.name).collect();
-            Err(CliError::refusal(format!("select a domain with --domain: {}", names.join(", "))))
+            Err(CliError::new_refusal(format!("select a domain with --domain: {}", names.join(", "))))
         }
     }
 }
@@ -81,9 +81,9 @@ fn find_by_id_or_name<T>(
     };
     match index {
         Some(index) => {
-            items.into_iter().nth(index).ok_or_else(|| CliError::failure("a list changed while it was read"))
+            items.into_iter().nth(index).ok_or_else(|| CliError::new_failure("a list changed while it was read"))
         }
-        None => Err(CliError::refusal(format!("there is no {kind} {name_or_id:?}")).with_hint(hint())),
+        None => Err(CliError::new_refusal(format!("there is no {kind} {name_or_id:?}")).with_fix(hint())),
     }
 }
 

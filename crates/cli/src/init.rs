@@ -9,14 +9,14 @@ use clew_store::{InitialIds, InitialTenant, Location, Store, StoreError};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 
-use crate::configuration::{DEFAULT_DATA_DIR, DEFAULT_LISTEN};
+use crate::configuration::{DEFAULT_DATA_DIR, DEFAULT_LISTEN_ADDRESS};
 use crate::error::CliError;
 use crate::metadata_url::MetadataArgs;
 use crate::{local_actor, output, validators};
 
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub(crate) struct Arguments {
+pub(crate) struct InitArgs {
     /// Data directory to create
     #[arg(long, value_name = "DIR", env = "CLEW_DATA_DIR", default_value = DEFAULT_DATA_DIR)]
     data_dir: PathBuf,
@@ -36,7 +36,7 @@ pub(crate) struct Arguments {
     format: Format,
 }
 
-impl Arguments {
+impl InitArgs {
     fn store_location(&self) -> Result<Location, CliError> {
         self.metadata.store_location(&self.data_dir)
     }
@@ -75,7 +75,7 @@ struct ClientCredentials {
     secret_key: String,
 }
 
-pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
+pub(crate) async fn run(arguments: InitArgs) -> Result<(), CliError> {
     let secrets = generate_secrets()?;
     let tenant = InitialTenant {
         region: arguments.region.clone(),
@@ -87,9 +87,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     };
     let (_, ids) =
         Store::initialise(&local_actor::local_audit_origin(), arguments.store_location()?, tenant).await.map_err(|error| match error {
-            StoreError::AlreadyInitialised { .. } => CliError::refusal(error.to_string())
-                .with_hint("start the server with clew serve, or select another data directory with --data-dir or another database with --metadata"),
-            error => CliError::failure(error.to_string()),
+            StoreError::AlreadyInitialised { .. } => CliError::new_refusal(error.to_string())
+                .with_fix("start the server with clew serve, or select another data directory with --data-dir or another database with --metadata"),
+            error => CliError::new_failure(error.to_string()),
         })?;
     let credentials = build_credentials(&arguments, &ids, &secrets.password, &secrets.access_key, &secrets.secret_key);
     output::write_stdout(&match arguments.format {
@@ -108,7 +108,7 @@ struct GeneratedSecrets {
 
 fn generate_secrets() -> Result<GeneratedSecrets, CliError> {
     let failed =
-        |error: &dyn std::error::Error| CliError::failure(format!("could not generate the credentials: {error}"));
+        |error: &dyn std::error::Error| CliError::new_failure(format!("could not generate the credentials: {error}"));
     let password = password::generate().map_err(|error| failed(&error))?;
     let password_hash = password::hash(&password).map_err(|error| failed(&error))?;
     let secret_key = access_key::generate_secret().map_err(|error| failed(&error))?;
@@ -116,14 +116,14 @@ fn generate_secrets() -> Result<GeneratedSecrets, CliError> {
 }
 
 fn build_credentials(
-    arguments: &Arguments,
+    arguments: &InitArgs,
     ids: &InitialIds,
     password: &SecretString,
     access_key: &AccessKeyId,
     secret_key: &SecretString,
 ) -> ClientCredentials {
     ClientCredentials {
-        endpoint: format!("http://{DEFAULT_LISTEN}"),
+        endpoint: format!("http://{DEFAULT_LISTEN_ADDRESS}"),
         region: arguments.region.clone(),
         domain_id: ids.domain_id.to_string(),
         domain_name: arguments.domain.clone(),
@@ -135,7 +135,7 @@ fn build_credentials(
     }
 }
 
-fn render_table(credentials: &ClientCredentials, arguments: &Arguments) -> String {
+fn render_table(credentials: &ClientCredentials, arguments: &InitArgs) -> String {
     let folder = arguments.data_dir.display();
     let database = if arguments.metadata.is_set() { " and the same --metadata" } else { "" };
     format!(

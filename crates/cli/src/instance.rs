@@ -18,19 +18,19 @@ use crate::output::Format;
 use crate::store_args::StoreFormatArgs;
 
 #[derive(Debug, Args)]
-pub(crate) struct Arguments {
+pub(crate) struct InstanceCommandArgs {
     #[command(subcommand)]
     command: InstanceCommand,
 }
 
 #[derive(Debug, Subcommand)]
 enum InstanceCommand {
-    Add(Box<add::Arguments>),
+    Add(Box<add::AddArgs>),
     List(ListArgs),
     Show(ShowArgs),
     Remove(RemoveArgs),
-    Check(check::Arguments),
-    SetNode(set_node::Arguments),
+    Check(check::CheckArgs),
+    SetNode(set_node::SetNodeArgs),
     Tag(tag::TagArgs),
     Untag(tag::UntagArgs),
 }
@@ -78,7 +78,7 @@ struct RemoveArgs {
     project_args: ProjectArgs,
 }
 
-pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
+pub(crate) async fn run(arguments: InstanceCommandArgs) -> Result<(), CliError> {
     match arguments.command {
         InstanceCommand::Add(arguments) => add::run(*arguments).await,
         InstanceCommand::List(arguments) => list_instances(arguments.project_args).await,
@@ -127,14 +127,16 @@ impl ProjectArgs {
         };
         match (matches.as_slice(), &self.project) {
             ([only], _) => Ok(Inventory { store, project: only.clone(), origin: local_actor::local_audit_origin() }),
-            (_, None) => Err(CliError::refusal(format!("select a project with --project: {}", format_list(&projects)))),
-            ([], Some(name)) => Err(CliError::refusal(format!(
+            (_, None) => {
+                Err(CliError::new_refusal(format!("select a project with --project: {}", format_list(&projects))))
+            }
+            ([], Some(name)) => Err(CliError::new_refusal(format!(
                 "there is no project {name}; existing projects: {}",
                 format_list(&projects)
             ))),
             (several, Some(name)) => {
-                Err(CliError::refusal(format!("several projects are named {name}: {}", format_list(several)))
-                    .with_hint("select the project by id, or its domain with --domain"))
+                Err(CliError::new_refusal(format!("several projects are named {name}: {}", format_list(several)))
+                    .with_fix("select the project by id, or its domain with --domain"))
             }
         }
     }
@@ -157,7 +159,7 @@ pub(crate) async fn find_instance(
 async fn require_instance(inventory: &Inventory, name_or_id: &str) -> Result<Instance, CliError> {
     let instance = find_instance(&inventory.store, &inventory.project.id, name_or_id).await?;
     instance.ok_or_else(|| {
-        CliError::failure(format!("there is no instance {name_or_id}")).with_hint("clew instance list shows all")
+        CliError::new_failure(format!("there is no instance {name_or_id}")).with_fix("clew instance list shows all")
     })
 }
 

@@ -15,14 +15,14 @@ use crate::text_table::{self, format_yes_no};
 use crate::time;
 
 #[derive(Debug, Args)]
-pub(crate) struct Arguments {
+pub(crate) struct KeyCommandArgs {
     #[command(subcommand)]
     command: KeyCommand,
 }
 
 #[derive(Debug, Subcommand)]
 enum KeyCommand {
-    Create(create::Arguments),
+    Create(create::CreateArgs),
     List(ListArgs),
     Enable(EnableArgs),
     Disable(DisableArgs),
@@ -71,7 +71,7 @@ struct RemoveArgs {
     domain_args: DomainArgs,
 }
 
-pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
+pub(crate) async fn run(arguments: KeyCommandArgs) -> Result<(), CliError> {
     match arguments.command {
         KeyCommand::Create(arguments) => create::run(arguments).await,
         KeyCommand::List(arguments) => list_keys(arguments).await,
@@ -121,7 +121,7 @@ async fn remove_key(arguments: RemoveArgs) -> Result<(), CliError> {
 
 /// Finds an access key in the domain, and returns it with the user name.
 async fn find_key(directory: &IdentityDirectory, id: &AccessKeyId) -> Result<(String, KeyRecord), CliError> {
-    let unknown = || CliError::refusal(format!("there is no access key {id}")).with_hint("clew key list shows all");
+    let unknown = || CliError::new_refusal(format!("there is no access key {id}")).with_fix("clew key list shows all");
     let key = directory.store.key(id).await?.ok_or_else(unknown)?;
     let user = directory.store.user(&key.user_id).await?.filter(|user| user.domain_id == directory.domain.id);
     user.map(|user| (user.name, key)).ok_or_else(unknown)

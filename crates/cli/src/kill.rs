@@ -28,7 +28,7 @@ use report::KillReport;
 
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub(crate) struct Arguments {
+pub(crate) struct KillArgs {
     #[command(flatten)]
     node: NodeArgs,
     /// Ids of the sessions to kill; clew ps and clew locks show session ids
@@ -82,7 +82,7 @@ Examples:
 
 Exit codes: 0 all sessions are gone or will terminate; 1 at least one session could not be killed; 2 refused, nothing was killed.";
 
-pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
+pub(crate) async fn run(arguments: KillArgs) -> Result<(), CliError> {
     let (node, limits) = arguments.node.resolve_node()?;
     let kind = if arguments.query { KillKind::Query } else { KillKind::Connection };
     let protected = ProtectedAccounts::default().with(arguments.protect.iter().map(String::as_bytes));
@@ -125,7 +125,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         0 => Ok(()),
         failures => {
             let noun = if kind == KillKind::Query { "statements" } else { "sessions" };
-            Err(CliError::failure(format!("{failures} of {} {noun} could not be killed", outcomes.len())))
+            Err(CliError::new_failure(format!("{failures} of {} {noun} could not be killed", outcomes.len())))
         }
     }
 }
@@ -187,9 +187,9 @@ fn reject_protected_sessions(
     }
     let reasons: Vec<String> =
         refused.iter().map(|(id, why)| format!("session {id} cannot be killed: {why}")).collect();
-    let error = CliError::refusal(format!("{}; nothing was killed", reasons.join("; ")));
+    let error = CliError::new_refusal(format!("{}; nothing was killed", reasons.join("; ")));
     let idle = refused.iter().any(|(_, why)| *why == Refusal::Idle);
     let hint =
         if idle { "omit --query to kill the session itself, or omit the session id" } else { "omit the session id" };
-    Err(error.with_hint(hint))
+    Err(error.with_fix(hint))
 }

@@ -15,7 +15,7 @@ use crate::{limitations, output};
 
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub(crate) struct Arguments {
+pub(crate) struct LocksArgs {
     #[command(flatten)]
     node: NodeArgs,
     /// Output format
@@ -47,7 +47,7 @@ enum Format {
     Dot,
 }
 
-pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
+pub(crate) async fn run(arguments: LocksArgs) -> Result<(), CliError> {
     let (node, limits) = arguments.node.resolve_node()?;
     let observed = read_waits(&node, &limits).await?;
     let graph = waits::build_graph(&observed);

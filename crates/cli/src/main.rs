@@ -81,7 +81,7 @@ fn run(cli: Cli) -> Result<(), CliError> {
         .worker_threads(2)
         .enable_all()
         .build()
-        .map_err(|error| CliError::failure(format!("could not start: {error}")))?;
+        .map_err(|error| CliError::new_failure(format!("could not start: {error}")))?;
     let outcome = runtime.block_on(async {
         match cli.command {
             Command::Snapshot(arguments) => run_interruptible(snapshot::run(arguments.into_inner())).await,

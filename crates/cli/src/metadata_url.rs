@@ -33,6 +33,6 @@ impl MetadataArgs {
 /// Errors omit an invalid URL, because the URL may contain a password.
 pub(crate) fn store_location(data_dir: &Path, metadata: Option<&str>) -> Result<Location, CliError> {
     let metadata = metadata.map(str::parse).transpose();
-    let metadata = metadata.map_err(|error: StoreError| CliError::refusal(error.to_string()))?;
+    let metadata = metadata.map_err(|error: StoreError| CliError::new_refusal(error.to_string()))?;
     Ok(Location { data_dir: data_dir.to_owned(), metadata_url: metadata })
 }

@@ -31,7 +31,7 @@ impl NewPasswordArgs {
     /// Generates a password for `user`, or reads it from stdin.
     pub(crate) async fn read_or_generate(&self, user: &str) -> Result<NewPassword, CliError> {
         let failed =
-            |error: &dyn std::error::Error| CliError::failure(format!("could not process the password: {error}"));
+            |error: &dyn std::error::Error| CliError::new_failure(format!("could not process the password: {error}"));
         if !self.password_stdin {
             let generated = password::generate().map_err(|error| failed(&error))?;
             let hash = password::hash(&generated).map_err(|error| failed(&error))?;
@@ -41,8 +41,8 @@ impl NewPasswordArgs {
         let input =
             tokio::task::spawn_blocking(move || read_password_line(&prompt)).await.map_err(|error| failed(&error))?;
         let input =
-            input.map_err(|error| CliError::failure(format!("could not read a password from stdin: {error}")))?;
-        password::check_rules(&input, user).map_err(|error| CliError::refusal(error.to_string()))?;
+            input.map_err(|error| CliError::new_failure(format!("could not read a password from stdin: {error}")))?;
+        password::check_rules(&input, user).map_err(|error| CliError::new_refusal(error.to_string()))?;
         let hash = password::hash(&input).map_err(|error| failed(&error))?;
         Ok(NewPassword { hash, generated: None })
     }

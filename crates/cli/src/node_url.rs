@@ -37,8 +37,9 @@ impl NodeArgs {
 
 /// Parses the URL of a node. Error messages omit the password.
 pub(crate) fn parse_node_url(url: &str) -> Result<NodeUrl, CliError> {
-    url.parse()
-        .map_err(|error: clew_model::NodeUrlError| CliError::refusal(format!("{}: {error}", redact_credentials(url))))
+    url.parse().map_err(|error: clew_model::NodeUrlError| {
+        CliError::new_refusal(format!("{}: {error}", redact_credentials(url)))
+    })
 }
 
 /// Formats the URL for a shell command, without the password and without default parameters.
@@ -77,7 +78,7 @@ pub(crate) fn resolve_password(node: NodeUrl) -> Result<NodeUrl, CliError> {
     }
     let prompt = format!("Password of {} at {} (empty for none): ", node.user, node.address());
     let input = rpassword::prompt_password(prompt)
-        .map_err(|error| CliError::failure(format!("could not read a password from the terminal: {error}")))?;
+        .map_err(|error| CliError::new_failure(format!("could not read a password from the terminal: {error}")))?;
     let password = (!input.is_empty()).then(|| SecretString::from(input));
     Ok(node.with_password(password))
 }

@@ -54,7 +54,7 @@ impl Format {
 /// Serialises a value as indented JSON with a final line break.
 pub(crate) fn to_json_text<T: Serialize + ?Sized>(value: &T) -> Result<String, CliError> {
     let json = clew_diagnose::json::to_string_pretty(value);
-    json.map(|json| json + "\n").map_err(|error| CliError::failure(format!("could not write JSON: {error}")))
+    json.map(|json| json + "\n").map_err(|error| CliError::new_failure(format!("could not write JSON: {error}")))
 }
 
 /// Adds the fields of the JSON object `more` to `value`.
@@ -106,7 +106,7 @@ pub(crate) fn open_device(path: &Path) -> Result<File, CliError> {
 pub(crate) fn create_temporary_file(path: &Path) -> Result<NamedTempFile, CliError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     NamedTempFile::new_in(folder)
-        .map_err(|error| CliError::failure(format!("could not write in {}: {error}", folder.display())))
+        .map_err(|error| CliError::new_failure(format!("could not write in {}: {error}", folder.display())))
 }
 
 /// Renames a complete temporary file to `path`.

@@ -14,11 +14,11 @@ pub(crate) fn reject_passwords(matches: &ArgMatches) -> Result<(), CliError> {
         }
         let values = matches.try_get_raw(id.as_str()).ok().flatten().into_iter().flatten();
         if values.filter_map(|value| value.to_str()).any(url_has_password) {
-            return Err(CliError::refusal(format!(
+            return Err(CliError::new_refusal(format!(
                 "the PostgreSQL URL in --{} contains a password, which other accounts of the machine can see in the process list",
                 id.as_str().replace('_', "-")
             ))
-            .with_hint(
+            .with_fix(
                 "omit the password and set PGPASSWORD or PGPASSFILE, or set the complete URL in CLEW_METADATA or in a configuration \
                  file (metadata = …) that only Clew's account can read. Change the exposed password",
             ));

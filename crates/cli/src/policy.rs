@@ -20,21 +20,21 @@ use crate::store_args::DomainArgs;
 use crate::text_table;
 
 #[derive(Debug, Args)]
-pub(crate) struct Arguments {
+pub(crate) struct PolicyCommandArgs {
     #[command(subcommand)]
     command: PolicyCommand,
 }
 
 #[derive(Debug, Subcommand)]
 enum PolicyCommand {
-    Put(put::Arguments),
+    Put(put::PutArgs),
     Validate(ValidateArgs),
     List(ListArgs),
     Show(ShowArgs),
     Attach(attach::AttachArgs),
     Detach(attach::DetachArgs),
     Remove(RemoveArgs),
-    Simulate(Box<simulate::Arguments>),
+    Simulate(Box<simulate::SimulateArgs>),
 }
 
 /// Validate a policy document. Prints all errors with line and column, and exits with 1 if there are errors.
@@ -80,7 +80,7 @@ struct RemoveArgs {
     domain_args: DomainArgs,
 }
 
-pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
+pub(crate) async fn run(arguments: PolicyCommandArgs) -> Result<(), CliError> {
     match arguments.command {
         PolicyCommand::Put(arguments) => put::run(arguments).await,
         PolicyCommand::Validate(arguments) => document::validate_file(&arguments.file, arguments.format),
@@ -193,7 +193,7 @@ async fn remove_policy(arguments: RemoveArgs) -> Result<(), CliError> {
     let directory = arguments.domain_args.open_directory().await?;
     let policy = directory.find_policy(&arguments.policy).await?;
     let PolicyRef::Custom(id) = &policy.reference else {
-        return Err(CliError::refusal(format!("{} is a system policy and cannot be removed", policy.name)));
+        return Err(CliError::new_refusal(format!("{} is a system policy and cannot be removed", policy.name)));
     };
     arguments.confirmation.confirm_action(format!("remove the policy {}", policy.name)).await?;
     directory.store.remove_policy(&directory.origin, id).await?;

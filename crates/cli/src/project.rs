@@ -10,7 +10,7 @@ use crate::text_table::{self, format_yes_no};
 use crate::validators;
 
 #[derive(Debug, Args)]
-pub(crate) struct Arguments {
+pub(crate) struct ProjectCommandArgs {
     #[command(subcommand)]
     command: ProjectCommand,
 }
@@ -79,7 +79,7 @@ Examples:
 A running clew serve applies the change at once. Masking applies to new collections. Users without access to full statements cannot
 download results that were stored before with full statements.";
 
-pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
+pub(crate) async fn run(arguments: ProjectCommandArgs) -> Result<(), CliError> {
     match arguments.command {
         ProjectCommand::Create(arguments) => create_project(arguments).await,
         ProjectCommand::List(arguments) => list_projects(arguments).await,

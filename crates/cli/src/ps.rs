@@ -13,7 +13,7 @@ use crate::{limitations, snapshot};
 
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub(crate) struct Arguments {
+pub(crate) struct PsArgs {
     #[command(flatten)]
     node: NodeArgs,
     #[command(flatten)]
@@ -38,7 +38,7 @@ Examples:
   clew ps mysql://clew@db.example.com/ --all
   clew ps mysql://clew@db.example.com/ --user web --format json | jq .sessions[].session_id";
 
-pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
+pub(crate) async fn run(arguments: PsArgs) -> Result<(), CliError> {
     let selection = arguments.filters.into_selection()?;
     let (node, limits) = arguments.node.resolve_node()?;
     let scope = if arguments.all { SessionScope::All } else { SessionScope::Users };
@@ -56,7 +56,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         written.map_err(|error| CliError::from_write_error(&out.display_name(), &error))?;
         out.finish()
     });
-    writing.await.map_err(|error| CliError::failure(format!("could not write: {error}")))??;
+    writing.await.map_err(|error| CliError::new_failure(format!("could not write: {error}")))??;
     output::write_stderr(&limitations);
     Ok(())
 }

@@ -10,18 +10,18 @@ use clap::{Args, Subcommand};
 use crate::error::CliError;
 
 #[derive(Debug, Args)]
-pub(crate) struct Arguments {
+pub(crate) struct RuleCommandArgs {
     #[command(subcommand)]
     command: RuleCommand,
 }
 
 #[derive(Debug, Subcommand)]
 enum RuleCommand {
-    Test(test::Arguments),
+    Test(test::RuleTestArgs),
 }
 
-pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
+pub(crate) async fn run(arguments: RuleCommandArgs) -> Result<(), CliError> {
     let RuleCommand::Test(arguments) = arguments.command;
     let task = tokio::task::spawn_blocking(move || test::run(&arguments));
-    task.await.map_err(|error| CliError::failure(format!("could not test the rules: {error}")))?
+    task.await.map_err(|error| CliError::new_failure(format!("could not test the rules: {error}")))?
 }

@@ -10,7 +10,7 @@ use crate::output::{self, Format};
 use crate::store_args::StoreArgs;
 
 #[derive(Debug, Args)]
-pub(crate) struct Arguments {
+pub(crate) struct SecretsCommandArgs {
     #[command(subcommand)]
     command: SecretsCommand,
 }
@@ -48,7 +48,7 @@ The next key is written to disk before it encrypts anything, and all secrets are
 same command again. The old key is kept as master.key.before-…, because older backups require it: delete it together with those backups.
 The rotation also clears lockouts after failed sign-ins, and invalidates links to kill histories.";
 
-pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
+pub(crate) async fn run(arguments: SecretsCommandArgs) -> Result<(), CliError> {
     let SecretsCommand::Rotate(RotateArgs { store_args, prepare, format }) = arguments.command;
     let location = store_args.store_location()?;
     if prepare {

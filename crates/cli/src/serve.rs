@@ -14,7 +14,7 @@ use crate::error::CliError;
 
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub(crate) struct Arguments {
+pub(crate) struct ServeArgs {
     #[command(flatten)]
     daemon: daemon::DaemonArgs,
     /// Address and port to listen on; port 0 selects a free port [default: 127.0.0.1:8407]
@@ -92,7 +92,7 @@ Configuration file with all keys at their defaults:
   cert = \"\"
   key = \"\"";
 
-pub(crate) async fn run(mut arguments: Arguments) -> Result<(), CliError> {
+pub(crate) async fn run(mut arguments: ServeArgs) -> Result<(), CliError> {
     let mut configuration = arguments.daemon.load_configuration()?;
     configuration.listen = arguments.listen.unwrap_or(configuration.listen);
     configuration.allow_plain_http |= arguments.allow_plain_http;
@@ -102,11 +102,11 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<(), CliError> {
         require_shared_stores(&configuration)?;
     }
     let api_settings = configuration.api_settings()?;
-    let tls = configuration.tls.load_files()?;
+    let tls = configuration.tls.load_certificate()?;
     let addresses = listener::resolve_addresses(&configuration, tls.is_some()).await?;
     let daemon = Daemon::open(&arguments.daemon, &configuration).await?;
     let listener = listener::bind_listener(&configuration.listen, &addresses).await?;
-    let address = listener.local_addr().map_err(|error| CliError::failure(error.to_string()))?;
+    let address = listener.local_addr().map_err(|error| CliError::new_failure(error.to_string()))?;
     let service = daemon.build_service(&configuration, api_settings);
     let shutdown = shutdown_on_signals()?;
     if let Some(tls) = &tls {
@@ -128,7 +128,7 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<(), CliError> {
     shutdown.cancel();
     worker_tasks.join().await?;
     info!("stopped");
-    result.map_err(|error| CliError::failure(error.to_string()))?;
+    result.map_err(|error| CliError::new_failure(error.to_string()))?;
     master_key_watch.await.unwrap_or(Ok(()))
 }
 

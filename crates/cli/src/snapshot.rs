@@ -18,7 +18,7 @@ use crate::output::{self, Output};
 
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub(crate) struct Arguments {
+pub(crate) struct SnapshotArgs {
     #[command(flatten)]
     node: NodeArgs,
     #[command(flatten)]
@@ -63,7 +63,7 @@ enum Format {
     Json,
 }
 
-pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
+pub(crate) async fn run(arguments: SnapshotArgs) -> Result<(), CliError> {
     let format = arguments.format.unwrap_or_else(|| default_format(arguments.output.is_some()));
     let selection = arguments.filters.clone().into_selection()?;
     let (node, limits) = arguments.node.resolve_node()?;
@@ -81,7 +81,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     let limitations = limitations::format_limitations(&snapshot.summary.limitations);
     tokio::task::spawn_blocking(move || write_snapshot(&arguments, format, snapshot))
         .await
-        .map_err(|error| CliError::failure(format!("could not write: {error}")))??;
+        .map_err(|error| CliError::new_failure(format!("could not write: {error}")))??;
     output::write_stderr(&limitations);
     Ok(())
 }
@@ -90,7 +90,7 @@ fn default_format(to_file: bool) -> Format {
     if !to_file && output::stdout_is_terminal() { Format::Table } else { Format::Csv }
 }
 
-fn write_snapshot(arguments: &Arguments, format: Format, mut snapshot: Snapshot) -> Result<(), CliError> {
+fn write_snapshot(arguments: &SnapshotArgs, format: Format, mut snapshot: Snapshot) -> Result<(), CliError> {
     let file = arguments.output.as_deref();
     let mut out = if format == Format::Table { Output::open_for_table(file)? } else { Output::open(file)? };
     let written = match format {

@@ -7,17 +7,17 @@ use clap::{Args, Subcommand};
 use crate::error::CliError;
 
 #[derive(Debug, Args)]
-pub(crate) struct Arguments {
+pub(crate) struct StoreCommandArgs {
     #[command(subcommand)]
     command: StoreCommand,
 }
 
 #[derive(Debug, Subcommand)]
 enum StoreCommand {
-    Copy(copy::Arguments),
+    Copy(copy::CopyArgs),
 }
 
-pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
+pub(crate) async fn run(arguments: StoreCommandArgs) -> Result<(), CliError> {
     match arguments.command {
         StoreCommand::Copy(arguments) => copy::run(arguments).await,
     }

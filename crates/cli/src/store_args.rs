@@ -7,7 +7,7 @@ use clew_store::{Location, Store};
 
 use crate::configuration::DEFAULT_DATA_DIR;
 use crate::error::CliError;
-use crate::identity_directory::{IdentityDirectory, find_domain, find_only_domain};
+use crate::identity_directory::{IdentityDirectory, find_domain, find_single_domain};
 use crate::local_actor;
 use crate::metadata_url::MetadataArgs;
 use crate::output::Format;
@@ -68,7 +68,7 @@ impl DomainArgs {
         let store = self.store_args.open_store().await?;
         let domain = match &self.domain {
             Some(name_or_id) => find_domain(&store, name_or_id).await?,
-            None => find_only_domain(&store).await?,
+            None => find_single_domain(&store).await?,
         };
         Ok(IdentityDirectory { store, domain, origin: local_actor::local_audit_origin() })
     }

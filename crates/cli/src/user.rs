@@ -12,17 +12,17 @@ use crate::error::CliError;
 use crate::store_args::DomainArgs;
 
 #[derive(Debug, Args)]
-pub(crate) struct Arguments {
+pub(crate) struct UserCommandArgs {
     #[command(subcommand)]
     command: UserCommand,
 }
 
 #[derive(Debug, Subcommand)]
 enum UserCommand {
-    Create(create::Arguments),
+    Create(create::CreateArgs),
     List(ListArgs),
     Show(ShowArgs),
-    Update(update::Arguments),
+    Update(update::UpdateArgs),
     Password(update::SetPasswordArgs),
     Enable(update::EnableArgs),
     Disable(update::DisableArgs),
@@ -61,7 +61,7 @@ struct RemoveArgs {
     domain_args: DomainArgs,
 }
 
-pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
+pub(crate) async fn run(arguments: UserCommandArgs) -> Result<(), CliError> {
     match arguments.command {
         UserCommand::Create(arguments) => create::run(arguments).await,
         UserCommand::List(arguments) => list_users(arguments).await,

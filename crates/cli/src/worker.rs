@@ -11,7 +11,7 @@ use crate::output;
 
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub(crate) struct Arguments {
+pub(crate) struct WorkerArgs {
     #[command(flatten)]
     daemon: daemon::DaemonArgs,
     /// Address and port for /metrics, /healthz and /readyz; port 0 selects a free port [default: no listener]
@@ -34,7 +34,7 @@ The worker prints \"working\" on stdout when it is ready, with its address if it
 work starts, running collections finish or return to the queue. The configuration file is the same as for clew serve; settings of the
 HTTP server have no effect.";
 
-pub(crate) async fn run(mut arguments: Arguments) -> Result<(), CliError> {
+pub(crate) async fn run(mut arguments: WorkerArgs) -> Result<(), CliError> {
     let configuration = arguments.daemon.load_configuration()?;
     require_shared_stores(&configuration)?;
     let api =
@@ -56,7 +56,7 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<(), CliError> {
         None => Ok(()),
         Some(listener) => clew_api::serve(daemon.build_service(&configuration, api), listener, shutdown.clone()).await,
     };
-    result.map_err(|error| CliError::failure(error.to_string()))?;
+    result.map_err(|error| CliError::new_failure(error.to_string()))?;
     worker_tasks.join().await?;
     info!("stopped");
     master_key_watch.await.unwrap_or(Ok(()))
@@ -64,8 +64,8 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<(), CliError> {
 
 async fn bind_listener(address: &str) -> Result<TcpListener, CliError> {
     let failed = |error| {
-        CliError::failure(format!("could not listen on {address}: {error}"))
-            .with_hint("select another address with --listen, or omit --listen")
+        CliError::new_failure(format!("could not listen on {address}: {error}"))
+            .with_fix("select another address with --listen, or omit --listen")
     };
     TcpListener::bind(address).await.map_err(failed)
 }

@@ -158,7 +158,7 @@ impl ClientBuilder {
         builder.build().map_err(|error| {
             ClientError::Setup(format!(
                 "TLS is not available: {}; check that CA certificates are installed",
-                crate::error::root_cause(&error)
+                crate::error::root_cause_message(&error)
             ))
         })
     }

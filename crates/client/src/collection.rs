@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::Client;
 use crate::error::ClientError;
-use crate::response::sanitize;
+use crate::response::sanitize_text;
 use crate::retry::Idempotency;
 use crate::transport::ApiRequest;
 
@@ -148,7 +148,7 @@ impl Client {
             content_type: Some("application/json;charset=utf-8"),
             body: serde_json::to_string(selection).map_err(|error| ClientError::Setup(error.to_string()))?,
             idempotency: Idempotency::NonIdempotent,
-            ..self.get_request(
+            ..self.build_get_request(
                 "starting a collection",
                 project,
                 format!("/v3/{project}/instances/{instance}/nodes/{node}/realtime-session"),
@@ -181,13 +181,14 @@ impl Client {
         let project = self.project().await?;
         let operation = "reading the state of a collection";
         let path = format!("/v3/{project}/instances/{instance}/nodes/{node}/realtime-session-task");
-        let mut request = self.get_request(operation, project, path, vec![("request_id", request_id.to_string())]);
+        let mut request =
+            self.build_get_request(operation, project, path, vec![("request_id", request_id.to_string())]);
         if wait.as_secs() > 0 {
             request.unsigned_headers.push((PREFER_HEADER, format!("wait={}", wait.as_secs())));
         }
         let response: StatusResponse = self.send_json(&request).await?;
         CollectionStatus::from_name(&response.status).ok_or_else(|| {
-            let why = format!("unknown state {:?}", sanitize(&response.status, 80));
+            let why = format!("unknown state {:?}", sanitize_text(&response.status, 80));
             self.request_context(operation, &self.inner.endpoint.to_string()).invalid_response_error(why)
         })
     }

@@ -135,7 +135,8 @@ impl Client {
         if progress.received > 0 {
             target.restart().await?;
         }
-        *progress = DownloadProgress { received: 0, total: response.content_length(), etag: strong_etag(&response) };
+        *progress =
+            DownloadProgress { received: 0, total: response.content_length(), etag: parse_strong_etag(&response) };
         Ok(response)
     }
 
@@ -156,7 +157,7 @@ impl Client {
         let query = vec![("request_id", request_id.to_string())];
         self.send_streaming(&ApiRequest {
             unsigned_headers,
-            ..self.get_request(DOWNLOAD_OPERATION, project, path, query)
+            ..self.build_get_request(DOWNLOAD_OPERATION, project, path, query)
         })
         .await
     }
@@ -206,7 +207,7 @@ impl DownloadProgress {
         let is_next = parse_content_range(content_range).is_some_and(|(first, total)| {
             first == self.received && (total.is_none() || self.total.is_none() || total == self.total)
         });
-        is_next && strong_etag(response).is_none_or(|etag| self.etag.as_ref() == Some(&etag))
+        is_next && parse_strong_etag(response).is_none_or(|etag| self.etag.as_ref() == Some(&etag))
     }
 }
 
@@ -219,7 +220,7 @@ fn parse_content_range(text: &str) -> Option<(u64, Option<u64>)> {
     (first <= last).then_some((first, total))
 }
 
-fn strong_etag(response: &Response) -> Option<String> {
+fn parse_strong_etag(response: &Response) -> Option<String> {
     let etag = response.headers().get(ETAG)?.to_str().ok()?;
     etag.starts_with('"').then(|| etag.to_owned())
 }

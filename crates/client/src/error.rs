@@ -27,7 +27,7 @@ pub enum ClientError {
     /// The connection failed: refused, unknown host, or TLS error.
     #[error(
         "{operation}: cannot connect to {endpoint}: {}; check the endpoint, the network and, for https, the certificate",
-        root_cause(source)
+        root_cause_message(source)
     )]
     Connect {
         /// Operation that failed.
@@ -48,7 +48,7 @@ pub enum ClientError {
         limit: Duration,
     },
     /// The connection was lost before the response was complete.
-    #[error("{operation}: lost the connection to {endpoint}: {}", root_cause(source))]
+    #[error("{operation}: lost the connection to {endpoint}: {}", root_cause_message(source))]
     ConnectionLost {
         /// Operation that failed.
         operation: &'static str,
@@ -118,7 +118,7 @@ impl ClientError {
 }
 
 /// Returns the message of the innermost cause, because the outer messages of reqwest describe only the context.
-pub(crate) fn root_cause(error: &reqwest::Error) -> String {
+pub(crate) fn root_cause_message(error: &reqwest::Error) -> String {
     let mut innermost: &dyn std::error::Error = error;
     while let Some(source) = innermost.source() {
         innermost = source;

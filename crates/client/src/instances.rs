@@ -166,8 +166,13 @@ impl Client {
             let tags: Vec<String> = filter.tags.iter().map(|tag| format!("{}={}", tag.key, tag.value)).collect();
             query.push(("tags", tags.join(",")));
         }
-        self.send_json(&self.get_request("listing instances", project, format!("/v3.1/{project}/instances"), query))
-            .await
+        self.send_json(&self.build_get_request(
+            "listing instances",
+            project,
+            format!("/v3.1/{project}/instances"),
+            query,
+        ))
+        .await
     }
 
     /// Returns an instance with its nodes.
@@ -175,7 +180,7 @@ impl Client {
         let project = self.project().await?;
         let path = format!("/v3.1/{project}/instances/{instance}");
         let response: DetailResponse =
-            self.send_json(&self.get_request("showing an instance", project, path, Vec::new())).await?;
+            self.send_json(&self.build_get_request("showing an instance", project, path, Vec::new())).await?;
         Ok(response.instance)
     }
 }

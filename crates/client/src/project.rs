@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::Client;
 use crate::credentials::Credentials;
 use crate::error::ClientError;
-use crate::response::sanitize;
+use crate::response::sanitize_text;
 use crate::retry::Idempotency;
 use crate::transport::ApiRequest;
 
@@ -72,7 +72,7 @@ impl Client {
                 let found: Vec<String> = several
                     .iter()
                     .take(10)
-                    .map(|project| format!("{} ({})", sanitize(&project.id, 64), sanitize(&project.name, 64)))
+                    .map(|project| format!("{} ({})", sanitize_text(&project.id, 64), sanitize_text(&project.name, 64)))
                     .collect();
                 Err(project_lookup_error(region, format!("there are {}: {}", several.len(), found.join(", "))))
             }

@@ -49,7 +49,7 @@ impl ApiRequest<'_> {
 
 impl Client {
     /// Creates a GET request for a resource of the project.
-    pub(crate) fn get_request<'a>(
+    pub(crate) fn build_get_request<'a>(
         &'a self,
         operation: &'static str,
         project: &'a ProjectId,

@@ -14,7 +14,7 @@ use crate::store_args::StoreArgs;
 /// Export all matching rows, oldest first.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub(super) struct Arguments {
+pub(super) struct ExportArgs {
     #[command(flatten)]
     filters: AuditFilterArgs,
     /// Output format
@@ -47,7 +47,7 @@ enum RowWriter {
     Csv(Box<csv::Writer<Output>>),
 }
 
-pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
+pub(super) async fn run(arguments: ExportArgs) -> Result<(), CliError> {
     let store = arguments.store_args.open_store().await?;
     let filter = arguments.filters.resolve_filter(&store).await?;
     let out = Output::open(Some(&arguments.output))?;

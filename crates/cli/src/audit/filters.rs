@@ -105,12 +105,12 @@ fn resolve_unique_id<T: std::str::FromStr + std::fmt::Display>(
 ) -> Result<T, CliError> {
     if ids.len() > 1 {
         let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
-        return Err(CliError::refusal(format!(
+        return Err(CliError::new_refusal(format!(
             "several objects are named {name_or_id:?}; select one by id: {}",
             ids.join(", ")
         )));
     }
     let unknown =
-        |_| CliError::refusal(format!("there is no {kind} {name_or_id:?}; select a removed {kind} by its id"));
+        |_| CliError::new_refusal(format!("there is no {kind} {name_or_id:?}; select a removed {kind} by its id"));
     ids.pop().map_or_else(|| name_or_id.parse().map_err(unknown), Ok)
 }

@@ -14,7 +14,7 @@ use crate::store_args::StoreFormatArgs;
 /// Verify that no row of the audit log is missing or changed. Exits with 1 if a row is missing or changed.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub(super) struct Arguments {
+pub(super) struct VerifyArgs {
     /// Checkpoint file: verify that all rows up to the checkpoint exist; repeatable
     #[arg(long = "checkpoint", value_name = "FILE")]
     checkpoints: Vec<PathBuf>,
@@ -31,7 +31,7 @@ Rows form a hash chain with a key derived from the master key. Removal of the ne
 and a restore of an earlier state, are detected only with a checkpoint stored elsewhere: see clew audit checkpoint. A running clew
 serve compares the audit log every 10 seconds with the newest row that it has read, and logs an error if rows are missing.";
 
-pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
+pub(super) async fn run(arguments: VerifyArgs) -> Result<(), CliError> {
     let checkpoints =
         arguments.checkpoints.iter().map(|path| checkpoint::read_checkpoint(path)).collect::<Result<Vec<_>, _>>()?;
     let verification = arguments.store_args.open_store().await?.verify_audit(&checkpoints).await?;

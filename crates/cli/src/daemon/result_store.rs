@@ -13,11 +13,11 @@ pub(super) fn read_s3_settings(location: &str) -> Result<Option<S3Settings>, Cli
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let require = |name: &str| {
         variable(name)
-            .ok_or_else(|| CliError::refusal(format!("results on S3 require the environment variable {name}")))
+            .ok_or_else(|| CliError::new_refusal(format!("results on S3 require the environment variable {name}")))
     };
     let (key, secret) = (require("AWS_ACCESS_KEY_ID")?, SecretString::from(require("AWS_SECRET_ACCESS_KEY")?));
     let settings = S3Settings::new(location, variable("AWS_ENDPOINT_URL"), require("AWS_REGION")?, key, secret);
-    settings.map(Some).map_err(|error| CliError::refusal(format!("--results: {error}")))
+    settings.map(Some).map_err(|error| CliError::new_refusal(format!("--results: {error}")))
 }
 
 /// Sets S3 as the result store, after an access test. Without S3 settings, the data directory remains the result store.

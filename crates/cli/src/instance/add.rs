@@ -11,7 +11,7 @@ use crate::{identity_directory, node_url, output};
 /// Register an instance: a master node and its replicas.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = AFTER_HELP)]
-pub(crate) struct Arguments {
+pub(crate) struct AddArgs {
     /// Name, unique in the project
     #[arg(long)]
     name: String,
@@ -44,9 +44,9 @@ Examples:
 
 If the URL has no password, CLEW_DB_PASSWORD is used, or a prompt on the terminal. Clew stores the password encrypted.";
 
-pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
+pub(crate) async fn run(arguments: AddArgs) -> Result<(), CliError> {
     if !arguments.node_ids.is_empty() && arguments.node_ids.len() != arguments.nodes.len() {
-        return Err(CliError::refusal(format!(
+        return Err(CliError::new_refusal(format!(
             "{} --node options but {} --node-id options; set one --node-id per node, or none",
             arguments.nodes.len(),
             arguments.node_ids.len()
@@ -113,11 +113,12 @@ fn parse_node_option(text: &str) -> Result<NodeSpec<'_>, CliError> {
     while let Some((url, last)) = node.url.rsplit_once(',') {
         if let Some(role) = last.strip_prefix("role=") {
             let parsed = NodeRole::from_name(role);
-            let unknown = || CliError::refusal(format!("invalid role {role:?}; valid roles: master, slave"));
+            let unknown = || CliError::new_refusal(format!("invalid role {role:?}; valid roles: master, slave"));
             node.role = Some(parsed.ok_or_else(unknown)?);
         } else if let Some(zone) = last.strip_prefix("zone=") {
-            node.zone =
-                Some(zone.parse().map_err(|error: clew_model::InvalidZoneName| CliError::refusal(error.to_string()))?);
+            node.zone = Some(
+                zone.parse().map_err(|error: clew_model::InvalidZoneName| CliError::new_refusal(error.to_string()))?,
+            );
         } else {
             break;
         }

@@ -16,7 +16,7 @@ use crate::{doctor, output};
 /// Check the login to each node of an instance, and report missing privileges.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "Example:\n  clew instance check shop")]
-pub(crate) struct Arguments {
+pub(crate) struct CheckArgs {
     /// Name or id
     instance: String,
     #[command(flatten)]
@@ -25,7 +25,7 @@ pub(crate) struct Arguments {
 
 /// Checks each node of the instance. Fails if a node is not accessible.
 /// The check logs in even during a login back-off, because a user requested the check.
-pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
+pub(crate) async fn run(arguments: CheckArgs) -> Result<(), CliError> {
     let inventory = arguments.project_args.open_inventory().await?;
     let instance = require_instance(&inventory, &arguments.instance).await?;
     let mut inaccessible = 0;
@@ -75,7 +75,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     if inaccessible == 0 {
         Ok(())
     } else {
-        Err(CliError::failure(format!("{inaccessible} of {} nodes are not accessible", instance.nodes.len())))
+        Err(CliError::new_failure(format!("{inaccessible} of {} nodes are not accessible", instance.nodes.len())))
     }
 }
 

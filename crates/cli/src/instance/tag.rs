@@ -59,7 +59,7 @@ pub(super) async fn add_tags(arguments: TagArgs) -> Result<(), CliError> {
     let mut keys: Vec<_> = tags.iter().map(|tag| tag.key.as_str()).collect();
     keys.sort_unstable();
     if let Some([key, _]) = keys.windows(2).find_map(|pair| <&[&str; 2]>::try_from(pair).ok().filter(|[a, b]| a == b)) {
-        return Err(CliError::refusal(format!("duplicate tag key {key:?}")));
+        return Err(CliError::new_refusal(format!("duplicate tag key {key:?}")));
     }
     let inventory = project_args.open_inventory().await?;
     let instance = require_instance(&inventory, &instance).await?;
@@ -82,7 +82,7 @@ pub(super) async fn remove_tags(arguments: UntagArgs) -> Result<(), CliError> {
     };
     if let Some((key, value)) = tags.iter().find(|tag| !has(tag)) {
         let tag = value.as_ref().map_or(key.clone(), |value| format!("{key}={value}"));
-        return Err(CliError::refusal(format!("{} has no tag {tag:?}; nothing was changed", instance.name)));
+        return Err(CliError::new_refusal(format!("{} has no tag {tag:?}; nothing was changed", instance.name)));
     }
     inventory.store.remove_tags(&inventory.origin, &inventory.project.id, &instance.id, &tags).await?;
     print_instance(&project_args, &inventory, &instance).await

@@ -22,7 +22,7 @@ const LIFETIME_RANGE_SECONDS: std::ops::RangeInclusive<u64> = 900..=86_400;
 /// Create an access key for a user. Prints the secret key once.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub(super) struct Arguments {
+pub(super) struct CreateArgs {
     /// Name or id of the user
     user: String,
     /// Create a temporary key with this lifetime (15m to 24h); requests with the key require its security token
@@ -56,7 +56,7 @@ struct CreatedKey {
     temporary: Option<(SecretString, i64)>,
 }
 
-pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
+pub(super) async fn run(arguments: CreateArgs) -> Result<(), CliError> {
     let directory = arguments.domain_args.open_directory().await?;
     let user = directory.find_user(&arguments.user).await?;
     let key = create_key(&directory, &user, arguments.temporary).await?;
@@ -90,7 +90,7 @@ async fn create_key(
     user: &User,
     lifetime: Option<Duration>,
 ) -> Result<CreatedKey, CliError> {
-    let failed = |error: SecretError| CliError::failure(format!("could not create an access key: {error}"));
+    let failed = |error: SecretError| CliError::new_failure(format!("could not create an access key: {error}"));
     let (id, secret) = (AccessKeyId::generate(), access_key::generate_secret().map_err(failed)?);
     let (store, origin) = (&directory.store, &directory.origin);
     let Some(lifetime) = lifetime else {

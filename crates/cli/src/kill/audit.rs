@@ -37,7 +37,7 @@ impl KillAudit {
             let event = AuditEvent {
                 domain_id: self.domain.clone(),
                 outcome: if outcome.is_success() { Outcome::Done } else { Outcome::Failed },
-                detail: audit_detail(report, session, outcome),
+                detail: build_audit_detail(report, session, outcome),
                 ..AuditEvent::succeeded(&origin, "KillSession", id.to_string())
             };
             self.store.append_audit_event(&event).await?;
@@ -48,7 +48,7 @@ impl KillAudit {
 
 /// Details of an audit row. Same fields as for kills through the API, with the server address in place of the node id.
 /// The statement is recorded as a template without literals.
-fn audit_detail(report: &KillReport, session: &Session, outcome: &KillOutcome) -> serde_json::Value {
+fn build_audit_detail(report: &KillReport, session: &Session, outcome: &KillOutcome) -> serde_json::Value {
     let text = |text: &Option<Vec<u8>>| text.as_deref().map(to_valid_utf8);
     json!({
         "source": "manual", "server": report.address, "kind": report.kind.name(), "reason": report.reason,

@@ -94,14 +94,14 @@ impl ResolvedAttachment {
     fn validate(&self) -> Result<(), CliError> {
         let name = &self.policy.name;
         match (self.policy.model, &self.grantee, &self.project) {
-            ("role", Grantee::User(_), _) => Err(CliError::refusal(format!(
+            ("role", Grantee::User(_), _) => Err(CliError::new_refusal(format!(
                 "{name} is a role policy (version 1.0 or 1.1), which can be attached only to groups"
             ))
-            .with_hint("attach it to a group with --group, and add the user to the group with clew group add")),
-            ("identity", _, Some(_)) => Err(CliError::refusal(format!(
+            .with_fix("attach it to a group with --group, and add the user to the group with clew group add")),
+            ("identity", _, Some(_)) => Err(CliError::new_refusal(format!(
                 "{name} is an identity policy (version 5.0), which applies to all projects"
             ))
-            .with_hint("omit --project, and use g:ProjectName in a Condition of the policy")),
+            .with_fix("omit --project, and use g:ProjectName in a Condition of the policy")),
             _ => Ok(()),
         }
     }
@@ -128,8 +128,8 @@ pub(super) async fn detach_policy(arguments: DetachArgs) -> Result<(), CliError>
     let ResolvedAttachment { policy, grantee, project, to } = &attachment;
     let project = project.as_ref().map(|project| &project.id);
     if !directory.store.detach(&directory.origin, &policy.reference, grantee, project).await? {
-        return Err(CliError::refusal(format!("{} is not attached to {to}", policy.name))
-            .with_hint("clew policy show lists the attachments"));
+        return Err(CliError::new_refusal(format!("{} is not attached to {to}", policy.name))
+            .with_fix("clew policy show lists the attachments"));
     }
     print_attachment(&arguments.domain_args, &attachment, &format!("Detached {} from {to}.\n", policy.name), false)
 }

@@ -33,12 +33,12 @@ impl PolicyDocument {
         } else {
             File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes))
         };
-        read.map_err(|error| CliError::refusal(format!("could not read {name}: {error}")))?;
+        read.map_err(|error| CliError::new_refusal(format!("could not read {name}: {error}")))?;
         if bytes.len() > MAX_BYTES {
-            return Err(CliError::refusal(format!("{name} is not a valid policy: more than {MAX_BYTES} bytes")));
+            return Err(CliError::new_refusal(format!("{name} is not a valid policy: more than {MAX_BYTES} bytes")));
         }
         let text = String::from_utf8(bytes).map_err(|error| {
-            CliError::refusal(format!("{name} is not a valid policy: invalid UTF-8: {}", error.utf8_error()))
+            CliError::new_refusal(format!("{name} is not a valid policy: invalid UTF-8: {}", error.utf8_error()))
         })?;
         Ok(Self { name, text })
     }
@@ -48,9 +48,9 @@ impl PolicyDocument {
     }
 
     /// Formats errors or warnings with the source line and a caret below the column.
-    pub(super) fn format_findings(&self, kind: &str, findings: &[Diagnostic]) -> String {
-        findings.iter().fold(String::new(), |mut text, finding| {
-            let Diagnostic { line, column, path, message } = finding;
+    pub(super) fn format_diagnostics(&self, kind: &str, diagnostics: &[Diagnostic]) -> String {
+        diagnostics.iter().fold(String::new(), |mut text, diagnostic| {
+            let Diagnostic { line, column, path, message } = diagnostic;
             let message = text_table::sanitize_line(message);
             let _ = writeln!(
                 text,
@@ -58,7 +58,7 @@ impl PolicyDocument {
                 self.name,
                 text_table::sanitize_line(path)
             );
-            if let Some((excerpt, caret)) = self.excerpt(*line, *column) {
+            if let Some((excerpt, caret)) = self.format_excerpt(*line, *column) {
                 let number = line.to_string();
                 let _ = writeln!(text, "  {number} | {excerpt}\n  {:width$} | {caret}", "", width = number.len());
             }
@@ -67,7 +67,7 @@ impl PolicyDocument {
     }
 
     /// Returns an excerpt of a line around a column, and a second line with a caret below the column.
-    fn excerpt(&self, line: usize, column: usize) -> Option<(String, String)> {
+    fn format_excerpt(&self, line: usize, column: usize) -> Option<(String, String)> {
         let chars: Vec<char> = self.text.lines().nth(line.checked_sub(1)?)?.chars().collect();
         let index = column.checked_sub(1)?;
         let start = if chars.len() > MAX_EXCERPT_CHARS { index.saturating_sub(MAX_EXCERPT_CHARS / 2) } else { 0 };
@@ -97,7 +97,7 @@ pub(super) fn validate_file(path: &Path, format: Format) -> Result<(), CliError>
                 ),
                 None => format!("{}: invalid policy, {}\n", document.name, format_count(errors.len(), "error")),
             };
-            document.format_findings("error", &errors) + &document.format_findings("warning", warnings) + &verdict
+            document.format_diagnostics("error", &errors) + &document.format_diagnostics("warning", warnings) + &verdict
         },
         || json!({ "valid": policy.is_some(), "errors": errors, "warnings": warnings }),
     )?;
@@ -108,13 +108,16 @@ pub(super) fn validate_file(path: &Path, format: Format) -> Result<(), CliError>
 pub(super) fn require_valid_policy(document: &PolicyDocument) -> Result<Policy, CliError> {
     match document.parse() {
         Ok(policy) => {
-            output::write_stderr(&document.format_findings("warning", policy.warnings()));
+            output::write_stderr(&document.format_diagnostics("warning", policy.warnings()));
             Ok(policy)
         }
         Err(errors) => {
-            output::write_stderr(&document.format_findings("error", errors.diagnostics()));
+            output::write_stderr(&document.format_diagnostics("error", errors.diagnostics()));
             let errors = format_count(errors.diagnostics().len(), "error");
-            Err(CliError::refusal(format!("{} is not a valid policy: {errors}; nothing was changed", document.name)))
+            Err(CliError::new_refusal(format!(
+                "{} is not a valid policy: {errors}; nothing was changed",
+                document.name
+            )))
         }
     }
 }
@@ -129,7 +132,7 @@ mod tests {
     use super::*;
 
     fn excerpt(text: &str, line: usize, column: usize) -> Option<(String, String)> {
-        PolicyDocument { name: "x".into(), text: text.into() }.excerpt(line, column)
+        PolicyDocument { name: "x".into(), text: text.into() }.format_excerpt(line, column)
     }
 
     #[test]

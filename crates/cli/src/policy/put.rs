@@ -16,7 +16,7 @@ use crate::validators;
 /// Create a policy, or replace a policy with the same name. Changes apply immediately to all attachments.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub(super) struct Arguments {
+pub(super) struct PutArgs {
     /// Name, unique in the domain
     #[arg(value_parser = validators::parse_policy_name)]
     name: String,
@@ -45,10 +45,10 @@ Examples:
 
 An invalid document is refused with all errors, each with line and column.";
 
-pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
-    let Arguments { name, file, description, domain_args } = arguments;
+pub(super) async fn run(arguments: PutArgs) -> Result<(), CliError> {
+    let PutArgs { name, file, description, domain_args } = arguments;
     if system::find(&name).is_some() {
-        return Err(CliError::refusal(format!(
+        return Err(CliError::new_refusal(format!(
             "{name} is a system policy and cannot be replaced; choose another name"
         )));
     }
@@ -63,11 +63,11 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
         let times = store.attachments_of_policy(&PolicyRef::Custom(before.id.clone())).await?.len();
         if times > 0 {
             let times = format_count(times, "time");
-            return Err(CliError::refusal(format!(
+            return Err(CliError::new_refusal(format!(
                 "{name} has the policy model {} and is attached {times}; a policy with the model {model} cannot replace it",
                 before.model
             ))
-            .with_hint("detach it first, or choose another name"));
+            .with_fix("detach it first, or choose another name"));
         }
     }
     let replaced = before.is_some();

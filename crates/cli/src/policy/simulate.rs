@@ -24,7 +24,7 @@ use crate::{instance, output, time};
 /// Exits with 0 if the request would be allowed, otherwise with 1.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub(super) struct Arguments {
+pub(super) struct SimulateArgs {
     /// Name or id of the user
     #[arg(long, value_name = "USER")]
     user: String,
@@ -61,11 +61,11 @@ Examples:
 
 The simulation assumes a sign-in with the scope that the action requires: the project or the domain.";
 
-pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
+pub(super) async fn run(arguments: SimulateArgs) -> Result<(), CliError> {
     let directory = arguments.domain_args.open_directory().await?;
     let user = directory.find_user(&arguments.user).await?;
     let action = find_action(&arguments.action)?;
-    let (project, instance) = resolve_target(&directory, &arguments, action).await?;
+    let (project, instance) = resolve_project_and_instance(&directory, &arguments, action).await?;
     let principal = load_principal(&directory, &user).await?;
     let resource = Resource {
         project: project.as_ref().map(|project| RequestProject {
@@ -115,46 +115,46 @@ fn find_action(name: &str) -> Result<Action, CliError> {
             },
             |name| format!("did you mean {name}?"),
         );
-        CliError::refusal(format!("there is no action {name:?}")).with_hint(hint)
+        CliError::new_refusal(format!("there is no action {name:?}")).with_fix(hint)
     })
 }
 
 /// Finds the project and the instance of the request. Fails if an option does not apply to the action.
-async fn resolve_target(
+async fn resolve_project_and_instance(
     directory: &IdentityDirectory,
-    arguments: &Arguments,
+    arguments: &SimulateArgs,
     action: Action,
 ) -> Result<(Option<Project>, Option<Instance>), CliError> {
     if action.target != Target::Instance && arguments.instance.is_some() {
-        return Err(CliError::refusal(format!("{} does not apply to an instance; omit --instance", action.name)));
+        return Err(CliError::new_refusal(format!("{} does not apply to an instance; omit --instance", action.name)));
     }
     if action.target == Target::Domain {
         if arguments.project.is_some() {
-            return Err(CliError::refusal(format!("{} applies to the domain; omit --project", action.name)));
+            return Err(CliError::new_refusal(format!("{} applies to the domain; omit --project", action.name)));
         }
         return Ok((None, None));
     }
     let project = match &arguments.project {
         Some(project) => directory.find_project(project).await?,
-        None => find_only_project(directory).await?,
+        None => find_single_project(directory).await?,
     };
     let Some(name_or_id) = &arguments.instance else { return Ok((Some(project), None)) };
     let instance = instance::find_instance(&directory.store, &project.id, name_or_id).await?;
     let unknown = || {
-        CliError::refusal(format!("there is no instance {name_or_id:?} in the project {}", project.name))
-            .with_hint("clew instance list shows all")
+        CliError::new_refusal(format!("there is no instance {name_or_id:?} in the project {}", project.name))
+            .with_fix("clew instance list shows all")
     };
     let instance = instance.ok_or_else(unknown)?;
     Ok((Some(project), Some(instance)))
 }
 
-async fn find_only_project(directory: &IdentityDirectory) -> Result<Project, CliError> {
+async fn find_single_project(directory: &IdentityDirectory) -> Result<Project, CliError> {
     let mut all = directory.store.projects_of(&directory.domain.id).await?;
     match (all.pop(), all.is_empty()) {
         (Some(only), true) => Ok(only),
         (last, _) => {
             let names: Vec<_> = all.into_iter().chain(last).map(|project| project.name).collect();
-            Err(CliError::refusal(format!("select a project with --project: {}", names.join(", "))))
+            Err(CliError::new_refusal(format!("select a project with --project: {}", names.join(", "))))
         }
     }
 }

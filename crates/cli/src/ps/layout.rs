@@ -12,7 +12,7 @@ use serde::Deserialize;
 use crate::output::{Output, stdout_has_colours, terminal_width};
 
 /// Columns before the statement column, each with heading, maximum width and minimum width.
-const COLUMNS: [(&str, usize, usize); 7] = [
+const TABLE_COLUMNS: [(&str, usize, usize); 7] = [
     ("ID", 20, 20),
     ("USER", 24, 8),
     ("HOST", 24, 9),
@@ -43,7 +43,7 @@ struct SessionRow {
 }
 
 struct TableLine {
-    cells: [String; COLUMNS.len()],
+    cells: [String; TABLE_COLUMNS.len()],
     statement: String,
     is_waiting: bool,
 }
@@ -56,7 +56,7 @@ pub(super) fn write_table(snapshot: &mut Snapshot, out: &mut Output) -> io::Resu
     let colours = stdout_has_colours();
     let style = |style: Style| if colours { style } else { Style::new() };
     let heading = TableLine {
-        cells: COLUMNS.map(|(name, ..)| name.to_owned()),
+        cells: TABLE_COLUMNS.map(|(name, ..)| name.to_owned()),
         statement: "STATEMENT".into(),
         is_waiting: false,
     };
@@ -116,15 +116,15 @@ fn format_session_row(row: SessionRow, width: usize) -> TableLine {
 
 /// Computes the column widths from the widest cells.
 /// The widest columns shrink until the statement column has its minimum width.
-fn fit_column_widths(lines: &[TableLine], width: usize) -> [usize; COLUMNS.len()] {
-    let mut widths = COLUMNS.map(|(name, ..)| name.len());
+fn fit_column_widths(lines: &[TableLine], width: usize) -> [usize; TABLE_COLUMNS.len()] {
+    let mut widths = TABLE_COLUMNS.map(|(name, ..)| name.len());
     for line in lines {
-        for ((width, cell), (_, max, _)) in widths.iter_mut().zip(&line.cells).zip(COLUMNS) {
+        for ((width, cell), (_, max, _)) in widths.iter_mut().zip(&line.cells).zip(TABLE_COLUMNS) {
             *width = (*width).max(display_width(cell)).min(max);
         }
     }
     while widths.iter().map(|width| width + COLUMN_GAP_WIDTH).sum::<usize>() + MIN_STATEMENT_WIDTH > width {
-        let shrinkable = widths.iter_mut().zip(COLUMNS).filter(|(width, (.., min))| **width > *min);
+        let shrinkable = widths.iter_mut().zip(TABLE_COLUMNS).filter(|(width, (.., min))| **width > *min);
         let Some((widest, _)) = shrinkable.max_by_key(|(width, _)| **width) else { break };
         *widest -= 1;
     }
@@ -134,12 +134,12 @@ fn fit_column_widths(lines: &[TableLine], width: usize) -> [usize; COLUMNS.len()
 fn write_line(
     out: &mut Output,
     line: &TableLine,
-    widths: &[usize; COLUMNS.len()],
+    widths: &[usize; TABLE_COLUMNS.len()],
     width: usize,
     style: Style,
 ) -> io::Result<()> {
     let mut text = String::new();
-    for ((cell, &width), (name, ..)) in line.cells.iter().zip(widths).zip(COLUMNS) {
+    for ((cell, &width), (name, ..)) in line.cells.iter().zip(widths).zip(TABLE_COLUMNS) {
         let cell = truncate(cell, width);
         let padding = " ".repeat(width.saturating_sub(display_width(&cell)));
         let gap = " ".repeat(COLUMN_GAP_WIDTH);
@@ -154,7 +154,7 @@ fn write_line(
 mod tests {
     use super::*;
 
-    fn line(cells: [&str; COLUMNS.len()]) -> TableLine {
+    fn line(cells: [&str; TABLE_COLUMNS.len()]) -> TableLine {
         TableLine { cells: cells.map(str::to_owned), statement: String::new(), is_waiting: false }
     }
 

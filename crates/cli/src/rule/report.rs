@@ -40,8 +40,10 @@ impl<'a> RuleReport<'a> {
     pub(super) fn render_text(&self) -> String {
         let mut text = String::new();
         if !self.killed.is_empty() {
-            let rows =
-                self.killed.iter().map(|(rule, session)| self.table_row(*rule, session, format_statement(session)));
+            let rows = self
+                .killed
+                .iter()
+                .map(|(rule, session)| self.format_table_row(*rule, session, format_statement(session)));
             text += "Would be killed:\n";
             text += &text_table::render_rows(
                 ["RULE", "ID", "USER", "HOST", "DB", "COMMAND", "TIME", "STATEMENT"],
@@ -52,7 +54,7 @@ impl<'a> RuleReport<'a> {
         }
         if !self.spared.is_empty() {
             let row = |(rule, session, reason): &(usize, &Session, SpareReason)| {
-                self.table_row(*rule, session, describe_spare_reason(*reason).to_owned())
+                self.format_table_row(*rule, session, describe_spare_reason(*reason).to_owned())
             };
             let rows = self.spared.iter().map(row);
             text += "Would be spared:\n";
@@ -71,7 +73,8 @@ impl<'a> RuleReport<'a> {
             let name = text_table::sanitize_line(&rule.name);
             let _ = writeln!(text, "{name}: seconds is the only criterion, so the rule matches every user session");
         }
-        let dependent = self.killed.iter().filter(|(rule, session)| self.depends_on_engine(*rule, session)).count();
+        let dependent =
+            self.killed.iter().filter(|(rule, session)| self.depends_on_storage_engine(*rule, session)).count();
         if dependent > 0 {
             let _ = writeln!(
                 text,
@@ -109,7 +112,7 @@ impl<'a> RuleReport<'a> {
 
     /// Returns true if the decision of a kill task depends on the storage engine, which is not part of a snapshot.
     /// The decision depends on the engine if the session changes a table and the rule does not include unsafe kills.
-    fn depends_on_engine(&self, rule: usize, session: &Session) -> bool {
+    fn depends_on_storage_engine(&self, rule: usize, session: &Session) -> bool {
         let opted_in = self.rules.get(rule).is_some_and(|rule| rule.include_unsafe);
         let changes = |statement| changed_tables(statement, session.database.as_deref()).is_some();
         !opted_in && session.statement.as_deref().is_some_and(changes)
@@ -119,7 +122,7 @@ impl<'a> RuleReport<'a> {
         self.rules.get(rule).map_or("", |rule| &rule.name)
     }
 
-    fn table_row(&self, rule: usize, session: &Session, last: String) -> [String; 8] {
+    fn format_table_row(&self, rule: usize, session: &Session, last: String) -> [String; 8] {
         [
             self.rule_name(rule).to_owned(),
             session.id.to_string(),
@@ -141,7 +144,9 @@ impl<'a> RuleReport<'a> {
         if let Some(fields) = json.as_object_mut() {
             match reason {
                 Some(reason) => fields.insert("why".to_owned(), reason.name().into()),
-                None => fields.insert("depends_on_engine".to_owned(), self.depends_on_engine(rule, session).into()),
+                None => {
+                    fields.insert("depends_on_engine".to_owned(), self.depends_on_storage_engine(rule, session).into())
+                }
             };
         }
         json

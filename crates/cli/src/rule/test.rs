@@ -14,7 +14,7 @@ use crate::output::Format;
 /// The command does not connect to a server. Kill tasks use the same matching code.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub(super) struct Arguments {
+pub(super) struct RuleTestArgs {
     /// Rules file (TOML)
     #[arg(value_name = "RULES.toml")]
     rules: PathBuf,
@@ -45,7 +45,7 @@ Examples:
   clew snapshot mysql://root@127.0.0.1/ -o now.csv && clew rule test rules.toml now.csv
   clew rule test rules.toml now.json --protect billing --format json | jq .totals";
 
-pub(super) fn run(arguments: &Arguments) -> Result<(), CliError> {
+pub(super) fn run(arguments: &RuleTestArgs) -> Result<(), CliError> {
     let rules = rules_file::parse_rules(&read_text_file(&arguments.rules)?)
         .map_err(|message| file_error(&arguments.rules, &message))?;
     let sessions = snapshot_file::parse_sessions(&read_file(&arguments.snapshot)?)
@@ -56,7 +56,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), CliError> {
 }
 
 fn read_file(file: &Path) -> Result<Vec<u8>, CliError> {
-    std::fs::read(file).map_err(|error| CliError::refusal(format!("could not read {}: {error}", file.display())))
+    std::fs::read(file).map_err(|error| CliError::new_refusal(format!("could not read {}: {error}", file.display())))
 }
 
 fn read_text_file(file: &Path) -> Result<String, CliError> {
@@ -64,5 +64,5 @@ fn read_text_file(file: &Path) -> Result<String, CliError> {
 }
 
 fn file_error(file: &Path, message: &str) -> CliError {
-    CliError::refusal(format!("{}: {message}", file.display()))
+    CliError::new_refusal(format!("{}: {message}", file.display()))
 }

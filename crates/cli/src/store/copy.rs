@@ -16,7 +16,7 @@ use crate::{local_actor, text_table};
 /// Copy the metadata of a data directory to an empty PostgreSQL database, in one transaction.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub(super) struct Arguments {
+pub(super) struct CopyArgs {
     /// Data directory created by clew init; stop its clew serve before the copy
     #[arg(long, value_name = "DIR", env = "CLEW_DATA_DIR", default_value = DEFAULT_DATA_DIR)]
     data_dir: PathBuf,
@@ -44,9 +44,9 @@ The data directory is not changed. After the copy, pass --metadata to every comm
 the two stores would diverge. The master key stays the same. Results are not copied: a server that uses the data directory still serves
 them. A server with results on S3 cannot; repeat those collections.";
 
-pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
+pub(super) async fn run(arguments: CopyArgs) -> Result<(), CliError> {
     let to: PostgresUrl =
-        arguments.to.parse().map_err(|error: clew_store::StoreError| CliError::refusal(error.to_string()))?;
+        arguments.to.parse().map_err(|error: clew_store::StoreError| CliError::new_refusal(error.to_string()))?;
     let store = Store::open(&arguments.data_dir).await?;
     if arguments.dry_run {
         let tables = store.preview_metadata_copy(&to).await?;

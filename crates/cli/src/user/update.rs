@@ -16,7 +16,7 @@ use crate::validators;
     after_help = "Examples:\n  clew user update ada --administrator\n  clew user update ada --description \"on call\""
 )]
 #[group(id = "change", required = true, multiple = true, args = ["administrator", "no_administrator", "description"])]
-pub(super) struct Arguments {
+pub(super) struct UpdateArgs {
     /// Name or id
     user: String,
     /// Grant full access to the domain, regardless of policies
@@ -64,8 +64,8 @@ pub(super) struct DisableArgs {
     domain_args: DomainArgs,
 }
 
-pub(super) async fn update_user(arguments: Arguments) -> Result<(), CliError> {
-    let Arguments { user, administrator, no_administrator, description, domain_args } = arguments;
+pub(super) async fn update_user(arguments: UpdateArgs) -> Result<(), CliError> {
+    let UpdateArgs { user, administrator, no_administrator, description, domain_args } = arguments;
     let change = UserChange {
         administrator: (administrator || no_administrator).then_some(administrator),
         description,
