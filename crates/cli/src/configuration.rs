@@ -25,7 +25,7 @@ pub(crate) struct Configuration {
     pub(crate) zones: Vec<Zone>,
     /// Address and port to listen on.
     pub(crate) listen: String,
-    /// Allows plain HTTP without TLS on a non-loopback address.
+    /// Allows plain HTTP on a non-loopback address.
     pub(crate) allow_plain_http: bool,
     pub(crate) collections: CollectionSettings,
     pub(crate) nodes: NodeSettings,
@@ -55,9 +55,9 @@ pub(crate) struct CollectionSettings {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct NodeSettings {
-    /// Timeout of a read operation, including the connection setup.
+    /// Timeout for reading from a node, including the connection setup.
     pub(crate) timeout: SignedDuration,
-    /// Timeout of the connection setup, which is part of `timeout`.
+    /// Timeout for the connection setup. `timeout` includes this time.
     pub(crate) connect_timeout: SignedDuration,
     /// Maximum number of bytes received from a node per read operation.
     pub(crate) max_bytes: u64,
@@ -283,7 +283,7 @@ impl Configuration {
         })
     }
 
-    /// Accounts with sessions that are never killed. Fails on invalid account names.
+    /// Protected accounts, whose sessions are never killed. Fails on invalid account names.
     pub(crate) fn protected_accounts(&self) -> Result<ProtectedAccounts, CliError> {
         let names = &self.kills.protected_accounts;
         if let Some(name) = names.iter().find(|name| name.is_empty() || name.contains('@')) {

@@ -9,8 +9,9 @@ use crate::error::CliError;
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Filters (all must match)")]
 pub(crate) struct FilterArgs {
-    /// Class of sessions: slow (active for at least the threshold), active (command is not Sleep),
-    /// total (all sessions except internal ones), or long (transaction open for at least the threshold)
+    /// Class of sessions. slow: active, and in the current state for at least the threshold.
+    /// active: the command is not Sleep. total: all sessions except internal ones.
+    /// long: the transaction is open for at least the threshold
     #[arg(long, value_name = "CLASS", value_parser = clap::builder::PossibleValuesParser::new(SessionClass::NAMES), default_value = "total")]
     pub(crate) filter: Option<String>,
     /// Minimum duration of slow sessions and long transactions in seconds, 1 to 86400 [default: 10]

@@ -42,7 +42,7 @@ pub(crate) struct KillArgs {
     reason: String,
     #[command(flatten)]
     confirmation: ConfirmArgs,
-    /// Preview the impact without killing anything
+    /// Preview the impact without killing sessions
     #[arg(long, conflicts_with = "yes")]
     dry_run: bool,
     /// Protected account, in addition to system accounts and accounts of cloud vendors; repeatable
@@ -163,7 +163,7 @@ async fn kill_sessions(
     Ok(kill_all(node, &victims, kind, protected, limits).await?)
 }
 
-/// Fails if the list contains a session that must not be killed. No session of the list is killed then.
+/// Fails if a session in the list must not be killed. In this case, no session is killed.
 fn reject_protected_sessions(
     sessions: &[Session],
     kind: KillKind,

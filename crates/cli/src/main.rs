@@ -118,7 +118,7 @@ fn run(cli: Cli) -> Result<(), CliError> {
 }
 
 /// Runs `work` until completion or Ctrl-C.
-/// Before return, the function waits for pending kills of abandoned statements on watched servers.
+/// Waits for pending kills of abandoned statements on watched servers before it returns.
 async fn run_interruptible(work: impl Future<Output = Result<(), CliError>>) -> Result<(), CliError> {
     let outcome = tokio::select! {
         outcome = work => outcome,

@@ -7,7 +7,7 @@ use clew_store::{Location, StoreError};
 
 use crate::error::CliError;
 
-/// Option for metadata in a PostgreSQL database.
+/// Command-line option for a PostgreSQL metadata database.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct MetadataArgs {
     /// PostgreSQL database for the metadata, such as postgres://user@host/database?sslmode=verify-full.

@@ -196,7 +196,7 @@ impl Client {
     /// Waits until the collection is no longer running, and returns its final state.
     ///
     /// Uses long polling (`Prefer: wait`, RFC 7240) if the server supports it.
-    /// Otherwise, the client polls at intervals; the cloud does not support long polling.
+    /// Without long polling, as in the cloud, the client polls at intervals.
     /// `on_progress` receives each polled state, and the elapsed time since the call.
     ///
     /// Fails with [`ClientError::StillRunning`] after `limit`, but the collection continues.

@@ -17,7 +17,7 @@ const MAX_ERROR_BYTES: usize = 64 << 10;
 /// Maximum number of characters of server text in an error message.
 const MAX_EXCERPT_CHARS: usize = 200;
 
-/// Operation, endpoint and timeout of a request, for errors.
+/// Context of a request: operation, endpoint and timeout.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RequestContext<'a> {
     pub(crate) operation: &'static str,

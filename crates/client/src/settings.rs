@@ -19,7 +19,7 @@ pub struct Settings {
     /// Maximum number of resumptions of a download.
     pub max_interruptions: u32,
     /// Initial poll interval for the state of a collection, for servers without long polling.
-    /// The poll interval increases to eight times this value.
+    /// The interval increases up to eight times this value.
     pub poll_interval: Duration,
 }
 

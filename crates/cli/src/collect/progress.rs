@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
-/// Progress line of a collection. Drop clears the line.
+/// Progress line of a collection, cleared on drop.
 #[derive(Debug)]
 pub(super) struct Progress {
     bar: ProgressBar,

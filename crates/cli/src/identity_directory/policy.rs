@@ -24,7 +24,7 @@ impl IdentityDirectory {
         Ok(own.chain(system::ALL.iter().filter_map(from_system_policy)).collect())
     }
 
-    /// Finds a policy by name; custom policies also by id.
+    /// Finds a policy by name. Custom policies are also found by id.
     pub(crate) async fn find_policy(&self, name_or_id: &str) -> Result<NamedPolicy, CliError> {
         let all = self.list_policies().await?;
         let hint = find_nearest_name(name_or_id, all.iter().map(|policy| policy.name.as_str()))

@@ -16,7 +16,7 @@ pub(crate) struct AddArgs {
     #[arg(long)]
     name: String,
     /// Node: URL with optional suffixes ,role=master or ,role=slave and ,zone=ZONE; repeatable.
-    /// Only workers of the zone read a node with a zone.
+    /// A node with a zone is read only by workers in that zone.
     /// The first node is the master unless another node has role=master
     #[arg(long = "node", value_name = "URL[,role=ROLE][,zone=ZONE]", required = true)]
     nodes: Vec<String>,

@@ -31,7 +31,7 @@ pub(super) struct KillImpact {
     pub(super) risks: HashMap<u64, Vec<KillRisk>>,
     /// Warnings about root blockers that are not among the selected sessions.
     pub(super) warnings: Vec<String>,
-    /// Text about data that the preview could not read.
+    /// Notes about data that the preview could not read.
     pub(super) notes: String,
 }
 
@@ -42,7 +42,7 @@ impl SelectedSessions {
         Self { ids, sessions, impact: None }
     }
 
-    /// Ids of the arguments that match no session.
+    /// Selected session ids that match no session.
     pub(super) fn missing_ids(&self) -> impl Iterator<Item = u64> {
         self.ids.iter().copied().filter(|id| self.sessions.iter().all(|session| session.id != *id))
     }

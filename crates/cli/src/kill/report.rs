@@ -16,7 +16,7 @@ use crate::output::merge_json_objects;
 /// Maximum number of statement bytes that are formatted for one output line.
 const MAX_STATEMENT_BYTES: usize = 4 << 10;
 
-/// Input of the preview and of the result output.
+/// Data for the preview and the result output of a kill.
 #[derive(Debug)]
 pub(super) struct KillReport {
     pub(super) address: String,

@@ -1,4 +1,4 @@
-//! `clew policy attach` and `detach`: grants and revokes policies.
+//! `clew policy attach` and `clew policy detach`: grant and revoke policies.
 
 use clap::Args;
 use clew_store::Grantee;

@@ -19,7 +19,7 @@ use crate::identity_directory::{IdentityDirectory, find_nearest_name};
 use crate::store_args::DomainArgs;
 use crate::{instance, output, time};
 
-/// Simulate a request: show the decision, the deciding statement, and the reasons of other statements.
+/// Simulate a request: show the decision, the deciding statement, and why other statements do not match.
 ///
 /// Exits with 0 if the request would be allowed, otherwise with 1.
 #[derive(Debug, Args)]
@@ -28,7 +28,7 @@ pub(super) struct SimulateArgs {
     /// Name or id of the user
     #[arg(long, value_name = "USER")]
     user: String,
-    /// Name of the action, from an identity policy or a role policy
+    /// Name of the action, as in identity policies or role policies
     #[arg(long, value_name = "ACTION")]
     action: String,
     /// Name or id of the project [default: the only project]

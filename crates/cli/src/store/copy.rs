@@ -17,7 +17,7 @@ use crate::{local_actor, text_table};
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct CopyArgs {
-    /// Data directory created by clew init; stop its clew serve before the copy
+    /// Data directory created by clew init. Stop its clew serve process before the copy
     #[arg(long, value_name = "DIR", env = "CLEW_DATA_DIR", default_value = DEFAULT_DATA_DIR)]
     data_dir: PathBuf,
     /// Target PostgreSQL database, such as postgres://user@host/database?sslmode=verify-full.
