@@ -142,7 +142,7 @@ impl Client {
         node: &NodeId,
         selection: &SelectionRequest,
     ) -> Result<RequestId, ClientError> {
-        let project = self.project().await?;
+        let project = self.project_id().await?;
         let request = ApiRequest {
             method: Method::POST,
             content_type: Some("application/json;charset=utf-8"),
@@ -178,7 +178,7 @@ impl Client {
         request_id: &RequestId,
         wait: Duration,
     ) -> Result<CollectionStatus, ClientError> {
-        let project = self.project().await?;
+        let project = self.project_id().await?;
         let operation = "reading the state of a collection";
         let path = format!("/v3/{project}/instances/{instance}/nodes/{node}/realtime-session-task");
         let mut request =

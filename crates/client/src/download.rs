@@ -115,7 +115,7 @@ impl Client {
         if progress.range_headers().is_some() {
             let refused = match &response {
                 Ok(response) => response.status() == StatusCode::PARTIAL_CONTENT && !progress.is_continued_by(response),
-                Err(error) => error.status() == Some(StatusCode::RANGE_NOT_SATISFIABLE.as_u16()),
+                Err(error) => error.http_status() == Some(StatusCode::RANGE_NOT_SATISFIABLE.as_u16()),
             };
             if refused {
                 progress.etag = None;
@@ -147,7 +147,7 @@ impl Client {
         request_id: &RequestId,
         progress: &DownloadProgress,
     ) -> Result<Response, ClientError> {
-        let project = self.project().await?;
+        let project = self.project_id().await?;
         let path = format!("/v3/{project}/instances/{instance}/nodes/{node}/realtime-session-result");
         // Byte ranges of a compressed body cannot be resumed.
         let mut unsigned_headers = vec![(ACCEPT_ENCODING, "identity".to_owned())];

@@ -109,7 +109,7 @@ pub enum ClientError {
 impl ClientError {
     /// HTTP status of an error response; `None` for other errors.
     #[must_use]
-    pub fn status(&self) -> Option<u16> {
+    pub fn http_status(&self) -> Option<u16> {
         match self {
             Self::Api { status, .. } => Some(*status),
             _ => None,

@@ -153,7 +153,7 @@ struct DetailResponse {
 impl Client {
     /// Returns a page of the project's instances that match all filters.
     pub async fn list_instances(&self, filter: &InstanceFilter, page: Page) -> Result<InstanceList, ClientError> {
-        let project = self.project().await?;
+        let project = self.project_id().await?;
         let mut query = vec![("offset", page.offset.to_string()), ("limit", page.limit.to_string())];
         let texts = [
             ("id", &filter.id),
@@ -177,7 +177,7 @@ impl Client {
 
     /// Returns an instance with its nodes.
     pub async fn show_instance(&self, instance: &InstanceId) -> Result<InstanceDetail, ClientError> {
-        let project = self.project().await?;
+        let project = self.project_id().await?;
         let path = format!("/v3.1/{project}/instances/{instance}");
         let response: DetailResponse =
             self.send_json(&self.build_get_request("showing an instance", project, path, Vec::new())).await?;

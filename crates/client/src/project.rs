@@ -34,7 +34,7 @@ struct Project {
 
 impl Client {
     /// Returns the project id of this client. A successful lookup by region is cached.
-    pub async fn project(&self) -> Result<&ProjectId, ClientError> {
+    pub async fn project_id(&self) -> Result<&ProjectId, ClientError> {
         self.inner
             .project
             .get_or_try_init(|| async {

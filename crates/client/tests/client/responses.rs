@@ -17,7 +17,7 @@ async fn api_error_is_reported_completely() {
     let server = Server::with_replies(vec![Reply::new(400, body).header("x-request-id", "8080d377")]).await;
     let error = list(&client(&server)).await.unwrap_err();
     assert_eq!(error.to_string(), "listing instances: Parameter error. (DBS.280001, HTTP 400, request 8080d377)");
-    assert_eq!(error.status(), Some(400));
+    assert_eq!(error.http_status(), Some(400));
 }
 
 #[tokio::test]

@@ -59,7 +59,7 @@ async fn reads_are_retried_after_temporary_errors() {
 async fn permanent_errors_are_not_retried() {
     for refusal in [400, 401, 403, 404, 409] {
         let server = Server::with_replies(vec![error(refusal), Reply::new(200, RUNNING)]).await;
-        assert_eq!(status(&client(&server)).await.unwrap_err().status(), Some(refusal));
+        assert_eq!(status(&client(&server)).await.unwrap_err().http_status(), Some(refusal));
         assert_eq!(server.requests().len(), 1, "{refusal}");
     }
 }
@@ -67,7 +67,7 @@ async fn permanent_errors_are_not_retried() {
 #[tokio::test]
 async fn attempts_are_limited_and_the_last_error_is_returned() {
     let server = Server::with_replies(vec![error(503)]).await;
-    assert_eq!(status(&client(&server)).await.unwrap_err().status(), Some(503));
+    assert_eq!(status(&client(&server)).await.unwrap_err().http_status(), Some(503));
     assert_eq!(server.requests().len(), 3);
 }
 
