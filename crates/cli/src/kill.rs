@@ -80,7 +80,7 @@ Examples:
   clew kill mysql://clew@db.example.com/ 42 --yes --reason 'blocks checkout' --format json
   clew kill mysql://clew@db.example.com/ 42 --data-dir /var/lib/clew --reason 'blocks checkout'
 
-Exit codes: 0 all sessions are gone or will terminate; 1 at least one session could not be killed; 2 refused, nothing was killed.";
+Exit codes: 0 all sessions have terminated or will terminate; 1 at least one session could not be killed; 2 refused, nothing was killed.";
 
 pub(crate) async fn run(arguments: KillArgs) -> Result<(), CliError> {
     let (node, limits) = arguments.node.resolve_node()?;

@@ -76,7 +76,7 @@ Examples:
   clew project update shop --mask
   clew project update shop --disable
 
-A running clew serve applies the change at once. Masking applies to new collections. Users without access to full statements cannot
+A running clew serve applies the change immediately. Masking applies to new collections. Users without access to full statements cannot
 download results that were stored before with full statements.";
 
 pub(crate) async fn run(arguments: ProjectCommandArgs) -> Result<(), CliError> {
