@@ -108,29 +108,29 @@ async fn run_checks(connection: &mut Connection, account: &str) -> Result<Vec<Pr
     let process = probe(connection, statements::TRANSACTIONS_PROBE).await?;
     let [own_sessions, no_transactions] = missing_process_privilege(account);
     let mut checks = vec![
-        new_check("sessions of all accounts", process.then_some(()).ok_or(own_sessions)),
+        new_check("sessions of every account", process.then_some(()).ok_or(own_sessions)),
         new_check("open transactions", process.then_some(()).ok_or(no_transactions)),
     ];
     let cut = process_list::is_truncated(connection).await?;
-    checks.push(new_check("full statement texts", if cut { Err(statements_truncated()) } else { Ok(()) }));
+    checks.push(new_check("whole statements", if cut { Err(statements_truncated()) } else { Ok(()) }));
     let kill = has_kill_privilege(connection).await?;
     checks.push(new_check(
-        "killing sessions",
+        "ending sessions",
         if kill { Ok(()) } else { Err(no_kill_privilege(connection.flavor, account)) },
     ));
     let locks = check_metadata_locks(connection, account).await?;
     checks.push(new_check("metadata locks", locks));
     let ages = statement_ages::check_timers(connection).await?;
-    checks.push(new_check("durations independent of SET timestamp", ages));
+    checks.push(new_check("durations that sessions cannot change", ages));
     let mut losses = Vec::new();
     if check_performance_schema(connection, account).await?.is_ok() {
         losses = lost_instrumentation::read_losses(connection).await?;
     }
     losses.append(&mut connection.limitations);
     if losses.is_empty() {
-        checks.push(new_check("complete performance_schema data", Ok(())));
+        checks.push(new_check("complete records", Ok(())));
     }
-    checks.extend(losses.into_iter().map(|loss| new_check("complete performance_schema data", Err(loss))));
+    checks.extend(losses.into_iter().map(|loss| new_check("complete records", Err(loss))));
     Ok(checks)
 }
 
@@ -197,10 +197,7 @@ pub(crate) async fn process_list_limitations(connection: &mut Connection) -> Res
     }
     let missing = lost_instrumentation::read_lost_threads(connection).await?.into_iter().map(|loss| Limitation {
         what: "Sessions may be missing in the list.".to_owned(),
-        why: format!(
-            "The process list is generated from performance_schema: performance_schema_show_processlist is ON. {}",
-            loss.why
-        ),
+        why: format!("The list is of performance_schema: performance_schema_show_processlist is ON. {}", loss.why),
         remedy: Some("SET GLOBAL performance_schema_show_processlist = OFF;".to_owned()),
         ..loss
     });
@@ -218,13 +215,13 @@ pub(crate) fn missing_process_privilege(account: &str) -> [Limitation; 2] {
     [
         grant(
             LimitationKind::OnlyOwnSessions,
-            "Only sessions of this account are shown; sessions of other accounts are missing.",
+            "Only sessions of this account are shown; those of all others are missing.",
             "The account has no PROCESS privilege.",
         ),
         grant(
             LimitationKind::NoTransactions,
-            "Transactions are not shown: transaction columns are empty, and the filter `long` matches no session.",
-            "The table information_schema.innodb_trx requires the PROCESS privilege.",
+            "Transactions are not shown: their columns are empty, and the filter `long` finds nothing.",
+            "Reading information_schema.innodb_trx takes the PROCESS privilege.",
         ),
     ]
 }
@@ -233,10 +230,10 @@ pub(crate) fn missing_process_privilege(account: &str) -> [Limitation; 2] {
 pub(crate) fn incomplete_transactions() -> Limitation {
     Limitation {
         kind: LimitationKind::PartOfTransactions,
-        what: "Transactions are read from the InnoDB status: read-only transactions and numbers of locked tables are missing."
+        what: "Transactions come from InnoDB's status: read-only ones are missing, and nobody's count of locked tables is shown."
             .to_owned(),
-        why: "MySQL cannot read information_schema.innodb_trx (error 3854) while a transaction runs a statement with a four-byte \
-              character, such as an emoji."
+        why: "MySQL cannot read its own table of transactions (error 3854) as long as one of them runs a statement with a \
+              character of four bytes, such as an emoji."
             .to_owned(),
         remedy: None,
     }
@@ -246,8 +243,8 @@ pub(crate) fn incomplete_transactions() -> Limitation {
 pub(crate) fn statements_truncated() -> Limitation {
     Limitation {
         kind: LimitationKind::StatementsCut,
-        what: "Statements are truncated to 1,024 bytes.".to_owned(),
-        why: "performance_schema_show_processlist is ON, and performance_schema stores at most 1,024 bytes of a statement.".to_owned(),
+        what: "Statements are cut after 1,024 bytes.".to_owned(),
+        why: "performance_schema_show_processlist is ON, and performance_schema keeps no more.".to_owned(),
         remedy: Some("SET GLOBAL performance_schema_show_processlist = OFF;".to_owned()),
     }
 }
@@ -256,8 +253,8 @@ pub(crate) fn statements_truncated() -> Limitation {
 pub(crate) fn statements_too_long(count: u64) -> Option<Limitation> {
     (count > 0).then(|| Limitation {
         kind: LimitationKind::StatementsCut,
-        what: format!("Statements of {count} sessions are truncated to 64 MiB."),
-        why: "Clew reads at most 64 MiB of a statement to limit memory use.".to_owned(),
+        what: format!("Statements of {count} sessions are cut after 64 MiB."),
+        why: "Clew reads no more of a statement: a server that is not trusted must not fill memory.".to_owned(),
         remedy: None,
     })
 }
@@ -267,10 +264,10 @@ pub(crate) fn indirect_connection() -> Limitation {
     Limitation {
         kind: LimitationKind::Indirect,
         what: "Sessions cannot be killed through this address.".to_owned(),
-        why: "A proxy is between Clew and the server: the connection id of the handshake is not CONNECTION_ID(), or the process \
-              list does not contain Clew's own session. Listed sessions cannot be identified."
+        why: "A proxy stands between: the connection id of the greeting is not CONNECTION_ID(), or the process list does not show \
+              Clew's own session, so the sessions of the list cannot be identified."
             .to_owned(),
-        remedy: Some("Register the address of the server instead of the proxy.".to_owned()),
+        remedy: Some("Register the address of the server itself, and kill there.".to_owned()),
     }
 }
 
@@ -278,9 +275,9 @@ pub(crate) fn indirect_connection() -> Limitation {
 pub(crate) fn several_servers() -> Limitation {
     Limitation {
         kind: LimitationKind::Indirect,
-        what: "The address leads to several servers: each read shows the sessions of one server.".to_owned(),
-        why: "Two connections reached servers with different identities, as behind a load balancer.".to_owned(),
-        remedy: Some("Register each server with its own address.".to_owned()),
+        what: "The address leads to several servers: each read shows the sessions of one of them.".to_owned(),
+        why: "Two connections reached servers with different identities, as behind a balancer.".to_owned(),
+        remedy: Some("Register each server with its own address, and kill there.".to_owned()),
     }
 }
 
@@ -291,8 +288,8 @@ fn no_kill_privilege(flavor: Flavor, account: &str) -> Limitation {
     };
     Limitation {
         kind: LimitationKind::NoKill,
-        what: "Sessions of other accounts cannot be killed.".to_owned(),
-        why: format!("The account has no direct grant of {privilege}; grants through roles are not checked."),
+        what: "Sessions of other accounts cannot be ended.".to_owned(),
+        why: format!("No grant of the account itself gives {privilege} (grants through roles are not looked at)."),
         remedy: Some(format!("GRANT {privilege} ON *.* TO {};", quote_account(account))),
     }
 }
@@ -300,8 +297,8 @@ fn no_kill_privilege(flavor: Flavor, account: &str) -> Limitation {
 fn performance_schema_off() -> Limitation {
     Limitation {
         kind: LimitationKind::NoPerformanceSchema,
-        what: "Metadata locks and other waits outside of InnoDB cannot be read.".to_owned(),
-        why: "performance_schema is OFF, and can be enabled only at server start.".to_owned(),
+        what: "Metadata locks and other waits beyond InnoDB's cannot be read.".to_owned(),
+        why: "performance_schema is OFF; it can only be turned on at server start.".to_owned(),
         remedy: Some("performance_schema = ON, in the server's configuration file".to_owned()),
     }
 }
@@ -310,7 +307,7 @@ pub(crate) fn no_performance_schema_privilege(account: &str) -> Limitation {
     Limitation {
         kind: LimitationKind::NoMetadataLocks,
         what: "Metadata locks cannot be read.".to_owned(),
-        why: "The account has no SELECT privilege on performance_schema.".to_owned(),
+        why: "The account may not read performance_schema.".to_owned(),
         remedy: Some(format!("GRANT SELECT ON performance_schema.* TO {};", quote_account(account))),
     }
 }
@@ -319,7 +316,7 @@ fn metadata_lock_instrument_off() -> Limitation {
     Limitation {
         kind: LimitationKind::NoMetadataLocks,
         what: "Metadata locks cannot be read.".to_owned(),
-        why: "The instrument wait/lock/metadata/sql/mdl is off. After it is enabled, it records only new locks.".to_owned(),
+        why: "The instrument that records them is off; once on, it shows locks taken from then on.".to_owned(),
         remedy: Some(
             "UPDATE performance_schema.setup_instruments SET enabled = 'YES' WHERE name = 'wait/lock/metadata/sql/mdl';"
                 .to_owned(),

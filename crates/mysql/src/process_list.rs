@@ -65,11 +65,8 @@ impl SessionRows<'_> {
     pub(crate) fn limitation(&self) -> Option<Limitation> {
         (self.clamped > 0).then(|| Limitation {
             kind: LimitationKind::UnreliableAges,
-            what: format!(
-                "The durations of {} idle sessions are negative or implausible, and are shown as 0.",
-                self.clamped
-            ),
-            why: "The server clock was set back, or the sessions use SET timestamp.".to_owned(),
+            what: format!("Seconds of {} idle sessions are negative or absurd and are shown as 0.", self.clamped),
+            why: "The server's clock was set back, or the sessions set a time of their own (SET timestamp).".to_owned(),
             remedy: None,
         })
     }

@@ -22,7 +22,7 @@ pub(crate) async fn read_all(
     let rows = query_names(connection, statements::PROGRAM_NAMES).await?;
     if rows.is_empty() && attributes_disabled(connection).await? {
         limitations.push(no_program_names(
-            "The server stores no connection attributes of clients.".to_owned(),
+            "The server keeps nothing of what clients tell of themselves.".to_owned(),
             Some("performance_schema_session_connect_attrs_size = 512, in the server's configuration file".to_owned()),
         ));
     }
@@ -78,7 +78,7 @@ async fn attributes_disabled(connection: &mut Connection) -> Result<bool, Failur
 fn no_program_names(why: String, remedy: Option<String>) -> Limitation {
     Limitation {
         kind: LimitationKind::NoProgramNames,
-        what: "Program names of sessions cannot be read.".to_owned(),
+        what: "Names of the programs that opened the sessions cannot be read.".to_owned(),
         why,
         remedy,
     }

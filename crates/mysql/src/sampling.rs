@@ -300,8 +300,10 @@ async fn read_process_list(
 fn sessions_omitted(omitted: u64, total: u64) -> Limitation {
     Limitation {
         kind: LimitationKind::SessionsCut,
-        what: format!("{omitted} of {total} sessions are not in the list; the counts include all sessions."),
-        why: format!("A live list has at most {MAX_SESSIONS} sessions and as many additional active sessions."),
+        what: format!("{omitted} sessions of {total} are not in the list; all are counted."),
+        why: format!(
+            "A list that is read again and again has {MAX_SESSIONS} sessions, and as many again that do something."
+        ),
         remedy: None,
     }
 }

@@ -174,7 +174,7 @@ impl SessionSetup {
         let limitation = |variable: &&SessionVariable| Limitation {
             kind: LimitationKind::SettingRefused,
             what: format!("Results may be incomplete: {}.", variable.reason),
-            why: format!("The account is not allowed to set the session variable {}.", variable.name),
+            why: format!("The server does not let this account set the session variable {}.", variable.name),
             remedy: None,
         };
         self.refused.iter().map(limitation).collect()

@@ -282,13 +282,13 @@ pub(crate) async fn check_timers(connection: &mut Connection) -> Result<Result<(
     Ok(at.map_or(Ok(()), |at| Err(connection.limitations.remove(at))))
 }
 
-const UNCHECKED_AGES: &str = "Durations in the current state may be wrong, and rules kill no sessions.";
+const UNCHECKED_AGES: &str = "Seconds in the current state may be wrong, and rules kill nothing.";
 
 fn unreadable_timers(gap: &Limitation) -> Limitation {
     Limitation {
         kind: LimitationKind::UnreliableAges,
         what: UNCHECKED_AGES.to_owned(),
-        why: format!("Durations in the process list of MySQL depend on SET timestamp in each session. {}", gap.why),
+        why: format!("MySQL's process list follows SET timestamp of each session. {}", gap.why),
         remedy: gap.remedy.clone(),
     }
 }
@@ -297,7 +297,7 @@ fn recording_disabled() -> Limitation {
     Limitation {
         kind: LimitationKind::UnreliableAges,
         what: UNCHECKED_AGES.to_owned(),
-        why: "Durations in the process list of MySQL depend on SET timestamp in each session, and the server does not record running statements.".to_owned(),
+        why: "MySQL's process list follows SET timestamp of each session, and the server does not record the statements that run.".to_owned(),
         remedy: Some(
             "UPDATE performance_schema.setup_consumers SET enabled = 'YES' WHERE name IN ('global_instrumentation', \
              'thread_instrumentation', 'events_statements_current'); \
@@ -310,8 +310,8 @@ fn recording_disabled() -> Limitation {
 fn untimed_sessions(sessions: u64) -> Limitation {
     Limitation {
         kind: LimitationKind::UnreliableAges,
-        what: format!("Durations in the current state of {sessions} sessions may be wrong, and rules do not kill these sessions."),
-        why: "Durations in the process list of MySQL depend on SET timestamp in each session, and the server does not record the statements of these sessions.".to_owned(),
+        what: format!("Seconds in the current state of {sessions} sessions may be wrong, and rules do not kill them."),
+        why: "MySQL's process list follows SET timestamp of each session, and the server does not record what these sessions run.".to_owned(),
         remedy: Some(
             "UPDATE performance_schema.threads SET instrumented = 'YES' WHERE processlist_id IS NOT NULL;"
                 .to_owned(),
@@ -323,8 +323,8 @@ fn untimed_sessions(sessions: u64) -> Limitation {
 pub(crate) fn too_many_sessions(sessions: u64) -> Limitation {
     Limitation {
         kind: LimitationKind::UnreliableAges,
-        what: format!("Durations in the current state of {sessions} sessions may be wrong."),
-        why: "Durations in the process list of MySQL depend on SET timestamp in each session, and a snapshot checks a limited number of active sessions.".to_owned(),
+        what: format!("Seconds in the current state of {sessions} sessions may be wrong."),
+        why: "MySQL's process list follows SET timestamp of each session, and more sessions do something than a snapshot checks.".to_owned(),
         remedy: None,
     }
 }
@@ -332,8 +332,8 @@ pub(crate) fn too_many_sessions(sessions: u64) -> Limitation {
 fn negative_ages(sessions: u64) -> Limitation {
     Limitation {
         kind: LimitationKind::UnreliableAges,
-        what: format!("Durations in the current state of {sessions} sessions are negative, and are shown as 0."),
-        why: "The server clock was set back after the state began.".to_owned(),
+        what: format!("Seconds in the current state of {sessions} sessions are negative and are shown as 0."),
+        why: "The server's clock was set back since they began.".to_owned(),
         remedy: None,
     }
 }

@@ -25,10 +25,7 @@ pub(crate) async fn read_digests(
     limitations: &mut Vec<Limitation>,
 ) -> Result<HashMap<u64, Vec<u8>>, Failure> {
     if connection.flavor == Flavor::MariaDb {
-        limitations.push(no_digests(
-            "MariaDB computes the digest of a statement when the statement completes.".to_owned(),
-            None,
-        ));
+        limitations.push(no_digests("MariaDB makes a statement's digest when the statement ends.".to_owned(), None));
         return Ok(HashMap::new());
     }
     if let Some(gap) = unreadable {
@@ -53,7 +50,7 @@ pub(crate) async fn read_digests(
         }
     }
     if found.values().any(|running| running.statements > 1 && running.digest.is_none()) {
-        limitations.push(no_digests("MySQL computes no digest for a statement in a stored program.".to_owned(), None));
+        limitations.push(no_digests("MySQL makes none of a statement that a stored program runs.".to_owned(), None));
     }
     Ok(found.into_iter().filter_map(|(thread, running)| Some((thread, running.digest?))).collect())
 }
@@ -70,7 +67,7 @@ struct RunningStatement {
 fn consumers_off(off: &[&str]) -> Limitation {
     let names = off.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");
     no_digests(
-        "The server does not record running statements with their digests.".to_owned(),
+        "The server does not keep what each session runs with its digest.".to_owned(),
         Some(format!("UPDATE performance_schema.setup_consumers SET enabled = 'YES' WHERE name IN ({names});")),
     )
 }
@@ -78,7 +75,7 @@ fn consumers_off(off: &[&str]) -> Limitation {
 fn no_digests(why: String, remedy: Option<String>) -> Limitation {
     Limitation {
         kind: LimitationKind::NoStatementDigests,
-        what: "Digests of some or all running statements cannot be read.".to_owned(),
+        what: "Digests of running statements, or of some of them, cannot be read.".to_owned(),
         why,
         remedy,
     }

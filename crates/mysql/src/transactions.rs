@@ -145,13 +145,13 @@ impl UncertainAges {
         };
         let negative = of(
             self.negative,
-            "durations of transactions are negative, and are shown as 0.",
-            "The start times of the transactions are in the future: the server clock was set back.",
+            "durations of transactions are negative and are shown as 0.",
+            "The transactions began in the future by the server's clock: the clock was set back since.",
         );
         let ambiguous = of(
             self.ambiguous,
             "durations of transactions may be an hour longer than shown.",
-            "InnoDB prints local times, and the transactions started in the hour that is repeated when daylight-saving time ends.",
+            "InnoDB prints local times, and daylight-saving time ended: the hour of the start occurred twice.",
         );
         negative.into_iter().chain(ambiguous).collect()
     }
@@ -161,7 +161,7 @@ fn no_clock() -> Limitation {
     Limitation {
         kind: LimitationKind::UnreliableAges,
         what: "Durations of transactions are shown as 0.".to_owned(),
-        why: "The server did not return its current time.".to_owned(),
+        why: "The server did not return its time.".to_owned(),
         remedy: None,
     }
 }

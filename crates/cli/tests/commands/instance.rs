@@ -114,7 +114,7 @@ async fn proxy_with_rewritten_connection_ids_is_reported(flavor: Flavor) {
         let mut lines = shown.stdout.lines().skip_while(|line| *line != "--  direct connection").skip(1);
         assert_eq!(lines.next(), Some("    Sessions cannot be killed through this address."), "{flavor}: {shown:?}");
         let why = lines.next().unwrap();
-        assert!(why.starts_with("    reason: A proxy is between Clew and the server: "), "{flavor}: {shown:?}");
+        assert!(why.starts_with("    reason: A proxy stands between: "), "{flavor}: {shown:?}");
     }
     let direct = run(&["doctor", &format!("{}?tls=off", server.url())]).await;
     assert!(direct.stdout.contains("ok  direct connection\n"), "{flavor}: {direct:?}");

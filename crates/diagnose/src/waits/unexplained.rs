@@ -42,10 +42,7 @@ pub(super) fn unexplained_sessions(
         let why = unknown_reasons.get(&session.id).cloned().unwrap_or_else(|| match by_state {
             Some(wait) => unknown_blocker_reason(wait, index, with_pending_request.contains(&session.id)),
             None => limitation_text(index, &[LimitationKind::NoRowLocks, LimitationKind::LostThreads]).unwrap_or_else(
-                || {
-                    "The server lists no lock request of the session: it was granted or canceled between two reads."
-                        .to_owned()
-                },
+                || "The server lists no lock that it waits for: it was got, or given up, between two reads.".to_owned(),
             ),
         });
         sessions.push(UnexplainedWait { session: session.id, state, why });
@@ -68,19 +65,19 @@ fn unknown_blocker_reason(wait: &StateWait, index: &ObservationIndex<'_>, has_pe
     }
     match wait {
         StateWait::Metadata(kind) if has_pending_request => format!(
-            "No holder of this {kind} is listed: it was acquired before the server began to record such locks, or was just released."
+            "Nobody is listed as holding this {kind}: it was taken before the server began to record such locks, or is just let go."
         ),
         StateWait::Metadata(MetadataKind::UserLock) if !index.observed.reports_pending => {
-            "The server does not list lock requests, and the statement names no held user lock.".to_owned()
+            "The server does not list requests, and no held user lock is named in its statement.".to_owned()
         }
         StateWait::Metadata(_) if !index.observed.reports_pending => {
-            "The server does not list lock requests, and no held lock matches the statement.".to_owned()
+            "The server does not list requests, and no held lock fits its statement.".to_owned()
         }
         StateWait::Metadata(_) => {
-            "The server lists no lock request of the session: it was granted or canceled between two reads.".to_owned()
+            "The server lists no lock that it asks for: it was got, or given up, between two reads.".to_owned()
         }
         StateWait::TableFlush | StateWait::TableLevelLock => {
-            "No running session is listed that uses the table.".to_owned()
+            "No running session is listed as using the table that it waits for.".to_owned()
         }
     }
 }
@@ -89,7 +86,7 @@ fn unknown_blocker_reason(wait: &StateWait, index: &ObservationIndex<'_>, has_pe
 fn limitation_text(index: &ObservationIndex<'_>, kinds: &[LimitationKind]) -> Option<String> {
     let limit = index.observed.limitations.iter().find(|limit| kinds.contains(&limit.kind))?;
     Some(match &limit.remedy {
-        Some(remedy) => format!("{} fix: {remedy}", limit.why),
+        Some(remedy) => format!("{} What would show it: {remedy}", limit.why),
         None => limit.why.clone(),
     })
 }

@@ -75,7 +75,7 @@ fn unexplained_wait_names_the_missing_setting() {
     let graph = assert_waits(&locks, &[]);
     assert_eq!(graph.unexplained[0].session, 2);
     assert_eq!(graph.unexplained[0].state, "Waiting for table metadata lock");
-    assert!(graph.unexplained[0].why.ends_with("fix: performance_schema = ON"), "{graph:#?}");
+    assert!(graph.unexplained[0].why.ends_with("What would show it: performance_schema = ON"), "{graph:#?}");
     locks.sessions[0].role = SessionRole::Internal;
     assert!(assert_waits(&locks, &[]).unexplained.is_empty());
     locks.sessions[0].role = SessionRole::Applier;

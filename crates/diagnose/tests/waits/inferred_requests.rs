@@ -63,7 +63,7 @@ fn names_in_literals_and_other_schemas_are_ignored() {
         &[],
     );
     assert_eq!(graph.unexplained.len(), 1);
-    assert!(graph.unexplained[0].why.contains("does not list lock requests"));
+    assert!(graph.unexplained[0].why.contains("does not list requests"));
 }
 
 /// If the server lists requests, none is inferred, because a state may be older than the locks.

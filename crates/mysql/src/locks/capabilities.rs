@@ -29,8 +29,8 @@ impl Capabilities {
         let hidden = self.flavor == Flavor::MariaDb && self.metadata_locks && !self.plugin;
         hidden.then(|| Limitation {
             kind: LimitationKind::NoMetadataLocks,
-            what: "The holders of some metadata locks are unknown.".to_owned(),
-            why: "The performance_schema of MariaDB shows the initial mode of a metadata lock, even after an upgrade to a stronger mode."
+            what: "Who holds some metadata locks cannot be told.".to_owned(),
+            why: "MariaDB's performance_schema lists a lock by the mode in which it was first got, not by the stronger one that it may have now."
                 .to_owned(),
             remedy: Some("INSTALL SONAME 'metadata_lock_info';".to_owned()),
         })
@@ -83,7 +83,7 @@ async fn has_plugin(connection: &mut Connection) -> Result<bool, Failure> {
 fn no_row_locks(gap: &Limitation) -> Limitation {
     Limitation {
         kind: LimitationKind::NoRowLocks,
-        what: "The holders of row locks cannot be read.".to_owned(),
+        what: "Who holds the rows that others wait for cannot be read.".to_owned(),
         why: gap.why.clone(),
         remedy: gap.remedy.clone(),
     }
@@ -92,7 +92,7 @@ fn no_row_locks(gap: &Limitation) -> Limitation {
 /// The plugin lists granted locks. Pending locks are inferred from states and statements.
 fn no_pending_locks(gap: Limitation) -> Limitation {
     Limitation {
-        what: "Pending metadata locks cannot be read; Clew infers them from session states and statements.".to_owned(),
+        what: "Who asks for which metadata lock cannot be read; it is concluded from states and statements.".to_owned(),
         ..gap
     }
 }

@@ -62,18 +62,18 @@ async fn history_limitation(connection: &mut Connection) -> Result<Option<Limita
         .map_err(|error| connection.to_failure(&error))?;
     let (why, remedy) = match rows.first() {
         Some((_, 0)) => (
-            "The server stores no statement history: performance_schema_events_statements_history_size is 0.",
+            "The server keeps 0 statements of each session: performance_schema_events_statements_history_size is 0.",
             "a larger performance_schema_events_statements_history_size (10), in the server's configuration file",
         ),
         Some((true, _)) => return Ok(None),
         _ => (
-            "The server does not record the latest statements of sessions.",
+            "The server does not keep the latest statements of each session.",
             "UPDATE performance_schema.setup_consumers SET enabled = 'YES' WHERE name IN ('events_statements_current', 'events_statements_history');",
         ),
     };
     Ok(Some(Limitation {
         kind: LimitationKind::NoLastStatements,
-        what: "The last statements of idle blockers cannot be read.".to_owned(),
+        what: "What idle blockers ran last cannot be read.".to_owned(),
         why: why.to_owned(),
         remedy: Some(remedy.to_owned()),
     }))

@@ -115,6 +115,6 @@ async fn vanished_thread_is_no_blocker_on_mysql() {
     assert!(graph.waits.is_empty(), "{graph:#?}");
     for unexplained in &graph.unexplained {
         assert_eq!(names.name(Party::Session(unexplained.session)), "b", "{graph:#?}");
-        assert!(unexplained.why.contains("was just released"), "{graph:#?}");
+        assert!(unexplained.why.contains("just let go"), "{graph:#?}");
     }
 }

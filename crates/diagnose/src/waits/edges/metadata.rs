@@ -79,7 +79,7 @@ fn add_waits(
     if !blocked && contested.has_unknown_owner {
         edges.unknown_reasons.insert(
             request.session,
-            "No session holds the lock: the holder is a prepared XA transaction (see XA RECOVER), or a thread that just terminated."
+            "What it waits for is held by no session: a prepared XA transaction (see XA RECOVER), or a thread that just ended."
                 .to_owned(),
         );
     }

@@ -111,9 +111,9 @@ fn unknown_owner_reason(sessions: &[u64]) -> String {
     let more = sessions.len().saturating_sub(MAX_LISTED);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     match names.as_slice() {
-        [] => "The blocking transaction only reads, and the server assigns no id to read-only transactions.".to_owned(),
+        [] => "The transaction that blocks it only reads, and the server gives such ones no number.".to_owned(),
         _ => format!(
-            "The blocking transaction only reads, and the server assigns no id to read-only transactions: the blocker is one of sessions {}{more}.",
+            "The transaction that blocks it only reads, and the server gives such ones no number: it is one of sessions {}{more}.",
             names.join(", ")
         ),
     }
