@@ -90,27 +90,27 @@ pub enum Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Internal => f.write_str("internal server threads are never killed"),
-            Self::Protected { user } => write!(f, "the account {user} is protected; its sessions are never killed"),
-            Self::OwnSession => f.write_str("the session belongs to Clew and terminates by itself"),
+            Self::Internal => f.write_str("it is a thread of the server itself, which is never killed"),
+            Self::Protected { user } => write!(f, "the account {user} is protected, its sessions are never killed"),
+            Self::OwnSession => f.write_str("it is a session of Clew itself, which ends on its own"),
             Self::AnotherSession { user, host } => {
-                write!(f, "the selected session no longer exists; its id now belongs to {user} from {host}")
+                write!(f, "the session that was meant is gone; its id now belongs to {user} from {host}")
             }
             Self::AnotherServer => f.write_str(
-                "the server restarted since the session was listed, or the address now leads to another server; list the sessions again, \
-                 and behind a load balancer connect directly to the server",
+                "the server restarted since the session was listed, or the address leads to another server now; list the sessions again, \
+                 and behind a balancer kill on the server itself",
             ),
             Self::Proxied => f.write_str(
-                "a proxy or load balancer between Clew and the server hides the identity of sessions; connect directly to the server",
+                "a proxy or balancer stands between Clew and the server, so that sessions cannot be identified; kill on the server itself",
             ),
             Self::AnotherStatement => {
-                f.write_str("the session no longer runs the selected statement; list the sessions again, or kill the connection")
+                f.write_str("it no longer does what it did when it was chosen; look again, or kill the connection")
             }
             Self::UnreliableAge => f.write_str(
-                "the server does not record the duration of the statement, so automatic kills spare the session; see clew doctor",
+                "the server does not record the duration of its statement, so that an automatic kill spares it; see clew doctor",
             ),
-            Self::Unsafe(risk) => write!(f, "automatic kills spare the session: {risk}"),
-            Self::Idle => f.write_str("the session runs no statement; kill the connection instead"),
+            Self::Unsafe(risk) => write!(f, "an automatic kill spares it: {risk}"),
+            Self::Idle => f.write_str("it runs no statement that could be ended; kill the connection instead"),
         }
     }
 }
@@ -120,13 +120,10 @@ impl fmt::Display for KillOutcome {
         match self {
             Self::Killed => f.write_str("killed"),
             Self::RollingBack { rows_modified } => {
-                write!(
-                    f,
-                    "killed; rolling back, {rows_modified} changed rows left; locks are held until the rollback completes"
-                )
+                write!(f, "killed; rolling back, {rows_modified} changed rows to go; its locks stay until then")
             }
-            Self::Ending(seen) => write!(f, "kill sent, not yet terminated: {seen}"),
-            Self::AlreadyGone => f.write_str("already terminated"),
+            Self::Ending(seen) => write!(f, "kill sent, not yet ended: {seen}"),
+            Self::AlreadyGone => f.write_str("already gone"),
             Self::Refused(why) => write!(f, "not killed: {why}"),
             Self::Failed(failure) => write!(f, "could not be killed: {failure}"),
         }
