@@ -14,26 +14,26 @@ use crate::error::CliError;
 use crate::store_args::StoreFormatArgs;
 use filters::AuditFilterArgs;
 
-/// Maximum number of rows per read.
-const BATCH_SIZE: u32 = 1000;
+/// Maximum number of audit rows per database query.
+const AUDIT_BATCH_ROWS: u32 = 1000;
 
 #[derive(Debug, Args)]
-pub(crate) struct Arguments {
+pub(crate) struct AuditCommandArgs {
     #[command(subcommand)]
-    action: Action,
+    command: AuditCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Action {
+enum AuditCommand {
     List(Box<ListArgs>),
-    Export(Box<export::Arguments>),
-    Verify(verify::Arguments),
-    Checkpoint(checkpoint::Arguments),
+    Export(Box<export::ExportArgs>),
+    Verify(verify::VerifyArgs),
+    Checkpoint(checkpoint::CheckpointArgs),
 }
 
-/// List the newest matching rows in chronological order.
+/// List the newest matching audit rows in chronological order.
 #[derive(Debug, Args)]
-#[command(after_help = LIST_HELP)]
+#[command(after_help = LIST_AFTER_HELP)]
 struct ListArgs {
     #[command(flatten)]
     filters: AuditFilterArgs,
@@ -44,34 +44,34 @@ struct ListArgs {
     store_args: StoreFormatArgs,
 }
 
-const LIST_HELP: &str = "\
+const LIST_AFTER_HELP: &str = "\
 Examples:
   clew audit list
   clew audit list --operation CreateToken --outcome denied --from 24h
   clew audit list --instance shop --format json";
 
-pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
-    match arguments.action {
-        Action::List(arguments) => list(*arguments).await,
-        Action::Export(arguments) => export::run(*arguments).await,
-        Action::Verify(arguments) => verify::run(arguments).await,
-        Action::Checkpoint(arguments) => checkpoint::run(arguments).await,
+pub(crate) async fn run(arguments: AuditCommandArgs) -> Result<(), CliError> {
+    match arguments.command {
+        AuditCommand::List(arguments) => list_audit_rows(*arguments).await,
+        AuditCommand::Export(arguments) => export::run(*arguments).await,
+        AuditCommand::Verify(arguments) => verify::run(arguments).await,
+        AuditCommand::Checkpoint(arguments) => checkpoint::run(arguments).await,
     }
 }
 
-async fn list(arguments: ListArgs) -> Result<(), CliError> {
-    let store = arguments.store_args.open().await?;
-    let filter = arguments.filters.resolve(&store).await?;
+async fn list_audit_rows(arguments: ListArgs) -> Result<(), CliError> {
+    let store = arguments.store_args.open_store().await?;
+    let filter = arguments.filters.resolve_filter(&store).await?;
     let mut newest = store.audit_rows_before(&filter, i64::MAX, arguments.limit).await?;
     // Chronological order: a terminal shows the last lines.
     newest.reverse();
-    arguments
-        .store_args
-        .format
-        .print(|| row::render_table(&newest), || json!({ "rows": newest.iter().map(row::to_json).collect::<Vec<_>>() }))
+    arguments.store_args.format.print(
+        || row::render_table(&newest),
+        || json!({ "rows": newest.iter().map(row::row_to_json).collect::<Vec<_>>() }),
+    )
 }
 
-/// Calls `handle` for each matching row, oldest first.
+/// Calls `handle` for each matching audit row, oldest first.
 async fn for_each_row(
     store: &Store,
     filter: &AuditFilter,
@@ -79,7 +79,7 @@ async fn for_each_row(
 ) -> Result<(), CliError> {
     let mut after = 0;
     loop {
-        let rows = store.audit_rows_after(filter, after, BATCH_SIZE).await?;
+        let rows = store.audit_rows_after(filter, after, AUDIT_BATCH_ROWS).await?;
         let Some(last) = rows.last() else { return Ok(()) };
         after = last.seq;
         rows.into_iter().try_for_each(&mut handle)?;

@@ -33,51 +33,51 @@ Exit codes: 0 success, 1 failure, 2 usage error or refused, 130 interrupted.";
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// List all sessions of a server with their transactions.
-    Snapshot(LazyArgs<snapshot::Arguments>),
-    /// List the sessions of a server, one line each.
-    Ps(LazyArgs<ps::Arguments>),
+    Snapshot(LazyArgs<snapshot::SnapshotArgs>),
+    /// List the sessions of a server, one line per session.
+    Ps(LazyArgs<ps::PsArgs>),
     /// Show lock waits as a tree, root blockers first.
-    Locks(LazyArgs<locks::Arguments>),
+    Locks(LazyArgs<locks::LocksArgs>),
     /// Kill sessions, or only their running statements.
-    Kill(LazyArgs<kill::Arguments>),
+    Kill(LazyArgs<kill::KillArgs>),
     /// Check the privileges of an account on a server, and print the missing GRANTs.
-    Doctor(LazyArgs<doctor::Arguments>),
-    /// Create the first domain, project, administrator and access key. Prints the secrets once.
-    Init(LazyArgs<init::Arguments>),
+    Doctor(LazyArgs<doctor::DoctorArgs>),
+    /// Create the first domain, project, administrator and access key. Prints the password and the secret key once.
+    Init(LazyArgs<init::InitArgs>),
     /// Run the API server with an embedded worker.
-    Serve(LazyArgs<serve::Arguments>),
+    Serve(LazyArgs<serve::ServeArgs>),
     /// Run a worker for collections, intelligent kills and kill tasks.
-    Worker(LazyArgs<worker::Arguments>),
-    /// Migrate the metadata to the schema of this version. Other commands migrate it too when they open it.
-    Migrate(LazyArgs<migrate::Arguments>),
+    Worker(LazyArgs<worker::WorkerArgs>),
+    /// Migrate the metadata database to the schema of this version. Commands that open the database also migrate it.
+    Migrate(LazyArgs<migrate::MigrateArgs>),
     /// Copy the metadata to another database.
-    Store(LazyArgs<store::Arguments>),
+    Store(LazyArgs<store::StoreCommandArgs>),
     /// Rotate the master key, which encrypts all stored secrets.
-    Secrets(LazyArgs<secrets::Arguments>),
+    Secrets(LazyArgs<secrets::SecretsCommandArgs>),
     /// Register and manage database servers: instances and their nodes.
-    Instance(LazyArgs<instance::Arguments>),
-    /// Collect a snapshot of a node through a server, and download it as CSV.
-    Collect(LazyArgs<collect::Arguments>),
+    Instance(LazyArgs<instance::InstanceCommandArgs>),
+    /// Collect a session snapshot of a node through the API server, and download it as CSV.
+    Collect(LazyArgs<collect::CollectArgs>),
     /// Manage domains (tenants). Each domain has its own projects, users and policies.
-    Domain(LazyArgs<domain::Arguments>),
+    Domain(LazyArgs<domain::DomainCommandArgs>),
     /// Manage the projects of a domain. Each instance belongs to a project.
-    Project(LazyArgs<project::Arguments>),
-    /// Manage enterprise projects: labels of instances for policy conditions (g:EnterpriseProjectId).
-    EnterpriseProject(LazyArgs<enterprise_project::Arguments>),
+    Project(LazyArgs<project::ProjectCommandArgs>),
+    /// Manage enterprise projects, which group instances for policy conditions (g:EnterpriseProjectId).
+    EnterpriseProject(LazyArgs<enterprise_project::EnterpriseProjectCommandArgs>),
     /// Manage the users of a domain and their passwords.
-    User(LazyArgs<user::Arguments>),
+    User(LazyArgs<user::UserCommandArgs>),
     /// Manage groups of users. A policy attached to a group applies to its members.
-    Group(LazyArgs<group::Arguments>),
+    Group(LazyArgs<group::GroupCommandArgs>),
     /// Manage access keys: at most two per user, plus temporary keys.
-    Key(LazyArgs<key::Arguments>),
-    /// Manage policies, and simulate their decisions.
-    Policy(LazyArgs<policy::Arguments>),
-    /// Test kill rules on a saved snapshot.
-    Rule(LazyArgs<rule::Arguments>),
+    Key(LazyArgs<key::KeyCommandArgs>),
+    /// Manage policies, and simulate authorization decisions.
+    Policy(LazyArgs<policy::PolicyCommandArgs>),
+    /// Test kill rules on a saved session snapshot.
+    Rule(LazyArgs<rule::RuleCommandArgs>),
     /// List, export and verify the audit log: sign-ins, denials, collections, downloads and changes.
-    Audit(LazyArgs<audit::Arguments>),
+    Audit(LazyArgs<audit::AuditCommandArgs>),
     /// Print the OpenAPI description of the HTTP API as JSON.
     Openapi,
     /// Print a shell completion script.
-    Completions(LazyArgs<completions::Arguments>),
+    Completions(LazyArgs<completions::CompletionsArgs>),
 }

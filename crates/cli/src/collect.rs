@@ -1,4 +1,4 @@
-//! `clew collect`: collects a snapshot through a Clew server.
+//! `clew collect`: collects a session snapshot through the API of a Clew server.
 
 mod progress;
 
@@ -11,7 +11,7 @@ use clew_client::{Client, ClientError, CollectionStatus, Credentials, FileSink, 
 use clew_model::{AccessKeyId, InstanceId, Language, NodeId, ProjectId, to_single_line};
 use secrecy::SecretString;
 
-use crate::configuration::DEFAULT_LISTEN;
+use crate::configuration::DEFAULT_LISTEN_ADDRESS;
 use crate::error::CliError;
 use crate::filters::FilterArgs;
 use crate::output::{self, Output, OutputTarget};
@@ -19,7 +19,7 @@ use progress::Progress;
 
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub(crate) struct Arguments {
+pub(crate) struct CollectArgs {
     /// Id of the instance
     #[arg(long, value_name = "ID")]
     instance: InstanceId,
@@ -34,24 +34,24 @@ pub(crate) struct Arguments {
     /// Language of the header row and of messages
     #[arg(long, value_name = "LANGUAGE", default_value = "en-us", value_parser = ["en-us", "zh-cn"])]
     language: String,
-    /// Maximum wait for the collection in seconds
+    /// Maximum time to wait for the collection, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     timeout: u64,
     #[command(flatten)]
     server: ServerArgs,
 }
 
-/// Endpoint and credentials of a server. `clew init --format env` prints all values.
+/// Endpoint and credentials of a Clew server. `clew init --format env` prints all values.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Server")]
 struct ServerArgs {
     /// Endpoint of the API
-    #[arg(long, value_name = "URL", env = "CLEW_ENDPOINT", default_value_t = format!("http://{DEFAULT_LISTEN}"))]
+    #[arg(long, value_name = "URL", env = "CLEW_ENDPOINT", default_value_t = format!("http://{DEFAULT_LISTEN_ADDRESS}"))]
     endpoint: String,
     /// Endpoint of IAM, if it differs
     #[arg(long, value_name = "URL", env = "CLEW_IAM_ENDPOINT")]
     iam_endpoint: Option<String>,
-    /// Id of the project [default: the project named like the region]
+    /// Id of the project [default: the project with the name of the region]
     #[arg(long, value_name = "ID", env = "CLEW_PROJECT_ID")]
     project: Option<ProjectId>,
     /// Name of the region
@@ -69,26 +69,26 @@ Examples:
 
 Set the secret key in CLEW_SECRET_KEY. Without an access key, CLEW_DOMAIN_NAME, CLEW_USER and CLEW_PASSWORD are used to get a token.";
 
-pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
+pub(crate) async fn run(arguments: CollectArgs) -> Result<(), CliError> {
     arguments.filters.clone().into_selection()?;
-    let client = arguments.server.client(Language::from_tag(&arguments.language).unwrap_or_default())?;
+    let client = arguments.server.build_client(Language::from_tag(&arguments.language).unwrap_or_default())?;
     let (instance, node) = (&arguments.instance, &arguments.node);
     let progress = Progress::start();
-    let selection = arguments.filters.clone().into_draft().into();
-    let request_id = client.start_collection(instance, node, &selection).await.map_err(map_client_error)?;
+    let selection = arguments.filters.clone().into_selection_draft().into();
+    let request_id = client.start_collection(instance, node, &selection).await.map_err(from_client_error)?;
     let limit = Duration::from_secs(arguments.timeout);
-    progress.show_collecting();
+    progress.set_collecting_message();
     let status =
-        client.wait_for_collection(instance, node, &request_id, limit, |_, _| {}).await.map_err(map_client_error)?;
+        client.wait_for_collection(instance, node, &request_id, limit, |_, _| {}).await.map_err(from_client_error)?;
     match status {
         CollectionStatus::Finished => {}
         CollectionStatus::Error => {
-            let reason = client.failure_reason(instance, node, &request_id).await.map_err(map_client_error)?;
+            let reason = client.failure_reason(instance, node, &request_id).await.map_err(from_client_error)?;
             let reason = to_single_line(&reason.unwrap_or_default());
-            return Err(CliError::failure(format!("the collection failed: {reason}")));
+            return Err(CliError::new_failure(format!("the collection failed: {reason}")));
         }
         CollectionStatus::Running | CollectionStatus::Unrecognized => {
-            return Err(CliError::failure(format!("the server no longer knows the collection {request_id}")));
+            return Err(CliError::new_failure(format!("the collection {request_id} no longer exists on the server")));
         }
     }
     match OutputTarget::from_path(&arguments.output) {
@@ -97,7 +97,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         }
         OutputTarget::Stdout => {
             let mut target = StreamSink::new(tokio::io::stdout());
-            download(&client, &arguments, &request_id, &mut target, &progress).await
+            download_result(&client, &arguments, &request_id, &mut target, &progress).await
         }
         OutputTarget::Device(path) => {
             let device = output::open_device(&path)?;
@@ -106,57 +106,57 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
                 return download_to_terminal(&client, &arguments, &request_id, progress, terminal).await;
             }
             let mut target = StreamSink::new(tokio::fs::File::from_std(device));
-            download(&client, &arguments, &request_id, &mut target, &progress).await
+            download_result(&client, &arguments, &request_id, &mut target, &progress).await
         }
         OutputTarget::File(path) => {
             let temporary = output::create_temporary_file(&path)?;
             let file =
-                temporary.reopen().map_err(|error| CliError::write_error(&path.display().to_string(), &error))?;
+                temporary.reopen().map_err(|error| CliError::from_write_error(&path.display().to_string(), &error))?;
             let mut target = FileSink::from(tokio::fs::File::from_std(file));
-            download(&client, &arguments, &request_id, &mut target, &progress).await?;
+            download_result(&client, &arguments, &request_id, &mut target, &progress).await?;
             output::persist_file(temporary, &path)
         }
     }
 }
 
-/// Downloads into a temporary file, then copies it to the terminal.
+/// Downloads the result to a temporary file, then copies the file to the terminal.
 async fn download_to_terminal(
     client: &Client,
-    arguments: &Arguments,
+    arguments: &CollectArgs,
     request_id: &RequestId,
     progress: Progress,
     mut terminal: Output,
 ) -> Result<(), CliError> {
-    let file = tempfile::tempfile().map_err(|error| CliError::write_error("a temporary file", &error))?;
-    let mut rows = file.try_clone().map_err(|error| CliError::write_error("a temporary file", &error))?;
+    let file = tempfile::tempfile().map_err(|error| CliError::from_write_error("a temporary file", &error))?;
+    let mut rows = file.try_clone().map_err(|error| CliError::from_write_error("a temporary file", &error))?;
     let mut target = FileSink::from(tokio::fs::File::from_std(file));
-    download(client, arguments, request_id, &mut target, &progress).await?;
+    download_result(client, arguments, request_id, &mut target, &progress).await?;
     drop(progress);
     rows.rewind()
         .and_then(|()| std::io::copy(&mut rows, &mut terminal))
-        .map_err(|error| CliError::write_error(&terminal.name(), &error))?;
+        .map_err(|error| CliError::from_write_error(&terminal.display_name(), &error))?;
     terminal.finish()
 }
 
-async fn download<T: clew_client::DownloadSink>(
+async fn download_result<T: clew_client::DownloadSink>(
     client: &Client,
-    arguments: &Arguments,
+    arguments: &CollectArgs,
     request_id: &RequestId,
     target: &mut T,
     progress: &Progress,
 ) -> Result<(), CliError> {
     client
         .download(&arguments.instance, &arguments.node, request_id, target, |bytes, total| {
-            progress.show_download(bytes, total);
+            progress.set_download_message(bytes, total);
         })
         .await
         .map(|_| ())
-        .map_err(map_client_error)
+        .map_err(from_client_error)
 }
 
 impl ServerArgs {
-    fn client(&self, language: Language) -> Result<Client, CliError> {
-        let mut builder = Client::builder(&self.endpoint).credentials(self.credentials()?).language(language);
+    fn build_client(&self, language: Language) -> Result<Client, CliError> {
+        let mut builder = Client::builder(&self.endpoint).credentials(self.read_credentials()?).language(language);
         if let Some(endpoint) = &self.iam_endpoint {
             builder = builder.iam_endpoint(endpoint);
         }
@@ -164,34 +164,34 @@ impl ServerArgs {
             (Some(project), _) => builder.project(project.clone()),
             (None, Some(region)) => builder.region(region),
             (None, None) => {
-                return Err(CliError::refusal("neither a project nor a region is set")
-                    .with_hint("set CLEW_PROJECT_ID or CLEW_REGION; clew init --format env prints them"));
+                return Err(CliError::new_refusal("neither a project nor a region is set")
+                    .with_fix("set CLEW_PROJECT_ID or CLEW_REGION; clew init --format env prints them"));
             }
         };
-        builder.build().map_err(map_client_error)
+        builder.build().map_err(from_client_error)
     }
 
-    fn credentials(&self) -> Result<Credentials, CliError> {
+    fn read_credentials(&self) -> Result<Credentials, CliError> {
         if let Some(id) = &self.access_key {
-            let secret = require_variable("CLEW_SECRET_KEY")?;
+            let secret = require_env_var("CLEW_SECRET_KEY")?;
             return Ok(Credentials::access_key(id.clone(), SecretString::from(secret)));
         }
         let hint = "set CLEW_ACCESS_KEY and CLEW_SECRET_KEY, or CLEW_DOMAIN_NAME, CLEW_USER and CLEW_PASSWORD";
-        let user = require_variable("CLEW_USER").map_err(|error| error.with_hint(hint))?;
-        let password = SecretString::from(require_variable("CLEW_PASSWORD")?);
-        Ok(Credentials::password(require_variable("CLEW_DOMAIN_NAME")?, user, password))
+        let user = require_env_var("CLEW_USER").map_err(|error| error.with_fix(hint))?;
+        let password = SecretString::from(require_env_var("CLEW_PASSWORD")?);
+        Ok(Credentials::password(require_env_var("CLEW_DOMAIN_NAME")?, user, password))
     }
 }
 
-/// Reads an environment variable. Fails if it is not set.
-fn require_variable(name: &str) -> Result<String, CliError> {
-    std::env::var(name).map_err(|_| CliError::refusal(format!("{name} is not set")))
+/// Reads an environment variable. Fails if the variable is not set.
+fn require_env_var(name: &str) -> Result<String, CliError> {
+    std::env::var(name).map_err(|_| CliError::new_refusal(format!("{name} is not set")))
 }
 
-fn map_client_error(error: ClientError) -> CliError {
+fn from_client_error(error: ClientError) -> CliError {
     match error {
-        ClientError::Write(error) => CliError::write_error("the output", &error),
-        ClientError::Setup(_) => CliError::refusal(error.to_string()),
-        error => CliError::failure(to_single_line(&error.to_string())),
+        ClientError::Write(error) => CliError::from_write_error("the output", &error),
+        ClientError::Setup(_) => CliError::new_refusal(error.to_string()),
+        error => CliError::new_failure(to_single_line(&error.to_string())),
     }
 }

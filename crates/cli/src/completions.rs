@@ -7,13 +7,13 @@ use crate::error::CliError;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew completions bash > /etc/bash_completion.d/clew")]
-pub(crate) struct Arguments {
+pub(crate) struct CompletionsArgs {
     /// Target shell
     shell: Shell,
 }
 
-/// Prints the completion script for `clew`, the complete command definition.
-pub(crate) fn run(arguments: &Arguments, mut clew: Command) -> Result<(), CliError> {
+/// Prints the completion script. `clew` is the definition of the whole command line.
+pub(crate) fn run(arguments: &CompletionsArgs, mut clew: Command) -> Result<(), CliError> {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut clew, "clew", &mut script);
     crate::output::write_stdout(&String::from_utf8_lossy(&script))

@@ -1,4 +1,4 @@
-//! Settings of servers and workers. Precedence: flags, environment, configuration file, defaults.
+//! Settings of `clew serve` and `clew worker`. Precedence: flags, environment, configuration file, defaults.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,19 +13,19 @@ use serde::{Deserialize, Serialize};
 use crate::error::CliError;
 use crate::metadata_url::store_location;
 
-/// Contents of a configuration file. The set of valid keys is derived from the default value.
+/// Contents of a configuration file. The serialized default value defines the valid keys.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Configuration {
-    /// Data directory: metadata, results and the master key.
+    /// Data directory with metadata, results and the master key.
     pub(crate) data_dir: PathBuf,
-    /// URL of the PostgreSQL database with the metadata. Empty: SQLite in the data directory.
+    /// URL of the PostgreSQL database for metadata. An empty value selects SQLite in the data directory.
     pub(crate) metadata: String,
-    /// Zones of the process.
+    /// Zones of this process.
     pub(crate) zones: Vec<Zone>,
     /// Address and port to listen on.
     pub(crate) listen: String,
-    /// Allows to listen on a non-loopback address without TLS.
+    /// Allows plain HTTP on a non-loopback address.
     pub(crate) allow_plain_http: bool,
     pub(crate) collections: CollectionSettings,
     pub(crate) nodes: NodeSettings,
@@ -43,7 +43,7 @@ pub(crate) struct Configuration {
 pub(crate) struct CollectionSettings {
     /// Maximum number of active collections.
     pub(crate) concurrency: usize,
-    /// Maximum number of additional collections whose nodes have stalled.
+    /// Maximum number of additional collections that wait for stalled nodes.
     pub(crate) waiting: usize,
     /// Maximum number of running collections per node.
     pub(crate) per_node: u32,
@@ -51,15 +51,15 @@ pub(crate) struct CollectionSettings {
     pub(crate) queue_per_node: u32,
 }
 
-/// Limits of reads from nodes.
+/// Limits of read operations on nodes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct NodeSettings {
-    /// Timeout of a read, including the connection.
+    /// Timeout for reading from a node, including the connection setup.
     pub(crate) timeout: SignedDuration,
-    /// Timeout of the connection; part of `timeout`.
+    /// Timeout for the connection setup. `timeout` includes this time.
     pub(crate) connect_timeout: SignedDuration,
-    /// Maximum number of bytes received from a node per read.
+    /// Maximum number of bytes received from a node per read operation.
     pub(crate) max_bytes: u64,
 }
 
@@ -67,7 +67,7 @@ pub(crate) struct NodeSettings {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct ResultSettings {
-    /// Location of results: `s3://bucket/prefix`. Empty: the data directory.
+    /// Location of results, such as `s3://bucket/prefix`. An empty value selects the data directory.
     pub(crate) location: String,
     /// Retention period of results.
     pub(crate) retention: SignedDuration,
@@ -79,15 +79,15 @@ pub(crate) struct ResultSettings {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct AuditSettings {
-    /// Retention period of rows.
+    /// Retention period of audit rows.
     pub(crate) retention: SignedDuration,
 }
 
-/// Protection of accounts from kills.
+/// Settings of kills.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct KillSettings {
-    /// Names of protected accounts without hosts, in addition to the built-in list.
+    /// Protected account names, without hosts, in addition to the built-in list.
     pub(crate) protected_accounts: Vec<String>,
 }
 
@@ -95,25 +95,25 @@ pub(crate) struct KillSettings {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct HttpSettings {
-    /// Maximum number of connections.
+    /// Maximum number of client connections.
     pub(crate) connections: usize,
-    /// Additional connections, reserved for the operations endpoints.
+    /// Number of additional connections, reserved for the operations endpoints (health and metrics).
     pub(crate) reserved_connections: usize,
-    /// Maximum number of connections per peer; 0: unlimited.
+    /// Maximum number of connections per client address; 0 means unlimited.
     pub(crate) connections_per_peer: usize,
-    /// Networks and addresses of proxies whose `X-Forwarded-…` headers are trusted.
+    /// Addresses and networks of proxies with trusted `X-Forwarded-…` headers.
     pub(crate) trusted_proxies: Vec<String>,
-    /// Accepted `Host` values, with a port or without for any port. Empty: any host.
+    /// Accepted values of the `Host` header; a value without a port allows any port. An empty list allows any host.
     pub(crate) allowed_hosts: Vec<String>,
     /// Sends `Strict-Transport-Security` on responses over TLS.
     pub(crate) hsts: bool,
-    /// Timeout of request headers.
+    /// Timeout for reading the request headers.
     pub(crate) header_timeout: SignedDuration,
-    /// Timeout of request bodies.
+    /// Timeout for reading the request body.
     pub(crate) body_timeout: SignedDuration,
 }
 
-/// Rate limits, and limits of long-lived requests; 0: unlimited.
+/// Rate limits, and limits for long-lived requests; 0 means unlimited.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct RateSettings {
@@ -127,7 +127,7 @@ pub(crate) struct RateSettings {
     pub(crate) long_polls_per_principal: usize,
 }
 
-/// Files of the TLS certificate and its private key. Empty paths disable TLS; TLS requires both files.
+/// Paths of the TLS certificate and the private key. TLS requires both files; two empty paths disable TLS.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct TlsSettings {
@@ -141,7 +141,7 @@ impl Default for Configuration {
             data_dir: PathBuf::from(DEFAULT_DATA_DIR),
             metadata: String::new(),
             zones: Vec::new(),
-            listen: DEFAULT_LISTEN.to_owned(),
+            listen: DEFAULT_LISTEN_ADDRESS.to_owned(),
             allow_plain_http: false,
             collections: CollectionSettings::default(),
             nodes: NodeSettings::default(),
@@ -156,7 +156,7 @@ impl Default for Configuration {
 }
 
 pub(crate) const DEFAULT_DATA_DIR: &str = "./clew-data";
-pub(crate) const DEFAULT_LISTEN: &str = "127.0.0.1:8407";
+pub(crate) const DEFAULT_LISTEN_ADDRESS: &str = "127.0.0.1:8407";
 
 impl Default for CollectionSettings {
     fn default() -> Self {
@@ -174,8 +174,8 @@ impl Default for NodeSettings {
     fn default() -> Self {
         let limits = clew_mysql::Limits::default();
         Self {
-            timeout: to_signed(limits.read_timeout),
-            connect_timeout: to_signed(limits.connect_timeout),
+            timeout: to_signed_duration(limits.read_timeout),
+            connect_timeout: to_signed_duration(limits.connect_timeout),
             max_bytes: limits.max_bytes,
         }
     }
@@ -186,7 +186,7 @@ impl Default for ResultSettings {
         let settings = clew_tasks::Settings::default();
         Self {
             location: String::new(),
-            retention: to_signed(settings.retention),
+            retention: to_signed_duration(settings.retention),
             formula_guard: settings.formula_guard,
         }
     }
@@ -194,7 +194,7 @@ impl Default for ResultSettings {
 
 impl Default for AuditSettings {
     fn default() -> Self {
-        Self { retention: to_signed(clew_tasks::Settings::default().audit_retention) }
+        Self { retention: to_signed_duration(clew_tasks::Settings::default().audit_retention) }
     }
 }
 
@@ -208,8 +208,8 @@ impl Default for HttpSettings {
             trusted_proxies: Vec::new(),
             allowed_hosts: Vec::new(),
             hsts: settings.hsts,
-            header_timeout: to_signed(settings.header_read_timeout),
-            body_timeout: to_signed(settings.body_read_timeout),
+            header_timeout: to_signed_duration(settings.header_read_timeout),
+            body_timeout: to_signed_duration(settings.body_read_timeout),
         }
     }
 }
@@ -235,7 +235,7 @@ impl Default for RateSettings {
 
 impl RateSettings {
     /// Converts the request rates to the type of the API.
-    pub(crate) fn rates(&self) -> Rates {
+    pub(crate) fn request_rates(&self) -> Rates {
         Rates {
             principal_per_second: self.principal_per_second,
             principal_burst: self.principal_burst,
@@ -245,65 +245,65 @@ impl RateSettings {
     }
 }
 
-fn to_signed(duration: Duration) -> SignedDuration {
+fn to_signed_duration(duration: Duration) -> SignedDuration {
     SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
 }
 
 impl Configuration {
-    /// Reads a configuration file. Missing keys, or a missing `file` argument, give the defaults.
-    pub(crate) fn read(file: Option<&Path>) -> Result<Self, CliError> {
+    /// Reads a configuration file. Missing keys get their defaults; `None` returns the default configuration.
+    pub(crate) fn read_file(file: Option<&Path>) -> Result<Self, CliError> {
         let Some(path) = file else { return Ok(Self::default()) };
         let name = path.display();
         let text = std::fs::read_to_string(path)
-            .map_err(|error| CliError::refusal(format!("could not read the configuration {name}: {error}")))?;
-        parse_toml(&text).map_err(|error| CliError::refusal(format!("configuration {name}: {error}")))
+            .map_err(|error| CliError::new_refusal(format!("could not read the configuration {name}: {error}")))?;
+        parse_configuration(&text).map_err(|error| CliError::new_refusal(format!("configuration {name}: {error}")))
     }
 
-    /// Location of the store.
-    pub(crate) fn location(&self) -> Result<Location, CliError> {
+    /// Location of the data directory and the metadata database.
+    pub(crate) fn store_location(&self) -> Result<Location, CliError> {
         store_location(&self.data_dir, Some(&*self.metadata).filter(|url| !url.is_empty()))
     }
 
-    /// Settings of the worker. Fails on durations and counts out of range.
-    pub(crate) fn task_settings(&self) -> Result<clew_tasks::Settings, CliError> {
+    /// Settings of the worker. Fails if a duration or a count is out of range.
+    pub(crate) fn worker_settings(&self) -> Result<clew_tasks::Settings, CliError> {
         Ok(clew_tasks::Settings {
             concurrency: require_at_least_one("collections.concurrency", self.collections.concurrency)?,
             max_stalled: self.collections.waiting,
             max_running_per_node: require_at_least_one("collections.per_node", self.collections.per_node)?,
             max_queued_per_node: require_at_least_one("collections.queue_per_node", self.collections.queue_per_node)?,
-            retention: require_positive("results.retention", self.results.retention)?,
+            retention: require_positive_duration("results.retention", self.results.retention)?,
             formula_guard: self.results.formula_guard,
-            audit_retention: require_positive("audit.retention", self.audit.retention)?,
+            audit_retention: require_positive_duration("audit.retention", self.audit.retention)?,
             limits: clew_mysql::Limits {
-                read_timeout: require_positive("nodes.timeout", self.nodes.timeout)?,
-                connect_timeout: require_positive("nodes.connect_timeout", self.nodes.connect_timeout)?,
+                read_timeout: require_positive_duration("nodes.timeout", self.nodes.timeout)?,
+                connect_timeout: require_positive_duration("nodes.connect_timeout", self.nodes.connect_timeout)?,
                 max_bytes: require_at_least_one("nodes.max_bytes", self.nodes.max_bytes)?,
             },
             ..clew_tasks::Settings::default()
         })
     }
 
-    /// Accounts whose sessions are never killed. Fails on invalid account names.
+    /// Protected accounts, whose sessions are never killed. Fails on invalid account names.
     pub(crate) fn protected_accounts(&self) -> Result<ProtectedAccounts, CliError> {
         let names = &self.kills.protected_accounts;
         if let Some(name) = names.iter().find(|name| name.is_empty() || name.contains('@')) {
-            return Err(CliError::refusal(format!(
-                "kills.protected_accounts holds {name:?}; it takes the names of accounts without their hosts, such as \"billing\""
+            return Err(CliError::new_refusal(format!(
+                "kills.protected_accounts contains {name:?}; expected account names without hosts, such as \"billing\""
             )));
         }
         Ok(ProtectedAccounts::default().with(names.iter().map(String::as_bytes)))
     }
 
-    /// Settings of the HTTP server. Fails on durations out of range and invalid addresses.
+    /// Settings of the HTTP server. Fails if an address is invalid or a duration is out of range.
     pub(crate) fn api_settings(&self) -> Result<ApiSettings, CliError> {
         let trusted_proxies = TrustedProxies::parse(&self.http.trusted_proxies).map_err(|text| {
-            CliError::refusal(format!(
-                "http.trusted_proxies holds {text:?}, which is neither an address nor a network such as \"10.0.0.0/8\""
+            CliError::new_refusal(format!(
+                "http.trusted_proxies contains {text:?}, which is neither an address nor a network such as \"10.0.0.0/8\""
             ))
         })?;
         let allowed_hosts = AllowedHosts::parse(&self.http.allowed_hosts).map_err(|text| {
-            CliError::refusal(format!(
-                "http.allowed_hosts holds {text:?}, which is no host such as \"clew.example.com\" or \"clew.example.com:8407\""
+            CliError::new_refusal(format!(
+                "http.allowed_hosts contains {text:?}, which is not a host such as \"clew.example.com\" or \"clew.example.com:8407\""
             ))
         })?;
         Ok(ApiSettings {
@@ -315,26 +315,26 @@ impl Configuration {
             max_streams_per_principal: self.limits.streams_per_principal,
             max_long_polls_per_principal: self.limits.long_polls_per_principal,
             trusted_proxies,
-            header_read_timeout: require_positive("http.header_timeout", self.http.header_timeout)?,
-            body_read_timeout: require_positive("http.body_timeout", self.http.body_timeout)?,
+            header_read_timeout: require_positive_duration("http.header_timeout", self.http.header_timeout)?,
+            body_read_timeout: require_positive_duration("http.body_timeout", self.http.body_timeout)?,
             ..ApiSettings::default()
         })
     }
 }
 
 fn require_at_least_one<T: PartialOrd + From<u8>>(key: &str, value: T) -> Result<T, CliError> {
-    if value >= T::from(1) { Ok(value) } else { Err(CliError::refusal(format!("{key} must be at least 1"))) }
+    if value >= T::from(1) { Ok(value) } else { Err(CliError::new_refusal(format!("{key} must be at least 1"))) }
 }
 
-fn require_positive(key: &str, duration: SignedDuration) -> Result<Duration, CliError> {
+fn require_positive_duration(key: &str, duration: SignedDuration) -> Result<Duration, CliError> {
     Duration::try_from(duration)
         .ok()
         .filter(|duration| !duration.is_zero())
-        .ok_or_else(|| CliError::refusal(format!("{key} must be longer than 0, such as \"10s\" or \"24h\"")))
+        .ok_or_else(|| CliError::new_refusal(format!("{key} must be longer than 0, such as \"10s\" or \"24h\"")))
 }
 
-/// Parses a configuration. An unknown key is an error that suggests the nearest valid key.
-pub(crate) fn parse_toml(text: &str) -> Result<Configuration, String> {
+/// Parses a configuration. The error for an unknown key suggests the most similar valid key.
+pub(crate) fn parse_configuration(text: &str) -> Result<Configuration, String> {
     let mut unknown = None;
     let configuration = serde_ignored::deserialize(
         toml::Deserializer::parse(text).map_err(|error| format_toml_error(&error))?,
@@ -345,9 +345,9 @@ pub(crate) fn parse_toml(text: &str) -> Result<Configuration, String> {
     .map_err(|error| format_toml_error(&error))?;
     match unknown {
         None => Ok(configuration),
-        Some(key) => Err(match nearest_key(&key) {
-            Some(known) => format!("{key} is not known; did you mean {known}?"),
-            None => format!("{key} is not known; known are {}", valid_keys().join(", ")),
+        Some(key) => Err(match find_nearest_key(&key) {
+            Some(valid) => format!("unknown key {key}; did you mean {valid}?"),
+            None => format!("unknown key {key}; valid keys: {}", list_valid_keys().join(", ")),
         }),
     }
 }
@@ -356,13 +356,13 @@ fn format_toml_error(error: &toml::de::Error) -> String {
     error.to_string().trim_end().to_owned()
 }
 
-fn nearest_key(key: &str) -> Option<String> {
+fn find_nearest_key(key: &str) -> Option<String> {
     let distance = |valid: &String| strsim::damerau_levenshtein(valid, key);
-    valid_keys().into_iter().min_by_key(distance).filter(|valid| distance(valid) <= key.len() / 2)
+    list_valid_keys().into_iter().min_by_key(distance).filter(|valid| distance(valid) <= key.len() / 2)
 }
 
 /// Lists the valid keys of a configuration file, derived from the default configuration.
-pub(crate) fn valid_keys() -> Vec<String> {
+pub(crate) fn list_valid_keys() -> Vec<String> {
     let mut keys = Vec::new();
     let Ok(toml::Value::Table(table)) = toml::Value::try_from(Configuration::default()) else { return keys };
     for (key, value) in table {
@@ -380,7 +380,7 @@ mod tests {
 
     #[test]
     fn file_overrides_only_the_keys_it_contains() {
-        let configuration = parse_toml("listen = \"0.0.0.0:80\"\n[results]\nretention = \"2h 30m\"").unwrap();
+        let configuration = parse_configuration("listen = \"0.0.0.0:80\"\n[results]\nretention = \"2h 30m\"").unwrap();
         assert_eq!(configuration.listen, "0.0.0.0:80");
         assert_eq!(configuration.results.retention, SignedDuration::from_mins(150));
         assert_eq!(configuration.collections, CollectionSettings::default());
@@ -388,28 +388,29 @@ mod tests {
 
     #[test]
     fn unknown_key_suggests_the_nearest_valid_key() {
-        assert_eq!(parse_toml("lisen = \"x\"").unwrap_err(), "lisen is not known; did you mean listen?");
+        assert_eq!(parse_configuration("lisen = \"x\"").unwrap_err(), "unknown key lisen; did you mean listen?");
         assert_eq!(
-            parse_toml("[results]\nretension = \"1h\"").unwrap_err(),
-            "results.retension is not known; did you mean results.retention?"
+            parse_configuration("[results]\nretension = \"1h\"").unwrap_err(),
+            "unknown key results.retension; did you mean results.retention?"
         );
-        assert!(parse_toml("[zzz]\nqqq = 1").unwrap_err().contains("known are"));
+        assert!(parse_configuration("[zzz]\nqqq = 1").unwrap_err().contains("valid keys: "));
     }
 
     #[test]
     fn invalid_value_is_reported_with_key_and_line() {
-        let error = parse_toml("[collections]\nper_node = \"two\"").unwrap_err();
+        let error = parse_configuration("[collections]\nper_node = \"two\"").unwrap_err();
         assert!(error.contains("per_node") && error.contains("line 2"), "{error}");
-        let error = parse_toml("[collections]\nper_node = 0").unwrap().task_settings().unwrap_err();
+        let error = parse_configuration("[collections]\nper_node = 0").unwrap().worker_settings().unwrap_err();
         assert!(format!("{error:?}").contains("collections.per_node must be at least 1"));
-        let error = parse_toml("[results]\nretention = \"-1h\"").unwrap().task_settings().unwrap_err();
+        let error = parse_configuration("[results]\nretention = \"-1h\"").unwrap().worker_settings().unwrap_err();
         assert!(format!("{error:?}").contains("results.retention must be longer than 0"));
     }
 
     #[test]
     fn protected_accounts_extend_the_built_in_list() {
-        let protected =
-            |names| parse_toml(&format!("[kills]\nprotected_accounts = {names}")).unwrap().protected_accounts();
+        let protected = |names| {
+            parse_configuration(&format!("[kills]\nprotected_accounts = {names}")).unwrap().protected_accounts()
+        };
         let both = protected(r#"["billing"]"#).unwrap();
         assert!(both.protects(b"billing") && both.protects(b"rdsadmin") && !both.protects(b"app"));
         for invalid in [r#"["a", ""]"#, r#"["billing@%"]"#] {
@@ -420,7 +421,8 @@ mod tests {
 
     #[test]
     fn invalid_proxy_address_is_named_in_the_error() {
-        let settings = |proxies| parse_toml(&format!("[http]\ntrusted_proxies = {proxies}")).unwrap().api_settings();
+        let settings =
+            |proxies| parse_configuration(&format!("[http]\ntrusted_proxies = {proxies}")).unwrap().api_settings();
         assert_ne!(settings(r#"["10.0.0.0/8", "::1"]"#).unwrap().trusted_proxies, TrustedProxies::default());
         let refused = format!("{:?}", settings(r#"["10.0.0.0/8", "proxy"]"#).unwrap_err());
         assert!(refused.contains("trusted_proxies") && refused.contains("proxy"), "{refused}");
@@ -428,7 +430,7 @@ mod tests {
 
     #[test]
     fn invalid_allowed_host_is_named_in_the_error() {
-        let settings = |hosts| parse_toml(&format!("[http]\nallowed_hosts = {hosts}")).unwrap().api_settings();
+        let settings = |hosts| parse_configuration(&format!("[http]\nallowed_hosts = {hosts}")).unwrap().api_settings();
         assert_ne!(settings(r#"["clew.example.com", "[::1]:8407"]"#).unwrap().allowed_hosts, AllowedHosts::default());
         let refused = format!("{:?}", settings(r#"["clew.example.com", "https://clew"]"#).unwrap_err());
         assert!(refused.contains("allowed_hosts") && refused.contains("https://clew"), "{refused}");
@@ -437,6 +439,6 @@ mod tests {
     #[test]
     fn default_configuration_round_trips_through_toml() {
         let text = toml::to_string(&Configuration::default()).unwrap();
-        assert_eq!(parse_toml(&text).unwrap(), Configuration::default());
+        assert_eq!(parse_configuration(&text).unwrap(), Configuration::default());
     }
 }

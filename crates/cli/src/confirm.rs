@@ -16,33 +16,34 @@ pub(crate) struct ConfirmArgs {
 }
 
 impl ConfirmArgs {
-    /// Returns true if `--yes` was given.
+    /// Returns true if `--yes` is set.
     pub(crate) fn skips_prompt(&self) -> bool {
         self.yes
     }
 
-    /// Prompts for confirmation on the terminal. Fails without a terminal, unless `--yes` was given.
+    /// Prompts for confirmation on the terminal. Fails without a terminal, unless `--yes` is set.
     ///
-    /// `action` completes the sentence "This will …".
-    pub(crate) async fn prompt(&self, action: String) -> Result<(), CliError> {
+    /// The prompt inserts `action` into the sentence "This will …".
+    pub(crate) async fn confirm_action(&self, action: String) -> Result<(), CliError> {
         if self.yes {
             return Ok(());
         }
         if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-            return Err(CliError::refusal(format!("this would {action}; nothing was changed"))
-                .with_hint("add --yes to skip the confirmation prompt"));
+            return Err(CliError::new_refusal(format!("this would {action}; nothing was changed"))
+                .with_fix("add --yes to skip the confirmation prompt"));
         }
-        output::write_stderr(&format!("This will {action}. Go on? [y/N] "));
+        output::write_stderr(&format!("This will {action}. Continue? [y/N] "));
         // A blocking read on a thread of the runtime would delay the handling of Ctrl-C.
         let input = tokio::task::spawn_blocking(|| {
             let mut line = String::new();
             io::stdin().lock().read_line(&mut line).map(|_| line)
         });
-        let input = input.await.map_err(|error| CliError::failure(error.to_string()))?;
-        let input = input.map_err(|error| CliError::failure(format!("could not read from the terminal: {error}")))?;
+        let input = input.await.map_err(|error| CliError::new_failure(error.to_string()))?;
+        let input =
+            input.map_err(|error| CliError::new_failure(format!("could not read from the terminal: {error}")))?;
         match input.trim().to_ascii_lowercase().as_str() {
             "y" | "yes" => Ok(()),
-            _ => Err(CliError::refusal("nothing was changed")),
+            _ => Err(CliError::new_refusal("nothing was changed")),
         }
     }
 }

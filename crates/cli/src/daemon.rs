@@ -1,4 +1,4 @@
-//! Long-running process: the common part of `clew serve` and `clew worker`.
+//! Process setup and background tasks of `clew serve` and `clew worker`.
 
 mod result_store;
 
@@ -36,14 +36,14 @@ pub(crate) struct DaemonArgs {
     #[arg(long, value_name = "DIR", env = "CLEW_DATA_DIR")]
     data_dir: Option<PathBuf>,
     /// PostgreSQL database for the metadata, such as postgres://user@host/database?sslmode=verify-full.
-    /// Set its password in PGPASSWORD or ~/.pgpass, because other users can see command lines.
+    /// Set the database password in PGPASSWORD or ~/.pgpass, because other users can see command lines.
     /// The master key stays in the data directory
     #[arg(long, value_name = "URL", env = "CLEW_METADATA", hide_env_values = true)]
     metadata: Option<String>,
-    /// Location of results, s3://BUCKET/PREFIX [default: the data directory]
+    /// Location of results: s3://BUCKET/PREFIX [default: the data directory]
     #[arg(long, value_name = "URL", env = "CLEW_RESULTS")]
     results: Option<String>,
-    /// Zone of this process, which reads the nodes of its zones and nodes without a zone; repeatable [default: none]
+    /// Zone of this process; repeatable [default: none]. The process reads nodes in its zones and nodes without a zone
     #[arg(long = "zone", value_name = "ZONE", env = "CLEW_ZONES", value_delimiter = ',')]
     zones: Vec<Zone>,
     /// Configuration file (TOML); flags and environment variables override it
@@ -55,9 +55,9 @@ pub(crate) struct DaemonArgs {
 }
 
 impl DaemonArgs {
-    /// Reads the configuration file, and overrides it with the options.
-    pub(crate) fn configuration(&mut self) -> Result<Configuration, CliError> {
-        let mut configuration = Configuration::read(self.config.as_deref())?;
+    /// Reads the configuration file, and overrides its values with command-line options.
+    pub(crate) fn load_configuration(&mut self) -> Result<Configuration, CliError> {
+        let mut configuration = Configuration::read_file(self.config.as_deref())?;
         configuration.data_dir = self.data_dir.take().unwrap_or(configuration.data_dir);
         configuration.metadata = self.metadata.take().unwrap_or(configuration.metadata);
         configuration.results.location = self.results.take().unwrap_or(configuration.results.location);
@@ -68,29 +68,26 @@ impl DaemonArgs {
     }
 }
 
-/// Fails unless metadata and results are on shared stores, which separate servers and workers require.
+/// Fails unless PostgreSQL and S3 are configured, because separate servers and workers share metadata and results.
 pub(crate) fn require_shared_stores(configuration: &Configuration) -> Result<(), CliError> {
     if !configuration.metadata.is_empty() && !configuration.results.location.is_empty() {
         return Ok(());
     }
-    let error = CliError::refusal("separate servers and workers require shared metadata and results");
-    Err(error.with_hint(
+    let error = CliError::new_refusal("separate servers and workers require shared metadata and results");
+    Err(error.with_fix(
         "set --metadata postgres://… and --results s3://… for each process; or run clew serve with its embedded worker",
     ))
 }
 
-/// Sets the directory for rows that are spilled to disk: `spill` in the data directory, or `TMPDIR` if it is set.
-/// The default temporary directory of the system is shared with other accounts.
+/// Sets the directory for spilled rows: `TMPDIR` if it is set, otherwise `spill` in the data directory.
+/// The system's temporary directory is not used, because it is shared with other accounts.
 fn set_spill_directory(data_dir: &Path) -> Result<(), CliError> {
     if std::env::var_os("TMPDIR").is_some() {
         return Ok(());
     }
     let folder = data_dir.join("spill");
     let failed = |error: std::io::Error| {
-        CliError::failure(format!(
-            "cannot create the folder {} for rows that do not fit into memory: {error}",
-            folder.display()
-        ))
+        CliError::new_failure(format!("cannot create the spill directory {}: {error}", folder.display()))
     };
     DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(failed)?;
     // The call fails only if the directory is already set. A process has one data directory, so the setting is the same.
@@ -98,7 +95,7 @@ fn set_spill_directory(data_dir: &Path) -> Result<(), CliError> {
     Ok(())
 }
 
-/// The store and the services of the process.
+/// Store and services of a `clew serve` or `clew worker` process.
 pub(crate) struct Daemon {
     store: Store,
     settings: Settings,
@@ -110,15 +107,15 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
-    /// Initialises logging, opens the store, and takes over the leases of a previous process.
+    /// Initialises logging, opens the store, and ends the leases of the previous process.
     pub(crate) async fn open(args: &DaemonArgs, configuration: &Configuration) -> Result<Self, CliError> {
-        let (settings, protected) = (configuration.task_settings()?, configuration.protected_accounts()?);
-        let s3 = result_store::s3_settings(&configuration.results.location)?;
-        logs::init(&args.log)?;
+        let (settings, protected) = (configuration.worker_settings()?, configuration.protected_accounts()?);
+        let s3 = result_store::read_s3_settings(&configuration.results.location)?;
+        logs::init_logging(&args.log)?;
         raise_open_file_limit();
         disable_core_dumps();
 
-        let store = Store::open(configuration.location()?).await?.with_zones(configuration.zones.clone());
+        let store = Store::open(configuration.store_location()?).await?.with_zones(configuration.zones.clone());
         clew_mysql::share_session_token(&store.session_token());
         set_spill_directory(&configuration.data_dir)?;
         let store = result_store::attach_result_store(store, s3).await?;
@@ -141,14 +138,14 @@ impl Daemon {
         })
     }
 
-    /// Spawns the listener for notifications from other processes. It runs until `shutdown`.
+    /// Spawns a task that receives notifications from other processes until `shutdown`.
     pub(crate) fn listen_for_notifications(&self, shutdown: &CancellationToken) {
         let (collections, kills) = (self.collections.clone(), self.intelligent_kills.clone());
         tokio::spawn(clew_tasks::listen(self.store.clone(), collections, kills, shutdown.clone()));
     }
 
-    /// Spawns periodic checks for a rotated master key.
-    /// After a rotation the task cancels `shutdown`, because the old key is unusable, and returns the error.
+    /// Spawns a task that periodically checks whether the master key was rotated.
+    /// After a rotation, the task cancels `shutdown` and returns an error, because the old key is no longer valid.
     pub(crate) fn watch_master_key(&self, shutdown: &CancellationToken) -> JoinHandle<Result<(), CliError>> {
         let (store, shutdown) = (self.store.clone(), shutdown.clone());
         tokio::spawn(async move {
@@ -163,18 +160,18 @@ impl Daemon {
         })
     }
 
-    /// Records the newest audit row, then spawns periodic checks that no recorded row was removed. They run until `shutdown`.
-    pub(crate) async fn watch_audit(&self, shutdown: &CancellationToken) {
+    /// Records the newest audit row, and spawns a task that periodically checks for removed rows until `shutdown`.
+    pub(crate) async fn watch_audit_log(&self, shutdown: &CancellationToken) {
         let (store, shutdown) = (self.store.clone(), shutdown.clone());
-        check_audit(&store).await;
+        check_audit_log(&store).await;
         tokio::spawn(async move {
             while shutdown.run_until_cancelled(tokio::time::sleep(AUDIT_CHECK_INTERVAL)).await.is_some() {
-                check_audit(&store).await;
+                check_audit_log(&store).await;
             }
         });
     }
 
-    /// Spawns the worker tasks for collections, kill tasks and intelligent kills. They run until `shutdown`.
+    /// Spawns the worker tasks for collections, kill tasks and intelligent kills. The tasks run until `shutdown`.
     pub(crate) fn start_worker(&self, shutdown: &CancellationToken) -> WorkerTasks {
         let (store, kills) = (self.store.clone(), self.kills.clone());
         let kill_tasks = KillTaskWorker::new(store, kills, &self.settings, Arc::new(self.metrics.clone()));
@@ -189,7 +186,7 @@ impl Daemon {
     pub(crate) fn build_service(&self, configuration: &Configuration, settings: ApiSettings) -> AppState {
         AppState::from(AppComponents {
             store: self.store.clone(),
-            limits: RateLimits::new(configuration.limits.rates(), self.metrics.clone()),
+            limits: RateLimits::new(configuration.limits.request_rates(), self.metrics.clone()),
             collections: self.collections.clone(),
             node_reads: NodeReadLimits::new(self.settings.limits),
             kills: self.kills.clone(),
@@ -200,8 +197,9 @@ impl Daemon {
     }
 }
 
-/// Checks for removed audit rows, and logs and records a loss. A loss that could not be recorded is reported again by the next check.
-async fn check_audit(store: &Store) {
+/// Checks for removed audit rows, and logs and records the loss.
+/// If the loss cannot be recorded, the next check reports it again.
+async fn check_audit_log(store: &Store) {
     if let Err(error) = record_audit_loss(store).await {
         warn!(%error, "could not compare the audit with what was seen of it; will try again");
     }
@@ -228,13 +226,14 @@ impl WorkerTasks {
     /// Waits until all tasks have completed.
     pub(crate) async fn join(self) -> Result<(), CliError> {
         for task in self.0 {
-            task.await.map_err(|error| CliError::failure(format!("the worker failed: {error}")))?;
+            task.await.map_err(|error| CliError::new_failure(format!("the worker failed: {error}")))?;
         }
         Ok(())
     }
 }
 
-/// Raises the soft limit of open files to the hard limit: client connections, node connections, results and the database need them.
+/// Raises the soft limit of open files to the hard limit.
+/// Client connections, node connections, results and the database each require file descriptors.
 fn raise_open_file_limit() {
     let limit = getrlimit(Resource::Nofile);
     let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
@@ -250,11 +249,11 @@ fn disable_core_dumps() {
     }
 }
 
-/// Returns a token that the first SIGINT or SIGTERM cancels. The second signal exits the process.
-/// The signal handlers are installed when this function returns, before the first line of output.
+/// Returns a token that the first SIGINT or SIGTERM cancels. The second signal terminates the process.
+/// The signal handlers are installed before this function returns.
 pub(crate) fn shutdown_on_signals() -> Result<CancellationToken, CliError> {
     let listen =
-        |kind| signal(kind).map_err(|error| CliError::failure(format!("could not listen for signals: {error}")));
+        |kind| signal(kind).map_err(|error| CliError::new_failure(format!("could not listen for signals: {error}")));
     let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
     let shutdown = CancellationToken::new();
     let token = shutdown.clone();

@@ -13,7 +13,7 @@ use crate::output;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew doctor mysql://clew@db.example.com/")]
-pub(crate) struct Arguments {
+pub(crate) struct DoctorArgs {
     #[command(flatten)]
     node: NodeArgs,
     /// Output format
@@ -29,8 +29,8 @@ enum Format {
     Json,
 }
 
-pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
-    let (node, limits) = arguments.node.resolve()?;
+pub(crate) async fn run(arguments: DoctorArgs) -> Result<(), CliError> {
+    let (node, limits) = arguments.node.resolve_node()?;
     let diagnosis = diagnose(&node, &limits).await?;
     match arguments.format {
         Format::Text => output::write_styled_stdout(&render_diagnosis(&diagnosis, output::stdout_has_colours())),
@@ -38,13 +38,13 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     }
 }
 
-/// Clock difference in seconds up to which the report omits it.
-const MAX_CLOCK_SKEW: f64 = 2.0;
+/// Maximum clock difference, in seconds, that is omitted from the report.
+const MAX_CLOCK_SKEW_SECONDS: f64 = 2.0;
 
-/// Renders the report as text, with colours if `colours` is set.
+/// Renders the diagnosis as text, with colours if `colours` is true.
 pub(crate) fn render_diagnosis(diagnosis: &Diagnosis, colours: bool) -> String {
     let mut text = format!(
-        "{} {}, signed in as {}, {}\n",
+        "{} {}, connected as {}, {}\n",
         diagnosis.server_flavor,
         one_line(diagnosis.server_version.as_bytes()),
         one_line(diagnosis.account.as_bytes()),
@@ -53,10 +53,10 @@ pub(crate) fn render_diagnosis(diagnosis: &Diagnosis, colours: bool) -> String {
             .as_ref()
             .map_or("not encrypted".to_owned(), |cipher| format!("encrypted ({})", one_line(cipher.as_bytes()))),
     );
-    if diagnosis.clock_difference.abs() > MAX_CLOCK_SKEW {
+    if diagnosis.clock_difference.abs() > MAX_CLOCK_SKEW_SECONDS {
         let _ = writeln!(
             text,
-            "The server's clock differs from this machine's by {:+.0} s; ages are taken from the server's own.",
+            "The server clock differs from the local clock by {:+.0} s. Clew computes durations from the server clock.",
             diagnosis.clock_difference
         );
     }
@@ -67,14 +67,14 @@ pub(crate) fn render_diagnosis(diagnosis: &Diagnosis, colours: bool) -> String {
         let _ = writeln!(text, "{style}{mark}{style:#}  {}", check.what);
         if let Some(limitation) = &check.limitation {
             let (what, why) = (one_line(limitation.what.as_bytes()), one_line(limitation.why.as_bytes()));
-            let _ = writeln!(text, "    {what}\n    why: {why}");
+            let _ = writeln!(text, "    {what}\n    reason: {why}");
         }
     }
     let mut remedies: Vec<_> =
         diagnosis.checks.iter().filter_map(|check| check.limitation.as_ref()?.remedy.as_deref()).collect();
     remedies.dedup();
     if !remedies.is_empty() {
-        let _ = writeln!(text, "\nStatements for an administrator of the server to run:");
+        let _ = writeln!(text, "\nStatements to run as an administrator of the server:");
         for remedy in remedies {
             let _ = writeln!(text, "    {}", one_line(remedy.as_bytes()));
         }

@@ -1,4 +1,5 @@
-//! `clew domain …`: tenants. Only the command line can create domains; the HTTP API is limited to the caller's domain.
+//! `clew domain …`: creates and lists domains (tenants).
+//! Only the command line can create domains, because API callers are limited to their own domain.
 
 use clap::{Args, Subcommand};
 use clew_store::{Domain, NewUser};
@@ -12,20 +13,20 @@ use crate::text_table;
 use crate::validators;
 
 #[derive(Debug, Args)]
-pub(crate) struct Arguments {
+pub(crate) struct DomainCommandArgs {
     #[command(subcommand)]
-    action: Action,
+    command: DomainCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Action {
+enum DomainCommand {
     Create(CreateArgs),
     List(ListArgs),
 }
 
 /// Create a domain with a project and an administrator. Prints the administrator's password once.
 #[derive(Debug, Args)]
-#[command(after_help = CREATE_HELP)]
+#[command(after_help = CREATE_AFTER_HELP)]
 struct CreateArgs {
     /// Name, unique in the store
     #[arg(value_parser = validators::parse_name)]
@@ -42,7 +43,7 @@ struct CreateArgs {
     store_args: StoreFormatArgs,
 }
 
-const CREATE_HELP: &str = "\
+const CREATE_AFTER_HELP: &str = "\
 Examples:
   clew domain create acme --admin alice
   clew domain create acme --admin alice --region-project eu-1 --password-stdin < password.txt
@@ -59,18 +60,18 @@ struct ListArgs {
     store_args: StoreFormatArgs,
 }
 
-pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
-    match arguments.action {
-        Action::Create(arguments) => create(arguments).await,
-        Action::List(arguments) => list(arguments).await,
+pub(crate) async fn run(arguments: DomainCommandArgs) -> Result<(), CliError> {
+    match arguments.command {
+        DomainCommand::Create(arguments) => create_domain(arguments).await,
+        DomainCommand::List(arguments) => list_domains(arguments).await,
     }
 }
 
-async fn create(arguments: CreateArgs) -> Result<(), CliError> {
+async fn create_domain(arguments: CreateArgs) -> Result<(), CliError> {
     let CreateArgs { name, admin, region_project, password, store_args } = arguments;
-    let store = store_args.open().await?;
-    let password = password.resolve(&admin).await?;
-    let origin = local_actor::local_origin();
+    let store = store_args.open_store().await?;
+    let password = password.read_or_generate(&admin).await?;
+    let origin = local_actor::local_audit_origin();
     let project = region_project.unwrap_or_else(|| store.region().to_owned());
     let domain_id = store.create_domain(&origin, &name).await?;
     let project_id = store.create_project(&origin, &domain_id, &project, "").await?;
@@ -89,7 +90,7 @@ async fn create(arguments: CreateArgs) -> Result<(), CliError> {
         ])
     };
     store_args.format.print(
-        || format!("{}\n{}Next: clew key create {admin} --domain {name}\n", fields(), password.notice()),
+        || format!("{}\n{}Next: clew key create {admin} --domain {name}\n", fields(), password.password_notice()),
         || {
             json!({
                 "domain_id": domain_id, "domain_name": name, "project_id": project_id, "project_name": project,
@@ -99,17 +100,17 @@ async fn create(arguments: CreateArgs) -> Result<(), CliError> {
     )
 }
 
-async fn list(arguments: ListArgs) -> Result<(), CliError> {
-    let domains = arguments.store_args.open().await?.domains().await?;
+async fn list_domains(arguments: ListArgs) -> Result<(), CliError> {
+    let domains = arguments.store_args.open_store().await?.domains().await?;
     arguments.store_args.format.print(
         || {
             let row = |domain: &Domain| [domain.name.clone(), domain.id.to_string()];
             text_table::render_rows(["NAME", "DOMAIN"], domains.iter().map(row).collect(), "No domains.")
         },
-        || json!({ "domains": domains.iter().map(to_json).collect::<Vec<_>>() }),
+        || json!({ "domains": domains.iter().map(domain_to_json).collect::<Vec<_>>() }),
     )
 }
 
-fn to_json(domain: &Domain) -> Value {
+fn domain_to_json(domain: &Domain) -> Value {
     json!({ "id": domain.id, "name": domain.name })
 }

@@ -1,4 +1,4 @@
-//! `clew enterprise-project …`: labels of instances for policy conditions.
+//! `clew enterprise-project …`: manages enterprise projects, which group instances for policy conditions.
 
 use clap::{Args, Subcommand};
 use clew_store::{EnterpriseProject, EnterpriseProjectChange};
@@ -6,17 +6,17 @@ use serde_json::{Value, json};
 
 use crate::error::CliError;
 use crate::store_args::DomainArgs;
-use crate::text_table::{self, yes_no};
+use crate::text_table::{self, format_yes_no};
 use crate::validators;
 
 #[derive(Debug, Args)]
-pub(crate) struct Arguments {
+pub(crate) struct EnterpriseProjectCommandArgs {
     #[command(subcommand)]
-    action: Action,
+    command: EnterpriseProjectCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Action {
+enum EnterpriseProjectCommand {
     Create(CreateArgs),
     List(ListArgs),
     Update(UpdateArgs),
@@ -64,63 +64,63 @@ struct UpdateArgs {
     domain_args: DomainArgs,
 }
 
-pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
-    match arguments.action {
-        Action::Create(arguments) => create(arguments).await,
-        Action::List(arguments) => list(arguments).await,
-        Action::Update(arguments) => update(arguments).await,
+pub(crate) async fn run(arguments: EnterpriseProjectCommandArgs) -> Result<(), CliError> {
+    match arguments.command {
+        EnterpriseProjectCommand::Create(arguments) => create_enterprise_project(arguments).await,
+        EnterpriseProjectCommand::List(arguments) => list_enterprise_projects(arguments).await,
+        EnterpriseProjectCommand::Update(arguments) => update_enterprise_project(arguments).await,
     }
 }
 
-async fn create(arguments: CreateArgs) -> Result<(), CliError> {
+async fn create_enterprise_project(arguments: CreateArgs) -> Result<(), CliError> {
     let CreateArgs { name, description, domain_args } = arguments;
-    let directory = domain_args.open().await?;
+    let directory = domain_args.open_directory().await?;
     let domain = &directory.domain;
     let id = directory.store.create_enterprise_project(&directory.origin, &domain.id, &name, &description).await?;
-    domain_args.format().print(
+    domain_args.output_format().print(
         || format!("Created the enterprise project {name} ({id}) in the domain {}.\n", domain.name),
         || json!({ "id": id, "name": name, "domain_id": domain.id }),
     )
 }
 
-async fn list(arguments: ListArgs) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open().await?;
+async fn list_enterprise_projects(arguments: ListArgs) -> Result<(), CliError> {
+    let directory = arguments.domain_args.open_directory().await?;
     let all = directory.store.enterprise_projects(&directory.domain.id).await?;
     let row = |project: &EnterpriseProject| {
-        [project.name.clone(), project.id.clone(), yes_no(project.enabled), project.description.clone()]
+        [project.name.clone(), project.id.clone(), format_yes_no(project.enabled), project.description.clone()]
     };
-    arguments.domain_args.format().print(
+    arguments.domain_args.output_format().print(
         || {
             let headings = ["NAME", "ENTERPRISE PROJECT", "ENABLED", "DESCRIPTION"];
             text_table::render_rows(headings, all.iter().map(row).collect(), "No enterprise projects.")
         },
-        || json!({ "enterprise_projects": all.iter().map(to_json).collect::<Vec<_>>() }),
+        || json!({ "enterprise_projects": all.iter().map(enterprise_project_to_json).collect::<Vec<_>>() }),
     )
 }
 
-async fn update(arguments: UpdateArgs) -> Result<(), CliError> {
+async fn update_enterprise_project(arguments: UpdateArgs) -> Result<(), CliError> {
     let UpdateArgs { enterprise_project, enable, disable, description, domain_args } = arguments;
-    let directory = domain_args.open().await?;
-    let project = directory.enterprise_project(&enterprise_project).await?;
+    let directory = domain_args.open_directory().await?;
+    let project = directory.find_enterprise_project(&enterprise_project).await?;
     let change = EnterpriseProjectChange { description, enabled: (enable || disable).then_some(enable) };
     let (store, domain) = (&directory.store, &directory.domain.id);
     if !store.update_enterprise_project(&directory.origin, domain, &project.id, &change).await? {
-        return Err(CliError::refusal(format!("the enterprise project {} cannot be changed", project.name)));
+        return Err(CliError::new_refusal(format!("the enterprise project {} cannot be changed", project.name)));
     }
-    let project = directory.enterprise_project(&project.id).await?;
-    domain_args.format().print(
+    let project = directory.find_enterprise_project(&project.id).await?;
+    domain_args.output_format().print(
         || {
             text_table::render_fields(&[
                 ("enterprise project", format!("{} ({})", project.name, project.id)),
-                ("enabled", yes_no(project.enabled)),
+                ("enabled", format_yes_no(project.enabled)),
                 ("description", project.description.clone()),
             ])
         },
-        || to_json(&project),
+        || enterprise_project_to_json(&project),
     )
 }
 
-fn to_json(project: &EnterpriseProject) -> Value {
+fn enterprise_project_to_json(project: &EnterpriseProject) -> Value {
     json!({
         "id": project.id,
         "name": project.name,

@@ -1,18 +1,18 @@
-//! Errors of commands, and their exit codes.
+//! Command errors and exit codes.
 
 use std::process::ExitCode;
 
 use clew_model::{Failure, FailureKind};
 use clew_store::StoreError;
 
-/// Error of a command, with an optional fix.
+/// Command error with an optional fix.
 #[derive(Debug)]
 pub(crate) enum CliError {
     /// The operation failed. Exit code 1.
-    Failed { what: String, hint: Option<String> },
-    /// The operation was not attempted: usage error, or refused. Exit code 2.
-    Refused { what: String, hint: Option<String> },
-    /// A check completed with a negative result, already printed to stdout. Exit code 1.
+    Failed { what: String, fix: Option<String> },
+    /// The operation was not attempted, because of a usage error or a refusal. Exit code 2.
+    Refused { what: String, fix: Option<String> },
+    /// A check completed with a negative result, which is already printed to stdout. Exit code 1.
     NegativeResult,
     /// The reader of the output closed the pipe. Exit code 0.
     OutputClosed,
@@ -21,27 +21,27 @@ pub(crate) enum CliError {
 }
 
 impl CliError {
-    pub(crate) fn failure(what: impl Into<String>) -> Self {
-        Self::Failed { what: what.into(), hint: None }
+    pub(crate) fn new_failure(what: impl Into<String>) -> Self {
+        Self::Failed { what: what.into(), fix: None }
     }
 
-    pub(crate) fn refusal(what: impl Into<String>) -> Self {
-        Self::Refused { what: what.into(), hint: None }
+    pub(crate) fn new_refusal(what: impl Into<String>) -> Self {
+        Self::Refused { what: what.into(), fix: None }
     }
 
-    /// Adds a fix, printed as `fix: …` below the message.
-    pub(crate) fn with_hint(mut self, fix: impl Into<String>) -> Self {
-        if let Self::Failed { hint, .. } | Self::Refused { hint, .. } = &mut self {
-            *hint = Some(fix.into());
+    /// Adds a fix, which is printed as `fix: …` below the error message.
+    pub(crate) fn with_fix(mut self, text: impl Into<String>) -> Self {
+        if let Self::Failed { fix, .. } | Self::Refused { fix, .. } = &mut self {
+            *fix = Some(text.into());
         }
         self
     }
 
-    /// Converts a write error on `target`. A closed pipe counts as success.
-    pub(crate) fn write_error(target: &str, error: &std::io::Error) -> Self {
+    /// Converts an I/O error from a write to `target`. A closed pipe counts as success.
+    pub(crate) fn from_write_error(target: &str, error: &std::io::Error) -> Self {
         match error.kind() {
             std::io::ErrorKind::BrokenPipe => Self::OutputClosed,
-            _ => Self::failure(format!("could not write {target}: {error}")),
+            _ => Self::new_failure(format!("could not write {target}: {error}")),
         }
     }
 
@@ -54,11 +54,11 @@ impl CliError {
         })
     }
 
-    /// Message for stderr; may be empty.
+    /// Error message for stderr. Empty if the command has already printed its result.
     pub(crate) fn message(&self) -> String {
         match self {
-            Self::Failed { what, hint } | Self::Refused { what, hint } => {
-                let fix = hint.as_ref().map_or(String::new(), |hint| format!("  fix: {hint}\n"));
+            Self::Failed { what, fix } | Self::Refused { what, fix } => {
+                let fix = fix.as_ref().map_or(String::new(), |fix| format!("  fix: {fix}\n"));
                 format!("error: {what}\n{fix}")
             }
             Self::Interrupted => "interrupted\n".to_owned(),
@@ -69,9 +69,9 @@ impl CliError {
 
 impl From<Failure> for CliError {
     fn from(failure: Failure) -> Self {
-        let error = Self::failure(failure.to_string());
+        let error = Self::new_failure(failure.to_string());
         match suggest_fix(failure.kind) {
-            Some(hint) => error.with_hint(hint),
+            Some(fix) => error.with_fix(fix),
             None => error,
         }
     }
@@ -81,11 +81,11 @@ impl From<StoreError> for CliError {
     fn from(error: StoreError) -> Self {
         let what = error.to_string();
         match error {
-            StoreError::NotInitialised { .. } => Self::refusal(what)
-                .with_hint("create it with clew init, or select another data directory with --data-dir"),
-            StoreError::AlreadyServing { .. } => Self::refusal(what)
-                .with_hint("stop the other clew serve, or select another data directory with --data-dir"),
-            StoreError::NotEmpty { .. } => Self::refusal(what).with_hint("pass an empty database with --to"),
+            StoreError::NotInitialised { .. } => Self::new_refusal(what)
+                .with_fix("create it with clew init, or select another data directory with --data-dir"),
+            StoreError::AlreadyServing { .. } => Self::new_refusal(what)
+                .with_fix("stop the other clew serve, or select another data directory with --data-dir"),
+            StoreError::NotEmpty { .. } => Self::new_refusal(what).with_fix("pass an empty database with --to"),
             StoreError::OpenToOthers { .. }
             | StoreError::AlreadyExists { .. }
             | StoreError::Unknown { .. }
@@ -93,13 +93,13 @@ impl From<StoreError> for CliError {
             | StoreError::TooManyKeys { .. }
             | StoreError::InUse { .. }
             | StoreError::TooManyTags { .. }
-            | StoreError::InvalidInstance { .. } => Self::refusal(what),
-            _ => Self::failure(what),
+            | StoreError::InvalidInstance { .. } => Self::new_refusal(what),
+            _ => Self::new_failure(what),
         }
     }
 }
 
-/// Usual fix for a kind of failure.
+/// Returns the usual fix for a kind of failure.
 fn suggest_fix(kind: FailureKind) -> Option<&'static str> {
     Some(match kind {
         FailureKind::Unreachable => "check host and port, and that the server runs",

@@ -1,4 +1,4 @@
-//! Filter and sort options, with the names of the API.
+//! Filter and sort options with the same names as in the API.
 
 use clap::Args;
 use clew_model::{Selection, SelectionDraft, SessionClass, SortDirection, SortKey};
@@ -9,8 +9,9 @@ use crate::error::CliError;
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Filters (all must match)")]
 pub(crate) struct FilterArgs {
-    /// Class of sessions: slow (active and in its state for at least the threshold), active (command is not Sleep), total (all
-    /// sessions except internal ones), long (transaction at least as old as the threshold)
+    /// Class of sessions. slow: active, and in the current state for at least the threshold.
+    /// active: the command is not Sleep. total: all sessions except internal ones.
+    /// long: the transaction is open for at least the threshold
     #[arg(long, value_name = "CLASS", value_parser = clap::builder::PossibleValuesParser::new(SessionClass::NAMES), default_value = "total")]
     pub(crate) filter: Option<String>,
     /// Minimum duration of slow sessions and long transactions in seconds, 1 to 86400 [default: 10]
@@ -19,7 +20,7 @@ pub(crate) struct FilterArgs {
     /// Account name (exact match)
     #[arg(long)]
     pub(crate) user: Option<String>,
-    /// Client address: host or host:port; IPv6 in brackets
+    /// Client address: host or host:port, with IPv6 addresses in brackets
     #[arg(long)]
     pub(crate) host: Option<String>,
     /// Default database (exact match)
@@ -40,8 +41,8 @@ pub(crate) struct FilterArgs {
 }
 
 impl FilterArgs {
-    /// Converts the options to the fields of the API, unchecked.
-    pub(crate) fn into_draft(self) -> SelectionDraft {
+    /// Converts the options to the request fields of the API, without validation.
+    pub(crate) fn into_selection_draft(self) -> SelectionDraft {
         SelectionDraft {
             filter: self.filter,
             slow_process_threshold: self.threshold,
@@ -57,6 +58,6 @@ impl FilterArgs {
 
     /// Validates the options.
     pub(crate) fn into_selection(self) -> Result<Selection, CliError> {
-        Selection::parse(self.into_draft()).map_err(|error| CliError::refusal(error.to_string()))
+        Selection::parse(self.into_selection_draft()).map_err(|error| CliError::new_refusal(error.to_string()))
     }
 }

@@ -1,4 +1,4 @@
-//! `clew group …`: user groups with shared policies.
+//! `clew group …`: manages user groups, which share policies.
 
 use clap::{Args, Subcommand};
 use clew_store::{Attachment, Grantee, Group, PolicyRef, User};
@@ -7,24 +7,24 @@ use serde_json::{Value, json};
 use crate::confirm::ConfirmArgs;
 use crate::error::CliError;
 use crate::identity_directory::IdentityDirectory;
-use crate::output::merge_objects;
+use crate::output::merge_json_objects;
 use crate::store_args::DomainArgs;
 use crate::text_table;
 use crate::validators;
 
 #[derive(Debug, Args)]
-pub(crate) struct Arguments {
+pub(crate) struct GroupCommandArgs {
     #[command(subcommand)]
-    action: Action,
+    command: GroupCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Action {
+enum GroupCommand {
     Create(CreateArgs),
     List(ListArgs),
     Show(ShowArgs),
-    Add(AddArgs),
-    Drop(DropArgs),
+    Add(AddMembersArgs),
+    Drop(DropMembersArgs),
     Remove(RemoveArgs),
 }
 
@@ -63,7 +63,7 @@ struct ShowArgs {
 /// Add users to a group.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew group add developers ada grace")]
-struct AddArgs {
+struct AddMembersArgs {
     #[command(flatten)]
     members: MemberArgs,
 }
@@ -71,12 +71,12 @@ struct AddArgs {
 /// Remove users from a group.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew group drop developers grace")]
-struct DropArgs {
+struct DropMembersArgs {
     #[command(flatten)]
     members: MemberArgs,
 }
 
-/// A group, and the users to add or remove.
+/// Arguments for adding users to a group or removing them.
 #[derive(Debug, Args)]
 struct MemberArgs {
     /// Name or id of the group
@@ -100,23 +100,23 @@ struct RemoveArgs {
     domain_args: DomainArgs,
 }
 
-pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
-    match arguments.action {
-        Action::Create(arguments) => create(arguments).await,
-        Action::List(arguments) => list(arguments).await,
-        Action::Show(arguments) => show(arguments).await,
-        Action::Add(arguments) => change_members(arguments.members, true).await,
-        Action::Drop(arguments) => change_members(arguments.members, false).await,
-        Action::Remove(arguments) => remove(arguments).await,
+pub(crate) async fn run(arguments: GroupCommandArgs) -> Result<(), CliError> {
+    match arguments.command {
+        GroupCommand::Create(arguments) => create_group(arguments).await,
+        GroupCommand::List(arguments) => list_groups(arguments).await,
+        GroupCommand::Show(arguments) => show_group(arguments).await,
+        GroupCommand::Add(arguments) => change_members(arguments.members, true).await,
+        GroupCommand::Drop(arguments) => change_members(arguments.members, false).await,
+        GroupCommand::Remove(arguments) => remove_group(arguments).await,
     }
 }
 
-async fn create(arguments: CreateArgs) -> Result<(), CliError> {
+async fn create_group(arguments: CreateArgs) -> Result<(), CliError> {
     let CreateArgs { name, description, domain_args } = arguments;
-    let directory = domain_args.open().await?;
+    let directory = domain_args.open_directory().await?;
     let domain = &directory.domain;
     let id = directory.store.create_group(&directory.origin, &domain.id, &name, &description).await?;
-    domain_args.format().print(
+    domain_args.output_format().print(
         || {
             format!(
                 "Created the group {name} ({id}) in the domain {}.\nNext: clew group add {name} USER\n",
@@ -127,11 +127,11 @@ async fn create(arguments: CreateArgs) -> Result<(), CliError> {
     )
 }
 
-async fn list(arguments: ListArgs) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open().await?;
+async fn list_groups(arguments: ListArgs) -> Result<(), CliError> {
+    let directory = arguments.domain_args.open_directory().await?;
     let groups = directory.store.groups_of(&directory.domain.id).await?;
     let row = |group: &Group| [group.name.clone(), group.id.to_string(), group.description.clone()];
-    arguments.domain_args.format().print(
+    arguments.domain_args.output_format().print(
         || {
             let rows = groups.iter().map(row).collect();
             text_table::render_rows(
@@ -140,16 +140,16 @@ async fn list(arguments: ListArgs) -> Result<(), CliError> {
                 "No groups. Create one with clew group create.",
             )
         },
-        || json!({ "groups": groups.iter().map(to_json).collect::<Vec<_>>() }),
+        || json!({ "groups": groups.iter().map(group_to_json).collect::<Vec<_>>() }),
     )
 }
 
-async fn show(arguments: ShowArgs) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open().await?;
-    let group = directory.group(&arguments.group).await?;
+async fn show_group(arguments: ShowArgs) -> Result<(), CliError> {
+    let directory = arguments.domain_args.open_directory().await?;
+    let group = directory.find_group(&arguments.group).await?;
     let members = directory.store.members_of(&group.id).await?;
-    let policies = load_policies(&directory, &group).await?;
-    arguments.domain_args.format().print(
+    let policies = load_attachments(&directory, &group).await?;
+    arguments.domain_args.output_format().print(
         || {
             let names = |names: Vec<String>| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
             let policy = |(name, attachment): &(String, Attachment)| match &attachment.project {
@@ -169,13 +169,13 @@ async fn show(arguments: ShowArgs) -> Result<(), CliError> {
                 |(name, attachment): &(String, Attachment)| json!({ "policy": name, "project_id": attachment.project });
             let members: Vec<_> = members.iter().map(member).collect();
             let policies: Vec<_> = policies.iter().map(policy).collect();
-            merge_objects(to_json(&group), json!({ "members": members, "policies": policies }))
+            merge_json_objects(group_to_json(&group), json!({ "members": members, "policies": policies }))
         },
     )
 }
 
-/// Loads the attachments of a group, with policy names.
-async fn load_policies(directory: &IdentityDirectory, group: &Group) -> Result<Vec<(String, Attachment)>, CliError> {
+/// Loads the policy attachments of a group with the policy names.
+async fn load_attachments(directory: &IdentityDirectory, group: &Group) -> Result<Vec<(String, Attachment)>, CliError> {
     let mut policies = Vec::new();
     for attachment in directory.store.attachments_of_grantee(&Grantee::Group(group.id.clone())).await? {
         let name = match &attachment.policy {
@@ -191,18 +191,20 @@ async fn load_policies(directory: &IdentityDirectory, group: &Group) -> Result<V
 
 async fn change_members(arguments: MemberArgs, add: bool) -> Result<(), CliError> {
     let MemberArgs { group, users, domain_args } = arguments;
-    let directory = domain_args.open().await?;
+    let directory = domain_args.open_directory().await?;
     let (store, origin) = (&directory.store, &directory.origin);
-    let group = directory.group(&group).await?;
+    let group = directory.find_group(&group).await?;
     let mut resolved = Vec::new();
     for user in &users {
-        resolved.push(directory.user(user).await?);
+        resolved.push(directory.find_user(user).await?);
     }
     if !add {
         let members = store.members_of(&group.id).await?;
         if let Some(user) = resolved.iter().find(|user| members.iter().all(|member| member.id != user.id)) {
-            let what = format!("{} is no member of {}; nothing was changed", user.name, group.name);
-            return Err(CliError::refusal(what).with_hint(format!("clew group show {} lists the members", group.name)));
+            let what = format!("{} is not a member of {}; nothing was changed", user.name, group.name);
+            return Err(
+                CliError::new_refusal(what).with_fix(format!("clew group show {} lists the members", group.name))
+            );
         }
     }
     for user in &resolved {
@@ -214,7 +216,7 @@ async fn change_members(arguments: MemberArgs, add: bool) -> Result<(), CliError
     }
     let members = store.members_of(&group.id).await?;
     let names: Vec<_> = members.iter().map(|user| user.name.clone()).collect();
-    domain_args.format().print(
+    domain_args.output_format().print(
         || {
             if names.is_empty() {
                 format!("{} has no members.\n", group.name)
@@ -226,18 +228,18 @@ async fn change_members(arguments: MemberArgs, add: bool) -> Result<(), CliError
     )
 }
 
-async fn remove(arguments: RemoveArgs) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open().await?;
-    let group = directory.group(&arguments.group).await?;
+async fn remove_group(arguments: RemoveArgs) -> Result<(), CliError> {
+    let directory = arguments.domain_args.open_directory().await?;
+    let group = directory.find_group(&arguments.group).await?;
     let what = format!("remove the group {}; its members lose the policies attached to it", group.name);
-    arguments.confirmation.prompt(what).await?;
+    arguments.confirmation.confirm_action(what).await?;
     directory.store.remove_group(&directory.origin, &group.id).await?;
     arguments
         .domain_args
-        .format()
+        .output_format()
         .print(|| format!("Removed the group {} ({}).\n", group.name, group.id), || json!({ "removed": group.id }))
 }
 
-fn to_json(group: &Group) -> Value {
+fn group_to_json(group: &Group) -> Value {
     json!({ "id": group.id, "name": group.name, "domain_id": group.domain_id, "description": group.description })
 }

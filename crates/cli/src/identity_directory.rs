@@ -1,11 +1,11 @@
-//! Lookup of domains, users, groups and projects by name or id.
+//! Lookup of domains, users, groups, projects and policies by name or id.
 
 mod policy;
 
 use clew_model::{DomainId, Origin};
 use clew_store::{Domain, EnterpriseProject, Group, Project, Store, User};
 
-pub(crate) use policy::{NamedPolicy, model_name};
+pub(crate) use policy::{NamedPolicy, policy_model_name};
 
 use crate::error::CliError;
 
@@ -14,19 +14,19 @@ pub(crate) async fn find_domain(store: &Store, name_or_id: &str) -> Result<Domai
     find_by_id_or_name(store.domains().await?, "domain", name_or_id, |domain| (domain.id.as_str(), &domain.name))
 }
 
-/// Returns the domain of a store with one domain. Fails if the store has several.
-pub(crate) async fn find_only_domain(store: &Store) -> Result<Domain, CliError> {
+/// Returns the only domain of the store. Fails if the store has several domains.
+pub(crate) async fn find_single_domain(store: &Store) -> Result<Domain, CliError> {
     let mut all = store.domains().await?;
     match (all.pop(), all.is_empty()) {
         (Some(only), true) => Ok(only),
         (last, _) => {
             let names: Vec<_> = all.into_iter().chain(last).map(|domain| domain.name).collect();
-            Err(CliError::refusal(format!("select a domain with --domain: {}", names.join(", "))))
+            Err(CliError::new_refusal(format!("select a domain with --domain: {}", names.join(", "))))
         }
     }
 }
 
-/// Identities of one domain, and the audit origin of changes.
+/// Lookup of users, groups, projects and policies in one domain.
 pub(crate) struct IdentityDirectory {
     pub(crate) store: Store,
     pub(crate) domain: Domain,
@@ -34,22 +34,22 @@ pub(crate) struct IdentityDirectory {
 }
 
 impl IdentityDirectory {
-    pub(crate) async fn user(&self, name_or_id: &str) -> Result<User, CliError> {
+    pub(crate) async fn find_user(&self, name_or_id: &str) -> Result<User, CliError> {
         let users = self.store.users_of(&self.domain.id).await?;
         find_by_id_or_name(users, "user", name_or_id, |user| (user.id.as_str(), &user.name))
     }
 
-    pub(crate) async fn group(&self, name_or_id: &str) -> Result<Group, CliError> {
+    pub(crate) async fn find_group(&self, name_or_id: &str) -> Result<Group, CliError> {
         let groups = self.store.groups_of(&self.domain.id).await?;
         find_by_id_or_name(groups, "group", name_or_id, |group| (group.id.as_str(), &group.name))
     }
 
-    pub(crate) async fn project(&self, name_or_id: &str) -> Result<Project, CliError> {
+    pub(crate) async fn find_project(&self, name_or_id: &str) -> Result<Project, CliError> {
         let projects = self.store.projects_of(&self.domain.id).await?;
         find_by_id_or_name(projects, "project", name_or_id, |project| (project.id.as_str(), &project.name))
     }
 
-    pub(crate) async fn enterprise_project(&self, name_or_id: &str) -> Result<EnterpriseProject, CliError> {
+    pub(crate) async fn find_enterprise_project(&self, name_or_id: &str) -> Result<EnterpriseProject, CliError> {
         find_enterprise_project(&self.store, &self.domain.id, name_or_id).await
     }
 }
@@ -64,7 +64,7 @@ pub(crate) async fn find_enterprise_project(
     find_by_id_or_name(projects, "enterprise project", name_or_id, |project| (&project.id, &project.name))
 }
 
-/// Finds the item with the given id, else the item with the given name.
+/// Finds an item by id, or by name if no id matches.
 fn find_by_id_or_name<T>(
     items: Vec<T>,
     kind: &str,
@@ -74,21 +74,21 @@ fn find_by_id_or_name<T>(
     let index = items.iter().position(|item| id_and_name(item).0 == name_or_id);
     let index = index.or_else(|| items.iter().position(|item| id_and_name(item).1 == name_or_id));
     let hint = || {
-        nearest_name(name_or_id, items.iter().map(|item| id_and_name(item).1)).map_or_else(
+        find_nearest_name(name_or_id, items.iter().map(|item| id_and_name(item).1)).map_or_else(
             || format!("clew {} list shows all", kind.replace(' ', "-")),
             |name| format!("did you mean {name}?"),
         )
     };
     match index {
         Some(index) => {
-            items.into_iter().nth(index).ok_or_else(|| CliError::failure("a list changed while it was read"))
+            items.into_iter().nth(index).ok_or_else(|| CliError::new_failure("a list changed while it was read"))
         }
-        None => Err(CliError::refusal(format!("there is no {kind} {name_or_id:?}")).with_hint(hint())),
+        None => Err(CliError::new_refusal(format!("there is no {kind} {name_or_id:?}")).with_fix(hint())),
     }
 }
 
 /// Returns the most similar name, for "did you mean" hints.
-pub(crate) fn nearest_name<'a>(input: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn find_nearest_name<'a>(input: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let distance = |name: &str| strsim::damerau_levenshtein(name, input);
     names.min_by_key(|name| distance(name)).filter(|name| distance(name) <= input.chars().count() / 3)
 }

@@ -1,4 +1,4 @@
-//! `clew init`: creates a store with the first tenant.
+//! `clew init`: creates a store with the first domain, project, user and access key.
 
 use std::path::PathBuf;
 
@@ -9,14 +9,14 @@ use clew_store::{InitialIds, InitialTenant, Location, Store, StoreError};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 
-use crate::configuration::{DEFAULT_DATA_DIR, DEFAULT_LISTEN};
+use crate::configuration::{DEFAULT_DATA_DIR, DEFAULT_LISTEN_ADDRESS};
 use crate::error::CliError;
 use crate::metadata_url::MetadataArgs;
 use crate::{local_actor, output, validators};
 
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub(crate) struct Arguments {
+pub(crate) struct InitArgs {
     /// Data directory to create
     #[arg(long, value_name = "DIR", env = "CLEW_DATA_DIR", default_value = DEFAULT_DATA_DIR)]
     data_dir: PathBuf,
@@ -36,8 +36,8 @@ pub(crate) struct Arguments {
     format: Format,
 }
 
-impl Arguments {
-    fn location(&self) -> Result<Location, CliError> {
+impl InitArgs {
+    fn store_location(&self) -> Result<Location, CliError> {
         self.metadata.store_location(&self.data_dir)
     }
 }
@@ -57,13 +57,13 @@ enum Format {
     Table,
     /// JSON object
     Json,
-    /// Shell export statements for clew collect and the SDKs
+    /// Shell export statements for clew collect and SDKs
     Env,
 }
 
-/// Endpoint and credentials for a client.
+/// Endpoint and credentials for API clients.
 #[derive(Serialize)]
-struct Credentials {
+struct ClientCredentials {
     endpoint: String,
     region: String,
     domain_id: String,
@@ -75,7 +75,7 @@ struct Credentials {
     secret_key: String,
 }
 
-pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
+pub(crate) async fn run(arguments: InitArgs) -> Result<(), CliError> {
     let secrets = generate_secrets()?;
     let tenant = InitialTenant {
         region: arguments.region.clone(),
@@ -86,44 +86,44 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         secret_key: secrets.secret_key.clone(),
     };
     let (_, ids) =
-        Store::initialise(&local_actor::local_origin(), arguments.location()?, tenant).await.map_err(|error| match error {
-            StoreError::AlreadyInitialised { .. } => CliError::refusal(error.to_string())
-                .with_hint("use it as it is (clew serve), or select another data directory with --data-dir, or another database with --metadata"),
-            error => CliError::failure(error.to_string()),
+        Store::initialise(&local_actor::local_audit_origin(), arguments.store_location()?, tenant).await.map_err(|error| match error {
+            StoreError::AlreadyInitialised { .. } => CliError::new_refusal(error.to_string())
+                .with_fix("start the server with clew serve, or select another data directory with --data-dir or another database with --metadata"),
+            error => CliError::new_failure(error.to_string()),
         })?;
-    let credentials =
-        assemble_credentials(&arguments, &ids, &secrets.password, &secrets.access_key, &secrets.secret_key);
+    let credentials = build_credentials(&arguments, &ids, &secrets.password, &secrets.access_key, &secrets.secret_key);
     output::write_stdout(&match arguments.format {
         Format::Table => render_table(&credentials, &arguments),
-        Format::Env => render_env(&credentials),
+        Format::Env => render_env_exports(&credentials),
         Format::Json => output::to_json_text(&credentials)?,
     })
 }
 
-struct Secrets {
+struct GeneratedSecrets {
     password: SecretString,
     password_hash: String,
     access_key: AccessKeyId,
     secret_key: SecretString,
 }
 
-fn generate_secrets() -> Result<Secrets, CliError> {
-    let failed = |error: &dyn std::error::Error| CliError::failure(format!("could not make secrets: {error}"));
+fn generate_secrets() -> Result<GeneratedSecrets, CliError> {
+    let failed =
+        |error: &dyn std::error::Error| CliError::new_failure(format!("could not generate the credentials: {error}"));
     let password = password::generate().map_err(|error| failed(&error))?;
     let password_hash = password::hash(&password).map_err(|error| failed(&error))?;
     let secret_key = access_key::generate_secret().map_err(|error| failed(&error))?;
-    Ok(Secrets { password, password_hash, access_key: AccessKeyId::generate(), secret_key })
+    Ok(GeneratedSecrets { password, password_hash, access_key: AccessKeyId::generate(), secret_key })
 }
 
-fn assemble_credentials(
-    arguments: &Arguments,
+fn build_credentials(
+    arguments: &InitArgs,
     ids: &InitialIds,
     password: &SecretString,
     access_key: &AccessKeyId,
     secret_key: &SecretString,
-) -> Credentials {
-    Credentials {
-        endpoint: format!("http://{DEFAULT_LISTEN}"),
+) -> ClientCredentials {
+    ClientCredentials {
+        endpoint: format!("http://{DEFAULT_LISTEN_ADDRESS}"),
         region: arguments.region.clone(),
         domain_id: ids.domain_id.to_string(),
         domain_name: arguments.domain.clone(),
@@ -135,9 +135,9 @@ fn assemble_credentials(
     }
 }
 
-fn render_table(credentials: &Credentials, arguments: &Arguments) -> String {
+fn render_table(credentials: &ClientCredentials, arguments: &InitArgs) -> String {
     let folder = arguments.data_dir.display();
-    let database = if arguments.metadata.is_given() { " and the same --metadata" } else { "" };
+    let database = if arguments.metadata.is_set() { " and the same --metadata" } else { "" };
     format!(
         "Created {folder}. The credentials are shown only once; store them now:\n\n  \
          domain      {} ({})\n  project     {} ({})\n  user        {}\n  password    {}\n  access key  {}\n  secret key  {}\n\n\
@@ -153,7 +153,7 @@ fn render_table(credentials: &Credentials, arguments: &Arguments) -> String {
     )
 }
 
-fn render_env(credentials: &Credentials) -> String {
+fn render_env_exports(credentials: &ClientCredentials) -> String {
     let lines = [
         ("CLEW_ENDPOINT", &credentials.endpoint),
         ("CLEW_IAM_ENDPOINT", &credentials.endpoint),

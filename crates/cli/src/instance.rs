@@ -1,4 +1,4 @@
-//! `clew instance …`: the inventory of database servers.
+//! `clew instance …`: manages the inventory of instances (database servers).
 
 mod add;
 mod check;
@@ -18,32 +18,32 @@ use crate::output::Format;
 use crate::store_args::StoreFormatArgs;
 
 #[derive(Debug, Args)]
-pub(crate) struct Arguments {
+pub(crate) struct InstanceCommandArgs {
     #[command(subcommand)]
-    action: Action,
+    command: InstanceCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Action {
-    Add(Box<add::Arguments>),
+enum InstanceCommand {
+    Add(Box<add::AddArgs>),
     List(ListArgs),
     Show(ShowArgs),
     Remove(RemoveArgs),
-    Check(check::Arguments),
-    SetNode(set_node::Arguments),
+    Check(check::CheckArgs),
+    SetNode(set_node::SetNodeArgs),
     Tag(tag::TagArgs),
     Untag(tag::UntagArgs),
 }
 
-/// Project of the inventory, and the output format.
+/// Options that select the store, the project and the output format.
 #[derive(Debug, Args)]
 pub(crate) struct ProjectArgs {
     #[command(flatten)]
     store_args: StoreFormatArgs,
-    /// Name or id of the project [default: the only one]
+    /// Name or id of the project [default: the only project]
     #[arg(long, value_name = "PROJECT", env = "CLEW_PROJECT_ID")]
     project: Option<String>,
-    /// Name or id of the domain of the project [default: any]
+    /// Name or id of the domain that contains the project [default: any domain]
     #[arg(long, value_name = "DOMAIN")]
     domain: Option<String>,
 }
@@ -66,7 +66,7 @@ struct ShowArgs {
     project_args: ProjectArgs,
 }
 
-/// Remove an instance from the inventory. The database servers are not changed.
+/// Remove an instance from the inventory. The command does not change the database servers.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew instance remove shop --yes")]
 struct RemoveArgs {
@@ -78,20 +78,20 @@ struct RemoveArgs {
     project_args: ProjectArgs,
 }
 
-pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
-    match arguments.action {
-        Action::Add(arguments) => add::run(*arguments).await,
-        Action::List(arguments) => list(arguments.project_args).await,
-        Action::Show(arguments) => show(arguments).await,
-        Action::Remove(arguments) => remove(arguments).await,
-        Action::Check(arguments) => check::run(arguments).await,
-        Action::SetNode(arguments) => set_node::run(arguments).await,
-        Action::Tag(arguments) => tag::tag(arguments).await,
-        Action::Untag(arguments) => tag::untag(arguments).await,
+pub(crate) async fn run(arguments: InstanceCommandArgs) -> Result<(), CliError> {
+    match arguments.command {
+        InstanceCommand::Add(arguments) => add::run(*arguments).await,
+        InstanceCommand::List(arguments) => list_instances(arguments.project_args).await,
+        InstanceCommand::Show(arguments) => show_instance(arguments).await,
+        InstanceCommand::Remove(arguments) => remove_instance(arguments).await,
+        InstanceCommand::Check(arguments) => check::run(arguments).await,
+        InstanceCommand::SetNode(arguments) => set_node::run(arguments).await,
+        InstanceCommand::Tag(arguments) => tag::add_tags(arguments).await,
+        InstanceCommand::Untag(arguments) => tag::remove_tags(arguments).await,
     }
 }
 
-/// Inventory of one project, and the audit origin of changes.
+/// Instance inventory of one project.
 pub(crate) struct Inventory {
     pub(crate) store: Store,
     pub(crate) project: Project,
@@ -99,13 +99,13 @@ pub(crate) struct Inventory {
 }
 
 impl ProjectArgs {
-    pub(crate) fn format(&self) -> Format {
+    pub(crate) fn output_format(&self) -> Format {
         self.store_args.format
     }
 
-    /// Opens the store, and selects the project of `--project`, or the only project.
-    pub(crate) async fn open(&self) -> Result<Inventory, CliError> {
-        let store = self.store_args.open().await?;
+    /// Opens the store, and selects the project named by `--project` or the only project.
+    pub(crate) async fn open_inventory(&self) -> Result<Inventory, CliError> {
+        let store = self.store_args.open_store().await?;
         let projects = match &self.domain {
             Some(name_or_id) => {
                 store.projects_of(&identity_directory::find_domain(&store, name_or_id).await?.id).await?
@@ -126,22 +126,24 @@ impl ProjectArgs {
             }
         };
         match (matches.as_slice(), &self.project) {
-            ([only], _) => Ok(Inventory { store, project: only.clone(), origin: local_actor::local_origin() }),
-            (_, None) => Err(CliError::refusal(format!("select a project with --project: {}", format_list(&projects)))),
-            ([], Some(name)) => Err(CliError::refusal(format!(
+            ([only], _) => Ok(Inventory { store, project: only.clone(), origin: local_actor::local_audit_origin() }),
+            (_, None) => {
+                Err(CliError::new_refusal(format!("select a project with --project: {}", format_list(&projects))))
+            }
+            ([], Some(name)) => Err(CliError::new_refusal(format!(
                 "there is no project {name}; existing projects: {}",
                 format_list(&projects)
             ))),
             (several, Some(name)) => {
-                Err(CliError::refusal(format!("several projects are named {name}: {}", format_list(several)))
-                    .with_hint("select the project by id, or its domain with --domain"))
+                Err(CliError::new_refusal(format!("several projects are named {name}: {}", format_list(several)))
+                    .with_fix("select the project by id, or its domain with --domain"))
             }
         }
     }
 }
 
-/// Finds an instance by id, else by name.
-pub(crate) async fn find_by_id_or_name(
+/// Finds an instance by id or name.
+pub(crate) async fn find_instance(
     store: &Store,
     project: &ProjectId,
     name_or_id: &str,
@@ -155,9 +157,9 @@ pub(crate) async fn find_by_id_or_name(
 
 /// Finds an instance by id or name. Fails if it does not exist.
 async fn require_instance(inventory: &Inventory, name_or_id: &str) -> Result<Instance, CliError> {
-    let instance = find_by_id_or_name(&inventory.store, &inventory.project.id, name_or_id).await?;
+    let instance = find_instance(&inventory.store, &inventory.project.id, name_or_id).await?;
     instance.ok_or_else(|| {
-        CliError::failure(format!("there is no instance {name_or_id}")).with_hint("clew instance list shows all")
+        CliError::new_failure(format!("there is no instance {name_or_id}")).with_fix("clew instance list shows all")
     })
 }
 
@@ -169,8 +171,8 @@ pub(crate) fn parse_tag(text: &str) -> Result<Tag, String> {
     }
 }
 
-async fn list(project_args: ProjectArgs) -> Result<(), CliError> {
-    let Inventory { store, project, .. } = project_args.open().await?;
+async fn list_instances(project_args: ProjectArgs) -> Result<(), CliError> {
+    let Inventory { store, project, .. } = project_args.open_inventory().await?;
     let mut all = Vec::new();
     loop {
         let page = Page { offset: u32::try_from(all.len()).unwrap_or(u32::MAX), limit: 100 };
@@ -181,24 +183,27 @@ async fn list(project_args: ProjectArgs) -> Result<(), CliError> {
             break;
         }
     }
-    project_args.format().print(
+    project_args.output_format().print(
         || render::render_table(&all),
-        || serde_json::json!({ "instances": all.iter().map(render::to_json).collect::<Vec<_>>() }),
+        || serde_json::json!({ "instances": all.iter().map(render::instance_to_json).collect::<Vec<_>>() }),
     )
 }
 
-async fn show(arguments: ShowArgs) -> Result<(), CliError> {
-    let inventory = arguments.project_args.open().await?;
+async fn show_instance(arguments: ShowArgs) -> Result<(), CliError> {
+    let inventory = arguments.project_args.open_inventory().await?;
     let instance = require_instance(&inventory, &arguments.instance).await?;
-    arguments.project_args.format().print(|| render::render_instance(&instance), || render::to_json(&instance))
+    arguments
+        .project_args
+        .output_format()
+        .print(|| render::render_instance(&instance), || render::instance_to_json(&instance))
 }
 
-async fn remove(arguments: RemoveArgs) -> Result<(), CliError> {
-    let inventory = arguments.project_args.open().await?;
+async fn remove_instance(arguments: RemoveArgs) -> Result<(), CliError> {
+    let inventory = arguments.project_args.open_inventory().await?;
     let Instance { id, name, .. } = require_instance(&inventory, &arguments.instance).await?;
-    arguments.confirmation.prompt(format!("remove {name} ({id}) with the data of its nodes")).await?;
+    arguments.confirmation.confirm_action(format!("remove {name} ({id}) with the data of its nodes")).await?;
     inventory.store.remove_instance(&inventory.origin, &inventory.project.id, &id).await?;
-    arguments.project_args.format().print(
+    arguments.project_args.output_format().print(
         || format!("Removed {name} ({id}) with the data of its nodes.\n"),
         || serde_json::json!({ "removed": id }),
     )

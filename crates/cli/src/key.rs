@@ -1,4 +1,4 @@
-//! `clew key …`: access keys for signing requests.
+//! `clew key …`: manages access keys, which sign API requests.
 
 mod create;
 
@@ -11,29 +11,29 @@ use crate::confirm::ConfirmArgs;
 use crate::error::CliError;
 use crate::identity_directory::IdentityDirectory;
 use crate::store_args::DomainArgs;
-use crate::text_table::{self, yes_no};
+use crate::text_table::{self, format_yes_no};
 use crate::time;
 
 #[derive(Debug, Args)]
-pub(crate) struct Arguments {
+pub(crate) struct KeyCommandArgs {
     #[command(subcommand)]
-    action: Action,
+    command: KeyCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Action {
-    Create(create::Arguments),
+enum KeyCommand {
+    Create(create::CreateArgs),
     List(ListArgs),
     Enable(EnableArgs),
     Disable(DisableArgs),
     Remove(RemoveArgs),
 }
 
-/// List access keys with the time of their last use.
+/// List access keys with the time of last use.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  clew key list\n  clew key list ada")]
 struct ListArgs {
-    /// Name or id of a user [default: all]
+    /// Name or id of a user [default: all users]
     user: Option<String>,
     #[command(flatten)]
     domain_args: DomainArgs,
@@ -49,7 +49,7 @@ struct EnableArgs {
     domain_args: DomainArgs,
 }
 
-/// Disable an access key. Also revokes the tokens and temporary keys of its user, which may have been created with this key.
+/// Disable an access key. Also revokes all tokens and temporary keys of the user.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew key disable AKID")]
 struct DisableArgs {
@@ -59,7 +59,7 @@ struct DisableArgs {
     domain_args: DomainArgs,
 }
 
-/// Delete an access key. Also revokes the tokens and temporary keys of its user, which may have been created with this key.
+/// Delete an access key. Also revokes all tokens and temporary keys of the user.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew key remove AKID --yes")]
 struct RemoveArgs {
@@ -71,67 +71,73 @@ struct RemoveArgs {
     domain_args: DomainArgs,
 }
 
-pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
-    match arguments.action {
-        Action::Create(arguments) => create::run(arguments).await,
-        Action::List(arguments) => list_keys(arguments).await,
-        Action::Enable(arguments) => set_enabled(&arguments.domain_args, &arguments.access_key, true).await,
-        Action::Disable(arguments) => set_enabled(&arguments.domain_args, &arguments.access_key, false).await,
-        Action::Remove(arguments) => remove(arguments).await,
+pub(crate) async fn run(arguments: KeyCommandArgs) -> Result<(), CliError> {
+    match arguments.command {
+        KeyCommand::Create(arguments) => create::run(arguments).await,
+        KeyCommand::List(arguments) => list_keys(arguments).await,
+        KeyCommand::Enable(arguments) => set_key_enabled(&arguments.domain_args, &arguments.access_key, true).await,
+        KeyCommand::Disable(arguments) => set_key_enabled(&arguments.domain_args, &arguments.access_key, false).await,
+        KeyCommand::Remove(arguments) => remove_key(arguments).await,
     }
 }
 
 async fn list_keys(arguments: ListArgs) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open().await?;
+    let directory = arguments.domain_args.open_directory().await?;
     let users = match &arguments.user {
-        Some(user) => vec![directory.user(user).await?],
+        Some(user) => vec![directory.find_user(user).await?],
         None => directory.store.users_of(&directory.domain.id).await?,
     };
     let mut keys = Vec::new();
     for user in users {
         keys.extend(directory.store.keys_of(&user.id).await?.into_iter().map(|key| (user.name.clone(), key)));
     }
-    arguments.domain_args.format().print(
+    arguments.domain_args.output_format().print(
         || render_table(&keys),
-        || json!({ "access_keys": keys.iter().map(|(user, key)| to_json(user, key)).collect::<Vec<_>>() }),
+        || json!({ "access_keys": keys.iter().map(|(user, key)| key_to_json(user, key)).collect::<Vec<_>>() }),
     )
 }
 
-async fn set_enabled(domain_args: &DomainArgs, id: &AccessKeyId, enabled: bool) -> Result<(), CliError> {
-    let directory = domain_args.open().await?;
+async fn set_key_enabled(domain_args: &DomainArgs, id: &AccessKeyId, enabled: bool) -> Result<(), CliError> {
+    let directory = domain_args.open_directory().await?;
     let (user, _) = find_key(&directory, id).await?;
     directory.store.set_key_enabled(&directory.origin, id, enabled).await?;
-    domain_args.format().print(
-        || format!("The access key {id} of {user} {}.\n", if enabled { "may be used" } else { "may not be used" }),
+    domain_args.output_format().print(
+        || format!("{} the access key {id} of {user}.\n", if enabled { "Enabled" } else { "Disabled" }),
         || json!({ "access_key": id, "user": user, "enabled": enabled }),
     )
 }
 
-async fn remove(arguments: RemoveArgs) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open().await?;
+async fn remove_key(arguments: RemoveArgs) -> Result<(), CliError> {
+    let directory = arguments.domain_args.open_directory().await?;
     let id = &arguments.access_key;
     let (user, _) = find_key(&directory, id).await?;
-    arguments.confirmation.prompt(format!("remove the access key {id} of {user}")).await?;
+    arguments.confirmation.confirm_action(format!("remove the access key {id} of {user}")).await?;
     directory.store.remove_key(&directory.origin, id).await?;
     arguments
         .domain_args
-        .format()
+        .output_format()
         .print(|| format!("Removed the access key {id} of {user}.\n"), || json!({ "removed": id }))
 }
 
-/// Finds an access key of the domain, with the name of its user.
+/// Finds an access key in the domain, and returns it with the user name.
 async fn find_key(directory: &IdentityDirectory, id: &AccessKeyId) -> Result<(String, KeyRecord), CliError> {
-    let unknown = || CliError::refusal(format!("there is no access key {id}")).with_hint("clew key list shows all");
+    let unknown = || CliError::new_refusal(format!("there is no access key {id}")).with_fix("clew key list shows all");
     let key = directory.store.key(id).await?.ok_or_else(unknown)?;
     let user = directory.store.user(&key.user_id).await?.filter(|user| user.domain_id == directory.domain.id);
     user.map(|user| (user.name, key)).ok_or_else(unknown)
 }
 
-/// Renders one line per key. Each key comes with the name of its user.
+/// Renders a table of access keys. Each element of `keys` is a user name and a key.
 pub(crate) fn render_table(keys: &[(String, KeyRecord)]) -> String {
     let row = |(user, key): &(String, KeyRecord)| {
-        let last_used = key.last_used_at.map_or("never".to_owned(), time::format_seconds);
-        [key.id.to_string(), user.clone(), yes_no(key.enabled), time::format_seconds(key.created_at), last_used]
+        let last_used = key.last_used_at.map_or("never".to_owned(), time::format_unix_seconds);
+        [
+            key.id.to_string(),
+            user.clone(),
+            format_yes_no(key.enabled),
+            time::format_unix_seconds(key.created_at),
+            last_used,
+        ]
     };
     let headings = ["ACCESS KEY", "USER", "ENABLED", "CREATED", "LAST USED"];
     text_table::render_rows(
@@ -142,13 +148,13 @@ pub(crate) fn render_table(keys: &[(String, KeyRecord)]) -> String {
 }
 
 /// Converts an access key to JSON, without the secret.
-pub(crate) fn to_json(user: &str, key: &KeyRecord) -> Value {
+pub(crate) fn key_to_json(user: &str, key: &KeyRecord) -> Value {
     json!({
         "access_key": key.id,
         "user": user,
         "user_id": key.user_id,
         "enabled": key.enabled,
-        "created_at": time::format_seconds(key.created_at),
-        "last_used_at": key.last_used_at.map(time::format_seconds),
+        "created_at": time::format_unix_seconds(key.created_at),
+        "last_used_at": key.last_used_at.map(time::format_unix_seconds),
     })
 }

@@ -1,4 +1,4 @@
-//! `clew kill URL ID…`: previews the impact, prompts, and kills sessions or their statements.
+//! `clew kill URL ID…`: shows the impact, prompts for confirmation, and kills sessions or statements.
 
 mod audit;
 mod preview;
@@ -23,32 +23,32 @@ use crate::metadata_url::MetadataArgs;
 use crate::node_url::NodeArgs;
 use crate::output::{self, Format};
 use audit::KillAudit;
-use preview::{SelectedSessions, estimate_costs};
+use preview::{SelectedSessions, estimate_impact};
 use report::KillReport;
 
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub(crate) struct Arguments {
+pub(crate) struct KillArgs {
     #[command(flatten)]
     node: NodeArgs,
-    /// Ids of the sessions to kill, as shown by clew ps and clew locks
+    /// Ids of the sessions to kill; clew ps and clew locks show session ids
     #[arg(required = true, value_name = "ID", value_parser = clap::value_parser!(u64).range(1..))]
     ids: Vec<u64>,
-    /// Kill only the running statements; sessions, transactions and locks remain
+    /// Kill only the running statements, and keep the sessions with their transactions and locks
     #[arg(long)]
     query: bool,
-    /// Reason, recorded in the result and in the audit log
+    /// Reason for the kill, recorded in the JSON output and in the audit log
     #[arg(long, value_name = "TEXT", default_value = "")]
     reason: String,
     #[command(flatten)]
     confirmation: ConfirmArgs,
-    /// Preview the impact without killing anything
+    /// Preview the impact without killing sessions
     #[arg(long, conflicts_with = "yes")]
     dry_run: bool,
     /// Protected account, in addition to system accounts and accounts of cloud vendors; repeatable
     #[arg(long, value_name = "NAME")]
     protect: Vec<String>,
-    /// Data directory created by clew init; its audit log records the victims, the reason and the outcome
+    /// Data directory created by clew init, whose audit log records the killed sessions, the reason and the outcome
     #[arg(long, value_name = "DIR", env = "CLEW_DATA_DIR")]
     data_dir: Option<PathBuf>,
     #[command(flatten)]
@@ -58,9 +58,10 @@ pub(crate) struct Arguments {
     format: Format,
 }
 
-/// Location of the store with the audit log; `None` if neither `--data-dir` nor `--metadata` was given.
-fn audit_location(data_dir: Option<&Path>, metadata: &MetadataArgs) -> Result<Option<Location>, CliError> {
-    let default = metadata.is_given().then_some(Path::new(DEFAULT_DATA_DIR));
+/// Returns the location of the store with the audit log.
+/// `None` if neither `--data-dir` nor `--metadata` is set.
+fn audit_store_location(data_dir: Option<&Path>, metadata: &MetadataArgs) -> Result<Option<Location>, CliError> {
+    let default = metadata.is_set().then_some(Path::new(DEFAULT_DATA_DIR));
     data_dir.or(default).map(|folder| metadata.store_location(folder)).transpose()
 }
 
@@ -70,7 +71,7 @@ non-transactional tables, long rollbacks, replication and backups. Then it promp
 
 Killing a session rolls back its transaction. The rollback can take as long as the changes took, and the locks are held until it
 completes. A session is killed only if it is still the session shown; with --query, only if it still runs the statement shown.
-Server threads, protected accounts and Clew's own sessions are refused.
+Clew never kills server threads, sessions of protected accounts and its own sessions.
 
 Examples:
   clew kill mysql://root@127.0.0.1/ 42
@@ -79,10 +80,10 @@ Examples:
   clew kill mysql://clew@db.example.com/ 42 --yes --reason 'blocks checkout' --format json
   clew kill mysql://clew@db.example.com/ 42 --data-dir /var/lib/clew --reason 'blocks checkout'
 
-Exit codes: 0 all sessions are gone or will terminate; 1 at least one session could not be killed; 2 refused, nothing was killed.";
+Exit codes: 0 all sessions have terminated or will terminate; 1 at least one session could not be killed; 2 refused, nothing was killed.";
 
-pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
-    let (node, limits) = arguments.node.resolve()?;
+pub(crate) async fn run(arguments: KillArgs) -> Result<(), CliError> {
+    let (node, limits) = arguments.node.resolve_node()?;
     let kind = if arguments.query { KillKind::Query } else { KillKind::Connection };
     let protected = ProtectedAccounts::default().with(arguments.protect.iter().map(String::as_bytes));
     let mut seen = HashSet::new();
@@ -93,41 +94,44 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     reject_protected_sessions(&selected.sessions, kind, &protected)?;
     // With --yes no preview is shown, so an overloaded server is spared the additional reads.
     if !arguments.confirmation.skips_prompt() {
-        selected.costs = Some(estimate_costs(&node, &selected.sessions, &limits).await);
+        selected.impact = Some(estimate_impact(&node, &selected.sessions, &limits).await);
     }
     let report = KillReport { address: node.address(), kind, reason: arguments.reason, selected };
     if arguments.dry_run {
-        return arguments.format.print(|| report.preview(output::terminal_width()), || report.to_json(None));
+        return arguments.format.print(|| report.render_preview(output::terminal_width()), || report.to_json(None));
     }
     if !report.selected.sessions.is_empty() && !arguments.confirmation.skips_prompt() {
-        output::write_stderr(&format!("{}\n", report.preview(output::terminal_width())));
-        arguments.confirmation.prompt(report.action()).await?;
+        output::write_stderr(&format!("{}\n", report.render_preview(output::terminal_width())));
+        arguments.confirmation.confirm_action(report.describe_action()).await?;
     }
     // Opened before the kills: if the audit log is not writable, nothing is killed.
-    let audit = match audit_location(arguments.data_dir.as_deref(), &arguments.metadata)? {
+    let audit = match audit_store_location(arguments.data_dir.as_deref(), &arguments.metadata)? {
         Some(location) => Some(KillAudit::open(location).await?),
         None => None,
     };
     let before =
         if report.selected.sessions.is_empty() { None } else { Some(StateBeforeKill::read(&node, &limits).await) };
     let outcomes = kill_sessions(&node, &report.selected.sessions, kind, &read, &protected, &limits).await?;
-    let outcomes = report.outcomes_of_all_ids(&outcomes);
+    let outcomes = report.outcomes_for_all_ids(&outcomes);
     if let Some(audit) = audit {
-        audit.record(&report, &outcomes).await?;
+        audit.record_kills(&report, &outcomes).await?;
     }
-    let effect = read_effect(before, &node, &outcomes, &limits).await;
+    let effect = read_kill_effect(before, &node, &outcomes, &limits).await;
     let effect = effect.as_ref();
     arguments
         .format
         .print(|| report::render_outcomes(&outcomes, effect), || report.to_json(Some((&outcomes, effect))))?;
     match outcomes.iter().filter(|(_, outcome)| !outcome.is_success()).count() {
         0 => Ok(()),
-        failures => Err(CliError::failure(format!("{failures} of {} could not be ended", outcomes.len()))),
+        failures => {
+            let noun = if kind == KillKind::Query { "statements" } else { "sessions" };
+            Err(CliError::new_failure(format!("{failures} of {} {noun} could not be killed", outcomes.len())))
+        }
     }
 }
 
-/// Reads the effect of the kills on other sessions; `None` if the server accepted no kill.
-async fn read_effect(
+/// Reads the effect of the kills on other sessions. Returns `None` if the server accepted no kill.
+async fn read_kill_effect(
     before: Option<Result<StateBeforeKill, Failure>>,
     node: &NodeUrl,
     outcomes: &[(u64, clew_mysql::KillOutcome)],
@@ -140,7 +144,7 @@ async fn read_effect(
     })
 }
 
-/// Outcome per session id.
+/// Kill outcomes with their session ids.
 type Outcomes = Vec<(u64, clew_mysql::KillOutcome)>;
 
 async fn kill_sessions(
@@ -159,7 +163,7 @@ async fn kill_sessions(
     Ok(kill_all(node, &victims, kind, protected, limits).await?)
 }
 
-/// Fails if one of the sessions must not be killed. Such a session in the list indicates a mistake, so none is killed.
+/// Fails if a session in the list must not be killed. In this case, no session is killed.
 fn reject_protected_sessions(
     sessions: &[Session],
     kind: KillKind,
@@ -181,10 +185,11 @@ fn reject_protected_sessions(
     if refused.is_empty() {
         return Ok(());
     }
-    let reasons: Vec<String> = refused.iter().map(|(id, why)| format!("session {id} is not ended: {why}")).collect();
-    let error = CliError::refusal(format!("{}; nothing was ended", reasons.join("; ")));
+    let reasons: Vec<String> =
+        refused.iter().map(|(id, why)| format!("session {id} cannot be killed: {why}")).collect();
+    let error = CliError::new_refusal(format!("{}; nothing was killed", reasons.join("; ")));
     let idle = refused.iter().any(|(_, why)| *why == Refusal::Idle);
     let hint =
-        if idle { "leave --query out to end the session itself, or leave that session out" } else { "leave it out" };
-    Err(error.with_hint(hint))
+        if idle { "omit --query to kill the session itself, or omit the session id" } else { "omit the session id" };
+    Err(error.with_fix(hint))
 }

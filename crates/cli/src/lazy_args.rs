@@ -1,11 +1,11 @@
-//! Lazily built arguments of subcommands.
-//! clap builds the options of one subcommand only, instead of about two hundred options at each start.
+//! Lazy construction of subcommand arguments.
+//! At startup, clap builds the options of one subcommand instead of about 200 options.
 
 use clap::builder::Resettable;
 use clap::{ArgMatches, Args, Command, Error, FromArgMatches};
 
-/// Arguments `T` of a subcommand, built on first use.
-/// The enum variant holds the help text of the subcommand, because the list of commands needs it before the arguments.
+/// Arguments `T` of a subcommand, which clap builds on first use.
+/// The enum variant contains the help text of the subcommand, because the command list does not build the arguments.
 #[derive(Debug)]
 pub(crate) struct LazyArgs<T>(Box<T>);
 
@@ -17,16 +17,17 @@ impl<T> LazyArgs<T> {
 
 impl<T: Args> Args for LazyArgs<T> {
     fn augment_args(command: Command) -> Command {
-        command.defer(|command| augment_keeping_about(command, T::augment_args))
+        command.defer(|command| augment_and_restore_about(command, T::augment_args))
     }
 
     fn augment_args_for_update(command: Command) -> Command {
-        command.defer(|command| augment_keeping_about(command, T::augment_args_for_update))
+        command.defer(|command| augment_and_restore_about(command, T::augment_args_for_update))
     }
 }
 
-/// Adds arguments to a command, and restores its help text: flattened argument structs overwrite it with their doc comments.
-fn augment_keeping_about(command: Command, augment: fn(Command) -> Command) -> Command {
+/// Adds arguments to a command, and restores the help text of the command.
+/// Flattened argument structs overwrite the help text with their doc comments.
+fn augment_and_restore_about(command: Command, augment: fn(Command) -> Command) -> Command {
     let (about, long_about) = (command.get_about().cloned(), command.get_long_about().cloned());
     augment(command).about(Resettable::from(about)).long_about(Resettable::from(long_about))
 }

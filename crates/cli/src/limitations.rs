@@ -1,13 +1,13 @@
-//! Limitations of a result: data that the server hides, with the reason and the fix.
+//! Output of limitations: data that the server does not show, with the reason and the fix.
 
 use clew_diagnose::terminal::one_line;
 use clew_model::Limitation;
 
-/// Formats a limitation as a note with the reason and the fix, one line each.
+/// Formats a limitation as three lines: the missing data, the reason and the fix.
 pub(crate) fn format_limitation(limitation: &Limitation) -> String {
     let line = |text: &str| one_line(text.as_bytes());
     let remedy = limitation.remedy.as_ref().map_or(String::new(), |remedy| format!("  fix: {}\n", line(remedy)));
-    format!("note: {}\n  why: {}\n{remedy}", line(&limitation.what), line(&limitation.why))
+    format!("note: {}\n  reason: {}\n{remedy}", line(&limitation.what), line(&limitation.why))
 }
 
 pub(crate) fn format_limitations(limitations: &[Limitation]) -> String {

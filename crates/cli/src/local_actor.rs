@@ -3,28 +3,28 @@
 use clew_model::Origin;
 
 /// Maximum number of characters taken from `SUDO_USER`.
-const MAX_SUDO_USER_LENGTH: usize = 64;
+const MAX_SUDO_USER_CHARS: usize = 64;
 
-/// Returns the operating system account of this process as audit origin.
-/// The account is looked up by user id, because environment variables can be forged. For root, `SUDO_USER` is added.
-pub(crate) fn local_origin() -> Origin {
+/// Returns the audit origin for the operating system account of this process.
+/// The account is looked up by user id, because environment variables can be forged. Root gets `SUDO_USER` appended.
+pub(crate) fn local_audit_origin() -> Origin {
     let id = rustix::process::getuid().as_raw().to_string();
     let accounts = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let account = account_name(&accounts, &id).map_or_else(|| format!("uid {id}"), str::to_owned);
+    let account = find_account_name(&accounts, &id).map_or_else(|| format!("uid {id}"), str::to_owned);
     let sudo_user = std::env::var("SUDO_USER").ok().filter(|_| id == "0");
-    Origin::local(match sudo_user.as_deref().and_then(sanitize_name) {
+    Origin::local(match sudo_user.as_deref().and_then(sanitize_user_name) {
         Some(user) => format!("{account} (sudo by {user})"),
         None => account,
     })
 }
 
-fn sanitize_name(name: &str) -> Option<String> {
-    let name: String = name.chars().filter(|c| !c.is_control()).take(MAX_SUDO_USER_LENGTH).collect();
+fn sanitize_user_name(name: &str) -> Option<String> {
+    let name: String = name.chars().filter(|c| !c.is_control()).take(MAX_SUDO_USER_CHARS).collect();
     (!name.is_empty()).then_some(name)
 }
 
-/// Returns the name of the account with the given user id. `accounts` has the format of `/etc/passwd`.
-fn account_name<'a>(accounts: &'a str, id: &str) -> Option<&'a str> {
+/// Returns the account name for a user id. `accounts` has the format of `/etc/passwd`.
+fn find_account_name<'a>(accounts: &'a str, id: &str) -> Option<&'a str> {
     accounts.lines().find_map(|line| {
         let mut fields = line.split(':');
         let name = fields.next()?;
@@ -39,8 +39,8 @@ mod tests {
     #[test]
     fn account_is_found_by_user_id() {
         let accounts = "root:x:0:0:root:/root:/bin/sh\n\nodd\ndba:x:10:0::/:/bin/false\n";
-        assert_eq!(account_name(accounts, "10"), Some("dba"));
-        assert_eq!(account_name(accounts, "0"), Some("root"));
-        assert_eq!(account_name(accounts, "1"), None);
+        assert_eq!(find_account_name(accounts, "10"), Some("dba"));
+        assert_eq!(find_account_name(accounts, "0"), Some("root"));
+        assert_eq!(find_account_name(accounts, "1"), None);
     }
 }

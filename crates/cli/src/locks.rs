@@ -15,13 +15,13 @@ use crate::{limitations, output};
 
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub(crate) struct Arguments {
+pub(crate) struct LocksArgs {
     #[command(flatten)]
     node: NodeArgs,
     /// Output format
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "tree")]
     format: Format,
-    /// Mask data: show statement templates with ? in place of literals, and omit locked values
+    /// Mask literals: show statement templates with ? in place of literals, and omit locked values
     #[arg(long)]
     mask: bool,
 }
@@ -29,7 +29,7 @@ pub(crate) struct Arguments {
 const AFTER_HELP: &str = "\
 Covers row locks, table locks, metadata locks, flushes, global read locks and user locks. Each root blocker heads a tree of its direct
 and indirect waiters. \"holds\" counts all waiters of a root; \"unblocks up to\" counts the waiters that wait for no other root. The last
-lines suggest the command that removes the first root.
+lines suggest the command that removes the first root blocker.
 
 Examples:
   clew locks mysql://root@127.0.0.1/
@@ -41,21 +41,21 @@ Examples:
 enum Format {
     /// Human-readable tree
     Tree,
-    /// JSON object with waits, roots, cycles and their parties
+    /// JSON object with waits, root blockers, cycles and sessions
     Json,
     /// Graph for Graphviz
     Dot,
 }
 
-pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
-    let (node, limits) = arguments.node.resolve()?;
+pub(crate) async fn run(arguments: LocksArgs) -> Result<(), CliError> {
+    let (node, limits) = arguments.node.resolve_node()?;
     let observed = read_waits(&node, &limits).await?;
     let graph = waits::build_graph(&observed);
     let graph = if arguments.mask { graph.masked() } else { graph };
     match arguments.format {
         Format::Tree => {
             let colours = output::stdout_has_colours();
-            let text = render_graph(&graph, &node.address(), output::terminal_width(), colours);
+            let text = render_wait_graph(&graph, &node.address(), output::terminal_width(), colours);
             output::write_styled_stdout(&(text + &remedy::suggest_remedy(&graph, &node, colours)))?;
         }
         Format::Json => output::write_stdout(&output::to_json_text(&graph)?)?,
@@ -65,13 +65,13 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     Ok(())
 }
 
-fn render_graph(graph: &WaitGraph, address: &str, width: usize, colours: bool) -> String {
+fn render_wait_graph(graph: &WaitGraph, address: &str, width: usize, colours: bool) -> String {
     let lines = waits::render_tree(graph, TreeLayout { width, ..TreeLayout::default() });
     let mut text: String = lines.iter().map(|line| style_line(line, colours)).collect();
     if !text.is_empty() {
         text.push('\n');
     }
-    text + &summarize(graph, address)
+    text + &summarize_waits(graph, address)
 }
 
 fn style_line(line: &TreeLine, colours: bool) -> String {
@@ -85,35 +85,35 @@ fn style_line(line: &TreeLine, colours: bool) -> String {
     format!("{style}{}{style:#}\n", line.text.trim_end())
 }
 
-/// Summarises the number of waiters and root blockers, with a note if some locks cannot be read.
-fn summarize(graph: &WaitGraph, address: &str) -> String {
+/// Summarises the number of waiters and root blockers, with a note if the data is incomplete.
+fn summarize_waits(graph: &WaitGraph, address: &str) -> String {
     let mut waiters: Vec<_> = graph.waits.iter().map(|wait| wait.waiter).collect();
     waiters.dedup();
     let (waiting, unexplained) = (waiters.len(), graph.unexplained.len());
     let mut text = match waiting {
-        0 if unexplained == 0 => format!("Nobody waits for anybody on {address}"),
+        0 if unexplained == 0 => format!("No session waits for a lock on {address}"),
         0 => String::new(),
-        1 => format!("1 waits on {address}, "),
-        many => format!("{many} wait on {address}, "),
+        1 => format!("1 session waits on {address}, "),
+        many => format!("{many} sessions wait on {address}, "),
     };
     if waiting > 0 {
         let cycles = graph.roots.iter().filter(|root| root.parties.len() > 1).count();
         let _ = match graph.roots.len() {
-            1 if cycles == 1 => write!(text, "in one cycle"),
-            1 => write!(text, "held by one root blocker"),
-            many => write!(text, "held by {many} root blockers"),
+            1 if cycles == 1 => write!(text, "in a cycle"),
+            1 => write!(text, "blocked by 1 root blocker"),
+            many => write!(text, "blocked by {many} root blockers"),
         };
     }
     let _ = match (unexplained, waiting) {
         (0, _) => Ok(()),
-        (1, 0) => write!(text, "1 waits on {address}, and its blocker cannot be seen"),
-        (many, 0) => write!(text, "{many} wait on {address}, and their blockers cannot be seen"),
-        (1, _) => write!(text, "; of 1 more the blocker cannot be seen"),
-        (many, _) => write!(text, "; of {many} more the blockers cannot be seen"),
+        (1, 0) => write!(text, "1 session waits on {address}, and its blocker is unknown"),
+        (many, 0) => write!(text, "{many} sessions wait on {address}, and their blockers are unknown"),
+        (1, _) => write!(text, "; the blocker of 1 more session is unknown"),
+        (many, _) => write!(text, "; the blockers of {many} more sessions are unknown"),
     };
     text.push_str(".\n");
     if !graph.limitations.is_empty() {
-        text.push_str("There may be more: the notes say what cannot be read.\n");
+        text.push_str("The list may be incomplete: see the notes about missing data.\n");
     }
     text
 }

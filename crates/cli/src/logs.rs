@@ -10,10 +10,10 @@ use crate::error::CliError;
 use crate::output::Sanitizer;
 use json_format::JsonFormat;
 
-/// Initialises logging. `filter` is a level or a list of `target=level`.
-pub(crate) fn init(filter: &str) -> Result<(), CliError> {
+/// Initialises logging. `filter` is a level or a comma-separated list of `target=level`.
+pub(crate) fn init_logging(filter: &str) -> Result<(), CliError> {
     let filter = EnvFilter::try_new(filter)
-        .map_err(|error| CliError::refusal(format!("log filter {filter:?} cannot be read: {error}")))?;
+        .map_err(|error| CliError::new_refusal(format!("invalid log filter {filter:?}: {error}")))?;
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if std::io::stderr().is_terminal() {
         // ANSI colours are disabled, because a field can contain a message from a server.

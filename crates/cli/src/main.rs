@@ -1,4 +1,4 @@
-//! The `clew` binary. Each subcommand has one file, which parses arguments and calls the library crates.
+//! The `clew` binary. Each subcommand has a module that parses arguments and calls the library crates.
 
 mod audit;
 mod cli;
@@ -66,7 +66,7 @@ fn main() -> ExitCode {
 /// Parses the command line. Exits the process with a usage error if the arguments are invalid.
 fn parse_command_line() -> Result<Cli, CliError> {
     let mut matches = Cli::command().get_matches();
-    password_arguments::reject(&matches)?;
+    password_arguments::reject_passwords(&matches)?;
     Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut Cli::command()).exit())
 }
 
@@ -81,33 +81,33 @@ fn run(cli: Cli) -> Result<(), CliError> {
         .worker_threads(2)
         .enable_all()
         .build()
-        .map_err(|error| CliError::failure(format!("could not start: {error}")))?;
+        .map_err(|error| CliError::new_failure(format!("could not start: {error}")))?;
     let outcome = runtime.block_on(async {
         match cli.command {
-            Command::Snapshot(arguments) => interruptible(snapshot::run(arguments.into_inner())).await,
-            Command::Ps(arguments) => interruptible(ps::run(arguments.into_inner())).await,
-            Command::Locks(arguments) => interruptible(Box::pin(locks::run(arguments.into_inner()))).await,
-            Command::Kill(arguments) => Box::pin(interruptible(kill::run(arguments.into_inner()))).await,
-            Command::Doctor(arguments) => Box::pin(interruptible(doctor::run(arguments.into_inner()))).await,
+            Command::Snapshot(arguments) => run_interruptible(snapshot::run(arguments.into_inner())).await,
+            Command::Ps(arguments) => run_interruptible(ps::run(arguments.into_inner())).await,
+            Command::Locks(arguments) => run_interruptible(Box::pin(locks::run(arguments.into_inner()))).await,
+            Command::Kill(arguments) => Box::pin(run_interruptible(kill::run(arguments.into_inner()))).await,
+            Command::Doctor(arguments) => Box::pin(run_interruptible(doctor::run(arguments.into_inner()))).await,
             Command::Init(arguments) => init::run(arguments.into_inner()).await,
             Command::Migrate(arguments) => migrate::run(arguments.into_inner()).await,
             Command::Secrets(arguments) => secrets::run(arguments.into_inner()).await,
-            Command::Store(arguments) => interruptible(store::run(arguments.into_inner())).await,
+            Command::Store(arguments) => run_interruptible(store::run(arguments.into_inner())).await,
             Command::Serve(arguments) => serve::run(arguments.into_inner()).await,
             Command::Worker(arguments) => worker::run(arguments.into_inner()).await,
-            Command::Domain(arguments) => interruptible(domain::run(arguments.into_inner())).await,
-            Command::Project(arguments) => interruptible(project::run(arguments.into_inner())).await,
+            Command::Domain(arguments) => run_interruptible(domain::run(arguments.into_inner())).await,
+            Command::Project(arguments) => run_interruptible(project::run(arguments.into_inner())).await,
             Command::EnterpriseProject(arguments) => {
-                interruptible(enterprise_project::run(arguments.into_inner())).await
+                run_interruptible(enterprise_project::run(arguments.into_inner())).await
             }
-            Command::User(arguments) => interruptible(user::run(arguments.into_inner())).await,
-            Command::Group(arguments) => interruptible(group::run(arguments.into_inner())).await,
-            Command::Key(arguments) => interruptible(key::run(arguments.into_inner())).await,
-            Command::Policy(arguments) => interruptible(policy::run(arguments.into_inner())).await,
-            Command::Rule(arguments) => interruptible(rule::run(arguments.into_inner())).await,
-            Command::Audit(arguments) => interruptible(audit::run(arguments.into_inner())).await,
-            Command::Instance(arguments) => interruptible(Box::pin(instance::run(arguments.into_inner()))).await,
-            Command::Collect(arguments) => interruptible(collect::run(arguments.into_inner())).await,
+            Command::User(arguments) => run_interruptible(user::run(arguments.into_inner())).await,
+            Command::Group(arguments) => run_interruptible(group::run(arguments.into_inner())).await,
+            Command::Key(arguments) => run_interruptible(key::run(arguments.into_inner())).await,
+            Command::Policy(arguments) => run_interruptible(policy::run(arguments.into_inner())).await,
+            Command::Rule(arguments) => run_interruptible(rule::run(arguments.into_inner())).await,
+            Command::Audit(arguments) => run_interruptible(audit::run(arguments.into_inner())).await,
+            Command::Instance(arguments) => run_interruptible(Box::pin(instance::run(arguments.into_inner()))).await,
+            Command::Collect(arguments) => run_interruptible(collect::run(arguments.into_inner())).await,
             Command::Openapi => openapi::run(),
             Command::Completions(arguments) => completions::run(&arguments.into_inner(), Cli::command()),
         }
@@ -117,8 +117,9 @@ fn run(cli: Cli) -> Result<(), CliError> {
     outcome
 }
 
-/// Runs `work` until completion or Ctrl-C. Before it returns, it waits for pending kills of abandoned statements on watched servers.
-async fn interruptible(work: impl Future<Output = Result<(), CliError>>) -> Result<(), CliError> {
+/// Runs `work` until completion or Ctrl-C.
+/// Waits for pending kills of abandoned statements on watched servers before it returns.
+async fn run_interruptible(work: impl Future<Output = Result<(), CliError>>) -> Result<(), CliError> {
     let outcome = tokio::select! {
         outcome = work => outcome,
         _ = tokio::signal::ctrl_c() => Err(CliError::Interrupted),

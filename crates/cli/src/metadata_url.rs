@@ -7,31 +7,32 @@ use clew_store::{Location, StoreError};
 
 use crate::error::CliError;
 
-/// Location of the metadata outside the data directory.
+/// Command-line option for a PostgreSQL metadata database.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct MetadataArgs {
     /// PostgreSQL database for the metadata, such as postgres://user@host/database?sslmode=verify-full.
-    /// Set its password in PGPASSWORD or ~/.pgpass, because other users can see command lines.
+    /// Set the database password in PGPASSWORD or ~/.pgpass, because other users can see command lines.
     /// The master key and the results stay in the data directory
     #[arg(long, value_name = "URL", env = "CLEW_METADATA", hide_env_values = true)]
     metadata: Option<String>,
 }
 
 impl MetadataArgs {
-    /// Returns true if `--metadata` was given.
-    pub(crate) fn is_given(&self) -> bool {
+    /// Returns true if `--metadata` is set.
+    pub(crate) fn is_set(&self) -> bool {
         self.metadata.is_some()
     }
 
-    /// Combines the data directory and the metadata URL.
+    /// Returns the store location from the data directory and `--metadata`.
     pub(crate) fn store_location(&self, data_dir: &Path) -> Result<Location, CliError> {
         store_location(data_dir, self.metadata.as_deref())
     }
 }
 
-/// Combines a data directory and an optional metadata URL. Errors omit an invalid URL, because it may contain a password.
+/// Returns the store location from a data directory and an optional metadata URL.
+/// Errors omit an invalid URL, because the URL may contain a password.
 pub(crate) fn store_location(data_dir: &Path, metadata: Option<&str>) -> Result<Location, CliError> {
     let metadata = metadata.map(str::parse).transpose();
-    let metadata = metadata.map_err(|error: StoreError| CliError::refusal(error.to_string()))?;
+    let metadata = metadata.map_err(|error: StoreError| CliError::new_refusal(error.to_string()))?;
     Ok(Location { data_dir: data_dir.to_owned(), metadata_url: metadata })
 }

@@ -8,7 +8,7 @@ use crate::store_args::StoreArgs;
 
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub(crate) struct Arguments {
+pub(crate) struct MigrateArgs {
     #[command(flatten)]
     store_args: StoreArgs,
 }
@@ -20,7 +20,7 @@ Examples:
 
 Fails if a newer version has already migrated the metadata.";
 
-pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
-    arguments.store_args.open().await?;
+pub(crate) async fn run(arguments: MigrateArgs) -> Result<(), CliError> {
+    arguments.store_args.open_store().await?;
     output::write_stdout("The metadata has the schema of this version.\n")
 }

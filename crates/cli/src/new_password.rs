@@ -1,4 +1,4 @@
-//! New password of a user: generated, or read from stdin.
+//! New password of a user, generated or read from stdin.
 
 use std::io::{self, BufRead, IsTerminal, Read};
 
@@ -8,64 +8,66 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::error::CliError;
 
-/// Maximum number of bytes read from stdin.
-const MAX_LINE_BYTES: u64 = 1024;
+/// Maximum number of bytes of a password line on stdin.
+const MAX_PASSWORD_LINE_BYTES: u64 = 1024;
 
-/// Source of a new password.
+/// Options for the source of a new password.
 #[derive(Debug, Args)]
 pub(crate) struct NewPasswordArgs {
-    /// Read the password from stdin (one line; not echoed on a terminal) instead of generating it
+    /// Read the password from stdin (one line, without echo on a terminal) instead of generating a password
     #[arg(long)]
     password_stdin: bool,
 }
 
-/// A new password that meets the password rules.
+/// New password that meets the password rules.
 pub(crate) struct NewPassword {
     /// Password hash as a PHC string.
     pub(crate) hash: String,
-    /// The generated password, which is printed once; `None` if it was read from stdin.
+    /// Generated password, which is printed once. `None` if the password was read from stdin.
     pub(crate) generated: Option<SecretString>,
 }
 
 impl NewPasswordArgs {
-    /// Generates or reads the password of the given user.
-    pub(crate) async fn resolve(&self, user: &str) -> Result<NewPassword, CliError> {
-        let failed = |error: &dyn std::error::Error| CliError::failure(format!("could not make a password: {error}"));
+    /// Generates a password for `user`, or reads it from stdin.
+    pub(crate) async fn read_or_generate(&self, user: &str) -> Result<NewPassword, CliError> {
+        let failed =
+            |error: &dyn std::error::Error| CliError::new_failure(format!("could not process the password: {error}"));
         if !self.password_stdin {
             let generated = password::generate().map_err(|error| failed(&error))?;
             let hash = password::hash(&generated).map_err(|error| failed(&error))?;
             return Ok(NewPassword { hash, generated: Some(generated) });
         }
         let prompt = format!("New password of {user}: ");
-        let input = tokio::task::spawn_blocking(move || read_line(&prompt)).await.map_err(|error| failed(&error))?;
         let input =
-            input.map_err(|error| CliError::failure(format!("could not read a password from stdin: {error}")))?;
-        password::check_rules(&input, user).map_err(|error| CliError::refusal(error.to_string()))?;
+            tokio::task::spawn_blocking(move || read_password_line(&prompt)).await.map_err(|error| failed(&error))?;
+        let input =
+            input.map_err(|error| CliError::new_failure(format!("could not read a password from stdin: {error}")))?;
+        password::check_rules(&input, user).map_err(|error| CliError::new_refusal(error.to_string()))?;
         let hash = password::hash(&input).map_err(|error| failed(&error))?;
         Ok(NewPassword { hash, generated: None })
     }
 }
 
-/// Reads one line, without the line break. A terminal does not echo it.
-fn read_line(prompt: &str) -> io::Result<SecretString> {
+/// Reads a password line without the line break. A terminal does not echo the input.
+fn read_password_line(prompt: &str) -> io::Result<SecretString> {
     if io::stdin().is_terminal() {
         return rpassword::prompt_password(prompt).map(SecretString::from);
     }
     let mut line = String::new();
-    io::stdin().lock().take(MAX_LINE_BYTES).read_line(&mut line)?;
+    io::stdin().lock().take(MAX_PASSWORD_LINE_BYTES).read_line(&mut line)?;
     let end = line.trim_end_matches(['\r', '\n']).len();
     line.truncate(end);
     Ok(SecretString::from(line))
 }
 
 impl NewPassword {
-    /// The generated password as JSON; null if it was read from stdin.
+    /// Returns the generated password as JSON, or null if the password was read from stdin.
     pub(crate) fn to_json(&self) -> serde_json::Value {
         self.generated.as_ref().map(ExposeSecret::expose_secret).into()
     }
 
-    /// Text that shows a generated password; empty if it was read from stdin.
-    pub(crate) fn notice(&self) -> String {
+    /// Formats the notice with the generated password. Empty if the password was read from stdin.
+    pub(crate) fn password_notice(&self) -> String {
         self.generated.as_ref().map_or(String::new(), |password| {
             format!("The password is shown only once; store it now:\n\n  password  {}\n\n", password.expose_secret())
         })

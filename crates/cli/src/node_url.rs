@@ -1,4 +1,4 @@
-//! The URL of a node on the command line, and the sources of its password.
+//! Node URL on the command line, and its password sources.
 
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -11,24 +11,24 @@ use secrecy::SecretString;
 use crate::error::CliError;
 
 /// Environment variable that holds the password of a node.
-pub(crate) const PASSWORD_VARIABLE: &str = "CLEW_DB_PASSWORD";
+pub(crate) const PASSWORD_ENV_VAR: &str = "CLEW_DB_PASSWORD";
 
-/// URL of the server to read, and the timeout.
+/// Options for the node URL and the timeout.
 #[derive(Debug, Args)]
 pub(crate) struct NodeArgs {
     /// mysql://user@host:port/?tls=off|preferred|required|verify-ca|verify-identity&ca=FILE
     ///
-    /// Set the password in CLEW_DB_PASSWORD, or type it at the prompt: other users can see the command line.
+    /// Set the password in CLEW_DB_PASSWORD or type it at the prompt, because other users can see command lines.
     #[arg(value_name = "URL")]
     url: String,
-    /// Timeout of the read in seconds
+    /// Timeout of a read operation in seconds
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = clap::value_parser!(u64).range(1..=3600))]
     timeout: u64,
 }
 
 impl NodeArgs {
-    /// Returns the node URL with its password, and the limits of a read.
-    pub(crate) fn resolve(&self) -> Result<(NodeUrl, Limits), CliError> {
+    /// Returns the node URL with its password, and the limits for read operations.
+    pub(crate) fn resolve_node(&self) -> Result<(NodeUrl, Limits), CliError> {
         let node = resolve_password(parse_node_url(&self.url)?)?;
         let timeout = Duration::from_secs(self.timeout);
         Ok((node, Limits { read_timeout: timeout, connect_timeout: timeout / 2, ..Limits::default() }))
@@ -37,12 +37,13 @@ impl NodeArgs {
 
 /// Parses the URL of a node. Error messages omit the password.
 pub(crate) fn parse_node_url(url: &str) -> Result<NodeUrl, CliError> {
-    url.parse()
-        .map_err(|error: clew_model::NodeUrlError| CliError::refusal(format!("{}: {error}", redact_credentials(url))))
+    url.parse().map_err(|error: clew_model::NodeUrlError| {
+        CliError::new_refusal(format!("{}: {error}", redact_credentials(url)))
+    })
 }
 
-/// Formats the URL for a shell command: without the password, and without parameters that equal their defaults.
-pub(crate) fn format_for_shell(node: &NodeUrl) -> String {
+/// Formats the URL for a shell command, without the password and without default parameters.
+pub(crate) fn format_url_for_shell(node: &NodeUrl) -> String {
     let url = node.to_string();
     // The default parameters depend on the host.
     let plain = url.split_once('?').map_or(url.as_str(), |(plain, _)| plain);
@@ -52,7 +53,7 @@ pub(crate) fn format_for_shell(node: &NodeUrl) -> String {
     }
 }
 
-/// Replaces the credentials in a URL that cannot be parsed.
+/// Replaces the credentials of an invalid URL with an ellipsis.
 fn redact_credentials(url: &str) -> String {
     match (url.find("://"), url.rfind('@')) {
         (Some(scheme), Some(at)) if scheme < at => {
@@ -63,13 +64,13 @@ fn redact_credentials(url: &str) -> String {
     }
 }
 
-/// Adds the password to a node URL. Sources in order: the URL, `CLEW_DB_PASSWORD`, a prompt on the terminal.
-/// Without a terminal the password stays empty.
+/// Adds the password to a node URL. Sources in order: the URL, `CLEW_DB_PASSWORD`, a terminal prompt.
+/// Without a terminal, the password remains empty.
 pub(crate) fn resolve_password(node: NodeUrl) -> Result<NodeUrl, CliError> {
     if node.password.is_some() {
         return Ok(node);
     }
-    if let Ok(password) = std::env::var(PASSWORD_VARIABLE) {
+    if let Ok(password) = std::env::var(PASSWORD_ENV_VAR) {
         return Ok(node.with_password(Some(SecretString::from(password))));
     }
     if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
@@ -77,7 +78,7 @@ pub(crate) fn resolve_password(node: NodeUrl) -> Result<NodeUrl, CliError> {
     }
     let prompt = format!("Password of {} at {} (empty for none): ", node.user, node.address());
     let input = rpassword::prompt_password(prompt)
-        .map_err(|error| CliError::failure(format!("could not read a password from the terminal: {error}")))?;
+        .map_err(|error| CliError::new_failure(format!("could not read a password from the terminal: {error}")))?;
     let password = (!input.is_empty()).then(|| SecretString::from(input));
     Ok(node.with_password(password))
 }
@@ -92,7 +93,7 @@ mod tests {
             ("mysql://root:hunter2@h/", "mysql://root@h:3306/"),
             ("mysql://root:hunter2@h:7/?tls=off", "'mysql://root@h:7/?tls=off'"),
         ] {
-            assert_eq!(format_for_shell(&parse_node_url(url).unwrap()), expected);
+            assert_eq!(format_url_for_shell(&parse_node_url(url).unwrap()), expected);
         }
     }
 

@@ -1,5 +1,5 @@
 //! Output to terminals, pipes, devices and files. Files are replaced atomically.
-//! Human-readable text and all terminal output pass the sanitiser (`clew_diagnose::terminal`); JSON is escaped.
+//! Text and terminal output are sanitised by `clew_diagnose::terminal`. JSON output is escaped.
 
 mod terminal;
 
@@ -17,7 +17,7 @@ use tempfile::NamedTempFile;
 use crate::error::CliError;
 pub(crate) use terminal::Sanitizer;
 
-/// Name of stdout in messages.
+/// Name of stdout in error messages.
 const STDOUT_NAME: &str = "the output";
 
 /// Output format of most commands.
@@ -38,7 +38,7 @@ impl Format {
         }
     }
 
-    /// Prints the result like [`Format::print`], and preserves the colours of a table ([`write_styled_stdout`]).
+    /// Prints the result to stdout in this format, and keeps the colours of a table.
     pub(crate) fn print_styled(
         self,
         table: impl FnOnce() -> String,
@@ -54,11 +54,11 @@ impl Format {
 /// Serialises a value as indented JSON with a final line break.
 pub(crate) fn to_json_text<T: Serialize + ?Sized>(value: &T) -> Result<String, CliError> {
     let json = clew_diagnose::json::to_string_pretty(value);
-    json.map(|json| json + "\n").map_err(|error| CliError::failure(format!("could not write JSON: {error}")))
+    json.map(|json| json + "\n").map_err(|error| CliError::new_failure(format!("could not write JSON: {error}")))
 }
 
-/// Adds the fields of one JSON object to another.
-pub(crate) fn merge_objects(value: Value, more: Value) -> Value {
+/// Adds the fields of the JSON object `more` to `value`.
+pub(crate) fn merge_json_objects(value: Value, more: Value) -> Value {
     match (value, more) {
         (Value::Object(mut fields), Value::Object(more)) => {
             fields.extend(more);
@@ -68,14 +68,14 @@ pub(crate) fn merge_objects(value: Value, more: Value) -> Value {
     }
 }
 
-/// Target of an `--output` option.
+/// Output target of an `--output` option.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum OutputTarget {
     /// The path `-`.
     Stdout,
-    /// A device or a pipe, written in place.
+    /// An existing device or pipe, which is written in place.
     Device(PathBuf),
-    /// A regular file, existing or new. A symbolic link is resolved to its target.
+    /// An existing or new regular file. A symbolic link is resolved to its target.
     File(PathBuf),
 }
 
@@ -99,24 +99,24 @@ pub(crate) fn open_device(path: &Path) -> Result<File, CliError> {
     OpenOptions::new()
         .write(true)
         .open(path)
-        .map_err(|error| CliError::write_error(&path.display().to_string(), &error))
+        .map_err(|error| CliError::from_write_error(&path.display().to_string(), &error))
 }
 
 /// Creates a temporary file in the directory of `path`.
 pub(crate) fn create_temporary_file(path: &Path) -> Result<NamedTempFile, CliError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     NamedTempFile::new_in(folder)
-        .map_err(|error| CliError::failure(format!("could not write in {}: {error}", folder.display())))
+        .map_err(|error| CliError::new_failure(format!("could not write in {}: {error}", folder.display())))
 }
 
 /// Renames a complete temporary file to `path`.
 pub(crate) fn persist_file(file: NamedTempFile, path: &Path) -> Result<(), CliError> {
     let persisted = file.persist(path).map(|_| ());
-    persisted.map_err(|error| CliError::write_error(&path.display().to_string(), &error.error))
+    persisted.map_err(|error| CliError::from_write_error(&path.display().to_string(), &error.error))
 }
 
-/// Buffers writes in blocks of 64 KiB, the capacity of a pipe.
-fn buffered<W: Write>(out: W) -> BufWriter<W> {
+/// Creates a writer with a buffer of 64 KiB, the capacity of a pipe.
+fn new_buffered_writer<W: Write>(out: W) -> BufWriter<W> {
     BufWriter::with_capacity(64 << 10, out)
 }
 
@@ -140,54 +140,57 @@ pub(crate) enum Output {
 }
 
 impl Output {
-    /// Opens stdout for `None` or `-`, else a file or device. A terminal gets no escape sequences.
+    /// Opens a file or device, or stdout for `None` and `-`. Escape sequences are removed on a terminal.
     pub(crate) fn open(file: Option<&Path>) -> Result<Self, CliError> {
-        Self::open_for(file, false)
+        Self::open_with_style(file, false)
     }
 
-    /// Opens the output of a table, which may contain colours. Text from a server must pass `one_line` before it is written.
+    /// Opens the output for a table, which may contain colours.
+    /// The caller must sanitise text from a server with `one_line`.
     pub(crate) fn open_for_table(file: Option<&Path>) -> Result<Self, CliError> {
-        Self::open_for(file, stdout_has_colours())
+        Self::open_with_style(file, stdout_has_colours())
     }
 
-    fn open_for(file: Option<&Path>, styled: bool) -> Result<Self, CliError> {
+    fn open_with_style(file: Option<&Path>, styled: bool) -> Result<Self, CliError> {
         Ok(match file.map_or(OutputTarget::Stdout, OutputTarget::from_path) {
             OutputTarget::Stdout if stdout_is_terminal() => {
                 let terminal = io::stdout().as_fd().try_clone_to_owned();
-                let terminal = terminal.map_err(|error| CliError::write_error(STDOUT_NAME, &error))?;
-                Self::terminal(STDOUT_NAME.to_owned(), terminal.into(), styled)
+                let terminal = terminal.map_err(|error| CliError::from_write_error(STDOUT_NAME, &error))?;
+                Self::from_terminal(STDOUT_NAME.to_owned(), terminal.into(), styled)
             }
-            OutputTarget::Stdout => Self::Stdout(buffered(io::stdout())),
+            OutputTarget::Stdout => Self::Stdout(new_buffered_writer(io::stdout())),
             OutputTarget::Device(path) => {
                 let device = open_device(&path)?;
                 Self::from_device(path, device, styled)
             }
-            OutputTarget::File(path) => Self::File { temporary: buffered(create_temporary_file(&path)?), path },
+            OutputTarget::File(path) => {
+                Self::File { temporary: new_buffered_writer(create_temporary_file(&path)?), path }
+            }
         })
     }
 
-    /// Wraps an open device. Devices such as `/dev/stdout` and `/dev/tty` can be terminals.
+    /// Creates the output for an open device. Devices such as `/dev/stdout` and `/dev/tty` can be terminals.
     pub(crate) fn from_device(path: PathBuf, device: File, styled: bool) -> Self {
         if device.is_terminal() {
-            return Self::terminal(path.display().to_string(), device, styled);
+            return Self::from_terminal(path.display().to_string(), device, styled);
         }
-        Self::Device { device: buffered(device), path }
+        Self::Device { device: new_buffered_writer(device), path }
     }
 
-    fn terminal(name: String, terminal: File, styled: bool) -> Self {
-        Self::Terminal { name, terminal: buffered(Sanitizer::new(terminal, styled)) }
+    fn from_terminal(name: String, terminal: File, styled: bool) -> Self {
+        Self::Terminal { name, terminal: new_buffered_writer(Sanitizer::new(terminal, styled)) }
     }
 
-    /// Flushes the output. A file is renamed to its final path.
+    /// Flushes the output, and renames a temporary file to its final path.
     pub(crate) fn finish(mut self) -> Result<(), CliError> {
-        let name = self.name();
-        self.flush().map_err(|error| CliError::write_error(&name, &error))?;
+        let name = self.display_name();
+        self.flush().map_err(|error| CliError::from_write_error(&name, &error))?;
         let Self::File { path, temporary } = self else { return Ok(()) };
-        persist_file(temporary.into_inner().map_err(|error| CliError::write_error(&name, error.error()))?, &path)
+        persist_file(temporary.into_inner().map_err(|error| CliError::from_write_error(&name, error.error()))?, &path)
     }
 
-    /// Name of the output in messages.
-    pub(crate) fn name(&self) -> String {
+    /// Name of the output in error messages.
+    pub(crate) fn display_name(&self) -> String {
         match self {
             Self::Stdout(_) => STDOUT_NAME.to_owned(),
             Self::Terminal { name, .. } => name.clone(),
@@ -225,10 +228,10 @@ pub(crate) fn stdout_has_colours() -> bool {
     stdout_is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }
 
-/// Width of the terminal in columns; 80 if stdout is not a terminal.
+/// Returns the terminal width in columns, or 80 if stdout is not a terminal.
 pub(crate) fn terminal_width() -> usize {
     let width = if stdout_is_terminal() { comfy_table::Table::new().width() } else { None };
-    // A terminal without a configured size reports 0.
+    // A terminal without a configured size reports a width of 0.
     width.filter(|&width| width > 0).map_or(80, usize::from)
 }
 
@@ -237,7 +240,7 @@ pub(crate) fn write_stdout(text: &str) -> Result<(), CliError> {
     write_raw_stdout(&sanitize(text))
 }
 
-/// Writes text with colours to stdout. Embedded text from a server must have passed `one_line`.
+/// Writes text with colours to stdout. The caller must sanitise text from a server with `one_line`.
 pub(crate) fn write_styled_stdout(text: &str) -> Result<(), CliError> {
     write_raw_stdout(&if stdout_has_colours() { sanitize_styled(text) } else { sanitize(text) })
 }
@@ -247,7 +250,7 @@ fn write_raw_stdout(text: &str) -> Result<(), CliError> {
     stdout
         .write_all(text.as_bytes())
         .and_then(|()| stdout.flush())
-        .map_err(|error| CliError::write_error(STDOUT_NAME, &error))
+        .map_err(|error| CliError::from_write_error(STDOUT_NAME, &error))
 }
 
 /// Writes sanitised text to stderr. Write errors are ignored, because they cannot be reported.

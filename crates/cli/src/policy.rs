@@ -1,4 +1,4 @@
-//! `clew policy …`: policies, attachments and simulated decisions.
+//! `clew policy …`: manages policies and attachments, and simulates decisions.
 
 mod attach;
 mod document;
@@ -15,29 +15,29 @@ use serde_json::{Value, json};
 use crate::confirm::ConfirmArgs;
 use crate::error::CliError;
 use crate::identity_directory::{IdentityDirectory, NamedPolicy};
-use crate::output::{Format, merge_objects};
+use crate::output::{Format, merge_json_objects};
 use crate::store_args::DomainArgs;
 use crate::text_table;
 
 #[derive(Debug, Args)]
-pub(crate) struct Arguments {
+pub(crate) struct PolicyCommandArgs {
     #[command(subcommand)]
-    action: Action,
+    command: PolicyCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Action {
-    Put(put::Arguments),
+enum PolicyCommand {
+    Put(put::PutArgs),
     Validate(ValidateArgs),
     List(ListArgs),
     Show(ShowArgs),
     Attach(attach::AttachArgs),
     Detach(attach::DetachArgs),
     Remove(RemoveArgs),
-    Simulate(Box<simulate::Arguments>),
+    Simulate(Box<simulate::SimulateArgs>),
 }
 
-/// Validate a policy document. Reports all errors with line and column; exits with 1 if there are errors.
+/// Validate a policy document. Prints all errors with line and column, and exits with 1 if there are errors.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  clew policy validate read-only.json\n  jq . read-only.json | clew policy validate - --format json"
@@ -80,27 +80,27 @@ struct RemoveArgs {
     domain_args: DomainArgs,
 }
 
-pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
-    match arguments.action {
-        Action::Put(arguments) => put::run(arguments).await,
-        Action::Validate(arguments) => document::validate(&arguments.file, arguments.format),
-        Action::List(arguments) => list(arguments).await,
-        Action::Show(arguments) => show(arguments).await,
-        Action::Attach(arguments) => attach::attach(arguments).await,
-        Action::Detach(arguments) => attach::detach(arguments).await,
-        Action::Remove(arguments) => remove(arguments).await,
-        Action::Simulate(arguments) => simulate::run(*arguments).await,
+pub(crate) async fn run(arguments: PolicyCommandArgs) -> Result<(), CliError> {
+    match arguments.command {
+        PolicyCommand::Put(arguments) => put::run(arguments).await,
+        PolicyCommand::Validate(arguments) => document::validate_file(&arguments.file, arguments.format),
+        PolicyCommand::List(arguments) => list_policies(arguments).await,
+        PolicyCommand::Show(arguments) => show_policy(arguments).await,
+        PolicyCommand::Attach(arguments) => attach::attach_policy(arguments).await,
+        PolicyCommand::Detach(arguments) => attach::detach_policy(arguments).await,
+        PolicyCommand::Remove(arguments) => remove_policy(arguments).await,
+        PolicyCommand::Simulate(arguments) => simulate::run(*arguments).await,
     }
 }
 
-async fn list(arguments: ListArgs) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open().await?;
+async fn list_policies(arguments: ListArgs) -> Result<(), CliError> {
+    let directory = arguments.domain_args.open_directory().await?;
     let mut policies = Vec::new();
-    for policy in directory.policies().await? {
+    for policy in directory.list_policies().await? {
         let count = load_attachments(&directory, &policy).await?.len();
         policies.push((policy, count));
     }
-    arguments.domain_args.format().print(
+    arguments.domain_args.output_format().print(
         || {
             let row = |(policy, count): &(NamedPolicy, usize)| {
                 [policy.name.clone(), policy.model.to_owned(), count.to_string(), policy.description.clone()]
@@ -109,14 +109,15 @@ async fn list(arguments: ListArgs) -> Result<(), CliError> {
             text_table::render_rows(headings, policies.iter().map(row).collect(), "No policies.")
         },
         || {
-            let value =
-                |(policy, count): &(NamedPolicy, usize)| merge_objects(to_json(policy), json!({ "attached": count }));
+            let value = |(policy, count): &(NamedPolicy, usize)| {
+                merge_json_objects(policy_to_json(policy), json!({ "attached": count }))
+            };
             json!({ "policies": policies.iter().map(value).collect::<Vec<_>>() })
         },
     )
 }
 
-/// Loads the attachments of a policy in this domain. System policies can have attachments in other domains.
+/// Loads the attachments of a policy in this domain, without attachments of a system policy in other domains.
 async fn load_attachments(
     directory: &IdentityDirectory,
     policy: &NamedPolicy,
@@ -149,11 +150,11 @@ struct AttachmentNames {
     project: Option<String>,
 }
 
-async fn show(arguments: ShowArgs) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open().await?;
-    let policy = directory.policy(&arguments.policy).await?;
+async fn show_policy(arguments: ShowArgs) -> Result<(), CliError> {
+    let directory = arguments.domain_args.open_directory().await?;
+    let policy = directory.find_policy(&arguments.policy).await?;
     let attachments = load_attachments(&directory, &policy).await?;
-    arguments.domain_args.format().print(
+    arguments.domain_args.output_format().print(
         || {
             let attached = attachments.iter().map(|(names, _)| match &names.project {
                 Some(project) => format!("{} (project {project})", names.grantee),
@@ -183,26 +184,26 @@ async fn show(arguments: ShowArgs) -> Result<(), CliError> {
             // A stored document that is not valid JSON is shown as text.
             let document: Value =
                 serde_json::from_str(&policy.document).unwrap_or_else(|_| policy.document.clone().into());
-            merge_objects(to_json(&policy), json!({ "attachments": attachments, "document": document }))
+            merge_json_objects(policy_to_json(&policy), json!({ "attachments": attachments, "document": document }))
         },
     )
 }
 
-async fn remove(arguments: RemoveArgs) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open().await?;
-    let policy = directory.policy(&arguments.policy).await?;
+async fn remove_policy(arguments: RemoveArgs) -> Result<(), CliError> {
+    let directory = arguments.domain_args.open_directory().await?;
+    let policy = directory.find_policy(&arguments.policy).await?;
     let PolicyRef::Custom(id) = &policy.reference else {
-        return Err(CliError::refusal(format!("{} is a system policy and cannot be removed", policy.name)));
+        return Err(CliError::new_refusal(format!("{} is a system policy and cannot be removed", policy.name)));
     };
-    arguments.confirmation.prompt(format!("remove the policy {}", policy.name)).await?;
+    arguments.confirmation.confirm_action(format!("remove the policy {}", policy.name)).await?;
     directory.store.remove_policy(&directory.origin, id).await?;
     arguments
         .domain_args
-        .format()
+        .output_format()
         .print(|| format!("Removed the policy {} ({id}).\n", policy.name), || json!({ "removed": id }))
 }
 
-fn to_json(policy: &NamedPolicy) -> Value {
+fn policy_to_json(policy: &NamedPolicy) -> Value {
     let id = match &policy.reference {
         PolicyRef::Custom(id) => Some(id),
         PolicyRef::System(_) => None,

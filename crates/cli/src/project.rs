@@ -1,4 +1,4 @@
-//! `clew project …`: projects, which own instances.
+//! `clew project …`: manages projects, which contain instances.
 
 use clap::{Args, Subcommand};
 use clew_store::{Project, ProjectChange};
@@ -6,17 +6,17 @@ use serde_json::{Value, json};
 
 use crate::error::CliError;
 use crate::store_args::DomainArgs;
-use crate::text_table::{self, yes_no};
+use crate::text_table::{self, format_yes_no};
 use crate::validators;
 
 #[derive(Debug, Args)]
-pub(crate) struct Arguments {
+pub(crate) struct ProjectCommandArgs {
     #[command(subcommand)]
-    action: Action,
+    command: ProjectCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Action {
+enum ProjectCommand {
     Create(CreateArgs),
     List(ListArgs),
     Update(UpdateArgs),
@@ -46,7 +46,7 @@ struct ListArgs {
 
 /// Change a project.
 #[derive(Debug, Args)]
-#[command(after_help = UPDATE_HELP)]
+#[command(after_help = UPDATE_AFTER_HELP)]
 #[group(id = "change", required = true, multiple = true, args = ["enable", "disable", "mask", "no_mask", "description"])]
 #[allow(clippy::struct_excessive_bools, reason = "each field is a command-line flag")]
 struct UpdateArgs {
@@ -55,10 +55,10 @@ struct UpdateArgs {
     /// Enable the project
     #[arg(long, conflicts_with = "disable")]
     enable: bool,
-    /// Disable the project: every request returns 403
+    /// Disable the project: every request for the project returns 403
     #[arg(long)]
     disable: bool,
-    /// Mask statements: users without access to full statements see templates
+    /// Mask statements: users without permission for full statements get templates
     #[arg(long, conflicts_with = "no_mask")]
     mask: bool,
     /// Disable masking: show full statements
@@ -71,41 +71,41 @@ struct UpdateArgs {
     domain_args: DomainArgs,
 }
 
-const UPDATE_HELP: &str = "\
+const UPDATE_AFTER_HELP: &str = "\
 Examples:
   clew project update shop --mask
   clew project update shop --disable
 
-A running clew serve applies the change at once. Masking applies to new collections. Users without access to full statements cannot
+A running clew serve applies the change immediately. Masking applies to new collections. Users without access to full statements cannot
 download results that were stored before with full statements.";
 
-pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
-    match arguments.action {
-        Action::Create(arguments) => create(arguments).await,
-        Action::List(arguments) => list(arguments).await,
-        Action::Update(arguments) => update(arguments).await,
+pub(crate) async fn run(arguments: ProjectCommandArgs) -> Result<(), CliError> {
+    match arguments.command {
+        ProjectCommand::Create(arguments) => create_project(arguments).await,
+        ProjectCommand::List(arguments) => list_projects(arguments).await,
+        ProjectCommand::Update(arguments) => update_project(arguments).await,
     }
 }
 
-async fn create(arguments: CreateArgs) -> Result<(), CliError> {
+async fn create_project(arguments: CreateArgs) -> Result<(), CliError> {
     let CreateArgs { name, description, domain_args } = arguments;
-    let directory = domain_args.open().await?;
+    let directory = domain_args.open_directory().await?;
     let domain = &directory.domain;
     let id = directory.store.create_project(&directory.origin, &domain.id, &name, &description).await?;
-    domain_args.format().print(
+    domain_args.output_format().print(
         || format!("Created the project {name} ({id}) in the domain {}.\n", domain.name),
         || json!({ "id": id, "name": name, "domain_id": domain.id }),
     )
 }
 
-async fn list(arguments: ListArgs) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open().await?;
+async fn list_projects(arguments: ListArgs) -> Result<(), CliError> {
+    let directory = arguments.domain_args.open_directory().await?;
     let projects = directory.store.projects_of(&directory.domain.id).await?;
     let row = |project: &Project| {
         let Project { name, id, enabled, masking, description, .. } = project;
-        [name.clone(), id.to_string(), yes_no(*enabled), yes_no(*masking), description.clone()]
+        [name.clone(), id.to_string(), format_yes_no(*enabled), format_yes_no(*masking), description.clone()]
     };
-    arguments.domain_args.format().print(
+    arguments.domain_args.output_format().print(
         || {
             let headings = ["NAME", "PROJECT", "ENABLED", "MASKED", "DESCRIPTION"];
             text_table::render_rows(
@@ -114,35 +114,35 @@ async fn list(arguments: ListArgs) -> Result<(), CliError> {
                 "No projects. Create one with clew project create.",
             )
         },
-        || json!({ "projects": projects.iter().map(to_json).collect::<Vec<_>>() }),
+        || json!({ "projects": projects.iter().map(project_to_json).collect::<Vec<_>>() }),
     )
 }
 
-async fn update(arguments: UpdateArgs) -> Result<(), CliError> {
+async fn update_project(arguments: UpdateArgs) -> Result<(), CliError> {
     let UpdateArgs { project, enable, disable, mask, no_mask, description, domain_args } = arguments;
-    let directory = domain_args.open().await?;
-    let project = directory.project(&project).await?;
+    let directory = domain_args.open_directory().await?;
+    let project = directory.find_project(&project).await?;
     let change = ProjectChange {
         description,
         enabled: (enable || disable).then_some(enable),
         masking: (mask || no_mask).then_some(mask),
     };
     directory.store.update_project(&directory.origin, &project.id, &change).await?;
-    let project = directory.project(project.id.as_str()).await?;
-    domain_args.format().print(
+    let project = directory.find_project(project.id.as_str()).await?;
+    domain_args.output_format().print(
         || {
             text_table::render_fields(&[
                 ("project", format!("{} ({})", project.name, project.id)),
-                ("enabled", yes_no(project.enabled)),
-                ("masked", yes_no(project.masking)),
+                ("enabled", format_yes_no(project.enabled)),
+                ("masked", format_yes_no(project.masking)),
                 ("description", project.description.clone()),
             ])
         },
-        || to_json(&project),
+        || project_to_json(&project),
     )
 }
 
-fn to_json(project: &Project) -> Value {
+fn project_to_json(project: &Project) -> Value {
     json!({
         "id": project.id,
         "name": project.name,

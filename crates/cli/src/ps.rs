@@ -1,4 +1,4 @@
-//! `clew ps URL`: lists the sessions of a server, fitted to the terminal width.
+//! `clew ps URL`: lists the sessions of a server as a table that fits the terminal width.
 
 mod layout;
 
@@ -13,7 +13,7 @@ use crate::{limitations, snapshot};
 
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub(crate) struct Arguments {
+pub(crate) struct PsArgs {
     #[command(flatten)]
     node: NodeArgs,
     #[command(flatten)]
@@ -24,7 +24,7 @@ pub(crate) struct Arguments {
     /// Output format
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "table", help_heading = "Output")]
     format: Format,
-    /// Mask data: show statement templates with ? in place of literals
+    /// Mask literals: show statement templates with ? in place of literals
     #[arg(long, help_heading = "Output")]
     mask: bool,
 }
@@ -38,9 +38,9 @@ Examples:
   clew ps mysql://clew@db.example.com/ --all
   clew ps mysql://clew@db.example.com/ --user web --format json | jq .sessions[].session_id";
 
-pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
+pub(crate) async fn run(arguments: PsArgs) -> Result<(), CliError> {
     let selection = arguments.filters.into_selection()?;
-    let (node, limits) = arguments.node.resolve()?;
+    let (node, limits) = arguments.node.resolve_node()?;
     let scope = if arguments.all { SessionScope::All } else { SessionScope::Users };
     let statements = StatementText::from_masking(arguments.mask);
     let mut snapshot =
@@ -50,13 +50,13 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         let is_table = arguments.format == Format::Table;
         let mut out = if is_table { Output::open_for_table(None)? } else { Output::open(None)? };
         let written = match arguments.format {
-            Format::Json => snapshot::write_json(&mut snapshot, &mut out),
+            Format::Json => snapshot::write_json_snapshot(&mut snapshot, &mut out),
             Format::Table => layout::write_table(&mut snapshot, &mut out),
         };
-        written.map_err(|error| CliError::write_error(&out.name(), &error))?;
+        written.map_err(|error| CliError::from_write_error(&out.display_name(), &error))?;
         out.finish()
     });
-    writing.await.map_err(|error| CliError::failure(format!("could not write: {error}")))??;
+    writing.await.map_err(|error| CliError::new_failure(format!("could not write: {error}")))??;
     output::write_stderr(&limitations);
     Ok(())
 }

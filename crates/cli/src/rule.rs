@@ -1,4 +1,4 @@
-//! `clew rule`: tests kill rules without a server.
+//! `clew rule …`: tests kill rules on saved snapshots.
 
 mod report;
 mod rules_file;
@@ -10,18 +10,18 @@ use clap::{Args, Subcommand};
 use crate::error::CliError;
 
 #[derive(Debug, Args)]
-pub(crate) struct Arguments {
+pub(crate) struct RuleCommandArgs {
     #[command(subcommand)]
-    command: Command,
+    command: RuleCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
-    Test(test::Arguments),
+enum RuleCommand {
+    Test(test::RuleTestArgs),
 }
 
-pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
-    let Command::Test(arguments) = arguments.command;
+pub(crate) async fn run(arguments: RuleCommandArgs) -> Result<(), CliError> {
+    let RuleCommand::Test(arguments) = arguments.command;
     let task = tokio::task::spawn_blocking(move || test::run(&arguments));
-    task.await.map_err(|error| CliError::failure(format!("could not try the rules: {error}")))?
+    task.await.map_err(|error| CliError::new_failure(format!("could not test the rules: {error}")))?
 }

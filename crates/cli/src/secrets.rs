@@ -1,4 +1,4 @@
-//! `clew secrets …`: rotation of the master key.
+//! `clew secrets …`: rotates the master key.
 
 use clap::{Args, Subcommand};
 use clew_store::Store;
@@ -10,13 +10,13 @@ use crate::output::{self, Format};
 use crate::store_args::StoreArgs;
 
 #[derive(Debug, Args)]
-pub(crate) struct Arguments {
+pub(crate) struct SecretsCommandArgs {
     #[command(subcommand)]
-    action: Action,
+    command: SecretsCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Action {
+enum SecretsCommand {
     Rotate(RotateArgs),
 }
 
@@ -26,7 +26,7 @@ enum Action {
 struct RotateArgs {
     #[command(flatten)]
     store_args: StoreArgs,
-    /// Only create the next key, master.key.next, for distribution to the other machines
+    /// Only create the next key (master.key.next), to be copied to the other machines before the rotation
     #[arg(long)]
     prepare: bool,
     /// Output format
@@ -48,9 +48,9 @@ The next key is written to disk before it encrypts anything, and all secrets are
 same command again. The old key is kept as master.key.before-…, because older backups require it: delete it together with those backups.
 The rotation also clears lockouts after failed sign-ins, and invalidates links to kill histories.";
 
-pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
-    let Action::Rotate(RotateArgs { store_args, prepare, format }) = arguments.action;
-    let location = store_args.location()?;
+pub(crate) async fn run(arguments: SecretsCommandArgs) -> Result<(), CliError> {
+    let SecretsCommand::Rotate(RotateArgs { store_args, prepare, format }) = arguments.command;
+    let location = store_args.store_location()?;
     if prepare {
         let file = Store::prepare_rotation(location)?.display().to_string();
         return format.print(
@@ -58,10 +58,10 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
             || json!({ "next": file }),
         );
     }
-    let rotated = Store::rotate_master_key(&local_actor::local_origin(), location).await?;
+    let rotated = Store::rotate_master_key(&local_actor::local_audit_origin(), location).await?;
     if rotated.damaged > 0 {
         output::write_stderr(&format!(
-            "note: {} secrets were changed outside of Clew and could not be decrypted before the rotation either; set them again\n",
+            "note: {} secrets cannot be decrypted, because they were changed outside of Clew; set them again\n",
             rotated.damaged
         ));
     }

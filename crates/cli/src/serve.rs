@@ -14,22 +14,22 @@ use crate::error::CliError;
 
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub(crate) struct Arguments {
+pub(crate) struct ServeArgs {
     #[command(flatten)]
     daemon: daemon::DaemonArgs,
     /// Address and port to listen on; port 0 selects a free port [default: 127.0.0.1:8407]
     #[arg(long, value_name = "ADDRESS", env = "CLEW_LISTEN")]
     listen: Option<String>,
-    /// TLS certificate (PEM), followed by its intermediate certificates; reloaded when the file changes
+    /// File with the TLS certificate and its intermediate certificates (PEM); reloaded when the file changes
     #[arg(long, value_name = "FILE", env = "CLEW_TLS_CERT")]
     tls_cert: Option<PathBuf>,
-    /// Private key of the certificate (PEM, unencrypted)
+    /// File with the private key of the certificate (PEM, unencrypted)
     #[arg(long, value_name = "FILE", env = "CLEW_TLS_KEY")]
     tls_key: Option<PathBuf>,
     /// Allow plain HTTP on a non-loopback address; passwords and statements are sent unencrypted
     #[arg(long, env = "CLEW_ALLOW_PLAIN_HTTP", value_parser = FalseyValueParser::new())]
     allow_plain_http: bool,
-    /// Run without the embedded worker: collections, intelligent kills and kill tasks require a clew worker
+    /// Run without the embedded worker; a separate clew worker runs collections, intelligent kills and kill tasks
     #[arg(long, env = "CLEW_NO_WORKER", value_parser = FalseyValueParser::new())]
     no_worker: bool,
 }
@@ -92,8 +92,8 @@ Configuration file with all keys at their defaults:
   cert = \"\"
   key = \"\"";
 
-pub(crate) async fn run(mut arguments: Arguments) -> Result<(), CliError> {
-    let mut configuration = arguments.daemon.configuration()?;
+pub(crate) async fn run(mut arguments: ServeArgs) -> Result<(), CliError> {
+    let mut configuration = arguments.daemon.load_configuration()?;
     configuration.listen = arguments.listen.unwrap_or(configuration.listen);
     configuration.allow_plain_http |= arguments.allow_plain_http;
     configuration.tls.cert = arguments.tls_cert.unwrap_or(configuration.tls.cert);
@@ -102,11 +102,11 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<(), CliError> {
         require_shared_stores(&configuration)?;
     }
     let api_settings = configuration.api_settings()?;
-    let tls = configuration.tls.load()?;
+    let tls = configuration.tls.load_certificate()?;
     let addresses = listener::resolve_addresses(&configuration, tls.is_some()).await?;
     let daemon = Daemon::open(&arguments.daemon, &configuration).await?;
-    let listener = listener::bind(&configuration.listen, &addresses).await?;
-    let address = listener.local_addr().map_err(|error| CliError::failure(error.to_string()))?;
+    let listener = listener::bind_listener(&configuration.listen, &addresses).await?;
+    let address = listener.local_addr().map_err(|error| CliError::new_failure(error.to_string()))?;
     let service = daemon.build_service(&configuration, api_settings);
     let shutdown = shutdown_on_signals()?;
     if let Some(tls) = &tls {
@@ -114,7 +114,7 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<(), CliError> {
     }
     daemon.listen_for_notifications(&shutdown);
     let master_key_watch = daemon.watch_master_key(&shutdown);
-    daemon.watch_audit(&shutdown).await;
+    daemon.watch_audit_log(&shutdown).await;
     let worker_tasks = if arguments.no_worker { WorkerTasks::default() } else { daemon.start_worker(&shutdown) };
     let scheme = if tls.is_some() { "https" } else { "http" };
     crate::output::write_stdout(&format!("{scheme}://{address}\n"))?;
@@ -128,21 +128,21 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<(), CliError> {
     shutdown.cancel();
     worker_tasks.join().await?;
     info!("stopped");
-    result.map_err(|error| CliError::failure(error.to_string()))?;
+    result.map_err(|error| CliError::new_failure(error.to_string()))?;
     master_key_watch.await.unwrap_or(Ok(()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::configuration::{Configuration, parse_toml, valid_keys};
+    use crate::configuration::{Configuration, list_valid_keys, parse_configuration};
 
     #[test]
     fn help_lists_every_key_with_its_default() {
         let (_, file) = AFTER_HELP.split_once("at their defaults:\n").unwrap();
-        assert_eq!(parse_toml(file).unwrap(), Configuration::default());
+        assert_eq!(parse_configuration(file).unwrap(), Configuration::default());
         let table: toml::Table = file.parse().unwrap();
-        for key in valid_keys() {
+        for key in list_valid_keys() {
             let value = match key.split_once('.') {
                 Some((section, key)) => table[section].get(key),
                 None => table.get(&key),

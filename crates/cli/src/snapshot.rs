@@ -1,4 +1,4 @@
-//! `clew snapshot URL`: takes a snapshot without a Clew server and without stored state.
+//! `clew snapshot URL`: takes a session snapshot without a Clew server.
 
 mod table;
 
@@ -18,7 +18,7 @@ use crate::output::{self, Output};
 
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub(crate) struct Arguments {
+pub(crate) struct SnapshotArgs {
     #[command(flatten)]
     node: NodeArgs,
     #[command(flatten)]
@@ -29,7 +29,7 @@ pub(crate) struct Arguments {
     /// Add detail columns: statement digest, program, lock wait, blocker and root blocker
     #[arg(long, help_heading = "Output")]
     detail: bool,
-    /// Mask data: show statement templates with ? in place of literals, and omit locked values
+    /// Mask literals: show statement templates with ? in place of literals, and omit locked values
     #[arg(long, help_heading = "Output")]
     mask: bool,
     /// Output file [default: stdout]
@@ -63,10 +63,10 @@ enum Format {
     Json,
 }
 
-pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
+pub(crate) async fn run(arguments: SnapshotArgs) -> Result<(), CliError> {
     let format = arguments.format.unwrap_or_else(|| default_format(arguments.output.is_some()));
     let selection = arguments.filters.clone().into_selection()?;
-    let (node, limits) = arguments.node.resolve()?;
+    let (node, limits) = arguments.node.resolve_node()?;
     let row_format = match format {
         Format::Table => OutputFormat::Csv { formula_guard: false },
         Format::Csv => OutputFormat::Csv { formula_guard: !arguments.no_formula_guard },
@@ -81,7 +81,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     let limitations = limitations::format_limitations(&snapshot.summary.limitations);
     tokio::task::spawn_blocking(move || write_snapshot(&arguments, format, snapshot))
         .await
-        .map_err(|error| CliError::failure(format!("could not write: {error}")))??;
+        .map_err(|error| CliError::new_failure(format!("could not write: {error}")))??;
     output::write_stderr(&limitations);
     Ok(())
 }
@@ -90,7 +90,7 @@ fn default_format(to_file: bool) -> Format {
     if !to_file && output::stdout_is_terminal() { Format::Table } else { Format::Csv }
 }
 
-fn write_snapshot(arguments: &Arguments, format: Format, mut snapshot: Snapshot) -> Result<(), CliError> {
+fn write_snapshot(arguments: &SnapshotArgs, format: Format, mut snapshot: Snapshot) -> Result<(), CliError> {
     let file = arguments.output.as_deref();
     let mut out = if format == Format::Table { Output::open_for_table(file)? } else { Output::open(file)? };
     let written = match format {
@@ -99,15 +99,15 @@ fn write_snapshot(arguments: &Arguments, format: Format, mut snapshot: Snapshot)
             let header = if arguments.detail { csv::detailed_header_row(language) } else { csv::header_row(language) };
             out.write_all(&header).and_then(|()| snapshot.body.write_to(&mut out))
         }
-        Format::Json => write_json(&mut snapshot, &mut out),
+        Format::Json => write_json_snapshot(&mut snapshot, &mut out),
         Format::Table => table::write_table(&mut snapshot, arguments.detail, &mut out),
     };
-    written.map_err(|error| CliError::write_error(&out.name(), &error))?;
+    written.map_err(|error| CliError::from_write_error(&out.display_name(), &error))?;
     out.finish()
 }
 
 /// Writes one JSON object with the summary and the list of sessions.
-pub(crate) fn write_json(snapshot: &mut Snapshot, out: &mut Output) -> std::io::Result<()> {
+pub(crate) fn write_json_snapshot(snapshot: &mut Snapshot, out: &mut Output) -> std::io::Result<()> {
     let summary = clew_diagnose::json::to_string(&snapshot.summary)?;
     write!(out, "{{\"summary\":{summary},\n\"sessions\":[\n")?;
     snapshot.body.write_to(out)?;

@@ -1,4 +1,4 @@
-//! `clew store …`: operations on the whole store.
+//! `clew store …`: copies the metadata.
 
 mod copy;
 
@@ -7,18 +7,18 @@ use clap::{Args, Subcommand};
 use crate::error::CliError;
 
 #[derive(Debug, Args)]
-pub(crate) struct Arguments {
+pub(crate) struct StoreCommandArgs {
     #[command(subcommand)]
-    action: Action,
+    command: StoreCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Action {
-    Copy(copy::Arguments),
+enum StoreCommand {
+    Copy(copy::CopyArgs),
 }
 
-pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
-    match arguments.action {
-        Action::Copy(arguments) => copy::run(arguments).await,
+pub(crate) async fn run(arguments: StoreCommandArgs) -> Result<(), CliError> {
+    match arguments.command {
+        StoreCommand::Copy(arguments) => copy::run(arguments).await,
     }
 }

@@ -1,4 +1,4 @@
-//! Options that select the store, the domain and the output format of a command.
+//! Shared options of commands that open the store: location, domain and output format.
 
 use std::path::PathBuf;
 
@@ -7,22 +7,22 @@ use clew_store::{Location, Store};
 
 use crate::configuration::DEFAULT_DATA_DIR;
 use crate::error::CliError;
-use crate::identity_directory::{IdentityDirectory, find_domain, find_only_domain};
+use crate::identity_directory::{IdentityDirectory, find_domain, find_single_domain};
 use crate::local_actor;
 use crate::metadata_url::MetadataArgs;
 use crate::output::Format;
 
-/// Location of the store.
+/// Location of the data directory and the metadata database.
 #[derive(Debug, Args)]
 pub(crate) struct StoreArgs {
-    /// Data directory created by clew init; a running clew serve sees changes at once
+    /// Data directory created by clew init; a running clew serve applies changes immediately
     #[arg(long, value_name = "DIR", env = "CLEW_DATA_DIR", default_value = DEFAULT_DATA_DIR)]
     data_dir: PathBuf,
     #[command(flatten)]
     metadata: MetadataArgs,
 }
 
-/// Location of the store, and the output format.
+/// Options that select the store and the output format.
 #[derive(Debug, Args)]
 pub(crate) struct StoreFormatArgs {
     #[command(flatten)]
@@ -32,44 +32,44 @@ pub(crate) struct StoreFormatArgs {
     pub(crate) format: Format,
 }
 
-/// Domain of a store, and the output format.
+/// Options that select the store, the domain and the output format.
 #[derive(Debug, Args)]
 pub(crate) struct DomainArgs {
     #[command(flatten)]
     store_args: StoreFormatArgs,
-    /// Name or id of the domain [default: the only one]
+    /// Name or id of the domain [default: the only domain]
     #[arg(long, value_name = "DOMAIN", env = "CLEW_DOMAIN_NAME")]
     domain: Option<String>,
 }
 
 impl StoreArgs {
-    pub(crate) fn location(&self) -> Result<Location, CliError> {
+    pub(crate) fn store_location(&self) -> Result<Location, CliError> {
         self.metadata.store_location(&self.data_dir)
     }
 
-    pub(crate) async fn open(&self) -> Result<Store, CliError> {
-        Ok(Store::open(self.location()?).await?)
+    pub(crate) async fn open_store(&self) -> Result<Store, CliError> {
+        Ok(Store::open(self.store_location()?).await?)
     }
 }
 
 impl StoreFormatArgs {
-    pub(crate) async fn open(&self) -> Result<Store, CliError> {
-        self.store_args.open().await
+    pub(crate) async fn open_store(&self) -> Result<Store, CliError> {
+        self.store_args.open_store().await
     }
 }
 
 impl DomainArgs {
-    pub(crate) fn format(&self) -> Format {
+    pub(crate) fn output_format(&self) -> Format {
         self.store_args.format
     }
 
-    /// Opens the store, and selects the domain of `--domain`, or the only domain.
-    pub(crate) async fn open(&self) -> Result<IdentityDirectory, CliError> {
-        let store = self.store_args.open().await?;
+    /// Opens the store, and selects the domain named by `--domain` or the only domain.
+    pub(crate) async fn open_directory(&self) -> Result<IdentityDirectory, CliError> {
+        let store = self.store_args.open_store().await?;
         let domain = match &self.domain {
             Some(name_or_id) => find_domain(&store, name_or_id).await?,
-            None => find_only_domain(&store).await?,
+            None => find_single_domain(&store).await?,
         };
-        Ok(IdentityDirectory { store, domain, origin: local_actor::local_origin() })
+        Ok(IdentityDirectory { store, domain, origin: local_actor::local_audit_origin() })
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use comfy_table::{ContentArrangement, Table, presets};
 
-/// Renders rows below a heading line. Returns the text `empty` if there are no rows.
+/// Renders a table with a heading line. Returns the text `empty` if there are no rows.
 pub(crate) fn render_rows<const N: usize>(headings: [&str; N], rows: Vec<[String; N]>, empty: &str) -> String {
     if rows.is_empty() {
         return format!("{empty}\n");
@@ -13,7 +13,7 @@ pub(crate) fn render_rows<const N: usize>(headings: [&str; N], rows: Vec<[String
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(headings);
     for row in rows {
-        table.add_row(row.map(|cell| one_line(&cell)));
+        table.add_row(row.map(|cell| sanitize_line(&cell)));
     }
     table.lines().fold(String::new(), |mut text, line| {
         let _ = writeln!(text, "{}", line.trim_end());
@@ -21,19 +21,19 @@ pub(crate) fn render_rows<const N: usize>(headings: [&str; N], rows: Vec<[String
     })
 }
 
-/// Renders field names and values, one field per line. Omits fields with an empty value.
+/// Renders one field name and value per line, without fields that have an empty value.
 pub(crate) fn render_fields(fields: &[(&str, String)]) -> String {
     let width = fields.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    let line = |(name, value): &(&str, String)| format!("{name:<width$}  {}\n", one_line(value));
+    let line = |(name, value): &(&str, String)| format!("{name:<width$}  {}\n", sanitize_line(value));
     fields.iter().filter(|(_, value)| !value.is_empty()).map(line).collect()
 }
 
-/// Sanitises text for a terminal. Some fields hold text from unauthenticated clients.
-pub(crate) fn one_line(text: &str) -> String {
+/// Sanitises text for a terminal, because some fields contain text from unauthenticated clients.
+pub(crate) fn sanitize_line(text: &str) -> String {
     clew_diagnose::terminal::one_line(text.as_bytes())
 }
 
-pub(crate) fn yes_no(yes: bool) -> String {
+pub(crate) fn format_yes_no(yes: bool) -> String {
     if yes { "yes" } else { "no" }.to_owned()
 }
 

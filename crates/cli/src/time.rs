@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, Timestamp};
 
-/// Parses a timestamp: RFC 3339, a date (midnight UTC), or a duration before now.
+/// Parses a timestamp in RFC 3339 format, a date (midnight UTC), or a duration before now.
 pub(crate) fn parse_timestamp(text: &str) -> Result<Timestamp, String> {
     if let Ok(timestamp) = text.parse::<Timestamp>() {
         return Ok(timestamp);
@@ -17,7 +17,7 @@ pub(crate) fn parse_timestamp(text: &str) -> Result<Timestamp, String> {
             .map(|midnight| midnight.timestamp())
             .map_err(|error| error.to_string());
     }
-    let invalid = || "a moment such as 2026-06-12T10:00:00Z, 2026-06-12 or 24h (ago)".to_owned();
+    let invalid = || "expected a time such as 2026-06-12T10:00:00Z, 2026-06-12 or 24h (ago)".to_owned();
     let age = text.parse::<Span>().map_err(|_| invalid())?.abs();
     let start = Timestamp::now().to_zoned_datetime(TimeZone::UTC).checked_sub(age).map_err(|_| invalid())?;
     Ok(start.timestamp())
@@ -26,16 +26,16 @@ pub(crate) fn parse_timestamp(text: &str) -> Result<Timestamp, String> {
 /// Parses a duration such as `15m`.
 pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let duration = text.parse::<SignedDuration>().ok().and_then(|duration| Duration::try_from(duration).ok());
-    duration.ok_or_else(|| "a duration such as 15m or 2h".to_owned())
+    duration.ok_or_else(|| "expected a duration such as 15m or 2h".to_owned())
 }
 
-/// Formats a Unix time in seconds as RFC 3339.
-pub(crate) fn format_seconds(at: i64) -> String {
+/// Formats a Unix timestamp in seconds as RFC 3339.
+pub(crate) fn format_unix_seconds(at: i64) -> String {
     Timestamp::from_second(at).map_or_else(|_| at.to_string(), |timestamp| timestamp.to_string())
 }
 
-/// Formats a Unix time in milliseconds as RFC 3339, always with three decimals.
-pub(crate) fn format_milliseconds(at: i64) -> String {
+/// Formats a Unix timestamp in milliseconds as RFC 3339 with three decimals.
+pub(crate) fn format_unix_millis(at: i64) -> String {
     Timestamp::from_millisecond(at).map_or_else(|_| at.to_string(), |timestamp| format!("{timestamp:.3}"))
 }
 
@@ -63,9 +63,9 @@ mod tests {
 
     #[test]
     fn unix_times_are_formatted_as_rfc_3339() {
-        assert_eq!(format_seconds(0), "1970-01-01T00:00:00Z");
-        assert_eq!(format_milliseconds(1_500), "1970-01-01T00:00:01.500Z");
-        assert_eq!(format_milliseconds(2_000), "1970-01-01T00:00:02.000Z");
-        assert_eq!(format_seconds(i64::MAX), i64::MAX.to_string());
+        assert_eq!(format_unix_seconds(0), "1970-01-01T00:00:00Z");
+        assert_eq!(format_unix_millis(1_500), "1970-01-01T00:00:01.500Z");
+        assert_eq!(format_unix_millis(2_000), "1970-01-01T00:00:02.000Z");
+        assert_eq!(format_unix_seconds(i64::MAX), i64::MAX.to_string());
     }
 }

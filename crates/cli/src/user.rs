@@ -1,4 +1,4 @@
-//! `clew user …`: users of a domain.
+//! `clew user …`: manages the users of a domain.
 
 mod create;
 mod render;
@@ -12,17 +12,17 @@ use crate::error::CliError;
 use crate::store_args::DomainArgs;
 
 #[derive(Debug, Args)]
-pub(crate) struct Arguments {
+pub(crate) struct UserCommandArgs {
     #[command(subcommand)]
-    action: Action,
+    command: UserCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Action {
-    Create(create::Arguments),
+enum UserCommand {
+    Create(create::CreateArgs),
     List(ListArgs),
     Show(ShowArgs),
-    Update(update::Arguments),
+    Update(update::UpdateArgs),
     Password(update::SetPasswordArgs),
     Enable(update::EnableArgs),
     Disable(update::DisableArgs),
@@ -47,7 +47,7 @@ struct ShowArgs {
     domain_args: DomainArgs,
 }
 
-/// Delete a user with the user's access keys and tokens.
+/// Delete a user with all access keys and tokens of the user.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  clew user remove ada --yes\n\nTo block a user without deleting data, use clew user disable."
@@ -61,45 +61,48 @@ struct RemoveArgs {
     domain_args: DomainArgs,
 }
 
-pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
-    match arguments.action {
-        Action::Create(arguments) => create::run(arguments).await,
-        Action::List(arguments) => list(arguments).await,
-        Action::Show(arguments) => show(arguments).await,
-        Action::Update(arguments) => update::update(arguments).await,
-        Action::Password(arguments) => update::password(arguments).await,
-        Action::Enable(arguments) => update::enable(arguments).await,
-        Action::Disable(arguments) => update::disable(arguments).await,
-        Action::Remove(arguments) => remove(arguments).await,
+pub(crate) async fn run(arguments: UserCommandArgs) -> Result<(), CliError> {
+    match arguments.command {
+        UserCommand::Create(arguments) => create::run(arguments).await,
+        UserCommand::List(arguments) => list_users(arguments).await,
+        UserCommand::Show(arguments) => show_user(arguments).await,
+        UserCommand::Update(arguments) => update::update_user(arguments).await,
+        UserCommand::Password(arguments) => update::set_password(arguments).await,
+        UserCommand::Enable(arguments) => update::enable_user(arguments).await,
+        UserCommand::Disable(arguments) => update::disable_user(arguments).await,
+        UserCommand::Remove(arguments) => remove_user(arguments).await,
     }
 }
 
-async fn list(arguments: ListArgs) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open().await?;
+async fn list_users(arguments: ListArgs) -> Result<(), CliError> {
+    let directory = arguments.domain_args.open_directory().await?;
     let users = directory.store.users_of(&directory.domain.id).await?;
-    arguments.domain_args.format().print(
+    arguments.domain_args.output_format().print(
         || render::render_table(&users),
-        || json!({ "users": users.iter().map(render::to_json).collect::<Vec<_>>() }),
+        || json!({ "users": users.iter().map(render::user_to_json).collect::<Vec<_>>() }),
     )
 }
 
-async fn show(arguments: ShowArgs) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open().await?;
-    let user = directory.user(&arguments.user).await?;
-    let access = render::Access::load(&directory, &user).await?;
+async fn show_user(arguments: ShowArgs) -> Result<(), CliError> {
+    let directory = arguments.domain_args.open_directory().await?;
+    let user = directory.find_user(&arguments.user).await?;
+    let access = render::UserAccess::load(&directory, &user).await?;
     arguments
         .domain_args
-        .format()
-        .print(|| render::render_details(&user, &access), || render::to_detailed_json(&user, &access))
+        .output_format()
+        .print(|| render::render_user_details(&user, &access), || render::user_details_to_json(&user, &access))
 }
 
-async fn remove(arguments: RemoveArgs) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open().await?;
-    let user = directory.user(&arguments.user).await?;
-    arguments.confirmation.prompt(format!("remove the user {} with their access keys and tokens", user.name)).await?;
+async fn remove_user(arguments: RemoveArgs) -> Result<(), CliError> {
+    let directory = arguments.domain_args.open_directory().await?;
+    let user = directory.find_user(&arguments.user).await?;
+    arguments
+        .confirmation
+        .confirm_action(format!("remove the user {} with all access keys and tokens", user.name))
+        .await?;
     directory.store.remove_user(&directory.origin, &user.id).await?;
     arguments
         .domain_args
-        .format()
+        .output_format()
         .print(|| format!("Removed the user {} ({}).\n", user.name, user.id), || json!({ "removed": user.id }))
 }

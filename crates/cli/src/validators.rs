@@ -4,24 +4,24 @@ use clew_iam::name::{self, MAX_DESCRIPTION_LENGTH, NameRule};
 
 /// Validates the name of a domain, project, user or group.
 pub(crate) fn parse_name(name: &str) -> Result<String, String> {
-    check_rule(name::IDENTITY, name)
+    check_name_rule(name::IDENTITY, name)
 }
 
 /// Validates the name of a policy.
 pub(crate) fn parse_policy_name(name: &str) -> Result<String, String> {
-    check_rule(name::POLICY, name)
+    check_name_rule(name::POLICY, name)
 }
 
-fn check_rule(rule: NameRule, name: &str) -> Result<String, String> {
+fn check_name_rule(rule: NameRule, name: &str) -> Result<String, String> {
     if rule.allows(name) { Ok(name.to_owned()) } else { Err(rule.to_string()) }
 }
 
-/// Validates a description: one line of limited length.
+/// Validates a description, which is one line of limited length.
 pub(crate) fn parse_description(text: &str) -> Result<String, String> {
     if text.chars().count() <= MAX_DESCRIPTION_LENGTH && !text.chars().any(char::is_control) {
         Ok(text.to_owned())
     } else {
-        Err(format!("one line of at most {MAX_DESCRIPTION_LENGTH} characters"))
+        Err(format!("expected one line of at most {MAX_DESCRIPTION_LENGTH} characters"))
     }
 }
 

@@ -11,10 +11,10 @@ use crate::output;
 
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub(crate) struct Arguments {
+pub(crate) struct WorkerArgs {
     #[command(flatten)]
     daemon: daemon::DaemonArgs,
-    /// Address and port for /metrics, /healthz and /readyz only; port 0 selects a free port [default: none]
+    /// Address and port for /metrics, /healthz and /readyz; port 0 selects a free port [default: no listener]
     #[arg(long, value_name = "ADDRESS", env = "CLEW_WORKER_LISTEN")]
     listen: Option<String>,
 }
@@ -34,8 +34,8 @@ The worker prints \"working\" on stdout when it is ready, with its address if it
 work starts, running collections finish or return to the queue. The configuration file is the same as for clew serve; settings of the
 HTTP server have no effect.";
 
-pub(crate) async fn run(mut arguments: Arguments) -> Result<(), CliError> {
-    let configuration = arguments.daemon.configuration()?;
+pub(crate) async fn run(mut arguments: WorkerArgs) -> Result<(), CliError> {
+    let configuration = arguments.daemon.load_configuration()?;
     require_shared_stores(&configuration)?;
     let api =
         ApiSettings { operations_only: true, allowed_hosts: AllowedHosts::default(), ..configuration.api_settings()? };
@@ -47,7 +47,7 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<(), CliError> {
     let shutdown = shutdown_on_signals()?;
     daemon.listen_for_notifications(&shutdown);
     let master_key_watch = daemon.watch_master_key(&shutdown);
-    daemon.watch_audit(&shutdown).await;
+    daemon.watch_audit_log(&shutdown).await;
     let worker_tasks = daemon.start_worker(&shutdown);
     let address = listener.as_ref().and_then(|listener| listener.local_addr().ok());
     output::write_stdout(&address.map_or("working\n".to_owned(), |address| format!("working http://{address}\n")))?;
@@ -56,7 +56,7 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<(), CliError> {
         None => Ok(()),
         Some(listener) => clew_api::serve(daemon.build_service(&configuration, api), listener, shutdown.clone()).await,
     };
-    result.map_err(|error| CliError::failure(error.to_string()))?;
+    result.map_err(|error| CliError::new_failure(error.to_string()))?;
     worker_tasks.join().await?;
     info!("stopped");
     master_key_watch.await.unwrap_or(Ok(()))
@@ -64,8 +64,8 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<(), CliError> {
 
 async fn bind_listener(address: &str) -> Result<TcpListener, CliError> {
     let failed = |error| {
-        CliError::failure(format!("could not listen on {address}: {error}"))
-            .with_hint("select another address with --listen, or omit --listen")
+        CliError::new_failure(format!("could not listen on {address}: {error}"))
+            .with_fix("select another address with --listen, or omit --listen")
     };
     TcpListener::bind(address).await.map_err(failed)
 }

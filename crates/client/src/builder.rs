@@ -1,4 +1,4 @@
-//! Builder of clients.
+//! Builder of API clients.
 
 use std::sync::Arc;
 
@@ -11,9 +11,9 @@ use crate::endpoint::Endpoint;
 use crate::error::ClientError;
 use crate::project::ProjectRef;
 use crate::settings::Settings;
-use crate::{Client, Inner};
+use crate::{Client, ClientInner};
 
-/// Builder of a [`Client`]. Credentials are required, and a project or a region; other options have defaults.
+/// Builder of a [`Client`]. Requires credentials, and a project or a region. Other options have defaults.
 #[derive(Debug, Clone)]
 pub struct ClientBuilder {
     endpoint: String,
@@ -43,7 +43,7 @@ impl Client {
 }
 
 impl ClientBuilder {
-    /// Sets the endpoint of tokens and projects. Default: the endpoint of the API.
+    /// Sets the IAM endpoint for tokens and projects. The default is the API endpoint.
     #[must_use]
     pub fn iam_endpoint(mut self, endpoint: impl Into<String>) -> Self {
         self.iam_endpoint = Some(endpoint.into());
@@ -64,28 +64,28 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets the region. The first request looks up its project.
+    /// Sets the region. The first request looks up the project of the region.
     #[must_use]
     pub fn region(mut self, region: impl Into<String>) -> Self {
         self.project_ref = Some(ProjectRef::Region(region.into()));
         self
     }
 
-    /// Sets the language of messages and of the header row of results.
+    /// Sets the language of error messages and of the header row of results.
     #[must_use]
     pub fn language(mut self, language: Language) -> Self {
         self.language = Some(language);
         self
     }
 
-    /// Sets the header `User-Agent`.
+    /// Sets the `User-Agent` header.
     #[must_use]
     pub fn user_agent(mut self, name: impl Into<String>) -> Self {
         self.user_agent = name.into();
         self
     }
 
-    /// Trusts the certificates of a PEM bundle, in addition to those of the system.
+    /// Trusts the CA certificates of a PEM bundle in addition to the system certificates.
     #[must_use]
     pub fn ca_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.ca_certificates.push(pem.into());
@@ -108,17 +108,17 @@ impl ClientBuilder {
             None => endpoint.clone(),
         };
         if HeaderValue::from_str(&self.user_agent).is_err() {
-            return Err(ClientError::Setup(format!("user agent {:?} holds control characters", self.user_agent)));
+            return Err(ClientError::Setup(format!("user agent {:?} contains control characters", self.user_agent)));
         }
-        let http = self.http_client(&endpoint, &iam_endpoint)?;
+        let http = self.build_http_client(&endpoint, &iam_endpoint)?;
         Ok(Client {
-            inner: Arc::new(Inner {
+            inner: Arc::new(ClientInner {
                 http,
                 endpoint,
                 iam_endpoint,
                 credentials: self
                     .credentials
-                    .ok_or_else(|| missing("a pair of access key and secret key, or a user with a password"))?,
+                    .ok_or_else(|| missing("an access key with its secret key, or a user with a password"))?,
                 project_ref: self.project_ref.ok_or_else(|| missing("a project id or a region"))?,
                 language: self.language,
                 user_agent: self.user_agent,
@@ -129,7 +129,7 @@ impl ClientBuilder {
         })
     }
 
-    fn http_client(&self, endpoint: &Endpoint, iam_endpoint: &Endpoint) -> Result<reqwest::Client, ClientError> {
+    fn build_http_client(&self, endpoint: &Endpoint, iam_endpoint: &Endpoint) -> Result<reqwest::Client, ClientError> {
         install_crypto_provider();
         let mut builder = reqwest::Client::builder()
             .connect_timeout(self.settings.connect_timeout)
@@ -145,11 +145,11 @@ impl ClientBuilder {
             let read = reqwest::Certificate::from_pem_bundle(pem)
                 .map_err(|error| ClientError::Setup(format!("the CA certificates are not PEM: {error}")))?;
             if read.is_empty() {
-                return Err(ClientError::Setup("the file of CA certificates holds none in PEM form".to_owned()));
+                return Err(ClientError::Setup("the CA certificate file contains no PEM certificate".to_owned()));
             }
             certificates.extend(read);
         }
-        // Plain HTTP needs no certificates: the client must also work on a machine without CA certificates.
+        // Plain HTTP requires no certificates, so the client also works on a machine without CA certificates.
         builder = if endpoint.is_https() || iam_endpoint.is_https() {
             builder.tls_certs_merge(certificates)
         } else {
@@ -157,8 +157,8 @@ impl ClientBuilder {
         };
         builder.build().map_err(|error| {
             ClientError::Setup(format!(
-                "TLS cannot be used: {}; are CA certificates installed?",
-                crate::error::root_cause(&error)
+                "TLS is not available: {}; check that CA certificates are installed",
+                crate::error::root_cause_message(&error)
             ))
         })
     }

@@ -1,4 +1,4 @@
-//! Collections: start, state, and wait for completion (spec sections 1.2 and 1.3).
+//! Starts collections, and waits for their completion (spec sections 1.2 and 1.3).
 
 use std::fmt;
 use std::time::Duration;
@@ -11,15 +11,15 @@ use tokio::time::Instant;
 
 use crate::Client;
 use crate::error::ClientError;
-use crate::response::sanitize;
+use crate::response::sanitize_text;
 use crate::retry::Idempotency;
 use crate::transport::ApiRequest;
 
-const PREFER: HeaderName = HeaderName::from_static("prefer");
+const PREFER_HEADER: HeaderName = HeaderName::from_static("prefer");
 /// Maximum duration of one long poll.
-const MAX_LONG_POLL: Duration = Duration::from_secs(20);
+const MAX_LONG_POLL_DURATION: Duration = Duration::from_secs(20);
 
-/// Id of a collection, in a format that only the server defines.
+/// Opaque id of a collection.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RequestId(String);
@@ -50,7 +50,7 @@ impl fmt::Display for RequestId {
     }
 }
 
-/// Filter and order of the collected sessions. An absent field means the server's default.
+/// Filter and sort order of a collection. The server applies its default to an absent field.
 /// The server validates the values.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct SelectionRequest {
@@ -69,7 +69,7 @@ pub struct SelectionRequest {
     /// Default database.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub db: Option<String>,
-    /// Kind of command.
+    /// Command, such as `Query` or `Sleep`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
     /// Substring of the statement.
@@ -99,7 +99,7 @@ impl From<SelectionDraft> for SelectionRequest {
     }
 }
 
-/// State of a collection, as the API defines it.
+/// State of a collection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CollectionStatus {
     /// The collection is queued or running.
@@ -108,7 +108,7 @@ pub enum CollectionStatus {
     Finished,
     /// The collection failed; [`Client::failure_reason`] returns the reason.
     Error,
-    /// The collection does not exist, or no longer.
+    /// The collection never existed or no longer exists.
     Unrecognized,
 }
 
@@ -135,20 +135,20 @@ struct StatusResponse {
 }
 
 impl Client {
-    /// Starts a collection. Retries only if the server has certainly not started it.
+    /// Starts a collection. Retries only if the server has not started the collection.
     pub async fn start_collection(
         &self,
         instance: &InstanceId,
         node: &NodeId,
         selection: &SelectionRequest,
     ) -> Result<RequestId, ClientError> {
-        let project = self.project().await?;
+        let project = self.project_id().await?;
         let request = ApiRequest {
             method: Method::POST,
             content_type: Some("application/json;charset=utf-8"),
             body: serde_json::to_string(selection).map_err(|error| ClientError::Setup(error.to_string()))?,
             idempotency: Idempotency::NonIdempotent,
-            ..self.get_request(
+            ..self.build_get_request(
                 "starting a collection",
                 project,
                 format!("/v3/{project}/instances/{instance}/nodes/{node}/realtime-session"),
@@ -170,7 +170,7 @@ impl Client {
     }
 
     /// Returns the state of a collection.
-    /// A server with long polling responds once it completes, or after `wait` in whole seconds.
+    /// With long polling, the server responds when the collection completes, or after `wait` rounded down to seconds.
     async fn long_poll_status(
         &self,
         instance: &InstanceId,
@@ -178,27 +178,28 @@ impl Client {
         request_id: &RequestId,
         wait: Duration,
     ) -> Result<CollectionStatus, ClientError> {
-        let project = self.project().await?;
-        let operation = "asking for the state of a collection";
+        let project = self.project_id().await?;
+        let operation = "reading the state of a collection";
         let path = format!("/v3/{project}/instances/{instance}/nodes/{node}/realtime-session-task");
-        let mut request = self.get_request(operation, project, path, vec![("request_id", request_id.to_string())]);
+        let mut request =
+            self.build_get_request(operation, project, path, vec![("request_id", request_id.to_string())]);
         if wait.as_secs() > 0 {
-            request.unsigned_headers.push((PREFER, format!("wait={}", wait.as_secs())));
+            request.unsigned_headers.push((PREFER_HEADER, format!("wait={}", wait.as_secs())));
         }
         let response: StatusResponse = self.send_json(&request).await?;
         CollectionStatus::from_name(&response.status).ok_or_else(|| {
-            let why = format!("the state {:?}", sanitize(&response.status, 80));
-            self.context(operation, &self.inner.endpoint.to_string()).invalid_response(why)
+            let why = format!("unknown state {:?}", sanitize_text(&response.status, 80));
+            self.request_context(operation, &self.inner.endpoint.to_string()).invalid_response_error(why)
         })
     }
 
     /// Waits until the collection is no longer running, and returns its final state.
     ///
     /// Uses long polling (`Prefer: wait`, RFC 7240) if the server supports it.
-    /// The cloud does not; the client then polls at intervals.
-    /// `on_progress` receives each state and the time since the start of the wait.
+    /// Without long polling, as in the cloud, the client polls at intervals.
+    /// `on_progress` receives each polled state, and the elapsed time since the call.
     ///
-    /// Fails with [`ClientError::StillRunning`] after `limit`; the collection continues.
+    /// Fails with [`ClientError::StillRunning`] after `limit`, but the collection continues.
     pub async fn wait_for_collection(
         &self,
         instance: &InstanceId,
@@ -209,7 +210,7 @@ impl Client {
     ) -> Result<CollectionStatus, ClientError> {
         let start = Instant::now();
         let max_pause = self.inner.settings.poll_interval.saturating_mul(8);
-        let max_wait = MAX_LONG_POLL.min(self.inner.settings.response_timeout / 2);
+        let max_wait = MAX_LONG_POLL_DURATION.min(self.inner.settings.response_timeout / 2);
         let mut pause = self.inner.settings.poll_interval;
         loop {
             let requested_at = Instant::now();
@@ -224,7 +225,7 @@ impl Client {
             if left.is_zero() {
                 return Err(ClientError::StillRunning { request_id: request_id.to_string(), limit });
             }
-            // After a long poll, the pause has usually elapsed.
+            // After a long poll, the pause has usually already elapsed.
             tokio::time::sleep_until((requested_at + pause).min(start + limit)).await;
             pause = pause.mul_f64(1.5).min(max_pause);
         }

@@ -1,4 +1,4 @@
-//! Download of results, with resumption after a lost connection (spec section 1.4).
+//! Downloads results, and resumes after a lost connection (spec section 1.4).
 
 use clew_model::{InstanceId, NodeId};
 use reqwest::header::{ACCEPT_ENCODING, CONTENT_RANGE, ETAG, IF_RANGE, RANGE};
@@ -16,26 +16,27 @@ const DOWNLOAD_OPERATION: &str = "downloading a result";
 /// Summary of a completed download.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DownloadSummary {
-    /// Bytes written.
+    /// Number of bytes written.
     pub bytes: u64,
-    /// Entity tag of the content.
+    /// Entity tag of the result.
     pub etag: Option<String>,
 }
 
-/// Progress of a download, with the data required to resume it.
+/// Progress of a download, with the data required for resumption.
 #[derive(Debug, Default)]
 struct DownloadProgress {
     received: u64,
     total: Option<u64>,
-    /// Strong entity tag. A download without one cannot be resumed.
+    /// Strong entity tag. A download without a strong entity tag cannot be resumed.
     etag: Option<String>,
 }
 
 impl Client {
     /// Downloads the result of a finished collection.
     ///
-    /// After a lost connection, the download resumes. If the result has changed by then, the download restarts.
-    /// The length is verified. `on_progress` receives the bytes so far and the total, if the server sent it.
+    /// After a lost connection, the download resumes, or restarts if the result has changed.
+    /// The length of the result is verified.
+    /// `on_progress` receives the number of downloaded bytes, and the total if the server sent it.
     pub async fn download<T: DownloadSink>(
         &self,
         instance: &InstanceId,
@@ -45,7 +46,7 @@ impl Client {
         mut on_progress: impl FnMut(u64, Option<u64>),
     ) -> Result<DownloadSummary, ClientError> {
         let downloaded = self.download_with_resume(instance, node, request_id, target, &mut on_progress).await;
-        // Also after an error, so that the received bytes are kept.
+        // The sink is also completed after an error, to keep the received bytes.
         let finished = target.finish().await;
         let downloaded = downloaded?;
         finished?;
@@ -64,7 +65,7 @@ impl Client {
         let mut interruptions = 0;
         loop {
             let response = self.open_result(instance, node, request_id, target, &mut progress).await?;
-            let error = match self.read_body(response, target, &mut progress, on_progress).await {
+            let error = match self.stream_body(response, target, &mut progress, on_progress).await {
                 Ok(()) => return Ok(DownloadSummary { bytes: progress.received, etag: progress.etag }),
                 Err(error) => error,
             };
@@ -79,13 +80,15 @@ impl Client {
                 return Err(ClientError::TooManyInterruptions { interruptions, received: progress.received, last });
             }
             tracing::debug!(interruptions, received_bytes = progress.received, %error, "download broke off; going on");
-            if let Some(pause) = retry::backoff(&self.inner.settings, interruptions, &error, retry::jitter()) {
+            if let Some(pause) =
+                retry::compute_backoff(&self.inner.settings, interruptions, &error, retry::random_jitter())
+            {
                 tokio::time::sleep(pause).await;
             }
         }
     }
 
-    /// Returns the server's reason for a missing result, or `None` if there is a result.
+    /// Returns the failure reason of a collection, or `None` if the result exists.
     pub async fn failure_reason(
         &self,
         instance: &InstanceId,
@@ -99,7 +102,7 @@ impl Client {
         }
     }
 
-    /// Requests the result from the current progress. Resets target and progress if the download cannot be resumed.
+    /// Requests the result from the current offset. Resets `target` and `progress` if the download cannot be resumed.
     async fn open_result<T: DownloadSink>(
         &self,
         instance: &InstanceId,
@@ -112,7 +115,7 @@ impl Client {
         if progress.range_headers().is_some() {
             let refused = match &response {
                 Ok(response) => response.status() == StatusCode::PARTIAL_CONTENT && !progress.is_continued_by(response),
-                Err(error) => error.status() == Some(StatusCode::RANGE_NOT_SATISFIABLE.as_u16()),
+                Err(error) => error.http_status() == Some(StatusCode::RANGE_NOT_SATISFIABLE.as_u16()),
             };
             if refused {
                 progress.etag = None;
@@ -124,13 +127,16 @@ impl Client {
             if progress.range_headers().is_some() {
                 return Ok(response);
             }
-            let why = "a part of the result where the whole was asked for";
-            return Err(self.context(DOWNLOAD_OPERATION, &self.inner.endpoint.to_string()).invalid_response(why));
+            let why = "partial content instead of the complete result";
+            return Err(self
+                .request_context(DOWNLOAD_OPERATION, &self.inner.endpoint.to_string())
+                .invalid_response_error(why));
         }
         if progress.received > 0 {
             target.restart().await?;
         }
-        *progress = DownloadProgress { received: 0, total: response.content_length(), etag: strong_etag(&response) };
+        *progress =
+            DownloadProgress { received: 0, total: response.content_length(), etag: parse_strong_etag(&response) };
         Ok(response)
     }
 
@@ -141,7 +147,7 @@ impl Client {
         request_id: &RequestId,
         progress: &DownloadProgress,
     ) -> Result<Response, ClientError> {
-        let project = self.project().await?;
+        let project = self.project_id().await?;
         let path = format!("/v3/{project}/instances/{instance}/nodes/{node}/realtime-session-result");
         // Byte ranges of a compressed body cannot be resumed.
         let mut unsigned_headers = vec![(ACCEPT_ENCODING, "identity".to_owned())];
@@ -151,13 +157,13 @@ impl Client {
         let query = vec![("request_id", request_id.to_string())];
         self.send_streaming(&ApiRequest {
             unsigned_headers,
-            ..self.get_request(DOWNLOAD_OPERATION, project, path, query)
+            ..self.build_get_request(DOWNLOAD_OPERATION, project, path, query)
         })
         .await
     }
 
-    /// Writes the body of the response to the target.
-    async fn read_body<T: DownloadSink>(
+    /// Writes the response body to the target.
+    async fn stream_body<T: DownloadSink>(
         &self,
         mut response: Response,
         target: &mut T,
@@ -165,11 +171,12 @@ impl Client {
         on_progress: &mut impl FnMut(u64, Option<u64>),
     ) -> Result<(), ClientError> {
         let name = self.inner.endpoint.to_string();
-        let context = self.context(DOWNLOAD_OPERATION, &name);
+        let context = self.request_context(DOWNLOAD_OPERATION, &name);
         on_progress(progress.received, progress.total);
         loop {
             let chunk = tokio::time::timeout(context.limit, response.chunk()).await;
-            let Some(chunk) = chunk.map_err(|_| context.timeout())?.map_err(|error| context.transport_error(error))?
+            let Some(chunk) =
+                chunk.map_err(|_| context.timeout_error())?.map_err(|error| context.transport_error(error))?
             else {
                 break;
             };
@@ -187,24 +194,24 @@ impl Client {
 }
 
 impl DownloadProgress {
-    /// Values of `Range` and `If-Range` for the missing bytes. `None` if the download cannot be resumed.
+    /// Returns the values of `Range` and `If-Range` for the missing bytes, or `None` if the download cannot be resumed.
     fn range_headers(&self) -> Option<(String, &str)> {
         let etag = self.etag.as_deref().filter(|_| self.received > 0)?;
         Some((format!("bytes={}-", self.received), etag))
     }
 
-    /// Returns true if the partial response continues the same content at the current offset.
+    /// Returns true if the partial response has the same entity tag and starts at the current offset.
     fn is_continued_by(&self, response: &Response) -> bool {
         let content_range =
             response.headers().get(CONTENT_RANGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let is_next = parse_content_range(content_range).is_some_and(|(first, total)| {
             first == self.received && (total.is_none() || self.total.is_none() || total == self.total)
         });
-        is_next && strong_etag(response).is_none_or(|etag| self.etag.as_ref() == Some(&etag))
+        is_next && parse_strong_etag(response).is_none_or(|etag| self.etag.as_ref() == Some(&etag))
     }
 }
 
-/// Parses `Content-Range`, such as `bytes 5-9/10`: first byte and total. A total of `*` is unknown.
+/// Parses `Content-Range`, such as `bytes 5-9/10`, into the first offset and the total. A total of `*` becomes `None`.
 fn parse_content_range(text: &str) -> Option<(u64, Option<u64>)> {
     let (range, total) = text.strip_prefix("bytes ")?.split_once('/')?;
     let (first, last) = range.split_once('-')?;
@@ -213,7 +220,7 @@ fn parse_content_range(text: &str) -> Option<(u64, Option<u64>)> {
     (first <= last).then_some((first, total))
 }
 
-fn strong_etag(response: &Response) -> Option<String> {
+fn parse_strong_etag(response: &Response) -> Option<String> {
     let etag = response.headers().get(ETAG)?.to_str().ok()?;
     etag.starts_with('"').then(|| etag.to_owned())
 }

@@ -13,13 +13,13 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    /// Parses `https://host` or `http://host:port`, without a path. `what` names the setting in errors.
+    /// Parses a URL such as `https://host` or `http://host:port`. `what` names the setting in errors.
     pub(crate) fn parse(what: &str, given: &str) -> Result<Self, ClientError> {
-        let wrong = |why: &str| ClientError::Setup(format!("{what} {given:?} {why}; write it like https://host:port"));
+        let wrong = |why: &str| ClientError::Setup(format!("{what} {given:?} {why}; expected https://host:port"));
         let url = Url::parse(given.trim()).map_err(|error| wrong(&format!("is not a URL ({error})")))?;
         if !url.username().is_empty() || url.password().is_some() {
             // The URL is not shown: it may contain a password.
-            return Err(ClientError::Setup(format!("{what} must not hold a user or password")));
+            return Err(ClientError::Setup(format!("{what} must not contain a user or password")));
         }
         match url.scheme() {
             "http" | "https" => {}
@@ -32,14 +32,14 @@ impl Endpoint {
     }
 
     /// Returns the URL of a request. `path` and `query` must be percent-encoded.
-    pub(crate) fn request(&self, path: &str, query: &str) -> Url {
+    pub(crate) fn request_url(&self, path: &str, query: &str) -> Url {
         let mut url = self.url.clone();
         url.set_path(path);
         url.set_query(Some(query).filter(|query| !query.is_empty()));
         url
     }
 
-    /// Value of the header `Host`. It contains the port unless that is the default of the scheme.
+    /// Returns the value of the `Host` header, with the port unless it is the default port of the scheme.
     pub(crate) fn host_header(&self) -> String {
         let host = self.url.host_str().unwrap_or_default();
         self.url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
@@ -49,7 +49,7 @@ impl Endpoint {
         self.url.scheme() == "https"
     }
 
-    /// Returns true for the local machine, for which no proxy is used.
+    /// Returns true if the host is the local machine. Requests to loopback addresses bypass proxies.
     pub(crate) fn is_loopback(&self) -> bool {
         match self.url.host() {
             Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),

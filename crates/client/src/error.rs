@@ -6,7 +6,7 @@ use std::time::Duration;
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// Invalid configuration of the client.
-    #[error("the client cannot be set up: {0}")]
+    #[error("invalid client configuration: {0}")]
     Setup(String),
     /// Error response of the API.
     #[error("{operation}: {error_msg} ({error_code}, HTTP {status}{})", request_id.as_ref().map(|id| format!(", request {id}")).unwrap_or_default())]
@@ -19,15 +19,15 @@ pub enum ClientError {
         error_code: String,
         /// Error message of the service.
         error_msg: String,
-        /// Request id of the server, for support requests.
+        /// Request id from the server, to be quoted in support requests.
         request_id: Option<String>,
-        /// Delay that the server requests before the next attempt (`Retry-After`).
+        /// Requested delay before the next attempt (`Retry-After`).
         retry_after: Option<Duration>,
     },
-    /// No connection: refused, unknown host, or TLS error.
+    /// The connection failed: refused, unknown host, or TLS error.
     #[error(
         "{operation}: cannot connect to {endpoint}: {}; check the endpoint, the network and, for https, the certificate",
-        root_cause(source)
+        root_cause_message(source)
     )]
     Connect {
         /// Operation that failed.
@@ -37,8 +37,8 @@ pub enum ClientError {
         /// Cause.
         source: reqwest::Error,
     },
-    /// No complete response within the timeout.
-    #[error("{operation}: {endpoint} did not answer within {limit:?}")]
+    /// The response was not complete within the timeout.
+    #[error("{operation}: {endpoint} did not respond within {limit:?}")]
     Timeout {
         /// Operation that failed.
         operation: &'static str,
@@ -47,8 +47,8 @@ pub enum ClientError {
         /// Timeout.
         limit: Duration,
     },
-    /// Connection lost before the response was complete.
-    #[error("{operation}: the connection to {endpoint} broke: {}", root_cause(source))]
+    /// The connection was lost before the response was complete.
+    #[error("{operation}: lost the connection to {endpoint}: {}", root_cause_message(source))]
     ConnectionLost {
         /// Operation that failed.
         operation: &'static str,
@@ -57,8 +57,8 @@ pub enum ClientError {
         /// Cause.
         source: reqwest::Error,
     },
-    /// Response that does not conform to this API.
-    #[error("{operation}: {endpoint} gave an answer that is not of this API: {why}; is the endpoint right?")]
+    /// The response does not conform to the API.
+    #[error("{operation}: invalid response from {endpoint}: {why}; check the endpoint")]
     InvalidResponse {
         /// Operation that failed.
         operation: &'static str,
@@ -67,51 +67,49 @@ pub enum ClientError {
         /// Reason why the response is invalid.
         why: String,
     },
-    /// The region has no project for the credentials, or several.
-    #[error(
-        "looking up the project of region {region}: exactly one must match, but {found}; give the project id instead"
-    )]
+    /// The region does not have exactly one project for the credentials.
+    #[error("looking up the project of region {region}: expected one project, but {found}; set the project id instead")]
     ProjectLookup {
         /// Region.
         region: String,
-        /// Description of the projects found.
+        /// Description of the matching projects.
         found: String,
     },
-    /// The wait for a collection timed out. The collection continues, and its state can be requested later.
-    #[error("the collection {request_id} is still running after {limit:?}; ask for it again later")]
+    /// The wait for a collection timed out, but the collection continues on the server.
+    #[error("the collection {request_id} is still running after {limit:?}; request its state again later")]
     StillRunning {
         /// Id of the collection.
         request_id: String,
         /// Duration of the wait.
         limit: Duration,
     },
-    /// A download was interrupted too often.
-    #[error("downloading a result: broke off {interruptions} times, the last time after {received} bytes: {last}")]
+    /// The number of interruptions of a download exceeded the maximum.
+    #[error("downloading a result: interrupted {interruptions} times, last after {received} bytes: {last}")]
     TooManyInterruptions {
         /// Number of interruptions.
         interruptions: u32,
-        /// Bytes written.
+        /// Number of bytes written.
         received: u64,
         /// Error of the last interruption.
         last: Box<ClientError>,
     },
-    /// The result is shorter or longer than the length that the server announced.
-    #[error("downloading a result: {received} bytes came, but the server had told {total}")]
+    /// The length of the result differs from the length that the server sent in `Content-Length`.
+    #[error("downloading a result: received {received} bytes, expected {total}")]
     LengthMismatch {
-        /// Bytes received.
+        /// Number of bytes received.
         received: u64,
-        /// Bytes announced.
+        /// Expected number of bytes.
         total: u64,
     },
     /// The sink cannot write the result.
-    #[error("downloading a result: cannot write it: {0}")]
+    #[error("downloading a result: cannot write the result: {0}")]
     Write(#[from] std::io::Error),
 }
 
 impl ClientError {
-    /// HTTP status of an error response of the API.
+    /// HTTP status of an error response; `None` for other errors.
     #[must_use]
-    pub fn status(&self) -> Option<u16> {
+    pub fn http_status(&self) -> Option<u16> {
         match self {
             Self::Api { status, .. } => Some(*status),
             _ => None,
@@ -119,8 +117,8 @@ impl ClientError {
     }
 }
 
-/// Message of the innermost cause. The outer messages of reqwest only describe the context.
-pub(crate) fn root_cause(error: &reqwest::Error) -> String {
+/// Returns the message of the innermost cause, because the outer messages of reqwest describe only the context.
+pub(crate) fn root_cause_message(error: &reqwest::Error) -> String {
     let mut innermost: &dyn std::error::Error = error;
     while let Some(source) = innermost.source() {
         innermost = source;

@@ -1,7 +1,7 @@
-//! Instances: list and details (spec sections 3.3 and 3.4).
+//! Lists and shows instances (spec sections 3.3 and 3.4).
 //!
-//! Responses are parsed leniently, because the cloud's documentation mixes numbers and text, omits fields and sets them to null.
-//! Identifiers and the list itself are required: a response without the list is not from this API.
+//! Parsing accepts numbers as text, and missing or null fields, because the cloud's documentation varies.
+//! Ids and the list of instances are required; a response without them is rejected.
 
 use clew_model::{InstanceFilter, InstanceId, Page, Tag};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -9,14 +9,14 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::Client;
 use crate::error::ClientError;
 
-/// A page of instances.
+/// Page of instances.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstanceList {
-    /// The instances of the page.
-    #[serde(deserialize_with = "or_default")]
+    /// Instances of the page.
+    #[serde(deserialize_with = "null_as_default")]
     pub instances: Vec<InstanceSummary>,
-    /// Total number of matches.
-    #[serde(deserialize_with = "or_default")]
+    /// Total number of matching instances.
+    #[serde(deserialize_with = "null_as_default")]
     pub total_count: u64,
 }
 
@@ -28,31 +28,31 @@ pub struct InstanceSummary {
     /// Name.
     pub name: String,
     /// Status: `normal`, `abnormal`, `creating` or `createfail`.
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub status: String,
     /// Addresses of the master.
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub private_ips: Vec<String>,
     /// Addresses of the replicas.
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub readonly_private_ips: Vec<String>,
     /// Port of the database.
-    #[serde(default, deserialize_with = "text_or_number")]
+    #[serde(default, deserialize_with = "number_as_text")]
     pub port: String,
     /// Kind and version of the database.
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub datastore: Datastore,
-    /// Time of creation, in the server's format.
-    #[serde(default, deserialize_with = "or_default")]
+    /// Creation time, in the format of the server.
+    #[serde(default, deserialize_with = "null_as_default")]
     pub created: String,
-    /// Time of the last change, in the server's format.
-    #[serde(default, deserialize_with = "or_default")]
+    /// Time of the last change, in the format of the server.
+    #[serde(default, deserialize_with = "null_as_default")]
     pub updated: String,
-    /// Id of the enterprise project; `0` is the default one.
-    #[serde(default, deserialize_with = "text_or_number")]
+    /// Id of the enterprise project; `0` is the default enterprise project.
+    #[serde(default, deserialize_with = "number_as_text")]
     pub enterprise_project_id: String,
     /// Tags.
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub tags: Vec<Tag>,
 }
 
@@ -60,10 +60,10 @@ pub struct InstanceSummary {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Datastore {
     /// Kind, such as `gaussdb-mysql`.
-    #[serde(default, rename = "type", deserialize_with = "or_default")]
+    #[serde(default, rename = "type", deserialize_with = "null_as_default")]
     pub kind: String,
     /// Version.
-    #[serde(default, deserialize_with = "text_or_number")]
+    #[serde(default, deserialize_with = "number_as_text")]
     pub version: String,
 }
 
@@ -75,31 +75,31 @@ pub struct InstanceDetail {
     /// Name.
     pub name: String,
     /// Id of the project that owns the instance.
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub project_id: String,
     /// Status; see [`InstanceSummary::status`].
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub status: String,
     /// Port of the database.
-    #[serde(default, deserialize_with = "text_or_number")]
+    #[serde(default, deserialize_with = "number_as_text")]
     pub port: String,
     /// Kind and version of the database.
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub datastore: Datastore,
     /// Nodes.
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub nodes: Vec<InstanceNode>,
-    /// Time of creation, in the server's format.
-    #[serde(default, deserialize_with = "or_default")]
+    /// Creation time, in the format of the server.
+    #[serde(default, deserialize_with = "null_as_default")]
     pub created: String,
-    /// Time of the last change, in the server's format.
-    #[serde(default, deserialize_with = "or_default")]
+    /// Time of the last change, in the format of the server.
+    #[serde(default, deserialize_with = "null_as_default")]
     pub updated: String,
-    /// Id of the enterprise project; `0` is the default one.
-    #[serde(default, deserialize_with = "text_or_number")]
+    /// Id of the enterprise project; `0` is the default enterprise project.
+    #[serde(default, deserialize_with = "number_as_text")]
     pub enterprise_project_id: String,
     /// Tags.
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub tags: Vec<Tag>,
 }
 
@@ -109,29 +109,29 @@ pub struct InstanceNode {
     /// Id.
     pub id: String,
     /// Name.
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub name: String,
     /// Role: `master` or `slave`.
-    #[serde(default, rename = "type", deserialize_with = "or_default")]
+    #[serde(default, rename = "type", deserialize_with = "null_as_default")]
     pub role: String,
     /// Status, such as `normal`.
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub status: String,
     /// Port of the database.
-    #[serde(default, deserialize_with = "text_or_number")]
+    #[serde(default, deserialize_with = "number_as_text")]
     pub port: String,
     /// Addresses of the node.
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub private_read_ips: Vec<String>,
 }
 
 /// Deserializes null as the default value.
-fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+fn null_as_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// Deserializes text, a number, or null (as empty text).
-fn text_or_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+/// Deserializes text or a number as text, and null as empty text.
+fn number_as_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum TextOrNumber {
@@ -151,9 +151,9 @@ struct DetailResponse {
 }
 
 impl Client {
-    /// Lists a page of the instances of the project that match all filters.
+    /// Returns a page of the project's instances that match all filters.
     pub async fn list_instances(&self, filter: &InstanceFilter, page: Page) -> Result<InstanceList, ClientError> {
-        let project = self.project().await?;
+        let project = self.project_id().await?;
         let mut query = vec![("offset", page.offset.to_string()), ("limit", page.limit.to_string())];
         let texts = [
             ("id", &filter.id),
@@ -166,16 +166,21 @@ impl Client {
             let tags: Vec<String> = filter.tags.iter().map(|tag| format!("{}={}", tag.key, tag.value)).collect();
             query.push(("tags", tags.join(",")));
         }
-        self.send_json(&self.get_request("listing instances", project, format!("/v3.1/{project}/instances"), query))
-            .await
+        self.send_json(&self.build_get_request(
+            "listing instances",
+            project,
+            format!("/v3.1/{project}/instances"),
+            query,
+        ))
+        .await
     }
 
     /// Returns an instance with its nodes.
     pub async fn show_instance(&self, instance: &InstanceId) -> Result<InstanceDetail, ClientError> {
-        let project = self.project().await?;
+        let project = self.project_id().await?;
         let path = format!("/v3.1/{project}/instances/{instance}");
         let response: DetailResponse =
-            self.send_json(&self.get_request("showing an instance", project, path, Vec::new())).await?;
+            self.send_json(&self.build_get_request("showing an instance", project, path, Vec::new())).await?;
         Ok(response.instance)
     }
 }

@@ -1,9 +1,9 @@
 //! Typed client of the TaurusDB session API: instances, collections, their states and results.
 //!
-//! The client works with Clew and with the cloud's endpoints; there is no official SDK in Rust.
-//! It signs requests like the official SDKs (spec section 8), retries safe requests, and resumes interrupted downloads.
+//! The client works with Clew and with the TaurusDB API of the cloud, which has no official SDK for Rust.
+//! The client signs requests like the official SDKs (spec section 8), retries safe requests, and resumes downloads.
 //!
-//! Out of scope: Clew's additions to the API, and APIs without relation to sessions.
+//! The client does not cover Clew's extensions of the API and APIs unrelated to sessions.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -58,11 +58,11 @@ pub use sink::{DownloadSink, FileSink, StreamSink};
 /// Client of one project. Clones are cheap and share connections, token and project.
 #[derive(Debug, Clone)]
 pub struct Client {
-    inner: Arc<Inner>,
+    inner: Arc<ClientInner>,
 }
 
 #[derive(Debug)]
-struct Inner {
+struct ClientInner {
     http: reqwest::Client,
     endpoint: endpoint::Endpoint,
     iam_endpoint: endpoint::Endpoint,

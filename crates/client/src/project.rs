@@ -7,16 +7,16 @@ use serde::Deserialize;
 use crate::Client;
 use crate::credentials::Credentials;
 use crate::error::ClientError;
-use crate::response::sanitize;
+use crate::response::sanitize_text;
 use crate::retry::Idempotency;
 use crate::transport::ApiRequest;
 
-/// Configured project: its id, or its region.
+/// Reference to a project by its id or its region.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ProjectRef {
     /// Id of the project.
     Project(ProjectId),
-    /// Region of the project. The project has the same name.
+    /// Name of the region, which is also the name of the project.
     Region(String),
 }
 
@@ -33,14 +33,16 @@ struct Project {
 }
 
 impl Client {
-    /// Returns the project of this client. The project of a region is cached; errors are not.
-    pub async fn project(&self) -> Result<&ProjectId, ClientError> {
+    /// Returns the project id of this client. A successful lookup by region is cached.
+    pub async fn project_id(&self) -> Result<&ProjectId, ClientError> {
         self.inner
             .project
             .get_or_try_init(|| async {
                 match (&self.inner.project_ref, &self.inner.credentials) {
                     (ProjectRef::Project(id), _) => Ok(id.clone()),
-                    (ProjectRef::Region(_), Credentials::Password { .. }) => Ok(self.token(None).await?.project),
+                    (ProjectRef::Region(_), Credentials::Password { .. }) => {
+                        Ok(self.cached_or_new_token(None).await?.project)
+                    }
                     (ProjectRef::Region(region), Credentials::AccessKey { .. }) => self.find_project(region).await,
                 }
             })
@@ -62,20 +64,22 @@ impl Client {
         };
         let response: ProjectsResponse = self.send_json(&request).await?;
         match response.projects.as_slice() {
-            [only] => only.id.parse().map_err(|error| lookup_error(region, format!("its id is wrong: {error}"))),
-            [] => Err(lookup_error(region, "there is none".to_owned())),
+            [only] => {
+                only.id.parse().map_err(|error| project_lookup_error(region, format!("its id is invalid: {error}")))
+            }
+            [] => Err(project_lookup_error(region, "there is none".to_owned())),
             several => {
                 let found: Vec<String> = several
                     .iter()
                     .take(10)
-                    .map(|project| format!("{} ({})", sanitize(&project.id, 64), sanitize(&project.name, 64)))
+                    .map(|project| format!("{} ({})", sanitize_text(&project.id, 64), sanitize_text(&project.name, 64)))
                     .collect();
-                Err(lookup_error(region, format!("there are {}: {}", several.len(), found.join(", "))))
+                Err(project_lookup_error(region, format!("there are {}: {}", several.len(), found.join(", "))))
             }
         }
     }
 }
 
-fn lookup_error(region: &str, found: String) -> ClientError {
+fn project_lookup_error(region: &str, found: String) -> ClientError {
     ClientError::ProjectLookup { region: region.to_owned(), found }
 }

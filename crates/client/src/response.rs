@@ -1,4 +1,4 @@
-//! Responses: detects errors in all formats of the cloud (spec section 8.4), and parses JSON bodies.
+//! Parses JSON responses, and error responses in all formats of the cloud (spec section 8.4).
 
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ use serde_json::Value;
 use crate::error::ClientError;
 
 /// Maximum size of a JSON response, in bytes. A list of 100 instances has a few hundred KiB.
-const MAX_JSON_LEN: usize = 16 << 20;
-/// Maximum number of bytes of an error body that are read.
-const MAX_ERROR_LEN: usize = 64 << 10;
-/// Maximum number of characters of a foreign text in an error message.
-const MAX_EXCERPT_LEN: usize = 200;
+const MAX_JSON_BYTES: usize = 16 << 20;
+/// Maximum size of an error body, in bytes. The rest is discarded.
+const MAX_ERROR_BYTES: usize = 64 << 10;
+/// Maximum number of characters of server text in an error message.
+const MAX_EXCERPT_CHARS: usize = 200;
 
-/// Context of a request for error messages, and its timeout.
+/// Context of a request: operation, endpoint and timeout.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RequestContext<'a> {
     pub(crate) operation: &'static str,
@@ -27,11 +27,11 @@ pub(crate) struct RequestContext<'a> {
 }
 
 impl RequestContext<'_> {
-    pub(crate) fn invalid_response(self, why: impl Into<String>) -> ClientError {
+    pub(crate) fn invalid_response_error(self, why: impl Into<String>) -> ClientError {
         ClientError::InvalidResponse { operation: self.operation, endpoint: self.endpoint.to_owned(), why: why.into() }
     }
 
-    pub(crate) fn timeout(self) -> ClientError {
+    pub(crate) fn timeout_error(self) -> ClientError {
         ClientError::Timeout { operation: self.operation, endpoint: self.endpoint.to_owned(), limit: self.limit }
     }
 
@@ -41,15 +41,15 @@ impl RequestContext<'_> {
         if source.is_connect() {
             ClientError::Connect { operation, endpoint, source }
         } else if source.is_timeout() {
-            self.timeout()
+            self.timeout_error()
         } else if source.is_builder() {
-            ClientError::Setup(crate::error::root_cause(&source))
+            ClientError::Setup(crate::error::root_cause_message(&source))
         } else {
             ClientError::ConnectionLost { operation, endpoint, source }
         }
     }
 
-    /// Returns a successful response, or the error that it reports.
+    /// Returns a successful response, or converts an error response to an error.
     pub(crate) async fn check_status(self, response: Response) -> Result<Response, ClientError> {
         let status = response.status();
         if status.is_success() {
@@ -57,31 +57,32 @@ impl RequestContext<'_> {
         }
         if status.is_redirection() {
             let to = response.headers().get(LOCATION).and_then(|value| value.to_str().ok()).unwrap_or("elsewhere");
-            return Err(self.invalid_response(format!("a redirect ({status}) to {}", sanitize(to, MAX_EXCERPT_LEN))));
+            return Err(self
+                .invalid_response_error(format!("a redirect ({status}) to {}", sanitize_text(to, MAX_EXCERPT_CHARS))));
         }
         let headers = response.headers().clone();
-        let body = read_prefix(response, MAX_ERROR_LEN).await;
-        Err(api_error(self.operation, status.as_u16(), &headers, &body))
+        let body = read_body_prefix(response, MAX_ERROR_BYTES).await;
+        Err(parse_api_error(self.operation, status.as_u16(), &headers, &body))
     }
 
     /// Reads the body of a successful response as JSON.
     pub(crate) async fn read_json<T: DeserializeOwned>(self, mut response: Response) -> Result<T, ClientError> {
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| self.transport_error(error))? {
-            if body.len() + chunk.len() > MAX_JSON_LEN {
-                return Err(self.invalid_response(format!("more than {MAX_JSON_LEN} bytes of JSON")));
+            if body.len() + chunk.len() > MAX_JSON_BYTES {
+                return Err(self.invalid_response_error(format!("more than {MAX_JSON_BYTES} bytes of JSON")));
             }
             body.extend_from_slice(&chunk);
         }
         serde_json::from_slice(&body).map_err(|error| {
-            let start = sanitize(&String::from_utf8_lossy(&body), MAX_EXCERPT_LEN);
-            self.invalid_response(format!("{error} in {start:?}"))
+            let start = sanitize_text(&String::from_utf8_lossy(&body), MAX_EXCERPT_CHARS);
+            self.invalid_response_error(format!("{error} in {start:?}"))
         })
     }
 }
 
-/// Reads up to `max_len` bytes of a body. Read errors are ignored, because the status matters more.
-async fn read_prefix(mut response: Response, max_len: usize) -> Vec<u8> {
+/// Reads up to `max_len` bytes of a body. Read errors are ignored, because the caller already has an error status.
+async fn read_body_prefix(mut response: Response, max_len: usize) -> Vec<u8> {
     let mut body = Vec::new();
     while let Ok(Some(chunk)) = response.chunk().await {
         body.extend_from_slice(&chunk);
@@ -93,10 +94,10 @@ async fn read_prefix(mut response: Response, max_len: usize) -> Vec<u8> {
     body
 }
 
-fn api_error(operation: &'static str, status: u16, headers: &HeaderMap, body: &[u8]) -> ClientError {
+fn parse_api_error(operation: &'static str, status: u16, headers: &HeaderMap, body: &[u8]) -> ClientError {
     let json: Option<Value> = serde_json::from_slice(body).ok();
-    let (error_code, error_msg) = json.as_ref().and_then(|json| code_and_message(json, 4)).unwrap_or_else(|| {
-        let text = sanitize(String::from_utf8_lossy(body).trim(), MAX_EXCERPT_LEN);
+    let (error_code, error_msg) = json.as_ref().and_then(|json| find_code_and_message(json, 4)).unwrap_or_else(|| {
+        let text = sanitize_text(String::from_utf8_lossy(body).trim(), MAX_EXCERPT_CHARS);
         (status.to_string(), if text.is_empty() { "no message".to_owned() } else { text })
     });
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
@@ -104,20 +105,20 @@ fn api_error(operation: &'static str, status: u16, headers: &HeaderMap, body: &[
     ClientError::Api {
         operation,
         status,
-        error_code: sanitize(&error_code, MAX_EXCERPT_LEN),
-        error_msg: sanitize(&error_msg, MAX_ERROR_LEN),
-        request_id: header("x-request-id").or_else(in_body).map(|id| sanitize(&id, MAX_EXCERPT_LEN)),
+        error_code: sanitize_text(&error_code, MAX_EXCERPT_CHARS),
+        error_msg: sanitize_text(&error_msg, MAX_ERROR_BYTES),
+        request_id: header("x-request-id").or_else(in_body).map(|id| sanitize_text(&id, MAX_EXCERPT_CHARS)),
         retry_after: headers
             .get(RETRY_AFTER)
             .and_then(|value| parse_retry_after(value.to_str().ok()?, Timestamp::now())),
     }
 }
 
-/// Finds the error code and message of an error body.
+/// Finds the error code and the message in an error body.
 ///
 /// Supported keys: `error_code` and `error_msg`, `errorCode` and `errorMsg`, `code` and `message`.
 /// Nested objects are searched up to `depth` levels.
-fn code_and_message(json: &Value, depth: u8) -> Option<(String, String)> {
+fn find_code_and_message(json: &Value, depth: u8) -> Option<(String, String)> {
     let object = json.as_object()?;
     let text = |name: &str| match object.get(name)? {
         Value::String(text) => Some(text.clone()),
@@ -129,11 +130,11 @@ fn code_and_message(json: &Value, depth: u8) -> Option<(String, String)> {
         .find_map(|(code, message)| Some((text(code)?, text(message)?)))
         .or_else(|| {
             let remaining_depth = depth.checked_sub(1)?;
-            object.values().find_map(|inner| code_and_message(inner, remaining_depth))
+            object.values().find_map(|inner| find_code_and_message(inner, remaining_depth))
         })
 }
 
-/// Parses `Retry-After`: seconds, or an HTTP date.
+/// Parses a `Retry-After` value in seconds or as an HTTP date.
 fn parse_retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     if let Ok(seconds) = value.trim().parse() {
         return Some(Duration::from_secs(seconds));
@@ -142,8 +143,8 @@ fn parse_retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     Some(Duration::try_from(until.duration_since(now)).unwrap_or(Duration::ZERO))
 }
 
-/// Sanitizes text of a server for a terminal: replaces control characters and truncates it to `max_len` characters.
-pub(crate) fn sanitize(text: &str, max_len: usize) -> String {
+/// Replaces control characters in server text with spaces, and truncates the text to `max_len` characters.
+pub(crate) fn sanitize_text(text: &str, max_len: usize) -> String {
     text.chars().take(max_len).map(|char| if char.is_control() { ' ' } else { char }).collect()
 }
 
@@ -154,7 +155,7 @@ mod tests {
     use super::*;
 
     fn read(status: u16, body: &str) -> (String, String, Option<String>) {
-        match api_error("testing", status, &HeaderMap::new(), body.as_bytes()) {
+        match parse_api_error("testing", status, &HeaderMap::new(), body.as_bytes()) {
             ClientError::Api { error_code, error_msg, request_id, .. } => (error_code, error_msg, request_id),
             other => unreachable!("{other}"),
         }
@@ -185,7 +186,8 @@ mod tests {
     fn deep_nesting_and_invalid_utf8_are_tolerated() {
         let deep = format!("{}{}", r#"{"a":"#.repeat(100), "1".to_owned() + &"}".repeat(100));
         assert_eq!(read(500, &deep).0, "500");
-        let ClientError::Api { error_msg, .. } = api_error("testing", 500, &HeaderMap::new(), b"\xff\xfe\x00") else {
+        let ClientError::Api { error_msg, .. } = parse_api_error("testing", 500, &HeaderMap::new(), b"\xff\xfe\x00")
+        else {
             unreachable!()
         };
         assert!(!error_msg.contains('\0'), "{error_msg:?}");
@@ -197,7 +199,7 @@ mod tests {
         assert_eq!(read(401, body).2.as_deref(), Some("8080d377"));
         let headers =
             HeaderMap::from_iter([("x-request-id".parse().unwrap(), HeaderValue::from_static("from-header"))]);
-        let ClientError::Api { request_id, .. } = api_error("testing", 401, &headers, body.as_bytes()) else {
+        let ClientError::Api { request_id, .. } = parse_api_error("testing", 401, &headers, body.as_bytes()) else {
             unreachable!()
         };
         assert_eq!(request_id.as_deref(), Some("from-header"));

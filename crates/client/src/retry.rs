@@ -1,4 +1,4 @@
-//! Retry policy: retryable errors, and the back-off between two attempts.
+//! Retry policy: retryable errors, and back-off between attempts.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -10,13 +10,13 @@ use crate::settings::Settings;
 /// Effect of sending the same request twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Idempotency {
-    /// A second execution has no further effect.
+    /// A repeated request has no additional effect.
     Idempotent,
-    /// A second execution has a second effect.
+    /// A repeated request has an additional effect.
     NonIdempotent,
 }
 
-/// Returns true if the request may be sent again after the error.
+/// Returns true if the request may be retried after the error.
 pub(crate) fn is_retryable(error: &ClientError, idempotency: Idempotency) -> bool {
     match error {
         // The server rejected the request or never received it: it was not executed.
@@ -28,13 +28,13 @@ pub(crate) fn is_retryable(error: &ClientError, idempotency: Idempotency) -> boo
     }
 }
 
-/// Back-off after the failed attempt number `attempt`, counted from 1.
+/// Returns the back-off after failed attempt number `attempt`, counted from 1.
 ///
 /// Returns `None` if the server requests a longer delay than [`Settings::max_backoff`].
 ///
-/// `jitter` is from 0 to 1 and shortens the back-off by up to half.
-/// It spreads the retries of clients that failed at the same time.
-pub(crate) fn backoff(settings: &Settings, attempt: u32, error: &ClientError, jitter: f64) -> Option<Duration> {
+/// `jitter` is between 0 and 1, and shortens the back-off by up to half.
+/// Random jitter spreads the retries of clients that failed at the same time.
+pub(crate) fn compute_backoff(settings: &Settings, attempt: u32, error: &ClientError, jitter: f64) -> Option<Duration> {
     if let ClientError::Api { retry_after: Some(retry_after), .. } = error {
         return Some(*retry_after).filter(|retry_after| *retry_after <= settings.max_backoff);
     }
@@ -43,8 +43,8 @@ pub(crate) fn backoff(settings: &Settings, attempt: u32, error: &ClientError, ji
     Some(doubled.min(settings.max_backoff).mul_f64(1.0 - jitter.clamp(0.0, 1.0) / 2.0))
 }
 
-/// Random number from 0 to 1. Its source is the random key of a new hasher, which is sufficient for jitter.
-pub(crate) fn jitter() -> f64 {
+/// Returns a random number between 0 and 1, derived from the random key of a hasher.
+pub(crate) fn random_jitter() -> f64 {
     let random = RandomState::new().build_hasher().finish();
     let top: u32 = u32::try_from(random >> 32).unwrap_or(u32::MAX);
     f64::from(top) / f64::from(u32::MAX)

@@ -2,23 +2,24 @@
 
 use std::time::Duration;
 
-/// Settings of the client. The defaults suit interactive use and scripts.
+/// Settings of the client. The defaults suit interactive commands and scripts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// Timeout of a connection attempt, including the TLS handshake.
     pub connect_timeout: Duration,
-    /// Timeout of a request, until its complete response. For a download it applies to each chunk.
+    /// Timeout of a request until the response is complete. In a download, the timeout applies to each chunk.
     pub response_timeout: Duration,
     /// Maximum number of attempts per request, including the first one.
     pub max_attempts: u32,
-    /// Back-off before the second attempt. It doubles with each attempt, and random jitter shortens it by up to half.
+    /// Back-off before the second attempt. Each further attempt doubles the back-off.
+    /// Random jitter shortens each back-off by up to half.
     pub initial_backoff: Duration,
     /// Maximum back-off. If `Retry-After` is longer, the request is not retried.
     pub max_backoff: Duration,
-    /// Maximum number of times that an interrupted download is resumed.
+    /// Maximum number of resumptions of a download.
     pub max_interruptions: u32,
-    /// Initial interval at which the state of a collection is polled, for servers without long polling.
-    /// The interval grows to eight times this value.
+    /// Initial poll interval for the state of a collection, for servers without long polling.
+    /// The interval increases up to eight times this value.
     pub poll_interval: Duration,
 }
 

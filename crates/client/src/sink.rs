@@ -1,4 +1,4 @@
-//! Sinks of downloads.
+//! Download sinks.
 
 use std::future::Future;
 use std::io;
@@ -7,17 +7,17 @@ use std::path::Path;
 use tokio::fs::File;
 use tokio::io::{AsyncSeekExt, AsyncWrite, AsyncWriteExt};
 
-/// Sink of a download. It can discard written bytes if the result changes during the download.
+/// Sink of a download, which can discard written bytes if the download restarts.
 pub trait DownloadSink: Send {
     /// Appends bytes.
     fn append(&mut self, bytes: &[u8]) -> impl Future<Output = io::Result<()>> + Send;
     /// Discards all bytes, because the download restarts.
     fn restart(&mut self) -> impl Future<Output = io::Result<()>> + Send;
-    /// Completes the sink. Called once at the end of each download, even a failed one.
+    /// Completes the sink. Called once at the end of each download, including failed downloads.
     fn finish(&mut self) -> impl Future<Output = io::Result<()>> + Send;
 }
 
-/// Sink that writes to a file, from its start.
+/// Sink that writes to a file.
 #[derive(Debug)]
 pub struct FileSink {
     file: File,
@@ -81,7 +81,7 @@ impl<W: AsyncWrite + Unpin + Send> DownloadSink for StreamSink<W> {
     async fn restart(&mut self) -> io::Result<()> {
         if self.written {
             return Err(io::Error::other(
-                "the result changed, or cannot be resumed, and what was written cannot be taken back; write to a file instead",
+                "the download must restart, but written bytes cannot be discarded; write to a file instead",
             ));
         }
         Ok(())

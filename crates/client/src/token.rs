@@ -10,7 +10,7 @@ use crate::credentials::Credentials;
 use crate::error::ClientError;
 use crate::project::ProjectRef;
 use crate::retry::Idempotency;
-use crate::transport::{ApiRequest, header_map};
+use crate::transport::{ApiRequest, to_header_map};
 
 const SIGN_IN_OPERATION: &str = "signing in";
 
@@ -23,28 +23,28 @@ pub(crate) struct Token {
 
 #[derive(Serialize)]
 struct TokenRequest<'a> {
-    auth: Auth<'a>,
+    auth: AuthBody<'a>,
 }
 
 #[derive(Serialize)]
-struct Auth<'a> {
-    identity: Identity<'a>,
-    scope: Scope<'a>,
+struct AuthBody<'a> {
+    identity: IdentityBody<'a>,
+    scope: ScopeBody<'a>,
 }
 
 #[derive(Serialize)]
-struct Identity<'a> {
+struct IdentityBody<'a> {
     methods: [&'static str; 1],
-    password: Password<'a>,
+    password: PasswordBody<'a>,
 }
 
 #[derive(Serialize)]
-struct Password<'a> {
-    user: User<'a>,
+struct PasswordBody<'a> {
+    user: UserBody<'a>,
 }
 
 #[derive(Serialize)]
-struct User<'a> {
+struct UserBody<'a> {
     name: &'a str,
     password: &'a str,
     domain: DomainName<'a>,
@@ -56,7 +56,7 @@ struct DomainName<'a> {
 }
 
 #[derive(Serialize)]
-struct Scope<'a> {
+struct ScopeBody<'a> {
     project: ScopeProject<'a>,
 }
 
@@ -83,10 +83,10 @@ struct TokenProject {
 }
 
 impl Client {
-    /// Returns the cached token, or a new one if `refused` is the cached token.
+    /// Returns the cached token, or a new token if the server refused the cached token.
     ///
     /// Concurrent callers share one sign-in.
-    pub(crate) async fn token(&self, refused: Option<&Token>) -> Result<Token, ClientError> {
+    pub(crate) async fn cached_or_new_token(&self, refused: Option<&Token>) -> Result<Token, ClientError> {
         let mut cached = self.inner.token.lock().await;
         if let Some(token) = cached.as_ref() {
             let refused = refused.is_some_and(|refused| refused.value.expose_secret() == token.value.expose_secret());
@@ -107,38 +107,40 @@ impl Client {
             path: "/v3/auth/tokens".to_owned(),
             query: vec![("nocatalog", "true".to_owned())],
             content_type: Some("application/json;charset=utf8"),
-            body: self.sign_in_body()?,
+            body: self.build_sign_in_body()?,
             project: None,
             unsigned_headers: Vec::new(),
             idempotency: Idempotency::Idempotent,
         };
         let name = request.endpoint.to_string();
-        let context = self.context(SIGN_IN_OPERATION, &name);
-        let http_response = self.send_with_headers(&request, header_map(&self.base_headers(&request))?).await?;
+        let context = self.request_context(SIGN_IN_OPERATION, &name);
+        let http_response = self.send_with_headers(&request, to_header_map(&self.base_headers(&request))?).await?;
         let value = http_response.headers().get("x-subject-token").and_then(|value| value.to_str().ok());
-        let value = value.map(SecretString::from).ok_or_else(|| context.invalid_response("no X-Subject-Token"))?;
+        let value =
+            value.map(SecretString::from).ok_or_else(|| context.invalid_response_error("no X-Subject-Token header"))?;
         let response: TokenResponse = context.read_json(http_response).await?;
-        let project = response.token.project.ok_or_else(|| context.invalid_response("the token is for no project"))?.id;
+        let project =
+            response.token.project.ok_or_else(|| context.invalid_response_error("the token has no project"))?.id;
         Ok(Token { value, project })
     }
 
-    fn sign_in_body(&self) -> Result<String, ClientError> {
+    fn build_sign_in_body(&self) -> Result<String, ClientError> {
         let Credentials::Password { domain, user, password } = &self.inner.credentials else {
             return Err(ClientError::Setup("a password is missing".to_owned()));
         };
         let body = TokenRequest {
-            auth: Auth {
-                identity: Identity {
+            auth: AuthBody {
+                identity: IdentityBody {
                     methods: ["password"],
-                    password: Password {
-                        user: User {
+                    password: PasswordBody {
+                        user: UserBody {
                             name: user,
                             password: password.expose_secret(),
                             domain: DomainName { name: domain },
                         },
                     },
                 },
-                scope: Scope {
+                scope: ScopeBody {
                     project: match &self.inner.project_ref {
                         ProjectRef::Project(id) => ScopeProject::Id(id.as_str()),
                         ProjectRef::Region(name) => ScopeProject::Name(name),

@@ -1,4 +1,4 @@
-//! Transport: signs or authenticates requests, sends them, and retries safe ones.
+//! Transport layer: authenticates, sends and retries API requests.
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use reqwest::{Method, Response};
@@ -16,10 +16,10 @@ use crate::error::ClientError;
 use crate::response::RequestContext;
 use crate::retry::{self, Idempotency};
 
-/// Request of the API, without credentials.
+/// API request without credentials.
 #[derive(Debug, Clone)]
 pub(crate) struct ApiRequest<'a> {
-    /// Operation for error messages, such as "listing instances".
+    /// Name of the operation in error messages, such as "listing instances".
     pub(crate) operation: &'static str,
     pub(crate) method: Method,
     pub(crate) endpoint: &'a Endpoint,
@@ -35,8 +35,8 @@ pub(crate) struct ApiRequest<'a> {
 }
 
 impl ApiRequest<'_> {
-    /// Query string, sorted and percent-encoded as the signature requires.
-    fn query(&self) -> String {
+    /// Returns the query string, sorted and percent-encoded as required by the signature.
+    fn encode_query(&self) -> String {
         let mut pairs: Vec<&(&str, String)> = self.query.iter().collect();
         pairs.sort();
         let pairs: Vec<String> = pairs
@@ -49,7 +49,7 @@ impl ApiRequest<'_> {
 
 impl Client {
     /// Creates a GET request for a resource of the project.
-    pub(crate) fn get_request<'a>(
+    pub(crate) fn build_get_request<'a>(
         &'a self,
         operation: &'static str,
         project: &'a ProjectId,
@@ -70,7 +70,7 @@ impl Client {
         }
     }
 
-    /// Sends a request, with retries, and parses the response as JSON.
+    /// Sends a request with retries, and parses the response as JSON.
     pub(crate) async fn send_json<T: DeserializeOwned>(&self, request: &ApiRequest<'_>) -> Result<T, ClientError> {
         let mut attempt = 1;
         loop {
@@ -84,19 +84,19 @@ impl Client {
 
     async fn send_json_once<T: DeserializeOwned>(&self, request: &ApiRequest<'_>) -> Result<T, ClientError> {
         let name = request.endpoint.to_string();
-        let context = self.context(request.operation, &name);
-        let exchange = async { context.read_json(self.send(request).await?).await };
-        tokio::time::timeout(context.limit, exchange).await.map_err(|_| context.timeout())?
+        let context = self.request_context(request.operation, &name);
+        let exchange = async { context.read_json(self.send_authenticated(request).await?).await };
+        tokio::time::timeout(context.limit, exchange).await.map_err(|_| context.timeout_error())?
     }
 
-    /// Sends a request, with retries, and returns the response with its body unread.
+    /// Sends a request with retries, and returns the response before the body is read.
     pub(crate) async fn send_streaming(&self, request: &ApiRequest<'_>) -> Result<Response, ClientError> {
         let mut attempt = 1;
         loop {
             let name = request.endpoint.to_string();
-            let context = self.context(request.operation, &name);
-            let result = tokio::time::timeout(context.limit, self.send(request)).await;
-            match result.unwrap_or_else(|_| Err(context.timeout())) {
+            let context = self.request_context(request.operation, &name);
+            let result = tokio::time::timeout(context.limit, self.send_authenticated(request)).await;
+            match result.unwrap_or_else(|_| Err(context.timeout_error())) {
                 Ok(response) => return Ok(response),
                 Err(error) => self.wait_before_retry(request.idempotency, attempt, error).await?,
             }
@@ -115,29 +115,31 @@ impl Client {
         if attempt >= settings.max_attempts || !retry::is_retryable(&error, idempotency) {
             return Err(error);
         }
-        let Some(pause) = retry::backoff(settings, attempt, &error, retry::jitter()) else { return Err(error) };
+        let Some(pause) = retry::compute_backoff(settings, attempt, &error, retry::random_jitter()) else {
+            return Err(error);
+        };
         tracing::debug!(attempt, pause_ms = pause.as_millis(), %error, "request failed; trying again");
         tokio::time::sleep(pause).await;
         Ok(())
     }
 
-    pub(crate) fn context<'a>(&self, operation: &'static str, endpoint: &'a str) -> RequestContext<'a> {
+    pub(crate) fn request_context<'a>(&self, operation: &'static str, endpoint: &'a str) -> RequestContext<'a> {
         RequestContext { operation, endpoint, limit: self.inner.settings.response_timeout }
     }
 
-    /// Sends a request once. If the token has expired, sends it again with a new token.
-    async fn send(&self, request: &ApiRequest<'_>) -> Result<Response, ClientError> {
+    /// Sends a request with authentication. After a 401 response, signs in again and resends the request.
+    async fn send_authenticated(&self, request: &ApiRequest<'_>) -> Result<Response, ClientError> {
         match &self.inner.credentials {
             Credentials::AccessKey { id, secret, security_token } => {
-                let headers = self.signed_headers(request, id, secret, security_token.as_ref())?;
+                let headers = self.build_signed_headers(request, id, secret, security_token.as_ref())?;
                 self.send_with_headers(request, headers).await
             }
             Credentials::Password { .. } => {
-                let token = self.token(None).await?;
-                match self.send_with_headers(request, self.token_headers(request, &token.value)?).await {
+                let token = self.cached_or_new_token(None).await?;
+                match self.send_with_headers(request, self.build_token_headers(request, &token.value)?).await {
                     Err(ClientError::Api { status: 401, .. }) => {
-                        let new_token = self.token(Some(&token)).await?;
-                        self.send_with_headers(request, self.token_headers(request, &new_token.value)?).await
+                        let new_token = self.cached_or_new_token(Some(&token)).await?;
+                        self.send_with_headers(request, self.build_token_headers(request, &new_token.value)?).await
                     }
                     result => result,
                 }
@@ -151,21 +153,21 @@ impl Client {
         mut headers: HeaderMap,
     ) -> Result<Response, ClientError> {
         for (name, value) in &request.unsigned_headers {
-            headers.insert(name.clone(), header_value(name.as_str(), value)?);
+            headers.insert(name.clone(), to_header_value(name.as_str(), value)?);
         }
         let name = request.endpoint.to_string();
-        let context = self.context(request.operation, &name);
+        let context = self.request_context(request.operation, &name);
         let http_request = self
             .inner
             .http
-            .request(request.method.clone(), request.endpoint.request(&request.path, &request.query()))
+            .request(request.method.clone(), request.endpoint.request_url(&request.path, &request.encode_query()))
             .headers(headers)
             .body(request.body.clone());
         let response = http_request.send().await.map_err(|error| context.transport_error(error))?;
         context.check_status(response).await
     }
 
-    /// Headers of every request, without authentication.
+    /// Returns the headers of a request, without authentication.
     pub(crate) fn base_headers(&self, request: &ApiRequest<'_>) -> Vec<(String, String)> {
         let mut headers = vec![
             (HOST.to_string(), request.endpoint.host_header()),
@@ -180,9 +182,9 @@ impl Client {
         headers
     }
 
-    /// Headers with a signature by the access key.
-    /// As in the official SDK, the signature covers all of them (spec section 8.1).
-    fn signed_headers(
+    /// Returns the headers of a request with a signature by the access key.
+    /// The signature covers all headers, as in the official SDKs (spec section 8.1).
+    fn build_signed_headers(
         &self,
         request: &ApiRequest<'_>,
         access_key: &AccessKeyId,
@@ -198,7 +200,7 @@ impl Client {
         if let Some(token) = security_token {
             headers.push(("x-security-token".to_owned(), token.expose_secret().to_owned()));
         }
-        let url = request.endpoint.request(&request.path, &request.query());
+        let url = request.endpoint.request_url(&request.path, &request.encode_query());
         let to_sign = RequestToSign {
             method: request.method.as_str(),
             path: url.path(),
@@ -208,34 +210,35 @@ impl Client {
         };
         let names: Vec<&str> = headers.iter().map(|(name, _)| name.as_str()).collect();
         let authorization = signature::sign(&to_sign, &names, &date, access_key, secret);
-        let mut headers = header_map(&headers)?;
-        headers.insert(AUTHORIZATION, header_value("authorization", &authorization)?);
+        let mut headers = to_header_map(&headers)?;
+        headers.insert(AUTHORIZATION, to_header_value("authorization", &authorization)?);
         Ok(headers)
     }
 
-    fn token_headers(&self, request: &ApiRequest<'_>, token: &SecretString) -> Result<HeaderMap, ClientError> {
-        let mut headers = header_map(&self.base_headers(request))?;
-        headers.insert("x-auth-token", header_value("x-auth-token", token.expose_secret())?);
+    fn build_token_headers(&self, request: &ApiRequest<'_>, token: &SecretString) -> Result<HeaderMap, ClientError> {
+        let mut headers = to_header_map(&self.base_headers(request))?;
+        headers.insert("x-auth-token", to_header_value("x-auth-token", token.expose_secret())?);
         Ok(headers)
     }
 }
 
-/// Converts and validates headers.
-pub(crate) fn header_map(headers: &[(String, String)]) -> Result<HeaderMap, ClientError> {
+/// Converts header names and values to a header map. Fails on invalid names and values.
+pub(crate) fn to_header_map(headers: &[(String, String)]) -> Result<HeaderMap, ClientError> {
     let mut map = HeaderMap::new();
     for (name, value) in headers {
-        let value = header_value(name, value)?;
-        let name =
-            HeaderName::try_from(name.as_str()).map_err(|_| ClientError::Setup(format!("{name:?} is no header")))?;
+        let value = to_header_value(name, value)?;
+        let name = HeaderName::try_from(name.as_str())
+            .map_err(|_| ClientError::Setup(format!("{name:?} is not a valid header name")))?;
         map.insert(name, value);
     }
     Ok(map)
 }
 
-/// Validates a header value. Errors do not contain the value, because it may be a secret.
-fn header_value(name: &str, value: &str) -> Result<HeaderValue, ClientError> {
-    let mut value = HeaderValue::from_str(value)
-        .map_err(|_| ClientError::Setup(format!("the value for {name} holds characters that no header can carry")))?;
+/// Converts a header value. Errors omit the value, because it may be a secret.
+fn to_header_value(name: &str, value: &str) -> Result<HeaderValue, ClientError> {
+    let mut value = HeaderValue::from_str(value).map_err(|_| {
+        ClientError::Setup(format!("the value for {name} contains characters that are invalid in a header"))
+    })?;
     value.set_sensitive(matches!(name, "authorization" | "x-auth-token" | "x-security-token"));
     Ok(value)
 }

@@ -159,7 +159,7 @@ static SERVER_CASES: [ServerCase; 10] = [
         flavor: Flavor::MySql,
         clew: ClewInvocation::Command(&["locks"]),
         baseline: BaselineInvocation::Statements("SELECT * FROM sys.innodb_lock_waits"),
-        item_marker: ("\n100 wait on 127.0.0.1", |size| size.waiters / 100),
+        item_marker: ("\n100 sessions wait on 127.0.0.1", |size| size.waiters / 100),
         min_baseline_lines: |size| size.waiters,
     },
     collect_case("collect-mysql", Flavor::MySql),

@@ -10,10 +10,11 @@ use crate::error::CliError;
 use crate::output::{self, Output};
 use crate::store_args::StoreArgs;
 
-/// Write a checkpoint: the position and hash link of the newest row. It proves later that no row up to it was removed
+/// Write a checkpoint of the audit log: the position and the hash link of the newest row.
+/// With the checkpoint, clew audit verify detects the later removal of rows up to that position.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub(super) struct Arguments {
+pub(super) struct CheckpointArgs {
     /// Output file; - means stdout
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     output: PathBuf,
@@ -28,11 +29,11 @@ Examples:
 
 Store checkpoints out of reach of the accounts that can change the audit log: on another machine, in write-once storage or in an email.";
 
-pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
-    let checkpoint = arguments.store_args.open().await?.audit_checkpoint().await?;
+pub(super) async fn run(arguments: CheckpointArgs) -> Result<(), CliError> {
+    let checkpoint = arguments.store_args.open_store().await?.audit_checkpoint().await?;
     let mut out = Output::open(Some(&arguments.output))?;
     let json = output::to_json_text(&checkpoint)?;
-    out.write_all(json.as_bytes()).map_err(|error| CliError::write_error(&out.name(), &error))?;
+    out.write_all(json.as_bytes()).map_err(|error| CliError::from_write_error(&out.display_name(), &error))?;
     out.finish()
 }
 
@@ -40,9 +41,9 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
 pub(super) fn read_checkpoint(path: &Path) -> Result<AuditCheckpoint, CliError> {
     let name = path.display();
     let text = std::fs::read(path)
-        .map_err(|error| CliError::refusal(format!("cannot read the checkpoint {name}: {error}")))?;
+        .map_err(|error| CliError::new_refusal(format!("cannot read the checkpoint {name}: {error}")))?;
     serde_json::from_slice(&text).map_err(|error| {
-        CliError::refusal(format!("{name} is not an audit checkpoint: {error}"))
-            .with_hint("pass a file written by clew audit checkpoint")
+        CliError::new_refusal(format!("{name} is not an audit checkpoint: {error}"))
+            .with_fix("pass a file written by clew audit checkpoint")
     })
 }

@@ -14,7 +14,7 @@ use crate::store_args::StoreArgs;
 /// Export all matching rows, oldest first.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub(super) struct Arguments {
+pub(super) struct ExportArgs {
     #[command(flatten)]
     filters: AuditFilterArgs,
     /// Output format
@@ -47,15 +47,18 @@ enum RowWriter {
     Csv(Box<csv::Writer<Output>>),
 }
 
-pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
-    let store = arguments.store_args.open().await?;
-    let filter = arguments.filters.resolve(&store).await?;
+pub(super) async fn run(arguments: ExportArgs) -> Result<(), CliError> {
+    let store = arguments.store_args.open_store().await?;
+    let filter = arguments.filters.resolve_filter(&store).await?;
     let out = Output::open(Some(&arguments.output))?;
-    let name = out.name();
-    let mut writer = RowWriter::new(out, arguments.format).map_err(|error| CliError::write_error(&name, &error))?;
-    for_each_row(&store, &filter, |record| writer.write(&record).map_err(|error| CliError::write_error(&name, &error)))
-        .await?;
-    writer.finish().map_err(|error| CliError::write_error(&name, &error))?.finish()
+    let name = out.display_name();
+    let mut writer =
+        RowWriter::new(out, arguments.format).map_err(|error| CliError::from_write_error(&name, &error))?;
+    for_each_row(&store, &filter, |record| {
+        writer.write_row(&record).map_err(|error| CliError::from_write_error(&name, &error))
+    })
+    .await?;
+    writer.finish().map_err(|error| CliError::from_write_error(&name, &error))?.finish()
 }
 
 impl RowWriter {
@@ -70,10 +73,10 @@ impl RowWriter {
         }
     }
 
-    fn write(&mut self, record: &AuditRecord) -> std::io::Result<()> {
+    fn write_row(&mut self, record: &AuditRecord) -> std::io::Result<()> {
         match self {
-            Self::Ndjson(out) => writeln!(out, "{}", clew_diagnose::json::to_string(&row::to_json(record))?),
-            Self::Csv(writer) => Ok(writer.write_record(row::to_csv(record))?),
+            Self::Ndjson(out) => writeln!(out, "{}", clew_diagnose::json::to_string(&row::row_to_json(record))?),
+            Self::Csv(writer) => Ok(writer.write_record(row::row_to_csv(record))?),
         }
     }
 

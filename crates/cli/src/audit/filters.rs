@@ -8,14 +8,14 @@ use jiff::Timestamp;
 use crate::error::CliError;
 use crate::{identity_directory, time};
 
-/// Filters of audit rows. A removed object is selected by its id.
+/// Filters of audit rows. Removed projects and instances are selected by id.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Filters (all must match)")]
 pub(super) struct AuditFilterArgs {
-    /// Start time, inclusive: 2026-06-12T10:00:00Z, 2026-06-12 (UTC), or an age such as 24h
+    /// Start time (inclusive): 2026-06-12T10:00:00Z, 2026-06-12 (UTC), or a duration before now such as 24h
     #[arg(long, value_name = "TIME", value_parser = time::parse_timestamp)]
     from: Option<Timestamp>,
-    /// End time, exclusive
+    /// End time (exclusive)
     #[arg(long, value_name = "TIME", value_parser = time::parse_timestamp)]
     to: Option<Timestamp>,
     /// Name or id of the actor
@@ -27,7 +27,7 @@ pub(super) struct AuditFilterArgs {
     /// Outcome: done, denied or failed
     #[arg(long, value_parser = parse_outcome)]
     outcome: Option<Outcome>,
-    /// Operations on this domain, or by its users
+    /// Name or id of a domain: operations on the domain, or by users of the domain
     #[arg(long, value_name = "DOMAIN")]
     domain: Option<String>,
     /// Name or id of the project
@@ -39,18 +39,18 @@ pub(super) struct AuditFilterArgs {
     /// Id of the node
     #[arg(long, value_name = "ID")]
     node: Option<NodeId>,
-    /// Request id, as in the X-Request-Id header
+    /// Request id from the X-Request-Id response header
     #[arg(long, value_name = "ID")]
     request_id: Option<String>,
 }
 
 fn parse_outcome(name: &str) -> Result<Outcome, String> {
-    Outcome::from_name(name).ok_or_else(|| Outcome::ALL.map(Outcome::name).join(", "))
+    Outcome::from_name(name).ok_or_else(|| format!("expected one of: {}", Outcome::ALL.map(Outcome::name).join(", ")))
 }
 
 impl AuditFilterArgs {
     /// Looks up the ids of the named objects.
-    pub(super) async fn resolve(&self, store: &Store) -> Result<AuditFilter, CliError> {
+    pub(super) async fn resolve_filter(&self, store: &Store) -> Result<AuditFilter, CliError> {
         let domain = match &self.domain {
             Some(domain) => Some(identity_directory::find_domain(store, domain).await?.id),
             None => None,
@@ -78,7 +78,7 @@ impl AuditFilterArgs {
     }
 }
 
-/// Finds the id of a project by name. Accepts an id without a lookup, because the project may have been removed.
+/// Finds the id of a project by name. Accepts any valid id, because the project may have been removed.
 async fn find_project_id(store: &Store, name_or_id: &str) -> Result<ProjectId, CliError> {
     let projects = store.all_projects().await?.into_iter();
     let matches = projects.filter(|project| project.name == name_or_id).map(|project| project.id).collect();
@@ -96,7 +96,8 @@ async fn find_instance_id(
     resolve_unique_id(matches.map(|instance| instance.id).collect(), "instance", name_or_id)
 }
 
-/// Returns the only id in `ids`, else parses the argument as an id. Fails if `ids` has several elements.
+/// Returns the only element of `ids`. If `ids` is empty, parses `name_or_id` as an id.
+/// Fails if `ids` has several elements.
 fn resolve_unique_id<T: std::str::FromStr + std::fmt::Display>(
     mut ids: Vec<T>,
     kind: &str,
@@ -104,12 +105,12 @@ fn resolve_unique_id<T: std::str::FromStr + std::fmt::Display>(
 ) -> Result<T, CliError> {
     if ids.len() > 1 {
         let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
-        return Err(CliError::refusal(format!(
+        return Err(CliError::new_refusal(format!(
             "several objects are named {name_or_id:?}; select one by id: {}",
             ids.join(", ")
         )));
     }
     let unknown =
-        |_| CliError::refusal(format!("there is no {kind} {name_or_id:?}; select a removed {kind} by its id"));
+        |_| CliError::new_refusal(format!("there is no {kind} {name_or_id:?}; select a removed {kind} by its id"));
     ids.pop().map_or_else(|| name_or_id.parse().map_err(unknown), Ok)
 }

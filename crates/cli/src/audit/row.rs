@@ -1,4 +1,4 @@
-//! Rows of the audit log as a table, JSON or CSV, with the field names of the API.
+//! Output of audit rows as a table, JSON or CSV, with the field names of the API.
 
 use clew_model::{Actor, AuditEvent};
 use clew_store::AuditRecord;
@@ -12,7 +12,7 @@ pub(super) fn render_table(rows: &[AuditRecord]) -> String {
     let row = |AuditRecord { seq, at, event, .. }: &AuditRecord| {
         [
             seq.to_string(),
-            time::format_milliseconds(*at),
+            time::format_unix_millis(*at),
             event.origin.actor.to_string(),
             event.origin.peer.map_or_else(String::new, |peer| peer.to_string()),
             format_operation(event),
@@ -25,7 +25,7 @@ pub(super) fn render_table(rows: &[AuditRecord]) -> String {
     text_table::render_rows(headings, rows.iter().map(row).collect(), "No rows.")
 }
 
-/// Formats the operation, with the number of requests if the row counts repeated refusals.
+/// Formats the operation name. A row for repeated refusals also gets the number of requests.
 fn format_operation(event: &AuditEvent) -> String {
     match event.detail.get("repeated").and_then(Value::as_u64) {
         Some(repeated) => format!("{} ×{repeated}", event.operation),
@@ -34,11 +34,11 @@ fn format_operation(event: &AuditEvent) -> String {
 }
 
 /// Converts a row to JSON.
-pub(super) fn to_json(AuditRecord { seq, at, event, link }: &AuditRecord) -> Value {
+pub(super) fn row_to_json(AuditRecord { seq, at, event, link }: &AuditRecord) -> Value {
     let actor = &event.origin.actor;
     json!({
         "seq": seq,
-        "at": time::format_milliseconds(*at),
+        "at": time::format_unix_millis(*at),
         "actor_kind": actor.kind(),
         "actor": actor.name(),
         "actor_id": actor_id(actor),
@@ -78,10 +78,10 @@ pub(super) const CSV_HEADER: [&str; 17] = [
     "link",
 ];
 
-/// Converts a row to CSV fields. Text that a spreadsheet would interpret as a formula gets a leading `'`.
-/// Unauthenticated clients can choose names, so fields are untrusted.
-pub(super) fn to_csv(record: &AuditRecord) -> Vec<String> {
-    let value = to_json(record);
+/// Converts an audit row to CSV fields. Text that a spreadsheet would interpret as a formula gets a leading `'`.
+/// The fields are untrusted, because unauthenticated clients can choose user names.
+pub(super) fn row_to_csv(record: &AuditRecord) -> Vec<String> {
+    let value = row_to_json(record);
     let field = |name: &&str| match value.get(name) {
         None | Some(Value::Null) => String::new(),
         Some(Value::String(text)) if text.starts_with(['=', '+', '-', '@', '\t', '\r']) => format!("'{text}"),
@@ -117,12 +117,12 @@ mod tests {
     #[test]
     fn csv_fields_match_json_and_formulas_are_escaped() {
         let record = record(Actor::Anonymous { claimed: "@SUM(A1)".into() });
-        let value = to_json(&record);
+        let value = row_to_json(&record);
         let names: Vec<_> = value.as_object().unwrap().keys().map(String::as_str).collect();
         let mut header = CSV_HEADER;
         header.sort_unstable();
         assert_eq!(names, header, "JSON objects are sorted");
-        let fields = to_csv(&record);
+        let fields = row_to_csv(&record);
         assert_eq!((fields[3].as_str(), fields[12].as_str()), ("'@SUM(A1)", "'=HYPERLINK(1)"));
         assert_eq!((fields[0].as_str(), fields[5].as_str(), fields[13].as_str()), ("7", "192.0.2.7", "done"));
     }

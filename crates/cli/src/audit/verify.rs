@@ -11,11 +11,11 @@ use super::checkpoint;
 use crate::error::CliError;
 use crate::store_args::StoreFormatArgs;
 
-/// Verify that no row of the audit log is missing or changed. Exits with 1 if one is.
+/// Verify that no row of the audit log is missing or changed. Exits with 1 if a row is missing or changed.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub(super) struct Arguments {
-    /// Checkpoint file; all rows up to the checkpoint must exist; repeatable
+pub(super) struct VerifyArgs {
+    /// Checkpoint file: verify that all rows up to the checkpoint exist; repeatable
     #[arg(long = "checkpoint", value_name = "FILE")]
     checkpoints: Vec<PathBuf>,
     #[command(flatten)]
@@ -31,11 +31,11 @@ Rows form a hash chain with a key derived from the master key. Removal of the ne
 and a restore of an earlier state, are detected only with a checkpoint stored elsewhere: see clew audit checkpoint. A running clew
 serve compares the audit log every 10 seconds with the newest row that it has read, and logs an error if rows are missing.";
 
-pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
+pub(super) async fn run(arguments: VerifyArgs) -> Result<(), CliError> {
     let checkpoints =
         arguments.checkpoints.iter().map(|path| checkpoint::read_checkpoint(path)).collect::<Result<Vec<_>, _>>()?;
-    let verification = arguments.store_args.open().await?.verify_audit(&checkpoints).await?;
-    arguments.store_args.format.print(|| render_verification(&verification), || to_json(&verification))?;
+    let verification = arguments.store_args.open_store().await?.verify_audit(&checkpoints).await?;
+    arguments.store_args.format.print(|| render_verification(&verification), || verification_to_json(&verification))?;
     if verification.is_sound() { Ok(()) } else { Err(CliError::NegativeResult) }
 }
 
@@ -45,9 +45,9 @@ fn render_verification(verification: &AuditVerification) -> String {
         _ => "no rows".to_owned(),
     };
     if verification.is_sound() {
-        return format!("The audit is as it was written: {rows}.\nNewest link: {}\n", verification.newest);
+        return format!("The audit log is intact: {rows}.\nNewest link: {}\n", verification.newest);
     }
-    let mut text = format!("The audit is NOT as it was written ({rows}):\n");
+    let mut text = format!("The audit log is NOT intact ({rows}):\n");
     for problem in &verification.problems {
         let _ = writeln!(text, "  {problem}");
     }
@@ -57,8 +57,8 @@ fn render_verification(verification: &AuditVerification) -> String {
     text
 }
 
-/// Converts the verification to JSON with the field names of the API.
-fn to_json(verification: &AuditVerification) -> Value {
+/// Converts the verification result to JSON with the field names of the API.
+fn verification_to_json(verification: &AuditVerification) -> Value {
     let problem = |problem: &AuditProblem| json!({ "position": problem.position, "what": problem.to_string() });
     json!({
         "intact": verification.is_sound(),

@@ -1,10 +1,10 @@
-//! Progress display on stderr. Hidden if stderr is not a terminal.
+//! Progress display on stderr, hidden if stderr is not a terminal.
 
 use std::time::Duration;
 
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
-/// Progress line of a collection. Dropping it clears the line.
+/// Progress line of a collection, cleared on drop.
 #[derive(Debug)]
 pub(super) struct Progress {
     bar: ProgressBar,
@@ -22,11 +22,11 @@ impl Progress {
         Self { bar }
     }
 
-    pub(super) fn show_collecting(&self) {
+    pub(super) fn set_collecting_message(&self) {
         self.bar.set_message("collecting");
     }
 
-    pub(super) fn show_download(&self, bytes: u64, total: Option<u64>) {
+    pub(super) fn set_download_message(&self, bytes: u64, total: Option<u64>) {
         let total = total.map_or(String::new(), |total| format!(" of {}", HumanBytes(total)));
         self.bar.set_message(format!("downloading, {}{total}", HumanBytes(bytes)));
     }

@@ -5,19 +5,22 @@ use secrecy::SecretString;
 
 use crate::error::CliError;
 
-/// Reads the S3 settings from `location` and the environment. Returns `None` for an empty `location`.
-pub(super) fn s3_settings(location: &str) -> Result<Option<S3Settings>, CliError> {
+/// Reads the S3 settings from `location` and `AWS_…` environment variables. Returns `None` if `location` is empty.
+pub(super) fn read_s3_settings(location: &str) -> Result<Option<S3Settings>, CliError> {
     if location.is_empty() {
         return Ok(None);
     }
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let require = |name: &str| variable(name).ok_or_else(|| CliError::refusal(format!("results on S3 need {name}")));
+    let require = |name: &str| {
+        variable(name)
+            .ok_or_else(|| CliError::new_refusal(format!("results on S3 require the environment variable {name}")))
+    };
     let (key, secret) = (require("AWS_ACCESS_KEY_ID")?, SecretString::from(require("AWS_SECRET_ACCESS_KEY")?));
     let settings = S3Settings::new(location, variable("AWS_ENDPOINT_URL"), require("AWS_REGION")?, key, secret);
-    settings.map(Some).map_err(|error| CliError::refusal(format!("--results: {error}")))
+    settings.map(Some).map_err(|error| CliError::new_refusal(format!("--results: {error}")))
 }
 
-/// Attaches S3 as the result store, after an access test. Without settings, results stay in the data directory.
+/// Sets S3 as the result store, after an access test. Without S3 settings, the data directory remains the result store.
 pub(super) async fn attach_result_store(store: Store, s3: Option<S3Settings>) -> Result<Store, CliError> {
     match s3 {
         Some(settings) => Ok(store.with_results(ResultStore::s3(&settings).await?)),

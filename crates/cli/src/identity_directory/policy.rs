@@ -1,12 +1,12 @@
-//! Lookup of policies: the policies of a domain and the built-in system policies.
+//! Lookup of custom policies of a domain and built-in system policies.
 
 use clew_iam::policy::{PolicyModel, system};
 use clew_store::{PolicyRecord, PolicyRef};
 
-use super::{IdentityDirectory, nearest_name};
+use super::{IdentityDirectory, find_nearest_name};
 use crate::error::CliError;
 
-/// A policy of the domain or a system policy.
+/// Custom policy of the domain, or system policy.
 #[derive(Debug)]
 pub(crate) struct NamedPolicy {
     pub(crate) reference: PolicyRef,
@@ -18,28 +18,28 @@ pub(crate) struct NamedPolicy {
 }
 
 impl IdentityDirectory {
-    /// Lists the policies of the domain, then the system policies.
-    pub(crate) async fn policies(&self) -> Result<Vec<NamedPolicy>, CliError> {
-        let own = self.store.policies_of(&self.domain.id).await?.into_iter().map(from_record);
+    /// Lists the custom policies of the domain, followed by the system policies.
+    pub(crate) async fn list_policies(&self) -> Result<Vec<NamedPolicy>, CliError> {
+        let own = self.store.policies_of(&self.domain.id).await?.into_iter().map(from_policy_record);
         Ok(own.chain(system::ALL.iter().filter_map(from_system_policy)).collect())
     }
 
-    /// Finds a policy by name, or by id for policies of the domain.
-    pub(crate) async fn policy(&self, name_or_id: &str) -> Result<NamedPolicy, CliError> {
-        let all = self.policies().await?;
-        let hint = nearest_name(name_or_id, all.iter().map(|policy| policy.name.as_str()))
+    /// Finds a policy by name. Custom policies are also found by id.
+    pub(crate) async fn find_policy(&self, name_or_id: &str) -> Result<NamedPolicy, CliError> {
+        let all = self.list_policies().await?;
+        let hint = find_nearest_name(name_or_id, all.iter().map(|policy| policy.name.as_str()))
             .map_or_else(|| "clew policy list shows all".to_owned(), |name| format!("did you mean {name:?}?"));
         all.into_iter()
             .find(|policy| {
                 policy.name == name_or_id
                     || matches!(&policy.reference, PolicyRef::Custom(id) if id.as_str() == name_or_id)
             })
-            .ok_or_else(|| CliError::refusal(format!("there is no policy {name_or_id:?}")).with_hint(hint))
+            .ok_or_else(|| CliError::new_refusal(format!("there is no policy {name_or_id:?}")).with_fix(hint))
     }
 }
 
-fn from_record(record: PolicyRecord) -> NamedPolicy {
-    let model = if record.model == model_name(PolicyModel::RoleBased) {
+fn from_policy_record(record: PolicyRecord) -> NamedPolicy {
+    let model = if record.model == policy_model_name(PolicyModel::RoleBased) {
         PolicyModel::RoleBased
     } else {
         PolicyModel::IdentityBased
@@ -47,7 +47,7 @@ fn from_record(record: PolicyRecord) -> NamedPolicy {
     NamedPolicy {
         reference: PolicyRef::Custom(record.id),
         name: record.name,
-        model: model_name(model),
+        model: policy_model_name(model),
         description: record.description,
         document: record.document,
     }
@@ -57,14 +57,14 @@ fn from_system_policy(policy: &system::SystemPolicy) -> Option<NamedPolicy> {
     Some(NamedPolicy {
         reference: PolicyRef::System(policy.name.to_owned()),
         name: policy.name.to_owned(),
-        model: model_name(policy.policy()?.model()),
+        model: policy_model_name(policy.policy()?.model()),
         description: policy.description.to_owned(),
         document: policy.document.to_owned(),
     })
 }
 
-/// Name of a policy model as stored in the metadata.
-pub(crate) fn model_name(model: PolicyModel) -> &'static str {
+/// Returns the name of a policy model in the metadata database.
+pub(crate) fn policy_model_name(model: PolicyModel) -> &'static str {
     match model {
         PolicyModel::RoleBased => "role",
         PolicyModel::IdentityBased => "identity",

@@ -11,12 +11,13 @@ use crate::{identity_directory, node_url, output};
 /// Register an instance: a master node and its replicas.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = AFTER_HELP)]
-pub(crate) struct Arguments {
+pub(crate) struct AddArgs {
     /// Name, unique in the project
     #[arg(long)]
     name: String,
-    /// Node: URL, then ,role=master or ,role=slave, and ,zone=ZONE to restrict reads to workers of that zone; repeatable.
-    /// The first node is the master unless a node has role=master
+    /// Node: URL with optional suffixes ,role=master or ,role=slave and ,zone=ZONE; repeatable.
+    /// A node with a zone is read only by workers in that zone.
+    /// The first node is the master unless another node has role=master
     #[arg(long = "node", value_name = "URL[,role=ROLE][,zone=ZONE]", required = true)]
     nodes: Vec<String>,
     /// Tag; repeatable
@@ -43,16 +44,16 @@ Examples:
 
 If the URL has no password, CLEW_DB_PASSWORD is used, or a prompt on the terminal. Clew stores the password encrypted.";
 
-pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
+pub(crate) async fn run(arguments: AddArgs) -> Result<(), CliError> {
     if !arguments.node_ids.is_empty() && arguments.node_ids.len() != arguments.nodes.len() {
-        return Err(CliError::refusal(format!(
-            "{} --node but {} --node-id; give one for each node, or none",
+        return Err(CliError::new_refusal(format!(
+            "{} --node options but {} --node-id options; set one --node-id per node, or none",
             arguments.nodes.len(),
             arguments.node_ids.len()
         )));
     }
-    let nodes = parse_nodes(&arguments.nodes, &arguments.node_ids)?;
-    let Inventory { store, project, origin } = arguments.project_args.open().await?;
+    let nodes = parse_node_options(&arguments.nodes, &arguments.node_ids)?;
+    let Inventory { store, project, origin } = arguments.project_args.open_inventory().await?;
     let enterprise_project =
         identity_directory::find_enterprise_project(&store, &project.domain_id, &arguments.enterprise_project).await?;
     let new = NewInstance {
@@ -64,7 +65,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         nodes,
     };
     let instance = store.add_instance(&origin, new).await?;
-    output::write_stdout(&match arguments.project_args.format() {
+    output::write_stdout(&match arguments.project_args.output_format() {
         Format::Table => format!(
             "{}\nNext: clew instance check {} checks access to the nodes.\n",
             render::render_instance(&instance),
@@ -79,8 +80,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
 }
 
 /// Parses the `--node` options. The first node is the master if no node has `role=master`.
-fn parse_nodes(specs: &[String], ids: &[NodeId]) -> Result<Vec<NewNode>, CliError> {
-    let parsed = specs.iter().map(|text| parse_node(text)).collect::<Result<Vec<_>, _>>()?;
+fn parse_node_options(specs: &[String], ids: &[NodeId]) -> Result<Vec<NewNode>, CliError> {
+    let parsed = specs.iter().map(|text| parse_node_option(text)).collect::<Result<Vec<_>, _>>()?;
     let has_master = parsed.iter().any(|node| node.role == Some(NodeRole::Master));
     parsed
         .into_iter()
@@ -97,7 +98,7 @@ fn parse_nodes(specs: &[String], ids: &[NodeId]) -> Result<Vec<NewNode>, CliErro
         .collect()
 }
 
-/// A parsed `--node` option.
+/// Parsed `--node` option.
 #[derive(Debug, Default)]
 struct NodeSpec<'a> {
     url: &'a str,
@@ -105,17 +106,19 @@ struct NodeSpec<'a> {
     zone: Option<Zone>,
 }
 
-/// Parses a `--node` option. Role and zone follow the last commas in any order, because a URL can contain commas.
-fn parse_node(text: &str) -> Result<NodeSpec<'_>, CliError> {
+/// Parses a `--node` option: a URL with optional `,role=` and `,zone=` suffixes in any order.
+/// Suffixes are parsed from the end, because a URL can contain commas.
+fn parse_node_option(text: &str) -> Result<NodeSpec<'_>, CliError> {
     let mut node = NodeSpec { url: text, ..NodeSpec::default() };
     while let Some((url, last)) = node.url.rsplit_once(',') {
         if let Some(role) = last.strip_prefix("role=") {
             let parsed = NodeRole::from_name(role);
-            let unknown = || CliError::refusal(format!("role cannot be {role:?}; it is master or slave"));
+            let unknown = || CliError::new_refusal(format!("invalid role {role:?}; valid roles: master, slave"));
             node.role = Some(parsed.ok_or_else(unknown)?);
         } else if let Some(zone) = last.strip_prefix("zone=") {
-            node.zone =
-                Some(zone.parse().map_err(|error: clew_model::InvalidZoneName| CliError::refusal(error.to_string()))?);
+            node.zone = Some(
+                zone.parse().map_err(|error: clew_model::InvalidZoneName| CliError::new_refusal(error.to_string()))?,
+            );
         } else {
             break;
         }
@@ -130,7 +133,7 @@ mod tests {
 
     fn roles(specs: &[&str]) -> Vec<NodeRole> {
         let specs: Vec<_> = specs.iter().map(|&text| text.to_owned()).collect();
-        parse_nodes(&specs, &[]).unwrap().into_iter().map(|node| node.role).collect()
+        parse_node_options(&specs, &[]).unwrap().into_iter().map(|node| node.role).collect()
     }
 
     #[test]
@@ -144,7 +147,7 @@ mod tests {
     #[test]
     fn role_and_zone_are_parsed_in_any_order() {
         for spec in ["mysql://a@x/?tls=off,zone=dmz,role=slave", "mysql://a@x/?tls=off,role=slave,zone=dmz"] {
-            let node = parse_node(spec).unwrap();
+            let node = parse_node_option(spec).unwrap();
             assert_eq!((node.url, node.role), ("mysql://a@x/?tls=off", Some(NodeRole::Slave)), "{spec}");
             assert_eq!(node.zone.unwrap().as_str(), "dmz", "{spec}");
         }
@@ -152,8 +155,8 @@ mod tests {
 
     #[test]
     fn invalid_roles_zones_and_tags_are_rejected() {
-        assert!(parse_node("mysql://a@x/,role=king").is_err());
-        assert!(parse_node("mysql://a@x/,zone=").is_err());
+        assert!(parse_node_option("mysql://a@x/,role=king").is_err());
+        assert!(parse_node_option("mysql://a@x/,zone=").is_err());
         assert!(parse_tag("env").is_err());
         assert!(parse_tag("=x").is_err());
         assert_eq!(parse_tag("k=a=b").unwrap(), Tag { key: "k".into(), value: "a=b".into() });

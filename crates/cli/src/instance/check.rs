@@ -1,4 +1,4 @@
-//! `clew instance check`: checks access to the nodes of an instance.
+//! `clew instance check`: logs in to the nodes of an instance and reports missing privileges.
 
 use std::fmt::Write as _;
 
@@ -13,21 +13,22 @@ use super::{ProjectArgs, require_instance};
 use crate::error::CliError;
 use crate::{doctor, output};
 
-/// Check that the nodes of an instance can be read, and report missing privileges.
+/// Check the login to each node of an instance, and report missing privileges.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "Example:\n  clew instance check shop")]
-pub(crate) struct Arguments {
+pub(crate) struct CheckArgs {
     /// Name or id
     instance: String,
     #[command(flatten)]
     project_args: ProjectArgs,
 }
 
-/// Checks each node of the instance. Fails if a node cannot be read.
-pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
-    let inventory = arguments.project_args.open().await?;
+/// Checks each node of the instance. Fails if a node is not accessible.
+/// The check logs in even during a login back-off, because a user requested the check.
+pub(crate) async fn run(arguments: CheckArgs) -> Result<(), CliError> {
+    let inventory = arguments.project_args.open_inventory().await?;
     let instance = require_instance(&inventory, &arguments.instance).await?;
-    let mut unreadable = 0;
+    let mut inaccessible = 0;
     let mut text = String::new();
     let mut values = Vec::new();
     let zones = inventory.store.zones().await?;
@@ -36,22 +37,22 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         let backoff = inventory.store.login_backoff(&node.id).await?;
         let outcome = diagnose(&node.url, &Limits::default()).await;
         let backoff = update_login_backoff(&inventory.store, &node, backoff, &outcome).await?;
-        unreadable += usize::from(outcome.is_err());
-        text.push_str(&format_node(listed, &outcome));
+        inaccessible += usize::from(outcome.is_err());
+        text.push_str(&format_node_report(listed, &outcome));
         let zone_without_worker =
             zones.iter().any(|state| state.zone == listed.zone && listed.zone.is_some() && state.is_unserved());
         if let Some(zone) = listed.zone.as_ref().filter(|_| zone_without_worker) {
             let _ = writeln!(
                 text,
-                "Zone {zone} has no running worker, so Clew does not read this node. fix: start one with clew worker --zone {zone}\n"
+                "Zone {zone} has no running worker, so Clew does not read this node. fix: run clew worker --zone {zone}\n"
             );
         }
         if let Some(backoff) = &backoff {
             let _ = writeln!(
                 text,
-                "Automatic logins wait until {}: {} were refused in a row ({}). fix: repair the account, then run this check again; or \
-                 change the credentials with clew instance set-node.\n",
-                format_time(backoff.retry_at),
+                "Login back-off until {}; refused logins: {} ({}). fix: correct the account and run this check again, or change the \
+                 credentials with clew instance set-node.\n",
+                format_retry_time(backoff.retry_at),
                 backoff.refusals,
                 to_single_line(&backoff.reason)
             );
@@ -59,7 +60,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         let backoff = backoff.map(|backoff| {
             json!({
                 "refused_logins": backoff.refusals, "reason": backoff.reason,
-                "next_attempt": format_time(backoff.retry_at),
+                "next_attempt": format_retry_time(backoff.retry_at),
             })
         });
         let (key, outcome) = match outcome {
@@ -70,16 +71,16 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
             "id": listed.id, "zone_without_worker": zone_without_worker, "login_backoff": backoff, key: outcome,
         }));
     }
-    arguments.project_args.format().print_styled(|| text, || json!({ "nodes": values }))?;
-    if unreadable == 0 {
+    arguments.project_args.output_format().print_styled(|| text, || json!({ "nodes": values }))?;
+    if inaccessible == 0 {
         Ok(())
     } else {
-        Err(CliError::failure(format!("{unreadable} of {} nodes cannot be read", instance.nodes.len())))
+        Err(CliError::new_failure(format!("{inaccessible} of {} nodes are not accessible", instance.nodes.len())))
     }
 }
 
-/// Updates the login back-off of a node after a check, and returns the remaining back-off.
-/// A check ignores the back-off, because a user requests it. A successful login clears the back-off.
+/// Updates the login back-off of a node after a check, and returns the new back-off.
+/// A successful login clears the back-off; a refused login extends it.
 async fn update_login_backoff(
     store: &Store,
     node: &Node,
@@ -100,15 +101,15 @@ async fn update_login_backoff(
     }
 }
 
-/// Formats a Unix time in milliseconds, rounded to seconds.
-fn format_time(milliseconds: i64) -> String {
+/// Formats a Unix timestamp in milliseconds as RFC 3339, rounded to seconds.
+fn format_retry_time(milliseconds: i64) -> String {
     Timestamp::from_millisecond(milliseconds).map_or_else(|_| milliseconds.to_string(), |at| format!("{at:.0}"))
 }
 
-fn format_node(node: &Node, outcome: &Result<Diagnosis, Failure>) -> String {
+fn format_node_report(node: &Node, outcome: &Result<Diagnosis, Failure>) -> String {
     let report = match outcome {
         Ok(diagnosis) => doctor::render_diagnosis(diagnosis, output::stdout_has_colours()),
-        Err(failure) => format!("cannot be read: {failure}\n"),
+        Err(failure) => format!("not accessible: {failure}\n"),
     };
     format!("{} {} {}\n{report}\n", node.role.name(), node.id, node.url.address())
 }

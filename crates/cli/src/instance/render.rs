@@ -1,4 +1,4 @@
-//! Instances as text and JSON. The output never contains passwords.
+//! Output of instances as text and JSON, without passwords.
 
 use std::fmt::Write as _;
 
@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 
 use crate::text_table;
 
-/// Renders one line per node.
+/// Renders instances as a table with one line per node.
 pub(super) fn render_table(instances: &[Instance]) -> String {
     let mut rows = Vec::new();
     for instance in instances {
         for node in &instance.nodes {
             let (id, node_id) = (instance.id.to_string(), node.id.to_string());
-            let (role, zone) = (node.role.name().to_owned(), zone_name(node).to_owned());
+            let (role, zone) = (node.role.name().to_owned(), node_zone_name(node).to_owned());
             rows.push([instance.name.clone(), id, node_id, role, node.url.address(), zone]);
         }
     }
@@ -38,12 +38,12 @@ pub(super) fn render_instance(instance: &Instance) -> String {
     text
 }
 
-fn zone_name(node: &clew_model::Node) -> &str {
+fn node_zone_name(node: &clew_model::Node) -> &str {
     node.zone.as_ref().map_or("", clew_model::Zone::as_str)
 }
 
 /// Converts an instance to JSON.
-pub(super) fn to_json(instance: &Instance) -> Value {
+pub(super) fn instance_to_json(instance: &Instance) -> Value {
     let node = |node: &clew_model::Node| json!({ "id": node.id, "role": node.role, "url": node.url.to_string(), "zone": node.zone });
     json!({
         "id": instance.id,

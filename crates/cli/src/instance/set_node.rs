@@ -11,10 +11,10 @@ use crate::node_url;
 /// Change the address, account or password of a node, and clear its login back-off.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = AFTER_HELP)]
-pub(crate) struct Arguments {
+pub(crate) struct SetNodeArgs {
     /// Name or id
     instance: String,
-    /// Id of the node [default: the only one]
+    /// Id of the node [default: the only node]
     #[arg(long, value_name = "ID")]
     node: Option<NodeId>,
     /// New URL
@@ -31,27 +31,32 @@ Examples:
 
 If the URL has no password, CLEW_DB_PASSWORD is used, or a prompt on the terminal. Clew stores the password encrypted.";
 
-pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
-    let inventory = arguments.project_args.open().await?;
+pub(crate) async fn run(arguments: SetNodeArgs) -> Result<(), CliError> {
+    let inventory = arguments.project_args.open_inventory().await?;
     let instance = require_instance(&inventory, &arguments.instance).await?;
     let node = match (&arguments.node, instance.nodes.as_slice()) {
         (None, [only]) => only,
         (None, several) => {
             let ids: Vec<_> = several.iter().map(|node| node.id.as_str()).collect();
-            return Err(CliError::refusal(format!("select a node with --node: {}", ids.join(", "))));
+            return Err(CliError::new_refusal(format!("select a node with --node: {}", ids.join(", "))));
         }
         (Some(id), nodes) => {
             let node = nodes.iter().find(|node| node.id == *id);
-            node.ok_or_else(|| CliError::failure(format!("instance {} has no node {id}", instance.name)))?
+            node.ok_or_else(|| CliError::new_failure(format!("instance {} has no node {id}", instance.name)))?
         }
     };
     let url = node_url::resolve_password(node_url::parse_node_url(&arguments.url)?)?;
     let Inventory { store, project, origin } = &inventory;
     if !store.set_node_url(origin, &project.id, &instance.id, &node.id, &url).await? {
-        return Err(CliError::failure(format!("node {} was removed", node.id)));
+        return Err(CliError::new_failure(format!("node {} was removed", node.id)));
     }
-    arguments.project_args.format().print(
-        || format!("Node {} is read at {url}.\nNext: clew instance check {} logs in.\n", node.id, instance.name),
+    arguments.project_args.output_format().print(
+        || {
+            format!(
+                "Set the URL of node {} to {url}.\nNext: clew instance check {} tests the login.\n",
+                node.id, instance.name
+            )
+        },
         || json!({ "node_id": node.id, "url": url.to_string() }),
     )
 }

@@ -1,4 +1,4 @@
-//! `clew instance tag` and `untag`: changes the tags of an instance.
+//! `clew instance tag` and `clew instance untag`: add and remove tags of an instance.
 
 use clap::Args;
 use clew_model::{Instance, Tag};
@@ -6,12 +6,12 @@ use clew_model::{Instance, Tag};
 use super::{Inventory, ProjectArgs, parse_tag, render, require_instance};
 use crate::error::CliError;
 
-/// Maximum length of a tag key in characters (spec section 3.5).
-const MAX_KEY_LENGTH: usize = 36;
-/// Maximum length of a tag value in characters (spec section 3.5).
-const MAX_VALUE_LENGTH: usize = 43;
+/// Maximum length of a tag key, in characters (spec section 3.5).
+const MAX_TAG_KEY_CHARS: usize = 36;
+/// Maximum length of a tag value, in characters (spec section 3.5).
+const MAX_TAG_VALUE_CHARS: usize = 43;
 
-/// Add tags to an instance. An existing key gets the new value. Policy conditions can match tags (g:ResourceTag).
+/// Add tags to an instance, or replace the values of existing tags. Policy conditions can match tags (g:ResourceTag).
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew instance tag shop env=test team=payments")]
 pub(super) struct TagArgs {
@@ -32,42 +32,44 @@ pub(super) struct TagArgs {
 pub(super) struct UntagArgs {
     /// Name or id
     instance: String,
-    /// Keys to remove; with =VALUE only if the tag has that value
+    /// Tag keys to remove; KEY=VALUE removes the tag only if the value matches
     #[arg(value_name = "KEY[=VALUE]", required = true)]
     tags: Vec<String>,
     #[command(flatten)]
     project_args: ProjectArgs,
 }
 
-/// Parses a tag, with the length and character rules of the API.
+/// Parses a tag, and validates its length and characters by the rules of the API.
 fn parse_new_tag(text: &str) -> Result<Tag, String> {
     let tag = parse_tag(text)?;
     let valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '\u{4e00}'..='\u{9fff}');
-    if tag.key.chars().count() > MAX_KEY_LENGTH || !tag.key.chars().all(valid) {
-        return Err(format!("a key has 1 to {MAX_KEY_LENGTH} letters, digits, dashes and underscores"));
+    if tag.key.chars().count() > MAX_TAG_KEY_CHARS || !tag.key.chars().all(valid) {
+        return Err(format!("a tag key has 1 to {MAX_TAG_KEY_CHARS} letters, digits, dashes and underscores"));
     }
-    if tag.value.chars().count() > MAX_VALUE_LENGTH || !tag.value.chars().all(|c| valid(c) || c == '.') {
-        return Err(format!("a value has up to {MAX_VALUE_LENGTH} letters, digits, dashes, underscores and dots"));
+    if tag.value.chars().count() > MAX_TAG_VALUE_CHARS || !tag.value.chars().all(|c| valid(c) || c == '.') {
+        return Err(format!(
+            "a tag value has up to {MAX_TAG_VALUE_CHARS} letters, digits, dashes, underscores and dots"
+        ));
     }
     Ok(tag)
 }
 
-pub(super) async fn tag(arguments: TagArgs) -> Result<(), CliError> {
+pub(super) async fn add_tags(arguments: TagArgs) -> Result<(), CliError> {
     let TagArgs { instance, tags, project_args } = arguments;
     let mut keys: Vec<_> = tags.iter().map(|tag| tag.key.as_str()).collect();
     keys.sort_unstable();
     if let Some([key, _]) = keys.windows(2).find_map(|pair| <&[&str; 2]>::try_from(pair).ok().filter(|[a, b]| a == b)) {
-        return Err(CliError::refusal(format!("the key {key:?} occurs twice")));
+        return Err(CliError::new_refusal(format!("duplicate tag key {key:?}")));
     }
-    let inventory = project_args.open().await?;
+    let inventory = project_args.open_inventory().await?;
     let instance = require_instance(&inventory, &instance).await?;
     inventory.store.add_tags(&inventory.origin, &inventory.project.id, &instance.id, &tags).await?;
     print_instance(&project_args, &inventory, &instance).await
 }
 
-pub(super) async fn untag(arguments: UntagArgs) -> Result<(), CliError> {
+pub(super) async fn remove_tags(arguments: UntagArgs) -> Result<(), CliError> {
     let UntagArgs { instance, tags, project_args } = arguments;
-    let inventory = project_args.open().await?;
+    let inventory = project_args.open_inventory().await?;
     let instance = require_instance(&inventory, &instance).await?;
     let tags: Vec<_> = tags
         .iter()
@@ -80,18 +82,18 @@ pub(super) async fn untag(arguments: UntagArgs) -> Result<(), CliError> {
     };
     if let Some((key, value)) = tags.iter().find(|tag| !has(tag)) {
         let tag = value.as_ref().map_or(key.clone(), |value| format!("{key}={value}"));
-        return Err(CliError::refusal(format!("{} has no tag {tag:?}; nothing was changed", instance.name)));
+        return Err(CliError::new_refusal(format!("{} has no tag {tag:?}; nothing was changed", instance.name)));
     }
     inventory.store.remove_tags(&inventory.origin, &inventory.project.id, &instance.id, &tags).await?;
     print_instance(&project_args, &inventory, &instance).await
 }
 
-/// Prints the current state of the instance.
+/// Reads the instance again, and prints it.
 async fn print_instance(
     project_args: &ProjectArgs,
     inventory: &Inventory,
     instance: &Instance,
 ) -> Result<(), CliError> {
     let instance = require_instance(inventory, instance.id.as_str()).await?;
-    project_args.format().print(|| render::render_instance(&instance), || render::to_json(&instance))
+    project_args.output_format().print(|| render::render_instance(&instance), || render::instance_to_json(&instance))
 }

@@ -16,16 +16,16 @@ use crate::store_args::DomainArgs;
 use crate::text_table;
 use crate::time;
 
-/// Allowed lifetime of a temporary key in seconds, as in the API.
-const LIFETIME_RANGE: std::ops::RangeInclusive<u64> = 900..=86_400;
+/// Valid lifetimes of a temporary key, in seconds. The API has the same range.
+const LIFETIME_RANGE_SECONDS: std::ops::RangeInclusive<u64> = 900..=86_400;
 
-/// Create an access key for a user. Prints the secret once.
+/// Create an access key for a user. Prints the secret key once.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub(super) struct Arguments {
+pub(super) struct CreateArgs {
     /// Name or id of the user
     user: String,
-    /// Create a temporary key with this lifetime, 15m to 24h; it is valid only with its security token
+    /// Create a temporary key with this lifetime (15m to 24h); requests with the key require its security token
     #[arg(long, value_name = "DURATION", value_parser = parse_lifetime)]
     temporary: Option<Duration>,
     #[command(flatten)]
@@ -41,31 +41,35 @@ Clew stores an encrypted copy of the secret, and only a hash of the security tok
 
 fn parse_lifetime(text: &str) -> Result<Duration, String> {
     let lifetime = time::parse_duration(text)?;
-    if LIFETIME_RANGE.contains(&lifetime.as_secs()) { Ok(lifetime) } else { Err("15m to 24h".to_owned()) }
+    if LIFETIME_RANGE_SECONDS.contains(&lifetime.as_secs()) {
+        Ok(lifetime)
+    } else {
+        Err("expected 15m to 24h".to_owned())
+    }
 }
 
-/// A new access key with its secrets, which are printed once.
+/// New access key with its secrets, which are printed only once.
 struct CreatedKey {
     id: AccessKeyId,
     secret: SecretString,
-    /// Security token and Unix time of expiry of a temporary key.
+    /// Security token of a temporary key, and its expiry as a Unix timestamp in seconds.
     temporary: Option<(SecretString, i64)>,
 }
 
-pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open().await?;
-    let user = directory.user(&arguments.user).await?;
+pub(super) async fn run(arguments: CreateArgs) -> Result<(), CliError> {
+    let directory = arguments.domain_args.open_directory().await?;
+    let user = directory.find_user(&arguments.user).await?;
     let key = create_key(&directory, &user, arguments.temporary).await?;
     let (secret, temporary) = (key.secret.expose_secret(), key.temporary.as_ref());
     let token = temporary.map(|(token, _)| token.expose_secret());
-    let expires_at = temporary.map(|(_, at)| time::format_seconds(*at));
-    arguments.domain_args.format().print(
+    let expires_at = temporary.map(|(_, at)| time::format_unix_seconds(*at));
+    arguments.domain_args.output_format().print(
         || {
             let fields = text_table::render_fields(&[
                 ("  access key", key.id.to_string()),
                 ("  secret key", secret.to_owned()),
                 ("  security token", token.unwrap_or_default().to_owned()),
-                ("  ends", expires_at.clone().unwrap_or_default()),
+                ("  expires", expires_at.clone().unwrap_or_default()),
             ]);
             format!(
                 "Created an access key of {}. The secrets are shown only once; store them now:\n\n{fields}",
@@ -86,7 +90,7 @@ async fn create_key(
     user: &User,
     lifetime: Option<Duration>,
 ) -> Result<CreatedKey, CliError> {
-    let failed = |error: SecretError| CliError::failure(format!("could not make an access key: {error}"));
+    let failed = |error: SecretError| CliError::new_failure(format!("could not create an access key: {error}"));
     let (id, secret) = (AccessKeyId::generate(), access_key::generate_secret().map_err(failed)?);
     let (store, origin) = (&directory.store, &directory.origin);
     let Some(lifetime) = lifetime else {

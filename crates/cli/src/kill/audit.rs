@@ -1,4 +1,4 @@
-//! Audit records of kills from the command line, written to the store of a data directory.
+//! Audit rows for kills from the command line.
 
 use clew_diagnose::{template, to_valid_utf8};
 use clew_model::{AuditEvent, DomainId, Outcome, Session};
@@ -10,10 +10,10 @@ use super::report::KillReport;
 use crate::error::CliError;
 use crate::local_actor;
 
-/// Audit log for kills, opened before the first kill.
+/// Audit log for kills, opened before the first kill to ensure that it is writable.
 pub(super) struct KillAudit {
     store: Store,
-    /// The only domain of the store, whose auditors can see the kill; `None` if the store has several domains.
+    /// Domain of the audit rows: the only domain of the store, or `None` if the store has several domains.
     domain: Option<DomainId>,
 }
 
@@ -25,15 +25,19 @@ impl KillAudit {
         Ok(Self { store, domain })
     }
 
-    /// Records one row per session found, with its outcome.
-    pub(super) async fn record(&self, report: &KillReport, outcomes: &[(u64, KillOutcome)]) -> Result<(), CliError> {
-        let origin = local_actor::local_origin();
+    /// Records one audit row with the outcome per existing session.
+    pub(super) async fn record_kills(
+        &self,
+        report: &KillReport,
+        outcomes: &[(u64, KillOutcome)],
+    ) -> Result<(), CliError> {
+        let origin = local_actor::local_audit_origin();
         for (id, outcome) in outcomes {
             let Some(session) = report.selected.sessions.iter().find(|session| session.id == *id) else { continue };
             let event = AuditEvent {
                 domain_id: self.domain.clone(),
                 outcome: if outcome.is_success() { Outcome::Done } else { Outcome::Failed },
-                detail: detail(report, session, outcome),
+                detail: build_audit_detail(report, session, outcome),
                 ..AuditEvent::succeeded(&origin, "KillSession", id.to_string())
             };
             self.store.append_audit_event(&event).await?;
@@ -42,9 +46,9 @@ impl KillAudit {
     }
 }
 
-/// Details of the audit row: the same fields as for kills by the API server, with the server address in place of the node.
+/// Details of an audit row. Same fields as for kills through the API, with the server address in place of the node id.
 /// The statement is recorded as a template without literals.
-fn detail(report: &KillReport, session: &Session, outcome: &KillOutcome) -> serde_json::Value {
+fn build_audit_detail(report: &KillReport, session: &Session, outcome: &KillOutcome) -> serde_json::Value {
     let text = |text: &Option<Vec<u8>>| text.as_deref().map(to_valid_utf8);
     json!({
         "source": "manual", "server": report.address, "kind": report.kind.name(), "reason": report.reason,

@@ -1,4 +1,4 @@
-//! Selected sessions, and the estimated costs of killing them.
+//! Preview of a kill: the selected sessions and the estimated impact.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -10,28 +10,28 @@ use clew_mysql::{Limits, read_kill_risks, read_waits};
 
 use crate::limitations;
 
-/// Sessions selected by the arguments.
+/// Sessions selected by command-line arguments.
 #[derive(Debug)]
 pub(super) struct SelectedSessions {
-    /// Session ids in the order of the arguments.
+    /// Session ids in the order of the command-line arguments.
     pub(super) ids: Vec<u64>,
-    /// Existing sessions, in the same order.
+    /// Existing sessions in the order of `ids`.
     pub(super) sessions: Vec<Session>,
-    pub(super) costs: Option<KillCosts>,
+    pub(super) impact: Option<KillImpact>,
 }
 
-/// Costs and benefits of a kill: rollbacks, risks and unblocked sessions.
+/// Estimated impact of a kill: rollbacks, risks and unblocked sessions.
 #[derive(Debug, Default)]
-pub(super) struct KillCosts {
-    /// Open transactions by session id; `None` if the account cannot see transactions.
+pub(super) struct KillImpact {
+    /// Open transactions by session id. `None` if the account lacks the privilege to list transactions.
     pub(super) transactions: Option<HashMap<u64, Transaction>>,
-    /// Number of sessions blocked by each session, directly or indirectly.
+    /// Number of directly and indirectly blocked sessions, by id of the blocking session.
     pub(super) blocked_counts: HashMap<u64, usize>,
     /// Risks by session id.
     pub(super) risks: HashMap<u64, Vec<KillRisk>>,
-    /// Warnings about root blockers that are not selected.
+    /// Warnings about root blockers that are not among the selected sessions.
     pub(super) warnings: Vec<String>,
-    /// Limitations of the preview, as text.
+    /// Notes about data that the preview could not read.
     pub(super) notes: String,
 }
 
@@ -39,26 +39,23 @@ impl SelectedSessions {
     pub(super) fn new(ids: Vec<u64>, mut sessions: Vec<Session>) -> Self {
         let positions: HashMap<u64, usize> = ids.iter().enumerate().map(|(position, id)| (*id, position)).collect();
         sessions.sort_by_key(|session| positions.get(&session.id).copied());
-        Self { ids, sessions, costs: None }
+        Self { ids, sessions, impact: None }
     }
 
-    /// Ids without an existing session.
+    /// Selected session ids that match no session.
     pub(super) fn missing_ids(&self) -> impl Iterator<Item = u64> {
         self.ids.iter().copied().filter(|id| self.sessions.iter().all(|session| session.id != *id))
     }
 }
 
-/// Estimates the costs from transactions and lock waits.
-/// A failed read becomes a note in the preview, because the kill may still be possible.
-pub(super) async fn estimate_costs(node: &NodeUrl, sessions: &[Session], limits: &Limits) -> KillCosts {
+/// Estimates the impact of a kill from transactions and lock waits.
+/// A failed read adds a note to the preview instead of an error, because the kill may still be possible.
+pub(super) async fn estimate_impact(node: &NodeUrl, sessions: &[Session], limits: &Limits) -> KillImpact {
     let ids: Vec<u64> = sessions.iter().map(|session| session.id).collect();
     let observed = match read_waits(node, limits).await {
         Ok(observed) => observed,
         Err(failure) => {
-            return KillCosts {
-                notes: format!("note: the impact could not be read: {failure}\n"),
-                ..KillCosts::default()
-            };
+            return KillImpact { notes: format!("note: the impact is unknown: {failure}\n"), ..KillImpact::default() };
         }
     };
     let graph = waits::build_graph(&observed);
@@ -72,17 +69,17 @@ pub(super) async fn estimate_costs(node: &NodeUrl, sessions: &[Session], limits:
     let transactions: HashMap<u64, Transaction> = transactions.map(|open| (open.session_id, open.clone())).collect();
     let mut notes: String = transaction_limitations.into_iter().map(limitations::format_limitation).collect();
     if !wait_limitations.is_empty() {
-        notes.push_str("note: not all waiting sessions are visible; clew locks reports the reason\n");
+        notes.push_str("note: some waiting sessions are not visible; clew locks shows the reason\n");
     }
     let risks = match read_kill_risks(node, sessions, &transactions, limits).await {
         Ok(risks) => risks,
         Err(failure) => {
-            let _ = writeln!(notes, "note: risks could not be read: {failure}");
+            let _ = writeln!(notes, "note: the risks are unknown: {failure}");
             HashMap::new()
         }
     };
     let warnings = graph.surviving_blockers(&ids).iter().map(|blocker| blocker.warning_text(Language::EnUs)).collect();
-    KillCosts {
+    KillImpact {
         transactions: (!hidden).then_some(transactions),
         risks,
         warnings,

@@ -10,13 +10,13 @@ use clew_mysql::{KillEffect, KillKind, KillOutcome};
 use serde_json::{Value, json};
 
 use super::Outcomes;
-use super::preview::{KillCosts, SelectedSessions};
-use crate::output::merge_objects;
+use super::preview::{KillImpact, SelectedSessions};
+use crate::output::merge_json_objects;
 
-/// Maximum number of statement bytes that are formatted for one line.
+/// Maximum number of statement bytes that are formatted for one output line.
 const MAX_STATEMENT_BYTES: usize = 4 << 10;
 
-/// Data of the preview and of the result.
+/// Data for the preview and the result output of a kill.
 #[derive(Debug)]
 pub(super) struct KillReport {
     pub(super) address: String,
@@ -26,33 +26,33 @@ pub(super) struct KillReport {
 }
 
 impl KillReport {
-    /// Renders the sessions with their transactions, blocked sessions and risks.
-    pub(super) fn preview(&self, width: usize) -> String {
+    /// Renders the preview: sessions with their transactions, blocked sessions and risks.
+    pub(super) fn render_preview(&self, width: usize) -> String {
         let mut text = String::new();
         for session in &self.selected.sessions {
             self.render_session(&mut text, session, width);
         }
         for id in self.selected.missing_ids() {
-            let _ = writeln!(text, "session {id}: already gone\n");
+            let _ = writeln!(text, "session {id}: already terminated\n");
         }
         if self.selected.sessions.is_empty() {
-            return text + "There is nothing to end.\n";
+            return text + "There is nothing to kill.\n";
         }
-        if let Some(costs) = &self.selected.costs {
-            for warning in &costs.warnings {
+        if let Some(impact) = &self.selected.impact {
+            for warning in &impact.warnings {
                 text.push_str(&wrap_words("warning: ", warning, width));
             }
-            text.push_str(&costs.notes);
+            text.push_str(&impact.notes);
         }
         text + match self.kind {
             KillKind::Connection => {
-                "An open transaction is rolled back with its session, in tables whose engine has\n\
-                 transactions. That can take as long as the changes took, cannot be undone, and\n\
-                 its locks stay until it is done.\n"
+                "Killing a session rolls back its open transaction in transactional tables. The\n\
+                 rollback can take as long as the changes took, and cannot be undone. Locks are\n\
+                 held until the rollback completes.\n"
             }
             KillKind::Query => {
-                "The statement ends, and what it changed so far is rolled back, in tables whose\n\
-                 engine has transactions. The session, its transaction and its locks stay.\n"
+                "Killing a statement rolls back its changes in transactional tables. The session\n\
+                 keeps its transaction and its locks.\n"
             }
         }
     }
@@ -66,75 +66,76 @@ impl KillReport {
             let start = statement.get(..MAX_STATEMENT_BYTES).unwrap_or(statement);
             let _ = writeln!(text, "{}", truncate(&format!("  runs: {}", one_line(start)), width));
         }
-        if let Some(costs) = &self.selected.costs {
-            let _ = writeln!(text, "  {}", self.format_rollback(costs, session.id));
-            match costs.blocked_counts.get(&session.id) {
-                Some(1) => text.push_str("  holds up 1 session\n"),
+        if let Some(impact) = &self.selected.impact {
+            let _ = writeln!(text, "  {}", self.format_rollback(impact, session.id));
+            match impact.blocked_counts.get(&session.id) {
+                Some(1) => text.push_str("  blocks 1 session\n"),
                 Some(many) => {
-                    let _ = writeln!(text, "  holds up {many} sessions");
+                    let _ = writeln!(text, "  blocks {many} sessions");
                 }
                 None => {}
             }
-            for risk in self.risks(costs, session.id) {
+            for risk in self.applicable_risks(impact, session.id) {
                 text.push_str(&wrap_words("  risk: ", &risk.to_string(), width));
             }
         }
         text.push('\n');
     }
 
-    fn risks<'c>(&self, costs: &'c KillCosts, id: u64) -> impl Iterator<Item = &'c KillRisk> {
+    fn applicable_risks<'c>(&self, impact: &'c KillImpact, id: u64) -> impl Iterator<Item = &'c KillRisk> {
         let kind = self.kind;
         let applies = move |risk: &&KillRisk| kind == KillKind::Connection || risk.applies_to_statement();
-        costs.risks.get(&id).into_iter().flatten().filter(applies)
+        impact.risks.get(&id).into_iter().flatten().filter(applies)
     }
 
-    fn format_rollback(&self, costs: &KillCosts, id: u64) -> String {
-        let Some(transactions) = &costs.transactions else {
-            return "whether it has changed anything cannot be seen".to_owned();
+    fn format_rollback(&self, impact: &KillImpact, id: u64) -> String {
+        let Some(transactions) = &impact.transactions else {
+            return "uncommitted changes unknown: the account cannot list transactions".to_owned();
         };
         match transactions.get(&id) {
             None => "no open transaction".to_owned(),
             Some(open) if open.rows_modified == 0 => {
-                format!("transaction open for {} s, nothing changed", open.seconds)
+                format!("transaction open for {} s, no rows changed", open.seconds)
             }
             Some(open) => {
                 let (seconds, rows) = (open.seconds, open.rows_modified);
-                let fate = if self.kind == KillKind::Connection { ": they are rolled back" } else { "" };
-                format!("transaction open for {seconds} s, {rows} rows changed{fate}")
+                let noun = if rows == 1 { "row" } else { "rows" };
+                let rollback = if self.kind == KillKind::Connection { ", to be rolled back" } else { "" };
+                format!("transaction open for {seconds} s, {rows} {noun} changed{rollback}")
             }
         }
     }
 
-    /// Action for the confirmation prompt.
-    pub(super) fn action(&self) -> String {
+    /// Describes the action for the confirmation prompt.
+    pub(super) fn describe_action(&self) -> String {
         let what = match (self.kind, self.selected.sessions.len()) {
-            (KillKind::Connection, 1) => "end 1 session".to_owned(),
-            (KillKind::Connection, many) => format!("end {many} sessions"),
-            (KillKind::Query, 1) => "end what 1 session runs".to_owned(),
-            (KillKind::Query, many) => format!("end what {many} sessions run"),
+            (KillKind::Connection, 1) => "kill 1 session".to_owned(),
+            (KillKind::Connection, many) => format!("kill {many} sessions"),
+            (KillKind::Query, 1) => "kill the statement of 1 session".to_owned(),
+            (KillKind::Query, many) => format!("kill the statements of {many} sessions"),
         };
         format!("{what} on {}", self.address)
     }
 
-    /// Outcomes of all session ids in the arguments. Ids without a session get `AlreadyGone`.
-    pub(super) fn outcomes_of_all_ids(&self, outcomes: &[(u64, KillOutcome)]) -> Outcomes {
+    /// Returns an outcome for each session id in the arguments. Ids without a session get `AlreadyGone`.
+    pub(super) fn outcomes_for_all_ids(&self, outcomes: &[(u64, KillOutcome)]) -> Outcomes {
         let outcome = |id: u64| outcomes.iter().find(|(other, _)| *other == id).map(|(_, outcome)| outcome.clone());
         self.selected.ids.iter().map(|&id| (id, outcome(id).unwrap_or(KillOutcome::AlreadyGone))).collect()
     }
 
-    /// Converts the result to JSON; without outcomes, the preview.
+    /// Converts the kill result to JSON. Without outcomes, converts the preview.
     pub(super) fn to_json(&self, result: Option<(&Outcomes, Option<&Result<KillEffect, Failure>>)>) -> Value {
         let (outcomes, effect) = result.map_or((None, None), |(outcomes, effect)| (Some(outcomes), effect));
         let session_json = |id: &u64| {
             let session = self.selected.sessions.iter().find(|session| session.id == *id);
-            let fields = session.map_or_else(|| json!({ "session_id": id }), |session| self.session_fields(session));
+            let fields = session.map_or_else(|| json!({ "session_id": id }), |session| self.session_to_json(session));
             let outcome =
                 outcomes.and_then(|all| all.iter().find(|(other, _)| other == id).map(|(_, outcome)| outcome));
             let outcome_fields = outcome.map_or_else(
                 || json!({}),
                 |outcome| json!({ "outcome": outcome.name(), "detail": outcome.to_string() }),
             );
-            merge_objects(merge_objects(fields, json!({ "there": session.is_some() })), outcome_fields)
+            merge_json_objects(merge_json_objects(fields, json!({ "there": session.is_some() })), outcome_fields)
         };
         let effect = match effect {
             None => Value::Null,
@@ -146,7 +147,7 @@ impl KillReport {
                 "rows_rolled_back": null, "unblocked": [], "still_waiting": [], "unknown": failure.to_string(),
             }),
         };
-        let warnings = self.selected.costs.as_ref().map(|costs| costs.warnings.as_slice()).unwrap_or_default();
+        let warnings = self.selected.impact.as_ref().map(|impact| impact.warnings.as_slice()).unwrap_or_default();
         json!({
             "effect": effect, "warnings": warnings,
             "server": self.address, "kind": self.kind.name(), "reason": self.reason, "dry_run": outcomes.is_none(),
@@ -154,33 +155,33 @@ impl KillReport {
         })
     }
 
-    fn session_fields(&self, session: &Session) -> Value {
+    fn session_to_json(&self, session: &Session) -> Value {
         let text = |text: &Option<Vec<u8>>| text.as_deref().map(to_valid_utf8);
         let fields = json!({
             "session_id": session.id, "user": to_valid_utf8(&session.user), "host": to_valid_utf8(&session.host),
             "db": text(&session.database), "command": to_valid_utf8(&session.command), "seconds": session.seconds,
             "state": text(&session.state), "statement": text(&session.statement),
         });
-        let Some(costs) = &self.selected.costs else { return fields };
-        let open = costs.transactions.as_ref().and_then(|all| all.get(&session.id));
-        let costs = json!({
-            "transactions_seen": costs.transactions.is_some(), "transaction": open.map_or(Value::Null, transaction_json),
-            "holds_up": costs.blocked_counts.get(&session.id).copied().unwrap_or(0),
-            "risks": self.risks(costs, session.id)
+        let Some(impact) = &self.selected.impact else { return fields };
+        let open = impact.transactions.as_ref().and_then(|all| all.get(&session.id));
+        let impact = json!({
+            "transactions_seen": impact.transactions.is_some(), "transaction": open.map_or(Value::Null, transaction_to_json),
+            "holds_up": impact.blocked_counts.get(&session.id).copied().unwrap_or(0),
+            "risks": self.applicable_risks(impact, session.id)
                 .map(|risk| json!({ "kind": risk.kind(), "message": risk.to_string(), "unsafe": risk.is_unsafe() }))
                 .collect::<Vec<_>>(),
         });
-        merge_objects(fields, costs)
+        merge_json_objects(fields, impact)
     }
 }
 
-fn transaction_json(open: &Transaction) -> Value {
+fn transaction_to_json(open: &Transaction) -> Value {
     json!({
         "state": open.state, "seconds": open.seconds, "rows_locked": open.rows_locked, "rows_modified": open.rows_modified,
     })
 }
 
-/// Renders one line per session, and the effect on other sessions.
+/// Renders one line per killed session, and a line with the effect on other sessions.
 pub(super) fn render_outcomes(outcomes: &[(u64, KillOutcome)], effect: Option<&Result<KillEffect, Failure>>) -> String {
     let mut text = String::new();
     for (id, outcome) in outcomes {
@@ -197,18 +198,18 @@ pub(super) fn render_outcomes(outcomes: &[(u64, KillOutcome)], effect: Option<&R
     text
 }
 
-/// Formats the effect, such as `1 row rolled back; 2 sessions unblocked, 1 still waits`.
+/// Formats the effect, such as `1 row rolled back; 2 sessions unblocked, 1 still waiting`.
 fn format_effect(effect: &KillEffect) -> String {
     let count =
         |count: u64, one: &str, many: &str| if count == 1 { format!("1 {one}") } else { format!("{count} {many}") };
     let rows = match effect.rows_rolled_back {
         Some(rows) => count(rows, "row rolled back", "rows rolled back"),
-        None => "rolled back rows cannot be seen".to_owned(),
+        None => "number of rolled-back rows unknown".to_owned(),
     };
     let unblocked = count(effect.unblocked.len() as u64, "session unblocked", "sessions unblocked");
     let waiting = match effect.still_waiting.len() as u64 {
         0 => String::new(),
-        waiting => format!(", {}", count(waiting, "still waits", "still wait")),
+        waiting => format!(", {waiting} still waiting"),
     };
     format!("{rows}; {unblocked}{waiting}\n")
 }

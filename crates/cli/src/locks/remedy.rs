@@ -1,4 +1,4 @@
-//! Suggested remedy for the first root blocker, printed last so that it stays visible in a terminal.
+//! Suggested remedy for the first root blocker, printed below the lock tree.
 
 use anstyle::{Effects, Style};
 use clew_diagnose::terminal::one_line;
@@ -7,7 +7,8 @@ use clew_model::NodeUrl;
 
 use crate::node_url;
 
-/// Renders the impact of removing the first root blocker, and the command. Returns an empty string without a known root blocker.
+/// Renders the command that removes the first root blocker, and its impact.
+/// Returns an empty string if no root blocker is known.
 pub(super) fn suggest_remedy(graph: &WaitGraph, node: &NodeUrl, colours: bool) -> String {
     let Some(root) = graph.roots.first() else { return String::new() };
     let command = |command: String| {
@@ -17,39 +18,43 @@ pub(super) fn suggest_remedy(graph: &WaitGraph, node: &NodeUrl, colours: bool) -
     match graph.remedy(root) {
         None => String::new(),
         Some(Remedy::Kill(id)) => {
-            let cycle_note = if root.parties.len() > 1 { ", one of the cycle," } else { "" };
-            let kill = format!("clew kill {} {id}", node_url::format_for_shell(node));
-            format_impact(&format!("session {id}{cycle_note}"), root) + ":\n" + &command(kill)
+            let cycle_note = if root.parties.len() > 1 { " of the cycle" } else { "" };
+            let kill = format!("clew kill {} {id}", node_url::format_url_for_shell(node));
+            format_impact(&format!("Killing session {id}{cycle_note}"), root) + ":\n" + &command(kill)
         }
         Some(Remedy::RollBack(Some(xid))) => {
             let rollback = format!("XA ROLLBACK {};", one_line(xid.as_bytes()));
-            format_impact("the prepared transaction", root) + ":\n" + &command(rollback)
+            format_impact("Rolling back the prepared transaction", root) + ":\n" + &command(rollback)
         }
         Some(Remedy::RollBack(None)) => {
-            format_impact("the prepared transaction", root) + ": XA RECOVER names it, XA ROLLBACK ends it.\n"
+            format_impact("Rolling back the prepared transaction", root)
+                + ": find its name with XA RECOVER, and roll it back with XA ROLLBACK.\n"
         }
-        Some(Remedy::Wait) => "The first root is being rolled back; nothing ends that sooner.\n".to_owned(),
+        Some(Remedy::Wait) => {
+            "The first root blocker is being rolled back: wait until the rollback completes.\n".to_owned()
+        }
         Some(Remedy::DoNotKill(id, role)) => explain_unkillable(id, role),
-        Some(Remedy::Refresh) => "The first root was gone already: look again.\n".to_owned(),
+        Some(Remedy::Refresh) => "The first root blocker no longer exists: run the command again.\n".to_owned(),
     }
 }
 
-fn format_impact(what: &str, root: &Root) -> String {
+fn format_impact(action: &str, root: &Root) -> String {
     match root.frees {
-        0 => format!("Ending {what} alone unblocks no session: others are in the way too"),
-        max => format!("Ending {what} unblocks up to {max}"),
+        0 => format!("{action} alone unblocks no session, because other sessions block the same waiters"),
+        1 => format!("{action} unblocks up to 1 session"),
+        max => format!("{action} unblocks up to {max} sessions"),
     }
 }
 
-/// Explains why a root blocker is never killed.
+/// Explains why Clew does not kill a root blocker.
 fn explain_unkillable(id: u64, role: SessionRole) -> String {
     match role {
         SessionRole::Applier => {
-            format!("Session {id} applies replication, and is never killed: wait, or stop replication there.\n")
+            format!("Session {id} applies replication and is never killed: wait, or stop replication on the server.\n")
         }
-        SessionRole::Clew => format!("Session {id} is Clew's own, and ends on its own.\n"),
+        SessionRole::Clew => format!("Session {id} belongs to Clew and terminates by itself.\n"),
         SessionRole::Internal | SessionRole::User => {
-            format!("Session {id} is a thread of the server itself, which is never killed.\n")
+            format!("Session {id} is an internal server thread and is never killed.\n")
         }
     }
 }

@@ -1,5 +1,5 @@
-//! JSON format of log lines. The JSON object is written directly, because each request writes a log line.
-//! The formatter of `tracing-subscriber` builds a tree of the span's fields, parses it again and writes each token separately.
+//! JSON format of log lines, optimised because each request writes a log line.
+//! The JSON formatter of `tracing-subscriber` builds a tree of the span fields, parses it again and writes each token separately.
 
 use std::fmt;
 
@@ -14,23 +14,23 @@ use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
 
-/// Initial buffer capacity in bytes; sufficient for the line of a request.
-const INITIAL_CAPACITY: usize = 512;
-/// Format of timestamps: UTC with microseconds.
+/// Initial buffer capacity in bytes, sufficient for the log line of a request.
+const INITIAL_BUFFER_BYTES: usize = 512;
+/// Printer of timestamps in UTC with microseconds.
 const TIMESTAMP_PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
 
-/// One JSON object per line: timestamp, level, event fields, target, and the current span.
+/// Log format with one JSON object per line: timestamp, level, event fields, target and current span.
 pub(super) struct JsonFormat;
 
 impl<'w> FormatFields<'w> for JsonFormat {
     fn format_fields<R: RecordFields>(&self, mut writer: Writer<'w>, fields: R) -> fmt::Result {
-        let mut object = JsonObject::begin();
+        let mut object = JsonObject::new();
         fields.record(&mut object);
         writer.write_str(&object.finish())
     }
 
     fn add_fields(&self, current: &'w mut FormattedFields<Self>, fields: &Record<'_>) -> fmt::Result {
-        let mut object = JsonObject::resume(&current.fields);
+        let mut object = JsonObject::reopen(&current.fields);
         fields.record(&mut object);
         current.fields = object.finish();
         Ok(())
@@ -47,15 +47,15 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let mut line = JsonObject::begin();
-        line.put("timestamp", &TIMESTAMP_PRINTER.timestamp_to_string(&Timestamp::now()));
-        line.put("level", event.metadata().level().as_str());
+        let mut line = JsonObject::new();
+        line.write_field("timestamp", &TIMESTAMP_PRINTER.timestamp_to_string(&Timestamp::now()));
+        line.write_field("level", event.metadata().level().as_str());
         event.record(&mut line);
-        line.put("target", event.metadata().target());
+        line.write_field("target", event.metadata().target());
         if let Some(span) = context.parent_span() {
             let extensions = span.extensions();
             let fields = extensions.get::<FormattedFields<JsonFormat>>().map_or("{}", |fields| fields.as_str());
-            line.put_object("span", fields, "name", span.name());
+            line.write_object_field("span", fields, "name", span.name());
         }
         writer.write_str(&clew_diagnose::json::escape(&line.finish()))?;
         writer.write_char('\n')
@@ -66,34 +66,34 @@ where
 struct JsonObject(Vec<u8>);
 
 impl JsonObject {
-    fn begin() -> Self {
-        let mut text = Vec::with_capacity(INITIAL_CAPACITY);
+    fn new() -> Self {
+        let mut text = Vec::with_capacity(INITIAL_BUFFER_BYTES);
         text.push(b'{');
         Self(text)
     }
 
-    /// Continues a finished object.
-    fn resume(object: &str) -> Self {
+    /// Reopens a finished object for more fields.
+    fn reopen(object: &str) -> Self {
         Self(object.strip_suffix('}').unwrap_or("{").as_bytes().to_vec())
     }
 
-    fn put<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) {
-        self.put_name(name);
+    fn write_field<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) {
+        self.write_field_name(name);
         // Numbers and text always serialise. If serialisation fails, `null` keeps the line valid.
         if serde_json::to_writer(&mut self.0, value).is_err() {
             self.0.extend_from_slice(b"null");
         }
     }
 
-    /// Writes a serialised object with an additional text field.
-    fn put_object(&mut self, name: &str, object: &str, extra_name: &str, extra_value: &str) {
-        self.put_name(name);
+    /// Writes a serialised JSON object, and adds a text field to the object.
+    fn write_object_field(&mut self, name: &str, object: &str, extra_name: &str, extra_value: &str) {
+        self.write_field_name(name);
         self.0.extend_from_slice(object.strip_suffix('}').unwrap_or("{").as_bytes());
-        self.put(extra_name, extra_value);
+        self.write_field(extra_name, extra_value);
         self.0.push(b'}');
     }
 
-    fn put_name(&mut self, name: &str) {
+    fn write_field_name(&mut self, name: &str) {
         if self.0.last() != Some(&b'{') {
             self.0.push(b',');
         }
@@ -111,27 +111,27 @@ impl JsonObject {
 
 impl Visit for JsonObject {
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.put(field.name(), &value);
+        self.write_field(field.name(), &value);
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.put(field.name(), &value);
+        self.write_field(field.name(), &value);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.put(field.name(), &value);
+        self.write_field(field.name(), &value);
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.put(field.name(), &value);
+        self.write_field(field.name(), &value);
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.put(field.name(), value);
+        self.write_field(field.name(), value);
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.put(field.name(), &format_args!("{value:?}"));
+        self.write_field(field.name(), &format_args!("{value:?}"));
     }
 }
 

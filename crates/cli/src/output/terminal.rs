@@ -1,17 +1,17 @@
-//! Sanitising writer for terminals.
+//! Writer that sanitises terminal output.
 
 use std::io::{self, Write};
 
 use clew_diagnose::terminal::{sanitize, sanitize_styled};
 
-/// Maximum number of bytes held back as the start of an incomplete sequence.
+/// Maximum number of buffered bytes of an incomplete escape sequence or UTF-8 character.
 const MAX_INCOMPLETE_BYTES: usize = 16;
 
-/// Writer that sanitises text. Bytes that are not UTF-8 become `\xNN`.
+/// Writer that sanitises text and replaces invalid UTF-8 bytes with `\xNN`.
 #[derive(Debug)]
 pub(crate) struct Sanitizer<W: Write> {
     inner: W,
-    /// Preserves escape sequences for colour and weight.
+    /// Keeps escape sequences for colours and bold text.
     styled: bool,
     incomplete: Vec<u8>,
 }
@@ -28,8 +28,8 @@ impl<W: Write> Sanitizer<W> {
     }
 }
 
-/// Length of the prefix without an incomplete character, line break or style sequence at the end.
-fn complete_length(bytes: &[u8]) -> usize {
+/// Returns the length of the prefix that ends before an incomplete character, line break or escape sequence.
+fn complete_prefix_len(bytes: &[u8]) -> usize {
     let tail_start = bytes.len().saturating_sub(MAX_INCOMPLETE_BYTES);
     let tail = bytes.get(tail_start..).unwrap_or_default();
     if let Some(at) = tail.iter().rposition(|&byte| byte == b'\x1b' || byte == b'\r')
@@ -48,7 +48,7 @@ impl<W: Write> Write for Sanitizer<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut all = std::mem::take(&mut self.incomplete);
         all.extend_from_slice(bytes);
-        self.incomplete = all.split_off(complete_length(&all));
+        self.incomplete = all.split_off(complete_prefix_len(&all));
         self.write_sanitized(&all)?;
         Ok(bytes.len())
     }

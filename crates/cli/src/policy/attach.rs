@@ -1,4 +1,4 @@
-//! `clew policy attach` and `detach`: grants and revokes policies.
+//! `clew policy attach` and `clew policy detach`: grant and revoke policies.
 
 use clap::Args;
 use clew_store::Grantee;
@@ -10,7 +10,7 @@ use crate::store_args::DomainArgs;
 
 /// Attach a policy to a user or a group. Takes effect immediately.
 #[derive(Debug, Args)]
-#[command(after_help = ATTACH_HELP)]
+#[command(after_help = ATTACH_AFTER_HELP)]
 pub(super) struct AttachArgs {
     /// Name or id of the policy
     policy: String,
@@ -20,7 +20,7 @@ pub(super) struct AttachArgs {
     domain_args: DomainArgs,
 }
 
-const ATTACH_HELP: &str = "\
+const ATTACH_AFTER_HELP: &str = "\
 Examples:
   clew policy attach read-test --user ada
   clew policy attach \"TaurusDB ReadOnlyAccess\" --group developers --project shop
@@ -40,7 +40,7 @@ pub(super) struct DetachArgs {
     domain_args: DomainArgs,
 }
 
-/// Grantee of a policy, and the project of a role policy.
+/// Options for the grantee of a policy and the project of a role policy.
 #[derive(Debug, Args)]
 struct GranteeArgs {
     /// Name or id of a user
@@ -54,89 +54,97 @@ struct GranteeArgs {
     project: Option<String>,
 }
 
-/// A resolved attachment.
-struct Attachment {
+/// Policy attachment with resolved policy, grantee and project.
+struct ResolvedAttachment {
     policy: NamedPolicy,
     grantee: Grantee,
     project: Option<clew_store::Project>,
-    /// Description of the grantee and project in messages.
+    /// Description of the grantee and the project for messages.
     to: String,
 }
 
 impl GranteeArgs {
-    async fn resolve(&self, directory: &IdentityDirectory, policy: &str) -> Result<Attachment, CliError> {
-        let policy = directory.policy(policy).await?;
+    async fn resolve_attachment(
+        &self,
+        directory: &IdentityDirectory,
+        policy: &str,
+    ) -> Result<ResolvedAttachment, CliError> {
+        let policy = directory.find_policy(policy).await?;
         let (grantee, to) = match (&self.user, &self.group) {
             (Some(user), _) => {
-                let user = directory.user(user).await?;
+                let user = directory.find_user(user).await?;
                 (Grantee::User(user.id), format!("the user {}", user.name))
             }
             (None, group) => {
-                let group = directory.group(group.as_deref().unwrap_or_default()).await?;
+                let group = directory.find_group(group.as_deref().unwrap_or_default()).await?;
                 (Grantee::Group(group.id), format!("the group {}", group.name))
             }
         };
         let project = match &self.project {
-            Some(project) => Some(directory.project(project).await?),
+            Some(project) => Some(directory.find_project(project).await?),
             None => None,
         };
         let to = project.as_ref().map_or(to.clone(), |project| format!("{to} for the project {}", project.name));
-        Ok(Attachment { policy, grantee, project, to })
+        Ok(ResolvedAttachment { policy, grantee, project, to })
     }
 }
 
-impl Attachment {
-    /// Checks the rules of spec section 4.1: role policies only for groups, a project only for role policies.
-    fn check(&self) -> Result<(), CliError> {
+impl ResolvedAttachment {
+    /// Validates the attachment: only groups can have role policies, and only role policies can have a project.
+    fn validate(&self) -> Result<(), CliError> {
         let name = &self.policy.name;
         match (self.policy.model, &self.grantee, &self.project) {
-            ("role", Grantee::User(_), _) => Err(CliError::refusal(format!(
-                "{name} is a role policy (version 1.0 or 1.1), which goes to groups only"
+            ("role", Grantee::User(_), _) => Err(CliError::new_refusal(format!(
+                "{name} is a role policy (version 1.0 or 1.1), which can be attached only to groups"
             ))
-            .with_hint("attach it to a group with --group, and put the user in it with clew group add")),
-            ("identity", _, Some(_)) => Err(CliError::refusal(format!(
-                "{name} is an identity policy (version 5.0), which holds for all projects"
+            .with_fix("attach it to a group with --group, and add the user to the group with clew group add")),
+            ("identity", _, Some(_)) => Err(CliError::new_refusal(format!(
+                "{name} is an identity policy (version 5.0), which applies to all projects"
             ))
-            .with_hint("leave --project out, and ask for g:ProjectName in a Condition of the policy")),
+            .with_fix("omit --project, and use g:ProjectName in a Condition of the policy")),
             _ => Ok(()),
         }
     }
 }
 
-pub(super) async fn attach(arguments: AttachArgs) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open().await?;
-    let attachment = arguments.grantee.resolve(&directory, &arguments.policy).await?;
-    attachment.check()?;
-    let Attachment { policy, grantee, project, to } = &attachment;
+pub(super) async fn attach_policy(arguments: AttachArgs) -> Result<(), CliError> {
+    let directory = arguments.domain_args.open_directory().await?;
+    let attachment = arguments.grantee.resolve_attachment(&directory, &arguments.policy).await?;
+    attachment.validate()?;
+    let ResolvedAttachment { policy, grantee, project, to } = &attachment;
     let project = project.as_ref().map(|project| &project.id);
     let new = directory.store.attach(&directory.origin, &policy.reference, grantee, project).await?;
-    let verb = if new { "is attached" } else { "was attached already" };
-    print_result(&arguments.domain_args, &attachment, &format!("{} {verb} to {to}.\n", policy.name), true)
+    let text = if new {
+        format!("Attached {} to {to}.\n", policy.name)
+    } else {
+        format!("{} is already attached to {to}.\n", policy.name)
+    };
+    print_attachment(&arguments.domain_args, &attachment, &text, true)
 }
 
-pub(super) async fn detach(arguments: DetachArgs) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open().await?;
-    let attachment = arguments.grantee.resolve(&directory, &arguments.policy).await?;
-    let Attachment { policy, grantee, project, to } = &attachment;
+pub(super) async fn detach_policy(arguments: DetachArgs) -> Result<(), CliError> {
+    let directory = arguments.domain_args.open_directory().await?;
+    let attachment = arguments.grantee.resolve_attachment(&directory, &arguments.policy).await?;
+    let ResolvedAttachment { policy, grantee, project, to } = &attachment;
     let project = project.as_ref().map(|project| &project.id);
     if !directory.store.detach(&directory.origin, &policy.reference, grantee, project).await? {
-        return Err(CliError::refusal(format!("{} is not attached to {to}", policy.name))
-            .with_hint("clew policy show lists the attachments"));
+        return Err(CliError::new_refusal(format!("{} is not attached to {to}", policy.name))
+            .with_fix("clew policy show lists the attachments"));
     }
-    print_result(
-        &arguments.domain_args,
-        &attachment,
-        &format!("{} is no longer attached to {to}.\n", policy.name),
-        false,
-    )
+    print_attachment(&arguments.domain_args, &attachment, &format!("Detached {} from {to}.\n", policy.name), false)
 }
 
-fn print_result(domain_args: &DomainArgs, attachment: &Attachment, text: &str, attached: bool) -> Result<(), CliError> {
+fn print_attachment(
+    domain_args: &DomainArgs,
+    attachment: &ResolvedAttachment,
+    text: &str,
+    attached: bool,
+) -> Result<(), CliError> {
     let (user, group) = match &attachment.grantee {
         Grantee::User(id) => (Some(id), None),
         Grantee::Group(id) => (None, Some(id)),
     };
-    domain_args.format().print(
+    domain_args.output_format().print(
         || text.to_owned(),
         || {
             json!({

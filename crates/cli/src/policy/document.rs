@@ -1,4 +1,4 @@
-//! Policy documents and their diagnostics, formatted like compiler errors.
+//! Input of policy documents, and output of their errors in the style of a compiler.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -12,16 +12,16 @@ use crate::error::CliError;
 use crate::output::{self, Format};
 use crate::text_table;
 
-/// Maximum number of characters shown of a line with a finding.
-const MAX_EXCERPT_LENGTH: usize = 100;
+/// Maximum number of characters in the excerpt of a document line.
+const MAX_EXCERPT_CHARS: usize = 100;
 
-/// Text of a policy document, and the file name for messages.
-pub(super) struct Document {
+/// Text of a policy document, with the file name for messages.
+pub(super) struct PolicyDocument {
     pub(super) name: String,
     pub(super) text: String,
 }
 
-impl Document {
+impl PolicyDocument {
     /// Reads a file, or stdin for `-`.
     pub(super) fn read(path: &Path) -> Result<Self, CliError> {
         let is_stdin = path == Path::new("-");
@@ -33,12 +33,12 @@ impl Document {
         } else {
             File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes))
         };
-        read.map_err(|error| CliError::refusal(format!("could not read {name}: {error}")))?;
+        read.map_err(|error| CliError::new_refusal(format!("could not read {name}: {error}")))?;
         if bytes.len() > MAX_BYTES {
-            return Err(CliError::refusal(format!("{name} is no policy: it has more than {MAX_BYTES} bytes")));
+            return Err(CliError::new_refusal(format!("{name} is not a valid policy: more than {MAX_BYTES} bytes")));
         }
         let text = String::from_utf8(bytes).map_err(|error| {
-            CliError::refusal(format!("{name} is no policy: it is not UTF-8: {}", error.utf8_error()))
+            CliError::new_refusal(format!("{name} is not a valid policy: invalid UTF-8: {}", error.utf8_error()))
         })?;
         Ok(Self { name, text })
     }
@@ -47,13 +47,18 @@ impl Document {
         Policy::parse(&self.text)
     }
 
-    /// Formats findings with the source line and a caret below the column.
-    pub(super) fn format_findings(&self, kind: &str, findings: &[Diagnostic]) -> String {
-        findings.iter().fold(String::new(), |mut text, finding| {
-            let Diagnostic { line, column, path, message } = finding;
-            let message = text_table::one_line(message);
-            let _ = writeln!(text, "{}:{line}:{column}: {kind}: {message} ({})", self.name, text_table::one_line(path));
-            if let Some((excerpt, caret)) = self.excerpt(*line, *column) {
+    /// Formats errors or warnings with the source line and a caret below the column.
+    pub(super) fn format_diagnostics(&self, kind: &str, diagnostics: &[Diagnostic]) -> String {
+        diagnostics.iter().fold(String::new(), |mut text, diagnostic| {
+            let Diagnostic { line, column, path, message } = diagnostic;
+            let message = text_table::sanitize_line(message);
+            let _ = writeln!(
+                text,
+                "{}:{line}:{column}: {kind}: {message} ({})",
+                self.name,
+                text_table::sanitize_line(path)
+            );
+            if let Some((excerpt, caret)) = self.format_excerpt(*line, *column) {
                 let number = line.to_string();
                 let _ = writeln!(text, "  {number} | {excerpt}\n  {:width$} | {caret}", "", width = number.len());
             }
@@ -61,20 +66,20 @@ impl Document {
         })
     }
 
-    /// Returns the part of a line around a column, and a line with a caret below the column.
-    fn excerpt(&self, line: usize, column: usize) -> Option<(String, String)> {
+    /// Returns an excerpt of a line around a column, and a second line with a caret below the column.
+    fn format_excerpt(&self, line: usize, column: usize) -> Option<(String, String)> {
         let chars: Vec<char> = self.text.lines().nth(line.checked_sub(1)?)?.chars().collect();
         let index = column.checked_sub(1)?;
-        let start = if chars.len() > MAX_EXCERPT_LENGTH { index.saturating_sub(MAX_EXCERPT_LENGTH / 2) } else { 0 };
+        let start = if chars.len() > MAX_EXCERPT_CHARS { index.saturating_sub(MAX_EXCERPT_CHARS / 2) } else { 0 };
         // Control characters become spaces, because the width of a tab would shift the caret.
-        let excerpt = chars.iter().skip(start).take(MAX_EXCERPT_LENGTH).map(|c| if c.is_control() { ' ' } else { *c });
+        let excerpt = chars.iter().skip(start).take(MAX_EXCERPT_CHARS).map(|c| if c.is_control() { ' ' } else { *c });
         Some((excerpt.collect(), format!("{}^", " ".repeat(index - start))))
     }
 }
 
 /// Implements `clew policy validate`.
-pub(super) fn validate(path: &Path, format: Format) -> Result<(), CliError> {
-    let document = Document::read(path)?;
+pub(super) fn validate_file(path: &Path, format: Format) -> Result<(), CliError> {
+    let document = PolicyDocument::read(path)?;
     let (errors, policy) = match document.parse() {
         Ok(policy) => (Vec::new(), Some(policy)),
         Err(errors) => (errors.diagnostics().to_vec(), None),
@@ -84,37 +89,40 @@ pub(super) fn validate(path: &Path, format: Format) -> Result<(), CliError> {
         || {
             let verdict = match &policy {
                 Some(policy) => format!(
-                    "{}: a policy of version {}, {}, {}\n",
+                    "{}: valid policy, version {}, {}, {}\n",
                     document.name,
                     policy.version(),
                     format_count(policy.statements().len(), "statement"),
                     format_count(warnings.len(), "warning")
                 ),
-                None => format!("{}: no policy, {}\n", document.name, format_count(errors.len(), "error")),
+                None => format!("{}: invalid policy, {}\n", document.name, format_count(errors.len(), "error")),
             };
-            document.format_findings("error", &errors) + &document.format_findings("warning", warnings) + &verdict
+            document.format_diagnostics("error", &errors) + &document.format_diagnostics("warning", warnings) + &verdict
         },
         || json!({ "valid": policy.is_some(), "errors": errors, "warnings": warnings }),
     )?;
     if policy.is_some() { Ok(()) } else { Err(CliError::NegativeResult) }
 }
 
-/// Parses a document. Prints errors and warnings to stderr. Fails if the document has errors.
-pub(super) fn require_policy(document: &Document) -> Result<Policy, CliError> {
+/// Parses a policy document, and prints errors and warnings to stderr. Fails if the document has errors.
+pub(super) fn require_valid_policy(document: &PolicyDocument) -> Result<Policy, CliError> {
     match document.parse() {
         Ok(policy) => {
-            output::write_stderr(&document.format_findings("warning", policy.warnings()));
+            output::write_stderr(&document.format_diagnostics("warning", policy.warnings()));
             Ok(policy)
         }
         Err(errors) => {
-            output::write_stderr(&document.format_findings("error", errors.diagnostics()));
+            output::write_stderr(&document.format_diagnostics("error", errors.diagnostics()));
             let errors = format_count(errors.diagnostics().len(), "error");
-            Err(CliError::refusal(format!("{} is no policy: {errors}; nothing was changed", document.name)))
+            Err(CliError::new_refusal(format!(
+                "{} is not a valid policy: {errors}; nothing was changed",
+                document.name
+            )))
         }
     }
 }
 
-/// Formats a number with a noun, in the plural unless the number is 1.
+/// Formats a number with a noun in the singular or plural, such as `2 errors`.
 pub(super) fn format_count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
@@ -124,14 +132,14 @@ mod tests {
     use super::*;
 
     fn excerpt(text: &str, line: usize, column: usize) -> Option<(String, String)> {
-        Document { name: "x".into(), text: text.into() }.excerpt(line, column)
+        PolicyDocument { name: "x".into(), text: text.into() }.format_excerpt(line, column)
     }
 
     #[test]
     fn caret_points_at_the_column() {
         assert_eq!(excerpt("{\n\t\"a\": 1", 2, 2).unwrap(), (" \"a\": 1".to_owned(), " ^".to_owned()));
         let (text, caret) = excerpt(&format!("{}X{}", "a".repeat(500), "b".repeat(500)), 1, 501).unwrap();
-        assert_eq!((text.chars().count(), text.find('X'), caret.find('^')), (MAX_EXCERPT_LENGTH, Some(50), Some(50)));
+        assert_eq!((text.chars().count(), text.find('X'), caret.find('^')), (MAX_EXCERPT_CHARS, Some(50), Some(50)));
         assert_eq!(excerpt("{", 1, 2).unwrap(), ("{".to_owned(), " ^".to_owned()), "the column after the end is valid");
         assert_eq!(excerpt("{", 7, 1), None);
     }

@@ -7,16 +7,16 @@ use clew_iam::policy::system;
 use clew_store::PolicyRef;
 use serde_json::json;
 
-use super::document::{Document, format_count, require_policy};
+use super::document::{PolicyDocument, format_count, require_valid_policy};
 use crate::error::CliError;
-use crate::identity_directory::model_name;
+use crate::identity_directory::policy_model_name;
 use crate::store_args::DomainArgs;
 use crate::validators;
 
-/// Create a policy, or replace the policy of the same name. Changes apply immediately to all attachments.
+/// Create a policy, or replace a policy with the same name. Changes apply immediately to all attachments.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub(super) struct Arguments {
+pub(super) struct PutArgs {
     /// Name, unique in the domain
     #[arg(value_parser = validators::parse_policy_name)]
     name: String,
@@ -45,36 +45,36 @@ Examples:
 
 An invalid document is refused with all errors, each with line and column.";
 
-pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
-    let Arguments { name, file, description, domain_args } = arguments;
+pub(super) async fn run(arguments: PutArgs) -> Result<(), CliError> {
+    let PutArgs { name, file, description, domain_args } = arguments;
     if system::find(&name).is_some() {
-        return Err(CliError::refusal(format!(
+        return Err(CliError::new_refusal(format!(
             "{name} is a system policy and cannot be replaced; choose another name"
         )));
     }
-    let document = Document::read(&file)?;
-    let policy = require_policy(&document)?;
-    let directory = domain_args.open().await?;
+    let document = PolicyDocument::read(&file)?;
+    let policy = require_valid_policy(&document)?;
+    let directory = domain_args.open_directory().await?;
     let (store, domain) = (&directory.store, &directory.domain.id);
-    let model = model_name(policy.model());
+    let model = policy_model_name(policy.model());
     let before = store.policy_by_name(domain, &name).await?;
     if let Some(before) = before.as_ref().filter(|before| before.model != model) {
         // The model restricts the grantee and the project of attachments, so an attached policy cannot change its model.
         let times = store.attachments_of_policy(&PolicyRef::Custom(before.id.clone())).await?.len();
         if times > 0 {
             let times = format_count(times, "time");
-            return Err(CliError::refusal(format!(
-                "{name} is a policy of the model {} and attached {times}; one of the model {model} cannot take its place",
+            return Err(CliError::new_refusal(format!(
+                "{name} has the policy model {} and is attached {times}; a policy with the model {model} cannot replace it",
                 before.model
             ))
-            .with_hint("detach it first, or choose another name"));
+            .with_fix("detach it first, or choose another name"));
         }
     }
     let replaced = before.is_some();
     let description = description.or(before.map(|before| before.description)).unwrap_or_default();
     let id = store.put_policy(&directory.origin, domain, &name, model, &document.text, &description).await?;
     let version = policy.version();
-    domain_args.format().print(
+    domain_args.output_format().print(
         || {
             let verb = if replaced { "Replaced" } else { "Created" };
             let statements = format_count(policy.statements().len(), "statement");

@@ -1,4 +1,4 @@
-//! `clew policy simulate`: explains the decision on a simulated request.
+//! `clew policy simulate`: explains the authorization decision for a simulated request.
 
 mod report;
 
@@ -15,23 +15,23 @@ use clew_store::{Project, StoredGrant, StoredPolicy, User};
 use jiff::Timestamp;
 
 use crate::error::CliError;
-use crate::identity_directory::{IdentityDirectory, nearest_name};
+use crate::identity_directory::{IdentityDirectory, find_nearest_name};
 use crate::store_args::DomainArgs;
 use crate::{instance, output, time};
 
-/// Simulate a request: report the decision, the deciding statement, and why other statements do not match.
+/// Simulate a request: show the decision, the deciding statement, and why other statements do not match.
 ///
-/// Exits with 0 if the request would be allowed, else with 1.
+/// Exits with 0 if the request would be allowed, otherwise with 1.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub(super) struct Arguments {
+pub(super) struct SimulateArgs {
     /// Name or id of the user
     #[arg(long, value_name = "USER")]
     user: String,
-    /// Name of the action in either policy model
+    /// Name of the action, as in identity policies or role policies
     #[arg(long, value_name = "ACTION")]
     action: String,
-    /// Name or id of the project [default: the only one]
+    /// Name or id of the project [default: the only project]
     #[arg(long, value_name = "PROJECT")]
     project: Option<String>,
     /// Name or id of the instance
@@ -61,11 +61,11 @@ Examples:
 
 The simulation assumes a sign-in with the scope that the action requires: the project or the domain.";
 
-pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open().await?;
-    let user = directory.user(&arguments.user).await?;
+pub(super) async fn run(arguments: SimulateArgs) -> Result<(), CliError> {
+    let directory = arguments.domain_args.open_directory().await?;
+    let user = directory.find_user(&arguments.user).await?;
     let action = find_action(&arguments.action)?;
-    let (project, instance) = resolve_target(&directory, &arguments, action).await?;
+    let (project, instance) = resolve_project_and_instance(&directory, &arguments, action).await?;
     let principal = load_principal(&directory, &user).await?;
     let resource = Resource {
         project: project.as_ref().map(|project| RequestProject {
@@ -88,7 +88,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
     };
     let simulation = report::Simulation {
         explanation: explain(&principal, action, &resource, &environment),
-        obstacles: find_obstacles(&user, project.as_ref()),
+        denial_reasons: find_denial_reasons(&user, project.as_ref()),
         action,
         user: &user,
         project: project.as_ref(),
@@ -99,62 +99,67 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
             "note: without --instance, conditions on an instance do not match; a list request checks each instance separately\n",
         );
     }
-    arguments.domain_args.format().print(|| simulation.render(), || simulation.to_json())?;
+    arguments.domain_args.output_format().print(|| simulation.render_text(), || simulation.to_json())?;
     if simulation.is_allowed() { Ok(()) } else { Err(CliError::NegativeResult) }
 }
 
 fn find_action(name: &str) -> Result<Action, CliError> {
     Action::find(name).ok_or_else(|| {
         let names = Action::ALL.iter().flat_map(|action| [action.name, action.alias]);
-        let hint = nearest_name(name, names).map_or_else(
-            || format!("actions are {}", Action::ALL.iter().map(|action| action.name).collect::<Vec<_>>().join(", ")),
+        let hint = find_nearest_name(name, names).map_or_else(
+            || {
+                format!(
+                    "valid actions: {}",
+                    Action::ALL.iter().map(|action| action.name).collect::<Vec<_>>().join(", ")
+                )
+            },
             |name| format!("did you mean {name}?"),
         );
-        CliError::refusal(format!("there is no action {name:?}")).with_hint(hint)
+        CliError::new_refusal(format!("there is no action {name:?}")).with_fix(hint)
     })
 }
 
-/// Finds the project and the instance of the request. Fails on options that do not apply to the action.
-async fn resolve_target(
+/// Finds the project and the instance of the request. Fails if an option does not apply to the action.
+async fn resolve_project_and_instance(
     directory: &IdentityDirectory,
-    arguments: &Arguments,
+    arguments: &SimulateArgs,
     action: Action,
 ) -> Result<(Option<Project>, Option<Instance>), CliError> {
     if action.target != Target::Instance && arguments.instance.is_some() {
-        return Err(CliError::refusal(format!("{} is not about an instance; leave --instance out", action.name)));
+        return Err(CliError::new_refusal(format!("{} does not apply to an instance; omit --instance", action.name)));
     }
     if action.target == Target::Domain {
         if arguments.project.is_some() {
-            return Err(CliError::refusal(format!("{} is about the domain; leave --project out", action.name)));
+            return Err(CliError::new_refusal(format!("{} applies to the domain; omit --project", action.name)));
         }
         return Ok((None, None));
     }
     let project = match &arguments.project {
-        Some(project) => directory.project(project).await?,
-        None => find_only_project(directory).await?,
+        Some(project) => directory.find_project(project).await?,
+        None => find_single_project(directory).await?,
     };
     let Some(name_or_id) = &arguments.instance else { return Ok((Some(project), None)) };
-    let instance = instance::find_by_id_or_name(&directory.store, &project.id, name_or_id).await?;
+    let instance = instance::find_instance(&directory.store, &project.id, name_or_id).await?;
     let unknown = || {
-        CliError::refusal(format!("there is no instance {name_or_id:?} in the project {}", project.name))
-            .with_hint("clew instance list shows all")
+        CliError::new_refusal(format!("there is no instance {name_or_id:?} in the project {}", project.name))
+            .with_fix("clew instance list shows all")
     };
     let instance = instance.ok_or_else(unknown)?;
     Ok((Some(project), Some(instance)))
 }
 
-async fn find_only_project(directory: &IdentityDirectory) -> Result<Project, CliError> {
+async fn find_single_project(directory: &IdentityDirectory) -> Result<Project, CliError> {
     let mut all = directory.store.projects_of(&directory.domain.id).await?;
     match (all.pop(), all.is_empty()) {
         (Some(only), true) => Ok(only),
         (last, _) => {
             let names: Vec<_> = all.into_iter().chain(last).map(|project| project.name).collect();
-            Err(CliError::refusal(format!("select a project with --project: {}", names.join(", "))))
+            Err(CliError::new_refusal(format!("select a project with --project: {}", names.join(", "))))
         }
     }
 }
 
-/// Loads the user as a principal with an access key, whose scope covers the domain and all its projects.
+/// Loads the user as a principal with the scope of an access key: the domain and all its projects.
 async fn load_principal(directory: &IdentityDirectory, user: &User) -> Result<Principal, CliError> {
     let grants = directory.store.grants_of(&user.id).await?;
     Ok(Principal {
@@ -164,13 +169,13 @@ async fn load_principal(directory: &IdentityDirectory, user: &User) -> Result<Pr
         domain_name: user.domain_name.clone(),
         scope: Scope::AccessKey,
         administrator: user.administrator,
-        // Same rule as in the server: an unreadable policy disables all grants, because it may contain a Deny statement.
+        // As in the server, an unreadable policy disables all grants, because the policy may contain a Deny statement.
         grants: grants.into_iter().map(parse_grant).collect::<Option<_>>().unwrap_or_default(),
         budget: Arc::default(),
     })
 }
 
-/// Parses a stored grant. Prints a note and returns `None` if the policy cannot be read.
+/// Parses a stored grant. If the policy is invalid, prints a note and returns `None`.
 fn parse_grant(stored: StoredGrant) -> Option<Grant> {
     let (policy_name, policy) = match stored.policy {
         StoredPolicy::System { name } => {
@@ -181,7 +186,7 @@ fn parse_grant(stored: StoredGrant) -> Option<Grant> {
     };
     let Some(policy) = policy else {
         output::write_stderr(&format!(
-            "note: the policy {policy_name} cannot be read; its users have no access until the policy is replaced\n"
+            "note: the policy {policy_name} is invalid; users with this policy have no access until it is replaced\n"
         ));
         return None;
     };
@@ -193,14 +198,14 @@ fn parse_grant(stored: StoredGrant) -> Option<Grant> {
     })
 }
 
-/// Lists the reasons that deny a request before the policies are evaluated.
-fn find_obstacles(user: &User, project: Option<&Project>) -> Vec<String> {
-    let mut obstacles = Vec::new();
+/// Lists the reasons for denying the request before policy evaluation.
+fn find_denial_reasons(user: &User, project: Option<&Project>) -> Vec<String> {
+    let mut denial_reasons = Vec::new();
     if !user.enabled {
-        obstacles.push(format!("the user {} is disabled", user.name));
+        denial_reasons.push(format!("the user {} is disabled", user.name));
     }
     if let Some(project) = project.filter(|project| !project.enabled) {
-        obstacles.push(format!("the project {} is disabled", project.name));
+        denial_reasons.push(format!("the project {} is disabled", project.name));
     }
-    obstacles
+    denial_reasons
 }

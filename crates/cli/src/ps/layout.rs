@@ -1,4 +1,4 @@
-//! Table of sessions that fits the terminal width.
+//! Session table that fits the terminal width.
 
 use std::io::{self, Write};
 
@@ -11,8 +11,8 @@ use serde::Deserialize;
 
 use crate::output::{Output, stdout_has_colours, terminal_width};
 
-/// Columns before the statement: heading, maximum width, minimum width.
-const COLUMNS: [(&str, usize, usize); 7] = [
+/// Columns before the statement column, each with heading, maximum width and minimum width.
+const TABLE_COLUMNS: [(&str, usize, usize); 7] = [
     ("ID", 20, 20),
     ("USER", 24, 8),
     ("HOST", 24, 9),
@@ -23,14 +23,14 @@ const COLUMNS: [(&str, usize, usize); 7] = [
 ];
 /// Right-aligned columns.
 const NUMERIC_COLUMNS: [&str; 2] = ["ID", "TIME"];
-/// Spaces between two columns.
-const COLUMN_GAP: usize = 2;
-/// Minimum width of the statement while other columns can shrink.
+/// Width of the gap between two columns, in spaces.
+const COLUMN_GAP_WIDTH: usize = 2;
+/// Minimum width of the statement column while other columns can shrink.
 const MIN_STATEMENT_WIDTH: usize = 24;
 
-/// Displayed fields of a snapshot row.
+/// Fields of a snapshot row that the table shows.
 #[derive(Deserialize)]
-struct Row {
+struct SessionRow {
     session_id: u64,
     user: String,
     host: String,
@@ -42,21 +42,24 @@ struct Row {
     transaction_status: Option<String>,
 }
 
-struct Line {
-    cells: [String; COLUMNS.len()],
+struct TableLine {
+    cells: [String; TABLE_COLUMNS.len()],
     statement: String,
     is_waiting: bool,
 }
 
-/// Writes a heading, one line per session, and a summary.
+/// Writes a heading line, one line per session, and a summary line.
 pub(super) fn write_table(snapshot: &mut Snapshot, out: &mut Output) -> io::Result<()> {
     let width = terminal_width();
-    let lines = read_lines(snapshot, width)?;
-    let widths = fit_widths(&lines, width);
+    let lines = read_table_lines(snapshot, width)?;
+    let widths = fit_column_widths(&lines, width);
     let colours = stdout_has_colours();
     let style = |style: Style| if colours { style } else { Style::new() };
-    let heading =
-        Line { cells: COLUMNS.map(|(name, ..)| name.to_owned()), statement: "STATEMENT".into(), is_waiting: false };
+    let heading = TableLine {
+        cells: TABLE_COLUMNS.map(|(name, ..)| name.to_owned()),
+        statement: "STATEMENT".into(),
+        is_waiting: false,
+    };
     write_line(out, &heading, &widths, width, style(Style::new().effects(Effects::BOLD)))?;
     for line in &lines {
         let red = Style::new().fg_color(Some(AnsiColor::Red.into()));
@@ -72,17 +75,17 @@ pub(super) fn write_table(snapshot: &mut Snapshot, out: &mut Output) -> io::Resu
     }
 }
 
-fn read_lines(snapshot: &mut Snapshot, width: usize) -> io::Result<Vec<Line>> {
+fn read_table_lines(snapshot: &mut Snapshot, width: usize) -> io::Result<Vec<TableLine>> {
     let mut lines = Vec::new();
     for index in 0..usize::try_from(snapshot.summary.rows).unwrap_or(usize::MAX) {
         let mut row = Vec::new();
         snapshot.body.write_part(index, 1, &mut row)?;
-        lines.push(format_row(serde_json::from_slice(&row)?, width));
+        lines.push(format_session_row(serde_json::from_slice(&row)?, width));
     }
     Ok(lines)
 }
 
-fn format_row(row: Row, width: usize) -> Line {
+fn format_session_row(row: SessionRow, width: usize) -> TableLine {
     let text = |text: Option<String>| one_line(text.unwrap_or_default().as_bytes());
     let has_no_state = row.execution_status.as_deref().is_none_or(str::is_empty);
     let state = match row.execution_status {
@@ -92,9 +95,9 @@ fn format_row(row: Row, width: usize) -> Line {
     };
     let is_waiting = row.transaction_status.as_deref() == Some("LOCK WAIT") || is_wait_state(state.as_bytes());
     let statement = row.sql_statement.unwrap_or_default();
-    // A statement can have megabytes; one line shows only the start.
+    // Only the start of a statement is processed, because a statement can have megabytes.
     let head: String = statement.chars().take(width * 4).collect();
-    Line {
+    TableLine {
         cells: [
             row.session_id.to_string(),
             text(Some(row.user)),
@@ -111,16 +114,17 @@ fn format_row(row: Row, width: usize) -> Line {
     }
 }
 
-/// Computes the column widths from the widest cells. If the statement gets less than its minimum width, the widest columns shrink.
-fn fit_widths(lines: &[Line], width: usize) -> [usize; COLUMNS.len()] {
-    let mut widths = COLUMNS.map(|(name, ..)| name.len());
+/// Computes the column widths from the widest cells.
+/// The widest columns shrink until the statement column has its minimum width.
+fn fit_column_widths(lines: &[TableLine], width: usize) -> [usize; TABLE_COLUMNS.len()] {
+    let mut widths = TABLE_COLUMNS.map(|(name, ..)| name.len());
     for line in lines {
-        for ((width, cell), (_, max, _)) in widths.iter_mut().zip(&line.cells).zip(COLUMNS) {
+        for ((width, cell), (_, max, _)) in widths.iter_mut().zip(&line.cells).zip(TABLE_COLUMNS) {
             *width = (*width).max(display_width(cell)).min(max);
         }
     }
-    while widths.iter().map(|width| width + COLUMN_GAP).sum::<usize>() + MIN_STATEMENT_WIDTH > width {
-        let shrinkable = widths.iter_mut().zip(COLUMNS).filter(|(width, (.., min))| **width > *min);
+    while widths.iter().map(|width| width + COLUMN_GAP_WIDTH).sum::<usize>() + MIN_STATEMENT_WIDTH > width {
+        let shrinkable = widths.iter_mut().zip(TABLE_COLUMNS).filter(|(width, (.., min))| **width > *min);
         let Some((widest, _)) = shrinkable.max_by_key(|(width, _)| **width) else { break };
         *widest -= 1;
     }
@@ -129,16 +133,16 @@ fn fit_widths(lines: &[Line], width: usize) -> [usize; COLUMNS.len()] {
 
 fn write_line(
     out: &mut Output,
-    line: &Line,
-    widths: &[usize; COLUMNS.len()],
+    line: &TableLine,
+    widths: &[usize; TABLE_COLUMNS.len()],
     width: usize,
     style: Style,
 ) -> io::Result<()> {
     let mut text = String::new();
-    for ((cell, &width), (name, ..)) in line.cells.iter().zip(widths).zip(COLUMNS) {
+    for ((cell, &width), (name, ..)) in line.cells.iter().zip(widths).zip(TABLE_COLUMNS) {
         let cell = truncate(cell, width);
         let padding = " ".repeat(width.saturating_sub(display_width(&cell)));
-        let gap = " ".repeat(COLUMN_GAP);
+        let gap = " ".repeat(COLUMN_GAP_WIDTH);
         let is_numeric = NUMERIC_COLUMNS.contains(&name);
         text.extend(if is_numeric { [&*padding, &*cell, &*gap] } else { [&*cell, &*padding, &*gap] });
     }
@@ -150,17 +154,17 @@ fn write_line(
 mod tests {
     use super::*;
 
-    fn line(cells: [&str; COLUMNS.len()]) -> Line {
-        Line { cells: cells.map(str::to_owned), statement: String::new(), is_waiting: false }
+    fn line(cells: [&str; TABLE_COLUMNS.len()]) -> TableLine {
+        TableLine { cells: cells.map(str::to_owned), statement: String::new(), is_waiting: false }
     }
 
     #[test]
     fn columns_shrink_to_their_minimum_for_the_statement() {
         let short = line(["7", "app", "10.0.0.7", "shop", "Query", "3", "executing"]);
-        assert_eq!(fit_widths(&[short], 120), [2, 4, 8, 4, 7, 4, 9]);
+        assert_eq!(fit_column_widths(&[short], 120), [2, 4, 8, 4, 7, 4, 9]);
         let long = line(["12345678", &"u".repeat(40), &"h".repeat(40), &"d".repeat(40), "Query", "3", &"s".repeat(40)]);
-        let narrow = fit_widths(&[long], 80);
+        let narrow = fit_column_widths(&[long], 80);
         assert_eq!(narrow, [8, 8, 9, 6, 7, 4, 14]);
-        assert_eq!(fit_widths(&[line(["1", "a", "b", "c", "d", "2", &"s".repeat(40)])], 80)[6], 19);
+        assert_eq!(fit_column_widths(&[line(["1", "a", "b", "c", "d", "2", &"s".repeat(40)])], 80)[6], 19);
     }
 }

@@ -1,4 +1,4 @@
-//! Report on the sessions that rules would kill or spare, as text and JSON.
+//! Report of sessions that kill rules would kill or spare, as text and JSON.
 
 use std::fmt::Write as _;
 
@@ -10,13 +10,13 @@ use super::rules_file::Rule;
 use crate::text_table;
 
 /// Maximum length of a statement in the table, in characters.
-const MAX_STATEMENT_LENGTH: usize = 60;
+const MAX_STATEMENT_CHARS: usize = 60;
 
-/// Sessions that the rules would kill or spare.
+/// Report of sessions that the rules would kill or spare.
 pub(super) struct RuleReport<'a> {
     rules: &'a [Rule],
     total: usize,
-    /// Sessions that would be killed, each with the index of the first rule that kills it.
+    /// Sessions that would be killed, each with the index of the first matching rule.
     killed: Vec<(usize, &'a Session)>,
     /// Sessions that match a rule but are spared, each with the index of the first matching rule.
     spared: Vec<(usize, &'a Session, SpareReason)>,
@@ -26,7 +26,7 @@ impl<'a> RuleReport<'a> {
     pub(super) fn new(rules: &'a [Rule], sessions: &'a [Session], protected: &ProtectedAccounts) -> Self {
         let (mut killed, mut spared) = (Vec::new(), Vec::new());
         for session in sessions {
-            // The reason for sparing a session does not depend on the rule, so the first matching rule decides.
+            // The first matching rule decides, because the reason for sparing a session does not depend on the rule.
             let mut verdicts = rules.iter().map(|rule| rule.rule.evaluate(session, protected)).enumerate();
             match verdicts.find(|(_, verdict)| *verdict != Verdict::Unmatched) {
                 Some((rule, Verdict::Killed)) => killed.push((rule, session)),
@@ -37,10 +37,13 @@ impl<'a> RuleReport<'a> {
         Self { rules, total: sessions.len(), killed, spared }
     }
 
-    pub(super) fn render(&self) -> String {
+    pub(super) fn render_text(&self) -> String {
         let mut text = String::new();
         if !self.killed.is_empty() {
-            let rows = self.killed.iter().map(|(rule, session)| self.row(*rule, session, format_statement(session)));
+            let rows = self
+                .killed
+                .iter()
+                .map(|(rule, session)| self.format_table_row(*rule, session, format_statement(session)));
             text += "Would be killed:\n";
             text += &text_table::render_rows(
                 ["RULE", "ID", "USER", "HOST", "DB", "COMMAND", "TIME", "STATEMENT"],
@@ -51,7 +54,7 @@ impl<'a> RuleReport<'a> {
         }
         if !self.spared.is_empty() {
             let row = |(rule, session, reason): &(usize, &Session, SpareReason)| {
-                self.row(*rule, session, explain_sparing(*reason).to_owned())
+                self.format_table_row(*rule, session, describe_spare_reason(*reason).to_owned())
             };
             let rows = self.spared.iter().map(row);
             text += "Would be spared:\n";
@@ -63,34 +66,36 @@ impl<'a> RuleReport<'a> {
             text.push('\n');
         }
         for (index, rule) in self.rules.iter().enumerate() {
-            let (kills, spares) = self.counts(index);
-            let _ = writeln!(text, "{}: kills {kills}, spares {spares}", text_table::one_line(&rule.name));
+            let (kills, spares) = self.count_sessions(index);
+            let _ = writeln!(text, "{}: kills {kills}, spares {spares}", text_table::sanitize_line(&rule.name));
         }
         for rule in self.rules.iter().filter(|rule| rule.is_duration_only) {
-            let name = text_table::one_line(&rule.name);
-            let _ = writeln!(text, "{name}: matches every user session: the only criterion is seconds");
+            let name = text_table::sanitize_line(&rule.name);
+            let _ = writeln!(text, "{name}: seconds is the only criterion, so the rule matches every user session");
         }
-        let dependent = self.killed.iter().filter(|(rule, session)| self.depends_on_engine(*rule, session)).count();
+        let dependent =
+            self.killed.iter().filter(|(rule, session)| self.depends_on_storage_engine(*rule, session)).count();
         if dependent > 0 {
             let _ = writeln!(
                 text,
-                "{dependent} of those that would be killed change tables: a kill task spares them where the engine has no transactions, as \
-                 MyISAM, or is unknown, unless the rule has include_unsafe = true"
+                "Sessions to be killed that change tables: {dependent}. A kill task spares them if the storage engine is unknown or has no \
+                 transactions (such as MyISAM), unless the rule has include_unsafe = true"
             );
         }
         let (killed, spared) = (self.killed.len(), self.spared.len());
-        let _ = writeln!(text, "Of {} sessions {killed} would be killed, and {spared} spared", self.total);
+        let _ = writeln!(text, "Of {} sessions, {killed} would be killed and {spared} would be spared", self.total);
         text
     }
 
     pub(super) fn to_json(&self) -> Value {
         let rule = |(index, rule): (usize, &Rule)| {
-            let (killed, spared) = self.counts(index);
+            let (killed, spared) = self.count_sessions(index);
             json!({ "name": rule.name, "killed": killed, "spared": spared })
         };
-        let killed = |(rule, session): &(usize, &Session)| self.session_json(*rule, session, None);
-        let spared =
-            |(rule, session, reason): &(usize, &Session, SpareReason)| self.session_json(*rule, session, Some(*reason));
+        let killed = |(rule, session): &(usize, &Session)| self.session_to_json(*rule, session, None);
+        let spared = |(rule, session, reason): &(usize, &Session, SpareReason)| {
+            self.session_to_json(*rule, session, Some(*reason))
+        };
         json!({
             "rules": self.rules.iter().enumerate().map(rule).collect::<Vec<_>>(),
             "killed": self.killed.iter().map(killed).collect::<Vec<_>>(),
@@ -99,15 +104,15 @@ impl<'a> RuleReport<'a> {
         })
     }
 
-    /// Number of sessions that a rule kills, and number that it spares.
-    fn counts(&self, rule: usize) -> (usize, usize) {
+    /// Returns the number of killed sessions and the number of spared sessions of a rule.
+    fn count_sessions(&self, rule: usize) -> (usize, usize) {
         let kills = self.killed.iter().filter(|(index, _)| *index == rule).count();
         (kills, self.spared.iter().filter(|(index, ..)| *index == rule).count())
     }
 
-    /// Returns true if the decision of a kill task depends on the storage engine, which a snapshot does not contain.
-    /// This applies to sessions that change a table, unless the rule includes unsafe kills.
-    fn depends_on_engine(&self, rule: usize, session: &Session) -> bool {
+    /// Returns true if the decision of a kill task depends on the storage engine, which is not part of a snapshot.
+    /// The decision depends on the engine if the session changes a table and the rule does not include unsafe kills.
+    fn depends_on_storage_engine(&self, rule: usize, session: &Session) -> bool {
         let opted_in = self.rules.get(rule).is_some_and(|rule| rule.include_unsafe);
         let changes = |statement| changed_tables(statement, session.database.as_deref()).is_some();
         !opted_in && session.statement.as_deref().is_some_and(changes)
@@ -117,7 +122,7 @@ impl<'a> RuleReport<'a> {
         self.rules.get(rule).map_or("", |rule| &rule.name)
     }
 
-    fn row(&self, rule: usize, session: &Session, last: String) -> [String; 8] {
+    fn format_table_row(&self, rule: usize, session: &Session, last: String) -> [String; 8] {
         [
             self.rule_name(rule).to_owned(),
             session.id.to_string(),
@@ -130,7 +135,7 @@ impl<'a> RuleReport<'a> {
         ]
     }
 
-    fn session_json(&self, rule: usize, session: &Session, reason: Option<SpareReason>) -> Value {
+    fn session_to_json(&self, rule: usize, session: &Session, reason: Option<SpareReason>) -> Value {
         let mut json = json!({
             "rule": self.rule_name(rule), "session_id": session.id, "user": to_valid_utf8(&session.user), "host": to_valid_utf8(&session.host),
             "database_name": session.database.as_deref().map(to_valid_utf8), "command": to_valid_utf8(&session.command),
@@ -139,28 +144,30 @@ impl<'a> RuleReport<'a> {
         if let Some(fields) = json.as_object_mut() {
             match reason {
                 Some(reason) => fields.insert("why".to_owned(), reason.name().into()),
-                None => fields.insert("depends_on_engine".to_owned(), self.depends_on_engine(rule, session).into()),
+                None => {
+                    fields.insert("depends_on_engine".to_owned(), self.depends_on_storage_engine(rule, session).into())
+                }
             };
         }
         json
     }
 }
 
-/// Formats the statement in one line, cut to the maximum length.
+/// Formats the statement as one line, truncated to the maximum length.
 fn format_statement(session: &Session) -> String {
     let text = session.statement.as_deref().map(to_valid_utf8).unwrap_or_default();
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.chars().count() <= MAX_STATEMENT_LENGTH {
+    if line.chars().count() <= MAX_STATEMENT_CHARS {
         line
     } else {
-        line.chars().take(MAX_STATEMENT_LENGTH - 1).chain(['…']).collect()
+        line.chars().take(MAX_STATEMENT_CHARS - 1).chain(['…']).collect()
     }
 }
 
-fn explain_sparing(reason: SpareReason) -> &'static str {
+fn describe_spare_reason(reason: SpareReason) -> &'static str {
     match reason {
-        SpareReason::Internal => "internal: a thread of the server itself",
-        SpareReason::Protected => "protected: the account is never killed",
-        SpareReason::Terminating => "dying: it was killed before",
+        SpareReason::Internal => "internal: a server thread",
+        SpareReason::Protected => "protected: sessions of the account are never killed",
+        SpareReason::Terminating => "dying: the session was already killed",
     }
 }

@@ -9,10 +9,10 @@ use toml::{Spanned, Value};
 
 /// Valid keys of a rule.
 const RULE_KEYS: [&str; 8] = ["name", "user", "host", "db", "command", "sql", "seconds", "include_unsafe"];
-/// Name of the TOML tables in a file.
-const RULE_TABLE: &str = "rule";
+/// Name of the TOML table of a rule.
+const RULE_TABLE_NAME: &str = "rule";
 
-/// A rule of the file, with its name and options.
+/// Kill rule of a rules file, with its name and options.
 #[derive(Debug)]
 #[allow(clippy::struct_field_names, reason = "the field holds the rule itself")]
 pub(super) struct Rule {
@@ -20,11 +20,11 @@ pub(super) struct Rule {
     pub(super) rule: KillRule,
     /// True if `seconds` is the only criterion, so that the rule matches every user session.
     pub(super) is_duration_only: bool,
-    /// Also kills sessions whose termination can damage a non-transactional table.
+    /// True if the rule also kills sessions when the kill can damage a non-transactional table.
     pub(super) include_unsafe: bool,
 }
 
-/// Keys and values of a rule, with their positions in the file.
+/// Keys and values of a rule with their positions in the file.
 type Fields = BTreeMap<Spanned<String>, Spanned<Value>>;
 
 #[derive(Deserialize)]
@@ -33,24 +33,24 @@ struct RulesFile {
     rule: Vec<Spanned<Fields>>,
 }
 
-/// Parses the rules of a file. Errors contain the line number.
+/// Parses the rules of a rules file. Errors contain the line number.
 pub(super) fn parse_rules(text: &str) -> Result<Vec<Rule>, String> {
     let format_error = |error: toml::de::Error| error.to_string().trim_end().to_owned();
     let tables: BTreeMap<Spanned<String>, Value> = toml::from_str(text).map_err(format_error)?;
-    if let Some(unknown) = tables.keys().find(|key| key.get_ref() != RULE_TABLE) {
-        let line = line_number(text, unknown.span().start);
-        return Err(format!("{line}: {}", unknown_key_error(unknown.get_ref(), &[RULE_TABLE])));
+    if let Some(unknown) = tables.keys().find(|key| key.get_ref() != RULE_TABLE_NAME) {
+        let line = format_line_number(text, unknown.span().start);
+        return Err(format!("{line}: {}", unknown_key_error(unknown.get_ref(), &[RULE_TABLE_NAME])));
     }
     let file: RulesFile = toml::from_str(text).map_err(format_error)?;
     if file.rule.is_empty() {
-        return Err("it has no rule; a rule begins with [[rule]]".to_owned());
+        return Err("the file has no rules; a rule begins with [[rule]]".to_owned());
     }
     let mut rules: Vec<Rule> = Vec::with_capacity(file.rule.len());
     for (index, fields) in file.rule.iter().enumerate() {
         let rule = parse_rule(text, index + 1, fields)?;
         if rules.iter().any(|previous| previous.name == rule.name) {
-            let line = line_number(text, fields.span().start);
-            return Err(format!("{line}: there is a rule with the name {:?} already", rule.name));
+            let line = format_line_number(text, fields.span().start);
+            return Err(format!("{line}: duplicate rule name {:?}", rule.name));
         }
         rules.push(rule);
     }
@@ -60,7 +60,7 @@ pub(super) fn parse_rules(text: &str) -> Result<Vec<Rule>, String> {
 fn parse_rule(text: &str, number: usize, fields: &Spanned<Fields>) -> Result<Rule, String> {
     let (mut texts, mut seconds, mut include_unsafe) = (BTreeMap::<&str, String>::new(), None, false);
     for (key, value) in fields.get_ref() {
-        let line = line_number(text, key.span().start);
+        let line = format_line_number(text, key.span().start);
         let Some(name) = RULE_KEYS.into_iter().find(|valid| valid == key.get_ref()) else {
             return Err(format!("{line}: {}", unknown_key_error(key.get_ref(), &RULE_KEYS)));
         };
@@ -68,7 +68,7 @@ fn parse_rule(text: &str, number: usize, fields: &Spanned<Fields>) -> Result<Rul
             Value::Integer(number) if name == "seconds" => {
                 let max = KillCriteria::MAX_SECONDS;
                 let valid = u32::try_from(*number).ok().filter(|number| (1..=max).contains(number));
-                seconds = Some(valid.ok_or_else(|| format!("{line}: seconds cannot be {number}; it is 1 to {max}"))?);
+                seconds = Some(valid.ok_or_else(|| format!("{line}: seconds must be 1 to {max}, not {number}"))?);
             }
             Value::Boolean(enabled) if name == "include_unsafe" => include_unsafe = *enabled,
             _ if name == "include_unsafe" => {
@@ -78,18 +78,18 @@ fn parse_rule(text: &str, number: usize, fields: &Spanned<Fields>) -> Result<Rul
                 texts.insert(name, string.clone());
             }
             Value::String(_) if name != "seconds" => {
-                return Err(format!("{line}: {name} is empty; leave it out if it does not matter"));
+                return Err(format!("{line}: {name} is empty; remove the key to match any value"));
             }
             _ => {
-                let expected = if name == "seconds" { "a whole number" } else { "a text in quotes" };
+                let expected = if name == "seconds" { "an integer" } else { "a string" };
                 return Err(format!("{line}: {name} must be {expected}"));
             }
         }
     }
     let name = texts.remove("name").unwrap_or_else(|| format!("rule {number}"));
     let Some(seconds) = seconds else {
-        let line = line_number(text, fields.span().start);
-        return Err(format!("{line}: seconds is missing in the rule {name:?}: from when on does it kill?"));
+        let line = format_line_number(text, fields.span().start);
+        return Err(format!("{line}: the rule {name:?} has no seconds; set the minimum duration in seconds"));
     };
     let criteria = KillCriteria {
         user: texts.remove("user"),
@@ -107,13 +107,13 @@ fn unknown_key_error(key: &str, valid_keys: &[&str]) -> String {
     let distance = |valid: &&&str| strsim::damerau_levenshtein(valid, key);
     let max_distance = (key.chars().count() / 2).max(1);
     match valid_keys.iter().min_by_key(distance).filter(|nearest| distance(nearest) <= max_distance) {
-        Some(nearest) => format!("{key} is not known; did you mean {nearest}?"),
-        None => format!("{key} is not known; known are {}", valid_keys.join(", ")),
+        Some(nearest) => format!("unknown key {key}; did you mean {nearest}?"),
+        None => format!("unknown key {key}; valid keys: {}", valid_keys.join(", ")),
     }
 }
 
-/// Formats the line number of a byte offset.
-fn line_number(text: &str, offset: usize) -> String {
+/// Formats the line number at a byte offset.
+fn format_line_number(text: &str, offset: usize) -> String {
     format!("line {}", text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1)
 }
 
@@ -156,23 +156,20 @@ mod tests {
     #[test]
     fn errors_contain_the_line_number() {
         for (text, expected) in [
-            ("", "it has no rule"),
-            ("[[rule]]\nname = \"a\"", "line 1: seconds is missing in the rule \"a\""),
-            ("\n[[rules]]\nseconds = 1", "line 2: rules is not known; did you mean rule?"),
-            ("[[rule]]\nseconds = 1\nusr = \"app\"", "line 3: usr is not known; did you mean user?"),
-            ("[[rule]]\nseconds = 1\ncolour = 1", "line 3: colour is not known; known are name, user"),
-            ("[[rule]]\nseconds = 0", "line 2: seconds cannot be 0; it is 1 to 2147483647"),
-            ("[[rule]]\nseconds = 2147483648", "line 2: seconds cannot be 2147483648"),
-            ("[[rule]]\nseconds = \"1\"", "line 2: seconds must be a whole number"),
-            ("[[rule]]\nseconds = 1\nuser = 7", "line 3: user must be a text in quotes"),
+            ("", "the file has no rules"),
+            ("[[rule]]\nname = \"a\"", "line 1: the rule \"a\" has no seconds"),
+            ("\n[[rules]]\nseconds = 1", "line 2: unknown key rules; did you mean rule?"),
+            ("[[rule]]\nseconds = 1\nusr = \"app\"", "line 3: unknown key usr; did you mean user?"),
+            ("[[rule]]\nseconds = 1\ncolour = 1", "line 3: unknown key colour; valid keys: name, user"),
+            ("[[rule]]\nseconds = 0", "line 2: seconds must be 1 to 2147483647, not 0"),
+            ("[[rule]]\nseconds = 2147483648", "line 2: seconds must be 1 to 2147483647, not 2147483648"),
+            ("[[rule]]\nseconds = \"1\"", "line 2: seconds must be an integer"),
+            ("[[rule]]\nseconds = 1\nuser = 7", "line 3: user must be a string"),
             ("[[rule]]\nseconds = 1\nuser = \"\"", "line 3: user is empty"),
             ("[[rule]]\nseconds = 1\nseconds = 2", "line 3"),
             ("[[rule]]\nseconds = ", "line 2"),
             ("[rule]\nseconds = 1", "line 1"),
-            (
-                "[[rule]]\nname=\"a\"\nseconds=1\n[[rule]]\nname=\"a\"\nseconds=1",
-                "line 4: there is a rule with the name \"a\"",
-            ),
+            ("[[rule]]\nname=\"a\"\nseconds=1\n[[rule]]\nname=\"a\"\nseconds=1", "line 4: duplicate rule name \"a\""),
         ] {
             let error = parse_rules(text).unwrap_err();
             assert!(error.contains(expected), "{text:?}: {error}");

@@ -7,29 +7,29 @@ use serde::Deserialize;
 /// Columns required by rules.
 const REQUIRED_COLUMNS: [&str; 8] =
     ["session_id", "user", "host", "database_name", "execution_status", "command", "sql_statement", "state_duration"];
-const BOM: &[u8] = "\u{feff}".as_bytes();
-/// First bytes of cells that the formula guard prefixes with a quote.
-const FORMULA_STARTS: &[u8] = b"=+-@\t\r";
+const UTF8_BOM: &[u8] = "\u{feff}".as_bytes();
+/// First bytes of cells to which the formula guard adds a leading quote.
+const FORMULA_FIRST_BYTES: &[u8] = b"=+-@\t\r";
 
-/// Parses the sessions of a file. Errors contain the line number.
+/// Parses the sessions of a snapshot file. Errors contain the line number.
 pub(super) fn parse_sessions(bytes: &[u8]) -> Result<Vec<Session>, String> {
-    let bytes = bytes.strip_prefix(BOM).unwrap_or(bytes);
+    let bytes = bytes.strip_prefix(UTF8_BOM).unwrap_or(bytes);
     match bytes.trim_ascii_start().first() {
-        None => Err("it is empty; a snapshot without sessions still has a header row".to_owned()),
-        Some(b'{') => parse_json::<JsonSnapshot>(bytes).map(|snapshot| snapshot.sessions).map(to_sessions),
-        Some(b'[') => parse_json::<Vec<Row>>(bytes).map(to_sessions),
+        None => Err("the file is empty; a snapshot without sessions has at least a header row".to_owned()),
+        Some(b'{') => parse_json::<JsonSnapshot>(bytes).map(|snapshot| snapshot.sessions).map(rows_to_sessions),
+        Some(b'[') => parse_json::<Vec<SnapshotRow>>(bytes).map(rows_to_sessions),
         Some(_) => parse_csv(bytes),
     }
 }
 
-/// Output of `clew snapshot --format json`.
+/// JSON output of `clew snapshot --format json`.
 #[derive(Deserialize)]
 struct JsonSnapshot {
-    sessions: Vec<Row>,
+    sessions: Vec<SnapshotRow>,
 }
 
 #[derive(Deserialize)]
-struct Row {
+struct SnapshotRow {
     session_id: u64,
     user: String,
     host: String,
@@ -41,11 +41,11 @@ struct Row {
 }
 
 fn parse_json<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, String> {
-    serde_json::from_slice(bytes).map_err(|error| format!("it is no snapshot: {error}"))
+    serde_json::from_slice(bytes).map_err(|error| format!("not a snapshot: {error}"))
 }
 
-fn to_sessions(rows: Vec<Row>) -> Vec<Session> {
-    let session = |row: Row| Session {
+fn rows_to_sessions(rows: Vec<SnapshotRow>) -> Vec<Session> {
+    let session = |row: SnapshotRow| Session {
         id: row.session_id,
         user: row.user.into(),
         host: row.host.into(),
@@ -61,42 +61,42 @@ fn to_sessions(rows: Vec<Row>) -> Vec<Session> {
 fn parse_csv(bytes: &[u8]) -> Result<Vec<Session>, String> {
     let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes);
     let (mut record, mut sessions) = (ByteRecord::new(), Vec::new());
-    let (mut positions, mut width) = (default_positions(), 0);
+    let (mut positions, mut width) = (default_column_positions(), 0);
     let mut is_first = true;
-    while reader.read_byte_record(&mut record).map_err(|error| format!("it is no CSV: {error}"))? {
-        let line = || line_number(bytes, record.position().map_or(0, csv::Position::byte));
+    while reader.read_byte_record(&mut record).map_err(|error| format!("invalid CSV: {error}"))? {
+        let line = || line_number_at(bytes, record.position().map_or(0, csv::Position::byte));
         if std::mem::take(&mut is_first) {
             width = record.len();
-            if let Some(header_positions) = parse_header(&record)? {
+            if let Some(header_positions) = parse_header_row(&record)? {
                 positions = header_positions;
                 continue;
             }
             if width < COLUMNS.len() {
                 let count = COLUMNS.len();
-                return Err(format!("line {}: it has {width} fields; a snapshot has {count} columns at least", line()));
+                return Err(format!("line {}: {width} fields; a snapshot has at least {count} columns", line()));
             }
         }
         if record.len() != width {
-            return Err(format!("line {}: it has {} fields, and the first line has {width}", line(), record.len()));
+            return Err(format!("line {}: {} fields, but the first line has {width}", line(), record.len()));
         }
-        sessions.push(parse_record(&record, positions, line)?);
+        sessions.push(parse_csv_record(&record, positions, line)?);
     }
     Ok(sessions)
 }
 
-/// Positions of the required columns in a file without a header row.
-fn default_positions() -> [usize; REQUIRED_COLUMNS.len()] {
+/// Returns the positions of the required columns in a file without a header row.
+fn default_column_positions() -> [usize; REQUIRED_COLUMNS.len()] {
     REQUIRED_COLUMNS.map(|key| COLUMNS.iter().position(|column| column.key == key).unwrap_or_default())
 }
 
-/// Positions of the required columns by the header row. Returns `None` if the record is not a header row.
-fn parse_header(record: &ByteRecord) -> Result<Option<[usize; REQUIRED_COLUMNS.len()]>, String> {
+/// Returns the positions of the required columns from a header row, or `None` if the record is not a header row.
+fn parse_header_row(record: &ByteRecord) -> Result<Option<[usize; REQUIRED_COLUMNS.len()]>, String> {
     let is_name_of = |key: &str, cell: &[u8]| {
         let column = COLUMNS.iter().find(|column| column.key == key);
         column.is_some_and(|column| [column.key, column.label_zh].iter().any(|name| name.as_bytes() == cell))
     };
     let is_header = record.iter().any(|cell| REQUIRED_COLUMNS.iter().any(|key| is_name_of(key, cell)));
-    // Every data row of a snapshot starts with a number, the session id.
+    // Every data row of a snapshot starts with a numeric session id.
     if !is_header || record.get(0).is_some_and(|cell| !cell.is_empty() && cell.iter().all(u8::is_ascii_digit)) {
         return Ok(None);
     }
@@ -108,15 +108,16 @@ fn parse_header(record: &ByteRecord) -> Result<Option<[usize; REQUIRED_COLUMNS.l
     Ok(Some(positions))
 }
 
-/// Line number of the record at a byte offset. The line count of the CSV reader is off by one after CR LF.
-fn line_number(bytes: &[u8], offset: u64) -> usize {
+/// Returns the line number of the record at a byte offset.
+/// The line number from the CSV reader is not used, because it is wrong by one after CR LF.
+fn line_number_at(bytes: &[u8], offset: u64) -> usize {
     let offset = usize::try_from(offset).unwrap_or(usize::MAX);
     let (before, after) = bytes.split_at_checked(offset).unwrap_or((bytes, &[]));
     let line_breaks = after.iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
     before.iter().chain(line_breaks).filter(|byte| **byte == b'\n').count() + 1
 }
 
-fn parse_record(
+fn parse_csv_record(
     record: &ByteRecord,
     positions: [usize; REQUIRED_COLUMNS.len()],
     line: impl Fn() -> usize,
@@ -125,7 +126,7 @@ fn parse_record(
         positions.map(|position| record.get(position).unwrap_or_default());
     let number = |key: &str, cell: &[u8]| {
         let text = String::from_utf8_lossy(cell);
-        text.parse().map_err(|_| format!("line {}: {key} cannot be {text:?}; it is a whole number", line()))
+        text.parse().map_err(|_| format!("line {}: {key} must be an integer, not {text:?}", line()))
     };
     let optional_text = |cell: &[u8]| (!cell.is_empty()).then(|| strip_formula_guard(cell));
     Ok(Session {
@@ -140,11 +141,11 @@ fn parse_record(
     })
 }
 
-/// Removes the quote that the formula guard added.
-/// A statement that originally starts with `'=` loses its quote too, because the two cases are indistinguishable.
+/// Removes the leading quote that the formula guard added.
+/// A statement that originally starts with `'=` also loses its quote, because the two cases are indistinguishable.
 fn strip_formula_guard(cell: &[u8]) -> Vec<u8> {
     match cell {
-        [b'\'', rest @ ..] if rest.first().is_some_and(|first| FORMULA_STARTS.contains(first)) => rest.to_vec(),
+        [b'\'', rest @ ..] if rest.first().is_some_and(|first| FORMULA_FIRST_BYTES.contains(first)) => rest.to_vec(),
         _ => cell.to_vec(),
     }
 }
@@ -209,12 +210,12 @@ mod tests {
     fn errors_contain_the_line_number() {
         let with = |row: &str| [csv_rows(Some(Language::EnUs)), row.as_bytes().to_vec()].concat();
         for (bytes, expected) in [
-            (Vec::new(), "it is empty"),
-            (b"1,app\r\n".to_vec(), "line 1: it has 2 fields; a snapshot has 15 columns"),
+            (Vec::new(), "the file is empty"),
+            (b"1,app\r\n".to_vec(), "line 1: 2 fields; a snapshot has at least 15 columns"),
             (b"session_id,user\r\n".to_vec(), "line 1: the header row has no column host"),
-            (with("x,a,h,,,Sleep,,5,,,,,,,\r\n"), "line 6: session_id cannot be \"x\""),
-            (with("1,a,h,,,Sleep,,-5,,,,,,,\r\n"), "line 6: state_duration cannot be \"-5\""),
-            (with("1,a,h\r\n"), "line 6: it has 3 fields, and the first line has 15"),
+            (with("x,a,h,,,Sleep,,5,,,,,,,\r\n"), "line 6: session_id must be an integer, not \"x\""),
+            (with("1,a,h,,,Sleep,,-5,,,,,,,\r\n"), "line 6: state_duration must be an integer, not \"-5\""),
+            (with("1,a,h\r\n"), "line 6: 3 fields, but the first line has 15"),
             (b"{\"sessions\":[\n{\"session_id\":\"x\"}]}".to_vec(), "line 2"),
             (b"{\"rows\":[]}".to_vec(), "missing field `sessions`"),
             (b"[1,".to_vec(), "line 1"),

@@ -1,4 +1,4 @@
-//! `clew rule test RULES SNAPSHOT`: applies kill rules to a saved snapshot. Connects to no server.
+//! `clew rule test RULES SNAPSHOT`: applies kill rules to a saved snapshot, without a server connection.
 
 use std::path::{Path, PathBuf};
 
@@ -9,12 +9,12 @@ use super::{report, rules_file, snapshot_file};
 use crate::error::CliError;
 use crate::output::Format;
 
-/// Test kill rules on a saved snapshot: list the sessions that they would kill and spare.
+/// Test kill rules on a saved session snapshot: list the sessions that the rules would kill or spare.
 ///
-/// Kill tasks use the same matching code. The command connects to no server and kills no session.
+/// The command does not connect to a server. Kill tasks use the same matching code.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub(super) struct Arguments {
+pub(super) struct RuleTestArgs {
     /// Rules file (TOML)
     #[arg(value_name = "RULES.toml")]
     rules: PathBuf,
@@ -45,24 +45,24 @@ Examples:
   clew snapshot mysql://root@127.0.0.1/ -o now.csv && clew rule test rules.toml now.csv
   clew rule test rules.toml now.json --protect billing --format json | jq .totals";
 
-pub(super) fn run(arguments: &Arguments) -> Result<(), CliError> {
-    let rules = rules_file::parse_rules(&read_text(&arguments.rules)?)
+pub(super) fn run(arguments: &RuleTestArgs) -> Result<(), CliError> {
+    let rules = rules_file::parse_rules(&read_text_file(&arguments.rules)?)
         .map_err(|message| file_error(&arguments.rules, &message))?;
-    let sessions = snapshot_file::parse_sessions(&read(&arguments.snapshot)?)
+    let sessions = snapshot_file::parse_sessions(&read_file(&arguments.snapshot)?)
         .map_err(|message| file_error(&arguments.snapshot, &message))?;
     let protected = ProtectedAccounts::default().with(arguments.protected.iter().map(String::as_str));
     let report = report::RuleReport::new(&rules, &sessions, &protected);
-    arguments.format.print(|| report.render(), || report.to_json())
+    arguments.format.print(|| report.render_text(), || report.to_json())
 }
 
-fn read(file: &Path) -> Result<Vec<u8>, CliError> {
-    std::fs::read(file).map_err(|error| CliError::refusal(format!("could not read {}: {error}", file.display())))
+fn read_file(file: &Path) -> Result<Vec<u8>, CliError> {
+    std::fs::read(file).map_err(|error| CliError::new_refusal(format!("could not read {}: {error}", file.display())))
 }
 
-fn read_text(file: &Path) -> Result<String, CliError> {
-    String::from_utf8(read(file)?).map_err(|_| file_error(file, "it is not UTF-8"))
+fn read_text_file(file: &Path) -> Result<String, CliError> {
+    String::from_utf8(read_file(file)?).map_err(|_| file_error(file, "the file is not valid UTF-8"))
 }
 
 fn file_error(file: &Path, message: &str) -> CliError {
-    CliError::refusal(format!("{}: {message}", file.display()))
+    CliError::new_refusal(format!("{}: {message}", file.display()))
 }

@@ -1,4 +1,4 @@
-//! Listener of `clew serve`: addresses and TLS.
+//! TCP listener of `clew serve`, with address resolution and TLS.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,19 +13,20 @@ use tracing::warn;
 use crate::configuration::{Configuration, TlsSettings};
 use crate::error::CliError;
 
-/// Poll interval of the certificate files.
+/// Poll interval for changes of the certificate files.
 const CERTIFICATE_POLL_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Resolves the addresses of the `listen` setting. Fails on a non-loopback address without TLS, unless `allow_plain_http` is set.
+/// Resolves the addresses of the `listen` setting.
+/// Fails on a non-loopback address without TLS, unless `allow_plain_http` is set.
 pub(super) async fn resolve_addresses(configuration: &Configuration, tls: bool) -> Result<Vec<SocketAddr>, CliError> {
     let listen = &configuration.listen;
     let addresses: Vec<_> = lookup_host(listen).await.map_err(|error| listen_error(listen, &error))?.collect();
     let public = addresses.iter().find(|address| !address.ip().to_canonical().is_loopback());
     match public {
-        Some(address) if !tls && !configuration.allow_plain_http => Err(CliError::refusal(format!(
+        Some(address) if !tls && !configuration.allow_plain_http => Err(CliError::new_refusal(format!(
             "{address} is reachable from other machines, and without TLS passwords, tokens and statements are sent unencrypted"
         ))
-        .with_hint(
+        .with_fix(
             "set --tls-cert and --tls-key; or listen on 127.0.0.1 behind a TLS proxy; or set --allow-plain-http on a trusted \
              network",
         )),
@@ -33,37 +34,37 @@ pub(super) async fn resolve_addresses(configuration: &Configuration, tls: bool) 
     }
 }
 
-/// Binds the listener. `listen` is the setting for error messages.
-pub(super) async fn bind(listen: &str, addresses: &[SocketAddr]) -> Result<TcpListener, CliError> {
+/// Binds the listener. `listen` is the configured address for error messages.
+pub(super) async fn bind_listener(listen: &str, addresses: &[SocketAddr]) -> Result<TcpListener, CliError> {
     TcpListener::bind(addresses).await.map_err(|error| listen_error(listen, &error))
 }
 
 fn listen_error(listen: &str, error: &std::io::Error) -> CliError {
-    CliError::failure(format!("could not listen on {listen}: {error}"))
-        .with_hint("select another address with --listen")
+    CliError::new_failure(format!("could not listen on {listen}: {error}"))
+        .with_fix("select another address with --listen")
 }
 
 impl TlsSettings {
-    /// Loads the certificate and its key. Returns `None` if TLS is disabled.
-    pub(super) fn load(&self) -> Result<Option<Tls>, CliError> {
+    /// Loads the certificate and its private key. Returns `None` if TLS is disabled.
+    pub(super) fn load_certificate(&self) -> Result<Option<Tls>, CliError> {
         match (self.cert.as_os_str().is_empty(), self.key.as_os_str().is_empty()) {
             (true, true) => Ok(None),
             (false, false) => Tls::load(&self.cert, &self.key).map(Some).map_err(|error| {
-                CliError::refusal(error.to_string()).with_hint("name the files with --tls-cert and --tls-key")
+                CliError::new_refusal(error.to_string()).with_fix("set the files with --tls-cert and --tls-key")
             }),
-            (false, true) => Err(CliError::refusal("there is a TLS certificate but no key")
-                .with_hint("name the file of its private key with --tls-key")),
-            (true, false) => Err(CliError::refusal("there is a TLS key but no certificate")
-                .with_hint("name the file of its certificate with --tls-cert")),
+            (false, true) => Err(CliError::new_refusal("the TLS certificate has no private key")
+                .with_fix("set the file of the private key with --tls-key")),
+            (true, false) => Err(CliError::new_refusal("the TLS private key has no certificate")
+                .with_fix("set the file of the certificate with --tls-cert")),
         }
     }
 }
 
-/// Reloads the certificate when its files change, and on SIGHUP.
+/// Spawns tasks that reload the certificate when its files change and on SIGHUP.
 pub(super) fn watch_certificate(tls: &Tls, shutdown: &CancellationToken) -> Result<(), CliError> {
     tls.warn_if_key_is_world_readable();
     let mut hangup = signal(SignalKind::hangup())
-        .map_err(|error| CliError::failure(format!("could not listen for signals: {error}")))?;
+        .map_err(|error| CliError::new_failure(format!("could not listen for signals: {error}")))?;
     tokio::spawn(tls.clone().poll_files(CERTIFICATE_POLL_INTERVAL, shutdown.clone()));
     let tls = tls.clone();
     tokio::spawn(async move {

@@ -1,4 +1,4 @@
-//! Table of a snapshot: the most important columns first, one line per session.
+//! Snapshot table with one line per session, most important columns first.
 
 use std::io::{self, Write};
 
@@ -9,10 +9,10 @@ use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Tab
 
 use crate::output::{Output, stdout_has_colours};
 
-/// A table column: key of the snapshot column, heading, and whether it is numeric.
+/// Table column: key of the snapshot column, heading, and true for a numeric column.
 type TableColumn = (&'static str, &'static str, bool);
 
-/// Columns of every table, except the statement.
+/// Columns of every table, except the statement column.
 const TABLE_COLUMNS: [TableColumn; 10] = [
     ("session_id", "ID", true),
     ("user", "USER", false),
@@ -31,24 +31,24 @@ const DETAIL_TABLE_COLUMNS: [TableColumn; 5] = [
     ("blocker_id", "BLOCKER", true),
     ("root_blocker_id", "ROOT", true),
     ("waits_for", "WAITS FOR", false),
-    (DIGEST, "DIGEST", false),
+    (DIGEST_KEY, "DIGEST", false),
 ];
-/// Last column, which gets the remaining width.
-const STATEMENT_COLUMN: TableColumn = (STATEMENT, "STATEMENT", false);
+/// Statement column, which is the last one and gets the remaining width.
+const STATEMENT_COLUMN: TableColumn = (STATEMENT_KEY, "STATEMENT", false);
 /// Key of the statement column.
-const STATEMENT: &str = "sql_statement";
-/// Key of the digest column, which is shortened to a prefix.
-const DIGEST: &str = "statement_digest";
-/// Length of the displayed digest prefix.
+const STATEMENT_KEY: &str = "sql_statement";
+/// Key of the digest column, which shows only a prefix of the digest.
+const DIGEST_KEY: &str = "statement_digest";
+/// Length of the displayed digest prefix, in characters.
 const DIGEST_PREFIX_LENGTH: usize = 8;
-/// Maximum width of a cell, except the statement.
+/// Maximum width of a cell, except in the statement column.
 const MAX_CELL_WIDTH: usize = 28;
-/// Width of the statement if the terminal width is unknown.
+/// Width of the statement column if the terminal width is unknown.
 const DEFAULT_STATEMENT_WIDTH: usize = 80;
-/// Minimum width of the statement on a narrow terminal.
+/// Minimum width of the statement column on a narrow terminal.
 const MIN_STATEMENT_WIDTH: usize = 20;
 /// Padding of each column in spaces.
-const PADDING: usize = 2;
+const COLUMN_PADDING: usize = 2;
 
 type Line = Vec<String>;
 
@@ -56,15 +56,16 @@ type Line = Vec<String>;
 pub(crate) fn write_table(snapshot: &mut Snapshot, detailed: bool, out: &mut Output) -> io::Result<()> {
     let to_terminal = matches!(out, Output::Terminal { .. });
     let colours = to_terminal && stdout_has_colours();
-    let columns = table_columns(detailed);
-    let (lines, waiting) = read_lines(snapshot, &columns)?;
+    let columns = select_columns(detailed);
+    let (lines, waiting) = read_table_lines(snapshot, &columns)?;
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     let terminal = if to_terminal { table.width().map(usize::from) } else { None };
-    let width = terminal.map_or(DEFAULT_STATEMENT_WIDTH, |terminal| statement_width(&lines, &columns, terminal));
-    table.set_header(columns.iter().map(|&(_, heading, is_number)| heading_cell(heading, is_number, colours)));
+    let width =
+        terminal.map_or(DEFAULT_STATEMENT_WIDTH, |terminal| compute_statement_width(&lines, &columns, terminal));
+    table.set_header(columns.iter().map(|&(_, heading, is_number)| build_heading_cell(heading, is_number, colours)));
     for (line, is_waiting) in lines.into_iter().zip(waiting) {
-        table.add_row(row_cells(line, &columns, width, is_waiting && colours));
+        table.add_row(build_row_cells(line, &columns, width, is_waiting && colours));
     }
     for line in table.lines() {
         writeln!(out, "{}", line.trim_end())?;
@@ -74,13 +75,13 @@ pub(crate) fn write_table(snapshot: &mut Snapshot, detailed: bool, out: &mut Out
     writeln!(out, "\n{} sessions on {} {version}", summary.rows, summary.server_flavor)
 }
 
-fn table_columns(detailed: bool) -> Vec<TableColumn> {
+fn select_columns(detailed: bool) -> Vec<TableColumn> {
     let detail_columns = DETAIL_TABLE_COLUMNS.into_iter().filter(|_| detailed);
     TABLE_COLUMNS.into_iter().chain(detail_columns).chain([STATEMENT_COLUMN]).collect()
 }
 
-/// Reads the cells of all rows, and a flag per row that is true for lock waits.
-fn read_lines(snapshot: &mut Snapshot, columns: &[TableColumn]) -> io::Result<(Vec<Line>, Vec<bool>)> {
+/// Reads the cells of all rows, with a flag per row that is true if the session waits for a lock.
+fn read_table_lines(snapshot: &mut Snapshot, columns: &[TableColumn]) -> io::Result<(Vec<Line>, Vec<bool>)> {
     let keys: Vec<&str> =
         COLUMNS.iter().map(|column| column.key).chain(DETAIL_COLUMNS.iter().map(|column| column.key)).collect();
     let mut body = Vec::new();
@@ -95,9 +96,9 @@ fn read_lines(snapshot: &mut Snapshot, columns: &[TableColumn]) -> io::Result<(V
             String::from_utf8_lossy(record.get(index).unwrap_or_default())
         };
         let cell = |&(key, ..): &TableColumn| match key {
-            STATEMENT => one_line(&value(key), 4 * DEFAULT_STATEMENT_WIDTH),
-            DIGEST => one_line(&value(key), MAX_CELL_WIDTH).chars().take(DIGEST_PREFIX_LENGTH).collect(),
-            _ => one_line(&value(key), MAX_CELL_WIDTH),
+            STATEMENT_KEY => to_truncated_line(&value(key), 4 * DEFAULT_STATEMENT_WIDTH),
+            DIGEST_KEY => to_truncated_line(&value(key), MAX_CELL_WIDTH).chars().take(DIGEST_PREFIX_LENGTH).collect(),
+            _ => to_truncated_line(&value(key), MAX_CELL_WIDTH),
         };
         lines.push(columns.iter().map(cell).collect());
         waiting.push(value("transaction_status") == "LOCK WAIT" || !value("waits_for").is_empty());
@@ -105,39 +106,39 @@ fn read_lines(snapshot: &mut Snapshot, columns: &[TableColumn]) -> io::Result<(V
     Ok((lines, waiting))
 }
 
-/// Computes the width that the other columns leave for the statement.
-fn statement_width(lines: &[Line], columns: &[TableColumn], terminal: usize) -> usize {
+/// Computes the remaining width for the statement column.
+fn compute_statement_width(lines: &[Line], columns: &[TableColumn], terminal: usize) -> usize {
     let widest = |column: usize| {
         let cells = lines.iter().filter_map(|line| Some(line.get(column)?.chars().count())).max().unwrap_or(0);
-        cells.max(columns.get(column).map_or(0, |(_, heading, _)| heading.len())) + PADDING
+        cells.max(columns.get(column).map_or(0, |(_, heading, _)| heading.len())) + COLUMN_PADDING
     };
     let others: usize = (0..columns.len().saturating_sub(1)).map(widest).sum();
-    terminal.saturating_sub(others + PADDING).max(MIN_STATEMENT_WIDTH)
+    terminal.saturating_sub(others + COLUMN_PADDING).max(MIN_STATEMENT_WIDTH)
 }
 
-fn heading_cell(heading: &str, is_number: bool, colours: bool) -> Cell {
-    let cell = Cell::new(heading).set_alignment(alignment(is_number));
+fn build_heading_cell(heading: &str, is_number: bool, colours: bool) -> Cell {
+    let cell = Cell::new(heading).set_alignment(cell_alignment(is_number));
     if colours { cell.add_attribute(Attribute::Bold) } else { cell }
 }
 
-fn row_cells(line: Line, columns: &[TableColumn], statement_width: usize, is_red: bool) -> Vec<Cell> {
+fn build_row_cells(line: Line, columns: &[TableColumn], statement_width: usize, is_red: bool) -> Vec<Cell> {
     line.into_iter()
         .zip(columns)
         .map(|(text, &(key, _, is_number))| {
-            let text = if key == STATEMENT { one_line(&text, statement_width) } else { text };
-            let cell = Cell::new(text).set_alignment(alignment(is_number));
+            let text = if key == STATEMENT_KEY { to_truncated_line(&text, statement_width) } else { text };
+            let cell = Cell::new(text).set_alignment(cell_alignment(is_number));
             if is_red { cell.fg(Color::Red) } else { cell }
         })
         .collect()
 }
 
-fn alignment(is_number: bool) -> CellAlignment {
+fn cell_alignment(is_number: bool) -> CellAlignment {
     if is_number { CellAlignment::Right } else { CellAlignment::Left }
 }
 
-/// Sanitises text as one line, cut to a width.
-fn one_line(text: &str, width: usize) -> String {
-    // The limit leaves room for white space, which is collapsed.
+/// Sanitises text as one line, truncated to `width`.
+fn to_truncated_line(text: &str, width: usize) -> String {
+    // The limit is larger than the width, because `one_line` collapses white space.
     let head: String = text.chars().take(8 * width).collect();
     truncate(&terminal::one_line(head.as_bytes()), width)
 }

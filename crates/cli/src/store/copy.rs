@@ -16,15 +16,15 @@ use crate::{local_actor, text_table};
 /// Copy the metadata of a data directory to an empty PostgreSQL database, in one transaction.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub(super) struct Arguments {
-    /// Data directory created by clew init; its server must be stopped
+pub(super) struct CopyArgs {
+    /// Data directory created by clew init. Stop its clew serve process before the copy
     #[arg(long, value_name = "DIR", env = "CLEW_DATA_DIR", default_value = DEFAULT_DATA_DIR)]
     data_dir: PathBuf,
     /// Target PostgreSQL database, such as postgres://user@host/database?sslmode=verify-full.
-    /// Set its password in PGPASSWORD or ~/.pgpass, because other users can see command lines
+    /// Set the database password in PGPASSWORD or ~/.pgpass, because other users can see command lines
     #[arg(long, value_name = "URL", env = "CLEW_METADATA", hide_env_values = true)]
     to: String,
-    /// Only list the tables to copy, and check that the database is empty
+    /// Only list the tables to copy, and check that the target database is empty
     #[arg(long)]
     dry_run: bool,
     /// Output format
@@ -44,18 +44,20 @@ The data directory is not changed. After the copy, pass --metadata to every comm
 the two stores would diverge. The master key stays the same. Results are not copied: a server that uses the data directory still serves
 them. A server with results on S3 cannot; repeat those collections.";
 
-pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
+pub(super) async fn run(arguments: CopyArgs) -> Result<(), CliError> {
     let to: PostgresUrl =
-        arguments.to.parse().map_err(|error: clew_store::StoreError| CliError::refusal(error.to_string()))?;
+        arguments.to.parse().map_err(|error: clew_store::StoreError| CliError::new_refusal(error.to_string()))?;
     let store = Store::open(&arguments.data_dir).await?;
     if arguments.dry_run {
         let tables = store.preview_metadata_copy(&to).await?;
-        let message = format!("These tables would be copied to {to}, which is empty; nothing was changed.\n");
-        return arguments.format.print(|| render_tables(&tables, &message), || to_json(&tables, false));
+        let message = format!("The command would copy these tables to the empty database {to}; nothing was changed.\n");
+        return arguments
+            .format
+            .print(|| render_copied_tables(&tables, &message), || copied_tables_to_json(&tables, false));
     }
     let bar = create_progress_bar();
     let copied = store
-        .copy_metadata_to(&local_actor::local_origin(), &to, |table, rows, total| {
+        .copy_metadata_to(&local_actor::local_audit_origin(), &to, |table, rows, total| {
             bar.set_message(format!("{table}: {} of {} rows", HumanCount(rows), HumanCount(total)));
         })
         .await;
@@ -63,13 +65,13 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
     let tables = copied?;
     let message = format!(
         "Copied to {to}; each table was read back and is identical.\n\
-         Next: give --metadata to clew serve and to every other command. The master key stays in {}.\n",
+         Next: pass --metadata to clew serve and to every other command. The master key stays in {}.\n",
         arguments.data_dir.display()
     );
-    arguments.format.print(|| render_tables(&tables, &message), || to_json(&tables, true))
+    arguments.format.print(|| render_copied_tables(&tables, &message), || copied_tables_to_json(&tables, true))
 }
 
-/// Creates a progress display on stderr. Hidden if stderr is not a terminal.
+/// Creates a progress display on stderr, hidden if stderr is not a terminal.
 fn create_progress_bar() -> ProgressBar {
     let bar = ProgressBar::new_spinner();
     if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}, {elapsed}") {
@@ -79,13 +81,13 @@ fn create_progress_bar() -> ProgressBar {
     bar
 }
 
-fn render_tables(tables: &[CopiedTable], message: &str) -> String {
+fn render_copied_tables(tables: &[CopiedTable], message: &str) -> String {
     let row = |table: &CopiedTable| [table.name.to_owned(), table.rows.to_string()];
     let rows = tables.iter().filter(|table| table.rows > 0).map(row).collect();
     format!("{}{message}", text_table::render_rows(["TABLE", "ROWS"], rows, "No rows."))
 }
 
-fn to_json(tables: &[CopiedTable], copied: bool) -> Value {
+fn copied_tables_to_json(tables: &[CopiedTable], copied: bool) -> Value {
     let table = |table: &CopiedTable| {
         let digest = Some(&table.digest).filter(|digest| !digest.is_empty());
         json!({ "name": table.name, "rows": table.rows, "digest": digest })

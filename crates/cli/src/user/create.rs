@@ -12,7 +12,7 @@ use crate::validators;
 /// Create a user without permissions. Prints a generated password once.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub(super) struct Arguments {
+pub(super) struct CreateArgs {
     /// Name, unique in the domain
     #[arg(value_parser = validators::parse_name)]
     name: String,
@@ -36,10 +36,10 @@ Examples:
 
 A password has 8 to 128 characters and must not be the name of the user. Clew stores only a hash of it.";
 
-pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
-    let Arguments { name, administrator, description, password, domain_args } = arguments;
-    let directory = domain_args.open().await?;
-    let password = password.resolve(&name).await?;
+pub(super) async fn run(arguments: CreateArgs) -> Result<(), CliError> {
+    let CreateArgs { name, administrator, description, password, domain_args } = arguments;
+    let directory = domain_args.open_directory().await?;
+    let password = password.read_or_generate(&name).await?;
     let user = NewUser { name: name.clone(), password_hash: password.hash.clone(), administrator, description };
     let domain = &directory.domain;
     let id = directory.store.create_user(&directory.origin, &domain.id, &user).await?;
@@ -49,12 +49,12 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
         format!("clew policy attach TaurusDBReadOnlyAccessPolicy --user {name}")
     };
     let kind = if administrator { "administrator" } else { "user" };
-    domain_args.format().print(
+    domain_args.output_format().print(
         || {
             format!(
                 "Created the {kind} {name} ({id}) in the domain {}. {}Next: {next}\n",
                 domain.name,
-                password.notice()
+                password.password_notice()
             )
         },
         || {

@@ -1,4 +1,4 @@
-//! Users as text and JSON. The output never contains passwords or password hashes.
+//! Output of users as text and JSON, without passwords and password hashes.
 
 use std::fmt::Write as _;
 
@@ -8,17 +8,17 @@ use serde_json::{Value, json};
 use crate::error::CliError;
 use crate::identity_directory::IdentityDirectory;
 use crate::key;
-use crate::output::merge_objects;
-use crate::text_table::{self, yes_no};
+use crate::output::merge_json_objects;
+use crate::text_table::{self, format_yes_no};
 
-/// Groups, policies and access keys of a user.
-pub(super) struct Access {
+/// Groups, policy grants and access keys of a user.
+pub(super) struct UserAccess {
     groups: Vec<Group>,
     grants: Vec<(StoredGrant, Option<String>)>,
     keys: Vec<KeyRecord>,
 }
 
-impl Access {
+impl UserAccess {
     pub(super) async fn load(directory: &IdentityDirectory, user: &User) -> Result<Self, CliError> {
         let store = &directory.store;
         let mut groups = Vec::new();
@@ -43,7 +43,7 @@ impl Access {
 pub(super) fn render_table(users: &[User]) -> String {
     let row = |user: &User| {
         let User { name, id, enabled, administrator, description, .. } = user;
-        [name.clone(), id.to_string(), yes_no(*enabled), yes_no(*administrator), description.clone()]
+        [name.clone(), id.to_string(), format_yes_no(*enabled), format_yes_no(*administrator), description.clone()]
     };
     let headings = ["NAME", "USER", "ENABLED", "ADMINISTRATOR", "DESCRIPTION"];
     text_table::render_rows(headings, users.iter().map(row).collect(), "No users. Create one with clew user create.")
@@ -54,14 +54,14 @@ pub(super) fn render_user(user: &User) -> String {
     text_table::render_fields(&[
         ("user", format!("{} ({})", user.name, user.id)),
         ("domain", format!("{} ({})", user.domain_name, user.domain_id)),
-        ("enabled", yes_no(user.enabled)),
-        ("administrator", yes_no(user.administrator)),
+        ("enabled", format_yes_no(user.enabled)),
+        ("administrator", format_yes_no(user.administrator)),
         ("description", user.description.clone()),
     ])
 }
 
 /// Renders one user with groups, policies and access keys.
-pub(super) fn render_details(user: &User, access: &Access) -> String {
+pub(super) fn render_user_details(user: &User, access: &UserAccess) -> String {
     let groups: Vec<_> = access.groups.iter().map(|group| group.name.as_str()).collect();
     let groups = if groups.is_empty() { "none".to_owned() } else { groups.join(", ") };
     let mut text = render_user(user);
@@ -71,8 +71,11 @@ pub(super) fn render_details(user: &User, access: &Access) -> String {
         [policy_name(grant).to_owned(), via, project.clone().unwrap_or_else(|| "all".to_owned())]
     };
     text.push('\n');
-    let none =
-        if user.administrator { "No policies (an administrator needs none)." } else { "No policies: no access." };
+    let none = if user.administrator {
+        "No policies; administrators have full access."
+    } else {
+        "No policies; the user has no access."
+    };
     let grants = access.grants.iter().map(grant).collect();
     text.push_str(&text_table::render_rows(["POLICY", "ATTACHED TO", "PROJECT"], grants, none));
     text.push('\n');
@@ -83,7 +86,7 @@ pub(super) fn render_details(user: &User, access: &Access) -> String {
 }
 
 /// Converts a user to JSON.
-pub(super) fn to_json(user: &User) -> Value {
+pub(super) fn user_to_json(user: &User) -> Value {
     json!({
         "id": user.id,
         "name": user.name,
@@ -95,13 +98,13 @@ pub(super) fn to_json(user: &User) -> Value {
 }
 
 /// Converts a user to JSON, with groups, policies and access keys.
-pub(super) fn to_detailed_json(user: &User, access: &Access) -> Value {
+pub(super) fn user_details_to_json(user: &User, access: &UserAccess) -> Value {
     let group = |group: &Group| json!({ "id": group.id, "name": group.name });
     let grant = |(grant, _): &(StoredGrant, Option<String>)| json!({ "policy": policy_name(grant), "group": grant.via_group, "project_id": grant.project });
     let groups: Vec<_> = access.groups.iter().map(group).collect();
     let policies: Vec<_> = access.grants.iter().map(grant).collect();
-    let keys: Vec<_> = access.keys.iter().map(|record| key::to_json(&user.name, record)).collect();
-    merge_objects(to_json(user), json!({ "groups": groups, "policies": policies, "access_keys": keys }))
+    let keys: Vec<_> = access.keys.iter().map(|record| key::key_to_json(&user.name, record)).collect();
+    merge_json_objects(user_to_json(user), json!({ "groups": groups, "policies": policies, "access_keys": keys }))
 }
 
 fn policy_name(grant: &StoredGrant) -> &str {

@@ -1,4 +1,4 @@
-//! `clew user update`, `password`, `enable` and `disable`: changes a user.
+//! `clew user update`, `password`, `enable` and `disable`: change a user.
 
 use clap::Args;
 use clew_store::UserChange;
@@ -16,13 +16,13 @@ use crate::validators;
     after_help = "Examples:\n  clew user update ada --administrator\n  clew user update ada --description \"on call\""
 )]
 #[group(id = "change", required = true, multiple = true, args = ["administrator", "no_administrator", "description"])]
-pub(super) struct Arguments {
+pub(super) struct UpdateArgs {
     /// Name or id
     user: String,
     /// Grant full access to the domain, regardless of policies
     #[arg(long, conflicts_with = "no_administrator")]
     administrator: bool,
-    /// Limit access to the attached policies
+    /// Limit access to the permissions of attached policies
     #[arg(long)]
     no_administrator: bool,
     /// Description
@@ -64,45 +64,49 @@ pub(super) struct DisableArgs {
     domain_args: DomainArgs,
 }
 
-pub(super) async fn update(arguments: Arguments) -> Result<(), CliError> {
-    let Arguments { user, administrator, no_administrator, description, domain_args } = arguments;
+pub(super) async fn update_user(arguments: UpdateArgs) -> Result<(), CliError> {
+    let UpdateArgs { user, administrator, no_administrator, description, domain_args } = arguments;
     let change = UserChange {
         administrator: (administrator || no_administrator).then_some(administrator),
         description,
         ..UserChange::default()
     };
-    apply_change(&domain_args, &user, &change).await
+    apply_user_change(&domain_args, &user, &change).await
 }
 
-pub(super) async fn enable(arguments: EnableArgs) -> Result<(), CliError> {
+pub(super) async fn enable_user(arguments: EnableArgs) -> Result<(), CliError> {
     let change = UserChange { enabled: Some(true), ..UserChange::default() };
-    apply_change(&arguments.domain_args, &arguments.user, &change).await
+    apply_user_change(&arguments.domain_args, &arguments.user, &change).await
 }
 
-pub(super) async fn disable(arguments: DisableArgs) -> Result<(), CliError> {
+pub(super) async fn disable_user(arguments: DisableArgs) -> Result<(), CliError> {
     let change = UserChange { enabled: Some(false), ..UserChange::default() };
-    apply_change(&arguments.domain_args, &arguments.user, &change).await
+    apply_user_change(&arguments.domain_args, &arguments.user, &change).await
 }
 
-async fn apply_change(domain_args: &DomainArgs, name_or_id: &str, change: &UserChange) -> Result<(), CliError> {
-    let directory = domain_args.open().await?;
-    let user = directory.user(name_or_id).await?;
+async fn apply_user_change(domain_args: &DomainArgs, name_or_id: &str, change: &UserChange) -> Result<(), CliError> {
+    let directory = domain_args.open_directory().await?;
+    let user = directory.find_user(name_or_id).await?;
     directory.store.update_user(&directory.origin, &user.id, change).await?;
-    let user = directory.user(user.id.as_str()).await?;
-    domain_args.format().print(|| render::render_user(&user), || render::to_json(&user))
+    let user = directory.find_user(user.id.as_str()).await?;
+    domain_args.output_format().print(|| render::render_user(&user), || render::user_to_json(&user))
 }
 
-pub(super) async fn password(arguments: SetPasswordArgs) -> Result<(), CliError> {
+pub(super) async fn set_password(arguments: SetPasswordArgs) -> Result<(), CliError> {
     let SetPasswordArgs { user, password, domain_args } = arguments;
-    let directory = domain_args.open().await?;
-    let user = directory.user(&user).await?;
-    let password = password.resolve(&user.name).await?;
+    let directory = domain_args.open_directory().await?;
+    let user = directory.find_user(&user).await?;
+    let password = password.read_or_generate(&user.name).await?;
     let change = UserChange { password_hash: Some(password.hash.clone()), ..UserChange::default() };
     directory.store.update_user(&directory.origin, &user.id, &change).await?;
-    domain_args.format().print(
+    domain_args.output_format().print(
         || {
-            let notice = password.notice();
-            format!("{} has a new password; tokens and temporary keys have ended. {}\n", user.name, notice.trim_end())
+            let notice = password.password_notice();
+            format!(
+                "Set a new password for {}, and revoked tokens and temporary keys. {}\n",
+                user.name,
+                notice.trim_end()
+            )
         },
         || json!({ "id": user.id, "name": user.name, "password": password.to_json() }),
     )

@@ -47,7 +47,7 @@ async fn rows_are_filtered_and_listed_in_order() {
     assert!(tenant.run_ok(&["audit", "list", "--outcome", "denied"]).await.contains("No rows."));
     for (arguments, words) in [
         (vec!["--outcome", "good"], "done, denied, failed"),
-        (vec!["--from", "yesterday"], "a moment such as"),
+        (vec!["--from", "yesterday"], "expected a time such as"),
         (vec!["--instance", "shup"], "select a removed instance by its id"),
         (vec!["--domain", "acme"], "there is no domain"),
         (vec!["--limit", "0"], "--limit"),
@@ -116,12 +116,12 @@ async fn changed_and_removed_rows_are_detected() {
     for (statements, position, words) in [(changed, 3, "row 3 was changed"), (removed, 4, "row 4 is missing")] {
         let tenant = tenant().await;
         let sound = tenant.run_ok(&["audit", "verify"]).await;
-        assert!(sound.contains("The audit is as it was written: 5 rows, 1 to 5."), "{sound}");
+        assert!(sound.contains("The audit log is intact: 5 rows, 1 to 5."), "{sound}");
         assert_eq!(tenant.json(&["audit", "verify"]).await["intact"], true);
         tamper(&tenant, &statements).await;
         let output = tenant.run(&["audit", "verify"]).await;
         assert_eq!(output.code, Some(1), "{output:?}");
-        assert!(output.stdout.contains("NOT as it was written") && output.stdout.contains(words), "{output:?}");
+        assert!(output.stdout.contains("NOT intact") && output.stdout.contains(words), "{output:?}");
         let output = tenant.run(&["audit", "verify", "--format", "json"]).await;
         let value: Value = serde_json::from_str(&output.stdout).unwrap();
         assert_eq!((output.code, &value["intact"]), (Some(1), &false.into()));

@@ -168,7 +168,7 @@ async fn created_keys_sign_requests_until_revoked() {
         let client = client.build().unwrap();
         match client.list_instances(&InstanceFilter::default(), Page::default()).await {
             Ok(_) => None,
-            Err(error) => Some(error.status().unwrap()),
+            Err(error) => Some(error.http_status().unwrap()),
         }
     };
     let permanent = tenant.json(&["key", "create", "alice", "--domain", "acme"]).await;

@@ -10,7 +10,7 @@ async fn second_init_is_rejected_and_changes_nothing() {
     let database = std::fs::read(dir.join("clew.db")).unwrap();
     let key = std::fs::read(dir.join("master.key")).unwrap();
     let again = run(&["init", "--data-dir", dir.to_str().unwrap()]).await;
-    again.assert_refused(&["is already initialised", "fix: use it as it is"]);
+    again.assert_refused(&["is already initialised", "fix: start the server with clew serve"]);
     assert_eq!(
         (std::fs::read(dir.join("clew.db")).unwrap(), std::fs::read(dir.join("master.key")).unwrap()),
         (database, key)

@@ -14,34 +14,34 @@ use crate::run::{initialise, run};
 const NO_EFFECT: &str = "0 rows rolled back; 0 sessions unblocked\n";
 const LONG_STATEMENT: &str = "SELECT SLEEP(600), 'secret'";
 
-async fn server(flavor: Flavor) -> Server {
+async fn start_server(flavor: Flavor) -> Server {
     let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
     server.run(&["CREATE USER app@'%'", "CREATE USER billing@'%'", "CREATE USER watcher@'%'"]).await.unwrap();
     server.run(&["GRANT PROCESS ON *.* TO watcher@'%'"]).await.unwrap();
     server
 }
 
-async fn open(server: &Server, user: &str) -> RawSession {
+async fn open_session(server: &Server, user: &str) -> RawSession {
     let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
     RawSession::open(address, user, None, Charset::Utf8mb4).await.unwrap()
 }
 
 /// Opens a session that runs a statement, and waits until the server lists it.
-async fn busy(server: &Server, user: &str, statement: &str) -> RawSession {
-    let mut session = open(server, user).await;
+async fn start_busy_session(server: &Server, user: &str, statement: &str) -> RawSession {
+    let mut session = open_session(server, user).await;
     session.send_statement(statement.as_bytes()).await.unwrap();
-    runs(server, session.id, statement).await;
+    wait_until_running(server, session.id, statement).await;
     session
 }
 
-async fn runs(server: &Server, id: u64, statement: &str) {
-    while running(server, id).await != Some(Some(statement.to_owned())) {
+async fn wait_until_running(server: &Server, id: u64, statement: &str) {
+    while running_statement(server, id).await != Some(Some(statement.to_owned())) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 
 /// Statement of a session; the outer `None` means that the session does not exist.
-async fn running(server: &Server, id: u64) -> Option<Option<String>> {
+async fn running_statement(server: &Server, id: u64) -> Option<Option<String>> {
     let mut root = server.connect().await.unwrap();
     let info = format!("SELECT info FROM information_schema.processlist WHERE id = {id}");
     let found = root.query_first(info).await.unwrap();
@@ -50,8 +50,8 @@ async fn running(server: &Server, id: u64) -> Option<Option<String>> {
 }
 
 /// Session `a` has changed rows, and session `b` waits for one of them.
-async fn kill_previews_its_costs(flavor: Flavor) {
-    let server = server(flavor).await;
+async fn kill_previews_its_impact(flavor: Flavor) {
+    let server = start_server(flavor).await;
     let scenario = Scenario::all(flavor).into_iter().find(|scenario| scenario.name == "a row").unwrap();
     let built = scenario.build(&server).await.unwrap();
     let (blocker, waiter) = (built.ids()["a"], built.ids()["b"]);
@@ -63,11 +63,10 @@ async fn kill_previews_its_costs(flavor: Flavor) {
     assert!(lines[0].starts_with(&format!("session {blocker}, root@127.0.0.1:")), "{shown:?}");
     assert!(lines[0].contains(" on shop, Sleep for "), "{shown:?}");
     assert!(
-        lines[1].starts_with("  transaction open for ")
-            && lines[1].ends_with(" s, 1 rows changed: they are rolled back")
+        lines[1].starts_with("  transaction open for ") && lines[1].ends_with(" s, 1 row changed, to be rolled back")
     );
-    assert_eq!(lines[2], "  holds up 1 session", "{shown:?}");
-    assert!(shown.stdout.contains(&format!("session {gone}: already gone\n")), "{shown:?}");
+    assert_eq!(lines[2], "  blocks 1 session", "{shown:?}");
+    assert!(shown.stdout.contains(&format!("session {gone}: already terminated\n")), "{shown:?}");
     assert!(shown.stdout.contains("can take as long as"), "{shown:?}");
     assert!(lines.iter().all(|line| line.chars().count() <= 80), "{shown:?}");
 
@@ -81,8 +80,8 @@ async fn kill_previews_its_costs(flavor: Flavor) {
 
     // Without a terminal there is no prompt.
     let refused = run(&["kill", &server.url(), &id]).await;
-    refused.assert_refused(&["end 1 session on 127.0.0.1:", "nothing was changed", "--yes", "holds up 1 session"]);
-    assert!(running(&server, blocker).await.is_some());
+    refused.assert_refused(&["kill 1 session on 127.0.0.1:", "nothing was changed", "--yes", "blocks 1 session"]);
+    assert!(running_statement(&server, blocker).await.is_some());
 
     let kill = ["kill", &server.url(), &id, "--yes", "--reason", "it blocks", "--format", "json"];
     let killed = run(&kill).await;
@@ -90,37 +89,37 @@ async fn kill_previews_its_costs(flavor: Flavor) {
     let killed: Value = serde_json::from_str(&killed.stdout).unwrap();
     assert_eq!((&killed["reason"], &killed["dry_run"]), (&"it blocks".into(), &false.into()));
     assert_eq!((&killed["sessions"][0]["outcome"], &killed["sessions"][0]["user"]), (&"killed".into(), &"root".into()));
-    assert!(running(&server, blocker).await.is_none());
-    assert!(running(&server, waiter).await.is_some());
+    assert!(running_statement(&server, blocker).await.is_none());
+    assert!(running_statement(&server, waiter).await.is_some());
     let effect = &killed["effect"];
     assert_eq!((&effect["rows_rolled_back"], &effect["unblocked"]), (&1.into(), &vec![waiter].into()), "{killed}");
     assert_eq!((&effect["still_waiting"], &effect["unknown"]), (&Value::Array(Vec::new()), &Value::Null), "{killed}");
 
     // A missing session is not a failure.
     let again = run(&["kill", &server.url(), &id]).await;
-    assert_eq!((again.code, again.stdout), (Some(0), format!("session {blocker}: already gone\n")));
+    assert_eq!((again.code, again.stdout), (Some(0), format!("session {blocker}: already terminated\n")));
     built.clear(&server).await.unwrap();
 }
 
 #[tokio::test]
-async fn kill_previews_its_costs_on_a_mariadb_server() {
-    kill_previews_its_costs(Flavor::MariaDb).await;
+async fn kill_previews_its_impact_on_a_mariadb_server() {
+    kill_previews_its_impact(Flavor::MariaDb).await;
 }
 
 #[tokio::test]
-async fn kill_previews_its_costs_on_a_mysql_server() {
-    kill_previews_its_costs(Flavor::MySql).await;
+async fn kill_previews_its_impact_on_a_mysql_server() {
+    kill_previews_its_impact(Flavor::MySql).await;
 }
 
 async fn preview_lists_risks_and_surviving_root_blockers(flavor: Flavor) {
-    let server = server(flavor).await;
+    let server = start_server(flavor).await;
     let scenario = Scenario::all(flavor).into_iter().find(|scenario| scenario.name == "a row").unwrap();
     let built = scenario.build(&server).await.unwrap();
     let (blocker, waiter) = (built.ids()["a"], built.ids()["b"]);
     server.run(&["CREATE TABLE shop.log (id INT) ENGINE = MyISAM"]).await.unwrap();
-    let mut holder = open(&server, "root").await;
+    let mut holder = open_session(&server, "root").await;
     holder.execute("LOCK TABLES shop.log READ").await.unwrap();
-    let repair = busy(&server, "root", "REPAIR TABLE shop.log").await;
+    let repair = start_busy_session(&server, "root", "REPAIR TABLE shop.log").await;
     let (waiter, repair) = (waiter.to_string(), repair.id.to_string());
 
     let shown = run(&["kill", &server.url(), &waiter, &repair, "--dry-run"]).await;
@@ -154,7 +153,7 @@ async fn preview_lists_risks_and_surviving_root_blockers_on_a_mysql_server() {
 const MAX_CONNECTIONS: u32 = 10;
 
 /// Opens sessions of an unprivileged account until the server rejects new connections.
-async fn fill(server: &Server, sessions: &mut Vec<RawSession>) {
+async fn fill_connections(server: &Server, sessions: &mut Vec<RawSession>) {
     let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
     // The server frees a connection shortly after it is closed.
     while sessions.len() < MAX_CONNECTIONS as usize {
@@ -181,7 +180,7 @@ async fn kills_on_a_full_server_succeed(flavor: Flavor) {
         .unwrap();
     let mut sessions = Vec::new();
     for round in 0..6 {
-        tokio::time::timeout(Duration::from_mins(1), fill(&server, &mut sessions)).await.unwrap();
+        tokio::time::timeout(Duration::from_mins(1), fill_connections(&server, &mut sessions)).await.unwrap();
         let mut victim = sessions.remove(0);
         victim.execute("START TRANSACTION").await.unwrap();
         victim.execute("UPDATE shop.t SET v = v + 1").await.unwrap();
@@ -207,74 +206,78 @@ async fn kills_on_a_full_mysql_server_succeed() {
 #[tokio::test]
 async fn protected_and_idle_sessions_are_not_killed_on_a_server() {
     for flavor in Flavor::ALL {
-        let server = server(flavor).await;
-        let (victim, guarded) =
-            (busy(&server, "app", LONG_STATEMENT).await, busy(&server, "billing", LONG_STATEMENT).await);
-        let idle = open(&server, "app").await;
+        let server = start_server(flavor).await;
+        let (victim, guarded) = (
+            start_busy_session(&server, "app", LONG_STATEMENT).await,
+            start_busy_session(&server, "billing", LONG_STATEMENT).await,
+        );
+        let idle = open_session(&server, "app").await;
         let (id, guarded_id, idle_id) = (victim.id.to_string(), guarded.id.to_string(), idle.id.to_string());
         let url = server.url();
         let refused = run(&["kill", &url, &id, &guarded_id, "--protect", "billing", "--yes"]).await;
-        refused.assert_refused(&["the account billing is protected", "nothing was ended"]);
+        refused.assert_refused(&["the account billing is protected", "nothing was killed"]);
         let refused = run(&["kill", &url, &id, &idle_id, "--query", "--yes"]).await;
-        refused.assert_refused(&["runs no statement", "kill the connection instead", "leave --query out"]);
-        assert_eq!(running(&server, victim.id).await, Some(Some(LONG_STATEMENT.to_owned())), "{flavor}");
+        refused.assert_refused(&["runs no statement", "kill the connection instead", "omit --query"]);
+        assert_eq!(running_statement(&server, victim.id).await, Some(Some(LONG_STATEMENT.to_owned())), "{flavor}");
 
         let killed = run(&["kill", &url, &id, "--query", "--yes"]).await;
         assert_eq!((killed.code, killed.stdout), (Some(0), format!("session {id}: killed\n{NO_EFFECT}")), "{flavor}");
-        assert_eq!(running(&server, victim.id).await, Some(None), "{flavor}");
+        assert_eq!(running_statement(&server, victim.id).await, Some(None), "{flavor}");
 
         let denied = run(&["kill", &server.url_for("watcher", ""), &guarded_id, "--yes"]).await;
         assert_eq!(denied.code, Some(1), "{denied:?}");
-        assert!(denied.stdout.contains("GRANT CONNECTION") && denied.stderr.contains("1 of 1 could not be ended"));
-        assert_eq!(running(&server, guarded.id).await, Some(Some(LONG_STATEMENT.to_owned())), "{flavor}");
+        assert!(
+            denied.stdout.contains("GRANT CONNECTION") && denied.stderr.contains("1 of 1 sessions could not be killed")
+        );
+        assert_eq!(running_statement(&server, guarded.id).await, Some(Some(LONG_STATEMENT.to_owned())), "{flavor}");
     }
 }
 
 #[tokio::test]
 async fn confirmed_kill_applies_only_to_the_statement_shown_on_a_server() {
     for flavor in Flavor::ALL {
-        let server = server(flavor).await;
-        let mut victim = busy(&server, "app", LONG_STATEMENT).await;
+        let server = start_server(flavor).await;
+        let mut victim = start_busy_session(&server, "app", LONG_STATEMENT).await;
         let id = victim.id.to_string();
-        let question = "This will end what 1 session runs on 127.0.0.1:";
+        let question = "This will kill the statement of 1 session on 127.0.0.1:";
 
         let terminal = TerminalSession::start(&["kill", &server.url(), &id, "--query"]);
-        let (seen, terminal) = terminal.wait_for("Go on? [y/N] ").await;
+        let (seen, terminal) = terminal.wait_for("Continue? [y/N] ").await;
         assert!(seen.contains(question) && seen.contains("runs: SELECT SLEEP(600), 'secret'"), "{seen}");
         let output = terminal.type_and_exit("n\n").await;
         assert_eq!((output.code, output.stdout.as_str()), (Some(2), ""), "{output:?}");
-        assert_eq!(running(&server, victim.id).await, Some(Some(LONG_STATEMENT.to_owned())), "{flavor}");
+        assert_eq!(running_statement(&server, victim.id).await, Some(Some(LONG_STATEMENT.to_owned())), "{flavor}");
 
         // The session starts another statement while the prompt is open.
         let terminal = TerminalSession::start(&["kill", &server.url(), &id, "--query"]);
-        let (_, terminal) = terminal.wait_for("Go on? [y/N] ").await;
+        let (_, terminal) = terminal.wait_for("Continue? [y/N] ").await;
         server.run(&[&format!("KILL QUERY {id}")]).await.unwrap();
         let _ = victim.wait_for_response().await;
         victim.send_statement(b"SELECT SLEEP(599)").await.unwrap();
-        runs(&server, victim.id, "SELECT SLEEP(599)").await;
+        wait_until_running(&server, victim.id, "SELECT SLEEP(599)").await;
         let output = terminal.type_and_exit("y\n").await;
         assert_eq!(output.code, Some(1), "{output:?}");
         assert!(output.stdout.contains("the session no longer runs the expected statement"), "{output:?}");
-        assert_eq!(running(&server, victim.id).await, Some(Some("SELECT SLEEP(599)".to_owned())), "{flavor}");
+        assert_eq!(running_statement(&server, victim.id).await, Some(Some("SELECT SLEEP(599)".to_owned())), "{flavor}");
 
         let terminal = TerminalSession::start(&["kill", &server.url(), &id]);
-        let (_, terminal) = terminal.wait_for("Go on? [y/N] ").await;
+        let (_, terminal) = terminal.wait_for("Continue? [y/N] ").await;
         let output = terminal.type_and_exit("yes\n").await;
         assert_eq!((output.code, output.stdout), (Some(0), format!("session {id}: killed\n{NO_EFFECT}")), "{flavor}");
-        assert_eq!(running(&server, victim.id).await, None, "{flavor}");
+        assert_eq!(running_statement(&server, victim.id).await, None, "{flavor}");
     }
 }
 
 #[tokio::test]
 async fn kill_is_recorded_in_the_audit_log_on_a_server() {
-    let server = server(Flavor::MySql).await;
-    let victim = busy(&server, "app", LONG_STATEMENT).await;
+    let server = start_server(Flavor::MySql).await;
+    let victim = start_busy_session(&server, "app", LONG_STATEMENT).await;
     let (id, folder) = (victim.id.to_string(), tempfile::tempdir().unwrap());
     let dir = folder.path().join("data");
     let dir = dir.to_str().unwrap();
     let kill = ["kill", &server.url(), &id, "--yes", "--reason", "it blocks", "--data-dir", dir];
     run(&kill).await.assert_refused(&["clew init"]);
-    assert_eq!(running(&server, victim.id).await, Some(Some(LONG_STATEMENT.to_owned())));
+    assert_eq!(running_statement(&server, victim.id).await, Some(Some(LONG_STATEMENT.to_owned())));
 
     initialise(folder.path().join("data").as_path()).await;
     assert_eq!(run(&kill).await.code, Some(0));

@@ -10,7 +10,7 @@ async fn lock_wait_is_shown_in_every_format(flavor: Flavor) {
     let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
     let output = run(&["locks", &server.url()]).await;
     assert_eq!(output.code, Some(0), "{output:?}");
-    assert!(output.stdout.starts_with("Nobody waits for anybody on 127.0.0.1:"), "{output:?}");
+    assert!(output.stdout.starts_with("No session waits for a lock on 127.0.0.1:"), "{output:?}");
 
     let scenario = Scenario::all(flavor).into_iter().find(|scenario| scenario.name == "a row").unwrap();
     let built = scenario.build(&server).await.unwrap();
@@ -24,9 +24,11 @@ async fn lock_wait_is_shown_in_every_format(flavor: Flavor) {
     assert!(lines.iter().any(|line| line.contains(&format!("└─ session {waiter}, root@"))), "{tree:?}");
     assert!(lines.iter().any(|line| line.contains("for row 1 of shop.t (PRIMARY): X")), "{tree:?}");
     assert!(lines.iter().any(|line| line.ends_with("UPDATE t SET v = 2 WHERE id = 1")), "{tree:?}");
-    assert!(tree.stdout.contains("1 waits on 127.0.0.1:"), "{tree:?}");
-    let (advice, command) =
-        (format!("Ending session {blocker} unblocks up to 1:"), format!("  clew kill {} {blocker}", server.url()));
+    assert!(tree.stdout.contains("1 session waits on 127.0.0.1:"), "{tree:?}");
+    let (advice, command) = (
+        format!("Killing session {blocker} unblocks up to 1 session:"),
+        format!("  clew kill {} {blocker}", server.url()),
+    );
     assert!(lines.ends_with(&[&advice, &command]), "{tree:?}");
     assert!(lines.iter().all(|line| line.chars().count() <= 80 && !line.contains('\u{1b}')), "{tree:?}");
     assert_eq!(tree.stdout.contains("ran: UPDATE t SET v = 1 WHERE id = 1"), flavor == Flavor::MySql, "{tree:?}");
@@ -67,7 +69,7 @@ async fn idle_root_blockers_show_their_last_statement_on_a_mysql_server() {
     let ran = "ran: SELECT * FROM t WHERE id = 1 LOCK IN SHARE MODE";
     assert_eq!(tree.stdout.lines().filter(|line| line.trim() == ran).count(), 2, "{tree:?}");
     assert!(
-        tree.stdout.contains("1 waits on 127.0.0.1:") && tree.stdout.contains("held by 2 root blockers"),
+        tree.stdout.contains("1 session waits on 127.0.0.1:") && tree.stdout.contains("blocked by 2 root blockers"),
         "{tree:?}"
     );
     built.clear(&server).await.unwrap();

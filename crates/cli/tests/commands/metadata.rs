@@ -86,10 +86,10 @@ async fn password_in_an_argument_is_rejected() {
         vec!["store", "copy", "--data-dir", dir, "--to", url],
     ] {
         let output = run(&arguments).await;
-        output.assert_refused(&["has a password", "PGPASSWORD", "PGPASSFILE", "CLEW_METADATA"]);
+        output.assert_refused(&["contains a password", "PGPASSWORD", "PGPASSFILE", "CLEW_METADATA"]);
         assert!(!output.stderr.contains("hunter2") && !folder.path().join("data").exists(), "{output:?}");
     }
     // Other accounts cannot see the environment, so a password in the URL is accepted.
     let output = with(url, &folder.path().join("data"), &["init"]).await;
-    assert!(output.code == Some(1) && !output.stderr.contains("has a password"), "{output:?}");
+    assert!(output.code == Some(1) && !output.stderr.contains("contains a password"), "{output:?}");
 }

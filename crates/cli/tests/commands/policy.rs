@@ -30,13 +30,15 @@ async fn policy_errors_are_reported_with_line_and_column() {
         "bad.json:7:22: error: ",
         "did you mean \"StringMatch\"?",
         "$.Statement[0].Effect",
-        "bad.json is no policy: 2 errors; nothing was changed",
+        "bad.json is not a valid policy: 2 errors; nothing was changed",
     ]);
     assert!(!tenant.run_ok(&["policy", "list"]).await.contains("look"));
 
     let validated = crate::run::run(&["policy", "validate", &file]).await;
     assert_eq!((validated.code, validated.stderr.as_str()), (Some(1), ""), "{validated:?}");
-    assert!(validated.stdout.contains("bad.json:5:17: error: ") && validated.stdout.contains("no policy, 2 errors"));
+    assert!(
+        validated.stdout.contains("bad.json:5:17: error: ") && validated.stdout.contains("invalid policy, 2 errors")
+    );
     let validated = crate::run::run(&["policy", "validate", &file, "--format", "json"]).await;
     let value: serde_json::Value = serde_json::from_str(&validated.stdout).unwrap();
     assert_eq!(
@@ -55,10 +57,10 @@ async fn unreadable_documents_are_rejected() {
         path.to_str().unwrap().to_owned()
     };
     for (path, words) in [
-        (file("bytes", b"{\"a\": \"\xff\"}"), "it is not UTF-8"),
+        (file("bytes", b"{\"a\": \"\xff\"}"), "invalid UTF-8"),
         (file("huge", &vec![b' '; 1 << 20]), "bytes"),
-        (file("deep", "[".repeat(4000).as_bytes()), "no policy"),
-        (file("empty", b""), "no policy"),
+        (file("deep", "[".repeat(4000).as_bytes()), "not a valid policy"),
+        (file("empty", b""), "not a valid policy"),
         (tenant.folder.path().to_str().unwrap().to_owned(), "could not read"),
         ("/no/such/file".to_owned(), "could not read /no/such/file"),
     ] {
@@ -118,9 +120,9 @@ async fn attachments_follow_the_rules_of_the_policy_model() {
     tenant.run_ok(&["policy", "put", "look", &look]).await;
     tenant.run_ok(&["policy", "put", "role", &role]).await;
     for (arguments, words) in [
-        (vec!["attach", "role", "--user", "ada"], "groups only"),
-        (vec!["attach", "TaurusDB ReadOnlyAccess", "--user", "ada"], "groups only"),
-        (vec!["attach", "look", "--group", "devs", "--project", "local"], "holds for all projects"),
+        (vec!["attach", "role", "--user", "ada"], "only to groups"),
+        (vec!["attach", "TaurusDB ReadOnlyAccess", "--user", "ada"], "only to groups"),
+        (vec!["attach", "look", "--group", "devs", "--project", "local"], "applies to all projects"),
         (vec!["attach", "look"], "--user"),
         (vec!["attach", "look", "--user", "ada", "--group", "devs"], "cannot be used with"),
         (vec!["attach", "lok", "--user", "ada"], "did you mean \"look\"?"),
@@ -132,7 +134,7 @@ async fn attachments_follow_the_rules_of_the_policy_model() {
     tenant.run_ok(&["policy", "attach", "role", "--group", "devs", "--project", "local"]).await;
     tenant.run_ok(&["policy", "attach", "look", "--user", "ada"]).await;
     let again = tenant.run_ok(&["policy", "attach", "look", "--user", "ada"]).await;
-    assert!(again.contains("was attached already"), "{again}");
+    assert!(again.contains("is already attached"), "{again}");
     let shown = tenant.json(&["policy", "show", "role"]).await;
     assert_eq!(shown["attachments"][0]["project_id"], tenant.made["project_id"]);
 

@@ -63,14 +63,14 @@ async fn rule_test_lists_killed_and_spared_sessions() {
     for line in [
         "Would be killed:",
         "SELECT * FROM orders",
-        "protected: the account is never killed",
-        "internal: a thread of the server itself",
-        "dying: it was killed before",
+        "protected: sessions of the account are never killed",
+        "internal: a server thread",
+        "dying: the session was already killed",
         "stuck reports: kills 1, spares 0",
         "anything old: kills 0, spares 4",
         "no match: kills 0, spares 0",
-        "Of 6 sessions 1 would be killed, and 4 spared",
-        "anything old: matches every user session: the only criterion is seconds",
+        "Of 6 sessions, 1 would be killed and 4 would be spared",
+        "anything old: seconds is the only criterion, so the rule matches every user session",
     ] {
         assert!(table.stdout.contains(line), "{line}: {table:?}");
     }
@@ -79,14 +79,14 @@ async fn rule_test_lists_killed_and_spared_sessions() {
 #[tokio::test]
 async fn sessions_that_change_tables_are_flagged_unless_the_rule_opts_in() {
     let snapshot = SNAPSHOT.replace("\"SELECT *\nFROM orders\"", "REPAIR TABLE orders");
-    let note = "1 of those that would be killed change tables: a kill task spares them";
+    let note = "Sessions to be killed that change tables: 1. A kill task spares them";
     for (opt_in, depends) in [("", true), ("include_unsafe = false\n", true), ("include_unsafe = true\n", false)] {
         let rule = format!("[[rule]]\nuser = \"report\"\nseconds = 600\n{opt_in}");
         let files = Files::new(&rule, snapshot.as_bytes());
         let (rules, now) = (files.path("rules.toml"), files.path("now.csv"));
         let table = run(&["rule", "test", path_str(&rules), path_str(&now)]).await;
         assert_eq!(table.stdout.contains(note), depends, "{table:?}");
-        assert!(!table.stdout.contains("no criterion but seconds"), "{table:?}");
+        assert!(!table.stdout.contains("seconds is the only criterion"), "{table:?}");
         let json = run(&["rule", "test", path_str(&rules), path_str(&now), "--format", "json"]).await;
         let json: Value = serde_json::from_str(&json.stdout).unwrap();
         assert_eq!(json["killed"][0]["depends_on_engine"], depends, "{json}");
@@ -101,10 +101,10 @@ async fn errors_contain_file_and_line() {
     let files = Files::new("[[rule]]\nusr = \"a\"\nseconds = 1\n", SNAPSHOT.as_bytes());
     let (rules, now) = (files.path("rules.toml"), files.path("now.csv"));
     let test = ["rule", "test", path_str(&rules), path_str(&now)];
-    run(&test).await.assert_refused(&["rules.toml: line 2: usr is not known; did you mean user?"]);
+    run(&test).await.assert_refused(&["rules.toml: line 2: unknown key usr; did you mean user?"]);
     std::fs::write(&rules, "[[rule]]\nseconds = 1\n").unwrap();
     std::fs::write(&now, SNAPSHOT.replace("6,billing", "six,billing")).unwrap();
-    run(&test).await.assert_refused(&["now.csv: line 8: session_id cannot be \"six\""]);
+    run(&test).await.assert_refused(&["now.csv: line 8: session_id must be an integer, not \"six\""]);
     std::fs::remove_file(&now).unwrap();
     run(&test).await.assert_refused(&["could not read", "now.csv"]);
 }

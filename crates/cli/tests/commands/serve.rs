@@ -61,7 +61,7 @@ async fn invalid_configuration_is_rejected() {
     let path = folder.path().join("clew.toml");
     let file = path.to_str().unwrap();
     for (text, words) in [
-        ("lisen = \"127.0.0.1:0\"", vec!["lisen is not known; did you mean listen?", file]),
+        ("lisen = \"127.0.0.1:0\"", vec!["unknown key lisen; did you mean listen?", file]),
         ("[results]\nretention = \"soon\"", vec!["retention", "line 2"]),
         ("[collections]\nper_node = 0", vec!["collections.per_node must be at least 1"]),
         ("[http", vec![file]),
@@ -146,8 +146,8 @@ async fn invalid_certificate_is_rejected_with_a_fix() {
     let key_of_another = rcgen::generate_simple_self_signed(["x".to_owned()]).unwrap().signing_key.serialize_pem();
     std::fs::write(at("other.key"), key_of_another).unwrap();
     for (arguments, words) in [
-        (vec!["--tls-cert", &certificate], vec!["a TLS certificate but no key", "--tls-key"]),
-        (vec!["--tls-key", &key], vec!["a TLS key but no certificate", "--tls-cert"]),
+        (vec!["--tls-cert", &certificate], vec!["the TLS certificate has no private key", "--tls-key"]),
+        (vec!["--tls-key", &key], vec!["the TLS private key has no certificate", "--tls-cert"]),
         (
             vec!["--tls-cert", "/no/such/file", "--tls-key", &key],
             vec!["could not read the TLS certificate /no/such/file"],

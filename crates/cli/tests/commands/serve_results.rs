@@ -28,7 +28,7 @@ async fn unusable_result_store_is_rejected_with_a_fix() {
     for missing in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"] {
         let mut command = serve(&dir, "s3://results/clew", unreachable);
         command.env_remove(missing);
-        run_command(command).await.assert_refused(&["results on S3 need", missing]);
+        run_command(command).await.assert_refused(&["results on S3 require", missing]);
     }
     run_command(serve(&dir, "/results", unreachable)).await.assert_refused(&["--results", "s3://bucket/prefix"]);
     let output = run_command(serve(&dir, "s3://results/clew", unreachable)).await;

@@ -30,10 +30,10 @@ async fn invalid_or_missing_tags_change_nothing() {
     let many = [&["instance", "tag", "shop"], many.iter().map(String::as_str).collect::<Vec<_>>().as_slice()].concat();
     for (arguments, words) in [
         (vec!["instance", "tag", "shop", "env"], "is not KEY=VALUE"),
-        (vec!["instance", "tag", "shop", "a b=c"], "a key has 1 to 36"),
-        (vec!["instance", "tag", "shop", &long_key], "a key has 1 to 36"),
-        (vec!["instance", "tag", "shop", &long_value], "a value has up to 43"),
-        (vec!["instance", "tag", "shop", "a=1", "a=2"], "the key \"a\" occurs twice"),
+        (vec!["instance", "tag", "shop", "a b=c"], "a tag key has 1 to 36"),
+        (vec!["instance", "tag", "shop", &long_key], "a tag key has 1 to 36"),
+        (vec!["instance", "tag", "shop", &long_value], "a tag value has up to 43"),
+        (vec!["instance", "tag", "shop", "a=1", "a=2"], "duplicate tag key \"a\""),
         (many, "20 tags at most"),
         (vec!["instance", "untag", "shop", "env", "team"], "shop has no tag \"team\"; nothing was changed"),
         (vec!["instance", "untag", "shop", "env=test"], "shop has no tag \"env=test\""),

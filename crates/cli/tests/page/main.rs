@@ -4,12 +4,12 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::print_stdout, reason = "shows the output of the browser tests on failure")]
 
+#[path = "../service/backend.rs"]
+#[allow(dead_code, reason = "used entirely by the tests of the service")]
+mod backend;
 #[path = "../service/harness.rs"]
 #[allow(dead_code, reason = "used entirely by the tests of the service")]
 mod harness;
-#[path = "../service/place.rs"]
-#[allow(dead_code, reason = "used entirely by the tests of the service")]
-mod place;
 mod stage;
 
 use clew_testkit::Flavor;

@@ -5,6 +5,7 @@
 
 #[path = "../service/api_matches_cli.rs"]
 mod api_matches_cli;
+mod backend;
 #[path = "../service/crashes.rs"]
 mod crashes;
 #[path = "../service/harness.rs"]
@@ -23,7 +24,6 @@ mod memory;
 mod official_sdk;
 #[path = "../service/openapi_conformance.rs"]
 mod openapi_conformance;
-mod place;
 #[path = "../service/secrets.rs"]
 mod secrets;
 #[path = "../service/unknown_outcomes.rs"]

@@ -12,7 +12,7 @@ use clew_store::Location;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::place::{self, Backend};
+use crate::backend::{self, Backend};
 
 pub(crate) const CLEW: &str = env!("CARGO_BIN_EXE_clew");
 
@@ -33,7 +33,7 @@ pub(crate) struct Added {
 pub(crate) struct Serving {
     processes: Vec<Child>,
     pub(crate) endpoint: String,
-    _load_balancer: place::LoadBalancer,
+    _load_balancer: backend::LoadBalancer,
 }
 
 impl Home {
@@ -64,7 +64,7 @@ impl Home {
     }
 
     /// Opens a connection to the metadata database.
-    pub(crate) async fn metadata(&self) -> place::Connection {
+    pub(crate) async fn metadata(&self) -> backend::Connection {
         self.backend.connect().await
     }
 
@@ -113,7 +113,7 @@ impl Home {
     /// Starts the service with a custom command that accepts the arguments of `clew`.
     pub(crate) async fn serve_with_command(&self, clew: impl Fn() -> Command) -> Serving {
         let mut processes = Started::default();
-        let (endpoint, load_balancer) = place::serve(self, &clew, &mut processes).await;
+        let (endpoint, load_balancer) = backend::serve(self, &clew, &mut processes).await;
         Serving { processes: std::mem::take(&mut processes.0), endpoint, _load_balancer: load_balancer }
     }
 

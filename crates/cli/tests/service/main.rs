@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod api_matches_cli;
+mod backend;
 mod crashes;
 mod full_disk;
 mod harness;
@@ -14,7 +15,6 @@ mod many_nodes;
 mod memory;
 mod official_sdk;
 mod openapi_conformance;
-mod place;
 mod secrets;
 mod serving_lock;
 mod unknown_outcomes;

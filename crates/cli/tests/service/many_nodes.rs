@@ -116,7 +116,7 @@ async fn a_thousand_nodes_are_collected_in_bounded_memory() {
     assert_eq!((tasks(&serving, "finished").await, tasks(&serving, "error").await), (NODES, 0), "{}", home.log());
     assert_eq!(fleet.connections_taken(), NODES as u64);
     assert!(
-        fleet.most_connections() <= place::WORKERS * (64 + 256),
+        fleet.most_connections() <= backend::WORKERS * (64 + 256),
         "{} connections at once",
         fleet.most_connections()
     );
@@ -177,7 +177,7 @@ async fn servers_registered_many_times_keep_no_connections() {
     assert_eq!(tasks(&serving, "error").await, 0, "{}", home.log());
     for (node, id) in requested.iter().step_by(10) {
         // A worker can list the connection of another worker as a session, because each server is registered many times.
-        let expected = SESSIONS..SESSIONS + usize::try_from(place::WORKERS).unwrap();
+        let expected = SESSIONS..SESSIONS + usize::try_from(backend::WORKERS).unwrap();
         assert!(expected.contains(&count_rows(&client, node, id).await), "{expected:?}");
     }
     for (server, _sessions) in &servers {

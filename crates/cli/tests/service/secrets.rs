@@ -60,7 +60,7 @@ fn assert_absent(contents: &[(String, Vec<u8>)], secrets: &[(&str, Vec<u8>)]) {
             assert!(bytes.len() >= 12 && !has(bytes), "{secret} stands in {name}");
         }
         // Only the metadata may contain the filter of a task.
-        assert!(!has(FILTER_LITERAL.as_bytes()) || name.contains(place::METADATA), "the literal stands in {name}");
+        assert!(!has(FILTER_LITERAL.as_bytes()) || name.contains(backend::METADATA), "the literal stands in {name}");
         // Only results may contain statements.
         let is_result = name.contains("/results/") || name.starts_with("S3");
         assert!(!has(STATEMENT_LITERAL.as_bytes()) || is_result, "a statement stands in {name}");
@@ -168,7 +168,7 @@ async fn no_secret_is_stored_logged_or_returned_in_clear_text() {
     let is_found = |(_, content): &(String, Vec<u8>)| String::from_utf8_lossy(content).contains(STATEMENT_LITERAL);
     assert!(contents.iter().any(is_found), "the statement is in no result");
     for (part, known) in [
-        (place::METADATA, "planted"),
+        (backend::METADATA, "planted"),
         ("audit", "CollectRealtimeSession"),
         ("log", "answered"),
         ("response to users", "bob"),

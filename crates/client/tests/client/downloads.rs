@@ -273,5 +273,5 @@ async fn full_disk_is_reported() {
     let mut full = FileSink::from(full);
     let error = client(&server).download(&instance(), &node(), &request_id(), &mut full, |_, _| {}).await.unwrap_err();
     assert!(matches!(error, ClientError::Write(_)), "{error}");
-    assert!(error.to_string().contains("cannot write it: No space left on device"), "{error}");
+    assert!(error.to_string().contains("cannot write the result: No space left on device"), "{error}");
 }

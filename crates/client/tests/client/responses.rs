@@ -17,7 +17,7 @@ async fn api_error_is_reported_completely() {
     let server = Server::with_replies(vec![Reply::new(400, body).header("x-request-id", "8080d377")]).await;
     let error = list(&client(&server)).await.unwrap_err();
     assert_eq!(error.to_string(), "listing instances: Parameter error. (DBS.280001, HTTP 400, request 8080d377)");
-    assert_eq!(error.status(), Some(400));
+    assert_eq!(error.http_status(), Some(400));
 }
 
 #[tokio::test]
@@ -51,7 +51,7 @@ async fn invalid_success_response_is_rejected() {
 async fn unknown_state_is_reported() {
     let server = Server::with_replies(vec![Reply::new(200, r#"{"status":"paused"}"#)]).await;
     let error = client(&server).collection_status(&instance(), &node(), &request_id()).await.unwrap_err();
-    assert!(error.to_string().contains(r#"the state "paused""#), "{error}");
+    assert!(error.to_string().contains(r#"unknown state "paused""#), "{error}");
 }
 
 #[tokio::test]
@@ -69,7 +69,7 @@ async fn region_must_have_exactly_one_project() {
     for (projects, found) in [
         ("", "there is none"),
         (r#"{"id":"a","name":"eu-1"},{"id":"b","name":"eu-1_x"}"#, "there are 2: a (eu-1), b (eu-1_x)"),
-        (r#"{"id":"../../x","name":"eu-1"}"#, r#"its id is wrong: "../../x" is not a project id"#),
+        (r#"{"id":"../../x","name":"eu-1"}"#, r#"its id is invalid: "../../x" is not a project id"#),
     ] {
         let answer = format!(r#"{{"projects":[{projects}]}}"#);
         let server = Server::with_replies(vec![Reply::new(200, answer)]).await;
@@ -105,7 +105,7 @@ async fn invalid_configuration_is_rejected_before_a_request() {
         (complete().iam_endpoint("ftp://x"), "IAM endpoint \"ftp://x\" is neither http nor https"),
         (
             Client::builder("http://127.0.0.1:1").project(project()),
-            "access key and secret key, or a user with a password",
+            "an access key with its secret key, or a user with a password",
         ),
         (Client::builder("http://127.0.0.1:1").credentials(access_key()), "a project id or a region"),
         (complete().user_agent("two\nlines"), "user agent"),

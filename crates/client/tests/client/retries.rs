@@ -59,7 +59,7 @@ async fn reads_are_retried_after_temporary_errors() {
 async fn permanent_errors_are_not_retried() {
     for refusal in [400, 401, 403, 404, 409] {
         let server = Server::with_replies(vec![error(refusal), Reply::new(200, RUNNING)]).await;
-        assert_eq!(status(&client(&server)).await.unwrap_err().status(), Some(refusal));
+        assert_eq!(status(&client(&server)).await.unwrap_err().http_status(), Some(refusal));
         assert_eq!(server.requests().len(), 1, "{refusal}");
     }
 }
@@ -67,7 +67,7 @@ async fn permanent_errors_are_not_retried() {
 #[tokio::test]
 async fn attempts_are_limited_and_the_last_error_is_returned() {
     let server = Server::with_replies(vec![error(503)]).await;
-    assert_eq!(status(&client(&server)).await.unwrap_err().status(), Some(503));
+    assert_eq!(status(&client(&server)).await.unwrap_err().http_status(), Some(503));
     assert_eq!(server.requests().len(), 3);
 }
 
@@ -101,7 +101,7 @@ async fn missing_response_times_out_with_the_operation() {
         let client = builder(&server).settings(settings.clone()).build().unwrap();
         let error = status(&client).await.unwrap_err();
         assert!(matches!(error, ClientError::Timeout { .. }), "{error}");
-        let expected = format!("asking for the state of a collection: {} did not answer within 50ms", server.endpoint);
+        let expected = format!("reading the state of a collection: {} did not respond within 50ms", server.endpoint);
         assert_eq!(error.to_string(), expected);
         assert_eq!(server.requests().len(), 2, "number of attempts of a read");
 

@@ -87,7 +87,7 @@ async fn expired_token_is_replaced_once() {
 
     let server = server_that_accepts(usize::MAX).await;
     let error = status(&builder(&server).build().unwrap()).await.unwrap_err();
-    assert_eq!(error.status(), Some(401), "{error}");
+    assert_eq!(error.http_status(), Some(401), "{error}");
     assert_eq!((server.requests().len(), sign_ins(&server)), (4, 2));
 }
 

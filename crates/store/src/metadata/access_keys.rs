@@ -184,7 +184,14 @@ impl Store {
         let last_used_at: Option<i64> = row.try_get("last_used_at").map_err(&failed)?;
         let last_recorded_use = Arc::new(AtomicI64::new(last_used_at.unwrap_or_default()));
         let secret = self.unseal_secret(secret_associated_data(id), &sealed).await?;
-        Ok(Some(AccessKey { id: id.clone(), user: Arc::new(user), secret, enabled, temporary: None, last_recorded_use }))
+        Ok(Some(AccessKey {
+            id: id.clone(),
+            user: Arc::new(user),
+            secret,
+            enabled,
+            temporary: None,
+            last_recorded_use,
+        }))
     }
 }
 

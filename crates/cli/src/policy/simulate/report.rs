@@ -1,4 +1,4 @@
-//! A simulated request and its decision as text and JSON.
+//! Output of a simulated request and its decision as text and JSON.
 
 use std::fmt::Write as _;
 
@@ -7,14 +7,14 @@ use clew_model::Instance;
 use clew_store::{Project, User};
 use serde_json::{Value, json};
 
-use crate::output::merge_objects;
+use crate::output::merge_json_objects;
 use crate::text_table;
 
-/// A simulated request and its decision.
+/// Simulated request with its decision.
 pub(super) struct Simulation<'a> {
     pub(super) explanation: Explanation,
-    /// Reasons that deny the request before the policies are evaluated.
-    pub(super) obstacles: Vec<String>,
+    /// Reasons for denying the request before policy evaluation.
+    pub(super) denial_reasons: Vec<String>,
     pub(super) action: Action,
     pub(super) user: &'a User,
     pub(super) project: Option<&'a Project>,
@@ -23,12 +23,12 @@ pub(super) struct Simulation<'a> {
 
 impl Simulation<'_> {
     pub(super) fn is_allowed(&self) -> bool {
-        self.obstacles.is_empty() && self.explanation.decision.is_allowed()
+        self.denial_reasons.is_empty() && self.explanation.decision.is_allowed()
     }
 
-    pub(super) fn render(&self) -> String {
+    pub(super) fn render_text(&self) -> String {
         let name_with_id = |name: &str, id: &str| format!("{name} ({id})");
-        let mut text = format!("{}\n\n", text_table::one_line(&self.verdict()));
+        let mut text = format!("{}\n\n", text_table::sanitize_line(&self.format_verdict()));
         text.push_str(&text_table::render_fields(&[
             ("user", name_with_id(&self.user.name, self.user.id.as_str())),
             ("action", self.action.name.to_owned()),
@@ -41,33 +41,35 @@ impl Simulation<'_> {
             ("decided by", self.explanation.deciding.as_ref().map_or(String::new(), format_statement)),
         ]));
         if self.explanation.statements.is_empty() {
-            let _ = write!(text, "\nNo policy is attached to {} or a group of theirs.\n", self.user.name);
+            let _ = write!(text, "\nNo policy is attached to {} or to a group of the user.\n", self.user.name);
         }
         for (statement, why) in &self.explanation.statements {
             let matches = if why.matched { "matches" } else { "does not match" };
-            let _ =
-                write!(text, "\n{} ({:?}) {matches}\n", text_table::one_line(&format_statement(statement)), why.effect);
+            let _ = write!(
+                text,
+                "\n{} ({:?}) {matches}\n",
+                text_table::sanitize_line(&format_statement(statement)),
+                why.effect
+            );
             for reason in &why.reasons {
-                let _ = writeln!(text, "  - {}", text_table::one_line(reason));
+                let _ = writeln!(text, "  - {}", text_table::sanitize_line(reason));
             }
         }
         text
     }
 
-    fn verdict(&self) -> String {
-        match (&self.explanation.decision, self.obstacles.is_empty()) {
-            (_, false) => format!("DENIED: {}", self.obstacles.join("; ")),
+    fn format_verdict(&self) -> String {
+        match (&self.explanation.decision, self.denial_reasons.is_empty()) {
+            (_, false) => format!("DENIED: {}", self.denial_reasons.join("; ")),
             (Decision::Deny { reason }, true) => format!("DENIED: {reason}"),
-            (Decision::Allow, true) if self.user.administrator => {
-                "ALLOWED: an administrator may do everything".to_owned()
-            }
+            (Decision::Allow, true) if self.user.administrator => "ALLOWED: administrators have full access".to_owned(),
             (Decision::Allow, true) => "ALLOWED".to_owned(),
         }
     }
 
     pub(super) fn to_json(&self) -> Value {
-        let reason = match (&self.explanation.decision, self.obstacles.is_empty()) {
-            (_, false) => Some(self.obstacles.join("; ")),
+        let reason = match (&self.explanation.decision, self.denial_reasons.is_empty()) {
+            (_, false) => Some(self.denial_reasons.join("; ")),
             (Decision::Deny { reason }, true) => Some(reason.to_string()),
             (Decision::Allow, true) => None,
         };
@@ -79,8 +81,8 @@ impl Simulation<'_> {
             "project_id": self.project.map(|project| &project.id),
             "instance_id": self.instance.map(|instance| &instance.id),
             "administrator": self.user.administrator,
-            "deciding": self.explanation.deciding.as_ref().map(statement_ref_json),
-            "statements": self.explanation.statements.iter().map(statement_json).collect::<Vec<_>>(),
+            "deciding": self.explanation.deciding.as_ref().map(statement_ref_to_json),
+            "statements": self.explanation.statements.iter().map(statement_to_json).collect::<Vec<_>>(),
         })
     }
 }
@@ -95,7 +97,7 @@ fn format_statement(statement: &StatementRef) -> String {
 }
 
 /// Converts a statement reference to JSON, with the field names of the API.
-fn statement_ref_json(statement: &StatementRef) -> Value {
+fn statement_ref_to_json(statement: &StatementRef) -> Value {
     let group = match &statement.via {
         GrantPath::User => None,
         GrantPath::Group(name) => Some(name),
@@ -104,9 +106,9 @@ fn statement_ref_json(statement: &StatementRef) -> Value {
 }
 
 /// Converts a statement reference and the result of its evaluation to one JSON object.
-fn statement_json((statement, why): &(StatementRef, StatementOutcome)) -> Value {
-    merge_objects(
-        statement_ref_json(statement),
+fn statement_to_json((statement, why): &(StatementRef, StatementOutcome)) -> Value {
+    merge_json_objects(
+        statement_ref_to_json(statement),
         json!({ "effect": why.effect, "matched": why.matched, "reasons": why.reasons }),
     )
 }
