@@ -96,25 +96,25 @@ mod tests {
         };
         let error = api(503, None);
         let backoffs: Vec<u64> = (1..=6)
-            .filter_map(|attempt| backoff(&settings, attempt, &error, 0.0))
+            .filter_map(|attempt| compute_backoff(&settings, attempt, &error, 0.0))
             .map(|backoff| backoff.as_secs())
             .collect();
         assert_eq!(backoffs, [1, 2, 4, 8, 10, 10]);
-        assert_eq!(backoff(&settings, 3, &error, 1.0), Some(Duration::from_secs(2)));
-        assert_eq!(backoff(&settings, u32::MAX, &error, 0.0), Some(Duration::from_secs(10)));
+        assert_eq!(compute_backoff(&settings, 3, &error, 1.0), Some(Duration::from_secs(2)));
+        assert_eq!(compute_backoff(&settings, u32::MAX, &error, 0.0), Some(Duration::from_secs(10)));
     }
 
     #[test]
     fn retry_after_is_respected_up_to_the_maximum_backoff() {
         let settings = Settings { max_backoff: Duration::from_secs(10), ..Settings::default() };
-        assert_eq!(backoff(&settings, 1, &api(429, Some(7)), 0.5), Some(Duration::from_secs(7)));
-        assert_eq!(backoff(&settings, 4, &api(503, Some(0)), 0.5), Some(Duration::ZERO));
-        assert_eq!(backoff(&settings, 1, &api(429, Some(11)), 0.5), None);
+        assert_eq!(compute_backoff(&settings, 1, &api(429, Some(7)), 0.5), Some(Duration::from_secs(7)));
+        assert_eq!(compute_backoff(&settings, 4, &api(503, Some(0)), 0.5), Some(Duration::ZERO));
+        assert_eq!(compute_backoff(&settings, 1, &api(429, Some(11)), 0.5), None);
     }
 
     #[test]
     fn jitter_is_random_and_in_range() {
-        let values: Vec<f64> = (0..100).map(|_| jitter()).collect();
+        let values: Vec<f64> = (0..100).map(|_| random_jitter()).collect();
         assert!(values.iter().all(|jitter| (0.0..=1.0).contains(jitter)));
         assert!(values.iter().any(|jitter| *jitter < 0.5) && values.iter().any(|jitter| *jitter > 0.5), "{values:?}");
     }

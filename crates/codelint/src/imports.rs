@@ -22,14 +22,13 @@ impl ImportGraph {
     /// Reads the modules of a crate, starting at its root file (`src/lib.rs` or `src/main.rs`).
     pub(super) fn read_crate(&mut self, root: &Path) -> Result<(), CheckError> {
         let mut modules = Modules::default();
-        modules.read_file(root, &root.parent().unwrap_or(Path::new("")).to_owned(), Vec::new())?;
+        modules.read_file(root, root.parent().unwrap_or(Path::new("")), &Vec::new())?;
         for (path, module) in &modules.by_path {
             for (from, reference) in &module.references {
-                let Some((target, name)) = modules.find_definition(from, reference, 0) else { continue };
-                let contains = path.starts_with(target);
-                let target = &modules.by_path[target].file;
-                if !contains && *target != module.file {
-                    self.add(&module.file, target, name);
+                let Some(found) = modules.find_definition(from, reference, 0) else { continue };
+                let contains = path.starts_with(found.path);
+                if !contains && found.module.file != module.file {
+                    self.add(&module.file, &found.module.file, found.name);
                 }
             }
         }
@@ -66,7 +65,8 @@ impl ImportGraph {
                 continue;
             }
             let arrows = cycle.iter().zip(cycle.iter().cycle().skip(1)).map(|(from, to)| {
-                let names: Vec<&str> = self.files[from][to].iter().map(String::as_str).collect();
+                let names = self.files.get(*from).and_then(|imports| imports.get(*to)).into_iter().flatten();
+                let names: Vec<&str> = names.map(String::as_str).collect();
                 format!("{} imports {} ({})", from.display(), to.display(), names.join(", "))
             });
             cycles.push(format!("import cycle:\n    {}", arrows.collect::<Vec<_>>().join("\n    ")));
@@ -116,6 +116,13 @@ struct Module {
     references: Vec<(ModulePath, Vec<String>)>,
 }
 
+/// Name and the module that defines it.
+struct Definition<'a> {
+    path: &'a ModulePath,
+    module: &'a Module,
+    name: &'a str,
+}
+
 #[derive(Debug, Default)]
 struct Modules {
     by_path: BTreeMap<ModulePath, Module>,
@@ -123,10 +130,10 @@ struct Modules {
 
 impl Modules {
     /// Reads a file and the files of its modules. `directory` contains the files of child modules.
-    fn read_file(&mut self, file: &Path, directory: &Path, path: ModulePath) -> Result<(), CheckError> {
+    fn read_file(&mut self, file: &Path, directory: &Path, path: &ModulePath) -> Result<(), CheckError> {
         let parsed = syn::parse_file(&crate::read_text(file)?)
             .map_err(|error| CheckError::Parse { file: file.into(), reason: error.to_string() })?;
-        self.read_items(file, directory, &path, &parsed.items)
+        self.read_items(file, directory, path, &parsed.items)
     }
 
     fn read_items(
@@ -146,7 +153,9 @@ impl Modules {
             }
         }
         let mut visitor = PathCollector { module: path, references: &mut module.references };
-        items.iter().for_each(|item| visitor.visit_item(item));
+        for item in items {
+            visitor.visit_item(item);
+        }
         self.by_path.insert(path.clone(), module);
         for child in children {
             let name = child.ident.to_string();
@@ -158,18 +167,18 @@ impl Modules {
             }
             let sibling = directory.with_extension("rs");
             let file = if sibling.exists() { sibling } else { directory.join("mod.rs") };
-            self.read_file(&file, &directory, path)?;
+            self.read_file(&file, &directory, &path)?;
         }
         Ok(())
     }
 
-    /// Returns the module that defines the name at the end of a path, and the name. `None` for names of other crates.
+    /// Returns the definition of the name at the end of a path. `None` for names of other crates.
     fn find_definition<'a>(
         &'a self,
         module: &[String],
         reference: &'a [String],
         depth: usize,
-    ) -> Option<(&'a ModulePath, &'a str)> {
+    ) -> Option<Definition<'a>> {
         /// Maximum number of re-exports that are followed.
         const MAX_DEPTH: usize = 8;
         let mut current: ModulePath = module.to_vec();
@@ -195,7 +204,7 @@ impl Modules {
                 }
             }
         }
-        while let Some(name) = segments.next() {
+        for name in segments {
             let child = child_path(&current, name);
             if self.by_path.contains_key(&child) {
                 current = child;
@@ -203,7 +212,7 @@ impl Modules {
             }
             let (path, here) = self.by_path.get_key_value(&current)?;
             if here.definitions.contains(name) {
-                return Some((path, name));
+                return Some(Definition { path, module: here, name });
             }
             if depth >= MAX_DEPTH {
                 return None;
@@ -212,12 +221,12 @@ impl Modules {
                 return self.find_definition(&current, target, depth + 1);
             }
             return here.globs.iter().find_map(|glob| {
-                let (target, _) = self.find_definition(&current, glob, depth + 1)?;
-                self.by_path[target].definitions.contains(name).then_some((target, name))
+                let target = self.find_definition(&current, glob, depth + 1)?;
+                target.module.definitions.contains(name).then_some(Definition { name, ..target })
             });
         }
-        let (path, _) = self.by_path.get_key_value(&current)?;
-        Some((path, path.last().map_or("crate", String::as_str)))
+        let (path, module) = self.by_path.get_key_value(&current)?;
+        Some(Definition { path, module, name: path.last().map_or("crate", String::as_str) })
     }
 }
 
@@ -350,7 +359,7 @@ mod tests {
             std::fs::write(path, text).unwrap();
         }
         let mut graph = ImportGraph::default();
-        if files[0].0.ends_with(".rs") {
+        if files[0].0 == ROOT.0 {
             graph.read_crate(&directory.path().join(files[0].0)).unwrap();
         } else {
             let files: Vec<PathBuf> = files.iter().map(|(name, _)| directory.path().join(name)).collect();

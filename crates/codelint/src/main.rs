@@ -6,6 +6,7 @@ mod imports;
 mod layers;
 mod words;
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
@@ -27,9 +28,8 @@ fn main() -> ExitCode {
         Ok(findings) => findings,
         Err(error) => vec![error.to_string()],
     };
-    for finding in &findings {
-        eprintln!("{finding}");
-    }
+    // A closed standard error cannot be reported.
+    let _ = writeln!(std::io::stderr(), "{}", findings.join("\n"));
     if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 

@@ -110,10 +110,10 @@ static SERVER_CASES: [ServerCase; 10] = [
         definition: BenchCase {
             name: "snapshot-mysql-tls",
             baseline: "`mariadb` client with the same two statements, both over TLS",
-            ..snapshot("", Flavor::MySql).definition
+            ..snapshot_case("", Flavor::MySql).definition
         },
         baseline: BaselineInvocation::SameReadsOverTls,
-        ..snapshot("", Flavor::MySql)
+        ..snapshot_case("", Flavor::MySql)
     },
     snapshot_case("snapshot-mariadb", Flavor::MariaDb),
     ServerCase {
@@ -128,7 +128,7 @@ static SERVER_CASES: [ServerCase; 10] = [
         },
         baseline: BaselineInvocation::Statements(JOIN_QUERY),
         min_baseline_lines: |size| size.sessions,
-        ..snapshot("", Flavor::MariaDb)
+        ..snapshot_case("", Flavor::MariaDb)
     },
     ServerCase {
         definition: BenchCase {

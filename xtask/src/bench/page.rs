@@ -36,8 +36,10 @@ const SCRIPT_CPU_CASE: BenchCase =
     page_case("page-script", "page with 10,000 sessions: CPU use of scripts with one sample per second", "%", 25.0);
 const SCROLL_FRAME_CASE: BenchCase =
     page_case("page-scroll", "page with 10,000 sessions: longest frame in 3 s of scrolling", "ms", 50.0);
-const HEAP_GROWTH_CASE: BenchCase =
-    BenchCase { pairs: 1, ..case("page-heap", "page with 10,000 sessions: heap growth in 10 minutes", "MiB", 2.0) };
+const HEAP_GROWTH_CASE: BenchCase = BenchCase {
+    pairs: 1,
+    ..page_case("page-heap", "page with 10,000 sessions: heap growth in 10 minutes", "MiB", 2.0)
+};
 
 /// Benchmark cases for the web page.
 pub(super) const PAGE_CASES: [BenchCase; 4] = [LOAD_TIME_CASE, SCRIPT_CPU_CASE, SCROLL_FRAME_CASE, HEAP_GROWTH_CASE];

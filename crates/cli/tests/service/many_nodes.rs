@@ -9,8 +9,8 @@ use clew_testkit::{FakeFleet, FakeOptions, FakeServer, Fault, Flavor, Server, Se
 use mysql_async::prelude::Queryable;
 use tokio::task::JoinSet;
 
+use crate::backend;
 use crate::harness::{Home, Serving, http};
-use crate::place;
 
 const NODES: usize = 1_000;
 const NODES_PER_INSTANCE: usize = 10;

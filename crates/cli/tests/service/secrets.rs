@@ -10,8 +10,8 @@ use clew_client::{CollectionStatus, SelectionRequest};
 use clew_testkit::{Charset, Flavor, RawSession, Server, ServerOptions};
 use serde_json::{Value, json};
 
+use crate::backend;
 use crate::harness::{CLEW, Home, http};
-use crate::place;
 
 /// Password of a watched database, known only to the command line and the worker.
 const DATABASE_PASSWORD: &str = "planted-password-of-the-database";

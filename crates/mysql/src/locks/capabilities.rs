@@ -66,7 +66,7 @@ pub(super) async fn detect_lock_capabilities(
             limitations.push(gap);
         }
         (Flavor::MariaDb, Some(gap)) => {
-            limitations.push(if plugin { no_pending_locks_limitation(gap) } else { no_plugin_limitation(gap) })
+            limitations.push(if plugin { no_pending_locks_limitation(gap) } else { no_plugin_limitation(gap) });
         }
     }
     Ok((capabilities, unreadable))

@@ -120,7 +120,7 @@ async fn user_has_at_most_two_access_keys() {
     assert!(!store.set_key_enabled(&origin(), &ids[0], true).await.unwrap());
     store.create_key(&origin(), &user, &ids[2], &secret).await.unwrap();
     let found = store.access_key(&ids[2]).await.unwrap().unwrap();
-    assert_eq!((found.secret.expose_secret(), found.user.id), ("s3cret-of-a-key", user.clone()));
+    assert_eq!((found.secret.expose_secret(), &found.user.id), ("s3cret-of-a-key", &user));
     let taken = store.create_key(&origin(), &fixture.initial_ids.user_id, &ids[2], &secret).await;
     assert!(matches!(taken, Err(StoreError::AlreadyExists { .. })), "{taken:?}");
     store.remove_user(&origin(), &user).await.unwrap();
