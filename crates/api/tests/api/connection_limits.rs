@@ -136,8 +136,16 @@ async fn malformed_request_gets_a_complete_error_response() {
         ("nonsense\r\n\r\n".to_owned(), "400 Bad Request", "API request error."),
         ("GET / HTTP/1.1\r\nno colon\r\n\r\n".to_owned(), "400 Bad Request", "API request error."),
         (format!("GET / HTTP/1.1\r\n{host}x: \u{0}\r\n\r\n"), "400 Bad Request", "API request error."),
-        (uri(0x11000), "414 URI Too Long", "Request URI too large. Path and query have at most 32768 bytes."),
-        (uri(0x80000), "414 URI Too Long", "Request URI too large. Path and query have at most 32768 bytes."),
+        (
+            uri(0x11000),
+            "414 URI Too Long",
+            "Request URI too large. Path and query exceed the maximum length of 32768 bytes.",
+        ),
+        (
+            uri(0x80000),
+            "414 URI Too Long",
+            "Request URI too large. Path and query exceed the maximum length of 32768 bytes.",
+        ),
         (
             format!("GET / HTTP/1.1\r\n{host}x: {}\r\n\r\n", "a".repeat(0x80000)),
             "431 Request Header Fields Too Large",
@@ -226,7 +234,7 @@ async fn slow_body_gets_408_and_the_connection_is_closed() {
         });
         let answer = read_response(&mut reading).await;
         assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("x-request-id: "), "{answer}");
-        assert!(answer.contains("Request timeout. The body did not come within 1 seconds."), "{answer}");
+        assert!(answer.contains("Request timeout. The request body was not received within 1 seconds."), "{answer}");
         assert_eq!(read_until_closed(&mut reading).await, b"");
         timeout(MAX_WAIT, drip).await.unwrap().unwrap();
     }

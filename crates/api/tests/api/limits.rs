@@ -85,7 +85,7 @@ async fn incomplete_body_gets_503() {
         let answer = read_response(&mut connection).await;
         assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
         assert!(answer.contains("x-request-id: ") && answer.contains("\"error_code\":\"APIGW.0201\""), "{answer}");
-        assert!(answer.contains("Backend unavailable. There was no answer within 1 second"), "{answer}");
+        assert!(answer.contains("Backend unavailable. The request was not completed within 1 second"), "{answer}");
         // The rest of the body must not be parsed as the next request.
         assert_eq!(read_until_closed(&mut connection).await, b"");
     }
