@@ -6,7 +6,7 @@ use http::uri::Authority;
 use http::{HeaderMap, Uri};
 
 use crate::error::ApiError;
-use crate::query::truncate;
+use crate::query::truncate_text;
 
 /// Allowed host names, each with one port or with any port. An empty list allows every host.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -43,7 +43,7 @@ impl AllowedHosts {
         if is_allowed {
             return Ok(());
         }
-        let given = truncate(requested.unwrap_or_default());
+        let given = truncate_text(requested.unwrap_or_default());
         Err(ApiError::with_detail(ErrorEntry::HOST_NOT_ALLOWED, "host-unknown", vec![("given", given)]))
     }
 }

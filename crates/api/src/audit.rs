@@ -16,7 +16,7 @@ use crate::detach_on_drop::DetachOnDrop;
 use crate::error::ApiError;
 use crate::long_poll;
 use crate::operations::{AuditMode, Operation};
-use crate::query::truncate;
+use crate::query::truncate_text;
 use axum::RequestExt;
 use axum::extract::{RawPathParams, Request};
 use axum::response::{IntoResponse, Response};
@@ -57,43 +57,43 @@ impl AuditContext {
     }
 
     /// Sets the identity that the caller claims, before it is verified.
-    pub(crate) fn set_claimed(&self, claimed: &str) {
-        self.fields().origin.actor = Actor::Anonymous { claimed: truncate(claimed) };
+    pub(crate) fn set_claimed_identity(&self, claimed: &str) {
+        self.lock_fields().origin.actor = Actor::Anonymous { claimed: truncate_text(claimed) };
     }
 
     /// Sets the domain whose auditors see the event, even if the claimed identity is false.
     pub(crate) fn set_domain(&self, domain: &DomainId) {
-        self.fields().domain_id = Some(domain.clone());
+        self.lock_fields().domain_id = Some(domain.clone());
     }
 
     /// Sets the authenticated user as the actor.
     pub(crate) fn set_actor(&self, user: &User) {
         self.set_domain(&user.domain_id);
-        self.fields().origin.actor =
+        self.lock_fields().origin.actor =
             Actor::User { id: user.id.clone(), name: user.name.clone(), domain_id: user.domain_id.clone() };
     }
 
     /// Overrides the operation name of the route, such as for a preview.
     pub(crate) fn set_operation(&self, operation: &'static str) {
-        self.fields().operation = Some(operation);
+        self.lock_fields().operation = Some(operation);
     }
 
     /// Sets the target of the operation. Default: the last id of the path.
     pub(crate) fn set_target(&self, target: impl Into<String>) {
-        self.fields().target = Some(target.into());
+        self.lock_fields().target = Some(target.into());
     }
 
     /// Adds a field to the event's detail. Never a secret; for a statement, its SQL template only.
     pub(crate) fn add_detail(&self, name: &str, value: impl Into<Value>) {
-        self.fields().detail.insert(name.to_owned(), value.into());
+        self.lock_fields().detail.insert(name.to_owned(), value.into());
     }
 
     /// Id of the request, as in `X-Request-Id`.
     pub(crate) fn request_id(&self) -> String {
-        self.fields().origin.request_id.clone()
+        self.lock_fields().origin.request_id.clone()
     }
 
-    fn fields(&self) -> MutexGuard<'_, AuditFields> {
+    fn lock_fields(&self) -> MutexGuard<'_, AuditFields> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -101,7 +101,7 @@ impl AuditContext {
 /// Cancellation token that fires when the client has disconnected. Present in the extensions of every audited request with a `Prefer`
 /// header: such a request continues after its connection is closed.
 #[derive(Debug, Clone)]
-pub(crate) struct ClientGone(pub(crate) CancellationToken);
+pub(crate) struct ClientDisconnect(pub(crate) CancellationToken);
 
 /// Runs the handler of a request and records the audit event of the response.
 pub(crate) async fn audit_request<F>(
@@ -119,19 +119,19 @@ where
         Ok(ids) => ids.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         Err(_) => Vec::new(),
     };
-    let _cancel_on_drop = long_poll::has_preference(request.headers()).then(|| {
+    let _cancel_on_drop = long_poll::has_prefer_header(request.headers()).then(|| {
         let client_gone = CancellationToken::new();
-        request.extensions_mut().insert(ClientGone(client_gone.clone()));
+        request.extensions_mut().insert(ClientDisconnect(client_gone.clone()));
         client_gone.drop_guard()
     });
     // Boxed, so that the future is not copied into the enclosing futures.
     let answer = Box::pin(answer(request));
     let work = async move {
         let response = answer.await;
-        let Some(event) = build_event(operation, &trail, &ids, &response) else { return response };
+        let Some(event) = build_audit_event(operation, &trail, &ids, &response) else { return response };
         // A refused request changes nothing, so a client can repeat it without end: repeated refusals are counted.
         let recorded = if response.status().is_client_error() {
-            let reason = response.extensions().get::<ApiError>().map_or("", ApiError::reason);
+            let reason = response.extensions().get::<ApiError>().map_or("", ApiError::reason_id);
             service.repeated_refusals().record(&service.store, event, reason).await
         } else {
             service.store.append_audit_event(&event).await
@@ -146,7 +146,7 @@ where
 }
 
 /// Builds the audit event of a response. Returns `None` for a response that is not audited.
-fn build_event(
+fn build_audit_event(
     operation: &Operation,
     trail: &AuditContext,
     ids: &[(String, String)],
@@ -161,13 +161,13 @@ fn build_event(
         status if status.is_client_error() || status.is_server_error() => Outcome::Failed,
         _ => Outcome::Done,
     };
-    let fields = trail.fields();
+    let fields = trail.lock_fields();
     let is_anonymous = matches!(fields.origin.actor, Actor::Anonymous { .. });
     if is_anonymous && outcome == Outcome::Failed {
         return None;
     }
     let id = |name: &str| ids.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
-    let last = || ids.last().map_or_else(String::new, |(_, value)| truncate(value));
+    let last = || ids.last().map_or_else(String::new, |(_, value)| truncate_text(value));
     Some(AuditEvent {
         domain_id: fields.domain_id.clone(),
         project_id: id("project_id").and_then(|id| id.parse().ok()),

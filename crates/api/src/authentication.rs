@@ -29,15 +29,19 @@ use crate::iam::security_token;
 use crate::{ApiSettings, AppState, limits};
 
 /// Header of the security token that a temporary key requires.
-const SECURITY_TOKEN: &str = "x-security-token";
+const SECURITY_TOKEN_HEADER: &str = "x-security-token";
 
 /// Authenticates a request and calls the handler with a [`Caller`] extension and a fully read body.
-pub(crate) async fn authenticate(service: &AppState, request: Request, next: Next) -> Result<Response, ApiError> {
+pub(crate) async fn authenticate_request(
+    service: &AppState,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
     let (mut parts, body) = request.into_parts();
     let peer = limits::client_ip(&parts.extensions);
     peer.map_or(Ok(()), |peer| service.limits.check_authentication(peer))?;
     let trail = parts.extensions.get::<AuditContext>().cloned().unwrap_or_else(|| AuditContext::new(peer, ""));
-    let outcome = identify(service, &trail, &parts, body).await;
+    let outcome = identify_caller(service, &trail, &parts, body).await;
     if let (Some(peer), Err(refusal)) = (peer, &outcome)
         && refusal.status() == StatusCode::UNAUTHORIZED
     {
@@ -76,7 +80,7 @@ struct Identity {
 }
 
 /// Identifies the caller and reads the body. The body of an unauthenticated request is not read: many of them would fill the memory.
-async fn identify(
+async fn identify_caller(
     service: &AppState,
     trail: &AuditContext,
     parts: &Parts,
@@ -85,30 +89,34 @@ async fn identify(
     let header = parts.headers.get("x-auth-token").map(|token| token.to_str().unwrap_or_default());
     let signed = parts.headers.contains_key(AUTHORIZATION);
     // Browsers send the cookie with every request, so explicit credentials take precedence.
-    let cookie = if header.is_none() && !signed { cookie::token(&parts.headers, parts.extensions.get()) } else { None };
+    let cookie = if header.is_none() && !signed {
+        cookie::read_session_token(&parts.headers, parts.extensions.get())
+    } else {
+        None
+    };
     let has_body = !body.is_end_stream();
     if let Some(token) = header.or(cookie) {
         let mut identity = identify_by_token(service, trail, token).await?;
         if cookie.is_some() {
-            csrf::check(parts, token)?;
+            csrf::check_csrf(parts, token)?;
         }
-        let body = read_body(body, &service.settings).await?;
+        let body = read_request_body(body, &service.settings).await?;
         if has_body {
             // The client controls how long its body takes, so the token may have been revoked in the meantime.
             identity = identify_by_token(service, trail, token).await?;
         }
         return Ok((identity, body));
     }
-    let mut signed = SignedRequest::load(service, trail, parts).await?;
-    let body = read_body(body, &service.settings).await?;
+    let mut signed = SignedRequest::load_from_headers(service, trail, parts).await?;
+    let body = read_request_body(body, &service.settings).await?;
     if has_body {
-        signed = SignedRequest::load(service, trail, parts).await?;
+        signed = SignedRequest::load_from_headers(service, trail, parts).await?;
     }
-    Ok((signed.verify(service, parts, &body).await?, body))
+    Ok((signed.verify_signature(service, parts, &body).await?, body))
 }
 
 /// Reads a request body within the limits of size and time.
-pub(crate) async fn read_body(body: Body, settings: &ApiSettings) -> Result<Bytes, ApiError> {
+pub(crate) async fn read_request_body(body: Body, settings: &ApiSettings) -> Result<Bytes, ApiError> {
     let limit = settings.max_body_bytes;
     let too_large =
         || ApiError::with_detail(ErrorEntry::BODY_TOO_LARGE, "body-limit", vec![("limit", limit.to_string())]);
@@ -133,21 +141,21 @@ async fn identify_by_token(service: &AppState, trail: &AuditContext, token: &str
     let view = service.store.cached_view().await?;
     let hash = token::hash(token);
     let Some(stored) = view.token(&hash).await? else {
-        return Err(not_authenticated("auth-token-unknown", Vec::new()));
+        return Err(not_authenticated_error("auth-token-unknown", Vec::new()));
     };
     trail.set_domain(&stored.user.domain_id);
-    trail.set_claimed(&stored.user.name);
+    trail.set_claimed_identity(&stored.user.name);
     if stored.revoked {
         return Err(ApiError::with_detail(ErrorEntry::TOKEN_EXPIRED, "auth-token-revoked", Vec::new()));
     }
     if stored.expires_at <= Timestamp::now().as_second() {
-        let moment = vec![("moment", format_utc(stored.expires_at))];
+        let moment = vec![("moment", format_utc_seconds(stored.expires_at))];
         return Err(ApiError::with_detail(ErrorEntry::TOKEN_EXPIRED, "auth-token-expired", moment));
     }
     let scope = stored.scope_project.clone().map_or(Scope::Domain, Scope::Project);
     let (origin, expires_at) = (stored.origin, stored.expires_at);
     let proof = CredentialRef::Token(Arc::new(TokenInfo { origin, hash, expires_at, csrf: token::csrf_token(token) }));
-    let (user, credentials) = (require_enabled(&stored.user)?, CredentialKind::Token);
+    let (user, credentials) = (require_enabled_user(&stored.user)?, CredentialKind::Token);
     Ok(Identity { user, scope, credentials, proof, expires_at: Some(expires_at), view })
 }
 
@@ -161,29 +169,29 @@ struct SignedRequest {
 }
 
 impl SignedRequest {
-    async fn load(service: &AppState, trail: &AuditContext, parts: &Parts) -> Result<Self, ApiError> {
+    async fn load_from_headers(service: &AppState, trail: &AuditContext, parts: &Parts) -> Result<Self, ApiError> {
         let Some(header) = parts.headers.get(AUTHORIZATION) else {
-            return Err(not_authenticated("auth-token-missing", Vec::new()));
+            return Err(not_authenticated_error("auth-token-missing", Vec::new()));
         };
         let authorization = Authorization::parse(header.to_str().unwrap_or_default())?;
         let id = &authorization.access_key;
-        trail.set_claimed(id.as_str());
+        trail.set_claimed_identity(id.as_str());
         let view = service.store.cached_view().await?;
         let Some(key) = view.access_key(id).await? else {
-            return Err(not_authenticated("auth-key-unknown", vec![("key", id.to_string())]));
+            return Err(not_authenticated_error("auth-key-unknown", vec![("key", id.to_string())]));
         };
         trail.set_domain(&key.user.domain_id);
         let peer = limits::client_ip(&parts.extensions);
         let subject =
-            auth_attempts::failure_subject(&service.store, format!("key:{id}"), Some(&key.user.id), peer).await?;
+            auth_attempts::find_failure_subject(&service.store, format!("key:{id}"), Some(&key.user.id), peer).await?;
         if view.is_locked(&subject.name).await? {
-            return Err(not_authenticated("auth-key-locked", Vec::new()));
+            return Err(not_authenticated_error("auth-key-locked", Vec::new()));
         }
         Ok(Self { authorization, key, view, subject })
     }
 
     /// Verifies the signature, then the state of the key: only the holder of the key gets an error about its state.
-    async fn verify(self, service: &AppState, parts: &Parts, body: &[u8]) -> Result<Identity, ApiError> {
+    async fn verify_signature(self, service: &AppState, parts: &Parts, body: &[u8]) -> Result<Identity, ApiError> {
         let mut headers = Vec::with_capacity(parts.headers.len());
         headers.extend(
             parts
@@ -204,26 +212,26 @@ impl SignedRequest {
         }
         verified?;
         let scope = match &self.key.temporary {
-            None if parts.headers.contains_key(SECURITY_TOKEN) => {
-                return Err(not_authenticated("auth-security-token-unwanted", Vec::new()));
+            None if parts.headers.contains_key(SECURITY_TOKEN_HEADER) => {
+                return Err(not_authenticated_error("auth-security-token-unwanted", Vec::new()));
             }
             None => Scope::AccessKey,
-            Some(temporary) => Box::pin(self.check_temporary(service, temporary, parts)).await?,
+            Some(temporary) => Box::pin(self.check_security_token(service, temporary, parts)).await?,
         };
         self.view.clear_auth_failures(&self.subject.name).await?;
         let credentials = match &self.key.temporary {
             Some(_) => CredentialKind::TemporaryKey,
             None if self.key.enabled => CredentialKind::AccessKey,
-            None => return Err(not_authenticated("auth-key-inactive", vec![("key", self.key.id.to_string())])),
+            None => return Err(not_authenticated_error("auth-key-inactive", vec![("key", self.key.id.to_string())])),
         };
-        let user = require_enabled(&self.key.user)?;
+        let user = require_enabled_user(&self.key.user)?;
         if let Err(error) = service.store.touch_access_key(&self.key).await {
             // The time of last use is informational: the request succeeds without it.
             warn!(%error, "could not note that an access key was used");
         }
         if !self.subject.is_address_up_to_date {
             let peer = limits::client_ip(&parts.extensions);
-            Box::pin(auth_attempts::record_address(&service.store, &user.id, peer)).await;
+            Box::pin(auth_attempts::record_client_address(&service.store, &user.id, peer)).await;
         }
         let (proof, expires_at) =
             (CredentialRef::Key(self.key.id.clone()), self.key.temporary.as_ref().map(|key| key.expires_at));
@@ -231,29 +239,32 @@ impl SignedRequest {
     }
 
     /// Verifies the security token of a temporary key and returns its scope. The header must be signed (spec section 8.1).
-    async fn check_temporary(
+    async fn check_security_token(
         &self,
         service: &AppState,
         temporary: &TemporaryKeyValidity,
         parts: &Parts,
     ) -> Result<Scope, ApiError> {
-        let Some(given) = parts.headers.get(SECURITY_TOKEN).and_then(|token| token.to_str().ok()) else {
-            return Err(not_authenticated("auth-security-token-missing", Vec::new()));
+        let Some(given) = parts.headers.get(SECURITY_TOKEN_HEADER).and_then(|token| token.to_str().ok()) else {
+            return Err(not_authenticated_error("auth-security-token-missing", Vec::new()));
         };
-        if !self.authorization.signed_headers.iter().any(|name| name == SECURITY_TOKEN) {
-            return Err(SignatureError::NotSigned(SECURITY_TOKEN.to_owned()).into());
+        if !self.authorization.signed_headers.iter().any(|name| name == SECURITY_TOKEN_HEADER) {
+            return Err(SignatureError::NotSigned(SECURITY_TOKEN_HEADER.to_owned()).into());
         }
         let scope = security_token::parse_scope(given);
         let is_match = bool::from(token::hash(given).ct_eq(&temporary.token_hash));
         let Some(scope) = scope.filter(|_| is_match) else {
             Box::pin(service.store.record_auth_failure(&self.subject.name)).await?;
-            return Err(not_authenticated("auth-security-token-wrong", Vec::new()));
+            return Err(not_authenticated_error("auth-security-token-wrong", Vec::new()));
         };
         if temporary.revoked {
-            return Err(not_authenticated("auth-key-revoked", Vec::new()));
+            return Err(not_authenticated_error("auth-key-revoked", Vec::new()));
         }
         if temporary.expires_at <= Timestamp::now().as_second() {
-            return Err(not_authenticated("auth-key-expired", vec![("moment", format_utc(temporary.expires_at))]));
+            return Err(not_authenticated_error(
+                "auth-key-expired",
+                vec![("moment", format_utc_seconds(temporary.expires_at))],
+            ));
         }
         Ok(scope)
     }
@@ -261,12 +272,12 @@ impl SignedRequest {
 
 impl From<SignatureError> for ApiError {
     fn from(error: SignatureError) -> Self {
-        not_authenticated("auth-signature", vec![("reason", error.to_string())])
+        not_authenticated_error("auth-signature", vec![("reason", error.to_string())])
     }
 }
 
-fn require_enabled(user: &User) -> Result<User, ApiError> {
-    if user.enabled { Ok(user.clone()) } else { Err(not_authenticated("auth-user-disabled", Vec::new())) }
+fn require_enabled_user(user: &User) -> Result<User, ApiError> {
+    if user.enabled { Ok(user.clone()) } else { Err(not_authenticated_error("auth-user-disabled", Vec::new())) }
 }
 
 async fn build_principal(service: &AppState, identity: &Identity) -> Result<Principal, ApiError> {
@@ -279,14 +290,14 @@ async fn build_principal(service: &AppState, identity: &Identity) -> Result<Prin
         domain_name: user.domain_name.clone(),
         scope: scope.clone(),
         administrator: user.administrator,
-        budget: service.limits.work_budget(&identity.user.id),
+        budget: service.limits.create_work_budget(&identity.user.id),
     })
 }
 
-fn format_utc(seconds: i64) -> String {
+fn format_utc_seconds(seconds: i64) -> String {
     Timestamp::from_second(seconds).map_or_else(|_| String::new(), |moment| moment.to_string())
 }
 
-fn not_authenticated(id: &'static str, arguments: Vec<(&'static str, String)>) -> ApiError {
+fn not_authenticated_error(id: &'static str, arguments: Vec<(&'static str, String)>) -> ApiError {
     ApiError::with_detail(ErrorEntry::NOT_AUTHENTICATED, id, arguments)
 }

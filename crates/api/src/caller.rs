@@ -22,7 +22,7 @@ use crate::audit::AuditContext;
 use crate::client_addr::ClientAddr;
 use crate::error::ApiError;
 use crate::policy_cache::evaluate_policies;
-use crate::query::truncate;
+use crate::query::truncate_text;
 
 /// `Retry-After` of a request whose policy evaluation exceeded the principal's rate limit.
 const BUDGET_RETRY_DELAY: Duration = Duration::from_secs(1);
@@ -92,7 +92,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 
 impl Caller {
     /// Origin of the caller's changes, for the audit.
-    pub(crate) fn origin(&self) -> Origin {
+    pub(crate) fn audit_origin(&self) -> Origin {
         Origin {
             actor: Actor::User {
                 id: self.principal.user_id.clone(),
@@ -105,7 +105,7 @@ impl Caller {
     }
 
     /// Environment for policy conditions: time, source address, transport.
-    pub(crate) fn environment(&self) -> Environment {
+    pub(crate) fn policy_environment(&self) -> Environment {
         Environment {
             now: Timestamp::now(),
             source_ip: self.client.map(|connection| connection.ip),
@@ -144,72 +144,76 @@ impl Caller {
     /// Checks that the caller may do the action in their domain.
     pub(crate) fn require_domain_action(&self, service: &AppState, action: Action) -> Result<(), ApiError> {
         let resource = Resource { project: None, region: service.store.region(), instance: None, request_tags: &[] };
-        match self.decide(action, &resource) {
+        match self.decide_action(action, &resource) {
             Decision::Allow => Ok(()),
-            Decision::Deny { reason } => Err(self.deny(action, &reason)),
+            Decision::Deny { reason } => Err(self.build_denial_error(action, &reason)),
         }
     }
 
-    /// Returns the project of a path if a policy could allow the action on any of its instances. [`Caller::is_allowed`] decides for each instance.
-    pub(crate) async fn require_any_in_project(&self, action: Action, id: &str) -> Result<Arc<Project>, ApiError> {
-        let project = self.project_in_scope(action, id).await?;
+    /// Returns the project of a path if a policy could allow the action on any of its instances. [`Caller::is_action_allowed`] decides for each instance.
+    pub(crate) async fn require_action_on_any_instance(
+        &self,
+        action: Action,
+        id: &str,
+    ) -> Result<Arc<Project>, ApiError> {
+        let project = self.find_project_in_scope(action, id).await?;
         if evaluate_policies(&self.principal, || may_allow(&self.principal, action, &project.id)) {
             return Ok(project);
         }
         let exhausted = self.principal.budget.is_exhausted();
-        Err(self.deny(action, if exhausted { &DenyReason::WorkBudget } else { &DenyReason::NoPolicy }))
+        Err(self.build_denial_error(action, if exhausted { &DenyReason::WorkBudget } else { &DenyReason::NoPolicy }))
     }
 
     /// Returns the project of a path if the caller may do the action on the whole project. Policies cannot limit such an action to
     /// some of its instances.
-    pub(crate) async fn require_project(
+    pub(crate) async fn require_project_action(
         &self,
         service: &AppState,
         action: Action,
         id: &str,
     ) -> Result<Arc<Project>, ApiError> {
-        let project = self.project_in_scope(action, id).await?;
+        let project = self.find_project_in_scope(action, id).await?;
         let facts = RequestProject { id: &project.id, name: &project.name, domain_id: Some(&project.domain_id) };
         let region = service.store.region();
         let resource = Resource { project: Some(facts), region, instance: None, request_tags: &[] };
-        match self.decide(action, &resource) {
+        match self.decide_action(action, &resource) {
             Decision::Allow => Ok(project),
-            Decision::Deny { reason } => Err(self.deny(action, &reason)),
+            Decision::Deny { reason } => Err(self.build_denial_error(action, &reason)),
         }
     }
 
     /// Returns the instance of a path `/{project}/instances/{instance}/…` if the caller may do the action on its whole project.
-    pub(crate) async fn require_project_instance(
+    pub(crate) async fn require_project_action_on_instance(
         &self,
         service: &AppState,
         action: Action,
         (project, instance): (&str, &str),
     ) -> Result<(Arc<Project>, Arc<Instance>), ApiError> {
-        let project = self.require_project(service, action, project).await?;
-        let id = instance_id(instance)?;
+        let project = self.require_project_action(service, action, project).await?;
+        let id = parse_instance_id(instance)?;
         let instance = self.view.instance(&project.id, &id).await?;
         Ok((project, instance.ok_or_else(|| ApiError::new(ErrorEntry::UNKNOWN_INSTANCE))?))
     }
 
     /// Returns the instance of a path if the caller may do the action on it. `tags` are the tags that the request adds or removes.
-    pub(crate) async fn require_instance(
+    pub(crate) async fn require_instance_action(
         &self,
         service: &AppState,
         action: Action,
         (project, instance): (&str, &str),
         tags: &[Tag],
     ) -> Result<(Arc<Project>, Arc<Instance>), ApiError> {
-        let project = self.project_in_scope(action, project).await?;
-        let id = instance_id(instance)?;
+        let project = self.find_project_in_scope(action, project).await?;
+        let id = parse_instance_id(instance)?;
         let instance = self.view.instance(&project.id, &id).await?;
         let facts = RequestInstance {
             id: &id,
             enterprise_project_id: instance.as_ref().map(|instance| instance.enterprise_project_id.as_str()),
             tags: instance.as_ref().map_or(&[], |instance| &instance.tags),
         };
-        let resource = Resource { request_tags: tags, ..resource(service, &project, facts) };
-        if let Decision::Deny { reason } = self.decide(action, &resource) {
-            return Err(self.deny(action, &reason));
+        let resource = Resource { request_tags: tags, ..build_resource(service, &project, facts) };
+        if let Decision::Deny { reason } = self.decide_action(action, &resource) {
+            return Err(self.build_denial_error(action, &reason));
         }
         let instance = instance.ok_or_else(|| ApiError::new(ErrorEntry::UNKNOWN_INSTANCE))?;
         Ok((project, instance))
@@ -217,7 +221,7 @@ impl Caller {
 
     /// Returns whether the caller may do the action on an instance. Returns an error if the evaluation exceeds the work budget: a list
     /// without such an instance would look complete.
-    pub(crate) fn is_allowed(
+    pub(crate) fn is_action_allowed(
         &self,
         service: &AppState,
         action: Action,
@@ -229,16 +233,16 @@ impl Caller {
             enterprise_project_id: Some(&instance.enterprise_project_id),
             tags: &instance.tags,
         };
-        match self.decide(action, &resource(service, project, facts)) {
-            Decision::Deny { reason: reason @ DenyReason::WorkBudget } => Err(self.deny(action, &reason)),
+        match self.decide_action(action, &build_resource(service, project, facts)) {
+            Decision::Deny { reason: reason @ DenyReason::WorkBudget } => Err(self.build_denial_error(action, &reason)),
             decision => Ok(decision.is_allowed()),
         }
     }
 
     /// Returns whether the caller gets SQL templates instead of statements of the instance. True without the permission to list sessions,
     /// and if the project masks statements for the caller.
-    pub(crate) fn sees_templates(&self, service: &AppState, project: &Project, instance: &Instance) -> bool {
-        !self.is_allowed(service, Action::LIST_PROCESSES, project, instance).unwrap_or(false)
+    pub(crate) fn gets_sql_templates(&self, service: &AppState, project: &Project, instance: &Instance) -> bool {
+        !self.is_action_allowed(service, Action::LIST_PROCESSES, project, instance).unwrap_or(false)
             || self.is_masked_by_project(service, project, instance)
     }
 
@@ -246,11 +250,11 @@ impl Caller {
     /// statements: listing or collecting sessions.
     fn is_masked_by_project(&self, service: &AppState, project: &Project, instance: &Instance) -> bool {
         project.masking
-            && !self.is_allowed(service, Action::GET_REALTIME_SESSION_TEXT, project, instance).unwrap_or(false)
+            && !self.is_action_allowed(service, Action::GET_REALTIME_SESSION_TEXT, project, instance).unwrap_or(false)
     }
 
     /// Returns the project of a path if it is within the scope of the caller's credentials. Policies are not evaluated.
-    async fn project_in_scope(&self, action: Action, id: &str) -> Result<Arc<Project>, ApiError> {
+    async fn find_project_in_scope(&self, action: Action, id: &str) -> Result<Arc<Project>, ApiError> {
         let foreign = || ApiError::new(ErrorEntry::FOREIGN_PROJECT);
         let id: ProjectId = id.parse().map_err(|_| foreign())?;
         let project = self.view.project(&id).await?;
@@ -260,17 +264,17 @@ impl Caller {
             domain_id: project.as_ref().map(|project| &project.domain_id),
         };
         let resource = Resource { project: Some(facts), region: "", instance: None, request_tags: &[] };
-        check_scope(&self.principal, action, &resource).map_err(|reason| self.deny(action, &reason))?;
+        check_scope(&self.principal, action, &resource).map_err(|reason| self.build_denial_error(action, &reason))?;
         let project = project.ok_or_else(foreign)?;
         if project.enabled { Ok(project) } else { Err(ApiError::new(ErrorEntry::PROJECT_UNAVAILABLE)) }
     }
 
-    fn decide(&self, action: Action, resource: &Resource<'_>) -> Decision {
-        evaluate_policies(&self.principal, || decide(&self.principal, action, resource, &self.environment()))
+    fn decide_action(&self, action: Action, resource: &Resource<'_>) -> Decision {
+        evaluate_policies(&self.principal, || decide(&self.principal, action, resource, &self.policy_environment()))
     }
 
     /// Builds the error of a denied action. The error does not reveal which foreign projects exist.
-    fn deny(&self, action: Action, reason: &DenyReason) -> ApiError {
+    fn build_denial_error(&self, action: Action, reason: &DenyReason) -> ApiError {
         debug!(user.id = %self.principal.user_id, action = action.name, %reason, "denied");
         if *reason == DenyReason::WorkBudget && self.principal.budget.is_overdrawn() {
             return ApiError::rate_limited(BUDGET_RETRY_DELAY);
@@ -295,24 +299,24 @@ impl Caller {
     }
 }
 
-fn resource<'a>(service: &'a AppState, project: &'a Project, instance: RequestInstance<'a>) -> Resource<'a> {
+fn build_resource<'a>(service: &'a AppState, project: &'a Project, instance: RequestInstance<'a>) -> Resource<'a> {
     let project = RequestProject { id: &project.id, name: &project.name, domain_id: Some(&project.domain_id) };
     Resource { project: Some(project), region: service.store.region(), instance: Some(instance), request_tags: &[] }
 }
 
-pub(crate) fn instance_id(text: &str) -> Result<InstanceId, ApiError> {
-    text.parse().map_err(|error: clew_model::IdError| invalid_id(text, error.expected))
+pub(crate) fn parse_instance_id(text: &str) -> Result<InstanceId, ApiError> {
+    text.parse().map_err(|error: clew_model::IdError| invalid_id_error(text, error.expected))
 }
 
-fn node_id(text: &str) -> Result<NodeId, ApiError> {
-    text.parse().map_err(|error: clew_model::IdError| invalid_id(text, error.expected))
+fn parse_node_id(text: &str) -> Result<NodeId, ApiError> {
+    text.parse().map_err(|error: clew_model::IdError| invalid_id_error(text, error.expected))
 }
 
-fn invalid_id(given: &str, expected: &'static str) -> ApiError {
+fn invalid_id_error(given: &str, expected: &'static str) -> ApiError {
     ApiError::with_detail(
         ErrorEntry::INVALID_ID,
         "id-form",
-        vec![("given", truncate(given)), ("expected", expected.into())],
+        vec![("given", truncate_text(given)), ("expected", expected.into())],
     )
 }
 
@@ -326,12 +330,12 @@ pub(crate) async fn load_node(service: &AppState, instance: &Instance, node: &st
 
 /// Returns an error if the node is in a zone that this server does not serve.
 pub(crate) fn check_zone(service: &AppState, node: &Node) -> Result<(), ApiError> {
-    crate::nodes::check_zone(service, node).map_err(crate::nodes::read_failure)
+    crate::nodes::check_zone(service, node).map_err(crate::nodes::node_failure_error)
 }
 
 /// Parses a node id and checks that the instance has the node.
 fn find_node_id(instance: &Instance, node: &str) -> Result<NodeId, ApiError> {
-    let id = node_id(node)?;
+    let id = parse_node_id(node)?;
     let exists = instance.nodes.iter().any(|node| node.id == id);
     if exists { Ok(id) } else { Err(ApiError::new(ErrorEntry::UNKNOWN_NODE)) }
 }
@@ -355,7 +359,7 @@ impl NodeTarget {
         action: Action,
         (project, instance, node): &NodePath,
     ) -> Result<Self, ApiError> {
-        let (project, instance) = caller.require_instance(service, action, (project, instance), &[]).await?;
+        let (project, instance) = caller.require_instance_action(service, action, (project, instance), &[]).await?;
         let node = find_node_id(&instance, node)?;
         Ok(Self { project, instance, node })
     }
@@ -377,12 +381,12 @@ impl NodeTarget<Node> {
 
 impl<N> NodeTarget<N> {
     /// Returns whether the caller gets SQL templates instead of statements of this node.
-    pub(crate) fn is_masked_for(&self, service: &AppState, caller: &Caller) -> bool {
-        caller.sees_templates(service, &self.project, &self.instance)
+    pub(crate) fn is_masked_for_caller(&self, service: &AppState, caller: &Caller) -> bool {
+        caller.gets_sql_templates(service, &self.project, &self.instance)
     }
 
-    /// Like [`NodeTarget::is_masked_for`], after checking an action that permits reading statements: listing or collecting sessions.
-    pub(crate) fn is_masked_by_project_for(&self, service: &AppState, caller: &Caller) -> bool {
+    /// Like [`NodeTarget::is_masked_for_caller`], after checking an action that permits reading statements: listing or collecting sessions.
+    pub(crate) fn is_masked_by_project_for_caller(&self, service: &AppState, caller: &Caller) -> bool {
         caller.is_masked_by_project(service, &self.project, &self.instance)
     }
 }

@@ -47,7 +47,7 @@ impl Download {
         let plain_tag = format!("\"{}\"", self.tag);
         let requested = match headers.get(RANGE) {
             Some(range) if method == Method::GET && conditional::range_applies(headers, &plain_tag) => {
-                range::parse(range, length)
+                range::parse_range_header(range, length)
             }
             _ => RangeRequest::Full,
         };
@@ -76,26 +76,26 @@ impl Download {
             (ACCEPT_RANGES, "bytes".to_owned()),
         ]);
         match requested {
-            RangeRequest::Unsatisfiable => range_not_satisfiable(length),
+            RangeRequest::Unsatisfiable => range_not_satisfiable_response(length),
             RangeRequest::Partial(part) => {
                 response_headers.push((CONTENT_LENGTH, part.length().to_string()));
                 response_headers.push((CONTENT_RANGE, format!("bytes {}-{}/{length}", part.first, part.last)));
-                let body = Body::from_stream(self.stream(part));
+                let body = Body::from_stream(self.stream_range(part));
                 build_response(StatusCode::PARTIAL_CONTENT, response_headers, body)
             }
             RangeRequest::Full => {
                 let full = ByteRange { first: 0, last: length.saturating_sub(1) };
-                let stream = self.stream(full);
+                let stream = self.stream_range(full);
                 let body = match encoding {
                     Encoding::Identity => {
                         response_headers.push((CONTENT_LENGTH, length.to_string()));
                         Body::from_stream(stream)
                     }
-                    Encoding::Gzip => encoded_body(GzipEncoder::with_quality(
+                    Encoding::Gzip => build_encoded_body(GzipEncoder::with_quality(
                         StreamReader::new(stream),
                         async_compression::Level::Fastest,
                     )),
-                    Encoding::Zstd => encoded_body(ZstdEncoder::new(StreamReader::new(stream))),
+                    Encoding::Zstd => build_encoded_body(ZstdEncoder::new(StreamReader::new(stream))),
                 };
                 if encoding != Encoding::Identity {
                     response_headers.push((CONTENT_ENCODING, encoding.name().to_owned()));
@@ -106,7 +106,7 @@ impl Download {
     }
 
     /// Streams a byte range of header row and result.
-    fn stream(self, part: ByteRange) -> Either<BodyStream, impl Stream<Item = io::Result<Bytes>>> {
+    fn stream_range(self, part: ByteRange) -> Either<BodyStream, impl Stream<Item = io::Result<Bytes>>> {
         let boundary = self.header.len() as u64;
         let end = part.last + 1;
         let clamp = |at: u64| usize::try_from(at.min(boundary)).unwrap_or(usize::MAX);
@@ -123,7 +123,7 @@ impl Download {
 }
 
 /// Builds the 416 response, with the total length in `Content-Range`.
-fn range_not_satisfiable(length: u64) -> Result<Response, ApiError> {
+fn range_not_satisfiable_response(length: u64) -> Result<Response, ApiError> {
     let arguments = vec![("length", length.to_string())];
     let mut response =
         ApiError::with_detail(ErrorEntry::RANGE_NOT_SATISFIABLE, "range-limit", arguments).into_response();
@@ -132,7 +132,7 @@ fn range_not_satisfiable(length: u64) -> Result<Response, ApiError> {
     Ok(response)
 }
 
-fn encoded_body(reader: impl AsyncRead + Send + 'static) -> Body {
+fn build_encoded_body(reader: impl AsyncRead + Send + 'static) -> Body {
     Body::from_stream(ReaderStream::with_capacity(reader, CHUNK_SIZE))
 }
 

@@ -13,7 +13,7 @@ use serde::Serialize;
 use tracing::error;
 use utoipa::ToSchema;
 
-use crate::messages::message;
+use crate::messages::format_message;
 
 /// Maximum length of path and query, in bytes (spec section 5.3).
 pub(crate) const MAX_URI_BYTES: usize = 32 << 10;
@@ -139,7 +139,7 @@ impl ApiError {
     }
 
     /// Returns the id of the detail message, which is more specific than the error code.
-    pub(crate) fn reason(&self) -> &'static str {
+    pub(crate) fn reason_id(&self) -> &'static str {
         match &self.detail {
             ErrorDetail::Message(id, _) => id,
             ErrorDetail::Failure(_) => "failure",
@@ -153,13 +153,15 @@ impl ApiError {
     pub(crate) fn body(&self, language: Language, request_id: &str) -> ErrorBody {
         let detail = match &self.detail {
             ErrorDetail::Message("", _) => String::new(),
-            ErrorDetail::Message(id, arguments) => message(language, id, arguments),
-            ErrorDetail::Failure(failure) => {
-                message(language, &format!("failure-{}", failure.kind.name()), &[("detail", failure.detail.clone())])
-            }
+            ErrorDetail::Message(id, arguments) => format_message(language, id, arguments),
+            ErrorDetail::Failure(failure) => format_message(
+                language,
+                &format!("failure-{}", failure.kind.name()),
+                &[("detail", failure.detail.clone())],
+            ),
         };
         let error_code = self.entry.code.to_owned();
-        let error_msg = message(language, self.entry.message_id, &[("detail", detail)]).trim().to_owned();
+        let error_msg = format_message(language, self.entry.message_id, &[("detail", detail)]).trim().to_owned();
         let request_id = error_code.starts_with("APIGW.").then(|| request_id.to_owned());
         ErrorBody { error_code, error_msg, request_id, errors: self.errors.clone() }
     }

@@ -72,7 +72,7 @@ use console::stream::WatchRegistry;
 use error::ApiError;
 use iam::attempt_locks::AttemptLocks;
 use limits::keyed_slots::{KeyedSlots, Slot};
-use ops::metrics::Limit;
+use ops::metrics::ClientLimit;
 use policy_cache::PolicyCache;
 use taurusdb::listed_servers::ListedServers;
 
@@ -119,19 +119,19 @@ impl AppState {
 
     /// Acquires a slot for an event stream of a principal. Returns an error at [`ApiSettings::max_streams_per_principal`].
     pub(crate) fn acquire_stream_slot(&self, user: &UserId) -> Result<Slot<UserId>, ApiError> {
-        self.acquire_slot(&self.0.stream_slots, user, Limit::Streams, "too-many-streams")
+        self.acquire_slot(&self.0.stream_slots, user, ClientLimit::Streams, "too-many-streams")
     }
 
     /// Acquires a slot for a long poll of a principal. Returns an error at [`ApiSettings::max_long_polls_per_principal`].
     pub(crate) fn acquire_long_poll_slot(&self, user: &UserId) -> Result<Slot<UserId>, ApiError> {
-        self.acquire_slot(&self.0.long_poll_slots, user, Limit::LongPolls, "too-many-long-polls")
+        self.acquire_slot(&self.0.long_poll_slots, user, ClientLimit::LongPolls, "too-many-long-polls")
     }
 
     fn acquire_slot(
         &self,
         slots: &Arc<KeyedSlots<UserId>>,
         user: &UserId,
-        limit: Limit,
+        limit: ClientLimit,
         message: &'static str,
     ) -> Result<Slot<UserId>, ApiError> {
         slots.acquire(user.clone()).ok_or_else(|| {

@@ -15,7 +15,7 @@ static CHINESE_BUNDLE: LazyLock<Bundle> =
     LazyLock::new(|| load_bundle(langid!("zh-CN"), include_str!("../messages/zh-cn.ftl")));
 
 /// Formats a message with its variables. An unknown id, which a unit test rules out, is returned as the message.
-pub(crate) fn message(language: Language, id: &str, variables: &[(&str, String)]) -> String {
+pub(crate) fn format_message(language: Language, id: &str, variables: &[(&str, String)]) -> String {
     let bundle = match language {
         Language::EnUs => &*ENGLISH_BUNDLE,
         Language::ZhCn => &*CHINESE_BUNDLE,
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn variables_are_substituted_without_isolation_marks() {
-        let text = message(Language::ZhCn, "parameter-unknown-field", &[("field", "fliter".into())]);
+        let text = format_message(Language::ZhCn, "parameter-unknown-field", &[("field", "fliter".into())]);
         assert!(text.contains("fliter") && !text.contains('\u{2068}'), "{text}");
     }
 }

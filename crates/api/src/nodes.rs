@@ -35,7 +35,7 @@ impl AppState {
     where
         F: Future<Output = Result<T, Failure>>,
     {
-        self.try_read_node(node, read).await.map_err(read_failure)
+        self.try_read_node(node, read).await.map_err(node_failure_error)
     }
 
     /// Like `read_node`, for reads whose failure does not fail the request. All reads during requests use this method: after a refused
@@ -64,6 +64,6 @@ pub(crate) fn check_zone(service: &AppState, node: &Node) -> Result<(), Failure>
 }
 
 /// Builds the error response for a failed read of a node.
-pub(crate) fn read_failure(failure: Failure) -> ApiError {
+pub(crate) fn node_failure_error(failure: Failure) -> ApiError {
     ApiError { detail: ErrorDetail::Failure(failure), ..ApiError::new(ErrorEntry::INTERNAL) }
 }

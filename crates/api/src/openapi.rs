@@ -67,15 +67,15 @@ const NOT_FOUND_ERROR: (ErrorEntry, &str) = (ErrorEntry::UNKNOWN_NODE, "What the
 /// Adds operation ids and common error responses to the operations of an OpenAPI document.
 pub(crate) fn complete_document(openapi: &mut utoipa::openapi::OpenApi) {
     for (path, item) in &mut openapi.paths.paths {
-        for (method, described) in described_operations(item) {
+        for (method, described) in operations_by_method(item) {
             let operation =
                 operations::OPERATIONS.iter().find(|operation| operation.path == path && operation.method == method);
-            add_errors(path, described, operation);
+            add_error_responses(path, described, operation);
         }
     }
 }
 
-fn described_operations(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut DescribedOperation)> {
+fn operations_by_method(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut DescribedOperation)> {
     let PathItem { get, put, post, delete, patch, .. } = item;
     let with_method = |method, described: Option<_>| described.map(|described| (method, described));
     [
@@ -89,7 +89,7 @@ fn described_operations(item: &mut PathItem) -> impl Iterator<Item = (&'static s
     .flatten()
 }
 
-fn add_errors(path: &str, described: &mut DescribedOperation, operation: Option<&Operation>) {
+fn add_error_responses(path: &str, described: &mut DescribedOperation, operation: Option<&Operation>) {
     let mut refusals = COMMON_ERRORS.to_vec();
     if let Some(operation) = operation {
         described.operation_id = Some(operation.name.to_owned());

@@ -20,11 +20,11 @@ pub(crate) struct PageParameters {
 }
 
 /// Parses the page of a query string.
-pub(crate) fn parse_page(query: Option<&str>) -> Result<Page, ApiError> {
+pub(crate) fn parse_page_parameters(query: Option<&str>) -> Result<Page, ApiError> {
     let query = Query::parse(query)?;
     Ok(Page {
-        offset: query.number("offset", 0, i32::MAX.unsigned_abs(), 0)?,
-        limit: query.number("limit", 1, 100, 100)?,
+        offset: query.get_number("offset", 0, i32::MAX.unsigned_abs(), 0)?,
+        limit: query.get_number("limit", 1, 100, 100)?,
     })
 }
 

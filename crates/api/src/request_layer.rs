@@ -18,11 +18,11 @@ use crate::audit::{self, AuditContext};
 use crate::client_addr::ClientAddr;
 use crate::error::{ApiError, MAX_URI_BYTES};
 use crate::json::Json;
-use crate::query::truncate;
+use crate::query::truncate_text;
 use crate::{AppState, authentication, limits, security_headers};
 
 /// Response header with the request id.
-const REQUEST_ID: &str = "x-request-id";
+const REQUEST_ID_HEADER: &str = "x-request-id";
 
 /// Routes that accept any `Host` header.
 const HEALTH_ROUTES: [&str; 2] = ["/healthz", "/readyz"];
@@ -57,13 +57,13 @@ pub(crate) async fn handle_request(
     } else {
         service.settings.allowed_hosts.check(request.uri(), request.headers())
     };
-    let requested = requested_language(request.headers());
+    let requested = parse_language_header(request.headers());
     let language = *requested.as_ref().unwrap_or(&Language::EnUs);
     let requested = host.and(requested);
     let response = async {
         match requested {
             Err(refusal) => refusal.into_response(),
-            Ok(_) if uri_length(&request) > MAX_URI_BYTES => ApiError::uri_too_long().into_response(),
+            Ok(_) if path_and_query_length(&request) > MAX_URI_BYTES => ApiError::uri_too_long().into_response(),
             Ok(language) => {
                 request.extensions_mut().insert(language);
                 let trail = AuditContext::new(limits::client_ip(request.extensions()), &request_id);
@@ -76,7 +76,7 @@ pub(crate) async fn handle_request(
         }
     };
     let mut response = response.instrument(span.clone()).await;
-    let refusal = response.extensions_mut().remove::<ApiError>().or_else(|| framework_refusal(response.status()));
+    let refusal = response.extensions_mut().remove::<ApiError>().or_else(|| framework_error(response.status()));
     if let Some(refusal) = refusal {
         let body = Json(refusal.body(language, &request_id));
         let mut headers = std::mem::take(response.headers_mut());
@@ -87,7 +87,7 @@ pub(crate) async fn handle_request(
     }
     security_headers::add_security_headers(response.headers_mut(), tls && service.settings.hsts);
     if let Ok(value) = HeaderValue::from_str(&request_id) {
-        response.headers_mut().insert(REQUEST_ID, value);
+        response.headers_mut().insert(REQUEST_ID_HEADER, value);
     }
     let (status, seconds) = (response.status().as_u16(), start.elapsed().as_secs_f64());
     service.metrics.record_response(&method, &route, status, seconds);
@@ -96,7 +96,7 @@ pub(crate) async fn handle_request(
     response
 }
 
-fn uri_length(request: &Request) -> usize {
+fn path_and_query_length(request: &Request) -> usize {
     request.uri().path_and_query().map_or(0, |uri| uri.as_str().len())
 }
 
@@ -106,9 +106,9 @@ async fn run_handler(service: AppState, auth: RouteAuth, request: Request, next:
     let response = async {
         match auth {
             RouteAuth::Public => next.run(request).await,
-            RouteAuth::SignIn => limits::limit_sign_in(&service, request, next).await,
+            RouteAuth::SignIn => limits::limit_sign_ins(&service, request, next).await,
             RouteAuth::Authenticated => {
-                let authenticated = Box::pin(authentication::authenticate(&service, request, next));
+                let authenticated = Box::pin(authentication::authenticate_request(&service, request, next));
                 authenticated.await.into_response()
             }
         }
@@ -127,16 +127,16 @@ async fn run_handler(service: AppState, auth: RouteAuth, request: Request, next:
 }
 
 /// Returns the error for a response that axum rejected itself, such as a path that is not UTF-8, so that every error has the same body.
-fn framework_refusal(status: StatusCode) -> Option<ApiError> {
+fn framework_error(status: StatusCode) -> Option<ApiError> {
     let entry = if status.is_client_error() { ErrorEntry::BAD_REQUEST } else { ErrorEntry::INTERNAL };
     (status.is_client_error() || status.is_server_error()).then(|| ApiError::new(entry))
 }
 
-fn requested_language(headers: &HeaderMap) -> Result<Language, ApiError> {
+fn parse_language_header(headers: &HeaderMap) -> Result<Language, ApiError> {
     let Some(value) = headers.get("x-language") else { return Ok(Language::default()) };
     let text = value.to_str().unwrap_or("?");
     Language::from_tag(text)
-        .ok_or_else(|| ApiError::invalid_parameter("language-unknown", vec![("given", truncate(text))]))
+        .ok_or_else(|| ApiError::invalid_parameter("language-unknown", vec![("given", truncate_text(text))]))
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
-//! Security headers of responses: no caching of JSON, no content sniffing, HSTS.
+//! Security headers of responses: no caching of JSON, no content sniffing, HSTS_VALUE.
 
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderValue};
 
 /// Value of `Strict-Transport-Security`: one year, this host only.
-const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
+const HSTS_VALUE: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 /// Adds the security headers to a response. Set `hsts` only for responses over TLS.
 pub(crate) fn add_security_headers(headers: &mut HeaderMap, hsts: bool) {
@@ -17,6 +17,6 @@ pub(crate) fn add_security_headers(headers: &mut HeaderMap, hsts: bool) {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     if hsts {
-        headers.insert(STRICT_TRANSPORT_SECURITY, HSTS);
+        headers.insert(STRICT_TRANSPORT_SECURITY, HSTS_VALUE);
     }
 }

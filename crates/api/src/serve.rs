@@ -23,7 +23,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use crate::ops::metrics::Limit;
+use crate::ops::metrics::ClientLimit;
 use crate::{ApiSettings, AppState, Metrics, TrustedProxies};
 use connection::ConnectionHandler;
 pub use error::ServeError;
@@ -78,7 +78,7 @@ pub async fn serve(
     loop {
         let (stream, permit) = tokio::select! {
             () = shutdown.cancelled() => break,
-            accepted = limits.accept(&tcp) => match accepted {
+            accepted = limits.accept_connection(&tcp) => match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
                     warn!(%error, "could not accept a connection; will try again");
@@ -90,10 +90,10 @@ pub async fn serve(
         // A socket whose peer has already disconnected has no peer address.
         let Ok(peer) = stream.peer_addr() else { continue };
         let peer = peer.ip().to_canonical();
-        let Some(admitted) = limits.admit(peer, permit, &metrics) else { continue };
+        let Some(admitted) = limits.admit_connection(peer, permit, &metrics) else { continue };
         let (handler, watcher) = (handler.clone(), connections.watcher());
         tokio::spawn(async move {
-            handler.serve(stream, peer, admitted.admission, watcher).await;
+            handler.serve_connection(stream, peer, admitted.admission, watcher).await;
             drop(admitted);
         });
     }
@@ -119,14 +119,14 @@ struct ConnectionLimits {
     reserved_per_peer: PerPeerLimit,
 }
 
-/// Permit for one open connection.
-enum Permit {
+/// ConnectionPermit for one open connection.
+enum ConnectionPermit {
     Regular(OwnedSemaphorePermit),
     Reserved(OwnedSemaphorePermit),
 }
 
 /// An admitted connection. Holds its permits until it is dropped.
-struct Admitted {
+struct AdmittedConnection {
     admission: Admission,
     _permit: OwnedSemaphorePermit,
     _peer: PeerSlot,
@@ -147,11 +147,11 @@ impl ConnectionLimits {
     }
 
     /// Waits for a permit, then accepts a connection.
-    async fn accept(&self, listener: &TcpListener) -> io::Result<(TcpStream, Permit)> {
+    async fn accept_connection(&self, listener: &TcpListener) -> io::Result<(TcpStream, ConnectionPermit)> {
         let permit = tokio::select! {
             biased;
-            permit = self.regular.clone().acquire_owned() => permit.map(Permit::Regular),
-            permit = self.reserved.clone().acquire_owned() => permit.map(Permit::Reserved),
+            permit = self.regular.clone().acquire_owned() => permit.map(ConnectionPermit::Regular),
+            permit = self.reserved.clone().acquire_owned() => permit.map(ConnectionPermit::Reserved),
         };
         let permit = permit.map_err(io::Error::other)?;
         let (stream, _) = listener.accept().await?;
@@ -160,28 +160,33 @@ impl ConnectionLimits {
         let _ = stream.set_nodelay(true);
         // A regular permit may have become free in the meantime.
         let permit = match (permit, self.regular.clone().try_acquire_owned()) {
-            (Permit::Reserved(_), Ok(regular)) => Permit::Regular(regular),
+            (ConnectionPermit::Reserved(_), Ok(regular)) => ConnectionPermit::Regular(regular),
             (permit, _) => permit,
         };
         Ok((stream, permit))
     }
 
     /// Admits a connection of this peer as a regular or reserved one. Returns `None` if the connection is to be closed.
-    fn admit(&self, peer: IpAddr, permit: Permit, metrics: &Metrics) -> Option<Admitted> {
+    fn admit_connection(
+        &self,
+        peer: IpAddr,
+        permit: ConnectionPermit,
+        metrics: &Metrics,
+    ) -> Option<AdmittedConnection> {
         let reserved = match permit {
-            Permit::Regular(permit) => {
+            ConnectionPermit::Regular(permit) => {
                 if let Some(peer) = self.per_peer.acquire(peer) {
-                    return Some(Admitted { admission: Admission::Regular, _permit: permit, _peer: peer });
+                    return Some(AdmittedConnection { admission: Admission::Regular, _permit: permit, _peer: peer });
                 }
-                metrics.record_rejection(Limit::Connections);
+                metrics.record_rejection(ClientLimit::Connections);
                 self.reserved.clone().try_acquire_owned().ok()
             }
-            Permit::Reserved(permit) => {
-                metrics.record_rejection(Limit::AllConnections);
+            ConnectionPermit::Reserved(permit) => {
+                metrics.record_rejection(ClientLimit::AllConnections);
                 Some(permit)
             }
         };
-        let admitted = reserved.zip(self.reserved_per_peer.acquire(peer)).map(|(permit, peer)| Admitted {
+        let admitted = reserved.zip(self.reserved_per_peer.acquire(peer)).map(|(permit, peer)| AdmittedConnection {
             admission: Admission::OperationsOnly,
             _permit: permit,
             _peer: peer,

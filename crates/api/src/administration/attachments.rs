@@ -12,7 +12,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::policies::{self, ResolvedPolicy};
-use super::{groups, not_found, projects, require_read, require_write, users};
+use super::{groups, not_found_error, projects, require_read_permission, require_write_permission, users};
 use crate::AppState;
 use crate::body::Body;
 use crate::caller::Caller;
@@ -79,16 +79,16 @@ pub(crate) enum GranteeKind {
 #[utoipa::path(get, path = "/clew/v1/policies/{name}/attachments", tag = "administration",
     params(("name" = String, Path), PageParameters),
     responses((status = 200, description = "A page of users and groups", body = AttachmentPage)))]
-pub(crate) async fn list(
+pub(crate) async fn list_attachments(
     State(service): State<AppState>,
     caller: Caller,
     Path(name): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<AttachmentPage>, ApiError> {
-    let domain = require_read(&service, &caller)?;
-    let page = pagination::parse_page(query.as_deref())?;
-    let policy = policies::find(&service, domain, &name).await?.reference();
-    let attachments = attachment_views(&service, domain, &policy).await?;
+    let domain = require_read_permission(&service, &caller)?;
+    let page = pagination::parse_page_parameters(query.as_deref())?;
+    let policy = policies::find_policy(&service, domain, &name).await?.policy_ref();
+    let attachments = load_attachment_views(&service, domain, &policy).await?;
     let (attachments, total_count) = pagination::slice_page(attachments, page, |view| view);
     Ok(Json(AttachmentPage { attachments, total_count }))
 }
@@ -101,23 +101,23 @@ pub(crate) async fn list(
         (status = 204, description = "Attached"),
         (status = 409, description = "A user or group would exceed the policy limits", body = ErrorBody)
     ))]
-pub(crate) async fn attach(
+pub(crate) async fn attach_policy(
     State(service): State<AppState>,
     caller: Caller,
     Path(name): Path<String>,
     body: Bytes,
 ) -> Result<StatusCode, ApiError> {
-    let (domain, origin) = require_write(&service, &caller)?;
+    let (domain, origin) = require_write_permission(&service, &caller)?;
     let body = Body::parse(&body, &["user_id", "group_id", "project_id"])?;
-    let policy = policies::find(&service, domain, &name).await?;
+    let policy = policies::find_policy(&service, domain, &name).await?;
     let grantee = match (body.get::<String>("user_id")?, body.get::<String>("group_id")?) {
-        (Some(id), None) => Grantee::User(users::find(&service, &caller, &id).await?.id),
-        (None, Some(id)) => Grantee::Group(groups::find(&service, &caller, &id).await?.id),
+        (Some(id), None) => Grantee::User(users::find_user(&service, &caller, &id).await?.id),
+        (None, Some(id)) => Grantee::Group(groups::find_group(&service, &caller, &id).await?.id),
         _ => return Err(ApiError::invalid_parameter("attachment-grantee", Vec::new())),
     };
-    let project = find_project(&service, &caller, body.get::<String>("project_id")?.as_deref()).await?;
-    check_model(&policy, &grantee, project.as_ref())?;
-    service.store.attach(&origin, &policy.reference(), &grantee, project.as_ref()).await?;
+    let project = find_optional_project(&service, &caller, body.get::<String>("project_id")?.as_deref()).await?;
+    check_policy_model(&policy, &grantee, project.as_ref())?;
+    service.store.attach(&origin, &policy.policy_ref(), &grantee, project.as_ref()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -130,30 +130,34 @@ pub(crate) async fn attach(
         ("project_id" = Option<String>, Query, description = "Project of the attachment")
     ),
     responses((status = 204, description = "Detached")))]
-pub(crate) async fn detach(
+pub(crate) async fn detach_policy(
     State(service): State<AppState>,
     caller: Caller,
     Path((name, kind, id)): Path<(String, String, String)>,
     RawQuery(query): RawQuery,
 ) -> Result<StatusCode, ApiError> {
-    let (domain, origin) = require_write(&service, &caller)?;
+    let (domain, origin) = require_write_permission(&service, &caller)?;
     let query = Query::parse(query.as_deref())?;
-    let policy = policies::find(&service, domain, &name).await?.reference();
+    let policy = policies::find_policy(&service, domain, &name).await?.policy_ref();
     let grantee = match kind.as_str() {
-        "user" => Grantee::User(users::find(&service, &caller, &id).await?.id),
-        "group" => Grantee::Group(groups::find(&service, &caller, &id).await?.id),
-        _ => return Err(not_found("attachment", &kind)),
+        "user" => Grantee::User(users::find_user(&service, &caller, &id).await?.id),
+        "group" => Grantee::Group(groups::find_group(&service, &caller, &id).await?.id),
+        _ => return Err(not_found_error("attachment", &kind)),
     };
-    let project = find_project(&service, &caller, query.get("project_id")).await?;
+    let project = find_optional_project(&service, &caller, query.get("project_id")).await?;
     if !service.store.detach(&origin, &policy, &grantee, project.as_ref()).await? {
-        return Err(not_found("attachment", &id));
+        return Err(not_found_error("attachment", &id));
     }
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn find_project(service: &AppState, caller: &Caller, id: Option<&str>) -> Result<Option<ProjectId>, ApiError> {
+async fn find_optional_project(
+    service: &AppState,
+    caller: &Caller,
+    id: Option<&str>,
+) -> Result<Option<ProjectId>, ApiError> {
     match id {
-        Some(id) => Ok(Some(projects::find(service, caller, id).await?.id)),
+        Some(id) => Ok(Some(projects::find_project(service, caller, id).await?.id)),
         None => Ok(None),
     }
 }
@@ -162,8 +166,8 @@ async fn find_project(service: &AppState, caller: &Caller, id: Option<&str>) -> 
 ///
 /// A role-based policy can be attached to groups, in all projects or in one.
 /// An identity policy can be attached to users and groups, in all projects only.
-fn check_model(policy: &ResolvedPolicy, grantee: &Grantee, project: Option<&ProjectId>) -> Result<(), ApiError> {
-    match (policy.model(), grantee, project) {
+fn check_policy_model(policy: &ResolvedPolicy, grantee: &Grantee, project: Option<&ProjectId>) -> Result<(), ApiError> {
+    match (policy.policy_model(), grantee, project) {
         (PolicyModel::RoleBased, Grantee::User(_), _) => {
             Err(ApiError::invalid_parameter("attachment-role-user", Vec::new()))
         }
@@ -175,7 +179,7 @@ fn check_model(policy: &ResolvedPolicy, grantee: &Grantee, project: Option<&Proj
 }
 
 /// Returns the attachments of a policy in the domain. A system policy can also have attachments in other domains.
-async fn attachment_views(
+async fn load_attachment_views(
     service: &AppState,
     domain: &DomainId,
     policy: &PolicyRef,

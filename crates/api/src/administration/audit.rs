@@ -60,12 +60,12 @@ pub(crate) struct AuditProblemView {
 /// Read the audit.
 #[utoipa::path(get, path = "/clew/v1/audit", tag = "administration", params(AuditParameters, RowsParameters),
     responses((status = 200, description = "A page of rows", body = AuditPage)))]
-pub(crate) async fn list(
+pub(crate) async fn list_audit_rows(
     State(service): State<AppState>,
     caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Json<AuditPage>, ApiError> {
-    let filter = domain_filter(&service, &caller)?;
+    let filter = build_domain_filter(&service, &caller)?;
     let RowsQuery { filter, newest_first, after, limit } = query::parse_rows_query(query.as_deref(), filter)?;
     // One extra row shows whether another page exists.
     let mut records = if newest_first {
@@ -82,13 +82,13 @@ pub(crate) async fn list(
 /// Export the matching audit rows as JSON Lines.
 #[utoipa::path(get, path = "/clew/v1/audit/export", tag = "administration", params(AuditParameters),
     responses((status = 200, description = "Rows, oldest first", body = AuditRow, content_type = "application/x-ndjson")))]
-pub(crate) async fn export(
+pub(crate) async fn export_audit(
     State(service): State<AppState>,
     caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    let filter = query::parse_filter(query.as_deref(), domain_filter(&service, &caller)?)?;
-    let lines = export::stream_lines(service.store.clone(), filter).await?;
+    let filter = query::parse_filter(query.as_deref(), build_domain_filter(&service, &caller)?)?;
+    let lines = export::stream_audit_rows(service.store.clone(), filter).await?;
     let headers =
         [(CONTENT_TYPE, "application/x-ndjson"), (CONTENT_DISPOSITION, "attachment; filename=\"audit.ndjson\"")];
     Ok((headers, Body::from_stream(lines)).into_response())
@@ -97,7 +97,7 @@ pub(crate) async fn export(
 /// Verify the audit of all domains and the presence of the newest row that this process has read. Administrators only.
 #[utoipa::path(get, path = "/clew/v1/audit/verify", tag = "administration",
     responses((status = 200, description = "The result", body = AuditVerificationAnswer)))]
-pub(crate) async fn verify(
+pub(crate) async fn verify_audit(
     State(service): State<AppState>,
     caller: Caller,
 ) -> Result<Json<AuditVerificationAnswer>, ApiError> {
@@ -120,7 +120,7 @@ pub(crate) async fn verify(
 }
 
 /// Returns the filter for the caller's domain. Fails unless the caller may read the audit.
-fn domain_filter(service: &AppState, caller: &Caller) -> Result<AuditFilter, ApiError> {
+fn build_domain_filter(service: &AppState, caller: &Caller) -> Result<AuditFilter, ApiError> {
     caller.require_domain_action(service, Action::READ_AUDIT)?;
     Ok(AuditFilter { domain: Some(caller.principal.domain_id.clone()), ..AuditFilter::default() })
 }

@@ -6,11 +6,11 @@ use secrecy::SecretString;
 
 use crate::body::Body;
 use crate::error::ApiError;
-use crate::query::truncate;
+use crate::query::truncate_text;
 
 /// Reads and validates the required field `name` of a new object.
-pub(super) fn read_name(body: &Body) -> Result<String, ApiError> {
-    let name: String = body.required("name")?;
+pub(super) fn parse_name(body: &Body) -> Result<String, ApiError> {
+    let name: String = body.get_required("name")?;
     check_name(name::IDENTITY, &name)?;
     Ok(name)
 }
@@ -24,13 +24,16 @@ fn check_name(rule: NameRule, name: &str) -> Result<(), ApiError> {
     if rule.allows(name) {
         return Ok(());
     }
-    let arguments =
-        vec![("given", truncate(name)), ("max", rule.max_length.to_string()), ("signs", rule.extra_chars.to_owned())];
+    let arguments = vec![
+        ("given", truncate_text(name)),
+        ("max", rule.max_length.to_string()),
+        ("signs", rule.extra_chars.to_owned()),
+    ];
     Err(ApiError::invalid_parameter("name-form", arguments))
 }
 
 /// Reads and validates the optional field `description`.
-pub(super) fn read_description(body: &Body) -> Result<Option<String>, ApiError> {
+pub(super) fn parse_description(body: &Body) -> Result<Option<String>, ApiError> {
     let Some(description) = body.get::<String>("description")? else { return Ok(None) };
     let length = description.chars().count();
     if length > MAX_DESCRIPTION_LENGTH {
@@ -49,7 +52,7 @@ pub(super) fn read_description(body: &Body) -> Result<Option<String>, ApiError> 
 }
 
 /// Validates a new password for the user named `user`.
-pub(super) fn check_password(user: &str, chosen: &SecretString) -> Result<(), ApiError> {
+pub(super) fn check_new_password(user: &str, chosen: &SecretString) -> Result<(), ApiError> {
     password::check_rules(chosen, user).map_err(|rule| {
         let id = match rule {
             PasswordError::Length => "password-length",

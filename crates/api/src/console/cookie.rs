@@ -14,15 +14,15 @@ use crate::error::ApiError;
 
 const COOKIE_NAME: &str = "clew_session";
 /// Default port of HTTPS.
-const HTTPS_PORT: u16 = 443;
+const DEFAULT_HTTPS_PORT: u16 = 443;
 
 /// Returns the cookie name for the host, port and transport of a request.
-fn cookie_name(headers: &HeaderMap, connection: Option<&ClientAddr>) -> Cow<'static, str> {
+fn build_cookie_name(headers: &HeaderMap, connection: Option<&ClientAddr>) -> Cow<'static, str> {
     if !connection.is_some_and(|connection| connection.tls) {
         return Cow::Borrowed(COOKIE_NAME);
     }
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
-    let port = host.and_then(|host| host.port_u16()).unwrap_or(HTTPS_PORT);
+    let port = host.and_then(|host| host.port_u16()).unwrap_or(DEFAULT_HTTPS_PORT);
     Cow::Owned(format!("__Host-{COOKIE_NAME}_{port}"))
 }
 
@@ -30,25 +30,25 @@ fn cookie_name(headers: &HeaderMap, connection: Option<&ClientAddr>) -> Cow<'sta
 pub(crate) fn is_cookie_authenticated(headers: &HeaderMap, connection: Option<&ClientAddr>) -> bool {
     !headers.contains_key("x-auth-token")
         && !headers.contains_key(AUTHORIZATION)
-        && token(headers, connection).is_some()
+        && read_session_token(headers, connection).is_some()
 }
 
 /// Returns the token in the cookie of a request.
-pub(crate) fn token<'a>(headers: &'a HeaderMap, connection: Option<&ClientAddr>) -> Option<&'a str> {
-    let expected = cookie_name(headers, connection);
+pub(crate) fn read_session_token<'a>(headers: &'a HeaderMap, connection: Option<&ClientAddr>) -> Option<&'a str> {
+    let expected = build_cookie_name(headers, connection);
     let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
     let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
     pairs.find_map(|(name, value)| (name == expected && !value.is_empty()).then_some(value))
 }
 
 /// Builds the `Set-Cookie` value that sets the cookie for `seconds`, in response to a request with these headers. 0 removes the cookie.
-pub(super) fn set_cookie(
+pub(super) fn build_set_cookie_header(
     token: &str,
     seconds: i64,
     headers: &HeaderMap,
     connection: Option<&ClientAddr>,
 ) -> Result<HeaderValue, ApiError> {
-    let name = cookie_name(headers, connection);
+    let name = build_cookie_name(headers, connection);
     let secure = if connection.is_some_and(|connection| connection.tls) { "; Secure" } else { "" };
     let seconds = seconds.max(0);
     let cookie = format!("{name}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}{secure}");
@@ -82,7 +82,7 @@ mod tests {
             (vec!["clew_session"], None),
             (vec![], None),
         ] {
-            assert_eq!(token(&headers(None, &lines), None), found, "{lines:?}");
+            assert_eq!(read_session_token(&headers(None, &lines), None), found, "{lines:?}");
         }
     }
 
@@ -98,7 +98,7 @@ mod tests {
             (Some("[::1]:8407"), vec!["__Host-clew_session_8407=abc"], Some("abc")),
             (None, vec!["__Host-clew_session_443=abc"], Some("abc")),
         ] {
-            assert_eq!(token(&headers(host, &lines), Some(&tls)), found, "{host:?} {lines:?}");
+            assert_eq!(read_session_token(&headers(host, &lines), Some(&tls)), found, "{host:?} {lines:?}");
         }
     }
 
@@ -106,10 +106,10 @@ mod tests {
     fn cookie_attributes_restrict_it_to_this_site() {
         let (plain, tls) = (connection(false), connection(true));
         let headers = headers(Some("clew.example:8407"), &[]);
-        let cookie = set_cookie("abc", 60, &headers, Some(&plain)).unwrap();
+        let cookie = build_set_cookie_header("abc", 60, &headers, Some(&plain)).unwrap();
         assert_eq!(cookie, "clew_session=abc; Path=/; HttpOnly; SameSite=Strict; Max-Age=60");
-        let removed = set_cookie("", -5, &headers, Some(&tls)).unwrap();
+        let removed = build_set_cookie_header("", -5, &headers, Some(&tls)).unwrap();
         assert_eq!(removed, "__Host-clew_session_8407=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0; Secure");
-        assert!(cookie.is_sensitive() && set_cookie("a\nb", 60, &headers, None).is_err());
+        assert!(cookie.is_sensitive() && build_set_cookie_header("a\nb", 60, &headers, None).is_err());
     }
 }

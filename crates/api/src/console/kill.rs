@@ -101,7 +101,7 @@ struct SeenSession {
         (status = 500, description = "The node cannot be asked; nothing was killed, and the message says why", body = ErrorBody)
     )
 )]
-pub(crate) async fn kill(
+pub(crate) async fn kill_sessions(
     State(service): State<AppState>,
     caller: Caller,
     Path(path): Path<(String, String, String)>,
@@ -120,18 +120,18 @@ pub(crate) async fn kill(
     if !request.reason.is_empty() {
         caller.audit.add_detail("reason", request.reason.as_str());
     }
-    let masked = target.is_masked_for(&service, &caller);
+    let masked = target.is_masked_for_caller(&service, &caller);
     let found =
         service.read_node(&target.node, async |limits| find_sessions(&target.node.url, &ids, &limits).await).await?;
     let FoundSessions { read, sessions } = found;
     let found: HashMap<u64, Session> = sessions.into_iter().map(|session| (session.id, session)).collect();
     // Compared once, with the time of the list: reading the costs and killing take seconds.
     let age = i64::try_from(read.at.elapsed().as_secs()).unwrap_or_default();
-    let mut mismatches = request.mismatches(&found, &read.server, Timestamp::now().as_second() - age);
+    let mut mismatches = request.find_mismatches(&found, &read.server, Timestamp::now().as_second() - age);
     let (costs, mut outcomes, effect) = if request.preview {
-        (Some(preview::read_costs(&service, &target.node, &found).await), HashMap::new(), None)
+        (Some(preview::read_kill_costs(&service, &target.node, &found).await), HashMap::new(), None)
     } else {
-        let victims: Vec<Session> = request.matching(&found, &mismatches).into_iter().cloned().collect();
+        let victims: Vec<Session> = request.matching_sessions(&found, &mismatches).into_iter().cloned().collect();
         let before = if victims.is_empty() {
             None
         } else {
@@ -149,7 +149,7 @@ pub(crate) async fn kill(
         let outcomes =
             service.read_node(&target.node, work).await?.map_err(|error: StoreError| ApiError::from(error))?;
         let effect = match before {
-            Some(before) => KillEffectView::read(&service, &target.node, before, &outcomes).await,
+            Some(before) => KillEffectView::read_effect(&service, &target.node, before, &outcomes).await,
             None => None,
         };
         (None, outcomes.into_iter().collect(), effect)
@@ -158,14 +158,14 @@ pub(crate) async fn kill(
         let current = found.get(&selected.id);
         let (outcome, message) = match (mismatches.remove(&selected.id), outcomes.remove(&selected.id), current) {
             (Some(outcome), ..) => outcome,
-            (None, Some(outcome), _) => outcome_view(&outcome),
-            (None, None, Some(current)) => preview::preview_outcome(current, request.kind, service.kills.protected()),
+            (None, Some(outcome), _) => describe_outcome(&outcome),
+            (None, None, Some(current)) => preview::predict_outcome(current, request.kind, service.kills.protected()),
             // Unreachable: every matching session has an outcome.
-            (None, None, None) => outcome_view(&KillOutcome::AlreadyGone),
+            (None, None, None) => describe_outcome(&KillOutcome::AlreadyGone),
         };
         let session = current
-            .filter(|current| selected.matches(current))
-            .map(|current| session_view(current, masked, &request, costs.as_ref(), language));
+            .filter(|current| selected.matches_session(current))
+            .map(|current| build_session_view(current, masked, &request, costs.as_ref(), language));
         KillOfSession { id: selected.id, outcome, message, session }
     };
     let sessions: Vec<KillOfSession> = request.sessions.iter().map(view).collect();
@@ -179,7 +179,7 @@ pub(crate) async fn kill(
         }
     }
     let victims = [ids_with("would_kill"), request.other_victims].concat();
-    let warnings = costs.as_ref().map(|costs| costs.warnings(&victims, language)).unwrap_or_default();
+    let warnings = costs.as_ref().map(|costs| costs.blocker_warnings(&victims, language)).unwrap_or_default();
     Ok(Json(KillAnswer { sessions, costs_unknown: costs.and_then(|costs| costs.unknown), warnings, effect }))
 }
 
@@ -194,7 +194,7 @@ async fn execute_kills(
     limits: Limits,
 ) -> Result<Vec<(u64, KillOutcome)>, KillError> {
     let order = KillRequest {
-        origin: caller.origin(),
+        origin: caller.audit_origin(),
         project_id: target.project.id.clone(),
         instance_id: target.instance.id.clone(),
         node_id: target.node.id.clone(),
@@ -214,7 +214,7 @@ async fn execute_kills(
 type Mismatch = (&'static str, String);
 
 /// Returns outcome and message as in the response.
-fn outcome_view(outcome: &KillOutcome) -> (&'static str, String) {
+fn describe_outcome(outcome: &KillOutcome) -> (&'static str, String) {
     let name = match outcome {
         KillOutcome::AlreadyGone => "gone",
         outcome => outcome.name(),
@@ -222,11 +222,11 @@ fn outcome_view(outcome: &KillOutcome) -> (&'static str, String) {
     (name, outcome.to_string())
 }
 
-fn refused_outcome(reason: KillRefusal) -> (&'static str, String) {
-    outcome_view(&KillOutcome::Refused(reason))
+fn describe_refusal(reason: KillRefusal) -> (&'static str, String) {
+    describe_outcome(&KillOutcome::Refused(reason))
 }
 
-fn session_view(
+fn build_session_view(
     current: &Session,
     masked: bool,
     request: &SessionKillRequest,
@@ -243,21 +243,21 @@ fn session_view(
         time: current.seconds,
         statement: current.statement.as_deref().map(text),
         transaction: costs.and_then(|costs| costs.transaction_cost(current.id)),
-        frees: costs.map(|costs| costs.unblocked(current.id)).unwrap_or_default(),
-        holds_up: costs.map_or(0, |costs| costs.waiter_count(current.id)),
-        risks: costs.map(|costs| costs.risks(current.id, request.kind, language)).unwrap_or_default(),
+        frees: costs.map(|costs| costs.unblocked_sessions(current.id)).unwrap_or_default(),
+        holds_up: costs.map_or(0, |costs| costs.count_waiters(current.id)),
+        risks: costs.map(|costs| costs.kill_risks(current.id, request.kind, language)).unwrap_or_default(),
     }
 }
 
 impl SelectedSession {
     /// Returns whether a session with the same thread id is the selected one.
-    fn matches(&self, current: &Session) -> bool {
+    fn matches_session(&self, current: &Session) -> bool {
         to_valid_utf8(&current.user) == self.user && to_valid_utf8(&current.host) == self.host
     }
 
     /// Compares the selected session with a list read at `listed_at` (seconds since 1970). Returns why it must not be killed: the session has
     /// ended, another session has its id, or it runs another statement. `None` if it matches.
-    fn mismatch(
+    fn find_mismatch(
         &self,
         current: Option<&Session>,
         kind: KillKind,
@@ -267,15 +267,15 @@ impl SelectedSession {
         if self.server.as_ref().is_some_and(|listed| *listed != server.to_string()) {
             return Some(("gone", KillOutcome::Refused(KillRefusal::AnotherServer).to_string()));
         }
-        let Some(current) = current else { return Some(outcome_view(&KillOutcome::AlreadyGone)) };
-        if !self.matches(current) {
+        let Some(current) = current else { return Some(describe_outcome(&KillOutcome::AlreadyGone)) };
+        if !self.matches_session(current) {
             let reason =
                 KillRefusal::AnotherSession { user: to_valid_utf8(&current.user), host: to_valid_utf8(&current.host) };
             return Some(("gone", KillOutcome::Refused(reason).to_string()));
         }
         let started_at = listed_at.saturating_sub_unsigned(current.seconds);
         let is_later_statement =
-            self.since.is_some_and(|since| started_at > since / 1000 + request::TIME_TOLERANCE_SECONDS);
-        (kind == KillKind::Query && is_later_statement).then(|| refused_outcome(KillRefusal::AnotherStatement))
+            self.since.is_some_and(|since| started_at > since / 1000 + request::START_TIME_TOLERANCE_SECONDS);
+        (kind == KillKind::Query && is_later_statement).then(|| describe_refusal(KillRefusal::AnotherStatement))
     }
 }

@@ -81,18 +81,18 @@ struct NodeKill {
         (status = 400, description = "Invalid parameter value", body = ErrorBody)
     )
 )]
-pub(crate) async fn list(
+pub(crate) async fn list_kills(
     State(service): State<AppState>,
     caller: Caller,
     Path(path): Path<(String, String, String)>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<NodeKills>, ApiError> {
     let target = NodeTarget::resolve(&service, &caller, Action::GET_INSTANCE, &path).await?;
-    let page = pagination::parse_page(query.as_deref())?;
+    let page = pagination::parse_page_parameters(query.as_deref())?;
     let filter =
         KillFilter { node_id: Some(target.node.clone()), ..KillFilter::for_instance(target.instance.id.clone()) };
     let (kills, total_count) = service.store.killed_sessions(&filter, page).await?;
-    let actors = load_actors(&service, &target.node, &kills).await?;
+    let actors = load_actor_names(&service, &target.node, &kills).await?;
     let view = |kill: KillRecord| NodeKill {
         by: actors.get(&(kill.session_id, kill.requested_at)).cloned(),
         id: kill.id,
@@ -108,8 +108,8 @@ pub(crate) async fn list(
         time: kill.seconds,
         state: kill.state,
         sql_template: kill.template,
-        asked_at: format_utc(kill.requested_at),
-        ended_at: kill.ended_at.map(format_utc),
+        asked_at: format_utc_millis(kill.requested_at),
+        ended_at: kill.ended_at.map(format_utc_millis),
         outcome: kill.outcome.map(KillEnd::name),
         message: kill.detail,
     };
@@ -117,7 +117,7 @@ pub(crate) async fn list(
 }
 
 /// Returns the names of the users who ordered these kills, by session id and request time, from the audit rows of the outcomes.
-async fn load_actors(
+async fn load_actor_names(
     service: &AppState,
     node: &NodeId,
     kills: &[KillRecord],
@@ -142,6 +142,6 @@ async fn load_actors(
     Ok(named.collect())
 }
 
-fn format_utc(milliseconds: i64) -> String {
+fn format_utc_millis(milliseconds: i64) -> String {
     Timestamp::from_millisecond(milliseconds).map_or_else(|_| String::new(), |timestamp| timestamp.to_string())
 }

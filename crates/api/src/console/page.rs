@@ -18,15 +18,15 @@ use asset::Asset;
 /// Paths and compressed contents of the files, from the build script. Empty if the page was not built.
 const EMBEDDED_FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/page.rs"));
 
-static PAGE: LazyLock<Page> = LazyLock::new(|| Page::from_files(EMBEDDED_FILES));
+static WEB_PAGE: LazyLock<WebPage> = LazyLock::new(|| WebPage::from_files(EMBEDDED_FILES));
 
 /// Entry point of every view of the page.
-const INDEX: &str = "index.html";
+const INDEX_PATH: &str = "index.html";
 /// Prefix of files with a content hash in their name.
-const HASHED_PREFIX: &str = "assets/";
+const HASHED_ASSET_PREFIX: &str = "assets/";
 
 /// Path prefixes of the API. An unknown path under them is an error, not a view of the page.
-const API_PREFIXES: [&str; 9] =
+const API_PATH_PREFIXES: [&str; 9] =
     ["/v3/", "/v3.0/", "/v3.1/", "/v5/", "/clew/", "/healthz", "/readyz", "/metrics", "/openapi.json"];
 
 const NOT_BUILT_MESSAGE: &str = "This Clew was built without its web page. The API serves all the same: see /openapi.json.\n\
@@ -46,36 +46,37 @@ const PAGE_HEADERS: [(&str, &str); 5] = [
 ];
 
 /// Files of the page, by path.
-struct Page {
+struct WebPage {
     files: HashMap<&'static str, Asset>,
 }
 
-impl Page {
+impl WebPage {
     fn from_files(files: &'static [(&str, &[u8])]) -> Self {
         let asset = |(path, body): &(&'static str, &'static [u8])| {
-            (*path, Asset::new(path, Bytes::from_static(body), path.starts_with(HASHED_PREFIX)))
+            (*path, Asset::new(path, Bytes::from_static(body), path.starts_with(HASHED_ASSET_PREFIX)))
         };
         Self { files: files.iter().map(asset).collect() }
     }
 
-    fn index(&self, headers: &HeaderMap) -> Response {
-        match self.files.get(INDEX) {
+    fn index_response(&self, headers: &HeaderMap) -> Response {
+        match self.files.get(INDEX_PATH) {
             Some(index) => index.respond(headers),
             None => ([(CONTENT_TYPE, "text/plain; charset=utf-8")], NOT_BUILT_MESSAGE).into_response(),
         }
     }
 
     /// Returns the response for a path without a route: a file of the page, or the entry point if the path is a client-side view.
-    fn find(&self, method: &Method, path: &str, headers: &HeaderMap) -> Option<Response> {
-        if !matches!(*method, Method::GET | Method::HEAD) || API_PREFIXES.iter().any(|prefix| path.starts_with(prefix))
+    fn find_response(&self, method: &Method, path: &str, headers: &HeaderMap) -> Option<Response> {
+        if !matches!(*method, Method::GET | Method::HEAD)
+            || API_PATH_PREFIXES.iter().any(|prefix| path.starts_with(prefix))
         {
             return None;
         }
         if let Some(asset) = self.files.get(path.trim_start_matches('/')) {
             return Some(asset.respond(headers));
         }
-        let is_view = !path.trim_start_matches('/').starts_with(HASHED_PREFIX) && accepts_html(headers);
-        self.files.get(INDEX).filter(|_| is_view).map(|index| index.respond(headers))
+        let is_view = !path.trim_start_matches('/').starts_with(HASHED_ASSET_PREFIX) && accepts_html(headers);
+        self.files.get(INDEX_PATH).filter(|_| is_view).map(|index| index.respond(headers))
     }
 }
 
@@ -88,17 +89,17 @@ fn accepts_html(headers: &HeaderMap) -> bool {
 }
 
 /// Serves the entry point at `/`.
-pub(crate) async fn index(headers: HeaderMap) -> Response {
-    with_page_headers(PAGE.index(&headers))
+pub(crate) async fn serve_index(headers: HeaderMap) -> Response {
+    add_page_headers(WEB_PAGE.index_response(&headers))
 }
 
 /// Fallback handler: serves a file or a view of the page, or the error "no such API".
 pub(crate) async fn serve_or_not_found(request: Request) -> Response {
-    let found = PAGE.find(request.method(), request.uri().path(), request.headers());
-    found.map_or_else(|| ApiError::new(ErrorEntry::NO_SUCH_API).into_response(), with_page_headers)
+    let found = WEB_PAGE.find_response(request.method(), request.uri().path(), request.headers());
+    found.map_or_else(|| ApiError::new(ErrorEntry::NO_SUCH_API).into_response(), add_page_headers)
 }
 
-fn with_page_headers(mut response: Response<Body>) -> Response {
+fn add_page_headers(mut response: Response<Body>) -> Response {
     for (name, value) in PAGE_HEADERS {
         response.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }

@@ -43,7 +43,7 @@ struct Permission {
         (status = 403, description = "The caller may do nothing there", body = ErrorBody)
     )
 )]
-pub(crate) async fn show(
+pub(crate) async fn show_permissions(
     State(service): State<AppState>,
     caller: Caller,
     Extension(language): Extension<Language>,
@@ -55,8 +55,8 @@ pub(crate) async fn show(
     for action in Action::ALL {
         let outcome = match action.target {
             ActionTarget::Domain => continue,
-            ActionTarget::Instance => Box::pin(caller.require_instance(&service, *action, path, &[])).await,
-            ActionTarget::Project => Box::pin(caller.require_project_instance(&service, *action, path)).await,
+            ActionTarget::Instance => Box::pin(caller.require_instance_action(&service, *action, path, &[])).await,
+            ActionTarget::Project => Box::pin(caller.require_project_action_on_instance(&service, *action, path)).await,
         };
         let permission = match outcome {
             Ok(found) => {
@@ -75,7 +75,7 @@ pub(crate) async fn show(
     // Without any permission, the error is the same as for an instance that does not exist.
     match (found_instance, first_refusal) {
         (Some((project, instance)), _) => {
-            let masked = caller.sees_templates(&service, &project, &instance);
+            let masked = caller.gets_sql_templates(&service, &project, &instance);
             Ok(Json(Permissions { permissions, masked }))
         }
         (None, Some(refusal)) => Err(refusal),

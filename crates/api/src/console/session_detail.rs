@@ -10,7 +10,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::AppState;
-use crate::body::invalid_field;
+use crate::body::invalid_field_error;
 use crate::caller::{Caller, NodeTarget};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
@@ -96,7 +96,7 @@ struct Attribute {
         (status = 500, description = "The node cannot be read; the message says why", body = ErrorBody)
     )
 )]
-pub(crate) async fn show(
+pub(crate) async fn show_session_detail(
     State(service): State<AppState>,
     caller: Caller,
     Path((project, instance, node, session)): Path<SessionPath>,
@@ -105,14 +105,14 @@ pub(crate) async fn show(
         NodeTarget::resolve_with_password(&service, &caller, Action::LIST_PROCESSES, &(project, instance, node))
             .await?;
     let id = parse_session_id(&session)?;
-    let masked = target.is_masked_for(&service, &caller);
+    let masked = target.is_masked_for_caller(&service, &caller);
     let read = service
         .read_node(&target.node, async |limits| read_session_detail(&target.node.url, id, &limits).await)
         .await?;
-    Ok(Json(session_view(read.ok_or_else(|| no_such_session(id))?, masked)))
+    Ok(Json(build_session_detail(read.ok_or_else(|| no_such_session_error(id))?, masked)))
 }
 
-fn session_view(read: DetailedSession, masked: bool) -> SessionDetail {
+fn build_session_detail(read: DetailedSession, masked: bool) -> SessionDetail {
     let text = |statement: &Vec<u8>| visible_statement(statement, masked);
     let DetailedSession { session, is_truncated: is_cut, transaction, last_statements, attributes, graph } = read;
     let mut waits = if masked { graph.masked() } else { graph };
@@ -175,7 +175,7 @@ pub(crate) struct ExplainAnswer {
         (status = 500, description = "The node cannot be asked; the message says why", body = ErrorBody)
     )
 )]
-pub(crate) async fn explain(
+pub(crate) async fn explain_statement(
     State(service): State<AppState>,
     caller: Caller,
     Path((project, instance, node, session)): Path<SessionPath>,
@@ -184,7 +184,7 @@ pub(crate) async fn explain(
         NodeTarget::resolve_with_password(&service, &caller, Action::LIST_PROCESSES, &(project, instance, node))
             .await?;
     let id = parse_session_id(&session)?;
-    if target.is_masked_for(&service, &caller) {
+    if target.is_masked_for_caller(&service, &caller) {
         // Plans contain literals, in a format that differs between servers.
         return Err(ApiError::with_detail(ErrorEntry::FOREIGN_PROJECT, "explain-masked", Vec::new()));
     }
@@ -195,14 +195,14 @@ pub(crate) async fn explain(
         ExplainOutcome::NoPlan(refused) => {
             Ok(Json(ExplainAnswer { format: "text", plan: None, refused: Some(refused) }))
         }
-        ExplainOutcome::NoSession => Err(no_such_session(id)),
+        ExplainOutcome::NoSession => Err(no_such_session_error(id)),
     }
 }
 
 fn parse_session_id(text: &str) -> Result<u64, ApiError> {
-    text.parse().ok().filter(|id| *id > 0).ok_or_else(|| invalid_field("session_id", text))
+    text.parse().ok().filter(|id| *id > 0).ok_or_else(|| invalid_field_error("session_id", text))
 }
 
-fn no_such_session(id: u64) -> ApiError {
+fn no_such_session_error(id: u64) -> ApiError {
     ApiError::with_detail(ErrorEntry::UNKNOWN_NODE, "no-such-session", vec![("id", id.to_string())])
 }

@@ -27,12 +27,12 @@ use crate::caller::{Caller, NodeTarget};
 use crate::error::{ApiError, ErrorBody};
 use crate::query::Query;
 use authorization::StreamAuthorization;
-use event::Position;
+use event::FeedPosition;
 pub(crate) use registry::WatchRegistry;
 use subscriber::Subscriber;
 
 /// Allowed intervals between two events, in seconds.
-const INTERVAL_SECONDS: std::ops::RangeInclusive<u32> = 1..=60;
+const ALLOWED_INTERVAL_SECONDS: std::ops::RangeInclusive<u32> = 1..=60;
 
 /// Query parameters of an event stream.
 #[derive(IntoParams)]
@@ -64,7 +64,7 @@ pub(crate) struct StreamParameters {
         (status = 429, description = "The caller has as many event streams as one may have", body = ErrorBody)
     )
 )]
-pub(crate) async fn watch(
+pub(crate) async fn watch_sessions(
     State(service): State<AppState>,
     caller: Caller,
     Path(path): Path<(String, String, String)>,
@@ -73,17 +73,26 @@ pub(crate) async fn watch(
 ) -> Result<Response, ApiError> {
     let target = NodeTarget::resolve(&service, &caller, Action::LIST_PROCESSES, &path).await?;
     let query = Query::parse(query.as_deref())?;
-    let seconds =
-        query.number("interval", *INTERVAL_SECONDS.start(), *INTERVAL_SECONDS.end(), *INTERVAL_SECONDS.start())?;
+    let seconds = query.get_number(
+        "interval",
+        *ALLOWED_INTERVAL_SECONDS.start(),
+        *ALLOWED_INTERVAL_SECONDS.end(),
+        *ALLOWED_INTERVAL_SECONDS.start(),
+    )?;
     let interval = Duration::from_secs(seconds.into());
     let slot = service.acquire_stream_slot(&caller.principal.user_id)?;
     let header = headers.get("last-event-id").and_then(|id| id.to_str().ok());
-    let position = header.or_else(|| query.get("last_event_id")).and_then(Position::parse);
+    let position = header.or_else(|| query.get("last_event_id")).and_then(FeedPosition::parse);
     let subscription = service.watch_registry().subscribe(&service, &target.instance.id, &target.node, interval);
     let authorization = StreamAuthorization::new(service.clone(), caller, path, &target);
-    let subscriber =
-        Subscriber::new(authorization, (subscription, slot), interval, position, service.watch_registry().shutdown());
-    let body = Body::from_stream(stream::unfold(subscriber, Subscriber::next));
+    let subscriber = Subscriber::new(
+        authorization,
+        (subscription, slot),
+        interval,
+        position,
+        service.watch_registry().shutdown_token(),
+    );
+    let body = Body::from_stream(stream::unfold(subscriber, Subscriber::next_chunk));
     let headers: [(HeaderName, &str); 3] = [
         (CONTENT_TYPE, "text/event-stream"),
         (CACHE_CONTROL, "no-store"),

@@ -43,7 +43,7 @@ impl BodyStream {
     /// Returns the next chunk if it is in the page cache. Otherwise starts a read on a blocking thread and returns `None`.
     fn start_read(&mut self) -> Option<io::Result<Bytes>> {
         let mut buffer = self.pool.acquire(self.end - self.offset);
-        if let Some(read) = read_nowait(&self.file, &mut buffer, self.offset) {
+        if let Some(read) = read_from_page_cache(&self.file, &mut buffer, self.offset) {
             return Some(self.complete_read(buffer, read));
         }
         let (file, at) = (self.file.clone(), self.offset);
@@ -60,7 +60,7 @@ impl BodyStream {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "a result became shorter while it was sent"));
         }
         self.offset += length as u64;
-        Ok(self.pool.share(buffer, length))
+        Ok(self.pool.share_prefix(buffer, length))
     }
 }
 
@@ -107,7 +107,7 @@ impl BufferPool {
     }
 
     /// Returns the first `length` bytes of a buffer as a chunk. The buffer is reusable after the chunk is dropped.
-    fn share(&mut self, buffer: BytesMut, length: usize) -> Bytes {
+    fn share_prefix(&mut self, buffer: BytesMut, length: usize) -> Bytes {
         let buffer = buffer.freeze();
         let chunk = buffer.slice(..length.min(buffer.len()));
         self.shared.push_back(buffer);
@@ -116,7 +116,7 @@ impl BufferPool {
 }
 
 /// Reads from the page cache. Returns `None` if the read would wait for the disk, or the file system does not support `RWF_NOWAIT`.
-fn read_nowait(file: &File, buffer: &mut [u8], at: u64) -> Option<io::Result<usize>> {
+fn read_from_page_cache(file: &File, buffer: &mut [u8], at: u64) -> Option<io::Result<usize>> {
     loop {
         match preadv2(file, &mut [IoSliceMut::new(buffer)], at, ReadWriteFlags::NOWAIT) {
             Ok(length) => return Some(Ok(length)),
@@ -178,7 +178,7 @@ mod tests {
     #[tokio::test]
     async fn files_without_nowait_support_are_read_on_blocking_threads() {
         let path = "/proc/version";
-        assert!(read_nowait(&File::open(path).unwrap(), &mut [0; 8], 0).is_none());
+        assert!(read_from_page_cache(&File::open(path).unwrap(), &mut [0; 8], 0).is_none());
         let expected = std::fs::read(path).unwrap();
         let stream = BodyStream::new("head,".into(), File::open(path).unwrap(), 2, expected.len() as u64);
         assert_eq!(read_all(stream).await.unwrap(), [b"head,", &expected[2..]].concat());
@@ -201,7 +201,7 @@ mod tests {
         let mut share = |byte| {
             let mut buffer = pool.acquire(u64::MAX);
             buffer[0] = byte;
-            pool.share(buffer, CHUNK_SIZE)
+            pool.share_prefix(buffer, CHUNK_SIZE)
         };
         let (first, second) = (share(1), share(2));
         let address = first.as_ptr();

@@ -18,8 +18,8 @@ use crate::error::ApiError;
 use crate::{AppState, passwords};
 
 /// Maximum wait for concurrent attempts of other servers on the same subject.
-const MAX_WAIT: Duration = Duration::from_secs(10);
-const POLL_INTERVAL: Duration = Duration::from_millis(50);
+const MAX_ATTEMPT_WAIT: Duration = Duration::from_secs(10);
+const RESERVATION_POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Outcome of a password check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,25 +33,26 @@ pub(crate) enum PasswordCheck {
 /// Checks a password of the user `<domain>/<name>` from an address.
 ///
 /// The check of a missing user takes as long as the check of a wrong password.
-pub(crate) async fn check_password(
+pub(crate) async fn check_password_attempt(
     service: &AppState,
     name: &str,
     user: Option<&User>,
     peer: Option<IpAddr>,
     password: SecretString,
 ) -> Result<PasswordCheck, ApiError> {
-    let subject = failure_subject(&service.store, format!("user:{name}"), user.map(|user| &user.id), peer).await?.name;
+    let subject =
+        find_failure_subject(&service.store, format!("user:{name}"), user.map(|user| &user.id), peer).await?.name;
     let _lock = service.attempt_locks().lock(&subject).await;
     if !reserve_attempt(&service.store, &subject).await? {
         return Ok(PasswordCheck::Locked);
     }
-    let is_correct = passwords::verify(password, user.map(|user| user.password_hash.clone())).await?;
+    let is_correct = passwords::verify_password(password, user.map(|user| user.password_hash.clone())).await?;
     let Some(user) = user.filter(|user| is_correct && user.enabled) else {
         service.store.confirm_auth_failure(&subject).await?;
         return Ok(PasswordCheck::Wrong);
     };
     service.store.clear_auth_failures(&subject).await?;
-    record_address(&service.store, &user.id, peer).await;
+    record_client_address(&service.store, &user.id, peer).await;
     Ok(PasswordCheck::Right)
 }
 
@@ -61,7 +62,7 @@ async fn reserve_attempt(store: &Store, subject: &str) -> Result<bool, StoreErro
     loop {
         match store.reserve_attempt(subject).await? {
             Reservation::Granted => return Ok(true),
-            Reservation::Busy if start.elapsed() < MAX_WAIT => sleep(POLL_INTERVAL).await,
+            Reservation::Busy if start.elapsed() < MAX_ATTEMPT_WAIT => sleep(RESERVATION_POLL_INTERVAL).await,
             Reservation::Busy | Reservation::Locked => return Ok(false),
         }
     }
@@ -77,7 +78,7 @@ pub(crate) struct FailureSubject {
 /// Returns the subject whose failure counter applies to an address.
 ///
 /// The name is the last part, so that no name can imitate another subject.
-pub(crate) async fn failure_subject(
+pub(crate) async fn find_failure_subject(
     store: &Store,
     name: String,
     user: Option<&UserId>,
@@ -96,7 +97,7 @@ pub(crate) async fn failure_subject(
 /// Records the address of a successful authentication, which then has its own failure counter for the user.
 ///
 /// If the store fails, the error is logged and the address stays unknown.
-pub(crate) async fn record_address(store: &Store, user: &UserId, peer: Option<IpAddr>) {
+pub(crate) async fn record_client_address(store: &Store, user: &UserId, peer: Option<IpAddr>) {
     let Some(peer) = peer else { return };
     if let Err(error) = store.record_address(user, &ClientSubnet::from(peer).to_string()).await {
         warn!(%error, user.id = %user, "could not record the address of a user");

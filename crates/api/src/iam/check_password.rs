@@ -15,7 +15,7 @@ use crate::iam::sign_in::UserRef;
 /// Authenticates a user by password and records the user in the audit trail.
 ///
 /// Duration and error are the same for a missing user and a wrong password. Repeated failures lock missing names too.
-pub(crate) async fn check_password(
+pub(crate) async fn authenticate_by_password(
     service: &AppState,
     trail: &AuditContext,
     peer: Option<IpAddr>,
@@ -37,7 +37,7 @@ pub(crate) async fn check_password(
     match (&user, who) {
         (Some(user), _) => {
             trail.set_domain(&user.domain_id);
-            trail.set_claimed(&user.name);
+            trail.set_claimed_identity(&user.name);
             trail.set_target(&user.name);
         }
         // An unknown user name is not recorded: it may be a password typed into the wrong field.
@@ -50,7 +50,7 @@ pub(crate) async fn check_password(
         }
         (None, UserRef::Id(_)) => {}
     }
-    let check = auth_attempts::check_password(service, &name, user.as_ref(), peer, password).await?;
+    let check = auth_attempts::check_password_attempt(service, &name, user.as_ref(), peer, password).await?;
     match (check, user) {
         (PasswordCheck::Right, Some(user)) => {
             trail.set_actor(&user);

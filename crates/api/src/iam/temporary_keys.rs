@@ -21,7 +21,7 @@ use crate::iam::token_response::format_timestamp;
 use crate::json::Json;
 
 /// Lifetime of a temporary key in seconds: 15 minutes to 24 hours.
-const LIFETIME_SECONDS: std::ops::RangeInclusive<i64> = 900..=86_400;
+const ALLOWED_LIFETIME_SECONDS: std::ops::RangeInclusive<i64> = 900..=86_400;
 
 /// Request of a temporary access key.
 #[derive(Deserialize, ToSchema)]
@@ -85,7 +85,7 @@ struct TemporaryKey {
         (status = 403, description = "The request was signed with a temporary key", body = ErrorBody)
     )
 )]
-pub(crate) async fn create(
+pub(crate) async fn create_temporary_key(
     State(service): State<AppState>,
     caller: Caller,
     body: Bytes,
@@ -96,24 +96,24 @@ pub(crate) async fn create(
         return Err(ApiError::with_detail(ErrorEntry::IAM_FORBIDDEN_SCOPE, "iam-temporary-by-temporary", Vec::new()));
     }
     let requested = identity.token.unwrap_or(TemporaryKeyToken { id: None, duration_seconds: None });
-    let lifetime = requested.duration_seconds.unwrap_or(*LIFETIME_SECONDS.start());
-    if !LIFETIME_SECONDS.contains(&lifetime) {
+    let lifetime = requested.duration_seconds.unwrap_or(*ALLOWED_LIFETIME_SECONDS.start());
+    if !ALLOWED_LIFETIME_SECONDS.contains(&lifetime) {
         let arguments = vec![
             ("field", "auth.identity.token.duration_seconds".to_owned()),
             ("given", lifetime.to_string()),
-            ("min", LIFETIME_SECONDS.start().to_string()),
-            ("max", LIFETIME_SECONDS.end().to_string()),
+            ("min", ALLOWED_LIFETIME_SECONDS.start().to_string()),
+            ("max", ALLOWED_LIFETIME_SECONDS.end().to_string()),
         ];
         return Err(ApiError::with_detail(ErrorEntry::IAM_INVALID_FIELD, "parameter-range", arguments));
     }
     let source = match &requested.id {
-        Some(token) => source_of_token(&service, &caller, token).await?,
-        None => KeySource::of_caller(&caller),
+        Some(token) => find_token_source(&service, &caller, token).await?,
+        None => KeySource::from_caller(&caller),
     };
     let expires_at = Timestamp::now().as_second().saturating_add(lifetime).min(source.expires_at.unwrap_or(i64::MAX));
     let failed = |error| ApiError::internal(&error);
     let secret = access_key::generate_secret().map_err(failed)?;
-    let security_token = security_token::generate(&source.scope).map_err(failed)?;
+    let security_token = security_token::generate_security_token(&source.scope).map_err(failed)?;
     let new = NewTemporaryKey {
         user_id: caller.principal.user_id.clone(),
         id: AccessKeyId::generate(),
@@ -122,7 +122,7 @@ pub(crate) async fn create(
         expires_at,
         issued_for: source.issued_for,
     };
-    service.store.create_temporary_key(&caller.origin(), &new).await?;
+    service.store.create_temporary_key(&caller.audit_origin(), &new).await?;
     let credential = TemporaryKey {
         access: new.id.to_string(),
         secret: secret.expose_secret().to_owned(),
@@ -154,7 +154,7 @@ struct KeySource {
 }
 
 impl KeySource {
-    fn of_caller(caller: &Caller) -> Self {
+    fn from_caller(caller: &Caller) -> Self {
         let issued_for = match &caller.credential {
             CredentialRef::Token(token) => IssuedFor::Token(token.hash),
             CredentialRef::Key(id) => IssuedFor::Key(id.clone()),
@@ -164,7 +164,7 @@ impl KeySource {
 }
 
 /// Returns the source for a valid token of the caller.
-async fn source_of_token(service: &AppState, caller: &Caller, token: &str) -> Result<KeySource, ApiError> {
+async fn find_token_source(service: &AppState, caller: &Caller, token: &str) -> Result<KeySource, ApiError> {
     let hash = token::hash(token);
     let stored = service.store.token(&hash).await?;
     let stored = stored.filter(|stored| !stored.revoked && stored.user.id == caller.principal.user_id);

@@ -44,7 +44,7 @@ pub(crate) async fn issue_token(
             origin,
         })
         .await?;
-    remove_old_tokens(service, issued_at).await;
+    remove_expired_tokens(service, issued_at).await;
     Ok(IssuedToken { secret, methods, issued_at, expires_at })
 }
 
@@ -54,7 +54,7 @@ pub(crate) fn describe_scope(project: Option<&Project>) -> String {
 }
 
 /// Removes tokens one day after their expiry. Until then, errors distinguish expired from unknown tokens.
-async fn remove_old_tokens(service: &AppState, now: i64) {
+async fn remove_expired_tokens(service: &AppState, now: i64) {
     if let Err(error) = service.store.remove_tokens_expired_before(now - 24 * 3600).await {
         tracing::warn!(%error, "could not remove old tokens");
     }

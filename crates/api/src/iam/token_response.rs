@@ -9,7 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::AppState;
-use crate::client_addr::{ClientAddr, base_url};
+use crate::client_addr::{ClientAddr, server_base_url};
 use crate::error::ApiError;
 
 /// A token without its secret.
@@ -98,8 +98,8 @@ pub(super) struct TokenDetails<'a> {
 pub(super) struct ServerUrl(String);
 
 impl ServerUrl {
-    pub(super) fn of_request(connection: Option<&ClientAddr>, headers: &HeaderMap) -> Self {
-        Self(base_url(connection, headers))
+    pub(super) fn from_request(connection: Option<&ClientAddr>, headers: &HeaderMap) -> Self {
+        Self(server_base_url(connection, headers))
     }
 }
 

@@ -60,7 +60,7 @@ struct LimitLabel {
 
 /// A limit on clients; the label of rejected requests and connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Limit {
+pub(crate) enum ClientLimit {
     /// Request rate of a principal.
     Principal,
     /// Sign-in rate of a peer.
@@ -77,7 +77,7 @@ pub(crate) enum Limit {
     LongPolls,
 }
 
-impl Limit {
+impl ClientLimit {
     const fn name(self) -> &'static str {
         match self {
             Self::Principal => "principal",
@@ -111,7 +111,7 @@ impl Default for Metrics {
         let mut registry = Registry::with_prefix("clew");
         let requests = Family::default();
         registry.register("http_requests", "Answered requests by method, route and status", requests.clone());
-        let request_seconds = Family::new_with_constructor(request_histogram as fn() -> Histogram);
+        let request_seconds = Family::new_with_constructor(new_request_histogram as fn() -> Histogram);
         registry.register_with_unit("http_request", "Time to an answer", Unit::Seconds, request_seconds.clone());
         let over_limit = Family::default();
         registry.register(
@@ -170,25 +170,25 @@ impl Metrics {
     ///
     /// `route` is a route pattern: paths chosen by clients would create an unbounded number of series.
     pub(crate) fn record_response(&self, method: &Method, route: &str, status: u16, seconds: f64) {
-        let method = if COUNTED_METHODS.contains(method) { method.as_str() } else { "other" };
+        let method = if METHODS_WITH_SERIES.contains(method) { method.as_str() } else { "other" };
         let labels = RequestLabels { method: method.to_owned(), route: route.to_owned(), status };
         self.requests.get_or_create(&labels).inc();
         self.request_seconds.get_or_create(&RouteLabel { route: route.to_owned() }).observe(seconds);
     }
 
-    pub(crate) fn record_rejection(&self, limit: Limit) {
+    pub(crate) fn record_rejection(&self, limit: ClientLimit) {
         self.over_limit.get_or_create(&LimitLabel { limit: limit.name() }).inc();
     }
 }
 
 /// Methods with their own series. Other methods are counted as `other`.
-const COUNTED_METHODS: [Method; 7] =
+const METHODS_WITH_SERIES: [Method; 7] =
     [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE, Method::PATCH, Method::OPTIONS];
 
 /// Maximum duration of the store reads for a scrape.
-const STORE_TIMEOUT: Duration = Duration::from_secs(5);
+const STORE_READ_TIMEOUT: Duration = Duration::from_secs(5);
 
-fn request_histogram() -> Histogram {
+fn new_request_histogram() -> Histogram {
     Histogram::new(exponential_buckets(0.001, 4.0, 9))
 }
 
@@ -217,10 +217,10 @@ impl Observer for Metrics {
 
 /// Show the metrics of this process.
 #[utoipa::path(get, path = "/metrics", operation_id = "ShowMetrics", tag = "operations", security(()), responses((status = 200, description = "OpenMetrics text", body = str, content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8")))]
-pub(crate) async fn show(State(service): State<AppState>) -> Result<Response, ApiError> {
+pub(crate) async fn show_metrics(State(service): State<AppState>) -> Result<Response, ApiError> {
     let metrics = &service.metrics;
     let read = async { tokio::try_join!(service.store.task_counts(), service.store.zones()) };
-    let read = tokio::time::timeout(STORE_TIMEOUT, read).await;
+    let read = tokio::time::timeout(STORE_READ_TIMEOUT, read).await;
     let (counts, zones) = read.map_err(|error| ApiError::internal(&error))??;
     for (status, count) in counts {
         metrics.tasks.get_or_create(&StatusLabel { status: status.name() }).set(to_gauge_value(count));
@@ -249,7 +249,7 @@ mod tests {
     fn metrics_in_dashboards_and_alerts_exist() {
         let metrics = Metrics::default();
         metrics.record_response(&Method::GET, "/", 200, 0.1);
-        metrics.record_rejection(Limit::SignIns);
+        metrics.record_rejection(ClientLimit::SignIns);
         metrics.collection_failed(FailureKind::Unreachable);
         metrics.tasks.get_or_create(&StatusLabel { status: "queued" }).set(1);
         metrics.workers.get_or_create(&ZoneLabel { zone: "dmz".into() }).set(1);

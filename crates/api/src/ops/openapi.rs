@@ -11,6 +11,6 @@ static OPENAPI_DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| crate::openapi_json(
 
 /// Show the OpenAPI document.
 #[utoipa::path(get, path = "/openapi.json", operation_id = "ShowDescription", tag = "operations", security(()), responses((status = 200, description = "OpenAPI 3.1", body = serde_json::Value)))]
-pub(crate) async fn show() -> Response {
+pub(crate) async fn show_openapi_document() -> Response {
     ([(CONTENT_TYPE, "application/json")], OPENAPI_DOCUMENT.clone()).into_response()
 }

@@ -33,7 +33,8 @@ impl Tls {
 
     /// Reloads the certificate if the files differ from `last`. Returns their current fingerprints.
     fn reload_if_changed(&self, last: &[Option<FileFingerprint>; 2]) -> [Option<FileFingerprint>; 2] {
-        let current = [FileFingerprint::read(&self.files.certificate), FileFingerprint::read(&self.files.key)];
+        let current =
+            [FileFingerprint::read_metadata(&self.files.certificate), FileFingerprint::read_metadata(&self.files.key)];
         if current != *last {
             self.reload_and_log();
         }

@@ -24,7 +24,7 @@ use super::reserved::{self, Admission};
 use super::tls::Tls;
 use super::write_timeout::WriteTimeout;
 use crate::client_addr::ClientAddr;
-use crate::routes::router;
+use crate::routes::build_router;
 use crate::{ApiSettings, AppState, Metrics};
 
 /// Serves connections. Shared by all connections of a listener.
@@ -47,24 +47,30 @@ impl ConnectionHandler {
         let mut reserved_http = http.clone();
         reserved_http
             .keep_alive(false)
-            .header_read_timeout(settings.header_read_timeout.min(reserved::RESERVED_TIMEOUT));
-        let router = TowerToHyperService::new(router(service));
+            .header_read_timeout(settings.header_read_timeout.min(reserved::RESERVED_CONNECTION_TIMEOUT));
+        let router = TowerToHyperService::new(build_router(service));
         Self { router, http, reserved_http, tls, settings, metrics, shutdown }
     }
 
     /// Serves the requests of a connection. After `watcher` signals shutdown, the response in progress is the last one.
-    pub(super) async fn serve(&self, stream: TcpStream, peer: IpAddr, admission: Admission, watcher: Watcher) {
+    pub(super) async fn serve_connection(
+        &self,
+        stream: TcpStream,
+        peer: IpAddr,
+        admission: Admission,
+        watcher: Watcher,
+    ) {
         match &self.tls {
             None => self.serve_http(stream, ClientAddr { ip: peer, tls: false }, admission, watcher).await,
             Some(tls) => {
-                if let Some(stream) = self.handshake(tls, stream, peer, admission).await {
+                if let Some(stream) = self.perform_tls_handshake(tls, stream, peer, admission).await {
                     self.serve_http(stream, ClientAddr { ip: peer, tls: true }, admission, watcher).await;
                 }
             }
         }
     }
 
-    async fn handshake(
+    async fn perform_tls_handshake(
         &self,
         tls: &Tls,
         stream: TcpStream,
@@ -73,7 +79,7 @@ impl ConnectionHandler {
     ) -> Option<TlsStream<TcpStream>> {
         let limit = match admission {
             Admission::Regular => self.settings.tls_handshake_timeout,
-            Admission::OperationsOnly => self.settings.tls_handshake_timeout.min(reserved::RESERVED_TIMEOUT),
+            Admission::OperationsOnly => self.settings.tls_handshake_timeout.min(reserved::RESERVED_CONNECTION_TIMEOUT),
         };
         let outcome = tokio::select! {
             () = self.shutdown.cancelled() => return None,
@@ -100,7 +106,7 @@ impl ConnectionHandler {
             request.extensions_mut().insert(connection);
             let tracker = tracker.clone();
             let hsts = connection.tls && self.settings.hsts;
-            let outcome = match admission.refusal(&request, &self.metrics, hsts) {
+            let outcome = match admission.refusal_response(&request, &self.metrics, hsts) {
                 None => Ok(self.router.call(request)),
                 Some(refused) => Err(refused),
             };

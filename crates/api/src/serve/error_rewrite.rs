@@ -19,12 +19,12 @@ use super::head::{MAX_HEAD_BYTES, MAX_HEADERS};
 use crate::Metrics;
 use crate::error::ApiError;
 
-/// Progress of the latest request of a connection, shared by the service and the stream.
+/// RequestProgress of the latest request of a connection, shared by the service and the stream.
 #[derive(Debug, Clone, Default)]
-pub(super) struct ResponseTracker(Arc<Progress>);
+pub(super) struct ResponseTracker(Arc<RequestProgress>);
 
 #[derive(Debug, Default)]
-struct Progress {
+struct RequestProgress {
     /// The response body is not complete.
     in_progress: AtomicBool,
     /// The response may not be flushed completely.
@@ -106,15 +106,15 @@ impl<S> ErrorRewrite<S> {
     }
 
     /// Replaces `bytes` if they are an error response of hyper. Returns whether they were replaced.
-    fn try_replace(&mut self, bytes: &[u8]) -> bool {
+    fn try_replace_error(&mut self, bytes: &[u8]) -> bool {
         if !self.tracker.is_idle() {
             return false;
         }
-        let replacement = std::str::from_utf8(bytes).ok().and_then(|original| self.rewrite(original));
+        let replacement = std::str::from_utf8(bytes).ok().and_then(|original| self.build_replacement(original));
         replacement.map(|replacement| self.replacement = replacement).is_some()
     }
 
-    fn rewrite(&self, original: &str) -> Option<Vec<u8>> {
+    fn build_replacement(&self, original: &str) -> Option<Vec<u8>> {
         let head = original.strip_suffix("\r\n\r\n")?;
         let refusal = match head.strip_prefix("HTTP/1.")?.split(' ').nth(1)? {
             "400" => ApiError::new(ErrorEntry::BAD_REQUEST),
@@ -178,7 +178,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for ErrorRewrite<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for ErrorRewrite<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        if self.try_replace(bytes) {
+        if self.try_replace_error(bytes) {
             return Poll::Ready(Ok(bytes.len()));
         }
         ready!(self.poll_write_replacement(context))?;

@@ -15,7 +15,7 @@ pub(super) struct FileFingerprint {
 
 impl FileFingerprint {
     /// Reads the metadata of a file. `None` if the file does not exist, such as briefly while it is replaced.
-    pub(super) fn read(path: &Path) -> Option<Self> {
+    pub(super) fn read_metadata(path: &Path) -> Option<Self> {
         let file = path.metadata().ok()?;
         Some(Self {
             device: file.dev(),

@@ -18,7 +18,7 @@ use crate::security_headers;
 const OPERATIONS_PATHS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
 /// Timeout of the TLS handshake, and of the request head, on a reserved connection.
-pub(super) const RESERVED_TIMEOUT: Duration = Duration::from_secs(2);
+pub(super) const RESERVED_CONNECTION_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Requests that a connection may serve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,13 +31,13 @@ pub(super) enum Admission {
 
 impl Admission {
     /// Returns the error response for a request that the connection does not serve. `hsts`: see [`security_headers::add_security_headers`].
-    pub(super) fn refusal<B>(self, request: &Request<B>, metrics: &Metrics, hsts: bool) -> Option<Response> {
+    pub(super) fn refusal_response<B>(self, request: &Request<B>, metrics: &Metrics, hsts: bool) -> Option<Response> {
         let is_allowed = self == Self::Regular || OPERATIONS_PATHS.contains(&request.uri().path());
-        (!is_allowed).then(|| build_refusal(request, metrics, hsts))
+        (!is_allowed).then(|| build_refusal_response(request, metrics, hsts))
     }
 }
 
-fn build_refusal<B>(request: &Request<B>, metrics: &Metrics, hsts: bool) -> Response {
+fn build_refusal_response<B>(request: &Request<B>, metrics: &Metrics, hsts: bool) -> Response {
     let language = request.headers().get("x-language").and_then(|tag| Language::from_tag(tag.to_str().ok()?));
     let request_id = Uuid::new_v4().simple().to_string();
     let refusal = ApiError::with_detail(ErrorEntry::UNAVAILABLE, "no-free-connection", Vec::new());

@@ -93,7 +93,7 @@ pub(crate) struct IntelligentKillTask {
         (status = 500, description = "The node cannot be read; the message states the reason", body = ErrorBody)
     )
 )]
-pub(crate) async fn preview(
+pub(crate) async fn preview_intelligent_kill(
     State(service): State<AppState>,
     caller: Caller,
     Path(path): Path<(String, String)>,
@@ -101,8 +101,8 @@ pub(crate) async fn preview(
     RawQuery(query): RawQuery,
 ) -> Result<Json<IntelligentKillStatistics>, ApiError> {
     let query = Query::parse(query.as_deref());
-    let target = resolve_target(&service, &caller, Action::SHOW_INTELLIGENT_KILL, path, || {
-        query?.required("node_id").map(str::to_owned)
+    let target = resolve_node_target(&service, &caller, Action::SHOW_INTELLIGENT_KILL, path, || {
+        query?.get_required("node_id").map(str::to_owned)
     });
     let target = target.await?;
     let kills = &service.intelligent_kills;
@@ -112,14 +112,14 @@ pub(crate) async fn preview(
         Err(KillError::Store(error)) => Ok(Err(error)),
     };
     let plan = service.read_node(&target.node, read_plan).await?.map_err(|error: StoreError| ApiError::from(error))?;
-    let masked = target.is_masked_for(&service, &caller);
-    let statistics = plan.entries().map(|(strategy, group)| group_statistic(strategy, group, masked)).collect();
+    let masked = target.is_masked_for_caller(&service, &caller);
+    let statistics = plan.entries().map(|(strategy, group)| build_group_statistic(strategy, group, masked)).collect();
     let warnings = warnings::read_warnings(&service, &target.node, &plan.into_victims(), language).await;
     Ok(Json(IntelligentKillStatistics { statistics, warnings }))
 }
 
 #[allow(clippy::cast_precision_loss, reason = "seconds and sessions are far below 2^53")]
-fn group_statistic(strategy: RankingStrategy, group: &SessionGroup, masked: bool) -> IntelligentKillStatistic {
+fn build_group_statistic(strategy: RankingStrategy, group: &SessionGroup, masked: bool) -> IntelligentKillStatistic {
     let first = group.sessions.first().and_then(|session| session.statement.as_deref()).unwrap_or_default();
     let (total, count) = (group.total_seconds() as f64, group.count());
     IntelligentKillStatistic {
@@ -147,17 +147,17 @@ fn group_statistic(strategy: RankingStrategy, group: &SessionGroup, masked: bool
         (status = 409, description = "The node's queue of intelligent kills is full", body = ErrorBody)
     )
 )]
-pub(crate) async fn execute(
+pub(crate) async fn execute_intelligent_kill(
     State(service): State<AppState>,
     caller: Caller,
     Path(path): Path<(String, String)>,
     body: Bytes,
 ) -> Result<Json<IntelligentKillTask>, ApiError> {
-    let node = || Body::parse(&body, &["node_id"])?.required::<String>("node_id");
-    let target = resolve_target(&service, &caller, Action::EXECUTE_INTELLIGENT_KILL, path, node).await?;
+    let node = || Body::parse(&body, &["node_id"])?.get_required::<String>("node_id");
+    let target = resolve_node_target(&service, &caller, Action::EXECUTE_INTELLIGENT_KILL, path, node).await?;
     caller.audit.add_detail("node", target.node.id.as_str());
     let new = NewIntelligentKill {
-        by: caller.origin(),
+        by: caller.audit_origin(),
         project_id: target.project.id.clone(),
         instance_id: target.instance.id.clone(),
         node_id: target.node.id,
@@ -176,14 +176,14 @@ pub(crate) async fn execute(
 }
 
 /// Authorizes the action on the instance, then resolves the node id of the query or body.
-async fn resolve_target(
+async fn resolve_node_target(
     service: &AppState,
     caller: &Caller,
     action: Action,
     (project, instance): (String, String),
     node: impl FnOnce() -> Result<String, ApiError>,
 ) -> Result<NodeTarget<Node>, ApiError> {
-    let (project, instance) = caller.require_instance(service, action, (&project, &instance), &[]).await?;
+    let (project, instance) = caller.require_instance_action(service, action, (&project, &instance), &[]).await?;
     let node = crate::caller::load_node(service, &instance, &node()?).await?;
     Ok(NodeTarget { project, instance, node })
 }

@@ -99,23 +99,23 @@ pub(crate) struct LockRootCause {
         (status = 500, description = "The node cannot be read; the message states the reason", body = ErrorBody)
     )
 )]
-pub(crate) async fn show(
+pub(crate) async fn show_lock_wait(
     State(service): State<AppState>,
     caller: Caller,
     Path(path): Path<(String, String, String)>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<LockWaitResponse>, ApiError> {
     let target = NodeTarget::resolve_with_password(&service, &caller, Action::LIST_PROCESSES, &path).await?;
-    let pid = parse_pid(&Query::parse(query.as_deref())?)?;
+    let pid = parse_session_id(&Query::parse(query.as_deref())?)?;
     let node = &target.node;
     let observed = service.read_node(node, async |limits| read_waits(&node.url, &limits).await).await?;
     let Some(waiter) = observed.sessions.iter().find(|facts| facts.session.id == pid) else {
         return Err(ApiError::with_detail(ErrorEntry::UNKNOWN_NODE, "no-such-session", vec![("id", pid.to_string())]));
     };
-    let masked = target.is_masked_for(&service, &caller);
+    let masked = target.is_masked_for_caller(&service, &caller);
     let graph = waits::build_graph(&observed);
     let graph = if masked { graph.masked() } else { graph };
-    let cause = root_cause(&graph, pid).or_else(|| {
+    let cause = find_root_cause(&graph, pid).or_else(|| {
         // The session waits for an unidentified blocker: return the partial result.
         graph.unexplained.iter().find(|unexplained| unexplained.session == pid)?;
         let statement = waiter.session.statement.as_deref();
@@ -126,13 +126,13 @@ pub(crate) async fn show(
     Ok(Json(LockWaitResponse { abnormal_root_cause: cause }))
 }
 
-fn parse_pid(query: &Query) -> Result<u64, ApiError> {
-    let given = query.required("pid")?;
-    given.parse().ok().filter(|&pid| pid > 0).ok_or_else(|| Query::invalid("pid", given))
+fn parse_session_id(query: &Query) -> Result<u64, ApiError> {
+    let given = query.get_required("pid")?;
+    given.parse().ok().filter(|&pid| pid > 0).ok_or_else(|| Query::invalid_value_error("pid", given))
 }
 
 /// Returns the wait of a session with its first root blocker (DESIGN.md section 6).
-fn root_cause(graph: &WaitGraph, pid: u64) -> Option<LockRootCause> {
+fn find_root_cause(graph: &WaitGraph, pid: u64) -> Option<LockRootCause> {
     let waiter = Party::Session(pid);
     let root = *graph.roots_of(waiter).first()?;
     let leads_to_root =
@@ -155,12 +155,12 @@ fn root_cause(graph: &WaitGraph, pid: u64) -> Option<LockRootCause> {
         ..LockRootCause::default()
     };
     Some(match graph.facts(blocker) {
-        Some(facts) => add_blocker(cause, facts),
+        Some(facts) => add_blocker_fields(cause, facts),
         None => cause,
     })
 }
 
-fn add_blocker(cause: LockRootCause, facts: &PartyDetail) -> LockRootCause {
+fn add_blocker_fields(cause: LockRootCause, facts: &PartyDetail) -> LockRootCause {
     let transaction = facts.transaction.as_ref().map(|facts| &facts.transaction);
     let session = facts.session.as_ref();
     let running = facts.statement().map(to_valid_utf8);

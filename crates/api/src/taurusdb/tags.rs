@@ -12,12 +12,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::AppState;
-use crate::body::{Body, check_count, missing_field};
+use crate::body::{Body, check_entry_count, missing_field_error};
 use crate::caller::Caller;
 use crate::error::ApiError;
 use crate::json::Json;
 use crate::pagination::{self, PageParameters};
-use crate::query::truncate;
+use crate::query::truncate_text;
 
 /// Maximum number of tags in a request.
 const MAX_TAGS: usize = 20;
@@ -101,8 +101,8 @@ pub(crate) async fn list_instance_tags(
     Path((project, instance)): Path<(String, String)>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<InstanceTags>, ApiError> {
-    let (_, instance) = caller.require_instance(&service, Action::LIST_TAGS, (&project, &instance), &[]).await?;
-    let page = pagination::parse_page(query.as_deref())?;
+    let (_, instance) = caller.require_instance_action(&service, Action::LIST_TAGS, (&project, &instance), &[]).await?;
+    let page = pagination::parse_page_parameters(query.as_deref())?;
     let view = |tag: Tag| InstanceTag { key: tag.key, value: tag.value };
     let (tags, total_count) = pagination::slice_page(instance.tags.clone(), page, view);
     Ok(Json(InstanceTags { total_count, tags }))
@@ -122,9 +122,9 @@ pub(crate) async fn list_project_tags(
     Path(project): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<ProjectTags>, ApiError> {
-    let project = caller.require_any_in_project(Action::LIST_TAGS, &project).await?;
-    let page = pagination::parse_page(query.as_deref())?;
-    let tags = visible_tags(&service, &caller, &project).await?;
+    let project = caller.require_action_on_any_instance(Action::LIST_TAGS, &project).await?;
+    let page = pagination::parse_page_parameters(query.as_deref())?;
+    let tags = load_visible_tags(&service, &caller, &project).await?;
     let (tags, total_count) = pagination::slice_page(tags, page, |(key, values)| ProjectTag { key, values });
     Ok(Json(ProjectTags { total_count, tags }))
 }
@@ -138,7 +138,7 @@ pub(crate) async fn list_project_tags(
     request_body(content = TagAction, content_type = "application/json"),
     responses((status = 200, description = "Done"))
 )]
-pub(crate) async fn batch_action(
+pub(crate) async fn apply_tag_action(
     State(service): State<AppState>,
     caller: Caller,
     Path((project, instance)): Path<(String, String)>,
@@ -146,14 +146,14 @@ pub(crate) async fn batch_action(
 ) -> Result<StatusCode, ApiError> {
     // Policies can depend on the requested tags, so the body is parsed before authorization.
     // Parse errors are returned only to authorized callers.
-    let parsed = parse_action(&body);
+    let parsed = parse_tag_action(&body);
     let tags = parsed.as_ref().map_or(&[][..], |(_, tags)| tags);
     let value = |tag: &TagChange| tag.value.clone().unwrap_or_default();
     let requested: Vec<Tag> = tags.iter().map(|tag| Tag { key: tag.key.clone(), value: value(tag) }).collect();
     let (project, instance) =
-        caller.require_instance(&service, Action::TAG_INSTANCE, (&project, &instance), &requested).await?;
+        caller.require_instance_action(&service, Action::TAG_INSTANCE, (&project, &instance), &requested).await?;
     let (operation, tags) = parsed?;
-    let (origin, store) = (caller.origin(), &service.store);
+    let (origin, store) = (caller.audit_origin(), &service.store);
     let exists = match operation {
         TagOperation::Create => store.add_tags(&origin, &project.id, &instance.id, &requested).await?,
         TagOperation::Delete => {
@@ -164,11 +164,11 @@ pub(crate) async fn batch_action(
     if exists { Ok(StatusCode::OK) } else { Err(ApiError::new(ErrorEntry::UNKNOWN_INSTANCE)) }
 }
 
-fn parse_action(body: &[u8]) -> Result<(TagOperation, Vec<TagChange>), ApiError> {
+fn parse_tag_action(body: &[u8]) -> Result<(TagOperation, Vec<TagChange>), ApiError> {
     let body = Body::parse(body, &["action", "tags"])?;
-    let operation: TagOperation = body.required("action")?;
-    let tags: Vec<TagChange> = body.required("tags")?;
-    check_count("tags", tags.len(), 1, MAX_TAGS)?;
+    let operation: TagOperation = body.get_required("action")?;
+    let tags: Vec<TagChange> = body.get_required("tags")?;
+    check_entry_count("tags", tags.len(), 1, MAX_TAGS)?;
     let mut keys = HashSet::new();
     for tag in &tags {
         check_tag(tag, operation)?;
@@ -184,23 +184,23 @@ fn check_tag(tag: &TagChange, operation: TagOperation) -> Result<(), ApiError> {
     let is_valid_key = (1..=MAX_KEY_LEN).contains(&tag.key.chars().count())
         && tag.key.chars().all(|letter| is_letter(letter) || "_-".contains(letter));
     if !is_valid_key {
-        let arguments = vec![("given", truncate(&tag.key)), ("max", MAX_KEY_LEN.to_string())];
+        let arguments = vec![("given", truncate_text(&tag.key)), ("max", MAX_KEY_LEN.to_string())];
         return Err(ApiError::invalid_parameter("tag-key-form", arguments));
     }
     let Some(value) = &tag.value else {
-        return if operation == TagOperation::Create { Err(missing_field("value")) } else { Ok(()) };
+        return if operation == TagOperation::Create { Err(missing_field_error("value")) } else { Ok(()) };
     };
     let is_valid_value = value.chars().count() <= MAX_VALUE_LEN
         && value.chars().all(|letter| is_letter(letter) || "_.-".contains(letter));
     if is_valid_value {
         return Ok(());
     }
-    let arguments = vec![("given", truncate(value)), ("max", MAX_VALUE_LEN.to_string())];
+    let arguments = vec![("given", truncate_text(value)), ("max", MAX_VALUE_LEN.to_string())];
     Err(ApiError::invalid_parameter("tag-value-form", arguments))
 }
 
 /// Returns the tag keys of a project with their values, both sorted, from the instances whose tags the caller may list.
-async fn visible_tags(
+async fn load_visible_tags(
     service: &AppState,
     caller: &Caller,
     project: &Project,
@@ -212,7 +212,7 @@ async fn visible_tags(
     loop {
         let (instances, total) = service.store.instances(&project.id, &InstanceFilter::default(), next).await?;
         for instance in instances {
-            if !caller.is_allowed(service, Action::LIST_TAGS, project, &instance)? {
+            if !caller.is_action_allowed(service, Action::LIST_TAGS, project, &instance)? {
                 continue;
             }
             for tag in instance.tags {

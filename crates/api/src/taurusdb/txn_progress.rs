@@ -11,7 +11,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::AppState;
-use crate::body::{Body, check_count, invalid_field};
+use crate::body::{Body, check_entry_count, invalid_field_error};
 use crate::caller::{Caller, NodeTarget};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
@@ -86,7 +86,7 @@ pub(crate) struct RollingBackTransaction {
         (status = 500, description = "The node cannot be read; the message states the reason", body = ErrorBody)
     )
 )]
-pub(crate) async fn show(
+pub(crate) async fn show_rollback_progress(
     State(service): State<AppState>,
     caller: Caller,
     Path(path): Path<(String, String, String)>,
@@ -100,13 +100,13 @@ pub(crate) async fn show(
     }
     let ids = request.ids.as_deref();
     let rollbacks = service.read_node(node, async |limits| read_rollbacks(&node.url, ids, &limits).await).await?;
-    let masked = target.is_masked_for(&service, &caller);
+    let masked = target.is_masked_for_caller(&service, &caller);
     let (transactions, total_count) =
-        pagination::slice_page(rollbacks, request.page, |rollback| rollback_entry(rollback, masked));
+        pagination::slice_page(rollbacks, request.page, |rollback| build_rollback_entry(rollback, masked));
     Ok(Json(TransactionProgress { transactions, total_count }))
 }
 
-fn rollback_entry(rollback: Rollback, masked: bool) -> RollingBackTransaction {
+fn build_rollback_entry(rollback: Rollback, masked: bool) -> RollingBackTransaction {
     let shown = |statement: Vec<u8>| visible_statement(&statement, masked);
     RollingBackTransaction {
         trx_id: rollback.transaction_id.to_string(),
@@ -128,14 +128,14 @@ struct ProgressRequest {
 impl ProgressRequest {
     fn parse(body: &[u8]) -> Result<Self, ApiError> {
         let body = Body::parse(body, &["action", "transaction_ids", "limit", "offset"])?;
-        let action: String = body.required("action")?;
+        let action: String = body.get_required("action")?;
         if action != ROLLBACK_ACTION {
-            return Err(invalid_field("action", &action));
+            return Err(invalid_field_error("action", &action));
         }
         let given: Vec<String> = body.get("transaction_ids")?.unwrap_or_default();
-        check_count("transaction_ids", given.len(), 0, MAX_TRANSACTION_IDS)?;
+        check_entry_count("transaction_ids", given.len(), 0, MAX_TRANSACTION_IDS)?;
         let page = Page {
-            offset: parse_number(&body, "offset", 0, i32::MAX.unsigned_abs())?.unwrap_or(0),
+            offset: parse_bounded_number(&body, "offset", 0, i32::MAX.unsigned_abs())?.unwrap_or(0),
             limit: parse_limit(&body)?,
         };
         if given.is_empty() {
@@ -148,12 +148,12 @@ impl ProgressRequest {
 }
 
 fn parse_limit(body: &Body) -> Result<u32, ApiError> {
-    Ok(parse_number(body, "limit", 1, 100)?.unwrap_or(100))
+    Ok(parse_bounded_number(body, "limit", 1, 100)?.unwrap_or(100))
 }
 
-fn parse_number(body: &Body, name: &'static str, min: u32, max: u32) -> Result<Option<u32>, ApiError> {
+fn parse_bounded_number(body: &Body, name: &'static str, min: u32, max: u32) -> Result<Option<u32>, ApiError> {
     let Some(given) = body.get::<u32>(name)? else { return Ok(None) };
-    if (min..=max).contains(&given) { Ok(Some(given)) } else { Err(invalid_field(name, &given.to_string())) }
+    if (min..=max).contains(&given) { Ok(Some(given)) } else { Err(invalid_field_error(name, &given.to_string())) }
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::error::ApiError;
 use crate::query::Query;
 
 /// Maximum number of rows in a response.
-const MAX_ROWS: u32 = 1000;
+const MAX_RESPONSE_ROWS: u32 = 1000;
 
 /// Names of the filter parameters. Unknown names are rejected: an ignored misspelt filter would return too many rows.
 const FILTER_PARAMETERS: [&str; 9] =
@@ -96,7 +96,7 @@ pub(super) struct RowsQuery {
 pub(super) fn parse_filter(query: Option<&str>, base: AuditFilter) -> Result<AuditFilter, ApiError> {
     let query = Query::parse(query)?;
     query.reject_unknown(&FILTER_PARAMETERS)?;
-    read_filter(&query, base)
+    build_filter(&query, base)
 }
 
 /// Parses the filter, order and page parameters. Adds the filters to `base`.
@@ -107,19 +107,19 @@ pub(super) fn parse_rows_query(query: Option<&str>, base: AuditFilter) -> Result
     let newest_first = match query.get("order") {
         None | Some("oldest") => false,
         Some("newest") => true,
-        Some(other) => return Err(Query::invalid("order", other)),
+        Some(other) => return Err(Query::invalid_value_error("order", other)),
     };
     let after = parse_parameter::<i64>(&query, "after")?;
     if let Some(negative) = after.filter(|after| *after < 0) {
-        return Err(Query::invalid("after", &negative.to_string()));
+        return Err(Query::invalid_value_error("after", &negative.to_string()));
     }
-    let limit = query.number("limit", 1, MAX_ROWS, 100)?;
-    Ok(RowsQuery { filter: read_filter(&query, base)?, newest_first, after, limit })
+    let limit = query.get_number("limit", 1, MAX_RESPONSE_ROWS, 100)?;
+    Ok(RowsQuery { filter: build_filter(&query, base)?, newest_first, after, limit })
 }
 
-fn read_filter(query: &Query, base: AuditFilter) -> Result<AuditFilter, ApiError> {
+fn build_filter(query: &Query, base: AuditFilter) -> Result<AuditFilter, ApiError> {
     let text = |name: &str| query.get(name).map(ToOwned::to_owned);
-    let outcome = |given| Outcome::from_name(given).ok_or_else(|| Query::invalid("outcome", given));
+    let outcome = |given| Outcome::from_name(given).ok_or_else(|| Query::invalid_value_error("outcome", given));
     Ok(AuditFilter {
         from: parse_parameter::<Timestamp>(query, "from")?.map(Timestamp::as_millisecond),
         to: parse_parameter::<Timestamp>(query, "to")?.map(Timestamp::as_millisecond),
@@ -136,5 +136,5 @@ fn read_filter(query: &Query, base: AuditFilter) -> Result<AuditFilter, ApiError
 
 fn parse_parameter<T: FromStr>(query: &Query, name: &'static str) -> Result<Option<T>, ApiError> {
     let Some(given) = query.get(name) else { return Ok(None) };
-    given.parse().map(Some).map_err(|_| Query::invalid(name, given))
+    given.parse().map(Some).map_err(|_| Query::invalid_value_error(name, given))
 }

@@ -7,10 +7,10 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::{ModelName, parse_document};
+use super::{ModelName, parse_policy_document};
 use crate::AppState;
-use crate::administration::require_read;
-use crate::body::{Body, invalid_field, missing_field};
+use crate::administration::require_read_permission;
+use crate::body::{Body, invalid_field_error, missing_field_error};
 use crate::caller::Caller;
 use crate::error::{ApiError, FindingView};
 use crate::json::Json;
@@ -73,36 +73,39 @@ pub(crate) struct Validation {
 #[utoipa::path(post, path = "/clew/v1/policies/validate", tag = "administration",
     request_body(content = PolicyValidation, content_type = "application/json"),
     responses((status = 200, description = "The result", body = Validation)))]
-pub(crate) async fn validate(
+pub(crate) async fn validate_policy(
     State(service): State<AppState>,
     caller: Caller,
     body: Bytes,
 ) -> Result<Json<Validation>, ApiError> {
-    require_read(&service, &caller)?;
-    let text = document_text(&Body::parse(&body, &["document"])?)?;
-    Ok(Json(match parse_document(&service, &caller, text).await? {
+    require_read_permission(&service, &caller)?;
+    let text = extract_document_text(&Body::parse(&body, &["document"])?)?;
+    Ok(Json(match parse_policy_document(&service, &caller, text).await? {
         Ok(policy) => Validation {
             valid: true,
             model: Some(policy.model()),
             errors: Vec::new(),
-            warnings: finding_views(policy.warnings()),
+            warnings: build_finding_views(policy.warnings()),
         },
-        Err(errors) => {
-            Validation { valid: false, model: None, errors: finding_views(errors.diagnostics()), warnings: Vec::new() }
-        }
+        Err(errors) => Validation {
+            valid: false,
+            model: None,
+            errors: build_finding_views(errors.diagnostics()),
+            warnings: Vec::new(),
+        },
     }))
 }
 
 /// Returns the text of the field `document`.
-pub(super) fn document_text(body: &Body) -> Result<String, ApiError> {
-    let raw = body.raw_json("document").ok_or_else(|| missing_field("document"))?;
+pub(super) fn extract_document_text(body: &Body) -> Result<String, ApiError> {
+    let raw = body.raw_json("document").ok_or_else(|| missing_field_error("document"))?;
     match raw.as_bytes().first() {
         Some(b'{') => Ok(raw.to_owned()),
-        Some(b'"') => serde_json::from_str(raw).map_err(|_| invalid_field("document", raw)),
-        _ => Err(invalid_field("document", raw)),
+        Some(b'"') => serde_json::from_str(raw).map_err(|_| invalid_field_error("document", raw)),
+        _ => Err(invalid_field_error("document", raw)),
     }
 }
 
-pub(super) fn finding_views(findings: &[Diagnostic]) -> Vec<FindingView> {
+pub(super) fn build_finding_views(findings: &[Diagnostic]) -> Vec<FindingView> {
     findings.iter().map(FindingView::from).collect()
 }

@@ -24,7 +24,7 @@ pub(crate) struct KillEffectView {
 
 impl KillEffectView {
     /// Reads the effect of kills with these outcomes. `None` if the server accepted no kill.
-    pub(super) async fn read(
+    pub(super) async fn read_effect(
         service: &AppState,
         node: &Node,
         before: Result<StateBeforeKill, Failure>,

@@ -8,9 +8,9 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::Mismatch;
-use crate::body::{Body, check_count, invalid_field, missing_field};
+use crate::body::{Body, check_entry_count, invalid_field_error, missing_field_error};
 use crate::error::ApiError;
-use crate::query::truncate;
+use crate::query::truncate_text;
 
 /// Maximum number of sessions per request.
 const MAX_SESSIONS: usize = 1000;
@@ -19,7 +19,7 @@ const MAX_OTHER_VICTIMS: usize = 100_000;
 /// Maximum length of the reason, in characters.
 const MAX_REASON_CHARS: usize = 255;
 /// Tolerance of start times, in seconds: servers round to whole seconds, and their clocks differ.
-pub(super) const TIME_TOLERANCE_SECONDS: i64 = 3;
+pub(super) const START_TIME_TOLERANCE_SECONDS: i64 = 3;
 
 /// Sessions to kill.
 #[derive(ToSchema)]
@@ -68,42 +68,42 @@ pub(super) struct SessionKillRequest {
 impl SessionKillRequest {
     pub(super) fn parse(body: &[u8]) -> Result<Self, ApiError> {
         let body = Body::parse(body, &["sessions", "what", "reason", "preview", "other_victims"])?;
-        let mut sessions: Vec<SelectedSession> = body.required("sessions")?;
-        check_count("sessions", sessions.len(), 1, MAX_SESSIONS)?;
+        let mut sessions: Vec<SelectedSession> = body.get_required("sessions")?;
+        check_entry_count("sessions", sessions.len(), 1, MAX_SESSIONS)?;
         let mut ids = HashSet::new();
         sessions.retain(|selected| ids.insert(selected.id));
         // No default: it would have to be the more destructive of both.
-        let what: String = body.get("what")?.ok_or_else(|| missing_field("what"))?;
+        let what: String = body.get("what")?.ok_or_else(|| missing_field_error("what"))?;
         let kind = match what.as_str() {
             "connection" => KillKind::Connection,
             "query" => KillKind::Query,
-            other => return Err(ApiError::not_one_of("what", truncate(other), &["connection", "query"])),
+            other => return Err(ApiError::not_one_of("what", truncate_text(other), &["connection", "query"])),
         };
         let reason: String = body.get("reason")?.unwrap_or_default();
         if reason.chars().count() > MAX_REASON_CHARS {
-            return Err(invalid_field("reason", &reason));
+            return Err(invalid_field_error("reason", &reason));
         }
         let other_victims: Vec<u64> = body.get("other_victims")?.unwrap_or_default();
-        check_count("other_victims", other_victims.len(), 0, MAX_OTHER_VICTIMS)?;
+        check_entry_count("other_victims", other_victims.len(), 0, MAX_OTHER_VICTIMS)?;
         Ok(Self { sessions, kind, reason, preview: body.get("preview")?.unwrap_or(false), other_victims })
     }
 
     /// Returns the selected sessions that do not match a list read at `listed_at` (seconds since 1970), by id.
-    pub(super) fn mismatches(
+    pub(super) fn find_mismatches(
         &self,
         found: &HashMap<u64, Session>,
         server: &ServerInstance,
         listed_at: i64,
     ) -> HashMap<u64, Mismatch> {
         let mismatch = |selected: &SelectedSession| {
-            let mismatch = selected.mismatch(found.get(&selected.id), self.kind, server, listed_at)?;
+            let mismatch = selected.find_mismatch(found.get(&selected.id), self.kind, server, listed_at)?;
             Some((selected.id, mismatch))
         };
         self.sessions.iter().filter_map(mismatch).collect()
     }
 
     /// Returns the sessions of the list that match the selected ones.
-    pub(super) fn matching<'a>(
+    pub(super) fn matching_sessions<'a>(
         &self,
         found: &'a HashMap<u64, Session>,
         mismatches: &HashMap<u64, Mismatch>,

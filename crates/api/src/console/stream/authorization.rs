@@ -14,11 +14,11 @@ use crate::caller::{Caller, CredentialRef, NodeTarget};
 use crate::error::ApiError;
 
 /// Interval of policy decisions without a change: policy conditions can depend on the time of day.
-const DECISION_INTERVAL: Duration = Duration::from_secs(5);
+const POLICY_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Reason for the end of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum EndReason {
+pub(super) enum StreamEndReason {
     /// The server is shutting down.
     Shutdown,
     /// The credentials have expired or were revoked.
@@ -29,7 +29,7 @@ pub(super) enum EndReason {
     Gone,
 }
 
-impl EndReason {
+impl StreamEndReason {
     /// Value of `reason` in the `end` event.
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -54,7 +54,7 @@ pub(super) struct StreamAuthorization {
 impl StreamAuthorization {
     /// Creates the authorization of a caller that may list the sessions of the target.
     pub(super) fn new(service: AppState, caller: Caller, path: (String, String, String), target: &NodeTarget) -> Self {
-        let masked = target.is_masked_by_project_for(&service, &caller);
+        let masked = target.is_masked_by_project_for_caller(&service, &caller);
         Self { service, caller, path, masked, decided_at: Instant::now() }
     }
 
@@ -64,10 +64,10 @@ impl StreamAuthorization {
     }
 
     /// Revalidates the credentials and permissions. If the check itself fails, the previous result stays valid.
-    pub(super) async fn check(&mut self) -> Result<(), EndReason> {
+    pub(super) async fn check_authorization(&mut self) -> Result<(), StreamEndReason> {
         // The expiry of a token or temporary key does not change the store, so there is no new version to detect it by.
         if self.caller.expires_at.is_some_and(|end| end <= Timestamp::now().as_second()) {
-            return Err(EndReason::Token);
+            return Err(StreamEndReason::Token);
         }
         match Box::pin(self.revalidate()).await {
             Ok(outcome) => outcome,
@@ -75,27 +75,27 @@ impl StreamAuthorization {
                 warn!(user.id = %self.caller.principal.user_id, "could not check the permission of a subscriber");
                 Ok(())
             }
-            Err(refusal) if refusal.status() == StatusCode::NOT_FOUND => Err(EndReason::Gone),
-            Err(_) => Err(EndReason::Forbidden),
+            Err(refusal) if refusal.status() == StatusCode::NOT_FOUND => Err(StreamEndReason::Gone),
+            Err(_) => Err(StreamEndReason::Forbidden),
         }
     }
 
-    async fn revalidate(&mut self) -> Result<Result<(), EndReason>, ApiError> {
+    async fn revalidate(&mut self) -> Result<Result<(), StreamEndReason>, ApiError> {
         let view = self.service.store.cached_view().await?;
         if view.access_version() != self.caller.view.access_version() {
             if !self.credentials_are_valid(&view).await? {
-                return Ok(Err(EndReason::Token));
+                return Ok(Err(StreamEndReason::Token));
             }
             let user = &self.caller.principal.user_id;
             self.caller.principal.grants =
                 self.service.policy_cache().get_or_load(&self.service.store, &view, user).await?;
-        } else if self.decided_at.elapsed() < DECISION_INTERVAL {
+        } else if self.decided_at.elapsed() < POLICY_CHECK_INTERVAL {
             return Ok(Ok(()));
         }
         self.caller.view = view;
-        self.caller.principal.budget = self.service.limits.work_budget(&self.caller.principal.user_id);
+        self.caller.principal.budget = self.service.limits.create_work_budget(&self.caller.principal.user_id);
         let target = NodeTarget::resolve(&self.service, &self.caller, Action::LIST_PROCESSES, &self.path).await?;
-        self.masked = target.is_masked_by_project_for(&self.service, &self.caller);
+        self.masked = target.is_masked_by_project_for_caller(&self.service, &self.caller);
         self.decided_at = Instant::now();
         Ok(Ok(()))
     }

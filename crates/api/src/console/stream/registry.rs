@@ -12,10 +12,10 @@ use crate::AppState;
 
 /// All node watches of this process. Clones share the registry.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct WatchRegistry(Arc<Inner>);
+pub(crate) struct WatchRegistry(Arc<RegistryState>);
 
 #[derive(Debug, Default)]
-struct Inner {
+struct RegistryState {
     watches: Mutex<HashMap<NodeId, Arc<NodeWatch>>>,
     shutdown: CancellationToken,
 }
@@ -43,13 +43,13 @@ impl WatchRegistry {
         let mut watches = self.0.watches.lock().unwrap_or_else(PoisonError::into_inner);
         let removed = watch.is_unused();
         if removed {
-            watches.remove(watch.node());
+            watches.remove(watch.node_id());
         }
         removed
     }
 
     /// Returns a token that is cancelled when the server stops.
-    pub(super) fn shutdown(&self) -> CancellationToken {
+    pub(super) fn shutdown_token(&self) -> CancellationToken {
         self.0.shutdown.clone()
     }
 

@@ -9,15 +9,15 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::authorization::{EndReason, StreamAuthorization};
-use super::event::{self, Position};
+use super::authorization::{StreamAuthorization, StreamEndReason};
+use super::event::{self, FeedPosition};
 use super::node_watch::{FeedUpdate, Subscription};
 use crate::limits::keyed_slots::Slot;
 
 /// Interval of keep-alive comments. Proxies and browsers close idle connections.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
 /// Maximum time between two checks of the subscriber's authorization.
-const AUTHORIZATION_INTERVAL: Duration = Duration::from_secs(2);
+const AUTHORIZATION_CHECK_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Start of every stream: a comment that flushes the response head, and the reconnection time in milliseconds.
 const STREAM_PREAMBLE: &str = ": clew\nretry: 2000\n\n";
@@ -31,8 +31,8 @@ pub(super) struct Subscriber {
     updates: watch::Receiver<FeedUpdate>,
     shutdown: CancellationToken,
     interval: Duration,
-    /// Position of the last sent list.
-    position: Option<Position>,
+    /// FeedPosition of the last sent list.
+    position: Option<FeedPosition>,
     /// True if statements in the last sent list were masked.
     masked: bool,
     /// Number of the last sent failure.
@@ -65,10 +65,10 @@ impl Subscriber {
         authorization: StreamAuthorization,
         (subscription, slot): (Subscription, Slot<UserId>),
         interval: Duration,
-        position: Option<Position>,
+        position: Option<FeedPosition>,
         shutdown: CancellationToken,
     ) -> Self {
-        let (now, updates, masked) = (Instant::now(), subscription.updates(), authorization.is_masked());
+        let (now, updates, masked) = (Instant::now(), subscription.subscribe_to_updates(), authorization.is_masked());
         // A watch without a sample or a failure has nothing to send.
         let pending = updates.borrow().version > 0 || updates.borrow().failure.is_some();
         Self {
@@ -90,7 +90,7 @@ impl Subscriber {
     }
 
     /// Returns the next part of the stream. Events are rendered on demand, so that slow readers need no buffer.
-    pub(super) async fn next(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {
+    pub(super) async fn next_chunk(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {
         match self.state {
             StreamState::Ended => return None,
             StreamState::New => {
@@ -102,21 +102,21 @@ impl Subscriber {
         loop {
             let wake = tokio::select! {
                 biased;
-                () = self.shutdown.cancelled() => return Some(self.end(EndReason::Shutdown)),
+                () = self.shutdown.cancelled() => return Some(self.end_stream(StreamEndReason::Shutdown)),
                 changed = self.updates.changed(), if !self.pending => {
                     // The sender is dropped only when the server stops.
                     if changed.is_err() {
-                        return Some(self.end(EndReason::Shutdown));
+                        return Some(self.end_stream(StreamEndReason::Shutdown));
                     }
                     self.pending = true;
                     continue;
                 }
                 () = sleep_until(self.due), if self.pending => WakeReason::Due,
-                () = sleep_until(self.checked + AUTHORIZATION_INTERVAL) => WakeReason::Check,
+                () = sleep_until(self.checked + AUTHORIZATION_CHECK_INTERVAL) => WakeReason::Check,
                 () = sleep_until(self.sent + KEEP_ALIVE_INTERVAL) => WakeReason::KeepAlive,
             };
-            if let Err(reason) = self.authorization.check().await {
-                return Some(self.end(reason));
+            if let Err(reason) = self.authorization.check_authorization().await {
+                return Some(self.end_stream(reason));
             }
             self.checked = Instant::now();
             let text = match wake {
@@ -146,7 +146,7 @@ impl Subscriber {
         }
         // 0.9: a sample may come slightly early, and waiting for the next one would delay the event by a whole sample interval.
         self.due = Instant::now() + self.interval.mul_f64(0.9);
-        let (now, text) = self.subscription.render(&update, self.position, self.masked).await;
+        let (now, text) = self.subscription.render_events(&update, self.position, self.masked).await;
         if self.position == Some(now) {
             return None;
         }
@@ -154,10 +154,10 @@ impl Subscriber {
         Some(text)
     }
 
-    fn end(mut self, reason: EndReason) -> (Result<Bytes, Infallible>, Self) {
+    fn end_stream(mut self, reason: StreamEndReason) -> (Result<Bytes, Infallible>, Self) {
         self.state = StreamState::Ended;
         let mut text = String::new();
-        event::write_event(&mut text, None, "end", &format!("{{\"reason\":\"{}\"}}", reason.name()));
+        event::append_event(&mut text, None, "end", &format!("{{\"reason\":\"{}\"}}", reason.name()));
         (Ok(text.into()), self)
     }
 }

@@ -21,7 +21,7 @@ use crate::error::{ApiError, ErrorBody};
 use crate::query::Query;
 
 /// Number of rows per store read, which bounds memory.
-const READ_BATCH_SIZE: u32 = 500;
+const READ_BATCH_ROWS: u32 = 500;
 
 /// English and Chinese column names.
 const COLUMN_NAMES: [(&str, &str); 11] = [
@@ -60,7 +60,7 @@ const COLUMN_NAMES: [(&str, &str); 11] = [
         (status = 416, description = "The range is outside the CSV", body = ErrorBody)
     )
 )]
-pub(crate) async fn download(
+pub(crate) async fn download_report(
     State(service): State<AppState>,
     Extension(language): Extension<Language>,
     Extension(trail): Extension<AuditContext>,
@@ -69,7 +69,7 @@ pub(crate) async fn download(
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let id = report_link::verify(&service.store, &id, &Query::parse(query.as_deref())?)?;
+    let id = report_link::verify_link(&service.store, &id, &Query::parse(query.as_deref())?)?;
     let kill = service.store.intelligent_kill(id).await?.filter(|kill| kill.ended_at.is_some());
     let kill = kill.ok_or_else(|| ApiError::new(ErrorEntry::UNKNOWN_TASK))?;
     if let clew_model::Actor::User { domain_id, .. } = &kill.request.by.actor {
@@ -77,7 +77,7 @@ pub(crate) async fn download(
     }
     let (file, file_bytes, hash) = write_report(&service, &kill).await?;
     let download = Download {
-        header: header_row(language),
+        header: build_header_row(language),
         stored: StoredResult::File(file),
         stored_bytes: file_bytes,
         tag: format!("{hash}-{}", language.tag()),
@@ -86,7 +86,7 @@ pub(crate) async fn download(
     download.respond(&method, &headers)
 }
 
-fn header_row(language: Language) -> Vec<u8> {
+fn build_header_row(language: Language) -> Vec<u8> {
     let names = COLUMN_NAMES.iter().map(|(english, chinese)| match language {
         Language::EnUs => *english,
         Language::ZhCn => *chinese,
@@ -104,42 +104,42 @@ async fn write_report(service: &AppState, kill: &IntelligentKill) -> Result<(Fil
     };
     let guard = service.intelligent_kills.formula_guard();
     let (mut file, mut hasher, mut bytes) = (tempfile::tempfile().map_err(failed)?, Sha256::new(), 0);
-    let mut page = Page { offset: 0, limit: READ_BATCH_SIZE };
+    let mut page = Page { offset: 0, limit: READ_BATCH_ROWS };
     loop {
         let (killed, total) = service.store.killed_sessions(&filter, page).await?;
         let mut rows = Vec::new();
         for session in &killed {
-            encode_row(&mut rows, session, guard);
+            encode_report_row(&mut rows, session, guard);
         }
         hasher.update(&rows);
         bytes += rows.len() as u64;
         let writing = tokio::task::spawn_blocking(move || file.write_all(&rows).map(|()| file)).await;
         file = writing.map_err(|error| ApiError::internal(&error))?.map_err(failed)?;
-        page.offset = page.offset.saturating_add(READ_BATCH_SIZE);
+        page.offset = page.offset.saturating_add(READ_BATCH_ROWS);
         if u64::from(page.offset) >= total || killed.is_empty() {
             return Ok((file, bytes, hex::encode(hasher.finalize())));
         }
     }
 }
 
-fn text_cell(text: Option<&str>) -> Cell<'_> {
+fn optional_text_cell(text: Option<&str>) -> Cell<'_> {
     text.map_or(Cell::Empty, |text| Cell::Text(text.as_bytes()))
 }
 
-fn encode_row(out: &mut Vec<u8>, session: &KillRecord, formula_guard: bool) {
+fn encode_report_row(out: &mut Vec<u8>, session: &KillRecord, formula_guard: bool) {
     let kill_time = Timestamp::from_millisecond(session.requested_at).map(|time| time.to_string()).unwrap_or_default();
     let cells = [
         Cell::Number(session.session_id),
         Cell::Text(session.user.as_bytes()),
         Cell::Text(session.host.as_bytes()),
-        text_cell(session.database.as_deref()),
-        text_cell(session.state.as_deref()),
+        optional_text_cell(session.database.as_deref()),
+        optional_text_cell(session.state.as_deref()),
         Cell::Text(session.command.as_bytes()),
-        text_cell(session.template.as_deref()),
+        optional_text_cell(session.template.as_deref()),
         Cell::Number(session.seconds),
         Cell::Text(kill_time.as_bytes()),
         Cell::Text(session.outcome.unwrap_or(KillEnd::Unknown).name().as_bytes()),
-        text_cell(session.detail.as_deref()),
+        optional_text_cell(session.detail.as_deref()),
     ];
     csv::encode_cells(out, cells.into_iter().map(|cell| (cell, formula_guard)));
 }

@@ -10,31 +10,31 @@ use crate::error::ApiError;
 use crate::query::Query;
 
 /// Maximum lifetime of a link.
-const MAX_LIFETIME: Duration = Duration::from_hours(1);
+const MAX_LINK_LIFETIME: Duration = Duration::from_hours(1);
 
 /// Creates a link below `server_url`, the server's URL as the client sees it.
 ///
 /// The link expires with the caller's credentials at the latest.
-pub(super) fn create(
+pub(super) fn create_link(
     store: &Store,
     server_url: &str,
     id: IntelligentKillId,
     credentials_expire_at: Option<i64>,
 ) -> String {
-    let expires = store.link_expiry(MAX_LIFETIME).min(credentials_expire_at.unwrap_or(i64::MAX));
-    let signature = store.link_signature(&signed_text(id), expires);
+    let expires = store.link_expiry(MAX_LINK_LIFETIME).min(credentials_expire_at.unwrap_or(i64::MAX));
+    let signature = store.link_signature(&link_signature_input(id), expires);
     format!("{server_url}/clew/v1/intelligent-kills/{id}?expires={expires}&signature={signature}")
 }
 
 /// Verifies signature and expiry of a link. Returns the id of the intelligent kill.
-pub(super) fn verify(store: &Store, id: &str, query: &Query) -> Result<IntelligentKillId, ApiError> {
+pub(super) fn verify_link(store: &Store, id: &str, query: &Query) -> Result<IntelligentKillId, ApiError> {
     let invalid = || ApiError::with_detail(ErrorEntry::FOREIGN_PROJECT, "link-wrong", Vec::new());
     let id: IntelligentKillId = id.parse().map_err(|_| invalid())?;
     let (Some(expires), Some(signature)) = (query.get("expires"), query.get("signature")) else {
         return Err(invalid());
     };
     let expires_at: i64 = expires.parse().map_err(|_| invalid())?;
-    let expected = store.link_signature(&signed_text(id), expires_at);
+    let expected = store.link_signature(&link_signature_input(id), expires_at);
     // Only the canonical form of the number is valid.
     if expires_at.to_string() != expires || !bool::from(expected.as_bytes().ct_eq(signature.as_bytes())) {
         return Err(invalid());
@@ -45,6 +45,6 @@ pub(super) fn verify(store: &Store, id: &str, query: &Query) -> Result<Intellige
     Ok(id)
 }
 
-fn signed_text(id: IntelligentKillId) -> String {
+fn link_signature_input(id: IntelligentKillId) -> String {
     format!("intelligent-kill {id}")
 }

@@ -56,7 +56,7 @@ pub(super) async fn read_warnings(
             risks.sort_unstable_by_key(|(session, _)| *session);
             warnings.extend(risks.into_iter().map(|(session, risk)| IntelligentKillWarning {
                 kind: risk.kind(),
-                message: spared_message(session, &risk.description(language), language),
+                message: spared_session_message(session, &risk.description(language), language),
                 session_id: Some(session),
             }));
         }
@@ -65,7 +65,7 @@ pub(super) async fn read_warnings(
     warnings
 }
 
-fn spared_message(session: u64, risk: &str, language: Language) -> String {
+fn spared_session_message(session: u64, risk: &str, language: Language) -> String {
     match language {
         Language::EnUs => format!("Session {session} is spared: {risk}"),
         Language::ZhCn => format!("不会 Kill 会话 {session}：{risk}"),

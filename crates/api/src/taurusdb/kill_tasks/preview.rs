@@ -25,7 +25,7 @@ use crate::statement_text::visible_statement;
 /// Maximum number of sessions in a response. Further sessions are only counted.
 const MAX_LISTED_SESSIONS: usize = 500;
 /// Maximum length of a statement in a response, in characters.
-const MAX_STATEMENT_LEN: usize = 4096;
+const MAX_STATEMENT_CHARS: usize = 4096;
 
 /// Criteria of the previewed task, joined by AND.
 #[derive(IntoParams)]
@@ -136,7 +136,7 @@ pub(crate) struct PreviewedProcess {
         (status = 500, description = "A node cannot be read; the message states the reason", body = ErrorBody)
     )
 )]
-pub(crate) async fn show(
+pub(crate) async fn preview_kill_task(
     State(service): State<AppState>,
     caller: Caller,
     Path((project, instance)): Path<(String, String)>,
@@ -144,11 +144,11 @@ pub(crate) async fn show(
     RawQuery(query): RawQuery,
 ) -> Result<Json<Preview>, ApiError> {
     let (project, instance) =
-        caller.require_instance(&service, Action::GET_INSTANCE, (&project, &instance), &[]).await?;
+        caller.require_instance_action(&service, Action::GET_INSTANCE, (&project, &instance), &[]).await?;
     let query = Query::parse(query.as_deref())?;
     query.reject_unknown(&CRITERIA_FIELDS)?;
     let criteria = RawCriteria::from_query(&query).parse()?;
-    let masked = caller.sees_templates(&service, &project, &instance);
+    let masked = caller.gets_sql_templates(&service, &project, &instance);
     let rules = [KillRule::new(&criteria).masked(masked)];
     let data_sync_time = Timestamp::now().as_millisecond();
     let nodes = service.store.nodes_with_passwords(&instance.id).await?;
@@ -196,9 +196,9 @@ fn build_preview(
     spared.sort_by_key(|(node, session, _)| (std::cmp::Reverse(session.seconds), *node, session.id));
     let (total_count, spared_count) = (killed.len(), spared.len());
     let processes = killed.into_iter().take(MAX_LISTED_SESSIONS);
-    let processes = processes.map(|(node, session)| process_view(node, &session, masked)).collect();
+    let processes = processes.map(|(node, session)| build_process_view(node, &session, masked)).collect();
     let spared = spared.into_iter().take(MAX_LISTED_SESSIONS).map(|(node, session, risk)| SparedProcess {
-        process: process_view(node, &session, masked),
+        process: build_process_view(node, &session, masked),
         risk: KillRiskView::new(&risk, language),
     });
     Preview { processes, total_count, data_sync_time, limitations, spared: spared.collect(), spared_count }
@@ -209,8 +209,8 @@ fn is_zero(count: &usize) -> bool {
     *count == 0
 }
 
-fn process_view(node: &NodeId, session: &Session, masked: bool) -> PreviewedProcess {
-    let statement = |statement: &[u8]| visible_statement(statement, masked).chars().take(MAX_STATEMENT_LEN).collect();
+fn build_process_view(node: &NodeId, session: &Session, masked: bool) -> PreviewedProcess {
+    let statement = |statement: &[u8]| visible_statement(statement, masked).chars().take(MAX_STATEMENT_CHARS).collect();
     PreviewedProcess {
         node_id: node.to_string(),
         id: session.id,

@@ -5,7 +5,7 @@ use clew_store::{KillTask, KillTaskState, LoginBackoff};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{AUTO_TASK, MANUAL_TASK};
+use super::{AUTO_TASK_TYPE, MANUAL_TASK_TYPE};
 use crate::statement_text::MASKED_FRAGMENT;
 
 /// Criteria and duration of a new kill task. Criteria are joined by AND.
@@ -159,7 +159,7 @@ impl KillTaskView {
             command: criteria.command,
             info: criteria.sql_key.map(info),
             time: criteria.seconds,
-            task_type: if task.ends_at.is_some() { AUTO_TASK } else { MANUAL_TASK },
+            task_type: if task.ends_at.is_some() { AUTO_TASK_TYPE } else { MANUAL_TASK_TYPE },
             task_duration: task.ends_at.map(|end| (end - task.started_at) / 1000),
             task_state: task.state.name(),
             start_time: task.started_at,
