@@ -1,12 +1,13 @@
-//! Administration API of a domain: projects, users, groups, access keys, policies and the audit.
+//! Administration API of a domain: projects, users, groups, access keys, policies and the audit log.
 //!
-//! All routes are limited to the caller's own domain. Objects of other domains return 404, like missing objects.
+//! All routes are limited to the caller's own domain.
+//! Requests for objects of other domains return 404, as for missing objects.
 //!
-//! Reads require [`Action::LIST_IDENTITIES`], changes require [`Action::MANAGE_IDENTITIES`].
-//! `MANAGE_IDENTITIES` is as powerful as the administrator role: the user can attach any policy to themselves.
-//! Nevertheless, only administrators can change administrators.
+//! Read requests require [`Action::LIST_IDENTITIES`]; write requests require [`Action::MANAGE_IDENTITIES`].
+//! `MANAGE_IDENTITIES` is as powerful as the administrator role, because it permits attaching any policy to any user.
+//! However, only administrators can change administrators.
 //!
-//! Tokens and temporary keys cannot create objects that outlive them: [`Caller::check_permanent_credentials`].
+//! Tokens and temporary keys cannot create objects that outlive them (see [`Caller::check_permanent_credentials`]).
 
 mod attachments;
 mod audit;
@@ -32,7 +33,7 @@ use crate::caller::Caller;
 use crate::error::ApiError;
 use crate::query::truncate_text;
 
-/// Routes of the administration API, merged by [`crate::routes`].
+/// Builds the routes of the administration API, which [`crate::routes`] merges into the router.
 pub(crate) fn administration_routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(projects::list_projects, projects::create_project))
@@ -58,13 +59,13 @@ pub(crate) fn administration_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(audit::verify_audit))
 }
 
-/// Returns the caller's domain. Fails unless the caller may list its identities.
+/// Returns the caller's domain, or an error if the caller may not list its identities.
 fn require_read_permission<'a>(service: &AppState, caller: &'a Caller) -> Result<&'a DomainId, ApiError> {
     caller.require_domain_action(service, Action::LIST_IDENTITIES)?;
     Ok(&caller.principal.domain_id)
 }
 
-/// Returns the caller's domain and audit origin. Fails unless the caller may change identities with these credentials.
+/// Returns the caller's domain and audit origin, or an error if the caller may not change identities.
 fn require_write_permission<'a>(service: &AppState, caller: &'a Caller) -> Result<(&'a DomainId, Origin), ApiError> {
     caller.require_domain_action(service, Action::MANAGE_IDENTITIES)?;
     caller.check_permanent_credentials()?;
@@ -78,7 +79,8 @@ fn is_own_user(service: &AppState, caller: &Caller, id: &str) -> bool {
         && check_scope(&caller.principal, Action::MANAGE_IDENTITIES, &resource).is_ok()
 }
 
-/// Fails unless the caller is an administrator. Prevents privilege escalation through changes of administrators.
+/// Returns an error if the caller is not an administrator.
+/// This check prevents privilege escalation through changes to administrators.
 fn require_administrator(caller: &Caller) -> Result<(), ApiError> {
     if caller.principal.administrator {
         return Ok(());
@@ -86,13 +88,13 @@ fn require_administrator(caller: &Caller) -> Result<(), ApiError> {
     Err(ApiError::with_detail(ErrorEntry::IAM_FORBIDDEN_SCOPE, "administrators-only", Vec::new()))
 }
 
-/// Refusal for an object that does not exist or belongs to another domain.
+/// Builds the error for an object that does not exist or belongs to another domain.
 fn not_found_error(target: &'static str, id: &str) -> ApiError {
     let arguments = vec![("target", target.to_owned()), ("id", truncate_text(id))];
     ApiError::with_detail(ErrorEntry::IAM_UNKNOWN, "iam-target", arguments)
 }
 
-/// Formats a time for responses under `/clew/v1`: `2026-11-24T08:00:00Z`.
+/// Formats a Unix timestamp for responses under `/clew/v1`, such as `2026-11-24T08:00:00Z`.
 fn format_timestamp(seconds: i64) -> String {
     Timestamp::from_second(seconds).unwrap_or_default().to_string()
 }

@@ -1,4 +1,4 @@
-//! Authentication: a token in `X-Auth-Token` or in the session cookie, or a signature with an access key (spec section 8.1).
+//! Authentication with a token (`X-Auth-Token` or session cookie) or an access key signature (spec section 8.1).
 
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ use crate::{ApiSettings, AppState, limits};
 /// Header of the security token that a temporary key requires.
 const SECURITY_TOKEN_HEADER: &str = "x-security-token";
 
-/// Authenticates a request and calls the handler with a [`Caller`] extension and a fully read body.
+/// Authenticates a request, reads its body and calls the handler with a [`Caller`] extension.
 pub(crate) async fn authenticate_request(
     service: &AppState,
     request: Request,
@@ -75,11 +75,13 @@ struct Identity {
     proof: CredentialRef,
     /// Expiry of the credentials, if any.
     expires_at: Option<i64>,
-    /// Metadata as of a time after the whole request was received.
+    /// View of the metadata, opened after the complete request was received.
     view: CachedView,
 }
 
-/// Identifies the caller and reads the body. The body of an unauthenticated request is not read: many of them would fill the memory.
+/// Identifies the caller and reads the request body.
+///
+/// The bodies of unauthenticated requests are not read, because many such requests could exhaust the memory.
 async fn identify_caller(
     service: &AppState,
     trail: &AuditContext,
@@ -88,7 +90,7 @@ async fn identify_caller(
 ) -> Result<(Identity, Bytes), ApiError> {
     let header = parts.headers.get("x-auth-token").map(|token| token.to_str().unwrap_or_default());
     let signed = parts.headers.contains_key(AUTHORIZATION);
-    // Browsers send the cookie with every request, so explicit credentials take precedence.
+    // Explicit credentials take precedence, because browsers send the cookie with every request.
     let cookie = if header.is_none() && !signed {
         cookie::read_session_token(&parts.headers, parts.extensions.get())
     } else {
@@ -102,7 +104,7 @@ async fn identify_caller(
         }
         let body = read_request_body(body, &service.settings).await?;
         if has_body {
-            // The client controls how long its body takes, so the token may have been revoked in the meantime.
+            // The token may have been revoked while the client sent the body.
             identity = identify_by_token(service, trail, token).await?;
         }
         return Ok((identity, body));
@@ -115,12 +117,12 @@ async fn identify_caller(
     Ok((signed.verify_signature(service, parts, &body).await?, body))
 }
 
-/// Reads a request body within the limits of size and time.
+/// Reads a request body within the size limit and the read timeout.
 pub(crate) async fn read_request_body(body: Body, settings: &ApiSettings) -> Result<Bytes, ApiError> {
     let limit = settings.max_body_bytes;
     let too_large =
         || ApiError::with_detail(ErrorEntry::BODY_TOO_LARGE, "body-limit", vec![("limit", limit.to_string())]);
-    // Rejects a body by its declared length, before reading it.
+    // Rejects an oversized body by its declared length, before reading the body.
     if body.size_hint().lower() > limit as u64 {
         return Err(too_large());
     }
@@ -159,12 +161,12 @@ async fn identify_by_token(service: &AppState, trail: &AuditContext, token: &str
     Ok(Identity { user, scope, credentials, proof, expires_at: Some(expires_at), view })
 }
 
-/// A signed request whose access key exists; its signature is not verified yet.
+/// Signed request with an existing access key and an unverified signature.
 struct SignedRequest {
     authorization: Authorization,
     key: Arc<AccessKey>,
     view: CachedView,
-    /// Key under which failed attempts are counted.
+    /// Subject of the failure counter for this request.
     subject: FailureSubject,
 }
 
@@ -190,7 +192,8 @@ impl SignedRequest {
         Ok(Self { authorization, key, view, subject })
     }
 
-    /// Verifies the signature, then the state of the key: only the holder of the key gets an error about its state.
+    /// Verifies the signature, and then checks the state of the access key.
+    /// In this order, only the holder of the key receives an error about the state of the key.
     async fn verify_signature(self, service: &AppState, parts: &Parts, body: &[u8]) -> Result<Identity, ApiError> {
         let mut headers = Vec::with_capacity(parts.headers.len());
         headers.extend(
@@ -226,7 +229,7 @@ impl SignedRequest {
         };
         let user = require_enabled_user(&self.key.user)?;
         if let Err(error) = service.store.touch_access_key(&self.key).await {
-            // The time of last use is informational: the request succeeds without it.
+            // The time of the last use is informational, so the request succeeds without the update.
             warn!(%error, "could not note that an access key was used");
         }
         if !self.subject.is_address_up_to_date {
@@ -238,7 +241,9 @@ impl SignedRequest {
         Ok(Identity { user, scope, credentials, proof, expires_at, view: self.view })
     }
 
-    /// Verifies the security token of a temporary key and returns its scope. The header must be signed (spec section 8.1).
+    /// Verifies the security token of a temporary key and returns the scope of the key.
+    ///
+    /// The header `X-Security-Token` must be signed (spec section 8.1).
     async fn check_security_token(
         &self,
         service: &AppState,

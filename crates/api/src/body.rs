@@ -1,4 +1,4 @@
-//! Strict parsing of JSON request bodies: unknown and repeated fields are errors.
+//! Strict parser for JSON request bodies, which rejects unknown and repeated fields.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -10,12 +10,12 @@ use serde_json::value::RawValue;
 use crate::error::ApiError;
 use crate::query::{truncate_text, unknown_field_error};
 
-/// Fields of a JSON object. A field with the value `null` counts as absent.
+/// Fields of a JSON request body. A field with the value `null` is treated as absent.
 pub(crate) struct Body {
     fields: Vec<(String, Box<RawValue>)>,
 }
 
-// The values may be secrets.
+// The debug output omits the values, which may be secrets.
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.fields.iter().map(|(name, _)| name)).finish()
@@ -23,7 +23,7 @@ impl fmt::Debug for Body {
 }
 
 impl Body {
-    /// Parses a JSON object and rejects fields that are not in `known`.
+    /// Parses a JSON object and rejects fields that `known` does not contain.
     pub(crate) fn parse(text: &[u8], known: &[&'static str]) -> Result<Self, ApiError> {
         let unreadable = |reason: String| ApiError::invalid_parameter("parameter-body", vec![("reason", reason)]);
         let body: Self = serde_json::from_slice(text).map_err(|error| unreadable(error.to_string()))?;
@@ -51,7 +51,7 @@ impl Body {
         serde_json::from_str(value).map(Some).map_err(|_| invalid_field_error(name, value))
     }
 
-    /// Returns a secret text field. Error messages do not contain its value.
+    /// Returns the value of a secret string field. Error messages do not contain the value.
     pub(crate) fn get_secret(&self, name: &'static str) -> Result<Option<SecretString>, ApiError> {
         let Some(value) = self.raw_json(name) else { return Ok(None) };
         let text: Result<String, _> = serde_json::from_str(value);
@@ -65,12 +65,12 @@ impl Body {
     }
 }
 
-/// Error for a missing required field.
+/// Builds the error for a missing required field.
 pub(crate) fn missing_field_error(name: &'static str) -> ApiError {
     ApiError::invalid_parameter("parameter-missing", vec![("field", name.into())])
 }
 
-/// Rejects a list with fewer than `min` or more than `max` elements.
+/// Returns an error if the number of list entries is less than `min` or greater than `max`.
 pub(crate) fn check_entry_count(name: &'static str, count: usize, min: usize, max: usize) -> Result<(), ApiError> {
     if (min..=max).contains(&count) {
         return Ok(());
@@ -80,7 +80,7 @@ pub(crate) fn check_entry_count(name: &'static str, count: usize, min: usize, ma
     Err(ApiError::invalid_parameter("parameter-count", arguments))
 }
 
-/// Error for an invalid field value.
+/// Builds the error for an invalid field value.
 pub(crate) fn invalid_field_error(name: &'static str, given: &str) -> ApiError {
     ApiError::invalid_parameter("parameter-form", vec![("field", name.into()), ("given", truncate_text(given))])
 }

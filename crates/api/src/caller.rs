@@ -1,7 +1,7 @@
 //! Authorization of a request. The order of the checks is fixed: project, ids, instance, policies, node.
 //!
-//! A missing object and a forbidden one return different errors only to callers who may access any such object. Policies are evaluated
-//! for a missing instance too, without its attributes.
+//! Missing and forbidden objects cause different errors only if the caller may access all such objects.
+//! Therefore, policies are also evaluated for a missing instance, without instance attributes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +24,7 @@ use crate::error::ApiError;
 use crate::policy_cache::evaluate_policies;
 use crate::query::truncate_text;
 
-/// `Retry-After` of a request whose policy evaluation exceeded the principal's rate limit.
+/// `Retry-After` value if the policy evaluation of a request exceeds the rate limit of the principal.
 const BUDGET_RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// Kind of credentials of a caller.
@@ -38,12 +38,12 @@ pub(crate) enum CredentialKind {
     TemporaryKey,
 }
 
-/// Credentials of a caller, for later revalidation.
+/// Reference to the credentials of a caller, used to revalidate them later.
 #[derive(Debug, Clone)]
 pub(crate) enum CredentialRef {
     /// A token.
     Token(Arc<TokenInfo>),
-    /// A signature with this access key.
+    /// A signature with the access key of this id.
     Key(AccessKeyId),
 }
 
@@ -52,32 +52,32 @@ pub(crate) enum CredentialRef {
 pub(crate) struct TokenInfo {
     /// API that issued the token.
     pub(crate) origin: TokenOrigin,
-    /// Hash of the token, its key in the store.
+    /// Hash of the token, which is the key of the token in the store.
     pub(crate) hash: [u8; 32],
-    /// Expiry, in seconds since 1970 (UTC).
+    /// Expiry, as a Unix timestamp in seconds.
     pub(crate) expires_at: i64,
     /// CSRF token of browser sessions that use this token.
     pub(crate) csrf: String,
 }
 
-/// Authenticated caller of a request, set by [`crate::authentication`]. Handlers extract it as an argument.
+/// Authenticated caller of a request, set by [`crate::authentication`] and extracted by handlers.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
     /// User, domain and policies.
     pub(crate) principal: Principal,
     /// Kind of the credentials.
     pub(crate) credentials: CredentialKind,
-    /// The credentials themselves.
+    /// Reference to the credentials.
     pub(crate) credential: CredentialRef,
-    /// Expiry of the credentials, in seconds since 1970 (UTC); `None` for a permanent access key.
+    /// Expiry of the credentials, as a Unix timestamp in seconds; `None` for a permanent access key.
     pub(crate) expires_at: Option<i64>,
-    /// Address and transport of the client. `None` if a test calls the router directly.
+    /// Address and transport of the client; `None` if a test calls the router directly.
     pub(crate) client: Option<ClientAddr>,
-    /// Id of the request, as in `X-Request-Id`.
+    /// Request id, which the response contains in `X-Request-Id`.
     pub(crate) request_id: String,
     /// Audit fields of the request.
     pub(crate) audit: AuditContext,
-    /// Metadata as of a time after the request was received.
+    /// View of the metadata, opened after the request was received.
     pub(crate) view: CachedView,
 }
 
@@ -91,7 +91,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 }
 
 impl Caller {
-    /// Origin of the caller's changes, for the audit.
+    /// Returns the origin of the caller's changes for the audit log.
     pub(crate) fn audit_origin(&self) -> Origin {
         Origin {
             actor: Actor::User {
@@ -104,7 +104,7 @@ impl Caller {
         }
     }
 
-    /// Environment for policy conditions: time, source address, transport.
+    /// Returns the environment for policy conditions: time, source address and transport.
     pub(crate) fn policy_environment(&self) -> Environment {
         Environment {
             now: Timestamp::now(),
@@ -113,8 +113,10 @@ impl Caller {
         }
     }
 
-    /// Rejects expiring credentials for requests that create or change permanent objects: users, keys, policies. Sessions of the web page
-    /// are exempt: they begin with a password, and scripts cannot read their token.
+    /// Returns an error if the credentials are temporary.
+    ///
+    /// Permanent credentials are required to create or change permanent objects, such as users, keys and policies.
+    /// Browser sessions are exempt, because they start with a password and scripts cannot read their token.
     pub(crate) fn check_permanent_credentials(&self) -> Result<(), ApiError> {
         let may_outlive = match &self.credential {
             CredentialRef::Token(token) => token.origin == TokenOrigin::Console,
@@ -127,8 +129,9 @@ impl Caller {
         }
     }
 
-    /// Rejects a temporary access key for background work that runs longer than the key is valid. `seconds` is the duration of the work;
-    /// `None` stands for work without an end.
+    /// Returns an error if a temporary access key expires before background work of this duration ends.
+    ///
+    /// `seconds` is the duration of the work; `None` means an unlimited duration.
     pub(crate) fn check_valid_for(&self, seconds: Option<u64>) -> Result<(), ApiError> {
         let (CredentialKind::TemporaryKey, Some(expires_at)) = (self.credentials, self.expires_at) else {
             return Ok(());
@@ -141,7 +144,7 @@ impl Caller {
         Err(ApiError::with_detail(ErrorEntry::FOREIGN_PROJECT, "kill-task-outlives", arguments))
     }
 
-    /// Checks that the caller may do the action in their domain.
+    /// Returns an error if the caller may not perform the action in their domain.
     pub(crate) fn require_domain_action(&self, service: &AppState, action: Action) -> Result<(), ApiError> {
         let resource = Resource { project: None, region: service.store.region(), instance: None, request_tags: &[] };
         match self.decide_action(action, &resource) {
@@ -150,7 +153,9 @@ impl Caller {
         }
     }
 
-    /// Returns the project of a path if a policy could allow the action on any of its instances. [`Caller::is_action_allowed`] decides for each instance.
+    /// Returns the project of a path if a policy could allow the action on at least one instance of the project.
+    ///
+    /// [`Caller::is_action_allowed`] then decides for each instance.
     pub(crate) async fn require_action_on_any_instance(
         &self,
         action: Action,
@@ -164,8 +169,9 @@ impl Caller {
         Err(self.build_denial_error(action, if exhausted { &DenyReason::WorkBudget } else { &DenyReason::NoPolicy }))
     }
 
-    /// Returns the project of a path if the caller may do the action on the whole project. Policies cannot limit such an action to
-    /// some of its instances.
+    /// Returns the project of a path if the caller may perform a project-level action.
+    ///
+    /// Policies cannot limit a project-level action to some instances of the project.
     pub(crate) async fn require_project_action(
         &self,
         service: &AppState,
@@ -182,7 +188,7 @@ impl Caller {
         }
     }
 
-    /// Returns the instance of a path `/{project}/instances/{instance}/…` if the caller may do the action on its whole project.
+    /// Returns the project and instance of a path if the caller may perform a project-level action.
     pub(crate) async fn require_project_action_on_instance(
         &self,
         service: &AppState,
@@ -195,7 +201,9 @@ impl Caller {
         Ok((project, instance.ok_or_else(|| ApiError::new(ErrorEntry::UNKNOWN_INSTANCE))?))
     }
 
-    /// Returns the instance of a path if the caller may do the action on it. `tags` are the tags that the request adds or removes.
+    /// Returns the project and instance of a path if the caller may perform the action on the instance.
+    ///
+    /// `tags` are the tags that the request adds or removes.
     pub(crate) async fn require_instance_action(
         &self,
         service: &AppState,
@@ -219,8 +227,9 @@ impl Caller {
         Ok((project, instance))
     }
 
-    /// Returns whether the caller may do the action on an instance. Returns an error if the evaluation exceeds the work budget: a list
-    /// without such an instance would look complete.
+    /// Returns whether the caller may perform the action on an instance.
+    ///
+    /// Returns an error if the evaluation exceeds the work budget: a list without the instance would look complete.
     pub(crate) fn is_action_allowed(
         &self,
         service: &AppState,
@@ -239,21 +248,24 @@ impl Caller {
         }
     }
 
-    /// Returns whether the caller gets SQL templates instead of statements of the instance. True without the permission to list sessions,
-    /// and if the project masks statements for the caller.
+    /// Returns whether the caller gets SQL templates instead of the statements of an instance.
+    ///
+    /// This is true if the caller may not list sessions, or if the project masks statements for the caller.
     pub(crate) fn gets_sql_templates(&self, service: &AppState, project: &Project, instance: &Instance) -> bool {
         !self.is_action_allowed(service, Action::LIST_PROCESSES, project, instance).unwrap_or(false)
             || self.is_masked_by_project(service, project, instance)
     }
 
-    /// Returns whether the project masks statements of the instance for the caller. Use only after checking an action that permits reading
-    /// statements: listing or collecting sessions.
+    /// Returns whether the project masks the statements of an instance for the caller.
+    ///
+    /// Call this only after checking an action that permits reading statements: listing or collecting sessions.
     fn is_masked_by_project(&self, service: &AppState, project: &Project, instance: &Instance) -> bool {
         project.masking
             && !self.is_action_allowed(service, Action::GET_REALTIME_SESSION_TEXT, project, instance).unwrap_or(false)
     }
 
-    /// Returns the project of a path if it is within the scope of the caller's credentials. Policies are not evaluated.
+    /// Returns the project of a path if the project is within the scope of the caller's credentials.
+    /// Policies are not evaluated.
     async fn find_project_in_scope(&self, action: Action, id: &str) -> Result<Arc<Project>, ApiError> {
         let foreign = || ApiError::new(ErrorEntry::FOREIGN_PROJECT);
         let id: ProjectId = id.parse().map_err(|_| foreign())?;
@@ -273,7 +285,7 @@ impl Caller {
         evaluate_policies(&self.principal, || decide(&self.principal, action, resource, &self.policy_environment()))
     }
 
-    /// Builds the error of a denied action. The error does not reveal which foreign projects exist.
+    /// Builds the error for a denied action. The error does not reveal whether a project of another domain exists.
     fn build_denial_error(&self, action: Action, reason: &DenyReason) -> ApiError {
         debug!(user.id = %self.principal.user_id, action = action.name, %reason, "denied");
         if *reason == DenyReason::WorkBudget && self.principal.budget.is_overdrawn() {
@@ -328,19 +340,19 @@ pub(crate) async fn load_node(service: &AppState, instance: &Instance, node: &st
     Ok(node)
 }
 
-/// Returns an error if the node is in a zone that this server does not serve.
+/// Returns an error if this server cannot reach the zone of the node.
 pub(crate) fn check_zone(service: &AppState, node: &Node) -> Result<(), ApiError> {
     crate::nodes::check_zone(service, node).map_err(crate::nodes::node_failure_error)
 }
 
-/// Parses a node id and checks that the instance has the node.
+/// Parses a node id and checks that the node belongs to the instance.
 fn find_node_id(instance: &Instance, node: &str) -> Result<NodeId, ApiError> {
     let id = parse_node_id(node)?;
     let exists = instance.nodes.iter().any(|node| node.id == id);
     if exists { Ok(id) } else { Err(ApiError::new(ErrorEntry::UNKNOWN_NODE)) }
 }
 
-/// Target node of a request: its id, or the node with its decrypted password.
+/// Target node of a request. `N` is the node id, or the node with its decrypted password.
 #[derive(Debug)]
 pub(crate) struct NodeTarget<N = NodeId> {
     pub(crate) project: Arc<Project>,
@@ -348,11 +360,11 @@ pub(crate) struct NodeTarget<N = NodeId> {
     pub(crate) node: N,
 }
 
-/// Ids of project, instance and node in a path `/{project}/instances/{instance}/nodes/{node}/…`.
+/// Ids of the project, instance and node in a path `/{project}/instances/{instance}/nodes/{node}/…`.
 type NodePath = (String, String, String);
 
 impl NodeTarget {
-    /// Returns the node of a path if the caller may do the action on its instance.
+    /// Returns the node id of a path if the caller may perform the action on the instance.
     pub(crate) async fn resolve(
         service: &AppState,
         caller: &Caller,
@@ -366,7 +378,7 @@ impl NodeTarget {
 }
 
 impl NodeTarget<Node> {
-    /// Like `resolve`, with the decrypted password of the node.
+    /// Like `resolve`, but returns the node with its decrypted password.
     pub(crate) async fn resolve_with_password(
         service: &AppState,
         caller: &Caller,
@@ -380,12 +392,14 @@ impl NodeTarget<Node> {
 }
 
 impl<N> NodeTarget<N> {
-    /// Returns whether the caller gets SQL templates instead of statements of this node.
+    /// Returns whether the caller gets SQL templates instead of the statements of this node.
     pub(crate) fn is_masked_for_caller(&self, service: &AppState, caller: &Caller) -> bool {
         caller.gets_sql_templates(service, &self.project, &self.instance)
     }
 
-    /// Like [`NodeTarget::is_masked_for_caller`], after checking an action that permits reading statements: listing or collecting sessions.
+    /// Returns whether the project masks the statements of this node for the caller.
+    ///
+    /// Call this only after checking an action that permits reading statements: listing or collecting sessions.
     pub(crate) fn is_masked_by_project_for_caller(&self, service: &AppState, caller: &Caller) -> bool {
         caller.is_masked_by_project(service, &self.project, &self.instance)
     }

@@ -1,4 +1,6 @@
-//! Download of a stored result with a header row: ranges, entity tags and compression. Bodies are streamed in chunks.
+//! Download of a stored result with a header row, with support for ranges, entity tags and compression.
+//!
+//! Response bodies are streamed in chunks.
 
 mod body_stream;
 mod conditional;
@@ -29,19 +31,21 @@ use encoding::Encoding;
 pub(crate) use encoding::accepts_encoding;
 use range::{ByteRange, RangeRequest};
 
-/// A stored result preceded by a header row, sent as one body.
+/// Stored result that is sent after a header row as one response body.
 #[derive(Debug)]
 pub(crate) struct Download {
     pub(crate) header: Vec<u8>,
     pub(crate) stored: StoredResult,
     pub(crate) stored_bytes: u64,
-    /// Entity tag without quotes: identifies the content byte by byte.
+    /// Strong entity tag of the uncompressed content, without quotes.
     pub(crate) tag: String,
     pub(crate) file_name: String,
 }
 
 impl Download {
-    /// Builds the response to a request with this method and these headers. `Range` applies to GET only (RFC 9110, section 14.2).
+    /// Builds the response to a request with this method and these headers.
+    ///
+    /// The `Range` header applies only to GET requests (RFC 9110, section 14.2).
     pub(crate) fn respond(self, method: &Method, headers: &HeaderMap) -> Result<Response, ApiError> {
         let length = self.header.len() as u64 + self.stored_bytes;
         let plain_tag = format!("\"{}\"", self.tag);
@@ -58,7 +62,7 @@ impl Download {
         };
         let tag = match encoding {
             Encoding::Identity => plain_tag,
-            // A weak tag: the compressed bytes depend on the sizes of the reads.
+            // The tag is weak, because the compressed bytes depend on the sizes of the reads.
             encoding => format!("W/\"{}-{}\"", self.tag, encoding.name()),
         };
         let not_modified = conditional::is_not_modified(headers, &tag);
@@ -105,7 +109,7 @@ impl Download {
         }
     }
 
-    /// Streams a byte range of header row and result.
+    /// Streams a byte range of the header row and the result.
     fn stream_range(self, part: ByteRange) -> Either<BodyStream, impl Stream<Item = io::Result<Bytes>>> {
         let boundary = self.header.len() as u64;
         let end = part.last + 1;
@@ -122,7 +126,7 @@ impl Download {
     }
 }
 
-/// Builds the 416 response, with the total length in `Content-Range`.
+/// Builds the 416 response with the total length in `Content-Range`.
 fn range_not_satisfiable_response(length: u64) -> Result<Response, ApiError> {
     let arguments = vec![("length", length.to_string())];
     let mut response =

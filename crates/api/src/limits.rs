@@ -1,9 +1,11 @@
 //! Rate limits per principal, and per peer address before authentication.
 //!
-//! Each peer has two quotas of the same size. Sign-ins consume the first quota; when it is exhausted, only sign-ins are refused. Failed
-//! authentications of any kind consume the second quota; when it is exhausted, every request that requires authentication is refused
-//! before its credentials are checked. Thousands of users can share one address: their successful requests consume no peer quota. An
-//! address that guesses secrets is blocked completely, because each checked guess would help the attacker.
+//! Each peer has two quotas of the same size.
+//! The first quota limits sign-ins; if it is exhausted, only sign-ins are refused.
+//! The second quota limits failed authentications of any kind.
+//! If the second quota is exhausted, all requests that require authentication are refused without checking credentials.
+//! The refusal prevents an attacker from guessing secrets at a higher rate.
+//! Successful requests consume no peer quota, because thousands of users can share one address.
 
 mod keyed_limiter;
 pub(crate) mod keyed_slots;
@@ -25,16 +27,16 @@ use crate::error::ApiError;
 use crate::ops::metrics::{ClientLimit, Metrics};
 use keyed_limiter::KeyedLimiter;
 
-/// Rates and bursts of the rate limits. A rate or burst of 0 disables the limit.
+/// Rates and burst sizes of the rate limits. A rate or burst of 0 disables the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rates {
-    /// Sustained requests per second of one principal.
+    /// Sustained rate of requests per principal, per second.
     pub principal_per_second: u32,
-    /// Burst of requests of one principal.
+    /// Burst size of requests per principal.
     pub principal_burst: u32,
-    /// Sustained sign-ins per second of one peer, and as many failed authentications.
+    /// Sustained rate of sign-ins per peer, per second; also the rate of failed authentications.
     pub peer_per_second: u32,
-    /// Burst of sign-ins of one peer, and as many failed authentications.
+    /// Burst size of sign-ins per peer; also the burst size of failed authentications.
     pub peer_burst: u32,
 }
 
@@ -44,14 +46,16 @@ impl Default for Rates {
     }
 }
 
-/// Bytes of policies whose evaluation counts as one additional request.
+/// Policy size, in bytes, whose evaluation is charged as one additional request.
 const POLICY_BYTES_PER_REQUEST: usize = 32 << 10;
-/// Bytes of a policy document whose parsing counts as one additional request: each unknown word is compared with all known words.
+/// Size of a policy document, in bytes, whose parsing is charged as one additional request.
+///
+/// Parsing is expensive, because the parser compares each unknown word with all known words.
 const DOCUMENT_BYTES_PER_REQUEST: usize = 4 << 10;
-/// Units of evaluation work that count as one additional request: see [`clew_iam::decision::WorkBudget`].
+/// Evaluation work, in units of [`clew_iam::decision::WorkBudget`], that is charged as one additional request.
 const WORK_UNITS_PER_REQUEST: u64 = 1 << 20;
 
-/// Rate limiters of all principals and peers. Clones share the quotas.
+/// Rate limiters for all principals and peers. Clones share the quotas.
 #[derive(Debug, Clone)]
 pub struct RateLimits(Arc<Limiters>);
 
@@ -93,7 +97,7 @@ impl RateLimits {
             .map_err(|wait| self.reject_request(ClientLimit::SignIns, wait))
     }
 
-    /// Consumes one failure of the peer's quota. An exhausted quota refuses the next request, not this one.
+    /// Consumes one failure of the peer's quota. An exhausted quota affects only later requests.
     pub(crate) fn record_auth_failure(&self, peer: IpAddr) {
         if let Some(failures) = &self.0.failures
             && failures.check(&peer.into()).is_err()
@@ -110,13 +114,17 @@ impl RateLimits {
             .map_err(|wait| self.reject_request(ClientLimit::Principal, wait))
     }
 
-    /// Consumes the quota of a request that evaluates policies of `bytes` bytes. Large policies count as several requests. A refused
-    /// request consumes nothing, so that a client that retries eventually succeeds.
+    /// Charges a request that evaluates policies of `bytes` bytes to the principal's quota.
+    ///
+    /// Large policies are charged as several requests.
+    /// A refused request consumes no quota, so that a client can succeed with a later retry.
     pub(crate) fn charge_request(&self, user: &UserId, bytes: usize) -> Result<(), ApiError> {
         self.charge_principal(user, 1 + bytes / POLICY_BYTES_PER_REQUEST)
     }
 
-    /// Consumes the quota for parsing a policy document of `bytes` bytes: see [`DOCUMENT_BYTES_PER_REQUEST`].
+    /// Charges the parsing of a policy document of `bytes` bytes to the principal's quota.
+    ///
+    /// One request is charged per [`DOCUMENT_BYTES_PER_REQUEST`].
     pub(crate) fn charge_document(&self, user: &UserId, bytes: usize) -> Result<(), ApiError> {
         match bytes / DOCUMENT_BYTES_PER_REQUEST {
             0 => Ok(()),
@@ -124,8 +132,10 @@ impl RateLimits {
         }
     }
 
-    /// Creates the budget for evaluating the policies of one request. Every [`WORK_UNITS_PER_REQUEST`] spent count as one additional request
-    /// at once, so that concurrent requests share the remaining quota.
+    /// Creates the work budget for evaluating the policies of one request.
+    ///
+    /// Every [`WORK_UNITS_PER_REQUEST`] are charged immediately as one additional request.
+    /// Therefore, concurrent requests share the remaining quota.
     pub(crate) fn create_work_budget(&self, user: &UserId) -> Arc<WorkBudget> {
         if self.0.principals.is_none() {
             return Arc::default();
@@ -149,7 +159,7 @@ impl RateLimits {
     }
 }
 
-/// Middleware of the sign-in routes: checks the sign-in limit and counts failures.
+/// Middleware of the sign-in routes, which checks the sign-in limit and counts failures.
 pub(crate) async fn limit_sign_ins(service: &AppState, request: Request, next: Next) -> Response {
     let peer = client_ip(request.extensions());
     if let Some(peer) = peer
@@ -166,7 +176,7 @@ pub(crate) async fn limit_sign_ins(service: &AppState, request: Request, next: N
     response
 }
 
-/// Returns the client address of a request. `None` if a test calls the router directly.
+/// Returns the client address of a request, or `None` if a test calls the router directly.
 pub(crate) fn client_ip(extensions: &Extensions) -> Option<IpAddr> {
     extensions.get::<ClientAddr>().map(|connection| connection.ip)
 }

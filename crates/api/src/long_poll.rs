@@ -5,19 +5,20 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName};
 
 const PREFER_HEADER: &str = "prefer";
-/// Response header with the preferences that were applied.
+/// Response header with the applied preferences.
 pub(crate) const PREFERENCE_APPLIED_HEADER: HeaderName = HeaderName::from_static("preference-applied");
 
-/// Maximum wait, in seconds. Proxies close idle connections after about a minute.
+/// Maximum wait, in seconds. Many proxies close idle connections after about a minute.
 const MAX_WAIT_SECONDS: u64 = 30;
 
-/// Duration of a long poll, in whole seconds.
+/// Duration of a long poll, in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LongPoll(u64);
 
 impl LongPoll {
-    /// Returns the wait that a request prefers, at most [`MAX_WAIT_SECONDS`] and half the request timeout. An invalid preference is ignored,
-    /// as the RFC requires.
+    /// Returns the requested duration, limited to [`MAX_WAIT_SECONDS`] and half of the request timeout.
+    ///
+    /// An invalid preference is ignored, as the RFC requires.
     pub(crate) fn from_headers(headers: &HeaderMap, request_timeout: Duration) -> Option<Self> {
         let values = headers.get_all(PREFER_HEADER).iter().filter_map(|value| value.to_str().ok());
         let seconds = values.flat_map(|value| value.split(',')).find_map(parse_wait_preference)?;

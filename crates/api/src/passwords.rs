@@ -9,7 +9,7 @@ use tokio::task::spawn_blocking;
 
 use crate::error::ApiError;
 
-/// Permits for password hashing. Each hash takes 19 MiB and a CPU core, and unauthenticated clients can start one.
+/// Permits for password hashing, which takes 19 MiB and a CPU core and can be started by unauthenticated clients.
 static HASHING_PERMITS: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(2));
 
 /// Hashes a password into a PHC string.
@@ -17,7 +17,7 @@ pub(crate) async fn hash_password(password: SecretString) -> Result<String, ApiE
     run_with_hashing_permit(move || password::hash(&password)).await?.map_err(|error| ApiError::internal(&error))
 }
 
-/// Verifies a password against a PHC string. Takes the same time without a hash to compare with.
+/// Verifies a password against a PHC string. The duration is the same if there is no hash.
 pub(crate) async fn verify_password(given: SecretString, hash: Option<String>) -> Result<bool, ApiError> {
     run_with_hashing_permit(move || {
         if let Some(hash) = hash {

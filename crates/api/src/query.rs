@@ -1,18 +1,18 @@
-//! Strict parsing of query strings: repeated parameters are errors.
+//! Strict parser for query strings, which rejects repeated parameters.
 
 use clew_model::ErrorEntry;
 use url::form_urlencoded;
 
 use crate::error::ApiError;
 
-/// Parameters of a query string. Unknown parameters are ignored unless [`Query::reject_unknown`] is called.
+/// Parameters of a query string. Only [`Query::reject_unknown`] rejects unknown parameters.
 #[derive(Debug, Default)]
 pub(crate) struct Query {
     parameters: Vec<(String, String)>,
 }
 
 impl Query {
-    /// Parses a query string, without the `?`.
+    /// Parses a query string without the leading `?`.
     pub(crate) fn parse(raw: Option<&str>) -> Result<Self, ApiError> {
         let mut parameters: Vec<(String, String)> = Vec::new();
         for (name, value) in form_urlencoded::parse(raw.unwrap_or_default().as_bytes()).into_owned() {
@@ -29,7 +29,7 @@ impl Query {
         self.parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// Rejects parameters that are not in `known`, so that a misspelt parameter is not silently ignored.
+    /// Returns an error if `known` does not contain a parameter, so that a misspelt parameter is not ignored.
     pub(crate) fn reject_unknown(&self, known: &[&'static str]) -> Result<(), ApiError> {
         match self.parameters.iter().find(|(name, _)| !known.contains(&name.as_str())) {
             Some((name, _)) => Err(unknown_field_error(name, known)),
@@ -48,7 +48,7 @@ impl Query {
         self.get(name).ok_or_else(|| ApiError::invalid_parameter("parameter-missing", vec![("field", name.into())]))
     }
 
-    /// Returns an integer parameter within a range, or its default if absent.
+    /// Returns the value of an integer parameter within a range, or the default if the parameter is absent.
     pub(crate) fn get_number(&self, name: &'static str, min: u32, max: u32, default: u32) -> Result<u32, ApiError> {
         let Some(given) = self.get(name) else { return Ok(default) };
         given
@@ -58,7 +58,7 @@ impl Query {
             .ok_or_else(|| ApiError::out_of_range(name, truncate_text(given), &(min.into()..=max.into())))
     }
 
-    /// Error for an invalid parameter value.
+    /// Builds the error for an invalid parameter value.
     pub(crate) fn invalid_value_error(name: &'static str, given: &str) -> ApiError {
         ApiError::with_detail(
             ErrorEntry::INVALID_PARAMETER,
@@ -68,7 +68,7 @@ impl Query {
     }
 }
 
-/// Error for an unknown field name, with the most similar known name as a suggestion.
+/// Builds the error for an unknown field name, with the most similar known name as a suggestion.
 pub(crate) fn unknown_field_error(name: &str, known: &[&'static str]) -> ApiError {
     let distance = |candidate: &&&str| strsim::damerau_levenshtein(candidate, name);
     let closest =
@@ -82,7 +82,7 @@ pub(crate) fn unknown_field_error(name: &str, known: &[&'static str]) -> ApiErro
     }
 }
 
-/// Truncates client text to 80 characters for a message.
+/// Truncates a text from a client to 80 characters for a message.
 pub(crate) fn truncate_text(text: &str) -> String {
     text.chars().take(80).collect()
 }

@@ -1,4 +1,7 @@
-//! Layer around every route: request id, host check, audit, timeout, error body in the requested language, security headers, log and metrics.
+//! Middleware around every route.
+//!
+//! The middleware adds the request id, checks the host, records the audit event and enforces the request timeout.
+//! It also builds error bodies in the requested language, adds security headers, and records logs and metrics.
 
 use std::panic::AssertUnwindSafe;
 use std::time::Instant;
@@ -30,15 +33,15 @@ const HEALTH_ROUTES: [&str; 2] = ["/healthz", "/readyz"];
 /// Authentication that a route requires.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum RouteAuth {
-    /// None.
+    /// No authentication.
     Public,
-    /// None; the route signs users in and has a rate limit per peer.
+    /// No authentication; the route signs users in and has a rate limit per peer.
     SignIn,
     /// Valid credentials.
     Authenticated,
 }
 
-/// Middleware function of the layer.
+/// Handles a request as the middleware around its route.
 pub(crate) async fn handle_request(
     State((service, auth)): State<(AppState, RouteAuth)>,
     mut request: Request,
@@ -100,7 +103,7 @@ fn path_and_query_length(request: &Request) -> usize {
     request.uri().path_and_query().map_or(0, |uri| uri.as_str().len())
 }
 
-/// Runs the handler with the timeout of a request. A panic or a timeout fails only this request.
+/// Runs the request handler with a timeout. A panic or a timeout fails only this request.
 async fn run_handler(service: AppState, auth: RouteAuth, request: Request, next: Next) -> Response {
     let limit = service.settings.request_timeout;
     let response = async {
@@ -126,7 +129,9 @@ async fn run_handler(service: AppState, auth: RouteAuth, request: Request, next:
     }
 }
 
-/// Returns the error for a response that axum rejected itself, such as a path that is not UTF-8, so that every error has the same body.
+/// Returns the error for a request that axum itself rejected, such as a path that is not UTF-8.
+///
+/// Therefore, every error response has the same body format.
 fn framework_error(status: StatusCode) -> Option<ApiError> {
     let entry = if status.is_client_error() { ErrorEntry::BAD_REQUEST } else { ErrorEntry::INTERNAL };
     (status.is_client_error() || status.is_server_error()).then(|| ApiError::new(entry))

@@ -1,4 +1,4 @@
-//! Routes of the server, shared by the router and the OpenAPI document.
+//! Routes of the server, which the router and the OpenAPI document share.
 
 use axum::Router;
 use axum::handler::Handler;
@@ -83,7 +83,7 @@ fn sign_in_routes() -> OpenApiRouter<AppState> {
         .layer(map_response(iam::map_iam_errors))
 }
 
-/// Health and metrics, for operators.
+/// Health and metrics endpoints for operators.
 fn operations_routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(ops::health::check_alive))
@@ -98,9 +98,11 @@ fn public_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(taurusdb::intelligent_kill::report::download_report))
 }
 
-/// Builds the router: all routes, or only those for operators ([`crate::ApiSettings::operations_only`]).
+/// Builds the router with all routes.
+///
+/// With [`crate::ApiSettings::operations_only`], the router contains only the routes for operators.
 pub(crate) fn build_router(service: AppState) -> Router {
-    // One layer per route: every request clones the state of every layer around its route.
+    // Each route has only one layer, because every request clones the state of every layer around its route.
     let layer = |auth| from_fn_with_state((service.clone(), auth), request_layer::handle_request);
     let router = OpenApiRouter::with_openapi(ApiDocument::openapi());
     let operations_only = service.settings.operations_only;

@@ -1,4 +1,4 @@
-//! Accept loop with connection limits and graceful shutdown. `serve/connection.rs` serves a single connection.
+//! Accept loop with connection limits and graceful shutdown. `serve/connection.rs` serves one connection.
 
 mod cert_reload;
 mod connection;
@@ -52,10 +52,12 @@ impl From<TcpListener> for Listener {
     }
 }
 
-/// Delay after a failed accept: usually the process has no free file descriptor.
+/// Delay after a failed accept, which usually means that the process has no free file descriptor.
 const ACCEPT_RETRY_DELAY: std::time::Duration = std::time::Duration::from_millis(100);
 
-/// Serves requests until `shutdown`, then drains responses in progress for at most [`crate::ApiSettings::shutdown_grace_period`].
+/// Serves requests until `shutdown` is cancelled, and then drains responses in progress.
+///
+/// Draining takes at most [`crate::ApiSettings::shutdown_grace_period`].
 pub async fn serve(
     service: AppState,
     listener: impl Into<Listener>,
@@ -87,7 +89,7 @@ pub async fn serve(
                 }
             },
         };
-        // A socket whose peer has already disconnected has no peer address.
+        // The peer address is unavailable if the peer has already disconnected.
         let Ok(peer) = stream.peer_addr() else { continue };
         let peer = peer.ip().to_canonical();
         let Some(admitted) = limits.admit_connection(peer, permit, &metrics) else { continue };
@@ -119,13 +121,13 @@ struct ConnectionLimits {
     reserved_per_peer: PerPeerLimit,
 }
 
-/// ConnectionPermit for one open connection.
+/// Permit for one open connection.
 enum ConnectionPermit {
     Regular(OwnedSemaphorePermit),
     Reserved(OwnedSemaphorePermit),
 }
 
-/// An admitted connection. Holds its permits until it is dropped.
+/// Admitted connection, which holds its permits until it is dropped.
 struct AdmittedConnection {
     admission: Admission,
     _permit: OwnedSemaphorePermit,
@@ -138,7 +140,7 @@ impl ConnectionLimits {
             regular: Arc::new(Semaphore::new(settings.max_connections)),
             reserved: Arc::new(Semaphore::new(settings.max_reserved_connections)),
             per_peer: PerPeerLimit::new(settings.max_connections_per_peer, settings.trusted_proxies.clone()),
-            // One peer can use a quarter of the reserved connections; proxies are not exempt.
+            // A peer can use at most a quarter of the reserved connections; proxies are not exempt.
             reserved_per_peer: PerPeerLimit::new(
                 settings.max_reserved_connections.div_ceil(4),
                 TrustedProxies::default(),
@@ -146,7 +148,7 @@ impl ConnectionLimits {
         }
     }
 
-    /// Waits for a permit, then accepts a connection.
+    /// Waits for a permit and then accepts a connection.
     async fn accept_connection(&self, listener: &TcpListener) -> io::Result<(TcpStream, ConnectionPermit)> {
         let permit = tokio::select! {
             biased;
@@ -155,8 +157,8 @@ impl ConnectionLimits {
         };
         let permit = permit.map_err(io::Error::other)?;
         let (stream, _) = listener.accept().await?;
-        // Disables Nagle's algorithm, so that the last bytes of a response are sent without waiting for an acknowledgement. Errors are
-        // ignored: the next read reports a closed peer.
+        // `TCP_NODELAY` sends the last bytes of a response without waiting for an acknowledgement.
+        // An error is ignored, because the next read reports a closed connection.
         let _ = stream.set_nodelay(true);
         // A regular permit may have become free in the meantime.
         let permit = match (permit, self.regular.clone().try_acquire_owned()) {
@@ -166,7 +168,7 @@ impl ConnectionLimits {
         Ok((stream, permit))
     }
 
-    /// Admits a connection of this peer as a regular or reserved one. Returns `None` if the connection is to be closed.
+    /// Admits a connection as a regular or reserved connection. Returns `None` if the connection must be closed.
     fn admit_connection(
         &self,
         peer: IpAddr,

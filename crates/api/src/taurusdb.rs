@@ -23,7 +23,7 @@ use crate::caller::{Caller, NodeTarget};
 use crate::error::ApiError;
 use crate::query::Query;
 
-/// Returns the collection with the query's `request_id`, or `None` if the target node has no such collection.
+/// Returns the collection with the `request_id` of the query, or `None` if the target node has no such collection.
 async fn find_collection_task(
     caller: &Caller,
     target: &NodeTarget,

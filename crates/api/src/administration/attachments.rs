@@ -28,7 +28,7 @@ pub(crate) struct AttachmentPage {
     total_count: u64,
 }
 
-/// A user or group with an attached policy.
+/// User or group with an attached policy.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct AttachmentView {
     user_id: Option<String>,
@@ -48,7 +48,7 @@ pub(crate) enum AttachmentCreation {
     Group(GroupAttachment),
 }
 
-/// A user. Only identity policies can be attached to users.
+/// User of an attachment. Only identity policies can be attached to users.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
@@ -93,7 +93,7 @@ pub(crate) async fn list_attachments(
     Ok(Json(AttachmentPage { attachments, total_count }))
 }
 
-/// Attach a policy. Revokes the tokens of the affected users.
+/// Attach a policy and revoke the tokens of the affected users.
 #[utoipa::path(post, path = "/clew/v1/policies/{name}/attachments", tag = "administration",
     params(("name" = String, Path)),
     request_body(content = AttachmentCreation, content_type = "application/json"),
@@ -121,7 +121,7 @@ pub(crate) async fn attach_policy(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Detach a policy. Revokes the tokens of the affected users.
+/// Detach a policy and revoke the tokens of the affected users.
 #[utoipa::path(delete, path = "/clew/v1/policies/{name}/attachments/{kind}/{id}", tag = "administration",
     params(
         ("name" = String, Path),
@@ -162,10 +162,10 @@ async fn find_optional_project(
     }
 }
 
-/// Checks that the policy's model permits the attachment (spec section 4.1).
+/// Checks that the policy model permits the attachment (spec section 4.1).
 ///
-/// A role-based policy can be attached to groups, in all projects or in one.
-/// An identity policy can be attached to users and groups, in all projects only.
+/// A role-based policy can be attached only to groups, either for all projects or for one project.
+/// An identity policy can be attached to users and groups, but only for all projects.
 fn check_policy_model(policy: &ResolvedPolicy, grantee: &Grantee, project: Option<&ProjectId>) -> Result<(), ApiError> {
     match (policy.policy_model(), grantee, project) {
         (PolicyModel::RoleBased, Grantee::User(_), _) => {
@@ -178,7 +178,8 @@ fn check_policy_model(policy: &ResolvedPolicy, grantee: &Grantee, project: Optio
     }
 }
 
-/// Returns the attachments of a policy in the domain. A system policy can also have attachments in other domains.
+/// Returns the attachments of a policy to users and groups of the domain.
+/// Attachments of a system policy in other domains are omitted.
 async fn load_attachment_views(
     service: &AppState,
     domain: &DomainId,

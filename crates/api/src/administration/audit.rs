@@ -1,4 +1,4 @@
-//! Audit of the domain: events about the domain and events caused by its users.
+//! Audit log of the domain: events that affect the domain and events that its users cause.
 
 mod export;
 mod query;
@@ -21,7 +21,7 @@ use crate::json::Json;
 use query::{AuditParameters, RowsParameters, RowsQuery};
 use wire::AuditRow;
 
-/// A page of the audit.
+/// Page of audit rows.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct AuditPage {
     rows: Vec<AuditRow>,
@@ -32,7 +32,7 @@ pub(crate) struct AuditPage {
 /// Result of an audit verification.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct AuditVerificationAnswer {
-    /// True if every row is present and unmodified
+    /// True if no audit row is missing or modified
     intact: bool,
     /// Number of rows
     rows: u64,
@@ -40,7 +40,7 @@ pub(crate) struct AuditVerificationAnswer {
     first: Option<i64>,
     /// Position of the last row
     last: Option<i64>,
-    /// Newest link of the hash chain. A copy stored elsewhere reveals a later rollback of the store to an earlier state
+    /// Newest link of the hash chain; a copy stored elsewhere reveals a rollback of the store to a previous state
     newest: String,
     /// Detected problems in row order
     problems: Vec<AuditProblemView>,
@@ -57,7 +57,7 @@ pub(crate) struct AuditProblemView {
     what: String,
 }
 
-/// Read the audit.
+/// List audit rows.
 #[utoipa::path(get, path = "/clew/v1/audit", tag = "administration", params(AuditParameters, RowsParameters),
     responses((status = 200, description = "A page of rows", body = AuditPage)))]
 pub(crate) async fn list_audit_rows(
@@ -94,7 +94,9 @@ pub(crate) async fn export_audit(
     Ok((headers, Body::from_stream(lines)).into_response())
 }
 
-/// Verify the audit of all domains and the presence of the newest row that this process has read. Administrators only.
+/// Verify the audit log of all domains. Requires an administrator.
+///
+/// The verification also checks that the newest row that this process has read is still present.
 #[utoipa::path(get, path = "/clew/v1/audit/verify", tag = "administration",
     responses((status = 200, description = "The result", body = AuditVerificationAnswer)))]
 pub(crate) async fn verify_audit(
@@ -119,7 +121,7 @@ pub(crate) async fn verify_audit(
     }))
 }
 
-/// Returns the filter for the caller's domain. Fails unless the caller may read the audit.
+/// Builds the audit filter for the caller's domain, or returns an error if the caller may not read the audit log.
 fn build_domain_filter(service: &AppState, caller: &Caller) -> Result<AuditFilter, ApiError> {
     caller.require_domain_action(service, Action::READ_AUDIT)?;
     Ok(AuditFilter { domain: Some(caller.principal.domain_id.clone()), ..AuditFilter::default() })

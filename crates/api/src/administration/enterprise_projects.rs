@@ -1,4 +1,4 @@
-//! Enterprise projects of the domain: labels of instances for use in policy conditions.
+//! Enterprise projects of the domain, which label instances for use in policy conditions.
 
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
@@ -44,7 +44,7 @@ pub(crate) struct EnterpriseProjectCreation {
     description: Option<String>,
 }
 
-/// Changes of an enterprise project. Omitted fields are unchanged.
+/// Changes to an enterprise project. Omitted fields are unchanged.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]

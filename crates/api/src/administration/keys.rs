@@ -1,4 +1,4 @@
-//! Permanent access keys of users. Every user may manage their own keys.
+//! Permanent access keys of users. Every user may manage their own access keys.
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -18,7 +18,7 @@ use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 
-/// Access keys of a user: at most two.
+/// Access keys of a user. A user has at most two.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct KeyList {
     keys: Vec<KeyView>,
@@ -32,7 +32,7 @@ pub(crate) struct KeyView {
     /// True if the key can be used
     enabled: bool,
     created_at: String,
-    /// Time of the last use, accurate to a minute
+    /// Time of the last use, with a resolution of one minute
     last_used_at: Option<String>,
 }
 
@@ -49,7 +49,7 @@ pub(crate) struct CreatedKey {
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct KeyUpdate {
-    /// True to enable the key. Disabling the key also revokes the user's tokens and temporary keys
+    /// False disables the key and revokes the user's tokens and temporary keys
     enabled: bool,
 }
 
@@ -122,7 +122,7 @@ pub(crate) async fn delete_access_key(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Finds the owner of the keys in a path. Fails unless the caller may perform the action on the owner's keys.
+/// Returns the owner of the access keys, or an error if the caller may not perform the action on these keys.
 async fn find_key_owner(service: &AppState, caller: &Caller, action: Action, id: &str) -> Result<User, ApiError> {
     if is_own_user(service, caller, id) {
         return users::find_user(service, caller, id).await;

@@ -23,12 +23,14 @@ use crate::{AppState, passwords};
 pub(crate) struct PasswordChange {
     /// Current password
     old: String,
-    /// New password, different from the user name and the current password
+    /// New password; must differ from the user name and the current password
     #[schema(min_length = 8, max_length = 128)]
     new: String,
 }
 
-/// Change the caller's password. Revokes all tokens and temporary keys of the caller, including this request's token.
+/// Change the caller's password.
+///
+/// The change revokes all tokens and temporary keys of the caller, including the token of this request.
 #[utoipa::path(post, path = "/clew/v1/password", tag = "administration",
     request_body(content = PasswordChange, content_type = "application/json"),
     responses((status = 204, description = "Changed")))]
@@ -49,7 +51,7 @@ pub(crate) async fn change_own_password(
     if old.expose_secret() == new.expose_secret() {
         return Err(ApiError::invalid_parameter("password-same", Vec::new()));
     }
-    // Failed attempts are limited, so that the holder of a stolen token cannot guess the password.
+    // The number of failed attempts is limited, so that the holder of a stolen token cannot guess the password.
     let (name, peer) = (format!("{}/{}", user.domain_name, user.name), caller.client.map(|connection| connection.ip));
     match auth_attempts::check_password_attempt(&service, &name, Some(&user), peer, old).await? {
         PasswordCheck::Right => {}

@@ -1,4 +1,4 @@
-//! Custom policies of the domain and Clew's system policies.
+//! Custom policies of the domain and system policies of Clew.
 
 pub(super) mod validate;
 
@@ -105,7 +105,8 @@ pub(crate) async fn show_policy(
 
 /// Create or replace a policy.
 ///
-/// The error response lists every error with its position. Revokes the tokens of the affected users.
+/// An error response lists all errors of the document with their positions.
+/// A change revokes the tokens of the affected users.
 #[utoipa::path(put, path = "/clew/v1/policies/{name}", tag = "administration", params(("name" = String, Path)),
     request_body(content = PolicyPut, content_type = "application/json"),
     responses(
@@ -131,7 +132,7 @@ pub(crate) async fn put_policy(
         .map_err(|errors| invalid_policy_error(errors.diagnostics()))?;
     let current = service.store.policy_by_name(domain, &name).await?;
     if let Some(current) = current.filter(|current| current.model != policy_model_name(policy.model())) {
-        // The existing attachments may be invalid for the other model.
+        // Existing attachments may be invalid for another policy model.
         let attachments = service.store.attachments_of_policy(&PolicyRef::Custom(current.id)).await?;
         if !attachments.is_empty() {
             return Err(ApiError::with_detail(ErrorEntry::IAM_CONFLICT, "policy-model-attached", Vec::new()));
@@ -168,7 +169,7 @@ pub(super) enum ResolvedPolicy {
     System(&'static system::SystemPolicy),
 }
 
-/// Finds a system policy or a custom policy of the domain by name.
+/// Finds a system policy, or a custom policy of the domain, by name.
 pub(super) async fn find_policy(service: &AppState, domain: &DomainId, name: &str) -> Result<ResolvedPolicy, ApiError> {
     if let Some(policy) = system::ALL.iter().find(|policy| policy.name == name) {
         return Ok(ResolvedPolicy::System(policy));
@@ -213,8 +214,8 @@ impl ResolvedPolicy {
 
 /// Parses a policy document on a blocking thread.
 ///
-/// The document counts against the caller's rate limit by its size.
-/// Parsing is expensive, because each unknown word is compared with all valid words.
+/// The size of the document is charged to the caller's rate limit.
+/// Parsing is expensive, because the parser compares each unknown word with all valid words.
 async fn parse_policy_document(
     service: &AppState,
     caller: &Caller,
@@ -233,7 +234,7 @@ fn build_policy_response(
     Ok(Json(PolicyWithDocument { policy: policy.to_view(), document, warnings }))
 }
 
-/// Name of a policy model in the store.
+/// Returns the name of a policy model in the store.
 fn policy_model_name(model: PolicyModel) -> &'static str {
     match model {
         PolicyModel::RoleBased => "role",

@@ -30,7 +30,7 @@ pub(crate) struct ProjectView {
     description: String,
     /// True if the project can be used
     enabled: bool,
-    /// True if statements are masked as SQL templates for users without permission to read the full text
+    /// True if users without permission to read full statements see SQL templates instead
     masking: bool,
 }
 
@@ -45,7 +45,7 @@ pub(crate) struct ProjectCreation {
     description: Option<String>,
 }
 
-/// Changes of a project. Omitted fields are unchanged.
+/// Changes to a project. Omitted fields are unchanged.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
@@ -54,7 +54,7 @@ pub(crate) struct ProjectUpdate {
     description: Option<String>,
     /// True if the project can be used
     enabled: Option<bool>,
-    /// True if statements are masked as SQL templates for users without permission to read the full text
+    /// True if users without permission to read full statements see SQL templates instead
     masking: Option<bool>,
 }
 

@@ -1,4 +1,4 @@
-//! Policy simulation: the decision for a hypothetical request, with the reasons of every statement.
+//! Policy simulation: the decision for a hypothetical request, with the reasons from every policy statement.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -30,30 +30,30 @@ use crate::query::truncate_text;
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct Simulation {
-    /// User whose request is simulated, signed with an access key
+    /// Id of the user who would send the request, signed with an access key
     user_id: String,
     /// Name or alias of the action, case-insensitive
     #[schema(example = "gaussdbformysql:instance:getRealtimeSession")]
     action: String,
-    /// Project of the request; omitted for an action on the domain
+    /// Id of the project; omitted for an action on the domain
     project_id: Option<String>,
-    /// Instance of the request; requires project_id
+    /// Id of the instance; requires project_id
     instance_id: Option<String>,
-    /// Source address; unknown if omitted
+    /// Source IP address of the request; unknown if omitted
     #[schema(example = "192.0.2.7")]
     source_ip: Option<String>,
-    /// Time of the request; the current time if omitted
+    /// Time of the request; defaults to the current time
     #[schema(value_type = Option<String>, format = DateTime)]
     time: Option<String>,
-    /// True for a request over TLS
+    /// True if the request is sent over TLS
     #[schema(default = true)]
     secure_transport: Option<bool>,
-    /// Tags that the request adds or removes
+    /// Instance tags that the request adds or removes
     #[schema(max_items = 20)]
     request_tags: Option<Vec<SimulatedTag>>,
 }
 
-/// A tag that the simulated request adds or removes.
+/// Instance tag that the simulated request adds or removes.
 #[derive(serde::Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SimulatedTag {
@@ -69,11 +69,11 @@ pub(crate) struct SimulationAnswer {
     decision: SimulatedDecision,
     /// Reason of a denial
     reason: Option<String>,
-    /// True for an administrator: policies are not evaluated
+    /// True if the user is an administrator, for whom policies are not evaluated
     administrator: bool,
-    /// Deciding statement: the first matching Deny, otherwise the first matching Allow
+    /// Statement that determined the decision: the first matching Deny, otherwise the first matching Allow
     deciding: Option<StatementName>,
-    /// All statements of the policies in effect for the user
+    /// All statements of the policies that apply to the user
     statements: Vec<StatementView>,
 }
 
@@ -89,7 +89,7 @@ pub(crate) enum SimulatedDecision {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct StatementName {
     policy: String,
-    /// Group that the policy is attached to; null for a policy attached to the user
+    /// Name of the group that the policy is attached to; null if it is attached to the user
     group: Option<String>,
     /// Number of the statement within the policy, from 1
     statement: usize,
@@ -101,7 +101,7 @@ pub(crate) struct StatementName {
 pub(crate) struct StatementView {
     #[serde(flatten)]
     name: StatementName,
-    /// Effect of a match
+    /// Effect if the statement matches
     effect: StatementEffect,
     matched: bool,
     /// Reasons for the match or mismatch
@@ -171,7 +171,7 @@ fn parse_request_tags(body: &Body) -> Result<Vec<Tag>, ApiError> {
     Ok(tags.into_iter().map(|tag| Tag { key: tag.key, value: tag.value }).collect())
 }
 
-/// Finds the project and instance of the simulated request.
+/// Returns the project and instance of the simulated request.
 async fn find_simulated_target(
     service: &AppState,
     caller: &Caller,

@@ -30,9 +30,9 @@ pub(crate) struct UserView {
     id: String,
     name: String,
     description: String,
-    /// True if the user may sign in
+    /// True if the user can sign in
     enabled: bool,
-    /// True for an administrator, who may perform every action in the domain regardless of policies
+    /// True if the user is an administrator, who may perform every action in the domain regardless of policies
     administrator: bool,
 }
 
@@ -53,27 +53,27 @@ pub(crate) struct CreatedUser {
 pub(crate) struct UserCreation {
     #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_.-]+$")]
     name: String,
-    /// Password, different from the user name; generated if omitted
+    /// Password; must differ from the user name; generated if omitted
     #[schema(min_length = 8, max_length = 128)]
     password: Option<String>,
-    /// True for an administrator, who may perform every action in the domain regardless of policies
+    /// True if the user is an administrator, who may perform every action in the domain regardless of policies
     #[schema(default = false)]
     administrator: Option<bool>,
     #[schema(max_length = 1000)]
     description: Option<String>,
 }
 
-/// Changes of a user. Omitted fields are unchanged.
+/// Changes to a user. Omitted fields are unchanged.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct UserUpdate {
-    /// New password, different from the user name. Revokes the user's tokens and temporary keys
+    /// New password; must differ from the user name. A change revokes the user's tokens and temporary keys
     #[schema(min_length = 8, max_length = 128)]
     password: Option<String>,
-    /// True if the user may sign in
+    /// True if the user can sign in
     enabled: Option<bool>,
-    /// True for an administrator, who may perform every action in the domain regardless of policies
+    /// True if the user is an administrator, who may perform every action in the domain regardless of policies
     administrator: Option<bool>,
     #[schema(max_length = 1000)]
     description: Option<String>,
@@ -173,7 +173,7 @@ pub(crate) async fn update_user(
     Ok(Json(build_user_view(find_user(&service, &caller, &id).await?)))
 }
 
-/// Delete a user with all keys, tokens and group memberships.
+/// Delete a user, including all access keys, tokens and group memberships.
 #[utoipa::path(delete, path = "/clew/v1/users/{user_id}", tag = "administration", params(("user_id" = String, Path)),
     responses(
         (status = 204, description = "Deleted"),
@@ -202,7 +202,7 @@ pub(super) async fn find_user(service: &AppState, caller: &Caller, id: &str) -> 
     found.filter(|found| found.domain_id == caller.principal.domain_id).ok_or_else(|| not_found_error("user", id))
 }
 
-/// Reads and validates the optional field `password`.
+/// Returns the validated value of the optional field `password`.
 fn parse_optional_password(body: &Body, user: &str) -> Result<Option<SecretString>, ApiError> {
     let Some(password) = body.get_secret("password")? else { return Ok(None) };
     validation::check_new_password(user, &password)?;

@@ -1,4 +1,4 @@
-//! Validation of fields that several request bodies share.
+//! Validation of fields that occur in several request bodies.
 
 use clew_iam::name::{self, MAX_DESCRIPTION_LENGTH, NameRule};
 use clew_iam::password::{self, MAX_LENGTH, MIN_LENGTH, PasswordError};
@@ -8,14 +8,14 @@ use crate::body::Body;
 use crate::error::ApiError;
 use crate::query::truncate_text;
 
-/// Reads and validates the required field `name` of a new object.
+/// Returns the validated value of the required field `name`.
 pub(super) fn parse_name(body: &Body) -> Result<String, ApiError> {
     let name: String = body.get_required("name")?;
     check_name(name::IDENTITY, &name)?;
     Ok(name)
 }
 
-/// Validates the name of a domain's policy.
+/// Validates the name of a custom policy.
 pub(super) fn check_policy_name(name: &str) -> Result<(), ApiError> {
     check_name(name::POLICY, name)
 }
@@ -32,7 +32,7 @@ fn check_name(rule: NameRule, name: &str) -> Result<(), ApiError> {
     Err(ApiError::invalid_parameter("name-form", arguments))
 }
 
-/// Reads and validates the optional field `description`.
+/// Returns the validated value of the optional field `description`.
 pub(super) fn parse_description(body: &Body) -> Result<Option<String>, ApiError> {
     let Some(description) = body.get::<String>("description")? else { return Ok(None) };
     let length = description.chars().count();
@@ -51,7 +51,7 @@ pub(super) fn parse_description(body: &Body) -> Result<Option<String>, ApiError>
     Ok(Some(description))
 }
 
-/// Validates a new password for the user named `user`.
+/// Validates a new password of the user named `user`.
 pub(super) fn check_new_password(user: &str, chosen: &SecretString) -> Result<(), ApiError> {
     password::check_rules(chosen, user).map_err(|rule| {
         let id = match rule {

@@ -1,5 +1,7 @@
-//! Repeated refusals. The first refusal of a caller for a reason is recorded before its response. Further refusals in the same window are
-//! counted and recorded as one event when the window ends, so that a caller that is refused repeatedly cannot fill the disk with audit rows.
+//! Aggregation of repeated refusals, so that a caller cannot fill the disk with audit rows.
+//!
+//! The first refusal of a caller for a reason is recorded before the response is sent.
+//! Further refusals in the same time window are counted and recorded as one event at the end of the window.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,15 +17,15 @@ use tracing::warn;
 
 use crate::client_addr::ClientSubnet;
 
-/// Maximum number of refusal kinds per caller with a window of their own. Further kinds share one window.
+/// Maximum number of refusal kinds with their own window per caller. Further kinds share one window.
 const MAX_REFUSAL_KINDS: usize = 16;
-/// Maximum number of callers with windows of their own. Further callers share one window per domain.
+/// Maximum number of callers with their own windows. Further callers share one window per domain.
 const MAX_TRACKED_CALLERS: usize = 256;
-/// Maximum number of distinct targets, names, operations, users and addresses listed in an event.
+/// Maximum number of distinct values per list in an event: targets, names, operations, users and addresses.
 const MAX_LISTED_VALUES: usize = 16;
-/// Maximum number of events queued until the database accepts them.
+/// Maximum number of events in the queue for the database.
 const MAX_PENDING_EVENTS: usize = 8192;
-/// Interval at which ended windows are recorded.
+/// Interval between two flushes of ended windows to the database.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(5);
 /// Operation name of an event that counts refusals of several operations.
 const MIXED_OPERATIONS_NAME: &str = "RefusedRequests";
@@ -32,29 +34,31 @@ const MIXED_OPERATIONS_NAME: &str = "RefusedRequests";
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum CallerKey {
     User(UserId),
-    /// The claimed name is part of the key only if it belongs to a domain: otherwise each request could create a key of its own.
+    /// The claimed name is part of the key only if its domain exists.
+    /// Otherwise, each request with a new name could create a new key.
     Unknown {
         peer: Option<ClientSubnet>,
         claimed: Option<(DomainId, String)>,
     },
-    /// Callers beyond [`MAX_TRACKED_CALLERS`], by domain.
+    /// All callers of a domain beyond [`MAX_TRACKED_CALLERS`].
     Others {
         domain: Option<DomainId>,
     },
 }
 
-/// Kind of a refusal: operation, outcome, code and reason. `None` stands for all kinds beyond [`MAX_REFUSAL_KINDS`].
+/// Kind of a refusal: operation, outcome, code and reason.
+/// `None` represents all kinds beyond [`MAX_REFUSAL_KINDS`].
 type RefusalKind = Option<(String, Outcome, Option<String>, &'static str)>;
 
-/// Count of refusals of one caller and kind since the first refusal.
+/// Time window in which the refusals of one caller and kind are counted.
 #[derive(Debug)]
 struct RefusalWindow {
     ends: Instant,
-    /// Number of refusals after the first, which has a row of its own.
+    /// Number of refusals after the first one, which is recorded separately.
     repeated: u64,
     first_at: Timestamp,
     last_at: Timestamp,
-    /// Fields that all refusals of the window have in common.
+    /// Event with the field values that are the same in all refusals of the window.
     event: AuditEvent,
     targets: BTreeSet<String>,
     claimed: BTreeSet<String>,
@@ -66,7 +70,7 @@ struct RefusalWindow {
 #[derive(Debug, Default)]
 struct OpenWindows {
     windows: HashMap<CallerKey, HashMap<RefusalKind, RefusalWindow>>,
-    /// Events of ended windows, to be recorded.
+    /// Events of ended windows that are not recorded yet.
     pending: VecDeque<AuditEvent>,
 }
 
@@ -78,12 +82,14 @@ pub(crate) struct RepeatedRefusals {
 }
 
 impl RepeatedRefusals {
-    /// Creates a counter. `window` is the time from the first refusal of a caller and kind to the event that counts the further ones.
+    /// Creates a counter with the duration of a time window, which starts at the first refusal of a caller and kind.
     pub(crate) fn new(window: Duration) -> Self {
         Self { window, state: Mutex::default() }
     }
 
-    /// Records or counts a refusal. `reason` is the id of its detail message, more specific than the error code.
+    /// Records the first refusal of a kind, or counts a repeated one.
+    ///
+    /// `reason` is the id of the error's detail message, which is more specific than the error code.
     pub(crate) async fn record(
         &self,
         store: &Store,
@@ -93,13 +99,14 @@ impl RepeatedRefusals {
         let Some((caller, kind)) = self.open_window_or_count(&event, reason) else { return Ok(()) };
         let recorded = store.append_audit_event(&event).await;
         if recorded.is_err() {
-            // The next refusal opens a new window and is recorded.
+            // Closes the window, so that the next refusal is recorded.
             self.lock_state().close_window(&caller, &kind);
         }
         recorded
     }
 
-    /// Opens a window for the first refusal of a kind and returns its key. Counts a further refusal and returns `None`.
+    /// Opens a window for the first refusal of a kind and returns the key of the window.
+    /// Counts a repeated refusal in the open window and returns `None`.
     fn open_window_or_count(&self, event: &AuditEvent, reason: &'static str) -> Option<(CallerKey, RefusalKind)> {
         let now = Instant::now();
         let mut state = self.lock_state();
@@ -115,8 +122,9 @@ impl RepeatedRefusals {
         Some((caller, kind))
     }
 
-    /// Records ended windows every [`FLUSH_INTERVAL`] until `end` is cancelled, then all windows. Only this task records windows, so that
-    /// no event is lost between two writers.
+    /// Records ended windows every [`FLUSH_INTERVAL`] until `end` is cancelled, and then all open windows.
+    ///
+    /// Only this task records windows, so that concurrent writers cannot lose an event.
     pub(crate) async fn run(&self, store: &Store, end: &CancellationToken) {
         while end.run_until_cancelled(sleep(FLUSH_INTERVAL)).await.is_some() {
             let now = Instant::now();
@@ -125,7 +133,7 @@ impl RepeatedRefusals {
         self.flush(store, |_| true).await;
     }
 
-    /// Records the events of ended windows. If the database rejects an event, the next flush retries it.
+    /// Records the events of ended windows. The next flush retries an event that the database rejects.
     async fn flush(&self, store: &Store, has_ended: impl Fn(&RefusalWindow) -> bool) {
         self.lock_state().close_windows(has_ended);
         loop {
@@ -145,7 +153,8 @@ impl RepeatedRefusals {
 }
 
 impl OpenWindows {
-    /// Returns the key of a refusal: its own caller and kind, or shared ones beyond [`MAX_TRACKED_CALLERS`] and [`MAX_REFUSAL_KINDS`].
+    /// Returns the window key of a refusal.
+    /// Beyond [`MAX_TRACKED_CALLERS`] and [`MAX_REFUSAL_KINDS`], refusals share a key.
     fn window_key(&self, event: &AuditEvent, reason: &'static str) -> (CallerKey, RefusalKind) {
         let caller = caller_key(event);
         let kind = Some((event.operation.clone(), event.outcome, event.code.clone(), reason));
@@ -200,7 +209,7 @@ fn caller_key(event: &AuditEvent) -> CallerKey {
     }
 }
 
-/// Returns the domain whose audit lists a refusal.
+/// Returns the domain whose audit log contains a refusal.
 fn audited_domain(event: &AuditEvent) -> Option<DomainId> {
     let actor_domain = match &event.origin.actor {
         Actor::User { domain_id, .. } => Some(domain_id),
@@ -268,7 +277,8 @@ impl RefusalWindow {
         }
     }
 
-    /// Builds the event that counts the refusals after the first. Returns `None` if there were none. Its lists include the first refusal.
+    /// Builds the event for the repeated refusals of the window, or returns `None` if no refusal was repeated.
+    /// The lists of the event also include the values of the first refusal.
     fn into_audit_event(self) -> Option<AuditEvent> {
         let several = self.operations.len() > 1;
         let operation = if several { MIXED_OPERATIONS_NAME.to_owned() } else { self.event.operation };
@@ -291,7 +301,7 @@ fn clear_if_different<T: PartialEq>(common: &mut Option<T>, other: Option<&T>) {
     }
 }
 
-/// Compares users by id: a renamed user is the same actor.
+/// Compares two actors. Users are compared by id, because a user can be renamed.
 fn is_same_actor(one: &Actor, other: &Actor) -> bool {
     match (one, other) {
         (Actor::User { id: one, .. }, Actor::User { id: other, .. }) => one == other,

@@ -1,4 +1,4 @@
-//! Routes that list and remove the collections of a node.
+//! Routes that list and delete the collections of a node.
 
 use axum::extract::{Path, State};
 use clew_iam::decision::Action;
@@ -15,21 +15,21 @@ use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::statement_text::MASKED_FRAGMENT;
 
-/// Maximum number of listed collections.
+/// Maximum number of collections in a response.
 const MAX_LISTED_COLLECTIONS: u32 = 200;
 
 /// Collections of a node.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct NodeCollections {
-    /// Newest first, at most 200
+    /// Collections, newest first, at most 200
     collections: Vec<NodeCollection>,
 }
 
-/// Collection of a node.
+/// Collection of sessions from a node.
 #[derive(Serialize, ToSchema)]
 struct NodeCollection {
     request_id: String,
-    /// queued, running, finished or error
+    /// Status: queued, running, finished or error
     status: &'static str,
     created_at: String,
     #[schema(required)]
@@ -38,12 +38,12 @@ struct NodeCollection {
     rows: Option<u64>,
     #[schema(required)]
     bytes: Option<u64>,
-    /// Filters and order of the request; unset fields are absent. `sql_key` is *** if the project masks statements
+    /// Filters and sort order; unset fields are absent. If the project masks statements, `sql_key` is ***
     #[schema(value_type = Object)]
     filter: Selection,
-    /// True if statements are stored as SQL templates
+    /// True if the result contains SQL templates instead of statements
     masked: bool,
-    /// True if the caller may download the result. If the project masks statements, results with full statements require a permission
+    /// True if the caller may download the result; a result with full statements may require a permission
     readable: bool,
     /// Reason of the failure; null if the collection did not fail
     #[schema(required)]
@@ -73,7 +73,7 @@ pub(crate) async fn list_collections(
     Ok(Json(NodeCollections { collections }))
 }
 
-/// Remove a completed collection and its result.
+/// Delete a completed collection and its result.
 #[utoipa::path(
     delete,
     path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/collections/{request_id}",

@@ -1,7 +1,8 @@
-//! Session cookie of a signed-in browser. It holds the token and is `HttpOnly` and `SameSite=Strict`.
+//! Session cookie of a browser. The cookie contains the token and has the attributes `HttpOnly` and `SameSite=Strict`.
 //!
-//! Over TLS, the cookie name begins with `__Host-`, so that neither another host of the domain nor a plain connection can set the cookie.
-//! The name ends with the port, because cookies are shared by all ports of a host.
+//! Over TLS, the cookie name has the prefix `__Host-`.
+//! The prefix prevents other hosts of the domain and connections without TLS from setting the cookie.
+//! The cookie name ends with the port, because all ports of a host share their cookies.
 
 use std::borrow::Cow;
 
@@ -16,7 +17,7 @@ const COOKIE_NAME: &str = "clew_session";
 /// Default port of HTTPS.
 const DEFAULT_HTTPS_PORT: u16 = 443;
 
-/// Returns the cookie name for the host, port and transport of a request.
+/// Builds the cookie name for the host, port and transport of a request.
 fn build_cookie_name(headers: &HeaderMap, connection: Option<&ClientAddr>) -> Cow<'static, str> {
     if !connection.is_some_and(|connection| connection.tls) {
         return Cow::Borrowed(COOKIE_NAME);
@@ -26,14 +27,14 @@ fn build_cookie_name(headers: &HeaderMap, connection: Option<&ClientAddr>) -> Co
     Cow::Owned(format!("__Host-{COOKIE_NAME}_{port}"))
 }
 
-/// Returns whether a request is authenticated by the cookie. A token header or a signature takes precedence.
+/// Returns whether the session cookie authenticates a request. A token header or a signature takes precedence.
 pub(crate) fn is_cookie_authenticated(headers: &HeaderMap, connection: Option<&ClientAddr>) -> bool {
     !headers.contains_key("x-auth-token")
         && !headers.contains_key(AUTHORIZATION)
         && read_session_token(headers, connection).is_some()
 }
 
-/// Returns the token in the cookie of a request.
+/// Returns the token from the session cookie of a request.
 pub(crate) fn read_session_token<'a>(headers: &'a HeaderMap, connection: Option<&ClientAddr>) -> Option<&'a str> {
     let expected = build_cookie_name(headers, connection);
     let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
@@ -41,7 +42,9 @@ pub(crate) fn read_session_token<'a>(headers: &'a HeaderMap, connection: Option<
     pairs.find_map(|(name, value)| (name == expected && !value.is_empty()).then_some(value))
 }
 
-/// Builds the `Set-Cookie` value that sets the cookie for `seconds`, in response to a request with these headers. 0 removes the cookie.
+/// Builds the `Set-Cookie` value for the response to a request with these headers.
+///
+/// The cookie expires after `seconds`; 0 deletes the cookie.
 pub(super) fn build_set_cookie_header(
     token: &str,
     seconds: i64,

@@ -1,5 +1,6 @@
-//! CSRF protection of requests with the session cookie. `docs/decisions/0024-browser-sessions.md` lists the attacks and
-//! the defences.
+//! CSRF protection of requests with the session cookie.
+//!
+//! `docs/decisions/0024-browser-sessions.md` lists the attacks and the countermeasures.
 
 use clew_iam::token;
 use clew_model::ErrorEntry;
@@ -10,12 +11,12 @@ use subtle::ConstantTimeEq;
 
 use crate::error::ApiError;
 
-/// Header with the CSRF token of the session.
+/// Request header with the CSRF token of the session.
 const CSRF_HEADER: &str = "x-clew-csrf";
-/// Fetch metadata header, which scripts cannot set. Browsers send it over TLS and to localhost.
+/// Fetch metadata header, which scripts cannot set. Browsers send the header over TLS and to localhost.
 const FETCH_SITE_HEADER: &str = "sec-fetch-site";
 
-/// Rejects requests that Clew's own page did not send.
+/// Returns an error if Clew's own web page did not send the request.
 pub(crate) fn check_csrf(parts: &Parts, token: &str) -> Result<(), ApiError> {
     check_request_origin(&parts.method, &parts.headers)?;
     if is_safe_method(&parts.method) {
@@ -28,10 +29,10 @@ pub(crate) fn check_csrf(parts: &Parts, token: &str) -> Result<(), ApiError> {
     }
 }
 
-/// Rejects requests of other sites, by the headers that the browser sets.
+/// Returns an error if another site sent the request, according to the headers that the browser sets.
 pub(super) fn check_request_origin(method: &Method, headers: &HeaderMap) -> Result<(), ApiError> {
     if let Some(site) = headers.get(FETCH_SITE_HEADER) {
-        // `none`: the user entered the URL; such a request is a GET.
+        // `none` means that the user entered the URL, which causes a GET request.
         let is_same_origin = site == "same-origin" || (site == "none" && is_safe_method(method));
         return if is_same_origin { Ok(()) } else { Err(csrf_error("cross-site")) };
     }

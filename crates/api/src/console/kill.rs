@@ -1,6 +1,7 @@
-//! Kill of selected sessions, with a preview.
+//! Kill of selected sessions, and preview of the kill.
 //!
-//! The page sends the user and host of each selected session. A session that reuses the thread id of a selected session is not killed.
+//! The page sends the user and host of each selected session.
+//! A session that reuses the thread id of a selected session is not killed.
 
 mod effect;
 mod preview;
@@ -34,28 +35,28 @@ use effect::KillEffectView;
 use preview::KillCosts;
 use request::{KillBody, SelectedSession, SessionKillRequest};
 
-/// Results of a kill, or of its preview.
+/// Results of killing the selected sessions, or of the preview.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct KillAnswer {
     /// Results, in the order of the request
     sessions: Vec<KillOfSession>,
-    /// Reason for unreadable costs; only with preview
+    /// Reason if the costs cannot be read; only in a preview
     #[schema(required)]
     costs_unknown: Option<String>,
-    /// Warnings about the selection, such as a root blocker that is not selected; only with preview
+    /// Warnings about the selection, such as an unselected root blocker; only in a preview
     warnings: Vec<String>,
-    /// Effect of the kills; null with preview, and if nothing was killed
+    /// Effect of the kills; null in a preview and if no session was killed
     #[schema(required)]
     effect: Option<KillEffectView>,
 }
 
-/// Result of killing one session, or of its preview.
+/// Result of killing one session, or of the preview.
 #[derive(Serialize, ToSchema)]
 struct KillOfSession {
     id: u64,
-    /// would_kill, killed, rolling_back, ending, gone, refused or failed
+    /// Outcome: would_kill, killed, rolling_back, ending, gone, refused or failed
     outcome: &'static str,
-    /// Details
+    /// Details of the outcome
     message: String,
     /// Current state of the session; null if it has ended
     #[schema(required)]
@@ -72,23 +73,23 @@ struct SeenSession {
     command: String,
     #[schema(required)]
     state: Option<String>,
-    /// Seconds in the current state
+    /// Time in the current state, in seconds
     time: u64,
-    /// Statement; its SQL template if the project masks statements or the caller may not list sessions
+    /// Statement, or its SQL template if the project masks statements or the caller may not list sessions
     #[schema(required)]
     statement: Option<String>,
-    /// Open transaction of the session, which ends with its connection; null without one, and without preview
+    /// Open transaction, which a kill of the connection rolls back; null if there is none and outside a preview
     #[schema(required)]
     transaction: Option<preview::TransactionCost>,
-    /// Sessions that the kill can unblock at most: the first to get the lock may block the others. Only with preview
+    /// Thread ids of the sessions that the kill can unblock; one of them may then block the others; only in a preview
     frees: Vec<u64>,
-    /// Number of sessions that wait for this one, directly or indirectly; only with preview
+    /// Number of sessions that wait for this session, directly or indirectly; only in a preview
     holds_up: usize,
-    /// Risks of killing the session; only with preview
+    /// Risks of killing the session; only in a preview
     risks: Vec<KillRiskView>,
 }
 
-/// Kill sessions of a node or their statements, or preview the kill.
+/// Kill sessions or statements on a node, or preview the kill.
 #[utoipa::path(
     post,
     path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/kill",
@@ -125,7 +126,7 @@ pub(crate) async fn kill_sessions(
         service.read_node(&target.node, async |limits| find_sessions(&target.node.url, &ids, &limits).await).await?;
     let FoundSessions { read, sessions } = found;
     let found: HashMap<u64, Session> = sessions.into_iter().map(|session| (session.id, session)).collect();
-    // Compared once, with the time of the list: reading the costs and killing take seconds.
+    // The sessions are compared only once, because reading the costs and killing take seconds.
     let age = i64::try_from(read.at.elapsed().as_secs()).unwrap_or_default();
     let mut mismatches = request.find_mismatches(&found, &read.server, Timestamp::now().as_second() - age);
     let (costs, mut outcomes, effect) = if request.preview {
@@ -160,7 +161,7 @@ pub(crate) async fn kill_sessions(
             (Some(outcome), ..) => outcome,
             (None, Some(outcome), _) => describe_outcome(&outcome),
             (None, None, Some(current)) => preview::predict_outcome(current, request.kind, service.kills.protected()),
-            // Unreachable: every matching session has an outcome.
+            // This case is unreachable, because every matching session has an outcome.
             (None, None, None) => describe_outcome(&KillOutcome::AlreadyGone),
         };
         let session = current
@@ -210,10 +211,10 @@ async fn execute_kills(
     service.kills.execute(order, victims, limits).await
 }
 
-/// Outcome and message of a session that does not match the selected one.
+/// Outcome and message of a session that does not match the selected session.
 type Mismatch = (&'static str, String);
 
-/// Returns outcome and message as in the response.
+/// Returns the name and message of an outcome for the response.
 fn describe_outcome(outcome: &KillOutcome) -> (&'static str, String) {
     let name = match outcome {
         KillOutcome::AlreadyGone => "gone",
@@ -250,13 +251,15 @@ fn build_session_view(
 }
 
 impl SelectedSession {
-    /// Returns whether a session with the same thread id is the selected one.
+    /// Returns whether a session with the same thread id is the selected session.
     fn matches_session(&self, current: &Session) -> bool {
         to_valid_utf8(&current.user) == self.user && to_valid_utf8(&current.host) == self.host
     }
 
-    /// Compares the selected session with a list read at `listed_at` (seconds since 1970). Returns why it must not be killed: the session has
-    /// ended, another session has its id, or it runs another statement. `None` if it matches.
+    /// Compares the selected session with the session list and returns the reason if the session must not be killed.
+    ///
+    /// Possible reasons: the session has ended, another session has its id, or it runs another statement.
+    /// `listed_at` is the time of the list, as a Unix timestamp in seconds.
     fn find_mismatch(
         &self,
         current: Option<&Session>,

@@ -11,16 +11,16 @@ use crate::caller::{Caller, NodeTarget};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 
-/// Wait graph of a node, and the server instance that reported it.
+/// Wait graph of a node, with the server instance that reported the waits.
 #[derive(Serialize)]
 pub(crate) struct NodeLocks {
-    /// Server instance, to be sent with a kill of one of the sessions.
+    /// Server instance, which a request to kill one of the sessions must contain.
     server: String,
     #[serde(flatten)]
     graph: WaitGraph,
 }
 
-/// Show the lock waits of a node and their root blockers: the output of `clew locks --format json`.
+/// Show the lock waits of a node and their root blockers, in the format of `clew locks --format json`.
 #[utoipa::path(
     get,
     path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/locks",

@@ -1,4 +1,4 @@
-//! Permissions of the caller on an instance, with the reason of each denied action.
+//! Permissions of the caller on an instance, with the reason for each denied action.
 
 use std::collections::BTreeMap;
 
@@ -17,9 +17,9 @@ use crate::json::Json;
 /// Permissions of the caller on an instance.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Permissions {
-    /// Permissions, by action name as in policies
+    /// Permissions by action name
     permissions: BTreeMap<&'static str, Permission>,
-    /// True if the caller sees SQL templates instead of statements
+    /// True if the caller gets SQL templates instead of statements
     masked: bool,
 }
 
@@ -27,7 +27,7 @@ pub(crate) struct Permissions {
 #[derive(Serialize, ToSchema)]
 struct Permission {
     allowed: bool,
-    /// Reason of the denial, in the language of X-Language; null if allowed
+    /// Reason for the denial, in the language of X-Language; null if allowed
     #[schema(required)]
     reason: Option<String>,
 }
@@ -72,7 +72,7 @@ pub(crate) async fn show_permissions(
         };
         permissions.insert(action.name, permission);
     }
-    // Without any permission, the error is the same as for an instance that does not exist.
+    // A caller without any permission gets the same error as for a missing instance.
     match (found_instance, first_refusal) {
         (Some((project, instance)), _) => {
             let masked = caller.gets_sql_templates(&service, &project, &instance);

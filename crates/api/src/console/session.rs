@@ -1,4 +1,4 @@
-//! Browser sessions: a token stored in a cookie.
+//! Browser sessions, which consist of a token in a cookie.
 
 mod body;
 mod wire;
@@ -30,16 +30,16 @@ use crate::{AppState, limits, policy_cache};
 use body::{ProjectChoice, SignInBody};
 use wire::Session;
 
-/// `Cache-Control: no-store`.
+/// Header `Cache-Control: no-store`.
 type NoStoreHeader = [(HeaderName, HeaderValue); 1];
-/// `Cache-Control: no-store` and `Set-Cookie`.
+/// Headers `Cache-Control: no-store` and `Set-Cookie`.
 type SessionHeaders = [(HeaderName, HeaderValue); 2];
 
 fn no_store_header() -> (HeaderName, HeaderValue) {
     (CACHE_CONTROL, HeaderValue::from_static("no-store"))
 }
 
-/// Sign a browser in with user name and password. The token is set as an HttpOnly cookie.
+/// Sign in with user name and password. The response sets the token as an HttpOnly cookie.
 #[utoipa::path(
     post,
     path = "/clew/v1/console/session",
@@ -59,7 +59,7 @@ pub(crate) async fn create_session(
     request: Request,
 ) -> Result<(StatusCode, SessionHeaders, Json<Session>), ApiError> {
     let (parts, body) = request.into_parts();
-    // Prevents login CSRF: another site could sign its victim in as another user.
+    // This check prevents login CSRF, in which another site signs the browser in as another user.
     csrf::check_request_origin(&parts.method, &parts.headers)?;
     let sign_in = body::parse_sign_in(&read_request_body(body, &service.settings).await?)?;
     let user = authenticate_by_password(
@@ -82,7 +82,7 @@ pub(crate) async fn create_session(
     Ok((StatusCode::CREATED, headers, session))
 }
 
-/// Show the session's user and scope.
+/// Show the user and scope of the session.
 #[utoipa::path(
     get,
     path = "/clew/v1/console/session",
@@ -128,8 +128,10 @@ pub(crate) async fn delete_session(
     Ok((StatusCode::NO_CONTENT, [no_store_header(), (SET_COOKIE, removed)]))
 }
 
-/// Change the session to another project, or to the domain. Replaces the token; the expiry is unchanged. Requires a session that began with a
-/// password on the page: a token of POST /v3/auth/tokens keeps its scope.
+/// Change the scope of the session to another project or to the domain.
+///
+/// The session gets a new token with the same expiry.
+/// The session must have been created on the page: a token from POST /v3/auth/tokens cannot change its scope.
 #[utoipa::path(
     post,
     path = "/clew/v1/console/session/project",
@@ -148,7 +150,7 @@ pub(crate) async fn change_project(
     body: Bytes,
 ) -> Result<(SessionHeaders, Json<Session>), ApiError> {
     let token_info = require_token_credentials(&caller)?;
-    // An API token keeps the scope that it was issued for: otherwise a project token could become a domain token.
+    // An API token cannot change its scope, because a project token could otherwise become a domain token.
     if token_info.origin != TokenOrigin::Console {
         return Err(ApiError::with_detail(ErrorEntry::IAM_FORBIDDEN_SCOPE, "session-of-console", Vec::new()));
     }
@@ -163,7 +165,8 @@ pub(crate) async fn change_project(
         }
     };
     let user = load_user(&service, &caller).await?;
-    // Revokes the old token first: only one of two concurrent requests gets a new token, and a failure leaves no old token valid.
+    // The old token is revoked first, so that only one of two concurrent requests gets a new token.
+    // A failure after the revocation leaves no valid token.
     if !service.store.revoke_token(&caller.audit_origin(), &token_info.hash).await? {
         return Err(ApiError::with_detail(ErrorEntry::TOKEN_EXPIRED, "auth-token-revoked", Vec::new()));
     }
@@ -174,7 +177,7 @@ pub(crate) async fn change_project(
     Ok(build_session_response(&issued, &user, project, &projects, cookie))
 }
 
-/// Builds the response to a browser that gets a new token.
+/// Builds the response for a browser session with a new token.
 fn build_session_response(
     issued: &IssuedToken,
     user: &User,
@@ -187,7 +190,7 @@ fn build_session_response(
     ([no_store_header(), (SET_COOKIE, cookie)], Json(session))
 }
 
-/// Builds the cookie of a new token. The cookie expires with the token.
+/// Builds the session cookie for a new token. The cookie expires with the token.
 fn build_session_cookie(
     issued: &IssuedToken,
     headers: &HeaderMap,
@@ -220,6 +223,6 @@ fn sort_projects_by_name(mut projects: Vec<Project>) -> Vec<Project> {
 
 async fn load_user(service: &AppState, caller: &Caller) -> Result<User, ApiError> {
     let user = service.store.user(&caller.principal.user_id).await?;
-    // The user was deleted after the request was authenticated.
+    // A missing user was deleted after the request was authenticated.
     user.ok_or_else(|| ApiError::with_detail(ErrorEntry::TOKEN_EXPIRED, "auth-token-revoked", Vec::new()))
 }

@@ -1,8 +1,11 @@
-//! Live session list of a node, as server-sent events. `docs/decisions/0025-shared-sampling-for-event-streams.md` describes how subscribers share it.
+//! Live session list of a node, sent as server-sent events.
 //!
-//! The registry (`registry`) starts one watch per node (`node_watch`), which samples the node for all its subscribers. The feed (`feed`)
-//! renders snapshots and changes. Each subscriber (`subscriber`) gets the changes since its last event, as fast as it reads. The permissions
-//! of a subscriber are revalidated while its stream is open (`authorization`).
+//! `docs/decisions/0025-shared-sampling-for-event-streams.md` describes how subscribers share the samples of a node.
+//!
+//! The registry (`registry`) starts one watch per node (`node_watch`), which samples the node for all subscribers.
+//! The feed (`feed`) renders snapshots and changes as events.
+//! Each subscriber (`subscriber`) sends the changes since its last event as fast as the client reads.
+//! The permissions of a subscriber (`authorization`) are revalidated while its stream is open.
 
 mod authorization;
 mod event;
@@ -31,7 +34,7 @@ use event::FeedPosition;
 pub(crate) use registry::WatchRegistry;
 use subscriber::Subscriber;
 
-/// Allowed intervals between two events, in seconds.
+/// Range of allowed intervals between two events, in seconds.
 const ALLOWED_INTERVAL_SECONDS: std::ops::RangeInclusive<u32> = 1..=60;
 
 /// Query parameters of an event stream.
@@ -39,17 +42,17 @@ const ALLOWED_INTERVAL_SECONDS: std::ops::RangeInclusive<u32> = 1..=60;
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "describes the query, which is read parameter by parameter to name what is wrong")]
 pub(crate) struct StreamParameters {
-    /// Minimum time between two events, in seconds; longer if sampling the node is slow
+    /// Minimum interval between two events, in seconds; longer if sampling the node is slow
     #[param(minimum = 1, maximum = 60, default = 1)]
     interval: Option<u32>,
-    /// Alternative to the Last-Event-ID header
+    /// Id of the last received event, as an alternative to the header Last-Event-ID
     last_event_id: Option<String>,
 }
 
 /// Watch the sessions of a node.
 ///
-/// Events: `snapshot` (all sessions), `changes` (changes since the previous event), `limitations` (data that the server hides), `trouble` (the
-/// node cannot be read), `end` (reason of the end of the stream). The connection stays open.
+/// Event types: `snapshot` (all sessions), `changes` (changes since the previous event),
+/// `limitations` (data that the server hides), `trouble` (failed read of the node) and `end` (reason for the end).
 #[utoipa::path(
     get,
     path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/stream",
@@ -96,7 +99,7 @@ pub(crate) async fn watch_sessions(
     let headers: [(HeaderName, &str); 3] = [
         (CONTENT_TYPE, "text/event-stream"),
         (CACHE_CONTROL, "no-store"),
-        // Disables response buffering in nginx.
+        // This header disables response buffering in nginx.
         (HeaderName::from_static("x-accel-buffering"), "no"),
     ];
     Ok((headers, body).into_response())

@@ -1,8 +1,8 @@
-//! `Range: bytes=…` (RFC 9110, section 14).
+//! Parser for the `Range` header (RFC 9110, section 14).
 
 use http::HeaderValue;
 
-/// A byte range, both ends inclusive.
+/// Byte range with inclusive ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ByteRange {
     pub(super) first: u64,
@@ -15,18 +15,20 @@ impl ByteRange {
     }
 }
 
-/// Part of the content that a request selects.
+/// Part of the content that a range request selects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RangeRequest {
     /// The full content.
     Full,
     /// A byte range.
     Partial(ByteRange),
-    /// A range beyond the end of the content.
+    /// A range that starts beyond the end of the content.
     Unsatisfiable,
 }
 
-/// Parses a `Range` header for content of `length` bytes. Multiple ranges and invalid values select the full content, as the RFC allows.
+/// Parses a `Range` header for content of `length` bytes.
+///
+/// Multiple ranges and invalid values select the full content, as the RFC allows.
 pub(super) fn parse_range_header(header: &HeaderValue, length: u64) -> RangeRequest {
     let Some(spec) = header.to_str().ok().and_then(|text| text.trim().strip_prefix("bytes=")) else {
         return RangeRequest::Full;
@@ -50,7 +52,7 @@ enum RangeNumber {
     Invalid,
 }
 
-/// Parses decimal digits. A number that overflows becomes [`u64::MAX`].
+/// Parses an optional decimal number. A number that overflows becomes [`u64::MAX`].
 fn parse_range_number(text: &str) -> RangeNumber {
     match text {
         "" => RangeNumber::Absent,

@@ -1,19 +1,19 @@
-//! Locks that serialize the password checks of a subject within a server.
+//! Locks that serialize the password checks of a subject within a server process.
 //!
-//! Serialization ensures that concurrent successful checks consume no attempts.
-//! The store limits the number of attempts across all servers.
+//! Serialization ensures that concurrent successful checks do not consume attempts.
+//! The store limits the number of failed attempts across all server processes.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Mutex as SubjectLock, OwnedMutexGuard};
 
-/// Subjects with a running check.
+/// Locks of the subjects with a running password check.
 #[derive(Debug, Default)]
 pub(crate) struct AttemptLocks(Mutex<HashMap<String, Arc<SubjectLock<()>>>>);
 
 impl AttemptLocks {
-    /// Locks a subject until the guard is dropped. Waits for a running check of the subject.
+    /// Waits for a running check of the subject and locks the subject until the guard is dropped.
     pub(crate) async fn lock(&self, subject: &str) -> OwnedMutexGuard<()> {
         let subject_lock = {
             let mut subjects = self.0.lock().unwrap_or_else(PoisonError::into_inner);

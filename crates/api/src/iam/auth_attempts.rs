@@ -1,8 +1,8 @@
-//! Authentication attempts: scope of failure counters, and the password check.
+//! Authentication attempts: subjects of the failure counters, and the password check.
 //!
-//! A successful authentication makes the client address known for the user.
-//! Each known address of a user has its own failure counter; all unknown addresses share one counter.
-//! Failed attempts from unknown addresses lock the user for unknown addresses only.
+//! A successful authentication records the client address for the user.
+//! Each recorded address of a user has its own failure counter; all other addresses share one counter.
+//! Failed attempts from other addresses do not lock the user for the recorded addresses.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::client_addr::ClientSubnet;
 use crate::error::ApiError;
 use crate::{AppState, passwords};
 
-/// Maximum wait for concurrent attempts of other servers on the same subject.
+/// Maximum wait for concurrent attempts on the same subject by other server processes.
 const MAX_ATTEMPT_WAIT: Duration = Duration::from_secs(10);
 const RESERVATION_POLL_INTERVAL: Duration = Duration::from_millis(50);
 
@@ -26,13 +26,13 @@ const RESERVATION_POLL_INTERVAL: Duration = Duration::from_millis(50);
 pub(crate) enum PasswordCheck {
     Right,
     Wrong,
-    /// The subject is locked after too many failures; the password was not compared.
+    /// The subject is locked after too many failures, so the password was not compared.
     Locked,
 }
 
-/// Checks a password of the user `<domain>/<name>` from an address.
+/// Checks a password for the user `<domain>/<name>` from a client address.
 ///
-/// The check of a missing user takes as long as the check of a wrong password.
+/// The check takes the same time for a missing user as for a wrong password.
 pub(crate) async fn check_password_attempt(
     service: &AppState,
     name: &str,
@@ -56,7 +56,7 @@ pub(crate) async fn check_password_attempt(
     Ok(PasswordCheck::Right)
 }
 
-/// Reserves an attempt before the password is compared. Returns false if the subject is locked.
+/// Reserves an attempt before the password is compared. Returns `false` if the subject is locked.
 async fn reserve_attempt(store: &Store, subject: &str) -> Result<bool, StoreError> {
     let start = Instant::now();
     loop {
@@ -71,13 +71,13 @@ async fn reserve_attempt(store: &Store, subject: &str) -> Result<bool, StoreErro
 /// Subject of a failure counter.
 pub(crate) struct FailureSubject {
     pub(crate) name: String,
-    /// True if the address of the attempt needs no new record after a success.
+    /// True if the recorded address does not need an update after a successful authentication.
     pub(crate) is_address_up_to_date: bool,
 }
 
-/// Returns the subject whose failure counter applies to an address.
+/// Returns the subject of the failure counter that applies to a user and a client address.
 ///
-/// The name is the last part, so that no name can imitate another subject.
+/// The user name is the last part of the subject, so that a name cannot imitate another subject.
 pub(crate) async fn find_failure_subject(
     store: &Store,
     name: String,
@@ -94,9 +94,9 @@ pub(crate) async fn find_failure_subject(
     Ok(FailureSubject { name, is_address_up_to_date })
 }
 
-/// Records the address of a successful authentication, which then has its own failure counter for the user.
+/// Records the client address of a successful authentication, which gives the address its own failure counter.
 ///
-/// If the store fails, the error is logged and the address stays unknown.
+/// A store error is only logged, and the address remains unrecorded.
 pub(crate) async fn record_client_address(store: &Store, user: &UserId, peer: Option<IpAddr>) {
     let Some(peer) = peer else { return };
     if let Err(error) = store.record_address(user, &ClientSubnet::from(peer).to_string()).await {

@@ -1,4 +1,4 @@
-//! Password check of all sign-in routes.
+//! Password authentication for all sign-in routes.
 
 use std::net::IpAddr;
 
@@ -12,9 +12,10 @@ use crate::error::ApiError;
 use crate::iam::auth_attempts::{self, PasswordCheck};
 use crate::iam::sign_in::UserRef;
 
-/// Authenticates a user by password and records the user in the audit trail.
+/// Authenticates a user by password and records the user in the audit context.
 ///
-/// Duration and error are the same for a missing user and a wrong password. Repeated failures lock missing names too.
+/// Duration and error are the same for a missing user and a wrong password.
+/// Repeated failures also lock the names of missing users.
 pub(crate) async fn authenticate_by_password(
     service: &AppState,
     trail: &AuditContext,
@@ -40,7 +41,7 @@ pub(crate) async fn authenticate_by_password(
             trail.set_claimed_identity(&user.name);
             trail.set_target(&user.name);
         }
-        // An unknown user name is not recorded: it may be a password typed into the wrong field.
+        // An unknown user name is not recorded, because it may be a password that was entered into the wrong field.
         (None, UserRef::Name { domain, .. }) => {
             let domains = service.store.domains().await?;
             domains

@@ -1,4 +1,4 @@
-//! Domain lookup for the SDKs (spec sections 3.1 and 8.3).
+//! Domain lookup for the SDKs of the cloud (spec sections 3.1 and 8.3).
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -7,7 +7,7 @@ use crate::caller::Caller;
 use crate::iam::projects::{Links, OwnLink};
 use crate::json::Json;
 
-/// Domains, with links.
+/// List of domains with links.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct DomainList {
     domains: Vec<DomainEntry>,
@@ -24,7 +24,7 @@ pub(crate) struct DomainEntry {
     description: String,
 }
 
-/// List the caller's domains. A caller always has one domain.
+/// List the caller's domains. A caller belongs to exactly one domain.
 #[utoipa::path(get, path = "/v3/auth/domains", tag = "identity", responses((status = 200, description = "Domains", body = DomainList)))]
 pub(crate) async fn list_domains(Caller { principal, .. }: Caller) -> Json<DomainList> {
     let domain = DomainEntry {

@@ -1,4 +1,4 @@
-//! Handler of `KeystoneListProjects`, used by the SDKs to find the project of a region (spec section 3.1).
+//! Handler of `KeystoneListProjects`, which the SDKs call to find the project of a region (spec section 3.1).
 
 use axum::extract::{RawQuery, State};
 use clew_iam::decision::Grant;
@@ -13,7 +13,7 @@ use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::query::{Query, truncate_text};
 
-/// Projects, with links.
+/// List of projects with links.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ProjectList {
     links: Links,
@@ -106,7 +106,8 @@ pub(crate) async fn list_caller_projects(
     Ok(Json(ProjectList { links, projects: projects.into_iter().map(build_project_entry).collect() }))
 }
 
-/// Returns the enabled projects of the domain that the grants apply to. Administrators get all enabled projects.
+/// Returns the enabled projects of the domain that the grants apply to.
+/// For an administrator, returns all enabled projects.
 pub(crate) async fn load_usable_projects(
     service: &AppState,
     domain: &DomainId,
@@ -134,7 +135,7 @@ fn build_project_entry(project: Project) -> ProjectEntry {
     }
 }
 
-/// Parses `page` (from 1) and `per_page`. Each requires the other.
+/// Parses the parameters `page`, which starts at 1, and `per_page`. Each parameter requires the other.
 fn parse_page_parameters(query: &Query) -> Result<Option<(usize, usize)>, ApiError> {
     match (query.get("page"), query.get("per_page")) {
         (None, None) => Ok(None),

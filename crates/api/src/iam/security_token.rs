@@ -1,8 +1,8 @@
 //! Security tokens of temporary access keys.
 //!
-//! The suffix of a security token encodes the scope of its key.
-//! The store keeps the hash of the whole token, which protects the suffix from modification.
-//! For example, a key issued for a project token is limited to that project.
+//! The suffix of a security token encodes the scope of its access key.
+//! The store contains the hash of the complete token, so that the suffix cannot be modified.
+//! For example, an access key that was issued for a project token is limited to the project.
 
 use clew_iam::decision::Scope;
 use clew_iam::{SecretError, token};
@@ -10,9 +10,9 @@ use secrecy::{ExposeSecret, SecretString};
 
 const DOMAIN_SCOPE_SUFFIX: &str = "domain";
 
-/// Generates a security token for a key with this scope.
+/// Generates a security token for an access key with this scope.
 ///
-/// A token without a suffix, as created by `clew key create`, has the scope of a permanent key.
+/// A security token without a suffix, as created by `clew key create`, has the scope of a permanent key.
 pub(crate) fn generate_security_token(scope: &Scope) -> Result<SecretString, SecretError> {
     let token = token::generate()?;
     let scope = match scope {
@@ -23,7 +23,9 @@ pub(crate) fn generate_security_token(scope: &Scope) -> Result<SecretString, Sec
     Ok(SecretString::from(format!("{}.{scope}", token.expose_secret())))
 }
 
-/// Parses the scope from a security token. The scope is trustworthy only if the token's hash equals the stored hash.
+/// Parses the scope from a security token.
+///
+/// The scope is trustworthy only if the hash of the token equals the stored hash.
 pub(crate) fn parse_scope(security_token: &str) -> Option<Scope> {
     match security_token.split_once('.') {
         None => Some(Scope::AccessKey),

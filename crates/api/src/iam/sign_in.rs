@@ -1,4 +1,4 @@
-//! Parser for sign-in requests: `auth.identity` and `auth.scope` (spec section 3.2).
+//! Parser for sign-in requests with `auth.identity` and `auth.scope` (spec section 3.2).
 
 use clew_model::ErrorEntry;
 use secrecy::SecretString;
@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use crate::error::ApiError;
 
-/// A parsed sign-in request.
+/// Parsed sign-in request with user, password and scope.
 #[derive(Debug)]
 pub(super) struct PasswordSignIn {
     pub(super) user: UserRef,
@@ -37,7 +37,7 @@ pub(super) enum ProjectRef {
     Name(String),
 }
 
-/// Reference to a domain by id, name or both. A missing field matches every domain.
+/// Reference to a domain by id, by name or by both. A missing field matches every domain.
 #[derive(Debug, Default)]
 pub(super) struct DomainRef {
     pub(super) id: Option<String>,
@@ -70,7 +70,7 @@ impl PasswordSignIn {
 }
 
 impl RequestedScope {
-    /// Parses `auth.scope`. A project takes precedence over a domain.
+    /// Parses `auth.scope`, in which a project takes precedence over a domain.
     fn parse(scope: Option<&Value>) -> Result<Self, ApiError> {
         let Some(scope) = scope else { return Ok(Self::Unscoped) };
         let text = |pointer: &str| match scope.pointer(pointer) {
@@ -111,7 +111,7 @@ pub(crate) struct TokenRequest {
 #[allow(dead_code, reason = "schema of a part of the body")]
 struct TokenRequestAuth {
     identity: TokenRequestIdentity,
-    /// Scope of the token; the domain if omitted
+    /// Scope of the token; defaults to the domain
     scope: Option<TokenRequestScope>,
 }
 
@@ -133,7 +133,7 @@ struct TokenRequestPassword {
 #[derive(ToSchema)]
 #[allow(dead_code, reason = "schema of a part of the body")]
 struct TokenRequestUser {
-    /// User id, instead of name and domain
+    /// User id, as an alternative to name and domain
     id: Option<String>,
     name: Option<String>,
     password: String,

@@ -82,7 +82,7 @@ pub(crate) async fn revoke_token(
 /// Finds the valid token in `X-Subject-Token`.
 ///
 /// The token must belong to the caller, or to a user of the caller's domain if the caller may perform the action.
-/// The error is the same for all other tokens, including unknown ones.
+/// The error is the same for all other tokens, including unknown tokens.
 async fn find_subject_token(
     service: &AppState,
     caller: &Caller,

@@ -1,4 +1,4 @@
-//! Temporary access keys for holders of a token or permanent key: `CreateTemporaryAccessKeyByToken` of the cloud.
+//! Handler of `CreateTemporaryAccessKeyByToken`, which issues a temporary key for a token or permanent key.
 
 use axum::body::Bytes;
 use axum::extract::State;
@@ -20,10 +20,10 @@ use crate::iam::security_token;
 use crate::iam::token_response::format_timestamp;
 use crate::json::Json;
 
-/// Lifetime of a temporary key in seconds: 15 minutes to 24 hours.
+/// Range of allowed lifetimes of a temporary key, in seconds: 15 minutes to 24 hours.
 const ALLOWED_LIFETIME_SECONDS: std::ops::RangeInclusive<i64> = 900..=86_400;
 
-/// Request of a temporary access key.
+/// Request for a temporary access key.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TemporaryKeyRequest {
@@ -43,7 +43,7 @@ struct TemporaryKeyIdentity {
     #[schema(min_items = 1, max_items = 1, example = json!(["token"]))]
     methods: Vec<String>,
     token: Option<TemporaryKeyToken>,
-    /// Not supported: a key has the permissions of its token
+    /// Not supported, because a key has the permissions of its token
     #[schema(value_type = Option<Object>)]
     policy: Option<Value>,
 }
@@ -51,9 +51,9 @@ struct TemporaryKeyIdentity {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct TemporaryKeyToken {
-    /// Token of the caller that determines the key's scope; the request's own credentials if omitted
+    /// Token of the caller that determines the scope of the key; defaults to the credentials of the request
     id: Option<String>,
-    /// Lifetime of the key in seconds. The key expires with its token at the latest
+    /// Lifetime of the key, in seconds. The key expires no later than its token
     #[schema(minimum = 900, maximum = 86_400, default = 900)]
     duration_seconds: Option<i64>,
 }
@@ -92,7 +92,7 @@ pub(crate) async fn create_temporary_key(
 ) -> Result<(StatusCode, Json<TemporaryKeyResponse>), ApiError> {
     let identity = parse_identity(&body)?;
     if caller.credentials == CredentialKind::TemporaryKey {
-        // Otherwise, a temporary key could be renewed forever.
+        // Otherwise, a temporary key could be renewed without limit.
         return Err(ApiError::with_detail(ErrorEntry::IAM_FORBIDDEN_SCOPE, "iam-temporary-by-temporary", Vec::new()));
     }
     let requested = identity.token.unwrap_or(TemporaryKeyToken { id: None, duration_seconds: None });
@@ -139,14 +139,14 @@ fn parse_identity(body: &[u8]) -> Result<TemporaryKeyIdentity, ApiError> {
     if identity.methods != ["token"] {
         return Err(ApiError::with_detail(ErrorEntry::IAM_INVALID_BODY, "iam-token-method", Vec::new()));
     }
-    // An ignored restriction would grant more than the client requested.
+    // A key without the requested restriction would have more permissions than requested.
     if identity.policy.is_some() {
         return Err(ApiError::with_detail(ErrorEntry::IAM_INVALID_FIELD, "iam-temporary-policy", Vec::new()));
     }
     Ok(identity)
 }
 
-/// Credentials that a temporary key is issued for. The key has their scope and expires with them.
+/// Credentials that a temporary key is issued for. The key inherits their scope and maximum expiry.
 struct KeySource {
     scope: Scope,
     issued_for: IssuedFor,
@@ -163,7 +163,7 @@ impl KeySource {
     }
 }
 
-/// Returns the source for a valid token of the caller.
+/// Returns the key source for a valid token of the caller.
 async fn find_token_source(service: &AppState, caller: &Caller, token: &str) -> Result<KeySource, ApiError> {
     let hash = token::hash(token);
     let stored = service.store.token(&hash).await?;

@@ -1,4 +1,4 @@
-//! Sign-in with a password (spec section 3.2).
+//! Token creation with a password (spec section 3.2).
 
 use axum::Extension;
 use axum::extract::{RawQuery, Request, State};
@@ -21,7 +21,7 @@ use crate::json::Json;
 use crate::query::Query;
 use crate::{AppState, limits, policy_cache};
 
-/// Issue a token for a user name and password. The scope is a project, by id or name, or the domain.
+/// Create a token with a user name and password. The scope of the token is a project or the domain.
 #[utoipa::path(
     post,
     path = "/v3/auth/tokens",
@@ -63,7 +63,7 @@ pub(crate) async fn create_token(
     Ok(response)
 }
 
-/// Finds the project of the requested scope. Returns `None` for the domain.
+/// Returns the project of the requested scope, or `None` for the domain.
 async fn resolve_requested_scope(
     service: &AppState,
     user: &User,

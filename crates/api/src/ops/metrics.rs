@@ -58,14 +58,14 @@ struct LimitLabel {
     limit: &'static str,
 }
 
-/// A limit on clients; the label of rejected requests and connections.
+/// Limit on clients, used as the label of rejected requests and connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ClientLimit {
     /// Request rate of a principal.
     Principal,
     /// Sign-in rate of a peer.
     SignIns,
-    /// Requests of a peer with too many failed authentications.
+    /// Rate of failed authentications of a peer.
     Failures,
     /// Open connections of a peer.
     Connections,
@@ -91,7 +91,7 @@ impl ClientLimit {
     }
 }
 
-/// Metrics of a process. Clones share the same metrics.
+/// Metrics of the server process. Clones share the same metrics.
 #[derive(Debug, Clone)]
 pub struct Metrics {
     registry: Arc<Registry>,
@@ -166,9 +166,9 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Counts a response and its duration.
+    /// Records a response and its duration.
     ///
-    /// `route` is a route pattern: paths chosen by clients would create an unbounded number of series.
+    /// `route` is a route pattern, because raw paths would create an unbounded number of series.
     pub(crate) fn record_response(&self, method: &Method, route: &str, status: u16, seconds: f64) {
         let method = if METHODS_WITH_SERIES.contains(method) { method.as_str() } else { "other" };
         let labels = RequestLabels { method: method.to_owned(), route: route.to_owned(), status };
@@ -181,11 +181,11 @@ impl Metrics {
     }
 }
 
-/// Methods with their own series. Other methods are counted as `other`.
+/// HTTP methods with their own series. Other methods are counted as `other`.
 const METHODS_WITH_SERIES: [Method; 7] =
     [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE, Method::PATCH, Method::OPTIONS];
 
-/// Maximum duration of the store reads for a scrape.
+/// Timeout for the store reads of a metrics scrape.
 const STORE_READ_TIMEOUT: Duration = Duration::from_secs(5);
 
 fn new_request_histogram() -> Histogram {

@@ -6,7 +6,7 @@ use axum::body::Bytes;
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
 
-/// Cached OpenAPI document. Generation takes 14 MiB of memory, and the endpoint needs no credentials.
+/// Cached OpenAPI document. Each generation takes 14 MiB of memory, and clients need no credentials to request it.
 static OPENAPI_DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| crate::openapi_json().into());
 
 /// Show the OpenAPI document.

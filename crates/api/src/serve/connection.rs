@@ -1,4 +1,4 @@
-//! Serving of one connection, from the TLS handshake to its end.
+//! HTTP service for one connection, from the TLS handshake to the close.
 
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -27,11 +27,11 @@ use crate::client_addr::ClientAddr;
 use crate::routes::build_router;
 use crate::{ApiSettings, AppState, Metrics};
 
-/// Serves connections. Shared by all connections of a listener.
+/// Handler that serves all connections of a listener.
 pub(super) struct ConnectionHandler {
     router: TowerToHyperService<Router>,
     http: http1::Builder,
-    /// HTTP settings of reserved connections: one request each.
+    /// HTTP settings of reserved connections, which serve only one request.
     reserved_http: http1::Builder,
     tls: Option<Tls>,
     settings: ApiSettings,
@@ -52,7 +52,7 @@ impl ConnectionHandler {
         Self { router, http, reserved_http, tls, settings, metrics, shutdown }
     }
 
-    /// Serves the requests of a connection. After `watcher` signals shutdown, the response in progress is the last one.
+    /// Serves the requests of a connection. After `watcher` signals a shutdown, no further request is served.
     pub(super) async fn serve_connection(
         &self,
         stream: TcpStream,

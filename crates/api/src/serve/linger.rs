@@ -1,7 +1,7 @@
-//! Lingering close of a connection whose peer is still sending.
+//! Lingering close of a connection while the peer is still sending.
 //!
-//! Closing a socket with unread bytes resets the connection, and the peer loses the response that it has not read yet. A client that sends
-//! an oversized body would see a connection reset instead of the error.
+//! Closing a socket with unread bytes resets the connection, and the peer loses the unread part of the response.
+//! For example, a client that sends an oversized body would get a connection reset instead of the error response.
 
 use std::future::Future;
 use std::io;
@@ -12,15 +12,17 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// Time for the peer to read its response and close the connection.
+/// Maximum time for the peer to read the response and close the connection.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A stream with a two-step shutdown: it shuts down the write side, then discards incoming bytes until the peer closes or
-/// [`LINGER_TIMEOUT`] elapses.
+/// Stream with a shutdown in two steps.
+///
+/// The first step shuts down the write side.
+/// The second step discards incoming bytes until the peer closes the connection or [`LINGER_TIMEOUT`] elapses.
 #[derive(Debug)]
 pub(super) struct Linger<S> {
     stream: S,
-    /// Timer of the second step.
+    /// Timer of the second shutdown step.
     closing: Option<Pin<Box<Sleep>>>,
 }
 

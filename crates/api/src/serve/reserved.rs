@@ -1,4 +1,6 @@
-//! Reserved connections: they serve only the operations endpoints, so that these stay available when all regular connections are in use.
+//! Reserved connections, which serve only the operations endpoints.
+//!
+//! Therefore, the operations endpoints stay available while all regular connections are in use.
 
 use std::time::Duration;
 
@@ -17,7 +19,7 @@ use crate::security_headers;
 /// Paths that a reserved connection serves.
 const OPERATIONS_PATHS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
-/// Timeout of the TLS handshake, and of the request head, on a reserved connection.
+/// Timeout of the TLS handshake and of the request head on a reserved connection.
 pub(super) const RESERVED_CONNECTION_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Requests that a connection may serve.
@@ -30,7 +32,9 @@ pub(super) enum Admission {
 }
 
 impl Admission {
-    /// Returns the error response for a request that the connection does not serve. `hsts`: see [`security_headers::add_security_headers`].
+    /// Returns the error response if the connection does not serve the request.
+    ///
+    /// `hsts` is passed to [`security_headers::add_security_headers`].
     pub(super) fn refusal_response<B>(self, request: &Request<B>, metrics: &Metrics, hsts: bool) -> Option<Response> {
         let is_allowed = self == Self::Regular || OPERATIONS_PATHS.contains(&request.uri().path());
         (!is_allowed).then(|| build_refusal_response(request, metrics, hsts))

@@ -1,4 +1,4 @@
-//! TLS 1.2 and 1.3 for HTTP/1.1, with a certificate that can be replaced while connections are open.
+//! TLS 1.2 and 1.3 for HTTP/1.1, with a certificate that can be replaced at run time.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use tokio_rustls::server::TlsStream;
 use super::error::ServeError;
 use super::file_fingerprint::FileFingerprint;
 
-/// TLS settings with a certificate and its private key from files. Clones share the certificate.
+/// TLS settings with a certificate and private key from files. Clones share the certificate.
 #[derive(Clone)]
 pub struct Tls {
     acceptor: TlsAcceptor,
@@ -26,12 +26,12 @@ pub struct Tls {
     pub(super) files: Arc<CertificateFiles>,
 }
 
-/// Paths of certificate and key.
+/// Paths of the certificate and the private key.
 #[derive(Debug)]
 pub(super) struct CertificateFiles {
     pub(super) certificate: PathBuf,
     pub(super) key: PathBuf,
-    /// Fingerprints of both files before the first read.
+    /// Fingerprints of both files before they were first loaded.
     pub(super) initial: [Option<FileFingerprint>; 2],
 }
 
@@ -46,7 +46,7 @@ impl ResolvesServerCert for CurrentCertificate {
 }
 
 impl Tls {
-    /// Reads a certificate chain, leaf first, and its private key, both in PEM format. One file may contain both.
+    /// Loads a certificate chain, leaf first, and its private key in PEM format. One file may contain both.
     pub fn load(certificate: &Path, key: &Path) -> Result<Self, ServeError> {
         let initial = [FileFingerprint::read_metadata(certificate), FileFingerprint::read_metadata(key)];
         let files = CertificateFiles { certificate: certificate.to_owned(), key: key.to_owned(), initial };
@@ -62,14 +62,14 @@ impl Tls {
         Ok(Self { acceptor: Arc::new(config).into(), current, files: Arc::new(files) })
     }
 
-    /// Reloads both files for new connections. On an error, the previous certificate stays in use.
+    /// Reloads both files for new connections. If the reload fails, the previous certificate stays in use.
     pub fn reload(&self) -> Result<(), ServeError> {
         let certified = self.files.load_certified_key(self.acceptor.config().crypto_provider())?;
         *self.current.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(certified);
         Ok(())
     }
 
-    /// Returns whether the key file is readable by every user of the machine.
+    /// Returns whether all users of the machine can read the key file.
     #[must_use]
     pub fn is_key_world_readable(&self) -> bool {
         use std::os::unix::fs::PermissionsExt;

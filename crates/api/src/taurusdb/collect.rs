@@ -21,7 +21,7 @@ use crate::json::Json;
 use crate::query::truncate_text;
 use crate::statement_text::MASKED_FRAGMENT;
 
-/// Filters and order of the collected sessions. Every field is optional; filters are joined by AND.
+/// Filters and sort order of the collected sessions. Every field is optional; filters are combined with AND.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
@@ -67,7 +67,7 @@ fn sort_direction_schema() -> Object {
     nullable_enum_schema(SortDirection::NAMES, "asc")
 }
 
-/// Schema of an enumeration whose `null` selects the default.
+/// Builds the schema of an enumeration in which `null` selects the default.
 fn nullable_enum_schema(names: &[&str], default: &str) -> Object {
     let values = names.iter().map(|name| Value::from(*name)).chain([Value::Null]);
     ObjectBuilder::new()
@@ -77,7 +77,7 @@ fn nullable_enum_schema(names: &[&str], default: &str) -> Object {
         .build()
 }
 
-/// A queued collection.
+/// Queued collection.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Collecting {
     /// Id of the collection
@@ -116,7 +116,7 @@ pub(crate) async fn collect_sessions(
     Ok((StatusCode::ACCEPTED, Json(Collecting { request_id: request_id.to_string() })))
 }
 
-/// Returns the request fields for the audit. The statement substring is replaced by a placeholder.
+/// Returns the request fields for the audit log, with a placeholder for the statement substring.
 fn build_audit_detail(draft: &SelectionDraft) -> Value {
     let texts = [
         ("filter", &draft.filter),
@@ -140,7 +140,9 @@ fn build_audit_detail(draft: &SelectionDraft) -> Value {
     Value::Object(detail)
 }
 
-/// Parses the request body. An empty body selects all defaults; `null` selects the default of a field.
+/// Parses the request body.
+///
+/// An empty body selects all defaults; the value `null` selects the default of a field.
 fn parse_selection_draft(body: &[u8]) -> Result<SelectionDraft, ApiError> {
     let mut draft = SelectionDraft::default();
     if body.trim_ascii().is_empty() {
@@ -186,7 +188,7 @@ fn parse_selection_draft(body: &[u8]) -> Result<SelectionDraft, ApiError> {
     Ok(draft)
 }
 
-/// Fields of a JSON object in document order. Duplicate names are preserved, so that they can be rejected.
+/// Fields of a JSON object in document order. Duplicate names are preserved, so that the parser can reject them.
 struct JsonFields(Vec<(String, Value)>);
 
 impl<'de> Deserialize<'de> for JsonFields {

@@ -1,4 +1,4 @@
-//! Instance list and details (spec sections 3.3 and 3.4). `/v3` and `/v3.1` differ in their status names.
+//! List and details of instances (spec sections 3.3 and 3.4). `/v3` and `/v3.1` use different status names.
 
 mod wire;
 
@@ -15,14 +15,14 @@ use crate::json::Json;
 use crate::query::Query;
 use wire::{InstanceAnswer, InstanceListAnswer, StatusNames};
 
-/// Filters and page of an instance list (spec section 3.3).
+/// Filters and page parameters of the instance list (spec section 3.3).
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "schema of the query; the handler parses it parameter by parameter for exact errors")]
 struct ListParameters {
-    /// Instance id: exact, or a substring after *
+    /// Instance id, exact match; with the prefix *, substring match
     id: Option<String>,
-    /// Instance name: exact, or a substring after *
+    /// Instance name, exact match; with the prefix *, substring match
     name: Option<String>,
     /// Instance type; only Cluster is supported
     r#type: Option<String>,
@@ -44,7 +44,7 @@ struct ListParameters {
     /// Maximum number of instances to return
     #[param(minimum = 1, maximum = 100, default = 100)]
     limit: Option<u32>,
-    /// Comma-separated list of key=value; an instance must have all of them
+    /// Comma-separated list of key=value; an instance must have all tags
     tags: Option<String>,
 }
 
@@ -142,7 +142,7 @@ async fn list_instances(
     Ok(Json(wire::build_list_response(&instances, total, service.store.region(), names)))
 }
 
-/// Returns a page and the total count of the instances that the caller may list. Other instances are not counted.
+/// Returns a page and the total number of the instances that the caller may list.
 async fn list_visible_instances(
     service: &AppState,
     caller: &Caller,
@@ -179,7 +179,9 @@ async fn show_instance(
     Ok(Json(wire::build_detail_response(&instance, names)))
 }
 
-/// Parses the filter. Returns `None` if no instance can match: Clew's instances have no VPC, subnet or proxy.
+/// Parses the filter parameters.
+///
+/// Returns `None` if no instance can match, because instances in Clew have no VPC, subnet or proxy.
 fn parse_instance_filter(query: &Query) -> Result<Option<InstanceFilter>, ApiError> {
     check_parameter_value(query, "type", "Cluster")?;
     check_parameter_value(query, "datastore_type", wire::DATASTORE_TYPE)?;
@@ -198,7 +200,7 @@ fn parse_instance_filter(query: &Query) -> Result<Option<InstanceFilter>, ApiErr
     Ok((!impossible).then_some(filter))
 }
 
-/// Rejects a parameter with any value other than `value`.
+/// Returns an error if a parameter has a value other than `value`.
 fn check_parameter_value(query: &Query, name: &'static str, value: &str) -> Result<(), ApiError> {
     match query.get(name) {
         Some(given) if given != value => Err(ApiError::not_one_of(name, crate::query::truncate_text(given), &[value])),
@@ -206,7 +208,7 @@ fn check_parameter_value(query: &Query, name: &'static str, value: &str) -> Resu
     }
 }
 
-/// Parses a comma-separated list of `key=value`. Rejects duplicate keys.
+/// Parses a comma-separated list of `key=value` pairs and rejects duplicate keys.
 fn parse_tag_filter(text: &str) -> Result<Vec<Tag>, ApiError> {
     let mut tags: Vec<Tag> = Vec::new();
     for pair in text.split(',') {

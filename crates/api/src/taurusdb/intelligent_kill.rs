@@ -1,6 +1,6 @@
-//! Intelligent kill: preview and execution (spec sections 2.4 and 2.5).
+//! Preview and execution of intelligent kills (spec sections 2.4 and 2.5).
 //!
-//! `docs/decisions/0011-intelligent-kill.md` records the decisions on open points of the spec.
+//! `docs/decisions/0011-intelligent-kill.md` documents the decisions on open points of the spec.
 
 pub(crate) mod history;
 pub(crate) mod report;
@@ -30,38 +30,38 @@ use warnings::IntelligentKillWarning;
 /// Preview of an intelligent kill.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct IntelligentKillStatistics {
-    /// Highest-ranked groups of each strategy, in rank order
+    /// Session groups with the highest ranks per strategy, in rank order
     #[schema(max_items = 9)]
     statistics: Vec<IntelligentKillStatistic>,
-    /// Surviving root blockers and spared sessions; omitted if empty. Clew extension
+    /// Warnings about surviving root blockers and spared sessions; omitted if empty. Clew extension
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     warnings: Vec<IntelligentKillWarning>,
 }
 
-/// A group of sessions with the same statement, literals aside, and the strategy that selects the group.
+/// Group of sessions whose statements differ only in literals, and the strategy that selects the group.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct IntelligentKillStatistic {
-    /// Keywords of the statement in the format of a throttling rule, joined by ~; may be empty
+    /// Keywords of the statement for a SQL throttling rule, joined by ~; may be empty
     #[schema(example = "SELECT~COUNT~FROM~t1~WHERE~id")]
     keyword: String,
-    /// Statement of the first session; its SQL template if statements are masked or the caller may not list sessions
+    /// Statement of the first session, or its SQL template if statements are masked or the caller may not list sessions
     example_sql_text: String,
     /// Thread ids of the sessions
     ids: Vec<u64>,
     count: u64,
-    /// Total duration of the sessions, in seconds
+    /// Total duration of all sessions, in seconds
     total_time: f64,
     /// Mean duration of the sessions, in seconds
     avg_time: f64,
     /// Maximum duration of a session, in seconds
     max_time: f64,
-    /// Strategy: top3_time, top3_count or top3_avg_time. A group that several strategies select is listed once for each
+    /// Strategy: top3_time, top3_count or top3_avg_time. A group is listed once per strategy that selects it
     #[schema(value_type = String, example = "top3_time")]
     strategy: &'static str,
 }
 
-/// Request of an intelligent kill.
+/// Request to start an intelligent kill.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
@@ -175,7 +175,7 @@ pub(crate) async fn execute_intelligent_kill(
     }
 }
 
-/// Authorizes the action on the instance, then resolves the node id of the query or body.
+/// Authorizes the action on the instance, and then resolves the node id from the query or body.
 async fn resolve_node_target(
     service: &AppState,
     caller: &Caller,

@@ -1,6 +1,6 @@
 //! Kill tasks of an instance (spec section 2.8): switch, tasks, preview and history.
 //!
-//! `docs/decisions/0012-kill-tasks.md` records the decisions on open points of the spec.
+//! `docs/decisions/0012-kill-tasks.md` documents the decisions on open points of the spec.
 
 mod criteria;
 pub(crate) mod history;
@@ -30,15 +30,15 @@ use wire::{AddKillTask, KillTaskAdded, KillTaskView, KillTasks, RefusedNode, Sto
 
 /// Minimum duration of an automatic task, in seconds.
 const MIN_TASK_SECONDS: u32 = 10;
-/// Maximum duration of an automatic task: one second less than a year.
+/// Maximum duration of an automatic task, in seconds: one second less than a year.
 const MAX_TASK_SECONDS: u32 = 31_535_999;
 
-/// Type of a task that stops after its duration.
+/// Type of a task that stops after a specified duration.
 const AUTO_TASK_TYPE: &str = "auto";
 /// Type of a task that runs until a user stops it.
 const MANUAL_TASK_TYPE: &str = "manual";
 
-/// Add a task that kills matching sessions of an instance automatically.
+/// Add a task that automatically kills matching sessions of an instance.
 #[utoipa::path(
     post,
     path = "/v3/{project_id}/instances/{instance_id}/process/task",
@@ -82,7 +82,7 @@ pub(crate) async fn add_kill_task(
 struct NewTaskRequest {
     criteria: KillCriteria,
     duration: Option<Duration>,
-    /// Instance name that confirms a task without filters, which kills every user session.
+    /// Instance name that confirms a task without filters, which kills all user sessions.
     confirmed: Option<String>,
 }
 
@@ -106,7 +106,7 @@ fn parse_new_task(body: &[u8]) -> Result<NewTaskRequest, ApiError> {
     Ok(NewTaskRequest { criteria, duration, confirmed: body.get("confirmed_instance_name")? })
 }
 
-/// Stop a task. A completed task is unchanged.
+/// Stop a kill task. Stopping a completed task has no effect.
 #[utoipa::path(
     put,
     path = "/v3/{project_id}/instances/{instance_id}/process/task",
@@ -141,7 +141,7 @@ pub(crate) async fn stop_kill_task(
     Err(ApiError::with_detail(ErrorEntry::UNKNOWN_NODE, "no-such-kill-task", vec![("id", truncate_text(&given))]))
 }
 
-/// List the running and the most recent completed tasks of an instance.
+/// List the running and the most recently completed kill tasks of an instance.
 #[utoipa::path(
     get,
     path = "/v3/{project_id}/instances/{instance_id}/process/task",

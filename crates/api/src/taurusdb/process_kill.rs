@@ -24,7 +24,7 @@ use crate::nodes;
 
 /// Maximum number of sessions in a request.
 const MAX_SESSIONS: usize = 20;
-/// Maximum length of the reason, in characters.
+/// Maximum length of the kill reason, in characters.
 const MAX_REASON_CHARS: usize = 255;
 
 /// Sessions to kill.
@@ -35,7 +35,7 @@ pub(crate) struct DeleteProcesses {
     /// Thread ids from the list of processes; duplicates are ignored
     #[schema(min_items = 1, max_items = 20, minimum = 0)]
     processes: Vec<i64>,
-    /// Reason for the audit; Clew extension
+    /// Reason for the audit log. Clew extension
     #[schema(max_length = 255)]
     reason: Option<String>,
 }
@@ -43,10 +43,10 @@ pub(crate) struct DeleteProcesses {
 /// Result of a kill request.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct SessionKillResult {
-    /// Killed sessions, including those that still roll back their changes
+    /// Thread ids of killed sessions, including sessions that are still rolling back their changes
     #[schema(max_items = 20)]
     processes_killed: Vec<u64>,
-    /// Missing sessions, server threads, protected accounts and Clew's own sessions; the audit distinguishes them
+    /// Thread ids of missing, internal, protected and Clew's own sessions, which the audit log distinguishes
     #[schema(max_items = 20)]
     processes_not_found: Vec<u64>,
 }
@@ -156,7 +156,7 @@ impl ProcessKillRequest {
         Ok(Self { ids, reason })
     }
 
-    /// Sorts the sessions into the two lists of the response. A session whose kill failed is in neither.
+    /// Assigns the sessions to the two lists of the response. A session whose kill failed is in neither list.
     fn classify_outcomes(&self, outcomes: &[(u64, KillOutcome)]) -> SessionKillResult {
         let mut killed = SessionKillResult { processes_killed: Vec::new(), processes_not_found: Vec::new() };
         for &id in &self.ids {
@@ -170,7 +170,7 @@ impl ProcessKillRequest {
     }
 }
 
-/// Returns the failure of a kill, or of the identification of the session through this address.
+/// Returns the failure of a kill, including a failure to identify the session through the address of the node.
 fn outcome_failure(outcome: &KillOutcome) -> Option<Failure> {
     match outcome {
         KillOutcome::Failed(failure) => Some(failure.clone()),
@@ -181,7 +181,8 @@ fn outcome_failure(outcome: &KillOutcome) -> Option<Failure> {
     }
 }
 
-/// Returns the first failure with the killed and the remaining sessions. The request can be repeated.
+/// Returns the first failure, with the thread ids of the killed and remaining sessions in its details.
+/// The client can repeat the request.
 fn summarize_failures(outcomes: &[(u64, KillOutcome)], killed: &SessionKillResult) -> Option<Failure> {
     let failures: Vec<(u64, Failure)> =
         outcomes.iter().filter_map(|(id, outcome)| Some((*id, outcome_failure(outcome)?))).collect();

@@ -19,11 +19,11 @@ pub(crate) struct Processes {
     /// Sessions ordered by id
     #[schema(max_items = 100)]
     processes: Vec<Process>,
-    /// Number of sessions of the node without internal sessions
+    /// Number of sessions of the node, excluding internal sessions
     total_count: u64,
 }
 
-/// A session with the columns of SHOW PROCESSLIST, deserialized from a snapshot row.
+/// Session with the columns of SHOW PROCESSLIST, deserialized from a snapshot row.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct Process {
     /// Thread id
@@ -45,7 +45,7 @@ pub(crate) struct Process {
     #[schema(required)]
     #[serde(rename(deserialize = "execution_status"))]
     state: Option<String>,
-    /// Current statement; its SQL template if the project masks statements
+    /// Current statement, or its SQL template if the project masks statements
     #[schema(required)]
     #[serde(rename(deserialize = "sql_statement"))]
     info: Option<String>,
@@ -85,7 +85,7 @@ pub(crate) async fn list_processes(
     processes.map(Json).map_err(|error| ApiError::internal(&error))
 }
 
-/// Reads one page of a snapshot. The snapshot may be larger than memory.
+/// Reads one page of a snapshot, which may be larger than memory.
 fn read_snapshot_page(mut snapshot: Snapshot, page: Page) -> std::io::Result<Processes> {
     let mut list = b"[".to_vec();
     snapshot.body.write_part(page.offset as usize, page.limit as usize, &mut list)?;

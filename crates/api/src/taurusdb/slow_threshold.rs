@@ -1,4 +1,4 @@
-//! Slow session threshold: show the threshold of an instance, set it for several instances (spec section 2.9).
+//! Routes that show and set the slow session threshold of instances (spec section 2.9).
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -31,7 +31,7 @@ pub(crate) struct SlowProcessThreshold {
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct BatchSlowProcessThreshold {
-    /// Instances of the project; the change applies to all of them or to none
+    /// Ids of instances of the project; the change applies to all instances or to none
     #[schema(min_items = 1, max_items = 100)]
     instance_ids: Vec<String>,
     /// Threshold in seconds

@@ -51,7 +51,7 @@ pub(crate) struct ProjectTags {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ProjectTag {
     key: String,
-    /// Values of the key on all instances
+    /// Values of the key across all instances
     values: Vec<String>,
 }
 
@@ -70,7 +70,7 @@ pub(crate) struct TagAction {
 #[derive(Deserialize, ToSchema, Clone, Copy, PartialEq)]
 #[serde(rename_all = "lowercase")]
 enum TagOperation {
-    /// Add tags; an existing key gets the new value
+    /// Add tags; an existing key is assigned the new value
     Create,
     /// Remove tags by key, or by key and value
     Delete,
@@ -82,7 +82,7 @@ enum TagOperation {
 struct TagChange {
     #[schema(min_length = 1, max_length = 36, pattern = "^[0-9A-Za-z_\\-\\u4e00-\\u9fff]+$")]
     key: String,
-    /// Tag value, required to add a tag; may be empty
+    /// Tag value; may be empty; required to add a tag
     #[schema(max_length = 43, pattern = "^[0-9A-Za-z_.\\-\\u4e00-\\u9fff]*$")]
     value: Option<String>,
 }
@@ -199,7 +199,9 @@ fn check_tag(tag: &TagChange, operation: TagOperation) -> Result<(), ApiError> {
     Err(ApiError::invalid_parameter("tag-value-form", arguments))
 }
 
-/// Returns the tag keys of a project with their values, both sorted, from the instances whose tags the caller may list.
+/// Returns the tag keys of a project with their values, both sorted.
+///
+/// Only instances whose tags the caller may list are included.
 async fn load_visible_tags(
     service: &AppState,
     caller: &Caller,

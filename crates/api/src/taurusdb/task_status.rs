@@ -67,7 +67,7 @@ pub(crate) async fn show_task_status(
     Ok((wait.map(LongPoll::preference_applied_header), Json(TaskStatusAnswer { status })))
 }
 
-/// Returns the status once the collection completes, the wait expires or the client disconnects.
+/// Returns the status when the collection completes, the wait expires or the client disconnects.
 async fn wait_for_completion(
     service: &AppState,
     task: &CollectionTask,

@@ -1,6 +1,6 @@
 //! Handler of `ShowTaurusDbTxnProgress` (spec section 2.12).
 //!
-//! `docs/decisions/0015-rollback-progress.md` describes the listed transactions and the time estimate.
+//! `docs/decisions/0015-rollback-progress.md` documents the listed transactions and the time estimate.
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -31,13 +31,13 @@ pub(crate) struct TransactionProgressRequest {
     /// Always rollback
     #[schema(pattern = "^rollback$")]
     action: String,
-    /// Transaction ids to list; without ids, pages of all rollbacks are listed
+    /// Ids of the transactions to list; without ids, all rollbacks are listed page by page
     #[schema(max_items = 100)]
     transaction_ids: Option<Vec<String>>,
-    /// Maximum number of transactions to return, without transaction_ids
+    /// Maximum number of transactions to return; only without transaction_ids
     #[schema(minimum = 1, maximum = 100, default = 100)]
     limit: Option<u32>,
-    /// Number of transactions to skip, without transaction_ids
+    /// Number of transactions to skip; only without transaction_ids
     #[schema(minimum = 0, maximum = 2_147_483_647, default = 0)]
     offset: Option<u32>,
 }
@@ -48,7 +48,7 @@ pub(crate) struct TransactionProgress {
     /// Transactions ordered by id; completed and unknown transactions are omitted
     #[schema(max_items = 100)]
     transactions: Vec<RollingBackTransaction>,
-    /// Number of matching transactions, across all pages
+    /// Total number of matching transactions
     total_count: u64,
 }
 
@@ -58,17 +58,17 @@ pub(crate) struct RollingBackTransaction {
     /// Transaction id of the server
     #[schema(example = "562947831113064")]
     trx_id: String,
-    /// Estimated seconds to completion at the recent rollback rate
+    /// Estimated time to completion at the recent rollback rate, in seconds
     #[schema(minimum = 1)]
     estimated_remaining_time: u64,
-    /// Thread id of the session, which may be missing from the list of sessions
+    /// Thread id of the session, which the list of sessions may not contain
     trx_mysql_thread_id: u64,
     /// Current statement, or its SQL template if the project masks statements; empty for a killed session
     trx_query: String,
     /// Start time in the server's time zone
     #[schema(example = "2026-11-24 18:00:00")]
     trx_started: String,
-    /// Number of modified rows that remain to be rolled back
+    /// Number of modified rows that are not yet rolled back
     trx_rows_modified: u64,
 }
 
@@ -120,7 +120,7 @@ fn build_rollback_entry(rollback: Rollback, masked: bool) -> RollingBackTransact
 
 /// Parsed body of a request.
 struct ProgressRequest {
-    /// Ids of the requested transactions; `None` for all.
+    /// Ids of the requested transactions; `None` for all transactions.
     ids: Option<Vec<u64>>,
     page: Page,
 }

@@ -1,4 +1,5 @@
-//! Streaming export of the audit as JSON Lines. Store reads follow the client's pace.
+//! Streaming export of the audit log as JSON Lines.
+//! The stream reads the next batch from the store only after the client has read the previous one.
 
 use std::io;
 
@@ -14,14 +15,15 @@ use crate::error::ApiError;
 /// Number of rows per store read.
 const READ_BATCH_ROWS: u32 = 1000;
 
-/// State of an export: the next batch of rows and the source of further batches.
+/// State of an audit export: the next batch of rows and the source of further batches.
 struct ExportState {
     store: Store,
     filter: AuditFilter,
     rows: Vec<AuditRecord>,
 }
 
-/// Returns a stream of JSON Lines. An error before the first line is returned; a later error aborts the stream.
+/// Returns a stream of audit rows as JSON Lines.
+/// An error in the first batch is returned to the caller; a later error aborts the stream.
 pub(super) async fn stream_audit_rows(
     store: Store,
     filter: AuditFilter,

@@ -13,11 +13,12 @@ use crate::query::Query;
 /// Maximum number of rows in a response.
 const MAX_RESPONSE_ROWS: u32 = 1000;
 
-/// Names of the filter parameters. Unknown names are rejected: an ignored misspelt filter would return too many rows.
+/// Names of the filter parameters.
+/// Unknown names are rejected, because a misspelt filter that is ignored would return too many rows.
 const FILTER_PARAMETERS: [&str; 9] =
     ["from", "to", "actor", "operation", "project_id", "instance_id", "node_id", "outcome", "request_id"];
 
-/// Filters of audit rows, joined by AND.
+/// Filters of audit rows, combined with AND.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "schema of the query; the handler parses it parameter by parameter for exact errors")]
@@ -56,7 +57,7 @@ pub(crate) struct RowsParameters {
     /// Order of the rows
     #[param(inline, default = "oldest")]
     order: Option<RowOrder>,
-    /// Position after which the page begins, in the chosen order
+    /// Position of the last row of the previous page, in the selected order
     #[param(minimum = 0)]
     after: Option<i64>,
     /// Maximum number of rows to return
@@ -87,19 +88,19 @@ pub(crate) enum OutcomeName {
 pub(super) struct RowsQuery {
     pub(super) filter: AuditFilter,
     pub(super) newest_first: bool,
-    /// Position after which the page begins; `None` for the first page.
+    /// Position of the last row of the previous page; `None` for the first page.
     pub(super) after: Option<i64>,
     pub(super) limit: u32,
 }
 
-/// Parses the filter parameters and adds them to `base`.
+/// Parses the filter parameters of a query and adds the filters to `base`.
 pub(super) fn parse_filter(query: Option<&str>, base: AuditFilter) -> Result<AuditFilter, ApiError> {
     let query = Query::parse(query)?;
     query.reject_unknown(&FILTER_PARAMETERS)?;
     build_filter(&query, base)
 }
 
-/// Parses the filter, order and page parameters. Adds the filters to `base`.
+/// Parses the filter, order and page parameters of a query and adds the filters to `base`.
 pub(super) fn parse_rows_query(query: Option<&str>, base: AuditFilter) -> Result<RowsQuery, ApiError> {
     let query = Query::parse(query)?;
     let names: Vec<_> = FILTER_PARAMETERS.into_iter().chain(["order", "after", "limit"]).collect();

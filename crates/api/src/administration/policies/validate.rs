@@ -1,4 +1,4 @@
-//! Validation of a policy document without storing it.
+//! Validation of a policy document that is not stored.
 
 use axum::body::Bytes;
 use axum::extract::State;
@@ -15,7 +15,7 @@ use crate::caller::Caller;
 use crate::error::{ApiError, FindingView};
 use crate::json::Json;
 
-/// A policy document: an object, or a string of its text. Error positions refer to that text.
+/// Policy document, as an object or as a JSON string. Error positions refer to the text of the document.
 #[derive(ToSchema)]
 #[serde(untagged)]
 #[allow(dead_code, reason = "schema of the body; the raw text is parsed for exact error positions")]
@@ -24,13 +24,13 @@ pub(crate) enum Document {
     Text(String),
 }
 
-/// A policy in the syntax of its version (spec sections 4.3 and 4.5).
+/// Policy document in the syntax of its version (spec sections 4.3 and 4.5).
 #[derive(ToSchema)]
 #[serde(rename_all = "PascalCase")]
 #[allow(dead_code, reason = "schema of a document that `clew_iam` parses")]
 pub(crate) struct PolicyDocument {
     version: PolicyVersion,
-    /// Statements with Effect, Action or NotAction, and optional Resource or NotResource, Condition and Sid
+    /// Policy statements: Effect and Action or NotAction, optionally Resource or NotResource, Condition and Sid
     #[schema(min_items = 1)]
     statement: Vec<Map<String, Value>>,
 }
@@ -96,7 +96,7 @@ pub(crate) async fn validate_policy(
     }))
 }
 
-/// Returns the text of the field `document`.
+/// Returns the policy text from the field `document` of a request body.
 pub(super) fn extract_document_text(body: &Body) -> Result<String, ApiError> {
     let raw = body.raw_json("document").ok_or_else(|| missing_field_error("document"))?;
     match raw.as_bytes().first() {

@@ -1,4 +1,4 @@
-//! Preview of a kill: outcome, rolled-back changes, unblocked sessions and risks.
+//! Preview of a kill: expected outcome, rolled-back changes, unblocked sessions and risks.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ use super::describe_refusal;
 use crate::AppState;
 use crate::kill_risks::KillRiskView;
 
-/// Open transaction of a session.
+/// Open transaction of a session to kill.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Undone)]
 pub(super) struct TransactionCost {
@@ -29,11 +29,13 @@ pub(super) struct KillCosts {
     transactions: HashMap<u64, Transaction>,
     graph: WaitGraph,
     risks: HashMap<u64, Vec<KillRisk>>,
-    /// Reason for missing or incomplete costs.
+    /// Reason if the costs are missing or incomplete.
     pub(super) unknown: Option<String>,
 }
 
-/// Reads the costs of killing these sessions. A failed read is not an error: the kill itself may still succeed.
+/// Reads the costs of killing these sessions.
+///
+/// A failed read is not an error, because the kill itself may still succeed.
 pub(super) async fn read_kill_costs(service: &AppState, node: &Node, found: &HashMap<u64, Session>) -> KillCosts {
     let read = async |limits| read_waits(&node.url, &limits).await;
     let observed = match service.try_read_node(node, read).await {
@@ -79,7 +81,7 @@ impl KillCosts {
         risks.map(|risk| KillRiskView::new(risk, language)).collect()
     }
 
-    /// Returns warnings about root blockers of the victims that are not victims themselves.
+    /// Returns warnings about root blockers that block the victims and are not victims themselves.
     pub(super) fn blocker_warnings(&self, victims: &[u64], language: Language) -> Vec<String> {
         self.graph.surviving_blockers(victims).iter().map(|blocker| blocker.warning_text(language)).collect()
     }
@@ -89,8 +91,9 @@ impl KillCosts {
     }
 }
 
-/// Returns the expected outcome of killing a matching session. The kill itself also refuses Clew's own sessions, which a preview does not
-/// detect.
+/// Returns the expected outcome of killing a matching session.
+///
+/// The kill itself also refuses Clew's own sessions, which a preview does not detect.
 pub(super) fn predict_outcome(
     current: &Session,
     kind: KillKind,

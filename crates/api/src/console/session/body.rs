@@ -8,7 +8,7 @@ use crate::body::Body;
 use crate::error::ApiError;
 use crate::iam::sign_in::UserRef;
 
-/// Credentials of a sign-in.
+/// Credentials for a sign-in.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "describes the body, which is read field by field to name what is wrong")]
@@ -25,7 +25,7 @@ pub(crate) struct SignInBody {
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "describes the body, which is read field by field to name what is wrong")]
 pub(crate) struct ProjectChoice {
-    /// Id of one of the session's projects; null for the domain: identities, policies, the audit
+    /// Project id; null for the domain, which contains identities, policies and the audit log
     #[schema(required)]
     project_id: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! Authorization of an open event stream, revalidated while the stream is open.
+//! Authorization of an event stream, which is revalidated while the stream is open.
 
 use std::time::Duration;
 
@@ -13,24 +13,24 @@ use crate::AppState;
 use crate::caller::{Caller, CredentialRef, NodeTarget};
 use crate::error::ApiError;
 
-/// Interval of policy decisions without a change: policy conditions can depend on the time of day.
+/// Interval between policy checks without a policy change, because conditions can depend on the time of day.
 const POLICY_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Reason for the end of a stream.
+/// Reason for the end of an event stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StreamEndReason {
     /// The server is shutting down.
     Shutdown,
     /// The credentials have expired or were revoked.
     Token,
-    /// The policies no longer allow the stream.
+    /// The policies no longer allow the subscriber to list the sessions.
     Forbidden,
     /// The node was removed.
     Gone,
 }
 
 impl StreamEndReason {
-    /// Value of `reason` in the `end` event.
+    /// Returns the value of `reason` in the `end` event.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Shutdown => "shutdown",
@@ -52,7 +52,7 @@ pub(super) struct StreamAuthorization {
 }
 
 impl StreamAuthorization {
-    /// Creates the authorization of a caller that may list the sessions of the target.
+    /// Creates the authorization for a caller who is allowed to list the sessions of the target.
     pub(super) fn new(service: AppState, caller: Caller, path: (String, String, String), target: &NodeTarget) -> Self {
         let masked = target.is_masked_by_project_for_caller(&service, &caller);
         Self { service, caller, path, masked, decided_at: Instant::now() }
@@ -63,9 +63,10 @@ impl StreamAuthorization {
         self.masked
     }
 
-    /// Revalidates the credentials and permissions. If the check itself fails, the previous result stays valid.
+    /// Revalidates the credentials and permissions of the subscriber.
+    /// If the revalidation itself fails, the previous result remains valid.
     pub(super) async fn check_authorization(&mut self) -> Result<(), StreamEndReason> {
-        // The expiry of a token or temporary key does not change the store, so there is no new version to detect it by.
+        // The expiry of a token or temporary key does not change the access version, so it is checked separately.
         if self.caller.expires_at.is_some_and(|end| end <= Timestamp::now().as_second()) {
             return Err(StreamEndReason::Token);
         }
@@ -100,7 +101,8 @@ impl StreamAuthorization {
         Ok(Ok(()))
     }
 
-    /// Returns whether the credentials are still valid and the user is enabled. Updates the administrator flag.
+    /// Returns whether the credentials are still valid and the user is enabled.
+    /// Updates the administrator flag of the principal.
     async fn credentials_are_valid(&mut self, view: &CachedView) -> Result<bool, ApiError> {
         let user = match &self.caller.credential {
             CredentialRef::Token(token) => {

@@ -1,27 +1,28 @@
-//! Format of server-sent events.
+//! Format of server-sent events (SSE).
 
 use std::fmt::Write;
 
 use clew_diagnose::json;
 
-/// FeedPosition of a subscriber in the feed of a node.
+/// Position of a subscriber in the feed of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct FeedPosition {
-    /// Random id of the watch. A new watch of a node starts with version 0 again.
+    /// Random id of the watch, because a new watch of a node restarts at version 0.
     pub(super) watch_id: u32,
-    /// Number of the sample.
+    /// Sequence number of the sample.
     pub(super) version: u32,
 }
 
 impl FeedPosition {
-    /// Parses an event `id`. An invalid id yields `None`, and the subscriber gets a full snapshot.
+    /// Parses the id of an event.
+    /// Returns `None` for an invalid id, in which case the subscriber gets a full snapshot.
     pub(super) fn parse(id: &str) -> Option<Self> {
         let (watch_id, version) = id.trim().split_once('-')?;
         Some(Self { watch_id: u32::from_str_radix(watch_id, 16).ok()?, version: version.parse().ok()? })
     }
 }
 
-/// Appends an event. `data` is JSON on one line.
+/// Appends an event to the stream text. `data` is JSON on a single line.
 pub(super) fn append_event(out: &mut String, position: Option<FeedPosition>, name: &str, data: &str) {
     if let Some(FeedPosition { watch_id, version }) = position {
         let _ = writeln!(out, "id: {watch_id:08x}-{version}");

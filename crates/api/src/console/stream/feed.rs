@@ -1,4 +1,6 @@
-//! Feed of a node: the session list and its metadata, rendered as events. Rendered events are cached for subscribers at the same version.
+//! Feed of a node: the session list and its metadata, rendered as server-sent events.
+//!
+//! Rendered events are cached for other subscribers with the same version.
 
 use bytes::Bytes;
 use clew_diagnose::session_feed::{ELAPSED_COLUMNS, SessionCounts, SessionFeed, column_keys};
@@ -8,21 +10,21 @@ use serde_json::json;
 
 use super::event::{self, FeedPosition};
 
-/// Maximum number of rendered events cached until the next sample. Most subscribers have the same version.
+/// Maximum number of rendered events in the cache. Most subscribers have the same version.
 const MAX_CACHED_EVENTS: usize = 8;
 
 #[derive(Debug)]
 pub(super) struct Feed {
     watch_id: u32,
-    /// Server instance that listed the sessions; empty before the first sample.
+    /// Server instance that returned the session list; empty before the first sample.
     server: String,
     list: SessionFeed,
     counts: SessionCounts,
     limitations: Vec<Limitation>,
-    /// Version in which the limitations last changed.
+    /// Version of the last change of the limitations.
     limitations_changed: u32,
     interval_ms: u64,
-    /// Rendered events, by the subscriber's version (0 for none) and whether statements are masked.
+    /// Rendered events, by the version of the subscriber (0 if none) and whether statements are masked.
     cached_events: Vec<((u32, bool), Bytes)>,
 }
 
@@ -61,7 +63,7 @@ impl Feed {
         self.cached_events.clear();
     }
 
-    /// Renders the events for a subscriber at position `since`, and returns them with the new position.
+    /// Renders the events for a subscriber at position `since` and returns them with the new position.
     pub(super) fn render_events(&mut self, since: Option<FeedPosition>, masked: bool) -> (FeedPosition, Bytes) {
         let from = since.filter(|since| since.watch_id == self.watch_id).map_or(0, |since| since.version);
         let now = FeedPosition { watch_id: self.watch_id, version: self.version() };

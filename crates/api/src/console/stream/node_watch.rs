@@ -1,4 +1,4 @@
-//! Watch of a node: samples its sessions once per interval for all subscribers.
+//! Watch of a node, which samples the sessions of the node periodically for all subscribers.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,9 +22,9 @@ use super::feed::Feed;
 use super::registry::WatchRegistry;
 use crate::AppState;
 
-/// Lifetime of a watch without subscribers, so that a client that reconnects can resume.
+/// Lifetime of a watch without subscribers, so that a reconnecting client can resume its stream.
 const IDLE_WATCH_TTL: Duration = Duration::from_secs(30);
-/// Number of sessions from which lists are processed on blocking threads.
+/// Minimum number of sessions for which a list is processed on a blocking thread.
 const LARGE_LIST_SESSIONS: usize = 500;
 
 #[derive(Debug)]
@@ -33,32 +33,32 @@ pub(super) struct NodeWatch {
     node: NodeId,
     feed: Mutex<Feed>,
     subscriptions: Mutex<Subscriptions>,
-    /// Notifies the watch of new and dropped subscriptions.
+    /// Notifies the watch about new and dropped subscriptions.
     subscriptions_changed: Notify,
-    /// Notifies the subscribers of updates of the feed.
+    /// Notifies the subscribers about updates of the feed.
     updates: watch::Sender<FeedUpdate>,
 }
 
 /// Summary of the latest update of a feed.
 #[derive(Debug, Clone, Default)]
 pub(super) struct FeedUpdate {
-    /// Number of samples so far.
+    /// Number of samples since the start of the watch.
     pub(super) version: u32,
     /// Number of sessions in the feed.
     sessions: usize,
-    /// Number and rendered event of the current failure, if the node cannot be read.
+    /// Sequence number and rendered event of the current failure; `None` if the node can be read.
     pub(super) failure: Option<(u64, Bytes)>,
     failures: u64,
 }
 
-/// Requested intervals of the subscribers, by subscription id.
+/// Sampling intervals that the subscribers requested, by subscription id.
 #[derive(Debug, Default)]
 struct Subscriptions {
     next_id: u64,
     intervals: HashMap<u64, Duration>,
 }
 
-/// Subscription to a node's feed. The node is watched until the last subscription is dropped.
+/// Subscription to the feed of a node. The watch samples the node until the last subscription is dropped.
 #[derive(Debug)]
 pub(super) struct Subscription {
     watch: Arc<NodeWatch>,
@@ -77,7 +77,7 @@ impl Subscription {
         self.watch.updates.subscribe()
     }
 
-    /// Renders the events for a subscriber at position `since`.
+    /// Renders the events for a subscriber at the position `since`.
     pub(super) async fn render_events(
         &self,
         update: &FeedUpdate,
@@ -90,7 +90,7 @@ impl Subscription {
             return render();
         }
         let watch = self.watch.clone();
-        // Fails only while the runtime shuts down.
+        // The blocking task fails only while the runtime shuts down.
         spawn_blocking(render).await.unwrap_or_else(|_| watch.lock_feed().render_events(since, masked))
     }
 }
@@ -120,7 +120,7 @@ impl NodeWatch {
         self.lock_subscriptions().intervals.is_empty()
     }
 
-    /// Samples the node until it has no subscribers for [`IDLE_WATCH_TTL`], or the server stops.
+    /// Samples the node until the watch has had no subscribers for [`IDLE_WATCH_TTL`] or the server shuts down.
     pub(super) async fn run(self: Arc<Self>, service: AppState, registry: WatchRegistry) {
         debug!(node.id = %self.node, "a node is watched");
         let shutdown = registry.shutdown_token();
@@ -130,7 +130,7 @@ impl NodeWatch {
 
     async fn sample_until_unused(self: &Arc<Self>, service: &AppState, registry: &WatchRegistry) {
         let (mut pace, mut cache) = (AdaptiveInterval::default(), SampleCache::default());
-        // The first sample is requested by a user who opens the page.
+        // A user who opens the page requests the first sample.
         let mut cause = LoginCause::Requested;
         loop {
             let Some(interval) = self.min_requested_interval() else {
@@ -145,7 +145,7 @@ impl NodeWatch {
             let started_at = Instant::now();
             let outcome = self.sample_node(service, &mut cache, cause).await;
             cause = LoginCause::Automatic;
-            // A failed sample has no duration measured on the node.
+            // The duration of a failed sample was not measured on the node.
             let took = outcome.as_ref().map_or_else(|_| started_at.elapsed(), |sample| sample.duration);
             self.record_sample_duration(&mut pace, took);
             match outcome {
@@ -159,7 +159,7 @@ impl NodeWatch {
         }
     }
 
-    /// Waits until the next sample is due or the last subscription is dropped.
+    /// Waits until the next sample is due or the last subscription has been dropped.
     async fn wait_for_next_sample(&self, pace: &mut AdaptiveInterval, started_at: Instant) {
         while let Some(interval) = self.min_requested_interval() {
             pace.set_target(interval);
@@ -178,7 +178,7 @@ impl NodeWatch {
         cause: LoginCause,
     ) -> Result<SessionSample, Failure> {
         let store_failure = |error: clew_store::StoreError| Failure::new(FailureKind::StoreFailed, error.to_string());
-        // Read for every sample: the node may have been moved or removed.
+        // The node is loaded for every sample, because it may have been changed or removed.
         let node = service.store.node_with_password(&self.node).await.map_err(store_failure)?;
         let node = node.ok_or_else(|| Failure::new(FailureKind::NodeGone, self.node.to_string()))?;
         crate::nodes::check_zone(service, &node)?;

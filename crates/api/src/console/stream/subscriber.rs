@@ -1,4 +1,4 @@
-//! Subscriber of a node's feed: the event stream of one response.
+//! Subscriber of the feed of a node, which produces the event stream of one response.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -14,28 +14,28 @@ use super::event::{self, FeedPosition};
 use super::node_watch::{FeedUpdate, Subscription};
 use crate::limits::keyed_slots::Slot;
 
-/// Interval of keep-alive comments. Proxies and browsers close idle connections.
+/// Interval between keep-alive comments, because proxies and browsers close idle connections.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
-/// Maximum time between two checks of the subscriber's authorization.
+/// Maximum interval between two authorization checks of a subscriber.
 const AUTHORIZATION_CHECK_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Start of every stream: a comment that flushes the response head, and the reconnection time in milliseconds.
+/// First part of every stream: a comment that flushes the response head, and the reconnection delay in milliseconds.
 const STREAM_PREAMBLE: &str = ": clew\nretry: 2000\n\n";
 
 #[derive(Debug)]
 pub(super) struct Subscriber {
     authorization: StreamAuthorization,
     subscription: Subscription,
-    /// Counts the stream for its principal.
+    /// Slot that counts the stream towards the limit of the principal.
     _slot: Slot<UserId>,
     updates: watch::Receiver<FeedUpdate>,
     shutdown: CancellationToken,
     interval: Duration,
-    /// FeedPosition of the last sent list.
+    /// Feed position of the last sent session list.
     position: Option<FeedPosition>,
-    /// True if statements in the last sent list were masked.
+    /// True if the statements in the last sent session list were masked.
     masked: bool,
-    /// Number of the last sent failure.
+    /// Sequence number of the last sent failure.
     last_failure: u64,
     state: StreamState,
     /// True if an update has not been sent yet.
@@ -53,7 +53,7 @@ enum StreamState {
     Ended,
 }
 
-/// Reason of a wake-up.
+/// Reason for waking up a subscriber.
 enum WakeReason {
     Due,
     Check,
@@ -69,7 +69,7 @@ impl Subscriber {
         shutdown: CancellationToken,
     ) -> Self {
         let (now, updates, masked) = (Instant::now(), subscription.subscribe_to_updates(), authorization.is_masked());
-        // A watch without a sample or a failure has nothing to send.
+        // A watch without a sample and without a failure has no update to send.
         let pending = updates.borrow().version > 0 || updates.borrow().failure.is_some();
         Self {
             authorization,
@@ -89,7 +89,8 @@ impl Subscriber {
         }
     }
 
-    /// Returns the next part of the stream. Events are rendered on demand, so that slow readers need no buffer.
+    /// Returns the next chunk of the stream.
+    /// Events are rendered on demand, so that slow clients need no buffer.
     pub(super) async fn next_chunk(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {
         match self.state {
             StreamState::Ended => return None,
@@ -104,7 +105,7 @@ impl Subscriber {
                 biased;
                 () = self.shutdown.cancelled() => return Some(self.end_stream(StreamEndReason::Shutdown)),
                 changed = self.updates.changed(), if !self.pending => {
-                    // The sender is dropped only when the server stops.
+                    // The sender is dropped only when the server shuts down.
                     if changed.is_err() {
                         return Some(self.end_stream(StreamEndReason::Shutdown));
                     }
@@ -131,12 +132,12 @@ impl Subscriber {
         }
     }
 
-    /// Renders the events since the last sent list. Returns `None` without changes.
+    /// Renders the events since the last sent session list. Returns `None` if nothing changed.
     async fn render_update(&mut self) -> Option<Bytes> {
         self.pending = false;
         let update = self.updates.borrow_and_update().clone();
         if self.authorization.is_masked() != self.masked {
-            // After a change of masking, the client needs a full snapshot.
+            // The client needs a full snapshot after a change of masking.
             (self.masked, self.position) = (self.authorization.is_masked(), None);
         }
         if let Some((number, text)) = update.failure {
@@ -144,7 +145,7 @@ impl Subscriber {
             self.last_failure = number;
             return is_new.then_some(text);
         }
-        // 0.9: a sample may come slightly early, and waiting for the next one would delay the event by a whole sample interval.
+        // The factor 0.9 accepts a sample that is slightly early; waiting for the next sample would delay the event.
         self.due = Instant::now() + self.interval.mul_f64(0.9);
         let (now, text) = self.subscription.render_events(&update, self.position, self.masked).await;
         if self.position == Some(now) {

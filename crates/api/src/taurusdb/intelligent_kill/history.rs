@@ -15,13 +15,13 @@ use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::query::Query;
 
-/// A page of completed intelligent kills of a node.
+/// Page of completed intelligent kills of a node.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct IntelligentKillHistories {
     /// Completed intelligent kills, newest first
     #[schema(max_items = 100)]
     intelligent_kill_session_histories: Vec<IntelligentKillHistory>,
-    /// Number of completed intelligent kills in the time range, across all pages
+    /// Total number of completed intelligent kills in the time range
     total_count: u64,
 }
 
@@ -30,16 +30,16 @@ pub(crate) struct IntelligentKillHistories {
 pub(crate) struct IntelligentKillHistory {
     #[schema(example = "1774873478588")]
     task_id: String,
-    /// Request time, in seconds since 1970 (UTC)
+    /// Request time, as a Unix timestamp in seconds
     start_time: i64,
-    /// Completion time, in seconds since 1970 (UTC)
+    /// Completion time, as a Unix timestamp in seconds
     end_time: i64,
-    /// Link to a CSV of the sessions and their outcomes. Valid for an hour without credentials: do not share it
+    /// Link to a CSV of the session outcomes. The link is valid for up to an hour without credentials: do not share it
     download_link: String,
     /// Status: finished or error. Clew extension
     #[schema(value_type = String, example = "finished")]
     status: &'static str,
-    /// Reason of an incomplete kill. Clew extension
+    /// Reason if the kill was incomplete. Clew extension
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
 }

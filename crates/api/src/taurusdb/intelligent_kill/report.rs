@@ -1,4 +1,4 @@
-//! Report of an intelligent kill: a CSV of the selected sessions and their outcomes.
+//! Report of an intelligent kill, which is a CSV with the outcome of each selected session.
 
 use std::fs::File;
 use std::io::Write;
@@ -20,7 +20,7 @@ use crate::download::Download;
 use crate::error::{ApiError, ErrorBody};
 use crate::query::Query;
 
-/// Number of rows per store read, which bounds memory.
+/// Number of rows per store read, which limits memory usage.
 const READ_BATCH_ROWS: u32 = 500;
 
 /// English and Chinese column names.
@@ -38,7 +38,7 @@ const COLUMN_NAMES: [(&str, &str); 11] = [
     ("detail", "详情"),
 ];
 
-/// Download the report of an intelligent kill. The signed link from the history replaces credentials.
+/// Download the report of an intelligent kill. The request needs no credentials, because the link is signed.
 #[utoipa::path(
     get,
     path = "/clew/v1/intelligent-kills/{task_id}",
@@ -94,7 +94,7 @@ fn build_header_row(language: Language) -> Vec<u8> {
     csv::header_from_names(language, names)
 }
 
-/// Writes the rows to an unlinked temporary file. Returns the file, its size in bytes and its SHA-256.
+/// Writes the rows to an unlinked temporary file. Returns the file, its size in bytes and its SHA-256 hash.
 async fn write_report(service: &AppState, kill: &IntelligentKill) -> Result<(File, u64, String), ApiError> {
     let failed = |error: std::io::Error| ApiError::internal(&error);
     let filter = KillFilter {

@@ -1,4 +1,6 @@
-//! Signed download links for reports of intelligent kills. A link needs no credentials and is valid for up to an hour.
+//! Signed download links for reports of intelligent kills.
+//!
+//! A link requires no credentials and is valid for up to an hour.
 
 use std::time::Duration;
 
@@ -9,12 +11,12 @@ use subtle::ConstantTimeEq;
 use crate::error::ApiError;
 use crate::query::Query;
 
-/// Maximum lifetime of a link.
+/// Maximum lifetime of a download link.
 const MAX_LINK_LIFETIME: Duration = Duration::from_hours(1);
 
-/// Creates a link below `server_url`, the server's URL as the client sees it.
+/// Creates a download link that starts with `server_url`, the public URL of the server.
 ///
-/// The link expires with the caller's credentials at the latest.
+/// The link expires no later than the caller's credentials.
 pub(super) fn create_link(
     store: &Store,
     server_url: &str,
@@ -26,7 +28,7 @@ pub(super) fn create_link(
     format!("{server_url}/clew/v1/intelligent-kills/{id}?expires={expires}&signature={signature}")
 }
 
-/// Verifies signature and expiry of a link. Returns the id of the intelligent kill.
+/// Verifies the signature and expiry of a link. Returns the id of the intelligent kill.
 pub(super) fn verify_link(store: &Store, id: &str, query: &Query) -> Result<IntelligentKillId, ApiError> {
     let invalid = || ApiError::with_detail(ErrorEntry::FOREIGN_PROJECT, "link-wrong", Vec::new());
     let id: IntelligentKillId = id.parse().map_err(|_| invalid())?;
@@ -35,7 +37,7 @@ pub(super) fn verify_link(store: &Store, id: &str, query: &Query) -> Result<Inte
     };
     let expires_at: i64 = expires.parse().map_err(|_| invalid())?;
     let expected = store.link_signature(&link_signature_input(id), expires_at);
-    // Only the canonical form of the number is valid.
+    // Only the canonical format of the number is valid.
     if expires_at.to_string() != expires || !bool::from(expected.as_bytes().ct_eq(signature.as_bytes())) {
         return Err(invalid());
     }

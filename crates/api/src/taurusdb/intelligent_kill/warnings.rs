@@ -1,4 +1,4 @@
-//! Warnings in the preview of an intelligent kill: surviving root blockers and spared victims.
+//! Warnings in the preview of an intelligent kill about surviving root blockers and spared sessions.
 
 use clew_diagnose::waits;
 use clew_model::{Language, Node, Session};
@@ -8,10 +8,10 @@ use utoipa::ToSchema;
 
 use crate::AppState;
 
-/// A warning about an intelligent kill. Clew extension.
+/// Warning about an intelligent kill. Clew extension.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct IntelligentKillWarning {
-    /// Kind: surviving_root_blocker, not_read, or the risk that spares a session, such as table_damage
+    /// Kind: surviving_root_blocker, not_read or the risk because of which a session is spared, such as table_damage
     #[schema(value_type = String, example = "surviving_root_blocker")]
     kind: &'static str,
     /// Message in the language of X-Language
@@ -22,7 +22,9 @@ pub(crate) struct IntelligentKillWarning {
     session_id: Option<u64>,
 }
 
-/// Returns the warnings about killing the victims. A failed read becomes a warning, so that the preview succeeds.
+/// Returns the warnings about killing the victims.
+///
+/// A failed read is converted into a warning, so that the preview succeeds.
 pub(super) async fn read_warnings(
     service: &AppState,
     node: &Node,

@@ -1,4 +1,4 @@
-//! Parser for the criteria of a kill task. Request bodies and queries have the same fields.
+//! Parser for the criteria of a kill task, which have the same names in request bodies and queries.
 
 use clew_model::{HostPattern, KillCriteria};
 use serde_json::{Value, json};
@@ -8,17 +8,17 @@ use crate::error::ApiError;
 use crate::query::{Query, truncate_text};
 use crate::statement_text::MASKED_FRAGMENT;
 
-/// Names of the criteria fields. `include_unsafe` is a Clew extension.
+/// Field names of the criteria. `include_unsafe` is a Clew extension.
 pub(super) const CRITERIA_FIELDS: [&str; 7] = ["user", "host", "db", "command", "info", "time", INCLUDE_UNSAFE_FIELD];
 const INCLUDE_UNSAFE_FIELD: &str = "include_unsafe";
 
-/// Maximum length of an account name (spec section 2.8).
+/// Maximum length of an account name, in characters (spec section 2.8).
 const MAX_USER_LEN: usize = 32;
-/// Maximum length of a database name.
+/// Maximum length of a database name, in characters.
 const MAX_DATABASE_LEN: usize = 64;
-/// Maximum length of host and command, as in the filters of a collection.
+/// Maximum length of host and command, in characters, as in the filters of a collection.
 const MAX_TEXT_LEN: usize = 255;
-/// Maximum length of a statement substring.
+/// Maximum length of a statement substring, in characters.
 const MAX_INFO_LEN: usize = 1024;
 
 /// Unparsed values of the criteria fields.
@@ -83,12 +83,12 @@ fn parse_include_unsafe(given: Option<&str>) -> Result<bool, ApiError> {
     }
 }
 
-/// Returns the text of a number field. The cloud's interfaces send numbers with and without quotes.
+/// Returns the text of a numeric field. Clients of the cloud send numbers with and without quotes.
 pub(super) fn read_number_text(body: &Body, name: &str) -> Option<String> {
     body.raw_json(name).map(|raw| raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"')).unwrap_or(raw).to_owned())
 }
 
-/// Parses an integer of digits only, within a range.
+/// Parses an unsigned integer within a range. Signs are rejected.
 pub(super) fn parse_integer(name: &'static str, given: &str, min: u32, max: u32) -> Result<u32, ApiError> {
     let number = if given.bytes().all(|byte| byte.is_ascii_digit()) { given.parse().ok() } else { None };
     number
@@ -96,7 +96,7 @@ pub(super) fn parse_integer(name: &'static str, given: &str, min: u32, max: u32)
         .ok_or_else(|| ApiError::out_of_range(name, truncate_text(given), &(min.into()..=max.into())))
 }
 
-/// Rejects a name that is empty, too long or has characters other than letters, digits, `-` and `_`.
+/// Returns an error if a name is empty, too long or contains characters other than letters, digits, `-` and `_`.
 fn check_name(field: &'static str, given: Option<String>, max_len: usize) -> Result<Option<String>, ApiError> {
     let Some(given) = given else { return Ok(None) };
     let is_allowed = |letter: char| letter.is_ascii_alphanumeric() || "-_".contains(letter);
@@ -107,7 +107,7 @@ fn check_name(field: &'static str, given: Option<String>, max_len: usize) -> Res
     Err(ApiError::invalid_parameter("kill-task-name", arguments))
 }
 
-/// Rejects a text that is empty or too long.
+/// Returns an error if a text is empty or too long.
 fn check_text_length(field: &'static str, given: Option<String>, max_len: usize) -> Result<Option<String>, ApiError> {
     let Some(given) = given else { return Ok(None) };
     let length = given.chars().count();
@@ -119,7 +119,7 @@ fn check_text_length(field: &'static str, given: Option<String>, max_len: usize)
     Err(ApiError::invalid_parameter("parameter-length", arguments))
 }
 
-/// Returns the criteria for the audit. The statement substring is replaced by a placeholder.
+/// Returns the criteria for the audit log, with a placeholder for the statement substring.
 pub(super) fn build_audit_detail(criteria: &KillCriteria) -> Value {
     json!({
         "user": criteria.user, "host": criteria.host.as_ref().map(ToString::to_string), "db": criteria.database,

@@ -1,4 +1,4 @@
-//! History of killed sessions of an instance, with the source and outcome of each kill.
+//! History of the killed sessions of an instance, with the source and outcome of each kill.
 
 use axum::extract::{Path, RawQuery, State};
 use clew_iam::decision::Action;
@@ -13,7 +13,7 @@ use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::query::{Query, truncate_text};
 
-/// Maximum number of kills in a time range, newest first (spec section 2.8).
+/// Maximum number of listed kills per time range (spec section 2.8). The newest kills are listed.
 const MAX_LISTED_KILLS: u32 = 500;
 
 /// Time range and page of the history.
@@ -21,13 +21,13 @@ const MAX_LISTED_KILLS: u32 = 500;
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "schema of the query; the handler parses it parameter by parameter for exact errors")]
 pub(crate) struct HistoryParameters {
-    /// Start of the time range, inclusive, in milliseconds since 1970
+    /// Start of the time range, inclusive, as a Unix timestamp in milliseconds
     #[param(minimum = 0)]
     start_time: Option<i64>,
-    /// End of the time range, exclusive, in milliseconds since 1970
+    /// End of the time range, exclusive, as a Unix timestamp in milliseconds
     #[param(minimum = 0)]
     end_time: Option<i64>,
-    /// Page number, from 1; 0 is equal to 1
+    /// Page number, starting at 1; 0 selects page 1
     #[param(minimum = 0, maximum = 2_147_483_647, default = 1)]
     page_num: Option<u32>,
     /// Number of kills per page
@@ -35,12 +35,12 @@ pub(crate) struct HistoryParameters {
     page_size: Option<u32>,
 }
 
-/// A page of kills.
+/// Page of killed sessions.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct KillHistory {
     /// Killed sessions, newest first
     killed_sessions: Vec<KilledSessionView>,
-    /// Number of kills in the time range, up to 500
+    /// Number of kills in the time range, at most 500
     total_count: u64,
 }
 
@@ -59,14 +59,14 @@ pub(crate) struct KilledSessionView {
     #[schema(required)]
     db: Option<String>,
     command: String,
-    /// Time in its last state, in seconds
+    /// Time in the last state before the kill, in seconds
     time: u64,
     #[schema(required)]
     state: Option<String>,
     /// SQL template of the statement
     #[schema(required)]
     info: Option<String>,
-    /// Time of the kill decision, in milliseconds since 1970
+    /// Time of the kill decision, as a Unix timestamp in milliseconds
     kill_time: i64,
     /// Source of the kill: manual, intelligent or task
     killed_source: &'static str,

@@ -1,4 +1,4 @@
-//! Switch that enables the kill tasks of an instance.
+//! Switch that enables or disables the kill tasks of an instance.
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};
