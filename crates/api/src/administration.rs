@@ -5,7 +5,7 @@
 //!
 //! Read requests require [`Action::LIST_IDENTITIES`]; write requests require [`Action::MANAGE_IDENTITIES`].
 //! `MANAGE_IDENTITIES` is as powerful as the administrator role, because it permits attaching any policy to any user.
-//! However, only administrators can change administrators.
+//! Only administrators can change administrators.
 //!
 //! Tokens and temporary keys cannot create objects that outlive them (see [`Caller::check_permanent_credentials`]).
 

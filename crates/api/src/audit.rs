@@ -104,7 +104,7 @@ impl AuditContext {
 /// Cancellation token that is cancelled when the client disconnects.
 ///
 /// The extensions of every audited request with a `Prefer` header contain this token.
-/// Without it, a long poll would continue after its connection is closed.
+/// A long poll without this token would continue after its connection is closed.
 #[derive(Debug, Clone)]
 pub(crate) struct ClientDisconnect(pub(crate) CancellationToken);
 

@@ -193,7 +193,7 @@ impl SignedRequest {
     }
 
     /// Verifies the signature, and then checks the state of the access key.
-    /// In this order, only the holder of the key receives an error about the state of the key.
+    /// The order ensures that only the holder of the key receives an error about the state of the key.
     async fn verify_signature(self, service: &AppState, parts: &Parts, body: &[u8]) -> Result<Identity, ApiError> {
         let mut headers = Vec::with_capacity(parts.headers.len());
         headers.extend(

@@ -1,7 +1,7 @@
 //! Authorization of a request. The order of the checks is fixed: project, ids, instance, policies, node.
 //!
 //! Missing and forbidden objects cause different errors only if the caller may access all such objects.
-//! Therefore, policies are also evaluated for a missing instance, without instance attributes.
+//! Policies are also evaluated for a missing instance, without instance attributes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,7 +43,7 @@ pub(crate) enum CredentialKind {
 pub(crate) enum CredentialRef {
     /// A token.
     Token(Arc<TokenInfo>),
-    /// A signature with the access key of this id.
+    /// Signature with the access key that has this id.
     Key(AccessKeyId),
 }
 
@@ -155,7 +155,7 @@ impl Caller {
 
     /// Returns the project of a path if a policy could allow the action on at least one instance of the project.
     ///
-    /// [`Caller::is_action_allowed`] then decides for each instance.
+    /// The handler must call [`Caller::is_action_allowed`] for each instance.
     pub(crate) async fn require_action_on_any_instance(
         &self,
         action: Action,
@@ -250,7 +250,7 @@ impl Caller {
 
     /// Returns whether the caller gets SQL templates instead of the statements of an instance.
     ///
-    /// This is true if the caller may not list sessions, or if the project masks statements for the caller.
+    /// Returns true if the caller may not list sessions, or if the project masks statements for the caller.
     pub(crate) fn gets_sql_templates(&self, service: &AppState, project: &Project, instance: &Instance) -> bool {
         !self.is_action_allowed(service, Action::LIST_PROCESSES, project, instance).unwrap_or(false)
             || self.is_masked_by_project(service, project, instance)
@@ -258,7 +258,7 @@ impl Caller {
 
     /// Returns whether the project masks the statements of an instance for the caller.
     ///
-    /// Call this only after checking an action that permits reading statements: listing or collecting sessions.
+    /// Requires that an action that permits reading statements was checked: listing or collecting sessions.
     fn is_masked_by_project(&self, service: &AppState, project: &Project, instance: &Instance) -> bool {
         project.masking
             && !self.is_action_allowed(service, Action::GET_REALTIME_SESSION_TEXT, project, instance).unwrap_or(false)
@@ -399,7 +399,7 @@ impl<N> NodeTarget<N> {
 
     /// Returns whether the project masks the statements of this node for the caller.
     ///
-    /// Call this only after checking an action that permits reading statements: listing or collecting sessions.
+    /// Requires that an action that permits reading statements was checked: listing or collecting sessions.
     pub(crate) fn is_masked_by_project_for_caller(&self, service: &AppState, caller: &Caller) -> bool {
         caller.is_masked_by_project(service, &self.project, &self.instance)
     }

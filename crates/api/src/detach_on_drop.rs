@@ -8,7 +8,7 @@ use tracing::Instrument;
 
 /// Future that continues in a spawned task if it is dropped before completion.
 ///
-/// Therefore, a request needs a separate task only if its client disconnects.
+/// A request needs a separate task only if its client disconnects.
 pub(crate) struct DetachOnDrop<F>(Option<Pin<Box<F>>>)
 where
     F: Future<Output: Send> + Send + 'static;

@@ -224,8 +224,8 @@ pub struct ApiSettings {
     pub max_connections: usize,
     /// Number of additional connections for operations endpoints.
     ///
-    /// Each serves one request to `/healthz`, `/readyz` or `/metrics` and refuses all other requests.
-    /// If the number is 0, excess connections wait in the accept queue.
+    /// Each reserved connection serves one request to `/healthz`, `/readyz` or `/metrics` and refuses other requests.
+    /// If this setting is 0, excess connections wait in the accept queue.
     pub max_reserved_connections: usize,
     /// Maximum number of open event streams per principal. 0 disables the limit.
     pub max_streams_per_principal: usize,

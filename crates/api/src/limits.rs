@@ -4,7 +4,7 @@
 //! The first quota limits sign-ins; if it is exhausted, only sign-ins are refused.
 //! The second quota limits failed authentications of any kind.
 //! If the second quota is exhausted, all requests that require authentication are refused without checking credentials.
-//! The refusal prevents an attacker from guessing secrets at a higher rate.
+//! An address that guesses secrets is blocked completely, because each checked guess would help the attacker.
 //! Successful requests consume no peer quota, because thousands of users can share one address.
 
 mod keyed_limiter;
@@ -134,8 +134,8 @@ impl RateLimits {
 
     /// Creates the work budget for evaluating the policies of one request.
     ///
-    /// Every [`WORK_UNITS_PER_REQUEST`] are charged immediately as one additional request.
-    /// Therefore, concurrent requests share the remaining quota.
+    /// Each block of [`WORK_UNITS_PER_REQUEST`] units is charged immediately as one additional request.
+    /// Immediate charging ensures that concurrent requests share the remaining quota.
     pub(crate) fn create_work_budget(&self, user: &UserId) -> Arc<WorkBudget> {
         if self.0.principals.is_none() {
             return Arc::default();

@@ -8,7 +8,7 @@ use http::{Method, Request};
 pub(crate) enum AuditMode {
     /// Every outcome.
     Always,
-    /// Denials only. The store records successful changes in the same transaction as the change.
+    /// Denials only, because the store records successful changes in the transaction of the change.
     DenialsOnly,
 }
 

@@ -1,7 +1,7 @@
 //! Middleware around every route.
 //!
 //! The middleware adds the request id, checks the host, records the audit event and enforces the request timeout.
-//! It also builds error bodies in the requested language, adds security headers, and records logs and metrics.
+//! The middleware also builds error bodies in the requested language, adds security headers and records metrics.
 
 use std::panic::AssertUnwindSafe;
 use std::time::Instant;
@@ -131,7 +131,7 @@ async fn run_handler(service: AppState, auth: RouteAuth, request: Request, next:
 
 /// Returns the error for a request that axum itself rejected, such as a path that is not UTF-8.
 ///
-/// Therefore, every error response has the same body format.
+/// The conversion ensures that every error response has the same body format.
 fn framework_error(status: StatusCode) -> Option<ApiError> {
     let entry = if status.is_client_error() { ErrorEntry::BAD_REQUEST } else { ErrorEntry::INTERNAL };
     (status.is_client_error() || status.is_server_error()).then(|| ApiError::new(entry))

@@ -30,7 +30,7 @@ use crate::query::truncate_text;
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct Simulation {
-    /// Id of the user who would send the request, signed with an access key
+    /// Id of the user who sends the simulated request, which is signed with an access key
     user_id: String,
     /// Name or alias of the action, case-insensitive
     #[schema(example = "gaussdbformysql:instance:getRealtimeSession")]
@@ -91,7 +91,7 @@ pub(crate) struct StatementName {
     policy: String,
     /// Name of the group that the policy is attached to; null if it is attached to the user
     group: Option<String>,
-    /// Number of the statement within the policy, from 1
+    /// Number of the statement within the policy, starting at 1
     statement: usize,
     sid: Option<String>,
 }

@@ -34,8 +34,7 @@ const MIXED_OPERATIONS_NAME: &str = "RefusedRequests";
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum CallerKey {
     User(UserId),
-    /// The claimed name is part of the key only if its domain exists.
-    /// Otherwise, each request with a new name could create a new key.
+    /// The claimed name is part of the key only if its domain exists: each request could claim a new name.
     Unknown {
         peer: Option<ClientSubnet>,
         claimed: Option<(DomainId, String)>,
@@ -124,7 +123,7 @@ impl RepeatedRefusals {
 
     /// Records ended windows every [`FLUSH_INTERVAL`] until `end` is cancelled, and then all open windows.
     ///
-    /// Only this task records windows, so that concurrent writers cannot lose an event.
+    /// A single task records the windows, because concurrent writers could lose an event.
     pub(crate) async fn run(&self, store: &Store, end: &CancellationToken) {
         while end.run_until_cancelled(sleep(FLUSH_INTERVAL)).await.is_some() {
             let now = Instant::now();

@@ -45,7 +45,7 @@ struct NodeCollection {
     masked: bool,
     /// True if the caller may download the result; a result with full statements may require a permission
     readable: bool,
-    /// Reason of the failure; null if the collection did not fail
+    /// Reason for the failure; null if the collection did not fail
     #[schema(required)]
     reason: Option<String>,
 }

@@ -159,7 +159,7 @@ pub(crate) struct ExplainAnswer {
     refused: Option<String>,
 }
 
-/// Explain the statement that a session runs.
+/// Show the execution plan of the current statement of a session.
 #[utoipa::path(
     post,
     path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/sessions/{session_id}/explain",

@@ -55,7 +55,7 @@ impl<K: Hash + Eq + Clone, C: Clock + Clone> KeyedLimiter<K, C> {
         self.check_key(&KeyCheck { key: key.clone(), consumes: true })
     }
 
-    /// Consumes all of `count` permits or none. The count is limited to the burst size.
+    /// Consumes `count` permits, or no permit if too few are available. The count is capped at the burst size.
     pub(super) fn check_n(&self, key: &K, count: u32) -> Result<(), Duration> {
         let count = NonZeroU32::new(count.min(self.burst.get())).unwrap_or(NonZeroU32::MIN);
         let outcome = self.limiter.check_key_n(&KeyCheck { key: key.clone(), consumes: true }, count);
@@ -92,7 +92,7 @@ struct KeyCheck<K> {
 
 /// State store that supports checks without consuming a permit, which `governor` does not support.
 ///
-/// Such a check leaves the state of the key unchanged.
+/// A check without consumption leaves the state of the key unchanged.
 struct PeekableStore<K: Hash + Eq + Clone>(HashMapStateStore<K>);
 
 impl<K: Hash + Eq + Clone> StateStore for PeekableStore<K> {

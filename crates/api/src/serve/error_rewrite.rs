@@ -1,7 +1,7 @@
 //! Error bodies for requests that hyper itself rejects because of malformed HTTP or an oversized head.
 //!
 //! Hyper writes a response without a body and has no hook to change the response.
-//! Therefore, this stream replaces the response with a JSON error that contains a request id.
+//! This stream replaces the response of hyper with a JSON error that contains a request id.
 
 use std::io;
 use std::pin::Pin;
@@ -91,7 +91,7 @@ impl<B: Body + Unpin> Body for TrackedBody<B> {
 
 /// Stream of an HTTP connection that replaces hyper's own error responses.
 ///
-/// Bytes that hyper writes while no request is in progress are such an error response.
+/// Bytes that hyper writes while no request or response is in progress are an error response of hyper.
 #[derive(Debug)]
 pub(super) struct ErrorRewrite<S> {
     stream: S,

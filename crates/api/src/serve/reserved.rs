@@ -1,6 +1,6 @@
 //! Reserved connections, which serve only the operations endpoints.
 //!
-//! Therefore, the operations endpoints stay available while all regular connections are in use.
+//! The operations endpoints stay available while all regular connections are in use.
 
 use std::time::Duration;
 

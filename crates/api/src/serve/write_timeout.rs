@@ -1,6 +1,6 @@
 //! Write timeout, which closes connections whose peer has stopped reading.
 //!
-//! Without the timeout, such a connection would never release its permit.
+//! Without a timeout, the connection of a stalled peer would never release its permit.
 
 use std::future::Future;
 use std::io;

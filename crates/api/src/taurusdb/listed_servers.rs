@@ -2,7 +2,7 @@
 //!
 //! `DELETE …/processes` identifies sessions only by thread id.
 //! A thread id can be reused when a server restarts or when an address moves to another server.
-//! Therefore, the ids of a recent list are not applied to a different server instance.
+//! The ids of a recent list are not applied to a different server instance.
 //! Old lists are ignored, because the ids may come from another server process or from the web page.
 
 use std::num::NonZeroUsize;

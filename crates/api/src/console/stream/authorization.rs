@@ -13,7 +13,7 @@ use crate::AppState;
 use crate::caller::{Caller, CredentialRef, NodeTarget};
 use crate::error::ApiError;
 
-/// Interval between policy checks without a policy change, because conditions can depend on the time of day.
+/// Interval of policy checks without a policy change: policy conditions can depend on the time of day.
 const POLICY_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Reason for the end of an event stream.

@@ -11,7 +11,7 @@ use crate::AppState;
 /// Warning about an intelligent kill. Clew extension.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct IntelligentKillWarning {
-    /// Kind: surviving_root_blocker, not_read or the risk because of which a session is spared, such as table_damage
+    /// Kind: surviving_root_blocker, not_read or the risk that causes a session to be spared, such as table_damage
     #[schema(value_type = String, example = "surviving_root_blocker")]
     kind: &'static str,
     /// Message in the language of X-Language

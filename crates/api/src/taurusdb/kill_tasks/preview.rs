@@ -64,7 +64,7 @@ pub(crate) struct Preview {
     total_count: usize,
     /// Time of the read, as a Unix timestamp in milliseconds
     data_sync_time: i64,
-    /// Limitations because of which the preview and the kills may miss sessions of a node
+    /// Data limitations that may hide sessions of a node from the preview and from kills
     limitations: Vec<NodeLimitation>,
     /// Matching sessions that the task spares because their kill can damage a table; omitted if empty. Clew extension
     #[serde(skip_serializing_if = "Vec::is_empty")]
