@@ -31,7 +31,7 @@ fn main() -> io::Result<()> {
     }
     // Sorted for reproducible builds.
     paths.sort();
-    fs::write(out.join("page.rs"), file_table(&paths))
+    fs::write(out.join("page.rs"), render_file_table(&paths))
 }
 
 /// Compresses all files of a folder except source maps into another folder, and collects their paths.
@@ -54,7 +54,7 @@ fn compress_folder(from: &Path, to: &Path, prefix: &str, paths: &mut Vec<String>
 }
 
 /// Renders a Rust expression with the paths and contents of the files.
-fn file_table(paths: &[String]) -> String {
+fn render_file_table(paths: &[String]) -> String {
     let mut table = String::from("&[\n");
     for path in paths {
         let file = format!("include_bytes!(concat!(env!(\"OUT_DIR\"), {:?}))", format!("/page/{path}"));

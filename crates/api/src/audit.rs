@@ -136,14 +136,14 @@ where
         let Some(event) = build_audit_event(operation, &trail, &ids, &response) else { return response };
         // A client can repeat a refused request without limit, so repeated refusals are counted instead of recorded.
         let recorded = if response.status().is_client_error() {
-            let reason = response.extensions().get::<ApiError>().map_or("", ApiError::reason_id);
-            service.repeated_refusals().record(&service.store, event, reason).await
+            let reason = response.extensions().get::<ApiError>().map_or("", ApiError::detail_message_id);
+            service.repeated_refusals().record_refusal(&service.store, event, reason).await
         } else {
             service.store.append_audit_event(&event).await
         };
         match recorded {
             Ok(()) => response,
-            Err(error) => ApiError::internal(&error).into_response(),
+            Err(error) => ApiError::internal_error(&error).into_response(),
         }
     };
     // The event is recorded even if the client disconnects before the response.

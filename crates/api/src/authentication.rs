@@ -68,7 +68,7 @@ pub(crate) async fn authenticate_request(
 }
 
 /// An authenticated user and the credentials of the request.
-struct Identity {
+struct AuthenticatedIdentity {
     user: User,
     scope: Scope,
     credentials: CredentialKind,
@@ -87,7 +87,7 @@ async fn identify_caller(
     trail: &AuditContext,
     parts: &Parts,
     body: Body,
-) -> Result<(Identity, Bytes), ApiError> {
+) -> Result<(AuthenticatedIdentity, Bytes), ApiError> {
     let header = parts.headers.get("x-auth-token").map(|token| token.to_str().unwrap_or_default());
     let signed = parts.headers.contains_key(AUTHORIZATION);
     // Explicit credentials take precedence, because browsers send the cookie with every request.
@@ -139,7 +139,11 @@ pub(crate) async fn read_request_body(body: Body, settings: &ApiSettings) -> Res
     }
 }
 
-async fn identify_by_token(service: &AppState, trail: &AuditContext, token: &str) -> Result<Identity, ApiError> {
+async fn identify_by_token(
+    service: &AppState,
+    trail: &AuditContext,
+    token: &str,
+) -> Result<AuthenticatedIdentity, ApiError> {
     let view = service.store.cached_view().await?;
     let hash = token::hash(token);
     let Some(stored) = view.token(&hash).await? else {
@@ -158,7 +162,7 @@ async fn identify_by_token(service: &AppState, trail: &AuditContext, token: &str
     let (origin, expires_at) = (stored.origin, stored.expires_at);
     let proof = CredentialRef::Token(Arc::new(TokenInfo { origin, hash, expires_at, csrf: token::csrf_token(token) }));
     let (user, credentials) = (require_enabled_user(&stored.user)?, CredentialKind::Token);
-    Ok(Identity { user, scope, credentials, proof, expires_at: Some(expires_at), view })
+    Ok(AuthenticatedIdentity { user, scope, credentials, proof, expires_at: Some(expires_at), view })
 }
 
 /// Signed request with an existing access key and an unverified signature.
@@ -194,7 +198,12 @@ impl SignedRequest {
 
     /// Verifies the signature, and then checks the state of the access key.
     /// The order ensures that only the holder of the key receives an error about the state of the key.
-    async fn verify_signature(self, service: &AppState, parts: &Parts, body: &[u8]) -> Result<Identity, ApiError> {
+    async fn verify_signature(
+        self,
+        service: &AppState,
+        parts: &Parts,
+        body: &[u8],
+    ) -> Result<AuthenticatedIdentity, ApiError> {
         let mut headers = Vec::with_capacity(parts.headers.len());
         headers.extend(
             parts
@@ -238,7 +247,7 @@ impl SignedRequest {
         }
         let (proof, expires_at) =
             (CredentialRef::Key(self.key.id.clone()), self.key.temporary.as_ref().map(|key| key.expires_at));
-        Ok(Identity { user, scope, credentials, proof, expires_at, view: self.view })
+        Ok(AuthenticatedIdentity { user, scope, credentials, proof, expires_at, view: self.view })
     }
 
     /// Verifies the security token of a temporary key and returns the scope of the key.
@@ -285,8 +294,8 @@ fn require_enabled_user(user: &User) -> Result<User, ApiError> {
     if user.enabled { Ok(user.clone()) } else { Err(not_authenticated_error("auth-user-disabled", Vec::new())) }
 }
 
-async fn build_principal(service: &AppState, identity: &Identity) -> Result<Principal, ApiError> {
-    let Identity { user, scope, view, .. } = identity;
+async fn build_principal(service: &AppState, identity: &AuthenticatedIdentity) -> Result<Principal, ApiError> {
+    let AuthenticatedIdentity { user, scope, view, .. } = identity;
     Ok(Principal {
         grants: service.policy_cache().get_or_load(&service.store, view, &user.id).await?,
         user_id: user.id.clone(),

@@ -117,7 +117,7 @@ mod tests {
 
     fn refused(text: &str) -> String {
         let refusal = Body::parse(text.as_bytes(), &["name", "enabled"]).unwrap_err();
-        refusal.body(Language::EnUs, "").error_msg
+        refusal.build_body(Language::EnUs, "").error_msg
     }
 
     #[test]
@@ -149,7 +149,7 @@ mod tests {
         }
         assert!(Body::parse(b"{\"name\":\"\xff\"}", &["name"]).is_err());
         let body = Body::parse(br#"{"name":12345678}"#, &["name"]).unwrap();
-        let secret = body.get_secret("name").unwrap_err().body(Language::EnUs, "").error_msg;
+        let secret = body.get_secret("name").unwrap_err().build_body(Language::EnUs, "").error_msg;
         assert!(secret.contains("name must be a string") && !secret.contains("1234"), "{secret}");
         assert_eq!(format!("{body:?}"), r#"["name"]"#);
         let lone = Body::parse(br#"{"name":"\ud800"}"#, &["name"]);

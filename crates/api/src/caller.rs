@@ -86,7 +86,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         let caller = parts.extensions.remove::<Self>();
-        caller.ok_or_else(|| ApiError::internal(&"a handler that needs to know its caller has a route for everyone"))
+        caller.ok_or_else(|| {
+            ApiError::internal_error(&"a handler that needs to know its caller has a route for everyone")
+        })
     }
 }
 
@@ -289,7 +291,7 @@ impl Caller {
     fn build_denial_error(&self, action: Action, reason: &DenyReason) -> ApiError {
         debug!(user.id = %self.principal.user_id, action = action.name, %reason, "denied");
         if *reason == DenyReason::WorkBudget && self.principal.budget.is_overdrawn() {
-            return ApiError::rate_limited(BUDGET_RETRY_DELAY);
+            return ApiError::rate_limit_exceeded(BUDGET_RETRY_DELAY);
         }
         let id = match reason {
             DenyReason::UnknownProject | DenyReason::ForeignProject | DenyReason::OtherProject => "",

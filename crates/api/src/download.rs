@@ -131,7 +131,7 @@ fn range_not_satisfiable_response(length: u64) -> Result<Response, ApiError> {
     let arguments = vec![("length", length.to_string())];
     let mut response =
         ApiError::with_detail(ErrorEntry::RANGE_NOT_SATISFIABLE, "range-limit", arguments).into_response();
-    let value = HeaderValue::try_from(format!("bytes */{length}")).map_err(|error| ApiError::internal(&error))?;
+    let value = HeaderValue::try_from(format!("bytes */{length}")).map_err(|error| ApiError::internal_error(&error))?;
     response.headers_mut().insert(CONTENT_RANGE, value);
     Ok(response)
 }
@@ -144,7 +144,7 @@ fn build_response(status: StatusCode, headers: Vec<(HeaderName, String)>, body: 
     let mut response = Response::new(body);
     *response.status_mut() = status;
     for (name, value) in headers {
-        let value = HeaderValue::try_from(value).map_err(|error| ApiError::internal(&error))?;
+        let value = HeaderValue::try_from(value).map_err(|error| ApiError::internal_error(&error))?;
         response.headers_mut().insert(name, value);
     }
     Ok(response)

@@ -100,13 +100,13 @@ impl ApiError {
     }
 
     /// Creates the error for a parameter or field with a value that is not allowed.
-    pub(crate) fn not_one_of(field: &'static str, given: String, allowed: &[&str]) -> Self {
+    pub(crate) fn value_not_allowed(field: &'static str, given: String, allowed: &[&str]) -> Self {
         let arguments = vec![("field", field.into()), ("given", given), ("allowed", allowed.join(", "))];
         Self::invalid_parameter("parameter-not-one-of", arguments)
     }
 
     /// Creates the error for a parameter or field with a number out of range.
-    pub(crate) fn out_of_range(field: &'static str, given: String, range: &RangeInclusive<i64>) -> Self {
+    pub(crate) fn value_out_of_range(field: &'static str, given: String, range: &RangeInclusive<i64>) -> Self {
         let (min, max) = (range.start().to_string(), range.end().to_string());
         let arguments = vec![("field", field.into()), ("given", given), ("min", min), ("max", max)];
         Self::invalid_parameter("parameter-range", arguments)
@@ -118,7 +118,7 @@ impl ApiError {
     }
 
     /// Creates the error for an exceeded rate limit. `wait` is the time until the next permit.
-    pub(crate) fn rate_limited(wait: Duration) -> Self {
+    pub(crate) fn rate_limit_exceeded(wait: Duration) -> Self {
         // The wait is rounded up, because an early retry is refused again.
         let seconds = (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1);
         let detail =
@@ -127,19 +127,19 @@ impl ApiError {
     }
 
     /// Creates the error for an exceeded concurrency limit of a principal.
-    pub(crate) fn concurrency_limited(id: &'static str, limit: usize) -> Self {
+    pub(crate) fn concurrency_limit_exceeded(id: &'static str, limit: usize) -> Self {
         let detail = Self::with_detail(ErrorEntry::TOO_MANY_REQUESTS, id, vec![("limit", limit.to_string())]);
         Self { retry_after: Some(RETRY_AFTER_SECONDS), ..detail }
     }
 
     /// Creates the error for an internal failure. The cause is logged and not sent to the client.
-    pub(crate) fn internal(cause: &dyn std::fmt::Display) -> Self {
+    pub(crate) fn internal_error(cause: &dyn std::fmt::Display) -> Self {
         error!(error = %cause, "could not answer");
         Self::new(ErrorEntry::INTERNAL)
     }
 
     /// Returns the id of the detail message, which is more specific than the error code.
-    pub(crate) fn reason_id(&self) -> &'static str {
+    pub(crate) fn detail_message_id(&self) -> &'static str {
         match &self.detail {
             ErrorDetail::Message(id, _) => id,
             ErrorDetail::Failure(_) => "failure",
@@ -150,7 +150,7 @@ impl ApiError {
         StatusCode::from_u16(self.entry.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
-    pub(crate) fn body(&self, language: Language, request_id: &str) -> ErrorBody {
+    pub(crate) fn build_body(&self, language: Language, request_id: &str) -> ErrorBody {
         let detail = match &self.detail {
             ErrorDetail::Message("", _) => String::new(),
             ErrorDetail::Message(id, arguments) => format_message(language, id, arguments),
@@ -181,7 +181,7 @@ impl IntoResponse for ApiError {
 impl From<SelectionError> for ApiError {
     fn from(error: SelectionError) -> Self {
         match error {
-            SelectionError::NotOneOf { field, given, allowed } => Self::not_one_of(field, given, allowed),
+            SelectionError::NotOneOf { field, given, allowed } => Self::value_not_allowed(field, given, allowed),
             SelectionError::Length { field, length, min, max } => Self::invalid_parameter(
                 "parameter-length",
                 vec![
@@ -192,7 +192,7 @@ impl From<SelectionError> for ApiError {
                 ],
             ),
             SelectionError::Range { field, given, min, max } => {
-                Self::out_of_range(field, given.to_string(), &(min..=max))
+                Self::value_out_of_range(field, given.to_string(), &(min..=max))
             }
         }
     }
@@ -246,7 +246,7 @@ impl From<StoreError> for ApiError {
             StoreError::TooManyTags { limit } => {
                 Self::with_detail(ErrorEntry::TAG_QUOTA, "tag-quota-detail", vec![("limit", limit.to_string())])
             }
-            error => Self::internal(&error),
+            error => Self::internal_error(&error),
         }
     }
 }
@@ -258,7 +258,7 @@ mod tests {
     #[test]
     fn retry_after_is_rounded_up_to_whole_seconds() {
         for (wait, seconds) in [(0, 1), (1, 1), (999, 1), (1000, 1), (1001, 2), (2500, 3)] {
-            let response = ApiError::rate_limited(Duration::from_millis(wait)).into_response();
+            let response = ApiError::rate_limit_exceeded(Duration::from_millis(wait)).into_response();
             assert_eq!(response.headers()[RETRY_AFTER], seconds.to_string(), "{wait} ms");
         }
     }

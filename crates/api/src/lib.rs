@@ -143,7 +143,7 @@ impl AppState {
     ) -> Result<Slot<UserId>, ApiError> {
         slots.acquire(user.clone()).ok_or_else(|| {
             self.metrics.record_rejection(limit);
-            ApiError::concurrency_limited(message, slots.limit())
+            ApiError::concurrency_limit_exceeded(message, slots.limit())
         })
     }
 

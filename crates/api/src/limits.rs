@@ -155,7 +155,7 @@ impl RateLimits {
 
     fn reject_request(&self, limit: ClientLimit, wait: std::time::Duration) -> ApiError {
         self.0.metrics.record_rejection(limit);
-        ApiError::rate_limited(wait)
+        ApiError::rate_limit_exceeded(wait)
     }
 }
 

@@ -14,7 +14,7 @@ static HASHING_PERMITS: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(2)
 
 /// Hashes a password into a PHC string.
 pub(crate) async fn hash_password(password: SecretString) -> Result<String, ApiError> {
-    run_with_hashing_permit(move || password::hash(&password)).await?.map_err(|error| ApiError::internal(&error))
+    run_with_hashing_permit(move || password::hash(&password)).await?.map_err(|error| ApiError::internal_error(&error))
 }
 
 /// Verifies a password against a PHC string. The duration is the same if there is no hash.
@@ -30,6 +30,6 @@ pub(crate) async fn verify_password(given: SecretString, hash: Option<String>) -
 }
 
 async fn run_with_hashing_permit<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
-    let _permit = HASHING_PERMITS.acquire().await.map_err(|error| ApiError::internal(&error))?;
-    spawn_blocking(work).await.map_err(|error| ApiError::internal(&error))
+    let _permit = HASHING_PERMITS.acquire().await.map_err(|error| ApiError::internal_error(&error))?;
+    spawn_blocking(work).await.map_err(|error| ApiError::internal_error(&error))
 }

@@ -55,7 +55,7 @@ impl Query {
             .parse()
             .ok()
             .filter(|number| (min..=max).contains(number))
-            .ok_or_else(|| ApiError::out_of_range(name, truncate_text(given), &(min.into()..=max.into())))
+            .ok_or_else(|| ApiError::value_out_of_range(name, truncate_text(given), &(min.into()..=max.into())))
     }
 
     /// Builds the error for an invalid parameter value.

@@ -81,7 +81,7 @@ pub(crate) async fn handle_request(
     let mut response = response.instrument(span.clone()).await;
     let refusal = response.extensions_mut().remove::<ApiError>().or_else(|| framework_error(response.status()));
     if let Some(refusal) = refusal {
-        let body = Json(refusal.body(language, &request_id));
+        let body = Json(refusal.build_body(language, &request_id));
         let mut headers = std::mem::take(response.headers_mut());
         headers.remove(CONTENT_LENGTH);
         headers.remove(CONTENT_TYPE);

@@ -79,7 +79,7 @@ pub(crate) async fn create_access_key(
 ) -> Result<(StatusCode, Json<CreatedKey>), ApiError> {
     let user = find_key_owner(&service, &caller, Action::MANAGE_IDENTITIES, &user).await?;
     caller.check_permanent_credentials()?;
-    let secret = access_key::generate_secret().map_err(|error| ApiError::internal(&error))?;
+    let secret = access_key::generate_secret().map_err(|error| ApiError::internal_error(&error))?;
     let id = AccessKeyId::generate();
     service.store.create_key(&caller.audit_origin(), &user.id, &id, &secret).await?;
     let created = CreatedKey { access_key: id.to_string(), secret_key: secret.expose_secret().to_owned() };

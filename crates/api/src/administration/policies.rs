@@ -99,7 +99,7 @@ pub(crate) async fn show_policy(
 ) -> Result<Json<PolicyWithDocument>, ApiError> {
     let domain = require_read_permission(&service, &caller)?;
     let resolved = find_policy(&service, domain, &name).await?;
-    let parsed = parse_policy_document(&service, &caller, resolved.document().to_owned()).await?;
+    let parsed = parse_policy_document(&service, &caller, resolved.document_text().to_owned()).await?;
     build_policy_response(&resolved, parsed.map(|policy| build_finding_views(policy.warnings())).unwrap_or_default())
 }
 
@@ -194,7 +194,7 @@ impl ResolvedPolicy {
         if is_role { PolicyModel::RoleBased } else { PolicyModel::IdentityBased }
     }
 
-    fn document(&self) -> &str {
+    fn document_text(&self) -> &str {
         match self {
             Self::Custom(record) => &record.document,
             Self::System(policy) => policy.document,
@@ -222,15 +222,15 @@ async fn parse_policy_document(
     text: String,
 ) -> Result<Result<Policy, PolicyErrors>, ApiError> {
     service.limits.charge_document(&caller.principal.user_id, text.len())?;
-    spawn_blocking(move || Policy::parse(&text)).await.map_err(|error| ApiError::internal(&error))
+    spawn_blocking(move || Policy::parse(&text)).await.map_err(|error| ApiError::internal_error(&error))
 }
 
 fn build_policy_response(
     policy: &ResolvedPolicy,
     warnings: Vec<FindingView>,
 ) -> Result<Json<PolicyWithDocument>, ApiError> {
-    let document = RawValue::from_string(policy.document().trim().to_owned());
-    let document = document.map_err(|error| ApiError::internal(&error))?;
+    let document = RawValue::from_string(policy.document_text().trim().to_owned());
+    let document = document.map_err(|error| ApiError::internal_error(&error))?;
     Ok(Json(PolicyWithDocument { policy: policy.to_view(), document, warnings }))
 }
 

@@ -148,7 +148,7 @@ pub(crate) async fn simulate_request(
     };
     let administrator = user.administrator;
     let budget = service.limits.create_work_budget(&caller.principal.user_id);
-    let principal = Principal { budget, ..simulated_principal(&service, user).await? };
+    let principal = Principal { budget, ..load_simulated_principal(&service, user).await? };
     let explained = evaluate_policies(&principal, || explain(&principal, action, &resource, &environment));
     let (decision, reason) = match explained.decision {
         Decision::Allow => (SimulatedDecision::Allow, None),

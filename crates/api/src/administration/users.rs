@@ -117,7 +117,7 @@ pub(crate) async fn create_user(
     let is_generated = requested.is_none();
     let password = match requested {
         Some(requested) => requested,
-        None => password::generate().map_err(|error| ApiError::internal(&error))?,
+        None => password::generate().map_err(|error| ApiError::internal_error(&error))?,
     };
     let password_hash = passwords::hash_password(password.clone()).await?;
     let new = NewUser { name, password_hash, administrator, description };

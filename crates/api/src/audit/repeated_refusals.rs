@@ -89,7 +89,7 @@ impl RepeatedRefusals {
     /// Records the first refusal of a kind, or counts a repeated one.
     ///
     /// `reason` is the id of the error's detail message, which is more specific than the error code.
-    pub(crate) async fn record(
+    pub(crate) async fn record_refusal(
         &self,
         store: &Store,
         event: AuditEvent,
@@ -155,13 +155,13 @@ impl OpenWindows {
     /// Returns the window key of a refusal.
     /// Beyond [`MAX_TRACKED_CALLERS`] and [`MAX_REFUSAL_KINDS`], refusals share a key.
     fn window_key(&self, event: &AuditEvent, reason: &'static str) -> (CallerKey, RefusalKind) {
-        let caller = caller_key(event);
+        let caller = build_caller_key(event);
         let kind = Some((event.operation.clone(), event.outcome, event.code.clone(), reason));
         match self.windows.get(&caller) {
             Some(kinds) if kinds.contains_key(&kind) || kinds.len() < MAX_REFUSAL_KINDS => (caller, kind),
             Some(_) => (caller, None),
             None if self.windows.len() < MAX_TRACKED_CALLERS => (caller, kind),
-            None => (CallerKey::Others { domain: audited_domain(event) }, None),
+            None => (CallerKey::Others { domain: find_audit_domain(event) }, None),
         }
     }
 
@@ -198,7 +198,7 @@ impl OpenWindows {
     }
 }
 
-fn caller_key(event: &AuditEvent) -> CallerKey {
+fn build_caller_key(event: &AuditEvent) -> CallerKey {
     match (&event.origin.actor, &event.domain_id) {
         (Actor::User { id, .. }, _) => CallerKey::User(id.clone()),
         (actor, domain) => CallerKey::Unknown {
@@ -209,7 +209,7 @@ fn caller_key(event: &AuditEvent) -> CallerKey {
 }
 
 /// Returns the domain whose audit log contains a refusal.
-fn audited_domain(event: &AuditEvent) -> Option<DomainId> {
+fn find_audit_domain(event: &AuditEvent) -> Option<DomainId> {
     let actor_domain = match &event.origin.actor {
         Actor::User { domain_id, .. } => Some(domain_id),
         _ => None,
@@ -230,7 +230,7 @@ impl RefusalWindow {
             operations: BTreeSet::new(),
             users: BTreeSet::new(),
             peers: BTreeSet::new(),
-            event: AuditEvent { domain_id: audited_domain(event), ..event.clone() },
+            event: AuditEvent { domain_id: find_audit_domain(event), ..event.clone() },
         };
         window.record_distinct_values(event);
         window
@@ -241,7 +241,7 @@ impl RefusalWindow {
         self.last_at = Timestamp::now();
         self.record_distinct_values(event);
         let common = &mut self.event;
-        clear_if_different(&mut common.domain_id, audited_domain(event).as_ref());
+        clear_if_different(&mut common.domain_id, find_audit_domain(event).as_ref());
         clear_if_different(&mut common.project_id, event.project_id.as_ref());
         clear_if_different(&mut common.instance_id, event.instance_id.as_ref());
         clear_if_different(&mut common.node_id, event.node_id.as_ref());
@@ -412,10 +412,10 @@ mod tests {
         let repeated = RepeatedRefusals::new(Duration::from_hours(1));
         let event = || refusal(Actor::Anonymous { claimed: String::new() }, "ListProjects", "");
         // An unrecorded first refusal opens no window.
-        repeated.record(&failing, event(), "why").await.unwrap_err();
-        repeated.record(&failing, event(), "why").await.unwrap_err();
-        repeated.record(&working, event(), "why").await.unwrap();
-        repeated.record(&working, event(), "why").await.unwrap();
+        repeated.record_refusal(&failing, event(), "why").await.unwrap_err();
+        repeated.record_refusal(&failing, event(), "why").await.unwrap_err();
+        repeated.record_refusal(&working, event(), "why").await.unwrap();
+        repeated.record_refusal(&working, event(), "why").await.unwrap();
         // Counted refusals stay queued until they are recorded.
         repeated.flush(&failing, |_| true).await;
         repeated.flush(&working, |_| true).await;

@@ -13,18 +13,18 @@ use http::{HeaderMap, HeaderValue};
 use crate::client_addr::ClientAddr;
 use crate::error::ApiError;
 
-const COOKIE_NAME: &str = "clew_session";
+const SESSION_COOKIE_NAME: &str = "clew_session";
 /// Default port of HTTPS.
 const DEFAULT_HTTPS_PORT: u16 = 443;
 
 /// Builds the cookie name for the host, port and transport of a request.
 fn build_cookie_name(headers: &HeaderMap, connection: Option<&ClientAddr>) -> Cow<'static, str> {
     if !connection.is_some_and(|connection| connection.tls) {
-        return Cow::Borrowed(COOKIE_NAME);
+        return Cow::Borrowed(SESSION_COOKIE_NAME);
     }
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
     let port = host.and_then(|host| host.port_u16()).unwrap_or(DEFAULT_HTTPS_PORT);
-    Cow::Owned(format!("__Host-{COOKIE_NAME}_{port}"))
+    Cow::Owned(format!("__Host-{SESSION_COOKIE_NAME}_{port}"))
 }
 
 /// Returns whether the session cookie authenticates a request. A token header or a signature takes precedence.
@@ -55,7 +55,7 @@ pub(super) fn build_set_cookie_header(
     let secure = if connection.is_some_and(|connection| connection.tls) { "; Secure" } else { "" };
     let seconds = seconds.max(0);
     let cookie = format!("{name}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}{secure}");
-    let mut cookie = HeaderValue::try_from(cookie).map_err(|error| ApiError::internal(&error))?;
+    let mut cookie = HeaderValue::try_from(cookie).map_err(|error| ApiError::internal_error(&error))?;
     cookie.set_sensitive(true);
     Ok(cookie)
 }

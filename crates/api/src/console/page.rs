@@ -33,7 +33,7 @@ const NOT_BUILT_MESSAGE: &str = "This Clew was built without its web page. The A
     To have the page, build it before Clew (Node.js 20 or newer):\n\n    npm --prefix web ci\n    npm --prefix web run build\n    cargo build --release\n";
 
 /// Security headers of the page's files, which permit only scripts and connections of this host.
-const PAGE_HEADERS: [(&str, &str); 5] = [
+const PAGE_SECURITY_HEADERS: [(&str, &str); 5] = [
     (
         "content-security-policy",
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; \
@@ -102,7 +102,7 @@ pub(crate) async fn serve_or_not_found(request: Request) -> Response {
 }
 
 fn add_page_headers(mut response: Response<Body>) -> Response {
-    for (name, value) in PAGE_HEADERS {
+    for (name, value) in PAGE_SECURITY_HEADERS {
         response.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
     response

@@ -64,7 +64,7 @@ pub(crate) async fn show_permissions(
                 Permission { allowed: true, reason: None }
             }
             Err(refusal) if refusal.status() == http::StatusCode::FORBIDDEN => {
-                let reason = refusal.body(language, "").error_msg;
+                let reason = refusal.build_body(language, "").error_msg;
                 first_refusal.get_or_insert(refusal);
                 Permission { allowed: false, reason: Some(reason) }
             }
@@ -79,6 +79,6 @@ pub(crate) async fn show_permissions(
             Ok(Json(Permissions { permissions, masked }))
         }
         (None, Some(refusal)) => Err(refusal),
-        (None, None) => Err(ApiError::internal(&"there is no action on an instance")),
+        (None, None) => Err(ApiError::internal_error(&"there is no action on an instance")),
     }
 }

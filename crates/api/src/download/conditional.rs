@@ -12,11 +12,14 @@ pub(super) fn range_applies(headers: &HeaderMap, tag: &str) -> bool {
 /// Returns whether `If-None-Match` contains the entity tag.
 pub(super) fn is_not_modified(headers: &HeaderMap, tag: &str) -> bool {
     headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok()).any(|value| {
-        value.split(',').map(str::trim).any(|listed| listed == "*" || opaque_tag(listed) == opaque_tag(tag))
+        value
+            .split(',')
+            .map(str::trim)
+            .any(|listed| listed == "*" || strip_weak_prefix(listed) == strip_weak_prefix(tag))
     })
 }
 
 /// Returns an entity tag without the `W/` prefix, for the weak comparison of `If-None-Match`.
-fn opaque_tag(tag: &str) -> &str {
+fn strip_weak_prefix(tag: &str) -> &str {
     tag.strip_prefix("W/").unwrap_or(tag)
 }

@@ -14,7 +14,7 @@ pub(crate) struct AttemptLocks(Mutex<HashMap<String, Arc<SubjectLock<()>>>>);
 
 impl AttemptLocks {
     /// Waits for a running check of the subject and locks the subject until the guard is dropped.
-    pub(crate) async fn lock(&self, subject: &str) -> OwnedMutexGuard<()> {
+    pub(crate) async fn lock_subject(&self, subject: &str) -> OwnedMutexGuard<()> {
         let subject_lock = {
             let mut subjects = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             subjects.retain(|_, subject_lock| Arc::strong_count(subject_lock) > 1);
@@ -33,15 +33,15 @@ mod tests {
     #[tokio::test]
     async fn checks_of_a_subject_are_serialized_and_unused_locks_are_removed() {
         let locks = AttemptLocks::default();
-        let first = locks.lock("one").await;
-        assert!(locks.lock("one").now_or_never().is_none());
-        let other = locks.lock("other").now_or_never();
+        let first = locks.lock_subject("one").await;
+        assert!(locks.lock_subject("one").now_or_never().is_none());
+        let other = locks.lock_subject("other").now_or_never();
         assert!(other.is_some());
         drop(first);
-        let again = locks.lock("one").now_or_never();
+        let again = locks.lock_subject("one").now_or_never();
         assert!(again.is_some());
         drop((other, again));
-        let _last = locks.lock("last").await;
+        let _last = locks.lock_subject("last").await;
         assert_eq!(locks.0.lock().unwrap().keys().collect::<Vec<_>>(), ["last"]);
     }
 }

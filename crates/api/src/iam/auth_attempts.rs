@@ -42,7 +42,7 @@ pub(crate) async fn check_password_attempt(
 ) -> Result<PasswordCheck, ApiError> {
     let subject =
         find_failure_subject(&service.store, format!("user:{name}"), user.map(|user| &user.id), peer).await?.name;
-    let _lock = service.attempt_locks().lock(&subject).await;
+    let _lock = service.attempt_locks().lock_subject(&subject).await;
     if !reserve_attempt(&service.store, &subject).await? {
         return Ok(PasswordCheck::Locked);
     }

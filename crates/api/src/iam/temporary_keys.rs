@@ -111,7 +111,7 @@ pub(crate) async fn create_temporary_key(
         None => KeySource::from_caller(&caller),
     };
     let expires_at = Timestamp::now().as_second().saturating_add(lifetime).min(source.expires_at.unwrap_or(i64::MAX));
-    let failed = |error| ApiError::internal(&error);
+    let failed = |error| ApiError::internal_error(&error);
     let secret = access_key::generate_secret().map_err(failed)?;
     let security_token = security_token::generate_security_token(&source.scope).map_err(failed)?;
     let new = NewTemporaryKey {

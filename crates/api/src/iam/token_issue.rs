@@ -28,9 +28,10 @@ pub(crate) async fn issue_token(
     latest: Option<i64>,
 ) -> Result<IssuedToken, ApiError> {
     let issued_at = Timestamp::now().as_second();
-    let life = i64::try_from(service.settings.token_lifetime.as_secs()).map_err(|error| ApiError::internal(&error))?;
+    let life =
+        i64::try_from(service.settings.token_lifetime.as_secs()).map_err(|error| ApiError::internal_error(&error))?;
     let expires_at = issued_at.saturating_add(life).min(latest.unwrap_or(i64::MAX));
-    let secret = token::generate().map_err(|error| ApiError::internal(&error))?;
+    let secret = token::generate().map_err(|error| ApiError::internal_error(&error))?;
     let methods = vec![method.to_owned()];
     service
         .store

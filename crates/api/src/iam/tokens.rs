@@ -58,7 +58,7 @@ pub(crate) async fn create_token(
     let server_url = ServerUrl::from_request(parts.extensions.get::<ClientAddr>(), &parts.headers);
     let body = TokenResponse::new(&service, details, with_catalog.then_some(&server_url))?;
     let mut response = (StatusCode::CREATED, Json(body)).into_response();
-    let value = HeaderValue::from_str(secret.expose_secret()).map_err(|error| ApiError::internal(&error))?;
+    let value = HeaderValue::from_str(secret.expose_secret()).map_err(|error| ApiError::internal_error(&error))?;
     response.headers_mut().insert("x-subject-token", value);
     Ok(response)
 }

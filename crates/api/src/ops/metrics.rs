@@ -221,7 +221,7 @@ pub(crate) async fn show_metrics(State(service): State<AppState>) -> Result<Resp
     let metrics = &service.metrics;
     let read = async { tokio::try_join!(service.store.task_counts(), service.store.zones()) };
     let read = tokio::time::timeout(STORE_READ_TIMEOUT, read).await;
-    let (counts, zones) = read.map_err(|error| ApiError::internal(&error))??;
+    let (counts, zones) = read.map_err(|error| ApiError::internal_error(&error))??;
     for (status, count) in counts {
         metrics.tasks.get_or_create(&StatusLabel { status: status.name() }).set(to_gauge_value(count));
     }
@@ -231,7 +231,7 @@ pub(crate) async fn show_metrics(State(service): State<AppState>) -> Result<Resp
         metrics.workers.get_or_create(&ZoneLabel { zone }).set(to_gauge_value(state.workers));
     }
     let mut text = String::new();
-    encode(&mut text, &metrics.registry).map_err(|error| ApiError::internal(&error))?;
+    encode(&mut text, &metrics.registry).map_err(|error| ApiError::internal_error(&error))?;
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(CONTENT_TYPE, content_type)], text).into_response())
 }

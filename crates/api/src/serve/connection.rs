@@ -19,7 +19,7 @@ use tracing::debug;
 
 use super::error_rewrite::{ErrorRewrite, ResponseTracker};
 use super::head::MAX_HEAD_BYTES;
-use super::linger::Linger;
+use super::linger::LingeringStream;
 use super::reserved::{self, Admission};
 use super::tls::Tls;
 use super::write_timeout::WriteTimeout;
@@ -98,7 +98,7 @@ impl ConnectionHandler {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let tracker = ResponseTracker::default();
-        let stream = Linger::new(WriteTimeout::new(stream, self.settings.write_timeout));
+        let stream = LingeringStream::new(WriteTimeout::new(stream, self.settings.write_timeout));
         let stream = ErrorRewrite::new(stream, tracker.clone(), self.metrics.clone());
         let service = service_fn(|mut request: http::Request<Incoming>| {
             tracker.begin_request();

@@ -130,7 +130,7 @@ impl<S> ErrorRewrite<S> {
             _ => return None,
         };
         let request_id = Uuid::new_v4().simple().to_string();
-        let body = json::to_string(&refusal.body(Language::default(), &request_id)).ok()?;
+        let body = json::to_string(&refusal.build_body(Language::default(), &request_id)).ok()?;
         let status = refusal.status();
         self.metrics.record_response(&Method::from_bytes(b"UNKNOWN").unwrap_or_default(), "none", status.as_u16(), 0.0);
         info!(

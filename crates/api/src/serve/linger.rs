@@ -20,19 +20,19 @@ const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 /// The first step shuts down the write side.
 /// The second step discards incoming bytes until the peer closes the connection or [`LINGER_TIMEOUT`] elapses.
 #[derive(Debug)]
-pub(super) struct Linger<S> {
+pub(super) struct LingeringStream<S> {
     stream: S,
     /// Timer of the second shutdown step.
     closing: Option<Pin<Box<Sleep>>>,
 }
 
-impl<S> Linger<S> {
+impl<S> LingeringStream<S> {
     pub(super) fn new(stream: S) -> Self {
         Self { stream, closing: None }
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Linger<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for LingeringStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -42,7 +42,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Linger<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Linger<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for LingeringStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
@@ -94,7 +94,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn incoming_bytes_are_discarded_until_the_peer_closes() {
         let (stream, mut peer) = duplex(16);
-        let closing = tokio::spawn(async move { Linger::new(stream).shutdown().await });
+        let closing = tokio::spawn(async move { LingeringStream::new(stream).shutdown().await });
         assert_eq!(peer.read(&mut [0]).await.unwrap(), 0, "the write side is shut down");
         peer.write_all(&[7; 10_000]).await.unwrap();
         assert!(!closing.is_finished());
@@ -111,7 +111,7 @@ mod tests {
                 sleep(LINGER_TIMEOUT / 10).await;
             }
         });
-        Linger::new(stream).shutdown().await.unwrap();
+        LingeringStream::new(stream).shutdown().await.unwrap();
         // The paused clock advances only while all tasks are idle.
         assert_eq!(start.elapsed(), LINGER_TIMEOUT);
         drip.await.unwrap();

@@ -203,7 +203,9 @@ fn parse_instance_filter(query: &Query) -> Result<Option<InstanceFilter>, ApiErr
 /// Returns an error if a parameter has a value other than `value`.
 fn check_parameter_value(query: &Query, name: &'static str, value: &str) -> Result<(), ApiError> {
     match query.get(name) {
-        Some(given) if given != value => Err(ApiError::not_one_of(name, crate::query::truncate_text(given), &[value])),
+        Some(given) if given != value => {
+            Err(ApiError::value_not_allowed(name, crate::query::truncate_text(given), &[value]))
+        }
         _ => Ok(()),
     }
 }

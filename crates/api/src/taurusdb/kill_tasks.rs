@@ -101,7 +101,13 @@ fn parse_new_task(body: &[u8]) -> Result<NewTaskRequest, ApiError> {
         (AUTO_TASK_TYPE, None) => return Err(missing_field_error("task_duration")),
         (MANUAL_TASK_TYPE, None) => None,
         (MANUAL_TASK_TYPE, Some(_)) => return Err(ApiError::invalid_parameter("kill-task-duration", Vec::new())),
-        _ => return Err(ApiError::not_one_of("task_type", truncate_text(&kind), &[AUTO_TASK_TYPE, MANUAL_TASK_TYPE])),
+        _ => {
+            return Err(ApiError::value_not_allowed(
+                "task_type",
+                truncate_text(&kind),
+                &[AUTO_TASK_TYPE, MANUAL_TASK_TYPE],
+            ));
+        }
     };
     Ok(NewTaskRequest { criteria, duration, confirmed: body.get("confirmed_instance_name")? })
 }

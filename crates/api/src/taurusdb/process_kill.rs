@@ -23,7 +23,7 @@ use crate::json::Json;
 use crate::nodes;
 
 /// Maximum number of sessions in a request.
-const MAX_SESSIONS: usize = 20;
+const MAX_REQUEST_SESSIONS: usize = 20;
 /// Maximum length of the kill reason, in characters.
 const MAX_REASON_CHARS: usize = 255;
 
@@ -136,7 +136,7 @@ impl ProcessKillRequest {
     fn parse(body: &[u8]) -> Result<Self, ApiError> {
         let body = Body::parse(body, &["processes", "reason"])?;
         let given: Vec<i64> = body.get_required("processes")?;
-        check_entry_count("processes", given.len(), 1, MAX_SESSIONS)?;
+        check_entry_count("processes", given.len(), 1, MAX_REQUEST_SESSIONS)?;
         let mut seen = HashSet::new();
         let mut ids = Vec::with_capacity(given.len());
         for id in given {

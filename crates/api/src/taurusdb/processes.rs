@@ -81,8 +81,8 @@ pub(crate) async fn list_processes(
         service.listed_servers().record_list(&caller.principal.user_id, &node.id, server);
     }
     let slicing = tokio::task::spawn_blocking(move || read_snapshot_page(snapshot, page)).await;
-    let processes = slicing.map_err(|error| ApiError::internal(&error))?;
-    processes.map(Json).map_err(|error| ApiError::internal(&error))
+    let processes = slicing.map_err(|error| ApiError::internal_error(&error))?;
+    processes.map(Json).map_err(|error| ApiError::internal_error(&error))
 }
 
 /// Reads one page of a snapshot, which may be larger than memory.

@@ -20,11 +20,11 @@ use crate::pagination::{self, PageParameters};
 use crate::query::truncate_text;
 
 /// Maximum number of tags in a request.
-const MAX_TAGS: usize = 20;
+const MAX_REQUEST_TAGS: usize = 20;
 /// Maximum length of a tag key, in characters.
-const MAX_KEY_LEN: usize = 36;
+const MAX_TAG_KEY_LEN: usize = 36;
 /// Maximum length of a tag value, in characters.
-const MAX_VALUE_LEN: usize = 43;
+const MAX_TAG_VALUE_LEN: usize = 43;
 
 /// A page of an instance's tags.
 #[derive(Serialize, ToSchema)]
@@ -168,7 +168,7 @@ fn parse_tag_action(body: &[u8]) -> Result<(TagOperation, Vec<TagChange>), ApiEr
     let body = Body::parse(body, &["action", "tags"])?;
     let operation: TagOperation = body.get_required("action")?;
     let tags: Vec<TagChange> = body.get_required("tags")?;
-    check_entry_count("tags", tags.len(), 1, MAX_TAGS)?;
+    check_entry_count("tags", tags.len(), 1, MAX_REQUEST_TAGS)?;
     let mut keys = HashSet::new();
     for tag in &tags {
         check_tag(tag, operation)?;
@@ -181,21 +181,21 @@ fn parse_tag_action(body: &[u8]) -> Result<(TagOperation, Vec<TagChange>), ApiEr
 
 fn check_tag(tag: &TagChange, operation: TagOperation) -> Result<(), ApiError> {
     let is_letter = |letter: char| letter.is_ascii_alphanumeric() || ('\u{4e00}'..='\u{9fff}').contains(&letter);
-    let is_valid_key = (1..=MAX_KEY_LEN).contains(&tag.key.chars().count())
+    let is_valid_key = (1..=MAX_TAG_KEY_LEN).contains(&tag.key.chars().count())
         && tag.key.chars().all(|letter| is_letter(letter) || "_-".contains(letter));
     if !is_valid_key {
-        let arguments = vec![("given", truncate_text(&tag.key)), ("max", MAX_KEY_LEN.to_string())];
+        let arguments = vec![("given", truncate_text(&tag.key)), ("max", MAX_TAG_KEY_LEN.to_string())];
         return Err(ApiError::invalid_parameter("tag-key-form", arguments));
     }
     let Some(value) = &tag.value else {
         return if operation == TagOperation::Create { Err(missing_field_error("value")) } else { Ok(()) };
     };
-    let is_valid_value = value.chars().count() <= MAX_VALUE_LEN
+    let is_valid_value = value.chars().count() <= MAX_TAG_VALUE_LEN
         && value.chars().all(|letter| is_letter(letter) || "_.-".contains(letter));
     if is_valid_value {
         return Ok(());
     }
-    let arguments = vec![("given", truncate_text(value)), ("max", MAX_VALUE_LEN.to_string())];
+    let arguments = vec![("given", truncate_text(value)), ("max", MAX_TAG_VALUE_LEN.to_string())];
     Err(ApiError::invalid_parameter("tag-value-form", arguments))
 }
 

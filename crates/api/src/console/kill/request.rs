@@ -13,7 +13,7 @@ use crate::error::ApiError;
 use crate::query::truncate_text;
 
 /// Maximum number of sessions in a request.
-const MAX_SESSIONS: usize = 1000;
+const MAX_REQUEST_SESSIONS: usize = 1000;
 /// Maximum number of victims in other requests for the same selection.
 const MAX_OTHER_VICTIMS: usize = 100_000;
 /// Maximum length of the kill reason, in characters.
@@ -69,7 +69,7 @@ impl SessionKillRequest {
     pub(super) fn parse(body: &[u8]) -> Result<Self, ApiError> {
         let body = Body::parse(body, &["sessions", "what", "reason", "preview", "other_victims"])?;
         let mut sessions: Vec<SelectedSession> = body.get_required("sessions")?;
-        check_entry_count("sessions", sessions.len(), 1, MAX_SESSIONS)?;
+        check_entry_count("sessions", sessions.len(), 1, MAX_REQUEST_SESSIONS)?;
         let mut ids = HashSet::new();
         sessions.retain(|selected| ids.insert(selected.id));
         // The field has no default, because the default would have to be the more destructive kind.
@@ -77,7 +77,7 @@ impl SessionKillRequest {
         let kind = match what.as_str() {
             "connection" => KillKind::Connection,
             "query" => KillKind::Query,
-            other => return Err(ApiError::not_one_of("what", truncate_text(other), &["connection", "query"])),
+            other => return Err(ApiError::value_not_allowed("what", truncate_text(other), &["connection", "query"])),
         };
         let reason: String = body.get("reason")?.unwrap_or_default();
         if reason.chars().count() > MAX_REASON_CHARS {
@@ -130,8 +130,8 @@ mod tests {
         let found = HashMap::from([(7, session())]);
         let server = "uuid@1790000000".parse().unwrap();
         let request = SessionKillRequest::parse(body.as_bytes()).unwrap_or_else(|_| panic!("{body}"));
-        let mismatches = request.mismatches(&found, &server, LISTED_AT);
-        request.matching(&found, &mismatches).len()
+        let mismatches = request.find_mismatches(&found, &server, LISTED_AT);
+        request.matching_sessions(&found, &mismatches).len()
     }
 
     #[test]
@@ -173,7 +173,7 @@ mod tests {
             r#"{"sessions":[7],"what":"query"}"#.into(),
             r#"{"sessions":[{"id":7}],"what":"query"}"#.into(),
             r#"{"sessions":[{"id":-7,"user":"a","host":"b"}],"what":"query"}"#.into(),
-            format!(r#"{{"sessions":[{}],"what":"query"}}"#, vec![right; MAX_SESSIONS + 1].join(",")),
+            format!(r#"{{"sessions":[{}],"what":"query"}}"#, vec![right; MAX_REQUEST_SESSIONS + 1].join(",")),
         ] {
             assert!(SessionKillRequest::parse(body.as_bytes()).is_err(), "{}", &body[..body.len().min(200)]);
         }

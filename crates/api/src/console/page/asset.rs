@@ -13,7 +13,7 @@ use crate::download::accepts_encoding;
 use crate::error::ApiError;
 
 /// Content types by file extension.
-const CONTENT_TYPES: [(&str, &str); 10] = [
+const CONTENT_TYPES_BY_EXTENSION: [(&str, &str); 10] = [
     ("html", "text/html; charset=utf-8"),
     ("js", "text/javascript; charset=utf-8"),
     ("css", "text/css; charset=utf-8"),
@@ -38,7 +38,7 @@ impl Asset {
     /// Creates an asset from a gzip-compressed body. `hashed` is true if the path contains a content hash.
     pub(super) fn new(path: &str, body: Bytes, hashed: bool) -> Self {
         let extension = path.rsplit_once('.').map_or("", |(_, extension)| extension);
-        let content_type = CONTENT_TYPES
+        let content_type = CONTENT_TYPES_BY_EXTENSION
             .iter()
             .find(|(other, _)| *other == extension)
             .map_or("application/octet-stream", |(_, content_type)| *content_type);
@@ -67,7 +67,7 @@ impl Asset {
         let mut uncompressed = Vec::new();
         match GzDecoder::new(self.body.as_ref()).read_to_end(&mut uncompressed) {
             Ok(_) => (cache_headers, content_type, uncompressed).into_response(),
-            Err(error) => ApiError::internal(&error).into_response(),
+            Err(error) => ApiError::internal_error(&error).into_response(),
         }
     }
 }

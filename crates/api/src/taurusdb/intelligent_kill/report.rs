@@ -24,7 +24,7 @@ use crate::query::Query;
 const READ_BATCH_ROWS: u32 = 500;
 
 /// English and Chinese column names.
-const COLUMN_NAMES: [(&str, &str); 11] = [
+const REPORT_COLUMN_NAMES: [(&str, &str); 11] = [
     ("session_id", "会话ID"),
     ("user", "用户名"),
     ("host", "主机IP"),
@@ -87,7 +87,7 @@ pub(crate) async fn download_report(
 }
 
 fn build_header_row(language: Language) -> Vec<u8> {
-    let names = COLUMN_NAMES.iter().map(|(english, chinese)| match language {
+    let names = REPORT_COLUMN_NAMES.iter().map(|(english, chinese)| match language {
         Language::EnUs => *english,
         Language::ZhCn => *chinese,
     });
@@ -96,7 +96,7 @@ fn build_header_row(language: Language) -> Vec<u8> {
 
 /// Writes the rows to an unlinked temporary file. Returns the file, its size in bytes and its SHA-256 hash.
 async fn write_report(service: &AppState, kill: &IntelligentKill) -> Result<(File, u64, String), ApiError> {
-    let failed = |error: std::io::Error| ApiError::internal(&error);
+    let failed = |error: std::io::Error| ApiError::internal_error(&error);
     let filter = KillFilter {
         source: Some(KillSource::Intelligent),
         task_id: Some(kill.id.to_string()),
@@ -114,7 +114,7 @@ async fn write_report(service: &AppState, kill: &IntelligentKill) -> Result<(Fil
         hasher.update(&rows);
         bytes += rows.len() as u64;
         let writing = tokio::task::spawn_blocking(move || file.write_all(&rows).map(|()| file)).await;
-        file = writing.map_err(|error| ApiError::internal(&error))?.map_err(failed)?;
+        file = writing.map_err(|error| ApiError::internal_error(&error))?.map_err(failed)?;
         page.offset = page.offset.saturating_add(READ_BATCH_ROWS);
         if u64::from(page.offset) >= total || killed.is_empty() {
             return Ok((file, bytes, hex::encode(hasher.finalize())));

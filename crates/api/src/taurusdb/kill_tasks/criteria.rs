@@ -17,7 +17,7 @@ const MAX_USER_LEN: usize = 32;
 /// Maximum length of a database name, in characters.
 const MAX_DATABASE_LEN: usize = 64;
 /// Maximum length of host and command, in characters, as in the filters of a collection.
-const MAX_TEXT_LEN: usize = 255;
+const MAX_HOST_AND_COMMAND_LEN: usize = 255;
 /// Maximum length of a statement substring, in characters.
 const MAX_INFO_LEN: usize = 1024;
 
@@ -65,9 +65,9 @@ impl RawCriteria {
         let seconds = parse_integer("time", &time, 1, KillCriteria::MAX_SECONDS)?;
         Ok(KillCriteria {
             user: check_name("user", self.user, MAX_USER_LEN)?,
-            host: check_text_length("host", self.host, MAX_TEXT_LEN)?.map(|host| HostPattern::parse(&host)),
+            host: check_text_length("host", self.host, MAX_HOST_AND_COMMAND_LEN)?.map(|host| HostPattern::parse(&host)),
             database: check_name("db", self.db, MAX_DATABASE_LEN)?,
-            command: check_text_length("command", self.command, MAX_TEXT_LEN)?,
+            command: check_text_length("command", self.command, MAX_HOST_AND_COMMAND_LEN)?,
             sql_key: check_text_length("info", self.info, MAX_INFO_LEN)?,
             seconds,
             include_unsafe: parse_include_unsafe(self.include_unsafe.as_deref())?,
@@ -79,7 +79,7 @@ fn parse_include_unsafe(given: Option<&str>) -> Result<bool, ApiError> {
     match given {
         None | Some("false") => Ok(false),
         Some("true") => Ok(true),
-        Some(other) => Err(ApiError::not_one_of(INCLUDE_UNSAFE_FIELD, truncate_text(other), &["true", "false"])),
+        Some(other) => Err(ApiError::value_not_allowed(INCLUDE_UNSAFE_FIELD, truncate_text(other), &["true", "false"])),
     }
 }
 
@@ -93,7 +93,7 @@ pub(super) fn parse_integer(name: &'static str, given: &str, min: u32, max: u32)
     let number = if given.bytes().all(|byte| byte.is_ascii_digit()) { given.parse().ok() } else { None };
     number
         .filter(|number| (min..=max).contains(number))
-        .ok_or_else(|| ApiError::out_of_range(name, truncate_text(given), &(min.into()..=max.into())))
+        .ok_or_else(|| ApiError::value_out_of_range(name, truncate_text(given), &(min.into()..=max.into())))
 }
 
 /// Returns an error if a name is empty, too long or contains characters other than letters, digits, `-` and `_`.

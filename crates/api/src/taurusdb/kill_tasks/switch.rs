@@ -71,7 +71,7 @@ pub(crate) async fn set_kill_switch(
     let on = match status.as_str() {
         SWITCH_ON => true,
         SWITCH_OFF => false,
-        _ => return Err(ApiError::not_one_of("status", truncate_text(&status), &[SWITCH_ON, SWITCH_OFF])),
+        _ => return Err(ApiError::value_not_allowed("status", truncate_text(&status), &[SWITCH_ON, SWITCH_OFF])),
     };
     if service.store.set_kill_switch(&caller.audit_origin(), &project.id, &instance.id, on).await? {
         return Ok(StatusCode::OK);
