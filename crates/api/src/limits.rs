@@ -232,8 +232,11 @@ mod tests {
         let limits = limits(10, 1);
         let user = UserId::generate();
         assert!(limits.charge_request(&user, 32 << 10).is_ok() && limits.charge_request(&user, (32 << 10) - 1).is_ok());
-        assert!(limits.charge_request(&user, 256 << 10).is_err(), "nine where seven are left");
-        assert!(limits.charge_request(&user, 192 << 10).is_ok(), "seven: the refused request took none");
+        assert!(limits.charge_request(&user, 256 << 10).is_err(), "nine requests exceed the remaining quota of seven");
+        assert!(
+            limits.charge_request(&user, 192 << 10).is_ok(),
+            "the refused request consumed no quota, so seven remain"
+        );
         assert!(limits.charge_request(&user, 0).is_err());
         let other = UserId::generate();
         assert!(

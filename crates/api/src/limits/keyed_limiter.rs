@@ -160,7 +160,7 @@ mod tests {
         assert_eq!(limiter.check(&1), Err(PERIOD));
         clock.advance(PERIOD * 100);
         for _ in 0..3 {
-            assert_eq!(limiter.check(&1), Ok(()), "no more than the burst is saved up");
+            assert_eq!(limiter.check(&1), Ok(()), "permits accumulate up to the burst size");
         }
         assert_eq!(limiter.check(&1), Err(PERIOD));
     }
@@ -170,7 +170,7 @@ mod tests {
         let (limiter, clock) = limiter(4);
         assert_eq!(limiter.check(&1), Ok(()));
         for _ in 0..3 {
-            assert_eq!(limiter.check_n(&1, 4), Err(PERIOD), "a refusal takes nothing");
+            assert_eq!(limiter.check_n(&1, 4), Err(PERIOD), "a refused check consumes nothing");
         }
         clock.advance(PERIOD);
         assert_eq!(limiter.check_n(&1, 9), Ok(()), "at most the burst");
@@ -216,6 +216,6 @@ mod tests {
     #[test]
     fn zero_disables_the_limiter() {
         assert!(KeyedLimiter::<u32>::new(0, 1).is_none() && KeyedLimiter::<u32>::new(1, 0).is_none());
-        assert!(KeyedLimiter::<u32>::new(u32::MAX, 1).is_none(), "finer than the clock");
+        assert!(KeyedLimiter::<u32>::new(u32::MAX, 1).is_none(), "the period is below the clock resolution");
     }
 }

@@ -88,7 +88,7 @@ async fn foreign_and_missing_projects_get_the_same_error() {
             }
         }
         answers.dedup();
-        assert_eq!(answers.len(), 1, "the answer tells which projects exist");
+        assert_eq!(answers.len(), 1, "the response reveals which projects exist");
         // The foreign instance is not reachable through the own project either.
         let own = path.replace("{project}", server.tenant.project_id.as_str());
         if own.contains(instance) {

@@ -101,7 +101,11 @@ async fn trusted_proxy_has_a_share_of_the_reserved_connections() {
     let mut held = connect_from(&server, PEER).await;
     assert!(get_health(&server, &mut held).await.ends_with("ok\n"));
     let _silent = [connect_from(&server, PEER).await, connect_from(&server, PEER).await];
-    assert_eq!(get_health(&server, &mut connect_from(&server, PEER).await).await, "", "a quarter of them is two");
+    assert_eq!(
+        get_health(&server, &mut connect_from(&server, PEER).await).await,
+        "",
+        "a peer may use two reserved connections"
+    );
     assert!(get_health(&server, &mut connect_from(&server, ELSEWHERE).await).await.ends_with("ok\n"));
 }
 
@@ -124,7 +128,7 @@ async fn assert_error_response(connection: &mut TcpStream, status: &str, message
     );
     assert!(body["error_msg"].as_str().unwrap().starts_with(message), "{text}");
     header("date");
-    assert_eq!(read_until_closed(connection).await, b"", "what comes after it is not read");
+    assert_eq!(read_until_closed(connection).await, b"", "bytes after the request are not read");
 }
 
 #[tokio::test]

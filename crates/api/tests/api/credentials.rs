@@ -273,5 +273,5 @@ async fn download_link_expires_with_the_requesting_credentials() {
     let by_token = expiry(server.call(Method::GET, &path).token(&token).send().await.expect_status(200));
     assert_eq!(by_token, end);
     let by_key = expiry(server.sign(server.call(Method::GET, &path)).send().await.expect_status(200));
-    assert!(by_key > end, "a permanent key has no end: the link is good for an hour");
+    assert!(by_key > end, "a permanent key does not expire, so the link is valid for an hour");
 }

@@ -167,7 +167,7 @@ async fn wrong_password_and_unknown_user_get_the_same_error() {
         }
     }
     answers.dedup();
-    assert_eq!(answers.len(), 1, "the answer tells what was wrong");
+    assert_eq!(answers.len(), 1, "the response reveals the wrong field");
 }
 
 #[tokio::test]
