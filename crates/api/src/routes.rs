@@ -26,10 +26,10 @@ fn authenticated_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(taurusdb::intelligent_kill::execute_intelligent_kill))
         .routes(routes!(taurusdb::intelligent_kill::history::list_intelligent_kills))
         .routes(routes!(taurusdb::txn_progress::show_rollback_progress))
-        .routes(routes!(taurusdb::instances::list_v3))
-        .routes(routes!(taurusdb::instances::list_v3_1))
-        .routes(routes!(taurusdb::instances::show_v3))
-        .routes(routes!(taurusdb::instances::show_v3_1))
+        .routes(routes!(taurusdb::instances::list_instances_v3))
+        .routes(routes!(taurusdb::instances::list_instances_v3_1))
+        .routes(routes!(taurusdb::instances::show_instance_v3))
+        .routes(routes!(taurusdb::instances::show_instance_v3_1))
         .routes(routes!(taurusdb::kill_tasks::switch::show_kill_switch, taurusdb::kill_tasks::switch::set_kill_switch))
         .routes(routes!(
             taurusdb::kill_tasks::list_kill_tasks,
@@ -58,7 +58,7 @@ fn console_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(console::kills::list_kills))
         .routes(routes!(console::permissions::show_permissions))
         .routes(routes!(console::collections::list_collections))
-        .routes(routes!(console::collections::remove_collection))
+        .routes(routes!(console::collections::delete_collection))
 }
 
 fn identity_routes() -> OpenApiRouter<AppState> {

@@ -87,7 +87,7 @@ pub(crate) async fn list_collections(
         (status = 409, description = "It has not ended", body = ErrorBody)
     )
 )]
-pub(crate) async fn remove_collection(
+pub(crate) async fn delete_collection(
     State(service): State<AppState>,
     caller: Caller,
     Path((project, instance, node, id)): Path<(String, String, String, String)>,

@@ -59,7 +59,7 @@ struct ListParameters {
         (status = 400, description = "Invalid parameter value", body = ErrorBody)
     )
 )]
-pub(crate) async fn list_v3(
+pub(crate) async fn list_instances_v3(
     State(service): State<AppState>,
     caller: Caller,
     Path(project): Path<String>,
@@ -79,7 +79,7 @@ pub(crate) async fn list_v3(
         (status = 400, description = "Invalid parameter value", body = ErrorBody)
     )
 )]
-pub(crate) async fn list_v3_1(
+pub(crate) async fn list_instances_v3_1(
     State(service): State<AppState>,
     caller: Caller,
     Path(project): Path<String>,
@@ -96,7 +96,7 @@ pub(crate) async fn list_v3_1(
     params(("project_id" = String, Path), ("instance_id" = String, Path)),
     responses((status = 200, description = "The instance", body = InstanceAnswer), (status = 404, description = "Not found", body = ErrorBody))
 )]
-pub(crate) async fn show_v3(
+pub(crate) async fn show_instance_v3(
     State(service): State<AppState>,
     caller: Caller,
     Path(path): Path<(String, String)>,
@@ -112,7 +112,7 @@ pub(crate) async fn show_v3(
     params(("project_id" = String, Path), ("instance_id" = String, Path)),
     responses((status = 200, description = "The instance", body = InstanceAnswer), (status = 404, description = "Not found", body = ErrorBody))
 )]
-pub(crate) async fn show_v3_1(
+pub(crate) async fn show_instance_v3_1(
     State(service): State<AppState>,
     caller: Caller,
     Path(path): Path<(String, String)>,
