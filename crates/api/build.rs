@@ -1,7 +1,7 @@
-//! Embeds the built web page, `web/dist`, in the program, compressed with gzip. Without a built page, the program embeds no page and shows
-//! build instructions instead.
+//! Embeds the built web page (`web/dist`) in the program, compressed with gzip.
+//! Without a built page, the program shows build instructions instead.
 //!
-//! Existing crates for embedding folders store the files uncompressed or depend on a crate with an unsuitable licence.
+//! Existing crates that embed folders store the files uncompressed or depend on a crate with an unsuitable licence.
 #![allow(clippy::print_stdout, reason = "it is how a build script talks to cargo")]
 
 use std::fmt::Write;
@@ -13,7 +13,8 @@ use flate2::{Compression, GzBuilder};
 
 fn main() -> io::Result<()> {
     let dist = Path::new("../../web/dist");
-    // A missing path would make cargo rerun this script and recompile the crate in every build. A failure to create it has no other effect.
+    // If the path is missing, cargo reruns this script and recompiles the crate in every build.
+    // A failure to create the path has no other effect.
     let _ = fs::create_dir_all(dist);
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed={}", dist.display());
@@ -30,10 +31,10 @@ fn main() -> io::Result<()> {
     }
     // Sorted for reproducible builds.
     paths.sort();
-    fs::write(out.join("page.rs"), file_table(&paths))
+    fs::write(out.join("page.rs"), render_file_table(&paths))
 }
 
-/// Compresses all files of a folder into another, without source maps, and collects their paths.
+/// Compresses all files of a folder except source maps into another folder, and collects their paths.
 fn compress_folder(from: &Path, to: &Path, prefix: &str, paths: &mut Vec<String>) -> io::Result<()> {
     for entry in fs::read_dir(from)? {
         let from = entry?.path();
@@ -52,8 +53,8 @@ fn compress_folder(from: &Path, to: &Path, prefix: &str, paths: &mut Vec<String>
     Ok(())
 }
 
-/// Returns a Rust expression with the paths and contents of the files.
-fn file_table(paths: &[String]) -> String {
+/// Renders a Rust expression with the paths and contents of the files.
+fn render_file_table(paths: &[String]) -> String {
     let mut table = String::from("&[\n");
     for path in paths {
         let file = format!("include_bytes!(concat!(env!(\"OUT_DIR\"), {:?}))", format!("/page/{path}"));

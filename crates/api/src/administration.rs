@@ -1,12 +1,13 @@
-//! Administration API of a domain: projects, users, groups, access keys, policies and the audit.
+//! Administration API of a domain: projects, users, groups, access keys, policies and the audit log.
 //!
-//! All routes are limited to the caller's own domain. Objects of other domains return 404, like missing objects.
+//! All routes are limited to the caller's own domain.
+//! Requests for objects of other domains return 404, as for missing objects.
 //!
-//! Reads require [`Action::LIST_IDENTITIES`], changes require [`Action::MANAGE_IDENTITIES`].
-//! `MANAGE_IDENTITIES` is as powerful as the administrator role: the user can attach any policy to themselves.
-//! Nevertheless, only administrators can change administrators.
+//! Read requests require [`Action::LIST_IDENTITIES`]; write requests require [`Action::MANAGE_IDENTITIES`].
+//! `MANAGE_IDENTITIES` is as powerful as the administrator role, because it permits attaching any policy to any user.
+//! Only administrators can change administrators.
 //!
-//! Tokens and temporary keys cannot create objects that outlive them: [`Caller::check_permanent_credentials`].
+//! Tokens and temporary keys cannot create objects that outlive them (see [`Caller::check_permanent_credentials`]).
 
 mod attachments;
 mod audit;
@@ -30,45 +31,45 @@ use utoipa_axum::routes;
 use crate::AppState;
 use crate::caller::Caller;
 use crate::error::ApiError;
-use crate::query::truncate;
+use crate::query::truncate_text;
 
-/// Routes of the administration API, merged by [`crate::routes`].
-pub(crate) fn routes() -> OpenApiRouter<AppState> {
+/// Builds the routes of the administration API, which [`crate::routes`] merges into the router.
+pub(crate) fn administration_routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
-        .routes(routes!(projects::list, projects::create))
-        .routes(routes!(projects::update))
-        .routes(routes!(enterprise_projects::list, enterprise_projects::create))
-        .routes(routes!(enterprise_projects::update))
-        .routes(routes!(users::list, users::create))
-        .routes(routes!(users::show, users::update, users::remove))
-        .routes(routes!(own_password::change))
-        .routes(routes!(keys::list, keys::create))
-        .routes(routes!(keys::update, keys::remove))
-        .routes(routes!(groups::list, groups::create))
-        .routes(routes!(groups::show, groups::remove))
-        .routes(routes!(members::add, members::remove))
-        .routes(routes!(policies::list))
-        .routes(routes!(policies::validate::validate))
-        .routes(routes!(simulate::simulate))
-        .routes(routes!(policies::show, policies::put, policies::remove))
-        .routes(routes!(attachments::list, attachments::attach))
-        .routes(routes!(attachments::detach))
-        .routes(routes!(audit::list))
-        .routes(routes!(audit::export))
-        .routes(routes!(audit::verify))
+        .routes(routes!(projects::list_projects, projects::create_project))
+        .routes(routes!(projects::update_project))
+        .routes(routes!(enterprise_projects::list_enterprise_projects, enterprise_projects::create_enterprise_project))
+        .routes(routes!(enterprise_projects::update_enterprise_project))
+        .routes(routes!(users::list_users, users::create_user))
+        .routes(routes!(users::show_user, users::update_user, users::delete_user))
+        .routes(routes!(own_password::change_own_password))
+        .routes(routes!(keys::list_access_keys, keys::create_access_key))
+        .routes(routes!(keys::update_access_key, keys::delete_access_key))
+        .routes(routes!(groups::list_groups, groups::create_group))
+        .routes(routes!(groups::show_group, groups::delete_group))
+        .routes(routes!(members::add_member, members::remove_member))
+        .routes(routes!(policies::list_policies))
+        .routes(routes!(policies::validate::validate_policy))
+        .routes(routes!(simulate::simulate_request))
+        .routes(routes!(policies::show_policy, policies::put_policy, policies::delete_policy))
+        .routes(routes!(attachments::list_attachments, attachments::attach_policy))
+        .routes(routes!(attachments::detach_policy))
+        .routes(routes!(audit::list_audit_rows))
+        .routes(routes!(audit::export_audit))
+        .routes(routes!(audit::verify_audit))
 }
 
-/// Returns the caller's domain. Fails unless the caller may list its identities.
-fn require_read<'a>(service: &AppState, caller: &'a Caller) -> Result<&'a DomainId, ApiError> {
+/// Returns the caller's domain, or an error if the caller may not list its identities.
+fn require_read_permission<'a>(service: &AppState, caller: &'a Caller) -> Result<&'a DomainId, ApiError> {
     caller.require_domain_action(service, Action::LIST_IDENTITIES)?;
     Ok(&caller.principal.domain_id)
 }
 
-/// Returns the caller's domain and audit origin. Fails unless the caller may change identities with these credentials.
-fn require_write<'a>(service: &AppState, caller: &'a Caller) -> Result<(&'a DomainId, Origin), ApiError> {
+/// Returns the caller's domain and audit origin, or an error if the caller may not change identities.
+fn require_write_permission<'a>(service: &AppState, caller: &'a Caller) -> Result<(&'a DomainId, Origin), ApiError> {
     caller.require_domain_action(service, Action::MANAGE_IDENTITIES)?;
     caller.check_permanent_credentials()?;
-    Ok((&caller.principal.domain_id, caller.origin()))
+    Ok((&caller.principal.domain_id, caller.audit_origin()))
 }
 
 /// Returns true if `id` is the caller's user id and the credentials are not limited to a project.
@@ -78,7 +79,8 @@ fn is_own_user(service: &AppState, caller: &Caller, id: &str) -> bool {
         && check_scope(&caller.principal, Action::MANAGE_IDENTITIES, &resource).is_ok()
 }
 
-/// Fails unless the caller is an administrator. Prevents privilege escalation through changes of administrators.
+/// Returns an error if the caller is not an administrator.
+/// This check prevents privilege escalation through changes to administrators.
 fn require_administrator(caller: &Caller) -> Result<(), ApiError> {
     if caller.principal.administrator {
         return Ok(());
@@ -86,13 +88,13 @@ fn require_administrator(caller: &Caller) -> Result<(), ApiError> {
     Err(ApiError::with_detail(ErrorEntry::IAM_FORBIDDEN_SCOPE, "administrators-only", Vec::new()))
 }
 
-/// Refusal for an object that does not exist or belongs to another domain.
-fn not_found(target: &'static str, id: &str) -> ApiError {
-    let arguments = vec![("target", target.to_owned()), ("id", truncate(id))];
+/// Builds the error for an object that does not exist or belongs to another domain.
+fn not_found_error(target: &'static str, id: &str) -> ApiError {
+    let arguments = vec![("target", target.to_owned()), ("id", truncate_text(id))];
     ApiError::with_detail(ErrorEntry::IAM_UNKNOWN, "iam-target", arguments)
 }
 
-/// Formats a time for responses under `/clew/v1`: `2026-11-24T08:00:00Z`.
+/// Formats a Unix timestamp for responses under `/clew/v1`, such as `2026-11-24T08:00:00Z`.
 fn format_timestamp(seconds: i64) -> String {
     Timestamp::from_second(seconds).unwrap_or_default().to_string()
 }

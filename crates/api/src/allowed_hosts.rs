@@ -1,4 +1,4 @@
-//! Allowed values of the `Host` header: protection against DNS rebinding and against links with a forged host.
+//! Check of the `Host` header, as protection against DNS rebinding and against links with a forged host.
 
 use clew_model::ErrorEntry;
 use http::header::HOST;
@@ -6,15 +6,15 @@ use http::uri::Authority;
 use http::{HeaderMap, Uri};
 
 use crate::error::ApiError;
-use crate::query::truncate;
+use crate::query::truncate_text;
 
-/// Allowed host names, each with one port or with any port. An empty list allows every host.
+/// Allowed host names, each with a specific port or with any port. An empty list allows every host.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AllowedHosts(Vec<(String, Option<u16>)>);
 
 impl AllowedHosts {
-    /// Parses host names and addresses such as `clew.example.com`, `clew.example.com:8407` and `[::1]`. Returns the first invalid text as
-    /// the error.
+    /// Parses host names and addresses such as `clew.example.com`, `clew.example.com:8407` and `[::1]`.
+    /// Returns the first invalid host as the error.
     pub fn parse(hosts: &[String]) -> Result<Self, String> {
         let host = |text: &String| {
             let authority: Authority = text.parse().map_err(|_| text.clone())?;
@@ -27,12 +27,13 @@ impl AllowedHosts {
         hosts.iter().map(host).collect::<Result<_, _>>().map(Self)
     }
 
-    /// Rejects a request for any other host. A URI in absolute form takes precedence over the header (RFC 9112, section 3.2.2).
+    /// Returns an error if the host of a request is not allowed.
+    /// A request URI in absolute form takes precedence over the `Host` header (RFC 9112, section 3.2.2).
     pub(crate) fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), ApiError> {
         if self.0.is_empty() {
             return Ok(());
         }
-        // A request with two `Host` headers is ambiguous: a proxy may use either of them.
+        // A request with two `Host` headers is rejected as ambiguous, because a proxy may use either header.
         let header = || headers.get(HOST).filter(|_| headers.get_all(HOST).iter().count() == 1)?.to_str().ok();
         let requested = uri.authority().map(Authority::as_str).or_else(header);
         let parsed = requested.and_then(|host| host.parse::<Authority>().ok());
@@ -43,12 +44,12 @@ impl AllowedHosts {
         if is_allowed {
             return Ok(());
         }
-        let given = truncate(requested.unwrap_or_default());
+        let given = truncate_text(requested.unwrap_or_default());
         Err(ApiError::with_detail(ErrorEntry::HOST_NOT_ALLOWED, "host-unknown", vec![("given", given)]))
     }
 }
 
-/// Lower-cases a host name and removes the trailing dot of the DNS root.
+/// Converts a host name to lower case and removes a trailing dot.
 fn normalize_host(host: &str) -> String {
     host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
 }

@@ -1,9 +1,10 @@
-//! Audit of requests: sign-ins, refusals, collections, downloads.
+//! Audit of requests: sign-ins, refusals, collections and downloads.
 //!
-//! Repeated refusals of one caller are counted (`audit/repeated_refusals.rs`).
+//! The module `audit/repeated_refusals.rs` counts repeated refusals of a caller.
 //!
-//! The event is recorded before the response is sent. If recording fails, the response is an internal error. The store itself records
-//! changes of identities, policies and the inventory, in the same transaction as the change.
+//! The audit event is recorded before the response is sent.
+//! If the event cannot be recorded, the request fails with an internal error.
+//! The store records changes to identities, policies and the inventory in the same transaction as the change.
 
 mod repeated_refusals;
 
@@ -16,7 +17,7 @@ use crate::detach_on_drop::DetachOnDrop;
 use crate::error::ApiError;
 use crate::long_poll;
 use crate::operations::{AuditMode, Operation};
-use crate::query::truncate;
+use crate::query::truncate_text;
 use axum::RequestExt;
 use axum::extract::{RawPathParams, Request};
 use axum::response::{IntoResponse, Response};
@@ -27,8 +28,9 @@ pub(crate) use repeated_refusals::RepeatedRefusals;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
-/// Audit fields of a request, filled in while the request is processed. Clones share the fields. Handlers read it from the request's
-/// extensions.
+/// Audit fields of a request, which the handler fills in. Clones share the fields.
+///
+/// Handlers extract the context from the extensions of the request.
 #[derive(Debug, Clone)]
 pub(crate) struct AuditContext(Arc<Mutex<AuditFields>>);
 
@@ -36,14 +38,14 @@ pub(crate) struct AuditContext(Arc<Mutex<AuditFields>>);
 struct AuditFields {
     origin: Origin,
     domain_id: Option<DomainId>,
-    /// Overrides the operation name of the route.
+    /// Operation name that replaces the name of the route.
     operation: Option<&'static str>,
     target: Option<String>,
     detail: Map<String, Value>,
 }
 
 impl AuditContext {
-    /// Creates the audit fields of a request whose caller is not authenticated yet.
+    /// Creates the audit fields of a request before its caller is authenticated.
     pub(crate) fn new(peer: Option<IpAddr>, request_id: &str) -> Self {
         let actor = Actor::Anonymous { claimed: String::new() };
         let origin = Origin { actor, peer, request_id: request_id.to_owned() };
@@ -56,54 +58,57 @@ impl AuditContext {
         })))
     }
 
-    /// Sets the identity that the caller claims, before it is verified.
-    pub(crate) fn set_claimed(&self, claimed: &str) {
-        self.fields().origin.actor = Actor::Anonymous { claimed: truncate(claimed) };
+    /// Sets the identity that the caller claims and that is not verified yet.
+    pub(crate) fn set_claimed_identity(&self, claimed: &str) {
+        self.lock_fields().origin.actor = Actor::Anonymous { claimed: truncate_text(claimed) };
     }
 
-    /// Sets the domain whose auditors see the event, even if the claimed identity is false.
+    /// Sets the domain whose audit log contains the event, even if the claimed identity is false.
     pub(crate) fn set_domain(&self, domain: &DomainId) {
-        self.fields().domain_id = Some(domain.clone());
+        self.lock_fields().domain_id = Some(domain.clone());
     }
 
     /// Sets the authenticated user as the actor.
     pub(crate) fn set_actor(&self, user: &User) {
         self.set_domain(&user.domain_id);
-        self.fields().origin.actor =
+        self.lock_fields().origin.actor =
             Actor::User { id: user.id.clone(), name: user.name.clone(), domain_id: user.domain_id.clone() };
     }
 
-    /// Overrides the operation name of the route, such as for a preview.
+    /// Replaces the operation name of the route, for example for a preview.
     pub(crate) fn set_operation(&self, operation: &'static str) {
-        self.fields().operation = Some(operation);
+        self.lock_fields().operation = Some(operation);
     }
 
-    /// Sets the target of the operation. Default: the last id of the path.
+    /// Sets the target of the operation, which defaults to the last id in the path.
     pub(crate) fn set_target(&self, target: impl Into<String>) {
-        self.fields().target = Some(target.into());
+        self.lock_fields().target = Some(target.into());
     }
 
-    /// Adds a field to the event's detail. Never a secret; for a statement, its SQL template only.
+    /// Adds a detail field to the audit event.
+    /// The value must not contain a secret; instead of a statement, it contains the SQL template.
     pub(crate) fn add_detail(&self, name: &str, value: impl Into<Value>) {
-        self.fields().detail.insert(name.to_owned(), value.into());
+        self.lock_fields().detail.insert(name.to_owned(), value.into());
     }
 
-    /// Id of the request, as in `X-Request-Id`.
+    /// Returns the request id, which the response contains in `X-Request-Id`.
     pub(crate) fn request_id(&self) -> String {
-        self.fields().origin.request_id.clone()
+        self.lock_fields().origin.request_id.clone()
     }
 
-    fn fields(&self) -> MutexGuard<'_, AuditFields> {
+    fn lock_fields(&self) -> MutexGuard<'_, AuditFields> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Cancellation token that fires when the client has disconnected. Present in the extensions of every audited request with a `Prefer`
-/// header: such a request continues after its connection is closed.
+/// Cancellation token that is cancelled when the client disconnects.
+///
+/// The extensions of every audited request with a `Prefer` header contain this token.
+/// A long poll without this token would continue after its connection is closed.
 #[derive(Debug, Clone)]
-pub(crate) struct ClientGone(pub(crate) CancellationToken);
+pub(crate) struct ClientDisconnect(pub(crate) CancellationToken);
 
-/// Runs the handler of a request and records the audit event of the response.
+/// Runs the request handler and records the audit event for its response.
 pub(crate) async fn audit_request<F>(
     service: AppState,
     trail: AuditContext,
@@ -119,34 +124,34 @@ where
         Ok(ids) => ids.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         Err(_) => Vec::new(),
     };
-    let _cancel_on_drop = long_poll::has_preference(request.headers()).then(|| {
+    let _cancel_on_drop = long_poll::has_prefer_header(request.headers()).then(|| {
         let client_gone = CancellationToken::new();
-        request.extensions_mut().insert(ClientGone(client_gone.clone()));
+        request.extensions_mut().insert(ClientDisconnect(client_gone.clone()));
         client_gone.drop_guard()
     });
-    // Boxed, so that the future is not copied into the enclosing futures.
+    // The future is boxed, so that it is not copied into the enclosing futures.
     let answer = Box::pin(answer(request));
     let work = async move {
         let response = answer.await;
-        let Some(event) = build_event(operation, &trail, &ids, &response) else { return response };
-        // A refused request changes nothing, so a client can repeat it without end: repeated refusals are counted.
+        let Some(event) = build_audit_event(operation, &trail, &ids, &response) else { return response };
+        // A client can repeat a refused request without limit, so repeated refusals are counted instead of recorded.
         let recorded = if response.status().is_client_error() {
-            let reason = response.extensions().get::<ApiError>().map_or("", ApiError::reason);
-            service.repeated_refusals().record(&service.store, event, reason).await
+            let reason = response.extensions().get::<ApiError>().map_or("", ApiError::detail_message_id);
+            service.repeated_refusals().record_refusal(&service.store, event, reason).await
         } else {
             service.store.append_audit_event(&event).await
         };
         match recorded {
             Ok(()) => response,
-            Err(error) => ApiError::internal(&error).into_response(),
+            Err(error) => ApiError::internal_error(&error).into_response(),
         }
     };
     // The event is recorded even if the client disconnects before the response.
     DetachOnDrop::new(work).await
 }
 
-/// Builds the audit event of a response. Returns `None` for a response that is not audited.
-fn build_event(
+/// Builds the audit event for a response, or returns `None` if the response is not audited.
+fn build_audit_event(
     operation: &Operation,
     trail: &AuditContext,
     ids: &[(String, String)],
@@ -155,19 +160,19 @@ fn build_event(
     let status = response.status();
     let outcome = match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Outcome::Denied,
-        // Rate-limited requests are counted in the metrics: one row for each of them would fill the disk.
+        // Rate-limited requests are counted only in the metrics, because one row per request would fill the disk.
         StatusCode::TOO_MANY_REQUESTS => return None,
         _ if operation.audit_mode == AuditMode::DenialsOnly => return None,
         status if status.is_client_error() || status.is_server_error() => Outcome::Failed,
         _ => Outcome::Done,
     };
-    let fields = trail.fields();
+    let fields = trail.lock_fields();
     let is_anonymous = matches!(fields.origin.actor, Actor::Anonymous { .. });
     if is_anonymous && outcome == Outcome::Failed {
         return None;
     }
     let id = |name: &str| ids.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
-    let last = || ids.last().map_or_else(String::new, |(_, value)| truncate(value));
+    let last = || ids.last().map_or_else(String::new, |(_, value)| truncate_text(value));
     Some(AuditEvent {
         domain_id: fields.domain_id.clone(),
         project_id: id("project_id").and_then(|id| id.parse().ok()),

@@ -1,4 +1,4 @@
-//! Authentication: a token in `X-Auth-Token` or in the session cookie, or a signature with an access key (spec section 8.1).
+//! Authentication with a token (`X-Auth-Token` or session cookie) or an access key signature (spec section 8.1).
 
 use std::sync::Arc;
 
@@ -29,15 +29,19 @@ use crate::iam::security_token;
 use crate::{ApiSettings, AppState, limits};
 
 /// Header of the security token that a temporary key requires.
-const SECURITY_TOKEN: &str = "x-security-token";
+const SECURITY_TOKEN_HEADER: &str = "x-security-token";
 
-/// Authenticates a request and calls the handler with a [`Caller`] extension and a fully read body.
-pub(crate) async fn authenticate(service: &AppState, request: Request, next: Next) -> Result<Response, ApiError> {
+/// Authenticates a request, reads its body and calls the handler with a [`Caller`] extension.
+pub(crate) async fn authenticate_request(
+    service: &AppState,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
     let (mut parts, body) = request.into_parts();
     let peer = limits::client_ip(&parts.extensions);
     peer.map_or(Ok(()), |peer| service.limits.check_authentication(peer))?;
     let trail = parts.extensions.get::<AuditContext>().cloned().unwrap_or_else(|| AuditContext::new(peer, ""));
-    let outcome = identify(service, &trail, &parts, body).await;
+    let outcome = identify_caller(service, &trail, &parts, body).await;
     if let (Some(peer), Err(refusal)) = (peer, &outcome)
         && refusal.status() == StatusCode::UNAUTHORIZED
     {
@@ -64,55 +68,61 @@ pub(crate) async fn authenticate(service: &AppState, request: Request, next: Nex
 }
 
 /// An authenticated user and the credentials of the request.
-struct Identity {
+struct AuthenticatedIdentity {
     user: Arc<User>,
     scope: Scope,
     credentials: CredentialKind,
     proof: CredentialRef,
     /// Expiry of the credentials, if any.
     expires_at: Option<i64>,
-    /// Metadata as of a time after the whole request was received.
+    /// View of the metadata, opened after the complete request was received.
     view: CachedView,
 }
 
-/// Identifies the caller and reads the body. The body of an unauthenticated request is not read: many of them would fill the memory.
-async fn identify(
+/// Identifies the caller and reads the request body.
+///
+/// The bodies of unauthenticated requests are not read, because many such requests could exhaust the memory.
+async fn identify_caller(
     service: &AppState,
     trail: &AuditContext,
     parts: &Parts,
     body: Body,
-) -> Result<(Identity, Bytes), ApiError> {
+) -> Result<(AuthenticatedIdentity, Bytes), ApiError> {
     let header = parts.headers.get("x-auth-token").map(|token| token.to_str().unwrap_or_default());
     let signed = parts.headers.contains_key(AUTHORIZATION);
-    // Browsers send the cookie with every request, so explicit credentials take precedence.
-    let cookie = if header.is_none() && !signed { cookie::token(&parts.headers, parts.extensions.get()) } else { None };
+    // Explicit credentials take precedence, because browsers send the cookie with every request.
+    let cookie = if header.is_none() && !signed {
+        cookie::read_session_token(&parts.headers, parts.extensions.get())
+    } else {
+        None
+    };
     let has_body = !body.is_end_stream();
     if let Some(token) = header.or(cookie) {
         let mut identity = identify_by_token(service, trail, token).await?;
         if cookie.is_some() {
-            csrf::check(parts, token)?;
+            csrf::check_csrf(parts, token)?;
         }
-        let body = read_body(body, &service.settings).await?;
+        let body = read_request_body(body, &service.settings).await?;
         if has_body {
-            // The client controls how long its body takes, so the token may have been revoked in the meantime.
+            // The token may have been revoked while the client sent the body.
             identity = identify_by_token(service, trail, token).await?;
         }
         return Ok((identity, body));
     }
-    let mut signed = SignedRequest::load(service, trail, parts).await?;
-    let body = read_body(body, &service.settings).await?;
+    let mut signed = SignedRequest::load_from_headers(service, trail, parts).await?;
+    let body = read_request_body(body, &service.settings).await?;
     if has_body {
-        signed = SignedRequest::load(service, trail, parts).await?;
+        signed = SignedRequest::load_from_headers(service, trail, parts).await?;
     }
-    Ok((signed.verify(service, parts, &body).await?, body))
+    Ok((signed.verify_signature(service, parts, &body).await?, body))
 }
 
-/// Reads a request body within the limits of size and time.
-pub(crate) async fn read_body(body: Body, settings: &ApiSettings) -> Result<Bytes, ApiError> {
+/// Reads a request body within the size limit and the read timeout.
+pub(crate) async fn read_request_body(body: Body, settings: &ApiSettings) -> Result<Bytes, ApiError> {
     let limit = settings.max_body_bytes;
     let too_large =
         || ApiError::with_detail(ErrorEntry::BODY_TOO_LARGE, "body-limit", vec![("limit", limit.to_string())]);
-    // Rejects a body by its declared length, before reading it.
+    // Rejects an oversized body by its declared length, before reading the body.
     if body.size_hint().lower() > limit as u64 {
         return Err(too_large());
     }
@@ -129,65 +139,79 @@ pub(crate) async fn read_body(body: Body, settings: &ApiSettings) -> Result<Byte
     }
 }
 
-async fn identify_by_token(service: &AppState, trail: &AuditContext, token: &str) -> Result<Identity, ApiError> {
+async fn identify_by_token(
+    service: &AppState,
+    trail: &AuditContext,
+    token: &str,
+) -> Result<AuthenticatedIdentity, ApiError> {
     let view = service.store.cached_view().await?;
     let hash = token::hash(token);
     let Some(stored) = view.token(&hash).await? else {
-        return Err(not_authenticated("auth-token-unknown", Vec::new()));
+        return Err(not_authenticated_error("auth-token-unknown", Vec::new()));
     };
     trail.set_domain(&stored.user.domain_id);
-    trail.set_claimed(&stored.user.name);
+    trail.set_claimed_identity(&stored.user.name);
     if stored.revoked {
         return Err(ApiError::with_detail(ErrorEntry::TOKEN_EXPIRED, "auth-token-revoked", Vec::new()));
     }
     if stored.expires_at <= Timestamp::now().as_second() {
-        let moment = vec![("moment", format_utc(stored.expires_at))];
+        let moment = vec![("moment", format_utc_seconds(stored.expires_at))];
         return Err(ApiError::with_detail(ErrorEntry::TOKEN_EXPIRED, "auth-token-expired", moment));
     }
     let scope = stored.scope_project.clone().map_or(Scope::Domain, Scope::Project);
     let (origin, expires_at) = (stored.origin, stored.expires_at);
     let proof = CredentialRef::Token(Arc::new(TokenInfo { origin, hash, expires_at, csrf: token::csrf_token(token) }));
-    let (user, credentials) = (require_enabled(&stored.user)?, CredentialKind::Token);
-    Ok(Identity { user, scope, credentials, proof, expires_at: Some(expires_at), view })
+    let (user, credentials) = (require_enabled_user(&stored.user)?, CredentialKind::Token);
+    Ok(AuthenticatedIdentity { user, scope, credentials, proof, expires_at: Some(expires_at), view })
 }
 
-/// A signed request whose access key exists; its signature is not verified yet.
+/// Signed request with an existing access key and an unverified signature.
 struct SignedRequest {
     authorization: Authorization,
     key: Arc<AccessKey>,
     view: CachedView,
-    /// Key under which failed attempts are counted.
+    /// Subject of the failure counter for this request.
     subject: FailureSubject,
     /// True if failed attempts are recorded, which a success deletes.
     has_failures: bool,
 }
 
 impl SignedRequest {
-    async fn load(service: &AppState, trail: &AuditContext, parts: &Parts) -> Result<Self, ApiError> {
+    async fn load_from_headers(service: &AppState, trail: &AuditContext, parts: &Parts) -> Result<Self, ApiError> {
         let Some(header) = parts.headers.get(AUTHORIZATION) else {
-            return Err(not_authenticated("auth-token-missing", Vec::new()));
+            return Err(not_authenticated_error("auth-token-missing", Vec::new()));
         };
         let authorization = Authorization::parse(header.to_str().unwrap_or_default())?;
         let id = &authorization.access_key;
-        trail.set_claimed(id.as_str());
+        trail.set_claimed_identity(id.as_str());
         let view = service.store.cached_view().await?;
         let Some(key) = view.access_key(id).await? else {
-            return Err(not_authenticated("auth-key-unknown", vec![("key", id.to_string())]));
+            return Err(not_authenticated_error("auth-key-unknown", vec![("key", id.to_string())]));
         };
         trail.set_domain(&key.user.domain_id);
         let peer = limits::client_ip(&parts.extensions);
-        let subject =
-            auth_attempts::failure_subject(&service.store, ["key:", id.as_str()].concat(), Some(&key.user.id), peer)
-                .await?;
+        let subject = auth_attempts::find_failure_subject(
+            &service.store,
+            ["key:", id.as_str()].concat(),
+            Some(&key.user.id),
+            peer,
+        )
+        .await?;
         let has_failures = match view.lock_state(&subject.name).await? {
-            LockState::Locked => return Err(not_authenticated("auth-key-locked", Vec::new())),
+            LockState::Locked => return Err(not_authenticated_error("auth-key-locked", Vec::new())),
             state => state == LockState::HasFailures,
         };
         Ok(Self { authorization, key, view, subject, has_failures })
     }
 
-    /// Verifies the signature, then the state of the key: only the holder of the key gets an error about its state.
-    async fn verify(self, service: &AppState, parts: &Parts, body: &[u8]) -> Result<Identity, ApiError> {
+    /// Verifies the signature, and then checks the state of the access key.
+    /// The order ensures that only the holder of the key receives an error about the state of the key.
+    async fn verify_signature(
+        self,
+        service: &AppState,
+        parts: &Parts,
+        body: &[u8],
+    ) -> Result<AuthenticatedIdentity, ApiError> {
         let mut headers = Vec::with_capacity(parts.headers.len());
         headers.extend(
             parts
@@ -208,11 +232,11 @@ impl SignedRequest {
         }
         verified?;
         let scope = match &self.key.temporary {
-            None if parts.headers.contains_key(SECURITY_TOKEN) => {
-                return Err(not_authenticated("auth-security-token-unwanted", Vec::new()));
+            None if parts.headers.contains_key(SECURITY_TOKEN_HEADER) => {
+                return Err(not_authenticated_error("auth-security-token-unwanted", Vec::new()));
             }
             None => Scope::AccessKey,
-            Some(temporary) => Box::pin(self.check_temporary(service, temporary, parts)).await?,
+            Some(temporary) => Box::pin(self.check_security_token(service, temporary, parts)).await?,
         };
         if self.has_failures {
             Box::pin(service.store.clear_auth_failures(&self.subject.name)).await?;
@@ -220,46 +244,51 @@ impl SignedRequest {
         let credentials = match &self.key.temporary {
             Some(_) => CredentialKind::TemporaryKey,
             None if self.key.enabled => CredentialKind::AccessKey,
-            None => return Err(not_authenticated("auth-key-inactive", vec![("key", self.key.id.to_string())])),
+            None => return Err(not_authenticated_error("auth-key-inactive", vec![("key", self.key.id.to_string())])),
         };
-        let user = require_enabled(&self.key.user)?;
+        let user = require_enabled_user(&self.key.user)?;
         if let Err(error) = service.store.touch_access_key(&self.key).await {
-            // The time of last use is informational: the request succeeds without it.
+            // The time of the last use is informational, so the request succeeds without the update.
             warn!(%error, "could not note that an access key was used");
         }
         if !self.subject.is_address_up_to_date {
             let peer = limits::client_ip(&parts.extensions);
-            Box::pin(auth_attempts::record_address(&service.store, &user.id, peer)).await;
+            Box::pin(auth_attempts::record_client_address(&service.store, &user.id, peer)).await;
         }
         let (proof, expires_at) =
             (CredentialRef::Key(self.key.id.clone()), self.key.temporary.as_ref().map(|key| key.expires_at));
-        Ok(Identity { user, scope, credentials, proof, expires_at, view: self.view })
+        Ok(AuthenticatedIdentity { user, scope, credentials, proof, expires_at, view: self.view })
     }
 
-    /// Verifies the security token of a temporary key and returns its scope. The header must be signed (spec section 8.1).
-    async fn check_temporary(
+    /// Verifies the security token of a temporary key and returns the scope of the key.
+    ///
+    /// The header `X-Security-Token` must be signed (spec section 8.1).
+    async fn check_security_token(
         &self,
         service: &AppState,
         temporary: &TemporaryKeyValidity,
         parts: &Parts,
     ) -> Result<Scope, ApiError> {
-        let Some(given) = parts.headers.get(SECURITY_TOKEN).and_then(|token| token.to_str().ok()) else {
-            return Err(not_authenticated("auth-security-token-missing", Vec::new()));
+        let Some(given) = parts.headers.get(SECURITY_TOKEN_HEADER).and_then(|token| token.to_str().ok()) else {
+            return Err(not_authenticated_error("auth-security-token-missing", Vec::new()));
         };
-        if !self.authorization.signed_headers.iter().any(|name| name == SECURITY_TOKEN) {
-            return Err(SignatureError::NotSigned(SECURITY_TOKEN.to_owned()).into());
+        if !self.authorization.signed_headers.iter().any(|name| name == SECURITY_TOKEN_HEADER) {
+            return Err(SignatureError::NotSigned(SECURITY_TOKEN_HEADER.to_owned()).into());
         }
         let scope = security_token::parse_scope(given);
         let is_match = bool::from(token::hash(given).ct_eq(&temporary.token_hash));
         let Some(scope) = scope.filter(|_| is_match) else {
             Box::pin(service.store.record_auth_failure(&self.subject.name)).await?;
-            return Err(not_authenticated("auth-security-token-wrong", Vec::new()));
+            return Err(not_authenticated_error("auth-security-token-wrong", Vec::new()));
         };
         if temporary.revoked {
-            return Err(not_authenticated("auth-key-revoked", Vec::new()));
+            return Err(not_authenticated_error("auth-key-revoked", Vec::new()));
         }
         if temporary.expires_at <= Timestamp::now().as_second() {
-            return Err(not_authenticated("auth-key-expired", vec![("moment", format_utc(temporary.expires_at))]));
+            return Err(not_authenticated_error(
+                "auth-key-expired",
+                vec![("moment", format_utc_seconds(temporary.expires_at))],
+            ));
         }
         Ok(scope)
     }
@@ -267,16 +296,16 @@ impl SignedRequest {
 
 impl From<SignatureError> for ApiError {
     fn from(error: SignatureError) -> Self {
-        not_authenticated("auth-signature", vec![("reason", error.to_string())])
+        not_authenticated_error("auth-signature", vec![("reason", error.to_string())])
     }
 }
 
-fn require_enabled(user: &Arc<User>) -> Result<Arc<User>, ApiError> {
-    if user.enabled { Ok(user.clone()) } else { Err(not_authenticated("auth-user-disabled", Vec::new())) }
+fn require_enabled_user(user: &Arc<User>) -> Result<Arc<User>, ApiError> {
+    if user.enabled { Ok(user.clone()) } else { Err(not_authenticated_error("auth-user-disabled", Vec::new())) }
 }
 
-async fn build_principal(service: &AppState, identity: &Identity) -> Result<Principal, ApiError> {
-    let Identity { user, scope, view, .. } = identity;
+async fn build_principal(service: &AppState, identity: &AuthenticatedIdentity) -> Result<Principal, ApiError> {
+    let AuthenticatedIdentity { user, scope, view, .. } = identity;
     Ok(Principal {
         grants: service.policy_cache().get_or_load(&service.store, view, &user.id).await?,
         user_id: user.id.clone(),
@@ -285,14 +314,14 @@ async fn build_principal(service: &AppState, identity: &Identity) -> Result<Prin
         domain_name: user.domain_name.clone(),
         scope: scope.clone(),
         administrator: user.administrator,
-        budget: service.limits.work_budget(&identity.user.id),
+        budget: service.limits.create_work_budget(&identity.user.id),
     })
 }
 
-fn format_utc(seconds: i64) -> String {
+fn format_utc_seconds(seconds: i64) -> String {
     Timestamp::from_second(seconds).map_or_else(|_| String::new(), |moment| moment.to_string())
 }
 
-fn not_authenticated(id: &'static str, arguments: Vec<(&'static str, String)>) -> ApiError {
+fn not_authenticated_error(id: &'static str, arguments: Vec<(&'static str, String)>) -> ApiError {
     ApiError::with_detail(ErrorEntry::NOT_AUTHENTICATED, id, arguments)
 }

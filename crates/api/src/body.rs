@@ -1,4 +1,4 @@
-//! Strict parsing of JSON request bodies: unknown and repeated fields are errors.
+//! Strict parser for JSON request bodies, which rejects unknown and repeated fields.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -8,14 +8,14 @@ use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor}
 use serde_json::value::RawValue;
 
 use crate::error::ApiError;
-use crate::query::{truncate, unknown_field};
+use crate::query::{truncate_text, unknown_field_error};
 
-/// Fields of a JSON object. A field with the value `null` counts as absent.
+/// Fields of a JSON request body. A field with the value `null` is treated as absent.
 pub(crate) struct Body {
     fields: Vec<(String, Box<RawValue>)>,
 }
 
-// The values may be secrets.
+// The debug output omits the values, which may be secrets.
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.fields.iter().map(|(name, _)| name)).finish()
@@ -23,17 +23,17 @@ impl fmt::Debug for Body {
 }
 
 impl Body {
-    /// Parses a JSON object and rejects fields that are not in `known`.
+    /// Parses a JSON object and rejects fields that `known` does not contain.
     pub(crate) fn parse(text: &[u8], known: &[&'static str]) -> Result<Self, ApiError> {
         let unreadable = |reason: String| ApiError::invalid_parameter("parameter-body", vec![("reason", reason)]);
         let body: Self = serde_json::from_slice(text).map_err(|error| unreadable(error.to_string()))?;
         let mut seen = HashSet::new();
         for (name, _) in &body.fields {
             if !known.contains(&name.as_str()) {
-                return Err(unknown_field(name, known));
+                return Err(unknown_field_error(name, known));
             }
             if !seen.insert(name) {
-                return Err(ApiError::invalid_parameter("parameter-repeated", vec![("field", truncate(name))]));
+                return Err(ApiError::invalid_parameter("parameter-repeated", vec![("field", truncate_text(name))]));
             }
         }
         Ok(body)
@@ -48,11 +48,11 @@ impl Body {
     /// Returns the value of an optional field.
     pub(crate) fn get<T: DeserializeOwned>(&self, name: &'static str) -> Result<Option<T>, ApiError> {
         let Some(value) = self.raw_json(name) else { return Ok(None) };
-        serde_json::from_str(value).map(Some).map_err(|_| invalid_field(name, value))
+        serde_json::from_str(value).map(Some).map_err(|_| invalid_field_error(name, value))
     }
 
-    /// Returns a secret text field. Error messages do not contain its value.
-    pub(crate) fn secret(&self, name: &'static str) -> Result<Option<SecretString>, ApiError> {
+    /// Returns the value of a secret string field. Error messages do not contain the value.
+    pub(crate) fn get_secret(&self, name: &'static str) -> Result<Option<SecretString>, ApiError> {
         let Some(value) = self.raw_json(name) else { return Ok(None) };
         let text: Result<String, _> = serde_json::from_str(value);
         text.map(|text| Some(text.into()))
@@ -60,18 +60,18 @@ impl Body {
     }
 
     /// Returns the value of a required field.
-    pub(crate) fn required<T: DeserializeOwned>(&self, name: &'static str) -> Result<T, ApiError> {
-        self.get(name)?.ok_or_else(|| missing_field(name))
+    pub(crate) fn get_required<T: DeserializeOwned>(&self, name: &'static str) -> Result<T, ApiError> {
+        self.get(name)?.ok_or_else(|| missing_field_error(name))
     }
 }
 
-/// Error for a missing required field.
-pub(crate) fn missing_field(name: &'static str) -> ApiError {
+/// Builds the error for a missing required field.
+pub(crate) fn missing_field_error(name: &'static str) -> ApiError {
     ApiError::invalid_parameter("parameter-missing", vec![("field", name.into())])
 }
 
-/// Rejects a list with fewer than `min` or more than `max` elements.
-pub(crate) fn check_count(name: &'static str, count: usize, min: usize, max: usize) -> Result<(), ApiError> {
+/// Returns an error if the number of list entries is less than `min` or greater than `max`.
+pub(crate) fn check_entry_count(name: &'static str, count: usize, min: usize, max: usize) -> Result<(), ApiError> {
     if (min..=max).contains(&count) {
         return Ok(());
     }
@@ -80,16 +80,16 @@ pub(crate) fn check_count(name: &'static str, count: usize, min: usize, max: usi
     Err(ApiError::invalid_parameter("parameter-count", arguments))
 }
 
-/// Error for an invalid field value.
-pub(crate) fn invalid_field(name: &'static str, given: &str) -> ApiError {
-    ApiError::invalid_parameter("parameter-form", vec![("field", name.into()), ("given", truncate(given))])
+/// Builds the error for an invalid field value.
+pub(crate) fn invalid_field_error(name: &'static str, given: &str) -> ApiError {
+    ApiError::invalid_parameter("parameter-form", vec![("field", name.into()), ("given", truncate_text(given))])
 }
 
 impl<'de> Deserialize<'de> for Body {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Object;
+        struct ObjectVisitor;
 
-        impl<'de> Visitor<'de> for Object {
+        impl<'de> Visitor<'de> for ObjectVisitor {
             type Value = Body;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -105,7 +105,7 @@ impl<'de> Deserialize<'de> for Body {
             }
         }
 
-        deserializer.deserialize_map(Object)
+        deserializer.deserialize_map(ObjectVisitor)
     }
 }
 
@@ -117,17 +117,17 @@ mod tests {
 
     fn refused(text: &str) -> String {
         let refusal = Body::parse(text.as_bytes(), &["name", "enabled"]).unwrap_err();
-        refusal.body(Language::EnUs, "").error_msg
+        refusal.build_body(Language::EnUs, "").error_msg
     }
 
     #[test]
     fn fields_keep_their_values_and_null_is_absent() {
         let body = Body::parse(br#" {"name": "a\u0062", "enabled" : null} "#, &["name", "enabled"]).unwrap();
-        assert_eq!(body.required::<String>("name").unwrap(), "ab");
+        assert_eq!(body.get_required::<String>("name").unwrap(), "ab");
         assert_eq!(body.raw_json("name"), Some(r#""a\u0062""#));
         assert_eq!((body.get::<bool>("enabled").unwrap(), body.raw_json("enabled")), (None, None));
         assert!(body.get::<bool>("name").is_err());
-        assert!(body.required::<bool>("enabled").is_err());
+        assert!(body.get_required::<bool>("enabled").is_err());
     }
 
     #[test]
@@ -138,22 +138,22 @@ mod tests {
             ("null", "expected an object"),
             ("{", "EOF"),
             ("{} {}", "trailing characters"),
-            (r#"{"nmae":"a"}"#, "nmae is not a known field; did you mean name?"),
-            (r#"{"Enabled":true}"#, "did you mean enabled?"),
-            (r#"{"colour":"red"}"#, "colour is not a known field."),
-            (r#"{"":1}"#, " is not a known field."),
-            (r#"{"name":"a","name":"b"}"#, "name is there more than once."),
+            (r#"{"nmae":"a"}"#, "Unknown field: nmae. Did you mean name?"),
+            (r#"{"Enabled":true}"#, "Did you mean enabled?"),
+            (r#"{"colour":"red"}"#, "Unknown field: colour."),
+            (r#"{"":1}"#, "Unknown field: ."),
+            (r#"{"name":"a","name":"b"}"#, "name is specified more than once."),
         ] {
             let message = refused(text);
             assert!(message.contains(reason), "{text}: {message}");
         }
         assert!(Body::parse(b"{\"name\":\"\xff\"}", &["name"]).is_err());
         let body = Body::parse(br#"{"name":12345678}"#, &["name"]).unwrap();
-        let secret = body.secret("name").unwrap_err().body(Language::EnUs, "").error_msg;
-        assert!(secret.contains("name is not a text") && !secret.contains("1234"), "{secret}");
+        let secret = body.get_secret("name").unwrap_err().build_body(Language::EnUs, "").error_msg;
+        assert!(secret.contains("name must be a string") && !secret.contains("1234"), "{secret}");
         assert_eq!(format!("{body:?}"), r#"["name"]"#);
         let lone = Body::parse(br#"{"name":"\ud800"}"#, &["name"]);
-        assert!(lone.and_then(|body| body.required::<String>("name")).is_err());
+        assert!(lone.and_then(|body| body.get_required::<String>("name")).is_err());
         let deep = format!("{{\"name\":{}}}", "[".repeat(100_000));
         assert!(Body::parse(deep.as_bytes(), &["name"]).is_err());
     }

@@ -1,7 +1,7 @@
 //! Authorization of a request. The order of the checks is fixed: project, ids, instance, policies, node.
 //!
-//! A missing object and a forbidden one return different errors only to callers who may access any such object. Policies are evaluated
-//! for a missing instance too, without its attributes.
+//! Missing and forbidden objects cause different errors only if the caller may access all such objects.
+//! Policies are also evaluated for a missing instance, without instance attributes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,9 +22,9 @@ use crate::audit::AuditContext;
 use crate::client_addr::ClientAddr;
 use crate::error::ApiError;
 use crate::policy_cache::evaluate_policies;
-use crate::query::truncate;
+use crate::query::truncate_text;
 
-/// `Retry-After` of a request whose policy evaluation exceeded the principal's rate limit.
+/// `Retry-After` value if the policy evaluation of a request exceeds the rate limit of the principal.
 const BUDGET_RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// Kind of credentials of a caller.
@@ -38,12 +38,12 @@ pub(crate) enum CredentialKind {
     TemporaryKey,
 }
 
-/// Credentials of a caller, for later revalidation.
+/// Reference to the credentials of a caller, used to revalidate them later.
 #[derive(Debug, Clone)]
 pub(crate) enum CredentialRef {
     /// A token.
     Token(Arc<TokenInfo>),
-    /// A signature with this access key.
+    /// Signature with the access key that has this id.
     Key(AccessKeyId),
 }
 
@@ -52,32 +52,32 @@ pub(crate) enum CredentialRef {
 pub(crate) struct TokenInfo {
     /// API that issued the token.
     pub(crate) origin: TokenOrigin,
-    /// Hash of the token, its key in the store.
+    /// Hash of the token, which is the key of the token in the store.
     pub(crate) hash: [u8; 32],
-    /// Expiry, in seconds since 1970 (UTC).
+    /// Expiry, as a Unix timestamp in seconds.
     pub(crate) expires_at: i64,
     /// CSRF token of browser sessions that use this token.
     pub(crate) csrf: String,
 }
 
-/// Authenticated caller of a request, set by [`crate::authentication`]. Handlers extract it as an argument.
+/// Authenticated caller of a request, set by [`crate::authentication`] and extracted by handlers.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
     /// User, domain and policies.
     pub(crate) principal: Principal,
     /// Kind of the credentials.
     pub(crate) credentials: CredentialKind,
-    /// The credentials themselves.
+    /// Reference to the credentials.
     pub(crate) credential: CredentialRef,
-    /// Expiry of the credentials, in seconds since 1970 (UTC); `None` for a permanent access key.
+    /// Expiry of the credentials, as a Unix timestamp in seconds; `None` for a permanent access key.
     pub(crate) expires_at: Option<i64>,
-    /// Address and transport of the client. `None` if a test calls the router directly.
+    /// Address and transport of the client; `None` if a test calls the router directly.
     pub(crate) client: Option<ClientAddr>,
-    /// Id of the request, as in `X-Request-Id`.
+    /// Request id, which the response contains in `X-Request-Id`.
     pub(crate) request_id: String,
     /// Audit fields of the request.
     pub(crate) audit: AuditContext,
-    /// Metadata as of a time after the request was received.
+    /// View of the metadata, opened after the request was received.
     pub(crate) view: CachedView,
 }
 
@@ -86,13 +86,15 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         let caller = parts.extensions.remove::<Self>();
-        caller.ok_or_else(|| ApiError::internal(&"a handler that needs to know its caller has a route for everyone"))
+        caller.ok_or_else(|| {
+            ApiError::internal_error(&"a handler that needs to know its caller has a route for everyone")
+        })
     }
 }
 
 impl Caller {
-    /// Origin of the caller's changes, for the audit.
-    pub(crate) fn origin(&self) -> Origin {
+    /// Returns the origin of the caller's changes for the audit log.
+    pub(crate) fn audit_origin(&self) -> Origin {
         Origin {
             actor: Actor::User {
                 id: self.principal.user_id.clone(),
@@ -104,8 +106,8 @@ impl Caller {
         }
     }
 
-    /// Environment for policy conditions: time, source address, transport.
-    pub(crate) fn environment(&self) -> Environment {
+    /// Returns the environment for policy conditions: time, source address and transport.
+    pub(crate) fn policy_environment(&self) -> Environment {
         Environment {
             now: Timestamp::now(),
             source_ip: self.client.map(|connection| connection.ip),
@@ -113,8 +115,10 @@ impl Caller {
         }
     }
 
-    /// Rejects expiring credentials for requests that create or change permanent objects: users, keys, policies. Sessions of the web page
-    /// are exempt: they begin with a password, and scripts cannot read their token.
+    /// Returns an error if the credentials are temporary.
+    ///
+    /// Permanent credentials are required to create or change permanent objects, such as users, keys and policies.
+    /// Browser sessions are exempt, because they start with a password and scripts cannot read their token.
     pub(crate) fn check_permanent_credentials(&self) -> Result<(), ApiError> {
         let may_outlive = match &self.credential {
             CredentialRef::Token(token) => token.origin == TokenOrigin::Console,
@@ -127,8 +131,9 @@ impl Caller {
         }
     }
 
-    /// Rejects a temporary access key for background work that runs longer than the key is valid. `seconds` is the duration of the work;
-    /// `None` stands for work without an end.
+    /// Returns an error if a temporary access key expires before background work of this duration ends.
+    ///
+    /// `seconds` is the duration of the work; `None` means an unlimited duration.
     pub(crate) fn check_valid_for(&self, seconds: Option<u64>) -> Result<(), ApiError> {
         let (CredentialKind::TemporaryKey, Some(expires_at)) = (self.credentials, self.expires_at) else {
             return Ok(());
@@ -141,83 +146,93 @@ impl Caller {
         Err(ApiError::with_detail(ErrorEntry::FOREIGN_PROJECT, "kill-task-outlives", arguments))
     }
 
-    /// Checks that the caller may do the action in their domain.
+    /// Returns an error if the caller may not perform the action in their domain.
     pub(crate) fn require_domain_action(&self, service: &AppState, action: Action) -> Result<(), ApiError> {
         let resource = Resource { project: None, region: service.store.region(), instance: None, request_tags: &[] };
-        match self.decide(action, &resource) {
+        match self.decide_action(action, &resource) {
             Decision::Allow => Ok(()),
-            Decision::Deny { reason } => Err(self.deny(action, &reason)),
+            Decision::Deny { reason } => Err(self.build_denial_error(action, &reason)),
         }
     }
 
-    /// Returns the project of a path if a policy could allow the action on any of its instances. [`Caller::is_allowed`] decides for each instance.
-    pub(crate) async fn require_any_in_project(&self, action: Action, id: &str) -> Result<Arc<Project>, ApiError> {
-        let project = self.project_in_scope(action, id).await?;
+    /// Returns the project of a path if a policy could allow the action on at least one instance of the project.
+    ///
+    /// The handler must call [`Caller::is_action_allowed`] for each instance.
+    pub(crate) async fn require_action_on_any_instance(
+        &self,
+        action: Action,
+        id: &str,
+    ) -> Result<Arc<Project>, ApiError> {
+        let project = self.find_project_in_scope(action, id).await?;
         if evaluate_policies(&self.principal, || may_allow(&self.principal, action, &project.id)) {
             return Ok(project);
         }
         let exhausted = self.principal.budget.is_exhausted();
-        Err(self.deny(action, if exhausted { &DenyReason::WorkBudget } else { &DenyReason::NoPolicy }))
+        Err(self.build_denial_error(action, if exhausted { &DenyReason::WorkBudget } else { &DenyReason::NoPolicy }))
     }
 
-    /// Returns the project of a path if the caller may do the action on the whole project. Policies cannot limit such an action to
-    /// some of its instances.
-    pub(crate) async fn require_project(
+    /// Returns the project of a path if the caller may perform a project-level action.
+    ///
+    /// Policies cannot limit a project-level action to some instances of the project.
+    pub(crate) async fn require_project_action(
         &self,
         service: &AppState,
         action: Action,
         id: &str,
     ) -> Result<Arc<Project>, ApiError> {
-        let project = self.project_in_scope(action, id).await?;
+        let project = self.find_project_in_scope(action, id).await?;
         let facts = RequestProject { id: &project.id, name: &project.name, domain_id: Some(&project.domain_id) };
         let region = service.store.region();
         let resource = Resource { project: Some(facts), region, instance: None, request_tags: &[] };
-        match self.decide(action, &resource) {
+        match self.decide_action(action, &resource) {
             Decision::Allow => Ok(project),
-            Decision::Deny { reason } => Err(self.deny(action, &reason)),
+            Decision::Deny { reason } => Err(self.build_denial_error(action, &reason)),
         }
     }
 
-    /// Returns the instance of a path `/{project}/instances/{instance}/…` if the caller may do the action on its whole project.
-    pub(crate) async fn require_project_instance(
+    /// Returns the project and instance of a path if the caller may perform a project-level action.
+    pub(crate) async fn require_project_action_on_instance(
         &self,
         service: &AppState,
         action: Action,
         (project, instance): (&str, &str),
     ) -> Result<(Arc<Project>, Arc<Instance>), ApiError> {
-        let project = self.require_project(service, action, project).await?;
-        let id = instance_id(instance)?;
+        let project = self.require_project_action(service, action, project).await?;
+        let id = parse_instance_id(instance)?;
         let instance = self.view.instance(&project.id, &id).await?;
         Ok((project, instance.ok_or_else(|| ApiError::new(ErrorEntry::UNKNOWN_INSTANCE))?))
     }
 
-    /// Returns the instance of a path if the caller may do the action on it. `tags` are the tags that the request adds or removes.
-    pub(crate) async fn require_instance(
+    /// Returns the project and instance of a path if the caller may perform the action on the instance.
+    ///
+    /// `tags` are the tags that the request adds or removes.
+    pub(crate) async fn require_instance_action(
         &self,
         service: &AppState,
         action: Action,
         (project, instance): (&str, &str),
         tags: &[Tag],
     ) -> Result<(Arc<Project>, Arc<Instance>), ApiError> {
-        let project = self.project_in_scope(action, project).await?;
-        let id = instance_id(instance)?;
+        let project = self.find_project_in_scope(action, project).await?;
+        let id = parse_instance_id(instance)?;
         let instance = self.view.instance(&project.id, &id).await?;
         let facts = RequestInstance {
             id: &id,
             enterprise_project_id: instance.as_ref().map(|instance| instance.enterprise_project_id.as_str()),
             tags: instance.as_ref().map_or(&[], |instance| &instance.tags),
         };
-        let resource = Resource { request_tags: tags, ..resource(service, &project, facts) };
-        if let Decision::Deny { reason } = self.decide(action, &resource) {
-            return Err(self.deny(action, &reason));
+        let resource = Resource { request_tags: tags, ..build_resource(service, &project, facts) };
+        if let Decision::Deny { reason } = self.decide_action(action, &resource) {
+            return Err(self.build_denial_error(action, &reason));
         }
         let instance = instance.ok_or_else(|| ApiError::new(ErrorEntry::UNKNOWN_INSTANCE))?;
         Ok((project, instance))
     }
 
-    /// Returns whether the caller may do the action on an instance. Returns an error if the evaluation exceeds the work budget: a list
-    /// without such an instance would look complete.
-    pub(crate) fn is_allowed(
+    /// Returns whether the caller may perform the action on an instance.
+    ///
+    /// Returns an error if the evaluation exceeds the work budget: a list without the instance would look complete.
+    pub(crate) fn is_action_allowed(
         &self,
         service: &AppState,
         action: Action,
@@ -229,28 +244,31 @@ impl Caller {
             enterprise_project_id: Some(&instance.enterprise_project_id),
             tags: &instance.tags,
         };
-        match self.decide(action, &resource(service, project, facts)) {
-            Decision::Deny { reason: reason @ DenyReason::WorkBudget } => Err(self.deny(action, &reason)),
+        match self.decide_action(action, &build_resource(service, project, facts)) {
+            Decision::Deny { reason: reason @ DenyReason::WorkBudget } => Err(self.build_denial_error(action, &reason)),
             decision => Ok(decision.is_allowed()),
         }
     }
 
-    /// Returns whether the caller gets SQL templates instead of statements of the instance. True without the permission to list sessions,
-    /// and if the project masks statements for the caller.
-    pub(crate) fn sees_templates(&self, service: &AppState, project: &Project, instance: &Instance) -> bool {
-        !self.is_allowed(service, Action::LIST_PROCESSES, project, instance).unwrap_or(false)
+    /// Returns whether the caller gets SQL templates instead of the statements of an instance.
+    ///
+    /// Returns true if the caller may not list sessions, or if the project masks statements for the caller.
+    pub(crate) fn gets_sql_templates(&self, service: &AppState, project: &Project, instance: &Instance) -> bool {
+        !self.is_action_allowed(service, Action::LIST_PROCESSES, project, instance).unwrap_or(false)
             || self.is_masked_by_project(service, project, instance)
     }
 
-    /// Returns whether the project masks statements of the instance for the caller. Use only after checking an action that permits reading
-    /// statements: listing or collecting sessions.
+    /// Returns whether the project masks the statements of an instance for the caller.
+    ///
+    /// Requires that an action that permits reading statements was checked: listing or collecting sessions.
     fn is_masked_by_project(&self, service: &AppState, project: &Project, instance: &Instance) -> bool {
         project.masking
-            && !self.is_allowed(service, Action::GET_REALTIME_SESSION_TEXT, project, instance).unwrap_or(false)
+            && !self.is_action_allowed(service, Action::GET_REALTIME_SESSION_TEXT, project, instance).unwrap_or(false)
     }
 
-    /// Returns the project of a path if it is within the scope of the caller's credentials. Policies are not evaluated.
-    async fn project_in_scope(&self, action: Action, id: &str) -> Result<Arc<Project>, ApiError> {
+    /// Returns the project of a path if the project is within the scope of the caller's credentials.
+    /// Policies are not evaluated.
+    async fn find_project_in_scope(&self, action: Action, id: &str) -> Result<Arc<Project>, ApiError> {
         let foreign = || ApiError::new(ErrorEntry::FOREIGN_PROJECT);
         let id: ProjectId = id.parse().map_err(|_| foreign())?;
         let project = self.view.project(&id).await?;
@@ -260,20 +278,20 @@ impl Caller {
             domain_id: project.as_ref().map(|project| &project.domain_id),
         };
         let resource = Resource { project: Some(facts), region: "", instance: None, request_tags: &[] };
-        check_scope(&self.principal, action, &resource).map_err(|reason| self.deny(action, &reason))?;
+        check_scope(&self.principal, action, &resource).map_err(|reason| self.build_denial_error(action, &reason))?;
         let project = project.ok_or_else(foreign)?;
         if project.enabled { Ok(project) } else { Err(ApiError::new(ErrorEntry::PROJECT_UNAVAILABLE)) }
     }
 
-    fn decide(&self, action: Action, resource: &Resource<'_>) -> Decision {
-        evaluate_policies(&self.principal, || decide(&self.principal, action, resource, &self.environment()))
+    fn decide_action(&self, action: Action, resource: &Resource<'_>) -> Decision {
+        evaluate_policies(&self.principal, || decide(&self.principal, action, resource, &self.policy_environment()))
     }
 
-    /// Builds the error of a denied action. The error does not reveal which foreign projects exist.
-    fn deny(&self, action: Action, reason: &DenyReason) -> ApiError {
+    /// Builds the error for a denied action. The error does not reveal whether a project of another domain exists.
+    fn build_denial_error(&self, action: Action, reason: &DenyReason) -> ApiError {
         debug!(user.id = %self.principal.user_id, action = action.name, %reason, "denied");
         if *reason == DenyReason::WorkBudget && self.principal.budget.is_overdrawn() {
-            return ApiError::rate_limited(BUDGET_RETRY_DELAY);
+            return ApiError::rate_limit_exceeded(BUDGET_RETRY_DELAY);
         }
         let id = match reason {
             DenyReason::UnknownProject | DenyReason::ForeignProject | DenyReason::OtherProject => "",
@@ -295,24 +313,24 @@ impl Caller {
     }
 }
 
-fn resource<'a>(service: &'a AppState, project: &'a Project, instance: RequestInstance<'a>) -> Resource<'a> {
+fn build_resource<'a>(service: &'a AppState, project: &'a Project, instance: RequestInstance<'a>) -> Resource<'a> {
     let project = RequestProject { id: &project.id, name: &project.name, domain_id: Some(&project.domain_id) };
     Resource { project: Some(project), region: service.store.region(), instance: Some(instance), request_tags: &[] }
 }
 
-pub(crate) fn instance_id(text: &str) -> Result<InstanceId, ApiError> {
-    text.parse().map_err(|error: clew_model::IdError| invalid_id(text, error.expected))
+pub(crate) fn parse_instance_id(text: &str) -> Result<InstanceId, ApiError> {
+    text.parse().map_err(|error: clew_model::IdError| invalid_id_error(text, error.expected))
 }
 
-fn node_id(text: &str) -> Result<NodeId, ApiError> {
-    text.parse().map_err(|error: clew_model::IdError| invalid_id(text, error.expected))
+fn parse_node_id(text: &str) -> Result<NodeId, ApiError> {
+    text.parse().map_err(|error: clew_model::IdError| invalid_id_error(text, error.expected))
 }
 
-fn invalid_id(given: &str, expected: &'static str) -> ApiError {
+fn invalid_id_error(given: &str, expected: &'static str) -> ApiError {
     ApiError::with_detail(
         ErrorEntry::INVALID_ID,
         "id-form",
-        vec![("given", truncate(given)), ("expected", expected.into())],
+        vec![("given", truncate_text(given)), ("expected", expected.into())],
     )
 }
 
@@ -324,19 +342,19 @@ pub(crate) async fn load_node(service: &AppState, instance: &Instance, node: &st
     Ok(node)
 }
 
-/// Returns an error if the node is in a zone that this server does not serve.
+/// Returns an error if this server cannot reach the zone of the node.
 pub(crate) fn check_zone(service: &AppState, node: &Node) -> Result<(), ApiError> {
-    crate::nodes::check_zone(service, node).map_err(crate::nodes::read_failure)
+    crate::nodes::check_zone(service, node).map_err(crate::nodes::node_failure_error)
 }
 
-/// Parses a node id and checks that the instance has the node.
+/// Parses a node id and checks that the node belongs to the instance.
 fn find_node_id(instance: &Instance, node: &str) -> Result<NodeId, ApiError> {
-    let id = node_id(node)?;
+    let id = parse_node_id(node)?;
     let exists = instance.nodes.iter().any(|node| node.id == id);
     if exists { Ok(id) } else { Err(ApiError::new(ErrorEntry::UNKNOWN_NODE)) }
 }
 
-/// Target node of a request: its id, or the node with its decrypted password.
+/// Target node of a request. `N` is the node id, or the node with its decrypted password.
 #[derive(Debug)]
 pub(crate) struct NodeTarget<N = NodeId> {
     pub(crate) project: Arc<Project>,
@@ -344,25 +362,25 @@ pub(crate) struct NodeTarget<N = NodeId> {
     pub(crate) node: N,
 }
 
-/// Ids of project, instance and node in a path `/{project}/instances/{instance}/nodes/{node}/…`.
+/// Ids of the project, instance and node in a path `/{project}/instances/{instance}/nodes/{node}/…`.
 type NodePath = (String, String, String);
 
 impl NodeTarget {
-    /// Returns the node of a path if the caller may do the action on its instance.
+    /// Returns the node id of a path if the caller may perform the action on the instance.
     pub(crate) async fn resolve(
         service: &AppState,
         caller: &Caller,
         action: Action,
         (project, instance, node): &NodePath,
     ) -> Result<Self, ApiError> {
-        let (project, instance) = caller.require_instance(service, action, (project, instance), &[]).await?;
+        let (project, instance) = caller.require_instance_action(service, action, (project, instance), &[]).await?;
         let node = find_node_id(&instance, node)?;
         Ok(Self { project, instance, node })
     }
 }
 
 impl NodeTarget<Node> {
-    /// Like `resolve`, with the decrypted password of the node.
+    /// Like `resolve`, but returns the node with its decrypted password.
     pub(crate) async fn resolve_with_password(
         service: &AppState,
         caller: &Caller,
@@ -376,13 +394,15 @@ impl NodeTarget<Node> {
 }
 
 impl<N> NodeTarget<N> {
-    /// Returns whether the caller gets SQL templates instead of statements of this node.
-    pub(crate) fn is_masked_for(&self, service: &AppState, caller: &Caller) -> bool {
-        caller.sees_templates(service, &self.project, &self.instance)
+    /// Returns whether the caller gets SQL templates instead of the statements of this node.
+    pub(crate) fn is_masked_for_caller(&self, service: &AppState, caller: &Caller) -> bool {
+        caller.gets_sql_templates(service, &self.project, &self.instance)
     }
 
-    /// Like [`NodeTarget::is_masked_for`], after checking an action that permits reading statements: listing or collecting sessions.
-    pub(crate) fn is_masked_by_project_for(&self, service: &AppState, caller: &Caller) -> bool {
+    /// Returns whether the project masks the statements of this node for the caller.
+    ///
+    /// Requires that an action that permits reading statements was checked: listing or collecting sessions.
+    pub(crate) fn is_masked_by_project_for_caller(&self, service: &AppState, caller: &Caller) -> bool {
         caller.is_masked_by_project(service, &self.project, &self.instance)
     }
 }

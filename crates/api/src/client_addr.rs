@@ -1,48 +1,56 @@
-//! Client of a connection: the peer of the socket, or the client that a trusted proxy forwards.
+//! Client address of a request: the peer of the socket, or the address that a trusted proxy forwards.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
 
-/// Client address and transport of a request: an extension of every request that [`crate::serve()`] accepts.
+/// Client address and transport of a request.
+///
+/// Every request that [`crate::serve()`] accepts has this extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientAddr {
     /// Address of the client. IPv4-mapped IPv6 addresses are converted to IPv4.
     pub ip: IpAddr,
-    /// True if the client uses TLS, to Clew or to a trusted proxy.
+    /// True if the client's connection to Clew or to a trusted proxy uses TLS.
     pub tls: bool,
 }
 
 impl ClientAddr {
-    /// Resolves the client of a request. Forwarding headers are used only if the peer of the socket is a trusted proxy.
+    /// Resolves the client address of a request.
+    ///
+    /// Forwarding headers are used only if the peer of the socket is a trusted proxy.
     pub(crate) fn resolve(socket: ClientAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> Self {
         if !trusted.contains(socket.ip) {
             return socket;
         }
-        let tls =
-            last_element(headers, &FORWARDED_PROTO).map_or(socket.tls, |scheme| scheme.eq_ignore_ascii_case("https"));
-        Self { ip: client_address(socket.ip, headers, trusted), tls }
+        let tls = last_header_element(headers, &FORWARDED_PROTO_HEADER)
+            .map_or(socket.tls, |scheme| scheme.eq_ignore_ascii_case("https"));
+        Self { ip: resolve_client_address(socket.ip, headers, trusted), tls }
     }
 }
 
-/// Returns the base URL of this server as seen by the client, for links in responses. The scheme honours trusted proxies. The host is
-/// the `Host` header of the request; only the same client gets the link.
-pub(crate) fn base_url(connection: Option<&ClientAddr>, headers: &HeaderMap) -> String {
+/// Returns the base URL of this server for links in responses.
+///
+/// The scheme is that of the client's connection, as reported by trusted proxies.
+/// The host is the `Host` header of the request, which is safe because only the sender receives the link.
+pub(crate) fn server_base_url(connection: Option<&ClientAddr>, headers: &HeaderMap) -> String {
     let scheme = if connection.is_some_and(|connection| connection.tls) { "https" } else { "http" };
     let host = headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
     format!("{scheme}://{host}")
 }
 
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const FORWARDED_FOR_HEADER: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_PROTO_HEADER: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// Returns the client address of a forwarded request. Each proxy appends the address of its client, so the list is read from its end, up to
-/// the first entry that is not a trusted proxy. Earlier entries can be forged.
-fn client_address(socket: IpAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> IpAddr {
+/// Returns the client address of a forwarded request.
+///
+/// Each proxy appends the address of its client to `X-Forwarded-For`.
+/// The client is the last address that is not a trusted proxy, because previous entries can be forged.
+fn resolve_client_address(socket: IpAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> IpAddr {
     let mut hop = socket;
-    for text in elements_in_reverse(headers, &FORWARDED_FOR) {
-        let Some(address) = parse_address(text) else { return hop };
+    for text in header_elements_reversed(headers, &FORWARDED_FOR_HEADER) {
+        let Some(address) = parse_ip_address(text) else { return hop };
         hop = address;
         if !trusted.contains(hop) {
             break;
@@ -51,29 +59,31 @@ fn client_address(socket: IpAddr, headers: &HeaderMap, trusted: &TrustedProxies)
     hop
 }
 
-/// Iterates over the elements of all lines of a header, last element first. A line that is not ASCII text yields `?`, which is no address.
-fn elements_in_reverse<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
+/// Iterates over the elements of a header with several lines, last element first.
+/// A line that is not ASCII text yields `?`, which does not parse as an address.
+fn header_elements_reversed<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
     let lines: Vec<&str> = headers.get_all(name).iter().map(|line| line.to_str().unwrap_or("?")).collect();
     lines.into_iter().rev().flat_map(|line| line.rsplit(',')).map(str::trim)
 }
 
-fn last_element<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
-    elements_in_reverse(headers, name).next()
+fn last_header_element<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    header_elements_reversed(headers, name).next()
 }
 
-/// Parses an address with or without a port: some proxies append the port.
-fn parse_address(text: &str) -> Option<IpAddr> {
+/// Parses an IP address with or without a port, because some proxies append the port.
+fn parse_ip_address(text: &str) -> Option<IpAddr> {
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
     let address = bare.parse().ok().or_else(|| text.parse().ok().map(|address: SocketAddr| address.ip()));
     address.map(|address: IpAddr| address.to_canonical())
 }
 
-/// Proxies whose forwarding headers are trusted. Default: none.
+/// Networks of proxies whose forwarding headers are trusted. Empty by default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TrustedProxies(Vec<IpNet>);
 
 impl TrustedProxies {
-    /// Parses networks such as `10.0.0.0/8` and single addresses. Returns the first invalid text as the error.
+    /// Parses networks such as `10.0.0.0/8` and single addresses.
+    /// Returns the first invalid network as the error.
     pub fn parse(networks: &[String]) -> Result<Self, String> {
         let network = |text: &String| {
             let address = || text.parse::<IpAddr>().map(IpNet::from);
@@ -87,8 +97,9 @@ impl TrustedProxies {
     }
 }
 
-/// Subnet of a client, for limits per client: an IPv4 address, or the /64 prefix of an IPv6 address, the smallest prefix that providers
-/// assign.
+/// Subnet of a client, used as the key of limits: an IPv4 address, or the /64 prefix of an IPv6 address.
+///
+/// A /64 prefix is the smallest prefix that providers assign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct ClientSubnet(IpAddr);
 
@@ -160,7 +171,7 @@ mod tests {
         ] {
             let socket: IpAddr = socket.parse().unwrap();
             let socket = ClientAddr { ip: socket.to_canonical(), tls: PLAIN };
-            let found = ClientAddr::resolve(socket, &headers(&FORWARDED_FOR, &lines), &trusted());
+            let found = ClientAddr::resolve(socket, &headers(&FORWARDED_FOR_HEADER, &lines), &trusted());
             assert_eq!(found.ip, client.parse::<IpAddr>().unwrap(), "{socket:?} {lines:?}");
         }
     }
@@ -177,7 +188,7 @@ mod tests {
             ("10.0.0.1", false, vec!["http, HTTPS"], true),
         ] {
             let socket = ClientAddr { ip: socket.parse().unwrap(), tls };
-            let found = ClientAddr::resolve(socket, &headers(&FORWARDED_PROTO, &lines), &trusted());
+            let found = ClientAddr::resolve(socket, &headers(&FORWARDED_PROTO_HEADER, &lines), &trusted());
             assert_eq!(found, ClientAddr { tls: said, ..socket }, "{lines:?}");
         }
     }

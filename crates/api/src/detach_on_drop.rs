@@ -1,4 +1,4 @@
-//! A future that runs to completion even if it is dropped.
+//! Future that runs to completion even if it is dropped.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -6,8 +6,9 @@ use std::task::{Context, Poll};
 use tokio::runtime::Handle;
 use tracing::Instrument;
 
-/// A future that continues in a spawned task if it is dropped before completion. Only requests whose client disconnects need a task of
-/// their own.
+/// Future that continues in a spawned task if it is dropped before completion.
+///
+/// A request needs a separate task only if its client disconnects.
 pub(crate) struct DetachOnDrop<F>(Option<Pin<Box<F>>>)
 where
     F: Future<Output: Send> + Send + 'static;
@@ -22,7 +23,7 @@ impl<F: Future<Output: Send> + Send + 'static> Future for DetachOnDrop<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        // Taken out of `self`, so that a panicked or completed future is not spawned on drop.
+        // The future is taken out of `self`, so that a panicked or completed future is not spawned on drop.
         let Some(mut work) = self.0.take() else { return Poll::Pending };
         let polled = work.as_mut().poll(context);
         if polled.is_pending() {

@@ -1,4 +1,6 @@
-//! Download of a stored result with a header row: ranges, entity tags and compression. Bodies are streamed in chunks.
+//! Download of a stored result with a header row, with support for ranges, entity tags and compression.
+//!
+//! Response bodies are streamed in chunks.
 
 mod body_stream;
 mod conditional;
@@ -29,25 +31,27 @@ use encoding::Encoding;
 pub(crate) use encoding::accepts_encoding;
 use range::{ByteRange, RangeRequest};
 
-/// A stored result preceded by a header row, sent as one body.
+/// Stored result that is sent after a header row as one response body.
 #[derive(Debug)]
 pub(crate) struct Download {
     pub(crate) header: Vec<u8>,
     pub(crate) stored: StoredResult,
     pub(crate) stored_bytes: u64,
-    /// Entity tag without quotes: identifies the content byte by byte.
+    /// Strong entity tag of the uncompressed content, without quotes.
     pub(crate) tag: String,
     pub(crate) file_name: String,
 }
 
 impl Download {
-    /// Builds the response to a request with this method and these headers. `Range` applies to GET only (RFC 9110, section 14.2).
+    /// Builds the response to a request with this method and these headers.
+    ///
+    /// The `Range` header applies only to GET requests (RFC 9110, section 14.2).
     pub(crate) fn respond(self, method: &Method, headers: &HeaderMap) -> Result<Response, ApiError> {
         let length = self.header.len() as u64 + self.stored_bytes;
         let plain_tag = format!("\"{}\"", self.tag);
         let requested = match headers.get(RANGE) {
             Some(range) if method == Method::GET && conditional::range_applies(headers, &plain_tag) => {
-                range::parse(range, length)
+                range::parse_range_header(range, length)
             }
             _ => RangeRequest::Full,
         };
@@ -58,7 +62,7 @@ impl Download {
         };
         let tag = match encoding {
             Encoding::Identity => plain_tag,
-            // A weak tag: the compressed bytes depend on the sizes of the reads.
+            // The tag is weak, because the compressed bytes depend on the sizes of the reads.
             encoding => format!("W/\"{}-{}\"", self.tag, encoding.name()),
         };
         let not_modified = conditional::is_not_modified(headers, &tag);
@@ -76,26 +80,26 @@ impl Download {
             (ACCEPT_RANGES, "bytes".to_owned()),
         ]);
         match requested {
-            RangeRequest::Unsatisfiable => range_not_satisfiable(length),
+            RangeRequest::Unsatisfiable => range_not_satisfiable_response(length),
             RangeRequest::Partial(part) => {
                 response_headers.push((CONTENT_LENGTH, part.length().to_string()));
                 response_headers.push((CONTENT_RANGE, format!("bytes {}-{}/{length}", part.first, part.last)));
-                let body = Body::from_stream(self.stream(part));
+                let body = Body::from_stream(self.stream_range(part));
                 build_response(StatusCode::PARTIAL_CONTENT, response_headers, body)
             }
             RangeRequest::Full => {
                 let full = ByteRange { first: 0, last: length.saturating_sub(1) };
-                let stream = self.stream(full);
+                let stream = self.stream_range(full);
                 let body = match encoding {
                     Encoding::Identity => {
                         response_headers.push((CONTENT_LENGTH, length.to_string()));
                         Body::from_stream(stream)
                     }
-                    Encoding::Gzip => encoded_body(GzipEncoder::with_quality(
+                    Encoding::Gzip => build_encoded_body(GzipEncoder::with_quality(
                         StreamReader::new(stream),
                         async_compression::Level::Fastest,
                     )),
-                    Encoding::Zstd => encoded_body(ZstdEncoder::new(StreamReader::new(stream))),
+                    Encoding::Zstd => build_encoded_body(ZstdEncoder::new(StreamReader::new(stream))),
                 };
                 if encoding != Encoding::Identity {
                     response_headers.push((CONTENT_ENCODING, encoding.name().to_owned()));
@@ -105,8 +109,8 @@ impl Download {
         }
     }
 
-    /// Streams a byte range of header row and result.
-    fn stream(self, part: ByteRange) -> Either<BodyStream, impl Stream<Item = io::Result<Bytes>>> {
+    /// Streams a byte range of the header row and the result.
+    fn stream_range(self, part: ByteRange) -> Either<BodyStream, impl Stream<Item = io::Result<Bytes>>> {
         let boundary = self.header.len() as u64;
         let end = part.last + 1;
         let clamp = |at: u64| usize::try_from(at.min(boundary)).unwrap_or(usize::MAX);
@@ -122,17 +126,17 @@ impl Download {
     }
 }
 
-/// Builds the 416 response, with the total length in `Content-Range`.
-fn range_not_satisfiable(length: u64) -> Result<Response, ApiError> {
+/// Builds the 416 response with the total length in `Content-Range`.
+fn range_not_satisfiable_response(length: u64) -> Result<Response, ApiError> {
     let arguments = vec![("length", length.to_string())];
     let mut response =
         ApiError::with_detail(ErrorEntry::RANGE_NOT_SATISFIABLE, "range-limit", arguments).into_response();
-    let value = HeaderValue::try_from(format!("bytes */{length}")).map_err(|error| ApiError::internal(&error))?;
+    let value = HeaderValue::try_from(format!("bytes */{length}")).map_err(|error| ApiError::internal_error(&error))?;
     response.headers_mut().insert(CONTENT_RANGE, value);
     Ok(response)
 }
 
-fn encoded_body(reader: impl AsyncRead + Send + 'static) -> Body {
+fn build_encoded_body(reader: impl AsyncRead + Send + 'static) -> Body {
     Body::from_stream(ReaderStream::with_capacity(reader, CHUNK_SIZE))
 }
 
@@ -140,7 +144,7 @@ fn build_response(status: StatusCode, headers: Vec<(HeaderName, String)>, body: 
     let mut response = Response::new(body);
     *response.status_mut() = status;
     for (name, value) in headers {
-        let value = HeaderValue::try_from(value).map_err(|error| ApiError::internal(&error))?;
+        let value = HeaderValue::try_from(value).map_err(|error| ApiError::internal_error(&error))?;
         response.headers_mut().insert(name, value);
     }
     Ok(response)

@@ -1,4 +1,4 @@
-//! Error responses: an entry of the error catalogue, with details in the language of the request.
+//! Error responses, which contain an entry of the error catalogue and details in the language of the request.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -13,20 +13,20 @@ use serde::Serialize;
 use tracing::error;
 use utoipa::ToSchema;
 
-use crate::messages::message;
+use crate::messages::format_message;
 
-/// Maximum length of path and query, in bytes (spec section 5.3).
+/// Maximum length of the path and query of a request, in bytes (spec section 5.3).
 pub(crate) const MAX_URI_BYTES: usize = 32 << 10;
 
-/// `Retry-After` of a request above a concurrency limit, in seconds.
+/// `Retry-After` value for a request above a concurrency limit, in seconds.
 pub(crate) const RETRY_AFTER_SECONDS: u64 = 5;
 
-/// Error of a request. [`crate::request_layer`] builds the body, because it knows the language and the id of the request.
+/// Error of a request. [`crate::request_layer`] adds the body in the language of the request.
 #[derive(Debug, Clone)]
 pub(crate) struct ApiError {
     pub(crate) entry: ErrorEntry,
     pub(crate) detail: ErrorDetail,
-    /// Value of `Retry-After`, in seconds.
+    /// Value of the header `Retry-After`, in seconds.
     pub(crate) retry_after: Option<u64>,
     /// Diagnostics of an invalid policy.
     pub(crate) errors: Vec<FindingView>,
@@ -35,9 +35,9 @@ pub(crate) struct ApiError {
 /// Details of an error.
 #[derive(Debug, Clone)]
 pub(crate) enum ErrorDetail {
-    /// Id of a message in the catalogues, with its variables.
+    /// Id of a catalogue message and the values of its variables.
     Message(&'static str, Vec<(&'static str, String)>),
-    /// Failure of a read of a node.
+    /// Failure of a node read.
     Failure(Failure),
 }
 
@@ -50,22 +50,22 @@ pub(crate) struct ErrorBody {
     /// Error message, in the language of X-Language
     #[schema(example = "Parameter error.")]
     pub(crate) error_msg: String,
-    /// Request id; only with the gateway's codes (APIGW)
+    /// Request id; only with APIGW error codes
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) request_id: Option<String>,
-    /// Diagnostics of an invalid policy; only if the request contains one
+    /// Diagnostics of an invalid policy in the request body
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) errors: Vec<FindingView>,
 }
 
-/// Error or warning about a policy.
+/// Diagnostic about a policy document: an error or a warning.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct FindingView {
-    /// Line number, from 1
+    /// Line number, starting at 1
     line: usize,
-    /// Column number, from 1, in characters
+    /// Column number in characters, starting at 1
     column: usize,
-    /// JSON path in the document
+    /// JSON path within the policy document
     #[schema(example = "$.Statement[0].Action[1]")]
     path: String,
     /// Description of the problem and its fix
@@ -89,57 +89,57 @@ impl ApiError {
         Self::with_detail(entry, "", Vec::new())
     }
 
-    /// Creates an error with a detail message from the catalogues.
+    /// Creates an error with a detail message from the message catalogues.
     pub(crate) fn with_detail(entry: ErrorEntry, id: &'static str, arguments: Vec<(&'static str, String)>) -> Self {
         Self { entry, detail: ErrorDetail::Message(id, arguments), retry_after: None, errors: Vec::new() }
     }
 
-    /// Error for an invalid parameter.
+    /// Creates the error for an invalid parameter.
     pub(crate) fn invalid_parameter(id: &'static str, arguments: Vec<(&'static str, String)>) -> Self {
         Self::with_detail(ErrorEntry::INVALID_PARAMETER, id, arguments)
     }
 
-    /// Error for a parameter or field whose value is not one of the allowed values.
-    pub(crate) fn not_one_of(field: &'static str, given: String, allowed: &[&str]) -> Self {
+    /// Creates the error for a parameter or field with a value that is not allowed.
+    pub(crate) fn value_not_allowed(field: &'static str, given: String, allowed: &[&str]) -> Self {
         let arguments = vec![("field", field.into()), ("given", given), ("allowed", allowed.join(", "))];
         Self::invalid_parameter("parameter-not-one-of", arguments)
     }
 
-    /// Error for a parameter or field whose number is out of range.
-    pub(crate) fn out_of_range(field: &'static str, given: String, range: &RangeInclusive<i64>) -> Self {
+    /// Creates the error for a parameter or field with a number out of range.
+    pub(crate) fn value_out_of_range(field: &'static str, given: String, range: &RangeInclusive<i64>) -> Self {
         let (min, max) = (range.start().to_string(), range.end().to_string());
         let arguments = vec![("field", field.into()), ("given", given), ("min", min), ("max", max)];
         Self::invalid_parameter("parameter-range", arguments)
     }
 
-    /// Error for a path and query longer than [`MAX_URI_BYTES`].
+    /// Creates the error for a path and query longer than [`MAX_URI_BYTES`].
     pub(crate) fn uri_too_long() -> Self {
         Self::with_detail(ErrorEntry::URI_TOO_LONG, "uri-limit", vec![("limit", MAX_URI_BYTES.to_string())])
     }
 
-    /// Error for an exceeded rate limit. `wait` is the time until the next permit.
-    pub(crate) fn rate_limited(wait: Duration) -> Self {
-        // Rounded up: a retry that comes too early is refused again.
+    /// Creates the error for an exceeded rate limit. `wait` is the time until the next permit.
+    pub(crate) fn rate_limit_exceeded(wait: Duration) -> Self {
+        // The wait is rounded up, because an early retry is refused again.
         let seconds = (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1);
         let detail =
             Self::with_detail(ErrorEntry::TOO_MANY_REQUESTS, "retry-after", vec![("seconds", seconds.to_string())]);
         Self { retry_after: Some(seconds), ..detail }
     }
 
-    /// Error for an exceeded concurrency limit of a principal.
-    pub(crate) fn concurrency_limited(id: &'static str, limit: usize) -> Self {
+    /// Creates the error for an exceeded concurrency limit of a principal.
+    pub(crate) fn concurrency_limit_exceeded(id: &'static str, limit: usize) -> Self {
         let detail = Self::with_detail(ErrorEntry::TOO_MANY_REQUESTS, id, vec![("limit", limit.to_string())]);
         Self { retry_after: Some(RETRY_AFTER_SECONDS), ..detail }
     }
 
-    /// Error for a failure of Clew itself. Logs the cause, which is of no use to the client.
-    pub(crate) fn internal(cause: &dyn std::fmt::Display) -> Self {
+    /// Creates the error for an internal failure. The cause is logged and not sent to the client.
+    pub(crate) fn internal_error(cause: &dyn std::fmt::Display) -> Self {
         error!(error = %cause, "could not answer");
         Self::new(ErrorEntry::INTERNAL)
     }
 
     /// Returns the id of the detail message, which is more specific than the error code.
-    pub(crate) fn reason(&self) -> &'static str {
+    pub(crate) fn detail_message_id(&self) -> &'static str {
         match &self.detail {
             ErrorDetail::Message(id, _) => id,
             ErrorDetail::Failure(_) => "failure",
@@ -150,16 +150,18 @@ impl ApiError {
         StatusCode::from_u16(self.entry.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
-    pub(crate) fn body(&self, language: Language, request_id: &str) -> ErrorBody {
+    pub(crate) fn build_body(&self, language: Language, request_id: &str) -> ErrorBody {
         let detail = match &self.detail {
             ErrorDetail::Message("", _) => String::new(),
-            ErrorDetail::Message(id, arguments) => message(language, id, arguments),
-            ErrorDetail::Failure(failure) => {
-                message(language, &format!("failure-{}", failure.kind.name()), &[("detail", failure.detail.clone())])
-            }
+            ErrorDetail::Message(id, arguments) => format_message(language, id, arguments),
+            ErrorDetail::Failure(failure) => format_message(
+                language,
+                &format!("failure-{}", failure.kind.name()),
+                &[("detail", failure.detail.clone())],
+            ),
         };
         let error_code = self.entry.code.to_owned();
-        let error_msg = message(language, self.entry.message_id, &[("detail", detail)]).trim().to_owned();
+        let error_msg = format_message(language, self.entry.message_id, &[("detail", detail)]).trim().to_owned();
         let request_id = error_code.starts_with("APIGW.").then(|| request_id.to_owned());
         ErrorBody { error_code, error_msg, request_id, errors: self.errors.clone() }
     }
@@ -179,7 +181,7 @@ impl IntoResponse for ApiError {
 impl From<SelectionError> for ApiError {
     fn from(error: SelectionError) -> Self {
         match error {
-            SelectionError::NotOneOf { field, given, allowed } => Self::not_one_of(field, given, allowed),
+            SelectionError::NotOneOf { field, given, allowed } => Self::value_not_allowed(field, given, allowed),
             SelectionError::Length { field, length, min, max } => Self::invalid_parameter(
                 "parameter-length",
                 vec![
@@ -190,7 +192,7 @@ impl From<SelectionError> for ApiError {
                 ],
             ),
             SelectionError::Range { field, given, min, max } => {
-                Self::out_of_range(field, given.to_string(), &(min..=max))
+                Self::value_out_of_range(field, given.to_string(), &(min..=max))
             }
         }
     }
@@ -214,7 +216,7 @@ impl From<StoreError> for ApiError {
                 Self::with_detail(ErrorEntry::IAM_CONFLICT, "name-taken", vec![("name", name)])
             }
             StoreError::SourceRevoked => Self::new(ErrorEntry::IAM_INVALID_TOKEN),
-            // The object was deleted after the handler found it.
+            // The object was deleted after the handler had found it.
             StoreError::Unknown { what, name } => {
                 Self::with_detail(ErrorEntry::IAM_UNKNOWN, "iam-target", vec![("target", what.into()), ("id", name)])
             }
@@ -244,7 +246,7 @@ impl From<StoreError> for ApiError {
             StoreError::TooManyTags { limit } => {
                 Self::with_detail(ErrorEntry::TAG_QUOTA, "tag-quota-detail", vec![("limit", limit.to_string())])
             }
-            error => Self::internal(&error),
+            error => Self::internal_error(&error),
         }
     }
 }
@@ -256,7 +258,7 @@ mod tests {
     #[test]
     fn retry_after_is_rounded_up_to_whole_seconds() {
         for (wait, seconds) in [(0, 1), (1, 1), (999, 1), (1000, 1), (1001, 2), (2500, 3)] {
-            let response = ApiError::rate_limited(Duration::from_millis(wait)).into_response();
+            let response = ApiError::rate_limit_exceeded(Duration::from_millis(wait)).into_response();
             assert_eq!(response.headers()[RETRY_AFTER], seconds.to_string(), "{wait} ms");
         }
     }

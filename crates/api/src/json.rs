@@ -1,4 +1,4 @@
-//! JSON bodies of responses. Control characters and invisible characters are escaped, to protect terminals and readers.
+//! JSON response bodies, in which control characters and invisible characters are escaped to protect terminals.
 
 use axum::response::{IntoResponse, Response};
 use clew_diagnose::json;

@@ -8,10 +8,10 @@ use utoipa::ToSchema;
 /// Risk of killing a session.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct KillRiskView {
-    /// table_damage, partial_change, unknown_engine, unknown_tables, long_rollback, replication or backup
+    /// Kind: table_damage, partial_change, unknown_engine, unknown_tables, long_rollback, replication or backup
     #[schema(value_type = String, example = "table_damage")]
     kind: &'static str,
-    /// Possible damage, in the language of X-Language
+    /// Description of the possible damage, in the language of X-Language
     message: String,
     /// True if kill tasks and intelligent kills spare the session because of this risk
     #[serde(rename = "unsafe")]

@@ -1,10 +1,13 @@
 //! HTTP server of Clew.
 //!
-//! Implements the wire-exact TaurusDB API (`taurusdb/`), the identity API that the cloud's SDKs need (`iam/`), Clew's own API and web
-//! page (`administration/`, `console/`) and the endpoints for operators (`ops/`). A handler parses the request, calls the crates below
-//! and builds the response. `clew_iam::decision` evaluates access, and `clew_tasks` schedules collections.
+//! - `taurusdb/` implements the wire-compatible TaurusDB API.
+//! - `iam/` implements the identity API that the SDKs of the cloud require.
+//! - `administration/` and `console/` implement Clew's own API and serve the web page.
+//! - `ops/` implements the endpoints for operators.
 //!
-//! Out of scope: reading database servers (`clew-mysql`) and storage (`clew-store`).
+//! A handler parses the request, calls the lower-level crates and builds the response.
+//! `clew_iam::decision` evaluates policies, and `clew_tasks` schedules collections.
+//! The crate `clew-mysql` reads the database servers, and `clew-store` implements the storage.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -72,7 +75,7 @@ use console::stream::WatchRegistry;
 use error::ApiError;
 use iam::attempt_locks::AttemptLocks;
 use limits::keyed_slots::{KeyedSlots, Slot};
-use ops::metrics::Limit;
+use ops::metrics::ClientLimit;
 use policy_cache::PolicyCache;
 use taurusdb::listed_servers::ListedServers;
 
@@ -84,7 +87,7 @@ pub use ops::metrics::Metrics;
 pub use routes::openapi_json;
 pub use serve::{Listener, ServeError, Tls, serve};
 
-/// State of the API server. Every request clones it several times; clones are cheap because they share one [`Arc`].
+/// State of the API server. Cloning is cheap, because all clones share one [`Arc`].
 #[derive(Debug, Clone)]
 pub struct AppState(Arc<SharedState>);
 
@@ -102,50 +105,54 @@ struct SharedState {
 }
 
 impl AppState {
-    /// Cache of the policies that apply to each user.
+    /// Returns the cache of the policies that apply to each user.
     pub(crate) fn policy_cache(&self) -> &PolicyCache {
         &self.0.policy_cache
     }
 
-    /// Server instances of the latest session lists.
+    /// Returns the server instances of the latest session lists.
     pub(crate) fn listed_servers(&self) -> &ListedServers {
         &self.0.listed_servers
     }
 
-    /// Locks that serialise password checks.
+    /// Returns the locks that serialize password checks.
     pub(crate) fn attempt_locks(&self) -> &AttemptLocks {
         &self.0.attempt_locks
     }
 
-    /// Acquires a slot for an event stream of a principal. Returns an error at [`ApiSettings::max_streams_per_principal`].
+    /// Acquires a slot for an event stream of a principal.
+    ///
+    /// Returns an error if the principal has [`ApiSettings::max_streams_per_principal`] streams.
     pub(crate) fn acquire_stream_slot(&self, user: &UserId) -> Result<Slot<UserId>, ApiError> {
-        self.acquire_slot(&self.0.stream_slots, user, Limit::Streams, "too-many-streams")
+        self.acquire_slot(&self.0.stream_slots, user, ClientLimit::Streams, "too-many-streams")
     }
 
-    /// Acquires a slot for a long poll of a principal. Returns an error at [`ApiSettings::max_long_polls_per_principal`].
+    /// Acquires a slot for a long poll of a principal.
+    ///
+    /// Returns an error if the principal has [`ApiSettings::max_long_polls_per_principal`] long polls.
     pub(crate) fn acquire_long_poll_slot(&self, user: &UserId) -> Result<Slot<UserId>, ApiError> {
-        self.acquire_slot(&self.0.long_poll_slots, user, Limit::LongPolls, "too-many-long-polls")
+        self.acquire_slot(&self.0.long_poll_slots, user, ClientLimit::LongPolls, "too-many-long-polls")
     }
 
     fn acquire_slot(
         &self,
         slots: &Arc<KeyedSlots<UserId>>,
         user: &UserId,
-        limit: Limit,
+        limit: ClientLimit,
         message: &'static str,
     ) -> Result<Slot<UserId>, ApiError> {
         slots.acquire(user.clone()).ok_or_else(|| {
             self.metrics.record_rejection(limit);
-            ApiError::concurrency_limited(message, slots.limit())
+            ApiError::concurrency_limit_exceeded(message, slots.limit())
         })
     }
 
-    /// Registry of the nodes that are watched.
+    /// Returns the registry of watched nodes.
     pub(crate) fn watch_registry(&self) -> &WatchRegistry {
         &self.0.watch_registry
     }
 
-    /// Counter of repeated refusals for the audit.
+    /// Returns the counter of repeated refusals for the audit log.
     pub(crate) fn repeated_refusals(&self) -> &RepeatedRefusals {
         &self.0.repeated_refusals
     }
@@ -180,15 +187,15 @@ impl Deref for AppState {
 /// Components of an [`AppState`].
 #[derive(Debug)]
 pub struct AppComponents {
-    /// Metadata and results.
+    /// Store of metadata and results.
     pub store: Store,
     /// Queue of collections.
     pub collections: CollectionQueue,
-    /// Settings of node reads that a response waits for.
+    /// Limits of node reads during a request.
     pub node_reads: NodeReadLimits,
     /// Executor of kills.
     pub kills: KillExecutor,
-    /// Preview and queue of intelligent kills.
+    /// Queue and preview of intelligent kills.
     pub intelligent_kills: IntelligentKills,
     /// Limits of the HTTP server.
     pub settings: ApiSettings,
@@ -203,41 +210,45 @@ pub struct AppComponents {
 pub struct ApiSettings {
     /// Maximum size of a request body, in bytes.
     pub max_body_bytes: usize,
-    /// Timeout for the head of a request, also while a keep-alive connection is idle.
+    /// Timeout for the head of a request, which also applies to idle keep-alive connections.
     pub header_read_timeout: Duration,
-    /// Timeout for a complete request body, from the start of reading.
+    /// Timeout for receiving a complete request body.
     pub body_read_timeout: Duration,
-    /// Timeout for a client that reads nothing of its response; the connection is then closed.
+    /// Timeout after which a connection is closed if the client does not read the response.
     pub write_timeout: Duration,
     /// Timeout for the start of a response.
     pub request_timeout: Duration,
     /// Timeout for a TLS handshake.
     pub tls_handshake_timeout: Duration,
-    /// Maximum number of regular connections. Further connections are reserved ones.
+    /// Maximum number of regular connections. Further connections use the reserved connections.
     pub max_connections: usize,
-    /// Number of additional connections for operations endpoints. Each serves one request to `/healthz`, `/readyz` or `/metrics` and refuses
-    /// any other request. 0: excess connections wait in the accept queue.
+    /// Number of additional connections for operations endpoints.
+    ///
+    /// Each reserved connection serves one request to `/healthz`, `/readyz` or `/metrics` and refuses other requests.
+    /// If this setting is 0, excess connections wait in the accept queue.
     pub max_reserved_connections: usize,
     /// Maximum number of open event streams per principal. 0 disables the limit.
     pub max_streams_per_principal: usize,
     /// Maximum number of concurrent long polls (`Prefer: wait`) per principal. 0 disables the limit.
     pub max_long_polls_per_principal: usize,
-    /// Maximum number of connections per peer (an IPv4 address, or a /64 of IPv6). Further connections are reserved ones or are closed
-    /// immediately. 0 disables the limit. Trusted proxies are exempt.
+    /// Maximum number of connections per peer (an IPv4 address or an IPv6 /64 prefix). 0 disables the limit.
+    ///
+    /// Further connections use the reserved connections or are closed immediately.
+    /// Trusted proxies are exempt from the limit.
     pub max_connections_per_peer: usize,
     /// Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` headers are trusted.
     pub trusted_proxies: TrustedProxies,
     /// Accepted values of the `Host` header.
     pub allowed_hosts: AllowedHosts,
-    /// Sends `Strict-Transport-Security` on responses over TLS.
+    /// Enables the header `Strict-Transport-Security` in responses over TLS.
     pub hsts: bool,
-    /// Grace period for responses in progress when the server stops.
+    /// Grace period for responses in progress when the server shuts down.
     pub shutdown_grace_period: Duration,
     /// Lifetime of a token (spec section 3.2: 24 hours).
     pub token_lifetime: Duration,
-    /// Serves only health and metrics; every other path returns the error "no such API".
+    /// Restricts the server to health and metrics. Other paths return the error "no such API".
     pub operations_only: bool,
-    /// Time from the first refusal of a caller for a reason to the audit event that counts the following refusals.
+    /// Time window in which repeated refusals of a caller for a reason are counted and recorded as one audit event.
     pub refusal_count_window: Duration,
 }
 

@@ -1,9 +1,11 @@
 //! Rate limits per principal, and per peer address before authentication.
 //!
-//! Each peer has two quotas of the same size. Sign-ins consume the first quota; when it is exhausted, only sign-ins are refused. Failed
-//! authentications of any kind consume the second quota; when it is exhausted, every request that requires authentication is refused
-//! before its credentials are checked. Thousands of users can share one address: their successful requests consume no peer quota. An
-//! address that guesses secrets is blocked completely, because each checked guess would help the attacker.
+//! Each peer has two quotas of the same size.
+//! The first quota limits sign-ins; if it is exhausted, only sign-ins are refused.
+//! The second quota limits failed authentications of any kind.
+//! If the second quota is exhausted, all requests that require authentication are refused without checking credentials.
+//! An address that guesses secrets is blocked completely, because each checked guess would help the attacker.
+//! Successful requests consume no peer quota, because thousands of users can share one address.
 
 mod keyed_limiter;
 pub(crate) mod keyed_slots;
@@ -22,19 +24,19 @@ use tracing::debug;
 use crate::AppState;
 use crate::client_addr::{ClientAddr, ClientSubnet};
 use crate::error::ApiError;
-use crate::ops::metrics::{Limit, Metrics};
+use crate::ops::metrics::{ClientLimit, Metrics};
 use keyed_limiter::KeyedLimiter;
 
-/// Rates and bursts of the rate limits. A rate or burst of 0 disables the limit.
+/// Rates and burst sizes of the rate limits. A rate or burst of 0 disables the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rates {
-    /// Sustained requests per second of one principal.
+    /// Sustained rate of requests per principal, per second.
     pub principal_per_second: u32,
-    /// Burst of requests of one principal.
+    /// Burst size of requests per principal.
     pub principal_burst: u32,
-    /// Sustained sign-ins per second of one peer, and as many failed authentications.
+    /// Sustained rate of sign-ins per peer, per second; also the rate of failed authentications.
     pub peer_per_second: u32,
-    /// Burst of sign-ins of one peer, and as many failed authentications.
+    /// Burst size of sign-ins per peer; also the burst size of failed authentications.
     pub peer_burst: u32,
 }
 
@@ -44,14 +46,16 @@ impl Default for Rates {
     }
 }
 
-/// Bytes of policies whose evaluation counts as one additional request.
-const BYTES_PER_REQUEST: usize = 32 << 10;
-/// Bytes of a policy document whose parsing counts as one additional request: each unknown word is compared with all known words.
+/// Policy size, in bytes, whose evaluation is charged as one additional request.
+const POLICY_BYTES_PER_REQUEST: usize = 32 << 10;
+/// Size of a policy document, in bytes, whose parsing is charged as one additional request.
+///
+/// Parsing is expensive, because the parser compares each unknown word with all known words.
 const DOCUMENT_BYTES_PER_REQUEST: usize = 4 << 10;
-/// Units of evaluation work that count as one additional request: see [`clew_iam::decision::WorkBudget`].
-const UNITS_PER_REQUEST: u64 = 1 << 20;
+/// Evaluation work, in units of [`clew_iam::decision::WorkBudget`], that is charged as one additional request.
+const WORK_UNITS_PER_REQUEST: u64 = 1 << 20;
 
-/// Rate limiters of all principals and peers. Clones share the quotas.
+/// Rate limiters for all principals and peers. Clones share the quotas.
 #[derive(Debug, Clone)]
 pub struct RateLimits(Arc<Limiters>);
 
@@ -81,7 +85,7 @@ impl RateLimits {
         let failures = self.0.failures.as_ref();
         failures
             .map_or(Ok(()), |failures| failures.peek(&peer.into()))
-            .map_err(|wait| self.reject(Limit::Failures, wait))
+            .map_err(|wait| self.reject_request(ClientLimit::Failures, wait))
     }
 
     /// Checks whether the peer may sign in, and consumes one sign-in of its quota.
@@ -90,10 +94,10 @@ impl RateLimits {
         let sign_ins = self.0.sign_ins.as_ref();
         sign_ins
             .map_or(Ok(()), |sign_ins| sign_ins.check(&peer.into()))
-            .map_err(|wait| self.reject(Limit::SignIns, wait))
+            .map_err(|wait| self.reject_request(ClientLimit::SignIns, wait))
     }
 
-    /// Consumes one failure of the peer's quota. An exhausted quota refuses the next request, not this one.
+    /// Consumes one failure of the peer's quota. An exhausted quota affects only later requests.
     pub(crate) fn record_auth_failure(&self, peer: IpAddr) {
         if let Some(failures) = &self.0.failures
             && failures.check(&peer.into()).is_err()
@@ -107,50 +111,56 @@ impl RateLimits {
         let principals = self.0.principals.as_ref();
         principals
             .map_or(Ok(()), |principals| principals.peek(user))
-            .map_err(|wait| self.reject(Limit::Principal, wait))
+            .map_err(|wait| self.reject_request(ClientLimit::Principal, wait))
     }
 
-    /// Consumes the quota of a request that evaluates policies of `bytes` bytes. Large policies count as several requests. A refused
-    /// request consumes nothing, so that a client that retries eventually succeeds.
+    /// Charges a request that evaluates policies of `bytes` bytes to the principal's quota.
+    ///
+    /// Large policies are charged as several requests.
+    /// A refused request consumes no quota, so that a client can succeed with a later retry.
     pub(crate) fn charge_request(&self, user: &UserId, bytes: usize) -> Result<(), ApiError> {
-        self.charge(user, 1 + bytes / BYTES_PER_REQUEST)
+        self.charge_principal(user, 1 + bytes / POLICY_BYTES_PER_REQUEST)
     }
 
-    /// Consumes the quota for parsing a policy document of `bytes` bytes: see [`DOCUMENT_BYTES_PER_REQUEST`].
+    /// Charges the parsing of a policy document of `bytes` bytes to the principal's quota.
+    ///
+    /// One request is charged per [`DOCUMENT_BYTES_PER_REQUEST`].
     pub(crate) fn charge_document(&self, user: &UserId, bytes: usize) -> Result<(), ApiError> {
         match bytes / DOCUMENT_BYTES_PER_REQUEST {
             0 => Ok(()),
-            count => self.charge(user, count),
+            count => self.charge_principal(user, count),
         }
     }
 
-    /// Creates the budget for evaluating the policies of one request. Every [`UNITS_PER_REQUEST`] spent count as one additional request
-    /// at once, so that concurrent requests share the remaining quota.
-    pub(crate) fn work_budget(&self, user: &UserId) -> Arc<WorkBudget> {
+    /// Creates the work budget for evaluating the policies of one request.
+    ///
+    /// Each block of [`WORK_UNITS_PER_REQUEST`] units is charged immediately as one additional request.
+    /// Immediate charging ensures that concurrent requests share the remaining quota.
+    pub(crate) fn create_work_budget(&self, user: &UserId) -> Arc<WorkBudget> {
         if self.0.principals.is_none() {
             return Arc::default();
         }
         let (limits, user) = (self.clone(), user.clone());
-        let charge = move |steps| limits.charge(&user, usize::try_from(steps).unwrap_or(usize::MAX)).is_ok();
-        Arc::new(WorkBudget::with_payment(UNITS_PER_REQUEST, charge))
+        let charge = move |steps| limits.charge_principal(&user, usize::try_from(steps).unwrap_or(usize::MAX)).is_ok();
+        Arc::new(WorkBudget::with_payment(WORK_UNITS_PER_REQUEST, charge))
     }
 
-    fn charge(&self, user: &UserId, count: usize) -> Result<(), ApiError> {
+    fn charge_principal(&self, user: &UserId, count: usize) -> Result<(), ApiError> {
         let count = u32::try_from(count).unwrap_or(u32::MAX);
         let principals = self.0.principals.as_ref();
         principals
             .map_or(Ok(()), |principals| principals.check_n(user, count))
-            .map_err(|wait| self.reject(Limit::Principal, wait))
+            .map_err(|wait| self.reject_request(ClientLimit::Principal, wait))
     }
 
-    fn reject(&self, limit: Limit, wait: std::time::Duration) -> ApiError {
+    fn reject_request(&self, limit: ClientLimit, wait: std::time::Duration) -> ApiError {
         self.0.metrics.record_rejection(limit);
-        ApiError::rate_limited(wait)
+        ApiError::rate_limit_exceeded(wait)
     }
 }
 
-/// Middleware of the sign-in routes: checks the sign-in limit and counts failures.
-pub(crate) async fn limit_sign_in(service: &AppState, request: Request, next: Next) -> Response {
+/// Middleware of the sign-in routes, which checks the sign-in limit and counts failures.
+pub(crate) async fn limit_sign_ins(service: &AppState, request: Request, next: Next) -> Response {
     let peer = client_ip(request.extensions());
     if let Some(peer) = peer
         && let Err(refusal) = service.limits.check_sign_in(peer)
@@ -166,7 +176,7 @@ pub(crate) async fn limit_sign_in(service: &AppState, request: Request, next: Ne
     response
 }
 
-/// Returns the client address of a request. `None` if a test calls the router directly.
+/// Returns the client address of a request, or `None` if a test calls the router directly.
 pub(crate) fn client_ip(extensions: &Extensions) -> Option<IpAddr> {
     extensions.get::<ClientAddr>().map(|connection| connection.ip)
 }
@@ -222,8 +232,11 @@ mod tests {
         let limits = limits(10, 1);
         let user = UserId::generate();
         assert!(limits.charge_request(&user, 32 << 10).is_ok() && limits.charge_request(&user, (32 << 10) - 1).is_ok());
-        assert!(limits.charge_request(&user, 256 << 10).is_err(), "nine where seven are left");
-        assert!(limits.charge_request(&user, 192 << 10).is_ok(), "seven: the refused request took none");
+        assert!(limits.charge_request(&user, 256 << 10).is_err(), "nine requests exceed the remaining quota of seven");
+        assert!(
+            limits.charge_request(&user, 192 << 10).is_ok(),
+            "the refused request consumed no quota, so seven remain"
+        );
         assert!(limits.charge_request(&user, 0).is_err());
         let other = UserId::generate();
         assert!(
@@ -237,18 +250,18 @@ mod tests {
 
     /// Spends the units of `requests` requests, a quarter of a request at a time.
     fn spend(budget: &WorkBudget, requests: u64) -> bool {
-        (0..requests * 4).all(|_| budget.spend(UNITS_PER_REQUEST / 4))
+        (0..requests * 4).all(|_| budget.spend(WORK_UNITS_PER_REQUEST / 4))
     }
 
     #[test]
     fn concurrent_requests_share_the_evaluation_budget() {
         let limits = limits(10, 1);
         let user = UserId::generate();
-        let (one, other) = (limits.work_budget(&user), limits.work_budget(&user));
+        let (one, other) = (limits.create_work_budget(&user), limits.create_work_budget(&user));
         assert!(spend(&one, 6) && spend(&other, 4));
         assert!(!spend(&one, 1) && one.is_overdrawn() && !spend(&other, 1));
         assert!(limits.check_principal(&user).is_err());
-        assert!(spend(&limits.work_budget(&UserId::generate()), 10), "another principal");
+        assert!(spend(&limits.create_work_budget(&UserId::generate()), 10), "another principal");
     }
 
     #[test]
@@ -259,7 +272,7 @@ mod tests {
         for _ in 0..1000 {
             limits.record_auth_failure(PEER);
             assert!(limits.check_sign_in(PEER).is_ok() && limits.charge_request(&user, usize::MAX).is_ok());
-            assert!(spend(&limits.work_budget(&user), 60));
+            assert!(spend(&limits.create_work_budget(&user), 60));
         }
     }
 }

@@ -4,23 +4,24 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName};
 
-const PREFER: &str = "prefer";
-/// Response header with the preferences that were applied.
-pub(crate) const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+const PREFER_HEADER: &str = "prefer";
+/// Response header with the applied preferences.
+pub(crate) const PREFERENCE_APPLIED_HEADER: HeaderName = HeaderName::from_static("preference-applied");
 
-/// Maximum wait, in seconds. Proxies close idle connections after about a minute.
+/// Maximum wait, in seconds. Many proxies close idle connections after about a minute.
 const MAX_WAIT_SECONDS: u64 = 30;
 
-/// Duration of a long poll, in whole seconds.
+/// Duration of a long poll, in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LongPoll(u64);
 
 impl LongPoll {
-    /// Returns the wait that a request prefers, at most [`MAX_WAIT_SECONDS`] and half the request timeout. An invalid preference is ignored,
-    /// as the RFC requires.
+    /// Returns the requested duration, limited to [`MAX_WAIT_SECONDS`] and half of the request timeout.
+    ///
+    /// An invalid preference is ignored, as the RFC requires.
     pub(crate) fn from_headers(headers: &HeaderMap, request_timeout: Duration) -> Option<Self> {
-        let values = headers.get_all(PREFER).iter().filter_map(|value| value.to_str().ok());
-        let seconds = values.flat_map(|value| value.split(',')).find_map(wait_value)?;
+        let values = headers.get_all(PREFER_HEADER).iter().filter_map(|value| value.to_str().ok());
+        let seconds = values.flat_map(|value| value.split(',')).find_map(parse_wait_preference)?;
         let seconds = seconds.parse().unwrap_or(0).min(MAX_WAIT_SECONDS).min(request_timeout.as_secs() / 2);
         (seconds > 0).then_some(Self(seconds))
     }
@@ -30,18 +31,18 @@ impl LongPoll {
     }
 
     /// Returns the `Preference-Applied` header.
-    pub(crate) fn header(self) -> [(HeaderName, String); 1] {
-        [(PREFERENCE_APPLIED, format!("wait={}", self.0))]
+    pub(crate) fn preference_applied_header(self) -> [(HeaderName, String); 1] {
+        [(PREFERENCE_APPLIED_HEADER, format!("wait={}", self.0))]
     }
 }
 
 /// Returns whether a request has a `Prefer` header.
-pub(crate) fn has_preference(headers: &HeaderMap) -> bool {
-    headers.contains_key(PREFER)
+pub(crate) fn has_prefer_header(headers: &HeaderMap) -> bool {
+    headers.contains_key(PREFER_HEADER)
 }
 
 /// Returns the value of a `wait` preference.
-fn wait_value(preference: &str) -> Option<&str> {
+fn parse_wait_preference(preference: &str) -> Option<&str> {
     let (preference, _parameters) = preference.split_once(';').unwrap_or((preference, ""));
     let (name, value) = preference.split_once('=')?;
     name.trim().eq_ignore_ascii_case("wait").then(|| value.trim().trim_matches('"'))
@@ -68,7 +69,7 @@ mod tests {
             ("handling=lenient", None),
             ("", None),
         ] {
-            let headers = HeaderMap::from_iter([(PREFER.parse().unwrap(), header.parse().unwrap())]);
+            let headers = HeaderMap::from_iter([(PREFER_HEADER.parse().unwrap(), header.parse().unwrap())]);
             let wait = LongPoll::from_headers(&headers, Duration::from_mins(1));
             assert_eq!(wait, expected.map(LongPoll), "{header}");
         }
@@ -77,7 +78,7 @@ mod tests {
 
     #[test]
     fn wait_is_at_most_half_the_request_timeout() {
-        let headers = HeaderMap::from_iter([(PREFER.parse().unwrap(), "wait=20".parse().unwrap())]);
+        let headers = HeaderMap::from_iter([(PREFER_HEADER.parse().unwrap(), "wait=20".parse().unwrap())]);
         for (request_timeout, expected) in [(60, Some(20)), (10, Some(5)), (1, None)] {
             let wait = LongPoll::from_headers(&headers, Duration::from_secs(request_timeout));
             assert_eq!(wait, expected.map(LongPoll), "{request_timeout}");

@@ -1,4 +1,4 @@
-//! Messages in English and Chinese, from the Fluent files in `messages/`.
+//! Messages in English and Chinese from the Fluent files in `messages/`.
 
 use std::sync::LazyLock;
 
@@ -14,8 +14,8 @@ static ENGLISH_BUNDLE: LazyLock<Bundle> =
 static CHINESE_BUNDLE: LazyLock<Bundle> =
     LazyLock::new(|| load_bundle(langid!("zh-CN"), include_str!("../messages/zh-cn.ftl")));
 
-/// Formats a message with its variables. An unknown id, which a unit test rules out, is returned as the message.
-pub(crate) fn message(language: Language, id: &str, variables: &[(&str, String)]) -> String {
+/// Formats a message with its variables. An unknown id is returned unchanged.
+pub(crate) fn format_message(language: Language, id: &str, variables: &[(&str, String)]) -> String {
     let bundle = match language {
         Language::EnUs => &*ENGLISH_BUNDLE,
         Language::ZhCn => &*CHINESE_BUNDLE,
@@ -27,7 +27,7 @@ pub(crate) fn message(language: Language, id: &str, variables: &[(&str, String)]
 
 fn load_bundle(language: unic_langid::LanguageIdentifier, text: &str) -> Bundle {
     let mut bundle = FluentBundle::new_concurrent(vec![language]);
-    // No isolation marks around variables: both languages are written left to right, and the marks would appear in JSON.
+    // Isolation marks would appear in JSON and are unnecessary, because both languages are written left to right.
     bundle.set_use_isolating(false);
     let resource = FluentResource::try_new(text.to_owned()).unwrap_or_else(|(resource, _)| resource);
     bundle.add_resource_overriding(resource);
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn variables_are_substituted_without_isolation_marks() {
-        let text = message(Language::ZhCn, "parameter-unknown-field", &[("field", "fliter".into())]);
+        let text = format_message(Language::ZhCn, "parameter-unknown-field", &[("field", "fliter".into())]);
         assert!(text.contains("fliter") && !text.contains('\u{2068}'), "{text}");
     }
 }

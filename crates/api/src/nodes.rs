@@ -1,4 +1,4 @@
-//! Reads of nodes during a request, with time limits. `clew-mysql` limits the number of concurrent reads per node.
+//! Node reads during a request, with time limits. `clew-mysql` limits the number of concurrent reads per node.
 
 use std::future::Future;
 
@@ -17,7 +17,7 @@ pub struct NodeReadLimits {
 }
 
 impl NodeReadLimits {
-    /// Creates node reads with the limits of a single read.
+    /// Creates the settings with the limits of a single read.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         Self { limits }
@@ -30,16 +30,18 @@ impl NodeReadLimits {
 }
 
 impl AppState {
-    /// Reads a node within the limits. A failure becomes an error response with its reason.
+    /// Reads a node within the limits. A failure is converted into an error response with its reason.
     pub(crate) async fn read_node<T, F>(&self, node: &Node, read: impl FnOnce(Limits) -> F) -> Result<T, ApiError>
     where
         F: Future<Output = Result<T, Failure>>,
     {
-        self.try_read_node(node, read).await.map_err(read_failure)
+        self.try_read_node(node, read).await.map_err(node_failure_error)
     }
 
-    /// Like `read_node`, for reads whose failure does not fail the request. All reads during requests use this method: after a refused
-    /// login it delays the next login, so that repeated requests do not lock the account on the server.
+    /// Reads a node within the limits. Unlike with `read_node`, a failure does not fail the request.
+    ///
+    /// All node reads during requests use this method, which delays the next login after a refused login.
+    /// The delay prevents repeated requests from locking the database account.
     pub(crate) async fn try_read_node<T, F>(&self, node: &Node, read: impl FnOnce(Limits) -> F) -> Result<T, Failure>
     where
         F: Future<Output = Result<T, Failure>>,
@@ -51,7 +53,7 @@ impl AppState {
     }
 }
 
-/// Returns an error if the node is in a zone that this server does not serve.
+/// Returns an error if this server cannot reach the zone of the node.
 pub(crate) fn check_zone(service: &AppState, node: &Node) -> Result<(), Failure> {
     match &node.zone {
         Some(zone) if !service.store.can_reach_zone(Some(zone)) => {
@@ -64,6 +66,6 @@ pub(crate) fn check_zone(service: &AppState, node: &Node) -> Result<(), Failure>
 }
 
 /// Builds the error response for a failed read of a node.
-pub(crate) fn read_failure(failure: Failure) -> ApiError {
+pub(crate) fn node_failure_error(failure: Failure) -> ApiError {
     ApiError { detail: ErrorDetail::Failure(failure), ..ApiError::new(ErrorEntry::INTERNAL) }
 }

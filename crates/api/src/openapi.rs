@@ -1,4 +1,4 @@
-//! OpenAPI document of the API: the descriptions of the routes, plus the parts common to all routes.
+//! OpenAPI document of the API: the descriptions of the routes and the parts that all routes share.
 
 use clew_model::ErrorEntry;
 use utoipa::OpenApi;
@@ -45,7 +45,7 @@ impl utoipa::Modify for SecuritySchemes {
     }
 }
 
-/// Errors of every operation.
+/// Error responses of every operation.
 const COMMON_ERRORS: [(ErrorEntry, &str); 5] = [
     (ErrorEntry::BAD_REQUEST, "Invalid parameter or header value"),
     (ErrorEntry::URI_TOO_LONG, "Path and query are too long"),
@@ -53,7 +53,7 @@ const COMMON_ERRORS: [(ErrorEntry, &str); 5] = [
     (ErrorEntry::INTERNAL, "Clew itself failed"),
     (ErrorEntry::UNAVAILABLE, "Clew is stopping, or too busy"),
 ];
-/// Additional errors of operations with authentication.
+/// Additional error responses of operations that require authentication.
 const AUTHENTICATED_ERRORS: [(ErrorEntry, &str); 5] = [
     (ErrorEntry::NOT_AUTHENTICATED, "The credentials are missing, wrong, or no longer good"),
     (ErrorEntry::FOREIGN_PROJECT, "No policy allows it, or one denies it"),
@@ -61,21 +61,21 @@ const AUTHENTICATED_ERRORS: [(ErrorEntry, &str); 5] = [
     (ErrorEntry::BODY_TOO_LARGE, "The body is too large"),
     (ErrorEntry::TOO_MANY_REQUESTS, "The caller asks too often; Retry-After says when to ask again"),
 ];
-/// Additional error of operations with a path parameter.
+/// Additional error response of operations with a path parameter.
 const NOT_FOUND_ERROR: (ErrorEntry, &str) = (ErrorEntry::UNKNOWN_NODE, "What the path names is not there");
 
 /// Adds operation ids and common error responses to the operations of an OpenAPI document.
 pub(crate) fn complete_document(openapi: &mut utoipa::openapi::OpenApi) {
     for (path, item) in &mut openapi.paths.paths {
-        for (method, described) in described_operations(item) {
+        for (method, described) in operations_by_method(item) {
             let operation =
                 operations::OPERATIONS.iter().find(|operation| operation.path == path && operation.method == method);
-            add_errors(path, described, operation);
+            add_error_responses(path, described, operation);
         }
     }
 }
 
-fn described_operations(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut DescribedOperation)> {
+fn operations_by_method(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut DescribedOperation)> {
     let PathItem { get, put, post, delete, patch, .. } = item;
     let with_method = |method, described: Option<_>| described.map(|described| (method, described));
     [
@@ -89,7 +89,7 @@ fn described_operations(item: &mut PathItem) -> impl Iterator<Item = (&'static s
     .flatten()
 }
 
-fn add_errors(path: &str, described: &mut DescribedOperation, operation: Option<&Operation>) {
+fn add_error_responses(path: &str, described: &mut DescribedOperation, operation: Option<&Operation>) {
     let mut refusals = COMMON_ERRORS.to_vec();
     if let Some(operation) = operation {
         described.operation_id = Some(operation.name.to_owned());

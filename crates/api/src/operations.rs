@@ -1,18 +1,18 @@
-//! Operation name and audit mode of each route. The names are those of the TaurusDB and IAM APIs where they define one.
+//! Operation name and audit mode of each route. The names follow the TaurusDB and IAM APIs where possible.
 
 use axum::extract::MatchedPath;
 use http::{Method, Request};
 
-/// Outcomes of an operation that the audit records.
+/// Outcomes of an operation that are recorded in the audit log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AuditMode {
     /// Every outcome.
     Always,
-    /// Denials only. A successful request either changes nothing, or the store records its change in the same transaction.
+    /// Denials only, because the store records successful changes in the transaction of the change.
     DenialsOnly,
 }
 
-/// A route that authenticates its caller or signs a user in.
+/// Route that authenticates its caller or signs a user in.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Operation {
     pub(crate) method: &'static str,
@@ -25,21 +25,21 @@ const fn operation(method: &'static str, path: &'static str, name: &'static str,
     Operation { method, path, name, audit_mode }
 }
 
-/// Path below a node in the TaurusDB API.
+/// Builds a path below a node in the TaurusDB API.
 macro_rules! node {
     ($rest:literal) => {
         concat!("/v3/{project_id}/instances/{instance_id}/nodes/{node_id}/", $rest)
     };
 }
 
-/// Path below a node in Clew's own API.
+/// Builds a path below a node in Clew's own API.
 macro_rules! console_node {
     ($rest:literal) => {
         concat!("/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/", $rest)
     };
 }
 
-/// Path below an instance in the TaurusDB API.
+/// Builds a path below an instance in the TaurusDB API.
 macro_rules! instance {
     ($rest:literal) => {
         concat!("/v3/{project_id}/instances/{instance_id}/", $rest)
@@ -168,10 +168,10 @@ pub(crate) const OPERATIONS: &[Operation] = &[
 ];
 
 impl Operation {
-    /// Returns the operation of a request; `None` for public routes.
+    /// Returns the operation of a request, or `None` for a public route.
     pub(crate) fn for_request<B>(request: &Request<B>) -> Option<&'static Self> {
         let path = request.extensions().get::<MatchedPath>()?.as_str();
-        // HEAD requests are served by the GET route.
+        // The GET route serves HEAD requests.
         let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
         OPERATIONS.iter().find(|operation| operation.path == path && operation.method == method.as_str())
     }

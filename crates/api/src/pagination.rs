@@ -19,16 +19,16 @@ pub(crate) struct PageParameters {
     limit: Option<u32>,
 }
 
-/// Parses the page of a query string.
-pub(crate) fn parse_page(query: Option<&str>) -> Result<Page, ApiError> {
+/// Parses the page parameters of a query string.
+pub(crate) fn parse_page_parameters(query: Option<&str>) -> Result<Page, ApiError> {
     let query = Query::parse(query)?;
     Ok(Page {
-        offset: query.number("offset", 0, i32::MAX.unsigned_abs(), 0)?,
-        limit: query.number("limit", 1, 100, 100)?,
+        offset: query.get_number("offset", 0, i32::MAX.unsigned_abs(), 0)?,
+        limit: query.get_number("limit", 1, 100, 100)?,
     })
 }
 
-/// Returns a page of a list, and the total number of elements.
+/// Returns one page of a list and the total number of elements.
 pub(crate) fn slice_page<T, V>(list: Vec<T>, page: Page, view: impl FnMut(T) -> V) -> (Vec<V>, u64) {
     let total = list.len() as u64;
     let (offset, limit) = (page.offset as usize, page.limit as usize);

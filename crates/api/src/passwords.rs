@@ -9,17 +9,17 @@ use tokio::task::spawn_blocking;
 
 use crate::error::ApiError;
 
-/// Permits for password hashing. Each hash takes 19 MiB and a CPU core, and unauthenticated clients can start one.
+/// Permits for password hashing, which takes 19 MiB and a CPU core and can be started by unauthenticated clients.
 static HASHING_PERMITS: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(2));
 
 /// Hashes a password into a PHC string.
-pub(crate) async fn hash(password: SecretString) -> Result<String, ApiError> {
-    run_with_permit(move || password::hash(&password)).await?.map_err(|error| ApiError::internal(&error))
+pub(crate) async fn hash_password(password: SecretString) -> Result<String, ApiError> {
+    run_with_hashing_permit(move || password::hash(&password)).await?.map_err(|error| ApiError::internal_error(&error))
 }
 
-/// Verifies a password against a PHC string. Takes the same time without a hash to compare with.
-pub(crate) async fn verify(given: SecretString, hash: Option<String>) -> Result<bool, ApiError> {
-    run_with_permit(move || {
+/// Verifies a password against a PHC string. The duration is the same if there is no hash.
+pub(crate) async fn verify_password(given: SecretString, hash: Option<String>) -> Result<bool, ApiError> {
+    run_with_hashing_permit(move || {
         if let Some(hash) = hash {
             return password::verify(&given, &hash);
         }
@@ -29,7 +29,7 @@ pub(crate) async fn verify(given: SecretString, hash: Option<String>) -> Result<
     .await
 }
 
-async fn run_with_permit<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
-    let _permit = HASHING_PERMITS.acquire().await.map_err(|error| ApiError::internal(&error))?;
-    spawn_blocking(work).await.map_err(|error| ApiError::internal(&error))
+async fn run_with_hashing_permit<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
+    let _permit = HASHING_PERMITS.acquire().await.map_err(|error| ApiError::internal_error(&error))?;
+    spawn_blocking(work).await.map_err(|error| ApiError::internal_error(&error))
 }

@@ -1,4 +1,4 @@
-//! Parsed policies of users, and a cache of them.
+//! Loading and caching of the parsed policies of users.
 
 use std::sync::Arc;
 
@@ -10,10 +10,10 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::{block_in_place, spawn_blocking};
 use tracing::error;
 
-/// Maximum number of users with cached policies.
+/// Maximum number of users in the cache.
 const MAX_CACHED_USERS: usize = 1024;
 
-/// Cache of the policies of users, valid until identities or policies change. Clones share the cache.
+/// Cache of the policies of users, which is valid until identities or policies change. Clones share the cache.
 #[derive(Debug, Clone)]
 pub(crate) struct PolicyCache(Arc<VersionedCache<UserId, Arc<[Grant]>>>);
 
@@ -24,7 +24,7 @@ impl Default for PolicyCache {
 }
 
 impl PolicyCache {
-    /// Returns the policies that apply to a user in a view, from the cache or the store.
+    /// Returns the policies that apply to a user, from the cache or the store.
     pub(crate) async fn get_or_load(
         &self,
         store: &Store,
@@ -41,21 +41,25 @@ impl PolicyCache {
     }
 }
 
-/// Size of policies, in bytes, from which parsing and evaluation run outside the threads that serve connections.
+/// Minimum policy size, in bytes, for which parsing and evaluation run outside the async threads.
 const LARGE_POLICY_BYTES: usize = 8 << 10;
-/// Work units of a request from which further evaluations run outside the threads that serve connections.
+/// Work units of a request after which further evaluations run outside the async threads.
 const LARGE_WORK_UNITS: u64 = 64 << 10;
 
-/// Runs an evaluation of a principal's policies. A large evaluation runs in [`block_in_place`], so that it does not delay other requests.
+/// Runs an evaluation of a principal's policies.
+///
+/// A large evaluation runs in [`block_in_place`], so that it does not delay other requests.
 pub(crate) fn evaluate_policies<T>(principal: &Principal, evaluation: impl FnOnce() -> T) -> T {
-    // A current-thread runtime, as in tests, does not support `block_in_place`.
+    // The current-thread runtime of tests does not support `block_in_place`.
     let is_multi_threaded =
         || Handle::try_current().is_ok_and(|handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread);
     let is_large = principal.policy_bytes() >= LARGE_POLICY_BYTES || principal.budget.spent() >= LARGE_WORK_UNITS;
     if is_large && is_multi_threaded() { block_in_place(evaluation) } else { evaluation() }
 }
 
-/// Reads and parses the policies that apply to a user. If one policy cannot be parsed, none applies: it could contain a deny.
+/// Loads and parses the policies that apply to a user.
+///
+/// If a policy cannot be parsed, no policy of the user applies, because the policy could contain a Deny statement.
 pub(crate) async fn load_policies(store: &Store, user: &UserId) -> Result<Arc<[Grant]>, StoreError> {
     let (stored, user) = (store.grants_of(user).await?, user.clone());
     let bytes: usize = stored.iter().map(StoredGrant::document_bytes).sum();
@@ -64,7 +68,7 @@ pub(crate) async fn load_policies(store: &Store, user: &UserId) -> Result<Arc<[G
     if bytes < LARGE_POLICY_BYTES {
         return Ok(parse());
     }
-    // A panic of the parser counts as an unreadable policy.
+    // A panic of the parser is treated like an invalid policy.
     Ok(spawn_blocking(parse).await.unwrap_or_default())
 }
 

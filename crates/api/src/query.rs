@@ -1,23 +1,23 @@
-//! Strict parsing of query strings: repeated parameters are errors.
+//! Strict parser for query strings, which rejects repeated parameters.
 
 use clew_model::ErrorEntry;
 use url::form_urlencoded;
 
 use crate::error::ApiError;
 
-/// Parameters of a query string. Unknown parameters are ignored unless [`Query::reject_unknown`] is called.
+/// Parameters of a query string. Only [`Query::reject_unknown`] rejects unknown parameters.
 #[derive(Debug, Default)]
 pub(crate) struct Query {
     parameters: Vec<(String, String)>,
 }
 
 impl Query {
-    /// Parses a query string, without the `?`.
+    /// Parses a query string without the leading `?`.
     pub(crate) fn parse(raw: Option<&str>) -> Result<Self, ApiError> {
         let mut parameters: Vec<(String, String)> = Vec::new();
         for (name, value) in form_urlencoded::parse(raw.unwrap_or_default().as_bytes()).into_owned() {
             if parameters.iter().any(|(other, _)| *other == name) {
-                return Err(ApiError::invalid_parameter("parameter-repeated", vec![("field", truncate(&name))]));
+                return Err(ApiError::invalid_parameter("parameter-repeated", vec![("field", truncate_text(&name))]));
             }
             parameters.push((name, value));
         }
@@ -29,51 +29,51 @@ impl Query {
         self.parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// Rejects parameters that are not in `known`, so that a misspelt parameter is not silently ignored.
+    /// Returns an error if `known` does not contain a parameter, so that a misspelt parameter is not ignored.
     pub(crate) fn reject_unknown(&self, known: &[&'static str]) -> Result<(), ApiError> {
         match self.parameters.iter().find(|(name, _)| !known.contains(&name.as_str())) {
-            Some((name, _)) => Err(unknown_field(name, known)),
+            Some((name, _)) => Err(unknown_field_error(name, known)),
             None => Ok(()),
         }
     }
 
     /// Returns the query string with one value replaced.
-    pub(crate) fn with_value(&self, name: &str, value: &str) -> String {
+    pub(crate) fn with_replaced_value(&self, name: &str, value: &str) -> String {
         let pairs = self.parameters.iter().map(|(key, old)| (key, if key == name { value } else { old.as_str() }));
         form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
     }
 
     /// Returns the value of a required parameter.
-    pub(crate) fn required(&self, name: &'static str) -> Result<&str, ApiError> {
+    pub(crate) fn get_required(&self, name: &'static str) -> Result<&str, ApiError> {
         self.get(name).ok_or_else(|| ApiError::invalid_parameter("parameter-missing", vec![("field", name.into())]))
     }
 
-    /// Returns an integer parameter within a range, or its default if absent.
-    pub(crate) fn number(&self, name: &'static str, min: u32, max: u32, default: u32) -> Result<u32, ApiError> {
+    /// Returns the value of an integer parameter within a range, or the default if the parameter is absent.
+    pub(crate) fn get_number(&self, name: &'static str, min: u32, max: u32, default: u32) -> Result<u32, ApiError> {
         let Some(given) = self.get(name) else { return Ok(default) };
         given
             .parse()
             .ok()
             .filter(|number| (min..=max).contains(number))
-            .ok_or_else(|| ApiError::out_of_range(name, truncate(given), &(min.into()..=max.into())))
+            .ok_or_else(|| ApiError::value_out_of_range(name, truncate_text(given), &(min.into()..=max.into())))
     }
 
-    /// Error for an invalid parameter value.
-    pub(crate) fn invalid(name: &'static str, given: &str) -> ApiError {
+    /// Builds the error for an invalid parameter value.
+    pub(crate) fn invalid_value_error(name: &'static str, given: &str) -> ApiError {
         ApiError::with_detail(
             ErrorEntry::INVALID_PARAMETER,
             "parameter-form",
-            vec![("field", name.into()), ("given", truncate(given))],
+            vec![("field", name.into()), ("given", truncate_text(given))],
         )
     }
 }
 
-/// Error for an unknown field name, with the most similar known name as a suggestion.
-pub(crate) fn unknown_field(name: &str, known: &[&'static str]) -> ApiError {
+/// Builds the error for an unknown field name, with the most similar known name as a suggestion.
+pub(crate) fn unknown_field_error(name: &str, known: &[&'static str]) -> ApiError {
     let distance = |candidate: &&&str| strsim::damerau_levenshtein(candidate, name);
     let closest =
         known.iter().min_by_key(distance).filter(|closest| distance(closest) <= (name.chars().count() / 3).max(1));
-    let field = ("field", truncate(name));
+    let field = ("field", truncate_text(name));
     match closest {
         Some(closest) => {
             ApiError::invalid_parameter("parameter-misspelt-field", vec![field, ("near", (*closest).to_owned())])
@@ -82,8 +82,8 @@ pub(crate) fn unknown_field(name: &str, known: &[&'static str]) -> ApiError {
     }
 }
 
-/// Truncates client text to 80 characters for a message.
-pub(crate) fn truncate(text: &str) -> String {
+/// Truncates a text from a client to 80 characters for a message.
+pub(crate) fn truncate_text(text: &str) -> String {
     text.chars().take(80).collect()
 }
 
@@ -95,10 +95,10 @@ mod tests {
     fn repeated_parameters_and_out_of_range_numbers_are_refused() {
         assert!(Query::parse(Some("a=1&b=2&a=1")).is_err());
         let query = Query::parse(Some("limit=100&offset=-1&x=%zz&limit2=")).unwrap();
-        assert_eq!(query.number("limit", 1, 100, 7).unwrap(), 100);
-        assert_eq!(query.number("other", 1, 100, 7).unwrap(), 7);
-        assert!(query.number("offset", 0, 100, 0).is_err());
-        assert!(query.number("limit2", 0, 100, 0).is_err());
-        assert!(query.required("request_id").is_err());
+        assert_eq!(query.get_number("limit", 1, 100, 7).unwrap(), 100);
+        assert_eq!(query.get_number("other", 1, 100, 7).unwrap(), 7);
+        assert!(query.get_number("offset", 0, 100, 0).is_err());
+        assert!(query.get_number("limit2", 0, 100, 0).is_err());
+        assert!(query.get_required("request_id").is_err());
     }
 }

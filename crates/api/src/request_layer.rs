@@ -1,4 +1,7 @@
-//! Layer around every route: request id, host check, audit, timeout, error body in the requested language, security headers, log and metrics.
+//! Middleware around every route.
+//!
+//! The middleware adds the request id, checks the host, records the audit event and enforces the request timeout.
+//! The middleware also builds error bodies in the requested language, adds security headers and records metrics.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -19,11 +22,11 @@ use crate::audit::{self, AuditContext};
 use crate::client_addr::ClientAddr;
 use crate::error::{ApiError, MAX_URI_BYTES};
 use crate::json::Json;
-use crate::query::truncate;
+use crate::query::truncate_text;
 use crate::{AppState, authentication, limits, security_headers};
 
 /// Response header with the request id.
-const REQUEST_ID: &str = "x-request-id";
+const REQUEST_ID_HEADER: &str = "x-request-id";
 
 /// Routes that accept any `Host` header.
 const HEALTH_ROUTES: [&str; 2] = ["/healthz", "/readyz"];
@@ -31,15 +34,15 @@ const HEALTH_ROUTES: [&str; 2] = ["/healthz", "/readyz"];
 /// Authentication that a route requires.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum RouteAuth {
-    /// None.
+    /// No authentication.
     Public,
-    /// None; the route signs users in and has a rate limit per peer.
+    /// No authentication; the route signs users in and has a rate limit per peer.
     SignIn,
     /// Valid credentials.
     Authenticated,
 }
 
-/// Middleware function of the layer.
+/// Handles a request as the middleware around its route.
 pub(crate) async fn handle_request(
     State((service, auth)): State<(AppState, RouteAuth)>,
     mut request: Request,
@@ -57,13 +60,13 @@ pub(crate) async fn handle_request(
     } else {
         service.settings.allowed_hosts.check(request.uri(), request.headers())
     };
-    let requested = requested_language(request.headers());
+    let requested = parse_language_header(request.headers());
     let language = *requested.as_ref().unwrap_or(&Language::EnUs);
     let requested = host.and(requested);
     let response = async {
         match requested {
             Err(refusal) => refusal.into_response(),
-            Ok(_) if uri_length(&request) > MAX_URI_BYTES => ApiError::uri_too_long().into_response(),
+            Ok(_) if path_and_query_length(&request) > MAX_URI_BYTES => ApiError::uri_too_long().into_response(),
             Ok(language) => {
                 request.extensions_mut().insert(language);
                 let trail = AuditContext::new(limits::client_ip(request.extensions()), &request_id);
@@ -76,9 +79,9 @@ pub(crate) async fn handle_request(
         }
     };
     let mut response = response.instrument(span.clone()).await;
-    let refusal = response.extensions_mut().remove::<ApiError>().or_else(|| framework_refusal(response.status()));
+    let refusal = response.extensions_mut().remove::<ApiError>().or_else(|| framework_error(response.status()));
     if let Some(refusal) = refusal {
-        let body = Json(refusal.body(language, &request_id));
+        let body = Json(refusal.build_body(language, &request_id));
         let mut headers = std::mem::take(response.headers_mut());
         headers.remove(CONTENT_LENGTH);
         headers.remove(CONTENT_TYPE);
@@ -87,7 +90,7 @@ pub(crate) async fn handle_request(
     }
     security_headers::add_security_headers(response.headers_mut(), tls && service.settings.hsts);
     if let Ok(value) = HeaderValue::from_str(&request_id) {
-        response.headers_mut().insert(REQUEST_ID, value);
+        response.headers_mut().insert(REQUEST_ID_HEADER, value);
     }
     let (status, seconds) = (response.status().as_u16(), start.elapsed().as_secs_f64());
     {
@@ -98,19 +101,19 @@ pub(crate) async fn handle_request(
     response
 }
 
-fn uri_length(request: &Request) -> usize {
+fn path_and_query_length(request: &Request) -> usize {
     request.uri().path_and_query().map_or(0, |uri| uri.as_str().len())
 }
 
-/// Runs the handler with the timeout of a request. A panic or a timeout fails only this request.
+/// Runs the request handler with a timeout. A panic or a timeout fails only this request.
 async fn run_handler(service: AppState, auth: RouteAuth, request: Request, next: Next) -> Response {
     let limit = service.settings.request_timeout;
     let response = async {
         match auth {
             RouteAuth::Public => next.run(request).await,
-            RouteAuth::SignIn => limits::limit_sign_in(&service, request, next).await,
+            RouteAuth::SignIn => limits::limit_sign_ins(&service, request, next).await,
             RouteAuth::Authenticated => {
-                let authenticated = Box::pin(authentication::authenticate(&service, request, next));
+                let authenticated = Box::pin(authentication::authenticate_request(&service, request, next));
                 authenticated.await.into_response()
             }
         }
@@ -128,17 +131,19 @@ async fn run_handler(service: AppState, auth: RouteAuth, request: Request, next:
     }
 }
 
-/// Returns the error for a response that axum rejected itself, such as a path that is not UTF-8, so that every error has the same body.
-fn framework_refusal(status: StatusCode) -> Option<ApiError> {
+/// Returns the error for a request that axum itself rejected, such as a path that is not UTF-8.
+///
+/// The conversion ensures that every error response has the same body format.
+fn framework_error(status: StatusCode) -> Option<ApiError> {
     let entry = if status.is_client_error() { ErrorEntry::BAD_REQUEST } else { ErrorEntry::INTERNAL };
     (status.is_client_error() || status.is_server_error()).then(|| ApiError::new(entry))
 }
 
-fn requested_language(headers: &HeaderMap) -> Result<Language, ApiError> {
+fn parse_language_header(headers: &HeaderMap) -> Result<Language, ApiError> {
     let Some(value) = headers.get("x-language") else { return Ok(Language::default()) };
     let text = value.to_str().unwrap_or("?");
     Language::from_tag(text)
-        .ok_or_else(|| ApiError::invalid_parameter("language-unknown", vec![("given", truncate(text))]))
+        .ok_or_else(|| ApiError::invalid_parameter("language-unknown", vec![("given", truncate_text(text))]))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Routes of the server, shared by the router and the OpenAPI document.
+//! Routes of the server, which the router and the OpenAPI document share.
 
 use axum::Router;
 use axum::handler::Handler;
@@ -17,28 +17,32 @@ use crate::{AppState, administration, console, iam, ops, taurusdb};
 /// Routes that require authentication.
 fn authenticated_routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
-        .routes(routes!(taurusdb::collect::collect))
-        .routes(routes!(taurusdb::task_status::task_status))
-        .routes(routes!(taurusdb::download::download))
-        .routes(routes!(taurusdb::processes::list, taurusdb::process_kill::kill))
-        .routes(routes!(taurusdb::lock_wait::show))
-        .routes(routes!(taurusdb::intelligent_kill::preview))
-        .routes(routes!(taurusdb::intelligent_kill::execute))
-        .routes(routes!(taurusdb::intelligent_kill::history::list))
-        .routes(routes!(taurusdb::txn_progress::show))
-        .routes(routes!(taurusdb::instances::list_v3))
-        .routes(routes!(taurusdb::instances::list_v3_1))
-        .routes(routes!(taurusdb::instances::show_v3))
-        .routes(routes!(taurusdb::instances::show_v3_1))
-        .routes(routes!(taurusdb::kill_tasks::switch::show, taurusdb::kill_tasks::switch::set))
-        .routes(routes!(taurusdb::kill_tasks::list, taurusdb::kill_tasks::add, taurusdb::kill_tasks::stop))
-        .routes(routes!(taurusdb::kill_tasks::preview::show))
-        .routes(routes!(taurusdb::kill_tasks::history::list))
-        .routes(routes!(taurusdb::slow_threshold::show))
-        .routes(routes!(taurusdb::slow_threshold::set))
+        .routes(routes!(taurusdb::collect::collect_sessions))
+        .routes(routes!(taurusdb::task_status::show_task_status))
+        .routes(routes!(taurusdb::download::download_result))
+        .routes(routes!(taurusdb::processes::list_processes, taurusdb::process_kill::kill_processes))
+        .routes(routes!(taurusdb::lock_wait::show_lock_wait))
+        .routes(routes!(taurusdb::intelligent_kill::preview_intelligent_kill))
+        .routes(routes!(taurusdb::intelligent_kill::execute_intelligent_kill))
+        .routes(routes!(taurusdb::intelligent_kill::history::list_intelligent_kills))
+        .routes(routes!(taurusdb::txn_progress::show_rollback_progress))
+        .routes(routes!(taurusdb::instances::list_instances_v3))
+        .routes(routes!(taurusdb::instances::list_instances_v3_1))
+        .routes(routes!(taurusdb::instances::show_instance_v3))
+        .routes(routes!(taurusdb::instances::show_instance_v3_1))
+        .routes(routes!(taurusdb::kill_tasks::switch::show_kill_switch, taurusdb::kill_tasks::switch::set_kill_switch))
+        .routes(routes!(
+            taurusdb::kill_tasks::list_kill_tasks,
+            taurusdb::kill_tasks::add_kill_task,
+            taurusdb::kill_tasks::stop_kill_task
+        ))
+        .routes(routes!(taurusdb::kill_tasks::preview::preview_kill_task))
+        .routes(routes!(taurusdb::kill_tasks::history::list_killed_sessions))
+        .routes(routes!(taurusdb::slow_threshold::show_slow_threshold))
+        .routes(routes!(taurusdb::slow_threshold::set_slow_threshold))
         .routes(routes!(taurusdb::tags::list_instance_tags))
         .routes(routes!(taurusdb::tags::list_project_tags))
-        .routes(routes!(taurusdb::tags::batch_action))
+        .routes(routes!(taurusdb::tags::apply_tag_action))
         .merge(console_routes())
         .merge(identity_routes())
 }
@@ -46,57 +50,59 @@ fn authenticated_routes() -> OpenApiRouter<AppState> {
 /// Routes that only the web page uses.
 fn console_routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
-        .routes(routes!(console::stream::watch))
-        .routes(routes!(console::session_detail::show))
-        .routes(routes!(console::session_detail::explain))
-        .routes(routes!(console::locks::show))
-        .routes(routes!(console::kill::kill))
-        .routes(routes!(console::kills::list))
-        .routes(routes!(console::permissions::show))
-        .routes(routes!(console::collections::list))
-        .routes(routes!(console::collections::remove))
+        .routes(routes!(console::stream::watch_sessions))
+        .routes(routes!(console::session_detail::show_session_detail))
+        .routes(routes!(console::session_detail::explain_statement))
+        .routes(routes!(console::locks::show_locks))
+        .routes(routes!(console::kill::kill_sessions))
+        .routes(routes!(console::kills::list_kills))
+        .routes(routes!(console::permissions::show_permissions))
+        .routes(routes!(console::collections::list_collections))
+        .routes(routes!(console::collections::delete_collection))
 }
 
 fn identity_routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
-        .routes(routes!(iam::projects::list))
+        .routes(routes!(iam::projects::list_projects))
         .routes(routes!(iam::projects::list_caller_projects))
-        .routes(routes!(iam::domains::list))
-        .routes(routes!(iam::domains::caller_identity))
-        .routes(routes!(iam::subject_tokens::show, iam::subject_tokens::revoke))
-        .routes(routes!(iam::temporary_keys::create))
-        .routes(routes!(console::session::show, console::session::delete))
-        .routes(routes!(console::session::choose_project))
-        .merge(administration::routes())
+        .routes(routes!(iam::domains::list_domains))
+        .routes(routes!(iam::domains::show_caller_identity))
+        .routes(routes!(iam::subject_tokens::show_token, iam::subject_tokens::revoke_token))
+        .routes(routes!(iam::temporary_keys::create_temporary_key))
+        .routes(routes!(console::session::show_session, console::session::delete_session))
+        .routes(routes!(console::session::change_project))
+        .merge(administration::administration_routes())
         .layer(map_response(iam::map_iam_errors))
 }
 
 /// Routes that sign users in.
 fn sign_in_routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
-        .routes(routes!(iam::tokens::create))
-        .routes(routes!(console::session::create))
+        .routes(routes!(iam::tokens::create_token))
+        .routes(routes!(console::session::create_session))
         .layer(map_response(iam::map_iam_errors))
 }
 
-/// Health and metrics, for operators.
+/// Health and metrics endpoints for operators.
 fn operations_routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(ops::health::check_alive))
         .routes(routes!(ops::health::check_ready))
-        .routes(routes!(ops::metrics::show))
+        .routes(routes!(ops::metrics::show_metrics))
 }
 
 /// Routes without authentication.
 fn public_routes() -> OpenApiRouter<AppState> {
     operations_routes()
-        .routes(routes!(ops::openapi::show))
-        .routes(routes!(taurusdb::intelligent_kill::report::download))
+        .routes(routes!(ops::openapi::show_openapi_document))
+        .routes(routes!(taurusdb::intelligent_kill::report::download_report))
 }
 
-/// Builds the router: all routes, or only those for operators ([`crate::ApiSettings::operations_only`]).
-pub(crate) fn router(service: AppState) -> Router {
-    // One layer per route: every request clones the state of every layer around its route.
+/// Builds the router with all routes.
+///
+/// With [`crate::ApiSettings::operations_only`], the router contains only the routes for operators.
+pub(crate) fn build_router(service: AppState) -> Router {
+    // Each route has only one layer, because every request clones the state of every layer around its route.
     let layer = |auth| from_fn_with_state((service.clone(), auth), request_layer::handle_request);
     let router = OpenApiRouter::with_openapi(ApiDocument::openapi());
     let operations_only = service.settings.operations_only;
@@ -104,21 +110,21 @@ pub(crate) fn router(service: AppState) -> Router {
         router.merge(operations_routes().layer(layer(RouteAuth::Public)))
     } else {
         router
-            .route("/", get(console::page::index).layer(layer(RouteAuth::Public)))
+            .route("/", get(console::page::serve_index).layer(layer(RouteAuth::Public)))
             .merge(authenticated_routes().layer(layer(RouteAuth::Authenticated)))
             .merge(sign_in_routes().layer(layer(RouteAuth::SignIn)))
             .merge(public_routes().layer(layer(RouteAuth::Public)))
     };
     let (router, _) = router.split_for_parts();
     let router = if operations_only {
-        router.fallback(no_such_api.layer(layer(RouteAuth::Public)))
+        router.fallback(respond_no_such_api.layer(layer(RouteAuth::Public)))
     } else {
         router.fallback(console::page::serve_or_not_found.layer(layer(RouteAuth::Public)))
     };
-    router.method_not_allowed_fallback(no_such_api.layer(layer(RouteAuth::Public))).with_state(service)
+    router.method_not_allowed_fallback(respond_no_such_api.layer(layer(RouteAuth::Public))).with_state(service)
 }
 
-async fn no_such_api() -> ApiError {
+async fn respond_no_such_api() -> ApiError {
     ApiError::new(ErrorEntry::NO_SUCH_API)
 }
 

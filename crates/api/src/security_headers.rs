@@ -1,12 +1,12 @@
-//! Security headers of responses: no caching of JSON, no content sniffing, HSTS.
+//! Security headers of responses, which disable caching of JSON and content sniffing and enable HSTS.
 
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderValue};
 
-/// Value of `Strict-Transport-Security`: one year, this host only.
-const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
+/// Value of the header `Strict-Transport-Security`: one year, without subdomains.
+const HSTS_VALUE: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
-/// Adds the security headers to a response. Set `hsts` only for responses over TLS.
+/// Adds the security headers to a response. `hsts` must be false for responses without TLS.
 pub(crate) fn add_security_headers(headers: &mut HeaderMap, hsts: bool) {
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     let is_json = headers.get(CONTENT_TYPE).is_some_and(|kind| {
@@ -17,6 +17,6 @@ pub(crate) fn add_security_headers(headers: &mut HeaderMap, hsts: bool) {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     if hsts {
-        headers.insert(STRICT_TRANSPORT_SECURITY, HSTS);
+        headers.insert(STRICT_TRANSPORT_SECURITY, HSTS_VALUE);
     }
 }

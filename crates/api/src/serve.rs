@@ -1,4 +1,4 @@
-//! Accept loop with connection limits and graceful shutdown. `serve/connection.rs` serves a single connection.
+//! Accept loop with connection limits and graceful shutdown. `serve/connection.rs` serves one connection.
 
 mod cert_reload;
 mod connection;
@@ -23,7 +23,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use crate::ops::metrics::Limit;
+use crate::ops::metrics::ClientLimit;
 use crate::{ApiSettings, AppState, Metrics, TrustedProxies};
 use connection::ConnectionHandler;
 pub use error::ServeError;
@@ -52,10 +52,12 @@ impl From<TcpListener> for Listener {
     }
 }
 
-/// Delay after a failed accept: usually the process has no free file descriptor.
+/// Delay after a failed accept, which usually means that the process has no free file descriptor.
 const ACCEPT_RETRY_DELAY: std::time::Duration = std::time::Duration::from_millis(100);
 
-/// Serves requests until `shutdown`, then drains responses in progress for at most [`crate::ApiSettings::shutdown_grace_period`].
+/// Serves requests until `shutdown` is cancelled, and then drains responses in progress.
+///
+/// Draining takes at most [`crate::ApiSettings::shutdown_grace_period`].
 pub async fn serve(
     service: AppState,
     listener: impl Into<Listener>,
@@ -78,7 +80,7 @@ pub async fn serve(
     loop {
         let (stream, permit) = tokio::select! {
             () = shutdown.cancelled() => break,
-            accepted = limits.accept(&tcp) => match accepted {
+            accepted = limits.accept_connection(&tcp) => match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
                     warn!(%error, "could not accept a connection; will try again");
@@ -87,13 +89,13 @@ pub async fn serve(
                 }
             },
         };
-        // A socket whose peer has already disconnected has no peer address.
+        // The peer address is unavailable if the peer has already disconnected.
         let Ok(peer) = stream.peer_addr() else { continue };
         let peer = peer.ip().to_canonical();
-        let Some(admitted) = limits.admit(peer, permit, &metrics) else { continue };
+        let Some(admitted) = limits.admit_connection(peer, permit, &metrics) else { continue };
         let (handler, watcher) = (handler.clone(), connections.watcher());
         tokio::spawn(async move {
-            handler.serve(stream, peer, admitted.admission, watcher).await;
+            handler.serve_connection(stream, peer, admitted.admission, watcher).await;
             drop(admitted);
         });
     }
@@ -120,13 +122,13 @@ struct ConnectionLimits {
 }
 
 /// Permit for one open connection.
-enum Permit {
+enum ConnectionPermit {
     Regular(OwnedSemaphorePermit),
     Reserved(OwnedSemaphorePermit),
 }
 
-/// An admitted connection. Holds its permits until it is dropped.
-struct Admitted {
+/// Admitted connection, which holds its permits until it is dropped.
+struct AdmittedConnection {
     admission: Admission,
     _permit: OwnedSemaphorePermit,
     _peer: PeerSlot,
@@ -138,7 +140,7 @@ impl ConnectionLimits {
             regular: Arc::new(Semaphore::new(settings.max_connections)),
             reserved: Arc::new(Semaphore::new(settings.max_reserved_connections)),
             per_peer: PerPeerLimit::new(settings.max_connections_per_peer, settings.trusted_proxies.clone()),
-            // One peer can use a quarter of the reserved connections; proxies are not exempt.
+            // A peer can use at most a quarter of the reserved connections; proxies are not exempt.
             reserved_per_peer: PerPeerLimit::new(
                 settings.max_reserved_connections.div_ceil(4),
                 TrustedProxies::default(),
@@ -146,42 +148,47 @@ impl ConnectionLimits {
         }
     }
 
-    /// Waits for a permit, then accepts a connection.
-    async fn accept(&self, listener: &TcpListener) -> io::Result<(TcpStream, Permit)> {
+    /// Waits for a permit and then accepts a connection.
+    async fn accept_connection(&self, listener: &TcpListener) -> io::Result<(TcpStream, ConnectionPermit)> {
         let permit = tokio::select! {
             biased;
-            permit = self.regular.clone().acquire_owned() => permit.map(Permit::Regular),
-            permit = self.reserved.clone().acquire_owned() => permit.map(Permit::Reserved),
+            permit = self.regular.clone().acquire_owned() => permit.map(ConnectionPermit::Regular),
+            permit = self.reserved.clone().acquire_owned() => permit.map(ConnectionPermit::Reserved),
         };
         let permit = permit.map_err(io::Error::other)?;
         let (stream, _) = listener.accept().await?;
-        // Disables Nagle's algorithm, so that the last bytes of a response are sent without waiting for an acknowledgement. Errors are
-        // ignored: the next read reports a closed peer.
+        // `TCP_NODELAY` sends the last bytes of a response without waiting for an acknowledgement.
+        // An error is ignored, because the next read reports a closed connection.
         let _ = stream.set_nodelay(true);
         // A regular permit may have become free in the meantime.
         let permit = match (permit, self.regular.clone().try_acquire_owned()) {
-            (Permit::Reserved(_), Ok(regular)) => Permit::Regular(regular),
+            (ConnectionPermit::Reserved(_), Ok(regular)) => ConnectionPermit::Regular(regular),
             (permit, _) => permit,
         };
         Ok((stream, permit))
     }
 
-    /// Admits a connection of this peer as a regular or reserved one. Returns `None` if the connection is to be closed.
-    fn admit(&self, peer: IpAddr, permit: Permit, metrics: &Metrics) -> Option<Admitted> {
+    /// Admits a connection as a regular or reserved connection. Returns `None` if the connection must be closed.
+    fn admit_connection(
+        &self,
+        peer: IpAddr,
+        permit: ConnectionPermit,
+        metrics: &Metrics,
+    ) -> Option<AdmittedConnection> {
         let reserved = match permit {
-            Permit::Regular(permit) => {
+            ConnectionPermit::Regular(permit) => {
                 if let Some(peer) = self.per_peer.acquire(peer) {
-                    return Some(Admitted { admission: Admission::Regular, _permit: permit, _peer: peer });
+                    return Some(AdmittedConnection { admission: Admission::Regular, _permit: permit, _peer: peer });
                 }
-                metrics.record_rejection(Limit::Connections);
+                metrics.record_rejection(ClientLimit::Connections);
                 self.reserved.clone().try_acquire_owned().ok()
             }
-            Permit::Reserved(permit) => {
-                metrics.record_rejection(Limit::AllConnections);
+            ConnectionPermit::Reserved(permit) => {
+                metrics.record_rejection(ClientLimit::AllConnections);
                 Some(permit)
             }
         };
-        let admitted = reserved.zip(self.reserved_per_peer.acquire(peer)).map(|(permit, peer)| Admitted {
+        let admitted = reserved.zip(self.reserved_per_peer.acquire(peer)).map(|(permit, peer)| AdmittedConnection {
             admission: Admission::OperationsOnly,
             _permit: permit,
             _peer: peer,

@@ -1,11 +1,15 @@
-//! Statement text in responses and in the audit: full text, SQL template or placeholder.
+//! Statement text in responses and in the audit log: full text, SQL template or placeholder.
 
 use clew_diagnose::{template, to_valid_utf8};
 
-/// Placeholder for a statement fragment in a filter. A template cannot mask a fragment: the template of `4111x` is `4111x`.
+/// Placeholder for a statement fragment in a filter.
+///
+/// An SQL template cannot mask a fragment: the template of `4111x` is `4111x`.
 pub(crate) const MASKED_FRAGMENT: &str = "***";
 
-/// Returns a statement, or its SQL template if `masked`: the result of [`crate::caller::Caller::sees_templates`].
+/// Returns a statement, or its SQL template if `masked` is true.
+///
+/// [`crate::caller::Caller::gets_sql_templates`] returns the value of `masked`.
 pub(crate) fn visible_statement(statement: &[u8], masked: bool) -> String {
     if masked { to_valid_utf8(&template(statement)) } else { to_valid_utf8(statement) }
 }

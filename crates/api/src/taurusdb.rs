@@ -23,14 +23,14 @@ use crate::caller::{Caller, NodeTarget};
 use crate::error::ApiError;
 use crate::query::Query;
 
-/// Returns the collection with the query's `request_id`, or `None` if the target node has no such collection.
-async fn find_task(
+/// Returns the collection with the `request_id` of the query, or `None` if the target node has no such collection.
+async fn find_collection_task(
     caller: &Caller,
     target: &NodeTarget,
     query: &Query,
 ) -> Result<Option<Arc<CollectionTask>>, ApiError> {
     let id: RequestId = query
-        .required("request_id")?
+        .get_required("request_id")?
         .parse()
         .map_err(|_| ApiError::invalid_parameter("parameter-request-id", Vec::new()))?;
     let task = caller.view.task(&id).await?.filter(|task| {

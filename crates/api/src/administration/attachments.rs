@@ -12,7 +12,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::policies::{self, ResolvedPolicy};
-use super::{groups, not_found, projects, require_read, require_write, users};
+use super::{groups, not_found_error, projects, require_read_permission, require_write_permission, users};
 use crate::AppState;
 use crate::body::Body;
 use crate::caller::Caller;
@@ -28,7 +28,7 @@ pub(crate) struct AttachmentPage {
     total_count: u64,
 }
 
-/// A user or group with an attached policy.
+/// User or group with an attached policy.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct AttachmentView {
     user_id: Option<String>,
@@ -48,7 +48,7 @@ pub(crate) enum AttachmentCreation {
     Group(GroupAttachment),
 }
 
-/// A user. Only identity policies can be attached to users.
+/// User of an attachment. Only identity policies can be attached to users.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
@@ -79,21 +79,21 @@ pub(crate) enum GranteeKind {
 #[utoipa::path(get, path = "/clew/v1/policies/{name}/attachments", tag = "administration",
     params(("name" = String, Path), PageParameters),
     responses((status = 200, description = "A page of users and groups", body = AttachmentPage)))]
-pub(crate) async fn list(
+pub(crate) async fn list_attachments(
     State(service): State<AppState>,
     caller: Caller,
     Path(name): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<AttachmentPage>, ApiError> {
-    let domain = require_read(&service, &caller)?;
-    let page = pagination::parse_page(query.as_deref())?;
-    let policy = policies::find(&service, domain, &name).await?.reference();
-    let attachments = attachment_views(&service, domain, &policy).await?;
+    let domain = require_read_permission(&service, &caller)?;
+    let page = pagination::parse_page_parameters(query.as_deref())?;
+    let policy = policies::find_policy(&service, domain, &name).await?.policy_ref();
+    let attachments = load_attachment_views(&service, domain, &policy).await?;
     let (attachments, total_count) = pagination::slice_page(attachments, page, |view| view);
     Ok(Json(AttachmentPage { attachments, total_count }))
 }
 
-/// Attach a policy. Revokes the tokens of the affected users.
+/// Attach a policy and revoke the tokens of the affected users.
 #[utoipa::path(post, path = "/clew/v1/policies/{name}/attachments", tag = "administration",
     params(("name" = String, Path)),
     request_body(content = AttachmentCreation, content_type = "application/json"),
@@ -101,27 +101,27 @@ pub(crate) async fn list(
         (status = 204, description = "Attached"),
         (status = 409, description = "A user or group would exceed the policy limits", body = ErrorBody)
     ))]
-pub(crate) async fn attach(
+pub(crate) async fn attach_policy(
     State(service): State<AppState>,
     caller: Caller,
     Path(name): Path<String>,
     body: Bytes,
 ) -> Result<StatusCode, ApiError> {
-    let (domain, origin) = require_write(&service, &caller)?;
+    let (domain, origin) = require_write_permission(&service, &caller)?;
     let body = Body::parse(&body, &["user_id", "group_id", "project_id"])?;
-    let policy = policies::find(&service, domain, &name).await?;
+    let policy = policies::find_policy(&service, domain, &name).await?;
     let grantee = match (body.get::<String>("user_id")?, body.get::<String>("group_id")?) {
-        (Some(id), None) => Grantee::User(users::find(&service, &caller, &id).await?.id),
-        (None, Some(id)) => Grantee::Group(groups::find(&service, &caller, &id).await?.id),
+        (Some(id), None) => Grantee::User(users::find_user(&service, &caller, &id).await?.id),
+        (None, Some(id)) => Grantee::Group(groups::find_group(&service, &caller, &id).await?.id),
         _ => return Err(ApiError::invalid_parameter("attachment-grantee", Vec::new())),
     };
-    let project = find_project(&service, &caller, body.get::<String>("project_id")?.as_deref()).await?;
-    check_model(&policy, &grantee, project.as_ref())?;
-    service.store.attach(&origin, &policy.reference(), &grantee, project.as_ref()).await?;
+    let project = find_optional_project(&service, &caller, body.get::<String>("project_id")?.as_deref()).await?;
+    check_policy_model(&policy, &grantee, project.as_ref())?;
+    service.store.attach(&origin, &policy.policy_ref(), &grantee, project.as_ref()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Detach a policy. Revokes the tokens of the affected users.
+/// Detach a policy and revoke the tokens of the affected users.
 #[utoipa::path(delete, path = "/clew/v1/policies/{name}/attachments/{kind}/{id}", tag = "administration",
     params(
         ("name" = String, Path),
@@ -130,40 +130,44 @@ pub(crate) async fn attach(
         ("project_id" = Option<String>, Query, description = "Project of the attachment")
     ),
     responses((status = 204, description = "Detached")))]
-pub(crate) async fn detach(
+pub(crate) async fn detach_policy(
     State(service): State<AppState>,
     caller: Caller,
     Path((name, kind, id)): Path<(String, String, String)>,
     RawQuery(query): RawQuery,
 ) -> Result<StatusCode, ApiError> {
-    let (domain, origin) = require_write(&service, &caller)?;
+    let (domain, origin) = require_write_permission(&service, &caller)?;
     let query = Query::parse(query.as_deref())?;
-    let policy = policies::find(&service, domain, &name).await?.reference();
+    let policy = policies::find_policy(&service, domain, &name).await?.policy_ref();
     let grantee = match kind.as_str() {
-        "user" => Grantee::User(users::find(&service, &caller, &id).await?.id),
-        "group" => Grantee::Group(groups::find(&service, &caller, &id).await?.id),
-        _ => return Err(not_found("attachment", &kind)),
+        "user" => Grantee::User(users::find_user(&service, &caller, &id).await?.id),
+        "group" => Grantee::Group(groups::find_group(&service, &caller, &id).await?.id),
+        _ => return Err(not_found_error("attachment", &kind)),
     };
-    let project = find_project(&service, &caller, query.get("project_id")).await?;
+    let project = find_optional_project(&service, &caller, query.get("project_id")).await?;
     if !service.store.detach(&origin, &policy, &grantee, project.as_ref()).await? {
-        return Err(not_found("attachment", &id));
+        return Err(not_found_error("attachment", &id));
     }
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn find_project(service: &AppState, caller: &Caller, id: Option<&str>) -> Result<Option<ProjectId>, ApiError> {
+async fn find_optional_project(
+    service: &AppState,
+    caller: &Caller,
+    id: Option<&str>,
+) -> Result<Option<ProjectId>, ApiError> {
     match id {
-        Some(id) => Ok(Some(projects::find(service, caller, id).await?.id)),
+        Some(id) => Ok(Some(projects::find_project(service, caller, id).await?.id)),
         None => Ok(None),
     }
 }
 
-/// Checks that the policy's model permits the attachment (spec section 4.1).
+/// Checks that the policy model permits the attachment (spec section 4.1).
 ///
-/// A role-based policy can be attached to groups, in all projects or in one.
-/// An identity policy can be attached to users and groups, in all projects only.
-fn check_model(policy: &ResolvedPolicy, grantee: &Grantee, project: Option<&ProjectId>) -> Result<(), ApiError> {
-    match (policy.model(), grantee, project) {
+/// A role-based policy can be attached only to groups, either for all projects or for one project.
+/// An identity policy can be attached to users and groups, but only for all projects.
+fn check_policy_model(policy: &ResolvedPolicy, grantee: &Grantee, project: Option<&ProjectId>) -> Result<(), ApiError> {
+    match (policy.policy_model(), grantee, project) {
         (PolicyModel::RoleBased, Grantee::User(_), _) => {
             Err(ApiError::invalid_parameter("attachment-role-user", Vec::new()))
         }
@@ -174,8 +178,9 @@ fn check_model(policy: &ResolvedPolicy, grantee: &Grantee, project: Option<&Proj
     }
 }
 
-/// Returns the attachments of a policy in the domain. A system policy can also have attachments in other domains.
-async fn attachment_views(
+/// Returns the attachments of a policy to users and groups of the domain.
+/// Attachments of a system policy in other domains are omitted.
+async fn load_attachment_views(
     service: &AppState,
     domain: &DomainId,
     policy: &PolicyRef,

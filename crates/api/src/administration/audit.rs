@@ -1,4 +1,4 @@
-//! Audit of the domain: events about the domain and events caused by its users.
+//! Audit log of the domain: events that affect the domain and events that its users cause.
 
 mod export;
 mod query;
@@ -21,7 +21,7 @@ use crate::json::Json;
 use query::{AuditParameters, RowsParameters, RowsQuery};
 use wire::AuditRow;
 
-/// A page of the audit.
+/// Page of audit rows.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct AuditPage {
     rows: Vec<AuditRow>,
@@ -32,7 +32,7 @@ pub(crate) struct AuditPage {
 /// Result of an audit verification.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct AuditVerificationAnswer {
-    /// True if every row is present and unmodified
+    /// True if no audit row is missing or modified
     intact: bool,
     /// Number of rows
     rows: u64,
@@ -40,7 +40,7 @@ pub(crate) struct AuditVerificationAnswer {
     first: Option<i64>,
     /// Position of the last row
     last: Option<i64>,
-    /// Newest link of the hash chain. A copy stored elsewhere reveals a later rollback of the store to an earlier state
+    /// Newest link of the hash chain; a copy stored elsewhere reveals a rollback of the store to a previous state
     newest: String,
     /// Detected problems in row order
     problems: Vec<AuditProblemView>,
@@ -57,15 +57,15 @@ pub(crate) struct AuditProblemView {
     what: String,
 }
 
-/// Read the audit.
+/// List audit rows.
 #[utoipa::path(get, path = "/clew/v1/audit", tag = "administration", params(AuditParameters, RowsParameters),
     responses((status = 200, description = "A page of rows", body = AuditPage)))]
-pub(crate) async fn list(
+pub(crate) async fn list_audit_rows(
     State(service): State<AppState>,
     caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Json<AuditPage>, ApiError> {
-    let filter = domain_filter(&service, &caller)?;
+    let filter = build_domain_filter(&service, &caller)?;
     let RowsQuery { filter, newest_first, after, limit } = query::parse_rows_query(query.as_deref(), filter)?;
     // One extra row shows whether another page exists.
     let mut records = if newest_first {
@@ -82,22 +82,24 @@ pub(crate) async fn list(
 /// Export the matching audit rows as JSON Lines.
 #[utoipa::path(get, path = "/clew/v1/audit/export", tag = "administration", params(AuditParameters),
     responses((status = 200, description = "Rows, oldest first", body = AuditRow, content_type = "application/x-ndjson")))]
-pub(crate) async fn export(
+pub(crate) async fn export_audit(
     State(service): State<AppState>,
     caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    let filter = query::parse_filter(query.as_deref(), domain_filter(&service, &caller)?)?;
-    let lines = export::stream_lines(service.store.clone(), filter).await?;
+    let filter = query::parse_filter(query.as_deref(), build_domain_filter(&service, &caller)?)?;
+    let lines = export::stream_audit_rows(service.store.clone(), filter).await?;
     let headers =
         [(CONTENT_TYPE, "application/x-ndjson"), (CONTENT_DISPOSITION, "attachment; filename=\"audit.ndjson\"")];
     Ok((headers, Body::from_stream(lines)).into_response())
 }
 
-/// Verify the audit of all domains and the presence of the newest row that this process has read. Administrators only.
+/// Verify the audit log of all domains. Requires an administrator.
+///
+/// The verification also checks that the newest row that this process has read is still present.
 #[utoipa::path(get, path = "/clew/v1/audit/verify", tag = "administration",
     responses((status = 200, description = "The result", body = AuditVerificationAnswer)))]
-pub(crate) async fn verify(
+pub(crate) async fn verify_audit(
     State(service): State<AppState>,
     caller: Caller,
 ) -> Result<Json<AuditVerificationAnswer>, ApiError> {
@@ -119,8 +121,8 @@ pub(crate) async fn verify(
     }))
 }
 
-/// Returns the filter for the caller's domain. Fails unless the caller may read the audit.
-fn domain_filter(service: &AppState, caller: &Caller) -> Result<AuditFilter, ApiError> {
+/// Builds the audit filter for the caller's domain, or returns an error if the caller may not read the audit log.
+fn build_domain_filter(service: &AppState, caller: &Caller) -> Result<AuditFilter, ApiError> {
     caller.require_domain_action(service, Action::READ_AUDIT)?;
     Ok(AuditFilter { domain: Some(caller.principal.domain_id.clone()), ..AuditFilter::default() })
 }

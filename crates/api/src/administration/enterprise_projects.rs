@@ -1,4 +1,4 @@
-//! Enterprise projects of the domain: labels of instances for use in policy conditions.
+//! Enterprise projects of the domain, which label instances for use in policy conditions.
 
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
@@ -7,7 +7,7 @@ use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{not_found, require_read, require_write, validation};
+use super::{not_found_error, require_read_permission, require_write_permission, validation};
 use crate::AppState;
 use crate::body::Body;
 use crate::caller::Caller;
@@ -44,7 +44,7 @@ pub(crate) struct EnterpriseProjectCreation {
     description: Option<String>,
 }
 
-/// Changes of an enterprise project. Omitted fields are unchanged.
+/// Changes to an enterprise project. Omitted fields are unchanged.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
@@ -58,15 +58,15 @@ pub(crate) struct EnterpriseProjectUpdate {
 /// List the enterprise projects of the domain.
 #[utoipa::path(get, path = "/clew/v1/enterprise-projects", tag = "administration", params(PageParameters),
     responses((status = 200, description = "A page of enterprise projects: the default one first, then by name", body = EnterpriseProjectPage)))]
-pub(crate) async fn list(
+pub(crate) async fn list_enterprise_projects(
     State(service): State<AppState>,
     caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Json<EnterpriseProjectPage>, ApiError> {
-    let domain = require_read(&service, &caller)?;
-    let page = pagination::parse_page(query.as_deref())?;
+    let domain = require_read_permission(&service, &caller)?;
+    let page = pagination::parse_page_parameters(query.as_deref())?;
     let (enterprise_projects, total_count) =
-        pagination::slice_page(service.store.enterprise_projects(domain).await?, page, enterprise_project_view);
+        pagination::slice_page(service.store.enterprise_projects(domain).await?, page, build_enterprise_project_view);
     Ok(Json(EnterpriseProjectPage { enterprise_projects, total_count }))
 }
 
@@ -77,16 +77,20 @@ pub(crate) async fn list(
         (status = 201, description = "The enterprise project", body = EnterpriseProjectView),
         (status = 409, description = "The name is in use", body = ErrorBody)
     ))]
-pub(crate) async fn create(
+pub(crate) async fn create_enterprise_project(
     State(service): State<AppState>,
     caller: Caller,
     body: Bytes,
 ) -> Result<(StatusCode, Json<EnterpriseProjectView>), ApiError> {
-    let (domain, origin) = require_write(&service, &caller)?;
+    let (domain, origin) = require_write_permission(&service, &caller)?;
     let body = Body::parse(&body, &["name", "description"])?;
-    let (name, description) = (validation::read_name(&body)?, validation::read_description(&body)?.unwrap_or_default());
+    let (name, description) =
+        (validation::parse_name(&body)?, validation::parse_description(&body)?.unwrap_or_default());
     let id = service.store.create_enterprise_project(&origin, domain, &name, &description).await?;
-    Ok((StatusCode::CREATED, Json(enterprise_project_view(find(&service, &caller, &id).await?))))
+    Ok((
+        StatusCode::CREATED,
+        Json(build_enterprise_project_view(find_enterprise_project(&service, &caller, &id).await?)),
+    ))
 }
 
 /// Change an enterprise project. The default enterprise project cannot be changed.
@@ -94,28 +98,28 @@ pub(crate) async fn create(
     params(("enterprise_project_id" = String, Path)),
     request_body(content = EnterpriseProjectUpdate, content_type = "application/json"),
     responses((status = 200, description = "The enterprise project", body = EnterpriseProjectView)))]
-pub(crate) async fn update(
+pub(crate) async fn update_enterprise_project(
     State(service): State<AppState>,
     caller: Caller,
     Path(id): Path<String>,
     body: Bytes,
 ) -> Result<Json<EnterpriseProjectView>, ApiError> {
-    let (domain, origin) = require_write(&service, &caller)?;
+    let (domain, origin) = require_write_permission(&service, &caller)?;
     let body = Body::parse(&body, &["description", "enabled"])?;
     let change =
-        EnterpriseProjectChange { description: validation::read_description(&body)?, enabled: body.get("enabled")? };
+        EnterpriseProjectChange { description: validation::parse_description(&body)?, enabled: body.get("enabled")? };
     if !service.store.update_enterprise_project(&origin, domain, &id, &change).await? {
-        return Err(not_found("enterprise project", &id));
+        return Err(not_found_error("enterprise project", &id));
     }
-    Ok(Json(enterprise_project_view(find(&service, &caller, &id).await?)))
+    Ok(Json(build_enterprise_project_view(find_enterprise_project(&service, &caller, &id).await?)))
 }
 
-async fn find(service: &AppState, caller: &Caller, id: &str) -> Result<EnterpriseProject, ApiError> {
+async fn find_enterprise_project(service: &AppState, caller: &Caller, id: &str) -> Result<EnterpriseProject, ApiError> {
     let all = service.store.enterprise_projects(&caller.principal.domain_id).await?;
-    all.into_iter().find(|one| one.id == id).ok_or_else(|| not_found("enterprise project", id))
+    all.into_iter().find(|one| one.id == id).ok_or_else(|| not_found_error("enterprise project", id))
 }
 
-fn enterprise_project_view(project: EnterpriseProject) -> EnterpriseProjectView {
+fn build_enterprise_project_view(project: EnterpriseProject) -> EnterpriseProjectView {
     EnterpriseProjectView {
         id: project.id,
         name: project.name,

@@ -7,7 +7,7 @@ use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{not_found, require_read, require_write, validation};
+use super::{not_found_error, require_read_permission, require_write_permission, validation};
 use crate::AppState;
 use crate::body::Body;
 use crate::caller::Caller;
@@ -60,14 +60,14 @@ pub(crate) struct GroupCreation {
 /// List the groups of the domain.
 #[utoipa::path(get, path = "/clew/v1/groups", tag = "administration", params(PageParameters),
     responses((status = 200, description = "A page of groups, ordered by name", body = GroupPage)))]
-pub(crate) async fn list(
+pub(crate) async fn list_groups(
     State(service): State<AppState>,
     caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Json<GroupPage>, ApiError> {
-    let domain = require_read(&service, &caller)?;
-    let page = pagination::parse_page(query.as_deref())?;
-    let (groups, total_count) = pagination::slice_page(service.store.groups_of(domain).await?, page, group_view);
+    let domain = require_read_permission(&service, &caller)?;
+    let page = pagination::parse_page_parameters(query.as_deref())?;
+    let (groups, total_count) = pagination::slice_page(service.store.groups_of(domain).await?, page, build_group_view);
     Ok(Json(GroupPage { groups, total_count }))
 }
 
@@ -78,59 +78,63 @@ pub(crate) async fn list(
         (status = 201, description = "The group", body = GroupView),
         (status = 409, description = "The name is in use", body = ErrorBody)
     ))]
-pub(crate) async fn create(
+pub(crate) async fn create_group(
     State(service): State<AppState>,
     caller: Caller,
     body: Bytes,
 ) -> Result<(StatusCode, Json<GroupView>), ApiError> {
-    let (domain, origin) = require_write(&service, &caller)?;
+    let (domain, origin) = require_write_permission(&service, &caller)?;
     let body = Body::parse(&body, &["name", "description"])?;
-    let (name, description) = (validation::read_name(&body)?, validation::read_description(&body)?.unwrap_or_default());
+    let (name, description) =
+        (validation::parse_name(&body)?, validation::parse_description(&body)?.unwrap_or_default());
     let id = service.store.create_group(&origin, domain, &name, &description).await?;
-    Ok((StatusCode::CREATED, Json(group_view(find(&service, &caller, id.as_str()).await?))))
+    Ok((StatusCode::CREATED, Json(build_group_view(find_group(&service, &caller, id.as_str()).await?))))
 }
 
 /// Show a group with its members.
 #[utoipa::path(get, path = "/clew/v1/groups/{group_id}", tag = "administration", params(("group_id" = String, Path)),
     responses((status = 200, description = "The group", body = GroupWithMembers)))]
-pub(crate) async fn show(
+pub(crate) async fn show_group(
     State(service): State<AppState>,
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<GroupWithMembers>, ApiError> {
-    require_read(&service, &caller)?;
-    let group = find(&service, &caller, &id).await?;
+    require_read_permission(&service, &caller)?;
+    let group = find_group(&service, &caller, &id).await?;
     let members = service.store.members_of(&group.id).await?;
-    Ok(Json(GroupWithMembers { group: group_view(group), members: members.into_iter().map(member_view).collect() }))
+    Ok(Json(GroupWithMembers {
+        group: build_group_view(group),
+        members: members.into_iter().map(build_member_view).collect(),
+    }))
 }
 
-/// Delete a group. Its members lose the policies attached to the group.
+/// Delete a group. The policies of the group no longer apply to its members.
 #[utoipa::path(delete, path = "/clew/v1/groups/{group_id}", tag = "administration", params(("group_id" = String, Path)),
     responses((status = 204, description = "Deleted")))]
-pub(crate) async fn remove(
+pub(crate) async fn delete_group(
     State(service): State<AppState>,
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiError> {
-    let (_, origin) = require_write(&service, &caller)?;
-    let group = find(&service, &caller, &id).await?;
+    let (_, origin) = require_write_permission(&service, &caller)?;
+    let group = find_group(&service, &caller, &id).await?;
     service.store.remove_group(&origin, &group.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Finds a group in the caller's domain.
-pub(super) async fn find(service: &AppState, caller: &Caller, id: &str) -> Result<Group, ApiError> {
+pub(super) async fn find_group(service: &AppState, caller: &Caller, id: &str) -> Result<Group, ApiError> {
     let found = match id.parse() {
         Ok(id) => service.store.group(&id).await?,
         Err(_) => None,
     };
-    found.filter(|found| found.domain_id == caller.principal.domain_id).ok_or_else(|| not_found("group", id))
+    found.filter(|found| found.domain_id == caller.principal.domain_id).ok_or_else(|| not_found_error("group", id))
 }
 
-fn group_view(group: Group) -> GroupView {
+fn build_group_view(group: Group) -> GroupView {
     GroupView { id: group.id.to_string(), name: group.name, description: group.description }
 }
 
-fn member_view(user: User) -> MemberView {
+fn build_member_view(user: User) -> MemberView {
     MemberView { id: user.id.to_string(), name: user.name }
 }

@@ -1,4 +1,4 @@
-//! Permanent access keys of users. Every user may manage their own keys.
+//! Permanent access keys of users. Every user may manage their own access keys.
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -11,14 +11,14 @@ use secrecy::ExposeSecret;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{format_timestamp, is_own_user, not_found, require_administrator, users};
+use super::{format_timestamp, is_own_user, not_found_error, require_administrator, users};
 use crate::AppState;
 use crate::body::Body;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 
-/// Access keys of a user: at most two.
+/// Access keys of a user. A user has at most two.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct KeyList {
     keys: Vec<KeyView>,
@@ -32,7 +32,7 @@ pub(crate) struct KeyView {
     /// True if the key can be used
     enabled: bool,
     created_at: String,
-    /// Time of the last use, accurate to a minute
+    /// Time of the last use, with a resolution of one minute
     last_used_at: Option<String>,
 }
 
@@ -49,20 +49,20 @@ pub(crate) struct CreatedKey {
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct KeyUpdate {
-    /// True to enable the key. Disabling the key also revokes the user's tokens and temporary keys
+    /// False disables the key and revokes the user's tokens and temporary keys
     enabled: bool,
 }
 
 /// List the access keys of a user.
 #[utoipa::path(get, path = "/clew/v1/users/{user_id}/keys", tag = "administration", params(("user_id" = String, Path)),
     responses((status = 200, description = "The keys, oldest first", body = KeyList)))]
-pub(crate) async fn list(
+pub(crate) async fn list_access_keys(
     State(service): State<AppState>,
     caller: Caller,
     Path(user): Path<String>,
 ) -> Result<Json<KeyList>, ApiError> {
-    let user = find_owner(&service, &caller, Action::LIST_IDENTITIES, &user).await?;
-    let keys: Vec<_> = service.store.keys_of(&user.id).await?.iter().map(key_view).collect();
+    let user = find_key_owner(&service, &caller, Action::LIST_IDENTITIES, &user).await?;
+    let keys: Vec<_> = service.store.keys_of(&user.id).await?.iter().map(build_key_view).collect();
     Ok(Json(KeyList { total_count: keys.len() as u64, keys }))
 }
 
@@ -72,16 +72,16 @@ pub(crate) async fn list(
         (status = 201, description = "The key with its secret", body = CreatedKey),
         (status = 409, description = "The user has the maximum number of keys", body = ErrorBody)
     ))]
-pub(crate) async fn create(
+pub(crate) async fn create_access_key(
     State(service): State<AppState>,
     caller: Caller,
     Path(user): Path<String>,
 ) -> Result<(StatusCode, Json<CreatedKey>), ApiError> {
-    let user = find_owner(&service, &caller, Action::MANAGE_IDENTITIES, &user).await?;
+    let user = find_key_owner(&service, &caller, Action::MANAGE_IDENTITIES, &user).await?;
     caller.check_permanent_credentials()?;
-    let secret = access_key::generate_secret().map_err(|error| ApiError::internal(&error))?;
+    let secret = access_key::generate_secret().map_err(|error| ApiError::internal_error(&error))?;
     let id = AccessKeyId::generate();
-    service.store.create_key(&caller.origin(), &user.id, &id, &secret).await?;
+    service.store.create_key(&caller.audit_origin(), &user.id, &id, &secret).await?;
     let created = CreatedKey { access_key: id.to_string(), secret_key: secret.expose_secret().to_owned() };
     Ok((StatusCode::CREATED, Json(created)))
 }
@@ -91,56 +91,56 @@ pub(crate) async fn create(
     params(("user_id" = String, Path), ("access_key" = String, Path)),
     request_body(content = KeyUpdate, content_type = "application/json"),
     responses((status = 200, description = "The key", body = KeyView)))]
-pub(crate) async fn update(
+pub(crate) async fn update_access_key(
     State(service): State<AppState>,
     caller: Caller,
     Path((user, key)): Path<(String, String)>,
     body: Bytes,
 ) -> Result<Json<KeyView>, ApiError> {
-    let user = find_owner(&service, &caller, Action::MANAGE_IDENTITIES, &user).await?;
-    let enabled = Body::parse(&body, &["enabled"])?.required("enabled")?;
+    let user = find_key_owner(&service, &caller, Action::MANAGE_IDENTITIES, &user).await?;
+    let enabled = Body::parse(&body, &["enabled"])?.get_required("enabled")?;
     if enabled {
         caller.check_permanent_credentials()?;
     }
-    let id = find(&service, &user, &key).await?.id;
-    service.store.set_key_enabled(&caller.origin(), &id, enabled).await?;
-    Ok(Json(key_view(&find(&service, &user, &key).await?)))
+    let id = find_access_key(&service, &user, &key).await?.id;
+    service.store.set_key_enabled(&caller.audit_origin(), &id, enabled).await?;
+    Ok(Json(build_key_view(&find_access_key(&service, &user, &key).await?)))
 }
 
 /// Delete an access key.
 #[utoipa::path(delete, path = "/clew/v1/users/{user_id}/keys/{access_key}", tag = "administration",
     params(("user_id" = String, Path), ("access_key" = String, Path)),
     responses((status = 204, description = "Deleted")))]
-pub(crate) async fn remove(
+pub(crate) async fn delete_access_key(
     State(service): State<AppState>,
     caller: Caller,
     Path((user, key)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
-    let user = find_owner(&service, &caller, Action::MANAGE_IDENTITIES, &user).await?;
-    let id = find(&service, &user, &key).await?.id;
-    service.store.remove_key(&caller.origin(), &id).await?;
+    let user = find_key_owner(&service, &caller, Action::MANAGE_IDENTITIES, &user).await?;
+    let id = find_access_key(&service, &user, &key).await?.id;
+    service.store.remove_key(&caller.audit_origin(), &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Finds the owner of the keys in a path. Fails unless the caller may perform the action on the owner's keys.
-async fn find_owner(service: &AppState, caller: &Caller, action: Action, id: &str) -> Result<User, ApiError> {
+/// Returns the owner of the access keys, or an error if the caller may not perform the action on these keys.
+async fn find_key_owner(service: &AppState, caller: &Caller, action: Action, id: &str) -> Result<User, ApiError> {
     if is_own_user(service, caller, id) {
-        return users::find(service, caller, id).await;
+        return users::find_user(service, caller, id).await;
     }
     caller.require_domain_action(service, action)?;
-    let user = users::find(service, caller, id).await?;
+    let user = users::find_user(service, caller, id).await?;
     if user.administrator && action == Action::MANAGE_IDENTITIES {
         require_administrator(caller)?;
     }
     Ok(user)
 }
 
-async fn find(service: &AppState, user: &User, id: &str) -> Result<KeyRecord, ApiError> {
+async fn find_access_key(service: &AppState, user: &User, id: &str) -> Result<KeyRecord, ApiError> {
     let keys = service.store.keys_of(&user.id).await?;
-    keys.into_iter().find(|key| key.id.as_str() == id).ok_or_else(|| not_found("access key", id))
+    keys.into_iter().find(|key| key.id.as_str() == id).ok_or_else(|| not_found_error("access key", id))
 }
 
-fn key_view(key: &KeyRecord) -> KeyView {
+fn build_key_view(key: &KeyRecord) -> KeyView {
     KeyView {
         access_key: key.id.to_string(),
         enabled: key.enabled,

@@ -3,7 +3,7 @@
 use axum::extract::{Path, State};
 use http::StatusCode;
 
-use super::{groups, not_found, require_write, users};
+use super::{groups, not_found_error, require_write_permission, users};
 use crate::AppState;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
@@ -15,14 +15,14 @@ use crate::error::{ApiError, ErrorBody};
         (status = 204, description = "The user is a member"),
         (status = 409, description = "The user would exceed the policy limits", body = ErrorBody)
     ))]
-pub(crate) async fn add(
+pub(crate) async fn add_member(
     State(service): State<AppState>,
     caller: Caller,
     Path((group, user)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
-    let (_, origin) = require_write(&service, &caller)?;
-    let group = groups::find(&service, &caller, &group).await?;
-    let user = users::find(&service, &caller, &user).await?;
+    let (_, origin) = require_write_permission(&service, &caller)?;
+    let group = groups::find_group(&service, &caller, &group).await?;
+    let user = users::find_user(&service, &caller, &user).await?;
     service.store.add_member(&origin, &group.id, &user.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -31,16 +31,16 @@ pub(crate) async fn add(
 #[utoipa::path(delete, path = "/clew/v1/groups/{group_id}/members/{user_id}", tag = "administration",
     params(("group_id" = String, Path), ("user_id" = String, Path)),
     responses((status = 204, description = "The user is not a member")))]
-pub(crate) async fn remove(
+pub(crate) async fn remove_member(
     State(service): State<AppState>,
     caller: Caller,
     Path((group, user)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
-    let (_, origin) = require_write(&service, &caller)?;
-    let group = groups::find(&service, &caller, &group).await?;
-    let user = users::find(&service, &caller, &user).await?;
+    let (_, origin) = require_write_permission(&service, &caller)?;
+    let group = groups::find_group(&service, &caller, &group).await?;
+    let user = users::find_user(&service, &caller, &user).await?;
     if !service.store.remove_member(&origin, &group.id, &user.id).await? {
-        return Err(not_found("member", user.id.as_str()));
+        return Err(not_found_error("member", user.id.as_str()));
     }
     Ok(StatusCode::NO_CONTENT)
 }

@@ -23,16 +23,18 @@ use crate::{AppState, passwords};
 pub(crate) struct PasswordChange {
     /// Current password
     old: String,
-    /// New password, different from the user name and the current password
+    /// New password; must differ from the user name and the current password
     #[schema(min_length = 8, max_length = 128)]
     new: String,
 }
 
-/// Change the caller's password. Revokes all tokens and temporary keys of the caller, including this request's token.
+/// Change the caller's password.
+///
+/// The change revokes all tokens and temporary keys of the caller, including the token of this request.
 #[utoipa::path(post, path = "/clew/v1/password", tag = "administration",
     request_body(content = PasswordChange, content_type = "application/json"),
     responses((status = 204, description = "Changed")))]
-pub(crate) async fn change(
+pub(crate) async fn change_own_password(
     State(service): State<AppState>,
     caller: Caller,
     body: Bytes,
@@ -41,24 +43,24 @@ pub(crate) async fn change(
     if !is_own_user(&service, &caller, &id) {
         caller.require_domain_action(&service, Action::MANAGE_IDENTITIES)?;
     }
-    let user = users::find(&service, &caller, &id).await?;
+    let user = users::find_user(&service, &caller, &id).await?;
     let body = Body::parse(&body, &["old", "new"])?;
-    let old = body.secret("old")?.ok_or_else(|| body::missing_field("old"))?;
-    let new = body.secret("new")?.ok_or_else(|| body::missing_field("new"))?;
-    validation::check_password(&user.name, &new)?;
+    let old = body.get_secret("old")?.ok_or_else(|| body::missing_field_error("old"))?;
+    let new = body.get_secret("new")?.ok_or_else(|| body::missing_field_error("new"))?;
+    validation::check_new_password(&user.name, &new)?;
     if old.expose_secret() == new.expose_secret() {
         return Err(ApiError::invalid_parameter("password-same", Vec::new()));
     }
-    // Failed attempts are limited, so that the holder of a stolen token cannot guess the password.
+    // The number of failed attempts is limited, so that the holder of a stolen token cannot guess the password.
     let (name, peer) = (format!("{}/{}", user.domain_name, user.name), caller.client.map(|connection| connection.ip));
-    match auth_attempts::check_password(&service, &name, Some(&user), peer, old).await? {
+    match auth_attempts::check_password_attempt(&service, &name, Some(&user), peer, old).await? {
         PasswordCheck::Right => {}
         PasswordCheck::Wrong => {
             return Err(ApiError::with_detail(ErrorEntry::IAM_FORBIDDEN_SCOPE, "password-old", Vec::new()));
         }
         PasswordCheck::Locked => return Err(ApiError::new(ErrorEntry::IAM_LOCKED)),
     }
-    let change = UserChange { password_hash: Some(passwords::hash(new).await?), ..UserChange::default() };
-    service.store.update_user(&caller.origin(), &user.id, &change).await?;
+    let change = UserChange { password_hash: Some(passwords::hash_password(new).await?), ..UserChange::default() };
+    service.store.update_user(&caller.audit_origin(), &user.id, &change).await?;
     Ok(StatusCode::NO_CONTENT)
 }

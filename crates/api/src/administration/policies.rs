@@ -1,4 +1,4 @@
-//! Custom policies of the domain and Clew's system policies.
+//! Custom policies of the domain and system policies of Clew.
 
 pub(super) mod validate;
 
@@ -13,14 +13,14 @@ use serde_json::value::RawValue;
 use tokio::task::spawn_blocking;
 use utoipa::ToSchema;
 
-use super::{format_timestamp, not_found, require_read, require_write, validation};
+use super::{format_timestamp, not_found_error, require_read_permission, require_write_permission, validation};
 use crate::AppState;
 use crate::body::Body;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody, FindingView};
 use crate::json::Json;
 use crate::pagination::{self, PageParameters};
-use validate::{document_text, finding_views};
+use validate::{build_finding_views, extract_document_text};
 
 /// A page of policies.
 #[derive(Serialize, ToSchema)]
@@ -76,69 +76,70 @@ pub(crate) struct PolicyPut {
 /// List the policies of the domain and the system policies.
 #[utoipa::path(get, path = "/clew/v1/policies", tag = "administration", params(PageParameters),
     responses((status = 200, description = "A page of policies: the domain's by name, then the system policies", body = PolicyPage)))]
-pub(crate) async fn list(
+pub(crate) async fn list_policies(
     State(service): State<AppState>,
     caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Json<PolicyPage>, ApiError> {
-    let domain = require_read(&service, &caller)?;
-    let page = pagination::parse_page(query.as_deref())?;
+    let domain = require_read_permission(&service, &caller)?;
+    let page = pagination::parse_page_parameters(query.as_deref())?;
     let custom = service.store.policies_of(domain).await?.into_iter().map(ResolvedPolicy::Custom);
     let all: Vec<_> = custom.chain(system::ALL.iter().map(ResolvedPolicy::System)).collect();
-    let (policies, total_count) = pagination::slice_page(all, page, |policy| policy.view());
+    let (policies, total_count) = pagination::slice_page(all, page, |policy| policy.to_view());
     Ok(Json(PolicyPage { policies, total_count }))
 }
 
 /// Show a policy.
 #[utoipa::path(get, path = "/clew/v1/policies/{name}", tag = "administration", params(("name" = String, Path)),
     responses((status = 200, description = "The policy", body = PolicyWithDocument)))]
-pub(crate) async fn show(
+pub(crate) async fn show_policy(
     State(service): State<AppState>,
     caller: Caller,
     Path(name): Path<String>,
 ) -> Result<Json<PolicyWithDocument>, ApiError> {
-    let domain = require_read(&service, &caller)?;
-    let resolved = find(&service, domain, &name).await?;
-    let parsed = parse_document(&service, &caller, resolved.document().to_owned()).await?;
-    policy_response(&resolved, parsed.map(|policy| finding_views(policy.warnings())).unwrap_or_default())
+    let domain = require_read_permission(&service, &caller)?;
+    let resolved = find_policy(&service, domain, &name).await?;
+    let parsed = parse_policy_document(&service, &caller, resolved.document_text().to_owned()).await?;
+    build_policy_response(&resolved, parsed.map(|policy| build_finding_views(policy.warnings())).unwrap_or_default())
 }
 
 /// Create or replace a policy.
 ///
-/// The error response lists every error with its position. Revokes the tokens of the affected users.
+/// An error response lists all errors of the document with their positions.
+/// A change revokes the tokens of the affected users.
 #[utoipa::path(put, path = "/clew/v1/policies/{name}", tag = "administration", params(("name" = String, Path)),
     request_body(content = PolicyPut, content_type = "application/json"),
     responses(
         (status = 200, description = "The policy", body = PolicyWithDocument),
         (status = 409, description = "A system policy has this name, the model of an attached policy would change, or a user or group would exceed the policy limits", body = ErrorBody)
     ))]
-pub(crate) async fn put(
+pub(crate) async fn put_policy(
     State(service): State<AppState>,
     caller: Caller,
     Path(name): Path<String>,
     body: Bytes,
 ) -> Result<Json<PolicyWithDocument>, ApiError> {
-    let (domain, origin) = require_write(&service, &caller)?;
+    let (domain, origin) = require_write_permission(&service, &caller)?;
     if system::find(&name).is_some() {
         return Err(system_policy_error());
     }
     validation::check_policy_name(&name)?;
     let body = Body::parse(&body, &["document", "description"])?;
-    let description = validation::read_description(&body)?.unwrap_or_default();
-    let text = document_text(&body)?;
-    let policy = parse_document(&service, &caller, text.clone())
+    let description = validation::parse_description(&body)?.unwrap_or_default();
+    let text = extract_document_text(&body)?;
+    let policy = parse_policy_document(&service, &caller, text.clone())
         .await?
-        .map_err(|errors| invalid_policy(errors.diagnostics()))?;
+        .map_err(|errors| invalid_policy_error(errors.diagnostics()))?;
     let current = service.store.policy_by_name(domain, &name).await?;
-    if let Some(current) = current.filter(|current| current.model != model_name(policy.model())) {
-        // The existing attachments may be invalid for the other model.
+    if let Some(current) = current.filter(|current| current.model != policy_model_name(policy.model())) {
+        // Existing attachments may be invalid for another policy model.
         let attachments = service.store.attachments_of_policy(&PolicyRef::Custom(current.id)).await?;
         if !attachments.is_empty() {
             return Err(ApiError::with_detail(ErrorEntry::IAM_CONFLICT, "policy-model-attached", Vec::new()));
         }
     }
-    service.store.put_policy(&origin, domain, &name, model_name(policy.model()), &text, &description).await?;
-    policy_response(&find(&service, domain, &name).await?, finding_views(policy.warnings()))
+    service.store.put_policy(&origin, domain, &name, policy_model_name(policy.model()), &text, &description).await?;
+    build_policy_response(&find_policy(&service, domain, &name).await?, build_finding_views(policy.warnings()))
 }
 
 /// Delete a policy without attachments.
@@ -147,13 +148,13 @@ pub(crate) async fn put(
         (status = 204, description = "Deleted"),
         (status = 409, description = "The policy has attachments or is a system policy", body = ErrorBody)
     ))]
-pub(crate) async fn remove(
+pub(crate) async fn delete_policy(
     State(service): State<AppState>,
     caller: Caller,
     Path(name): Path<String>,
 ) -> Result<StatusCode, ApiError> {
-    let (domain, origin) = require_write(&service, &caller)?;
-    match find(&service, domain, &name).await? {
+    let (domain, origin) = require_write_permission(&service, &caller)?;
+    match find_policy(&service, domain, &name).await? {
         ResolvedPolicy::System(_) => Err(system_policy_error()),
         ResolvedPolicy::Custom(record) => {
             service.store.remove_policy(&origin, &record.id).await?;
@@ -168,70 +169,73 @@ pub(super) enum ResolvedPolicy {
     System(&'static system::SystemPolicy),
 }
 
-/// Finds a system policy or a custom policy of the domain by name.
-pub(super) async fn find(service: &AppState, domain: &DomainId, name: &str) -> Result<ResolvedPolicy, ApiError> {
+/// Finds a system policy, or a custom policy of the domain, by name.
+pub(super) async fn find_policy(service: &AppState, domain: &DomainId, name: &str) -> Result<ResolvedPolicy, ApiError> {
     if let Some(policy) = system::ALL.iter().find(|policy| policy.name == name) {
         return Ok(ResolvedPolicy::System(policy));
     }
     let record = service.store.policy_by_name(domain, name).await?;
-    record.map(ResolvedPolicy::Custom).ok_or_else(|| not_found("policy", name))
+    record.map(ResolvedPolicy::Custom).ok_or_else(|| not_found_error("policy", name))
 }
 
 impl ResolvedPolicy {
-    pub(super) fn reference(&self) -> PolicyRef {
+    pub(super) fn policy_ref(&self) -> PolicyRef {
         match self {
             Self::Custom(record) => PolicyRef::Custom(record.id.clone()),
             Self::System(policy) => PolicyRef::System(policy.name.to_owned()),
         }
     }
 
-    pub(super) fn model(&self) -> PolicyModel {
+    pub(super) fn policy_model(&self) -> PolicyModel {
         let is_role = match self {
-            Self::Custom(record) => record.model == model_name(PolicyModel::RoleBased),
+            Self::Custom(record) => record.model == policy_model_name(PolicyModel::RoleBased),
             Self::System(policy) => policy.policy().is_some_and(|policy| policy.model() == PolicyModel::RoleBased),
         };
         if is_role { PolicyModel::RoleBased } else { PolicyModel::IdentityBased }
     }
 
-    fn document(&self) -> &str {
+    fn document_text(&self) -> &str {
         match self {
             Self::Custom(record) => &record.document,
             Self::System(policy) => policy.document,
         }
     }
 
-    fn view(&self) -> PolicyView {
+    fn to_view(&self) -> PolicyView {
         let (name, description, updated_at) = match self {
             Self::Custom(record) => {
                 (record.name.clone(), record.description.clone(), Some(format_timestamp(record.updated_at)))
             }
             Self::System(policy) => (policy.name.to_owned(), policy.description.to_owned(), None),
         };
-        PolicyView { name, system: updated_at.is_none(), model: self.model(), description, updated_at }
+        PolicyView { name, system: updated_at.is_none(), model: self.policy_model(), description, updated_at }
     }
 }
 
 /// Parses a policy document on a blocking thread.
 ///
-/// The document counts against the caller's rate limit by its size.
-/// Parsing is expensive, because each unknown word is compared with all valid words.
-async fn parse_document(
+/// The size of the document is charged to the caller's rate limit.
+/// Parsing is expensive, because the parser compares each unknown word with all valid words.
+async fn parse_policy_document(
     service: &AppState,
     caller: &Caller,
     text: String,
 ) -> Result<Result<Policy, PolicyErrors>, ApiError> {
     service.limits.charge_document(&caller.principal.user_id, text.len())?;
-    spawn_blocking(move || Policy::parse(&text)).await.map_err(|error| ApiError::internal(&error))
+    spawn_blocking(move || Policy::parse(&text)).await.map_err(|error| ApiError::internal_error(&error))
 }
 
-fn policy_response(policy: &ResolvedPolicy, warnings: Vec<FindingView>) -> Result<Json<PolicyWithDocument>, ApiError> {
-    let document = RawValue::from_string(policy.document().trim().to_owned());
-    let document = document.map_err(|error| ApiError::internal(&error))?;
-    Ok(Json(PolicyWithDocument { policy: policy.view(), document, warnings }))
+fn build_policy_response(
+    policy: &ResolvedPolicy,
+    warnings: Vec<FindingView>,
+) -> Result<Json<PolicyWithDocument>, ApiError> {
+    let document = RawValue::from_string(policy.document_text().trim().to_owned());
+    let document = document.map_err(|error| ApiError::internal_error(&error))?;
+    Ok(Json(PolicyWithDocument { policy: policy.to_view(), document, warnings }))
 }
 
-/// Name of a policy model in the store.
-fn model_name(model: PolicyModel) -> &'static str {
+/// Returns the name of a policy model in the store.
+fn policy_model_name(model: PolicyModel) -> &'static str {
     match model {
         PolicyModel::RoleBased => "role",
         PolicyModel::IdentityBased => "identity",
@@ -242,8 +246,8 @@ fn system_policy_error() -> ApiError {
     ApiError::with_detail(ErrorEntry::IAM_CONFLICT, "policy-of-system", Vec::new())
 }
 
-fn invalid_policy(errors: &[clew_iam::policy::Diagnostic]) -> ApiError {
+fn invalid_policy_error(errors: &[clew_iam::policy::Diagnostic]) -> ApiError {
     let count = vec![("count", errors.len().to_string())];
     let refusal = ApiError::with_detail(ErrorEntry::IAM_INVALID_BODY, "policy-errors", count);
-    ApiError { errors: finding_views(errors), ..refusal }
+    ApiError { errors: build_finding_views(errors), ..refusal }
 }

@@ -7,7 +7,7 @@ use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{not_found, require_read, require_write, validation};
+use super::{not_found_error, require_read_permission, require_write_permission, validation};
 use crate::AppState;
 use crate::body::Body;
 use crate::caller::Caller;
@@ -30,7 +30,7 @@ pub(crate) struct ProjectView {
     description: String,
     /// True if the project can be used
     enabled: bool,
-    /// True if statements are masked as SQL templates for users without permission to read the full text
+    /// True if users without permission to read full statements see SQL templates instead
     masking: bool,
 }
 
@@ -45,7 +45,7 @@ pub(crate) struct ProjectCreation {
     description: Option<String>,
 }
 
-/// Changes of a project. Omitted fields are unchanged.
+/// Changes to a project. Omitted fields are unchanged.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
@@ -54,21 +54,22 @@ pub(crate) struct ProjectUpdate {
     description: Option<String>,
     /// True if the project can be used
     enabled: Option<bool>,
-    /// True if statements are masked as SQL templates for users without permission to read the full text
+    /// True if users without permission to read full statements see SQL templates instead
     masking: Option<bool>,
 }
 
 /// List the projects of the domain.
 #[utoipa::path(get, path = "/clew/v1/projects", tag = "administration", params(PageParameters),
     responses((status = 200, description = "A page of projects, ordered by name", body = ProjectPage)))]
-pub(crate) async fn list(
+pub(crate) async fn list_projects(
     State(service): State<AppState>,
     caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Json<ProjectPage>, ApiError> {
-    let domain = require_read(&service, &caller)?;
-    let page = pagination::parse_page(query.as_deref())?;
-    let (projects, total_count) = pagination::slice_page(service.store.projects_of(domain).await?, page, project_view);
+    let domain = require_read_permission(&service, &caller)?;
+    let page = pagination::parse_page_parameters(query.as_deref())?;
+    let (projects, total_count) =
+        pagination::slice_page(service.store.projects_of(domain).await?, page, build_project_view);
     Ok(Json(ProjectPage { projects, total_count }))
 }
 
@@ -79,16 +80,17 @@ pub(crate) async fn list(
         (status = 201, description = "The project", body = ProjectView),
         (status = 409, description = "The name is in use", body = ErrorBody)
     ))]
-pub(crate) async fn create(
+pub(crate) async fn create_project(
     State(service): State<AppState>,
     caller: Caller,
     body: Bytes,
 ) -> Result<(StatusCode, Json<ProjectView>), ApiError> {
-    let (domain, origin) = require_write(&service, &caller)?;
+    let (domain, origin) = require_write_permission(&service, &caller)?;
     let body = Body::parse(&body, &["name", "description"])?;
-    let (name, description) = (validation::read_name(&body)?, validation::read_description(&body)?.unwrap_or_default());
+    let (name, description) =
+        (validation::parse_name(&body)?, validation::parse_description(&body)?.unwrap_or_default());
     let id = service.store.create_project(&origin, domain, &name, &description).await?;
-    Ok((StatusCode::CREATED, Json(project_view(find(&service, &caller, id.as_str()).await?))))
+    Ok((StatusCode::CREATED, Json(build_project_view(find_project(&service, &caller, id.as_str()).await?))))
 }
 
 /// Change a project.
@@ -96,34 +98,34 @@ pub(crate) async fn create(
     params(("project_id" = String, Path)),
     request_body(content = ProjectUpdate, content_type = "application/json"),
     responses((status = 200, description = "The project", body = ProjectView)))]
-pub(crate) async fn update(
+pub(crate) async fn update_project(
     State(service): State<AppState>,
     caller: Caller,
     Path(id): Path<String>,
     body: Bytes,
 ) -> Result<Json<ProjectView>, ApiError> {
-    let (_, origin) = require_write(&service, &caller)?;
+    let (_, origin) = require_write_permission(&service, &caller)?;
     let body = Body::parse(&body, &["description", "enabled", "masking"])?;
     let change = ProjectChange {
-        description: validation::read_description(&body)?,
+        description: validation::parse_description(&body)?,
         enabled: body.get("enabled")?,
         masking: body.get("masking")?,
     };
-    let project = find(&service, &caller, &id).await?;
+    let project = find_project(&service, &caller, &id).await?;
     service.store.update_project(&origin, &project.id, &change).await?;
-    Ok(Json(project_view(find(&service, &caller, &id).await?)))
+    Ok(Json(build_project_view(find_project(&service, &caller, &id).await?)))
 }
 
 /// Finds a project in the caller's domain.
-pub(super) async fn find(service: &AppState, caller: &Caller, id: &str) -> Result<Project, ApiError> {
+pub(super) async fn find_project(service: &AppState, caller: &Caller, id: &str) -> Result<Project, ApiError> {
     let found = match id.parse() {
         Ok(id) => service.store.project(&id).await?,
         Err(_) => None,
     };
-    found.filter(|found| found.domain_id == caller.principal.domain_id).ok_or_else(|| not_found("project", id))
+    found.filter(|found| found.domain_id == caller.principal.domain_id).ok_or_else(|| not_found_error("project", id))
 }
 
-fn project_view(project: Project) -> ProjectView {
+fn build_project_view(project: Project) -> ProjectView {
     ProjectView {
         id: project.id.to_string(),
         name: project.name,

@@ -1,4 +1,4 @@
-//! Policy simulation: the decision for a hypothetical request, with the reasons of every statement.
+//! Policy simulation: the decision for a hypothetical request, with the reasons from every policy statement.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -16,44 +16,44 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{not_found, projects, require_read, users};
+use super::{not_found_error, projects, require_read_permission, users};
 use crate::AppState;
-use crate::body::{Body, check_count, missing_field};
+use crate::body::{Body, check_entry_count, missing_field_error};
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::policy_cache::{self, evaluate_policies};
-use crate::query::truncate;
+use crate::query::truncate_text;
 
 /// A request to simulate.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct Simulation {
-    /// User whose request is simulated, signed with an access key
+    /// Id of the user who sends the simulated request, which is signed with an access key
     user_id: String,
     /// Name or alias of the action, case-insensitive
     #[schema(example = "gaussdbformysql:instance:getRealtimeSession")]
     action: String,
-    /// Project of the request; omitted for an action on the domain
+    /// Id of the project; omitted for an action on the domain
     project_id: Option<String>,
-    /// Instance of the request; requires project_id
+    /// Id of the instance; requires project_id
     instance_id: Option<String>,
-    /// Source address; unknown if omitted
+    /// Source IP address of the request; unknown if omitted
     #[schema(example = "192.0.2.7")]
     source_ip: Option<String>,
-    /// Time of the request; the current time if omitted
+    /// Time of the request; defaults to the current time
     #[schema(value_type = Option<String>, format = DateTime)]
     time: Option<String>,
-    /// True for a request over TLS
+    /// True if the request is sent over TLS
     #[schema(default = true)]
     secure_transport: Option<bool>,
-    /// Tags that the request adds or removes
+    /// Instance tags that the request adds or removes
     #[schema(max_items = 20)]
     request_tags: Option<Vec<SimulatedTag>>,
 }
 
-/// A tag that the simulated request adds or removes.
+/// Instance tag that the simulated request adds or removes.
 #[derive(serde::Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SimulatedTag {
@@ -69,11 +69,11 @@ pub(crate) struct SimulationAnswer {
     decision: SimulatedDecision,
     /// Reason of a denial
     reason: Option<String>,
-    /// True for an administrator: policies are not evaluated
+    /// True if the user is an administrator, for whom policies are not evaluated
     administrator: bool,
-    /// Deciding statement: the first matching Deny, otherwise the first matching Allow
+    /// Statement that determined the decision: the first matching Deny, otherwise the first matching Allow
     deciding: Option<StatementName>,
-    /// All statements of the policies in effect for the user
+    /// All statements of the policies that apply to the user
     statements: Vec<StatementView>,
 }
 
@@ -89,9 +89,9 @@ pub(crate) enum SimulatedDecision {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct StatementName {
     policy: String,
-    /// Group that the policy is attached to; null for a policy attached to the user
+    /// Name of the group that the policy is attached to; null if it is attached to the user
     group: Option<String>,
-    /// Number of the statement within the policy, from 1
+    /// Number of the statement within the policy, starting at 1
     statement: usize,
     sid: Option<String>,
 }
@@ -101,7 +101,7 @@ pub(crate) struct StatementName {
 pub(crate) struct StatementView {
     #[serde(flatten)]
     name: StatementName,
-    /// Effect of a match
+    /// Effect if the statement matches
     effect: StatementEffect,
     matched: bool,
     /// Reasons for the match or mismatch
@@ -122,12 +122,12 @@ pub(crate) enum StatementEffect {
         (status = 200, description = "The decision and the reasons of each statement", body = SimulationAnswer),
         (status = 404, description = "An object in the body does not exist", body = ErrorBody)
     ))]
-pub(crate) async fn simulate(
+pub(crate) async fn simulate_request(
     State(service): State<AppState>,
     caller: Caller,
     body: Bytes,
 ) -> Result<Json<SimulationAnswer>, ApiError> {
-    require_read(&service, &caller)?;
+    require_read_permission(&service, &caller)?;
     let fields =
         ["user_id", "action", "project_id", "instance_id", "source_ip", "time", "secure_transport", "request_tags"];
     let body = Body::parse(&body, &fields)?;
@@ -137,65 +137,66 @@ pub(crate) async fn simulate(
         source_ip: body.get::<IpAddr>("source_ip")?,
         secure_transport: body.get("secure_transport")?.unwrap_or(true),
     };
-    let tags = parse_tags(&body)?;
-    let user = users::find(&service, &caller, &body.required::<String>("user_id")?).await?;
-    let (project, instance) = resolve_target(&service, &caller, &body).await?;
+    let tags = parse_request_tags(&body)?;
+    let user = users::find_user(&service, &caller, &body.get_required::<String>("user_id")?).await?;
+    let (project, instance) = find_simulated_target(&service, &caller, &body).await?;
     let resource = Resource {
-        project: project.as_ref().map(project_facts),
+        project: project.as_ref().map(to_request_project),
         region: service.store.region(),
-        instance: instance.as_ref().map(instance_facts),
+        instance: instance.as_ref().map(to_request_instance),
         request_tags: &tags,
     };
     let administrator = user.administrator;
-    let budget = service.limits.work_budget(&caller.principal.user_id);
-    let principal = Principal { budget, ..simulated_principal(&service, user).await? };
+    let budget = service.limits.create_work_budget(&caller.principal.user_id);
+    let principal = Principal { budget, ..load_simulated_principal(&service, user).await? };
     let explained = evaluate_policies(&principal, || explain(&principal, action, &resource, &environment));
     let (decision, reason) = match explained.decision {
         Decision::Allow => (SimulatedDecision::Allow, None),
         Decision::Deny { reason } => (SimulatedDecision::Deny, Some(reason.to_string())),
     };
-    let deciding = explained.deciding.map(statement_name);
-    let statements = explained.statements.into_iter().map(statement_view).collect();
+    let deciding = explained.deciding.map(build_statement_name);
+    let statements = explained.statements.into_iter().map(build_statement_view).collect();
     Ok(Json(SimulationAnswer { decision, reason, administrator, deciding, statements }))
 }
 
 fn parse_action(body: &Body) -> Result<Action, ApiError> {
-    let name: String = body.required("action")?;
-    Action::find(&name).ok_or_else(|| ApiError::invalid_parameter("action-unknown", vec![("given", truncate(&name))]))
+    let name: String = body.get_required("action")?;
+    Action::find(&name)
+        .ok_or_else(|| ApiError::invalid_parameter("action-unknown", vec![("given", truncate_text(&name))]))
 }
 
-fn parse_tags(body: &Body) -> Result<Vec<Tag>, ApiError> {
+fn parse_request_tags(body: &Body) -> Result<Vec<Tag>, ApiError> {
     let tags: Vec<SimulatedTag> = body.get("request_tags")?.unwrap_or_default();
-    check_count("request_tags", tags.len(), 0, 20)?;
+    check_entry_count("request_tags", tags.len(), 0, 20)?;
     Ok(tags.into_iter().map(|tag| Tag { key: tag.key, value: tag.value }).collect())
 }
 
-/// Finds the project and instance of the simulated request.
-async fn resolve_target(
+/// Returns the project and instance of the simulated request.
+async fn find_simulated_target(
     service: &AppState,
     caller: &Caller,
     body: &Body,
 ) -> Result<(Option<Project>, Option<Instance>), ApiError> {
     let instance_id: Option<String> = body.get("instance_id")?;
     let Some(project_id) = body.get::<String>("project_id")? else {
-        return if instance_id.is_some() { Err(missing_field("project_id")) } else { Ok((None, None)) };
+        return if instance_id.is_some() { Err(missing_field_error("project_id")) } else { Ok((None, None)) };
     };
-    let project = projects::find(service, caller, &project_id).await?;
+    let project = projects::find_project(service, caller, &project_id).await?;
     let Some(instance_id) = instance_id else { return Ok((Some(project), None)) };
     let found = match instance_id.parse() {
         Ok(id) => service.store.instance(&project.id, &id).await?,
         Err(_) => None,
     };
-    let instance = found.ok_or_else(|| not_found("instance", &instance_id))?;
+    let instance = found.ok_or_else(|| not_found_error("instance", &instance_id))?;
     Ok((Some(project), Some(instance)))
 }
 
-fn project_facts(project: &Project) -> RequestProject<'_> {
+fn to_request_project(project: &Project) -> RequestProject<'_> {
     let owner = project.enabled.then_some(&project.domain_id);
     RequestProject { id: &project.id, name: &project.name, domain_id: owner }
 }
 
-fn instance_facts(instance: &Instance) -> RequestInstance<'_> {
+fn to_request_instance(instance: &Instance) -> RequestInstance<'_> {
     RequestInstance {
         id: &instance.id,
         enterprise_project_id: Some(&instance.enterprise_project_id),
@@ -203,7 +204,7 @@ fn instance_facts(instance: &Instance) -> RequestInstance<'_> {
     }
 }
 
-async fn simulated_principal(service: &AppState, user: User) -> Result<Principal, ApiError> {
+async fn load_simulated_principal(service: &AppState, user: User) -> Result<Principal, ApiError> {
     let grants = policy_cache::load_policies(&service.store, &user.id).await?;
     Ok(Principal {
         user_id: user.id,
@@ -217,7 +218,7 @@ async fn simulated_principal(service: &AppState, user: User) -> Result<Principal
     })
 }
 
-fn statement_name(statement: StatementRef) -> StatementName {
+fn build_statement_name(statement: StatementRef) -> StatementName {
     let group = match statement.via {
         GrantPath::User => None,
         GrantPath::Group(name) => Some(name),
@@ -225,10 +226,10 @@ fn statement_name(statement: StatementRef) -> StatementName {
     StatementName { policy: statement.policy, group, statement: statement.statement, sid: statement.sid }
 }
 
-fn statement_view((statement, why): (StatementRef, StatementOutcome)) -> StatementView {
+fn build_statement_view((statement, why): (StatementRef, StatementOutcome)) -> StatementView {
     let effect = match why.effect {
         Effect::Allow => StatementEffect::Allow,
         Effect::Deny => StatementEffect::Deny,
     };
-    StatementView { name: statement_name(statement), effect, matched: why.matched, reasons: why.reasons }
+    StatementView { name: build_statement_name(statement), effect, matched: why.matched, reasons: why.reasons }
 }

@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{not_found, require_administrator, require_read, require_write, validation};
+use super::{not_found_error, require_administrator, require_read_permission, require_write_permission, validation};
 use crate::body::Body;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
@@ -30,9 +30,9 @@ pub(crate) struct UserView {
     id: String,
     name: String,
     description: String,
-    /// True if the user may sign in
+    /// True if the user can sign in
     enabled: bool,
-    /// True for an administrator, who may perform every action in the domain regardless of policies
+    /// True if the user is an administrator, who may perform every action in the domain regardless of policies
     administrator: bool,
 }
 
@@ -53,27 +53,27 @@ pub(crate) struct CreatedUser {
 pub(crate) struct UserCreation {
     #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_.-]+$")]
     name: String,
-    /// Password, different from the user name; generated if omitted
+    /// Password; must differ from the user name; generated if omitted
     #[schema(min_length = 8, max_length = 128)]
     password: Option<String>,
-    /// True for an administrator, who may perform every action in the domain regardless of policies
+    /// True if the user is an administrator, who may perform every action in the domain regardless of policies
     #[schema(default = false)]
     administrator: Option<bool>,
     #[schema(max_length = 1000)]
     description: Option<String>,
 }
 
-/// Changes of a user. Omitted fields are unchanged.
+/// Changes to a user. Omitted fields are unchanged.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct UserUpdate {
-    /// New password, different from the user name. Revokes the user's tokens and temporary keys
+    /// New password; must differ from the user name. A change revokes the user's tokens and temporary keys
     #[schema(min_length = 8, max_length = 128)]
     password: Option<String>,
-    /// True if the user may sign in
+    /// True if the user can sign in
     enabled: Option<bool>,
-    /// True for an administrator, who may perform every action in the domain regardless of policies
+    /// True if the user is an administrator, who may perform every action in the domain regardless of policies
     administrator: Option<bool>,
     #[schema(max_length = 1000)]
     description: Option<String>,
@@ -82,14 +82,14 @@ pub(crate) struct UserUpdate {
 /// List the users of the domain.
 #[utoipa::path(get, path = "/clew/v1/users", tag = "administration", params(PageParameters),
     responses((status = 200, description = "A page of users, ordered by name", body = UserPage)))]
-pub(crate) async fn list(
+pub(crate) async fn list_users(
     State(service): State<AppState>,
     caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Json<UserPage>, ApiError> {
-    let domain = require_read(&service, &caller)?;
-    let page = pagination::parse_page(query.as_deref())?;
-    let (users, total_count) = pagination::slice_page(service.store.users_of(domain).await?, page, user_view);
+    let domain = require_read_permission(&service, &caller)?;
+    let page = pagination::parse_page_parameters(query.as_deref())?;
+    let (users, total_count) = pagination::slice_page(service.store.users_of(domain).await?, page, build_user_view);
     Ok(Json(UserPage { users, total_count }))
 }
 
@@ -100,29 +100,30 @@ pub(crate) async fn list(
         (status = 201, description = "The user", body = CreatedUser),
         (status = 409, description = "The name is in use", body = ErrorBody)
     ))]
-pub(crate) async fn create(
+pub(crate) async fn create_user(
     State(service): State<AppState>,
     caller: Caller,
     body: Bytes,
 ) -> Result<(StatusCode, Json<CreatedUser>), ApiError> {
-    let (domain, origin) = require_write(&service, &caller)?;
+    let (domain, origin) = require_write_permission(&service, &caller)?;
     let body = Body::parse(&body, &["name", "password", "administrator", "description"])?;
-    let (name, description) = (validation::read_name(&body)?, validation::read_description(&body)?.unwrap_or_default());
+    let (name, description) =
+        (validation::parse_name(&body)?, validation::parse_description(&body)?.unwrap_or_default());
     let administrator = body.get("administrator")?.unwrap_or(false);
     if administrator {
         require_administrator(&caller)?;
     }
-    let requested = read_password(&body, &name)?;
+    let requested = parse_optional_password(&body, &name)?;
     let is_generated = requested.is_none();
     let password = match requested {
         Some(requested) => requested,
-        None => password::generate().map_err(|error| ApiError::internal(&error))?,
+        None => password::generate().map_err(|error| ApiError::internal_error(&error))?,
     };
-    let password_hash = passwords::hash(password.clone()).await?;
+    let password_hash = passwords::hash_password(password.clone()).await?;
     let new = NewUser { name, password_hash, administrator, description };
     let id = service.store.create_user(&origin, domain, &new).await?;
     let created = CreatedUser {
-        user: user_view(find(&service, &caller, id.as_str()).await?),
+        user: build_user_view(find_user(&service, &caller, id.as_str()).await?),
         password: is_generated.then(|| password.expose_secret().to_owned()),
     };
     Ok((StatusCode::CREATED, Json(created)))
@@ -131,13 +132,13 @@ pub(crate) async fn create(
 /// Show a user.
 #[utoipa::path(get, path = "/clew/v1/users/{user_id}", tag = "administration", params(("user_id" = String, Path)),
     responses((status = 200, description = "The user", body = UserView)))]
-pub(crate) async fn show(
+pub(crate) async fn show_user(
     State(service): State<AppState>,
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<UserView>, ApiError> {
-    require_read(&service, &caller)?;
-    Ok(Json(user_view(find(&service, &caller, &id).await?)))
+    require_read_permission(&service, &caller)?;
+    Ok(Json(build_user_view(find_user(&service, &caller, &id).await?)))
 }
 
 /// Change a user.
@@ -147,44 +148,44 @@ pub(crate) async fn show(
         (status = 200, description = "The user", body = UserView),
         (status = 409, description = "The user is the last administrator", body = ErrorBody)
     ))]
-pub(crate) async fn update(
+pub(crate) async fn update_user(
     State(service): State<AppState>,
     caller: Caller,
     Path(id): Path<String>,
     body: Bytes,
 ) -> Result<Json<UserView>, ApiError> {
-    let (_, origin) = require_write(&service, &caller)?;
+    let (_, origin) = require_write_permission(&service, &caller)?;
     let body = Body::parse(&body, &["password", "enabled", "administrator", "description"])?;
     let mut change = UserChange {
         password_hash: None,
         enabled: body.get("enabled")?,
         administrator: body.get("administrator")?,
-        description: validation::read_description(&body)?,
+        description: validation::parse_description(&body)?,
     };
-    let user = find(&service, &caller, &id).await?;
+    let user = find_user(&service, &caller, &id).await?;
     if user.administrator || change.administrator.is_some() {
         require_administrator(&caller)?;
     }
-    if let Some(password) = read_password(&body, &user.name)? {
-        change.password_hash = Some(passwords::hash(password).await?);
+    if let Some(password) = parse_optional_password(&body, &user.name)? {
+        change.password_hash = Some(passwords::hash_password(password).await?);
     }
     service.store.update_user(&origin, &user.id, &change).await?;
-    Ok(Json(user_view(find(&service, &caller, &id).await?)))
+    Ok(Json(build_user_view(find_user(&service, &caller, &id).await?)))
 }
 
-/// Delete a user with all keys, tokens and group memberships.
+/// Delete a user, including all access keys, tokens and group memberships.
 #[utoipa::path(delete, path = "/clew/v1/users/{user_id}", tag = "administration", params(("user_id" = String, Path)),
     responses(
         (status = 204, description = "Deleted"),
         (status = 409, description = "The user is the last administrator", body = ErrorBody)
     ))]
-pub(crate) async fn remove(
+pub(crate) async fn delete_user(
     State(service): State<AppState>,
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiError> {
-    let (_, origin) = require_write(&service, &caller)?;
-    let user = find(&service, &caller, &id).await?;
+    let (_, origin) = require_write_permission(&service, &caller)?;
+    let user = find_user(&service, &caller, &id).await?;
     if user.administrator {
         require_administrator(&caller)?;
     }
@@ -193,22 +194,22 @@ pub(crate) async fn remove(
 }
 
 /// Finds a user in the caller's domain.
-pub(super) async fn find(service: &AppState, caller: &Caller, id: &str) -> Result<User, ApiError> {
+pub(super) async fn find_user(service: &AppState, caller: &Caller, id: &str) -> Result<User, ApiError> {
     let found = match id.parse() {
         Ok(id) => service.store.user(&id).await?,
         Err(_) => None,
     };
-    found.filter(|found| found.domain_id == caller.principal.domain_id).ok_or_else(|| not_found("user", id))
+    found.filter(|found| found.domain_id == caller.principal.domain_id).ok_or_else(|| not_found_error("user", id))
 }
 
-/// Reads and validates the optional field `password`.
-fn read_password(body: &Body, user: &str) -> Result<Option<SecretString>, ApiError> {
-    let Some(password) = body.secret("password")? else { return Ok(None) };
-    validation::check_password(user, &password)?;
+/// Returns the validated value of the optional field `password`.
+fn parse_optional_password(body: &Body, user: &str) -> Result<Option<SecretString>, ApiError> {
+    let Some(password) = body.get_secret("password")? else { return Ok(None) };
+    validation::check_new_password(user, &password)?;
     Ok(Some(password))
 }
 
-fn user_view(user: User) -> UserView {
+fn build_user_view(user: User) -> UserView {
     UserView {
         id: user.id.to_string(),
         name: user.name,

@@ -1,4 +1,4 @@
-//! Validation of fields that several request bodies share.
+//! Validation of fields that occur in several request bodies.
 
 use clew_iam::name::{self, MAX_DESCRIPTION_LENGTH, NameRule};
 use clew_iam::password::{self, MAX_LENGTH, MIN_LENGTH, PasswordError};
@@ -6,16 +6,16 @@ use secrecy::SecretString;
 
 use crate::body::Body;
 use crate::error::ApiError;
-use crate::query::truncate;
+use crate::query::truncate_text;
 
-/// Reads and validates the required field `name` of a new object.
-pub(super) fn read_name(body: &Body) -> Result<String, ApiError> {
-    let name: String = body.required("name")?;
+/// Returns the validated value of the required field `name`.
+pub(super) fn parse_name(body: &Body) -> Result<String, ApiError> {
+    let name: String = body.get_required("name")?;
     check_name(name::IDENTITY, &name)?;
     Ok(name)
 }
 
-/// Validates the name of a domain's policy.
+/// Validates the name of a custom policy.
 pub(super) fn check_policy_name(name: &str) -> Result<(), ApiError> {
     check_name(name::POLICY, name)
 }
@@ -24,13 +24,16 @@ fn check_name(rule: NameRule, name: &str) -> Result<(), ApiError> {
     if rule.allows(name) {
         return Ok(());
     }
-    let arguments =
-        vec![("given", truncate(name)), ("max", rule.max_length.to_string()), ("signs", rule.extra_chars.to_owned())];
+    let arguments = vec![
+        ("given", truncate_text(name)),
+        ("max", rule.max_length.to_string()),
+        ("signs", rule.extra_chars.to_owned()),
+    ];
     Err(ApiError::invalid_parameter("name-form", arguments))
 }
 
-/// Reads and validates the optional field `description`.
-pub(super) fn read_description(body: &Body) -> Result<Option<String>, ApiError> {
+/// Returns the validated value of the optional field `description`.
+pub(super) fn parse_description(body: &Body) -> Result<Option<String>, ApiError> {
     let Some(description) = body.get::<String>("description")? else { return Ok(None) };
     let length = description.chars().count();
     if length > MAX_DESCRIPTION_LENGTH {
@@ -48,8 +51,8 @@ pub(super) fn read_description(body: &Body) -> Result<Option<String>, ApiError> 
     Ok(Some(description))
 }
 
-/// Validates a new password for the user named `user`.
-pub(super) fn check_password(user: &str, chosen: &SecretString) -> Result<(), ApiError> {
+/// Validates a new password of the user named `user`.
+pub(super) fn check_new_password(user: &str, chosen: &SecretString) -> Result<(), ApiError> {
     password::check_rules(chosen, user).map_err(|rule| {
         let id = match rule {
             PasswordError::Length => "password-length",

@@ -1,5 +1,7 @@
-//! Repeated refusals. The first refusal of a caller for a reason is recorded before its response. Further refusals in the same window are
-//! counted and recorded as one event when the window ends, so that a caller that is refused repeatedly cannot fill the disk with audit rows.
+//! Aggregation of repeated refusals, so that a caller cannot fill the disk with audit rows.
+//!
+//! The first refusal of a caller for a reason is recorded before the response is sent.
+//! Further refusals in the same time window are counted and recorded as one event at the end of the window.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,46 +17,47 @@ use tracing::warn;
 
 use crate::client_addr::ClientSubnet;
 
-/// Maximum number of refusal kinds per caller with a window of their own. Further kinds share one window.
-const MAX_KINDS: usize = 16;
-/// Maximum number of callers with windows of their own. Further callers share one window per domain.
-const MAX_CALLERS: usize = 256;
-/// Maximum number of distinct targets, names, operations, users and addresses listed in an event.
-const MAX_LISTED: usize = 16;
-/// Maximum number of events queued until the database accepts them.
-const MAX_PENDING: usize = 8192;
-/// Interval at which ended windows are recorded.
+/// Maximum number of refusal kinds with their own window per caller. Further kinds share one window.
+const MAX_REFUSAL_KINDS: usize = 16;
+/// Maximum number of callers with their own windows. Further callers share one window per domain.
+const MAX_TRACKED_CALLERS: usize = 256;
+/// Maximum number of distinct values per list in an event: targets, names, operations, users and addresses.
+const MAX_LISTED_VALUES: usize = 16;
+/// Maximum number of events in the queue for the database.
+const MAX_PENDING_EVENTS: usize = 8192;
+/// Interval between two flushes of ended windows to the database.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(5);
 /// Operation name of an event that counts refusals of several operations.
-const MIXED_OPERATIONS: &str = "RefusedRequests";
+const MIXED_OPERATIONS_NAME: &str = "RefusedRequests";
 
 /// Key of a caller: a user, or the subnet of an unauthenticated client.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum CallerKey {
     User(UserId),
-    /// The claimed name is part of the key only if it belongs to a domain: otherwise each request could create a key of its own.
+    /// The claimed name is part of the key only if its domain exists: each request could claim a new name.
     Unknown {
         peer: Option<ClientSubnet>,
         claimed: Option<(DomainId, String)>,
     },
-    /// Callers beyond [`MAX_CALLERS`], by domain.
+    /// All callers of a domain beyond [`MAX_TRACKED_CALLERS`].
     Others {
         domain: Option<DomainId>,
     },
 }
 
-/// Kind of a refusal: operation, outcome, code and reason. `None` stands for all kinds beyond [`MAX_KINDS`].
+/// Kind of a refusal: operation, outcome, code and reason.
+/// `None` represents all kinds beyond [`MAX_REFUSAL_KINDS`].
 type RefusalKind = Option<(String, Outcome, Option<String>, &'static str)>;
 
-/// Count of refusals of one caller and kind since the first refusal.
+/// Time window in which the refusals of one caller and kind are counted.
 #[derive(Debug)]
-struct Window {
+struct RefusalWindow {
     ends: Instant,
-    /// Number of refusals after the first, which has a row of its own.
+    /// Number of refusals after the first one, which is recorded separately.
     repeated: u64,
     first_at: Timestamp,
     last_at: Timestamp,
-    /// Fields that all refusals of the window have in common.
+    /// Event with the field values that are the same in all refusals of the window.
     event: AuditEvent,
     targets: BTreeSet<String>,
     claimed: BTreeSet<String>,
@@ -65,8 +68,8 @@ struct Window {
 
 #[derive(Debug, Default)]
 struct OpenWindows {
-    windows: HashMap<CallerKey, HashMap<RefusalKind, Window>>,
-    /// Events of ended windows, to be recorded.
+    windows: HashMap<CallerKey, HashMap<RefusalKind, RefusalWindow>>,
+    /// Events of ended windows that are not recorded yet.
     pending: VecDeque<AuditEvent>,
 }
 
@@ -78,45 +81,49 @@ pub(crate) struct RepeatedRefusals {
 }
 
 impl RepeatedRefusals {
-    /// Creates a counter. `window` is the time from the first refusal of a caller and kind to the event that counts the further ones.
+    /// Creates a counter with the duration of a time window, which starts at the first refusal of a caller and kind.
     pub(crate) fn new(window: Duration) -> Self {
         Self { window, state: Mutex::default() }
     }
 
-    /// Records or counts a refusal. `reason` is the id of its detail message, more specific than the error code.
-    pub(crate) async fn record(
+    /// Records the first refusal of a kind, or counts a repeated one.
+    ///
+    /// `reason` is the id of the error's detail message, which is more specific than the error code.
+    pub(crate) async fn record_refusal(
         &self,
         store: &Store,
         event: AuditEvent,
         reason: &'static str,
     ) -> Result<(), StoreError> {
-        let Some((caller, kind)) = self.open_or_count(&event, reason) else { return Ok(()) };
+        let Some((caller, kind)) = self.open_window_or_count(&event, reason) else { return Ok(()) };
         let recorded = store.append_audit_event(&event).await;
         if recorded.is_err() {
-            // The next refusal opens a new window and is recorded.
+            // Closes the window, so that the next refusal is recorded.
             self.lock_state().close_window(&caller, &kind);
         }
         recorded
     }
 
-    /// Opens a window for the first refusal of a kind and returns its key. Counts a further refusal and returns `None`.
-    fn open_or_count(&self, event: &AuditEvent, reason: &'static str) -> Option<(CallerKey, RefusalKind)> {
+    /// Opens a window for the first refusal of a kind and returns the key of the window.
+    /// Counts a repeated refusal in the open window and returns `None`.
+    fn open_window_or_count(&self, event: &AuditEvent, reason: &'static str) -> Option<(CallerKey, RefusalKind)> {
         let now = Instant::now();
         let mut state = self.lock_state();
-        let (caller, kind) = state.key(event, reason);
+        let (caller, kind) = state.window_key(event, reason);
         let window = state.windows.get_mut(&caller).and_then(|kinds| kinds.get_mut(&kind));
         if let Some(window) = window.filter(|window| window.ends > now) {
             window.record_repeat(event);
             return None;
         }
         state.close_window(&caller, &kind);
-        let window = Window::new(event, now + self.window);
+        let window = RefusalWindow::new(event, now + self.window);
         state.windows.entry(caller.clone()).or_default().insert(kind.clone(), window);
         Some((caller, kind))
     }
 
-    /// Records ended windows every [`FLUSH_INTERVAL`] until `end` is cancelled, then all windows. Only this task records windows, so that
-    /// no event is lost between two writers.
+    /// Records ended windows every [`FLUSH_INTERVAL`] until `end` is cancelled, and then all open windows.
+    ///
+    /// A single task records the windows, because concurrent writers could lose an event.
     pub(crate) async fn run(&self, store: &Store, end: &CancellationToken) {
         while end.run_until_cancelled(sleep(FLUSH_INTERVAL)).await.is_some() {
             let now = Instant::now();
@@ -125,8 +132,8 @@ impl RepeatedRefusals {
         self.flush(store, |_| true).await;
     }
 
-    /// Records the events of ended windows. If the database rejects an event, the next flush retries it.
-    async fn flush(&self, store: &Store, has_ended: impl Fn(&Window) -> bool) {
+    /// Records the events of ended windows. The next flush retries an event that the database rejects.
+    async fn flush(&self, store: &Store, has_ended: impl Fn(&RefusalWindow) -> bool) {
         self.lock_state().close_windows(has_ended);
         loop {
             let Some(event) = self.lock_state().pending.pop_front() else { return };
@@ -145,15 +152,16 @@ impl RepeatedRefusals {
 }
 
 impl OpenWindows {
-    /// Returns the key of a refusal: its own caller and kind, or shared ones beyond [`MAX_CALLERS`] and [`MAX_KINDS`].
-    fn key(&self, event: &AuditEvent, reason: &'static str) -> (CallerKey, RefusalKind) {
-        let caller = caller_of(event);
+    /// Returns the window key of a refusal.
+    /// Beyond [`MAX_TRACKED_CALLERS`] and [`MAX_REFUSAL_KINDS`], refusals share a key.
+    fn window_key(&self, event: &AuditEvent, reason: &'static str) -> (CallerKey, RefusalKind) {
+        let caller = build_caller_key(event);
         let kind = Some((event.operation.clone(), event.outcome, event.code.clone(), reason));
         match self.windows.get(&caller) {
-            Some(kinds) if kinds.contains_key(&kind) || kinds.len() < MAX_KINDS => (caller, kind),
+            Some(kinds) if kinds.contains_key(&kind) || kinds.len() < MAX_REFUSAL_KINDS => (caller, kind),
             Some(_) => (caller, None),
-            None if self.windows.len() < MAX_CALLERS => (caller, kind),
-            None => (CallerKey::Others { domain: domain_of(event) }, None),
+            None if self.windows.len() < MAX_TRACKED_CALLERS => (caller, kind),
+            None => (CallerKey::Others { domain: find_audit_domain(event) }, None),
         }
     }
 
@@ -163,21 +171,21 @@ impl OpenWindows {
         if kinds.is_empty() {
             self.windows.remove(caller);
         }
-        self.enqueue(ended);
+        self.enqueue_events(ended);
     }
 
-    fn close_windows(&mut self, has_ended: impl Fn(&Window) -> bool) {
+    fn close_windows(&mut self, has_ended: impl Fn(&RefusalWindow) -> bool) {
         let mut ended = Vec::new();
         self.windows.retain(|_, kinds| {
             ended.extend(kinds.extract_if(|_, window| has_ended(window)).map(|(_, window)| window));
             !kinds.is_empty()
         });
-        self.enqueue(ended);
+        self.enqueue_events(ended);
     }
 
-    fn enqueue(&mut self, ended: impl IntoIterator<Item = Window>) {
-        for event in ended.into_iter().filter_map(Window::into_event) {
-            if self.pending.len() < MAX_PENDING {
+    fn enqueue_events(&mut self, ended: impl IntoIterator<Item = RefusalWindow>) {
+        for event in ended.into_iter().filter_map(RefusalWindow::into_audit_event) {
+            if self.pending.len() < MAX_PENDING_EVENTS {
                 self.pending.push_back(event);
             } else {
                 let count = event.detail.get("repeated").and_then(serde_json::Value::as_u64);
@@ -190,7 +198,7 @@ impl OpenWindows {
     }
 }
 
-fn caller_of(event: &AuditEvent) -> CallerKey {
+fn build_caller_key(event: &AuditEvent) -> CallerKey {
     match (&event.origin.actor, &event.domain_id) {
         (Actor::User { id, .. }, _) => CallerKey::User(id.clone()),
         (actor, domain) => CallerKey::Unknown {
@@ -200,8 +208,8 @@ fn caller_of(event: &AuditEvent) -> CallerKey {
     }
 }
 
-/// Returns the domain whose audit lists a refusal.
-fn domain_of(event: &AuditEvent) -> Option<DomainId> {
+/// Returns the domain whose audit log contains a refusal.
+fn find_audit_domain(event: &AuditEvent) -> Option<DomainId> {
     let actor_domain = match &event.origin.actor {
         Actor::User { domain_id, .. } => Some(domain_id),
         _ => None,
@@ -209,7 +217,7 @@ fn domain_of(event: &AuditEvent) -> Option<DomainId> {
     event.domain_id.as_ref().or(actor_domain).cloned()
 }
 
-impl Window {
+impl RefusalWindow {
     fn new(event: &AuditEvent, ends: Instant) -> Self {
         let now = Timestamp::now();
         let mut window = Self {
@@ -222,18 +230,18 @@ impl Window {
             operations: BTreeSet::new(),
             users: BTreeSet::new(),
             peers: BTreeSet::new(),
-            event: AuditEvent { domain_id: domain_of(event), ..event.clone() },
+            event: AuditEvent { domain_id: find_audit_domain(event), ..event.clone() },
         };
-        window.record_values(event);
+        window.record_distinct_values(event);
         window
     }
 
     fn record_repeat(&mut self, event: &AuditEvent) {
         self.repeated += 1;
         self.last_at = Timestamp::now();
-        self.record_values(event);
+        self.record_distinct_values(event);
         let common = &mut self.event;
-        clear_if_different(&mut common.domain_id, domain_of(event).as_ref());
+        clear_if_different(&mut common.domain_id, find_audit_domain(event).as_ref());
         clear_if_different(&mut common.project_id, event.project_id.as_ref());
         clear_if_different(&mut common.instance_id, event.instance_id.as_ref());
         clear_if_different(&mut common.node_id, event.node_id.as_ref());
@@ -248,7 +256,7 @@ impl Window {
         }
     }
 
-    fn record_values(&mut self, event: &AuditEvent) {
+    fn record_distinct_values(&mut self, event: &AuditEvent) {
         let (user, claimed) = match &event.origin.actor {
             Actor::User { id, .. } => (id.as_str(), ""),
             Actor::Anonymous { claimed } => ("", claimed.as_str()),
@@ -262,16 +270,17 @@ impl Window {
             (&mut self.users, user),
             (&mut self.peers, &peer),
         ] {
-            if !text.is_empty() && listed.len() < MAX_LISTED {
+            if !text.is_empty() && listed.len() < MAX_LISTED_VALUES {
                 listed.insert(text.to_owned());
             }
         }
     }
 
-    /// Builds the event that counts the refusals after the first. Returns `None` if there were none. Its lists include the first refusal.
-    fn into_event(self) -> Option<AuditEvent> {
+    /// Builds the event for the repeated refusals of the window, or returns `None` if no refusal was repeated.
+    /// The lists of the event also include the values of the first refusal.
+    fn into_audit_event(self) -> Option<AuditEvent> {
         let several = self.operations.len() > 1;
-        let operation = if several { MIXED_OPERATIONS.to_owned() } else { self.event.operation };
+        let operation = if several { MIXED_OPERATIONS_NAME.to_owned() } else { self.event.operation };
         (self.repeated > 0).then(|| AuditEvent {
             operation,
             code: self.event.code.filter(|_| !several),
@@ -291,7 +300,7 @@ fn clear_if_different<T: PartialEq>(common: &mut Option<T>, other: Option<&T>) {
     }
 }
 
-/// Compares users by id: a renamed user is the same actor.
+/// Compares two actors. Users are compared by id, because a user can be renamed.
 fn is_same_actor(one: &Actor, other: &Actor) -> bool {
     match (one, other) {
         (Actor::User { id: one, .. }, Actor::User { id: other, .. }) => one == other,
@@ -318,7 +327,7 @@ mod tests {
 
     fn record_all(refusals: impl Iterator<Item = AuditEvent>) -> (usize, Vec<AuditEvent>) {
         let repeated = RepeatedRefusals::new(Duration::from_hours(1));
-        let first = refusals.filter(|event| repeated.open_or_count(event, "why").is_some()).count();
+        let first = refusals.filter(|event| repeated.open_window_or_count(event, "why").is_some()).count();
         let mut counted = repeated.lock_state();
         counted.close_windows(|_| true);
         (first, counted.pending.drain(..).collect())
@@ -331,7 +340,7 @@ mod tests {
             record_all((0..1000).map(|number| refusal(actor.clone(), "ShowLocks", &format!("node {number}"))));
         assert_eq!((first, counted.len()), (1, 1));
         assert_eq!((&counted[0].detail["repeated"], counted[0].operation.as_str()), (&json!(999), "ShowLocks"));
-        assert_eq!(counted[0].detail["targets"].as_array().unwrap().len(), MAX_LISTED);
+        assert_eq!(counted[0].detail["targets"].as_array().unwrap().len(), MAX_LISTED_VALUES);
     }
 
     #[test]
@@ -339,24 +348,24 @@ mod tests {
         let actor = user();
         let (first, counted) =
             record_all((0..1000).map(|number| refusal(actor.clone(), &format!("Operation{}", number % 100), "x")));
-        assert_eq!(first, MAX_KINDS + 1);
+        assert_eq!(first, MAX_REFUSAL_KINDS + 1);
         let repeated: u64 = counted.iter().map(|event| event.detail["repeated"].as_u64().unwrap()).sum();
         assert_eq!(first as u64 + repeated, 1000);
-        assert!(counted.iter().any(|event| event.operation == MIXED_OPERATIONS && event.code.is_none()));
+        assert!(counted.iter().any(|event| event.operation == MIXED_OPERATIONS_NAME && event.code.is_none()));
         let user_of =
             |domain: &DomainId| Actor::User { id: UserId::generate(), name: "grace".into(), domain_id: domain.clone() };
         let domain = DomainId::generate();
         let (first, _) = record_all((0..1000).map(|_| refusal(user_of(&domain), "ShowLocks", "x")));
-        assert_eq!(first, MAX_CALLERS + 1);
+        assert_eq!(first, MAX_TRACKED_CALLERS + 1);
         // Kinds of one caller do not count towards the limit of callers.
-        let kinds = (0..MAX_KINDS).map(|number| refusal(actor.clone(), &format!("Operation{number}"), "x"));
-        let others = (1..MAX_CALLERS).map(|_| refusal(user_of(&domain), "ShowLocks", "x"));
-        assert_eq!(record_all(kinds.chain(others)), (MAX_KINDS + MAX_CALLERS - 1, Vec::new()));
+        let kinds = (0..MAX_REFUSAL_KINDS).map(|number| refusal(actor.clone(), &format!("Operation{number}"), "x"));
+        let others = (1..MAX_TRACKED_CALLERS).map(|_| refusal(user_of(&domain), "ShowLocks", "x"));
+        assert_eq!(record_all(kinds.chain(others)), (MAX_REFUSAL_KINDS + MAX_TRACKED_CALLERS - 1, Vec::new()));
     }
 
     #[test]
     fn callers_beyond_the_limit_are_counted_per_domain() {
-        let full = || (0..MAX_CALLERS).map(|_| refusal(user(), "ShowLocks", "x"));
+        let full = || (0..MAX_TRACKED_CALLERS).map(|_| refusal(user(), "ShowLocks", "x"));
         let of = |domain: &DomainId, peer: &str| {
             let actor = Actor::User { id: UserId::generate(), name: "grace".into(), domain_id: domain.clone() };
             let mut event = refusal(actor, "ShowLocks", "x");
@@ -366,7 +375,7 @@ mod tests {
         let (one, other) = (DomainId::generate(), DomainId::generate());
         let refusals = [of(&one, "192.0.2.1"), of(&other, "192.0.2.3"), of(&one, "192.0.2.2"), of(&other, "192.0.2.4")];
         let (first, counted) = record_all(full().chain(refusals.clone()));
-        assert_eq!((first, counted.len()), (MAX_CALLERS + 2, 2));
+        assert_eq!((first, counted.len()), (MAX_TRACKED_CALLERS + 2, 2));
         let counted = counted.iter().find(|event| event.domain_id.as_ref() == Some(&one)).unwrap();
         assert_eq!(counted.origin.actor, Actor::Anonymous { claimed: String::new() });
         assert_eq!((&counted.origin.peer, &counted.project_id), (&None, &None));
@@ -403,10 +412,10 @@ mod tests {
         let repeated = RepeatedRefusals::new(Duration::from_hours(1));
         let event = || refusal(Actor::Anonymous { claimed: String::new() }, "ListProjects", "");
         // An unrecorded first refusal opens no window.
-        repeated.record(&failing, event(), "why").await.unwrap_err();
-        repeated.record(&failing, event(), "why").await.unwrap_err();
-        repeated.record(&working, event(), "why").await.unwrap();
-        repeated.record(&working, event(), "why").await.unwrap();
+        repeated.record_refusal(&failing, event(), "why").await.unwrap_err();
+        repeated.record_refusal(&failing, event(), "why").await.unwrap_err();
+        repeated.record_refusal(&working, event(), "why").await.unwrap();
+        repeated.record_refusal(&working, event(), "why").await.unwrap();
         // Counted refusals stay queued until they are recorded.
         repeated.flush(&failing, |_| true).await;
         repeated.flush(&working, |_| true).await;

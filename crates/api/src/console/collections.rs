@@ -1,4 +1,4 @@
-//! Routes that list and remove the collections of a node.
+//! Routes that list and delete the collections of a node.
 
 use axum::extract::{Path, State};
 use clew_iam::decision::Action;
@@ -15,21 +15,21 @@ use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::statement_text::MASKED_FRAGMENT;
 
-/// Maximum number of listed collections.
-const MAX_COLLECTIONS: u32 = 200;
+/// Maximum number of collections in a response.
+const MAX_LISTED_COLLECTIONS: u32 = 200;
 
 /// Collections of a node.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct NodeCollections {
-    /// Newest first, at most 200
+    /// Collections, newest first, at most 200
     collections: Vec<NodeCollection>,
 }
 
-/// Collection of a node.
+/// Collection of sessions from a node.
 #[derive(Serialize, ToSchema)]
 struct NodeCollection {
     request_id: String,
-    /// queued, running, finished or error
+    /// Status: queued, running, finished or error
     status: &'static str,
     created_at: String,
     #[schema(required)]
@@ -38,14 +38,14 @@ struct NodeCollection {
     rows: Option<u64>,
     #[schema(required)]
     bytes: Option<u64>,
-    /// Filters and order of the request; unset fields are absent. `sql_key` is *** if the project masks statements
+    /// Filters and sort order; unset fields are absent. If the project masks statements, `sql_key` is ***
     #[schema(value_type = Object)]
     filter: Selection,
-    /// True if statements are stored as SQL templates
+    /// True if the result contains SQL templates instead of statements
     masked: bool,
-    /// True if the caller may download the result. If the project masks statements, results with full statements require a permission
+    /// True if the caller may download the result; a result with full statements may require a permission
     readable: bool,
-    /// Reason of the failure; null if the collection did not fail
+    /// Reason for the failure; null if the collection did not fail
     #[schema(required)]
     reason: Option<String>,
 }
@@ -58,20 +58,22 @@ struct NodeCollection {
     params(("project_id" = String, Path), ("instance_id" = String, Path), ("node_id" = String, Path)),
     responses((status = 200, description = "The newest collections", body = NodeCollections))
 )]
-pub(crate) async fn list(
+pub(crate) async fn list_collections(
     State(service): State<AppState>,
     caller: Caller,
     Path(path): Path<(String, String, String)>,
 ) -> Result<Json<NodeCollections>, ApiError> {
     let target = NodeTarget::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
-    let templates_only = target.is_masked_by_project_for(&service, &caller);
-    let tasks =
-        service.store.tasks_of_node(&target.project.id, &target.instance.id, &target.node, MAX_COLLECTIONS).await?;
-    let collections = tasks.into_iter().map(|task| collection_view(task, templates_only)).collect();
+    let templates_only = target.is_masked_by_project_for_caller(&service, &caller);
+    let tasks = service
+        .store
+        .tasks_of_node(&target.project.id, &target.instance.id, &target.node, MAX_LISTED_COLLECTIONS)
+        .await?;
+    let collections = tasks.into_iter().map(|task| build_collection_view(task, templates_only)).collect();
     Ok(Json(NodeCollections { collections }))
 }
 
-/// Remove a completed collection and its result.
+/// Delete a completed collection and its result.
 #[utoipa::path(
     delete,
     path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/collections/{request_id}",
@@ -85,7 +87,7 @@ pub(crate) async fn list(
         (status = 409, description = "It has not ended", body = ErrorBody)
     )
 )]
-pub(crate) async fn remove(
+pub(crate) async fn delete_collection(
     State(service): State<AppState>,
     caller: Caller,
     Path((project, instance, node, id)): Path<(String, String, String, String)>,
@@ -99,14 +101,14 @@ pub(crate) async fn remove(
     if task.is_none() {
         return Err(ApiError::new(ErrorEntry::UNKNOWN_TASK));
     }
-    if service.store.remove_task(&caller.origin(), &id).await? {
+    if service.store.remove_task(&caller.audit_origin(), &id).await? {
         Ok(StatusCode::NO_CONTENT)
     } else {
         Err(ApiError::with_detail(ErrorEntry::NOT_ALLOWED, "collection-under-way", Vec::new()))
     }
 }
 
-fn collection_view(task: CollectionTask, templates_only: bool) -> NodeCollection {
+fn build_collection_view(task: CollectionTask, templates_only: bool) -> NodeCollection {
     let result = task.result.as_ref();
     let mut filter = task.selection;
     if templates_only && filter.sql_key.is_some() {
@@ -115,8 +117,8 @@ fn collection_view(task: CollectionTask, templates_only: bool) -> NodeCollection
     NodeCollection {
         request_id: task.request_id.to_string(),
         status: task.status.name(),
-        created_at: format_utc(task.created_at),
-        finished_at: task.ended_at.map(format_utc),
+        created_at: format_utc_millis(task.created_at),
+        finished_at: task.ended_at.map(format_utc_millis),
         rows: result.map(|result| result.rows),
         bytes: result.map(|result| result.bytes),
         filter,
@@ -126,6 +128,6 @@ fn collection_view(task: CollectionTask, templates_only: bool) -> NodeCollection
     }
 }
 
-fn format_utc(milliseconds: i64) -> String {
+fn format_utc_millis(milliseconds: i64) -> String {
     Timestamp::from_millisecond(milliseconds).map_or_else(|_| String::new(), |timestamp| timestamp.to_string())
 }

@@ -1,7 +1,8 @@
-//! Session cookie of a signed-in browser. It holds the token and is `HttpOnly` and `SameSite=Strict`.
+//! Session cookie of a browser. The cookie contains the token and has the attributes `HttpOnly` and `SameSite=Strict`.
 //!
-//! Over TLS, the cookie name begins with `__Host-`, so that neither another host of the domain nor a plain connection can set the cookie.
-//! The name ends with the port, because cookies are shared by all ports of a host.
+//! Over TLS, the cookie name has the prefix `__Host-`.
+//! The prefix prevents other hosts of the domain and connections without TLS from setting the cookie.
+//! The cookie name ends with the port, because all ports of a host share their cookies.
 
 use std::borrow::Cow;
 
@@ -12,47 +13,49 @@ use http::{HeaderMap, HeaderValue};
 use crate::client_addr::ClientAddr;
 use crate::error::ApiError;
 
-const COOKIE_NAME: &str = "clew_session";
+const SESSION_COOKIE_NAME: &str = "clew_session";
 /// Default port of HTTPS.
-const HTTPS_PORT: u16 = 443;
+const DEFAULT_HTTPS_PORT: u16 = 443;
 
-/// Returns the cookie name for the host, port and transport of a request.
-fn cookie_name(headers: &HeaderMap, connection: Option<&ClientAddr>) -> Cow<'static, str> {
+/// Builds the cookie name for the host, port and transport of a request.
+fn build_cookie_name(headers: &HeaderMap, connection: Option<&ClientAddr>) -> Cow<'static, str> {
     if !connection.is_some_and(|connection| connection.tls) {
-        return Cow::Borrowed(COOKIE_NAME);
+        return Cow::Borrowed(SESSION_COOKIE_NAME);
     }
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
-    let port = host.and_then(|host| host.port_u16()).unwrap_or(HTTPS_PORT);
-    Cow::Owned(format!("__Host-{COOKIE_NAME}_{port}"))
+    let port = host.and_then(|host| host.port_u16()).unwrap_or(DEFAULT_HTTPS_PORT);
+    Cow::Owned(format!("__Host-{SESSION_COOKIE_NAME}_{port}"))
 }
 
-/// Returns whether a request is authenticated by the cookie. A token header or a signature takes precedence.
+/// Returns whether the session cookie authenticates a request. A token header or a signature takes precedence.
 pub(crate) fn is_cookie_authenticated(headers: &HeaderMap, connection: Option<&ClientAddr>) -> bool {
     !headers.contains_key("x-auth-token")
         && !headers.contains_key(AUTHORIZATION)
-        && token(headers, connection).is_some()
+        && read_session_token(headers, connection).is_some()
 }
 
-/// Returns the token in the cookie of a request.
-pub(crate) fn token<'a>(headers: &'a HeaderMap, connection: Option<&ClientAddr>) -> Option<&'a str> {
-    let expected = cookie_name(headers, connection);
+/// Returns the token from the session cookie of a request.
+pub(crate) fn read_session_token<'a>(headers: &'a HeaderMap, connection: Option<&ClientAddr>) -> Option<&'a str> {
+    let expected = build_cookie_name(headers, connection);
     let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
     let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
     pairs.find_map(|(name, value)| (name == expected && !value.is_empty()).then_some(value))
 }
 
-/// Builds the `Set-Cookie` value that sets the cookie for `seconds`, in response to a request with these headers. 0 removes the cookie.
-pub(super) fn set_cookie(
+/// Builds the `Set-Cookie` value for the response to a request with these headers.
+///
+/// The cookie expires after `seconds`; 0 deletes the cookie.
+pub(super) fn build_set_cookie_header(
     token: &str,
     seconds: i64,
     headers: &HeaderMap,
     connection: Option<&ClientAddr>,
 ) -> Result<HeaderValue, ApiError> {
-    let name = cookie_name(headers, connection);
+    let name = build_cookie_name(headers, connection);
     let secure = if connection.is_some_and(|connection| connection.tls) { "; Secure" } else { "" };
     let seconds = seconds.max(0);
     let cookie = format!("{name}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}{secure}");
-    let mut cookie = HeaderValue::try_from(cookie).map_err(|error| ApiError::internal(&error))?;
+    let mut cookie = HeaderValue::try_from(cookie).map_err(|error| ApiError::internal_error(&error))?;
     cookie.set_sensitive(true);
     Ok(cookie)
 }
@@ -82,7 +85,7 @@ mod tests {
             (vec!["clew_session"], None),
             (vec![], None),
         ] {
-            assert_eq!(token(&headers(None, &lines), None), found, "{lines:?}");
+            assert_eq!(read_session_token(&headers(None, &lines), None), found, "{lines:?}");
         }
     }
 
@@ -98,7 +101,7 @@ mod tests {
             (Some("[::1]:8407"), vec!["__Host-clew_session_8407=abc"], Some("abc")),
             (None, vec!["__Host-clew_session_443=abc"], Some("abc")),
         ] {
-            assert_eq!(token(&headers(host, &lines), Some(&tls)), found, "{host:?} {lines:?}");
+            assert_eq!(read_session_token(&headers(host, &lines), Some(&tls)), found, "{host:?} {lines:?}");
         }
     }
 
@@ -106,10 +109,10 @@ mod tests {
     fn cookie_attributes_restrict_it_to_this_site() {
         let (plain, tls) = (connection(false), connection(true));
         let headers = headers(Some("clew.example:8407"), &[]);
-        let cookie = set_cookie("abc", 60, &headers, Some(&plain)).unwrap();
+        let cookie = build_set_cookie_header("abc", 60, &headers, Some(&plain)).unwrap();
         assert_eq!(cookie, "clew_session=abc; Path=/; HttpOnly; SameSite=Strict; Max-Age=60");
-        let removed = set_cookie("", -5, &headers, Some(&tls)).unwrap();
+        let removed = build_set_cookie_header("", -5, &headers, Some(&tls)).unwrap();
         assert_eq!(removed, "__Host-clew_session_8407=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0; Secure");
-        assert!(cookie.is_sensitive() && set_cookie("a\nb", 60, &headers, None).is_err());
+        assert!(cookie.is_sensitive() && build_set_cookie_header("a\nb", 60, &headers, None).is_err());
     }
 }

@@ -1,5 +1,6 @@
-//! CSRF protection of requests with the session cookie. `docs/decisions/0024-browser-sessions.md` lists the attacks and
-//! the defences.
+//! CSRF protection of requests with the session cookie.
+//!
+//! `docs/decisions/0024-browser-sessions.md` lists the attacks and the countermeasures.
 
 use clew_iam::token;
 use clew_model::ErrorEntry;
@@ -10,42 +11,42 @@ use subtle::ConstantTimeEq;
 
 use crate::error::ApiError;
 
-/// Header with the CSRF token of the session.
+/// Request header with the CSRF token of the session.
 const CSRF_HEADER: &str = "x-clew-csrf";
-/// Fetch metadata header, which scripts cannot set. Browsers send it over TLS and to localhost.
-const FETCH_SITE: &str = "sec-fetch-site";
+/// Fetch metadata header, which scripts cannot set. Browsers send the header over TLS and to localhost.
+const FETCH_SITE_HEADER: &str = "sec-fetch-site";
 
-/// Rejects requests that Clew's own page did not send.
-pub(crate) fn check(parts: &Parts, token: &str) -> Result<(), ApiError> {
-    check_origin(&parts.method, &parts.headers)?;
+/// Returns an error if Clew's own web page did not send the request.
+pub(crate) fn check_csrf(parts: &Parts, token: &str) -> Result<(), ApiError> {
+    check_request_origin(&parts.method, &parts.headers)?;
     if is_safe_method(&parts.method) {
         return Ok(());
     }
     match parts.headers.get(CSRF_HEADER) {
-        None => Err(forbidden("csrf-missing")),
+        None => Err(csrf_error("csrf-missing")),
         Some(given) if given.as_bytes().ct_eq(token::csrf_token(token).as_bytes()).into() => Ok(()),
-        Some(_) => Err(forbidden("csrf-wrong")),
+        Some(_) => Err(csrf_error("csrf-wrong")),
     }
 }
 
-/// Rejects requests of other sites, by the headers that the browser sets.
-pub(super) fn check_origin(method: &Method, headers: &HeaderMap) -> Result<(), ApiError> {
-    if let Some(site) = headers.get(FETCH_SITE) {
-        // `none`: the user entered the URL; such a request is a GET.
+/// Returns an error if another site sent the request, according to the headers that the browser sets.
+pub(super) fn check_request_origin(method: &Method, headers: &HeaderMap) -> Result<(), ApiError> {
+    if let Some(site) = headers.get(FETCH_SITE_HEADER) {
+        // `none` means that the user entered the URL, which causes a GET request.
         let is_same_origin = site == "same-origin" || (site == "none" && is_safe_method(method));
-        return if is_same_origin { Ok(()) } else { Err(forbidden("cross-site")) };
+        return if is_same_origin { Ok(()) } else { Err(csrf_error("cross-site")) };
     }
     let (Some(origin), false) = (headers.get(ORIGIN), is_safe_method(method)) else { return Ok(()) };
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
     let authority = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, authority)| authority);
-    if authority.is_some() && authority == host { Ok(()) } else { Err(forbidden("cross-site")) }
+    if authority.is_some() && authority == host { Ok(()) } else { Err(csrf_error("cross-site")) }
 }
 
 fn is_safe_method(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
 }
 
-fn forbidden(reason: &'static str) -> ApiError {
+fn csrf_error(reason: &'static str) -> ApiError {
     ApiError::with_detail(ErrorEntry::NOT_FROM_THE_PAGE, reason, Vec::new())
 }
 
@@ -55,7 +56,7 @@ mod tests {
 
     fn is_accepted(method: &Method, headers: &[(&'static str, &'static str)]) -> bool {
         let headers = headers.iter().map(|(name, value)| ((*name).parse().unwrap(), value.parse().unwrap())).collect();
-        check_origin(method, &headers).is_ok()
+        check_request_origin(method, &headers).is_ok()
     }
 
     #[test]
@@ -65,17 +66,17 @@ mod tests {
         for (method, headers, through) in [
             (get, vec![], true),
             (post, vec![], true),
-            (get, vec![(FETCH_SITE, "same-origin")], true),
-            (post, vec![(FETCH_SITE, "same-origin")], true),
-            (get, vec![(FETCH_SITE, "none")], true),
-            (post, vec![(FETCH_SITE, "none")], false),
-            (get, vec![(FETCH_SITE, "same-site")], false),
-            (get, vec![(FETCH_SITE, "cross-site")], false),
-            (post, vec![(FETCH_SITE, "cross-site")], false),
+            (get, vec![(FETCH_SITE_HEADER, "same-origin")], true),
+            (post, vec![(FETCH_SITE_HEADER, "same-origin")], true),
+            (get, vec![(FETCH_SITE_HEADER, "none")], true),
+            (post, vec![(FETCH_SITE_HEADER, "none")], false),
+            (get, vec![(FETCH_SITE_HEADER, "same-site")], false),
+            (get, vec![(FETCH_SITE_HEADER, "cross-site")], false),
+            (post, vec![(FETCH_SITE_HEADER, "cross-site")], false),
             // A proxy may change the host; then fetch metadata takes precedence.
             (
                 post,
-                vec![(FETCH_SITE, "same-origin"), ("origin", "https://clew.example"), ("host", "inside:8407")],
+                vec![(FETCH_SITE_HEADER, "same-origin"), ("origin", "https://clew.example"), ("host", "inside:8407")],
                 true,
             ),
             (post, vec![host, ("origin", "http://clew.example:8407")], true),

@@ -1,6 +1,7 @@
-//! Kill of selected sessions, with a preview.
+//! Kill of selected sessions, and preview of the kill.
 //!
-//! The page sends the user and host of each selected session. A session that reuses the thread id of a selected session is not killed.
+//! The page sends the user and host of each selected session.
+//! A session that reuses the thread id of a selected session is not killed.
 
 mod effect;
 mod preview;
@@ -34,28 +35,28 @@ use effect::KillEffectView;
 use preview::KillCosts;
 use request::{KillBody, SelectedSession, SessionKillRequest};
 
-/// Results of a kill, or of its preview.
+/// Results of killing the selected sessions, or of the preview.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct KillAnswer {
     /// Results, in the order of the request
     sessions: Vec<KillOfSession>,
-    /// Reason for unreadable costs; only with preview
+    /// Reason if the costs cannot be read; only in a preview
     #[schema(required)]
     costs_unknown: Option<String>,
-    /// Warnings about the selection, such as a root blocker that is not selected; only with preview
+    /// Warnings about the selection, such as an unselected root blocker; only in a preview
     warnings: Vec<String>,
-    /// Effect of the kills; null with preview, and if nothing was killed
+    /// Effect of the kills; null in a preview and if no session was killed
     #[schema(required)]
     effect: Option<KillEffectView>,
 }
 
-/// Result of killing one session, or of its preview.
+/// Result of killing one session, or of the preview.
 #[derive(Serialize, ToSchema)]
 struct KillOfSession {
     id: u64,
-    /// would_kill, killed, rolling_back, ending, gone, refused or failed
+    /// Outcome: would_kill, killed, rolling_back, ending, gone, refused or failed
     outcome: &'static str,
-    /// Details
+    /// Details of the outcome
     message: String,
     /// Current state of the session; null if it has ended
     #[schema(required)]
@@ -72,23 +73,23 @@ struct SeenSession {
     command: String,
     #[schema(required)]
     state: Option<String>,
-    /// Seconds in the current state
+    /// Time in the current state, in seconds
     time: u64,
-    /// Statement; its SQL template if the project masks statements or the caller may not list sessions
+    /// Statement, or its SQL template if the project masks statements or the caller may not list sessions
     #[schema(required)]
     statement: Option<String>,
-    /// Open transaction of the session, which ends with its connection; null without one, and without preview
+    /// Open transaction, which a kill of the connection rolls back; null if there is none and outside a preview
     #[schema(required)]
     transaction: Option<preview::TransactionCost>,
-    /// Sessions that the kill can unblock at most: the first to get the lock may block the others. Only with preview
+    /// Thread ids of the sessions that the kill can unblock; one of them may then block the others; only in a preview
     frees: Vec<u64>,
-    /// Number of sessions that wait for this one, directly or indirectly; only with preview
+    /// Number of sessions that wait for this session, directly or indirectly; only in a preview
     holds_up: usize,
-    /// Risks of killing the session; only with preview
+    /// Risks of killing the session; only in a preview
     risks: Vec<KillRiskView>,
 }
 
-/// Kill sessions of a node or their statements, or preview the kill.
+/// Kill sessions or statements on a node, or preview the kill.
 #[utoipa::path(
     post,
     path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/kill",
@@ -101,7 +102,7 @@ struct SeenSession {
         (status = 500, description = "The node cannot be asked; nothing was killed, and the message says why", body = ErrorBody)
     )
 )]
-pub(crate) async fn kill(
+pub(crate) async fn kill_sessions(
     State(service): State<AppState>,
     caller: Caller,
     Path(path): Path<(String, String, String)>,
@@ -120,18 +121,18 @@ pub(crate) async fn kill(
     if !request.reason.is_empty() {
         caller.audit.add_detail("reason", request.reason.as_str());
     }
-    let masked = target.is_masked_for(&service, &caller);
+    let masked = target.is_masked_for_caller(&service, &caller);
     let found =
         service.read_node(&target.node, async |limits| find_sessions(&target.node.url, &ids, &limits).await).await?;
     let FoundSessions { read, sessions } = found;
     let found: HashMap<u64, Session> = sessions.into_iter().map(|session| (session.id, session)).collect();
-    // Compared once, with the time of the list: reading the costs and killing take seconds.
+    // The sessions are compared only once, because reading the costs and killing take seconds.
     let age = i64::try_from(read.at.elapsed().as_secs()).unwrap_or_default();
-    let mut mismatches = request.mismatches(&found, &read.server, Timestamp::now().as_second() - age);
+    let mut mismatches = request.find_mismatches(&found, &read.server, Timestamp::now().as_second() - age);
     let (costs, mut outcomes, effect) = if request.preview {
-        (Some(preview::read_costs(&service, &target.node, &found).await), HashMap::new(), None)
+        (Some(preview::read_kill_costs(&service, &target.node, &found).await), HashMap::new(), None)
     } else {
-        let victims: Vec<Session> = request.matching(&found, &mismatches).into_iter().cloned().collect();
+        let victims: Vec<Session> = request.matching_sessions(&found, &mismatches).into_iter().cloned().collect();
         let before = if victims.is_empty() {
             None
         } else {
@@ -149,7 +150,7 @@ pub(crate) async fn kill(
         let outcomes =
             service.read_node(&target.node, work).await?.map_err(|error: StoreError| ApiError::from(error))?;
         let effect = match before {
-            Some(before) => KillEffectView::read(&service, &target.node, before, &outcomes).await,
+            Some(before) => KillEffectView::read_effect(&service, &target.node, before, &outcomes).await,
             None => None,
         };
         (None, outcomes.into_iter().collect(), effect)
@@ -158,14 +159,14 @@ pub(crate) async fn kill(
         let current = found.get(&selected.id);
         let (outcome, message) = match (mismatches.remove(&selected.id), outcomes.remove(&selected.id), current) {
             (Some(outcome), ..) => outcome,
-            (None, Some(outcome), _) => outcome_view(&outcome),
-            (None, None, Some(current)) => preview::preview_outcome(current, request.kind, service.kills.protected()),
-            // Unreachable: every matching session has an outcome.
-            (None, None, None) => outcome_view(&KillOutcome::AlreadyGone),
+            (None, Some(outcome), _) => describe_outcome(&outcome),
+            (None, None, Some(current)) => preview::predict_outcome(current, request.kind, service.kills.protected()),
+            // This case is unreachable, because every matching session has an outcome.
+            (None, None, None) => describe_outcome(&KillOutcome::AlreadyGone),
         };
         let session = current
-            .filter(|current| selected.matches(current))
-            .map(|current| session_view(current, masked, &request, costs.as_ref(), language));
+            .filter(|current| selected.matches_session(current))
+            .map(|current| build_session_view(current, masked, &request, costs.as_ref(), language));
         KillOfSession { id: selected.id, outcome, message, session }
     };
     let sessions: Vec<KillOfSession> = request.sessions.iter().map(view).collect();
@@ -179,7 +180,7 @@ pub(crate) async fn kill(
         }
     }
     let victims = [ids_with("would_kill"), request.other_victims].concat();
-    let warnings = costs.as_ref().map(|costs| costs.warnings(&victims, language)).unwrap_or_default();
+    let warnings = costs.as_ref().map(|costs| costs.blocker_warnings(&victims, language)).unwrap_or_default();
     Ok(Json(KillAnswer { sessions, costs_unknown: costs.and_then(|costs| costs.unknown), warnings, effect }))
 }
 
@@ -194,7 +195,7 @@ async fn execute_kills(
     limits: Limits,
 ) -> Result<Vec<(u64, KillOutcome)>, KillError> {
     let order = KillRequest {
-        origin: caller.origin(),
+        origin: caller.audit_origin(),
         project_id: target.project.id.clone(),
         instance_id: target.instance.id.clone(),
         node_id: target.node.id.clone(),
@@ -210,11 +211,11 @@ async fn execute_kills(
     service.kills.execute(order, victims, limits).await
 }
 
-/// Outcome and message of a session that does not match the selected one.
+/// Outcome and message of a session that does not match the selected session.
 type Mismatch = (&'static str, String);
 
-/// Returns outcome and message as in the response.
-fn outcome_view(outcome: &KillOutcome) -> (&'static str, String) {
+/// Returns the name and message of an outcome for the response.
+fn describe_outcome(outcome: &KillOutcome) -> (&'static str, String) {
     let name = match outcome {
         KillOutcome::AlreadyGone => "gone",
         outcome => outcome.name(),
@@ -222,11 +223,11 @@ fn outcome_view(outcome: &KillOutcome) -> (&'static str, String) {
     (name, outcome.to_string())
 }
 
-fn refused_outcome(reason: KillRefusal) -> (&'static str, String) {
-    outcome_view(&KillOutcome::Refused(reason))
+fn describe_refusal(reason: KillRefusal) -> (&'static str, String) {
+    describe_outcome(&KillOutcome::Refused(reason))
 }
 
-fn session_view(
+fn build_session_view(
     current: &Session,
     masked: bool,
     request: &SessionKillRequest,
@@ -243,21 +244,23 @@ fn session_view(
         time: current.seconds,
         statement: current.statement.as_deref().map(text),
         transaction: costs.and_then(|costs| costs.transaction_cost(current.id)),
-        frees: costs.map(|costs| costs.unblocked(current.id)).unwrap_or_default(),
-        holds_up: costs.map_or(0, |costs| costs.waiter_count(current.id)),
-        risks: costs.map(|costs| costs.risks(current.id, request.kind, language)).unwrap_or_default(),
+        frees: costs.map(|costs| costs.unblocked_sessions(current.id)).unwrap_or_default(),
+        holds_up: costs.map_or(0, |costs| costs.count_waiters(current.id)),
+        risks: costs.map(|costs| costs.kill_risks(current.id, request.kind, language)).unwrap_or_default(),
     }
 }
 
 impl SelectedSession {
-    /// Returns whether a session with the same thread id is the selected one.
-    fn matches(&self, current: &Session) -> bool {
+    /// Returns whether a session with the same thread id is the selected session.
+    fn matches_session(&self, current: &Session) -> bool {
         to_valid_utf8(&current.user) == self.user && to_valid_utf8(&current.host) == self.host
     }
 
-    /// Compares the selected session with a list read at `listed_at` (seconds since 1970). Returns why it must not be killed: the session has
-    /// ended, another session has its id, or it runs another statement. `None` if it matches.
-    fn mismatch(
+    /// Compares the selected session with the session list and returns the reason if the session must not be killed.
+    ///
+    /// Possible reasons: the session has ended, another session has its id, or it runs another statement.
+    /// `listed_at` is the time of the list, as a Unix timestamp in seconds.
+    fn find_mismatch(
         &self,
         current: Option<&Session>,
         kind: KillKind,
@@ -267,15 +270,15 @@ impl SelectedSession {
         if self.server.as_ref().is_some_and(|listed| *listed != server.to_string()) {
             return Some(("gone", KillOutcome::Refused(KillRefusal::AnotherServer).to_string()));
         }
-        let Some(current) = current else { return Some(outcome_view(&KillOutcome::AlreadyGone)) };
-        if !self.matches(current) {
+        let Some(current) = current else { return Some(describe_outcome(&KillOutcome::AlreadyGone)) };
+        if !self.matches_session(current) {
             let reason =
                 KillRefusal::AnotherSession { user: to_valid_utf8(&current.user), host: to_valid_utf8(&current.host) };
             return Some(("gone", KillOutcome::Refused(reason).to_string()));
         }
         let started_at = listed_at.saturating_sub_unsigned(current.seconds);
         let is_later_statement =
-            self.since.is_some_and(|since| started_at > since / 1000 + request::TIME_TOLERANCE_SECONDS);
-        (kind == KillKind::Query && is_later_statement).then(|| refused_outcome(KillRefusal::AnotherStatement))
+            self.since.is_some_and(|since| started_at > since / 1000 + request::START_TIME_TOLERANCE_SECONDS);
+        (kind == KillKind::Query && is_later_statement).then(|| describe_refusal(KillRefusal::AnotherStatement))
     }
 }

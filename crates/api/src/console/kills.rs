@@ -16,10 +16,10 @@ use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::pagination::{self, PageParameters};
 
-/// Maximum number of audit rows searched for the users who ordered the kills of a page.
+/// Maximum number of audit rows that are searched for the users who requested the kills on a page.
 const MAX_AUDIT_ROWS: u32 = 1000;
 
-/// Page of kills.
+/// Page of kills on a node.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct NodeKills {
     /// Kills, newest first
@@ -32,17 +32,17 @@ pub(crate) struct NodeKills {
 #[derive(Serialize, ToSchema)]
 struct NodeKill {
     id: i64,
-    /// manual, intelligent or task
+    /// Source of the kill: manual, intelligent or task
     source: &'static str,
-    /// Id of the intelligent kill or of the kill task
+    /// Id of the intelligent kill or kill task
     #[schema(required)]
     task_id: Option<String>,
-    /// Name of the user who requested the kill; null while the kill is in progress, and if the audit no longer has it
+    /// Name of the user who requested the kill; null while the kill is in progress or if its audit row is missing
     #[schema(required)]
     by: Option<String>,
-    /// connection or query
+    /// Target of the kill: connection or query
     what: String,
-    /// Reason given by the user; may be empty
+    /// Reason that the user entered; may be empty
     reason: String,
     /// Thread id
     session_id: u64,
@@ -51,21 +51,21 @@ struct NodeKill {
     #[schema(required)]
     db: Option<String>,
     command: String,
-    /// Seconds in its state before the kill
+    /// Time in the last state before the kill, in seconds
     time: u64,
     #[schema(required)]
     state: Option<String>,
-    /// SQL template of its statement
+    /// SQL template of the killed statement
     #[schema(required)]
     sql_template: Option<String>,
-    /// Time of the request (UTC)
+    /// Time of the kill request (UTC)
     asked_at: String,
     #[schema(required)]
     ended_at: Option<String>,
-    /// killed, rolling_back, ending, already_gone, refused, failed or unknown; null while the kill is in progress
+    /// Outcome: killed, rolling_back, ending, already_gone, refused, failed or unknown; null while the kill is pending
     #[schema(required)]
     outcome: Option<&'static str>,
-    /// Details
+    /// Details of the outcome
     #[schema(required)]
     message: Option<String>,
 }
@@ -81,18 +81,18 @@ struct NodeKill {
         (status = 400, description = "Invalid parameter value", body = ErrorBody)
     )
 )]
-pub(crate) async fn list(
+pub(crate) async fn list_kills(
     State(service): State<AppState>,
     caller: Caller,
     Path(path): Path<(String, String, String)>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<NodeKills>, ApiError> {
     let target = NodeTarget::resolve(&service, &caller, Action::GET_INSTANCE, &path).await?;
-    let page = pagination::parse_page(query.as_deref())?;
+    let page = pagination::parse_page_parameters(query.as_deref())?;
     let filter =
         KillFilter { node_id: Some(target.node.clone()), ..KillFilter::for_instance(target.instance.id.clone()) };
     let (kills, total_count) = service.store.killed_sessions(&filter, page).await?;
-    let actors = load_actors(&service, &target.node, &kills).await?;
+    let actors = load_actor_names(&service, &target.node, &kills).await?;
     let view = |kill: KillRecord| NodeKill {
         by: actors.get(&(kill.session_id, kill.requested_at)).cloned(),
         id: kill.id,
@@ -108,16 +108,18 @@ pub(crate) async fn list(
         time: kill.seconds,
         state: kill.state,
         sql_template: kill.template,
-        asked_at: format_utc(kill.requested_at),
-        ended_at: kill.ended_at.map(format_utc),
+        asked_at: format_utc_millis(kill.requested_at),
+        ended_at: kill.ended_at.map(format_utc_millis),
         outcome: kill.outcome.map(KillEnd::name),
         message: kill.detail,
     };
     Ok(Json(NodeKills { kills: kills.into_iter().map(view).collect(), total_count }))
 }
 
-/// Returns the names of the users who ordered these kills, by session id and request time, from the audit rows of the outcomes.
-async fn load_actors(
+/// Returns the names of the users who requested these kills, by thread id and request time.
+///
+/// The audit rows of the kill outcomes contain the names.
+async fn load_actor_names(
     service: &AppState,
     node: &NodeId,
     kills: &[KillRecord],
@@ -142,6 +144,6 @@ async fn load_actors(
     Ok(named.collect())
 }
 
-fn format_utc(milliseconds: i64) -> String {
+fn format_utc_millis(milliseconds: i64) -> String {
     Timestamp::from_millisecond(milliseconds).map_or_else(|_| String::new(), |timestamp| timestamp.to_string())
 }

@@ -11,16 +11,16 @@ use crate::caller::{Caller, NodeTarget};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 
-/// Wait graph of a node, and the server instance that reported it.
+/// Wait graph of a node, with the server instance that reported the waits.
 #[derive(Serialize)]
-pub(crate) struct Locks {
-    /// Server instance, to be sent with a kill of one of the sessions.
+pub(crate) struct NodeLocks {
+    /// Server instance, which a request to kill one of the sessions must contain.
     server: String,
     #[serde(flatten)]
     graph: WaitGraph,
 }
 
-/// Show the lock waits of a node and their root blockers: the output of `clew locks --format json`.
+/// Show the lock waits of a node and their root blockers, in the format of `clew locks --format json`.
 #[utoipa::path(
     get,
     path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/locks",
@@ -31,15 +31,15 @@ pub(crate) struct Locks {
         (status = 500, description = "The node cannot be read; the message says why", body = ErrorBody)
     )
 )]
-pub(crate) async fn show(
+pub(crate) async fn show_locks(
     State(service): State<AppState>,
     caller: Caller,
     Path(path): Path<(String, String, String)>,
-) -> Result<Json<Locks>, ApiError> {
+) -> Result<Json<NodeLocks>, ApiError> {
     let target = NodeTarget::resolve_with_password(&service, &caller, Action::LIST_PROCESSES, &path).await?;
     let read = async |limits| read_waits_with_instance(&target.node.url, &limits).await;
     let (server, observed) = service.read_node(&target.node, read).await?;
     let graph = waits::build_graph(&observed);
-    let graph = if target.is_masked_for(&service, &caller) { graph.masked() } else { graph };
-    Ok(Json(Locks { server: server.to_string(), graph }))
+    let graph = if target.is_masked_for_caller(&service, &caller) { graph.masked() } else { graph };
+    Ok(Json(NodeLocks { server: server.to_string(), graph }))
 }

@@ -1,4 +1,4 @@
-//! Permissions of the caller on an instance, with the reason of each denied action.
+//! Permissions of the caller on an instance, with the reason for each denied action.
 
 use std::collections::BTreeMap;
 
@@ -17,9 +17,9 @@ use crate::json::Json;
 /// Permissions of the caller on an instance.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Permissions {
-    /// Permissions, by action name as in policies
+    /// Permissions by action name
     permissions: BTreeMap<&'static str, Permission>,
-    /// True if the caller sees SQL templates instead of statements
+    /// True if the caller gets SQL templates instead of statements
     masked: bool,
 }
 
@@ -27,7 +27,7 @@ pub(crate) struct Permissions {
 #[derive(Serialize, ToSchema)]
 struct Permission {
     allowed: bool,
-    /// Reason of the denial, in the language of X-Language; null if allowed
+    /// Reason for the denial, in the language of X-Language; null if allowed
     #[schema(required)]
     reason: Option<String>,
 }
@@ -43,7 +43,7 @@ struct Permission {
         (status = 403, description = "The caller may do nothing there", body = ErrorBody)
     )
 )]
-pub(crate) async fn show(
+pub(crate) async fn show_permissions(
     State(service): State<AppState>,
     caller: Caller,
     Extension(language): Extension<Language>,
@@ -55,8 +55,8 @@ pub(crate) async fn show(
     for action in Action::ALL {
         let outcome = match action.target {
             ActionTarget::Domain => continue,
-            ActionTarget::Instance => Box::pin(caller.require_instance(&service, *action, path, &[])).await,
-            ActionTarget::Project => Box::pin(caller.require_project_instance(&service, *action, path)).await,
+            ActionTarget::Instance => Box::pin(caller.require_instance_action(&service, *action, path, &[])).await,
+            ActionTarget::Project => Box::pin(caller.require_project_action_on_instance(&service, *action, path)).await,
         };
         let permission = match outcome {
             Ok(found) => {
@@ -64,7 +64,7 @@ pub(crate) async fn show(
                 Permission { allowed: true, reason: None }
             }
             Err(refusal) if refusal.status() == http::StatusCode::FORBIDDEN => {
-                let reason = refusal.body(language, "").error_msg;
+                let reason = refusal.build_body(language, "").error_msg;
                 first_refusal.get_or_insert(refusal);
                 Permission { allowed: false, reason: Some(reason) }
             }
@@ -72,13 +72,13 @@ pub(crate) async fn show(
         };
         permissions.insert(action.name, permission);
     }
-    // Without any permission, the error is the same as for an instance that does not exist.
+    // A caller without any permission gets the same error as for a missing instance.
     match (found_instance, first_refusal) {
         (Some((project, instance)), _) => {
-            let masked = caller.sees_templates(&service, &project, &instance);
+            let masked = caller.gets_sql_templates(&service, &project, &instance);
             Ok(Json(Permissions { permissions, masked }))
         }
         (None, Some(refusal)) => Err(refusal),
-        (None, None) => Err(ApiError::internal(&"there is no action on an instance")),
+        (None, None) => Err(ApiError::internal_error(&"there is no action on an instance")),
     }
 }

@@ -1,4 +1,4 @@
-//! Browser sessions: a token stored in a cookie.
+//! Browser sessions, which consist of a token in a cookie.
 
 mod body;
 mod wire;
@@ -18,28 +18,28 @@ use tracing::info;
 
 use super::{cookie, csrf};
 use crate::audit::AuditContext;
-use crate::authentication::read_body;
+use crate::authentication::read_request_body;
 use crate::caller::{Caller, CredentialRef, TokenInfo};
 use crate::client_addr::ClientAddr;
 use crate::error::{ApiError, ErrorBody};
-use crate::iam::check_password::check_password;
-use crate::iam::projects::usable_projects;
+use crate::iam::check_password::authenticate_by_password;
+use crate::iam::projects::load_usable_projects;
 use crate::iam::token_issue::{IssuedToken, describe_scope, issue_token};
 use crate::json::Json;
 use crate::{AppState, limits, policy_cache};
 use body::{ProjectChoice, SignInBody};
 use wire::Session;
 
-/// `Cache-Control: no-store`.
+/// Header `Cache-Control: no-store`.
 type NoStoreHeader = [(HeaderName, HeaderValue); 1];
-/// `Cache-Control: no-store` and `Set-Cookie`.
+/// Headers `Cache-Control: no-store` and `Set-Cookie`.
 type SessionHeaders = [(HeaderName, HeaderValue); 2];
 
-fn no_store() -> (HeaderName, HeaderValue) {
+fn no_store_header() -> (HeaderName, HeaderValue) {
     (CACHE_CONTROL, HeaderValue::from_static("no-store"))
 }
 
-/// Sign a browser in with user name and password. The token is set as an HttpOnly cookie.
+/// Sign in with user name and password. The response sets the token as an HttpOnly cookie.
 #[utoipa::path(
     post,
     path = "/clew/v1/console/session",
@@ -53,29 +53,36 @@ fn no_store() -> (HeaderName, HeaderValue) {
         (status = 403, description = "Another site asks", body = ErrorBody)
     )
 )]
-pub(crate) async fn create(
+pub(crate) async fn create_session(
     State(service): State<AppState>,
     Extension(trail): Extension<AuditContext>,
     request: Request,
 ) -> Result<(StatusCode, SessionHeaders, Json<Session>), ApiError> {
     let (parts, body) = request.into_parts();
-    // Prevents login CSRF: another site could sign its victim in as another user.
-    csrf::check_origin(&parts.method, &parts.headers)?;
-    let sign_in = body::parse_sign_in(&read_body(body, &service.settings).await?)?;
-    let user =
-        check_password(&service, &trail, limits::client_ip(&parts.extensions), &sign_in.who, sign_in.password).await?;
+    // This check prevents login CSRF, in which another site signs the browser in as another user.
+    csrf::check_request_origin(&parts.method, &parts.headers)?;
+    let sign_in = body::parse_sign_in(&read_request_body(body, &service.settings).await?)?;
+    let user = authenticate_by_password(
+        &service,
+        &trail,
+        limits::client_ip(&parts.extensions),
+        &sign_in.who,
+        sign_in.password,
+    )
+    .await?;
     let grants = policy_cache::load_policies(&service.store, &user.id).await?;
-    let projects = sort_by_name(usable_projects(&service, &user.domain_id, user.administrator, &grants).await?);
+    let projects =
+        sort_projects_by_name(load_usable_projects(&service, &user.domain_id, user.administrator, &grants).await?);
     let project = projects.first();
     let issued = issue_token(&service, &user, project, TokenOrigin::Console, "password", None).await?;
     info!(user.id = %user.id, "signed in to the page");
     trail.add_detail("scope", describe_scope(project));
-    let cookie = new_cookie(&issued, &parts.headers, parts.extensions.get())?;
-    let (headers, session) = session_response(&issued, &user, project, &projects, cookie);
+    let cookie = build_session_cookie(&issued, &parts.headers, parts.extensions.get())?;
+    let (headers, session) = build_session_response(&issued, &user, project, &projects, cookie);
     Ok((StatusCode::CREATED, headers, session))
 }
 
-/// Show the session's user and scope.
+/// Show the user and scope of the session.
 #[utoipa::path(
     get,
     path = "/clew/v1/console/session",
@@ -85,19 +92,19 @@ pub(crate) async fn create(
         (status = 403, description = "The request is signed with an access key, or another site asks", body = ErrorBody)
     )
 )]
-pub(crate) async fn show(
+pub(crate) async fn show_session(
     State(service): State<AppState>,
     caller: Caller,
 ) -> Result<(NoStoreHeader, Json<Session>), ApiError> {
-    let token_info = require_token(&caller)?;
-    let projects = caller_projects(&service, &caller).await?;
+    let token_info = require_token_credentials(&caller)?;
+    let projects = load_caller_projects(&service, &caller).await?;
     let project = match &caller.principal.scope {
         Scope::Project(id) => service.store.project(id).await?,
         Scope::AccessKey | Scope::Domain => None,
     };
     let user = load_user(&service, &caller).await?;
     let session = Session::new(&user, project.as_ref(), &projects, token_info.expires_at, &token_info.csrf);
-    Ok(([no_store()], Json(session)))
+    Ok(([no_store_header()], Json(session)))
 }
 
 /// Sign out and revoke the token.
@@ -110,19 +117,21 @@ pub(crate) async fn show(
         (status = 403, description = "The request is signed with an access key, or does not come from the page", body = ErrorBody)
     )
 )]
-pub(crate) async fn delete(
+pub(crate) async fn delete_session(
     State(service): State<AppState>,
     caller: Caller,
     headers: HeaderMap,
 ) -> Result<(StatusCode, SessionHeaders), ApiError> {
-    let token_info = require_token(&caller)?;
-    service.store.revoke_token(&caller.origin(), &token_info.hash).await?;
-    let removed = cookie::set_cookie("", 0, &headers, caller.client.as_ref())?;
-    Ok((StatusCode::NO_CONTENT, [no_store(), (SET_COOKIE, removed)]))
+    let token_info = require_token_credentials(&caller)?;
+    service.store.revoke_token(&caller.audit_origin(), &token_info.hash).await?;
+    let removed = cookie::build_set_cookie_header("", 0, &headers, caller.client.as_ref())?;
+    Ok((StatusCode::NO_CONTENT, [no_store_header(), (SET_COOKIE, removed)]))
 }
 
-/// Change the session to another project, or to the domain. Replaces the token; the expiry is unchanged. Requires a session that began with a
-/// password on the page: a token of POST /v3/auth/tokens keeps its scope.
+/// Change the scope of the session to another project or to the domain.
+///
+/// The session gets a new token with the same expiry.
+/// The session must have been created on the page: a token from POST /v3/auth/tokens cannot change its scope.
 #[utoipa::path(
     post,
     path = "/clew/v1/console/session/project",
@@ -134,19 +143,19 @@ pub(crate) async fn delete(
         (status = 403, description = "The user cannot use the project, the session did not begin on the page, or the request does not come from it", body = ErrorBody)
     )
 )]
-pub(crate) async fn choose_project(
+pub(crate) async fn change_project(
     State(service): State<AppState>,
     caller: Caller,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<(SessionHeaders, Json<Session>), ApiError> {
-    let token_info = require_token(&caller)?;
-    // An API token keeps the scope that it was issued for: otherwise a project token could become a domain token.
+    let token_info = require_token_credentials(&caller)?;
+    // An API token cannot change its scope, because a project token could otherwise become a domain token.
     if token_info.origin != TokenOrigin::Console {
         return Err(ApiError::with_detail(ErrorEntry::IAM_FORBIDDEN_SCOPE, "session-of-console", Vec::new()));
     }
-    let requested = body::parse_project(&body)?;
-    let projects = caller_projects(&service, &caller).await?;
+    let requested = body::parse_project_choice(&body)?;
+    let projects = load_caller_projects(&service, &caller).await?;
     let project = match requested {
         None => None,
         Some(id) => {
@@ -156,19 +165,20 @@ pub(crate) async fn choose_project(
         }
     };
     let user = load_user(&service, &caller).await?;
-    // Revokes the old token first: only one of two concurrent requests gets a new token, and a failure leaves no old token valid.
-    if !service.store.revoke_token(&caller.origin(), &token_info.hash).await? {
+    // The old token is revoked first, so that only one of two concurrent requests gets a new token.
+    // A failure after the revocation leaves no valid token.
+    if !service.store.revoke_token(&caller.audit_origin(), &token_info.hash).await? {
         return Err(ApiError::with_detail(ErrorEntry::TOKEN_EXPIRED, "auth-token-revoked", Vec::new()));
     }
     let issued =
         issue_token(&service, &user, project, TokenOrigin::Console, "token", Some(token_info.expires_at)).await?;
     caller.audit.add_detail("scope", describe_scope(project));
-    let cookie = new_cookie(&issued, &headers, caller.client.as_ref())?;
-    Ok(session_response(&issued, &user, project, &projects, cookie))
+    let cookie = build_session_cookie(&issued, &headers, caller.client.as_ref())?;
+    Ok(build_session_response(&issued, &user, project, &projects, cookie))
 }
 
-/// Builds the response to a browser that gets a new token.
-fn session_response(
+/// Builds the response for a browser session with a new token.
+fn build_session_response(
     issued: &IssuedToken,
     user: &User,
     project: Option<&Project>,
@@ -177,20 +187,20 @@ fn session_response(
 ) -> (SessionHeaders, Json<Session>) {
     let csrf = token::csrf_token(issued.secret.expose_secret());
     let session = Session::new(user, project, projects, issued.expires_at, &csrf);
-    ([no_store(), (SET_COOKIE, cookie)], Json(session))
+    ([no_store_header(), (SET_COOKIE, cookie)], Json(session))
 }
 
-/// Builds the cookie of a new token. The cookie expires with the token.
-fn new_cookie(
+/// Builds the session cookie for a new token. The cookie expires with the token.
+fn build_session_cookie(
     issued: &IssuedToken,
     headers: &HeaderMap,
     connection: Option<&ClientAddr>,
 ) -> Result<HeaderValue, ApiError> {
     let left = issued.expires_at - Timestamp::now().as_second();
-    cookie::set_cookie(issued.secret.expose_secret(), left, headers, connection)
+    cookie::build_set_cookie_header(issued.secret.expose_secret(), left, headers, connection)
 }
 
-fn require_token(caller: &Caller) -> Result<&TokenInfo, ApiError> {
+fn require_token_credentials(caller: &Caller) -> Result<&TokenInfo, ApiError> {
     match &caller.credential {
         CredentialRef::Token(token_info) => Ok(token_info),
         CredentialRef::Key(_) => {
@@ -199,18 +209,20 @@ fn require_token(caller: &Caller) -> Result<&TokenInfo, ApiError> {
     }
 }
 
-async fn caller_projects(service: &AppState, caller: &Caller) -> Result<Vec<Project>, ApiError> {
+async fn load_caller_projects(service: &AppState, caller: &Caller) -> Result<Vec<Project>, ApiError> {
     let principal = &caller.principal;
-    Ok(sort_by_name(usable_projects(service, &principal.domain_id, principal.administrator, &principal.grants).await?))
+    Ok(sort_projects_by_name(
+        load_usable_projects(service, &principal.domain_id, principal.administrator, &principal.grants).await?,
+    ))
 }
 
-fn sort_by_name(mut projects: Vec<Project>) -> Vec<Project> {
+fn sort_projects_by_name(mut projects: Vec<Project>) -> Vec<Project> {
     projects.sort_by(|one, other| one.name.cmp(&other.name));
     projects
 }
 
 async fn load_user(service: &AppState, caller: &Caller) -> Result<User, ApiError> {
     let user = service.store.user(&caller.principal.user_id).await?;
-    // The user was deleted after the request was authenticated.
+    // A missing user was deleted after the request was authenticated.
     user.ok_or_else(|| ApiError::with_detail(ErrorEntry::TOKEN_EXPIRED, "auth-token-revoked", Vec::new()))
 }

@@ -1,4 +1,4 @@
-//! Routes for the details and the execution plan of one session.
+//! Routes for the details of a session and the execution plan of its statement.
 
 use axum::extract::{Path, State};
 use clew_diagnose::waits::WaitGraph;
@@ -10,13 +10,13 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::AppState;
-use crate::body::invalid_field;
+use crate::body::invalid_field_error;
 use crate::caller::{Caller, NodeTarget};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::statement_text::visible_statement;
 
-/// Ids of project, instance, node and session.
+/// Ids of the project, instance, node and session in a path.
 type SessionPath = (String, String, String, String);
 
 /// Details of a session.
@@ -30,30 +30,30 @@ pub(crate) struct SessionDetail {
     #[schema(required)]
     db: Option<String>,
     command: String,
-    /// Seconds in the current state
+    /// Time in the current state, in seconds
     time: u64,
     #[schema(required)]
     state: Option<String>,
-    /// Full statement; its SQL template if statements are masked
+    /// Full statement, or its SQL template if statements are masked
     #[schema(required)]
     statement: Option<String>,
-    /// True if the statement is truncated at 8 MiB
+    /// True if the statement was truncated at 8 MiB
     statement_cut: bool,
     #[schema(required)]
     sql_template: Option<String>,
     /// True if literals are masked in all fields
     masked: bool,
-    /// Open transaction
+    /// Open transaction of the session
     #[schema(required)]
     transaction: Option<OpenTransaction>,
-    /// Latest statements of the transaction, oldest first; SQL templates if statements are masked
+    /// Last statements of the transaction, or their SQL templates if statements are masked; oldest first
     last_statements: Vec<String>,
     /// Connection attributes of the client, by name
     attributes: Vec<Attribute>,
-    /// Lock waits that involve the session, in the format of the node's locks
+    /// Wait graph of the session, in the same format as the wait graph of a node
     #[schema(value_type = Object)]
     waits: WaitGraph,
-    /// Data that could not be read, with the reason
+    /// Data that could not be read, with reasons
     #[schema(value_type = Vec<Object>)]
     limitations: Vec<Limitation>,
 }
@@ -61,11 +61,11 @@ pub(crate) struct SessionDetail {
 #[derive(Serialize, ToSchema)]
 struct OpenTransaction {
     id: u64,
-    /// RUNNING, LOCK WAIT, ROLLING BACK or COMMITTING
+    /// Transaction state: RUNNING, LOCK WAIT, ROLLING BACK or COMMITTING
     state: String,
     /// Age of the transaction, in seconds
     seconds: u64,
-    /// Seconds of waiting for a lock; null if the session does not wait
+    /// Duration of the current lock wait, in seconds; null if the session does not wait
     #[schema(required)]
     lock_wait_seconds: Option<u64>,
     rows_locked: u64,
@@ -96,7 +96,7 @@ struct Attribute {
         (status = 500, description = "The node cannot be read; the message says why", body = ErrorBody)
     )
 )]
-pub(crate) async fn show(
+pub(crate) async fn show_session_detail(
     State(service): State<AppState>,
     caller: Caller,
     Path((project, instance, node, session)): Path<SessionPath>,
@@ -105,14 +105,14 @@ pub(crate) async fn show(
         NodeTarget::resolve_with_password(&service, &caller, Action::LIST_PROCESSES, &(project, instance, node))
             .await?;
     let id = parse_session_id(&session)?;
-    let masked = target.is_masked_for(&service, &caller);
+    let masked = target.is_masked_for_caller(&service, &caller);
     let read = service
         .read_node(&target.node, async |limits| read_session_detail(&target.node.url, id, &limits).await)
         .await?;
-    Ok(Json(session_view(read.ok_or_else(|| no_such_session(id))?, masked)))
+    Ok(Json(build_session_detail(read.ok_or_else(|| no_such_session_error(id))?, masked)))
 }
 
-fn session_view(read: DetailedSession, masked: bool) -> SessionDetail {
+fn build_session_detail(read: DetailedSession, masked: bool) -> SessionDetail {
     let text = |statement: &Vec<u8>| visible_statement(statement, masked);
     let DetailedSession { session, is_truncated: is_cut, transaction, last_statements, attributes, graph } = read;
     let mut waits = if masked { graph.masked() } else { graph };
@@ -147,19 +147,19 @@ fn session_view(read: DetailedSession, masked: bool) -> SessionDetail {
     }
 }
 
-/// Execution plan, or the reason why the server returned none.
+/// Execution plan of a statement, or the server's reason for not returning a plan.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ExplainAnswer {
-    /// Format of the plan: text, a table with one line per row
+    /// Format of the plan: text, which is a table with one line per row
     format: &'static str,
     #[schema(required)]
     plan: Option<String>,
-    /// Error message of the server; null if there is a plan
+    /// Error message of the server; null if the server returned a plan
     #[schema(required)]
     refused: Option<String>,
 }
 
-/// Explain the statement that a session runs.
+/// Show the execution plan of the current statement of a session.
 #[utoipa::path(
     post,
     path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/sessions/{session_id}/explain",
@@ -175,7 +175,7 @@ pub(crate) struct ExplainAnswer {
         (status = 500, description = "The node cannot be asked; the message says why", body = ErrorBody)
     )
 )]
-pub(crate) async fn explain(
+pub(crate) async fn explain_statement(
     State(service): State<AppState>,
     caller: Caller,
     Path((project, instance, node, session)): Path<SessionPath>,
@@ -184,8 +184,8 @@ pub(crate) async fn explain(
         NodeTarget::resolve_with_password(&service, &caller, Action::LIST_PROCESSES, &(project, instance, node))
             .await?;
     let id = parse_session_id(&session)?;
-    if target.is_masked_for(&service, &caller) {
-        // Plans contain literals, in a format that differs between servers.
+    if target.is_masked_for_caller(&service, &caller) {
+        // Plans contain literals, and their format differs between servers.
         return Err(ApiError::with_detail(ErrorEntry::FOREIGN_PROJECT, "explain-masked", Vec::new()));
     }
     let explained =
@@ -195,14 +195,14 @@ pub(crate) async fn explain(
         ExplainOutcome::NoPlan(refused) => {
             Ok(Json(ExplainAnswer { format: "text", plan: None, refused: Some(refused) }))
         }
-        ExplainOutcome::NoSession => Err(no_such_session(id)),
+        ExplainOutcome::NoSession => Err(no_such_session_error(id)),
     }
 }
 
 fn parse_session_id(text: &str) -> Result<u64, ApiError> {
-    text.parse().ok().filter(|id| *id > 0).ok_or_else(|| invalid_field("session_id", text))
+    text.parse().ok().filter(|id| *id > 0).ok_or_else(|| invalid_field_error("session_id", text))
 }
 
-fn no_such_session(id: u64) -> ApiError {
+fn no_such_session_error(id: u64) -> ApiError {
     ApiError::with_detail(ErrorEntry::UNKNOWN_NODE, "no-such-session", vec![("id", id.to_string())])
 }

@@ -1,8 +1,11 @@
-//! Live session list of a node, as server-sent events. `docs/decisions/0025-shared-sampling-for-event-streams.md` describes how subscribers share it.
+//! Live session list of a node, sent as server-sent events.
 //!
-//! The registry (`registry`) starts one watch per node (`node_watch`), which samples the node for all its subscribers. The feed (`feed`)
-//! renders snapshots and changes. Each subscriber (`subscriber`) gets the changes since its last event, as fast as it reads. The permissions
-//! of a subscriber are revalidated while its stream is open (`authorization`).
+//! `docs/decisions/0025-shared-sampling-for-event-streams.md` describes how subscribers share the samples of a node.
+//!
+//! The registry (`registry`) starts one watch per node (`node_watch`), which samples the node for all subscribers.
+//! The feed (`feed`) renders snapshots and changes as events.
+//! Each subscriber (`subscriber`) sends the changes since its last event as fast as the client reads.
+//! The permissions of a subscriber (`authorization`) are revalidated while its stream is open.
 
 mod authorization;
 mod event;
@@ -27,29 +30,29 @@ use crate::caller::{Caller, NodeTarget};
 use crate::error::{ApiError, ErrorBody};
 use crate::query::Query;
 use authorization::StreamAuthorization;
-use event::Position;
+use event::FeedPosition;
 pub(crate) use registry::WatchRegistry;
 use subscriber::Subscriber;
 
-/// Allowed intervals between two events, in seconds.
-const INTERVAL_SECONDS: std::ops::RangeInclusive<u32> = 1..=60;
+/// Range of allowed intervals between two events, in seconds.
+const ALLOWED_INTERVAL_SECONDS: std::ops::RangeInclusive<u32> = 1..=60;
 
 /// Query parameters of an event stream.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "describes the query, which is read parameter by parameter to name what is wrong")]
 pub(crate) struct StreamParameters {
-    /// Minimum time between two events, in seconds; longer if sampling the node is slow
+    /// Minimum interval between two events, in seconds; longer if sampling the node is slow
     #[param(minimum = 1, maximum = 60, default = 1)]
     interval: Option<u32>,
-    /// Alternative to the Last-Event-ID header
+    /// Id of the last received event, as an alternative to the header Last-Event-ID
     last_event_id: Option<String>,
 }
 
 /// Watch the sessions of a node.
 ///
-/// Events: `snapshot` (all sessions), `changes` (changes since the previous event), `limitations` (data that the server hides), `trouble` (the
-/// node cannot be read), `end` (reason of the end of the stream). The connection stays open.
+/// Event types: `snapshot` (all sessions), `changes` (changes since the previous event),
+/// `limitations` (data that the server hides), `trouble` (failed read of the node) and `end` (reason for the end).
 #[utoipa::path(
     get,
     path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/stream",
@@ -64,7 +67,7 @@ pub(crate) struct StreamParameters {
         (status = 429, description = "The caller has as many event streams as one may have", body = ErrorBody)
     )
 )]
-pub(crate) async fn watch(
+pub(crate) async fn watch_sessions(
     State(service): State<AppState>,
     caller: Caller,
     Path(path): Path<(String, String, String)>,
@@ -73,21 +76,30 @@ pub(crate) async fn watch(
 ) -> Result<Response, ApiError> {
     let target = NodeTarget::resolve(&service, &caller, Action::LIST_PROCESSES, &path).await?;
     let query = Query::parse(query.as_deref())?;
-    let seconds =
-        query.number("interval", *INTERVAL_SECONDS.start(), *INTERVAL_SECONDS.end(), *INTERVAL_SECONDS.start())?;
+    let seconds = query.get_number(
+        "interval",
+        *ALLOWED_INTERVAL_SECONDS.start(),
+        *ALLOWED_INTERVAL_SECONDS.end(),
+        *ALLOWED_INTERVAL_SECONDS.start(),
+    )?;
     let interval = Duration::from_secs(seconds.into());
     let slot = service.acquire_stream_slot(&caller.principal.user_id)?;
     let header = headers.get("last-event-id").and_then(|id| id.to_str().ok());
-    let position = header.or_else(|| query.get("last_event_id")).and_then(Position::parse);
+    let position = header.or_else(|| query.get("last_event_id")).and_then(FeedPosition::parse);
     let subscription = service.watch_registry().subscribe(&service, &target.instance.id, &target.node, interval);
     let authorization = StreamAuthorization::new(service.clone(), caller, path, &target);
-    let subscriber =
-        Subscriber::new(authorization, (subscription, slot), interval, position, service.watch_registry().shutdown());
-    let body = Body::from_stream(stream::unfold(subscriber, Subscriber::next));
+    let subscriber = Subscriber::new(
+        authorization,
+        (subscription, slot),
+        interval,
+        position,
+        service.watch_registry().shutdown_token(),
+    );
+    let body = Body::from_stream(stream::unfold(subscriber, Subscriber::next_chunk));
     let headers: [(HeaderName, &str); 3] = [
         (CONTENT_TYPE, "text/event-stream"),
         (CACHE_CONTROL, "no-store"),
-        // Disables response buffering in nginx.
+        // This header disables response buffering in nginx.
         (HeaderName::from_static("x-accel-buffering"), "no"),
     ];
     Ok((headers, body).into_response())

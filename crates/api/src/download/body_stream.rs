@@ -1,7 +1,8 @@
-//! Body stream of a download: a byte range of a header row and of the result file after it.
+//! Body stream of a download: a byte range of a header row and of the following result file.
 //!
-//! Bytes in the page cache are read on the sending thread: such a read takes as long as a copy. Bytes on disk are read on a blocking
-//! thread. `docs/decisions/0018-downloads-and-long-polling.md` has the measurements.
+//! Bytes in the page cache are read on the async thread, because such a read only copies memory.
+//! Bytes on disk are read on a blocking thread.
+//! `docs/decisions/0018-downloads-and-long-polling.md` contains the measurements.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -16,18 +17,18 @@ use futures_util::Stream;
 use rustix::io::{Errno, ReadWriteFlags, preadv2};
 use tokio::task::{JoinHandle, spawn_blocking};
 
-/// Size of a chunk, in bytes. The HTTP library buffers about six chunks.
+/// Maximum size of a chunk, in bytes. The HTTP library buffers about six chunks.
 pub(super) const CHUNK_SIZE: usize = 64 * 1024;
 
-/// Chunks of one download, in order. The stream ends after the last byte of the range, or with an error.
+/// Stream of the chunks of a download. The stream ends after the last byte of the range or with an error.
 #[derive(Debug)]
 pub(super) struct BodyStream {
     /// Unsent part of the header row.
     header: Bytes,
     file: Arc<File>,
-    /// Offset of the next chunk in the file.
+    /// File offset of the next chunk.
     offset: u64,
-    /// End offset of the range in the file, exclusive.
+    /// File offset of the end of the range, exclusive.
     end: u64,
     pool: BufferPool,
     /// Pending read on a blocking thread.
@@ -35,15 +36,16 @@ pub(super) struct BodyStream {
 }
 
 impl BodyStream {
-    /// Creates a stream of a header row and the bytes `offset..end` of a file.
+    /// Creates a stream of a header row followed by the bytes `offset..end` of a file.
     pub(super) fn new(header: Bytes, file: File, offset: u64, end: u64) -> Self {
         Self { header, file: Arc::new(file), offset, end, pool: BufferPool::default(), reading: None }
     }
 
-    /// Returns the next chunk if it is in the page cache. Otherwise starts a read on a blocking thread and returns `None`.
+    /// Returns the next chunk if it is in the page cache.
+    /// Otherwise, starts a read on a blocking thread and returns `None`.
     fn start_read(&mut self) -> Option<io::Result<Bytes>> {
         let mut buffer = self.pool.acquire(self.end - self.offset);
-        if let Some(read) = read_nowait(&self.file, &mut buffer, self.offset) {
+        if let Some(read) = read_from_page_cache(&self.file, &mut buffer, self.offset) {
             return Some(self.complete_read(buffer, read));
         }
         let (file, at) = (self.file.clone(), self.offset);
@@ -60,7 +62,7 @@ impl BodyStream {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "a result became shorter while it was sent"));
         }
         self.offset += length as u64;
-        Ok(self.pool.share(buffer, length))
+        Ok(self.pool.share_prefix(buffer, length))
     }
 }
 
@@ -88,15 +90,15 @@ impl Stream for BodyStream {
     }
 }
 
-/// Buffers that are reused after their chunk is sent, so that they stay in the CPU cache.
+/// Pool of buffers that are reused after their chunk is sent, so that they stay in the CPU cache.
 #[derive(Debug, Default)]
 struct BufferPool {
-    /// Buffers with a chunk in use, oldest first: the order in which their chunks are dropped.
+    /// Buffers of chunks in use, oldest first, because chunks are dropped in this order.
     shared: VecDeque<Bytes>,
 }
 
 impl BufferPool {
-    /// Returns a buffer for the remaining bytes, at most [`CHUNK_SIZE`].
+    /// Returns a buffer for the remaining bytes with a size of at most [`CHUNK_SIZE`].
     fn acquire(&mut self, left: u64) -> BytesMut {
         let length = usize::try_from(left).unwrap_or(CHUNK_SIZE).min(CHUNK_SIZE);
         let returned =
@@ -106,8 +108,9 @@ impl BufferPool {
         buffer
     }
 
-    /// Returns the first `length` bytes of a buffer as a chunk. The buffer is reusable after the chunk is dropped.
-    fn share(&mut self, buffer: BytesMut, length: usize) -> Bytes {
+    /// Returns the first `length` bytes of a buffer as a chunk.
+    /// The buffer can be reused after the chunk is dropped.
+    fn share_prefix(&mut self, buffer: BytesMut, length: usize) -> Bytes {
         let buffer = buffer.freeze();
         let chunk = buffer.slice(..length.min(buffer.len()));
         self.shared.push_back(buffer);
@@ -115,13 +118,16 @@ impl BufferPool {
     }
 }
 
-/// Reads from the page cache. Returns `None` if the read would wait for the disk, or the file system does not support `RWF_NOWAIT`.
-fn read_nowait(file: &File, buffer: &mut [u8], at: u64) -> Option<io::Result<usize>> {
+/// Reads a part of a file from the page cache.
+///
+/// Returns `None` if the read would wait for the disk or the file system does not support `RWF_NOWAIT`.
+fn read_from_page_cache(file: &File, buffer: &mut [u8], at: u64) -> Option<io::Result<usize>> {
     loop {
         match preadv2(file, &mut [IoSliceMut::new(buffer)], at, ReadWriteFlags::NOWAIT) {
             Ok(length) => return Some(Ok(length)),
             Err(Errno::INTR) => {}
-            // Old kernels, sandboxes and network file systems do not support the flag. A blocking read reports real errors.
+            // Old kernels, sandboxes and network file systems do not support the flag.
+            // The blocking read then reports real errors.
             Err(_) => return None,
         }
     }
@@ -178,7 +184,7 @@ mod tests {
     #[tokio::test]
     async fn files_without_nowait_support_are_read_on_blocking_threads() {
         let path = "/proc/version";
-        assert!(read_nowait(&File::open(path).unwrap(), &mut [0; 8], 0).is_none());
+        assert!(read_from_page_cache(&File::open(path).unwrap(), &mut [0; 8], 0).is_none());
         let expected = std::fs::read(path).unwrap();
         let stream = BodyStream::new("head,".into(), File::open(path).unwrap(), 2, expected.len() as u64);
         assert_eq!(read_all(stream).await.unwrap(), [b"head,", &expected[2..]].concat());
@@ -201,7 +207,7 @@ mod tests {
         let mut share = |byte| {
             let mut buffer = pool.acquire(u64::MAX);
             buffer[0] = byte;
-            pool.share(buffer, CHUNK_SIZE)
+            pool.share_prefix(buffer, CHUNK_SIZE)
         };
         let (first, second) = (share(1), share(2));
         let address = first.as_ptr();

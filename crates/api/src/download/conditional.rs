@@ -1,21 +1,25 @@
-//! `If-Range` and `If-None-Match` (RFC 9110, section 13).
+//! Conditional requests with `If-Range` and `If-None-Match` (RFC 9110, section 13).
 
 use http::HeaderMap;
 use http::header::{IF_NONE_MATCH, IF_RANGE};
 
-/// Returns whether `Range` applies: `If-Range` is absent or equals the strong entity tag. Dates and weak tags never match.
+/// Returns whether the `Range` header applies: `If-Range` is absent or equals the strong entity tag.
+/// Dates and weak tags in `If-Range` never match.
 pub(super) fn range_applies(headers: &HeaderMap, tag: &str) -> bool {
     headers.get(IF_RANGE).is_none_or(|value| value.as_bytes() == tag.as_bytes())
 }
 
-/// Returns whether `If-None-Match` lists the entity tag.
+/// Returns whether `If-None-Match` contains the entity tag.
 pub(super) fn is_not_modified(headers: &HeaderMap, tag: &str) -> bool {
     headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok()).any(|value| {
-        value.split(',').map(str::trim).any(|listed| listed == "*" || opaque_tag(listed) == opaque_tag(tag))
+        value
+            .split(',')
+            .map(str::trim)
+            .any(|listed| listed == "*" || strip_weak_prefix(listed) == strip_weak_prefix(tag))
     })
 }
 
 /// Returns an entity tag without the `W/` prefix, for the weak comparison of `If-None-Match`.
-fn opaque_tag(tag: &str) -> &str {
+fn strip_weak_prefix(tag: &str) -> &str {
     tag.strip_prefix("W/").unwrap_or(tag)
 }

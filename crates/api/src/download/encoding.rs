@@ -1,9 +1,9 @@
-//! `Accept-Encoding` (RFC 9110, section 12.5.3).
+//! Content negotiation with `Accept-Encoding` (RFC 9110, section 12.5.3).
 
 use http::HeaderMap;
 use http::header::ACCEPT_ENCODING;
 
-/// Content encoding of a body.
+/// Content encoding of a response body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Encoding {
     Identity,
@@ -21,13 +21,13 @@ impl Encoding {
     }
 }
 
-/// Chooses the content encoding: zstd before gzip, if the client names it, else identity.
+/// Chooses the content encoding: zstd or gzip, in this order, if the client accepts it, otherwise identity.
 pub(super) fn choose_encoding(headers: &HeaderMap) -> Encoding {
     let accepted = |encoding: &Encoding| accepts_encoding(headers, encoding.name());
     [Encoding::Zstd, Encoding::Gzip].into_iter().find(accepted).unwrap_or(Encoding::Identity)
 }
 
-/// Returns whether the client accepts an encoding by name.
+/// Returns whether `Accept-Encoding` contains an encoding by name.
 pub(crate) fn accepts_encoding(headers: &HeaderMap, encoding: &str) -> bool {
     headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok()).any(|value| {
         value.split(',').any(|part| {

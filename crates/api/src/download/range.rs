@@ -1,8 +1,8 @@
-//! `Range: bytes=…` (RFC 9110, section 14).
+//! Parser for the `Range` header (RFC 9110, section 14).
 
 use http::HeaderValue;
 
-/// A byte range, both ends inclusive.
+/// Byte range with inclusive ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ByteRange {
     pub(super) first: u64,
@@ -15,47 +15,51 @@ impl ByteRange {
     }
 }
 
-/// Part of the content that a request selects.
+/// Part of the content that a range request selects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RangeRequest {
     /// The full content.
     Full,
     /// A byte range.
     Partial(ByteRange),
-    /// A range beyond the end of the content.
+    /// A range that starts beyond the end of the content.
     Unsatisfiable,
 }
 
-/// Parses a `Range` header for content of `length` bytes. Multiple ranges and invalid values select the full content, as the RFC allows.
-pub(super) fn parse(header: &HeaderValue, length: u64) -> RangeRequest {
+/// Parses a `Range` header for content of `length` bytes.
+///
+/// Multiple ranges and invalid values select the full content, as the RFC allows.
+pub(super) fn parse_range_header(header: &HeaderValue, length: u64) -> RangeRequest {
     let Some(spec) = header.to_str().ok().and_then(|text| text.trim().strip_prefix("bytes=")) else {
         return RangeRequest::Full;
     };
     let Some((first, last)) = spec.trim().split_once('-') else { return RangeRequest::Full };
-    let range = match (parse_number(first), parse_number(last)) {
+    let range = match (parse_range_number(first), parse_range_number(last)) {
         _ if spec.contains(',') => return RangeRequest::Full,
-        (Number::Absent, Number::Some(0)) => return RangeRequest::Unsatisfiable,
-        (Number::Absent, Number::Some(suffix)) => (length.saturating_sub(suffix), u64::MAX),
-        (Number::Some(first), Number::Absent) => (first, u64::MAX),
-        (Number::Some(first), Number::Some(last)) if first <= last => (first, last),
+        (RangeNumber::Absent, RangeNumber::Some(0)) => return RangeRequest::Unsatisfiable,
+        (RangeNumber::Absent, RangeNumber::Some(suffix)) => (length.saturating_sub(suffix), u64::MAX),
+        (RangeNumber::Some(first), RangeNumber::Absent) => (first, u64::MAX),
+        (RangeNumber::Some(first), RangeNumber::Some(last)) if first <= last => (first, last),
         _ => return RangeRequest::Full,
     };
     let (first, last) = (range.0, range.1.min(length.saturating_sub(1)));
     if first < length { RangeRequest::Partial(ByteRange { first, last }) } else { RangeRequest::Unsatisfiable }
 }
 
-enum Number {
+enum RangeNumber {
     Absent,
     Some(u64),
     Invalid,
 }
 
-/// Parses decimal digits. A number that overflows becomes [`u64::MAX`].
-fn parse_number(text: &str) -> Number {
+/// Parses an optional decimal number. A number that overflows becomes [`u64::MAX`].
+fn parse_range_number(text: &str) -> RangeNumber {
     match text {
-        "" => Number::Absent,
-        digits if digits.bytes().all(|byte| byte.is_ascii_digit()) => Number::Some(digits.parse().unwrap_or(u64::MAX)),
-        _ => Number::Invalid,
+        "" => RangeNumber::Absent,
+        digits if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+            RangeNumber::Some(digits.parse().unwrap_or(u64::MAX))
+        }
+        _ => RangeNumber::Invalid,
     }
 }
 
@@ -86,8 +90,8 @@ mod tests {
             ("bytes=99999999999999999999999-", RangeRequest::Unsatisfiable),
             ("bytes=0-99999999999999999999999", part(0, 9)),
         ] {
-            assert_eq!(parse(&HeaderValue::from_static(header), 10), expected, "{header}");
+            assert_eq!(parse_range_header(&HeaderValue::from_static(header), 10), expected, "{header}");
         }
-        assert_eq!(parse(&HeaderValue::from_static("bytes=0-"), 0), RangeRequest::Unsatisfiable);
+        assert_eq!(parse_range_header(&HeaderValue::from_static("bytes=0-"), 0), RangeRequest::Unsatisfiable);
     }
 }

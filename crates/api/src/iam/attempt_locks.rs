@@ -1,20 +1,20 @@
-//! Locks that serialize the password checks of a subject within a server.
+//! Locks that serialize the password checks of a subject within a server process.
 //!
-//! Serialization ensures that concurrent successful checks consume no attempts.
-//! The store limits the number of attempts across all servers.
+//! Serialization ensures that concurrent successful checks do not consume attempts.
+//! The store limits the number of failed attempts across all server processes.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Mutex as SubjectLock, OwnedMutexGuard};
 
-/// Subjects with a running check.
+/// Locks of the subjects with a running password check.
 #[derive(Debug, Default)]
 pub(crate) struct AttemptLocks(Mutex<HashMap<String, Arc<SubjectLock<()>>>>);
 
 impl AttemptLocks {
-    /// Locks a subject until the guard is dropped. Waits for a running check of the subject.
-    pub(crate) async fn lock(&self, subject: &str) -> OwnedMutexGuard<()> {
+    /// Waits for a running check of the subject and locks the subject until the guard is dropped.
+    pub(crate) async fn lock_subject(&self, subject: &str) -> OwnedMutexGuard<()> {
         let subject_lock = {
             let mut subjects = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             subjects.retain(|_, subject_lock| Arc::strong_count(subject_lock) > 1);
@@ -33,15 +33,15 @@ mod tests {
     #[tokio::test]
     async fn checks_of_a_subject_are_serialized_and_unused_locks_are_removed() {
         let locks = AttemptLocks::default();
-        let first = locks.lock("one").await;
-        assert!(locks.lock("one").now_or_never().is_none());
-        let other = locks.lock("other").now_or_never();
+        let first = locks.lock_subject("one").await;
+        assert!(locks.lock_subject("one").now_or_never().is_none());
+        let other = locks.lock_subject("other").now_or_never();
         assert!(other.is_some());
         drop(first);
-        let again = locks.lock("one").now_or_never();
+        let again = locks.lock_subject("one").now_or_never();
         assert!(again.is_some());
         drop((other, again));
-        let _last = locks.lock("last").await;
+        let _last = locks.lock_subject("last").await;
         assert_eq!(locks.0.lock().unwrap().keys().collect::<Vec<_>>(), ["last"]);
     }
 }

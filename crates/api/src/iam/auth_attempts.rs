@@ -1,8 +1,8 @@
-//! Authentication attempts: scope of failure counters, and the password check.
+//! Authentication attempts: subjects of the failure counters, and the password check.
 //!
-//! A successful authentication makes the client address known for the user.
-//! Each known address of a user has its own failure counter; all unknown addresses share one counter.
-//! Failed attempts from unknown addresses lock the user for unknown addresses only.
+//! A successful authentication records the client address for the user.
+//! Each recorded address of a user has its own failure counter; all other addresses share one counter.
+//! Failed attempts from other addresses do not lock the user for the recorded addresses.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -17,51 +17,52 @@ use crate::client_addr::ClientSubnet;
 use crate::error::ApiError;
 use crate::{AppState, passwords};
 
-/// Maximum wait for concurrent attempts of other servers on the same subject.
-const MAX_WAIT: Duration = Duration::from_secs(10);
-const POLL_INTERVAL: Duration = Duration::from_millis(50);
+/// Maximum wait for concurrent attempts on the same subject by other server processes.
+const MAX_ATTEMPT_WAIT: Duration = Duration::from_secs(10);
+const RESERVATION_POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Outcome of a password check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PasswordCheck {
     Right,
     Wrong,
-    /// The subject is locked after too many failures; the password was not compared.
+    /// The subject is locked after too many failures, so the password was not compared.
     Locked,
 }
 
-/// Checks a password of the user `<domain>/<name>` from an address.
+/// Checks a password for the user `<domain>/<name>` from a client address.
 ///
-/// The check of a missing user takes as long as the check of a wrong password.
-pub(crate) async fn check_password(
+/// The check takes the same time for a missing user as for a wrong password.
+pub(crate) async fn check_password_attempt(
     service: &AppState,
     name: &str,
     user: Option<&User>,
     peer: Option<IpAddr>,
     password: SecretString,
 ) -> Result<PasswordCheck, ApiError> {
-    let subject = failure_subject(&service.store, format!("user:{name}"), user.map(|user| &user.id), peer).await?.name;
-    let _lock = service.attempt_locks().lock(&subject).await;
+    let subject =
+        find_failure_subject(&service.store, format!("user:{name}"), user.map(|user| &user.id), peer).await?.name;
+    let _lock = service.attempt_locks().lock_subject(&subject).await;
     if !reserve_attempt(&service.store, &subject).await? {
         return Ok(PasswordCheck::Locked);
     }
-    let is_correct = passwords::verify(password, user.map(|user| user.password_hash.clone())).await?;
+    let is_correct = passwords::verify_password(password, user.map(|user| user.password_hash.clone())).await?;
     let Some(user) = user.filter(|user| is_correct && user.enabled) else {
         service.store.confirm_auth_failure(&subject).await?;
         return Ok(PasswordCheck::Wrong);
     };
     service.store.clear_auth_failures(&subject).await?;
-    record_address(&service.store, &user.id, peer).await;
+    record_client_address(&service.store, &user.id, peer).await;
     Ok(PasswordCheck::Right)
 }
 
-/// Reserves an attempt before the password is compared. Returns false if the subject is locked.
+/// Reserves an attempt before the password is compared. Returns `false` if the subject is locked.
 async fn reserve_attempt(store: &Store, subject: &str) -> Result<bool, StoreError> {
     let start = Instant::now();
     loop {
         match store.reserve_attempt(subject).await? {
             Reservation::Granted => return Ok(true),
-            Reservation::Busy if start.elapsed() < MAX_WAIT => sleep(POLL_INTERVAL).await,
+            Reservation::Busy if start.elapsed() < MAX_ATTEMPT_WAIT => sleep(RESERVATION_POLL_INTERVAL).await,
             Reservation::Busy | Reservation::Locked => return Ok(false),
         }
     }
@@ -70,14 +71,14 @@ async fn reserve_attempt(store: &Store, subject: &str) -> Result<bool, StoreErro
 /// Subject of a failure counter.
 pub(crate) struct FailureSubject {
     pub(crate) name: String,
-    /// True if the address of the attempt needs no new record after a success.
+    /// True if the recorded address does not need an update after a successful authentication.
     pub(crate) is_address_up_to_date: bool,
 }
 
-/// Returns the subject whose failure counter applies to an address.
+/// Returns the subject of the failure counter that applies to a user and a client address.
 ///
-/// The name is the last part, so that no name can imitate another subject.
-pub(crate) async fn failure_subject(
+/// The user name is the last part of the subject, so that a name cannot imitate another subject.
+pub(crate) async fn find_failure_subject(
     store: &Store,
     name: String,
     user: Option<&UserId>,
@@ -99,10 +100,10 @@ fn address_subject(address: &str, name: &str) -> String {
     ["address:", address, " ", name].concat()
 }
 
-/// Records the address of a successful authentication, which then has its own failure counter for the user.
+/// Records the client address of a successful authentication, which gives the address its own failure counter.
 ///
-/// If the store fails, the error is logged and the address stays unknown.
-pub(crate) async fn record_address(store: &Store, user: &UserId, peer: Option<IpAddr>) {
+/// A store error is only logged, and the address remains unrecorded.
+pub(crate) async fn record_client_address(store: &Store, user: &UserId, peer: Option<IpAddr>) {
     let Some(peer) = peer else { return };
     if let Err(error) = store.record_address(user, ClientSubnet::from(peer).address()).await {
         warn!(%error, user.id = %user, "could not record the address of a user");

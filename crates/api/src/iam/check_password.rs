@@ -1,4 +1,4 @@
-//! Password check of all sign-in routes.
+//! Password authentication for all sign-in routes.
 
 use std::net::IpAddr;
 
@@ -12,10 +12,11 @@ use crate::error::ApiError;
 use crate::iam::auth_attempts::{self, PasswordCheck};
 use crate::iam::sign_in::UserRef;
 
-/// Authenticates a user by password and records the user in the audit trail.
+/// Authenticates a user by password and records the user in the audit context.
 ///
-/// Duration and error are the same for a missing user and a wrong password. Repeated failures lock missing names too.
-pub(crate) async fn check_password(
+/// Duration and error are the same for a missing user and a wrong password.
+/// Repeated failures also lock the names of missing users.
+pub(crate) async fn authenticate_by_password(
     service: &AppState,
     trail: &AuditContext,
     peer: Option<IpAddr>,
@@ -37,10 +38,10 @@ pub(crate) async fn check_password(
     match (&user, who) {
         (Some(user), _) => {
             trail.set_domain(&user.domain_id);
-            trail.set_claimed(&user.name);
+            trail.set_claimed_identity(&user.name);
             trail.set_target(&user.name);
         }
-        // An unknown user name is not recorded: it may be a password typed into the wrong field.
+        // An unknown user name is not recorded, because it may be a password that was entered into the wrong field.
         (None, UserRef::Name { domain, .. }) => {
             let domains = service.store.domains().await?;
             domains
@@ -50,7 +51,7 @@ pub(crate) async fn check_password(
         }
         (None, UserRef::Id(_)) => {}
     }
-    let check = auth_attempts::check_password(service, &name, user.as_ref(), peer, password).await?;
+    let check = auth_attempts::check_password_attempt(service, &name, user.as_ref(), peer, password).await?;
     match (check, user) {
         (PasswordCheck::Right, Some(user)) => {
             trail.set_actor(&user);

@@ -1,4 +1,4 @@
-//! Domain lookup for the SDKs (spec sections 3.1 and 8.3).
+//! Domain lookup for the SDKs of the cloud (spec sections 3.1 and 8.3).
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -7,7 +7,7 @@ use crate::caller::Caller;
 use crate::iam::projects::{Links, OwnLink};
 use crate::json::Json;
 
-/// Domains, with links.
+/// List of domains with links.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct DomainList {
     domains: Vec<DomainEntry>,
@@ -24,9 +24,9 @@ pub(crate) struct DomainEntry {
     description: String,
 }
 
-/// List the caller's domains. A caller always has one domain.
+/// List the caller's domains. A caller belongs to exactly one domain.
 #[utoipa::path(get, path = "/v3/auth/domains", tag = "identity", responses((status = 200, description = "Domains", body = DomainList)))]
-pub(crate) async fn list(Caller { principal, .. }: Caller) -> Json<DomainList> {
+pub(crate) async fn list_domains(Caller { principal, .. }: Caller) -> Json<DomainList> {
     let domain = DomainEntry {
         enabled: true,
         links: OwnLink { own: format!("/v3/domains/{}", principal.domain_id) },
@@ -48,7 +48,7 @@ pub(crate) struct CallerIdentity {
 
 /// Show the identity of the caller.
 #[utoipa::path(get, path = "/v5/caller-identity", tag = "identity", responses((status = 200, description = "The caller", body = CallerIdentity)))]
-pub(crate) async fn caller_identity(Caller { principal, .. }: Caller) -> Json<CallerIdentity> {
+pub(crate) async fn show_caller_identity(Caller { principal, .. }: Caller) -> Json<CallerIdentity> {
     Json(CallerIdentity {
         principal_urn: format!("iam::{}:user:{}", principal.domain_id, principal.user_name),
         account_id: principal.domain_id.to_string(),

@@ -1,4 +1,4 @@
-//! Handler of `KeystoneListProjects`, used by the SDKs to find the project of a region (spec section 3.1).
+//! Handler of `KeystoneListProjects`, which the SDKs call to find the project of a region (spec section 3.1).
 
 use axum::extract::{RawQuery, State};
 use clew_iam::decision::Grant;
@@ -11,9 +11,9 @@ use crate::AppState;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
-use crate::query::{Query, truncate};
+use crate::query::{Query, truncate_text};
 
-/// Projects, with links.
+/// List of projects with links.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ProjectList {
     links: Links,
@@ -66,13 +66,13 @@ pub(crate) struct ProjectEntry {
         (status = 400, description = "Invalid parameter value", body = ErrorBody)
     )
 )]
-pub(crate) async fn list(
+pub(crate) async fn list_projects(
     State(service): State<AppState>,
     Caller { principal, .. }: Caller,
     RawQuery(raw): RawQuery,
 ) -> Result<Json<ProjectList>, ApiError> {
     let query = Query::parse(raw.as_deref())?;
-    let (enabled, is_domain) = (parse_flag(&query, "enabled")?, parse_flag(&query, "is_domain")?);
+    let (enabled, is_domain) = (parse_boolean(&query, "enabled")?, parse_boolean(&query, "is_domain")?);
     let matches = |name: &str, value: &str| query.get(name).is_none_or(|given| given == value);
     let mut projects = service.store.projects_of(&principal.domain_id).await?;
     projects.retain(|project| {
@@ -84,14 +84,14 @@ pub(crate) async fn list(
     });
     let own = format!("/v3/projects{}", raw.map_or(String::new(), |raw| format!("?{raw}")));
     let mut links = Links { own, previous: None, next: None };
-    if let Some((page, per_page)) = parse_page(&query)? {
-        let link = |page: usize| format!("/v3/projects?{}", query.with_value("page", &page.to_string()));
+    if let Some((page, per_page)) = parse_page_parameters(&query)? {
+        let link = |page: usize| format!("/v3/projects?{}", query.with_replaced_value("page", &page.to_string()));
         let offset = (page - 1).saturating_mul(per_page);
         links.previous = (page > 1).then(|| link(page - 1));
         links.next = (projects.len() > offset.saturating_add(per_page)).then(|| link(page + 1));
         projects = projects.into_iter().skip(offset).take(per_page).collect();
     }
-    Ok(Json(ProjectList { links, projects: projects.into_iter().map(project_entry).collect() }))
+    Ok(Json(ProjectList { links, projects: projects.into_iter().map(build_project_entry).collect() }))
 }
 
 /// List the projects that the caller's policies apply to. Administrators get all projects of the domain.
@@ -100,13 +100,15 @@ pub(crate) async fn list_caller_projects(
     State(service): State<AppState>,
     Caller { principal, .. }: Caller,
 ) -> Result<Json<ProjectList>, ApiError> {
-    let projects = usable_projects(&service, &principal.domain_id, principal.administrator, &principal.grants).await?;
+    let projects =
+        load_usable_projects(&service, &principal.domain_id, principal.administrator, &principal.grants).await?;
     let links = Links { own: "/v3/auth/projects".to_owned(), previous: None, next: None };
-    Ok(Json(ProjectList { links, projects: projects.into_iter().map(project_entry).collect() }))
+    Ok(Json(ProjectList { links, projects: projects.into_iter().map(build_project_entry).collect() }))
 }
 
-/// Returns the enabled projects of the domain that the grants apply to. Administrators get all enabled projects.
-pub(crate) async fn usable_projects(
+/// Returns the enabled projects of the domain that the grants apply to.
+/// For an administrator, returns all enabled projects.
+pub(crate) async fn load_usable_projects(
     service: &AppState,
     domain: &DomainId,
     administrator: bool,
@@ -120,7 +122,7 @@ pub(crate) async fn usable_projects(
     Ok(projects)
 }
 
-fn project_entry(project: Project) -> ProjectEntry {
+fn build_project_entry(project: Project) -> ProjectEntry {
     ProjectEntry {
         is_domain: false,
         description: project.description,
@@ -133,32 +135,33 @@ fn project_entry(project: Project) -> ProjectEntry {
     }
 }
 
-/// Parses `page` (from 1) and `per_page`. Each requires the other.
-fn parse_page(query: &Query) -> Result<Option<(usize, usize)>, ApiError> {
+/// Parses the parameters `page`, which starts at 1, and `per_page`. Each parameter requires the other.
+fn parse_page_parameters(query: &Query) -> Result<Option<(usize, usize)>, ApiError> {
     match (query.get("page"), query.get("per_page")) {
         (None, None) => Ok(None),
-        (Some(page), Some(per_page)) => {
-            Ok(Some((parse_positive("page", page, usize::MAX)?, parse_positive("per_page", per_page, 5000)?)))
-        }
-        (Some(given), None) => Err(invalid_parameter("page", given)),
-        (None, Some(given)) => Err(invalid_parameter("per_page", given)),
+        (Some(page), Some(per_page)) => Ok(Some((
+            parse_positive_number("page", page, usize::MAX)?,
+            parse_positive_number("per_page", per_page, 5000)?,
+        ))),
+        (Some(given), None) => Err(invalid_parameter_error("page", given)),
+        (None, Some(given)) => Err(invalid_parameter_error("per_page", given)),
     }
 }
 
-fn parse_positive(name: &'static str, given: &str, max: usize) -> Result<usize, ApiError> {
-    given.parse().ok().filter(|number| (1..=max).contains(number)).ok_or_else(|| invalid_parameter(name, given))
+fn parse_positive_number(name: &'static str, given: &str, max: usize) -> Result<usize, ApiError> {
+    given.parse().ok().filter(|number| (1..=max).contains(number)).ok_or_else(|| invalid_parameter_error(name, given))
 }
 
-fn parse_flag(query: &Query, name: &'static str) -> Result<Option<bool>, ApiError> {
+fn parse_boolean(query: &Query, name: &'static str) -> Result<Option<bool>, ApiError> {
     match query.get(name) {
         None => Ok(None),
         Some(given) if given.eq_ignore_ascii_case("true") => Ok(Some(true)),
         Some(given) if given.eq_ignore_ascii_case("false") => Ok(Some(false)),
-        Some(given) => Err(invalid_parameter(name, given)),
+        Some(given) => Err(invalid_parameter_error(name, given)),
     }
 }
 
-fn invalid_parameter(name: &'static str, given: &str) -> ApiError {
-    let arguments = vec![("field", name.into()), ("given", truncate(given))];
+fn invalid_parameter_error(name: &'static str, given: &str) -> ApiError {
+    let arguments = vec![("field", name.into()), ("given", truncate_text(given))];
     ApiError::with_detail(ErrorEntry::IAM_INVALID_PARAMETER, "parameter-form", arguments)
 }

@@ -1,33 +1,35 @@
 //! Security tokens of temporary access keys.
 //!
-//! The suffix of a security token encodes the scope of its key.
-//! The store keeps the hash of the whole token, which protects the suffix from modification.
-//! For example, a key issued for a project token is limited to that project.
+//! The suffix of a security token encodes the scope of its access key.
+//! The store contains the hash of the complete token, so that the suffix cannot be modified.
+//! For example, an access key that was issued for a project token is limited to the project.
 
 use clew_iam::decision::Scope;
 use clew_iam::{SecretError, token};
 use secrecy::{ExposeSecret, SecretString};
 
-const DOMAIN_SUFFIX: &str = "domain";
+const DOMAIN_SCOPE_SUFFIX: &str = "domain";
 
-/// Generates a security token for a key with this scope.
+/// Generates a security token for an access key with this scope.
 ///
-/// A token without a suffix, as created by `clew key create`, has the scope of a permanent key.
-pub(crate) fn generate(scope: &Scope) -> Result<SecretString, SecretError> {
+/// A security token without a suffix, as created by `clew key create`, has the scope of a permanent key.
+pub(crate) fn generate_security_token(scope: &Scope) -> Result<SecretString, SecretError> {
     let token = token::generate()?;
     let scope = match scope {
         Scope::AccessKey => return Ok(token),
-        Scope::Domain => DOMAIN_SUFFIX,
+        Scope::Domain => DOMAIN_SCOPE_SUFFIX,
         Scope::Project(id) => id.as_str(),
     };
     Ok(SecretString::from(format!("{}.{scope}", token.expose_secret())))
 }
 
-/// Parses the scope from a security token. The scope is trustworthy only if the token's hash equals the stored hash.
+/// Parses the scope from a security token.
+///
+/// The scope is trustworthy only if the hash of the token equals the stored hash.
 pub(crate) fn parse_scope(security_token: &str) -> Option<Scope> {
     match security_token.split_once('.') {
         None => Some(Scope::AccessKey),
-        Some((_, DOMAIN_SUFFIX)) => Some(Scope::Domain),
+        Some((_, DOMAIN_SCOPE_SUFFIX)) => Some(Scope::Domain),
         Some((_, id)) => id.parse().ok().map(Scope::Project),
     }
 }
@@ -41,7 +43,7 @@ mod tests {
     #[test]
     fn security_token_encodes_the_scope_of_its_key() {
         for scope in [Scope::AccessKey, Scope::Domain, Scope::Project(ProjectId::generate())] {
-            let token = generate(&scope).unwrap();
+            let token = generate_security_token(&scope).unwrap();
             assert_eq!(super::parse_scope(token.expose_secret()), Some(scope));
         }
         for invalid in [".", "x.", "x.domains", "domain.", "x.domain.domain", "x.."] {

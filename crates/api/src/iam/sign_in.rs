@@ -1,4 +1,4 @@
-//! Parser for sign-in requests: `auth.identity` and `auth.scope` (spec section 3.2).
+//! Parser for sign-in requests with `auth.identity` and `auth.scope` (spec section 3.2).
 
 use clew_model::ErrorEntry;
 use secrecy::SecretString;
@@ -7,9 +7,9 @@ use utoipa::ToSchema;
 
 use crate::error::ApiError;
 
-/// A parsed sign-in request.
+/// Parsed sign-in request with user, password and scope.
 #[derive(Debug)]
-pub(super) struct SignIn {
+pub(super) struct PasswordSignIn {
     pub(super) user: UserRef,
     pub(super) password: SecretString,
     pub(super) scope: RequestedScope,
@@ -37,23 +37,24 @@ pub(super) enum ProjectRef {
     Name(String),
 }
 
-/// Reference to a domain by id, name or both. A missing field matches every domain.
+/// Reference to a domain by id, by name or by both. A missing field matches every domain.
 #[derive(Debug, Default)]
 pub(super) struct DomainRef {
     pub(super) id: Option<String>,
     pub(super) name: Option<String>,
 }
 
-impl SignIn {
+impl PasswordSignIn {
     pub(super) fn parse(body: &[u8]) -> Result<Self, ApiError> {
         let body: Value = serde_json::from_slice(body).map_err(|_| ApiError::new(ErrorEntry::IAM_INVALID_BODY))?;
-        let methods = body.pointer("/auth/identity/methods").ok_or_else(|| missing_field("auth.identity.methods"))?;
+        let methods =
+            body.pointer("/auth/identity/methods").ok_or_else(|| missing_field_error("auth.identity.methods"))?;
         if *methods != json!(["password"]) {
             return Err(ApiError::with_detail(ErrorEntry::IAM_INVALID_BODY, "iam-methods", Vec::new()));
         }
         let text = |pointer: &str, name: &'static str| match body.pointer(pointer) {
             Some(Value::String(text)) => Ok(text.clone()),
-            None => Err(missing_field(name)),
+            None => Err(missing_field_error(name)),
             Some(_) => Err(ApiError::new(ErrorEntry::IAM_INVALID_BODY)),
         };
         let user = match body.pointer("/auth/identity/password/user/id") {
@@ -69,7 +70,7 @@ impl SignIn {
 }
 
 impl RequestedScope {
-    /// Parses `auth.scope`. A project takes precedence over a domain.
+    /// Parses `auth.scope`, in which a project takes precedence over a domain.
     fn parse(scope: Option<&Value>) -> Result<Self, ApiError> {
         let Some(scope) = scope else { return Ok(Self::Unscoped) };
         let text = |pointer: &str| match scope.pointer(pointer) {
@@ -82,20 +83,20 @@ impl RequestedScope {
             return match (text("/project/id")?, text("/project/name")?) {
                 (Some(id), _) => Ok(Self::Project { project: ProjectRef::Id(id), domain }),
                 (None, Some(name)) => Ok(Self::Project { project: ProjectRef::Name(name), domain }),
-                (None, None) => Err(missing_field("auth.scope.project.id")),
+                (None, None) => Err(missing_field_error("auth.scope.project.id")),
             };
         }
         if scope.get("domain").is_some() {
             return match (text("/domain/id")?, text("/domain/name")?) {
-                (None, None) => Err(missing_field("auth.scope.domain.id")),
+                (None, None) => Err(missing_field_error("auth.scope.domain.id")),
                 (id, name) => Ok(Self::Domain(DomainRef { id, name })),
             };
         }
-        Err(missing_field("auth.scope.project"))
+        Err(missing_field_error("auth.scope.project"))
     }
 }
 
-fn missing_field(field: &'static str) -> ApiError {
+fn missing_field_error(field: &'static str) -> ApiError {
     ApiError::with_detail(ErrorEntry::IAM_MISSING_FIELD, "iam-field", vec![("field", field.into())])
 }
 
@@ -110,7 +111,7 @@ pub(crate) struct TokenRequest {
 #[allow(dead_code, reason = "schema of a part of the body")]
 struct TokenRequestAuth {
     identity: TokenRequestIdentity,
-    /// Scope of the token; the domain if omitted
+    /// Scope of the token; defaults to the domain
     scope: Option<TokenRequestScope>,
 }
 
@@ -132,7 +133,7 @@ struct TokenRequestPassword {
 #[derive(ToSchema)]
 #[allow(dead_code, reason = "schema of a part of the body")]
 struct TokenRequestUser {
-    /// User id, instead of name and domain
+    /// User id, as an alternative to name and domain
     id: Option<String>,
     name: Option<String>,
     password: String,

@@ -16,7 +16,7 @@ use crate::json::Json;
 use crate::query::Query;
 use crate::{AppState, policy_cache};
 
-const SUBJECT_TOKEN: &str = "x-subject-token";
+const SUBJECT_TOKEN_HEADER: &str = "x-subject-token";
 
 /// Validate a token and show its details. Tokens of other users require permission to list identities.
 #[utoipa::path(
@@ -33,7 +33,7 @@ const SUBJECT_TOKEN: &str = "x-subject-token";
         (status = 404, description = "The token is unknown, expired or revoked, or belongs to another user", body = ErrorBody)
     )
 )]
-pub(crate) async fn show(
+pub(crate) async fn show_token(
     State(service): State<AppState>,
     caller: Caller,
     RawQuery(query): RawQuery,
@@ -50,10 +50,10 @@ pub(crate) async fn show(
     let methods = issued_by_methods;
     let details =
         TokenDetails { user: &user, project: project.as_ref(), grants: &grants, methods, issued_at, expires_at };
-    let server_url = ServerUrl::of_request(caller.client.as_ref(), &headers);
+    let server_url = ServerUrl::from_request(caller.client.as_ref(), &headers);
     let body = TokenResponse::new(&service, details, with_catalog.then_some(&server_url))?;
     let mut response = Json(body).into_response();
-    response.headers_mut().insert(SUBJECT_TOKEN, given);
+    response.headers_mut().insert(SUBJECT_TOKEN_HEADER, given);
     Ok(response)
 }
 
@@ -69,31 +69,31 @@ pub(crate) async fn show(
         (status = 404, description = "The token is unknown, expired or revoked, or belongs to another user", body = ErrorBody)
     )
 )]
-pub(crate) async fn revoke(
+pub(crate) async fn revoke_token(
     State(service): State<AppState>,
     caller: Caller,
     headers: HeaderMap,
 ) -> Result<StatusCode, ApiError> {
     let (given, _) = find_subject_token(&service, &caller, Action::MANAGE_IDENTITIES, &headers).await?;
-    service.store.revoke_token(&caller.origin(), &token_hash(&given)).await?;
+    service.store.revoke_token(&caller.audit_origin(), &hash_token(&given)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Finds the valid token in `X-Subject-Token`.
 ///
 /// The token must belong to the caller, or to a user of the caller's domain if the caller may perform the action.
-/// The error is the same for all other tokens, including unknown ones.
+/// The error is the same for all other tokens, including unknown tokens.
 async fn find_subject_token(
     service: &AppState,
     caller: &Caller,
     action: Action,
     headers: &HeaderMap,
 ) -> Result<(HeaderValue, StoredToken), ApiError> {
-    let mut given = headers.get_all(SUBJECT_TOKEN).iter();
+    let mut given = headers.get_all(SUBJECT_TOKEN_HEADER).iter();
     let (Some(given), None) = (given.next(), given.next()) else {
         return Err(ApiError::new(ErrorEntry::IAM_SUBJECT_TOKEN));
     };
-    let stored = service.store.token(&token_hash(given)).await?.filter(|stored| {
+    let stored = service.store.token(&hash_token(given)).await?.filter(|stored| {
         let is_valid = !stored.revoked && stored.user.enabled && stored.expires_at > Timestamp::now().as_second();
         let same_user = stored.user.id == caller.principal.user_id;
         let same_domain = stored.user.domain_id == caller.principal.domain_id;
@@ -103,6 +103,6 @@ async fn find_subject_token(
     Ok((given.clone(), stored))
 }
 
-fn token_hash(token: &HeaderValue) -> [u8; 32] {
+fn hash_token(token: &HeaderValue) -> [u8; 32] {
     token::hash(token.to_str().unwrap_or_default())
 }

@@ -1,4 +1,4 @@
-//! Temporary access keys for holders of a token or permanent key: `CreateTemporaryAccessKeyByToken` of the cloud.
+//! Handler of `CreateTemporaryAccessKeyByToken`, which issues a temporary key for a token or permanent key.
 
 use axum::body::Bytes;
 use axum::extract::State;
@@ -20,10 +20,10 @@ use crate::iam::security_token;
 use crate::iam::token_response::format_timestamp;
 use crate::json::Json;
 
-/// Lifetime of a temporary key in seconds: 15 minutes to 24 hours.
-const LIFETIME_SECONDS: std::ops::RangeInclusive<i64> = 900..=86_400;
+/// Range of allowed lifetimes of a temporary key, in seconds: 15 minutes to 24 hours.
+const ALLOWED_LIFETIME_SECONDS: std::ops::RangeInclusive<i64> = 900..=86_400;
 
-/// Request of a temporary access key.
+/// Request for a temporary access key.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TemporaryKeyRequest {
@@ -43,7 +43,7 @@ struct TemporaryKeyIdentity {
     #[schema(min_items = 1, max_items = 1, example = json!(["token"]))]
     methods: Vec<String>,
     token: Option<TemporaryKeyToken>,
-    /// Not supported: a key has the permissions of its token
+    /// Not supported, because a key has the permissions of its token
     #[schema(value_type = Option<Object>)]
     policy: Option<Value>,
 }
@@ -51,9 +51,9 @@ struct TemporaryKeyIdentity {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct TemporaryKeyToken {
-    /// Token of the caller that determines the key's scope; the request's own credentials if omitted
+    /// Token of the caller that determines the scope of the key; defaults to the credentials of the request
     id: Option<String>,
-    /// Lifetime of the key in seconds. The key expires with its token at the latest
+    /// Lifetime of the key, in seconds. The key expires no later than its token
     #[schema(minimum = 900, maximum = 86_400, default = 900)]
     duration_seconds: Option<i64>,
 }
@@ -85,35 +85,35 @@ struct TemporaryKey {
         (status = 403, description = "The request was signed with a temporary key", body = ErrorBody)
     )
 )]
-pub(crate) async fn create(
+pub(crate) async fn create_temporary_key(
     State(service): State<AppState>,
     caller: Caller,
     body: Bytes,
 ) -> Result<(StatusCode, Json<TemporaryKeyResponse>), ApiError> {
     let identity = parse_identity(&body)?;
     if caller.credentials == CredentialKind::TemporaryKey {
-        // Otherwise, a temporary key could be renewed forever.
+        // Otherwise, a temporary key could be renewed without limit.
         return Err(ApiError::with_detail(ErrorEntry::IAM_FORBIDDEN_SCOPE, "iam-temporary-by-temporary", Vec::new()));
     }
     let requested = identity.token.unwrap_or(TemporaryKeyToken { id: None, duration_seconds: None });
-    let lifetime = requested.duration_seconds.unwrap_or(*LIFETIME_SECONDS.start());
-    if !LIFETIME_SECONDS.contains(&lifetime) {
+    let lifetime = requested.duration_seconds.unwrap_or(*ALLOWED_LIFETIME_SECONDS.start());
+    if !ALLOWED_LIFETIME_SECONDS.contains(&lifetime) {
         let arguments = vec![
             ("field", "auth.identity.token.duration_seconds".to_owned()),
             ("given", lifetime.to_string()),
-            ("min", LIFETIME_SECONDS.start().to_string()),
-            ("max", LIFETIME_SECONDS.end().to_string()),
+            ("min", ALLOWED_LIFETIME_SECONDS.start().to_string()),
+            ("max", ALLOWED_LIFETIME_SECONDS.end().to_string()),
         ];
         return Err(ApiError::with_detail(ErrorEntry::IAM_INVALID_FIELD, "parameter-range", arguments));
     }
     let source = match &requested.id {
-        Some(token) => source_of_token(&service, &caller, token).await?,
-        None => KeySource::of_caller(&caller),
+        Some(token) => find_token_source(&service, &caller, token).await?,
+        None => KeySource::from_caller(&caller),
     };
     let expires_at = Timestamp::now().as_second().saturating_add(lifetime).min(source.expires_at.unwrap_or(i64::MAX));
-    let failed = |error| ApiError::internal(&error);
+    let failed = |error| ApiError::internal_error(&error);
     let secret = access_key::generate_secret().map_err(failed)?;
-    let security_token = security_token::generate(&source.scope).map_err(failed)?;
+    let security_token = security_token::generate_security_token(&source.scope).map_err(failed)?;
     let new = NewTemporaryKey {
         user_id: caller.principal.user_id.clone(),
         id: AccessKeyId::generate(),
@@ -122,7 +122,7 @@ pub(crate) async fn create(
         expires_at,
         issued_for: source.issued_for,
     };
-    service.store.create_temporary_key(&caller.origin(), &new).await?;
+    service.store.create_temporary_key(&caller.audit_origin(), &new).await?;
     let credential = TemporaryKey {
         access: new.id.to_string(),
         secret: secret.expose_secret().to_owned(),
@@ -139,14 +139,14 @@ fn parse_identity(body: &[u8]) -> Result<TemporaryKeyIdentity, ApiError> {
     if identity.methods != ["token"] {
         return Err(ApiError::with_detail(ErrorEntry::IAM_INVALID_BODY, "iam-token-method", Vec::new()));
     }
-    // An ignored restriction would grant more than the client requested.
+    // A key without the requested restriction would have more permissions than requested.
     if identity.policy.is_some() {
         return Err(ApiError::with_detail(ErrorEntry::IAM_INVALID_FIELD, "iam-temporary-policy", Vec::new()));
     }
     Ok(identity)
 }
 
-/// Credentials that a temporary key is issued for. The key has their scope and expires with them.
+/// Credentials that a temporary key is issued for. The key inherits their scope and maximum expiry.
 struct KeySource {
     scope: Scope,
     issued_for: IssuedFor,
@@ -154,7 +154,7 @@ struct KeySource {
 }
 
 impl KeySource {
-    fn of_caller(caller: &Caller) -> Self {
+    fn from_caller(caller: &Caller) -> Self {
         let issued_for = match &caller.credential {
             CredentialRef::Token(token) => IssuedFor::Token(token.hash),
             CredentialRef::Key(id) => IssuedFor::Key(id.clone()),
@@ -163,8 +163,8 @@ impl KeySource {
     }
 }
 
-/// Returns the source for a valid token of the caller.
-async fn source_of_token(service: &AppState, caller: &Caller, token: &str) -> Result<KeySource, ApiError> {
+/// Returns the key source for a valid token of the caller.
+async fn find_token_source(service: &AppState, caller: &Caller, token: &str) -> Result<KeySource, ApiError> {
     let hash = token::hash(token);
     let stored = service.store.token(&hash).await?;
     let stored = stored.filter(|stored| !stored.revoked && stored.user.id == caller.principal.user_id);

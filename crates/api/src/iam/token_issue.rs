@@ -1,4 +1,4 @@
-//! Token issuance. The store keeps only the hash of a token.
+//! Issuance of tokens. The store contains only the hash of a token.
 
 use clew_iam::token;
 use clew_store::{NewToken, Project, TokenOrigin, User};
@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::AppState;
 use crate::error::ApiError;
 
-/// An issued token. Times are seconds since 1970 (UTC).
+/// Issued token. Times are Unix timestamps in seconds.
 pub(crate) struct IssuedToken {
     pub(crate) secret: SecretString,
     pub(crate) methods: Vec<String>,
@@ -16,9 +16,9 @@ pub(crate) struct IssuedToken {
     pub(crate) expires_at: i64,
 }
 
-/// Issues a token of the user for the project, or for the domain if `project` is `None`.
+/// Issues a token that is scoped to the project, or to the domain if `project` is `None`.
 ///
-/// The token expires after the configured token lifetime, or at `latest` if that is earlier.
+/// The token expires after the configured token lifetime, but not after `latest`.
 pub(crate) async fn issue_token(
     service: &AppState,
     user: &User,
@@ -28,9 +28,10 @@ pub(crate) async fn issue_token(
     latest: Option<i64>,
 ) -> Result<IssuedToken, ApiError> {
     let issued_at = Timestamp::now().as_second();
-    let life = i64::try_from(service.settings.token_lifetime.as_secs()).map_err(|error| ApiError::internal(&error))?;
+    let life =
+        i64::try_from(service.settings.token_lifetime.as_secs()).map_err(|error| ApiError::internal_error(&error))?;
     let expires_at = issued_at.saturating_add(life).min(latest.unwrap_or(i64::MAX));
-    let secret = token::generate().map_err(|error| ApiError::internal(&error))?;
+    let secret = token::generate().map_err(|error| ApiError::internal_error(&error))?;
     let methods = vec![method.to_owned()];
     service
         .store
@@ -44,17 +45,18 @@ pub(crate) async fn issue_token(
             origin,
         })
         .await?;
-    remove_old_tokens(service, issued_at).await;
+    remove_expired_tokens(service, issued_at).await;
     Ok(IssuedToken { secret, methods, issued_at, expires_at })
 }
 
-/// Describes the scope of a token for the audit.
+/// Describes the scope of a token for the audit log.
 pub(crate) fn describe_scope(project: Option<&Project>) -> String {
     project.map_or_else(|| "domain".to_owned(), |project| format!("project {}", project.id))
 }
 
-/// Removes tokens one day after their expiry. Until then, errors distinguish expired from unknown tokens.
-async fn remove_old_tokens(service: &AppState, now: i64) {
+/// Removes tokens one day after their expiry.
+/// The delay allows error messages to distinguish expired tokens from unknown tokens.
+async fn remove_expired_tokens(service: &AppState, now: i64) {
     if let Err(error) = service.store.remove_tokens_expired_before(now - 24 * 3600).await {
         tracing::warn!(%error, "could not remove old tokens");
     }

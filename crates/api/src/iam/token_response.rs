@@ -9,7 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::AppState;
-use crate::client_addr::{ClientAddr, base_url};
+use crate::client_addr::{ClientAddr, server_base_url};
 use crate::error::ApiError;
 
 /// A token without its secret.
@@ -20,20 +20,20 @@ pub(crate) struct TokenResponse {
 
 #[derive(Serialize, ToSchema)]
 struct Token {
-    /// Expiry in UTC with microseconds
+    /// Expiry in UTC, with microseconds
     #[schema(example = "2019-02-13T06:52:13.855000Z")]
     expires_at: String,
     issued_at: String,
     methods: Vec<String>,
-    /// Service catalog; omitted with nocatalog
+    /// Service catalog; omitted if the request contains nocatalog
     #[serde(skip_serializing_if = "Option::is_none")]
     catalog: Option<Vec<CatalogEntry>>,
     /// Role-based policies of the user in this scope
     roles: Vec<Role>,
-    /// Project of a project token
+    /// Project, in the response for a project token
     #[serde(skip_serializing_if = "Option::is_none")]
     project: Option<TokenProject>,
-    /// Domain of a domain token
+    /// Domain, in the response for a domain token
     #[serde(skip_serializing_if = "Option::is_none")]
     domain: Option<TokenDomain>,
     user: TokenUser,
@@ -84,7 +84,7 @@ struct TokenUser {
     domain: TokenDomain,
 }
 
-/// Source data of a token response. Times are seconds since 1970 (UTC).
+/// Source data of a token response. Times are Unix timestamps in seconds.
 pub(super) struct TokenDetails<'a> {
     pub(super) user: &'a User,
     pub(super) project: Option<&'a Project>,
@@ -94,17 +94,17 @@ pub(super) struct TokenDetails<'a> {
     pub(super) expires_at: i64,
 }
 
-/// URL of the server as the client sees it; base of the catalog's endpoints.
+/// Public URL of the server, which is the base of the endpoints in the service catalog.
 pub(super) struct ServerUrl(String);
 
 impl ServerUrl {
-    pub(super) fn of_request(connection: Option<&ClientAddr>, headers: &HeaderMap) -> Self {
-        Self(base_url(connection, headers))
+    pub(super) fn from_request(connection: Option<&ClientAddr>, headers: &HeaderMap) -> Self {
+        Self(server_base_url(connection, headers))
     }
 }
 
 impl TokenResponse {
-    /// Creates the response. The catalog is included only with a server URL.
+    /// Creates the response body. The catalog is included only if a server URL is passed.
     pub(super) fn new(
         service: &AppState,
         details: TokenDetails<'_>,
@@ -144,9 +144,9 @@ impl TokenResponse {
     }
 }
 
-/// Formats a time for the identity API: UTC with microseconds.
+/// Formats a Unix timestamp for the identity API, in UTC with microseconds.
 pub(super) fn format_timestamp(seconds: i64) -> Result<String, ApiError> {
-    let timestamp = Timestamp::from_second(seconds).map_err(|error| ApiError::internal(&error))?;
+    let timestamp = Timestamp::from_second(seconds).map_err(|error| ApiError::internal_error(&error))?;
     Ok(timestamp.strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string())
 }
 

@@ -1,4 +1,4 @@
-//! Sign-in with a password (spec section 3.2).
+//! Token creation with a password (spec section 3.2).
 
 use axum::Extension;
 use axum::extract::{RawQuery, Request, State};
@@ -10,18 +10,18 @@ use secrecy::ExposeSecret;
 use tracing::info;
 
 use crate::audit::AuditContext;
-use crate::authentication::read_body;
+use crate::authentication::read_request_body;
 use crate::client_addr::ClientAddr;
 use crate::error::{ApiError, ErrorBody};
-use crate::iam::check_password::check_password;
-use crate::iam::sign_in::{DomainRef, ProjectRef, RequestedScope, SignIn, TokenRequest};
+use crate::iam::check_password::authenticate_by_password;
+use crate::iam::sign_in::{DomainRef, PasswordSignIn, ProjectRef, RequestedScope, TokenRequest};
 use crate::iam::token_issue::{IssuedToken, describe_scope, issue_token};
 use crate::iam::token_response::{ServerUrl, TokenDetails, TokenResponse};
 use crate::json::Json;
 use crate::query::Query;
 use crate::{AppState, limits, policy_cache};
 
-/// Issue a token for a user name and password. The scope is a project, by id or name, or the domain.
+/// Create a token with a user name and password. The scope of the token is a project or the domain.
 #[utoipa::path(
     post,
     path = "/v3/auth/tokens",
@@ -36,7 +36,7 @@ use crate::{AppState, limits, policy_cache};
         (status = 403, description = "The user has no access to the scope", body = ErrorBody)
     )
 )]
-pub(crate) async fn create(
+pub(crate) async fn create_token(
     State(service): State<AppState>,
     Extension(trail): Extension<AuditContext>,
     RawQuery(query): RawQuery,
@@ -44,10 +44,10 @@ pub(crate) async fn create(
 ) -> Result<Response, ApiError> {
     let with_catalog = Query::parse(query.as_deref())?.get("nocatalog").is_none_or(str::is_empty);
     let (parts, body) = request.into_parts();
-    let sign_in = SignIn::parse(&read_body(body, &service.settings).await?)?;
+    let sign_in = PasswordSignIn::parse(&read_request_body(body, &service.settings).await?)?;
     let peer = limits::client_ip(&parts.extensions);
-    let user = check_password(&service, &trail, peer, &sign_in.user, sign_in.password).await?;
-    let project = resolve_scope(&service, &user, &sign_in.scope).await?;
+    let user = authenticate_by_password(&service, &trail, peer, &sign_in.user, sign_in.password).await?;
+    let project = resolve_requested_scope(&service, &user, &sign_in.scope).await?;
     let IssuedToken { secret, methods, issued_at, expires_at } =
         issue_token(&service, &user, project.as_ref(), TokenOrigin::Api, "password", None).await?;
     info!(user.id = %user.id, "signed in");
@@ -55,16 +55,20 @@ pub(crate) async fn create(
     let grants = policy_cache::load_policies(&service.store, &user.id).await?;
     let details =
         TokenDetails { user: &user, project: project.as_ref(), grants: &grants, methods, issued_at, expires_at };
-    let server_url = ServerUrl::of_request(parts.extensions.get::<ClientAddr>(), &parts.headers);
+    let server_url = ServerUrl::from_request(parts.extensions.get::<ClientAddr>(), &parts.headers);
     let body = TokenResponse::new(&service, details, with_catalog.then_some(&server_url))?;
     let mut response = (StatusCode::CREATED, Json(body)).into_response();
-    let value = HeaderValue::from_str(secret.expose_secret()).map_err(|error| ApiError::internal(&error))?;
+    let value = HeaderValue::from_str(secret.expose_secret()).map_err(|error| ApiError::internal_error(&error))?;
     response.headers_mut().insert("x-subject-token", value);
     Ok(response)
 }
 
-/// Finds the project of the requested scope. Returns `None` for the domain.
-async fn resolve_scope(service: &AppState, user: &User, scope: &RequestedScope) -> Result<Option<Project>, ApiError> {
+/// Returns the project of the requested scope, or `None` for the domain.
+async fn resolve_requested_scope(
+    service: &AppState,
+    user: &User,
+    scope: &RequestedScope,
+) -> Result<Option<Project>, ApiError> {
     let forbidden = || ApiError::with_detail(ErrorEntry::IAM_FORBIDDEN_SCOPE, "iam-scope", Vec::new());
     let is_own = |domain: &DomainRef| {
         domain.id.as_ref().is_none_or(|id| id == user.domain_id.as_str())

@@ -1,4 +1,4 @@
-//! A rate limiter with a quota per key.
+//! Rate limiter with a quota per key.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -13,10 +13,12 @@ use governor::state::StateStore;
 use governor::state::keyed::{HashMapStateStore, ShrinkableKeyedStateStore};
 use governor::{Quota, RateLimiter};
 
-/// Number of checks between two sweeps that remove keys with a full quota. Bounds memory if requests come from many addresses.
+/// Number of checks between two sweeps that remove keys with a full quota.
+///
+/// The sweeps limit the memory if requests come from many addresses.
 const CHECKS_BETWEEN_SWEEPS: u32 = 4096;
 
-/// Rate limiter with one quota per key.
+/// Rate limiter with a separate quota per key.
 pub(super) struct KeyedLimiter<K: Hash + Eq + Clone, C: Clock = DefaultClock> {
     limiter: Limiter<K, C>,
     clock: C,
@@ -28,13 +30,13 @@ type Limiter<K, C> =
     RateLimiter<KeyCheck<K>, PeekableStore<K>, C, governor::middleware::NoOpMiddleware<<C as Clock>::Instant>>;
 
 impl<K: Hash + Eq + Clone> KeyedLimiter<K> {
-    /// Creates a limiter with a sustained rate and a burst. Returns `None`, no limit, if either is 0.
+    /// Creates a limiter with a sustained rate and a burst. Returns `None` (no limit) if one of them is 0.
     pub(super) fn new(per_second: u32, burst: u32) -> Option<Self> {
         let period = Duration::from_secs(1).checked_div(per_second)?;
         Self::with_period(period, burst)
     }
 
-    /// Creates a limiter that replenishes one permit per period, up to the burst.
+    /// Creates a limiter that replenishes one permit per period, up to the burst size.
     pub(super) fn with_period(period: Duration, burst: u32) -> Option<Self> {
         Self::with_clock(period, burst, DefaultClock::default())
     }
@@ -48,20 +50,20 @@ impl<K: Hash + Eq + Clone, C: Clock + Clone> KeyedLimiter<K, C> {
         Some(Self { limiter, clock, burst, checks: AtomicU32::new(0) })
     }
 
-    /// Consumes one permit. Returns the time until the next permit if none is left.
+    /// Consumes one permit. If no permit is available, returns the time until the next permit.
     pub(super) fn check(&self, key: &K) -> Result<(), Duration> {
         self.check_key(&KeyCheck { key: key.clone(), consumes: true })
     }
 
-    /// Consumes `count` permits or none. Caps the count at the burst, the maximum that can ever be available.
+    /// Consumes `count` permits, or no permit if too few are available. The count is capped at the burst size.
     pub(super) fn check_n(&self, key: &K, count: u32) -> Result<(), Duration> {
         let count = NonZeroU32::new(count.min(self.burst.get())).unwrap_or(NonZeroU32::MIN);
         let outcome = self.limiter.check_key_n(&KeyCheck { key: key.clone(), consumes: true }, count);
-        // `InsufficientCapacity` cannot occur: the count is at most the burst.
+        // `InsufficientCapacity` cannot occur, because the count is at most the burst size.
         outcome.map_or(Ok(()), |outcome| outcome.map_err(|until| until.wait_time_from(self.clock.now())))
     }
 
-    /// Like `check`, without consuming a permit.
+    /// Checks whether a permit is available without consuming it.
     pub(super) fn peek(&self, key: &K) -> Result<(), Duration> {
         self.check_key(&KeyCheck { key: key.clone(), consumes: false })
     }
@@ -81,14 +83,16 @@ impl<K: Hash + Eq + Clone, C: Clock> fmt::Debug for KeyedLimiter<K, C> {
     }
 }
 
-/// A check of a key, with or without consuming a permit.
+/// Check of a key that optionally consumes a permit.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct KeyCheck<K> {
     key: K,
     consumes: bool,
 }
 
-/// State store with checks that consume no permit, which governor does not support: such a check leaves the state unchanged.
+/// State store that supports checks without consuming a permit, which `governor` does not support.
+///
+/// A check without consumption leaves the state of the key unchanged.
 struct PeekableStore<K: Hash + Eq + Clone>(HashMapStateStore<K>);
 
 impl<K: Hash + Eq + Clone> StateStore for PeekableStore<K> {
@@ -156,7 +160,7 @@ mod tests {
         assert_eq!(limiter.check(&1), Err(PERIOD));
         clock.advance(PERIOD * 100);
         for _ in 0..3 {
-            assert_eq!(limiter.check(&1), Ok(()), "no more than the burst is saved up");
+            assert_eq!(limiter.check(&1), Ok(()), "permits accumulate up to the burst size");
         }
         assert_eq!(limiter.check(&1), Err(PERIOD));
     }
@@ -166,7 +170,7 @@ mod tests {
         let (limiter, clock) = limiter(4);
         assert_eq!(limiter.check(&1), Ok(()));
         for _ in 0..3 {
-            assert_eq!(limiter.check_n(&1, 4), Err(PERIOD), "a refusal takes nothing");
+            assert_eq!(limiter.check_n(&1, 4), Err(PERIOD), "a refused check consumes nothing");
         }
         clock.advance(PERIOD);
         assert_eq!(limiter.check_n(&1, 9), Ok(()), "at most the burst");
@@ -212,6 +216,6 @@ mod tests {
     #[test]
     fn zero_disables_the_limiter() {
         assert!(KeyedLimiter::<u32>::new(0, 1).is_none() && KeyedLimiter::<u32>::new(1, 0).is_none());
-        assert!(KeyedLimiter::<u32>::new(u32::MAX, 1).is_none(), "finer than the clock");
+        assert!(KeyedLimiter::<u32>::new(u32::MAX, 1).is_none(), "the period is below the clock resolution");
     }
 }

@@ -12,7 +12,7 @@ pub(crate) struct KeyedSlots<K: Hash + Eq + Clone> {
     held: Mutex<HashMap<K, usize>>,
 }
 
-/// An acquired slot. Released on drop.
+/// Acquired slot, which is released on drop.
 #[derive(Debug)]
 pub(crate) struct Slot<K: Hash + Eq + Clone> {
     slots: Arc<KeyedSlots<K>>,

@@ -58,14 +58,14 @@ struct LimitLabel {
     limit: &'static str,
 }
 
-/// A limit on clients; the label of rejected requests and connections.
+/// Limit on clients, used as the label of rejected requests and connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Limit {
+pub(crate) enum ClientLimit {
     /// Request rate of a principal.
     Principal,
     /// Sign-in rate of a peer.
     SignIns,
-    /// Requests of a peer with too many failed authentications.
+    /// Rate of failed authentications of a peer.
     Failures,
     /// Open connections of a peer.
     Connections,
@@ -77,7 +77,7 @@ pub(crate) enum Limit {
     LongPolls,
 }
 
-impl Limit {
+impl ClientLimit {
     const fn name(self) -> &'static str {
         match self {
             Self::Principal => "principal",
@@ -91,7 +91,7 @@ impl Limit {
     }
 }
 
-/// Metrics of a process. Clones share the same metrics.
+/// Metrics of the server process. Clones share the same metrics.
 #[derive(Debug, Clone)]
 pub struct Metrics {
     registry: Arc<Registry>,
@@ -111,7 +111,7 @@ impl Default for Metrics {
         let mut registry = Registry::with_prefix("clew");
         let requests = Family::default();
         registry.register("http_requests", "Answered requests by method, route and status", requests.clone());
-        let request_seconds = Family::new_with_constructor(request_histogram as fn() -> Histogram);
+        let request_seconds = Family::new_with_constructor(new_request_histogram as fn() -> Histogram);
         registry.register_with_unit("http_request", "Time to an answer", Unit::Seconds, request_seconds.clone());
         let over_limit = Family::default();
         registry.register(
@@ -166,29 +166,29 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Counts a response and its duration.
+    /// Records a response and its duration.
     ///
-    /// `route` is a route pattern: paths chosen by clients would create an unbounded number of series.
+    /// `route` is a route pattern, because raw paths would create an unbounded number of series.
     pub(crate) fn record_response(&self, method: &Method, route: impl Into<Arc<str>>, status: u16, seconds: f64) {
         let route = route.into();
-        let method = COUNTED_METHODS.iter().find(|counted| *counted == method).map_or("other", Method::as_str);
+        let method = METHODS_WITH_SERIES.iter().find(|counted| *counted == method).map_or("other", Method::as_str);
         self.requests.get_or_create(&RequestLabels { method, route: route.clone(), status }).inc();
         self.request_seconds.get_or_create(&RouteLabel { route }).observe(seconds);
     }
 
-    pub(crate) fn record_rejection(&self, limit: Limit) {
+    pub(crate) fn record_rejection(&self, limit: ClientLimit) {
         self.over_limit.get_or_create(&LimitLabel { limit: limit.name() }).inc();
     }
 }
 
-/// Methods with their own series. Other methods are counted as `other`.
-static COUNTED_METHODS: [Method; 7] =
+/// HTTP methods with their own series. Other methods are counted as `other`.
+static METHODS_WITH_SERIES: [Method; 7] =
     [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE, Method::PATCH, Method::OPTIONS];
 
-/// Maximum duration of the store reads for a scrape.
-const STORE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Timeout for the store reads of a metrics scrape.
+const STORE_READ_TIMEOUT: Duration = Duration::from_secs(5);
 
-fn request_histogram() -> Histogram {
+fn new_request_histogram() -> Histogram {
     Histogram::new(exponential_buckets(0.001, 4.0, 9))
 }
 
@@ -217,11 +217,11 @@ impl Observer for Metrics {
 
 /// Show the metrics of this process.
 #[utoipa::path(get, path = "/metrics", operation_id = "ShowMetrics", tag = "operations", security(()), responses((status = 200, description = "OpenMetrics text", body = str, content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8")))]
-pub(crate) async fn show(State(service): State<AppState>) -> Result<Response, ApiError> {
+pub(crate) async fn show_metrics(State(service): State<AppState>) -> Result<Response, ApiError> {
     let metrics = &service.metrics;
     let read = async { tokio::try_join!(service.store.task_counts(), service.store.zones()) };
-    let read = tokio::time::timeout(STORE_TIMEOUT, read).await;
-    let (counts, zones) = read.map_err(|error| ApiError::internal(&error))??;
+    let read = tokio::time::timeout(STORE_READ_TIMEOUT, read).await;
+    let (counts, zones) = read.map_err(|error| ApiError::internal_error(&error))??;
     for (status, count) in counts {
         metrics.tasks.get_or_create(&StatusLabel { status: status.name() }).set(to_gauge_value(count));
     }
@@ -231,7 +231,7 @@ pub(crate) async fn show(State(service): State<AppState>) -> Result<Response, Ap
         metrics.workers.get_or_create(&ZoneLabel { zone }).set(to_gauge_value(state.workers));
     }
     let mut text = String::new();
-    encode(&mut text, &metrics.registry).map_err(|error| ApiError::internal(&error))?;
+    encode(&mut text, &metrics.registry).map_err(|error| ApiError::internal_error(&error))?;
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(CONTENT_TYPE, content_type)], text).into_response())
 }
@@ -249,7 +249,7 @@ mod tests {
     fn metrics_in_dashboards_and_alerts_exist() {
         let metrics = Metrics::default();
         metrics.record_response(&Method::GET, "/", 200, 0.1);
-        metrics.record_rejection(Limit::SignIns);
+        metrics.record_rejection(ClientLimit::SignIns);
         metrics.collection_failed(FailureKind::Unreachable);
         metrics.tasks.get_or_create(&StatusLabel { status: "queued" }).set(1);
         metrics.workers.get_or_create(&ZoneLabel { zone: "dmz".into() }).set(1);

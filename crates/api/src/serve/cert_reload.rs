@@ -1,7 +1,7 @@
-//! Reload of the certificate when its files change.
+//! Reload of the TLS certificate when its files change.
 //!
-//! The files are polled, because file system notifications do not cover all ways to renew a certificate: replacing the files, writing into
-//! them, or changing a symbolic link to another folder.
+//! The files are polled, because file system notifications do not cover all ways to renew a certificate.
+//! For example, a renewal can replace the files, overwrite the files or change a symbolic link to their folder.
 
 use std::time::Duration;
 
@@ -14,8 +14,9 @@ use super::file_fingerprint::FileFingerprint;
 use super::tls::Tls;
 
 impl Tls {
-    /// Polls the files every `poll_interval` until `shutdown` and reloads a changed certificate. If the new certificate is invalid, logs a warning
-    /// and keeps the old one.
+    /// Polls the files every `poll_interval` until `shutdown` is cancelled, and reloads a changed certificate.
+    ///
+    /// If the new certificate is invalid, a warning is logged and the old certificate stays in use.
     pub async fn poll_files(self, poll_interval: Duration, shutdown: CancellationToken) {
         let mut last = self.files.initial.clone();
         let mut ticks = interval(poll_interval);
@@ -31,9 +32,10 @@ impl Tls {
         }
     }
 
-    /// Reloads the certificate if the files differ from `last`. Returns their current fingerprints.
+    /// Reloads the certificate if the fingerprints of its files differ from `last`. Returns the current fingerprints.
     fn reload_if_changed(&self, last: &[Option<FileFingerprint>; 2]) -> [Option<FileFingerprint>; 2] {
-        let current = [FileFingerprint::read(&self.files.certificate), FileFingerprint::read(&self.files.key)];
+        let current =
+            [FileFingerprint::read_metadata(&self.files.certificate), FileFingerprint::read_metadata(&self.files.key)];
         if current != *last {
             self.reload_and_log();
         }
@@ -50,7 +52,7 @@ impl Tls {
         self.warn_if_key_is_world_readable();
     }
 
-    /// Logs a warning if the key file is readable by every user of the machine.
+    /// Logs a warning if all users of the machine can read the key file.
     pub fn warn_if_key_is_world_readable(&self) {
         if self.is_key_world_readable() {
             let key = self.files.key.display();

@@ -1,4 +1,4 @@
-//! Serving of one connection, from the TLS handshake to its end.
+//! HTTP service for one connection, from the TLS handshake to the close.
 
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -19,19 +19,19 @@ use tracing::debug;
 
 use super::error_rewrite::{ErrorRewrite, ResponseTracker};
 use super::head::MAX_HEAD_BYTES;
-use super::linger::Linger;
+use super::linger::LingeringStream;
 use super::reserved::{self, Admission};
 use super::tls::Tls;
 use super::write_timeout::WriteTimeout;
 use crate::client_addr::ClientAddr;
-use crate::routes::router;
+use crate::routes::build_router;
 use crate::{ApiSettings, AppState, Metrics};
 
-/// Serves connections. Shared by all connections of a listener.
+/// Handler that serves all connections of a listener.
 pub(super) struct ConnectionHandler {
     router: TowerToHyperService<Router>,
     http: http1::Builder,
-    /// HTTP settings of reserved connections: one request each.
+    /// HTTP settings of reserved connections, which serve only one request.
     reserved_http: http1::Builder,
     tls: Option<Tls>,
     settings: ApiSettings,
@@ -47,24 +47,30 @@ impl ConnectionHandler {
         let mut reserved_http = http.clone();
         reserved_http
             .keep_alive(false)
-            .header_read_timeout(settings.header_read_timeout.min(reserved::RESERVED_TIMEOUT));
-        let router = TowerToHyperService::new(router(service));
+            .header_read_timeout(settings.header_read_timeout.min(reserved::RESERVED_CONNECTION_TIMEOUT));
+        let router = TowerToHyperService::new(build_router(service));
         Self { router, http, reserved_http, tls, settings, metrics, shutdown }
     }
 
-    /// Serves the requests of a connection. After `watcher` signals shutdown, the response in progress is the last one.
-    pub(super) async fn serve(&self, stream: TcpStream, peer: IpAddr, admission: Admission, watcher: Watcher) {
+    /// Serves the requests of a connection. After `watcher` signals a shutdown, no further request is served.
+    pub(super) async fn serve_connection(
+        &self,
+        stream: TcpStream,
+        peer: IpAddr,
+        admission: Admission,
+        watcher: Watcher,
+    ) {
         match &self.tls {
             None => self.serve_http(stream, ClientAddr { ip: peer, tls: false }, admission, watcher).await,
             Some(tls) => {
-                if let Some(stream) = self.handshake(tls, stream, peer, admission).await {
+                if let Some(stream) = self.perform_tls_handshake(tls, stream, peer, admission).await {
                     self.serve_http(stream, ClientAddr { ip: peer, tls: true }, admission, watcher).await;
                 }
             }
         }
     }
 
-    async fn handshake(
+    async fn perform_tls_handshake(
         &self,
         tls: &Tls,
         stream: TcpStream,
@@ -73,7 +79,7 @@ impl ConnectionHandler {
     ) -> Option<TlsStream<TcpStream>> {
         let limit = match admission {
             Admission::Regular => self.settings.tls_handshake_timeout,
-            Admission::OperationsOnly => self.settings.tls_handshake_timeout.min(reserved::RESERVED_TIMEOUT),
+            Admission::OperationsOnly => self.settings.tls_handshake_timeout.min(reserved::RESERVED_CONNECTION_TIMEOUT),
         };
         let outcome = tokio::select! {
             () = self.shutdown.cancelled() => return None,
@@ -92,7 +98,7 @@ impl ConnectionHandler {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let tracker = ResponseTracker::default();
-        let stream = Linger::new(WriteTimeout::new(stream, self.settings.write_timeout));
+        let stream = LingeringStream::new(WriteTimeout::new(stream, self.settings.write_timeout));
         let stream = ErrorRewrite::new(stream, tracker.clone(), self.metrics.clone());
         let service = service_fn(|mut request: http::Request<Incoming>| {
             tracker.begin_request();
@@ -100,7 +106,7 @@ impl ConnectionHandler {
             request.extensions_mut().insert(connection);
             let tracker = tracker.clone();
             let hsts = connection.tls && self.settings.hsts;
-            let outcome = match admission.refusal(&request, &self.metrics, hsts) {
+            let outcome = match admission.refusal_response(&request, &self.metrics, hsts) {
                 None => Ok(self.router.call(request)),
                 Some(refused) => Err(refused),
             };

@@ -3,34 +3,34 @@
 use std::io;
 use std::path::PathBuf;
 
-/// Error of starting the server or loading a certificate.
+/// Error while starting the server or loading a certificate.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// The settings allow no connections.
+    /// The maximum number of connections is 0.
     #[error("the settings allow no connection; set at least 1")]
     NoConnections,
-    /// The file of the certificate or of its key could not be read.
+    /// The file of the certificate or private key could not be read.
     #[error("could not read the TLS {what} {path}: {cause}", path = path.display())]
     Read {
-        /// Certificate or key.
+        /// Object in the file: certificate or key.
         what: &'static str,
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// Error of the operating system.
+        /// Error from the operating system.
         cause: io::Error,
     },
     /// The file contains no certificate or private key in PEM format.
     #[error("{path} holds no {what} in PEM form (-----BEGIN …)", path = path.display())]
     NotPem {
-        /// Certificate or private key.
+        /// Missing object: certificate or private key.
         what: &'static str,
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
     },
     /// The private key is encrypted with a password.
     #[error("the TLS key {path} is encrypted; write it without a password (openssl pkey -in …) and let nobody else read it", path = path.display())]
     KeyEncrypted {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
     },
     /// The key does not belong to the certificate.
@@ -48,7 +48,7 @@ pub enum ServeError {
         certificate: PathBuf,
         /// File of the key.
         key: PathBuf,
-        /// Error of the TLS library.
+        /// Error from the TLS library.
         cause: rustls::Error,
     },
 }

@@ -1,5 +1,7 @@
-//! Error bodies for requests that hyper rejects itself: malformed HTTP, or an oversized head. Hyper writes a response without a body and
-//! has no hook to change it, so this stream replaces the response with a JSON error that has a request id.
+//! Error bodies for requests that hyper itself rejects because of malformed HTTP or an oversized head.
+//!
+//! Hyper writes a response without a body and has no hook to change the response.
+//! This stream replaces the response of hyper with a JSON error that contains a request id.
 
 use std::io;
 use std::pin::Pin;
@@ -19,42 +21,42 @@ use super::head::{MAX_HEAD_BYTES, MAX_HEADERS};
 use crate::Metrics;
 use crate::error::ApiError;
 
-/// Progress of the latest request of a connection, shared by the service and the stream.
+/// Progress of the latest request of a connection, which the service and the stream share.
 #[derive(Debug, Clone, Default)]
-pub(super) struct ResponseTracker(Arc<Progress>);
+pub(super) struct ResponseTracker(Arc<RequestProgress>);
 
 #[derive(Debug, Default)]
-struct Progress {
-    /// The response body is not complete.
+struct RequestProgress {
+    /// True while the response body is incomplete.
     in_progress: AtomicBool,
-    /// The response may not be flushed completely.
+    /// True while a part of the response may be unflushed.
     unflushed: AtomicBool,
 }
 
 impl ResponseTracker {
-    /// Records that the service receives a request.
+    /// Records that the service received a request.
     pub(super) fn begin_request(&self) {
         self.0.in_progress.store(true, Ordering::Relaxed);
         self.0.unflushed.store(true, Ordering::Relaxed);
     }
 
-    /// Wraps the body of a response, which hyper drops after its last byte.
+    /// Wraps a response body to detect its end: hyper drops the body after the last byte.
     pub(super) fn track_body<B>(&self, body: B) -> TrackedBody<B> {
         TrackedBody { body, tracker: self.clone() }
     }
 
-    /// Records that hyper has flushed its output. Returns whether that completed a response.
+    /// Records that hyper flushed its output. Returns whether the flush completed a response.
     fn record_flush(&self) -> bool {
         !self.0.in_progress.load(Ordering::Relaxed) && self.0.unflushed.swap(false, Ordering::Relaxed)
     }
 
-    /// Returns whether no response is waiting to be written.
+    /// Returns whether all responses were flushed.
     fn is_idle(&self) -> bool {
         !self.0.unflushed.load(Ordering::Relaxed)
     }
 }
 
-/// Body of a response that marks the response as complete when it is dropped.
+/// Response body that marks the response as complete on drop.
 #[derive(Debug)]
 pub(super) struct TrackedBody<B> {
     body: B,
@@ -87,15 +89,16 @@ impl<B: Body + Unpin> Body for TrackedBody<B> {
     }
 }
 
-/// Stream of an HTTP connection that replaces hyper's own error responses. Bytes written while no request is in progress, after all
-/// earlier responses were flushed, are such a response.
+/// Stream of an HTTP connection that replaces hyper's own error responses.
+///
+/// Bytes that hyper writes while no request or response is in progress are an error response of hyper.
 #[derive(Debug)]
 pub(super) struct ErrorRewrite<S> {
     stream: S,
     tracker: ResponseTracker,
-    /// The request line of the next request was received completely.
+    /// True if the request line of the next request was received completely.
     first_line_complete: bool,
-    /// Unwritten bytes of the replacement.
+    /// Unwritten bytes of the replacement response.
     replacement: Vec<u8>,
     metrics: Metrics,
 }
@@ -105,20 +108,20 @@ impl<S> ErrorRewrite<S> {
         Self { stream, tracker, first_line_complete: false, replacement: Vec::new(), metrics }
     }
 
-    /// Replaces `bytes` if they are an error response of hyper. Returns whether they were replaced.
-    fn try_replace(&mut self, bytes: &[u8]) -> bool {
+    /// Replaces `bytes` if they are an error response of hyper. Returns whether `bytes` were replaced.
+    fn try_replace_error(&mut self, bytes: &[u8]) -> bool {
         if !self.tracker.is_idle() {
             return false;
         }
-        let replacement = std::str::from_utf8(bytes).ok().and_then(|original| self.rewrite(original));
+        let replacement = std::str::from_utf8(bytes).ok().and_then(|original| self.build_replacement(original));
         replacement.map(|replacement| self.replacement = replacement).is_some()
     }
 
-    fn rewrite(&self, original: &str) -> Option<Vec<u8>> {
+    fn build_replacement(&self, original: &str) -> Option<Vec<u8>> {
         let head = original.strip_suffix("\r\n\r\n")?;
         let refusal = match head.strip_prefix("HTTP/1.")?.split(' ').nth(1)? {
             "400" => ApiError::new(ErrorEntry::BAD_REQUEST),
-            // If the limit is reached within the request line, path and query are too long.
+            // If the limit is reached within the request line, the path and query are too long.
             "431" if self.first_line_complete => {
                 let limits = vec![("limit", MAX_HEAD_BYTES.to_string()), ("count", MAX_HEADERS.to_string())];
                 ApiError::with_detail(ErrorEntry::HEADERS_TOO_LARGE, "headers-limit", limits)
@@ -127,7 +130,7 @@ impl<S> ErrorRewrite<S> {
             _ => return None,
         };
         let request_id = Uuid::new_v4().simple().to_string();
-        let body = json::to_string(&refusal.body(Language::default(), &request_id)).ok()?;
+        let body = json::to_string(&refusal.build_body(Language::default(), &request_id)).ok()?;
         let status = refusal.status();
         self.metrics.record_response(&Method::from_bytes(b"UNKNOWN").unwrap_or_default(), "none", status.as_u16(), 0.0);
         info!(
@@ -178,7 +181,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for ErrorRewrite<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for ErrorRewrite<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        if self.try_replace(bytes) {
+        if self.try_replace_error(bytes) {
             return Poll::Ready(Ok(bytes.len()));
         }
         ready!(self.poll_write_replacement(context))?;
@@ -201,7 +204,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for ErrorRewrite<S> {
         self.stream.is_write_vectored()
     }
 
-    /// Hyper flushes only after writing all its output.
+    /// Records the flush. Hyper flushes only after it has written all output.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.tracker.record_flush() {
             self.first_line_complete = false;

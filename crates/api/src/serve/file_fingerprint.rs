@@ -3,7 +3,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-/// Metadata that changes whenever the content of a file changes.
+/// Metadata that changes if the content of the file changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct FileFingerprint {
     device: u64,
@@ -14,8 +14,10 @@ pub(super) struct FileFingerprint {
 }
 
 impl FileFingerprint {
-    /// Reads the metadata of a file. `None` if the file does not exist, such as briefly while it is replaced.
-    pub(super) fn read(path: &Path) -> Option<Self> {
+    /// Reads the metadata of a file.
+    ///
+    /// Returns `None` if the file does not exist, for example while it is being replaced.
+    pub(super) fn read_metadata(path: &Path) -> Option<Self> {
         let file = path.metadata().ok()?;
         Some(Self {
             device: file.dev(),

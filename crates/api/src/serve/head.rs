@@ -2,5 +2,7 @@
 
 /// Maximum size of the head of a request, in bytes: 32 KiB for the request line and 64 KiB for the headers.
 pub(super) const MAX_HEAD_BYTES: usize = 96 << 10;
-/// Maximum number of headers of a request. This is hyper's default, which is cheaper than setting the same number explicitly.
+/// Maximum number of headers of a request.
+///
+/// This is the default of hyper, which is cheaper than an explicit setting of the same number.
 pub(super) const MAX_HEADERS: usize = 100;

@@ -1,7 +1,7 @@
-//! Lingering close of a connection whose peer is still sending.
+//! Lingering close of a connection while the peer is still sending.
 //!
-//! Closing a socket with unread bytes resets the connection, and the peer loses the response that it has not read yet. A client that sends
-//! an oversized body would see a connection reset instead of the error.
+//! Closing a socket with unread bytes resets the connection, and the peer loses the unread part of the response.
+//! For example, a client that sends an oversized body would get a connection reset instead of the error response.
 
 use std::future::Future;
 use std::io;
@@ -12,25 +12,27 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// Time for the peer to read its response and close the connection.
+/// Maximum time for the peer to read the response and close the connection.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A stream with a two-step shutdown: it shuts down the write side, then discards incoming bytes until the peer closes or
-/// [`LINGER_TIMEOUT`] elapses.
+/// Stream with a shutdown in two steps.
+///
+/// The first step shuts down the write side.
+/// The second step discards incoming bytes until the peer closes the connection or [`LINGER_TIMEOUT`] elapses.
 #[derive(Debug)]
-pub(super) struct Linger<S> {
+pub(super) struct LingeringStream<S> {
     stream: S,
-    /// Timer of the second step.
+    /// Timer of the second shutdown step.
     closing: Option<Pin<Box<Sleep>>>,
 }
 
-impl<S> Linger<S> {
+impl<S> LingeringStream<S> {
     pub(super) fn new(stream: S) -> Self {
         Self { stream, closing: None }
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Linger<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for LingeringStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -40,7 +42,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Linger<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Linger<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for LingeringStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
@@ -92,7 +94,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn incoming_bytes_are_discarded_until_the_peer_closes() {
         let (stream, mut peer) = duplex(16);
-        let closing = tokio::spawn(async move { Linger::new(stream).shutdown().await });
+        let closing = tokio::spawn(async move { LingeringStream::new(stream).shutdown().await });
         assert_eq!(peer.read(&mut [0]).await.unwrap(), 0, "the write side is shut down");
         peer.write_all(&[7; 10_000]).await.unwrap();
         assert!(!closing.is_finished());
@@ -109,7 +111,7 @@ mod tests {
                 sleep(LINGER_TIMEOUT / 10).await;
             }
         });
-        Linger::new(stream).shutdown().await.unwrap();
+        LingeringStream::new(stream).shutdown().await.unwrap();
         // The paused clock advances only while all tasks are idle.
         assert_eq!(start.elapsed(), LINGER_TIMEOUT);
         drip.await.unwrap();

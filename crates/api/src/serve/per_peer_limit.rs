@@ -1,4 +1,4 @@
-//! Limit on the connections per peer, so that one peer cannot use all connections.
+//! Limit on connections per peer, so that one peer cannot use all connections.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -10,11 +10,11 @@ use crate::limits::keyed_slots::{KeyedSlots, Slot};
 #[derive(Debug)]
 pub(super) struct PerPeerLimit {
     slots: Arc<KeyedSlots<ClientSubnet>>,
-    /// Proxies exempt from the limit, because they forward the requests of many clients.
+    /// Proxies that are exempt from the limit, because they forward the requests of many clients.
     exempt: TrustedProxies,
 }
 
-/// Slot of one connection, released on drop. `None` for an exempt peer, which is not counted.
+/// Slot of one connection, which is released on drop. `None` for an exempt peer.
 pub(super) type PeerSlot = Option<Slot<ClientSubnet>>;
 
 impl PerPeerLimit {
@@ -23,7 +23,7 @@ impl PerPeerLimit {
         Self { slots: KeyedSlots::new(limit), exempt }
     }
 
-    /// Acquires a slot for a connection of the peer. Returns `None` if the peer has reached the limit.
+    /// Acquires a slot for a connection of the peer, or returns `None` if the peer has reached the limit.
     pub(super) fn acquire(&self, peer: IpAddr) -> Option<PeerSlot> {
         if self.exempt.contains(peer) {
             return Some(None);

@@ -1,4 +1,6 @@
-//! Reserved connections: they serve only the operations endpoints, so that these stay available when all regular connections are in use.
+//! Reserved connections, which serve only the operations endpoints.
+//!
+//! The operations endpoints stay available while all regular connections are in use.
 
 use std::time::Duration;
 
@@ -17,8 +19,8 @@ use crate::security_headers;
 /// Paths that a reserved connection serves.
 const OPERATIONS_PATHS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
-/// Timeout of the TLS handshake, and of the request head, on a reserved connection.
-pub(super) const RESERVED_TIMEOUT: Duration = Duration::from_secs(2);
+/// Timeout of the TLS handshake and of the request head on a reserved connection.
+pub(super) const RESERVED_CONNECTION_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Requests that a connection may serve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,21 +32,23 @@ pub(super) enum Admission {
 }
 
 impl Admission {
-    /// Returns the error response for a request that the connection does not serve. `hsts`: see [`security_headers::add_security_headers`].
-    pub(super) fn refusal<B>(self, request: &Request<B>, metrics: &Metrics, hsts: bool) -> Option<Response> {
+    /// Returns the error response if the connection does not serve the request.
+    ///
+    /// `hsts` is passed to [`security_headers::add_security_headers`].
+    pub(super) fn refusal_response<B>(self, request: &Request<B>, metrics: &Metrics, hsts: bool) -> Option<Response> {
         let is_allowed = self == Self::Regular || OPERATIONS_PATHS.contains(&request.uri().path());
-        (!is_allowed).then(|| build_refusal(request, metrics, hsts))
+        (!is_allowed).then(|| build_refusal_response(request, metrics, hsts))
     }
 }
 
-fn build_refusal<B>(request: &Request<B>, metrics: &Metrics, hsts: bool) -> Response {
+fn build_refusal_response<B>(request: &Request<B>, metrics: &Metrics, hsts: bool) -> Response {
     let language = request.headers().get("x-language").and_then(|tag| Language::from_tag(tag.to_str().ok()?));
     let request_id = Uuid::new_v4().simple().to_string();
     let refusal = ApiError::with_detail(ErrorEntry::UNAVAILABLE, "no-free-connection", Vec::new());
     let status = refusal.status();
     metrics.record_response(request.method(), "none", status.as_u16(), 0.0);
     info!(http.request_id = request_id, http.route = "none", http.status = status.as_u16(), "no free connection");
-    let body = Json(refusal.body(language.unwrap_or_default(), &request_id));
+    let body = Json(refusal.build_body(language.unwrap_or_default(), &request_id));
     let mut response = (status, body).into_response();
     response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_SECONDS.into());
     security_headers::add_security_headers(response.headers_mut(), hsts);

@@ -1,4 +1,4 @@
-//! TLS 1.2 and 1.3 for HTTP/1.1, with a certificate that can be replaced while connections are open.
+//! TLS 1.2 and 1.3 for HTTP/1.1, with a certificate that can be replaced at run time.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use tokio_rustls::server::TlsStream;
 use super::error::ServeError;
 use super::file_fingerprint::FileFingerprint;
 
-/// TLS settings with a certificate and its private key from files. Clones share the certificate.
+/// TLS settings with a certificate and private key from files. Clones share the certificate.
 #[derive(Clone)]
 pub struct Tls {
     acceptor: TlsAcceptor,
@@ -26,12 +26,12 @@ pub struct Tls {
     pub(super) files: Arc<CertificateFiles>,
 }
 
-/// Paths of certificate and key.
+/// Paths of the certificate and the private key.
 #[derive(Debug)]
 pub(super) struct CertificateFiles {
     pub(super) certificate: PathBuf,
     pub(super) key: PathBuf,
-    /// Fingerprints of both files before the first read.
+    /// Fingerprints of both files before they were first loaded.
     pub(super) initial: [Option<FileFingerprint>; 2],
 }
 
@@ -46,13 +46,13 @@ impl ResolvesServerCert for CurrentCertificate {
 }
 
 impl Tls {
-    /// Reads a certificate chain, leaf first, and its private key, both in PEM format. One file may contain both.
+    /// Loads a certificate chain, leaf first, and its private key in PEM format. One file may contain both.
     pub fn load(certificate: &Path, key: &Path) -> Result<Self, ServeError> {
-        let initial = [FileFingerprint::read(certificate), FileFingerprint::read(key)];
+        let initial = [FileFingerprint::read_metadata(certificate), FileFingerprint::read_metadata(key)];
         let files = CertificateFiles { certificate: certificate.to_owned(), key: key.to_owned(), initial };
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let current = Arc::new(CurrentCertificate(RwLock::new(Arc::new(files.load(&provider)?))));
-        let unusable = |cause| files.unusable(cause);
+        let current = Arc::new(CurrentCertificate(RwLock::new(Arc::new(files.load_certified_key(&provider)?))));
+        let unusable = |cause| files.unusable_error(cause);
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&TLS13, &TLS12])
             .map_err(unusable)?
@@ -62,19 +62,19 @@ impl Tls {
         Ok(Self { acceptor: Arc::new(config).into(), current, files: Arc::new(files) })
     }
 
-    /// Reloads both files for new connections. On an error, the previous certificate stays in use.
+    /// Reloads both files for new connections. If the reload fails, the previous certificate stays in use.
     pub fn reload(&self) -> Result<(), ServeError> {
-        let certified = self.files.load(self.acceptor.config().crypto_provider())?;
+        let certified = self.files.load_certified_key(self.acceptor.config().crypto_provider())?;
         *self.current.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(certified);
         Ok(())
     }
 
-    /// Returns whether the key file is readable by every user of the machine.
+    /// Returns whether all users of the machine can read the key file.
     #[must_use]
     pub fn is_key_world_readable(&self) -> bool {
         use std::os::unix::fs::PermissionsExt;
-        const OTHERS_READ: u32 = 0o004;
-        self.files.key.metadata().is_ok_and(|key| key.permissions().mode() & OTHERS_READ != 0)
+        const OTHERS_READ_MODE: u32 = 0o004;
+        self.files.key.metadata().is_ok_and(|key| key.permissions().mode() & OTHERS_READ_MODE != 0)
     }
 
     pub(super) async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
@@ -89,19 +89,19 @@ impl std::fmt::Debug for Tls {
 }
 
 impl CertificateFiles {
-    fn load(&self, provider: &CryptoProvider) -> Result<CertifiedKey, ServeError> {
-        let chain = self.read_chain()?;
+    fn load_certified_key(&self, provider: &CryptoProvider) -> Result<CertifiedKey, ServeError> {
+        let chain = self.read_certificate_chain()?;
         let key = self.read_private_key()?;
         CertifiedKey::from_der(chain, key, provider).map_err(|cause| match cause {
             Error::InconsistentKeys(_) => {
                 ServeError::KeyMismatch { certificate: self.certificate.clone(), key: self.key.clone() }
             }
-            cause => self.unusable(cause),
+            cause => self.unusable_error(cause),
         })
     }
 
-    fn read_chain(&self) -> Result<Vec<CertificateDer<'static>>, ServeError> {
-        let pem = read_file("certificate", &self.certificate)?;
+    fn read_certificate_chain(&self) -> Result<Vec<CertificateDer<'static>>, ServeError> {
+        let pem = read_pem_file("certificate", &self.certificate)?;
         let chain: Vec<_> = CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok).collect();
         let is_corrupt = CertificateDer::pem_slice_iter(&pem).any(|certificate| certificate.is_err());
         if chain.is_empty() || is_corrupt {
@@ -111,7 +111,7 @@ impl CertificateFiles {
     }
 
     fn read_private_key(&self) -> Result<PrivateKeyDer<'static>, ServeError> {
-        let pem = read_file("key", &self.key)?;
+        let pem = read_pem_file("key", &self.key)?;
         // Both formats of an encrypted key contain this word: "BEGIN ENCRYPTED PRIVATE KEY" and "Proc-Type: 4,ENCRYPTED".
         if String::from_utf8_lossy(&pem).contains("ENCRYPTED") {
             return Err(ServeError::KeyEncrypted { path: self.key.clone() });
@@ -120,11 +120,11 @@ impl CertificateFiles {
             .map_err(|_| ServeError::NotPem { what: "private key", path: self.key.clone() })
     }
 
-    fn unusable(&self, cause: Error) -> ServeError {
+    fn unusable_error(&self, cause: Error) -> ServeError {
         ServeError::Unusable { certificate: self.certificate.clone(), key: self.key.clone(), cause }
     }
 }
 
-fn read_file(what: &'static str, path: &Path) -> Result<Vec<u8>, ServeError> {
+fn read_pem_file(what: &'static str, path: &Path) -> Result<Vec<u8>, ServeError> {
     std::fs::read(path).map_err(|cause| ServeError::Read { what, path: path.to_owned(), cause })
 }

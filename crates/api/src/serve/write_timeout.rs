@@ -1,4 +1,6 @@
-//! Write timeout: closes connections whose peer has stopped reading, which would otherwise hold their permit forever.
+//! Write timeout, which closes connections whose peer has stopped reading.
+//!
+//! Without a timeout, the connection of a stalled peer would never release its permit.
 
 use std::future::Future;
 use std::io;
@@ -9,13 +11,14 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// A stream whose writes fail with [`io::ErrorKind::TimedOut`] if no byte could be written for `limit`. Every written byte restarts the
-/// timer, so slow readers do not time out.
+/// Stream whose writes fail with [`io::ErrorKind::TimedOut`] if no byte could be written for `limit`.
+///
+/// Every written byte restarts the timer, so slow readers do not time out.
 #[derive(Debug)]
 pub(super) struct WriteTimeout<S> {
     stream: S,
     limit: Duration,
-    /// Runs while writes are pending.
+    /// Timer that runs while a write is pending.
     timer: Option<Pin<Box<Sleep>>>,
 }
 

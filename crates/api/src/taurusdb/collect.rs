@@ -18,16 +18,16 @@ use crate::AppState;
 use crate::caller::{Caller, NodeTarget};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
-use crate::query::truncate;
+use crate::query::truncate_text;
 use crate::statement_text::MASKED_FRAGMENT;
 
-/// Filters and order of the collected sessions. Every field is optional; filters are joined by AND.
+/// Filters and sort order of the collected sessions. Every field is optional; filters are combined with AND.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct RealtimeSessionRequest {
     /// Class of sessions: slow, active, total or long
-    #[schema(schema_with = class_schema)]
+    #[schema(schema_with = session_class_schema)]
     filter: Option<String>,
     /// Minimum duration of a slow session or long transaction, in seconds
     #[schema(minimum = 1, maximum = 86_400, default = 10)]
@@ -55,7 +55,7 @@ pub(crate) struct RealtimeSessionRequest {
     sort_dir: Option<String>,
 }
 
-fn class_schema() -> Object {
+fn session_class_schema() -> Object {
     nullable_enum_schema(SessionClass::NAMES, "total")
 }
 
@@ -67,7 +67,7 @@ fn sort_direction_schema() -> Object {
     nullable_enum_schema(SortDirection::NAMES, "asc")
 }
 
-/// Schema of an enumeration whose `null` selects the default.
+/// Builds the schema of an enumeration in which `null` selects the default.
 fn nullable_enum_schema(names: &[&str], default: &str) -> Object {
     let values = names.iter().map(|name| Value::from(*name)).chain([Value::Null]);
     ObjectBuilder::new()
@@ -77,7 +77,7 @@ fn nullable_enum_schema(names: &[&str], default: &str) -> Object {
         .build()
 }
 
-/// A queued collection.
+/// Queued collection.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Collecting {
     /// Id of the collection
@@ -98,17 +98,17 @@ pub(crate) struct Collecting {
         (status = 409, description = "The node's queue of collections is full", body = ErrorBody)
     )
 )]
-pub(crate) async fn collect(
+pub(crate) async fn collect_sessions(
     State(service): State<AppState>,
     caller: Caller,
     Path(path): Path<(String, String, String)>,
     body: Bytes,
 ) -> Result<(StatusCode, Json<Collecting>), ApiError> {
     let target = NodeTarget::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
-    let draft = parse_draft(&body)?;
-    caller.audit.add_detail("asked", audit_detail(&draft));
+    let draft = parse_selection_draft(&body)?;
+    caller.audit.add_detail("asked", build_audit_detail(&draft));
     let selection = Selection::parse(draft)?;
-    let masked = target.is_masked_by_project_for(&service, &caller);
+    let masked = target.is_masked_by_project_for_caller(&service, &caller);
     let (project, instance) = (target.project.id.clone(), target.instance.id.clone());
     let request_id = service.collections.submit(project, instance, target.node, selection, masked).await?;
     caller.audit.add_detail("collection", request_id.as_str());
@@ -116,8 +116,8 @@ pub(crate) async fn collect(
     Ok((StatusCode::ACCEPTED, Json(Collecting { request_id: request_id.to_string() })))
 }
 
-/// Returns the request fields for the audit. The statement substring is replaced by a placeholder.
-fn audit_detail(draft: &SelectionDraft) -> Value {
+/// Returns the request fields for the audit log, with a placeholder for the statement substring.
+fn build_audit_detail(draft: &SelectionDraft) -> Value {
     let texts = [
         ("filter", &draft.filter),
         ("user", &draft.user),
@@ -129,7 +129,7 @@ fn audit_detail(draft: &SelectionDraft) -> Value {
     ];
     let mut detail: Map<String, Value> = texts
         .into_iter()
-        .filter_map(|(name, text)| Some((name.to_owned(), truncate(text.as_deref()?).into())))
+        .filter_map(|(name, text)| Some((name.to_owned(), truncate_text(text.as_deref()?).into())))
         .collect();
     if let Some(seconds) = draft.slow_process_threshold {
         detail.insert("slow_process_threshold".to_owned(), seconds.into());
@@ -140,8 +140,10 @@ fn audit_detail(draft: &SelectionDraft) -> Value {
     Value::Object(detail)
 }
 
-/// Parses the request body. An empty body selects all defaults; `null` selects the default of a field.
-fn parse_draft(body: &[u8]) -> Result<SelectionDraft, ApiError> {
+/// Parses the request body.
+///
+/// An empty body selects all defaults; the value `null` selects the default of a field.
+fn parse_selection_draft(body: &[u8]) -> Result<SelectionDraft, ApiError> {
     let mut draft = SelectionDraft::default();
     if body.trim_ascii().is_empty() {
         return Ok(draft);
@@ -151,10 +153,10 @@ fn parse_draft(body: &[u8]) -> Result<SelectionDraft, ApiError> {
     let mut seen = HashSet::new();
     for (name, value) in fields.0 {
         if !seen.insert(name.clone()) {
-            return Err(ApiError::invalid_parameter("parameter-repeated", vec![("field", truncate(&name))]));
+            return Err(ApiError::invalid_parameter("parameter-repeated", vec![("field", truncate_text(&name))]));
         }
         let wrong = || {
-            let arguments = vec![("field", truncate(&name)), ("given", truncate(&value.to_string()))];
+            let arguments = vec![("field", truncate_text(&name)), ("given", truncate_text(&value.to_string()))];
             ApiError::invalid_parameter("parameter-form", arguments)
         };
         let text = || match &value {
@@ -175,13 +177,18 @@ fn parse_draft(body: &[u8]) -> Result<SelectionDraft, ApiError> {
             "sql_key" => draft.sql_key = text()?,
             "sort_key" => draft.sort_key = text()?,
             "sort_dir" => draft.sort_dir = text()?,
-            _ => return Err(ApiError::invalid_parameter("parameter-unknown-field", vec![("field", truncate(&name))])),
+            _ => {
+                return Err(ApiError::invalid_parameter(
+                    "parameter-unknown-field",
+                    vec![("field", truncate_text(&name))],
+                ));
+            }
         }
     }
     Ok(draft)
 }
 
-/// Fields of a JSON object in document order. Duplicate names are preserved, so that they can be rejected.
+/// Fields of a JSON object in document order. Duplicate names are preserved, so that the parser can reject them.
 struct JsonFields(Vec<(String, Value)>);
 
 impl<'de> Deserialize<'de> for JsonFields {
@@ -215,7 +222,7 @@ mod tests {
     #[test]
     fn missing_body_and_null_select_the_defaults() {
         for body in ["", "  \n", "{}", r#"{"filter":null,"slow_process_threshold":null}"#] {
-            assert_eq!(parse_draft(body.as_bytes()).unwrap(), SelectionDraft::default(), "{body:?}");
+            assert_eq!(parse_selection_draft(body.as_bytes()).unwrap(), SelectionDraft::default(), "{body:?}");
         }
     }
 
@@ -233,8 +240,8 @@ mod tests {
             "\u{feff}{}",
             "{\"user\":\"\u{0}\"}",
         ] {
-            assert!(parse_draft(body.as_bytes()).is_err(), "{body:?}");
+            assert!(parse_selection_draft(body.as_bytes()).is_err(), "{body:?}");
         }
-        assert!(parse_draft(b"{\"user\":\"\xff\"}").is_err());
+        assert!(parse_selection_draft(b"{\"user\":\"\xff\"}").is_err());
     }
 }

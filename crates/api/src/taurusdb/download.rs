@@ -38,7 +38,7 @@ use crate::query::Query;
         (status = 416, description = "The range is outside the CSV", body = ErrorBody)
     )
 )]
-pub(crate) async fn download(
+pub(crate) async fn download_result(
     State(service): State<AppState>,
     caller: Caller,
     Extension(language): Extension<Language>,
@@ -48,15 +48,15 @@ pub(crate) async fn download(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let target = NodeTarget::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
-    let task = super::find_task(&caller, &target, &Query::parse(query.as_deref())?).await?;
+    let task = super::find_collection_task(&caller, &target, &Query::parse(query.as_deref())?).await?;
     let task = task.ok_or_else(|| ApiError::new(ErrorEntry::UNKNOWN_TASK))?;
     caller.audit.add_detail("collection", task.request_id.as_str());
     caller.audit.add_detail("masked", task.masked);
-    if !task.masked && target.is_masked_by_project_for(&service, &caller) {
+    if !task.masked && target.is_masked_by_project_for_caller(&service, &caller) {
         return Err(ApiError::with_detail(ErrorEntry::FOREIGN_PROJECT, "result-unmasked", Vec::new()));
     }
-    let file_name = file_name(&task);
-    let result = finished_result(&task)?;
+    let file_name = build_file_name(&task);
+    let result = require_finished_result(&task)?;
     let stored = service.store.results().open(&result).await?;
     if headers.contains_key(RANGE) {
         stored.verify().await?;
@@ -71,7 +71,7 @@ pub(crate) async fn download(
     download.respond(&method, &headers)
 }
 
-fn finished_result(task: &CollectionTask) -> Result<ResultRecord, ApiError> {
+fn require_finished_result(task: &CollectionTask) -> Result<ResultRecord, ApiError> {
     match (task.status, &task.result, &task.failure) {
         (TaskStatus::Finished, Some(result), _) => Ok(result.clone()),
         (TaskStatus::Error, _, Some(failure)) => {
@@ -81,8 +81,8 @@ fn finished_result(task: &CollectionTask) -> Result<ResultRecord, ApiError> {
     }
 }
 
-/// Name of the downloaded file: `sessions_<node>_<completion time in UTC>.csv`.
-fn file_name(task: &CollectionTask) -> String {
+/// Builds the name of the downloaded file: `sessions_<node>_<completion time in UTC>.csv`.
+fn build_file_name(task: &CollectionTask) -> String {
     let completed = Timestamp::from_millisecond(task.ended_at.unwrap_or(task.created_at)).unwrap_or_default();
     format!("sessions_{}_{}.csv", task.node_id, completed.strftime("%Y%m%dT%H%M%SZ"))
 }

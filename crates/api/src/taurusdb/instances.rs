@@ -1,4 +1,4 @@
-//! Instance list and details (spec sections 3.3 and 3.4). `/v3` and `/v3.1` differ in their status names.
+//! List and details of instances (spec sections 3.3 and 3.4). `/v3` and `/v3.1` use different status names.
 
 mod wire;
 
@@ -15,14 +15,14 @@ use crate::json::Json;
 use crate::query::Query;
 use wire::{InstanceAnswer, InstanceListAnswer, StatusNames};
 
-/// Filters and page of an instance list (spec section 3.3).
+/// Filters and page parameters of the instance list (spec section 3.3).
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "schema of the query; the handler parses it parameter by parameter for exact errors")]
 struct ListParameters {
-    /// Instance id: exact, or a substring after *
+    /// Instance id, exact match; with the prefix *, substring match
     id: Option<String>,
-    /// Instance name: exact, or a substring after *
+    /// Instance name, exact match; with the prefix *, substring match
     name: Option<String>,
     /// Instance type; only Cluster is supported
     r#type: Option<String>,
@@ -44,7 +44,7 @@ struct ListParameters {
     /// Maximum number of instances to return
     #[param(minimum = 1, maximum = 100, default = 100)]
     limit: Option<u32>,
-    /// Comma-separated list of key=value; an instance must have all of them
+    /// Comma-separated list of key=value; an instance must have all tags
     tags: Option<String>,
 }
 
@@ -59,7 +59,7 @@ struct ListParameters {
         (status = 400, description = "Invalid parameter value", body = ErrorBody)
     )
 )]
-pub(crate) async fn list_v3(
+pub(crate) async fn list_instances_v3(
     State(service): State<AppState>,
     caller: Caller,
     Path(project): Path<String>,
@@ -79,7 +79,7 @@ pub(crate) async fn list_v3(
         (status = 400, description = "Invalid parameter value", body = ErrorBody)
     )
 )]
-pub(crate) async fn list_v3_1(
+pub(crate) async fn list_instances_v3_1(
     State(service): State<AppState>,
     caller: Caller,
     Path(project): Path<String>,
@@ -96,7 +96,7 @@ pub(crate) async fn list_v3_1(
     params(("project_id" = String, Path), ("instance_id" = String, Path)),
     responses((status = 200, description = "The instance", body = InstanceAnswer), (status = 404, description = "Not found", body = ErrorBody))
 )]
-pub(crate) async fn show_v3(
+pub(crate) async fn show_instance_v3(
     State(service): State<AppState>,
     caller: Caller,
     Path(path): Path<(String, String)>,
@@ -112,7 +112,7 @@ pub(crate) async fn show_v3(
     params(("project_id" = String, Path), ("instance_id" = String, Path)),
     responses((status = 200, description = "The instance", body = InstanceAnswer), (status = 404, description = "Not found", body = ErrorBody))
 )]
-pub(crate) async fn show_v3_1(
+pub(crate) async fn show_instance_v3_1(
     State(service): State<AppState>,
     caller: Caller,
     Path(path): Path<(String, String)>,
@@ -127,23 +127,23 @@ async fn list_instances(
     query: Option<String>,
     names: StatusNames,
 ) -> Result<Json<InstanceListAnswer>, ApiError> {
-    let project = caller.require_any_in_project(Action::LIST_INSTANCES, project).await?;
+    let project = caller.require_action_on_any_instance(Action::LIST_INSTANCES, project).await?;
     let query = Query::parse(query.as_deref())?;
     let page = Page {
-        offset: query.number("offset", 0, i32::MAX.unsigned_abs(), 0)?,
-        limit: query.number("limit", 1, 100, 100)?,
+        offset: query.get_number("offset", 0, i32::MAX.unsigned_abs(), 0)?,
+        limit: query.get_number("limit", 1, 100, 100)?,
     };
-    let filter = parse_filter(&query)?;
+    let filter = parse_instance_filter(&query)?;
     let (instances, total) = match filter {
         Some(filter) if caller.principal.administrator => service.store.instances(&project.id, &filter, page).await?,
-        Some(filter) => list_visible(service, caller, &project, &filter, page).await?,
+        Some(filter) => list_visible_instances(service, caller, &project, &filter, page).await?,
         None => (Vec::new(), 0),
     };
-    Ok(Json(wire::list_response(&instances, total, service.store.region(), names)))
+    Ok(Json(wire::build_list_response(&instances, total, service.store.region(), names)))
 }
 
-/// Returns a page and the total count of the instances that the caller may list. Other instances are not counted.
-async fn list_visible(
+/// Returns a page and the total number of the instances that the caller may list.
+async fn list_visible_instances(
     service: &AppState,
     caller: &Caller,
     project: &Project,
@@ -154,7 +154,7 @@ async fn list_visible(
     loop {
         let (read, total) = service.store.instances(&project.id, filter, next).await?;
         for instance in read {
-            if !caller.is_allowed(service, Action::LIST_INSTANCES, project, &instance)? {
+            if !caller.is_action_allowed(service, Action::LIST_INSTANCES, project, &instance)? {
                 continue;
             }
             if seen >= u64::from(page.offset) && instances.len() < page.limit as usize {
@@ -175,16 +175,18 @@ async fn show_instance(
     (project, instance): &(String, String),
     names: StatusNames,
 ) -> Result<Json<InstanceAnswer>, ApiError> {
-    let (_, instance) = caller.require_instance(service, Action::GET_INSTANCE, (project, instance), &[]).await?;
-    Ok(Json(wire::detail_response(&instance, names)))
+    let (_, instance) = caller.require_instance_action(service, Action::GET_INSTANCE, (project, instance), &[]).await?;
+    Ok(Json(wire::build_detail_response(&instance, names)))
 }
 
-/// Parses the filter. Returns `None` if no instance can match: Clew's instances have no VPC, subnet or proxy.
-fn parse_filter(query: &Query) -> Result<Option<InstanceFilter>, ApiError> {
-    check_value(query, "type", "Cluster")?;
-    check_value(query, "datastore_type", wire::DATASTORE_TYPE)?;
+/// Parses the filter parameters.
+///
+/// Returns `None` if no instance can match, because instances in Clew have no VPC, subnet or proxy.
+fn parse_instance_filter(query: &Query) -> Result<Option<InstanceFilter>, ApiError> {
+    check_parameter_value(query, "type", "Cluster")?;
+    check_parameter_value(query, "datastore_type", wire::DATASTORE_TYPE)?;
     let pattern = |name: &'static str| match query.get(name) {
-        Some(given @ ("" | "*")) => Err(Query::invalid(name, given)),
+        Some(given @ ("" | "*")) => Err(Query::invalid_value_error(name, given)),
         given => Ok(given.map(ToOwned::to_owned)),
     };
     let filter = InstanceFilter {
@@ -192,27 +194,29 @@ fn parse_filter(query: &Query) -> Result<Option<InstanceFilter>, ApiError> {
         name: pattern("name")?,
         private_ip: query.get("private_ip").map(ToOwned::to_owned),
         readonly_private_ip: query.get("readonly_private_ip").map(ToOwned::to_owned),
-        tags: query.get("tags").map(parse_tags).transpose()?.unwrap_or_default(),
+        tags: query.get("tags").map(parse_tag_filter).transpose()?.unwrap_or_default(),
     };
     let impossible = ["vpc_id", "subnet_id", "proxy_ip"].iter().any(|name| query.get(name).is_some());
     Ok((!impossible).then_some(filter))
 }
 
-/// Rejects a parameter with any value other than `value`.
-fn check_value(query: &Query, name: &'static str, value: &str) -> Result<(), ApiError> {
+/// Returns an error if a parameter has a value other than `value`.
+fn check_parameter_value(query: &Query, name: &'static str, value: &str) -> Result<(), ApiError> {
     match query.get(name) {
-        Some(given) if given != value => Err(ApiError::not_one_of(name, crate::query::truncate(given), &[value])),
+        Some(given) if given != value => {
+            Err(ApiError::value_not_allowed(name, crate::query::truncate_text(given), &[value]))
+        }
         _ => Ok(()),
     }
 }
 
-/// Parses a comma-separated list of `key=value`. Rejects duplicate keys.
-fn parse_tags(text: &str) -> Result<Vec<Tag>, ApiError> {
+/// Parses a comma-separated list of `key=value` pairs and rejects duplicate keys.
+fn parse_tag_filter(text: &str) -> Result<Vec<Tag>, ApiError> {
     let mut tags: Vec<Tag> = Vec::new();
     for pair in text.split(',') {
-        let (key, value) = pair.split_once('=').ok_or_else(|| Query::invalid("tags", text))?;
+        let (key, value) = pair.split_once('=').ok_or_else(|| Query::invalid_value_error("tags", text))?;
         if key.is_empty() || tags.iter().any(|tag| tag.key == key) {
-            return Err(Query::invalid("tags", text));
+            return Err(Query::invalid_value_error("tags", text));
         }
         tags.push(Tag { key: key.to_owned(), value: value.to_owned() });
     }

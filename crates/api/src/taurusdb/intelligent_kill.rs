@@ -1,6 +1,6 @@
-//! Intelligent kill: preview and execution (spec sections 2.4 and 2.5).
+//! Preview and execution of intelligent kills (spec sections 2.4 and 2.5).
 //!
-//! `docs/decisions/0011-intelligent-kill.md` records the decisions on open points of the spec.
+//! `docs/decisions/0011-intelligent-kill.md` documents the decisions on open points of the spec.
 
 pub(crate) mod history;
 pub(crate) mod report;
@@ -30,38 +30,38 @@ use warnings::IntelligentKillWarning;
 /// Preview of an intelligent kill.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct IntelligentKillStatistics {
-    /// Highest-ranked groups of each strategy, in rank order
+    /// Session groups with the highest ranks per strategy, in rank order
     #[schema(max_items = 9)]
     statistics: Vec<IntelligentKillStatistic>,
-    /// Surviving root blockers and spared sessions; omitted if empty. Clew extension
+    /// Warnings about surviving root blockers and spared sessions; omitted if empty. Clew extension
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     warnings: Vec<IntelligentKillWarning>,
 }
 
-/// A group of sessions with the same statement, literals aside, and the strategy that selects the group.
+/// Group of sessions whose statements differ only in literals, and the strategy that selects the group.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct IntelligentKillStatistic {
-    /// Keywords of the statement in the format of a throttling rule, joined by ~; may be empty
+    /// Keywords of the statement for a SQL throttling rule, joined by ~; may be empty
     #[schema(example = "SELECT~COUNT~FROM~t1~WHERE~id")]
     keyword: String,
-    /// Statement of the first session; its SQL template if statements are masked or the caller may not list sessions
+    /// Statement of the first session, or its SQL template if statements are masked or the caller may not list sessions
     example_sql_text: String,
     /// Thread ids of the sessions
     ids: Vec<u64>,
     count: u64,
-    /// Total duration of the sessions, in seconds
+    /// Total duration of all sessions, in seconds
     total_time: f64,
     /// Mean duration of the sessions, in seconds
     avg_time: f64,
     /// Maximum duration of a session, in seconds
     max_time: f64,
-    /// Strategy: top3_time, top3_count or top3_avg_time. A group that several strategies select is listed once for each
+    /// Strategy: top3_time, top3_count or top3_avg_time. A group is listed once per strategy that selects it
     #[schema(value_type = String, example = "top3_time")]
     strategy: &'static str,
 }
 
-/// Request of an intelligent kill.
+/// Request to start an intelligent kill.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
@@ -93,7 +93,7 @@ pub(crate) struct IntelligentKillTask {
         (status = 500, description = "The node cannot be read; the message states the reason", body = ErrorBody)
     )
 )]
-pub(crate) async fn preview(
+pub(crate) async fn preview_intelligent_kill(
     State(service): State<AppState>,
     caller: Caller,
     Path(path): Path<(String, String)>,
@@ -101,8 +101,8 @@ pub(crate) async fn preview(
     RawQuery(query): RawQuery,
 ) -> Result<Json<IntelligentKillStatistics>, ApiError> {
     let query = Query::parse(query.as_deref());
-    let target = resolve_target(&service, &caller, Action::SHOW_INTELLIGENT_KILL, path, || {
-        query?.required("node_id").map(str::to_owned)
+    let target = resolve_node_target(&service, &caller, Action::SHOW_INTELLIGENT_KILL, path, || {
+        query?.get_required("node_id").map(str::to_owned)
     });
     let target = target.await?;
     let kills = &service.intelligent_kills;
@@ -112,14 +112,14 @@ pub(crate) async fn preview(
         Err(KillError::Store(error)) => Ok(Err(error)),
     };
     let plan = service.read_node(&target.node, read_plan).await?.map_err(|error: StoreError| ApiError::from(error))?;
-    let masked = target.is_masked_for(&service, &caller);
-    let statistics = plan.entries().map(|(strategy, group)| group_statistic(strategy, group, masked)).collect();
+    let masked = target.is_masked_for_caller(&service, &caller);
+    let statistics = plan.entries().map(|(strategy, group)| build_group_statistic(strategy, group, masked)).collect();
     let warnings = warnings::read_warnings(&service, &target.node, &plan.into_victims(), language).await;
     Ok(Json(IntelligentKillStatistics { statistics, warnings }))
 }
 
 #[allow(clippy::cast_precision_loss, reason = "seconds and sessions are far below 2^53")]
-fn group_statistic(strategy: RankingStrategy, group: &SessionGroup, masked: bool) -> IntelligentKillStatistic {
+fn build_group_statistic(strategy: RankingStrategy, group: &SessionGroup, masked: bool) -> IntelligentKillStatistic {
     let first = group.sessions.first().and_then(|session| session.statement.as_deref()).unwrap_or_default();
     let (total, count) = (group.total_seconds() as f64, group.count());
     IntelligentKillStatistic {
@@ -147,17 +147,17 @@ fn group_statistic(strategy: RankingStrategy, group: &SessionGroup, masked: bool
         (status = 409, description = "The node's queue of intelligent kills is full", body = ErrorBody)
     )
 )]
-pub(crate) async fn execute(
+pub(crate) async fn execute_intelligent_kill(
     State(service): State<AppState>,
     caller: Caller,
     Path(path): Path<(String, String)>,
     body: Bytes,
 ) -> Result<Json<IntelligentKillTask>, ApiError> {
-    let node = || Body::parse(&body, &["node_id"])?.required::<String>("node_id");
-    let target = resolve_target(&service, &caller, Action::EXECUTE_INTELLIGENT_KILL, path, node).await?;
+    let node = || Body::parse(&body, &["node_id"])?.get_required::<String>("node_id");
+    let target = resolve_node_target(&service, &caller, Action::EXECUTE_INTELLIGENT_KILL, path, node).await?;
     caller.audit.add_detail("node", target.node.id.as_str());
     let new = NewIntelligentKill {
-        by: caller.origin(),
+        by: caller.audit_origin(),
         project_id: target.project.id.clone(),
         instance_id: target.instance.id.clone(),
         node_id: target.node.id,
@@ -175,15 +175,15 @@ pub(crate) async fn execute(
     }
 }
 
-/// Authorizes the action on the instance, then resolves the node id of the query or body.
-async fn resolve_target(
+/// Authorizes the action on the instance, and then resolves the node id from the query or body.
+async fn resolve_node_target(
     service: &AppState,
     caller: &Caller,
     action: Action,
     (project, instance): (String, String),
     node: impl FnOnce() -> Result<String, ApiError>,
 ) -> Result<NodeTarget<Node>, ApiError> {
-    let (project, instance) = caller.require_instance(service, action, (&project, &instance), &[]).await?;
+    let (project, instance) = caller.require_instance_action(service, action, (&project, &instance), &[]).await?;
     let node = crate::caller::load_node(service, &instance, &node()?).await?;
     Ok(NodeTarget { project, instance, node })
 }

@@ -1,6 +1,6 @@
 //! Kill tasks of an instance (spec section 2.8): switch, tasks, preview and history.
 //!
-//! `docs/decisions/0012-kill-tasks.md` records the decisions on open points of the spec.
+//! `docs/decisions/0012-kill-tasks.md` documents the decisions on open points of the spec.
 
 mod criteria;
 pub(crate) mod history;
@@ -19,26 +19,26 @@ use http::HeaderMap;
 use serde_json::json;
 
 use crate::AppState;
-use crate::body::{Body, missing_field};
+use crate::body::{Body, missing_field_error};
 use crate::caller::Caller;
 use crate::console::cookie;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
-use crate::query::truncate;
+use crate::query::truncate_text;
 use criteria::{CRITERIA_FIELDS, RawCriteria};
 use wire::{AddKillTask, KillTaskAdded, KillTaskView, KillTasks, RefusedNode, StopKillTask, Success};
 
 /// Minimum duration of an automatic task, in seconds.
 const MIN_TASK_SECONDS: u32 = 10;
-/// Maximum duration of an automatic task: one second less than a year.
+/// Maximum duration of an automatic task, in seconds: one second less than a year.
 const MAX_TASK_SECONDS: u32 = 31_535_999;
 
-/// Type of a task that stops after its duration.
-const AUTO_TASK: &str = "auto";
+/// Type of a task that stops after a specified duration.
+const AUTO_TASK_TYPE: &str = "auto";
 /// Type of a task that runs until a user stops it.
-const MANUAL_TASK: &str = "manual";
+const MANUAL_TASK_TYPE: &str = "manual";
 
-/// Add a task that kills matching sessions of an instance automatically.
+/// Add a task that automatically kills matching sessions of an instance.
 #[utoipa::path(
     post,
     path = "/v3/{project_id}/instances/{instance_id}/process/task",
@@ -51,7 +51,7 @@ const MANUAL_TASK: &str = "manual";
         (status = 409, description = "The switch is off, or five tasks are running", body = ErrorBody)
     )
 )]
-pub(crate) async fn add(
+pub(crate) async fn add_kill_task(
     State(service): State<AppState>,
     caller: Caller,
     Path((project, instance)): Path<(String, String)>,
@@ -59,53 +59,60 @@ pub(crate) async fn add(
     body: Bytes,
 ) -> Result<Json<KillTaskAdded>, ApiError> {
     let path = (project.as_str(), instance.as_str());
-    let (project, instance) = caller.require_project_instance(&service, Action::MODIFY_INSTANCE, path).await?;
-    let NewTask { criteria, duration, confirmed } = parse_new_task(&body)?;
+    let (project, instance) =
+        caller.require_project_action_on_instance(&service, Action::MODIFY_INSTANCE, path).await?;
+    let NewTaskRequest { criteria, duration, confirmed } = parse_new_task(&body)?;
     caller.check_valid_for(duration.map(|duration| duration.as_secs()))?;
     let must_confirm = criteria.is_duration_only() && cookie::is_cookie_authenticated(&headers, caller.client.as_ref());
     if confirmed.as_deref().map_or(must_confirm, |name| name != instance.name) {
         return Err(ApiError::invalid_parameter("kill-task-confirmation", vec![("name", instance.name.clone())]));
     }
-    let mut audit_detail = criteria::audit_detail(&criteria);
+    let mut audit_detail = criteria::build_audit_detail(&criteria);
     if let Some(fields) = audit_detail.as_object_mut() {
         fields.insert("task_duration".into(), json!(duration.map(|duration| duration.as_secs())));
     }
-    let masked = caller.sees_templates(&service, &project, &instance);
+    let masked = caller.gets_sql_templates(&service, &project, &instance);
     let task = NewKillTask { criteria, masked, duration, audit_detail };
-    let added = service.store.add_kill_task(&caller.origin(), &project.id, &instance.id, &task).await?;
+    let added = service.store.add_kill_task(&caller.audit_origin(), &project.id, &instance.id, &task).await?;
     let id = added.ok_or_else(|| ApiError::new(ErrorEntry::UNKNOWN_INSTANCE))?;
     Ok(Json(KillTaskAdded { success: true, task_id: id.to_string() }))
 }
 
 /// Parsed body of a new task.
-struct NewTask {
+struct NewTaskRequest {
     criteria: KillCriteria,
     duration: Option<Duration>,
-    /// Instance name that confirms a task without filters, which kills every user session.
+    /// Instance name that confirms a task without filters, which kills all user sessions.
     confirmed: Option<String>,
 }
 
-fn parse_new_task(body: &[u8]) -> Result<NewTask, ApiError> {
+fn parse_new_task(body: &[u8]) -> Result<NewTaskRequest, ApiError> {
     let mut fields = CRITERIA_FIELDS.to_vec();
     fields.extend(["task_type", "task_duration", "confirmed_instance_name"]);
     let body = Body::parse(body, &fields)?;
     let criteria = RawCriteria::from_body(&body)?.parse()?;
-    let kind: String = body.required("task_type")?;
-    let duration = criteria::number_text(&body, "task_duration");
+    let kind: String = body.get_required("task_type")?;
+    let duration = criteria::read_number_text(&body, "task_duration");
     let duration = match (kind.as_str(), duration) {
-        (AUTO_TASK, Some(given)) => {
+        (AUTO_TASK_TYPE, Some(given)) => {
             let seconds = criteria::parse_integer("task_duration", &given, MIN_TASK_SECONDS, MAX_TASK_SECONDS)?;
             Some(Duration::from_secs(seconds.into()))
         }
-        (AUTO_TASK, None) => return Err(missing_field("task_duration")),
-        (MANUAL_TASK, None) => None,
-        (MANUAL_TASK, Some(_)) => return Err(ApiError::invalid_parameter("kill-task-duration", Vec::new())),
-        _ => return Err(ApiError::not_one_of("task_type", truncate(&kind), &[AUTO_TASK, MANUAL_TASK])),
+        (AUTO_TASK_TYPE, None) => return Err(missing_field_error("task_duration")),
+        (MANUAL_TASK_TYPE, None) => None,
+        (MANUAL_TASK_TYPE, Some(_)) => return Err(ApiError::invalid_parameter("kill-task-duration", Vec::new())),
+        _ => {
+            return Err(ApiError::value_not_allowed(
+                "task_type",
+                truncate_text(&kind),
+                &[AUTO_TASK_TYPE, MANUAL_TASK_TYPE],
+            ));
+        }
     };
-    Ok(NewTask { criteria, duration, confirmed: body.get("confirmed_instance_name")? })
+    Ok(NewTaskRequest { criteria, duration, confirmed: body.get("confirmed_instance_name")? })
 }
 
-/// Stop a task. A completed task is unchanged.
+/// Stop a kill task. Stopping a completed task has no effect.
 #[utoipa::path(
     put,
     path = "/v3/{project_id}/instances/{instance_id}/process/task",
@@ -118,28 +125,29 @@ fn parse_new_task(body: &[u8]) -> Result<NewTask, ApiError> {
         (status = 404, description = "The instance has no such task", body = ErrorBody)
     )
 )]
-pub(crate) async fn stop(
+pub(crate) async fn stop_kill_task(
     State(service): State<AppState>,
     caller: Caller,
     Path((project, instance)): Path<(String, String)>,
     body: Bytes,
 ) -> Result<Json<Success>, ApiError> {
     let path = (project.as_str(), instance.as_str());
-    let (project, instance) = caller.require_project_instance(&service, Action::MODIFY_INSTANCE, path).await?;
+    let (project, instance) =
+        caller.require_project_action_on_instance(&service, Action::MODIFY_INSTANCE, path).await?;
     let body = Body::parse(&body, &["task_id"])?;
-    let given = criteria::number_text(&body, "task_id").ok_or_else(|| missing_field("task_id"))?;
+    let given = criteria::read_number_text(&body, "task_id").ok_or_else(|| missing_field_error("task_id"))?;
     let id: Option<i64> = given.parse().ok();
     let stopped = match id {
-        Some(id) => service.store.stop_kill_task(&caller.origin(), &project.id, &instance.id, id).await?,
+        Some(id) => service.store.stop_kill_task(&caller.audit_origin(), &project.id, &instance.id, id).await?,
         None => false,
     };
     if stopped {
         return Ok(Json(Success { success: true }));
     }
-    Err(ApiError::with_detail(ErrorEntry::UNKNOWN_NODE, "no-such-kill-task", vec![("id", truncate(&given))]))
+    Err(ApiError::with_detail(ErrorEntry::UNKNOWN_NODE, "no-such-kill-task", vec![("id", truncate_text(&given))]))
 }
 
-/// List the running and the most recent completed tasks of an instance.
+/// List the running and the most recently completed kill tasks of an instance.
 #[utoipa::path(
     get,
     path = "/v3/{project_id}/instances/{instance_id}/process/task",
@@ -147,14 +155,14 @@ pub(crate) async fn stop(
     params(("project_id" = String, Path), ("instance_id" = String, Path)),
     responses((status = 200, description = "The tasks, newest first", body = KillTasks))
 )]
-pub(crate) async fn list(
+pub(crate) async fn list_kill_tasks(
     State(service): State<AppState>,
     caller: Caller,
     Path((project, instance)): Path<(String, String)>,
 ) -> Result<Json<KillTasks>, ApiError> {
     let (project, instance) =
-        caller.require_instance(&service, Action::GET_INSTANCE, (&project, &instance), &[]).await?;
-    let masked = caller.sees_templates(&service, &project, &instance);
+        caller.require_instance_action(&service, Action::GET_INSTANCE, (&project, &instance), &[]).await?;
+    let masked = caller.gets_sql_templates(&service, &project, &instance);
     let tasks = service.store.kill_tasks(&instance.id).await?;
     let refused = service.store.login_backoffs(&instance.id).await?.into_iter().map(RefusedNode::new);
     let refused: Vec<RefusedNode> = refused.collect();

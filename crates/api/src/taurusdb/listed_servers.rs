@@ -1,9 +1,9 @@
-//! Server instance behind each user's latest session list of a node.
+//! Server instances that returned the latest session lists, by user and node.
 //!
-//! `DELETE …/processes` identifies sessions by thread id alone.
-//! Thread ids restart when a server restarts or when an address moves to another server.
-//! Ids of a recent list are therefore not applied to a different server instance.
-//! Older lists are ignored: the ids may come from a list of another process or from the web page.
+//! `DELETE …/processes` identifies sessions only by thread id.
+//! A thread id can be reused when a server restarts or when an address moves to another server.
+//! The ids of a recent list are not applied to a different server instance.
+//! Old lists are ignored, because the ids may come from another server process or from the web page.
 
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
@@ -13,41 +13,41 @@ use clew_model::{NodeId, UserId};
 use clew_mysql::ServerInstance;
 use lru::LruCache;
 
-/// Maximum number of stored lists, one for each user and node. The least recently used list is evicted.
-const MAX_LISTS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4095);
+/// Maximum number of entries, one per user and node. The least recently used entry is evicted.
+const MAX_STORED_LISTS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4095);
 
-/// Maximum age of a list that is compared with the current server.
-const MAX_AGE: Duration = Duration::from_mins(10);
+/// Maximum age of an entry that is compared with the current server instance.
+const MAX_LIST_AGE: Duration = Duration::from_mins(10);
 
-/// Server instance and read time of a list.
+/// Server instance and read time of a session list.
 #[derive(Debug)]
 struct ListedServer {
     server: ServerInstance,
     read_at: Instant,
 }
 
-/// Latest lists, by user and node.
+/// Server instances of the latest session lists, by user and node.
 #[derive(Debug)]
 pub(crate) struct ListedServers(Mutex<LruCache<(UserId, NodeId), ListedServer>>);
 
 impl Default for ListedServers {
     fn default() -> Self {
-        Self(Mutex::new(LruCache::new(MAX_LISTS)))
+        Self(Mutex::new(LruCache::new(MAX_STORED_LISTS)))
     }
 }
 
 impl ListedServers {
-    /// Records the server instance of a list that a user received.
-    pub(super) fn record(&self, user: &UserId, node: &NodeId, server: ServerInstance) {
-        self.record_at(user, node, server, Instant::now());
+    /// Records the server instance of a session list that a user received.
+    pub(super) fn record_list(&self, user: &UserId, node: &NodeId, server: ServerInstance) {
+        self.record_list_at(user, node, server, Instant::now());
     }
 
-    /// Returns true if the user's latest list of the node is recent and came from a different server.
+    /// Returns true if the user's latest list of the node is recent and came from a different server instance.
     pub(super) fn is_different_server(&self, user: &UserId, node: &NodeId, server: &ServerInstance) -> bool {
         self.is_different_server_at(user, node, server, Instant::now())
     }
 
-    fn record_at(&self, user: &UserId, node: &NodeId, server: ServerInstance, read_at: Instant) {
+    fn record_list_at(&self, user: &UserId, node: &NodeId, server: ServerInstance, read_at: Instant) {
         let mut lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         lists.put((user.clone(), node.clone()), ListedServer { server, read_at });
     }
@@ -55,7 +55,7 @@ impl ListedServers {
     fn is_different_server_at(&self, user: &UserId, node: &NodeId, server: &ServerInstance, now: Instant) -> bool {
         let mut lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let list = lists.get(&(user.clone(), node.clone()));
-        list.is_some_and(|list| now.duration_since(list.read_at) < MAX_AGE && list.server != *server)
+        list.is_some_and(|list| now.duration_since(list.read_at) < MAX_LIST_AGE && list.server != *server)
     }
 }
 
@@ -69,12 +69,12 @@ mod tests {
             ["uuid@1790000000", "uuid@1790000001"].map(|server| server.parse().unwrap());
         let (user, node) = (UserId::generate(), NodeId::generate());
         let (lists, read_at) = (ListedServers::default(), Instant::now());
-        lists.record_at(&user, &node, one, read_at);
+        lists.record_list_at(&user, &node, one, read_at);
         let is_different_server =
             |after: u64| lists.is_different_server_at(&user, &node, &other, read_at + Duration::from_secs(after));
         assert!(is_different_server(0) && is_different_server(599));
         assert!(!is_different_server(600), "the ids may come from another list by then");
-        lists.record_at(&user, &node, other.clone(), read_at);
+        lists.record_list_at(&user, &node, other.clone(), read_at);
         assert!(!is_different_server(0));
     }
 }

@@ -18,7 +18,7 @@ use crate::json::Json;
 use crate::query::Query;
 use crate::statement_text::visible_statement;
 
-/// Root cause of a session's lock wait; empty if the session does not wait.
+/// Root cause of the lock wait of a session; empty if the session does not wait.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct LockWaitResponse {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -38,7 +38,7 @@ pub(crate) struct AbnormalRootCause {
 #[derive(Serialize, ToSchema, Default)]
 #[cfg_attr(test, derive(Debug, PartialEq))]
 pub(crate) struct LockRootCause {
-    /// Id of the waiting session
+    /// Thread id of the waiting session
     locked_pid: u64,
     /// Current statement of the waiting session
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -53,33 +53,33 @@ pub(crate) struct LockRootCause {
     lock_table: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     lock_index: Option<String>,
-    /// Requested lock mode: IX, X, X,GAP, X,REC_NOT_GAP, …; for other locks, the server's name of the mode
+    /// Requested lock mode, such as IX, X or X,REC_NOT_GAP; for other locks, the mode name of the server
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, example = "X,REC_NOT_GAP")]
     lock_mode: Option<Cow<'static, str>>,
     /// Locked row; omitted if the project masks statements
     #[serde(skip_serializing_if = "Option::is_none")]
     lock_data: Option<String>,
-    /// Session of the root blocker; omitted for a prepared transaction without a session
+    /// Thread id of the root blocker; omitted for a prepared transaction without a session
     #[serde(skip_serializing_if = "Option::is_none")]
     blocker_pid: Option<u64>,
     /// Transaction state: RUNNING, LOCK WAIT, ROLLING BACK or COMMITTING
     #[serde(skip_serializing_if = "Option::is_none")]
     blocker_state: Option<String>,
-    /// Age of the blocker's transaction, in seconds
+    /// Age of the transaction of the root blocker, in seconds
     #[serde(skip_serializing_if = "Option::is_none")]
     blocker_age: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     blocker_rows_locked: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     blocker_rows_modified: Option<u64>,
-    /// Current statement; for an idle blocker, the last statements of its transaction, oldest first
+    /// Current statement of the root blocker; if it is idle, the last statements of its transaction, oldest first
     blocker_current_sql: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     blocker_host: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     blocker_command: Option<String>,
-    /// Thread id for KILL; equal to blocker_pid
+    /// Thread id for a KILL statement; equal to blocker_pid
     #[serde(skip_serializing_if = "Option::is_none")]
     blocker_thread_id: Option<u64>,
 }
@@ -99,24 +99,24 @@ pub(crate) struct LockRootCause {
         (status = 500, description = "The node cannot be read; the message states the reason", body = ErrorBody)
     )
 )]
-pub(crate) async fn show(
+pub(crate) async fn show_lock_wait(
     State(service): State<AppState>,
     caller: Caller,
     Path(path): Path<(String, String, String)>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<LockWaitResponse>, ApiError> {
     let target = NodeTarget::resolve_with_password(&service, &caller, Action::LIST_PROCESSES, &path).await?;
-    let pid = parse_pid(&Query::parse(query.as_deref())?)?;
+    let pid = parse_session_id(&Query::parse(query.as_deref())?)?;
     let node = &target.node;
     let observed = service.read_node(node, async |limits| read_waits(&node.url, &limits).await).await?;
     let Some(waiter) = observed.sessions.iter().find(|facts| facts.session.id == pid) else {
         return Err(ApiError::with_detail(ErrorEntry::UNKNOWN_NODE, "no-such-session", vec![("id", pid.to_string())]));
     };
-    let masked = target.is_masked_for(&service, &caller);
+    let masked = target.is_masked_for_caller(&service, &caller);
     let graph = waits::build_graph(&observed);
     let graph = if masked { graph.masked() } else { graph };
-    let cause = root_cause(&graph, pid).or_else(|| {
-        // The session waits for an unidentified blocker: return the partial result.
+    let cause = find_root_cause(&graph, pid).or_else(|| {
+        // The session waits for an unidentified blocker, so the result is partial.
         graph.unexplained.iter().find(|unexplained| unexplained.session == pid)?;
         let statement = waiter.session.statement.as_deref();
         let shown = |statement: &[u8]| visible_statement(statement, masked);
@@ -126,19 +126,19 @@ pub(crate) async fn show(
     Ok(Json(LockWaitResponse { abnormal_root_cause: cause }))
 }
 
-fn parse_pid(query: &Query) -> Result<u64, ApiError> {
-    let given = query.required("pid")?;
-    given.parse().ok().filter(|&pid| pid > 0).ok_or_else(|| Query::invalid("pid", given))
+fn parse_session_id(query: &Query) -> Result<u64, ApiError> {
+    let given = query.get_required("pid")?;
+    given.parse().ok().filter(|&pid| pid > 0).ok_or_else(|| Query::invalid_value_error("pid", given))
 }
 
-/// Returns the wait of a session with its first root blocker (DESIGN.md section 6).
-fn root_cause(graph: &WaitGraph, pid: u64) -> Option<LockRootCause> {
+/// Returns the lock wait of a session with its first root blocker (DESIGN.md section 6).
+fn find_root_cause(graph: &WaitGraph, pid: u64) -> Option<LockRootCause> {
     let waiter = Party::Session(pid);
     let root = *graph.roots_of(waiter).first()?;
     let leads_to_root =
         |wait: &&Wait| root.parties.contains(&wait.blocker) || graph.roots_of(wait.blocker).contains(&root);
     let wait = graph.waits_of(waiter).iter().find(leads_to_root)?;
-    // In a cycle every session is a root. A direct blocker in the cycle is preferred over the waiter itself.
+    // In a cycle, every session is a root blocker. A direct blocker in the cycle is preferred over the waiting session.
     let at_root = |party: Party| root.parties.contains(&party);
     let blocker = if at_root(wait.blocker) { wait.blocker } else { *root.parties.first()? };
     let cause = LockRootCause {
@@ -155,12 +155,12 @@ fn root_cause(graph: &WaitGraph, pid: u64) -> Option<LockRootCause> {
         ..LockRootCause::default()
     };
     Some(match graph.facts(blocker) {
-        Some(facts) => add_blocker(cause, facts),
+        Some(facts) => add_blocker_fields(cause, facts),
         None => cause,
     })
 }
 
-fn add_blocker(cause: LockRootCause, facts: &PartyDetail) -> LockRootCause {
+fn add_blocker_fields(cause: LockRootCause, facts: &PartyDetail) -> LockRootCause {
     let transaction = facts.transaction.as_ref().map(|facts| &facts.transaction);
     let session = facts.session.as_ref();
     let running = facts.statement().map(to_valid_utf8);

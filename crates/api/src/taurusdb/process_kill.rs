@@ -16,16 +16,16 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::AppState;
-use crate::body::{Body, check_count, invalid_field};
+use crate::body::{Body, check_entry_count, invalid_field_error};
 use crate::caller::{Caller, NodeTarget};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::nodes;
 
 /// Maximum number of sessions in a request.
-const MAX_SESSIONS: usize = 20;
-/// Maximum length of the reason, in characters.
-const MAX_REASON_LEN: usize = 255;
+const MAX_REQUEST_SESSIONS: usize = 20;
+/// Maximum length of the kill reason, in characters.
+const MAX_REASON_CHARS: usize = 255;
 
 /// Sessions to kill.
 #[derive(ToSchema)]
@@ -35,7 +35,7 @@ pub(crate) struct DeleteProcesses {
     /// Thread ids from the list of processes; duplicates are ignored
     #[schema(min_items = 1, max_items = 20, minimum = 0)]
     processes: Vec<i64>,
-    /// Reason for the audit; Clew extension
+    /// Reason for the audit log. Clew extension
     #[schema(max_length = 255)]
     reason: Option<String>,
 }
@@ -43,10 +43,10 @@ pub(crate) struct DeleteProcesses {
 /// Result of a kill request.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct SessionKillResult {
-    /// Killed sessions, including those that still roll back their changes
+    /// Thread ids of killed sessions, including sessions that are still rolling back their changes
     #[schema(max_items = 20)]
     processes_killed: Vec<u64>,
-    /// Missing sessions, server threads, protected accounts and Clew's own sessions; the audit distinguishes them
+    /// Thread ids of missing, internal, protected and Clew's own sessions, which the audit log distinguishes
     #[schema(max_items = 20)]
     processes_not_found: Vec<u64>,
 }
@@ -64,7 +64,7 @@ pub(crate) struct SessionKillResult {
         (status = 500, description = "Some sessions could not be killed; the message states the reason and the killed sessions", body = ErrorBody)
     )
 )]
-pub(crate) async fn kill(
+pub(crate) async fn kill_processes(
     State(service): State<AppState>,
     caller: Caller,
     Path(path): Path<(String, String, String)>,
@@ -76,23 +76,23 @@ pub(crate) async fn kill(
     if !request.reason.is_empty() {
         caller.audit.add_detail("reason", request.reason.as_str());
     }
-    let kill = async |limits| match kill_existing(&service, &caller, &target, &request, limits).await {
+    let kill = async |limits| match kill_existing_sessions(&service, &caller, &target, &request, limits).await {
         Ok(outcomes) => Ok(Ok(outcomes)),
         Err(KillError::Node(failure)) => Err(failure),
         Err(KillError::Store(error)) => Ok(Err(error)),
     };
     let outcomes = service.read_node(&target.node, kill).await?.map_err(|error: StoreError| ApiError::from(error))?;
-    let killed = request.classify(&outcomes);
+    let killed = request.classify_outcomes(&outcomes);
     caller.audit.add_detail("killed", killed.processes_killed.clone());
     caller.audit.add_detail("not_found", killed.processes_not_found.clone());
-    match first_failure(&outcomes, &killed) {
+    match summarize_failures(&outcomes, &killed) {
         None => Ok(Json(killed)),
-        Some(failure) => Err(nodes::read_failure(failure)),
+        Some(failure) => Err(nodes::node_failure_error(failure)),
     }
 }
 
 /// Kills the requested sessions that exist on the node.
-async fn kill_existing(
+async fn kill_existing_sessions(
     service: &AppState,
     caller: &Caller,
     target: &NodeTarget<Node>,
@@ -107,7 +107,7 @@ async fn kill_existing(
         return Ok(sessions.iter().map(refused).collect());
     }
     let order = KillRequest {
-        origin: caller.origin(),
+        origin: caller.audit_origin(),
         project_id: target.project.id.clone(),
         instance_id: target.instance.id.clone(),
         node_id: target.node.id.clone(),
@@ -135,20 +135,20 @@ struct ProcessKillRequest {
 impl ProcessKillRequest {
     fn parse(body: &[u8]) -> Result<Self, ApiError> {
         let body = Body::parse(body, &["processes", "reason"])?;
-        let given: Vec<i64> = body.required("processes")?;
-        check_count("processes", given.len(), 1, MAX_SESSIONS)?;
+        let given: Vec<i64> = body.get_required("processes")?;
+        check_entry_count("processes", given.len(), 1, MAX_REQUEST_SESSIONS)?;
         let mut seen = HashSet::new();
         let mut ids = Vec::with_capacity(given.len());
         for id in given {
-            let id = u64::try_from(id).map_err(|_| invalid_field("processes", &id.to_string()))?;
+            let id = u64::try_from(id).map_err(|_| invalid_field_error("processes", &id.to_string()))?;
             if seen.insert(id) {
                 ids.push(id);
             }
         }
         let reason: String = body.get("reason")?.unwrap_or_default();
         let length = reason.chars().count();
-        if length > MAX_REASON_LEN {
-            let (length, max) = (length.to_string(), MAX_REASON_LEN.to_string());
+        if length > MAX_REASON_CHARS {
+            let (length, max) = (length.to_string(), MAX_REASON_CHARS.to_string());
             let arguments =
                 vec![("field", "reason".to_owned()), ("length", length), ("min", "0".to_owned()), ("max", max)];
             return Err(ApiError::invalid_parameter("parameter-length", arguments));
@@ -156,13 +156,13 @@ impl ProcessKillRequest {
         Ok(Self { ids, reason })
     }
 
-    /// Sorts the sessions into the two lists of the response. A session whose kill failed is in neither.
-    fn classify(&self, outcomes: &[(u64, KillOutcome)]) -> SessionKillResult {
+    /// Assigns the sessions to the two lists of the response. A session whose kill failed is in neither list.
+    fn classify_outcomes(&self, outcomes: &[(u64, KillOutcome)]) -> SessionKillResult {
         let mut killed = SessionKillResult { processes_killed: Vec::new(), processes_not_found: Vec::new() };
         for &id in &self.ids {
             match outcomes.iter().find(|(session, _)| *session == id).map(|(_, outcome)| outcome) {
                 Some(outcome) if outcome.was_accepted() => killed.processes_killed.push(id),
-                Some(outcome) if failure_reason(outcome).is_some() => {}
+                Some(outcome) if outcome_failure(outcome).is_some() => {}
                 _ => killed.processes_not_found.push(id),
             }
         }
@@ -170,8 +170,8 @@ impl ProcessKillRequest {
     }
 }
 
-/// Returns the failure of a kill, or of the identification of the session through this address.
-fn failure_reason(outcome: &KillOutcome) -> Option<Failure> {
+/// Returns the failure of a kill, including a failure to identify the session through the address of the node.
+fn outcome_failure(outcome: &KillOutcome) -> Option<Failure> {
     match outcome {
         KillOutcome::Failed(failure) => Some(failure.clone()),
         KillOutcome::Refused(Reason::Proxied | Reason::AnotherServer) => {
@@ -181,10 +181,11 @@ fn failure_reason(outcome: &KillOutcome) -> Option<Failure> {
     }
 }
 
-/// Returns the first failure with the killed and the remaining sessions. The request can be repeated.
-fn first_failure(outcomes: &[(u64, KillOutcome)], killed: &SessionKillResult) -> Option<Failure> {
+/// Returns the first failure, with the thread ids of the killed and remaining sessions in its details.
+/// The client can repeat the request.
+fn summarize_failures(outcomes: &[(u64, KillOutcome)], killed: &SessionKillResult) -> Option<Failure> {
     let failures: Vec<(u64, Failure)> =
-        outcomes.iter().filter_map(|(id, outcome)| Some((*id, failure_reason(outcome)?))).collect();
+        outcomes.iter().filter_map(|(id, outcome)| Some((*id, outcome_failure(outcome)?))).collect();
     let (_, first) = failures.first()?;
     let list = |ids: &mut dyn Iterator<Item = u64>| {
         let ids: Vec<String> = ids.map(|id| id.to_string()).collect();
@@ -242,11 +243,11 @@ mod tests {
             (5, KillOutcome::Refused(Reason::Internal)),
             (6, KillOutcome::Failed(failure)),
         ];
-        let killed = request.classify(&outcomes);
+        let killed = request.classify_outcomes(&outcomes);
         assert_eq!((&killed.processes_killed[..], &killed.processes_not_found[..]), (&[1, 2, 3][..], &[4, 5, 7][..]));
-        let failure = first_failure(&outcomes, &killed).unwrap();
+        let failure = summarize_failures(&outcomes, &killed).unwrap();
         assert_eq!(failure.kind, FailureKind::MissingPrivilege);
         assert_eq!(failure.detail, "GRANT it; not killed: 6; killed: 1, 2, 3");
-        assert!(first_failure(&outcomes[..5], &killed).is_none());
+        assert!(summarize_failures(&outcomes[..5], &killed).is_none());
     }
 }

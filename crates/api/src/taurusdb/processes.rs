@@ -19,11 +19,11 @@ pub(crate) struct Processes {
     /// Sessions ordered by id
     #[schema(max_items = 100)]
     processes: Vec<Process>,
-    /// Number of sessions of the node without internal sessions
+    /// Number of sessions of the node, excluding internal sessions
     total_count: u64,
 }
 
-/// A session with the columns of SHOW PROCESSLIST, deserialized from a snapshot row.
+/// Session with the columns of SHOW PROCESSLIST, deserialized from a snapshot row.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct Process {
     /// Thread id
@@ -45,7 +45,7 @@ pub(crate) struct Process {
     #[schema(required)]
     #[serde(rename(deserialize = "execution_status"))]
     state: Option<String>,
-    /// Current statement; its SQL template if the project masks statements
+    /// Current statement, or its SQL template if the project masks statements
     #[schema(required)]
     #[serde(rename(deserialize = "sql_statement"))]
     info: Option<String>,
@@ -63,30 +63,30 @@ pub(crate) struct Process {
         (status = 500, description = "The node cannot be read; the message states the reason", body = ErrorBody)
     )
 )]
-pub(crate) async fn list(
+pub(crate) async fn list_processes(
     State(service): State<AppState>,
     caller: Caller,
     Path(path): Path<(String, String, String)>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Processes>, ApiError> {
     let target = NodeTarget::resolve_with_password(&service, &caller, Action::LIST_PROCESSES, &path).await?;
-    let page = pagination::parse_page(query.as_deref())?;
-    let statements = StatementText::from_masking(target.is_masked_for(&service, &caller));
+    let page = pagination::parse_page_parameters(query.as_deref())?;
+    let statements = StatementText::from_masking(target.is_masked_for_caller(&service, &caller));
     let (node, selection) = (&target.node, Selection::default());
     let read = async |limits| {
         take_snapshot_with_instance(&node.url, &selection, statements, OutputFormat::Json, &limits).await
     };
     let mut snapshot = service.read_node(node, read).await?;
     if let Some(server) = snapshot.server.take() {
-        service.listed_servers().record(&caller.principal.user_id, &node.id, server);
+        service.listed_servers().record_list(&caller.principal.user_id, &node.id, server);
     }
-    let slicing = tokio::task::spawn_blocking(move || slice_page(snapshot, page)).await;
-    let processes = slicing.map_err(|error| ApiError::internal(&error))?;
-    processes.map(Json).map_err(|error| ApiError::internal(&error))
+    let slicing = tokio::task::spawn_blocking(move || read_snapshot_page(snapshot, page)).await;
+    let processes = slicing.map_err(|error| ApiError::internal_error(&error))?;
+    processes.map(Json).map_err(|error| ApiError::internal_error(&error))
 }
 
-/// Reads one page of a snapshot. The snapshot may be larger than memory.
-fn slice_page(mut snapshot: Snapshot, page: Page) -> std::io::Result<Processes> {
+/// Reads one page of a snapshot, which may be larger than memory.
+fn read_snapshot_page(mut snapshot: Snapshot, page: Page) -> std::io::Result<Processes> {
     let mut list = b"[".to_vec();
     snapshot.body.write_part(page.offset as usize, page.limit as usize, &mut list)?;
     list.push(b']');

@@ -1,4 +1,4 @@
-//! Slow session threshold: show the threshold of an instance, set it for several instances (spec section 2.9).
+//! Routes that show and set the slow session threshold of instances (spec section 2.9).
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -10,13 +10,13 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::AppState;
-use crate::body::{Body, check_count};
+use crate::body::{Body, check_entry_count};
 use crate::caller::{self, Caller};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 
 /// Maximum number of instances in a request.
-const MAX_INSTANCES: usize = 100;
+const MAX_REQUEST_INSTANCES: usize = 100;
 
 /// Minimum duration of a slow session.
 #[derive(Serialize, ToSchema)]
@@ -31,7 +31,7 @@ pub(crate) struct SlowProcessThreshold {
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct BatchSlowProcessThreshold {
-    /// Instances of the project; the change applies to all of them or to none
+    /// Ids of instances of the project; the change applies to all instances or to none
     #[schema(min_items = 1, max_items = 100)]
     instance_ids: Vec<String>,
     /// Threshold in seconds
@@ -47,13 +47,13 @@ pub(crate) struct BatchSlowProcessThreshold {
     params(("project_id" = String, Path), ("instance_id" = String, Path)),
     responses((status = 200, description = "The threshold", body = SlowProcessThreshold))
 )]
-pub(crate) async fn show(
+pub(crate) async fn show_slow_threshold(
     State(service): State<AppState>,
     caller: Caller,
     Path((project, instance)): Path<(String, String)>,
 ) -> Result<Json<SlowProcessThreshold>, ApiError> {
     let (_, instance) =
-        caller.require_instance(&service, Action::GET_SLOW_THRESHOLD, (&project, &instance), &[]).await?;
+        caller.require_instance_action(&service, Action::GET_SLOW_THRESHOLD, (&project, &instance), &[]).await?;
     let threshold = service.store.slow_threshold(&instance.id).await?.unwrap_or_default();
     Ok(Json(SlowProcessThreshold { slow_process_threshold: threshold.seconds() }))
 }
@@ -71,15 +71,15 @@ pub(crate) async fn show(
         (status = 404, description = "One of the instances is not in the project; nothing was changed", body = ErrorBody)
     )
 )]
-pub(crate) async fn set(
+pub(crate) async fn set_slow_threshold(
     State(service): State<AppState>,
     caller: Caller,
     Path(project): Path<String>,
     body: Bytes,
 ) -> Result<StatusCode, ApiError> {
-    let project = caller.require_project(&service, Action::MODIFY_SLOW_THRESHOLD, &project).await?;
-    let (instances, threshold) = parse_body(&body)?;
-    match service.store.set_slow_threshold(&caller.origin(), &project.id, &instances, threshold).await {
+    let project = caller.require_project_action(&service, Action::MODIFY_SLOW_THRESHOLD, &project).await?;
+    let (instances, threshold) = parse_threshold_body(&body)?;
+    match service.store.set_slow_threshold(&caller.audit_origin(), &project.id, &instances, threshold).await {
         Ok(()) => Ok(StatusCode::OK),
         Err(StoreError::Unknown { name, .. }) => {
             Err(ApiError::with_detail(ErrorEntry::UNKNOWN_INSTANCE, "not-of-project", vec![("id", name)]))
@@ -88,14 +88,14 @@ pub(crate) async fn set(
     }
 }
 
-fn parse_body(body: &[u8]) -> Result<(Vec<InstanceId>, SlowThreshold), ApiError> {
+fn parse_threshold_body(body: &[u8]) -> Result<(Vec<InstanceId>, SlowThreshold), ApiError> {
     let body = Body::parse(body, &["instance_ids", "slow_process_threshold"])?;
-    let ids: Vec<String> = body.required("instance_ids")?;
-    check_count("instance_ids", ids.len(), 1, MAX_INSTANCES)?;
-    let ids = ids.iter().map(|id| caller::instance_id(id)).collect::<Result<_, _>>()?;
-    let seconds: i64 = body.required("slow_process_threshold")?;
+    let ids: Vec<String> = body.get_required("instance_ids")?;
+    check_entry_count("instance_ids", ids.len(), 1, MAX_REQUEST_INSTANCES)?;
+    let ids = ids.iter().map(|id| caller::parse_instance_id(id)).collect::<Result<_, _>>()?;
+    let seconds: i64 = body.get_required("slow_process_threshold")?;
     let threshold = SlowThreshold::new(seconds).ok_or_else(|| {
-        ApiError::out_of_range("slow_process_threshold", seconds.to_string(), &(1..=SlowThreshold::MAX.into()))
+        ApiError::value_out_of_range("slow_process_threshold", seconds.to_string(), &(1..=SlowThreshold::MAX.into()))
     })?;
     Ok((ids, threshold))
 }

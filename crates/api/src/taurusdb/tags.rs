@@ -12,19 +12,19 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::AppState;
-use crate::body::{Body, check_count, missing_field};
+use crate::body::{Body, check_entry_count, missing_field_error};
 use crate::caller::Caller;
 use crate::error::ApiError;
 use crate::json::Json;
 use crate::pagination::{self, PageParameters};
-use crate::query::truncate;
+use crate::query::truncate_text;
 
 /// Maximum number of tags in a request.
-const MAX_TAGS: usize = 20;
+const MAX_REQUEST_TAGS: usize = 20;
 /// Maximum length of a tag key, in characters.
-const MAX_KEY_LEN: usize = 36;
+const MAX_TAG_KEY_LEN: usize = 36;
 /// Maximum length of a tag value, in characters.
-const MAX_VALUE_LEN: usize = 43;
+const MAX_TAG_VALUE_LEN: usize = 43;
 
 /// A page of an instance's tags.
 #[derive(Serialize, ToSchema)]
@@ -51,7 +51,7 @@ pub(crate) struct ProjectTags {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ProjectTag {
     key: String,
-    /// Values of the key on all instances
+    /// Values of the key across all instances
     values: Vec<String>,
 }
 
@@ -70,7 +70,7 @@ pub(crate) struct TagAction {
 #[derive(Deserialize, ToSchema, Clone, Copy, PartialEq)]
 #[serde(rename_all = "lowercase")]
 enum TagOperation {
-    /// Add tags; an existing key gets the new value
+    /// Add tags; an existing key is assigned the new value
     Create,
     /// Remove tags by key, or by key and value
     Delete,
@@ -82,7 +82,7 @@ enum TagOperation {
 struct TagChange {
     #[schema(min_length = 1, max_length = 36, pattern = "^[0-9A-Za-z_\\-\\u4e00-\\u9fff]+$")]
     key: String,
-    /// Tag value, required to add a tag; may be empty
+    /// Tag value; may be empty; required to add a tag
     #[schema(max_length = 43, pattern = "^[0-9A-Za-z_.\\-\\u4e00-\\u9fff]*$")]
     value: Option<String>,
 }
@@ -101,8 +101,8 @@ pub(crate) async fn list_instance_tags(
     Path((project, instance)): Path<(String, String)>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<InstanceTags>, ApiError> {
-    let (_, instance) = caller.require_instance(&service, Action::LIST_TAGS, (&project, &instance), &[]).await?;
-    let page = pagination::parse_page(query.as_deref())?;
+    let (_, instance) = caller.require_instance_action(&service, Action::LIST_TAGS, (&project, &instance), &[]).await?;
+    let page = pagination::parse_page_parameters(query.as_deref())?;
     let view = |tag: Tag| InstanceTag { key: tag.key, value: tag.value };
     let (tags, total_count) = pagination::slice_page(instance.tags.clone(), page, view);
     Ok(Json(InstanceTags { total_count, tags }))
@@ -122,9 +122,9 @@ pub(crate) async fn list_project_tags(
     Path(project): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<ProjectTags>, ApiError> {
-    let project = caller.require_any_in_project(Action::LIST_TAGS, &project).await?;
-    let page = pagination::parse_page(query.as_deref())?;
-    let tags = visible_tags(&service, &caller, &project).await?;
+    let project = caller.require_action_on_any_instance(Action::LIST_TAGS, &project).await?;
+    let page = pagination::parse_page_parameters(query.as_deref())?;
+    let tags = load_visible_tags(&service, &caller, &project).await?;
     let (tags, total_count) = pagination::slice_page(tags, page, |(key, values)| ProjectTag { key, values });
     Ok(Json(ProjectTags { total_count, tags }))
 }
@@ -138,7 +138,7 @@ pub(crate) async fn list_project_tags(
     request_body(content = TagAction, content_type = "application/json"),
     responses((status = 200, description = "Done"))
 )]
-pub(crate) async fn batch_action(
+pub(crate) async fn apply_tag_action(
     State(service): State<AppState>,
     caller: Caller,
     Path((project, instance)): Path<(String, String)>,
@@ -146,14 +146,14 @@ pub(crate) async fn batch_action(
 ) -> Result<StatusCode, ApiError> {
     // Policies can depend on the requested tags, so the body is parsed before authorization.
     // Parse errors are returned only to authorized callers.
-    let parsed = parse_action(&body);
+    let parsed = parse_tag_action(&body);
     let tags = parsed.as_ref().map_or(&[][..], |(_, tags)| tags);
     let value = |tag: &TagChange| tag.value.clone().unwrap_or_default();
     let requested: Vec<Tag> = tags.iter().map(|tag| Tag { key: tag.key.clone(), value: value(tag) }).collect();
     let (project, instance) =
-        caller.require_instance(&service, Action::TAG_INSTANCE, (&project, &instance), &requested).await?;
+        caller.require_instance_action(&service, Action::TAG_INSTANCE, (&project, &instance), &requested).await?;
     let (operation, tags) = parsed?;
-    let (origin, store) = (caller.origin(), &service.store);
+    let (origin, store) = (caller.audit_origin(), &service.store);
     let exists = match operation {
         TagOperation::Create => store.add_tags(&origin, &project.id, &instance.id, &requested).await?,
         TagOperation::Delete => {
@@ -164,11 +164,11 @@ pub(crate) async fn batch_action(
     if exists { Ok(StatusCode::OK) } else { Err(ApiError::new(ErrorEntry::UNKNOWN_INSTANCE)) }
 }
 
-fn parse_action(body: &[u8]) -> Result<(TagOperation, Vec<TagChange>), ApiError> {
+fn parse_tag_action(body: &[u8]) -> Result<(TagOperation, Vec<TagChange>), ApiError> {
     let body = Body::parse(body, &["action", "tags"])?;
-    let operation: TagOperation = body.required("action")?;
-    let tags: Vec<TagChange> = body.required("tags")?;
-    check_count("tags", tags.len(), 1, MAX_TAGS)?;
+    let operation: TagOperation = body.get_required("action")?;
+    let tags: Vec<TagChange> = body.get_required("tags")?;
+    check_entry_count("tags", tags.len(), 1, MAX_REQUEST_TAGS)?;
     let mut keys = HashSet::new();
     for tag in &tags {
         check_tag(tag, operation)?;
@@ -181,26 +181,28 @@ fn parse_action(body: &[u8]) -> Result<(TagOperation, Vec<TagChange>), ApiError>
 
 fn check_tag(tag: &TagChange, operation: TagOperation) -> Result<(), ApiError> {
     let is_letter = |letter: char| letter.is_ascii_alphanumeric() || ('\u{4e00}'..='\u{9fff}').contains(&letter);
-    let is_valid_key = (1..=MAX_KEY_LEN).contains(&tag.key.chars().count())
+    let is_valid_key = (1..=MAX_TAG_KEY_LEN).contains(&tag.key.chars().count())
         && tag.key.chars().all(|letter| is_letter(letter) || "_-".contains(letter));
     if !is_valid_key {
-        let arguments = vec![("given", truncate(&tag.key)), ("max", MAX_KEY_LEN.to_string())];
+        let arguments = vec![("given", truncate_text(&tag.key)), ("max", MAX_TAG_KEY_LEN.to_string())];
         return Err(ApiError::invalid_parameter("tag-key-form", arguments));
     }
     let Some(value) = &tag.value else {
-        return if operation == TagOperation::Create { Err(missing_field("value")) } else { Ok(()) };
+        return if operation == TagOperation::Create { Err(missing_field_error("value")) } else { Ok(()) };
     };
-    let is_valid_value = value.chars().count() <= MAX_VALUE_LEN
+    let is_valid_value = value.chars().count() <= MAX_TAG_VALUE_LEN
         && value.chars().all(|letter| is_letter(letter) || "_.-".contains(letter));
     if is_valid_value {
         return Ok(());
     }
-    let arguments = vec![("given", truncate(value)), ("max", MAX_VALUE_LEN.to_string())];
+    let arguments = vec![("given", truncate_text(value)), ("max", MAX_TAG_VALUE_LEN.to_string())];
     Err(ApiError::invalid_parameter("tag-value-form", arguments))
 }
 
-/// Returns the tag keys of a project with their values, both sorted, from the instances whose tags the caller may list.
-async fn visible_tags(
+/// Returns the tag keys of a project with their values, both sorted.
+///
+/// Only instances whose tags the caller may list are included.
+async fn load_visible_tags(
     service: &AppState,
     caller: &Caller,
     project: &Project,
@@ -212,7 +214,7 @@ async fn visible_tags(
     loop {
         let (instances, total) = service.store.instances(&project.id, &InstanceFilter::default(), next).await?;
         for instance in instances {
-            if !caller.is_allowed(service, Action::LIST_TAGS, project, &instance)? {
+            if !caller.is_action_allowed(service, Action::LIST_TAGS, project, &instance)? {
                 continue;
             }
             for tag in instance.tags {

@@ -10,7 +10,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::AppState;
-use crate::audit::ClientGone;
+use crate::audit::ClientDisconnect;
 use crate::caller::{Caller, NodeTarget};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
@@ -47,16 +47,16 @@ pub(crate) struct TaskStatusAnswer {
         (status = 429, description = "The caller has too many long polls", body = ErrorBody)
     )
 )]
-pub(crate) async fn task_status(
+pub(crate) async fn show_task_status(
     State(service): State<AppState>,
     caller: Caller,
-    disconnect: Option<Extension<ClientGone>>,
+    disconnect: Option<Extension<ClientDisconnect>>,
     Path(path): Path<(String, String, String)>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<(Option<[(HeaderName, String); 1]>, Json<TaskStatusAnswer>), ApiError> {
     let target = NodeTarget::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
-    let task = super::find_task(&caller, &target, &Query::parse(query.as_deref())?).await?;
+    let task = super::find_collection_task(&caller, &target, &Query::parse(query.as_deref())?).await?;
     let mut status = task.as_ref().map(|task| task.status);
     let wait = LongPoll::from_headers(&headers, service.settings.request_timeout);
     if let (Some(wait), Some(unfinished)) = (wait, task.filter(|task| !task.status.is_final())) {
@@ -64,20 +64,20 @@ pub(crate) async fn task_status(
         status = Box::pin(wait_for_completion(&service, &unfinished, wait, disconnect)).await?;
     }
     let status = status.map_or("unrecognized", TaskStatus::wire_name);
-    Ok((wait.map(LongPoll::header), Json(TaskStatusAnswer { status })))
+    Ok((wait.map(LongPoll::preference_applied_header), Json(TaskStatusAnswer { status })))
 }
 
-/// Returns the status once the collection completes, the wait expires or the client disconnects.
+/// Returns the status when the collection completes, the wait expires or the client disconnects.
 async fn wait_for_completion(
     service: &AppState,
     task: &CollectionTask,
     wait: LongPoll,
-    disconnect: Option<Extension<ClientGone>>,
+    disconnect: Option<Extension<ClientDisconnect>>,
 ) -> Result<Option<TaskStatus>, ApiError> {
     let completion = service.collections.wait_for_completion(&task.request_id, wait.timeout());
     let completed = match disconnect {
         None => completion.await,
-        Some(Extension(ClientGone(disconnect))) => match disconnect.run_until_cancelled(completion).await {
+        Some(Extension(ClientDisconnect(disconnect))) => match disconnect.run_until_cancelled(completion).await {
             Some(completed) => completed,
             None => return Ok(Some(task.status)),
         },

@@ -1,6 +1,6 @@
 //! Handler of `ShowTaurusDbTxnProgress` (spec section 2.12).
 //!
-//! `docs/decisions/0015-rollback-progress.md` describes the listed transactions and the time estimate.
+//! `docs/decisions/0015-rollback-progress.md` documents the listed transactions and the time estimate.
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -11,7 +11,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::AppState;
-use crate::body::{Body, check_count, invalid_field};
+use crate::body::{Body, check_entry_count, invalid_field_error};
 use crate::caller::{Caller, NodeTarget};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
@@ -31,13 +31,13 @@ pub(crate) struct TransactionProgressRequest {
     /// Always rollback
     #[schema(pattern = "^rollback$")]
     action: String,
-    /// Transaction ids to list; without ids, pages of all rollbacks are listed
+    /// Ids of the transactions to list; without ids, all rollbacks are listed page by page
     #[schema(max_items = 100)]
     transaction_ids: Option<Vec<String>>,
-    /// Maximum number of transactions to return, without transaction_ids
+    /// Maximum number of transactions to return; only without transaction_ids
     #[schema(minimum = 1, maximum = 100, default = 100)]
     limit: Option<u32>,
-    /// Number of transactions to skip, without transaction_ids
+    /// Number of transactions to skip; only without transaction_ids
     #[schema(minimum = 0, maximum = 2_147_483_647, default = 0)]
     offset: Option<u32>,
 }
@@ -48,7 +48,7 @@ pub(crate) struct TransactionProgress {
     /// Transactions ordered by id; completed and unknown transactions are omitted
     #[schema(max_items = 100)]
     transactions: Vec<RollingBackTransaction>,
-    /// Number of matching transactions, across all pages
+    /// Total number of matching transactions
     total_count: u64,
 }
 
@@ -58,17 +58,17 @@ pub(crate) struct RollingBackTransaction {
     /// Transaction id of the server
     #[schema(example = "562947831113064")]
     trx_id: String,
-    /// Estimated seconds to completion at the recent rollback rate
+    /// Estimated time to completion at the recent rollback rate, in seconds
     #[schema(minimum = 1)]
     estimated_remaining_time: u64,
-    /// Thread id of the session, which may be missing from the list of sessions
+    /// Thread id of the session, which the list of sessions may not contain
     trx_mysql_thread_id: u64,
     /// Current statement, or its SQL template if the project masks statements; empty for a killed session
     trx_query: String,
     /// Start time in the server's time zone
     #[schema(example = "2026-11-24 18:00:00")]
     trx_started: String,
-    /// Number of modified rows that remain to be rolled back
+    /// Number of modified rows that are not yet rolled back
     trx_rows_modified: u64,
 }
 
@@ -86,7 +86,7 @@ pub(crate) struct RollingBackTransaction {
         (status = 500, description = "The node cannot be read; the message states the reason", body = ErrorBody)
     )
 )]
-pub(crate) async fn show(
+pub(crate) async fn show_rollback_progress(
     State(service): State<AppState>,
     caller: Caller,
     Path(path): Path<(String, String, String)>,
@@ -100,13 +100,13 @@ pub(crate) async fn show(
     }
     let ids = request.ids.as_deref();
     let rollbacks = service.read_node(node, async |limits| read_rollbacks(&node.url, ids, &limits).await).await?;
-    let masked = target.is_masked_for(&service, &caller);
+    let masked = target.is_masked_for_caller(&service, &caller);
     let (transactions, total_count) =
-        pagination::slice_page(rollbacks, request.page, |rollback| rollback_entry(rollback, masked));
+        pagination::slice_page(rollbacks, request.page, |rollback| build_rollback_entry(rollback, masked));
     Ok(Json(TransactionProgress { transactions, total_count }))
 }
 
-fn rollback_entry(rollback: Rollback, masked: bool) -> RollingBackTransaction {
+fn build_rollback_entry(rollback: Rollback, masked: bool) -> RollingBackTransaction {
     let shown = |statement: Vec<u8>| visible_statement(&statement, masked);
     RollingBackTransaction {
         trx_id: rollback.transaction_id.to_string(),
@@ -120,7 +120,7 @@ fn rollback_entry(rollback: Rollback, masked: bool) -> RollingBackTransaction {
 
 /// Parsed body of a request.
 struct ProgressRequest {
-    /// Ids of the requested transactions; `None` for all.
+    /// Ids of the requested transactions; `None` for all transactions.
     ids: Option<Vec<u64>>,
     page: Page,
 }
@@ -128,14 +128,14 @@ struct ProgressRequest {
 impl ProgressRequest {
     fn parse(body: &[u8]) -> Result<Self, ApiError> {
         let body = Body::parse(body, &["action", "transaction_ids", "limit", "offset"])?;
-        let action: String = body.required("action")?;
+        let action: String = body.get_required("action")?;
         if action != ROLLBACK_ACTION {
-            return Err(invalid_field("action", &action));
+            return Err(invalid_field_error("action", &action));
         }
         let given: Vec<String> = body.get("transaction_ids")?.unwrap_or_default();
-        check_count("transaction_ids", given.len(), 0, MAX_TRANSACTION_IDS)?;
+        check_entry_count("transaction_ids", given.len(), 0, MAX_TRANSACTION_IDS)?;
         let page = Page {
-            offset: parse_number(&body, "offset", 0, i32::MAX.unsigned_abs())?.unwrap_or(0),
+            offset: parse_bounded_number(&body, "offset", 0, i32::MAX.unsigned_abs())?.unwrap_or(0),
             limit: parse_limit(&body)?,
         };
         if given.is_empty() {
@@ -148,12 +148,12 @@ impl ProgressRequest {
 }
 
 fn parse_limit(body: &Body) -> Result<u32, ApiError> {
-    Ok(parse_number(body, "limit", 1, 100)?.unwrap_or(100))
+    Ok(parse_bounded_number(body, "limit", 1, 100)?.unwrap_or(100))
 }
 
-fn parse_number(body: &Body, name: &'static str, min: u32, max: u32) -> Result<Option<u32>, ApiError> {
+fn parse_bounded_number(body: &Body, name: &'static str, min: u32, max: u32) -> Result<Option<u32>, ApiError> {
     let Some(given) = body.get::<u32>(name)? else { return Ok(None) };
-    if (min..=max).contains(&given) { Ok(Some(given)) } else { Err(invalid_field(name, &given.to_string())) }
+    if (min..=max).contains(&given) { Ok(Some(given)) } else { Err(invalid_field_error(name, &given.to_string())) }
 }
 
 #[cfg(test)]

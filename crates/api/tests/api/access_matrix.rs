@@ -357,7 +357,7 @@ async fn no_route_lets_tokens_create_permanent_objects() {
         let scope = path.contains("/{project_id}/").then_some(project);
         let token = server.token_of(administrator, scope, 3600).await;
         let answer = request(&server, &callers, &operation, method, &path).await.token(&token).send().await;
-        let is_refused = answer.text().contains("cannot create or change what outlives them");
+        let is_refused = answer.text().contains("cannot create or change permanent objects");
         assert_eq!(is_refused, !NOT_LASTING.contains(&&*operation), "{operation}: {}", answer.text());
         if is_refused {
             refused.push(operation);

@@ -219,7 +219,7 @@ async fn thousand_denied_requests_of_a_user_are_two_rows() {
         server.call(Method::GET, &path).token(&token).send().await.expect_error(403, "DBS.280015");
     }
     let first = server.audit_of("ShowGaussMySqlInstanceInfo").await;
-    assert_eq!(first.len(), 1, "the first one is recorded before its response");
+    assert_eq!(first.len(), 1, "the first refusal is recorded before its response");
     assert_eq!(server.stop_and_count("ShowGaussMySqlInstanceInfo").await, (2, 1000));
 }
 

@@ -88,7 +88,7 @@ async fn foreign_and_missing_projects_get_the_same_error() {
             }
         }
         answers.dedup();
-        assert_eq!(answers.len(), 1, "the answer tells which projects exist");
+        assert_eq!(answers.len(), 1, "the response reveals which projects exist");
         // The foreign instance is not reachable through the own project either.
         let own = path.replace("{project}", server.tenant.project_id.as_str());
         if own.contains(instance) {
@@ -102,29 +102,29 @@ async fn invalid_body_is_rejected_with_the_reason() {
     let server = Server::start().await;
     let long = format!("{{\"user\":\"{}\"}}", "é".repeat(256));
     for (body, reason) in [
-        (r#"{"filter":"#, "The body cannot be read"),
-        ("[]", "The body cannot be read"),
-        ("\"slow\"", "The body cannot be read"),
-        ("null", "The body cannot be read"),
-        ("{} {}", "The body cannot be read"),
-        ("filter=slow", "The body cannot be read"),
-        (r#"{"fliter":"slow"}"#, "fliter is not a known field"),
-        (r#"{"user":"web","user":"bot"}"#, "user is there more than once"),
-        (r#"{"Filter":"slow"}"#, "Filter is not a known field"),
-        (r#"{"filter":"fast"}"#, "filter cannot be \"fast\"; it is one of slow, active, total, long"),
-        (r#"{"filter":7}"#, "filter cannot be \"7\""),
-        (r#"{"filter":["slow"]}"#, "filter cannot be"),
-        (r#"{"sort_key":"user"}"#, "sort_key cannot be \"user\""),
-        (r#"{"sort_dir":"up"}"#, "sort_dir cannot be \"up\""),
-        (r#"{"slow_process_threshold":0}"#, "slow_process_threshold cannot be 0; it is 1 to 86400"),
-        (r#"{"slow_process_threshold":86401}"#, "slow_process_threshold cannot be 86401"),
-        (r#"{"slow_process_threshold":-1}"#, "slow_process_threshold cannot be -1"),
-        (r#"{"slow_process_threshold":"10"}"#, "slow_process_threshold cannot be"),
-        (r#"{"slow_process_threshold":10.5}"#, "slow_process_threshold cannot be \"10.5\""),
-        (r#"{"slow_process_threshold":99999999999999999999}"#, "slow_process_threshold cannot be"),
-        (r#"{"user":""}"#, "user has 0 characters; it takes 1 to 255"),
-        (&long, "user has 256 characters"),
-        (r#"{"sql_key":true}"#, "sql_key cannot be \"true\""),
+        (r#"{"filter":"#, "Cannot read the request body"),
+        ("[]", "Cannot read the request body"),
+        ("\"slow\"", "Cannot read the request body"),
+        ("null", "Cannot read the request body"),
+        ("{} {}", "Cannot read the request body"),
+        ("filter=slow", "Cannot read the request body"),
+        (r#"{"fliter":"slow"}"#, "Unknown field: fliter"),
+        (r#"{"user":"web","user":"bot"}"#, "user is specified more than once"),
+        (r#"{"Filter":"slow"}"#, "Unknown field: Filter"),
+        (r#"{"filter":"fast"}"#, "Invalid value of filter: \"fast\". fix: use one of slow, active, total, long"),
+        (r#"{"filter":7}"#, "Invalid value of filter: \"7\""),
+        (r#"{"filter":["slow"]}"#, "Invalid value of filter"),
+        (r#"{"sort_key":"user"}"#, "Invalid value of sort_key: \"user\""),
+        (r#"{"sort_dir":"up"}"#, "Invalid value of sort_dir: \"up\""),
+        (r#"{"slow_process_threshold":0}"#, "Invalid value of slow_process_threshold: 0. fix: use 1 to 86400"),
+        (r#"{"slow_process_threshold":86401}"#, "Invalid value of slow_process_threshold: 86401"),
+        (r#"{"slow_process_threshold":-1}"#, "Invalid value of slow_process_threshold: -1"),
+        (r#"{"slow_process_threshold":"10"}"#, "Invalid value of slow_process_threshold"),
+        (r#"{"slow_process_threshold":10.5}"#, "Invalid value of slow_process_threshold: \"10.5\""),
+        (r#"{"slow_process_threshold":99999999999999999999}"#, "Invalid value of slow_process_threshold"),
+        (r#"{"user":""}"#, "Invalid length of user: 0 characters. fix: use 1 to 255 characters"),
+        (&long, "Invalid length of user: 256 characters"),
+        (r#"{"sql_key":true}"#, "Invalid value of sql_key: \"true\""),
     ] {
         let answer = server.call(Method::POST, &server.sessions("")).body(body).send().await;
         let message = answer.expect_error(400, "DBS.280001");
@@ -147,7 +147,7 @@ async fn body_over_the_size_limit_is_rejected() {
         assert_eq!(post(1 << 20).await.status, 400);
     }
     let chinese = server.call(Method::POST, &server.sessions("")).chinese().body(body((1 << 20) + 1)).send().await;
-    assert!(chinese.expect_error(413, "APIGW.0201").contains("最多1048576字节"));
+    assert!(chinese.expect_error(413, "APIGW.0201").contains("超过上限1048576字节"));
 }
 
 #[tokio::test]
@@ -164,7 +164,7 @@ async fn error_messages_follow_x_language() {
         for tag in ["fr-fr", "", "en", "zh"] {
             let message =
                 server.call(Method::GET, path).header(LANGUAGE, tag).send().await.expect_error(400, "DBS.280001");
-            let expected = format!("Parameter error. X-Language cannot be \"{tag}\"; it is en-us or zh-cn.");
+            let expected = format!("Parameter error. Invalid value of X-Language: \"{tag}\". fix: use en-us or zh-cn.");
             assert_eq!(message, expected);
         }
     }
@@ -198,13 +198,13 @@ async fn malformed_request_id_is_rejected_without_file_access() {
         ] {
             let path = server.sessions(&format!("{operation}?request_id={garbage}"));
             let message = server.get(&path).await.expect_error(400, "DBS.280001");
-            assert!(message.contains("request_id is realtime_session-, a UUID"), "{garbage}: {message}");
+            assert!(message.contains("fix: use realtime_session-, a UUID"), "{garbage}: {message}");
         }
         let missing = server.get(&server.sessions(operation)).await.expect_error(400, "DBS.280001");
         assert!(missing.contains("request_id is missing"), "{missing}");
         let twice = server.sessions(&format!("{operation}?request_id={REQUEST_ID}&request_id={REQUEST_ID}"));
         let twice = server.get(&twice).await.expect_error(400, "DBS.280001");
-        assert!(twice.contains("request_id is there more than once"), "{twice}");
+        assert!(twice.contains("request_id is specified more than once"), "{twice}");
     }
 }
 

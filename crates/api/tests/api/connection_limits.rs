@@ -101,7 +101,11 @@ async fn trusted_proxy_has_a_share_of_the_reserved_connections() {
     let mut held = connect_from(&server, PEER).await;
     assert!(get_health(&server, &mut held).await.ends_with("ok\n"));
     let _silent = [connect_from(&server, PEER).await, connect_from(&server, PEER).await];
-    assert_eq!(get_health(&server, &mut connect_from(&server, PEER).await).await, "", "a quarter of them is two");
+    assert_eq!(
+        get_health(&server, &mut connect_from(&server, PEER).await).await,
+        "",
+        "a peer may use two reserved connections"
+    );
     assert!(get_health(&server, &mut connect_from(&server, ELSEWHERE).await).await.ends_with("ok\n"));
 }
 
@@ -124,7 +128,7 @@ async fn assert_error_response(connection: &mut TcpStream, status: &str, message
     );
     assert!(body["error_msg"].as_str().unwrap().starts_with(message), "{text}");
     header("date");
-    assert_eq!(read_until_closed(connection).await, b"", "what comes after it is not read");
+    assert_eq!(read_until_closed(connection).await, b"", "bytes after the request are not read");
 }
 
 #[tokio::test]
@@ -136,8 +140,16 @@ async fn malformed_request_gets_a_complete_error_response() {
         ("nonsense\r\n\r\n".to_owned(), "400 Bad Request", "API request error."),
         ("GET / HTTP/1.1\r\nno colon\r\n\r\n".to_owned(), "400 Bad Request", "API request error."),
         (format!("GET / HTTP/1.1\r\n{host}x: \u{0}\r\n\r\n"), "400 Bad Request", "API request error."),
-        (uri(0x11000), "414 URI Too Long", "Request URI too large. Path and query have at most 32768 bytes."),
-        (uri(0x80000), "414 URI Too Long", "Request URI too large. Path and query have at most 32768 bytes."),
+        (
+            uri(0x11000),
+            "414 URI Too Long",
+            "Request URI too large. Path and query exceed the maximum length of 32768 bytes.",
+        ),
+        (
+            uri(0x80000),
+            "414 URI Too Long",
+            "Request URI too large. Path and query exceed the maximum length of 32768 bytes.",
+        ),
         (
             format!("GET / HTTP/1.1\r\n{host}x: {}\r\n\r\n", "a".repeat(0x80000)),
             "431 Request Header Fields Too Large",
@@ -226,7 +238,7 @@ async fn slow_body_gets_408_and_the_connection_is_closed() {
         });
         let answer = read_response(&mut reading).await;
         assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("x-request-id: "), "{answer}");
-        assert!(answer.contains("Request timeout. The body did not come within 1 seconds."), "{answer}");
+        assert!(answer.contains("Request timeout. The request body was not received within 1 seconds."), "{answer}");
         assert_eq!(read_until_closed(&mut reading).await, b"");
         timeout(MAX_WAIT, drip).await.unwrap().unwrap();
     }

@@ -57,7 +57,7 @@ async fn exchanged_credentials_never_widen_the_scope(server: Server) {
             let body = json!({ "project_id": project });
             let answer = call(&server, &Method::POST, CHOOSE_PROJECT, &body).token(token).send().await;
             let message = answer.expect_error(403, "IAM.0002");
-            assert!(message.contains("Only a session that began on the page can change its project."), "{message}");
+            assert!(message.contains("Only a session created on the web page can switch projects."), "{message}");
             assert!(answer.headers.get("set-cookie").is_none());
         }
     }
@@ -143,7 +143,7 @@ async fn temporary_credentials_create_nothing_permanent(server: Server) {
         let with_keys = [&of_token, &of_key].map(|key| key.sign(call(&server, method, &path, body)));
         for call in [with_token].into_iter().chain(with_keys) {
             let message = call.send().await.expect_error(403, "IAM.0002");
-            assert!(message.contains("cannot create or change what outlives them"), "{method} {path}: {message}");
+            assert!(message.contains("cannot create or change permanent objects"), "{method} {path}: {message}");
         }
     }
     // Further temporary keys are rejected.
@@ -218,7 +218,7 @@ async fn temporary_key_expires_with_its_token(server: Server) {
     assert_eq!(revoke.send().await.status, 204);
     for key in [&by_request, &by_body] {
         let message = key.sign(instances()).send().await.expect_error(401, "APIGW.0301");
-        assert!(message.ends_with("the temporary access key was taken back"), "{message}");
+        assert!(message.ends_with("the temporary access key was revoked"), "{message}");
     }
     for key in [&brief, &permanent] {
         key.sign(instances()).send().await.expect_status(200);
@@ -273,5 +273,5 @@ async fn download_link_expires_with_the_requesting_credentials() {
     let by_token = expiry(server.call(Method::GET, &path).token(&token).send().await.expect_status(200));
     assert_eq!(by_token, end);
     let by_key = expiry(server.sign(server.call(Method::GET, &path)).send().await.expect_status(200));
-    assert!(by_key > end, "a permanent key has no end: the link is good for an hour");
+    assert!(by_key > end, "a permanent key does not expire, so the link is valid for an hour");
 }

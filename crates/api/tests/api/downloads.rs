@@ -154,7 +154,7 @@ async fn unfinished_collection_has_no_result() {
         let message = server.get(&server.result_of(&id)).await.expect_error(400, "DBS.200086");
         assert!(message.contains("The collection is still running"), "{message}");
         let chinese = server.get_in_chinese(&server.result_of(&id)).await.expect_error(400, "DBS.200086");
-        assert!(chinese.contains("收集任务仍在执行"), "{chinese}");
+        assert!(chinese.contains("采集任务仍在执行"), "{chinese}");
     }
 }
 
@@ -165,7 +165,7 @@ async fn failure_reason_is_translated() {
         let id = server.add_failed(Failure::new(kind, "what the server said, \"so\" {$detail}")).await;
         let english = server.get(&server.result_of(&id)).await.expect_error(400, "DBS.200086");
         let chinese = server.get_in_chinese(&server.result_of(&id)).await.expect_error(400, "DBS.200086");
-        for (message, start) in [(&english, "There is no result. "), (&chinese, "没有可下载的结果。")] {
+        for (message, start) in [(&english, "No result is available. "), (&chinese, "没有可下载的结果。")] {
             assert!(message.contains("what the server said, \"so\" {$detail}"), "{message}");
             assert!(!message.contains("failure-"), "{message}");
             assert!(message.starts_with(start), "{message}");
@@ -174,7 +174,7 @@ async fn failure_reason_is_translated() {
     }
     let id = server.add_failed(Failure::new(FailureKind::AccessDenied, "1045")).await;
     let english = server.get(&server.result_of(&id)).await.message();
-    assert_eq!(english, "There is no result. The node refused user or password: 1045.");
+    assert_eq!(english, "No result is available. The node rejected the user name or password: 1045.");
     let chinese = server.get_in_chinese(&server.result_of(&id)).await.message();
     assert_eq!(chinese, "没有可下载的结果。节点拒绝了用户名或密码：1045。");
 }
@@ -234,8 +234,8 @@ async fn assert_damaged(server: &Server, id: &RequestId, how: &str) {
     for range in ["bytes=0-", "bytes=0-9", "lines=all"] {
         let call = server.call(Method::GET, &server.result_of(id)).header("range", range);
         let message = call.send().await.expect_error(500, "DBS.05000000");
-        assert_eq!(message, "Server error. The stored result was damaged; collect again.", "{how}");
+        assert_eq!(message, "Server error. The stored result is damaged. fix: start a new collection.", "{how}");
     }
     let chinese = server.get_in_chinese(&server.result_of(id)).await.expect_error(500, "DBS.05000000");
-    assert_eq!(chinese, "系统内部错误。保存的结果已损坏，请重新收集。");
+    assert_eq!(chinese, "系统内部错误。保存的结果已损坏。处理方法：请重新采集。");
 }

@@ -19,7 +19,7 @@ async fn responses_have_cache_control_and_nosniff_headers() {
     ] {
         assert_eq!(answer.header("cache-control"), "no-store");
         assert_eq!(answer.header("x-content-type-options"), "nosniff");
-        assert!(!answer.headers.contains_key("strict-transport-security"), "there is no TLS to stay with");
+        assert!(!answer.headers.contains_key("strict-transport-security"), "HSTS requires TLS");
     }
     let id = server.add_finished(b"a\r\n").await;
     let downloaded = server.get(&server.result_of(&id)).await;
@@ -57,7 +57,11 @@ async fn requests_for_other_hosts_are_rejected() {
     }
     let chinese = get("/v3/projects", "evil.example").chinese().send().await.expect_error(421, "APIGW.0201");
     assert!(chinese.contains("evil.example") && !chinese.contains("fix:"), "{chinese}");
-    assert_eq!(get("/healthz", "10.0.0.7:8407").send().await.status, 200, "a load balancer asks by address");
+    assert_eq!(
+        get("/healthz", "10.0.0.7:8407").send().await.status,
+        200,
+        "load balancers send an IP address as the host"
+    );
     assert_eq!(get("/readyz", "10.0.0.7:8407").send().await.status, 200);
     let anywhere = Server::start().await;
     assert_eq!(anywhere.call(Method::GET, "/v3/projects").header("host", "evil.example").send().await.status, 200);

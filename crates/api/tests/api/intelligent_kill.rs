@@ -210,11 +210,11 @@ async fn forged_and_expired_links_are_rejected() {
         format!("/clew/v1/intelligent-kills/x?{query}"),
     ] {
         let message = ask(&forged).await.expect_error(403, "DBS.280015");
-        assert!(message.contains("copy it whole"), "{forged}: {message}");
+        assert!(message.contains("copy the complete link"), "{forged}: {message}");
     }
     server.clock_forward(Duration::from_secs(3601));
     let message = ask(&link).await.expect_error(403, "DBS.280015");
-    assert!(message.contains("ask for the history again"), "{message}");
+    assert!(message.contains("request the history again"), "{message}");
 }
 
 #[tokio::test]
@@ -226,7 +226,7 @@ async fn queue_is_limited_and_stale_kills_are_not_executed() {
         execute(&server).await.expect_status(200);
     }
     let message = execute(&server).await.expect_error(409, "DBS.200011");
-    assert!(message.contains("8 intelligent kills of this node wait already"), "{message}");
+    assert!(message.contains("8 intelligent kills are queued for this node"), "{message}");
     server.clock_forward(Duration::from_secs(61));
     let running = tokio::spawn(server.intelligent_kills.clone().run(server.shutdown.clone()));
     while history(&server, "").await["total_count"] != 8 {
@@ -248,15 +248,15 @@ async fn invalid_requests_are_rejected() {
         ("/statistic".to_owned(), "node_id is missing"),
         ("/history".to_owned(), "node_id is missing"),
         (format!("/history?node_id={node}&end_time=1"), "start_time is missing"),
-        (format!("/history?node_id={node}&start_time=2&end_time=2"), "end_time cannot be"),
-        (format!("/history?node_id={node}&start_time=-1&end_time=2"), "start_time cannot be"),
-        (format!("/history?node_id={node}&start_time=1&end_time=2&limit=101"), "limit cannot be 101"),
-        (format!("/history?node_id={node}&start_time=1&end_time=2&offset=-1"), "offset cannot be -1"),
+        (format!("/history?node_id={node}&start_time=2&end_time=2"), "Invalid value of end_time"),
+        (format!("/history?node_id={node}&start_time=-1&end_time=2"), "Invalid value of start_time"),
+        (format!("/history?node_id={node}&start_time=1&end_time=2&limit=101"), "Invalid value of limit: 101"),
+        (format!("/history?node_id={node}&start_time=1&end_time=2&offset=-1"), "Invalid value of offset: -1"),
     ] {
         let message = server.get(&path(&server, &rest)).await.expect_error(400, "DBS.280001");
         assert!(message.contains(reason), "{rest}: {message}");
     }
-    for (body, reason) in [("", "cannot be read"), ("{}", "node_id is missing"), (r#"{"node":"x"}"#, "node")] {
+    for (body, reason) in [("", "Cannot read"), ("{}", "node_id is missing"), (r#"{"node":"x"}"#, "node")] {
         let message =
             server.call(Method::POST, &path(&server, "")).body(body).send().await.expect_error(400, "DBS.280001");
         assert!(message.contains(reason), "{body}: {message}");

@@ -85,7 +85,7 @@ async fn incomplete_body_gets_503() {
         let answer = read_response(&mut connection).await;
         assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
         assert!(answer.contains("x-request-id: ") && answer.contains("\"error_code\":\"APIGW.0201\""), "{answer}");
-        assert!(answer.contains("Backend unavailable. There was no answer within 1 second"), "{answer}");
+        assert!(answer.contains("Backend unavailable. The request was not completed within 1 second"), "{answer}");
         // The rest of the body must not be parsed as the next request.
         assert_eq!(read_until_closed(&mut connection).await, b"");
     }
@@ -147,7 +147,7 @@ async fn excess_connection_waits_without_reserved_connections() {
     }
     let mut third = server.connect().await;
     third.write_all(request.as_bytes()).await.unwrap();
-    assert!(timeout(MOMENT, third.peek(&mut [0])).await.is_err(), "served though there is no room");
+    assert!(timeout(MOMENT, third.peek(&mut [0])).await.is_err(), "served above the connection limit");
     // Open connections are still served.
     held[0].write_all(request.as_bytes()).await.unwrap();
     assert!(read_response(&mut held[0]).await.ends_with("ok\n"));
@@ -216,7 +216,7 @@ async fn shutdown_waits_for_a_running_download() {
     let mut received = response.chunk().await.unwrap().unwrap().len() as u64;
     server.shutdown.cancel();
     assert_eq!(read_until_closed(&mut idle).await, b"", "an idle connection is closed");
-    assert!(TcpStream::connect(server.address).await.is_err(), "new connections are taken");
+    assert!(TcpStream::connect(server.address).await.is_err(), "new connections are accepted");
     assert!(!server.serving.is_finished() && received < length);
     while let Some(chunk) = response.chunk().await.unwrap() {
         received += chunk.len() as u64;

@@ -59,7 +59,7 @@ async fn unmasked_result_requires_permission_to_read_statements() {
         assert_eq!(get(&unmasked, token).await.status, 200);
     }
     let message = get(&unmasked, &users.reader).await.expect_error(403, "DBS.280015");
-    assert!(message.ends_with("collect again to get their templates."), "{message}");
+    assert!(message.ends_with("start a new collection to get SQL templates."), "{message}");
     let ranged =
         server.call(Method::GET, &server.result_of(&unmasked)).token(&users.reader).header("range", "bytes=0-9");
     ranged.send().await.expect_error(403, "DBS.280015");

@@ -222,11 +222,14 @@ async fn invalid_requests_kill_nothing() {
     server.set_node_url(&node.url()).await;
     for (body, reason) in [
         (json!({}), "processes is missing"),
-        (json!({ "processes": [] }), "processes has 0 entries; it takes 1 to 20"),
-        (json!({ "processes": (1..=21).collect::<Vec<_>>() }), "processes has 21 entries; it takes 1 to 20"),
-        (json!({ "processes": [1, -1] }), "processes cannot be \"-1\""),
-        (json!({ "processes": [1], "process": [1] }), "did you mean processes?"),
-        (json!({ "processes": [1], "reason": "x".repeat(256) }), "reason has 256 characters"),
+        (json!({ "processes": [] }), "Invalid number of entries in processes: 0. fix: use 1 to 20 entries"),
+        (
+            json!({ "processes": (1..=21).collect::<Vec<_>>() }),
+            "Invalid number of entries in processes: 21. fix: use 1 to 20 entries",
+        ),
+        (json!({ "processes": [1, -1] }), "Invalid value of processes: \"-1\""),
+        (json!({ "processes": [1], "process": [1] }), "Did you mean processes?"),
+        (json!({ "processes": [1], "reason": "x".repeat(256) }), "Invalid length of reason: 256 characters"),
     ] {
         let message = delete(&server, body).await.expect_error(400, "DBS.280001");
         assert!(message.contains(reason), "{message}");

@@ -42,7 +42,7 @@ async fn range_returns_the_requested_bytes() {
             assert!(answer.body == full[first..=last], "{range}: other bytes");
             assert_eq!(answer.header("content-range"), format!("bytes {first}-{last}/{length}"));
             assert_eq!(answer.header("content-length"), (last - first + 1).to_string());
-            assert!(answer.headers.get("content-encoding").is_none(), "a range is of the bytes as they are");
+            assert!(answer.headers.get("content-encoding").is_none(), "ranges apply to the uncompressed content");
         }
         for ignored in ["bytes=0-1,5-6", "lines=0-1", "bytes=5-1", "bytes=x-"] {
             assert_eq!(get(ignored).await.status, 200, "{ignored}");

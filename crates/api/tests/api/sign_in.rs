@@ -167,7 +167,7 @@ async fn wrong_password_and_unknown_user_get_the_same_error() {
         }
     }
     answers.dedup();
-    assert_eq!(answers.len(), 1, "the answer tells what was wrong");
+    assert_eq!(answers.len(), 1, "the response reveals the wrong field");
 }
 
 #[tokio::test]
@@ -187,7 +187,7 @@ async fn foreign_scope_is_rejected() {
     ] {
         let answer = sign_in(&server, &valid_body(&scope)).await;
         let message = answer.expect_error(403, "IAM.0002");
-        assert!(message.ends_with("The user may not have this scope."), "{message}");
+        assert!(message.ends_with("The user has no access to this scope."), "{message}");
         assert!(answer.headers.get("x-subject-token").is_none());
     }
 }

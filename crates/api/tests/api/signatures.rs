@@ -50,9 +50,9 @@ async fn unknown_and_expired_tokens_are_rejected() {
     for seconds in [0, -1, -3600] {
         let over = server.token_of(user, project, seconds).await;
         let message = list(&server).token(&over).send().await.expect_error(401, "APIGW.0307");
-        assert!(message.starts_with("The token must be updated. It expired at 20"), "{message}");
+        assert!(message.starts_with("The token must be updated. The token expired at 20"), "{message}");
         let chinese = list(&server).token(&over).chinese().send().await.expect_error(401, "APIGW.0307");
-        assert!(chinese.starts_with("Token需要更新。已于20"), "{chinese}");
+        assert!(chinese.starts_with("Token需要更新。Token已于20"), "{chinese}");
     }
 }
 

@@ -94,7 +94,7 @@ async fn temporary_key_requires_its_signed_security_token() {
     key.sign(list_instances(&server)).send().await.expect_status(200);
     let bare = list_instances(&server).signed(&key.key, &key.secret, SignedDuration::ZERO);
     let message = bare.send().await.expect_error(401, "APIGW.0301");
-    assert!(message.ends_with("a temporary access key needs its X-Security-Token"), "{message}");
+    assert!(message.ends_with("X-Security-Token is required for a temporary access key"), "{message}");
     let bare = list_instances(&server).signed(&key.key, &key.secret, SignedDuration::ZERO);
     let message = bare.header(SECURITY_TOKEN, &key.token).send().await.expect_error(401, "APIGW.0301");
     assert!(message.contains("the header x-security-token must be signed"), "{message}");
@@ -103,12 +103,12 @@ async fn temporary_key_requires_its_signed_security_token() {
         let call =
             list_instances(&server).header(SECURITY_TOKEN, wrong).signed(&key.key, &key.secret, SignedDuration::ZERO);
         let message = call.send().await.expect_error(401, "APIGW.0301");
-        assert!(message.ends_with("X-Security-Token is not that of the access key"), "{wrong}: {message}");
+        assert!(message.ends_with("X-Security-Token does not match the access key"), "{wrong}: {message}");
         server.clear_auth_failures(&format!("key:{}", key.key)).await;
     }
     let permanent = server.sign(list_instances(&server).header(SECURITY_TOKEN, &key.token));
     let message = permanent.send().await.expect_error(401, "APIGW.0301");
-    assert!(message.ends_with("X-Security-Token is for temporary access keys only"), "{message}");
+    assert!(message.ends_with("X-Security-Token is allowed only for temporary access keys"), "{message}");
 }
 
 #[tokio::test]
@@ -147,7 +147,7 @@ async fn temporary_key_expires_and_is_revoked() {
     let change = UserChange { password_hash: Some("no password fits this".into()), ..Default::default() };
     server.store.update_user(&test_origin(), &user, &change).await.unwrap();
     let message = key.sign(list_instances(&server)).send().await.expect_error(401, "APIGW.0301");
-    assert!(message.ends_with("the temporary access key was taken back"), "{message}");
+    assert!(message.ends_with("the temporary access key was revoked"), "{message}");
 }
 
 #[tokio::test]
@@ -167,7 +167,10 @@ async fn temporary_key_cannot_add_a_kill_task_that_outlives_it() {
     let key = create_key(&server, &server.tenant.user_id).await;
     for (kind, seconds) in [("manual", None), ("auto", Some(1000))] {
         let message = key.sign(add(kind, seconds)).send().await.expect_error(403, "DBS.280015");
-        assert!(message.contains("must end before the key") && message.contains("fix: add an auto task"), "{message}");
+        assert!(
+            message.contains("would outlive the temporary access key") && message.contains("fix: add an auto task"),
+            "{message}"
+        );
     }
     key.sign(add("auto", Some(600))).send().await.expect_status(200);
     // A token may add any task: tasks are settings of the instance.
@@ -183,7 +186,7 @@ async fn temporary_key_cannot_create_keys_or_use_foreign_tokens() {
     let token = server.project_token(&server.tenant.user_id).await;
     for body in [body(&json!({})), body(&json!({ "id": token }))] {
         let message = key.sign(server.call(Method::POST, PATH).body(body)).send().await.expect_error(403, "IAM.0002");
-        assert!(message.ends_with("use the token or the permanent key."), "{message}");
+        assert!(message.ends_with("use a token or a permanent access key."), "{message}");
     }
     let grace = server.project_token(&server.user("grace").await).await;
     let over = server.token_of(&server.tenant.user_id, None, -1).await;
@@ -206,7 +209,7 @@ async fn invalid_requests_are_rejected() {
     for seconds in [0, -1, 899, 86_401, i64::MAX] {
         let answer = request_key(&server, &token, &body(&json!({ "duration_seconds": seconds }))).await;
         let message = answer.expect_error(400, "IAM.0073");
-        assert!(message.contains("it is 900 to 86400"), "{message}");
+        assert!(message.contains("fix: use 900 to 86400"), "{message}");
     }
     let policy = json!({ "auth": { "identity": { "methods": ["token"], "policy": { "Version": "1.1" } } } });
     let message = request_key(&server, &token, &policy.to_string()).await.expect_error(400, "IAM.0073");

@@ -18,7 +18,7 @@ async fn is_accepted(server: &Server, token: &str) -> bool {
         return true;
     }
     let message = answer.expect_error(401, "APIGW.0307");
-    assert!(message.starts_with("The token must be updated. It was taken back"), "{message}");
+    assert!(message.starts_with("The token must be updated. The token was revoked"), "{message}");
     false
 }
 

@@ -36,7 +36,7 @@ async fn result_write_failure_is_reported_and_leaves_no_file() {
     let serving = home.serve_with_command(with_small_files).await;
     let client = home.client(&serving);
     let reason = reason_of_failure(&client, &added, &home).await;
-    assert!(reason.contains("could not be stored") && reason.contains("File too large"), "{reason}");
+    assert!(reason.contains("store failed") && reason.contains("File too large"), "{reason}");
     assert_eq!(std::fs::read_dir(home.dir().join("results")).unwrap().count(), 0);
 
     let few = SelectionRequest { host: Some("10.0.1.7".into()), ..SelectionRequest::default() };

@@ -1,4 +1,5 @@
-//! Streaming export of the audit as JSON Lines. Store reads follow the client's pace.
+//! Streaming export of the audit log as JSON Lines.
+//! The stream reads the next batch from the store only after the client has read the previous one.
 
 use std::io;
 
@@ -12,31 +13,32 @@ use super::wire::AuditRow;
 use crate::error::ApiError;
 
 /// Number of rows per store read.
-const READ_BATCH_SIZE: u32 = 1000;
+const READ_BATCH_ROWS: u32 = 1000;
 
-/// State of an export: the next batch of rows and the source of further batches.
+/// State of an audit export: the next batch of rows and the source of further batches.
 struct ExportState {
     store: Store,
     filter: AuditFilter,
     rows: Vec<AuditRecord>,
 }
 
-/// Returns a stream of JSON Lines. An error before the first line is returned; a later error aborts the stream.
-pub(super) async fn stream_lines(
+/// Returns a stream of audit rows as JSON Lines.
+/// An error in the first batch is returned to the caller; a later error aborts the stream.
+pub(super) async fn stream_audit_rows(
     store: Store,
     filter: AuditFilter,
 ) -> Result<impl Stream<Item = io::Result<Bytes>> + Send, ApiError> {
-    let rows = store.audit_rows_after(&filter, 0, READ_BATCH_SIZE).await?;
+    let rows = store.audit_rows_after(&filter, 0, READ_BATCH_ROWS).await?;
     Ok(stream::try_unfold(ExportState { store, filter, rows }, |mut state| async move {
         let Some(last) = state.rows.last().map(|row| row.seq) else { return Ok(None) };
         let next =
-            state.store.audit_rows_after(&state.filter, last, READ_BATCH_SIZE).await.map_err(log_export_error)?;
-        let lines = encode_lines(std::mem::replace(&mut state.rows, next))?;
+            state.store.audit_rows_after(&state.filter, last, READ_BATCH_ROWS).await.map_err(log_export_error)?;
+        let lines = encode_json_lines(std::mem::replace(&mut state.rows, next))?;
         Ok(Some((lines, state)))
     }))
 }
 
-fn encode_lines(rows: Vec<AuditRecord>) -> io::Result<Bytes> {
+fn encode_json_lines(rows: Vec<AuditRecord>) -> io::Result<Bytes> {
     let mut lines = Vec::new();
     for row in rows {
         lines.extend_from_slice(json::to_string(&AuditRow::from(row))?.as_bytes());

@@ -11,13 +11,14 @@ use crate::error::ApiError;
 use crate::query::Query;
 
 /// Maximum number of rows in a response.
-const MAX_ROWS: u32 = 1000;
+const MAX_RESPONSE_ROWS: u32 = 1000;
 
-/// Names of the filter parameters. Unknown names are rejected: an ignored misspelt filter would return too many rows.
+/// Names of the filter parameters.
+/// Unknown names are rejected, because a misspelt filter that is ignored would return too many rows.
 const FILTER_PARAMETERS: [&str; 9] =
     ["from", "to", "actor", "operation", "project_id", "instance_id", "node_id", "outcome", "request_id"];
 
-/// Filters of audit rows, joined by AND.
+/// Filters of audit rows, combined with AND.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "schema of the query; the handler parses it parameter by parameter for exact errors")]
@@ -56,7 +57,7 @@ pub(crate) struct RowsParameters {
     /// Order of the rows
     #[param(inline, default = "oldest")]
     order: Option<RowOrder>,
-    /// Position after which the page begins, in the chosen order
+    /// Position of the last row of the previous page, in the selected order
     #[param(minimum = 0)]
     after: Option<i64>,
     /// Maximum number of rows to return
@@ -87,19 +88,19 @@ pub(crate) enum OutcomeName {
 pub(super) struct RowsQuery {
     pub(super) filter: AuditFilter,
     pub(super) newest_first: bool,
-    /// Position after which the page begins; `None` for the first page.
+    /// Position of the last row of the previous page; `None` for the first page.
     pub(super) after: Option<i64>,
     pub(super) limit: u32,
 }
 
-/// Parses the filter parameters and adds them to `base`.
+/// Parses the filter parameters of a query and adds the filters to `base`.
 pub(super) fn parse_filter(query: Option<&str>, base: AuditFilter) -> Result<AuditFilter, ApiError> {
     let query = Query::parse(query)?;
     query.reject_unknown(&FILTER_PARAMETERS)?;
-    read_filter(&query, base)
+    build_filter(&query, base)
 }
 
-/// Parses the filter, order and page parameters. Adds the filters to `base`.
+/// Parses the filter, order and page parameters of a query and adds the filters to `base`.
 pub(super) fn parse_rows_query(query: Option<&str>, base: AuditFilter) -> Result<RowsQuery, ApiError> {
     let query = Query::parse(query)?;
     let names: Vec<_> = FILTER_PARAMETERS.into_iter().chain(["order", "after", "limit"]).collect();
@@ -107,19 +108,19 @@ pub(super) fn parse_rows_query(query: Option<&str>, base: AuditFilter) -> Result
     let newest_first = match query.get("order") {
         None | Some("oldest") => false,
         Some("newest") => true,
-        Some(other) => return Err(Query::invalid("order", other)),
+        Some(other) => return Err(Query::invalid_value_error("order", other)),
     };
     let after = parse_parameter::<i64>(&query, "after")?;
     if let Some(negative) = after.filter(|after| *after < 0) {
-        return Err(Query::invalid("after", &negative.to_string()));
+        return Err(Query::invalid_value_error("after", &negative.to_string()));
     }
-    let limit = query.number("limit", 1, MAX_ROWS, 100)?;
-    Ok(RowsQuery { filter: read_filter(&query, base)?, newest_first, after, limit })
+    let limit = query.get_number("limit", 1, MAX_RESPONSE_ROWS, 100)?;
+    Ok(RowsQuery { filter: build_filter(&query, base)?, newest_first, after, limit })
 }
 
-fn read_filter(query: &Query, base: AuditFilter) -> Result<AuditFilter, ApiError> {
+fn build_filter(query: &Query, base: AuditFilter) -> Result<AuditFilter, ApiError> {
     let text = |name: &str| query.get(name).map(ToOwned::to_owned);
-    let outcome = |given| Outcome::from_name(given).ok_or_else(|| Query::invalid("outcome", given));
+    let outcome = |given| Outcome::from_name(given).ok_or_else(|| Query::invalid_value_error("outcome", given));
     Ok(AuditFilter {
         from: parse_parameter::<Timestamp>(query, "from")?.map(Timestamp::as_millisecond),
         to: parse_parameter::<Timestamp>(query, "to")?.map(Timestamp::as_millisecond),
@@ -136,5 +137,5 @@ fn read_filter(query: &Query, base: AuditFilter) -> Result<AuditFilter, ApiError
 
 fn parse_parameter<T: FromStr>(query: &Query, name: &'static str) -> Result<Option<T>, ApiError> {
     let Some(given) = query.get(name) else { return Ok(None) };
-    given.parse().map(Some).map_err(|_| Query::invalid(name, given))
+    given.parse().map(Some).map_err(|_| Query::invalid_value_error(name, given))
 }

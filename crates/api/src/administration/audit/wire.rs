@@ -7,16 +7,16 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-/// A row of the audit.
+/// Row of the audit log.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct AuditRow {
-    /// Position in the audit
+    /// Position in the audit log
     seq: i64,
     /// Write time
     at: String,
-    /// Kind of actor: user, local (command line on the data directory), clew, or nobody (unauthenticated)
+    /// Kind of the actor: user, local (command line on the data directory), clew or nobody (unauthenticated)
     actor_kind: &'static str,
-    /// Authenticated or claimed name of the actor
+    /// Name of the actor; unverified if the actor is unauthenticated
     actor: String,
     /// User id of the actor
     actor_id: Option<String>,
@@ -36,7 +36,7 @@ pub(crate) struct AuditRow {
     code: Option<String>,
     /// Details of the operation
     detail: Value,
-    /// Link of the hash chain. A copy stored elsewhere later proves that the rows up to this one are unmodified
+    /// Link of the hash chain; a copy stored elsewhere proves later that this row and all previous rows are unmodified
     link: String,
 }
 

@@ -1,4 +1,4 @@
-//! Validation of a policy document without storing it.
+//! Validation of a policy document that is not stored.
 
 use axum::body::Bytes;
 use axum::extract::State;
@@ -7,15 +7,15 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::{ModelName, parse_document};
+use super::{ModelName, parse_policy_document};
 use crate::AppState;
-use crate::administration::require_read;
-use crate::body::{Body, invalid_field, missing_field};
+use crate::administration::require_read_permission;
+use crate::body::{Body, invalid_field_error, missing_field_error};
 use crate::caller::Caller;
 use crate::error::{ApiError, FindingView};
 use crate::json::Json;
 
-/// A policy document: an object, or a string of its text. Error positions refer to that text.
+/// Policy document, as an object or as a JSON string. Error positions refer to the text of the document.
 #[derive(ToSchema)]
 #[serde(untagged)]
 #[allow(dead_code, reason = "schema of the body; the raw text is parsed for exact error positions")]
@@ -24,13 +24,13 @@ pub(crate) enum Document {
     Text(String),
 }
 
-/// A policy in the syntax of its version (spec sections 4.3 and 4.5).
+/// Policy document in the syntax of its version (spec sections 4.3 and 4.5).
 #[derive(ToSchema)]
 #[serde(rename_all = "PascalCase")]
 #[allow(dead_code, reason = "schema of a document that `clew_iam` parses")]
 pub(crate) struct PolicyDocument {
     version: PolicyVersion,
-    /// Statements with Effect, Action or NotAction, and optional Resource or NotResource, Condition and Sid
+    /// Policy statements: Effect and Action or NotAction, optionally Resource or NotResource, Condition and Sid
     #[schema(min_items = 1)]
     statement: Vec<Map<String, Value>>,
 }
@@ -73,36 +73,39 @@ pub(crate) struct Validation {
 #[utoipa::path(post, path = "/clew/v1/policies/validate", tag = "administration",
     request_body(content = PolicyValidation, content_type = "application/json"),
     responses((status = 200, description = "The result", body = Validation)))]
-pub(crate) async fn validate(
+pub(crate) async fn validate_policy(
     State(service): State<AppState>,
     caller: Caller,
     body: Bytes,
 ) -> Result<Json<Validation>, ApiError> {
-    require_read(&service, &caller)?;
-    let text = document_text(&Body::parse(&body, &["document"])?)?;
-    Ok(Json(match parse_document(&service, &caller, text).await? {
+    require_read_permission(&service, &caller)?;
+    let text = extract_document_text(&Body::parse(&body, &["document"])?)?;
+    Ok(Json(match parse_policy_document(&service, &caller, text).await? {
         Ok(policy) => Validation {
             valid: true,
             model: Some(policy.model()),
             errors: Vec::new(),
-            warnings: finding_views(policy.warnings()),
+            warnings: build_finding_views(policy.warnings()),
         },
-        Err(errors) => {
-            Validation { valid: false, model: None, errors: finding_views(errors.diagnostics()), warnings: Vec::new() }
-        }
+        Err(errors) => Validation {
+            valid: false,
+            model: None,
+            errors: build_finding_views(errors.diagnostics()),
+            warnings: Vec::new(),
+        },
     }))
 }
 
-/// Returns the text of the field `document`.
-pub(super) fn document_text(body: &Body) -> Result<String, ApiError> {
-    let raw = body.raw_json("document").ok_or_else(|| missing_field("document"))?;
+/// Returns the policy text from the field `document` of a request body.
+pub(super) fn extract_document_text(body: &Body) -> Result<String, ApiError> {
+    let raw = body.raw_json("document").ok_or_else(|| missing_field_error("document"))?;
     match raw.as_bytes().first() {
         Some(b'{') => Ok(raw.to_owned()),
-        Some(b'"') => serde_json::from_str(raw).map_err(|_| invalid_field("document", raw)),
-        _ => Err(invalid_field("document", raw)),
+        Some(b'"') => serde_json::from_str(raw).map_err(|_| invalid_field_error("document", raw)),
+        _ => Err(invalid_field_error("document", raw)),
     }
 }
 
-pub(super) fn finding_views(findings: &[Diagnostic]) -> Vec<FindingView> {
+pub(super) fn build_finding_views(findings: &[Diagnostic]) -> Vec<FindingView> {
     findings.iter().map(FindingView::from).collect()
 }

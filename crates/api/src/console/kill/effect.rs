@@ -1,4 +1,4 @@
-//! Effect of kills on data and on other sessions, as the page shows it.
+//! Effect of kills on data and on other sessions, for the web page.
 
 use clew_model::{Failure, Node};
 use clew_mysql::{KillEffect, KillOutcome, StateBeforeKill};
@@ -7,24 +7,24 @@ use utoipa::ToSchema;
 
 use crate::AppState;
 
-/// Effect of kills, from transactions and lock waits read before and after them.
+/// Effect of kills, derived from the transactions and lock waits before and after the kills.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct KillEffectView {
-    /// Changed rows of the killed sessions that are rolled back; null if unknown
+    /// Number of modified rows of the killed sessions that are rolled back; null if unknown
     #[schema(required)]
     rows_rolled_back: Option<u64>,
-    /// Sessions that waited for a killed session and no longer wait
+    /// Thread ids of sessions that waited for a killed session and no longer wait
     unblocked: Vec<u64>,
-    /// Sessions that waited for a killed session and still wait
+    /// Thread ids of sessions that waited for a killed session and still wait
     still_waiting: Vec<u64>,
-    /// Reason for an unknown effect; null if the effect is known
+    /// Reason if the effect is unknown; otherwise null
     #[schema(required)]
     unknown: Option<String>,
 }
 
 impl KillEffectView {
-    /// Reads the effect of kills with these outcomes. `None` if the server accepted no kill.
-    pub(super) async fn read(
+    /// Reads the effect of kills with these outcomes. Returns `None` if the server accepted no kill.
+    pub(super) async fn read_effect(
         service: &AppState,
         node: &Node,
         before: Result<StateBeforeKill, Failure>,

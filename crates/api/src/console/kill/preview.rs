@@ -1,4 +1,4 @@
-//! Preview of a kill: outcome, rolled-back changes, unblocked sessions and risks.
+//! Preview of a kill: expected outcome, rolled-back changes, unblocked sessions and risks.
 
 use std::collections::HashMap;
 
@@ -9,11 +9,11 @@ use clew_mysql::{KillKind, Refusal as KillRefusal, read_kill_risks, read_waits};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::refused_outcome;
+use super::describe_refusal;
 use crate::AppState;
 use crate::kill_risks::KillRiskView;
 
-/// Open transaction of a session.
+/// Open transaction of a session to kill.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Undone)]
 pub(super) struct TransactionCost {
@@ -29,12 +29,14 @@ pub(super) struct KillCosts {
     transactions: HashMap<u64, Transaction>,
     graph: WaitGraph,
     risks: HashMap<u64, Vec<KillRisk>>,
-    /// Reason for missing or incomplete costs.
+    /// Reason if the costs are missing or incomplete.
     pub(super) unknown: Option<String>,
 }
 
-/// Reads the costs of killing these sessions. A failed read is not an error: the kill itself may still succeed.
-pub(super) async fn read_costs(service: &AppState, node: &Node, found: &HashMap<u64, Session>) -> KillCosts {
+/// Reads the costs of killing these sessions.
+///
+/// A failed read is not an error, because the kill itself may still succeed.
+pub(super) async fn read_kill_costs(service: &AppState, node: &Node, found: &HashMap<u64, Session>) -> KillCosts {
     let read = async |limits| read_waits(&node.url, &limits).await;
     let observed = match service.try_read_node(node, read).await {
         Ok(observed) => observed,
@@ -69,41 +71,42 @@ impl KillCosts {
         })
     }
 
-    pub(super) fn unblocked(&self, id: u64) -> Vec<u64> {
+    pub(super) fn unblocked_sessions(&self, id: u64) -> Vec<u64> {
         self.graph.unblocked_by(&[Party::Session(id)]).into_iter().filter_map(Party::session).collect()
     }
 
-    pub(super) fn risks(&self, id: u64, kind: KillKind, language: Language) -> Vec<KillRiskView> {
+    pub(super) fn kill_risks(&self, id: u64, kind: KillKind, language: Language) -> Vec<KillRiskView> {
         let applies = |risk: &&KillRisk| kind == KillKind::Connection || risk.applies_to_statement();
         let risks = self.risks.get(&id).into_iter().flatten().filter(applies);
         risks.map(|risk| KillRiskView::new(risk, language)).collect()
     }
 
-    /// Returns warnings about root blockers of the victims that are not victims themselves.
-    pub(super) fn warnings(&self, victims: &[u64], language: Language) -> Vec<String> {
+    /// Returns warnings about root blockers that block the victims and are not victims themselves.
+    pub(super) fn blocker_warnings(&self, victims: &[u64], language: Language) -> Vec<String> {
         self.graph.surviving_blockers(victims).iter().map(|blocker| blocker.warning_text(language)).collect()
     }
 
-    pub(super) fn waiter_count(&self, id: u64) -> usize {
+    pub(super) fn count_waiters(&self, id: u64) -> usize {
         self.graph.count_waiters(Party::Session(id))
     }
 }
 
-/// Returns the expected outcome of killing a matching session. The kill itself also refuses Clew's own sessions, which a preview does not
-/// detect.
-pub(super) fn preview_outcome(
+/// Returns the expected outcome of killing a matching session.
+///
+/// The kill itself also refuses Clew's own sessions, which a preview does not detect.
+pub(super) fn predict_outcome(
     current: &Session,
     kind: KillKind,
     protected: &ProtectedAccounts,
 ) -> (&'static str, String) {
     if is_internal(current) {
-        return refused_outcome(KillRefusal::Internal);
+        return describe_refusal(KillRefusal::Internal);
     }
     if protected.protects(&current.user) {
-        return refused_outcome(KillRefusal::Protected { user: to_valid_utf8(&current.user) });
+        return describe_refusal(KillRefusal::Protected { user: to_valid_utf8(&current.user) });
     }
     if kind == KillKind::Query && current.command.eq_ignore_ascii_case(b"Sleep") {
-        return refused_outcome(KillRefusal::Idle);
+        return describe_refusal(KillRefusal::Idle);
     }
     let message = match kind {
         KillKind::Connection => {

@@ -1,4 +1,4 @@
-//! Request body of a kill.
+//! Request body of the kill route.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,18 +8,18 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::Mismatch;
-use crate::body::{Body, check_count, invalid_field, missing_field};
+use crate::body::{Body, check_entry_count, invalid_field_error, missing_field_error};
 use crate::error::ApiError;
-use crate::query::truncate;
+use crate::query::truncate_text;
 
-/// Maximum number of sessions per request.
-const MAX_SESSIONS: usize = 1000;
-/// Maximum number of other victims of the same selection.
+/// Maximum number of sessions in a request.
+const MAX_REQUEST_SESSIONS: usize = 1000;
+/// Maximum number of victims in other requests for the same selection.
 const MAX_OTHER_VICTIMS: usize = 100_000;
-/// Maximum length of the reason, in characters.
+/// Maximum length of the kill reason, in characters.
 const MAX_REASON_CHARS: usize = 255;
-/// Tolerance of start times, in seconds: servers round to whole seconds, and their clocks differ.
-pub(super) const TIME_TOLERANCE_SECONDS: i64 = 3;
+/// Tolerance for start times, in seconds, because servers round to seconds and clocks differ.
+pub(super) const START_TIME_TOLERANCE_SECONDS: i64 = 3;
 
 /// Sessions to kill.
 #[derive(ToSchema)]
@@ -28,20 +28,20 @@ pub(super) const TIME_TOLERANCE_SECONDS: i64 = 3;
 pub(crate) struct KillBody {
     #[schema(min_items = 1, max_items = 1000)]
     sessions: Vec<SelectedSession>,
-    /// `connection` ends the sessions; `query` ends only their statements and keeps sessions, transactions and locks
+    /// Target of the kill: `connection` ends the sessions, `query` ends only their statements
     #[schema(example = "connection")]
     what: String,
-    /// Reason, for the audit
+    /// Reason for the audit log
     #[schema(max_length = 255)]
     reason: Option<String>,
-    /// Preview the kill without killing anything
+    /// True to preview the kill without killing a session
     preview: Option<bool>,
-    /// Ids of sessions that other requests of the same selection kill: warnings count them as victims. Only with preview
+    /// Thread ids that other requests for the same selection kill; warnings treat them as victims; only in a preview
     #[schema(max_items = 100_000)]
     other_victims: Option<Vec<u64>>,
 }
 
-/// Selected session, as listed.
+/// Session that the user selected from a list.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = Chosen)]
 #[serde(deny_unknown_fields)]
@@ -50,14 +50,14 @@ pub(crate) struct SelectedSession {
     pub(super) id: u64,
     pub(super) user: String,
     pub(super) host: String,
-    /// Start of the statement, in milliseconds since 1970: with `query`, a later statement is not killed
+    /// Start of the statement, as a Unix timestamp in milliseconds; with `query`, a later statement is not killed
     pub(super) since: Option<i64>,
-    /// Server instance that listed the session, as in the live list: after a restart or a failover nothing is killed
+    /// Server instance from the session list; after a restart or failover, the session is not killed
     pub(super) server: Option<String>,
 }
 
 pub(super) struct SessionKillRequest {
-    /// Without duplicates.
+    /// Selected sessions without duplicates.
     pub(super) sessions: Vec<SelectedSession>,
     pub(super) kind: KillKind,
     pub(super) reason: String,
@@ -68,42 +68,44 @@ pub(super) struct SessionKillRequest {
 impl SessionKillRequest {
     pub(super) fn parse(body: &[u8]) -> Result<Self, ApiError> {
         let body = Body::parse(body, &["sessions", "what", "reason", "preview", "other_victims"])?;
-        let mut sessions: Vec<SelectedSession> = body.required("sessions")?;
-        check_count("sessions", sessions.len(), 1, MAX_SESSIONS)?;
+        let mut sessions: Vec<SelectedSession> = body.get_required("sessions")?;
+        check_entry_count("sessions", sessions.len(), 1, MAX_REQUEST_SESSIONS)?;
         let mut ids = HashSet::new();
         sessions.retain(|selected| ids.insert(selected.id));
-        // No default: it would have to be the more destructive of both.
-        let what: String = body.get("what")?.ok_or_else(|| missing_field("what"))?;
+        // The field has no default, because the default would have to be the more destructive kind.
+        let what: String = body.get("what")?.ok_or_else(|| missing_field_error("what"))?;
         let kind = match what.as_str() {
             "connection" => KillKind::Connection,
             "query" => KillKind::Query,
-            other => return Err(ApiError::not_one_of("what", truncate(other), &["connection", "query"])),
+            other => return Err(ApiError::value_not_allowed("what", truncate_text(other), &["connection", "query"])),
         };
         let reason: String = body.get("reason")?.unwrap_or_default();
         if reason.chars().count() > MAX_REASON_CHARS {
-            return Err(invalid_field("reason", &reason));
+            return Err(invalid_field_error("reason", &reason));
         }
         let other_victims: Vec<u64> = body.get("other_victims")?.unwrap_or_default();
-        check_count("other_victims", other_victims.len(), 0, MAX_OTHER_VICTIMS)?;
+        check_entry_count("other_victims", other_victims.len(), 0, MAX_OTHER_VICTIMS)?;
         Ok(Self { sessions, kind, reason, preview: body.get("preview")?.unwrap_or(false), other_victims })
     }
 
-    /// Returns the selected sessions that do not match a list read at `listed_at` (seconds since 1970), by id.
-    pub(super) fn mismatches(
+    /// Returns the selected sessions that do not match the session list, by thread id.
+    ///
+    /// `listed_at` is the time of the list, as a Unix timestamp in seconds.
+    pub(super) fn find_mismatches(
         &self,
         found: &HashMap<u64, Session>,
         server: &ServerInstance,
         listed_at: i64,
     ) -> HashMap<u64, Mismatch> {
         let mismatch = |selected: &SelectedSession| {
-            let mismatch = selected.mismatch(found.get(&selected.id), self.kind, server, listed_at)?;
+            let mismatch = selected.find_mismatch(found.get(&selected.id), self.kind, server, listed_at)?;
             Some((selected.id, mismatch))
         };
         self.sessions.iter().filter_map(mismatch).collect()
     }
 
-    /// Returns the sessions of the list that match the selected ones.
-    pub(super) fn matching<'a>(
+    /// Returns the listed sessions that match a selected session.
+    pub(super) fn matching_sessions<'a>(
         &self,
         found: &'a HashMap<u64, Session>,
         mismatches: &HashMap<u64, Mismatch>,
@@ -128,8 +130,8 @@ mod tests {
         let found = HashMap::from([(7, session())]);
         let server = "uuid@1790000000".parse().unwrap();
         let request = SessionKillRequest::parse(body.as_bytes()).unwrap_or_else(|_| panic!("{body}"));
-        let mismatches = request.mismatches(&found, &server, LISTED_AT);
-        request.matching(&found, &mismatches).len()
+        let mismatches = request.find_mismatches(&found, &server, LISTED_AT);
+        request.matching_sessions(&found, &mismatches).len()
     }
 
     #[test]
@@ -171,7 +173,7 @@ mod tests {
             r#"{"sessions":[7],"what":"query"}"#.into(),
             r#"{"sessions":[{"id":7}],"what":"query"}"#.into(),
             r#"{"sessions":[{"id":-7,"user":"a","host":"b"}],"what":"query"}"#.into(),
-            format!(r#"{{"sessions":[{}],"what":"query"}}"#, vec![right; MAX_SESSIONS + 1].join(",")),
+            format!(r#"{{"sessions":[{}],"what":"query"}}"#, vec![right; MAX_REQUEST_SESSIONS + 1].join(",")),
         ] {
             assert!(SessionKillRequest::parse(body.as_bytes()).is_err(), "{}", &body[..body.len().min(200)]);
         }

@@ -1,4 +1,4 @@
-//! Response for a file of the page.
+//! Response for a file of the web page.
 
 use std::io::Read;
 
@@ -13,7 +13,7 @@ use crate::download::accepts_encoding;
 use crate::error::ApiError;
 
 /// Content types by file extension.
-const CONTENT_TYPES: [(&str, &str); 10] = [
+const CONTENT_TYPES_BY_EXTENSION: [(&str, &str); 10] = [
     ("html", "text/html; charset=utf-8"),
     ("js", "text/javascript; charset=utf-8"),
     ("css", "text/css; charset=utf-8"),
@@ -27,7 +27,7 @@ const CONTENT_TYPES: [(&str, &str); 10] = [
 ];
 
 pub(super) struct Asset {
-    /// Content, compressed with gzip.
+    /// File content, compressed with gzip.
     body: Bytes,
     content_type: &'static str,
     cache_control: &'static str,
@@ -35,16 +35,16 @@ pub(super) struct Asset {
 }
 
 impl Asset {
-    /// Creates a file. `body` is compressed with gzip; `hashed` means that the path contains a content hash.
+    /// Creates an asset from a gzip-compressed body. `hashed` is true if the path contains a content hash.
     pub(super) fn new(path: &str, body: Bytes, hashed: bool) -> Self {
         let extension = path.rsplit_once('.').map_or("", |(_, extension)| extension);
-        let content_type = CONTENT_TYPES
+        let content_type = CONTENT_TYPES_BY_EXTENSION
             .iter()
             .find(|(other, _)| *other == extension)
             .map_or("application/octet-stream", |(_, content_type)| *content_type);
-        // A file with a hash in its name never changes. Other files are revalidated with their entity tag.
+        // A file with a hash in its name never changes. Browsers revalidate other files with their entity tag.
         let cache_control = if hashed { "public, max-age=31536000, immutable" } else { "no-cache" };
-        // A weak tag: it is shared by the compressed and the uncompressed body.
+        // The tag is weak, because the compressed and the uncompressed body share it.
         let tag = HeaderValue::from_str(&format!("W/\"{}\"", hex::encode(Sha256::digest(&body))));
         Self { body, content_type, cache_control, tag: tag.unwrap_or(HeaderValue::from_static("W/\"0\"")) }
     }
@@ -63,11 +63,11 @@ impl Asset {
             return (cache_headers, content_type, [(CONTENT_ENCODING, "gzip")], Body::from(self.body.clone()))
                 .into_response();
         }
-        // Clients without gzip support; all browsers have it.
+        // Some clients do not support gzip, but all browsers do.
         let mut uncompressed = Vec::new();
         match GzDecoder::new(self.body.as_ref()).read_to_end(&mut uncompressed) {
             Ok(_) => (cache_headers, content_type, uncompressed).into_response(),
-            Err(error) => ApiError::internal(&error).into_response(),
+            Err(error) => ApiError::internal_error(&error).into_response(),
         }
     }
 }

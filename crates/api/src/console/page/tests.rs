@@ -8,82 +8,86 @@ use http_body_util::BodyExt;
 
 use super::*;
 
-fn built() -> Page {
+fn build_test_page() -> WebPage {
     let file = |path: &'static str, text: &str| {
         let mut compressed = GzEncoder::new(Vec::new(), Compression::fast());
         compressed.write_all(text.as_bytes()).unwrap();
-        (path, Asset::new(path, compressed.finish().unwrap().into(), path.starts_with(HASHED_PREFIX)))
+        (path, Asset::new(path, compressed.finish().unwrap().into(), path.starts_with(HASHED_ASSET_PREFIX)))
     };
-    let files = [(INDEX, "<!doctype html>"), ("assets/index-a1b2.js", "export{}"), ("favicon.svg", "<svg/>")];
-    Page { files: files.into_iter().map(|(path, text)| file(path, text)).collect() }
+    let files = [(INDEX_PATH, "<!doctype html>"), ("assets/index-a1b2.js", "export{}"), ("favicon.svg", "<svg/>")];
+    WebPage { files: files.into_iter().map(|(path, text)| file(path, text)).collect() }
 }
 
-fn headers(pairs: &[(HeaderName, &str)]) -> HeaderMap {
+fn build_headers(pairs: &[(HeaderName, &str)]) -> HeaderMap {
     pairs.iter().map(|(name, value)| (name.clone(), HeaderValue::from_str(value).unwrap())).collect()
 }
 
-const BROWSER: &str = "text/html,application/xhtml+xml,*/*;q=0.8";
+const BROWSER_ACCEPT: &str = "text/html,application/xhtml+xml,*/*;q=0.8";
 
-fn browser() -> HeaderMap {
-    headers(&[(ACCEPT, BROWSER), (ACCEPT_ENCODING, "gzip, deflate, br, zstd")])
+fn browser_headers() -> HeaderMap {
+    build_headers(&[(ACCEPT, BROWSER_ACCEPT), (ACCEPT_ENCODING, "gzip, deflate, br, zstd")])
 }
 
-async fn text(response: Response) -> String {
+async fn read_text(response: Response) -> String {
     String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().into()).unwrap()
 }
 
 #[tokio::test]
 async fn views_return_the_index_and_files_their_content() {
-    let page = built();
+    let page = build_test_page();
     for (path, accept, found) in [
-        ("/instances/1a/sessions", BROWSER, Some("<!doctype html>")),
-        ("/", BROWSER, Some("<!doctype html>")),
+        ("/instances/1a/sessions", BROWSER_ACCEPT, Some("<!doctype html>")),
+        ("/", BROWSER_ACCEPT, Some("<!doctype html>")),
         ("/favicon.svg", "image/*", Some("<svg/>")),
         ("/assets/index-a1b2.js", "*/*", Some("export{}")),
-        // A file of an older build: a script must not be a page.
-        ("/assets/index-0000.js", BROWSER, None),
+        // A missing script of a previous build must not return the page.
+        ("/assets/index-0000.js", BROWSER_ACCEPT, None),
         ("/instances/1a/sessions", "*/*", None),
         ("/instances/1a/sessions", "application/json", None),
-        ("/v3/projects", BROWSER, None),
-        ("/clew/v1/nothing", BROWSER, None),
-        ("/healthz/more", BROWSER, None),
+        ("/v3/projects", BROWSER_ACCEPT, None),
+        ("/clew/v1/nothing", BROWSER_ACCEPT, None),
+        ("/healthz/more", BROWSER_ACCEPT, None),
     ] {
-        let answer = page.find(&Method::GET, path, &headers(&[(ACCEPT, accept)]));
+        let answer = page.find_response(&Method::GET, path, &build_headers(&[(ACCEPT, accept)]));
         let answer = match answer {
-            Some(answer) => Some(text(answer).await),
+            Some(answer) => Some(read_text(answer).await),
             None => None,
         };
         assert_eq!(answer.as_deref(), found, "{path} {accept}");
-        assert!(page.find(&Method::POST, path, &headers(&[(ACCEPT, accept)])).is_none(), "{path}");
+        assert!(page.find_response(&Method::POST, path, &build_headers(&[(ACCEPT, accept)])).is_none(), "{path}");
     }
 }
 
 #[tokio::test]
 async fn hashed_files_are_immutable_and_others_are_revalidated() {
-    let page = built();
-    let caching = |path: &str| page.find(&Method::GET, path, &browser()).unwrap().headers()[CACHE_CONTROL].clone();
+    let page = build_test_page();
+    let caching = |path: &str| {
+        page.find_response(&Method::GET, path, &browser_headers()).unwrap().headers()[CACHE_CONTROL].clone()
+    };
     assert_eq!(caching("/assets/index-a1b2.js"), "public, max-age=31536000, immutable");
     assert_eq!(
         (caching("/"), caching("/favicon.svg")),
         (HeaderValue::from_static("no-cache"), "no-cache".parse().unwrap())
     );
-    let first = page.index(&browser());
+    let first = page.index_response(&browser_headers());
     assert_eq!((first.status(), &first.headers()[CONTENT_ENCODING]), (StatusCode::OK, &"gzip".parse().unwrap()));
     let tag = first.headers()[ETAG].to_str().unwrap().to_owned();
-    let revalidated = page.index(&headers(&[(IF_NONE_MATCH, &tag)]));
-    assert_eq!((revalidated.status(), text(revalidated).await.as_str()), (StatusCode::NOT_MODIFIED, ""));
+    let revalidated = page.index_response(&build_headers(&[(IF_NONE_MATCH, &tag)]));
+    assert_eq!((revalidated.status(), read_text(revalidated).await.as_str()), (StatusCode::NOT_MODIFIED, ""));
 }
 
 #[tokio::test]
 async fn missing_page_returns_build_instructions() {
-    let page = Page { files: HashMap::new() };
-    assert!(text(page.index(&browser())).await.contains("npm --prefix web run build"));
-    assert!(page.find(&Method::GET, "/instances", &browser()).is_none());
+    let page = WebPage { files: HashMap::new() };
+    assert!(read_text(page.index_response(&browser_headers())).await.contains("npm --prefix web run build"));
+    assert!(page.find_response(&Method::GET, "/instances", &browser_headers()).is_none());
 }
 
 #[tokio::test]
 async fn all_page_responses_have_security_headers() {
-    for answer in [index(browser()).await, with_page_headers(built().index(&browser()))] {
+    for answer in
+        [serve_index(browser_headers()).await, add_page_headers(build_test_page().index_response(&browser_headers()))]
+    {
         let policy = answer.headers()["content-security-policy"].to_str().unwrap();
         assert!(policy.starts_with("default-src 'none'; ") && !policy.contains("unsafe"), "{policy}");
         assert_eq!(

@@ -8,7 +8,7 @@ use crate::body::Body;
 use crate::error::ApiError;
 use crate::iam::sign_in::UserRef;
 
-/// Credentials of a sign-in.
+/// Credentials for a sign-in.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "describes the body, which is read field by field to name what is wrong")]
@@ -25,7 +25,7 @@ pub(crate) struct SignInBody {
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "describes the body, which is read field by field to name what is wrong")]
 pub(crate) struct ProjectChoice {
-    /// Id of one of the session's projects; null for the domain: identities, policies, the audit
+    /// Project id; null for the domain, which contains identities, policies and the audit log
     #[schema(required)]
     project_id: Option<String>,
 }
@@ -39,13 +39,13 @@ pub(super) fn parse_sign_in(body: &[u8]) -> Result<SignInRequest, ApiError> {
     let body = Body::parse(body, &["domain", "user", "password"])?;
     let missing =
         || ApiError::with_detail(ErrorEntry::IAM_MISSING_FIELD, "iam-field", vec![("field", "password".into())]);
-    let password = body.secret("password")?.ok_or_else(missing)?;
+    let password = body.get_secret("password")?.ok_or_else(missing)?;
     Ok(SignInRequest {
-        who: UserRef::Name { domain: body.required("domain")?, user: body.required("user")? },
+        who: UserRef::Name { domain: body.get_required("domain")?, user: body.get_required("user")? },
         password,
     })
 }
 
-pub(super) fn parse_project(body: &[u8]) -> Result<Option<String>, ApiError> {
+pub(super) fn parse_project_choice(body: &[u8]) -> Result<Option<String>, ApiError> {
     Body::parse(body, &["project_id"])?.get("project_id")
 }

@@ -1,24 +1,24 @@
-//! Wire format of a browser session. It does not contain the token.
+//! Wire format of a browser session, without the token.
 
 use clew_store::{Project, User};
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// User and scope of a session.
+/// User and scope of a browser session.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Session {
     user: SessionUser,
     domain: Named,
-    /// Project of the session; null if the scope is the domain
+    /// Project of the session; null for a domain session
     #[schema(required)]
     project: Option<Named>,
-    /// Projects that the session can change to, sorted by name
+    /// Projects that the user can select for the session, sorted by name
     projects: Vec<Named>,
     /// Expiry of the session (UTC)
     #[schema(example = "2026-11-28T12:00:00Z")]
     expires_at: String,
-    /// CSRF token, to be sent in X-Clew-Csrf with every change
+    /// CSRF token, which requests with changes must contain in X-Clew-Csrf
     csrf_token: String,
     /// Version of Clew
     version: &'static str,
@@ -31,7 +31,7 @@ struct SessionUser {
     administrator: bool,
 }
 
-/// Domain or project.
+/// Id and name of a domain or project.
 #[derive(Serialize, ToSchema)]
 struct Named {
     id: String,

@@ -1,4 +1,4 @@
-//! Authorization of an open event stream, revalidated while the stream is open.
+//! Authorization of an event stream, which is revalidated while the stream is open.
 
 use std::time::Duration;
 
@@ -13,24 +13,24 @@ use crate::AppState;
 use crate::caller::{Caller, CredentialRef, NodeTarget};
 use crate::error::ApiError;
 
-/// Interval of policy decisions without a change: policy conditions can depend on the time of day.
-const DECISION_INTERVAL: Duration = Duration::from_secs(5);
+/// Interval of policy checks without a policy change: policy conditions can depend on the time of day.
+const POLICY_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Reason for the end of a stream.
+/// Reason for the end of an event stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum EndReason {
+pub(super) enum StreamEndReason {
     /// The server is shutting down.
     Shutdown,
     /// The credentials have expired or were revoked.
     Token,
-    /// The policies no longer allow the stream.
+    /// The policies no longer allow the subscriber to list the sessions.
     Forbidden,
     /// The node was removed.
     Gone,
 }
 
-impl EndReason {
-    /// Value of `reason` in the `end` event.
+impl StreamEndReason {
+    /// Returns the value of `reason` in the `end` event.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Shutdown => "shutdown",
@@ -52,9 +52,9 @@ pub(super) struct StreamAuthorization {
 }
 
 impl StreamAuthorization {
-    /// Creates the authorization of a caller that may list the sessions of the target.
+    /// Creates the authorization for a caller who is allowed to list the sessions of the target.
     pub(super) fn new(service: AppState, caller: Caller, path: (String, String, String), target: &NodeTarget) -> Self {
-        let masked = target.is_masked_by_project_for(&service, &caller);
+        let masked = target.is_masked_by_project_for_caller(&service, &caller);
         Self { service, caller, path, masked, decided_at: Instant::now() }
     }
 
@@ -63,11 +63,12 @@ impl StreamAuthorization {
         self.masked
     }
 
-    /// Revalidates the credentials and permissions. If the check itself fails, the previous result stays valid.
-    pub(super) async fn check(&mut self) -> Result<(), EndReason> {
-        // The expiry of a token or temporary key does not change the store, so there is no new version to detect it by.
+    /// Revalidates the credentials and permissions of the subscriber.
+    /// If the revalidation itself fails, the previous result remains valid.
+    pub(super) async fn check_authorization(&mut self) -> Result<(), StreamEndReason> {
+        // The expiry of a token or temporary key does not change the access version, so it is checked separately.
         if self.caller.expires_at.is_some_and(|end| end <= Timestamp::now().as_second()) {
-            return Err(EndReason::Token);
+            return Err(StreamEndReason::Token);
         }
         match Box::pin(self.revalidate()).await {
             Ok(outcome) => outcome,
@@ -75,32 +76,33 @@ impl StreamAuthorization {
                 warn!(user.id = %self.caller.principal.user_id, "could not check the permission of a subscriber");
                 Ok(())
             }
-            Err(refusal) if refusal.status() == StatusCode::NOT_FOUND => Err(EndReason::Gone),
-            Err(_) => Err(EndReason::Forbidden),
+            Err(refusal) if refusal.status() == StatusCode::NOT_FOUND => Err(StreamEndReason::Gone),
+            Err(_) => Err(StreamEndReason::Forbidden),
         }
     }
 
-    async fn revalidate(&mut self) -> Result<Result<(), EndReason>, ApiError> {
+    async fn revalidate(&mut self) -> Result<Result<(), StreamEndReason>, ApiError> {
         let view = self.service.store.cached_view().await?;
         if view.access_version() != self.caller.view.access_version() {
             if !self.credentials_are_valid(&view).await? {
-                return Ok(Err(EndReason::Token));
+                return Ok(Err(StreamEndReason::Token));
             }
             let user = &self.caller.principal.user_id;
             self.caller.principal.grants =
                 self.service.policy_cache().get_or_load(&self.service.store, &view, user).await?;
-        } else if self.decided_at.elapsed() < DECISION_INTERVAL {
+        } else if self.decided_at.elapsed() < POLICY_CHECK_INTERVAL {
             return Ok(Ok(()));
         }
         self.caller.view = view;
-        self.caller.principal.budget = self.service.limits.work_budget(&self.caller.principal.user_id);
+        self.caller.principal.budget = self.service.limits.create_work_budget(&self.caller.principal.user_id);
         let target = NodeTarget::resolve(&self.service, &self.caller, Action::LIST_PROCESSES, &self.path).await?;
-        self.masked = target.is_masked_by_project_for(&self.service, &self.caller);
+        self.masked = target.is_masked_by_project_for_caller(&self.service, &self.caller);
         self.decided_at = Instant::now();
         Ok(Ok(()))
     }
 
-    /// Returns whether the credentials are still valid and the user is enabled. Updates the administrator flag.
+    /// Returns whether the credentials are still valid and the user is enabled.
+    /// Updates the administrator flag of the principal.
     async fn credentials_are_valid(&mut self, view: &CachedView) -> Result<bool, ApiError> {
         let user = match &self.caller.credential {
             CredentialRef::Token(token) => {

@@ -1,4 +1,4 @@
-//! Format of server-sent events.
+//! Format of server-sent events (SSE).
 
 use std::fmt::Write;
 
@@ -6,24 +6,25 @@ use clew_diagnose::json;
 
 /// Position of a subscriber in the feed of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Position {
-    /// Random id of the watch. A new watch of a node starts with version 0 again.
+pub(super) struct FeedPosition {
+    /// Random id of the watch, because a new watch of a node restarts at version 0.
     pub(super) watch_id: u32,
-    /// Number of the sample.
+    /// Sequence number of the sample.
     pub(super) version: u32,
 }
 
-impl Position {
-    /// Parses an event `id`. An invalid id yields `None`, and the subscriber gets a full snapshot.
+impl FeedPosition {
+    /// Parses the id of an event.
+    /// Returns `None` for an invalid id, in which case the subscriber gets a full snapshot.
     pub(super) fn parse(id: &str) -> Option<Self> {
         let (watch_id, version) = id.trim().split_once('-')?;
         Some(Self { watch_id: u32::from_str_radix(watch_id, 16).ok()?, version: version.parse().ok()? })
     }
 }
 
-/// Appends an event. `data` is JSON on one line.
-pub(super) fn write_event(out: &mut String, position: Option<Position>, name: &str, data: &str) {
-    if let Some(Position { watch_id, version }) = position {
+/// Appends an event to the stream text. `data` is JSON on a single line.
+pub(super) fn append_event(out: &mut String, position: Option<FeedPosition>, name: &str, data: &str) {
+    if let Some(FeedPosition { watch_id, version }) = position {
         let _ = writeln!(out, "id: {watch_id:08x}-{version}");
     }
     let _ = write!(out, "event: {name}\ndata: {}\n\n", json::escape(data));
@@ -35,13 +36,13 @@ mod tests {
 
     #[test]
     fn positions_round_trip() {
-        let position = Position { watch_id: 0xa1, version: 7 };
+        let position = FeedPosition { watch_id: 0xa1, version: 7 };
         let mut out = String::new();
-        write_event(&mut out, Some(position), "changes", "{}");
+        append_event(&mut out, Some(position), "changes", "{}");
         assert_eq!(out, "id: 000000a1-7\nevent: changes\ndata: {}\n\n");
-        assert_eq!(Position::parse("000000a1-7"), Some(position));
+        assert_eq!(FeedPosition::parse("000000a1-7"), Some(position));
         for id in ["", "-", "a1", "a1-", "a1-x", "zz-1", "1-99999999999"] {
-            assert_eq!(Position::parse(id), None, "{id}");
+            assert_eq!(FeedPosition::parse(id), None, "{id}");
         }
     }
 }

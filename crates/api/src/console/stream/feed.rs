@@ -1,4 +1,6 @@
-//! Feed of a node: the session list and its metadata, rendered as events. Rendered events are cached for subscribers at the same version.
+//! Feed of a node: the session list and its metadata, rendered as server-sent events.
+//!
+//! Rendered events are cached for other subscribers with the same version.
 
 use bytes::Bytes;
 use clew_diagnose::session_feed::{ELAPSED_COLUMNS, SessionCounts, SessionFeed, column_keys};
@@ -6,23 +8,23 @@ use clew_model::Limitation;
 use clew_mysql::SessionSample;
 use serde_json::json;
 
-use super::event::{self, Position};
+use super::event::{self, FeedPosition};
 
-/// Maximum number of rendered events cached until the next sample. Most subscribers have the same version.
+/// Maximum number of rendered events in the cache. Most subscribers have the same version.
 const MAX_CACHED_EVENTS: usize = 8;
 
 #[derive(Debug)]
 pub(super) struct Feed {
     watch_id: u32,
-    /// Server instance that listed the sessions; empty before the first sample.
+    /// Server instance that returned the session list; empty before the first sample.
     server: String,
     list: SessionFeed,
     counts: SessionCounts,
     limitations: Vec<Limitation>,
-    /// Version in which the limitations last changed.
+    /// Version of the last change of the limitations.
     limitations_changed: u32,
     interval_ms: u64,
-    /// Rendered events, by the subscriber's version (0 for none) and whether statements are masked.
+    /// Rendered events, by the version of the subscriber (0 if none) and whether statements are masked.
     cached_events: Vec<((u32, bool), Bytes)>,
 }
 
@@ -44,12 +46,12 @@ impl Feed {
         self.list.version()
     }
 
-    pub(super) fn sessions(&self) -> usize {
+    pub(super) fn session_count(&self) -> usize {
         self.list.len()
     }
 
     /// Applies a sample of the session list.
-    pub(super) fn apply(&mut self, at: i64, sample: SessionSample, interval_ms: u64) {
+    pub(super) fn apply_sample(&mut self, at: i64, sample: SessionSample, interval_ms: u64) {
         self.server = sample.server.to_string();
         self.list.update(at, sample.sessions);
         self.counts = sample.counts;
@@ -61,21 +63,21 @@ impl Feed {
         self.cached_events.clear();
     }
 
-    /// Renders the events for a subscriber at position `since`, and returns them with the new position.
-    pub(super) fn render(&mut self, since: Option<Position>, masked: bool) -> (Position, Bytes) {
+    /// Renders the events for a subscriber at position `since` and returns them with the new position.
+    pub(super) fn render_events(&mut self, since: Option<FeedPosition>, masked: bool) -> (FeedPosition, Bytes) {
         let from = since.filter(|since| since.watch_id == self.watch_id).map_or(0, |since| since.version);
-        let now = Position { watch_id: self.watch_id, version: self.version() };
+        let now = FeedPosition { watch_id: self.watch_id, version: self.version() };
         if let Some((_, text)) = self.cached_events.iter().find(|(key, _)| *key == (from, masked)) {
             return (now, text.clone());
         }
-        let text = Bytes::from(self.render_since(from, masked, now));
+        let text = Bytes::from(self.render_events_since(from, masked, now));
         if self.cached_events.len() < MAX_CACHED_EVENTS {
             self.cached_events.push(((from, masked), text.clone()));
         }
         (now, text)
     }
 
-    fn render_since(&self, from: u32, masked: bool, now: Position) -> String {
+    fn render_events_since(&self, from: u32, masked: bool, now: FeedPosition) -> String {
         let SessionCounts { total, active, slow, long, waiting } = self.counts;
         let counts = json!({ "total": total, "active": active, "slow": slow, "long": long, "waiting": waiting });
         let (at, interval, server) = (self.list.sampled_at(), self.interval_ms, json!(self.server));
@@ -89,12 +91,12 @@ impl Feed {
                 json!(self.limitations),
                 self.list.full(masked)
             );
-            event::write_event(&mut out, Some(now), "snapshot", &format!("{{{common},{rest}}}"));
+            event::append_event(&mut out, Some(now), "snapshot", &format!("{{{common},{rest}}}"));
             return out;
         };
-        event::write_event(&mut out, Some(now), "changes", &format!("{{{common},{changes}}}"));
+        event::append_event(&mut out, Some(now), "changes", &format!("{{{common},{changes}}}"));
         if self.limitations_changed > from {
-            event::write_event(&mut out, None, "limitations", &json!(self.limitations).to_string());
+            event::append_event(&mut out, None, "limitations", &json!(self.limitations).to_string());
         }
         out
     }

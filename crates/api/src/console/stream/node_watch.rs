@@ -1,4 +1,4 @@
-//! Watch of a node: samples its sessions once per interval for all subscribers.
+//! Watch of a node, which samples the sessions of the node periodically for all subscribers.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,14 +17,14 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{debug, info};
 use uuid::Uuid;
 
-use super::event::{self, Position};
+use super::event::{self, FeedPosition};
 use super::feed::Feed;
 use super::registry::WatchRegistry;
 use crate::AppState;
 
-/// Lifetime of a watch without subscribers, so that a client that reconnects can resume.
-const IDLE_TTL: Duration = Duration::from_secs(30);
-/// Number of sessions from which lists are processed on blocking threads.
+/// Lifetime of a watch without subscribers, so that a reconnecting client can resume its stream.
+const IDLE_WATCH_TTL: Duration = Duration::from_secs(30);
+/// Minimum number of sessions for which a list is processed on a blocking thread.
 const LARGE_LIST_SESSIONS: usize = 500;
 
 #[derive(Debug)]
@@ -33,32 +33,32 @@ pub(super) struct NodeWatch {
     node: NodeId,
     feed: Mutex<Feed>,
     subscriptions: Mutex<Subscriptions>,
-    /// Notifies the watch of new and dropped subscriptions.
+    /// Notifies the watch about new and dropped subscriptions.
     subscriptions_changed: Notify,
-    /// Notifies the subscribers of updates of the feed.
+    /// Notifies the subscribers about updates of the feed.
     updates: watch::Sender<FeedUpdate>,
 }
 
 /// Summary of the latest update of a feed.
 #[derive(Debug, Clone, Default)]
 pub(super) struct FeedUpdate {
-    /// Number of samples so far.
+    /// Number of samples since the start of the watch.
     pub(super) version: u32,
     /// Number of sessions in the feed.
     sessions: usize,
-    /// Number and rendered event of the current failure, if the node cannot be read.
+    /// Sequence number and rendered event of the current failure; `None` if the node can be read.
     pub(super) failure: Option<(u64, Bytes)>,
     failures: u64,
 }
 
-/// Requested intervals of the subscribers, by subscription id.
+/// Sampling intervals that the subscribers requested, by subscription id.
 #[derive(Debug, Default)]
 struct Subscriptions {
     next_id: u64,
     intervals: HashMap<u64, Duration>,
 }
 
-/// Subscription to a node's feed. The node is watched until the last subscription is dropped.
+/// Subscription to the feed of a node. The watch samples the node until the last subscription is dropped.
 #[derive(Debug)]
 pub(super) struct Subscription {
     watch: Arc<NodeWatch>,
@@ -67,26 +67,31 @@ pub(super) struct Subscription {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        self.watch.subscriptions().intervals.remove(&self.id);
+        self.watch.lock_subscriptions().intervals.remove(&self.id);
         self.watch.subscriptions_changed.notify_one();
     }
 }
 
 impl Subscription {
-    pub(super) fn updates(&self) -> watch::Receiver<FeedUpdate> {
+    pub(super) fn subscribe_to_updates(&self) -> watch::Receiver<FeedUpdate> {
         self.watch.updates.subscribe()
     }
 
-    /// Renders the events for a subscriber at position `since`.
-    pub(super) async fn render(&self, update: &FeedUpdate, since: Option<Position>, masked: bool) -> (Position, Bytes) {
+    /// Renders the events for a subscriber at the position `since`.
+    pub(super) async fn render_events(
+        &self,
+        update: &FeedUpdate,
+        since: Option<FeedPosition>,
+        masked: bool,
+    ) -> (FeedPosition, Bytes) {
         let watch = self.watch.clone();
-        let render = move || watch.feed().render(since, masked);
+        let render = move || watch.lock_feed().render_events(since, masked);
         if update.sessions < LARGE_LIST_SESSIONS {
             return render();
         }
         let watch = self.watch.clone();
-        // Fails only while the runtime shuts down.
-        spawn_blocking(render).await.unwrap_or_else(|_| watch.feed().render(since, masked))
+        // The blocking task fails only while the runtime shuts down.
+        spawn_blocking(render).await.unwrap_or_else(|_| watch.lock_feed().render_events(since, masked))
     }
 }
 
@@ -97,12 +102,12 @@ impl NodeWatch {
         Arc::new(Self { instance, node, feed, subscriptions, subscriptions_changed, updates: watch::Sender::default() })
     }
 
-    pub(super) fn node(&self) -> &NodeId {
+    pub(super) fn node_id(&self) -> &NodeId {
         &self.node
     }
 
     pub(super) fn subscribe(self: &Arc<Self>, interval: Duration) -> Subscription {
-        let mut subscriptions = self.subscriptions();
+        let mut subscriptions = self.lock_subscriptions();
         subscriptions.next_id += 1;
         let id = subscriptions.next_id;
         subscriptions.intervals.insert(id, interval);
@@ -112,25 +117,25 @@ impl NodeWatch {
 
     /// Returns whether the watch has no subscribers.
     pub(super) fn is_unused(&self) -> bool {
-        self.subscriptions().intervals.is_empty()
+        self.lock_subscriptions().intervals.is_empty()
     }
 
-    /// Samples the node until it has no subscribers for [`IDLE_TTL`], or the server stops.
+    /// Samples the node until the watch has had no subscribers for [`IDLE_WATCH_TTL`] or the server shuts down.
     pub(super) async fn run(self: Arc<Self>, service: AppState, registry: WatchRegistry) {
         debug!(node.id = %self.node, "a node is watched");
-        let shutdown = registry.shutdown();
+        let shutdown = registry.shutdown_token();
         let _ = shutdown.run_until_cancelled(self.sample_until_unused(&service, &registry)).await;
         debug!(node.id = %self.node, "a node is watched no more");
     }
 
     async fn sample_until_unused(self: &Arc<Self>, service: &AppState, registry: &WatchRegistry) {
         let (mut pace, mut cache) = (AdaptiveInterval::default(), SampleCache::default());
-        // The first sample is requested by a user who opens the page.
+        // A user who opens the page requests the first sample.
         let mut cause = LoginCause::Requested;
         loop {
-            let Some(interval) = self.min_interval() else {
+            let Some(interval) = self.min_requested_interval() else {
                 cause = LoginCause::Requested;
-                let is_idle = timeout(IDLE_TTL, self.subscriptions_changed.notified()).await.is_err();
+                let is_idle = timeout(IDLE_WATCH_TTL, self.subscriptions_changed.notified()).await.is_err();
                 if is_idle && registry.remove_if_unused(self) {
                     return;
                 }
@@ -138,11 +143,11 @@ impl NodeWatch {
             };
             pace.set_target(interval);
             let started_at = Instant::now();
-            let outcome = self.sample(service, &mut cache, cause).await;
+            let outcome = self.sample_node(service, &mut cache, cause).await;
             cause = LoginCause::Automatic;
-            // A failed sample has no duration measured on the node.
+            // The duration of a failed sample was not measured on the node.
             let took = outcome.as_ref().map_or_else(|_| started_at.elapsed(), |sample| sample.duration);
-            self.record_duration(&mut pace, took);
+            self.record_sample_duration(&mut pace, took);
             match outcome {
                 Ok(sample) => self.publish_sample(sample, pace.interval()).await,
                 Err(failure) => {
@@ -150,13 +155,13 @@ impl NodeWatch {
                     self.publish_failure(&failure);
                 }
             }
-            self.wait(&mut pace, started_at).await;
+            self.wait_for_next_sample(&mut pace, started_at).await;
         }
     }
 
-    /// Waits until the next sample is due or the last subscription is dropped.
-    async fn wait(&self, pace: &mut AdaptiveInterval, started_at: Instant) {
-        while let Some(interval) = self.min_interval() {
+    /// Waits until the next sample is due or the last subscription has been dropped.
+    async fn wait_for_next_sample(&self, pace: &mut AdaptiveInterval, started_at: Instant) {
+        while let Some(interval) = self.min_requested_interval() {
             pace.set_target(interval);
             tokio::select! {
                 () = sleep_until(started_at + pace.interval()) => return,
@@ -166,14 +171,14 @@ impl NodeWatch {
         }
     }
 
-    async fn sample(
+    async fn sample_node(
         &self,
         service: &AppState,
         cache: &mut SampleCache,
         cause: LoginCause,
     ) -> Result<SessionSample, Failure> {
         let store_failure = |error: clew_store::StoreError| Failure::new(FailureKind::StoreFailed, error.to_string());
-        // Read for every sample: the node may have been moved or removed.
+        // The node is loaded for every sample, because it may have been changed or removed.
         let node = service.store.node_with_password(&self.node).await.map_err(store_failure)?;
         let node = node.ok_or_else(|| Failure::new(FailureKind::NodeGone, self.node.to_string()))?;
         crate::nodes::check_zone(service, &node)?;
@@ -184,7 +189,7 @@ impl NodeWatch {
         outcome
     }
 
-    fn record_duration(&self, pace: &mut AdaptiveInterval, took: Duration) {
+    fn record_sample_duration(&self, pace: &mut AdaptiveInterval, took: Duration) {
         match pace.record(took) {
             Some(IntervalChange::Lengthened(interval)) => info!(
                 node.id = %self.node, look.seconds = took.as_secs_f64(), look.interval_seconds = interval.as_secs_f64(),
@@ -203,9 +208,9 @@ impl NodeWatch {
         let watch = self.clone();
         let is_large = sample.sessions.len() >= LARGE_LIST_SESSIONS;
         let apply = move || {
-            let mut feed = watch.feed();
-            feed.apply(at, sample, interval_ms);
-            (feed.version(), feed.sessions())
+            let mut feed = watch.lock_feed();
+            feed.apply_sample(at, sample, interval_ms);
+            (feed.version(), feed.session_count())
         };
         let applied = if is_large { spawn_blocking(apply).await } else { Ok(apply()) };
         let Ok((version, sessions)) = applied else { return };
@@ -218,22 +223,22 @@ impl NodeWatch {
         let at = Timestamp::now().as_millisecond();
         let mut text = String::new();
         let data = json!({ "at": at, "kind": failure.kind.name(), "reason": failure.detail });
-        event::write_event(&mut text, None, "trouble", &data.to_string());
+        event::append_event(&mut text, None, "trouble", &data.to_string());
         self.updates.send_modify(|update| {
             update.failures += 1;
             update.failure = Some((update.failures, text.into()));
         });
     }
 
-    fn min_interval(&self) -> Option<Duration> {
-        self.subscriptions().intervals.values().min().copied()
+    fn min_requested_interval(&self) -> Option<Duration> {
+        self.lock_subscriptions().intervals.values().min().copied()
     }
 
-    fn feed(&self) -> MutexGuard<'_, Feed> {
+    fn lock_feed(&self) -> MutexGuard<'_, Feed> {
         self.feed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn subscriptions(&self) -> MutexGuard<'_, Subscriptions> {
+    fn lock_subscriptions(&self) -> MutexGuard<'_, Subscriptions> {
         self.subscriptions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

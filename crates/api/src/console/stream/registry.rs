@@ -1,4 +1,4 @@
-//! Registry of watched nodes: nodes with subscribers, and recently watched nodes.
+//! Registry of watched nodes, which are nodes with current or recent subscribers.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,18 +10,18 @@ use tokio_util::sync::CancellationToken;
 use super::node_watch::{NodeWatch, Subscription};
 use crate::AppState;
 
-/// All node watches of this process. Clones share the registry.
+/// Registry of all node watches of this process. Clones share the registry.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct WatchRegistry(Arc<Inner>);
+pub(crate) struct WatchRegistry(Arc<RegistryState>);
 
 #[derive(Debug, Default)]
-struct Inner {
+struct RegistryState {
     watches: Mutex<HashMap<NodeId, Arc<NodeWatch>>>,
     shutdown: CancellationToken,
 }
 
 impl WatchRegistry {
-    /// Subscribes to a node. Starts a watch if the node has none.
+    /// Subscribes to the feed of a node and starts a watch if the node has none.
     pub(super) fn subscribe(
         &self,
         service: &AppState,
@@ -38,18 +38,18 @@ impl WatchRegistry {
         watch.subscribe(interval)
     }
 
-    /// Removes the watch of a node, unless it has a new subscriber. Returns whether the watch was removed.
+    /// Removes the watch of a node if the watch has no subscribers. Returns whether it was removed.
     pub(super) fn remove_if_unused(&self, watch: &NodeWatch) -> bool {
         let mut watches = self.0.watches.lock().unwrap_or_else(PoisonError::into_inner);
         let removed = watch.is_unused();
         if removed {
-            watches.remove(watch.node());
+            watches.remove(watch.node_id());
         }
         removed
     }
 
-    /// Returns a token that is cancelled when the server stops.
-    pub(super) fn shutdown(&self) -> CancellationToken {
+    /// Returns a token that is cancelled when the server shuts down.
+    pub(super) fn shutdown_token(&self) -> CancellationToken {
         self.0.shutdown.clone()
     }
 

@@ -1,4 +1,4 @@
-//! Subscriber of a node's feed: the event stream of one response.
+//! Subscriber of the feed of a node, which produces the event stream of one response.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -9,33 +9,33 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::authorization::{EndReason, StreamAuthorization};
-use super::event::{self, Position};
+use super::authorization::{StreamAuthorization, StreamEndReason};
+use super::event::{self, FeedPosition};
 use super::node_watch::{FeedUpdate, Subscription};
 use crate::limits::keyed_slots::Slot;
 
-/// Interval of keep-alive comments. Proxies and browsers close idle connections.
+/// Interval between keep-alive comments, because proxies and browsers close idle connections.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
-/// Maximum time between two checks of the subscriber's authorization.
-const AUTHORIZATION_INTERVAL: Duration = Duration::from_secs(2);
+/// Maximum interval between two authorization checks of a subscriber.
+const AUTHORIZATION_CHECK_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Start of every stream: a comment that flushes the response head, and the reconnection time in milliseconds.
+/// First part of every stream: a comment that flushes the response head, and the reconnection delay in milliseconds.
 const STREAM_PREAMBLE: &str = ": clew\nretry: 2000\n\n";
 
 #[derive(Debug)]
 pub(super) struct Subscriber {
     authorization: StreamAuthorization,
     subscription: Subscription,
-    /// Counts the stream for its principal.
+    /// Slot that counts the stream towards the limit of the principal.
     _slot: Slot<UserId>,
     updates: watch::Receiver<FeedUpdate>,
     shutdown: CancellationToken,
     interval: Duration,
-    /// Position of the last sent list.
-    position: Option<Position>,
-    /// True if statements in the last sent list were masked.
+    /// Feed position of the last sent session list.
+    position: Option<FeedPosition>,
+    /// True if the statements in the last sent session list were masked.
     masked: bool,
-    /// Number of the last sent failure.
+    /// Sequence number of the last sent failure.
     last_failure: u64,
     state: StreamState,
     /// True if an update has not been sent yet.
@@ -53,7 +53,7 @@ enum StreamState {
     Ended,
 }
 
-/// Reason of a wake-up.
+/// Reason for waking up a subscriber.
 enum WakeReason {
     Due,
     Check,
@@ -65,11 +65,11 @@ impl Subscriber {
         authorization: StreamAuthorization,
         (subscription, slot): (Subscription, Slot<UserId>),
         interval: Duration,
-        position: Option<Position>,
+        position: Option<FeedPosition>,
         shutdown: CancellationToken,
     ) -> Self {
-        let (now, updates, masked) = (Instant::now(), subscription.updates(), authorization.is_masked());
-        // A watch without a sample or a failure has nothing to send.
+        let (now, updates, masked) = (Instant::now(), subscription.subscribe_to_updates(), authorization.is_masked());
+        // A watch without a sample and without a failure has no update to send.
         let pending = updates.borrow().version > 0 || updates.borrow().failure.is_some();
         Self {
             authorization,
@@ -89,8 +89,9 @@ impl Subscriber {
         }
     }
 
-    /// Returns the next part of the stream. Events are rendered on demand, so that slow readers need no buffer.
-    pub(super) async fn next(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {
+    /// Returns the next chunk of the stream.
+    /// Events are rendered on demand, so that slow clients need no buffer.
+    pub(super) async fn next_chunk(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {
         match self.state {
             StreamState::Ended => return None,
             StreamState::New => {
@@ -102,21 +103,21 @@ impl Subscriber {
         loop {
             let wake = tokio::select! {
                 biased;
-                () = self.shutdown.cancelled() => return Some(self.end(EndReason::Shutdown)),
+                () = self.shutdown.cancelled() => return Some(self.end_stream(StreamEndReason::Shutdown)),
                 changed = self.updates.changed(), if !self.pending => {
-                    // The sender is dropped only when the server stops.
+                    // The sender is dropped only when the server shuts down.
                     if changed.is_err() {
-                        return Some(self.end(EndReason::Shutdown));
+                        return Some(self.end_stream(StreamEndReason::Shutdown));
                     }
                     self.pending = true;
                     continue;
                 }
                 () = sleep_until(self.due), if self.pending => WakeReason::Due,
-                () = sleep_until(self.checked + AUTHORIZATION_INTERVAL) => WakeReason::Check,
+                () = sleep_until(self.checked + AUTHORIZATION_CHECK_INTERVAL) => WakeReason::Check,
                 () = sleep_until(self.sent + KEEP_ALIVE_INTERVAL) => WakeReason::KeepAlive,
             };
-            if let Err(reason) = self.authorization.check().await {
-                return Some(self.end(reason));
+            if let Err(reason) = self.authorization.check_authorization().await {
+                return Some(self.end_stream(reason));
             }
             self.checked = Instant::now();
             let text = match wake {
@@ -131,12 +132,12 @@ impl Subscriber {
         }
     }
 
-    /// Renders the events since the last sent list. Returns `None` without changes.
+    /// Renders the events since the last sent session list. Returns `None` if nothing changed.
     async fn render_update(&mut self) -> Option<Bytes> {
         self.pending = false;
         let update = self.updates.borrow_and_update().clone();
         if self.authorization.is_masked() != self.masked {
-            // After a change of masking, the client needs a full snapshot.
+            // The client needs a full snapshot after a change of masking.
             (self.masked, self.position) = (self.authorization.is_masked(), None);
         }
         if let Some((number, text)) = update.failure {
@@ -144,9 +145,9 @@ impl Subscriber {
             self.last_failure = number;
             return is_new.then_some(text);
         }
-        // 0.9: a sample may come slightly early, and waiting for the next one would delay the event by a whole sample interval.
+        // The factor 0.9 accepts a sample that is slightly early; waiting for the next sample would delay the event.
         self.due = Instant::now() + self.interval.mul_f64(0.9);
-        let (now, text) = self.subscription.render(&update, self.position, self.masked).await;
+        let (now, text) = self.subscription.render_events(&update, self.position, self.masked).await;
         if self.position == Some(now) {
             return None;
         }
@@ -154,10 +155,10 @@ impl Subscriber {
         Some(text)
     }
 
-    fn end(mut self, reason: EndReason) -> (Result<Bytes, Infallible>, Self) {
+    fn end_stream(mut self, reason: StreamEndReason) -> (Result<Bytes, Infallible>, Self) {
         self.state = StreamState::Ended;
         let mut text = String::new();
-        event::write_event(&mut text, None, "end", &format!("{{\"reason\":\"{}\"}}", reason.name()));
+        event::append_event(&mut text, None, "end", &format!("{{\"reason\":\"{}\"}}", reason.name()));
         (Ok(text.into()), self)
     }
 }

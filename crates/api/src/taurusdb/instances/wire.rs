@@ -1,4 +1,4 @@
-//! Wire format of instances. Fields without a value in Clew are empty or `null`, as the SDK's models allow.
+//! Wire format of instances. Fields that Clew does not support are empty or `null`, which the SDK models allow.
 
 use clew_model::{Instance, Node, NodeRole, Tag};
 use jiff::Timestamp;
@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 /// Datastore type of every instance.
 pub(super) const DATASTORE_TYPE: &str = "gaussdb-mysql";
 
-/// Status names of an API version. The status is constant: Clew does not monitor nodes between collections.
+/// Status names of an API version. The status is constant, because Clew does not monitor nodes between collections.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum StatusNames {
     V3,
@@ -16,7 +16,7 @@ pub(super) enum StatusNames {
 }
 
 impl StatusNames {
-    fn active(self) -> &'static str {
+    fn active_status(self) -> &'static str {
         match self {
             Self::V3 => "ACTIVE",
             Self::V3_1 => "normal",
@@ -122,30 +122,30 @@ struct NodeEntry {
     priority: i32,
 }
 
-pub(super) fn list_response(
+pub(super) fn build_list_response(
     instances: &[Instance],
     total_count: u64,
     region: &str,
     names: StatusNames,
 ) -> InstanceListAnswer {
     InstanceListAnswer {
-        instances: instances.iter().map(|instance| list_entry(instance, region, names)).collect(),
+        instances: instances.iter().map(|instance| build_list_entry(instance, region, names)).collect(),
         total_count,
     }
 }
 
-pub(super) fn detail_response(instance: &Instance, names: StatusNames) -> InstanceAnswer {
+pub(super) fn build_detail_response(instance: &Instance, names: StatusNames) -> InstanceAnswer {
     InstanceAnswer {
         instance: DetailedInstance {
             id: instance.id.to_string(),
             name: instance.name.clone(),
             project_id: instance.project_id.to_string(),
-            status: names.active(),
+            status: names.active_status(),
             port: master_port(instance),
             alias: String::new(),
             r#type: "Cluster",
             node_count: instance.nodes.len(),
-            datastore: datastore(),
+            datastore: build_datastore(),
             created: format_timestamp(instance.created_at),
             updated: format_timestamp(instance.updated_at),
             private_write_ips: hosts_with_role(instance, NodeRole::Master),
@@ -156,22 +156,22 @@ pub(super) fn detail_response(instance: &Instance, names: StatusNames) -> Instan
             subnet_id: String::new(),
             security_group_id: String::new(),
             configuration_id: String::new(),
-            nodes: instance.nodes.iter().map(|node| node_entry(node, names)).collect(),
+            nodes: instance.nodes.iter().map(|node| build_node_entry(node, names)).collect(),
             enterprise_project_id: instance.enterprise_project_id.clone(),
             time_zone: "UTC".to_owned(),
             az_mode: "single",
             master_az_code: String::new(),
-            tags: tag_entries(&instance.tags),
+            tags: build_tag_entries(&instance.tags),
             proxies: Vec::new(),
         },
     }
 }
 
-fn list_entry(instance: &Instance, region: &str, names: StatusNames) -> ListedInstance {
+fn build_list_entry(instance: &Instance, region: &str, names: StatusNames) -> ListedInstance {
     ListedInstance {
         id: instance.id.to_string(),
         name: instance.name.clone(),
-        status: names.active(),
+        status: names.active_status(),
         private_ips: hosts_with_role(instance, NodeRole::Master),
         proxy_ips: Vec::new(),
         readonly_private_ips: hosts_with_role(instance, NodeRole::Slave),
@@ -179,7 +179,7 @@ fn list_entry(instance: &Instance, region: &str, names: StatusNames) -> ListedIn
         port: master_port(instance),
         r#type: "Cluster",
         region: region.to_owned(),
-        datastore: datastore(),
+        datastore: build_datastore(),
         created: format_timestamp(instance.created_at),
         updated: format_timestamp(instance.updated_at),
         db_user_name: master_user(instance),
@@ -189,16 +189,16 @@ fn list_entry(instance: &Instance, region: &str, names: StatusNames) -> ListedIn
         flavor_ref: String::new(),
         enterprise_project_id: instance.enterprise_project_id.clone(),
         time_zone: "UTC".to_owned(),
-        tags: tag_entries(&instance.tags),
+        tags: build_tag_entries(&instance.tags),
     }
 }
 
-fn node_entry(node: &Node, names: StatusNames) -> NodeEntry {
+fn build_node_entry(node: &Node, names: StatusNames) -> NodeEntry {
     NodeEntry {
         id: node.id.to_string(),
         name: node.name.clone(),
         r#type: node.role.name(),
-        status: names.active(),
+        status: names.active_status(),
         port: node.url.port,
         private_read_ips: vec![node.url.host.clone()],
         az_code: String::new(),
@@ -211,7 +211,7 @@ fn node_entry(node: &Node, names: StatusNames) -> NodeEntry {
     }
 }
 
-fn datastore() -> Datastore {
+fn build_datastore() -> Datastore {
     Datastore { r#type: DATASTORE_TYPE, version: "8.0", kernel_version: None }
 }
 
@@ -231,11 +231,11 @@ fn master_user(instance: &Instance) -> String {
     find_master(instance).map_or_else(String::new, |node| node.url.user.clone())
 }
 
-fn tag_entries(tags: &[Tag]) -> Vec<TagEntry> {
+fn build_tag_entries(tags: &[Tag]) -> Vec<TagEntry> {
     tags.iter().map(|tag| TagEntry { key: tag.key.clone(), value: tag.value.clone() }).collect()
 }
 
-/// Formats a time like the cloud: `2022-07-14T16:26:58+0000`.
+/// Formats a Unix timestamp in the format of the cloud: `2022-07-14T16:26:58+0000`.
 fn format_timestamp(seconds: i64) -> String {
     Timestamp::from_second(seconds).unwrap_or_default().strftime("%Y-%m-%dT%H:%M:%S+0000").to_string()
 }

@@ -15,13 +15,13 @@ use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::query::Query;
 
-/// A page of completed intelligent kills of a node.
+/// Page of completed intelligent kills of a node.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct IntelligentKillHistories {
     /// Completed intelligent kills, newest first
     #[schema(max_items = 100)]
     intelligent_kill_session_histories: Vec<IntelligentKillHistory>,
-    /// Number of completed intelligent kills in the time range, across all pages
+    /// Total number of completed intelligent kills in the time range
     total_count: u64,
 }
 
@@ -30,16 +30,16 @@ pub(crate) struct IntelligentKillHistories {
 pub(crate) struct IntelligentKillHistory {
     #[schema(example = "1774873478588")]
     task_id: String,
-    /// Request time, in seconds since 1970 (UTC)
+    /// Request time, as a Unix timestamp in seconds
     start_time: i64,
-    /// Completion time, in seconds since 1970 (UTC)
+    /// Completion time, as a Unix timestamp in seconds
     end_time: i64,
-    /// Link to a CSV of the sessions and their outcomes. Valid for an hour without credentials: do not share it
+    /// Link to a CSV of the session outcomes. The link is valid for up to an hour without credentials: do not share it
     download_link: String,
     /// Status: finished or error. Clew extension
     #[schema(value_type = String, example = "finished")]
     status: &'static str,
-    /// Reason of an incomplete kill. Clew extension
+    /// Reason if the kill was incomplete. Clew extension
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
 }
@@ -62,7 +62,7 @@ pub(crate) struct IntelligentKillHistory {
         (status = 400, description = "Invalid parameter value", body = ErrorBody)
     )
 )]
-pub(crate) async fn list(
+pub(crate) async fn list_intelligent_kills(
     State(service): State<AppState>,
     caller: Caller,
     Path(path): Path<(String, String)>,
@@ -71,25 +71,25 @@ pub(crate) async fn list(
 ) -> Result<Json<IntelligentKillHistories>, ApiError> {
     let query = Query::parse(query.as_deref());
     let parsed = query.as_ref().map_err(Clone::clone);
-    let node = || parsed.clone()?.required("node_id").map(str::to_owned);
-    let target = super::resolve_target(&service, &caller, Action::SHOW_INTELLIGENT_KILL, path, node).await?;
+    let node = || parsed.clone()?.get_required("node_id").map(str::to_owned);
+    let target = super::resolve_node_target(&service, &caller, Action::SHOW_INTELLIGENT_KILL, path, node).await?;
     let query = query?;
-    let (from, to) = (parse_millis(&query, "start_time")?, parse_millis(&query, "end_time")?);
+    let (from, to) = (parse_unix_millis(&query, "start_time")?, parse_unix_millis(&query, "end_time")?);
     if from >= to {
-        return Err(Query::invalid("end_time", &to.to_string()));
+        return Err(Query::invalid_value_error("end_time", &to.to_string()));
     }
     let page = Page {
-        offset: query.number("offset", 0, i32::MAX.unsigned_abs(), 0)?,
-        limit: query.number("limit", 1, 100, 100)?,
+        offset: query.get_number("offset", 0, i32::MAX.unsigned_abs(), 0)?,
+        limit: query.get_number("limit", 1, 100, 100)?,
     };
     let filter = IntelligentKillFilter { instance_id: target.instance.id.clone(), node_id: target.node.id, from, to };
     let (kills, total_count) = service.store.intelligent_kills(&filter, page).await?;
-    let server_url = crate::client_addr::base_url(caller.client.as_ref(), &headers);
+    let server_url = crate::client_addr::server_base_url(caller.client.as_ref(), &headers);
     let entry = |kill: IntelligentKill| IntelligentKillHistory {
         task_id: kill.id.to_string(),
         start_time: kill.id.milliseconds().div_euclid(1000),
         end_time: kill.ended_at.unwrap_or_default().div_euclid(1000),
-        download_link: report_link::create(&service.store, &server_url, kill.id, caller.expires_at),
+        download_link: report_link::create_link(&service.store, &server_url, kill.id, caller.expires_at),
         status: kill.status.wire_name(),
         reason: kill.reason,
     };
@@ -97,7 +97,7 @@ pub(crate) async fn list(
     Ok(Json(IntelligentKillHistories { intelligent_kill_session_histories, total_count }))
 }
 
-fn parse_millis(query: &Query, name: &'static str) -> Result<i64, ApiError> {
-    let given = query.required(name)?;
-    given.parse().ok().filter(|&millis| millis >= 0).ok_or_else(|| Query::invalid(name, given))
+fn parse_unix_millis(query: &Query, name: &'static str) -> Result<i64, ApiError> {
+    let given = query.get_required(name)?;
+    given.parse().ok().filter(|&millis| millis >= 0).ok_or_else(|| Query::invalid_value_error(name, given))
 }

@@ -1,4 +1,4 @@
-//! Report of an intelligent kill: a CSV of the selected sessions and their outcomes.
+//! Report of an intelligent kill, which is a CSV with the outcome of each selected session.
 
 use std::fs::File;
 use std::io::Write;
@@ -20,11 +20,11 @@ use crate::download::Download;
 use crate::error::{ApiError, ErrorBody};
 use crate::query::Query;
 
-/// Number of rows per store read, which bounds memory.
-const READ_BATCH_SIZE: u32 = 500;
+/// Number of rows per store read, which limits memory usage.
+const READ_BATCH_ROWS: u32 = 500;
 
 /// English and Chinese column names.
-const COLUMN_NAMES: [(&str, &str); 11] = [
+const REPORT_COLUMN_NAMES: [(&str, &str); 11] = [
     ("session_id", "会话ID"),
     ("user", "用户名"),
     ("host", "主机IP"),
@@ -38,7 +38,7 @@ const COLUMN_NAMES: [(&str, &str); 11] = [
     ("detail", "详情"),
 ];
 
-/// Download the report of an intelligent kill. The signed link from the history replaces credentials.
+/// Download the report of an intelligent kill. The request needs no credentials, because the link is signed.
 #[utoipa::path(
     get,
     path = "/clew/v1/intelligent-kills/{task_id}",
@@ -60,7 +60,7 @@ const COLUMN_NAMES: [(&str, &str); 11] = [
         (status = 416, description = "The range is outside the CSV", body = ErrorBody)
     )
 )]
-pub(crate) async fn download(
+pub(crate) async fn download_report(
     State(service): State<AppState>,
     Extension(language): Extension<Language>,
     Extension(trail): Extension<AuditContext>,
@@ -69,7 +69,7 @@ pub(crate) async fn download(
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let id = report_link::verify(&service.store, &id, &Query::parse(query.as_deref())?)?;
+    let id = report_link::verify_link(&service.store, &id, &Query::parse(query.as_deref())?)?;
     let kill = service.store.intelligent_kill(id).await?.filter(|kill| kill.ended_at.is_some());
     let kill = kill.ok_or_else(|| ApiError::new(ErrorEntry::UNKNOWN_TASK))?;
     if let clew_model::Actor::User { domain_id, .. } = &kill.request.by.actor {
@@ -77,7 +77,7 @@ pub(crate) async fn download(
     }
     let (file, file_bytes, hash) = write_report(&service, &kill).await?;
     let download = Download {
-        header: header_row(language),
+        header: build_header_row(language),
         stored: StoredResult::File(file),
         stored_bytes: file_bytes,
         tag: format!("{hash}-{}", language.tag()),
@@ -86,17 +86,17 @@ pub(crate) async fn download(
     download.respond(&method, &headers)
 }
 
-fn header_row(language: Language) -> Vec<u8> {
-    let names = COLUMN_NAMES.iter().map(|(english, chinese)| match language {
+fn build_header_row(language: Language) -> Vec<u8> {
+    let names = REPORT_COLUMN_NAMES.iter().map(|(english, chinese)| match language {
         Language::EnUs => *english,
         Language::ZhCn => *chinese,
     });
     csv::header_from_names(language, names)
 }
 
-/// Writes the rows to an unlinked temporary file. Returns the file, its size in bytes and its SHA-256.
+/// Writes the rows to an unlinked temporary file. Returns the file, its size in bytes and its SHA-256 hash.
 async fn write_report(service: &AppState, kill: &IntelligentKill) -> Result<(File, u64, String), ApiError> {
-    let failed = |error: std::io::Error| ApiError::internal(&error);
+    let failed = |error: std::io::Error| ApiError::internal_error(&error);
     let filter = KillFilter {
         source: Some(KillSource::Intelligent),
         task_id: Some(kill.id.to_string()),
@@ -104,42 +104,42 @@ async fn write_report(service: &AppState, kill: &IntelligentKill) -> Result<(Fil
     };
     let guard = service.intelligent_kills.formula_guard();
     let (mut file, mut hasher, mut bytes) = (tempfile::tempfile().map_err(failed)?, Sha256::new(), 0);
-    let mut page = Page { offset: 0, limit: READ_BATCH_SIZE };
+    let mut page = Page { offset: 0, limit: READ_BATCH_ROWS };
     loop {
         let (killed, total) = service.store.killed_sessions(&filter, page).await?;
         let mut rows = Vec::new();
         for session in &killed {
-            encode_row(&mut rows, session, guard);
+            encode_report_row(&mut rows, session, guard);
         }
         hasher.update(&rows);
         bytes += rows.len() as u64;
         let writing = tokio::task::spawn_blocking(move || file.write_all(&rows).map(|()| file)).await;
-        file = writing.map_err(|error| ApiError::internal(&error))?.map_err(failed)?;
-        page.offset = page.offset.saturating_add(READ_BATCH_SIZE);
+        file = writing.map_err(|error| ApiError::internal_error(&error))?.map_err(failed)?;
+        page.offset = page.offset.saturating_add(READ_BATCH_ROWS);
         if u64::from(page.offset) >= total || killed.is_empty() {
             return Ok((file, bytes, hex::encode(hasher.finalize())));
         }
     }
 }
 
-fn text_cell(text: Option<&str>) -> Cell<'_> {
+fn optional_text_cell(text: Option<&str>) -> Cell<'_> {
     text.map_or(Cell::Empty, |text| Cell::Text(text.as_bytes()))
 }
 
-fn encode_row(out: &mut Vec<u8>, session: &KillRecord, formula_guard: bool) {
+fn encode_report_row(out: &mut Vec<u8>, session: &KillRecord, formula_guard: bool) {
     let kill_time = Timestamp::from_millisecond(session.requested_at).map(|time| time.to_string()).unwrap_or_default();
     let cells = [
         Cell::Number(session.session_id),
         Cell::Text(session.user.as_bytes()),
         Cell::Text(session.host.as_bytes()),
-        text_cell(session.database.as_deref()),
-        text_cell(session.state.as_deref()),
+        optional_text_cell(session.database.as_deref()),
+        optional_text_cell(session.state.as_deref()),
         Cell::Text(session.command.as_bytes()),
-        text_cell(session.template.as_deref()),
+        optional_text_cell(session.template.as_deref()),
         Cell::Number(session.seconds),
         Cell::Text(kill_time.as_bytes()),
         Cell::Text(session.outcome.unwrap_or(KillEnd::Unknown).name().as_bytes()),
-        text_cell(session.detail.as_deref()),
+        optional_text_cell(session.detail.as_deref()),
     ];
     csv::encode_cells(out, cells.into_iter().map(|cell| (cell, formula_guard)));
 }

@@ -1,4 +1,6 @@
-//! Signed download links for reports of intelligent kills. A link needs no credentials and is valid for up to an hour.
+//! Signed download links for reports of intelligent kills.
+//!
+//! A link requires no credentials and is valid for up to an hour.
 
 use std::time::Duration;
 
@@ -9,33 +11,33 @@ use subtle::ConstantTimeEq;
 use crate::error::ApiError;
 use crate::query::Query;
 
-/// Maximum lifetime of a link.
-const MAX_LIFETIME: Duration = Duration::from_hours(1);
+/// Maximum lifetime of a download link.
+const MAX_LINK_LIFETIME: Duration = Duration::from_hours(1);
 
-/// Creates a link below `server_url`, the server's URL as the client sees it.
+/// Creates a download link that starts with `server_url`, the public URL of the server.
 ///
-/// The link expires with the caller's credentials at the latest.
-pub(super) fn create(
+/// The link expires no later than the caller's credentials.
+pub(super) fn create_link(
     store: &Store,
     server_url: &str,
     id: IntelligentKillId,
     credentials_expire_at: Option<i64>,
 ) -> String {
-    let expires = store.link_expiry(MAX_LIFETIME).min(credentials_expire_at.unwrap_or(i64::MAX));
-    let signature = store.link_signature(&signed_text(id), expires);
+    let expires = store.link_expiry(MAX_LINK_LIFETIME).min(credentials_expire_at.unwrap_or(i64::MAX));
+    let signature = store.link_signature(&link_signature_input(id), expires);
     format!("{server_url}/clew/v1/intelligent-kills/{id}?expires={expires}&signature={signature}")
 }
 
-/// Verifies signature and expiry of a link. Returns the id of the intelligent kill.
-pub(super) fn verify(store: &Store, id: &str, query: &Query) -> Result<IntelligentKillId, ApiError> {
+/// Verifies the signature and expiry of a link. Returns the id of the intelligent kill.
+pub(super) fn verify_link(store: &Store, id: &str, query: &Query) -> Result<IntelligentKillId, ApiError> {
     let invalid = || ApiError::with_detail(ErrorEntry::FOREIGN_PROJECT, "link-wrong", Vec::new());
     let id: IntelligentKillId = id.parse().map_err(|_| invalid())?;
     let (Some(expires), Some(signature)) = (query.get("expires"), query.get("signature")) else {
         return Err(invalid());
     };
     let expires_at: i64 = expires.parse().map_err(|_| invalid())?;
-    let expected = store.link_signature(&signed_text(id), expires_at);
-    // Only the canonical form of the number is valid.
+    let expected = store.link_signature(&link_signature_input(id), expires_at);
+    // Only the canonical format of the number is valid.
     if expires_at.to_string() != expires || !bool::from(expected.as_bytes().ct_eq(signature.as_bytes())) {
         return Err(invalid());
     }
@@ -45,6 +47,6 @@ pub(super) fn verify(store: &Store, id: &str, query: &Query) -> Result<Intellige
     Ok(id)
 }
 
-fn signed_text(id: IntelligentKillId) -> String {
+fn link_signature_input(id: IntelligentKillId) -> String {
     format!("intelligent-kill {id}")
 }

@@ -1,4 +1,4 @@
-//! Warnings in the preview of an intelligent kill: surviving root blockers and spared victims.
+//! Warnings in the preview of an intelligent kill about surviving root blockers and spared sessions.
 
 use clew_diagnose::waits;
 use clew_model::{Language, Node, Session};
@@ -8,10 +8,10 @@ use utoipa::ToSchema;
 
 use crate::AppState;
 
-/// A warning about an intelligent kill. Clew extension.
+/// Warning about an intelligent kill. Clew extension.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct IntelligentKillWarning {
-    /// Kind: surviving_root_blocker, not_read, or the risk that spares a session, such as table_damage
+    /// Kind: surviving_root_blocker, not_read or the risk that causes a session to be spared, such as table_damage
     #[schema(value_type = String, example = "surviving_root_blocker")]
     kind: &'static str,
     /// Message in the language of X-Language
@@ -22,7 +22,9 @@ pub(crate) struct IntelligentKillWarning {
     session_id: Option<u64>,
 }
 
-/// Returns the warnings about killing the victims. A failed read becomes a warning, so that the preview succeeds.
+/// Returns the warnings about killing the victims.
+///
+/// A failed read is converted into a warning, so that the preview succeeds.
 pub(super) async fn read_warnings(
     service: &AppState,
     node: &Node,
@@ -56,7 +58,7 @@ pub(super) async fn read_warnings(
             risks.sort_unstable_by_key(|(session, _)| *session);
             warnings.extend(risks.into_iter().map(|(session, risk)| IntelligentKillWarning {
                 kind: risk.kind(),
-                message: spared_message(session, &risk.description(language), language),
+                message: spared_session_message(session, &risk.description(language), language),
                 session_id: Some(session),
             }));
         }
@@ -65,7 +67,7 @@ pub(super) async fn read_warnings(
     warnings
 }
 
-fn spared_message(session: u64, risk: &str, language: Language) -> String {
+fn spared_session_message(session: u64, risk: &str, language: Language) -> String {
     match language {
         Language::EnUs => format!("Session {session} is spared: {risk}"),
         Language::ZhCn => format!("不会 Kill 会话 {session}：{risk}"),

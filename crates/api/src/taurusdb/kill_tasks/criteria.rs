@@ -1,24 +1,24 @@
-//! Parser for the criteria of a kill task. Request bodies and queries have the same fields.
+//! Parser for the criteria of a kill task, which have the same names in request bodies and queries.
 
 use clew_model::{HostPattern, KillCriteria};
 use serde_json::{Value, json};
 
-use crate::body::{Body, missing_field};
+use crate::body::{Body, missing_field_error};
 use crate::error::ApiError;
-use crate::query::{Query, truncate};
+use crate::query::{Query, truncate_text};
 use crate::statement_text::MASKED_FRAGMENT;
 
-/// Names of the criteria fields. `include_unsafe` is a Clew extension.
-pub(super) const CRITERIA_FIELDS: [&str; 7] = ["user", "host", "db", "command", "info", "time", INCLUDE_UNSAFE];
-const INCLUDE_UNSAFE: &str = "include_unsafe";
+/// Field names of the criteria. `include_unsafe` is a Clew extension.
+pub(super) const CRITERIA_FIELDS: [&str; 7] = ["user", "host", "db", "command", "info", "time", INCLUDE_UNSAFE_FIELD];
+const INCLUDE_UNSAFE_FIELD: &str = "include_unsafe";
 
-/// Maximum length of an account name (spec section 2.8).
+/// Maximum length of an account name, in characters (spec section 2.8).
 const MAX_USER_LEN: usize = 32;
-/// Maximum length of a database name.
+/// Maximum length of a database name, in characters.
 const MAX_DATABASE_LEN: usize = 64;
-/// Maximum length of host and command, as in the filters of a collection.
-const MAX_TEXT_LEN: usize = 255;
-/// Maximum length of a statement substring.
+/// Maximum length of host and command, in characters, as in the filters of a collection.
+const MAX_HOST_AND_COMMAND_LEN: usize = 255;
+/// Maximum length of a statement substring, in characters.
 const MAX_INFO_LEN: usize = 1024;
 
 /// Unparsed values of the criteria fields.
@@ -41,8 +41,8 @@ impl RawCriteria {
             db: body.get("db")?,
             command: body.get("command")?,
             info: body.get("info")?,
-            time: number_text(body, "time"),
-            include_unsafe: body.raw_json(INCLUDE_UNSAFE).map(str::to_owned),
+            time: read_number_text(body, "time"),
+            include_unsafe: body.raw_json(INCLUDE_UNSAFE_FIELD).map(str::to_owned),
         })
     }
 
@@ -55,20 +55,20 @@ impl RawCriteria {
             command: get("command"),
             info: get("info"),
             time: get("time"),
-            include_unsafe: get(INCLUDE_UNSAFE),
+            include_unsafe: get(INCLUDE_UNSAFE_FIELD),
         }
     }
 
     /// Validates and parses the fields.
     pub(super) fn parse(self) -> Result<KillCriteria, ApiError> {
-        let time = self.time.ok_or_else(|| missing_field("time"))?;
+        let time = self.time.ok_or_else(|| missing_field_error("time"))?;
         let seconds = parse_integer("time", &time, 1, KillCriteria::MAX_SECONDS)?;
         Ok(KillCriteria {
             user: check_name("user", self.user, MAX_USER_LEN)?,
-            host: check_length("host", self.host, MAX_TEXT_LEN)?.map(|host| HostPattern::parse(&host)),
+            host: check_text_length("host", self.host, MAX_HOST_AND_COMMAND_LEN)?.map(|host| HostPattern::parse(&host)),
             database: check_name("db", self.db, MAX_DATABASE_LEN)?,
-            command: check_length("command", self.command, MAX_TEXT_LEN)?,
-            sql_key: check_length("info", self.info, MAX_INFO_LEN)?,
+            command: check_text_length("command", self.command, MAX_HOST_AND_COMMAND_LEN)?,
+            sql_key: check_text_length("info", self.info, MAX_INFO_LEN)?,
             seconds,
             include_unsafe: parse_include_unsafe(self.include_unsafe.as_deref())?,
         })
@@ -79,36 +79,36 @@ fn parse_include_unsafe(given: Option<&str>) -> Result<bool, ApiError> {
     match given {
         None | Some("false") => Ok(false),
         Some("true") => Ok(true),
-        Some(other) => Err(ApiError::not_one_of(INCLUDE_UNSAFE, truncate(other), &["true", "false"])),
+        Some(other) => Err(ApiError::value_not_allowed(INCLUDE_UNSAFE_FIELD, truncate_text(other), &["true", "false"])),
     }
 }
 
-/// Returns the text of a number field. The cloud's interfaces send numbers with and without quotes.
-pub(super) fn number_text(body: &Body, name: &str) -> Option<String> {
+/// Returns the text of a numeric field. Clients of the cloud send numbers with and without quotes.
+pub(super) fn read_number_text(body: &Body, name: &str) -> Option<String> {
     body.raw_json(name).map(|raw| raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"')).unwrap_or(raw).to_owned())
 }
 
-/// Parses an integer of digits only, within a range.
+/// Parses an unsigned integer within a range. Signs are rejected.
 pub(super) fn parse_integer(name: &'static str, given: &str, min: u32, max: u32) -> Result<u32, ApiError> {
     let number = if given.bytes().all(|byte| byte.is_ascii_digit()) { given.parse().ok() } else { None };
     number
         .filter(|number| (min..=max).contains(number))
-        .ok_or_else(|| ApiError::out_of_range(name, truncate(given), &(min.into()..=max.into())))
+        .ok_or_else(|| ApiError::value_out_of_range(name, truncate_text(given), &(min.into()..=max.into())))
 }
 
-/// Rejects a name that is empty, too long or has characters other than letters, digits, `-` and `_`.
+/// Returns an error if a name is empty, too long or contains characters other than letters, digits, `-` and `_`.
 fn check_name(field: &'static str, given: Option<String>, max_len: usize) -> Result<Option<String>, ApiError> {
     let Some(given) = given else { return Ok(None) };
     let is_allowed = |letter: char| letter.is_ascii_alphanumeric() || "-_".contains(letter);
     if (1..=max_len).contains(&given.len()) && given.chars().all(is_allowed) {
         return Ok(Some(given));
     }
-    let arguments = vec![("field", field.into()), ("given", truncate(&given)), ("max", max_len.to_string())];
+    let arguments = vec![("field", field.into()), ("given", truncate_text(&given)), ("max", max_len.to_string())];
     Err(ApiError::invalid_parameter("kill-task-name", arguments))
 }
 
-/// Rejects a text that is empty or too long.
-fn check_length(field: &'static str, given: Option<String>, max_len: usize) -> Result<Option<String>, ApiError> {
+/// Returns an error if a text is empty or too long.
+fn check_text_length(field: &'static str, given: Option<String>, max_len: usize) -> Result<Option<String>, ApiError> {
     let Some(given) = given else { return Ok(None) };
     let length = given.chars().count();
     if (1..=max_len).contains(&length) {
@@ -119,8 +119,8 @@ fn check_length(field: &'static str, given: Option<String>, max_len: usize) -> R
     Err(ApiError::invalid_parameter("parameter-length", arguments))
 }
 
-/// Returns the criteria for the audit. The statement substring is replaced by a placeholder.
-pub(super) fn audit_detail(criteria: &KillCriteria) -> Value {
+/// Returns the criteria for the audit log, with a placeholder for the statement substring.
+pub(super) fn build_audit_detail(criteria: &KillCriteria) -> Value {
     json!({
         "user": criteria.user, "host": criteria.host.as_ref().map(ToString::to_string), "db": criteria.database,
         "command": criteria.command, "info": criteria.sql_key.as_ref().map(|_| MASKED_FRAGMENT), "time": criteria.seconds,

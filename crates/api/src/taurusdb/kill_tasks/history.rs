@@ -1,4 +1,4 @@
-//! History of killed sessions of an instance, with the source and outcome of each kill.
+//! History of the killed sessions of an instance, with the source and outcome of each kill.
 
 use axum::extract::{Path, RawQuery, State};
 use clew_iam::decision::Action;
@@ -11,23 +11,23 @@ use crate::AppState;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
-use crate::query::{Query, truncate};
+use crate::query::{Query, truncate_text};
 
-/// Maximum number of kills in a time range, newest first (spec section 2.8).
-const MAX_KILLS: u32 = 500;
+/// Maximum number of listed kills per time range (spec section 2.8). The newest kills are listed.
+const MAX_LISTED_KILLS: u32 = 500;
 
 /// Time range and page of the history.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "schema of the query; the handler parses it parameter by parameter for exact errors")]
 pub(crate) struct HistoryParameters {
-    /// Start of the time range, inclusive, in milliseconds since 1970
+    /// Start of the time range, inclusive, as a Unix timestamp in milliseconds
     #[param(minimum = 0)]
     start_time: Option<i64>,
-    /// End of the time range, exclusive, in milliseconds since 1970
+    /// End of the time range, exclusive, as a Unix timestamp in milliseconds
     #[param(minimum = 0)]
     end_time: Option<i64>,
-    /// Page number, from 1; 0 is equal to 1
+    /// Page number, starting at 1; 0 selects page 1
     #[param(minimum = 0, maximum = 2_147_483_647, default = 1)]
     page_num: Option<u32>,
     /// Number of kills per page
@@ -35,12 +35,12 @@ pub(crate) struct HistoryParameters {
     page_size: Option<u32>,
 }
 
-/// A page of kills.
+/// Page of killed sessions.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct KillHistory {
     /// Killed sessions, newest first
     killed_sessions: Vec<KilledSessionView>,
-    /// Number of kills in the time range, up to 500
+    /// Number of kills in the time range, at most 500
     total_count: u64,
 }
 
@@ -59,14 +59,14 @@ pub(crate) struct KilledSessionView {
     #[schema(required)]
     db: Option<String>,
     command: String,
-    /// Time in its last state, in seconds
+    /// Time in the last state before the kill, in seconds
     time: u64,
     #[schema(required)]
     state: Option<String>,
     /// SQL template of the statement
     #[schema(required)]
     info: Option<String>,
-    /// Time of the kill decision, in milliseconds since 1970
+    /// Time of the kill decision, as a Unix timestamp in milliseconds
     kill_time: i64,
     /// Source of the kill: manual, intelligent or task
     killed_source: &'static str,
@@ -86,41 +86,42 @@ pub(crate) struct KilledSessionView {
         (status = 400, description = "Invalid parameter value", body = ErrorBody)
     )
 )]
-pub(crate) async fn list(
+pub(crate) async fn list_killed_sessions(
     State(service): State<AppState>,
     caller: Caller,
     Path((project, instance)): Path<(String, String)>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<KillHistory>, ApiError> {
-    let (_, instance) = caller.require_instance(&service, Action::GET_INSTANCE, (&project, &instance), &[]).await?;
+    let (_, instance) =
+        caller.require_instance_action(&service, Action::GET_INSTANCE, (&project, &instance), &[]).await?;
     let query = Query::parse(query.as_deref())?;
     query.reject_unknown(&["start_time", "end_time", "page_num", "page_size"])?;
-    let (from, to) = (parse_millis(&query, "start_time")?, parse_millis(&query, "end_time")?);
+    let (from, to) = (parse_unix_millis(&query, "start_time")?, parse_unix_millis(&query, "end_time")?);
     if let (Some(from), Some(to)) = (from, to)
         && from >= to
     {
         return Err(ApiError::invalid_parameter("kill-history-range", Vec::new()));
     }
-    let page_size = query.number("page_size", 1, 100, 10)?;
-    let page = query.number("page_num", 0, i32::MAX.unsigned_abs(), 1)?.max(1);
+    let page_size = query.get_number("page_size", 1, 100, 10)?;
+    let page = query.get_number("page_num", 0, i32::MAX.unsigned_abs(), 1)?.max(1);
     let offset = page_size.saturating_mul(page - 1);
-    let limit = page_size.min(MAX_KILLS.saturating_sub(offset));
+    let limit = page_size.min(MAX_LISTED_KILLS.saturating_sub(offset));
     let filter = KillFilter { from, to, ..KillFilter::for_instance(instance.id.clone()) };
     let (kills, total) = service.store.killed_sessions(&filter, Page { offset, limit }).await?;
     Ok(Json(KillHistory {
-        killed_sessions: kills.into_iter().map(killed_session_view).collect(),
-        total_count: total.min(MAX_KILLS.into()),
+        killed_sessions: kills.into_iter().map(build_killed_session_view).collect(),
+        total_count: total.min(MAX_LISTED_KILLS.into()),
     }))
 }
 
-fn parse_millis(query: &Query, name: &'static str) -> Result<Option<i64>, ApiError> {
+fn parse_unix_millis(query: &Query, name: &'static str) -> Result<Option<i64>, ApiError> {
     let Some(given) = query.get(name) else { return Ok(None) };
     let is_digits = given.bytes().all(|byte| byte.is_ascii_digit());
     let millis = given.parse().ok().filter(|_| is_digits);
-    millis.map(Some).ok_or_else(|| Query::invalid(name, &truncate(given)))
+    millis.map(Some).ok_or_else(|| Query::invalid_value_error(name, &truncate_text(given)))
 }
 
-fn killed_session_view(kill: KillRecord) -> KilledSessionView {
+fn build_killed_session_view(kill: KillRecord) -> KilledSessionView {
     KilledSessionView {
         instance_id: kill.instance_id.to_string(),
         node_id: kill.node_id.to_string(),

@@ -1,4 +1,4 @@
-//! Preview of a kill task: matching sessions on all nodes of an instance, selected by the worker's own rules.
+//! Preview of a kill task: matching sessions on all nodes of an instance, selected by the same rules as in the worker.
 
 use std::collections::HashMap;
 
@@ -22,12 +22,12 @@ use crate::kill_risks::KillRiskView;
 use crate::query::Query;
 use crate::statement_text::visible_statement;
 
-/// Maximum number of sessions in a response. Further sessions are only counted.
+/// Maximum number of sessions per list in a response. Further sessions are only counted.
 const MAX_LISTED_SESSIONS: usize = 500;
 /// Maximum length of a statement in a response, in characters.
-const MAX_STATEMENT_LEN: usize = 4096;
+const MAX_STATEMENT_CHARS: usize = 4096;
 
-/// Criteria of the previewed task, joined by AND.
+/// Criteria of the previewed task, combined with AND.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "schema of the query; the handler parses it parameter by parameter for exact errors")]
@@ -50,23 +50,23 @@ pub(crate) struct PreviewParameters {
     /// Substring of the statement, case-insensitive
     #[param(min_length = 1, max_length = 1024)]
     info: Option<String>,
-    /// Include sessions whose kill can damage or partially change a non-transactional table. Clew extension
+    /// True to include sessions whose kill can damage or partially change a non-transactional table. Clew extension
     include_unsafe: Option<bool>,
 }
 
 /// Preview of a kill task.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Preview {
-    /// Matching sessions, longest time in state first
+    /// Matching sessions, sorted by descending time in the current state
     #[schema(max_items = 500)]
     processes: Vec<PreviewedProcess>,
     /// Number of matching sessions
     total_count: usize,
-    /// Time of the read, in milliseconds since 1970
+    /// Time of the read, as a Unix timestamp in milliseconds
     data_sync_time: i64,
-    /// Reasons why sessions of a node may be missing from the preview and from kills
+    /// Data limitations that may hide sessions of a node from the preview and from kills
     limitations: Vec<NodeLimitation>,
-    /// Matching sessions that the task spares, because their kill can damage a table; omitted if empty. Clew extension
+    /// Matching sessions that the task spares because their kill can damage a table; omitted if empty. Clew extension
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false, max_items = 500)]
     spared: Vec<SparedProcess>,
@@ -76,7 +76,7 @@ pub(crate) struct Preview {
     spared_count: usize,
 }
 
-/// A limitation of the data that a node exposes.
+/// Limitation of the data that a node exposes.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct NodeLimitation {
     node_id: String,
@@ -84,7 +84,7 @@ pub(crate) struct NodeLimitation {
     what: String,
     /// Reason
     why: String,
-    /// Statement or setting that exposes the data
+    /// Statement or setting that makes the data available
     #[schema(required)]
     remedy: Option<String>,
 }
@@ -115,7 +115,7 @@ pub(crate) struct PreviewedProcess {
     #[schema(required)]
     db: Option<String>,
     command: String,
-    /// Statement, possibly truncated; its SQL template if statements are masked or the caller may not list sessions
+    /// Statement, possibly truncated, or its SQL template if statements are masked or the caller may not list sessions
     #[schema(required)]
     sql_info: Option<String>,
     /// Time in the current state, in seconds
@@ -124,7 +124,7 @@ pub(crate) struct PreviewedProcess {
     state: Option<String>,
 }
 
-/// Preview the sessions that a task would kill now.
+/// Preview the sessions that a kill task would kill now.
 #[utoipa::path(
     get,
     path = "/v3/{project_id}/instances/{instance_id}/process/task/preview",
@@ -136,7 +136,7 @@ pub(crate) struct PreviewedProcess {
         (status = 500, description = "A node cannot be read; the message states the reason", body = ErrorBody)
     )
 )]
-pub(crate) async fn show(
+pub(crate) async fn preview_kill_task(
     State(service): State<AppState>,
     caller: Caller,
     Path((project, instance)): Path<(String, String)>,
@@ -144,11 +144,11 @@ pub(crate) async fn show(
     RawQuery(query): RawQuery,
 ) -> Result<Json<Preview>, ApiError> {
     let (project, instance) =
-        caller.require_instance(&service, Action::GET_INSTANCE, (&project, &instance), &[]).await?;
+        caller.require_instance_action(&service, Action::GET_INSTANCE, (&project, &instance), &[]).await?;
     let query = Query::parse(query.as_deref())?;
     query.reject_unknown(&CRITERIA_FIELDS)?;
     let criteria = RawCriteria::from_query(&query).parse()?;
-    let masked = caller.sees_templates(&service, &project, &instance);
+    let masked = caller.gets_sql_templates(&service, &project, &instance);
     let rules = [KillRule::new(&criteria).masked(masked)];
     let data_sync_time = Timestamp::now().as_millisecond();
     let nodes = service.store.nodes_with_passwords(&instance.id).await?;
@@ -184,7 +184,7 @@ pub(crate) async fn show(
     Ok(Json(build_preview(killed, spared, limitations, data_sync_time, (masked, language))))
 }
 
-/// Sorts and counts the sessions. Lists up to [`MAX_LISTED_SESSIONS`] of each kind.
+/// Sorts and counts the sessions, and lists up to [`MAX_LISTED_SESSIONS`] killed and spared sessions each.
 fn build_preview(
     mut killed: Vec<(&NodeId, Session)>,
     mut spared: Vec<(&NodeId, Session, KillRisk)>,
@@ -196,9 +196,9 @@ fn build_preview(
     spared.sort_by_key(|(node, session, _)| (std::cmp::Reverse(session.seconds), *node, session.id));
     let (total_count, spared_count) = (killed.len(), spared.len());
     let processes = killed.into_iter().take(MAX_LISTED_SESSIONS);
-    let processes = processes.map(|(node, session)| process_view(node, &session, masked)).collect();
+    let processes = processes.map(|(node, session)| build_process_view(node, &session, masked)).collect();
     let spared = spared.into_iter().take(MAX_LISTED_SESSIONS).map(|(node, session, risk)| SparedProcess {
-        process: process_view(node, &session, masked),
+        process: build_process_view(node, &session, masked),
         risk: KillRiskView::new(&risk, language),
     });
     Preview { processes, total_count, data_sync_time, limitations, spared: spared.collect(), spared_count }
@@ -209,8 +209,8 @@ fn is_zero(count: &usize) -> bool {
     *count == 0
 }
 
-fn process_view(node: &NodeId, session: &Session, masked: bool) -> PreviewedProcess {
-    let statement = |statement: &[u8]| visible_statement(statement, masked).chars().take(MAX_STATEMENT_LEN).collect();
+fn build_process_view(node: &NodeId, session: &Session, masked: bool) -> PreviewedProcess {
+    let statement = |statement: &[u8]| visible_statement(statement, masked).chars().take(MAX_STATEMENT_CHARS).collect();
     PreviewedProcess {
         node_id: node.to_string(),
         id: session.id,

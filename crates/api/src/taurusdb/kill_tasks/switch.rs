@@ -1,4 +1,4 @@
-//! Switch that enables the kill tasks of an instance.
+//! Switch that enables or disables the kill tasks of an instance.
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -13,10 +13,10 @@ use crate::body::Body;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
-use crate::query::truncate;
+use crate::query::truncate_text;
 
-const ON: &str = "ON";
-const OFF: &str = "OFF";
+const SWITCH_ON: &str = "ON";
+const SWITCH_OFF: &str = "OFF";
 
 /// State of the kill switch of an instance.
 #[derive(Serialize, ToSchema)]
@@ -35,14 +35,15 @@ pub(crate) struct KillSwitch {
     params(("project_id" = String, Path), ("instance_id" = String, Path)),
     responses((status = 200, description = "The switch", body = KillSwitch))
 )]
-pub(crate) async fn show(
+pub(crate) async fn show_kill_switch(
     State(service): State<AppState>,
     caller: Caller,
     Path((project, instance)): Path<(String, String)>,
 ) -> Result<Json<KillSwitch>, ApiError> {
-    let (_, instance) = caller.require_instance(&service, Action::GET_INSTANCE, (&project, &instance), &[]).await?;
+    let (_, instance) =
+        caller.require_instance_action(&service, Action::GET_INSTANCE, (&project, &instance), &[]).await?;
     let is_on = service.store.kill_switch(&instance.id).await?;
-    Ok(Json(KillSwitch { status: if is_on { ON } else { OFF } }))
+    Ok(Json(KillSwitch { status: if is_on { SWITCH_ON } else { SWITCH_OFF } }))
 }
 
 /// Set the kill switch of an instance. OFF stops all tasks of the instance.
@@ -57,21 +58,22 @@ pub(crate) async fn show(
         (status = 400, description = "Invalid field value", body = ErrorBody)
     )
 )]
-pub(crate) async fn set(
+pub(crate) async fn set_kill_switch(
     State(service): State<AppState>,
     caller: Caller,
     Path((project, instance)): Path<(String, String)>,
     body: Bytes,
 ) -> Result<StatusCode, ApiError> {
     let path = (project.as_str(), instance.as_str());
-    let (project, instance) = caller.require_project_instance(&service, Action::MODIFY_INSTANCE, path).await?;
-    let status: String = Body::parse(&body, &["status"])?.required("status")?;
+    let (project, instance) =
+        caller.require_project_action_on_instance(&service, Action::MODIFY_INSTANCE, path).await?;
+    let status: String = Body::parse(&body, &["status"])?.get_required("status")?;
     let on = match status.as_str() {
-        ON => true,
-        OFF => false,
-        _ => return Err(ApiError::not_one_of("status", truncate(&status), &[ON, OFF])),
+        SWITCH_ON => true,
+        SWITCH_OFF => false,
+        _ => return Err(ApiError::value_not_allowed("status", truncate_text(&status), &[SWITCH_ON, SWITCH_OFF])),
     };
-    if service.store.set_kill_switch(&caller.origin(), &project.id, &instance.id, on).await? {
+    if service.store.set_kill_switch(&caller.audit_origin(), &project.id, &instance.id, on).await? {
         return Ok(StatusCode::OK);
     }
     Err(ApiError::new(ErrorEntry::UNKNOWN_INSTANCE))

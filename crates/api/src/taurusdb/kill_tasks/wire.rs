@@ -5,10 +5,10 @@ use clew_store::{KillTask, KillTaskState, LoginBackoff};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{AUTO_TASK, MANUAL_TASK};
+use super::{AUTO_TASK_TYPE, MANUAL_TASK_TYPE};
 use crate::statement_text::MASKED_FRAGMENT;
 
-/// Criteria and duration of a new kill task. Criteria are joined by AND.
+/// Criteria and duration of a new kill task. Criteria are combined with AND.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
@@ -28,20 +28,20 @@ pub(crate) struct AddKillTask {
     /// Substring of the statement, case-insensitive
     #[schema(min_length = 1, max_length = 1024)]
     info: Option<String>,
-    /// Minimum time in the current state, in seconds; a string of digits is accepted
+    /// Minimum time in the current state, in seconds, as a number or a string of digits
     #[schema(minimum = 1, maximum = 2_147_483_647)]
     time: i32,
-    /// Type: auto stops after task_duration, manual runs until stopped
+    /// Type: an auto task stops after task_duration, a manual task runs until a user stops it
     #[schema(example = "auto")]
     task_type: String,
-    /// Duration of an auto task in seconds, forbidden for a manual task; a string of digits is accepted
+    /// Duration of an auto task, in seconds, as a number or a string of digits; not allowed for a manual task
     #[schema(minimum = 10, maximum = 31_535_999)]
     task_duration: Option<i32>,
-    /// Include sessions whose kill can damage or partially change a non-transactional table, by default spared.
+    /// True to include sessions whose kill can damage or partially change a non-transactional table.
     /// Examples are REPAIR, ALTER and UPDATE of a MyISAM table. Clew extension
     include_unsafe: Option<bool>,
-    /// Instance name, which confirms a task that kills every user session: without user, host, db, command and info.
-    /// Required from the web page, optional for other clients. Clew extension
+    /// Instance name that confirms a task without user, host, db, command and info, which kills all user sessions.
+    /// The field is required in a browser session and optional for other clients. Clew extension
     confirmed_instance_name: Option<String>,
 }
 
@@ -59,7 +59,7 @@ pub(crate) struct KillTaskAdded {
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct StopKillTask {
-    /// Id from the list of tasks
+    /// Id of the task from the task list
     task_id: String,
 }
 
@@ -76,7 +76,7 @@ pub(crate) struct KillTasks {
     pub(super) processes: Vec<KillTaskView>,
 }
 
-/// A kill task. A null criterion matches every session.
+/// Kill task. A criterion that is null matches all sessions.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct KillTaskView {
     /// Id of the task
@@ -90,7 +90,7 @@ pub(crate) struct KillTaskView {
     db: Option<String>,
     #[schema(required)]
     command: Option<String>,
-    /// Substring of the statement; *** if statements are masked or the caller may not list sessions
+    /// Substring of the statement, or *** if statements are masked or the caller may not list sessions
     #[schema(required)]
     info: Option<String>,
     /// Minimum time in the current state, in seconds
@@ -102,20 +102,20 @@ pub(crate) struct KillTaskView {
     task_duration: Option<i64>,
     /// State: running, finished or stopped
     task_state: &'static str,
-    /// Start time, in milliseconds since 1970
+    /// Start time, as a Unix timestamp in milliseconds
     start_time: i64,
-    /// Actual or planned end time, in milliseconds since 1970; null for a running manual task
+    /// Actual or planned end time, as a Unix timestamp in milliseconds; null for a running manual task
     #[schema(required)]
     end_time: Option<i64>,
-    /// Nodes that refuse Clew's login, so that the running task kills nothing there. Clew extension
+    /// Nodes on which a running task kills no sessions, because they refuse Clew's login. Clew extension
     refused_nodes: Vec<RefusedNode>,
-    /// True if unsafe sessions are killed too; otherwise omitted. Clew extension
+    /// True if the task also kills unsafe sessions; otherwise omitted. Clew extension
     #[serde(skip_serializing_if = "is_false")]
     #[schema(required = false)]
     include_unsafe: bool,
 }
 
-/// A node that refuses the login of Clew's database account.
+/// Node that refuses the login of Clew's database account.
 #[derive(Serialize, ToSchema, Clone)]
 pub(crate) struct RefusedNode {
     node_id: String,
@@ -123,7 +123,7 @@ pub(crate) struct RefusedNode {
     reason: String,
     /// Number of consecutive refused logins
     refused_logins: u32,
-    /// Time of the next automatic login, in milliseconds since 1970
+    /// Time of the next automatic login, as a Unix timestamp in milliseconds
     next_attempt_time: i64,
 }
 
@@ -144,9 +144,9 @@ fn is_false(flag: &bool) -> bool {
 }
 
 impl KillTaskView {
-    /// Creates the view of a task. `refused` lists the instance's nodes that refuse the login.
+    /// Creates the view of a task. `refused` contains the nodes of the instance that refuse the login.
     ///
-    /// With `masked`, a placeholder replaces the statement substring.
+    /// If `masked` is true, a placeholder replaces the statement substring.
     pub(super) fn new(task: KillTask, masked: bool, refused: &[RefusedNode]) -> Self {
         let criteria = task.criteria;
         let info = |part: String| if masked { MASKED_FRAGMENT.to_owned() } else { part };
@@ -159,7 +159,7 @@ impl KillTaskView {
             command: criteria.command,
             info: criteria.sql_key.map(info),
             time: criteria.seconds,
-            task_type: if task.ends_at.is_some() { AUTO_TASK } else { MANUAL_TASK },
+            task_type: if task.ends_at.is_some() { AUTO_TASK_TYPE } else { MANUAL_TASK_TYPE },
             task_duration: task.ends_at.map(|end| (end - task.started_at) / 1000),
             task_state: task.state.name(),
             start_time: task.started_at,

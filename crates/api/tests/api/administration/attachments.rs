@@ -67,11 +67,19 @@ async fn attachments_that_the_model_forbids_are_rejected() {
     let project = &server.tenant.project_id;
     let (role, identity) = ("TaurusDB%20FullAccess", "TaurusDBFullAccessPolicy");
     for (policy, body, reason) in [
-        (role, json!({ "user_id": user }), "goes to groups only"),
-        (identity, json!({ "user_id": user, "project_id": project }), "project_id is for role-based ones"),
-        (identity, json!({ "group_id": group, "project_id": project }), "project_id is for role-based ones"),
-        (identity, json!({}), "Either user_id or group_id"),
-        (identity, json!({ "user_id": user, "group_id": group }), "Either user_id or group_id"),
+        (role, json!({ "user_id": user }), "can be attached only to a group"),
+        (
+            identity,
+            json!({ "user_id": user, "project_id": project }),
+            "applies to all projects. fix: remove project_id",
+        ),
+        (
+            identity,
+            json!({ "group_id": group, "project_id": project }),
+            "applies to all projects. fix: remove project_id",
+        ),
+        (identity, json!({}), "Exactly one of user_id and group_id"),
+        (identity, json!({ "user_id": user, "group_id": group }), "Exactly one of user_id and group_id"),
     ] {
         let path = format!("policies/{policy}/attachments");
         let message = server.send_as_admin(Method::POST, &path, body.clone()).await.expect_error(400, "IAM.0007");
@@ -93,7 +101,7 @@ async fn attached_policy_cannot_be_deleted_or_change_its_model() {
     server.send_as_admin(Method::PUT, "policies/all", identity.clone()).await.expect_status(200);
     done(&server.send_as_admin(Method::POST, "policies/all/attachments", json!({ "user_id": user })).await);
     let message = server.send_as_admin(Method::PUT, "policies/all", role).await.expect_error(409, "IAM.0005");
-    assert!(message.contains("another model"), "{message}");
+    assert!(message.contains("another policy model"), "{message}");
     server.send_as_admin(Method::PUT, "policies/all", identity.clone()).await.expect_status(200);
     let message = server.send_as_admin(Method::DELETE, "policies/all", Value::Null).await.expect_error(409, "IAM.0005");
     assert!(message.contains("attached 1 times"), "{message}");

@@ -65,7 +65,7 @@ async fn pages_and_export_have_the_same_rows() {
     let newest_first = self::pages(&server, "newest").await;
     assert!(newest_first.iter().eq(pages.iter().rev()), "{} rows", newest_first.len());
     server.send_as_admin(Method::GET, "audit?order=random", Value::Null).await.expect_error(400, "IAM.0007");
-    assert_eq!(server.audit_of("ExportAudit").await.len(), 1, "who took the audit away is in it");
+    assert_eq!(server.audit_of("ExportAudit").await.len(), 1, "the export itself is audited");
     let empty = server.send_as_admin(Method::GET, "audit/export?operation=Nothing", Value::Null).await;
     assert_eq!((empty.status.as_u16(), empty.text().as_str()), (200, ""));
 }

@@ -38,11 +38,11 @@ async fn wrong_old_passwords_lock_the_user() {
     let guess = |old: &str| json!({ "old": old, "new": "battery staple" });
     for _ in 0..5 {
         let answer = server.send_as(&grace, Method::POST, "password", guess("wrong")).await;
-        assert!(answer.expect_error(403, "IAM.0002").contains("The old password is wrong"));
+        assert!(answer.expect_error(403, "IAM.0002").contains("The current password is wrong"));
     }
     server.send_as(&grace, Method::POST, "password", guess("correct horse")).await.expect_error(401, "IAM.0061");
     // One row for each reason and one for the repeated attempts.
-    assert_eq!(server.stop_and_count("ChangePassword").await, (3, 6), "each try is in the audit");
+    assert_eq!(server.stop_and_count("ChangePassword").await, (3, 6), "every attempt is audited");
     let rows = server.audit_of("ChangePassword").await;
     assert!(!format!("{rows:?}").contains("horse"));
 }

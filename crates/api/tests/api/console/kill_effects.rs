@@ -284,7 +284,7 @@ async fn page_requires_the_instance_name_for_a_task_for_all_sessions() {
     let confirmed = |by: &str| json!({ "time": 60, "task_type": "manual", "confirmed_instance_name": by });
     for body in [&everyone, &confirmed("another"), &confirmed("")] {
         let message = page(body).await.expect_error(400, "DBS.280001");
-        assert!(message.contains("kill every user session") && message.contains(name), "{body}: {message}");
+        assert!(message.contains("kills all user sessions") && message.contains(name), "{body}: {message}");
     }
     page(&confirmed(name)).await.expect_status(200);
     page(&json!({ "time": 60, "task_type": "manual", "user": "app" })).await.expect_status(200);

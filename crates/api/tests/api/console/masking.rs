@@ -83,7 +83,7 @@ async fn masked_users_see_no_literals(flavor: Flavor) {
 
     let explain = path(&server, &format!("sessions/{waiter}/explain"));
     let message = server.call(Method::POST, &explain).token(&masked).send().await.expect_error(403, "DBS.280015");
-    assert!(message.contains("Plans hold literals"), "{message}");
+    assert!(message.contains("Execution plans contain literals"), "{message}");
     let plan = server.call(Method::POST, &explain).token(&unmasked).send().await.expect_status(200);
     assert!(plan["plan"].is_string() || plan["refused"].is_string(), "{plan}");
     built.clear(&node).await.unwrap();

@@ -46,7 +46,7 @@ async fn event_streams_per_principal_are_limited() {
     let stream = path(&server, "stream");
     let refused = server.get(&stream).await;
     let message = refused.expect_error(429, "APIGW.0308");
-    assert!(message.contains("has 3 event streams open already, which is the maximum"), "{message}");
+    assert!(message.contains("has 3 open event streams, which is the maximum"), "{message}");
     assert_eq!(refused.header("retry-after"), "5");
     let chinese = server.get_in_chinese(&stream).await.expect_error(429, "APIGW.0308");
     assert!(chinese.contains("该用户已打开3个事件流，已达上限"), "{chinese}");
@@ -129,7 +129,7 @@ async fn operations_endpoints_work_while_all_connections_are_in_use() {
     let instances = format!("/v3/{}/instances", server.tenant.project_id);
     let refused = server.get(&instances).await;
     let message = refused.expect_error(503, "APIGW.0201");
-    assert!(message.contains("only /healthz, /readyz and /metrics are answered"), "{message}");
+    assert!(message.contains("only /healthz, /readyz and /metrics are served"), "{message}");
     assert_eq!(refused.header("retry-after"), "5");
     let counted = metrics(&server).await;
     assert!(counted.contains("clew_http_over_limit_total{limit=\"all_connections\"}"), "{counted}");
