@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::Args;
-use clew_faults::{Fault, Options};
+use clew_faults::{Fault, RunOptions};
 
 use crate::error::XtaskError;
 use crate::progress::{self, print_line};
@@ -50,7 +50,7 @@ async fn inject_faults(arguments: FaultsArguments) -> Result<(), XtaskError> {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let faults = if arguments.only.is_empty() { Fault::ALL.into() } else { arguments.only };
     progress::print_heading("Fault injection");
-    let options = Options {
+    let options = RunOptions {
         clew,
         logs: logs.path().to_owned(),
         seed: arguments.seed.unwrap_or(since_epoch.as_secs()),

@@ -210,7 +210,7 @@ fn list_packages(directory: &Path) -> Result<Vec<PathBuf>, XtaskError> {
 /// Installs the official SDK and other API clients in a Python virtual environment.
 async fn install_python_clients() -> Result<(), XtaskError> {
     const PIP_OPTIONS: [&str; 6] = ["--disable-pip-version-check", "--no-input", "--retries", "3", "--timeout", "60"];
-    let python = toolchain::clients_python();
+    let python = toolchain::client_python_path();
     if Command::new(&python)
         .args(["-c", toolchain::CLIENT_VERSION_CHECK_SCRIPT, toolchain::CLIENT_REQUIREMENTS_PATH])
         .output_if_success()

@@ -36,5 +36,5 @@ pub(crate) async fn run(nextest: &[OsString]) -> Result<(), XtaskError> {
 fn add_server_path_variables(command: Command) -> Command {
     command
         .env(toolchain::SERVERS_DIR_ENV_VAR, toolchain::servers_dir())
-        .env(toolchain::PYTHON_ENV_VAR, toolchain::clients_python())
+        .env(toolchain::PYTHON_ENV_VAR, toolchain::client_python_path())
 }

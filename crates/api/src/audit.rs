@@ -181,7 +181,7 @@ fn build_audit_event(
         outcome,
         code: response.extensions().get::<ApiError>().map(|refusal| refusal.entry.code.to_owned()),
         detail: if fields.detail.is_empty() { Value::Null } else { Value::Object(fields.detail.clone()) },
-        ..AuditEvent::succeeded(
+        ..AuditEvent::new_success(
             &fields.origin,
             fields.operation.unwrap_or(operation.name),
             fields.target.clone().unwrap_or_else(last),

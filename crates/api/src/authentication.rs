@@ -52,7 +52,7 @@ pub(crate) async fn authenticate_request(
     let user = identity.user.id.clone();
     service.limits.check_principal(&user)?;
     let principal = build_principal(service, &identity).await?;
-    service.limits.charge_request(&user, principal.policy_bytes())?;
+    service.limits.charge_request(&user, principal.total_policy_bytes())?;
     let caller = Caller {
         credentials: identity.credentials,
         credential: identity.proof.clone(),
@@ -145,8 +145,8 @@ async fn identify_by_token(
     token: &str,
 ) -> Result<AuthenticatedIdentity, ApiError> {
     let view = service.store.cached_view().await?;
-    let hash = token::hash(token);
-    let Some(stored) = view.token(&hash).await? else {
+    let hash = token::hash_token(token);
+    let Some(stored) = view.find_token(&hash).await? else {
         return Err(not_authenticated_error("auth-token-unknown", Vec::new()));
     };
     trail.set_domain(&stored.user.domain_id);
@@ -160,7 +160,8 @@ async fn identify_by_token(
     }
     let scope = stored.scope_project.clone().map_or(Scope::Domain, Scope::Project);
     let (origin, expires_at) = (stored.origin, stored.expires_at);
-    let proof = CredentialRef::Token(Arc::new(TokenInfo { origin, hash, expires_at, csrf: token::csrf_token(token) }));
+    let proof =
+        CredentialRef::Token(Arc::new(TokenInfo { origin, hash, expires_at, csrf: token::derive_csrf_token(token) }));
     let (user, credentials) = (require_enabled_user(&stored.user)?, CredentialKind::Token);
     Ok(AuthenticatedIdentity { user, scope, credentials, proof, expires_at: Some(expires_at), view })
 }
@@ -185,7 +186,7 @@ impl SignedRequest {
         let id = &authorization.access_key;
         trail.set_claimed_identity(id.as_str());
         let view = service.store.cached_view().await?;
-        let Some(key) = view.access_key(id).await? else {
+        let Some(key) = view.find_access_key(id).await? else {
             return Err(not_authenticated_error("auth-key-unknown", vec![("key", id.to_string())]));
         };
         trail.set_domain(&key.user.domain_id);
@@ -224,9 +225,9 @@ impl SignedRequest {
             path: parts.uri.path(),
             query: parts.uri.query().unwrap_or_default(),
             headers: &headers,
-            body_sha256: signature::body_sha256(body),
+            body_sha256: signature::hash_body(body),
         };
-        let verified = signature::verify(&self.authorization, &request, &self.key.secret, Timestamp::now());
+        let verified = signature::verify_signature(&self.authorization, &request, &self.key.secret, Timestamp::now());
         if verified == Err(SignatureError::Mismatch) {
             Box::pin(service.store.record_auth_failure(&self.subject.name)).await?;
         }
@@ -247,7 +248,7 @@ impl SignedRequest {
             None => return Err(not_authenticated_error("auth-key-inactive", vec![("key", self.key.id.to_string())])),
         };
         let user = require_enabled_user(&self.key.user)?;
-        if let Err(error) = service.store.touch_access_key(&self.key).await {
+        if let Err(error) = service.store.record_access_key_use(&self.key).await {
             // The time of the last use is informational, so the request succeeds without the update.
             warn!(%error, "could not note that an access key was used");
         }
@@ -276,7 +277,7 @@ impl SignedRequest {
             return Err(SignatureError::NotSigned(SECURITY_TOKEN_HEADER.to_owned()).into());
         }
         let scope = security_token::parse_scope(given);
-        let is_match = bool::from(token::hash(given).ct_eq(&temporary.token_hash));
+        let is_match = bool::from(token::hash_token(given).ct_eq(&temporary.token_hash));
         let Some(scope) = scope.filter(|_| is_match) else {
             Box::pin(service.store.record_auth_failure(&self.subject.name)).await?;
             return Err(not_authenticated_error("auth-security-token-wrong", Vec::new()));

@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::extract::FromRequestParts;
 use clew_iam::decision::{
     self, Action, Decision, DenyReason, Environment, Principal, RequestInstance, RequestProject, Resource, check_scope,
-    decide, may_allow,
+    decide, may_allow_action,
 };
 use clew_model::{AccessKeyId, Actor, ErrorEntry, Instance, InstanceId, Node, NodeId, Origin, ProjectId, Tag};
 use clew_store::{CachedView, Project, TokenOrigin};
@@ -164,7 +164,7 @@ impl Caller {
         id: &str,
     ) -> Result<Arc<Project>, ApiError> {
         let project = self.find_project_in_scope(action, id).await?;
-        if evaluate_policies(&self.principal, || may_allow(&self.principal, action, &project.id)) {
+        if evaluate_policies(&self.principal, || may_allow_action(&self.principal, action, &project.id)) {
             return Ok(project);
         }
         let exhausted = self.principal.budget.is_exhausted();
@@ -199,7 +199,7 @@ impl Caller {
     ) -> Result<(Arc<Project>, Arc<Instance>), ApiError> {
         let project = self.require_project_action(service, action, project).await?;
         let id = parse_instance_id(instance)?;
-        let instance = self.view.instance(&project.id, &id).await?;
+        let instance = self.view.find_instance(&project.id, &id).await?;
         Ok((project, instance.ok_or_else(|| ApiError::new(ErrorEntry::UNKNOWN_INSTANCE))?))
     }
 
@@ -215,7 +215,7 @@ impl Caller {
     ) -> Result<(Arc<Project>, Arc<Instance>), ApiError> {
         let project = self.find_project_in_scope(action, project).await?;
         let id = parse_instance_id(instance)?;
-        let instance = self.view.instance(&project.id, &id).await?;
+        let instance = self.view.find_instance(&project.id, &id).await?;
         let facts = RequestInstance {
             id: &id,
             enterprise_project_id: instance.as_ref().map(|instance| instance.enterprise_project_id.as_str()),
@@ -271,7 +271,7 @@ impl Caller {
     async fn find_project_in_scope(&self, action: Action, id: &str) -> Result<Arc<Project>, ApiError> {
         let foreign = || ApiError::new(ErrorEntry::FOREIGN_PROJECT);
         let id: ProjectId = id.parse().map_err(|_| foreign())?;
-        let project = self.view.project(&id).await?;
+        let project = self.view.find_project(&id).await?;
         let facts = RequestProject {
             id: &id,
             name: project.as_ref().map_or("", |project| &project.name),
@@ -290,7 +290,7 @@ impl Caller {
     /// Builds the error for a denied action. The error does not reveal whether a project of another domain exists.
     fn build_denial_error(&self, action: Action, reason: &DenyReason) -> ApiError {
         debug!(user.id = %self.principal.user_id, action = action.name, %reason, "denied");
-        if *reason == DenyReason::WorkBudget && self.principal.budget.is_overdrawn() {
+        if *reason == DenyReason::WorkBudget && self.principal.budget.is_rate_limited() {
             return ApiError::rate_limit_exceeded(BUDGET_RETRY_DELAY);
         }
         let id = match reason {
@@ -303,10 +303,10 @@ impl Caller {
         };
         let entry = match (action.target, reason) {
             (
-                decision::Target::Domain,
+                decision::TargetType::Domain,
                 DenyReason::NoPolicy | DenyReason::ExplicitDeny { .. } | DenyReason::WorkBudget,
             ) => ErrorEntry::IAM_POLICY,
-            (decision::Target::Domain, _) => ErrorEntry::IAM_FORBIDDEN_SCOPE,
+            (decision::TargetType::Domain, _) => ErrorEntry::IAM_FORBIDDEN_SCOPE,
             _ => ErrorEntry::FOREIGN_PROJECT,
         };
         ApiError::with_detail(entry, id, vec![("action", action.name.to_owned())])
@@ -336,7 +336,7 @@ fn invalid_id_error(given: &str, expected: &'static str) -> ApiError {
 
 /// Returns a node of an instance with its decrypted password.
 pub(crate) async fn load_node(service: &AppState, instance: &Instance, node: &str) -> Result<Node, ApiError> {
-    let node = service.store.node_with_password(&find_node_id(instance, node)?).await?;
+    let node = service.store.find_node_with_password(&find_node_id(instance, node)?).await?;
     let node = node.ok_or_else(|| ApiError::new(ErrorEntry::UNKNOWN_NODE))?;
     check_zone(service, &node)?;
     Ok(node)

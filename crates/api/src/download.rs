@@ -120,7 +120,7 @@ impl Download {
             StoredResult::File(file) => Either::Left(BodyStream::new(header, file, next, end)),
             StoredResult::Object(object) => {
                 let header = stream::iter((!header.is_empty()).then_some(Ok(header)));
-                Either::Right(header.chain(object.chunks(next..end)))
+                Either::Right(header.chain(object.into_chunk_stream(next..end)))
             }
         }
     }

@@ -14,8 +14,10 @@ pub(crate) struct Json<T>(pub(crate) T);
 impl<T: Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
         match serde_json::to_vec(&self.0) {
-            Ok(body) => ([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], json::escape_bytes(body))
-                .into_response(),
+            Ok(body) => {
+                ([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], json::escape_unsafe_utf8(body))
+                    .into_response()
+            }
             Err(error) => {
                 error!(%error, "could not serialise a response");
                 StatusCode::INTERNAL_SERVER_ERROR.into_response()

@@ -68,7 +68,7 @@ use std::time::Duration;
 
 use clew_model::UserId;
 use clew_store::Store;
-use clew_tasks::{CollectionQueue, IntelligentKills, KillExecutor};
+use clew_tasks::{CollectionQueue, IntelligentKillQueue, KillExecutor};
 
 use audit::RepeatedRefusals;
 use console::stream::WatchRegistry;
@@ -81,11 +81,11 @@ use taurusdb::listed_servers::ListedServers;
 
 pub use allowed_hosts::AllowedHosts;
 pub use client_addr::{ClientAddr, TrustedProxies};
-pub use limits::{RateLimits, Rates};
+pub use limits::{RateLimits, RateSettings};
 pub use nodes::NodeReadLimits;
 pub use ops::metrics::Metrics;
 pub use routes::openapi_json;
-pub use serve::{Listener, ServeError, Tls, serve};
+pub use serve::{Listener, ServeError, TlsConfig, serve};
 
 /// State of the API server. Cloning is cheap, because all clones share one [`Arc`].
 #[derive(Debug, Clone)]
@@ -196,7 +196,7 @@ pub struct AppComponents {
     /// Executor of kills.
     pub kills: KillExecutor,
     /// Queue and preview of intelligent kills.
-    pub intelligent_kills: IntelligentKills,
+    pub intelligent_kills: IntelligentKillQueue,
     /// Limits of the HTTP server.
     pub settings: ApiSettings,
     /// Rate limits.

@@ -29,7 +29,7 @@ use keyed_limiter::KeyedLimiter;
 
 /// Rates and burst sizes of the rate limits. A rate or burst of 0 disables the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rates {
+pub struct RateSettings {
     /// Sustained rate of requests per principal, per second.
     pub principal_per_second: u32,
     /// Burst size of requests per principal.
@@ -40,7 +40,7 @@ pub struct Rates {
     pub peer_burst: u32,
 }
 
-impl Default for Rates {
+impl Default for RateSettings {
     fn default() -> Self {
         Self { principal_per_second: 100, principal_burst: 200, peer_per_second: 10, peer_burst: 30 }
     }
@@ -70,7 +70,7 @@ struct Limiters {
 impl RateLimits {
     /// Creates rate limiters with full quotas. Refused requests are counted in `metrics`.
     #[must_use]
-    pub fn new(rates: Rates, metrics: Metrics) -> Self {
+    pub fn new(rates: RateSettings, metrics: Metrics) -> Self {
         let per_peer = || KeyedLimiter::new(rates.peer_per_second, rates.peer_burst);
         Self(Arc::new(Limiters {
             principals: KeyedLimiter::new(rates.principal_per_second, rates.principal_burst),
@@ -142,7 +142,7 @@ impl RateLimits {
         }
         let (limits, user) = (self.clone(), user.clone());
         let charge = move |steps| limits.charge_principal(&user, usize::try_from(steps).unwrap_or(usize::MAX)).is_ok();
-        Arc::new(WorkBudget::with_payment(WORK_UNITS_PER_REQUEST, charge))
+        Arc::new(WorkBudget::with_rate_limit(WORK_UNITS_PER_REQUEST, charge))
     }
 
     fn charge_principal(&self, user: &UserId, count: usize) -> Result<(), ApiError> {
@@ -250,7 +250,7 @@ mod tests {
 
     /// Spends the units of `requests` requests, a quarter of a request at a time.
     fn spend(budget: &WorkBudget, requests: u64) -> bool {
-        (0..requests * 4).all(|_| budget.spend(WORK_UNITS_PER_REQUEST / 4))
+        (0..requests * 4).all(|_| budget.charge(WORK_UNITS_PER_REQUEST / 4))
     }
 
     #[test]
@@ -259,14 +259,14 @@ mod tests {
         let user = UserId::generate();
         let (one, other) = (limits.create_work_budget(&user), limits.create_work_budget(&user));
         assert!(spend(&one, 6) && spend(&other, 4));
-        assert!(!spend(&one, 1) && one.is_overdrawn() && !spend(&other, 1));
+        assert!(!spend(&one, 1) && one.is_rate_limited() && !spend(&other, 1));
         assert!(limits.check_principal(&user).is_err());
         assert!(spend(&limits.create_work_budget(&UserId::generate()), 10), "another principal");
     }
 
     #[test]
     fn zero_disables_the_limits() {
-        let rates = Rates { principal_per_second: 0, principal_burst: 1, peer_per_second: 1, peer_burst: 0 };
+        let rates = RateSettings { principal_per_second: 0, principal_burst: 1, peer_per_second: 1, peer_burst: 0 };
         let limits = RateLimits::new(rates, Metrics::default());
         let user = UserId::generate();
         for _ in 0..1000 {

@@ -3,9 +3,9 @@
 use std::future::Future;
 
 use clew_model::{ErrorEntry, Failure, FailureKind, Node};
-use clew_mysql::Limits;
-use clew_store::LoginCause;
-use clew_tasks::Login;
+use clew_mysql::ReadLimits;
+use clew_store::LoginTrigger;
+use clew_tasks::LoginAttempt;
 
 use crate::AppState;
 use crate::error::{ApiError, ErrorDetail};
@@ -13,25 +13,25 @@ use crate::error::{ApiError, ErrorDetail};
 /// Limits of node reads during a request.
 #[derive(Debug, Clone, Default)]
 pub struct NodeReadLimits {
-    limits: Limits,
+    limits: ReadLimits,
 }
 
 impl NodeReadLimits {
     /// Creates the settings with the limits of a single read.
     #[must_use]
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: ReadLimits) -> Self {
         Self { limits }
     }
 
     /// Returns the limits of one read.
-    pub(crate) fn limits(&self) -> Limits {
+    pub(crate) fn limits(&self) -> ReadLimits {
         self.limits
     }
 }
 
 impl AppState {
     /// Reads a node within the limits. A failure is converted into an error response with its reason.
-    pub(crate) async fn read_node<T, F>(&self, node: &Node, read: impl FnOnce(Limits) -> F) -> Result<T, ApiError>
+    pub(crate) async fn read_node<T, F>(&self, node: &Node, read: impl FnOnce(ReadLimits) -> F) -> Result<T, ApiError>
     where
         F: Future<Output = Result<T, Failure>>,
     {
@@ -42,11 +42,15 @@ impl AppState {
     ///
     /// All node reads during requests use this method, which delays the next login after a refused login.
     /// The delay prevents repeated requests from locking the database account.
-    pub(crate) async fn try_read_node<T, F>(&self, node: &Node, read: impl FnOnce(Limits) -> F) -> Result<T, Failure>
+    pub(crate) async fn try_read_node<T, F>(
+        &self,
+        node: &Node,
+        read: impl FnOnce(ReadLimits) -> F,
+    ) -> Result<T, Failure>
     where
         F: Future<Output = Result<T, Failure>>,
     {
-        let login = Login::request(&self.store, &node.id, LoginCause::Requested).await?;
+        let login = LoginAttempt::request(&self.store, &node.id, LoginTrigger::Requested).await?;
         let result = read(self.node_reads.limits).await;
         login.record(node, result.as_ref().err()).await;
         result

@@ -1,6 +1,6 @@
 //! Pagination with `offset` and `limit`, as in the TaurusDB API.
 
-use clew_model::Page;
+use clew_model::Pagination;
 use utoipa::IntoParams;
 
 use crate::error::ApiError;
@@ -20,16 +20,16 @@ pub(crate) struct PageParameters {
 }
 
 /// Parses the page parameters of a query string.
-pub(crate) fn parse_page_parameters(query: Option<&str>) -> Result<Page, ApiError> {
+pub(crate) fn parse_page_parameters(query: Option<&str>) -> Result<Pagination, ApiError> {
     let query = Query::parse(query)?;
-    Ok(Page {
+    Ok(Pagination {
         offset: query.get_number("offset", 0, i32::MAX.unsigned_abs(), 0)?,
         limit: query.get_number("limit", 1, 100, 100)?,
     })
 }
 
 /// Returns one page of a list and the total number of elements.
-pub(crate) fn slice_page<T, V>(list: Vec<T>, page: Page, view: impl FnMut(T) -> V) -> (Vec<V>, u64) {
+pub(crate) fn slice_page<T, V>(list: Vec<T>, page: Pagination, view: impl FnMut(T) -> V) -> (Vec<V>, u64) {
     let total = list.len() as u64;
     let (offset, limit) = (page.offset as usize, page.limit as usize);
     (list.into_iter().skip(offset).take(limit).map(view).collect(), total)

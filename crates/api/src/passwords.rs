@@ -14,16 +14,18 @@ static HASHING_PERMITS: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(2)
 
 /// Hashes a password into a PHC string.
 pub(crate) async fn hash_password(password: SecretString) -> Result<String, ApiError> {
-    run_with_hashing_permit(move || password::hash(&password)).await?.map_err(|error| ApiError::internal_error(&error))
+    run_with_hashing_permit(move || password::hash_password(&password))
+        .await?
+        .map_err(|error| ApiError::internal_error(&error))
 }
 
 /// Verifies a password against a PHC string. The duration is the same if there is no hash.
 pub(crate) async fn verify_password(given: SecretString, hash: Option<String>) -> Result<bool, ApiError> {
     run_with_hashing_permit(move || {
         if let Some(hash) = hash {
-            return password::verify(&given, &hash);
+            return password::verify_password(&given, &hash);
         }
-        password::dummy_verify(&given);
+        password::simulate_verification(&given);
         false
     })
     .await

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use clew_iam::decision::{Grant, GrantPath, Principal};
+use clew_iam::decision::{Grant, GrantSource, Principal};
 use clew_iam::policy::{Policy, system};
 use clew_model::UserId;
 use clew_store::{CachedView, Store, StoreError, StoredGrant, StoredPolicy, VersionedCache};
@@ -53,7 +53,8 @@ pub(crate) fn evaluate_policies<T>(principal: &Principal, evaluation: impl FnOnc
     // The current-thread runtime of tests does not support `block_in_place`.
     let is_multi_threaded =
         || Handle::try_current().is_ok_and(|handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread);
-    let is_large = principal.policy_bytes() >= LARGE_POLICY_BYTES || principal.budget.spent() >= LARGE_WORK_UNITS;
+    let is_large =
+        principal.total_policy_bytes() >= LARGE_POLICY_BYTES || principal.budget.used_units() >= LARGE_WORK_UNITS;
     if is_large && is_multi_threaded() { block_in_place(evaluation) } else { evaluation() }
 }
 
@@ -61,8 +62,8 @@ pub(crate) fn evaluate_policies<T>(principal: &Principal, evaluation: impl FnOnc
 ///
 /// If a policy cannot be parsed, no policy of the user applies, because the policy could contain a Deny statement.
 pub(crate) async fn load_policies(store: &Store, user: &UserId) -> Result<Arc<[Grant]>, StoreError> {
-    let (stored, user) = (store.grants_of(user).await?, user.clone());
-    let bytes: usize = stored.iter().map(StoredGrant::document_bytes).sum();
+    let (stored, user) = (store.list_grants_of_user(user).await?, user.clone());
+    let bytes: usize = stored.iter().map(StoredGrant::document_len).sum();
     let parse =
         move || stored.into_iter().map(|stored| parse_grant(&user, stored)).collect::<Option<_>>().unwrap_or_default();
     if bytes < LARGE_POLICY_BYTES {
@@ -75,7 +76,7 @@ pub(crate) async fn load_policies(store: &Store, user: &UserId) -> Result<Arc<[G
 fn parse_grant(user: &UserId, stored: StoredGrant) -> Option<Grant> {
     let (policy_name, policy) = match stored.policy {
         StoredPolicy::System { name } => {
-            let policy = system::find(&name).cloned();
+            let policy = system::find_system_policy(&name).cloned();
             (name, policy)
         }
         StoredPolicy::Custom { name, document } => {
@@ -90,7 +91,7 @@ fn parse_grant(user: &UserId, stored: StoredGrant) -> Option<Grant> {
     Some(Grant {
         policy,
         policy_name,
-        via: stored.via_group.map_or(GrantPath::User, GrantPath::Group),
+        via: stored.via_group.map_or(GrantSource::User, GrantSource::Group),
         project: stored.project,
     })
 }

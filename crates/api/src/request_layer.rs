@@ -154,13 +154,13 @@ mod tests {
     use axum::routing::get;
     use clew_model::AccessKeyId;
     use clew_store::{InitialTenant, Store};
-    use clew_tasks::{CollectionQueue, IntelligentKills, KillExecutor, Settings};
+    use clew_tasks::{CollectionQueue, IntelligentKillQueue, KillExecutor, WorkerSettings};
     use http_body_util::BodyExt;
     use hyper::service::Service as _;
     use hyper_util::service::TowerToHyperService;
 
     use super::*;
-    use crate::{ApiSettings, AppComponents, Metrics, NodeReadLimits, RateLimits, Rates};
+    use crate::{ApiSettings, AppComponents, Metrics, NodeReadLimits, RateLimits, RateSettings};
 
     async fn panicking_handler() -> &'static str {
         panic!("on purpose")
@@ -178,13 +178,15 @@ mod tests {
             secret_key: "secret".into(),
         };
         let (store, _) =
-            Store::initialise(&clew_model::Origin::local("test"), &folder.path().join("data"), tenant).await.unwrap();
+            Store::initialise(&clew_model::Origin::for_local_account("test"), &folder.path().join("data"), tenant)
+                .await
+                .unwrap();
         let metrics = Metrics::default();
-        let collections = CollectionQueue::new(store.clone(), Settings::default(), Arc::new(metrics.clone()));
-        let limits = RateLimits::new(Rates::default(), metrics.clone());
+        let collections = CollectionQueue::new(store.clone(), WorkerSettings::default(), Arc::new(metrics.clone()));
+        let limits = RateLimits::new(RateSettings::default(), metrics.clone());
         let (settings, node_reads) = (ApiSettings::default(), NodeReadLimits::default());
         let kills = KillExecutor::new(store.clone(), clew_diagnose::ProtectedAccounts::default());
-        let intelligent_kills = IntelligentKills::new(store.clone(), kills.clone(), &Settings::default());
+        let intelligent_kills = IntelligentKillQueue::new(store.clone(), kills.clone(), &WorkerSettings::default());
         let parts =
             AppComponents { store, collections, node_reads, kills, intelligent_kills, settings, limits, metrics };
         let router = Router::new()

@@ -29,19 +29,19 @@ use connection::ConnectionHandler;
 pub use error::ServeError;
 use per_peer_limit::{PeerSlot, PerPeerLimit};
 use reserved::Admission;
-pub use tls::Tls;
+pub use tls::TlsConfig;
 
 /// Listening socket, with or without TLS.
 #[derive(Debug)]
 pub struct Listener {
     tcp: TcpListener,
-    tls: Option<Tls>,
+    tls: Option<TlsConfig>,
 }
 
 impl Listener {
     /// Creates a listener whose connections use TLS.
     #[must_use]
-    pub fn with_tls(tcp: TcpListener, tls: Tls) -> Self {
+    pub fn with_tls(tcp: TcpListener, tls: TlsConfig) -> Self {
         Self { tcp, tls: Some(tls) }
     }
 }

@@ -33,7 +33,7 @@ async fn find_collection_task(
         .get_required("request_id")?
         .parse()
         .map_err(|_| ApiError::invalid_parameter("parameter-request-id", Vec::new()))?;
-    let task = caller.view.task(&id).await?.filter(|task| {
+    let task = caller.view.find_task(&id).await?.filter(|task| {
         task.project_id == target.project.id && task.instance_id == target.instance.id && task.node_id == target.node
     });
     Ok(task)

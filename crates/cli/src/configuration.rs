@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clew_api::{AllowedHosts, ApiSettings, Rates, TrustedProxies};
+use clew_api::{AllowedHosts, ApiSettings, RateSettings, TrustedProxies};
 use clew_diagnose::ProtectedAccounts;
 use clew_model::Zone;
-use clew_store::Location;
+use clew_store::StoreLocation;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
@@ -160,7 +160,7 @@ pub(crate) const DEFAULT_LISTEN_ADDRESS: &str = "127.0.0.1:8407";
 
 impl Default for CollectionSettings {
     fn default() -> Self {
-        let settings = clew_tasks::Settings::default();
+        let settings = clew_tasks::WorkerSettings::default();
         Self {
             concurrency: settings.concurrency,
             waiting: settings.max_stalled,
@@ -172,7 +172,7 @@ impl Default for CollectionSettings {
 
 impl Default for NodeSettings {
     fn default() -> Self {
-        let limits = clew_mysql::Limits::default();
+        let limits = clew_mysql::ReadLimits::default();
         Self {
             timeout: to_signed_duration(limits.read_timeout),
             connect_timeout: to_signed_duration(limits.connect_timeout),
@@ -183,7 +183,7 @@ impl Default for NodeSettings {
 
 impl Default for ResultSettings {
     fn default() -> Self {
-        let settings = clew_tasks::Settings::default();
+        let settings = clew_tasks::WorkerSettings::default();
         Self {
             location: String::new(),
             retention: to_signed_duration(settings.retention),
@@ -194,7 +194,7 @@ impl Default for ResultSettings {
 
 impl Default for AuditSettings {
     fn default() -> Self {
-        Self { retention: to_signed_duration(clew_tasks::Settings::default().audit_retention) }
+        Self { retention: to_signed_duration(clew_tasks::WorkerSettings::default().audit_retention) }
     }
 }
 
@@ -216,7 +216,8 @@ impl Default for HttpSettings {
 
 impl Default for RateSettings {
     fn default() -> Self {
-        let Rates { principal_per_second, principal_burst, peer_per_second, peer_burst } = Rates::default();
+        let RateSettings { principal_per_second, principal_burst, peer_per_second, peer_burst } =
+            RateSettings::default();
         let ApiSettings {
             max_streams_per_principal: streams_per_principal,
             max_long_polls_per_principal: long_polls_per_principal,
@@ -235,8 +236,8 @@ impl Default for RateSettings {
 
 impl RateSettings {
     /// Converts the request rates to the type of the API.
-    pub(crate) fn request_rates(&self) -> Rates {
-        Rates {
+    pub(crate) fn request_rates(&self) -> RateSettings {
+        RateSettings {
             principal_per_second: self.principal_per_second,
             principal_burst: self.principal_burst,
             peer_per_second: self.peer_per_second,
@@ -260,13 +261,13 @@ impl Configuration {
     }
 
     /// Location of the data directory and the metadata database.
-    pub(crate) fn store_location(&self) -> Result<Location, CliError> {
+    pub(crate) fn store_location(&self) -> Result<StoreLocation, CliError> {
         store_location(&self.data_dir, Some(&*self.metadata).filter(|url| !url.is_empty()))
     }
 
     /// Settings of the worker. Fails if a duration or a count is out of range.
-    pub(crate) fn worker_settings(&self) -> Result<clew_tasks::Settings, CliError> {
-        Ok(clew_tasks::Settings {
+    pub(crate) fn worker_settings(&self) -> Result<clew_tasks::WorkerSettings, CliError> {
+        Ok(clew_tasks::WorkerSettings {
             concurrency: require_at_least_one("collections.concurrency", self.collections.concurrency)?,
             max_stalled: self.collections.waiting,
             max_running_per_node: require_at_least_one("collections.per_node", self.collections.per_node)?,
@@ -274,12 +275,12 @@ impl Configuration {
             retention: require_positive_duration("results.retention", self.results.retention)?,
             formula_guard: self.results.formula_guard,
             audit_retention: require_positive_duration("audit.retention", self.audit.retention)?,
-            limits: clew_mysql::Limits {
+            limits: clew_mysql::ReadLimits {
                 read_timeout: require_positive_duration("nodes.timeout", self.nodes.timeout)?,
                 connect_timeout: require_positive_duration("nodes.connect_timeout", self.nodes.connect_timeout)?,
                 max_bytes: require_at_least_one("nodes.max_bytes", self.nodes.max_bytes)?,
             },
-            ..clew_tasks::Settings::default()
+            ..clew_tasks::WorkerSettings::default()
         })
     }
 
@@ -291,7 +292,7 @@ impl Configuration {
                 "kills.protected_accounts contains {name:?}; expected account names without hosts, such as \"billing\""
             )));
         }
-        Ok(ProtectedAccounts::default().with(names.iter().map(String::as_bytes)))
+        Ok(ProtectedAccounts::default().with_accounts(names.iter().map(String::as_bytes)))
     }
 
     /// Settings of the HTTP server. Fails if an address is invalid or a duration is out of range.
@@ -412,7 +413,7 @@ mod tests {
             parse_configuration(&format!("[kills]\nprotected_accounts = {names}")).unwrap().protected_accounts()
         };
         let both = protected(r#"["billing"]"#).unwrap();
-        assert!(both.protects(b"billing") && both.protects(b"rdsadmin") && !both.protects(b"app"));
+        assert!(both.is_protected(b"billing") && both.is_protected(b"rdsadmin") && !both.is_protected(b"app"));
         for invalid in [r#"["a", ""]"#, r#"["billing@%"]"#] {
             let error = format!("{:?}", protected(invalid).unwrap_err());
             assert!(error.contains("kills.protected_accounts"), "{error}");

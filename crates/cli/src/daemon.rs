@@ -12,7 +12,7 @@ use clap::Args;
 use clew_api::{ApiSettings, AppComponents, AppState, Metrics, NodeReadLimits, RateLimits};
 use clew_model::{AuditEvent, Origin, Outcome, Zone};
 use clew_store::{ServingLock, Store, StoreError};
-use clew_tasks::{CollectionQueue, IntelligentKills, KillExecutor, KillTaskWorker, Settings};
+use clew_tasks::{CollectionQueue, IntelligentKillQueue, KillExecutor, KillTaskWorker, WorkerSettings};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
@@ -98,10 +98,10 @@ fn set_spill_directory(data_dir: &Path) -> Result<(), CliError> {
 /// Store and services of a `clew serve` or `clew worker` process.
 pub(crate) struct Daemon {
     store: Store,
-    settings: Settings,
+    settings: WorkerSettings,
     metrics: Metrics,
     kills: KillExecutor,
-    intelligent_kills: IntelligentKills,
+    intelligent_kills: IntelligentKillQueue,
     collections: CollectionQueue,
     _lock: ServingLock,
 }
@@ -116,11 +116,11 @@ impl Daemon {
         disable_core_dumps();
 
         let store = Store::open(configuration.store_location()?).await?.with_zones(configuration.zones.clone());
-        clew_mysql::share_session_token(&store.session_token());
+        clew_mysql::set_installation_token(&store.session_token());
         set_spill_directory(&configuration.data_dir)?;
         let store = result_store::attach_result_store(store, s3).await?;
         let lock = store.lock_for_serving()?;
-        store.end_all_kill_leases(&lock).await?;
+        store.end_all_kill_task_leases(&lock).await?;
         let taken_over = store.end_all_leases(&lock).await?;
         if taken_over > 0 {
             info!(tasks.taken_over = taken_over, "taking over collections of a server that is gone");
@@ -128,7 +128,7 @@ impl Daemon {
         let metrics = Metrics::default();
         let kills = KillExecutor::new(store.clone(), protected);
         Ok(Self {
-            intelligent_kills: IntelligentKills::new(store.clone(), kills.clone(), &settings),
+            intelligent_kills: IntelligentKillQueue::new(store.clone(), kills.clone(), &settings),
             collections: CollectionQueue::new(store.clone(), settings.clone(), Arc::new(metrics.clone())),
             store,
             settings,
@@ -141,7 +141,7 @@ impl Daemon {
     /// Spawns a task that receives notifications from other processes until `shutdown`.
     pub(crate) fn listen_for_notifications(&self, shutdown: &CancellationToken) {
         let (collections, kills) = (self.collections.clone(), self.intelligent_kills.clone());
-        tokio::spawn(clew_tasks::listen(self.store.clone(), collections, kills, shutdown.clone()));
+        tokio::spawn(clew_tasks::listen_for_events(self.store.clone(), collections, kills, shutdown.clone()));
     }
 
     /// Spawns a task that periodically checks whether the master key was rotated.
@@ -150,7 +150,7 @@ impl Daemon {
         let (store, shutdown) = (self.store.clone(), shutdown.clone());
         tokio::spawn(async move {
             while shutdown.run_until_cancelled(tokio::time::sleep(MASTER_KEY_CHECK_INTERVAL)).await.is_some() {
-                if let Err(rotated @ StoreError::MasterKeyRotated) = store.ping().await {
+                if let Err(rotated @ StoreError::MasterKeyRotated) = store.check_health().await {
                     error!(error = %rotated, "stopping");
                     shutdown.cancel();
                     return Err(rotated.into());
@@ -211,7 +211,7 @@ async fn record_audit_loss(store: &Store) -> Result<(), StoreError> {
     let missing = AuditEvent {
         outcome: Outcome::Failed,
         detail: serde_json::json!({ "problem": loss.to_string() }),
-        ..AuditEvent::succeeded(&Origin::clew(), "AuditTruncated", "audit")
+        ..AuditEvent::new_success(&Origin::for_clew(), "AuditTruncated", "audit")
     };
     store.append_audit_event(&missing).await?;
     store.acknowledge_audit_loss(&loss);

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 use clap::{Args, ValueEnum};
-use clew_diagnose::terminal::one_line;
-use clew_mysql::{Diagnosis, diagnose};
+use clew_diagnose::terminal::bytes_to_single_line;
+use clew_mysql::{Diagnosis, diagnose_node};
 
 use crate::error::CliError;
 use crate::node_url::NodeArgs;
@@ -31,7 +31,7 @@ enum Format {
 
 pub(crate) async fn run(arguments: DoctorArgs) -> Result<(), CliError> {
     let (node, limits) = arguments.node.resolve_node()?;
-    let diagnosis = diagnose(&node, &limits).await?;
+    let diagnosis = diagnose_node(&node, &limits).await?;
     match arguments.format {
         Format::Text => output::write_styled_stdout(&render_diagnosis(&diagnosis, output::stdout_has_colours())),
         Format::Json => output::write_stdout(&output::to_json_text(&diagnosis)?),
@@ -46,12 +46,12 @@ pub(crate) fn render_diagnosis(diagnosis: &Diagnosis, colours: bool) -> String {
     let mut text = format!(
         "{} {}, connected as {}, {}\n",
         diagnosis.server_flavor,
-        one_line(diagnosis.server_version.as_bytes()),
-        one_line(diagnosis.account.as_bytes()),
-        diagnosis
-            .cipher
-            .as_ref()
-            .map_or("not encrypted".to_owned(), |cipher| format!("encrypted ({})", one_line(cipher.as_bytes()))),
+        bytes_to_single_line(diagnosis.server_version.as_bytes()),
+        bytes_to_single_line(diagnosis.account.as_bytes()),
+        diagnosis.cipher.as_ref().map_or("not encrypted".to_owned(), |cipher| format!(
+            "encrypted ({})",
+            bytes_to_single_line(cipher.as_bytes())
+        )),
     );
     if diagnosis.clock_difference.abs() > MAX_CLOCK_SKEW_SECONDS {
         let _ = writeln!(
@@ -66,7 +66,8 @@ pub(crate) fn render_diagnosis(diagnosis: &Diagnosis, colours: bool) -> String {
         let style = if colours { Style::new().fg_color(Some(colour.into())) } else { Style::new() };
         let _ = writeln!(text, "{style}{mark}{style:#}  {}", check.what);
         if let Some(limitation) = &check.limitation {
-            let (what, why) = (one_line(limitation.what.as_bytes()), one_line(limitation.why.as_bytes()));
+            let (what, why) =
+                (bytes_to_single_line(limitation.what.as_bytes()), bytes_to_single_line(limitation.why.as_bytes()));
             let _ = writeln!(text, "    {what}\n    reason: {why}");
         }
     }
@@ -76,7 +77,7 @@ pub(crate) fn render_diagnosis(diagnosis: &Diagnosis, colours: bool) -> String {
     if !remedies.is_empty() {
         let _ = writeln!(text, "\nStatements to run as an administrator of the server:");
         for remedy in remedies {
-            let _ = writeln!(text, "    {}", one_line(remedy.as_bytes()));
+            let _ = writeln!(text, "    {}", bytes_to_single_line(remedy.as_bytes()));
         }
     }
     text

@@ -101,7 +101,7 @@ async fn create_domain(arguments: CreateArgs) -> Result<(), CliError> {
 }
 
 async fn list_domains(arguments: ListArgs) -> Result<(), CliError> {
-    let domains = arguments.store_args.open_store().await?.domains().await?;
+    let domains = arguments.store_args.open_store().await?.list_domains().await?;
     arguments.store_args.format.print(
         || {
             let row = |domain: &Domain| [domain.name.clone(), domain.id.to_string()];

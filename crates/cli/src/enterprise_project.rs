@@ -85,7 +85,7 @@ async fn create_enterprise_project(arguments: CreateArgs) -> Result<(), CliError
 
 async fn list_enterprise_projects(arguments: ListArgs) -> Result<(), CliError> {
     let directory = arguments.domain_args.open_directory().await?;
-    let all = directory.store.enterprise_projects(&directory.domain.id).await?;
+    let all = directory.store.list_enterprise_projects(&directory.domain.id).await?;
     let row = |project: &EnterpriseProject| {
         [project.name.clone(), project.id.clone(), format_yes_no(project.enabled), project.description.clone()]
     };

@@ -129,7 +129,7 @@ async fn create_group(arguments: CreateArgs) -> Result<(), CliError> {
 
 async fn list_groups(arguments: ListArgs) -> Result<(), CliError> {
     let directory = arguments.domain_args.open_directory().await?;
-    let groups = directory.store.groups_of(&directory.domain.id).await?;
+    let groups = directory.store.list_groups(&directory.domain.id).await?;
     let row = |group: &Group| [group.name.clone(), group.id.to_string(), group.description.clone()];
     arguments.domain_args.output_format().print(
         || {
@@ -147,7 +147,7 @@ async fn list_groups(arguments: ListArgs) -> Result<(), CliError> {
 async fn show_group(arguments: ShowArgs) -> Result<(), CliError> {
     let directory = arguments.domain_args.open_directory().await?;
     let group = directory.find_group(&arguments.group).await?;
-    let members = directory.store.members_of(&group.id).await?;
+    let members = directory.store.list_group_members(&group.id).await?;
     let policies = load_attachments(&directory, &group).await?;
     arguments.domain_args.output_format().print(
         || {
@@ -177,11 +177,11 @@ async fn show_group(arguments: ShowArgs) -> Result<(), CliError> {
 /// Loads the policy attachments of a group with the policy names.
 async fn load_attachments(directory: &IdentityDirectory, group: &Group) -> Result<Vec<(String, Attachment)>, CliError> {
     let mut policies = Vec::new();
-    for attachment in directory.store.attachments_of_grantee(&Grantee::Group(group.id.clone())).await? {
+    for attachment in directory.store.list_attachments_of_grantee(&Grantee::Group(group.id.clone())).await? {
         let name = match &attachment.policy {
             PolicyRef::System(name) => name.clone(),
             PolicyRef::Custom(id) => {
-                directory.store.policy(id).await?.map_or_else(|| id.to_string(), |policy| policy.name)
+                directory.store.find_policy(id).await?.map_or_else(|| id.to_string(), |policy| policy.name)
             }
         };
         policies.push((name, attachment));
@@ -199,7 +199,7 @@ async fn change_members(arguments: MemberArgs, add: bool) -> Result<(), CliError
         resolved.push(directory.find_user(user).await?);
     }
     if !add {
-        let members = store.members_of(&group.id).await?;
+        let members = store.list_group_members(&group.id).await?;
         if let Some(user) = resolved.iter().find(|user| members.iter().all(|member| member.id != user.id)) {
             let what = format!("{} is not a member of {}; nothing was changed", user.name, group.name);
             return Err(
@@ -209,12 +209,12 @@ async fn change_members(arguments: MemberArgs, add: bool) -> Result<(), CliError
     }
     for user in &resolved {
         if add {
-            store.add_member(origin, &group.id, &user.id).await?;
+            store.add_group_member(origin, &group.id, &user.id).await?;
         } else {
-            store.remove_member(origin, &group.id, &user.id).await?;
+            store.remove_group_member(origin, &group.id, &user.id).await?;
         }
     }
-    let members = store.members_of(&group.id).await?;
+    let members = store.list_group_members(&group.id).await?;
     let names: Vec<_> = members.iter().map(|user| user.name.clone()).collect();
     domain_args.output_format().print(
         || {

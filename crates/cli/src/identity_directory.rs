@@ -11,12 +11,12 @@ use crate::error::CliError;
 
 /// Finds a domain by name or id.
 pub(crate) async fn find_domain(store: &Store, name_or_id: &str) -> Result<Domain, CliError> {
-    find_by_id_or_name(store.domains().await?, "domain", name_or_id, |domain| (domain.id.as_str(), &domain.name))
+    find_by_id_or_name(store.list_domains().await?, "domain", name_or_id, |domain| (domain.id.as_str(), &domain.name))
 }
 
 /// Returns the only domain of the store. Fails if the store has several domains.
 pub(crate) async fn find_single_domain(store: &Store) -> Result<Domain, CliError> {
-    let mut all = store.domains().await?;
+    let mut all = store.list_domains().await?;
     match (all.pop(), all.is_empty()) {
         (Some(only), true) => Ok(only),
         (last, _) => {
@@ -35,17 +35,17 @@ pub(crate) struct IdentityDirectory {
 
 impl IdentityDirectory {
     pub(crate) async fn find_user(&self, name_or_id: &str) -> Result<User, CliError> {
-        let users = self.store.users_of(&self.domain.id).await?;
+        let users = self.store.list_users(&self.domain.id).await?;
         find_by_id_or_name(users, "user", name_or_id, |user| (user.id.as_str(), &user.name))
     }
 
     pub(crate) async fn find_group(&self, name_or_id: &str) -> Result<Group, CliError> {
-        let groups = self.store.groups_of(&self.domain.id).await?;
+        let groups = self.store.list_groups(&self.domain.id).await?;
         find_by_id_or_name(groups, "group", name_or_id, |group| (group.id.as_str(), &group.name))
     }
 
     pub(crate) async fn find_project(&self, name_or_id: &str) -> Result<Project, CliError> {
-        let projects = self.store.projects_of(&self.domain.id).await?;
+        let projects = self.store.list_projects(&self.domain.id).await?;
         find_by_id_or_name(projects, "project", name_or_id, |project| (project.id.as_str(), &project.name))
     }
 
@@ -60,7 +60,7 @@ pub(crate) async fn find_enterprise_project(
     domain: &DomainId,
     name_or_id: &str,
 ) -> Result<EnterpriseProject, CliError> {
-    let projects = store.enterprise_projects(domain).await?;
+    let projects = store.list_enterprise_projects(domain).await?;
     find_by_id_or_name(projects, "enterprise project", name_or_id, |project| (&project.id, &project.name))
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use clew_iam::{access_key, password};
 use clew_model::AccessKeyId;
-use clew_store::{InitialIds, InitialTenant, Location, Store, StoreError};
+use clew_store::{InitialIds, InitialTenant, Store, StoreError, StoreLocation};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 
@@ -37,7 +37,7 @@ pub(crate) struct InitArgs {
 }
 
 impl InitArgs {
-    fn store_location(&self) -> Result<Location, CliError> {
+    fn store_location(&self) -> Result<StoreLocation, CliError> {
         self.metadata.store_location(&self.data_dir)
     }
 }
@@ -109,9 +109,9 @@ struct GeneratedSecrets {
 fn generate_secrets() -> Result<GeneratedSecrets, CliError> {
     let failed =
         |error: &dyn std::error::Error| CliError::new_failure(format!("could not generate the credentials: {error}"));
-    let password = password::generate().map_err(|error| failed(&error))?;
-    let password_hash = password::hash(&password).map_err(|error| failed(&error))?;
-    let secret_key = access_key::generate_secret().map_err(|error| failed(&error))?;
+    let password = password::generate_password().map_err(|error| failed(&error))?;
+    let password_hash = password::hash_password(&password).map_err(|error| failed(&error))?;
+    let secret_key = access_key::generate_secret_key().map_err(|error| failed(&error))?;
     Ok(GeneratedSecrets { password, password_hash, access_key: AccessKeyId::generate(), secret_key })
 }
 

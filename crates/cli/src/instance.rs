@@ -7,7 +7,7 @@ mod set_node;
 mod tag;
 
 use clap::{Args, Subcommand};
-use clew_model::{Instance, InstanceFilter, Origin, Page, ProjectId, Tag};
+use clew_model::{Instance, InstanceFilter, Origin, Pagination, ProjectId, Tag};
 use clew_store::{Project, Store};
 
 use crate::confirm::ConfirmArgs;
@@ -108,9 +108,9 @@ impl ProjectArgs {
         let store = self.store_args.open_store().await?;
         let projects = match &self.domain {
             Some(name_or_id) => {
-                store.projects_of(&identity_directory::find_domain(&store, name_or_id).await?.id).await?
+                store.list_projects(&identity_directory::find_domain(&store, name_or_id).await?.id).await?
             }
-            None => store.all_projects().await?,
+            None => store.list_all_projects().await?,
         };
         let format_project =
             |project: &Project| format!("{} ({} of {})", project.id, project.name, project.domain_name);
@@ -149,9 +149,9 @@ pub(crate) async fn find_instance(
     name_or_id: &str,
 ) -> Result<Option<Instance>, CliError> {
     if let Ok(id) = name_or_id.parse() {
-        return Ok(store.instance(project, &id).await?);
+        return Ok(store.find_instance(project, &id).await?);
     }
-    let mut all = store.all_instances().await?.into_iter();
+    let mut all = store.list_all_instances().await?.into_iter();
     Ok(all.find(|instance| instance.project_id == *project && instance.name == name_or_id))
 }
 
@@ -175,8 +175,8 @@ async fn list_instances(project_args: ProjectArgs) -> Result<(), CliError> {
     let Inventory { store, project, .. } = project_args.open_inventory().await?;
     let mut all = Vec::new();
     loop {
-        let page = Page { offset: u32::try_from(all.len()).unwrap_or(u32::MAX), limit: 100 };
-        let (instances, total) = store.instances(&project.id, &InstanceFilter::default(), page).await?;
+        let page = Pagination { offset: u32::try_from(all.len()).unwrap_or(u32::MAX), limit: 100 };
+        let (instances, total) = store.list_instances(&project.id, &InstanceFilter::default(), page).await?;
         let is_last_page = instances.is_empty();
         all.extend(instances);
         if is_last_page || all.len() as u64 >= total {

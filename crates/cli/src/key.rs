@@ -4,7 +4,7 @@ mod create;
 
 use clap::{Args, Subcommand};
 use clew_model::AccessKeyId;
-use clew_store::KeyRecord;
+use clew_store::AccessKeyRecord;
 use serde_json::{Value, json};
 
 use crate::confirm::ConfirmArgs;
@@ -85,11 +85,11 @@ async fn list_keys(arguments: ListArgs) -> Result<(), CliError> {
     let directory = arguments.domain_args.open_directory().await?;
     let users = match &arguments.user {
         Some(user) => vec![directory.find_user(user).await?],
-        None => directory.store.users_of(&directory.domain.id).await?,
+        None => directory.store.list_users(&directory.domain.id).await?,
     };
     let mut keys = Vec::new();
     for user in users {
-        keys.extend(directory.store.keys_of(&user.id).await?.into_iter().map(|key| (user.name.clone(), key)));
+        keys.extend(directory.store.list_access_keys(&user.id).await?.into_iter().map(|key| (user.name.clone(), key)));
     }
     arguments.domain_args.output_format().print(
         || render_table(&keys),
@@ -100,7 +100,7 @@ async fn list_keys(arguments: ListArgs) -> Result<(), CliError> {
 async fn set_key_enabled(domain_args: &DomainArgs, id: &AccessKeyId, enabled: bool) -> Result<(), CliError> {
     let directory = domain_args.open_directory().await?;
     let (user, _) = find_key(&directory, id).await?;
-    directory.store.set_key_enabled(&directory.origin, id, enabled).await?;
+    directory.store.set_access_key_enabled(&directory.origin, id, enabled).await?;
     domain_args.output_format().print(
         || format!("{} the access key {id} of {user}.\n", if enabled { "Enabled" } else { "Disabled" }),
         || json!({ "access_key": id, "user": user, "enabled": enabled }),
@@ -112,7 +112,7 @@ async fn remove_key(arguments: RemoveArgs) -> Result<(), CliError> {
     let id = &arguments.access_key;
     let (user, _) = find_key(&directory, id).await?;
     arguments.confirmation.confirm_action(format!("remove the access key {id} of {user}")).await?;
-    directory.store.remove_key(&directory.origin, id).await?;
+    directory.store.remove_access_key(&directory.origin, id).await?;
     arguments
         .domain_args
         .output_format()
@@ -120,16 +120,16 @@ async fn remove_key(arguments: RemoveArgs) -> Result<(), CliError> {
 }
 
 /// Finds an access key in the domain, and returns it with the user name.
-async fn find_key(directory: &IdentityDirectory, id: &AccessKeyId) -> Result<(String, KeyRecord), CliError> {
+async fn find_key(directory: &IdentityDirectory, id: &AccessKeyId) -> Result<(String, AccessKeyRecord), CliError> {
     let unknown = || CliError::new_refusal(format!("there is no access key {id}")).with_fix("clew key list shows all");
-    let key = directory.store.key(id).await?.ok_or_else(unknown)?;
-    let user = directory.store.user(&key.user_id).await?.filter(|user| user.domain_id == directory.domain.id);
+    let key = directory.store.find_access_key_record(id).await?.ok_or_else(unknown)?;
+    let user = directory.store.find_user(&key.user_id).await?.filter(|user| user.domain_id == directory.domain.id);
     user.map(|user| (user.name, key)).ok_or_else(unknown)
 }
 
 /// Renders a table of access keys. Each element of `keys` is a user name and a key.
-pub(crate) fn render_table(keys: &[(String, KeyRecord)]) -> String {
-    let row = |(user, key): &(String, KeyRecord)| {
+pub(crate) fn render_table(keys: &[(String, AccessKeyRecord)]) -> String {
+    let row = |(user, key): &(String, AccessKeyRecord)| {
         let last_used = key.last_used_at.map_or("never".to_owned(), time::format_unix_seconds);
         [
             key.id.to_string(),
@@ -148,7 +148,7 @@ pub(crate) fn render_table(keys: &[(String, KeyRecord)]) -> String {
 }
 
 /// Converts an access key to JSON, without the secret.
-pub(crate) fn key_to_json(user: &str, key: &KeyRecord) -> Value {
+pub(crate) fn key_to_json(user: &str, key: &AccessKeyRecord) -> Value {
     json!({
         "access_key": key.id,
         "user": user,

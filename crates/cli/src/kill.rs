@@ -8,13 +8,13 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use clew_diagnose::{ProtectedAccounts, is_internal};
+use clew_diagnose::{ProtectedAccounts, is_internal_session};
 use clew_model::{Failure, NodeUrl, Session};
 use clew_mysql::{
-    FoundSessions, KillEffect, KillKind, Limits, ProcessListRead, Refusal, StateBeforeKill, Victim, find_sessions,
-    kill_all,
+    KillEffect, KillRefusal, KillTarget, ProcessListSource, ReadLimits, SessionLookup, StateBeforeKill, Victim,
+    find_sessions, kill_victims,
 };
-use clew_store::Location;
+use clew_store::StoreLocation;
 
 use crate::configuration::DEFAULT_DATA_DIR;
 use crate::confirm::ConfirmArgs;
@@ -60,7 +60,7 @@ pub(crate) struct KillArgs {
 
 /// Returns the location of the store with the audit log.
 /// `None` if neither `--data-dir` nor `--metadata` is set.
-fn audit_store_location(data_dir: Option<&Path>, metadata: &MetadataArgs) -> Result<Option<Location>, CliError> {
+fn audit_store_location(data_dir: Option<&Path>, metadata: &MetadataArgs) -> Result<Option<StoreLocation>, CliError> {
     let default = metadata.is_set().then_some(Path::new(DEFAULT_DATA_DIR));
     data_dir.or(default).map(|folder| metadata.store_location(folder)).transpose()
 }
@@ -84,12 +84,12 @@ Exit codes: 0 all sessions have terminated or will terminate; 1 at least one ses
 
 pub(crate) async fn run(arguments: KillArgs) -> Result<(), CliError> {
     let (node, limits) = arguments.node.resolve_node()?;
-    let kind = if arguments.query { KillKind::Query } else { KillKind::Connection };
-    let protected = ProtectedAccounts::default().with(arguments.protect.iter().map(String::as_bytes));
+    let kind = if arguments.query { KillTarget::Query } else { KillTarget::Connection };
+    let protected = ProtectedAccounts::default().with_accounts(arguments.protect.iter().map(String::as_bytes));
     let mut seen = HashSet::new();
     let ids: Vec<u64> = arguments.ids.iter().copied().filter(|id| seen.insert(*id)).collect();
 
-    let FoundSessions { read, sessions } = find_sessions(&node, &ids, &limits).await?;
+    let SessionLookup { read, sessions } = find_sessions(&node, &ids, &limits).await?;
     let mut selected = SelectedSessions::new(ids.clone(), sessions);
     reject_protected_sessions(&selected.sessions, kind, &protected)?;
     // With --yes no preview is shown, so an overloaded server is spared the additional reads.
@@ -109,8 +109,11 @@ pub(crate) async fn run(arguments: KillArgs) -> Result<(), CliError> {
         Some(location) => Some(KillAudit::open(location).await?),
         None => None,
     };
-    let before =
-        if report.selected.sessions.is_empty() { None } else { Some(StateBeforeKill::read(&node, &limits).await) };
+    let before = if report.selected.sessions.is_empty() {
+        None
+    } else {
+        Some(StateBeforeKill::read_state(&node, &limits).await)
+    };
     let outcomes = kill_sessions(&node, &report.selected.sessions, kind, &read, &protected, &limits).await?;
     let outcomes = report.outcomes_for_all_ids(&outcomes);
     if let Some(audit) = audit {
@@ -124,7 +127,7 @@ pub(crate) async fn run(arguments: KillArgs) -> Result<(), CliError> {
     match outcomes.iter().filter(|(_, outcome)| !outcome.is_success()).count() {
         0 => Ok(()),
         failures => {
-            let noun = if kind == KillKind::Query { "statements" } else { "sessions" };
+            let noun = if kind == KillTarget::Query { "statements" } else { "sessions" };
             Err(CliError::new_failure(format!("{failures} of {} {noun} could not be killed", outcomes.len())))
         }
     }
@@ -135,11 +138,11 @@ async fn read_kill_effect(
     before: Option<Result<StateBeforeKill, Failure>>,
     node: &NodeUrl,
     outcomes: &[(u64, clew_mysql::KillOutcome)],
-    limits: &Limits,
+    limits: &ReadLimits,
 ) -> Option<Result<KillEffect, Failure>> {
     let before = before.filter(|_| outcomes.iter().any(|(_, outcome)| outcome.was_accepted()))?;
     Some(match before {
-        Ok(before) => before.effect(node, outcomes, limits).await,
+        Ok(before) => before.measure_effect(node, outcomes, limits).await,
         Err(failure) => Err(failure),
     })
 }
@@ -150,37 +153,37 @@ type Outcomes = Vec<(u64, clew_mysql::KillOutcome)>;
 async fn kill_sessions(
     node: &NodeUrl,
     sessions: &[Session],
-    kind: KillKind,
-    read: &ProcessListRead,
+    kind: KillTarget,
+    read: &ProcessListSource,
     protected: &ProtectedAccounts,
-    limits: &Limits,
+    limits: &ReadLimits,
 ) -> Result<Outcomes, CliError> {
     let victim = |session: &Session| match kind {
-        KillKind::Connection => Victim::for_session(session, read),
-        KillKind::Query => Victim::for_statement(session, read),
+        KillTarget::Connection => Victim::for_session(session, read),
+        KillTarget::Query => Victim::for_statement(session, read),
     };
     let victims: Vec<Victim> = sessions.iter().map(victim).collect();
-    Ok(kill_all(node, &victims, kind, protected, limits).await?)
+    Ok(kill_victims(node, &victims, kind, protected, limits).await?)
 }
 
 /// Fails if a session in the list must not be killed. In this case, no session is killed.
 fn reject_protected_sessions(
     sessions: &[Session],
-    kind: KillKind,
+    kind: KillTarget,
     protected: &ProtectedAccounts,
 ) -> Result<(), CliError> {
     let refusal = |session: &Session| {
-        if is_internal(session) {
-            Some(Refusal::Internal)
-        } else if protected.protects(&session.user) {
-            Some(Refusal::Protected { user: clew_diagnose::terminal::one_line(&session.user) })
-        } else if kind == KillKind::Query && session.command.eq_ignore_ascii_case(b"Sleep") {
-            Some(Refusal::Idle)
+        if is_internal_session(session) {
+            Some(KillRefusal::Internal)
+        } else if protected.is_protected(&session.user) {
+            Some(KillRefusal::Protected { user: clew_diagnose::terminal::bytes_to_single_line(&session.user) })
+        } else if kind == KillTarget::Query && session.command.eq_ignore_ascii_case(b"Sleep") {
+            Some(KillRefusal::Idle)
         } else {
             None
         }
     };
-    let refused: Vec<(u64, Refusal)> =
+    let refused: Vec<(u64, KillRefusal)> =
         sessions.iter().filter_map(|session| Some((session.id, refusal(session)?))).collect();
     if refused.is_empty() {
         return Ok(());
@@ -188,7 +191,7 @@ fn reject_protected_sessions(
     let reasons: Vec<String> =
         refused.iter().map(|(id, why)| format!("session {id} cannot be killed: {why}")).collect();
     let error = CliError::new_refusal(format!("{}; nothing was killed", reasons.join("; ")));
-    let idle = refused.iter().any(|(_, why)| *why == Refusal::Idle);
+    let idle = refused.iter().any(|(_, why)| *why == KillRefusal::Idle);
     let hint =
         if idle { "omit --query to kill the session itself, or omit the session id" } else { "omit the session id" };
     Err(error.with_fix(hint))

@@ -1,11 +1,11 @@
 //! Output of limitations: data that the server does not show, with the reason and the fix.
 
-use clew_diagnose::terminal::one_line;
+use clew_diagnose::terminal::bytes_to_single_line;
 use clew_model::Limitation;
 
 /// Formats a limitation as three lines: the missing data, the reason and the fix.
 pub(crate) fn format_limitation(limitation: &Limitation) -> String {
-    let line = |text: &str| one_line(text.as_bytes());
+    let line = |text: &str| bytes_to_single_line(text.as_bytes());
     let remedy = limitation.remedy.as_ref().map_or(String::new(), |remedy| format!("  fix: {}\n", line(remedy)));
     format!("note: {}\n  reason: {}\n{remedy}", line(&limitation.what), line(&limitation.why))
 }

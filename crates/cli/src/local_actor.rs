@@ -12,7 +12,7 @@ pub(crate) fn local_audit_origin() -> Origin {
     let accounts = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
     let account = find_account_name(&accounts, &id).map_or_else(|| format!("uid {id}"), str::to_owned);
     let sudo_user = std::env::var("SUDO_USER").ok().filter(|_| id == "0");
-    Origin::local(match sudo_user.as_deref().and_then(sanitize_user_name) {
+    Origin::for_local_account(match sudo_user.as_deref().and_then(sanitize_user_name) {
         Some(user) => format!("{account} (sudo by {user})"),
         None => account,
     })

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Effects, Style};
 use clap::{Args, ValueEnum};
 use clew_diagnose::waits::{self, TreeLayout, TreeLine, TreeLineKind, WaitGraph};
-use clew_mysql::read_waits;
+use clew_mysql::read_lock_waits;
 
 use crate::error::CliError;
 use crate::node_url::NodeArgs;
@@ -49,9 +49,9 @@ enum Format {
 
 pub(crate) async fn run(arguments: LocksArgs) -> Result<(), CliError> {
     let (node, limits) = arguments.node.resolve_node()?;
-    let observed = read_waits(&node, &limits).await?;
-    let graph = waits::build_graph(&observed);
-    let graph = if arguments.mask { graph.masked() } else { graph };
+    let observed = read_lock_waits(&node, &limits).await?;
+    let graph = waits::build_wait_graph(&observed);
+    let graph = if arguments.mask { graph.with_masked_literals() } else { graph };
     match arguments.format {
         Format::Tree => {
             let colours = output::stdout_has_colours();

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use clap::Args;
-use clew_store::{Location, StoreError};
+use clew_store::{StoreError, StoreLocation};
 
 use crate::error::CliError;
 
@@ -24,15 +24,15 @@ impl MetadataArgs {
     }
 
     /// Returns the store location from the data directory and `--metadata`.
-    pub(crate) fn store_location(&self, data_dir: &Path) -> Result<Location, CliError> {
+    pub(crate) fn store_location(&self, data_dir: &Path) -> Result<StoreLocation, CliError> {
         store_location(data_dir, self.metadata.as_deref())
     }
 }
 
 /// Returns the store location from a data directory and an optional metadata URL.
 /// Errors omit an invalid URL, because the URL may contain a password.
-pub(crate) fn store_location(data_dir: &Path, metadata: Option<&str>) -> Result<Location, CliError> {
+pub(crate) fn store_location(data_dir: &Path, metadata: Option<&str>) -> Result<StoreLocation, CliError> {
     let metadata = metadata.map(str::parse).transpose();
     let metadata = metadata.map_err(|error: StoreError| CliError::new_refusal(error.to_string()))?;
-    Ok(Location { data_dir: data_dir.to_owned(), metadata_url: metadata })
+    Ok(StoreLocation { data_dir: data_dir.to_owned(), metadata_url: metadata })
 }

@@ -33,8 +33,8 @@ impl NewPasswordArgs {
         let failed =
             |error: &dyn std::error::Error| CliError::new_failure(format!("could not process the password: {error}"));
         if !self.password_stdin {
-            let generated = password::generate().map_err(|error| failed(&error))?;
-            let hash = password::hash(&generated).map_err(|error| failed(&error))?;
+            let generated = password::generate_password().map_err(|error| failed(&error))?;
+            let hash = password::hash_password(&generated).map_err(|error| failed(&error))?;
             return Ok(NewPassword { hash, generated: Some(generated) });
         }
         let prompt = format!("New password of {user}: ");
@@ -42,8 +42,8 @@ impl NewPasswordArgs {
             tokio::task::spawn_blocking(move || read_password_line(&prompt)).await.map_err(|error| failed(&error))?;
         let input =
             input.map_err(|error| CliError::new_failure(format!("could not read a password from stdin: {error}")))?;
-        password::check_rules(&input, user).map_err(|error| CliError::new_refusal(error.to_string()))?;
-        let hash = password::hash(&input).map_err(|error| failed(&error))?;
+        password::check_password_rules(&input, user).map_err(|error| CliError::new_refusal(error.to_string()))?;
+        let hash = password::hash_password(&input).map_err(|error| failed(&error))?;
         Ok(NewPassword { hash, generated: None })
     }
 }

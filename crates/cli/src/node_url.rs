@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use clew_model::NodeUrl;
-use clew_mysql::Limits;
+use clew_mysql::ReadLimits;
 use secrecy::SecretString;
 
 use crate::error::CliError;
@@ -28,10 +28,10 @@ pub(crate) struct NodeArgs {
 
 impl NodeArgs {
     /// Returns the node URL with its password, and the limits for read operations.
-    pub(crate) fn resolve_node(&self) -> Result<(NodeUrl, Limits), CliError> {
+    pub(crate) fn resolve_node(&self) -> Result<(NodeUrl, ReadLimits), CliError> {
         let node = resolve_password(parse_node_url(&self.url)?)?;
         let timeout = Duration::from_secs(self.timeout);
-        Ok((node, Limits { read_timeout: timeout, connect_timeout: timeout / 2, ..Limits::default() }))
+        Ok((node, ReadLimits { read_timeout: timeout, connect_timeout: timeout / 2, ..ReadLimits::default() }))
     }
 }
 

@@ -124,11 +124,11 @@ async fn load_attachments(
 ) -> Result<Vec<(AttachmentNames, Attachment)>, CliError> {
     let store = &directory.store;
     let mut attachments = Vec::new();
-    for attachment in store.attachments_of_policy(&policy.reference).await? {
+    for attachment in store.list_attachments_of_policy(&policy.reference).await? {
         let domain_and_name = match &attachment.grantee {
-            Grantee::User(id) => store.user(id).await?.map(|user| (user.domain_id, format!("user {}", user.name))),
+            Grantee::User(id) => store.find_user(id).await?.map(|user| (user.domain_id, format!("user {}", user.name))),
             Grantee::Group(id) => {
-                store.group(id).await?.map(|group| (group.domain_id, format!("group {}", group.name)))
+                store.find_group(id).await?.map(|group| (group.domain_id, format!("group {}", group.name)))
             }
         };
         let Some((domain, grantee)) = domain_and_name else { continue };
@@ -136,7 +136,7 @@ async fn load_attachments(
             continue;
         }
         let project = match &attachment.project {
-            Some(id) => store.project(id).await?.map(|project| project.name),
+            Some(id) => store.find_project(id).await?.map(|project| project.name),
             None => None,
         };
         attachments.push((AttachmentNames { grantee, project }, attachment));

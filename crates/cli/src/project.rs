@@ -100,7 +100,7 @@ async fn create_project(arguments: CreateArgs) -> Result<(), CliError> {
 
 async fn list_projects(arguments: ListArgs) -> Result<(), CliError> {
     let directory = arguments.domain_args.open_directory().await?;
-    let projects = directory.store.projects_of(&directory.domain.id).await?;
+    let projects = directory.store.list_projects(&directory.domain.id).await?;
     let row = |project: &Project| {
         let Project { name, id, enabled, masking, description, .. } = project;
         [name.clone(), id.to_string(), format_yes_no(*enabled), format_yes_no(*masking), description.clone()]

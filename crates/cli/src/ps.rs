@@ -42,7 +42,7 @@ pub(crate) async fn run(arguments: PsArgs) -> Result<(), CliError> {
     let selection = arguments.filters.into_selection()?;
     let (node, limits) = arguments.node.resolve_node()?;
     let scope = if arguments.all { SessionScope::All } else { SessionScope::Users };
-    let statements = StatementText::from_masking(arguments.mask);
+    let statements = StatementText::from_masked(arguments.mask);
     let mut snapshot =
         take_snapshot_in_scope(scope, &node, &selection, statements, OutputFormat::Json, &limits).await?;
     let limitations = limitations::format_limitations(&snapshot.summary.limitations);

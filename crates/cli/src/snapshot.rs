@@ -72,7 +72,7 @@ pub(crate) async fn run(arguments: SnapshotArgs) -> Result<(), CliError> {
         Format::Csv => OutputFormat::Csv { formula_guard: !arguments.no_formula_guard },
         Format::Json => OutputFormat::Json,
     };
-    let statements = StatementText::from_masking(arguments.mask);
+    let statements = StatementText::from_masked(arguments.mask);
     let snapshot = if arguments.detail {
         take_detailed_snapshot(&node, &selection, statements, row_format, &limits).await?
     } else {
@@ -96,7 +96,11 @@ fn write_snapshot(arguments: &SnapshotArgs, format: Format, mut snapshot: Snapsh
     let written = match format {
         Format::Csv => {
             let language = Language::from_tag(&arguments.language).unwrap_or_default();
-            let header = if arguments.detail { csv::detailed_header_row(language) } else { csv::header_row(language) };
+            let header = if arguments.detail {
+                csv::encode_detailed_header_row(language)
+            } else {
+                csv::encode_header_row(language)
+            };
             out.write_all(&header).and_then(|()| snapshot.body.write_to(&mut out))
         }
         Format::Json => write_json_snapshot(&mut snapshot, &mut out),

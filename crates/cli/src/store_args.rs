@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use clew_store::{Location, Store};
+use clew_store::{Store, StoreLocation};
 
 use crate::configuration::DEFAULT_DATA_DIR;
 use crate::error::CliError;
@@ -43,7 +43,7 @@ pub(crate) struct DomainArgs {
 }
 
 impl StoreArgs {
-    pub(crate) fn store_location(&self) -> Result<Location, CliError> {
+    pub(crate) fn store_location(&self) -> Result<StoreLocation, CliError> {
         self.metadata.store_location(&self.data_dir)
     }
 

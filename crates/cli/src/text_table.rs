@@ -30,7 +30,7 @@ pub(crate) fn render_fields(fields: &[(&str, String)]) -> String {
 
 /// Sanitises text for a terminal, because some fields contain text from unauthenticated clients.
 pub(crate) fn sanitize_line(text: &str) -> String {
-    clew_diagnose::terminal::one_line(text.as_bytes())
+    clew_diagnose::terminal::bytes_to_single_line(text.as_bytes())
 }
 
 pub(crate) fn format_yes_no(yes: bool) -> String {

@@ -76,7 +76,7 @@ pub(crate) async fn run(arguments: UserCommandArgs) -> Result<(), CliError> {
 
 async fn list_users(arguments: ListArgs) -> Result<(), CliError> {
     let directory = arguments.domain_args.open_directory().await?;
-    let users = directory.store.users_of(&directory.domain.id).await?;
+    let users = directory.store.list_users(&directory.domain.id).await?;
     arguments.domain_args.output_format().print(
         || render::render_table(&users),
         || json!({ "users": users.iter().map(render::user_to_json).collect::<Vec<_>>() }),

@@ -3,7 +3,7 @@
 //! Parsing accepts numbers as text, and missing or null fields, because the cloud's documentation varies.
 //! Ids and the list of instances are required; a response without them is rejected.
 
-use clew_model::{InstanceFilter, InstanceId, Page, Tag};
+use clew_model::{InstanceFilter, InstanceId, Pagination, Tag};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::Client;
@@ -152,7 +152,7 @@ struct DetailResponse {
 
 impl Client {
     /// Returns a page of the project's instances that match all filters.
-    pub async fn list_instances(&self, filter: &InstanceFilter, page: Page) -> Result<InstanceList, ClientError> {
+    pub async fn list_instances(&self, filter: &InstanceFilter, page: Pagination) -> Result<InstanceList, ClientError> {
         let project = self.project_id().await?;
         let mut query = vec![("offset", page.offset.to_string()), ("limit", page.limit.to_string())];
         let texts = [

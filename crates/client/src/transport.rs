@@ -41,7 +41,7 @@ impl ApiRequest<'_> {
         pairs.sort();
         let pairs: Vec<String> = pairs
             .iter()
-            .map(|(key, value)| format!("{}={}", signature::encode(key), signature::encode(value)))
+            .map(|(key, value)| format!("{}={}", signature::percent_encode(key), signature::percent_encode(value)))
             .collect();
         pairs.join("&")
     }
@@ -206,10 +206,10 @@ impl Client {
             path: url.path(),
             query: url.query().unwrap_or_default(),
             headers: &headers,
-            body_sha256: signature::body_sha256(request.body.as_bytes()),
+            body_sha256: signature::hash_body(request.body.as_bytes()),
         };
         let names: Vec<&str> = headers.iter().map(|(name, _)| name.as_str()).collect();
-        let authorization = signature::sign(&to_sign, &names, &date, access_key, secret);
+        let authorization = signature::sign_request(&to_sign, &names, &date, access_key, secret);
         let mut headers = to_header_map(&headers)?;
         headers.insert(AUTHORIZATION, to_header_value("authorization", &authorization)?);
         Ok(headers)

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::hint::black_box;
 use std::io::Cursor;
 
-use clew_diagnose::{Filter, Order, RowSorter, csv};
+use clew_diagnose::{Filter, RowSorter, SortOrder, csv};
 use clew_model::{Selection, Session, SessionRow, SortDirection, SortKey, Transaction};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
@@ -46,7 +46,7 @@ fn build_transactions() -> HashMap<u64, Transaction> {
 }
 
 fn write_snapshot(sessions: &[Session], transactions: &HashMap<u64, Transaction>, selection: &Selection) -> Vec<u8> {
-    let (filter, order) = (Filter::new(selection), Order::new(selection));
+    let (filter, order) = (Filter::new(selection), SortOrder::new(selection));
     let mut sorter = RowSorter::new(Cursor::new(Vec::new()));
     let mut encoded = Vec::new();
     for session in sessions {
@@ -58,7 +58,7 @@ fn write_snapshot(sessions: &[Session], transactions: &HashMap<u64, Transaction>
         }
     }
     let mut out = Vec::new();
-    let mut rows = sorter.finish().expect("memory takes every row");
+    let mut rows = sorter.into_sorted_rows().expect("memory takes every row");
     rows.write_to(&mut out, b"").expect("memory takes every row");
     out
 }

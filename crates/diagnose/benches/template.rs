@@ -74,7 +74,7 @@ fn bench_templates(criterion: &mut Criterion) {
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
                 for statement in &statements {
-                    black_box(template(black_box(statement.as_bytes())));
+                    black_box(build_template(black_box(statement.as_bytes())));
                 }
             });
         });

@@ -10,7 +10,7 @@ const UTF8_BOM: &[u8] = "\u{feff}".as_bytes();
 ///
 /// The Chinese header starts with a byte order mark because spreadsheets require it to detect UTF-8.
 #[must_use]
-pub fn header_row(language: Language) -> Vec<u8> {
+pub fn encode_header_row(language: Language) -> Vec<u8> {
     let mut row = join_column_names(&COLUMNS, language);
     row.extend_from_slice(b"\r\n");
     if language == Language::ZhCn { [UTF8_BOM, &row].concat() } else { row }
@@ -18,8 +18,8 @@ pub fn header_row(language: Language) -> Vec<u8> {
 
 /// Returns the header row of a detailed snapshot, terminated by CRLF.
 #[must_use]
-pub fn detailed_header_row(language: Language) -> Vec<u8> {
-    let mut row = header_row(language);
+pub fn encode_detailed_header_row(language: Language) -> Vec<u8> {
+    let mut row = encode_header_row(language);
     row.truncate(row.len().saturating_sub(2));
     row.push(b',');
     row.extend(join_column_names(&DETAIL_COLUMNS, language));
@@ -29,7 +29,7 @@ pub fn detailed_header_row(language: Language) -> Vec<u8> {
 
 /// Encodes column names as a header row. Column names are never quoted.
 #[must_use]
-pub fn header_from_names(language: Language, names: impl Iterator<Item = &'static str>) -> Vec<u8> {
+pub fn encode_header_names(language: Language, names: impl Iterator<Item = &'static str>) -> Vec<u8> {
     let mut row = if language == Language::ZhCn { UTF8_BOM.to_vec() } else { Vec::new() };
     row.extend_from_slice(names.collect::<Vec<_>>().join(",").as_bytes());
     row.extend_from_slice(b"\r\n");
@@ -49,12 +49,12 @@ fn join_column_names<C>(columns: &[Column<C>], language: Language) -> Vec<u8> {
 /// If `formula_guard` is true, text cells that a spreadsheet would evaluate as a formula get a `'` prefix.
 /// Number cells never get the prefix.
 pub fn encode_row(out: &mut Vec<u8>, row: &SessionRow<'_>, formula_guard: bool) {
-    begin_row(out, row, formula_guard);
+    encode_base_columns(out, row, formula_guard);
     out.extend_from_slice(b"\r\n");
 }
 
 /// Appends the columns of a plain snapshot without a line end. [`push_details`] appends the detail columns.
-pub fn begin_row(out: &mut Vec<u8>, row: &SessionRow<'_>, formula_guard: bool) {
+pub fn encode_base_columns(out: &mut Vec<u8>, row: &SessionRow<'_>, formula_guard: bool) {
     for (at, column) in COLUMNS.iter().enumerate() {
         if at > 0 {
             out.push(b',');
@@ -76,7 +76,7 @@ pub fn encode_cells<'a>(out: &mut Vec<u8>, cells: impl Iterator<Item = (Cell<'a>
 }
 
 /// Appends the detail columns of a row and the terminating CRLF.
-pub fn push_details(out: &mut Vec<u8>, detail: &SessionDetail, formula_guard: bool) {
+pub fn encode_detail_columns(out: &mut Vec<u8>, detail: &SessionDetail, formula_guard: bool) {
     for column in &DETAIL_COLUMNS {
         out.push(b',');
         push_cell(out, (column.cell)(detail), formula_guard && column.kind == ColumnKind::Text);
@@ -183,21 +183,21 @@ mod tests {
 
     #[test]
     fn header_has_keys_in_english_and_labels_with_bom_in_chinese() {
-        let english = String::from_utf8(header_row(Language::EnUs)).unwrap();
+        let english = String::from_utf8(encode_header_row(Language::EnUs)).unwrap();
         assert!(english.starts_with("session_id,user,host,database_name,execution_status,command,sql_statement,"));
         assert!(english.ends_with(",rows_updated_by_transactions\r\n"));
-        let chinese = String::from_utf8(header_row(Language::ZhCn)).unwrap();
+        let chinese = String::from_utf8(encode_header_row(Language::ZhCn)).unwrap();
         assert!(chinese.starts_with("\u{feff}会话ID,用户名,主机IP,"));
         assert_eq!(chinese.matches(',').count(), COLUMNS.len() - 1);
     }
 
     #[test]
     fn detail_columns_follow_the_api_columns() {
-        let english = String::from_utf8(detailed_header_row(Language::EnUs)).unwrap();
-        let base = String::from_utf8(header_row(Language::EnUs)).unwrap();
+        let english = String::from_utf8(encode_detailed_header_row(Language::EnUs)).unwrap();
+        let base = String::from_utf8(encode_header_row(Language::EnUs)).unwrap();
         let added = ",statement_digest,program_name,waits_for,blocker_id,root_blocker_id\r\n";
         assert_eq!(english, base.trim_end().to_owned() + added);
-        let chinese = String::from_utf8(detailed_header_row(Language::ZhCn)).unwrap();
+        let chinese = String::from_utf8(encode_detailed_header_row(Language::ZhCn)).unwrap();
         assert!(chinese.starts_with("\u{feff}会话ID,") && chinese.matches('\u{feff}').count() == 1);
 
         let session = Session { id: 1, command: b"Query".to_vec(), ..Session::default() };
@@ -208,8 +208,8 @@ mod tests {
             ..SessionDetail::default()
         };
         let mut row = Vec::new();
-        begin_row(&mut row, &SessionRow { session: &session, transaction: None }, true);
-        push_details(&mut row, &detail, true);
+        encode_base_columns(&mut row, &SessionRow { session: &session, transaction: None }, true);
+        encode_detail_columns(&mut row, &detail, true);
         let expected = "1,,,,,Query,,0,,,,,,,,,\"'=cmd, \"\"x\"\"\",\"row 1, 'a' of shop.t\",7,\r\n";
         assert_eq!(String::from_utf8(row).unwrap(), expected);
     }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
-use crate::order::Rank;
+use crate::order::SortRank;
 
 /// Storage for spilled rows, such as a temporary file.
 pub trait SpillStorage: Read + Write + Seek + Send {}
@@ -32,13 +32,13 @@ struct RowLocation {
 }
 
 impl RowLocation {
-    fn new(rank: Rank, offset: u64, length: u32) -> Self {
-        let Rank { is_empty, key, session_id } = rank;
+    fn new(rank: SortRank, offset: u64, length: u32) -> Self {
+        let SortRank { is_empty, key, session_id } = rank;
         Self { key, session_id, offset, length, is_empty }
     }
 
-    fn to_rank(self) -> Rank {
-        Rank { is_empty: self.is_empty, key: self.key, session_id: self.session_id }
+    fn to_rank(self) -> SortRank {
+        SortRank { is_empty: self.is_empty, key: self.key, session_id: self.session_id }
     }
 
     fn end_offset(&self) -> u64 {
@@ -59,7 +59,7 @@ impl<S: SpillStorage> RowSorter<S> {
     }
 
     /// Adds an encoded row. Fails on I/O errors and on rows of 4 GiB or more.
-    pub fn push(&mut self, rank: Rank, encoded: &[u8]) -> io::Result<()> {
+    pub fn push(&mut self, rank: SortRank, encoded: &[u8]) -> io::Result<()> {
         let length = u32::try_from(encoded.len()).map_err(|_| io::Error::other("a row has 4 GiB or more"))?;
         self.spill.write_all(encoded)?;
         self.locations.push(RowLocation::new(rank, self.end, length));
@@ -74,7 +74,7 @@ impl<S: SpillStorage> RowSorter<S> {
     }
 
     /// Sorts the added rows by rank. Fails on I/O errors.
-    pub fn finish(self) -> io::Result<SortedRows<S>> {
+    pub fn into_sorted_rows(self) -> io::Result<SortedRows<S>> {
         let Self { spill, end, mut locations } = self;
         let spill = spill.into_inner().map_err(io::IntoInnerError::into_error)?;
         locations.sort_unstable_by_key(|location| location.to_rank());
@@ -187,7 +187,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::order::Order;
+    use crate::order::SortOrder;
 
     proptest! {
         #[test]
@@ -204,14 +204,14 @@ mod tests {
             }
             let sort_direction = if descending { SortDirection::Descending } else { SortDirection::Ascending };
             let selection = Selection { sort_direction, ..Selection::default() };
-            let order = Order::new(&selection);
+            let order = SortOrder::new(&selection);
             let mut sorter = RowSorter::new(Cursor::new(Vec::new()));
             for &id in &ids {
                 let session = Session { id, ..Session::default() };
                 let text = format!("{id}{}", "x".repeat(usize::try_from(id % 900).unwrap()));
                 sorter.push(order.rank(&SessionRow { session: &session, transaction: None }), text.as_bytes()).unwrap();
             }
-            let mut rows = sorter.finish().unwrap();
+            let mut rows = sorter.into_sorted_rows().unwrap();
             prop_assert_eq!(rows.row_count(), ids.len() as u64);
             let mut out = Vec::new();
             rows.write_to(&mut out, b"\n").unwrap();
@@ -231,11 +231,11 @@ mod tests {
     fn full_spill_storage_returns_an_error() {
         let mut storage = [0_u8; 10];
         let selection = Selection::default();
-        let order = Order::new(&selection);
+        let order = SortOrder::new(&selection);
         let session = Session::default();
         let rank = order.rank(&SessionRow { session: &session, transaction: None });
         let mut sorter = RowSorter::new(Cursor::new(storage.as_mut_slice()));
         sorter.push(rank, &[b'x'; 20]).unwrap();
-        assert!(sorter.finish().is_err());
+        assert!(sorter.into_sorted_rows().is_err());
     }
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use clew_model::{Selection, SessionClass, SessionRow};
 use memchr::memmem;
 
-use crate::internal_sessions::is_internal;
+use crate::internal_sessions::is_internal_session;
 
 /// Session filter compiled from a [`Selection`].
 #[derive(Debug)]
@@ -36,7 +36,7 @@ impl<'a> Filter<'a> {
 
     /// Returns a filter that also matches internal sessions.
     #[must_use]
-    pub fn with_internal(self) -> Self {
+    pub fn with_internal_sessions(self) -> Self {
         Self { includes_internal: true, ..self }
     }
 
@@ -44,7 +44,7 @@ impl<'a> Filter<'a> {
     #[must_use]
     pub fn matches(&self, row: &SessionRow<'_>) -> bool {
         let session = row.session;
-        (self.includes_internal || !is_internal(session))
+        (self.includes_internal || !is_internal_session(session))
             && self.matches_session_class(row)
             && self.selection.user.as_ref().is_none_or(|user| user.as_bytes() == session.user)
             && self.selection.host.as_ref().is_none_or(|host| host.matches(&session.host))
@@ -70,7 +70,7 @@ impl<'a> Filter<'a> {
 impl Filter<'static> {
     /// Creates a filter that owns its selection and excludes internal sessions.
     #[must_use]
-    pub fn from_owned(selection: Selection) -> Self {
+    pub fn from_owned_selection(selection: Selection) -> Self {
         Self::from_selection(Cow::Owned(selection))
     }
 }
@@ -181,8 +181,8 @@ mod tests {
         let internal = Session { command: b"Binlog Dump GTID".to_vec(), ..session() };
         assert!(!is_match(&Selection::default(), &internal, None));
         let row = SessionRow { session: &internal, transaction: None };
-        assert!(Filter::new(&Selection::default()).with_internal().matches(&row));
-        assert!(!Filter::new(&selection).with_internal().matches(&row));
+        assert!(Filter::new(&Selection::default()).with_internal_sessions().matches(&row));
+        assert!(!Filter::new(&selection).with_internal_sessions().matches(&row));
     }
 
     #[test]

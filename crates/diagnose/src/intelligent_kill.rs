@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use clew_model::{Session, SlowThreshold};
 
 use crate::protected_accounts::{ProtectedAccounts, is_killable_session};
-use crate::template::template;
+use crate::template::build_template;
 
 /// Number of session groups that each ranking selects.
 const GROUPS_PER_RANKING: usize = 3;
@@ -56,7 +56,7 @@ pub struct SessionGroup {
 impl SessionGroup {
     /// Returns the number of sessions.
     #[must_use]
-    pub fn count(&self) -> u64 {
+    pub fn session_count(&self) -> u64 {
         self.sessions.len() as u64
     }
 
@@ -84,7 +84,7 @@ impl SessionGroup {
 
     /// Returns the mean duration in microseconds, as an integer for exact comparison.
     fn mean_duration_micros(&self) -> u128 {
-        u128::from(self.total_seconds()) * 1_000_000 / u128::from(self.count().max(1))
+        u128::from(self.total_seconds()) * 1_000_000 / u128::from(self.session_count().max(1))
     }
 }
 
@@ -105,16 +105,16 @@ impl KillPlan {
     ///
     /// Groups with equal rank are ordered by total time (descending), then by template.
     #[must_use]
-    pub fn select(sessions: Vec<Session>, threshold: SlowThreshold, protected: &ProtectedAccounts) -> Self {
+    pub fn from_sessions(sessions: Vec<Session>, threshold: SlowThreshold, protected: &ProtectedAccounts) -> Self {
         let mut by_template: BTreeMap<Vec<u8>, Vec<Session>> = BTreeMap::new();
         for session in sessions {
             if let Some(template) = candidate_template(&session, threshold, protected) {
-                by_template.entry(template).or_default().push(session);
+                by_template.entry(build_template).or_default().push(session);
             }
         }
         let group = |(template, mut sessions): (Vec<u8>, Vec<Session>)| {
             sessions.sort_by_key(|session| session.id);
-            SessionGroup { template, sessions }
+            SessionGroup { build_template, sessions }
         };
         let groups: Vec<SessionGroup> = by_template.into_iter().map(group).collect();
         let rankings = RankingStrategy::ALL.map(|strategy| (strategy, select_top_groups(&groups, strategy))).into();
@@ -124,7 +124,7 @@ impl KillPlan {
     /// Returns the selected groups of each ranking, highest rank first.
     ///
     /// A group that several rankings select is returned once per ranking.
-    pub fn entries(&self) -> impl Iterator<Item = (RankingStrategy, &SessionGroup)> {
+    pub fn ranked_groups(&self) -> impl Iterator<Item = (RankingStrategy, &SessionGroup)> {
         let group_at = |at: &usize| self.groups.get(*at);
         self.rankings
             .iter()
@@ -148,13 +148,13 @@ fn candidate_template(session: &Session, threshold: SlowThreshold, protected: &P
     if !is_executing || session.seconds < threshold.seconds() || !is_killable_session(session, protected) {
         return None;
     }
-    Some(template(session.statement.as_deref()?)).filter(|template| !template.is_empty())
+    Some(build_template(session.statement.as_deref()?)).filter(|template| !build_template.is_empty())
 }
 
 fn select_top_groups(groups: &[SessionGroup], strategy: RankingStrategy) -> Vec<usize> {
     let weight = |group: &SessionGroup| match strategy {
         RankingStrategy::Time => u128::from(group.max_seconds()),
-        RankingStrategy::Count => u128::from(group.count()),
+        RankingStrategy::Count => u128::from(group.session_count()),
         RankingStrategy::AverageTime => group.mean_duration_micros(),
     };
     // The groups are sorted by template; a stable sort keeps that order for groups of equal rank.

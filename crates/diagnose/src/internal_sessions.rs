@@ -23,7 +23,7 @@ const HOSTS_WITHOUT_CLIENT: [&[u8]; 2] = [b"", b"connecting host"];
 /// - MySQL replication threads inside a trigger, which are listed under the definer of the trigger.
 ///   `clew-mysql` reads the thread type before each kill.
 #[must_use]
-pub fn is_internal(session: &Session) -> bool {
+pub fn is_internal_session(session: &Session) -> bool {
     let has_prefix =
         |prefix: &[u8]| session.command.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix));
     let without_client = session.user == SYSTEM_USER_NAME && HOSTS_WITHOUT_CLIENT.contains(&session.host.as_slice());
@@ -55,7 +55,7 @@ mod tests {
         ] {
             let (user, host, command) = (user.into(), host.into(), command.into());
             let session = Session { user, host, command, ..Session::default() };
-            assert_eq!(is_internal(&session), internal, "{session:?}");
+            assert_eq!(is_internal_session(&session), internal, "{session:?}");
         }
     }
 }

@@ -26,7 +26,7 @@ pub fn to_string_pretty<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<
 /// JSON serializers escape only characters below U+0020.
 /// Unsafe characters occur only inside JSON strings, so the escaped text has the same value.
 #[must_use]
-pub fn escape(json: &str) -> Cow<'_, str> {
+pub fn escape_unsafe_chars(json: &str) -> Cow<'_, str> {
     if !may_contain_unsafe_chars(json.as_bytes()) || !json.chars().any(needs_escape) {
         return Cow::Borrowed(json);
     }
@@ -44,7 +44,7 @@ pub fn escape(json: &str) -> Cow<'_, str> {
 }
 
 fn escape_owned_string(json: String) -> String {
-    match escape(&json) {
+    match escape_unsafe_chars(&json) {
         Cow::Borrowed(_) => json,
         Cow::Owned(escaped) => escaped,
     }
@@ -52,7 +52,7 @@ fn escape_owned_string(json: String) -> String {
 
 /// Escapes unsafe characters in JSON text encoded as UTF-8 bytes.
 #[must_use]
-pub fn escape_bytes(json: Vec<u8>) -> Vec<u8> {
+pub fn escape_unsafe_utf8(json: Vec<u8>) -> Vec<u8> {
     if !may_contain_unsafe_chars(&json) {
         return json;
     }
@@ -74,19 +74,19 @@ fn may_contain_unsafe_chars(json: &[u8]) -> bool {
 
 /// Appends a row as a JSON object without a line end.
 pub fn encode_row(out: &mut Vec<u8>, row: &SessionRow<'_>) {
-    begin_row(out, row);
+    encode_base_fields(out, row);
     out.push(b'}');
 }
 
 /// Appends the object of a row without the closing brace. [`push_details`] appends the detail fields.
-pub fn begin_row(out: &mut Vec<u8>, row: &SessionRow<'_>) {
+pub fn encode_base_fields(out: &mut Vec<u8>, row: &SessionRow<'_>) {
     for (at, column) in COLUMNS.iter().enumerate() {
         push_field(out, if at == 0 { b'{' } else { b',' }, column.key, (column.cell)(row));
     }
 }
 
 /// Appends the detail fields of a row and the closing brace of the object.
-pub fn push_details(out: &mut Vec<u8>, detail: &SessionDetail) {
+pub fn encode_detail_fields(out: &mut Vec<u8>, detail: &SessionDetail) {
     for column in &DETAIL_COLUMNS {
         push_field(out, b',', column.key, (column.cell)(detail));
     }
@@ -127,7 +127,9 @@ mod tests {
         let text = "a\u{9b}2J\u{202e}b\u{2066}\u{61c}\u{200b}\u{7f}\u{feff}\u{e0041}\u{1b}\n会话🧵";
         let value = serde_json::json!({ text: [text] });
         let pretty = to_string_pretty(&value).unwrap();
-        for json in [to_string(&value).unwrap(), String::from_utf8(escape_bytes(value.to_string().into())).unwrap()] {
+        for json in
+            [to_string(&value).unwrap(), String::from_utf8(escape_unsafe_utf8(value.to_string().into())).unwrap()]
+        {
             assert!(!json.chars().any(is_unsafe_char), "{json:?}");
             assert!(json.contains("会话🧵") && json.contains("\\u009b") && json.contains("\\udb40\\udc41"), "{json}");
             assert_eq!(serde_json::from_str::<serde_json::Value>(&json).unwrap(), value);
@@ -164,8 +166,8 @@ mod tests {
         assert_eq!(value.as_object().unwrap().len(), COLUMNS.len());
 
         let mut out = Vec::new();
-        begin_row(&mut out, &SessionRow { session: &session, transaction: None });
-        push_details(&mut out, &SessionDetail { root_blocker_id: Some(3), ..SessionDetail::default() });
+        encode_base_fields(&mut out, &SessionRow { session: &session, transaction: None });
+        encode_detail_fields(&mut out, &SessionDetail { root_blocker_id: Some(3), ..SessionDetail::default() });
         let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
         assert_eq!((&value["session_id"], &value["root_blocker_id"]), (&9.into(), &3.into()));
         assert_eq!(value.as_object().unwrap().len(), COLUMNS.len() + DETAIL_COLUMNS.len());

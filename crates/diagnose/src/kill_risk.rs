@@ -12,7 +12,7 @@ use std::collections::HashMap;
 
 use clew_model::{Session, Transaction};
 
-pub use changed_tables::{ChangedTables, StatementEffect, TableRef, changed_tables};
+pub use changed_tables::{ChangedTables, StatementEffect, TableRef, parse_changed_tables};
 
 /// Minimum number of modified rows for the risk [`KillRisk::LongRollback`].
 pub const MIN_LONG_ROLLBACK_ROWS: u64 = 100_000;
@@ -157,7 +157,7 @@ impl KillRisk {
 
     /// Returns true if the risk also applies to `KILL QUERY`, which does not end the transaction.
     #[must_use]
-    pub fn applies_to_statement(&self) -> bool {
+    pub fn applies_to_kill_query(&self) -> bool {
         !matches!(self, Self::LongRollback { .. })
     }
 }
@@ -166,13 +166,13 @@ impl KillRisk {
 ///
 /// `program` is the client program name, if the server exposes it.
 #[must_use]
-pub fn kill_risks(
+pub fn detect_kill_risks(
     session: &Session,
     transaction: Option<&Transaction>,
     program: Option<&[u8]>,
     engines: &TableEngines,
 ) -> Vec<KillRisk> {
-    let mut risks = table_risks(session, engines);
+    let mut risks = detect_table_risks(session, engines);
     if let Some(open) = transaction.filter(|open| open.rows_modified >= MIN_LONG_ROLLBACK_ROWS) {
         risks.push(KillRisk::LongRollback { rows_modified: open.rows_modified, seconds: open.seconds });
     }
@@ -187,8 +187,8 @@ pub fn kill_risks(
 
 /// Detects the risks of a session kill for the tables that the running statement modifies.
 #[must_use]
-pub fn table_risks(session: &Session, engines: &TableEngines) -> Vec<KillRisk> {
-    let changed = session.statement.as_deref().and_then(|text| changed_tables(text, session.database.as_deref()));
+pub fn detect_table_risks(session: &Session, engines: &TableEngines) -> Vec<KillRisk> {
+    let changed = session.statement.as_deref().and_then(|text| parse_changed_tables(text, session.database.as_deref()));
     let Some(changed) = changed else { return Vec::new() };
     let (mut non_transactional, mut unknown) = (Vec::new(), Vec::new());
     for table in changed.tables {
@@ -266,7 +266,7 @@ mod tests {
     }
 
     fn kinds(statement: &str) -> Vec<&'static str> {
-        kill_risks(&session(statement), None, None, &engines()).iter().map(KillRisk::kind).collect()
+        detect_kill_risks(&session(statement), None, None, &engines()).iter().map(KillRisk::kind).collect()
     }
 
     #[test]
@@ -290,7 +290,7 @@ mod tests {
     #[test]
     fn sessions_of_backups_and_replication_are_detected() {
         let evidence = |statement: &str, program: Option<&str>| {
-            let risks = kill_risks(&session(statement), None, program.map(str::as_bytes), &engines());
+            let risks = detect_kill_risks(&session(statement), None, program.map(str::as_bytes), &engines());
             risks.into_iter().find_map(|risk| match risk {
                 KillRisk::Backup { evidence } => Some(evidence),
                 _ => None,
@@ -309,14 +309,14 @@ mod tests {
             assert_eq!(evidence(statement, program).as_deref(), expected, "{statement}");
         }
         let dump = Session { command: b"Binlog Dump GTID".to_vec(), ..Session::default() };
-        assert_eq!(kill_risks(&dump, None, None, &engines()), [KillRisk::Replication]);
+        assert_eq!(detect_kill_risks(&dump, None, None, &engines()), [KillRisk::Replication]);
     }
 
     #[test]
     fn rollback_of_many_changed_rows_is_reported_as_long() {
         let risks = |rows_modified| {
             let open = Transaction { rows_modified, seconds: 40, ..Transaction::default() };
-            kill_risks(&session("SELECT 1"), Some(&open), None, &engines())
+            detect_kill_risks(&session("SELECT 1"), Some(&open), None, &engines())
         };
         assert_eq!(risks(MIN_LONG_ROLLBACK_ROWS - 1), []);
         assert_eq!(
@@ -333,7 +333,7 @@ mod tests {
             ("DELETE FROM x", true),
             ("DELETE FROM orders", false),
         ] {
-            let risks = kill_risks(&session(statement), None, Some(b"mysqldump"), &engines());
+            let risks = detect_kill_risks(&session(statement), None, Some(b"mysqldump"), &engines());
             assert_eq!(risks.iter().any(KillRisk::is_unsafe), is_unsafe, "{statement}");
         }
     }

@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use clew_model::{KillCriteria, Session, SessionRow};
 
 use crate::filter::Filter;
-use crate::internal_sessions::is_internal;
+use crate::internal_sessions::is_internal_session;
 use crate::protected_accounts::{ProtectedAccounts, is_killable_session};
-use crate::template::template;
+use crate::template::build_template;
 
 /// Session matcher compiled from kill criteria.
 #[derive(Debug)]
@@ -19,18 +19,18 @@ pub struct KillRule {
 
 /// Result of the evaluation of a kill rule for a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum KillVerdict {
     /// The session does not match the rule.
     Unmatched,
     /// The session matches the rule but is excluded from kills.
-    Spared(SpareReason),
+    Excluded(ExclusionReason),
     /// The session matches the rule and is killed.
     Killed,
 }
 
 /// Reason why a matching session is excluded from kills.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum SpareReason {
+pub enum ExclusionReason {
     /// The session is internal: replication, event scheduler or another server thread.
     Internal,
     /// The account is protected.
@@ -39,7 +39,7 @@ pub enum SpareReason {
     Terminating,
 }
 
-impl SpareReason {
+impl ExclusionReason {
     /// Returns the machine-readable name of the reason.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -56,7 +56,7 @@ impl KillRule {
     #[must_use]
     pub fn new(criteria: &KillCriteria) -> Self {
         // Internal sessions match like all other sessions, so that the preview can report them as excluded.
-        let filter = Filter::from_owned(criteria.selection()).with_internal();
+        let filter = Filter::from_owned_selection(criteria.to_selection()).with_internal_sessions();
         Self { filter, seconds: criteria.seconds.into(), matches_templates: false }
     }
 
@@ -65,7 +65,7 @@ impl KillRule {
     /// Masking is required for users without permission to read literals.
     /// A filter on the statement would reveal whether a literal occurs in the statement.
     #[must_use]
-    pub fn masked(self, masked: bool) -> Self {
+    pub fn with_masking(self, masked: bool) -> Self {
         Self { matches_templates: masked, ..self }
     }
 
@@ -82,33 +82,34 @@ impl KillRule {
 
     /// Evaluates the rule for a session. The caller must not pass Clew's own sessions.
     #[must_use]
-    pub fn evaluate(&self, session: &Session, protected: &ProtectedAccounts) -> Verdict {
+    pub fn evaluate_session(&self, session: &Session, protected: &ProtectedAccounts) -> KillVerdict {
         if !self.matches(session) {
-            return Verdict::Unmatched;
+            return KillVerdict::Unmatched;
         }
-        find_spare_reason(session, protected).map_or(Verdict::Killed, Verdict::Spared)
+        find_spare_reason(session, protected).map_or(KillVerdict::Killed, KillVerdict::Excluded)
     }
 }
 
 /// Returns the sessions killed by at least one rule, each with the index of the first such rule.
-pub fn victims(
+pub fn find_victims(
     rules: &[KillRule],
     sessions: impl IntoIterator<Item = Session>,
     protected: &ProtectedAccounts,
 ) -> Vec<(usize, Session)> {
-    let killing_rule =
-        |session: &Session| rules.iter().position(|rule| rule.evaluate(session, protected) == Verdict::Killed);
+    let killing_rule = |session: &Session| {
+        rules.iter().position(|rule| rule.evaluate_session(session, protected) == KillVerdict::Killed)
+    };
     sessions.into_iter().filter_map(|session| Some((killing_rule(&session)?, session))).collect()
 }
 
-fn find_spare_reason(session: &Session, protected: &ProtectedAccounts) -> Option<SpareReason> {
+fn find_spare_reason(session: &Session, protected: &ProtectedAccounts) -> Option<ExclusionReason> {
     if !is_killable_session(session, protected) {
-        return Some(if is_internal(session) { SpareReason::Internal } else { SpareReason::Protected });
+        return Some(if is_internal_session(session) { ExclusionReason::Internal } else { ExclusionReason::Protected });
     }
-    session.command.eq_ignore_ascii_case(b"Killed").then_some(SpareReason::Terminating)
+    session.command.eq_ignore_ascii_case(b"Killed").then_some(ExclusionReason::Terminating)
 }
 
 fn with_masked_statement(session: &Session) -> Session {
-    let statement = session.statement.as_deref().map(template);
+    let statement = session.statement.as_deref().map(build_template);
     Session { statement, ..session.clone() }
 }

@@ -41,13 +41,13 @@ mod text;
 pub use external_sort::{RowSorter, SortedRows, SpillStorage};
 pub use filter::Filter;
 pub use intelligent_kill::{KillPlan, RankingStrategy, SessionGroup};
-pub use internal_sessions::is_internal;
+pub use internal_sessions::is_internal_session;
 pub use kill_risk::{
     ChangedTables, EngineKind, KillRisk, MIN_LONG_ROLLBACK_ROWS, StatementEffect, TableAtRisk, TableEngines, TableRef,
-    changed_tables, kill_risks, table_risks,
+    detect_kill_risks, detect_table_risks, parse_changed_tables,
 };
-pub use kill_rule::{KillRule, SpareReason, Verdict, victims};
-pub use order::{Order, Rank};
+pub use kill_rule::{ExclusionReason, KillRule, KillVerdict, find_victims};
+pub use order::{SortOrder, SortRank};
 pub use protected_accounts::{ProtectedAccounts, is_killable_session};
-pub use template::template;
+pub use template::build_template;
 pub use text::{push_valid_utf8, to_valid_utf8};

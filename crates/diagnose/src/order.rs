@@ -6,14 +6,14 @@ use clew_model::{Selection, SessionRow, SortDirection, SortKey};
 
 /// Sort order of rows.
 #[derive(Debug, Clone, Copy)]
-pub struct Order {
+pub struct SortOrder {
     key: SortKey,
     direction: SortDirection,
 }
 
 /// Comparison key of a row. Rows with smaller ranks come first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Rank {
+pub struct SortRank {
     /// True if the row has no sort key. Such rows come last in both directions.
     pub(crate) is_empty: bool,
     /// Sort key; inverted bitwise for descending order.
@@ -21,7 +21,7 @@ pub struct Rank {
     pub(crate) session_id: u64,
 }
 
-impl Order {
+impl SortOrder {
     /// Creates the sort order of a selection.
     #[must_use]
     pub fn new(selection: &Selection) -> Self {
@@ -30,7 +30,7 @@ impl Order {
 
     /// Returns the rank of a row. Ties are broken by ascending session id in both directions.
     #[must_use]
-    pub fn rank(&self, row: &SessionRow<'_>) -> Rank {
+    pub fn rank(&self, row: &SessionRow<'_>) -> SortRank {
         let transaction = row.transaction;
         let key = match self.key {
             SortKey::Id => Some(row.session.id),
@@ -46,7 +46,7 @@ impl Order {
             SortDirection::Ascending => key.unwrap_or(0),
             SortDirection::Descending => !key.unwrap_or(0),
         };
-        Rank { is_empty: key.is_none(), key: ascending_key, session_id: row.session.id }
+        SortRank { is_empty: key.is_none(), key: ascending_key, session_id: row.session.id }
     }
 }
 
@@ -58,7 +58,7 @@ mod tests {
 
     fn sorted(key: SortKey, direction: SortDirection) -> Vec<u64> {
         let selection = Selection { sort_key: key, sort_direction: direction, ..Selection::default() };
-        let order = Order::new(&selection);
+        let order = SortOrder::new(&selection);
         let sessions: Vec<_> = [9, 100, 20, 7].map(|id| Session { id, seconds: 100 - id, ..Session::default() }).into();
         let transaction = |rows_locked| Transaction { rows_locked, ..Transaction::default() };
         let transactions = [Some(transaction(2)), None, Some(transaction(10)), Some(transaction(2))];

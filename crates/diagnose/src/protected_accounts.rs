@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use clew_model::Session;
 
-use crate::internal_sessions::is_internal;
+use crate::internal_sessions::is_internal_session;
 
 /// Accounts of cloud vendors and server components (DESIGN.md section 6).
 const DEFAULT_PROTECTED_ACCOUNTS: [&str; 9] = [
@@ -40,14 +40,14 @@ impl ProtectedAccounts {
 
     /// Adds accounts to the set.
     #[must_use]
-    pub fn with<N: Into<Vec<u8>>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+    pub fn with_accounts<N: Into<Vec<u8>>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         self.0.extend(names.into_iter().map(Into::into));
         self
     }
 
     /// Returns true if the account name is in the set. Names have no host and are case-sensitive, as in MySQL.
     #[must_use]
-    pub fn protects(&self, user: &[u8]) -> bool {
+    pub fn is_protected(&self, user: &[u8]) -> bool {
         self.0.contains(user)
     }
 }
@@ -57,7 +57,7 @@ impl ProtectedAccounts {
 /// The check does not detect Clew's own sessions, which the session reader excludes.
 #[must_use]
 pub fn is_killable_session(session: &Session, protected: &ProtectedAccounts) -> bool {
-    !is_internal(session) && !protected.protects(&session.user)
+    !is_internal_session(session) && !protected.is_protected(&session.user)
 }
 
 #[cfg(test)]
@@ -68,16 +68,16 @@ mod tests {
     fn accounts_are_protected_by_their_exact_name() {
         let protected = ProtectedAccounts::default();
         for (user, is_protected) in [("rdsadmin", true), ("rdsRepl", true), ("rdsrepl", false), ("app", false)] {
-            assert_eq!(protected.protects(user.as_bytes()), is_protected, "{user}");
+            assert_eq!(protected.is_protected(user.as_bytes()), is_protected, "{user}");
         }
-        assert!(protected.clone().with(["app"]).protects(b"app"));
-        assert!(protected.with(["app"]).protects(b"mysql.sys"));
-        assert!(!ProtectedAccounts::new(["app"]).protects(b"rdsadmin"));
+        assert!(protected.clone().with_accounts(["app"]).is_protected(b"app"));
+        assert!(protected.with_accounts(["app"]).is_protected(b"mysql.sys"));
+        assert!(!ProtectedAccounts::new(["app"]).is_protected(b"rdsadmin"));
     }
 
     #[test]
     fn only_user_sessions_of_unprotected_accounts_are_killable() {
-        let protected = ProtectedAccounts::default().with(["billing"]);
+        let protected = ProtectedAccounts::default().with_accounts(["billing"]);
         for (user, command, may) in [
             ("app", "Query", true),
             ("app", "Sleep", true),

@@ -49,7 +49,7 @@ pub fn column_keys() -> Vec<&'static str> {
 }
 
 /// Indexes of the columns with elapsed seconds.
-pub const ELAPSED_COLUMNS: [usize; 3] = [7, 8, 10];
+pub const ELAPSED_COLUMN_INDEXES: [usize; 3] = [7, 8, 10];
 
 /// Session in one sample of the process list.
 #[derive(Debug, Clone, Default)]
@@ -86,7 +86,7 @@ impl SessionFeed {
 
     /// Returns the time of the latest sample as a Unix timestamp in milliseconds.
     #[must_use]
-    pub fn sampled_at(&self) -> i64 {
+    pub fn sampled_at_millis(&self) -> i64 {
         self.at
     }
 
@@ -103,7 +103,7 @@ impl SessionFeed {
     }
 
     /// Applies a sample. `at` is the sample time as a Unix timestamp in milliseconds.
-    pub fn update(&mut self, at: i64, sessions: Vec<SampledSession>) {
+    pub fn apply_sample(&mut self, at: i64, sessions: Vec<SampledSession>) {
         self.version += 1;
         self.at = at;
         let version = self.version;
@@ -142,7 +142,7 @@ impl SessionFeed {
     ///
     /// If `masked` is true, literals are removed.
     #[must_use]
-    pub fn full(&self, masked: bool) -> String {
+    pub fn full_json(&self, masked: bool) -> String {
         let mut out = String::from("{");
         for (number, (id, entry)) in self.entries.iter().enumerate() {
             let _ = write!(out, "{}\"{id}\":", if number == 0 { "" } else { "," });
@@ -158,7 +158,7 @@ impl SessionFeed {
     /// `gone` lists the ids of ended sessions. An id in both fields was reused for a new session.
     /// Returns `None` if no delta is available for the version.
     #[must_use]
-    pub fn delta(&self, version: u32, masked: bool) -> Option<String> {
+    pub fn delta_json(&self, version: u32, masked: bool) -> Option<String> {
         if version < self.min_delta_version || version > self.version || version == 0 {
             return None;
         }
@@ -196,7 +196,7 @@ pub struct SessionCounts {
 
 impl SessionCounts {
     /// Adds a session to the counts. `threshold` is in seconds.
-    pub fn add(&mut self, session: &Session, transaction: Option<&Transaction>, threshold: u64) {
+    pub fn count_session(&mut self, session: &Session, transaction: Option<&Transaction>, threshold: u64) {
         let active = !session.command.eq_ignore_ascii_case(b"Sleep");
         let waits = transaction.is_some_and(|open| open.lock_wait_seconds.is_some() || open.is_waiting_for_lock())
             || session.state.as_deref().is_some_and(is_wait_state);

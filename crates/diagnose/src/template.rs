@@ -53,16 +53,16 @@ use normalize::Normalizer;
 /// assert_eq!(template(b"insert into t(a, b) values (1, 'x'), (2, 'y'"), b"INSERT INTO t(a, b) VALUES (...), (?, ...");
 /// ```
 #[must_use]
-pub fn template(statement: &[u8]) -> Vec<u8> {
+pub fn build_template(statement: &[u8]) -> Vec<u8> {
     let (template, lexer) = normalize_tokens(Lexer::new(statement));
-    if !template.is_empty() {
-        template
+    if !build_template.is_empty() {
+        build_template
     } else if lexer.has_executable_comment() {
         normalize_tokens(Lexer::new(statement).with_executable_comments()).0
     } else if lexer.has_comment() {
         b"/* ... */".to_vec()
     } else {
-        template
+        build_template
     }
 }
 
@@ -145,5 +145,5 @@ pub(crate) fn collect_words_and_names(template: &[u8]) -> Vec<String> {
         Token::Word(word, _) | Token::Name(word, ..) => String::from_utf8(word.to_vec()).ok(),
         _ => None,
     };
-    Lexer::new(template).filter_map(text).collect()
+    Lexer::new(build_template).filter_map(text).collect()
 }

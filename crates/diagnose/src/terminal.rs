@@ -12,7 +12,7 @@ use crate::text::to_valid_utf8;
 
 /// Converts bytes to a single line: each run of white space and unsafe characters becomes one space.
 #[must_use]
-pub fn one_line(bytes: &[u8]) -> String {
+pub fn bytes_to_single_line(bytes: &[u8]) -> String {
     clew_model::to_single_line(&to_valid_utf8(bytes))
 }
 
@@ -99,7 +99,7 @@ fn char_width(char: char) -> usize {
 
 /// Truncates a text to at most `limit` terminal columns and appends `…` if characters were removed.
 #[must_use]
-pub fn truncate(text: &str, limit: usize) -> String {
+pub fn truncate_to_width(text: &str, limit: usize) -> String {
     if display_width(text) <= limit {
         return text.to_owned();
     }
@@ -122,12 +122,12 @@ mod tests {
 
     #[test]
     fn lines_are_truncated_by_width_without_control_characters() {
-        assert_eq!(one_line(b"a\n\t b\x1b[31m\xff\0"), r"a b [31m\xff\x00");
-        assert_eq!(one_line("a\u{202e}b\u{9b}2Jc\u{200b}d".as_bytes()), "a b 2Jc d");
-        assert_eq!(truncate("abcdef", 6), "abcdef");
-        assert_eq!(truncate("abcdef", 5), "abcd…");
-        assert_eq!(truncate("会话会话", 6), "会话…");
-        assert_eq!(display_width(&truncate("会话会话", 6)), 5);
+        assert_eq!(bytes_to_single_line(b"a\n\t b\x1b[31m\xff\0"), r"a b [31m\xff\x00");
+        assert_eq!(bytes_to_single_line("a\u{202e}b\u{9b}2Jc\u{200b}d".as_bytes()), "a b 2Jc d");
+        assert_eq!(truncate_to_width("abcdef", 6), "abcdef");
+        assert_eq!(truncate_to_width("abcdef", 5), "abcd…");
+        assert_eq!(truncate_to_width("会话会话", 6), "会话…");
+        assert_eq!(display_width(&truncate_to_width("会话会话", 6)), 5);
     }
 
     /// One character of each unsafe kind.
@@ -179,7 +179,7 @@ mod tests {
             let shown = format!("a{}b", char.escape_unicode());
             let text = format!("a{char}b");
             assert_eq!((&*sanitize(&text), &*sanitize_styled(&text)), (&*shown, &*shown));
-            assert!(!one_line(text.as_bytes()).contains(char), "{shown}");
+            assert!(!bytes_to_single_line(text.as_bytes()).contains(char), "{shown}");
         }
         for safe in ["", "Grüße 会话 🧵 é\u{301}", "two\n\tlines\n", "\u{a0}"] {
             assert!(matches!(sanitize(safe), Cow::Borrowed(same) if same == safe), "{safe:?}");

@@ -61,14 +61,16 @@ mod tree;
 mod unexplained;
 mod wait_state;
 
-pub use build::build_graph;
+pub use build::build_wait_graph;
 pub use dot::render_dot;
-pub use graph::{Party, PartyDetail, Resource, ResourceKind, Root, UnexplainedWait, Wait, WaitGraph};
+pub use graph::{
+    LockResource, LockWait, PartyDetail, ResourceKind, RootBlocker, UnexplainedWait, WaitGraph, WaitParty,
+};
 pub use input::{
     LockObservations, LockOwner, LockedObject, MetadataLock, ObservedSession, ObservedTransaction, RowWait,
     SessionRole, TableName,
 };
-pub use metadata::{LockStatus, MetadataKind, MetadataMode, MetadataObject};
+pub use metadata::{LockStatus, MetadataMode, MetadataObject, MetadataObjectKind};
 pub use remedy::Remedy;
 pub use surviving::SurvivingBlocker;
 pub use tree::{TreeLayout, TreeLine, TreeLineKind, render_tree};

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use clew_client::{Client, Credentials, Settings};
-use clew_store::{Location, ResultStore, S3Settings, Store};
+use clew_store::{ResultStore, S3Settings, Store, StoreLocation};
 use clew_testkit::{FaultProxy, PostgreSql, S3Server, toolchain};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -193,17 +193,19 @@ impl TestCluster {
     /// Opens the store directly, without the fault proxies.
     pub(crate) async fn open_store(&self) -> Result<Store, FaultsError> {
         let (key, secret) = S3Server::OWNER_KEY;
-        let location =
-            Location { data_dir: self.directory.path().join("data"), metadata_url: Some(self.metadata.url().parse()?) };
+        let location = StoreLocation {
+            data_dir: self.directory.path().join("data"),
+            metadata_url: Some(self.metadata.url().parse()?),
+        };
         let invalid = |reason: String| io_error("configure the result store")(std::io::Error::other(reason));
         let settings = S3Settings::new(
-            &format!("s3://{}/{RESULT_KEY_PREFIX}", S3Server::BUCKET),
+            &format!("s3://{}/{RESULT_KEY_PREFIX}", S3Server::BUCKET_NAME),
             Some(self.results.endpoint()),
             "us-east-1".to_owned(),
             key.to_owned(),
             secret.to_owned().into(),
         );
-        let results = ResultStore::s3(&settings.map_err(invalid)?).await?;
+        let results = ResultStore::connect_s3(&settings.map_err(invalid)?).await?;
         Ok(Store::open(location).await?.with_results(results))
     }
 }
@@ -221,7 +223,7 @@ impl CliContext<'_> {
         vec![
             ("CLEW_DATA_DIR", self.directory.join(dir).into()),
             ("CLEW_METADATA", metadata.into()),
-            ("CLEW_RESULTS", format!("s3://{}/{RESULT_KEY_PREFIX}", S3Server::BUCKET).into()),
+            ("CLEW_RESULTS", format!("s3://{}/{RESULT_KEY_PREFIX}", S3Server::BUCKET_NAME).into()),
             ("CLEW_CONFIG", self.directory.join("clew.toml").into()),
             ("AWS_ENDPOINT_URL", format!("http://{}", self.results).into()),
             ("AWS_REGION", "us-east-1".into()),
@@ -301,7 +303,7 @@ fn wrap_with_private_tmpfs(disk: &Path, command: Vec<OsString>) -> Vec<OsString>
 fn worker_command_with_own_clock(clew: &Path) -> Result<Vec<OsString>, FaultsError> {
     let missing = || io_error("find libfaketime (Debian package faketime)")(std::io::ErrorKind::NotFound.into());
     let mut preload = OsString::from("LD_PRELOAD=");
-    preload.push(toolchain::faketime().ok_or_else(missing)?);
+    preload.push(toolchain::libfaketime_path().ok_or_else(missing)?);
     let mut command = wrap_with_death_signal(Path::new("env"), &[]);
     command.extend([preload, clew.into(), "worker".into()]);
     Ok(wrap_with_private_tmpfs(Path::new("/dev/shm"), command))

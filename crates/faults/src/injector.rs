@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clew_testkit::Traffic;
+use clew_testkit::TrafficMode;
 use fastrand::Rng;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -116,14 +116,14 @@ impl FaultInjector<'_> {
     async fn throttle_object_storage(&mut self, duration: Duration) -> Result<(), FaultsError> {
         let (traffic, how) = if self.rng.bool() {
             let pause = Duration::from_millis(self.rng.u64(100..800));
-            (Traffic::Throttle(pause), format!("{} ms per 16 KiB", pause.as_millis()))
+            (TrafficMode::Throttle(pause), format!("{} ms per 16 KiB", pause.as_millis()))
         } else {
-            (Traffic::Stall, "no traffic".to_owned())
+            (TrafficMode::Stall, "no traffic".to_owned())
         };
         self.timeline.record_begin(Fault::S3Slow, &format!("{how}, for {:.1} s", duration.as_secs_f64()));
-        self.cluster.results_proxy.set_traffic(traffic);
+        self.cluster.results_proxy.set_traffic_mode(traffic);
         sleep(duration).await;
-        self.cluster.results_proxy.set_traffic(Traffic::Forward);
+        self.cluster.results_proxy.set_traffic_mode(TrafficMode::Forward);
         self.timeline.record_end(Fault::S3Slow);
         Ok(())
     }
@@ -136,9 +136,9 @@ impl FaultInjector<'_> {
         let Some(proxy) = self.cluster.metadata_proxies.get(worker) else { return Ok(()) };
         let details = format!("worker-{} from PostgreSQL, for {:.1} s", worker + 1, duration.as_secs_f64());
         self.timeline.record_begin(Fault::NetworkPartition, &details);
-        proxy.set_traffic(Traffic::Stall);
+        proxy.set_traffic_mode(TrafficMode::Stall);
         sleep(duration).await;
-        proxy.set_traffic(Traffic::Forward);
+        proxy.set_traffic_mode(TrafficMode::Forward);
         self.timeline.record_end(Fault::NetworkPartition);
         Ok(())
     }

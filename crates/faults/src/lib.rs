@@ -27,5 +27,5 @@ mod workload;
 
 pub use error::FaultsError;
 pub use fault::Fault;
-pub use report::Report;
-pub use run::{Options, run};
+pub use report::RunReport;
+pub use run::{RunOptions, run};

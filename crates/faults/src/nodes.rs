@@ -86,7 +86,7 @@ impl MonitoredNodes {
     /// Returns the URLs and kinds of all nodes, grouped by instance.
     pub(crate) fn nodes_by_instance(&self) -> Result<Vec<Vec<(String, NodeKind)>>, FaultsError> {
         let nodes_of =
-            |(fleet, kind): &(FakeFleet, NodeKind)| fleet.nodes().iter().map(|node| (node.url(), *kind)).collect();
+            |(fleet, kind): &(FakeFleet, NodeKind)| fleet.servers().iter().map(|node| (node.url(), *kind)).collect();
         let mut instances: Vec<Vec<(String, NodeKind)>> = self.fleets.iter().map(nodes_of).collect();
         instances.push(vec![(self.real_server.url(), NodeKind::Real(REAL_SERVER_SESSIONS as u64))]);
         let port = self.unreachable.local_addr().map_err(io_error("find a free port"))?.port();

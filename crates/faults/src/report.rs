@@ -10,7 +10,7 @@ use crate::workload::{RequestOutcome, RequestRecord, accepted_records};
 
 /// Result of a run.
 #[derive(Debug)]
-pub struct Report {
+pub struct RunReport {
     pub(crate) seed: u64,
     pub(crate) summaries: Vec<FaultSummary>,
     /// Number of failed collections by failure label.
@@ -43,7 +43,7 @@ pub(crate) struct FaultSummary {
 /// Maximum number of violations in the printed report.
 const MAX_PRINTED_VIOLATIONS: usize = 20;
 
-impl Report {
+impl RunReport {
     /// Returns a message for each violated invariant. The slice is empty if the run succeeded.
     #[must_use]
     pub fn violations(&self) -> &[String] {
@@ -89,7 +89,7 @@ impl FaultSummary {
     }
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for RunReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,

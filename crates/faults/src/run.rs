@@ -18,7 +18,7 @@ use crate::fault::Fault;
 use crate::injector::FaultInjector;
 use crate::invariants::{self, RunEvidence};
 use crate::nodes::AcceptedCollection;
-use crate::report::{FaultSummary, Report};
+use crate::report::{FaultSummary, RunReport};
 use crate::timeline::FaultTimeline;
 use crate::workload::{self, ClientPool, DownloadedResult, STALL_TIMEOUT, Workload, accepted_records};
 
@@ -31,7 +31,7 @@ const INCOMPLETE_UPLOADS_PREFIX: &str = ".uploads";
 
 /// Options of a run.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct RunOptions {
     /// Path of the `clew` program.
     pub clew: PathBuf,
     /// Existing directory for the logs of the Clew processes.
@@ -50,8 +50,8 @@ pub struct Options {
 
 /// Injects faults under load and checks all invariants.
 /// The kernel kills the cluster's processes when the calling thread exits.
-pub async fn run(options: Options) -> Result<Report, FaultsError> {
-    let Options {
+pub async fn run(options: RunOptions) -> Result<RunReport, FaultsError> {
+    let RunOptions {
         clew,
         logs,
         seed,
@@ -101,7 +101,7 @@ pub async fn run(options: Options) -> Result<Report, FaultsError> {
     timeline.log_progress("removing orphaned results");
     let before = find_orphaned_objects(&cluster, &rows).await?;
     let store = cluster.open_store().await?;
-    let known = store.referenced_result_names().await?;
+    let known = store.list_referenced_result_names().await?;
     store.results().collect_garbage(known, Duration::ZERO).await?;
     let after = find_orphaned_objects(&cluster, &rows).await?;
     violations.extend(after.iter().map(|orphan| format!("{orphan} remains on S3 and belongs to no collection")));
@@ -119,7 +119,7 @@ pub async fn run(options: Options) -> Result<Report, FaultsError> {
     for row in rows.iter().filter(|row| row.status == "error") {
         *failures.entry(format_failure_label(row)).or_default() += 1;
     }
-    Ok(Report {
+    Ok(RunReport {
         seed,
         failures,
         summaries: FaultSummary::summarize_faults(&faults, &requests, &rows, &events),
@@ -184,10 +184,10 @@ async fn stop_all_processes(cluster: &mut TestCluster) -> Vec<String> {
 
 /// Returns the results and incomplete uploads on S3 that do not belong to any collection.
 async fn find_orphaned_objects(cluster: &TestCluster, rows: &[TaskRow]) -> Result<Vec<String>, FaultsError> {
-    let objects = cluster.results.objects(RESULT_KEY_PREFIX).await?;
+    let objects = cluster.results.list_objects(RESULT_KEY_PREFIX).await?;
     let mut orphans: Vec<String> =
         invariants::find_orphaned_objects(&objects, rows).into_iter().map(str::to_owned).collect();
-    let uploads = cluster.results.objects(INCOMPLETE_UPLOADS_PREFIX).await?;
+    let uploads = cluster.results.list_objects(INCOMPLETE_UPLOADS_PREFIX).await?;
     orphans.extend(uploads.into_iter().map(|upload| format!("the upload {upload}")));
     Ok(orphans)
 }

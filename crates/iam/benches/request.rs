@@ -10,7 +10,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use clew_iam::decision::{
-    Action, Environment, Grant, GrantPath, Principal, RequestInstance, RequestProject, Resource, Scope, decide,
+    Action, Environment, Grant, GrantSource, Principal, RequestInstance, RequestProject, Resource, Scope, decide,
 };
 use clew_iam::policy::{Policy, system};
 use clew_iam::signature::{self, Authorization, RequestToSign};
@@ -42,12 +42,12 @@ fn bench_signatures(criterion: &mut Criterion) {
         ("collect", "POST", REQUEST_PATH, "", br#"{"filter":"slow"}"#),
     ] {
         let request =
-            || RequestToSign { method, path, query, headers: &headers, body_sha256: signature::body_sha256(body) };
-        let header = signature::sign(&request(), &names, &date, &key, &secret);
+            || RequestToSign { method, path, query, headers: &headers, body_sha256: signature::hash_body(body) };
+        let header = signature::sign_request(&request(), &names, &date, &key, &secret);
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
                 let authorization = Authorization::parse(black_box(&header)).unwrap();
-                signature::verify(&authorization, &request(), &secret, now).unwrap();
+                signature::verify_signature(&authorization, &request(), &secret, now).unwrap();
             });
         });
     }
@@ -55,7 +55,7 @@ fn bench_signatures(criterion: &mut Criterion) {
 }
 
 fn bench_decisions(criterion: &mut Criterion) {
-    let read_only = system::find("TaurusDBReadOnlyAccessPolicy").unwrap().clone();
+    let read_only = system::find_system_policy("TaurusDBReadOnlyAccessPolicy").unwrap().clone();
     let others: Vec<_> = (0..20)
         .map(|number| {
             let document = format!(
@@ -79,7 +79,7 @@ fn bench_decisions(criterion: &mut Criterion) {
         let grants = policies.into_iter().map(|policy| Grant {
             policy,
             policy_name: "a policy".into(),
-            via: GrantPath::User,
+            via: GrantSource::User,
             project: None,
         });
         let principal = Principal {

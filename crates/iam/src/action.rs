@@ -19,7 +19,7 @@ pub enum AccessLevel {
 /// Type of resource that an action applies to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Target {
+pub enum TargetType {
     /// A database instance. Policies select instances by URN, and by enterprise project and tags in conditions.
     Instance,
     /// A project. A policy matches a project only with the resource `*` and without conditions on a resource.
@@ -38,7 +38,7 @@ pub struct Action {
     /// Access level.
     pub level: AccessLevel,
     /// Type of resource.
-    pub target: Target,
+    pub target: TargetType,
     /// Condition keys that this action supports in addition to the global keys.
     pub keys: &'static [&'static str],
     /// Short description.
@@ -78,7 +78,7 @@ macro_rules! actions {
 impl Action {
     /// Finds an action by name or alias, ignoring case.
     #[must_use]
-    pub fn find(name: &str) -> Option<Self> {
+    pub fn find_by_name(name: &str) -> Option<Self> {
         let named = |action: &&Self| action.name.eq_ignore_ascii_case(name) || action.alias.eq_ignore_ascii_case(name);
         Self::ALL.iter().find(named).copied()
     }

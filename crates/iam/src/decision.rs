@@ -9,11 +9,11 @@ mod principal;
 use clew_model::ProjectId;
 use serde::{Serialize, Serializer};
 
-pub use crate::action::{AccessLevel, Action, Target};
+pub use crate::action::{AccessLevel, Action, TargetType};
 pub use crate::request::{Environment, RequestInstance, RequestProject, Resource};
 pub use crate::work_budget::WorkBudget;
-pub use explanation::{Explanation, StatementOutcome, StatementRef, explain};
-pub use principal::{Grant, GrantPath, Principal, Scope};
+pub use explanation::{Explanation, StatementOutcome, StatementRef, explain_decision};
+pub use principal::{Grant, GrantSource, Principal, Scope};
 
 use crate::policy::Effect;
 
@@ -82,7 +82,7 @@ pub enum DenyReason {
 
 /// Checks that the scope of the principal's credentials covers the resource, without evaluating policies.
 pub fn check_scope(principal: &Principal, action: Action, resource: &Resource<'_>) -> Result<(), DenyReason> {
-    if action.target == Target::Domain {
+    if action.target == TargetType::Domain {
         return match principal.scope {
             Scope::AccessKey | Scope::Domain => Ok(()),
             Scope::Project(_) => Err(DenyReason::ProjectToken),
@@ -141,7 +141,7 @@ pub fn decide(principal: &Principal, action: Action, resource: &Resource<'_>, en
 /// The caller must call [`check_scope`] separately.
 /// Returns false if the principal's work budget is exhausted.
 #[must_use]
-pub fn may_allow(principal: &Principal, action: Action, project: &ProjectId) -> bool {
+pub fn may_allow_action(principal: &Principal, action: Action, project: &ProjectId) -> bool {
     let grants = || principal.grants.iter().filter(|grant| grant.project.as_ref().is_none_or(|only| only == project));
     let any = |effect: Effect, always: bool| {
         grants().any(|grant| {

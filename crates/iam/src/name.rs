@@ -17,15 +17,15 @@ pub struct NameRule {
 }
 
 /// Naming rule for domains, projects, users and groups.
-pub const IDENTITY: NameRule = NameRule { max_length: 64, extra_chars: "-_.", reserved: &[".", ".."] };
+pub const IDENTITY_NAME_RULE: NameRule = NameRule { max_length: 64, extra_chars: "-_.", reserved: &[".", ".."] };
 /// Naming rule for policies (spec section 4.3).
-pub const POLICY: NameRule =
+pub const POLICY_NAME_RULE: NameRule =
     NameRule { max_length: 128, extra_chars: "_+=.@-", reserved: &[".", "..", "validate", "simulate"] };
 
 impl NameRule {
     /// Returns true if the name is valid.
     #[must_use]
-    pub fn allows(self, name: &str) -> bool {
+    pub fn is_valid(self, name: &str) -> bool {
         let is_allowed_char = |letter: char| letter.is_ascii_alphanumeric() || self.extra_chars.contains(letter);
         (1..=self.max_length).contains(&name.len())
             && name.chars().all(is_allowed_char)
@@ -46,14 +46,14 @@ mod tests {
     #[test]
     fn names_respect_length_alphabet_and_reserved_words() {
         for good in ["a", "ada.l-1_x", &"a".repeat(64)] {
-            assert!(IDENTITY.allows(good), "{good:?}");
+            assert!(IDENTITY_NAME_RULE.is_valid(good), "{good:?}");
         }
         for bad in ["", "a b", "it's", "ä", "a@b", ".", "..", &"a".repeat(65)] {
-            assert!(!IDENTITY.allows(bad), "{bad:?}");
+            assert!(!IDENTITY_NAME_RULE.is_valid(bad), "{bad:?}");
         }
-        assert!(POLICY.allows("a+b=c@d") && POLICY.allows(&"a".repeat(128)));
+        assert!(POLICY_NAME_RULE.is_valid("a+b=c@d") && POLICY_NAME_RULE.is_valid(&"a".repeat(128)));
         for bad in ["TaurusDB FullAccess", "..", "validate", "simulate", &"a".repeat(129)] {
-            assert!(!POLICY.allows(bad), "{bad:?}");
+            assert!(!POLICY_NAME_RULE.is_valid(bad), "{bad:?}");
         }
     }
 }

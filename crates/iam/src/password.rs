@@ -20,15 +20,15 @@ pub const HASH_PARALLELISM: u32 = 1;
 pub const GENERATED_PASSWORD_LENGTH: usize = 24;
 
 /// Minimum length of a user-chosen password in characters.
-pub const MIN_LENGTH: usize = 8;
+pub const MIN_PASSWORD_LENGTH: usize = 8;
 /// Maximum length of a user-chosen password in characters.
-pub const MAX_LENGTH: usize = 128;
+pub const MAX_PASSWORD_LENGTH: usize = 128;
 
 /// Reason for rejecting a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PasswordError {
     /// The password is too short or too long.
-    #[error("a password must have {MIN_LENGTH} to {MAX_LENGTH} characters")]
+    #[error("a password must have {MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} characters")]
     Length,
     /// The password equals the user name, which an attacker would try first.
     #[error("a password must differ from the user name")]
@@ -36,9 +36,9 @@ pub enum PasswordError {
 }
 
 /// Checks that a user-chosen password has 8 to 128 characters and differs from the user name, ignoring case.
-pub fn check_rules(password: &SecretString, user_name: &str) -> Result<(), PasswordError> {
+pub fn check_password_rules(password: &SecretString, user_name: &str) -> Result<(), PasswordError> {
     let password = password.expose_secret();
-    if !(MIN_LENGTH..=MAX_LENGTH).contains(&password.chars().count()) {
+    if !(MIN_PASSWORD_LENGTH..=MAX_PASSWORD_LENGTH).contains(&password.chars().count()) {
         return Err(PasswordError::Length);
     }
     if lowercase_chars(password).eq(lowercase_chars(user_name)) { Err(PasswordError::UserName) } else { Ok(()) }
@@ -55,23 +55,23 @@ fn create_hasher() -> Result<Argon2<'static>, SecretError> {
 }
 
 /// Hashes a password with a random salt and returns the PHC string. Hashing takes tens of milliseconds on one core.
-pub fn hash(password: &SecretString) -> Result<String, SecretError> {
+pub fn hash_password(password: &SecretString) -> Result<String, SecretError> {
     let hash: PasswordHash = create_hasher()?
         .hash_password(password.expose_secret().as_bytes())
         .map_err(|error| SecretError::Hash(error.to_string()))?;
-    Ok(hash.to_string())
+    Ok(hash_password.to_string())
 }
 
 /// Verifies a password against a PHC string. Returns false if the PHC string is invalid.
 #[must_use]
-pub fn verify(password: &SecretString, hash: &str) -> bool {
-    let (Ok(hash), Ok(argon2id)) = (PasswordHash::new(hash), create_hasher()) else { return false };
-    argon2id.verify_password(password.expose_secret().as_bytes(), &hash).is_ok()
+pub fn verify_password(password: &SecretString, hash: &str) -> bool {
+    let (Ok(hash), Ok(argon2id)) = (PasswordHash::new(hash_password), create_hasher()) else { return false };
+    argon2id.verify_password(password.expose_secret().as_bytes(), &hash_password).is_ok()
 }
 
 /// Computes a hash in the same time as [`verify`], for a login with an unknown user name.
 /// A shorter response time for unknown users would reveal which users exist.
-pub fn dummy_verify(password: &SecretString) {
+pub fn simulate_verification(password: &SecretString) {
     let mut output = [0_u8; Params::DEFAULT_OUTPUT_LEN];
     if let Ok(argon2id) = create_hasher() {
         let hashed =
@@ -82,7 +82,7 @@ pub fn dummy_verify(password: &SecretString) {
 }
 
 /// Generates a random password of 24 letters and digits (142 bits of entropy).
-pub fn generate() -> Result<SecretString, SecretError> {
+pub fn generate_password() -> Result<SecretString, SecretError> {
     generate_random_string(GENERATED_PASSWORD_LENGTH, ALPHANUMERIC_CHARS)
 }
 
@@ -92,17 +92,17 @@ mod tests {
 
     #[test]
     fn password_matches_only_its_own_hash() {
-        let password = generate().unwrap();
-        let hashed = hash(&password).unwrap();
-        assert!(verify(&password, &hashed));
-        assert!(!verify(&SecretString::from("another"), &hashed));
-        assert!(!verify(&SecretString::from(""), &hashed));
-        assert_ne!(hash(&password).unwrap(), hashed, "each hash has a salt of its own");
+        let password = generate_password().unwrap();
+        let hashed = hash_password(&password).unwrap();
+        assert!(verify_password(&password, &hashed));
+        assert!(!verify_password(&SecretString::from("another"), &hashed));
+        assert!(!verify_password(&SecretString::from(""), &hashed));
+        assert_ne!(hash_password(&password).unwrap(), hashed, "each hash has a salt of its own");
     }
 
     #[test]
     fn password_must_have_a_valid_length_and_differ_from_the_name() {
-        let rule = |password: &str, name: &str| check_rules(&SecretString::from(password), name);
+        let rule = |password: &str, name: &str| check_password_rules(&SecretString::from(password), name);
         assert_eq!(rule("1234567", "ada"), Err(PasswordError::Length));
         assert_eq!(rule("12345678", "ada"), Ok(()));
         assert_eq!(rule(&"ö".repeat(128), "ada"), Ok(()), "characters count, not bytes");
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn hashes_contain_their_parameters() {
-        let hashed = hash(&SecretString::from("x")).unwrap();
+        let hashed = hash_password(&SecretString::from("x")).unwrap();
         assert!(hashed.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hashed}");
     }
 
@@ -121,12 +121,12 @@ mod tests {
     fn invalid_hash_matches_no_password() {
         for broken in ["", "plain", "$argon2id$", "$argon2id$v=19$m=19456,t=2,p=1$", "$argon2id$v=19$m=1,t=0,p=0$YQ$YQ"]
         {
-            assert!(!verify(&SecretString::from("plain"), broken), "{broken:?}");
+            assert!(!verify_password(&SecretString::from("plain"), broken), "{broken:?}");
         }
     }
 
     #[test]
     fn dummy_verification_computes_a_hash() {
-        dummy_verify(&SecretString::from("whatever"));
+        simulate_verification(&SecretString::from("whatever"));
     }
 }

@@ -40,7 +40,7 @@ pub mod system;
 
 pub use diagnostic::{Diagnostic, PolicyErrors};
 pub use policy_model::{Effect, PolicyModel};
-pub use spanned_json::MAX_BYTES;
+pub use spanned_json::MAX_DOCUMENT_BYTES;
 pub use statement::Statement;
 
 /// A valid policy.
@@ -74,7 +74,7 @@ impl Policy {
 
     /// Returns the length of the document in bytes.
     #[must_use]
-    pub fn bytes(&self) -> usize {
+    pub fn document_bytes(&self) -> usize {
         self.bytes
     }
 

@@ -106,7 +106,7 @@ pub enum SignatureError {
 
 /// Returns the SHA-256 of a body in lower-case hexadecimal.
 #[must_use]
-pub fn body_sha256(body: &[u8]) -> String {
+pub fn hash_body(body: &[u8]) -> String {
     if body.is_empty() { EMPTY_BODY_HASH.to_owned() } else { encode_hex(&Sha256::digest(body).into()) }
 }
 
@@ -123,7 +123,7 @@ fn encode_hex(hash: &[u8; 32]) -> String {
 ///
 /// The canonical request uses the same encoding, so encoded paths and queries are already canonical.
 #[must_use]
-pub fn encode(text: &str) -> String {
+pub fn percent_encode(text: &str) -> String {
     canonical::percent_encode_bytes(text.as_bytes())
 }
 
@@ -139,7 +139,7 @@ pub fn format_date(now: Timestamp) -> String {
 /// Skips headers that the request does not contain.
 /// Also skips headers with `_` in their name. The SDK never signs such headers, because gateways drop them.
 #[must_use]
-pub fn sign<T: AsRef<str>>(
+pub fn sign_request<T: AsRef<str>>(
     request: &RequestToSign<'_, T>,
     signed_headers: &[&str],
     date: &str,
@@ -160,7 +160,7 @@ pub fn sign<T: AsRef<str>>(
 /// Verifies the signature of a request, and checks that the request date is within 15 minutes of `now`.
 ///
 /// `secret` is the secret key of `authorization.access_key`.
-pub fn verify<T: AsRef<str>>(
+pub fn verify_signature<T: AsRef<str>>(
     authorization: &Authorization,
     request: &RequestToSign<'_, T>,
     secret: &SecretString,
@@ -233,7 +233,7 @@ fn compute_signature<T: AsRef<str>>(
     secret: &SecretString,
 ) -> [u8; 32] {
     let canonical = canonical::build_canonical_request(request, signed);
-    let to_sign = format!("{SIGNATURE_ALGORITHM}\n{date}\n{}", body_sha256(canonical.as_bytes()));
+    let to_sign = format!("{SIGNATURE_ALGORITHM}\n{date}\n{}", hash_body(canonical.as_bytes()));
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes()) else {
         unreachable!("HMAC takes a key of any length")
     };

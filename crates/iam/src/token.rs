@@ -10,16 +10,16 @@ use sha2::{Digest, Sha256};
 use crate::secret::{ALPHANUMERIC_CHARS, SecretError, generate_random_string};
 
 /// Length of a token in characters. The API allows 36 to 20,000 characters (spec section 0).
-pub const LENGTH: usize = 64;
+pub const TOKEN_LENGTH: usize = 64;
 
 /// Generates a random token of letters and digits.
-pub fn generate() -> Result<SecretString, SecretError> {
-    generate_random_string(LENGTH, ALPHANUMERIC_CHARS)
+pub fn generate_token() -> Result<SecretString, SecretError> {
+    generate_random_string(TOKEN_LENGTH, ALPHANUMERIC_CHARS)
 }
 
 /// Returns the hash of a token for the store. A token has 381 random bits, so that a fast hash is sufficient.
 #[must_use]
-pub fn hash(token: &str) -> [u8; 32] {
+pub fn hash_token(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()
 }
 
@@ -27,7 +27,7 @@ pub fn hash(token: &str) -> [u8; 32] {
 ///
 /// The page can compute the CSRF token, which reveals neither the authentication token nor its [`hash`].
 #[must_use]
-pub fn csrf_token(token: &str) -> String {
+pub fn derive_csrf_token(token: &str) -> String {
     hex::encode(Sha256::new().chain_update(b"clew csrf\0").chain_update(token.as_bytes()).finalize())
 }
 
@@ -39,20 +39,24 @@ mod tests {
 
     #[test]
     fn token_length_is_valid_and_hashes_are_unique() {
-        let (one, other) = (generate().unwrap(), generate().unwrap());
+        let (one, other) = (generate_token().unwrap(), generate_token().unwrap());
         assert!((36..=20_000).contains(&one.expose_secret().len()));
-        assert_ne!(hash(one.expose_secret()), hash(other.expose_secret()));
-        assert_eq!(hash(one.expose_secret()), hash(one.expose_secret()));
+        assert_ne!(hash_token(one.expose_secret()), hash_token(other.expose_secret()));
+        assert_eq!(hash_token(one.expose_secret()), hash_token(one.expose_secret()));
         // SHA-256 of "abc", as FIPS 180-4 prints it.
-        assert_eq!(hex::encode(hash("abc")), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!(hex::encode(hash_token("abc")), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     }
 
     #[test]
     fn csrf_token_differs_from_the_token_and_its_hash() {
-        let token = generate().unwrap();
-        let csrf = csrf_token(token.expose_secret());
-        assert!(csrf.len() == 64 && csrf != *token.expose_secret() && csrf != hex::encode(hash(token.expose_secret())));
-        assert_eq!(csrf, super::csrf_token(token.expose_secret()));
-        assert_ne!(csrf, super::csrf_token(generate().unwrap().expose_secret()));
+        let token = generate_token().unwrap();
+        let csrf = derive_csrf_token(token.expose_secret());
+        assert!(
+            csrf.len() == 64
+                && csrf != *token.expose_secret()
+                && csrf != hex::encode(hash_token(token.expose_secret()))
+        );
+        assert_eq!(csrf, super::derive_csrf_token(token.expose_secret()));
+        assert_ne!(csrf, super::derive_csrf_token(generate_token().unwrap().expose_secret()));
     }
 }

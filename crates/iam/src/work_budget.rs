@@ -70,7 +70,7 @@ impl WorkBudget {
     ///
     /// The budget calls `pay` with the number of steps. If `pay` returns false, the budget is exhausted.
     #[must_use]
-    pub fn with_payment(step: u64, pay: impl Fn(u64) -> bool + Send + Sync + 'static) -> Self {
+    pub fn with_rate_limit(step: u64, pay: impl Fn(u64) -> bool + Send + Sync + 'static) -> Self {
         let account =
             PaymentAccount { step, due: AtomicU64::new(step), pay: Box::new(pay), overdrawn: AtomicBool::new(false) };
         Self { account: Some(account), ..Self::default() }
@@ -78,13 +78,13 @@ impl WorkBudget {
 
     /// Returns true if the budget is exhausted because `pay` returned false.
     #[must_use]
-    pub fn is_overdrawn(&self) -> bool {
+    pub fn is_rate_limited(&self) -> bool {
         self.account.as_ref().is_some_and(|account| account.overdrawn.load(Relaxed))
     }
 
     /// Returns the number of used units.
     #[must_use]
-    pub fn spent(&self) -> u64 {
+    pub fn used_units(&self) -> u64 {
         self.limit - self.remaining.load(Relaxed)
     }
 
@@ -96,13 +96,13 @@ impl WorkBudget {
 
     /// Charges a comparison of texts with this total length in bytes. Returns false if the budget is exhausted.
     pub(crate) fn charge_comparison(&self, bytes: usize) -> bool {
-        self.spend(COMPARISON_COST_UNITS.saturating_add(bytes as u64))
+        self.charge(COMPARISON_COST_UNITS.saturating_add(bytes as u64))
     }
 
     /// Charges this number of units. Returns false if the budget is exhausted.
     ///
     /// Only one thread at a time evaluates a request, so that separate loads and stores are sufficient.
-    pub fn spend(&self, units: u64) -> bool {
+    pub fn charge(&self, units: u64) -> bool {
         match self.remaining.load(Relaxed).checked_sub(units) {
             Some(left) if !self.is_exhausted() && self.charge_account(self.limit - left) => {
                 self.remaining.store(left, Relaxed);
@@ -131,23 +131,23 @@ mod tests {
         let remaining = Arc::new(AtomicU64::new(3));
         let account = remaining.clone();
         let pay = move |steps| account.try_update(Relaxed, Relaxed, |left| left.checked_sub(steps)).is_ok();
-        let budget = WorkBudget::with_payment(10, pay);
-        assert!(budget.spend(9) && remaining.load(Relaxed) == 3);
-        assert!(budget.spend(1) && remaining.load(Relaxed) == 2);
-        assert!(budget.spend(25) && remaining.load(Relaxed) == 0, "two steps at once");
-        assert!(budget.spend(4) && !budget.is_overdrawn());
-        assert!(!budget.spend(1) && budget.is_overdrawn() && budget.is_exhausted());
-        assert_eq!(budget.spent(), 39);
+        let budget = WorkBudget::with_rate_limit(10, pay);
+        assert!(budget.charge(9) && remaining.load(Relaxed) == 3);
+        assert!(budget.charge(1) && remaining.load(Relaxed) == 2);
+        assert!(budget.charge(25) && remaining.load(Relaxed) == 0, "two steps at once");
+        assert!(budget.charge(4) && !budget.is_rate_limited());
+        assert!(!budget.charge(1) && budget.is_rate_limited() && budget.is_exhausted());
+        assert_eq!(budget.used_units(), 39);
     }
 
     #[test]
     fn exhausted_budget_rejects_all_further_work() {
         let budget = WorkBudget::new(40);
         assert!(budget.charge_comparison(4));
-        assert_eq!((budget.spent(), budget.is_exhausted()), (20, false));
+        assert_eq!((budget.used_units(), budget.is_exhausted()), (20, false));
         assert!(!budget.charge_comparison(5));
         assert!(budget.is_exhausted());
-        assert!(!budget.spend(1), "a smaller comparison after the refused one would decide on part of the policies");
-        assert_eq!(budget.spent(), 20);
+        assert!(!budget.charge(1), "a smaller comparison after the refused one would decide on part of the policies");
+        assert_eq!(budget.used_units(), 20);
     }
 }

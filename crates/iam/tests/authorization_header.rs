@@ -94,23 +94,23 @@ proptest! {
         let names: Vec<String> = headers.iter().map(|(name, _)| name.clone()).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let request = RequestToSign {
-            method: &method, path: &path, query: &query, headers: &headers, body_sha256: signature::body_sha256(&body),
+            method: &method, path: &path, query: &query, headers: &headers, body_sha256: signature::hash_body(&body),
         };
         let secret = SecretString::from(secret);
-        let header = signature::sign(&request, &names, date, &"AKEXAMPLE0000000000".parse().unwrap(), &secret);
+        let header = signature::sign_request(&request, &names, date, &"AKEXAMPLE0000000000".parse().unwrap(), &secret);
         let authorization = parse(&header).unwrap();
         let now: Timestamp = "2026-06-12T00:10:00Z".parse().unwrap();
-        prop_assert_eq!(signature::verify(&authorization, &request, &secret, now), Ok(()));
+        prop_assert_eq!(signature::verify_signature(&authorization, &request, &secret, now), Ok(()));
 
         let mut altered = body.clone();
         altered.push(0);
-        let other = RequestToSign { body_sha256: signature::body_sha256(&altered), ..request.clone() };
-        prop_assert_eq!(signature::verify(&authorization, &other, &secret, now), Err(SignatureError::Mismatch));
+        let other = RequestToSign { body_sha256: signature::hash_body(&altered), ..request.clone() };
+        prop_assert_eq!(signature::verify_signature(&authorization, &other, &secret, now), Err(SignatureError::Mismatch));
 
         let at = flip.index(headers.len());
         let mut altered = headers.clone();
         altered[at].1 = format!("{}!", altered[at].1.trim());
         let other = RequestToSign { headers: &altered, ..request };
-        prop_assert!(signature::verify(&authorization, &other, &secret, now).is_err());
+        prop_assert!(signature::verify_signature(&authorization, &other, &secret, now).is_err());
     }
 }

@@ -55,12 +55,12 @@ impl SentRequest {
             path: &self.path,
             query: &self.query,
             headers: &self.headers,
-            body_sha256: signature::body_sha256(&self.body),
+            body_sha256: signature::hash_body(&self.body),
         }
     }
 
     fn sign(mut self, signed: &[&str]) -> Self {
-        self.authorization = signature::sign(&self.to_sign(), signed, DATE, &access_key(), &secret());
+        self.authorization = signature::sign_request(&self.to_sign(), signed, DATE, &access_key(), &secret());
         self
     }
 
@@ -79,7 +79,7 @@ impl SentRequest {
     }
 
     fn verify_at(&self, now: Timestamp) -> Result<(), SignatureError> {
-        signature::verify(&Authorization::parse(&self.authorization)?, &self.to_sign(), &secret(), now)
+        signature::verify_signature(&Authorization::parse(&self.authorization)?, &self.to_sign(), &secret(), now)
     }
 }
 
@@ -190,7 +190,7 @@ fn other_secret_key_or_signature_is_rejected() {
     let request = SentRequest::collect();
     let authorization = Authorization::parse(&request.authorization).unwrap();
     let other = SecretString::from("SKEXAMPLE000000000000000000000000000001");
-    let verified = signature::verify(&authorization, &request.to_sign(), &other, now());
+    let verified = signature::verify_signature(&authorization, &request.to_sign(), &other, now());
     assert_eq!(verified, Err(SignatureError::Mismatch));
 
     let (parts, hex) = request.authorization.rsplit_once('=').unwrap();
@@ -237,10 +237,10 @@ fn order_of_signed_headers_is_significant() {
 fn declared_body_hash_must_match_the_body() {
     let name = "x-sdk-content-sha256";
     let signed: Vec<&str> = SIGNED.into_iter().chain([name]).collect();
-    let real = signature::body_sha256(&SentRequest::collect().body);
+    let real = signature::hash_body(&SentRequest::collect().body);
     assert_eq!(SentRequest::collect().with_header(name, &real).sign(&signed).verify(), Ok(()));
 
-    let other = signature::body_sha256(b"other");
+    let other = signature::hash_body(b"other");
     assert_eq!(SentRequest::collect().with_header(name, &other).sign(&signed).verify(), Err(SignatureError::Body));
 
     let mut altered = SentRequest::collect().with_header(name, &real).sign(&signed);

@@ -81,13 +81,13 @@ pub struct Origin {
 impl Origin {
     /// Creates the origin of a local command that runs as an operating-system account.
     #[must_use]
-    pub fn local(account: impl Into<String>) -> Self {
+    pub fn for_local_account(account: impl Into<String>) -> Self {
         Self { actor: Actor::Local { user: account.into() }, peer: None, request_id: String::new() }
     }
 
     /// Creates the origin of an operation that Clew performs itself.
     #[must_use]
-    pub fn clew() -> Self {
+    pub fn for_clew() -> Self {
         Self { actor: Actor::Clew, peer: None, request_id: String::new() }
     }
 }
@@ -153,7 +153,7 @@ pub struct AuditEvent {
 impl AuditEvent {
     /// Creates an event for a successful operation, without domain, project, instance or node.
     #[must_use]
-    pub fn succeeded(origin: &Origin, operation: impl Into<String>, target: impl Into<String>) -> Self {
+    pub fn new_success(origin: &Origin, operation: impl Into<String>, target: impl Into<String>) -> Self {
         Self {
             origin: origin.clone(),
             operation: operation.into(),

@@ -130,14 +130,14 @@ pub struct InstanceFilter {
 
 /// Pagination parameters of a list request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Page {
+pub struct Pagination {
     /// Number of rows to skip.
     pub offset: u32,
     /// Maximum number of rows: 1 to 100.
     pub limit: u32,
 }
 
-impl Default for Page {
+impl Default for Pagination {
     fn default() -> Self {
         Self { offset: 0, limit: 100 }
     }

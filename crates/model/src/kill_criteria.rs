@@ -44,7 +44,7 @@ impl KillCriteria {
 
     /// Converts all criteria except the duration to equivalent snapshot filters.
     #[must_use]
-    pub fn selection(&self) -> Selection {
+    pub fn to_selection(&self) -> Selection {
         Selection {
             user: self.user.clone(),
             host: self.host.clone(),

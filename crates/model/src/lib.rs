@@ -37,7 +37,7 @@ pub use detail::SessionDetail;
 pub use error_catalogue::{ERRORS, ErrorEntry};
 pub use failure::{Failure, FailureKind};
 pub use ids::{AccessKeyId, DomainId, GroupId, IdError, InstanceId, NodeId, PolicyId, ProjectId, RequestId, UserId};
-pub use inventory::{Instance, InstanceFilter, NewInstance, NewNode, Node, NodeRole, Page, Tag};
+pub use inventory::{Instance, InstanceFilter, NewInstance, NewNode, Node, NodeRole, Pagination, Tag};
 pub use kill_criteria::KillCriteria;
 pub use language::Language;
 pub use limitation::{Limitation, LimitationKind};

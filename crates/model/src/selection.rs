@@ -15,12 +15,12 @@ pub struct SlowThreshold(u32);
 
 impl SlowThreshold {
     /// Maximum threshold in seconds: one day.
-    pub const MAX: u32 = 86_400;
+    pub const MAX_SECONDS: u32 = 86_400;
 
     /// Creates a threshold from seconds. Returns `None` for out-of-range values.
     #[must_use]
     pub fn new(seconds: i64) -> Option<Self> {
-        u32::try_from(seconds).ok().filter(|seconds| (1..=Self::MAX).contains(seconds)).map(Self)
+        u32::try_from(seconds).ok().filter(|seconds| (1..=Self::MAX_SECONDS).contains(seconds)).map(Self)
     }
 
     /// Returns the threshold in seconds.
@@ -226,7 +226,7 @@ pub enum SelectionError {
 impl SelectionError {
     /// Returns the name of the invalid field.
     #[must_use]
-    pub fn field(&self) -> &'static str {
+    pub fn field_name(&self) -> &'static str {
         match self {
             Self::NotOneOf { field, .. } | Self::Length { field, .. } | Self::Range { field, .. } => field,
         }
@@ -311,7 +311,7 @@ fn parse_threshold(given: i64) -> Result<SlowThreshold, SelectionError> {
         field: "slow_process_threshold",
         given,
         min: 1,
-        max: i64::from(SlowThreshold::MAX),
+        max: i64::from(SlowThreshold::MAX_SECONDS),
     })
 }
 
@@ -344,7 +344,7 @@ mod tests {
         assert_eq!(error.to_string(), r#"filter cannot be "slwo"; it is one of slow, active, total, long"#);
         for seconds in [0, -1, 86_401, i64::MAX] {
             let draft = SelectionDraft { slow_process_threshold: Some(seconds), ..SelectionDraft::default() };
-            assert_eq!(Selection::parse(draft).unwrap_err().field(), "slow_process_threshold");
+            assert_eq!(Selection::parse(draft).unwrap_err().field_name(), "slow_process_threshold");
         }
         let draft = SelectionDraft { sql_key: Some("x".repeat(1025)), ..SelectionDraft::default() };
         assert_eq!(Selection::parse(draft).unwrap_err().to_string(), "sql_key has 1025 characters; it takes 1 to 1024");

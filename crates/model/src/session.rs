@@ -85,24 +85,25 @@ pub struct Transaction {
 
 impl Transaction {
     /// State of an active or idle transaction.
-    pub const RUNNING: &'static str = "RUNNING";
+    pub const RUNNING_STATE: &'static str = "RUNNING";
     /// State of a transaction that waits for a lock.
-    pub const LOCK_WAIT: &'static str = "LOCK WAIT";
+    pub const LOCK_WAIT_STATE: &'static str = "LOCK WAIT";
     /// State of a transaction that is being rolled back.
-    pub const ROLLING_BACK: &'static str = "ROLLING BACK";
+    pub const ROLLING_BACK_STATE: &'static str = "ROLLING BACK";
     /// All transaction states of InnoDB.
-    pub const INNODB_STATES: [&'static str; 4] = [Self::RUNNING, Self::LOCK_WAIT, Self::ROLLING_BACK, "COMMITTING"];
+    pub const INNODB_STATES: [&'static str; 4] =
+        [Self::RUNNING_STATE, Self::LOCK_WAIT_STATE, Self::ROLLING_BACK_STATE, "COMMITTING"];
 
     /// Returns true if the transaction waits for a lock.
     #[must_use]
     pub fn is_waiting_for_lock(&self) -> bool {
-        self.state == Self::LOCK_WAIT
+        self.state == Self::LOCK_WAIT_STATE
     }
 
     /// Returns true if the transaction is being rolled back.
     #[must_use]
     pub fn is_rolling_back(&self) -> bool {
-        self.state == Self::ROLLING_BACK
+        self.state == Self::ROLLING_BACK_STATE
     }
 
     /// Converts a state name to a `Cow`. The names in [`Transaction::INNODB_STATES`] are borrowed to avoid allocations.

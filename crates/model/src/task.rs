@@ -41,7 +41,7 @@ impl TaskStatus {
 
     /// Returns the state name used by the API (spec section 1.3). The API reports queued collections as `running`.
     #[must_use]
-    pub fn wire_name(self) -> &'static str {
+    pub fn api_name(self) -> &'static str {
         match self {
             Self::Queued | Self::Running => "running",
             Self::Finished => "finished",

@@ -17,7 +17,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 
 use clew_model::{NodeUrl, Selection};
-use clew_mysql::{Limits, OutputFormat, StatementText, take_detailed_snapshot, take_snapshot};
+use clew_mysql::{OutputFormat, ReadLimits, StatementText, take_detailed_snapshot, take_snapshot};
 use clew_testkit::{FakeOptions, FakeServer};
 
 #[global_allocator]
@@ -90,7 +90,7 @@ impl ServerProcess {
         let _counting = dhat::Profiler::builder().testing().build();
         let (selection, format) = (Selection::default(), OutputFormat::Csv { formula_guard: true });
         runtime.block_on(async {
-            let limits = Limits::default();
+            let limits = ReadLimits::default();
             let mut snapshot = if detailed {
                 take_detailed_snapshot(&self.node, &selection, StatementText::Full, format, &limits).await
             } else {

@@ -139,7 +139,7 @@ fn parse_converted_age(now: f64, conversion: &str) -> Option<LocalTimeAge> {
 
 /// Reason why automatic kills must not rely on the session ages from a process list.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum ClockDoubt {
+pub enum UnreliableClock {
     /// The server's clock was set forward by this number of seconds since the previous read.
     Stepped(f64),
     /// The address led to another server at the previous read.
@@ -148,7 +148,7 @@ pub enum ClockDoubt {
     Unreadable,
 }
 
-impl fmt::Display for ClockDoubt {
+impl fmt::Display for UnreliableClock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Stepped(seconds) => {

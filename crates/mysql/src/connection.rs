@@ -11,10 +11,10 @@ use tokio::time::{sleep, timeout};
 
 use crate::client::{Client, Error, Socket};
 use crate::clock::ClockReading;
-use crate::connection_limit::{ConnectionPermit, Purpose};
+use crate::connection_limit::{ConnectionPermit, ConnectionPurpose};
 use crate::flavor::Flavor;
 use crate::kill_on_drop::KillOnDrop;
-use crate::limits::Limits;
+use crate::limits::ReadLimits;
 use crate::own_sessions::{OwnSession, OwnSessionFilter};
 use crate::server_instance::ServerInstance;
 use crate::session_variables::SessionSetup;
@@ -130,12 +130,16 @@ pub(crate) struct Connection {
 
 impl Connection {
     /// Acquires a read permit, connects, authenticates, detects the server family, and sets session variables.
-    pub(crate) async fn open(node: &NodeUrl, limits: &Limits) -> Result<Self, Failure> {
-        Self::open_for_purpose(Purpose::Reading, node, limits).await
+    pub(crate) async fn open(node: &NodeUrl, limits: &ReadLimits) -> Result<Self, Failure> {
+        Self::open_for_purpose(ConnectionPurpose::Reading, node, limits).await
     }
 
     /// Opens a connection with a permit for the purpose. See [`Connection::open`].
-    pub(crate) async fn open_for_purpose(purpose: Purpose, node: &NodeUrl, limits: &Limits) -> Result<Self, Failure> {
+    pub(crate) async fn open_for_purpose(
+        purpose: ConnectionPurpose,
+        node: &NodeUrl,
+        limits: &ReadLimits,
+    ) -> Result<Self, Failure> {
         let address = node.address();
         let deadline = Instant::now() + limits.read_timeout;
         let permit = ConnectionPermit::acquire(&address, purpose, limits.permit_timeout()).await?;
@@ -219,8 +223,11 @@ mod tests {
 
     use super::*;
 
-    const LIMITS: Limits =
-        Limits { read_timeout: Duration::from_secs(40), connect_timeout: Duration::from_secs(20), max_bytes: 1 << 30 };
+    const LIMITS: ReadLimits = ReadLimits {
+        read_timeout: Duration::from_secs(40),
+        connect_timeout: Duration::from_secs(20),
+        max_bytes: 1 << 30,
+    };
 
     #[tokio::test]
     async fn session_variables_override_server_defaults() {
@@ -270,7 +277,9 @@ mod tests {
             drop(connection);
             gate.wait_until_held().await;
             assert!(
-                ConnectionPermit::acquire(&address, Purpose::Reading, LIMITS.read_timeout).now_or_never().is_none(),
+                ConnectionPermit::acquire(&address, ConnectionPurpose::Reading, LIMITS.read_timeout)
+                    .now_or_never()
+                    .is_none(),
                 "{flavor}"
             );
             gate.release();
@@ -291,7 +300,9 @@ mod tests {
             let address = connection.address.clone();
             drop(connection);
             assert!(
-                ConnectionPermit::acquire(&address, Purpose::Reading, LIMITS.read_timeout).now_or_never().is_some(),
+                ConnectionPermit::acquire(&address, ConnectionPurpose::Reading, LIMITS.read_timeout)
+                    .now_or_never()
+                    .is_some(),
                 "{flavor}"
             );
         }

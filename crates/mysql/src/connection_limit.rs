@@ -17,7 +17,7 @@ static NODE_PERMITS: LazyLock<Mutex<HashMap<String, Arc<NodePermits>>>> = LazyLo
 
 /// Purpose of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Purpose {
+pub enum ConnectionPurpose {
     /// Reads a node. One read runs at a time, and further reads queue.
     Reading,
     /// Kills sessions, or reads sessions for a kill. Queues behind other kills, never behind reads.
@@ -27,7 +27,7 @@ pub enum Purpose {
 /// Permit for one connection to a node. Must be dropped after the connection is closed.
 #[derive(Debug)]
 pub(crate) struct ConnectionPermit {
-    purpose: Purpose,
+    purpose: ConnectionPurpose,
     requested_at: Instant,
     acquired_at: Instant,
     // Fields are dropped in declaration order: the permit is released before the node's entry is removed.
@@ -37,7 +37,11 @@ pub(crate) struct ConnectionPermit {
 
 impl ConnectionPermit {
     /// Acquires a permit for a connection to the node. Fails after `max_wait`.
-    pub(crate) async fn acquire(address: &str, purpose: Purpose, max_wait: Duration) -> Result<Self, Failure> {
+    pub(crate) async fn acquire(
+        address: &str,
+        purpose: ConnectionPurpose,
+        max_wait: Duration,
+    ) -> Result<Self, Failure> {
         let (node, requested) = (NodePermitsRef::for_address(address), Instant::now());
         match timeout(max_wait, node.permits.acquire(purpose)).await {
             Ok(Ok(permit)) => {
@@ -58,7 +62,7 @@ impl ConnectionPermit {
     }
 
     /// Returns the purpose of the connection.
-    pub(crate) fn purpose(&self) -> Purpose {
+    pub(crate) fn purpose(&self) -> ConnectionPurpose {
         self.purpose
     }
 
@@ -68,12 +72,12 @@ impl ConnectionPermit {
     }
 }
 
-fn node_busy_failure(address: &str, purpose: Purpose, max_wait: Duration) -> Failure {
+fn node_busy_failure(address: &str, purpose: ConnectionPurpose, max_wait: Duration) -> Failure {
     let doing = match purpose {
-        Purpose::Reading => {
+        ConnectionPurpose::Reading => {
             "Clew already reads this node, or kills the statement of an abandoned read, and allows one read at a time"
         }
-        Purpose::Killing => "Clew already has two connections to this node, which is the maximum",
+        ConnectionPurpose::Killing => "Clew already has two connections to this node, which is the maximum",
     };
     Failure::new(
         FailureKind::Busy,
@@ -94,8 +98,8 @@ impl NodePermits {
 
     /// Acquires a permit. A kill tries the reserved permit first, then the read permit.
     /// `select!` drops the losing future, which then releases its permit or leaves the queue.
-    async fn acquire(&self, purpose: Purpose) -> Result<OwnedSemaphorePermit, AcquireError> {
-        if purpose == Purpose::Reading {
+    async fn acquire(&self, purpose: ConnectionPurpose) -> Result<OwnedSemaphorePermit, AcquireError> {
+        if purpose == ConnectionPurpose::Reading {
             return self.reading.clone().acquire_owned().await;
         }
         tokio::select! {
@@ -143,45 +147,45 @@ mod tests {
 
     const LONG: Duration = Duration::from_mins(1);
 
-    fn is_taken(address: &str, purpose: Purpose) -> bool {
+    fn is_taken(address: &str, purpose: ConnectionPurpose) -> bool {
         ConnectionPermit::acquire(address, purpose, LONG).now_or_never().is_none()
     }
 
     #[tokio::test]
     async fn one_read_and_one_kill_run_at_a_time() {
         let address = "budget-one.test:1";
-        let reading = ConnectionPermit::acquire(address, Purpose::Reading, LONG).await.unwrap();
-        assert!(is_taken(address, Purpose::Reading));
-        let killing = ConnectionPermit::acquire(address, Purpose::Killing, LONG).await.unwrap();
-        assert!(is_taken(address, Purpose::Killing));
+        let reading = ConnectionPermit::acquire(address, ConnectionPurpose::Reading, LONG).await.unwrap();
+        assert!(is_taken(address, ConnectionPurpose::Reading));
+        let killing = ConnectionPermit::acquire(address, ConnectionPurpose::Killing, LONG).await.unwrap();
+        assert!(is_taken(address, ConnectionPurpose::Killing));
         // Permits of different nodes are independent.
-        assert!(!is_taken("budget-other.test:1", Purpose::Reading));
+        assert!(!is_taken("budget-other.test:1", ConnectionPurpose::Reading));
         drop(reading);
         // A kill may use the permit for reads; then no read can start.
-        let second = ConnectionPermit::acquire(address, Purpose::Killing, LONG).await.unwrap();
-        assert!(is_taken(address, Purpose::Reading));
+        let second = ConnectionPermit::acquire(address, ConnectionPurpose::Killing, LONG).await.unwrap();
+        assert!(is_taken(address, ConnectionPurpose::Reading));
         drop((killing, second));
-        assert!(!is_taken(address, Purpose::Reading));
+        assert!(!is_taken(address, ConnectionPurpose::Reading));
     }
 
     #[tokio::test]
     async fn kill_does_not_queue_behind_reads() {
         let address = "budget-queue.test:1";
-        let _reading = ConnectionPermit::acquire(address, Purpose::Reading, LONG).await.unwrap();
+        let _reading = ConnectionPermit::acquire(address, ConnectionPurpose::Reading, LONG).await.unwrap();
         let mut queue: Vec<_> =
-            (0..20).map(|_| Box::pin(ConnectionPermit::acquire(address, Purpose::Reading, LONG))).collect();
+            (0..20).map(|_| Box::pin(ConnectionPermit::acquire(address, ConnectionPurpose::Reading, LONG))).collect();
         for waiting in &mut queue {
             assert!(waiting.now_or_never().is_none());
         }
-        assert!(!is_taken(address, Purpose::Killing));
+        assert!(!is_taken(address, ConnectionPurpose::Killing));
     }
 
     #[tokio::test]
     async fn cancelled_wait_releases_its_permit() {
         let address = "budget-given-up.test:1";
-        let reading = ConnectionPermit::acquire(address, Purpose::Reading, LONG).await.unwrap();
-        let mut first = Box::pin(ConnectionPermit::acquire(address, Purpose::Reading, LONG));
-        let mut second = Box::pin(ConnectionPermit::acquire(address, Purpose::Reading, LONG));
+        let reading = ConnectionPermit::acquire(address, ConnectionPurpose::Reading, LONG).await.unwrap();
+        let mut first = Box::pin(ConnectionPermit::acquire(address, ConnectionPurpose::Reading, LONG));
+        let mut second = Box::pin(ConnectionPermit::acquire(address, ConnectionPurpose::Reading, LONG));
         assert!((&mut first).now_or_never().is_none() && (&mut second).now_or_never().is_none());
         // The permit goes to the first waiter, which is dropped before it is polled, and then to the second.
         drop(reading);
@@ -194,11 +198,12 @@ mod tests {
     #[tokio::test]
     async fn wait_for_a_permit_times_out_with_a_reason() {
         let address = "budget-end.test:1";
-        let _reading = ConnectionPermit::acquire(address, Purpose::Reading, LONG).await.unwrap();
-        let _killing = ConnectionPermit::acquire(address, Purpose::Killing, LONG).await.unwrap();
-        for (purpose, reason) in
-            [(Purpose::Reading, "Clew already reads this node"), (Purpose::Killing, "two connections")]
-        {
+        let _reading = ConnectionPermit::acquire(address, ConnectionPurpose::Reading, LONG).await.unwrap();
+        let _killing = ConnectionPermit::acquire(address, ConnectionPurpose::Killing, LONG).await.unwrap();
+        for (purpose, reason) in [
+            (ConnectionPurpose::Reading, "Clew already reads this node"),
+            (ConnectionPurpose::Killing, "two connections"),
+        ] {
             let failure = ConnectionPermit::acquire(address, purpose, Duration::from_millis(1)).await.unwrap_err();
             assert_eq!(failure.kind, FailureKind::Busy);
             assert!(failure.detail.contains(reason) && failure.detail.contains("0.001 s"), "{failure}");

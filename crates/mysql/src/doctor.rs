@@ -7,13 +7,13 @@ use tokio::time::timeout;
 use crate::clock;
 use crate::connection::Connection;
 use crate::flavor::Flavor;
-use crate::limits::Limits;
+use crate::limits::ReadLimits;
 use crate::transactions::CANNOT_CONVERT_TEXT_ERROR;
 use crate::{failure, lost_instrumentation, process_list, statement_ages, statements};
 
 /// Result of one check.
 #[derive(Debug, Clone, Serialize)]
-pub struct PrivilegeCheck {
+pub struct CheckResult {
     /// Short name of the check.
     pub what: &'static str,
     /// True if the check succeeded.
@@ -36,19 +36,19 @@ pub struct Diagnosis {
     /// Difference between the server's clock and the local clock, in seconds.
     pub clock_difference: f64,
     /// Check results, ordered by importance.
-    pub checks: Vec<PrivilegeCheck>,
+    pub checks: Vec<CheckResult>,
 }
 
 /// Checks which data the account can read, and whether the address leads directly to a single server.
 ///
 /// Opens two consecutive connections and only reads. Fails if Clew cannot connect to the server.
-pub async fn diagnose(node: &NodeUrl, limits: &Limits) -> Result<Diagnosis, Failure> {
+pub async fn diagnose_node(node: &NodeUrl, limits: &ReadLimits) -> Result<Diagnosis, Failure> {
     timeout(limits.read_timeout, failure::catch_panic(node, run_diagnosis(node, limits)))
         .await
         .unwrap_or_else(|_| Err(failure::timeout_failure(&node.address(), "checking privileges", limits.read_timeout)))
 }
 
-async fn run_diagnosis(node: &NodeUrl, limits: &Limits) -> Result<Diagnosis, Failure> {
+async fn run_diagnosis(node: &NodeUrl, limits: &ReadLimits) -> Result<Diagnosis, Failure> {
     let mut connection = Connection::open(node, limits).await?;
     let account = read_account(&mut connection).await?;
     let cipher = read_tls_cipher(&mut connection).await?;
@@ -105,7 +105,7 @@ where
     Ok(rows.into_iter().next().flatten())
 }
 
-async fn run_checks(connection: &mut Connection, account: &str) -> Result<Vec<PrivilegeCheck>, Failure> {
+async fn run_checks(connection: &mut Connection, account: &str) -> Result<Vec<CheckResult>, Failure> {
     let process = run_probe(connection, statements::TRANSACTIONS_PROBE_QUERY).await?;
     let [own_sessions, no_transactions] = missing_process_privilege_limitations(account);
     let mut checks = vec![
@@ -138,8 +138,8 @@ async fn run_checks(connection: &mut Connection, account: &str) -> Result<Vec<Pr
     Ok(checks)
 }
 
-fn build_check_result(what: &'static str, outcome: Result<(), Limitation>) -> PrivilegeCheck {
-    PrivilegeCheck { what, works: outcome.is_ok(), limitation: outcome.err() }
+fn build_check_result(what: &'static str, outcome: Result<(), Limitation>) -> CheckResult {
+    CheckResult { what, works: outcome.is_ok(), limitation: outcome.err() }
 }
 
 /// Runs a probe statement. Returns false if the server returns an error.

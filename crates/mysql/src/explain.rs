@@ -7,7 +7,7 @@ use tokio::time::timeout;
 use crate::client::{Error, RowCells};
 use crate::connection::Connection;
 use crate::flavor::Flavor;
-use crate::limits::Limits;
+use crate::limits::ReadLimits;
 use crate::{failure, statements};
 use statements::NO_SUCH_THREAD_ERROR;
 
@@ -31,7 +31,7 @@ pub enum ExplainOutcome {
 /// Reads the execution plan of a session's running statement.
 ///
 /// Fails after the read timeout. A failed or dropped read kills its running statement on the server.
-pub async fn explain_session(node: &NodeUrl, id: u64, limits: &Limits) -> Result<ExplainOutcome, Failure> {
+pub async fn explain_session(node: &NodeUrl, id: u64, limits: &ReadLimits) -> Result<ExplainOutcome, Failure> {
     let explaining = failure::catch_panic(node, Box::pin(run_explain(node, id, limits)));
     let explained = timeout(limits.read_timeout, explaining).await;
     explained.unwrap_or_else(|_| {
@@ -39,7 +39,7 @@ pub async fn explain_session(node: &NodeUrl, id: u64, limits: &Limits) -> Result
     })
 }
 
-async fn run_explain(node: &NodeUrl, id: u64, limits: &Limits) -> Result<ExplainOutcome, Failure> {
+async fn run_explain(node: &NodeUrl, id: u64, limits: &ReadLimits) -> Result<ExplainOutcome, Failure> {
     let mut connection = Connection::open(node, limits).await?;
     let result = match connection.flavor {
         Flavor::MySql => read_plan(&mut connection, &statements::explain_mysql_statement(id)).await,

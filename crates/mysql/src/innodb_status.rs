@@ -38,11 +38,11 @@ fn parse_transaction(block: &[&str]) -> Option<Transaction> {
         session_id: parse_number_after(session, " thread id ")?,
         id: id.parse().ok()?,
         state: if waits {
-            Transaction::LOCK_WAIT.into()
+            Transaction::LOCK_WAIT_STATE.into()
         } else if locks.starts_with("ROLLING BACK ") {
-            Transaction::ROLLING_BACK.into()
+            Transaction::ROLLING_BACK_STATE.into()
         } else {
-            Transaction::RUNNING.into()
+            Transaction::RUNNING_STATE.into()
         },
         seconds: Session::sanitize_seconds(parse_number_before(state, " sec").unwrap_or(0).into()),
         lock_wait_seconds: waits.then(|| Session::sanitize_seconds(waited.unwrap_or(0).into())),

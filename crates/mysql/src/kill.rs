@@ -25,27 +25,27 @@ use clew_model::{Failure, NodeUrl};
 use tokio::time::{Instant, timeout_at};
 
 use crate::connection::Connection;
-use crate::connection_limit::Purpose;
+use crate::connection_limit::ConnectionPurpose;
 use crate::failure;
-use crate::limits::Limits;
+use crate::limits::ReadLimits;
 use batch::KillBatch;
 pub use effect::{KillEffect, StateBeforeKill};
-pub use outcome::{KillOutcome, Refusal};
-pub use process_view::{FoundSessions, find_sessions, read_user_sessions};
+pub use outcome::{KillOutcome, KillRefusal};
+pub use process_view::{SessionLookup, find_sessions, read_user_sessions};
 pub use risk::{read_kill_risks, read_table_risks};
 pub use user_sessions::UserSessions;
-pub use victim::{ExpectedStatement, ProcessListRead, Victim};
+pub use victim::{ExpectedStatement, ProcessListSource, Victim};
 
 /// Target of a kill: the session or its running statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum KillKind {
+pub enum KillTarget {
     /// Kills the session. The server rolls back the session's open transaction.
     Connection,
     /// Kills the running statement. The session keeps its open transaction and its locks.
     Query,
 }
 
-impl KillKind {
+impl KillTarget {
     /// Returns the name in the metadata store: `connection` or `query`.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -61,14 +61,14 @@ impl KillKind {
 /// Fails if the server is unreachable or the account lacks a privilege.
 /// The failure for a missing privilege contains the `GRANT` statement.
 /// Never fails after the server accepted the kill. An unconfirmed effect is reported as [`KillOutcome::Ending`].
-pub async fn kill(
+pub async fn kill_victim(
     node: &NodeUrl,
     victim: &Victim,
-    kind: KillKind,
+    kind: KillTarget,
     protected: &ProtectedAccounts,
-    limits: &Limits,
+    limits: &ReadLimits,
 ) -> Result<KillOutcome, Failure> {
-    let outcomes = kill_all(node, std::slice::from_ref(victim), kind, protected, limits).await?;
+    let outcomes = kill_victims(node, std::slice::from_ref(victim), kind, protected, limits).await?;
     match outcomes.into_iter().next() {
         Some((_, KillOutcome::Failed(failure))) => Err(failure),
         Some((_, outcome)) => Ok(outcome),
@@ -81,19 +81,19 @@ pub async fn kill(
 /// Returns a session id and an outcome for each victim, in the order of `victims`.
 ///
 /// Fails only if no kill was sent. A later failure becomes the outcome of each affected victim.
-pub async fn kill_all(
+pub async fn kill_victims(
     node: &NodeUrl,
     victims: &[Victim],
-    kind: KillKind,
+    kind: KillTarget,
     protected: &ProtectedAccounts,
-    limits: &Limits,
+    limits: &ReadLimits,
 ) -> Result<Vec<(u64, KillOutcome)>, Failure> {
-    kill_all_with_policy(node, victims, kind, protected, UnsafeVictims::Kill, limits).await
+    kill_victims_with_policy(node, victims, kind, protected, UnsafeVictimPolicy::Kill, limits).await
 }
 
 /// Policy for victims that change non-transactional tables, whose changes the server cannot roll back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum UnsafeVictims {
+pub enum UnsafeVictimPolicy {
     /// Kill unsafe victims, because a user or a kill rule accepted the risk.
     Kill,
     /// Refuse to kill unsafe victims, with [`Refusal::Unsafe`].
@@ -102,19 +102,19 @@ pub enum UnsafeVictims {
 
 /// Kills several sessions with a policy for unsafe victims. See [`kill_all`].
 /// Clew reads storage engines immediately before the kills, over the same connection.
-pub async fn kill_all_with_policy(
+pub async fn kill_victims_with_policy(
     node: &NodeUrl,
     victims: &[Victim],
-    kind: KillKind,
+    kind: KillTarget,
     protected: &ProtectedAccounts,
-    unsafe_victims: UnsafeVictims,
-    limits: &Limits,
+    unsafe_victims: UnsafeVictimPolicy,
+    limits: &ReadLimits,
 ) -> Result<Vec<(u64, KillOutcome)>, Failure> {
     if victims.is_empty() {
         return Ok(Vec::new());
     }
     let deadline = Instant::now() + limits.read_timeout;
-    let opening = Connection::open_for_purpose(Purpose::Killing, node, limits);
+    let opening = Connection::open_for_purpose(ConnectionPurpose::Killing, node, limits);
     let mut connection = run_with_deadline(node, limits, deadline, opening).await?;
     let mut batch = KillBatch::new(victims, kind, protected, unsafe_victims);
     match run_with_deadline(node, limits, deadline, batch.send_kills(&mut connection)).await {
@@ -131,7 +131,7 @@ pub async fn kill_all_with_policy(
 /// Returns the result of `work`, or a timeout failure if the deadline passes.
 async fn run_with_deadline<T>(
     node: &NodeUrl,
-    limits: &Limits,
+    limits: &ReadLimits,
     deadline: Instant,
     work: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
@@ -154,13 +154,13 @@ mod tests {
             let options =
                 ServerOptions { arguments: vec!["--performance-schema=OFF".into()], ..ServerOptions::default() };
             let server = Server::start(flavor, &options).await.unwrap();
-            let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), Limits::default());
+            let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), ReadLimits::default());
             let mut own = Connection::open(&node, &limits).await.unwrap();
-            let FoundSessions { read, sessions } = find_sessions(&node, &[own.id], &limits).await.unwrap();
+            let SessionLookup { read, sessions } = find_sessions(&node, &[own.id], &limits).await.unwrap();
             let victim = Victim::for_session(&sessions[0], &read);
-            for kind in [KillKind::Connection, KillKind::Query] {
-                let outcome = kill(&node, &victim, kind, &ProtectedAccounts::default(), &limits).await.unwrap();
-                assert_eq!(outcome, KillOutcome::Refused(Refusal::OwnSession), "{flavor}");
+            for kind in [KillTarget::Connection, KillTarget::Query] {
+                let outcome = kill_victim(&node, &victim, kind, &ProtectedAccounts::default(), &limits).await.unwrap();
+                assert_eq!(outcome, KillOutcome::Refused(KillRefusal::OwnSession), "{flavor}");
             }
             own.query_all::<u64>("SELECT 1").await.unwrap();
             own.close().await;

@@ -16,7 +16,7 @@ use tracing::{debug, warn};
 
 use crate::client::{Error, InFlightFlag};
 use crate::connection::RawConnection;
-use crate::connection_limit::{ConnectionPermit, Purpose};
+use crate::connection_limit::{ConnectionPermit, ConnectionPurpose};
 use crate::own_sessions::OwnSession;
 use crate::{failure, process_list, statements};
 use statements::NO_SUCH_THREAD_ERROR;
@@ -161,10 +161,11 @@ async fn open_control_connection(
     abandoned: &AbandonedStatement,
 ) -> Result<(Option<ConnectionPermit>, RawConnection), Failure> {
     let permit = match abandoned.permit.purpose() {
-        Purpose::Reading => {
-            Some(ConnectionPermit::acquire(abandoned.permit.address(), Purpose::Killing, KILL_STEP_TIMEOUT).await?)
-        }
-        Purpose::Killing => None,
+        ConnectionPurpose::Reading => Some(
+            ConnectionPermit::acquire(abandoned.permit.address(), ConnectionPurpose::Killing, KILL_STEP_TIMEOUT)
+                .await?,
+        ),
+        ConnectionPurpose::Killing => None,
     };
     Ok((permit, RawConnection::open(&abandoned.node, abandoned.max_bytes).await?))
 }

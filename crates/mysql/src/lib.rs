@@ -56,25 +56,25 @@ mod statement_digests;
 mod statements;
 mod transactions;
 
-pub use clock::{ClockDoubt, ClockHistory, ClockReading};
-pub use connection_limit::Purpose;
-pub use doctor::{Diagnosis, PrivilegeCheck, diagnose};
+pub use clock::{ClockHistory, ClockReading, UnreliableClock};
+pub use connection_limit::ConnectionPurpose;
+pub use doctor::{CheckResult, Diagnosis, diagnose_node};
 pub use explain::{ExplainOutcome, explain_session};
 pub use flavor::Flavor;
 pub use kill::{
-    ExpectedStatement, FoundSessions, KillEffect, KillKind, KillOutcome, ProcessListRead, Refusal, StateBeforeKill,
-    UnsafeVictims, UserSessions, Victim, find_sessions, kill, kill_all, kill_all_with_policy, read_kill_risks,
-    read_table_risks, read_user_sessions,
+    ExpectedStatement, KillEffect, KillOutcome, KillRefusal, KillTarget, ProcessListSource, SessionLookup,
+    StateBeforeKill, UnsafeVictimPolicy, UserSessions, Victim, find_sessions, kill_victim, kill_victims,
+    kill_victims_with_policy, read_kill_risks, read_table_risks, read_user_sessions,
 };
 pub use kill_on_drop::wait_for_pending_kills;
-pub use limits::Limits;
-pub use locks::{read_waits, read_waits_with_instance};
-pub use own_sessions::share_session_token;
+pub use limits::ReadLimits;
+pub use locks::{read_lock_waits, read_lock_waits_with_instance};
+pub use own_sessions::set_installation_token;
 pub use rollbacks::{Rollback, read_rollbacks};
 pub use sampling::{SampleCache, SessionSample, sample_sessions};
 pub use server_instance::{InvalidServerInstance, ServerInstance};
 pub use session_detail::{DetailedSession, read_session_detail};
 pub use snapshot::{
-    EncodedRows, OutputFormat, SessionScope, Snapshot, StatementText, Summary, take_detailed_snapshot, take_snapshot,
-    take_snapshot_in_scope, take_snapshot_with_instance,
+    EncodedRows, OutputFormat, SessionScope, Snapshot, SnapshotSummary, StatementText, take_detailed_snapshot,
+    take_snapshot, take_snapshot_in_scope, take_snapshot_with_instance,
 };

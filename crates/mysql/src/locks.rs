@@ -14,14 +14,14 @@ mod xa_prepared;
 use std::collections::{HashMap, HashSet};
 
 use clew_diagnose::waits::{
-    LockObservations, MetadataLock, ObservedSession, ObservedTransaction, RowWait, build_graph,
+    LockObservations, MetadataLock, ObservedSession, ObservedTransaction, RowWait, build_wait_graph,
 };
 use clew_model::{Failure, Limitation, NodeUrl, Session, Transaction};
 use tokio::time::timeout;
 
 use crate::connection::Connection;
 use crate::flavor::Flavor;
-use crate::limits::Limits;
+use crate::limits::ReadLimits;
 use crate::process_list::SessionMemoryCounter;
 use crate::server_instance::ServerInstance;
 use crate::statement_ages::{self, AgeCheckScope};
@@ -42,15 +42,15 @@ const MAX_STORED_STATEMENT_BYTES: usize = 64 << 10;
 ///
 /// The limitations of the result name unreadable data.
 /// Fails after the read timeout. A failed or dropped read kills its running statement on the server.
-pub async fn read_waits(node: &NodeUrl, limits: &Limits) -> Result<LockObservations, Failure> {
+pub async fn read_lock_waits(node: &NodeUrl, limits: &ReadLimits) -> Result<LockObservations, Failure> {
     run_with_timeout(node, limits, async { read_observations_and_close(Connection::open(node, limits).await?).await })
         .await
 }
 
 /// Reads lock waits and the server instance, for callers that kill sessions. See [`read_waits`].
-pub async fn read_waits_with_instance(
+pub async fn read_lock_waits_with_instance(
     node: &NodeUrl,
-    limits: &Limits,
+    limits: &ReadLimits,
 ) -> Result<(ServerInstance, LockObservations), Failure> {
     let reading = async {
         let mut connection = Connection::open(node, limits).await?;
@@ -62,7 +62,7 @@ pub async fn read_waits_with_instance(
 
 async fn run_with_timeout<T>(
     node: &NodeUrl,
-    limits: &Limits,
+    limits: &ReadLimits,
     reading: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
     timeout(limits.read_timeout, failure::catch_panic(node, reading))
@@ -92,11 +92,11 @@ pub(crate) async fn read_lock_observations(
     if capabilities.performance_schema {
         observed.limitations.extend(lost_instrumentation::read_loss_limitations(connection).await?);
     }
-    let first = build_graph(&observed);
+    let first = build_wait_graph(&observed);
     if !first.unexplained.is_empty() {
         observed.limitations.extend(capabilities.stale_lock_modes_limitation());
     }
-    let idle_roots = first.idle_roots().into_iter().filter(|session| extra_session != Some(*session));
+    let idle_roots = first.idle_root_session_ids().into_iter().filter(|session| extra_session != Some(*session));
     let session_ids: Vec<u64> = extra_session.into_iter().chain(idle_roots).collect();
     if capabilities.performance_schema && !session_ids.is_empty() {
         last_statements::read_last_statements(connection, &session_ids, &threads, &mut observed).await?;
@@ -296,7 +296,7 @@ mod tests {
             ..Transaction::default()
         };
         let mut all = vec![
-            transaction(61, 41, Transaction::LOCK_WAIT, 0),
+            transaction(61, 41, Transaction::LOCK_WAIT_STATE, 0),
             transaction(62, 41, "RUNNING", 9),
             transaction(63, 42, "RUNNING", 1),
             transaction(64, 42, "RUNNING", 5),

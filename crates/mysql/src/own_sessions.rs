@@ -29,7 +29,7 @@ static INSTALLATION_TOKEN: OnceLock<String> = OnceLock::new();
 /// The token must be unguessable. Characters other than ASCII letters and digits are removed.
 /// Has no effect after the first connection to a server.
 /// If no token is set, the process generates a random token.
-pub fn share_session_token(token: &str) {
+pub fn set_installation_token(token: &str) {
     let token: String = token.chars().filter(char::is_ascii_alphanumeric).collect();
     let _ = INSTALLATION_TOKEN.set(token);
 }

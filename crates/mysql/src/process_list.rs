@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use clew_diagnose::is_internal;
+use clew_diagnose::is_internal_session;
 use clew_model::{Failure, Limitation, LimitationKind, Session};
 
 use crate::client::{Client, Error, RowCells, Rows};
@@ -55,7 +55,7 @@ impl SessionRows<'_> {
         let (session, is_clamped) = parse_session(cells)?;
         // Ages of busy sessions are checked against statement timers instead.
         let is_idle = session.command.eq_ignore_ascii_case(b"Sleep");
-        self.clamped += u64::from(is_clamped && is_idle && !is_internal(&session));
+        self.clamped += u64::from(is_clamped && is_idle && !is_internal_session(&session));
         Ok(Some(session))
     }
 

@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 
 use crate::client::Error;
-use clew_diagnose::is_internal;
+use clew_diagnose::is_internal_session;
 use clew_model::{Failure, Session};
 
 use crate::connection::Connection;
@@ -25,7 +25,7 @@ pub(crate) async fn find_appliers(
     sessions: impl Iterator<Item = &Session>,
 ) -> Result<HashSet<u64>, Failure> {
     let candidates: Vec<&Session> =
-        sessions.filter(|session| !is_internal(session) && may_be_applier(session)).collect();
+        sessions.filter(|session| !is_internal_session(session) && may_be_applier(session)).collect();
     if connection.flavor == Flavor::MariaDb || candidates.is_empty() {
         return Ok(HashSet::new());
     }

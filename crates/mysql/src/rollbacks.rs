@@ -17,7 +17,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::clock::{self, LocalTimeAge};
 use crate::connection::Connection;
-use crate::limits::Limits;
+use crate::limits::ReadLimits;
 use crate::transactions::{self, CANNOT_CONVERT_TEXT_ERROR, MISSING_PRIVILEGE_ERROR, TransactionsResult};
 use crate::{doctor, failure, statements};
 
@@ -50,13 +50,21 @@ pub struct Rollback {
 ///
 /// Takes 0.25 to 1 s if rollbacks are in progress.
 /// Without the PROCESS privilege, the read fails, and the failure contains the `GRANT` statement.
-pub async fn read_rollbacks(node: &NodeUrl, wanted: Option<&[u64]>, limits: &Limits) -> Result<Vec<Rollback>, Failure> {
+pub async fn read_rollbacks(
+    node: &NodeUrl,
+    wanted: Option<&[u64]>,
+    limits: &ReadLimits,
+) -> Result<Vec<Rollback>, Failure> {
     timeout(limits.read_timeout, failure::catch_panic(node, sample_rollbacks(node, wanted, limits)))
         .await
         .unwrap_or_else(|_| Err(failure::timeout_failure(&node.address(), "reading rollbacks", limits.read_timeout)))
 }
 
-async fn sample_rollbacks(node: &NodeUrl, wanted: Option<&[u64]>, limits: &Limits) -> Result<Vec<Rollback>, Failure> {
+async fn sample_rollbacks(
+    node: &NodeUrl,
+    wanted: Option<&[u64]>,
+    limits: &ReadLimits,
+) -> Result<Vec<Rollback>, Failure> {
     let mut connection = Connection::open(node, limits).await?;
     let first = RollbackSample::read_sample(&mut connection, wanted).await?;
     let mut last = first.clone();

@@ -10,16 +10,16 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::client::Error;
-use clew_diagnose::is_internal;
+use clew_diagnose::is_internal_session;
 use clew_diagnose::session_feed::{MAX_STATEMENT_BYTES, SampledSession, SessionCounts};
-use clew_diagnose::waits::build_graph;
+use clew_diagnose::waits::build_wait_graph;
 use clew_model::{Failure, Limitation, LimitationKind, NodeUrl, Session, SessionDetail};
 use tokio::time::timeout;
 
 use crate::clock::ClockHistory;
 use crate::connection::Connection;
 use crate::flavor::Flavor;
-use crate::limits::Limits;
+use crate::limits::ReadLimits;
 use crate::locks::LockTables;
 use crate::party_collector::WaitPartyCollector;
 use crate::server_instance::ServerInstance;
@@ -57,7 +57,7 @@ pub async fn sample_sessions(
     node: &NodeUrl,
     cache: &mut SampleCache,
     threshold: u64,
-    limits: &Limits,
+    limits: &ReadLimits,
 ) -> Result<SessionSample, Failure> {
     let sampling = failure::catch_panic(node, Box::pin(take_sample(node, cache, threshold, limits)));
     let sampled = timeout(limits.read_timeout, sampling).await;
@@ -68,7 +68,7 @@ async fn take_sample(
     node: &NodeUrl,
     cache: &mut SampleCache,
     threshold: u64,
-    limits: &Limits,
+    limits: &ReadLimits,
 ) -> Result<SessionSample, Failure> {
     let mut connection = Connection::open(node, limits).await?;
     let server = connection.read_server_instance().await?;
@@ -113,7 +113,7 @@ impl SampledSessions {
         if self.sessions.len() < room {
             self.sessions.push(session);
         } else {
-            self.counts.add(&session, open, threshold);
+            self.counts.count_session(&session, open, threshold);
             self.omitted += 1;
         }
     }
@@ -126,7 +126,7 @@ impl SampledSessions {
             of_wall_clock.for_each(|session| session.seconds = clock.adjust_seconds(session.seconds));
         }
         for session in &self.sessions {
-            self.counts.add(session, self.open.get(session.id), threshold);
+            self.counts.count_session(session, self.open.get(session.id), threshold);
         }
     }
 }
@@ -189,14 +189,19 @@ async fn take_sample_with_locks(
     let facts = parties.into_observed_sessions(connection.own_session_filter(), &locks.threads);
     let (mut observed, _) = locks.into_lock_observations(facts);
     observed.limitations.extend_from_slice(&cache.losses);
-    let graph = build_graph(&observed);
+    let graph = build_wait_graph(&observed);
     let mut limitations = observed.limitations;
     limitations.extend_from_slice(cache.program_name_limitations());
     cache.limitations.clone_from(&limitations);
     if !graph.unexplained.is_empty() {
         limitations.extend(stale_modes);
     }
-    Ok(RawSample { found, waits: graph.session_details(), waits_masked: graph.masked().session_details(), limitations })
+    Ok(RawSample {
+        found,
+        waits: graph.session_details(),
+        waits_masked: graph.with_masked_literals().session_details(),
+        limitations,
+    })
 }
 
 /// Reads the open transactions. Also returns a limitation if `innodb_trx` is temporarily unreadable.
@@ -285,7 +290,7 @@ async fn read_process_list(
         if let Some(parties) = &mut parties {
             parties.observe_session(&session).map_err(read_failure)?;
         }
-        if own.is_own_session(&session) || is_internal(&session) {
+        if own.is_own_session(&session) || is_internal_session(&session) {
             continue;
         }
         if let Some(statement) = &mut session.statement {

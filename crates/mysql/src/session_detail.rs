@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use crate::client::Error;
-use clew_diagnose::waits::{Party, WaitGraph, build_graph};
+use clew_diagnose::waits::{WaitGraph, WaitParty, build_wait_graph};
 use clew_model::{Failure, LimitationKind, NodeUrl, Session, Transaction};
 use tokio::time::timeout;
 
 use crate::connection::Connection;
-use crate::limits::Limits;
+use crate::limits::ReadLimits;
 use crate::locks::read_lock_observations;
 use crate::statement_ages::{self, AgeCheckScope};
 use crate::{failure, process_list, statements};
@@ -37,13 +37,21 @@ pub struct DetailedSession {
 /// Reads a session in detail. Returns `None` if no session with this id is visible to the account.
 ///
 /// Fails after the read timeout. A failed or dropped read kills its running statement on the server.
-pub async fn read_session_detail(node: &NodeUrl, id: u64, limits: &Limits) -> Result<Option<DetailedSession>, Failure> {
+pub async fn read_session_detail(
+    node: &NodeUrl,
+    id: u64,
+    limits: &ReadLimits,
+) -> Result<Option<DetailedSession>, Failure> {
     let reading = failure::catch_panic(node, Box::pin(read_detailed_session(node, id, limits)));
     let read = timeout(limits.read_timeout, reading).await;
     read.unwrap_or_else(|_| Err(failure::timeout_failure(&node.address(), "reading a session", limits.read_timeout)))
 }
 
-async fn read_detailed_session(node: &NodeUrl, id: u64, limits: &Limits) -> Result<Option<DetailedSession>, Failure> {
+async fn read_detailed_session(
+    node: &NodeUrl,
+    id: u64,
+    limits: &ReadLimits,
+) -> Result<Option<DetailedSession>, Failure> {
     let mut connection = Connection::open(node, limits).await?;
     let mut observed = read_lock_observations(&mut connection, Some(id)).await?;
     let found = read_process_list_row(&mut connection, id).await?;
@@ -58,7 +66,7 @@ async fn read_detailed_session(node: &NodeUrl, id: u64, limits: &Limits) -> Resu
     let transaction = observed.transactions.iter().map(|facts| &facts.transaction).find(|open| open.session_id == id);
     let transaction = transaction.cloned();
     let last_statements = observed.last_statements.get(&id).cloned().unwrap_or_default();
-    let graph = build_graph(&observed);
+    let graph = build_wait_graph(&observed);
     Ok(Some(DetailedSession {
         session,
         is_truncated: is_cut,
@@ -106,14 +114,14 @@ async fn read_connection_attributes(
 
 /// Reduces the wait graph to the session, its direct and transitive blockers, and its waiters.
 fn reduce_graph_to_session(mut graph: WaitGraph, id: u64) -> WaitGraph {
-    let session = Party::Session(id);
+    let session = WaitParty::Session(id);
     let mut pending = vec![session];
     let mut reachable = BTreeSet::from([session]);
     while let Some(party) = pending.pop() {
         pending
             .extend(graph.waits_of(party).iter().map(|wait| wait.blocker).filter(|&blocker| reachable.insert(blocker)));
     }
-    let freed = graph.unblocked_by(&[session]);
+    let freed = graph.find_unblocked_parties(&[session]);
     reachable.extend(freed);
     reachable.extend(graph.waits.iter().filter(|wait| wait.blocker == session).map(|wait| wait.waiter));
     graph.waits.retain(|wait| reachable.contains(&wait.waiter) && reachable.contains(&wait.blocker));

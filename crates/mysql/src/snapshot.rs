@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use crate::connection::Connection;
 use crate::failure;
 use crate::flavor::Flavor;
-use crate::limits::Limits;
+use crate::limits::ReadLimits;
 use crate::server_instance::ServerInstance;
 use crate::transactions::{TransactionsBySession, TransactionsResult};
 use crate::{doctor, transactions};
@@ -46,7 +46,7 @@ pub enum StatementText {
 impl StatementText {
     /// Returns [`Self::Templates`] if `masked` is true, else [`Self::Full`].
     #[must_use]
-    pub fn from_masking(masked: bool) -> Self {
+    pub fn from_masked(masked: bool) -> Self {
         if masked { Self::Templates } else { Self::Full }
     }
 }
@@ -62,7 +62,7 @@ pub enum SessionScope {
 
 /// Server, row count and limitations of a snapshot.
 #[derive(Debug, Clone, Serialize)]
-pub struct Summary {
+pub struct SnapshotSummary {
     /// Server family.
     pub server_flavor: Flavor,
     /// Server version, from `VERSION()`.
@@ -77,7 +77,7 @@ pub struct Summary {
 #[derive(Debug)]
 pub struct Snapshot {
     /// Summary of the snapshot.
-    pub summary: Summary,
+    pub summary: SnapshotSummary,
     /// Server instance that listed the sessions, if the instance was read.
     pub server: Option<ServerInstance>,
     /// Encoded rows.
@@ -98,19 +98,19 @@ impl EncodedRows {
     /// Blocks the thread, so it must not be called on a thread of the async runtime.
     /// Fails if writing to `out` or reading the temporary file fails.
     pub fn write_to(&mut self, out: &mut dyn Write) -> io::Result<()> {
-        self.write_part(0, usize::MAX, out)
+        self.write_range(0, usize::MAX, out)
     }
 
     /// Skips `offset` rows and writes at most `limit` rows. See [`Self::write_to`].
-    pub fn write_part(&mut self, offset: usize, limit: usize, out: &mut dyn Write) -> io::Result<()> {
+    pub fn write_range(&mut self, offset: usize, limit: usize, out: &mut dyn Write) -> io::Result<()> {
         let separator: &[u8] = if self.format == OutputFormat::Json { b",\n" } else { b"" };
         let Some(details) = &self.details else { return self.rows.write_range(offset, limit, out, separator) };
         let format = self.format;
         self.rows.write_range_with(offset, limit, out, separator, |session, row| {
             let detail = details.get(session);
             match format {
-                OutputFormat::Csv { formula_guard } => csv::push_details(row, &detail, formula_guard),
-                OutputFormat::Json => json::push_details(row, &detail),
+                OutputFormat::Csv { formula_guard } => csv::encode_detail_columns(row, &detail, formula_guard),
+                OutputFormat::Json => json::encode_detail_fields(row, &detail),
             }
         })
     }
@@ -125,7 +125,7 @@ pub async fn take_snapshot(
     selection: &Selection,
     statements: StatementText,
     format: OutputFormat,
-    limits: &Limits,
+    limits: &ReadLimits,
 ) -> Result<Snapshot, Failure> {
     take_snapshot_in_scope(SessionScope::Users, node, selection, statements, format, limits).await
 }
@@ -137,7 +137,7 @@ pub async fn take_snapshot_in_scope(
     selection: &Selection,
     statements: StatementText,
     format: OutputFormat,
-    limits: &Limits,
+    limits: &ReadLimits,
 ) -> Result<Snapshot, Failure> {
     let rows = RowOptions { selection: selection.clone(), statements, format, detailed: false };
     run_with_timeout(node, limits, Box::pin(open_and_read_snapshot(scope, node, rows, limits))).await
@@ -149,7 +149,7 @@ pub async fn take_snapshot_with_instance(
     selection: &Selection,
     statements: StatementText,
     format: OutputFormat,
-    limits: &Limits,
+    limits: &ReadLimits,
 ) -> Result<Snapshot, Failure> {
     let rows = RowOptions { selection: selection.clone(), statements, format, detailed: false };
     let reading = async {
@@ -167,7 +167,7 @@ pub async fn take_detailed_snapshot(
     selection: &Selection,
     statements: StatementText,
     format: OutputFormat,
-    limits: &Limits,
+    limits: &ReadLimits,
 ) -> Result<Snapshot, Failure> {
     let rows = RowOptions { selection: selection.clone(), statements, format, detailed: true };
     run_with_timeout(node, limits, Box::pin(detailed::read_detailed_snapshot(node, rows, limits))).await
@@ -175,7 +175,7 @@ pub async fn take_detailed_snapshot(
 
 async fn run_with_timeout(
     node: &NodeUrl,
-    limits: &Limits,
+    limits: &ReadLimits,
     reading: impl Future<Output = Result<Snapshot, Failure>>,
 ) -> Result<Snapshot, Failure> {
     timeout(limits.read_timeout, failure::catch_panic(node, reading))
@@ -188,7 +188,7 @@ async fn open_and_read_snapshot(
     scope: SessionScope,
     node: &NodeUrl,
     rows: RowOptions,
-    limits: &Limits,
+    limits: &ReadLimits,
 ) -> Result<Snapshot, Failure> {
     read_snapshot(Connection::open(node, limits).await?, scope, rows).await
 }
@@ -218,7 +218,7 @@ async fn read_snapshot(mut connection: Connection, scope: SessionScope, rows: Ro
 /// Creates the snapshot after all reads, and closes the connection.
 async fn finish_snapshot(mut connection: Connection, body: EncodedRows, mut limitations: Vec<Limitation>) -> Snapshot {
     limitations.append(&mut connection.limitations);
-    let summary = Summary {
+    let summary = SnapshotSummary {
         server_flavor: connection.flavor,
         server_version: connection.version.clone(),
         rows: body.rows.row_count(),

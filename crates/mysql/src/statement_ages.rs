@@ -11,7 +11,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::client::Error;
-use clew_diagnose::is_internal;
+use clew_diagnose::is_internal_session;
 use clew_model::{Failure, Limitation, LimitationKind, Session};
 
 use crate::connection::Connection;
@@ -49,7 +49,7 @@ pub(crate) fn needs_age_check(
         && (!is_idle || checked == AgeCheckScope::All)
         // A session cannot run `SET timestamp` before its login.
         && !session.command.eq_ignore_ascii_case(b"Connect")
-        && !is_internal(session)
+        && !is_internal_session(session)
         && lock_wait.is_none_or(|waited| waited.abs_diff(session.seconds) > AGE_TOLERANCE_SECONDS)
 }
 

@@ -13,13 +13,13 @@ mod all_tables;
 use std::path::PathBuf;
 
 use clew_model::Origin;
-use clew_store::{InitialTenant, Location, Store};
+use clew_store::{InitialTenant, Store, StoreLocation};
 
 #[tokio::main]
 async fn main() {
     let mut arguments = std::env::args().skip(1);
     let data_dir: PathBuf = arguments.next().unwrap().into();
-    let location = Location { data_dir, metadata_url: arguments.next().map(|url| url.parse().unwrap()) };
+    let location = StoreLocation { data_dir, metadata_url: arguments.next().map(|url| url.parse().unwrap()) };
     let tenant = InitialTenant {
         region: "here-1".into(),
         domain_name: "acme".into(),
@@ -28,7 +28,8 @@ async fn main() {
         access_key: "AKTEST00000000000000".parse().unwrap(),
         secret_key: "the-secret-key-of-the-first-access-key".into(),
     };
-    let (store, initial_ids) = Store::initialise(&Origin::local("fixture"), location, tenant).await.unwrap();
+    let (store, initial_ids) =
+        Store::initialise(&Origin::for_local_account("fixture"), location, tenant).await.unwrap();
     all_tables::fill(&store, &initial_ids).await;
     all_tables::verify(&store).await;
     store.close().await;

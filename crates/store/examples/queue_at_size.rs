@@ -8,7 +8,7 @@
 use std::time::{Duration, Instant};
 
 use clew_model::{Failure, FailureKind, InstanceId, NodeId, Origin, ProjectId, RequestId, Selection, TaskOutcome};
-use clew_store::{ClaimRequest, InitialTenant, Location, NewCollectionTask, Store};
+use clew_store::{ClaimRequest, InitialTenant, NewCollectionTask, Store, StoreLocation};
 use clew_testkit::PostgreSql;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
@@ -56,8 +56,9 @@ impl BenchQueue {
         let folder = tempfile::tempdir().unwrap();
         let server = if use_postgres { Some(PostgreSql::start().await.unwrap()) } else { None };
         let metadata = server.as_ref().map(|server| server.url().parse().unwrap());
-        let location = Location { data_dir: folder.path().join("data"), metadata_url: metadata };
-        let (store, _) = Store::initialise(&Origin::local("bench"), location, initial_tenant()).await.unwrap();
+        let location = StoreLocation { data_dir: folder.path().join("data"), metadata_url: metadata };
+        let (store, _) =
+            Store::initialise(&Origin::for_local_account("bench"), location, initial_tenant()).await.unwrap();
         if let Some(server) = &server {
             let mut connection = PgConnection::connect(&server.url()).await.unwrap();
             let insert = build_insert_tasks_sql("lpad((#)::text, 12, '0')");
@@ -129,7 +130,7 @@ impl BenchQueue {
             .collect();
         let start = Instant::now();
         for id in &ids {
-            assert!(self.store.task(id).await.unwrap().is_some());
+            assert!(self.store.find_task(id).await.unwrap().is_some());
         }
         start.elapsed() / READS_PER_RUN
     }
@@ -146,7 +147,7 @@ impl BenchQueue {
             .collect();
         let start = Instant::now();
         for (project, instance, node) in &nodes {
-            assert_eq!(self.store.tasks_of_node(project, instance, node, 50).await.unwrap().len(), 1);
+            assert_eq!(self.store.list_tasks_of_node(project, instance, node, 50).await.unwrap().len(), 1);
         }
         start.elapsed() / READS_PER_RUN
     }
@@ -154,7 +155,7 @@ impl BenchQueue {
     async fn measure_count(&mut self) -> Duration {
         let start = Instant::now();
         for _ in 0..COUNTS_PER_RUN {
-            let counts = self.store.task_counts().await.unwrap();
+            let counts = self.store.count_tasks_by_status().await.unwrap();
             assert!(counts.iter().map(|(_, count)| count).sum::<u64>() >= u64::from(self.tasks));
         }
         start.elapsed() / COUNTS_PER_RUN

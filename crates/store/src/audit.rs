@@ -82,7 +82,7 @@ impl AuditVerification {
 
     /// Returns true if all rows are present and unchanged.
     #[must_use]
-    pub fn is_sound(&self) -> bool {
+    pub fn is_intact(&self) -> bool {
         self.problems.is_empty()
     }
 }

@@ -38,7 +38,7 @@ pub struct TemporaryKeyValidity {
 
 /// Permanent access key without its secret. Times are Unix timestamps in seconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeyRecord {
+pub struct AccessKeyRecord {
     /// Public id of the key.
     pub id: AccessKeyId,
     /// User that owns the credential.
@@ -65,12 +65,12 @@ pub struct NewTemporaryKey {
     /// Expiration time, as a Unix timestamp in seconds.
     pub expires_at: i64,
     /// Credentials that the key is issued for. The insertion fails if these credentials are no longer valid.
-    pub issued_for: IssuedFor,
+    pub issued_for: IssuingCredentials,
 }
 
 /// Credentials that a temporary access key is issued for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum IssuedFor {
+pub enum IssuingCredentials {
     /// Token, identified by its hash. Revoking the token also revokes the temporary key.
     Token([u8; 32]),
     /// Permanent access key.

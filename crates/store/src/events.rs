@@ -23,20 +23,20 @@ pub enum StoreEvent {
 
 /// Receiver of notifications. The first notification is [`StoreEvent::Connected`].
 #[derive(Debug)]
-pub struct StoreEvents(Listener);
+pub struct StoreEventReceiver(Listener);
 
 impl Store {
     /// Creates a receiver with a dedicated database connection. Returns `None` for SQLite.
     #[must_use]
-    pub fn events(&self) -> Option<StoreEvents> {
+    pub fn subscribe_to_events(&self) -> Option<StoreEventReceiver> {
         match &self.database {
             Database::Sqlite(_) => None,
-            Database::Postgres(database) => Some(StoreEvents(Listener::new(database))),
+            Database::Postgres(database) => Some(StoreEventReceiver(Listener::new(database))),
         }
     }
 }
 
-impl StoreEvents {
+impl StoreEventReceiver {
     /// Waits for the next notification. The future is cancel safe.
     pub async fn next(&mut self) -> StoreEvent {
         self.0.next_event().await

@@ -12,7 +12,7 @@ pub struct IntelligentKillId(pub(crate) i64);
 impl IntelligentKillId {
     /// Returns the request time, as a Unix timestamp in milliseconds.
     #[must_use]
-    pub fn milliseconds(self) -> i64 {
+    pub fn requested_at_millis(self) -> i64 {
         self.0
     }
 }
@@ -85,7 +85,7 @@ mod tests {
     #[test]
     fn ids_have_13_digits() {
         let id: IntelligentKillId = "1775616550000".parse().unwrap();
-        assert_eq!((id.milliseconds(), id.to_string().as_str()), (1_775_616_550_000, "1775616550000"));
+        assert_eq!((id.requested_at_millis(), id.to_string().as_str()), (1_775_616_550_000, "1775616550000"));
         for wrong in ["", "1", "+775616550000", "17756165500000", "177561655000x", "１７７５６"] {
             assert!(wrong.parse::<IntelligentKillId>().is_err(), "{wrong}");
         }

@@ -36,7 +36,7 @@ impl KillSource {
 
 /// Outcome of a kill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum KillEnd {
+pub enum RecordedKillOutcome {
     /// The session or its statement has ended.
     Killed,
     /// The server accepted the kill and is rolling back the transaction.
@@ -53,7 +53,7 @@ pub enum KillEnd {
     Unknown,
 }
 
-impl KillEnd {
+impl RecordedKillOutcome {
     /// All variants.
     pub const ALL: [Self; 7] =
         [Self::Killed, Self::RollingBack, Self::Ending, Self::AlreadyGone, Self::Refused, Self::Failed, Self::Unknown];
@@ -158,7 +158,7 @@ pub struct KillRecord {
     /// Time when the kill was recorded, before the kill was sent.
     pub requested_at: i64,
     /// Outcome, or `None` if no outcome is recorded yet.
-    pub outcome: Option<KillEnd>,
+    pub outcome: Option<RecordedKillOutcome>,
     /// Details of the outcome.
     pub detail: Option<String>,
     /// Time when the outcome was recorded.

@@ -56,18 +56,19 @@ mod zones;
 pub use audit::{AuditCheckpoint, AuditFault, AuditFilter, AuditProblem, AuditRecord, AuditVerification};
 pub use clock::Clock;
 pub use credentials::{
-    AccessKey, IssuedFor, KeyRecord, NewTemporaryKey, NewToken, StoredToken, TemporaryKeyValidity, TokenOrigin,
+    AccessKey, AccessKeyRecord, IssuingCredentials, NewTemporaryKey, NewToken, StoredToken, TemporaryKeyValidity,
+    TokenOrigin,
 };
 pub use error::StoreError;
-pub use events::{StoreEvent, StoreEvents};
+pub use events::{StoreEvent, StoreEventReceiver};
 pub use intelligent_kills::{
     IntelligentKill, IntelligentKillFilter, IntelligentKillId, NewIntelligentKill, ParseIntelligentKillIdError,
 };
 pub use kill_tasks::{InstanceKillTasks, KillTask, KillTaskState, NewKillTask};
-pub use kills::{KillEnd, KillFilter, KillRecord, KillSource, NewKill};
-pub use location::Location;
-pub use login_backoff::{LoginBackoff, LoginCause, LoginPermit, REQUESTED_RETRY_DELAY};
-pub use metadata::lockouts::Reservation;
+pub use kills::{KillFilter, KillRecord, KillSource, NewKill, RecordedKillOutcome};
+pub use location::StoreLocation;
+pub use login_backoff::{LoginBackoff, LoginPermit, LoginTrigger, REQUESTED_RETRY_DELAY};
+pub use metadata::lockouts::AuthAttemptReservation;
 pub use metadata_copy::CopiedTable;
 pub use policies::{Attachment, Grantee, PolicyLimits, PolicyRecord, PolicyRef, StoredGrant, StoredPolicy};
 pub use postgres::PostgresUrl;

@@ -6,14 +6,14 @@ use crate::postgres::PostgresUrl;
 
 /// Location of a store: the data directory and, optionally, a PostgreSQL database for the metadata.
 #[derive(Debug, Clone)]
-pub struct Location {
+pub struct StoreLocation {
     /// Data directory, which contains the master key. It also contains the results unless they are on S3.
     pub data_dir: PathBuf,
     /// PostgreSQL database with the metadata, or `None` for SQLite in the data directory.
     pub metadata_url: Option<PostgresUrl>,
 }
 
-impl<P: AsRef<Path>> From<P> for Location {
+impl<P: AsRef<Path>> From<P> for StoreLocation {
     /// Creates a location whose metadata is in the data directory.
     fn from(data_dir: P) -> Self {
         Self { data_dir: data_dir.as_ref().to_owned(), metadata_url: None }

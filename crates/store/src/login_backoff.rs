@@ -11,7 +11,7 @@ pub const REQUESTED_RETRY_DELAY: Duration = Duration::from_secs(10);
 
 /// Origin of a login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum LoginCause {
+pub enum LoginTrigger {
     /// Background login of a kill task, a collection retry or the live feed. The login waits for the full back-off.
     Automatic,
     /// Login that a user requested. The login waits for [`REQUESTED_RETRY_DELAY`] only, since the account may be fixed.

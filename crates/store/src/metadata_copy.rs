@@ -105,7 +105,7 @@ impl Store {
             copied.iter().map(|table| (table.name.to_owned(), json!(table.rows))).collect();
         let event = AuditEvent {
             detail: json!({ "from": self.database_path().display().to_string(), "rows": counts }),
-            ..AuditEvent::succeeded(by, "CopyMetadata", target.to_string())
+            ..AuditEvent::new_success(by, "CopyMetadata", target.to_string())
         };
         let events = [(database.clock().unix_millis(), &event)];
         audit::append_rows(to, &self.keys, &audit::CheckpointTracker::default(), &events).await.map(drop)

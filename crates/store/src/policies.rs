@@ -83,7 +83,7 @@ pub struct StoredGrant {
 impl StoredGrant {
     /// Returns the length of the policy document in bytes, or 0 for a built-in policy.
     #[must_use]
-    pub fn document_bytes(&self) -> usize {
+    pub fn document_len(&self) -> usize {
         match &self.policy {
             StoredPolicy::Custom { document, .. } => document.len(),
             StoredPolicy::System { .. } => 0,

@@ -110,33 +110,37 @@ impl CachedView {
     }
 
     /// See [`Store::access_key`].
-    pub async fn access_key(&self, id: &AccessKeyId) -> Result<Option<Arc<AccessKey>>, StoreError> {
-        let load = || self.store.access_key(id);
+    pub async fn find_access_key(&self, id: &AccessKeyId) -> Result<Option<Arc<AccessKey>>, StoreError> {
+        let load = || self.store.find_access_key(id);
         get_or_load(&self.store.caches.keys, self.version.access, id, load).await
     }
 
     /// See [`Store::token`].
-    pub async fn token(&self, hash: &[u8; 32]) -> Result<Option<Arc<StoredToken>>, StoreError> {
-        let load = || self.store.token(hash);
+    pub async fn find_token(&self, hash: &[u8; 32]) -> Result<Option<Arc<StoredToken>>, StoreError> {
+        let load = || self.store.find_token(hash);
         get_or_load(&self.store.caches.tokens, self.version.access, hash, load).await
     }
 
     /// See [`Store::project`].
-    pub async fn project(&self, id: &ProjectId) -> Result<Option<Arc<Project>>, StoreError> {
-        let load = || self.store.project(id);
+    pub async fn find_project(&self, id: &ProjectId) -> Result<Option<Arc<Project>>, StoreError> {
+        let load = || self.store.find_project(id);
         get_or_load(&self.store.caches.projects, self.version.access, id, load).await
     }
 
     /// See [`Store::instance`].
-    pub async fn instance(&self, project: &ProjectId, id: &InstanceId) -> Result<Option<Arc<Instance>>, StoreError> {
-        let load = || self.store.instance(project, id);
+    pub async fn find_instance(
+        &self,
+        project: &ProjectId,
+        id: &InstanceId,
+    ) -> Result<Option<Arc<Instance>>, StoreError> {
+        let load = || self.store.find_instance(project, id);
         let found = get_or_load(&self.store.caches.instances, self.version.access, id, load).await?;
         Ok(found.filter(|instance| instance.project_id == *project))
     }
 
     /// See [`Store::task`].
-    pub async fn task(&self, id: &RequestId) -> Result<Option<Arc<CollectionTask>>, StoreError> {
-        let load = || self.store.task(id);
+    pub async fn find_task(&self, id: &RequestId) -> Result<Option<Arc<CollectionTask>>, StoreError> {
+        let load = || self.store.find_task(id);
         get_or_load(&self.store.caches.tasks, self.version.any_table, id, load).await
     }
 

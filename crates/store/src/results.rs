@@ -37,7 +37,7 @@ impl ResultStore {
     }
 
     /// Connects to S3. Fails if the credentials do not permit to write, read, list and remove objects.
-    pub async fn s3(settings: &S3Settings) -> Result<Self, StoreError> {
+    pub async fn connect_s3(settings: &S3Settings) -> Result<Self, StoreError> {
         S3::connect(settings).await.map(|s3| Self(ResultBackend::S3(s3)))
     }
 
@@ -56,7 +56,7 @@ impl ResultStore {
     }
 
     /// Creates a writer for a result. This function and the writer perform blocking I/O.
-    pub fn create(&self, request_id: &RequestId, fence: i64) -> Result<ResultWriter, StoreError> {
+    pub fn create_writer(&self, request_id: &RequestId, fence: i64) -> Result<ResultWriter, StoreError> {
         match &self.0 {
             ResultBackend::Files(files) => {
                 files.create_writer(request_id, fence).map(|writer| ResultWriter(WriterBackend::File(writer)))
@@ -69,7 +69,7 @@ impl ResultStore {
 
     /// Opens a result. For a file, verifies the length and the hash.
     /// For an object on S3, verifies the length. [`StoredObject`] verifies the hash during the read.
-    pub async fn open(&self, result: &ResultRecord) -> Result<StoredResult, StoreError> {
+    pub async fn open_result(&self, result: &ResultRecord) -> Result<StoredResult, StoreError> {
         match &self.0 {
             ResultBackend::Files(files) => {
                 let result = result.clone();
@@ -80,7 +80,7 @@ impl ResultStore {
     }
 
     /// Removes a result. A missing result is not an error.
-    pub async fn remove(&self, name: &str) -> Result<(), StoreError> {
+    pub async fn remove_result(&self, name: &str) -> Result<(), StoreError> {
         match &self.0 {
             ResultBackend::Files(files) => {
                 let name = name.to_owned();
@@ -92,7 +92,7 @@ impl ResultStore {
 
     /// Discards a result. Removes a file immediately, and an object on S3 in the background.
     /// If the removal of an object fails, the garbage collection removes the object later.
-    pub fn discard(&self, name: &str) -> Result<(), StoreError> {
+    pub fn discard_result(&self, name: &str) -> Result<(), StoreError> {
         match &self.0 {
             ResultBackend::Files(files) => files.remove_file(name),
             ResultBackend::S3(s3) => {

@@ -10,7 +10,7 @@ use clew_model::Origin;
 use crate::data_dir::DataDir;
 use crate::derived_keys::DerivedKeys;
 use crate::error::StoreError;
-use crate::location::Location;
+use crate::location::StoreLocation;
 use crate::master_key;
 use crate::sealing::Sealer;
 use crate::serving_lock;
@@ -28,7 +28,7 @@ pub struct RotationSummary {
 impl Store {
     /// Creates the next key if it does not exist, so that the key can be distributed before the rotation.
     /// Returns the path of the next key file.
-    pub fn prepare_rotation(location: impl Into<Location>) -> Result<std::path::PathBuf, StoreError> {
+    pub fn prepare_rotation(location: impl Into<StoreLocation>) -> Result<std::path::PathBuf, StoreError> {
         let dir = DataDir::new(&location.into().data_dir);
         master_key::read_key(&dir.master_key_path())?;
         master_key::load_or_create_next_key(&dir.master_key_path())?;
@@ -41,7 +41,10 @@ impl Store {
     /// Fails if another process serves the data directory.
     /// Other processes that share the database keep running with the previous key.
     /// Claims of these processes, and all writes that depend on the key, fail with [`StoreError::MasterKeyRotated`].
-    pub async fn rotate_master_key(by: &Origin, location: impl Into<Location>) -> Result<RotationSummary, StoreError> {
+    pub async fn rotate_master_key(
+        by: &Origin,
+        location: impl Into<StoreLocation>,
+    ) -> Result<RotationSummary, StoreError> {
         let location = location.into();
         let dir = DataDir::new(&location.data_dir);
         let store = Self::open(location).await?;

@@ -6,7 +6,7 @@ use crate::store::Store;
 impl Store {
     /// Returns the signature of a link, which must be kept secret. `expires` is a Unix timestamp in seconds.
     #[must_use]
-    pub fn link_signature(&self, resource: &str, expires: i64) -> String {
+    pub fn sign_link(&self, resource: &str, expires: i64) -> String {
         hex::encode(hmac_sha256(&self.keys.links, &[&expires.to_be_bytes(), resource.as_bytes()]))
     }
 
@@ -18,7 +18,7 @@ impl Store {
 
     /// Returns the expiration time of a new link, as a Unix timestamp in seconds.
     #[must_use]
-    pub fn link_expiry(&self, lifetime: std::time::Duration) -> i64 {
+    pub fn compute_link_expiry(&self, lifetime: std::time::Duration) -> i64 {
         self.clock.unix_seconds().saturating_add(i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX))
     }
 }

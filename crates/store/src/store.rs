@@ -13,7 +13,7 @@ use crate::data_version::VersionTracker;
 use crate::database::Database;
 use crate::derived_keys::DerivedKeys;
 use crate::error::StoreError;
-use crate::location::Location;
+use crate::location::StoreLocation;
 use crate::master_key::{self, MasterKey};
 use crate::metadata;
 use crate::metadata::audit::CheckpointTracker;
@@ -83,7 +83,7 @@ impl Store {
     /// After a crash, the next call starts the initialisation from the beginning.
     pub async fn initialise(
         by: &Origin,
-        location: impl Into<Location>,
+        location: impl Into<StoreLocation>,
         tenant: InitialTenant,
     ) -> Result<(Self, InitialIds), StoreError> {
         let location = location.into();
@@ -124,7 +124,7 @@ impl Store {
     }
 
     /// Opens an initialised store and applies the schema migrations.
-    pub async fn open(location: impl Into<Location>) -> Result<Self, StoreError> {
+    pub async fn open(location: impl Into<StoreLocation>) -> Result<Self, StoreError> {
         let location = location.into();
         let dir = DataDir::new(&location.data_dir);
         if location.metadata_url.is_some() || dir.is_initialised()? {
@@ -224,7 +224,7 @@ impl Store {
     }
 
     /// Checks that the database responds and that no other process has rotated the master key.
-    pub async fn ping(&self) -> Result<(), StoreError> {
+    pub async fn check_health(&self) -> Result<(), StoreError> {
         self.check_key_id().await
     }
 

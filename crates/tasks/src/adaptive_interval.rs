@@ -52,7 +52,7 @@ impl AdaptiveInterval {
     ///
     /// A slow node becomes fast once a read takes at most a twentieth of the target.
     /// The hysteresis prevents frequent changes of a node whose read duration is near the limit.
-    pub fn record(&mut self, took: Duration) -> Option<IntervalChange> {
+    pub fn record_read_duration(&mut self, took: Duration) -> Option<IntervalChange> {
         let was_slow = self.slow_interval.is_some();
         let max_duration = self.target / MIN_INTERVAL_TO_READ_RATIO;
         let is_slow = took > max_duration || (was_slow && took > max_duration / 2);
@@ -90,7 +90,7 @@ mod tests {
             let mut interval = AdaptiveInterval::default();
             let slow_interval = slow_interval.map(Duration::from_millis);
             assert_eq!(
-                interval.record(Duration::from_millis(took)),
+                interval.record_read_duration(Duration::from_millis(took)),
                 slow_interval.map(IntervalChange::Lengthened),
                 "{took}"
             );
@@ -101,10 +101,11 @@ mod tests {
     #[test]
     fn only_changes_are_returned_and_a_fast_read_ends_the_slow_interval() {
         let mut interval = AdaptiveInterval::default();
-        let changes = [20, 500, 900, 90, 60, 50, 50, 101].map(|took| interval.record(Duration::from_millis(took)));
+        let changes =
+            [20, 500, 900, 90, 60, 50, 50, 101].map(|took| interval.record_read_duration(Duration::from_millis(took)));
         let slowed = |milliseconds| Some(IntervalChange::Lengthened(Duration::from_millis(milliseconds)));
         assert_eq!(changes, [None, slowed(5000), None, None, None, Some(IntervalChange::Restored), None, slowed(1010)]);
-        interval.record(Duration::from_millis(90));
+        interval.record_read_duration(Duration::from_millis(90));
         assert_eq!(interval.slow_interval(), Some(DEFAULT_READ_INTERVAL), "slow node with an interval of one second");
     }
 
@@ -112,13 +113,16 @@ mod tests {
     fn interval_follows_the_target_within_the_limit_for_slow_nodes() {
         let (second, ten) = (Duration::from_secs(1), Duration::from_secs(10));
         let mut interval = AdaptiveInterval::with_target(ten);
-        assert_eq!((interval.record(second), interval.interval()), (None, ten));
+        assert_eq!((interval.record_read_duration(second), interval.interval()), (None, ten));
         interval.set_target(second);
         assert_eq!(interval.interval(), second);
-        assert_eq!((interval.record(second), interval.interval()), (Some(IntervalChange::Lengthened(ten)), ten));
+        assert_eq!(
+            (interval.record_read_duration(second), interval.interval()),
+            (Some(IntervalChange::Lengthened(ten)), ten)
+        );
         interval.set_target(Duration::from_mins(1));
         assert_eq!(interval.interval(), Duration::from_mins(1));
-        interval.record(ten);
+        interval.record_read_duration(ten);
         assert_eq!(
             interval.interval(),
             Duration::from_secs(100).min(Duration::from_mins(1)),

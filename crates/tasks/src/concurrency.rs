@@ -14,7 +14,7 @@ use tokio::task::coop::consume_budget;
 use tokio::time::timeout;
 
 use crate::reader::{NodeRows, ReadFuture};
-use crate::settings::Settings;
+use crate::settings::WorkerSettings;
 
 /// Pool of concurrency slots of a worker. Clones share state.
 #[derive(Debug, Clone)]
@@ -47,7 +47,7 @@ pub(crate) struct CollectionSlot {
 }
 
 impl SlotPool {
-    pub(crate) fn new(settings: &Settings) -> Self {
+    pub(crate) fn new(settings: &WorkerSettings) -> Self {
         let active = settings.concurrency.max(1);
         Self {
             active: Arc::new(Semaphore::new(active)),

@@ -10,20 +10,20 @@ use std::time::Duration;
 use clew_diagnose::KillPlan;
 use clew_model::{Failure, FailureKind, InstanceId, Limitation, LimitationKind, Node, NodeUrl, SlowThreshold};
 use clew_mysql::{
-    ClockDoubt, ClockHistory, KillKind, KillOutcome, Limits, ProcessListRead, Purpose, UnsafeVictims, UserSessions,
-    read_user_sessions,
+    ClockHistory, ConnectionPurpose, KillOutcome, KillTarget, ProcessListSource, ReadLimits, UnreliableClock,
+    UnsafeVictimPolicy, UserSessions, read_user_sessions,
 };
-use clew_store::{IntelligentKill, IntelligentKillId, KillSource, LoginCause, NewIntelligentKill, Store, StoreError};
+use clew_store::{IntelligentKill, IntelligentKillId, KillSource, LoginTrigger, NewIntelligentKill, Store, StoreError};
 use tokio::sync::Notify;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
-use crate::kills::{KillError, KillExecutor, KillRequest, VictimMatch, proxy_failure};
+use crate::kills::{KillError, KillExecutor, KillRequest, VictimMatchRule, proxy_failure};
 use crate::listen_state::ListenState;
-use crate::logins::Login;
-use crate::settings::Settings;
+use crate::logins::LoginAttempt;
+use crate::settings::WorkerSettings;
 
 /// Maximum age of a queued intelligent kill. After this time, other sessions may be slow.
 const MAX_QUEUED_KILL_AGE: Duration = Duration::from_mins(1);
@@ -34,10 +34,10 @@ const STORE_OPERATIONS_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Queue and worker of intelligent kills. Clones share state.
 #[derive(Clone)]
-pub struct IntelligentKills {
+pub struct IntelligentKillQueue {
     store: Store,
     kills: KillExecutor,
-    limits: Limits,
+    limits: ReadLimits,
     formula_guard: bool,
     /// Notifies the worker when an intelligent kill may have become claimable.
     claimable: Arc<Notify>,
@@ -46,10 +46,10 @@ pub struct IntelligentKills {
     clocks: Arc<Mutex<ClockHistories>>,
 }
 
-impl IntelligentKills {
+impl IntelligentKillQueue {
     /// Creates a queue whose worker executes its kills with `kills`.
     #[must_use]
-    pub fn new(store: Store, kills: KillExecutor, settings: &Settings) -> Self {
+    pub fn new(store: Store, kills: KillExecutor, settings: &WorkerSettings) -> Self {
         Self {
             store,
             kills,
@@ -78,24 +78,29 @@ impl IntelligentKills {
     }
 
     /// Returns the sessions that an intelligent kill would kill now.
-    pub async fn preview(&self, instance: &InstanceId, node: &NodeUrl, limits: Limits) -> Result<KillPlan, KillError> {
-        Ok(self.select_victims(instance, node, Purpose::Reading, limits).await?.1)
+    pub async fn preview(
+        &self,
+        instance: &InstanceId,
+        node: &NodeUrl,
+        limits: ReadLimits,
+    ) -> Result<KillPlan, KillError> {
+        Ok(self.select_victims(instance, node, ConnectionPurpose::Reading, limits).await?.1)
     }
 
     async fn select_victims(
         &self,
         instance: &InstanceId,
         node: &NodeUrl,
-        purpose: Purpose,
-        limits: Limits,
-    ) -> Result<(ProcessListRead, KillPlan), KillError> {
+        purpose: ConnectionPurpose,
+        limits: ReadLimits,
+    ) -> Result<(ProcessListSource, KillPlan), KillError> {
         let threshold = self.load_slow_threshold(instance).await?;
         let mut listed = read_user_sessions(node, purpose, &limits).await.map_err(KillError::Node)?;
         if let Some(failure) = proxy_failure(node, &listed) {
             return Err(KillError::Node(failure));
         }
         let doubt = self.clocks.lock().unwrap_or_else(PoisonError::into_inner).check_clock(node, &mut listed);
-        if let Some(doubt) = doubt.filter(|_| purpose == Purpose::Killing) {
+        if let Some(doubt) = doubt.filter(|_| purpose == ConnectionPurpose::Killing) {
             return Err(KillError::Node(clock_doubt_failure(node, doubt)));
         }
         // If no session has a reliable age, fail with the reason instead of returning an empty selection.
@@ -106,10 +111,10 @@ impl IntelligentKills {
             return Err(KillError::Node(unreliable_ages_failure(node, gap)));
         }
         let read = listed.read.clone();
-        let sessions = listed.into_checked();
-        let protected = self.kills.protected().clone();
+        let sessions = listed.into_checked_sessions();
+        let protected = self.kills.protected_accounts().clone();
         // CPU-bound: the selection converts up to ten thousand statements to templates.
-        let selection = tokio::task::spawn_blocking(move || KillPlan::select(sessions, threshold, &protected));
+        let selection = tokio::task::spawn_blocking(move || KillPlan::from_sessions(sessions, threshold, &protected));
         match selection.await {
             Ok(chosen) => Ok((read, chosen)),
             Err(error) => match error.try_into_panic() {
@@ -120,7 +125,7 @@ impl IntelligentKills {
     }
 
     async fn load_slow_threshold(&self, instance: &InstanceId) -> Result<SlowThreshold, StoreError> {
-        Ok(self.store.slow_threshold(instance).await?.unwrap_or_default())
+        Ok(self.store.find_slow_threshold(instance).await?.unwrap_or_default())
     }
 
     /// Queues an intelligent kill and wakes the worker. The kill is durable once this function returns.
@@ -160,7 +165,7 @@ impl IntelligentKills {
 
     /// Starts the next queued intelligent kill. Returns false if none is queued.
     async fn start_next_kill(&self, running: &TaskTracker) -> Result<bool, StoreError> {
-        for lost in self.store.end_lost_intelligent_kills(MAX_QUEUED_KILL_AGE).await? {
+        for lost in self.store.end_stale_intelligent_kills(MAX_QUEUED_KILL_AGE).await? {
             warn!(intelligent_kill.id = %lost.id, node.id = %lost.request.node_id, "ended an intelligent kill that was lost");
         }
         // The lease is never renewed. After the lease expires, the kill counts as lost.
@@ -193,10 +198,10 @@ impl IntelligentKills {
 
     async fn kill_victims(&self, kill: &IntelligentKill) -> Result<Vec<(u64, KillOutcome)>, KillError> {
         let request = &kill.request;
-        let Some(node) = self.store.node_with_password(&request.node_id).await? else {
+        let Some(node) = self.store.find_node_with_password(&request.node_id).await? else {
             return Err(KillError::Store(StoreError::Unknown { what: "node", name: request.node_id.to_string() }));
         };
-        let selection = self.select_victims(&request.instance_id, &node.url, Purpose::Killing, self.limits);
+        let selection = self.select_victims(&request.instance_id, &node.url, ConnectionPurpose::Killing, self.limits);
         let (read, chosen) = self.run_with_login(&node, Box::pin(selection)).await?;
         let victims = chosen.into_victims();
         let kill_request = KillRequest {
@@ -207,14 +212,14 @@ impl IntelligentKills {
             url: node.url.clone(),
             source: KillSource::Intelligent,
             task_id: Some(kill.id.to_string()),
-            kind: KillKind::Connection,
-            victim_match: VictimMatch::Statement,
+            kind: KillTarget::Connection,
+            victim_match: VictimMatchRule::Statement,
             // No request of the API opts in.
-            unsafe_victims: UnsafeVictims::Spare,
+            unsafe_victims: UnsafeVictimPolicy::Spare,
             reason: "intelligent kill".to_owned(),
             list_read: read,
         };
-        self.run_with_login(&node, Box::pin(self.kills.execute(kill_request, victims, self.limits))).await
+        self.run_with_login(&node, Box::pin(self.kills.execute_kills(kill_request, victims, self.limits))).await
     }
 
     /// Runs `work`, which logs in to the node, with the login back-off of user requests.
@@ -223,7 +228,8 @@ impl IntelligentKills {
         node: &Node,
         work: impl Future<Output = Result<T, KillError>>,
     ) -> Result<T, KillError> {
-        let login = Login::request(&self.store, &node.id, LoginCause::Requested).await.map_err(KillError::Node)?;
+        let login =
+            LoginAttempt::request(&self.store, &node.id, LoginTrigger::Requested).await.map_err(KillError::Node)?;
         let result = work.await;
         match &result {
             Ok(_) => login.record(node, None).await,
@@ -245,11 +251,11 @@ impl ClockHistories {
 
     /// Compares the clock of a node with previous readings, and corrects the session ages.
     /// Returns a reason for doubt if the session ages are not reliable enough for kills.
-    fn check_clock(&mut self, node: &NodeUrl, read: &mut UserSessions) -> Option<ClockDoubt> {
+    fn check_clock(&mut self, node: &NodeUrl, read: &mut UserSessions) -> Option<UnreliableClock> {
         let address = node.address();
         let position = self.0.iter().position(|(other, _)| *other == address);
         let (_, mut history) = position.and_then(|at| self.0.remove(at)).unwrap_or_default();
-        let doubt = read.check_clock(&mut history);
+        let doubt = read.correct_for_clock_steps(&mut history);
         self.0.push_back((address, history));
         if self.0.len() > Self::MAX_TRACKED_NODES {
             self.0.pop_front();
@@ -258,7 +264,7 @@ impl ClockHistories {
     }
 }
 
-fn clock_doubt_failure(node: &NodeUrl, doubt: ClockDoubt) -> Failure {
+fn clock_doubt_failure(node: &NodeUrl, doubt: UnreliableClock) -> Failure {
     let address = node.address();
     let detail = format!(
         "{address}: session ages are not reliable, so no session was killed: {doubt}. fix: preview again, then kill"
@@ -284,7 +290,7 @@ fn summarize_failures(outcomes: &[(u64, KillOutcome)]) -> Option<String> {
     Some(format!("{} of {} sessions were not killed; session {id}: {why}", failed.len(), outcomes.len()))
 }
 
-impl fmt::Debug for IntelligentKills {
+impl fmt::Debug for IntelligentKillQueue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("IntelligentKills").field("limits", &self.limits).finish_non_exhaustive()
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clew_model::{Failure, FailureKind, Node, Selection, TaskOutcome};
 use clew_mysql::StatementText;
-use clew_store::{ClaimedTask, LoginCause, Store, StoreError};
+use clew_store::{ClaimedTask, LoginTrigger, Store, StoreError};
 use futures_util::FutureExt;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -14,11 +14,11 @@ use tracing::{debug, error, info, warn};
 
 use crate::completion::CompletionNotifier;
 use crate::concurrency::CollectionSlot;
-use crate::logins::Login;
-use crate::observer::Observer;
+use crate::logins::LoginAttempt;
+use crate::observer::WorkerObserver;
 use crate::reader::NodeReader;
 use crate::result_file::{self, PendingResult};
-use crate::{lease, settings::Settings};
+use crate::{lease, settings::WorkerSettings};
 
 /// Delay between two attempts of a failed store operation.
 const STORE_RETRY_DELAY: Duration = Duration::from_millis(250);
@@ -26,9 +26,9 @@ const STORE_RETRY_DELAY: Duration = Duration::from_millis(250);
 /// A collection that this worker has claimed.
 pub(crate) struct Job {
     pub(crate) store: Store,
-    pub(crate) settings: Arc<Settings>,
+    pub(crate) settings: Arc<WorkerSettings>,
     pub(crate) reader: Arc<dyn NodeReader>,
-    pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) observer: Arc<dyn WorkerObserver>,
     pub(crate) completions: CompletionNotifier,
     pub(crate) claimed: ClaimedTask,
     /// Start of the lease.
@@ -69,9 +69,9 @@ impl Job {
         let node = self.load_node().await?;
         let selection = self.load_selection().await?;
         // A user requested the first attempt. Further attempts are automatic, after a lost lease.
-        let cause = if task.attempts > 1 { LoginCause::Automatic } else { LoginCause::Requested };
-        let login = Login::request(&self.store, &node.id, cause).await?;
-        let read_future = self.reader.read_sessions(&node.url, &selection, StatementText::from_masking(task.masked));
+        let cause = if task.attempts > 1 { LoginTrigger::Automatic } else { LoginTrigger::Requested };
+        let login = LoginAttempt::request(&self.store, &node.id, cause).await?;
+        let read_future = self.reader.read_sessions(&node.url, &selection, StatementText::from_masked(task.masked));
         let read = slot.run_read(&node.id, read_future).await;
         login.record(&node, read.as_ref().err()).await;
         let rows = read?;
@@ -83,7 +83,7 @@ impl Job {
 
     async fn load_node(&self) -> Result<Node, Failure> {
         let id = &self.claimed.task.node_id;
-        match self.query_with_retries(|| self.store.node_with_password(id)).await {
+        match self.query_with_retries(|| self.store.find_node_with_password(id)).await {
             Ok(Some(node)) => Ok(node),
             Ok(None) => Err(Failure::new(FailureKind::NodeGone, format!("node {id} was removed"))),
             Err(error) => Err(Failure::new(FailureKind::StoreFailed, format!("could not look up node {id}: {error}"))),
@@ -95,7 +95,7 @@ impl Job {
         let task = &self.claimed.task;
         let mut selection = task.selection.clone();
         if selection.threshold.is_none() {
-            let threshold = self.query_with_retries(|| self.store.slow_threshold(&task.instance_id)).await;
+            let threshold = self.query_with_retries(|| self.store.find_slow_threshold(&task.instance_id)).await;
             selection.threshold = threshold.map_err(|error| {
                 let detail = format!("could not look up the slow threshold of instance {}: {error}", task.instance_id);
                 Failure::new(FailureKind::StoreFailed, detail)

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clew_model::{InstanceId, NodeId};
-use clew_mysql::Limits;
+use clew_mysql::ReadLimits;
 use clew_store::{InstanceKillTasks, Store, StoreError};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
@@ -24,8 +24,8 @@ use uuid::Uuid;
 
 use crate::adaptive_interval::DEFAULT_READ_INTERVAL;
 use crate::kills::KillExecutor;
-use crate::observer::Observer;
-use crate::settings::Settings;
+use crate::observer::WorkerObserver;
+use crate::settings::WorkerSettings;
 use node_state::NodeStates;
 use tick::KillTaskTick;
 
@@ -33,8 +33,8 @@ use tick::KillTaskTick;
 pub struct KillTaskWorker {
     store: Store,
     kills: KillExecutor,
-    observer: Arc<dyn Observer>,
-    limits: Limits,
+    observer: Arc<dyn WorkerObserver>,
+    limits: ReadLimits,
     lease: Duration,
     grace: Duration,
     /// Name of this worker in leases.
@@ -47,7 +47,12 @@ pub struct KillTaskWorker {
 impl KillTaskWorker {
     /// Creates a worker that executes its kills with `kills`.
     #[must_use]
-    pub fn new(store: Store, kills: KillExecutor, settings: &Settings, observer: Arc<dyn Observer>) -> Self {
+    pub fn new(
+        store: Store,
+        kills: KillExecutor,
+        settings: &WorkerSettings,
+        observer: Arc<dyn WorkerObserver>,
+    ) -> Self {
         Self {
             store,
             kills,
@@ -87,7 +92,7 @@ impl KillTaskWorker {
     }
 
     async fn start_due_ticks(&mut self, running: &TaskTracker, shutdown: &CancellationToken) -> Result<(), StoreError> {
-        let all = self.store.instances_with_kill_tasks().await?;
+        let all = self.store.list_instances_with_kill_tasks().await?;
         self.leases.retain(|leased, _| all.iter().any(|kill_tasks| kill_tasks.instance_id == *leased));
         let mut active_nodes = HashSet::new();
         for kill_tasks in all {
@@ -125,7 +130,7 @@ impl KillTaskWorker {
         shutdown: &CancellationToken,
     ) -> Result<Vec<NodeId>, StoreError> {
         let mut nodes = Vec::new();
-        for node in self.store.nodes_with_passwords(&kill_tasks.instance_id).await? {
+        for node in self.store.list_nodes_with_passwords(&kill_tasks.instance_id).await? {
             nodes.push(node.id.clone());
             let Some(guard) = self.nodes.try_start_tick(&node.id, Instant::now()) else { continue };
             let tick = KillTaskTick {

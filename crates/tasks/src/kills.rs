@@ -6,9 +6,10 @@ use std::sync::Arc;
 use clew_diagnose::{ProtectedAccounts, template, to_valid_utf8};
 use clew_model::{Failure, FailureKind, InstanceId, LimitationKind, NodeId, NodeUrl, Origin, ProjectId, Session};
 use clew_mysql::{
-    KillKind, KillOutcome, Limits, ProcessListRead, UnsafeVictims, UserSessions, Victim, kill_all_with_policy,
+    KillOutcome, KillTarget, ProcessListSource, ReadLimits, UnsafeVictimPolicy, UserSessions, Victim,
+    kill_victims_with_policy,
 };
-use clew_store::{KillEnd, KillSource, NewKill, Store, StoreError};
+use clew_store::{KillSource, NewKill, RecordedKillOutcome, Store, StoreError};
 use tracing::{error, info};
 
 /// Maximum length in characters of recorded text from a server, such as a user name or a statement template.
@@ -39,20 +40,20 @@ pub struct KillRequest {
     /// Id of the intelligent kill or of the kill task, if any.
     pub task_id: Option<String>,
     /// Kind of the kill: connection or statement.
-    pub kind: KillKind,
+    pub kind: KillTarget,
     /// Criterion that a victim must still satisfy at the time of the kill.
-    pub victim_match: VictimMatch,
+    pub victim_match: VictimMatchRule,
     /// Policy for victims whose termination can damage or partly change a non-transactional table.
-    pub unsafe_victims: UnsafeVictims,
+    pub unsafe_victims: UnsafeVictimPolicy,
     /// Reason stated by the caller, which may be empty.
     pub reason: String,
     /// Process list from which the victims were selected.
-    pub list_read: ProcessListRead,
+    pub list_read: ProcessListSource,
 }
 
 /// Criterion that a victim must still satisfy at the time of the kill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum VictimMatch {
+pub enum VictimMatchRule {
     /// The session must be the same in any state, because a caller selected the session by id.
     Session,
     /// The session must still run the same statement or still be idle, because a rule selected the session.
@@ -82,18 +83,18 @@ impl KillExecutor {
 
     /// Returns the accounts whose sessions are never killed.
     #[must_use]
-    pub fn protected(&self) -> &ProtectedAccounts {
+    pub fn protected_accounts(&self) -> &ProtectedAccounts {
         &self.protected
     }
 
     /// Kills the victims within the time limits of one read. Returns ids and outcomes in the order of `victims`.
     ///
     /// Dropping the future does not cancel the kills, because the executor must record their outcomes.
-    pub async fn execute(
+    pub async fn execute_kills(
         &self,
         request: KillRequest,
         victims: Vec<Session>,
-        limits: Limits,
+        limits: ReadLimits,
     ) -> Result<Vec<(u64, KillOutcome)>, KillError> {
         let kills = self.clone();
         let work = tokio::spawn(async move { kills.kill_and_record(&request, &victims, &limits).await });
@@ -110,24 +111,32 @@ impl KillExecutor {
         &self,
         request: &KillRequest,
         sessions: &[Session],
-        limits: &Limits,
+        limits: &ReadLimits,
     ) -> Result<Vec<(u64, KillOutcome)>, KillError> {
         if sessions.is_empty() {
             return Ok(Vec::new());
         }
         let victims: Vec<Victim> = sessions.iter().map(|session| request.build_victim(session)).collect();
         let new_kills: Vec<NewKill> = sessions.iter().map(|session| request.build_kill_record(session)).collect();
-        let rows = self.store.begin_kills(&new_kills).await?;
-        let killed =
-            kill_all_with_policy(&request.url, &victims, request.kind, &self.protected, request.unsafe_victims, limits)
-                .await;
+        let rows = self.store.insert_kills(&new_kills).await?;
+        let killed = kill_victims_with_policy(
+            &request.url,
+            &victims,
+            request.kind,
+            &self.protected,
+            request.unsafe_victims,
+            limits,
+        )
+        .await;
         let records = match &killed {
             Ok(outcomes) => {
                 rows.iter().zip(outcomes).map(|(row, (_, outcome))| build_kill_end(*row, outcome)).collect()
             }
-            Err(failure) => rows.iter().map(|row| (*row, KillEnd::Failed, failure.to_string())).collect::<Vec<_>>(),
+            Err(failure) => {
+                rows.iter().map(|row| (*row, RecordedKillOutcome::Failed, failure.to_string())).collect::<Vec<_>>()
+            }
         };
-        let ended = self.store.end_kills(&request.origin, &records).await;
+        let ended = self.store.record_kill_outcomes(&request.origin, &records).await;
         for (session, (row, outcome, detail)) in sessions.iter().zip(&records) {
             info!(
                 node.id = %request.node_id, session.id = session.id, kill.id = row, kill.source = request.source.name(),
@@ -146,8 +155,8 @@ impl KillExecutor {
 impl KillRequest {
     fn build_victim(&self, session: &Session) -> Victim {
         match self.victim_match {
-            VictimMatch::Session => Victim::for_session(session, &self.list_read),
-            VictimMatch::Statement => Victim::for_statement(session, &self.list_read),
+            VictimMatchRule::Session => Victim::for_session(session, &self.list_read),
+            VictimMatchRule::Statement => Victim::for_statement(session, &self.list_read),
         }
     }
 
@@ -167,7 +176,7 @@ impl KillRequest {
             command: sanitize_recorded_text(&session.command),
             seconds: session.seconds,
             state: session.state.as_deref().map(sanitize_recorded_text),
-            template: session.statement.as_deref().map(|statement| sanitize_recorded_text(&template(statement))),
+            template: session.statement.as_deref().map(|statement| sanitize_recorded_text(&build_template(statement))),
         }
     }
 }
@@ -184,14 +193,14 @@ fn sanitize_recorded_text(text: &[u8]) -> String {
     to_valid_utf8(text).chars().take(MAX_RECORDED_TEXT_CHARS).collect()
 }
 
-fn build_kill_end(row: i64, outcome: &KillOutcome) -> (i64, KillEnd, String) {
+fn build_kill_end(row: i64, outcome: &KillOutcome) -> (i64, RecordedKillOutcome, String) {
     let end = match outcome {
-        KillOutcome::Killed => KillEnd::Killed,
-        KillOutcome::RollingBack { .. } => KillEnd::RollingBack,
-        KillOutcome::Ending(_) => KillEnd::Ending,
-        KillOutcome::AlreadyGone => KillEnd::AlreadyGone,
-        KillOutcome::Refused(_) => KillEnd::Refused,
-        KillOutcome::Failed(_) => KillEnd::Failed,
+        KillOutcome::Killed => RecordedKillOutcome::Killed,
+        KillOutcome::RollingBack { .. } => RecordedKillOutcome::RollingBack,
+        KillOutcome::Ending(_) => RecordedKillOutcome::Ending,
+        KillOutcome::AlreadyGone => RecordedKillOutcome::AlreadyGone,
+        KillOutcome::Refused(_) => RecordedKillOutcome::Refused,
+        KillOutcome::Failed(_) => RecordedKillOutcome::Failed,
     };
     (row, end, outcome.to_string())
 }

@@ -66,12 +66,12 @@ mod settings;
 mod worker;
 
 pub use adaptive_interval::{AdaptiveInterval, IntervalChange};
-pub use intelligent_kills::IntelligentKills;
+pub use intelligent_kills::IntelligentKillQueue;
 pub use kill_tasks::KillTaskWorker;
-pub use kills::{KillError, KillExecutor, KillRequest, VictimMatch};
-pub use logins::Login;
-pub use notifications::listen;
-pub use observer::Observer;
+pub use kills::{KillError, KillExecutor, KillRequest, VictimMatchRule};
+pub use logins::LoginAttempt;
+pub use notifications::listen_for_events;
+pub use observer::WorkerObserver;
 pub use queue::CollectionQueue;
 pub use reader::{NodeReader, NodeRows, ReadFuture};
-pub use settings::Settings;
+pub use settings::WorkerSettings;

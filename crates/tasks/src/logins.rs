@@ -7,24 +7,24 @@
 //! A successful login or new credentials of the node clear the back-off.
 
 use clew_model::{Failure, FailureKind, Node, NodeId};
-use clew_store::{LoginBackoff, LoginCause, LoginPermit, Store, StoreError};
+use clew_store::{LoginBackoff, LoginPermit, LoginTrigger, Store, StoreError};
 use jiff::Timestamp;
 use tracing::warn;
 
 /// Permit for one login to a node.
 #[derive(Debug)]
-pub struct Login {
+pub struct LoginAttempt {
     store: Store,
     refusals: u32,
 }
 
-impl Login {
+impl LoginAttempt {
     /// Requests a permit for a login. During a back-off, the request fails with [`FailureKind::AccessDenied`].
-    pub async fn request(store: &Store, node: &NodeId, cause: LoginCause) -> Result<Self, Failure> {
+    pub async fn request(store: &Store, node: &NodeId, cause: LoginTrigger) -> Result<Self, Failure> {
         let store_failure = |error: StoreError| {
             Failure::new(FailureKind::StoreFailed, format!("could not look up refused logins of node {node}: {error}"))
         };
-        match store.permit_login(node, cause).await.map_err(store_failure)? {
+        match store.request_login_permit(node, cause).await.map_err(store_failure)? {
             LoginPermit::Granted { refusals } => Ok(Self { store: store.clone(), refusals }),
             LoginPermit::Deferred(backoff) => Err(deferred_login_failure(&backoff)),
         }

@@ -4,14 +4,19 @@ use clew_store::{Store, StoreEvent};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::intelligent_kills::IntelligentKills;
+use crate::intelligent_kills::IntelligentKillQueue;
 use crate::queue::CollectionQueue;
 
 /// Receives notifications from other processes until `shutdown`, and wakes the workers and waiters of this process.
 ///
 /// Workers and waiters also poll the store, so that they work without notifications.
-pub async fn listen(store: Store, collections: CollectionQueue, kills: IntelligentKills, shutdown: CancellationToken) {
-    let Some(mut events) = store.events() else { return };
+pub async fn listen_for_events(
+    store: Store,
+    collections: CollectionQueue,
+    kills: IntelligentKillQueue,
+    shutdown: CancellationToken,
+) {
+    let Some(mut events) = store.subscribe_to_events() else { return };
     let mut was_disconnected = false;
     while let Some(event) = shutdown.run_until_cancelled(events.next()).await {
         let listening = match event {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clew_model::{FailureKind, NodeId};
 
 /// Receives the events of the worker in this process. The methods must not block.
-pub trait Observer: Send + Sync {
+pub trait WorkerObserver: Send + Sync {
     /// Called after a collection finished, with the number of rows and the seconds from claim to completion.
     fn collection_finished(&self, rows: u64, seconds: f64);
     /// Called after a collection failed.

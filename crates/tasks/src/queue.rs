@@ -11,17 +11,17 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::completion::CompletionNotifier;
 use crate::listen_state::ListenState;
-use crate::observer::Observer;
+use crate::observer::WorkerObserver;
 use crate::reader::{MySqlNodeReader, NodeReader};
-use crate::settings::Settings;
+use crate::settings::WorkerSettings;
 
 /// Queue and worker of the collections of a store. [`CollectionQueue::run`] runs the worker. Clones share state.
 #[derive(Clone)]
 pub struct CollectionQueue {
     pub(crate) store: Store,
-    pub(crate) settings: Arc<Settings>,
+    pub(crate) settings: Arc<WorkerSettings>,
     pub(crate) reader: Arc<dyn NodeReader>,
-    pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) observer: Arc<dyn WorkerObserver>,
     /// Notifies the worker when a collection may have become claimable.
     pub(crate) claimable: Arc<Notify>,
     pub(crate) completions: CompletionNotifier,
@@ -31,7 +31,7 @@ pub struct CollectionQueue {
 impl CollectionQueue {
     /// Creates a queue whose worker reads MySQL-compatible servers.
     #[must_use]
-    pub fn new(store: Store, settings: Settings, observer: Arc<dyn Observer>) -> Self {
+    pub fn new(store: Store, settings: WorkerSettings, observer: Arc<dyn WorkerObserver>) -> Self {
         let reader = MySqlNodeReader { limits: settings.limits, formula_guard: settings.formula_guard };
         Self::with_reader(store, settings, observer, Arc::new(reader))
     }
@@ -40,8 +40,8 @@ impl CollectionQueue {
     #[must_use]
     pub fn with_reader(
         store: Store,
-        settings: Settings,
-        observer: Arc<dyn Observer>,
+        settings: WorkerSettings,
+        observer: Arc<dyn WorkerObserver>,
         reader: Arc<dyn NodeReader>,
     ) -> Self {
         Self {
@@ -61,7 +61,7 @@ impl CollectionQueue {
     /// The result of a `masked` collection contains statement templates without literals.
     ///
     /// Fails with [`StoreError::QueueFull`] if the queue of the node is full.
-    pub async fn submit(
+    pub async fn submit_collection(
         &self,
         project_id: ProjectId,
         instance_id: InstanceId,
@@ -90,7 +90,7 @@ impl CollectionQueue {
         loop {
             // Checked before the query, because a completion after the query notifies the waiter.
             let last = waiter.is_notified() || Instant::now() >= deadline;
-            let task = self.store.task(request_id).await?;
+            let task = self.store.find_task(request_id).await?;
             if last || task.as_ref().is_none_or(|task| task.status.is_final()) {
                 return Ok(task);
             }

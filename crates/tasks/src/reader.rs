@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::pin::Pin;
 
 use clew_model::{Failure, FailureKind, NodeUrl, Selection};
-use clew_mysql::{Limits, OutputFormat, StatementText, take_snapshot};
+use clew_mysql::{OutputFormat, ReadLimits, StatementText, take_snapshot};
 
 /// Function that writes all rows in order and may block.
 type WriteRowsFn = Box<dyn FnOnce(&mut dyn Write) -> io::Result<()> + Send>;
@@ -60,7 +60,7 @@ const MAX_CONNECTION_ATTEMPTS: u32 = 12;
 /// Reads MySQL-compatible servers.
 #[derive(Debug)]
 pub(crate) struct MySqlNodeReader {
-    pub(crate) limits: Limits,
+    pub(crate) limits: ReadLimits,
     pub(crate) formula_guard: bool,
 }
 

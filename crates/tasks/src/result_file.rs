@@ -37,7 +37,7 @@ impl Drop for PendingResult {
         if self.committed {
             return;
         }
-        if let Err(error) = self.results.discard(&self.published.name) {
+        if let Err(error) = self.results.discard_result(&self.published.name) {
             tracing::warn!(result.name = %self.published.name, %error, "could not remove a result that was thrown away");
         }
     }
@@ -72,7 +72,7 @@ fn write_result_blocking(
     rows: NodeRows,
     cancelled: CancellationToken,
 ) -> Result<PendingResult, Failure> {
-    let writer = results.create(request_id, fence).map_err(|error| write_failure(&error))?;
+    let writer = results.create_writer(request_id, fence).map_err(|error| write_failure(&error))?;
     let mut out = BufWriter::with_capacity(WRITE_BUFFER_BYTES, CancellableWriter { writer, cancelled });
     rows.write_to(&mut out).map_err(|error| write_failure(&error))?;
     let out = out.into_inner().map_err(|error| write_failure(error.error()))?;

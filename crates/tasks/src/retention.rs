@@ -9,7 +9,7 @@ use clew_store::{Store, StoreError};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use tracing::{info, warn};
 
-use crate::settings::Settings;
+use crate::settings::WorkerSettings;
 
 /// Time between two removals of old collections and kills.
 const CLEANUP_INTERVAL: Duration = Duration::from_mins(1);
@@ -26,7 +26,7 @@ const NO_WORKER_TIMEOUT: Duration = Duration::from_mins(10);
 const MIN_LOST_KILL_AGE: Duration = Duration::from_mins(1);
 
 /// Runs all retention jobs periodically and never returns.
-pub(crate) async fn run(store: Store, settings: &Settings) {
+pub(crate) async fn run(store: Store, settings: &WorkerSettings) {
     let lost_kill_age = MIN_LOST_KILL_AGE.max(settings.limits.read_timeout * 2);
     tokio::join!(
         expire_collections_periodically(&store, settings.retention),
@@ -43,7 +43,7 @@ async fn expire_collections_periodically(store: &Store, retention: Duration) {
         if let Err(error) = remove_ended_collections(store, retention).await {
             warn!(%error, "could not remove old collections; will try again");
         }
-        match store.fail_unserved(NO_WORKER_TIMEOUT).await {
+        match store.fail_tasks_in_unserved_zones(NO_WORKER_TIMEOUT).await {
             Ok(0) => {}
             Ok(ended) => warn!(tasks.ended = ended, "ended collections of zones in which no worker is at work"),
             Err(error) => warn!(%error, "could not look for collections that no worker reaches; will try again"),
@@ -65,7 +65,7 @@ async fn expire_kills_periodically(store: &Store, lost_kill_age: Duration, reten
     let mut ticks = interval_without_bursts(CLEANUP_INTERVAL);
     loop {
         ticks.tick().await;
-        match store.end_lost_kills(unix_millis_before_now(lost_kill_age)).await {
+        match store.end_interrupted_kills(unix_millis_before_now(lost_kill_age)).await {
             Ok(0) => {}
             Ok(lost) => {
                 warn!(
@@ -92,7 +92,7 @@ async fn prune_audit_periodically(store: &Store, retention: Duration) {
     let mut ticks = interval_without_bursts(AUDIT_PRUNE_INTERVAL);
     loop {
         ticks.tick().await;
-        match store.prune_audit(&Origin::clew(), unix_millis_before_now(retention)).await {
+        match store.prune_audit(&Origin::for_clew(), unix_millis_before_now(retention)).await {
             Ok(0) => {}
             Ok(removed) => info!(audit.removed = removed, "removed old rows of the audit"),
             Err(error) => warn!(%error, "could not remove old rows of the audit; will try again"),
@@ -115,7 +115,7 @@ async fn remove_ended_collections(store: &Store, retention: Duration) -> Result<
 
 async fn remove_results(store: &Store, names: Vec<String>) {
     for name in &names {
-        if let Err(error) = store.results().remove(name).await {
+        if let Err(error) = store.results().remove_result(name).await {
             warn!(result.name = name, %error, "could not remove an old result; the sweep will");
         }
     }
@@ -125,7 +125,7 @@ async fn remove_results(store: &Store, names: Vec<String>) {
 }
 
 async fn remove_orphaned_results(store: &Store) -> Result<(), StoreError> {
-    let referenced = store.referenced_result_names().await?;
+    let referenced = store.list_referenced_result_names().await?;
     match store.results().collect_garbage(referenced, MIN_ORPHAN_AGE).await? {
         0 => {}
         swept => info!(results.swept = swept, "removed results that no collection names"),

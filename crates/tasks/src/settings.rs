@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use clew_mysql::Limits;
+use clew_mysql::ReadLimits;
 
 /// Settings of a worker. The default values suit a single machine.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct WorkerSettings {
     /// Maximum number of active collections in this process. The value 0 means 1.
     pub concurrency: usize,
     /// Maximum number of stalled collections, in addition to the active ones.
@@ -33,14 +33,14 @@ pub struct Settings {
     /// Maximum number of attempts per collection.
     pub max_attempts: u32,
     /// Time limits of the reads and kills on one node.
-    pub limits: Limits,
+    pub limits: ReadLimits,
     /// If true, escapes CSV cells that a spreadsheet would evaluate as a formula (DESIGN.md section 6).
     pub formula_guard: bool,
     /// Maximum time for running collections to complete at shutdown. The worker then releases the collections.
     pub grace: Duration,
 }
 
-impl Default for Settings {
+impl Default for WorkerSettings {
     fn default() -> Self {
         Self {
             concurrency: 64,
@@ -54,7 +54,7 @@ impl Default for Settings {
             retention: Duration::from_hours(24),
             audit_retention: Duration::from_hours(365 * 24),
             max_attempts: 5,
-            limits: Limits::default(),
+            limits: ReadLimits::default(),
             formula_guard: true,
             grace: Duration::from_secs(5),
         }

@@ -16,7 +16,7 @@ use crate::heartbeat;
 use crate::job::Job;
 use crate::queue::CollectionQueue;
 use crate::retention;
-use crate::settings::Settings;
+use crate::settings::WorkerSettings;
 
 /// Time between two checks of whether S3 accepts results again.
 const RESULT_STORE_CHECK_INTERVAL: Duration = Duration::from_secs(2);
@@ -117,7 +117,7 @@ impl CollectionQueue {
         pool: &SlotPool,
         max_tasks: usize,
     ) -> Result<ClaimedTasks, StoreError> {
-        let Settings { lease, max_running_per_node: per_node, .. } = *self.settings;
+        let WorkerSettings { lease, max_running_per_node: per_node, .. } = *self.settings;
         let excluded_nodes = pool.excluded_nodes();
         let claim =
             ClaimRequest { worker: worker.to_owned(), lease, max_per_node: per_node, excluded_nodes, max_tasks };

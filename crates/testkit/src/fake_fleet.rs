@@ -28,25 +28,25 @@ impl FakeFleet {
 
     /// Returns the fake servers of the fleet.
     #[must_use]
-    pub fn nodes(&self) -> &[FakeServer] {
+    pub fn servers(&self) -> &[FakeServer] {
         &self.nodes
     }
 
     /// Returns the total number of open connections across all servers.
     #[must_use]
-    pub fn connections(&self) -> u64 {
+    pub fn open_connections(&self) -> u64 {
         self.connections.open_connections()
     }
 
     /// Returns the maximum number of simultaneous connections across all servers.
     #[must_use]
-    pub fn most_connections(&self) -> u64 {
+    pub fn max_open_connections(&self) -> u64 {
         self.connections.max_open_connections()
     }
 
     /// Returns the total number of accepted connections across all servers.
     #[must_use]
-    pub fn connections_taken(&self) -> u64 {
+    pub fn accepted_connections(&self) -> u64 {
         self.connections.accepted_connections()
     }
 }

@@ -131,25 +131,25 @@ impl FakeServer {
 
     /// Returns the number of received `KILL` statements.
     #[must_use]
-    pub fn kills(&self) -> u64 {
+    pub fn kill_count(&self) -> u64 {
         self.kills.load(Ordering::SeqCst)
     }
 
     /// Returns the number of currently open connections.
     #[must_use]
-    pub fn connections(&self) -> u64 {
+    pub fn open_connections(&self) -> u64 {
         self.connections.open_connections()
     }
 
     /// Returns the maximum number of simultaneous connections.
     #[must_use]
-    pub fn most_connections(&self) -> u64 {
+    pub fn max_open_connections(&self) -> u64 {
         self.connections.max_open_connections()
     }
 
     /// Returns the number of accepted connections.
     #[must_use]
-    pub fn connections_taken(&self) -> u64 {
+    pub fn accepted_connections(&self) -> u64 {
         self.connections.accepted_connections()
     }
 }

@@ -12,7 +12,7 @@ use tokio::time::sleep;
 
 /// Mode in which a [`FaultProxy`] forwards traffic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Traffic {
+pub enum TrafficMode {
     /// Forwards all data.
     Forward,
     /// Forwards no data and does not forward a connection close.
@@ -29,7 +29,7 @@ pub enum Traffic {
 #[derive(Debug)]
 pub struct FaultProxy {
     address: SocketAddr,
-    traffic: watch::Sender<Traffic>,
+    traffic: watch::Sender<TrafficMode>,
     accepting: JoinHandle<()>,
 }
 
@@ -42,7 +42,7 @@ impl FaultProxy {
     pub async fn start(target: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let traffic = watch::Sender::new(Traffic::Forward);
+        let traffic = watch::Sender::new(TrafficMode::Forward);
         let accepting = tokio::spawn(accept_connections(listener, target, traffic.subscribe()));
         Ok(Self { address, traffic, accepting })
     }
@@ -54,7 +54,7 @@ impl FaultProxy {
     }
 
     /// Changes the traffic mode of existing and new connections.
-    pub fn set_traffic(&self, traffic: Traffic) {
+    pub fn set_traffic_mode(&self, traffic: TrafficMode) {
         self.traffic.send_replace(traffic);
     }
 }
@@ -65,7 +65,7 @@ impl Drop for FaultProxy {
     }
 }
 
-async fn accept_connections(listener: TcpListener, target: SocketAddr, traffic: watch::Receiver<Traffic>) {
+async fn accept_connections(listener: TcpListener, target: SocketAddr, traffic: watch::Receiver<TrafficMode>) {
     let mut connections = JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
         // Both peers detect the end of a connection, so the result is ignored.
@@ -78,7 +78,7 @@ async fn accept_connections(listener: TcpListener, target: SocketAddr, traffic: 
 async fn forward_connection(
     client: TcpStream,
     target: SocketAddr,
-    mut traffic: watch::Receiver<Traffic>,
+    mut traffic: watch::Receiver<TrafficMode>,
 ) -> io::Result<()> {
     wait_for_traffic(&mut traffic).await?;
     let server = TcpStream::connect(target).await?;
@@ -99,13 +99,13 @@ async fn forward_connection(
 async fn forward_data(
     from: &mut (impl AsyncRead + Unpin),
     to: &mut (impl AsyncWrite + Unpin),
-    traffic: &mut watch::Receiver<Traffic>,
+    traffic: &mut watch::Receiver<TrafficMode>,
 ) -> io::Result<()> {
     let mut chunk = vec![0; MAX_CHUNK_BYTES];
     loop {
         let read = from.read(&mut chunk).await;
         // The wait precedes the check of the read result, because a stall must also hold back a connection close.
-        if let Traffic::Throttle(pause) = wait_for_traffic(traffic).await? {
+        if let TrafficMode::Throttle(pause) = wait_for_traffic(traffic).await? {
             sleep(pause).await;
         }
         match chunk.get(..read?) {
@@ -117,10 +117,10 @@ async fn forward_data(
 
 /// Waits for the end of a stall and returns the current traffic mode.
 /// Returns an error if connections must be reset.
-async fn wait_for_traffic(traffic: &mut watch::Receiver<Traffic>) -> io::Result<Traffic> {
+async fn wait_for_traffic(traffic: &mut watch::Receiver<TrafficMode>) -> io::Result<TrafficMode> {
     // Fails if the proxy has been dropped.
-    let now = traffic.wait_for(|traffic| *traffic != Traffic::Stall).await.map_err(io::Error::other)?;
-    if *now == Traffic::Reset { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(*now) }
+    let now = traffic.wait_for(|traffic| *traffic != TrafficMode::Stall).await.map_err(io::Error::other)?;
+    if *now == TrafficMode::Reset { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(*now) }
 }
 
 #[cfg(test)]
@@ -156,7 +156,7 @@ mod tests {
         before.write_all(b"one").await.unwrap();
         expect_response(&mut before, b"one").await;
 
-        proxy.set_traffic(Traffic::Stall);
+        proxy.set_traffic_mode(TrafficMode::Stall);
         before.write_all(b"two").await.unwrap();
         let mut during_fault = TcpStream::connect(proxy.address()).await.unwrap();
         during_fault.write_all(b"new").await.unwrap();
@@ -166,7 +166,7 @@ mod tests {
             assert!(read.is_err(), "{read:?}");
         }
 
-        proxy.set_traffic(Traffic::Throttle(Duration::from_millis(1)));
+        proxy.set_traffic_mode(TrafficMode::Throttle(Duration::from_millis(1)));
         expect_response(&mut before, b"two").await;
         expect_response(&mut during_fault, b"new").await;
         let long: Vec<u8> = (0..=u8::MAX).cycle().take(3 * MAX_CHUNK_BYTES + 1).collect();
@@ -183,7 +183,7 @@ mod tests {
         let (target, serving) = start_echo_server().await;
         let proxy = FaultProxy::start(target).await.unwrap();
         let mut before = TcpStream::connect(proxy.address()).await.unwrap();
-        proxy.set_traffic(Traffic::Reset);
+        proxy.set_traffic_mode(TrafficMode::Reset);
         before.write_all(b"x").await.unwrap();
         let mut during_fault = TcpStream::connect(proxy.address()).await.unwrap();
         let mut byte = [0];
@@ -191,7 +191,7 @@ mod tests {
             let read = tokio::time::timeout(Duration::from_mins(1), stream.read(&mut byte)).await.unwrap();
             assert!(!read.is_ok_and(|read| read > 0));
         }
-        proxy.set_traffic(Traffic::Forward);
+        proxy.set_traffic_mode(TrafficMode::Forward);
         let mut after = TcpStream::connect(proxy.address()).await.unwrap();
         after.write_all(b"new").await.unwrap();
         expect_response(&mut after, b"new").await;
@@ -207,11 +207,11 @@ mod tests {
         let (mut server, _) = listener.accept().await.unwrap();
         let mut byte = [0];
         server.read_exact(&mut byte).await.unwrap();
-        proxy.set_traffic(Traffic::Stall);
+        proxy.set_traffic_mode(TrafficMode::Stall);
         drop(client);
         let read = tokio::time::timeout(Duration::from_millis(200), server.read(&mut byte)).await;
         assert!(read.is_err(), "{read:?}");
-        proxy.set_traffic(Traffic::Forward);
+        proxy.set_traffic_mode(TrafficMode::Forward);
         let read = tokio::time::timeout(Duration::from_mins(1), server.read(&mut byte)).await;
         assert_eq!(read.unwrap().unwrap(), 0);
     }

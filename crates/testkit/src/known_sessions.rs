@@ -72,7 +72,7 @@ const SETTLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl KnownSessions {
     /// Number of sessions.
-    pub const COUNT: usize = 60;
+    pub const SESSION_COUNT: usize = 60;
     /// Age difference between old and young sessions in seconds.
     pub const AGE_GAP_SECONDS: u64 = 6;
 
@@ -152,7 +152,7 @@ impl KnownSessions {
     }
 
     /// Reads the transaction values that only the server can provide, by thread id.
-    pub async fn observed_transactions(
+    pub async fn read_observed_transactions(
         &self,
         server: &Server,
     ) -> mysql_async::Result<HashMap<u64, ObservedTransaction>> {

@@ -169,12 +169,12 @@ impl PostgreSql {
     /// Returns the URL of an empty database for the superuser, which requires no password.
     #[must_use]
     pub fn url(&self) -> String {
-        self.database_url("postgres")
+        self.url_for_database("postgres")
     }
 
     /// Returns the URL of a database for the superuser.
     #[must_use]
-    pub fn database_url(&self, database: &str) -> String {
+    pub fn url_for_database(&self, database: &str) -> String {
         format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
     }
 

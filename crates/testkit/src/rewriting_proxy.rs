@@ -17,7 +17,7 @@ use crate::protocol::{CLIENT_SSL, is_ssl_request, read_packet, write_packet};
 
 /// Rewrite of the connection id in the greeting.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum GreetingId {
+pub enum ConnectionIdRewrite {
     /// Forwards the connection id of the server.
     #[default]
     Unchanged,
@@ -29,7 +29,7 @@ pub enum GreetingId {
 
 /// Effect of the proxy on a client packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Effect {
+pub enum PacketEffect {
     /// Holds the packet until [`RewritingProxy::release`].
     HoldRequest,
     /// Forwards the packet, and holds all subsequent server data until [`RewritingProxy::release`].
@@ -42,11 +42,11 @@ pub enum Effect {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Rewrite {
     /// Rewrite of the connection id in the greeting.
-    pub greeting_id: GreetingId,
+    pub greeting_id: ConnectionIdRewrite,
     /// Removes `CLIENT_SSL` from the greeting, as in a TLS stripping attack.
     pub hide_tls: bool,
     /// Text to match in client packets, and the effect on matching packets. Packets inside TLS never match.
-    pub effect: Option<(&'static str, Effect)>,
+    pub effect: Option<(&'static str, PacketEffect)>,
 }
 
 /// A running proxy on a port of 127.0.0.1. `Drop` closes all connections.
@@ -94,14 +94,14 @@ impl RewritingProxy {
 
     /// Changes the rewrite for new connections, and for new packets on open connections.
     /// Held packets remain held.
-    pub fn set(&self, rewrite: Rewrite) {
+    pub fn set_rewrite(&self, rewrite: Rewrite) {
         *self.state.lock_rewrite() = rewrite;
         self.state.held.send_replace(false);
     }
 
     /// Returns the number of accepted connections.
     #[must_use]
-    pub fn connections(&self) -> u32 {
+    pub fn connection_count(&self) -> u32 {
         self.state.connections.load(Ordering::SeqCst)
     }
 
@@ -133,7 +133,7 @@ impl ProxyState {
     }
 
     /// Returns the effect on a client packet, or `None` if the packet does not match.
-    fn find_effect(&self, packet: &[u8]) -> Option<Effect> {
+    fn find_effect(&self, packet: &[u8]) -> Option<PacketEffect> {
         let (text, effect) = self.lock_rewrite().effect?;
         packet.windows(text.len()).any(|part| part == text.as_bytes()).then_some(effect)
     }
@@ -173,9 +173,9 @@ fn rewrite_greeting(greeting: &mut [u8], number: u32, rewrite: Rewrite) {
     let Some(version_end) = greeting.iter().position(|byte| *byte == 0) else { return };
     let id = version_end + 1;
     let new_id = match rewrite.greeting_id {
-        GreetingId::Unchanged => None,
-        GreetingId::Fixed(id) => Some(id),
-        GreetingId::From(first) => Some(first.wrapping_add(number)),
+        ConnectionIdRewrite::Unchanged => None,
+        ConnectionIdRewrite::Fixed(id) => Some(id),
+        ConnectionIdRewrite::From(first) => Some(first.wrapping_add(number)),
     };
     if let (Some(new_id), Some(bytes)) = (new_id, greeting.get_mut(id..id + 4)) {
         bytes.copy_from_slice(&new_id.to_le_bytes());
@@ -195,15 +195,15 @@ async fn forward_requests(
     loop {
         let (sequence, packet) = read_packet(from).await?;
         match state.find_effect(&packet) {
-            Some(Effect::HoldRequest) => {
+            Some(PacketEffect::HoldRequest) => {
                 state.held.send_replace(true);
                 state.wait_for_release().await?;
             }
-            Some(Effect::HoldResponse) => {
+            Some(PacketEffect::HoldResponse) => {
                 hold.send_replace(true);
                 state.held.send_replace(true);
             }
-            Some(Effect::Delay(time)) => sleep(time).await,
+            Some(PacketEffect::Delay(time)) => sleep(time).await,
             None => {}
         }
         write_packet(to, sequence, &packet).await?;

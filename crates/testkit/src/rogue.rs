@@ -108,38 +108,38 @@ impl RogueServer {
 
     /// Returns the number of accepted connections.
     #[must_use]
-    pub fn connections(&self) -> usize {
+    pub fn connection_count(&self) -> usize {
         self.recording.connection_count()
     }
 
     /// Returns the number of attacked statements.
     #[must_use]
-    pub fn attacks(&self) -> usize {
+    pub fn attack_count(&self) -> usize {
         self.recording.attack_count()
     }
 
     /// Returns the number of sent attack bytes, which stops growing when the client stops reading.
     #[must_use]
-    pub fn bytes_sent(&self) -> u64 {
+    pub fn attack_bytes_sent(&self) -> u64 {
         self.recording.bytes_sent()
     }
 
     /// Returns the payloads of all client packets in order of arrival, after TLS decryption.
     #[must_use]
-    pub fn packets(&self) -> Vec<Vec<u8>> {
+    pub fn received_packets(&self) -> Vec<Vec<u8>> {
         self.recording.recorded_packets()
     }
 
     /// Returns the concatenated payloads of [`RogueServer::packets`].
     #[must_use]
-    pub fn received(&self) -> Vec<u8> {
-        self.packets().concat()
+    pub fn received_bytes(&self) -> Vec<u8> {
+        self.received_packets().concat()
     }
 
     /// Returns the recoverable encoding in which a client sent the password, or `None` if no client leaked it.
     #[must_use]
-    pub fn password_leak(&self, password: &str) -> Option<PasswordLeak> {
-        password_leak::find_password_leak(&self.packets(), password)
+    pub fn find_password_leak(&self, password: &str) -> Option<PasswordLeak> {
+        password_leak::find_password_leak(&self.received_packets(), password)
     }
 }
 

@@ -32,7 +32,7 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl S3Server {
     /// Name of the bucket.
-    pub const BUCKET: &str = "results";
+    pub const BUCKET_NAME: &str = "results";
     /// Access key id and secret of an identity with all permissions.
     pub const OWNER_KEY: (&str, &str) = ("AKCLEWOWNER", "the-secret-of-the-owner");
     /// Access key id and secret of an identity with read and list permissions.
@@ -65,7 +65,7 @@ impl S3Server {
 
     /// Waits until the filer can store a file and creates the bucket. Uploads fail until the filer is ready.
     async fn wait_until_writable(&mut self) -> Result<(), ServerError> {
-        let bucket = format!("POST /buckets/{}/", Self::BUCKET);
+        let bucket = format!("POST /buckets/{}/", Self::BUCKET_NAME);
         let requests =
             [(self.ports.filer, READY_REQUEST), (self.ports.filer, bucket.as_str()), (self.ports.s3, "GET /status")];
         self.wait_for_success(&requests).await
@@ -142,8 +142,8 @@ impl S3Server {
 
     /// Returns the names of all objects in a folder of the bucket.
     /// The request uses the filer API, which requires no signature, so the result does not depend on the S3 API.
-    pub async fn objects(&self, folder: &str) -> Result<Vec<String>, ServerError> {
-        let request = format!("GET /buckets/{}/{folder}/?limit=1000000", Self::BUCKET);
+    pub async fn list_objects(&self, folder: &str) -> Result<Vec<String>, ServerError> {
+        let request = format!("GET /buckets/{}/{folder}/?limit=1000000", Self::BUCKET_NAME);
         let response = send_request(self.ports.filer, &request, b"").await.map_err(io_error("list objects"))?;
         Ok(parse_object_names(&String::from_utf8_lossy(&response)))
     }

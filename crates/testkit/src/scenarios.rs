@@ -69,7 +69,7 @@ impl Scenario {
 
     /// Returns all scenarios that a server flavor supports, simple scenarios first.
     #[must_use]
-    pub fn all(flavor: Flavor) -> Vec<Self> {
+    pub fn all_for_flavor(flavor: Flavor) -> Vec<Self> {
         let lists = [
             rows::row_lock_scenarios(),
             ddl::metadata_lock_scenarios(),
@@ -121,19 +121,19 @@ impl Scenario {
 
     /// Returns the waiter and the blocker of each expected wait.
     #[must_use]
-    pub fn waits(&self) -> Vec<(&str, &str)> {
+    pub fn expected_waits(&self) -> Vec<(&str, &str)> {
         self.waits.split_whitespace().filter_map(|wait| wait.split_once('>')).collect()
     }
 
     /// Returns the members of each expected root blocker, worst root blocker first.
     #[must_use]
-    pub fn roots(&self) -> Vec<Vec<&str>> {
+    pub fn expected_root_blockers(&self) -> Vec<Vec<&str>> {
         self.roots.split_whitespace().map(|root| root.split('+').collect()).collect()
     }
 
     /// Returns the expected resource of a waiter.
     #[must_use]
-    pub fn resource_of(&self, waiter: &str) -> &'static str {
+    pub fn expected_resource(&self, waiter: &str) -> &'static str {
         let resource_of =
             |name: &str| self.resources.iter().find(|(waiter, _)| *waiter == name).map(|(_, resource)| *resource);
         resource_of(waiter).or_else(|| resource_of(ANY_WAITER_NAME)).unwrap_or_default()
@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn expected_waits_name_only_sessions_of_the_script() {
         for flavor in Flavor::ALL {
-            for scenario in Scenario::all(flavor) {
+            for scenario in Scenario::all_for_flavor(flavor) {
                 let steps = scenario.parse_steps().unwrap();
                 let mut present: Vec<&str> = steps
                     .iter()
@@ -181,12 +181,12 @@ mod tests {
                     })
                     .collect();
                 present.push("xa");
-                let waits = scenario.waits();
+                let waits = scenario.expected_waits();
                 assert!(!waits.is_empty(), "{}", scenario.name);
                 for (waiter, blocker) in waits {
                     assert!(present.contains(&waiter) && present.contains(&blocker), "{}", scenario.name);
                 }
-                let roots = scenario.roots();
+                let roots = scenario.expected_root_blockers();
                 assert!(roots.iter().flatten().all(|root| present.contains(root)), "{}", scenario.name);
             }
         }

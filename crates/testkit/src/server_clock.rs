@@ -21,19 +21,19 @@ pub struct ServerClock {
 
 impl ServerClock {
     /// Central European time with daylight saving time, as a POSIX rule that requires no time zone database.
-    pub const CENTRAL_EUROPE: &str = "CET-1CEST,M3.5.0,M10.5.0/3";
+    pub const CENTRAL_EUROPEAN_TIME_ZONE: &str = "CET-1CEST,M3.5.0,M10.5.0/3";
 
     /// Creates a clock with the correct time. `time_zone` has the format of the environment variable `TZ`.
     pub fn new(time_zone: &str) -> Result<Self, ServerError> {
         let folder =
             tempfile::tempdir().map_err(|source| ServerError::Io { operation: "create a directory", source })?;
         let clock = Self { folder, time_zone: time_zone.to_owned() };
-        clock.shift(0.0).map_err(|source| ServerError::Io { operation: "write a file", source })?;
+        clock.set_offset(0.0).map_err(|source| ServerError::Io { operation: "write a file", source })?;
         Ok(clock)
     }
 
     /// Sets the offset of the clock from the correct time, in seconds.
-    pub fn shift(&self, seconds: f64) -> io::Result<()> {
+    pub fn set_offset(&self, seconds: f64) -> io::Result<()> {
         // The rename is atomic, because the server can read the file at any time.
         let written = self.folder.path().join("new");
         fs::write(&written, format!("{seconds:+.3}\n"))?;
@@ -41,14 +41,14 @@ impl ServerClock {
     }
 
     /// Sets the clock to a Unix timestamp. The clock continues from the set time.
-    pub fn set(&self, unix_timestamp: Duration) -> io::Result<()> {
+    pub fn set_time(&self, unix_timestamp: Duration) -> io::Result<()> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(io::Error::other)?;
-        self.shift(unix_timestamp.as_secs_f64() - now.as_secs_f64())
+        self.set_offset(unix_timestamp.as_secs_f64() - now.as_secs_f64())
     }
 
     /// Returns the environment variables for a server that uses this clock.
     pub(crate) fn environment_variables(&self) -> Result<Vec<(&'static str, OsString)>, ServerError> {
-        let library = toolchain::faketime().ok_or_else(|| ServerError::Missing {
+        let library = toolchain::libfaketime_path().ok_or_else(|| ServerError::Missing {
             server: "libfaketime (Debian package faketime)",
             program: PathBuf::from("/usr/lib/…/faketime/libfaketimeMT.so.1"),
         })?;

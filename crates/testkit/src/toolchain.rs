@@ -79,7 +79,7 @@ pub fn servers_dir() -> PathBuf {
 
 /// Returns the path of libfaketime for `LD_PRELOAD`, or `None` if libfaketime is not installed.
 #[must_use]
-pub fn faketime() -> Option<PathBuf> {
+pub fn libfaketime_path() -> Option<PathBuf> {
     let architectures = fs::read_dir("/usr/lib").ok()?.flatten();
     let libraries = architectures.map(|architecture| architecture.path().join("faketime/libfaketimeMT.so.1"));
     libraries.into_iter().find(|library| library.exists())
@@ -125,14 +125,14 @@ pub fn python_environment_dir() -> PathBuf {
 /// Returns the path of a Python interpreter with the client packages.
 /// The default without `CLEW_TEST_PYTHON` is the interpreter in [`python_environment_dir`].
 #[must_use]
-pub fn clients_python() -> PathBuf {
+pub fn client_python_path() -> PathBuf {
     std::env::var_os(PYTHON_ENV_VAR).map_or_else(|| python_environment_dir().join("bin").join("python"), PathBuf::from)
 }
 
 /// Returns the path of SeaweedFS, an S3 server that pip installs together with the client packages.
 #[must_use]
 pub fn seaweedfs_path() -> PathBuf {
-    clients_python().with_file_name("weed")
+    client_python_path().with_file_name("weed")
 }
 
 /// Exclusive lock on the directory of downloaded servers. `Drop` releases the lock.

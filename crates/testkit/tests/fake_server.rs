@@ -60,7 +60,7 @@ async fn driver_reads_sessions_and_kills_one() {
     ended.unwrap();
     assert_eq!(count, 100_000);
     connection.query_drop("KILL 7").await.unwrap();
-    assert_eq!(fake.kills(), 1);
+    assert_eq!(fake.kill_count(), 1);
     connection.disconnect().await.unwrap();
 }
 
@@ -117,9 +117,10 @@ async fn login_faults_reject_the_driver() {
 #[tokio::test]
 async fn fleet_counts_connections_of_all_nodes() {
     let fleet = FakeFleet::start(3, FakeOptions::default()).await.unwrap();
-    let [first, second, third] = fleet.nodes() else { panic!("three nodes") };
+    let [first, second, third] = fleet.servers() else { panic!("three nodes") };
     let connections = [connect(first).await.unwrap(), connect(first).await.unwrap(), connect(second).await.unwrap()];
-    let open = || (first.connections(), second.connections(), third.connections(), fleet.connections());
+    let open =
+        || (first.open_connections(), second.open_connections(), third.open_connections(), fleet.open_connections());
     assert_eq!(open(), (2, 1, 0, 3));
     for connection in connections {
         connection.disconnect().await.unwrap();
@@ -129,6 +130,6 @@ async fn fleet_counts_connections_of_all_nodes() {
         tokio::task::yield_now().await;
     }
     connect(third).await.unwrap().disconnect().await.unwrap();
-    let max_open = (first.most_connections(), third.most_connections(), fleet.most_connections());
-    assert_eq!((max_open, first.connections_taken(), fleet.connections_taken()), ((2, 1, 3), 2, 4));
+    let max_open = (first.max_open_connections(), third.max_open_connections(), fleet.max_open_connections());
+    assert_eq!((max_open, first.accepted_connections(), fleet.accepted_connections()), ((2, 1, 3), 2, 4));
 }

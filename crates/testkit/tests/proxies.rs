@@ -6,7 +6,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use clew_testkit::{
-    Charset, Effect, Flavor, GreetingId, RawSession, Rewrite, RewritingProxy, Server, ServerOptions, VirtualAddress,
+    Charset, ConnectionIdRewrite, Flavor, PacketEffect, RawSession, Rewrite, RewritingProxy, Server, ServerOptions,
+    VirtualAddress,
 };
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, DriverError, Error, OptsBuilder, SslOpts};
@@ -36,16 +37,16 @@ async fn id_and_port(connection: &mut Conn) -> (u32, u16) {
 async fn rewriting_proxy_changes_the_connection_id() {
     for flavor in Flavor::ALL {
         let server = server(flavor).await;
-        let rewrite = Rewrite { greeting_id: GreetingId::From(7000), ..Rewrite::default() };
+        let rewrite = Rewrite { greeting_id: ConnectionIdRewrite::From(7000), ..Rewrite::default() };
         let proxy = RewritingProxy::start(address(&server), rewrite).await.unwrap();
         for id in [7000, 7001] {
             let mut connection = Conn::new(options(proxy.address())).await.unwrap();
             assert_eq!(connection.id(), id, "{flavor}");
             assert_ne!(id_and_port(&mut connection).await.0, id, "{flavor}");
         }
-        proxy.set(Rewrite { greeting_id: GreetingId::Fixed(9), ..Rewrite::default() });
+        proxy.set_rewrite(Rewrite { greeting_id: ConnectionIdRewrite::Fixed(9), ..Rewrite::default() });
         assert_eq!(Conn::new(options(proxy.address())).await.unwrap().id(), 9, "{flavor}");
-        assert_eq!(proxy.connections(), 3);
+        assert_eq!(proxy.connection_count(), 3);
     }
 }
 
@@ -58,7 +59,7 @@ async fn rewriting_proxy_strips_tls() {
     let mut encrypted = Conn::new(tls()).await.unwrap();
     let cipher: (String, String) = encrypted.query_first("SHOW STATUS LIKE 'Ssl_cipher'").await.unwrap().unwrap();
     assert_ne!(cipher.1, "");
-    proxy.set(Rewrite { hide_tls: true, ..Rewrite::default() });
+    proxy.set_rewrite(Rewrite { hide_tls: true, ..Rewrite::default() });
     let stripped = Conn::new(tls()).await.unwrap_err();
     assert!(matches!(stripped, Error::Driver(DriverError::NoClientSslFlagFromServer)), "{stripped}");
     assert_eq!(id_and_port(&mut Conn::new(options(proxy.address())).await.unwrap()).await.1, server.port());
@@ -69,7 +70,7 @@ async fn rewriting_proxy_holds_requests_and_responses() {
     let server = server(Flavor::MariaDb).await;
     server.run(&["CREATE TABLE mysql.held (id INT)"]).await.unwrap();
     let mut control = server.connect().await.unwrap();
-    for (effect, reaches_server) in [(Effect::HoldRequest, 0_u8), (Effect::HoldResponse, 1)] {
+    for (effect, reaches_server) in [(PacketEffect::HoldRequest, 0_u8), (PacketEffect::HoldResponse, 1)] {
         let rewrite = Rewrite { effect: Some(("INSERT", effect)), ..Rewrite::default() };
         let proxy = RewritingProxy::start(address(&server), rewrite).await.unwrap();
         let mut session = RawSession::open(proxy.address(), "root", None, Charset::Utf8mb4).await.unwrap();
@@ -83,7 +84,8 @@ async fn rewriting_proxy_holds_requests_and_responses() {
         response.await.unwrap();
         control.query_drop("DELETE FROM mysql.held").await.unwrap();
     }
-    let rewrite = Rewrite { effect: Some(("DO 1", Effect::Delay(Duration::from_millis(5)))), ..Rewrite::default() };
+    let rewrite =
+        Rewrite { effect: Some(("DO 1", PacketEffect::Delay(Duration::from_millis(5)))), ..Rewrite::default() };
     let proxy = RewritingProxy::start(address(&server), rewrite).await.unwrap();
     let mut session = RawSession::open(proxy.address(), "root", None, Charset::Utf8mb4).await.unwrap();
     session.execute("DO 1").await.unwrap();

@@ -25,13 +25,13 @@ fn options(rogue: &RogueServer) -> OptsBuilder {
 #[tokio::test]
 async fn full_authentication_without_tls_yields_the_rsa_encrypted_password() {
     let rogue = RogueServer::start(RogueMode::FullAuthentication).await.unwrap();
-    assert_eq!(rogue.password_leak(PASSWORD), None);
+    assert_eq!(rogue.find_password_leak(PASSWORD), None);
     let mut connection = Conn::new(options(&rogue)).await.unwrap();
-    assert_eq!(rogue.password_leak(PASSWORD), Some(PasswordLeak::Rsa));
-    assert_eq!(rogue.password_leak("another password"), None);
+    assert_eq!(rogue.find_password_leak(PASSWORD), Some(PasswordLeak::Rsa));
+    assert_eq!(rogue.find_password_leak("another password"), None);
     let (version, id): (String, u32) =
         connection.query_first("SELECT VERSION(), CONNECTION_ID()").await.unwrap().unwrap();
-    assert_eq!((version.as_str(), id, rogue.connections()), ("9.7.0", 1, 1));
+    assert_eq!((version.as_str(), id, rogue.connection_count()), ("9.7.0", 1, 1));
 }
 
 #[tokio::test]
@@ -41,7 +41,7 @@ async fn full_authentication_over_unverified_tls_yields_the_plain_password() {
     let rogue = RogueServer::start(RogueOptions { tls: true, ..mode.into() }).await.unwrap();
     let unchecked = SslOpts::default().with_danger_accept_invalid_certs(true);
     Conn::new(options(&rogue).ssl_opts(Some(unchecked))).await.unwrap();
-    assert_eq!(rogue.password_leak(PASSWORD), Some(PasswordLeak::Clear));
+    assert_eq!(rogue.find_password_leak(PASSWORD), Some(PasswordLeak::Clear));
 }
 
 #[tokio::test]
@@ -51,14 +51,14 @@ async fn weak_plugins_yield_the_password_only_if_the_driver_allows_them() {
     {
         let rogue = RogueServer::start(mode).await.unwrap();
         Conn::new(options(&rogue)).await.unwrap_err();
-        assert_eq!(rogue.password_leak(PASSWORD), None);
+        assert_eq!(rogue.find_password_leak(PASSWORD), None);
         Conn::new(options(&rogue).enable_cleartext_plugin(true).secure_auth(false)).await.unwrap();
-        assert_eq!(rogue.password_leak(PASSWORD), Some(leak));
+        assert_eq!(rogue.find_password_leak(PASSWORD), Some(leak));
     }
     // The driver does not support `sha256_password`.
     let rogue = RogueServer::start(RogueMode::Sha256Password).await.unwrap();
     Conn::new(options(&rogue)).await.unwrap_err();
-    assert_eq!(rogue.password_leak(PASSWORD), None);
+    assert_eq!(rogue.find_password_leak(PASSWORD), None);
 }
 
 #[tokio::test]
@@ -87,7 +87,7 @@ async fn rows_and_columns_are_endless() {
     let mut connection = Conn::new(options(&rogue)).await.unwrap();
     let listing = connection.query_iter("SHOW FULL PROCESSLIST");
     assert!(timeout(Duration::from_millis(500), listing).await.is_err());
-    assert!(rogue.bytes_sent() > 1 << 20);
+    assert!(rogue.attack_bytes_sent() > 1 << 20);
 }
 
 #[tokio::test]
@@ -101,5 +101,5 @@ async fn other_attacks_reach_the_client() {
     let mut connection = Conn::new(options(&rogue)).await.unwrap();
     let listing = connection.query::<mysql_async::Row, _>("SHOW FULL PROCESSLIST");
     assert!(timeout(Duration::from_secs(30), listing).await.is_ok_and(|listed| listed.is_err()));
-    assert_eq!(rogue.attacks(), 1);
+    assert_eq!(rogue.attack_count(), 1);
 }

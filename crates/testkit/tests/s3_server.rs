@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 /// Returns the response to an unsigned request.
 async fn send_unsigned_request(server: &S3Server) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(server.endpoint().trim_start_matches("http://")).await?;
-    let path = format!("GET /{}/none HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n", S3Server::BUCKET);
+    let path = format!("GET /{}/none HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n", S3Server::BUCKET_NAME);
     stream.write_all(path.as_bytes()).await?;
     let mut response = String::new();
     stream.read_to_string(&mut response).await?;

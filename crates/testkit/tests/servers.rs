@@ -18,7 +18,7 @@ async fn process_list(server: &Server) -> Vec<Row> {
 async fn assert_known_sessions_are_listed(flavor: Flavor) {
     let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
     let sessions = KnownSessions::open(&server).await.unwrap();
-    assert_eq!(sessions.expected.len(), KnownSessions::COUNT);
+    assert_eq!(sessions.expected.len(), KnownSessions::SESSION_COUNT);
     let rows = process_list(&server).await;
     for expected in &sessions.expected {
         let row = rows.iter().find(|row| row.get::<u64, _>(0) == Some(expected.id)).unwrap();
@@ -59,7 +59,7 @@ async fn assert_transactions_match(server: &Server, sessions: &KnownSessions) {
         .map(|(id, transaction)| (id, (transaction.state.to_owned(), transaction.rows_modified)))
         .collect();
     assert_eq!(found, expected);
-    let observed: BTreeMap<_, _> = sessions.observed_transactions(server).await.unwrap().into_iter().collect();
+    let observed: BTreeMap<_, _> = sessions.read_observed_transactions(server).await.unwrap().into_iter().collect();
     assert!(observed.keys().eq(expected.keys()), "{observed:?}");
 }
 

@@ -103,7 +103,7 @@ async fn check_fake_server(bench: &BenchContext, counts: &mut CountChecks) -> Re
     let output = snapshot.output().await?;
     counts.expect_exactly("rows of a snapshot", count_occurrences(output.as_bytes(), ROW_MARKER), SNAPSHOT_ROWS);
     counts.expect_exactly("bytes of a snapshot", output.len() as u64, SNAPSHOT_BYTES);
-    counts.expect_exactly("connections of a snapshot", fake.connections_taken(), 1);
+    counts.expect_exactly("connections of a snapshot", fake.accepted_connections(), 1);
 
     let inventory = Inventory::register_nodes(&bench.clew, &[url], 1).await?;
     let server = inventory.start_server(None).await?;
@@ -113,10 +113,10 @@ async fn check_fake_server(bench: &BenchContext, counts: &mut CountChecks) -> Re
     let bytes = server.download_result(node, &id, &file).await?;
     counts.expect_exactly("rows of a result", count_occurrences_in_file(&file, ROW_MARKER)?, SNAPSHOT_ROWS);
     counts.expect_exactly("bytes of a result", bytes, SNAPSHOT_BYTES);
-    counts.expect_exactly("connections of a collection", fake.connections_taken(), 2);
+    counts.expect_exactly("connections of a collection", fake.accepted_connections(), 2);
     counts.expect_exactly(
         "connections left open after both",
-        wait_for_closed_connections(async || Ok(fake.connections())).await?,
+        wait_for_closed_connections(async || Ok(fake.open_connections())).await?,
         0,
     );
     server.stop().await?;
@@ -130,7 +130,7 @@ async fn check_fleet(bench: &BenchContext, counts: &mut CountChecks) -> Result<(
     let options = FakeOptions { sessions: SESSIONS_PER_NODE, transactions: SESSIONS_PER_NODE / 4, fault: Fault::None };
     let started = FakeFleet::start(usize::try_from(NODE_COUNT).unwrap_or(0), options).await;
     let fleet = started.map_err(|cause| XtaskError::Load { cause })?;
-    let urls: Vec<String> = fleet.nodes().iter().map(FakeServer::url).collect();
+    let urls: Vec<String> = fleet.servers().iter().map(FakeServer::url).collect();
     let inventory = Inventory::register_nodes(&bench.clew, &urls, urls.len()).await?;
     let server = inventory.start_server(None).await?;
     let ids = server.collect_from_all(&inventory.nodes).await?;
@@ -141,10 +141,10 @@ async fn check_fleet(bench: &BenchContext, counts: &mut CountChecks) -> Result<(
         rows += count_occurrences_in_file(&file, ROW_MARKER)?;
     }
     counts.expect_exactly("rows of 40 nodes", rows, NODE_COUNT * SESSIONS_PER_NODE);
-    counts.expect_exactly("connections to 40 nodes", fleet.connections_taken(), NODE_COUNT);
+    counts.expect_exactly("connections to 40 nodes", fleet.accepted_connections(), NODE_COUNT);
     counts.expect_exactly(
         "connections left open to 40 nodes",
-        wait_for_closed_connections(async || Ok(fleet.connections())).await?,
+        wait_for_closed_connections(async || Ok(fleet.open_connections())).await?,
         0,
     );
     server.stop().await?;

@@ -53,7 +53,7 @@ pub(super) async fn measure_fleet(bench: &BenchContext) -> Result<Vec<Measuremen
     let step = Step::start("Registering the nodes");
     let options = FakeOptions { sessions: SESSIONS_PER_NODE, transactions: SESSIONS_PER_NODE / 4, fault: Fault::None };
     let fleet = FakeFleet::start(NODE_COUNT, options).await.map_err(|cause| XtaskError::Load { cause })?;
-    let urls: Vec<String> = fleet.nodes().iter().map(clew_testkit::FakeServer::url).collect();
+    let urls: Vec<String> = fleet.servers().iter().map(clew_testkit::FakeServer::url).collect();
     let inventory = Inventory::register_nodes(&bench.clew, &urls, NODES_PER_INSTANCE).await?;
     step.complete();
 
@@ -71,7 +71,7 @@ pub(super) async fn measure_fleet(bench: &BenchContext) -> Result<Vec<Measuremen
     };
     let one = inventory.nodes.get(..1).unwrap_or_default();
     let times = run_pairs(COLLECTION_TIME_CASE, async || run(&inventory.nodes).await, async || run(one).await).await?;
-    let note = format!("at most {} connections open at once, none left open", fleet.most_connections());
+    let note = format!("at most {} connections open at once, none left open", fleet.max_open_connections());
     Ok(vec![times.with_note(note), peaks.into_inner()])
 }
 
@@ -84,12 +84,12 @@ async fn collect_from_fleet(
     nodes: &[NodeRef],
 ) -> Result<(Duration, f64), XtaskError> {
     let server = inventory.start_server(Some(POLL_INTERVAL)).await?;
-    let accepted_before = fleet.connections_taken();
+    let accepted_before = fleet.accepted_connections();
     let start = Instant::now();
     let ids = server.collect_from_all(nodes).await?;
     let elapsed = start.elapsed();
     let peak = server.peak_memory_mib();
-    ensure_count("connections to 1,000 nodes", fleet.connections_taken() - accepted_before, nodes.len() as u64)?;
+    ensure_count("connections to 1,000 nodes", fleet.accepted_connections() - accepted_before, nodes.len() as u64)?;
     let file = bench.temp_file_path("result.csv");
     for (node, id) in nodes.iter().zip(&ids).step_by(97) {
         server.download_result(node, id, &file).await?;
@@ -103,8 +103,8 @@ async fn collect_from_fleet(
 /// Returns an error if connections to the fake servers stay open.
 async fn ensure_connections_closed(fleet: &FakeFleet) -> Result<(), XtaskError> {
     let start = Instant::now();
-    while fleet.connections() > 0 && start.elapsed() < CLOSE_TIMEOUT {
+    while fleet.open_connections() > 0 && start.elapsed() < CLOSE_TIMEOUT {
         sleep(Duration::from_millis(5)).await;
     }
-    ensure_count("connections left open", fleet.connections(), 0)
+    ensure_count("connections left open", fleet.open_connections(), 0)
 }

@@ -258,7 +258,7 @@ impl RunningServer<'_> {
         let project = &self.inventory.deployment.credentials.project_id;
         let NodeRef { instance, node } = node;
         let path = format!("/v3/{project}/instances/{instance}/nodes/{node}/{resource}");
-        let query = format!("request_id={}", signature::encode(id.as_str()));
+        let query = format!("request_id={}", signature::percent_encode(id.as_str()));
         let date = signature::format_date(Timestamp::now());
         let mut headers = vec![
             ("host".to_owned(), self.address().to_owned()),
@@ -271,14 +271,14 @@ impl RunningServer<'_> {
             path: &path,
             query: &query,
             headers: &headers,
-            body_sha256: signature::body_sha256(b""),
+            body_sha256: signature::hash_body(b""),
         };
         let names: Vec<&str> = headers.iter().map(|(name, _)| name.as_str()).collect();
         // `clew key create` printed the key, so parsing does not fail.
         let authorization = key
             .access_key
             .parse()
-            .map(|id| signature::sign(&request, &names, &date, &id, &key.secret_key.clone().into()));
+            .map(|id| signature::sign_request(&request, &names, &date, &id, &key.secret_key.clone().into()));
         headers.push(("authorization".to_owned(), authorization.unwrap_or_default()));
         GetRequest { target: format!("{path}?{query}"), headers }
     }

@@ -60,7 +60,7 @@ pub(super) async fn measure_workers(bench: &BenchContext) -> Result<Vec<Measurem
     let (metadata, results) = (metadata?, results?);
     let options = FakeOptions { sessions: 20, transactions: 5, fault: Fault::DelayPerResponse(NODE_LATENCY) };
     let fleet = FakeFleet::start(NODE_COUNT, options).await.map_err(|cause| XtaskError::Load { cause })?;
-    let urls: Vec<String> = fleet.nodes().iter().map(FakeServer::url).collect();
+    let urls: Vec<String> = fleet.servers().iter().map(FakeServer::url).collect();
     let deployment =
         Deployment::init_with_environment(&bench.clew, backend_environment_variables(&metadata, &results)).await?;
     let inventory = Inventory::register_nodes_in(deployment, &urls, NODES_PER_INSTANCE).await?;
@@ -83,7 +83,7 @@ fn backend_environment_variables(metadata: &PostgreSql, results: &S3Server) -> V
     let (key, secret) = S3Server::OWNER_KEY;
     vec![
         ("CLEW_METADATA", metadata.url()),
-        ("CLEW_RESULTS", format!("s3://{}/clew", S3Server::BUCKET)),
+        ("CLEW_RESULTS", format!("s3://{}/clew", S3Server::BUCKET_NAME)),
         ("AWS_ENDPOINT_URL", results.endpoint()),
         ("AWS_REGION", "us-east-1".to_owned()),
         ("AWS_ACCESS_KEY_ID", key.to_owned()),

@@ -117,7 +117,7 @@ pub(crate) async fn attach_policy(
     };
     let project = find_optional_project(&service, &caller, body.get::<String>("project_id")?.as_deref()).await?;
     check_policy_model(&policy, &grantee, project.as_ref())?;
-    service.store.attach(&origin, &policy.policy_ref(), &grantee, project.as_ref()).await?;
+    service.store.attach_policy(&origin, &policy.policy_ref(), &grantee, project.as_ref()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -145,7 +145,7 @@ pub(crate) async fn detach_policy(
         _ => return Err(not_found_error("attachment", &kind)),
     };
     let project = find_optional_project(&service, &caller, query.get("project_id")).await?;
-    if !service.store.detach(&origin, &policy, &grantee, project.as_ref()).await? {
+    if !service.store.detach_policy(&origin, &policy, &grantee, project.as_ref()).await? {
         return Err(not_found_error("attachment", &id));
     }
     Ok(StatusCode::NO_CONTENT)
@@ -185,8 +185,8 @@ async fn load_attachment_views(
     domain: &DomainId,
     policy: &PolicyRef,
 ) -> Result<Vec<AttachmentView>, ApiError> {
-    let users = service.store.users_of(domain).await?.into_iter().map(|user| (user.id, user.name));
-    let groups = service.store.groups_of(domain).await?.into_iter().map(|group| (group.id, group.name));
+    let users = service.store.list_users(domain).await?.into_iter().map(|user| (user.id, user.name));
+    let groups = service.store.list_groups(domain).await?.into_iter().map(|group| (group.id, group.name));
     let (users, groups): (HashMap<_, _>, HashMap<_, _>) = (users.collect(), groups.collect());
     let view = |attachment: Attachment| {
         let project_id = attachment.project.map(String::from);
@@ -201,5 +201,5 @@ async fn load_attachment_views(
             }
         })
     };
-    Ok(service.store.attachments_of_policy(policy).await?.into_iter().filter_map(view).collect())
+    Ok(service.store.list_attachments_of_policy(policy).await?.into_iter().filter_map(view).collect())
 }

@@ -106,7 +106,7 @@ pub(crate) async fn verify_audit(
     caller.require_domain_action(&service, Action::READ_AUDIT)?;
     require_administrator(&caller)?;
     let report = service.store.verify_audit(&[]).await?;
-    let intact = report.is_sound();
+    let intact = report.is_intact();
     let problems = report.problems.iter();
     let view =
         |problem: &clew_store::AuditProblem| AuditProblemView { position: problem.position, what: problem.to_string() };

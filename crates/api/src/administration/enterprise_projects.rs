@@ -65,8 +65,11 @@ pub(crate) async fn list_enterprise_projects(
 ) -> Result<Json<EnterpriseProjectPage>, ApiError> {
     let domain = require_read_permission(&service, &caller)?;
     let page = pagination::parse_page_parameters(query.as_deref())?;
-    let (enterprise_projects, total_count) =
-        pagination::slice_page(service.store.enterprise_projects(domain).await?, page, build_enterprise_project_view);
+    let (enterprise_projects, total_count) = pagination::slice_page(
+        service.store.list_enterprise_projects(domain).await?,
+        page,
+        build_enterprise_project_view,
+    );
     Ok(Json(EnterpriseProjectPage { enterprise_projects, total_count }))
 }
 
@@ -115,7 +118,7 @@ pub(crate) async fn update_enterprise_project(
 }
 
 async fn find_enterprise_project(service: &AppState, caller: &Caller, id: &str) -> Result<EnterpriseProject, ApiError> {
-    let all = service.store.enterprise_projects(&caller.principal.domain_id).await?;
+    let all = service.store.list_enterprise_projects(&caller.principal.domain_id).await?;
     all.into_iter().find(|one| one.id == id).ok_or_else(|| not_found_error("enterprise project", id))
 }
 

@@ -67,7 +67,8 @@ pub(crate) async fn list_groups(
 ) -> Result<Json<GroupPage>, ApiError> {
     let domain = require_read_permission(&service, &caller)?;
     let page = pagination::parse_page_parameters(query.as_deref())?;
-    let (groups, total_count) = pagination::slice_page(service.store.groups_of(domain).await?, page, build_group_view);
+    let (groups, total_count) =
+        pagination::slice_page(service.store.list_groups(domain).await?, page, build_group_view);
     Ok(Json(GroupPage { groups, total_count }))
 }
 
@@ -101,7 +102,7 @@ pub(crate) async fn show_group(
 ) -> Result<Json<GroupWithMembers>, ApiError> {
     require_read_permission(&service, &caller)?;
     let group = find_group(&service, &caller, &id).await?;
-    let members = service.store.members_of(&group.id).await?;
+    let members = service.store.list_group_members(&group.id).await?;
     Ok(Json(GroupWithMembers {
         group: build_group_view(group),
         members: members.into_iter().map(build_member_view).collect(),
@@ -125,7 +126,7 @@ pub(crate) async fn delete_group(
 /// Finds a group in the caller's domain.
 pub(super) async fn find_group(service: &AppState, caller: &Caller, id: &str) -> Result<Group, ApiError> {
     let found = match id.parse() {
-        Ok(id) => service.store.group(&id).await?,
+        Ok(id) => service.store.find_group(&id).await?,
         Err(_) => None,
     };
     found.filter(|found| found.domain_id == caller.principal.domain_id).ok_or_else(|| not_found_error("group", id))

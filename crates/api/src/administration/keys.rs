@@ -5,7 +5,7 @@ use axum::extract::{Path, State};
 use clew_iam::access_key;
 use clew_iam::decision::Action;
 use clew_model::AccessKeyId;
-use clew_store::{KeyRecord, User};
+use clew_store::{AccessKeyRecord, User};
 use http::StatusCode;
 use secrecy::ExposeSecret;
 use serde::Serialize;
@@ -62,7 +62,7 @@ pub(crate) async fn list_access_keys(
     Path(user): Path<String>,
 ) -> Result<Json<KeyList>, ApiError> {
     let user = find_key_owner(&service, &caller, Action::LIST_IDENTITIES, &user).await?;
-    let keys: Vec<_> = service.store.keys_of(&user.id).await?.iter().map(build_key_view).collect();
+    let keys: Vec<_> = service.store.list_access_keys(&user.id).await?.iter().map(build_key_view).collect();
     Ok(Json(KeyList { total_count: keys.len() as u64, keys }))
 }
 
@@ -79,9 +79,9 @@ pub(crate) async fn create_access_key(
 ) -> Result<(StatusCode, Json<CreatedKey>), ApiError> {
     let user = find_key_owner(&service, &caller, Action::MANAGE_IDENTITIES, &user).await?;
     caller.check_permanent_credentials()?;
-    let secret = access_key::generate_secret().map_err(|error| ApiError::internal_error(&error))?;
+    let secret = access_key::generate_secret_key().map_err(|error| ApiError::internal_error(&error))?;
     let id = AccessKeyId::generate();
-    service.store.create_key(&caller.audit_origin(), &user.id, &id, &secret).await?;
+    service.store.create_access_key(&caller.audit_origin(), &user.id, &id, &secret).await?;
     let created = CreatedKey { access_key: id.to_string(), secret_key: secret.expose_secret().to_owned() };
     Ok((StatusCode::CREATED, Json(created)))
 }
@@ -103,7 +103,7 @@ pub(crate) async fn update_access_key(
         caller.check_permanent_credentials()?;
     }
     let id = find_access_key(&service, &user, &key).await?.id;
-    service.store.set_key_enabled(&caller.audit_origin(), &id, enabled).await?;
+    service.store.set_access_key_enabled(&caller.audit_origin(), &id, enabled).await?;
     Ok(Json(build_key_view(&find_access_key(&service, &user, &key).await?)))
 }
 
@@ -118,7 +118,7 @@ pub(crate) async fn delete_access_key(
 ) -> Result<StatusCode, ApiError> {
     let user = find_key_owner(&service, &caller, Action::MANAGE_IDENTITIES, &user).await?;
     let id = find_access_key(&service, &user, &key).await?.id;
-    service.store.remove_key(&caller.audit_origin(), &id).await?;
+    service.store.remove_access_key(&caller.audit_origin(), &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -135,12 +135,12 @@ async fn find_key_owner(service: &AppState, caller: &Caller, action: Action, id:
     Ok(user)
 }
 
-async fn find_access_key(service: &AppState, user: &User, id: &str) -> Result<KeyRecord, ApiError> {
-    let keys = service.store.keys_of(&user.id).await?;
+async fn find_access_key(service: &AppState, user: &User, id: &str) -> Result<AccessKeyRecord, ApiError> {
+    let keys = service.store.list_access_keys(&user.id).await?;
     keys.into_iter().find(|key| key.id.as_str() == id).ok_or_else(|| not_found_error("access key", id))
 }
 
-fn build_key_view(key: &KeyRecord) -> KeyView {
+fn build_key_view(key: &AccessKeyRecord) -> KeyView {
     KeyView {
         access_key: key.id.to_string(),
         enabled: key.enabled,

@@ -83,7 +83,7 @@ pub(crate) async fn list_policies(
 ) -> Result<Json<PolicyPage>, ApiError> {
     let domain = require_read_permission(&service, &caller)?;
     let page = pagination::parse_page_parameters(query.as_deref())?;
-    let custom = service.store.policies_of(domain).await?.into_iter().map(ResolvedPolicy::Custom);
+    let custom = service.store.list_policies(domain).await?.into_iter().map(ResolvedPolicy::Custom);
     let all: Vec<_> = custom.chain(system::ALL.iter().map(ResolvedPolicy::System)).collect();
     let (policies, total_count) = pagination::slice_page(all, page, |policy| policy.to_view());
     Ok(Json(PolicyPage { policies, total_count }))
@@ -120,7 +120,7 @@ pub(crate) async fn put_policy(
     body: Bytes,
 ) -> Result<Json<PolicyWithDocument>, ApiError> {
     let (domain, origin) = require_write_permission(&service, &caller)?;
-    if system::find(&name).is_some() {
+    if system::find_system_policy(&name).is_some() {
         return Err(system_policy_error());
     }
     validation::check_policy_name(&name)?;
@@ -130,10 +130,10 @@ pub(crate) async fn put_policy(
     let policy = parse_policy_document(&service, &caller, text.clone())
         .await?
         .map_err(|errors| invalid_policy_error(errors.diagnostics()))?;
-    let current = service.store.policy_by_name(domain, &name).await?;
+    let current = service.store.find_policy_by_name(domain, &name).await?;
     if let Some(current) = current.filter(|current| current.model != policy_model_name(policy.model())) {
         // Existing attachments may be invalid for another policy model.
-        let attachments = service.store.attachments_of_policy(&PolicyRef::Custom(current.id)).await?;
+        let attachments = service.store.list_attachments_of_policy(&PolicyRef::Custom(current.id)).await?;
         if !attachments.is_empty() {
             return Err(ApiError::with_detail(ErrorEntry::IAM_CONFLICT, "policy-model-attached", Vec::new()));
         }
@@ -174,7 +174,7 @@ pub(super) async fn find_policy(service: &AppState, domain: &DomainId, name: &st
     if let Some(policy) = system::ALL.iter().find(|policy| policy.name == name) {
         return Ok(ResolvedPolicy::System(policy));
     }
-    let record = service.store.policy_by_name(domain, name).await?;
+    let record = service.store.find_policy_by_name(domain, name).await?;
     record.map(ResolvedPolicy::Custom).ok_or_else(|| not_found_error("policy", name))
 }
 
@@ -189,7 +189,9 @@ impl ResolvedPolicy {
     pub(super) fn policy_model(&self) -> PolicyModel {
         let is_role = match self {
             Self::Custom(record) => record.model == policy_model_name(PolicyModel::RoleBased),
-            Self::System(policy) => policy.policy().is_some_and(|policy| policy.model() == PolicyModel::RoleBased),
+            Self::System(policy) => {
+                policy.parsed_policy().is_some_and(|policy| policy.model() == PolicyModel::RoleBased)
+            }
         };
         if is_role { PolicyModel::RoleBased } else { PolicyModel::IdentityBased }
     }

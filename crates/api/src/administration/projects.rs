@@ -69,7 +69,7 @@ pub(crate) async fn list_projects(
     let domain = require_read_permission(&service, &caller)?;
     let page = pagination::parse_page_parameters(query.as_deref())?;
     let (projects, total_count) =
-        pagination::slice_page(service.store.projects_of(domain).await?, page, build_project_view);
+        pagination::slice_page(service.store.list_projects(domain).await?, page, build_project_view);
     Ok(Json(ProjectPage { projects, total_count }))
 }
 
@@ -119,7 +119,7 @@ pub(crate) async fn update_project(
 /// Finds a project in the caller's domain.
 pub(super) async fn find_project(service: &AppState, caller: &Caller, id: &str) -> Result<Project, ApiError> {
     let found = match id.parse() {
-        Ok(id) => service.store.project(&id).await?,
+        Ok(id) => service.store.find_project(&id).await?,
         Err(_) => None,
     };
     found.filter(|found| found.domain_id == caller.principal.domain_id).ok_or_else(|| not_found_error("project", id))

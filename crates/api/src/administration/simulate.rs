@@ -6,8 +6,8 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use axum::extract::State;
 use clew_iam::decision::{
-    Action, Decision, Environment, GrantPath, Principal, RequestInstance, RequestProject, Resource, Scope,
-    StatementOutcome, StatementRef, explain,
+    Action, Decision, Environment, GrantSource, Principal, RequestInstance, RequestProject, Resource, Scope,
+    StatementOutcome, StatementRef, explain_decision,
 };
 use clew_iam::policy::Effect;
 use clew_model::{Instance, Tag};
@@ -149,7 +149,7 @@ pub(crate) async fn simulate_request(
     let administrator = user.administrator;
     let budget = service.limits.create_work_budget(&caller.principal.user_id);
     let principal = Principal { budget, ..load_simulated_principal(&service, user).await? };
-    let explained = evaluate_policies(&principal, || explain(&principal, action, &resource, &environment));
+    let explained = evaluate_policies(&principal, || explain_decision(&principal, action, &resource, &environment));
     let (decision, reason) = match explained.decision {
         Decision::Allow => (SimulatedDecision::Allow, None),
         Decision::Deny { reason } => (SimulatedDecision::Deny, Some(reason.to_string())),
@@ -161,7 +161,7 @@ pub(crate) async fn simulate_request(
 
 fn parse_action(body: &Body) -> Result<Action, ApiError> {
     let name: String = body.get_required("action")?;
-    Action::find(&name)
+    Action::find_by_name(&name)
         .ok_or_else(|| ApiError::invalid_parameter("action-unknown", vec![("given", truncate_text(&name))]))
 }
 
@@ -184,7 +184,7 @@ async fn find_simulated_target(
     let project = projects::find_project(service, caller, &project_id).await?;
     let Some(instance_id) = instance_id else { return Ok((Some(project), None)) };
     let found = match instance_id.parse() {
-        Ok(id) => service.store.instance(&project.id, &id).await?,
+        Ok(id) => service.store.find_instance(&project.id, &id).await?,
         Err(_) => None,
     };
     let instance = found.ok_or_else(|| not_found_error("instance", &instance_id))?;
@@ -220,8 +220,8 @@ async fn load_simulated_principal(service: &AppState, user: User) -> Result<Prin
 
 fn build_statement_name(statement: StatementRef) -> StatementName {
     let group = match statement.via {
-        GrantPath::User => None,
-        GrantPath::Group(name) => Some(name),
+        GrantSource::User => None,
+        GrantSource::Group(name) => Some(name),
     };
     StatementName { policy: statement.policy, group, statement: statement.statement, sid: statement.sid }
 }

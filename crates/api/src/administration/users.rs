@@ -89,7 +89,7 @@ pub(crate) async fn list_users(
 ) -> Result<Json<UserPage>, ApiError> {
     let domain = require_read_permission(&service, &caller)?;
     let page = pagination::parse_page_parameters(query.as_deref())?;
-    let (users, total_count) = pagination::slice_page(service.store.users_of(domain).await?, page, build_user_view);
+    let (users, total_count) = pagination::slice_page(service.store.list_users(domain).await?, page, build_user_view);
     Ok(Json(UserPage { users, total_count }))
 }
 
@@ -117,7 +117,7 @@ pub(crate) async fn create_user(
     let is_generated = requested.is_none();
     let password = match requested {
         Some(requested) => requested,
-        None => password::generate().map_err(|error| ApiError::internal_error(&error))?,
+        None => password::generate_password().map_err(|error| ApiError::internal_error(&error))?,
     };
     let password_hash = passwords::hash_password(password.clone()).await?;
     let new = NewUser { name, password_hash, administrator, description };
@@ -196,7 +196,7 @@ pub(crate) async fn delete_user(
 /// Finds a user in the caller's domain.
 pub(super) async fn find_user(service: &AppState, caller: &Caller, id: &str) -> Result<User, ApiError> {
     let found = match id.parse() {
-        Ok(id) => service.store.user(&id).await?,
+        Ok(id) => service.store.find_user(&id).await?,
         Err(_) => None,
     };
     found.filter(|found| found.domain_id == caller.principal.domain_id).ok_or_else(|| not_found_error("user", id))

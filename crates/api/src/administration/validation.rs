@@ -1,7 +1,7 @@
 //! Validation of fields that occur in several request bodies.
 
 use clew_iam::name::{self, MAX_DESCRIPTION_LENGTH, NameRule};
-use clew_iam::password::{self, MAX_LENGTH, MIN_LENGTH, PasswordError};
+use clew_iam::password::{self, MAX_PASSWORD_LENGTH, MIN_PASSWORD_LENGTH, PasswordError};
 use secrecy::SecretString;
 
 use crate::body::Body;
@@ -11,17 +11,17 @@ use crate::query::truncate_text;
 /// Returns the validated value of the required field `name`.
 pub(super) fn parse_name(body: &Body) -> Result<String, ApiError> {
     let name: String = body.get_required("name")?;
-    check_name(name::IDENTITY, &name)?;
+    check_name(name::IDENTITY_NAME_RULE, &name)?;
     Ok(name)
 }
 
 /// Validates the name of a custom policy.
 pub(super) fn check_policy_name(name: &str) -> Result<(), ApiError> {
-    check_name(name::POLICY, name)
+    check_name(name::POLICY_NAME_RULE, name)
 }
 
 fn check_name(rule: NameRule, name: &str) -> Result<(), ApiError> {
-    if rule.allows(name) {
+    if rule.is_valid(name) {
         return Ok(());
     }
     let arguments = vec![
@@ -53,12 +53,12 @@ pub(super) fn parse_description(body: &Body) -> Result<Option<String>, ApiError>
 
 /// Validates a new password of the user named `user`.
 pub(super) fn check_new_password(user: &str, chosen: &SecretString) -> Result<(), ApiError> {
-    password::check_rules(chosen, user).map_err(|rule| {
+    password::check_password_rules(chosen, user).map_err(|rule| {
         let id = match rule {
             PasswordError::Length => "password-length",
             PasswordError::UserName => "password-user-name",
         };
-        let limits = vec![("min", MIN_LENGTH.to_string()), ("max", MAX_LENGTH.to_string())];
+        let limits = vec![("min", MIN_PASSWORD_LENGTH.to_string()), ("max", MAX_PASSWORD_LENGTH.to_string())];
         ApiError::invalid_parameter(id, limits)
     })
 }

@@ -311,14 +311,14 @@ fn is_same_actor(one: &Actor, other: &Actor) -> bool {
 #[cfg(test)]
 mod tests {
     use clew_model::{AccessKeyId, InstanceId, Origin, ProjectId};
-    use clew_store::{AuditFilter, InitialTenant, Location};
+    use clew_store::{AuditFilter, InitialTenant, StoreLocation};
 
     use super::*;
 
     fn refusal(actor: Actor, operation: &str, target: &str) -> AuditEvent {
         let origin = Origin { actor, peer: Some("192.0.2.7".parse().unwrap()), request_id: "r".into() };
         let code = Some("DBS.280015".to_owned());
-        AuditEvent { outcome: Outcome::Denied, code, ..AuditEvent::succeeded(&origin, operation, target) }
+        AuditEvent { outcome: Outcome::Denied, code, ..AuditEvent::new_success(&origin, operation, target) }
     }
 
     fn user() -> Actor {
@@ -395,7 +395,7 @@ mod tests {
     #[tokio::test]
     async fn unrecorded_refusals_are_retried_at_the_next_flush() {
         let folder = tempfile::tempdir().unwrap();
-        let by = Origin::local("test");
+        let by = Origin::for_local_account("test");
         let tenant = InitialTenant {
             region: "here-1".into(),
             domain_name: "acme".into(),
@@ -404,7 +404,7 @@ mod tests {
             access_key: AccessKeyId::generate(),
             secret_key: "secret".into(),
         };
-        let location = || Location::from(folder.path().join("data"));
+        let location = || StoreLocation::from(folder.path().join("data"));
         let (failing, _) = Store::initialise(&by, location(), tenant).await.unwrap();
         Store::rotate_master_key(&by, location()).await.unwrap();
         let working = Store::open(location()).await.unwrap();

@@ -67,7 +67,7 @@ pub(crate) async fn list_collections(
     let templates_only = target.is_masked_by_project_for_caller(&service, &caller);
     let tasks = service
         .store
-        .tasks_of_node(&target.project.id, &target.instance.id, &target.node, MAX_LISTED_COLLECTIONS)
+        .list_tasks_of_node(&target.project.id, &target.instance.id, &target.node, MAX_LISTED_COLLECTIONS)
         .await?;
     let collections = tasks.into_iter().map(|task| build_collection_view(task, templates_only)).collect();
     Ok(Json(NodeCollections { collections }))
@@ -95,7 +95,7 @@ pub(crate) async fn delete_collection(
     let path = (project, instance, node);
     let target = NodeTarget::resolve(&service, &caller, Action::DELETE_REALTIME_SESSION, &path).await?;
     let id: RequestId = id.parse().map_err(|_| ApiError::invalid_parameter("parameter-request-id", Vec::new()))?;
-    let task = caller.view.task(&id).await?.filter(|task| {
+    let task = caller.view.find_task(&id).await?.filter(|task| {
         task.project_id == target.project.id && task.instance_id == target.instance.id && task.node_id == target.node
     });
     if task.is_none() {

@@ -24,7 +24,7 @@ pub(crate) fn check_csrf(parts: &Parts, token: &str) -> Result<(), ApiError> {
     }
     match parts.headers.get(CSRF_HEADER) {
         None => Err(csrf_error("csrf-missing")),
-        Some(given) if given.as_bytes().ct_eq(token::csrf_token(token).as_bytes()).into() => Ok(()),
+        Some(given) if given.as_bytes().ct_eq(token::derive_csrf_token(token).as_bytes()).into() => Ok(()),
         Some(_) => Err(csrf_error("csrf-wrong")),
     }
 }

@@ -16,11 +16,11 @@ use clew_diagnose::to_valid_utf8;
 use clew_iam::decision::Action;
 use clew_model::{Language, Node, Session};
 use clew_mysql::{
-    FoundSessions, KillKind, KillOutcome, Limits, ProcessListRead, Refusal as KillRefusal, ServerInstance,
-    StateBeforeKill, UnsafeVictims, find_sessions,
+    KillOutcome, KillRefusal, KillTarget, ProcessListSource, ReadLimits, ServerInstance, SessionLookup,
+    StateBeforeKill, UnsafeVictimPolicy, find_sessions,
 };
 use clew_store::{KillSource, StoreError};
-use clew_tasks::{KillError, KillRequest, VictimMatch};
+use clew_tasks::{KillError, KillRequest, VictimMatchRule};
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -124,7 +124,7 @@ pub(crate) async fn kill_sessions(
     let masked = target.is_masked_for_caller(&service, &caller);
     let found =
         service.read_node(&target.node, async |limits| find_sessions(&target.node.url, &ids, &limits).await).await?;
-    let FoundSessions { read, sessions } = found;
+    let SessionLookup { read, sessions } = found;
     let found: HashMap<u64, Session> = sessions.into_iter().map(|session| (session.id, session)).collect();
     // The sessions are compared only once, because reading the costs and killing take seconds.
     let age = i64::try_from(read.at.elapsed().as_secs()).unwrap_or_default();
@@ -136,7 +136,7 @@ pub(crate) async fn kill_sessions(
         let before = if victims.is_empty() {
             None
         } else {
-            let read = async |limits| StateBeforeKill::read(&target.node.url, &limits).await;
+            let read = async |limits| StateBeforeKill::read_state(&target.node.url, &limits).await;
             Some(service.try_read_node(&target.node, read).await)
         };
         let work =
@@ -160,7 +160,9 @@ pub(crate) async fn kill_sessions(
         let (outcome, message) = match (mismatches.remove(&selected.id), outcomes.remove(&selected.id), current) {
             (Some(outcome), ..) => outcome,
             (None, Some(outcome), _) => describe_outcome(&outcome),
-            (None, None, Some(current)) => preview::predict_outcome(current, request.kind, service.kills.protected()),
+            (None, None, Some(current)) => {
+                preview::predict_outcome(current, request.kind, service.kills.protected_accounts())
+            }
             // This case is unreachable, because every matching session has an outcome.
             (None, None, None) => describe_outcome(&KillOutcome::AlreadyGone),
         };
@@ -191,8 +193,8 @@ async fn execute_kills(
     target: &NodeTarget<Node>,
     request: &SessionKillRequest,
     victims: Vec<Session>,
-    read: ProcessListRead,
-    limits: Limits,
+    read: ProcessListSource,
+    limits: ReadLimits,
 ) -> Result<Vec<(u64, KillOutcome)>, KillError> {
     let order = KillRequest {
         origin: caller.audit_origin(),
@@ -203,12 +205,16 @@ async fn execute_kills(
         source: KillSource::Manual,
         task_id: None,
         kind: request.kind,
-        victim_match: if request.kind == KillKind::Query { VictimMatch::Statement } else { VictimMatch::Session },
-        unsafe_victims: UnsafeVictims::Kill,
+        victim_match: if request.kind == KillTarget::Query {
+            VictimMatchRule::Statement
+        } else {
+            VictimMatchRule::Session
+        },
+        unsafe_victims: UnsafeVictimPolicy::Kill,
         reason: request.reason.clone(),
         list_read: read,
     };
-    service.kills.execute(order, victims, limits).await
+    service.kills.execute_kills(order, victims, limits).await
 }
 
 /// Outcome and message of a session that does not match the selected session.
@@ -263,7 +269,7 @@ impl SelectedSession {
     fn find_mismatch(
         &self,
         current: Option<&Session>,
-        kind: KillKind,
+        kind: KillTarget,
         server: &ServerInstance,
         listed_at: i64,
     ) -> Option<Mismatch> {
@@ -279,6 +285,6 @@ impl SelectedSession {
         let started_at = listed_at.saturating_sub_unsigned(current.seconds);
         let is_later_statement =
             self.since.is_some_and(|since| started_at > since / 1000 + request::START_TIME_TOLERANCE_SECONDS);
-        (kind == KillKind::Query && is_later_statement).then(|| describe_refusal(KillRefusal::AnotherStatement))
+        (kind == KillTarget::Query && is_later_statement).then(|| describe_refusal(KillRefusal::AnotherStatement))
     }
 }

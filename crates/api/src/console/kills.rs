@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use axum::extract::{Path, RawQuery, State};
 use clew_iam::decision::Action;
 use clew_model::{Actor, NodeId};
-use clew_store::{AuditFilter, KillEnd, KillFilter, KillRecord, StoreError};
+use clew_store::{AuditFilter, KillFilter, KillRecord, RecordedKillOutcome, StoreError};
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -91,7 +91,7 @@ pub(crate) async fn list_kills(
     let page = pagination::parse_page_parameters(query.as_deref())?;
     let filter =
         KillFilter { node_id: Some(target.node.clone()), ..KillFilter::for_instance(target.instance.id.clone()) };
-    let (kills, total_count) = service.store.killed_sessions(&filter, page).await?;
+    let (kills, total_count) = service.store.list_kills(&filter, page).await?;
     let actors = load_actor_names(&service, &target.node, &kills).await?;
     let view = |kill: KillRecord| NodeKill {
         by: actors.get(&(kill.session_id, kill.requested_at)).cloned(),
@@ -110,7 +110,7 @@ pub(crate) async fn list_kills(
         sql_template: kill.template,
         asked_at: format_utc_millis(kill.requested_at),
         ended_at: kill.ended_at.map(format_utc_millis),
-        outcome: kill.outcome.map(KillEnd::name),
+        outcome: kill.outcome.map(RecordedKillOutcome::name),
         message: kill.detail,
     };
     Ok(Json(NodeKills { kills: kills.into_iter().map(view).collect(), total_count }))

@@ -3,7 +3,7 @@
 use axum::extract::{Path, State};
 use clew_diagnose::waits::{self, WaitGraph};
 use clew_iam::decision::Action;
-use clew_mysql::read_waits_with_instance;
+use clew_mysql::read_lock_waits_with_instance;
 use serde::Serialize;
 
 use crate::AppState;
@@ -37,9 +37,9 @@ pub(crate) async fn show_locks(
     Path(path): Path<(String, String, String)>,
 ) -> Result<Json<NodeLocks>, ApiError> {
     let target = NodeTarget::resolve_with_password(&service, &caller, Action::LIST_PROCESSES, &path).await?;
-    let read = async |limits| read_waits_with_instance(&target.node.url, &limits).await;
+    let read = async |limits| read_lock_waits_with_instance(&target.node.url, &limits).await;
     let (server, observed) = service.read_node(&target.node, read).await?;
-    let graph = waits::build_graph(&observed);
-    let graph = if target.is_masked_for_caller(&service, &caller) { graph.masked() } else { graph };
+    let graph = waits::build_wait_graph(&observed);
+    let graph = if target.is_masked_for_caller(&service, &caller) { graph.with_masked_literals() } else { graph };
     Ok(Json(NodeLocks { server: server.to_string(), graph }))
 }

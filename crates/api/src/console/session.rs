@@ -99,7 +99,7 @@ pub(crate) async fn show_session(
     let token_info = require_token_credentials(&caller)?;
     let projects = load_caller_projects(&service, &caller).await?;
     let project = match &caller.principal.scope {
-        Scope::Project(id) => service.store.project(id).await?,
+        Scope::Project(id) => service.store.find_project(id).await?,
         Scope::AccessKey | Scope::Domain => None,
     };
     let user = load_user(&service, &caller).await?;
@@ -185,7 +185,7 @@ fn build_session_response(
     projects: &[Project],
     cookie: HeaderValue,
 ) -> (SessionHeaders, Json<Session>) {
-    let csrf = token::csrf_token(issued.secret.expose_secret());
+    let csrf = token::derive_csrf_token(issued.secret.expose_secret());
     let session = Session::new(user, project, projects, issued.expires_at, &csrf);
     ([no_store_header(), (SET_COOKIE, cookie)], Json(session))
 }
@@ -222,7 +222,7 @@ fn sort_projects_by_name(mut projects: Vec<Project>) -> Vec<Project> {
 }
 
 async fn load_user(service: &AppState, caller: &Caller) -> Result<User, ApiError> {
-    let user = service.store.user(&caller.principal.user_id).await?;
+    let user = service.store.find_user(&caller.principal.user_id).await?;
     // A missing user was deleted after the request was authenticated.
     user.ok_or_else(|| ApiError::with_detail(ErrorEntry::TOKEN_EXPIRED, "auth-token-revoked", Vec::new()))
 }

@@ -115,7 +115,7 @@ pub(crate) async fn show_session_detail(
 fn build_session_detail(read: DetailedSession, masked: bool) -> SessionDetail {
     let text = |statement: &Vec<u8>| visible_statement(statement, masked);
     let DetailedSession { session, is_truncated: is_cut, transaction, last_statements, attributes, graph } = read;
-    let mut waits = if masked { graph.masked() } else { graph };
+    let mut waits = if masked { graph.with_masked_literals() } else { graph };
     SessionDetail {
         id: session.id,
         user: to_valid_utf8(&session.user),
@@ -126,7 +126,7 @@ fn build_session_detail(read: DetailedSession, masked: bool) -> SessionDetail {
         state: session.state.as_deref().map(to_valid_utf8),
         statement: session.statement.as_ref().map(text),
         statement_cut: is_cut,
-        sql_template: session.statement.as_deref().map(|statement| to_valid_utf8(&template(statement))),
+        sql_template: session.statement.as_deref().map(|statement| to_valid_utf8(&build_template(statement))),
         masked,
         transaction: transaction.map(|transaction| OpenTransaction {
             id: transaction.id,

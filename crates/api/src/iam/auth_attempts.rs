@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use clew_model::UserId;
-use clew_store::{Reservation, Store, StoreError, User};
+use clew_store::{AuthAttemptReservation, Store, StoreError, User};
 use secrecy::SecretString;
 use tokio::time::{Instant, sleep};
 use tracing::warn;
@@ -60,10 +60,12 @@ pub(crate) async fn check_password_attempt(
 async fn reserve_attempt(store: &Store, subject: &str) -> Result<bool, StoreError> {
     let start = Instant::now();
     loop {
-        match store.reserve_attempt(subject).await? {
-            Reservation::Granted => return Ok(true),
-            Reservation::Busy if start.elapsed() < MAX_ATTEMPT_WAIT => sleep(RESERVATION_POLL_INTERVAL).await,
-            Reservation::Busy | Reservation::Locked => return Ok(false),
+        match store.reserve_auth_attempt(subject).await? {
+            AuthAttemptReservation::Granted => return Ok(true),
+            AuthAttemptReservation::Busy if start.elapsed() < MAX_ATTEMPT_WAIT => {
+                sleep(RESERVATION_POLL_INTERVAL).await
+            }
+            AuthAttemptReservation::Busy | AuthAttemptReservation::Locked => return Ok(false),
         }
     }
 }
@@ -91,7 +93,7 @@ pub(crate) async fn find_failure_subject(
     if let Some(text) = store.up_to_date_address(user, address) {
         return Ok(FailureSubject { name: address_subject(&text, &name), is_address_up_to_date: true });
     }
-    let is_known = store.is_recorded_address(user, address).await?;
+    let is_known = store.is_known_address(user, address).await?;
     let name = if is_known { address_subject(&address.to_string(), &name) } else { name };
     Ok(FailureSubject { name, is_address_up_to_date: false })
 }

@@ -25,10 +25,10 @@ pub(crate) async fn authenticate_by_password(
 ) -> Result<User, ApiError> {
     let user = match who {
         UserRef::Id(id) => match id.parse() {
-            Ok(id) => service.store.user(&id).await?,
+            Ok(id) => service.store.find_user(&id).await?,
             Err(_) => None,
         },
-        UserRef::Name { domain, user } => service.store.user_by_name(domain, user).await?,
+        UserRef::Name { domain, user } => service.store.find_user_by_name(domain, user).await?,
     };
     let name = match (&user, who) {
         (Some(user), _) => format!("{}/{}", user.domain_name, user.name),
@@ -43,7 +43,7 @@ pub(crate) async fn authenticate_by_password(
         }
         // An unknown user name is not recorded, because it may be a password that was entered into the wrong field.
         (None, UserRef::Name { domain, .. }) => {
-            let domains = service.store.domains().await?;
+            let domains = service.store.list_domains().await?;
             domains
                 .iter()
                 .filter(|existing| existing.name == *domain)

@@ -14,7 +14,7 @@ const DOMAIN_SCOPE_SUFFIX: &str = "domain";
 ///
 /// A security token without a suffix, as created by `clew key create`, has the scope of a permanent key.
 pub(crate) fn generate_security_token(scope: &Scope) -> Result<SecretString, SecretError> {
-    let token = token::generate()?;
+    let token = token::generate_token()?;
     let scope = match scope {
         Scope::AccessKey => return Ok(token),
         Scope::Domain => DOMAIN_SCOPE_SUFFIX,

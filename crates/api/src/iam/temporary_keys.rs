@@ -5,7 +5,7 @@ use axum::extract::State;
 use clew_iam::decision::Scope;
 use clew_iam::{access_key, token};
 use clew_model::{AccessKeyId, ErrorEntry};
-use clew_store::{IssuedFor, NewTemporaryKey};
+use clew_store::{IssuingCredentials, NewTemporaryKey};
 use http::StatusCode;
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
@@ -112,13 +112,13 @@ pub(crate) async fn create_temporary_key(
     };
     let expires_at = Timestamp::now().as_second().saturating_add(lifetime).min(source.expires_at.unwrap_or(i64::MAX));
     let failed = |error| ApiError::internal_error(&error);
-    let secret = access_key::generate_secret().map_err(failed)?;
+    let secret = access_key::generate_secret_key().map_err(failed)?;
     let security_token = security_token::generate_security_token(&source.scope).map_err(failed)?;
     let new = NewTemporaryKey {
         user_id: caller.principal.user_id.clone(),
         id: AccessKeyId::generate(),
         secret: secret.clone(),
-        token_hash: token::hash(security_token.expose_secret()),
+        token_hash: token::hash_token(security_token.expose_secret()),
         expires_at,
         issued_for: source.issued_for,
     };
@@ -149,15 +149,15 @@ fn parse_identity(body: &[u8]) -> Result<TemporaryKeyIdentity, ApiError> {
 /// Credentials that a temporary key is issued for. The key inherits their scope and maximum expiry.
 struct KeySource {
     scope: Scope,
-    issued_for: IssuedFor,
+    issued_for: IssuingCredentials,
     expires_at: Option<i64>,
 }
 
 impl KeySource {
     fn from_caller(caller: &Caller) -> Self {
         let issued_for = match &caller.credential {
-            CredentialRef::Token(token) => IssuedFor::Token(token.hash),
-            CredentialRef::Key(id) => IssuedFor::Key(id.clone()),
+            CredentialRef::Token(token) => IssuingCredentials::Token(token.hash),
+            CredentialRef::Key(id) => IssuingCredentials::Key(id.clone()),
         };
         Self { scope: caller.principal.scope.clone(), issued_for, expires_at: caller.expires_at }
     }
@@ -165,13 +165,13 @@ impl KeySource {
 
 /// Returns the key source for a valid token of the caller.
 async fn find_token_source(service: &AppState, caller: &Caller, token: &str) -> Result<KeySource, ApiError> {
-    let hash = token::hash(token);
-    let stored = service.store.token(&hash).await?;
+    let hash = token::hash_token(token);
+    let stored = service.store.find_token(&hash).await?;
     let stored = stored.filter(|stored| !stored.revoked && stored.user.id == caller.principal.user_id);
     let stored = stored.ok_or_else(|| ApiError::new(ErrorEntry::IAM_INVALID_TOKEN))?;
     if stored.expires_at <= Timestamp::now().as_second() {
         return Err(ApiError::new(ErrorEntry::IAM_TOKEN_EXPIRED));
     }
     let scope = stored.scope_project.map_or(Scope::Domain, Scope::Project);
-    Ok(KeySource { scope, issued_for: IssuedFor::Token(hash), expires_at: Some(stored.expires_at) })
+    Ok(KeySource { scope, issued_for: IssuingCredentials::Token(hash), expires_at: Some(stored.expires_at) })
 }

@@ -31,12 +31,12 @@ pub(crate) async fn issue_token(
     let life =
         i64::try_from(service.settings.token_lifetime.as_secs()).map_err(|error| ApiError::internal_error(&error))?;
     let expires_at = issued_at.saturating_add(life).min(latest.unwrap_or(i64::MAX));
-    let secret = token::generate().map_err(|error| ApiError::internal_error(&error))?;
+    let secret = token::generate_token().map_err(|error| ApiError::internal_error(&error))?;
     let methods = vec![method.to_owned()];
     service
         .store
         .insert_token(&NewToken {
-            hash: token::hash(secret.expose_secret()),
+            hash: token::hash_token(secret.expose_secret()),
             user_id: user.id.clone(),
             scope_project: project.map(|project| project.id.clone()),
             issued_by_methods: methods.clone(),

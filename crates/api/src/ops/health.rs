@@ -24,8 +24,8 @@ pub(crate) async fn check_ready(State(service): State<AppState>) -> Result<Strin
         warn!(%error, "not ready");
         ApiError::new(ErrorEntry::UNAVAILABLE)
     };
-    service.store.ping().await.map_err(not_ready)?;
-    let zones = service.store.zones().await.map_err(not_ready)?;
+    service.store.check_health().await.map_err(not_ready)?;
+    let zones = service.store.list_zones().await.map_err(not_ready)?;
     // A zone without a worker is only reported: this process remains ready for load balancers.
     let unserved = zones.iter().filter(|state| state.is_unserved()).filter_map(|state| {
         let zone = state.zone.as_ref()?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use clew_model::{FailureKind, NodeId};
-use clew_tasks::Observer;
+use clew_tasks::WorkerObserver;
 use http::Method;
 use http::header::CONTENT_TYPE;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -192,7 +192,7 @@ fn new_request_histogram() -> Histogram {
     Histogram::new(exponential_buckets(0.001, 4.0, 9))
 }
 
-impl Observer for Metrics {
+impl WorkerObserver for Metrics {
     fn collection_finished(&self, rows: u64, seconds: f64) {
         self.collected_rows.inc_by(rows);
         self.collection_seconds.observe(seconds);
@@ -219,7 +219,7 @@ impl Observer for Metrics {
 #[utoipa::path(get, path = "/metrics", operation_id = "ShowMetrics", tag = "operations", security(()), responses((status = 200, description = "OpenMetrics text", body = str, content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8")))]
 pub(crate) async fn show_metrics(State(service): State<AppState>) -> Result<Response, ApiError> {
     let metrics = &service.metrics;
-    let read = async { tokio::try_join!(service.store.task_counts(), service.store.zones()) };
+    let read = async { tokio::try_join!(service.store.count_tasks_by_status(), service.store.list_zones()) };
     let read = tokio::time::timeout(STORE_READ_TIMEOUT, read).await;
     let (counts, zones) = read.map_err(|error| ApiError::internal_error(&error))??;
     for (status, count) in counts {

@@ -11,13 +11,13 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::file_fingerprint::FileFingerprint;
-use super::tls::Tls;
+use super::tls::TlsConfig;
 
-impl Tls {
+impl TlsConfig {
     /// Polls the files every `poll_interval` until `shutdown` is cancelled, and reloads a changed certificate.
     ///
     /// If the new certificate is invalid, a warning is logged and the old certificate stays in use.
-    pub async fn poll_files(self, poll_interval: Duration, shutdown: CancellationToken) {
+    pub async fn poll_and_reload_files(self, poll_interval: Duration, shutdown: CancellationToken) {
         let mut last = self.files.initial.clone();
         let mut ticks = interval(poll_interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

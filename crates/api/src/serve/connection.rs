@@ -21,7 +21,7 @@ use super::error_rewrite::{ErrorRewrite, ResponseTracker};
 use super::head::MAX_HEAD_BYTES;
 use super::linger::LingeringStream;
 use super::reserved::{self, Admission};
-use super::tls::Tls;
+use super::tls::TlsConfig;
 use super::write_timeout::WriteTimeout;
 use crate::client_addr::ClientAddr;
 use crate::routes::build_router;
@@ -33,14 +33,14 @@ pub(super) struct ConnectionHandler {
     http: http1::Builder,
     /// HTTP settings of reserved connections, which serve only one request.
     reserved_http: http1::Builder,
-    tls: Option<Tls>,
+    tls: Option<TlsConfig>,
     settings: ApiSettings,
     metrics: Metrics,
     shutdown: CancellationToken,
 }
 
 impl ConnectionHandler {
-    pub(super) fn new(service: AppState, tls: Option<Tls>, shutdown: CancellationToken) -> Self {
+    pub(super) fn new(service: AppState, tls: Option<TlsConfig>, shutdown: CancellationToken) -> Self {
         let (settings, metrics) = (service.settings.clone(), service.metrics.clone());
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new()).header_read_timeout(settings.header_read_timeout).max_header_size(MAX_HEAD_BYTES);
@@ -72,7 +72,7 @@ impl ConnectionHandler {
 
     async fn perform_tls_handshake(
         &self,
-        tls: &Tls,
+        tls: &TlsConfig,
         stream: TcpStream,
         peer: IpAddr,
         admission: Admission,

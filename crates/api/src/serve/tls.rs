@@ -20,7 +20,7 @@ use super::file_fingerprint::FileFingerprint;
 
 /// TLS settings with a certificate and private key from files. Clones share the certificate.
 #[derive(Clone)]
-pub struct Tls {
+pub struct TlsConfig {
     acceptor: TlsAcceptor,
     current: Arc<CurrentCertificate>,
     pub(super) files: Arc<CertificateFiles>,
@@ -45,7 +45,7 @@ impl ResolvesServerCert for CurrentCertificate {
     }
 }
 
-impl Tls {
+impl TlsConfig {
     /// Loads a certificate chain, leaf first, and its private key in PEM format. One file may contain both.
     pub fn load(certificate: &Path, key: &Path) -> Result<Self, ServeError> {
         let initial = [FileFingerprint::read_metadata(certificate), FileFingerprint::read_metadata(key)];
@@ -82,7 +82,7 @@ impl Tls {
     }
 }
 
-impl std::fmt::Debug for Tls {
+impl std::fmt::Debug for TlsConfig {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Tls").field("files", &self.files).finish_non_exhaustive()
     }

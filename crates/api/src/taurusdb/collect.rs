@@ -110,7 +110,7 @@ pub(crate) async fn collect_sessions(
     let selection = Selection::parse(draft)?;
     let masked = target.is_masked_by_project_for_caller(&service, &caller);
     let (project, instance) = (target.project.id.clone(), target.instance.id.clone());
-    let request_id = service.collections.submit(project, instance, target.node, selection, masked).await?;
+    let request_id = service.collections.submit_collection(project, instance, target.node, selection, masked).await?;
     caller.audit.add_detail("collection", request_id.as_str());
     caller.audit.add_detail("masked", masked);
     Ok((StatusCode::ACCEPTED, Json(Collecting { request_id: request_id.to_string() })))

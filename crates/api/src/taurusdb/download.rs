@@ -57,12 +57,12 @@ pub(crate) async fn download_result(
     }
     let file_name = build_file_name(&task);
     let result = require_finished_result(&task)?;
-    let stored = service.store.results().open(&result).await?;
+    let stored = service.store.results().open_result(&result).await?;
     if headers.contains_key(RANGE) {
-        stored.verify().await?;
+        stored.verify_content().await?;
     }
     let download = Download {
-        header: csv::header_row(language),
+        header: csv::encode_header_row(language),
         stored,
         stored_bytes: result.bytes,
         tag: format!("{}-{}", result.sha256, language.tag()),

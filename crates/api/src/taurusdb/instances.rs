@@ -4,7 +4,7 @@ mod wire;
 
 use axum::extract::{Path, RawQuery, State};
 use clew_iam::decision::Action;
-use clew_model::{Instance, InstanceFilter, Page, Tag};
+use clew_model::{Instance, InstanceFilter, Pagination, Tag};
 use clew_store::Project;
 use utoipa::IntoParams;
 
@@ -129,13 +129,15 @@ async fn list_instances(
 ) -> Result<Json<InstanceListAnswer>, ApiError> {
     let project = caller.require_action_on_any_instance(Action::LIST_INSTANCES, project).await?;
     let query = Query::parse(query.as_deref())?;
-    let page = Page {
+    let page = Pagination {
         offset: query.get_number("offset", 0, i32::MAX.unsigned_abs(), 0)?,
         limit: query.get_number("limit", 1, 100, 100)?,
     };
     let filter = parse_instance_filter(&query)?;
     let (instances, total) = match filter {
-        Some(filter) if caller.principal.administrator => service.store.instances(&project.id, &filter, page).await?,
+        Some(filter) if caller.principal.administrator => {
+            service.store.list_instances(&project.id, &filter, page).await?
+        }
         Some(filter) => list_visible_instances(service, caller, &project, &filter, page).await?,
         None => (Vec::new(), 0),
     };
@@ -148,11 +150,11 @@ async fn list_visible_instances(
     caller: &Caller,
     project: &Project,
     filter: &InstanceFilter,
-    page: Page,
+    page: Pagination,
 ) -> Result<(Vec<Instance>, u64), ApiError> {
-    let (mut instances, mut seen, mut next) = (Vec::new(), 0, Page::default());
+    let (mut instances, mut seen, mut next) = (Vec::new(), 0, Pagination::default());
     loop {
-        let (read, total) = service.store.instances(&project.id, filter, next).await?;
+        let (read, total) = service.store.list_instances(&project.id, filter, next).await?;
         for instance in read {
             if !caller.is_action_allowed(service, Action::LIST_INSTANCES, project, &instance)? {
                 continue;

@@ -113,7 +113,8 @@ pub(crate) async fn preview_intelligent_kill(
     };
     let plan = service.read_node(&target.node, read_plan).await?.map_err(|error: StoreError| ApiError::from(error))?;
     let masked = target.is_masked_for_caller(&service, &caller);
-    let statistics = plan.entries().map(|(strategy, group)| build_group_statistic(strategy, group, masked)).collect();
+    let statistics =
+        plan.ranked_groups().map(|(strategy, group)| build_group_statistic(strategy, group, masked)).collect();
     let warnings = warnings::read_warnings(&service, &target.node, &plan.into_victims(), language).await;
     Ok(Json(IntelligentKillStatistics { statistics, warnings }))
 }
@@ -121,7 +122,7 @@ pub(crate) async fn preview_intelligent_kill(
 #[allow(clippy::cast_precision_loss, reason = "seconds and sessions are far below 2^53")]
 fn build_group_statistic(strategy: RankingStrategy, group: &SessionGroup, masked: bool) -> IntelligentKillStatistic {
     let first = group.sessions.first().and_then(|session| session.statement.as_deref()).unwrap_or_default();
-    let (total, count) = (group.total_seconds() as f64, group.count());
+    let (total, count) = (group.total_seconds() as f64, group.session_count());
     IntelligentKillStatistic {
         keyword: group.throttling_pattern().unwrap_or_default(),
         example_sql_text: visible_statement(first, masked),

@@ -163,8 +163,8 @@ pub(crate) async fn list_kill_tasks(
     let (project, instance) =
         caller.require_instance_action(&service, Action::GET_INSTANCE, (&project, &instance), &[]).await?;
     let masked = caller.gets_sql_templates(&service, &project, &instance);
-    let tasks = service.store.kill_tasks(&instance.id).await?;
-    let refused = service.store.login_backoffs(&instance.id).await?.into_iter().map(RefusedNode::new);
+    let tasks = service.store.list_kill_tasks(&instance.id).await?;
+    let refused = service.store.list_login_backoffs(&instance.id).await?.into_iter().map(RefusedNode::new);
     let refused: Vec<RefusedNode> = refused.collect();
     let processes = tasks.into_iter().map(|task| KillTaskView::new(task, masked, &refused)).collect();
     Ok(Json(KillTasks { processes }))

@@ -4,10 +4,10 @@ use std::borrow::Cow;
 
 use axum::extract::{Path, RawQuery, State};
 use clew_diagnose::to_valid_utf8;
-use clew_diagnose::waits::{self, Party, PartyDetail, Wait, WaitGraph};
+use clew_diagnose::waits::{self, LockWait, PartyDetail, WaitGraph, WaitParty};
 use clew_iam::decision::Action;
 use clew_model::ErrorEntry;
-use clew_mysql::read_waits;
+use clew_mysql::read_lock_waits;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -108,13 +108,13 @@ pub(crate) async fn show_lock_wait(
     let target = NodeTarget::resolve_with_password(&service, &caller, Action::LIST_PROCESSES, &path).await?;
     let pid = parse_session_id(&Query::parse(query.as_deref())?)?;
     let node = &target.node;
-    let observed = service.read_node(node, async |limits| read_waits(&node.url, &limits).await).await?;
+    let observed = service.read_node(node, async |limits| read_lock_waits(&node.url, &limits).await).await?;
     let Some(waiter) = observed.sessions.iter().find(|facts| facts.session.id == pid) else {
         return Err(ApiError::with_detail(ErrorEntry::UNKNOWN_NODE, "no-such-session", vec![("id", pid.to_string())]));
     };
     let masked = target.is_masked_for_caller(&service, &caller);
-    let graph = waits::build_graph(&observed);
-    let graph = if masked { graph.masked() } else { graph };
+    let graph = waits::build_wait_graph(&observed);
+    let graph = if masked { graph.with_masked_literals() } else { graph };
     let cause = find_root_cause(&graph, pid).or_else(|| {
         // The session waits for an unidentified blocker, so the result is partial.
         graph.unexplained.iter().find(|unexplained| unexplained.session == pid)?;
@@ -133,17 +133,17 @@ fn parse_session_id(query: &Query) -> Result<u64, ApiError> {
 
 /// Returns the lock wait of a session with its first root blocker (DESIGN.md section 6).
 fn find_root_cause(graph: &WaitGraph, pid: u64) -> Option<LockRootCause> {
-    let waiter = Party::Session(pid);
-    let root = *graph.roots_of(waiter).first()?;
+    let waiter = WaitParty::Session(pid);
+    let root = *graph.root_blockers_of(waiter).first()?;
     let leads_to_root =
-        |wait: &&Wait| root.parties.contains(&wait.blocker) || graph.roots_of(wait.blocker).contains(&root);
+        |wait: &&LockWait| root.parties.contains(&wait.blocker) || graph.root_blockers_of(wait.blocker).contains(&root);
     let wait = graph.waits_of(waiter).iter().find(leads_to_root)?;
     // In a cycle, every session is a root blocker. A direct blocker in the cycle is preferred over the waiting session.
-    let at_root = |party: Party| root.parties.contains(&party);
+    let at_root = |party: WaitParty| root.parties.contains(&party);
     let blocker = if at_root(wait.blocker) { wait.blocker } else { *root.parties.first()? };
     let cause = LockRootCause {
         locked_pid: pid,
-        locked_sql: graph.facts(waiter).and_then(PartyDetail::statement).map(to_valid_utf8),
+        locked_sql: graph.party_detail(waiter).and_then(PartyDetail::running_statement).map(to_valid_utf8),
         wait_seconds: wait.seconds,
         lock_db: wait.on.schema.clone(),
         lock_table: wait.on.name.clone(),
@@ -154,7 +154,7 @@ fn find_root_cause(graph: &WaitGraph, pid: u64) -> Option<LockRootCause> {
         blocker_thread_id: blocker.session(),
         ..LockRootCause::default()
     };
-    Some(match graph.facts(blocker) {
+    Some(match graph.party_detail(blocker) {
         Some(facts) => add_blocker_fields(cause, facts),
         None => cause,
     })
@@ -163,7 +163,7 @@ fn find_root_cause(graph: &WaitGraph, pid: u64) -> Option<LockRootCause> {
 fn add_blocker_fields(cause: LockRootCause, facts: &PartyDetail) -> LockRootCause {
     let transaction = facts.transaction.as_ref().map(|facts| &facts.transaction);
     let session = facts.session.as_ref();
-    let running = facts.statement().map(to_valid_utf8);
+    let running = facts.running_statement().map(to_valid_utf8);
     LockRootCause {
         blocker_state: transaction.map(|transaction| transaction.state.to_string()),
         blocker_age: transaction.map(|transaction| transaction.seconds),

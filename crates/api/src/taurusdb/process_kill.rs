@@ -9,9 +9,11 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use clew_iam::decision::Action;
 use clew_model::{Failure, FailureKind, Node, Session};
-use clew_mysql::{FoundSessions, KillKind, KillOutcome, Limits, Refusal as Reason, UnsafeVictims, find_sessions};
+use clew_mysql::{
+    KillOutcome, KillRefusal as Reason, KillTarget, ReadLimits, SessionLookup, UnsafeVictimPolicy, find_sessions,
+};
 use clew_store::{KillSource, StoreError};
-use clew_tasks::{KillError, KillRequest, VictimMatch};
+use clew_tasks::{KillError, KillRequest, VictimMatchRule};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -97,10 +99,10 @@ async fn kill_existing_sessions(
     caller: &Caller,
     target: &NodeTarget<Node>,
     request: &ProcessKillRequest,
-    limits: Limits,
+    limits: ReadLimits,
 ) -> Result<Vec<(u64, KillOutcome)>, KillError> {
     let start = Instant::now();
-    let FoundSessions { read, sessions } =
+    let SessionLookup { read, sessions } =
         find_sessions(&target.node.url, &request.ids, &limits).await.map_err(KillError::Node)?;
     if service.listed_servers().is_different_server(&caller.principal.user_id, &target.node.id, &read.server) {
         let refused = |session: &Session| (session.id, KillOutcome::Refused(Reason::AnotherServer));
@@ -114,15 +116,16 @@ async fn kill_existing_sessions(
         url: target.node.url.clone(),
         source: KillSource::Manual,
         task_id: None,
-        kind: KillKind::Connection,
-        victim_match: VictimMatch::Session,
-        unsafe_victims: UnsafeVictims::Kill,
+        kind: KillTarget::Connection,
+        victim_match: VictimMatchRule::Session,
+        unsafe_victims: UnsafeVictimPolicy::Kill,
         reason: request.reason.clone(),
         list_read: read,
     };
     let remaining = limits.read_timeout.saturating_sub(start.elapsed());
-    let limits = Limits { read_timeout: remaining, connect_timeout: limits.connect_timeout.min(remaining), ..limits };
-    service.kills.execute(order, sessions, limits).await
+    let limits =
+        ReadLimits { read_timeout: remaining, connect_timeout: limits.connect_timeout.min(remaining), ..limits };
+    service.kills.execute_kills(order, sessions, limits).await
 }
 
 /// Parsed body of a request.

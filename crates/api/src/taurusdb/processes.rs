@@ -2,7 +2,7 @@
 
 use axum::extract::{Path, RawQuery, State};
 use clew_iam::decision::Action;
-use clew_model::{Page, Selection};
+use clew_model::{Pagination, Selection};
 use clew_mysql::{OutputFormat, Snapshot, StatementText, take_snapshot_with_instance};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -71,7 +71,7 @@ pub(crate) async fn list_processes(
 ) -> Result<Json<Processes>, ApiError> {
     let target = NodeTarget::resolve_with_password(&service, &caller, Action::LIST_PROCESSES, &path).await?;
     let page = pagination::parse_page_parameters(query.as_deref())?;
-    let statements = StatementText::from_masking(target.is_masked_for_caller(&service, &caller));
+    let statements = StatementText::from_masked(target.is_masked_for_caller(&service, &caller));
     let (node, selection) = (&target.node, Selection::default());
     let read = async |limits| {
         take_snapshot_with_instance(&node.url, &selection, statements, OutputFormat::Json, &limits).await
@@ -86,9 +86,9 @@ pub(crate) async fn list_processes(
 }
 
 /// Reads one page of a snapshot, which may be larger than memory.
-fn read_snapshot_page(mut snapshot: Snapshot, page: Page) -> std::io::Result<Processes> {
+fn read_snapshot_page(mut snapshot: Snapshot, page: Pagination) -> std::io::Result<Processes> {
     let mut list = b"[".to_vec();
-    snapshot.body.write_part(page.offset as usize, page.limit as usize, &mut list)?;
+    snapshot.body.write_range(page.offset as usize, page.limit as usize, &mut list)?;
     list.push(b']');
     Ok(Processes { processes: serde_json::from_slice(&list)?, total_count: snapshot.summary.rows })
 }

@@ -54,7 +54,7 @@ pub(crate) async fn show_slow_threshold(
 ) -> Result<Json<SlowProcessThreshold>, ApiError> {
     let (_, instance) =
         caller.require_instance_action(&service, Action::GET_SLOW_THRESHOLD, (&project, &instance), &[]).await?;
-    let threshold = service.store.slow_threshold(&instance.id).await?.unwrap_or_default();
+    let threshold = service.store.find_slow_threshold(&instance.id).await?.unwrap_or_default();
     Ok(Json(SlowProcessThreshold { slow_process_threshold: threshold.seconds() }))
 }
 
@@ -95,7 +95,11 @@ fn parse_threshold_body(body: &[u8]) -> Result<(Vec<InstanceId>, SlowThreshold),
     let ids = ids.iter().map(|id| caller::parse_instance_id(id)).collect::<Result<_, _>>()?;
     let seconds: i64 = body.get_required("slow_process_threshold")?;
     let threshold = SlowThreshold::new(seconds).ok_or_else(|| {
-        ApiError::value_out_of_range("slow_process_threshold", seconds.to_string(), &(1..=SlowThreshold::MAX.into()))
+        ApiError::value_out_of_range(
+            "slow_process_threshold",
+            seconds.to_string(),
+            &(1..=SlowThreshold::MAX_SECONDS.into()),
+        )
     })?;
     Ok((ids, threshold))
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
 use clew_iam::decision::Action;
-use clew_model::{ErrorEntry, InstanceFilter, Page, Tag};
+use clew_model::{ErrorEntry, InstanceFilter, Pagination, Tag};
 use clew_store::Project;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -208,11 +208,11 @@ async fn load_visible_tags(
     project: &Project,
 ) -> Result<Vec<(String, Vec<String>)>, ApiError> {
     if caller.principal.administrator {
-        return Ok(service.store.project_tags(&project.id).await?);
+        return Ok(service.store.list_project_tags(&project.id).await?);
     }
-    let (mut tags, mut next) = (BTreeMap::<String, BTreeSet<String>>::new(), Page::default());
+    let (mut tags, mut next) = (BTreeMap::<String, BTreeSet<String>>::new(), Pagination::default());
     loop {
-        let (instances, total) = service.store.instances(&project.id, &InstanceFilter::default(), next).await?;
+        let (instances, total) = service.store.list_instances(&project.id, &InstanceFilter::default(), next).await?;
         for instance in instances {
             if !caller.is_action_allowed(service, Action::LIST_TAGS, project, &instance)? {
                 continue;

@@ -63,7 +63,7 @@ pub(crate) async fn show_task_status(
         let _slot = service.acquire_long_poll_slot(&caller.principal.user_id)?;
         status = Box::pin(wait_for_completion(&service, &unfinished, wait, disconnect)).await?;
     }
-    let status = status.map_or("unrecognized", TaskStatus::wire_name);
+    let status = status.map_or("unrecognized", TaskStatus::api_name);
     Ok((wait.map(LongPoll::preference_applied_header), Json(TaskStatusAnswer { status })))
 }
 

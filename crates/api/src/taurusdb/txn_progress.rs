@@ -5,7 +5,7 @@
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use clew_iam::decision::Action;
-use clew_model::{ErrorEntry, NodeRole, Page};
+use clew_model::{ErrorEntry, NodeRole, Pagination};
 use clew_mysql::{Rollback, read_rollbacks};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -122,7 +122,7 @@ fn build_rollback_entry(rollback: Rollback, masked: bool) -> RollingBackTransact
 struct ProgressRequest {
     /// Ids of the requested transactions; `None` for all transactions.
     ids: Option<Vec<u64>>,
-    page: Page,
+    page: Pagination,
 }
 
 impl ProgressRequest {
@@ -134,7 +134,7 @@ impl ProgressRequest {
         }
         let given: Vec<String> = body.get("transaction_ids")?.unwrap_or_default();
         check_entry_count("transaction_ids", given.len(), 0, MAX_TRANSACTION_IDS)?;
-        let page = Page {
+        let page = Pagination {
             offset: parse_bounded_number(&body, "offset", 0, i32::MAX.unsigned_abs())?.unwrap_or(0),
             limit: parse_limit(&body)?,
         };
@@ -143,7 +143,7 @@ impl ProgressRequest {
         }
         // An id that is not a number matches no transaction.
         let ids = given.iter().filter_map(|id| id.parse().ok()).collect();
-        Ok(Self { ids: Some(ids), page: Page::default() })
+        Ok(Self { ids: Some(ids), page: Pagination::default() })
     }
 }
 
@@ -164,11 +164,11 @@ mod tests {
     fn body_selects_transactions_by_id_or_by_page() {
         let parse =
             |body: &str| ProgressRequest::parse(body.as_bytes()).ok().map(|request| (request.ids, request.page));
-        let page = |offset, limit| Some((None, Page { offset, limit }));
+        let page = |offset, limit| Some((None, Pagination { offset, limit }));
         assert_eq!(parse(r#"{"action":"rollback"}"#), page(0, 100));
         assert_eq!(parse(r#"{"action":"rollback","transaction_ids":[],"offset":7,"limit":1}"#), page(7, 1));
         let by_id = parse(r#"{"action":"rollback","transaction_ids":["9","x"],"offset":7,"limit":1}"#);
-        assert_eq!(by_id, Some((Some(vec![9]), Page::default())));
+        assert_eq!(by_id, Some((Some(vec![9]), Pagination::default())));
         let many = |count: usize| {
             format!(r#"{{"action":"rollback","transaction_ids":[{}]}}"#, vec![r#""9""#; count].join(","))
         };

@@ -159,7 +159,7 @@ impl Callers {
         };
         let revoked = both(&administrator, own, 3600).await;
         for token in [&revoked.0, &revoked.1] {
-            assert!(server.store.revoke_token(&test_origin(), &clew_iam::token::hash(token)).await.unwrap());
+            assert!(server.store.revoke_token(&test_origin(), &clew_iam::token::hash_token(token)).await.unwrap());
         }
         let south = server.token_of(&administrator, Some(&sibling), 3600).await;
         let tokens = BTreeMap::from([
@@ -243,7 +243,7 @@ async fn request(server: &Server, callers: &Callers, operation: &str, method: Me
 }
 
 async fn sign_in(server: &Server, user: &UserId) -> Value {
-    let hash = clew_iam::password::hash(&"correct horse".into()).unwrap();
+    let hash = clew_iam::password::hash_password(&"correct horse".into()).unwrap();
     let change = clew_store::UserChange { password_hash: Some(hash), ..Default::default() };
     assert!(server.store.update_user(&test_origin(), user, &change).await.unwrap());
     json!({ "auth": {
@@ -409,12 +409,12 @@ async fn reader_of_one_project_has_no_access_to_others() {
     let server = Server::start().await;
     let group = server.store.create_group(&test_origin(), &server.tenant.domain_id, "readers", "").await.unwrap();
     let user = server.user("grace").await;
-    server.store.add_member(&test_origin(), &group, &user).await.unwrap();
+    server.store.add_group_member(&test_origin(), &group, &user).await.unwrap();
     let sibling = server.store.create_project(&test_origin(), &server.tenant.domain_id, "south-1", "").await.unwrap();
     server.store.add_instance(&test_origin(), new_instance(&sibling, "there")).await.unwrap();
     let policy = clew_store::PolicyRef::System("TaurusDB ReadOnlyAccess".into());
     let grantee = clew_store::Grantee::Group(group);
-    server.store.attach(&test_origin(), &policy, &grantee, Some(&server.tenant.project_id)).await.unwrap();
+    server.store.attach_policy(&test_origin(), &policy, &grantee, Some(&server.tenant.project_id)).await.unwrap();
     let signer = server.key_of(&user).await;
     let list = async |project: &ProjectId| {
         signer.sign(server.call(Method::GET, &format!("/v3/{project}/instances"))).send().await

@@ -127,7 +127,7 @@ async fn successful_reads_are_not_recorded() {
 async fn successful_and_failed_sign_ins_are_recorded() {
     let mut server = Server::start().await;
     let user = server.user("grace").await;
-    let hash = clew_iam::password::hash(&PASSWORD.into()).unwrap();
+    let hash = clew_iam::password::hash_password(&PASSWORD.into()).unwrap();
     let change = clew_store::UserChange { password_hash: Some(hash), ..Default::default() };
     server.store.update_user(&test_origin(), &user, &change).await.unwrap();
     sign_in(&server, "grace", PASSWORD).await.expect_status(201);
@@ -195,7 +195,7 @@ async fn request_of_a_disconnected_client_is_recorded() {
         sleep(Duration::from_micros(250 * attempt)).await;
     }
     let counts = async || {
-        let tasks: u64 = server.store.task_counts().await.unwrap().iter().map(|(_, count)| *count).sum();
+        let tasks: u64 = server.store.count_tasks_by_status().await.unwrap().iter().map(|(_, count)| *count).sum();
         (tasks, server.audit_of("CollectRealtimeSession").await.len() as u64)
     };
     let mut last = (0, u64::MAX);
@@ -258,5 +258,5 @@ async fn hash_chain_of_recorded_rows_is_valid() {
         server.call(Method::GET, "/v3/projects").anonymous().send().await.expect_error(401, "APIGW.0301");
     }
     let report = server.store.verify_audit(&[]).await.unwrap();
-    assert!(report.is_sound() && report.rows >= 8, "{report:?}");
+    assert!(report.is_intact() && report.rows >= 8, "{report:?}");
 }

@@ -132,7 +132,10 @@ async fn invalid_body_is_rejected_with_the_reason() {
     }
     let answer = server.call(Method::POST, &server.sessions("")).body(b"{\"user\":\"\xff\"}".to_vec()).send().await;
     answer.expect_error(400, "DBS.280001");
-    assert!(server.store.task_counts().await.unwrap().iter().all(|(_, count)| *count == 0), "nothing was queued");
+    assert!(
+        server.store.count_tasks_by_status().await.unwrap().iter().all(|(_, count)| *count == 0),
+        "nothing was queued"
+    );
 }
 
 #[tokio::test]

@@ -59,9 +59,9 @@ impl Call {
             path: call.url.path(),
             query: call.url.query().unwrap_or_default(),
             headers: &call.headers,
-            body_sha256: signature::body_sha256(&call.body),
+            body_sha256: signature::hash_body(&call.body),
         };
-        let authorization = signature::sign(&request, &names, &date, key, secret);
+        let authorization = signature::sign_request(&request, &names, &date, key, secret);
         call.header(AUTHORIZATION, &authorization)
     }
 

@@ -61,9 +61,9 @@ impl Setup {
         let user = server.user("grace").await;
         let group = store.create_group(&test_origin(), domain, "dbas", "").await.unwrap();
         if change == GroupLeft {
-            store.add_member(&test_origin(), &group, &user).await.unwrap();
+            store.add_group_member(&test_origin(), &group, &user).await.unwrap();
             store
-                .attach(&test_origin(), &PolicyRef::System(POLICY.into()), &Grantee::Group(group), None)
+                .attach_policy(&test_origin(), &PolicyRef::System(POLICY.into()), &Grantee::Group(group), None)
                 .await
                 .unwrap();
         } else {
@@ -84,8 +84,8 @@ async fn apply_change(setup: &Setup, store: &Store, change: Change) {
     let Setup { server, signer, path } = setup;
     let (domain, project) = (&server.tenant.domain_id, &server.tenant.project_id);
     let done = match change {
-        KeyDisabled => store.set_key_enabled(&test_origin(), &signer.key, false).await,
-        KeyRemoved => store.remove_key(&test_origin(), &signer.key).await,
+        KeyDisabled => store.set_access_key_enabled(&test_origin(), &signer.key, false).await,
+        KeyRemoved => store.remove_access_key(&test_origin(), &signer.key).await,
         UserDisabled => {
             let what = UserChange { enabled: Some(false), ..UserChange::default() };
             store.update_user(&test_origin(), &signer.user, &what).await
@@ -93,17 +93,19 @@ async fn apply_change(setup: &Setup, store: &Store, change: Change) {
         UserRemoved => store.remove_user(&test_origin(), &signer.user).await,
         PolicyDetached => {
             let from = Grantee::User(signer.user.clone());
-            store.detach(&test_origin(), &PolicyRef::System(POLICY.into()), &from, None).await
+            store.detach_policy(&test_origin(), &PolicyRef::System(POLICY.into()), &from, None).await
         }
         GroupLeft => {
-            let group = store.groups_of(domain).await.unwrap().remove(0).id;
-            store.remove_member(&test_origin(), &group, &signer.user).await
+            let group = store.list_groups(domain).await.unwrap().remove(0).id;
+            store.remove_group_member(&test_origin(), &group, &signer.user).await
         }
         PolicyDenies => {
             let statement = json!([{ "Effect": "Deny", "Action": ["*"] }]);
             let document = json!({ "Version": "5.0", "Statement": statement }).to_string();
             let policy = store.put_policy(&test_origin(), domain, "stop", "identity", &document, "").await.unwrap();
-            store.attach(&test_origin(), &PolicyRef::Custom(policy), &Grantee::User(signer.user.clone()), None).await
+            store
+                .attach_policy(&test_origin(), &PolicyRef::Custom(policy), &Grantee::User(signer.user.clone()), None)
+                .await
         }
         ProjectDisabled => {
             let what = ProjectChange { enabled: Some(false), ..ProjectChange::default() };
@@ -184,9 +186,9 @@ async fn change_during_a_body_upload_applies_to_the_request() {
         server.get("/v3/auth/domains").await;
         tokio::task::yield_now().await;
         if removed == "key" {
-            assert!(server.store.remove_key(&test_origin(), &signer.key).await.unwrap());
+            assert!(server.store.remove_access_key(&test_origin(), &signer.key).await.unwrap());
         } else {
-            assert!(server.store.revoke_token(&test_origin(), &clew_iam::token::hash(&token)).await.unwrap());
+            assert!(server.store.revoke_token(&test_origin(), &clew_iam::token::hash_token(&token)).await.unwrap());
         }
         connection.write_all(b"}").await.unwrap();
         let mut answer = String::new();

@@ -79,8 +79,8 @@ async fn exchanged_credentials_never_widen_the_scope(server: Server) {
     answer.expect_status(200);
     let cookie = answer.header("set-cookie");
     let next = cookie.split_once('=').and_then(|(_, value)| value.split(';').next()).unwrap();
-    let stored = server.store.token(&clew_iam::token::hash(next)).await.unwrap().unwrap();
-    let before = server.store.token(&clew_iam::token::hash(&console)).await.unwrap().unwrap();
+    let stored = server.store.find_token(&clew_iam::token::hash_token(next)).await.unwrap().unwrap();
+    let before = server.store.find_token(&clew_iam::token::hash_token(&console)).await.unwrap().unwrap();
     assert_eq!((stored.origin, stored.scope_project.is_none()), (TokenOrigin::Console, true));
     assert_eq!((before.revoked, stored.expires_at), (true, before.expires_at));
 }
@@ -100,7 +100,7 @@ async fn exchanged_credentials_never_widen_the_scope_on_postgresql() {
 async fn permanent_changes(server: &Server) -> Vec<(Method, String, Value)> {
     let user = server.user("grace").await;
     let key = server.key_of(&user).await.key;
-    assert!(server.store.set_key_enabled(&test_origin(), &key, false).await.unwrap());
+    assert!(server.store.set_access_key_enabled(&test_origin(), &key, false).await.unwrap());
     let group = server.store.create_group(&test_origin(), &server.tenant.domain_id, "dbas", "").await.unwrap();
     let (admin, project) = (&server.tenant.user_id, &server.tenant.project_id);
     let document = json!({ "Version": "5.0", "Statement": [{ "Effect": "Allow", "Action": ["*"] }] });
@@ -189,7 +189,7 @@ async fn temporary_key_expires_with_its_token(server: Server) {
     let project = server.tenant.project_id.clone();
     let day = json!({ "duration_seconds": 86_400 });
     let end_of = async |token: &str| {
-        let stored = server.store.token(&clew_iam::token::hash(token)).await.unwrap().unwrap();
+        let stored = server.store.find_token(&clew_iam::token::hash_token(token)).await.unwrap().unwrap();
         stored.expires_at
     };
     // Keys issued for the request's token, and for a token in the body of a request signed with a permanent key.
@@ -269,7 +269,7 @@ async fn download_link_expires_with_the_requesting_credentials() {
         link.split("expires=").nth(1).unwrap().split('&').next().unwrap().parse().unwrap()
     };
     let token = server.token_of(&server.tenant.user_id, Some(&server.tenant.project_id), 600).await;
-    let end = server.store.token(&clew_iam::token::hash(&token)).await.unwrap().unwrap().expires_at;
+    let end = server.store.find_token(&clew_iam::token::hash_token(&token)).await.unwrap().unwrap().expires_at;
     let by_token = expiry(server.call(Method::GET, &path).token(&token).send().await.expect_status(200));
     assert_eq!(by_token, end);
     let by_key = expiry(server.sign(server.call(Method::GET, &path)).send().await.expect_status(200));

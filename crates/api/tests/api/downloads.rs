@@ -3,7 +3,7 @@
 use std::fs;
 
 use async_compression::tokio::bufread::{GzipDecoder, ZstdDecoder};
-use clew_diagnose::csv::header_row;
+use clew_diagnose::csv::encode_header_row;
 use clew_model::{Failure, FailureKind, Language, RequestId};
 use http::Method;
 use http::header::{ACCEPT_ENCODING, IF_NONE_MATCH};
@@ -30,7 +30,7 @@ async fn download_has_header_row_and_rows() {
         let answer = call.send().await;
         assert_eq!(answer.status, 200);
         assert!(answer.text().starts_with(start));
-        assert!(answer.body == [header_row(language), sample_rows()].concat());
+        assert!(answer.body == [encode_header_row(language), sample_rows()].concat());
         assert_eq!(answer.header("content-type"), "text/csv; charset=utf-8; header=present");
         assert_eq!(answer.header("content-length"), answer.body.len().to_string());
         assert_eq!(answer.header("accept-ranges"), "bytes");
@@ -43,7 +43,7 @@ async fn download_has_header_row_and_rows() {
 async fn file_name_has_node_id_and_completion_time() {
     let server = Server::start().await;
     let id = server.add_finished(b"").await;
-    let ended = server.store.task(&id).await.unwrap().unwrap().ended_at.unwrap();
+    let ended = server.store.find_task(&id).await.unwrap().unwrap().ended_at.unwrap();
     let completed = jiff::Timestamp::from_millisecond(ended).unwrap().strftime("%Y%m%dT%H%M%SZ");
     let disposition = server.get(&server.result_of(&id)).await.header("content-disposition");
     assert_eq!(disposition, format!("attachment; filename=\"sessions_{}_{completed}.csv\"", server.node()));
@@ -53,14 +53,14 @@ async fn file_name_has_node_id_and_completion_time() {
 async fn empty_result_is_a_header_row() {
     let server = Server::start().await;
     let id = server.add_finished(b"").await;
-    assert_eq!(server.get(&server.result_of(&id)).await.body, header_row(Language::EnUs));
+    assert_eq!(server.get(&server.result_of(&id)).await.body, encode_header_row(Language::EnUs));
 }
 
 #[tokio::test]
 async fn gzip_and_zstd_decode_to_the_plain_bytes() {
     let server = Server::start().await;
     let id = server.add_finished(&sample_rows()).await;
-    let full = [header_row(Language::EnUs), sample_rows()].concat();
+    let full = [encode_header_row(Language::EnUs), sample_rows()].concat();
     for (accepted, name) in [("gzip, deflate, br", "gzip"), ("zstd", "zstd"), ("gzip, zstd", "zstd")] {
         let answer = get_encoded(&server, &id, accepted).await;
         assert_eq!((answer.status.as_u16(), answer.header("content-encoding").as_str()), (200, name));

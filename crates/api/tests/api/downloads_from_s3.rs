@@ -1,7 +1,7 @@
 //! Downloads of results from a real S3 server.
 
 use async_compression::tokio::bufread::GzipDecoder;
-use clew_diagnose::csv::header_row;
+use clew_diagnose::csv::encode_header_row;
 use clew_model::Language;
 use clew_store::{ResultStore, S3Settings};
 use clew_testkit::S3Server;
@@ -14,10 +14,10 @@ use crate::server::Server;
 
 async fn start(s3: &S3Server) -> Server {
     let (key, secret) = S3Server::OWNER_KEY;
-    let location = format!("s3://{}/clew", S3Server::BUCKET);
+    let location = format!("s3://{}/clew", S3Server::BUCKET_NAME);
     let settings =
         S3Settings::new(&location, Some(s3.endpoint()), "us-east-1".into(), key.into(), secret.into()).unwrap();
-    Server::start_keeping(ResultStore::s3(&settings).await.unwrap()).await
+    Server::start_keeping(ResultStore::connect_s3(&settings).await.unwrap()).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -27,7 +27,7 @@ async fn s3_downloads_equal_file_downloads_on_a_server() {
     for rows in [sample_rows(), Vec::new(), large_rows()] {
         let id = server.add_finished(&rows).await;
         let path = server.result_of(&id);
-        let full = [header_row(Language::EnUs), rows].concat();
+        let full = [encode_header_row(Language::EnUs), rows].concat();
         let get = |name, value: &str| server.call(Method::GET, &path).header(name, value).send();
 
         let answer = server.get(&path).await;
@@ -58,8 +58,8 @@ async fn missing_and_unreachable_results_are_reported_on_a_server() {
     let mut s3 = S3Server::start().await.unwrap();
     let server = start(&s3).await;
     let (id, other) = (server.add_finished(&sample_rows()).await, server.add_finished(&sample_rows()).await);
-    let record = server.store.task(&id).await.unwrap().unwrap().result.unwrap();
-    server.store.results().remove(&record.name).await.unwrap();
+    let record = server.store.find_task(&id).await.unwrap().unwrap().result.unwrap();
+    server.store.results().remove_result(&record.name).await.unwrap();
     for range in ["bytes=0-9", "lines=all"] {
         let call = server.call(Method::GET, &server.result_of(&id)).header(RANGE, range);
         let message = call.send().await.expect_error(500, "DBS.05000000");

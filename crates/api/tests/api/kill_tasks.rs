@@ -8,7 +8,7 @@ use std::time::Duration;
 use clew_api::Metrics;
 use clew_diagnose::ProtectedAccounts;
 use clew_model::{Failure, FailureKind};
-use clew_tasks::{KillExecutor, KillTaskWorker, Settings};
+use clew_tasks::{KillExecutor, KillTaskWorker, WorkerSettings};
 use clew_testkit::{Charset, Flavor, RawSession};
 use http::Method;
 use serde_json::{Value, json};
@@ -97,10 +97,10 @@ async fn running_task_lists_nodes_that_refuse_the_login() {
     server.stop_task(&ended).await.expect_status(200);
     server.create_task(&json!({ "time": 1, "task_type": "manual" })).await;
     assert_eq!(server.tasks().await[0]["refused_nodes"], json!([]));
-    let node = server.store.node_with_password(&server.node()).await.unwrap().unwrap();
+    let node = server.store.find_node_with_password(&server.node()).await.unwrap().unwrap();
     let failure = Failure::new(FailureKind::AccessDenied, "error 1045 (28000): Access denied");
     server.store.record_login_refusal(&node, 0, &failure).await.unwrap();
-    let backoff = server.store.login_backoff(&node.id).await.unwrap().unwrap();
+    let backoff = server.store.find_login_backoff(&node.id).await.unwrap().unwrap();
     let tasks = server.tasks().await;
     let refused = json!({
         "node_id": node.id, "reason": failure.detail, "refused_logins": 1, "next_attempt_time": backoff.retry_at,
@@ -270,8 +270,9 @@ async fn preview_matches_the_killed_sessions(flavor: Flavor) {
     let task = json!({ "user": "app", "host": "127.0.0.1", "command": "QUERY", "info": "sleep(600)", "time": 1, "task_type": "manual" });
     let id = server.create_task(&task).await;
     let shutdown = CancellationToken::new();
-    let kills = KillExecutor::new(server.store.clone(), ProtectedAccounts::default().with([PROTECTED]));
-    let worker = KillTaskWorker::new(server.store.clone(), kills, &Settings::default(), Arc::new(Metrics::default()));
+    let kills = KillExecutor::new(server.store.clone(), ProtectedAccounts::default().with_accounts([PROTECTED]));
+    let worker =
+        KillTaskWorker::new(server.store.clone(), kills, &WorkerSettings::default(), Arc::new(Metrics::default()));
     let worker = tokio::spawn(worker.run(shutdown.clone()));
     let history =
         async |query: &str| server.get(&server.kill_path(&format!("kill/history{query}"))).await.expect_status(200);

@@ -11,9 +11,9 @@ async fn wait_has_its_root_blocker(flavor: Flavor) {
     let node = clew_testkit::Server::start(flavor, &clew_testkit::ServerOptions::default()).await.unwrap();
     let mut server = Server::start().await;
     server.set_node_url(&node.url()).await;
-    let scenario = Scenario::all(flavor).into_iter().find(|scenario| scenario.name == "a row").unwrap();
+    let scenario = Scenario::all_for_flavor(flavor).into_iter().find(|scenario| scenario.name == "a row").unwrap();
     let built = scenario.build(&node).await.unwrap();
-    let (blocker, waiter) = (built.ids()["a"], built.ids()["b"]);
+    let (blocker, waiter) = (built.thread_ids()["a"], built.thread_ids()["b"]);
     let path = |pid: u64| server.node_path(&format!("process/lock-wait?pid={pid}"));
 
     let answer = server.get(&path(waiter)).await.expect_status(200);
@@ -53,7 +53,7 @@ async fn wait_has_its_root_blocker(flavor: Flavor) {
     assert!(!masked.text().contains("id = 1"), "{}", masked.text());
     let cause = &masked.expect_status(200)["abnormal_root_cause"]["lock_root_cause"];
     assert_eq!((&cause["blocker_pid"], &cause["lock_data"]), (&blocker.into(), &Value::Null));
-    built.clear(&node).await.unwrap();
+    built.tear_down(&node).await.unwrap();
 }
 
 #[tokio::test]
@@ -72,19 +72,23 @@ async fn chain_is_followed_to_its_root_blocker_on_a_mysql_server() {
     let node = clew_testkit::Server::start(Flavor::MySql, &clew_testkit::ServerOptions::default()).await.unwrap();
     let mut server = Server::start().await;
     server.set_node_url(&node.url()).await;
-    for scenario in Scenario::all(Flavor::MySql) {
+    for scenario in Scenario::all_for_flavor(Flavor::MySql) {
         if !["a chain of ten", "a circle of a row and a name"].contains(&scenario.name.as_str()) {
             continue;
         }
         let built = scenario.build(&node).await.unwrap();
-        let root: Vec<u64> = scenario.roots()[0].iter().map(|who| built.ids()[*who]).collect();
-        for (waiter, _) in scenario.waits() {
-            let path = server.node_path(&format!("process/lock-wait?pid={}", built.ids()[waiter]));
+        let root: Vec<u64> = scenario.expected_root_blockers()[0].iter().map(|who| built.thread_ids()[*who]).collect();
+        for (waiter, _) in scenario.expected_waits() {
+            let path = server.node_path(&format!("process/lock-wait?pid={}", built.thread_ids()[waiter]));
             let answer = server.get(&path).await.expect_status(200);
             let blocker = answer["abnormal_root_cause"]["lock_root_cause"]["blocker_pid"].as_u64().unwrap();
-            assert!(root.contains(&blocker) && blocker != built.ids()[waiter], "{}: {waiter}: {answer}", scenario.name);
+            assert!(
+                root.contains(&blocker) && blocker != built.thread_ids()[waiter],
+                "{}: {waiter}: {answer}",
+                scenario.name
+            );
         }
-        built.clear(&node).await.unwrap();
+        built.tear_down(&node).await.unwrap();
     }
 }
 

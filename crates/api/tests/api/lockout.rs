@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clew_api::{ApiSettings, TrustedProxies};
-use clew_tasks::Settings;
+use clew_tasks::WorkerSettings;
 use clew_testkit::PostgreSql;
 use http::Method;
 use jiff::SignedDuration;
@@ -24,7 +24,7 @@ async fn start_server() -> Server {
 
 async fn add_user_with_password(server: &Server) {
     let user = server.user("grace").await;
-    let hash = clew_iam::password::hash(&PASSWORD.into()).unwrap();
+    let hash = clew_iam::password::hash_password(&PASSWORD.into()).unwrap();
     let change = clew_store::UserChange { password_hash: Some(hash), ..Default::default() };
     assert!(server.store.update_user(&test_origin(), &user, &change).await.unwrap());
 }
@@ -53,7 +53,7 @@ async fn five_wrong_passwords_lock_the_user() {
         let message = sign_in(&server, "grace", password).await.expect_error(401, "IAM.0061");
         assert_eq!(message, "The user is locked. Too many consecutive wrong passwords. fix: retry after 5 minutes.");
     }
-    let token = server.domain_token(&server.store.user_by_name(DOMAIN, "grace").await.unwrap().unwrap().id).await;
+    let token = server.domain_token(&server.store.find_user_by_name(DOMAIN, "grace").await.unwrap().unwrap().id).await;
     server.call(Method::GET, "/v3/projects").token(&token).send().await.expect_status(200);
 }
 
@@ -108,7 +108,7 @@ async fn sign_in_from(server: &Server, address: &str, name: &str, password: &str
     sign_in_call(server, name, password).header("x-forwarded-for", address).send().await
 }
 
-fn trust_local_proxy(settings: &mut ApiSettings, _: &mut Settings) {
+fn trust_local_proxy(settings: &mut ApiSettings, _: &mut WorkerSettings) {
     settings.trusted_proxies = TrustedProxies::parse(&["127.0.0.1".into()]).unwrap();
 }
 
@@ -171,7 +171,7 @@ async fn wrong_signatures_from_unknown_addresses_do_not_lock_the_key_at_known_ad
 async fn signed_request_makes_a_new_address_known() {
     let server = Server::start_with(trust_local_proxy).await;
     add_user_with_password(&server).await;
-    let grace = server.store.user_by_name(DOMAIN, "grace").await.unwrap().unwrap().id;
+    let grace = server.store.find_user_by_name(DOMAIN, "grace").await.unwrap().unwrap().id;
     let signer = server.key_of(&grace).await;
     for guess in 0..5 {
         sign_in_from(&server, &format!("203.0.113.{guess}"), "grace", "wrong").await.expect_error(401, "IAM.0001");

@@ -67,7 +67,7 @@ async fn excess_policy_is_rejected(server: Server) {
         let policy =
             server.store.put_policy(&test_origin(), domain, &name, "identity", &document.to_string(), "").await;
         let (policy, to) = (PolicyRef::Custom(policy.unwrap()), Grantee::User(other.clone()));
-        let attached = server.store.attach(&test_origin(), &policy, &to, None).await;
+        let attached = server.store.attach_policy(&test_origin(), &policy, &to, None).await;
         assert_eq!(attached.is_ok(), number < 100, "{number}");
     }
 }
@@ -94,7 +94,7 @@ async fn server_with_eighty_policies(star: &str) -> (Server, UserId) {
         let policy =
             server.store.put_policy(&test_origin(), domain, &format!("p{number}"), "identity", &document, "").await;
         let (policy, to) = (PolicyRef::Custom(policy.unwrap()), Grantee::User(user.clone()));
-        assert!(server.store.attach(&test_origin(), &policy, &to, None).await.unwrap());
+        assert!(server.store.attach_policy(&test_origin(), &policy, &to, None).await.unwrap());
     }
     (server, user)
 }

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use clew_model::{Outcome, Page};
-use clew_store::{AuditFilter, AuditRecord, KillEnd, KillFilter};
+use clew_model::{Outcome, Pagination};
+use clew_store::{AuditFilter, AuditRecord, KillFilter, RecordedKillOutcome};
 use clew_testkit::{Charset, FakeOptions, FakeServer, Fault, Flavor, RawSession};
 use http::Method;
 use mysql_async::prelude::Queryable;
@@ -177,10 +177,14 @@ async fn sessions_are_killed(flavor: Flavor) {
     assert!(!format!("{kills:?}").contains("secret"));
 
     let filter = KillFilter::for_instance(server.instance.id.clone());
-    let (rows, total) = server.store.killed_sessions(&filter, Page { offset: 0, limit: 100 }).await.unwrap();
+    let (rows, total) = server.store.list_kills(&filter, Pagination { offset: 0, limit: 100 }).await.unwrap();
     let ends: Vec<_> = rows.iter().map(|row| (row.session_id, row.outcome)).collect();
     assert_eq!(total, 4);
-    for (id, end) in [(victim.id, KillEnd::Killed), (idle.id, KillEnd::Killed), (scheduler, KillEnd::Refused)] {
+    for (id, end) in [
+        (victim.id, RecordedKillOutcome::Killed),
+        (idle.id, RecordedKillOutcome::Killed),
+        (scheduler, RecordedKillOutcome::Refused),
+    ] {
         assert!(ends.contains(&(id, Some(end))), "{flavor}: {ends:?}");
     }
 }

@@ -3,7 +3,7 @@
 //! The tests act as a trusted proxy to send requests from several client addresses. Limits are small and refill
 //! slowly, and requests are repeated until they are rejected, so that the speed of the machine does not matter.
 
-use clew_api::{Rates, TrustedProxies};
+use clew_api::{RateSettings, TrustedProxies};
 use clew_iam::access_key;
 use clew_model::AccessKeyId;
 use http::Method;
@@ -22,14 +22,14 @@ const PEER: &str = "2001:db8:0:1::1";
 const NEIGHBOUR: &str = "2001:db8:0:1:ffff::2";
 const ELSEWHERE: &str = "2001:db8:0:2::1";
 
-async fn start_server(rates: Rates) -> Server {
+async fn start_server(rates: RateSettings) -> Server {
     Server::start_limited(rates, |settings, _| {
         settings.trusted_proxies = TrustedProxies::parse(&["127.0.0.1".into()]).unwrap();
     })
     .await
 }
 
-const PEERS: Rates = Rates { peer_per_second: 1, peer_burst: 5, ..NO_RATES };
+const PEERS: RateSettings = RateSettings { peer_per_second: 1, peer_burst: 5, ..NO_RATES };
 
 /// A request with the administrator's token.
 fn valid_request(server: &Server, peer: &str) -> Call {
@@ -72,7 +72,7 @@ async fn repeat_until_granted(ask: impl Fn() -> Call) -> Answer {
 
 #[tokio::test]
 async fn principal_over_the_rate_limit_gets_429_with_retry_after() {
-    let server = start_server(Rates { principal_per_second: 1, principal_burst: 5, ..NO_RATES }).await;
+    let server = start_server(RateSettings { principal_per_second: 1, principal_burst: 5, ..NO_RATES }).await;
     let other_user = server.user("grace").await;
     let other = server.token_of(&other_user, Some(&server.tenant.project_id), 60).await;
     let (before, answer) = repeat_until_limited(|| valid_request(&server, PEER)).await;
@@ -95,7 +95,7 @@ async fn principal_over_the_rate_limit_gets_429_with_retry_after() {
 async fn failed_authentications_rate_limit_the_subnet() {
     let server = start_server(PEERS).await;
     let signed_wrong = || {
-        let (key, secret) = (AccessKeyId::generate(), access_key::generate_secret().unwrap());
+        let (key, secret) = (AccessKeyId::generate(), access_key::generate_secret_key().unwrap());
         valid_request(&server, PEER).signed(&key, &secret, SignedDuration::ZERO)
     };
     let anonymous_call = || valid_request(&server, PEER).anonymous();

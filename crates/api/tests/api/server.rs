@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use clew_api::{
-    ApiSettings, AppComponents, AppState, Listener, Metrics, NodeReadLimits, RateLimits, Rates, ServeError,
+    ApiSettings, AppComponents, AppState, Listener, Metrics, NodeReadLimits, RateLimits, RateSettings, ServeError,
 };
 use clew_diagnose::ProtectedAccounts;
 use clew_model::{
@@ -17,10 +17,10 @@ use clew_model::{
     RequestId, Selection, Tag, TaskOutcome, UserId,
 };
 use clew_store::{
-    ClaimRequest, ClaimedTask, Clock, InitialIds, InitialTenant, Location, NewCollectionTask, NewIntelligentKill,
-    NewToken, ResultStore, Store, TokenOrigin,
+    ClaimRequest, ClaimedTask, Clock, InitialIds, InitialTenant, NewCollectionTask, NewIntelligentKill, NewToken,
+    ResultStore, Store, StoreLocation, TokenOrigin,
 };
-use clew_tasks::{CollectionQueue, IntelligentKills, KillExecutor, Settings};
+use clew_tasks::{CollectionQueue, IntelligentKillQueue, KillExecutor, WorkerSettings};
 use clew_testkit::PostgreSql;
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
@@ -43,12 +43,12 @@ pub(crate) const NODE_PASSWORD: &str = "nodepass";
 
 /// Audit origin of the tests.
 pub(crate) fn test_origin() -> Origin {
-    Origin::local("test")
+    Origin::for_local_account("test")
 }
 
 /// Disabled rate limits.
-pub(crate) const NO_RATES: Rates =
-    Rates { principal_per_second: 0, principal_burst: 0, peer_per_second: 0, peer_burst: 0 };
+pub(crate) const NO_RATES: RateSettings =
+    RateSettings { principal_per_second: 0, principal_burst: 0, peer_per_second: 0, peer_burst: 0 };
 
 pub(crate) struct Server {
     pub(crate) store: Store,
@@ -58,7 +58,7 @@ pub(crate) struct Server {
     pub(crate) secret_key: SecretString,
     pub(crate) instance: Instance,
     /// Executor for tests that execute intelligent kills.
-    pub(crate) intelligent_kills: IntelligentKills,
+    pub(crate) intelligent_kills: IntelligentKillQueue,
     pub(crate) collections: CollectionQueue,
     pub(crate) shutdown: CancellationToken,
     pub(crate) serving: JoinHandle<Result<(), ServeError>>,
@@ -74,19 +74,22 @@ impl Server {
         Self::start_with(|_, _| {}).await
     }
 
-    pub(crate) async fn start_with(change: impl FnOnce(&mut ApiSettings, &mut Settings)) -> Self {
+    pub(crate) async fn start_with(change: impl FnOnce(&mut ApiSettings, &mut WorkerSettings)) -> Self {
         // All requests of a test come from one address.
         Self::start_limited(NO_RATES, change).await
     }
 
-    pub(crate) async fn start_limited(rates: Rates, change: impl FnOnce(&mut ApiSettings, &mut Settings)) -> Self {
+    pub(crate) async fn start_limited(
+        rates: RateSettings,
+        change: impl FnOnce(&mut ApiSettings, &mut WorkerSettings),
+    ) -> Self {
         Self::start_on(Listener::from, rates, change).await
     }
 
     pub(crate) async fn start_on(
         listener: impl FnOnce(TcpListener) -> Listener,
-        rates: Rates,
-        change: impl FnOnce(&mut ApiSettings, &mut Settings),
+        rates: RateSettings,
+        change: impl FnOnce(&mut ApiSettings, &mut WorkerSettings),
     ) -> Self {
         Self::start_storing(|store| store, listener, rates, change).await
     }
@@ -104,8 +107,8 @@ impl Server {
     async fn start_storing(
         kept: impl FnOnce(Store) -> Store,
         listener: impl FnOnce(TcpListener) -> Listener,
-        rates: Rates,
-        change: impl FnOnce(&mut ApiSettings, &mut Settings),
+        rates: RateSettings,
+        change: impl FnOnce(&mut ApiSettings, &mut WorkerSettings),
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let location = folder.path().join("data").into();
@@ -115,7 +118,7 @@ impl Server {
     /// Starts a server with its metadata in a PostgreSQL database.
     pub(crate) async fn start_on_postgresql(
         database: &PostgreSql,
-        change: impl FnOnce(&mut ApiSettings, &mut Settings),
+        change: impl FnOnce(&mut ApiSettings, &mut WorkerSettings),
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let location = postgresql(database, &folder);
@@ -135,14 +138,14 @@ impl Server {
     }
 
     async fn start_at(
-        location: Location,
+        location: StoreLocation,
         folder: TempDir,
         kept: impl FnOnce(Store) -> Store,
         listener: impl FnOnce(TcpListener) -> Listener,
-        rates: Rates,
-        change: impl FnOnce(&mut ApiSettings, &mut Settings),
+        rates: RateSettings,
+        change: impl FnOnce(&mut ApiSettings, &mut WorkerSettings),
     ) -> Self {
-        let (access_key, secret_key) = (AccessKeyId::generate(), clew_iam::access_key::generate_secret().unwrap());
+        let (access_key, secret_key) = (AccessKeyId::generate(), clew_iam::access_key::generate_secret_key().unwrap());
         let tenant = InitialTenant {
             region: REGION.into(),
             domain_name: DOMAIN.into(),
@@ -163,20 +166,20 @@ impl Server {
         instance: Instance,
         folder: TempDir,
         listener: impl FnOnce(TcpListener) -> Listener,
-        rates: Rates,
-        change: impl FnOnce(&mut ApiSettings, &mut Settings),
+        rates: RateSettings,
+        change: impl FnOnce(&mut ApiSettings, &mut WorkerSettings),
     ) -> Self {
         let ahead = Arc::new(AtomicI64::new(0));
         let offset = ahead.clone();
         let now = move || Timestamp::now().as_millisecond() + offset.load(Ordering::Relaxed);
         let store = store.with_clock(Clock::new(now));
 
-        let (mut settings, mut task_settings) = (ApiSettings::default(), Settings::default());
+        let (mut settings, mut task_settings) = (ApiSettings::default(), WorkerSettings::default());
         change(&mut settings, &mut task_settings);
         let metrics = Metrics::default();
         let nodes = NodeReadLimits::new(task_settings.limits);
-        let kills = KillExecutor::new(store.clone(), ProtectedAccounts::default().with([PROTECTED]));
-        let intelligent_kills = IntelligentKills::new(store.clone(), kills.clone(), &task_settings);
+        let kills = KillExecutor::new(store.clone(), ProtectedAccounts::default().with_accounts([PROTECTED]));
+        let intelligent_kills = IntelligentKillQueue::new(store.clone(), kills.clone(), &task_settings);
         let collections = CollectionQueue::new(store.clone(), task_settings, Arc::new(metrics.clone()));
         let limits = RateLimits::new(rates, metrics.clone());
         let parts = AppComponents {
@@ -237,7 +240,7 @@ impl Server {
         let token = format!("{:x<64}", RequestId::generate().to_string().replace(['_', '-'], ""));
         let now = Timestamp::now().as_second();
         let new = NewToken {
-            hash: clew_iam::token::hash(&token),
+            hash: clew_iam::token::hash_token(&token),
             user_id: user.clone(),
             scope_project: project.cloned(),
             issued_by_methods: vec!["password".into()],
@@ -382,7 +385,7 @@ impl Server {
         let (results, id, fence) = (self.store.results().clone(), claimed.task.request_id.clone(), claimed.fence);
         let rows = rows.to_vec();
         let writing = tokio::task::spawn_blocking(move || {
-            let mut writer = results.create(&id, fence).unwrap();
+            let mut writer = results.create_writer(&id, fence).unwrap();
             writer.write_all(&rows).unwrap();
             writer.publish().unwrap()
         });
@@ -425,8 +428,8 @@ impl Server {
             }
         }
         assert!(self.store.end_intelligent_kill(id, None, 0).await.unwrap());
-        let expires = self.store.link_expiry(Duration::from_hours(1));
-        let signature = self.store.link_signature(&format!("intelligent-kill {id}"), expires);
+        let expires = self.store.compute_link_expiry(Duration::from_hours(1));
+        let signature = self.store.sign_link(&format!("intelligent-kill {id}"), expires);
         format!("/clew/v1/intelligent-kills/{id}?expires={expires}&signature={signature}")
     }
 
@@ -439,8 +442,8 @@ impl Server {
     }
 }
 
-fn postgresql(database: &PostgreSql, folder: &TempDir) -> Location {
-    Location { data_dir: folder.path().join("data"), metadata_url: Some(database.url().parse().unwrap()) }
+fn postgresql(database: &PostgreSql, folder: &TempDir) -> StoreLocation {
+    StoreLocation { data_dir: folder.path().join("data"), metadata_url: Some(database.url().parse().unwrap()) }
 }
 
 impl Drop for Server {

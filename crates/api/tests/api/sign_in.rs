@@ -14,7 +14,7 @@ const PASSWORD: &str = "correct horse 電池";
 /// Starts a server with a user who has a password.
 async fn start_server() -> Server {
     let server = Server::start().await;
-    let hash = clew_iam::password::hash(&SecretString::from(PASSWORD)).unwrap();
+    let hash = clew_iam::password::hash_password(&SecretString::from(PASSWORD)).unwrap();
     let grace = NewUser { name: "grace".into(), password_hash: hash, administrator: false, description: String::new() };
     let grace = server.store.create_user(&test_origin(), &server.tenant.domain_id, &grace).await.unwrap();
     server.attach_system("TaurusDBReadOnlyAccessPolicy", &grace).await;
@@ -269,7 +269,7 @@ async fn empty_scope_is_rejected() {
 #[tokio::test]
 async fn user_is_selected_by_id() {
     let server = start_server().await;
-    let id = server.store.user_by_name(DOMAIN, "grace").await.unwrap().unwrap().id;
+    let id = server.store.find_user_by_name(DOMAIN, "grace").await.unwrap().unwrap().id;
     let body = |id: &str, password: &str| {
         let user = json!({ "id": id, "password": password });
         json!({ "auth": { "identity": { "methods": ["password"], "password": { "user": user } } } })
@@ -296,11 +296,11 @@ async fn roles_list_the_role_based_policies_of_the_scope() {
     let server = start_server().await;
     let (domain, project) = (&server.tenant.domain_id, &server.tenant.project_id);
     let group = server.store.create_group(&test_origin(), domain, "readers", "").await.unwrap();
-    let grace = server.store.user_by_name(DOMAIN, "grace").await.unwrap().unwrap().id;
-    server.store.add_member(&test_origin(), &group, &grace).await.unwrap();
+    let grace = server.store.find_user_by_name(DOMAIN, "grace").await.unwrap().unwrap().id;
+    server.store.add_group_member(&test_origin(), &group, &grace).await.unwrap();
     for (policy, project) in [("TaurusDB ReadOnlyAccess", None), ("TaurusDB FullAccess", Some(project))] {
         let (policy, group) = (PolicyRef::System(policy.into()), Grantee::Group(group.clone()));
-        server.store.attach(&test_origin(), &policy, &group, project).await.unwrap();
+        server.store.attach_policy(&test_origin(), &policy, &group, project).await.unwrap();
     }
     for (scope, expected) in [
         (json!({ "project": { "name": REGION } }), vec!["TaurusDB FullAccess", "TaurusDB ReadOnlyAccess"]),

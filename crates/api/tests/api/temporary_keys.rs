@@ -1,7 +1,7 @@
 //! Temporary access keys with their security tokens.
 
 use clew_model::{AccessKeyId, UserId};
-use clew_store::{IssuedFor, NewTemporaryKey, UserChange};
+use clew_store::{IssuingCredentials, NewTemporaryKey, UserChange};
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
@@ -132,9 +132,9 @@ async fn temporary_key_expires_and_is_revoked() {
         user_id: server.tenant.user_id.clone(),
         id: AccessKeyId::generate(),
         secret: secret.clone(),
-        token_hash: clew_iam::token::hash("plain"),
+        token_hash: clew_iam::token::hash_token("plain"),
         expires_at: Timestamp::now().as_second() - 1,
-        issued_for: IssuedFor::CommandLine,
+        issued_for: IssuingCredentials::CommandLine,
     };
     server.store.create_temporary_key(&test_origin(), &over).await.unwrap();
     let key = TemporaryKey { key: over.id, secret, token: "plain".into() };

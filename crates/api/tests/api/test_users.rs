@@ -47,7 +47,7 @@ impl Server {
         let policy =
             self.store.put_policy(&test_origin(), &self.tenant.domain_id, &name, "identity", &document, "").await;
         self.store
-            .attach(&test_origin(), &PolicyRef::Custom(policy.unwrap()), &Grantee::User(user.clone()), None)
+            .attach_policy(&test_origin(), &PolicyRef::Custom(policy.unwrap()), &Grantee::User(user.clone()), None)
             .await
             .unwrap();
         user
@@ -62,12 +62,12 @@ impl Server {
 
     pub(crate) async fn attach_system(&self, policy: &str, user: &UserId) {
         let policy = PolicyRef::System(policy.into());
-        assert!(self.store.attach(&test_origin(), &policy, &Grantee::User(user.clone()), None).await.unwrap());
+        assert!(self.store.attach_policy(&test_origin(), &policy, &Grantee::User(user.clone()), None).await.unwrap());
     }
 
     pub(crate) async fn key_of(&self, user: &UserId) -> Signer {
-        let (key, secret) = (AccessKeyId::generate(), clew_iam::access_key::generate_secret().unwrap());
-        self.store.create_key(&test_origin(), user, &key, &secret).await.unwrap();
+        let (key, secret) = (AccessKeyId::generate(), clew_iam::access_key::generate_secret_key().unwrap());
+        self.store.create_access_key(&test_origin(), user, &key, &secret).await.unwrap();
         Signer { user: user.clone(), key, secret }
     }
 
@@ -100,7 +100,7 @@ impl Server {
     pub(crate) async fn stop_and_count(&mut self, operation: &str) -> (usize, u64) {
         self.shutdown.cancel();
         (&mut self.serving).await.unwrap().unwrap();
-        assert!(self.store.verify_audit(&[]).await.unwrap().is_sound());
+        assert!(self.store.verify_audit(&[]).await.unwrap().is_intact());
         let rows = self.audit_of(operation).await;
         let requests = rows.iter().map(|row| row.event.detail["repeated"].as_u64().unwrap_or(1)).sum();
         (rows.len(), requests)

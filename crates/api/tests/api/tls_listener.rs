@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clew_api::{Listener, Tls};
+use clew_api::{Listener, TlsConfig};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::version::{TLS12, TLS13};
@@ -62,12 +62,12 @@ impl Files {
         fs::write(self.key(), key).unwrap();
     }
 
-    fn load(&self) -> Result<Tls, clew_api::ServeError> {
-        Tls::load(&self.certificate(), &self.key())
+    fn load(&self) -> Result<TlsConfig, clew_api::ServeError> {
+        TlsConfig::load(&self.certificate(), &self.key())
     }
 }
 
-async fn start_server(tls: &Tls) -> Server {
+async fn start_server(tls: &TlsConfig) -> Server {
     let tls = tls.clone();
     let listener = move |socket| Listener::with_tls(socket, tls);
     Server::start_on(listener, NO_RATES, |settings, _| settings.tls_handshake_timeout = MOMENT).await
@@ -127,7 +127,7 @@ async fn tls_sets_a_host_cookie_and_hsts() {
     let server = start_server(&Files::of(&pair).load().unwrap()).await;
     let user = server.user("grace").await;
     let change = clew_store::UserChange {
-        password_hash: Some(clew_iam::password::hash(&"correct horse battery".into()).unwrap()),
+        password_hash: Some(clew_iam::password::hash_password(&"correct horse battery".into()).unwrap()),
         ..Default::default()
     };
     server.store.update_user(&test_origin(), &user, &change).await.unwrap();
@@ -271,7 +271,7 @@ async fn certificate_is_reloaded_while_old_connections_continue() {
     let files = Files::of(&old);
     let tls = files.load().unwrap();
     let server = start_server(&tls).await;
-    tokio::spawn(tls.poll_files(Duration::from_millis(20), server.shutdown.clone()));
+    tokio::spawn(tls.poll_and_reload_files(Duration::from_millis(20), server.shutdown.clone()));
     let mut early = connect(&server, &[&old, &new]).await;
     assert_eq!(peer_certificate(&early), old.der());
     files.write(&new.certificate, &new.key);
@@ -311,7 +311,7 @@ async fn invalid_certificate_files_keep_the_old_certificate() {
     assert_eq!(peer_certificate(&connect(&server, &[&old]).await), old.der());
     // A watcher may observe one new file before the other.
     files.write(&new.certificate, &old.key);
-    tokio::spawn(tls.poll_files(Duration::from_millis(20), server.shutdown.clone()));
+    tokio::spawn(tls.poll_and_reload_files(Duration::from_millis(20), server.shutdown.clone()));
     assert_eq!(peer_certificate(&connect(&server, &[&old]).await), old.der());
     files.write(&new.certificate, &new.key);
     wait_for_certificate(&server, &[&old, &new], &new).await;

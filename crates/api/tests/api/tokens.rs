@@ -51,7 +51,7 @@ async fn invalid_and_foreign_tokens_are_not_found() {
     let theirs = server.domain_token(&eve).await;
     let over = server.token_of(&grace, None, -1).await;
     let revoked = server.domain_token(&grace).await;
-    server.store.revoke_token(&test_origin(), &clew_iam::token::hash(&revoked)).await.unwrap();
+    server.store.revoke_token(&test_origin(), &clew_iam::token::hash_token(&revoked)).await.unwrap();
     let good = server.domain_token(&grace).await;
     let administrator = server.domain_token(&server.tenant.user_id).await;
     let mut answers = Vec::new();
@@ -125,17 +125,17 @@ async fn changes_of_a_user_or_their_policies_revoke_tokens() {
     let after = async |what: &str, token: String| assert!(!is_accepted(&server, &token).await, "{what}");
 
     let token = before().await;
-    store.attach(&test_origin(), &system, &to_user, None).await.unwrap();
+    store.attach_policy(&test_origin(), &system, &to_user, None).await.unwrap();
     after("attach", token).await;
     let token = before().await;
-    store.detach(&test_origin(), &system, &to_user, None).await.unwrap();
+    store.detach_policy(&test_origin(), &system, &to_user, None).await.unwrap();
     after("detach", token).await;
-    store.attach(&test_origin(), &system, &Grantee::Group(group.clone()), None).await.unwrap();
+    store.attach_policy(&test_origin(), &system, &Grantee::Group(group.clone()), None).await.unwrap();
     let token = before().await;
-    store.add_member(&test_origin(), &group, &grace).await.unwrap();
+    store.add_group_member(&test_origin(), &group, &grace).await.unwrap();
     after("join", token).await;
     let token = before().await;
-    store.remove_member(&test_origin(), &group, &grace).await.unwrap();
+    store.remove_group_member(&test_origin(), &group, &grace).await.unwrap();
     after("leave", token).await;
     let token = before().await;
     change(&grace, UserChange { password_hash: Some("no password fits this".into()), ..Default::default() }).await;
@@ -160,9 +160,9 @@ async fn policy_change_applies_to_the_next_request() {
     let system = PolicyRef::System("TaurusDBReadOnlyAccessPolicy".into());
     for _ in 0..3 {
         assert_eq!(list().await, 403);
-        server.store.attach(&test_origin(), &system, &Grantee::User(grace.clone()), None).await.unwrap();
+        server.store.attach_policy(&test_origin(), &system, &Grantee::User(grace.clone()), None).await.unwrap();
         assert_eq!(list().await, 200);
-        server.store.detach(&test_origin(), &system, &Grantee::User(grace.clone()), None).await.unwrap();
+        server.store.detach_policy(&test_origin(), &system, &Grantee::User(grace.clone()), None).await.unwrap();
     }
     let change = UserChange { administrator: Some(true), ..Default::default() };
     server.store.update_user(&test_origin(), &grace, &change).await.unwrap();
@@ -181,7 +181,7 @@ async fn unreadable_policy_denies_everything() {
     assert_eq!(list().await, 200);
     let domain = &server.tenant.domain_id;
     let broken = server.store.put_policy(&test_origin(), domain, "broken", "identity", "{", "").await.unwrap();
-    server.store.attach(&test_origin(), &PolicyRef::Custom(broken), &Grantee::User(grace), None).await.unwrap();
+    server.store.attach_policy(&test_origin(), &PolicyRef::Custom(broken), &Grantee::User(grace), None).await.unwrap();
     assert_eq!(list().await, 403, "it may be the policy that denied");
 }
 

@@ -80,7 +80,7 @@ impl AuditFilterArgs {
 
 /// Finds the id of a project by name. Accepts any valid id, because the project may have been removed.
 async fn find_project_id(store: &Store, name_or_id: &str) -> Result<ProjectId, CliError> {
-    let projects = store.all_projects().await?.into_iter();
+    let projects = store.list_all_projects().await?.into_iter();
     let matches = projects.filter(|project| project.name == name_or_id).map(|project| project.id).collect();
     resolve_unique_id(matches, "project", name_or_id)
 }
@@ -90,7 +90,7 @@ async fn find_instance_id(
     name_or_id: &str,
     project: Option<&ProjectId>,
 ) -> Result<InstanceId, CliError> {
-    let instances = store.all_instances().await?.into_iter();
+    let instances = store.list_all_instances().await?.into_iter();
     let matches =
         instances.filter(|it| it.name == name_or_id && project.is_none_or(|project| it.project_id == *project));
     resolve_unique_id(matches.map(|instance| instance.id).collect(), "instance", name_or_id)

@@ -109,7 +109,7 @@ mod tests {
         AuditRecord {
             seq: 7,
             at: 1_500,
-            event: AuditEvent::succeeded(&origin, "CreateToken", "=HYPERLINK(1)"),
+            event: AuditEvent::new_success(&origin, "CreateToken", "=HYPERLINK(1)"),
             link: "c0de".into(),
         }
     }

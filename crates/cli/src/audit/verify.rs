@@ -36,7 +36,7 @@ pub(super) async fn run(arguments: VerifyArgs) -> Result<(), CliError> {
         arguments.checkpoints.iter().map(|path| checkpoint::read_checkpoint(path)).collect::<Result<Vec<_>, _>>()?;
     let verification = arguments.store_args.open_store().await?.verify_audit(&checkpoints).await?;
     arguments.store_args.format.print(|| render_verification(&verification), || verification_to_json(&verification))?;
-    if verification.is_sound() { Ok(()) } else { Err(CliError::NegativeResult) }
+    if verification.is_intact() { Ok(()) } else { Err(CliError::NegativeResult) }
 }
 
 fn render_verification(verification: &AuditVerification) -> String {
@@ -44,7 +44,7 @@ fn render_verification(verification: &AuditVerification) -> String {
         (Some(first), Some(last)) => format!("{} rows, {first} to {last}", verification.rows),
         _ => "no rows".to_owned(),
     };
-    if verification.is_sound() {
+    if verification.is_intact() {
         return format!("The audit log is intact: {rows}.\nNewest link: {}\n", verification.newest);
     }
     let mut text = format!("The audit log is NOT intact ({rows}):\n");
@@ -61,7 +61,7 @@ fn render_verification(verification: &AuditVerification) -> String {
 fn verification_to_json(verification: &AuditVerification) -> Value {
     let problem = |problem: &AuditProblem| json!({ "position": problem.position, "what": problem.to_string() });
     json!({
-        "intact": verification.is_sound(),
+        "intact": verification.is_intact(),
         "rows": verification.rows,
         "first": verification.first,
         "last": verification.last,

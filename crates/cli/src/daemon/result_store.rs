@@ -23,7 +23,7 @@ pub(super) fn read_s3_settings(location: &str) -> Result<Option<S3Settings>, Cli
 /// Sets S3 as the result store, after an access test. Without S3 settings, the data directory remains the result store.
 pub(super) async fn attach_result_store(store: Store, s3: Option<S3Settings>) -> Result<Store, CliError> {
     match s3 {
-        Some(settings) => Ok(store.with_results(ResultStore::s3(&settings).await?)),
+        Some(settings) => Ok(store.with_results(ResultStore::connect_s3(&settings).await?)),
         None => Ok(store),
     }
 }

@@ -20,7 +20,7 @@ pub(crate) struct NamedPolicy {
 impl IdentityDirectory {
     /// Lists the custom policies of the domain, followed by the system policies.
     pub(crate) async fn list_policies(&self) -> Result<Vec<NamedPolicy>, CliError> {
-        let own = self.store.policies_of(&self.domain.id).await?.into_iter().map(from_policy_record);
+        let own = self.store.list_policies(&self.domain.id).await?.into_iter().map(from_policy_record);
         Ok(own.chain(system::ALL.iter().filter_map(from_system_policy)).collect())
     }
 
@@ -57,7 +57,7 @@ fn from_system_policy(policy: &system::SystemPolicy) -> Option<NamedPolicy> {
     Some(NamedPolicy {
         reference: PolicyRef::System(policy.name.to_owned()),
         name: policy.name.to_owned(),
-        model: policy_model_name(policy.policy()?.model()),
+        model: policy_model_name(policy.parsed_policy()?.model()),
         description: policy.description.to_owned(),
         document: policy.document.to_owned(),
     })

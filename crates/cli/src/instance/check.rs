@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use clap::Args as ClapArgs;
 use clew_model::{Failure, FailureKind, Node, to_single_line};
-use clew_mysql::{Diagnosis, Limits, diagnose};
+use clew_mysql::{Diagnosis, ReadLimits, diagnose_node};
 use clew_store::{LoginBackoff, Store};
 use jiff::Timestamp;
 use serde_json::json;
@@ -31,11 +31,11 @@ pub(crate) async fn run(arguments: CheckArgs) -> Result<(), CliError> {
     let mut inaccessible = 0;
     let mut text = String::new();
     let mut values = Vec::new();
-    let zones = inventory.store.zones().await?;
+    let zones = inventory.store.list_zones().await?;
     for listed in &instance.nodes {
-        let Some(node) = inventory.store.node_with_password(&listed.id).await? else { continue };
-        let backoff = inventory.store.login_backoff(&node.id).await?;
-        let outcome = diagnose(&node.url, &Limits::default()).await;
+        let Some(node) = inventory.store.find_node_with_password(&listed.id).await? else { continue };
+        let backoff = inventory.store.find_login_backoff(&node.id).await?;
+        let outcome = diagnose_node(&node.url, &ReadLimits::default()).await;
         let backoff = update_login_backoff(&inventory.store, &node, backoff, &outcome).await?;
         inaccessible += usize::from(outcome.is_err());
         text.push_str(&format_node_report(listed, &outcome));
@@ -95,7 +95,7 @@ async fn update_login_backoff(
         (Err(failure), before) if failure.kind == FailureKind::AccessDenied => {
             let refusals = before.map_or(0, |backoff| backoff.refusals);
             store.record_login_refusal(node, refusals, failure).await?;
-            Ok(store.login_backoff(&node.id).await?)
+            Ok(store.find_login_backoff(&node.id).await?)
         }
         (_, before) => Ok(before),
     }

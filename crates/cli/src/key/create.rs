@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use clew_iam::{SecretError, access_key, token};
 use clew_model::AccessKeyId;
-use clew_store::{IssuedFor, NewTemporaryKey, User};
+use clew_store::{IssuingCredentials, NewTemporaryKey, User};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -91,21 +91,21 @@ async fn create_key(
     lifetime: Option<Duration>,
 ) -> Result<CreatedKey, CliError> {
     let failed = |error: SecretError| CliError::new_failure(format!("could not create an access key: {error}"));
-    let (id, secret) = (AccessKeyId::generate(), access_key::generate_secret().map_err(failed)?);
+    let (id, secret) = (AccessKeyId::generate(), access_key::generate_secret_key().map_err(failed)?);
     let (store, origin) = (&directory.store, &directory.origin);
     let Some(lifetime) = lifetime else {
-        store.create_key(origin, &user.id, &id, &secret).await?;
+        store.create_access_key(origin, &user.id, &id, &secret).await?;
         return Ok(CreatedKey { id, secret, temporary: None });
     };
-    let token = token::generate().map_err(failed)?;
+    let token = token::generate_token().map_err(failed)?;
     let expires_at = Timestamp::now().as_second().saturating_add(i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX));
     let key = NewTemporaryKey {
         user_id: user.id.clone(),
         id: id.clone(),
         secret: secret.clone(),
-        token_hash: token::hash(token.expose_secret()),
+        token_hash: token::hash_token(token.expose_secret()),
         expires_at,
-        issued_for: IssuedFor::CommandLine,
+        issued_for: IssuingCredentials::CommandLine,
     };
     store.create_temporary_key(origin, &key).await?;
     Ok(CreatedKey { id, secret, temporary: Some((token, expires_at)) })

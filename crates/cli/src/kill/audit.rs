@@ -3,7 +3,7 @@
 use clew_diagnose::{template, to_valid_utf8};
 use clew_model::{AuditEvent, DomainId, Outcome, Session};
 use clew_mysql::KillOutcome;
-use clew_store::{Location, Store};
+use clew_store::{Store, StoreLocation};
 use serde_json::json;
 
 use super::report::KillReport;
@@ -18,9 +18,9 @@ pub(super) struct KillAudit {
 }
 
 impl KillAudit {
-    pub(super) async fn open(location: Location) -> Result<Self, CliError> {
+    pub(super) async fn open(location: StoreLocation) -> Result<Self, CliError> {
         let store = Store::open(location).await?;
-        let mut domains = store.domains().await?;
+        let mut domains = store.list_domains().await?;
         let domain = domains.pop().filter(|_| domains.is_empty()).map(|domain| domain.id);
         Ok(Self { store, domain })
     }
@@ -38,7 +38,7 @@ impl KillAudit {
                 domain_id: self.domain.clone(),
                 outcome: if outcome.is_success() { Outcome::Done } else { Outcome::Failed },
                 detail: build_audit_detail(report, session, outcome),
-                ..AuditEvent::succeeded(&origin, "KillSession", id.to_string())
+                ..AuditEvent::new_success(&origin, "KillSession", id.to_string())
             };
             self.store.append_audit_event(&event).await?;
         }
@@ -54,7 +54,7 @@ fn build_audit_detail(report: &KillReport, session: &Session, outcome: &KillOutc
         "source": "manual", "server": report.address, "kind": report.kind.name(), "reason": report.reason,
         "user": to_valid_utf8(&session.user), "host": to_valid_utf8(&session.host), "db": text(&session.database),
         "command": to_valid_utf8(&session.command), "seconds": session.seconds, "state": text(&session.state),
-        "statement": session.statement.as_deref().map(|statement| to_valid_utf8(&template(statement))),
+        "statement": session.statement.as_deref().map(|statement| to_valid_utf8(&build_template(statement))),
         "outcome": outcome.name(), "detail": outcome.to_string(),
     })
 }

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use clew_diagnose::KillRisk;
-use clew_diagnose::waits::{self, Party};
+use clew_diagnose::waits::{self, WaitParty};
 use clew_model::{Language, Limitation, LimitationKind, NodeUrl, Session, Transaction};
-use clew_mysql::{Limits, read_kill_risks, read_waits};
+use clew_mysql::{ReadLimits, read_kill_risks, read_lock_waits};
 
 use crate::limitations;
 
@@ -50,17 +50,17 @@ impl SelectedSessions {
 
 /// Estimates the impact of a kill from transactions and lock waits.
 /// A failed read adds a note to the preview instead of an error, because the kill may still be possible.
-pub(super) async fn estimate_impact(node: &NodeUrl, sessions: &[Session], limits: &Limits) -> KillImpact {
+pub(super) async fn estimate_impact(node: &NodeUrl, sessions: &[Session], limits: &ReadLimits) -> KillImpact {
     let ids: Vec<u64> = sessions.iter().map(|session| session.id).collect();
-    let observed = match read_waits(node, limits).await {
+    let observed = match read_lock_waits(node, limits).await {
         Ok(observed) => observed,
         Err(failure) => {
             return KillImpact { notes: format!("note: the impact is unknown: {failure}\n"), ..KillImpact::default() };
         }
     };
-    let graph = waits::build_graph(&observed);
+    let graph = waits::build_wait_graph(&observed);
     let blocked_count =
-        |id: &u64| Some((*id, graph.count_waiters(Party::Session(*id)))).filter(|(_, count)| *count > 0);
+        |id: &u64| Some((*id, graph.count_waiters(WaitParty::Session(*id)))).filter(|(_, count)| *count > 0);
     let transaction_kinds = [LimitationKind::NoTransactions, LimitationKind::PartOfTransactions];
     let (transaction_limitations, wait_limitations): (Vec<&Limitation>, Vec<&Limitation>) =
         observed.limitations.iter().partition(|limitation| transaction_kinds.contains(&limitation.kind));

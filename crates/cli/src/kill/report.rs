@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 
 use clew_diagnose::KillRisk;
-use clew_diagnose::terminal::{display_width, one_line, truncate};
+use clew_diagnose::terminal::{bytes_to_single_line, display_width, truncate_to_width};
 use clew_diagnose::to_valid_utf8;
 use clew_model::{Failure, Session, Transaction};
-use clew_mysql::{KillEffect, KillKind, KillOutcome};
+use clew_mysql::{KillEffect, KillOutcome, KillTarget};
 use serde_json::{Value, json};
 
 use super::Outcomes;
@@ -20,7 +20,7 @@ const MAX_STATEMENT_BYTES: usize = 4 << 10;
 #[derive(Debug)]
 pub(super) struct KillReport {
     pub(super) address: String,
-    pub(super) kind: KillKind,
+    pub(super) kind: KillTarget,
     pub(super) reason: String,
     pub(super) selected: SelectedSessions,
 }
@@ -45,12 +45,12 @@ impl KillReport {
             text.push_str(&impact.notes);
         }
         text + match self.kind {
-            KillKind::Connection => {
+            KillTarget::Connection => {
                 "Killing a session rolls back its open transaction in transactional tables. The\n\
                  rollback can take as long as the changes took, and cannot be undone. Locks are\n\
                  held until the rollback completes.\n"
             }
-            KillKind::Query => {
+            KillTarget::Query => {
                 "Killing a statement rolls back its changes in transactional tables. The session\n\
                  keeps its transaction and its locks.\n"
             }
@@ -58,13 +58,14 @@ impl KillReport {
     }
 
     fn render_session(&self, text: &mut String, session: &Session, width: usize) {
-        let on = session.database.as_deref().map_or(String::new(), |name| format!(" on {}", one_line(name)));
-        let (user, host) = (one_line(&session.user), one_line(&session.host));
+        let on =
+            session.database.as_deref().map_or(String::new(), |name| format!(" on {}", bytes_to_single_line(name)));
+        let (user, host) = (bytes_to_single_line(&session.user), bytes_to_single_line(&session.host));
         let head = format!("session {}, {user}@{host}{on}, {}", session.id, format_activity(session));
-        let _ = writeln!(text, "{}", truncate(&head, width));
+        let _ = writeln!(text, "{}", truncate_to_width(&head, width));
         if let Some(statement) = &session.statement {
             let start = statement.get(..MAX_STATEMENT_BYTES).unwrap_or(statement);
-            let _ = writeln!(text, "{}", truncate(&format!("  runs: {}", one_line(start)), width));
+            let _ = writeln!(text, "{}", truncate_to_width(&format!("  runs: {}", bytes_to_single_line(start)), width));
         }
         if let Some(impact) = &self.selected.impact {
             let _ = writeln!(text, "  {}", self.format_rollback(impact, session.id));
@@ -84,7 +85,7 @@ impl KillReport {
 
     fn applicable_risks<'c>(&self, impact: &'c KillImpact, id: u64) -> impl Iterator<Item = &'c KillRisk> {
         let kind = self.kind;
-        let applies = move |risk: &&KillRisk| kind == KillKind::Connection || risk.applies_to_statement();
+        let applies = move |risk: &&KillRisk| kind == KillTarget::Connection || risk.applies_to_kill_query();
         impact.risks.get(&id).into_iter().flatten().filter(applies)
     }
 
@@ -100,7 +101,7 @@ impl KillReport {
             Some(open) => {
                 let (seconds, rows) = (open.seconds, open.rows_modified);
                 let noun = if rows == 1 { "row" } else { "rows" };
-                let rollback = if self.kind == KillKind::Connection { ", to be rolled back" } else { "" };
+                let rollback = if self.kind == KillTarget::Connection { ", to be rolled back" } else { "" };
                 format!("transaction open for {seconds} s, {rows} {noun} changed{rollback}")
             }
         }
@@ -109,10 +110,10 @@ impl KillReport {
     /// Describes the action for the confirmation prompt.
     pub(super) fn describe_action(&self) -> String {
         let what = match (self.kind, self.selected.sessions.len()) {
-            (KillKind::Connection, 1) => "kill 1 session".to_owned(),
-            (KillKind::Connection, many) => format!("kill {many} sessions"),
-            (KillKind::Query, 1) => "kill the statement of 1 session".to_owned(),
-            (KillKind::Query, many) => format!("kill the statements of {many} sessions"),
+            (KillTarget::Connection, 1) => "kill 1 session".to_owned(),
+            (KillTarget::Connection, many) => format!("kill {many} sessions"),
+            (KillTarget::Query, 1) => "kill the statement of 1 session".to_owned(),
+            (KillTarget::Query, many) => format!("kill the statements of {many} sessions"),
         };
         format!("{what} on {}", self.address)
     }
@@ -186,7 +187,7 @@ pub(super) fn render_outcomes(outcomes: &[(u64, KillOutcome)], effect: Option<&R
     let mut text = String::new();
     for (id, outcome) in outcomes {
         // An outcome can contain a state text of the server.
-        let _ = writeln!(text, "session {id}: {}", one_line(outcome.to_string().as_bytes()));
+        let _ = writeln!(text, "session {id}: {}", bytes_to_single_line(outcome.to_string().as_bytes()));
     }
     match effect {
         None => {}
@@ -238,7 +239,7 @@ fn wrap_words(label: &str, words: &str, width: usize) -> String {
 
 /// Formats the command, state and duration of a session.
 fn format_activity(session: &Session) -> String {
-    let state = one_line(session.state.as_deref().unwrap_or_default());
+    let state = bytes_to_single_line(session.state.as_deref().unwrap_or_default());
     let state = if state.is_empty() { state } else { format!(" ({state})") };
-    format!("{}{state} for {} s", one_line(&session.command), session.seconds)
+    format!("{}{state} for {} s", bytes_to_single_line(&session.command), session.seconds)
 }

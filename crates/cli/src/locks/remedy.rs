@@ -1,8 +1,8 @@
 //! Suggested remedy for the first root blocker, printed below the lock tree.
 
 use anstyle::{Effects, Style};
-use clew_diagnose::terminal::one_line;
-use clew_diagnose::waits::{Remedy, Root, SessionRole, WaitGraph};
+use clew_diagnose::terminal::bytes_to_single_line;
+use clew_diagnose::waits::{Remedy, RootBlocker, SessionRole, WaitGraph};
 use clew_model::NodeUrl;
 
 use crate::node_url;
@@ -15,7 +15,7 @@ pub(super) fn suggest_remedy(graph: &WaitGraph, node: &NodeUrl, colours: bool) -
         let style = if colours { Style::new().effects(Effects::BOLD) } else { Style::new() };
         format!("  {style}{command}{style:#}\n")
     };
-    match graph.remedy(root) {
+    match graph.find_remedy(root) {
         None => String::new(),
         Some(Remedy::Kill(id)) => {
             let cycle_note = if root.parties.len() > 1 { " of the cycle" } else { "" };
@@ -23,7 +23,7 @@ pub(super) fn suggest_remedy(graph: &WaitGraph, node: &NodeUrl, colours: bool) -
             format_impact(&format!("Killing session {id}{cycle_note}"), root) + ":\n" + &command(kill)
         }
         Some(Remedy::RollBack(Some(xid))) => {
-            let rollback = format!("XA ROLLBACK {};", one_line(xid.as_bytes()));
+            let rollback = format!("XA ROLLBACK {};", bytes_to_single_line(xid.as_bytes()));
             format_impact("Rolling back the prepared transaction", root) + ":\n" + &command(rollback)
         }
         Some(Remedy::RollBack(None)) => {
@@ -38,7 +38,7 @@ pub(super) fn suggest_remedy(graph: &WaitGraph, node: &NodeUrl, colours: bool) -
     }
 }
 
-fn format_impact(action: &str, root: &Root) -> String {
+fn format_impact(action: &str, root: &RootBlocker) -> String {
     match root.frees {
         0 => format!("{action} alone unblocks no session, because other sessions block the same waiters"),
         1 => format!("{action} unblocks up to 1 session"),

@@ -57,7 +57,7 @@ where
             let fields = extensions.get::<FormattedFields<JsonFormat>>().map_or("{}", |fields| fields.as_str());
             line.write_object_field("span", fields, "name", span.name());
         }
-        writer.write_str(&clew_diagnose::json::escape(&line.finish()))?;
+        writer.write_str(&clew_diagnose::json::escape_unsafe_chars(&line.finish()))?;
         writer.write_char('\n')
     }
 }

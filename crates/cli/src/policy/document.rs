@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use clew_iam::policy::{Diagnostic, MAX_BYTES, Policy, PolicyErrors};
+use clew_iam::policy::{Diagnostic, MAX_DOCUMENT_BYTES, Policy, PolicyErrors};
 use serde_json::json;
 
 use crate::error::CliError;
@@ -27,15 +27,17 @@ impl PolicyDocument {
         let is_stdin = path == Path::new("-");
         let name = if is_stdin { "stdin".to_owned() } else { path.display().to_string() };
         let mut bytes = Vec::new();
-        let limit = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX).saturating_add(1);
+        let limit = u64::try_from(MAX_DOCUMENT_BYTES).unwrap_or(u64::MAX).saturating_add(1);
         let read = if is_stdin {
             io::stdin().lock().take(limit).read_to_end(&mut bytes)
         } else {
             File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes))
         };
         read.map_err(|error| CliError::new_refusal(format!("could not read {name}: {error}")))?;
-        if bytes.len() > MAX_BYTES {
-            return Err(CliError::new_refusal(format!("{name} is not a valid policy: more than {MAX_BYTES} bytes")));
+        if bytes.len() > MAX_DOCUMENT_BYTES {
+            return Err(CliError::new_refusal(format!(
+                "{name} is not a valid policy: more than {MAX_DOCUMENT_BYTES} bytes"
+            )));
         }
         let text = String::from_utf8(bytes).map_err(|error| {
             CliError::new_refusal(format!("{name} is not a valid policy: invalid UTF-8: {}", error.utf8_error()))

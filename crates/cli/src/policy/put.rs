@@ -47,7 +47,7 @@ An invalid document is refused with all errors, each with line and column.";
 
 pub(super) async fn run(arguments: PutArgs) -> Result<(), CliError> {
     let PutArgs { name, file, description, domain_args } = arguments;
-    if system::find(&name).is_some() {
+    if system::find_system_policy(&name).is_some() {
         return Err(CliError::new_refusal(format!(
             "{name} is a system policy and cannot be replaced; choose another name"
         )));
@@ -57,10 +57,10 @@ pub(super) async fn run(arguments: PutArgs) -> Result<(), CliError> {
     let directory = domain_args.open_directory().await?;
     let (store, domain) = (&directory.store, &directory.domain.id);
     let model = policy_model_name(policy.model());
-    let before = store.policy_by_name(domain, &name).await?;
+    let before = store.find_policy_by_name(domain, &name).await?;
     if let Some(before) = before.as_ref().filter(|before| before.model != model) {
         // The model restricts the grantee and the project of attachments, so an attached policy cannot change its model.
-        let times = store.attachments_of_policy(&PolicyRef::Custom(before.id.clone())).await?.len();
+        let times = store.list_attachments_of_policy(&PolicyRef::Custom(before.id.clone())).await?.len();
         if times > 0 {
             let times = format_count(times, "time");
             return Err(CliError::new_refusal(format!(

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use clap::Args;
 use clew_iam::decision::{
-    Action, Environment, Grant, GrantPath, Principal, RequestInstance, RequestProject, Resource, Scope, Target, explain,
+    Action, Environment, Grant, GrantSource, Principal, RequestInstance, RequestProject, Resource, Scope, TargetType,
+    explain_decision,
 };
 use clew_iam::policy::{Policy, system};
 use clew_model::{Instance, Tag};
@@ -87,14 +88,14 @@ pub(super) async fn run(arguments: SimulateArgs) -> Result<(), CliError> {
         secure_transport: !arguments.plain_http,
     };
     let simulation = report::Simulation {
-        explanation: explain(&principal, action, &resource, &environment),
+        explanation: explain_decision(&principal, action, &resource, &environment),
         denial_reasons: find_denial_reasons(&user, project.as_ref()),
         action,
         user: &user,
         project: project.as_ref(),
         instance: instance.as_ref(),
     };
-    if action.target == Target::Instance && instance.is_none() {
+    if action.target == TargetType::Instance && instance.is_none() {
         output::write_stderr(
             "note: without --instance, conditions on an instance do not match; a list request checks each instance separately\n",
         );
@@ -104,7 +105,7 @@ pub(super) async fn run(arguments: SimulateArgs) -> Result<(), CliError> {
 }
 
 fn find_action(name: &str) -> Result<Action, CliError> {
-    Action::find(name).ok_or_else(|| {
+    Action::find_by_name(name).ok_or_else(|| {
         let names = Action::ALL.iter().flat_map(|action| [action.name, action.alias]);
         let hint = find_nearest_name(name, names).map_or_else(
             || {
@@ -125,10 +126,10 @@ async fn resolve_project_and_instance(
     arguments: &SimulateArgs,
     action: Action,
 ) -> Result<(Option<Project>, Option<Instance>), CliError> {
-    if action.target != Target::Instance && arguments.instance.is_some() {
+    if action.target != TargetType::Instance && arguments.instance.is_some() {
         return Err(CliError::new_refusal(format!("{} does not apply to an instance; omit --instance", action.name)));
     }
-    if action.target == Target::Domain {
+    if action.target == TargetType::Domain {
         if arguments.project.is_some() {
             return Err(CliError::new_refusal(format!("{} applies to the domain; omit --project", action.name)));
         }
@@ -149,7 +150,7 @@ async fn resolve_project_and_instance(
 }
 
 async fn find_single_project(directory: &IdentityDirectory) -> Result<Project, CliError> {
-    let mut all = directory.store.projects_of(&directory.domain.id).await?;
+    let mut all = directory.store.list_projects(&directory.domain.id).await?;
     match (all.pop(), all.is_empty()) {
         (Some(only), true) => Ok(only),
         (last, _) => {
@@ -161,7 +162,7 @@ async fn find_single_project(directory: &IdentityDirectory) -> Result<Project, C
 
 /// Loads the user as a principal with the scope of an access key: the domain and all its projects.
 async fn load_principal(directory: &IdentityDirectory, user: &User) -> Result<Principal, CliError> {
-    let grants = directory.store.grants_of(&user.id).await?;
+    let grants = directory.store.list_grants_of_user(&user.id).await?;
     Ok(Principal {
         user_id: user.id.clone(),
         user_name: user.name.clone(),
@@ -179,7 +180,7 @@ async fn load_principal(directory: &IdentityDirectory, user: &User) -> Result<Pr
 fn parse_grant(stored: StoredGrant) -> Option<Grant> {
     let (policy_name, policy) = match stored.policy {
         StoredPolicy::System { name } => {
-            let policy = system::find(&name).cloned();
+            let policy = system::find_system_policy(&name).cloned();
             (name, policy)
         }
         StoredPolicy::Custom { name, document } => (name, Policy::parse_stored(&document).ok().map(Arc::new)),
@@ -193,7 +194,7 @@ fn parse_grant(stored: StoredGrant) -> Option<Grant> {
     Some(Grant {
         policy,
         policy_name,
-        via: stored.via_group.map_or(GrantPath::User, GrantPath::Group),
+        via: stored.via_group.map_or(GrantSource::User, GrantSource::Group),
         project: stored.project,
     })
 }

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Effects, Style};
-use clew_diagnose::terminal::{display_width, one_line, truncate};
+use clew_diagnose::terminal::{bytes_to_single_line, display_width, truncate_to_width};
 use clew_diagnose::waits::is_wait_state;
 use clew_model::HostPattern;
 use clew_mysql::Snapshot;
@@ -66,7 +66,7 @@ pub(super) fn write_table(snapshot: &mut Snapshot, out: &mut Output) -> io::Resu
         write_line(out, line, &widths, width, if line.is_waiting { style(red) } else { Style::new() })?;
     }
     let summary = &snapshot.summary;
-    let version = one_line(summary.server_version.as_bytes());
+    let version = bytes_to_single_line(summary.server_version.as_bytes());
     writeln!(out, "\n{} sessions on {} {version}", summary.rows, summary.server_flavor)?;
     match lines.iter().filter(|line| line.is_waiting).count() {
         0 => Ok(()),
@@ -79,14 +79,14 @@ fn read_table_lines(snapshot: &mut Snapshot, width: usize) -> io::Result<Vec<Tab
     let mut lines = Vec::new();
     for index in 0..usize::try_from(snapshot.summary.rows).unwrap_or(usize::MAX) {
         let mut row = Vec::new();
-        snapshot.body.write_part(index, 1, &mut row)?;
+        snapshot.body.write_range(index, 1, &mut row)?;
         lines.push(format_session_row(serde_json::from_slice(&row)?, width));
     }
     Ok(lines)
 }
 
 fn format_session_row(row: SessionRow, width: usize) -> TableLine {
-    let text = |text: Option<String>| one_line(text.unwrap_or_default().as_bytes());
+    let text = |text: Option<String>| bytes_to_single_line(text.unwrap_or_default().as_bytes());
     let has_no_state = row.execution_status.as_deref().is_none_or(str::is_empty);
     let state = match row.execution_status {
         // The server reports no state, but an idle session with an open transaction can block others.
@@ -107,9 +107,9 @@ fn format_session_row(row: SessionRow, width: usize) -> TableLine {
             text(Some(row.command)),
             row.state_duration.to_string(),
             // The prefix is omitted to leave room for the object.
-            one_line(state.strip_prefix("Waiting for ").unwrap_or(&state).as_bytes()),
+            bytes_to_single_line(state.strip_prefix("Waiting for ").unwrap_or(&state).as_bytes()),
         ],
-        statement: one_line(head.as_bytes()),
+        statement: bytes_to_single_line(head.as_bytes()),
         is_waiting,
     }
 }
@@ -140,14 +140,14 @@ fn write_line(
 ) -> io::Result<()> {
     let mut text = String::new();
     for ((cell, &width), (name, ..)) in line.cells.iter().zip(widths).zip(TABLE_COLUMNS) {
-        let cell = truncate(cell, width);
+        let cell = truncate_to_width(cell, width);
         let padding = " ".repeat(width.saturating_sub(display_width(&cell)));
         let gap = " ".repeat(COLUMN_GAP_WIDTH);
         let is_numeric = NUMERIC_COLUMNS.contains(&name);
         text.extend(if is_numeric { [&*padding, &*cell, &*gap] } else { [&*cell, &*padding, &*gap] });
     }
     text.push_str(&line.statement);
-    writeln!(out, "{style}{}{style:#}", truncate(text.trim_end(), width))
+    writeln!(out, "{style}{}{style:#}", truncate_to_width(text.trim_end(), width))
 }
 
 #[cfg(test)]

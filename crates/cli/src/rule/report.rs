@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use clew_diagnose::{ProtectedAccounts, SpareReason, Verdict, changed_tables, to_valid_utf8};
+use clew_diagnose::{ExclusionReason, KillVerdict, ProtectedAccounts, parse_changed_tables, to_valid_utf8};
 use clew_model::Session;
 use serde_json::{Value, json};
 
@@ -19,7 +19,7 @@ pub(super) struct RuleReport<'a> {
     /// Sessions that would be killed, each with the index of the first matching rule.
     killed: Vec<(usize, &'a Session)>,
     /// Sessions that match a rule but are spared, each with the index of the first matching rule.
-    spared: Vec<(usize, &'a Session, SpareReason)>,
+    spared: Vec<(usize, &'a Session, ExclusionReason)>,
 }
 
 impl<'a> RuleReport<'a> {
@@ -27,10 +27,10 @@ impl<'a> RuleReport<'a> {
         let (mut killed, mut spared) = (Vec::new(), Vec::new());
         for session in sessions {
             // The first matching rule decides, because the reason for sparing a session does not depend on the rule.
-            let mut verdicts = rules.iter().map(|rule| rule.rule.evaluate(session, protected)).enumerate();
-            match verdicts.find(|(_, verdict)| *verdict != Verdict::Unmatched) {
-                Some((rule, Verdict::Killed)) => killed.push((rule, session)),
-                Some((rule, Verdict::Spared(reason))) => spared.push((rule, session, reason)),
+            let mut verdicts = rules.iter().map(|rule| rule.rule.evaluate_session(session, protected)).enumerate();
+            match verdicts.find(|(_, verdict)| *verdict != KillVerdict::Unmatched) {
+                Some((rule, KillVerdict::Killed)) => killed.push((rule, session)),
+                Some((rule, KillVerdict::Excluded(reason))) => spared.push((rule, session, reason)),
                 _ => {}
             }
         }
@@ -53,7 +53,7 @@ impl<'a> RuleReport<'a> {
             text.push('\n');
         }
         if !self.spared.is_empty() {
-            let row = |(rule, session, reason): &(usize, &Session, SpareReason)| {
+            let row = |(rule, session, reason): &(usize, &Session, ExclusionReason)| {
                 self.format_table_row(*rule, session, describe_spare_reason(*reason).to_owned())
             };
             let rows = self.spared.iter().map(row);
@@ -93,7 +93,7 @@ impl<'a> RuleReport<'a> {
             json!({ "name": rule.name, "killed": killed, "spared": spared })
         };
         let killed = |(rule, session): &(usize, &Session)| self.session_to_json(*rule, session, None);
-        let spared = |(rule, session, reason): &(usize, &Session, SpareReason)| {
+        let spared = |(rule, session, reason): &(usize, &Session, ExclusionReason)| {
             self.session_to_json(*rule, session, Some(*reason))
         };
         json!({
@@ -114,7 +114,7 @@ impl<'a> RuleReport<'a> {
     /// The decision depends on the engine if the session changes a table and the rule does not include unsafe kills.
     fn depends_on_storage_engine(&self, rule: usize, session: &Session) -> bool {
         let opted_in = self.rules.get(rule).is_some_and(|rule| rule.include_unsafe);
-        let changes = |statement| changed_tables(statement, session.database.as_deref()).is_some();
+        let changes = |statement| parse_changed_tables(statement, session.database.as_deref()).is_some();
         !opted_in && session.statement.as_deref().is_some_and(changes)
     }
 
@@ -135,7 +135,7 @@ impl<'a> RuleReport<'a> {
         ]
     }
 
-    fn session_to_json(&self, rule: usize, session: &Session, reason: Option<SpareReason>) -> Value {
+    fn session_to_json(&self, rule: usize, session: &Session, reason: Option<ExclusionReason>) -> Value {
         let mut json = json!({
             "rule": self.rule_name(rule), "session_id": session.id, "user": to_valid_utf8(&session.user), "host": to_valid_utf8(&session.host),
             "database_name": session.database.as_deref().map(to_valid_utf8), "command": to_valid_utf8(&session.command),
@@ -164,10 +164,10 @@ fn format_statement(session: &Session) -> String {
     }
 }
 
-fn describe_spare_reason(reason: SpareReason) -> &'static str {
+fn describe_spare_reason(reason: ExclusionReason) -> &'static str {
     match reason {
-        SpareReason::Internal => "internal: a server thread",
-        SpareReason::Protected => "protected: sessions of the account are never killed",
-        SpareReason::Terminating => "dying: the session was already killed",
+        ExclusionReason::Internal => "internal: a server thread",
+        ExclusionReason::Protected => "protected: sessions of the account are never killed",
+        ExclusionReason::Terminating => "dying: the session was already killed",
     }
 }

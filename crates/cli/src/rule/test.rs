@@ -50,7 +50,7 @@ pub(super) fn run(arguments: &RuleTestArgs) -> Result<(), CliError> {
         .map_err(|message| file_error(&arguments.rules, &message))?;
     let sessions = snapshot_file::parse_sessions(&read_file(&arguments.snapshot)?)
         .map_err(|message| file_error(&arguments.snapshot, &message))?;
-    let protected = ProtectedAccounts::default().with(arguments.protected.iter().map(String::as_str));
+    let protected = ProtectedAccounts::default().with_accounts(arguments.protected.iter().map(String::as_str));
     let report = report::RuleReport::new(&rules, &sessions, &protected);
     arguments.format.print(|| report.render_text(), || report.to_json())
 }

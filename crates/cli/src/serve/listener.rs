@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use clew_api::Tls;
+use clew_api::TlsConfig;
 use tokio::net::{TcpListener, lookup_host};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::spawn_blocking;
@@ -46,10 +46,10 @@ fn listen_error(listen: &str, error: &std::io::Error) -> CliError {
 
 impl TlsSettings {
     /// Loads the certificate and its private key. Returns `None` if TLS is disabled.
-    pub(super) fn load_certificate(&self) -> Result<Option<Tls>, CliError> {
+    pub(super) fn load_certificate(&self) -> Result<Option<TlsConfig>, CliError> {
         match (self.cert.as_os_str().is_empty(), self.key.as_os_str().is_empty()) {
             (true, true) => Ok(None),
-            (false, false) => Tls::load(&self.cert, &self.key).map(Some).map_err(|error| {
+            (false, false) => TlsConfig::load(&self.cert, &self.key).map(Some).map_err(|error| {
                 CliError::new_refusal(error.to_string()).with_fix("set the files with --tls-cert and --tls-key")
             }),
             (false, true) => Err(CliError::new_refusal("the TLS certificate has no private key")
@@ -61,11 +61,11 @@ impl TlsSettings {
 }
 
 /// Spawns tasks that reload the certificate when its files change and on SIGHUP.
-pub(super) fn watch_certificate(tls: &Tls, shutdown: &CancellationToken) -> Result<(), CliError> {
+pub(super) fn watch_certificate(tls: &TlsConfig, shutdown: &CancellationToken) -> Result<(), CliError> {
     tls.warn_if_key_is_world_readable();
     let mut hangup = signal(SignalKind::hangup())
         .map_err(|error| CliError::new_failure(format!("could not listen for signals: {error}")))?;
-    tokio::spawn(tls.clone().poll_files(CERTIFICATE_POLL_INTERVAL, shutdown.clone()));
+    tokio::spawn(tls.clone().poll_and_reload_files(CERTIFICATE_POLL_INTERVAL, shutdown.clone()));
     let tls = tls.clone();
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {

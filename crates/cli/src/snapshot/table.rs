@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use clew_diagnose::terminal::{self, truncate};
+use clew_diagnose::terminal::{self, truncate_to_width};
 use clew_model::{COLUMNS, DETAIL_COLUMNS};
 use clew_mysql::Snapshot;
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, presets};
@@ -71,7 +71,7 @@ pub(crate) fn write_table(snapshot: &mut Snapshot, detailed: bool, out: &mut Out
         writeln!(out, "{}", line.trim_end())?;
     }
     let summary = &snapshot.summary;
-    let version = terminal::one_line(summary.server_version.as_bytes());
+    let version = terminal::bytes_to_single_line(summary.server_version.as_bytes());
     writeln!(out, "\n{} sessions on {} {version}", summary.rows, summary.server_flavor)
 }
 
@@ -140,5 +140,5 @@ fn cell_alignment(is_number: bool) -> CellAlignment {
 fn to_truncated_line(text: &str, width: usize) -> String {
     // The limit is larger than the width, because `one_line` collapses white space.
     let head: String = text.chars().take(8 * width).collect();
-    truncate(&terminal::one_line(head.as_bytes()), width)
+    truncate_to_width(&terminal::bytes_to_single_line(head.as_bytes()), width)
 }

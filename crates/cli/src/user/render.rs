@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use clew_store::{Group, KeyRecord, StoredGrant, StoredPolicy, User};
+use clew_store::{AccessKeyRecord, Group, StoredGrant, StoredPolicy, User};
 use serde_json::{Value, json};
 
 use crate::error::CliError;
@@ -15,27 +15,27 @@ use crate::text_table::{self, format_yes_no};
 pub(super) struct UserAccess {
     groups: Vec<Group>,
     grants: Vec<(StoredGrant, Option<String>)>,
-    keys: Vec<KeyRecord>,
+    keys: Vec<AccessKeyRecord>,
 }
 
 impl UserAccess {
     pub(super) async fn load(directory: &IdentityDirectory, user: &User) -> Result<Self, CliError> {
         let store = &directory.store;
         let mut groups = Vec::new();
-        for group in store.groups_of(&directory.domain.id).await? {
-            if store.members_of(&group.id).await?.iter().any(|member| member.id == user.id) {
+        for group in store.list_groups(&directory.domain.id).await? {
+            if store.list_group_members(&group.id).await?.iter().any(|member| member.id == user.id) {
                 groups.push(group);
             }
         }
         let mut grants = Vec::new();
-        for grant in store.grants_of(&user.id).await? {
+        for grant in store.list_grants_of_user(&user.id).await? {
             let project = match &grant.project {
-                Some(id) => store.project(id).await?.map(|project| project.name),
+                Some(id) => store.find_project(id).await?.map(|project| project.name),
                 None => None,
             };
             grants.push((grant, project));
         }
-        Ok(Self { groups, grants, keys: store.keys_of(&user.id).await? })
+        Ok(Self { groups, grants, keys: store.list_access_keys(&user.id).await? })
     }
 }
 

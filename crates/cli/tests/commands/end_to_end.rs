@@ -3,7 +3,7 @@
 use std::process::Stdio;
 
 use clew_client::Credentials;
-use clew_model::{InstanceFilter, Page, ProjectId};
+use clew_model::{InstanceFilter, Pagination, ProjectId};
 use clew_testkit::{FakeOptions, FakeServer};
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
@@ -166,7 +166,7 @@ async fn created_keys_sign_requests_until_revoked() {
         };
         let client = clew_client::Client::builder(&api.endpoint).credentials(credentials).project(project.clone());
         let client = client.build().unwrap();
-        match client.list_instances(&InstanceFilter::default(), Page::default()).await {
+        match client.list_instances(&InstanceFilter::default(), Pagination::default()).await {
             Ok(_) => None,
             Err(error) => Some(error.http_status().unwrap()),
         }

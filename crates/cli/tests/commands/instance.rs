@@ -3,7 +3,9 @@
 use std::net::Ipv4Addr;
 use std::path::Path;
 
-use clew_testkit::{FakeOptions, FakeServer, Flavor, GreetingId, Rewrite, RewritingProxy, Server, ServerOptions};
+use clew_testkit::{
+    ConnectionIdRewrite, FakeOptions, FakeServer, Flavor, Rewrite, RewritingProxy, Server, ServerOptions,
+};
 
 use crate::run::{CommandOutput, initialise, run};
 
@@ -106,7 +108,7 @@ async fn proxy_with_rewritten_connection_ids_is_reported(flavor: Flavor) {
     let dir = folder.path().join("data");
     initialise(&dir).await;
     let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
-    let rewrite = Rewrite { greeting_id: GreetingId::From(7000), ..Rewrite::default() };
+    let rewrite = Rewrite { greeting_id: ConnectionIdRewrite::From(7000), ..Rewrite::default() };
     let proxy = RewritingProxy::start((Ipv4Addr::LOCALHOST, server.port()).into(), rewrite).await.unwrap();
     assert_eq!(instance(&dir, &["add", "--name", "shop", "--node", &proxy.url("root")]).await.code, Some(0));
     for shown in [run(&["doctor", &proxy.url("root")]).await, instance(&dir, &["check", "shop"]).await] {

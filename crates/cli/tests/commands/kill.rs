@@ -52,9 +52,9 @@ async fn running_statement(server: &Server, id: u64) -> Option<Option<String>> {
 /// Session `a` has changed rows, and session `b` waits for one of them.
 async fn kill_previews_its_impact(flavor: Flavor) {
     let server = start_server(flavor).await;
-    let scenario = Scenario::all(flavor).into_iter().find(|scenario| scenario.name == "a row").unwrap();
+    let scenario = Scenario::all_for_flavor(flavor).into_iter().find(|scenario| scenario.name == "a row").unwrap();
     let built = scenario.build(&server).await.unwrap();
-    let (blocker, waiter) = (built.ids()["a"], built.ids()["b"]);
+    let (blocker, waiter) = (built.thread_ids()["a"], built.thread_ids()["b"]);
     let (id, gone) = (blocker.to_string(), "4000000000");
 
     let shown = run(&["kill", &server.url(), &id, gone, &id, "--dry-run"]).await;
@@ -98,7 +98,7 @@ async fn kill_previews_its_impact(flavor: Flavor) {
     // A missing session is not a failure.
     let again = run(&["kill", &server.url(), &id]).await;
     assert_eq!((again.code, again.stdout), (Some(0), format!("session {blocker}: already terminated\n")));
-    built.clear(&server).await.unwrap();
+    built.tear_down(&server).await.unwrap();
 }
 
 #[tokio::test]
@@ -113,9 +113,9 @@ async fn kill_previews_its_impact_on_a_mysql_server() {
 
 async fn preview_lists_risks_and_surviving_root_blockers(flavor: Flavor) {
     let server = start_server(flavor).await;
-    let scenario = Scenario::all(flavor).into_iter().find(|scenario| scenario.name == "a row").unwrap();
+    let scenario = Scenario::all_for_flavor(flavor).into_iter().find(|scenario| scenario.name == "a row").unwrap();
     let built = scenario.build(&server).await.unwrap();
-    let (blocker, waiter) = (built.ids()["a"], built.ids()["b"]);
+    let (blocker, waiter) = (built.thread_ids()["a"], built.thread_ids()["b"]);
     server.run(&["CREATE TABLE shop.log (id INT) ENGINE = MyISAM"]).await.unwrap();
     let mut holder = open_session(&server, "root").await;
     holder.execute("LOCK TABLES shop.log READ").await.unwrap();

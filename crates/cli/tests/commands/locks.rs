@@ -12,9 +12,9 @@ async fn lock_wait_is_shown_in_every_format(flavor: Flavor) {
     assert_eq!(output.code, Some(0), "{output:?}");
     assert!(output.stdout.starts_with("No session waits for a lock on 127.0.0.1:"), "{output:?}");
 
-    let scenario = Scenario::all(flavor).into_iter().find(|scenario| scenario.name == "a row").unwrap();
+    let scenario = Scenario::all_for_flavor(flavor).into_iter().find(|scenario| scenario.name == "a row").unwrap();
     let built = scenario.build(&server).await.unwrap();
-    let (blocker, waiter) = (built.ids()["a"], built.ids()["b"]);
+    let (blocker, waiter) = (built.thread_ids()["a"], built.thread_ids()["b"]);
 
     let tree = run(&["locks", &server.url()]).await;
     assert_eq!(tree.code, Some(0), "{tree:?}");
@@ -46,7 +46,7 @@ async fn lock_wait_is_shown_in_every_format(flavor: Flavor) {
         assert!(masked.stdout.contains("UPDATE t SET v = ? WHERE id = ?"), "{masked:?}");
         assert!(!masked.stdout.contains("id = 1"), "{masked:?}");
     }
-    built.clear(&server).await.unwrap();
+    built.tear_down(&server).await.unwrap();
 }
 
 #[tokio::test]
@@ -63,7 +63,7 @@ async fn lock_wait_is_shown_in_every_format_on_a_mysql_server() {
 async fn idle_root_blockers_show_their_last_statement_on_a_mysql_server() {
     let server = Server::start(Flavor::MySql, &ServerOptions::default()).await.unwrap();
     let two = |scenario: &Scenario| scenario.name == "two readers in the way of one writer";
-    let scenario = Scenario::all(Flavor::MySql).into_iter().find(two).unwrap();
+    let scenario = Scenario::all_for_flavor(Flavor::MySql).into_iter().find(two).unwrap();
     let built = scenario.build(&server).await.unwrap();
     let tree = run(&["locks", &server.url()]).await;
     let ran = "ran: SELECT * FROM t WHERE id = 1 LOCK IN SHARE MODE";
@@ -72,7 +72,7 @@ async fn idle_root_blockers_show_their_last_statement_on_a_mysql_server() {
         tree.stdout.contains("1 session waits on 127.0.0.1:") && tree.stdout.contains("blocked by 2 root blockers"),
         "{tree:?}"
     );
-    built.clear(&server).await.unwrap();
+    built.tear_down(&server).await.unwrap();
 }
 
 #[tokio::test]

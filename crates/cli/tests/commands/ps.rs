@@ -8,9 +8,10 @@ use crate::run::run;
 #[tokio::test]
 async fn sessions_fit_the_terminal_width_on_a_mysql_server() {
     let server = Server::start(Flavor::MySql, &ServerOptions::default()).await.unwrap();
-    let scenario = Scenario::all(Flavor::MySql).into_iter().find(|scenario| scenario.name == "a row").unwrap();
+    let scenario =
+        Scenario::all_for_flavor(Flavor::MySql).into_iter().find(|scenario| scenario.name == "a row").unwrap();
     let built = scenario.build(&server).await.unwrap();
-    let (blocker, waiter) = (built.ids()["a"], built.ids()["b"]);
+    let (blocker, waiter) = (built.thread_ids()["a"], built.thread_ids()["b"]);
 
     let table = run(&["ps", &server.url()]).await;
     assert_eq!((table.code, table.stderr.as_str()), (Some(0), ""), "{table:?}");
@@ -42,7 +43,7 @@ async fn sessions_fit_the_terminal_width_on_a_mysql_server() {
     });
     let has = |key: &str, value: &str| sessions.iter().any(|session| session[key] == value);
     assert!(has("user", "event_scheduler") && reads_itself, "{everybody}");
-    built.clear(&server).await.unwrap();
+    built.tear_down(&server).await.unwrap();
 }
 
 #[tokio::test]

@@ -94,7 +94,7 @@ async fn interrupt_aborts_the_read() {
     let output = tokio::time::timeout(Duration::from_mins(1), child.wait_with_output()).await.unwrap().unwrap();
     assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(130), b"interrupted\n".as_slice()));
     // The session of the statement cannot be identified, so none is killed.
-    assert_eq!(fake.kills(), 0);
+    assert_eq!(fake.kill_count(), 0);
 }
 
 #[tokio::test]
@@ -151,9 +151,10 @@ async fn password_is_read_from_the_environment() {
 #[tokio::test]
 async fn detail_columns_follow_the_api_columns_on_a_mysql_server() {
     let server = Server::start(Flavor::MySql, &ServerOptions::default()).await.unwrap();
-    let scenario = Scenario::all(Flavor::MySql).into_iter().find(|scenario| scenario.name == "a row").unwrap();
+    let scenario =
+        Scenario::all_for_flavor(Flavor::MySql).into_iter().find(|scenario| scenario.name == "a row").unwrap();
     let built = scenario.build(&server).await.unwrap();
-    let (blocker, waiter) = (built.ids()["a"], built.ids()["b"]);
+    let (blocker, waiter) = (built.thread_ids()["a"], built.thread_ids()["b"]);
     let url = server.url();
     let detailed = async |more: &[&str]| {
         let output = run(&[&["snapshot", &url, "--detail"], more].concat()).await;
@@ -189,5 +190,5 @@ async fn detail_columns_follow_the_api_columns_on_a_mysql_server() {
         let masked = detailed(&["--format", format, "--mask"]).await;
         assert!(masked.contains("a row of shop.t (PRIMARY)") && !masked.contains("row 1"), "{masked}");
     }
-    built.clear(&server).await.unwrap();
+    built.tear_down(&server).await.unwrap();
 }

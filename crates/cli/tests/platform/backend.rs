@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use clew_store::Location;
+use clew_store::StoreLocation;
 use clew_testkit::{Nginx, PostgreSql, S3Server};
 use sqlx::{Connection as _, PgConnection};
 
@@ -45,7 +45,7 @@ impl Backend {
         vec![
             ("CLEW_DATA_DIR", self.dir.clone().into()),
             ("CLEW_METADATA", self.metadata.url().into()),
-            ("CLEW_RESULTS", format!("s3://{}/clew", S3Server::BUCKET).into()),
+            ("CLEW_RESULTS", format!("s3://{}/clew", S3Server::BUCKET_NAME).into()),
             ("AWS_ENDPOINT_URL", self.results.endpoint().into()),
             ("AWS_REGION", "us-east-1".into()),
             ("AWS_ACCESS_KEY_ID", key.into()),
@@ -53,8 +53,8 @@ impl Backend {
         ]
     }
 
-    pub(crate) fn location(&self) -> Location {
-        Location { data_dir: self.dir.clone(), metadata_url: Some(self.metadata.url().parse().unwrap()) }
+    pub(crate) fn location(&self) -> StoreLocation {
+        StoreLocation { data_dir: self.dir.clone(), metadata_url: Some(self.metadata.url().parse().unwrap()) }
     }
 
     pub(crate) async fn connect(&self) -> PgConnection {

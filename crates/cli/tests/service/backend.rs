@@ -5,7 +5,7 @@ use std::future::{Ready, ready};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use clew_store::Location;
+use clew_store::StoreLocation;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, SqliteConnection};
 
@@ -40,7 +40,7 @@ impl Backend {
         vec![("CLEW_DATA_DIR", self.dir.clone().into())]
     }
 
-    pub(crate) fn location(&self) -> Location {
+    pub(crate) fn location(&self) -> StoreLocation {
         (&self.dir).into()
     }
 

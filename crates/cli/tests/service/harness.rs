@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clew_client::{Client, Credentials};
 use clew_model::{AccessKeyId, InstanceId, NodeId, ProjectId};
-use clew_store::Location;
+use clew_store::StoreLocation;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -59,7 +59,7 @@ impl Home {
     }
 
     /// Location of the store.
-    pub(crate) fn location(&self) -> Location {
+    pub(crate) fn location(&self) -> StoreLocation {
         self.backend.location()
     }
 

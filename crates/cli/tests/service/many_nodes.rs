@@ -42,7 +42,7 @@ async fn register(home: &Home, urls: &[String]) -> Vec<Node> {
             tags: vec![],
             nodes: urls.iter().enumerate().map(node).collect(),
         };
-        let added = store.add_instance(&Origin::local("test"), instance).await.unwrap();
+        let added = store.add_instance(&Origin::for_local_account("test"), instance).await.unwrap();
         nodes.extend(added.nodes.into_iter().map(|node| (added.id.clone(), node.id)));
     }
     nodes
@@ -98,7 +98,7 @@ async fn a_thousand_nodes_are_collected_in_bounded_memory() {
     let options = FakeOptions { sessions: SESSIONS as u64, transactions: 5, fault: Fault::None };
     let fleet = FakeFleet::start(NODES, options).await.unwrap();
     let home = Home::new().await;
-    let urls: Vec<_> = fleet.nodes().iter().map(FakeServer::url).collect();
+    let urls: Vec<_> = fleet.servers().iter().map(FakeServer::url).collect();
     let nodes = register(&home, &urls).await;
     let serving = serve(&home, UNLIMITED).await;
     let client = home.client(&serving);
@@ -108,20 +108,20 @@ async fn a_thousand_nodes_are_collected_in_bounded_memory() {
     let accepted = start.elapsed();
     wait_for_completion(&serving, NODES).await;
     println!("{NODES} nodes: accepted after {accepted:.2?}, ended after {:.2?}", start.elapsed());
-    println!("peak {} KiB, {} connections at most", serving.peak_kib(), fleet.most_connections());
+    println!("peak {} KiB, {} connections at most", serving.peak_kib(), fleet.max_open_connections());
 
     for (node, id) in requested.iter().step_by(50) {
         assert_eq!(count_rows(&client, node, id).await, SESSIONS);
     }
     assert_eq!((tasks(&serving, "finished").await, tasks(&serving, "error").await), (NODES, 0), "{}", home.log());
-    assert_eq!(fleet.connections_taken(), NODES as u64);
+    assert_eq!(fleet.accepted_connections(), NODES as u64);
     assert!(
-        fleet.most_connections() <= backend::WORKERS * (64 + 256),
+        fleet.max_open_connections() <= backend::WORKERS * (64 + 256),
         "{} connections at once",
-        fleet.most_connections()
+        fleet.max_open_connections()
     );
     assert!(serving.peak_kib() < LIMIT_KIB, "{} KiB", serving.peak_kib());
-    while fleet.connections() > 0 {
+    while fleet.open_connections() > 0 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -133,7 +133,7 @@ async fn a_hundred_hung_nodes_do_not_delay_others() {
         FakeFleet::start(HUNG, FakeOptions { fault: Fault::NoGreeting, ..FakeOptions::default() }).await.unwrap();
     let healthy = FakeServer::start(FakeOptions::default()).await.unwrap();
     let home = Home::new().await;
-    let urls: Vec<_> = hung.nodes().iter().chain([&healthy]).map(FakeServer::url).collect();
+    let urls: Vec<_> = hung.servers().iter().chain([&healthy]).map(FakeServer::url).collect();
     let mut nodes = register(&home, &urls).await;
     let healthy = nodes.pop().unwrap();
     // With these timeouts the collections of hung nodes outlast the test.
@@ -149,10 +149,10 @@ async fn a_hundred_hung_nodes_do_not_delay_others() {
     for ((instance, node), id) in &stuck {
         assert_eq!(client.collection_status(instance, node, id).await.unwrap(), CollectionStatus::Running);
     }
-    while hung.connections() < HUNG as u64 {
+    while hung.open_connections() < HUNG as u64 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    assert_eq!(hung.most_connections(), HUNG as u64);
+    assert_eq!(hung.max_open_connections(), HUNG as u64);
 }
 
 #[tokio::test]

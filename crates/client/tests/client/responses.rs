@@ -1,14 +1,14 @@
 //! Error responses, invalid responses, and invalid configurations of the client.
 
 use clew_client::{Client, ClientError, Credentials};
-use clew_model::{InstanceFilter, Page};
+use clew_model::{InstanceFilter, Pagination};
 
 use crate::loopback_server::{
     Reply, Server, access_key, builder, client, fast_settings, instance, node, project, request_id,
 };
 
 async fn list(client: &Client) -> Result<clew_client::InstanceList, ClientError> {
-    client.list_instances(&InstanceFilter::default(), Page::default()).await
+    client.list_instances(&InstanceFilter::default(), Pagination::default()).await
 }
 
 #[tokio::test]

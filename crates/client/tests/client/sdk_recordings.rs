@@ -7,7 +7,7 @@ use std::path::Path;
 
 use clew_client::{Client, Credentials, SelectionRequest};
 use clew_iam::signature::{self, Authorization, RequestToSign, SignatureError};
-use clew_model::{InstanceFilter, Language, Page, Tag};
+use clew_model::{InstanceFilter, Language, Pagination, Tag};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -75,12 +75,12 @@ impl Signed {
             path: &self.path,
             query: &self.query,
             headers: &self.headers,
-            body_sha256: signature::body_sha256(request.body.as_bytes()),
+            body_sha256: signature::hash_body(request.body.as_bytes()),
         }
     }
 
     fn verify(&self, request: &Request) -> Result<(), SignatureError> {
-        signature::verify(&self.authorization, &self.to_sign(request), &SECRET_KEY.into(), self.now)
+        signature::verify_signature(&self.authorization, &self.to_sign(request), &SECRET_KEY.into(), self.now)
     }
 }
 
@@ -99,7 +99,7 @@ fn recorded_requests_verify_and_have_the_same_signature() {
         let secret = SecretString::from(recorded.secret_key.as_str());
         let date = &recorded.headers["x-sdk-date"];
         let key = &signed.authorization.access_key;
-        let ours = signature::sign(&signed.to_sign(&request), &names, date, key, &secret);
+        let ours = signature::sign_request(&signed.to_sign(&request), &names, date, key, &secret);
         assert_eq!(ours, recorded.headers["authorization"], "{name}");
 
         let altered = Request { body: format!("{} ", recorded.body), ..request };
@@ -208,7 +208,7 @@ async fn read_requests_equal_those_of_the_sdk() {
         readonly_private_ip: None,
         tags: vec![Tag { key: "env".into(), value: "a b".into() }, Tag { key: "team".into(), value: "x+y".into() }],
     };
-    client(&server).list_instances(&filter, Page { offset: 20, limit: 10 }).await.unwrap();
+    client(&server).list_instances(&filter, Pagination { offset: 20, limit: 10 }).await.unwrap();
     assert_same(server.requests().last().unwrap(), "list-filtered");
 }
 
@@ -221,7 +221,7 @@ async fn temporary_key_signs_its_security_token() {
         security_token: Some("a+temporary/token==".into()),
     };
     let client = builder(&server).credentials(credentials).build().unwrap();
-    client.list_instances(&InstanceFilter::default(), Page::default()).await.unwrap();
+    client.list_instances(&InstanceFilter::default(), Pagination::default()).await.unwrap();
     let sent = &server.requests()[0];
     let recorded = Recorded::read("list-with-a-temporary-key").as_request();
     assert_eq!(Signed::of(sent).authorization.signed_headers, Signed::of(&recorded).authorization.signed_headers);

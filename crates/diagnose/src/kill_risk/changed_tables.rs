@@ -51,7 +51,7 @@ pub struct ChangedTables {
 ///
 /// Returns `None` if the statement does not modify tables.
 #[must_use]
-pub fn changed_tables(statement: &[u8], database: Option<&[u8]>) -> Option<ChangedTables> {
+pub fn parse_changed_tables(statement: &[u8], database: Option<&[u8]>) -> Option<ChangedTables> {
     let head = statement.get(..MAX_PARSED_BYTES).unwrap_or(statement);
     let (tokens, reached_end) = tokenize_code(head, MAX_PARSED_TOKENS);
     let mut parser = ChangedTablesParser {
@@ -361,7 +361,7 @@ mod tests {
 
     /// Formats the leading keywords, the tables as `schema.name`, and `…` if the list is incomplete.
     fn format_changed_tables(statement: &str) -> String {
-        let Some(changed) = changed_tables(statement.as_bytes(), Some(b"db")) else { return "none".to_owned() };
+        let Some(changed) = parse_changed_tables(statement.as_bytes(), Some(b"db")) else { return "none".to_owned() };
         let names =
             changed.tables.iter().map(|table| format!("{}.{}", table.schema.as_deref().unwrap_or("?"), table.name));
         let names = names.chain((!changed.is_complete).then(|| "…".to_owned()));
@@ -430,19 +430,19 @@ mod tests {
 
     #[test]
     fn table_without_schema_is_reported_without_schema() {
-        let changed = changed_tables(b"INSERT INTO t VALUES (1)", None).unwrap();
+        let changed = parse_changed_tables(b"INSERT INTO t VALUES (1)", None).unwrap();
         assert_eq!(changed.tables, [TableRef { schema: None, name: "t".into() }]);
     }
 
     #[test]
     fn long_lists_and_truncated_statements_are_incomplete() {
         let names = (0..40).map(|at| format!("t{at}")).collect::<Vec<_>>().join(", ");
-        let changed = changed_tables(format!("OPTIMIZE TABLE {names}").as_bytes(), Some(b"db")).unwrap();
+        let changed = parse_changed_tables(format!("OPTIMIZE TABLE {names}").as_bytes(), Some(b"db")).unwrap();
         assert_eq!((changed.tables.len(), changed.is_complete), (MAX_REPORTED_TABLES, false));
         let padding = "x".repeat(MAX_PARSED_BYTES);
         let truncated = format!("OPTIMIZE TABLE a /* {padding} */, b");
-        assert!(!changed_tables(truncated.as_bytes(), Some(b"db")).unwrap().is_complete);
+        assert!(!parse_changed_tables(truncated.as_bytes(), Some(b"db")).unwrap().is_complete);
         let long = format!("INSERT INTO t VALUES ('{padding}')");
-        assert!(changed_tables(long.as_bytes(), Some(b"db")).unwrap().is_complete);
+        assert!(parse_changed_tables(long.as_bytes(), Some(b"db")).unwrap().is_complete);
     }
 }

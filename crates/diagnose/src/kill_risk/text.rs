@@ -5,7 +5,7 @@ use std::fmt;
 use clew_model::Language;
 
 use super::{KillRisk, TableAtRisk};
-use crate::terminal::one_line;
+use crate::terminal::bytes_to_single_line;
 
 /// Maximum number of tables named in a description. Further tables are only counted.
 const MAX_NAMED_TABLES: usize = 5;
@@ -97,10 +97,10 @@ impl fmt::Display for KillRisk {
 impl fmt::Display for TableAtRisk {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(schema) = &self.table.schema {
-            write!(out, "{}.", one_line(schema.as_bytes()))?;
+            write!(out, "{}.", bytes_to_single_line(schema.as_bytes()))?;
         }
-        out.write_str(&one_line(self.table.name.as_bytes()))?;
-        self.engine.as_deref().map_or(Ok(()), |engine| write!(out, " ({})", one_line(engine.as_bytes())))
+        out.write_str(&bytes_to_single_line(self.table.name.as_bytes()))?;
+        self.engine.as_deref().map_or(Ok(()), |engine| write!(out, " ({})", bytes_to_single_line(engine.as_bytes())))
     }
 }
 

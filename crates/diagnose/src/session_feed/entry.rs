@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use clew_model::{COLUMNS, Cell, DETAIL_COLUMNS, Session, SessionRow};
 
-use super::{ELAPSED_COLUMNS, MAX_STATEMENT_BYTES, SampledSession};
-use crate::template::template;
+use super::{ELAPSED_COLUMN_INDEXES, MAX_STATEMENT_BYTES, SampledSession};
+use crate::template::build_template;
 use crate::text::to_valid_utf8;
 
 // Indexes of columns with special handling.
@@ -40,7 +40,7 @@ pub(super) struct SessionEntry {
     cells: [CellValue; COLUMN_COUNT],
     cell_versions: [u32; COLUMN_COUNT],
     /// Unix timestamp in milliseconds of the sample from which each cell of [`ELAPSED_COLUMNS`] was stored.
-    stored_at: [i64; ELAPSED_COLUMNS.len()],
+    stored_at: [i64; ELAPSED_COLUMN_INDEXES.len()],
     waits_for_masked: Option<Box<str>>,
 }
 
@@ -53,7 +53,7 @@ impl SessionEntry {
             changed_version: version,
             cells,
             cell_versions: [version; COLUMN_COUNT],
-            stored_at: [at; ELAPSED_COLUMNS.len()],
+            stored_at: [at; ELAPSED_COLUMN_INDEXES.len()],
             waits_for_masked: sample.masked_waits_for.as_deref().map(Box::from),
         }
     }
@@ -73,13 +73,13 @@ impl SessionEntry {
         // The template is the most expensive cell and is computed only for new statements.
         let template =
             if same_statement { self.cells.get(TEMPLATE_COLUMN).cloned() } else { Some(build_template_cell(sample)) };
-        set_cell(&mut new_cells, TEMPLATE_COLUMN, template.unwrap_or(CellValue::Empty));
+        set_cell(&mut new_cells, TEMPLATE_COLUMN, build_template.unwrap_or(CellValue::Empty));
         let differs = |column: usize| self.cells.get(column) != new_cells.get(column);
         // A new state, command or statement restarts the duration, even if the duration has the expected value.
         let restarted = [STATE_COLUMN, COMMAND_COLUMN, STATEMENT_COLUMN].into_iter().any(differs);
         let columns = self.cells.iter_mut().zip(&mut self.cell_versions).zip(new_cells).enumerate();
         for (column, ((old, changed), new)) in columns {
-            let stored_at = match ELAPSED_COLUMNS.iter().position(|running| *running == column) {
+            let stored_at = match ELAPSED_COLUMN_INDEXES.iter().position(|running| *running == column) {
                 Some(index) => self.stored_at.get_mut(index),
                 None => None,
             };
@@ -136,7 +136,7 @@ impl SessionEntry {
             None | Some(CellValue::Empty) => out.push_str("null"),
             Some(CellValue::Text(text)) => write_json_string(out, Some(&**text)),
             Some(CellValue::Number(number)) => {
-                let running = ELAPSED_COLUMNS.iter().position(|running| *running == column);
+                let running = ELAPSED_COLUMN_INDEXES.iter().position(|running| *running == column);
                 let passed =
                     running.and_then(|index| self.stored_at.get(index)).map_or(0, |stored_at| (at - stored_at) / 1000);
                 let _ = write!(out, "{}", number.saturating_add_signed(passed));
@@ -172,7 +172,7 @@ fn build_cells(sample: &SampledSession) -> [CellValue; COLUMN_COUNT] {
 fn build_template_cell(sample: &SampledSession) -> CellValue {
     let statement = sample.session.statement.as_deref();
     statement.map_or(CellValue::Empty, |statement| {
-        CellValue::Text(to_valid_utf8(&template(truncate_statement(statement))).into())
+        CellValue::Text(to_valid_utf8(&build_template(truncate_statement(statement))).into())
     })
 }
 

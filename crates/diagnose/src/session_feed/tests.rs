@@ -25,7 +25,7 @@ fn parse_json(text: &str) -> Value {
 }
 
 fn delta_since(list: &SessionFeed, version: u32, masked: bool) -> Value {
-    parse_json(&format!("{{{}}}", list.delta(version, masked).unwrap()))
+    parse_json(&format!("{{{}}}", list.delta_json(version, masked).unwrap()))
 }
 
 #[test]
@@ -33,7 +33,10 @@ fn column_indexes_match_the_column_list() {
     let columns = column_keys();
     assert_eq!(columns.len(), entry::COLUMN_COUNT);
     let at = |column: usize| columns[column];
-    assert_eq!(ELAPSED_COLUMNS.map(at), ["state_duration", "transaction_duration", "transaction_lock_wait_time"]);
+    assert_eq!(
+        ELAPSED_COLUMN_INDEXES.map(at),
+        ["state_duration", "transaction_duration", "transaction_lock_wait_time"]
+    );
     assert_eq!(
         [1, 2, 4, 5, entry::STATEMENT_COLUMN, entry::WAITS_FOR_COLUMN, entry::TEMPLATE_COLUMN].map(at),
         ["user", "host", "execution_status", "command", "sql_statement", "waits_for", "sql_template"]
@@ -47,8 +50,8 @@ fn growing_duration_is_not_a_change_but_restarted_duration_is() {
         let mut live = sampled_session(7, None);
         live.session.seconds = seconds;
         live.transaction = transaction.map(|seconds| Transaction { seconds, ..Transaction::default() });
-        list.update(at, vec![live]);
-        let (changed, all) = (list.delta(list.version() - 1, false), parse_json(&list.full(false)));
+        list.apply_sample(at, vec![live]);
+        let (changed, all) = (list.delta_json(list.version() - 1, false), parse_json(&list.full_json(false)));
         (changed.map(|fields| parse_json(&format!("{{{fields}}}"))["changed"].clone()), all["7"][7].clone())
     };
     let nothing = || Some(serde_json::json!({}));
@@ -69,18 +72,18 @@ fn growing_duration_is_not_a_change_but_restarted_duration_is() {
 #[test]
 fn new_statement_sends_its_duration() {
     let mut list = SessionFeed::default();
-    list.update(0, vec![sampled_session(7, Some("SELECT 1"))]);
-    list.update(500, vec![sampled_session(7, Some("SELECT 2"))]);
+    list.apply_sample(0, vec![sampled_session(7, Some("SELECT 1"))]);
+    list.apply_sample(500, vec![sampled_session(7, Some("SELECT 2"))]);
     assert_eq!(delta_since(&list, 1, false)["changed"]["7"], serde_json::json!({ "6": "SELECT 2", "7": 0 }));
 }
 
 #[test]
 fn reused_id_is_sent_as_gone_and_changed() {
     let mut list = SessionFeed::default();
-    list.update(0, vec![sampled_session(7, None)]);
+    list.apply_sample(0, vec![sampled_session(7, None)]);
     let mut other = sampled_session(7, None);
     other.session.host = b"h:2".to_vec();
-    list.update(1_000, vec![other]);
+    list.apply_sample(1_000, vec![other]);
     let delta = delta_since(&list, 1, false);
     assert_eq!((delta["gone"][0].as_u64(), delta["changed"]["7"][2].as_str()), (Some(7), Some("h:2")));
 }
@@ -92,15 +95,15 @@ fn masked_output_has_no_literals() {
     live.detail.waits_for = Some("row of shop.t, '4111-1111'".into());
     live.masked_waits_for = Some("row of shop.t".into());
     let mut list = SessionFeed::default();
-    list.update(0, vec![sampled_session(7, None)]);
-    list.update(1_000, vec![live]);
-    for text in [list.full(true), list.delta(1, true).unwrap()] {
+    list.apply_sample(0, vec![sampled_session(7, None)]);
+    list.apply_sample(1_000, vec![live]);
+    for text in [list.full_json(true), list.delta_json(1, true).unwrap()] {
         assert!(
             !text.contains("4111") && !text.contains("1234") && text.contains("card = ?") && text.contains("row of"),
             "{text}"
         );
     }
-    for text in [list.full(false), list.delta(1, false).unwrap()] {
+    for text in [list.full_json(false), list.delta_json(1, false).unwrap()] {
         assert!(text.contains("4111") && text.contains("1234") && text.contains("card = ?"), "{text}");
     }
 }
@@ -108,27 +111,27 @@ fn masked_output_has_no_literals() {
 #[test]
 fn long_statement_is_truncated_at_a_character_boundary() {
     let mut list = SessionFeed::default();
-    list.update(0, vec![sampled_session(7, Some(&format!("x{}", "電".repeat(1000))))]);
-    let statement = parse_json(&list.full(false))["7"][6].as_str().unwrap().to_owned();
+    list.apply_sample(0, vec![sampled_session(7, Some(&format!("x{}", "電".repeat(1000))))]);
+    let statement = parse_json(&list.full_json(false))["7"][6].as_str().unwrap().to_owned();
     assert_eq!(statement, format!("x{}", "電".repeat(341)));
-    list.update(
+    list.apply_sample(
         0,
         vec![SampledSession {
             session: Session { id: 7, statement: Some(b"a\xff\"".to_vec()), ..Session::default() },
             ..SampledSession::default()
         }],
     );
-    assert_eq!(parse_json(&list.full(false))["7"][6], "a\\xff\"");
+    assert_eq!(parse_json(&list.full_json(false))["7"][6], "a\\xff\"");
 }
 
 #[test]
 fn delta_for_an_expired_version_is_refused() {
     let mut list = SessionFeed::default();
-    assert_eq!(list.delta(0, false), None, "an empty list has no delta");
-    list.update(0, (0..30_000).map(|id| sampled_session(id, None)).collect());
-    list.update(1, vec![sampled_session(1, None)]);
-    assert!(list.delta(2, false).is_some() && list.delta(3, false).is_none());
-    assert_eq!(list.delta(1, false), None, "some ended sessions are no longer stored");
+    assert_eq!(list.delta_json(0, false), None, "an empty list has no delta");
+    list.apply_sample(0, (0..30_000).map(|id| sampled_session(id, None)).collect());
+    list.apply_sample(1, vec![sampled_session(1, None)]);
+    assert!(list.delta_json(2, false).is_some() && list.delta_json(3, false).is_none());
+    assert_eq!(list.delta_json(1, false), None, "some ended sessions are no longer stored");
     assert!(list.ended.len() <= MIN_STORED_ENDED_SESSIONS);
 }
 
@@ -143,12 +146,13 @@ struct Subscriber {
 
 impl Subscriber {
     fn apply_delta(&mut self, list: &SessionFeed) {
-        match list.delta(self.version, false) {
+        match list.delta_json(self.version, false) {
             None => {
-                self.rows = serde_json::from_str(&list.full(false)).unwrap();
+                self.rows = serde_json::from_str(&list.full_json(false)).unwrap();
                 self.sent_at.clear();
                 for id in self.rows.keys() {
-                    self.sent_at.extend(ELAPSED_COLUMNS.map(|column| ((id.clone(), column), list.sampled_at())));
+                    self.sent_at
+                        .extend(ELAPSED_COLUMN_INDEXES.map(|column| ((id.clone(), column), list.sampled_at_millis())));
                 }
             }
             Some(fields) => {
@@ -160,28 +164,29 @@ impl Subscriber {
                     match change {
                         Value::Array(all) => {
                             self.rows.insert(id.clone(), all.clone());
-                            self.sent_at
-                                .extend(ELAPSED_COLUMNS.map(|column| ((id.clone(), column), list.sampled_at())));
+                            self.sent_at.extend(
+                                ELAPSED_COLUMN_INDEXES.map(|column| ((id.clone(), column), list.sampled_at_millis())),
+                            );
                         }
                         some => {
                             for (column, value) in some.as_object().unwrap() {
                                 let column: usize = column.parse().unwrap();
                                 self.rows.get_mut(id).unwrap()[column] = value.clone();
-                                self.sent_at.insert((id.clone(), column), list.sampled_at());
+                                self.sent_at.insert((id.clone(), column), list.sampled_at_millis());
                             }
                         }
                     }
                 }
             }
         }
-        (self.version, self.at) = (list.version(), list.sampled_at());
+        (self.version, self.at) = (list.version(), list.sampled_at_millis());
     }
 
     /// Returns the rows with durations extrapolated to the time of the latest sample.
     fn displayed_rows(&self) -> BTreeMap<String, Vec<Value>> {
         let mut rows = self.rows.clone();
         for (id, row) in &mut rows {
-            for column in ELAPSED_COLUMNS {
+            for column in ELAPSED_COLUMN_INDEXES {
                 if let Some(number) = row[column].as_i64() {
                     row[column] = (number + (self.at - self.sent_at[&(id.clone(), column)]) / 1000).into();
                 }
@@ -209,7 +214,7 @@ proptest! {
                 live.transaction = (activity > 1).then(|| Transaction { seconds, ..Transaction::default() });
                 (id, live)
             }).collect();
-            list.update(at, sessions.values().cloned().collect());
+            list.apply_sample(at, sessions.values().cloned().collect());
             if !is_sent {
                 continue;
             }

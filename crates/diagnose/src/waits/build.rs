@@ -1,18 +1,18 @@
 //! Construction of the wait graph.
 
-use super::graph::{Party, PartyDetail, WaitGraph};
+use super::graph::{PartyDetail, WaitGraph, WaitParty};
 use super::index::ObservationIndex;
 use super::input::LockObservations;
 use super::{edges, rank, unexplained};
 
 /// Builds the wait graph. The time is linear in the number of waits and of locks on requested resources.
 #[must_use]
-pub fn build_graph(observed: &LockObservations) -> WaitGraph {
+pub fn build_wait_graph(observed: &LockObservations) -> WaitGraph {
     let index = ObservationIndex::new(observed);
     let mut edges = edges::detect_waits(&index);
     let unknown_reasons = std::mem::take(&mut edges.unknown_reasons);
     let waits = edges.into_sorted_waits();
-    let mut names: Vec<Party> = waits.iter().flat_map(|wait| [wait.waiter, wait.blocker]).collect();
+    let mut names: Vec<WaitParty> = waits.iter().flat_map(|wait| [wait.waiter, wait.blocker]).collect();
     names.sort_unstable();
     names.dedup();
     let (roots, cycles) = rank::rank_root_blockers(&waits, &names);
@@ -22,10 +22,10 @@ pub fn build_graph(observed: &LockObservations) -> WaitGraph {
     WaitGraph { waits, roots, cycles, parties, vanished, unexplained, limitations: observed.limitations.clone() }
 }
 
-fn build_party_detail(party: Party, index: &ObservationIndex<'_>) -> PartyDetail {
+fn build_party_detail(party: WaitParty, index: &ObservationIndex<'_>) -> PartyDetail {
     let (session, transaction) = match party {
-        Party::Session(id) => (index.sessions.get(&id), index.transactions.get(&id)),
-        Party::Transaction(id) => (None, index.detached.get(&id)),
+        WaitParty::Session(id) => (index.sessions.get(&id), index.transactions.get(&id)),
+        WaitParty::Transaction(id) => (None, index.detached.get(&id)),
     };
     let last = party.session().and_then(|id| index.observed.last_statements.get(&id));
     PartyDetail {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use clew_model::SessionDetail;
 
-use super::graph::{Party, Root, Wait, WaitGraph};
+use super::graph::{LockWait, RootBlocker, WaitGraph, WaitParty};
 
 impl WaitGraph {
     /// Returns resource, blocker and root blocker of each waiting session, by session id.
@@ -28,18 +28,18 @@ impl WaitGraph {
 
     fn build_session_detail(
         &self,
-        waiter: Party,
-        waits: &[Wait],
-        first_roots: &HashMap<Party, usize>,
+        waiter: WaitParty,
+        waits: &[LockWait],
+        first_roots: &HashMap<WaitParty, usize>,
     ) -> Option<SessionDetail> {
-        let root_of = |party: Party| first_roots.get(&party);
+        let root_of = |party: WaitParty| first_roots.get(&party);
         let root_index = root_of(waiter)?;
         let root = self.roots.get(*root_index)?;
         let wait = waits.iter().find(|wait| root_of(wait.blocker) == Some(root_index)).or_else(|| waits.first())?;
         let root_blocker = select_root_blocker(root, waiter, wait.blocker);
-        let describe_party = |label: &str, party: Party| match party {
-            Party::Session(_) => String::new(),
-            Party::Transaction(_) => format!("; {label}: {party}"),
+        let describe_party = |label: &str, party: WaitParty| match party {
+            WaitParty::Session(_) => String::new(),
+            WaitParty::Transaction(_) => format!("; {label}: {party}"),
         };
         let blocked = describe_party("blocker", wait.blocker);
         let rooted =
@@ -55,8 +55,8 @@ impl WaitGraph {
     /// Returns the index of the highest-ranked root of each party. Members of a root are included.
     ///
     /// The traversal from each root skips parties that a higher-ranked root already reached.
-    fn find_first_roots(&self) -> HashMap<Party, usize> {
-        let mut waiters: HashMap<Party, Vec<Party>> = HashMap::new();
+    fn find_first_roots(&self) -> HashMap<WaitParty, usize> {
+        let mut waiters: HashMap<WaitParty, Vec<WaitParty>> = HashMap::new();
         for wait in &self.waits {
             waiters.entry(wait.blocker).or_default().push(wait.waiter);
         }
@@ -75,7 +75,7 @@ impl WaitGraph {
 }
 
 /// Selects the root blocker of a waiter. For a cycle, prefers the member that blocks the waiter directly.
-fn select_root_blocker(root: &Root, waiter: Party, blocker: Party) -> Party {
+fn select_root_blocker(root: &RootBlocker, waiter: WaitParty, blocker: WaitParty) -> WaitParty {
     if root.parties.contains(&blocker) {
         return blocker;
     }

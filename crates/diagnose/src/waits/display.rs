@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-use super::graph::{Party, PartyDetail, Resource, ResourceKind, Wait};
+use super::graph::{LockResource, LockWait, PartyDetail, ResourceKind, WaitParty};
 use super::input::SessionRole;
-use super::metadata::MetadataKind;
-use crate::terminal::one_line;
+use super::metadata::MetadataObjectKind;
+use crate::terminal::bytes_to_single_line;
 
 /// Formats the party, for example as `session 12`.
-impl fmt::Display for Party {
+impl fmt::Display for WaitParty {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Session(id) => write!(out, "session {id}"),
@@ -18,14 +18,14 @@ impl fmt::Display for Party {
 }
 
 /// Formats the resource, for example as `row 42 of shop.orders (PRIMARY)`.
-impl fmt::Display for Resource {
+impl fmt::Display for LockResource {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = [self.schema.as_deref(), self.name.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(".");
         match (&self.kind, self.data.as_deref()) {
             (ResourceKind::Row, Some(data)) => write!(out, "row {data} of {name}")?,
             (ResourceKind::Row, None) => write!(out, "a row of {name}")?,
             (ResourceKind::InnoDbTable, _) => write!(out, "table {name} (InnoDB)")?,
-            (ResourceKind::Metadata(MetadataKind::Table), _) => write!(out, "definition of {name}")?,
+            (ResourceKind::Metadata(MetadataObjectKind::Table), _) => write!(out, "definition of {name}")?,
             (ResourceKind::Metadata(kind), _) if name.is_empty() => kind.fmt(out)?,
             (ResourceKind::Metadata(kind), _) => write!(out, "{kind} {name}")?,
             (ResourceKind::TableFlush, _) => write!(out, "flush of {name}")?,
@@ -38,10 +38,10 @@ impl fmt::Display for Resource {
 /// Formats a party, for example as `session 12, app@10.0.0.7, idle for 15 min`.
 ///
 /// Includes the duration of the wait if `wait` is `Some`.
-pub(super) fn format_party(facts: &PartyDetail, wait: Option<&Wait>) -> String {
+pub(super) fn format_party(facts: &PartyDetail, wait: Option<&LockWait>) -> String {
     let mut text = facts.party.to_string();
     if let Some(session) = &facts.session {
-        text.extend([", ", &*one_line(&session.user), "@", &*one_line(session.host_part())]);
+        text.extend([", ", &*bytes_to_single_line(&session.user), "@", &*bytes_to_single_line(session.host_part())]);
     } else if facts.is_missing() {
         text += ", not listed by the server";
     }
@@ -49,7 +49,7 @@ pub(super) fn format_party(facts: &PartyDetail, wait: Option<&Wait>) -> String {
         (Some(seconds), _) => text.extend([", waits ", &*format_duration(seconds)]),
         (None, Some(session)) if facts.is_idle() => text.extend([", idle for ", &*format_duration(session.seconds)]),
         (None, Some(session)) => {
-            text.extend([", ", &*one_line(&session.command), " ", &*format_duration(session.seconds)]);
+            text.extend([", ", &*bytes_to_single_line(&session.command), " ", &*format_duration(session.seconds)]);
         }
         (None, None) => {}
     }
@@ -79,7 +79,7 @@ pub(super) fn format_transaction(facts: &PartyDetail) -> Option<String> {
         text += ", rolling back";
     }
     if let Some(xid) = &open.xid {
-        text.extend([", XA ", &*one_line(xid.as_bytes())]);
+        text.extend([", XA ", &*bytes_to_single_line(xid.as_bytes())]);
     }
     Some(text)
 }
@@ -91,8 +91,8 @@ fn format_count(count: u64, one: &str, many: &str) -> String {
 /// Formats a wait, for example as `for row 42 of shop.orders (PRIMARY): X against S`.
 ///
 /// If the blocker also waits for the resource, the text contains `behind` instead of `against`.
-pub(super) fn format_wait(wait: &Wait) -> String {
-    let mut text = format!("for {}: {}", one_line(wait.on.to_string().as_bytes()), wait.wanted);
+pub(super) fn format_wait(wait: &LockWait) -> String {
+    let mut text = format!("for {}: {}", bytes_to_single_line(wait.on.to_string().as_bytes()), wait.wanted);
     match (&wait.held, wait.queued) {
         (Some(held), false) if *held == wait.wanted => {}
         (Some(held), false) => text.extend([" against ", &**held]),

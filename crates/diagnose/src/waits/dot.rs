@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use super::display;
-use super::graph::{Party, WaitGraph};
-use crate::terminal::{one_line, truncate};
+use super::graph::{WaitGraph, WaitParty};
+use crate::terminal::{bytes_to_single_line, truncate_to_width};
 
 /// Maximum width of a statement in a node label, in terminal columns.
 const MAX_STATEMENT_WIDTH: usize = 60;
@@ -15,9 +15,11 @@ const MAX_STATEMENT_WIDTH: usize = 60;
 #[must_use]
 pub fn render_dot(graph: &WaitGraph) -> String {
     let mut out = String::from("digraph waits {\n  rankdir=LR;\n  node [shape=box];\n");
-    let is_root = |party: Party| graph.roots.iter().any(|root| root.parties.contains(&party));
+    let is_root = |party: WaitParty| graph.roots.iter().any(|root| root.parties.contains(&party));
     for facts in &graph.parties {
-        let statement = facts.statement().map(|statement| truncate(&one_line(statement), MAX_STATEMENT_WIDTH));
+        let statement = facts
+            .running_statement()
+            .map(|statement| truncate_to_width(&bytes_to_single_line(statement), MAX_STATEMENT_WIDTH));
         let label =
             [Some(display::format_party(facts, None)), statement].into_iter().flatten().map(|line| escape_label(&line));
         let label = label.collect::<Vec<_>>().join("\\n");
@@ -26,7 +28,7 @@ pub fn render_dot(graph: &WaitGraph) -> String {
         let _ = writeln!(out, "  {} [label=\"{label}\"{style}];", format_node_id(facts.party));
     }
     for wait in &graph.waits {
-        let label = escape_label(&one_line(format!("{}: {}", wait.on, wait.wanted).as_bytes()));
+        let label = escape_label(&bytes_to_single_line(format!("{}: {}", wait.on, wait.wanted).as_bytes()));
         let style = if wait.queued { ", style=dashed" } else { "" };
         let _ = writeln!(
             out,
@@ -39,10 +41,10 @@ pub fn render_dot(graph: &WaitGraph) -> String {
     out
 }
 
-fn format_node_id(party: Party) -> String {
+fn format_node_id(party: WaitParty) -> String {
     match party {
-        Party::Session(id) => format!("session_{id}"),
-        Party::Transaction(id) => format!("transaction_{id}"),
+        WaitParty::Session(id) => format!("session_{id}"),
+        WaitParty::Transaction(id) => format!("transaction_{id}"),
     }
 }
 

@@ -9,19 +9,19 @@ use clew_model::{Limitation, Session};
 use serde::Serialize;
 
 use super::input::{ObservedTransaction, SessionRole};
-use super::metadata::MetadataKind;
+use super::metadata::MetadataObjectKind;
 
 /// Waiter or blocker: a session, or a transaction without a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Party {
+pub enum WaitParty {
     /// Session, identified by its thread id.
     Session(u64),
     /// Transaction without a session, identified by its id: prepared by XA, or its session has ended.
     Transaction(u64),
 }
 
-impl Party {
+impl WaitParty {
     /// Returns the thread id of the session, or `None` for a transaction.
     #[must_use]
     pub fn session(self) -> Option<u64> {
@@ -36,15 +36,15 @@ impl Party {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct WaitGraph {
     /// Waits, at most one per pair of waiter and blocker, sorted by waiter and blocker.
-    pub waits: Vec<Wait>,
+    pub waits: Vec<LockWait>,
     /// Root blockers, highest rank first.
-    pub roots: Vec<Root>,
+    pub roots: Vec<RootBlocker>,
     /// Wait cycles, including cycles that also wait for a party outside the cycle.
-    pub cycles: Vec<Vec<Party>>,
+    pub cycles: Vec<Vec<WaitParty>>,
     /// All waiters and blockers, sorted.
     pub parties: Vec<PartyDetail>,
     /// Parties missing from the session list: ended, not yet connected, or not visible to the account.
-    pub vanished: Vec<Party>,
+    pub vanished: Vec<WaitParty>,
     /// Waiting sessions without a detected blocker.
     pub unexplained: Vec<UnexplainedWait>,
     /// Limitations of the input data.
@@ -53,14 +53,14 @@ pub struct WaitGraph {
 
 /// Wait of a party for another party.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Wait {
+pub struct LockWait {
     /// Waiting party.
-    pub waiter: Party,
+    pub waiter: WaitParty,
     /// Blocking party.
-    pub blocker: Party,
+    pub blocker: WaitParty,
     /// Resource that the waiter requests.
     #[serde(serialize_with = "serialize_resource")]
-    pub on: Arc<Resource>,
+    pub on: Arc<LockResource>,
     /// Requested lock mode.
     pub wanted: Cow<'static, str>,
     /// Blocking lock mode, if known.
@@ -73,13 +73,13 @@ pub struct Wait {
     pub seconds: Option<u64>,
 }
 
-fn serialize_resource<S: serde::Serializer>(on: &Arc<Resource>, to: S) -> Result<S::Ok, S::Error> {
+fn serialize_resource<S: serde::Serializer>(on: &Arc<LockResource>, to: S) -> Result<S::Ok, S::Error> {
     on.as_ref().serialize(to)
 }
 
 /// Resource that a party waits for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-pub struct Resource {
+pub struct LockResource {
     /// Kind of resource.
     pub kind: ResourceKind,
     /// Schema of the resource.
@@ -100,7 +100,7 @@ pub enum ResourceKind {
     /// InnoDB table lock.
     InnoDbTable,
     /// Metadata lock.
-    Metadata(MetadataKind),
+    Metadata(MetadataObjectKind),
     /// Table flush, which waits until no session uses the table.
     TableFlush,
     /// Table-level lock of a storage engine, such as MyISAM.
@@ -113,7 +113,7 @@ impl fmt::Display for ResourceKind {
         match self {
             Self::Row => out.write_str("row"),
             Self::InnoDbTable => out.write_str("table lock of InnoDB"),
-            Self::Metadata(MetadataKind::Table) => out.write_str("table metadata"),
+            Self::Metadata(MetadataObjectKind::Table) => out.write_str("table metadata"),
             Self::Metadata(kind) => kind.fmt(out),
             Self::TableFlush => out.write_str("table flush"),
             Self::TableLevelLock => out.write_str("table lock"),
@@ -123,9 +123,9 @@ impl fmt::Display for ResourceKind {
 
 /// Root blocker: a blocking party that does not wait, or a cycle whose members wait only for each other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Root {
+pub struct RootBlocker {
     /// Blocking party, or all members of the blocking cycle.
-    pub parties: Vec<Party>,
+    pub parties: Vec<WaitParty>,
     /// Number of direct and indirect waiters. For a cycle, all members except one are counted as waiters.
     pub holds: usize,
     /// Number of waiters that wait for no other root: the maximum number that a kill of this root unblocks.
@@ -139,7 +139,7 @@ pub struct Root {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartyDetail {
     /// The party.
-    pub party: Party,
+    pub party: WaitParty,
     /// Session; `None` for a transaction without a session and for a session that was not listed.
     pub session: Option<Session>,
     /// Role of the session.
@@ -166,14 +166,14 @@ impl PartyDetail {
     #[must_use]
     pub fn is_missing(&self) -> bool {
         match self.party {
-            Party::Session(_) => self.session.is_none(),
-            Party::Transaction(_) => self.transaction.is_none(),
+            WaitParty::Session(_) => self.session.is_none(),
+            WaitParty::Transaction(_) => self.transaction.is_none(),
         }
     }
 
     /// Returns the running statement of the session.
     #[must_use]
-    pub fn statement(&self) -> Option<&[u8]> {
+    pub fn running_statement(&self) -> Option<&[u8]> {
         self.session.as_ref()?.statement.as_deref()
     }
 
@@ -193,14 +193,14 @@ impl PartyDetail {
 impl WaitGraph {
     /// Returns the details of a party.
     #[must_use]
-    pub fn facts(&self, party: Party) -> Option<&PartyDetail> {
+    pub fn party_detail(&self, party: WaitParty) -> Option<&PartyDetail> {
         let index = self.parties.binary_search_by_key(&party, |facts| facts.party).ok()?;
         self.parties.get(index)
     }
 
     /// Returns the waits of a party.
     #[must_use]
-    pub fn waits_of(&self, waiter: Party) -> &[Wait] {
+    pub fn waits_of(&self, waiter: WaitParty) -> &[LockWait] {
         let start = self.waits.partition_point(|wait| wait.waiter < waiter);
         let end = self.waits.partition_point(|wait| wait.waiter <= waiter);
         self.waits.get(start..end).unwrap_or_default()
@@ -208,8 +208,8 @@ impl WaitGraph {
 
     /// Returns the root blockers of a party, highest rank first. Empty if the party does not wait.
     #[must_use]
-    pub fn roots_of(&self, waiter: Party) -> Vec<&Root> {
-        let mut visited: BTreeSet<Party> = BTreeSet::from([waiter]);
+    pub fn root_blockers_of(&self, waiter: WaitParty) -> Vec<&RootBlocker> {
+        let mut visited: BTreeSet<WaitParty> = BTreeSet::from([waiter]);
         let mut pending = vec![waiter];
         while let Some(party) = pending.pop() {
             pending.extend(
@@ -224,19 +224,19 @@ impl WaitGraph {
 
     /// Returns the number of direct and indirect waiters of a party.
     #[must_use]
-    pub fn count_waiters(&self, blocker: Party) -> usize {
-        self.waiters_behind(&[blocker]).len()
+    pub fn count_waiters(&self, blocker: WaitParty) -> usize {
+        self.transitive_waiters(&[blocker]).len()
     }
 
     /// Returns the direct and indirect waiters of the blockers, excluding the blockers.
     #[must_use]
-    pub fn waiters_behind(&self, blockers: &[Party]) -> BTreeSet<Party> {
-        let mut waiters: HashMap<Party, Vec<Party>> = HashMap::new();
+    pub fn transitive_waiters(&self, blockers: &[WaitParty]) -> BTreeSet<WaitParty> {
+        let mut waiters: HashMap<WaitParty, Vec<WaitParty>> = HashMap::new();
         for wait in &self.waits {
             waiters.entry(wait.blocker).or_default().push(wait.waiter);
         }
-        let mut visited: BTreeSet<Party> = blockers.iter().copied().collect();
-        let mut pending: Vec<Party> = blockers.to_vec();
+        let mut visited: BTreeSet<WaitParty> = blockers.iter().copied().collect();
+        let mut pending: Vec<WaitParty> = blockers.to_vec();
         while let Some(party) = pending.pop() {
             pending.extend(waiters.get(&party).into_iter().flatten().filter(|waiter| visited.insert(**waiter)));
         }
@@ -248,10 +248,10 @@ impl WaitGraph {
 
     /// Returns the ids of idle root blockers, whose latest statements explain their transactions.
     #[must_use]
-    pub fn idle_roots(&self) -> Vec<u64> {
+    pub fn idle_root_session_ids(&self) -> Vec<u64> {
         let roots = self.roots.iter().flat_map(|root| &root.parties);
         roots
-            .filter(|&&party| self.facts(party).is_some_and(PartyDetail::is_idle))
+            .filter(|&&party| self.party_detail(party).is_some_and(PartyDetail::is_idle))
             .filter_map(|party| party.session())
             .collect()
     }

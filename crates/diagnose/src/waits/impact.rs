@@ -2,20 +2,20 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::graph::{Party, WaitGraph};
+use super::graph::{WaitGraph, WaitParty};
 
 impl WaitGraph {
     /// Returns the parties that are unblocked, directly or transitively, after all parties in `gone` have ended.
     ///
     /// The result is sorted and excludes the parties in `gone`.
     #[must_use]
-    pub fn unblocked_by(&self, gone: &[Party]) -> Vec<Party> {
-        let mut waiters: HashMap<Party, Vec<Party>> = HashMap::new();
+    pub fn find_unblocked_parties(&self, gone: &[WaitParty]) -> Vec<WaitParty> {
+        let mut waiters: HashMap<WaitParty, Vec<WaitParty>> = HashMap::new();
         for wait in &self.waits {
             waiters.entry(wait.blocker).or_default().push(wait.waiter);
         }
-        let mut unblocked_or_gone: BTreeSet<Party> = gone.iter().copied().collect();
-        let mut pending: Vec<Party> = gone.to_vec();
+        let mut unblocked_or_gone: BTreeSet<WaitParty> = gone.iter().copied().collect();
+        let mut pending: Vec<WaitParty> = gone.to_vec();
         let mut unblocked = BTreeSet::new();
         while let Some(party) = pending.pop() {
             for &waiter in waiters.get(&party).into_iter().flatten() {

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::graph::{Resource, ResourceKind, WaitGraph};
-use super::metadata::MetadataKind;
-use crate::template::template;
+use super::graph::{LockResource, ResourceKind, WaitGraph};
+use super::metadata::MetadataObjectKind;
+use crate::template::build_template;
 
 impl WaitGraph {
     /// Returns the graph without literals, for users without permission to read literals.
@@ -12,11 +12,11 @@ impl WaitGraph {
     /// Statements are replaced by their templates. Row data and user lock names are removed.
     /// The waits are not detected again.
     #[must_use]
-    pub fn masked(mut self) -> Self {
+    pub fn with_masked_literals(mut self) -> Self {
         for facts in &mut self.parties {
             let running = facts.session.iter_mut().filter_map(|session| session.statement.as_mut());
             for statement in running.chain(&mut facts.last_statements) {
-                *statement = template(statement);
+                *statement = build_template(statement);
             }
         }
         for wait in &mut self.waits {
@@ -26,9 +26,9 @@ impl WaitGraph {
     }
 }
 
-fn mask_resource(resource: &Resource) -> Resource {
-    let mut resource = Resource { data: None, ..resource.clone() };
-    if resource.kind == ResourceKind::Metadata(MetadataKind::UserLock) {
+fn mask_resource(resource: &LockResource) -> LockResource {
+    let mut resource = LockResource { data: None, ..resource.clone() };
+    if resource.kind == ResourceKind::Metadata(MetadataObjectKind::UserLock) {
         resource.name = None;
     }
     resource

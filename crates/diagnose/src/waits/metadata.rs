@@ -32,7 +32,7 @@ impl LockStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MetadataObject {
     /// Kind of object.
-    pub kind: MetadataKind,
+    pub kind: MetadataObjectKind,
     /// Schema; `None` for objects that do not belong to a schema.
     pub schema: Option<String>,
     /// Name; `None` for a schema and for server-wide scopes.
@@ -44,11 +44,11 @@ impl MetadataObject {
     ///
     /// Empty text becomes `None`. MariaDB reports user lock names in the schema column.
     #[must_use]
-    pub fn new(kind: MetadataKind, schema: Option<String>, name: Option<String>) -> Self {
+    pub fn new(kind: MetadataObjectKind, schema: Option<String>, name: Option<String>) -> Self {
         let filled = |text: Option<String>| text.filter(|text| !text.is_empty());
         let (schema, name) = (filled(schema), filled(name));
         match kind {
-            MetadataKind::UserLock => Self { kind, name: name.or(schema), schema: None },
+            MetadataObjectKind::UserLock => Self { kind, name: name.or(schema), schema: None },
             _ => Self { kind, schema, name },
         }
     }
@@ -56,7 +56,7 @@ impl MetadataObject {
 
 /// Kind of object that a metadata lock protects.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum MetadataKind {
+pub enum MetadataObjectKind {
     /// Global scope, locked by `FLUSH TABLES WITH READ LOCK` on MySQL to block data changes.
     Global,
     /// Commit scope, locked by `FLUSH TABLES WITH READ LOCK` on MySQL to block commits.
@@ -84,32 +84,32 @@ pub enum MetadataKind {
 }
 
 /// Object kinds by name, first the names in `performance_schema`, then the names in `metadata_lock_info`.
-const KINDS_BY_NAME: [(&str, MetadataKind); 22] = [
-    ("GLOBAL", MetadataKind::Global),
-    ("COMMIT", MetadataKind::Commit),
-    ("BACKUP LOCK", MetadataKind::Backup),
-    ("BACKUP", MetadataKind::Backup),
-    ("SCHEMA", MetadataKind::Schema),
-    ("TABLE", MetadataKind::Table),
-    ("FUNCTION", MetadataKind::Function),
-    ("PROCEDURE", MetadataKind::Procedure),
-    ("TRIGGER", MetadataKind::Trigger),
-    ("EVENT", MetadataKind::Event),
-    ("TABLESPACE", MetadataKind::Tablespace),
-    ("USER LEVEL LOCK", MetadataKind::UserLock),
-    ("Global read lock", MetadataKind::Global),
-    ("Commit lock", MetadataKind::Commit),
-    ("Schema metadata lock", MetadataKind::Schema),
-    ("Table metadata lock", MetadataKind::Table),
-    ("Stored function metadata lock", MetadataKind::Function),
-    ("Stored procedure metadata lock", MetadataKind::Procedure),
-    ("Trigger metadata lock", MetadataKind::Trigger),
-    ("Event metadata lock", MetadataKind::Event),
-    ("Tablespace lock", MetadataKind::Tablespace),
-    ("User lock", MetadataKind::UserLock),
+const KINDS_BY_NAME: [(&str, MetadataObjectKind); 22] = [
+    ("GLOBAL", MetadataObjectKind::Global),
+    ("COMMIT", MetadataObjectKind::Commit),
+    ("BACKUP LOCK", MetadataObjectKind::Backup),
+    ("BACKUP", MetadataObjectKind::Backup),
+    ("SCHEMA", MetadataObjectKind::Schema),
+    ("TABLE", MetadataObjectKind::Table),
+    ("FUNCTION", MetadataObjectKind::Function),
+    ("PROCEDURE", MetadataObjectKind::Procedure),
+    ("TRIGGER", MetadataObjectKind::Trigger),
+    ("EVENT", MetadataObjectKind::Event),
+    ("TABLESPACE", MetadataObjectKind::Tablespace),
+    ("USER LEVEL LOCK", MetadataObjectKind::UserLock),
+    ("Global read lock", MetadataObjectKind::Global),
+    ("Commit lock", MetadataObjectKind::Commit),
+    ("Schema metadata lock", MetadataObjectKind::Schema),
+    ("Table metadata lock", MetadataObjectKind::Table),
+    ("Stored function metadata lock", MetadataObjectKind::Function),
+    ("Stored procedure metadata lock", MetadataObjectKind::Procedure),
+    ("Trigger metadata lock", MetadataObjectKind::Trigger),
+    ("Event metadata lock", MetadataObjectKind::Event),
+    ("Tablespace lock", MetadataObjectKind::Tablespace),
+    ("User lock", MetadataObjectKind::UserLock),
 ];
 
-impl MetadataKind {
+impl MetadataObjectKind {
     /// Parses a value of `metadata_locks.OBJECT_TYPE` or `metadata_lock_info.LOCK_TYPE`.
     #[must_use]
     pub fn parse(printed: &str) -> Self {
@@ -121,7 +121,7 @@ impl MetadataKind {
 }
 
 /// Formats the kind of object, for example as `user lock`.
-impl fmt::Display for MetadataKind {
+impl fmt::Display for MetadataObjectKind {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
             Self::Global => "global read lock",

@@ -3,19 +3,19 @@
 use std::collections::{HashMap, HashSet};
 
 use super::cycle;
-use super::graph::{Party, Root, Wait};
+use super::graph::{LockWait, RootBlocker, WaitParty};
 
 /// Returns the root blockers, highest rank first, and all wait cycles.
 /// `waits` must be sorted by waiter, and `parties` must be sorted.
 ///
 /// Root blockers are ranked by the number of waiters, then by the longest wait.
-pub(super) fn rank_root_blockers(waits: &[Wait], parties: &[Party]) -> (Vec<Root>, Vec<Vec<Party>>) {
+pub(super) fn rank_root_blockers(waits: &[LockWait], parties: &[WaitParty]) -> (Vec<RootBlocker>, Vec<Vec<WaitParty>>) {
     let adjacency = AdjacencyLists::new(waits, parties);
     let components = cycle::find_strongly_connected_components(&adjacency.blockers);
     let root_members = find_root_components(&components, &adjacency);
     let unblocked = count_exclusive_waiters(&components, &root_members, &adjacency);
     let mut reach_cache = HashMap::new();
-    let mut roots: Vec<Root> = root_members
+    let mut roots: Vec<RootBlocker> = root_members
         .iter()
         .map(|members| {
             let direct = adjacency.direct_waiters(members);
@@ -23,7 +23,7 @@ pub(super) fn rank_root_blockers(waits: &[Wait], parties: &[Party]) -> (Vec<Root
             // Therefore the result is cached by the set of direct waiters.
             let (holds, longest_seconds) =
                 *reach_cache.entry(direct).or_insert_with_key(|direct| adjacency.count_waiters_from(direct));
-            Root {
+            RootBlocker {
                 parties: adjacency.parties_of(members),
                 holds: holds + members.len() - 1,
                 frees: unblocked.get(members).copied().unwrap_or(0) + members.len() - 1,
@@ -40,7 +40,7 @@ pub(super) fn rank_root_blockers(waits: &[Wait], parties: &[Party]) -> (Vec<Root
             .cmp(&(left.holds, left.longest_seconds))
             .then(left.parties.cmp(&right.parties))
     });
-    let mut cycles: Vec<Vec<Party>> =
+    let mut cycles: Vec<Vec<WaitParty>> =
         components.iter().filter(|members| members.len() > 1).map(|members| adjacency.parties_of(members)).collect();
     cycles.sort();
     (roots, cycles)
@@ -48,14 +48,14 @@ pub(super) fn rank_root_blockers(waits: &[Wait], parties: &[Party]) -> (Vec<Root
 
 /// Adjacency lists of the wait graph in both directions. Nodes are indexes into `parties`.
 struct AdjacencyLists<'a> {
-    parties: &'a [Party],
+    parties: &'a [WaitParty],
     blockers: Vec<Vec<usize>>,
     waiters: Vec<Vec<usize>>,
     seconds: Vec<u64>,
 }
 
 impl<'a> AdjacencyLists<'a> {
-    fn new(waits: &[Wait], parties: &'a [Party]) -> Self {
+    fn new(waits: &[LockWait], parties: &'a [WaitParty]) -> Self {
         let mut adjacency = Self {
             parties,
             blockers: vec![Vec::new(); parties.len()],
@@ -86,7 +86,7 @@ impl<'a> AdjacencyLists<'a> {
         self.blockers.get(node).map_or(&[], Vec::as_slice)
     }
 
-    fn parties_of(&self, members: &[usize]) -> Vec<Party> {
+    fn parties_of(&self, members: &[usize]) -> Vec<WaitParty> {
         members.iter().filter_map(|&node| self.parties.get(node).copied()).collect()
     }
 

@@ -1,6 +1,6 @@
 //! Recommended actions against root blockers.
 
-use super::graph::{Party, Root, WaitGraph};
+use super::graph::{RootBlocker, WaitGraph, WaitParty};
 use super::input::SessionRole;
 
 /// Recommended action against a root blocker.
@@ -21,20 +21,20 @@ pub enum Remedy<'a> {
 impl WaitGraph {
     /// Returns the recommended action against a root, or `None` if the root is not part of this graph.
     #[must_use]
-    pub fn remedy(&self, root: &Root) -> Option<Remedy<'_>> {
+    pub fn find_remedy(&self, root: &RootBlocker) -> Option<Remedy<'_>> {
         let remedies: Vec<Remedy<'_>> = root.parties.iter().filter_map(|&party| self.party_remedy(party)).collect();
         // In a cycle, the kill of any member is sufficient.
         remedies.iter().find(|remedy| matches!(remedy, Remedy::Kill(_))).or_else(|| remedies.first()).copied()
     }
 
-    fn party_remedy(&self, party: Party) -> Option<Remedy<'_>> {
-        let facts = self.facts(party)?;
+    fn party_remedy(&self, party: WaitParty) -> Option<Remedy<'_>> {
+        let facts = self.party_detail(party)?;
         Some(match party {
             _ if facts.is_missing() => Remedy::Refresh,
             _ if facts.is_rolling_back() => Remedy::Wait,
-            Party::Transaction(_) => Remedy::RollBack(facts.transaction.as_ref()?.xid.as_deref()),
-            Party::Session(id) if facts.role == SessionRole::User => Remedy::Kill(id),
-            Party::Session(id) => Remedy::DoNotKill(id, facts.role),
+            WaitParty::Transaction(_) => Remedy::RollBack(facts.transaction.as_ref()?.xid.as_deref()),
+            WaitParty::Session(id) if facts.role == SessionRole::User => Remedy::Kill(id),
+            WaitParty::Session(id) => Remedy::DoNotKill(id, facts.role),
         })
     }
 }

@@ -3,8 +3,8 @@
 //! The parser is used only if the server does not list the pending request.
 //! The parser reads the statement template, which contains no literals that could be mistaken for names.
 
-use super::metadata::{MetadataKind, MetadataMode};
-use crate::template::template;
+use super::metadata::{MetadataMode, MetadataObjectKind};
+use crate::template::build_template;
 
 /// Maximum number of bytes parsed per statement. Longer statements name their tables near the beginning.
 const MAX_PARSED_BYTES: usize = 64 << 10;
@@ -55,7 +55,7 @@ impl WaitingStatement {
     pub(super) fn new(statement: &[u8], database: Option<&[u8]>) -> Self {
         let head = statement.get(..MAX_PARSED_BYTES).unwrap_or(statement);
         Self {
-            tokens: tokenize_template(&String::from_utf8_lossy(&template(head))),
+            tokens: tokenize_template(&String::from_utf8_lossy(&build_template(head))),
             database: database.map(|name| String::from_utf8_lossy(name).into_owned()),
         }
     }
@@ -106,28 +106,28 @@ impl WaitingStatement {
     }
 
     /// Returns the strongest lock mode that the statement requests on an object of this kind.
-    pub(super) fn requested_lock_mode(&self, kind: &MetadataKind) -> MetadataMode {
+    pub(super) fn requested_lock_mode(&self, kind: &MetadataObjectKind) -> MetadataMode {
         use MetadataMode as Mode;
         let is_definition = ["ALTER", "CREATE", "DROP", "RENAME", "TRUNCATE", "OPTIMIZE", "REPAIR", "FLUSH"];
         let is_definition = is_definition.iter().any(|verb| self.starts_with_keywords(&[verb]));
         let is_change =
             ["INSERT", "UPDATE", "DELETE", "REPLACE", "LOAD"].iter().any(|verb| self.starts_with_keywords(&[verb]));
         match kind {
-            MetadataKind::UserLock => Mode::SharedNoWrite,
-            MetadataKind::Backup => self.requested_backup_lock_mode(is_definition),
-            MetadataKind::Global | MetadataKind::Commit => {
+            MetadataObjectKind::UserLock => Mode::SharedNoWrite,
+            MetadataObjectKind::Backup => self.requested_backup_lock_mode(is_definition),
+            MetadataObjectKind::Global | MetadataObjectKind::Commit => {
                 if self.starts_with_keywords(&["FLUSH"]) {
                     Mode::Shared
                 } else {
                     Mode::IntentionExclusive
                 }
             }
-            MetadataKind::Schema
+            MetadataObjectKind::Schema
                 if !self.drops_schema() && !self.contains_keyword("SCHEMA") && !self.contains_keyword("DATABASE") =>
             {
                 Mode::IntentionExclusive
             }
-            MetadataKind::Table if self.starts_with_keywords(&["LOCK"]) => {
+            MetadataObjectKind::Table if self.starts_with_keywords(&["LOCK"]) => {
                 if self.contains_keyword("WRITE") {
                     Mode::SharedNoReadWrite
                 } else {
@@ -135,8 +135,8 @@ impl WaitingStatement {
                 }
             }
             _ if is_definition => Mode::Exclusive,
-            MetadataKind::Table if is_change || self.contains_keyword("UPDATE") => Mode::SharedWrite,
-            MetadataKind::Table => Mode::SharedRead,
+            MetadataObjectKind::Table if is_change || self.contains_keyword("UPDATE") => Mode::SharedWrite,
+            MetadataObjectKind::Table => Mode::SharedRead,
             _ => Mode::Shared,
         }
     }
@@ -188,7 +188,7 @@ impl WaitingStatement {
 
 fn tokenize_template(template: &str) -> Vec<Token> {
     let mut tokens = Vec::new();
-    let mut chars = template.chars().peekable();
+    let mut chars = build_template.chars().peekable();
     while let Some(char) = chars.next() {
         match char {
             '`' => {
@@ -248,22 +248,22 @@ mod tests {
     #[test]
     fn statement_verb_determines_the_lock_mode() {
         for (sql, kind, mode) in [
-            ("select 1 from t", MetadataKind::Table, MetadataMode::SharedRead),
-            ("select 1 from t for update", MetadataKind::Table, MetadataMode::SharedWrite),
-            ("update t set a = 1", MetadataKind::Table, MetadataMode::SharedWrite),
-            ("alter table t add b int", MetadataKind::Table, MetadataMode::Exclusive),
-            ("lock tables t write", MetadataKind::Table, MetadataMode::SharedNoReadWrite),
-            ("lock tables t read", MetadataKind::Table, MetadataMode::SharedReadOnly),
-            ("call p()", MetadataKind::Procedure, MetadataMode::Shared),
-            ("drop procedure p", MetadataKind::Procedure, MetadataMode::Exclusive),
-            ("create table t (a int)", MetadataKind::Schema, MetadataMode::IntentionExclusive),
-            ("drop database shop", MetadataKind::Schema, MetadataMode::Exclusive),
-            ("create table t (a int)", MetadataKind::Backup, MetadataMode::BackupDdl),
-            ("update t set a = 1", MetadataKind::Backup, MetadataMode::BackupDml),
-            ("commit", MetadataKind::Backup, MetadataMode::BackupCommit),
-            ("flush tables with read lock", MetadataKind::Backup, MetadataMode::BackupFtwrl2),
-            ("backup stage block_ddl", MetadataKind::Backup, MetadataMode::BackupWaitDdl),
-            ("do get_lock('x', 5)", MetadataKind::UserLock, MetadataMode::SharedNoWrite),
+            ("select 1 from t", MetadataObjectKind::Table, MetadataMode::SharedRead),
+            ("select 1 from t for update", MetadataObjectKind::Table, MetadataMode::SharedWrite),
+            ("update t set a = 1", MetadataObjectKind::Table, MetadataMode::SharedWrite),
+            ("alter table t add b int", MetadataObjectKind::Table, MetadataMode::Exclusive),
+            ("lock tables t write", MetadataObjectKind::Table, MetadataMode::SharedNoReadWrite),
+            ("lock tables t read", MetadataObjectKind::Table, MetadataMode::SharedReadOnly),
+            ("call p()", MetadataObjectKind::Procedure, MetadataMode::Shared),
+            ("drop procedure p", MetadataObjectKind::Procedure, MetadataMode::Exclusive),
+            ("create table t (a int)", MetadataObjectKind::Schema, MetadataMode::IntentionExclusive),
+            ("drop database shop", MetadataObjectKind::Schema, MetadataMode::Exclusive),
+            ("create table t (a int)", MetadataObjectKind::Backup, MetadataMode::BackupDdl),
+            ("update t set a = 1", MetadataObjectKind::Backup, MetadataMode::BackupDml),
+            ("commit", MetadataObjectKind::Backup, MetadataMode::BackupCommit),
+            ("flush tables with read lock", MetadataObjectKind::Backup, MetadataMode::BackupFtwrl2),
+            ("backup stage block_ddl", MetadataObjectKind::Backup, MetadataMode::BackupWaitDdl),
+            ("do get_lock('x', 5)", MetadataObjectKind::UserLock, MetadataMode::SharedNoWrite),
         ] {
             assert_eq!(statement(sql).requested_lock_mode(&kind), mode, "{sql}");
         }

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use clew_model::Language;
 
-use super::graph::{Party, WaitGraph};
-use crate::terminal::one_line;
+use super::graph::{WaitGraph, WaitParty};
+use crate::terminal::bytes_to_single_line;
 
 /// Root blocker that a planned kill does not terminate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SurvivingBlocker {
     /// Session or transaction.
-    pub party: Party,
+    pub party: WaitParty,
     /// Account and client host, if the session is listed.
     pub account: Option<String>,
     /// Idle time of the session in seconds; `None` if the session is not idle.
@@ -28,10 +28,10 @@ impl WaitGraph {
     /// While these blockers remain, the waits persist or recur with the next statements.
     #[must_use]
     pub fn surviving_blockers(&self, victims: &[u64]) -> Vec<SurvivingBlocker> {
-        let victim_parties: BTreeSet<Party> = victims.iter().copied().map(Party::Session).collect();
-        let mut waiting: BTreeMap<Party, usize> = BTreeMap::new();
+        let victim_parties: BTreeSet<WaitParty> = victims.iter().copied().map(WaitParty::Session).collect();
+        let mut waiting: BTreeMap<WaitParty, usize> = BTreeMap::new();
         for &victim in &victim_parties {
-            for root in self.roots_of(victim) {
+            for root in self.root_blockers_of(victim) {
                 // The end of one member breaks a cycle.
                 if root.parties.iter().any(|party| victim_parties.contains(party)) {
                     continue;
@@ -44,11 +44,13 @@ impl WaitGraph {
         let mut blockers: Vec<SurvivingBlocker> = waiting
             .into_iter()
             .map(|(party, waiting)| {
-                let facts = self.facts(party);
+                let facts = self.party_detail(party);
                 let session = facts.and_then(|facts| facts.session.as_ref());
                 SurvivingBlocker {
                     party,
-                    account: session.map(|one| format!("{}@{}", one_line(&one.user), one_line(one.host_part()))),
+                    account: session.map(|one| {
+                        format!("{}@{}", bytes_to_single_line(&one.user), bytes_to_single_line(one.host_part()))
+                    }),
                     idle_seconds: session
                         .filter(|_| facts.is_some_and(super::graph::PartyDetail::is_idle))
                         .map(|one| one.seconds),
@@ -80,8 +82,8 @@ impl SurvivingBlocker {
             }
             Language::ZhCn => {
                 let mut blocker = match self.party {
-                    Party::Session(id) => format!("会话 {id}"),
-                    Party::Transaction(id) => format!("无会话的事务 {id}"),
+                    WaitParty::Session(id) => format!("会话 {id}"),
+                    WaitParty::Transaction(id) => format!("无会话的事务 {id}"),
                 };
                 let mut details: Vec<String> = self.account.iter().cloned().collect();
                 details.extend(self.idle_seconds.map(|seconds| format!("空闲 {seconds} 秒")));

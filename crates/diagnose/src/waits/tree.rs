@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use super::display;
-use super::graph::{Party, PartyDetail, Root, Wait, WaitGraph};
-use crate::terminal::{display_width, one_line, truncate};
+use super::graph::{LockWait, PartyDetail, RootBlocker, WaitGraph, WaitParty};
+use crate::terminal::{bytes_to_single_line, display_width, truncate_to_width};
 
 /// Layout of the rendered tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +47,7 @@ pub struct TreeLine {
     /// Kind of the line.
     pub kind: TreeLineKind,
     /// Party that the line describes.
-    pub party: Option<Party>,
+    pub party: Option<WaitParty>,
     /// Sanitized text with a maximum width of [`TreeLayout::width`] columns.
     pub text: String,
 }
@@ -74,8 +74,8 @@ pub fn render_tree(graph: &WaitGraph, layout: TreeLayout) -> Vec<TreeLine> {
     }
     for unexplained in &graph.unexplained {
         let text = format!("session {}, {}: {}", unexplained.session, unexplained.state, unexplained.why);
-        let party = Party::Session(unexplained.session);
-        renderer.push_wrapped_text(TreeLineKind::Unexplained, party, &one_line(text.as_bytes()));
+        let party = WaitParty::Session(unexplained.session);
+        renderer.push_wrapped_text(TreeLineKind::Unexplained, party, &bytes_to_single_line(text.as_bytes()));
     }
     renderer.lines
 }
@@ -83,23 +83,24 @@ pub fn render_tree(graph: &WaitGraph, layout: TreeLayout) -> Vec<TreeLine> {
 /// Spanning forest of the graph, in which every waiter has one parent.
 struct SpanningForest<'a> {
     /// All waits by blocker, including waits that are not edges of the forest.
-    waiters: HashMap<Party, Vec<&'a Wait>>,
-    children: HashMap<Party, Vec<&'a Wait>>,
+    waiters: HashMap<WaitParty, Vec<&'a LockWait>>,
+    children: HashMap<WaitParty, Vec<&'a LockWait>>,
     /// Number of descendants of each party.
-    descendants: HashMap<Party, usize>,
+    descendants: HashMap<WaitParty, usize>,
 }
 
 impl<'a> SpanningForest<'a> {
     fn new(graph: &'a WaitGraph) -> Self {
-        let mut waiters: HashMap<Party, Vec<&Wait>> = HashMap::new();
+        let mut waiters: HashMap<WaitParty, Vec<&LockWait>> = HashMap::new();
         for wait in &graph.waits {
             waiters.entry(wait.blocker).or_default().push(wait);
         }
-        let mut visited: HashSet<Party> = graph.roots.iter().flat_map(|root| root.parties.iter().copied()).collect();
+        let mut visited: HashSet<WaitParty> =
+            graph.roots.iter().flat_map(|root| root.parties.iter().copied()).collect();
         let mut forest = Self { waiters, children: HashMap::new(), descendants: HashMap::new() };
         for root in &graph.roots {
             let mut order = Vec::new();
-            let mut pending: VecDeque<Party> = root.parties.iter().copied().collect();
+            let mut pending: VecDeque<WaitParty> = root.parties.iter().copied().collect();
             while let Some(blocker) = pending.pop_front() {
                 for &wait in
                     forest.waiters.get(&blocker).into_iter().flatten().filter(|wait| visited.insert(wait.waiter))
@@ -121,22 +122,22 @@ impl<'a> SpanningForest<'a> {
     /// Sorts siblings by number of descendants and by wait time, both descending.
     fn sort_siblings(&mut self) {
         let descendants = &self.descendants;
-        let rank = |wait: &&Wait| {
+        let rank = |wait: &&LockWait| {
             let holds = descendants.get(&wait.waiter).copied().unwrap_or(0);
             (std::cmp::Reverse((holds, wait.seconds)), wait.waiter)
         };
         self.children.values_mut().for_each(|waits| waits.sort_by_key(rank));
     }
 
-    fn child_waits(&self, party: Party) -> &[&'a Wait] {
+    fn child_waits(&self, party: WaitParty) -> &[&'a LockWait] {
         self.children.get(&party).map_or(&[], Vec::as_slice)
     }
 }
 
 /// Pending step of the depth-first rendering.
 enum RenderStep<'a> {
-    Waiter(&'a Wait, TreeIndent),
-    Folded(Party, String, TreeIndent),
+    Waiter(&'a LockWait, TreeIndent),
+    Folded(WaitParty, String, TreeIndent),
 }
 
 /// Indentation of a party's lines.
@@ -177,7 +178,7 @@ struct TreeRenderer<'a> {
 }
 
 impl<'a> TreeRenderer<'a> {
-    fn render_root(&mut self, number: usize, root: &Root) {
+    fn render_root(&mut self, number: usize, root: &RootBlocker) {
         let holds = format!("holds {}, unblocks up to {}", root.holds, root.frees);
         if let [party] = root.parties.as_slice() {
             let head = self.format_party_line(*party, None);
@@ -196,7 +197,7 @@ impl<'a> TreeRenderer<'a> {
             }
         }
         let waiters = root.parties.iter().filter_map(|party| self.forest.waiters.get(party)).flatten();
-        let others: HashSet<Party> =
+        let others: HashSet<WaitParty> =
             waiters.map(|wait| wait.waiter).filter(|waiter| !root.parties.contains(waiter)).collect();
         let others = others.len();
         let drawn: usize = root.parties.iter().map(|&party| self.forest.child_waits(party).len()).sum();
@@ -207,7 +208,7 @@ impl<'a> TreeRenderer<'a> {
     }
 
     /// Renders all descendants of a party. Uses an explicit stack because wait chains can be long.
-    fn render_descendants(&mut self, party: Party, indent: &TreeIndent) {
+    fn render_descendants(&mut self, party: WaitParty, indent: &TreeIndent) {
         let mut pending = self.create_child_steps(party, indent);
         while let Some(step) = pending.pop() {
             match step {
@@ -222,7 +223,7 @@ impl<'a> TreeRenderer<'a> {
         }
     }
 
-    fn create_child_steps(&self, party: Party, indent: &TreeIndent) -> Vec<RenderStep<'a>> {
+    fn create_child_steps(&self, party: WaitParty, indent: &TreeIndent) -> Vec<RenderStep<'a>> {
         let waits = self.forest.child_waits(party);
         let holders = waits.iter().take_while(|wait| !self.forest.child_waits(wait.waiter).is_empty()).count();
         // A line that counts one waiter is no shorter than the waiter's line.
@@ -244,11 +245,11 @@ impl<'a> TreeRenderer<'a> {
         steps
     }
 
-    fn format_party_line(&self, party: Party, wait: Option<&Wait>) -> String {
-        self.graph.facts(party).map_or_else(|| party.to_string(), |facts| display::format_party(facts, wait))
+    fn format_party_line(&self, party: WaitParty, wait: Option<&LockWait>) -> String {
+        self.graph.party_detail(party).map_or_else(|| party.to_string(), |facts| display::format_party(facts, wait))
     }
 
-    fn render_party(&mut self, party: Party, wait: Option<&Wait>, indent: &TreeIndent) {
+    fn render_party(&mut self, party: WaitParty, wait: Option<&LockWait>, indent: &TreeIndent) {
         let head = self.format_party_line(party, wait);
         self.push_line(TreeLineKind::Waiter, Some(party), &format!("{}{head}", indent.prefix));
         let holds_others = !self.forest.child_waits(party).is_empty();
@@ -260,28 +261,32 @@ impl<'a> TreeRenderer<'a> {
     }
 
     /// Appends the transaction and the statements of a root blocker.
-    fn push_root_details(&mut self, party: Party, before: &str) {
-        let Some(facts) = self.graph.facts(party) else { return };
+    fn push_root_details(&mut self, party: WaitParty, before: &str) {
+        let Some(facts) = self.graph.party_detail(party) else { return };
         if let Some(transaction) = display::format_transaction(facts) {
             self.push_line(TreeLineKind::Detail, Some(party), &format!("{before}{transaction}"));
         }
         for statement in &facts.last_statements {
-            self.push_line(TreeLineKind::Statement, Some(party), &format!("{before}ran: {}", one_line(statement)));
+            self.push_line(
+                TreeLineKind::Statement,
+                Some(party),
+                &format!("{before}ran: {}", bytes_to_single_line(statement)),
+            );
         }
         self.push_statement(party, before);
     }
 
-    fn push_statement(&mut self, party: Party, before: &str) {
-        let statement = self.graph.facts(party).and_then(PartyDetail::statement);
+    fn push_statement(&mut self, party: WaitParty, before: &str) {
+        let statement = self.graph.party_detail(party).and_then(PartyDetail::running_statement);
         if let Some(statement) = statement {
             // Statements may have several megabytes, so only the displayable part is converted.
             let head = statement.get(..self.layout.width * 8).unwrap_or(statement);
-            self.push_line(TreeLineKind::Statement, Some(party), &format!("{before}{}", one_line(head)));
+            self.push_line(TreeLineKind::Statement, Some(party), &format!("{before}{}", bytes_to_single_line(head)));
         }
     }
 
     /// Appends a line with left-aligned and right-aligned text, or two lines if the texts do not fit.
-    fn push_heading(&mut self, party: Party, left: &str, right: &str) {
+    fn push_heading(&mut self, party: WaitParty, left: &str, right: &str) {
         let gap = self.layout.width.saturating_sub(display_width(left) + display_width(right));
         if gap >= 2 {
             self.push_line(TreeLineKind::Root, Some(party), &format!("{left}{}{right}", " ".repeat(gap)));
@@ -292,7 +297,7 @@ impl<'a> TreeRenderer<'a> {
     }
 
     /// Appends text wrapped at word boundaries.
-    fn push_wrapped_text(&mut self, kind: TreeLineKind, party: Party, text: &str) {
+    fn push_wrapped_text(&mut self, kind: TreeLineKind, party: WaitParty, text: &str) {
         let mut line = String::new();
         for word in text.split(' ') {
             if display_width(&line) + display_width(word) + 1 > self.layout.width && !line.trim().is_empty() {
@@ -307,7 +312,7 @@ impl<'a> TreeRenderer<'a> {
         self.push_line(kind, Some(party), &line);
     }
 
-    fn push_line(&mut self, kind: TreeLineKind, party: Option<Party>, text: &str) {
-        self.lines.push(TreeLine { kind, party, text: truncate(text, self.layout.width) });
+    fn push_line(&mut self, kind: TreeLineKind, party: Option<WaitParty>, text: &str) {
+        self.lines.push(TreeLine { kind, party, text: truncate_to_width(text, self.layout.width) });
     }
 }

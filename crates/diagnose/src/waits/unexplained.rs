@@ -4,16 +4,16 @@ use std::collections::{HashMap, HashSet};
 
 use clew_model::{LimitationKind, Transaction};
 
-use super::graph::{UnexplainedWait, Wait};
+use super::graph::{LockWait, UnexplainedWait};
 use super::index::ObservationIndex;
 use super::input::SessionRole;
-use super::metadata::{LockStatus, MetadataKind};
+use super::metadata::{LockStatus, MetadataObjectKind};
 use super::wait_state::StateWait;
 
 /// Returns the sessions that are waiting but have no wait in the graph, sorted by id.
 pub(super) fn find_unexplained_waits(
     index: &ObservationIndex<'_>,
-    waits: &[Wait],
+    waits: &[LockWait],
     unknown_reasons: &HashMap<u64, String>,
 ) -> Vec<UnexplainedWait> {
     let explained: HashSet<u64> = waits.iter().filter_map(|wait| wait.waiter.session()).collect();
@@ -37,7 +37,7 @@ pub(super) fn find_unexplained_waits(
         }
         let state = match by_state {
             Some(_) => crate::text::to_valid_utf8(session.state.as_deref().unwrap_or_default()),
-            None => Transaction::LOCK_WAIT.to_owned(),
+            None => Transaction::LOCK_WAIT_STATE.to_owned(),
         };
         let why = unknown_reasons.get(&session.id).cloned().unwrap_or_else(|| match by_state {
             Some(wait) => explain_unknown_blocker(wait, index, with_pending_request.contains(&session.id)),
@@ -67,7 +67,7 @@ fn explain_unknown_blocker(wait: &StateWait, index: &ObservationIndex<'_>, has_p
         StateWait::Metadata(kind) if has_pending_request => format!(
             "The server lists no owner of the requested lock ({kind}). The lock was acquired before the server started to record metadata locks, or it was just released."
         ),
-        StateWait::Metadata(MetadataKind::UserLock) if !index.observed.reports_pending => {
+        StateWait::Metadata(MetadataObjectKind::UserLock) if !index.observed.reports_pending => {
             "The server does not list pending lock requests, and the statement names no granted user lock.".to_owned()
         }
         StateWait::Metadata(_) if !index.observed.reports_pending => {

@@ -1,12 +1,12 @@
 //! Detection of lock waits by session state.
 
-use super::metadata::MetadataKind;
+use super::metadata::MetadataObjectKind;
 
 /// Lock wait indicated by the state of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum StateWait {
     /// Wait for a metadata lock.
-    Metadata(MetadataKind),
+    Metadata(MetadataObjectKind),
     /// Wait for other sessions to close a flushed table.
     TableFlush,
     /// Wait for a table-level lock of the storage engine.
@@ -15,16 +15,16 @@ pub(super) enum StateWait {
 
 /// Lower-case state names, as observed on MySQL 9.7.4 and MariaDB 10.11.19 (spec/waits.md).
 const STATE_WAITS: [(&str, StateWait); 12] = [
-    ("user lock", StateWait::Metadata(MetadataKind::UserLock)),
-    ("waiting for table metadata lock", StateWait::Metadata(MetadataKind::Table)),
-    ("waiting for schema metadata lock", StateWait::Metadata(MetadataKind::Schema)),
-    ("waiting for stored function metadata lock", StateWait::Metadata(MetadataKind::Function)),
-    ("waiting for stored procedure metadata lock", StateWait::Metadata(MetadataKind::Procedure)),
-    ("waiting for trigger metadata lock", StateWait::Metadata(MetadataKind::Trigger)),
-    ("waiting for event metadata lock", StateWait::Metadata(MetadataKind::Event)),
-    ("waiting for global read lock", StateWait::Metadata(MetadataKind::Global)),
-    ("waiting for commit lock", StateWait::Metadata(MetadataKind::Commit)),
-    ("waiting for backup lock", StateWait::Metadata(MetadataKind::Backup)),
+    ("user lock", StateWait::Metadata(MetadataObjectKind::UserLock)),
+    ("waiting for table metadata lock", StateWait::Metadata(MetadataObjectKind::Table)),
+    ("waiting for schema metadata lock", StateWait::Metadata(MetadataObjectKind::Schema)),
+    ("waiting for stored function metadata lock", StateWait::Metadata(MetadataObjectKind::Function)),
+    ("waiting for stored procedure metadata lock", StateWait::Metadata(MetadataObjectKind::Procedure)),
+    ("waiting for trigger metadata lock", StateWait::Metadata(MetadataObjectKind::Trigger)),
+    ("waiting for event metadata lock", StateWait::Metadata(MetadataObjectKind::Event)),
+    ("waiting for global read lock", StateWait::Metadata(MetadataObjectKind::Global)),
+    ("waiting for commit lock", StateWait::Metadata(MetadataObjectKind::Commit)),
+    ("waiting for backup lock", StateWait::Metadata(MetadataObjectKind::Backup)),
     ("waiting for table flush", StateWait::TableFlush),
     ("waiting for table level lock", StateWait::TableLevelLock),
 ];
@@ -45,7 +45,7 @@ pub(super) fn parse_wait_state(state: &[u8]) -> Option<StateWait> {
     }
     let lock = state.strip_prefix("waiting for ")?.strip_suffix(" lock")?;
     let kind = lock.strip_suffix(" metadata").unwrap_or(lock);
-    Some(StateWait::Metadata(MetadataKind::parse(kind)))
+    Some(StateWait::Metadata(MetadataObjectKind::parse(kind)))
 }
 
 #[cfg(test)]
@@ -55,15 +55,15 @@ mod tests {
     #[test]
     fn states_of_mysql_and_mariadb_are_parsed() {
         for (state, expected) in [
-            ("Waiting for table metadata lock", Some(StateWait::Metadata(MetadataKind::Table))),
-            ("Waiting for global read lock", Some(StateWait::Metadata(MetadataKind::Global))),
-            ("Waiting for backup lock", Some(StateWait::Metadata(MetadataKind::Backup))),
-            ("User lock", Some(StateWait::Metadata(MetadataKind::UserLock))),
+            ("Waiting for table metadata lock", Some(StateWait::Metadata(MetadataObjectKind::Table))),
+            ("Waiting for global read lock", Some(StateWait::Metadata(MetadataObjectKind::Global))),
+            ("Waiting for backup lock", Some(StateWait::Metadata(MetadataObjectKind::Backup))),
+            ("User lock", Some(StateWait::Metadata(MetadataObjectKind::UserLock))),
             ("Waiting for table flush", Some(StateWait::TableFlush)),
-            ("Waiting for tablespace metadata lock", Some(StateWait::Metadata(MetadataKind::Tablespace))),
+            ("Waiting for tablespace metadata lock", Some(StateWait::Metadata(MetadataObjectKind::Tablespace))),
             (
                 "Waiting for locking service lock",
-                Some(StateWait::Metadata(MetadataKind::Other("locking service".into()))),
+                Some(StateWait::Metadata(MetadataObjectKind::Other("locking service".into()))),
             ),
             ("updating", None),
             ("", None),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use clew_diagnose::{KillPlan, ProtectedAccounts, RankingStrategy as Ranking, is_internal};
+use clew_diagnose::{KillPlan, ProtectedAccounts, RankingStrategy as Ranking, is_internal_session};
 use clew_model::{Session, SlowThreshold};
 use proptest::prelude::*;
 
@@ -24,7 +24,7 @@ fn threshold(seconds: i64) -> SlowThreshold {
 /// Ranking, template and session ids of each entry.
 fn entries(plan: &KillPlan) -> Vec<(&'static str, String, Vec<u64>)> {
     let text = |template: &[u8]| String::from_utf8(template.to_vec()).unwrap();
-    plan.entries()
+    plan.ranked_groups()
         .map(|(ranking, group)| {
             let ids = group.sessions.iter().map(|session| session.id).collect();
             (ranking.name(), text(&group.template), ids)
@@ -55,9 +55,9 @@ fn only_user_sessions_above_the_threshold_qualify() {
         (with_change(|session| session.statement = None), false),
         (with_change(|session| session.statement = Some(Vec::new())), false),
     ] {
-        let protected = ProtectedAccounts::default().with(["billing"]);
-        let plan = KillPlan::select(vec![session.clone()], threshold(10), &protected);
-        assert_eq!(plan.entries().count(), if qualifies { 3 } else { 0 }, "{session:?}");
+        let protected = ProtectedAccounts::default().with_accounts(["billing"]);
+        let plan = KillPlan::from_sessions(vec![session.clone()], threshold(10), &protected);
+        assert_eq!(plan.ranked_groups().count(), if qualifies { 3 } else { 0 }, "{session:?}");
         assert_eq!(plan.into_victims().len(), usize::from(qualifies), "{session:?}");
     }
 }
@@ -77,7 +77,7 @@ fn each_ranking_selects_its_three_best_groups() {
         all.extend((first..first + count).map(|id| session(id, "Query", 11, &format!("SELECT {id} FROM {table}"))));
     }
     all.reverse();
-    let plan = KillPlan::select(all, threshold(10), &ProtectedAccounts::default());
+    let plan = KillPlan::from_sessions(all, threshold(10), &ProtectedAccounts::default());
     let expected = [
         ("top3_time", "a", vec![1]),
         ("top3_time", "b", vec![2]),
@@ -92,8 +92,8 @@ fn each_ranking_selects_its_three_best_groups() {
     let expected: Vec<_> =
         expected.into_iter().map(|(ranking, table, ids)| (ranking, format!("SELECT ? FROM {table}"), ids)).collect();
     assert_eq!(entries(&plan), expected);
-    let (_, c) = plan.entries().nth(2).unwrap();
-    assert_eq!((c.count(), c.total_seconds(), c.max_seconds()), (2, 90, 80));
+    let (_, c) = plan.ranked_groups().nth(2).unwrap();
+    assert_eq!((c.session_count(), c.total_seconds(), c.max_seconds()), (2, 90, 80));
     let ids: Vec<u64> = plan.into_victims().iter().map(|session| session.id).collect();
     assert_eq!(ids, [1, 2, 3, 4, 10, 11, 12, 13, 14, 20, 21, 22, 23, 30, 31, 32, 70], "h is in no ranking");
 }
@@ -107,7 +107,7 @@ fn equal_groups_are_ordered_by_total_time_then_template() {
         session(4, "Query", 20, "SELECT 1 FROM a"),
         session(5, "Query", 15, "SELECT 2 FROM d"),
     ];
-    let plan = KillPlan::select(all, threshold(10), &ProtectedAccounts::default());
+    let plan = KillPlan::from_sessions(all, threshold(10), &ProtectedAccounts::default());
     let tables: Vec<_> =
         entries(&plan).into_iter().map(|(ranking, template, _)| (ranking, template[14..].to_owned())).collect();
     let of =
@@ -139,23 +139,23 @@ fn sessions() -> impl Strategy<Value = Vec<Session>> {
 proptest! {
     #[test]
     fn victims_match_the_preview_and_exclude_protected_sessions(all in sessions(), seconds in 1_i64..30) {
-        let protected = ProtectedAccounts::default().with(["billing"]);
-        let plan = KillPlan::select(all.clone(), threshold(seconds), &protected);
+        let protected = ProtectedAccounts::default().with_accounts(["billing"]);
+        let plan = KillPlan::from_sessions(all.clone(), threshold(seconds), &protected);
         let shown: BTreeSet<u64> =
-            plan.entries().flat_map(|(_, group)| group.sessions.iter().map(|session| session.id)).collect();
+            plan.ranked_groups().flat_map(|(_, group)| group.sessions.iter().map(|session| session.id)).collect();
         for ranking in Ranking::ALL {
-            prop_assert!(plan.entries().filter(|(strategy, _)| *strategy == ranking).count() <= 3);
+            prop_assert!(plan.ranked_groups().filter(|(strategy, _)| *strategy == ranking).count() <= 3);
         }
         let victims = plan.clone().into_victims();
         prop_assert!(victims.windows(2).all(|two| two[0].id < two[1].id), "each once");
         prop_assert_eq!(victims.iter().map(|session| session.id).collect::<BTreeSet<_>>(), shown);
         for victim in &victims {
-            prop_assert!(!is_internal(victim) && !protected.protects(&victim.user), "{:?}", victim);
+            prop_assert!(!is_internal_session(victim) && !protected.is_protected(&victim.user), "{:?}", victim);
             prop_assert!(victim.seconds >= seconds.unsigned_abs() && victim.statement.is_some(), "{:?}", victim);
             prop_assert!([&b"Query"[..], b"Execute"].contains(&&*victim.command), "{:?}", victim);
         }
         // The order of the server's list has no influence.
         let reversed = all.into_iter().rev().collect();
-        prop_assert_eq!(KillPlan::select(reversed, threshold(seconds), &protected), plan);
+        prop_assert_eq!(KillPlan::from_sessions(reversed, threshold(seconds), &protected), plan);
     }
 }

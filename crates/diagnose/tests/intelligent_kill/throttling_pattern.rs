@@ -7,8 +7,8 @@ use proptest::prelude::*;
 fn throttling_pattern(statement: &[u8]) -> Option<String> {
     let session =
         Session { command: b"Query".to_vec(), seconds: 99, statement: Some(statement.to_vec()), ..Session::default() };
-    let plan = KillPlan::select(vec![session], SlowThreshold::default(), &ProtectedAccounts::default());
-    plan.entries().next().and_then(|(_, group)| group.throttling_pattern())
+    let plan = KillPlan::from_sessions(vec![session], SlowThreshold::default(), &ProtectedAccounts::default());
+    plan.ranked_groups().next().and_then(|(_, group)| group.throttling_pattern())
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Matching of each criterion.
 
-use clew_diagnose::{KillRule, ProtectedAccounts, SpareReason, Verdict, victims};
+use clew_diagnose::{ExclusionReason, KillRule, KillVerdict, ProtectedAccounts, find_victims};
 use clew_model::{HostPattern, KillCriteria, Session};
 
 fn session() -> Session {
@@ -16,8 +16,8 @@ fn session() -> Session {
     }
 }
 
-fn evaluate_rule(criteria: &KillCriteria, session: &Session) -> Verdict {
-    KillRule::new(criteria).evaluate(session, &ProtectedAccounts::default())
+fn evaluate_rule(criteria: &KillCriteria, session: &Session) -> KillVerdict {
+    KillRule::new(criteria).evaluate_session(session, &ProtectedAccounts::default())
 }
 
 #[test]
@@ -47,37 +47,41 @@ fn criteria_match_like_snapshot_filters() {
         } else {
             *slot = Some(value.to_owned());
         }
-        let expected = if matches { Verdict::Killed } else { Verdict::Unmatched };
+        let expected = if matches { KillVerdict::Killed } else { KillVerdict::Unmatched };
         assert_eq!(evaluate_rule(&criteria, &session()), expected, "{field} {value}");
     }
 }
 
 #[test]
 fn sessions_match_from_the_minimum_duration_on() {
-    for (seconds, verdict) in [(9, Verdict::Killed), (10, Verdict::Killed), (11, Verdict::Unmatched)] {
+    for (seconds, verdict) in [(9, KillVerdict::Killed), (10, KillVerdict::Killed), (11, KillVerdict::Unmatched)] {
         assert_eq!(evaluate_rule(&KillCriteria::with_min_seconds(seconds), &session()), verdict, "{seconds}");
     }
     let idle = Session { command: b"Sleep".to_vec(), statement: None, ..session() };
-    assert_eq!(evaluate_rule(&KillCriteria::with_min_seconds(10), &idle), Verdict::Killed);
+    assert_eq!(evaluate_rule(&KillCriteria::with_min_seconds(10), &idle), KillVerdict::Killed);
     let sql = KillCriteria { sql_key: Some("s".into()), ..KillCriteria::with_min_seconds(10) };
-    assert_eq!(evaluate_rule(&sql, &idle), Verdict::Unmatched);
+    assert_eq!(evaluate_rule(&sql, &idle), KillVerdict::Unmatched);
 }
 
 #[test]
 fn spared_sessions_are_reported_with_the_reason() {
     let client = "10.0.0.7:51234";
     for (user, host, command, verdict) in [
-        ("system user", "", "Connect", Verdict::Spared(SpareReason::Internal)),
-        ("system user", "connecting host", "Connect", Verdict::Spared(SpareReason::Internal)),
-        ("repl", client, "Binlog Dump", Verdict::Spared(SpareReason::Internal)),
-        ("rdsadmin", client, "Query", Verdict::Spared(SpareReason::Protected)),
-        ("app", client, "Killed", Verdict::Spared(SpareReason::Terminating)),
+        ("system user", "", "Connect", KillVerdict::Excluded(ExclusionReason::Internal)),
+        ("system user", "connecting host", "Connect", KillVerdict::Excluded(ExclusionReason::Internal)),
+        ("repl", client, "Binlog Dump", KillVerdict::Excluded(ExclusionReason::Internal)),
+        ("rdsadmin", client, "Query", KillVerdict::Excluded(ExclusionReason::Protected)),
+        ("app", client, "Killed", KillVerdict::Excluded(ExclusionReason::Terminating)),
         // A client session of an account with the name of server threads is not internal.
-        ("system user", client, "Query", Verdict::Killed),
+        ("system user", client, "Query", KillVerdict::Killed),
     ] {
         let session = Session { user: user.into(), host: host.into(), command: command.into(), ..session() };
         assert_eq!(evaluate_rule(&KillCriteria::with_min_seconds(1), &session), verdict, "{user} {host}");
-        assert_eq!(evaluate_rule(&KillCriteria::with_min_seconds(11), &session), Verdict::Unmatched, "{user} {host}");
+        assert_eq!(
+            evaluate_rule(&KillCriteria::with_min_seconds(11), &session),
+            KillVerdict::Unmatched,
+            "{user} {host}"
+        );
     }
 }
 
@@ -86,15 +90,15 @@ fn masked_rule_does_not_match_literals() {
     let rule =
         |part: &str| KillRule::new(&KillCriteria { sql_key: Some(part.into()), ..KillCriteria::with_min_seconds(1) });
     assert!(rule("4711").matches(&session()));
-    assert!(!rule("4711").masked(true).matches(&session()));
-    assert!(rule("card = ?").masked(true).matches(&session()));
+    assert!(!rule("4711").with_masking(true).matches(&session()));
+    assert!(rule("card = ?").with_masking(true).matches(&session()));
 }
 
 #[test]
 fn victim_is_attributed_to_the_first_matching_rule() {
     let rules = [11, 5, 1].map(|seconds| KillRule::new(&KillCriteria::with_min_seconds(seconds)));
     let sessions = [10, 3, 0].map(|seconds| Session { seconds, id: seconds, ..session() });
-    let dead: Vec<_> = victims(&rules, sessions, &ProtectedAccounts::default())
+    let dead: Vec<_> = find_victims(&rules, sessions, &ProtectedAccounts::default())
         .into_iter()
         .map(|(rule, session)| (rule, session.id))
         .collect();

@@ -68,5 +68,6 @@ pub(crate) fn criteria() -> impl Strategy<Value = KillCriteria> {
 
 /// Default protected accounts, and some more.
 pub(crate) fn protected() -> impl Strategy<Value = ProtectedAccounts> {
-    proptest::collection::vec(select(&USERS[..]), 0..3).prop_map(|more| ProtectedAccounts::default().with(more))
+    proptest::collection::vec(select(&USERS[..]), 0..3)
+        .prop_map(|more| ProtectedAccounts::default().with_accounts(more))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use clew_diagnose::{KillRule, ProtectedAccounts, Verdict, is_internal, victims};
+use clew_diagnose::{KillRule, KillVerdict, ProtectedAccounts, find_victims, is_internal_session};
 use clew_model::{KillCriteria, Session};
 use proptest::prelude::*;
 
@@ -10,7 +10,7 @@ use crate::generators::{criteria, protected, sessions};
 
 /// Sessions that the preview of a rule lists.
 fn preview(rule: &KillRule, sessions: &[Session], protected: &ProtectedAccounts) -> BTreeSet<u64> {
-    let killed = |session: &&Session| rule.evaluate(session, protected) == Verdict::Killed;
+    let killed = |session: &&Session| rule.evaluate_session(session, protected) == KillVerdict::Killed;
     sessions.iter().filter(killed).map(|session| session.id).collect()
 }
 
@@ -35,11 +35,11 @@ proptest! {
     fn every_rule_skips_internal_protected_and_terminating_sessions(
         rules in proptest::collection::vec((criteria(), any::<bool>()), 1..=5), sessions in sessions(), protected in protected(),
     ) {
-        let rules: Vec<_> = rules.iter().map(|(rule, masked)| KillRule::new(rule).masked(*masked)).collect();
-        for (_, victim) in victims(&rules, sessions, &protected) {
-            prop_assert!(!is_internal(&victim), "{victim:?}");
-            prop_assert!(!protected.protects(&victim.user), "{victim:?}");
-            prop_assert!(!ProtectedAccounts::default().protects(&victim.user), "{victim:?}");
+        let rules: Vec<_> = rules.iter().map(|(rule, masked)| KillRule::new(rule).with_masking(*masked)).collect();
+        for (_, victim) in find_victims(&rules, sessions, &protected) {
+            prop_assert!(!is_internal_session(&victim), "{victim:?}");
+            prop_assert!(!protected.is_protected(&victim.user), "{victim:?}");
+            prop_assert!(!ProtectedAccounts::default().is_protected(&victim.user), "{victim:?}");
             prop_assert!(victim.command != b"Killed", "{victim:?}");
         }
     }
@@ -48,9 +48,9 @@ proptest! {
     fn victims_of_all_rules_are_the_union_of_their_previews(
         rules in proptest::collection::vec((criteria(), any::<bool>()), 1..=5), sessions in sessions(), protected in protected(),
     ) {
-        let rules: Vec<_> = rules.iter().map(|(rule, masked)| KillRule::new(rule).masked(*masked)).collect();
+        let rules: Vec<_> = rules.iter().map(|(rule, masked)| KillRule::new(rule).with_masking(*masked)).collect();
         let previews: Vec<_> = rules.iter().map(|rule| preview(rule, &sessions, &protected)).collect();
-        let killed = victims(&rules, sessions, &protected);
+        let killed = find_victims(&rules, sessions, &protected);
         for (rule, victim) in &killed {
             prop_assert!(previews[*rule].contains(&victim.id), "rule {rule} kills {victim:?}, which is not in its preview");
             prop_assert!(previews[..*rule].iter().all(|before| !before.contains(&victim.id)), "an earlier rule kills it");
@@ -64,7 +64,7 @@ proptest! {
     fn additional_criterion_never_adds_a_victim(
         one in criteria(), other in criteria(), which in 0..6_usize, masked in any::<bool>(), sessions in sessions(), protected in protected(),
     ) {
-        let of = |criteria: &KillCriteria| preview(&KillRule::new(criteria).masked(masked), &sessions, &protected);
+        let of = |criteria: &KillCriteria| preview(&KillRule::new(criteria).with_masking(masked), &sessions, &protected);
         let (wide, narrow) = (of(&one), of(&add_criterion(&one, &other, which)));
         prop_assert!(narrow.is_subset(&wide), "{narrow:?} is not among {wide:?}");
     }
@@ -74,7 +74,7 @@ proptest! {
         rule in criteria(), account in "[a-z]{1,3}|app|App|batch", sessions in sessions(), protected in protected(),
     ) {
         let rule = KillRule::new(&rule);
-        let more = protected.clone().with([account]);
+        let more = protected.clone().with_accounts([account]);
         prop_assert!(preview(&rule, &sessions, &more).is_subset(&preview(&rule, &sessions, &protected)));
     }
 }

@@ -31,7 +31,7 @@ async fn digest(connection: &mut Conn, statement: &str) -> Option<(String, Strin
 }
 
 fn template_text(statement: &str) -> String {
-    String::from_utf8(template(statement.as_bytes())).unwrap()
+    String::from_utf8(build_template(statement.as_bytes())).unwrap()
 }
 
 /// Groups whose statements have different values of the other kind.
@@ -75,8 +75,8 @@ async fn templates_group_statements_like_digests_server() {
     let (mut by_digest, mut by_template) = (BTreeMap::new(), BTreeMap::new());
     for (&statement, (hash, text)) in digests.iter().filter(|(statement, _)| !listed.contains(*statement)) {
         let template = template_text(statement);
-        by_digest.entry(text.clone()).or_insert_with(Vec::new).push((statement, template.clone()));
-        by_template.entry(template).or_insert_with(Vec::new).push((statement, hash.clone()));
+        by_digest.entry(text.clone()).or_insert_with(Vec::new).push((statement, build_template.clone()));
+        by_template.entry(build_template).or_insert_with(Vec::new).push((statement, hash.clone()));
     }
     let (apart, together) = (split_groups(&by_digest), split_groups(&by_template));
     assert!(apart.is_empty(), "one digest, several templates: {}", apart.join("\n"));
@@ -116,7 +116,7 @@ fn plant_literals(statement: &str) -> String {
 }
 
 fn assert_no_leak(statement: &[u8]) {
-    let template = template(statement);
+    let template = build_template(statement);
     assert!(
         !contains_fragment(&template),
         "{} of {}",
@@ -145,8 +145,8 @@ fn truncated_corpus_statements_leak_no_literal() {
         for end in 0..=planted.len() {
             assert_no_leak(&planted.as_bytes()[..end]);
         }
-        let once = template(statement.as_bytes());
-        assert_eq!(template(&once), once, "the template of {statement} is not idempotent");
+        let once = build_template(statement.as_bytes());
+        assert_eq!(build_template(&once), once, "the template of {statement} is not idempotent");
     }
     assert!(literals >= 1_200, "only {literals} literals");
 }

@@ -1,8 +1,8 @@
 //! Builder for observed data, and short forms of graphs for assertions.
 
 use clew_diagnose::waits::{
-    LockObservations, LockOwner, LockStatus, LockedObject, MetadataKind, MetadataLock, MetadataMode, MetadataObject,
-    ObservedSession, ObservedTransaction, Party, RowWait, WaitGraph, build_graph,
+    LockObservations, LockOwner, LockStatus, LockedObject, MetadataLock, MetadataMode, MetadataObject,
+    MetadataObjectKind, ObservedSession, ObservedTransaction, RowWait, WaitGraph, WaitParty, build_wait_graph,
 };
 use clew_model::{Session, Transaction};
 
@@ -82,7 +82,7 @@ impl ObservedBuilder for LockObservations {
 fn lock(session: Option<u64>, kind: &str, object: &str, mode: &str, status: LockStatus) -> MetadataLock {
     let (schema, name) = object.split_once('.').unwrap_or((object, ""));
     MetadataLock {
-        object: MetadataObject::new(MetadataKind::parse(kind), Some(schema.into()), Some(name.into())),
+        object: MetadataObject::new(MetadataObjectKind::parse(kind), Some(schema.into()), Some(name.into())),
         mode: MetadataMode::parse(mode).unwrap(),
         status,
         session,
@@ -96,23 +96,23 @@ pub(crate) fn wait_pairs(graph: &WaitGraph) -> Vec<(i64, i64)> {
 
 /// Every root, worst first: parties, number of waiters, number of waiters of this root only.
 pub(crate) fn root_counts(graph: &WaitGraph) -> Vec<(Vec<i64>, usize, usize)> {
-    let root = |root: &clew_diagnose::waits::Root| {
+    let root = |root: &clew_diagnose::waits::RootBlocker| {
         (root.parties.iter().copied().map(signed_id).collect(), root.holds, root.frees)
     };
     graph.roots.iter().map(root).collect()
 }
 
-pub(crate) fn signed_id(party: Party) -> i64 {
+pub(crate) fn signed_id(party: WaitParty) -> i64 {
     match party {
-        Party::Session(id) => i64::try_from(id).unwrap(),
-        Party::Transaction(id) => -i64::try_from(id).unwrap(),
+        WaitParty::Session(id) => i64::try_from(id).unwrap(),
+        WaitParty::Transaction(id) => -i64::try_from(id).unwrap(),
     }
 }
 
 /// Builds the graph and asserts its waits.
 #[track_caller]
 pub(crate) fn assert_waits(observed: &LockObservations, expected: &[(i64, i64)]) -> WaitGraph {
-    let graph = build_graph(observed);
+    let graph = build_wait_graph(observed);
     assert_eq!(wait_pairs(&graph), expected, "{graph:#?}");
     graph
 }

@@ -1,6 +1,6 @@
 //! Vanished parties, unknown owners, and unexplained waits.
 
-use clew_diagnose::waits::{Party, SessionRole};
+use clew_diagnose::waits::{SessionRole, WaitParty};
 use clew_model::{Limitation, LimitationKind};
 
 use crate::builder::{ObservedBuilder, assert_waits, observed, root_counts};
@@ -17,8 +17,8 @@ fn parties_that_vanish_between_reads_are_reported() {
             .pending_lock(3, "TABLE", "shop.orders", "EXCLUSIVE"),
         &[(2, -999), (3, 77)],
     );
-    assert_eq!(graph.vanished, [Party::Session(77), Party::Transaction(999)]);
-    assert!(graph.facts(Party::Session(77)).unwrap().is_missing());
+    assert_eq!(graph.vanished, [WaitParty::Session(77), WaitParty::Transaction(999)]);
+    assert!(graph.party_detail(WaitParty::Session(77)).unwrap().is_missing());
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn roots_are_ranked_by_waiters_then_longest_wait() {
             .granted_lock(blocker, "USER LEVEL LOCK", &format!(".{blocker}"), "EXCLUSIVE")
             .pending_lock(id, "USER LEVEL LOCK", &format!(".{blocker}"), "EXCLUSIVE");
     }
-    let graph = clew_diagnose::waits::build_graph(&locks);
+    let graph = clew_diagnose::waits::build_wait_graph(&locks);
     assert_eq!(root_counts(&graph), [(vec![2], 2, 2), (vec![3], 1, 1), (vec![1], 1, 1)]);
 }
 
@@ -144,7 +144,7 @@ fn json_has_all_fields_and_escapes_invalid_bytes() {
         .row_wait(102, 101);
     locks.sessions[1].session.statement = Some(b"caf\xe9\0".to_vec());
     locks.last_statements.insert(1, vec![b"delete from orders".to_vec()]);
-    let json = serde_json::to_value(clew_diagnose::waits::build_graph(&locks)).unwrap();
+    let json = serde_json::to_value(clew_diagnose::waits::build_wait_graph(&locks)).unwrap();
     assert_eq!(json["waits"][0]["waiter"]["session"], 2);
     assert_eq!(json["waits"][0]["on"]["kind"], "row");
     assert_eq!(json["roots"][0]["parties"][0]["session"], 1);

@@ -1,14 +1,14 @@
 //! Parties that a kill unblocks.
 
 use clew_diagnose::waits::{
-    LockObservations, LockStatus, MetadataKind, MetadataLock, MetadataMode, MetadataObject, Party, WaitGraph,
-    build_graph,
+    LockObservations, LockStatus, MetadataLock, MetadataMode, MetadataObject, MetadataObjectKind, WaitGraph, WaitParty,
+    build_wait_graph,
 };
 
 /// Graph in which each waiter requests an exclusive lock that its blocker holds on a separate object.
 pub(crate) fn exclusive_waits(pairs: &[(u64, u64)]) -> WaitGraph {
     let lock = |number: usize, session, status| MetadataLock {
-        object: MetadataObject::new(MetadataKind::Table, Some("shop".into()), Some(format!("t{number}"))),
+        object: MetadataObject::new(MetadataObjectKind::Table, Some("shop".into()), Some(format!("t{number}"))),
         mode: MetadataMode::Exclusive,
         status,
         session: Some(session),
@@ -16,7 +16,7 @@ pub(crate) fn exclusive_waits(pairs: &[(u64, u64)]) -> WaitGraph {
     let locks = pairs.iter().enumerate().flat_map(|(number, &(waiter, blocker))| {
         [lock(number, blocker, LockStatus::Granted), lock(number, waiter, LockStatus::Pending)]
     });
-    build_graph(&LockObservations {
+    build_wait_graph(&LockObservations {
         metadata_locks: locks.collect(),
         reports_pending: true,
         ..LockObservations::default()
@@ -24,8 +24,8 @@ pub(crate) fn exclusive_waits(pairs: &[(u64, u64)]) -> WaitGraph {
 }
 
 fn unblocked_sessions(graph: &WaitGraph, gone: &[u64]) -> Vec<u64> {
-    let gone: Vec<Party> = gone.iter().copied().map(Party::Session).collect();
-    graph.unblocked_by(&gone).into_iter().filter_map(Party::session).collect()
+    let gone: Vec<WaitParty> = gone.iter().copied().map(WaitParty::Session).collect();
+    graph.find_unblocked_parties(&gone).into_iter().filter_map(WaitParty::session).collect()
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Large incidents. With more than linear time the tests would not terminate.
 
-use clew_diagnose::waits::build_graph;
+use clew_diagnose::waits::build_wait_graph;
 
 use crate::builder::{ObservedBuilder, observed, root_counts};
 
@@ -14,7 +14,7 @@ fn queue_of_100_sessions_for_one_row() {
             locks = locks.row_wait(100 + id, 100 + earlier);
         }
     }
-    let graph = build_graph(&locks);
+    let graph = build_wait_graph(&locks);
     assert_eq!(graph.waits.len(), 5_050);
     assert_eq!(root_counts(&graph), [(vec![1], 100, 100)]);
 }
@@ -35,7 +35,7 @@ fn fan_of_500_readers_behind_an_alter() {
             "SHARED_READ",
         );
     }
-    let graph = build_graph(&locks);
+    let graph = build_wait_graph(&locks);
     assert_eq!(graph.waits.len(), 501);
     assert_eq!(root_counts(&graph), [(vec![1], 501, 501)]);
     assert_eq!(graph.roots[0].longest_seconds, 600);
@@ -51,7 +51,7 @@ fn thousands_of_roots_share_their_waiters() {
     for id in 2..=10_000 {
         locks = locks.pending_lock(id, "TABLE", "shop.orders", "SHARED_WRITE");
     }
-    let graph = build_graph(&locks);
+    let graph = build_wait_graph(&locks);
     assert_eq!(graph.waits.len(), 2_500 + 9_999);
     assert_eq!(graph.roots.len(), 2_500);
     assert!(graph.roots.iter().all(|root| (root.holds, root.frees) == (10_000, 0)));
@@ -66,5 +66,5 @@ fn chain_of_100000_sessions() {
             locks = locks.row_wait(200_000 + id, 200_000 + id - 1);
         }
     }
-    assert_eq!(root_counts(&build_graph(&locks)), [(vec![1], 99_999, 99_999)]);
+    assert_eq!(root_counts(&build_wait_graph(&locks)), [(vec![1], 99_999, 99_999)]);
 }

@@ -1,6 +1,6 @@
 //! Remedies for root blockers.
 
-use clew_diagnose::waits::{LockObservations, Remedy, SessionRole, build_graph};
+use clew_diagnose::waits::{LockObservations, Remedy, SessionRole, build_wait_graph};
 
 use crate::builder::{ObservedBuilder, observed};
 
@@ -15,8 +15,8 @@ fn blocked_by(session: u64, state: &str) -> LockObservations {
 
 #[track_caller]
 fn assert_remedy(observed: &LockObservations, expected: Remedy<'_>) {
-    let graph = build_graph(observed);
-    assert_eq!(graph.remedy(&graph.roots[0]), Some(expected), "{graph:#?}");
+    let graph = build_wait_graph(observed);
+    assert_eq!(graph.find_remedy(&graph.roots[0]), Some(expected), "{graph:#?}");
 }
 
 #[test]

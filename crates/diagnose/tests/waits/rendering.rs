@@ -1,7 +1,7 @@
 //! Text tree and Graphviz output.
 
 use clew_diagnose::waits::{
-    LockObservations, Party, TreeLayout, TreeLine, TreeLineKind, build_graph, render_dot, render_tree,
+    LockObservations, TreeLayout, TreeLine, TreeLineKind, WaitParty, build_wait_graph, render_dot, render_tree,
 };
 use proptest::prelude::*;
 
@@ -49,7 +49,7 @@ fn incident() -> LockObservations {
 
 #[test]
 fn incident_is_rendered_in_80_columns() {
-    let lines = render_tree(&build_graph(&incident()), TreeLayout { siblings: 2, ..TreeLayout::default() });
+    let lines = render_tree(&build_wait_graph(&incident()), TreeLayout { siblings: 2, ..TreeLayout::default() });
     assert_eq!(
         join_lines(&lines),
         "\
@@ -76,18 +76,18 @@ fn incident_is_rendered_in_80_columns() {
     );
     assert!(lines.iter().all(|line| line.text.chars().count() <= 80));
     assert_eq!(lines[0].kind, TreeLineKind::Root);
-    assert_eq!(lines[3].party, Some(Party::Session(2)));
+    assert_eq!(lines[3].party, Some(WaitParty::Session(2)));
 }
 
 #[test]
 fn graph_without_waits_renders_no_lines() {
-    assert!(render_tree(&build_graph(&observed()), TreeLayout::default()).is_empty());
+    assert!(render_tree(&build_wait_graph(&observed()), TreeLayout::default()).is_empty());
 }
 
 #[test]
 fn cycle_is_rendered_as_a_heading_with_members() {
     let lines = render_tree(
-        &build_graph(
+        &build_wait_graph(
             &observed()
                 .transaction(101, 1, "LOCK WAIT")
                 .transaction(102, 2, "LOCK WAIT")
@@ -118,10 +118,10 @@ fn control_characters_are_removed_from_the_tree() {
     locks.sessions[0].session.statement = Some("select\n\x1b[2J\u{202e}'\x07' 会话".repeat(99).into_bytes());
     locks.sessions[0].session.user = b"a\x1b]0;x\x07".to_vec();
     locks.row_waits[0].lock.data = Some("1,\x1b[31m".into());
-    for line in render_tree(&build_graph(&locks), TreeLayout::default()) {
+    for line in render_tree(&build_wait_graph(&locks), TreeLayout::default()) {
         assert!(line.text.chars().all(|char| !char.is_control() && char != '\u{202e}'), "{line:?}");
     }
-    assert!(!render_dot(&build_graph(&locks)).contains('\x1b'));
+    assert!(!render_dot(&build_wait_graph(&locks)).contains('\x1b'));
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn long_chain_is_rendered() {
             locks = locks.row_wait(200_000 + id, 200_000 + id - 1);
         }
     }
-    let lines = render_tree(&build_graph(&locks), TreeLayout::default());
+    let lines = render_tree(&build_wait_graph(&locks), TreeLayout::default());
     assert_eq!(lines.iter().filter(|line| line.kind == TreeLineKind::Waiter).count(), 19_999);
     assert!(lines.iter().all(|line| line.text.chars().count() <= 80));
     assert!(lines.iter().any(|line| line.text.contains("500 deep: session 501")));
@@ -145,7 +145,7 @@ fn roots_beyond_the_limit_are_counted() {
     for id in 2..=31 {
         locks = locks.granted_lock(id, "TABLE", "shop.orders", "SHARED_READ");
     }
-    let lines = render_tree(&build_graph(&locks), TreeLayout::default());
+    let lines = render_tree(&build_wait_graph(&locks), TreeLayout::default());
     assert_eq!(lines.iter().filter(|line| line.kind == TreeLineKind::Root).count(), 10);
     assert_eq!(lines.last().unwrap().text, "20 more root blockers; maximum number of waiters: 1");
     assert!(join_lines(&lines).contains("\n   holds 1 more, shown above\n"));
@@ -161,7 +161,7 @@ fn dot_labels_are_escaped() {
         .row_wait(102, 101);
     locks.row_waits[0].lock.data = Some("'a\"b'".into());
     assert_eq!(
-        render_dot(&build_graph(&locks)),
+        render_dot(&build_wait_graph(&locks)),
         r#"digraph waits {
   rankdir=LR;
   node [shape=box];
@@ -182,8 +182,8 @@ fn masked_graph_has_no_literals() {
     locks.row_waits[0].lock.data = Some("'secret-row'".into());
     locks.last_statements.insert(1, vec![b"update orders set a = 'secret-last'".to_vec()]);
     locks.sessions[2].session.statement = Some(b"select 'secret-text' from orders".to_vec());
-    let graph = build_graph(&locks);
-    let masked = graph.clone().masked();
+    let graph = build_wait_graph(&locks);
+    let masked = graph.clone().with_masked_literals();
     assert!(serde_json::to_string(&graph).unwrap().matches("secret-").count() >= 4);
     assert!(!serde_json::to_string(&masked).unwrap().contains("secret-"));
     assert_eq!(graph.roots, masked.roots);
@@ -199,12 +199,12 @@ proptest! {
             locks = locks.transaction(100 + id, id, "RUNNING");
         }
         let locks = edges.into_iter().fold(locks, |locks, (waiting, blocking)| locks.row_wait(100 + waiting, 100 + blocking));
-        let graph = build_graph(&locks);
+        let graph = build_wait_graph(&locks);
         let lines = render_tree(&graph, TreeLayout { width, roots: 100, siblings: 100 });
-        let mut drawn: Vec<Party> =
+        let mut drawn: Vec<WaitParty> =
             lines.iter().filter(|line| line.kind == TreeLineKind::Waiter).filter_map(|line| line.party).collect();
         drawn.sort_unstable();
-        let mut waiters: Vec<Party> = graph.waits.iter().map(|wait| wait.waiter).collect();
+        let mut waiters: Vec<WaitParty> = graph.waits.iter().map(|wait| wait.waiter).collect();
         waiters.dedup();
         prop_assert_eq!(drawn, waiters);
         prop_assert!(lines.iter().all(|line| line.text.chars().count() <= width));

@@ -1,6 +1,6 @@
 //! Wait details by session.
 
-use clew_diagnose::waits::build_graph;
+use clew_diagnose::waits::build_wait_graph;
 use clew_model::SessionDetail;
 
 use crate::builder::{ObservedBuilder, observed};
@@ -18,7 +18,7 @@ fn wait_detail(
 fn blocker_and_root_are_on_the_same_path() {
     const ROW: &str = "row 42 of shop.orders (PRIMARY)";
     // 5 waits for 2, which only 1 blocks, and for 4 behind 3, which blocks more.
-    let graph = build_graph(
+    let graph = build_wait_graph(
         &observed()
             .transaction(11, 1, "RUNNING")
             .transaction(12, 2, "LOCK WAIT")
@@ -37,13 +37,13 @@ fn blocker_and_root_are_on_the_same_path() {
     assert_eq!(wait_detail(&details, 2), (ROW, Some(1), Some(1)));
     assert_eq!(wait_detail(&details, 5), (ROW, Some(4), Some(3)));
     assert_eq!(wait_detail(&details, 4), (ROW, Some(3), Some(3)));
-    let masked = graph.masked().session_details();
+    let masked = graph.with_masked_literals().session_details();
     assert_eq!(wait_detail(&masked, 5), ("a row of shop.orders (PRIMARY)", Some(4), Some(3)));
 }
 
 #[test]
 fn members_of_a_cycle_have_their_blocker_as_root() {
-    let graph = build_graph(
+    let graph = build_wait_graph(
         &observed()
             .transaction(11, 1, "LOCK WAIT")
             .transaction(12, 2, "LOCK WAIT")
@@ -61,7 +61,7 @@ fn members_of_a_cycle_have_their_blocker_as_root() {
 
 #[test]
 fn blocker_without_session_and_invisible_blocker_are_described() {
-    let graph = build_graph(
+    let graph = build_wait_graph(
         &observed()
             .transaction(11, 0, "RUNNING")
             .transaction(12, 2, "LOCK WAIT")

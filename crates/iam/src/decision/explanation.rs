@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::action::Action;
-use crate::decision::{Decision, Environment, GrantPath, Principal, Resource, check_scope, decide};
+use crate::decision::{Decision, Environment, GrantSource, Principal, Resource, check_scope, decide};
 use crate::policy::Effect;
 
 /// Reference to a statement of a policy that applies to a user.
@@ -12,7 +12,7 @@ pub struct StatementRef {
     /// Name of the policy.
     pub policy: String,
     /// Attachment that applies the policy to the user.
-    pub via: GrantPath,
+    pub via: GrantSource,
     /// Number of the statement, from 1.
     pub statement: usize,
     /// Sid of the statement.
@@ -46,7 +46,7 @@ pub struct Explanation {
 
 /// Returns the decision of [`decide`], and explains why each statement matched or did not match.
 #[must_use]
-pub fn explain(
+pub fn explain_decision(
     principal: &Principal,
     action: Action,
     resource: &Resource<'_>,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use clew_model::{DomainId, ProjectId, UserId};
 use serde::Serialize;
 
-use crate::action::{Action, Target};
+use crate::action::{Action, TargetType};
 use crate::policy::Policy;
 use crate::request::{Caller, Environment, Request, Resource};
 use crate::work_budget::WorkBudget;
@@ -24,7 +24,7 @@ pub enum Scope {
 /// Attachment that applies a policy to a user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum GrantPath {
+pub enum GrantSource {
     /// Attached to the user.
     User,
     /// Attached to the group with this name.
@@ -39,7 +39,7 @@ pub struct Grant {
     /// Name of the policy.
     pub policy_name: String,
     /// Attachment that applies the policy to the user.
-    pub via: GrantPath,
+    pub via: GrantSource,
     /// Project to which the grant is limited, or `None` if the grant covers the domain and all its projects.
     pub project: Option<ProjectId>,
 }
@@ -48,7 +48,7 @@ impl Grant {
     /// Returns true if the grant applies to the action on the resource.
     pub(crate) fn applies_to(&self, action: Action, resource: &Resource<'_>) -> bool {
         let Some(only) = &self.project else { return true };
-        action.target != Target::Domain && resource.project.as_ref().is_some_and(|project| project.id == only)
+        action.target != TargetType::Domain && resource.project.as_ref().is_some_and(|project| project.id == only)
     }
 }
 
@@ -76,8 +76,8 @@ pub struct Principal {
 impl Principal {
     /// Returns the total size in bytes of the policy documents that apply to the user.
     #[must_use]
-    pub fn policy_bytes(&self) -> usize {
-        self.grants.iter().map(|grant| grant.policy.bytes()).sum()
+    pub fn total_policy_bytes(&self) -> usize {
+        self.grants.iter().map(|grant| grant.policy.document_bytes()).sum()
     }
 
     /// Builds the input of policy evaluation for a request of this principal.

@@ -1,6 +1,6 @@
 //! Warnings about valid but suspicious parts of a policy document.
 
-use crate::action::{Action, Target};
+use crate::action::{Action, TargetType};
 use crate::policy::condition::{Condition, ExpectedValue};
 use crate::policy::key::{CONDITION_KEYS, ValueSource};
 use crate::policy::operator::Quantifier;
@@ -101,7 +101,10 @@ pub(super) fn lint_statement(statement: &Statement, model: PolicyModel) -> Vec<S
     let named = || Action::ALL.iter().filter(|action| statement.matches_action(model, **action, &budget));
     let requires_instance = !statement.matches_all_resources()
         || statement.conditions.iter().any(|condition| condition.key.describes_resource());
-    if allow && requires_instance && named().next().is_some() && named().all(|action| action.target != Target::Instance)
+    if allow
+        && requires_instance
+        && named().next().is_some()
+        && named().all(|action| action.target != TargetType::Instance)
     {
         let message = "the actions have no resource type and require the resource \"*\" without conditions on a resource, \
                        so the statement never matches";

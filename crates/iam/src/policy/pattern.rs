@@ -67,7 +67,7 @@ fn matches_by_backtracking(pattern: &str, text: &str, case: CaseSensitivity, bud
     let mut steps = 0;
     loop {
         steps += 1;
-        if steps % STEPS_PER_CHARGE == 0 && !budget.spend(STEPS_PER_CHARGE) {
+        if steps % STEPS_PER_CHARGE == 0 && !budget.charge(STEPS_PER_CHARGE) {
             return false;
         }
         match pattern.next() {
@@ -171,7 +171,7 @@ mod tests {
         let (pattern, text) = (format!("*?{}b", "a".repeat(500)), "a".repeat(1_000));
         let unlimited = WorkBudget::new(u64::MAX);
         assert!(!matches_pattern(&pattern, &text, CaseSensitivity::Sensitive, &unlimited));
-        assert!(unlimited.spent() > 200_000, "{}", unlimited.spent());
+        assert!(unlimited.used_units() > 200_000, "{}", unlimited.used_units());
         let small = WorkBudget::new(100_000);
         assert!(!matches_pattern(&pattern, &text, CaseSensitivity::Sensitive, &small) && small.is_exhausted());
     }

@@ -1,7 +1,7 @@
 //! Allowed elements and limits of policy documents, by version (spec sections 4.3 and 4.5).
 
 use crate::policy::policy_model::PolicyModel;
-use crate::policy::spanned_json::MAX_BYTES;
+use crate::policy::spanned_json::MAX_DOCUMENT_BYTES;
 
 /// Limits of a policy document.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ const ROLE_POLICY_LIMITS: DocumentLimits = DocumentLimits {
 
 /// Limits of version 5.0. The spec defines no limits; Clew limits the document length.
 const IDENTITY_POLICY_LIMITS: DocumentLimits = DocumentLimits {
-    text_chars: MAX_BYTES,
+    text_chars: MAX_DOCUMENT_BYTES,
     statements: usize::MAX,
     actions: usize::MAX,
     action_chars: usize::MAX,

@@ -6,7 +6,7 @@ use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 use super::diagnostic::{Diagnostic, JsonPath};
 
 /// Maximum length of a policy document in bytes, defined by Clew. Versions 1.0 and 1.1 have a smaller limit.
-pub const MAX_BYTES: usize = 65_536;
+pub const MAX_DOCUMENT_BYTES: usize = 65_536;
 
 const STRICT_JSON_OPTIONS: ParseOptions = ParseOptions {
     allow_comments: false,
@@ -24,8 +24,8 @@ const STRICT_JSON_OPTIONS: ParseOptions = ParseOptions {
 /// Parses a policy document as JSON.
 pub(super) fn parse(text: &str) -> Result<Value<'_>, Diagnostic> {
     let error_at = |at, message: String| Diagnostic::new(text, at, &JsonPath::root(), message);
-    if text.len() > MAX_BYTES {
-        return Err(error_at(0, format!("the document has {} bytes; the maximum is {MAX_BYTES}", text.len())));
+    if text.len() > MAX_DOCUMENT_BYTES {
+        return Err(error_at(0, format!("the document has {} bytes; the maximum is {MAX_DOCUMENT_BYTES}", text.len())));
     }
     // The parser with positions accepts more than JSON even in its strictest mode: raw control characters in strings,
     // Unicode whitespace. `serde_json` accepts only JSON, with at most 128 levels of nesting.

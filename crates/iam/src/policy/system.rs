@@ -23,7 +23,7 @@ pub struct SystemPolicy {
 impl SystemPolicy {
     /// Returns the parsed and cached document. `None` means an invalid document, which a test rules out.
     #[must_use]
-    pub fn policy(&self) -> Option<&Arc<Policy>> {
+    pub fn parsed_policy(&self) -> Option<&Arc<Policy>> {
         self.policy.as_ref()
     }
 }
@@ -57,6 +57,6 @@ system_policies! {
 
 /// Finds a system policy by name.
 #[must_use]
-pub fn find(name: &str) -> Option<&'static Arc<Policy>> {
-    ALL.iter().find(|policy| policy.name == name)?.policy()
+pub fn find_system_policy(name: &str) -> Option<&'static Arc<Policy>> {
+    ALL.iter().find(|policy| policy.name == name)?.parsed_policy()
 }

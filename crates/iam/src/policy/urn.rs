@@ -1,6 +1,6 @@
 //! Resource names in policies: `service:region:domain:type:path` (spec section 4.4).
 
-use crate::action::Target;
+use crate::action::TargetType;
 use crate::policy::pattern::{self, CaseSensitivity};
 use crate::policy::policy_model::PolicyModel;
 use crate::request::Request;
@@ -17,7 +17,7 @@ pub(super) enum Urn<'a> {
 
 impl<'a> Urn<'a> {
     pub(super) fn of(model: PolicyModel, request: &Request<'a>) -> Self {
-        if request.action.target != Target::Instance {
+        if request.action.target != TargetType::Instance {
             return Self::None;
         }
         // Without a specific instance, only patterns for all instances match.

@@ -15,7 +15,7 @@
 
 use std::collections::BTreeMap;
 
-use clew_iam::decision::{Action, Decision, DenyReason, Target};
+use clew_iam::decision::{Action, Decision, DenyReason, TargetType};
 use clew_iam::policy::{Policy, PolicyModel};
 use iam_rs::{Arn, Context, ContextValue, IAMPolicy, IAMRequest, PolicyEvaluator, Principal, PrincipalId};
 use serde_json::{Map, Value, json};
@@ -180,7 +180,7 @@ fn conditions(rng: &mut SplitMix64) -> (Value, Value) {
 fn action(rng: &mut SplitMix64, model: PolicyModel) -> String {
     let service = if model == PolicyModel::RoleBased { "gaussdb" } else { "gaussdbformysql" };
     let instance_actions: Vec<Action> =
-        Action::ALL.iter().copied().filter(|action| action.target == Target::Instance).collect();
+        Action::ALL.iter().copied().filter(|action| action.target == TargetType::Instance).collect();
     let name = match rng.below(8) {
         0..=2 => model.action_name(instance_actions[rng.below(instance_actions.len())]).to_owned(),
         3 => "*:*:*".to_owned(),
@@ -243,7 +243,7 @@ fn statement(rng: &mut SplitMix64, model: PolicyModel) -> (Value, Value) {
 
 fn request(rng: &mut SplitMix64) -> Facts {
     let instance_actions: Vec<&Action> =
-        Action::ALL.iter().filter(|action| action.target == Target::Instance).collect();
+        Action::ALL.iter().filter(|action| action.target == TargetType::Instance).collect();
     let mut tags = BTreeMap::new();
     if !rng.one_in(4) {
         tags.insert("env".to_owned(), rng.pick(TEXT).to_owned());
@@ -268,7 +268,7 @@ fn request(rng: &mut SplitMix64) -> Facts {
 
 /// Converts the request to the AWS format.
 fn aws_request(facts: &Facts, model: PolicyModel) -> IAMRequest {
-    let action = Action::find(&facts.action).unwrap();
+    let action = Action::find_by_name(&facts.action).unwrap();
     let name = model.action_name(action);
     let service = if model == PolicyModel::RoleBased { "gaussdb" } else { "gaussdbformysql" };
     let account = DOMAIN.replace(DOMAIN_PREFIX, "");

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use clew_iam::decision::{Action, Explanation, Grant, GrantPath, Scope, explain};
+use clew_iam::decision::{Action, Explanation, Grant, GrantSource, Scope, explain_decision};
 use clew_iam::policy::Policy;
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ fn policy(statements: &Value) -> Policy {
 
 fn explanation(facts: &Facts, policies: &[Policy]) -> Explanation {
     let principal = facts.principal(policies);
-    facts.with(|action, resource, environment| explain(&principal, action, resource, environment))
+    facts.with(|action, resource, environment| explain_decision(&principal, action, resource, environment))
 }
 
 fn tagged(env: &str) -> Facts {
@@ -98,8 +98,9 @@ fn no_statement_is_deciding_without_policy_evaluation() {
     let facts = Facts::default();
     let mut principal = facts.principal(std::slice::from_ref(&policy));
     principal.administrator = true;
-    let explain_it =
-        |principal: &_| facts.with(|action, resource, environment| explain(principal, action, resource, environment));
+    let explain_it = |principal: &_| {
+        facts.with(|action, resource, environment| explain_decision(principal, action, resource, environment))
+    };
     let administrator = explain_it(&principal);
     assert!(administrator.decision.is_allowed() && administrator.deciding.is_none());
     principal.scope = Scope::Domain;
@@ -113,9 +114,10 @@ fn grant_for_another_project_is_explained() {
     let mut principal = facts.principal(&[]);
     let policy = Arc::new(policy(&json!([{"Effect": "Allow", "Action": ["*"]}])));
     let elsewhere = Some("ffffffffffffffffffffffffffffffff".parse().unwrap());
-    let via = GrantPath::Group("night shift".to_owned());
+    let via = GrantSource::Group("night shift".to_owned());
     principal.grants = [Grant { policy, policy_name: "p".to_owned(), via: via.clone(), project: elsewhere }].into();
-    let explanation = facts.with(|action, resource, environment| explain(&principal, action, resource, environment));
+    let explanation =
+        facts.with(|action, resource, environment| explain_decision(&principal, action, resource, environment));
     assert_eq!(reasons(&explanation), [(false, "the policy applies only to another project".to_owned())]);
     assert_eq!(explanation.statements[0].0.via, via);
     assert!(!explanation.decision.is_allowed());

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use clew_iam::decision::{
-    Action, Decision, Environment, Grant, GrantPath, Principal, RequestInstance, RequestProject, Resource, Scope,
+    Action, Decision, Environment, Grant, GrantSource, Principal, RequestInstance, RequestProject, Resource, Scope,
     decide,
 };
 use clew_iam::policy::Policy;
@@ -75,7 +75,7 @@ impl Facts {
             source_ip: self.ip.as_ref().map(|address| address.parse().unwrap()),
             secure_transport: self.tls,
         };
-        let action = Action::find(&self.action).unwrap_or_else(|| panic!("no action {:?}", self.action));
+        let action = Action::find_by_name(&self.action).unwrap_or_else(|| panic!("no action {:?}", self.action));
         call(action, &resource, &environment)
     }
 
@@ -84,7 +84,7 @@ impl Facts {
         let grant = |(index, policy): (usize, &Policy)| Grant {
             policy: Arc::new(policy.clone()),
             policy_name: format!("policy-{}", index + 1),
-            via: GrantPath::User,
+            via: GrantSource::User,
             project: None,
         };
         Principal {

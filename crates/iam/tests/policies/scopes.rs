@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use clew_iam::decision::{
-    AccessLevel, Action, Decision, DenyReason, Environment, Grant, GrantPath, Principal, RequestProject, Resource,
-    Scope, Target, decide, may_allow,
+    AccessLevel, Action, Decision, DenyReason, Environment, Grant, GrantSource, Principal, RequestProject, Resource,
+    Scope, TargetType, decide, may_allow_action,
 };
 use clew_iam::policy::Policy;
 use clew_model::{DomainId, ProjectId, UserId};
@@ -13,7 +13,7 @@ const ALLOW_ALL: &str = r#"{"Version":"5.0","Statement":[{"Effect":"Allow","Acti
 
 fn grant(document: &str, project: Option<ProjectId>) -> Grant {
     let policy = Arc::new(Policy::parse(document).unwrap());
-    Grant { policy, policy_name: "p".to_owned(), via: GrantPath::User, project }
+    Grant { policy, policy_name: "p".to_owned(), via: GrantSource::User, project }
 }
 
 fn principal(domain_id: &DomainId, scope: Scope, administrator: bool, grants: &[Grant]) -> Principal {
@@ -58,7 +58,7 @@ fn credentials_are_limited_to_their_domain_and_scope() {
             principal(&own, scope.clone(), false, &[grant(ALLOW_ALL, None)]),
         ] {
             for &action in Action::ALL {
-                if action.target == Target::Domain {
+                if action.target == TargetType::Domain {
                     assert_eq!(decide_for(&principal, action, None), in_domain, "{principal:?} {action:?}");
                     continue;
                 }
@@ -84,11 +84,11 @@ fn only_administrators_are_allowed_without_policies() {
     for &action in Action::ALL {
         let user = principal(&domain, Scope::AccessKey, false, &[]);
         assert_eq!(decide_for(&user, action, Some((&project, Some(&domain)))), denied(DenyReason::NoPolicy));
-        assert!(!may_allow(&user, action, &project));
+        assert!(!may_allow_action(&user, action, &project));
         let denial = r#"{"Version":"5.0","Statement":[{"Effect":"Deny","Action":["*"]}]}"#;
         let administrator = principal(&domain, Scope::AccessKey, true, &[grant(denial, None)]);
         assert_eq!(decide_for(&administrator, action, Some((&project, Some(&domain)))), Decision::Allow);
-        assert!(may_allow(&administrator, action, &project));
+        assert!(may_allow_action(&administrator, action, &project));
     }
 }
 
@@ -98,9 +98,9 @@ fn grant_for_one_project_applies_only_there() {
     let user = principal(&domain, Scope::AccessKey, false, &[grant(ALLOW_ALL, Some(project.clone()))]);
     for &action in Action::ALL {
         let here = decide_for(&user, action, Some((&project, Some(&domain))));
-        assert_eq!(here.is_allowed(), action.target != Target::Domain, "{action:?}");
+        assert_eq!(here.is_allowed(), action.target != TargetType::Domain, "{action:?}");
         assert!(!decide_for(&user, action, Some((&sibling, Some(&domain)))).is_allowed(), "{action:?}");
-        assert!(may_allow(&user, action, &project) && !may_allow(&user, action, &sibling));
+        assert!(may_allow_action(&user, action, &project) && !may_allow_action(&user, action, &sibling));
     }
 }
 
@@ -121,7 +121,7 @@ fn possible_permissions_are_detected() {
     let could = |statements: &str| {
         let document = format!(r#"{{"Version":"5.0","Statement":[{statements}]}}"#);
         let user = principal(&domain, Scope::AccessKey, false, &[grant(&document, None)]);
-        may_allow(&user, Action::LIST_INSTANCES, &project)
+        may_allow_action(&user, Action::LIST_INSTANCES, &project)
     };
     let by_tag = r#"{"Effect":"Allow","Action":["*"],"Condition":{"StringEquals":{"g:ResourceTag/env":"x"}}}"#;
     let by_resource = r#"{"Effect":"Allow","Action":["*:*:list"],"Resource":["gaussdbformysql:*:*:instance:x"]}"#;
@@ -137,12 +137,12 @@ fn possible_permissions_are_detected() {
 #[test]
 fn action_table_is_consistent() {
     for (index, action) in Action::ALL.iter().enumerate() {
-        assert_eq!(Action::find(&action.name.to_uppercase()), Some(*action));
+        assert_eq!(Action::find_by_name(&action.name.to_uppercase()), Some(*action));
         assert!(Action::ALL.iter().skip(index + 1).all(|other| other.name != action.name), "{}", action.name);
         assert_eq!(action.name.split(':').count(), 3);
         assert_eq!(action.alias.split(':').count(), 3);
         // An action without a resource type supports no condition on a resource.
-        assert_eq!(action.keys.is_empty(), action.target != Target::Instance, "{}", action.name);
+        assert_eq!(action.keys.is_empty(), action.target != TargetType::Instance, "{}", action.name);
         let reads =
             ["get", "list", "show"].iter().any(|verb| action.name.rsplit(':').next().unwrap().starts_with(verb));
         let changes = matches!(action.level, AccessLevel::Write | AccessLevel::PermissionManagement);

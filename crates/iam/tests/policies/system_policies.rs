@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use clew_iam::decision::{AccessLevel, Action, Target};
+use clew_iam::decision::{AccessLevel, Action, TargetType};
 use clew_iam::policy::{PolicyModel, system};
 
 use crate::facts::Facts;
@@ -11,13 +11,13 @@ use crate::facts::Facts;
 fn system_policies_parse_without_warnings() {
     assert_eq!(system::ALL.len(), 6);
     for policy in &system::ALL {
-        let parsed = policy.policy().unwrap_or_else(|| panic!("{} is no policy", policy.name));
+        let parsed = policy.parsed_policy().unwrap_or_else(|| panic!("{} is no policy", policy.name));
         assert_eq!(parsed.warnings(), [], "{}", policy.name);
-        assert!(Arc::ptr_eq(parsed, system::find(policy.name).unwrap()));
+        assert!(Arc::ptr_eq(parsed, system::find_system_policy(policy.name).unwrap()));
         let model = if policy.name.contains(' ') { PolicyModel::RoleBased } else { PolicyModel::IdentityBased };
         assert_eq!(parsed.model(), model, "{}", policy.name);
     }
-    assert!(system::find("TaurusDB").is_none());
+    assert!(system::find_system_policy("TaurusDB").is_none());
 }
 
 #[test]
@@ -32,11 +32,11 @@ fn system_policies_allow_the_intended_actions() {
         (["TaurusDB ViewNoKillAccess", "TaurusDBViewNoKillAccessPolicy"], &is_read_only),
     ] {
         for name in names {
-            let policy = system::find(name).unwrap();
+            let policy = system::find_system_policy(name).unwrap();
             for &action in Action::ALL {
                 let facts = Facts { action: action.name.to_owned(), ..Facts::default() };
                 // No system policy grants access to users, policies or the audit.
-                let expected = action.target != Target::Domain && allowed(action);
+                let expected = action.target != TargetType::Domain && allowed(action);
                 let decision = facts.decide(&[policy.as_ref().clone()]);
                 assert_eq!(decision.is_allowed(), expected, "{name} {}", action.name);
             }

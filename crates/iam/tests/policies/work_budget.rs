@@ -1,7 +1,7 @@
 //! Work budget: expensive policies are counted and bounded.
 
-use clew_iam::decision::{Action, Decision, DenyReason, WorkBudget, decide, explain, may_allow};
-use clew_iam::policy::{MAX_BYTES, Policy};
+use clew_iam::decision::{Action, Decision, DenyReason, WorkBudget, decide, explain_decision, may_allow_action};
+use clew_iam::policy::{MAX_DOCUMENT_BYTES, Policy};
 use clew_model::ProjectId;
 use serde_json::json;
 
@@ -39,7 +39,7 @@ fn expensive_patterns_stay_within_the_budget() {
     let principal = principal_with(POLICIES, "*");
     let decision = facts().with(|action, resource, environment| decide(&principal, action, resource, environment));
     assert_eq!(decision, Decision::Allow);
-    let (spent, bytes) = (principal.budget.spent(), principal.policy_bytes() as u64);
+    let (spent, bytes) = (principal.budget.used_units(), principal.total_policy_bytes() as u64);
     assert!(bytes > 4_900_000, "{bytes}");
     assert!(spent < 5 * bytes, "{spent} units for {bytes} bytes: not linear");
 }
@@ -55,9 +55,10 @@ fn exhausted_budget_denies_with_a_reason() {
     let again = facts().with(|action, resource, environment| decide(&principal, action, resource, environment));
     assert_eq!(again, Decision::Deny { reason: DenyReason::WorkBudget });
     let project: ProjectId = PROJECT.parse().unwrap();
-    assert!(!may_allow(&principal, Action::LIST_INSTANCES, &project));
+    assert!(!may_allow_action(&principal, Action::LIST_INSTANCES, &project));
     principal.budget = WorkBudget::new(8 << 20).into();
-    let explained = facts().with(|action, resource, environment| explain(&principal, action, resource, environment));
+    let explained =
+        facts().with(|action, resource, environment| explain_decision(&principal, action, resource, environment));
     assert_eq!(explained.decision, Decision::Deny { reason: DenyReason::WorkBudget });
     // An administrator is not subject to policies.
     principal.administrator = true;
@@ -87,7 +88,7 @@ fn every_comparison_is_charged() {
         let principal = facts().principal(&[Policy::parse(&document.to_string()).unwrap()]);
         let decision = facts().with(|action, resource, environment| decide(&principal, action, resource, environment));
         assert_eq!(decision, Decision::Deny { reason: DenyReason::NoPolicy }, "{operator}");
-        assert!(principal.budget.spent() > 16_000, "{operator}: {}", principal.budget.spent());
+        assert!(principal.budget.used_units() > 16_000, "{operator}: {}", principal.budget.used_units());
     }
     for element in ["Action", "NotAction", "Resource", "NotResource"] {
         let value = if element.ends_with("Action") { "clew:x:y" } else { "x:*:*:instance:y" };
@@ -98,14 +99,14 @@ fn every_comparison_is_charged() {
         let document = json!({ "Version": "5.0", "Statement": [statement] });
         let principal = facts().principal(&[Policy::parse(&document.to_string()).unwrap()]);
         facts().with(|action, resource, environment| decide(&principal, action, resource, environment));
-        assert!(principal.budget.spent() > 16_000, "{element}: {}", principal.budget.spent());
+        assert!(principal.budget.used_units() > 16_000, "{element}: {}", principal.budget.used_units());
     }
 }
 
 #[test]
 fn reports_are_limited_to_100() {
     let document_with = |action: &str| {
-        let count = (MAX_BYTES - 100) / (action.len() + 3);
+        let count = (MAX_DOCUMENT_BYTES - 100) / (action.len() + 3);
         let document = json!({ "Version": "5.0", "Statement": [{ "Effect": "Allow", "Action": vec![action; count] }] });
         document.to_string()
     };

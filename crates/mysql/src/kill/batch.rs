@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clew_diagnose::{ProtectedAccounts, is_internal, to_valid_utf8};
+use clew_diagnose::{ProtectedAccounts, is_internal_session, to_valid_utf8};
 use clew_model::{Failure, Session};
 
 use super::confirm::{PendingKill, poll_until_confirmed};
@@ -11,7 +11,7 @@ use super::risk::EngineLookup;
 use super::rollback_state::RollbackState;
 use super::send::send_kill;
 use super::victim::{has_pending_kill, is_idle};
-use super::{KillKind, KillOutcome, Refusal, UnsafeVictims, Victim};
+use super::{KillOutcome, KillRefusal, KillTarget, UnsafeVictimPolicy, Victim};
 use crate::connection::Connection;
 
 /// Maximum age of a process view for a kill. A kill takes less than 1 ms, reading the process list up to 50 ms.
@@ -28,9 +28,9 @@ pub(super) struct KillBatch<'a> {
 /// Kill target and protection rules of a batch.
 #[derive(Clone, Copy)]
 struct KillPolicy<'a> {
-    kind: KillKind,
+    kind: KillTarget,
     protected: &'a ProtectedAccounts,
-    unsafe_victims: UnsafeVictims,
+    unsafe_victims: UnsafeVictimPolicy,
 }
 
 /// State of a kill.
@@ -47,9 +47,9 @@ enum KillStage {
 impl<'a> KillBatch<'a> {
     pub(super) fn new(
         victims: &'a [Victim],
-        kind: KillKind,
+        kind: KillTarget,
         protected: &'a ProtectedAccounts,
-        unsafe_victims: UnsafeVictims,
+        unsafe_victims: UnsafeVictimPolicy,
     ) -> Self {
         let victims = victims.iter().map(|victim| (victim, KillStage::Queued)).collect();
         Self { policy: KillPolicy { kind, protected, unsafe_victims }, victims }
@@ -66,7 +66,7 @@ impl<'a> KillBatch<'a> {
             let ids: Vec<u64> = chunk.iter().map(|(victim, _)| victim.id).collect();
             let mut view = ProcessView::read(connection, &ids, policy.kind).await?;
             let mut engines = EngineLookup::default();
-            if policy.unsafe_victims == UnsafeVictims::Spare {
+            if policy.unsafe_victims == UnsafeVictimPolicy::Spare {
                 engines.load_engines(connection, view.sessions.values()).await?;
             }
             for (at, (victim, stage)) in chunk.iter_mut().enumerate() {
@@ -75,9 +75,9 @@ impl<'a> KillBatch<'a> {
                 }
                 // A load balancer may route the repeated read to another server.
                 let wrong_server = if view.is_direct {
-                    (victim.read.server != server).then_some(Refusal::AnotherServer)
+                    (victim.read.server != server).then_some(KillRefusal::AnotherServer)
                 } else {
-                    Some(Refusal::Proxied)
+                    Some(KillRefusal::Proxied)
                 };
                 if let Some(refusal) = wrong_server {
                     *stage = KillStage::Finished(KillOutcome::Refused(refusal));
@@ -161,18 +161,21 @@ impl<'a> KillBatch<'a> {
 
 impl KillPolicy<'_> {
     /// Refuses a kill if the listed session is not the victim, or is internal, Clew's own or protected.
-    fn check_victim_identity(&self, victim: &Victim, now: &Session, is_own: bool) -> Option<Refusal> {
+    fn check_victim_identity(&self, victim: &Victim, now: &Session, is_own: bool) -> Option<KillRefusal> {
         if !victim.matches_session(now) {
-            return Some(Refusal::AnotherSession { user: to_valid_utf8(&now.user), host: to_valid_utf8(&now.host) });
+            return Some(KillRefusal::AnotherSession {
+                user: to_valid_utf8(&now.user),
+                host: to_valid_utf8(&now.host),
+            });
         }
-        if is_internal(now) {
-            return Some(Refusal::Internal);
+        if is_internal_session(now) {
+            return Some(KillRefusal::Internal);
         }
         if is_own {
-            return Some(Refusal::OwnSession);
+            return Some(KillRefusal::OwnSession);
         }
-        if self.protected.protects(&now.user) {
-            return Some(Refusal::Protected { user: to_valid_utf8(&now.user) });
+        if self.protected.is_protected(&now.user) {
+            return Some(KillRefusal::Protected { user: to_valid_utf8(&now.user) });
         }
         None
     }
@@ -185,23 +188,23 @@ impl KillPolicy<'_> {
         now: &Session,
         view: &ProcessView,
         engines: &EngineLookup,
-    ) -> Option<Refusal> {
+    ) -> Option<KillRefusal> {
         if view.appliers.contains(&victim.id) {
-            return Some(Refusal::Internal);
+            return Some(KillRefusal::Internal);
         }
         if has_pending_kill(now) {
             return None;
         }
-        if self.kind == KillKind::Query && is_idle(now) {
-            return Some(Refusal::Idle);
+        if self.kind == KillTarget::Query && is_idle(now) {
+            return Some(KillRefusal::Idle);
         }
         if !victim.is_still_running(now) {
-            return Some(Refusal::AnotherStatement);
+            return Some(KillRefusal::AnotherStatement);
         }
         if victim.was_chosen_by_age(self.kind) && view.unchecked.contains(&victim.id) {
-            return Some(Refusal::UnreliableAge);
+            return Some(KillRefusal::UnreliableAge);
         }
-        let spares = self.unsafe_victims == UnsafeVictims::Spare;
-        spares.then(|| engines.find_table_risk(now)).flatten().map(Refusal::Unsafe)
+        let spares = self.unsafe_victims == UnsafeVictimPolicy::Spare;
+        spares.then(|| engines.find_table_risk(now)).flatten().map(KillRefusal::Unsafe)
     }
 }

@@ -10,7 +10,7 @@ use tokio::time::{sleep, timeout};
 use super::process_view::{SessionList, list_sessions, list_sessions_with_ages};
 use super::rollback_state::{RollbackState, read_rollback_states};
 use super::victim::{has_pending_kill, is_idle};
-use super::{KillKind, KillOutcome};
+use super::{KillOutcome, KillTarget};
 use crate::connection::Connection;
 use crate::statement_ages::AgeCheckScope;
 
@@ -45,11 +45,11 @@ impl PendingKill {
         now: Option<&Session>,
         is_checked: bool,
         rollback: Option<RollbackState>,
-        kind: KillKind,
+        kind: KillTarget,
         late: bool,
     ) {
         self.outcome = match (rollback, now) {
-            (_, Some(now)) if kind == KillKind::Query && has_statement_ended(&self.before, now, is_checked) => {
+            (_, Some(now)) if kind == KillTarget::Query && has_statement_ended(&self.before, now, is_checked) => {
                 Some(KillOutcome::Killed)
             }
             (Some(RollbackState::RollingBack(rows_modified)), _) if late => {
@@ -71,7 +71,7 @@ impl PendingKill {
 pub(super) async fn poll_until_confirmed(
     mut connection: Connection,
     mut kills: Vec<&mut PendingKill>,
-    kind: KillKind,
+    kind: KillTarget,
 ) -> Result<(), Failure> {
     // On timeout, dropping the connection kills a running poll statement.
     let Ok(polled) = timeout(CONFIRMATION_TIMEOUT, poll_kill_effects(&mut connection, &mut kills, kind)).await else {
@@ -85,7 +85,7 @@ pub(super) async fn poll_until_confirmed(
 async fn poll_kill_effects(
     connection: &mut Connection,
     kills: &mut [&mut PendingKill],
-    kind: KillKind,
+    kind: KillTarget,
 ) -> Result<(), Failure> {
     let started = Instant::now();
     let mut pause = INITIAL_POLL_DELAY;
@@ -99,8 +99,8 @@ async fn poll_kill_effects(
         let wanted = |session: &Session| ids.contains(&session.id);
         // Session ages are needed only to detect the end of a statement.
         let (SessionList { sessions: listed, .. }, unchecked) = match kind {
-            KillKind::Query => list_sessions_with_ages(connection, AgeCheckScope::Busy, wanted).await?,
-            KillKind::Connection => (list_sessions(connection, wanted).await?, HashSet::new()),
+            KillTarget::Query => list_sessions_with_ages(connection, AgeCheckScope::Busy, wanted).await?,
+            KillTarget::Connection => (list_sessions(connection, wanted).await?, HashSet::new()),
         };
         let listed: HashMap<u64, Session> = listed.into_iter().map(|session| (session.id, session)).collect();
         let now = |before: &Session| listed.get(&before.id).filter(|now| is_same_client(before, now));

@@ -3,13 +3,13 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
-use clew_diagnose::waits::{LockObservations, Party, WaitGraph, build_graph};
+use clew_diagnose::waits::{LockObservations, WaitGraph, WaitParty, build_wait_graph};
 use clew_model::{Failure, LimitationKind, NodeUrl};
 use tokio::time::sleep;
 
 use super::KillOutcome;
-use crate::limits::Limits;
-use crate::locks::read_waits;
+use crate::limits::ReadLimits;
+use crate::locks::read_lock_waits;
 
 /// Timeout of one read of lock waits. Limits the delay of a kill on a slow server.
 const EFFECT_READ_TIMEOUT: Duration = Duration::from_secs(3);
@@ -41,37 +41,38 @@ pub struct KillEffect {
 
 impl StateBeforeKill {
     /// Reads transactions and lock waits. Callers continue with the kill even if this read fails.
-    pub async fn read(node: &NodeUrl, limits: &Limits) -> Result<Self, Failure> {
-        let observed = read_waits(node, &cap_timeouts(limits)).await?;
-        Ok(Self { rows: modified_rows_by_session(&observed), graph: build_graph(&observed) })
+    pub async fn read_state(node: &NodeUrl, limits: &ReadLimits) -> Result<Self, Failure> {
+        let observed = read_lock_waits(node, &cap_timeouts(limits)).await?;
+        Ok(Self { rows: modified_rows_by_session(&observed), graph: build_wait_graph(&observed) })
     }
 
     /// Returns the number of sessions that wait for this session, directly or transitively.
     #[must_use]
-    pub fn waiters_behind(&self, session: u64) -> usize {
-        self.graph.count_waiters(Party::Session(session))
+    pub fn count_waiters(&self, session: u64) -> usize {
+        self.graph.count_waiters(WaitParty::Session(session))
     }
 
     /// Reads transactions and lock waits again after the kills, and returns the difference.
-    pub async fn effect(
+    pub async fn measure_effect(
         &self,
         node: &NodeUrl,
         outcomes: &[(u64, KillOutcome)],
-        limits: &Limits,
+        limits: &ReadLimits,
     ) -> Result<KillEffect, Failure> {
         let killed: Vec<u64> =
             outcomes.iter().filter(|(_, outcome)| outcome.was_accepted()).map(|(session, _)| *session).collect();
-        let gone: Vec<Party> = killed.iter().copied().map(Party::Session).collect();
-        let waiters: BTreeSet<u64> = self.graph.waiters_behind(&gone).into_iter().filter_map(Party::session).collect();
-        let max_unblocked = self.graph.unblocked_by(&gone).len();
+        let gone: Vec<WaitParty> = killed.iter().copied().map(WaitParty::Session).collect();
+        let waiters: BTreeSet<u64> =
+            self.graph.transitive_waiters(&gone).into_iter().filter_map(WaitParty::session).collect();
+        let max_unblocked = self.graph.find_unblocked_parties(&gone).len();
         let rows_before = self.rows.as_ref().map(|rows| sum_modified_rows(rows, &killed));
         if waiters.is_empty() && rows_before.is_none_or(|rows| rows == 0) {
             return Ok(KillEffect { rows_rolled_back: rows_before, ..KillEffect::default() });
         }
         let mut pause = INITIAL_READ_DELAY;
         for read in 1.. {
-            let observed = read_waits(node, &cap_timeouts(limits)).await?;
-            let waiting = find_waiting_sessions(&build_graph(&observed));
+            let observed = read_lock_waits(node, &cap_timeouts(limits)).await?;
+            let waiting = find_waiting_sessions(&build_wait_graph(&observed));
             let (still_waiting, unblocked): (Vec<u64>, Vec<u64>) =
                 waiters.iter().copied().partition(|session| waiting.contains(session));
             if unblocked.len() >= max_unblocked || read == MAX_READS_AFTER_KILL {
@@ -86,8 +87,8 @@ impl StateBeforeKill {
     }
 }
 
-fn cap_timeouts(limits: &Limits) -> Limits {
-    Limits {
+fn cap_timeouts(limits: &ReadLimits) -> ReadLimits {
+    ReadLimits {
         read_timeout: limits.read_timeout.min(EFFECT_READ_TIMEOUT),
         connect_timeout: limits.connect_timeout.min(EFFECT_READ_TIMEOUT),
         ..*limits

@@ -22,7 +22,7 @@ pub enum KillOutcome {
     /// The session or its statement ended before the kill.
     AlreadyGone,
     /// Clew refused the kill.
-    Refused(Refusal),
+    Refused(KillRefusal),
     /// The server is unreachable or the account lacks a privilege.
     Failed(Failure),
 }
@@ -56,7 +56,7 @@ impl KillOutcome {
 
 /// Reason for refusing a kill.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refusal {
+pub enum KillRefusal {
     /// The session is an internal server thread, such as replication or the event scheduler.
     Internal,
     /// The account is protected.
@@ -88,7 +88,7 @@ pub enum Refusal {
     Unsafe(KillRisk),
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for KillRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Internal => f.write_str("the session is an internal thread of the server, which is never killed"),

@@ -5,18 +5,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::client::Error;
-use clew_diagnose::is_internal;
+use clew_diagnose::is_internal_session;
 use clew_model::{Failure, FailureKind, LimitationKind, NodeUrl, Session};
 use tokio::time::timeout;
 
-use super::KillKind;
+use super::KillTarget;
 use super::rollback_state::{RollbackState, read_rollback_states};
 use super::user_sessions::UserSessions;
-use super::victim::{MAX_COMPARED_STATEMENT_BYTES, MAX_VICTIM_ROW_BYTES, ProcessListRead};
+use super::victim::{MAX_COMPARED_STATEMENT_BYTES, MAX_VICTIM_ROW_BYTES, ProcessListSource};
 use crate::connection::Connection;
-use crate::connection_limit::Purpose;
+use crate::connection_limit::ConnectionPurpose;
 use crate::flavor::Flavor;
-use crate::limits::Limits;
+use crate::limits::ReadLimits;
 use crate::process_list::SessionMemoryCounter;
 use crate::server_instance::ServerInstance;
 use crate::statement_ages::{self, AgeCheckScope};
@@ -24,9 +24,9 @@ use crate::{clock, doctor, failure, own_sessions, process_list, replication_appl
 
 /// Sessions found by id.
 #[derive(Debug, Clone)]
-pub struct FoundSessions {
+pub struct SessionLookup {
     /// Process list read that returned the sessions.
-    pub read: ProcessListRead,
+    pub read: ProcessListSource,
     /// Sessions that were found, with the first 64 KiB of each statement.
     pub sessions: Vec<Session>,
 }
@@ -36,9 +36,9 @@ pub struct FoundSessions {
 /// Without the PROCESS privilege, Clew cannot distinguish hidden sessions from ended sessions.
 /// If a session is not found and PROCESS is missing, the read fails with the `GRANT` statement.
 /// The read uses the permit for kills, so it does not queue behind other reads.
-pub async fn find_sessions(node: &NodeUrl, ids: &[u64], limits: &Limits) -> Result<FoundSessions, Failure> {
+pub async fn find_sessions(node: &NodeUrl, ids: &[u64], limits: &ReadLimits) -> Result<SessionLookup, Failure> {
     run_with_timeout(node, limits, async {
-        let mut connection = Connection::open_for_purpose(Purpose::Killing, node, limits).await?;
+        let mut connection = Connection::open_for_purpose(ConnectionPurpose::Killing, node, limits).await?;
         let server = connection.read_server_instance().await?;
         let (SessionList { sessions, .. }, _) =
             list_sessions_with_ages(&mut connection, AgeCheckScope::All, |session| ids.contains(&session.id)).await?;
@@ -47,14 +47,18 @@ pub async fn find_sessions(node: &NodeUrl, ids: &[u64], limits: &Limits) -> Resu
             require_complete_list(&mut connection).await?;
         }
         connection.close().await;
-        Ok(FoundSessions { read, sessions })
+        Ok(SessionLookup { read, sessions })
     })
     .await
 }
 
 /// Reads the sessions from which kill rules select victims.
 /// Without the PROCESS privilege, the read fails, and the failure contains the `GRANT` statement.
-pub async fn read_user_sessions(node: &NodeUrl, purpose: Purpose, limits: &Limits) -> Result<UserSessions, Failure> {
+pub async fn read_user_sessions(
+    node: &NodeUrl,
+    purpose: ConnectionPurpose,
+    limits: &ReadLimits,
+) -> Result<UserSessions, Failure> {
     run_with_timeout(node, limits, async {
         let mut connection = Connection::open_for_purpose(purpose, node, limits).await?;
         let server = connection.read_server_instance().await?;
@@ -77,8 +81,8 @@ pub async fn read_user_sessions(node: &NodeUrl, purpose: Purpose, limits: &Limit
         }
         let appliers = replication_appliers::find_appliers(&mut connection, listed.iter()).await?;
         let is_own = |session: &Session| own_ids.contains(&session.id) || own.contains(&session.id);
-        let is_internal = |session: &Session| is_internal(session) || appliers.contains(&session.id);
-        let users = |session: &Session| !is_internal(session) && !is_own(session);
+        let is_internal = |session: &Session| is_internal_session(session) || appliers.contains(&session.id);
+        let users = |session: &Session| !is_internal_session(session) && !is_own(session);
         let sessions: Vec<Session> = listed.into_iter().filter(users).collect();
         let is_unchecked = |session: &&Session| no_timers || unchecked.contains(&session.id);
         let unchecked = sessions.iter().filter(is_unchecked).map(|session| session.id).collect();
@@ -93,7 +97,7 @@ pub async fn read_user_sessions(node: &NodeUrl, purpose: Purpose, limits: &Limit
 
 async fn run_with_timeout<T>(
     node: &NodeUrl,
-    limits: &Limits,
+    limits: &ReadLimits,
     read: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
     timeout(limits.read_timeout, failure::catch_panic(node, read))
@@ -122,7 +126,7 @@ pub(super) struct ProcessView {
 impl ProcessView {
     /// Reads statement ids first, then the process list.
     /// If a session starts another statement in between, `KILL QUERY ID` with the stale id has no effect.
-    pub(super) async fn read(connection: &mut Connection, ids: &[u64], kind: KillKind) -> Result<Self, Failure> {
+    pub(super) async fn read(connection: &mut Connection, ids: &[u64], kind: KillTarget) -> Result<Self, Failure> {
         let queries = read_query_ids(connection, ids, kind).await?;
         let ids: HashSet<u64> = ids.iter().copied().collect();
         let (SessionList { sessions: found, own, is_direct, listed_at }, unchecked) =
@@ -151,8 +155,8 @@ impl ProcessView {
 }
 
 /// Creates a [`ProcessListRead`] with the current time as the time of the read.
-fn new_process_list_read(server: ServerInstance) -> ProcessListRead {
-    ProcessListRead { server, at: Instant::now(), reported: Arc::default() }
+fn new_process_list_read(server: ServerInstance) -> ProcessListSource {
+    ProcessListSource { server, at: Instant::now(), reported: Arc::default() }
 }
 
 /// Sessions of one process list.
@@ -213,9 +217,9 @@ pub(super) async fn list_sessions_with_ages(
 async fn read_query_ids(
     connection: &mut Connection,
     ids: &[u64],
-    kind: KillKind,
+    kind: KillTarget,
 ) -> Result<HashMap<u64, u64>, Failure> {
-    if kind == KillKind::Connection || connection.flavor == Flavor::MySql || ids.is_empty() {
+    if kind == KillTarget::Connection || connection.flavor == Flavor::MySql || ids.is_empty() {
         return Ok(HashMap::new());
     }
     let numbers: Result<Vec<(u64, u64)>, Error> = connection.query_all(&statements::statement_ids_query(ids)).await;

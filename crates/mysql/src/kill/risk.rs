@@ -7,13 +7,15 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::client::Error;
-use clew_diagnose::{EngineKind, KillRisk, TableEngines, TableRef, changed_tables, kill_risks, table_risks};
+use clew_diagnose::{
+    EngineKind, KillRisk, TableEngines, TableRef, detect_kill_risks, detect_table_risks, parse_changed_tables,
+};
 use clew_model::{Failure, NodeUrl, Session, Transaction};
 use tokio::time::timeout;
 
 use crate::connection::Connection;
 use crate::flavor::Flavor;
-use crate::limits::Limits;
+use crate::limits::ReadLimits;
 use crate::{failure, program_names, statements};
 
 /// Maximum number of tables whose storage engines are looked up per kill.
@@ -30,7 +32,7 @@ pub async fn read_kill_risks(
     node: &NodeUrl,
     sessions: &[Session],
     transactions: &HashMap<u64, Transaction>,
-    limits: &Limits,
+    limits: &ReadLimits,
 ) -> Result<HashMap<u64, Vec<KillRisk>>, Failure> {
     if sessions.is_empty() {
         return Ok(HashMap::new());
@@ -44,7 +46,7 @@ async fn assess_kill_risks(
     node: &NodeUrl,
     sessions: &[Session],
     transactions: &HashMap<u64, Transaction>,
-    limits: &Limits,
+    limits: &ReadLimits,
 ) -> Result<HashMap<u64, Vec<KillRisk>>, Failure> {
     let mut connection = Connection::open(node, limits).await?;
     let mut engines = EngineLookup::default();
@@ -53,7 +55,7 @@ async fn assess_kill_risks(
     connection.close().await;
     let risks = |session: &Session| {
         let program = programs.get(&session.id).map(AsRef::as_ref);
-        let risks = kill_risks(session, transactions.get(&session.id), program, &engines.by_table);
+        let risks = detect_kill_risks(session, transactions.get(&session.id), program, &engines.by_table);
         (!risks.is_empty()).then_some((session.id, risks))
     };
     Ok(sessions.iter().filter_map(risks).collect())
@@ -65,7 +67,7 @@ async fn assess_kill_risks(
 pub async fn read_table_risks(
     node: &NodeUrl,
     sessions: &[Session],
-    limits: &Limits,
+    limits: &ReadLimits,
 ) -> Result<HashMap<u64, KillRisk>, Failure> {
     let changing: Vec<Session> = sessions.iter().filter(|session| changes_tables(session)).cloned().collect();
     let risks = read_kill_risks(node, &changing, &HashMap::new(), limits).await?;
@@ -79,7 +81,7 @@ fn changes_tables(session: &Session) -> bool {
 
 fn find_changed_tables(session: &Session) -> Option<Vec<TableRef>> {
     let statement = session.statement.as_deref()?;
-    Some(changed_tables(statement, session.database.as_deref())?.tables)
+    Some(parse_changed_tables(statement, session.database.as_deref())?.tables)
 }
 
 async fn read_program_names(
@@ -126,7 +128,7 @@ impl EngineLookup {
 
     /// Returns the first table risk of a session. An unknown storage engine is a risk.
     pub(super) fn find_table_risk(&self, session: &Session) -> Option<KillRisk> {
-        table_risks(session, &self.by_table).into_iter().next()
+        detect_table_risks(session, &self.by_table).into_iter().next()
     }
 
     /// Reads storage engines from `information_schema.tables`, which lists the tables visible to the account.

@@ -3,7 +3,7 @@
 use crate::client::Error;
 use clew_model::Failure;
 
-use super::KillKind;
+use super::KillTarget;
 use crate::connection::Connection;
 use crate::flavor::Flavor;
 use crate::{doctor, statements};
@@ -33,13 +33,13 @@ const KILL_PROCEDURES: [KillProcedureNames; 2] = [
 pub(super) async fn send_kill(
     connection: &mut Connection,
     id: u64,
-    kind: KillKind,
+    kind: KillTarget,
     query: Option<u64>,
 ) -> Result<Result<bool, Failure>, Failure> {
     let plain = match (kind, query) {
-        (KillKind::Connection, _) => statements::kill_connection_statement(id),
-        (KillKind::Query, None) => statements::kill_query_statement(id),
-        (KillKind::Query, Some(query)) => statements::kill_query_id_statement(query),
+        (KillTarget::Connection, _) => statements::kill_connection_statement(id),
+        (KillTarget::Query, None) => statements::kill_query_statement(id),
+        (KillTarget::Query, Some(query)) => statements::kill_query_id_statement(query),
     };
     let Err(denied) = execute_kill(connection, &plain, &DENIED_ERROR_CODES).await? else { return Ok(Ok(true)) };
     if TOO_LATE_ERROR_CODES.contains(&denied) {
@@ -47,8 +47,8 @@ pub(super) async fn send_kill(
     }
     for procedures in KILL_PROCEDURES {
         let procedure = match kind {
-            KillKind::Connection => procedures.connection,
-            KillKind::Query => procedures.query,
+            KillTarget::Connection => procedures.connection,
+            KillTarget::Query => procedures.query,
         };
         match execute_kill(connection, &statements::call_procedure_statement(procedure, id), &NO_PROCEDURE_ERROR_CODES)
             .await?
@@ -95,7 +95,7 @@ mod tests {
     use clew_testkit::{Flavor, Server, ServerOptions};
 
     use super::*;
-    use crate::limits::Limits;
+    use crate::limits::ReadLimits;
 
     #[tokio::test]
     async fn late_kill_is_no_failure_on_a_server() {
@@ -103,9 +103,11 @@ mod tests {
         for flavor in Flavor::ALL {
             let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
             let node: NodeUrl = server.url().parse().unwrap();
-            let mut connection = Connection::open(&node, &Limits::default()).await.unwrap();
+            let mut connection = Connection::open(&node, &ReadLimits::default()).await.unwrap();
             let numbered = (connection.flavor == crate::Flavor::MariaDb).then_some(UNUSED_ID);
-            for (kind, query) in [(KillKind::Connection, None), (KillKind::Query, None), (KillKind::Query, numbered)] {
+            for (kind, query) in
+                [(KillTarget::Connection, None), (KillTarget::Query, None), (KillTarget::Query, numbered)]
+            {
                 assert!(
                     !send_kill(&mut connection, UNUSED_ID, kind, query).await.unwrap().unwrap(),
                     "{flavor} {kind:?}"

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use clew_model::{Limitation, Session};
 
-use super::victim::ProcessListRead;
-use crate::clock::{ClockDoubt, ClockHistory, ClockReading};
+use super::victim::ProcessListSource;
+use crate::clock::{ClockHistory, ClockReading, UnreliableClock};
 
 /// User sessions from which kill rules select victims.
 #[derive(Debug, Clone)]
 pub struct UserSessions {
     /// Process list read that returned the sessions.
-    pub read: ProcessListRead,
+    pub read: ProcessListSource,
     /// User sessions without Clew's own sessions, with the first 64 KiB of each statement.
     pub sessions: Vec<Session>,
     /// Ids of sessions whose age could not be checked. Kill rules must not select these sessions.
@@ -31,9 +31,9 @@ pub struct UserSessions {
 impl UserSessions {
     /// Compares the server's clock with previous readings and corrects ages after a clock step.
     /// Returns a reason if automatic kills must not use this read.
-    pub fn check_clock(&mut self, history: &mut ClockHistory) -> Option<ClockDoubt> {
+    pub fn correct_for_clock_steps(&mut self, history: &mut ClockHistory) -> Option<UnreliableClock> {
         let is_another = history.select_server(&self.read.server);
-        let Some(clock) = self.clock else { return (!self.is_monotonic).then_some(ClockDoubt::Unreadable) };
+        let Some(clock) = self.clock else { return (!self.is_monotonic).then_some(UnreliableClock::Unreadable) };
         let step = history.record_reading(clock);
         if !self.is_monotonic && history.has_clock_steps() {
             let mut reported = HashMap::new();
@@ -43,12 +43,12 @@ impl UserSessions {
             }
             self.read.reported = Arc::new(reported);
         }
-        step.map(ClockDoubt::Stepped).or(is_another.then_some(ClockDoubt::AnotherServer))
+        step.map(UnreliableClock::Stepped).or(is_another.then_some(UnreliableClock::AnotherServer))
     }
 
     /// Returns the sessions with a checked age.
     #[must_use]
-    pub fn into_checked(self) -> Vec<Session> {
+    pub fn into_checked_sessions(self) -> Vec<Session> {
         let unchecked = self.unchecked;
         self.sessions.into_iter().filter(|session| !unchecked.contains(&session.id)).collect()
     }

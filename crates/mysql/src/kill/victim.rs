@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use clew_model::Session;
 
-use super::KillKind;
+use super::KillTarget;
 use crate::server_instance::ServerInstance;
 
 /// Maximum number of bytes of a statement that are stored and compared.
@@ -18,7 +18,7 @@ const AGE_TOLERANCE_SECONDS: u64 = 2;
 
 /// Server instance and time of a process list read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProcessListRead {
+pub struct ProcessListSource {
     /// Server instance that returned the process list.
     pub server: ServerInstance,
     /// Local monotonic time at which the session ages were read.
@@ -41,7 +41,7 @@ pub struct Victim {
     /// Statement that the session must still run, or `None` to accept any statement.
     pub expected: Option<ExpectedStatement>,
     /// Process list read from which the victim was selected.
-    pub read: ProcessListRead,
+    pub read: ProcessListSource,
 }
 
 /// Statement that a victim must still run.
@@ -56,7 +56,7 @@ pub struct ExpectedStatement {
 impl Victim {
     /// Creates a victim that is killed regardless of its running statement.
     #[must_use]
-    pub fn for_session(session: &Session, read: &ProcessListRead) -> Self {
+    pub fn for_session(session: &Session, read: &ProcessListSource) -> Self {
         Self {
             id: session.id,
             user: session.user.clone(),
@@ -68,7 +68,7 @@ impl Victim {
 
     /// Creates a victim that is killed only while the same execution of its statement runs.
     #[must_use]
-    pub fn for_statement(session: &Session, read: &ProcessListRead) -> Self {
+    pub fn for_statement(session: &Session, read: &ProcessListSource) -> Self {
         let statement = truncate_for_comparison(session.statement.as_deref().unwrap_or_default()).to_vec();
         let seconds = read.reported.get(&session.id).copied().unwrap_or(session.seconds);
         let expected = Some(ExpectedStatement { statement, seconds });
@@ -76,8 +76,8 @@ impl Victim {
     }
 
     /// Returns whether a kill rule selected the session by its age.
-    pub(super) fn was_chosen_by_age(&self, kind: KillKind) -> bool {
-        kind == KillKind::Connection && self.expected.is_some()
+    pub(super) fn was_chosen_by_age(&self, kind: KillTarget) -> bool {
+        kind == KillTarget::Connection && self.expected.is_some()
     }
 
     /// Returns whether the listed session with the victim's id has the victim's account and client address.

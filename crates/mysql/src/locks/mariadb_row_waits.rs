@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use clew_diagnose::waits::{LockStatus, LockedObject, MetadataKind, MetadataLock, RowWait};
+use clew_diagnose::waits::{LockStatus, LockedObject, MetadataLock, MetadataObjectKind, RowWait};
 use clew_model::{Failure, Transaction};
 
 use super::identifiers::{decode_text, parse_table_name};
@@ -80,7 +80,7 @@ pub(super) fn identify_read_only_blockers(waits: &mut [RowWait], transactions: &
     let mut by_table: HashMap<(&str, &str), HashSet<u64>> = HashMap::new();
     for lock in locks.iter().filter(|lock| lock.status == LockStatus::Granted) {
         let session = lock.session.filter(|session| readers.contains(session));
-        let (MetadataKind::Table, Some(schema), Some(table), Some(session)) =
+        let (MetadataObjectKind::Table, Some(schema), Some(table), Some(session)) =
             (&lock.object.kind, &lock.object.schema, &lock.object.name, session)
         else {
             continue;
@@ -141,7 +141,7 @@ mod tests {
         let transactions: Vec<Transaction> =
             [1, 2].map(|session_id| Transaction { session_id, rows_locked: 1, ..Transaction::default() }).into();
         let lock = |&(session, table): &(u64, &str)| MetadataLock {
-            object: MetadataObject::new(MetadataKind::Table, Some("shop".into()), Some(table.into())),
+            object: MetadataObject::new(MetadataObjectKind::Table, Some("shop".into()), Some(table.into())),
             mode: MetadataMode::SharedRead,
             status: LockStatus::Granted,
             session: Some(session),

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use clew_diagnose::waits::{LockStatus, MetadataKind, MetadataLock, MetadataMode, MetadataObject};
+use clew_diagnose::waits::{LockStatus, MetadataLock, MetadataMode, MetadataObject, MetadataObjectKind};
 use clew_model::Failure;
 
 use super::capabilities::LockCapabilities;
@@ -50,7 +50,7 @@ pub(super) async fn read_metadata_locks(
 type LockRow = (Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>, Vec<u8>, Vec<u8>, Option<u64>, Vec<u8>);
 
 fn parse_lock_row((kind, schema, name, mode, status, thread, duration): LockRow) -> Option<RawMetadataLock> {
-    let kind = MetadataKind::parse(&decode_text(kind));
+    let kind = MetadataObjectKind::parse(&decode_text(kind));
     Some(RawMetadataLock {
         lock: MetadataLock {
             object: MetadataObject::new(kind, schema.map(decode_text), name.map(decode_text)),
@@ -67,7 +67,7 @@ fn parse_lock_row((kind, schema, name, mode, status, thread, duration): LockRow)
 type HeldRow = (Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>, u64);
 
 fn parse_granted_lock_row((kind, schema, name, mode, session): HeldRow) -> Option<RawMetadataLock> {
-    let kind = MetadataKind::parse(&decode_text(kind?));
+    let kind = MetadataObjectKind::parse(&decode_text(kind?));
     Some(RawMetadataLock {
         lock: MetadataLock {
             object: MetadataObject::new(kind, schema.map(decode_text), name.map(decode_text)),

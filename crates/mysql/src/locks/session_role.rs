@@ -1,6 +1,6 @@
 //! Classifies sessions as user, Clew, replication applier or internal.
 
-use clew_diagnose::is_internal;
+use clew_diagnose::is_internal_session;
 use clew_diagnose::waits::SessionRole;
 use clew_model::Session;
 
@@ -11,12 +11,12 @@ const APPLIER_COMMANDS: [&[u8]; 2] = [b"Slave_SQL", b"Slave_worker"];
 /// Returns the role of a session. `is_applier` is true if the thread name identifies a replication applier.
 pub(crate) fn classify_session(session: &Session, is_own: bool, is_applier: bool) -> SessionRole {
     // On MySQL, only applier threads have the command `Query`, never the receiver thread.
-    let applies = || session.user == b"system user" && session.command == b"Query" && is_internal(session);
+    let applies = || session.user == b"system user" && session.command == b"Query" && is_internal_session(session);
     if is_own {
         SessionRole::Clew
     } else if is_applier || APPLIER_COMMANDS.contains(&session.command.as_slice()) || applies() {
         SessionRole::Applier
-    } else if is_internal(session) {
+    } else if is_internal_session(session) {
         SessionRole::Internal
     } else {
         SessionRole::User

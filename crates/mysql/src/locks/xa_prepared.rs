@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use clew_diagnose::waits::{MetadataKind, MetadataObject, TableName};
+use clew_diagnose::waits::{MetadataObject, MetadataObjectKind, TableName};
 use clew_model::{Failure, Limitation, LimitationKind, Transaction};
 
 use super::identifiers::decode_text;
@@ -27,7 +27,7 @@ impl PreparedTransaction {
     /// Returns whether the transaction may own a metadata lock that is listed under the thread.
     pub(super) fn may_own_lock(&self, thread: u64, object: &MetadataObject) -> bool {
         let on_table = match object {
-            MetadataObject { kind: MetadataKind::Table, schema: Some(schema), name: Some(name) } => {
+            MetadataObject { kind: MetadataObjectKind::Table, schema: Some(schema), name: Some(name) } => {
                 self.tables.iter().any(|table| table.schema == *schema && table.table == *name)
             }
             _ => false,

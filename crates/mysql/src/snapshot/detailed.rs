@@ -6,13 +6,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use clew_diagnose::waits::build_graph;
+use clew_diagnose::waits::build_wait_graph;
 use clew_model::{Failure, LimitationKind, NodeUrl, Session, SessionDetail};
 
 use super::encoder::{RowOptions, read_sorted_rows};
 use super::{EncodedRows, Snapshot, StatementText, finish_snapshot};
 use crate::connection::Connection;
-use crate::limits::Limits;
+use crate::limits::ReadLimits;
 use crate::locks::LockTables;
 use crate::party_collector::WaitPartyCollector;
 use crate::transactions::TransactionsBySession;
@@ -21,7 +21,7 @@ use crate::{doctor, lost_instrumentation, program_names, statement_digests};
 pub(super) async fn read_detailed_snapshot(
     node: &NodeUrl,
     rows: RowOptions,
-    limits: &Limits,
+    limits: &ReadLimits,
 ) -> Result<Snapshot, Failure> {
     let mut connection = Connection::open(node, limits).await?;
     let limitations = doctor::read_process_list_limitations(&mut connection).await?;
@@ -45,12 +45,12 @@ pub(super) async fn read_detailed_snapshot(
     let stale_modes = locks.stale_lock_modes_limitation();
     let facts = collector.into_observed_sessions(connection.own_session_filter(), &locks.threads);
     let (observed, threads) = locks.into_lock_observations(facts);
-    let wait_graph = build_graph(&observed);
+    let wait_graph = build_wait_graph(&observed);
     let mut limitations = observed.limitations;
     if !wait_graph.unexplained.is_empty() {
         limitations.extend(stale_modes);
     }
-    let wait_graph = if masked { wait_graph.masked() } else { wait_graph };
+    let wait_graph = if masked { wait_graph.with_masked_literals() } else { wait_graph };
     let mut busy: HashMap<u64, SessionDetail> = wait_graph.session_details();
     for (thread, digest) in digests {
         if let Some(session) = threads.session_id(thread) {

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use clew_diagnose::{Filter, Order, RowSorter, SortedRows, csv, json, template};
+use clew_diagnose::{Filter, RowSorter, SortOrder, SortedRows, csv, json, template};
 use clew_model::{Failure, FailureKind, Selection, Session, SessionRow};
 use tempfile::SpooledTempFile;
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -163,9 +163,9 @@ impl EncodePipeline {
     async fn finish(self) -> io::Result<SortedRows<SpooledTempFile>> {
         let encoder = self.encoder.start_batch(self.batch).await?.into_encoder().await?;
         if encoder.is_cheap_to_encode(0) {
-            return encoder.sorter.finish();
+            return encoder.sorter.into_sorted_rows();
         }
-        spawn_blocking(|| encoder.sorter.finish()).await.map_err(io::Error::other)?
+        spawn_blocking(|| encoder.sorter.into_sorted_rows()).await.map_err(io::Error::other)?
     }
 }
 
@@ -177,7 +177,7 @@ struct Encoder {
     own: Option<OwnSessionFilter>,
     transactions: TransactionsBySession,
     filter: Filter<'static>,
-    order: Order,
+    order: SortOrder,
     sorter: RowSorter<SpooledTempFile>,
     /// Buffer of the current row.
     encoded: Vec<u8>,
@@ -185,13 +185,13 @@ struct Encoder {
 
 impl Encoder {
     fn new(rows: &RowOptions, own: Option<OwnSessionFilter>, transactions: TransactionsBySession) -> Self {
-        let filter = Filter::from_owned(rows.selection.clone());
-        let order = Order::new(&rows.selection);
+        let filter = Filter::from_owned_selection(rows.selection.clone());
+        let order = SortOrder::new(&rows.selection);
         Self {
             statements: rows.statements,
             format: rows.format,
             detailed: rows.detailed,
-            filter: if own.is_none() { filter.with_internal() } else { filter },
+            filter: if own.is_none() { filter.with_internal_sessions() } else { filter },
             own,
             transactions,
             order,
@@ -218,7 +218,7 @@ impl Encoder {
         }
         // Filter after template generation. Matching `sql_key` against the full statement would disclose literals.
         if self.statements == StatementText::Templates {
-            session.statement = session.statement.map(|statement| template(&statement));
+            session.statement = session.statement.map(|statement| build_template(&statement));
         }
         let row = SessionRow { session: &session, transaction: self.transactions.get(session.id) };
         if !self.filter.matches(&row) {
@@ -228,9 +228,9 @@ impl Encoder {
         encoded.clear();
         match (self.format, self.detailed) {
             (OutputFormat::Csv { formula_guard }, false) => csv::encode_row(encoded, &row, formula_guard),
-            (OutputFormat::Csv { formula_guard }, true) => csv::begin_row(encoded, &row, formula_guard),
+            (OutputFormat::Csv { formula_guard }, true) => csv::encode_base_columns(encoded, &row, formula_guard),
             (OutputFormat::Json, false) => json::encode_row(encoded, &row),
-            (OutputFormat::Json, true) => json::begin_row(encoded, &row),
+            (OutputFormat::Json, true) => json::encode_base_fields(encoded, &row),
         }
         self.sorter.push(self.order.rank(&row), encoded)
     }

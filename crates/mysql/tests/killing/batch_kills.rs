@@ -3,8 +3,8 @@
 use clew_diagnose::ProtectedAccounts;
 use clew_model::{Failure, FailureKind, NodeUrl, Session};
 use clew_mysql::{
-    KillKind, KillOutcome, Limits, Purpose, Refusal, Victim, find_sessions, kill_all, read_user_sessions,
-    share_session_token,
+    ConnectionPurpose, KillOutcome, KillRefusal, KillTarget, ReadLimits, Victim, find_sessions, kill_victims,
+    read_user_sessions, set_installation_token,
 };
 use clew_testkit::{Flavor, RawSession, Server};
 use mysql_async::prelude::Queryable;
@@ -14,9 +14,9 @@ use super::{
     with_token,
 };
 
-async fn kill_sessions(url: &str, victims: &[Victim], kind: KillKind) -> Vec<(u64, KillOutcome)> {
+async fn kill_sessions(url: &str, victims: &[Victim], kind: KillTarget) -> Vec<(u64, KillOutcome)> {
     let node: NodeUrl = url.parse().unwrap();
-    kill_all(&node, victims, kind, &ProtectedAccounts::default(), &Limits::default()).await.unwrap()
+    kill_victims(&node, victims, kind, &ProtectedAccounts::default(), &ReadLimits::default()).await.unwrap()
 }
 
 /// Returns the value of a status counter.
@@ -43,7 +43,7 @@ async fn waiting_sessions(server: &Server, count: usize) -> (Vec<RawSession>, Ve
     }
     let ids: Vec<u64> = raw.iter().skip(1).map(|session| session.id).collect();
     loop {
-        let found = find_sessions(&server.url().parse().unwrap(), &ids, &Limits::default()).await.unwrap().sessions;
+        let found = find_sessions(&server.url().parse().unwrap(), &ids, &ReadLimits::default()).await.unwrap().sessions;
         if found.iter().all(|session| session.statement.is_some()) {
             return (raw, found);
         }
@@ -54,7 +54,7 @@ async fn waiting_sessions(server: &Server, count: usize) -> (Vec<RawSession>, Ve
 async fn all_are_killed_and_confirmed_over_one_connection() {
     const COUNT: usize = 60;
     for flavor in Flavor::ALL {
-        for kind in [KillKind::Connection, KillKind::Query] {
+        for kind in [KillTarget::Connection, KillTarget::Query] {
             let server = server(flavor).await;
             let (raw, sessions) = waiting_sessions(&server, COUNT).await;
             let read = list_read(&server).await;
@@ -71,9 +71,9 @@ async fn all_are_killed_and_confirmed_over_one_connection() {
             // Individual kills would take two lists each.
             assert!(after.1 - before.1 < COUNT as u64 / 2, "{flavor}: {before:?} {after:?}");
             let left =
-                find_sessions(&server.url().parse().unwrap(), &ids(&raw[1..]), &Limits::default()).await.unwrap();
+                find_sessions(&server.url().parse().unwrap(), &ids(&raw[1..]), &ReadLimits::default()).await.unwrap();
             let left = left.sessions;
-            assert_eq!(left.len(), if kind == KillKind::Query { COUNT } else { 0 }, "{flavor}");
+            assert_eq!(left.len(), if kind == KillTarget::Query { COUNT } else { 0 }, "{flavor}");
             assert!(left.iter().all(|session| session.statement.is_none()), "{flavor}: {left:?}");
         }
     }
@@ -102,12 +102,12 @@ async fn outcomes_are_in_the_order_of_the_victims() {
             connection_victim(&server, &victim).await,
             connection_victim(&server, &resting).await,
         ];
-        let outcomes = kill_sessions(&server.url(), &all, KillKind::Connection).await;
+        let outcomes = kill_sessions(&server.url(), &all, KillTarget::Connection).await;
         let host = String::from_utf8(newcomer.host.clone()).unwrap();
         let expected = [
             (left.id, KillOutcome::AlreadyGone),
-            (protected.id, KillOutcome::Refused(Refusal::Protected { user: "rdsadmin".into() })),
-            (newcomer.id, KillOutcome::Refused(Refusal::AnotherSession { user: "app".into(), host })),
+            (protected.id, KillOutcome::Refused(KillRefusal::Protected { user: "rdsadmin".into() })),
+            (newcomer.id, KillOutcome::Refused(KillRefusal::AnotherSession { user: "app".into(), host })),
             (victim.id, KillOutcome::Killed),
             (resting.id, KillOutcome::Killed),
         ];
@@ -115,7 +115,7 @@ async fn outcomes_are_in_the_order_of_the_victims() {
         for (id, lives) in [(first.id, false), (guarded.id, true), (changed.id, true), (idle.id, false)] {
             assert_eq!(find_session(&server, id).await.is_some(), lives, "{flavor} {id}");
         }
-        assert_eq!(kill_sessions(&server.url(), &[], KillKind::Connection).await, []);
+        assert_eq!(kill_sessions(&server.url(), &[], KillTarget::Connection).await, []);
     }
 }
 
@@ -141,11 +141,11 @@ async fn sessions_with_reused_ids_survive() {
             .filter(|id| stale_victims.iter().any(|victim| victim.id == *id))
             .collect();
         assert!(!reused.is_empty(), "{flavor}: {sessions:?} {newcomers:?}");
-        for kind in [KillKind::Connection, KillKind::Query] {
+        for kind in [KillTarget::Connection, KillTarget::Query] {
             let outcomes = kill_sessions(&new.url(), &stale_victims, kind).await;
             for (id, outcome) in &outcomes {
                 let is_reused = reused.contains(id);
-                let another = matches!(outcome, KillOutcome::Refused(Refusal::AnotherSession { .. }));
+                let another = matches!(outcome, KillOutcome::Refused(KillRefusal::AnotherSession { .. }));
                 assert!(!is_reused || another, "{flavor} {id}: {outcome}");
                 assert!(!matches!(outcome, KillOutcome::Killed), "{flavor} {id}: {outcome}");
             }
@@ -165,7 +165,7 @@ async fn denied_kill_does_not_stop_other_kills() {
         let (theirs, other) = busy_session(&server, "app", LONG).await;
         let (_own, own) = busy_session(&server, "clew", LONG).await;
         let victims = [connection_victim(&server, &other).await, connection_victim(&server, &own).await];
-        let outcomes = kill_sessions(&server.url_for("clew", ""), &victims, KillKind::Connection).await;
+        let outcomes = kill_sessions(&server.url_for("clew", ""), &victims, KillTarget::Connection).await;
         let [(_, KillOutcome::Failed(denied)), (_, KillOutcome::Killed)] = outcomes.as_slice() else {
             panic!("{flavor}: {outcomes:?}")
         };
@@ -176,7 +176,7 @@ async fn denied_kill_does_not_stop_other_kills() {
 
 #[tokio::test]
 async fn kill_rules_select_only_user_sessions() {
-    share_session_token(TOKEN);
+    set_installation_token(TOKEN);
     for flavor in Flavor::ALL {
         let server = server(flavor).await;
         server.run(&["SET GLOBAL event_scheduler = ON"]).await.unwrap();
@@ -185,7 +185,9 @@ async fn kill_rules_select_only_user_sessions() {
         let other = mysql_async::Conn::new(with_token(&server, TOKEN)).await.unwrap();
         let read_sessions = async |url: String| {
             let sessions =
-                read_user_sessions(&url.parse().unwrap(), Purpose::Reading, &Limits::default()).await?.sessions;
+                read_user_sessions(&url.parse().unwrap(), ConnectionPurpose::Reading, &ReadLimits::default())
+                    .await?
+                    .sessions;
             Ok::<_, Failure>(sessions)
         };
         let mut found = read_sessions(server.url()).await.unwrap();

@@ -1,7 +1,7 @@
 //! Sessions that reuse the id or the statement of a victim are not killed.
 
 use clew_model::NodeUrl;
-use clew_mysql::{KillKind, KillOutcome, Limits, Purpose, Refusal, Victim, read_user_sessions};
+use clew_mysql::{ConnectionPurpose, KillOutcome, KillRefusal, KillTarget, ReadLimits, Victim, read_user_sessions};
 use clew_testkit::{Flavor, RawSession, Server};
 
 use super::{
@@ -9,7 +9,7 @@ use super::{
     wait_until_running,
 };
 
-const KINDS: [KillKind; 2] = [KillKind::Connection, KillKind::Query];
+const KINDS: [KillTarget; 2] = [KillTarget::Connection, KillTarget::Query];
 
 /// Checks that the session still runs the statement.
 async fn assert_alive(server: &Server, raw: &RawSession, statement: &str) {
@@ -33,7 +33,7 @@ async fn another_session_with_the_victims_id_is_not_killed() {
             for kind in KINDS {
                 let outcome = kill_as_root(&server, &victim, kind).await;
                 let host = String::from_utf8(session.host.clone()).unwrap();
-                let another = Refusal::AnotherSession { user: "app".into(), host };
+                let another = KillRefusal::AnotherSession { user: "app".into(), host };
                 assert_eq!(outcome, KillOutcome::Refused(another), "{flavor} {victim:?}");
             }
         }
@@ -51,7 +51,7 @@ async fn session_listed_by_another_server_is_not_killed() {
         for kind in KINDS {
             assert_eq!(
                 kill_as_root(&server, &victim, kind).await,
-                KillOutcome::Refused(Refusal::AnotherServer),
+                KillOutcome::Refused(KillRefusal::AnotherServer),
                 "{flavor}"
             );
         }
@@ -66,14 +66,14 @@ async fn session_that_runs_another_statement_survives() {
         let server = server(flavor).await;
         let (mut raw, session) = busy_session(&server, "app", LONG).await;
         let chosen = statement_victim(&server, &session).await;
-        assert_eq!(kill_as_root(&server, &chosen, KillKind::Query).await, KillOutcome::Killed);
+        assert_eq!(kill_as_root(&server, &chosen, KillTarget::Query).await, KillOutcome::Killed);
         let _ = raw.wait_for_response().await;
         raw.send_statement(NEXT.as_bytes()).await.unwrap();
         wait_until_running(&server, raw.id, NEXT).await;
         for kind in KINDS {
             assert_eq!(
                 kill_as_root(&server, &chosen, kind).await,
-                KillOutcome::Refused(Refusal::AnotherStatement),
+                KillOutcome::Refused(KillRefusal::AnotherStatement),
                 "{flavor}"
             );
         }
@@ -89,16 +89,16 @@ async fn idle_session_whose_age_cannot_be_checked_is_not_killed_by_a_rule_on_mys
     let off = format!("UPDATE performance_schema.threads SET instrumented = 'NO' WHERE processlist_id = {}", raw.id);
     server.run(&[&off]).await.unwrap();
     let node: NodeUrl = server.url().parse().unwrap();
-    let users = read_user_sessions(&node, Purpose::Reading, &Limits::default()).await.unwrap();
+    let users = read_user_sessions(&node, ConnectionPurpose::Reading, &ReadLimits::default()).await.unwrap();
     let session = users.sessions.iter().find(|session| session.id == raw.id).unwrap();
     assert!(session.seconds >= 7200, "the process list follows the session's own clock: {session:?}");
     let victim = Victim::for_statement(session, &users.read);
     assert_eq!(
-        kill_as_root(&server, &victim, KillKind::Connection).await,
-        KillOutcome::Refused(Refusal::UnreliableAge)
+        kill_as_root(&server, &victim, KillTarget::Connection).await,
+        KillOutcome::Refused(KillRefusal::UnreliableAge)
     );
     let chosen_by_user = Victim::for_session(session, &users.read);
-    assert_eq!(kill_as_root(&server, &chosen_by_user, KillKind::Connection).await, KillOutcome::Killed);
+    assert_eq!(kill_as_root(&server, &chosen_by_user, KillTarget::Connection).await, KillOutcome::Killed);
 }
 
 #[tokio::test]
@@ -109,7 +109,7 @@ async fn new_execution_of_the_same_statement_survives() {
         session.seconds += 100;
         for kind in KINDS {
             let outcome = kill_as_root(&server, &statement_victim(&server, &session).await, kind).await;
-            assert_eq!(outcome, KillOutcome::Refused(Refusal::AnotherStatement), "{flavor}");
+            assert_eq!(outcome, KillOutcome::Refused(KillRefusal::AnotherStatement), "{flavor}");
         }
         assert_alive(&server, &raw, LONG).await;
     }

@@ -1,7 +1,7 @@
 //! Effect of a kill on data and on waiting sessions, as measured after the kill.
 
 use clew_model::NodeUrl;
-use clew_mysql::{KillEffect, KillKind, KillOutcome, Limits, StateBeforeKill};
+use clew_mysql::{KillEffect, KillOutcome, KillTarget, ReadLimits, StateBeforeKill};
 use clew_testkit::{Flavor, RawSession, Server};
 
 use super::{connection_victim, find_session, kill_as_root, open_session, server, wait_until_running};
@@ -26,18 +26,18 @@ async fn waiting_session(server: &Server) -> RawSession {
 }
 
 async fn effect_of_killing(server: &Server, session: u64) -> KillEffect {
-    let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), Limits::default());
+    let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), ReadLimits::default());
     let victim = connection_victim(server, &find_session(server, session).await.unwrap()).await;
     // The server's tables show the waits slightly later than the statements.
     let before = loop {
-        let before = StateBeforeKill::read(&node, &limits).await.unwrap();
-        if before.waiters_behind(session) == count_waiting(server).await {
+        let before = StateBeforeKill::read_state(&node, &limits).await.unwrap();
+        if before.count_waiters(session) == count_waiting(server).await {
             break before;
         }
     };
-    let outcome = kill_as_root(server, &victim, KillKind::Connection).await;
+    let outcome = kill_as_root(server, &victim, KillTarget::Connection).await;
     assert!(outcome.was_accepted(), "{outcome}");
-    before.effect(&node, &[(session, outcome)], &limits).await.unwrap()
+    before.measure_effect(&node, &[(session, outcome)], &limits).await.unwrap()
 }
 
 /// Returns the number of sessions that run the waiting statement.
@@ -96,16 +96,16 @@ async fn kill_of_a_session_without_locks_has_no_effect_on_others_on_a_server() {
         let server = server_with_table(flavor).await;
         let (blocker, waiter) = (blocking_session(&server).await, waiting_session(&server).await);
         let idle = open_session(&server, "app").await;
-        let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), Limits::default());
-        let before = StateBeforeKill::read(&node, &limits).await.unwrap();
+        let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), ReadLimits::default());
+        let before = StateBeforeKill::read_state(&node, &limits).await.unwrap();
         let outcome = kill_as_root(
             &server,
             &connection_victim(&server, &find_session(&server, idle.id).await.unwrap()).await,
-            KillKind::Connection,
+            KillTarget::Connection,
         )
         .await;
         assert_eq!(outcome, KillOutcome::Killed, "{flavor}");
-        let effect = before.effect(&node, &[(idle.id, outcome)], &limits).await.unwrap();
+        let effect = before.measure_effect(&node, &[(idle.id, outcome)], &limits).await.unwrap();
         assert_eq!(effect, KillEffect { rows_rolled_back: Some(0), ..KillEffect::default() }, "{flavor}");
         drop((blocker, waiter));
     }

@@ -2,7 +2,7 @@
 
 use clew_diagnose::ProtectedAccounts;
 use clew_model::{Failure, FailureKind};
-use clew_mysql::{KillKind, KillOutcome, Limits, Victim, kill_all};
+use clew_mysql::{KillOutcome, KillTarget, ReadLimits, Victim, kill_victims};
 use clew_testkit::Flavor;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -54,7 +54,8 @@ async fn each_victim_has_an_outcome_after_a_lost_connection() {
         let read = list_read(&server).await;
         let victims = [&a, &b, &c].map(|session| Victim::for_session(session, &read));
         let protected = ProtectedAccounts::default();
-        let outcomes = kill_all(&node, &victims, KillKind::Connection, &protected, &Limits::default()).await.unwrap();
+        let outcomes =
+            kill_victims(&node, &victims, KillTarget::Connection, &protected, &ReadLimits::default()).await.unwrap();
         let lost = |failure: &Failure| failure.kind == FailureKind::ConnectionLost;
         let [(_, KillOutcome::Ending(_)), (_, KillOutcome::Failed(second)), (_, KillOutcome::Failed(third))] =
             outcomes.as_slice()

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use clew_diagnose::ProtectedAccounts;
 use clew_model::{Failure, Session};
-use clew_mysql::{KillKind, KillOutcome, Limits, ProcessListRead, Victim, find_sessions, kill};
+use clew_mysql::{KillOutcome, KillTarget, ProcessListSource, ReadLimits, Victim, find_sessions, kill};
 use clew_testkit::{Charset, Flavor, RawSession, Server, ServerOptions};
 use mysql_async::OptsBuilder;
 use tokio::time::sleep;
@@ -80,7 +80,7 @@ async fn idle_session(server: &Server, user: &str) -> (RawSession, Session) {
 }
 
 async fn find_session(server: &Server, id: u64) -> Option<Session> {
-    find_sessions(&server.url().parse().unwrap(), &[id], &Limits::default()).await.unwrap().sessions.pop()
+    find_sessions(&server.url().parse().unwrap(), &[id], &ReadLimits::default()).await.unwrap().sessions.pop()
 }
 
 /// Returns options of a root connection with a token as its connection attribute.
@@ -89,18 +89,18 @@ fn with_token(server: &Server, token: &str) -> OptsBuilder {
     options.prefer_socket(false).connect_attribute("clew_connection", format!("clew:{token}.1.1"))
 }
 
-async fn try_kill(url: &str, victim: &Victim, kind: KillKind) -> Result<KillOutcome, Failure> {
-    kill(&url.parse().unwrap(), victim, kind, &ProtectedAccounts::default(), &Limits::default()).await
+async fn try_kill(url: &str, victim: &Victim, kind: KillTarget) -> Result<KillOutcome, Failure> {
+    kill_victim(&url.parse().unwrap(), victim, kind, &ProtectedAccounts::default(), &ReadLimits::default()).await
 }
 
 /// Kills a victim as root.
-async fn kill_as_root(server: &Server, victim: &Victim, kind: KillKind) -> KillOutcome {
+async fn kill_as_root(server: &Server, victim: &Victim, kind: KillTarget) -> KillOutcome {
     try_kill(&server.url(), victim, kind).await.unwrap()
 }
 
 /// Returns a list read as if the server had listed its sessions now.
-async fn list_read(server: &Server) -> ProcessListRead {
-    find_sessions(&server.url().parse().unwrap(), &[], &Limits::default()).await.unwrap().read
+async fn list_read(server: &Server) -> ProcessListSource {
+    find_sessions(&server.url().parse().unwrap(), &[], &ReadLimits::default()).await.unwrap().read
 }
 
 async fn connection_victim(server: &Server, session: &Session) -> Victim {
@@ -108,10 +108,10 @@ async fn connection_victim(server: &Server, session: &Session) -> Victim {
 }
 
 /// Creates a victim as a user would choose it.
-async fn victim_of_kind(server: &Server, session: &Session, kind: KillKind) -> Victim {
+async fn victim_of_kind(server: &Server, session: &Session, kind: KillTarget) -> Victim {
     match kind {
-        KillKind::Connection => connection_victim(server, session).await,
-        KillKind::Query => statement_victim(server, session).await,
+        KillTarget::Connection => connection_victim(server, session).await,
+        KillTarget::Query => statement_victim(server, session).await,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Outcomes of kills of sessions and statements.
 
-use clew_mysql::{KillKind, KillOutcome, Refusal};
+use clew_mysql::{KillOutcome, KillRefusal, KillTarget};
 use clew_testkit::Flavor;
 
 use super::{
@@ -14,7 +14,7 @@ async fn killed_connection_is_gone() {
         let server = server(flavor).await;
         let (mut raw, session) = busy_session(&server, "app", LONG).await;
         assert_eq!(
-            kill_as_root(&server, &statement_victim(&server, &session).await, KillKind::Connection).await,
+            kill_as_root(&server, &statement_victim(&server, &session).await, KillTarget::Connection).await,
             KillOutcome::Killed,
             "{flavor}"
         );
@@ -24,7 +24,7 @@ async fn killed_connection_is_gone() {
 
         let (mut raw, session) = idle_session(&server, "app").await;
         assert_eq!(
-            kill_as_root(&server, &connection_victim(&server, &session).await, KillKind::Connection).await,
+            kill_as_root(&server, &connection_victim(&server, &session).await, KillTarget::Connection).await,
             KillOutcome::Killed,
             "{flavor}"
         );
@@ -38,7 +38,7 @@ async fn killed_statement_ends_and_its_session_continues() {
         let server = server(flavor).await;
         let (mut raw, session) = busy_session(&server, "app", LONG).await;
         assert_eq!(
-            kill_as_root(&server, &statement_victim(&server, &session).await, KillKind::Query).await,
+            kill_as_root(&server, &statement_victim(&server, &session).await, KillTarget::Query).await,
             KillOutcome::Killed,
             "{flavor}"
         );
@@ -54,8 +54,8 @@ async fn statement_kill_of_an_idle_session_is_refused_with_advice() {
         let server = server(flavor).await;
         let (mut raw, session) = idle_session(&server, "app").await;
         for victim in [statement_victim(&server, &session).await, connection_victim(&server, &session).await] {
-            let outcome = kill_as_root(&server, &victim, KillKind::Query).await;
-            assert_eq!(outcome, KillOutcome::Refused(Refusal::Idle), "{flavor}");
+            let outcome = kill_as_root(&server, &victim, KillTarget::Query).await;
+            assert_eq!(outcome, KillOutcome::Refused(KillRefusal::Idle), "{flavor}");
             assert!(outcome.to_string().contains("kill the connection"), "{outcome}");
         }
         // A kill sent nevertheless would hit the next statement.
@@ -70,7 +70,7 @@ async fn kill_of_an_ended_session_is_no_failure() {
         let (raw, session) = idle_session(&server, "app").await;
         drop(raw);
         while find_session(&server, session.id).await.is_some() {}
-        for kind in [KillKind::Connection, KillKind::Query] {
+        for kind in [KillTarget::Connection, KillTarget::Query] {
             assert_eq!(
                 kill_as_root(&server, &connection_victim(&server, &session).await, kind).await,
                 KillOutcome::AlreadyGone,
@@ -97,11 +97,11 @@ async fn kill_of_a_large_transaction_reports_its_rollback() {
             raw.execute("INSERT INTO shop.t (a) SELECT (a * 7 + id) % 100003 FROM shop.t").await.unwrap();
         }
         let session = find_session(&server, raw.id).await.unwrap();
-        let outcome = kill_as_root(&server, &connection_victim(&server, &session).await, KillKind::Connection).await;
+        let outcome = kill_as_root(&server, &connection_victim(&server, &session).await, KillTarget::Connection).await;
         let KillOutcome::RollingBack { rows_modified } = outcome else { panic!("{flavor}: {outcome}") };
         assert!(rows_modified > 0, "{flavor}: {outcome}");
         // A second kill has the same outcome with fewer rows, unless the rollback is done.
-        match kill_as_root(&server, &connection_victim(&server, &session).await, KillKind::Connection).await {
+        match kill_as_root(&server, &connection_victim(&server, &session).await, KillTarget::Connection).await {
             KillOutcome::RollingBack { rows_modified: left } => assert!(left <= rows_modified, "{flavor}: {left}"),
             other => assert!(matches!(other, KillOutcome::Killed | KillOutcome::AlreadyGone), "{flavor}: {other}"),
         }

@@ -1,12 +1,12 @@
 //! Privileges required for kills, and procedures of managed servers as a replacement.
 
 use clew_model::{Failure, FailureKind};
-use clew_mysql::{KillKind, KillOutcome, Limits, find_sessions};
+use clew_mysql::{KillOutcome, KillTarget, ReadLimits, find_sessions};
 use clew_testkit::{Flavor, Server};
 
 use super::{LONG, busy_session, connection_victim, find_session, server, try_kill, victim_of_kind};
 
-const KINDS: [KillKind; 2] = [KillKind::Connection, KillKind::Query];
+const KINDS: [KillTarget; 2] = [KillTarget::Connection, KillTarget::Query];
 
 /// Runs the `GRANT` statement of the failure unchanged.
 async fn paste_grant(server: &Server, failure: &Failure, privilege: &str) {
@@ -28,10 +28,10 @@ async fn missing_privilege_is_reported_with_its_grant() {
         };
 
         // An invisible session may be hidden: it is not reported as gone.
-        let invisible = find_sessions(&clew.parse().unwrap(), &[raw.id], &Limits::default()).await.unwrap_err();
+        let invisible = find_sessions(&clew.parse().unwrap(), &[raw.id], &ReadLimits::default()).await.unwrap_err();
         assert_eq!(invisible.kind, FailureKind::MissingPrivilege);
         let hidden =
-            try_kill(&clew, &connection_victim(&server, &session).await, KillKind::Connection).await.unwrap_err();
+            try_kill(&clew, &connection_victim(&server, &session).await, KillTarget::Connection).await.unwrap_err();
         paste_grant(&server, &hidden, "PROCESS").await;
         for kind in KINDS {
             let denied = try_kill(&clew, &connection_victim(&server, &session).await, kind).await.unwrap_err();
@@ -39,7 +39,7 @@ async fn missing_privilege_is_reported_with_its_grant() {
         }
         assert_eq!(find_session(&server, raw.id).await.unwrap().command, b"Query", "{flavor}");
         let denied =
-            try_kill(&clew, &connection_victim(&server, &session).await, KillKind::Connection).await.unwrap_err();
+            try_kill(&clew, &connection_victim(&server, &session).await, KillTarget::Connection).await.unwrap_err();
         paste_grant(&server, &denied, kill).await;
         for kind in KINDS {
             let (_raw, session) = busy_session(&server, "app", LONG).await;
@@ -52,10 +52,11 @@ async fn missing_privilege_is_reported_with_its_grant() {
         let (_root, session) = busy_session(&server, "root", LONG).await;
         if let Some(more) = more {
             let denied =
-                try_kill(&clew, &connection_victim(&server, &session).await, KillKind::Connection).await.unwrap_err();
+                try_kill(&clew, &connection_victim(&server, &session).await, KillTarget::Connection).await.unwrap_err();
             paste_grant(&server, &denied, more).await;
         }
-        let outcome = try_kill(&clew, &connection_victim(&server, &session).await, KillKind::Connection).await.unwrap();
+        let outcome =
+            try_kill(&clew, &connection_victim(&server, &session).await, KillTarget::Connection).await.unwrap();
         assert_eq!(outcome, KillOutcome::Killed, "{flavor}");
     }
 }
@@ -97,11 +98,11 @@ async fn managed_server_procedure_replaces_a_denied_kill() {
             let (raw, session) = busy_session(&server, "app", LONG).await;
             // The procedure exists, but the account may not execute it.
             let denied =
-                try_kill(&clew, &connection_victim(&server, &session).await, KillKind::Connection).await.unwrap_err();
+                try_kill(&clew, &connection_victim(&server, &session).await, KillTarget::Connection).await.unwrap_err();
             assert_eq!(denied.kind, FailureKind::MissingPrivilege, "{flavor}: {denied}");
             assert_eq!(find_session(&server, raw.id).await.unwrap().command, b"Query", "{flavor}");
 
-            for (name, kind) in [(connection, KillKind::Connection), (query, KillKind::Query)] {
+            for (name, kind) in [(connection, KillTarget::Connection), (query, KillTarget::Query)] {
                 server.run(&[&format!("GRANT EXECUTE ON PROCEDURE mysql.{name} TO clew@'%'")]).await.unwrap();
                 let (_raw, session) = busy_session(&server, "app", LONG).await;
                 assert_eq!(
@@ -109,7 +110,7 @@ async fn managed_server_procedure_replaces_a_denied_kill() {
                     KillOutcome::Killed,
                     "{flavor}"
                 );
-                assert_eq!(find_session(&server, session.id).await.is_some(), kind == KillKind::Query, "{flavor}");
+                assert_eq!(find_session(&server, session.id).await.is_some(), kind == KillTarget::Query, "{flavor}");
                 // Fails if the procedure was not called.
                 server.run(&[&format!("INSERT INTO test_of.calls VALUES ('{name}')")]).await.unwrap_err();
             }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clew_diagnose::ProtectedAccounts;
 use clew_model::NodeUrl;
-use clew_mysql::{KillKind, KillOutcome, Limits, Refusal, find_sessions, kill, share_session_token};
+use clew_mysql::{KillOutcome, KillRefusal, KillTarget, ReadLimits, find_sessions, kill, set_installation_token};
 use clew_testkit::{Flavor, Server};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder};
@@ -12,7 +12,7 @@ use tokio::time::sleep;
 
 use super::{LONG, TOKEN, busy_session, connection_victim, find_session, kill_as_root, server, with_token};
 
-const KINDS: [KillKind; 2] = [KillKind::Connection, KillKind::Query];
+const KINDS: [KillTarget; 2] = [KillTarget::Connection, KillTarget::Query];
 
 fn no_protected_accounts() -> ProtectedAccounts {
     ProtectedAccounts::new::<&str>([])
@@ -26,20 +26,27 @@ async fn sessions_of_protected_accounts_survive() {
         let (raw, session) = busy_session(&server, "rdsadmin", LONG).await;
         let victim = connection_victim(&server, &session).await;
         for kind in KINDS {
-            let protected = KillOutcome::Refused(Refusal::Protected { user: "rdsadmin".into() });
+            let protected = KillOutcome::Refused(KillRefusal::Protected { user: "rdsadmin".into() });
             assert_eq!(kill_as_root(&server, &victim, kind).await, protected, "{flavor}");
         }
         assert_eq!(find_session(&server, raw.id).await.unwrap().command, b"Query");
         let outcome =
-            kill(&node, &victim, KillKind::Connection, &no_protected_accounts(), &Limits::default()).await.unwrap();
+            kill_victim(&node, &victim, KillTarget::Connection, &no_protected_accounts(), &ReadLimits::default())
+                .await
+                .unwrap();
         assert_eq!(outcome, KillOutcome::Killed, "{flavor}: protected accounts are configurable");
 
         let (raw, session) = busy_session(&server, "app", LONG).await;
-        let protected = ProtectedAccounts::default().with(["app"]);
-        let outcome =
-            kill(&node, &connection_victim(&server, &session).await, KillKind::Query, &protected, &Limits::default())
-                .await;
-        assert_eq!(outcome.unwrap(), KillOutcome::Refused(Refusal::Protected { user: "app".into() }), "{flavor}");
+        let protected = ProtectedAccounts::default().with_accounts(["app"]);
+        let outcome = kill_victim(
+            &node,
+            &connection_victim(&server, &session).await,
+            KillTarget::Query,
+            &protected,
+            &ReadLimits::default(),
+        )
+        .await;
+        assert_eq!(outcome.unwrap(), KillOutcome::Refused(KillRefusal::Protected { user: "app".into() }), "{flavor}");
         assert_eq!(find_session(&server, raw.id).await.unwrap().command, b"Query");
     }
 }
@@ -65,18 +72,18 @@ async fn internal_threads_survive_without_protected_accounts() {
         let server = server(flavor).await;
         let node: NodeUrl = server.url().parse().unwrap();
         let id = event_scheduler_id(&server).await;
-        let session = find_sessions(&node, &[id], &Limits::default()).await.unwrap().sessions.pop().unwrap();
+        let session = find_sessions(&node, &[id], &ReadLimits::default()).await.unwrap().sessions.pop().unwrap();
         for kind in KINDS {
-            let outcome = kill(
+            let outcome = kill_victim(
                 &node,
                 &connection_victim(&server, &session).await,
                 kind,
                 &no_protected_accounts(),
-                &Limits::default(),
+                &ReadLimits::default(),
             )
             .await
             .unwrap();
-            assert_eq!(outcome, KillOutcome::Refused(Refusal::Internal), "{flavor}");
+            assert_eq!(outcome, KillOutcome::Refused(KillRefusal::Internal), "{flavor}");
         }
         assert!(find_session(&server, id).await.is_some());
     }
@@ -84,13 +91,13 @@ async fn internal_threads_survive_without_protected_accounts() {
 
 #[tokio::test]
 async fn session_of_another_process_of_this_installation_is_not_killed() {
-    share_session_token(TOKEN);
+    set_installation_token(TOKEN);
     for flavor in Flavor::ALL {
         let server = server(flavor).await;
         let mut other = Conn::new(with_token(&server, TOKEN)).await.unwrap();
         let session = find_session(&server, other.id().into()).await.unwrap();
-        let outcome = kill_as_root(&server, &connection_victim(&server, &session).await, KillKind::Connection).await;
-        assert_eq!(outcome, KillOutcome::Refused(Refusal::OwnSession), "{flavor}");
+        let outcome = kill_as_root(&server, &connection_victim(&server, &session).await, KillTarget::Connection).await;
+        assert_eq!(outcome, KillOutcome::Refused(KillRefusal::OwnSession), "{flavor}");
         other.query_drop("DO 1").await.unwrap();
         other.disconnect().await.unwrap();
 
@@ -100,7 +107,7 @@ async fn session_of_another_process_of_this_installation_is_not_killed() {
         let mut another = Conn::new(options).await.unwrap();
         let session = find_session(&server, another.id().into()).await.unwrap();
         let victim = connection_victim(&server, &session).await;
-        assert_eq!(kill_as_root(&server, &victim, KillKind::Connection).await, KillOutcome::Killed, "{flavor}");
+        assert_eq!(kill_as_root(&server, &victim, KillTarget::Connection).await, KillOutcome::Killed, "{flavor}");
         another.query_drop("DO 1").await.unwrap_err();
     }
 }

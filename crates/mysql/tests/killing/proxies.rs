@@ -6,11 +6,12 @@ use std::time::Duration;
 use clew_diagnose::ProtectedAccounts;
 use clew_model::{Failure, FailureKind, LimitationKind, NodeUrl, Selection};
 use clew_mysql::{
-    KillKind, KillOutcome, Limits, OutputFormat, Purpose, Refusal, Snapshot, StatementText, Victim, diagnose,
-    find_sessions, kill, read_user_sessions, take_snapshot, wait_for_pending_kills,
+    ConnectionPurpose, KillOutcome, KillRefusal, KillTarget, OutputFormat, ReadLimits, Snapshot, StatementText, Victim,
+    diagnose_node, find_sessions, kill, read_user_sessions, take_snapshot, wait_for_pending_kills,
 };
 use clew_testkit::{
-    Effect, Flavor, GreetingId, RawSession, Rewrite, RewritingProxy, Server, VirtualAddress, open_idle_sessions,
+    ConnectionIdRewrite, Flavor, PacketEffect, RawSession, Rewrite, RewritingProxy, Server, VirtualAddress,
+    open_idle_sessions,
 };
 use mysql_async::prelude::Queryable;
 use tokio::task::JoinHandle;
@@ -24,7 +25,7 @@ fn address(server: &Server) -> SocketAddr {
 
 async fn take(node: &NodeUrl) -> Result<Snapshot, Failure> {
     let form = OutputFormat::Csv { formula_guard: true };
-    take_snapshot(node, &Selection::default(), StatementText::Full, form, &Limits::default()).await
+    take_snapshot(node, &Selection::default(), StatementText::Full, form, &ReadLimits::default()).await
 }
 
 async fn rows(node: &NodeUrl) -> u64 {
@@ -33,10 +34,10 @@ async fn rows(node: &NodeUrl) -> u64 {
 
 /// Starts a read that times out after half a second.
 async fn abandoned_read(node: &NodeUrl) {
-    let limits = Limits {
+    let limits = ReadLimits {
         read_timeout: Duration::from_millis(500),
         connect_timeout: Duration::from_millis(500),
-        ..Limits::default()
+        ..ReadLimits::default()
     };
     let form = OutputFormat::Csv { formula_guard: true };
     let failure = take_snapshot(node, &Selection::default(), StatementText::Full, form, &limits).await.unwrap_err();
@@ -48,25 +49,25 @@ async fn proxy_with_connection_ids_of_its_own_is_read_and_kills_are_refused() {
     for flavor in Flavor::ALL {
         let server = server(flavor).await;
         let (_raw, session) = busy_session(&server, "app", LONG).await;
-        let rewrite = Rewrite { greeting_id: GreetingId::From(7000), ..Rewrite::default() };
+        let rewrite = Rewrite { greeting_id: ConnectionIdRewrite::From(7000), ..Rewrite::default() };
         let proxy = RewritingProxy::start(address(&server), rewrite).await.unwrap();
         let node: NodeUrl = proxy.url("root").parse().unwrap();
         assert_eq!(rows(&node).await, 1, "{flavor}: Clew's own session is not listed");
-        let limits = Limits::default();
-        let users = read_user_sessions(&node, Purpose::Reading, &limits).await.unwrap();
+        let limits = ReadLimits::default();
+        let users = read_user_sessions(&node, ConnectionPurpose::Reading, &limits).await.unwrap();
         assert!(users.limitations.iter().any(|gap| gap.kind == LimitationKind::Indirect), "{flavor}: {users:?}");
         let victim = Victim::for_session(&session, &list_read(&server).await);
-        for kind in [KillKind::Connection, KillKind::Query] {
-            let outcome = kill(&node, &victim, kind, &ProtectedAccounts::default(), &limits).await.unwrap();
-            assert_eq!(outcome, KillOutcome::Refused(Refusal::Proxied), "{flavor}");
+        for kind in [KillTarget::Connection, KillTarget::Query] {
+            let outcome = kill_victim(&node, &victim, kind, &ProtectedAccounts::default(), &limits).await.unwrap();
+            assert_eq!(outcome, KillOutcome::Refused(KillRefusal::Proxied), "{flavor}");
         }
-        assert!(KillOutcome::Refused(Refusal::Proxied).to_string().contains("kill on the server itself"));
-        let diagnosis = diagnose(&node, &limits).await.unwrap();
+        assert!(KillOutcome::Refused(KillRefusal::Proxied).to_string().contains("kill on the server itself"));
+        let diagnosis = diagnose_node(&node, &limits).await.unwrap();
         let check = diagnosis.checks.iter().find(|check| check.what == "direct connection").unwrap();
         let limitation = check.limitation.as_ref().unwrap();
         assert_eq!((check.works, limitation.kind), (false, LimitationKind::Indirect), "{flavor}: {limitation:?}");
         assert_eq!(
-            kill_as_root(&server, &victim, KillKind::Connection).await,
+            kill_as_root(&server, &victim, KillTarget::Connection).await,
             KillOutcome::Killed,
             "{flavor}: directly"
         );
@@ -79,13 +80,13 @@ async fn session_with_the_id_of_the_greeting_is_not_killed_after_a_timeout() {
         let server = server(flavor).await;
         let (mut raw, session) = busy_session(&server, "app", LONG).await;
         let rewrite = Rewrite {
-            greeting_id: GreetingId::Fixed(u32::try_from(raw.id).unwrap()),
-            effect: Some(("CONNECTION_ID", Effect::HoldResponse)),
+            greeting_id: ConnectionIdRewrite::Fixed(u32::try_from(raw.id).unwrap()),
+            effect: Some(("CONNECTION_ID", PacketEffect::HoldResponse)),
             ..Rewrite::default()
         };
         let proxy = RewritingProxy::start(address(&server), rewrite).await.unwrap();
         abandoned_read(&proxy.url("root").parse().unwrap()).await;
-        proxy.set(Rewrite { effect: None, ..rewrite });
+        proxy.set_rewrite(Rewrite { effect: None, ..rewrite });
         proxy.release();
         wait_for_pending_kills(Duration::from_secs(30)).await;
         assert_eq!(find_session(&server, raw.id).await.map(|now| now.statement), Some(session.statement), "{flavor}");
@@ -108,7 +109,7 @@ struct HeldRead {
 impl HeldRead {
     async fn start(server: &Server) -> Self {
         let address = VirtualAddress::start(self::address(server)).await.unwrap();
-        let rewrite = Rewrite { effect: Some(("PROCESSLIST", Effect::HoldResponse)), ..Rewrite::default() };
+        let rewrite = Rewrite { effect: Some(("PROCESSLIST", PacketEffect::HoldResponse)), ..Rewrite::default() };
         let proxy = RewritingProxy::start(address.address(), rewrite).await.unwrap();
         let node: NodeUrl = proxy.url("root").parse().unwrap();
         let reading = tokio::spawn(async move { take(&node).await.is_ok() });
@@ -140,7 +141,7 @@ impl HeldRead {
     /// Points the address to this server and abandons the read. Checks that no session is killed.
     async fn fail_over_to(self, server: &Server, sessions: &[RawSession]) {
         self.address.fail_over_to(self::address(server));
-        self.proxy.set(Rewrite::default());
+        self.proxy.set_rewrite(Rewrite::default());
         self.reading.abort();
         // The read may have ended with its server.
         assert!(!self.reading.await.unwrap_or(false), "the read must not succeed");
@@ -182,7 +183,7 @@ async fn one_login_is_refused_after_an_abandoned_read_whose_account_has_changed(
     for flavor in Flavor::ALL {
         let server = server(flavor).await;
         server.run(&["CREATE USER reader@'%'", "GRANT PROCESS ON *.* TO reader@'%'"]).await.unwrap();
-        let rewrite = Rewrite { effect: Some(("PROCESSLIST", Effect::HoldRequest)), ..Rewrite::default() };
+        let rewrite = Rewrite { effect: Some(("PROCESSLIST", PacketEffect::HoldRequest)), ..Rewrite::default() };
         let proxy = RewritingProxy::start(address(&server), rewrite).await.unwrap();
         let node: NodeUrl = proxy.url("reader").parse().unwrap();
         let refused = async || {
@@ -215,8 +216,8 @@ async fn victim_of_another_server_behind_a_virtual_address_is_not_killed() {
                 raw.push(busy_session(server, "app", LONG).await.0);
             }
         }
-        let limits = Limits::default();
-        let before = read_user_sessions(&node, Purpose::Reading, &limits).await.unwrap();
+        let limits = ReadLimits::default();
+        let before = read_user_sessions(&node, ConnectionPurpose::Reading, &limits).await.unwrap();
         virtual_address.fail_over_to(address(&second));
         for session in &before.sessions {
             let mut victim = Victim::for_session(session, &before.read);
@@ -224,8 +225,9 @@ async fn victim_of_another_server_behind_a_virtual_address_is_not_killed() {
             if let Some(other) = find_session(&second, session.id).await {
                 victim.host = other.host;
             }
-            let outcome = kill(&node, &victim, KillKind::Connection, &ProtectedAccounts::default(), &limits).await;
-            assert_eq!(outcome.unwrap(), KillOutcome::Refused(Refusal::AnotherServer), "{flavor}");
+            let outcome =
+                kill_victim(&node, &victim, KillTarget::Connection, &ProtectedAccounts::default(), &limits).await;
+            assert_eq!(outcome.unwrap(), KillOutcome::Refused(KillRefusal::AnotherServer), "{flavor}");
         }
         for (server, count) in [(&first, 10), (&second, 10)] {
             let ids: Vec<u64> = (1..200).collect();
@@ -250,7 +252,7 @@ async fn all_sessions_are_listed_over_a_balancer_and_after_a_restart() {
         for _ in 0..6 {
             assert_eq!(rows(&node).await, 40, "{flavor}");
         }
-        let diagnosis = diagnose(&node, &Limits::default()).await.unwrap();
+        let diagnosis = diagnose_node(&node, &ReadLimits::default()).await.unwrap();
         let check = diagnosis.checks.iter().find(|check| check.what == "direct connection").unwrap();
         assert!(!check.works, "{flavor}: {check:?}");
         assert!(check.limitation.as_ref().unwrap().what.contains("several servers"), "{flavor}: {check:?}");
@@ -276,7 +278,7 @@ async fn own_sessions_are_recognised_under_another_name_of_the_node() {
         let read = async |host: &'static str| {
             let node: NodeUrl = format!("mysql://root@{host}:{}/", server.port()).parse().unwrap();
             for _ in 0..30 {
-                let (selection, limits) = (Selection::default(), Limits::default());
+                let (selection, limits) = (Selection::default(), ReadLimits::default());
                 let mut snapshot =
                     take_snapshot(&node, &selection, StatementText::Full, OutputFormat::Json, &limits).await.unwrap();
                 let mut body = Vec::new();
@@ -302,12 +304,14 @@ async fn accounts_named_like_threads_of_the_server_are_listed_and_killed() {
         let node: NodeUrl = server.url().parse().unwrap();
         for user in users {
             let (_raw, session) = busy_session(&server, user, LONG).await;
-            let users = read_user_sessions(&node, Purpose::Reading, &Limits::default()).await.unwrap();
+            let users = read_user_sessions(&node, ConnectionPurpose::Reading, &ReadLimits::default()).await.unwrap();
             assert!(users.sessions.iter().any(|one| one.id == session.id), "{flavor} {user}");
             let victim = Victim::for_session(&session, &users.read);
             let no_protected_accounts = ProtectedAccounts::new::<&str>([]);
             let outcome =
-                kill(&node, &victim, KillKind::Connection, &no_protected_accounts, &Limits::default()).await.unwrap();
+                kill_victim(&node, &victim, KillTarget::Connection, &no_protected_accounts, &ReadLimits::default())
+                    .await
+                    .unwrap();
             assert_eq!(outcome, KillOutcome::Killed, "{flavor} {user}");
             while find_session(&server, session.id).await.is_some() {
                 sleep(Duration::from_millis(10)).await;

@@ -6,8 +6,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use clew_diagnose::{KillRisk, ProtectedAccounts};
 use clew_model::{Session, Transaction};
 use clew_mysql::{
-    KillKind, KillOutcome, Limits, Refusal, UnsafeVictims, Victim, kill_all_with_policy, read_kill_risks,
-    read_table_risks, read_waits,
+    KillOutcome, KillRefusal, KillTarget, ReadLimits, UnsafeVictimPolicy, Victim, kill_victims_with_policy,
+    read_kill_risks, read_lock_waits, read_table_risks,
 };
 use clew_testkit::{Charset, Flavor, RawSession, Server, open_big_transaction};
 
@@ -46,18 +46,18 @@ async fn table_lock_holder(server: &Server) -> RawSession {
     holder
 }
 
-async fn kill_with_policy(url: &str, victim: &Victim, unsafe_victims: UnsafeVictims) -> KillOutcome {
-    let (node, limits) = (url.parse().unwrap(), Limits::default());
+async fn kill_with_policy(url: &str, victim: &Victim, unsafe_victims: UnsafeVictimPolicy) -> KillOutcome {
+    let (node, limits) = (url.parse().unwrap(), ReadLimits::default());
     let victims = std::slice::from_ref(victim);
     let protected = ProtectedAccounts::default();
     let outcomes =
-        kill_all_with_policy(&node, victims, KillKind::Connection, &protected, unsafe_victims, &limits).await;
+        kill_victims_with_policy(&node, victims, KillTarget::Connection, &protected, unsafe_victims, &limits).await;
     outcomes.unwrap().pop().unwrap().1
 }
 
 async fn risks_of(url: &str, session: &Session) -> Vec<KillRisk> {
     let sessions = std::slice::from_ref(session);
-    let risks = read_kill_risks(&url.parse().unwrap(), sessions, &HashMap::new(), &Limits::default()).await;
+    let risks = read_kill_risks(&url.parse().unwrap(), sessions, &HashMap::new(), &ReadLimits::default()).await;
     risks.unwrap().remove(&session.id).unwrap_or_default()
 }
 
@@ -90,22 +90,24 @@ async fn unsafe_victims_are_refused(flavor: Flavor) {
     for (statement, kind, table) in cases {
         let (_raw, session) = changing_session(&server, statement).await;
         let victim = connection_victim(&server, &session).await;
-        let outcome = kill_with_policy(&server.url(), &victim, UnsafeVictims::Spare).await;
-        let KillOutcome::Refused(Refusal::Unsafe(risk)) = &outcome else { panic!("{flavor} {statement}: {outcome}") };
+        let outcome = kill_with_policy(&server.url(), &victim, UnsafeVictimPolicy::Spare).await;
+        let KillOutcome::Refused(KillRefusal::Unsafe(risk)) = &outcome else {
+            panic!("{flavor} {statement}: {outcome}")
+        };
         assert_eq!(table_of(risk), (kind, table.to_owned()), "{flavor} {statement}");
         assert!(outcome.to_string().contains("automatic kills skip the session"), "{outcome}");
         assert_eq!(find_session(&server, session.id).await.unwrap().statement.as_deref(), Some(statement.as_bytes()));
         // The preview has the same risk, and a kill by a user is executed.
         assert_eq!(risks_of(&server.url(), &session).await, std::slice::from_ref(risk), "{flavor} {statement}");
         assert!(
-            kill_with_policy(&server.url(), &victim, UnsafeVictims::Kill).await.was_accepted(),
+            kill_with_policy(&server.url(), &victim, UnsafeVictimPolicy::Kill).await.was_accepted(),
             "{flavor} {statement}"
         );
     }
     let (_raw, session) = changing_session(&server, "UPDATE orders SET v = 1 WHERE id = 1").await;
     assert_eq!(risks_of(&server.url(), &session).await, [], "{flavor}");
     let outcome =
-        kill_with_policy(&server.url(), &connection_victim(&server, &session).await, UnsafeVictims::Spare).await;
+        kill_with_policy(&server.url(), &connection_victim(&server, &session).await, UnsafeVictimPolicy::Spare).await;
     assert_eq!(outcome, KillOutcome::Killed, "{flavor}");
     drop(holder);
 }
@@ -131,7 +133,7 @@ async fn kill_leaves_a_change_of_a_non_transactional_table_half_done_on_a_server
         assert_eq!(risks.iter().map(KillRisk::kind).collect::<Vec<_>>(), ["partial_change"], "{flavor}");
         while find_session(&server, session.id).await.unwrap().state.as_deref() != Some(b"User sleep") {}
         assert!(
-            kill_with_policy(&server.url(), &connection_victim(&server, &session).await, UnsafeVictims::Kill)
+            kill_with_policy(&server.url(), &connection_victim(&server, &session).await, UnsafeVictimPolicy::Kill)
                 .await
                 .was_accepted(),
             "{flavor}"
@@ -157,13 +159,15 @@ async fn engine_of_a_table_that_the_account_cannot_see_is_read_from_innodb_or_un
         let (_raw, on_innodb) = changing_session(&server, "UPDATE orders SET v = 1").await;
         let (_other, on_myisam) = changing_session(&server, "REPAIR TABLE log").await;
         let sessions = [on_innodb.clone(), on_myisam.clone()];
-        let risks = read_table_risks(&url.parse().unwrap(), &sessions, &Limits::default()).await.unwrap();
+        let risks = read_table_risks(&url.parse().unwrap(), &sessions, &ReadLimits::default()).await.unwrap();
         assert_eq!(risks.len(), 1, "{flavor}: {risks:?}");
         assert_eq!(table_of(&risks[&on_myisam.id]), ("unknown_engine", "shop.log".to_owned()), "{flavor}");
         assert!(risks[&on_myisam.id].to_string().contains("engine is unknown"), "{risks:?}");
-        let spared = kill_with_policy(&url, &connection_victim(&server, &on_myisam).await, UnsafeVictims::Spare).await;
-        assert!(matches!(spared, KillOutcome::Refused(Refusal::Unsafe(_))), "{flavor}: {spared}");
-        let killed = kill_with_policy(&url, &connection_victim(&server, &on_innodb).await, UnsafeVictims::Spare).await;
+        let spared =
+            kill_with_policy(&url, &connection_victim(&server, &on_myisam).await, UnsafeVictimPolicy::Spare).await;
+        assert!(matches!(spared, KillOutcome::Refused(KillRefusal::Unsafe(_))), "{flavor}: {spared}");
+        let killed =
+            kill_with_policy(&url, &connection_victim(&server, &on_innodb).await, UnsafeVictimPolicy::Spare).await;
         assert_eq!(killed, KillOutcome::Killed, "{flavor}");
     }
 }
@@ -198,8 +202,8 @@ async fn rollback_of_many_rows_is_reported_as_long_on_a_server() {
         let server = server(flavor).await;
         let raw = open_big_transaction(&server, "app", 14).await.unwrap();
         let session = find_session(&server, raw.id).await.unwrap();
-        let (node, limits) = (server.url().parse().unwrap(), Limits::default());
-        let observed = read_waits(&node, &limits).await.unwrap();
+        let (node, limits) = (server.url().parse().unwrap(), ReadLimits::default());
+        let observed = read_lock_waits(&node, &limits).await.unwrap();
         let open = observed.transactions.into_iter().map(|facts| facts.transaction);
         let open: HashMap<u64, Transaction> = open.map(|open| (open.session_id, open)).collect();
         let risks = read_kill_risks(&node, std::slice::from_ref(&session), &open, &limits).await.unwrap();
@@ -227,11 +231,11 @@ async fn change_by_a_procedure_or_a_prepared_statement_is_detected_on_a_server()
             let risks = risks_of(&server.url(), &session).await;
             assert!(risks.iter().any(KillRisk::is_unsafe), "{flavor} {statement}: {session:?} {risks:?}");
             let outcome =
-                kill_with_policy(&server.url(), &connection_victim(&server, &session).await, UnsafeVictims::Spare)
+                kill_with_policy(&server.url(), &connection_victim(&server, &session).await, UnsafeVictimPolicy::Spare)
                     .await;
-            assert!(matches!(outcome, KillOutcome::Refused(Refusal::Unsafe(_))), "{flavor} {statement}: {outcome}");
+            assert!(matches!(outcome, KillOutcome::Refused(KillRefusal::Unsafe(_))), "{flavor} {statement}: {outcome}");
             assert!(
-                kill_with_policy(&server.url(), &connection_victim(&server, &session).await, UnsafeVictims::Kill)
+                kill_with_policy(&server.url(), &connection_victim(&server, &session).await, UnsafeVictimPolicy::Kill)
                     .await
                     .was_accepted(),
                 "{flavor}"

@@ -1,13 +1,13 @@
 //! Progress of rollbacks until their end.
 
 use clew_model::{Failure, FailureKind};
-use clew_mysql::{KillKind, Limits, Rollback, read_rollbacks};
+use clew_mysql::{KillTarget, ReadLimits, Rollback, read_rollbacks};
 use clew_testkit::{Flavor, Server, open_big_transaction};
 
 use super::{connection_victim, find_session, kill_as_root, server};
 
 async fn read_progress(server: &Server, wanted: Option<&[u64]>) -> Vec<Rollback> {
-    read_rollbacks(&server.url().parse().unwrap(), wanted, &Limits::default()).await.unwrap()
+    read_rollbacks(&server.url().parse().unwrap(), wanted, &ReadLimits::default()).await.unwrap()
 }
 
 #[tokio::test]
@@ -18,7 +18,7 @@ async fn rollback_progress_is_read_until_it_ends() {
         // An open transaction is no rollback.
         assert_eq!(read_progress(&server, None).await, [], "{flavor}");
         let session = find_session(&server, raw.id).await.unwrap();
-        kill_as_root(&server, &connection_victim(&server, &session).await, KillKind::Connection).await;
+        kill_as_root(&server, &connection_victim(&server, &session).await, KillTarget::Connection).await;
 
         let [first] = &read_progress(&server, None).await[..] else { panic!("{flavor}: not one rollback") };
         assert_eq!(first.session_id, raw.id, "{flavor}: {first:?}");
@@ -41,7 +41,7 @@ async fn missing_privilege_for_rollbacks_is_reported_with_its_grant() {
     for flavor in Flavor::ALL {
         let server = server(flavor).await;
         let url = server.url().replace("root@", "clew@").parse().unwrap();
-        let refused: Failure = read_rollbacks(&url, None, &Limits::default()).await.unwrap_err();
+        let refused: Failure = read_rollbacks(&url, None, &ReadLimits::default()).await.unwrap_err();
         assert_eq!(refused.kind, FailureKind::MissingPrivilege, "{flavor}: {refused}");
         assert!(refused.detail.contains("GRANT PROCESS ON *.* TO"), "{flavor}: {refused}");
     }

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use clew_model::{LimitationKind, NodeUrl, Selection, SessionClass, SlowThreshold};
 use clew_mysql::{
-    ClockHistory, Limits, OutputFormat, Purpose, SampleCache, StatementText, UserSessions, diagnose, find_sessions,
-    read_session_detail, read_user_sessions, read_waits, sample_sessions, take_detailed_snapshot,
+    ClockHistory, ConnectionPurpose, OutputFormat, ReadLimits, SampleCache, StatementText, UserSessions, diagnose_node,
+    find_sessions, read_lock_waits, read_session_detail, read_user_sessions, sample_sessions, take_detailed_snapshot,
 };
-use clew_testkit::{Charset, Effect, Flavor, RawSession, Rewrite, RewritingProxy, Server, ServerClock, ServerOptions};
+use clew_testkit::{
+    Charset, Flavor, PacketEffect, RawSession, Rewrite, RewritingProxy, Server, ServerClock, ServerOptions,
+};
 use mysql_async::prelude::Queryable;
 use tokio::time::sleep;
 
@@ -48,7 +50,7 @@ async fn listed_age(server: &Server, id: u64) -> Option<(u64, String)> {
 
 /// Returns the age of a session in every read that has it.
 async fn seconds_in_every_read(server: &Server, id: u64) -> Vec<(&'static str, u64)> {
-    let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), Limits::default());
+    let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), ReadLimits::default());
     let (plain, _) = listed_age(server, id).await.unwrap();
     let form = OutputFormat::Csv { formula_guard: false };
     let mut detailed =
@@ -57,11 +59,11 @@ async fn seconds_in_every_read(server: &Server, id: u64) -> Vec<(&'static str, u
     detailed.body.write_to(&mut body).unwrap();
     let mut rows = csv::ReaderBuilder::new().has_headers(false).from_reader(body.as_slice());
     let detailed = rows.records().map(Result::unwrap).find(|row| row[0] == id.to_string()).unwrap();
-    let waits = read_waits(&node, &limits).await.unwrap();
+    let waits = read_lock_waits(&node, &limits).await.unwrap();
     let of_waits = waits.sessions.iter().find(|facts| facts.session.id == id).unwrap();
     let live = sample_sessions(&node, &mut SampleCache::default(), 60, &limits).await.unwrap();
     let of_live = live.sessions.iter().find(|live| live.session.id == id).unwrap();
-    let users = read_user_sessions(&node, Purpose::Reading, &limits).await.unwrap();
+    let users = read_user_sessions(&node, ConnectionPurpose::Reading, &limits).await.unwrap();
     assert!(users.unchecked.is_empty(), "{users:?}");
     let slow = u64::from(plain >= 60);
     assert_eq!(live.counts.slow, slow, "{:?}", live.counts);
@@ -118,12 +120,13 @@ async fn forged_age_of_a_statement_that_ends_during_the_read_is_not_shown_on_mys
     sleep(Duration::from_secs(2)).await;
     // Rules get the true ages of idle sessions too.
     let node: NodeUrl = server.url().parse().unwrap();
-    let users = read_user_sessions(&node, Purpose::Reading, &Limits::default()).await.unwrap();
+    let users = read_user_sessions(&node, ConnectionPurpose::Reading, &ReadLimits::default()).await.unwrap();
     for idle in [&idle_old, &idle_young] {
         let session = users.sessions.iter().find(|session| session.id == idle.id).unwrap();
         assert!((1..PLAUSIBLE).contains(&session.seconds) && !users.unchecked.contains(&idle.id), "{session:?}");
     }
-    let rewrite = Rewrite { effect: Some(("events_statements_current", Effect::HoldRequest)), ..Rewrite::default() };
+    let rewrite =
+        Rewrite { effect: Some(("events_statements_current", PacketEffect::HoldRequest)), ..Rewrite::default() };
     let proxy = RewritingProxy::start((Ipv4Addr::LOCALHOST, server.port()).into(), rewrite).await.unwrap();
     let url = proxy.url("root");
     let reading = tokio::spawn(async move { csv_of(&url, &Selection::default(), false).await });
@@ -143,10 +146,10 @@ async fn unreliable_ages(url: &str) -> (String, UserSessions) {
     let ages: Vec<_> =
         summary.limitations.into_iter().filter(|gap| gap.kind == LimitationKind::UnreliableAges).collect();
     let [gap] = ages.as_slice() else { panic!("{ages:?}") };
-    let diagnosis = diagnose(&node, &Limits::default()).await.unwrap();
+    let diagnosis = diagnose_node(&node, &ReadLimits::default()).await.unwrap();
     let check = diagnosis.checks.iter().find(|check| check.what == "reliable durations").unwrap();
     assert_eq!(check.limitation.as_ref().map(|gap| gap.kind), Some(LimitationKind::UnreliableAges));
-    let users = read_user_sessions(&node, Purpose::Reading, &Limits::default()).await.unwrap();
+    let users = read_user_sessions(&node, ConnectionPurpose::Reading, &ReadLimits::default()).await.unwrap();
     assert!(users.limitations.iter().any(|gap| gap.kind == LimitationKind::UnreliableAges), "{users:?}");
     (gap.remedy.clone().unwrap_or_default(), users)
 }
@@ -159,14 +162,14 @@ async fn ages_without_timers_are_reported_and_never_used_by_rules_on_mysql() {
     let (remedy, users) = unreliable_ages(&server.url()).await;
     assert!(remedy.starts_with("performance_schema = ON"), "{remedy}");
     assert!([holder.id, waiter.id].iter().all(|id| users.unchecked.contains(id)), "{users:?}");
-    assert!(users.into_checked().is_empty());
+    assert!(users.into_checked_sessions().is_empty());
 
     let server = Server::start(Flavor::MySql, &ServerOptions::default()).await.unwrap();
     server.run(&["CREATE USER clew@'%'", "GRANT PROCESS ON *.* TO clew@'%'"]).await.unwrap();
     let (_holder, _waiter) = waiter_with_clock(&server, "- 7200").await;
     let url = server.url_for("clew", "");
     let (remedy, users) = unreliable_ages(&url).await;
-    assert!(users.into_checked().is_empty());
+    assert!(users.into_checked_sessions().is_empty());
     server.run(&[&remedy]).await.unwrap();
     assert_eq!(take(&url, &Selection::default(), false).await.unwrap().summary.limitations, []);
 
@@ -175,7 +178,7 @@ async fn ages_without_timers_are_reported_and_never_used_by_rules_on_mysql() {
         .await
         .unwrap();
     let (remedy, users) = unreliable_ages(&server.url()).await;
-    assert!(users.into_checked().is_empty());
+    assert!(users.into_checked_sessions().is_empty());
     let mending: Vec<&str> = remedy.split_terminator(';').collect();
     server.run(&mending).await.unwrap();
     let (_holder, waiter) = waiter_with_clock(&server, "- 7100").await;
@@ -191,10 +194,10 @@ async fn unrecorded_sessions_are_excluded_individually_on_mysql() {
     let off = format!("UPDATE performance_schema.threads SET instrumented = 'NO' WHERE processlist_id = {}", waiter.id);
     server.run(&[&off]).await.unwrap();
     let node: NodeUrl = server.url().parse().unwrap();
-    let users = read_user_sessions(&node, Purpose::Reading, &Limits::default()).await.unwrap();
+    let users = read_user_sessions(&node, ConnectionPurpose::Reading, &ReadLimits::default()).await.unwrap();
     assert!(users.unchecked.iter().eq([&waiter.id]), "{users:?}");
     assert!(users.limitations[0].what.contains("of 1 sessions"), "{users:?}");
-    assert!(users.into_checked().iter().any(|session| session.id == recorded.id));
+    assert!(users.into_checked_sessions().iter().any(|session| session.id == recorded.id));
 }
 
 #[tokio::test]
@@ -275,7 +278,7 @@ async fn reader_clock_is_reset(flavor: Flavor) {
     wait_until(async || transaction_ages(&url, &[session.id]).await[0] > 1).await;
     let ages = transaction_ages(&url, &[session.id]).await;
     assert!(ages[0] < PLAUSIBLE, "{flavor}: {ages:?}");
-    let diagnosis = diagnose(&url.parse().unwrap(), &Limits::default()).await.unwrap();
+    let diagnosis = diagnose_node(&url.parse().unwrap(), &ReadLimits::default()).await.unwrap();
     assert!(diagnosis.clock_difference.abs() < 60.0, "{flavor}: {}", diagnosis.clock_difference);
 }
 
@@ -296,8 +299,8 @@ fn utc(moment: &str) -> Duration {
 }
 
 async fn in_central_europe(flavor: Flavor, moment: &str) -> (ServerClock, Server) {
-    let clock = ServerClock::new(ServerClock::CENTRAL_EUROPE).unwrap();
-    clock.set(utc(moment)).unwrap();
+    let clock = ServerClock::new(ServerClock::CENTRAL_EUROPEAN_TIME_ZONE).unwrap();
+    clock.set_time(utc(moment)).unwrap();
     let server = Server::start_with_clock(flavor, &ServerOptions::default(), &clock).await.unwrap();
     server.run(&TABLE).await.unwrap();
     (clock, server)
@@ -326,7 +329,7 @@ async fn start_of_dst_changes_no_age(flavor: Flavor) {
     let (clock, server) = in_central_europe(flavor, "2026-03-29T00:55:00Z").await;
     let session = in_transaction(&server, 1).await;
     let waiter = waiter_for_row_1(&server).await;
-    clock.set(utc("2026-03-29T01:05:00Z")).unwrap();
+    clock.set_time(utc("2026-03-29T01:05:00Z")).unwrap();
     let ages = transaction_ages(&server.url(), &[session.id, waiter.id]).await;
     assert!(ages.iter().all(|age| (300..1200).contains(age)), "{flavor}: {ages:?}");
     let lock_wait = lock_wait(&server.url(), waiter.id).await;
@@ -349,10 +352,10 @@ async fn end_of_dst_changes_no_age(flavor: Flavor) {
     let first = in_transaction(&server, 1).await;
     let waiter = waiter_for_row_1(&server).await;
     // 02:30 CET: the same local time.
-    clock.set(utc("2026-10-25T01:30:00Z")).unwrap();
+    clock.set_time(utc("2026-10-25T01:30:00Z")).unwrap();
     let second = in_transaction(&server, 2).await;
     // 02:45 CET.
-    clock.set(utc("2026-10-25T01:45:00Z")).unwrap();
+    clock.set_time(utc("2026-10-25T01:45:00Z")).unwrap();
     let ages = transaction_ages(&server.url(), &[first.id, waiter.id, second.id]).await;
     let (hour, quarter) = (4300..4900, 800..1300);
     assert!(hour.contains(&ages[0]) && hour.contains(&ages[1]) && quarter.contains(&ages[2]), "{flavor}: {ages:?}");
@@ -364,7 +367,7 @@ async fn end_of_dst_changes_no_age(flavor: Flavor) {
     listed.sort_unstable();
     assert_eq!(listed, [first.id, waiter.id], "{flavor}");
     // One day later, the starts still differ by one hour.
-    clock.set(utc("2026-10-26T01:45:00Z")).unwrap();
+    clock.set_time(utc("2026-10-26T01:45:00Z")).unwrap();
     let ages = transaction_ages(&server.url(), &[first.id, second.id]).await;
     assert!((4300 + 86_400..4900 + 86_400).contains(&ages[0]), "{flavor}: {ages:?}");
     assert!((800 + 86_400..1300 + 86_400).contains(&ages[1]), "{flavor}: {ages:?}");
@@ -388,21 +391,21 @@ async fn steps_are_corrected(flavor: Flavor) {
     server.run(&TABLE).await.unwrap();
     let session = in_transaction(&server, 1).await;
     let (_holder, waiter) = waiter_with_clock(&server, "- 7200").await;
-    let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), Limits::default());
+    let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), ReadLimits::default());
     let (mut memory, mut history) = (SampleCache::default(), ClockHistory::default());
-    let mut users = read_user_sessions(&node, Purpose::Reading, &limits).await.unwrap();
-    assert_eq!(users.check_clock(&mut history), None);
+    let mut users = read_user_sessions(&node, ConnectionPurpose::Reading, &limits).await.unwrap();
+    assert_eq!(users.correct_for_clock_steps(&mut history), None);
     sample_sessions(&node, &mut memory, 60, &limits).await.unwrap();
     for (shift, is_step) in [(3600.0, true), (3600.0, false), (0.0, true), (-3600.0, true)] {
-        clock.shift(shift).unwrap();
+        clock.set_offset(shift).unwrap();
         let live = sample_sessions(&node, &mut memory, 60, &limits).await.unwrap();
         let of = |id: u64| live.sessions.iter().find(|live| live.session.id == id).unwrap();
         let open = of(session.id).transaction.as_ref().unwrap().seconds;
         assert!(open < PLAUSIBLE, "{flavor} {shift}: {open}");
         assert!(of(waiter.id).session.seconds < PLAUSIBLE, "{flavor} {shift}: {:?}", of(waiter.id));
         assert_eq!((live.counts.slow, live.counts.long), (0, 0), "{flavor} {shift}");
-        let mut users = read_user_sessions(&node, Purpose::Reading, &limits).await.unwrap();
-        let step = users.check_clock(&mut history);
+        let mut users = read_user_sessions(&node, ConnectionPurpose::Reading, &limits).await.unwrap();
+        let step = users.correct_for_clock_steps(&mut history);
         assert_eq!(step.is_some(), is_step, "{flavor} {shift}: {step:?}");
         assert!(users.sessions.iter().all(|session| session.seconds < PLAUSIBLE), "{flavor} {shift}: {users:?}");
     }

@@ -3,13 +3,13 @@
 use clew_diagnose::ProtectedAccounts;
 use clew_model::{NodeUrl, Selection};
 use clew_mysql::{
-    KillKind, KillOutcome, Limits, OutputFormat, Purpose, StatementText, Victim, diagnose, find_sessions, kill,
-    read_rollbacks, read_user_sessions, read_waits, take_detailed_snapshot, take_snapshot,
+    ConnectionPurpose, KillOutcome, KillTarget, OutputFormat, ReadLimits, StatementText, Victim, diagnose_node,
+    find_sessions, kill, read_lock_waits, read_rollbacks, read_user_sessions, take_detailed_snapshot, take_snapshot,
 };
 use clew_testkit::{Flavor, Server, ServerOptions, StatementGate, open_idle_sessions};
 use futures_util::future::{FutureExt, try_join_all};
 
-const LIMITS: Limits = Limits {
+const LIMITS: ReadLimits = ReadLimits {
     read_timeout: std::time::Duration::from_secs(40),
     connect_timeout: std::time::Duration::from_secs(20),
     max_bytes: 1 << 30,
@@ -27,9 +27,9 @@ async fn twenty_concurrent_reads_use_at_most_two_connections() {
         let read = async |at: usize| match at % 5 {
             0 => take_snapshot(&node, &selection, StatementText::Full, form, &LIMITS).await.map(|_| ()),
             1 => take_detailed_snapshot(&node, &selection, StatementText::Full, form, &LIMITS).await.map(|_| ()),
-            2 => read_waits(&node, &LIMITS).await.map(|_| ()),
+            2 => read_lock_waits(&node, &LIMITS).await.map(|_| ()),
             3 => read_rollbacks(&node, None, &LIMITS).await.map(|_| ()),
-            _ => diagnose(&node, &LIMITS).await.map(|_| ()),
+            _ => diagnose_node(&node, &LIMITS).await.map(|_| ()),
         };
         let read = &read;
         try_join_all((0..20).map(read)).await.unwrap_or_else(|failure| panic!("{flavor}: {failure}"));
@@ -46,17 +46,18 @@ async fn kill_succeeds_while_a_read_hangs() {
         let node: NodeUrl = gate.url().parse().unwrap();
         let hanging = tokio::spawn({
             let node = node.clone();
-            async move { read_waits(&node, &LIMITS).await }
+            async move { read_lock_waits(&node, &LIMITS).await }
         });
         gate.wait_until_held().await;
-        let mut waiting = Box::pin(read_user_sessions(&node, Purpose::Reading, &LIMITS));
+        let mut waiting = Box::pin(read_user_sessions(&node, ConnectionPurpose::Reading, &LIMITS));
         assert!((&mut waiting).now_or_never().is_none());
 
-        let seen = read_user_sessions(&node, Purpose::Killing, &LIMITS).await.unwrap();
+        let seen = read_user_sessions(&node, ConnectionPurpose::Killing, &LIMITS).await.unwrap();
         let [session] = &seen.sessions[..] else { panic!("{flavor}: {seen:?}") };
         assert_eq!(find_sessions(&node, &[session.id], &LIMITS).await.unwrap().sessions.len(), 1, "{flavor}");
         let victim = Victim::for_session(session, &seen.read);
-        let outcome = kill(&node, &victim, KillKind::Connection, &ProtectedAccounts::default(), &LIMITS).await.unwrap();
+        let outcome =
+            kill_victim(&node, &victim, KillTarget::Connection, &ProtectedAccounts::default(), &LIMITS).await.unwrap();
         assert_eq!(outcome, KillOutcome::Killed, "{flavor}");
 
         assert!(!hanging.is_finished() && (&mut waiting).now_or_never().is_none(), "{flavor}");

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use clew_model::{COLUMNS, DETAIL_COLUMNS, LimitationKind, NodeUrl, Selection};
-use clew_mysql::{Limits, OutputFormat, Snapshot, StatementText, take_detailed_snapshot};
+use clew_mysql::{OutputFormat, ReadLimits, Snapshot, StatementText, take_detailed_snapshot};
 use clew_testkit::{BuiltScenario, Charset, Flavor, RawSession, Scenario, Server, ServerOptions};
 use mysql_async::prelude::Queryable;
 
@@ -16,14 +16,15 @@ async fn start(flavor: Flavor, arguments: &[&str]) -> Server {
 }
 
 async fn build(server: &Server, name: &str) -> BuiltScenario {
-    let scenario = Scenario::all(server.flavor()).into_iter().find(|scenario| scenario.name == name).unwrap();
+    let scenario =
+        Scenario::all_for_flavor(server.flavor()).into_iter().find(|scenario| scenario.name == name).unwrap();
     scenario.build(server).await.unwrap()
 }
 
 async fn take(url: &str, statements: StatementText, selection: &Selection) -> Snapshot {
     let node: NodeUrl = url.parse().unwrap();
     let form = OutputFormat::Csv { formula_guard: true };
-    take_detailed_snapshot(&node, selection, statements, form, &Limits::default()).await.unwrap()
+    take_detailed_snapshot(&node, selection, statements, form, &ReadLimits::default()).await.unwrap()
 }
 
 /// Takes a detailed snapshot. Returns the rows, and the kind and remedy of each limitation.
@@ -59,7 +60,7 @@ async fn blockers_are_reported(flavor: Flavor) {
         ("a circle of a row and a name", "b", "a", "a", "user lock nightly"),
     ] {
         let built = build(&server, name).await;
-        let id = |name: &str| built.ids()[name];
+        let id = |name: &str| built.thread_ids()[name];
         let (rows, _) = read_rows(&server.url(), StatementText::Full).await;
         let [_, _, waits_for, blocked_by, rooted_in] = detail(&rows, id(waiter));
         assert_eq!(
@@ -75,14 +76,14 @@ async fn blockers_are_reported(flavor: Flavor) {
         let masked_prefix = if what.starts_with("row") { "a row of shop." } else { "user lock" };
         assert!(waits_for.starts_with(masked_prefix) && !waits_for.contains("nightly"), "{waits_for}");
         assert_eq!(blocked_by, id(blocker).to_string());
-        built.clear(&server).await.unwrap();
+        built.tear_down(&server).await.unwrap();
     }
     let built = build(&server, "a row of a prepared transaction whose session is gone").await;
     let (rows, _) = read_rows(&server.url(), StatementText::Full).await;
-    let [_, _, waits_for, blocked_by, rooted_in] = detail(&rows, built.ids()["b"]);
+    let [_, _, waits_for, blocked_by, rooted_in] = detail(&rows, built.thread_ids()["b"]);
     assert!(waits_for.starts_with("row 1 of shop.t (PRIMARY); blocker: transaction "), "{waits_for}");
     assert_eq!([blocked_by, rooted_in], ["", ""]);
-    built.clear(&server).await.unwrap();
+    built.tear_down(&server).await.unwrap();
 }
 
 #[tokio::test]

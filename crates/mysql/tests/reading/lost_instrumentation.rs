@@ -3,11 +3,11 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use clew_diagnose::waits::{WaitGraph, build_graph};
+use clew_diagnose::waits::{WaitGraph, build_wait_graph};
 use clew_model::{Limitation, LimitationKind, NodeUrl, Selection};
 use clew_mysql::{
-    Limits, OutputFormat, Purpose, SampleCache, StatementText, diagnose, find_sessions, read_user_sessions, read_waits,
-    sample_sessions, take_detailed_snapshot, take_snapshot,
+    ConnectionPurpose, OutputFormat, ReadLimits, SampleCache, StatementText, diagnose_node, find_sessions,
+    read_lock_waits, read_user_sessions, sample_sessions, take_detailed_snapshot, take_snapshot,
 };
 use clew_testkit::{Charset, Flavor, RawSession, Server, ServerOptions, open_idle_sessions};
 use tokio::time::sleep;
@@ -26,13 +26,13 @@ async fn open(server: &Server) -> RawSession {
 
 async fn waits(server: &Server) -> WaitGraph {
     let node: NodeUrl = server.url().parse().unwrap();
-    build_graph(&read_waits(&node, &Limits::default()).await.unwrap())
+    build_wait_graph(&read_lock_waits(&node, &ReadLimits::default()).await.unwrap())
 }
 
 /// Returns the limitations of `doctor` and of a detailed snapshot.
 async fn limitations(server: &Server) -> [Vec<Limitation>; 2] {
-    let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), Limits::default());
-    let diagnosis = diagnose(&node, &limits).await.unwrap();
+    let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), ReadLimits::default());
+    let diagnosis = diagnose_node(&node, &limits).await.unwrap();
     let form = OutputFormat::Csv { formula_guard: false };
     let snapshot =
         take_detailed_snapshot(&node, &Selection::default(), StatementText::Full, form, &limits).await.unwrap();
@@ -138,10 +138,10 @@ async fn sessions_without_a_thread_have_no_reliable_age_on_mysql() {
     waiter.send_statement(b"DO SLEEP(600)").await.unwrap();
     let node: NodeUrl = server.url().parse().unwrap();
     loop {
-        let users = read_user_sessions(&node, Purpose::Reading, &Limits::default()).await.unwrap();
+        let users = read_user_sessions(&node, ConnectionPurpose::Reading, &ReadLimits::default()).await.unwrap();
         if users.sessions.iter().any(|session| session.id == waiter.id && session.command == b"Query") {
             assert!(users.unchecked.contains(&waiter.id), "{users:?}");
-            assert!(users.into_checked().iter().all(|session| session.id != waiter.id));
+            assert!(users.into_checked_sessions().iter().all(|session| session.id != waiter.id));
             break;
         }
         sleep(Duration::from_millis(50)).await;
@@ -152,7 +152,7 @@ async fn sessions_without_a_thread_have_no_reliable_age_on_mysql() {
 async fn incomplete_process_list_has_a_limitation_on_mysql() {
     let settings = ["--performance-schema-max-thread-instances=60", "--performance-schema-show-processlist=ON"];
     let server = start(Flavor::MySql, &settings).await;
-    let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), Limits::default());
+    let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), ReadLimits::default());
     let idle = open_idle_sessions(&server, 60).await.unwrap();
     let is_lost = |limitations: &[Limitation]| {
         limitations
@@ -162,7 +162,7 @@ async fn incomplete_process_list_has_a_limitation_on_mysql() {
     let form = OutputFormat::Csv { formula_guard: false };
     let plain = take_snapshot(&node, &Selection::default(), StatementText::Full, form, &limits).await.unwrap();
     assert!(plain.summary.rows < 60 && is_lost(&plain.summary.limitations), "{:?}", plain.summary);
-    let users = read_user_sessions(&node, Purpose::Reading, &limits).await.unwrap();
+    let users = read_user_sessions(&node, ConnectionPurpose::Reading, &limits).await.unwrap();
     assert!(users.sessions.len() < 60 && is_lost(&users.limitations), "{:?}", users.limitations);
     let ids: Vec<u64> = idle.sessions.iter().map(|session| session.id).collect();
     let failure = find_sessions(&node, &ids, &limits).await.unwrap_err();

@@ -17,7 +17,7 @@ mod tls_modes;
 use std::time::Duration;
 
 use clew_model::{Failure, NodeUrl, Selection};
-use clew_mysql::{Limits, OutputFormat, Snapshot, StatementText, take_snapshot};
+use clew_mysql::{OutputFormat, ReadLimits, Snapshot, StatementText, take_snapshot};
 
 /// Pause after which InnoDB refreshes its list of transactions: at the earliest 100 ms after the last read.
 const TRANSACTION_LIST_AGE: Duration = Duration::from_millis(150);
@@ -36,5 +36,6 @@ async fn csv_of(url: &str, selection: &Selection, formula_guard: bool) -> Vec<Ve
 
 async fn take(url: &str, selection: &Selection, formula_guard: bool) -> Result<Snapshot, Failure> {
     let node: NodeUrl = url.parse().unwrap();
-    take_snapshot(&node, selection, StatementText::Full, OutputFormat::Csv { formula_guard }, &Limits::default()).await
+    take_snapshot(&node, selection, StatementText::Full, OutputFormat::Csv { formula_guard }, &ReadLimits::default())
+        .await
 }

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use clew_model::{NodeUrl, Selection};
-use clew_mysql::{Limits, OutputFormat, StatementText, take_snapshot};
+use clew_mysql::{OutputFormat, ReadLimits, StatementText, take_snapshot};
 use clew_testkit::{Charset, Flavor, RawSession, Server, ServerOptions};
 
 /// Text in strings and comments. No part of it occurs elsewhere.
@@ -66,7 +66,7 @@ impl Planted {
             sql_key: sql_key.map(ToOwned::to_owned),
             ..Selection::default()
         };
-        let snapshot = take_snapshot(&node, &selection, statements, form, &Limits::default()).await;
+        let snapshot = take_snapshot(&node, &selection, statements, form, &ReadLimits::default()).await;
         let mut body = Vec::new();
         snapshot.unwrap().body.write_to(&mut body).unwrap();
         String::from_utf8(body).unwrap()

@@ -58,7 +58,7 @@ impl Oracle {
     async fn of(flavor: Flavor) -> Self {
         let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
         let odd = KnownSessions::open(&server).await.unwrap();
-        let observed = odd.observed_transactions(&server).await.unwrap();
+        let observed = odd.read_observed_transactions(&server).await.unwrap();
         server.wait_until_no_other_root_session().await.unwrap();
         Self { server, odd, observed }
     }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use clew_model::{Failure, FailureKind, LimitationKind, NodeUrl, Selection};
-use clew_mysql::{Limits, OutputFormat, Snapshot, StatementText, take_snapshot};
+use clew_mysql::{OutputFormat, ReadLimits, Snapshot, StatementText, take_snapshot};
 use clew_testkit::{
-    Effect, Flavor, PasswordLeak, Rewrite, RewritingProxy, RogueMode, RogueServer, Server, ServerOptions,
+    Flavor, PacketEffect, PasswordLeak, Rewrite, RewritingProxy, RogueMode, RogueServer, Server, ServerOptions,
 };
 
 use super::take;
@@ -15,7 +15,7 @@ const PASSWORD: &str = "correct-horse-battery";
 async fn read(url: &str, bytes: u64) -> Result<Snapshot, Failure> {
     let node: NodeUrl = url.parse().unwrap();
     let form = OutputFormat::Csv { formula_guard: true };
-    let limits = Limits { read_timeout: Duration::from_secs(30), max_bytes: bytes, ..Limits::default() };
+    let limits = ReadLimits { read_timeout: Duration::from_secs(30), max_bytes: bytes, ..ReadLimits::default() };
     take_snapshot(&node, &Selection::default(), StatementText::Full, form, &limits).await
 }
 
@@ -32,7 +32,7 @@ async fn plain_password_is_not_sent_without_tls() {
             let failure = read(&rogue.url_for("clew", PASSWORD, parameters), 1 << 30).await.unwrap_err();
             assert_eq!(failure.kind, FailureKind::AccessDenied, "{mode:?}: {failure}");
             assert!(failure.detail.contains(expected) && failure.detail.contains("fix:"), "{mode:?}: {failure}");
-            assert_eq!(rogue.password_leak(PASSWORD), None, "{mode:?} {parameters}");
+            assert_eq!(rogue.find_password_leak(PASSWORD), None, "{mode:?} {parameters}");
         }
     }
 }
@@ -41,7 +41,7 @@ async fn plain_password_is_not_sent_without_tls() {
 async fn password_is_encrypted_with_the_servers_key_only_if_configured() {
     let rogue = RogueServer::start(RogueMode::FullAuthentication).await.unwrap();
     let _ = read(&rogue.url_for("clew", PASSWORD, "tls=off&get-server-public-key=on"), 1 << 30).await;
-    assert_eq!(rogue.password_leak(PASSWORD), Some(PasswordLeak::Rsa));
+    assert_eq!(rogue.find_password_leak(PASSWORD), Some(PasswordLeak::Rsa));
 
     let server = Server::start(Flavor::MySql, &ServerOptions::default()).await.unwrap();
     let create = format!("CREATE USER clew@'%' IDENTIFIED BY '{PASSWORD}'");
@@ -80,12 +80,12 @@ async fn one_connection_is_opened_for_a_read_with_and_without_tls() {
         let target = ([127, 0, 0, 1], server.port()).into();
         for hide_tls in [false, true] {
             let rewrite =
-                Rewrite { hide_tls, effect: Some(("no statement", Effect::HoldRequest)), ..Rewrite::default() };
+                Rewrite { hide_tls, effect: Some(("no statement", PacketEffect::HoldRequest)), ..Rewrite::default() };
             let proxy = RewritingProxy::start(target, rewrite).await.unwrap();
             take(&format!("mysql://root@{}/?tls=preferred", proxy.address()), &Selection::default(), true)
                 .await
                 .unwrap();
-            assert_eq!(proxy.connections(), 1, "{flavor}, TLS hidden: {hide_tls}");
+            assert_eq!(proxy.connection_count(), 1, "{flavor}, TLS hidden: {hide_tls}");
         }
     }
 }
@@ -98,7 +98,7 @@ async fn local_file_is_not_sent() {
     let failure = read(&rogue.url_for("clew", "", "tls=off"), 1 << 30).await.unwrap_err();
     assert_eq!(failure.kind, FailureKind::NotMysql, "{failure}");
     assert!(failure.detail.contains("requests a local file"), "{failure}");
-    assert!(!rogue.received().windows(10).any(|part| part == b"local file"));
+    assert!(!rogue.received_bytes().windows(10).any(|part| part == b"local file"));
 }
 
 #[tokio::test]
@@ -116,6 +116,6 @@ async fn endless_responses_end_at_the_byte_limit() {
         let rogue = RogueServer::start(mode.clone()).await.unwrap();
         let failure = read(&rogue.url_for("clew", "", "tls=off"), 4 << 20).await.unwrap_err();
         assert!(matches!(failure.kind, FailureKind::NotMysql | FailureKind::ServerError), "{mode:?}: {failure}");
-        assert!(rogue.bytes_sent() < 16 << 20, "{mode:?}: {} bytes", rogue.bytes_sent());
+        assert!(rogue.attack_bytes_sent() < 16 << 20, "{mode:?}: {} bytes", rogue.attack_bytes_sent());
     }
 }

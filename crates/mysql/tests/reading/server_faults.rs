@@ -4,22 +4,22 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clew_model::{Failure, FailureKind, NodeUrl, Selection};
-use clew_mysql::{Limits, OutputFormat, StatementText, take_snapshot, wait_for_pending_kills};
+use clew_mysql::{OutputFormat, ReadLimits, StatementText, take_snapshot, wait_for_pending_kills};
 use clew_testkit::{
     Charset, FakeOptions, FakeServer, Fault, Flavor, RawSession, Server, ServerOptions, open_idle_sessions,
-    open_idle_sessions_of,
+    open_idle_sessions_as,
 };
 use mysql_async::prelude::Queryable;
 
 use super::take;
 
-const QUICK: Limits = Limits {
+const QUICK: ReadLimits = ReadLimits {
     read_timeout: Duration::from_millis(2500),
     connect_timeout: Duration::from_millis(700),
     max_bytes: 1 << 30,
 };
 
-async fn failure_of(url: &str, limits: &Limits) -> Failure {
+async fn failure_of(url: &str, limits: &ReadLimits) -> Failure {
     let node: NodeUrl = url.parse().unwrap();
     let form = OutputFormat::Csv { formula_guard: true };
     take_snapshot(&node, &Selection::default(), StatementText::Full, form, limits).await.unwrap_err()
@@ -54,7 +54,7 @@ async fn abandoned_statement_is_not_killed_without_proof() {
     failure_of(&fake.url(), &QUICK).await;
     wait_for_pending_kills(Duration::from_secs(10)).await;
     // The fake process list does not show which session runs the statement.
-    assert_eq!(fake.kills(), 0);
+    assert_eq!(fake.kill_count(), 0);
 }
 
 #[tokio::test]
@@ -62,7 +62,7 @@ async fn successful_read_kills_nothing() {
     let fake = FakeServer::start(FakeOptions::default()).await.unwrap();
     let snapshot = take(&fake.url(), &Selection::default(), true).await.unwrap();
     wait_for_pending_kills(Duration::from_secs(10)).await;
-    assert_eq!((snapshot.summary.rows, fake.kills()), (3, 0));
+    assert_eq!((snapshot.summary.rows, fake.kill_count()), (3, 0));
 }
 
 #[tokio::test]
@@ -133,7 +133,7 @@ async fn privileged_reads_succeed_on_a_full_server() {
         let options = ServerOptions { max_connections: 10, ..ServerOptions::default() };
         let server = Server::start(flavor, &options).await.unwrap();
         server.run(&["CREATE USER app@'%'"]).await.unwrap();
-        let _full = open_idle_sessions_of(&server, "app", 10).await.unwrap();
+        let _full = open_idle_sessions_as(&server, "app", 10).await.unwrap();
         // One connection beyond max_connections is reserved for administrators: a read must not open a second one.
         for _ in 0..30 {
             let snapshot = take(&server.url(), &Selection::default(), true).await.unwrap();
@@ -217,6 +217,6 @@ async fn innodb_status_replaces_unreadable_transactions_with_a_limitation() {
     let body = String::from_utf8(body).unwrap();
     assert!(body.starts_with(&format!("{},root,", session.id)), "{body}");
     assert!(body.ends_with(",,RUNNING,0,,2\r\n"), "{body}");
-    let diagnosis = clew_mysql::diagnose(&server.url().parse().unwrap(), &Limits::default()).await.unwrap();
+    let diagnosis = clew_mysql::diagnose_node(&server.url().parse().unwrap(), &ReadLimits::default()).await.unwrap();
     assert!(diagnosis.checks.iter().all(|check| check.works), "{diagnosis:#?}");
 }

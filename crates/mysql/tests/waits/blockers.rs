@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use clew_diagnose::waits::{PartyDetail, WaitGraph, build_graph};
+use clew_diagnose::waits::{PartyDetail, WaitGraph, build_wait_graph};
 use clew_model::LimitationKind;
 use clew_testkit::{Charset, Flavor, RawSession, Server, ServerOptions};
 use tokio::time::{Instant, sleep, timeout};
@@ -31,7 +31,7 @@ pub(crate) async fn open_shop_session(server: &Server) -> RawSession {
 pub(crate) async fn graph_where(server: &Server, what: &str, is_so: impl Fn(&WaitGraph) -> bool) -> WaitGraph {
     let start = Instant::now();
     loop {
-        let graph = build_graph(&observe(server).await);
+        let graph = build_wait_graph(&observe(server).await);
         if is_so(&graph) {
             return graph;
         }
@@ -41,7 +41,7 @@ pub(crate) async fn graph_where(server: &Server, what: &str, is_so: impl Fn(&Wai
 }
 
 pub(crate) fn root(graph: &WaitGraph) -> &PartyDetail {
-    graph.facts(graph.roots[0].parties[0]).unwrap()
+    graph.party_detail(graph.roots[0].parties[0]).unwrap()
 }
 
 async fn idle_root_blocker_has_statements_of_its_transaction(flavor: Flavor) {

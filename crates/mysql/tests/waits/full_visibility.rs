@@ -4,8 +4,8 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use clew_diagnose::ProtectedAccounts;
-use clew_diagnose::waits::{Party, WaitGraph, build_graph};
-use clew_mysql::{KillKind, KillOutcome, Limits, Victim, find_sessions, kill};
+use clew_diagnose::waits::{WaitGraph, WaitParty, build_wait_graph};
+use clew_mysql::{KillOutcome, KillTarget, ReadLimits, Victim, find_sessions, kill};
 use clew_testkit::{BuiltScenario, Flavor, Scenario, Server, ServerOptions};
 
 use super::oracle::{Names, expected_roots, expected_waits, observe};
@@ -34,7 +34,7 @@ pub(crate) async fn full_visibility_server(flavor: Flavor) -> Server {
 async fn graph_matches_every_scenario(flavor: Flavor) {
     let server = full_visibility_server(flavor).await;
     let mut faults = String::new();
-    for scenario in Scenario::all(flavor) {
+    for scenario in Scenario::all_for_flavor(flavor) {
         if let Err(fault) = check_scenario(&scenario, &server).await {
             writeln!(faults, "--- {} on {flavor}: {fault}", scenario.name).unwrap();
         }
@@ -46,13 +46,13 @@ async fn graph_matches_every_scenario(flavor: Flavor) {
 async fn check_scenario(scenario: &Scenario, server: &Server) -> Result<(), String> {
     let mut built = scenario.build(server).await.map_err(|error| error.to_string())?;
     let observed = observe(server).await;
-    let graph = build_graph(&observed);
+    let graph = build_wait_graph(&observed);
     let outcome = compare(scenario, &graph, &Names::of(&built)).map_err(|fault| format!("{fault}\n{observed:#?}"));
     let outcome = match outcome {
         Ok(()) => kill_roots(scenario, &graph, &mut built, server).await,
         fault => fault,
     };
-    built.clear(server).await.map_err(|error| error.to_string())?;
+    built.tear_down(server).await.map_err(|error| error.to_string())?;
     outcome
 }
 
@@ -77,7 +77,7 @@ async fn kill_roots(
     let mut killed = true;
     if let Some(left) = scenario.root_after_kill {
         killed &= kill_party(graph, graph.roots[0].parties[0], server).await?;
-        let graph = clew_diagnose::waits::build_graph(&observe(server).await);
+        let graph = clew_diagnose::waits::build_wait_graph(&observe(server).await);
         let roots = Names::of(built).roots(&graph);
         if roots != [[left]] {
             return Err(format!("{roots:?} are the roots after the first was killed, not {left}"));
@@ -99,8 +99,8 @@ async fn kill_first_root(graph: &WaitGraph, built: &mut BuiltScenario, server: &
     let names = Names::of(built);
     let root = &graph.roots[0];
     let victim = root.parties[0];
-    let waits_for_it_alone = |party: Party| graph.roots_of(party) == [root] && party != victim;
-    let (freed, others): (Vec<Party>, Vec<Party>) = graph
+    let waits_for_it_alone = |party: WaitParty| graph.root_blockers_of(party) == [root] && party != victim;
+    let (freed, others): (Vec<WaitParty>, Vec<WaitParty>) = graph
         .parties
         .iter()
         .map(|facts| facts.party)
@@ -115,7 +115,7 @@ async fn kill_first_root(graph: &WaitGraph, built: &mut BuiltScenario, server: &
     if !stuck.is_empty() {
         return Err(format!("not freed by killing {}: {stuck:?}", names.name(victim)));
     }
-    let after = clew_diagnose::waits::build_graph(&observe(server).await);
+    let after = clew_diagnose::waits::build_wait_graph(&observe(server).await);
     match others.iter().find(|&&party| after.waits_of(party).is_empty()) {
         Some(&party) => Err(format!("{} no longer waits, although another root blocks it too", names.name(party))),
         None => Ok(killed),
@@ -124,18 +124,18 @@ async fn kill_first_root(graph: &WaitGraph, built: &mut BuiltScenario, server: &
 
 /// Kills a session with Clew, or rolls back a transaction without a session by its XID.
 /// Returns whether a session was killed.
-async fn kill_party(graph: &WaitGraph, victim: Party, server: &Server) -> Result<bool, String> {
-    let facts = graph.facts(victim).ok_or("the graph has no facts of the root")?;
-    if let Party::Transaction(_) = victim {
+async fn kill_party(graph: &WaitGraph, victim: WaitParty, server: &Server) -> Result<bool, String> {
+    let facts = graph.party_detail(victim).ok_or("the graph has no facts of the root")?;
+    if let WaitParty::Transaction(_) = victim {
         let xid = facts.transaction.as_ref().and_then(|facts| facts.xid.as_deref());
         let statement = format!("XA ROLLBACK {}", xid.unwrap_or("no name"));
         return server.run(&[&statement]).await.map(|()| false).map_err(|error| format!("{statement}: {error}"));
     }
     let session = facts.session.as_ref().ok_or("the root's session is not listed")?;
     let (node, protected) = (server.url().parse().unwrap(), ProtectedAccounts::default());
-    let read = find_sessions(&node, &[], &Limits::default()).await.map_err(|failure| failure.to_string())?.read;
+    let read = find_sessions(&node, &[], &ReadLimits::default()).await.map_err(|failure| failure.to_string())?.read;
     let session_victim = Victim::for_session(session, &read);
-    match kill(&node, &session_victim, KillKind::Connection, &protected, &Limits::default()).await {
+    match kill_victim(&node, &session_victim, KillTarget::Connection, &protected, &ReadLimits::default()).await {
         Ok(outcome @ (KillOutcome::Refused(_) | KillOutcome::AlreadyGone)) => Err(format!("{session:?}: {outcome}")),
         Ok(_) => Ok(true),
         Err(failure) => Err(failure.to_string()),

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use clew_diagnose::waits::{LockObservations, Party, WaitGraph};
+use clew_diagnose::waits::{LockObservations, WaitGraph, WaitParty};
 use clew_model::NodeUrl;
-use clew_mysql::{Limits, read_waits};
+use clew_mysql::{ReadLimits, read_lock_waits};
 use clew_testkit::{BuiltScenario, Scenario, Server};
 
 pub(crate) async fn observe(server: &Server) -> LockObservations {
@@ -13,7 +13,7 @@ pub(crate) async fn observe(server: &Server) -> LockObservations {
 
 pub(crate) async fn observe_as(url: &str) -> LockObservations {
     let node: NodeUrl = url.parse().unwrap();
-    read_waits(&node, &Limits::default()).await.unwrap()
+    read_lock_waits(&node, &ReadLimits::default()).await.unwrap()
 }
 
 /// Names of parties in the scenario; `xa` for a transaction without a session.
@@ -21,19 +21,19 @@ pub(crate) struct Names(BTreeMap<u64, String>);
 
 impl Names {
     pub(crate) fn of(built: &BuiltScenario) -> Self {
-        Self(built.ids().iter().map(|(name, &id)| (id, name.clone())).collect())
+        Self(built.thread_ids().iter().map(|(name, &id)| (id, name.clone())).collect())
     }
 
-    pub(crate) fn name(&self, party: Party) -> String {
+    pub(crate) fn name(&self, party: WaitParty) -> String {
         match party {
-            Party::Session(id) => self.0.get(&id).cloned().unwrap_or_else(|| format!("session {id}")),
-            Party::Transaction(_) => "xa".to_owned(),
+            WaitParty::Session(id) => self.0.get(&id).cloned().unwrap_or_else(|| format!("session {id}")),
+            WaitParty::Transaction(_) => "xa".to_owned(),
         }
     }
 
     /// Returns every wait as `waiter>blocker (lock)`.
     pub(crate) fn waits(&self, graph: &WaitGraph) -> Vec<String> {
-        let wait = |wait: &clew_diagnose::waits::Wait| {
+        let wait = |wait: &clew_diagnose::waits::LockWait| {
             format!("{}>{} ({})", self.name(wait.waiter), self.name(wait.blocker), wait.on.kind)
         };
         let mut waits: Vec<String> = graph.waits.iter().map(wait).collect();
@@ -43,7 +43,7 @@ impl Names {
 
     /// Returns the parties of every root, the worst root first.
     pub(crate) fn roots(&self, graph: &WaitGraph) -> Vec<Vec<String>> {
-        let names = |parties: &[Party]| {
+        let names = |parties: &[WaitParty]| {
             let mut names: Vec<String> = parties.iter().map(|&party| self.name(party)).collect();
             names.sort();
             names
@@ -54,8 +54,8 @@ impl Names {
 
 /// Returns the waits of a scenario in the format of [`Names::waits`].
 pub(crate) fn expected_waits(scenario: &Scenario) -> Vec<String> {
-    let wait = |(waiter, blocker): (&str, &str)| format!("{waiter}>{blocker} ({})", scenario.resource_of(waiter));
-    let mut waits: Vec<String> = scenario.waits().into_iter().map(wait).collect();
+    let wait = |(waiter, blocker): (&str, &str)| format!("{waiter}>{blocker} ({})", scenario.expected_resource(waiter));
+    let mut waits: Vec<String> = scenario.expected_waits().into_iter().map(wait).collect();
     waits.sort();
     waits
 }
@@ -67,5 +67,5 @@ pub(crate) fn expected_roots(scenario: &Scenario) -> Vec<Vec<String>> {
         root.sort();
         root
     };
-    scenario.roots().into_iter().map(sorted).collect()
+    scenario.expected_root_blockers().into_iter().map(sorted).collect()
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use clew_diagnose::waits::{Party, WaitGraph, build_graph};
+use clew_diagnose::waits::{WaitGraph, WaitParty, build_wait_graph};
 use clew_model::LimitationKind;
 use clew_testkit::{Flavor, Scenario, Server, ServerOptions};
 
@@ -18,9 +18,9 @@ async fn partly_explained(flavor: Flavor, arguments: &[&str], gap: LimitationKin
     let arguments = always.chain(arguments.iter().copied()).map(str::to_owned).collect();
     let server = Server::start(flavor, &ServerOptions { arguments, max_connections: 700 }).await.unwrap();
     let (mut faults, mut partly) = (String::new(), Vec::new());
-    for scenario in Scenario::all(flavor) {
+    for scenario in Scenario::all_for_flavor(flavor) {
         let built = scenario.build(&server).await.unwrap();
-        let graph = build_graph(&observe(&server).await);
+        let graph = build_wait_graph(&observe(&server).await);
         let fault = fault(&scenario, &graph, &Names::of(&built), remedy);
         if let Some(fault) = fault {
             writeln!(faults, "--- {} on {flavor}: {fault}\n{graph:#?}", scenario.name).unwrap();
@@ -31,7 +31,7 @@ async fn partly_explained(flavor: Flavor, arguments: &[&str], gap: LimitationKin
                 writeln!(faults, "--- {} on {flavor}: no {gap:?}\n{graph:#?}", scenario.name).unwrap();
             }
         }
-        built.clear(&server).await.unwrap();
+        built.tear_down(&server).await.unwrap();
     }
     assert!(faults.is_empty(), "{faults}");
     partly
@@ -45,9 +45,10 @@ fn fault(scenario: &Scenario, graph: &WaitGraph, names: &Names, remedy: &str) ->
     if let Some(wrong) = found.iter().find(|wait| !expected.contains(wait)) {
         return Some(format!("{wrong} is no wait of the scenario"));
     }
-    let waiters: BTreeSet<&str> = scenario.waits().into_iter().map(|(waiter, _)| waiter).collect();
+    let waiters: BTreeSet<&str> = scenario.expected_waits().into_iter().map(|(waiter, _)| waiter).collect();
     for waiter in waiters {
-        let unexplained = graph.unexplained.iter().find(|facts| names.name(Party::Session(facts.session)) == waiter);
+        let unexplained =
+            graph.unexplained.iter().find(|facts| names.name(WaitParty::Session(facts.session)) == waiter);
         match unexplained {
             Some(facts) if ![remedy, "read-only"].iter().any(|known| facts.why.contains(known)) => {
                 return Some(format!("{facts:?} names no {remedy}"));
@@ -64,10 +65,11 @@ fn fault(scenario: &Scenario, graph: &WaitGraph, names: &Names, remedy: &str) ->
 
 /// Returns the scenarios with waits for locks other than InnoDB's.
 fn scenarios_beyond_innodb(flavor: Flavor) -> Vec<String> {
-    let of_innodb =
-        |waiter: &str, scenario: &Scenario| ["row", "table lock of InnoDB"].contains(&scenario.resource_of(waiter));
-    let beyond = |scenario: &Scenario| scenario.waits().iter().any(|(waiter, _)| !of_innodb(waiter, scenario));
-    Scenario::all(flavor).into_iter().filter(beyond).map(|scenario| scenario.name).collect()
+    let of_innodb = |waiter: &str, scenario: &Scenario| {
+        ["row", "table lock of InnoDB"].contains(&scenario.expected_resource(waiter))
+    };
+    let beyond = |scenario: &Scenario| scenario.expected_waits().iter().any(|(waiter, _)| !of_innodb(waiter, scenario));
+    Scenario::all_for_flavor(flavor).into_iter().filter(beyond).map(|scenario| scenario.name).collect()
 }
 
 /// MariaDB with Debian's default configuration.
@@ -117,7 +119,7 @@ async fn waits_without_performance_schema_are_unexplained_on_mysql() {
     let off = ["--performance-schema=OFF"];
     let partly =
         partly_explained(Flavor::MySql, &off, LimitationKind::NoPerformanceSchema, "performance_schema = ON").await;
-    let all: Vec<String> = Scenario::all(Flavor::MySql).into_iter().map(|scenario| scenario.name).collect();
+    let all: Vec<String> = Scenario::all_for_flavor(Flavor::MySql).into_iter().map(|scenario| scenario.name).collect();
     assert_eq!(partly, all);
 }
 

@@ -1,6 +1,6 @@
 //! Waits visible to an account, and the suggested `GRANT` statements that complete the graph.
 
-use clew_diagnose::waits::{WaitGraph, build_graph};
+use clew_diagnose::waits::{WaitGraph, build_wait_graph};
 use clew_model::LimitationKind;
 use clew_testkit::{Flavor, Scenario};
 
@@ -14,11 +14,11 @@ fn kinds(graph: &WaitGraph) -> Vec<LimitationKind> {
 async fn suggested_grants_complete_the_graph(flavor: Flavor, name: &str, steps: &[&[LimitationKind]]) {
     let server = full_visibility_server(flavor).await;
     server.run(&["CREATE USER clew@'127.0.0.1' IDENTIFIED BY 'x'"]).await.unwrap();
-    let scenario = Scenario::all(flavor).into_iter().find(|scenario| scenario.name == name).unwrap();
+    let scenario = Scenario::all_for_flavor(flavor).into_iter().find(|scenario| scenario.name == name).unwrap();
     let built = scenario.build(&server).await.unwrap();
     let names = Names::of(&built);
     for &step in steps {
-        let graph = build_graph(&observe_as(&server.url_for("clew", "x")).await);
+        let graph = build_wait_graph(&observe_as(&server.url_for("clew", "x")).await);
         assert_eq!(kinds(&graph), step, "{graph:#?}");
         let found = names.waits(&graph);
         assert!(found.iter().all(|wait| expected_waits(&scenario).contains(wait)), "{found:?}");
@@ -30,7 +30,7 @@ async fn suggested_grants_complete_the_graph(flavor: Flavor, name: &str, steps: 
         let remedies: Vec<&str> = graph.limitations.iter().filter_map(|gap| gap.remedy.as_deref()).collect();
         server.run(&remedies).await.unwrap();
     }
-    built.clear(&server).await.unwrap();
+    built.tear_down(&server).await.unwrap();
 }
 
 #[tokio::test]

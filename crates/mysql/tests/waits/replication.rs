@@ -4,7 +4,8 @@ use clew_diagnose::ProtectedAccounts;
 use clew_diagnose::waits::SessionRole;
 use clew_model::NodeUrl;
 use clew_mysql::{
-    FoundSessions, KillKind, KillOutcome, Limits, Purpose, Refusal, Victim, find_sessions, kill, read_user_sessions,
+    ConnectionPurpose, KillOutcome, KillRefusal, KillTarget, ReadLimits, SessionLookup, Victim, find_sessions, kill,
+    read_user_sessions,
 };
 use clew_testkit::{Flavor, Server, ServerOptions};
 use mysql_async::Row;
@@ -84,23 +85,23 @@ async fn applier_is_detected(flavor: Flavor) {
 /// In a trigger, the applier has the account of the definer, and the process list does not identify it.
 async fn applier_is_not_killed(flavor: Flavor, options: &[&str]) {
     let (_source, replica, applier) = with_an_applier_in_a_trigger(flavor, options).await;
-    let (node, limits): (NodeUrl, _) = (replica.url().parse().unwrap(), Limits::default());
-    let FoundSessions { read, mut sessions } = find_sessions(&node, &[applier], &limits).await.unwrap();
+    let (node, limits): (NodeUrl, _) = (replica.url().parse().unwrap(), ReadLimits::default());
+    let SessionLookup { read, mut sessions } = find_sessions(&node, &[applier], &limits).await.unwrap();
     let session = sessions.pop().unwrap();
     assert_eq!(session.user, b"root", "{session:?}");
     let no_protected_accounts = ProtectedAccounts::new::<&str>([]);
     for (victim, kind) in [
-        (Victim::for_session(&session, &read), KillKind::Connection),
-        (Victim::for_statement(&session, &read), KillKind::Query),
+        (Victim::for_session(&session, &read), KillTarget::Connection),
+        (Victim::for_statement(&session, &read), KillTarget::Query),
     ] {
-        let outcome = kill(&node, &victim, kind, &no_protected_accounts, &limits).await.unwrap();
-        assert_eq!(outcome, KillOutcome::Refused(Refusal::Internal), "{flavor} {options:?}");
+        let outcome = kill_victim(&node, &victim, kind, &no_protected_accounts, &limits).await.unwrap();
+        assert_eq!(outcome, KillOutcome::Refused(KillRefusal::Internal), "{flavor} {options:?}");
     }
     assert_eq!(sleeping_session(&replica).await, applier);
 
     // A client of the same account is a user session.
     let client = open_shop_session(&replica).await;
-    let users = read_user_sessions(&node, Purpose::Reading, &limits).await.unwrap().sessions;
+    let users = read_user_sessions(&node, ConnectionPurpose::Reading, &limits).await.unwrap().sessions;
     assert!(users.iter().any(|session| session.id == client.id), "{users:?}");
     assert!(users.iter().all(|session| session.id != applier), "{users:?}");
 }

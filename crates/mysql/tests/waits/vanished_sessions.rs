@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clew_diagnose::waits::{Party, TreeLayout, WaitGraph, build_graph, render_tree};
+use clew_diagnose::waits::{TreeLayout, WaitGraph, WaitParty, build_wait_graph, render_tree};
 use clew_testkit::{Flavor, Scenario, Server, StatementGate};
 use mysql_async::prelude::Queryable;
 use tokio::time::{sleep, timeout};
@@ -19,9 +19,10 @@ async fn graph_without(
     words: &'static str,
     server: &Server,
 ) -> (WaitGraph, Scenario, Names, u64) {
-    let scenario = Scenario::all(server.flavor()).into_iter().find(|scenario| scenario.name == name).unwrap();
+    let scenario =
+        Scenario::all_for_flavor(server.flavor()).into_iter().find(|scenario| scenario.name == name).unwrap();
     let built = scenario.build(server).await.unwrap();
-    let id = built.ids()[session_name];
+    let id = built.thread_ids()[session_name];
     let gate = StatementGate::start(server, words).await.unwrap();
     let url = gate.url();
     let end_session = async {
@@ -31,8 +32,8 @@ async fn graph_without(
     };
     let (observed, ()) = tokio::join!(observe_as(&url), end_session);
     let names = Names::of(&built);
-    built.clear(server).await.unwrap();
-    (build_graph(&observed), scenario, names, id)
+    built.tear_down(server).await.unwrap();
+    (build_wait_graph(&observed), scenario, names, id)
 }
 
 /// Kills a session and waits until its entry and its transaction are gone.
@@ -63,7 +64,7 @@ async fn vanished_sessions_stay_in_the_graph(flavor: Flavor) {
     for scenario in [ROW, ALTER] {
         for session_name in ["a", "b"] {
             let (graph, scenario, names, id) = graph_without(session_name, scenario, SESSIONS, &server).await;
-            let gone = Party::Session(id);
+            let gone = WaitParty::Session(id);
             assert_eq!(names.waits(&graph), expected_waits(&scenario), "{session_name}: {graph:#?}");
             assert_eq!(names.roots(&graph), expected_roots(&scenario), "{session_name}: {graph:#?}");
             assert_eq!(graph.vanished, [gone], "{session_name}: {graph:#?}");
@@ -80,7 +81,7 @@ async fn wait_for_a_vanished_blocker_is_unexplained(flavor: Flavor, waits: &'sta
     let (graph, _, names, _) = graph_without("a", ROW, waits, &server).await;
     assert_eq!((names.waits(&graph), graph.unexplained.len()), (Vec::new(), 1), "{graph:#?}");
     let unexplained = &graph.unexplained[0];
-    assert_eq!(names.name(Party::Session(unexplained.session)), "b", "{graph:#?}");
+    assert_eq!(names.name(WaitParty::Session(unexplained.session)), "b", "{graph:#?}");
     assert!(unexplained.why.contains("between two reads"), "{graph:#?}");
 }
 
@@ -114,7 +115,7 @@ async fn vanished_thread_is_no_blocker_on_mysql() {
     let (graph, _, names, _) = graph_without("a", ALTER, "FROM performance_schema.threads", &server).await;
     assert!(graph.waits.is_empty(), "{graph:#?}");
     for unexplained in &graph.unexplained {
-        assert_eq!(names.name(Party::Session(unexplained.session)), "b", "{graph:#?}");
+        assert_eq!(names.name(WaitParty::Session(unexplained.session)), "b", "{graph:#?}");
         assert!(unexplained.why.contains("just released"), "{graph:#?}");
     }
 }

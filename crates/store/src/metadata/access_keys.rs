@@ -10,7 +10,7 @@ use serde_json::json;
 use super::revocation::{AffectedUsers, revoke_temporary_keys, revoke_tokens};
 use super::row_mapping::parse_column;
 use super::users::require_user;
-use crate::credentials::{AccessKey, KeyRecord};
+use crate::credentials::{AccessKey, AccessKeyRecord};
 use crate::database::{Row, Transaction, insert_error, query, query_scalar};
 use crate::error::StoreError;
 use crate::sealing::AssociatedData;
@@ -23,7 +23,7 @@ const KEY_USE_WRITE_INTERVAL_SECONDS: i64 = 60;
 
 impl Store {
     /// Creates an access key for a user. Fails with [`StoreError::TooManyKeys`] if the user already has two keys.
-    pub async fn create_key(
+    pub async fn create_access_key(
         &self,
         by: &Origin,
         user: &UserId,
@@ -44,7 +44,7 @@ impl Store {
         let event = AuditEvent {
             domain_id: Some(user.domain_id),
             detail: json!({ "user": user.name, "user_id": user.id }),
-            ..AuditEvent::succeeded(by, "CreateAccessKey", id.as_str())
+            ..AuditEvent::new_success(by, "CreateAccessKey", id.as_str())
         };
         tx.commit_with_event(&event).await
     }
@@ -69,7 +69,7 @@ impl Store {
     }
 
     /// Returns the permanent access keys of a user, oldest first.
-    pub async fn keys_of(&self, user: &UserId) -> Result<Vec<KeyRecord>, StoreError> {
+    pub async fn list_access_keys(&self, user: &UserId) -> Result<Vec<AccessKeyRecord>, StoreError> {
         let statement =
             "SELECT id, user_id, enabled, created_at, last_used_at FROM access_keys WHERE user_id = $1 ORDER BY rowid";
         let rows = query(statement)
@@ -81,7 +81,7 @@ impl Store {
     }
 
     /// Returns a permanent access key by id, without its secret.
-    pub async fn key(&self, id: &AccessKeyId) -> Result<Option<KeyRecord>, StoreError> {
+    pub async fn find_access_key_record(&self, id: &AccessKeyId) -> Result<Option<AccessKeyRecord>, StoreError> {
         let row = query("SELECT id, user_id, enabled, created_at, last_used_at FROM access_keys WHERE id = $1")
             .bind(id.as_str())
             .fetch_optional(&self.database)
@@ -93,7 +93,12 @@ impl Store {
     /// Enables or disables an access key. Returns false if the key does not exist.
     /// Disabling a key also revokes the user's tokens and temporary keys, which may have been issued for the key.
     /// See section 3.2 of the specification.
-    pub async fn set_key_enabled(&self, by: &Origin, id: &AccessKeyId, enabled: bool) -> Result<bool, StoreError> {
+    pub async fn set_access_key_enabled(
+        &self,
+        by: &Origin,
+        id: &AccessKeyId,
+        enabled: bool,
+    ) -> Result<bool, StoreError> {
         let mut tx = self.begin_audited("change an access key").await?;
         let users: Vec<String> = query_scalar("UPDATE access_keys SET enabled = $1 WHERE id = $2 RETURNING user_id")
             .bind(enabled)
@@ -110,7 +115,7 @@ impl Store {
 
     /// Removes an access key and revokes the user's tokens and temporary keys.
     /// Returns false if the access key does not exist.
-    pub async fn remove_key(&self, by: &Origin, id: &AccessKeyId) -> Result<bool, StoreError> {
+    pub async fn remove_access_key(&self, by: &Origin, id: &AccessKeyId) -> Result<bool, StoreError> {
         let mut tx = self.begin_audited("remove an access key").await?;
         let users: Vec<String> = query_scalar("DELETE FROM access_keys WHERE id = $1 RETURNING user_id")
             .bind(id.as_str())
@@ -147,12 +152,12 @@ impl Store {
                 "user": user.name, "user_id": user.id, "enabled": usable,
                 "tokens_revoked": tokens, "temporary_keys_revoked": keys,
             }),
-            ..AuditEvent::succeeded(by, operation, id.as_str())
+            ..AuditEvent::new_success(by, operation, id.as_str())
         })
     }
 
     /// Records the use of a permanent access key, at most once per minute.
-    pub async fn touch_access_key(&self, key: &AccessKey) -> Result<(), StoreError> {
+    pub async fn record_access_key_use(&self, key: &AccessKey) -> Result<(), StoreError> {
         let (last, now) = (key.last_recorded_use.load(Ordering::Relaxed), self.clock.unix_seconds());
         let due = key.temporary.is_none() && now.saturating_sub(last) >= KEY_USE_WRITE_INTERVAL_SECONDS;
         // Only one of several concurrent requests writes the time.
@@ -169,7 +174,7 @@ impl Store {
     }
 
     /// Returns a permanent or temporary access key by id, with its user and secret.
-    pub async fn access_key(&self, id: &AccessKeyId) -> Result<Option<AccessKey>, StoreError> {
+    pub async fn find_access_key(&self, id: &AccessKeyId) -> Result<Option<AccessKey>, StoreError> {
         let failed = StoreError::database_error("look up an access key");
         let row = query("SELECT user_id, secret, enabled, last_used_at FROM access_keys WHERE id = $1")
             .bind(id.as_str())
@@ -178,7 +183,7 @@ impl Store {
             .map_err(&failed)?;
         let Some(row) = row else { return self.find_temporary_key(id).await };
         let user_id = parse_column::<UserId>(&row, "user_id")?;
-        let Some(user) = self.user(&user_id).await? else { return Ok(None) };
+        let Some(user) = self.find_user(&user_id).await? else { return Ok(None) };
         let sealed: Vec<u8> = row.try_get("secret").map_err(&failed)?;
         let enabled = row.try_get("enabled").map_err(&failed)?;
         let last_used_at: Option<i64> = row.try_get("last_used_at").map_err(&failed)?;
@@ -199,9 +204,9 @@ fn secret_associated_data(id: &AccessKeyId) -> AssociatedData<'_> {
     AssociatedData { table: "access_keys", column: "secret", row: id.as_str() }
 }
 
-fn access_key_from_row(row: &Row) -> Result<KeyRecord, StoreError> {
+fn access_key_from_row(row: &Row) -> Result<AccessKeyRecord, StoreError> {
     let failed = StoreError::database_error("read an access key");
-    Ok(KeyRecord {
+    Ok(AccessKeyRecord {
         id: parse_column(row, "id")?,
         user_id: parse_column(row, "user_id")?,
         enabled: row.try_get("enabled").map_err(&failed)?,

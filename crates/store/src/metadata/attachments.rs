@@ -36,7 +36,7 @@ impl Store {
     /// Attaches a policy to a user or group, in one project or in all projects.
     /// Returns false if the policy is already attached. All entities must belong to the same domain.
     /// For a built-in policy, the caller must check that the name exists.
-    pub async fn attach(
+    pub async fn attach_policy(
         &self,
         by: &Origin,
         policy: &PolicyRef,
@@ -47,7 +47,7 @@ impl Store {
     }
 
     /// Detaches a policy from a user or group. Returns false if the policy is not attached.
-    pub async fn detach(
+    pub async fn detach_policy(
         &self,
         by: &Origin,
         policy: &PolicyRef,
@@ -91,14 +91,14 @@ impl Store {
                 "group": group.map(|_| &names.grantee), "group_id": group,
                 "policy_id": own, "tokens_revoked": tokens,
             }),
-            ..AuditEvent::succeeded(by, operation, names.policy)
+            ..AuditEvent::new_success(by, operation, names.policy)
         };
         tx.commit_with_event(&event).await?;
         Ok(true)
     }
 
     /// Returns the attachments of a policy.
-    pub async fn attachments_of_policy(&self, policy: &PolicyRef) -> Result<Vec<Attachment>, StoreError> {
+    pub async fn list_attachments_of_policy(&self, policy: &PolicyRef) -> Result<Vec<Attachment>, StoreError> {
         let (own, system) = policy_columns(policy);
         let rows = query(SELECT_ATTACHMENTS_BY_POLICY)
             .bind(own)
@@ -110,7 +110,7 @@ impl Store {
     }
 
     /// Returns the direct attachments of a user or group.
-    pub async fn attachments_of_grantee(&self, grantee: &Grantee) -> Result<Vec<Attachment>, StoreError> {
+    pub async fn list_attachments_of_grantee(&self, grantee: &Grantee) -> Result<Vec<Attachment>, StoreError> {
         let (user, group) = grantee_columns(grantee);
         let rows = query(SELECT_ATTACHMENTS_BY_GRANTEE)
             .bind(user)
@@ -122,7 +122,7 @@ impl Store {
     }
 
     /// Returns all policies of a user, attached directly or through a group.
-    pub async fn grants_of(&self, user: &UserId) -> Result<Vec<StoredGrant>, StoreError> {
+    pub async fn list_grants_of_user(&self, user: &UserId) -> Result<Vec<StoredGrant>, StoreError> {
         let rows = query(SELECT_GRANTS)
             .bind(user.as_str())
             .fetch_all(&self.database)

@@ -61,7 +61,7 @@ impl Store {
             detail: json!({
                 "region": tenant.region, "user": tenant.user_name, "user_id": user_id, "access_key": tenant.access_key,
             }),
-            ..AuditEvent::succeeded(by, "Initialise", tenant.domain_name)
+            ..AuditEvent::new_success(by, "Initialise", tenant.domain_name)
         };
         tx.commit_with_event(&event).await?;
         Ok(InitialIds { domain_id, project_id, user_id })
@@ -90,7 +90,7 @@ impl Store {
         }
         audit::start_chain(tx.transaction(), &self.keys.audit).await?;
         write_setting(tx.transaction(), CANARY_SETTING, &sealed).await?;
-        tx.commit_with_event(&AuditEvent::succeeded(&Origin::clew(), "BeginAudit", "audit")).await
+        tx.commit_with_event(&AuditEvent::new_success(&Origin::for_clew(), "BeginAudit", "audit")).await
     }
 
     fn unseal_canary(&self, sealed: &[u8]) -> Result<SecretString, StoreError> {

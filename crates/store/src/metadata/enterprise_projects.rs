@@ -39,14 +39,14 @@ impl Store {
         let event = AuditEvent {
             domain_id: Some(domain.clone()),
             detail: json!({ "id": id }),
-            ..AuditEvent::succeeded(by, "CreateEnterpriseProject", name)
+            ..AuditEvent::new_success(by, "CreateEnterpriseProject", name)
         };
         tx.commit_with_event(&event).await?;
         Ok(id)
     }
 
     /// Returns the enterprise projects of a domain: the default project first, then the others sorted by name.
-    pub async fn enterprise_projects(&self, domain: &DomainId) -> Result<Vec<EnterpriseProject>, StoreError> {
+    pub async fn list_enterprise_projects(&self, domain: &DomainId) -> Result<Vec<EnterpriseProject>, StoreError> {
         let rows =
             query("SELECT id, name, description, enabled FROM enterprise_projects WHERE domain_id = $1 ORDER BY name")
                 .bind(domain.as_str())
@@ -86,7 +86,7 @@ impl Store {
         let event = AuditEvent {
             domain_id: Some(domain.clone()),
             detail: json!({ "id": id, "description": update.description, "enabled": update.enabled }),
-            ..AuditEvent::succeeded(by, "UpdateEnterpriseProject", name)
+            ..AuditEvent::new_success(by, "UpdateEnterpriseProject", name)
         };
         tx.commit_with_event(&event).await?;
         Ok(true)

@@ -45,14 +45,14 @@ impl Store {
         let event = AuditEvent {
             domain_id: Some(domain.clone()),
             detail: json!({ "id": id }),
-            ..AuditEvent::succeeded(by, "CreateGroup", name)
+            ..AuditEvent::new_success(by, "CreateGroup", name)
         };
         tx.commit_with_event(&event).await?;
         Ok(id)
     }
 
     /// Returns the groups of a domain, sorted by name.
-    pub async fn groups_of(&self, domain: &DomainId) -> Result<Vec<Group>, StoreError> {
+    pub async fn list_groups(&self, domain: &DomainId) -> Result<Vec<Group>, StoreError> {
         let rows = query(AssertSqlSafe(format!("{SELECT_GROUPS} WHERE domain_id = $1 ORDER BY name")))
             .bind(domain.as_str())
             .fetch_all(&self.database)
@@ -62,7 +62,7 @@ impl Store {
     }
 
     /// Returns a group by id.
-    pub async fn group(&self, id: &GroupId) -> Result<Option<Group>, StoreError> {
+    pub async fn find_group(&self, id: &GroupId) -> Result<Option<Group>, StoreError> {
         find_group(&self.database, id).await
     }
 
@@ -79,20 +79,20 @@ impl Store {
         let event = AuditEvent {
             domain_id: Some(before.domain_id),
             detail: json!({ "id": id, "tokens_revoked": tokens }),
-            ..AuditEvent::succeeded(by, "DeleteGroup", before.name)
+            ..AuditEvent::new_success(by, "DeleteGroup", before.name)
         };
         tx.commit_with_event(&event).await?;
         Ok(true)
     }
 
     /// Adds a user to a group of the same domain. Returns false if the user is already a member.
-    pub async fn add_member(&self, by: &Origin, group: &GroupId, user: &UserId) -> Result<bool, StoreError> {
+    pub async fn add_group_member(&self, by: &Origin, group: &GroupId, user: &UserId) -> Result<bool, StoreError> {
         let statement = "INSERT INTO members (group_id, user_id) VALUES ($1, $2) ON CONFLICT DO NOTHING";
         self.change_membership(by, "AddUserToGroup", statement, group, user).await
     }
 
     /// Removes a user from a group. Returns false if the user is not a member.
-    pub async fn remove_member(&self, by: &Origin, group: &GroupId, user: &UserId) -> Result<bool, StoreError> {
+    pub async fn remove_group_member(&self, by: &Origin, group: &GroupId, user: &UserId) -> Result<bool, StoreError> {
         let statement = "DELETE FROM members WHERE group_id = $1 AND user_id = $2";
         self.change_membership(by, "RemoveUserFromGroup", statement, group, user).await
     }
@@ -127,14 +127,14 @@ impl Store {
         let event = AuditEvent {
             domain_id: Some(group.domain_id),
             detail: json!({ "group_id": group.id, "user": user.name, "user_id": user.id, "tokens_revoked": tokens }),
-            ..AuditEvent::succeeded(by, operation, group.name)
+            ..AuditEvent::new_success(by, operation, group.name)
         };
         tx.commit_with_event(&event).await?;
         Ok(true)
     }
 
     /// Returns the members of a group, sorted by name.
-    pub async fn members_of(&self, group: &GroupId) -> Result<Vec<User>, StoreError> {
+    pub async fn list_group_members(&self, group: &GroupId) -> Result<Vec<User>, StoreError> {
         let rows = query(SELECT_MEMBERS)
             .bind(group.as_str())
             .fetch_all(&self.database)

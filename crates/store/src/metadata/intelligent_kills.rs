@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use clew_model::{Actor, AuditEvent, Origin, Outcome, Page, TaskStatus};
+use clew_model::{Actor, AuditEvent, Origin, Outcome, Pagination, TaskStatus};
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
@@ -105,7 +105,7 @@ impl Store {
 
     /// Ends queued kills that are older than `max_age` and running kills whose lease has expired.
     /// Returns these kills in their previous state.
-    pub async fn end_lost_intelligent_kills(&self, max_age: Duration) -> Result<Vec<IntelligentKill>, StoreError> {
+    pub async fn end_stale_intelligent_kills(&self, max_age: Duration) -> Result<Vec<IntelligentKill>, StoreError> {
         const EXPIRED_IN_QUEUE_REASON: &str = "the kill expired in the queue and was not started, because it could kill other sessions than intended. \
              Check the preview and request the kill again";
         const INTERRUPTED_REASON: &str =
@@ -161,14 +161,14 @@ impl Store {
             node_id: Some(request.node_id),
             outcome: if reason.is_some() { Outcome::Failed } else { Outcome::Done },
             detail: json!({ "victims": victims, "reason": reason }),
-            ..AuditEvent::succeeded(&request.by, AUDIT_OPERATION_NAME, id.to_string())
+            ..AuditEvent::new_success(&request.by, AUDIT_OPERATION_NAME, id.to_string())
         };
         tx.commit_with_event(&event).await?;
         Ok(true)
     }
 
     /// Returns an intelligent kill by id.
-    pub async fn intelligent_kill(&self, id: IntelligentKillId) -> Result<Option<IntelligentKill>, StoreError> {
+    pub async fn find_intelligent_kill(&self, id: IntelligentKillId) -> Result<Option<IntelligentKill>, StoreError> {
         let row = query("SELECT * FROM intelligent_kills WHERE id = $1")
             .bind(id.0)
             .fetch_optional(&self.database)
@@ -178,10 +178,10 @@ impl Store {
     }
 
     /// Returns a page of matching kills, newest first, and the total number of matching kills.
-    pub async fn intelligent_kills(
+    pub async fn list_intelligent_kills(
         &self,
         filter: &IntelligentKillFilter,
-        page: Page,
+        page: Pagination,
     ) -> Result<(Vec<IntelligentKill>, u64), StoreError> {
         let failed = StoreError::database_error("list intelligent kills");
         let statement = format!("SELECT COUNT(*) FROM ({SELECT_MATCHING_KILLS_QUERY}) AS matching");

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use clew_model::{
     AuditEvent, Instance, InstanceFilter, InstanceId, NewInstance, NewNode, Node, NodeId, NodeRole, NodeUrl, Origin,
-    Page, ProjectId, Tag, Zone,
+    Pagination, ProjectId, Tag, Zone,
 };
 use serde_json::json;
 use sqlx::AssertSqlSafe;
@@ -57,10 +57,10 @@ impl Store {
                 "enterprise_project_id": instance.enterprise_project_id, "tags": instance.tags,
                 "nodes": instance.nodes.iter().map(|node| node.url.to_string()).collect::<Vec<_>>(),
             }),
-            ..AuditEvent::succeeded(by, "AddInstance", &instance.name)
+            ..AuditEvent::new_success(by, "AddInstance", &instance.name)
         };
         tx.commit_with_event(&event).await?;
-        let added = self.instance(&instance.project_id, &id).await?;
+        let added = self.find_instance(&instance.project_id, &id).await?;
         added.ok_or_else(|| StoreError::Damaged {
             what: "instance",
             reason: "it was removed by another request".to_owned(),
@@ -141,11 +141,11 @@ impl Store {
     }
 
     /// Returns a page of matching instances, oldest first, and the total number of matching instances.
-    pub async fn instances(
+    pub async fn list_instances(
         &self,
         project: &ProjectId,
         filter: &InstanceFilter,
-        page: Page,
+        page: Pagination,
     ) -> Result<(Vec<Instance>, u64), StoreError> {
         let failed = StoreError::database_error("list instances");
         let (id, part_of_id) = parse_text_filter(filter.id.as_deref());
@@ -184,7 +184,7 @@ impl Store {
     }
 
     /// Returns an instance by id. The node URLs contain no passwords.
-    pub async fn instance(&self, project: &ProjectId, id: &InstanceId) -> Result<Option<Instance>, StoreError> {
+    pub async fn find_instance(&self, project: &ProjectId, id: &InstanceId) -> Result<Option<Instance>, StoreError> {
         let statement = format!("SELECT {INSTANCE_COLUMNS} FROM instances i WHERE i.project_id = $1 AND i.id = $2");
         let row = query(AssertSqlSafe(statement))
             .bind(project.as_str())
@@ -196,7 +196,7 @@ impl Store {
     }
 
     /// Returns the instances of all projects, oldest first.
-    pub async fn all_instances(&self) -> Result<Vec<Instance>, StoreError> {
+    pub async fn list_all_instances(&self) -> Result<Vec<Instance>, StoreError> {
         let statement = format!("SELECT {INSTANCE_COLUMNS} FROM instances i ORDER BY i.created_at, i.rowid");
         let rows = query(AssertSqlSafe(statement))
             .fetch_all(&self.database)
@@ -218,7 +218,7 @@ impl Store {
             domain_id: Some(domain_of_project(tx.transaction(), project).await?),
             project_id: Some(project.clone()),
             instance_id: Some(id.clone()),
-            ..AuditEvent::succeeded(by, "RemoveInstance", name)
+            ..AuditEvent::new_success(by, "RemoveInstance", name)
         };
         tx.commit_with_event(&event).await?;
         Ok(true)
@@ -258,14 +258,14 @@ impl Store {
             project_id: Some(project.clone()),
             instance_id: Some(instance.clone()),
             detail: json!({ "node": node, "url": url.to_string() }),
-            ..AuditEvent::succeeded(by, "ChangeNode", name)
+            ..AuditEvent::new_success(by, "ChangeNode", name)
         };
         tx.commit_with_event(&event).await?;
         Ok(true)
     }
 
     /// Returns a node by id, with its password.
-    pub async fn node_with_password(&self, id: &NodeId) -> Result<Option<Node>, StoreError> {
+    pub async fn find_node_with_password(&self, id: &NodeId) -> Result<Option<Node>, StoreError> {
         let failed = StoreError::database_error("look up a node");
         let row = query("SELECT id, name, role, url, password, created_at, zone FROM nodes WHERE id = $1")
             .bind(id.as_str())
@@ -284,10 +284,10 @@ impl Store {
     }
 
     /// Returns the nodes of an instance with their passwords.
-    pub async fn nodes_with_passwords(&self, instance: &InstanceId) -> Result<Vec<Node>, StoreError> {
+    pub async fn list_nodes_with_passwords(&self, instance: &InstanceId) -> Result<Vec<Node>, StoreError> {
         let mut nodes = Vec::new();
         for node in self.nodes_of_instance(instance).await? {
-            nodes.extend(self.node_with_password(&node.id).await?);
+            nodes.extend(self.find_node_with_password(&node.id).await?);
         }
         Ok(nodes)
     }

@@ -25,7 +25,7 @@ const RUNNING_TASK_CONDITION: &str = "stopped_at IS NULL AND (ends_at IS NULL OR
 
 impl Store {
     /// Returns true if the kill switch of an instance is on.
-    pub async fn kill_switch(&self, instance: &InstanceId) -> Result<bool, StoreError> {
+    pub async fn is_kill_switch_on(&self, instance: &InstanceId) -> Result<bool, StoreError> {
         let is_on: Option<bool> = query_scalar("SELECT is_on FROM kill_switches WHERE instance_id = $1")
             .bind(instance.as_str())
             .fetch_optional(&self.database)
@@ -58,7 +58,7 @@ impl Store {
             self.stop_running_tasks(&mut tx, instance).await?;
         }
         let detail = json!({ "status": if on { "ON" } else { "OFF" } });
-        let event = AuditEvent { detail, ..AuditEvent::succeeded(by, "SwitchKillTasks", name) };
+        let event = AuditEvent { detail, ..AuditEvent::new_success(by, "SwitchKillTasks", name) };
         self.commit_with_instance_event(tx, event, project, instance).await?;
         Ok(true)
     }
@@ -124,7 +124,7 @@ impl Store {
         .await
         .map_err(&failed)?;
         let detail = json!({ "task": id.to_string(), "asked": task.audit_detail });
-        let event = AuditEvent { detail, ..AuditEvent::succeeded(by, "AddKillTask", name) };
+        let event = AuditEvent { detail, ..AuditEvent::new_success(by, "AddKillTask", name) };
         self.commit_with_instance_event(tx, event, project, instance).await?;
         Ok(Some(id))
     }
@@ -158,7 +158,7 @@ impl Store {
             .await
             .map_err(&failed)?;
         let detail = json!({ "task": id.to_string() });
-        let event = AuditEvent { detail, ..AuditEvent::succeeded(by, "StopKillTask", name) };
+        let event = AuditEvent { detail, ..AuditEvent::new_success(by, "StopKillTask", name) };
         self.commit_with_instance_event(tx, event, project, instance).await?;
         Ok(true)
     }
@@ -176,7 +176,7 @@ impl Store {
     }
 
     /// Returns the stored kill tasks of an instance, running and ended, newest first.
-    pub async fn kill_tasks(&self, instance: &InstanceId) -> Result<Vec<KillTask>, StoreError> {
+    pub async fn list_kill_tasks(&self, instance: &InstanceId) -> Result<Vec<KillTask>, StoreError> {
         let now = self.clock.unix_millis();
         let rows = query("SELECT * FROM kill_tasks WHERE instance_id = $1 ORDER BY id DESC")
             .bind(instance.as_str())

@@ -1,6 +1,6 @@
 //! Records of kills. Each record is inserted before the kill is sent, and is completed with the outcome.
 
-use clew_model::{AuditEvent, DomainId, InstanceId, NodeId, Origin, Outcome, Page, ProjectId};
+use clew_model::{AuditEvent, DomainId, InstanceId, NodeId, Origin, Outcome, Pagination, ProjectId};
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
@@ -8,7 +8,7 @@ use super::audited_tx::AuditedTransaction;
 use super::row_mapping::{count_to_i64, parse_column, parse_nullable_column};
 use crate::database::{Row, query, query_scalar};
 use crate::error::StoreError;
-use crate::kills::{KillEnd, KillFilter, KillRecord, KillSource, NewKill};
+use crate::kills::{KillFilter, KillRecord, KillSource, NewKill, RecordedKillOutcome};
 use crate::store::Store;
 
 /// Name of the audit operation for a kill.
@@ -21,7 +21,7 @@ const FROM_MATCHING_KILLS: &str = "FROM killed_sessions WHERE instance_id = $1 A
 impl Store {
     /// Records kills before they are sent. The records have no outcome until [`Store::end_kills`].
     /// Returns the ids of the records in the order of `kills`.
-    pub async fn begin_kills(&self, kills: &[NewKill]) -> Result<Vec<i64>, StoreError> {
+    pub async fn insert_kills(&self, kills: &[NewKill]) -> Result<Vec<i64>, StoreError> {
         let failed = StoreError::database_error("record a kill");
         let now = self.clock.unix_millis();
         let mut transaction = self.database.begin_write().await.map_err(&failed)?;
@@ -59,7 +59,11 @@ impl Store {
 
     /// Records the outcome and details of each kill, and appends an audit event for each kill.
     /// A known outcome is not replaced.
-    pub async fn end_kills(&self, by: &Origin, ends: &[(i64, KillEnd, String)]) -> Result<(), StoreError> {
+    pub async fn record_kill_outcomes(
+        &self,
+        by: &Origin,
+        ends: &[(i64, RecordedKillOutcome, String)],
+    ) -> Result<(), StoreError> {
         let mut tx = self.begin_audited("record the outcome of a kill").await?;
         self.record_outcomes(&mut tx, by, ends).await?;
         tx.commit().await
@@ -68,7 +72,7 @@ impl Store {
     /// Records the outcome `Unknown` for kills that Clew did not complete before it terminated.
     /// Selects kills without an outcome that were recorded before `before`, a Unix timestamp in milliseconds.
     /// Returns the number of these kills.
-    pub async fn end_lost_kills(&self, before: i64) -> Result<u64, StoreError> {
+    pub async fn end_interrupted_kills(&self, before: i64) -> Result<u64, StoreError> {
         const UNKNOWN_OUTCOME_DETAIL: &str =
             "Clew terminated before the outcome was recorded: it is unknown whether the kill was sent";
         let lost: Vec<i64> =
@@ -82,8 +86,8 @@ impl Store {
         }
         let mut tx = self.begin_audited("record the outcome of interrupted kills").await?;
         let ends: Vec<_> =
-            lost.into_iter().map(|id| (id, KillEnd::Unknown, UNKNOWN_OUTCOME_DETAIL.to_owned())).collect();
-        self.record_outcomes(&mut tx, &Origin::clew(), &ends).await?;
+            lost.into_iter().map(|id| (id, RecordedKillOutcome::Unknown, UNKNOWN_OUTCOME_DETAIL.to_owned())).collect();
+        self.record_outcomes(&mut tx, &Origin::for_clew(), &ends).await?;
         tx.commit().await?;
         Ok(ends.len() as u64)
     }
@@ -92,7 +96,7 @@ impl Store {
         &self,
         tx: &mut AuditedTransaction<'_>,
         by: &Origin,
-        ends: &[(i64, KillEnd, String)],
+        ends: &[(i64, RecordedKillOutcome, String)],
     ) -> Result<(), StoreError> {
         let failed = tx.map_error();
         let now = self.clock.unix_millis();
@@ -120,7 +124,11 @@ impl Store {
     }
 
     /// Returns a page of matching kills, newest first, and the total number of matching kills.
-    pub async fn killed_sessions(&self, filter: &KillFilter, page: Page) -> Result<(Vec<KillRecord>, u64), StoreError> {
+    pub async fn list_kills(
+        &self,
+        filter: &KillFilter,
+        page: Pagination,
+    ) -> Result<(Vec<KillRecord>, u64), StoreError> {
         let failed = StoreError::database_error("list kills");
         let total: i64 = query_scalar(AssertSqlSafe(format!("SELECT COUNT(*) {FROM_MATCHING_KILLS}")))
             .bind(filter.instance_id.as_str())
@@ -162,7 +170,7 @@ impl Store {
 }
 
 fn build_kill_event(by: &Origin, domain_id: Option<DomainId>, kill: &KillRecord) -> AuditEvent {
-    let outcome = kill.outcome.unwrap_or(KillEnd::Unknown);
+    let outcome = kill.outcome.unwrap_or(RecordedKillOutcome::Unknown);
     AuditEvent {
         domain_id,
         project_id: Some(kill.project_id.clone()),
@@ -175,7 +183,7 @@ fn build_kill_event(by: &Origin, domain_id: Option<DomainId>, kill: &KillRecord)
             "state": kill.state, "statement": kill.template, "asked_at": kill.requested_at,
             "outcome": outcome.name(), "detail": kill.detail,
         }),
-        ..AuditEvent::succeeded(by, AUDIT_OPERATION_NAME, kill.session_id.to_string())
+        ..AuditEvent::new_success(by, AUDIT_OPERATION_NAME, kill.session_id.to_string())
     }
 }
 
@@ -186,7 +194,7 @@ fn kill_from_row(row: &Row) -> Result<KillRecord, StoreError> {
     let count = |column| row.try_get::<i64, _>(column).map(i64::unsigned_abs).map_err(&failed);
     let damaged = |what, reason| StoreError::Damaged { what, reason };
     let source = text("source")?;
-    let end = |name: String| KillEnd::from_name(&name).ok_or_else(|| damaged("outcome of a kill", name));
+    let end = |name: String| RecordedKillOutcome::from_name(&name).ok_or_else(|| damaged("outcome of a kill", name));
     Ok(KillRecord {
         id: row.try_get("id").map_err(&failed)?,
         project_id: parse_column::<ProjectId>(row, "project_id")?,

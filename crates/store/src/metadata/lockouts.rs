@@ -31,7 +31,7 @@ const ADDRESS_WRITE_INTERVAL_SECONDS: i64 = 24 * 3600;
 
 /// Result of reserving an authentication attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reservation {
+pub enum AuthAttemptReservation {
     /// The attempt is reserved. The attempt counts as failed until [`Store::clear_auth_failures`].
     Granted,
     /// All remaining attempts before a lockout are in progress, and their outcome is pending.
@@ -56,11 +56,11 @@ impl AuthFailures {
 impl Store {
     /// Reserves an authentication attempt for a subject, such as `key:<access key id>` or `user:<domain>/<name>`.
     /// The subject may be unknown.
-    pub async fn reserve_attempt(&self, subject: &str) -> Result<Reservation, StoreError> {
+    pub async fn reserve_auth_attempt(&self, subject: &str) -> Result<AuthAttemptReservation, StoreError> {
         let failed = StoreError::database_error("reserve an authentication attempt");
         // A read avoids the write lock.
         if self.find_lockout_end(subject).await?.is_some() {
-            return Ok(Reservation::Locked);
+            return Ok(AuthAttemptReservation::Locked);
         }
         let (subject, now) = (self.hash_subject(subject), self.clock.unix_seconds());
         let mut transaction = self.database.begin_write().await.map_err(&failed)?;
@@ -74,12 +74,12 @@ impl Store {
             let last_at: i64 = row.try_get("last_at").map_err(&failed)?;
             let is_recent = now - last_at < LOCKOUT_SECONDS;
             match row.try_get::<Option<i64>, _>("locked_until").map_err(&failed)? {
-                Some(end) if end > now => return Ok(Reservation::Locked),
+                Some(end) if end > now => return Ok(AuthAttemptReservation::Locked),
                 None if is_recent => count = row.try_get("count").map_err(&failed)?,
                 Some(_) | None => {}
             }
             if count >= MAX_CONSECUTIVE_FAILURES && now - last_at < RESERVATION_TTL_SECONDS {
-                return Ok(Reservation::Busy);
+                return Ok(AuthAttemptReservation::Busy);
             }
         }
         let locks = count >= MAX_CONSECUTIVE_FAILURES;
@@ -95,7 +95,7 @@ impl Store {
         .await
         .map_err(&failed)?;
         transaction.commit().await.map_err(&failed)?;
-        Ok(if locks { Reservation::Locked } else { Reservation::Granted })
+        Ok(if locks { AuthAttemptReservation::Locked } else { AuthAttemptReservation::Granted })
     }
 
     /// Records the failure of a reserved attempt. The fifth consecutive failure locks the subject.
@@ -172,7 +172,7 @@ impl Store {
     }
 
     /// Returns true if the user has authenticated from this address within the last 90 days.
-    pub async fn is_recorded_address(&self, user: &UserId, address: IpAddr) -> Result<bool, StoreError> {
+    pub async fn is_known_address(&self, user: &UserId, address: IpAddr) -> Result<bool, StoreError> {
         let found: Option<i64> =
             query_scalar("SELECT last_at FROM known_addresses WHERE user_id = $1 AND address = $2")
                 .bind(user.as_str())

@@ -6,7 +6,7 @@ use secrecy::ExposeSecret;
 use super::row_mapping::{duration_to_millis, parse_column};
 use crate::database::{Row, query};
 use crate::error::StoreError;
-use crate::login_backoff::{LoginBackoff, LoginCause, LoginPermit, REQUESTED_RETRY_DELAY, retry_delay};
+use crate::login_backoff::{LoginBackoff, LoginPermit, LoginTrigger, REQUESTED_RETRY_DELAY, retry_delay};
 use crate::store::Store;
 
 /// Maximum length of a stored refusal reason, in characters.
@@ -14,7 +14,7 @@ const MAX_REASON_LEN: usize = 1000;
 
 impl Store {
     /// Returns the login back-off of a node, or `None` if the last login succeeded.
-    pub async fn login_backoff(&self, node: &NodeId) -> Result<Option<LoginBackoff>, StoreError> {
+    pub async fn find_login_backoff(&self, node: &NodeId) -> Result<Option<LoginBackoff>, StoreError> {
         let row = query("SELECT refusals, reason, refused_at, retry_at FROM login_backoffs WHERE node_id = $1")
             .bind(node.as_str())
             .fetch_optional(&self.database)
@@ -24,7 +24,7 @@ impl Store {
     }
 
     /// Returns the login back-offs of all nodes of an instance whose last login was refused.
-    pub async fn login_backoffs(&self, instance: &InstanceId) -> Result<Vec<(NodeId, LoginBackoff)>, StoreError> {
+    pub async fn list_login_backoffs(&self, instance: &InstanceId) -> Result<Vec<(NodeId, LoginBackoff)>, StoreError> {
         let rows = query(
             "SELECT b.node_id, b.refusals, b.reason, b.refused_at, b.retry_at FROM login_backoffs b \
              JOIN nodes n ON n.id = b.node_id WHERE n.instance_id = $1 ORDER BY n.role, b.node_id",
@@ -37,12 +37,14 @@ impl Store {
     }
 
     /// Requests permission for a login. At the end of a back-off, only one process is granted the login.
-    pub async fn permit_login(&self, node: &NodeId, cause: LoginCause) -> Result<LoginPermit, StoreError> {
-        let Some(backoff) = self.login_backoff(node).await? else { return Ok(LoginPermit::Granted { refusals: 0 }) };
+    pub async fn request_login_permit(&self, node: &NodeId, cause: LoginTrigger) -> Result<LoginPermit, StoreError> {
+        let Some(backoff) = self.find_login_backoff(node).await? else {
+            return Ok(LoginPermit::Granted { refusals: 0 });
+        };
         let now = self.clock.unix_millis();
         let earliest = match cause {
-            LoginCause::Automatic => backoff.retry_at,
-            LoginCause::Requested => backoff.refused_at.saturating_add(duration_to_millis(REQUESTED_RETRY_DELAY)),
+            LoginTrigger::Automatic => backoff.retry_at,
+            LoginTrigger::Requested => backoff.refused_at.saturating_add(duration_to_millis(REQUESTED_RETRY_DELAY)),
         };
         // If the clock was set back to a time before the refusal, the back-off is ignored.
         if earliest > now && backoff.refused_at <= now {
@@ -64,7 +66,7 @@ impl Store {
             return Ok(LoginPermit::Granted { refusals: backoff.refusals });
         }
         // Another process was granted the login, or the credentials were changed.
-        Ok(match self.login_backoff(node).await? {
+        Ok(match self.find_login_backoff(node).await? {
             Some(backoff) => LoginPermit::Deferred(backoff),
             None => LoginPermit::Granted { refusals: 0 },
         })
@@ -74,7 +76,7 @@ impl Store {
     /// Several concurrent refusals count as one. A refusal of outdated credentials is ignored.
     pub async fn record_login_refusal(&self, node: &Node, refusals: u32, failure: &Failure) -> Result<(), StoreError> {
         let password = |node: &Node| node.url.password.as_ref().map(|password| password.expose_secret().to_owned());
-        match self.node_with_password(&node.id).await? {
+        match self.find_node_with_password(&node.id).await? {
             Some(now) if now.url.to_string() == node.url.to_string() && password(&now) == password(node) => {}
             _ => return Ok(()),
         }

@@ -64,14 +64,14 @@ impl Store {
         let event = AuditEvent {
             domain_id: Some(domain.clone()),
             detail: json!({ "id": id, "model": model, "sha256": sha256, "tokens_revoked": tokens }),
-            ..AuditEvent::succeeded(by, "PutPolicy", name)
+            ..AuditEvent::new_success(by, "PutPolicy", name)
         };
         tx.commit_with_event(&event).await?;
         Ok(id)
     }
 
     /// Returns the policies of a domain, sorted by name.
-    pub async fn policies_of(&self, domain: &DomainId) -> Result<Vec<PolicyRecord>, StoreError> {
+    pub async fn list_policies(&self, domain: &DomainId) -> Result<Vec<PolicyRecord>, StoreError> {
         let rows = query(AssertSqlSafe(format!("{SELECT_POLICIES} WHERE domain_id = $1 ORDER BY name")))
             .bind(domain.as_str())
             .fetch_all(&self.database)
@@ -81,12 +81,12 @@ impl Store {
     }
 
     /// Returns a policy by id.
-    pub async fn policy(&self, id: &PolicyId) -> Result<Option<PolicyRecord>, StoreError> {
+    pub async fn find_policy(&self, id: &PolicyId) -> Result<Option<PolicyRecord>, StoreError> {
         find_policy(&self.database, id).await
     }
 
     /// Returns a policy of a domain by name.
-    pub async fn policy_by_name(&self, domain: &DomainId, name: &str) -> Result<Option<PolicyRecord>, StoreError> {
+    pub async fn find_policy_by_name(&self, domain: &DomainId, name: &str) -> Result<Option<PolicyRecord>, StoreError> {
         let row = query(AssertSqlSafe(format!("{SELECT_POLICIES} WHERE domain_id = $1 AND name = $2")))
             .bind(domain.as_str())
             .bind(name)
@@ -117,7 +117,7 @@ impl Store {
         let event = AuditEvent {
             domain_id: Some(before.domain_id),
             detail: json!({ "id": id }),
-            ..AuditEvent::succeeded(by, "DeletePolicy", before.name)
+            ..AuditEvent::new_success(by, "DeletePolicy", before.name)
         };
         tx.commit_with_event(&event).await?;
         Ok(true)

@@ -19,13 +19,13 @@ impl Store {
     pub async fn create_domain(&self, by: &Origin, name: &str) -> Result<DomainId, StoreError> {
         let mut tx = self.begin_audited("create a domain").await?;
         let id = insert_domain(tx.transaction(), name, self.clock.unix_seconds()).await?;
-        let event = AuditEvent { domain_id: Some(id.clone()), ..AuditEvent::succeeded(by, "CreateDomain", name) };
+        let event = AuditEvent { domain_id: Some(id.clone()), ..AuditEvent::new_success(by, "CreateDomain", name) };
         tx.commit_with_event(&event).await?;
         Ok(id)
     }
 
     /// Returns all domains, sorted by name.
-    pub async fn domains(&self) -> Result<Vec<Domain>, StoreError> {
+    pub async fn list_domains(&self) -> Result<Vec<Domain>, StoreError> {
         let failed = StoreError::database_error("list domains");
         let rows =
             query("SELECT id, name FROM domains ORDER BY name").fetch_all(&self.database).await.map_err(&failed)?;
@@ -35,7 +35,7 @@ impl Store {
     }
 
     /// Returns the name of a domain.
-    pub async fn domain_name(&self, id: &DomainId) -> Result<Option<String>, StoreError> {
+    pub async fn find_domain_name(&self, id: &DomainId) -> Result<Option<String>, StoreError> {
         query_scalar("SELECT name FROM domains WHERE id = $1")
             .bind(id.as_str())
             .fetch_optional(&self.database)
@@ -57,7 +57,7 @@ impl Store {
         let event = AuditEvent {
             domain_id: Some(domain.clone()),
             project_id: Some(id.clone()),
-            ..AuditEvent::succeeded(by, "CreateProject", name)
+            ..AuditEvent::new_success(by, "CreateProject", name)
         };
         tx.commit_with_event(&event).await?;
         Ok(id)
@@ -88,14 +88,14 @@ impl Store {
             domain_id: Some(parse_column(row, "domain_id")?),
             project_id: Some(id.clone()),
             detail: json!({ "description": update.description, "enabled": update.enabled, "masking": update.masking }),
-            ..AuditEvent::succeeded(by, "UpdateProject", name)
+            ..AuditEvent::new_success(by, "UpdateProject", name)
         };
         tx.commit_with_event(&event).await?;
         Ok(true)
     }
 
     /// Returns a project by id.
-    pub async fn project(&self, id: &ProjectId) -> Result<Option<Project>, StoreError> {
+    pub async fn find_project(&self, id: &ProjectId) -> Result<Option<Project>, StoreError> {
         let row = query(AssertSqlSafe(format!("{SELECT_PROJECTS} WHERE p.id = $1")))
             .bind(id.as_str())
             .fetch_optional(&self.database)
@@ -105,7 +105,7 @@ impl Store {
     }
 
     /// Returns a project of a domain by name.
-    pub async fn project_by_name(&self, domain: &DomainId, name: &str) -> Result<Option<Project>, StoreError> {
+    pub async fn find_project_by_name(&self, domain: &DomainId, name: &str) -> Result<Option<Project>, StoreError> {
         let row = query(AssertSqlSafe(format!("{SELECT_PROJECTS} WHERE p.domain_id = $1 AND p.name = $2")))
             .bind(domain.as_str())
             .bind(name)
@@ -116,7 +116,7 @@ impl Store {
     }
 
     /// Returns the projects of a domain, sorted by name.
-    pub async fn projects_of(&self, domain: &DomainId) -> Result<Vec<Project>, StoreError> {
+    pub async fn list_projects(&self, domain: &DomainId) -> Result<Vec<Project>, StoreError> {
         let rows = query(AssertSqlSafe(format!("{SELECT_PROJECTS} WHERE p.domain_id = $1 ORDER BY p.name")))
             .bind(domain.as_str())
             .fetch_all(&self.database)
@@ -126,7 +126,7 @@ impl Store {
     }
 
     /// Returns the projects of all domains, sorted by name.
-    pub async fn all_projects(&self) -> Result<Vec<Project>, StoreError> {
+    pub async fn list_all_projects(&self) -> Result<Vec<Project>, StoreError> {
         let rows = query(AssertSqlSafe(format!("{SELECT_PROJECTS} ORDER BY p.name, p.id")))
             .fetch_all(&self.database)
             .await

@@ -77,7 +77,7 @@ impl Store {
             .map_err(StoreError::database_error("rotate the master key"))?;
         let event = AuditEvent {
             detail: json!({ "sealed": summary.sealed, "damaged": summary.damaged }),
-            ..AuditEvent::succeeded(by, "RotateMasterKey", "master key")
+            ..AuditEvent::new_success(by, "RotateMasterKey", "master key")
         };
         tx.append_events(keys, &[(self.clock.unix_millis(), &event)]).await?;
         tx.commit().await?;

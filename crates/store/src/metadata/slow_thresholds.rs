@@ -11,7 +11,7 @@ use crate::store::Store;
 
 impl Store {
     /// Returns the slow-session threshold of an instance, or `None` if no threshold is set.
-    pub async fn slow_threshold(&self, id: &InstanceId) -> Result<Option<SlowThreshold>, StoreError> {
+    pub async fn find_slow_threshold(&self, id: &InstanceId) -> Result<Option<SlowThreshold>, StoreError> {
         let seconds: Option<Option<i64>> = query_scalar("SELECT slow_threshold FROM instances WHERE id = $1")
             .bind(id.as_str())
             .fetch_optional(&self.database)
@@ -53,7 +53,7 @@ impl Store {
                 project_id: Some(project.clone()),
                 instance_id: Some(id.clone()),
                 detail: json!({ "slow_process_threshold": threshold.seconds() }),
-                ..AuditEvent::succeeded(by, "SetSlowThreshold", name)
+                ..AuditEvent::new_success(by, "SetSlowThreshold", name)
             });
         }
         tx.commit_with_events(&events).await

@@ -50,7 +50,7 @@ impl Store {
         let detail = json!({ "tags": tags });
         self.commit_tag_event(
             tx,
-            AuditEvent { detail, ..AuditEvent::succeeded(by, "TagInstance", name) },
+            AuditEvent { detail, ..AuditEvent::new_success(by, "TagInstance", name) },
             project,
             instance,
         )
@@ -77,7 +77,7 @@ impl Store {
                 .map_err(tx.map_error())?;
         }
         let detail = json!({ "tags": tags.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect::<Vec<_>>() });
-        let event = AuditEvent { detail, ..AuditEvent::succeeded(by, "UntagInstance", name) };
+        let event = AuditEvent { detail, ..AuditEvent::new_success(by, "UntagInstance", name) };
         self.commit_tag_event(tx, event, project, instance).await
     }
 
@@ -102,7 +102,7 @@ impl Store {
     }
 
     /// Returns the tags of all instances of a project, as sorted keys with their sorted values.
-    pub async fn project_tags(&self, project: &ProjectId) -> Result<Vec<(String, Vec<String>)>, StoreError> {
+    pub async fn list_project_tags(&self, project: &ProjectId) -> Result<Vec<(String, Vec<String>)>, StoreError> {
         let rows: Vec<(String, String)> = query_pair(
             "SELECT DISTINCT t.key, t.value FROM tags t JOIN instances i ON i.id = t.instance_id \
              WHERE i.project_id = $1 ORDER BY t.key, t.value",

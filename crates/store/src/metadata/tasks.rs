@@ -88,7 +88,7 @@ impl Store {
     }
 
     /// Returns a task by id.
-    pub async fn task(&self, id: &RequestId) -> Result<Option<CollectionTask>, StoreError> {
+    pub async fn find_task(&self, id: &RequestId) -> Result<Option<CollectionTask>, StoreError> {
         let row = query(SELECT_TASK_BY_ID)
             .bind(id.as_str())
             .fetch_optional(&self.database)
@@ -98,7 +98,7 @@ impl Store {
     }
 
     /// Returns up to `limit` tasks of a node, newest first.
-    pub async fn tasks_of_node(
+    pub async fn list_tasks_of_node(
         &self,
         project: &ProjectId,
         instance: &InstanceId,
@@ -135,18 +135,18 @@ impl Store {
             project_id: Some(removed.project_id),
             instance_id: Some(removed.instance_id),
             node_id: Some(removed.node_id),
-            ..AuditEvent::succeeded(by, "DeleteRealtimeSession", id.to_string())
+            ..AuditEvent::new_success(by, "DeleteRealtimeSession", id.to_string())
         };
         tx.commit_with_event(&event).await?;
         if let Some(result) = removed.result {
             // If the removal fails, the garbage collection removes the result later.
-            let _ = self.results().remove(&result.name).await;
+            let _ = self.results().remove_result(&result.name).await;
         }
         Ok(true)
     }
 
     /// Returns the number of tasks for each status, including zeros.
-    pub async fn task_counts(&self) -> Result<Vec<(TaskStatus, u64)>, StoreError> {
+    pub async fn count_tasks_by_status(&self) -> Result<Vec<(TaskStatus, u64)>, StoreError> {
         let rows: Vec<(String, i64)> = query_pair(SELECT_TASK_COUNTS)
             .fetch_all(&self.database)
             .await
@@ -167,7 +167,7 @@ impl Store {
     }
 
     /// Returns the names of all results that tasks refer to.
-    pub async fn referenced_result_names(&self) -> Result<Vec<String>, StoreError> {
+    pub async fn list_referenced_result_names(&self) -> Result<Vec<String>, StoreError> {
         query_scalar("SELECT result_name FROM tasks WHERE result_name IS NOT NULL")
             .fetch_all(&self.database)
             .await

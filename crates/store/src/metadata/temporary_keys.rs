@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::row_mapping::{parse_column, read_hash_column};
 use super::users::require_user;
-use crate::credentials::{AccessKey, IssuedFor, NewTemporaryKey, TemporaryKeyValidity};
+use crate::credentials::{AccessKey, IssuingCredentials, NewTemporaryKey, TemporaryKeyValidity};
 use crate::database::{Transaction, insert_error, query, query_scalar};
 use crate::error::StoreError;
 use crate::sealing::AssociatedData;
@@ -23,8 +23,8 @@ impl Store {
         let now = self.clock.unix_seconds();
         check_issuing_credentials(tx.transaction(), &new.issued_for, now).await?;
         let token = match &new.issued_for {
-            IssuedFor::Token(hash) => Some(hash.as_slice()),
-            IssuedFor::Key(_) | IssuedFor::CommandLine => None,
+            IssuingCredentials::Token(hash) => Some(hash.as_slice()),
+            IssuingCredentials::Key(_) | IssuingCredentials::CommandLine => None,
         };
         query(
             "INSERT INTO temporary_keys (id, user_id, secret, token_hash, created_at, expires_at, issued_for) \
@@ -43,7 +43,7 @@ impl Store {
         let event = AuditEvent {
             domain_id: Some(user.domain_id),
             detail: json!({ "user": user.name, "user_id": user.id, "expires_at": new.expires_at }),
-            ..AuditEvent::succeeded(by, "CreateTemporaryAccessKey", new.id.as_str())
+            ..AuditEvent::new_success(by, "CreateTemporaryAccessKey", new.id.as_str())
         };
         tx.commit_with_event(&event).await
     }
@@ -60,7 +60,7 @@ impl Store {
         .await
         .map_err(&failed)?;
         let Some(row) = row else { return Ok(None) };
-        let Some(user) = self.user(&parse_column::<UserId>(&row, "user_id")?).await? else { return Ok(None) };
+        let Some(user) = self.find_user(&parse_column::<UserId>(&row, "user_id")?).await? else { return Ok(None) };
         let sealed: Vec<u8> = row.try_get("secret").map_err(&failed)?;
         let temporary = TemporaryKeyValidity {
             token_hash: read_hash_column(&row, "token_hash")?,
@@ -83,24 +83,24 @@ impl Store {
 /// Callers run this check in the transaction that inserts the new key.
 async fn check_issuing_credentials(
     transaction: &mut Transaction,
-    source: &IssuedFor,
+    source: &IssuingCredentials,
     now: i64,
 ) -> Result<(), StoreError> {
     let valid: i64 = match source {
-        IssuedFor::Token(hash) => {
+        IssuingCredentials::Token(hash) => {
             query_scalar("SELECT COUNT(*) FROM tokens WHERE hash = $1 AND revoked_at IS NULL AND expires_at > $2")
                 .bind(hash.as_slice())
                 .bind(now)
                 .fetch_one(transaction)
                 .await
         }
-        IssuedFor::Key(id) => {
+        IssuingCredentials::Key(id) => {
             query_scalar("SELECT COUNT(*) FROM access_keys WHERE id = $1 AND enabled")
                 .bind(id.as_str())
                 .fetch_one(transaction)
                 .await
         }
-        IssuedFor::CommandLine => Ok(1),
+        IssuingCredentials::CommandLine => Ok(1),
     }
     .map_err(StoreError::database_error("check the credentials of a temporary access key"))?;
     if valid > 0 { Ok(()) } else { Err(StoreError::SourceRevoked) }

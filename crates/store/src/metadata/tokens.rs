@@ -33,7 +33,7 @@ impl Store {
     }
 
     /// Returns a token by hash, even if the token has expired or was revoked.
-    pub async fn token(&self, hash: &[u8; 32]) -> Result<Option<StoredToken>, StoreError> {
+    pub async fn find_token(&self, hash: &[u8; 32]) -> Result<Option<StoredToken>, StoreError> {
         let failed = StoreError::database_error("look up a token");
         let row = query(
             "SELECT user_id, scope_project, methods, issued_at, expires_at, origin, revoked_at IS NOT NULL AS revoked \
@@ -44,7 +44,7 @@ impl Store {
         .await
         .map_err(&failed)?;
         let Some(row) = row else { return Ok(None) };
-        let Some(user) = self.user(&parse_column::<UserId>(&row, "user_id")?).await? else { return Ok(None) };
+        let Some(user) = self.find_user(&parse_column::<UserId>(&row, "user_id")?).await? else { return Ok(None) };
         let methods: String = row.try_get("methods").map_err(&failed)?;
         Ok(Some(StoredToken {
             user: Arc::new(user),
@@ -72,7 +72,7 @@ impl Store {
         revoke_keys_of_revoked_tokens(tx.transaction(), "SELECT $2", user, now).await?;
         let user = require_user(tx.transaction(), &user.parse().map_err(StoreError::damaged_value("user_id"))?).await?;
         let event =
-            AuditEvent { domain_id: Some(user.domain_id), ..AuditEvent::succeeded(by, "RevokeToken", user.name) };
+            AuditEvent { domain_id: Some(user.domain_id), ..AuditEvent::new_success(by, "RevokeToken", user.name) };
         tx.commit_with_event(&event).await?;
         Ok(true)
     }

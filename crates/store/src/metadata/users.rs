@@ -25,7 +25,7 @@ impl Store {
         let event = AuditEvent {
             domain_id: Some(domain.clone()),
             detail: json!({ "id": id, "administrator": new.administrator }),
-            ..AuditEvent::succeeded(by, "CreateUser", &new.name)
+            ..AuditEvent::new_success(by, "CreateUser", &new.name)
         };
         tx.commit_with_event(&event).await?;
         Ok(id)
@@ -66,7 +66,7 @@ impl Store {
                 "administrator": update.administrator, "description": update.description,
                 "tokens_revoked": tokens, "temporary_keys_revoked": keys,
             }),
-            ..AuditEvent::succeeded(by, "UpdateUser", before.name)
+            ..AuditEvent::new_success(by, "UpdateUser", before.name)
         };
         tx.commit_with_event(&event).await?;
         Ok(true)
@@ -85,19 +85,19 @@ impl Store {
         let event = AuditEvent {
             domain_id: Some(before.domain_id),
             detail: json!({ "id": id }),
-            ..AuditEvent::succeeded(by, "DeleteUser", before.name)
+            ..AuditEvent::new_success(by, "DeleteUser", before.name)
         };
         tx.commit_with_event(&event).await?;
         Ok(true)
     }
 
     /// Returns a user by id.
-    pub async fn user(&self, id: &UserId) -> Result<Option<User>, StoreError> {
+    pub async fn find_user(&self, id: &UserId) -> Result<Option<User>, StoreError> {
         find_user(&self.database, id).await
     }
 
     /// Returns a user by domain name and user name.
-    pub async fn user_by_name(&self, domain: &str, name: &str) -> Result<Option<User>, StoreError> {
+    pub async fn find_user_by_name(&self, domain: &str, name: &str) -> Result<Option<User>, StoreError> {
         let row = query(AssertSqlSafe(format!("{SELECT_USERS} WHERE d.name = $1 AND u.name = $2")))
             .bind(domain)
             .bind(name)
@@ -108,7 +108,7 @@ impl Store {
     }
 
     /// Returns the users of a domain, sorted by name.
-    pub async fn users_of(&self, domain: &DomainId) -> Result<Vec<User>, StoreError> {
+    pub async fn list_users(&self, domain: &DomainId) -> Result<Vec<User>, StoreError> {
         let rows = query(AssertSqlSafe(format!("{SELECT_USERS} WHERE u.domain_id = $1 ORDER BY u.name")))
             .bind(domain.as_str())
             .fetch_all(&self.database)

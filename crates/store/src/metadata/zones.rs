@@ -50,9 +50,9 @@ impl Store {
 
     /// Fails collections that have been queued for longer than `after` in a zone without active workers.
     /// Returns the number of these collections.
-    pub async fn fail_unserved(&self, after: Duration) -> Result<u64, StoreError> {
+    pub async fn fail_tasks_in_unserved_zones(&self, after: Duration) -> Result<u64, StoreError> {
         let now = self.clock.unix_millis();
-        let unserved: Vec<_> = self.zones().await?.into_iter().filter(ZoneState::is_unserved).collect();
+        let unserved: Vec<_> = self.list_zones().await?.into_iter().filter(ZoneState::is_unserved).collect();
         let mut ended = 0;
         for zone in unserved.iter().filter_map(|state| state.zone.as_ref()) {
             ended += query(
@@ -72,7 +72,7 @@ impl Store {
     }
 
     /// Returns all zones with nodes or active workers, sorted by name. The entry for nodes without a zone is first.
-    pub async fn zones(&self) -> Result<Vec<ZoneState>, StoreError> {
+    pub async fn list_zones(&self) -> Result<Vec<ZoneState>, StoreError> {
         let failed = StoreError::database_error("list the zones of workers");
         let nodes: Vec<(String, i64)> = query_pair("SELECT zone, COUNT(*) FROM nodes GROUP BY zone")
             .fetch_all(&self.database)

@@ -22,7 +22,7 @@ pub enum StoredResult {
 impl StoredResult {
     /// Verifies the entire content. Required before a part of the content is sent to a client.
     /// Reads an object on S3 completely, unless this process has already verified it. Files are already verified.
-    pub async fn verify(&self) -> Result<(), StoreError> {
+    pub async fn verify_content(&self) -> Result<(), StoreError> {
         match self {
             Self::File(_) => Ok(()),
             Self::Object(object) => object.verify_content().await,

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
-use clew_store::Location;
+use clew_store::StoreLocation;
 use clew_testkit::PostgreSql;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
@@ -62,7 +62,7 @@ impl Backend {
         let create = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
         sqlx::raw_sql(create).execute(&mut connection).await.unwrap();
         connection.close().await.unwrap();
-        std::fs::write(folder.path().join(URL_FILE), server.database_url(&name)).unwrap();
+        std::fs::write(folder.path().join(URL_FILE), server.url_for_database(&name)).unwrap();
         Self { folder, server }
     }
 
@@ -77,8 +77,8 @@ fn url(folder: &Path) -> String {
 }
 
 /// Returns the location of the store in a directory.
-pub(crate) fn location(folder: &Path) -> Location {
-    Location { data_dir: folder.join("data"), metadata_url: Some(url(folder).parse().unwrap()) }
+pub(crate) fn location(folder: &Path) -> StoreLocation {
+    StoreLocation { data_dir: folder.join("data"), metadata_url: Some(url(folder).parse().unwrap()) }
 }
 
 /// Returns the connection options of the database.

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clew_model::{Actor, Failure, FailureKind, InstanceId, NodeId, Origin, RequestId, TaskOutcome};
-use clew_store::{Location, NewIntelligentKill, Store, StoreEvent, StoreEvents};
-use clew_testkit::{FaultProxy, Traffic};
+use clew_store::{NewIntelligentKill, Store, StoreEvent, StoreEventReceiver, StoreLocation};
+use clew_testkit::{FaultProxy, TrafficMode};
 use sqlx::ConnectOptions;
 
 use crate::backend;
@@ -14,7 +14,7 @@ use crate::fixture::{Fixture, claim};
 const LEASE: Duration = Duration::from_secs(10);
 
 /// Returns the next notification.
-async fn next(notices: &mut StoreEvents) -> StoreEvent {
+async fn next(notices: &mut StoreEventReceiver) -> StoreEvent {
     tokio::time::timeout(Duration::from_mins(1), notices.next()).await.unwrap()
 }
 
@@ -30,7 +30,7 @@ impl Fixture {
 async fn changes_of_another_process_are_notified() {
     let fixture = Fixture::new().await;
     let other = fixture.open().await.unwrap();
-    let mut notices = other.events().unwrap();
+    let mut notices = other.subscribe_to_events().unwrap();
     assert_eq!(next(&mut notices).await, StoreEvent::Connected);
 
     let id = fixture.queue_any_task().await;
@@ -43,7 +43,7 @@ async fn changes_of_another_process_are_notified() {
     let failed = TaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no answer"));
     fixture.store.end_task(&id, claimed.fence, &failed).await.unwrap();
     assert_eq!(next(&mut notices).await, StoreEvent::TaskEnded(id.clone()));
-    assert!(other.task(&id).await.unwrap().unwrap().status.is_final(), "the end is visible when it is notified");
+    assert!(other.find_task(&id).await.unwrap().unwrap().status.is_final(), "the end is visible when it is notified");
 
     let actor = Actor::User {
         id: fixture.initial_ids.user_id.clone(),
@@ -62,13 +62,13 @@ async fn changes_of_another_process_are_notified() {
     fixture.store.remove_tasks_ended_before(i64::MAX).await.unwrap();
     let id = fixture.queue_any_task().await;
     assert_eq!(next(&mut notices).await, StoreEvent::TaskQueued);
-    assert!(other.task(&id).await.unwrap().is_some());
+    assert!(other.find_task(&id).await.unwrap().is_some());
 }
 
 #[tokio::test]
 async fn terminated_connection_is_restored() {
     let fixture = Fixture::new().await;
-    let mut notices = fixture.store.events().unwrap();
+    let mut notices = fixture.store.subscribe_to_events().unwrap();
     assert_eq!(next(&mut notices).await, StoreEvent::Connected);
     let all = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = current_database()";
     fixture.sql(all).await;
@@ -87,14 +87,14 @@ async fn network_partition_is_detected_and_the_connection_restored() {
     let proxy = FaultProxy::start(server).await.unwrap();
     let url = metadata.clone().port(proxy.address().port()).to_url_lossy();
     let location =
-        Location { metadata_url: Some(url.as_str().parse().unwrap()), ..backend::location(fixture.folder()) };
+        StoreLocation { metadata_url: Some(url.as_str().parse().unwrap()), ..backend::location(fixture.folder()) };
     let remote = Store::open(location).await.unwrap();
-    let mut notices = remote.events().unwrap();
+    let mut notices = remote.subscribe_to_events().unwrap();
     assert_eq!(next(&mut notices).await, StoreEvent::Connected);
-    proxy.set_traffic(Traffic::Stall);
+    proxy.set_traffic_mode(TrafficMode::Stall);
     fixture.queue_any_task().await;
     assert_eq!(next(&mut notices).await, StoreEvent::Disconnected);
-    proxy.set_traffic(Traffic::Forward);
+    proxy.set_traffic_mode(TrafficMode::Forward);
     assert_eq!(next(&mut notices).await, StoreEvent::Connected);
     fixture.queue_any_task().await;
     assert_eq!(next(&mut notices).await, StoreEvent::TaskQueued);

@@ -2,7 +2,7 @@
 
 use clew_model::Selection;
 use clew_store::{
-    AuditFilter, CopiedTable, InitialTenant, Location, NewCollectionTask, PostgresUrl, Store, StoreError,
+    AuditFilter, CopiedTable, InitialTenant, NewCollectionTask, PostgresUrl, Store, StoreError, StoreLocation,
 };
 use clew_testkit::PostgreSql;
 use sqlx::{Connection, PgConnection};
@@ -35,7 +35,8 @@ impl CopyFixture {
 
     /// Opens the copy.
     async fn open(&self) -> Result<Store, StoreError> {
-        Store::open(Location { data_dir: self.folder.path().join("data"), metadata_url: Some(self.url.clone()) }).await
+        Store::open(StoreLocation { data_dir: self.folder.path().join("data"), metadata_url: Some(self.url.clone()) })
+            .await
     }
 
     async fn sql(&self, statement: &'static str) {
@@ -68,7 +69,7 @@ async fn copy_contains_all_rows_and_is_usable() {
     all_tables::verify(&copy).await;
     // The audit event of the copy follows all other rows in the same chain.
     let after = copy.verify_audit(&[]).await.unwrap();
-    assert!(after.is_sound() && after.rows == before.rows + 1, "{after:?}");
+    assert!(after.is_intact() && after.rows == before.rows + 1, "{after:?}");
     let links = copy.audit_rows_after(&AuditFilter::default(), 0, 1000).await.unwrap();
     assert_eq!(links[links.len() - 2].link, before.newest);
     assert_eq!(links[links.len() - 1].event.operation, "CopyMetadata");
@@ -126,7 +127,7 @@ async fn failed_copy_is_rolled_back_and_can_be_repeated() {
 #[tokio::test]
 async fn copy_preserves_order_and_replaces_nul_characters() {
     let metadata_copy = CopyFixture::new().await;
-    let project = metadata_copy.store.all_projects().await.unwrap().remove(0);
+    let project = metadata_copy.store.list_all_projects().await.unwrap().remove(0);
     let mut ids = Vec::new();
     for number in 0..1203 {
         let task = NewCollectionTask {
@@ -145,6 +146,6 @@ async fn copy_preserves_order_and_replaces_nul_characters() {
     metadata_copy.copy().await.unwrap();
     let order = metadata_copy.column("SELECT request_id FROM tasks ORDER BY rowid OFFSET 4").await;
     assert_eq!(order, ids);
-    let names: Vec<_> = metadata_copy.open().await.unwrap().groups_of(&domain).await.unwrap();
+    let names: Vec<_> = metadata_copy.open().await.unwrap().list_groups(&domain).await.unwrap();
     assert!(names.iter().any(|group| group.name == "a\u{2400}b"), "{names:?}");
 }

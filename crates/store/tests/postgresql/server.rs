@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clew_model::{NodeId, RequestId, Selection, TaskStatus};
-use clew_store::{ClaimRequest, Location, NewCollectionTask, PostgresUrl, Store, StoreError};
+use clew_store::{ClaimRequest, NewCollectionTask, PostgresUrl, Store, StoreError, StoreLocation};
 use clew_testkit::PostgreSql;
 use secrecy::ExposeSecret;
 use sqlx::Connection;
@@ -12,9 +12,9 @@ use crate::backend;
 use crate::fixture::{Fixture, SECRET_KEY, origin, tenant};
 
 /// Creates a directory as on another machine, with the same database and master key.
-fn other_machine(fixture: &Fixture) -> (tempfile::TempDir, Location) {
+fn other_machine(fixture: &Fixture) -> (tempfile::TempDir, StoreLocation) {
     let folder = tempfile::tempdir().unwrap();
-    let location = Location { data_dir: folder.path().join("data"), ..backend::location(fixture.folder()) };
+    let location = StoreLocation { data_dir: folder.path().join("data"), ..backend::location(fixture.folder()) };
     std::fs::create_dir(&location.data_dir).unwrap();
     let key = location.data_dir.join("master.key");
     std::fs::copy(fixture.dir().join("master.key"), key).unwrap();
@@ -27,7 +27,7 @@ async fn several_directories_share_a_database() {
     let (_folder, location) = other_machine(&fixture);
     let other = Store::open(location).await.unwrap();
     let _both = (fixture.store.lock_for_serving().unwrap(), other.lock_for_serving().unwrap());
-    let key = other.access_key(&tenant().access_key).await.unwrap().unwrap();
+    let key = other.find_access_key(&tenant().access_key).await.unwrap().unwrap();
     assert_eq!(key.secret.expose_secret(), SECRET_KEY);
     let before = fixture.store.cached_view().await.unwrap().access_version();
     other
@@ -35,20 +35,20 @@ async fn several_directories_share_a_database() {
         .await
         .unwrap();
     fixture.user("grace").await;
-    assert_eq!(other.users_of(&fixture.initial_ids.domain_id).await.unwrap().len(), 3);
+    assert_eq!(other.list_users(&fixture.initial_ids.domain_id).await.unwrap().len(), 3);
     assert_eq!(
         fixture.store.cached_view().await.unwrap().access_version(),
         before,
         "new users do not affect cached values"
     );
-    assert!(other.verify_audit(&[]).await.unwrap().is_sound());
+    assert!(other.verify_audit(&[]).await.unwrap().is_intact());
 }
 
 #[tokio::test]
 async fn database_is_initialised_once_for_all_directories() {
     let fixture = Fixture::new().await;
     let folder = tempfile::tempdir().unwrap();
-    let location = Location { data_dir: folder.path().join("data"), ..backend::location(fixture.folder()) };
+    let location = StoreLocation { data_dir: folder.path().join("data"), ..backend::location(fixture.folder()) };
     let again = Store::initialise(&origin(), location.clone(), tenant()).await.unwrap_err();
     assert!(
         matches!(&again, StoreError::AlreadyInitialised { location } if location.starts_with("postgres://")),
@@ -81,7 +81,7 @@ async fn clock_is_that_of_the_database() {
     };
     store.insert_task(&task, 9).await.unwrap();
     let ours = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap();
-    let created_at = store.task(&task.request_id).await.unwrap().unwrap().created_at;
+    let created_at = store.find_task(&task.request_id).await.unwrap().unwrap().created_at;
     assert!((created_at - ours - hour).abs() < hour / 2, "{created_at} {ours}");
     let claim = ClaimRequest {
         worker: "w".into(),
@@ -112,7 +112,7 @@ async fn unreachable_database_is_reported() {
     let unused = tokio::net::TcpSocket::new_v4().unwrap();
     unused.bind(([127, 0, 0, 1], 0).into()).unwrap();
     let url = format!("postgres://clew@{}/clew", unused.local_addr().unwrap());
-    let location = Location { data_dir: folder.path().join("data"), metadata_url: Some(url.parse().unwrap()) };
+    let location = StoreLocation { data_dir: folder.path().join("data"), metadata_url: Some(url.parse().unwrap()) };
     let error = Store::initialise(&origin(), location, tenant()).await.unwrap_err().to_string();
     assert!(
         error.contains("open the database") && error.contains("check whether the database is reachable"),
@@ -129,12 +129,13 @@ async fn connections_use_tls_as_configured() {
     let (file, other) = (folder.path().join("known.pem"), folder.path().join("other.pem"));
     std::fs::write(&file, certificate).unwrap();
     std::fs::write(&other, rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap().cert.pem()).unwrap();
-    let at = |url: String| Location { data_dir: folder.path().join("data"), metadata_url: Some(url.parse().unwrap()) };
+    let at =
+        |url: String| StoreLocation { data_dir: folder.path().join("data"), metadata_url: Some(url.parse().unwrap()) };
     let url = |root: &std::path::Path| format!("{}?sslmode=verify-full&sslrootcert={}", server.url(), root.display());
     let refused = Store::initialise(&origin(), at(url(&other)), tenant()).await.unwrap_err().to_string();
     assert!(refused.contains("check sslmode and sslrootcert"), "{refused}");
     let (store, _) = Store::initialise(&origin(), at(url(&file)), tenant()).await.unwrap();
-    store.ping().await.unwrap();
+    store.check_health().await.unwrap();
     let mut observer = sqlx::PgConnection::connect(&server.url()).await.unwrap();
     let plain: i64 = sqlx::query_scalar(
         "SELECT COUNT(*) FROM pg_stat_activity a JOIN pg_stat_ssl s USING (pid) WHERE a.application_name = 'clew' AND NOT s.ssl",
@@ -154,5 +155,5 @@ async fn nul_character_is_replaced_in_text() {
     let fixture = Fixture::new().await;
     let domain = &fixture.initial_ids.domain_id;
     fixture.store.create_group(&origin(), domain, "a\0b", "").await.unwrap();
-    assert_eq!(fixture.store.groups_of(domain).await.unwrap()[0].name, "a\u{2400}b");
+    assert_eq!(fixture.store.list_groups(domain).await.unwrap()[0].name, "a\u{2400}b");
 }

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use clew_model::{
     AccessKeyId, Actor, Failure, FailureKind, InstanceFilter, KillCriteria, NewInstance, NewNode, NodeRole, Origin,
-    Page, RequestId, Selection, SlowThreshold, Tag, TaskOutcome, TaskStatus, UserId,
+    Pagination, RequestId, Selection, SlowThreshold, Tag, TaskOutcome, TaskStatus, UserId,
 };
 use clew_store::{
-    ClaimRequest, Grantee, InitialIds, IntelligentKillFilter, IssuedFor, KillEnd, KillFilter, KillSource,
-    NewCollectionTask, NewIntelligentKill, NewKill, NewKillTask, NewTemporaryKey, NewToken, NewUser, PolicyRef, Store,
-    TokenOrigin,
+    ClaimRequest, Grantee, InitialIds, IntelligentKillFilter, IssuingCredentials, KillFilter, KillSource,
+    NewCollectionTask, NewIntelligentKill, NewKill, NewKillTask, NewTemporaryKey, NewToken, NewUser, PolicyRef,
+    RecordedKillOutcome, Store, TokenOrigin,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -26,12 +26,12 @@ const TASKS: [&str; 4] = [
     "realtime_session-00000000-0000-4000-8000-000000000002-98e2",
     "realtime_session-00000000-0000-4000-8000-000000000003-98e3",
 ];
-const ALL_ROWS: Page = Page { offset: 0, limit: 1000 };
+const ALL_ROWS: Pagination = Pagination { offset: 0, limit: 1000 };
 /// A distant time, in seconds since 1970.
 const FAR_FUTURE: i64 = 9_000_000_000;
 
 fn origin() -> Origin {
-    Origin::local("fixture")
+    Origin::for_local_account("fixture")
 }
 
 /// Writes the rows to a new store.
@@ -82,19 +82,19 @@ async fn fill_identities(store: &Store, initial_ids: &InitialIds) -> UserId {
     };
     let ada = store.create_user(&origin(), domain, &ada).await.unwrap();
     let dbas = store.create_group(&origin(), domain, "dbas", "on call").await.unwrap();
-    assert!(store.add_member(&origin(), &dbas, &ada).await.unwrap());
+    assert!(store.add_group_member(&origin(), &dbas, &ada).await.unwrap());
     let policy = store.put_policy(&origin(), domain, "look", "role", DOCUMENT, "only look").await.unwrap();
-    assert!(store.attach(&origin(), &PolicyRef::Custom(policy), &Grantee::Group(dbas), None).await.unwrap());
+    assert!(store.attach_policy(&origin(), &PolicyRef::Custom(policy), &Grantee::Group(dbas), None).await.unwrap());
     let system = PolicyRef::System("TaurusDBReadOnlyAccessPolicy".into());
     let (project, user) = (Some(&initial_ids.project_id), Grantee::User(ada.clone()));
-    assert!(store.attach(&origin(), &system, &user, project).await.unwrap());
+    assert!(store.attach_policy(&origin(), &system, &user, project).await.unwrap());
     let temporary = NewTemporaryKey {
         user_id: ada.clone(),
         id: TEMPORARY_KEY.parse().unwrap(),
         secret: SecretString::from("secret of the temporary key"),
         token_hash: [7; 32],
         expires_at: FAR_FUTURE,
-        issued_for: IssuedFor::CommandLine,
+        issued_for: IssuingCredentials::CommandLine,
     };
     store.create_temporary_key(&origin(), &temporary).await.unwrap();
     for (hash, scope_project) in TOKENS.into_iter().zip([None, Some(initial_ids.project_id.clone())]) {
@@ -173,8 +173,8 @@ fn kill(initial_ids: &InitialIds, session_id: u64) -> NewKill {
 
 async fn fill_kills(store: &Store, initial_ids: &InitialIds, ada: &UserId) {
     let kill = |session_id| kill(initial_ids, session_id);
-    let ids = store.begin_kills(&[kill(7), kill(8)]).await.unwrap();
-    store.end_kills(&origin(), &[(ids[0], KillEnd::Killed, String::new())]).await.unwrap();
+    let ids = store.insert_kills(&[kill(7), kill(8)]).await.unwrap();
+    store.record_kill_outcomes(&origin(), &[(ids[0], RecordedKillOutcome::Killed, String::new())]).await.unwrap();
     let actor = Actor::User { id: ada.clone(), name: "ada".into(), domain_id: initial_ids.domain_id.clone() };
     let intelligent = NewIntelligentKill {
         by: Origin { actor, peer: Some([192, 0, 2, 7].into()), request_id: "a request".into() },
@@ -191,33 +191,34 @@ async fn fill_kills(store: &Store, initial_ids: &InitialIds, ada: &UserId) {
 
 /// Verifies the rows without changing them.
 pub(crate) async fn verify(store: &Store) {
-    let domain = store.domains().await.unwrap().remove(0);
-    let project = store.all_projects().await.unwrap().remove(0);
+    let domain = store.list_domains().await.unwrap().remove(0);
+    let project = store.list_all_projects().await.unwrap().remove(0);
     assert_eq!((store.region(), &*domain.name, &*project.name), ("here-1", "acme", "here-1"));
-    let users = store.users_of(&domain.id).await.unwrap();
+    let users = store.list_users(&domain.id).await.unwrap();
     let known: Vec<_> = users.iter().map(|user| (&*user.name, user.administrator, &*user.description)).collect();
     assert_eq!(known, [("ada", false, "Ünï"), ("admin", true, "")]);
     let ada = &users[0];
     assert_eq!(ada.password_hash, "$argon2id$ada");
     let key = |id: &str| id.parse::<AccessKeyId>().unwrap();
-    let permanent = store.access_key(&key("AKTEST00000000000000")).await.unwrap().unwrap();
+    let permanent = store.find_access_key(&key("AKTEST00000000000000")).await.unwrap().unwrap();
     assert_eq!(permanent.secret.expose_secret(), "the-secret-key-of-the-first-access-key");
-    let temporary = store.access_key(&key(TEMPORARY_KEY)).await.unwrap().unwrap();
+    let temporary = store.find_access_key(&key(TEMPORARY_KEY)).await.unwrap().unwrap();
     assert_eq!(temporary.secret.expose_secret(), "secret of the temporary key");
     assert_eq!(temporary.temporary.unwrap().token_hash, [7; 32]);
-    let tokens = [store.token(&TOKENS[0]).await.unwrap().unwrap(), store.token(&TOKENS[1]).await.unwrap().unwrap()];
+    let tokens =
+        [store.find_token(&TOKENS[0]).await.unwrap().unwrap(), store.find_token(&TOKENS[1]).await.unwrap().unwrap()];
     assert_eq!(tokens.each_ref().map(|token| token.revoked), [false, true]);
     assert_eq!((&tokens[0].scope_project, &tokens[1].scope_project), (&None, &Some(project.id.clone())));
-    let group = store.groups_of(&domain.id).await.unwrap().remove(0);
+    let group = store.list_groups(&domain.id).await.unwrap().remove(0);
     assert_eq!((&*group.name, &*group.description), ("dbas", "on call"));
-    assert_eq!(store.members_of(&group.id).await.unwrap()[0].id, ada.id);
-    let policy = store.policy_by_name(&domain.id, "look").await.unwrap().unwrap();
+    assert_eq!(store.list_group_members(&group.id).await.unwrap()[0].id, ada.id);
+    let policy = store.find_policy_by_name(&domain.id, "look").await.unwrap().unwrap();
     assert_eq!((&*policy.document, &*policy.description), (DOCUMENT, "only look"));
-    assert_eq!(store.grants_of(&ada.id).await.unwrap().len(), 2);
-    let enterprise: Vec<_> = store.enterprise_projects(&domain.id).await.unwrap();
+    assert_eq!(store.list_grants_of_user(&ada.id).await.unwrap().len(), 2);
+    let enterprise: Vec<_> = store.list_enterprise_projects(&domain.id).await.unwrap();
     assert_eq!(enterprise.iter().map(|one| &*one.name).collect::<Vec<_>>(), ["default", "retail"]);
 
-    let (instances, count) = store.instances(&project.id, &InstanceFilter::default(), ALL_ROWS).await.unwrap();
+    let (instances, count) = store.list_instances(&project.id, &InstanceFilter::default(), ALL_ROWS).await.unwrap();
     let instance = &instances[0];
     assert_eq!((count, instance.id.as_str(), &*instance.name), (1, INSTANCE, "shop"));
     assert_eq!((instance.tags[0].key.as_str(), instance.tags[0].value.as_str()), ("env", "prod"));
@@ -227,22 +228,22 @@ pub(crate) async fn verify(store: &Store) {
             .into_iter()
             .enumerate()
     {
-        let node = store.node_with_password(&NODES[at].parse().unwrap()).await.unwrap().unwrap();
+        let node = store.find_node_with_password(&NODES[at].parse().unwrap()).await.unwrap().unwrap();
         assert_eq!((node.role, &*node.url.address()), (role, address));
         assert_eq!(node.url.password.unwrap().expose_secret(), password);
     }
-    assert_eq!(store.slow_threshold(&instance.id).await.unwrap(), SlowThreshold::new(7));
+    assert_eq!(store.find_slow_threshold(&instance.id).await.unwrap(), SlowThreshold::new(7));
     verify_tasks_and_kills(store).await;
     assert!(store.find_lockout_end("user:nobody").await.is_ok());
     let audit = store.verify_audit(&[]).await.unwrap();
-    assert!(audit.is_sound() && audit.rows > 10, "{audit:?}");
+    assert!(audit.is_intact() && audit.rows > 10, "{audit:?}");
 }
 
 async fn verify_tasks_and_kills(store: &Store) {
     let instance = INSTANCE.parse().unwrap();
     let statuses = [TaskStatus::Queued, TaskStatus::Running, TaskStatus::Finished, TaskStatus::Error];
     for (id, status) in TASKS.into_iter().zip(statuses) {
-        let task = store.task(&id.parse::<RequestId>().unwrap()).await.unwrap().unwrap();
+        let task = store.find_task(&id.parse::<RequestId>().unwrap()).await.unwrap().unwrap();
         assert_eq!((task.status, task.masked, task.selection.user.as_deref()), (status, true, Some("app")), "{id}");
         match status {
             TaskStatus::Finished => assert_eq!(task.result.unwrap().name, "a result.csv"),
@@ -250,26 +251,26 @@ async fn verify_tasks_and_kills(store: &Store) {
             _ => assert_eq!((task.result, task.failure), (None, None)),
         }
     }
-    let counts = store.task_counts().await.unwrap();
+    let counts = store.count_tasks_by_status().await.unwrap();
     assert_eq!(counts, statuses.map(|status| (status, 1)).to_vec());
-    assert!(store.kill_switch(&instance).await.unwrap());
-    let kill_task = store.kill_tasks(&instance).await.unwrap().remove(0);
+    assert!(store.is_kill_switch_on(&instance).await.unwrap());
+    let kill_task = store.list_kill_tasks(&instance).await.unwrap().remove(0);
     assert_eq!((kill_task.masked, kill_task.criteria.user.as_deref()), (true, Some("app")));
-    let (killed, count) = store.killed_sessions(&KillFilter::for_instance(instance), ALL_ROWS).await.unwrap();
+    let (killed, count) = store.list_kills(&KillFilter::for_instance(instance), ALL_ROWS).await.unwrap();
     let outcomes: Vec<_> = killed.iter().map(|kill| (kill.session_id, kill.outcome)).collect();
-    assert_eq!((count, outcomes), (2, vec![(8, None), (7, Some(KillEnd::Killed))]));
+    assert_eq!((count, outcomes), (2, vec![(8, None), (7, Some(RecordedKillOutcome::Killed))]));
     let node_id = NODES[0].parse().unwrap();
     let ended = IntelligentKillFilter { instance_id: INSTANCE.parse().unwrap(), node_id, from: 0, to: i64::MAX };
-    let (intelligent, count) = store.intelligent_kills(&ended, ALL_ROWS).await.unwrap();
+    let (intelligent, count) = store.list_intelligent_kills(&ended, ALL_ROWS).await.unwrap();
     assert_eq!((count, intelligent[0].reason.as_deref()), (1, Some("no node")));
     assert_eq!(intelligent[0].request.by.actor.name(), "ada");
 }
 
 /// Verifies that the store is usable: claims and ends a task, creates new rows, and appends to the audit.
 pub(crate) async fn use_after_restore(store: &Store) {
-    let domain = store.domains().await.unwrap().remove(0);
-    let project = store.all_projects().await.unwrap().remove(0);
-    let admin = store.user_by_name("acme", "admin").await.unwrap().unwrap();
+    let domain = store.list_domains().await.unwrap().remove(0);
+    let project = store.list_all_projects().await.unwrap().remove(0);
+    let admin = store.find_user_by_name("acme", "admin").await.unwrap().unwrap();
     let initial_ids = InitialIds { domain_id: domain.id.clone(), project_id: project.id, user_id: admin.id };
     let claimed = store.claim_tasks(claim()).await.unwrap().tasks.remove(0);
     let failed = TaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no answer"));
@@ -278,15 +279,15 @@ pub(crate) async fn use_after_restore(store: &Store) {
         .insert_task(&task(&initial_ids, "realtime_session-00000000-0000-4000-8000-000000000004-98e4"), 9)
         .await
         .unwrap();
-    let ids = store.begin_kills(&[kill(&initial_ids, 9)]).await.unwrap();
-    store.end_kills(&origin(), &[(ids[0], KillEnd::Killed, String::new())]).await.unwrap();
+    let ids = store.insert_kills(&[kill(&initial_ids, 9)]).await.unwrap();
+    store.record_kill_outcomes(&origin(), &[(ids[0], RecordedKillOutcome::Killed, String::new())]).await.unwrap();
     let (killed, count) =
-        store.killed_sessions(&KillFilter::for_instance(INSTANCE.parse().unwrap()), ALL_ROWS).await.unwrap();
+        store.list_kills(&KillFilter::for_instance(INSTANCE.parse().unwrap()), ALL_ROWS).await.unwrap();
     assert_eq!((count, killed[0].session_id), (3, 9));
     let before = store.cached_view().await.unwrap().access_version();
     store.create_group(&origin(), &domain.id, "new", "").await.unwrap();
-    let group = store.groups_of(&domain.id).await.unwrap().into_iter().find(|group| group.name == "new").unwrap();
+    let group = store.list_groups(&domain.id).await.unwrap().into_iter().find(|group| group.name == "new").unwrap();
     assert!(store.remove_group(&origin(), &group.id).await.unwrap());
     assert!(store.cached_view().await.unwrap().access_version() > before, "the removal must increase the version");
-    assert!(store.verify_audit(&[]).await.unwrap().is_sound());
+    assert!(store.verify_audit(&[]).await.unwrap().is_intact());
 }

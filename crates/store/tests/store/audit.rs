@@ -18,7 +18,7 @@ impl Fixture {
     pub(crate) async fn record_events(&self, count: usize) {
         for number in 0..count {
             self.store
-                .append_audit_event(&AuditEvent::succeeded(&origin(), "Test", format!("row {number}")))
+                .append_audit_event(&AuditEvent::new_success(&origin(), "Test", format!("row {number}")))
                 .await
                 .unwrap();
         }
@@ -31,7 +31,7 @@ impl Fixture {
         let recording = (0..count).map(|_| {
             let store = self.store.clone();
             tokio::spawn(async move {
-                store.append_audit_event(&AuditEvent::succeeded(&origin(), "Test", "row")).await.unwrap();
+                store.append_audit_event(&AuditEvent::new_success(&origin(), "Test", "row")).await.unwrap();
             })
         });
         for one in recording.collect::<Vec<_>>() {
@@ -68,18 +68,18 @@ async fn recorded_events_are_read_back_unchanged() {
         outcome: Outcome::Denied,
         code: Some("DBS.280015".into()),
         detail: json!({ "template": "SELECT ? FROM t", "rows": 7, "電": [null, "\u{0}'"] }),
-        ..AuditEvent::succeeded(&from_network(&UserId::generate(), &fixture), "CollectRealtimeSession", "shop")
+        ..AuditEvent::new_success(&from_network(&UserId::generate(), &fixture), "CollectRealtimeSession", "shop")
     };
     let nobody = Origin { actor: Actor::Anonymous { claimed: "eve".into() }, peer: None, request_id: String::new() };
-    let odd = AuditEvent { detail: serde_json::Value::Null, ..AuditEvent::succeeded(&nobody, "CreateToken", "") };
+    let odd = AuditEvent { detail: serde_json::Value::Null, ..AuditEvent::new_success(&nobody, "CreateToken", "") };
     fixture.advance_clock(7);
-    for event in [&event, &odd, &AuditEvent::succeeded(&Origin::clew(), "PruneResults", "results")] {
+    for event in [&event, &odd, &AuditEvent::new_success(&Origin::for_clew(), "PruneResults", "results")] {
         fixture.store.append_audit_event(event).await.unwrap();
     }
     let rows = fixture.audit_rows().await;
     assert_eq!((&rows[1].event, rows[1].at, rows[1].seq), (&event, 1_000_007, 2));
     assert_eq!((&rows[2].event, &rows[3].event.origin.actor), (&odd, &Actor::Clew));
-    assert!(fixture.store.verify_audit(&[]).await.unwrap().is_sound());
+    assert!(fixture.store.verify_audit(&[]).await.unwrap().is_intact());
 }
 
 #[tokio::test]
@@ -89,21 +89,21 @@ async fn every_change_appends_one_row_with_its_actor() {
     let by = from_network(&fixture.initial_ids.user_id, &fixture);
     let user = store.create_user(&by, domain, &new_user("grace")).await.unwrap();
     let group = store.create_group(&by, domain, "dbas", "").await.unwrap();
-    store.add_member(&by, &group, &user).await.unwrap();
+    store.add_group_member(&by, &group, &user).await.unwrap();
     let policy = store.put_policy(&by, domain, "look", "role", "{the document}", "").await.unwrap();
     let (own, to) = (PolicyRef::Custom(policy.clone()), Grantee::Group(group.clone()));
-    store.attach(&by, &own, &to, Some(project)).await.unwrap();
-    store.detach(&by, &own, &to, Some(project)).await.unwrap();
+    store.attach_policy(&by, &own, &to, Some(project)).await.unwrap();
+    store.detach_policy(&by, &own, &to, Some(project)).await.unwrap();
     store.remove_policy(&by, &policy).await.unwrap();
     let key = tenant().access_key;
-    store.set_key_enabled(&by, &key, false).await.unwrap();
-    store.remove_key(&by, &key).await.unwrap();
-    store.create_key(&by, &user, &key, &SecretString::from("x")).await.unwrap();
+    store.set_access_key_enabled(&by, &key, false).await.unwrap();
+    store.remove_access_key(&by, &key).await.unwrap();
+    store.create_access_key(&by, &user, &key, &SecretString::from("x")).await.unwrap();
     let instance = store.add_instance(&by, new_instance(project, "a", &["mysql://u:hidden@h/"])).await.unwrap();
     store.add_tags(&by, project, &instance.id, &[]).await.unwrap();
     store.remove_tags(&by, project, &instance.id, &[]).await.unwrap();
     store.remove_instance(&by, project, &instance.id).await.unwrap();
-    store.remove_member(&by, &group, &user).await.unwrap();
+    store.remove_group_member(&by, &group, &user).await.unwrap();
     store.remove_group(&by, &group).await.unwrap();
     store.remove_user(&by, &user).await.unwrap();
     store.create_project(&by, domain, "south", "").await.unwrap();
@@ -164,8 +164,8 @@ async fn change_without_audit_row_is_rolled_back() {
     fixture.sql(backend::reject_inserts("audit", "true", "no room")).await;
     let refused = fixture.store.create_domain(&origin(), "other").await;
     assert!(refused.unwrap_err().to_string().contains("no room"));
-    assert_eq!(fixture.store.domains().await.unwrap().len(), 1);
-    let event = AuditEvent::succeeded(&origin(), "Test", "");
+    assert_eq!(fixture.store.list_domains().await.unwrap().len(), 1);
+    let event = AuditEvent::new_success(&origin(), "Test", "");
     let refused = tokio::join!(fixture.store.append_audit_event(&event), fixture.store.append_audit_event(&event));
     for refused in [refused.0, refused.1] {
         let error = refused.unwrap_err();
@@ -190,7 +190,7 @@ async fn audit_filters_match_page_by_page() {
         instance_id: Some(instance.clone()),
         node_id: Some(node.clone()),
         outcome: Outcome::Failed,
-        ..AuditEvent::succeeded(&from_network(&ada, &fixture), "CollectRealtimeSession", "shop")
+        ..AuditEvent::new_success(&from_network(&ada, &fixture), "CollectRealtimeSession", "shop")
     };
     store.append_audit_event(&collected).await.unwrap();
     fixture.advance_clock(1000);
@@ -233,7 +233,7 @@ async fn concurrent_events_share_a_transaction_without_loss() {
             let store = fixture.store.clone();
             tokio::spawn(async move {
                 for number in 0..EACH {
-                    let event = AuditEvent::succeeded(&origin(), "Test", format!("{caller}/{number}"));
+                    let event = AuditEvent::new_success(&origin(), "Test", format!("{caller}/{number}"));
                     store.append_audit_event(&event).await.unwrap();
                     let there = AuditFilter { operation: Some("Test".into()), ..AuditFilter::default() };
                     if number == 0 {
@@ -254,7 +254,7 @@ async fn concurrent_events_share_a_transaction_without_loss() {
     targets.sort();
     targets.dedup();
     assert_eq!(targets.len(), CALLERS * EACH + 1);
-    assert!(fixture.store.verify_audit(&[]).await.unwrap().is_sound());
+    assert!(fixture.store.verify_audit(&[]).await.unwrap().is_intact());
 }
 
 #[tokio::test]
@@ -262,7 +262,7 @@ async fn event_of_cancelled_caller_is_written() {
     let fixture = Fixture::new().await;
     let store = fixture.store.clone();
     let caller = tokio::spawn(async move {
-        let event = AuditEvent::succeeded(&origin(), "Test", "given up");
+        let event = AuditEvent::new_success(&origin(), "Test", "given up");
         let mut recording = Box::pin(store.append_audit_event(&event));
         let polled =
             std::future::poll_fn(|context| std::task::Poll::Ready(recording.as_mut().poll(context).is_pending()));
@@ -276,8 +276,8 @@ async fn event_of_cancelled_caller_is_written() {
 #[tokio::test]
 async fn nul_character_is_replaced_in_the_audit() {
     let fixture = Fixture::new().await;
-    fixture.store.append_audit_event(&AuditEvent::succeeded(&origin(), "Test", "a\0b")).await.unwrap();
+    fixture.store.append_audit_event(&AuditEvent::new_success(&origin(), "Test", "a\0b")).await.unwrap();
     let found = fixture.audit_rows().await.pop().unwrap();
     assert_eq!(found.event.target, "a\u{2400}b");
-    assert!(fixture.store.verify_audit(&[]).await.unwrap().is_sound());
+    assert!(fixture.store.verify_audit(&[]).await.unwrap().is_intact());
 }

@@ -3,7 +3,7 @@
 use std::future::{Ready, ready};
 use std::path::{Path, PathBuf};
 
-use clew_store::Location;
+use clew_store::StoreLocation;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, SqliteConnection};
 use tempfile::TempDir;
@@ -53,7 +53,7 @@ impl Backend {
 }
 
 /// Returns the location of the store in a directory.
-pub(crate) fn location(folder: &Path) -> Location {
+pub(crate) fn location(folder: &Path) -> StoreLocation {
     folder.join("data").into()
 }
 

@@ -25,7 +25,7 @@ async fn interrupted_initialisation_starts_over() {
     std::fs::write(dir.join("master.key"), "ab".repeat(32)).unwrap();
     std::fs::set_permissions(dir.join("master.key"), std::fs::Permissions::from_mode(0o600)).unwrap();
     let (store, initial_ids) = Store::initialise(&origin(), &dir, tenant()).await.unwrap();
-    assert_eq!(store.projects_of(&initial_ids.domain_id).await.unwrap().len(), 1);
+    assert_eq!(store.list_projects(&initial_ids.domain_id).await.unwrap().len(), 1);
     assert!(!dir.join("clew.db.new").exists() && !dir.join("master.key.new").exists());
     assert_eq!(
         std::fs::read_to_string(dir.join("master.key")).unwrap(),
@@ -37,7 +37,7 @@ async fn interrupted_initialisation_starts_over() {
 #[tokio::test]
 async fn directories_and_key_are_accessible_to_the_owner_only() {
     let fixture = Fixture::new().await;
-    fixture.store.ping().await.unwrap();
+    fixture.store.check_health().await.unwrap();
     let _lock = fixture.store.lock_for_serving().unwrap();
     for path in ["", "results", "master.key", "clew.db", "clew.db-wal", "clew.db-shm", "serve.lock"] {
         let found = std::fs::metadata(fixture.dir().join(path)).unwrap().permissions().mode() & 0o077;
@@ -62,7 +62,7 @@ async fn one_process_serves_while_others_open() {
         .add_instance(&origin(), new_instance(&fixture.initial_ids.project_id, "a", &["mysql://u:p@h/"]))
         .await
         .unwrap();
-    assert_eq!(fixture.store.all_instances().await.unwrap()[0].id, added.id);
+    assert_eq!(fixture.store.list_all_instances().await.unwrap()[0].id, added.id);
     drop(lock);
     assert!(other.lock_for_serving().is_ok());
 }

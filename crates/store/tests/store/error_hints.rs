@@ -38,13 +38,13 @@ async fn result_on_a_full_disk_fails_and_leaves_nothing() {
     };
     let (store, _) = Store::initialise(&origin(), &folder.join("data"), tenant()).await.unwrap();
     let results = folder.join("data/results");
-    let mut writer = store.results().create(&RequestId::generate(), 1).unwrap();
+    let mut writer = store.results().create_writer(&RequestId::generate(), 1).unwrap();
     let error = writer.write_all(&vec![b'x'; OVERSIZED_LEN]).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::FileTooLarge);
     assert_eq!(std::fs::read_dir(&results).unwrap().count(), 1, "the temporary file exists");
     drop(writer);
     assert_eq!(std::fs::read_dir(&results).unwrap().count(), 0);
-    let mut small = store.results().create(&RequestId::generate(), 1).unwrap();
+    let mut small = store.results().create_writer(&RequestId::generate(), 1).unwrap();
     small.write_all(b"x").unwrap();
     small.publish().unwrap();
 }
@@ -77,17 +77,18 @@ async fn database_on_a_full_disk_reports_it_and_keeps_its_rows() {
     assert!(!stored.is_empty());
     let again = Store::open(&folder.join("data")).await.unwrap();
     for id in stored {
-        assert!(again.task(&id).await.unwrap().is_some());
+        assert!(again.find_task(&id).await.unwrap().is_some());
     }
 }
 
 #[tokio::test]
 async fn missing_result_directory_is_named_in_the_error() {
     let fixture = Fixture::new().await;
-    let mut writer = fixture.store.results().create(&RequestId::generate(), 7).unwrap();
+    let mut writer = fixture.store.results().create_writer(&RequestId::generate(), 7).unwrap();
     writer.write_all(b"x").unwrap();
     std::fs::remove_dir_all(fixture.dir().join("results")).unwrap();
-    for error in [writer.publish().unwrap_err(), fixture.store.results().create(&RequestId::generate(), 7).unwrap_err()]
+    for error in
+        [writer.publish().unwrap_err(), fixture.store.results().create_writer(&RequestId::generate(), 7).unwrap_err()]
     {
         assert!(matches!(error, StoreError::ResultWrite { .. }), "{error}");
         assert!(error.to_string().contains("data/results/realtime_session-"), "{error}");
@@ -109,7 +110,7 @@ async fn permission_errors_have_remedies() {
 
     let store = Store::open(&dir).await.unwrap();
     set_mode(&dir.join("results"), 0o500);
-    let error = store.results().create(&RequestId::generate(), 1).unwrap_err();
+    let error = store.results().create_writer(&RequestId::generate(), 1).unwrap_err();
     set_mode(&dir.join("results"), 0o700);
     assert!(matches!(error, StoreError::ResultWrite { .. }), "{error}");
     assert!(error.to_string().contains("run Clew as the user"), "{error}");

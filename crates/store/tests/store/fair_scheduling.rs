@@ -125,7 +125,7 @@ async fn damaged_task_fails_and_is_not_reclaimed() {
     let claims = fixture.store.claim_tasks(claim).await.unwrap();
     assert_eq!(claims.tasks[0].task.request_id, intact);
     assert_eq!(claims.damaged[0].kind, FailureKind::StoreFailed);
-    let task = fixture.store.task(&damaged).await.unwrap().unwrap();
+    let task = fixture.store.find_task(&damaged).await.unwrap().unwrap();
     assert_eq!((task.status, task.failure.as_ref()), (TaskStatus::Error, claims.damaged.first()));
     assert!(task.failure.unwrap().detail.contains("selection cannot be parsed"));
 }

@@ -19,7 +19,7 @@ pub(crate) const NODE_PASSWORD: &str = "the-password-of-a-node";
 
 /// Origin of the changes that tests make.
 pub(crate) fn origin() -> Origin {
-    Origin::local("test")
+    Origin::for_local_account("test")
 }
 
 pub(crate) struct Fixture {

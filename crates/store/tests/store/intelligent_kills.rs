@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clew_model::{Actor, InstanceId, NodeId, Origin, Page, TaskStatus};
+use clew_model::{Actor, InstanceId, NodeId, Origin, Pagination, TaskStatus};
 use clew_store::{AuditFilter, IntelligentKill, IntelligentKillFilter, NewIntelligentKill, StoreError};
 
 use crate::backend::SHARED;
@@ -38,7 +38,7 @@ async fn intelligent_kill_is_claimed_and_ended_once() {
     for new in [&new, &new, &fixture.intelligent_kill(&instance, &other)] {
         ids.push(fixture.store.insert_intelligent_kill(new, QUEUE_LIMIT).await.unwrap());
     }
-    let times: Vec<i64> = ids.iter().map(|id| id.milliseconds()).collect();
+    let times: Vec<i64> = ids.iter().map(|id| id.requested_at_millis()).collect();
     assert_eq!(times, [1_000_000, 1_000_001, 1_000_002], "three requests in the same millisecond");
     let claimed = fixture.claim_kill().await.unwrap();
     assert_eq!((claimed.id, claimed.status), (ids[0], TaskStatus::Running));
@@ -52,12 +52,12 @@ async fn intelligent_kill_is_claimed_and_ended_once() {
     assert_eq!(fixture.claim_kill().await.unwrap().id, ids[1]);
     assert!(fixture.claim_kill().await.is_none());
     let filter = IntelligentKillFilter { instance_id: instance, node_id: node, from: 1_000_000, to: 1_000_001 };
-    let page = Page { offset: 0, limit: 10 };
-    let (listed, total) = fixture.store.intelligent_kills(&filter, page).await.unwrap();
+    let page = Pagination { offset: 0, limit: 10 };
+    let (listed, total) = fixture.store.list_intelligent_kills(&filter, page).await.unwrap();
     assert_eq!((listed.len(), total, listed[0].id, listed[0].status), (1, 1, ids[0], TaskStatus::Finished));
     let (unlisted, total) = fixture
         .store
-        .intelligent_kills(&IntelligentKillFilter { from: 1_000_001, to: 2_000_000, ..filter }, page)
+        .list_intelligent_kills(&IntelligentKillFilter { from: 1_000_001, to: 2_000_000, ..filter }, page)
         .await
         .unwrap();
     assert!(unlisted.is_empty() && total == 0, "running kills are not listed");
@@ -76,17 +76,19 @@ async fn lost_intelligent_kill_is_ended_and_never_reclaimed() {
     assert_eq!(fixture.claim_kill().await.unwrap().id, claimed_id);
     let queued_id = fixture.store.insert_intelligent_kill(&new, QUEUE_LIMIT).await.unwrap();
     fixture.advance_clock(60_000);
-    assert!(fixture.store.end_lost_intelligent_kills(MAX_AGE).await.unwrap().is_empty(), "60 s are fresh");
+    assert!(fixture.store.end_stale_intelligent_kills(MAX_AGE).await.unwrap().is_empty(), "60 s are fresh");
     fixture.advance_clock(2);
     assert!(fixture.claim_kill().await.is_none());
-    let lost = fixture.store.end_lost_intelligent_kills(MAX_AGE).await.unwrap();
+    let lost = fixture.store.end_stale_intelligent_kills(MAX_AGE).await.unwrap();
     assert_eq!(lost.iter().map(|lost| lost.id).collect::<Vec<_>>(), [queued_id]);
     fixture.advance_clock(LEASE.as_millis().try_into().unwrap());
-    let lost = fixture.store.end_lost_intelligent_kills(MAX_AGE).await.unwrap();
+    let lost = fixture.store.end_stale_intelligent_kills(MAX_AGE).await.unwrap();
     assert_eq!(lost.iter().map(|lost| lost.id).collect::<Vec<_>>(), [claimed_id]);
     let reason = |kill: Option<IntelligentKill>| kill.unwrap().reason.unwrap();
-    assert!(reason(fixture.store.intelligent_kill(queued_id).await.unwrap()).contains("was not started"));
-    assert!(reason(fixture.store.intelligent_kill(claimed_id).await.unwrap()).contains("terminated during the kill"));
+    assert!(reason(fixture.store.find_intelligent_kill(queued_id).await.unwrap()).contains("was not started"));
+    assert!(
+        reason(fixture.store.find_intelligent_kill(claimed_id).await.unwrap()).contains("terminated during the kill")
+    );
     assert!(!fixture.store.end_intelligent_kill(claimed_id, None, 1).await.unwrap(), "too late");
 
     // A process that takes over the data directory need not wait for leases, unless the database is shared.
@@ -98,7 +100,7 @@ async fn lost_intelligent_kill_is_ended_and_never_reclaimed() {
     if SHARED {
         fixture.advance_clock(i64::try_from(LEASE.as_millis()).unwrap());
     }
-    assert_eq!(fixture.store.end_lost_intelligent_kills(MAX_AGE).await.unwrap()[0].id, next);
+    assert_eq!(fixture.store.end_stale_intelligent_kills(MAX_AGE).await.unwrap()[0].id, next);
     assert!(fixture.claim_kill().await.is_none());
 }
 

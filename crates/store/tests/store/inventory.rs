@@ -1,15 +1,16 @@
 //! Instances: names, masters, filters, tenancy.
 
 use crate::fixture::{Fixture, new_instance, origin};
-use clew_model::{InstanceFilter, InstanceId, Page, Tag};
+use clew_model::{InstanceFilter, InstanceId, Pagination, Tag};
 use clew_store::{NewToken, StoreError, TokenOrigin};
 
 fn tag(key: &str, value: &str) -> Tag {
     Tag { key: key.into(), value: value.into() }
 }
 
-async fn names(fixture: &Fixture, filter: InstanceFilter, page: Page) -> (Vec<String>, u64) {
-    let (instances, total) = fixture.store.instances(&fixture.initial_ids.project_id, &filter, page).await.unwrap();
+async fn names(fixture: &Fixture, filter: InstanceFilter, page: Pagination) -> (Vec<String>, u64) {
+    let (instances, total) =
+        fixture.store.list_instances(&fixture.initial_ids.project_id, &filter, page).await.unwrap();
     (instances.into_iter().map(|instance| instance.name).collect(), total)
 }
 
@@ -45,11 +46,11 @@ async fn instance_filters_and_pages_match_the_api() {
         (filter(|filter| filter.tags = vec![tag("team", "a"), tag("env", "prod")]), vec!["orders"]),
         (filter(|filter| filter.tags = vec![tag("team", "b")]), vec![]),
     ] {
-        let (found, total) = names(&fixture, filter.clone(), Page::default()).await;
+        let (found, total) = names(&fixture, filter.clone(), Pagination::default()).await;
         assert_eq!(found, expected, "{filter:?}");
         assert_eq!(total, expected.len() as u64, "{filter:?}");
     }
-    let page = Page { offset: 1, limit: 1 };
+    let page = Pagination { offset: 1, limit: 1 };
     assert_eq!(names(&fixture, InstanceFilter::default(), page).await, (vec!["orders-test".into()], 3));
 }
 
@@ -75,7 +76,7 @@ async fn invalid_instance_is_rejected_completely() {
         let error = fixture.store.add_instance(&origin(), invalid).await.unwrap_err();
         assert!(matches!(error, StoreError::InvalidInstance { .. }), "{error}");
     }
-    assert_eq!(fixture.store.all_instances().await.unwrap().len(), 1);
+    assert_eq!(fixture.store.list_all_instances().await.unwrap().len(), 1);
 }
 
 #[tokio::test]
@@ -85,11 +86,11 @@ async fn project_reads_and_removes_only_its_own_instances() {
     let other = fixture.store.create_project(&origin(), &domain, "here-1", "").await.unwrap();
     let mine = &fixture.initial_ids.project_id;
     let added = fixture.store.add_instance(&origin(), new_instance(mine, "a", &["mysql://u:p@h/"])).await.unwrap();
-    assert!(fixture.store.instance(&other, &added.id).await.unwrap().is_none());
+    assert!(fixture.store.find_instance(&other, &added.id).await.unwrap().is_none());
     assert!(!fixture.store.remove_instance(&origin(), &other, &added.id).await.unwrap());
     assert!(!fixture.store.remove_instance(&origin(), mine, &InstanceId::generate()).await.unwrap());
     assert!(fixture.store.remove_instance(&origin(), mine, &added.id).await.unwrap());
-    assert!(fixture.store.node_with_password(&added.nodes[0].id).await.unwrap().is_none());
+    assert!(fixture.store.find_node_with_password(&added.nodes[0].id).await.unwrap().is_none());
 }
 
 #[tokio::test]
@@ -105,10 +106,10 @@ async fn token_is_found_by_hash_until_removed() {
         origin: TokenOrigin::Api,
     };
     fixture.store.insert_token(&token).await.unwrap();
-    let found = fixture.store.token(&[7; 32]).await.unwrap().unwrap();
+    let found = fixture.store.find_token(&[7; 32]).await.unwrap().unwrap();
     assert_eq!((found.user.name.as_str(), found.scope_project, found.expires_at), ("admin", token.scope_project, 200));
-    assert!(fixture.store.token(&[8; 32]).await.unwrap().is_none());
+    assert!(fixture.store.find_token(&[8; 32]).await.unwrap().is_none());
     assert_eq!(fixture.store.remove_tokens_expired_before(200).await.unwrap(), 0);
     assert_eq!(fixture.store.remove_tokens_expired_before(201).await.unwrap(), 1);
-    assert!(fixture.store.token(&[7; 32]).await.unwrap().is_none());
+    assert!(fixture.store.find_token(&[7; 32]).await.unwrap().is_none());
 }

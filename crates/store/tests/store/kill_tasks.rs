@@ -36,11 +36,11 @@ impl Fixture {
     }
 
     async fn states(&self, instance: &InstanceId) -> Vec<KillTaskState> {
-        self.store.kill_tasks(instance).await.unwrap().into_iter().map(|task| task.state).collect()
+        self.store.list_kill_tasks(instance).await.unwrap().into_iter().map(|task| task.state).collect()
     }
 
     async fn runnable_tasks(&self) -> Vec<(InstanceId, Vec<i64>)> {
-        let rounds = self.store.instances_with_kill_tasks().await.unwrap().into_iter();
+        let rounds = self.store.list_instances_with_kill_tasks().await.unwrap().into_iter();
         rounds.map(|one| (one.instance_id, one.tasks.into_iter().map(|task| task.id).collect())).collect()
     }
 }
@@ -49,12 +49,12 @@ impl Fixture {
 async fn kill_tasks_require_the_switch_and_stop_with_it() {
     let fixture = Fixture::new().await;
     let instance = fixture.add_instance("shop").await;
-    assert!(!fixture.store.kill_switch(&instance).await.unwrap());
+    assert!(!fixture.store.is_kill_switch_on(&instance).await.unwrap());
     assert!(matches!(fixture.add(&instance, None).await, Err(StoreError::KillSwitchOff)));
     fixture.set_switch(&instance, true).await;
-    assert!(fixture.store.kill_switch(&instance).await.unwrap());
+    assert!(fixture.store.is_kill_switch_on(&instance).await.unwrap());
     let id = fixture.add(&instance, None).await.unwrap().unwrap();
-    let stored = fixture.store.kill_tasks(&instance).await.unwrap().remove(0);
+    let stored = fixture.store.list_kill_tasks(&instance).await.unwrap().remove(0);
     assert_eq!((stored.id, &stored.criteria, stored.masked), (id, &task(None).criteria, true));
     fixture.advance_clock(1000);
     fixture.set_switch(&instance, false).await;
@@ -107,7 +107,7 @@ async fn ended_kill_tasks_are_pruned() {
         fixture.add(&instance, Some(10)).await.unwrap().unwrap();
         fixture.advance_clock(10_000);
     }
-    let stored = fixture.store.kill_tasks(&instance).await.unwrap();
+    let stored = fixture.store.list_kill_tasks(&instance).await.unwrap();
     assert_eq!(stored.len(), 101);
     assert_eq!((stored[100].id, stored[100].state), (first, KillTaskState::Running));
 }
@@ -123,13 +123,13 @@ async fn one_worker_holds_the_lease_of_an_instance_until_it_expires() {
     assert_eq!(fixture.runnable_tasks().await, [(instance.clone(), vec![id])]);
     assert!(store.acquire_kill_task_lease(&instance, "one", LEASE).await.unwrap());
     assert!(!store.acquire_kill_task_lease(&instance, "two", LEASE).await.unwrap());
-    assert_eq!(store.leased_kill_tasks(&instance, "one").await.unwrap(), [id].into());
-    assert_eq!(store.leased_kill_tasks(&instance, "two").await.unwrap(), [].into());
+    assert_eq!(store.list_leased_kill_tasks(&instance, "one").await.unwrap(), [id].into());
+    assert_eq!(store.list_leased_kill_tasks(&instance, "two").await.unwrap(), [].into());
     fixture.advance_clock(9_999);
     assert!(!store.acquire_kill_task_lease(&instance, "two", LEASE).await.unwrap());
     assert!(store.acquire_kill_task_lease(&instance, "one", LEASE).await.unwrap(), "the lease is renewed");
     fixture.advance_clock(10_000);
-    assert_eq!(store.leased_kill_tasks(&instance, "one").await.unwrap(), [].into(), "the lease has expired");
+    assert_eq!(store.list_leased_kill_tasks(&instance, "one").await.unwrap(), [].into(), "the lease has expired");
     assert!(store.acquire_kill_task_lease(&instance, "two", LEASE).await.unwrap());
     assert!(!store.acquire_kill_task_lease(&instance, "one", LEASE).await.unwrap());
     store.release_kill_task_leases("one").await.unwrap();
@@ -137,7 +137,7 @@ async fn one_worker_holds_the_lease_of_an_instance_until_it_expires() {
     store.release_kill_task_leases("two").await.unwrap();
     assert!(store.acquire_kill_task_lease(&instance, "one", LEASE).await.unwrap());
     let lock = store.lock_for_serving().unwrap();
-    assert_eq!(store.end_all_kill_leases(&lock).await.unwrap(), u64::from(!SHARED));
+    assert_eq!(store.end_all_kill_task_leases(&lock).await.unwrap(), u64::from(!SHARED));
     if SHARED {
         store.release_kill_task_leases("one").await.unwrap();
     }

@@ -1,11 +1,11 @@
 //! Kills: recorded before they are sent, and completed once.
 
-use clew_model::{InstanceId, NodeId, Origin, Outcome, Page};
-use clew_store::{AuditFilter, KillEnd, KillFilter, KillSource, NewKill};
+use clew_model::{InstanceId, NodeId, Origin, Outcome, Pagination};
+use clew_store::{AuditFilter, KillFilter, KillSource, NewKill, RecordedKillOutcome};
 
 use crate::fixture::{Fixture, origin};
 
-const ALL_ROWS: Page = Page { offset: 0, limit: 1000 };
+const ALL_ROWS: Pagination = Pagination { offset: 0, limit: 1000 };
 
 pub(crate) fn new_kill(fixture: &Fixture, instance: &InstanceId, session_id: u64) -> NewKill {
     NewKill {
@@ -37,22 +37,27 @@ async fn kill_is_recorded_before_its_outcome_and_audited_with_it() {
     let fixture = Fixture::new().await;
     let instance = InstanceId::generate();
     let kills = [new_kill(&fixture, &instance, 7), new_kill(&fixture, &instance, u64::from(u32::MAX))];
-    let ids = fixture.store.begin_kills(&kills).await.unwrap();
+    let ids = fixture.store.insert_kills(&kills).await.unwrap();
     let filter = KillFilter::for_instance(instance.clone());
-    let (open, total) = fixture.store.killed_sessions(&filter, ALL_ROWS).await.unwrap();
+    let (open, total) = fixture.store.list_kills(&filter, ALL_ROWS).await.unwrap();
     assert_eq!((total, open.len()), (2, 2));
     assert!(open.iter().all(|kill| (kill.outcome, kill.ended_at) == (None, None) && kill.requested_at == 1_000_000));
     assert!(events(&fixture).await.is_empty());
 
     fixture.advance_clock(5);
-    let ends =
-        [(ids[0], KillEnd::RollingBack, "3 rows".to_owned()), (ids[1], KillEnd::Refused, "protected".to_owned())];
-    fixture.store.end_kills(&origin(), &ends).await.unwrap();
-    let (ended, _) = fixture.store.killed_sessions(&filter, ALL_ROWS).await.unwrap();
+    let ends = [
+        (ids[0], RecordedKillOutcome::RollingBack, "3 rows".to_owned()),
+        (ids[1], RecordedKillOutcome::Refused, "protected".to_owned()),
+    ];
+    fixture.store.record_kill_outcomes(&origin(), &ends).await.unwrap();
+    let (ended, _) = fixture.store.list_kills(&filter, ALL_ROWS).await.unwrap();
     let last = &ended[0];
-    assert_eq!((last.session_id, last.outcome), (u64::from(u32::MAX), Some(KillEnd::Refused)));
+    assert_eq!((last.session_id, last.outcome), (u64::from(u32::MAX), Some(RecordedKillOutcome::Refused)));
     let first = &ended[1];
-    assert_eq!((first.id, first.outcome, first.ended_at), (ids[0], Some(KillEnd::RollingBack), Some(1_000_005)));
+    assert_eq!(
+        (first.id, first.outcome, first.ended_at),
+        (ids[0], Some(RecordedKillOutcome::RollingBack), Some(1_000_005))
+    );
     assert_eq!((first.template.as_deref(), first.detail.as_deref()), (Some("SELECT ?"), Some("3 rows")));
     let rows = events(&fixture).await;
     assert_eq!(rows.len(), 2);
@@ -65,8 +70,12 @@ async fn kill_is_recorded_before_its_outcome_and_audited_with_it() {
     assert_eq!(rows[0].event.instance_id, Some(instance));
 
     // An outcome is never replaced.
-    fixture.store.end_kills(&origin(), &[(ids[0], KillEnd::Failed, String::new())]).await.unwrap();
-    let (same, _) = fixture.store.killed_sessions(&filter, ALL_ROWS).await.unwrap();
+    fixture
+        .store
+        .record_kill_outcomes(&origin(), &[(ids[0], RecordedKillOutcome::Failed, String::new())])
+        .await
+        .unwrap();
+    let (same, _) = fixture.store.list_kills(&filter, ALL_ROWS).await.unwrap();
     assert_eq!(same, ended);
     assert_eq!(events(&fixture).await.len(), 2);
 }
@@ -75,23 +84,27 @@ async fn kill_is_recorded_before_its_outcome_and_audited_with_it() {
 async fn lost_kill_becomes_unknown_until_its_outcome_is_recorded() {
     let fixture = Fixture::new().await;
     let instance = InstanceId::generate();
-    let lost = fixture.store.begin_kills(&[new_kill(&fixture, &instance, 7)]).await.unwrap();
+    let lost = fixture.store.insert_kills(&[new_kill(&fixture, &instance, 7)]).await.unwrap();
     fixture.advance_clock(60_000);
-    fixture.store.begin_kills(&[new_kill(&fixture, &instance, 8)]).await.unwrap();
-    assert_eq!(fixture.store.end_lost_kills(1_060_000).await.unwrap(), 1);
-    assert_eq!(fixture.store.end_lost_kills(1_060_000).await.unwrap(), 0);
+    fixture.store.insert_kills(&[new_kill(&fixture, &instance, 8)]).await.unwrap();
+    assert_eq!(fixture.store.end_interrupted_kills(1_060_000).await.unwrap(), 1);
+    assert_eq!(fixture.store.end_interrupted_kills(1_060_000).await.unwrap(), 0);
     let filter = KillFilter::for_instance(instance);
     let outcomes = async || {
-        let (kills, _) = fixture.store.killed_sessions(&filter, ALL_ROWS).await.unwrap();
+        let (kills, _) = fixture.store.list_kills(&filter, ALL_ROWS).await.unwrap();
         kills.into_iter().map(|kill| (kill.session_id, kill.outcome)).collect::<Vec<_>>()
     };
-    assert_eq!(outcomes().await, [(8, None), (7, Some(KillEnd::Unknown))]);
+    assert_eq!(outcomes().await, [(8, None), (7, Some(RecordedKillOutcome::Unknown))]);
     let rows = events(&fixture).await;
-    assert_eq!((rows.len(), &rows[0].event.origin, rows[0].event.outcome), (1, &Origin::clew(), Outcome::Failed));
+    assert_eq!((rows.len(), &rows[0].event.origin, rows[0].event.outcome), (1, &Origin::for_clew(), Outcome::Failed));
     assert_eq!(rows[0].event.detail["outcome"], "unknown");
 
-    fixture.store.end_kills(&origin(), &[(lost[0], KillEnd::Killed, String::new())]).await.unwrap();
-    assert_eq!(outcomes().await, [(8, None), (7, Some(KillEnd::Killed))]);
+    fixture
+        .store
+        .record_kill_outcomes(&origin(), &[(lost[0], RecordedKillOutcome::Killed, String::new())])
+        .await
+        .unwrap();
+    assert_eq!(outcomes().await, [(8, None), (7, Some(RecordedKillOutcome::Killed))]);
     assert_eq!(events(&fixture).await.len(), 2);
     // Kills without an outcome are not removed.
     assert_eq!(fixture.store.remove_kills_before(i64::MAX).await.unwrap(), 1);
@@ -109,10 +122,10 @@ async fn kills_are_filtered_by_node_source_task_and_time() {
         node_id: manual.node_id.clone(),
         ..new_kill(&fixture, &instance, session_id)
     };
-    fixture.store.begin_kills(&[manual.clone(), new_kill(&fixture, &other, 2)]).await.unwrap();
+    fixture.store.insert_kills(&[manual.clone(), new_kill(&fixture, &other, 2)]).await.unwrap();
     fixture.advance_clock(10);
     let tasks = [task(3, "t1", KillSource::Task), task(4, "t2", KillSource::Intelligent)];
-    fixture.store.begin_kills(&tasks).await.unwrap();
+    fixture.store.insert_kills(&tasks).await.unwrap();
     let all = KillFilter::for_instance(instance.clone());
     for (filter, expected) in [
         (all.clone(), vec![4, 3, 1]),
@@ -124,10 +137,10 @@ async fn kills_are_filtered_by_node_source_task_and_time() {
         (KillFilter { from: Some(1_000_010), ..all.clone() }, vec![4, 3]),
         (KillFilter { to: Some(1_000_010), ..all.clone() }, vec![1]),
     ] {
-        let (kills, total) = fixture.store.killed_sessions(&filter, ALL_ROWS).await.unwrap();
+        let (kills, total) = fixture.store.list_kills(&filter, ALL_ROWS).await.unwrap();
         let found: Vec<u64> = kills.iter().map(|kill| kill.session_id).collect();
         assert_eq!((found, total), (expected.clone(), expected.len() as u64), "{filter:?}");
     }
-    let (second, total) = fixture.store.killed_sessions(&all, Page { offset: 1, limit: 1 }).await.unwrap();
+    let (second, total) = fixture.store.list_kills(&all, Pagination { offset: 1, limit: 1 }).await.unwrap();
     assert_eq!((second[0].session_id, total), (3, 3));
 }

@@ -1,6 +1,6 @@
 //! Consecutive authentication failures and the lockout that follows.
 
-use clew_store::Reservation;
+use clew_store::AuthAttemptReservation;
 
 use crate::fixture::{Fixture, origin};
 
@@ -68,10 +68,10 @@ async fn distant_failures_are_not_consecutive_and_are_deleted() {
 /// Reserves an attempt and confirms its failure. Returns whether it was granted.
 async fn attempt_and_fail(store: clew_store::Store) -> bool {
     loop {
-        match store.reserve_attempt(USER).await.unwrap() {
-            Reservation::Granted => break,
-            Reservation::Locked => return false,
-            Reservation::Busy => tokio::task::yield_now().await,
+        match store.reserve_auth_attempt(USER).await.unwrap() {
+            AuthAttemptReservation::Granted => break,
+            AuthAttemptReservation::Locked => return false,
+            AuthAttemptReservation::Busy => tokio::task::yield_now().await,
         }
     }
     store.confirm_auth_failure(USER).await.unwrap();
@@ -103,33 +103,37 @@ async fn reserved_attempt_counts_as_failure_until_success() {
     let fixture = Fixture::new().await;
     let store = &fixture.store;
     for _ in 0..5 {
-        assert_eq!(store.reserve_attempt(USER).await.unwrap(), Reservation::Granted);
+        assert_eq!(store.reserve_auth_attempt(USER).await.unwrap(), AuthAttemptReservation::Granted);
     }
     // No attempt has failed so far, so one may still succeed.
-    assert_eq!(store.reserve_attempt(USER).await.unwrap(), Reservation::Busy);
+    assert_eq!(store.reserve_auth_attempt(USER).await.unwrap(), AuthAttemptReservation::Busy);
     assert_eq!(store.find_lockout_end(USER).await.unwrap(), None);
     store.clear_auth_failures(USER).await.unwrap();
     for _ in 0..5 {
-        assert_eq!(store.reserve_attempt(USER).await.unwrap(), Reservation::Granted);
+        assert_eq!(store.reserve_auth_attempt(USER).await.unwrap(), AuthAttemptReservation::Granted);
     }
     store.confirm_auth_failure(USER).await.unwrap();
-    assert_eq!(store.reserve_attempt(USER).await.unwrap(), Reservation::Locked);
+    assert_eq!(store.reserve_auth_attempt(USER).await.unwrap(), AuthAttemptReservation::Locked);
     assert_eq!(store.find_lockout_end(USER).await.unwrap(), Some(1300));
-    assert_eq!(store.reserve_attempt("user:acme/grace").await.unwrap(), Reservation::Granted, "others are not locked");
+    assert_eq!(
+        store.reserve_auth_attempt("user:acme/grace").await.unwrap(),
+        AuthAttemptReservation::Granted,
+        "others are not locked"
+    );
 }
 
 #[tokio::test]
 async fn reservations_of_a_lost_process_count_as_failures() {
     let fixture = Fixture::new().await;
     for _ in 0..5 {
-        assert_eq!(fixture.store.reserve_attempt(USER).await.unwrap(), Reservation::Granted);
+        assert_eq!(fixture.store.reserve_auth_attempt(USER).await.unwrap(), AuthAttemptReservation::Granted);
     }
     fixture.advance_clock(29_000);
-    assert_eq!(fixture.store.reserve_attempt(USER).await.unwrap(), Reservation::Busy);
+    assert_eq!(fixture.store.reserve_auth_attempt(USER).await.unwrap(), AuthAttemptReservation::Busy);
     fixture.advance_clock(1000);
-    assert_eq!(fixture.store.reserve_attempt(USER).await.unwrap(), Reservation::Locked);
+    assert_eq!(fixture.store.reserve_auth_attempt(USER).await.unwrap(), AuthAttemptReservation::Locked);
     fixture.advance_clock(300_000);
-    assert_eq!(fixture.store.reserve_attempt(USER).await.unwrap(), Reservation::Granted);
+    assert_eq!(fixture.store.reserve_auth_attempt(USER).await.unwrap(), AuthAttemptReservation::Granted);
 }
 
 fn address(text: &str) -> std::net::IpAddr {
@@ -140,12 +144,12 @@ fn address(text: &str) -> std::net::IpAddr {
 async fn last_64_addresses_are_stored_for_90_days() {
     let fixture = Fixture::new().await;
     let (store, user) = (&fixture.store, &fixture.initial_ids.user_id);
-    let is_recorded = async |text: &str| store.is_recorded_address(user, address(text)).await.unwrap();
+    let is_recorded = async |text: &str| store.is_known_address(user, address(text)).await.unwrap();
     assert!(!is_recorded("192.0.2.1").await);
     store.record_address(user, address("192.0.2.1")).await.unwrap();
     assert!(is_recorded("192.0.2.1").await && !is_recorded("192.0.2.2").await);
     let other = fixture.user("grace").await;
-    assert!(!store.is_recorded_address(&other, address("192.0.2.1")).await.unwrap(), "an address of another user");
+    assert!(!store.is_known_address(&other, address("192.0.2.1")).await.unwrap(), "an address of another user");
     // A used address stays recorded, an unused one expires.
     fixture.advance_clock(89 * DAY);
     store.record_address(user, address("192.0.2.1")).await.unwrap();
@@ -163,7 +167,7 @@ async fn last_64_addresses_are_stored_for_90_days() {
     assert_eq!(fixture.count("known_addresses").await, 64);
     // Addresses are visible to other processes and removed with the user.
     let reopened = fixture.open().await.unwrap().with_clock(clew_store::Clock::new(|| 1_000_000));
-    assert!(reopened.is_recorded_address(user, address("198.51.100.79")).await.unwrap());
+    assert!(reopened.is_known_address(user, address("198.51.100.79")).await.unwrap());
     store.record_address(&other, address("192.0.2.9")).await.unwrap();
     assert!(store.remove_user(&origin(), &other).await.unwrap());
     assert_eq!(fixture.count("known_addresses").await, 64);
@@ -187,12 +191,12 @@ async fn excess_addresses_do_not_write_with_every_request() {
     }
     assert_eq!(fixture.count("known_addresses").await, 64);
     assert_eq!(fixture.count("known_addresses WHERE last_at > 1064").await, 0, "no writes in the second round");
-    assert!(store.is_recorded_address(user, numbered(0)).await.unwrap());
-    assert!(!store.is_recorded_address(user, numbered(64)).await.unwrap());
+    assert!(store.is_known_address(user, numbered(0)).await.unwrap());
+    assert!(!store.is_known_address(user, numbered(64)).await.unwrap());
     // The next day, it replaces the least recently used address.
     fixture.advance_clock(DAY);
     store.record_address(user, numbered(64)).await.unwrap();
-    assert!(store.is_recorded_address(user, numbered(64)).await.unwrap());
-    assert!(!store.is_recorded_address(user, numbered(0)).await.unwrap());
+    assert!(store.is_known_address(user, numbered(64)).await.unwrap());
+    assert!(!store.is_known_address(user, numbered(0)).await.unwrap());
     assert_eq!(fixture.count("known_addresses").await, 64);
 }

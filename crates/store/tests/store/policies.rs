@@ -17,23 +17,23 @@ async fn policy_is_replaced_by_name_and_removed_when_detached() {
     let id = store.put_policy(&origin(), domain, "look", "role", "{1}", "first").await.unwrap();
     fixture.advance_clock(5000);
     assert_eq!(store.put_policy(&origin(), domain, "look", "identity", "{2}", "second").await.unwrap(), id);
-    let found = store.policy_by_name(domain, "look").await.unwrap().unwrap();
+    let found = store.find_policy_by_name(domain, "look").await.unwrap().unwrap();
     assert_eq!((&*found.model, &*found.document, &*found.description), ("identity", "{2}", "second"));
     assert_eq!((found.created_at, found.updated_at, &found.id), (1000, 1005, &id));
     let other = fixture.other_domain().await;
-    assert!(store.policy_by_name(&other, "look").await.unwrap().is_none());
+    assert!(store.find_policy_by_name(&other, "look").await.unwrap().is_none());
     assert_ne!(store.put_policy(&origin(), &other, "look", "role", "{}", "").await.unwrap(), id);
     assert!(store.put_policy(&origin(), domain, "odd", "neither", "{}", "").await.is_err());
-    assert_eq!(store.policies_of(domain).await.unwrap().len(), 1);
+    assert_eq!(store.list_policies(domain).await.unwrap().len(), 1);
 
     let (own, admin) = (PolicyRef::Custom(id.clone()), Grantee::User(fixture.initial_ids.user_id.clone()));
-    assert!(store.attach(&origin(), &own, &admin, None).await.unwrap());
+    assert!(store.attach_policy(&origin(), &own, &admin, None).await.unwrap());
     let refused = store.remove_policy(&origin(), &id).await;
     assert!(matches!(refused, Err(StoreError::InUse { times: 1, .. })), "{refused:?}");
-    assert!(store.detach(&origin(), &own, &admin, None).await.unwrap());
+    assert!(store.detach_policy(&origin(), &own, &admin, None).await.unwrap());
     assert!(store.remove_policy(&origin(), &id).await.unwrap());
     assert!(!store.remove_policy(&origin(), &id).await.unwrap());
-    assert!(store.policy(&id).await.unwrap().is_none());
+    assert!(store.find_policy(&id).await.unwrap().is_none());
 }
 
 #[tokio::test]
@@ -43,7 +43,7 @@ async fn policy_applies_directly_and_through_groups() {
     let (ada, grace) = (fixture.user("ada").await, fixture.user("grace").await);
     let dbas = store.create_group(&origin(), domain, "dbas", "").await.unwrap();
     let idle = store.create_group(&origin(), domain, "idle", "").await.unwrap();
-    store.add_member(&origin(), &dbas, &ada).await.unwrap();
+    store.add_group_member(&origin(), &dbas, &ada).await.unwrap();
     let look = store.put_policy(&origin(), domain, "look", "role", "{look}", "").await.unwrap();
     let own = PolicyRef::Custom(look);
     for (policy, to, project) in [
@@ -53,8 +53,8 @@ async fn policy_applies_directly_and_through_groups() {
         (&system(), Grantee::Group(idle.clone()), None),
         (&system(), Grantee::User(grace.clone()), None),
     ] {
-        assert!(store.attach(&origin(), policy, &to, project).await.unwrap());
-        assert!(!store.attach(&origin(), policy, &to, project).await.unwrap(), "it is already attached");
+        assert!(store.attach_policy(&origin(), policy, &to, project).await.unwrap());
+        assert!(!store.attach_policy(&origin(), policy, &to, project).await.unwrap(), "it is already attached");
     }
     let own_policy = StoredPolicy::Custom { name: "look".into(), document: "{look}".into() };
     let system_policy = StoredPolicy::System { name: "TaurusDB ReadOnlyAccess".into() };
@@ -64,33 +64,36 @@ async fn policy_applies_directly_and_through_groups() {
         project: project.cloned(),
     };
     assert_eq!(
-        store.grants_of(&ada).await.unwrap(),
+        store.list_grants_of_user(&ada).await.unwrap(),
         [
             grant(&own_policy, None, None),
             grant(&system_policy, Some("dbas"), None),
             grant(&own_policy, Some("dbas"), Some(project)),
         ]
     );
-    assert_eq!(store.grants_of(&grace).await.unwrap(), [grant(&system_policy, None, None)]);
-    assert!(store.grants_of(&fixture.initial_ids.user_id).await.unwrap().is_empty());
+    assert_eq!(store.list_grants_of_user(&grace).await.unwrap(), [grant(&system_policy, None, None)]);
+    assert!(store.list_grants_of_user(&fixture.initial_ids.user_id).await.unwrap().is_empty());
 
     let attached = Attachment { policy: own.clone(), grantee: Grantee::User(ada.clone()), project: None };
     assert_eq!(
-        store.attachments_of_grantee(&Grantee::User(ada.clone())).await.unwrap(),
+        store.list_attachments_of_grantee(&Grantee::User(ada.clone())).await.unwrap(),
         std::slice::from_ref(&attached)
     );
-    let of_own = store.attachments_of_policy(&own).await.unwrap();
+    let of_own = store.list_attachments_of_policy(&own).await.unwrap();
     assert_eq!((of_own.len(), &of_own[0]), (2, &attached));
-    assert_eq!(store.attachments_of_policy(&system()).await.unwrap().len(), 3);
+    assert_eq!(store.list_attachments_of_policy(&system()).await.unwrap().len(), 3);
     assert!(
-        !store.detach(&origin(), &own, &Grantee::Group(dbas.clone()), None).await.unwrap(),
+        !store.detach_policy(&origin(), &own, &Grantee::Group(dbas.clone()), None).await.unwrap(),
         "it is attached in a project only"
     );
-    assert!(store.detach(&origin(), &own, &Grantee::Group(dbas.clone()), Some(project)).await.unwrap());
+    assert!(store.detach_policy(&origin(), &own, &Grantee::Group(dbas.clone()), Some(project)).await.unwrap());
     store.remove_group(&origin(), &dbas).await.unwrap();
-    assert_eq!(store.grants_of(&ada).await.unwrap(), [grant(&own_policy, None, None)]);
+    assert_eq!(store.list_grants_of_user(&ada).await.unwrap(), [grant(&own_policy, None, None)]);
     store.remove_user(&origin(), &ada).await.unwrap();
-    assert!(store.attachments_of_policy(&own).await.unwrap().is_empty(), "attachments are removed with their grantee");
+    assert!(
+        store.list_attachments_of_policy(&own).await.unwrap().is_empty(),
+        "attachments are removed with their grantee"
+    );
 }
 
 #[tokio::test]
@@ -109,10 +112,10 @@ async fn attachment_across_domains_is_rejected() {
         (PolicyRef::Custom(theirs.clone()), &them, Some(&fixture.initial_ids.project_id)),
         (system(), &Grantee::Group(clew_model::GroupId::generate()), None),
     ] {
-        let refused = store.attach(&origin(), &policy, to, project).await;
+        let refused = store.attach_policy(&origin(), &policy, to, project).await;
         assert!(matches!(refused, Err(StoreError::Unknown { .. })), "{policy:?}: {refused:?}");
     }
-    assert!(store.attach(&origin(), &PolicyRef::Custom(theirs), &them, Some(&their_project)).await.unwrap());
+    assert!(store.attach_policy(&origin(), &PolicyRef::Custom(theirs), &them, Some(&their_project)).await.unwrap());
 }
 
 #[tokio::test]
@@ -128,42 +131,42 @@ async fn policy_limits_of_users_and_groups_are_enforced() {
     };
     let (one, two, three) = (put("one", "{1}").await, put("two", "{2}").await, put("three", "{3}").await);
     for policy in [&one, &two] {
-        assert!(store.attach(&origin(), policy, &user, None).await.unwrap());
+        assert!(store.attach_policy(&origin(), policy, &user, None).await.unwrap());
     }
     for policy in [&one, &three] {
-        assert!(store.attach(&origin(), policy, &group, None).await.unwrap());
+        assert!(store.attach_policy(&origin(), policy, &group, None).await.unwrap());
     }
     // Two policies of the user and two of the group exceed the limit: the group cannot be joined.
-    let refused = store.add_member(&origin(), &dbas, &ada).await.unwrap_err();
+    let refused = store.add_group_member(&origin(), &dbas, &ada).await.unwrap_err();
     assert_eq!(
         refused.to_string(),
         "\"ada\" would have 4 policies with 12 bytes; a user or group may have 3 policies with 100 bytes in all; \
          fix: detach policies that are no longer needed, or merge them"
     );
-    assert!(store.members_of(&dbas).await.unwrap().is_empty());
-    assert!(store.detach(&origin(), &two, &user, None).await.unwrap());
-    assert!(store.add_member(&origin(), &dbas, &ada).await.unwrap());
+    assert!(store.list_group_members(&dbas).await.unwrap().is_empty());
+    assert!(store.detach_policy(&origin(), &two, &user, None).await.unwrap());
+    assert!(store.add_group_member(&origin(), &dbas, &ada).await.unwrap());
     // One more policy of the group exceeds the limit of its member. A group without members may have a third one.
     for (policy, grantee) in [(&two, &user), (&two, &group), (&system(), &group)] {
-        let refused = store.attach(&origin(), policy, grantee, None).await;
+        let refused = store.attach_policy(&origin(), policy, grantee, None).await;
         assert!(matches!(refused, Err(StoreError::TooManyPolicies { policies: 4, .. })), "{refused:?}");
     }
-    assert_eq!(store.grants_of(&ada).await.unwrap().len(), 3);
+    assert_eq!(store.list_grants_of_user(&ada).await.unwrap().len(), 3);
     let idle = Grantee::Group(store.create_group(&origin(), domain, "idle", "").await.unwrap());
     for policy in [&one, &two, &system()] {
-        assert!(store.attach(&origin(), policy, &idle, None).await.unwrap());
+        assert!(store.attach_policy(&origin(), policy, &idle, None).await.unwrap());
     }
-    let refused = store.attach(&origin(), &three, &idle, None).await.unwrap_err();
+    let refused = store.attach_policy(&origin(), &three, &idle, None).await.unwrap_err();
     assert!(refused.to_string().starts_with("\"idle\" would have 4 policies"), "{refused}");
 
     // A policy cannot grow beyond the limit of any user: it counts twice for ada. It can always shrink.
     let long = |length: usize| format!("{{{}}}", "é".repeat(length / 2 - 1));
     let refused = store.put_policy(&origin(), domain, "one", "role", &long(50), "").await;
     assert!(matches!(refused, Err(StoreError::TooManyPolicies { bytes: 103, .. })), "{refused:?}");
-    assert_eq!(store.policy_by_name(domain, "one").await.unwrap().unwrap().document, "{1}");
+    assert_eq!(store.find_policy_by_name(domain, "one").await.unwrap().unwrap().document, "{1}");
     store.put_policy(&origin(), domain, "one", "role", &long(48), "").await.unwrap();
     let narrow = fixture.store.clone().with_policy_limits(PolicyLimits { policies: 1, bytes: 10 });
     narrow.put_policy(&origin(), domain, "one", "role", &long(46), "").await.unwrap();
     narrow.put_policy(&origin(), domain, "new", "role", &long(90), "").await.unwrap();
-    assert!(narrow.detach(&origin(), &one, &user, None).await.unwrap());
+    assert!(narrow.detach_policy(&origin(), &one, &user, None).await.unwrap());
 }

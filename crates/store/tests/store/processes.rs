@@ -30,11 +30,11 @@ async fn other_process_changes_the_inventory_during_serving() {
         }
         other.await.unwrap();
         assert!(ended > 0);
-        return assert_eq!(fixture.store.all_instances().await.unwrap().len(), ADDED_INSTANCES);
+        return assert_eq!(fixture.store.list_all_instances().await.unwrap().len(), ADDED_INSTANCES);
     };
     let store = Store::open(backend::location(&folder)).await.unwrap();
     assert!(matches!(store.lock_for_serving(), Err(StoreError::AlreadyServing { .. })));
-    let project = store.all_projects().await.unwrap()[0].id.clone();
+    let project = store.list_all_projects().await.unwrap()[0].id.clone();
     for number in 0..ADDED_INSTANCES {
         store
             .add_instance(&origin(), new_instance(&project, &format!("i{number}"), &["mysql://u:p@h/"]))
@@ -64,7 +64,7 @@ async fn killed_initialisation_can_be_repeated() {
             Err(error) => panic!("after {} ms: {error}", step * 6),
         }
         let store = Store::open(&folder.path().join("data")).await.unwrap();
-        assert!(store.access_key(&tenant().access_key).await.unwrap().is_some());
+        assert!(store.find_access_key(&tenant().access_key).await.unwrap().is_some());
         let names: Vec<_> = std::fs::read_dir(folder.path().join("data")).unwrap().collect();
         assert!(names.iter().all(|entry| !entry.as_ref().unwrap().file_name().to_string_lossy().contains(".new")));
     }
@@ -103,7 +103,7 @@ async fn two_processes_write_one_audit() {
             tokio::spawn(async move {
                 for number in 0..EVENTS_PER_PROCESS / 6 {
                     let event =
-                        AuditEvent::succeeded(&origin(), "Test", format!("{}/{caller}/{number}", std::process::id()));
+                        AuditEvent::new_success(&origin(), "Test", format!("{}/{caller}/{number}", std::process::id()));
                     store.append_audit_event(&event).await.unwrap();
                 }
             })
@@ -125,7 +125,7 @@ async fn two_processes_write_one_audit() {
     }
     other.await.unwrap();
     let found = fixture.store.verify_audit(&[]).await.unwrap();
-    assert!(found.is_sound(), "{found:?}");
+    assert!(found.is_intact(), "{found:?}");
     assert_eq!(found.rows, (1 + written + EVENTS_PER_PROCESS) as u64);
     let rows = fixture.store.audit_rows_after(&AuditFilter::default(), 1, 100_000).await.unwrap();
     let mine = |row: &AuditRecord| row.event.target.starts_with(&format!("{}/", std::process::id()));

@@ -32,7 +32,7 @@ impl Fixture {
     }
 
     async fn status(&self, id: &RequestId) -> TaskStatus {
-        self.store.task(id).await.unwrap().unwrap().status
+        self.store.find_task(id).await.unwrap().unwrap().status
     }
 }
 
@@ -88,7 +88,7 @@ async fn expired_lease_is_claimed_and_its_fence_is_rejected() {
     assert!(!fixture.store.release_task(&id, first.fence).await.unwrap());
     assert_eq!(fixture.status(&id).await, TaskStatus::Running);
     assert!(fixture.store.end_task(&id, second.fence, &finished("new")).await.unwrap());
-    let task = fixture.store.task(&id).await.unwrap().unwrap();
+    let task = fixture.store.find_task(&id).await.unwrap().unwrap();
     assert_eq!(task.result.unwrap().name, "new");
     assert!(!fixture.store.end_task(&id, second.fence, &failed()).await.unwrap(), "an end is final");
     assert_eq!(fixture.status(&id).await, TaskStatus::Finished);
@@ -116,7 +116,7 @@ async fn older_of_two_lease_holders_is_rejected() {
         fast_clock.end_task(&id, newer.fence, &outcomes[1])
     );
     assert!(!refused.unwrap() && ended.unwrap());
-    assert_eq!(fixture.store.task(&id).await.unwrap().unwrap().result.unwrap().name, "newer");
+    assert_eq!(fixture.store.find_task(&id).await.unwrap().unwrap().result.unwrap().name, "newer");
 }
 
 #[tokio::test]
@@ -186,12 +186,12 @@ async fn ended_tasks_are_removed_and_queued_ones_stay() {
     let (old, open) = (fixture.queue(&node).await, fixture.queue(&node).await);
     let claimed = fixture.claim().await.unwrap();
     fixture.store.end_task(&old, claimed.fence, &finished("a.csv")).await.unwrap();
-    assert_eq!(fixture.store.referenced_result_names().await.unwrap(), ["a.csv"]);
+    assert_eq!(fixture.store.list_referenced_result_names().await.unwrap(), ["a.csv"]);
     assert!(fixture.store.remove_tasks_ended_before(1_000_000).await.unwrap().is_empty());
     assert_eq!(fixture.store.remove_tasks_ended_before(1_000_001).await.unwrap(), ["a.csv"]);
-    assert!(fixture.store.task(&old).await.unwrap().is_none());
+    assert!(fixture.store.find_task(&old).await.unwrap().is_none());
     assert_eq!(fixture.status(&open).await, TaskStatus::Queued);
-    let counts: HashMap<_, _> = fixture.store.task_counts().await.unwrap().into_iter().collect();
+    let counts: HashMap<_, _> = fixture.store.count_tasks_by_status().await.unwrap().into_iter().collect();
     assert_eq!((counts[&TaskStatus::Queued], counts[&TaskStatus::Finished]), (1, 0));
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clew_model::{AccessKeyId, AuditEvent, Failure, FailureKind, Instance, ProjectId, RequestId, Tag, TaskOutcome};
 use clew_store::{
-    CachedView, Clock, Grantee, IssuedFor, LockState, NewCollectionTask, NewTemporaryKey, NewToken, PolicyRef,
+    CachedView, Clock, Grantee, IssuingCredentials, LockState, NewCollectionTask, NewTemporaryKey, NewToken, PolicyRef,
     ProjectChange, Store, TokenOrigin, UserChange,
 };
 use secrecy::SecretString;
@@ -81,7 +81,7 @@ impl Scene {
         let fixture = Fixture::new().await;
         let store = &fixture.store;
         let user = fixture.user("grace").await;
-        store.create_key(&origin(), &user, &key(), &SecretString::from("secret")).await.unwrap();
+        store.create_access_key(&origin(), &user, &key(), &SecretString::from("secret")).await.unwrap();
         store.create_group(&origin(), &fixture.initial_ids.domain_id, "dbas", "").await.unwrap();
         let project = fixture.initial_ids.project_id.clone();
         let url = format!("mysql://clew:{NODE_PASSWORD}@h/");
@@ -102,7 +102,7 @@ impl Scene {
             secret: SecretString::from("a temporary secret"),
             token_hash: [9; 32],
             expires_at: 9000,
-            issued_for: IssuedFor::CommandLine,
+            issued_for: IssuingCredentials::CommandLine,
         };
         store.create_temporary_key(&origin(), &temporary).await.unwrap();
         let task = NewCollectionTask { request_id: task(), ..fixture.new_task(&instance.nodes[0].id) };
@@ -131,14 +131,14 @@ impl Scene {
     async fn describe(&self, view: &CachedView) -> String {
         let mut description = String::new();
         for id in [key(), TEMPORARY.parse().unwrap()] {
-            let key = view.access_key(&id).await.unwrap();
+            let key = view.find_access_key(&id).await.unwrap();
             writeln!(description, "{:?}", key.map(|key| (key.enabled, key.user.enabled, key.temporary.clone())))
                 .unwrap();
         }
-        let token = view.token(&TOKEN).await.unwrap();
-        let project = view.project(&self.project).await.unwrap();
-        let instance = view.instance(&self.project, &self.instance.id).await.unwrap();
-        let task = view.task(&task()).await.unwrap();
+        let token = view.find_token(&TOKEN).await.unwrap();
+        let project = view.find_project(&self.project).await.unwrap();
+        let instance = view.find_instance(&self.project, &self.instance.id).await.unwrap();
+        let task = view.find_task(&task()).await.unwrap();
         let lock_state = view.lock_state(SUBJECT).await.unwrap();
         writeln!(description, "{:?} {project:?}", token.map(|token| (token.revoked, token.user.enabled))).unwrap();
         writeln!(description, "{:?} {lock_state:?}", instance.map(|instance| instance.tags.clone())).unwrap();
@@ -162,13 +162,13 @@ async fn open(folder: &std::path::Path) -> Store {
 
 /// Applies a change with information from the store only, as another process does.
 async fn apply(store: &Store, change: Change) {
-    let domain = store.domains().await.unwrap().remove(0).id;
-    let user = store.users_of(&domain).await.unwrap().into_iter().find(|user| user.name == "grace").unwrap().id;
-    let project = store.all_projects().await.unwrap().remove(0).id;
-    let instance = store.all_instances().await.unwrap().remove(0);
+    let domain = store.list_domains().await.unwrap().remove(0).id;
+    let user = store.list_users(&domain).await.unwrap().into_iter().find(|user| user.name == "grace").unwrap().id;
+    let project = store.list_all_projects().await.unwrap().remove(0).id;
+    let instance = store.list_all_instances().await.unwrap().remove(0);
     let done = match change {
-        KeyDisabled => store.set_key_enabled(&origin(), &key(), false).await.unwrap(),
-        KeyRemoved => store.remove_key(&origin(), &key()).await.unwrap(),
+        KeyDisabled => store.set_access_key_enabled(&origin(), &key(), false).await.unwrap(),
+        KeyRemoved => store.remove_access_key(&origin(), &key()).await.unwrap(),
         UserDisabled => {
             let update = UserChange { enabled: Some(false), ..UserChange::default() };
             store.update_user(&origin(), &user, &update).await.unwrap()
@@ -181,11 +181,11 @@ async fn apply(store: &Store, change: Change) {
         }
         PolicyAttached => {
             let system = PolicyRef::System("TaurusDB FullAccess".into());
-            store.attach(&origin(), &system, &Grantee::User(user), None).await.unwrap()
+            store.attach_policy(&origin(), &system, &Grantee::User(user), None).await.unwrap()
         }
         JoinsGroup => {
-            let group = store.groups_of(&domain).await.unwrap().remove(0).id;
-            store.add_member(&origin(), &group, &user).await.unwrap()
+            let group = store.list_groups(&domain).await.unwrap().remove(0).id;
+            store.add_group_member(&origin(), &group, &user).await.unwrap()
         }
         ProjectDisabled => {
             let update = ProjectChange { enabled: Some(false), ..ProjectChange::default() };
@@ -270,16 +270,16 @@ async fn cached_value_is_reused_until_its_version_changes() {
     let store = &scene.fixture.store;
     let read = async || {
         let view = store.cached_view().await.unwrap();
-        let key = view.access_key(&key()).await.unwrap().unwrap();
-        let instance = view.instance(&scene.project, &scene.instance.id).await.unwrap().unwrap();
-        (key, instance, view.task(&task()).await.unwrap().unwrap())
+        let key = view.find_access_key(&key()).await.unwrap().unwrap();
+        let instance = view.find_instance(&scene.project, &scene.instance.id).await.unwrap().unwrap();
+        (key, instance, view.find_task(&task()).await.unwrap().unwrap())
     };
     let (key, instance, task) = read().await;
     let again = read().await;
     assert!(Arc::ptr_eq(&key, &again.0) && Arc::ptr_eq(&instance, &again.1) && Arc::ptr_eq(&task, &again.2));
     // Any commit may change a task. Changes of keys have their own version.
-    store.append_audit_event(&AuditEvent::succeeded(&origin(), "Test", "target")).await.unwrap();
-    store.touch_access_key(&key).await.unwrap();
+    store.append_audit_event(&AuditEvent::new_success(&origin(), "Test", "target")).await.unwrap();
+    store.record_access_key_use(&key).await.unwrap();
     let after = read().await;
     assert!(Arc::ptr_eq(&key, &after.0) && Arc::ptr_eq(&instance, &after.1) && !Arc::ptr_eq(&task, &after.2));
     apply(store, Tagged).await;
@@ -294,7 +294,7 @@ async fn instance_is_visible_in_its_own_project_only() {
     let other = store.create_project(&origin(), &scene.fixture.initial_ids.domain_id, "other", "").await.unwrap();
     let view = store.cached_view().await.unwrap();
     for (project, visible) in [(&scene.project, true), (&other, false), (&scene.project, true)] {
-        assert_eq!(view.instance(project, &scene.instance.id).await.unwrap().is_some(), visible);
+        assert_eq!(view.find_instance(project, &scene.instance.id).await.unwrap().is_some(), visible);
     }
 }
 

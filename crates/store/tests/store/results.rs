@@ -20,7 +20,7 @@ pub(crate) async fn publish(results: &ResultStore, bytes: Vec<u8>) -> PublishedR
 pub(crate) async fn try_publish(results: &ResultStore, bytes: Vec<u8>) -> Result<PublishedResult, String> {
     let results = results.clone();
     let writing = tokio::task::spawn_blocking(move || {
-        let mut writer = results.create(&RequestId::generate(), 1).map_err(|error| error.to_string())?;
+        let mut writer = results.create_writer(&RequestId::generate(), 1).map_err(|error| error.to_string())?;
         for chunk in bytes.chunks(256 * 1024) {
             writer.write_all(chunk).map_err(|error| error.to_string())?;
         }
@@ -36,14 +36,15 @@ pub(crate) async fn read_range(
     from: u64,
     to: u64,
 ) -> Result<Vec<u8>, String> {
-    match results.open(record).await.map_err(|error| error.to_string())? {
+    match results.open_result(record).await.map_err(|error| error.to_string())? {
         StoredResult::File(mut file) => {
             let mut bytes = Vec::new();
             file.read_to_end(&mut bytes).unwrap();
             Ok(bytes[usize::try_from(from).unwrap()..usize::try_from(to).unwrap()].to_vec())
         }
         StoredResult::Object(object) => {
-            let chunks: Vec<_> = object.chunks(from..to).try_collect().await.map_err(|error| error.to_string())?;
+            let chunks: Vec<_> =
+                object.into_chunk_stream(from..to).try_collect().await.map_err(|error| error.to_string())?;
             Ok(chunks.concat())
         }
     }
@@ -67,15 +68,15 @@ pub(crate) async fn check_contract(results: &ResultStore) {
         assert_eq!(record.bytes, count as u64);
         assert!(read_all(results, &record).await.unwrap() == written, "{count}");
         let (from, to) = (count / 3, count / 2);
-        results.open(&record).await.unwrap().verify().await.unwrap();
+        results.open_result(&record).await.unwrap().verify_content().await.unwrap();
         assert!(read_range(results, &record, from as u64, to as u64).await.unwrap() == written[from..to], "{count}");
         let longer = ResultRecord { bytes: record.bytes + 1, ..record.clone() };
-        let opened = results.open(&longer).await;
+        let opened = results.open_result(&longer).await;
         assert!(matches!(opened, Err(StoreError::ResultCorrupt { .. })), "{opened:?}");
-        results.remove(&published.name).await.unwrap();
-        let opened = results.open(&record).await;
+        results.remove_result(&published.name).await.unwrap();
+        let opened = results.open_result(&record).await;
         assert!(matches!(opened, Err(StoreError::ResultMissing { .. })), "{opened:?}");
-        results.remove(&published.name).await.unwrap();
+        results.remove_result(&published.name).await.unwrap();
     }
     check_invalid_names(results).await;
     check_garbage_collection(results).await;
@@ -84,8 +85,8 @@ pub(crate) async fn check_contract(results: &ResultStore) {
 async fn check_invalid_names(results: &ResultStore) {
     for name in ["../master.key", "/etc/passwd", "", ".hidden", "a/b"] {
         let record = ResultRecord { name: name.into(), rows: 0, bytes: 0, sha256: String::new() };
-        assert!(matches!(results.open(&record).await, Err(StoreError::ResultMissing { .. })), "{name:?}");
-        assert!(results.remove(name).await.is_err(), "{name:?}");
+        assert!(matches!(results.open_result(&record).await, Err(StoreError::ResultMissing { .. })), "{name:?}");
+        assert!(results.remove_result(name).await.is_err(), "{name:?}");
     }
 }
 
@@ -94,8 +95,8 @@ async fn check_garbage_collection(results: &ResultStore) {
     let referenced = vec![kept.name.clone()];
     assert_eq!(results.collect_garbage(referenced.clone(), Duration::from_mins(10)).await.unwrap(), 0);
     assert_eq!(results.collect_garbage(referenced, Duration::ZERO).await.unwrap(), 1);
-    assert!(results.open(&record(&kept)).await.is_ok());
-    assert!(results.open(&record(&orphan)).await.is_err());
+    assert!(results.open_result(&record(&kept)).await.is_ok());
+    assert!(results.open_result(&record(&orphan)).await.is_err());
 }
 
 #[tokio::test]
@@ -108,7 +109,7 @@ async fn dropped_writer_leaves_no_file() {
     let fixture = Fixture::new().await;
     let files = || std::fs::read_dir(fixture.dir().join("results")).unwrap().count();
     publish(fixture.store.results(), b"1,app\r\n".to_vec()).await;
-    let mut unfinished = fixture.store.results().create(&RequestId::generate(), 1).unwrap();
+    let mut unfinished = fixture.store.results().create_writer(&RequestId::generate(), 1).unwrap();
     unfinished.write_all(b"half").unwrap();
     assert_eq!(files(), 2);
     drop(unfinished);
@@ -126,10 +127,10 @@ async fn changed_or_truncated_file_is_not_opened() {
     let results = fixture.store.results();
     let published = publish(results, b"1,app\r\n".to_vec()).await;
     let path = fixture.dir().join("results").join(&published.name);
-    results.open(&record(&published)).await.unwrap();
+    results.open_result(&record(&published)).await.unwrap();
     for damaged in ["1,apq\r\n", "1,ap"] {
         std::fs::write(&path, damaged).unwrap();
-        let opened = results.open(&record(&published)).await;
+        let opened = results.open_result(&record(&published)).await;
         assert!(matches!(opened, Err(StoreError::ResultCorrupt { .. })), "{opened:?}");
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clew_model::RequestId;
 use clew_store::{ResultStore, S3Settings, StoreError};
-use clew_testkit::{FaultProxy, S3Server, Traffic};
+use clew_testkit::{FaultProxy, S3Server, TrafficMode};
 use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
@@ -18,7 +18,7 @@ fn settings(server: &S3Server, location: &str, (key, secret): (&str, &str)) -> S
 }
 
 async fn results(server: &S3Server) -> ResultStore {
-    ResultStore::s3(&settings(server, "s3://results/of/clew", S3Server::OWNER_KEY)).await.unwrap()
+    ResultStore::connect_s3(&settings(server, "s3://results/of/clew", S3Server::OWNER_KEY)).await.unwrap()
 }
 
 /// Opens the bucket without the store.
@@ -26,7 +26,7 @@ fn bucket(server: &S3Server) -> AmazonS3 {
     let (key, secret) = S3Server::OWNER_KEY;
     let builder = AmazonS3Builder::new().with_endpoint(server.endpoint()).with_allow_http(true);
     builder
-        .with_bucket_name(S3Server::BUCKET)
+        .with_bucket_name(S3Server::BUCKET_NAME)
         .with_region("us-east-1")
         .with_access_key_id(key)
         .with_secret_access_key(secret)
@@ -54,14 +54,14 @@ async fn stream_of_a_changed_object_fails_before_its_end_on_a_server() {
     let mut written = bytes(1 << 20);
     let published = publish(&results, written.clone()).await;
     let record = record(&published);
-    let opened = results.open(&record).await.unwrap();
+    let opened = results.open_result(&record).await.unwrap();
     written[500_000] ^= 1;
     bucket(&server).put(&path(&published.name), written.into()).await.unwrap();
     // It was opened before the change and now refers to a replaced object.
-    assert!(opened.verify().await.is_err());
+    assert!(opened.verify_content().await.is_err());
     let error = read_all(&results, &record).await.unwrap_err();
     assert!(error.contains("differs from the written data"), "{error}");
-    let verified = results.open(&record).await.unwrap().verify().await;
+    let verified = results.open_result(&record).await.unwrap().verify_content().await;
     assert!(matches!(verified, Err(StoreError::ResultCorrupt { .. })), "{verified:?}");
 }
 
@@ -72,11 +72,11 @@ async fn result_is_published_after_a_restart_of_s3_on_a_server() {
     let (key, secret) = S3Server::OWNER_KEY;
     let endpoint = Some(format!("http://{}", proxy.address()));
     let settings = S3Settings::new("s3://results/of/clew", endpoint, "us-east-1".into(), key.into(), secret.into());
-    let results = ResultStore::s3(&settings.unwrap()).await.unwrap();
-    proxy.set_traffic(Traffic::Reset);
+    let results = ResultStore::connect_s3(&settings.unwrap()).await.unwrap();
+    proxy.set_traffic_mode(TrafficMode::Reset);
     let restarting = async {
         tokio::time::sleep(Duration::from_secs(4)).await;
-        proxy.set_traffic(Traffic::Forward);
+        proxy.set_traffic_mode(TrafficMode::Forward);
     };
     let (published, ()) = tokio::join!(publish(&results, bytes(100)), restarting);
     assert_eq!(read_all(&results, &record(&published)).await.unwrap(), bytes(100));
@@ -92,7 +92,7 @@ async fn leftovers_of_a_worker_are_collected_on_a_server() {
     // A killed worker has neither completed nor aborted its upload.
     let writing = results.clone();
     let killed = tokio::task::spawn_blocking(move || {
-        let mut writer = writing.create(&RequestId::generate(), 1).unwrap();
+        let mut writer = writing.create_writer(&RequestId::generate(), 1).unwrap();
         writer.write_all(&bytes(6 << 20)).unwrap();
         std::mem::forget(writer);
     });
@@ -111,7 +111,7 @@ async fn s3_errors_have_remedies_on_a_server() {
         ("s3://results/x", S3Server::READER_KEY, "access denied", "AWS_ACCESS_KEY_ID"),
         ("s3://results/x", (S3Server::OWNER_KEY.0, "wrong"), "access denied", "AWS_SECRET_ACCESS_KEY"),
     ] {
-        let error = ResultStore::s3(&settings(&server, location, keys)).await.unwrap_err().to_string();
+        let error = ResultStore::connect_s3(&settings(&server, location, keys)).await.unwrap_err().to_string();
         assert!(error.contains(location) && error.contains(cause) && error.contains(remedy), "{error}");
         assert!(!error.contains(keys.1), "{error}");
     }
@@ -119,7 +119,10 @@ async fn s3_errors_have_remedies_on_a_server() {
     let published = publish(&results, bytes(100)).await;
     server.kill().unwrap();
     let errors = [
-        ResultStore::s3(&settings(&server, "s3://results/x", S3Server::OWNER_KEY)).await.unwrap_err().to_string(),
+        ResultStore::connect_s3(&settings(&server, "s3://results/x", S3Server::OWNER_KEY))
+            .await
+            .unwrap_err()
+            .to_string(),
         try_publish(&results, bytes(100)).await.unwrap_err(),
         read_range(&results, &record(&published), 0, 5).await.unwrap_err(),
     ];

@@ -22,17 +22,17 @@ async fn old_and_recent_rows() -> (Fixture, i64) {
 async fn old_rows_are_removed_and_the_chain_stays_intact() {
     let (fixture, cutoff) = old_and_recent_rows().await;
     let store = &fixture.store;
-    assert_eq!(store.prune_audit(&Origin::clew(), 1000).await.unwrap(), 0);
-    assert_eq!(store.prune_audit(&Origin::clew(), cutoff).await.unwrap(), 5);
-    assert_eq!(store.prune_audit(&Origin::clew(), cutoff).await.unwrap(), 0, "no event is recorded");
+    assert_eq!(store.prune_audit(&Origin::for_clew(), 1000).await.unwrap(), 0);
+    assert_eq!(store.prune_audit(&Origin::for_clew(), cutoff).await.unwrap(), 5);
+    assert_eq!(store.prune_audit(&Origin::for_clew(), cutoff).await.unwrap(), 0, "no event is recorded");
     let found = store.verify_audit(&[]).await.unwrap();
-    assert!(found.is_sound(), "{found:?}");
+    assert!(found.is_intact(), "{found:?}");
     assert_eq!((found.rows, found.first, found.last), (4, Some(6), Some(9)));
     let last = fixture.audit_rows().await.pop().unwrap();
     assert_eq!((&*last.event.operation, last.event.outcome), ("PruneAudit", Outcome::Done));
     assert_eq!((&last.event.detail["rows"], &last.event.detail["through"]), (&5.into(), &5.into()));
     fixture.record_events(2).await;
-    assert!(store.verify_audit(&[]).await.unwrap().is_sound());
+    assert!(store.verify_audit(&[]).await.unwrap().is_intact());
     // The first remaining row is protected like any other.
     fixture.sql("DROP TRIGGER audit_is_kept; DELETE FROM audit WHERE seq = 6").await;
     let found = store.verify_audit(&[]).await.unwrap().problems;
@@ -42,9 +42,9 @@ async fn old_rows_are_removed_and_the_chain_stays_intact() {
 #[tokio::test]
 async fn newest_row_is_never_removed() {
     let (fixture, _) = old_and_recent_rows().await;
-    assert_eq!(fixture.store.prune_audit(&Origin::clew(), i64::MAX).await.unwrap(), 7);
+    assert_eq!(fixture.store.prune_audit(&Origin::for_clew(), i64::MAX).await.unwrap(), 7);
     let found = fixture.store.verify_audit(&[]).await.unwrap();
-    assert!(found.is_sound(), "{found:?}");
+    assert!(found.is_intact(), "{found:?}");
     assert_eq!((found.first, found.last), (Some(8), Some(9)));
 }
 
@@ -54,9 +54,9 @@ async fn many_rows_are_removed_in_several_transactions() {
     fixture.record_concurrently(1500).await;
     fixture.advance_clock(1000);
     fixture.record_events(1).await;
-    assert_eq!(fixture.store.prune_audit(&Origin::clew(), LATER + 1_002_000).await.unwrap(), 1508);
+    assert_eq!(fixture.store.prune_audit(&Origin::for_clew(), LATER + 1_002_000).await.unwrap(), 1508);
     let found = fixture.store.verify_audit(&[]).await.unwrap();
-    assert!(found.is_sound(), "{found:?}");
+    assert!(found.is_intact(), "{found:?}");
     let operations: Vec<_> = fixture.audit_rows().await.into_iter().map(|row| row.event.operation).collect();
     assert_eq!(operations, ["Test", "PruneAudit", "PruneAudit"]);
 }
@@ -71,8 +71,8 @@ async fn forged_row_before_the_oldest_does_not_block_retention() {
              code, detail, previous, mac FROM audit WHERE seq = 8",
         )
         .await;
-    assert_eq!(fixture.store.prune_audit(&Origin::clew(), cutoff).await.unwrap(), 6);
-    assert!(fixture.store.verify_audit(&[]).await.unwrap().is_sound());
+    assert_eq!(fixture.store.prune_audit(&Origin::for_clew(), cutoff).await.unwrap(), 6);
+    assert!(fixture.store.verify_audit(&[]).await.unwrap().is_intact());
     let last = fixture.audit_rows().await.pop().unwrap().event;
     assert_eq!(last.detail["problems"], serde_json::json!(["row -7 was changed"]));
 }
@@ -82,9 +82,9 @@ async fn problems_of_removed_rows_are_recorded() {
     let (fixture, cutoff) = old_and_recent_rows().await;
     fixture.sql("DROP TRIGGER audit_stays_as_it_is; DROP TRIGGER audit_is_kept; UPDATE audit SET target = 'x' WHERE seq = 2").await;
     fixture.sql("DELETE FROM audit WHERE seq = 4").await;
-    assert_eq!(fixture.store.prune_audit(&Origin::clew(), cutoff).await.unwrap(), 4);
+    assert_eq!(fixture.store.prune_audit(&Origin::for_clew(), cutoff).await.unwrap(), 4);
     let found = fixture.store.verify_audit(&[]).await.unwrap();
-    assert!(found.is_sound(), "{found:?}");
+    assert!(found.is_intact(), "{found:?}");
     let last = fixture.audit_rows().await.pop().unwrap().event;
     assert_eq!(last.outcome, Outcome::Failed);
     assert_eq!(last.detail["problems"], serde_json::json!(["row 2 was changed", "row 4 is missing"]));

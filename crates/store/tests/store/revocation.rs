@@ -2,7 +2,8 @@
 
 use clew_model::{AccessKeyId, GroupId, PolicyId, UserId};
 use clew_store::{
-    Grantee, IssuedFor, NewTemporaryKey, NewToken, PolicyRef, ProjectChange, StoreError, TokenOrigin, UserChange,
+    Grantee, IssuingCredentials, NewTemporaryKey, NewToken, PolicyRef, ProjectChange, StoreError, TokenOrigin,
+    UserChange,
 };
 use secrecy::{ExposeSecret, SecretString};
 
@@ -34,11 +35,11 @@ impl Scene {
         let group = store.create_group(&origin(), domain, "dbas", "").await.unwrap();
         let policy = store.put_policy(&origin(), domain, "look", "role", DOCUMENT, "").await.unwrap();
         let key = AccessKeyId::generate();
-        store.create_key(&origin(), &ada, &key, &SecretString::from("secret")).await.unwrap();
+        store.create_access_key(&origin(), &ada, &key, &SecretString::from("secret")).await.unwrap();
         if attached {
-            store.add_member(&origin(), &group, &ada).await.unwrap();
+            store.add_group_member(&origin(), &group, &ada).await.unwrap();
             store
-                .attach(&origin(), &PolicyRef::Custom(policy.clone()), &Grantee::Group(group.clone()), None)
+                .attach_policy(&origin(), &PolicyRef::Custom(policy.clone()), &Grantee::Group(group.clone()), None)
                 .await
                 .unwrap();
         }
@@ -59,7 +60,7 @@ impl Scene {
                 secret: SecretString::from("a temporary secret"),
                 token_hash: [9; 32],
                 expires_at: EXPIRY,
-                issued_for: IssuedFor::CommandLine,
+                issued_for: IssuingCredentials::CommandLine,
             };
             store.create_temporary_key(&origin(), &key).await.unwrap();
         }
@@ -71,11 +72,11 @@ impl Scene {
     }
 
     async fn token_revoked(&self, hash: [u8; 32]) -> bool {
-        self.fixture.store.token(&hash).await.unwrap().unwrap().revoked
+        self.fixture.store.find_token(&hash).await.unwrap().unwrap().revoked
     }
 
     async fn key_revoked(&self, hash: [u8; 32]) -> bool {
-        self.fixture.store.access_key(&temporary_key_id(hash)).await.unwrap().unwrap().temporary.unwrap().revoked
+        self.fixture.store.find_access_key(&temporary_key_id(hash)).await.unwrap().unwrap().temporary.unwrap().revoked
     }
 }
 
@@ -116,11 +117,11 @@ async fn apply(scene: &Scene, cause: Cause) {
         Cause::NewPassword => user(UserChange { password_hash: Some("new".into()), ..UserChange::default() }).await,
         Cause::Promoted => user(UserChange { administrator: Some(true), ..UserChange::default() }).await,
         Cause::Described => user(UserChange { description: Some("x".into()), ..UserChange::default() }).await,
-        Cause::KeyDisabled => store.set_key_enabled(&origin(), &scene.key, false).await.unwrap(),
-        Cause::KeyEnabled => store.set_key_enabled(&origin(), &scene.key, true).await.unwrap(),
-        Cause::KeyRemoved => store.remove_key(&origin(), &scene.key).await.unwrap(),
-        Cause::JoinsGroup => store.add_member(&origin(), &scene.group, ada).await.unwrap(),
-        Cause::LeavesGroup => store.remove_member(&origin(), &scene.group, ada).await.unwrap(),
+        Cause::KeyDisabled => store.set_access_key_enabled(&origin(), &scene.key, false).await.unwrap(),
+        Cause::KeyEnabled => store.set_access_key_enabled(&origin(), &scene.key, true).await.unwrap(),
+        Cause::KeyRemoved => store.remove_access_key(&origin(), &scene.key).await.unwrap(),
+        Cause::JoinsGroup => store.add_group_member(&origin(), &scene.group, ada).await.unwrap(),
+        Cause::LeavesGroup => store.remove_group_member(&origin(), &scene.group, ada).await.unwrap(),
         Cause::GroupRemoved => store.remove_group(&origin(), &scene.group).await.unwrap(),
         Cause::PolicyPut => {
             let domain = &scene.fixture.initial_ids.domain_id;
@@ -128,13 +129,13 @@ async fn apply(scene: &Scene, cause: Cause) {
         }
         Cause::PolicyAttached => {
             let system = PolicyRef::System("TaurusDB FullAccess".into());
-            store.attach(&origin(), &system, &Grantee::User(ada.clone()), None).await.unwrap()
+            store.attach_policy(&origin(), &system, &Grantee::User(ada.clone()), None).await.unwrap()
         }
         Cause::PolicyAttachedToGroup => {
             let system = PolicyRef::System("TaurusDB FullAccess".into());
-            store.attach(&origin(), &system, &group, Some(&scene.fixture.initial_ids.project_id)).await.unwrap()
+            store.attach_policy(&origin(), &system, &group, Some(&scene.fixture.initial_ids.project_id)).await.unwrap()
         }
-        Cause::PolicyDetached => store.detach(&origin(), &own, &group, None).await.unwrap(),
+        Cause::PolicyDetached => store.detach_policy(&origin(), &own, &group, None).await.unwrap(),
         Cause::ProjectChanged => {
             let change = ProjectChange { masking: Some(true), ..ProjectChange::default() };
             store.update_project(&origin(), &scene.fixture.initial_ids.project_id, &change).await.unwrap()
@@ -206,7 +207,7 @@ async fn token_is_revoked_once_without_affecting_others() {
     assert!(scene.fixture.store.revoke_token(&origin(), &ADA_TOKEN).await.unwrap());
     assert!(!scene.fixture.store.revoke_token(&origin(), &ADA_TOKEN).await.unwrap());
     assert!(!scene.fixture.store.revoke_token(&origin(), &[7; 32]).await.unwrap());
-    let found = scene.fixture.store.token(&ADA_TOKEN).await.unwrap().unwrap();
+    let found = scene.fixture.store.find_token(&ADA_TOKEN).await.unwrap().unwrap();
     assert!(found.revoked && found.issued_by_methods == ["password", "totp"]);
     assert!(!scene.token_revoked(GRACE_TOKEN).await);
     assert!(!scene.key_revoked(ADA_TOKEN).await);
@@ -216,9 +217,9 @@ async fn token_is_revoked_once_without_affecting_others() {
 async fn tokens_and_keys_are_removed_with_their_user() {
     let scene = Scene::new(true).await;
     assert!(scene.fixture.store.remove_user(&origin(), &scene.ada).await.unwrap());
-    assert!(scene.fixture.store.token(&ADA_TOKEN).await.unwrap().is_none());
-    assert!(scene.fixture.store.access_key(&temporary_key_id(ADA_TOKEN)).await.unwrap().is_none());
-    assert!(scene.fixture.store.access_key(&scene.key).await.unwrap().is_none());
+    assert!(scene.fixture.store.find_token(&ADA_TOKEN).await.unwrap().is_none());
+    assert!(scene.fixture.store.find_access_key(&temporary_key_id(ADA_TOKEN)).await.unwrap().is_none());
+    assert!(scene.fixture.store.find_access_key(&scene.key).await.unwrap().is_none());
     assert!(!scene.token_revoked(GRACE_TOKEN).await);
 }
 
@@ -226,22 +227,22 @@ async fn tokens_and_keys_are_removed_with_their_user() {
 async fn expired_temporary_key_is_removed_with_old_tokens() {
     let scene = Scene::new(false).await;
     let store = &scene.fixture.store;
-    let found = store.access_key(&temporary_key_id(ADA_TOKEN)).await.unwrap().unwrap();
+    let found = store.find_access_key(&temporary_key_id(ADA_TOKEN)).await.unwrap().unwrap();
     assert_eq!((found.secret.expose_secret(), &found.user.id), ("a temporary secret", &scene.ada));
     let temporary_key = found.temporary.unwrap();
     assert_eq!((temporary_key.token_hash, temporary_key.expires_at, temporary_key.revoked), ([9; 32], EXPIRY, false));
-    assert!(store.access_key(&scene.key).await.unwrap().unwrap().temporary.is_none());
-    assert_eq!(store.keys_of(&scene.ada).await.unwrap().len(), 1, "temporary keys are not counted");
+    assert!(store.find_access_key(&scene.key).await.unwrap().unwrap().temporary.is_none());
+    assert_eq!(store.list_access_keys(&scene.ada).await.unwrap().len(), 1, "temporary keys are not counted");
     assert_eq!(store.remove_tokens_expired_before(EXPIRY).await.unwrap(), 0);
     assert_eq!(store.remove_tokens_expired_before(EXPIRY + 1).await.unwrap(), 4);
-    assert!(store.access_key(&temporary_key_id(ADA_TOKEN)).await.unwrap().is_none());
+    assert!(store.find_access_key(&temporary_key_id(ADA_TOKEN)).await.unwrap().is_none());
     let orphan = NewTemporaryKey {
         user_id: UserId::generate(),
         id: AccessKeyId::generate(),
         secret: SecretString::from("x"),
         token_hash: [0; 32],
         expires_at: EXPIRY,
-        issued_for: IssuedFor::CommandLine,
+        issued_for: IssuingCredentials::CommandLine,
     };
     assert!(store.create_temporary_key(&origin(), &orphan).await.is_err());
 }
@@ -268,19 +269,19 @@ async fn temporary_key_is_revoked_with_its_token() {
         origin: TokenOrigin::Console,
     };
     store.insert_token(&second).await.unwrap();
-    assert_eq!(store.token(&[3; 32]).await.unwrap().unwrap().origin, TokenOrigin::Console);
-    assert_eq!(store.token(&ADA_TOKEN).await.unwrap().unwrap().origin, TokenOrigin::Api);
+    assert_eq!(store.find_token(&[3; 32]).await.unwrap().unwrap().origin, TokenOrigin::Console);
+    assert_eq!(store.find_token(&ADA_TOKEN).await.unwrap().unwrap().origin, TokenOrigin::Api);
     for (id, issued_for) in [
-        ("OFTHEFIRST", IssuedFor::Token(ADA_TOKEN)),
-        ("OFTHESECOND", IssuedFor::Token([3; 32])),
-        ("OFNONEATALL", IssuedFor::CommandLine),
+        ("OFTHEFIRST", IssuingCredentials::Token(ADA_TOKEN)),
+        ("OFTHESECOND", IssuingCredentials::Token([3; 32])),
+        ("OFNONEATALL", IssuingCredentials::CommandLine),
     ] {
         store.create_temporary_key(&origin(), &key(id, issued_for)).await.unwrap();
     }
     let revoked = async || {
         let mut revoked = Vec::new();
         for id in ["OFTHEFIRST", "OFTHESECOND", "OFNONEATALL"] {
-            let key = store.access_key(&id.parse().unwrap()).await.unwrap().unwrap();
+            let key = store.find_access_key(&id.parse().unwrap()).await.unwrap().unwrap();
             revoked.push(key.temporary.unwrap().revoked);
         }
         revoked
@@ -296,7 +297,7 @@ async fn temporary_key_is_revoked_with_its_token() {
 async fn temporary_key_is_not_issued_for_revoked_credentials() {
     let scene = Scene::new(true).await;
     let store = &scene.fixture.store;
-    let create = async |issued_for: IssuedFor| {
+    let create = async |issued_for: IssuingCredentials| {
         let key = NewTemporaryKey {
             user_id: scene.ada.clone(),
             id: AccessKeyId::generate(),
@@ -311,13 +312,13 @@ async fn temporary_key_is_not_issued_for_revoked_credentials() {
             Err(other) => panic!("{other}"),
         }
     };
-    let key = || IssuedFor::Key(scene.key.clone());
-    assert!(create(IssuedFor::Token(ADA_TOKEN)).await && create(key()).await);
-    assert!(!create(IssuedFor::Token([77; 32])).await, "a token that was removed");
+    let key = || IssuingCredentials::Key(scene.key.clone());
+    assert!(create(IssuingCredentials::Token(ADA_TOKEN)).await && create(key()).await);
+    assert!(!create(IssuingCredentials::Token([77; 32])).await, "a token that was removed");
     assert!(store.revoke_token(&origin(), &ADA_TOKEN).await.unwrap());
-    assert!(!create(IssuedFor::Token(ADA_TOKEN)).await);
-    assert!(store.set_key_enabled(&origin(), &scene.key, false).await.unwrap());
+    assert!(!create(IssuingCredentials::Token(ADA_TOKEN)).await);
+    assert!(store.set_access_key_enabled(&origin(), &scene.key, false).await.unwrap());
     assert!(!create(key()).await);
-    assert!(store.remove_key(&origin(), &scene.key).await.unwrap());
-    assert!(!create(key()).await && create(IssuedFor::CommandLine).await);
+    assert!(store.remove_access_key(&origin(), &scene.key).await.unwrap());
+    assert!(!create(key()).await && create(IssuingCredentials::CommandLine).await);
 }

@@ -51,9 +51,9 @@ async fn rotated_secrets_unseal_with_the_new_key_only() {
     // A second rotation, followed by the removal of rows under each key.
     Store::rotate_master_key(&origin(), backend::location(folder)).await.unwrap();
     let third = Store::open(backend::location(folder)).await.unwrap();
-    assert!(third.verify_audit(&[]).await.unwrap().is_sound());
+    assert!(third.verify_audit(&[]).await.unwrap().is_intact());
     assert!(third.prune_audit(&origin(), i64::MAX).await.unwrap() > before.rows);
-    assert!(third.verify_audit(&[]).await.unwrap().is_sound());
+    assert!(third.verify_audit(&[]).await.unwrap().is_intact());
 
     std::fs::write(folder.join("data/master.key"), old).unwrap();
     assert!(matches!(Store::open(backend::location(folder)).await, Err(StoreError::WrongMasterKey)));
@@ -66,19 +66,19 @@ async fn process_with_the_previous_key_cannot_write() {
     running.insert_task(&fixture.new_task(&clew_model::NodeId::generate()), 9).await.unwrap();
     Store::rotate_master_key(&origin(), backend::location(fixture.folder())).await.unwrap();
     let rotated = |error: Option<StoreError>| matches!(error, Some(StoreError::MasterKeyRotated));
-    assert!(rotated(running.ping().await.err()));
+    assert!(rotated(running.check_health().await.err()));
     assert!(rotated(running.create_domain(&origin(), "other").await.err()));
-    assert!(rotated(running.access_key(&tenant().access_key).await.err()));
+    assert!(rotated(running.find_access_key(&tenant().access_key).await.err()));
     assert!(rotated(running.verify_audit(&[]).await.err()));
     // With a shared database, claims also check the key: a process with the previous key cannot unseal node passwords.
     assert_eq!(rotated(claim(&running, Duration::from_secs(9), 1).await.err()), SHARED);
-    let event = clew_model::AuditEvent::succeeded(&origin(), "Test", "test");
+    let event = clew_model::AuditEvent::new_success(&origin(), "Test", "test");
     let recorded = running.append_audit_event(&event).await.unwrap_err().to_string();
     assert!(recorded.contains("the master key was rotated"), "{recorded}");
 
     let after = fixture.open().await.unwrap();
-    assert!(after.verify_audit(&[]).await.unwrap().is_sound());
-    let opened = after.access_key(&tenant().access_key).await.unwrap().unwrap();
+    assert!(after.verify_audit(&[]).await.unwrap().is_intact());
+    let opened = after.find_access_key(&tenant().access_key).await.unwrap().unwrap();
     assert_eq!(opened.secret.expose_secret(), SECRET_KEY);
 }
 

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use crate::fixture::{Fixture, NODE_PASSWORD, SECRET_KEY, all_bytes, new_instance, origin, tenant};
 use crate::subprocess;
 use clew_model::AccessKeyId;
-use clew_store::{IssuedFor, NewTemporaryKey, NewToken, Store, StoreError, TokenOrigin, UserChange};
+use clew_store::{IssuingCredentials, NewTemporaryKey, NewToken, Store, StoreError, TokenOrigin, UserChange};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
@@ -18,10 +18,10 @@ async fn no_file_contains_a_secret_in_clear() {
         .add_instance(&origin(), new_instance(&fixture.initial_ids.project_id, "a", &[&url]))
         .await
         .unwrap();
-    let node = fixture.store.node_with_password(&added.nodes[0].id).await.unwrap().unwrap();
+    let node = fixture.store.find_node_with_password(&added.nodes[0].id).await.unwrap().unwrap();
     assert_eq!(node.url.password.unwrap().expose_secret(), NODE_PASSWORD);
     assert!(added.nodes[0].url.password.is_none());
-    let key = fixture.store.access_key(&tenant().access_key).await.unwrap().unwrap();
+    let key = fixture.store.find_access_key(&tenant().access_key).await.unwrap().unwrap();
     assert_eq!((key.secret.expose_secret(), key.user.name.as_str()), (SECRET_KEY, "admin"));
     use_all_secrets(&fixture).await;
     fixture.store.remove_instance(&origin(), &fixture.initial_ids.project_id, &added.id).await.unwrap();
@@ -53,14 +53,14 @@ async fn use_all_secrets(fixture: &Fixture) {
     let (store, user) = (&fixture.store, &fixture.initial_ids.user_id);
     let hash: [u8; 32] = Sha256::digest(TOKEN).into();
     let second: AccessKeyId = "AKSECOND000000000000".parse().unwrap();
-    store.create_key(&origin(), user, &second, &SecretString::from(SECOND_KEY)).await.unwrap();
+    store.create_access_key(&origin(), user, &second, &SecretString::from(SECOND_KEY)).await.unwrap();
     let temporary = NewTemporaryKey {
         user_id: user.clone(),
         id: "AKTEMPORARY000000000".parse().unwrap(),
         secret: SecretString::from(TEMPORARY_KEY),
         token_hash: hash,
         expires_at: 9000,
-        issued_for: IssuedFor::CommandLine,
+        issued_for: IssuingCredentials::CommandLine,
     };
     store.create_temporary_key(&origin(), &temporary).await.unwrap();
     let token = NewToken {
@@ -74,9 +74,9 @@ async fn use_all_secrets(fixture: &Fixture) {
     };
     store.insert_token(&token).await.unwrap();
     store.revoke_token(&origin(), &hash).await.unwrap();
-    store.remove_key(&origin(), &second).await.unwrap();
+    store.remove_access_key(&origin(), &second).await.unwrap();
     store.record_auth_failure(&format!("user:acme/{MISTYPED}")).await.unwrap();
-    let shown = format!("{token:?} {temporary:?} {:?}", store.access_key(&temporary.id).await.unwrap());
+    let shown = format!("{token:?} {temporary:?} {:?}", store.find_access_key(&temporary.id).await.unwrap());
     assert!(!shown.contains(TEMPORARY_KEY), "{shown}");
 }
 
@@ -103,7 +103,7 @@ async fn moved_or_changed_secrets_are_detected() {
     let other: AccessKeyId = "AKOTHER0000000000000".parse().unwrap();
     fixture
         .store
-        .create_key(&origin(), &fixture.initial_ids.user_id, &other, &SecretString::from("another"))
+        .create_access_key(&origin(), &fixture.initial_ids.user_id, &other, &SecretString::from("another"))
         .await
         .unwrap();
     fixture
@@ -114,18 +114,18 @@ async fn moved_or_changed_secrets_are_detected() {
         )
         .await;
     for node in &added.nodes {
-        let error = fixture.store.node_with_password(&node.id).await.unwrap_err();
+        let error = fixture.store.find_node_with_password(&node.id).await.unwrap_err();
         assert!(
             matches!(error, StoreError::Unseal { .. }) && error.to_string().contains("password of nodes"),
             "{error}"
         );
     }
     for key in [other, tenant().access_key] {
-        let error = fixture.store.access_key(&key).await.unwrap_err();
+        let error = fixture.store.find_access_key(&key).await.unwrap_err();
         assert!(matches!(error, StoreError::Unseal { .. }), "{error}");
     }
     fixture.sql("UPDATE nodes SET password = x'00'").await;
-    assert!(matches!(fixture.store.node_with_password(&added.nodes[0].id).await, Err(StoreError::Unseal { .. })));
+    assert!(matches!(fixture.store.find_node_with_password(&added.nodes[0].id).await, Err(StoreError::Unseal { .. })));
 }
 
 #[tokio::test]
@@ -179,7 +179,7 @@ async fn master_key_is_read_from_the_environment() {
         _ => {
             Store::initialise(&origin(), &dir, tenant()).await.unwrap();
             let store = Store::open(&dir).await.unwrap();
-            let found = store.access_key(&tenant().access_key).await.unwrap().unwrap();
+            let found = store.find_access_key(&tenant().access_key).await.unwrap().unwrap();
             assert_eq!(found.secret.expose_secret(), SECRET_KEY);
         }
     }

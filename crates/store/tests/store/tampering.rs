@@ -18,13 +18,13 @@ async fn audit_with_eight_rows() -> Fixture {
     let event = AuditEvent {
         code: Some("DBS.1".into()),
         domain_id: Some(fixture.initial_ids.domain_id.clone()),
-        ..AuditEvent::succeeded(&origin(), "Test", "ro\u{1}w")
+        ..AuditEvent::new_success(&origin(), "Test", "ro\u{1}w")
     };
     for _ in 1..ROWS {
         fixture.store.append_audit_event(&event).await.unwrap();
     }
     let found = fixture.store.verify_audit(&[]).await.unwrap();
-    assert!(found.is_sound(), "{found:?}");
+    assert!(found.is_intact(), "{found:?}");
     assert_eq!((found.rows, found.first, found.last), (8, Some(1), Some(ROWS)));
     fixture
 }
@@ -86,7 +86,7 @@ async fn changed_column_is_detected_at_its_row() {
             fixture.sql("DELETE FROM audit; INSERT INTO audit SELECT * FROM kept").await;
         }
     }
-    assert!(verify(&fixture).await.is_sound());
+    assert!(verify(&fixture).await.is_intact());
 }
 
 #[tokio::test]
@@ -210,7 +210,7 @@ async fn changed_head_is_reported_after_later_rows() {
     let fixture = audit_with_eight_rows().await;
     tamper(&fixture, "DELETE FROM audit; DELETE FROM audit_ends").await;
     let again = fixture.open().await.unwrap();
-    again.append_audit_event(&AuditEvent::succeeded(&origin(), "Test", "row")).await.unwrap();
+    again.append_audit_event(&AuditEvent::new_success(&origin(), "Test", "row")).await.unwrap();
     let found = again.verify_audit(&[]).await.unwrap();
     assert_eq!(
         found.problems,
@@ -227,7 +227,7 @@ async fn row_of_another_copy_is_detected() {
         let back = "CREATE TABLE other AS SELECT * FROM audit WHERE seq = 9; DELETE FROM audit WHERE seq = 9; \
              DELETE FROM audit_ends; INSERT INTO audit_ends SELECT * FROM ends";
         fixture.sql(back).await;
-        assert!(verify(&fixture).await.is_sound(), "a rollback of the whole file is not detectable");
+        assert!(verify(&fixture).await.is_intact(), "a rollback of the whole file is not detectable");
         fixture.advance_clock(1);
         fixture.record_events(1 + more).await;
         fixture.sql("DELETE FROM audit WHERE seq = 9; INSERT INTO audit SELECT * FROM other").await;
@@ -242,7 +242,7 @@ async fn problems_above_the_maximum_are_counted() {
     tamper(&fixture, "UPDATE audit SET target = 'x'").await;
     let found = verify(&fixture).await;
     assert_eq!((found.rows, found.problems.len(), found.more_problems), (1108, 1000, 108));
-    assert!(!found.is_sound());
+    assert!(!found.is_intact());
 }
 
 #[tokio::test]
@@ -259,7 +259,7 @@ async fn triggers_reject_accidental_changes() {
         let refused = fixture.try_sql(statement).await.unwrap_err().to_string();
         assert!(refused.contains(message), "{statement}: {refused}");
     }
-    assert!(verify(&fixture).await.is_sound());
+    assert!(verify(&fixture).await.is_intact());
 }
 
 #[tokio::test]

@@ -9,12 +9,12 @@ use crate::fixture::{Fixture, new_instance, origin};
 async fn project_update_changes_named_fields_only() {
     let fixture = Fixture::new().await;
     let (store, id) = (&fixture.store, &fixture.initial_ids.project_id);
-    assert!(!store.project(id).await.unwrap().unwrap().masking);
+    assert!(!store.find_project(id).await.unwrap().unwrap().masking);
     let masked = ProjectChange { masking: Some(true), ..ProjectChange::default() };
     assert!(store.update_project(&origin(), id, &masked).await.unwrap());
     let off = ProjectChange { enabled: Some(false), description: Some("old".into()), ..ProjectChange::default() };
     assert!(store.update_project(&origin(), id, &off).await.unwrap());
-    let project = store.project(id).await.unwrap().unwrap();
+    let project = store.find_project(id).await.unwrap().unwrap();
     assert_eq!((project.masking, project.enabled, &*project.description), (true, false, "old"));
     assert!(!store.update_project(&origin(), &ProjectId::generate(), &off).await.unwrap());
 }
@@ -42,7 +42,7 @@ async fn instance_requires_an_enabled_enterprise_project() {
     }
     assert!(!store.update_enterprise_project(&origin(), domain, "0", &off).await.unwrap());
     assert!(!store.update_enterprise_project(&origin(), domain, &foreign, &off).await.unwrap());
-    let stored: Vec<_> = store.enterprise_projects(domain).await.unwrap();
+    let stored: Vec<_> = store.list_enterprise_projects(domain).await.unwrap();
     assert_eq!(stored.len(), 2);
     assert_eq!((&*stored[0].id, stored[0].enabled), ("0", true));
     assert_eq!((&stored[1].id, &*stored[1].description, stored[1].enabled), (&id, "all of the shop", false));
@@ -58,15 +58,15 @@ async fn tags_are_added_overwritten_and_removed() {
     let (store, project) = (&fixture.store, &fixture.initial_ids.project_id);
     let id = store.add_instance(&origin(), new_instance(project, "a", &["mysql://u:p@h/"])).await.unwrap().id;
     let other = store.add_instance(&origin(), new_instance(project, "b", &["mysql://u:p@h/"])).await.unwrap().id;
-    let tags = |id: InstanceId| async move { store.instance(project, &id).await.unwrap().unwrap().tags };
+    let tags = |id: InstanceId| async move { store.find_instance(project, &id).await.unwrap().unwrap().tags };
     fixture.advance_clock(9000);
     assert!(store.add_tags(&origin(), project, &id, &[tag("env", "test"), tag("team", "a")]).await.unwrap());
     assert!(store.add_tags(&origin(), project, &id, &[tag("env", "prod")]).await.unwrap());
     assert_eq!(tags(id.clone()).await, [tag("env", "prod"), tag("team", "a")]);
-    assert_eq!(store.instance(project, &id).await.unwrap().unwrap().updated_at, 1009);
+    assert_eq!(store.find_instance(project, &id).await.unwrap().unwrap().updated_at, 1009);
     assert!(store.add_tags(&origin(), project, &other, &[tag("env", "test"), tag("free", "")]).await.unwrap());
     assert_eq!(
-        store.project_tags(project).await.unwrap(),
+        store.list_project_tags(project).await.unwrap(),
         [
             ("env".into(), vec!["prod".into(), "test".into()]),
             ("free".into(), vec![String::new()]),
@@ -89,5 +89,5 @@ async fn tags_are_added_overwritten_and_removed() {
     let foreign = store.create_project(&origin(), &fixture.initial_ids.domain_id, "south", "").await.unwrap();
     assert!(!store.add_tags(&origin(), &foreign, &id, &[tag("x", "y")]).await.unwrap());
     assert!(!store.remove_tags(&origin(), &foreign, &id, &removed).await.unwrap());
-    assert!(store.project_tags(&foreign).await.unwrap().is_empty());
+    assert!(store.list_project_tags(&foreign).await.unwrap().is_empty());
 }

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use clew_model::{AuditEvent, InstanceId, Origin};
-use clew_store::{AuditCheckpoint, AuditFault, AuditProblem, KillEnd};
+use clew_store::{AuditCheckpoint, AuditFault, AuditProblem, RecordedKillOutcome};
 
 use super::kills::new_kill;
 use super::tampering::NO_TRIGGERS;
@@ -21,15 +21,15 @@ async fn truncated() -> (Fixture, AuditCheckpoint) {
     fixture.sql(format!("{NO_TRIGGERS} CREATE TABLE earlier AS SELECT * FROM audit_ends")).await;
     fixture.advance_clock(500);
     fixture.record_events(3).await;
-    let checkpoint = fixture.store.audit_checkpoint().await.unwrap();
+    let checkpoint = fixture.store.create_audit_checkpoint().await.unwrap();
     assert_eq!((checkpoint.seq, checkpoint.at), (NEWEST, 1_000_500));
-    assert!(fixture.store.verify_audit(std::slice::from_ref(&checkpoint)).await.unwrap().is_sound());
+    assert!(fixture.store.verify_audit(std::slice::from_ref(&checkpoint)).await.unwrap().is_intact());
     let removal = format!(
         "DELETE FROM audit WHERE seq > {REMAINING}; DELETE FROM audit_ends; INSERT INTO audit_ends SELECT * FROM earlier"
     );
     fixture.sql(removal).await;
     let alone = fixture.open().await.unwrap().verify_audit(&[]).await.unwrap();
-    assert!(alone.is_sound() && alone.last == Some(REMAINING), "nothing inside of the database shows it: {alone:?}");
+    assert!(alone.is_intact() && alone.last == Some(REMAINING), "nothing inside of the database shows it: {alone:?}");
     (fixture, checkpoint)
 }
 
@@ -77,11 +77,11 @@ async fn rows_of_other_processes_are_not_reported_as_loss() {
     let other = fixture.open().await.unwrap();
     for _ in 0..3 {
         fixture.record_events(1).await;
-        other.append_audit_event(&AuditEvent::succeeded(&origin(), "Test", "row")).await.unwrap();
+        other.append_audit_event(&AuditEvent::new_success(&origin(), "Test", "row")).await.unwrap();
     }
     for store in [&fixture.store, &other] {
         assert_eq!(store.check_audit_growth().await.unwrap(), None);
-        assert!(store.verify_audit(&[]).await.unwrap().is_sound());
+        assert!(store.verify_audit(&[]).await.unwrap().is_intact());
     }
 }
 
@@ -93,7 +93,7 @@ async fn rows_appended_during_a_verification_are_not_reported_as_loss() {
     let verify = async {
         for _ in 0..10 {
             let found = fixture.store.verify_audit(&[]).await.unwrap();
-            assert!(found.is_sound(), "{found:?}");
+            assert!(found.is_intact(), "{found:?}");
             assert_eq!(fixture.store.check_audit_growth().await.unwrap(), None);
         }
         verified.set(true);
@@ -110,8 +110,12 @@ async fn rows_appended_during_a_verification_are_not_reported_as_loss() {
 async fn truncated_kill_outcomes_are_detected_by_their_process() {
     let fixture = Fixture::new().await;
     fixture.sql(format!("{NO_TRIGGERS} CREATE TABLE earlier AS SELECT * FROM audit_ends")).await;
-    let ids = fixture.store.begin_kills(&[new_kill(&fixture, &InstanceId::generate(), 7)]).await.unwrap();
-    fixture.store.end_kills(&origin(), &[(ids[0], KillEnd::Killed, String::new())]).await.unwrap();
+    let ids = fixture.store.insert_kills(&[new_kill(&fixture, &InstanceId::generate(), 7)]).await.unwrap();
+    fixture
+        .store
+        .record_kill_outcomes(&origin(), &[(ids[0], RecordedKillOutcome::Killed, String::new())])
+        .await
+        .unwrap();
     fixture
         .sql("DELETE FROM audit WHERE seq > 1; DELETE FROM audit_ends; INSERT INTO audit_ends SELECT * FROM earlier")
         .await;
@@ -140,7 +144,7 @@ async fn reading_process_detects_a_truncated_audit() {
 async fn checkpoint_detects_a_truncated_audit_in_another_process() {
     let (fixture, checkpoint) = truncated().await;
     let later = fixture.open().await.unwrap();
-    assert!(later.verify_audit(&[]).await.unwrap().is_sound());
+    assert!(later.verify_audit(&[]).await.unwrap().is_intact());
     let checkpoint = std::slice::from_ref(&checkpoint);
     assert_eq!(later.verify_audit(checkpoint).await.unwrap().problems, [missing()]);
     fixture.advance_clock(1);
@@ -157,16 +161,16 @@ async fn rows_removed_by_retention_are_not_reported() {
     let fixture = Fixture::new().await;
     fixture.advance_clock(100_000_000_000_000);
     fixture.record_events(4).await;
-    let old = fixture.store.audit_checkpoint().await.unwrap();
+    let old = fixture.store.create_audit_checkpoint().await.unwrap();
     fixture.advance_clock(1000);
     fixture.record_events(1).await;
-    let newest = fixture.store.audit_checkpoint().await.unwrap();
+    let newest = fixture.store.create_audit_checkpoint().await.unwrap();
     let reader = fixture.open().await.unwrap();
     assert_eq!(reader.check_audit_growth().await.unwrap(), None);
     // Row 5, the newest row of the checkpoint, is the last removed one.
-    assert_eq!(fixture.store.prune_audit(&Origin::clew(), 100_000_001_001_000).await.unwrap(), 5);
+    assert_eq!(fixture.store.prune_audit(&Origin::for_clew(), 100_000_001_001_000).await.unwrap(), 5);
     let found = reader.verify_audit(&[old.clone(), newest.clone()]).await.unwrap();
-    assert!(found.is_sound(), "{found:?}");
+    assert!(found.is_intact(), "{found:?}");
     let forged = AuditCheckpoint { link: newest.link, ..old.clone() };
     let fault = AuditFault::RecordedRowReplaced { at: old.at };
     let found = reader.verify_audit(std::slice::from_ref(&forged)).await.unwrap();
@@ -174,7 +178,7 @@ async fn rows_removed_by_retention_are_not_reported() {
     fixture.record_events(2).await;
     fixture.advance_clock(1000);
     fixture.record_events(1).await;
-    fixture.store.prune_audit(&Origin::clew(), 100_000_001_002_000).await.unwrap();
-    assert!(reader.verify_audit(&[old]).await.unwrap().is_sound(), "older than all remaining rows");
+    fixture.store.prune_audit(&Origin::for_clew(), 100_000_001_002_000).await.unwrap();
+    assert!(reader.verify_audit(&[old]).await.unwrap().is_intact(), "older than all remaining rows");
     assert_eq!(reader.check_audit_growth().await.unwrap(), None);
 }

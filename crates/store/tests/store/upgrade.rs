@@ -74,25 +74,25 @@ async fn upgrade_of_an_old_database_keeps_all_rows() {
     let store = Store::open(folder.path()).await.unwrap();
     assert_eq!(store.region(), "north");
     let domain = DOMAIN.parse().unwrap();
-    let users = store.users_of(&domain).await.unwrap();
+    let users = store.list_users(&domain).await.unwrap();
     let names: Vec<_> = users.iter().map(|user| (&*user.name, user.enabled, user.administrator)).collect();
     assert_eq!(names, [("ada", true, true), ("gone", false, true)]);
-    let key = store.access_key(&ACCESS_KEY.parse().unwrap()).await.unwrap().unwrap();
+    let key = store.find_access_key(&ACCESS_KEY.parse().unwrap()).await.unwrap().unwrap();
     assert_eq!((key.secret.expose_secret(), key.enabled, key.temporary), ("old secret key", true, None));
-    let token = store.token(&[5; 32]).await.unwrap().unwrap();
+    let token = store.find_token(&[5; 32]).await.unwrap().unwrap();
     assert_eq!((token.expires_at, token.revoked, &*token.issued_by_methods), (9, false, &["password".to_owned()][..]));
-    let project = store.project(&PROJECT.parse().unwrap()).await.unwrap().unwrap();
+    let project = store.find_project(&PROJECT.parse().unwrap()).await.unwrap().unwrap();
     assert_eq!((&*project.description, project.enabled, project.masking), ("the old one", true, false));
-    let instances = store.all_instances().await.unwrap();
+    let instances = store.list_all_instances().await.unwrap();
     assert_eq!(
         (instances.len(), &*instances[0].enterprise_project_id, &*instances[0].tags[0].value),
         (3, "retail", "prod")
     );
-    let node = store.node_with_password(&NODE.parse().unwrap()).await.unwrap().unwrap();
+    let node = store.find_node_with_password(&NODE.parse().unwrap()).await.unwrap().unwrap();
     assert_eq!(node.url.password.unwrap().expose_secret(), "old password");
-    let task = store.task(&"realtime_session-0627a175-a4d4-44cd-b78a-51dc3ef8ba9a-98e9".parse().unwrap()).await;
+    let task = store.find_task(&"realtime_session-0627a175-a4d4-44cd-b78a-51dc3ef8ba9a-98e9".parse().unwrap()).await;
     assert!(!task.unwrap().unwrap().masked);
-    let enterprise_projects = store.enterprise_projects(&domain).await.unwrap();
+    let enterprise_projects = store.list_enterprise_projects(&domain).await.unwrap();
     assert_eq!(enterprise_projects.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["0", "retail"]);
     assert_eq!(store.cached_view().await.unwrap().access_version(), 1);
 }
@@ -110,5 +110,5 @@ async fn audit_of_an_old_database_starts_once() {
     let operations: Vec<_> = rows.iter().map(|row| row.event.operation.as_str()).collect();
     assert_eq!(operations, ["BeginAudit", "CreateDomain"]);
     assert_eq!(rows[0].event.origin.actor, Actor::Clew);
-    assert!(store.verify_audit(&[]).await.unwrap().is_sound());
+    assert!(store.verify_audit(&[]).await.unwrap().is_intact());
 }

@@ -1,7 +1,7 @@
 //! Users, groups and access keys.
 
 use clew_model::{AccessKeyId, DomainId, UserId};
-use clew_store::{KeyRecord, NewUser, Store, StoreError, UserChange};
+use clew_store::{AccessKeyRecord, NewUser, Store, StoreError, UserChange};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::fixture::{Fixture, origin};
@@ -46,9 +46,9 @@ async fn names_are_unique_within_a_domain() {
     store.create_project(&origin(), &other, "here-1", "").await.unwrap();
     let missing_domain = store.create_user(&origin(), &DomainId::generate(), &new_user("x")).await;
     assert!(matches!(missing_domain, Err(StoreError::Unknown { what: "domain", .. })), "{missing_domain:?}");
-    let names: Vec<_> = store.users_of(domain).await.unwrap().into_iter().map(|user| user.name).collect();
+    let names: Vec<_> = store.list_users(domain).await.unwrap().into_iter().map(|user| user.name).collect();
     assert_eq!(names, ["admin", "grace"]);
-    assert_eq!(store.domains().await.unwrap().len(), 2);
+    assert_eq!(store.list_domains().await.unwrap().len(), 2);
 }
 
 #[tokio::test]
@@ -57,12 +57,12 @@ async fn user_update_changes_named_fields_only() {
     let id = fixture.user("grace").await;
     let update = UserChange { description: Some("DBA".into()), ..UserChange::default() };
     assert!(fixture.store.update_user(&origin(), &id, &update).await.unwrap());
-    let user = fixture.store.user(&id).await.unwrap().unwrap();
+    let user = fixture.store.find_user(&id).await.unwrap().unwrap();
     assert_eq!((&*user.description, user.enabled, user.administrator), ("DBA", true, false));
     assert_eq!(user.password_hash, "$argon2id$hash-of-grace");
     let update = UserChange { enabled: Some(false), password_hash: Some("new".into()), ..UserChange::default() };
     fixture.store.update_user(&origin(), &id, &update).await.unwrap();
-    let user = fixture.store.user(&id).await.unwrap().unwrap();
+    let user = fixture.store.find_user(&id).await.unwrap().unwrap();
     assert_eq!((&*user.description, user.enabled, &*user.password_hash), ("DBA", false, "new"));
     assert!(!fixture.store.update_user(&origin(), &UserId::generate(), &update).await.unwrap());
     assert!(!fixture.store.remove_user(&origin(), &UserId::generate()).await.unwrap());
@@ -72,7 +72,7 @@ async fn user_update_changes_named_fields_only() {
 async fn last_enabled_administrator_is_not_removed() {
     let fixture = Fixture::new().await;
     let (store, admin) = (&fixture.store, &fixture.initial_ids.user_id);
-    assert!(store.user(admin).await.unwrap().unwrap().administrator, "the first user is an administrator");
+    assert!(store.find_user(admin).await.unwrap().unwrap().administrator, "the first user is an administrator");
     let disabled = UserChange { enabled: Some(false), ..UserChange::default() };
     let demoted = UserChange { administrator: Some(false), ..UserChange::default() };
     // Administrators of other domains and disabled ones do not count.
@@ -89,7 +89,7 @@ async fn last_enabled_administrator_is_not_removed() {
     ] {
         assert!(matches!(&refused, Err(StoreError::LastAdministrator { name }) if name == "admin"), "{refused:?}");
     }
-    let remaining = store.user(admin).await.unwrap().unwrap();
+    let remaining = store.find_user(admin).await.unwrap().unwrap();
     assert!(remaining.enabled && remaining.administrator);
     let after = store.audit_rows_after(&clew_store::AuditFilter::default(), 0, 100).await.unwrap().len();
     assert_eq!(before, after, "rejected changes are not audited");
@@ -104,27 +104,27 @@ async fn user_has_at_most_two_access_keys() {
     let (store, user) = (&fixture.store, fixture.user("grace").await);
     let ids = [(); 3].map(|()| AccessKeyId::generate());
     let secret = SecretString::from("s3cret-of-a-key");
-    store.create_key(&origin(), &user, &ids[0], &secret).await.unwrap();
-    store.create_key(&origin(), &user, &ids[1], &secret).await.unwrap();
-    let third = store.create_key(&origin(), &user, &ids[2], &secret).await;
+    store.create_access_key(&origin(), &user, &ids[0], &secret).await.unwrap();
+    store.create_access_key(&origin(), &user, &ids[1], &secret).await.unwrap();
+    let third = store.create_access_key(&origin(), &user, &ids[2], &secret).await;
     assert!(matches!(third, Err(StoreError::TooManyKeys { limit: 2 })), "{third:?}");
-    assert!(store.set_key_enabled(&origin(), &ids[0], false).await.unwrap());
-    let third = store.create_key(&origin(), &user, &ids[2], &secret).await;
+    assert!(store.set_access_key_enabled(&origin(), &ids[0], false).await.unwrap());
+    let third = store.create_access_key(&origin(), &user, &ids[2], &secret).await;
     assert!(matches!(third, Err(StoreError::TooManyKeys { .. })), "a disabled key counts");
     let stored: Vec<_> = keys(store, &user).await.into_iter().map(|key| (key.id, key.enabled)).collect();
     assert_eq!(stored, [(ids[0].clone(), false), (ids[1].clone(), true)]);
-    assert!(!store.access_key(&ids[0]).await.unwrap().unwrap().enabled);
-    assert!(store.remove_key(&origin(), &ids[0]).await.unwrap());
-    assert!(store.access_key(&ids[0]).await.unwrap().is_none());
-    assert!(!store.remove_key(&origin(), &ids[0]).await.unwrap());
-    assert!(!store.set_key_enabled(&origin(), &ids[0], true).await.unwrap());
-    store.create_key(&origin(), &user, &ids[2], &secret).await.unwrap();
-    let found = store.access_key(&ids[2]).await.unwrap().unwrap();
+    assert!(!store.find_access_key(&ids[0]).await.unwrap().unwrap().enabled);
+    assert!(store.remove_access_key(&origin(), &ids[0]).await.unwrap());
+    assert!(store.find_access_key(&ids[0]).await.unwrap().is_none());
+    assert!(!store.remove_access_key(&origin(), &ids[0]).await.unwrap());
+    assert!(!store.set_access_key_enabled(&origin(), &ids[0], true).await.unwrap());
+    store.create_access_key(&origin(), &user, &ids[2], &secret).await.unwrap();
+    let found = store.find_access_key(&ids[2]).await.unwrap().unwrap();
     assert_eq!((found.secret.expose_secret(), &found.user.id), ("s3cret-of-a-key", &user));
-    let taken = store.create_key(&origin(), &fixture.initial_ids.user_id, &ids[2], &secret).await;
+    let taken = store.create_access_key(&origin(), &fixture.initial_ids.user_id, &ids[2], &secret).await;
     assert!(matches!(taken, Err(StoreError::AlreadyExists { .. })), "{taken:?}");
     store.remove_user(&origin(), &user).await.unwrap();
-    assert!(store.access_key(&ids[1]).await.unwrap().is_none(), "keys are removed with their user");
+    assert!(store.find_access_key(&ids[1]).await.unwrap().is_none(), "keys are removed with their user");
 }
 
 #[tokio::test]
@@ -132,21 +132,21 @@ async fn use_of_a_key_is_recorded_once_a_minute() {
     let fixture = Fixture::new().await;
     let (store, user) = (&fixture.store, &fixture.initial_ids.user_id);
     let id = keys(store, user).await[0].id.clone();
-    let key = store.access_key(&id).await.unwrap().unwrap();
+    let key = store.find_access_key(&id).await.unwrap().unwrap();
     assert_eq!(keys(store, user).await[0].last_used_at, None);
-    store.touch_access_key(&key).await.unwrap();
+    store.record_access_key_use(&key).await.unwrap();
     assert_eq!(keys(store, user).await[0].last_used_at, Some(1000));
     fixture.advance_clock(59_000);
-    store.touch_access_key(&key).await.unwrap();
-    store.touch_access_key(&store.access_key(&id).await.unwrap().unwrap()).await.unwrap();
+    store.record_access_key_use(&key).await.unwrap();
+    store.record_access_key_use(&store.find_access_key(&id).await.unwrap().unwrap()).await.unwrap();
     assert_eq!(keys(store, user).await[0].last_used_at, Some(1000));
     fixture.advance_clock(1_000);
-    store.touch_access_key(&key).await.unwrap();
+    store.record_access_key_use(&key).await.unwrap();
     assert_eq!(keys(store, user).await[0].last_used_at, Some(1060));
 }
 
-async fn keys(store: &Store, user: &UserId) -> Vec<KeyRecord> {
-    store.keys_of(user).await.unwrap()
+async fn keys(store: &Store, user: &UserId) -> Vec<AccessKeyRecord> {
+    store.list_access_keys(user).await.unwrap()
 }
 
 #[tokio::test]
@@ -156,21 +156,21 @@ async fn group_accepts_users_of_its_own_domain_only() {
     let group = store.create_group(&origin(), &fixture.initial_ids.domain_id, "dbas", "who may kill").await.unwrap();
     let (ada, grace) = (fixture.user("ada").await, fixture.user("grace").await);
     for (user, new) in [(&grace, true), (&ada, true), (&ada, false)] {
-        assert_eq!(store.add_member(&origin(), &group, user).await.unwrap(), new);
+        assert_eq!(store.add_group_member(&origin(), &group, user).await.unwrap(), new);
     }
-    let names: Vec<_> = store.members_of(&group).await.unwrap().into_iter().map(|user| user.name).collect();
+    let names: Vec<_> = store.list_group_members(&group).await.unwrap().into_iter().map(|user| user.name).collect();
     assert_eq!(names, ["ada", "grace"]);
     let foreign = store.create_user(&origin(), &fixture.other_domain().await, &new_user("eve")).await.unwrap();
     for (group, user) in [(&group, &foreign), (&group, &UserId::generate()), (&clew_model::GroupId::generate(), &ada)] {
-        let refused = store.add_member(&origin(), group, user).await;
+        let refused = store.add_group_member(&origin(), group, user).await;
         assert!(matches!(refused, Err(StoreError::Unknown { .. })), "{refused:?}");
     }
     store.remove_user(&origin(), &ada).await.unwrap();
-    assert!(store.remove_member(&origin(), &group, &grace).await.unwrap());
-    assert!(!store.remove_member(&origin(), &group, &grace).await.unwrap());
-    assert!(store.members_of(&group).await.unwrap().is_empty());
-    assert_eq!(store.group(&group).await.unwrap().unwrap().description, "who may kill");
+    assert!(store.remove_group_member(&origin(), &group, &grace).await.unwrap());
+    assert!(!store.remove_group_member(&origin(), &group, &grace).await.unwrap());
+    assert!(store.list_group_members(&group).await.unwrap().is_empty());
+    assert_eq!(store.find_group(&group).await.unwrap().unwrap().description, "who may kill");
     assert!(store.remove_group(&origin(), &group).await.unwrap());
     assert!(!store.remove_group(&origin(), &group).await.unwrap());
-    assert!(store.groups_of(&fixture.initial_ids.domain_id).await.unwrap().is_empty());
+    assert!(store.list_groups(&fixture.initial_ids.domain_id).await.unwrap().is_empty());
 }

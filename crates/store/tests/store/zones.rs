@@ -75,7 +75,8 @@ async fn kill_tasks_respect_zones() {
     assert!(fixture.store.set_kill_switch(&origin(), project, &instance, true).await.unwrap());
     let task = crate::contract::kill_tasks::task(None);
     fixture.store.add_kill_task(&origin(), project, &instance, &task).await.unwrap().unwrap();
-    let rounds = async |store: Store| -> Vec<InstanceKillTasks> { store.instances_with_kill_tasks().await.unwrap() };
+    let rounds =
+        async |store: Store| -> Vec<InstanceKillTasks> { store.list_instances_with_kill_tasks().await.unwrap() };
     assert!(rounds(fixture.store_in_zones(&[])).await.is_empty(), "one node is not reachable");
     assert_eq!(rounds(fixture.store_in_zones(&["dmz"])).await[0].instance_id, instance);
     let kill = fixture.intelligent_kill(&instance, &nodes[0]);
@@ -94,29 +95,29 @@ async fn tasks_of_zones_without_workers_fail() {
     let dmz = || Some(zone("dmz"));
     let queued = fixture.queue_task(&nodes[1]).await;
     let anywhere = fixture.queue_task(&nodes[0]).await;
-    assert_eq!(fixture.store.zones().await.unwrap(), [state(None, 1, 0), state(dmz(), 1, 0)]);
+    assert_eq!(fixture.store.list_zones().await.unwrap(), [state(None, 1, 0), state(dmz(), 1, 0)]);
     fixture.store_in_zones(&["dmz"]).record_heartbeat("one").await.unwrap();
     fixture.store_in_zones(&["dmz", "other"]).record_heartbeat("two").await.unwrap();
-    let all = fixture.store.zones().await.unwrap();
+    let all = fixture.store.list_zones().await.unwrap();
     assert_eq!(all, [state(None, 1, 2), state(dmz(), 1, 2), state(Some(zone("other")), 0, 1)]);
     assert!(!all.iter().any(ZoneState::is_unserved));
     fixture.store.remove_worker("one").await.unwrap();
     fixture.advance_clock(19_999);
-    assert_eq!(fixture.store.zones().await.unwrap()[1], state(dmz(), 1, 1));
+    assert_eq!(fixture.store.list_zones().await.unwrap()[1], state(dmz(), 1, 1));
     let minute = Duration::from_mins(1);
     fixture.advance_clock(60_000);
     fixture.store_in_zones(&["other"]).record_heartbeat("three").await.unwrap();
-    assert!(fixture.store.zones().await.unwrap()[1].is_unserved(), "its heartbeat has expired");
+    assert!(fixture.store.list_zones().await.unwrap()[1].is_unserved(), "its heartbeat has expired");
     assert_eq!(
-        fixture.store.fail_unserved(Duration::from_mins(2)).await.unwrap(),
+        fixture.store.fail_tasks_in_unserved_zones(Duration::from_mins(2)).await.unwrap(),
         0,
         "it was queued for too short a time"
     );
-    assert_eq!(fixture.store.fail_unserved(minute).await.unwrap(), 1);
-    let ended = fixture.store.task(&queued.request_id).await.unwrap().unwrap();
+    assert_eq!(fixture.store.fail_tasks_in_unserved_zones(minute).await.unwrap(), 1);
+    let ended = fixture.store.find_task(&queued.request_id).await.unwrap().unwrap();
     let failure = ended.failure.unwrap();
     assert_eq!((ended.status, failure.kind), (TaskStatus::Error, FailureKind::Unreachable));
     assert!(failure.detail.contains("zone dmz"), "{failure}");
-    let status = fixture.store.task(&anywhere.request_id).await.unwrap().unwrap().status;
+    let status = fixture.store.find_task(&anywhere.request_id).await.unwrap().unwrap().status;
     assert_eq!(status, TaskStatus::Queued);
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use clew_model::{NodeId, Session};
-use clew_mysql::{ClockDoubt, ClockHistory, UserSessions};
+use clew_mysql::{ClockHistory, UnreliableClock, UserSessions};
 use tokio::time::Instant;
 
 use crate::adaptive_interval::{AdaptiveInterval, IntervalChange};
@@ -90,8 +90,8 @@ impl TickGuard {
 
     /// Compares the server's clock with the readings of previous ticks, and corrects the session ages.
     /// Returns a reason for doubt if the session ages are not reliable enough for kills.
-    pub(super) fn check_clock(&self, read: &mut UserSessions) -> Option<ClockDoubt> {
-        read.check_clock(&mut self.states.lock_states().get_mut(&self.node)?.clock)
+    pub(super) fn check_clock(&self, read: &mut UserSessions) -> Option<UnreliableClock> {
+        read.correct_for_clock_steps(&mut self.states.lock_states().get_mut(&self.node)?.clock)
     }
 
     /// Records whether session ages are unreliable. Returns true if the value changed, so the caller logs the change.
@@ -106,7 +106,7 @@ impl TickGuard {
     pub(super) fn record_read_duration(&self, took: Duration) -> (Option<IntervalChange>, Option<Duration>) {
         let mut states = self.states.lock_states();
         let Some(state) = states.get_mut(&self.node) else { return (None, None) };
-        (state.interval.record(took), state.interval.slow_interval())
+        (state.interval.record_read_duration(took), state.interval.slow_interval())
     }
 
     /// Returns true if the session survived a kill during the last [`KILL_RETRY_DELAY`].

@@ -3,29 +3,29 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use clew_diagnose::{KillRule, victims};
+use clew_diagnose::{KillRule, find_victims};
 use clew_model::{Failure, LimitationKind, Node, Origin, Session};
 use clew_mysql::{
-    ClockDoubt, KillKind, KillOutcome, Limits, ProcessListRead, Purpose, Refusal, UnsafeVictims, UserSessions,
-    read_user_sessions,
+    ConnectionPurpose, KillOutcome, KillRefusal, KillTarget, ProcessListSource, ReadLimits, UnreliableClock,
+    UnsafeVictimPolicy, UserSessions, read_user_sessions,
 };
-use clew_store::{InstanceKillTasks, KillSource, KillTask, LoginCause, Store};
+use clew_store::{InstanceKillTasks, KillSource, KillTask, LoginTrigger, Store};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::node_state::TickGuard;
 use crate::adaptive_interval::IntervalChange;
-use crate::kills::{KillError, KillExecutor, KillRequest, VictimMatch, proxy_failure};
-use crate::logins::Login;
-use crate::observer::Observer;
+use crate::kills::{KillError, KillExecutor, KillRequest, VictimMatchRule, proxy_failure};
+use crate::logins::LoginAttempt;
+use crate::observer::WorkerObserver;
 
 /// Tick of kill tasks on one node.
 pub(super) struct KillTaskTick {
     pub(super) store: Store,
     pub(super) kills: KillExecutor,
-    pub(super) observer: Arc<dyn Observer>,
-    pub(super) limits: Limits,
+    pub(super) observer: Arc<dyn WorkerObserver>,
+    pub(super) limits: ReadLimits,
     pub(super) worker: String,
     pub(super) kill_tasks: InstanceKillTasks,
     /// Expiry time of the lease. Another worker may hold the lease afterwards, so no kill is sent.
@@ -41,11 +41,11 @@ impl KillTaskTick {
     pub(super) async fn run(self, guard: TickGuard, shutdown: CancellationToken) {
         let start = std::time::Instant::now();
         let limits = self.limits_within_lease();
-        let login = match Login::request(&self.store, &self.node.id, LoginCause::Automatic).await {
+        let login = match LoginAttempt::request(&self.store, &self.node.id, LoginTrigger::Automatic).await {
             Ok(login) => login,
             Err(failure) => return self.log_result(Err(KillError::Node(failure)), &guard),
         };
-        let read = read_user_sessions(&self.node.url, Purpose::Reading, &limits);
+        let read = read_user_sessions(&self.node.url, ConnectionPurpose::Reading, &limits);
         let Some(read) = Box::pin(shutdown.run_until_cancelled(read)).await else { return };
         login.record(&self.node, read.as_ref().err()).await;
         // A failed read reports no duration.
@@ -82,12 +82,12 @@ impl KillTaskTick {
         &self,
         mut read: UserSessions,
         guard: &TickGuard,
-    ) -> Option<(ProcessListRead, Vec<Session>)> {
+    ) -> Option<(ProcessListSource, Vec<Session>)> {
         let doubt = guard.check_clock(&mut read);
         let reason = read.limitations.iter().find(|gap| gap.kind == LimitationKind::UnreliableAges);
         let unchecked = read.unchecked.len();
         // A clock step is a single event. The other reasons for doubt persist, for example behind a load balancer.
-        let is_persistent = matches!(doubt, Some(ClockDoubt::Unreadable | ClockDoubt::AnotherServer));
+        let is_persistent = matches!(doubt, Some(UnreliableClock::Unreadable | UnreliableClock::AnotherServer));
         let changed = guard.set_unreliable_ages(is_persistent || (reason.is_some() && unchecked > 0));
         if let Some(gap) = reason.filter(|_| changed && unchecked > 0) {
             warn!(
@@ -101,7 +101,7 @@ impl KillTaskTick {
             }
             return None;
         }
-        Some((read.read.clone(), read.into_checked()))
+        Some((read.read.clone(), read.into_checked_sessions()))
     }
 
     /// Adapts the interval of the node to the duration of the read.
@@ -123,16 +123,16 @@ impl KillTaskTick {
 
     /// Selects the victims of each task. If several tasks match a session, the oldest task kills the session.
     fn select_victims(&self, sessions: Vec<Session>, guard: &TickGuard) -> Vec<TaskVictims> {
-        let rule = |task: &KillTask| KillRule::new(&task.criteria).masked(task.masked);
+        let rule = |task: &KillTask| KillRule::new(&task.criteria).with_masking(task.masked);
         let rules: Vec<_> = self.kill_tasks.tasks.iter().map(rule).collect();
         let mut chosen: Vec<TaskVictims> =
             self.kill_tasks.tasks.iter().map(|task| (task.clone(), Vec::new())).collect();
-        for (at, session) in victims(&rules, sessions, self.kills.protected()) {
+        for (at, session) in find_victims(&rules, sessions, self.kills.protected_accounts()) {
             if let Some((_, victims)) = chosen.get_mut(at).filter(|_| !guard.is_in_back_off(&session)) {
-                victims.push(session);
+                find_victims.push(session);
             }
         }
-        chosen.retain(|(_, victims)| !victims.is_empty());
+        chosen.retain(|(_, victims)| !find_victims.is_empty());
         chosen
     }
 
@@ -140,34 +140,38 @@ impl KillTaskTick {
     async fn kill_victims(
         &self,
         chosen: Vec<TaskVictims>,
-        read: &ProcessListRead,
+        read: &ProcessListSource,
         guard: &TickGuard,
     ) -> Result<(), KillError> {
         if chosen.is_empty() {
             return Ok(());
         }
-        let to_run = self.store.leased_kill_tasks(&self.kill_tasks.instance_id, &self.worker).await?;
+        let to_run = self.store.list_leased_kill_tasks(&self.kill_tasks.instance_id, &self.worker).await?;
         for (task, victims) in chosen {
             let limits = self.limits_within_lease();
             if !to_run.contains(&task.id) || limits.read_timeout.is_zero() {
                 continue;
             }
-            let login =
-                Login::request(&self.store, &self.node.id, LoginCause::Automatic).await.map_err(KillError::Node)?;
-            let outcomes = match self.kills.execute(self.build_kill_request(&task, read), victims.clone(), limits).await
+            let login = LoginAttempt::request(&self.store, &self.node.id, LoginTrigger::Automatic)
+                .await
+                .map_err(KillError::Node)?;
+            let outcomes = match self
+                .kills
+                .execute_kills(self.build_kill_request(&task, read), find_victims.clone(), limits)
+                .await
             {
                 Ok(outcomes) => outcomes,
                 Err(error) => {
                     if let KillError::Node(failure) = &error {
                         login.record(&self.node, Some(failure)).await;
-                        for victim in &victims {
+                        for victim in &find_victims {
                             guard.start_back_off(victim);
                         }
                     }
                     return Err(error);
                 }
             };
-            for (victim, (_, outcome)) in victims.iter().zip(&outcomes) {
+            for (victim, (_, outcome)) in find_victims.iter().zip(&outcomes) {
                 if would_be_selected_again(victim, outcome) {
                     guard.start_back_off(victim);
                 }
@@ -179,31 +183,35 @@ impl KillTaskTick {
         Ok(())
     }
 
-    fn build_kill_request(&self, task: &KillTask, read: &ProcessListRead) -> KillRequest {
+    fn build_kill_request(&self, task: &KillTask, read: &ProcessListSource) -> KillRequest {
         KillRequest {
-            origin: Origin::clew(),
+            origin: Origin::for_clew(),
             project_id: self.kill_tasks.project_id.clone(),
             instance_id: self.kill_tasks.instance_id.clone(),
             node_id: self.node.id.clone(),
             url: self.node.url.clone(),
             source: KillSource::Task,
             task_id: Some(task.id.to_string()),
-            kind: KillKind::Connection,
+            kind: KillTarget::Connection,
             // The rule selected the session by the age of its statement, so a session with another statement is spared.
-            victim_match: VictimMatch::Statement,
-            unsafe_victims: if task.criteria.include_unsafe { UnsafeVictims::Kill } else { UnsafeVictims::Spare },
+            victim_match: VictimMatchRule::Statement,
+            unsafe_victims: if task.criteria.include_unsafe {
+                UnsafeVictimPolicy::Kill
+            } else {
+                UnsafeVictimPolicy::Spare
+            },
             reason: format!("kill task {}", task.id),
             list_read: read.clone(),
         }
     }
 
     /// Returns the limits of the node, shortened to the remaining time of the lease.
-    fn limits_within_lease(&self) -> Limits {
+    fn limits_within_lease(&self) -> ReadLimits {
         let remaining = self.lease_end.saturating_duration_since(Instant::now());
         // Messages show the limit, so it is rounded to milliseconds.
         let remaining = Duration::from_millis(u64::try_from(remaining.as_millis()).unwrap_or(u64::MAX));
         let node = self.limits.read_timeout.min(remaining);
-        Limits { read_timeout: node, connect_timeout: self.limits.connect_timeout.min(node), ..self.limits }
+        ReadLimits { read_timeout: node, connect_timeout: self.limits.connect_timeout.min(node), ..self.limits }
     }
 }
 
@@ -216,9 +224,9 @@ fn would_be_selected_again(victim: &Session, outcome: &KillOutcome) -> bool {
         | KillOutcome::Ending(_)
         | KillOutcome::RollingBack { .. }
         | KillOutcome::Refused(
-            Refusal::Unsafe(_) | Refusal::UnreliableAge | Refusal::Proxied | Refusal::AnotherServer,
+            KillRefusal::Unsafe(_) | KillRefusal::UnreliableAge | KillRefusal::Proxied | KillRefusal::AnotherServer,
         ) => true,
-        KillOutcome::Refused(Refusal::AnotherStatement) => victim.command.eq_ignore_ascii_case(b"Sleep"),
+        KillOutcome::Refused(KillRefusal::AnotherStatement) => victim.command.eq_ignore_ascii_case(b"Sleep"),
         _ => false,
     }
 }

@@ -240,7 +240,7 @@ impl Cluster {
 
     /// Shifts the clock of a server by hours, or back to the correct time.
     pub(crate) fn step_clock(&self, server: usize, rng: &mut Rng) {
-        self.backends[server].clock.shift(CLOCK_SHIFTS[rng.usize(..CLOCK_SHIFTS.len())]).unwrap();
+        self.backends[server].clock.set_offset(CLOCK_SHIFTS[rng.usize(..CLOCK_SHIFTS.len())]).unwrap();
     }
 
     pub(crate) fn fail_over(&mut self) {

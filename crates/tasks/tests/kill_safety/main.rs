@@ -18,12 +18,12 @@ use clew_model::{
     AccessKeyId, FailureKind, KillCriteria, NewInstance, NewNode, NodeId, NodeRole, NodeUrl, Origin, Session,
 };
 use clew_mysql::{
-    FoundSessions, KillKind, KillOutcome, Limits, ProcessListRead, Purpose, Victim, find_sessions, kill_all,
-    read_user_sessions, wait_for_pending_kills,
+    ConnectionPurpose, KillOutcome, KillTarget, ProcessListSource, ReadLimits, SessionLookup, Victim, find_sessions,
+    kill_victims, read_user_sessions, wait_for_pending_kills,
 };
 use clew_store::{InitialTenant, NewKillTask, Store};
-use clew_tasks::{KillExecutor, KillTaskWorker, Observer, Settings};
-use clew_testkit::{Effect, Flavor, Rewrite};
+use clew_tasks::{KillExecutor, KillTaskWorker, WorkerObserver, WorkerSettings};
+use clew_testkit::{Flavor, PacketEffect, Rewrite};
 use fastrand::Rng;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -78,7 +78,7 @@ impl Disturbance {
 
 /// Sessions that may be terminated, with the server and the run of their list.
 struct VictimList {
-    read: ProcessListRead,
+    read: ProcessListSource,
     sessions: Vec<Session>,
     server: usize,
     run: u32,
@@ -142,7 +142,7 @@ impl Test {
     async fn list_victims(&mut self) {
         let server = self.cluster.active;
         let ids: Vec<u64> = self.cluster.backends[server].sessions.iter().map(|session| session.raw.id).collect();
-        let FoundSessions { read, mut sessions } = find_sessions(&self.cluster.node(), &ids, &limits()).await.unwrap();
+        let SessionLookup { read, mut sessions } = find_sessions(&self.cluster.node(), &ids, &limits()).await.unwrap();
         sessions.retain(|session| session.user == Role::Victim.user().as_bytes());
         self.lists.push(VictimList { read, sessions, server, run: self.cluster.run(server) });
     }
@@ -156,25 +156,25 @@ impl Test {
         let mut chosen = list.sessions.clone();
         self.rng.shuffle(&mut chosen);
         chosen.truncate(1 + self.rng.usize(..3));
-        let kind = if self.rng.u8(..5) == 0 { KillKind::Query } else { KillKind::Connection };
+        let kind = if self.rng.u8(..5) == 0 { KillTarget::Query } else { KillTarget::Connection };
         let victims: Vec<Victim> = chosen
             .iter()
             .map(|session| match kind {
-                KillKind::Connection => Victim::for_session(session, &self.lists[at].read),
-                KillKind::Query => Victim::for_statement(session, &self.lists[at].read),
+                KillTarget::Connection => Victim::for_session(session, &self.lists[at].read),
+                KillTarget::Query => Victim::for_statement(session, &self.lists[at].read),
             })
             .collect();
         self.allowed.extend(victims.iter().map(|victim| Key { server, run, id: victim.id }));
         let node = self.cluster.node();
         if self.rng.bool() {
             self.disturb(disturbance).await;
-            let outcomes = kill_all(&node, &victims, kind, &ProtectedAccounts::default(), &limits()).await;
+            let outcomes = kill_victims(&node, &victims, kind, &ProtectedAccounts::default(), &limits()).await;
             self.check_outcomes(&victims, outcomes.unwrap(), kind, (server, run));
         } else {
             // May fail, if the server crashes or the connection breaks. The kill then sends nothing, or what the oracle allows.
             let killing = tokio::spawn(async move {
                 let protected = ProtectedAccounts::default();
-                kill_all(&node, &victims, kind, &protected, &limits()).await.is_ok()
+                kill_victims(&node, &victims, kind, &protected, &limits()).await.is_ok()
             });
             sleep(Duration::from_millis(self.rng.u64(..20))).await;
             self.disturb(disturbance).await;
@@ -187,7 +187,7 @@ impl Test {
         &mut self,
         victims: &[Victim],
         outcomes: Vec<(u64, KillOutcome)>,
-        kind: KillKind,
+        kind: KillTarget,
         listed: (usize, u32),
     ) {
         let active = self.cluster.active;
@@ -199,7 +199,7 @@ impl Test {
             let session =
                 self.cluster.backends[self.cluster.active].sessions.iter().find(|session| session.raw.id == id);
             let must_be_killed = reaches_server
-                && kind == KillKind::Connection
+                && kind == KillTarget::Connection
                 && session.is_some_and(|session| {
                     victim.host.ends_with(format!(":{}", session.raw.address.port()).as_bytes())
                 });
@@ -216,16 +216,19 @@ impl Test {
         if self.rng.bool() {
             let node = self.cluster.node();
             let limit = Duration::from_micros(self.rng.u64(..20_000));
-            let _ = timeout(limit, read_user_sessions(&node, Purpose::Reading, &limits())).await;
+            let _ = timeout(limit, read_user_sessions(&node, ConnectionPurpose::Reading, &limits())).await;
             self.disturb(disturbance).await;
         } else {
             let node = self.cluster.node_through_proxy();
-            let hold_response = Rewrite { effect: Some(("PROCESSLIST", Effect::HoldResponse)), ..Rewrite::default() };
-            self.cluster.proxy.set(hold_response);
+            let hold_response =
+                Rewrite { effect: Some(("PROCESSLIST", PacketEffect::HoldResponse)), ..Rewrite::default() };
+            self.cluster.proxy.set_rewrite(hold_response);
             let reading =
-                tokio::spawn(async move { read_user_sessions(&node, Purpose::Reading, &limits()).await.is_ok() });
+                tokio::spawn(
+                    async move { read_user_sessions(&node, ConnectionPurpose::Reading, &limits()).await.is_ok() },
+                );
             self.cluster.proxy.wait_until_held().await;
-            self.cluster.proxy.set(Rewrite::default());
+            self.cluster.proxy.set_rewrite(Rewrite::default());
             let before = (self.cluster.active, self.cluster.run(self.cluster.active));
             let ids = self.cluster.backends[before.0].clew_ids().await;
             self.cluster.set_reachable(false);
@@ -297,13 +300,13 @@ impl Test {
     }
 }
 
-fn limits() -> Limits {
-    Limits { read_timeout: NODE_TIMEOUT, connect_timeout: NODE_TIMEOUT, ..Limits::default() }
+fn limits() -> ReadLimits {
+    ReadLimits { read_timeout: NODE_TIMEOUT, connect_timeout: NODE_TIMEOUT, ..ReadLimits::default() }
 }
 
 struct NoMetrics;
 
-impl Observer for NoMetrics {
+impl WorkerObserver for NoMetrics {
     fn collection_finished(&self, _rows: u64, _seconds: f64) {}
     fn collection_failed(&self, _kind: FailureKind) {}
     fn poll_interval_changed(&self, _node: &NodeId, _interval: Option<Duration>) {}
@@ -319,7 +322,7 @@ struct TaskWorker {
 impl TaskWorker {
     async fn start(node: NodeUrl) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let by = Origin::local("test");
+        let by = Origin::for_local_account("test");
         let tenant = InitialTenant {
             region: "eu-test-1".into(),
             domain_name: "acme".into(),
@@ -345,7 +348,7 @@ impl TaskWorker {
             store.add_kill_task(&by, &ids.project_id, &instance.id, &task).await.unwrap().unwrap();
         }
         let kills = KillExecutor::new(store.clone(), ProtectedAccounts::default());
-        let tasks = KillTaskWorker::new(store, kills, &Settings::default(), Arc::new(NoMetrics));
+        let tasks = KillTaskWorker::new(store, kills, &WorkerSettings::default(), Arc::new(NoMetrics));
         let shutdown = CancellationToken::new();
         Self { _folder: folder, running: tokio::spawn(tasks.run(shutdown.clone())), shutdown }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clew_model::{RequestId, TaskOutcome, TaskStatus};
-use clew_tasks::Settings;
+use clew_tasks::WorkerSettings;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
@@ -14,8 +14,8 @@ use crate::scripted_reader::{Script, ScriptedReader};
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Settings without polling between the start and the end of a wait.
-fn without_polling() -> Settings {
-    Settings { completion_poll_interval: Duration::from_hours(1), ..Settings::default() }
+fn without_polling() -> WorkerSettings {
+    WorkerSettings { completion_poll_interval: Duration::from_hours(1), ..WorkerSettings::default() }
 }
 
 #[tokio::test]
@@ -42,7 +42,7 @@ async fn worker_notifies_waiters_of_completion() {
 
 #[tokio::test]
 async fn polling_detects_completion_by_another_process() {
-    let settings = Settings { completion_poll_interval: Duration::from_millis(5), ..Settings::default() };
+    let settings = WorkerSettings { completion_poll_interval: Duration::from_millis(5), ..WorkerSettings::default() };
     let harness = Harness::new(&["a"], settings, ScriptedReader::new([])).await;
     let id = harness.submit("a").await;
     let claimed = harness.claim(TIMEOUT).await.unwrap();

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use clew_model::{Failure, FailureKind, NodeId, RequestId, TaskStatus};
-use clew_tasks::{CollectionQueue, Observer, Settings};
+use clew_tasks::{CollectionQueue, WorkerObserver, WorkerSettings};
 
 use crate::harness::{Event, Harness, test_origin, wait_for};
 use crate::scripted_reader::{Script, ScriptedReader};
@@ -21,7 +21,7 @@ async fn wait_for_failure(harness: &Harness, id: &RequestId) -> Failure {
 /// Runs a collection that must fail, then one that must succeed.
 async fn failure_then_success(script: Script) -> (Failure, Vec<Event>) {
     let reader = ScriptedReader::new([("failing", script), ("healthy", Script::Rows(vec!["x\r\n"]))]);
-    let harness = Harness::new(&["failing", "healthy"], Settings::default(), reader).await;
+    let harness = Harness::new(&["failing", "healthy"], WorkerSettings::default(), reader).await;
     let worker = harness.start_worker();
     let failing = harness.submit("failing").await;
     let failure = wait_for_failure(&harness, &failing).await;
@@ -66,7 +66,7 @@ async fn panic_during_a_write_fails_only_its_collection() {
 #[tokio::test]
 async fn missing_results_folder_is_reported() {
     let reader = ScriptedReader::new([("one", Script::Rows(vec!["x\r\n"]))]);
-    let harness = Harness::new(&["one"], Settings::default(), reader).await;
+    let harness = Harness::new(&["one"], WorkerSettings::default(), reader).await;
     std::fs::remove_dir(harness.results_folder()).unwrap();
     let worker = harness.start_worker();
     let failure = wait_for_failure(&harness, &harness.submit("one").await).await;
@@ -78,7 +78,7 @@ async fn missing_results_folder_is_reported() {
 #[tokio::test]
 async fn removed_node_is_not_read() {
     let reader = ScriptedReader::new([("one", Script::Rows(vec![]))]);
-    let harness = Harness::new(&["one"], Settings::default(), reader.clone()).await;
+    let harness = Harness::new(&["one"], WorkerSettings::default(), reader.clone()).await;
     let id = harness.submit("one").await;
     assert!(
         harness
@@ -97,7 +97,7 @@ async fn removed_node_is_not_read() {
 async fn collection_fails_without_a_read_after_too_many_attempts() {
     let reader = ScriptedReader::new([("one", Script::Rows(vec![]))]);
     // Each lost lease delays the next claim by one more lease.
-    let settings = Settings { max_attempts: 3, lease: Duration::from_millis(500), ..Settings::default() };
+    let settings = WorkerSettings { max_attempts: 3, lease: Duration::from_millis(500), ..WorkerSettings::default() };
     let harness = Harness::new(&["one"], settings, reader.clone()).await;
     let id = harness.submit("one").await;
     for attempt in 1..=3 {
@@ -114,7 +114,7 @@ async fn collection_fails_without_a_read_after_too_many_attempts() {
 
 struct NoMetrics;
 
-impl Observer for NoMetrics {
+impl WorkerObserver for NoMetrics {
     fn collection_finished(&self, _rows: u64, _seconds: f64) {}
     fn collection_failed(&self, _kind: FailureKind) {}
     fn poll_interval_changed(&self, _node: &NodeId, _interval: Option<Duration>) {}
@@ -123,9 +123,9 @@ impl Observer for NoMetrics {
 #[tokio::test]
 async fn default_reader_connects_to_servers() {
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let mut harness = Harness::new(&[&closed.to_string()], Settings::default(), ScriptedReader::new([])).await;
+    let mut harness = Harness::new(&[&closed.to_string()], WorkerSettings::default(), ScriptedReader::new([])).await;
     harness.collections =
-        CollectionQueue::new(harness.store.clone(), Settings::default(), std::sync::Arc::new(NoMetrics));
+        CollectionQueue::new(harness.store.clone(), WorkerSettings::default(), std::sync::Arc::new(NoMetrics));
     let worker = harness.start_worker();
     let failure = wait_for_failure(&harness, &harness.submit("127.0.0.1").await).await;
     worker.stop().await;

@@ -9,9 +9,10 @@ use clew_model::{
     TaskStatus,
 };
 use clew_store::{
-    ClaimRequest, ClaimedTask, CollectionTask, InitialTenant, Location, PostgresUrl, Store, StoreError, StoredResult,
+    ClaimRequest, ClaimedTask, CollectionTask, InitialTenant, PostgresUrl, Store, StoreError, StoreLocation,
+    StoredResult,
 };
-use clew_tasks::{CollectionQueue, NodeReader, Observer, Settings};
+use clew_tasks::{CollectionQueue, NodeReader, WorkerObserver, WorkerSettings};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, SqliteConnection};
 use tempfile::TempDir;
@@ -32,7 +33,7 @@ pub(crate) enum Event {
 #[derive(Default)]
 pub(crate) struct RecordingObserver(Mutex<Vec<Event>>);
 
-impl Observer for RecordingObserver {
+impl WorkerObserver for RecordingObserver {
     fn collection_finished(&self, rows: u64, seconds: f64) {
         assert!(seconds >= 0.0);
         self.0.lock().unwrap().push(Event::Collected(rows));
@@ -47,7 +48,7 @@ impl Observer for RecordingObserver {
 
 /// Origin of the tests in the audit.
 pub(crate) fn test_origin() -> Origin {
-    Origin::local("test")
+    Origin::for_local_account("test")
 }
 
 pub(crate) struct Harness {
@@ -65,19 +66,19 @@ pub(crate) struct Worker {
 
 impl Harness {
     /// Creates an instance with a node on each of `hosts`; the first node is the master.
-    pub(crate) async fn new(hosts: &[&str], settings: Settings, reader: Arc<dyn NodeReader>) -> Self {
+    pub(crate) async fn new(hosts: &[&str], settings: WorkerSettings, reader: Arc<dyn NodeReader>) -> Self {
         Self::with_metadata(hosts, settings, reader, None).await
     }
 
     /// Creates the instance in a store whose metadata is in the given PostgreSQL database.
     pub(crate) async fn with_metadata(
         hosts: &[&str],
-        settings: Settings,
+        settings: WorkerSettings,
         reader: Arc<dyn NodeReader>,
         metadata: Option<PostgresUrl>,
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let location = Location { data_dir: folder.path().join("clew-data"), metadata_url: metadata };
+        let location = StoreLocation { data_dir: folder.path().join("clew-data"), metadata_url: metadata };
         let (store, ids) = Store::initialise(&test_origin(), location, tenant()).await.unwrap();
         let nodes = hosts.iter().enumerate().map(|(at, host)| NewNode {
             zone: None,
@@ -100,7 +101,7 @@ impl Harness {
     }
 
     /// Replaces settings and reader; the store stays.
-    pub(crate) fn replace(&mut self, settings: Settings, reader: Arc<dyn NodeReader>) {
+    pub(crate) fn replace(&mut self, settings: WorkerSettings, reader: Arc<dyn NodeReader>) {
         self.collections = CollectionQueue::with_reader(self.store.clone(), settings, self.observer.clone(), reader);
     }
 
@@ -114,7 +115,7 @@ impl Harness {
 
     pub(crate) async fn try_submit(&self, host: &str, selection: Selection) -> Result<RequestId, StoreError> {
         let (project, instance) = (self.instance.project_id.clone(), self.instance.id.clone());
-        self.collections.submit(project, instance, self.node(host), selection, false).await
+        self.collections.submit_collection(project, instance, self.node(host), selection, false).await
     }
 
     /// Claims a task like another worker, without renewing its lease.
@@ -129,12 +130,12 @@ impl Harness {
     }
 
     /// Location of the data directory, with metadata in SQLite.
-    pub(crate) fn location(&self) -> Location {
+    pub(crate) fn location(&self) -> StoreLocation {
         self.folder.path().join("clew-data").into()
     }
 
     pub(crate) async fn task(&self, id: &RequestId) -> CollectionTask {
-        self.store.task(id).await.unwrap().unwrap()
+        self.store.find_task(id).await.unwrap().unwrap()
     }
 
     /// Waits until the task has ended.
@@ -151,7 +152,7 @@ impl Harness {
     /// Waits until the task has finished, and returns its result.
     pub(crate) async fn body(&self, id: &RequestId) -> String {
         let record = self.wait_until_finished(id).await.result.unwrap();
-        match self.store.results().open(&record).await.unwrap() {
+        match self.store.results().open_result(&record).await.unwrap() {
             StoredResult::File(file) => std::io::read_to_string(file).unwrap(),
             StoredResult::Object(object) => panic!("{object:?} is no file"),
         }

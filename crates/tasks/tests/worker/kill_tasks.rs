@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clew_diagnose::ProtectedAccounts;
-use clew_model::{Instance, KillCriteria, NewInstance, NewNode, NodeRole, Page};
-use clew_mysql::{Limits, find_sessions};
-use clew_store::{KillEnd, KillFilter, KillRecord, KillSource, NewKillTask};
-use clew_tasks::{KillExecutor, KillTaskWorker, Settings};
+use clew_model::{Instance, KillCriteria, NewInstance, NewNode, NodeRole, Pagination};
+use clew_mysql::{ReadLimits, find_sessions};
+use clew_store::{KillFilter, KillRecord, KillSource, NewKillTask, RecordedKillOutcome};
+use clew_tasks::{KillExecutor, KillTaskWorker, WorkerSettings};
 use clew_testkit::{Charset, FakeOptions, FakeServer, Fault, Flavor, RawSession, Server, ServerOptions};
 use serde_json::Value;
 use tokio::task::JoinHandle;
@@ -31,7 +31,7 @@ pub(crate) struct KillHarness {
 
 impl KillHarness {
     pub(crate) async fn new(urls: &[String]) -> Self {
-        let harness = Harness::new(&["unused.example"], Settings::default(), ScriptedReader::new([])).await;
+        let harness = Harness::new(&["unused.example"], WorkerSettings::default(), ScriptedReader::new([])).await;
         let role = |at| if at == 0 { NodeRole::Master } else { NodeRole::Slave };
         let node =
             |(at, url): (usize, &String)| NewNode { zone: None, id: None, role: role(at), url: url.parse().unwrap() };
@@ -49,10 +49,10 @@ impl KillHarness {
     }
 
     pub(crate) fn start_worker(&mut self) {
-        self.start_worker_with(&Settings::default());
+        self.start_worker_with(&WorkerSettings::default());
     }
 
-    fn start_worker_with(&mut self, settings: &Settings) {
+    fn start_worker_with(&mut self, settings: &WorkerSettings) {
         let store = self.harness.store.clone();
         let kills = KillExecutor::new(store.clone(), ProtectedAccounts::default());
         let tasks = KillTaskWorker::new(store, kills, settings, Arc::new(RecordingObserver::default()));
@@ -74,7 +74,7 @@ impl KillHarness {
     /// Recorded kills, newest first.
     pub(crate) async fn kills(&self) -> Vec<KillRecord> {
         let filter = KillFilter::for_instance(self.instance.id.clone());
-        self.harness.store.killed_sessions(&filter, Page { offset: 0, limit: 100 }).await.unwrap().0
+        self.harness.store.list_kills(&filter, Pagination { offset: 0, limit: 100 }).await.unwrap().0
     }
 
     /// Waits for the outcome of the kill of a session.
@@ -113,7 +113,7 @@ pub(crate) async fn start_long_statement(server: &Server, user: &str) -> RawSess
 
 pub(crate) async fn is_listed(server: &Server, session: &RawSession) -> bool {
     let node = server.url().parse().unwrap();
-    !find_sessions(&node, &[session.id], &Limits::default()).await.unwrap().sessions.is_empty()
+    !find_sessions(&node, &[session.id], &ReadLimits::default()).await.unwrap().sessions.is_empty()
 }
 
 async fn tasks_kill_matching_sessions_once(flavor: Flavor) {
@@ -129,7 +129,7 @@ async fn tasks_kill_matching_sessions_once(flavor: Flavor) {
     kill_tasks.start_worker();
     kill_tasks.start_worker();
     let kill = kill_tasks.wait_for_kill(&victim).await;
-    assert_eq!((kill.outcome, kill.source), (Some(KillEnd::Killed), KillSource::Task));
+    assert_eq!((kill.outcome, kill.source), (Some(RecordedKillOutcome::Killed), KillSource::Task));
     assert_eq!((kill.task_id.as_deref(), kill.kind.as_str()), (Some(first.as_str()), "connection"));
     assert_eq!((kill.user.as_str(), kill.template.as_deref()), ("app", Some("SELECT SLEEP(?), ?")));
     assert!(kill.seconds >= 1 && kill.reason.contains(&first), "{kill:?}");
@@ -180,8 +180,8 @@ async fn hung_node_does_not_delay_another_server() {
     let mut kill_tasks = KillHarness::new(&[hung.url(), server.url()]).await;
     kill_tasks.add_task(criteria_for("app")).await;
     // The tick of the hung node takes an hour; three consecutive victims require three ticks of the other node.
-    let limits = Limits { read_timeout: HOUR, connect_timeout: HOUR, ..Limits::default() };
-    kill_tasks.start_worker_with(&Settings { lease: HOUR, limits, ..Settings::default() });
+    let limits = ReadLimits { read_timeout: HOUR, connect_timeout: HOUR, ..ReadLimits::default() };
+    kill_tasks.start_worker_with(&WorkerSettings { lease: HOUR, limits, ..WorkerSettings::default() });
     for _ in 0..3 {
         let victim = start_long_statement(&server, "app").await;
         assert_eq!(kill_tasks.wait_for_kill(&victim).await.node_id, kill_tasks.instance.nodes[1].id);
@@ -199,7 +199,7 @@ async fn failed_kill_is_recorded_once_and_backed_off_on_a_server() {
     kill_tasks.add_task(criteria_for("app")).await;
     kill_tasks.start_worker();
     let denied = kill_tasks.wait_for_kill(&victim).await;
-    assert_eq!(denied.outcome, Some(KillEnd::Failed));
+    assert_eq!(denied.outcome, Some(RecordedKillOutcome::Failed));
     assert!(denied.detail.as_deref().unwrap().contains("GRANT CONNECTION_ADMIN"), "{denied:?}");
     // Ticks continue, and other victims are tried.
     for _ in 0..2 {
@@ -243,10 +243,10 @@ async fn unsafe_victims_are_spared_unless_the_task_opts_in(flavor: Flavor) {
         [(&repair, "REPAIR TABLE runs on shop.log (MyISAM)"), (&update, "UPDATE changes shop.log (MyISAM)")]
     {
         let spared = kill_tasks.wait_for_kill(session).await;
-        assert_eq!(spared.outcome, Some(KillEnd::Refused), "{flavor}: {spared:?}");
+        assert_eq!(spared.outcome, Some(RecordedKillOutcome::Refused), "{flavor}: {spared:?}");
         assert!(spared.detail.as_deref().unwrap().contains(evidence), "{flavor}: {spared:?}");
     }
-    assert_eq!(kill_tasks.wait_for_kill(&transactional).await.outcome, Some(KillEnd::Killed), "{flavor}");
+    assert_eq!(kill_tasks.wait_for_kill(&transactional).await.outcome, Some(RecordedKillOutcome::Killed), "{flavor}");
     // Further ticks spare both sessions, and record nothing.
     let later = start_long_statement(&server, "app").await;
     kill_tasks.wait_for_kill(&later).await;
@@ -259,7 +259,7 @@ async fn unsafe_victims_are_spared_unless_the_task_opts_in(flavor: Flavor) {
     opted_in.add_task(KillCriteria { include_unsafe: true, ..criteria_for("app") }).await;
     opted_in.start_worker();
     for session in [&repair, &update] {
-        assert_eq!(opted_in.wait_for_kill(session).await.outcome, Some(KillEnd::Killed), "{flavor}");
+        assert_eq!(opted_in.wait_for_kill(session).await.outcome, Some(RecordedKillOutcome::Killed), "{flavor}");
     }
     assert!(!is_listed(&server, &repair).await && !is_listed(&server, &update).await, "{flavor}");
     kill_tasks.shut_down().await;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clew_model::{Failure, FailureKind, RequestId, TaskOutcome, TaskStatus};
 use clew_store::ClaimedTask;
-use clew_tasks::Settings;
+use clew_tasks::WorkerSettings;
 
 use crate::harness::{Harness, wait_for, wait_until};
 use crate::scripted_reader::{HeldWrite, Script, ScriptedReader};
@@ -16,8 +16,8 @@ const LARGE_RESULT: usize = 2 << 20;
 const LEASE: Duration = Duration::from_secs(3);
 
 /// One collection at a time: a worker that loses its lease does not claim the collection again.
-fn settings(lease: Duration) -> Settings {
-    Settings { concurrency: 1, lease, ..Settings::default() }
+fn settings(lease: Duration) -> WorkerSettings {
+    WorkerSettings { concurrency: 1, lease, ..WorkerSettings::default() }
 }
 
 /// Claims the collection that the worker runs, as if its lease had expired.
@@ -108,7 +108,7 @@ async fn lease_is_renewed_until_the_collection_ends() {
 #[tokio::test]
 async fn collection_of_a_crashed_worker_is_claimed_again() {
     let reader = ScriptedReader::new([("one", Script::Rows(vec!["x\r\n"]))]);
-    let harness = Harness::new(&["one"], Settings::default(), reader).await;
+    let harness = Harness::new(&["one"], WorkerSettings::default(), reader).await;
     let id = harness.submit("one").await;
     harness.claim(Duration::from_millis(50)).await.unwrap();
     let worker = harness.start_worker();

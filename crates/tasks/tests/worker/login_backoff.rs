@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use clew_diagnose::ProtectedAccounts;
 use clew_model::{Actor, DomainId, FailureKind, NodeId, Origin, Selection, TaskStatus, UserId};
-use clew_store::{Clock, LoginCause, NewIntelligentKill};
-use clew_tasks::{CollectionQueue, IntelligentKills, KillExecutor, Login, Settings};
+use clew_store::{Clock, LoginTrigger, NewIntelligentKill};
+use clew_tasks::{CollectionQueue, IntelligentKillQueue, KillExecutor, LoginAttempt, WorkerSettings};
 use clew_testkit::{FakeOptions, FakeServer, Fault, Flavor, Server};
 use mysql_async::prelude::Queryable;
 use tokio_util::sync::CancellationToken;
@@ -62,8 +62,8 @@ async fn failed_logins(server: &Server) -> u64 {
 
 /// Waits for `count` ticks on the second node. The first node has as many ticks.
 async fn wait_for_ticks(fake: &FakeServer, count: u64) {
-    let end = fake.connections_taken() + count;
-    wait_until("further ticks", || fake.connections_taken() >= end).await;
+    let end = fake.accepted_connections() + count;
+    wait_until("further ticks", || fake.accepted_connections() >= end).await;
 }
 
 /// Starts a worker with a kill task on two nodes: a server that locks the worker's account, and a fake server that counts ticks.
@@ -87,7 +87,7 @@ async fn kill_tasks_back_off(flavor: Flavor) {
     wait_for_ticks(&fake, TICKS).await;
     assert_eq!(failed_logins(&server).await - before, 1, "{flavor}");
     let (store, instance) = (kill_tasks.harness.store.clone(), kill_tasks.instance.clone());
-    let backoff = store.login_backoffs(&instance.id).await.unwrap();
+    let backoff = store.list_login_backoffs(&instance.id).await.unwrap();
     let [(node, backoff)] = &backoff[..] else { panic!("{backoff:?}") };
     assert_eq!((node, backoff.refusals, backoff.retry_at - backoff.refused_at), (&instance.nodes[0].id, 1, 30_000));
     assert!(backoff.reason.contains("1045"), "{backoff:?}");
@@ -97,7 +97,7 @@ async fn kill_tasks_back_off(flavor: Flavor) {
     wait_for_ticks(&fake, TICKS).await;
     assert_eq!(failed_logins(&server).await - before, 2, "{flavor}");
     // The live feed and a retried collection share the back-off.
-    let login = Login::request(&store, node, LoginCause::Automatic).await.unwrap_err();
+    let login = LoginAttempt::request(&store, node, LoginTrigger::Automatic).await.unwrap_err();
     assert_eq!(login.kind, FailureKind::AccessDenied);
     assert!(
         login.detail.contains("refused 2 times in a row") && login.detail.contains("clew instance set-node"),
@@ -108,7 +108,7 @@ async fn kill_tasks_back_off(flavor: Flavor) {
     let new = url(&server, "new").parse().unwrap();
     assert!(store.set_node_url(&test_origin(), &instance.project_id, &instance.id, node, &new).await.unwrap());
     kill_tasks.wait_for_kill(&start_long_statement(&server, "app").await).await;
-    assert!(store.login_backoffs(&instance.id).await.unwrap().is_empty());
+    assert!(store.list_login_backoffs(&instance.id).await.unwrap().is_empty());
     assert_eq!(failed_logins(&server).await - before, 2, "{flavor}");
     kill_tasks.shut_down().await;
 }
@@ -132,13 +132,13 @@ async fn locked_and_expired_accounts_back_off(flavor: Flavor) {
         ("ALTER USER clew PASSWORD EXPIRE", "ALTER USER clew IDENTIFIED BY 'old'"),
     ] {
         server.run(&[refuse]).await.unwrap();
-        wait_for("a back-off", async || store.login_backoff(&node).await.unwrap()).await;
+        wait_for("a back-off", async || store.find_login_backoff(&node).await.unwrap()).await;
         wait_for_ticks(&fake, TICKS).await;
-        assert_eq!(store.login_backoff(&node).await.unwrap().unwrap().refusals, 1, "{flavor}: {refuse}");
+        assert_eq!(store.find_login_backoff(&node).await.unwrap().unwrap().refusals, 1, "{flavor}: {refuse}");
         server.run(&[allow]).await.unwrap();
         now.fetch_add(30_000, Ordering::SeqCst);
         wait_for("the end of a back-off", async || {
-            let backoff = store.login_backoff(&node).await.unwrap();
+            let backoff = store.find_login_backoff(&node).await.unwrap();
             backoff.is_none().then_some(())
         })
         .await;
@@ -163,14 +163,15 @@ async fn collections_back_off(flavor: Flavor) {
     let mut kill_tasks = KillHarness::new(&[url(&server, "old")]).await;
     let now = with_manual_clock(&mut kill_tasks);
     let store = kill_tasks.harness.store.clone();
-    let collections = CollectionQueue::new(store.clone(), Settings::default(), Arc::new(RecordingObserver::default()));
+    let collections =
+        CollectionQueue::new(store.clone(), WorkerSettings::default(), Arc::new(RecordingObserver::default()));
     let worker = start_worker(collections.clone());
     let (project, instance) = (kill_tasks.instance.project_id.clone(), kill_tasks.instance.id.clone());
     let node: NodeId = kill_tasks.instance.nodes[0].id.clone();
     let before = failed_logins(&server).await;
     let collect = async || {
         let (project, instance, node) = (project.clone(), instance.clone(), node.clone());
-        let id = collections.submit(project, instance, node, Selection::default(), false).await.unwrap();
+        let id = collections.submit_collection(project, instance, node, Selection::default(), false).await.unwrap();
         collections.wait_for_completion(&id, Duration::from_secs(20)).await.unwrap().unwrap()
     };
     for _ in 0..TICKS {
@@ -184,7 +185,7 @@ async fn collections_back_off(flavor: Flavor) {
     server.run(&["ALTER USER clew IDENTIFIED BY 'old'"]).await.unwrap();
     now.fetch_add(10_000, Ordering::SeqCst);
     assert_eq!(collect().await.status, TaskStatus::Finished, "{flavor}");
-    assert_eq!(store.login_backoff(&node).await.unwrap(), None, "{flavor}");
+    assert_eq!(store.find_login_backoff(&node).await.unwrap(), None, "{flavor}");
     worker.stop().await;
     kill_tasks.shut_down().await;
 }
@@ -207,7 +208,7 @@ async fn intelligent_kills_back_off(flavor: Flavor) {
     let _now = with_manual_clock(&mut kill_tasks);
     let store = kill_tasks.harness.store.clone();
     let kills = KillExecutor::new(store.clone(), ProtectedAccounts::default());
-    let intelligent = IntelligentKills::new(store.clone(), kills, &Settings::default());
+    let intelligent = IntelligentKillQueue::new(store.clone(), kills, &WorkerSettings::default());
     let shutdown = CancellationToken::new();
     let running = tokio::spawn(intelligent.clone().run(shutdown.clone()));
     let before = failed_logins(&server).await;
@@ -221,7 +222,7 @@ async fn intelligent_kills_back_off(flavor: Flavor) {
         };
         let id = intelligent.submit(&new).await.unwrap();
         let ended = wait_for("the end of an intelligent kill", async || {
-            store.intelligent_kill(id).await.unwrap().filter(|kill| kill.ended_at.is_some())
+            store.find_intelligent_kill(id).await.unwrap().filter(|kill| kill.ended_at.is_some())
         });
         assert!(ended.await.reason.unwrap().contains("1045"), "{flavor}");
     }

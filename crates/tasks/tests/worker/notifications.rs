@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use clew_diagnose::ProtectedAccounts;
 use clew_model::TaskStatus;
-use clew_store::{Location, Store};
-use clew_tasks::{CollectionQueue, IntelligentKills, KillExecutor, Settings, listen};
+use clew_store::{Store, StoreLocation};
+use clew_tasks::{CollectionQueue, IntelligentKillQueue, KillExecutor, WorkerSettings, listen_for_events};
 use clew_testkit::PostgreSql;
 use sqlx::{Connection, PgConnection};
 use tokio_util::sync::CancellationToken;
@@ -28,20 +28,20 @@ struct Processes {
 }
 
 impl Processes {
-    async fn start(settings: &Settings, should_listen: bool) -> Self {
+    async fn start(settings: &WorkerSettings, should_listen: bool) -> Self {
         let database = PostgreSql::start().await.unwrap();
         let metadata = || Some(database.url().parse().unwrap());
         let reader = ScriptedReader::new([("one", Script::Rows(vec!["x\r\n"]))]);
         let serving = Harness::with_metadata(&["one"], settings.clone(), reader.clone(), metadata()).await;
-        let store = Store::open(Location { metadata_url: metadata(), ..serving.location() }).await.unwrap();
+        let store = Store::open(StoreLocation { metadata_url: metadata(), ..serving.location() }).await.unwrap();
         let working =
             CollectionQueue::with_reader(store.clone(), settings.clone(), Arc::<RecordingObserver>::default(), reader);
         let shutdown = CancellationToken::new();
         if should_listen {
             for (store, collections) in [(&serving.store, &serving.collections), (&store, &working)] {
                 let kills = KillExecutor::new(store.clone(), ProtectedAccounts::default());
-                let kills = IntelligentKills::new(store.clone(), kills, settings);
-                tokio::spawn(listen(store.clone(), collections.clone(), kills, shutdown.clone()));
+                let kills = IntelligentKillQueue::new(store.clone(), kills, settings);
+                tokio::spawn(listen_for_events(store.clone(), collections.clone(), kills, shutdown.clone()));
             }
         }
         Self { serving, working: start_worker(working), shutdown, database }
@@ -81,7 +81,8 @@ impl Processes {
 
 #[tokio::test]
 async fn processes_notify_each_other_of_queued_and_completed_collections() {
-    let settings = Settings { poll_interval: NEVER, completion_poll_interval: NEVER, ..Settings::default() };
+    let settings =
+        WorkerSettings { poll_interval: NEVER, completion_poll_interval: NEVER, ..WorkerSettings::default() };
     let processes = Processes::start(&settings, true).await;
     let listening = processes.wait_until_listening(&[]).await;
     for _ in 0..3 {
@@ -96,7 +97,7 @@ async fn processes_notify_each_other_of_queued_and_completed_collections() {
 
 #[tokio::test]
 async fn processes_poll_without_notifications() {
-    let settings = Settings { poll_interval: Duration::from_millis(50), ..Settings::default() };
+    let settings = WorkerSettings { poll_interval: Duration::from_millis(50), ..WorkerSettings::default() };
     let processes = Processes::start(&settings, false).await;
     processes.collect().await;
     assert!(processes.listening().await.is_empty());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use clew_model::{Selection, SelectionDraft, TaskStatus};
 use clew_mysql::StatementText;
 use clew_store::StoreError;
-use clew_tasks::Settings;
+use clew_tasks::WorkerSettings;
 use tokio::sync::Semaphore;
 
 use crate::harness::{Event, Harness, wait_until};
@@ -14,7 +14,7 @@ use crate::scripted_reader::{Script, ScriptedReader};
 #[tokio::test]
 async fn finished_collection_has_a_result_file() {
     let reader = ScriptedReader::new([("one", Script::Rows(vec!["1,a\r\n", "2,b\r\n"]))]);
-    let harness = Harness::new(&["one"], Settings::default(), reader).await;
+    let harness = Harness::new(&["one"], WorkerSettings::default(), reader).await;
     let worker = harness.start_worker();
     let id = harness.submit("one").await;
 
@@ -29,12 +29,12 @@ async fn finished_collection_has_a_result_file() {
 #[tokio::test]
 async fn only_masked_collections_are_read_as_templates() {
     let reader = ScriptedReader::new([("one", Script::Rows(vec!["1,a\r\n"]))]);
-    let harness = Harness::new(&["one"], Settings::default(), reader.clone()).await;
+    let harness = Harness::new(&["one"], WorkerSettings::default(), reader.clone()).await;
     let worker = harness.start_worker();
     for masked in [true, false] {
         let (project, instance) = (harness.instance.project_id.clone(), harness.instance.id.clone());
         let submitted =
-            harness.collections.submit(project, instance, harness.node("one"), Selection::default(), masked);
+            harness.collections.submit_collection(project, instance, harness.node("one"), Selection::default(), masked);
         harness.wait_until_finished(&submitted.await.unwrap()).await;
     }
     worker.stop().await;
@@ -44,7 +44,7 @@ async fn only_masked_collections_are_read_as_templates() {
 #[tokio::test]
 async fn collection_queued_before_the_worker_started_is_claimed() {
     let harness =
-        Harness::new(&["one"], Settings::default(), ScriptedReader::new([("one", Script::Rows(vec![]))])).await;
+        Harness::new(&["one"], WorkerSettings::default(), ScriptedReader::new([("one", Script::Rows(vec![]))])).await;
     let id = harness.submit("one").await;
     assert_eq!(harness.task(&id).await.status, TaskStatus::Queued);
     let worker = harness.start_worker();
@@ -56,7 +56,7 @@ async fn collection_queued_before_the_worker_started_is_claimed() {
 async fn concurrent_collections_per_node_are_limited() {
     let gate = Arc::new(Semaphore::new(0));
     let reader = ScriptedReader::new([("one", Script::Gate(gate.clone())), ("other", Script::Rows(vec!["x\r\n"]))]);
-    let settings = Settings { max_running_per_node: 2, ..Settings::default() };
+    let settings = WorkerSettings { max_running_per_node: 2, ..WorkerSettings::default() };
     let harness = Harness::new(&["one", "other"], settings, reader.clone()).await;
     let worker = harness.start_worker();
     let ids = [harness.submit("one").await, harness.submit("one").await, harness.submit("one").await];
@@ -79,8 +79,12 @@ async fn concurrent_collections_per_node_are_limited() {
 #[tokio::test]
 async fn hung_node_does_not_delay_other_nodes() {
     let reader = ScriptedReader::new([("hung", Script::Hang), ("healthy", Script::Rows(vec!["x\r\n"]))]);
-    let settings =
-        Settings { concurrency: 3, max_running_per_node: 2, grace: std::time::Duration::ZERO, ..Settings::default() };
+    let settings = WorkerSettings {
+        concurrency: 3,
+        max_running_per_node: 2,
+        grace: std::time::Duration::ZERO,
+        ..WorkerSettings::default()
+    };
     let harness = Harness::new(&["hung", "healthy"], settings, reader.clone()).await;
     let worker = harness.start_worker();
     for _ in 0..10 {
@@ -100,7 +104,7 @@ async fn concurrent_collections_per_process_are_limited() {
     let gate = Arc::new(Semaphore::new(0));
     let hosts = ["a", "b", "c"];
     let reader = ScriptedReader::new(hosts.map(|host| (host, Script::Gate(gate.clone()))));
-    let settings = Settings { concurrency: 1, ..Settings::default() };
+    let settings = WorkerSettings { concurrency: 1, ..WorkerSettings::default() };
     let harness = Harness::new(&hosts, settings, reader.clone()).await;
     let worker = harness.start_worker();
     let mut ids = Vec::new();
@@ -118,7 +122,7 @@ async fn concurrent_collections_per_process_are_limited() {
 
 #[tokio::test]
 async fn full_queue_rejects_a_collection_with_its_limit() {
-    let settings = Settings { max_queued_per_node: 2, ..Settings::default() };
+    let settings = WorkerSettings { max_queued_per_node: 2, ..WorkerSettings::default() };
     let harness = Harness::new(&["one", "other"], settings, ScriptedReader::new([])).await;
     harness.submit("one").await;
     harness.submit("one").await;
@@ -130,7 +134,7 @@ async fn full_queue_rejects_a_collection_with_its_limit() {
 #[tokio::test]
 async fn threshold_defaults_to_the_instance_and_then_to_the_constant() {
     let reader = ScriptedReader::new([("one", Script::Rows(vec![]))]);
-    let harness = Harness::new(&["one"], Settings::default(), reader.clone()).await;
+    let harness = Harness::new(&["one"], WorkerSettings::default(), reader.clone()).await;
     let threshold = |seconds| SelectionDraft { slow_process_threshold: Some(seconds), ..SelectionDraft::default() };
     let requested = Selection::parse(SelectionDraft { user: Some("app".into()), ..threshold(3) }).unwrap();
     let worker = harness.start_worker();

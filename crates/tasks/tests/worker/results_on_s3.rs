@@ -2,7 +2,7 @@
 
 use clew_model::FailureKind;
 use clew_store::{ResultStore, S3Settings, StoredResult};
-use clew_tasks::Settings;
+use clew_tasks::WorkerSettings;
 use clew_testkit::S3Server;
 
 use crate::harness::Harness;
@@ -12,18 +12,18 @@ use crate::scripted_reader::{Script, ScriptedReader};
 async fn collection_fails_with_the_reason_if_s3_is_down_on_a_server() {
     let mut s3 = S3Server::start().await.unwrap();
     let (key, secret) = S3Server::OWNER_KEY;
-    let location = format!("s3://{}/clew", S3Server::BUCKET);
+    let location = format!("s3://{}/clew", S3Server::BUCKET_NAME);
     let settings =
         S3Settings::new(&location, Some(s3.endpoint()), "us-east-1".into(), key.into(), secret.into()).unwrap();
     let reader = ScriptedReader::new([("one", Script::Rows(vec!["x\r\n"]))]);
-    let mut harness = Harness::new(&["one"], Settings::default(), reader.clone()).await;
-    harness.store = harness.store.clone().with_results(ResultStore::s3(&settings).await.unwrap());
-    harness.replace(Settings::default(), reader);
+    let mut harness = Harness::new(&["one"], WorkerSettings::default(), reader.clone()).await;
+    harness.store = harness.store.clone().with_results(ResultStore::connect_s3(&settings).await.unwrap());
+    harness.replace(WorkerSettings::default(), reader);
     let worker = harness.start_worker();
 
     let id = harness.submit("one").await;
     let record = harness.wait_until_finished(&id).await.result.unwrap();
-    assert!(matches!(harness.store.results().open(&record).await.unwrap(), StoredResult::Object(_)));
+    assert!(matches!(harness.store.results().open_result(&record).await.unwrap(), StoredResult::Object(_)));
     assert!(harness.files().is_empty());
 
     s3.kill().unwrap();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clew_tasks::Settings;
+use clew_tasks::WorkerSettings;
 
 use crate::harness::{Harness, wait_for};
 use crate::scripted_reader::{Script, ScriptedReader};
@@ -10,7 +10,7 @@ use crate::scripted_reader::{Script, ScriptedReader};
 #[tokio::test]
 async fn expired_collection_is_removed_with_its_result() {
     let reader = ScriptedReader::new([("one", Script::Rows(vec!["x\r\n"]))]);
-    let mut harness = Harness::new(&["one"], Settings::default(), reader.clone()).await;
+    let mut harness = Harness::new(&["one"], WorkerSettings::default(), reader.clone()).await;
     let worker = harness.start_worker();
     let id = harness.submit("one").await;
     harness.wait_until_finished(&id).await;
@@ -24,17 +24,17 @@ async fn expired_collection_is_removed_with_its_result() {
     assert_eq!(harness.files().len(), 2);
 
     tokio::time::sleep(Duration::from_millis(5)).await;
-    harness.replace(Settings { retention: Duration::ZERO, ..Settings::default() }, reader);
+    harness.replace(WorkerSettings { retention: Duration::ZERO, ..WorkerSettings::default() }, reader);
     let worker = harness.start_worker();
-    wait_for("removal of the rows", async || harness.store.task(&id).await.unwrap().is_none().then_some(())).await;
+    wait_for("removal of the rows", async || harness.store.find_task(&id).await.unwrap().is_none().then_some(())).await;
     wait_for("removal of the files", async || harness.files().is_empty().then_some(())).await;
     worker.stop().await;
-    assert!(harness.store.task(&second).await.unwrap().is_none());
+    assert!(harness.store.find_task(&second).await.unwrap().is_none());
 }
 
 #[tokio::test]
 async fn pruned_audit_remains_verifiable() {
-    let settings = Settings { audit_retention: Duration::ZERO, ..Settings::default() };
+    let settings = WorkerSettings { audit_retention: Duration::ZERO, ..WorkerSettings::default() };
     let harness = Harness::new(&["one"], settings, ScriptedReader::new([])).await;
     let first = async || harness.store.verify_audit(&[]).await.unwrap().first;
     assert_eq!(first().await, Some(1));
@@ -43,13 +43,13 @@ async fn pruned_audit_remains_verifiable() {
     wait_for("removal of the first rows", async || (first().await > Some(1)).then_some(())).await;
     worker.stop().await;
     let audit = harness.store.verify_audit(&[]).await.unwrap();
-    assert!(audit.is_sound() && audit.rows > 0, "{audit:?}: the removal is not recorded");
+    assert!(audit.is_intact() && audit.rows > 0, "{audit:?}: the removal is not recorded");
 }
 
 #[tokio::test]
 async fn old_orphaned_files_are_swept() {
     let reader = ScriptedReader::new([("one", Script::Rows(vec!["x\r\n"]))]);
-    let harness = Harness::new(&["one"], Settings::default(), reader).await;
+    let harness = Harness::new(&["one"], WorkerSettings::default(), reader).await;
     let worker = harness.start_worker();
     let id = harness.submit("one").await;
     let name = harness.wait_until_finished(&id).await.result.unwrap().name;

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use clew_diagnose::ProtectedAccounts;
 use clew_model::KillCriteria;
-use clew_mysql::Limits;
-use clew_store::KillEnd;
-use clew_tasks::{IntelligentKills, KillError, KillExecutor, Settings};
+use clew_mysql::ReadLimits;
+use clew_store::RecordedKillOutcome;
+use clew_tasks::{IntelligentKillQueue, KillError, KillExecutor, WorkerSettings};
 use clew_testkit::{
-    Charset, Flavor, GreetingId, RawSession, Rewrite, RewritingProxy, Server, ServerClock, ServerOptions,
+    Charset, ConnectionIdRewrite, Flavor, RawSession, Rewrite, RewritingProxy, Server, ServerClock, ServerOptions,
 };
 use tokio::time::sleep;
 
@@ -56,7 +56,7 @@ async fn set_timestamp_does_not_affect_kill_tasks(flavor: Flavor) {
     kill_tasks.add_task(criteria_for("batch", 1)).await;
     kill_tasks.start_worker();
     for hiding in [&hiding, &idle_hiding] {
-        assert_eq!(kill_tasks.wait_for_kill(hiding).await.outcome, Some(KillEnd::Killed), "{flavor}");
+        assert_eq!(kill_tasks.wait_for_kill(hiding).await.outcome, Some(RecordedKillOutcome::Killed), "{flavor}");
     }
     sleep(SEVERAL_TICKS).await;
     assert!(
@@ -95,7 +95,7 @@ async fn clock_steps_kill_no_young_session(flavor: Flavor) {
     kill_tasks.wait_for_kill(&first).await;
     drop(first_holder);
     for shift in [3600.0, 0.0, -3600.0, 86_400.0] {
-        clock.shift(shift).unwrap();
+        clock.set_offset(shift).unwrap();
         sleep(SEVERAL_TICKS).await;
         assert!(
             is_listed(&server, &young).await && is_listed(&server, &idle).await,
@@ -105,7 +105,7 @@ async fn clock_steps_kill_no_young_session(flavor: Flavor) {
     }
     // Later ticks kill sessions that are old by a clock without steps.
     let (_next_holder, next) = open_waiting(&server, "batch", "DO 1").await;
-    assert_eq!(kill_tasks.wait_for_kill(&next).await.outcome, Some(KillEnd::Killed), "{flavor}");
+    assert_eq!(kill_tasks.wait_for_kill(&next).await.outcome, Some(RecordedKillOutcome::Killed), "{flavor}");
     assert_eq!(kill_tasks.kills().await.len(), 2, "{flavor}: {:?}", kill_tasks.kills().await);
     kill_tasks.shut_down().await;
 }
@@ -131,9 +131,9 @@ async fn session_older_than_a_clock_step_is_killed_once_on_a_mysql_server() {
     let (_holder, old) = open_waiting(&server, "app", "DO 0").await;
     sleep(SEVERAL_TICKS).await;
     // From now on, the server reports 0 s until 4 s have passed, and then 4 s less than the true age.
-    clock.shift(-4.0).unwrap();
+    clock.set_offset(-4.0).unwrap();
     let kill = kill_tasks.wait_for_kill(&old).await;
-    assert_eq!(kill.outcome, Some(KillEnd::Killed));
+    assert_eq!(kill.outcome, Some(RecordedKillOutcome::Killed));
     assert_eq!(kill_tasks.kills().await.len(), 1, "{:?}", kill_tasks.kills().await);
     kill_tasks.shut_down().await;
 }
@@ -145,7 +145,7 @@ async fn sessions_behind_a_proxy_are_neither_selected_nor_recorded() {
         server.run(&ACCOUNTS).await.unwrap();
         let (_holder, session) = open_waiting(&server, "app", "DO 0").await;
         let target = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
-        let rewrite = Rewrite { greeting_id: GreetingId::From(7000), ..Rewrite::default() };
+        let rewrite = Rewrite { greeting_id: ConnectionIdRewrite::From(7000), ..Rewrite::default() };
         let proxy = RewritingProxy::start(target, rewrite).await.unwrap();
         let direct = Server::start(flavor, &ServerOptions::default()).await.unwrap();
         direct.run(&ACCOUNTS).await.unwrap();
@@ -180,9 +180,9 @@ async fn without_reliable_ages_nothing_is_killed_on_a_mysql_server() {
     assert_eq!(kill_tasks.kills().await.len(), 1);
 
     let kills = KillExecutor::new(kill_tasks.harness.store.clone(), ProtectedAccounts::default());
-    let intelligent = IntelligentKills::new(kill_tasks.harness.store.clone(), kills, &Settings::default());
+    let intelligent = IntelligentKillQueue::new(kill_tasks.harness.store.clone(), kills, &WorkerSettings::default());
     let node = server.url().parse().unwrap();
-    let refused = intelligent.preview(&kill_tasks.instance.id, &node, Limits::default()).await.unwrap_err();
+    let refused = intelligent.preview(&kill_tasks.instance.id, &node, ReadLimits::default()).await.unwrap_err();
     let KillError::Node(failure) = refused else { panic!("{refused}") };
     assert!(
         failure.detail.contains("SET timestamp") && failure.detail.contains("fix: performance_schema = ON"),

@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clew_model::TaskStatus;
-use clew_tasks::Settings;
+use clew_tasks::WorkerSettings;
 use tokio::sync::Semaphore;
 
 use crate::harness::{Event, Harness, wait_until};
 use crate::scripted_reader::{HeldWrite, Script, ScriptedReader};
 
-fn settings(grace: Duration) -> Settings {
-    Settings { grace, max_running_per_node: 2, ..Settings::default() }
+fn settings(grace: Duration) -> WorkerSettings {
+    WorkerSettings { grace, max_running_per_node: 2, ..WorkerSettings::default() }
 }
 
 #[tokio::test]
@@ -28,7 +28,7 @@ async fn unfinished_collections_are_released_without_a_counted_attempt() {
         assert_eq!((task.status, task.attempts), (TaskStatus::Queued, 0));
     }
 
-    harness.replace(Settings::default(), ScriptedReader::new([("one", Script::Rows(vec!["x\r\n"]))]));
+    harness.replace(WorkerSettings::default(), ScriptedReader::new([("one", Script::Rows(vec!["x\r\n"]))]));
     let next = harness.start_worker();
     for id in &ids {
         assert_eq!(harness.body(id).await, "x\r\n");

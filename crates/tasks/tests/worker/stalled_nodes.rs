@@ -4,21 +4,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clew_model::{Failure, FailureKind, TaskStatus};
-use clew_tasks::Settings;
+use clew_tasks::WorkerSettings;
 use tokio::sync::Semaphore;
 
 use crate::harness::{Harness, wait_until};
 use crate::scripted_reader::{Script, ScriptedReader};
 
 /// One active slot, and `waiting` stalled collections.
-fn settings(waiting: usize) -> Settings {
-    Settings {
+fn settings(waiting: usize) -> WorkerSettings {
+    WorkerSettings {
         concurrency: 1,
         max_stalled: waiting,
         max_running_per_node: 2,
         stall_timeout: Duration::from_millis(20),
         grace: Duration::ZERO,
-        ..Settings::default()
+        ..WorkerSettings::default()
     }
 }
 
@@ -122,7 +122,7 @@ async fn node_that_timed_out_starts_its_next_read_as_stalled() {
     let late = Failure::new(FailureKind::TimedOut, "no answer");
     let first = ScriptedReader::new([("late", Script::Fail(late)), healthy()]);
     // With this timeout, only the recorded outcome of the first read can release the slot.
-    let long_stall_timeout = Settings { stall_timeout: Duration::from_hours(1), ..settings(4) };
+    let long_stall_timeout = WorkerSettings { stall_timeout: Duration::from_hours(1), ..settings(4) };
     let harness = Harness::new(&["late", "healthy"], long_stall_timeout, first.clone()).await;
     let worker = harness.start_worker();
     assert_eq!(harness.wait_until_ended(&harness.submit("late").await).await.status, TaskStatus::Error);
@@ -138,7 +138,7 @@ async fn node_that_timed_out_starts_its_next_read_as_stalled() {
 #[tokio::test]
 async fn busy_read_yields_to_other_reads() {
     let reader = ScriptedReader::new([("busy", Script::Busy), healthy()]);
-    let settings = Settings { concurrency: 2, ..settings(0) };
+    let settings = WorkerSettings { concurrency: 2, ..settings(0) };
     let harness = Harness::new(&["busy", "healthy"], settings, reader.clone()).await;
     let worker = harness.start_worker();
     harness.submit("busy").await;

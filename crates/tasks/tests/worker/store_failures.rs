@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clew_model::TaskStatus;
-use clew_tasks::Settings;
+use clew_tasks::WorkerSettings;
 
 use crate::harness::{Event, Harness, wait_for, wait_until};
 use crate::log_capture::LogCapture;
@@ -22,7 +22,7 @@ const ACCEPT_END: &str = "DROP TRIGGER refuse";
 #[tokio::test]
 async fn node_lookup_is_retried_during_a_store_failure() {
     let reader = ScriptedReader::new([("one", Script::Rows(vec!["x\r\n"]))]);
-    let harness = Harness::new(&["one"], Settings::default(), reader.clone()).await;
+    let harness = Harness::new(&["one"], WorkerSettings::default(), reader.clone()).await;
     let id = harness.submit("one").await;
     harness.sql("ALTER TABLE nodes RENAME TO away").await;
     let worker = harness.start_worker();
@@ -38,7 +38,7 @@ async fn node_lookup_is_retried_during_a_store_failure() {
 #[tokio::test]
 async fn collection_fails_after_a_lease_of_failed_node_lookups() {
     let reader = ScriptedReader::new([("one", Script::Rows(vec!["x\r\n"]))]);
-    let settings = Settings { lease: Duration::from_millis(500), ..Settings::default() };
+    let settings = WorkerSettings { lease: Duration::from_millis(500), ..WorkerSettings::default() };
     let harness = Harness::new(&["one"], settings, reader).await;
     let id = harness.submit("one").await;
     harness.sql("ALTER TABLE nodes RENAME TO away").await;
@@ -52,7 +52,7 @@ async fn collection_fails_after_a_lease_of_failed_node_lookups() {
 #[tokio::test]
 async fn recording_of_the_end_is_retried_until_it_succeeds() {
     let reader = ScriptedReader::new([("one", Script::Rows(vec!["x\r\n"]))]);
-    let harness = Harness::new(&["one"], Settings::default(), reader.clone()).await;
+    let harness = Harness::new(&["one"], WorkerSettings::default(), reader.clone()).await;
     harness.sql(REJECT_END).await;
     let worker = harness.start_worker();
     let id = harness.submit("one").await;
@@ -68,7 +68,8 @@ async fn recording_of_the_end_is_retried_until_it_succeeds() {
 #[tokio::test]
 async fn collection_is_claimed_again_if_its_end_cannot_be_recorded() {
     let reader = ScriptedReader::new([("one", Script::Rows(vec!["x\r\n"]))]);
-    let settings = Settings { lease: Duration::from_millis(500), max_attempts: 1000, ..Settings::default() };
+    let settings =
+        WorkerSettings { lease: Duration::from_millis(500), max_attempts: 1000, ..WorkerSettings::default() };
     let harness = Harness::new(&["one"], settings, reader).await;
     harness.sql(REJECT_END).await;
     let worker = harness.start_worker();
@@ -85,7 +86,7 @@ async fn result_is_kept_if_the_end_was_recorded_despite_an_error() {
     let log = LogCapture::default();
     let _subscriber = tracing::subscriber::set_default(log.clone());
     let reader = ScriptedReader::new([("one", Script::Rows(vec!["x\r\n"]))]);
-    let harness = Harness::new(&["one"], Settings::default(), reader).await;
+    let harness = Harness::new(&["one"], WorkerSettings::default(), reader).await;
     harness.sql(REJECT_END).await;
     let worker = harness.start_worker();
     let id = harness.submit("one").await;

@@ -112,7 +112,7 @@ impl Scenario {
 impl BuiltScenario {
     /// Returns thread ids by session name, including disconnected sessions.
     #[must_use]
-    pub fn ids(&self) -> &BTreeMap<String, u64> {
+    pub fn thread_ids(&self) -> &BTreeMap<String, u64> {
         &self.ids
     }
 
@@ -217,7 +217,7 @@ impl BuiltScenario {
     /// Kills all sessions and rolls back all prepared transactions. Waiters are killed before blockers.
     /// If a blocker ended first, a waiter would continue to run its statement.
     /// A kill in the middle of the statement would leave files behind.
-    pub async fn clear(self, server: &Server) -> Result<(), ScenarioError> {
+    pub async fn tear_down(self, server: &Server) -> Result<(), ScenarioError> {
         let mut control = server.connect().await?;
         let ids: Vec<u64> = self.ids.values().copied().collect();
         let waiting = read_server_state(&mut control).await?.waiting;

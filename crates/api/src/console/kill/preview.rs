@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use clew_diagnose::waits::{self, Party, WaitGraph};
-use clew_diagnose::{KillRisk, ProtectedAccounts, is_internal, to_valid_utf8};
+use clew_diagnose::waits::{self, WaitGraph, WaitParty};
+use clew_diagnose::{KillRisk, ProtectedAccounts, is_internal_session, to_valid_utf8};
 use clew_model::{Language, LimitationKind, Node, Session, Transaction};
-use clew_mysql::{KillKind, Refusal as KillRefusal, read_kill_risks, read_waits};
+use clew_mysql::{KillRefusal, KillTarget, read_kill_risks, read_lock_waits};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -37,12 +37,12 @@ pub(super) struct KillCosts {
 ///
 /// A failed read is not an error, because the kill itself may still succeed.
 pub(super) async fn read_kill_costs(service: &AppState, node: &Node, found: &HashMap<u64, Session>) -> KillCosts {
-    let read = async |limits| read_waits(&node.url, &limits).await;
+    let read = async |limits| read_lock_waits(&node.url, &limits).await;
     let observed = match service.try_read_node(node, read).await {
         Ok(observed) => observed,
         Err(failure) => return KillCosts { unknown: Some(failure.to_string()), ..KillCosts::default() },
     };
-    let graph = waits::build_graph(&observed);
+    let graph = waits::build_wait_graph(&observed);
     let transactions = observed.transactions.into_iter().map(|facts| facts.transaction);
     let transactions = transactions.filter(|transaction| found.contains_key(&transaction.session_id));
     let transactions: HashMap<u64, Transaction> =
@@ -72,11 +72,15 @@ impl KillCosts {
     }
 
     pub(super) fn unblocked_sessions(&self, id: u64) -> Vec<u64> {
-        self.graph.unblocked_by(&[Party::Session(id)]).into_iter().filter_map(Party::session).collect()
+        self.graph
+            .find_unblocked_parties(&[WaitParty::Session(id)])
+            .into_iter()
+            .filter_map(WaitParty::session)
+            .collect()
     }
 
-    pub(super) fn kill_risks(&self, id: u64, kind: KillKind, language: Language) -> Vec<KillRiskView> {
-        let applies = |risk: &&KillRisk| kind == KillKind::Connection || risk.applies_to_statement();
+    pub(super) fn kill_risks(&self, id: u64, kind: KillTarget, language: Language) -> Vec<KillRiskView> {
+        let applies = |risk: &&KillRisk| kind == KillTarget::Connection || risk.applies_to_kill_query();
         let risks = self.risks.get(&id).into_iter().flatten().filter(applies);
         risks.map(|risk| KillRiskView::new(risk, language)).collect()
     }
@@ -87,7 +91,7 @@ impl KillCosts {
     }
 
     pub(super) fn count_waiters(&self, id: u64) -> usize {
-        self.graph.count_waiters(Party::Session(id))
+        self.graph.count_waiters(WaitParty::Session(id))
     }
 }
 
@@ -96,23 +100,23 @@ impl KillCosts {
 /// The kill itself also refuses Clew's own sessions, which a preview does not detect.
 pub(super) fn predict_outcome(
     current: &Session,
-    kind: KillKind,
+    kind: KillTarget,
     protected: &ProtectedAccounts,
 ) -> (&'static str, String) {
-    if is_internal(current) {
+    if is_internal_session(current) {
         return describe_refusal(KillRefusal::Internal);
     }
-    if protected.protects(&current.user) {
+    if protected.is_protected(&current.user) {
         return describe_refusal(KillRefusal::Protected { user: to_valid_utf8(&current.user) });
     }
-    if kind == KillKind::Query && current.command.eq_ignore_ascii_case(b"Sleep") {
+    if kind == KillTarget::Query && current.command.eq_ignore_ascii_case(b"Sleep") {
         return describe_refusal(KillRefusal::Idle);
     }
     let message = match kind {
-        KillKind::Connection => {
+        KillTarget::Connection => {
             "the session would end; what its open transaction changed in tables with transactions would be rolled back"
         }
-        KillKind::Query => "what it runs would end; the session, its transaction and its locks stay",
+        KillTarget::Query => "what it runs would end; the session, its transaction and its locks stay",
     };
     ("would_kill", message.to_owned())
 }

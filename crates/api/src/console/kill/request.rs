@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use clew_model::Session;
-use clew_mysql::{KillKind, ServerInstance};
+use clew_mysql::{KillTarget, ServerInstance};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -59,7 +59,7 @@ pub(crate) struct SelectedSession {
 pub(super) struct SessionKillRequest {
     /// Selected sessions without duplicates.
     pub(super) sessions: Vec<SelectedSession>,
-    pub(super) kind: KillKind,
+    pub(super) kind: KillTarget,
     pub(super) reason: String,
     pub(super) preview: bool,
     pub(super) other_victims: Vec<u64>,
@@ -75,8 +75,8 @@ impl SessionKillRequest {
         // The field has no default, because the default would have to be the more destructive kind.
         let what: String = body.get("what")?.ok_or_else(|| missing_field_error("what"))?;
         let kind = match what.as_str() {
-            "connection" => KillKind::Connection,
-            "query" => KillKind::Query,
+            "connection" => KillTarget::Connection,
+            "query" => KillTarget::Query,
             other => return Err(ApiError::value_not_allowed("what", truncate_text(other), &["connection", "query"])),
         };
         let reason: String = body.get("reason")?.unwrap_or_default();

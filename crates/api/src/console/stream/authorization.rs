@@ -106,11 +106,11 @@ impl StreamAuthorization {
     async fn credentials_are_valid(&mut self, view: &CachedView) -> Result<bool, ApiError> {
         let user = match &self.caller.credential {
             CredentialRef::Token(token) => {
-                let stored = view.token(&token.hash).await?;
+                let stored = view.find_token(&token.hash).await?;
                 stored.filter(|stored| !stored.revoked).map(|stored| stored.user.clone())
             }
             CredentialRef::Key(id) => {
-                let key = view.access_key(id).await?;
+                let key = view.find_access_key(id).await?;
                 let valid_key = key.filter(|key| match &key.temporary {
                     Some(temporary) => !temporary.revoked && temporary.expires_at > Timestamp::now().as_second(),
                     None => key.enabled,

@@ -27,7 +27,7 @@ pub(super) fn append_event(out: &mut String, position: Option<FeedPosition>, nam
     if let Some(FeedPosition { watch_id, version }) = position {
         let _ = writeln!(out, "id: {watch_id:08x}-{version}");
     }
-    let _ = write!(out, "event: {name}\ndata: {}\n\n", json::escape(data));
+    let _ = write!(out, "event: {name}\ndata: {}\n\n", json::escape_unsafe_chars(data));
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! Rendered events are cached for other subscribers with the same version.
 
 use bytes::Bytes;
-use clew_diagnose::session_feed::{ELAPSED_COLUMNS, SessionCounts, SessionFeed, column_keys};
+use clew_diagnose::session_feed::{ELAPSED_COLUMN_INDEXES, SessionCounts, SessionFeed, column_keys};
 use clew_model::Limitation;
 use clew_mysql::SessionSample;
 use serde_json::json;
@@ -53,7 +53,7 @@ impl Feed {
     /// Applies a sample of the session list.
     pub(super) fn apply_sample(&mut self, at: i64, sample: SessionSample, interval_ms: u64) {
         self.server = sample.server.to_string();
-        self.list.update(at, sample.sessions);
+        self.list.apply_sample(at, sample.sessions);
         self.counts = sample.counts;
         self.interval_ms = interval_ms;
         if self.limitations != sample.limitations {
@@ -80,16 +80,16 @@ impl Feed {
     fn render_events_since(&self, from: u32, masked: bool, now: FeedPosition) -> String {
         let SessionCounts { total, active, slow, long, waiting } = self.counts;
         let counts = json!({ "total": total, "active": active, "slow": slow, "long": long, "waiting": waiting });
-        let (at, interval, server) = (self.list.sampled_at(), self.interval_ms, json!(self.server));
+        let (at, interval, server) = (self.list.sampled_at_millis(), self.interval_ms, json!(self.server));
         let common = format!("\"at\":{at},\"interval_ms\":{interval},\"server\":{server},\"counts\":{counts}");
         let mut out = String::new();
-        let Some(changes) = self.list.delta(from, masked) else {
+        let Some(changes) = self.list.delta_json(from, masked) else {
             let rest = format!(
                 "\"masked\":{masked},\"columns\":{},\"running\":{},\"limitations\":{},\"sessions\":{}",
                 json!(column_keys()),
-                json!(ELAPSED_COLUMNS),
+                json!(ELAPSED_COLUMN_INDEXES),
                 json!(self.limitations),
-                self.list.full(masked)
+                self.list.full_json(masked)
             );
             event::append_event(&mut out, Some(now), "snapshot", &format!("{{{common},{rest}}}"));
             return out;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use clew_model::{Failure, FailureKind, InstanceId, NodeId};
 use clew_mysql::{SampleCache, SessionSample, sample_sessions};
-use clew_store::LoginCause;
-use clew_tasks::{AdaptiveInterval, IntervalChange, Login};
+use clew_store::LoginTrigger;
+use clew_tasks::{AdaptiveInterval, IntervalChange, LoginAttempt};
 use jiff::Timestamp;
 use serde_json::json;
 use tokio::sync::{Notify, watch};
@@ -131,10 +131,10 @@ impl NodeWatch {
     async fn sample_until_unused(self: &Arc<Self>, service: &AppState, registry: &WatchRegistry) {
         let (mut pace, mut cache) = (AdaptiveInterval::default(), SampleCache::default());
         // A user who opens the page requests the first sample.
-        let mut cause = LoginCause::Requested;
+        let mut cause = LoginTrigger::Requested;
         loop {
             let Some(interval) = self.min_requested_interval() else {
-                cause = LoginCause::Requested;
+                cause = LoginTrigger::Requested;
                 let is_idle = timeout(IDLE_WATCH_TTL, self.subscriptions_changed.notified()).await.is_err();
                 if is_idle && registry.remove_if_unused(self) {
                     return;
@@ -144,7 +144,7 @@ impl NodeWatch {
             pace.set_target(interval);
             let started_at = Instant::now();
             let outcome = self.sample_node(service, &mut cache, cause).await;
-            cause = LoginCause::Automatic;
+            cause = LoginTrigger::Automatic;
             // The duration of a failed sample was not measured on the node.
             let took = outcome.as_ref().map_or_else(|_| started_at.elapsed(), |sample| sample.duration);
             self.record_sample_duration(&mut pace, took);
@@ -175,22 +175,23 @@ impl NodeWatch {
         &self,
         service: &AppState,
         cache: &mut SampleCache,
-        cause: LoginCause,
+        cause: LoginTrigger,
     ) -> Result<SessionSample, Failure> {
         let store_failure = |error: clew_store::StoreError| Failure::new(FailureKind::StoreFailed, error.to_string());
         // The node is loaded for every sample, because it may have been changed or removed.
-        let node = service.store.node_with_password(&self.node).await.map_err(store_failure)?;
+        let node = service.store.find_node_with_password(&self.node).await.map_err(store_failure)?;
         let node = node.ok_or_else(|| Failure::new(FailureKind::NodeGone, self.node.to_string()))?;
         crate::nodes::check_zone(service, &node)?;
-        let threshold = service.store.slow_threshold(&self.instance).await.map_err(store_failure)?.unwrap_or_default();
-        let login = Login::request(&service.store, &node.id, cause).await?;
+        let threshold =
+            service.store.find_slow_threshold(&self.instance).await.map_err(store_failure)?.unwrap_or_default();
+        let login = LoginAttempt::request(&service.store, &node.id, cause).await?;
         let outcome = sample_sessions(&node.url, cache, threshold.seconds(), &service.node_reads.limits()).await;
         login.record(&node, outcome.as_ref().err()).await;
         outcome
     }
 
     fn record_sample_duration(&self, pace: &mut AdaptiveInterval, took: Duration) {
-        match pace.record(took) {
+        match pace.record_read_duration(took) {
             Some(IntervalChange::Lengthened(interval)) => info!(
                 node.id = %self.node, look.seconds = took.as_secs_f64(), look.interval_seconds = interval.as_secs_f64(),
                 "a look at a node takes long; those who watch it see it less often"

@@ -2,7 +2,7 @@
 
 use axum::extract::{Path, RawQuery, State};
 use clew_iam::decision::Action;
-use clew_model::Page;
+use clew_model::Pagination;
 use clew_store::{IntelligentKill, IntelligentKillFilter};
 use http::HeaderMap;
 use serde::Serialize;
@@ -78,19 +78,19 @@ pub(crate) async fn list_intelligent_kills(
     if from >= to {
         return Err(Query::invalid_value_error("end_time", &to.to_string()));
     }
-    let page = Page {
+    let page = Pagination {
         offset: query.get_number("offset", 0, i32::MAX.unsigned_abs(), 0)?,
         limit: query.get_number("limit", 1, 100, 100)?,
     };
     let filter = IntelligentKillFilter { instance_id: target.instance.id.clone(), node_id: target.node.id, from, to };
-    let (kills, total_count) = service.store.intelligent_kills(&filter, page).await?;
+    let (kills, total_count) = service.store.list_intelligent_kills(&filter, page).await?;
     let server_url = crate::client_addr::server_base_url(caller.client.as_ref(), &headers);
     let entry = |kill: IntelligentKill| IntelligentKillHistory {
         task_id: kill.id.to_string(),
-        start_time: kill.id.milliseconds().div_euclid(1000),
+        start_time: kill.id.requested_at_millis().div_euclid(1000),
         end_time: kill.ended_at.unwrap_or_default().div_euclid(1000),
         download_link: report_link::create_link(&service.store, &server_url, kill.id, caller.expires_at),
-        status: kill.status.wire_name(),
+        status: kill.status.api_name(),
         reason: kill.reason,
     };
     let intelligent_kill_session_histories = kills.into_iter().map(entry).collect();

@@ -7,8 +7,8 @@ use axum::Extension;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use clew_diagnose::csv;
-use clew_model::{Cell, ErrorEntry, Language, Page};
-use clew_store::{IntelligentKill, KillEnd, KillFilter, KillRecord, KillSource, StoredResult};
+use clew_model::{Cell, ErrorEntry, Language, Pagination};
+use clew_store::{IntelligentKill, KillFilter, KillRecord, KillSource, RecordedKillOutcome, StoredResult};
 use http::{HeaderMap, Method};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
@@ -70,7 +70,7 @@ pub(crate) async fn download_report(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let id = report_link::verify_link(&service.store, &id, &Query::parse(query.as_deref())?)?;
-    let kill = service.store.intelligent_kill(id).await?.filter(|kill| kill.ended_at.is_some());
+    let kill = service.store.find_intelligent_kill(id).await?.filter(|kill| kill.ended_at.is_some());
     let kill = kill.ok_or_else(|| ApiError::new(ErrorEntry::UNKNOWN_TASK))?;
     if let clew_model::Actor::User { domain_id, .. } = &kill.request.by.actor {
         trail.set_domain(domain_id);
@@ -91,7 +91,7 @@ fn build_header_row(language: Language) -> Vec<u8> {
         Language::EnUs => *english,
         Language::ZhCn => *chinese,
     });
-    csv::header_from_names(language, names)
+    csv::encode_header_names(language, names)
 }
 
 /// Writes the rows to an unlinked temporary file. Returns the file, its size in bytes and its SHA-256 hash.
@@ -104,9 +104,9 @@ async fn write_report(service: &AppState, kill: &IntelligentKill) -> Result<(Fil
     };
     let guard = service.intelligent_kills.formula_guard();
     let (mut file, mut hasher, mut bytes) = (tempfile::tempfile().map_err(failed)?, Sha256::new(), 0);
-    let mut page = Page { offset: 0, limit: READ_BATCH_ROWS };
+    let mut page = Pagination { offset: 0, limit: READ_BATCH_ROWS };
     loop {
-        let (killed, total) = service.store.killed_sessions(&filter, page).await?;
+        let (killed, total) = service.store.list_kills(&filter, page).await?;
         let mut rows = Vec::new();
         for session in &killed {
             encode_report_row(&mut rows, session, guard);
@@ -138,7 +138,7 @@ fn encode_report_row(out: &mut Vec<u8>, session: &KillRecord, formula_guard: boo
         optional_text_cell(session.template.as_deref()),
         Cell::Number(session.seconds),
         Cell::Text(kill_time.as_bytes()),
-        Cell::Text(session.outcome.unwrap_or(KillEnd::Unknown).name().as_bytes()),
+        Cell::Text(session.outcome.unwrap_or(RecordedKillOutcome::Unknown).name().as_bytes()),
         optional_text_cell(session.detail.as_deref()),
     ];
     csv::encode_cells(out, cells.into_iter().map(|cell| (cell, formula_guard)));

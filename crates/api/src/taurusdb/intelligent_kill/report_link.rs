@@ -23,8 +23,8 @@ pub(super) fn create_link(
     id: IntelligentKillId,
     credentials_expire_at: Option<i64>,
 ) -> String {
-    let expires = store.link_expiry(MAX_LINK_LIFETIME).min(credentials_expire_at.unwrap_or(i64::MAX));
-    let signature = store.link_signature(&link_signature_input(id), expires);
+    let expires = store.compute_link_expiry(MAX_LINK_LIFETIME).min(credentials_expire_at.unwrap_or(i64::MAX));
+    let signature = store.sign_link(&link_signature_input(id), expires);
     format!("{server_url}/clew/v1/intelligent-kills/{id}?expires={expires}&signature={signature}")
 }
 
@@ -36,7 +36,7 @@ pub(super) fn verify_link(store: &Store, id: &str, query: &Query) -> Result<Inte
         return Err(invalid());
     };
     let expires_at: i64 = expires.parse().map_err(|_| invalid())?;
-    let expected = store.link_signature(&link_signature_input(id), expires_at);
+    let expected = store.sign_link(&link_signature_input(id), expires_at);
     // Only the canonical format of the number is valid.
     if expires_at.to_string() != expires || !bool::from(expected.as_bytes().ct_eq(signature.as_bytes())) {
         return Err(invalid());

@@ -2,7 +2,7 @@
 
 use clew_diagnose::waits;
 use clew_model::{Language, Node, Session};
-use clew_mysql::{read_table_risks, read_waits};
+use clew_mysql::{read_lock_waits, read_table_risks};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -40,10 +40,10 @@ pub(super) async fn read_warnings(
         session_id: None,
     };
     let mut warnings = Vec::new();
-    match service.try_read_node(node, async |limits| read_waits(&node.url, &limits).await).await {
+    match service.try_read_node(node, async |limits| read_lock_waits(&node.url, &limits).await).await {
         Ok(observed) => {
             let ids: Vec<u64> = victims.iter().map(|victim| victim.id).collect();
-            let surviving = waits::build_graph(&observed).surviving_blockers(&ids);
+            let surviving = waits::build_wait_graph(&observed).surviving_blockers(&ids);
             warnings.extend(surviving.into_iter().map(|blocker| IntelligentKillWarning {
                 kind: "surviving_root_blocker",
                 message: blocker.warning_text(language),

@@ -2,7 +2,7 @@
 
 use axum::extract::{Path, RawQuery, State};
 use clew_iam::decision::Action;
-use clew_model::Page;
+use clew_model::Pagination;
 use clew_store::{KillFilter, KillRecord};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
@@ -107,7 +107,7 @@ pub(crate) async fn list_killed_sessions(
     let offset = page_size.saturating_mul(page - 1);
     let limit = page_size.min(MAX_LISTED_KILLS.saturating_sub(offset));
     let filter = KillFilter { from, to, ..KillFilter::for_instance(instance.id.clone()) };
-    let (kills, total) = service.store.killed_sessions(&filter, Page { offset, limit }).await?;
+    let (kills, total) = service.store.list_kills(&filter, Pagination { offset, limit }).await?;
     Ok(Json(KillHistory {
         killed_sessions: kills.into_iter().map(build_killed_session_view).collect(),
         total_count: total.min(MAX_LISTED_KILLS.into()),
@@ -136,6 +136,6 @@ fn build_killed_session_view(kill: KillRecord) -> KilledSessionView {
         info: kill.template,
         kill_time: kill.requested_at,
         killed_source: kill.source.name(),
-        outcome: kill.outcome.map(clew_store::KillEnd::name),
+        outcome: kill.outcome.map(clew_store::RecordedKillOutcome::name),
     }
 }

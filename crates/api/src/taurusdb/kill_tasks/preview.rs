@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use axum::Extension;
 use axum::extract::{Path, RawQuery, State};
-use clew_diagnose::{KillRisk, KillRule, to_valid_utf8, victims};
+use clew_diagnose::{KillRisk, KillRule, find_victims, to_valid_utf8};
 use clew_iam::decision::Action;
 use clew_model::{Language, Limitation, NodeId, Session};
-use clew_mysql::{Purpose, read_table_risks, read_user_sessions};
+use clew_mysql::{ConnectionPurpose, read_table_risks, read_user_sessions};
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -149,19 +149,20 @@ pub(crate) async fn preview_kill_task(
     query.reject_unknown(&CRITERIA_FIELDS)?;
     let criteria = RawCriteria::from_query(&query).parse()?;
     let masked = caller.gets_sql_templates(&service, &project, &instance);
-    let rules = [KillRule::new(&criteria).masked(masked)];
+    let rules = [KillRule::new(&criteria).with_masking(masked)];
     let data_sync_time = Timestamp::now().as_millisecond();
-    let nodes = service.store.nodes_with_passwords(&instance.id).await?;
+    let nodes = service.store.list_nodes_with_passwords(&instance.id).await?;
     nodes.iter().try_for_each(|node| check_zone(&service, node))?;
     let reads = nodes.iter().map(async |node| {
-        let read = async |limits| read_user_sessions(&node.url, Purpose::Reading, &limits).await;
+        let read = async |limits| read_user_sessions(&node.url, ConnectionPurpose::Reading, &limits).await;
         let mut listed = service.read_node(node, read).await?;
         let limitations: Vec<NodeLimitation> =
             listed.limitations.drain(..).map(|limitation| NodeLimitation::new(&node.id, limitation)).collect();
-        let matched: Vec<Session> = victims(&rules, listed.into_checked(), service.kills.protected())
-            .into_iter()
-            .map(|(_, session)| session)
-            .collect();
+        let matched: Vec<Session> =
+            find_victims(&rules, listed.into_checked_sessions(), service.kills.protected_accounts())
+                .into_iter()
+                .map(|(_, session)| session)
+                .collect();
         let risks = if criteria.include_unsafe {
             HashMap::new()
         } else {

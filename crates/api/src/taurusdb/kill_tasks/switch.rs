@@ -42,7 +42,7 @@ pub(crate) async fn show_kill_switch(
 ) -> Result<Json<KillSwitch>, ApiError> {
     let (_, instance) =
         caller.require_instance_action(&service, Action::GET_INSTANCE, (&project, &instance), &[]).await?;
-    let is_on = service.store.kill_switch(&instance.id).await?;
+    let is_on = service.store.is_kill_switch_on(&instance.id).await?;
     Ok(Json(KillSwitch { status: if is_on { SWITCH_ON } else { SWITCH_OFF } }))
 }
 

@@ -28,7 +28,7 @@ pub(super) async fn create_fixtures(server: &Server, operation: &str, path: &str
     if path.contains("{group_id}") {
         let group = server.store.create_group(&test_origin(), domain, &name, "").await.unwrap();
         if operation == "RemoveUserFromGroup" {
-            server.store.add_member(&test_origin(), &group, &user).await.unwrap();
+            server.store.add_group_member(&test_origin(), &group, &user).await.unwrap();
         }
         path = path.replace("{group_id}", group.as_str());
     }
@@ -41,7 +41,7 @@ pub(super) async fn create_fixtures(server: &Server, operation: &str, path: &str
         let policy = server.store.put_policy(&test_origin(), domain, &name, "identity", &text, "").await.unwrap();
         if operation == "DetachPolicy" {
             let (policy, grantee) = (PolicyRef::Custom(policy), Grantee::User(user.clone()));
-            assert!(server.store.attach(&test_origin(), &policy, &grantee, None).await.unwrap());
+            assert!(server.store.attach_policy(&test_origin(), &policy, &grantee, None).await.unwrap());
         }
         path = path.replace("{name}", &name).replace("{kind}", "user");
     }

@@ -39,7 +39,7 @@ async fn document_text_is_stored_verbatim() {
     let written = "{\n  \"Statement\" : [ { \"Effect\":\"Allow\", \"Action\":[\"gaussdbformysql:instance:list\"] } ],\n  \"Version\": \"5.0\"\n}";
     let body = format!("{{\"document\": {written}}}");
     server.sign(call(&server, Method::PUT, "policies/look", &Value::Null).body(body)).send().await.expect_status(200);
-    let stored = server.store.policy_by_name(&server.tenant.domain_id, "look").await.unwrap().unwrap();
+    let stored = server.store.find_policy_by_name(&server.tenant.domain_id, "look").await.unwrap().unwrap();
     assert_eq!(stored.document, written);
 }
 
@@ -66,7 +66,7 @@ async fn every_document_error_has_a_position() {
         assert_eq!((&validation["valid"], &validation["model"]), (&json!(false), &Value::Null));
         assert_eq!(validation["errors"], Value::Array(errors));
     }
-    assert!(server.store.policies_of(&server.tenant.domain_id).await.unwrap().is_empty());
+    assert!(server.store.list_policies(&server.tenant.domain_id).await.unwrap().is_empty());
 }
 
 #[tokio::test]

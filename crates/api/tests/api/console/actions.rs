@@ -21,9 +21,9 @@ async fn detail(server: &Server, id: u64) -> Value {
 async fn blocker_is_shown_and_killed(flavor: Flavor) {
     let node = node(flavor).await;
     let server = watching(&node.url()).await;
-    let scenario = Scenario::all(flavor).into_iter().find(|scenario| scenario.name == "a row").unwrap();
+    let scenario = Scenario::all_for_flavor(flavor).into_iter().find(|scenario| scenario.name == "a row").unwrap();
     let mut built = scenario.build(&node).await.unwrap();
-    let (blocker, waiter) = (built.ids()["a"], built.ids()["b"]);
+    let (blocker, waiter) = (built.thread_ids()["a"], built.thread_ids()["b"]);
 
     let locks = server.get(&path(&server, "locks")).await.expect_status(200);
     assert_eq!(

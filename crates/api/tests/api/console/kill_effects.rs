@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use clew_testkit::{Effect, Flavor, RawSession, Rewrite, RewritingProxy};
+use clew_testkit::{Flavor, PacketEffect, RawSession, Rewrite, RewritingProxy};
 use http::Method;
 use serde_json::{Value, json};
 
@@ -206,7 +206,7 @@ fn address(node: &clew_testkit::Server) -> SocketAddr {
 async fn killed_statement_of_a_slow_server_is_reported_as_killed(flavor: Flavor) {
     let (node, mut busy, _) = start_blocked(flavor, 0).await;
     // Delays both reads of transactions, before and after the kill, for longer than the tolerance of start times.
-    let effect = Some(("trx_tables_locked", Effect::Delay(Duration::from_secs(2))));
+    let effect = Some(("trx_tables_locked", PacketEffect::Delay(Duration::from_secs(2))));
     let proxy = RewritingProxy::start(address(&node), Rewrite { effect, ..Rewrite::default() }).await.unwrap();
     let server = watching(&proxy.url("root")).await;
     let since = jiff::Timestamp::now().as_millisecond();
@@ -240,7 +240,7 @@ async fn refused_login_of_a_preview_is_recorded(flavor: Flavor) {
     if flavor == Flavor::MySql {
         node.run(&["GRANT SELECT ON performance_schema.* TO clew@'%'"]).await.unwrap();
     }
-    let effect = Some(("PROCESSLIST", Effect::HoldResponse));
+    let effect = Some(("PROCESSLIST", PacketEffect::HoldResponse));
     let proxy = RewritingProxy::start(address(&node), Rewrite { effect, ..Rewrite::default() }).await.unwrap();
     let server = watching(&proxy.url("clew")).await;
     let idle = session(&node).await;
@@ -250,14 +250,14 @@ async fn refused_login_of_a_preview_is_recorded(flavor: Flavor) {
     let change = async {
         proxy.wait_until_held().await;
         node.run(&["ALTER USER clew@'%' IDENTIFIED BY 'new'"]).await.unwrap();
-        proxy.set(Rewrite::default());
+        proxy.set_rewrite(Rewrite::default());
         proxy.release();
     };
     let (preview, ()) = tokio::join!(preview, change);
     let preview = preview.expect_status(200);
     assert_eq!(preview["sessions"][0]["outcome"], "would_kill", "{flavor}: {preview}");
     assert!(preview["costs_unknown"].as_str().unwrap().contains("1045"), "{flavor}: {preview}");
-    let backoff = server.store.login_backoff(&server.node()).await.unwrap().unwrap();
+    let backoff = server.store.find_login_backoff(&server.node()).await.unwrap().unwrap();
     assert_eq!(backoff.refusals, 1, "{flavor}: {backoff:?}");
 }
 

@@ -25,9 +25,9 @@ async fn masked_users_see_no_literals(flavor: Flavor) {
     let masked = server.project_token(&server.user_with("masked", all_but_text).await).await;
     let unmasked = server.project_token(&server.tenant.user_id).await;
 
-    let scenario = Scenario::all(flavor).into_iter().find(|scenario| scenario.name == "a row").unwrap();
+    let scenario = Scenario::all_for_flavor(flavor).into_iter().find(|scenario| scenario.name == "a row").unwrap();
     let built = scenario.build(&node).await.unwrap();
-    let (blocker, waiter) = (built.ids()["a"], built.ids()["b"]);
+    let (blocker, waiter) = (built.thread_ids()["a"], built.thread_ids()["b"]);
     let mut busy = session(&node).await;
     busy.send_statement(STATEMENT.as_bytes()).await.unwrap();
 
@@ -86,7 +86,7 @@ async fn masked_users_see_no_literals(flavor: Flavor) {
     assert!(message.contains("Execution plans contain literals"), "{message}");
     let plan = server.call(Method::POST, &explain).token(&unmasked).send().await.expect_status(200);
     assert!(plan["plan"].is_string() || plan["refused"].is_string(), "{plan}");
-    built.clear(&node).await.unwrap();
+    built.tear_down(&node).await.unwrap();
 }
 
 #[tokio::test]

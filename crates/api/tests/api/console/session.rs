@@ -25,7 +25,7 @@ async fn with_password(server: &Server, name: &str) {
 
 async fn with_policy(server: &Server, name: &str, policy: &str) {
     let user = server.user_with_system(name, policy).await;
-    let hash = clew_iam::password::hash(&PASSWORD.into()).unwrap();
+    let hash = clew_iam::password::hash_password(&PASSWORD.into()).unwrap();
     let change = clew_store::UserChange { password_hash: Some(hash), ..Default::default() };
     assert!(server.store.update_user(&test_origin(), &user, &change).await.unwrap());
 }
@@ -117,7 +117,7 @@ async fn changes_require_the_csrf_token() {
         let message = with_csrf().header(name, value).send().await.expect_error(403, "APIGW.0301");
         assert!(message.contains("another site sent the request"), "{message}");
     }
-    assert_eq!(server.store.task_counts().await.unwrap().iter().map(|(_, count)| count).sum::<u64>(), 0);
+    assert_eq!(server.store.count_tasks_by_status().await.unwrap().iter().map(|(_, count)| count).sum::<u64>(), 0);
     with_csrf().send().await.expect_status(202);
     with_csrf().header("origin", &format!("http://{}", server.address)).send().await.expect_status(202);
     // Reads need no CSRF token, but other sites are refused.
@@ -231,9 +231,9 @@ async fn revoked_permissions_end_the_session_and_tls_cookies_require_tls() {
     assert!(answer.header("set-cookie").starts_with(&name), "{:?}", answer.headers);
     assert_eq!(answer.header("strict-transport-security"), "max-age=31536000");
     let browser = Browser::from_response(&answer, 201);
-    let grace = server.store.user_by_name(DOMAIN, "grace").await.unwrap().unwrap().id;
+    let grace = server.store.find_user_by_name(DOMAIN, "grace").await.unwrap().unwrap().id;
     let policy = PolicyRef::System("TaurusDBReadOnlyAccessPolicy".into());
-    assert!(server.store.detach(&test_origin(), &policy, &Grantee::User(grace), None).await.unwrap());
+    assert!(server.store.detach_policy(&test_origin(), &policy, &Grantee::User(grace), None).await.unwrap());
     let show = || browser.call(&server, Method::GET, SESSION);
     show().header("x-forwarded-proto", "https").send().await.expect_error(401, "APIGW.0307");
     // Without TLS, the server expects a cookie with another name.

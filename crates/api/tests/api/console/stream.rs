@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clew_model::{AccessKeyId, Failure, FailureKind};
-use clew_store::{Grantee, IssuedFor, NewTemporaryKey, PolicyRef};
+use clew_store::{Grantee, IssuingCredentials, NewTemporaryKey, PolicyRef};
 use clew_testkit::{Charset, FakeOptions, FakeServer, Fault, Flavor, RawSession, ServerOptions};
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
@@ -238,7 +238,7 @@ async fn stream_ends_with_its_credentials() {
     // A revoked token.
     let token = server.project_token(&reader).await;
     let mut revoked = open_with_token(&token).await;
-    server.store.revoke_token(&test_origin(), &clew_iam::token::hash(&token)).await.unwrap();
+    server.store.revoke_token(&test_origin(), &clew_iam::token::hash_token(&token)).await.unwrap();
     // A token that expires.
     let mut short = open_with_token(&server.token_of(&reader, Some(&server.tenant.project_id), 3).await).await;
     // A temporary key that expires.
@@ -247,9 +247,9 @@ async fn stream_ends_with_its_credentials() {
         user_id: reader.clone(),
         id: AccessKeyId::generate(),
         secret: secret.clone(),
-        token_hash: clew_iam::token::hash("plain"),
+        token_hash: clew_iam::token::hash_token("plain"),
         expires_at: Timestamp::now().as_second() + 5,
-        issued_for: IssuedFor::CommandLine,
+        issued_for: IssuingCredentials::CommandLine,
     };
     server.store.create_temporary_key(&test_origin(), &key).await.unwrap();
     let call = server.call(Method::GET, &path(&server, "stream")).header("x-security-token", "plain");
@@ -277,7 +277,7 @@ async fn stream_ends_with_the_permission_and_with_the_instance() {
     let mut events = Events::open(signer.sign(server.call(Method::GET, &path(&server, "stream")))).await;
     events.expect("snapshot", &[]).await;
     let policy = PolicyRef::System("TaurusDBReadOnlyAccessPolicy".into());
-    assert!(server.store.detach(&test_origin(), &policy, &Grantee::User(reader), None).await.unwrap());
+    assert!(server.store.detach_policy(&test_origin(), &policy, &Grantee::User(reader), None).await.unwrap());
     assert_eq!(events.expect("end", &["changes", "limitations"]).await.data["reason"], "forbidden");
 
     let mut events = Events::open(server.sign(server.call(Method::GET, &path(&server, "stream")))).await;
@@ -332,7 +332,7 @@ async fn feed_backs_off_after_refused_logins(flavor: Flavor) {
     let first = events.expect("trouble", &[]).await;
     assert_eq!(first.data["kind"], "access-denied", "{first:?}");
     // Simulates several refusals, so that the back-off does not end during the test.
-    let refused = server.store.node_with_password(&server.node()).await.unwrap().unwrap();
+    let refused = server.store.find_node_with_password(&server.node()).await.unwrap().unwrap();
     let failure = Failure::new(FailureKind::AccessDenied, "error 1045");
     server.store.record_login_refusal(&refused, 9, &failure).await.unwrap();
     for _ in 0..3 {

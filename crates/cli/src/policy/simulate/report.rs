@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use clew_iam::decision::{Action, Decision, Explanation, GrantPath, StatementOutcome, StatementRef};
+use clew_iam::decision::{Action, Decision, Explanation, GrantSource, StatementOutcome, StatementRef};
 use clew_model::Instance;
 use clew_store::{Project, User};
 use serde_json::{Value, json};
@@ -90,8 +90,8 @@ impl Simulation<'_> {
 fn format_statement(statement: &StatementRef) -> String {
     let sid = statement.sid.as_ref().map_or(String::new(), |sid| format!(" {sid:?}"));
     let via = match &statement.via {
-        GrantPath::User => "attached to the user".to_owned(),
-        GrantPath::Group(group) => format!("attached to the group {group}"),
+        GrantSource::User => "attached to the user".to_owned(),
+        GrantSource::Group(group) => format!("attached to the group {group}"),
     };
     format!("statement {}{sid} of the policy {}, {via}", statement.statement, statement.policy)
 }
@@ -99,8 +99,8 @@ fn format_statement(statement: &StatementRef) -> String {
 /// Converts a statement reference to JSON, with the field names of the API.
 fn statement_ref_to_json(statement: &StatementRef) -> Value {
     let group = match &statement.via {
-        GrantPath::User => None,
-        GrantPath::Group(name) => Some(name),
+        GrantSource::User => None,
+        GrantSource::Group(name) => Some(name),
     };
     json!({ "policy": statement.policy, "group": group, "statement": statement.statement, "sid": statement.sid })
 }

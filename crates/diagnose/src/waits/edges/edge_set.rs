@@ -6,19 +6,19 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
-use crate::waits::graph::{Party, Resource, Wait};
+use crate::waits::graph::{LockResource, LockWait, WaitParty};
 
 /// Set of detected waits.
 #[derive(Default)]
 pub(in crate::waits) struct EdgeSet {
-    edges: HashMap<(Party, Party), WaitEdge>,
+    edges: HashMap<(WaitParty, WaitParty), WaitEdge>,
     /// Reasons why a blocker could not be determined, by waiting session.
     pub(in crate::waits) unknown_reasons: HashMap<u64, String>,
 }
 
 /// Wait with the strength of the blocking lock.
 struct WaitEdge {
-    wait: Wait,
+    wait: LockWait,
     strength: usize,
 }
 
@@ -35,7 +35,7 @@ impl WaitEdge {
 
 /// Lock and modes that cause a wait.
 pub(super) struct WaitReason {
-    pub(super) on: Arc<Resource>,
+    pub(super) on: Arc<LockResource>,
     pub(super) wanted: Cow<'static, str>,
     pub(super) held: Option<Cow<'static, str>>,
     pub(super) strength: usize,
@@ -46,12 +46,12 @@ pub(super) struct WaitReason {
 
 impl EdgeSet {
     /// Adds a wait. Of several waits for the same blocker, only one is kept. Self-waits are ignored.
-    pub(super) fn add_wait(&mut self, waiter: Party, blocker: Party, reason: WaitReason) {
+    pub(super) fn add_wait(&mut self, waiter: WaitParty, blocker: WaitParty, reason: WaitReason) {
         if waiter == blocker {
             return;
         }
         let WaitReason { on, wanted, held, strength, queued, inferred, seconds } = reason;
-        let wait = Wait { waiter, blocker, on, wanted, held, queued, inferred, seconds };
+        let wait = LockWait { waiter, blocker, on, wanted, held, queued, inferred, seconds };
         let edge = WaitEdge { wait, strength };
         match self.edges.entry((waiter, blocker)) {
             Entry::Vacant(entry) => {
@@ -66,8 +66,8 @@ impl EdgeSet {
     }
 
     /// Returns all waits, sorted by waiter and blocker.
-    pub(in crate::waits) fn into_sorted_waits(self) -> Vec<Wait> {
-        let mut waits: Vec<Wait> = self.edges.into_values().map(|edge| edge.wait).collect();
+    pub(in crate::waits) fn into_sorted_waits(self) -> Vec<LockWait> {
+        let mut waits: Vec<LockWait> = self.edges.into_values().map(|edge| edge.wait).collect();
         waits.sort_unstable_by_key(|wait| (wait.waiter, wait.blocker));
         waits
     }

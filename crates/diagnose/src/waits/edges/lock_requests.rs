@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::waits::index::ObservationIndex;
 use crate::waits::input::{LockObservations, ObservedSession};
-use crate::waits::metadata::{LockStatus, MetadataKind, MetadataMode, MetadataObject};
+use crate::waits::metadata::{LockStatus, MetadataMode, MetadataObject, MetadataObjectKind};
 use crate::waits::statement::WaitingStatement;
 use crate::waits::wait_state::StateWait;
 
@@ -53,7 +53,7 @@ fn collect_granted_objects(observed: &LockObservations) -> HashSet<&MetadataObje
 /// The session state determines the kind of object, and the statement selects among the granted objects of this kind.
 fn infer_lock_requests(
     facts: &ObservedSession,
-    kind: &MetadataKind,
+    kind: &MetadataObjectKind,
     granted: &HashSet<&MetadataObject>,
 ) -> Vec<LockRequest> {
     let session = &facts.session;
@@ -62,9 +62,9 @@ fn infer_lock_requests(
     let mode = statement.requested_lock_mode(kind);
     let of_kind = granted.iter().filter(|object| object.kind == *kind);
     let matching = of_kind.filter(|object| match kind {
-        MetadataKind::Global | MetadataKind::Commit | MetadataKind::Backup => true,
-        MetadataKind::UserLock => object.name.as_deref().is_some_and(|name| contains_quoted_name(text, name)),
-        MetadataKind::Schema => object.schema.as_deref().is_some_and(|schema| {
+        MetadataObjectKind::Global | MetadataObjectKind::Commit | MetadataObjectKind::Backup => true,
+        MetadataObjectKind::UserLock => object.name.as_deref().is_some_and(|name| contains_quoted_name(text, name)),
+        MetadataObjectKind::Schema => object.schema.as_deref().is_some_and(|schema| {
             statement.mentions_object(None, schema) || session.database.as_deref() == Some(schema.as_bytes())
         }),
         _ => object.name.as_deref().is_some_and(|name| statement.mentions_object(object.schema.as_deref(), name)),

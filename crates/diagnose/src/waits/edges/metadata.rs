@@ -6,16 +6,16 @@ use std::sync::Arc;
 use super::edge_set::{EdgeSet, WaitReason};
 use super::lock_requests::{self, LockRequest};
 use crate::waits::compatibility::{conflicts_with_granted, conflicts_with_pending};
-use crate::waits::graph::{Party, Resource, ResourceKind};
+use crate::waits::graph::{LockResource, ResourceKind, WaitParty};
 use crate::waits::index::ObservationIndex;
 use crate::waits::input::{MetadataLock, TableName};
-use crate::waits::metadata::{LockStatus, MetadataKind, MetadataMode, MetadataObject};
+use crate::waits::metadata::{LockStatus, MetadataMode, MetadataObject, MetadataObjectKind};
 
 /// Granted and pending locks on an object with at least one pending request.
 #[derive(Default)]
 struct ContestedObject {
-    granted: BTreeMap<MetadataMode, HashSet<Party>>,
-    pending: BTreeMap<MetadataMode, HashSet<Party>>,
+    granted: BTreeMap<MetadataMode, HashSet<WaitParty>>,
+    pending: BTreeMap<MetadataMode, HashSet<WaitParty>>,
     requests: Vec<LockRequest>,
     /// True if the owner of a granted lock on the object is unknown.
     has_unknown_owner: bool,
@@ -25,7 +25,7 @@ pub(super) fn add_metadata_waits(edges: &mut EdgeSet, index: &ObservationIndex<'
     let mut objects: HashMap<MetadataObject, ContestedObject> = HashMap::new();
     for request in lock_requests::collect_pending_requests(index) {
         let contested = objects.entry(request.object.clone()).or_default();
-        contested.pending.entry(request.mode).or_default().insert(Party::Session(request.session));
+        contested.pending.entry(request.mode).or_default().insert(WaitParty::Session(request.session));
         contested.requests.push(request);
     }
     for lock in index.observed.metadata_locks.iter().filter(|lock| lock.status == LockStatus::Granted) {
@@ -45,13 +45,13 @@ pub(super) fn add_metadata_waits(edges: &mut EdgeSet, index: &ObservationIndex<'
 fn add_request_waits(
     edges: &mut EdgeSet,
     index: &ObservationIndex<'_>,
-    on: &Arc<Resource>,
+    on: &Arc<LockResource>,
     contested: &ContestedObject,
     request: &LockRequest,
 ) {
-    let waiter = Party::Session(request.session);
+    let waiter = WaitParty::Session(request.session);
     let mut blocked = false;
-    let mut add = |blocker: Party, held: MetadataMode, queued: bool| {
+    let mut add = |blocker: WaitParty, held: MetadataMode, queued: bool| {
         blocked |= blocker != waiter;
         let reason = WaitReason {
             on: on.clone(),
@@ -89,26 +89,26 @@ fn add_request_waits(
 ///
 /// The owner of a lock without a session is the detached transaction with InnoDB locks on the same table.
 /// If no such transaction exists, the owner is the only detached transaction, if there is exactly one.
-fn find_lock_owners(lock: &MetadataLock, index: &ObservationIndex<'_>) -> Vec<Party> {
+fn find_lock_owners(lock: &MetadataLock, index: &ObservationIndex<'_>) -> Vec<WaitParty> {
     if let Some(session) = lock.session {
-        return vec![Party::Session(session)];
+        return vec![WaitParty::Session(session)];
     }
     let table = match &lock.object {
-        MetadataObject { kind: MetadataKind::Table, schema: Some(schema), name: Some(name) } => {
+        MetadataObject { kind: MetadataObjectKind::Table, schema: Some(schema), name: Some(name) } => {
             Some(TableName { schema: schema.clone(), table: name.clone() })
         }
         _ => None,
     };
     let with_table =
         index.detached.iter().filter(|(_, facts)| table.as_ref().is_some_and(|table| facts.tables.contains(table)));
-    let owners: Vec<Party> = with_table.map(|(&id, _)| Party::Transaction(id)).collect();
+    let owners: Vec<WaitParty> = with_table.map(|(&id, _)| WaitParty::Transaction(id)).collect();
     match (owners.is_empty(), index.detached.len()) {
-        (true, 1) => index.detached.keys().map(|&id| Party::Transaction(id)).collect(),
+        (true, 1) => index.detached.keys().map(|&id| WaitParty::Transaction(id)).collect(),
         _ => owners,
     }
 }
 
-fn to_resource(object: MetadataObject) -> Resource {
+fn to_resource(object: MetadataObject) -> LockResource {
     let MetadataObject { kind, schema, name } = object;
-    Resource { kind: ResourceKind::Metadata(kind), schema, name, index: None, data: None }
+    LockResource { kind: ResourceKind::Metadata(kind), schema, name, index: None, data: None }
 }

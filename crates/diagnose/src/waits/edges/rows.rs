@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::edge_set::{EdgeSet, WaitReason};
-use crate::waits::graph::{Party, Resource, ResourceKind};
+use crate::waits::graph::{LockResource, ResourceKind, WaitParty};
 use crate::waits::index::ObservationIndex;
 use crate::waits::input::{LockOwner, LockedObject, ObservedTransaction};
 
@@ -15,7 +15,7 @@ pub(super) fn add_row_waits(edges: &mut EdgeSet, index: &ObservationIndex<'_>) {
         let blocker = match owners.resolve_owner(wait.blocking, &owners.read_only_holders) {
             Ok(blocker) => blocker,
             Err(why) => {
-                if let Party::Session(session) = waiter {
+                if let WaitParty::Session(session) = waiter {
                     edges.unknown_reasons.insert(session, why);
                 }
                 continue;
@@ -40,8 +40,8 @@ pub(super) fn add_row_waits(edges: &mut EdgeSet, index: &ObservationIndex<'_>) {
     }
 }
 
-fn to_resource(lock: &LockedObject) -> Resource {
-    Resource {
+fn to_resource(lock: &LockedObject) -> LockResource {
+    LockResource {
         kind: if lock.is_table_lock { ResourceKind::InnoDbTable } else { ResourceKind::Row },
         schema: lock.schema.clone(),
         name: lock.table.clone(),
@@ -85,17 +85,17 @@ impl<'a> OwnerResolver<'a> {
     }
 
     /// Returns the owner of a lock, or the reason why the owner is unknown.
-    fn resolve_owner(&self, owner: LockOwner, read_only_sessions: &[u64]) -> Result<Party, String> {
+    fn resolve_owner(&self, owner: LockOwner, read_only_sessions: &[u64]) -> Result<WaitParty, String> {
         if let Some(&session) = self.by_transaction.get(&owner.transaction) {
-            return Ok(Party::Session(session));
+            return Ok(WaitParty::Session(session));
         }
         if owner.transaction != 0 && self.index.detached.contains_key(&owner.transaction) {
-            return Ok(Party::Transaction(owner.transaction));
+            return Ok(WaitParty::Transaction(owner.transaction));
         }
         match (owner.session, owner.transaction, read_only_sessions) {
-            (Some(session), _, _) | (None, 0, &[session]) => Ok(Party::Session(session)),
+            (Some(session), _, _) | (None, 0, &[session]) => Ok(WaitParty::Session(session)),
             (None, 0, _) => Err(explain_unknown_owner(read_only_sessions)),
-            (None, transaction, _) => Ok(Party::Transaction(transaction)),
+            (None, transaction, _) => Ok(WaitParty::Transaction(transaction)),
         }
     }
 }

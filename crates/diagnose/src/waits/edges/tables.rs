@@ -6,10 +6,10 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::edge_set::{EdgeSet, WaitReason};
-use crate::waits::graph::{Party, Resource, ResourceKind};
+use crate::waits::graph::{LockResource, ResourceKind, WaitParty};
 use crate::waits::index::ObservationIndex;
 use crate::waits::input::{ObservedSession, SessionRole};
-use crate::waits::metadata::{LockStatus, MetadataKind, MetadataMode, MetadataObject};
+use crate::waits::metadata::{LockStatus, MetadataMode, MetadataObject, MetadataObjectKind};
 use crate::waits::statement::{FlushedTables, WaitingStatement};
 use crate::waits::wait_state::StateWait;
 
@@ -36,7 +36,7 @@ pub(super) fn add_table_waits(edges: &mut EdgeSet, index: &ObservationIndex<'_>)
 fn collect_table_holders<'a>(index: &ObservationIndex<'a>) -> TableHolders<'a> {
     let mut holders = TableHolders::new();
     for lock in &index.observed.metadata_locks {
-        if let (MetadataKind::Table, LockStatus::Granted, Some(session)) =
+        if let (MetadataObjectKind::Table, LockStatus::Granted, Some(session)) =
             (&lock.object.kind, lock.status, lock.session)
         {
             holders.entry(&lock.object).or_default().push((session, lock.mode));
@@ -94,7 +94,7 @@ fn add_flush_waits(
                 inferred: true,
                 seconds: index.seconds_in_state(waiter.session.id),
             };
-            edges.add_wait(Party::Session(waiter.session.id), Party::Session(session), reason);
+            edges.add_wait(WaitParty::Session(waiter.session.id), WaitParty::Session(session), reason);
         }
     }
 }
@@ -131,7 +131,7 @@ fn add_table_level_waits(
                 inferred: true,
                 seconds: index.seconds_in_state(id),
             };
-            edges.add_wait(Party::Session(id), Party::Session(session), reason);
+            edges.add_wait(WaitParty::Session(id), WaitParty::Session(session), reason);
         }
     }
 }
@@ -156,6 +156,6 @@ fn is_executing(index: &ObservationIndex<'_>, session: u64) -> bool {
         .is_some_and(|facts| facts.role != SessionRole::Clew && !facts.session.command.eq_ignore_ascii_case(b"Sleep"))
 }
 
-fn to_resource(kind: ResourceKind, object: &MetadataObject) -> Resource {
-    Resource { kind, schema: object.schema.clone(), name: object.name.clone(), index: None, data: None }
+fn to_resource(kind: ResourceKind, object: &MetadataObject) -> LockResource {
+    LockResource { kind, schema: object.schema.clone(), name: object.name.clone(), index: None, data: None }
 }

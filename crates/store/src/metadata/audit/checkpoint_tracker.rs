@@ -91,7 +91,7 @@ impl CheckpointTracker {
 impl Store {
     /// Returns the newest row of the audit log, for storage outside of the database.
     /// Fails if the head record was manipulated.
-    pub async fn audit_checkpoint(&self) -> Result<AuditCheckpoint, StoreError> {
+    pub async fn create_audit_checkpoint(&self) -> Result<AuditCheckpoint, StoreError> {
         self.check_key_id().await?;
         let failed = StoreError::database_error("read the newest audit row");
         let mut transaction = self.database.begin_read().await.map_err(&failed)?;

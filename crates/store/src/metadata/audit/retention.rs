@@ -56,7 +56,7 @@ impl Store {
                 "rows": removed, "through": last.seq,
                 "problems": problems.iter().take(MAX_REPORTED_PROBLEMS).collect::<Vec<_>>(),
             }),
-            ..AuditEvent::succeeded(by, "PruneAudit", "audit")
+            ..AuditEvent::new_success(by, "PruneAudit", "audit")
         };
         tx.append_events(&self.keys, &[(self.clock.unix_millis(), &event)]).await?;
         tx.commit().await?;

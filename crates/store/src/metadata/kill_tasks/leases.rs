@@ -16,7 +16,7 @@ use crate::store::Store;
 
 impl Store {
     /// Returns instances with running kill tasks, if the kill switch is on and this process can reach all nodes.
-    pub async fn instances_with_kill_tasks(&self) -> Result<Vec<InstanceKillTasks>, StoreError> {
+    pub async fn list_instances_with_kill_tasks(&self) -> Result<Vec<InstanceKillTasks>, StoreError> {
         let (now, zones) = (self.clock.unix_millis(), self.database.json_array_text_sql("$3"));
         let rows = query(AssertSqlSafe(format!(
             "SELECT t.*, i.project_id FROM kill_tasks t JOIN kill_switches s ON s.instance_id = t.instance_id AND s.is_on = $1 \
@@ -68,7 +68,11 @@ impl Store {
     }
 
     /// Returns the ids of the running tasks of an instance if this worker holds the lease, otherwise an empty set.
-    pub async fn leased_kill_tasks(&self, instance: &InstanceId, worker: &str) -> Result<BTreeSet<i64>, StoreError> {
+    pub async fn list_leased_kill_tasks(
+        &self,
+        instance: &InstanceId,
+        worker: &str,
+    ) -> Result<BTreeSet<i64>, StoreError> {
         let ids: Vec<i64> = query_scalar(AssertSqlSafe(format!(
             "SELECT t.id FROM kill_tasks t JOIN kill_switches s ON s.instance_id = t.instance_id AND s.is_on \
              WHERE t.instance_id = $1 AND {RUNNING_TASK_CONDITION} AND s.worker = $3 AND s.lease_until > $2"
@@ -94,7 +98,7 @@ impl Store {
 
     /// Ends all leases. The serving lock proves that no other process serves the data directory.
     /// Does nothing if the database is shared, because workers of other servers may be running.
-    pub async fn end_all_kill_leases(&self, _lock: &ServingLock) -> Result<u64, StoreError> {
+    pub async fn end_all_kill_task_leases(&self, _lock: &ServingLock) -> Result<u64, StoreError> {
         if self.database.is_shared() {
             return Ok(0);
         }

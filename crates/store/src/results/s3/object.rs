@@ -41,7 +41,7 @@ impl StoredObject {
     /// For other ranges, callers must call [`crate::StoredResult::verify`] first.
     /// The stream also fails if S3 disconnects or times out, or if the object was replaced.
     #[must_use]
-    pub fn chunks(self: Box<Self>, range: ByteRange) -> ObjectChunks {
+    pub fn into_chunk_stream(self: Box<Self>, range: ByteRange) -> ObjectChunks {
         if range.is_empty() {
             return empty().boxed();
         }
