@@ -1,88 +1,70 @@
-//! Development tasks of the project, invoked as `cargo xtask …`.
-//! Each task installs missing prerequisites and prints progress.
+//! `cargo xtask TASK`: builds the development tools (`crates/devtools`) and runs the task with them.
+//!
+//! The launcher has no dependencies, so that the first output of a task appears within seconds.
 
-mod audit;
-mod bench;
-mod clew_server;
-mod command;
-mod demo;
-mod error;
-mod faults;
-mod install;
-mod interrupt;
-mod lint;
-mod page;
-mod processes;
-mod progress;
-mod test;
-mod tools;
-mod workspace;
+use std::ffi::{OsStr, OsString};
+use std::io::Write as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
 
-use std::ffi::OsString;
-use std::process::ExitCode;
+/// Packages of every build. One selection of packages gives their common dependencies one set of features, so that
+/// cargo compiles each dependency once.
+const PACKAGES: [&str; 4] = ["--package", "clew", "--package", "clew-devtools"];
 
-use clap::{Parser, Subcommand};
-
-use crate::error::XtaskError;
-
-/// Development tasks of the Clew project.
-#[derive(Debug, Parser)]
-#[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 110)]
-struct CliArguments {
-    #[command(subcommand)]
-    task: Task,
-}
-
-#[derive(Debug, Subcommand)]
-enum Task {
-    /// Demonstrate Clew on a private MariaDB with blocked sessions. Stops all processes at the end
-    Demo {
-        /// Keep the database and the Clew server running until Ctrl-C
-        #[arg(long)]
-        keep: bool,
-    },
-    /// Run all tests against real database servers. Installs missing prerequisites
-    Test {
-        /// Arguments for `cargo nextest run`, such as `-- -p clew-mysql` to run the tests of one crate
-        #[arg(last = true, value_name = "NEXTEST ARGUMENTS")]
-        nextest: Vec<OsString>,
-    },
-    /// Benchmark Clew against comparison programs and save the results in bench/results.
-    /// Takes an hour on an idle machine
-    Bench(bench::BenchArguments),
-    /// Inject faults into the dependencies of Clew under load, and check the guarantees
-    Faults(faults::FaultsArguments),
-    /// Check formatting, lints, licenses, dependencies and documentation links
-    Lint,
-    /// Check dependencies against published security advisories. Downloads the advisory database; not part of `lint`
-    Audit,
-}
+/// Variables that `cargo run` sets for the launcher.
+/// Build scripts of some dependencies depend on these variables and would run again after each change of the caller.
+const CARGO_RUN_VARIABLES: [&str; 3] = ["CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH", "CARGO_PKG_"];
 
 fn main() -> ExitCode {
-    match run(CliArguments::parse().task) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(XtaskError::Interrupted) => ExitCode::from(130),
-        Err(error) => {
-            progress::print_error(&error);
-            ExitCode::FAILURE
-        }
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    // The demo is often the first command in a clone, so it uses the profile with the shortest build.
+    let profile = if arguments.first().is_some_and(|task| task == "demo") { "demo" } else { "dev" };
+    let root = workspace_root();
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut build = command(&cargo, &root);
+    build.args(["build", "--locked", "--profile", profile]).args(PACKAGES).args(["--bin", "devtools"]);
+    match build.status() {
+        Ok(status) if status.success() => {}
+        Ok(_) => return ExitCode::FAILURE,
+        Err(error) => return fail("cargo", &error),
     }
+    let Some(tools) = devtools_path(profile) else {
+        return fail("devtools", &std::io::Error::from(std::io::ErrorKind::NotFound));
+    };
+    // Replaces the launcher, so that Ctrl-C reaches only the tools, which stop their servers.
+    fail("devtools", &command(tools.as_os_str(), &root).args(arguments).exec())
 }
 
-fn run(task: Task) -> Result<(), XtaskError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(XtaskError::Runtime)?;
-    runtime.block_on(async {
-        match task {
-            Task::Demo { keep } => demo::run(keep).await,
-            Task::Test { nextest } => test::run(&nextest).await,
-            Task::Bench(arguments) => bench::run(arguments).await,
-            Task::Faults(arguments) => faults::run(arguments).await,
-            Task::Lint => lint::run().await,
-            Task::Audit => audit::run().await,
+/// Returns the workspace root. The variable of `cargo run` takes precedence, because another clone may have compiled the launcher.
+fn workspace_root() -> PathBuf {
+    let package = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    Path::new(&package).parent().unwrap_or(Path::new(".")).to_owned()
+}
+
+/// Returns the path of the built tools: `<target>/<profile>/devtools`, where the launcher is `<target>/debug/xtask`.
+fn devtools_path(profile: &str) -> Option<PathBuf> {
+    let launcher = std::env::current_exe().ok()?;
+    let directory = if profile == "dev" { "debug" } else { profile };
+    Some(launcher.parent()?.parent()?.join(directory).join("devtools"))
+}
+
+/// Returns a command in the workspace root, without the variables of `cargo run`.
+fn command(program: &OsStr, root: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(root);
+    for (name, _) in std::env::vars_os() {
+        let is_set_by_cargo_run =
+            name.to_str().is_some_and(|name| CARGO_RUN_VARIABLES.iter().any(|prefix| name.starts_with(prefix)));
+        if is_set_by_cargo_run {
+            command.env_remove(name);
         }
-    })
+    }
+    command
+}
+
+fn fail(program: &str, error: &std::io::Error) -> ExitCode {
+    // A closed standard error cannot be reported.
+    let _ = writeln!(std::io::stderr(), "error: cannot run {program}: {error}");
+    ExitCode::FAILURE
 }

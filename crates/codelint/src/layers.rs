@@ -4,13 +4,13 @@ use serde::Deserialize;
 
 /// Crates by layer, the lowest layer first.
 const LAYERS: [&[&str]; 7] = [
-    &["clew-codelint", "clew-model", "clew-testkit"],
+    &["clew-codelint", "clew-model", "clew-testkit", "xtask"],
     &["clew-diagnose", "clew-iam"],
     &["clew-client", "clew-mysql", "clew-store"],
     &["clew-tasks"],
     &["clew-api"],
     &["clew", "clew-faults"],
-    &["xtask"],
+    &["clew-devtools"],
 ];
 
 /// Crates without I/O, and crates that they must not depend on.

@@ -1,6 +1,7 @@
 //! Queries for the rows of all tasks and for their completions, which a test trigger records.
 
-use sqlx::{Connection, PgConnection};
+use sqlx::postgres::PgRow;
+use sqlx::{Connection, FromRow, PgConnection, Row};
 
 use crate::error::{FaultsError, database_error};
 
@@ -19,7 +20,7 @@ const TASKS_QUERY: &str = "SELECT request_id, status, fence, attempts, failure_k
      FROM tasks ORDER BY rowid";
 
 /// Row of a collection in the database.
-#[derive(Debug, Clone, sqlx::FromRow)]
+#[derive(Debug, Clone)]
 pub(crate) struct TaskRow {
     pub(crate) request_id: String,
     pub(crate) status: String,
@@ -35,6 +36,26 @@ pub(crate) struct TaskRow {
     pub(crate) ended_at: Option<i64>,
     /// Number of completions that the trigger recorded.
     pub(crate) completions: i64,
+}
+
+impl FromRow<'_, PgRow> for TaskRow {
+    fn from_row(row: &PgRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            request_id: row.try_get("request_id")?,
+            status: row.try_get("status")?,
+            fence: row.try_get("fence")?,
+            attempts: row.try_get("attempts")?,
+            failure_kind: row.try_get("failure_kind")?,
+            failure_detail: row.try_get("failure_detail")?,
+            result_name: row.try_get("result_name")?,
+            result_rows: row.try_get("result_rows")?,
+            result_bytes: row.try_get("result_bytes")?,
+            result_sha256: row.try_get("result_sha256")?,
+            created_at: row.try_get("created_at")?,
+            ended_at: row.try_get("ended_at")?,
+            completions: row.try_get("completions")?,
+        })
+    }
 }
 
 /// Installs the trigger that records completions.

@@ -5,6 +5,7 @@
 
 mod change_detector;
 mod error;
+pub(crate) mod migrations;
 mod row;
 mod statement;
 

@@ -6,7 +6,7 @@ pub(crate) mod listener;
 mod transaction;
 
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use sqlx::migrate::Migrator;
@@ -17,11 +17,27 @@ use tokio::time::timeout;
 
 use crate::clock::Clock;
 use crate::database::migration_error;
+use crate::database::migrations::{MigrationFile, embed_migrations, new_migrator};
 use crate::error::StoreError;
 use clock::DatabaseClock;
 pub(crate) use transaction::PostgresTransaction;
 
-static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
+/// Migration files of the PostgreSQL schema, in the order of their versions.
+pub(crate) const MIGRATION_FILES: &[MigrationFile] = embed_migrations!(
+    "postgres",
+    [
+        "0001_initial.sql",
+        "0002_notices.sql",
+        "0003_task_counts.sql",
+        "0004_zones.sql",
+        "0005_tasks_by_node.sql",
+        "0006_credential_origin.sql",
+        "0007_known_addresses.sql",
+        "0013_login_backoffs.sql",
+    ]
+);
+
+static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| new_migrator(MIGRATION_FILES));
 
 /// Maximum number of connections per process.
 const MAX_CONNECTIONS: u32 = 10;

@@ -4,15 +4,37 @@ pub(crate) mod change_detector;
 mod wal_index;
 
 use std::path::Path;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
 use crate::database::migration_error;
+use crate::database::migrations::{MigrationFile, embed_migrations, new_migrator};
 use crate::error::StoreError;
 
-static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+/// Migration files of the SQLite schema, in the order of their versions.
+pub(crate) const MIGRATION_FILES: &[MigrationFile] = embed_migrations!(
+    "sqlite",
+    [
+        "0001_initial.sql",
+        "0002_access.sql",
+        "0003_kills.sql",
+        "0005_kill_tasks.sql",
+        "0006_intelligent_kills.sql",
+        "0007_freshness.sql",
+        "0008_turns.sql",
+        "0009_task_counts.sql",
+        "0010_zones.sql",
+        "0011_tasks_by_node.sql",
+        "0012_credential_origin.sql",
+        "0013_known_addresses.sql",
+        "0019_login_backoffs.sql",
+    ]
+);
+
+static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| new_migrator(MIGRATION_FILES));
 
 /// Maximum number of connections per process. SQLite permits one writer at a time.
 const MAX_CONNECTIONS: u32 = 4;

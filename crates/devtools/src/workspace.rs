@@ -12,13 +12,13 @@ use crate::progress::Step;
 /// Time limit of a build, including a first build on a slow machine.
 const BUILD_TIMEOUT: Duration = Duration::from_mins(45);
 
-/// Returns the workspace root directory.
-/// The run-time value of `CARGO_MANIFEST_DIR` takes precedence over the compile-time value.
-/// The binary may have been compiled in another clone of the repository.
+/// Packages of every build except release builds: the same selection as in the launcher (`xtask/src/main.rs`).
+pub(crate) const DEVELOPMENT_PACKAGES: [&str; 2] = ["--package", "clew-devtools"];
+
+/// Returns the workspace root directory, in which the launcher starts this program.
+/// The directory cannot be known at compile time, because another clone may have compiled this program.
 pub(crate) fn root_dir() -> PathBuf {
-    let package =
-        std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
-    package.parent().map_or_else(|| PathBuf::from("."), PathBuf::from)
+    std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."))
 }
 
 /// Returns a cargo command that runs in the workspace root.

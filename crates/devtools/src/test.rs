@@ -26,10 +26,13 @@ pub(crate) async fn run(nextest: &[OsString]) -> Result<(), XtaskError> {
     if !nextest.is_empty() {
         return tests.args(nextest.iter().cloned()).run().await;
     }
-    tests.args(["--workspace", "--all-targets"]).run().await?;
+    let tests = tests.args(["--workspace", "--all-targets"]).run().await;
 
+    // The examples also run after a failed test, so that one run reports every failure.
     progress::print_heading("Documentation examples");
-    add_server_path_variables(workspace::cargo_command().args(["test", "--doc", "--workspace", "--locked"])).run().await
+    let examples = workspace::cargo_command().args(["test", "--doc", "--workspace", "--locked", "--no-fail-fast"]);
+    let examples = add_server_path_variables(examples).run().await;
+    tests.and(examples)
 }
 
 /// Sets the environment variables that contain the paths of servers and client programs for tests.

@@ -43,7 +43,7 @@ async fn inject_faults(arguments: FaultsArguments) -> Result<(), XtaskError> {
     install::install_test_prerequisites().await?;
     let clew = match arguments.clew {
         Some(clew) => clew,
-        None => workspace::build_clew(&[]).await?,
+        None => workspace::build_clew(&workspace::DEVELOPMENT_PACKAGES).await?,
     };
     let failed = |cause| XtaskError::File { operation: "create a directory in", path: std::env::temp_dir(), cause };
     let logs = tempfile::Builder::new().prefix("clew-faults-").tempdir().map_err(failed)?;

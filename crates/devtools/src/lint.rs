@@ -29,6 +29,10 @@ pub(crate) async fn run() -> Result<(), XtaskError> {
                 "warnings",
             ]),
         ),
+        (
+            "Import cycles, layers and words (codelint)",
+            workspace::cargo_command().args(["run", "--quiet", "--package", "clew-codelint", "--locked"]),
+        ),
         ("Licenses and dependencies (cargo-deny)", cargo_deny_command(&cargo_deny)),
         (
             "Documentation (rustdoc)",

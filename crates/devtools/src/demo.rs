@@ -50,7 +50,8 @@ async fn start_demo() -> Result<DemoState, XtaskError> {
     progress::print_heading("Prerequisites of the demo");
     install::install_demo_prerequisites().await?;
     page::build_page_if_possible().await?;
-    let clew = workspace::build_clew(&[]).await?;
+    let profile = [&["--profile", "demo"][..], &workspace::DEVELOPMENT_PACKAGES].concat();
+    let clew = workspace::build_clew(&profile).await?;
 
     progress::print_heading("Database with blocked sessions");
     let server = start_server().await?;
