@@ -1,6 +1,6 @@
 //! Statement text in responses and in the audit log: full text, SQL template or placeholder.
 
-use clew_diagnose::{template, to_valid_utf8};
+use clew_diagnose::{build_template, to_valid_utf8};
 
 /// Placeholder for a statement fragment in a filter.
 ///

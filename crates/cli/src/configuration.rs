@@ -33,7 +33,7 @@ pub(crate) struct Configuration {
     pub(crate) audit: AuditSettings,
     pub(crate) kills: KillSettings,
     pub(crate) http: HttpSettings,
-    pub(crate) limits: RateSettings,
+    pub(crate) limits: ClientLimitSettings,
     pub(crate) tls: TlsSettings,
 }
 
@@ -116,7 +116,7 @@ pub(crate) struct HttpSettings {
 /// Rate limits, and limits for long-lived requests; 0 means unlimited.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub(crate) struct RateSettings {
+pub(crate) struct ClientLimitSettings {
     pub(crate) principal_per_second: u32,
     pub(crate) principal_burst: u32,
     pub(crate) peer_per_second: u32,
@@ -149,7 +149,7 @@ impl Default for Configuration {
             audit: AuditSettings::default(),
             kills: KillSettings::default(),
             http: HttpSettings::default(),
-            limits: RateSettings::default(),
+            limits: ClientLimitSettings::default(),
             tls: TlsSettings::default(),
         }
     }
@@ -214,7 +214,7 @@ impl Default for HttpSettings {
     }
 }
 
-impl Default for RateSettings {
+impl Default for ClientLimitSettings {
     fn default() -> Self {
         let RateSettings { principal_per_second, principal_burst, peer_per_second, peer_burst } =
             RateSettings::default();
@@ -234,7 +234,7 @@ impl Default for RateSettings {
     }
 }
 
-impl RateSettings {
+impl ClientLimitSettings {
     /// Converts the request rates to the type of the API.
     pub(crate) fn request_rates(&self) -> RateSettings {
         RateSettings {

@@ -8,7 +8,7 @@
 
 use std::hint::black_box;
 
-use clew_diagnose::template;
+use clew_diagnose::build_template;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 /// Typical short statements of an application.

@@ -109,12 +109,12 @@ impl KillPlan {
         let mut by_template: BTreeMap<Vec<u8>, Vec<Session>> = BTreeMap::new();
         for session in sessions {
             if let Some(template) = candidate_template(&session, threshold, protected) {
-                by_template.entry(build_template).or_default().push(session);
+                by_template.entry(template).or_default().push(session);
             }
         }
         let group = |(template, mut sessions): (Vec<u8>, Vec<Session>)| {
             sessions.sort_by_key(|session| session.id);
-            SessionGroup { build_template, sessions }
+            SessionGroup { template, sessions }
         };
         let groups: Vec<SessionGroup> = by_template.into_iter().map(group).collect();
         let rankings = RankingStrategy::ALL.map(|strategy| (strategy, select_top_groups(&groups, strategy))).into();
@@ -148,7 +148,7 @@ fn candidate_template(session: &Session, threshold: SlowThreshold, protected: &P
     if !is_executing || session.seconds < threshold.seconds() || !is_killable_session(session, protected) {
         return None;
     }
-    Some(build_template(session.statement.as_deref()?)).filter(|template| !build_template.is_empty())
+    Some(build_template(session.statement.as_deref()?)).filter(|template| !template.is_empty())
 }
 
 fn select_top_groups(groups: &[SessionGroup], strategy: RankingStrategy) -> Vec<usize> {

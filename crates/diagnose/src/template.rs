@@ -47,7 +47,7 @@ use normalize::Normalizer;
 /// The function is idempotent: the template of a template is the same template.
 ///
 /// ```
-/// use clew_diagnose::template;
+/// use clew_diagnose::build_template;
 ///
 /// assert_eq!(template(b"select * from t where id in (1,2) and name='Ada'"), b"SELECT * FROM t WHERE id IN (...) AND name = ?");
 /// assert_eq!(template(b"insert into t(a, b) values (1, 'x'), (2, 'y'"), b"INSERT INTO t(a, b) VALUES (...), (?, ...");
@@ -55,14 +55,14 @@ use normalize::Normalizer;
 #[must_use]
 pub fn build_template(statement: &[u8]) -> Vec<u8> {
     let (template, lexer) = normalize_tokens(Lexer::new(statement));
-    if !build_template.is_empty() {
-        build_template
+    if !template.is_empty() {
+        template
     } else if lexer.has_executable_comment() {
         normalize_tokens(Lexer::new(statement).with_executable_comments()).0
     } else if lexer.has_comment() {
         b"/* ... */".to_vec()
     } else {
-        build_template
+        template
     }
 }
 
@@ -145,5 +145,5 @@ pub(crate) fn collect_words_and_names(template: &[u8]) -> Vec<String> {
         Token::Word(word, _) | Token::Name(word, ..) => String::from_utf8(word.to_vec()).ok(),
         _ => None,
     };
-    Lexer::new(build_template).filter_map(text).collect()
+    Lexer::new(template).filter_map(text).collect()
 }

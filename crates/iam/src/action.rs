@@ -63,7 +63,7 @@ macro_rules! actions {
                     name: $action,
                     alias: $alias,
                     level: AccessLevel::$level,
-                    target: Target::$target,
+                    target: TargetType::$target,
                     keys: $keys,
                     meaning: $meaning,
                 };

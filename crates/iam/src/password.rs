@@ -59,14 +59,14 @@ pub fn hash_password(password: &SecretString) -> Result<String, SecretError> {
     let hash: PasswordHash = create_hasher()?
         .hash_password(password.expose_secret().as_bytes())
         .map_err(|error| SecretError::Hash(error.to_string()))?;
-    Ok(hash_password.to_string())
+    Ok(hash.to_string())
 }
 
 /// Verifies a password against a PHC string. Returns false if the PHC string is invalid.
 #[must_use]
 pub fn verify_password(password: &SecretString, hash: &str) -> bool {
-    let (Ok(hash), Ok(argon2id)) = (PasswordHash::new(hash_password), create_hasher()) else { return false };
-    argon2id.verify_password(password.expose_secret().as_bytes(), &hash_password).is_ok()
+    let (Ok(hash), Ok(argon2id)) = (PasswordHash::new(hash), create_hasher()) else { return false };
+    argon2id.verify_password(password.expose_secret().as_bytes(), &hash).is_ok()
 }
 
 /// Computes a hash in the same time as [`verify`], for a login with an unknown user name.

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use clew_diagnose::{ProtectedAccounts, template, to_valid_utf8};
+use clew_diagnose::{ProtectedAccounts, build_template, to_valid_utf8};
 use clew_model::{Failure, FailureKind, InstanceId, LimitationKind, NodeId, NodeUrl, Origin, ProjectId, Session};
 use clew_mysql::{
     KillOutcome, KillTarget, ProcessListSource, ReadLimits, UnsafeVictimPolicy, UserSessions, Victim,

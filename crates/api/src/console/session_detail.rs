@@ -2,7 +2,7 @@
 
 use axum::extract::{Path, State};
 use clew_diagnose::waits::WaitGraph;
-use clew_diagnose::{template, to_valid_utf8};
+use clew_diagnose::{build_template, to_valid_utf8};
 use clew_iam::decision::Action;
 use clew_model::{ErrorEntry, Limitation};
 use clew_mysql::{DetailedSession, ExplainOutcome, explain_session, read_session_detail};

@@ -63,7 +63,7 @@ async fn reserve_attempt(store: &Store, subject: &str) -> Result<bool, StoreErro
         match store.reserve_auth_attempt(subject).await? {
             AuthAttemptReservation::Granted => return Ok(true),
             AuthAttemptReservation::Busy if start.elapsed() < MAX_ATTEMPT_WAIT => {
-                sleep(RESERVATION_POLL_INTERVAL).await
+                sleep(RESERVATION_POLL_INTERVAL).await;
             }
             AuthAttemptReservation::Busy | AuthAttemptReservation::Locked => return Ok(false),
         }

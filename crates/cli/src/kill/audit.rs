@@ -1,6 +1,6 @@
 //! Audit rows for kills from the command line.
 
-use clew_diagnose::{template, to_valid_utf8};
+use clew_diagnose::{build_template, to_valid_utf8};
 use clew_model::{AuditEvent, DomainId, Outcome, Session};
 use clew_mysql::KillOutcome;
 use clew_store::{Store, StoreLocation};

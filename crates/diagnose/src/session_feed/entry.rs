@@ -73,7 +73,7 @@ impl SessionEntry {
         // The template is the most expensive cell and is computed only for new statements.
         let template =
             if same_statement { self.cells.get(TEMPLATE_COLUMN).cloned() } else { Some(build_template_cell(sample)) };
-        set_cell(&mut new_cells, TEMPLATE_COLUMN, build_template.unwrap_or(CellValue::Empty));
+        set_cell(&mut new_cells, TEMPLATE_COLUMN, template.unwrap_or(CellValue::Empty));
         let differs = |column: usize| self.cells.get(column) != new_cells.get(column);
         // A new state, command or statement restarts the duration, even if the duration has the expected value.
         let restarted = [STATE_COLUMN, COMMAND_COLUMN, STATEMENT_COLUMN].into_iter().any(differs);

@@ -188,7 +188,7 @@ impl WaitingStatement {
 
 fn tokenize_template(template: &str) -> Vec<Token> {
     let mut tokens = Vec::new();
-    let mut chars = build_template.chars().peekable();
+    let mut chars = template.chars().peekable();
     while let Some(char) = chars.next() {
         match char {
             '`' => {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use clew_diagnose::template;
+use clew_diagnose::build_template;
 use clew_testkit::{Flavor, Server, ServerOptions};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
@@ -75,8 +75,8 @@ async fn templates_group_statements_like_digests_server() {
     let (mut by_digest, mut by_template) = (BTreeMap::new(), BTreeMap::new());
     for (&statement, (hash, text)) in digests.iter().filter(|(statement, _)| !listed.contains(*statement)) {
         let template = template_text(statement);
-        by_digest.entry(text.clone()).or_insert_with(Vec::new).push((statement, build_template.clone()));
-        by_template.entry(build_template).or_insert_with(Vec::new).push((statement, hash.clone()));
+        by_digest.entry(text.clone()).or_insert_with(Vec::new).push((statement, template.clone()));
+        by_template.entry(template).or_insert_with(Vec::new).push((statement, hash.clone()));
     }
     let (apart, together) = (split_groups(&by_digest), split_groups(&by_template));
     assert!(apart.is_empty(), "one digest, several templates: {}", apart.join("\n"));

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use clew_diagnose::template;
+use clew_diagnose::build_template;
 use proptest::prelude::*;
 
 /// Planted literals and comments. No four bytes of them occur elsewhere in the statements below.
@@ -150,7 +150,7 @@ fn statement() -> impl Strategy<Value = (SqlMode, String)> {
 /// Fails if four consecutive bytes of a planted literal occur in the template.
 pub(crate) fn assert_no_leak(statement: &[u8]) {
     let template = build_template(statement);
-    let lower = build_template.to_ascii_lowercase();
+    let lower = template.to_ascii_lowercase();
     for secret in SECRETS.iter().chain(&NUMBERS) {
         for piece in secret.trim_start_matches(['-', '.', 'x', '\'']).trim_start_matches("0x").as_bytes().windows(4) {
             let piece = piece.to_ascii_lowercase();

@@ -1,6 +1,6 @@
 //! Statements with invalid bytes, and truncated statements.
 
-use clew_diagnose::template;
+use clew_diagnose::build_template;
 
 #[test]
 fn template_ends_at_unreadable_bytes() {

@@ -1,6 +1,6 @@
 //! Properties that hold for every statement.
 
-use clew_diagnose::template;
+use clew_diagnose::build_template;
 use proptest::prelude::*;
 
 /// Fragments with a meaning for the lexer, alone or in combination.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use clew_diagnose::template;
+use clew_diagnose::build_template;
 
 use crate::leaks::assert_no_leak;
 

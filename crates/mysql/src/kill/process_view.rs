@@ -82,7 +82,7 @@ pub async fn read_user_sessions(
         let appliers = replication_appliers::find_appliers(&mut connection, listed.iter()).await?;
         let is_own = |session: &Session| own_ids.contains(&session.id) || own.contains(&session.id);
         let is_internal = |session: &Session| is_internal_session(session) || appliers.contains(&session.id);
-        let users = |session: &Session| !is_internal_session(session) && !is_own(session);
+        let users = |session: &Session| !is_internal(session) && !is_own(session);
         let sessions: Vec<Session> = listed.into_iter().filter(users).collect();
         let is_unchecked = |session: &&Session| no_timers || unchecked.contains(&session.id);
         let unchecked = sessions.iter().filter(is_unchecked).map(|session| session.id).collect();

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use clew_diagnose::{Filter, RowSorter, SortOrder, SortedRows, csv, json, template};
+use clew_diagnose::{Filter, RowSorter, SortOrder, SortedRows, build_template, csv, json};
 use clew_model::{Failure, FailureKind, Selection, Session, SessionRow};
 use tempfile::SpooledTempFile;
 use tokio::task::{JoinHandle, spawn_blocking};

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use clew_diagnose::ProtectedAccounts;
 use clew_model::{Failure, Session};
-use clew_mysql::{KillOutcome, KillTarget, ProcessListSource, ReadLimits, Victim, find_sessions, kill};
+use clew_mysql::{KillOutcome, KillTarget, ProcessListSource, ReadLimits, Victim, find_sessions, kill_victim};
 use clew_testkit::{Charset, Flavor, RawSession, Server, ServerOptions};
 use mysql_async::OptsBuilder;
 use tokio::time::sleep;

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use clew_diagnose::ProtectedAccounts;
 use clew_model::NodeUrl;
-use clew_mysql::{KillOutcome, KillRefusal, KillTarget, ReadLimits, find_sessions, kill, set_installation_token};
+use clew_mysql::{
+    KillOutcome, KillRefusal, KillTarget, ReadLimits, find_sessions, kill_victim, set_installation_token,
+};
 use clew_testkit::{Flavor, Server};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder};

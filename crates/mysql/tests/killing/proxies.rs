@@ -7,7 +7,7 @@ use clew_diagnose::ProtectedAccounts;
 use clew_model::{Failure, FailureKind, LimitationKind, NodeUrl, Selection};
 use clew_mysql::{
     ConnectionPurpose, KillOutcome, KillRefusal, KillTarget, OutputFormat, ReadLimits, Snapshot, StatementText, Victim,
-    diagnose_node, find_sessions, kill, read_user_sessions, take_snapshot, wait_for_pending_kills,
+    diagnose_node, find_sessions, kill_victim, read_user_sessions, take_snapshot, wait_for_pending_kills,
 };
 use clew_testkit::{
     ConnectionIdRewrite, Flavor, PacketEffect, RawSession, Rewrite, RewritingProxy, Server, VirtualAddress,

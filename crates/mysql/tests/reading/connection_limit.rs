@@ -4,7 +4,8 @@ use clew_diagnose::ProtectedAccounts;
 use clew_model::{NodeUrl, Selection};
 use clew_mysql::{
     ConnectionPurpose, KillOutcome, KillTarget, OutputFormat, ReadLimits, StatementText, Victim, diagnose_node,
-    find_sessions, kill, read_lock_waits, read_rollbacks, read_user_sessions, take_detailed_snapshot, take_snapshot,
+    find_sessions, kill_victim, read_lock_waits, read_rollbacks, read_user_sessions, take_detailed_snapshot,
+    take_snapshot,
 };
 use clew_testkit::{Flavor, Server, ServerOptions, StatementGate, open_idle_sessions};
 use futures_util::future::{FutureExt, try_join_all};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clew_diagnose::ProtectedAccounts;
 use clew_diagnose::waits::{WaitGraph, WaitParty, build_wait_graph};
-use clew_mysql::{KillOutcome, KillTarget, ReadLimits, Victim, find_sessions, kill};
+use clew_mysql::{KillOutcome, KillTarget, ReadLimits, Victim, find_sessions, kill_victim};
 use clew_testkit::{BuiltScenario, Flavor, Scenario, Server, ServerOptions};
 
 use super::oracle::{Names, expected_roots, expected_waits, observe};

@@ -4,8 +4,8 @@ use clew_diagnose::ProtectedAccounts;
 use clew_diagnose::waits::SessionRole;
 use clew_model::NodeUrl;
 use clew_mysql::{
-    ConnectionPurpose, KillOutcome, KillRefusal, KillTarget, ReadLimits, SessionLookup, Victim, find_sessions, kill,
-    read_user_sessions,
+    ConnectionPurpose, KillOutcome, KillRefusal, KillTarget, ReadLimits, SessionLookup, Victim, find_sessions,
+    kill_victim, read_user_sessions,
 };
 use clew_testkit::{Flavor, Server, ServerOptions};
 use mysql_async::Row;

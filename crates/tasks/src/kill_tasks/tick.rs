@@ -129,10 +129,10 @@ impl KillTaskTick {
             self.kill_tasks.tasks.iter().map(|task| (task.clone(), Vec::new())).collect();
         for (at, session) in find_victims(&rules, sessions, self.kills.protected_accounts()) {
             if let Some((_, victims)) = chosen.get_mut(at).filter(|_| !guard.is_in_back_off(&session)) {
-                find_victims.push(session);
+                victims.push(session);
             }
         }
-        chosen.retain(|(_, victims)| !find_victims.is_empty());
+        chosen.retain(|(_, victims)| !victims.is_empty());
         chosen
     }
 
@@ -155,23 +155,20 @@ impl KillTaskTick {
             let login = LoginAttempt::request(&self.store, &self.node.id, LoginTrigger::Automatic)
                 .await
                 .map_err(KillError::Node)?;
-            let outcomes = match self
-                .kills
-                .execute_kills(self.build_kill_request(&task, read), find_victims.clone(), limits)
-                .await
-            {
-                Ok(outcomes) => outcomes,
-                Err(error) => {
-                    if let KillError::Node(failure) = &error {
-                        login.record(&self.node, Some(failure)).await;
-                        for victim in &find_victims {
-                            guard.start_back_off(victim);
+            let outcomes =
+                match self.kills.execute_kills(self.build_kill_request(&task, read), victims.clone(), limits).await {
+                    Ok(outcomes) => outcomes,
+                    Err(error) => {
+                        if let KillError::Node(failure) = &error {
+                            login.record(&self.node, Some(failure)).await;
+                            for victim in &victims {
+                                guard.start_back_off(victim);
+                            }
                         }
+                        return Err(error);
                     }
-                    return Err(error);
-                }
-            };
-            for (victim, (_, outcome)) in find_victims.iter().zip(&outcomes) {
+                };
+            for (victim, (_, outcome)) in victims.iter().zip(&outcomes) {
                 if would_be_selected_again(victim, outcome) {
                     guard.start_back_off(victim);
                 }
