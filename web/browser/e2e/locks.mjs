@@ -28,7 +28,7 @@ export const tests = {
       const victim = dialog.getByRole("row", { name: new RegExp(`^${root}`) });
       await victim.locator(".tag", { hasText: "will be killed" }).waitFor();
       assert.ok((await callStage("session_state", { id: root })).alive, "a preview kills no session");
-      await dialog.getByLabel("Reason for the audit log").fill("it blocks the shop");
+      await dialog.getByLabel("Reason (recorded in the audit log)").fill("it blocks the shop");
       await dialog.getByRole("button", { name: "Kill 1 connection" }).click();
       await dialog.getByRole("heading", { name: "Kill results" }).waitFor();
       await victim.locator(".tag", { hasText: /killed|rolling back|terminating/ }).waitFor();
@@ -60,7 +60,7 @@ export const tests = {
       await page.getByRole("button", { name: "Add task" }).click();
       const form = page.getByRole("form", { name: "Add task" });
       await form.getByLabel("Minimum time in state (seconds)").fill("1000000");
-      await form.getByRole("button", { name: "Preview matches" }).click();
+      await form.getByRole("button", { name: "Preview matching sessions" }).click();
       const start = form.getByRole("button", { name: "Start task" });
       const name = form.getByLabel(/^The only criterion is time/);
       await name.waitFor();

@@ -42,7 +42,7 @@ export const tests = {
       const dialog = page.getByRole("dialog");
       await dialog.getByLabel("Name").fill("newcomer");
       await dialog.getByRole("button", { name: "Create user" }).click();
-      await dialog.getByText("Password of newcomer").waitFor();
+      await dialog.getByText("Password for newcomer").waitFor();
       await page.keyboard.press("Escape");
       await page.getByRole("heading", { name: "newcomer" }).waitFor();
       await page.getByRole("navigation", { name: "Access" }).getByRole("link", { name: "Policy simulation" }).click();
@@ -71,7 +71,7 @@ export const tests = {
       await page.getByRole("button", { name: "Save" }).click();
       await page.getByRole("heading", { name: "from-the-page" }).waitFor();
       await page.getByLabel("Attach to …").selectOption({ label: "user reader" });
-      await page.getByRole("button", { name: "Detach from reader" }).waitFor();
+      await page.getByRole("button", { name: "Detach the policy from reader" }).waitFor();
     }),
 
   "sessions are displayed after leaving the administration": () =>
